@@ -1,0 +1,22 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Small whole files, relative to a folder's fd. */
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "util/macro.h"
+
+/* Reads a file that fits, without a trailing newline, NUL-terminated. Its length, -EFBIG when it is larger, or another
+ * negative errno. */
+ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size);
+
+/* Replaces a file: all of the new content or all of the old one is there, also after a power cut. Mode 0600. */
+int file_write_atomically(int dir_fd, const char *name, const void *data, size_t n);
+
+/* Makes a folder and its parents with mode; one that is there is fine. */
+int make_directories(const char *path, mode_t mode);
+
+/* Sets or clears O_NONBLOCK. */
+int fd_set_nonblock(int fd, bool nonblock);

@@ -1,0 +1,16 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The MESSAGE_IDs of vaktd's journal entries; units/vaktd.catalog explains each to the administrator, and a test holds
+ * the two against each other. */
+
+#define MESSAGE_RUN_STARTED   "7df2af277de6498e91eac860200f4e4c"
+#define MESSAGE_RUN_SUCCEEDED "ceffedcc0b8f42228d83f5f2b6c6c914"
+#define MESSAGE_RUN_FAILED    "7d6ed462bdac4a3cac1600d9165ec177"
+#define MESSAGE_RUN_REFUSED   "14ae99e668f04872bd7192a961b9d7c2"
+#define MESSAGE_RUN_CANCELLED "5c59de671b224ce6bd6ee35927a8cdca"
+#define MESSAGE_CONFIG_FAULT  "27a65af937e14a13bd95539dd7d992e1"
+#define MESSAGE_RELOADED      "64bc9593df524381b25a810149edddc7"
+#define MESSAGE_STARTED       "2c0050dde4e34c5097102505a6742fcb"
+#define MESSAGE_STOPPED       "c4c8e1a5baa545789115a93ce358b6cd"
+#define MESSAGE_PEER_DROPPED  "a63a4df0ac454daa9943986dc439eb0b"

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One place that writes what the daemon has to say. The journal gets fields; a terminal or a file gets a line as
+ * `journalctl -o short` would print it. Each line is one write, so lines of several processes do not mix. There is no
+ * queue and no thread: a journal that does not take an entry costs us that entry on standard error instead. */
+
+#include "util/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <systemd/sd-journal.h>
+#include <time.h>
+
+#include "util/string-table.h"
+
+#define LOG_FIELDS_MAX  24   /* iovecs of one entry */
+#define LOG_MESSAGE_MAX 2048 /* bytes of one message of ours; a longer one is cut */
+
+static LogTarget target = LOG_TARGET_STDERR;
+static int max_level = LOG_INFO;
+
+static bool stderr_is_journal(void) {
+        const char *e = getenv("JOURNAL_STREAM");
+        unsigned long long device, inode;
+        struct stat st;
+
+        if (!e || sscanf(e, "%llu:%llu", &device, &inode) != 2 || fstat(STDERR_FILENO, &st) < 0)
+                return false;
+        return st.st_dev == device && st.st_ino == inode;
+}
+
+void log_open(LogTarget t) {
+        if (t == LOG_TARGET_AUTO)
+                t = stderr_is_journal() ? LOG_TARGET_JOURNAL : LOG_TARGET_STDERR;
+        target = t;
+}
+
+LogTarget log_target(void) {
+        return target;
+}
+
+void log_set_max_level(int level) {
+        max_level = level;
+}
+
+int log_max_level(void) {
+        return max_level;
+}
+
+static const char *const level_table[] = {
+        [LOG_EMERG] = "emerg",     [LOG_ALERT] = "alert",   [LOG_CRIT] = "crit", [LOG_ERR] = "err",
+        [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice", [LOG_INFO] = "info", [LOG_DEBUG] = "debug",
+};
+
+int log_level_from_string(const char *s) {
+        if (s[0] >= '0' && s[0] <= '7' && s[1] == '\0')
+                return s[0] - '0';
+        return string_table_find(level_table, ELEMENTSOF(level_table), s);
+}
+
+const char *log_level_to_string(int level) {
+        return level >= 0 && (size_t)level < ELEMENTSOF(level_table) ? level_table[level] : NULL;
+}
+
+/* --- the journal --- */
+
+typedef struct Entry {
+        struct iovec fields[LOG_FIELDS_MAX];
+        int n_fields;
+        char space[LOG_MESSAGE_MAX];
+        size_t used;
+} Entry;
+
+static void entry_add(Entry *e, const char *field, size_t n) {
+        if (e->n_fields < LOG_FIELDS_MAX)
+                e->fields[e->n_fields++] = (struct iovec){ .iov_base = (char *)field, .iov_len = n };
+}
+
+/* A short field; one that does not fit any more is left out. */
+_printf_(2, 3) static void entry_addf(Entry *e, const char *format, ...) {
+        size_t room = sizeof(e->space) - e->used;
+        char *p = e->space + e->used;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vsnprintf(p, room, format, ap);
+        va_end(ap);
+        if (n < 0 || (size_t)n >= room)
+                return;
+        entry_add(e, p, (size_t)n);
+        e->used += (size_t)n + 1;
+}
+
+static int journal_send(int level, const LogContext *c, const char *text, size_t n) {
+        Entry e;
+
+        e.n_fields = 0;
+        e.used = 0;
+        entry_add(&e, text, n);
+        entry_addf(&e, "PRIORITY=%d", level);
+        entry_addf(&e, "SYSLOG_IDENTIFIER=vaktd");
+        if (c && c->message_id)
+                entry_addf(&e, "MESSAGE_ID=%s", c->message_id);
+        if (c && c->job)
+                entry_addf(&e, "VAKT_JOB=%s", c->job);
+        if (c && c->run > 0)
+                entry_addf(&e, "VAKT_RUN=%llu", (unsigned long long)c->run);
+        if (c && c->file)
+                entry_addf(&e, "CONFIG_FILE=%s", c->file);
+        if (c && c->line > 0)
+                entry_addf(&e, "CONFIG_LINE=%u", c->line);
+        if (c && c->error > 0)
+                entry_addf(&e, "ERRNO=%d", c->error);
+        for (const char *const *f = c ? c->fields : NULL; f && *f; f++)
+                entry_add(&e, *f, strlen(*f));
+        return sd_journal_sendv(e.fields, e.n_fields);
+}
+
+/* --- standard error --- */
+
+static size_t format_time(char *buf, size_t size) {
+        time_t now = time(NULL);
+        struct tm tm;
+
+        if (!localtime_r(&now, &tm))
+                return 0;
+        return strftime(buf, size, "%b %d %H:%M:%S ", &tm);
+}
+
+static void stderr_write(const char *job, const char *text, size_t n) {
+        char stamp[32];
+        struct iovec line[] = {
+                { .iov_base = stamp, .iov_len = format_time(stamp, sizeof(stamp)) },
+                { .iov_base = (char *)(job ?: "vaktd"), .iov_len = strlen(job ?: "vaktd") },
+                { .iov_base = (char *)": ", .iov_len = 2 },
+                { .iov_base = (char *)text, .iov_len = n },
+                { .iov_base = (char *)"\n", .iov_len = 1 },
+        };
+
+        (void)!writev(STDERR_FILENO, line, ELEMENTSOF(line));
+}
+
+/* File names and values of job files stand in messages: none of them may draw on the reader's terminal. */
+static void hide_control_characters(char *s) {
+        for (; *s; s++)
+                if ((unsigned char)*s < 0x20 || *s == 0x7f)
+                        *s = ' ';
+}
+
+void log_full(int level, const LogContext *context, const char *format, ...) {
+        char text[LOG_MESSAGE_MAX] = "MESSAGE=";
+        const size_t prefix = strlen("MESSAGE=");
+        int saved_errno = errno;
+        va_list ap;
+        size_t n;
+
+        if (level > max_level || target == LOG_TARGET_NULL)
+                return;
+        va_start(ap, format);
+        (void)vsnprintf(text + prefix, sizeof(text) - prefix, format, ap);
+        va_end(ap);
+        hide_control_characters(text + prefix);
+        n = strlen(text);
+
+        if (target != LOG_TARGET_JOURNAL || journal_send(level, context, text, n) < 0)
+                stderr_write(context ? context->job : NULL, text + prefix, n - prefix);
+        errno = saved_errno;
+}
+
+static int journal_send_output(const char *job, uint64_t run, const char *line, size_t n, bool is_stderr) {
+        const size_t prefix = strlen("MESSAGE=");
+        _cleanup_free_ char *message = malloc(prefix + n);
+        Entry e;
+
+        if (!message)
+                return -ENOMEM;
+        memcpy(message, "MESSAGE=", prefix);
+        memcpy(message + prefix, line, n);
+
+        e.n_fields = 0;
+        e.used = 0;
+        entry_add(&e, message, prefix + n);
+        entry_addf(&e, "PRIORITY=%d", is_stderr ? LOG_NOTICE : LOG_INFO);
+        entry_addf(&e, "SYSLOG_IDENTIFIER=%s", job);
+        entry_addf(&e, "VAKT_JOB=%s", job);
+        entry_addf(&e, "VAKT_RUN=%llu", (unsigned long long)run);
+        return sd_journal_sendv(e.fields, e.n_fields);
+}
+
+void log_output(const char *job, uint64_t run, const char *line, size_t n, bool is_stderr) {
+        if (target == LOG_TARGET_NULL)
+                return;
+        if (target != LOG_TARGET_JOURNAL || journal_send_output(job, run, line, n, is_stderr) < 0)
+                stderr_write(job, line, n);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Lists of strings as execve() and sd-bus want them. Appending is linear in the length: the lists here are command
+ * lines and environments. */
+
+#include "util/strv.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+char **strv_free(char **l) {
+        for (char **s = l; s && *s; s++)
+                free(*s);
+        free(l);
+        return NULL;
+}
+
+size_t strv_length(char *const *l) {
+        size_t n = 0;
+
+        while (l && l[n])
+                n++;
+        return n;
+}
+
+int strv_consume(char ***l, char *value) {
+        size_t n = strv_length(*l);
+        char **bigger;
+
+        if (!value)
+                return -ENOMEM;
+        bigger = reallocarray(*l, n + 2, sizeof(char *));
+        if (!bigger) {
+                free(value);
+                return -ENOMEM;
+        }
+        bigger[n] = value;
+        bigger[n + 1] = NULL;
+        *l = bigger;
+        return 0;
+}
+
+int strv_extend(char ***l, const char *value) {
+        return strv_consume(l, strdup(value));
+}
+
+int strv_extendf(char ***l, const char *format, ...) {
+        char *value = NULL;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&value, format, ap);
+        va_end(ap);
+        return r < 0 ? -ENOMEM : strv_consume(l, value);
+}
+
+char **strv_copy(char *const *l) {
+        _cleanup_(strv_freep) char **copy = NULL;
+
+        STRV_FOREACH(s, l)
+        if (strv_extend(&copy, *s) < 0)
+                return NULL;
+        return TAKE_PTR(copy);
+}
+
+const char *strv_env_get(char *const *l, const char *name, size_t n) {
+        const char *found = NULL;
+
+        STRV_FOREACH(s, l)
+        if (strncmp(*s, name, n) == 0 && (*s)[n] == '=')
+                found = *s + n + 1;
+        return found;
+}

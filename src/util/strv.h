@@ -1,0 +1,24 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* NULL-terminated arrays of owned strings; NULL stands for the empty one. */
+
+#include "util/macro.h"
+
+char **strv_free(char **l);
+DEFINE_CLEANUP(char *, strv_free)
+
+size_t strv_length(char *const *l) _pure_;
+
+/* Appends; the string is taken over by consume() (freed on failure), copied by extend(). 0 or -ENOMEM. */
+int strv_consume(char ***l, char *value);
+int strv_extend(char ***l, const char *value);
+int strv_extendf(char ***l, const char *format, ...) _printf_(2, 3);
+
+/* A deep copy; NULL for NULL or without memory. */
+char **strv_copy(char *const *l);
+
+/* The value of "NAME=value" for a name of n bytes; the last one wins. NULL when absent. */
+const char *strv_env_get(char *const *l, const char *name, size_t n) _pure_;
+
+#define STRV_FOREACH(s, l) for (char *const *s = (l); s && *s; s++)
