@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Definitions are counted references because a reload may replace one while a run that was started with it goes on. */
+
+#include "job/job-def.h"
+
+#include <assert.h>
+
+#include "util/string-table.h"
+#include "util/strv.h"
+
+#define JOB_QUEUE_DEFAULT    1
+#define JOB_PARALLEL_DEFAULT 16
+
+int job_def_new(JobDef **ret, const char *name) {
+        _cleanup_(job_def_unrefp) JobDef *d = NULL;
+
+        d = calloc(1, sizeof(*d));
+        if (!d)
+                return -ENOMEM;
+        *d = (JobDef){
+                .n_ref = 1,
+                .name = strdup(name),
+                .enabled = true,
+                .overlap = OVERLAP_QUEUE,
+                .queue_max = JOB_QUEUE_DEFAULT,
+                .max_parallel = JOB_PARALLEL_DEFAULT,
+        };
+        if (!d->name)
+                return -ENOMEM;
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+JobDef *job_def_ref(JobDef *d) {
+        if (d) {
+                assert(d->n_ref > 0);
+                d->n_ref++;
+        }
+        return d;
+}
+
+JobDef *job_def_unref(JobDef *d) {
+        if (!d)
+                return NULL;
+        assert(d->n_ref > 0);
+        if (--d->n_ref > 0)
+                return NULL;
+
+        for (size_t i = 0; i < d->n_triggers; i++)
+                free(d->triggers[i].expression);
+        free(d->triggers);
+        for (size_t i = 0; i < d->n_commands; i++) {
+                free(d->commands[i].path);
+                strv_free(d->commands[i].argv);
+        }
+        free(d->commands);
+        strv_free(d->documentation);
+        strv_free(d->tags);
+        free(d->fragment);
+        free(d->description);
+        free(d->name);
+        return mfree(d);
+}
+
+static bool char_is_alnum(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool job_name_is_valid(const char *name) {
+        size_t n = strlen(name);
+        bool seen_at = false;
+
+        if (n == 0 || n > JOB_NAME_MAX || !char_is_alnum(name[0]))
+                return false;
+        for (size_t i = 1; i < n; i++) {
+                if (name[i] == '@') {
+                        if (seen_at)
+                                return false;
+                        seen_at = true;
+                } else if (!char_is_alnum(name[i]) && !strchr("_.-", name[i]))
+                        return false;
+        }
+        return true;
+}
+
+static const char *const trigger_type_table[] = {
+        [TRIGGER_INTERVAL] = "OnInterval",
+        [TRIGGER_BOOT] = "OnBootSec",
+        [TRIGGER_STARTUP] = "OnStartupSec",
+};
+DEFINE_TO_STRING(trigger_type, TriggerType)
+
+static const char *const overlap_table[] = {
+        [OVERLAP_QUEUE] = "queue",
+        [OVERLAP_SKIP] = "skip",
+        [OVERLAP_REPLACE] = "replace",
+        [OVERLAP_PARALLEL] = "parallel",
+};
+DEFINE_TO_STRING(overlap, Overlap)
+DEFINE_FROM_STRING(overlap)

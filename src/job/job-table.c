@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The table is one array sorted by name: a look-up is a binary search, a walk is in the order in which people see it,
+ * and a job costs eight bytes here. Adding in order (as a load does) is an append; in the middle it is one memmove. */
+
+#include "job/job-table.h"
+
+#include <assert.h>
+
+#include "util/string-table.h"
+
+struct JobTable {
+        Job **jobs;
+        size_t n_jobs, n_allocated;
+};
+
+int job_new(Job **ret, const char *name) {
+        _cleanup_(job_freep) Job *j = NULL;
+
+        j = calloc(1, sizeof(*j));
+        if (!j)
+                return -ENOMEM;
+        j->next = USEC_INFINITY;
+        j->name = strdup(name);
+        if (!j->name)
+                return -ENOMEM;
+        *ret = TAKE_PTR(j);
+        return 0;
+}
+
+Job *job_free(Job *j) {
+        if (!j)
+                return NULL;
+        assert(!j->timers);
+        job_def_unref(j->def);
+        free(j->fault);
+        free(j->name);
+        return mfree(j);
+}
+
+JobState job_state(const Job *j) {
+        if (j->n_running > 0)
+                return j->gone ? JOB_GONE : JOB_RUNNING;
+        if (j->n_queued > 0)
+                return JOB_QUEUED;
+        if (!j->def)
+                return JOB_INVALID;
+        if (!j->def->enabled)
+                return JOB_DISABLED;
+        return j->paused ? JOB_PAUSED : JOB_WAITING;
+}
+
+static const char *const job_state_table[] = {
+        [JOB_WAITING] = "waiting",   [JOB_QUEUED] = "queued",   [JOB_RUNNING] = "running", [JOB_PAUSED] = "paused",
+        [JOB_DISABLED] = "disabled", [JOB_INVALID] = "invalid", [JOB_GONE] = "gone",
+};
+DEFINE_TO_STRING(job_state, JobState)
+
+int job_table_new(JobTable **ret) {
+        *ret = calloc(1, sizeof(JobTable));
+        return *ret ? 0 : -ENOMEM;
+}
+
+JobTable *job_table_free(JobTable *t) {
+        if (!t)
+                return NULL;
+        for (size_t i = 0; i < t->n_jobs; i++)
+                job_free(t->jobs[i]);
+        free(t->jobs);
+        return mfree(t);
+}
+
+/* The index of the name, or where it would stand. */
+static size_t table_position(const JobTable *t, const char *name, bool *ret_found) {
+        size_t low = 0, high = t->n_jobs;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                int c = strcmp(t->jobs[middle]->name, name);
+
+                if (c == 0) {
+                        *ret_found = true;
+                        return middle;
+                }
+                if (c < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        *ret_found = false;
+        return low;
+}
+
+int job_table_add(JobTable *t, Job *j) {
+        bool found;
+        size_t i = table_position(t, j->name, &found);
+
+        if (found)
+                return -EEXIST;
+        if (t->n_jobs == t->n_allocated) {
+                size_t n = MAX(t->n_allocated * 2, 16U);
+                Job **bigger = reallocarray(t->jobs, n, sizeof(Job *));
+
+                if (!bigger)
+                        return -ENOMEM;
+                t->jobs = bigger;
+                t->n_allocated = n;
+        }
+        memmove(t->jobs + i + 1, t->jobs + i, (t->n_jobs - i) * sizeof(Job *));
+        t->jobs[i] = j;
+        t->n_jobs++;
+        return 0;
+}
+
+void job_table_remove(JobTable *t, Job *j) {
+        bool found;
+        size_t i = table_position(t, j->name, &found);
+
+        assert(found && t->jobs[i] == j);
+        memmove(t->jobs + i, t->jobs + i + 1, (t->n_jobs - i - 1) * sizeof(Job *));
+        t->n_jobs--;
+        job_free(j);
+}
+
+Job *job_table_get(const JobTable *t, const char *name) {
+        bool found;
+        size_t i = table_position(t, name, &found);
+
+        return found ? t->jobs[i] : NULL;
+}
+
+size_t job_table_size(const JobTable *t) {
+        return t->n_jobs;
+}
+
+Job *job_table_at(const JobTable *t, size_t i) {
+        assert(i < t->n_jobs);
+        return t->jobs[i];
+}

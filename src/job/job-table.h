@@ -1,0 +1,67 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A job as it lives (definition, counters, state), and the table of all of them, sorted by name. Pure: who changes a
+ * job tells the others (core/). */
+
+#include "job/job-def.h"
+#include "job/run.h"
+
+typedef enum JobState {
+        JOB_WAITING, /* nothing goes on; a trigger or a person may ask for a run */
+        JOB_QUEUED,  /* a run waits */
+        JOB_RUNNING,
+        JOB_PAUSED,   /* triggers are refused, a person is not */
+        JOB_DISABLED, /* Enabled=no */
+        JOB_INVALID,  /* the file was never good */
+        JOB_GONE,     /* the file is gone, a run goes on */
+        _JOB_STATE_MAX,
+} JobState;
+
+typedef struct JobTimers JobTimers; /* of sched/ */
+typedef struct LiveRun LiveRun;     /* of core/ */
+
+typedef struct Job {
+        char *name;
+        JobDef *def; /* NULL: invalid */
+        char *fault; /* "file:line: message" while the file on disk is bad, else NULL; with a def, the older version is
+                      * in force */
+        bool paused;
+        bool gone;
+        bool on_demand;     /* an instance that somebody asked for by name; no file of its own */
+        unsigned n_running; /* starting, running, stopping */
+        unsigned n_queued;  /* waiting, queued */
+        uint64_t n_runs;    /* that were started, since the daemon started */
+        RunResult last_result;
+        usec_t last_start; /* realtime µs, 0 = never */
+        usec_t last_end;
+        usec_t next;       /* realtime µs of the next elapse, USEC_INFINITY = none */
+        JobTimers *timers; /* owned by sched/ */
+        LiveRun *queue;    /* of core/: runs that wait for the job's other runs, first and last */
+        LiveRun *queue_tail;
+        unsigned n_waiting;  /* of core/: runs in that queue */
+        unsigned n_slots;    /* of core/: runs that hold one of the job's places, started or about to be */
+        unsigned generation; /* of core/: the load that saw the job last */
+} Job;
+
+typedef struct JobTable JobTable;
+
+int job_new(Job **ret, const char *name);
+Job *job_free(Job *j);
+DEFINE_CLEANUP(Job, job_free)
+
+JobState job_state(const Job *j) _pure_;
+const char *job_state_to_string(JobState s) _const_;
+
+int job_table_new(JobTable **ret);
+JobTable *job_table_free(JobTable *t); /* frees the jobs too */
+DEFINE_CLEANUP(JobTable, job_table_free)
+
+/* The table owns the job from then on. -EEXIST when the name is taken. */
+int job_table_add(JobTable *t, Job *j);
+/* Takes it out and frees it. */
+void job_table_remove(JobTable *t, Job *j);
+
+Job *job_table_get(const JobTable *t, const char *name) _pure_;
+size_t job_table_size(const JobTable *t) _pure_;
+Job *job_table_at(const JobTable *t, size_t i) _pure_; /* in order of names */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The words for what happened to a run. They stand in the ledger and on the bus, so they never change their meaning.
+ */
+
+#include "job/run.h"
+
+#include "util/string-table.h"
+
+void run_record_done(RunRecord *r) {
+        r->job = mfree(r->job);
+        r->reason = mfree(r->reason);
+        r->status_text = mfree(r->status_text);
+}
+
+static int copy_string(char **ret, const char *s) {
+        *ret = s ? strdup(s) : NULL;
+        return s && !*ret ? -ENOMEM : 0;
+}
+
+int run_record_copy(RunRecord *ret, const RunRecord *r) {
+        RunRecord copy = *r;
+
+        if ((copy_string(&copy.job, r->job) | copy_string(&copy.reason, r->reason) |
+             copy_string(&copy.status_text, r->status_text)) < 0) {
+                run_record_done(&copy);
+                return -ENOMEM;
+        }
+        *ret = copy;
+        return 0;
+}
+
+static const char *const run_cause_table[] = {
+        [RUN_CAUSE_TIMER] = "timer",       [RUN_CAUSE_PATH] = "path",   [RUN_CAUSE_MONITOR] = "monitor",
+        [RUN_CAUSE_MANUAL] = "manual",     [RUN_CAUSE_CHAIN] = "chain", [RUN_CAUSE_RETRY] = "retry",
+        [RUN_CAUSE_CATCH_UP] = "catch-up",
+};
+DEFINE_TO_STRING(run_cause, RunCause)
+DEFINE_FROM_STRING(run_cause)
+
+static const char *const run_state_table[] = {
+        [RUN_WAITING] = "waiting", [RUN_QUEUED] = "queued",     [RUN_STARTING] = "starting",
+        [RUN_RUNNING] = "running", [RUN_STOPPING] = "stopping", [RUN_DONE] = "done",
+};
+DEFINE_TO_STRING(run_state, RunState)
+
+static const char *const run_result_table[] = {
+        [RUN_RESULT_NONE] = "",
+        [RUN_RESULT_SUCCESS] = "success",
+        [RUN_RESULT_EXIT] = "exit",
+        [RUN_RESULT_SIGNAL] = "signal",
+        [RUN_RESULT_TIMEOUT] = "timeout",
+        [RUN_RESULT_OOM] = "oom",
+        [RUN_RESULT_CANCELLED] = "cancelled",
+        [RUN_RESULT_START_FAILED] = "start-failed",
+        [RUN_RESULT_SKIPPED] = "skipped",
+        [RUN_RESULT_MISSED] = "missed",
+        [RUN_RESULT_LOST] = "lost",
+};
+DEFINE_TO_STRING(run_result, RunResult)
+DEFINE_FROM_STRING(run_result)

@@ -1,0 +1,84 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A run: its record (what the ledger keeps and the bus shows) and the names of its states. DESIGN section 8. */
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/clock.h"
+#include "util/macro.h"
+
+typedef enum RunCause {
+        RUN_CAUSE_TIMER,
+        RUN_CAUSE_PATH,
+        RUN_CAUSE_MONITOR,
+        RUN_CAUSE_MANUAL,
+        RUN_CAUSE_CHAIN,
+        RUN_CAUSE_RETRY,
+        RUN_CAUSE_CATCH_UP,
+        _RUN_CAUSE_MAX,
+} RunCause;
+
+typedef enum RunState {
+        RUN_WAITING,  /* accepted, waits for a condition */
+        RUN_QUEUED,   /* waits for a slot, or for another run of its job */
+        RUN_STARTING, /* handed to the executor */
+        RUN_RUNNING,
+        RUN_STOPPING, /* told to end: cancelled, replaced or timed out */
+        RUN_DONE,
+        _RUN_STATE_MAX,
+} RunState;
+
+typedef enum RunResult {
+        RUN_RESULT_NONE, /* not done yet; printed as "" */
+        RUN_RESULT_SUCCESS,
+        RUN_RESULT_EXIT,   /* ended with a status that is no success */
+        RUN_RESULT_SIGNAL, /* killed by a signal */
+        RUN_RESULT_TIMEOUT,
+        RUN_RESULT_OOM,
+        RUN_RESULT_CANCELLED,
+        RUN_RESULT_START_FAILED,
+        RUN_RESULT_SKIPPED, /* refused, with a reason */
+        RUN_RESULT_MISSED,
+        RUN_RESULT_LOST, /* the machine or the daemon went away under it */
+        _RUN_RESULT_MAX,
+} RunResult;
+
+#define RUN_TRIGGER_NONE UINT32_MAX
+
+/* What is remembered of a run. Times are µs of CLOCK_REALTIME, 0 = not yet. */
+typedef struct RunRecord {
+        uint64_t id; /* from 1, never used twice */
+        char *job;
+        RunCause cause;
+        RunState state;
+        RunResult result;
+        int code;         /* exit status (exit), signal number (signal, timeout, oom), errno (start-failed), else 0 */
+        unsigned attempt; /* from 1 */
+        uint32_t trigger; /* index in the definition, or RUN_TRIGGER_NONE */
+        uint64_t parent;  /* run that asked for it, or 0 */
+        usec_t scheduled;
+        usec_t requested;
+        usec_t started;
+        usec_t ended;
+        pid_t pid;         /* main process while it runs, else 0 */
+        char *reason;      /* a sentence why it was refused or failed, or NULL */
+        char *status_text; /* what the run last reported about itself, or NULL */
+} RunRecord;
+
+void run_record_done(RunRecord *r); /* frees what it holds, not itself */
+int run_record_copy(RunRecord *ret, const RunRecord *r);
+
+/* True when the run ended and what it did can be relied on. */
+static inline bool run_result_is_failure(RunResult r) {
+        return r == RUN_RESULT_EXIT || r == RUN_RESULT_SIGNAL || r == RUN_RESULT_TIMEOUT || r == RUN_RESULT_OOM ||
+               r == RUN_RESULT_START_FAILED || r == RUN_RESULT_LOST;
+}
+
+/* The words of DESIGN section 8: "timer", "catch-up", "queued", "start-failed", … */
+const char *run_cause_to_string(RunCause c) _const_;
+const char *run_state_to_string(RunState s) _const_;
+const char *run_result_to_string(RunResult r) _const_;
+int run_cause_from_string(const char *s) _pure_;
+int run_result_from_string(const char *s) _pure_;
