@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Lists of faults. Texts are made fit for a terminal and for the bus on their way in, once, because the name of a file
+ * and the words of a bad line may hold any byte. */
+
+#include "config/diagnostics.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "config/utf8.h"
+
+/* Puts a question mark for each byte that is no UTF-8, and for control characters. */
+static char *make_presentable(char *s) {
+        size_t n = strlen(s), length;
+
+        for (size_t i = 0; i < n; i += length) {
+                length = utf8_char_length(s + i, n - i);
+                if (length == 0 || (length == 1 && ((unsigned char)s[i] < 0x20 || s[i] == 0x7f))) {
+                        s[i] = '?';
+                        length = 1;
+                }
+        }
+        return s;
+}
+
+/* Room for one more; the array doubles, so its capacity follows from its length. */
+static int reserve(Diagnostics *d) {
+        Diagnostic *bigger;
+
+        if ((d->n_items & (d->n_items - 1)) != 0)
+                return 0;
+        bigger = reallocarray(d->items, d->n_items > 0 ? d->n_items * 2 : 1, sizeof(Diagnostic));
+        if (!bigger)
+                return -ENOMEM;
+        d->items = bigger;
+        return 0;
+}
+
+/* The message is taken over, also on failure. */
+static int append(Diagnostics *d, const char *file, unsigned line, char *message) {
+        _cleanup_free_ char *text = message, *name = strdup(file);
+
+        if (!text || !name || reserve(d) < 0)
+                return -ENOMEM;
+        make_presentable(name);
+        make_presentable(text);
+        d->items[d->n_items++] = (Diagnostic){ .file = TAKE_PTR(name), .line = line, .message = TAKE_PTR(text) };
+        return 0;
+}
+
+static int append_v(Diagnostics *d, const char *file, unsigned line, const char *format, va_list ap) {
+        char *message = NULL;
+
+        if (vasprintf(&message, format, ap) < 0)
+                return -ENOMEM;
+        return append(d, file, line, message);
+}
+
+int diagnostics_add(Diagnostics *d, const char *file, unsigned line, const char *format, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = append_v(d, file, line, format, ap);
+        va_end(ap);
+        return r;
+}
+
+int diagnostics_merge(Diagnostics *d, const Diagnostics *from) {
+        for (size_t i = 0; i < from->n_items; i++) {
+                const Diagnostic *item = &from->items[i];
+                int r = append(d, item->file, item->line, strdup(item->message));
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+void diagnostics_done(Diagnostics *d) {
+        for (size_t i = 0; i < d->n_items; i++) {
+                free(d->items[i].file);
+                free(d->items[i].message);
+        }
+        free(d->items);
+        *d = (Diagnostics){};
+}
+
+int complain(char **reterr, const char *format, ...) {
+        char *text = NULL;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (r < 0)
+                return -ENOMEM;
+        *reterr = text;
+        return -EINVAL;
+}
+
+int file_faults_add(FileFaults *f, unsigned line, const char *format, ...) {
+        va_list ap;
+        int r;
+
+        if (f->n++ >= DIAGNOSTICS_PER_FILE_MAX || !f->list)
+                return 0;
+        va_start(ap, format);
+        r = append_v(f->list, f->file, line, format, ap);
+        va_end(ap);
+        return r;
+}
+
+int file_faults_end(FileFaults *f) {
+        unsigned more = f->n > DIAGNOSTICS_PER_FILE_MAX ? f->n - DIAGNOSTICS_PER_FILE_MAX : 0;
+
+        if (more == 0 || !f->list)
+                return 0;
+        return diagnostics_add(f->list, f->file, 0, "%u further fault%s in this file. Mend those above first.", more,
+                               more == 1 ? "" : "s");
+}

@@ -1,0 +1,45 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What is wrong with the files of an administrator: file, line and a sentence each, in the order found. */
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "util/macro.h"
+
+#define DIAGNOSTICS_PER_FILE_MAX 20 /* a file's further faults are counted in one last entry */
+
+typedef struct Diagnostic {
+        char *file;    /* path of the file */
+        unsigned line; /* from 1; 0 = the file as a whole */
+        char *message; /* a sentence: what is wrong and what to do */
+} Diagnostic;
+
+typedef struct Diagnostics {
+        Diagnostic *items;
+        size_t n_items;
+} Diagnostics;
+
+/* Appends one. Returns 0, or -ENOMEM. */
+int diagnostics_add(Diagnostics *d, const char *file, unsigned line, const char *format, ...) _printf_(4, 5);
+
+/* Appends copies of all of from. */
+int diagnostics_merge(Diagnostics *d, const Diagnostics *from);
+
+void diagnostics_done(Diagnostics *d);
+
+/* Sets *reterr to a sentence that is the caller's to free. Returns -EINVAL, or -ENOMEM with *reterr untouched. */
+int complain(char **reterr, const char *format, ...) _printf_(2, 3);
+
+/* The faults of one file on their way into a list: the first DIAGNOSTICS_PER_FILE_MAX are written down, the others
+ * counted. */
+typedef struct FileFaults {
+        Diagnostics *list; /* NULL: count only */
+        const char *file;  /* stays the caller's */
+        unsigned n;        /* faults so far */
+} FileFaults;
+
+/* Both return 0, or -ENOMEM. end() writes the one last entry when there were too many. */
+int file_faults_add(FileFaults *f, unsigned line, const char *format, ...) _printf_(3, 4);
+int file_faults_end(FileFaults *f);

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Command lines, split as systemd splits those of ExecStart=: quotes of either kind may open anywhere in a word, C
+ * escapes count inside and outside of them, and an unknown escape is an error (systemd warns and keeps it). A word is
+ * split off and unescaped first, its specifiers are replaced afterwards. What ExecStart= has for privileges ("+", "!",
+ * "!!") and "|" is refused by name: taken silently, it would not do what it says. */
+
+#include "config/exec-line.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "config/diagnostics.h"
+#include "config/utf8.h"
+#include "util/strv.h"
+
+#define BLANKS     " \t\n\r"
+#define HEX_DIGITS "0123456789abcdefABCDEF"
+
+static const struct {
+        char letter, meaning;
+} simple_escapes[] = {
+        { 'a', '\a' }, { 'b', '\b' }, { 'f', '\f' },  { 'n', '\n' }, { 'r', '\r' },  { 't', '\t' },
+        { 'v', '\v' }, { 's', ' ' },  { '\\', '\\' }, { '"', '"' },  { '\'', '\'' },
+};
+
+static const struct {
+        char letter; /* behind the backslash; 0: none, the digits follow at once */
+        int base;
+        size_t digits;
+        unsigned long max;
+        bool is_byte; /* else a character, written as UTF-8 */
+} numeric_escapes[] = {
+        { 'x', 16, 2, 0xff, true },
+        { 'u', 16, 4, 0xffff, false },
+        { 'U', 16, 8, 0x10ffff, false },
+        { 0, 8, 3, 0377, true },
+};
+
+static char *write_utf8(char *out, unsigned long c) {
+        static const struct {
+                unsigned long max;
+                unsigned char lead;
+                int tails;
+        } forms[] = { { 0x7f, 0x00, 0 }, { 0x7ff, 0xc0, 1 }, { 0xffff, 0xe0, 2 }, { 0x10ffff, 0xf0, 3 } };
+        size_t i = 0;
+
+        while (c > forms[i].max)
+                i++;
+        *out++ = (char)(forms[i].lead | (c >> (6 * forms[i].tails)));
+        for (int k = forms[i].tails - 1; k >= 0; k--)
+                *out++ = (char)(0x80 | ((c >> (6 * k)) & 0x3f));
+        return out;
+}
+
+/* Takes the escape whose backslash is before *p, writes what it means. False when it means nothing. */
+static bool unescape(const char **p, char **out) {
+        for (size_t i = 0; i < ELEMENTSOF(simple_escapes); i++)
+                if (**p == simple_escapes[i].letter) {
+                        *(*out)++ = simple_escapes[i].meaning;
+                        (*p)++;
+                        return true;
+                }
+        for (size_t i = 0; i < ELEMENTSOF(numeric_escapes); i++) {
+                const char *digits = *p + (numeric_escapes[i].letter != 0);
+                char text[9] = "";
+                unsigned long c;
+
+                if (numeric_escapes[i].letter != 0 && **p != numeric_escapes[i].letter)
+                        continue;
+                if (strspn(digits, numeric_escapes[i].base == 16 ? HEX_DIGITS : "01234567") <
+                    numeric_escapes[i].digits)
+                        return false;
+                memcpy(text, digits, numeric_escapes[i].digits);
+                c = strtoul(text, NULL, numeric_escapes[i].base);
+                if (c == 0 || c > numeric_escapes[i].max || (!numeric_escapes[i].is_byte && c >= 0xd800 && c < 0xe000))
+                        return false;
+                if (numeric_escapes[i].is_byte)
+                        *(*out)++ = (char)c;
+                else
+                        *out = write_utf8(*out, c);
+                *p = digits + numeric_escapes[i].digits;
+                return true;
+        }
+        return false;
+}
+
+static int complain_escape(const char *at, char **reterr) {
+        if (*at == '\0')
+                return complain(reterr, "The command line ends in a lone backslash. Write \\\\ for a backslash.");
+        return complain(reterr,
+                        "\\%.*s is no escape sequence of systemd.syntax(7), or no character. Write \\\\ for a "
+                        "backslash.",
+                        MAX((int)utf8_char_length(at, strlen(at)), 1), at);
+}
+
+/* Takes the next word into out, which has room for all that is left. Returns 1, 0 when there is none. */
+static int next_word(const char **p, char *out, char **reterr) {
+        char quote = '\0';
+
+        *out = '\0';
+        *p += strspn(*p, BLANKS);
+        if (**p == '\0')
+                return 0;
+        while (**p != '\0' && (quote || !strchr(BLANKS, **p))) {
+                char c = *(*p)++;
+
+                if (c == '\\') {
+                        if (!unescape(p, &out))
+                                return complain_escape(*p, reterr);
+                } else if (quote ? c == quote : c == '"' || c == '\'')
+                        quote = quote ? '\0' : c;
+                else
+                        *out++ = c;
+        }
+        if (quote)
+                return complain(reterr, "The quote %c is opened and not closed. Close it, or write \\%c.", quote,
+                                quote);
+        *out = '\0';
+        return 1;
+}
+
+/* Takes a word that is nothing but text, or a semicolon by itself. */
+static bool take_token(const char **p, const char *token) {
+        const char *rest = startswith(*p, token);
+
+        if (!rest || (*rest != '\0' && !strchr(BLANKS, *rest)))
+                return false;
+        *p = rest;
+        return true;
+}
+
+/* Appends a word to the command, its specifiers replaced. */
+static int add_word(CommandDef *c, size_t *n, const char *word, const Specifiers *specifiers, char **reterr) {
+        _cleanup_free_ char *expanded = NULL;
+        char **bigger;
+        int r;
+
+        if (*n >= EXEC_WORDS_MAX)
+                return complain(reterr, "The command has more than %d words. Put it into a script of its own.",
+                                EXEC_WORDS_MAX);
+        if (specifiers)
+                r = specifier_expand(word, specifiers, &expanded, reterr);
+        else
+                r = (expanded = strdup(word)) ? 0 : -ENOMEM;
+        if (r < 0)
+                return r;
+        bigger = reallocarray(c->argv, *n + 2, sizeof(char *));
+        if (!bigger)
+                return -ENOMEM;
+        c->argv = bigger;
+        c->argv[(*n)++] = TAKE_PTR(expanded);
+        c->argv[*n] = NULL;
+        return 0;
+}
+
+/* Takes the prefixes; *word is the program afterwards. */
+static int take_prefixes(char **word, CommandDef *c, bool *ret_own_argv0, char **reterr) {
+        bool seen[256] = {};
+
+        for (; **word != '\0' && strchr("-@:+!|", **word); (*word)++) {
+                if (**word == '|')
+                        return complain(reterr,
+                                        "The prefix \"|\" is not supported. Write the line to Shell= instead.");
+                if (strchr("+!", **word))
+                        return complain(reterr,
+                                        "The prefix \"%c\" is not supported: all commands of a job run with the same "
+                                        "rights. Remove it.",
+                                        **word);
+                if (seen[(unsigned char)**word])
+                        return complain(reterr, "The prefix \"%c\" stands twice. Remove one.", **word);
+                seen[(unsigned char)**word] = true;
+        }
+        c->flags = (seen['-'] ? COMMAND_IGNORE_FAILURE : 0) | (seen[':'] ? COMMAND_NO_EXPAND : 0);
+        *ret_own_argv0 = seen['@'];
+        return 0;
+}
+
+static int check_program(const char *path, char **reterr) {
+        const char *slash = strrchr(path, '/');
+
+        if (*path == '\0')
+                return complain(reterr, "No program is named. Write its absolute path, or a name that is in PATH.");
+        if (slash && *path != '/')
+                return complain(reterr,
+                                "\"%.*s\" is neither an absolute path nor a plain name. Begin it with \"/\", or leave "
+                                "the folders away to have it looked up in PATH.",
+                                (int)utf8_cut(path, 64), path);
+        if ((slash && slash[1] == '\0') || streq(path, ".") || streq(path, ".."))
+                return complain(reterr, "\"%.*s\" is a folder. Name the program in it.", (int)utf8_cut(path, 64),
+                                path);
+        if (strlen(path) >= PATH_MAX || strlen(slash ? slash + 1 : path) > NAME_MAX)
+                return complain(reterr, "The program's path is longer than the system allows.");
+        return 0;
+}
+
+/* The rest of a command behind its program, up to the end or a lone semicolon. */
+static int take_arguments(const char **p, char *word, const Specifiers *specifiers, CommandDef *c, size_t *n,
+                          char **reterr) {
+        int r;
+
+        for (;;) {
+                *p += strspn(*p, BLANKS);
+                if (take_token(p, ";"))
+                        return 0;
+                if (take_token(p, "\\;"))
+                        strcpy(word, ";");
+                else {
+                        r = next_word(p, word, reterr);
+                        if (r <= 0)
+                                return r;
+                }
+                r = add_word(c, n, word, specifiers, reterr);
+                if (r < 0)
+                        return r;
+        }
+}
+
+/* Takes one command; word is scratch space. */
+static int take_command(const char **p, char *word, const Specifiers *specifiers, CommandDef *c, char **reterr) {
+        bool own_argv0 = false;
+        size_t n = 0;
+        int r;
+
+        if (take_token(p, ";"))
+                return complain(reterr, "A command is missing before \";\". Write it, or remove the semicolon.");
+        r = next_word(p, word, reterr);
+        if (r < 0)
+                return r;
+        r = take_prefixes(&word, c, &own_argv0, reterr);
+        if (r < 0)
+                return r;
+        r = add_word(c, &n, word, specifiers, reterr);
+        if (r < 0)
+                return r;
+        r = check_program(c->argv[0], reterr);
+        if (r < 0)
+                return r;
+        if (own_argv0) {
+                c->path = TAKE_PTR(c->argv[0]);
+                n = 0;
+        } else if (!(c->path = strdup(c->argv[0])))
+                return -ENOMEM;
+        r = take_arguments(p, word, specifiers, c, &n, reterr);
+        if (r < 0)
+                return r;
+        if (n == 0)
+                return complain(reterr,
+                                "With the prefix \"@\" the name that the program sees has to follow its path.");
+        return 0;
+}
+
+void command_def_done(CommandDef *c) {
+        free(c->path);
+        strv_free(c->argv);
+        *c = (CommandDef){};
+}
+
+/* Moves the command to the end of the array. */
+static int append_command(CommandDef **commands, size_t *n_commands, CommandDef *c) {
+        CommandDef *bigger = reallocarray(*commands, *n_commands + 1, sizeof(CommandDef));
+
+        if (!bigger)
+                return -ENOMEM;
+        bigger[(*n_commands)++] = TAKE_GENERIC(*c, (CommandDef){});
+        *commands = bigger;
+        return 0;
+}
+
+int exec_line_parse(const char *value, const Specifiers *specifiers, CommandDef **commands, size_t *n_commands,
+                    char **reterr) {
+        _cleanup_free_ char *word = malloc(strlen(value) + 1);
+        const char *p = value + strspn(value, BLANKS);
+        int r;
+
+        if (!word)
+                return -ENOMEM;
+        do {
+                _cleanup_(command_def_done) CommandDef c = {};
+
+                r = take_command(&p, word, specifiers, &c, reterr);
+                if (r < 0)
+                        return r;
+                if (*n_commands >= JOB_COMMANDS_MAX)
+                        return complain(reterr, "The job has more than %d commands. Put them into a script.",
+                                        JOB_COMMANDS_MAX);
+                r = append_command(commands, n_commands, &c);
+                if (r < 0)
+                        return r;
+                p += strspn(p, BLANKS);
+        } while (*p != '\0');
+        return 0;
+}

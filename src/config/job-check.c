@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One job looked at as a load would, but by itself: its folder is not listed, so that checking each of 10,000 files
+ * lists none 10,000 times, and who may write to the folder is no matter, since a draft lies where its author works. */
+
+#include "config/host-name.h"
+#include "config/job-entry.h"
+#include "config/job-loader.h"
+
+/* The candidates of a job of which only the name is known: what is not there is passed over later. */
+static int guess_candidates(JobScan *scan, const char *name) {
+        size_t n = strlen(name), n_template = job_name_template_length(name);
+        int r;
+
+        r = job_scan_add(scan, name, n, 0, CANDIDATE_FILE);
+        if (r >= 0)
+                r = job_scan_add(scan, name, n, 0, CANDIDATE_DROPINS);
+        if (r >= 0 && n_template > 0)
+                r = job_scan_add(scan, name, n_template, 0, CANDIDATE_DROPINS);
+        if (r >= 0)
+                job_scan_sort(scan);
+        return r;
+}
+
+static int check(EntryContext *context, const JobScan *scan, Finding *f, const char *path, Diagnostics *d) {
+        _cleanup_(entry_freep) Entry *e = NULL;
+        int r;
+
+        r = finding_search(f, context, scan);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return diagnostics_add(d, path, 0, "There is no such file.");
+        r = entry_read(&e, context, f, /* old= */ NULL);
+        return r < 0 ? r : diagnostics_merge(d, &e->faults);
+}
+
+int job_file_check(const char *path, uid_t owner, Diagnostics *d) {
+        _cleanup_(folder_done) Folder folder = FOLDER_NONE;
+        _cleanup_(job_scan_done) JobScan scan = {};
+        _cleanup_(finding_done) Finding f = {};
+        _cleanup_free_ char *name = NULL;
+        char host[HOST_SIZE];
+        EntryContext context = { .folders = &folder, .owner = owner, .host = host };
+        const char *file;
+        ssize_t n;
+        int r;
+
+        r = folder_of_file(path, &folder, &file);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return diagnostics_add(d, path, 0, "The folder of the file cannot be opened: %s.", strerror(-r));
+        n = job_scan_stem(&folder, file, d);
+        if (n <= 0)
+                return (int)n;
+        name = strndup(file, (size_t)n);
+        if (!name)
+                return -ENOMEM;
+        host_name_get(host);
+        r = guess_candidates(&scan, name);
+        if (r < 0)
+                return r;
+        f.name = name;
+        f.n_candidates = job_scan_find(&scan, name, (size_t)n, &f.candidates);
+        return check(&context, &scan, &f, path, d);
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Looking is cheap and done for every name at every load: one fstatat() a file. Reading is done only when a stamp
+ * differs, or cannot be relied on: a file that was changed within a tick of the clock before it was read may be
+ * written to once more and keep its stamp. Such files are read again the next time (git does the same with its index).
+ * After a fault in getting at a file it is read again too, because what was in the way need not leave a trace in the
+ * file.
+ *
+ * Templates keep their texts instead of a definition: an instance that somebody asks for tomorrow is made of what was
+ * loaded, not of what an editor has done to the file meanwhile. */
+
+#include "config/job-entry.h"
+
+#include <stdio.h>
+
+#include "config/job-file.h"
+
+#define RACY_NSEC (20 * 1000 * 1000LL) /* two ticks of the slowest kernel clock, 100 Hz */
+
+bool job_name_is_template(const char *name) {
+        const char *at = strchr(name, '@');
+
+        return at && at[1] == '\0';
+}
+
+size_t job_name_template_length(const char *name) {
+        const char *at = strchr(name, '@');
+
+        return at && at[1] != '\0' ? (size_t)(at + 1 - name) : 0;
+}
+
+/* --- texts --- */
+
+static JobText *texts_free(JobText *texts) {
+        for (JobText *t = texts; t && t->path; t++)
+                job_text_done(t);
+        return mfree(texts);
+}
+DEFINE_CLEANUP(JobText, texts_free)
+
+static int copy_text(const JobText *from, JobText *ret) {
+        _cleanup_(job_text_done) JobText copy = {
+                .path = strdup(from->path),
+                .bytes = malloc(from->n + 1),
+                .n = from->n,
+        };
+
+        if (!copy.path || !copy.bytes)
+                return -ENOMEM;
+        memcpy(copy.bytes, from->bytes, from->n);
+        *ret = TAKE_GENERIC(copy, (JobText){});
+        return 0;
+}
+
+static int copy_texts(const JobText *texts, JobText **ret) {
+        _cleanup_(texts_freep) JobText *copy = NULL;
+        size_t n = 0;
+
+        while (texts[n].path)
+                n++;
+        copy = calloc(n + 1, sizeof(JobText));
+        if (!copy)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                int r = copy_text(&texts[i], &copy[i]);
+
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(copy);
+        return 0;
+}
+
+/* --- looking --- */
+
+/* Writes what came with a sentence down as a fault. 0, or the errno that was no fault. */
+static int note_fault(Diagnostics *d, const Folder *folder, const char *file, int r, const char *sentence) {
+        _cleanup_free_ char *path = NULL;
+
+        if (r != -EINVAL)
+                return r;
+        path = folder_join(folder, file);
+        return path ? diagnostics_add(d, path, 0, "%s", sentence) : -ENOMEM;
+}
+
+/* Looks for the file among candidates. Returns 1 when there is one, else 0. */
+static int search_file_among(Finding *f, const EntryContext *context, const Candidate *candidates, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                const Folder *folder = &context->folders[candidates[i].folder];
+                _cleanup_free_ char *sentence = NULL;
+                int r;
+
+                if (candidates[i].kind != CANDIDATE_FILE)
+                        continue;
+                (void)snprintf(f->file, sizeof(f->file), "%s" JOB_SUFFIX, candidates[i].name);
+                r = source_stat(folder, f->file, &f->stamp, &sentence);
+                if (r == -ENOENT)
+                        continue;
+                f->folder = candidates[i].folder;
+                f->masked = r == SOURCE_MASK;
+                if (r < 0)
+                        r = note_fault(&f->faults, folder, f->file, r, sentence);
+                return r < 0 ? r : 1;
+        }
+        return 0;
+}
+
+/* The job's own file, or for the drop-ins of an instance without one that of its template. */
+static int search_file(Finding *f, const EntryContext *context, const JobScan *scan) {
+        size_t n = job_name_template_length(f->name);
+        const Candidate *candidates;
+        int r;
+
+        r = search_file_among(f, context, f->candidates, f->n_candidates);
+        if (r != 0 || n == 0)
+                return r;
+        f->hidden = true;
+        n = job_scan_find(scan, f->name, n, &candidates);
+        r = search_file_among(f, context, candidates, n);
+        return f->masked ? 0 : r;
+}
+
+/* Adds the drop-ins of one name. */
+static int search_dropins_among(Finding *f, const EntryContext *context, const Candidate *candidates, size_t n) {
+        _cleanup_free_ unsigned *which = NULL;
+        char folder_name[JOB_FILE_NAME_MAX];
+        size_t n_which = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                if (candidates[i].kind != CANDIDATE_DROPINS)
+                        continue;
+                if (!which && !(which = calloc(n, sizeof(*which))))
+                        return -ENOMEM;
+                which[n_which++] = candidates[i].folder;
+        }
+        if (n_which == 0)
+                return 0;
+        (void)snprintf(folder_name, sizeof(folder_name), "%s" JOB_DROPINS_SUFFIX, candidates[0].name);
+        return sources_add_dropins(&f->dropins, context->folders, which, n_which, folder_name, context->owner,
+                                   &f->faults);
+}
+
+/* For an instance those of its template go first, so that its own have the last word. */
+static int search_dropins(Finding *f, const EntryContext *context, const JobScan *scan) {
+        size_t n = job_name_template_length(f->name);
+        const Candidate *candidates;
+        int r;
+
+        if (n > 0) {
+                n = job_scan_find(scan, f->name, n, &candidates);
+                r = search_dropins_among(f, context, candidates, n);
+                if (r < 0)
+                        return r;
+        }
+        return search_dropins_among(f, context, f->candidates, f->n_candidates);
+}
+
+int finding_search(Finding *f, const EntryContext *context, const JobScan *scan) {
+        int r = search_file(f, context, scan);
+
+        if (r <= 0)
+                return r;
+        if (!f->masked) {
+                r = search_dropins(f, context, scan);
+                if (r < 0)
+                        return r;
+        }
+        return 1;
+}
+
+void finding_done(Finding *f) {
+        sources_done(&f->dropins);
+        diagnostics_done(&f->faults);
+}
+
+/* --- entries --- */
+
+Entry *entry_free(Entry *e) {
+        if (!e)
+                return NULL;
+        job_def_unref(e->def);
+        texts_free(e->texts);
+        sources_done(&e->dropins);
+        diagnostics_done(&e->faults);
+        return mfree(e);
+}
+
+static int entry_new(Entry **ret, const char *name) {
+        size_t n = strlen(name) + 1;
+        Entry *e = calloc(1, sizeof(*e) + n);
+
+        if (!e)
+                return -ENOMEM;
+        memcpy(e->name, name, n);
+        *ret = e;
+        return 0;
+}
+
+bool entry_depends_on(const Entry *e, unsigned folder) {
+        if (e->folder == folder)
+                return true;
+        for (size_t i = 0; i < e->dropins.n_items; i++)
+                if (e->dropins.items[i].folder == folder)
+                        return true;
+        return false;
+}
+
+bool entry_is_current(const Entry *e, const Finding *f) {
+        return !e->recheck && f->faults.n_items == 0 && e->folder == f->folder && e->masked == f->masked &&
+               e->hidden == f->hidden && file_stamp_equal(&e->stamp, &f->stamp) &&
+               sources_equal(&e->dropins, &f->dropins);
+}
+
+static int read_source(Entry *e, EntryContext *context, unsigned folder, const char *name, FileStamp *stamp,
+                       JobText *ret) {
+        const Folder *f = &context->folders[folder];
+        _cleanup_free_ char *sentence = NULL;
+        int r;
+
+        context->n_read++;
+        r = source_read(f, name, context->owner, ret, stamp, &sentence);
+        if (r >= 0) {
+                e->recheck = e->recheck || stamp->ctime > context->now - RACY_NSEC;
+                return 0;
+        }
+        e->recheck = true;
+        return note_fault(&e->faults, f, name, r, sentence);
+}
+
+/* Reads the file and the drop-ins, up to the first that cannot be read. The stamps become those of what was read. */
+static int read_sources(Entry *e, EntryContext *context, const char *file, JobText **ret, size_t *ret_n) {
+        _cleanup_(texts_freep) JobText *texts = calloc(e->dropins.n_items + 2, sizeof(JobText));
+        size_t n = 0;
+        int r;
+
+        if (!texts)
+                return -ENOMEM;
+        r = read_source(e, context, e->folder, file, &e->stamp, &texts[n++]);
+        for (size_t i = 0; r >= 0 && e->faults.n_items == 0 && i < e->dropins.n_items; i++) {
+                Source *s = &e->dropins.items[i];
+
+                r = read_source(e, context, s->folder, s->name, &s->stamp, &texts[n++]);
+        }
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(texts);
+        *ret_n = n;
+        return 0;
+}
+
+/* Reads the files and makes a definition of them, or checks a template; a fault is no error. */
+static int read_and_build(Entry *e, EntryContext *context, const char *file) {
+        _cleanup_(texts_freep) JobText *texts = NULL;
+        size_t n = 0;
+        int r;
+
+        r = read_sources(e, context, file, &texts, &n);
+        if (r < 0 || e->faults.n_items > 0)
+                return r;
+        if (job_name_is_template(e->name)) {
+                r = job_file_check_template(e->name, context->host, texts, n, &e->faults);
+                if (r >= 0)
+                        e->texts = TAKE_PTR(texts);
+        } else
+                r = job_file_build(e->name, context->host, texts, n, &e->faults, &e->def);
+        return r == -EINVAL ? 0 : r;
+}
+
+/* Puts what was in force before in the place of what is bad, and in that of what says the same. */
+static int keep_in_force(Entry *e, const Entry *old) {
+        bool same = e->def && old->def && e->def->digest == old->def->digest;
+
+        if (e->faults.n_items > 0 || same) {
+                job_def_unref(e->def);
+                e->def = job_def_ref(old->def);
+        }
+        return e->faults.n_items > 0 && old->texts ? copy_texts(old->texts, &e->texts) : 0;
+}
+
+int entry_read(Entry **ret, EntryContext *context, Finding *f, const Entry *old) {
+        _cleanup_(entry_freep) Entry *e = NULL;
+        int r;
+
+        r = entry_new(&e, f->name);
+        if (r < 0)
+                return r;
+        e->folder = f->folder;
+        e->stamp = f->stamp;
+        e->masked = f->masked;
+        e->hidden = f->hidden;
+        e->dropins = TAKE_GENERIC(f->dropins, (Sources){});
+        e->faults = TAKE_GENERIC(f->faults, (Diagnostics){});
+        if (e->faults.n_items > 0)
+                e->recheck = true;
+        else if (!e->masked)
+                r = read_and_build(e, context, f->file);
+        if (r >= 0 && old)
+                r = keep_in_force(e, old);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(e);
+        return 0;
+}
+
+static int copy_sources(const Sources *from, Sources *ret) {
+        ret->items = calloc(MAX(from->n_items, (size_t)1), sizeof(Source));
+        if (!ret->items)
+                return -ENOMEM;
+        for (; ret->n_items < from->n_items; ret->n_items++) {
+                Source *s = &ret->items[ret->n_items];
+
+                *s = from->items[ret->n_items];
+                s->name = strdup(s->name);
+                if (!s->name)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+int entry_carry(Entry **ret, const Entry *old, const char *folder_path, const char *sentence) {
+        _cleanup_(entry_freep) Entry *e = NULL;
+        int r;
+
+        r = entry_new(&e, old->name);
+        if (r < 0)
+                return r;
+        e->folder = old->folder;
+        e->stamp = old->stamp;
+        e->masked = old->masked;
+        e->hidden = old->hidden;
+        e->recheck = true;
+        e->carried = true;
+        r = copy_sources(&old->dropins, &e->dropins);
+        if (r >= 0)
+                r = diagnostics_add(&e->faults, folder_path, 0, "%s", sentence);
+        if (r >= 0)
+                r = keep_in_force(e, old);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(e);
+        return 0;
+}

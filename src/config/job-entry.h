@@ -1,0 +1,70 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a loader knows of one name: the files that count for it, with their stamps, and what was made of them. */
+
+#include "config/job-scan.h"
+#include "config/source.h"
+#include "job/job-def.h"
+
+typedef struct Entry {
+        JobDef *def;        /* in force: the last good one; NULL for a template */
+        JobText *texts;     /* of a template: the last good ones, path is NULL at the end; NULL for a job */
+        Sources dropins;    /* that count, in order */
+        Diagnostics faults; /* of its files as they are now */
+        FileStamp stamp;    /* of the file */
+        unsigned folder;    /* that the file is in */
+        bool masked;
+        bool hidden;  /* drop-ins for an instance that has no file: shows when it is asked for */
+        bool recheck; /* the stamps say nothing: read again */
+        bool carried; /* its folder cannot be read now; that is told once, for the folder */
+        bool kept;    /* the loader's: the load under way took it over */
+        char name[];
+} Entry;
+
+/* What a load goes by. */
+typedef struct EntryContext {
+        const Folder *folders; /* open */
+        uid_t owner;
+        int64_t now;      /* ns of CLOCK_REALTIME, from before any file was looked at */
+        const char *host; /* %h */
+        size_t n_read;    /* files that were opened; counted up */
+} EntryContext;
+
+/* What is found out about a name before anything is read. */
+typedef struct Finding {
+        const char *name;
+        const Candidate *candidates; /* of this name, by folder */
+        size_t n_candidates;
+        char file[JOB_FILE_NAME_MAX]; /* that counts */
+        unsigned folder;              /* that it is in */
+        FileStamp stamp;
+        bool masked;
+        bool hidden;
+        Sources dropins;
+        Diagnostics faults;
+} Finding;
+
+/* Looks for the file and the drop-ins that count. Returns 1 when there is a file, be it a bad one, 0 when there is
+ * none; or -ENOMEM. */
+int finding_search(Finding *f, const EntryContext *context, const JobScan *scan);
+void finding_done(Finding *f);
+
+/* True when the entry holds what was found, so that nothing has to be read. */
+bool entry_is_current(const Entry *e, const Finding *f);
+
+/* Reads what was found; its lists are taken over. A fault is no error: what was in force (old, may be NULL) stays.
+ * 0 or -ENOMEM. */
+int entry_read(Entry **ret, EntryContext *context, Finding *f, const Entry *old);
+
+/* A copy of the entry for a load that cannot see its files, with that as its fault. 0 or -ENOMEM. */
+int entry_carry(Entry **ret, const Entry *old, const char *folder_path, const char *sentence);
+
+/* True when its file or one of its drop-ins is in that folder. */
+bool entry_depends_on(const Entry *e, unsigned folder) _pure_;
+
+Entry *entry_free(Entry *e);
+DEFINE_CLEANUP(Entry, entry_free)
+
+bool job_name_is_template(const char *name) _pure_;
+size_t job_name_template_length(const char *name) _pure_; /* of "NAME@" in NAME@INSTANCE; 0 for any other name */

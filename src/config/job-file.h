@@ -1,0 +1,23 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The texts of one job (its file, then its drop-ins) -> a checked definition. No I/O. DESIGN section 4. */
+
+#include "config/diagnostics.h"
+#include "config/source.h"
+#include "job/job-def.h"
+
+#define JOB_TAGS_MAX          64
+#define JOB_TAG_LENGTH_MAX    64 /* bytes */
+#define JOB_DOCUMENTATION_MAX 64
+#define JOB_INTERVAL_MIN      USEC_PER_MSEC
+
+/* Builds the definition of the job name from texts[0], its file, and the others, merged in this order. name is NAME or
+ * NAME@INSTANCE. What is wrong goes to d. The reference is the caller's. -EINVAL with faults in d (n_texts is at least
+ * 1); -ENOMEM. */
+int job_file_build(const char *name, const char *host, const JobText *texts, size_t n_texts, Diagnostics *d,
+                   JobDef **ret);
+
+/* Checks a template, NAME@, as far as that can be done without an instance: a value with %i is not judged. The same
+ * errors. */
+int job_file_check_template(const char *name, const char *host, const JobText *texts, size_t n_texts, Diagnostics *d);

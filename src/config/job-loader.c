@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A load lists the folders, sorts what it found by name, and walks it beside the entries of the load before, which are
+ * sorted as well. For each name the file that counts and its drop-ins are looked up with one fstatat() each; when none
+ * of them changed, the entry of before is taken over as it is (job-entry.c). All is built beside the state in force
+ * and swapped in at the end, so that running out of memory changes nothing. */
+
+#include "config/job-loader.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "config/host-name.h"
+#include "config/job-entry.h"
+#include "config/job-file.h"
+#include "config/job-loader-internal.h"
+#include "util/strv.h"
+
+struct JobLoader {
+        Folder *folders; /* open during a load only */
+        size_t n_folders;
+        uid_t owner;
+        char host[HOST_SIZE]; /* %h in what was read */
+        Entry **entries;      /* by name */
+        size_t n_entries;
+        LoadedJob *jobs;
+        size_t n_jobs;
+        Diagnostics diagnostics;
+        JobDef **instances; /* that were asked for, by name */
+        size_t n_instances;
+        size_t instances_size;
+        size_t n_read;
+};
+
+/* One load under way. */
+typedef struct Load {
+        JobLoader *loader;
+        EntryContext context;
+        size_t entries_max;
+        char host[HOST_SIZE];
+        char **refusals; /* per folder: why it cannot be read; NULL: it can */
+        JobScan scan;
+        size_t old_at; /* entries of the loader before this one are done with */
+        Entry **entries;
+        size_t n_entries, entries_size;
+        Diagnostics faults; /* of folders and of names */
+} Load;
+
+/* --- folders --- */
+
+/* A folder that is there and cannot be read takes no job away: what was loaded from it stays. The sentence is taken
+ * over. */
+static int refuse_folder(Load *load, unsigned folder, char *sentence) {
+        JobLoader *l = load->loader;
+        int r;
+
+        load->refusals[folder] = sentence;
+        if (!sentence)
+                return -ENOMEM;
+        r = diagnostics_add(&load->faults, l->folders[folder].path, 0, "%s", sentence);
+        for (size_t i = 0; r >= 0 && i < l->n_entries; i++)
+                if (entry_depends_on(l->entries[i], folder))
+                        r = job_scan_add(&load->scan, l->entries[i]->name, strlen(l->entries[i]->name), folder,
+                                         CANDIDATE_CARRIED);
+        return r;
+}
+
+static int scan_folder(Load *load, unsigned folder) {
+        Folder *f = &load->loader->folders[folder];
+        char *sentence = NULL;
+        int r;
+
+        f->fd = folder_open(AT_FDCWD, f->path, load->loader->owner, &sentence);
+        if (f->fd == -ENOENT)
+                return 0;
+        if (f->fd < 0)
+                return f->fd == -EINVAL ? refuse_folder(load, folder, sentence) : f->fd;
+        r = job_scan_folder(&load->scan, f, folder, load->entries_max, &load->faults);
+        if (r >= 0 || r == -ENOMEM)
+                return r;
+        r = complain(&sentence, "The folder cannot be read: %s.", strerror(-r));
+        return r == -EINVAL ? refuse_folder(load, folder, sentence) : r;
+}
+
+static int scan_folders(Load *load) {
+        for (unsigned i = 0; i < load->loader->n_folders; i++) {
+                int r = scan_folder(load, i);
+
+                if (r < 0)
+                        return r;
+        }
+        job_scan_sort(&load->scan);
+        return 0;
+}
+
+/* The folder for whose sake the old entry has to stay; NULL: for none. A file in an earlier folder counts in any
+ * case, unless drop-ins are out of reach. */
+static const Candidate *must_carry(const Finding *f, const Entry *old) {
+        for (size_t i = 0; i < f->n_candidates; i++) {
+                if (f->candidates[i].kind == CANDIDATE_CARRIED)
+                        return &f->candidates[i];
+                if (f->candidates[i].kind == CANDIDATE_FILE && old && old->dropins.n_items == 0)
+                        return NULL;
+        }
+        return NULL;
+}
+
+/* The entry of the load before; names come in order. */
+static Entry *find_old(Load *load, const char *name) {
+        const JobLoader *l = load->loader;
+
+        while (load->old_at < l->n_entries) {
+                int r = strcmp(l->entries[load->old_at]->name, name);
+
+                if (r >= 0)
+                        return r == 0 ? l->entries[load->old_at] : NULL;
+                load->old_at++;
+        }
+        return NULL;
+}
+
+static int append_entry(Load *load, Entry *e) {
+        if (array_grow(&load->entries, &load->entries_size, load->n_entries, sizeof(Entry *)) < 0)
+                return -ENOMEM;
+        load->entries[load->n_entries++] = e;
+        return 0;
+}
+
+static int load_finding(Load *load, Finding *f, Entry *old) {
+        const Candidate *carried = must_carry(f, old);
+        _cleanup_(entry_freep) Entry *fresh = NULL;
+        int r;
+
+        if (carried)
+                r = entry_carry(&fresh, old, load->loader->folders[carried->folder].path,
+                                load->refusals[carried->folder]);
+        else {
+                r = finding_search(f, &load->context, &load->scan);
+                if (r <= 0)
+                        return r;
+                if (!old || !streq(load->host, load->loader->host) || !entry_is_current(old, f))
+                        r = entry_read(&fresh, &load->context, f, old);
+        }
+        if (r >= 0)
+                r = append_entry(load, fresh ?: old);
+        if (r < 0)
+                return r;
+        if (!TAKE_PTR(fresh))
+                old->kept = true;
+        return 0;
+}
+
+/* Loads all names, or reuses what is known of them. */
+static int load_names(Load *load) {
+        size_t n;
+
+        for (size_t i = 0; i < load->scan.n_items; i += n) {
+                const Candidate *first = &load->scan.items[i];
+                Finding f = { .name = first->name, .candidates = first };
+                Entry *old = find_old(load, first->name);
+                int r;
+
+                for (n = 1; i + n < load->scan.n_items && streq(first[n].name, first->name);)
+                        n++;
+                f.n_candidates = n;
+                r = load_finding(load, &f, old);
+                finding_done(&f);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* --- the load as a whole --- */
+
+static int load_begin(Load *load) {
+        load->refusals = calloc(load->loader->n_folders + 1, sizeof(char *));
+        if (!load->refusals)
+                return -ENOMEM;
+        host_name_get(load->host);
+        return 0;
+}
+
+/* Frees what the load did not hand over. */
+static void load_done(Load *load) {
+        for (size_t i = 0; i < load->n_entries; i++)
+                if (load->entries[i]->kept)
+                        load->entries[i]->kept = false;
+                else
+                        entry_free(load->entries[i]);
+        free(load->entries);
+        job_scan_done(&load->scan);
+        diagnostics_done(&load->faults);
+        for (size_t i = 0; i < load->loader->n_folders; i++) {
+                load->loader->folders[i].fd = safe_close(load->loader->folders[i].fd);
+                if (load->refusals)
+                        free(load->refusals[i]);
+        }
+        free(load->refusals);
+}
+
+/* Adds the faults of the entries to those of the folders. */
+static int gather_faults(Load *load) {
+        for (size_t i = 0; i < load->n_entries; i++) {
+                int r = load->entries[i]->carried ? 0 : diagnostics_merge(&load->faults, &load->entries[i]->faults);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int list_jobs(const Load *load, LoadedJob **ret, size_t *ret_n) {
+        LoadedJob *jobs = calloc(MAX(load->n_entries, (size_t)1), sizeof(LoadedJob));
+        size_t n = 0;
+
+        if (!jobs)
+                return -ENOMEM;
+        for (size_t i = 0; i < load->n_entries; i++) {
+                const Entry *e = load->entries[i];
+
+                if (!e->masked && !e->hidden && !job_name_is_template(e->name))
+                        jobs[n++] = (LoadedJob){
+                                .name = e->name,
+                                .def = e->def,
+                                .fault = e->faults.n_items > 0 ? e->faults.items : NULL,
+                        };
+        }
+        *ret = jobs;
+        *ret_n = n;
+        return 0;
+}
+
+/* Instances that only the loader knows any more are forgotten. */
+static void forget_instances(JobLoader *l) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < l->n_instances; i++)
+                if (l->instances[i]->n_ref == 1)
+                        job_def_unref(l->instances[i]);
+                else
+                        l->instances[n++] = l->instances[i];
+        l->n_instances = n;
+}
+
+static void entries_free(JobLoader *l) {
+        for (size_t i = 0; i < l->n_entries; i++)
+                if (!l->entries[i]->kept)
+                        entry_free(l->entries[i]);
+        free(l->entries);
+        free(l->jobs);
+        diagnostics_done(&l->diagnostics);
+}
+
+/* Puts the load into force. Nothing can fail from here on. */
+static void load_commit(Load *load, LoadedJob *jobs, size_t n_jobs) {
+        JobLoader *l = load->loader;
+
+        entries_free(l);
+        for (size_t i = 0; i < load->n_entries; i++)
+                load->entries[i]->kept = false;
+        l->entries = TAKE_PTR(load->entries);
+        l->n_entries = TAKE_GENERIC(load->n_entries, 0);
+        l->jobs = jobs;
+        l->n_jobs = n_jobs;
+        l->diagnostics = TAKE_GENERIC(load->faults, (Diagnostics){});
+        l->n_read = load->context.n_read;
+        strcpy(l->host, load->host);
+        forget_instances(l);
+}
+
+int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
+        _cleanup_(load_done) Load load = {
+                .loader = l,
+                .context = { .folders = l->folders, .owner = l->owner, .now = now_realtime, .host = load.host },
+                .entries_max = entries_max,
+        };
+        LoadedJob *jobs = NULL;
+        size_t n_jobs;
+        int r;
+
+        r = load_begin(&load);
+        if (r >= 0)
+                r = scan_folders(&load);
+        if (r >= 0)
+                r = load_names(&load);
+        if (r >= 0)
+                r = gather_faults(&load);
+        if (r >= 0)
+                r = list_jobs(&load, &jobs, &n_jobs);
+        if (r < 0)
+                return r;
+        load_commit(&load, jobs, n_jobs);
+        return 0;
+}
+
+int job_loader_load(JobLoader *l) {
+        return job_loader_load_at(l, (int64_t)(now_realtime() * NSEC_PER_USEC), LOADER_JOBS_MAX);
+}
+
+/* --- the loader --- */
+
+int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner) {
+        _cleanup_(job_loader_freep) JobLoader *l = calloc(1, sizeof(*l));
+        size_t n = strv_length(dirs);
+
+        if (!l)
+                return -ENOMEM;
+        l->owner = owner;
+        l->folders = calloc(n + 1, sizeof(Folder));
+        if (!l->folders)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                l->folders[i] = (Folder){ .path = strdup(dirs[i]), .fd = -EBADF };
+                l->n_folders++;
+                if (!l->folders[i].path)
+                        return -ENOMEM;
+        }
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
+JobLoader *job_loader_free(JobLoader *l) {
+        if (!l)
+                return NULL;
+        entries_free(l);
+        for (size_t i = 0; i < l->n_instances; i++)
+                job_def_unref(l->instances[i]);
+        free(l->instances);
+        for (size_t i = 0; i < l->n_folders; i++)
+                folder_done(&l->folders[i]);
+        free(l->folders);
+        return mfree(l);
+}
+
+const LoadedJob *job_loader_jobs(JobLoader *l, size_t *ret_n) {
+        *ret_n = l->n_jobs;
+        return l->jobs;
+}
+
+const Diagnostics *job_loader_diagnostics(JobLoader *l) {
+        return &l->diagnostics;
+}
+
+size_t job_loader_files_read(const JobLoader *l) {
+        return l->n_read;
+}
+
+/* --- instances --- */
+
+static const Entry *find_entry(const JobLoader *l, const char *name) {
+        size_t low = 0, high = l->n_entries;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                int r = strcmp(l->entries[middle]->name, name);
+
+                if (r == 0)
+                        return l->entries[middle];
+                if (r < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return NULL;
+}
+
+/* Where an instance is among those that were asked for, or would be. */
+static size_t find_instance(const JobLoader *l, const char *name, bool *ret_found) {
+        size_t low = 0, high = l->n_instances;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp(l->instances[middle]->name, name) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        *ret_found = low < l->n_instances && streq(l->instances[low]->name, name);
+        return low;
+}
+
+/* Remembers a definition of an instance, or returns the one that is known and the same. The reference is taken over,
+ * and one is given back in *d. */
+static int remember_instance(JobLoader *l, JobDef **d) {
+        bool found;
+        size_t at;
+
+        if (l->n_instances >= l->instances_size)
+                forget_instances(l);
+        at = find_instance(l, (*d)->name, &found);
+        if (found && l->instances[at]->digest == (*d)->digest) {
+                job_def_unref(*d);
+                *d = job_def_ref(l->instances[at]);
+                return 0;
+        }
+        if (found)
+                job_def_unref(l->instances[at]);
+        else {
+                if (array_grow(&l->instances, &l->instances_size, l->n_instances, sizeof(JobDef *)) < 0)
+                        return -ENOMEM;
+                memmove(l->instances + at + 1, l->instances + at, (l->n_instances - at) * sizeof(JobDef *));
+                l->n_instances++;
+        }
+        l->instances[at] = job_def_ref(*d);
+        return 0;
+}
+
+static int build_instance(JobLoader *l, const char *name, const Entry *template, JobDef **ret, Diagnostics *d) {
+        _cleanup_(job_def_unrefp) JobDef *def = NULL;
+        size_t n = 0;
+        int r;
+
+        while (template->texts[n].path)
+                n++;
+        r = job_file_build(name, l->host, template->texts, n, d, &def);
+        if (r >= 0)
+                r = remember_instance(l, &def);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(def);
+        return 0;
+}
+
+/* Copies what is wrong with the entry. */
+static int refuse_entry(const Entry *e, Diagnostics *d) {
+        int r = diagnostics_merge(d, &e->faults);
+
+        return r < 0 ? r : -EINVAL;
+}
+
+static int instantiate(JobLoader *l, const char *name, JobDef **ret, Diagnostics *d) {
+        char template[JOB_NAME_MAX + 1];
+        const Entry *e;
+        size_t n;
+
+        if (!job_name_is_valid(name) || (n = job_name_template_length(name)) == 0)
+                return -ENOENT;
+        e = find_entry(l, name);
+        if (e && e->masked)
+                return -ENOENT;
+        if (e && e->def) {
+                *ret = job_def_ref(e->def);
+                return 0;
+        }
+        if (e)
+                return refuse_entry(e, d);
+        memcpy(template, name, n);
+        template[n] = '\0';
+        e = find_entry(l, template);
+        if (!e || e->masked)
+                return -ENOENT;
+        return e->texts ? build_instance(l, name, e, ret, d) : refuse_entry(e, d);
+}
+
+int job_loader_instantiate(JobLoader *l, const char *name, JobDef **ret, Diagnostics *d) {
+        Diagnostics unheard = {};
+        int r;
+
+        r = instantiate(l, name, ret, d ?: &unheard);
+        diagnostics_done(&unheard);
+        return r;
+}

@@ -1,0 +1,48 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Folders of job files -> definitions. The loader remembers what it read: a file whose stat data did not change is not
+ * read again, and a job whose content did not change keeps its very JobDef, so that who compares two loads compares
+ * pointers. A job whose file went bad keeps its last good definition. DESIGN sections 2 and 4. */
+
+#include "config/diagnostics.h"
+#include "job/job-def.h"
+
+#define LOADER_JOBS_MAX      200000        /* job files taken from all folders together */
+#define LOADER_FILE_SIZE_MAX (1024 * 1024) /* bytes in one file */
+
+typedef struct JobLoader JobLoader;
+
+typedef struct LoadedJob {
+        const char *name;        /* owned by the loader, valid until the next load */
+        JobDef *def;             /* the version in force: NULL when the file was never good */
+        const Diagnostic *fault; /* first fault of the file as it is now, NULL when it is good; valid as name is */
+} LoadedJob;
+
+/* dirs: NULL-terminated, first one wins. owner: files must belong to root or to this user and be writable by nobody
+ * else. */
+int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner);
+JobLoader *job_loader_free(JobLoader *l);
+DEFINE_CLEANUP(JobLoader, job_loader_free)
+
+/* Reads all folders. Afterwards job_loader_jobs() is sorted by name (strcmp) and job_loader_diagnostics() holds what
+ * is wrong now. Returns 0, also with faults in files; negative errno only when nothing could be done (-ENOMEM); then
+ * the earlier state stands. */
+int job_loader_load(JobLoader *l);
+
+/* The jobs, instances that have a file of their own among them; templates and masked names are none. */
+const LoadedJob *job_loader_jobs(JobLoader *l, size_t *ret_n);
+const Diagnostics *job_loader_diagnostics(JobLoader *l);
+
+/* How many files the last load opened; the others were known. */
+size_t job_loader_files_read(const JobLoader *l) _pure_;
+
+/* Makes the instance NAME@INSTANCE of a template that is loaded, without a file of its own. The reference is the
+ * caller's; it is the same JobDef as long as the content is. Drop-ins that were in NAME@INSTANCE.job.d count. -ENOENT
+ * when there is no such template, or the instance is masked; -EINVAL with the faults in d (may be NULL) when it is
+ * bad. */
+int job_loader_instantiate(JobLoader *l, const char *name, JobDef **ret, Diagnostics *d);
+
+/* Checks single files without any folder (vaktctl check). What is wrong is appended to d. Returns 0 also with
+ * faults. */
+int job_file_check(const char *path, uid_t owner, Diagnostics *d);

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One place for what all keys have in common: finding the row, saying what was probably meant when there is none,
+ * "X-…", specifiers, the default behind an empty value, the digest. A parser sees only values that it has to judge. */
+
+#include "config/key-table.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "config/reader.h"
+#include "config/utf8.h"
+
+#define QUOTED_MAX 64 /* bytes of a value that a fault repeats */
+
+uint64_t hash_string(uint64_t hash, const char *s) {
+        do
+                hash = (hash ^ (unsigned char)*s) * 0x100000001b3ULL;
+        while (*s++ != '\0');
+        return hash;
+}
+
+static char lower(char c) {
+        return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Optimal string alignment, row by row; three rows are all that a swap of neighbours looks back to. */
+unsigned edit_distance(const char *a, const char *b, unsigned limit) {
+        unsigned rows[3][READER_KEY_MAX + 1];
+        size_t n = strlen(a), m = strlen(b);
+
+        if (n > READER_KEY_MAX || m > READER_KEY_MAX)
+                return limit + 1;
+        for (unsigned k = 0; k <= m; k++)
+                rows[0][k] = k;
+        for (size_t i = 1; i <= n; i++) {
+                unsigned *now = rows[i % 3], *before = rows[(i - 1) % 3], *older = rows[(i + 1) % 3];
+
+                now[0] = (unsigned)i;
+                for (size_t k = 1; k <= m; k++) {
+                        bool same = lower(a[i - 1]) == lower(b[k - 1]);
+
+                        now[k] = before[k - 1] + !same;
+                        now[k] = MIN(now[k], before[k] + 1);
+                        now[k] = MIN(now[k], now[k - 1] + 1);
+                        if (i > 1 && k > 1 && lower(a[i - 1]) == lower(b[k - 2]) && lower(a[i - 2]) == lower(b[k - 1]))
+                                now[k] = MIN(now[k], older[k - 2] + 1);
+                }
+        }
+        return MIN(rows[n % 3][m], limit + 1);
+}
+
+/* How far apart two names may be to be taken for one. */
+static unsigned typing_errors(const char *name) {
+        size_t n = strlen(name);
+
+        return n < 6 ? 1 : n < 9 ? 2 : 3;
+}
+
+static bool is_private(const char *name) {
+        return startswith(name, "X-") != NULL;
+}
+
+static int key_fault_v(const KeyLine *k, const char *prefix, const char *format, va_list ap) {
+        char text[512];
+
+        (void)vsnprintf(text, sizeof(text), format, ap);
+        text[utf8_cut(text, sizeof(text) - 4)] = '\0';
+        return file_faults_add(k->faults, k->line, "%s%s", prefix, text);
+}
+
+int key_fault(const KeyLine *k, const char *format, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = key_fault_v(k, "", format, ap);
+        va_end(ap);
+        return r;
+}
+
+int key_fault_value(const KeyLine *k, const char *format, ...) {
+        char prefix[QUOTED_MAX + READER_KEY_MAX + 16];
+        size_t n = utf8_cut(k->value, QUOTED_MAX);
+        va_list ap;
+        int r;
+
+        (void)snprintf(prefix, sizeof(prefix), "%s=%.*s%s ", k->row->key, (int)n, k->value, k->value[n] ? "…" : "");
+        va_start(ap, format);
+        r = key_fault_v(k, prefix, format, ap);
+        va_end(ap);
+        return r;
+}
+
+static bool section_is_known(const KeyReading *r, const char *section) {
+        for (size_t i = 0; i < r->n_rows; i++)
+                if (streq(r->rows[i].section, section))
+                        return true;
+        return false;
+}
+
+/* Writes "[Job], [Timer], [Run]". The rows of a section stand together. */
+static void list_sections(const KeyReading *r, char *buf, size_t size) {
+        size_t used = 0;
+
+        buf[0] = '\0';
+        for (size_t i = 0; i < r->n_rows && used < size; i++)
+                if (i == 0 || !streq(r->rows[i].section, r->rows[i - 1].section))
+                        used += (size_t)snprintf(buf + used, size - used, "%s[%s]", i > 0 ? ", " : "",
+                                                 r->rows[i].section);
+}
+
+static int fault_section(KeyReading *r, unsigned line, const char *section) {
+        const char *best = NULL;
+        unsigned nearest = typing_errors(section) + 1;
+        char known[256];
+
+        for (size_t i = 0; i < r->n_rows; i++) {
+                unsigned distance = edit_distance(section, r->rows[i].section, nearest);
+
+                if (distance < nearest) {
+                        nearest = distance;
+                        best = r->rows[i].section;
+                }
+        }
+        if (best)
+                return file_faults_add(r->faults, line, "Unknown section [%s]. Did you mean [%s]?", section, best);
+        list_sections(r, known, sizeof(known));
+        return file_faults_add(r->faults, line,
+                               "Unknown section [%s]. The sections here are: %s. Call it [X-%s] to have it ignored.",
+                               section, known, section);
+}
+
+static int on_section(void *userdata, unsigned line, const char *section) {
+        KeyReading *r = userdata;
+
+        r->skip_section = is_private(section);
+        if (r->skip_section || section_is_known(r, section))
+                return 0;
+        r->skip_section = true;
+        return fault_section(r, line, section);
+}
+
+/* The row of the nearest key, in this section or (elsewhere) in the others; NULL when none is near. */
+static const KeyRow *find_similar(const KeyReading *r, const char *section, const char *key, bool elsewhere) {
+        const KeyRow *best = NULL;
+        unsigned nearest = typing_errors(key) + 1;
+
+        for (size_t i = 0; i < r->n_rows; i++) {
+                unsigned distance;
+
+                if (streq(r->rows[i].section, section) == elsewhere)
+                        continue;
+                distance = edit_distance(key, r->rows[i].key, nearest);
+                if (distance < nearest) {
+                        nearest = distance;
+                        best = &r->rows[i];
+                }
+        }
+        return best;
+}
+
+static int fault_key(KeyReading *r, unsigned line, const char *section, const char *key) {
+        const KeyRow *here = find_similar(r, section, key, /* elsewhere= */ false);
+        const KeyRow *there = find_similar(r, section, key, /* elsewhere= */ true);
+        char where[READER_SECTION_MAX + 32];
+
+        if (*section == '\0')
+                (void)snprintf(where, sizeof(where), "before the first section");
+        else
+                (void)snprintf(where, sizeof(where), "in section [%s]", section);
+        if (there && streq(there->key, key))
+                return file_faults_add(r->faults, line, "%s= stands %s and belongs in section [%s].", key, where,
+                                       there->section);
+        if (here)
+                return file_faults_add(r->faults, line, "Unknown key %s= %s. Did you mean %s=?", key, where,
+                                       here->key);
+        if (there)
+                return file_faults_add(r->faults, line, "Unknown key %s= %s. Did you mean %s= in section [%s]?", key,
+                                       where, there->key, there->section);
+        return file_faults_add(r->faults, line, "Unknown key %s= %s. Remove it, or call it X-%s= to have it ignored.",
+                               key, where, key);
+}
+
+/* Gives the value to the row's parser. */
+static int parse_line(KeyReading *r, KeyLine *k) {
+        _cleanup_free_ char *expanded = NULL, *sentence = NULL;
+        FileFaults unheard = {};
+        bool judged = !r->instance_unknown || !specifier_is_used(k->value, 'i');
+        int e;
+
+        if (r->specifiers && (!k->row->raw || !judged)) {
+                e = specifier_expand(k->value, r->specifiers, &expanded, &sentence);
+                if (e == -EINVAL)
+                        return key_fault(k, "%s", sentence);
+                if (e < 0)
+                        return e;
+                if (!k->row->raw)
+                        k->value = expanded;
+        }
+        if (!judged)
+                k->faults = &unheard;
+        if (*k->value == '\0' && k->row->fallback)
+                k->value = k->row->fallback;
+        return k->row->parse(k, (char *)r->object + k->row->offset);
+}
+
+/* The host's name is part of what a value says, but a job that does not use it is not changed by a new one. */
+static uint64_t hash_assignment(const KeyReading *r, const KeyRow *row, const char *value) {
+        uint64_t hash = hash_string(hash_string(hash_string(r->digest, row->section), row->key), value);
+
+        return r->specifiers && specifier_is_used(value, 'h') ? hash_string(hash, r->specifiers->host) : hash;
+}
+
+static int on_assign(void *userdata, unsigned line, const char *section, const char *key, const char *value) {
+        KeyReading *r = userdata;
+
+        if (r->skip_section || is_private(key))
+                return 0;
+        for (size_t i = 0; i < r->n_rows; i++) {
+                const KeyRow *row = &r->rows[i];
+
+                if (streq(row->key, key) && streq(row->section, section)) {
+                        r->digest = hash_assignment(r, row, value);
+                        return parse_line(r, &(KeyLine){
+                                                     .row = row,
+                                                     .value = value,
+                                                     .line = line,
+                                                     .faults = r->faults,
+                                                     .reading = r,
+                                             });
+                }
+        }
+        return fault_key(r, line, section, key);
+}
+
+int key_table_read(KeyReading *r, const char *text, size_t n) {
+        ReaderSink sink = { .section = on_section, .assign = on_assign, .userdata = r };
+
+        r->skip_section = false;
+        return reader_parse(text, n, &sink, r->faults);
+}
+
+int key_parse_text(const KeyLine *k, void *field) {
+        char **text = field, *copy = NULL;
+
+        if (strlen(k->value) > KEY_TEXT_MAX)
+                return key_fault_value(k, "is longer than %d bytes. Make it shorter.", KEY_TEXT_MAX);
+        if (*k->value != '\0') {
+                copy = strdup(k->value);
+                if (!copy)
+                        return -ENOMEM;
+        }
+        free(*text);
+        *text = copy;
+        return 0;
+}
+
+int key_parse_bool(const KeyLine *k, void *field) {
+        static const struct {
+                const char *word;
+                bool value;
+        } words[] = {
+                { "yes", true }, { "no", false },  { "true", true }, { "false", false },
+                { "on", true },  { "off", false }, { "1", true },    { "0", false },
+                { "y", true },   { "n", false },   { "t", true },    { "f", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strcasecmp(k->value, words[i].word) == 0) {
+                        *(bool *)field = words[i].value;
+                        return 0;
+                }
+        return key_fault_value(k, "is neither yes nor no. Write one of them.");
+}
+
+int key_parse_unsigned(const KeyLine *k, void *field) {
+        const KeyRange *range = k->row->argument;
+        unsigned long n;
+
+        errno = 0;
+        n = strtoul(k->value, NULL, 10);
+        if (*k->value == '\0' || k->value[strspn(k->value, "0123456789")] != '\0')
+                return key_fault_value(k, "is no whole number. Write one from %u to %u.", range->min, range->max);
+        if (errno != 0 || n < range->min || n > range->max)
+                return key_fault_value(k, "is out of range. Write a number from %u to %u.", range->min, range->max);
+        *(unsigned *)field = (unsigned)n;
+        return 0;
+}
+
+int key_parse_word(const KeyLine *k, void *field) {
+        const KeyWords *words = k->row->argument;
+        int value = words->from_string(k->value);
+
+        if (value < 0)
+                return key_fault_value(k, "is unknown. Write %s.", words->choices);
+        *(int *)field = value;
+        return 0;
+}

@@ -1,0 +1,79 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Tables of the sections and keys that a kind of file may hold, one row a key, and the reading of a text by one. */
+
+#include "config/diagnostics.h"
+#include "config/specifier.h"
+
+#define KEY_TEXT_MAX 1024 /* bytes in a value that people read */
+
+typedef struct KeyRow KeyRow;
+typedef struct KeyReading KeyReading;
+
+/* One assignment on its way to its parser. */
+typedef struct KeyLine {
+        const KeyRow *row;
+        const char *value; /* stripped, specifiers replaced unless the row is raw; "" clears or restores the default */
+        unsigned line;
+        FileFaults *faults;
+        KeyReading *reading;
+} KeyLine;
+
+/* Puts the value into field. What is wrong with it goes to key_fault(), and 0 is returned all the same; a negative
+ * errno ends the reading (-ENOMEM). */
+typedef int (*KeyParse)(const KeyLine *k, void *field);
+
+struct KeyRow {
+        const char *section;
+        const char *key;
+        KeyParse parse;
+        size_t offset;        /* of the field in the object */
+        const void *argument; /* what the parser wants to know */
+        const char *fallback; /* stands for an empty value; NULL: the parser gets "" */
+        bool raw;             /* the parser replaces specifiers itself */
+};
+
+struct KeyReading {
+        const KeyRow *rows;
+        size_t n_rows;
+        void *object;   /* that the fields are in */
+        void *userdata; /* of the parsers */
+        FileFaults *faults;
+        const Specifiers *specifiers; /* NULL: a percent sign is nothing special */
+        bool instance_unknown;        /* a template is checked: a value with %i is not judged */
+        uint64_t digest;              /* of all sections, keys and values so far */
+        bool skip_section;            /* private */
+};
+
+/* Reads a text. What is wrong goes to r->faults. Returns 0, also with faults; -ENOMEM or what a parser returned. */
+int key_table_read(KeyReading *r, const char *text, size_t n);
+
+/* Writes a fault of the line down: 0 or -ENOMEM. key_fault_value() puts what the key is set to before the sentence,
+ * which begins with what is wrong: "is no time span. Write …". */
+int key_fault(const KeyLine *k, const char *format, ...) _printf_(2, 3);
+int key_fault_value(const KeyLine *k, const char *format, ...) _printf_(2, 3);
+
+/* --- parsers that every table can use --- */
+
+int key_parse_text(const KeyLine *k, void *field); /* char *, at most KEY_TEXT_MAX bytes; empty: NULL */
+int key_parse_bool(const KeyLine *k, void *field); /* bool: yes, no, true, false, on, off, 1, 0, y, n, t, f */
+
+typedef struct KeyRange {
+        unsigned min, max;
+} KeyRange;
+int key_parse_unsigned(const KeyLine *k, void *field); /* unsigned in the KeyRange that is the argument */
+
+typedef struct KeyWords {
+        int (*from_string)(const char *s);
+        const char *choices; /* "auto or child" */
+} KeyWords;
+int key_parse_word(const KeyLine *k, void *field); /* int or enum by the KeyWords that is the argument */
+
+/* Edits (insert, delete, replace, swap neighbours; letter case does not count) that lead from a to b; limit + 1 when
+ * more than limit are needed. */
+unsigned edit_distance(const char *a, const char *b, unsigned limit);
+
+/* FNV-1a, 64 bits, goes on from hash; with the NUL at the end of s. */
+#define HASH_START 0xcbf29ce484222325ULL
+uint64_t hash_string(uint64_t hash, const char *s) _pure_;

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a job file says is done with the rights of the daemon, so only files are read that nobody but their trusted
+ * owner could have written. That is judged by fstat() on what was opened, not on the name. Links are followed: who may
+ * make one in a trusted folder is trusted too. Folders above the one that is read are not looked at. */
+
+#include "config/source.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/sysmacros.h>
+
+#include "config/job-loader.h"
+
+#define DROPIN_SUFFIX ".conf"
+
+static void close_dirp(DIR **d) {
+        if (*d)
+                (void)closedir(*d);
+}
+
+static int64_t nsec(const struct timespec *ts) {
+        return (int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec;
+}
+
+static FileStamp stamp_of(const struct stat *st) {
+        return (FileStamp){
+                .dev = st->st_dev,
+                .ino = st->st_ino,
+                .size = st->st_size,
+                .mtime = nsec(&st->st_mtim),
+                .ctime = nsec(&st->st_ctim),
+        };
+}
+
+bool file_stamp_equal(const FileStamp *a, const FileStamp *b) {
+        return a->ino == b->ino && a->ctime == b->ctime && a->mtime == b->mtime && a->size == b->size &&
+               a->dev == b->dev;
+}
+
+bool sources_equal(const Sources *a, const Sources *b) {
+        if (a->n_items != b->n_items)
+                return false;
+        for (size_t i = 0; i < a->n_items; i++)
+                if (a->items[i].folder != b->items[i].folder || !streq(a->items[i].name, b->items[i].name) ||
+                    !file_stamp_equal(&a->items[i].stamp, &b->items[i].stamp))
+                        return false;
+        return true;
+}
+
+void sources_done(Sources *s) {
+        for (size_t i = 0; i < s->n_items; i++)
+                free(s->items[i].name);
+        free(s->items);
+        *s = (Sources){};
+}
+
+void job_text_done(JobText *t) {
+        free(t->path);
+        free(t->bytes);
+        *t = (JobText){};
+}
+
+char *folder_join(const Folder *folder, const char *name) {
+        size_t n = strlen(folder->path);
+        char *path;
+
+        if (asprintf(&path, "%s%s%s", folder->path, n > 0 && folder->path[n - 1] != '/' ? "/" : "", name) < 0)
+                return NULL;
+        return path;
+}
+
+void folder_done(Folder *f) {
+        free(f->path);
+        f->fd = safe_close(f->fd);
+        f->path = NULL;
+}
+
+int folder_of_file(const char *path, Folder *ret, const char **ret_name) {
+        _cleanup_(folder_done) Folder folder = FOLDER_NONE;
+        const char *slash = strrchr(path, '/');
+
+        folder.path = slash ? strndup(path, MAX((size_t)(slash - path), (size_t)1)) : strdup("");
+        if (!folder.path)
+                return -ENOMEM;
+        folder.fd = open(slash ? folder.path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (folder.fd < 0)
+                return -errno;
+        *ret = TAKE_GENERIC(folder, FOLDER_NONE);
+        *ret_name = slash ? slash + 1 : path;
+        return 0;
+}
+
+/* The name is taken over, also on failure. */
+static int sources_append(Sources *s, char *name, unsigned folder) {
+        Source *bigger = name ? reallocarray(s->items, s->n_items + 1, sizeof(Source)) : NULL;
+
+        if (!bigger) {
+                free(name);
+                return -ENOMEM;
+        }
+        s->items = bigger;
+        s->items[s->n_items++] = (Source){ .name = name, .folder = folder };
+        return 0;
+}
+
+static int check_trust(const struct stat *st, const char *what, uid_t owner, char **reterr) {
+        unsigned mode = st->st_mode & 07777;
+
+        if (st->st_uid != 0 && st->st_uid != owner) {
+                if (owner == 0)
+                        return complain(reterr,
+                                        "The %s belongs to user %u (mode %04o) and must belong to root. Look what it "
+                                        "says, then run \"chown root\" on it.",
+                                        what, st->st_uid, mode);
+                return complain(reterr,
+                                "The %s belongs to user %u (mode %04o) and must belong to root or user %u. Look what "
+                                "it says, then run \"chown %u\" on it.",
+                                what, st->st_uid, mode, owner, owner);
+        }
+        if ((mode & 0022) != 0)
+                return complain(reterr,
+                                "The %s (owner %u, mode %04o) can be written by others than its owner. Look what it "
+                                "says, then run \"chmod go-w\" on it.",
+                                what, st->st_uid, mode);
+        return 0;
+}
+
+int folder_open(int at_fd, const char *name, uid_t owner, char **reterr) {
+        _cleanup_close_ int fd = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+        struct stat st;
+        int r;
+
+        if (fd < 0 && errno == ENOENT)
+                return -ENOENT;
+        if (fd < 0 && errno == ENOTDIR)
+                return complain(reterr, "This is no folder. Replace it by one, or remove it.");
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return complain(reterr, "The folder cannot be opened: %s.", strerror(errno));
+        r = check_trust(&st, "folder", owner, reterr);
+        if (r < 0)
+                return r;
+        return TAKE_FD(fd);
+}
+
+static bool is_mask(const struct stat *st) {
+        return S_ISREG(st->st_mode) ? st->st_size == 0 : S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
+
+int source_stat(const Folder *folder, const char *name, FileStamp *ret, char **reterr) {
+        struct stat st;
+
+        if (fstatat(folder->fd, name, &st, 0) < 0) {
+                if (errno != ENOENT)
+                        return complain(reterr, "The file cannot be looked at: %s.", strerror(errno));
+                if (fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                        return -ENOENT;
+                return complain(reterr, "This is a link to a file that is not there. Mend the link or remove it; one "
+                                        "to /dev/null masks.");
+        }
+        *ret = stamp_of(&st);
+        return is_mask(&st) ? SOURCE_MASK : SOURCE_FILE;
+}
+
+static int check_regular(const struct stat *st, char **reterr) {
+        if (S_ISREG(st->st_mode))
+                return 0;
+        return complain(reterr, "This is a %s and must be a regular file. Remove it or give it another name.",
+                        S_ISDIR(st->st_mode)    ? "folder"
+                        : S_ISFIFO(st->st_mode) ? "FIFO"
+                        : S_ISSOCK(st->st_mode) ? "socket"
+                                                : "device");
+}
+
+/* Opens a file that may be read, and tells what it is. The name is looked at first because the opening of a device
+ * can have effects. */
+static int open_trusted(const Folder *folder, const char *name, uid_t owner, struct stat *ret, char **reterr) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        if (fstatat(folder->fd, name, ret, 0) < 0)
+                return complain(reterr, "The file cannot be looked at: %s.", strerror(errno));
+        r = check_regular(ret, reterr);
+        if (r < 0)
+                return r;
+        fd = openat(folder->fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, ret) < 0)
+                return complain(reterr, "The file cannot be opened: %s.", strerror(errno));
+        r = check_regular(ret, reterr);
+        if (r >= 0)
+                r = check_trust(ret, "file", owner, reterr);
+        if (r >= 0 && ret->st_size > LOADER_FILE_SIZE_MAX)
+                r = complain(reterr, "The file is larger than %d bytes. Make it smaller.", LOADER_FILE_SIZE_MAX);
+        return r < 0 ? r : TAKE_FD(fd);
+}
+
+/* Reads up to size bytes; how many there were, or a negative errno. */
+static ssize_t read_up_to(int fd, char *buf, size_t size) {
+        size_t used = 0;
+
+        while (used < size) {
+                ssize_t n = read(fd, buf + used, size - used);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                used += (size_t)n;
+        }
+        return (ssize_t)used;
+}
+
+int source_read(const Folder *folder, const char *name, uid_t owner, JobText *ret, FileStamp *ret_stamp,
+                char **reterr) {
+        _cleanup_(job_text_done) JobText text = {};
+        _cleanup_close_ int fd = -EBADF;
+        struct stat before, after;
+        FileStamp stamp, later;
+        ssize_t n;
+
+        fd = open_trusted(folder, name, owner, &before, reterr);
+        if (fd < 0)
+                return fd;
+        text.path = folder_join(folder, name);
+        text.bytes = malloc((size_t)before.st_size + 1);
+        if (!text.path || !text.bytes)
+                return -ENOMEM;
+        n = read_up_to(fd, text.bytes, (size_t)before.st_size + 1);
+        if (n < 0)
+                return complain(reterr, "The file cannot be read: %s.", strerror((int)-n));
+        if (fstat(fd, &after) < 0)
+                return complain(reterr, "The file cannot be looked at: %s.", strerror(errno));
+        stamp = stamp_of(&before);
+        later = stamp_of(&after);
+        if (n != before.st_size || !file_stamp_equal(&stamp, &later))
+                return complain(reterr, "The file was written to while it was read. Reload when it is complete.");
+        text.n = (size_t)n;
+        *ret = TAKE_GENERIC(text, (JobText){});
+        *ret_stamp = stamp;
+        return 0;
+}
+
+static bool is_dropin(const char *name) {
+        size_t n = strlen(name), n_suffix = strlen(DROPIN_SUFFIX);
+
+        return name[0] != '.' && n > n_suffix && streq(name + n - n_suffix, DROPIN_SUFFIX);
+}
+
+/* Adds all that is called *.conf in the folder NAME of folders[index]. */
+static int list_dropins(Sources *s, const Folder *folders, unsigned index, const char *name, uid_t owner,
+                        char **reterr) {
+        _cleanup_(close_dirp) DIR *dir = NULL;
+        int fd, r = 0;
+
+        fd = folder_open(folders[index].fd, name, owner, reterr);
+        if (fd < 0)
+                return fd == -ENOENT ? 0 : fd;
+        dir = fdopendir(fd);
+        if (!dir) {
+                (void)safe_close(fd);
+                return -ENOMEM;
+        }
+        for (struct dirent *e; r >= 0 && (errno = 0, e = readdir(dir));) {
+                char *relative = NULL;
+
+                if (!is_dropin(e->d_name))
+                        continue;
+                if (s->n_items >= SOURCE_DROPINS_MAX)
+                        return complain(reterr, "There are more than %d drop-ins. Put them together.",
+                                        SOURCE_DROPINS_MAX);
+                if (asprintf(&relative, "%s/%s", name, e->d_name) < 0)
+                        return -ENOMEM;
+                r = sources_append(s, relative, index);
+        }
+        if (r >= 0 && errno != 0)
+                return complain(reterr, "The folder cannot be read: %s.", strerror(errno));
+        return r;
+}
+
+static int compare_sources(const void *a, const void *b) {
+        const Source *x = a, *y = b;
+        int r = strcmp(x->name, y->name);
+
+        return r != 0 ? r : (x->folder > y->folder) - (x->folder < y->folder);
+}
+
+/* Writes a fault of a file in a folder down. Takes the sentence over; r is what came with it. Returns 1 or -ENOMEM. */
+static int note_fault(Diagnostics *d, const Folder *folder, const char *name, int r, char *sentence) {
+        _cleanup_free_ char *path = NULL, *text = sentence;
+
+        if (r != -EINVAL)
+                return r;
+        path = folder_join(folder, name);
+        if (!path)
+                return -ENOMEM;
+        r = diagnostics_add(d, path, 0, "%s", text);
+        return r < 0 ? r : 1;
+}
+
+/* Moves those that count from found, which is sorted, to the end of s. Returns the number of faults. */
+static int keep_effective(Sources *s, Sources *found, const Folder *folders, Diagnostics *d) {
+        const char *settled = NULL;
+        int faults = 0;
+
+        for (size_t i = 0; i < found->n_items; i++) {
+                Source *item = &found->items[i];
+                char *sentence = NULL;
+                int r;
+
+                if (settled && streq(settled, item->name))
+                        continue;
+                r = source_stat(&folders[item->folder], item->name, &item->stamp, &sentence);
+                if (r == -ENOENT)
+                        continue;
+                settled = item->name;
+                if (r == SOURCE_MASK)
+                        continue;
+                if (r == SOURCE_FILE) {
+                        char *name = strdup(item->name);
+
+                        r = sources_append(s, name, item->folder);
+                        if (r >= 0)
+                                s->items[s->n_items - 1].stamp = item->stamp;
+                } else
+                        r = note_fault(d, &folders[item->folder], item->name, r, sentence);
+                if (r < 0)
+                        return r;
+                faults += r;
+        }
+        return faults;
+}
+
+int sources_add_dropins(Sources *s, const Folder *folders, const unsigned *which, size_t n_which, const char *name,
+                        uid_t owner, Diagnostics *d) {
+        _cleanup_(sources_done) Sources found = {};
+        int faults = 0, r;
+
+        for (size_t i = 0; i < n_which; i++) {
+                char *sentence = NULL;
+
+                r = list_dropins(&found, folders, which[i], name, owner, &sentence);
+                if (r < 0)
+                        r = note_fault(d, &folders[which[i]], name, r, sentence);
+                if (r < 0)
+                        return r;
+                faults += r;
+        }
+        if (found.n_items > 1)
+                qsort(found.items, found.n_items, sizeof(Source), compare_sources);
+        r = keep_effective(s, &found, folders, d);
+        return r < 0 ? r : faults + r;
+}

@@ -1,0 +1,79 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The files that a configuration is made of: found in trusted folders, told apart by their stat data, read whole. */
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "config/diagnostics.h"
+
+#define SOURCE_DROPINS_MAX 256 /* drop-ins of one job */
+
+/* A folder of configuration, open. */
+typedef struct Folder {
+        char *path;
+        int fd;
+} Folder;
+
+/* Tells whether a file is the same as when it was read. Times are ns of CLOCK_REALTIME. */
+typedef struct FileStamp {
+        dev_t dev;
+        ino_t ino;
+        off_t size;
+        int64_t mtime;
+        int64_t ctime;
+} FileStamp;
+
+typedef struct Source {
+        char *name; /* relative to its folder */
+        unsigned folder;
+        FileStamp stamp;
+} Source;
+
+typedef struct Sources {
+        Source *items;
+        size_t n_items;
+} Sources;
+
+/* A file's content. */
+typedef struct JobText {
+        char *path;
+        char *bytes;
+        size_t n;
+} JobText;
+
+typedef enum SourceKind {
+        SOURCE_FILE,
+        SOURCE_MASK, /* empty, or a link to /dev/null */
+} SourceKind;
+
+#define FOLDER_NONE ((Folder){ .fd = -EBADF })
+
+/* Opens the folder that a file is in; *ret_name is the rest of path. -ENOENT, or another negative errno. */
+int folder_of_file(const char *path, Folder *ret, const char **ret_name);
+void folder_done(Folder *f);
+
+/* Opens a folder, relative to at_fd, if it belongs to root or owner and nobody else may write to it. Returns the fd;
+ * -ENOENT when there is none; -EINVAL or -ENOMEM as complain() does. */
+int folder_open(int at_fd, const char *name, uid_t owner, char **reterr);
+
+/* Looks at a file, following links. Returns a SourceKind; -ENOENT when there is none; -EINVAL or -ENOMEM. */
+int source_stat(const Folder *folder, const char *name, FileStamp *ret, char **reterr);
+
+/* Reads a file that is regular, belongs to root or owner, is writable by nobody else and not too large. ret_stamp is
+ * what it was when the reading began. 0, -EINVAL or -ENOMEM. */
+int source_read(const Folder *folder, const char *name, uid_t owner, JobText *ret, FileStamp *ret_stamp,
+                char **reterr);
+
+/* Adds the drop-ins that folders hold in NAME (a folder in them: "backup.job.d"), in the order of their file names; of
+ * several with one name that in the first folder counts, and masks take effect. which says which of folders to look
+ * into, ascending. Returns the number of faults, each written to d; or -ENOMEM. */
+int sources_add_dropins(Sources *s, const Folder *folders, const unsigned *which, size_t n_which, const char *name,
+                        uid_t owner, Diagnostics *d);
+
+bool file_stamp_equal(const FileStamp *a, const FileStamp *b) _pure_;
+bool sources_equal(const Sources *a, const Sources *b) _pure_;
+void sources_done(Sources *s);
+void job_text_done(JobText *t);
+char *folder_join(const Folder *folder, const char *name); /* the path of a file in it; NULL without memory */

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Two passes over the value: one that measures and refuses, one that writes. An instance or host name is put in as it
+ * is and never read again, so nothing in it can become a specifier, and a value is split into words before. */
+
+#include "config/specifier.h"
+
+#include "config/diagnostics.h"
+#include "config/utf8.h"
+
+/* What %c stands for; NULL when it stands for nothing. */
+static const char *lookup(const Specifiers *specifiers, char c) {
+        switch (c) {
+        case 'i':
+                return specifiers->instance;
+        case 'j':
+                return specifiers->job;
+        case 'h':
+                return specifiers->host;
+        case '%':
+                return "%";
+        default:
+                return NULL;
+        }
+}
+
+static int complain_unknown(const char *at, char **reterr) {
+        int n = (int)utf8_char_length(at, strlen(at));
+
+        if (*at == '\0')
+                return complain(reterr, "The value ends in a single %%. A percent sign is written %%%%.");
+        if (*at == 'i')
+                return complain(reterr,
+                                "%%i stands for the instance, and this job is none. Name the file NAME@.job to "
+                                "make it a template.");
+        return complain(reterr, "%%%.*s is no specifier; there are %%i, %%j and %%h. A percent sign is written %%%%.",
+                        MAX(n, 1), at);
+}
+
+static int measure(const char *s, const Specifiers *specifiers, size_t *ret, char **reterr) {
+        size_t n = 0;
+
+        for (const char *p = s; *p; p++) {
+                const char *value = NULL;
+
+                if (*p == '%') {
+                        value = lookup(specifiers, p[1]);
+                        if (!value)
+                                return complain_unknown(p + 1, reterr);
+                        p++;
+                }
+                n += value ? strlen(value) : 1;
+                if (n > SPECIFIER_RESULT_MAX)
+                        return complain(reterr,
+                                        "The value is longer than %zu bytes once its specifiers are replaced. Make it "
+                                        "shorter.",
+                                        SPECIFIER_RESULT_MAX);
+        }
+        *ret = n;
+        return 0;
+}
+
+int specifier_expand(const char *s, const Specifiers *specifiers, char **ret, char **reterr) {
+        char *copy, *out;
+        size_t n = 0;
+        int r;
+
+        r = measure(s, specifiers, &n, reterr);
+        if (r < 0)
+                return r;
+        copy = out = malloc(n + 1);
+        if (!copy)
+                return -ENOMEM;
+        for (const char *p = s; *p; p++)
+                if (*p == '%')
+                        out = stpcpy(out, lookup(specifiers, *++p));
+                else
+                        *out++ = *p;
+        *out = '\0';
+        *ret = copy;
+        return 0;
+}
+
+bool specifier_is_used(const char *s, char c) {
+        for (const char *p = strchr(s, '%'); p; p = strchr(p + 2, '%')) {
+                if (p[1] == c)
+                        return true;
+                if (p[1] == '\0')
+                        return false;
+        }
+        return false;
+}

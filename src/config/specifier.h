@@ -1,0 +1,21 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* %-specifiers in the values of a job file: %i instance, %j job name, %h host name, %% a percent sign. */
+
+#include "util/macro.h"
+
+#define SPECIFIER_RESULT_MAX ((size_t)64 * 1024) /* bytes in a value after the replacement */
+
+typedef struct Specifiers {
+        const char *job;      /* whole name, NAME@INSTANCE for an instance */
+        const char *instance; /* NULL: this job is none */
+        const char *host;
+} Specifiers;
+
+/* Returns a copy of s with everything replaced, the caller's to free. -EINVAL with a sentence in *reterr (freed by the
+ * caller) when a specifier is unknown or the result too long; -ENOMEM. */
+int specifier_expand(const char *s, const Specifiers *specifiers, char **ret, char **reterr);
+
+/* True when s holds %c. */
+bool specifier_is_used(const char *s, char c) _pure_;
