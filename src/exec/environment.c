@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A run of the system instance starts from a small known environment, as a service of the service manager does, and
+ * not from whatever the daemon was started with: what works from a shell and fails at night is the oldest complaint
+ * about schedulers. */
+
+#include "exec/environment.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "util/strv.h"
+
+#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define WHITESPACE   " \t\n\r"
+
+/* Variables that speak of the daemon itself and would mislead a run. */
+static const char *const private_names[] = {
+        "NOTIFY_SOCKET",  "WATCHDOG_PID",     "WATCHDOG_USEC",   "LISTEN_PID",        "LISTEN_FDS",
+        "LISTEN_FDNAMES", "MAINPID",          "JOURNAL_STREAM",  "INVOCATION_ID",     "FDSTORE",
+        "MANAGERPID",     "SYSTEMD_EXEC_PID", "STATE_DIRECTORY", "RUNTIME_DIRECTORY",
+};
+
+static bool name_is_private(const char *assignment) {
+        for (size_t i = 0; i < ELEMENTSOF(private_names); i++) {
+                const char *rest = startswith(assignment, private_names[i]);
+
+                if (rest && *rest == '=')
+                        return true;
+        }
+        return startswith(assignment, "VAKT_");
+}
+
+static int add_inherited(char ***l, const char *prefix) {
+        STRV_FOREACH(s, environ) {
+                int r;
+
+                if (name_is_private(*s) || !startswith(*s, prefix))
+                        continue;
+                r = strv_extend(l, *s);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* One look-up at start; the name service is never asked while the loop runs. */
+static int add_own_user(char ***l) {
+        const struct passwd *pw = getpwuid(getuid());
+        int r;
+
+        if (!pw)
+                return strv_extend(l, "HOME=/");
+        r = strv_extendf(l, "HOME=%s", pw->pw_dir);
+        if (r >= 0)
+                r = strv_extendf(l, "USER=%s", pw->pw_name);
+        if (r >= 0)
+                r = strv_extendf(l, "LOGNAME=%s", pw->pw_name);
+        if (r >= 0)
+                r = strv_extendf(l, "SHELL=%s", isempty(pw->pw_shell) ? "/bin/sh" : pw->pw_shell);
+        return r;
+}
+
+int environment_base(char ***ret, bool user_instance) {
+        _cleanup_(strv_freep) char **l = NULL;
+        int r;
+
+        if (user_instance)
+                r = add_inherited(&l, "");
+        else {
+                r = strv_extend(&l, DEFAULT_PATH);
+                if (r >= 0)
+                        r = add_inherited(&l, "LANG");
+                if (r >= 0)
+                        r = add_inherited(&l, "LC_");
+                if (r >= 0)
+                        r = add_own_user(&l);
+        }
+        if (r < 0)
+                return r;
+        if (!strv_env_get(l, "PATH", strlen("PATH"))) {
+                r = strv_extend(&l, DEFAULT_PATH);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
+/* RFC 3339 in UTC; the fraction only when there is one. */
+static int add_time(char ***l, const char *name, usec_t realtime) {
+        time_t seconds = (time_t)(realtime / USEC_PER_SEC);
+        unsigned fraction = (unsigned)(realtime % USEC_PER_SEC);
+        char text[sizeof("-9223372036854775808-01-01T00:00:00")], digits[8] = "";
+        struct tm tm;
+
+        if (!gmtime_r(&seconds, &tm) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+                return 0;
+        if (fraction > 0)
+                (void)snprintf(digits, sizeof(digits), ".%06u", fraction);
+        return strv_extendf(l, "%s=%s%sZ", name, text, digits);
+}
+
+int environment_for_run(char ***ret, char *const *base, const RunRecord *run) {
+        _cleanup_(strv_freep) char **l = NULL;
+        int r;
+
+        l = strv_copy(base);
+        if (!l)
+                return -ENOMEM;
+        r = strv_extendf(&l, "VAKT_JOB=%s", run->job);
+        if (r >= 0)
+                r = strv_extendf(&l, "VAKT_RUN=%" PRIu64, run->id);
+        if (r >= 0)
+                r = strv_extendf(&l, "VAKT_CAUSE=%s", run_cause_to_string(run->cause));
+        if (r >= 0)
+                r = strv_extendf(&l, "VAKT_ATTEMPT=%u", run->attempt);
+        if (r >= 0)
+                r = add_time(&l, "VAKT_SCHEDULED", run->scheduled);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
+static bool is_name_char(char c, bool first) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (!first && c >= '0' && c <= '9');
+}
+
+static size_t name_length(const char *s) {
+        size_t n = 0;
+
+        while (is_name_char(s[n], n == 0))
+                n++;
+        return n;
+}
+
+/* The value for ${NAME} at s, and how many bytes that took; 0 bytes when it is no such thing. */
+static const char *braced_value(const char *s, char *const *environment, size_t *ret_consumed) {
+        size_t n = startswith(s, "${") ? name_length(s + 2) : 0;
+
+        *ret_consumed = 0;
+        if (n == 0 || s[2 + n] != '}')
+                return NULL;
+        *ret_consumed = n + 3;
+        return strempty(strv_env_get(environment, s + 2, n));
+}
+
+static char *expand_in_place(const char *word, char *const *environment) {
+        _cleanup_free_ char *out = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&out, &size);
+
+        if (!f)
+                return NULL;
+        while (*word) {
+                size_t consumed;
+                const char *value = braced_value(word, environment, &consumed);
+
+                if (consumed > 0) {
+                        (void)fputs(value, f);
+                        word += consumed;
+                        continue;
+                }
+                (void)fputc(*word, f);
+                word += startswith(word, "$$") ? 2 : 1;
+        }
+        if (fclose(f) != 0)
+                return NULL;
+        return TAKE_PTR(out);
+}
+
+static int add_split(char ***l, const char *value) {
+        for (;;) {
+                size_t n;
+                int r;
+
+                value += strspn(value, WHITESPACE);
+                n = strcspn(value, WHITESPACE);
+                if (n == 0)
+                        return 0;
+                r = strv_consume(l, strndup(value, n));
+                if (r < 0)
+                        return r;
+                value += n;
+        }
+}
+
+int arguments_expand(char ***ret, char *const *argv, char *const *environment) {
+        _cleanup_(strv_freep) char **l = NULL;
+        int r;
+
+        r = strv_extend(&l, argv[0]);
+        STRV_FOREACH(word, argv + 1) {
+                size_t n = (*word)[0] == '$' ? name_length(*word + 1) : 0;
+
+                if (r < 0)
+                        return r;
+                if (n > 0 && (*word)[1 + n] == '\0')
+                        r = add_split(&l, strempty(strv_env_get(environment, *word + 1, n)));
+                else
+                        r = strv_consume(&l, expand_in_place(*word, environment));
+        }
+        if (r < 0)
+                return r;
+        if (strv_length(l) > ARGUMENTS_MAX)
+                return -E2BIG;
+        *ret = TAKE_PTR(l);
+        return 0;
+}

@@ -1,0 +1,19 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The environment of a run, and what its command line makes of it. DESIGN section 8. */
+
+#include "job/run.h"
+
+#define ARGUMENTS_MAX 4096 /* words of a command line after $VAR was expanded */
+
+/* What every run of this daemon gets: PATH, the locale, HOME, USER, LOGNAME, SHELL of our own user; for a user
+ * instance all that the daemon was given. -ENOMEM. */
+int environment_base(char ***ret, bool user_instance);
+
+/* base with the VAKT_ variables of a run. -ENOMEM. */
+int environment_for_run(char ***ret, char *const *base, const RunRecord *run);
+
+/* Expands $VAR (a word of its own: split at white space), ${VAR} (in place) and $$ in the arguments of a command line
+ * as systemd.service(5) says; argv[0] stays. Unknown variables are empty. -ENOMEM, -E2BIG. */
+int arguments_expand(char ***ret, char *const *argv, char *const *environment);

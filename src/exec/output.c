@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A pipe is used only where no journal takes the output itself, or where somebody watches a run: a pipe that the
+ * daemon holds breaks when the daemon dies. A run that writes faster than lines are taken is held back by the pipe. At
+ * its end what is in the pipe is read and it is closed, without waiting for whoever else still holds the other side.
+ */
+
+#include "exec/output.h"
+
+#include <fcntl.h>
+
+#define OUTPUT_FINISH_MAX (1024 * 1024) /* bytes read after the run's end from who goes on writing */
+
+struct Output {
+        sd_event_source *source;
+        int fd;
+        bool is_stderr;
+        output_line_t line;
+        void *userdata;
+        size_t used;
+        char buf[OUTPUT_LINE_MAX];
+};
+
+/* Hands out the whole lines in the buffer; all of it when it is full or flush. */
+static void output_take_lines(Output *o, bool flush) {
+        size_t start = 0;
+
+        for (;;) {
+                const char *newline = memchr(o->buf + start, '\n', o->used - start);
+
+                if (!newline)
+                        break;
+                o->line(o->userdata, o->buf + start, (size_t)(newline - o->buf) - start, o->is_stderr);
+                start = (size_t)(newline - o->buf) + 1;
+        }
+        if (start == 0 && o->used == sizeof(o->buf))
+                flush = true;
+        if (flush && start < o->used) {
+                o->line(o->userdata, o->buf + start, o->used - start, o->is_stderr);
+                start = o->used;
+        }
+        memmove(o->buf, o->buf + start, o->used - start);
+        o->used -= start;
+}
+
+/* Reads once. Positive = bytes read, 0 = end, negative errno. */
+static ssize_t output_read(Output *o) {
+        ssize_t n = read(o->fd, o->buf + o->used, sizeof(o->buf) - o->used);
+
+        if (n < 0)
+                return -errno;
+        o->used += (size_t)n;
+        return n;
+}
+
+static int on_readable(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Output *o = userdata;
+        ssize_t n = output_read(o);
+
+        if (n == -EAGAIN || n == -EINTR)
+                return 0;
+        if (n <= 0)
+                (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        output_take_lines(o, /* flush= */ n <= 0);
+        return 0;
+}
+
+int output_new(Output **ret, int *ret_write_fd, sd_event *event, bool is_stderr, output_line_t line, void *userdata) {
+        _cleanup_(output_freep) Output *o = NULL;
+        _cleanup_close_ int write_fd = -EBADF;
+        int fds[2], r;
+
+        o = malloc(sizeof(*o));
+        if (!o)
+                return -ENOMEM;
+        o->source = NULL;
+        o->fd = -EBADF;
+        o->is_stderr = is_stderr;
+        o->line = line;
+        o->userdata = userdata;
+        o->used = 0;
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return -errno;
+        o->fd = fds[0];
+        write_fd = fds[1];
+        if (fcntl(o->fd, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        r = sd_event_add_io(event, &o->source, o->fd, EPOLLIN, on_readable, o);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(o->source, is_stderr ? "run-stderr" : "run-stdout");
+        *ret_write_fd = TAKE_FD(write_fd);
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+void output_finish(Output *o) {
+        size_t total = 0;
+
+        while (total < OUTPUT_FINISH_MAX) {
+                ssize_t n = output_read(o);
+
+                if (n == -EINTR)
+                        continue;
+                if (n <= 0)
+                        break;
+                total += (size_t)n;
+                output_take_lines(o, /* flush= */ false);
+        }
+        output_take_lines(o, /* flush= */ true);
+}
+
+Output *output_free(Output *o) {
+        if (!o)
+                return NULL;
+        sd_event_source_disable_unref(o->source);
+        safe_close(o->fd);
+        return mfree(o);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a command line becomes, as systemd.service(5) words it, and what a run finds in its environment. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "exec/environment.h"
+#include "util/strv.h"
+
+#define MAX_WORDS 8
+
+static void test_expand(void **state) {
+        static const char *const environment[] = { "ONE=one", "TWO=two two", "EMPTY=", "SPACES=  a \t b\n", NULL };
+        static const struct {
+                int line;
+                const char *in[MAX_WORDS], *out[MAX_WORDS];
+        } table[] = {
+                { __LINE__, { "cmd", "a", "b" }, { "cmd", "a", "b" } },
+                { __LINE__, { "cmd", "$TWO" }, { "cmd", "two", "two" } },
+                { __LINE__, { "cmd", "${TWO}" }, { "cmd", "two two" } },
+                { __LINE__, { "cmd", "x${ONE}y${ONE}" }, { "cmd", "xoneyone" } },
+                { __LINE__, { "cmd", "$SPACES", "end" }, { "cmd", "a", "b", "end" } },
+                /* Absent: nothing as a word, empty inside one. */
+                { __LINE__, { "cmd", "$NONE", "${NONE}", "a${NONE}b" }, { "cmd", "", "ab" } },
+                { __LINE__, { "cmd", "$EMPTY", "x" }, { "cmd", "x" } },
+                { __LINE__, { "cmd", "$$ONE", "$$", "5$$" }, { "cmd", "$ONE", "$", "5$" } },
+                /* Not a variable: left as it is. */
+                { __LINE__,
+                  { "cmd", "a$ONE", "$1", "${", "${ONE", "$", "${1}" },
+                  { "cmd", "a$ONE", "$1", "${", "${ONE", "$", "${1}" } },
+                { __LINE__, { "$ONE", "x" }, { "$ONE", "x" } },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_(strv_freep) char **out = NULL;
+                size_t n = 0;
+
+                assert_int_equal(arguments_expand(&out, (char *const *)table[i].in, (char *const *)environment), 0);
+                for (; table[i].out[n]; n++)
+                        if (!out[n] || !streq(out[n], table[i].out[n]))
+                                fail_msg("line %d: word %zu is '%s'", table[i].line, n, strempty(out[n]));
+                if (out[n])
+                        fail_msg("line %d: further word '%s'", table[i].line, out[n]);
+        }
+}
+
+static void test_too_many_words(void **state) {
+        _cleanup_free_ char *value = NULL;
+        _cleanup_(strv_freep) char **out = NULL;
+        const char *const argv[] = { "cmd", "$X", NULL };
+        char *environment[] = { NULL, NULL };
+        size_t n = ARGUMENTS_MAX * 2 + 2;
+
+        value = malloc(n + 3);
+        memcpy(value, "X=", 2);
+        for (size_t i = 0; i < n; i++)
+                value[2 + i] = i % 2 ? ' ' : 'a';
+        value[2 + n] = '\0';
+        environment[0] = value;
+        assert_int_equal(arguments_expand(&out, (char *const *)argv, environment), -E2BIG);
+        assert_null(out);
+}
+
+static const char *get(char *const *l, const char *name) {
+        return strv_env_get(l, name, strlen(name));
+}
+
+static void test_run_environment(void **state) {
+        _cleanup_(strv_freep) char **l = NULL;
+        const char *const base[] = { "PATH=/bin", NULL };
+        RunRecord run = {
+                .id = 812,
+                .job = (char *)"backup@srv",
+                .cause = RUN_CAUSE_CATCH_UP,
+                .attempt = 2,
+                .scheduled = 1700000000 * USEC_PER_SEC + 5,
+        };
+
+        assert_int_equal(environment_for_run(&l, (char *const *)base, &run), 0);
+        assert_string_equal(get(l, "PATH"), "/bin");
+        assert_string_equal(get(l, "VAKT_JOB"), "backup@srv");
+        assert_string_equal(get(l, "VAKT_RUN"), "812");
+        assert_string_equal(get(l, "VAKT_CAUSE"), "catch-up");
+        assert_string_equal(get(l, "VAKT_ATTEMPT"), "2");
+        assert_string_equal(get(l, "VAKT_SCHEDULED"), "2023-11-14T22:13:20.000005Z");
+}
+
+static void test_base_environment(void **state) {
+        _cleanup_(strv_freep) char **system = NULL, **user = NULL;
+
+        setenv("NOTIFY_SOCKET", "/nowhere", 1);
+        setenv("SECRET_OF_THE_DAEMON", "x", 1);
+        setenv("LANG", "C.UTF-8", 1);
+        assert_int_equal(environment_base(&system, false), 0);
+        assert_non_null(strstr(get(system, "PATH"), "/usr/bin"));
+        assert_string_equal(get(system, "LANG"), "C.UTF-8");
+        assert_non_null(get(system, "HOME"));
+        assert_null(get(system, "NOTIFY_SOCKET"));
+        assert_null(get(system, "SECRET_OF_THE_DAEMON"));
+
+        assert_int_equal(environment_base(&user, true), 0);
+        assert_string_equal(get(user, "SECRET_OF_THE_DAEMON"), "x");
+        assert_null(get(user, "NOTIFY_SOCKET"));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_expand),
+                cmocka_unit_test(test_too_many_words),
+                cmocka_unit_test(test_run_environment),
+                cmocka_unit_test(test_base_environment),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
