@@ -1,0 +1,104 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The one place where triggers, admission, queue, executor and ledger meet (DESIGN section 3). A request becomes a run
+ * with an id, whatever comes of it; observers (the bus) are told of every step. Nothing here knows D-Bus. */
+
+#include <systemd/sd-event.h>
+
+#include "config/job-loader.h"
+#include "config/settings.h"
+#include "job/job-table.h"
+#include "job/run.h"
+
+typedef struct Manager Manager;
+
+/* What the daemon was started with; strings stay the caller's. */
+typedef struct ManagerOptions {
+        char *const *job_dirs; /* NULL-terminated, first wins */
+        const char *state_dir; /* where the ledger lives */
+        const char *config_path;
+        uid_t owner;        /* whose files are trusted beside root's */
+        int executor;       /* ExecutorChoice from the command line, or -1 */
+        int log_level;      /* from the command line, or -1 */
+        bool user_instance; /* runs get the user's environment and home instead of the system's */
+} ManagerOptions;
+
+/* What a client may ask of a run. */
+typedef struct RunRequest {
+        RunCause cause;
+        uint32_t trigger; /* RUN_TRIGGER_NONE */
+        usec_t scheduled; /* realtime µs, 0 = now */
+        bool follow;      /* output lines go to run_output() of the observers as well */
+} RunRequest;
+
+/* Each member may be NULL. Called from the loop, after the thing has happened; a Job or RunRecord pointer is valid
+ * during the call only. */
+typedef struct ManagerObserver {
+        void (*job_new)(void *userdata, const Job *j);
+        void (*job_removed)(void *userdata, const Job *j);
+        void (*job_changed)(void *userdata, const Job *j);
+        void (*run_new)(void *userdata, const RunRecord *r);     /* accepted or refused */
+        void (*run_changed)(void *userdata, const RunRecord *r); /* state, pid or status text */
+        void (*run_started)(void *userdata, const RunRecord *r);
+        void (*run_finished)(void *userdata, const RunRecord *r); /* state is done: result is set */
+        void (*run_output)(void *userdata, const RunRecord *r, const char *line, size_t n, bool is_stderr);
+        void (*reloaded)(void *userdata, const Diagnostics *d);
+        void (*summary_changed)(void *userdata); /* numbers of jobs, running, queued */
+        void *userdata;
+} ManagerObserver;
+
+/* Reads settings and jobs, opens the ledger. Faults of job files are no error; a bad vaktd.conf is -EINVAL (logged).
+ * Nothing is triggered before manager_start(). */
+int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options);
+Manager *manager_free(Manager *m);
+DEFINE_CLEANUP(Manager, manager_free)
+
+/* Arms the timers. OnStartupSec= counts from here. */
+int manager_start(Manager *m);
+
+/* No new run is started; own children are told to end and, past their time, killed. done() is called once nothing of
+ * ours runs, perhaps at once. */
+void manager_stop(Manager *m, void (*done)(void *userdata), void *userdata);
+
+/* One observer at a time may be added; it stays until the manager is freed. -ENOSPC past four. */
+int manager_observe(Manager *m, const ManagerObserver *o);
+
+/* --- what bus/ and vaktd.c call --- */
+
+/* Asks for a run. The record stays the manager's: valid until the loop turns. Also refused requests give a record
+ * (state done, result skipped, reason). Errors: -ENOENT no such job, -ENOEXEC the job's file was never good (Job.fault
+ * says why), -EBADF the job is disabled, -ESHUTDOWN the daemon is ending, -ENOBUFS too many runs wait on the whole. */
+int manager_request(Manager *m, const char *job, const RunRequest *request, const RunRecord **ret);
+
+/* Ends a run: a queued one is dropped, a running one told to stop. -ENOENT no such run, -EALREADY it is over. */
+int manager_cancel(Manager *m, uint64_t id);
+
+/* Triggers of the job are refused from now on, or no longer. -ENOENT; 0 also when it was so already. */
+int manager_pause(Manager *m, const char *job);
+int manager_resume(Manager *m, const char *job);
+
+/* Reads all files again and puts the difference into force. What is wrong is in manager_diagnostics() afterwards.
+ * A bad vaktd.conf keeps the settings in force and is a diagnostic. Negative errno only when nothing could be done. */
+int manager_reload(Manager *m);
+
+JobTable *manager_jobs(Manager *m);
+const Diagnostics *manager_diagnostics(Manager *m);
+unsigned manager_n_running(const Manager *m);
+unsigned manager_n_queued(const Manager *m);
+usec_t manager_started_at(const Manager *m); /* realtime µs of manager_start() */
+
+/* A live or remembered run; valid until the loop turns. NULL when unknown. */
+const RunRecord *manager_get_run(Manager *m, uint64_t id);
+
+/* Live and remembered runs, newest (highest id) first. job may be NULL (all); before: ids below this one only, 0 =
+ * all; limit: at most so many. visit() returning nonzero ends the walk and is returned. */
+int manager_list_runs(Manager *m, const char *job, uint64_t before, unsigned limit,
+                      int (*visit)(const RunRecord *r, void *userdata), void *userdata);
+
+/* Writes what the daemon knows about itself to the log (SIGUSR1). */
+void manager_dump(Manager *m);
+
+/* One line for STATUS=: "12 jobs, 2 running, next backup in 3 h". Fills buf, returns it. */
+#define MANAGER_STATUS_MAX 256
+char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now_realtime);

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A load of the job files is put into force as a difference: what did not change notices nothing, what changed keeps
+ * its clock and its counters, what is gone is let finish. Nothing is ever triggered by a reload itself. The loader
+ * hands out the same JobDef for the same content, so the comparison is one of pointers. */
+
+#include <stdio.h>
+
+#include "core/manager-internal.h"
+#include "util/log-messages.h"
+#include "util/log.h"
+
+static int format_fault(char **ret, const Diagnostic *d) {
+        *ret = NULL;
+        if (!d)
+                return 0;
+        if (d->line > 0 ? asprintf(ret, "%s:%u: %s", d->file, d->line, d->message) < 0
+                        : asprintf(ret, "%s: %s", d->file, d->message) < 0) {
+                *ret = NULL;
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+/* Gives the job what was loaded for it; true when anything about it changed. */
+static int job_update(Manager *m, Job *job, JobDef *def, const Diagnostic *fault) {
+        _cleanup_free_ char *text = NULL;
+        bool changed = job->gone || job->def != def;
+        int r;
+
+        r = format_fault(&text, fault);
+        if (r < 0)
+                return r;
+        if (!streq_ptr(job->fault, text)) {
+                free(job->fault);
+                job->fault = TAKE_PTR(text);
+                changed = true;
+        }
+        if (job->gone || job->def != def) {
+                job->gone = false;
+                job_def_ref(def);
+                job_def_unref(job->def);
+                job->def = def;
+                r = timers_set_job(m->timers, job);
+                if (r < 0)
+                        return r;
+        }
+        return changed;
+}
+
+static int job_add(Manager *m, const char *name, JobDef *def, const Diagnostic *fault, Job **ret) {
+        _cleanup_(job_freep) Job *job = NULL;
+        int r;
+
+        r = job_new(&job, name);
+        if (r < 0)
+                return r;
+        r = job_table_add(m->jobs, job);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(job);
+        r = job_update(m, *ret, def, fault);
+        if (r < 0)
+                return r;
+        NOTIFY_OBSERVERS(m, job_new, *ret);
+        return 0;
+}
+
+static int put_into_force(Manager *m, const LoadedJob *loaded) {
+        Job *job = job_table_get(m->jobs, loaded->name);
+        int r;
+
+        if (!job)
+                r = job_add(m, loaded->name, loaded->def, loaded->fault, &job);
+        else {
+                r = job_update(m, job, loaded->def, loaded->fault);
+                if (r > 0)
+                        NOTIFY_OBSERVERS(m, job_changed, job);
+        }
+        if (r < 0)
+                return r;
+        job->on_demand = false;
+        job->generation = m->generation;
+        return 0;
+}
+
+/* An instance without a file of its own lives as long as its template does. */
+static void refresh_on_demand(Manager *m, Job *job) {
+        _cleanup_(job_def_unrefp) JobDef *def = NULL;
+        int r;
+
+        r = job_loader_instantiate(m->loader, job->name, &def, NULL);
+        if (r == -ENOENT)
+                return;
+        job->generation = m->generation;
+        if (r < 0 || (job->def && job->def->digest == def->digest))
+                return;
+        r = job_update(m, job, def, NULL);
+        if (r > 0)
+                NOTIFY_OBSERVERS(m, job_changed, job);
+}
+
+void reload_drop_job_if_over(Manager *m, Job *job) {
+        if (!job->gone || job->n_running + job->n_queued > 0)
+                return;
+        timers_remove_job(m->timers, job);
+        NOTIFY_OBSERVERS(m, job_removed, job);
+        job_table_remove(m->jobs, job);
+}
+
+static void drop_unseen_jobs(Manager *m) {
+        for (size_t i = job_table_size(m->jobs); i > 0; i--) {
+                Job *job = job_table_at(m->jobs, i - 1);
+
+                if (job->on_demand && job->generation != m->generation)
+                        refresh_on_demand(m, job);
+                if (job->generation == m->generation)
+                        continue;
+                timers_remove_job(m->timers, job);
+                job->gone = true;
+                if (job->n_running + job->n_queued > 0)
+                        NOTIFY_OBSERVERS(m, job_changed, job);
+                else
+                        reload_drop_job_if_over(m, job);
+        }
+}
+
+static void log_faults(const Diagnostics *diagnostics) {
+        for (size_t i = 0; i < diagnostics->n_items; i++) {
+                const Diagnostic *d = &diagnostics->items[i];
+                LogContext c = { .message_id = MESSAGE_CONFIG_FAULT, .file = d->file, .line = d->line };
+
+                if (d->line > 0)
+                        log_message(LOG_ERR, &c, "%s:%u: %s", d->file, d->line, d->message);
+                else
+                        log_message(LOG_ERR, &c, "%s: %s", d->file, d->message);
+        }
+}
+
+int reload_jobs(Manager *m) {
+        const LoadedJob *loaded;
+        size_t n;
+        int r;
+
+        r = job_loader_load(m->loader);
+        if (r < 0)
+                return r;
+        log_faults(job_loader_diagnostics(m->loader));
+        m->generation++;
+        loaded = job_loader_jobs(m->loader, &n);
+        for (size_t i = 0; i < n; i++) {
+                r = put_into_force(m, &loaded[i]);
+                if (r < 0)
+                        return r;
+        }
+        drop_unseen_jobs(m);
+        return diagnostics_merge(&m->diagnostics, job_loader_diagnostics(m->loader));
+}
+
+int reload_get_job(Manager *m, const char *name, Job **ret) {
+        _cleanup_(job_def_unrefp) JobDef *def = NULL;
+        Job *job = job_table_get(m->jobs, name);
+        int r;
+
+        if (!job) {
+                if (!job_name_is_valid(name))
+                        return -ENOENT;
+                if (job_table_size(m->jobs) >= LOADER_JOBS_MAX)
+                        return -ENOBUFS;
+                r = job_loader_instantiate(m->loader, name, &def, NULL);
+                if (r == -EINVAL)
+                        return -ENOEXEC;
+                if (r < 0)
+                        return r;
+                r = job_add(m, name, def, NULL, &job);
+                if (r < 0)
+                        return r;
+                job->on_demand = true;
+                job->generation = m->generation;
+                NOTIFY_OBSERVERS(m, summary_changed);
+        }
+        if (job->gone)
+                return -ENOENT;
+        if (!job->def)
+                return -ENOEXEC;
+        *ret = job;
+        return 0;
+}

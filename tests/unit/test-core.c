@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The way of a run from request to outcome with real job files and real children. Runs that have to go on for a while
+ * read from a FIFO until the test lets one of them go: nothing here sleeps. */
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "core/manager.h"
+#include "util/log.h"
+
+#define DEADLINE_SECONDS 60 /* for one wait; only reached when something is broken */
+#define EVENTS_MAX       4096
+
+typedef struct Fixture {
+        char folder[64];
+        char jobs[96], gate[96], config[96];
+        char *dirs[2];
+        sd_event *event;
+        Manager *m;
+        int gate_fd;
+        unsigned n_started, n_finished, n_refused, n_new, n_removed, n_job_changed, n_reloaded;
+        uint64_t finished[EVENTS_MAX];
+        bool stopped;
+} Fixture;
+
+static void on_run_started(void *userdata, const RunRecord *r) {
+        Fixture *f = userdata;
+
+        f->n_started++;
+}
+
+static void on_run_finished(void *userdata, const RunRecord *r) {
+        Fixture *f = userdata;
+
+        assert_int_equal(r->state, RUN_DONE);
+        assert_int_not_equal(r->result, RUN_RESULT_NONE);
+        if (r->result == RUN_RESULT_SKIPPED)
+                f->n_refused++;
+        else if (f->n_finished < EVENTS_MAX)
+                f->finished[f->n_finished++] = r->id;
+}
+
+static void on_job_new(void *userdata, const Job *j) {
+        ((Fixture *)userdata)->n_new++;
+}
+
+static void on_job_removed(void *userdata, const Job *j) {
+        ((Fixture *)userdata)->n_removed++;
+}
+
+static void on_job_changed(void *userdata, const Job *j) {
+        ((Fixture *)userdata)->n_job_changed++;
+}
+
+static void on_reloaded(void *userdata, const Diagnostics *d) {
+        ((Fixture *)userdata)->n_reloaded++;
+}
+
+static void write_file(const char *folder, const char *name, const char *text) {
+        char path[256];
+        FILE *f;
+
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        f = fopen(path, "we");
+        assert_non_null(f);
+        (void)fputs(text, f);
+        (void)fchmod(fileno(f), 0644);
+        assert_int_equal(fclose(f), 0);
+}
+
+static void write_job(const Fixture *f, const char *name, const char *text) {
+        char file[96];
+
+        (void)snprintf(file, sizeof(file), "%s.job", name);
+        write_file(f->jobs, file, text);
+}
+
+static void remove_job(const Fixture *f, const char *name) {
+        char path[256];
+
+        (void)snprintf(path, sizeof(path), "%s/%s.job", f->jobs, name);
+        assert_int_equal(unlink(path), 0);
+}
+
+/* A job whose runs go on until let_go(). */
+static void write_held_job(const Fixture *f, const char *name, const char *settings) {
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), "[Run]\nShell=read line <%s\n%s\n", f->gate, settings);
+        write_job(f, name, text);
+}
+
+static void let_go(const Fixture *f, unsigned n) {
+        while (n-- > 0)
+                assert_int_equal(write(f->gate_fd, "\n", 1), 1);
+}
+
+static int setup(void **state) {
+        Fixture *f = calloc(1, sizeof(*f));
+        sigset_t set;
+
+        assert_non_null(f);
+        sigemptyset(&set);
+        sigaddset(&set, SIGCHLD);
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        log_open(LOG_TARGET_NULL);
+        (void)snprintf(f->folder, sizeof(f->folder), "/tmp/vakt-test-core-XXXXXX");
+        assert_non_null(mkdtemp(f->folder));
+        (void)snprintf(f->jobs, sizeof(f->jobs), "%s/jobs", f->folder);
+        (void)snprintf(f->gate, sizeof(f->gate), "%s/gate", f->folder);
+        (void)snprintf(f->config, sizeof(f->config), "%s/vaktd.conf", f->folder);
+        f->dirs[0] = f->jobs;
+        assert_int_equal(mkdir(f->jobs, 0755), 0);
+        assert_int_equal(mkfifo(f->gate, 0600), 0);
+        f->gate_fd = open(f->gate, O_RDWR | O_CLOEXEC);
+        assert_true(f->gate_fd >= 0);
+        *state = f;
+        return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        return remove(path);
+}
+
+static int teardown(void **state) {
+        Fixture *f = *state;
+
+        manager_free(f->m);
+        sd_event_unref(f->event);
+        close(f->gate_fd);
+        (void)nftw(f->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        free(f);
+        return 0;
+}
+
+static void start(Fixture *f) {
+        ManagerOptions o = {
+                .job_dirs = f->dirs,
+                .state_dir = f->folder,
+                .config_path = f->config,
+                .owner = getuid(),
+                .executor = -1,
+                .log_level = -1,
+        };
+        ManagerObserver observer = {
+                .job_new = on_job_new,
+                .job_removed = on_job_removed,
+                .job_changed = on_job_changed,
+                .run_started = on_run_started,
+                .run_finished = on_run_finished,
+                .reloaded = on_reloaded,
+                .userdata = f,
+        };
+
+        assert_int_equal(sd_event_new(&f->event), 0);
+        assert_int_equal(manager_new(&f->m, f->event, &o), 0);
+        assert_int_equal(manager_observe(f->m, &observer), 0);
+        assert_int_equal(manager_start(f->m), 0);
+}
+
+/* Turns the loop until the condition holds. */
+#define WAIT_FOR(f, condition)                                                    \
+        do {                                                                      \
+                usec_t _end = now_boottime() + DEADLINE_SECONDS * USEC_PER_SEC;   \
+                while (!(condition)) {                                            \
+                        assert_true(sd_event_run((f)->event, USEC_PER_SEC) >= 0); \
+                        if (now_boottime() > _end)                                \
+                                fail_msg("waited too long for: %s", #condition);  \
+                }                                                                 \
+        } while (false)
+
+static const RunRecord *request(Fixture *f, const char *job) {
+        RunRequest r = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE };
+        const RunRecord *record = NULL;
+
+        assert_int_equal(manager_request(f->m, job, &r, &record), 0);
+        assert_non_null(record);
+        return record;
+}
+
+static const RunRecord *finish(Fixture *f, const char *job) {
+        uint64_t id = request(f, job)->id;
+
+        WAIT_FOR(f, manager_get_run(f->m, id)->state == RUN_DONE);
+        return manager_get_run(f->m, id);
+}
+
+static Job *job(Fixture *f, const char *name) {
+        return job_table_get(manager_jobs(f->m), name);
+}
+
+static void test_outcomes(void **state) {
+        Fixture *f = *state;
+        const RunRecord *r;
+
+        write_job(f, "good", "[Run]\nExec=/bin/true\n");
+        write_job(f, "bad", "[Run]\nShell=exit 7\n");
+        write_job(f, "killed", "[Run]\nShell=kill -SEGV $$\n");
+        write_job(f, "absent", "[Run]\nExec=/nonexistent/program\n");
+        write_job(f, "chain", "[Run]\nExec=/bin/true\nExec=-/bin/false\nExec=/bin/sh -c 'exit 3'\nExec=/bin/true\n");
+        write_held_job(f, "slow", "TimeoutSec=20ms");
+        write_job(f, "off", "[Job]\nEnabled=no\n[Run]\nExec=/bin/true\n");
+        start(f);
+
+        r = finish(f, "good");
+        assert_int_equal(r->result, RUN_RESULT_SUCCESS);
+        assert_true(r->ended >= r->started && r->started >= r->requested);
+        r = finish(f, "bad");
+        assert_int_equal(r->result, RUN_RESULT_EXIT);
+        assert_int_equal(r->code, 7);
+        r = finish(f, "killed");
+        assert_int_equal(r->result, RUN_RESULT_SIGNAL);
+        assert_int_equal(r->code, SIGSEGV);
+        r = finish(f, "absent");
+        assert_int_equal(r->result, RUN_RESULT_START_FAILED);
+        assert_int_equal(r->code, ENOENT);
+        assert_non_null(strstr(r->reason, "/nonexistent/program"));
+        r = finish(f, "chain");
+        assert_int_equal(r->result, RUN_RESULT_EXIT);
+        assert_int_equal(r->code, 3);
+        r = finish(f, "slow");
+        assert_int_equal(r->result, RUN_RESULT_TIMEOUT);
+        assert_int_equal(r->code, SIGTERM);
+        assert_int_equal(job(f, "slow")->last_result, RUN_RESULT_TIMEOUT);
+        assert_int_equal(manager_request(f->m, "off", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &r), -EBADF);
+        assert_int_equal(manager_request(f->m, "none", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &r), -ENOENT);
+        assert_int_equal(manager_n_running(f->m), 0);
+        assert_int_equal(manager_n_queued(f->m), 0);
+}
+
+/* What a run leaves in its process group does not outlive it. */
+static void test_leftover(void **state) {
+        Fixture *f = *state;
+        char text[256], path[128], buf[32] = "";
+        _cleanup_close_ int pidfd = -EBADF;
+        FILE *file;
+
+        (void)snprintf(path, sizeof(path), "%s/pid", f->folder);
+        (void)snprintf(text, sizeof(text), "[Run]\nShell=read x <%s & echo $! >%s\n", f->gate, path);
+        write_job(f, "leaver", text);
+        start(f);
+        assert_int_equal(finish(f, "leaver")->result, RUN_RESULT_SUCCESS);
+        file = fopen(path, "re");
+        assert_non_null(file);
+        assert_non_null(fgets(buf, sizeof(buf), file));
+        fclose(file);
+        /* It was killed; that it is over may take the kernel a moment more. */
+        pidfd = pidfd_open(atoi(buf), 0);
+        if (pidfd >= 0)
+                assert_int_equal(poll(&(struct pollfd){ .fd = pidfd, .events = POLLIN }, 1, DEADLINE_SECONDS * 1000),
+                                 1);
+}
+
+static void test_overlap_queue(void **state) {
+        Fixture *f = *state;
+        uint64_t ids[3];
+        const RunRecord *r;
+
+        write_held_job(f, "held", "Overlap=queue\nQueueMax=2");
+        start(f);
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++)
+                ids[i] = request(f, "held")->id;
+        WAIT_FOR(f, f->n_started == 1);
+        assert_int_equal(job(f, "held")->n_queued, 2);
+        r = request(f, "held");
+        assert_int_equal(r->result, RUN_RESULT_SKIPPED);
+        assert_non_null(strstr(r->reason, "QueueMax=2"));
+        for (unsigned i = 0; i < ELEMENTSOF(ids); i++) {
+                let_go(f, 1);
+                WAIT_FOR(f, f->n_finished == i + 1);
+                assert_int_equal(f->finished[i], ids[i]);
+                assert_true(manager_n_running(f->m) <= 1);
+        }
+}
+
+static void test_overlap_skip(void **state) {
+        Fixture *f = *state;
+        const RunRecord *r;
+
+        write_held_job(f, "held", "Overlap=skip");
+        start(f);
+        (void)request(f, "held");
+        r = request(f, "held"); /* the first one waits to be started: it counts */
+        assert_int_equal(r->result, RUN_RESULT_SKIPPED);
+        WAIT_FOR(f, f->n_started == 1);
+        r = request(f, "held");
+        assert_int_equal(r->result, RUN_RESULT_SKIPPED);
+        assert_non_null(strstr(r->reason, "Overlap=skip"));
+        assert_int_equal(r->state, RUN_DONE);
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_finished == 1);
+        (void)request(f, "held");
+        WAIT_FOR(f, f->n_started == 2);
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_finished == 2);
+}
+
+static void test_overlap_replace(void **state) {
+        Fixture *f = *state;
+        uint64_t first, second, third;
+
+        write_held_job(f, "held", "Overlap=replace");
+        start(f);
+        first = request(f, "held")->id;
+        WAIT_FOR(f, f->n_started == 1);
+        second = request(f, "held")->id;
+        third = request(f, "held")->id;
+        WAIT_FOR(f, f->n_started == 2);
+        assert_int_equal(manager_get_run(f->m, first)->result, RUN_RESULT_CANCELLED);
+        assert_int_equal(manager_get_run(f->m, second)->result, RUN_RESULT_CANCELLED);
+        assert_int_equal(manager_get_run(f->m, second)->started, 0);
+        assert_int_equal(manager_get_run(f->m, third)->state, RUN_RUNNING);
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_finished == 3);
+        assert_int_equal(manager_get_run(f->m, third)->result, RUN_RESULT_SUCCESS);
+}
+
+static void test_overlap_parallel(void **state) {
+        Fixture *f = *state;
+
+        write_held_job(f, "held", "Overlap=parallel\nMaxParallel=3\nQueueMax=2");
+        start(f);
+        for (unsigned i = 0; i < 5; i++)
+                assert_int_equal(request(f, "held")->state, RUN_QUEUED);
+        assert_int_equal(request(f, "held")->result, RUN_RESULT_SKIPPED);
+        WAIT_FOR(f, f->n_started == 3);
+        assert_int_equal(manager_n_running(f->m), 3);
+        assert_int_equal(manager_n_queued(f->m), 2);
+        let_go(f, 5);
+        WAIT_FOR(f, f->n_finished == 5);
+}
+
+static void test_max_running(void **state) {
+        Fixture *f = *state;
+        uint64_t ids[4];
+        char name[8];
+
+        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=2\n");
+        for (unsigned i = 0; i < 4; i++) {
+                (void)snprintf(name, sizeof(name), "j%u", i);
+                write_held_job(f, name, "");
+        }
+        start(f);
+        for (unsigned i = 0; i < 4; i++) {
+                (void)snprintf(name, sizeof(name), "j%u", i);
+                ids[i] = request(f, name)->id;
+        }
+        WAIT_FOR(f, f->n_started == 2);
+        assert_int_equal(manager_n_queued(f->m), 2);
+        assert_int_equal(manager_get_run(f->m, ids[1])->state, RUN_RUNNING);
+        assert_int_equal(manager_get_run(f->m, ids[2])->state, RUN_QUEUED);
+
+        /* A higher limit counts at once. */
+        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=3\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, f->n_started == 3);
+        let_go(f, 4);
+        WAIT_FOR(f, f->n_finished == 4);
+}
+
+static void test_cancel(void **state) {
+        Fixture *f = *state;
+        uint64_t running, waiting;
+
+        write_held_job(f, "held", "");
+        start(f);
+        running = request(f, "held")->id;
+        waiting = request(f, "held")->id;
+        WAIT_FOR(f, f->n_started == 1);
+        assert_int_equal(manager_cancel(f->m, waiting), 0);
+        assert_int_equal(manager_get_run(f->m, waiting)->result, RUN_RESULT_CANCELLED);
+        assert_int_equal(manager_cancel(f->m, waiting), -EALREADY);
+        assert_int_equal(manager_cancel(f->m, running), 0);
+        assert_int_equal(manager_cancel(f->m, running), 0);
+        assert_int_equal(manager_get_run(f->m, running)->state, RUN_STOPPING);
+        WAIT_FOR(f, f->n_finished == 2);
+        assert_int_equal(manager_get_run(f->m, running)->result, RUN_RESULT_CANCELLED);
+        assert_int_equal(manager_cancel(f->m, 999999), -ENOENT);
+}
+
+static void test_pause(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "often", "[Timer]\nOnInterval=5ms\n[Run]\nExec=/bin/true\n");
+        start(f);
+        assert_int_equal(manager_pause(f->m, "often"), 0);
+        assert_int_equal(manager_pause(f->m, "often"), 0);
+        assert_int_equal(job_state(job(f, "often")), JOB_PAUSED);
+        WAIT_FOR(f, f->n_refused >= 3);
+        assert_int_equal(f->n_started, 0);
+        /* A person is not refused. */
+        assert_int_equal(finish(f, "often")->result, RUN_RESULT_SUCCESS);
+        assert_int_equal(manager_resume(f->m, "often"), 0);
+        WAIT_FOR(f, f->n_started >= 3);
+        assert_int_equal(manager_pause(f->m, "none"), -ENOENT);
+}
+
+static void test_triggers(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "start", "[Timer]\nOnStartupSec=0\n[Run]\nExec=/bin/true\n");
+        write_job(f, "tick", "[Timer]\nOnInterval=10ms\n[Run]\nExec=/bin/true\n");
+        write_job(f, "asked", "[Run]\nExec=/bin/true\n");
+        start(f);
+        WAIT_FOR(f, job(f, "tick")->n_runs >= 5 && job(f, "start")->n_runs > 0);
+        assert_int_equal(job(f, "start")->n_runs, 1);
+        assert_int_equal(job(f, "asked")->n_runs, 0);
+        assert_true(job(f, "start")->next == USEC_INFINITY);
+        assert_true(job(f, "tick")->next < USEC_INFINITY);
+}
+
+/* New ones come, gone ones go, changed ones keep their clock, unchanged ones notice nothing, nothing fires. */
+static void test_reload(void **state) {
+        Fixture *f = *state;
+        const JobDef *same;
+        usec_t next;
+
+        write_job(f, "same", "[Timer]\nOnInterval=1h\n[Run]\nExec=/bin/true\n");
+        write_job(f, "changes", "[Timer]\nOnInterval=1h\n[Run]\nExec=/bin/true\n");
+        write_job(f, "goes", "[Timer]\nOnInterval=1h\n[Run]\nExec=/bin/true\n");
+        start(f);
+        same = job(f, "same")->def;
+        next = job(f, "changes")->next;
+
+        write_job(f, "changes", "[Job]\nDescription=New\n[Timer]\nOnInterval=1h\n[Run]\nExec=/bin/true now\n");
+        write_job(f, "comes", "[Timer]\nOnStartupSec=0\nOnBootSec=0\n[Run]\nExec=/bin/true\n");
+        remove_job(f, "goes");
+        assert_int_equal(manager_reload(f->m), 0);
+
+        assert_int_equal(f->n_reloaded, 1);
+        assert_int_equal(f->n_new, 1);
+        assert_int_equal(f->n_removed, 1);
+        assert_int_equal(f->n_job_changed, 1);
+        assert_ptr_equal(job(f, "same")->def, same);
+        assert_string_equal(job(f, "changes")->def->description, "New");
+        /* The same moment; the two readings of the clocks may differ by a little. */
+        assert_true(job(f, "changes")->next + USEC_PER_SEC > next && job(f, "changes")->next < next + USEC_PER_SEC);
+        assert_null(job(f, "goes"));
+        assert_true(job(f, "comes")->next == USEC_INFINITY);
+        assert_int_equal(manager_n_queued(f->m), 0);
+}
+
+static void test_reload_with_a_bad_file(void **state) {
+        Fixture *f = *state;
+        const RunRecord *r;
+
+        write_job(f, "a", "[Run]\nExec=/bin/true\n");
+        write_job(f, "b", "[Run]\nExec=/bin/true\n");
+        start(f);
+        write_job(f, "a", "[Run]\nExec=/bin/true\nNonsense=1\n");
+        write_job(f, "c", "[Nonsense]\n");
+        assert_int_equal(manager_reload(f->m), 0);
+
+        assert_int_equal(manager_diagnostics(f->m)->n_items, 2);
+        assert_non_null(strstr(job(f, "a")->fault, "a.job:3: "));
+        assert_int_equal(finish(f, "a")->result, RUN_RESULT_SUCCESS);
+        assert_int_equal(finish(f, "b")->result, RUN_RESULT_SUCCESS);
+        assert_int_equal(job_state(job(f, "c")), JOB_INVALID);
+        assert_int_equal(manager_request(f->m, "c", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &r), -ENOEXEC);
+
+        write_job(f, "a", "[Run]\nExec=/bin/true\n");
+        remove_job(f, "c");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(manager_diagnostics(f->m)->n_items, 0);
+        assert_null(job(f, "a")->fault);
+        assert_null(job(f, "c"));
+}
+
+/* The file of a job with runs goes: what was accepted is finished, then the job is gone. */
+static void test_gone_while_running(void **state) {
+        Fixture *f = *state;
+        const RunRecord *r;
+
+        write_held_job(f, "held", "");
+        start(f);
+        (void)request(f, "held");
+        (void)request(f, "held");
+        WAIT_FOR(f, f->n_started == 1);
+        remove_job(f, "held");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(job_state(job(f, "held")), JOB_GONE);
+        assert_int_equal(manager_request(f->m, "held", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &r), -ENOENT);
+        let_go(f, 2);
+        WAIT_FOR(f, f->n_finished == 2);
+        assert_null(job(f, "held"));
+        assert_int_equal(f->n_removed, 1);
+}
+
+static void test_instances(void **state) {
+        Fixture *f = *state;
+        const RunRecord *r;
+
+        write_job(f, "tell@", "[Run]\nShell=test %i = oslo && test %j = tell@oslo\n");
+        start(f);
+        assert_int_equal(finish(f, "tell@oslo")->result, RUN_RESULT_SUCCESS);
+        assert_int_equal(finish(f, "tell@bergen")->result, RUN_RESULT_EXIT);
+        assert_int_equal(manager_request(f->m, "other@x", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &r), -ENOENT);
+
+        /* They follow their template. */
+        write_job(f, "tell@", "[Run]\nShell=test %i = bergen\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(finish(f, "tell@bergen")->result, RUN_RESULT_SUCCESS);
+        remove_job(f, "tell@");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_null(job(f, "tell@oslo"));
+}
+
+static int count_run(const RunRecord *r, void *userdata) {
+        uint64_t *last = userdata;
+
+        assert_true(r->id < *last);
+        *last = r->id;
+        return 0;
+}
+
+static void test_history(void **state) {
+        Fixture *f = *state;
+        uint64_t last = UINT64_MAX, held;
+
+        write_job(f, "good", "[Run]\nExec=/bin/true\n");
+        write_held_job(f, "held", "");
+        start(f);
+        held = request(f, "held")->id;
+        for (unsigned i = 0; i < 5; i++)
+                (void)finish(f, "good");
+        assert_int_equal(manager_list_runs(f->m, NULL, 0, 100, count_run, &last), 0);
+        assert_int_equal(last, held);
+        last = UINT64_MAX;
+        assert_int_equal(manager_list_runs(f->m, "good", 0, 2, count_run, &last), 0);
+        assert_int_equal(last, held + 4);
+        assert_int_equal(manager_get_run(f->m, held)->state, RUN_RUNNING);
+        assert_null(manager_get_run(f->m, 999999));
+}
+
+static void on_stopped(void *userdata) {
+        ((Fixture *)userdata)->stopped = true;
+}
+
+/* Children that ignore SIGTERM are another matter: tests/daemon. */
+static void test_stop(void **state) {
+        Fixture *f = *state;
+        uint64_t running, waiting;
+        const RunRecord *r;
+
+        write_held_job(f, "held", "");
+        start(f);
+        running = request(f, "held")->id;
+        waiting = request(f, "held")->id;
+        WAIT_FOR(f, f->n_started == 1);
+        manager_stop(f->m, on_stopped, f);
+        WAIT_FOR(f, f->stopped);
+        assert_int_equal(manager_get_run(f->m, running)->result, RUN_RESULT_CANCELLED);
+        assert_int_equal(manager_get_run(f->m, waiting)->result, RUN_RESULT_CANCELLED);
+        assert_int_equal(manager_get_run(f->m, waiting)->started, 0);
+        assert_int_equal(manager_request(f->m, "held", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &r), -ESHUTDOWN);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_outcomes),
+                TEST(test_leftover),
+                TEST(test_overlap_queue),
+                TEST(test_overlap_skip),
+                TEST(test_overlap_replace),
+                TEST(test_overlap_parallel),
+                TEST(test_max_running),
+                TEST(test_cancel),
+                TEST(test_pause),
+                TEST(test_triggers),
+                TEST(test_reload),
+                TEST(test_reload_with_a_bad_file),
+                TEST(test_gone_while_running),
+                TEST(test_instances),
+                TEST(test_history),
+                TEST(test_stop),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
