@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* org.vaktd1.Manager at /org/vaktd1, a view on core/manager.h. Every method is marked unprivileged, since the check of
+ * who calls is ours (authorize.c); a method that changes something looks at its arguments first, so that nothing large
+ * is kept while the bus is asked who the caller is, and reads them once more when it is allowed. */
+
+#include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "bus/authorize.h"
+#include "bus/connection.h"
+#include "bus/errors.h"
+#include "bus/follow.h"
+#include "bus/object-path.h"
+#include "bus/text.h"
+#include "config.h"
+
+#define REPLY_SIZE_MAX       ((size_t)31 * 1024 * 1024) /* a bus allows 32 MiB */
+#define DIAGNOSTICS_SIZE_MAX ((size_t)16 * 1024 * 1024)
+#define RUN_OPTIONS_MAX      16 /* entries in the options of Run */
+#define LIST_RUNS_DEFAULT    100
+#define LIST_RUNS_MAX        10000
+
+typedef struct RunOptions {
+        int follow; /* a D-Bus boolean */
+} RunOptions;
+
+/* Names and types of the options of Run; all booleans so far. */
+static const struct {
+        const char *name;
+        size_t offset;
+} run_options[] = {
+        { "follow", offsetof(RunOptions, follow) },
+};
+
+/* Reads a job's name; what no job can be called is refused here, before anything is done with it. */
+static int read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e) {
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &name);
+        if (r < 0)
+                return r;
+        if (isempty(name) || strnlen(name, CLIENT_JOB_NAME_MAX + 1) > CLIENT_JOB_NAME_MAX)
+                return error_about_job(e, -ENOENT, name, NULL);
+        *ret = name;
+        return 0;
+}
+
+/* A failed request or look-up of a job as the client sees it. */
+static int job_error(const Connection *c, int error, const char *name, sd_bus_error *e) {
+        const Job *j = error == -ENOEXEC ? job_table_get(manager_jobs(c->api->manager), name) : NULL;
+
+        return error_about_job(e, error, name, j ? j->fault : NULL);
+}
+
+/* --- reading --- */
+
+static const char *job_description(const Job *j) {
+        return j->def ? j->def->description : NULL;
+}
+
+/* Appends the row of one job and adds its size, rounded up, to *size. */
+static int append_job(sd_bus_message *m, const Job *j, size_t *size) {
+        _cleanup_free_ char *copy = NULL;
+        const char *description = text_fit(job_description(j), TEXT_IN_LIST_MAX, &copy);
+        char path[OBJECT_PATH_MAX];
+
+        if (!description)
+                return -ENOMEM;
+        (void)job_object_path(path, j->name);
+        *size += 120 + strlen(j->name) + strlen(description) + strlen(path);
+        return sd_bus_message_append(m, "(sssstttto)", j->name, description, job_state_to_string(job_state(j)),
+                                     run_result_to_string(j->last_result), j->next, j->last_start, j->last_end,
+                                     j->n_runs, path);
+}
+
+static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+        const JobTable *jobs = manager_jobs(c->api->manager);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        size_t size = 0;
+        int r;
+
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(reply, 'a', "(sssstttto)");
+        for (size_t i = 0; r >= 0 && i < job_table_size(jobs); i++) {
+                r = append_job(reply, job_table_at(jobs, i), &size);
+                if (r >= 0 && size > REPLY_SIZE_MAX)
+                        return sd_bus_error_set(
+                                e, ERROR_LIMIT_REACHED,
+                                "There are too many jobs for one reply; ask for single ones by GetJob.");
+        }
+        if (r < 0)
+                return r;
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return sd_bus_message_send(reply);
+}
+
+static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+        char path[OBJECT_PATH_MAX];
+        const char *name;
+        int r;
+
+        r = read_job_name(m, &name, e);
+        if (r < 0)
+                return r;
+        if (!job_table_get(manager_jobs(c->api->manager), name))
+                return job_error(c, -ENOENT, name, e);
+        return sd_bus_reply_method_return(m, "o", job_object_path(path, name));
+}
+
+static int method_get_run(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+        char path[OBJECT_PATH_MAX];
+        uint64_t id;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 't', &id);
+        if (r < 0)
+                return r;
+        if (!manager_get_run(c->api->manager, id))
+                return error_about_run(e, -ENOENT, id);
+        return sd_bus_reply_method_return(m, "o", run_object_path(path, id));
+}
+
+/* The rows a(sus) of all diagnostics, or of as many as fit. */
+static int append_diagnostics(sd_bus_message *m, const Diagnostics *d) {
+        size_t size = 0;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "(sus)");
+        for (size_t i = 0; r >= 0 && i < d->n_items; i++) {
+                _cleanup_free_ char *file_copy = NULL, *message_copy = NULL;
+                const char *file = text_fit(d->items[i].file, PATH_MAX, &file_copy);
+                const char *message = text_fit(d->items[i].message, TEXT_IN_LIST_MAX * 4, &message_copy);
+
+                if (!file || !message)
+                        return -ENOMEM;
+                size += 32 + strlen(file) + strlen(message);
+                if (size > DIAGNOSTICS_SIZE_MAX) {
+                        r = sd_bus_message_append(m, "(sus)", "", 0, "There are more faults than fit in one reply.");
+                        break;
+                }
+                r = sd_bus_message_append(m, "(sus)", file, d->items[i].line, message);
+        }
+        if (r < 0)
+                return r;
+        return sd_bus_message_close_container(m);
+}
+
+static int reply_diagnostics(Connection *c, sd_bus_message *m) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+        r = append_diagnostics(reply, manager_diagnostics(c->api->manager));
+        if (r < 0)
+                return r;
+        return sd_bus_message_send(reply);
+}
+
+static int method_diagnostics(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return reply_diagnostics(userdata, m);
+}
+
+typedef struct ListRuns {
+        sd_bus_message *reply;
+        unsigned n;
+} ListRuns;
+
+static int append_run(const RunRecord *r, void *userdata) {
+        ListRuns *list = userdata;
+        _cleanup_free_ char *copy = NULL;
+        const char *reason = text_fit(r->reason, TEXT_IN_LIST_MAX, &copy);
+        char path[OBJECT_PATH_MAX];
+
+        if (!reason)
+                return -ENOMEM;
+        list->n++;
+        return MIN(sd_bus_message_append(list->reply, "(tsssssttttiuo)", r->id, r->job, run_cause_to_string(r->cause),
+                                         run_state_to_string(r->state), run_result_to_string(r->result), reason,
+                                         r->scheduled, r->requested, r->started, r->ended, r->code, r->attempt,
+                                         run_object_path(path, r->id)),
+                   0);
+}
+
+/* The name of the job whose runs are asked for; "" asks for all. */
+static int read_job_filter(sd_bus_message *m, const char **ret, sd_bus_error *e) {
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &name);
+        if (r < 0)
+                return r;
+        if (strnlen(name, CLIENT_JOB_NAME_MAX + 1) > CLIENT_JOB_NAME_MAX)
+                return error_about_job(e, -ENOENT, name, NULL);
+        *ret = isempty(name) ? NULL : name;
+        return 0;
+}
+
+static int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        ListRuns list = {};
+        const char *job = NULL;
+        uint64_t before;
+        uint32_t limit;
+        int r;
+
+        r = read_job_filter(m, &job, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, "tu", &before, &limit);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+        list.reply = reply;
+        r = sd_bus_message_open_container(reply, 'a', "(tsssssttttiuo)");
+        if (r < 0)
+                return r;
+        r = manager_list_runs(c->api->manager, job, before, limit == 0 ? LIST_RUNS_DEFAULT : MIN(limit, LIST_RUNS_MAX),
+                              append_run, &list);
+        if (r < 0)
+                return r;
+        /* The runs of a job whose file is gone can still be asked for. */
+        if (job && list.n == 0 && !job_table_get(manager_jobs(c->api->manager), job))
+                return job_error(c, -ENOENT, job, e);
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return sd_bus_message_send(reply);
+}
+
+/* --- Run --- */
+
+static int bad_option(sd_bus_error *e, const char *name, const char *what) {
+        _cleanup_free_ char *text = text_clean(name, TEXT_IN_LIST_MAX);
+
+        return sd_bus_error_setf(e, ERROR_BAD_OPTION, "Option '%s' of Run %s; the only one is 'follow', a boolean.",
+                                 strempty(text), what);
+}
+
+static int read_run_option(sd_bus_message *m, RunOptions *o, sd_bus_error *e) {
+        const char *name, *contents;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &name);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_peek_type(m, NULL, &contents);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTSOF(run_options); i++) {
+                if (!streq(run_options[i].name, name))
+                        continue;
+                if (!streq_ptr(contents, "b"))
+                        return bad_option(e, name, "has another type");
+                return sd_bus_message_read(m, "v", "b", (uint8_t *)o + run_options[i].offset);
+        }
+        return bad_option(e, name, "is not known");
+}
+
+static int read_run_options(sd_bus_message *m, RunOptions *ret, sd_bus_error *e) {
+        RunOptions o = {};
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        for (unsigned n = 0; (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0; n++) {
+                if (n == RUN_OPTIONS_MAX)
+                        return bad_option(e, "…", "stands behind too many others");
+                r = read_run_option(m, &o, e);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        *ret = o;
+        return sd_bus_message_exit_container(m);
+}
+
+static int read_run(sd_bus_message *m, const char **ret_job, RunOptions *ret_options, sd_bus_error *e) {
+        int r;
+
+        r = read_job_name(m, ret_job, e);
+        if (r < 0)
+                return r;
+        return read_run_options(m, ret_options, e);
+}
+
+static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        const RunRecord *record;
+        char path[OBJECT_PATH_MAX];
+        RunOptions o;
+        const char *job;
+        int r;
+
+        r = read_run(m, &job, &o, e);
+        if (r < 0)
+                return r;
+        if (o.follow && followers_are_full(c->api->followers))
+                return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
+                                        "Too many clients follow runs already; run it without 'follow'.");
+        r = manager_request(
+                c->api->manager, job,
+                &(RunRequest){ .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE, .follow = o.follow }, &record);
+        if (r < 0)
+                return job_error(c, r, job, e);
+        if (o.follow && record->state != RUN_DONE) {
+                r = followers_add(c->api->followers, c, m, record->id);
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_reply_method_return(m, "to", record->id, run_object_path(path, record->id));
+}
+
+static int method_run(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        RunOptions o;
+        const char *job;
+        int r;
+
+        r = read_run(m, &job, &o, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_rewind(m, /* complete= */ true);
+        if (r < 0)
+                return r;
+        return authorize(userdata, m, ACTION_RUN, run_authorized, e);
+}
+
+/* --- the other changes --- */
+
+static int cancel_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        uint64_t id;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 't', &id);
+        if (r < 0)
+                return r;
+        r = manager_cancel(c->api->manager, id);
+        if (r < 0)
+                return error_about_run(e, r, id);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return authorize(userdata, m, ACTION_RUN, cancel_authorized, e);
+}
+
+static int change_job(Connection *c, sd_bus_message *m, int (*change)(Manager *m, const char *job), sd_bus_error *e) {
+        const char *job;
+        int r;
+
+        r = read_job_name(m, &job, e);
+        if (r < 0)
+                return r;
+        r = change(c->api->manager, job);
+        if (r < 0)
+                return job_error(c, r, job, e);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static int pause_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        return change_job(c, m, manager_pause, e);
+}
+
+static int resume_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        return change_job(c, m, manager_resume, e);
+}
+
+static int authorize_job_change(Connection *c, sd_bus_message *m, AuthorizedFunc next, sd_bus_error *e) {
+        const char *job;
+        int r;
+
+        r = read_job_name(m, &job, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_rewind(m, /* complete= */ true);
+        if (r < 0)
+                return r;
+        return authorize(c, m, ACTION_MANAGE, next, e);
+}
+
+static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return authorize_job_change(userdata, m, pause_authorized, e);
+}
+
+static int method_resume(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return authorize_job_change(userdata, m, resume_authorized, e);
+}
+
+static int reload_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        int r;
+
+        r = c->api->reload ? c->api->reload(c->api->userdata) : manager_reload(c->api->manager);
+        if (r == -ESHUTDOWN)
+                return sd_bus_error_set(
+                        e, ERROR_SHUTTING_DOWN,
+                        "Nothing is read again, since vaktd is ending; it reads all files when it is back.");
+        if (r < 0)
+                return sd_bus_error_set_errnof(e, r,
+                                               "The files cannot be read, so the old versions stay in force: %m");
+        return reply_diagnostics(c, m);
+}
+
+static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return authorize(userdata, m, ACTION_MANAGE, reload_authorized, e);
+}
+
+/* --- properties --- */
+
+static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append_basic(reply, 's', VAKT_VERSION);
+}
+
+static int get_started_at(sd_bus *bus, const char *path, const char *interface, const char *property,
+                          sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+
+        return sd_bus_message_append(reply, "t", manager_started_at(c->api->manager));
+}
+
+static int get_jobs(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                    void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+
+        return sd_bus_message_append(reply, "u", (uint32_t)job_table_size(manager_jobs(c->api->manager)));
+}
+
+static int get_running(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+
+        return sd_bus_message_append(reply, "u", manager_n_running(c->api->manager));
+}
+
+static int get_queued(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+
+        return sd_bus_message_append(reply, "u", manager_n_queued(c->api->manager));
+}
+
+static const sd_bus_vtable manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+
+        SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sssstttto)", jobs), method_list_jobs,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetJob", SD_BUS_ARGS("s", job), SD_BUS_RESULT("o", object), method_get_job,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetRun", SD_BUS_ARGS("t", id), SD_BUS_RESULT("o", object), method_get_run,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Run", SD_BUS_ARGS("s", job, "a{sv}", options), SD_BUS_RESULT("t", id, "o", run),
+                                method_run, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("t", id), SD_BUS_NO_RESULT, method_cancel,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_ARGS("s", job), SD_BUS_NO_RESULT, method_pause,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_ARGS("s", job), SD_BUS_NO_RESULT, method_resume,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sus)", diagnostics), method_reload,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Diagnostics", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sus)", diagnostics),
+                                method_diagnostics, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListRuns", SD_BUS_ARGS("s", job, "t", before, "u", limit),
+                                SD_BUS_RESULT("a(tsssssttttiuo)", runs), method_list_runs, SD_BUS_VTABLE_UNPRIVILEGED),
+
+        SD_BUS_SIGNAL_WITH_ARGS("JobNew", SD_BUS_ARGS("s", job, "o", object), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("s", job, "o", object), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("RunStarted", SD_BUS_ARGS("t", id, "s", job, "o", run), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("RunFinished",
+                                SD_BUS_ARGS("t", id, "s", job, "o", run, "s", result, "i", code, "s", reason), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("RunOutput", SD_BUS_ARGS("t", id, "u", stream, "ay", line), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("Reloaded", SD_BUS_ARGS("u", faults), 0),
+
+        SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("StartedAt", "t", get_started_at, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Jobs", "u", get_jobs, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Running", "u", get_running, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Queued", "u", get_queued, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+
+        SD_BUS_VTABLE_END,
+};
+
+int api_manager_add(Connection *c) {
+        return sd_bus_add_object_vtable(c->bus, NULL, MANAGER_PATH, "org.vaktd1.Manager", manager_vtable, c);
+}

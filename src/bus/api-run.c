@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* org.vaktd1.Run at /org/vaktd1/run/ID: a fallback vtable as for the jobs. Every remembered run can be asked for, but
+ * the enumerator names only those that matter to somebody who browses: the live ones and the newest of the others. */
+
+#include <assert.h>
+#include <limits.h>
+
+#include "bus/connection.h"
+#include "bus/object-path.h"
+#include "bus/text.h"
+
+#define ENUMERATE_RECENT_MAX 100
+#define ENUMERATE_LIVE_MAX   10000
+
+static int find_run(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
+                    sd_bus_error *e) {
+        const Connection *c = userdata;
+        const RunRecord *record;
+        uint64_t id;
+
+        if (run_from_object_path(path, &id) < 0)
+                return 0;
+        record = manager_get_run(c->api->manager, id);
+        if (!record)
+                return 0;
+        *ret_found = (void *)record; /* sd-bus hands it on to the getters below, which only read */
+        return 1;
+}
+
+typedef struct RunNodes {
+        char **paths; /* NULL-terminated, room for all that there can be */
+        size_t n;
+        unsigned n_recent;
+        unsigned live_left; /* live runs not yet seen */
+} RunNodes;
+
+static int collect_run(const RunRecord *r, void *userdata) {
+        RunNodes *nodes = userdata;
+        char path[OBJECT_PATH_MAX];
+
+        if (r->state == RUN_DONE) {
+                if (nodes->n_recent == ENUMERATE_RECENT_MAX)
+                        return nodes->live_left == 0; /* go on only to find the live ones */
+                nodes->n_recent++;
+        } else {
+                if (nodes->live_left == 0)
+                        return 0;
+                nodes->live_left--;
+        }
+        nodes->paths[nodes->n] = strdup(run_object_path(path, r->id));
+        if (!nodes->paths[nodes->n])
+                return -ENOMEM;
+        nodes->n++;
+        return 0;
+}
+
+static int enumerate_runs(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes, sd_bus_error *e) {
+        const Connection *c = userdata;
+        unsigned n_live = manager_n_running(c->api->manager) + manager_n_queued(c->api->manager);
+        RunNodes nodes = { .live_left = MIN(n_live, ENUMERATE_LIVE_MAX) };
+        int r;
+
+        nodes.paths = calloc(nodes.live_left + ENUMERATE_RECENT_MAX + 1, sizeof(*nodes.paths));
+        if (!nodes.paths)
+                return -ENOMEM;
+        r = manager_list_runs(c->api->manager, NULL, 0, UINT_MAX, collect_run, &nodes);
+        if (r < 0) {
+                while (nodes.n > 0)
+                        free(nodes.paths[--nodes.n]);
+                free(nodes.paths);
+                return r;
+        }
+        *ret_nodes = nodes.paths;
+        return 1;
+}
+
+/* userdata points at a char * of the record. */
+static int get_text(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                    void *userdata, sd_bus_error *e) {
+        return text_append(reply, *(char *const *)userdata, TEXT_MAX);
+}
+
+static int get_cause(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *userdata, sd_bus_error *e) {
+        const RunRecord *r = userdata;
+
+        return sd_bus_message_append_basic(reply, 's', run_cause_to_string(r->cause));
+}
+
+static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *userdata, sd_bus_error *e) {
+        const RunRecord *r = userdata;
+
+        return sd_bus_message_append_basic(reply, 's', run_state_to_string(r->state));
+}
+
+static int get_result(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const RunRecord *r = userdata;
+
+        return sd_bus_message_append_basic(reply, 's', run_result_to_string(r->result));
+}
+
+static int get_pid(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                   void *userdata, sd_bus_error *e) {
+        return sd_bus_message_append(reply, "u", (uint32_t) * (const pid_t *)userdata);
+}
+
+#define CONSTANT SD_BUS_VTABLE_PROPERTY_CONST
+#define CHANGES  SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+
+static const sd_bus_vtable run_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+
+        SD_BUS_PROPERTY("Id", "t", NULL, offsetof(RunRecord, id), CONSTANT),
+        SD_BUS_PROPERTY("Job", "s", get_text, offsetof(RunRecord, job), CONSTANT),
+        SD_BUS_PROPERTY("Cause", "s", get_cause, 0, CONSTANT),
+        SD_BUS_PROPERTY("State", "s", get_state, 0, CHANGES),
+        SD_BUS_PROPERTY("Result", "s", get_result, 0, CHANGES),
+        SD_BUS_PROPERTY("Code", "i", NULL, offsetof(RunRecord, code), CHANGES),
+        SD_BUS_PROPERTY("Reason", "s", get_text, offsetof(RunRecord, reason), CHANGES),
+        SD_BUS_PROPERTY("Attempt", "u", NULL, offsetof(RunRecord, attempt), CONSTANT),
+        SD_BUS_PROPERTY("Parent", "t", NULL, offsetof(RunRecord, parent), CONSTANT),
+        SD_BUS_PROPERTY("Scheduled", "t", NULL, offsetof(RunRecord, scheduled), CONSTANT),
+        SD_BUS_PROPERTY("Requested", "t", NULL, offsetof(RunRecord, requested), CONSTANT),
+        SD_BUS_PROPERTY("Started", "t", NULL, offsetof(RunRecord, started), CHANGES),
+        SD_BUS_PROPERTY("Ended", "t", NULL, offsetof(RunRecord, ended), CHANGES),
+        SD_BUS_PROPERTY("MainPID", "u", get_pid, offsetof(RunRecord, pid), CHANGES),
+        SD_BUS_PROPERTY("StatusText", "s", get_text, offsetof(RunRecord, status_text), CHANGES),
+
+        SD_BUS_VTABLE_END,
+};
+
+int api_run_add(Connection *c) {
+        int r;
+
+        r = sd_bus_add_fallback_vtable(c->bus, NULL, RUN_PREFIX, "org.vaktd1.Run", run_vtable, find_run, c);
+        if (r < 0)
+                return r;
+        return sd_bus_add_node_enumerator(c->bus, NULL, RUN_PREFIX, enumerate_runs, c);
+}

@@ -1,0 +1,29 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Who may change things: root and the daemon's own user. On the control socket that is known from the start, on the
+ * bus it is asked for without waiting. DESIGN section 10. */
+
+#include <systemd/sd-bus.h>
+
+#include "bus/connection.h"
+
+#define ACTION_MANAGE "org.vaktd1.manage"
+#define ACTION_RUN    "org.vaktd1.run"
+
+#define AUTHORIZE_PENDING_MAX    120 /* on the whole: dbus-daemon allows one connection 128 outstanding replies */
+#define AUTHORIZE_PER_SENDER_MAX 16
+
+/* What is done once it is allowed. m has not been read from; whoever is called sends the reply, or fills e and returns
+ * a negative errno. */
+typedef int (*AuthorizedFunc)(Connection *c, sd_bus_message *m, sd_bus_error *e);
+
+/* Calls next() now or later, or never and fills e. To be returned from a method handler. m is kept while the question
+ * is under way: who calls this has made sure before that m is small. */
+int authorize(Connection *c, sd_bus_message *m, const char *action, AuthorizedFunc next, sd_bus_error *e);
+
+/* The questions under way on one bus connection. Freeing drops them, without an answer to the callers. */
+int authorizer_new(Authorizer **ret);
+Authorizer *authorizer_free(Authorizer *a);
+DEFINE_CLEANUP(Authorizer, authorizer_free)
+unsigned authorizer_n_pending(const Authorizer *a) _pure_;

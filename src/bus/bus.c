@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Puts the API together: the two doors, who follows which run, and the announcer that tells both doors' clients what
+ * happens. It keeps the count of what has to be up before the daemon is ready, and of what has to be closed at the
+ * end. */
+
+#include "bus/bus.h"
+
+#include <assert.h>
+#include <fcntl.h>
+
+#include "bus/announcer.h"
+#include "bus/connection.h"
+#include "bus/door-bus.h"
+#include "bus/door-socket.h"
+#include "bus/follow.h"
+#include "util/log.h"
+
+struct Bus {
+        ApiContext api;
+        BusOptions options;
+        DoorSocket *socket; /* NULL: there is none */
+        DoorBus *bus;       /* NULL: there is none */
+        Followers *followers;
+        Announcer *announcer;
+        sd_event_source *ready; /* deferred: when there is no bus to wait for */
+
+        unsigned n_draining; /* doors */
+        void (*drained)(void *userdata);
+        void *drained_userdata;
+        sd_event_source *drain; /* deferred: when there is no door at all */
+};
+
+/* --- who can hear --- */
+
+static bool bus_has_audience(void *userdata) {
+        const Bus *b = userdata;
+
+        return (b->bus && door_bus_connection(b->bus)) || (b->socket && door_socket_has_audience(b->socket));
+}
+
+static void bus_each(void *userdata, void (*visit)(Connection *c, void *arg), void *arg) {
+        const Bus *b = userdata;
+        Connection *c = b->bus ? door_bus_connection(b->bus) : NULL;
+
+        if (c)
+                visit(c, arg);
+        if (b->socket)
+                door_socket_each(b->socket, visit, arg);
+}
+
+static void bus_shed(void *userdata) {
+        const Bus *b = userdata;
+
+        if (b->socket)
+                door_socket_shed(b->socket);
+}
+
+/* --- ready --- */
+
+/* The control socket is open when bus_new() is through, so the bus decides. */
+static void on_bus_ready(void *userdata, int error) {
+        const Bus *b = userdata;
+
+        if (b->options.ready)
+                b->options.ready(b->options.userdata, error);
+}
+
+static int on_ready(sd_event_source *s, void *userdata) {
+        on_bus_ready(userdata, 0);
+        return 0;
+}
+
+/* --- the end --- */
+
+static void door_drained(void *userdata) {
+        Bus *b = userdata;
+
+        assert(b->n_draining > 0);
+        if (--b->n_draining == 0)
+                b->drained(b->drained_userdata);
+}
+
+static int on_drain(sd_event_source *s, void *userdata) {
+        door_drained(userdata);
+        return 0;
+}
+
+void bus_drain(Bus *b, void (*done)(void *userdata), void *userdata) {
+        assert(b);
+        assert(done);
+        assert(!b->drained);
+
+        announcer_flush(b->announcer);
+        b->drained = done;
+        b->drained_userdata = userdata;
+        b->n_draining = 1 + !!b->socket + !!b->bus;
+        if (b->socket)
+                door_socket_drain(b->socket, door_drained, b);
+        if (b->bus)
+                door_bus_drain(b->bus, door_drained, b);
+        if (sd_event_source_set_enabled(b->drain, SD_EVENT_ONESHOT) < 0)
+                log_error("Cannot wait for the doors to close.");
+}
+
+/* --- life --- */
+
+static int bus_add_deferred(Bus *b, sd_event_source **ret, sd_event_handler_t handler, const char *description,
+                            int enabled) {
+        int r;
+
+        r = sd_event_add_defer(b->api.event, ret, handler, b);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(*ret, description);
+        return sd_event_source_set_enabled(*ret, enabled);
+}
+
+static int bus_prepare(Bus *b) {
+        const Audience audience = { bus_has_audience, bus_each, bus_shed, b };
+        int r;
+
+        r = followers_new(&b->followers, b->api.event);
+        if (r < 0)
+                return r;
+        b->api.followers = b->followers;
+        r = announcer_new(&b->announcer, &b->api, &audience);
+        if (r < 0)
+                return r;
+        r = bus_add_deferred(b, &b->drain, on_drain, "bus-drain", SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        return bus_add_deferred(b, &b->ready, on_ready, "bus-ready",
+                                b->options.choice == BUS_NONE ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+static int bus_open_doors(Bus *b, int inherited) {
+        _cleanup_close_ int fd = inherited;
+        int r;
+
+        if (b->options.choice != BUS_NONE) {
+                r = door_bus_new(&b->bus, &b->api, b->options.choice, on_bus_ready, b);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot connect to the bus: %m");
+        }
+        if (fd < 0 && !b->options.socket_path)
+                return 0;
+        return door_socket_new(&b->socket, &b->api, TAKE_FD(fd), b->options.socket_path);
+}
+
+static int bus_make(Bus **ret, sd_event *event, Manager *m, const BusOptions *options, int inherited) {
+        _cleanup_close_ int listen_fd = inherited;
+        _cleanup_(bus_freep) Bus *b = NULL;
+        int r;
+
+        b = calloc(1, sizeof(*b));
+        if (!b)
+                return log_error_errno(ENOMEM, "Cannot open the control interface: %m");
+        b->options = *options;
+        b->api = (ApiContext){
+                .manager = m,
+                .event = event,
+                .owner = options->owner,
+                .reload = options->reload,
+                .userdata = options->userdata,
+        };
+        r = bus_prepare(b);
+        if (r < 0)
+                return log_error_errno(r, "Cannot open the control interface: %m");
+        r = bus_open_doors(b, TAKE_FD(listen_fd));
+        if (r < 0)
+                return r;
+        r = announcer_start(b->announcer);
+        if (r < 0)
+                return log_error_errno(r, "Cannot follow what the jobs do: %m");
+        *ret = TAKE_PTR(b);
+        return 0;
+}
+
+int bus_new(Bus **ret, sd_event *event, Manager *m, const BusOptions *options) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        assert(ret);
+        assert(event);
+        assert(m);
+        assert(options);
+
+        /* The doors close what they were given, but until all went well the socket is the caller's. */
+        if (options->listen_fd >= 0) {
+                fd = fcntl(options->listen_fd, F_DUPFD_CLOEXEC, 3);
+                if (fd < 0)
+                        return log_error_errno(errno, "Cannot use the control socket that was handed over: %m");
+        }
+        r = bus_make(ret, event, m, options, TAKE_FD(fd));
+        if (r < 0)
+                return r;
+        safe_close(options->listen_fd);
+        return 0;
+}
+
+Bus *bus_free(Bus *b) {
+        if (!b)
+                return NULL;
+        door_socket_free(b->socket);
+        door_bus_free(b->bus);
+        announcer_free(b->announcer);
+        followers_free(b->followers);
+        sd_event_source_disable_unref(b->ready);
+        sd_event_source_disable_unref(b->drain);
+        return mfree(b);
+}

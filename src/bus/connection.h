@@ -1,0 +1,66 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One D-Bus connection that the API is served on, whichever door it came through, and what the parts of the API share.
+ * Private to src/bus. */
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "bus/match-rule.h"
+#include "core/manager.h"
+
+typedef struct Authorizer Authorizer;
+typedef struct Followers Followers;
+
+typedef struct ApiContext {
+        Manager *manager;
+        sd_event *event;
+        uid_t owner; /* who may change things beside root */
+        Followers *followers;
+        int (*reload)(void *userdata);
+        void *userdata;
+} ApiContext;
+
+typedef struct Connection {
+        const ApiContext *api;
+        sd_bus *bus;
+
+        /* Of a peer of the control socket; on the bus callers differ from message to message. */
+        bool is_peer;
+        uid_t uid;
+        Authorizer *authorizer; /* of the bus */
+
+        /* Whether a signal is to be sent here at all, and what is to be done after it was; may be NULL. */
+        bool (*wants)(const struct Connection *c, const MatchSubject *s);
+        void (*sent)(struct Connection *c);
+} Connection;
+
+static inline bool uid_is_privileged(const ApiContext *api, uid_t uid) {
+        return uid == 0 || uid == api->owner;
+}
+
+/* Each registers its objects on c->bus; the handlers get c. */
+int api_manager_add(Connection *c);
+int api_job_add(Connection *c);
+int api_run_add(Connection *c);
+int log_control_add(Connection *c);
+
+static inline int connection_add_api(Connection *c) {
+        int (*const add[])(Connection *) = { api_manager_add, api_job_add, api_run_add, log_control_add };
+
+        for (size_t i = 0; i < ELEMENTSOF(add); i++) {
+                int r = add[i](c);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Messages that wait to be written. */
+static inline uint64_t connection_n_unsent(const Connection *c) {
+        uint64_t n;
+
+        return sd_bus_get_n_queued_write(c->bus, &n) < 0 ? 0 : n;
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The door of the bus. Nothing here waits: connecting, Hello and the request for the name go on while the loop turns,
+ * and a bus that went away (its restart is silent but for Local.Disconnected) is looked for with a growing pause.
+ *
+ * The end: the name is given back first. The bus answers that in order, so every call that was sent to the name has
+ * reached us before the answer, and those that come later wait in the bus for our successor. */
+
+#include "bus/door-bus.h"
+
+#include <assert.h>
+
+#include "bus/authorize.h"
+#include "bus/follow.h"
+#include "util/log.h"
+
+#define RETRY_MIN  (100 * USEC_PER_MSEC)
+#define RETRY_MAX  (30 * USEC_PER_SEC)
+#define DRAIN_TICK (10 * USEC_PER_MSEC)
+
+typedef enum DoorBusState {
+        DOOR_BUS_CLOSED,
+        DOOR_BUS_OPENING, /* connecting, or the name is asked for */
+        DOOR_BUS_OPEN,    /* the name is ours */
+        DOOR_BUS_BROKEN,  /* to be closed from the loop */
+} DoorBusState;
+
+struct DoorBus {
+        Connection connection; /* bus is NULL while closed */
+        BusChoice choice;
+        DoorBusState state;
+        bool was_open; /* ready(0) was called */
+        int error;     /* why it broke */
+        usec_t retry;
+        sd_event_source *reopen; /* timer */
+        sd_event_source *broken; /* deferred */
+        uint64_t n_lost;
+
+        void (*ready)(void *userdata, int error);
+        void *userdata;
+
+        sd_event_source *drain; /* timer */
+        bool released;
+        usec_t drain_end;
+        void (*drained)(void *userdata);
+        void *drained_userdata;
+};
+
+static const struct {
+        const char *name;
+        int (*open)(sd_bus **ret, const char *description);
+} buses[_BUS_CHOICE_MAX] = {
+        [BUS_SYSTEM] = { "system bus", sd_bus_open_system_with_description },
+        [BUS_USER] = { "user bus", sd_bus_open_user_with_description },
+};
+
+/* Takes the connection out of use; it is closed from the loop, since this may be called from one of its callbacks. */
+static void door_break(DoorBus *d, int error) {
+        if (d->state == DOOR_BUS_BROKEN || d->state == DOOR_BUS_CLOSED)
+                return;
+        d->state = DOOR_BUS_BROKEN;
+        d->error = error;
+        (void)sd_event_source_set_enabled(d->broken, SD_EVENT_ONESHOT);
+}
+
+static void door_close(DoorBus *d) {
+        d->state = DOOR_BUS_CLOSED;
+        if (!d->connection.bus)
+                return;
+        followers_drop(d->connection.api->followers, &d->connection);
+        d->connection.authorizer = authorizer_free(d->connection.authorizer);
+        d->connection.bus = sd_bus_close_unref(d->connection.bus);
+}
+
+/* --- opening --- */
+
+static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        door_break(userdata, -ECONNRESET);
+        return 0;
+}
+
+static int name_error(const sd_bus_error *e) {
+        if (sd_bus_error_has_name(e, SD_BUS_ERROR_ACCESS_DENIED))
+                return -EACCES;
+        return -sd_bus_error_get_errno(e);
+}
+
+/* The answer to RequestName: 1 the name is ours, 3 somebody else's, 4 it was ours already. */
+static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        DoorBus *d = userdata;
+        uint32_t answer;
+        int r;
+
+        if (d->state != DOOR_BUS_OPENING)
+                return 0;
+        r = e ? name_error(e) : sd_bus_message_read(m, "u", &answer);
+        if (r >= 0 && answer != 1 && answer != 4)
+                r = -EEXIST;
+        if (r < 0) {
+                door_break(d, r);
+                return 0;
+        }
+        d->state = DOOR_BUS_OPEN;
+        d->retry = RETRY_MIN;
+        if (d->was_open) {
+                log_info("The %s is back; vaktd is %s on it again.", buses[d->choice].name, BUS_NAME);
+                return 0;
+        }
+        d->was_open = true;
+        d->ready(d->userdata, 0);
+        return 0;
+}
+
+static int door_set_up(DoorBus *d) {
+        Connection *c = &d->connection;
+        int r;
+
+        r = sd_bus_set_exit_on_disconnect(c->bus, false);
+        if (r < 0)
+                return r;
+        r = authorizer_new(&c->authorizer);
+        if (r < 0)
+                return r;
+        r = connection_add_api(c);
+        if (r < 0)
+                return r;
+        r = sd_bus_match_signal_async(c->bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
+                                      "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, NULL, d);
+        if (r < 0)
+                return r;
+        r = sd_bus_attach_event(c->bus, c->api->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_close_on_exit(c->bus, false);
+        if (r < 0)
+                return r;
+        return sd_bus_request_name_async(c->bus, NULL, BUS_NAME, /* flags= */ 0, on_name, d);
+}
+
+static int door_open(DoorBus *d) {
+        int r;
+
+        assert(d->state == DOOR_BUS_CLOSED);
+
+        r = buses[d->choice].open(&d->connection.bus, "vaktd");
+        if (r < 0)
+                return r;
+        d->state = DOOR_BUS_OPENING;
+        r = door_set_up(d);
+        if (r < 0)
+                door_close(d);
+        return r;
+}
+
+/* --- breaking and opening again --- */
+
+static void door_retry_later(DoorBus *d) {
+        int r;
+
+        r = sd_event_source_set_time_relative(d->reopen, d->retry);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(d->reopen, SD_EVENT_ONESHOT);
+        if (r < 0)
+                log_error_errno(r, "Cannot wait for the %s to come back: %m", buses[d->choice].name);
+        d->retry = MIN(d->retry * 2, RETRY_MAX);
+}
+
+static void door_log_failure(const DoorBus *d, int error) {
+        if (error == -EEXIST)
+                log_error_errno(error, "Another program owns the name %s on the %s.", BUS_NAME, buses[d->choice].name);
+        else if (error == -EACCES)
+                log_error_errno(error, "The policy of the %s does not let vaktd own the name %s.",
+                                buses[d->choice].name, BUS_NAME);
+        else
+                log_error_errno(error, "Cannot connect to the %s: %m", buses[d->choice].name);
+}
+
+static int on_broken(sd_event_source *s, void *userdata) {
+        DoorBus *d = userdata;
+        bool was_open = d->state == DOOR_BUS_BROKEN && d->connection.bus;
+        int error = d->error;
+
+        door_close(d);
+        if (d->drained)
+                return 0; /* the drain timer sees it */
+        if (!d->was_open) {
+                door_log_failure(d, error);
+                d->ready(d->userdata, error);
+                return 0;
+        }
+        if (was_open && error == -ECONNRESET)
+                log_notice("The %s went away; vaktd keeps looking for it.", buses[d->choice].name);
+        else
+                door_log_failure(d, error);
+        door_retry_later(d);
+        return 0;
+}
+
+static int on_reopen(sd_event_source *s, uint64_t usec, void *userdata) {
+        DoorBus *d = userdata;
+        int r;
+
+        r = door_open(d);
+        if (r >= 0)
+                return 0;
+        log_debug_errno(r, "The %s is not back yet, trying again: %m", buses[d->choice].name);
+        door_retry_later(d);
+        return 0;
+}
+
+/* --- signals --- */
+
+static bool door_wants(const Connection *c, const MatchSubject *s) {
+        return connection_n_unsent(c) < DOOR_BUS_UNSENT_MAX;
+}
+
+Connection *door_bus_connection(DoorBus *d) {
+        return d->state == DOOR_BUS_OPEN ? &d->connection : NULL;
+}
+
+/* --- the end --- */
+
+static int on_released(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        DoorBus *d = userdata;
+
+        d->released = true;
+        return 0;
+}
+
+static bool door_is_drained(const DoorBus *d, usec_t now) {
+        if (d->state != DOOR_BUS_OPEN || now >= d->drain_end)
+                return true;
+        return d->released && authorizer_n_pending(d->connection.authorizer) == 0 &&
+               connection_n_unsent(&d->connection) == 0;
+}
+
+static int on_drain(sd_event_source *s, uint64_t usec, void *userdata) {
+        DoorBus *d = userdata;
+        void (*drained)(void *);
+        usec_t now = 0;
+
+        (void)sd_event_now(d->connection.api->event, CLOCK_MONOTONIC, &now);
+        if (!door_is_drained(d, now)) {
+                (void)sd_event_source_set_time_relative(s, DRAIN_TICK);
+                (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+                return 0;
+        }
+        door_close(d);
+        drained = TAKE_PTR(d->drained);
+        if (drained)
+                drained(d->drained_userdata);
+        return 0;
+}
+
+void door_bus_drain(DoorBus *d, void (*done)(void *userdata), void *userdata) {
+        usec_t now = 0;
+
+        assert(done);
+
+        (void)sd_event_now(d->connection.api->event, CLOCK_MONOTONIC, &now);
+        (void)sd_event_source_set_enabled(d->reopen, SD_EVENT_OFF);
+        d->drained = done;
+        d->drained_userdata = userdata;
+        d->drain_end = usec_add(now, DOOR_BUS_DRAIN_MAX);
+        if (d->state == DOOR_BUS_OPEN &&
+            sd_bus_release_name_async(d->connection.bus, NULL, BUS_NAME, on_released, d) < 0)
+                d->released = true;
+        (void)sd_event_source_set_time_relative(d->drain, 0);
+        (void)sd_event_source_set_enabled(d->drain, SD_EVENT_ONESHOT);
+}
+
+/* --- life --- */
+
+static int door_add_timer(DoorBus *d, sd_event_source **ret, sd_event_time_handler_t handler,
+                          const char *description) {
+        int r;
+
+        r = sd_event_add_time_relative(d->connection.api->event, ret, CLOCK_MONOTONIC, 0,
+                                       /* accuracy= */ USEC_PER_MSEC, handler, d);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(*ret, description);
+        return sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
+
+static int door_add_sources(DoorBus *d) {
+        int r;
+
+        r = sd_event_add_defer(d->connection.api->event, &d->broken, on_broken, d);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(d->broken, "bus-broken");
+        r = sd_event_source_set_enabled(d->broken, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        r = door_add_timer(d, &d->reopen, on_reopen, "bus-reopen");
+        if (r < 0)
+                return r;
+        return door_add_timer(d, &d->drain, on_drain, "bus-drain");
+}
+
+int door_bus_new(DoorBus **ret, const ApiContext *api, BusChoice choice, void (*ready)(void *userdata, int error),
+                 void *userdata) {
+        _cleanup_(door_bus_freep) DoorBus *d = NULL;
+        int r;
+
+        assert(ret);
+        assert(choice == BUS_SYSTEM || choice == BUS_USER);
+
+        d = calloc(1, sizeof(*d));
+        if (!d)
+                return -ENOMEM;
+        d->connection = (Connection){ .api = api, .wants = door_wants };
+        d->choice = choice;
+        d->retry = RETRY_MIN;
+        d->ready = ready;
+        d->userdata = userdata;
+        r = door_add_sources(d);
+        if (r < 0)
+                return r;
+        r = door_open(d);
+        if (r < 0) {
+                /* Told from the loop, like any other outcome. */
+                d->error = r;
+                r = sd_event_source_set_enabled(d->broken, SD_EVENT_ONESHOT);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+DoorBus *door_bus_free(DoorBus *d) {
+        if (!d)
+                return NULL;
+        door_close(d);
+        sd_event_source_disable_unref(d->reopen);
+        sd_event_source_disable_unref(d->broken);
+        sd_event_source_disable_unref(d->drain);
+        return mfree(d);
+}

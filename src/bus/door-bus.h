@@ -1,0 +1,27 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The connection to the system or user bus, kept alive. DESIGN section 10. */
+
+#include "bus/bus.h"
+#include "bus/connection.h"
+
+#define DOOR_BUS_UNSENT_MAX 16384 /* signals that wait for the bus, before further ones are left out */
+
+typedef struct DoorBus DoorBus;
+
+/* Connects and asks for BUS_NAME, without waiting; what came of it is told by ready() from the loop, once: 0, or a
+ * negative errno that is logged, -EEXIST when another daemon owns the name. After that a lost connection is made again
+ * for as long as it takes. */
+int door_bus_new(DoorBus **ret, const ApiContext *api, BusChoice choice, void (*ready)(void *userdata, int error),
+                 void *userdata);
+DoorBus *door_bus_free(DoorBus *d);
+DEFINE_CLEANUP(DoorBus, door_bus_free)
+
+/* The connection while it is up and the name is ours, else NULL. */
+Connection *door_bus_connection(DoorBus *d);
+
+/* Gives the name back, answers what came before that, at most for DOOR_BUS_DRAIN_MAX, and calls done() from the loop.
+ */
+#define DOOR_BUS_DRAIN_MAX (700 * USEC_PER_MSEC)
+void door_bus_drain(DoorBus *d, void (*done)(void *userdata), void *userdata);

@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The door of the control socket: it listens, admits and counts its peers and lets them go. Everybody may connect,
+ * since everybody may read; so each user has a share of the connections, of the signals and of the memory that unread
+ * answers take, and root's share is out of the others' reach. The times at which peers were active are only looked at
+ * when places become few, so that idle peers need no timers. */
+
+#include "bus/door-socket.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+
+#include "util/log-messages.h"
+#include "util/log.h"
+
+#define BACKLOG      512
+#define ACCEPT_PAUSE USEC_PER_SEC /* when descriptors or memory ran out */
+#define DRAIN_TICK   (10 * USEC_PER_MSEC)
+#define LOG_INTERVAL USEC_PER_MINUTE
+#define LOG_BURST    10U
+
+struct DoorSocket {
+        const ApiContext *api;
+        PeerHost host;
+        int fd;
+        char *path; /* of the socket that we made, or NULL */
+        dev_t device;
+        ino_t inode; /* of that one: somebody else's is not removed */
+        sd_id128_t id;
+        uint64_t last_number;
+
+        sd_event_source *listen, *resume, *post, *reap, *drain;
+        Peer *peers[DOOR_PEERS_MAX];
+        size_t n_peers;
+        size_t n_subscribed;
+
+        usec_t log_since;
+        unsigned log_n, log_n_hidden;
+
+        usec_t drain_end;
+        void (*drained)(void *userdata);
+        void *drained_userdata;
+};
+
+static usec_t door_now(const DoorSocket *d) {
+        usec_t now = 0;
+
+        (void)sd_event_now(d->api->event, CLOCK_MONOTONIC, &now);
+        return now;
+}
+
+/* Whoever misbehaves a thousand times a minute does not fill the journal. */
+static void door_log_refusal(DoorSocket *d, const struct ucred *ucred, const char *what, const char *why) {
+        static const LogContext context = { .message_id = MESSAGE_PEER_DROPPED };
+        usec_t now = door_now(d);
+
+        if (now >= usec_add(d->log_since, LOG_INTERVAL) || d->log_since == 0) {
+                if (d->log_n_hidden > 0)
+                        log_message(LOG_NOTICE, &context, "%u more clients of the control socket were dropped.",
+                                    d->log_n_hidden);
+                d->log_since = now;
+                d->log_n = d->log_n_hidden = 0;
+        }
+        if (d->log_n++ >= LOG_BURST) {
+                d->log_n_hidden++;
+                return;
+        }
+        log_message(LOG_NOTICE, &context, "%s a client of the control socket (pid %d, user %u): %s.", what, ucred->pid,
+                    ucred->uid, why);
+}
+
+/* --- what a peer asks of its door --- */
+
+static void door_peer_busy(void *userdata, Peer *p) {
+        DoorSocket *d = userdata;
+
+        (void)sd_event_source_set_enabled(d->post, SD_EVENT_ON);
+}
+
+static void door_peer_dropped(void *userdata, Peer *p, const char *why) {
+        DoorSocket *d = userdata;
+
+        if (peer_is_subscribed(p))
+                d->n_subscribed--;
+        if (why)
+                door_log_refusal(d, peer_ucred(p), "Dropped", why);
+        (void)sd_event_source_set_enabled(d->reap, SD_EVENT_ONESHOT);
+}
+
+/* Counts the peers of p's user, but p, for which test() is true. */
+static size_t door_count_siblings(const DoorSocket *d, const Peer *p, bool (*test)(const Peer *p)) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->n_peers; i++) {
+                const Peer *q = d->peers[i];
+
+                n += q != p && !peer_is_dropped(q) && peer_ucred(q)->uid == peer_ucred(p)->uid && test(q);
+        }
+        return n;
+}
+
+static bool peer_leaves_unread(const Peer *p) {
+        return peer_is_busy(p) && peer_n_unsent(p) > 0;
+}
+
+static bool door_may_serve(void *userdata, const Peer *p) {
+        return peer_is_privileged(p) || door_count_siblings(userdata, p, peer_leaves_unread) < DOOR_UNREAD_PER_UID_MAX;
+}
+
+static int door_subscribe(void *userdata, const Peer *p, bool on) {
+        DoorSocket *d = userdata;
+
+        if (!on)
+                d->n_subscribed--;
+        else {
+                if (!peer_is_privileged(p) &&
+                    door_count_siblings(d, p, peer_is_subscribed) >= DOOR_SUBSCRIBED_PER_UID_MAX)
+                        return -ENOBUFS;
+                d->n_subscribed++;
+        }
+        return 0;
+}
+
+/* --- signals --- */
+
+bool door_socket_has_audience(const DoorSocket *d) {
+        return d->n_subscribed > 0;
+}
+
+void door_socket_each(DoorSocket *d, void (*visit)(Connection *c, void *arg), void *arg) {
+        for (size_t i = 0; i < d->n_peers; i++)
+                if (!peer_is_dropped(d->peers[i]) && peer_is_subscribed(d->peers[i]))
+                        visit(peer_connection(d->peers[i]), arg);
+}
+
+/* The unprivileged peer with the most unsent, and the sum of all of them. */
+static Peer *door_laggard(const DoorSocket *d, uint64_t *ret_sum) {
+        Peer *worst = NULL;
+
+        *ret_sum = 0;
+        for (size_t i = 0; i < d->n_peers; i++) {
+                Peer *p = d->peers[i];
+
+                if (peer_is_dropped(p) || peer_is_privileged(p))
+                        continue;
+                *ret_sum += peer_n_unsent(p);
+                if (!worst || peer_n_unsent(p) > peer_n_unsent(worst))
+                        worst = p;
+        }
+        return worst;
+}
+
+void door_socket_shed(DoorSocket *d) {
+        uint64_t sum;
+
+        for (;;) {
+                Peer *p = door_laggard(d, &sum);
+
+                if (!p || sum <= DOOR_UNSENT_MAX)
+                        return;
+                peer_drop(p, "the signals that it does not read take too much memory");
+        }
+}
+
+/* --- the peers --- */
+
+static void door_reap(DoorSocket *d) {
+        for (size_t i = 0; i < d->n_peers;) {
+                if (!peer_is_dropped(d->peers[i])) {
+                        i++;
+                        continue;
+                }
+                peer_free(d->peers[i]);
+                d->peers[i] = d->peers[--d->n_peers];
+        }
+}
+
+static int on_reap(sd_event_source *s, void *userdata) {
+        door_reap(userdata);
+        return 0;
+}
+
+/* After every event of the loop while a peer is busy. */
+static int on_post(sd_event_source *s, void *userdata) {
+        DoorSocket *d = userdata;
+        bool busy = false;
+
+        for (size_t i = 0; i < d->n_peers; i++) {
+                peer_check(d->peers[i]);
+                busy = busy || (!peer_is_dropped(d->peers[i]) && peer_is_busy(d->peers[i]));
+        }
+        if (!busy)
+                (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        return 0;
+}
+
+/* When places become few, those go that neither say nor want to hear anything. */
+static void door_drop_idle(DoorSocket *d) {
+        usec_t now = door_now(d);
+
+        for (size_t i = 0; i < d->n_peers; i++) {
+                Peer *p = d->peers[i];
+
+                if (!peer_is_dropped(p) && !peer_is_subscribed(p) && peer_is_quiet(p) &&
+                    now >= usec_add(peer_last_active(p), DOOR_IDLE_MAX))
+                        peer_drop(p, NULL);
+        }
+        door_reap(d);
+}
+
+/* Why a user may not have one more connection, or NULL. */
+static const char *door_refusal(const DoorSocket *d, uid_t uid) {
+        size_t n = 0;
+
+        if (d->n_peers >= DOOR_PEERS_MAX)
+                return "all connections are taken";
+        for (size_t i = 0; i < d->n_peers; i++)
+                n += peer_ucred(d->peers[i])->uid == uid;
+        if (n >= (uid_is_privileged(d->api, uid) ? DOOR_PEERS_PRIVILEGED_MAX : DOOR_PEERS_PER_UID_MAX))
+                return "the user has too many connections";
+        return NULL;
+}
+
+/* Makes a peer of a connection, or closes it. */
+static void door_admit(DoorSocket *d, int accepted) {
+        _cleanup_close_ int fd = accepted;
+        PeerParameters parameters = { .api = d->api, .host = &d->host, .server_id = d->id };
+        socklen_t size = sizeof(parameters.ucred);
+        const char *refusal;
+        int r;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &parameters.ucred, &size) < 0) {
+                log_debug_errno(errno, "Cannot tell who connected to the control socket, ignoring: %m");
+                return;
+        }
+        if (d->n_peers >= DOOR_PEERS_MAX / 2)
+                door_drop_idle(d);
+        refusal = door_refusal(d, parameters.ucred.uid);
+        if (refusal) {
+                door_log_refusal(d, &parameters.ucred, "Refused", refusal);
+                return;
+        }
+        parameters.number = ++d->last_number;
+        r = peer_new(&d->peers[d->n_peers], fd, &parameters);
+        if (r < 0) {
+                log_warning_errno(r, "Cannot serve a client of the control socket: %m");
+                return;
+        }
+        (void)TAKE_FD(fd);
+        d->n_peers++;
+}
+
+/* --- listening --- */
+
+static int on_resume(sd_event_source *s, uint64_t usec, void *userdata) {
+        const DoorSocket *d = userdata;
+
+        (void)sd_event_source_set_enabled(d->listen, SD_EVENT_ON);
+        return 0;
+}
+
+/* The connection stays in the backlog and would wake us again at once. */
+static void door_pause(DoorSocket *d, int error) {
+        log_warning_errno(error, "Cannot accept clients of the control socket for a moment: %m");
+        (void)sd_event_source_set_enabled(d->listen, SD_EVENT_OFF);
+        (void)sd_event_source_set_time_relative(d->resume, ACCEPT_PAUSE);
+        (void)sd_event_source_set_enabled(d->resume, SD_EVENT_ONESHOT);
+}
+
+static int on_connection(sd_event_source *s, int fd, uint32_t events, void *userdata) {
+        DoorSocket *d = userdata;
+        int accepted;
+
+        accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (accepted >= 0)
+                door_admit(d, accepted);
+        else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                door_pause(d, errno);
+        return 0;
+}
+
+/* Removes the socket of a daemon that is gone. -EADDRINUSE when somebody answers there, or it is no socket. */
+static int remove_stale_socket(const struct sockaddr_un *address) {
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+
+        if (lstat(address->sun_path, &st) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISSOCK(st.st_mode))
+                return -EADDRINUSE;
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) >= 0 || errno == EAGAIN)
+                return -EADDRINUSE;
+        if (errno != ECONNREFUSED)
+                return errno == ENOENT ? 0 : -errno;
+        return unlink(address->sun_path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* The folder of the socket, which a service manager makes beforehand and `vaktd --user` on its own may not have. */
+static void make_parent(const char *path) {
+        _cleanup_free_ char *copy = strdup(path);
+        char *slash = copy ? strrchr(copy, '/') : NULL;
+
+        if (!slash || slash == copy)
+                return;
+        *slash = '\0';
+        (void)mkdir(copy, 0755);
+}
+
+static int door_make_socket(DoorSocket *d, const char *path) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct stat st;
+        int r;
+
+        if (isempty(path) || strlen(path) >= sizeof(address.sun_path))
+                return isempty(path) ? -EINVAL : -ENAMETOOLONG;
+        memcpy(address.sun_path, path, strlen(path) + 1);
+        make_parent(path);
+        r = remove_stale_socket(&address);
+        if (r < 0)
+                return r;
+        d->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (d->fd < 0)
+                return -errno;
+        d->path = strdup(path);
+        if (!d->path)
+                return -ENOMEM;
+        if (bind(d->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+                return -errno;
+        /* Everybody may read; whatever the umask says. Nobody can connect before listen(). */
+        if (lstat(path, &st) < 0 || chmod(path, 0666) < 0)
+                return -errno;
+        d->device = st.st_dev;
+        d->inode = st.st_ino;
+        return listen(d->fd, BACKLOG) < 0 ? -errno : 0;
+}
+
+static int door_take_socket(const DoorSocket *d) {
+        int r, flags;
+
+        r = sd_is_socket(d->fd, AF_UNIX, SOCK_STREAM, /* listening= */ 1);
+        if (r <= 0)
+                return r < 0 ? r : -ENOTSOCK;
+        flags = fcntl(d->fd, F_GETFL);
+        if (flags < 0 || fcntl(d->fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(d->fd, F_SETFD, FD_CLOEXEC) < 0)
+                return -errno;
+        return 0;
+}
+
+static int door_open(DoorSocket *d, const char *path) {
+        int r;
+
+        if (d->fd >= 0) {
+                r = door_take_socket(d);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot use the control socket that was handed over: %m");
+                return 0;
+        }
+        r = door_make_socket(d, path);
+        if (r == -EADDRINUSE)
+                return log_error_errno(r,
+                                       "Cannot make the control socket %s: another vaktd answers there, or it is "
+                                       "something else.",
+                                       path);
+        if (r < 0)
+                return log_error_errno(r, "Cannot make the control socket %s: %m", path);
+        return 0;
+}
+
+/* --- the end --- */
+
+static int on_drain(sd_event_source *s, uint64_t usec, void *userdata) {
+        DoorSocket *d = userdata;
+        usec_t now = door_now(d);
+        void (*drained)(void *);
+
+        for (size_t i = 0; i < d->n_peers; i++) {
+                Peer *p = d->peers[i];
+
+                if (now >= d->drain_end ||
+                    (peer_is_quiet(p) && now >= usec_add(peer_last_active(p), DOOR_DRAIN_QUIET)))
+                        peer_drop(p, NULL);
+        }
+        door_reap(d);
+        if (d->n_peers > 0) {
+                (void)sd_event_source_set_time_relative(s, DRAIN_TICK);
+                (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+                return 0;
+        }
+        drained = TAKE_PTR(d->drained);
+        if (drained)
+                drained(d->drained_userdata);
+        return 0;
+}
+
+void door_socket_drain(DoorSocket *d, void (*done)(void *userdata), void *userdata) {
+        assert(done);
+
+        (void)sd_event_source_set_enabled(d->listen, SD_EVENT_OFF);
+        (void)sd_event_source_set_enabled(d->resume, SD_EVENT_OFF);
+        d->drained = done;
+        d->drained_userdata = userdata;
+        d->drain_end = usec_add(door_now(d), DOOR_DRAIN_MAX);
+        (void)sd_event_source_set_time_relative(d->drain, 0);
+        (void)sd_event_source_set_enabled(d->drain, SD_EVENT_ONESHOT);
+}
+
+/* --- life --- */
+
+/* A source that stays off until it is needed. */
+static int source_off(sd_event_source *s, const char *description) {
+        (void)sd_event_source_set_description(s, description);
+        return sd_event_source_set_enabled(s, SD_EVENT_OFF);
+}
+
+static int door_add_timer(DoorSocket *d, sd_event_source **ret, sd_event_time_handler_t handler,
+                          const char *description) {
+        int r;
+
+        r = sd_event_add_time_relative(d->api->event, ret, CLOCK_MONOTONIC, 0, /* accuracy= */ USEC_PER_MSEC, handler,
+                                       d);
+        return r < 0 ? r : source_off(*ret, description);
+}
+
+static int door_add_sources(DoorSocket *d) {
+        sd_event *event = d->api->event;
+        int r;
+
+        r = sd_event_add_io(event, &d->listen, d->fd, EPOLLIN, on_connection, d);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(d->listen, "control-socket");
+        r = sd_event_add_post(event, &d->post, on_post, d);
+        if (r >= 0)
+                r = source_off(d->post, "control-socket-busy");
+        if (r < 0)
+                return r;
+        r = sd_event_add_defer(event, &d->reap, on_reap, d);
+        if (r >= 0)
+                r = source_off(d->reap, "control-socket-reap");
+        if (r < 0)
+                return r;
+        r = door_add_timer(d, &d->resume, on_resume, "control-socket-resume");
+        if (r < 0)
+                return r;
+        return door_add_timer(d, &d->drain, on_drain, "control-socket-drain");
+}
+
+int door_socket_new(DoorSocket **ret, const ApiContext *api, int fd, const char *path) {
+        _cleanup_(door_socket_freep) DoorSocket *d = NULL;
+        int r;
+
+        assert(ret);
+        assert(fd >= 0 || path);
+
+        d = calloc(1, sizeof(*d));
+        if (!d) {
+                safe_close(fd);
+                return log_error_errno(ENOMEM, "Cannot open the control socket: %m");
+        }
+        d->api = api;
+        d->fd = fd;
+        d->host = (PeerHost){
+                .busy = door_peer_busy,
+                .dropped = door_peer_dropped,
+                .may_serve = door_may_serve,
+                .subscribe = door_subscribe,
+                .userdata = d,
+        };
+        r = door_open(d, path);
+        if (r < 0)
+                return r;
+        r = sd_id128_randomize(&d->id);
+        if (r >= 0)
+                r = door_add_sources(d);
+        if (r < 0)
+                return log_error_errno(r, "Cannot open the control socket: %m");
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+/* Only what we made, and only while it is still ours. */
+static void door_remove_socket(const DoorSocket *d) {
+        struct stat st;
+
+        if (d->path && lstat(d->path, &st) >= 0 && st.st_dev == d->device && st.st_ino == d->inode)
+                (void)unlink(d->path);
+}
+
+DoorSocket *door_socket_free(DoorSocket *d) {
+        if (!d)
+                return NULL;
+        for (size_t i = 0; i < d->n_peers; i++)
+                peer_free(d->peers[i]);
+        sd_event_source_disable_unref(d->listen);
+        sd_event_source_disable_unref(d->resume);
+        sd_event_source_disable_unref(d->post);
+        sd_event_source_disable_unref(d->reap);
+        sd_event_source_disable_unref(d->drain);
+        door_remove_socket(d);
+        safe_close(d->fd);
+        free(d->path);
+        return mfree(d);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A list in order of arrival, and beside it a tree (tsearch(3)) of the changes that are in it, so that an object that
+ * changes a thousand times before anybody is told is announced once. What changed is not stored: it is read when the
+ * signal is made, so a client always gets the newest values. */
+
+#include "bus/signal-queue.h"
+
+#include <assert.h>
+#include <search.h>
+
+struct SignalQueue {
+        Signal *first, **last; /* last: where the next one is hung in */
+        size_t n;
+        void *changes;
+};
+
+Signal *signal_free(Signal *s) {
+        if (!s)
+                return NULL;
+        free(s->job);
+        free(s->reason);
+        return mfree(s);
+}
+
+int signal_queue_new(SignalQueue **ret) {
+        SignalQueue *q = calloc(1, sizeof(*q));
+
+        if (!q)
+                return -ENOMEM;
+        q->last = &q->first;
+        *ret = q;
+        return 0;
+}
+
+SignalQueue *signal_queue_free(SignalQueue *q) {
+        Signal *s;
+
+        if (!q)
+                return NULL;
+        while ((s = signal_queue_pop(q)))
+                signal_free(s);
+        return mfree(q);
+}
+
+static bool is_change(SignalKind k) {
+        return k >= SIGNAL_JOB_CHANGED;
+}
+
+static int change_compare(const void *x, const void *y) {
+        const Signal *a = x, *b = y;
+
+        if (a->kind != b->kind)
+                return a->kind < b->kind ? -1 : 1;
+        if (a->run != b->run)
+                return a->run < b->run ? -1 : 1;
+        return strcmp(strempty(a->job), strempty(b->job));
+}
+
+static int signal_copy(Signal **ret, const Signal *s) {
+        _cleanup_(signal_freep) Signal *copy = malloc(sizeof(*copy));
+
+        if (!copy)
+                return -ENOMEM;
+        *copy = *s;
+        copy->next = NULL;
+        copy->job = s->job ? strdup(s->job) : NULL;
+        copy->reason = s->reason ? strdup(s->reason) : NULL;
+        if ((s->job && !copy->job) || (s->reason && !copy->reason))
+                return -ENOMEM;
+        *ret = TAKE_PTR(copy);
+        return 0;
+}
+
+int signal_queue_push(SignalQueue *q, const Signal *s) {
+        _cleanup_(signal_freep) Signal *copy = NULL;
+        int r;
+
+        assert(q);
+        assert(s);
+
+        if (is_change(s->kind) && tfind(s, &q->changes, change_compare))
+                return 0;
+        if (q->n >= SIGNAL_QUEUE_MAX)
+                return -ENOBUFS;
+        r = signal_copy(&copy, s);
+        if (r < 0)
+                return r;
+        if (is_change(s->kind) && !tsearch(copy, &q->changes, change_compare))
+                return -ENOMEM;
+        *q->last = copy;
+        q->last = &TAKE_PTR(copy)->next;
+        q->n++;
+        return 0;
+}
+
+Signal *signal_queue_pop(SignalQueue *q) {
+        Signal *s = q->first;
+
+        if (!s)
+                return NULL;
+        if (is_change(s->kind))
+                (void)tdelete(s, &q->changes, change_compare);
+        q->first = s->next;
+        if (!q->first)
+                q->last = &q->first;
+        q->n--;
+        s->next = NULL;
+        return s;
+}
+
+size_t signal_queue_size(const SignalQueue *q) {
+        return q->n;
+}

@@ -1,0 +1,50 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the clients are yet to be told, in order; "changed" stands in it once an object. Pure. */
+
+#include "job/run.h"
+#include "util/macro.h"
+
+#define SIGNAL_QUEUE_MAX 500000 /* signals; LOADER_JOBS_MAX jobs may all be new and changed at once */
+
+typedef enum SignalKind {
+        SIGNAL_JOB_NEW,
+        SIGNAL_JOB_REMOVED,
+        SIGNAL_RUN_STARTED,
+        SIGNAL_RUN_FINISHED,
+        SIGNAL_RELOADED,
+        /* properties changed: merged while one is queued */
+        SIGNAL_JOB_CHANGED,
+        SIGNAL_RUN_CHANGED,
+        SIGNAL_MANAGER_CHANGED,
+        _SIGNAL_KIND_MAX,
+} SignalKind;
+
+typedef struct Signal {
+        SignalKind kind;
+        char *job;
+        uint64_t run;
+        RunResult result;
+        int code;
+        char *reason;
+        unsigned faults;
+        struct Signal *next;
+} Signal;
+
+Signal *signal_free(Signal *s);
+DEFINE_CLEANUP(Signal, signal_free)
+
+typedef struct SignalQueue SignalQueue;
+
+int signal_queue_new(SignalQueue **ret);
+SignalQueue *signal_queue_free(SignalQueue *q);
+DEFINE_CLEANUP(SignalQueue, signal_queue_free)
+
+/* Appends a copy, or nothing when the same change is queued already. -ENOBUFS past SIGNAL_QUEUE_MAX, -ENOMEM. */
+int signal_queue_push(SignalQueue *q, const Signal *s);
+
+/* The oldest one, the caller's to free; NULL when there is none. */
+Signal *signal_queue_pop(SignalQueue *q);
+
+size_t signal_queue_size(const SignalQueue *q) _pure_;

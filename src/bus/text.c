@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Descriptions, reasons, status texts and file names are bytes of administrators, jobs and file systems. Nearly all of
+ * them are short and valid, and go into the message as they are; the others are copied with replacements. What counts
+ * as valid is what libdbus, dbus-broker and sd-bus agree on: UTF-8 without noncharacters. */
+
+#include "bus/text.h"
+
+#include <assert.h>
+
+#include "config/utf8.h"
+#include "util/macro.h"
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+#define ELLIPSIS    "\xe2\x80\xa6" /* U+2026 */
+
+/* U+FDD0 … U+FDEF and the last two code points of each plane: valid UTF-8, but sd-bus refuses them in a message. */
+static bool is_noncharacter(const uint8_t *c, size_t n) {
+        if (n == 3 && c[0] == 0xef && c[1] == 0xb7)
+                return c[2] >= 0x90 && c[2] <= 0xaf;
+        return n >= 3 && c[n - 2] == 0xbf && c[n - 1] >= 0xbe && (n == 4 ? (c[1] & 0x0f) == 0x0f : c[0] == 0xef);
+}
+
+/* Bytes of the character at s, which ends in a NUL; 0 when there is no valid one. */
+static size_t character_length(const char *s) {
+        size_t n = utf8_char_length(s, 4);
+
+        return is_noncharacter((const uint8_t *)s, n) ? 0 : n;
+}
+
+size_t text_valid_length(const char *s, size_t max) {
+        size_t done = 0;
+
+        assert(s);
+
+        while (s[done] != '\0') {
+                size_t n = character_length(s + done);
+
+                if (n == 0 || done + n > max)
+                        break;
+                done += n;
+        }
+        return done;
+}
+
+char *text_clean(const char *s, size_t max) {
+        size_t done = 0, n;
+        char *copy;
+
+        assert(s);
+        assert(max >= strlen(ELLIPSIS));
+
+        copy = malloc(max + 1);
+        if (!copy)
+                return NULL;
+        for (;;) {
+                n = text_valid_length(s, max - done);
+                memcpy(copy + done, s, n);
+                done += n;
+                s += n;
+                if (*s == '\0')
+                        break;
+                if (character_length(s) > 0 || done + strlen(REPLACEMENT) > max) {
+                        /* It is full: make room for the ellipsis, whole characters only. */
+                        copy[done] = '\0';
+                        done = text_valid_length(copy, max - strlen(ELLIPSIS));
+                        memcpy(copy + done, ELLIPSIS, strlen(ELLIPSIS));
+                        done += strlen(ELLIPSIS);
+                        break;
+                }
+                memcpy(copy + done, REPLACEMENT, strlen(REPLACEMENT));
+                done += strlen(REPLACEMENT);
+                s++;
+        }
+        copy[done] = '\0';
+        return copy;
+}
+
+const char *text_fit(const char *s, size_t max, char **ret_copy) {
+        const char *text = strempty(s);
+
+        if (text[text_valid_length(text, max)] == '\0')
+                return text;
+        *ret_copy = text_clean(text, max);
+        return *ret_copy;
+}
+
+int text_append(sd_bus_message *m, const char *s, size_t max) {
+        _cleanup_free_ char *copy = NULL;
+        const char *text = text_fit(s, max, &copy);
+
+        if (!text)
+                return -ENOMEM;
+        return sd_bus_message_append_basic(m, 's', text);
+}
