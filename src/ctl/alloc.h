@@ -1,0 +1,16 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Memory of vaktctl. A program that asks, prints and ends has nothing to put right when memory runs out: these say so
+ * and end it, so that the code around them need not. For vaktctl only; the daemon never does this. */
+
+#include <stddef.h>
+
+#include "util/macro.h"
+
+__attribute__((__noreturn__)) void alloc_failed(void);
+
+/* Room for n elements; p is NULL or what an earlier call returned. */
+void *alloc_array(void *p, size_t n, size_t size);
+char *alloc_string(const char *s);
+char *alloc_format(const char *format, ...) _printf_(1, 2);

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The way to the daemon. The socket comes first because it is there without any bus and needs no policy; Hello is said
+ * on it, as on a bus, so that one code path serves both.
+ *
+ * While the daemon restarts, systemd keeps the listening socket and a new connection waits in its backlog, so asking
+ * again is all it takes; without socket activation the socket is missing for a moment, hence the pauses. A call that
+ * changes something is sent again only when it surely was not done: the connection was not up yet, or the daemon
+ * refused it because it is ending. */
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "ctl/alloc.h"
+#include "ctl/connection.h"
+#include "ctl/places.h"
+
+#define CALL_TIMEOUT    (25 * USEC_PER_SEC)
+#define RETRY_FOR       (10 * USEC_PER_SEC)
+#define RETRY_PAUSE_MIN (10 * USEC_PER_MSEC)
+#define RETRY_PAUSE_MAX (320 * USEC_PER_MSEC)
+
+struct Connection {
+        sd_bus *bus;
+        bool user;
+        char *socket;
+        bool socket_only;
+        bool on_socket;    /* bus is a peer-to-peer connection */
+        bool answered;     /* by a daemon, at some time: it was there */
+        char *daemon_name; /* unique name on the bus of who answered last */
+        int socket_error;  /* why the socket could not be used, negative */
+        ConnectionOpened opened;
+        void *opened_userdata;
+};
+
+typedef enum ErrorKind {
+        ERROR_FINAL,  /* the daemon has spoken */
+        ERROR_ENDING, /* the daemon ends: surely not done */
+        ERROR_ABSENT, /* nobody is there: surely not done */
+        ERROR_BROKEN, /* the connection is gone; done or not is not known */
+} ErrorKind;
+
+typedef struct ErrorMeaning {
+        const char *name; /* D-Bus name, or NULL: goes by errno */
+        int error;
+        ErrorKind kind;
+        ExitCode exit_code;
+} ErrorMeaning;
+
+static const ErrorMeaning meanings[] = {
+        { VAKTD_NAME ".Error.NoSuchJob", 0, ERROR_FINAL, CTL_NO_SUCH_JOB },
+        { VAKTD_NAME ".Error.NoSuchRun", 0, ERROR_FINAL, CTL_NO_SUCH_JOB },
+        { VAKTD_NAME ".Error.InvalidJob", 0, ERROR_FINAL, CTL_FAILED },
+        { VAKTD_NAME ".Error.JobDisabled", 0, ERROR_FINAL, CTL_FAILED },
+        { VAKTD_NAME ".Error.Busy", 0, ERROR_FINAL, CTL_FAILED },
+        { VAKTD_NAME ".Error.LimitReached", 0, ERROR_FINAL, CTL_FAILED },
+        { VAKTD_NAME ".Error.BadOption", 0, ERROR_FINAL, CTL_USAGE },
+        { VAKTD_NAME ".Error.AccessDenied", 0, ERROR_FINAL, CTL_NOT_PERMITTED },
+        { VAKTD_NAME ".Error.ShuttingDown", 0, ERROR_ENDING, CTL_NO_DAEMON },
+        { SD_BUS_ERROR_ACCESS_DENIED, 0, ERROR_FINAL, CTL_NOT_PERMITTED },
+        { SD_BUS_ERROR_AUTH_FAILED, 0, ERROR_FINAL, CTL_NOT_PERMITTED },
+        { SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, 0, ERROR_FINAL, CTL_NOT_PERMITTED },
+        { SD_BUS_ERROR_SERVICE_UNKNOWN, 0, ERROR_ABSENT, CTL_NO_DAEMON },
+        { SD_BUS_ERROR_NAME_HAS_NO_OWNER, 0, ERROR_ABSENT, CTL_NO_DAEMON },
+        { "org.freedesktop.DBus.Error.Spawn.ChildExited", 0, ERROR_ABSENT, CTL_NO_DAEMON },
+        { "org.freedesktop.DBus.Error.Spawn.ChildSignaled", 0, ERROR_ABSENT, CTL_NO_DAEMON },
+        { "org.freedesktop.DBus.Error.Spawn.ExecFailed", 0, ERROR_ABSENT, CTL_NO_DAEMON },
+        { "org.freedesktop.systemd1.NoSuchUnit", 0, ERROR_ABSENT, CTL_NO_DAEMON },
+        { "org.freedesktop.systemd1.UnitMasked", 0, ERROR_ABSENT, CTL_NO_DAEMON },
+        { SD_BUS_ERROR_NO_REPLY, 0, ERROR_BROKEN, CTL_NO_DAEMON },
+        { SD_BUS_ERROR_DISCONNECTED, 0, ERROR_BROKEN, CTL_NO_DAEMON },
+        { NULL, ECONNABORTED, ERROR_FINAL, CTL_FAILED },
+        { NULL, EHOSTDOWN, ERROR_ABSENT, CTL_NO_DAEMON },
+        { NULL, EACCES, ERROR_FINAL, CTL_NOT_PERMITTED },
+        { NULL, EPERM, ERROR_FINAL, CTL_NOT_PERMITTED },
+        { NULL, EAGAIN, ERROR_BROKEN, CTL_NO_DAEMON }, /* connect(2): the backlog is full */
+        { NULL, ECONNRESET, ERROR_BROKEN, CTL_NO_DAEMON },
+        { NULL, ENOTCONN, ERROR_BROKEN, CTL_NO_DAEMON },
+        { NULL, EPIPE, ERROR_BROKEN, CTL_NO_DAEMON },
+        { NULL, ESHUTDOWN, ERROR_BROKEN, CTL_NO_DAEMON },
+};
+
+static const ErrorMeaning *error_meaning(const sd_bus_error *e, int error) {
+        static const ErrorMeaning other = { .kind = ERROR_FINAL, .exit_code = CTL_FAILED };
+
+        for (size_t i = 0; i < ELEMENTSOF(meanings); i++)
+                if (meanings[i].name ? e && streq_ptr(e->name, meanings[i].name) : error == -meanings[i].error)
+                        return &meanings[i];
+        return &other;
+}
+
+ExitCode exit_code_from_error(const sd_bus_error *e, int error) {
+        return error_meaning(e, error)->exit_code;
+}
+
+static char *default_socket(bool user) {
+        _cleanup_free_ char *runtime = places_runtime_dir(user);
+
+        return alloc_format("%s/vaktd/control", runtime);
+}
+
+Connection *connection_new(bool user, const char *socket) {
+        Connection *c = alloc_array(NULL, 1, sizeof(Connection));
+
+        *c = (Connection){
+                .user = user,
+                .socket = socket ? alloc_string(socket) : default_socket(user),
+                .socket_only = socket,
+        };
+        return c;
+}
+
+static void connection_drop(Connection *c) {
+        c->bus = sd_bus_close_unref(c->bus);
+}
+
+Connection *connection_free(Connection *c) {
+        if (!c)
+                return NULL;
+        c->bus = sd_bus_flush_close_unref(c->bus);
+        free(c->socket);
+        free(c->daemon_name);
+        return mfree(c);
+}
+
+sd_bus *connection_bus(Connection *c) {
+        return c->bus;
+}
+
+/* "unix:path=…", escaped as the D-Bus specification says for server addresses. */
+static char *socket_address(const char *path) {
+        static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/.";
+        char *address = alloc_array(NULL, strlen("unix:path=") + 3 * strlen(path) + 1, 1);
+        char *t = stpcpy(address, "unix:path=");
+
+        for (const char *s = path; *s; s++)
+                if (strchr(plain, *s))
+                        *t++ = *s;
+                else
+                        t += sprintf(t, "%%%02x", (unsigned char)*s);
+        *t = '\0';
+        return address;
+}
+
+/* Connects and waits until Hello is answered, so that whatever fails up to here was not sent. */
+static int open_socket(const char *path, sd_bus **ret) {
+        _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_free_ char *address = socket_address(path);
+        const char *name;
+        int r;
+
+        r = sd_bus_new(&bus);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_address(bus, address);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_bus_client(bus, true);
+        if (r < 0)
+                return r;
+        (void)sd_bus_set_description(bus, "vaktd-control");
+        r = sd_bus_start(bus);
+        if (r < 0)
+                return r;
+        r = sd_bus_get_unique_name(bus, &name);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(bus);
+        return 0;
+}
+
+static int open_bus(bool user, sd_bus **ret) {
+        return user ? sd_bus_open_user_with_description(ret, "vaktctl")
+                    : sd_bus_open_system_with_description(ret, "vaktctl");
+}
+
+void connection_on_open(Connection *c, ConnectionOpened opened, void *userdata) {
+        c->opened = opened;
+        c->opened_userdata = userdata;
+}
+
+/* Socket or bus; errors as connection_open() returns them. */
+static int open_door(Connection *c) {
+        int r;
+
+        r = c->socket_error = open_socket(c->socket, &c->bus);
+        c->on_socket = r >= 0;
+        if (r >= 0 || error_meaning(NULL, r)->kind == ERROR_BROKEN)
+                return r;
+        if (!c->socket_only && open_bus(c->user, &c->bus) >= 0)
+                return 0;
+        if (r == -EACCES || r == -EPERM)
+                return -EACCES;
+        return -EHOSTDOWN;
+}
+
+int connection_open(Connection *c) {
+        int r;
+
+        if (c->bus)
+                return 0;
+        r = open_door(c);
+        if (r >= 0 && c->opened)
+                r = c->opened(c->bus, c->opened_userdata);
+        if (r < 0)
+                connection_drop(c);
+        return r < 0 ? r : 0;
+}
+
+static void remember_daemon(Connection *c, sd_bus_message *reply) {
+        const char *sender = sd_bus_message_get_sender(reply);
+
+        c->answered = true;
+        if (streq_ptr(sender, c->daemon_name))
+                return;
+        free(c->daemon_name);
+        c->daemon_name = sender ? alloc_string(sender) : NULL;
+}
+
+bool connection_sent_by_daemon(const Connection *c, sd_bus_message *signal) {
+        return c->on_socket || streq_ptr(sd_bus_message_get_sender(signal), c->daemon_name);
+}
+
+static int call_once(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
+                     const char *types, va_list ap) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(c->bus, &m, VAKTD_NAME, call->path ?: VAKTD_PATH,
+                                           call->interface ?: VAKTD_MANAGER, call->member);
+        if (r < 0)
+                return r;
+        if (types) {
+                r = sd_bus_message_appendv(m, types, ap);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_bus_call(c->bus, m, call->timeout ?: CALL_TIMEOUT, reterr, &reply);
+        if (r < 0)
+                return r;
+        remember_daemon(c, reply);
+        if (ret)
+                *ret = TAKE_PTR(reply);
+        return 0;
+}
+
+/* Whether to ask once more on a new connection, for a call that failed after it could be sent. */
+static bool may_send_again(const Connection *c, const MethodCall *call, ErrorKind kind) {
+        switch (kind) {
+        case ERROR_FINAL:
+                return false;
+        case ERROR_ENDING:
+                return true;
+        case ERROR_ABSENT:
+                return c->answered;
+        case ERROR_BROKEN:
+                return !call->changes;
+        }
+        return false;
+}
+
+/* Opens the connection and calls. ret_again: worth another try. */
+static int try_call(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
+                    const char *types, va_list ap, bool *ret_again) {
+        ErrorKind kind;
+        int r;
+
+        r = connection_open(c);
+        if (r < 0) { /* nothing was sent */
+                kind = error_meaning(NULL, r)->kind;
+                *ret_again = kind == ERROR_BROKEN || (kind == ERROR_ABSENT && c->answered);
+                return r;
+        }
+        r = call_once(c, call, reterr, ret, types, ap);
+        if (r >= 0)
+                return r;
+        kind = error_meaning(reterr, r)->kind;
+        *ret_again = may_send_again(c, call, kind);
+        if (kind == ERROR_ABSENT)
+                return -EHOSTDOWN;
+        if (kind != ERROR_BROKEN || !call->changes)
+                return r;
+        sd_bus_error_free(reterr); /* says no more than that it broke */
+        return -ECONNABORTED;
+}
+
+int connection_callv(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
+                     const char *types, va_list ap) {
+        usec_t deadline = now_clock(CLOCK_MONOTONIC) + RETRY_FOR;
+
+        for (usec_t pause = RETRY_PAUSE_MIN;; pause = MIN(2 * pause, RETRY_PAUSE_MAX)) {
+                bool again = false;
+                va_list copy;
+                int r;
+
+                va_copy(copy, ap);
+                r = try_call(c, call, reterr, ret, types, copy, &again);
+                va_end(copy);
+                if (r >= 0 || !again || call->once || now_clock(CLOCK_MONOTONIC) + pause > deadline)
+                        return r;
+                sd_bus_error_free(reterr);
+                connection_drop(c);
+                (void)usleep((useconds_t)pause);
+        }
+}
+
+int connection_call(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
+                    const char *types, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, types);
+        r = connection_callv(c, call, reterr, ret, types, ap);
+        va_end(ap);
+        return r;
+}
+
+char *connection_places(const Connection *c) {
+        _cleanup_free_ char *at = alloc_format("at %s (%s)", c->socket, strerror(abs(c->socket_error)));
+
+        if (c->socket_only)
+                return TAKE_PTR(at);
+        return alloc_format("%s or on the %s bus", at, c->user ? "user" : "system");
+}

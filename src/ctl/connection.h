@@ -1,0 +1,62 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The way to the daemon: its control socket when it is there, else the bus. Survives a restart of the daemon: what
+ * only reads is asked again on a new connection; what changes something is never sent twice. */
+
+#include <systemd/sd-bus.h>
+
+#include "ctl/exit-code.h"
+#include "util/clock.h"
+#include "util/macro.h"
+
+#define VAKTD_NAME    "org.vaktd1"
+#define VAKTD_PATH    "/org/vaktd1"
+#define VAKTD_MANAGER "org.vaktd1.Manager"
+#define VAKTD_JOB     "org.vaktd1.Job"
+#define VAKTD_RUN     "org.vaktd1.Run"
+
+typedef struct Connection Connection;
+
+typedef struct MethodCall {
+        const char *path;      /* NULL: VAKTD_PATH */
+        const char *interface; /* NULL: VAKTD_MANAGER */
+        const char *member;
+        bool changes;   /* not sent again when the connection breaks */
+        bool once;      /* not sent again, whatever happens */
+        usec_t timeout; /* µs; 0: 25 s */
+} MethodCall;
+
+/* Nothing is connected before the first call. socket: this one and nothing else, or NULL: the usual one of the system
+ * or user instance, then the bus. */
+Connection *connection_new(bool user, const char *socket);
+Connection *connection_free(Connection *c);
+DEFINE_CLEANUP(Connection, connection_free)
+
+/* Connects unless it is. -EHOSTDOWN: there is no daemon; -EACCES: the socket may not be used; others as connect(2). */
+int connection_open(Connection *c);
+
+/* What is connected, or NULL. */
+sd_bus *connection_bus(Connection *c);
+
+/* To be called with each new connection before anything else is sent on it, the first one and later ones: where
+ * signals are subscribed to. A negative errno fails the connection. */
+typedef int (*ConnectionOpened)(sd_bus *bus, void *userdata);
+void connection_on_open(Connection *c, ConnectionOpened opened, void *userdata);
+
+/* Calls a method; types and what follows as sd_bus_message_append(3) takes them. ret may be NULL. Errors: those of
+ * connection_open(); -ECONNABORTED: the connection broke under a call that changes something, and whether it was done
+ * is not known; -ETIMEDOUT: no answer in time; others with the daemon's own error in reterr. */
+int connection_call(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
+                    const char *types, ...);
+int connection_callv(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
+                     const char *types, va_list ap);
+
+/* True when a signal was sent by the daemon that answered last: on a bus, anybody may send one. */
+bool connection_sent_by_daemon(const Connection *c, sd_bus_message *signal);
+
+/* "/run/vaktd/control or on the system bus": where the daemon was looked for. The caller frees it. */
+char *connection_places(const Connection *c);
+
+/* What a failed call means for vaktctl's exit code. */
+ExitCode exit_code_from_error(const sd_bus_error *e, int error) _pure_;

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What all verbs share. Whatever is printed passes text_escape() on its way: the daemon's sentences quote job files.
+ */
+
+#include <stdarg.h>
+#include <sys/ioctl.h>
+
+#include "ctl/alloc.h"
+#include "ctl/ctl.h"
+
+#define WIDTH_DEFAULT 80
+
+static size_t terminal_width(void) {
+        const char *columns = getenv("COLUMNS");
+        struct winsize size;
+        unsigned long n = columns ? strtoul(columns, NULL, 10) : 0;
+
+        if (n > 0 && n <= UINT16_MAX)
+                return n;
+        if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+                return size.ws_col;
+        return WIDTH_DEFAULT;
+}
+
+/* As systemd's tools decide: SYSTEMD_COLORS has the last word, then NO_COLOR, then what standard output is. */
+static bool colors_wanted(bool is_terminal) {
+        static const char *const off[] = { "0", "no", "n", "false", "f", "off" };
+        const char *e = getenv("SYSTEMD_COLORS"), *term = getenv("TERM");
+
+        if (!isempty(e)) {
+                for (size_t i = 0; i < ELEMENTSOF(off); i++)
+                        if (strcasecmp(e, off[i]) == 0)
+                                return false;
+                return true;
+        }
+        return is_terminal && isempty(getenv("NO_COLOR")) && term && !streq(term, "dumb");
+}
+
+void ctl_init_output(Ctl *c) {
+        bool utf8 = text_init_locale(), is_terminal = isatty(STDOUT_FILENO);
+
+        c->style = (TableStyle){
+                .width = is_terminal ? terminal_width() : 0,
+                .ellipsis = utf8 ? "…" : "...",
+                .titles = !c->no_legend,
+                .color = !c->no_color && colors_wanted(is_terminal),
+        };
+        c->dot = utf8 ? "●" : "*";
+}
+
+static void print_sentence(FILE *f, const char *format, va_list ap) {
+        _cleanup_free_ char *text = NULL, *escaped = NULL;
+
+        if (vasprintf(&text, format, ap) < 0)
+                alloc_failed();
+        escaped = text_escape_n(text, strlen(text), TEXT_KEEP_LINES);
+        fprintf(f, "%s\n", escaped);
+}
+
+void ctl_complain(const char *format, ...) {
+        va_list ap;
+
+        fflush(stdout);
+        va_start(ap, format);
+        print_sentence(stderr, format, ap);
+        va_end(ap);
+}
+
+void ctl_say(const Ctl *c, FILE *f, const char *format, ...) {
+        va_list ap;
+
+        if (c->quiet || c->json)
+                return;
+        va_start(ap, format);
+        print_sentence(f, format, ap);
+        va_end(ap);
+}
+
+void ctl_print_colored(const Ctl *c, Color color, const char *text) {
+        _cleanup_free_ char *escaped = text_escape(text);
+
+        if (c->style.color && color != COLOR_NONE)
+                printf("%s%s%s", color_start(color), escaped, COLOR_END);
+        else
+                fputs(escaped, stdout);
+}
+
+/* Nobody is there: where was looked, and what starts it. */
+static void complain_no_daemon(Ctl *c, const sd_bus_error *e) {
+        _cleanup_free_ char *places = connection_places(c->connection);
+        bool told = sd_bus_error_is_set(e) && !sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) &&
+                    !sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
+
+        if (c->socket)
+                ctl_complain("No vaktd answers %s; start one with 'vaktd --socket=%s', or name another socket.",
+                             places, c->socket);
+        else
+                ctl_complain("No vaktd answers %s%s%s; start it with 'systemctl %sstart vaktd'.", places,
+                             told ? ": " : "", told ? strempty(e->message) : "", c->user ? "--user " : "");
+}
+
+int ctl_call_failed(Ctl *c, const MethodCall *call, const char *look_at, const sd_bus_error *e, int error) {
+        ExitCode code = exit_code_from_error(e, error);
+        const char *user = c->user ? "--user " : "";
+
+        if (error == -EHOSTDOWN)
+                complain_no_daemon(c, e);
+        else if (error == -ECONNABORTED)
+                ctl_complain("The connection to vaktd broke before it answered %s: whether it was done is not known, "
+                             "and it was not sent again. See '%s'.",
+                             call->member, look_at ?: "vaktctl list");
+        else if (error == -ETIMEDOUT)
+                ctl_complain("vaktd did not answer %s in time; see 'systemctl %sstatus vaktd' and "
+                             "'journalctl %s-u vaktd'.",
+                             call->member, user, user);
+        else if (code == CTL_NOT_PERMITTED && !startswith(strempty(e->name), VAKTD_NAME))
+                ctl_complain("This is not permitted to you (%s): do it as root, or as the user that vaktd runs as.",
+                             e->message ?: strerror(abs(error)));
+        else if (code == CTL_NO_DAEMON && !startswith(strempty(e->name), VAKTD_NAME))
+                ctl_complain("The connection to vaktd breaks each time (%s); see 'journalctl %s-u vaktd'.",
+                             e->message ?: strerror(abs(error)), user);
+        else
+                ctl_complain("%s", e->message ?: strerror(abs(error)));
+        return code;
+}
+
+int ctl_bad_answer(const MethodCall *call, int error) {
+        ctl_complain("vaktd's answer to %s cannot be read (%s): vaktctl and vaktd are of different versions; restart "
+                     "vaktd.",
+                     call->member, strerror(abs(error)));
+        return CTL_FAILED;
+}
+
+static int callv(Ctl *c, const MethodCall *call, const char *look_at, sd_bus_message **ret, const char *types,
+                 va_list ap) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        if (!c->connection)
+                c->connection = connection_new(c->user, c->socket);
+        r = connection_callv(c->connection, call, &error, ret, types, ap);
+        return r < 0 ? ctl_call_failed(c, call, look_at, &error, r) : 0;
+}
+
+int ctl_call(Ctl *c, const MethodCall *call, const char *look_at, sd_bus_message **ret, const char *types, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, types);
+        r = callv(c, call, look_at, ret, types, ap);
+        va_end(ap);
+        return r;
+}
+
+int ctl_get_job(Ctl *c, const char *job, sd_bus_message **ret_message, const char **ret_path) {
+        static const MethodCall get_job = { .member = "GetJob" };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = ctl_call(c, &get_job, NULL, &reply, "s", job);
+        if (r != 0)
+                return r;
+        r = sd_bus_message_read(reply, "o", ret_path);
+        if (r < 0)
+                return ctl_bad_answer(&get_job, r);
+        *ret_message = TAKE_PTR(reply);
+        return 0;
+}
+
+int ctl_get_all(Ctl *c, const char *path, const char *interface, sd_bus_message **ret) {
+        MethodCall get_all = {
+                .path = path,
+                .interface = "org.freedesktop.DBus.Properties",
+                .member = "GetAll",
+        };
+
+        return ctl_call(c, &get_all, NULL, ret, "s", interface);
+}

@@ -1,0 +1,70 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What all verbs of vaktctl share: the options, what the output is like, the way to the daemon, and how a failure is
+ * told. A verb returns the program's exit code and has said by then whatever there is to say. */
+
+#include "ctl/connection.h"
+#include "ctl/table.h"
+
+typedef struct Ctl {
+        /* from the command line */
+        bool user;
+        bool json;
+        bool no_legend;
+        bool no_color;
+        bool quiet;
+        bool help;
+        bool version;
+        bool wait;
+        bool follow;
+        const char *socket; /* or NULL */
+        unsigned lines;     /* runs to show */
+
+        /* of standard output */
+        TableStyle style;
+        const char *dot; /* in front of a name */
+
+        Connection *connection;
+} Ctl;
+
+typedef int (*VerbFunction)(Ctl *c, char **args);
+
+int verb_list(Ctl *c, char **args);
+int verb_status(Ctl *c, char **args);
+int verb_run(Ctl *c, char **args);
+int verb_cancel(Ctl *c, char **args);
+int verb_pause(Ctl *c, char **args);
+int verb_resume(Ctl *c, char **args);
+int verb_reload(Ctl *c, char **args);
+int verb_check(Ctl *c, char **args);
+int verb_history(Ctl *c, char **args);
+int verb_cat(Ctl *c, char **args);
+
+/* Looks at the terminal and the environment (COLUMNS, NO_COLOR, SYSTEMD_COLORS). */
+void ctl_init_output(Ctl *c);
+
+/* A sentence on standard error. */
+void ctl_complain(const char *format, ...) _printf_(1, 2);
+
+/* A sentence about what was done, on f; not with --quiet or --json. */
+void ctl_say(const Ctl *c, FILE *f, const char *format, ...) _printf_(3, 4);
+
+/* Text in a colour, where there are colours; the text is escaped. */
+void ctl_print_colored(const Ctl *c, Color color, const char *text);
+
+/* Calls the manager, or whom the call names. Returns 0, or an exit code after the failure was told. look_at: for a
+ * call that changes something, the command that shows whether it was done. */
+int ctl_call(Ctl *c, const MethodCall *call, const char *look_at, sd_bus_message **ret, const char *types, ...);
+
+/* Tells of a failed call and returns its exit code. */
+int ctl_call_failed(Ctl *c, const MethodCall *call, const char *look_at, const sd_bus_error *e, int error);
+
+/* Tells of an answer that cannot be read and returns the exit code. */
+int ctl_bad_answer(const MethodCall *call, int error);
+
+/* The object path of a job; valid as long as *ret_message is held. Returns as ctl_call() does. */
+int ctl_get_job(Ctl *c, const char *job, sd_bus_message **ret_message, const char **ret_path);
+
+/* All properties of an object. Returns as ctl_call() does. */
+int ctl_get_all(Ctl *c, const char *path, const char *interface, sd_bus_message **ret);

@@ -1,0 +1,14 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What vaktctl ends with; vaktctl(1) documents the numbers, scripts rely on them. */
+
+typedef enum ExitCode {
+        CTL_DONE = 0,
+        CTL_FAILED = 1,
+        CTL_USAGE = 2,
+        CTL_RUN_FAILED = 3, /* the run that was waited for */
+        CTL_NO_SUCH_JOB = 4,
+        CTL_NOT_PERMITTED = 5,
+        CTL_NO_DAEMON = 6,
+} ExitCode;

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A job as its object shows it. */
+
+#include "ctl/job-view.h"
+#include "job/run.h"
+#include "util/strv.h"
+
+void job_view_done(JobView *v) {
+        v->documentation = strv_free(v->documentation);
+        v->tags = strv_free(v->tags);
+        v->triggers = mfree(v->triggers);
+        v->message = sd_bus_message_unref(v->message);
+}
+
+int job_view_read_object(Ctl *c, const char *path, JobView *ret) {
+        static const PropertyMap map[] = {
+                { "Name", "s", offsetof(JobView, name) },
+                { "Description", "s", offsetof(JobView, description) },
+                { "Documentation", "as", offsetof(JobView, documentation) },
+                { "Tags", "as", offsetof(JobView, tags) },
+                { "State", "s", offsetof(JobView, state) },
+                { "Enabled", "b", offsetof(JobView, enabled) },
+                { "Paused", "b", offsetof(JobView, paused) },
+                { "Fragment", "s", offsetof(JobView, fragment) },
+                { "Fault", "s", offsetof(JobView, fault) },
+                { "Triggers", "a(ss)", offsetof(JobView, triggers) },
+                { "LastResult", "s", offsetof(JobView, last_result) },
+                { "LastStart", "t", offsetof(JobView, last_start) },
+                { "LastEnd", "t", offsetof(JobView, last_end) },
+                { "NextElapse", "t", offsetof(JobView, next) },
+                { "Runs", "t", offsetof(JobView, runs) },
+                { "Running", "u", offsetof(JobView, running) },
+                { "Queued", "u", offsetof(JobView, queued) },
+        };
+        _cleanup_(job_view_done) JobView v = {
+                .name = "",
+                .description = "",
+                .state = "",
+                .fragment = "",
+                .fault = "",
+                .last_result = "",
+        };
+        int r;
+
+        r = ctl_get_all(c, path, VAKTD_JOB, &v.message);
+        if (r != 0)
+                return r;
+        r = properties_read(v.message, map, ELEMENTSOF(map), &v);
+        if (r < 0)
+                return ctl_bad_answer(&(MethodCall){ .member = "GetAll" }, r);
+        *ret = v;
+        v = (JobView){ 0 };
+        return 0;
+}
+
+int job_view_read(Ctl *c, const char *job, JobView *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *path;
+        int r;
+
+        r = ctl_get_job(c, job, &reply, &path);
+        return r != 0 ? r : job_view_read_object(c, path, ret);
+}
+
+static json_object *triggers_json(const JobView *v) {
+        json_object *array = json_new_array();
+
+        for (const PropertyPair *p = v->triggers; p && p->key; p++) {
+                json_object *o = json_new_object();
+
+                json_add_string(o, "key", p->key);
+                json_add_string(o, "value", p->value);
+                json_append(array, o);
+        }
+        return array;
+}
+
+json_object *job_view_json(const JobView *v) {
+        json_object *o = json_new_object();
+
+        json_add_string(o, "job", v->name);
+        json_add_string(o, "description", v->description);
+        json_add_strings(o, "documentation", v->documentation);
+        json_add_strings(o, "tags", v->tags);
+        json_add_string(o, "state", v->state);
+        json_add_bool(o, "enabled", v->enabled);
+        json_add_bool(o, "paused", v->paused);
+        json_add_string(o, "file", v->fragment);
+        json_add_string(o, "fault", v->fault);
+        json_add(o, "triggers", triggers_json(v));
+        json_add_string(o, "last_result", v->last_result);
+        json_add_time(o, "next_usec", v->next);
+        json_add_time(o, "last_start_usec", v->last_start);
+        json_add_time(o, "last_end_usec", v->last_end);
+        json_add_number(o, "runs", v->runs);
+        json_add_number(o, "running", v->running);
+        json_add_number(o, "queued", v->queued);
+        return o;
+}
+
+Color job_state_color(const char *state) {
+        static const struct {
+                const char *state;
+                Color color;
+        } table[] = {
+                { "running", COLOR_GREEN }, { "invalid", COLOR_RED }, { "paused", COLOR_YELLOW },
+                { "disabled", COLOR_GREY }, { "gone", COLOR_GREY },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                if (streq(state, table[i].state))
+                        return table[i].color;
+        return COLOR_NONE;
+}
+
+Color job_result_color(const char *result) {
+        int r = run_result_from_string(result);
+
+        return r >= 0 && run_result_is_failure((RunResult)r) ? COLOR_RED : COLOR_NONE;
+}

@@ -1,0 +1,31 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A job as its object shows it, and the colours of its words. */
+
+#include "ctl/ctl.h"
+#include "ctl/json.h"
+#include "ctl/properties.h"
+
+/* Strings are the message's. Times are µs of CLOCK_REALTIME, 0 = never, USEC_INFINITY = none. */
+typedef struct JobView {
+        sd_bus_message *message;
+        const char *name, *description, *state, *fragment, *fault, *last_result;
+        char **documentation, **tags;
+        PropertyPair *triggers; /* ended by an empty one */
+        usec_t last_start, last_end, next;
+        uint64_t runs;
+        uint32_t running, queued;
+        int enabled, paused;
+} JobView;
+
+void job_view_done(JobView *v);
+
+/* Reads a job by its name, or by its object. Returns as ctl_call() does. */
+int job_view_read(Ctl *c, const char *job, JobView *ret);
+int job_view_read_object(Ctl *c, const char *path, JobView *ret);
+
+json_object *job_view_json(const JobView *v);
+
+Color job_state_color(const char *state) _pure_;
+Color job_result_color(const char *result) _pure_;

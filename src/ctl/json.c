@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What --json prints. json-c escapes what JSON demands, which leaves DEL and the C1 control characters: those are
+ * escaped here, so that the output may be looked at in a terminal. They can stand in strings only. */
+
+#include <stdio.h>
+
+#include "ctl/alloc.h"
+#include "ctl/exit-code.h"
+#include "ctl/json.h"
+#include "ctl/text.h"
+
+static json_object *checked(json_object *o) {
+        if (!o)
+                alloc_failed();
+        return o;
+}
+
+json_object *json_new_array(void) {
+        return checked(json_object_new_array());
+}
+
+json_object *json_new_object(void) {
+        return checked(json_object_new_object());
+}
+
+void json_add(json_object *o, const char *key, json_object *value) {
+        if (json_object_object_add(o, key, value) < 0)
+                alloc_failed();
+}
+
+/* JSON is UTF-8; a file's name or content need not be. */
+static json_object *new_string(const char *s) {
+        _cleanup_free_ char *escaped = text_is_utf8(s) ? NULL : text_escape_n(s, strlen(s), TEXT_KEEP_LINES);
+
+        return checked(json_object_new_string(escaped ?: s));
+}
+
+void json_add_string(json_object *o, const char *key, const char *s) {
+        json_add(o, key, new_string(strempty(s)));
+}
+
+void json_add_strings(json_object *o, const char *key, char *const *strings) {
+        json_object *array = json_new_array();
+
+        for (; strings && *strings; strings++)
+                json_append(array, new_string(*strings));
+        json_add(o, key, array);
+}
+
+void json_add_number(json_object *o, const char *key, uint64_t n) {
+        json_add(o, key, checked(json_object_new_uint64(n)));
+}
+
+void json_add_bool(json_object *o, const char *key, bool b) {
+        json_add(o, key, checked(json_object_new_boolean(b)));
+}
+
+void json_add_time(json_object *o, const char *key, usec_t realtime) {
+        bool never = realtime == 0 || realtime == USEC_INFINITY;
+
+        json_add(o, key, never ? NULL : checked(json_object_new_uint64(realtime)));
+}
+
+void json_append(json_object *array, json_object *value) {
+        if (json_object_array_add(array, value) < 0)
+                alloc_failed();
+}
+
+int json_print(json_object *o) {
+        int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
+        const char *s;
+
+        if (isatty(STDOUT_FILENO))
+                flags |= JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED;
+        s = json_object_to_json_string_ext(o, flags);
+        if (!s)
+                alloc_failed();
+        for (; *s; s++) {
+                const unsigned char *u = (const unsigned char *)s;
+
+                if (u[0] == 0x7f)
+                        fputs("\\u007f", stdout);
+                else if (u[0] == 0xc2 && u[1] >= 0x80 && u[1] <= 0x9f) {
+                        printf("\\u%04x", u[1]);
+                        s++;
+                } else
+                        fputc(u[0], stdout);
+        }
+        fputc('\n', stdout);
+        json_object_put(o);
+        return CTL_DONE;
+}

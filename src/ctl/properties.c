@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Properties by a table. Unknown ones are skipped so that an older vaktctl understands a newer vaktd. */
+
+#include "ctl/alloc.h"
+#include "ctl/properties.h"
+
+static const PropertyMap *find(const PropertyMap *map, size_t n, const char *name) {
+        for (size_t i = 0; i < n; i++)
+                if (streq(map[i].name, name))
+                        return &map[i];
+        return NULL;
+}
+
+static int read_pairs(sd_bus_message *m, PropertyPair **ret) {
+        _cleanup_free_ PropertyPair *pairs = alloc_array(NULL, 1, sizeof(PropertyPair));
+        PropertyPair pair;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(ss)");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(m, "(ss)", &pair.key, &pair.value)) > 0) {
+                pairs = alloc_array(pairs, n + 2, sizeof(PropertyPair));
+                pairs[n++] = pair;
+        }
+        if (r < 0)
+                return r;
+        pairs[n] = (PropertyPair){ 0 };
+        *ret = TAKE_PTR(pairs);
+        return sd_bus_message_exit_container(m);
+}
+
+static int read_value(sd_bus_message *m, const PropertyMap *p, void *to) {
+        if (streq(p->type, "as"))
+                return sd_bus_message_read_strv(m, to);
+        if (streq(p->type, "a(ss)"))
+                return read_pairs(m, to);
+        return sd_bus_message_read_basic(m, p->type[0], to);
+}
+
+static int read_entry(sd_bus_message *m, const PropertyMap *map, size_t n, void *ret) {
+        const PropertyMap *p;
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &name);
+        if (r < 0)
+                return r;
+        p = find(map, n, name);
+        if (!p)
+                return sd_bus_message_skip(m, "v");
+        r = sd_bus_message_enter_container(m, 'v', p->type);
+        if (r < 0)
+                return r;
+        r = read_value(m, p, (char *)ret + p->offset);
+        if (r < 0)
+                return r;
+        return sd_bus_message_exit_container(m);
+}
+
+int properties_read(sd_bus_message *m, const PropertyMap *map, size_t n, void *ret) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                r = read_entry(m, map, n, ret);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+        return sd_bus_message_exit_container(m);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Times as people read them: the longer ago, the coarser, so that two units or three say it. */
+
+#include <stdio.h>
+
+#include "ctl/relative-time.h"
+#include "util/macro.h"
+
+typedef struct Coarseness {
+        usec_t from;     /* spans of at least this … */
+        usec_t accuracy; /* … are shown in nothing finer than this */
+} Coarseness;
+
+static usec_t coarseness(const Coarseness *table, usec_t span) {
+        while (span < table->from)
+                table++;
+        return table->accuracy;
+}
+
+char *relative_time_format(char buf[static RELATIVE_TIME_MAX], usec_t t, usec_t now_realtime) {
+        static const Coarseness table[] = {
+                { USEC_PER_YEAR, USEC_PER_MONTH }, { USEC_PER_WEEK, USEC_PER_DAY },
+                { USEC_PER_DAY, USEC_PER_HOUR },   { 5 * USEC_PER_MINUTE, USEC_PER_MINUTE },
+                { USEC_PER_SEC, USEC_PER_SEC },    { 0, USEC_PER_MSEC },
+        };
+        usec_t span = t > now_realtime ? t - now_realtime : now_realtime - t;
+        char text[SPAN_TEXT_MAX];
+
+        if (t == 0 || t == USEC_INFINITY)
+                return strcpy(buf, "-");
+        if (span < USEC_PER_MSEC)
+                return strcpy(buf, "now");
+        span_format(text, span, coarseness(table, span));
+        snprintf(buf, RELATIVE_TIME_MAX, t > now_realtime ? "in %s" : "%s ago", text);
+        return buf;
+}
+
+char *duration_format(char buf[static SPAN_TEXT_MAX], usec_t span) {
+        static const Coarseness table[] = {
+                { USEC_PER_DAY, USEC_PER_MINUTE },
+                { USEC_PER_MINUTE, USEC_PER_SEC },
+                { USEC_PER_MSEC, USEC_PER_MSEC },
+                { 0, 1 },
+        };
+
+        return span_format(buf, span, coarseness(table, span));
+}
+
+static char *format_local(char buf[static TIMESTAMP_TEXT_MAX], usec_t t, const char *format) {
+        time_t seconds = (time_t)(t / USEC_PER_SEC);
+        struct tm tm;
+
+        if (t == 0 || t == USEC_INFINITY || !localtime_r(&seconds, &tm) ||
+            strftime(buf, TIMESTAMP_TEXT_MAX, format, &tm) == 0)
+                return strcpy(buf, "-");
+        return buf;
+}
+
+char *timestamp_format(char buf[static TIMESTAMP_TEXT_MAX], usec_t t) {
+        return format_local(buf, t, "%a %Y-%m-%d %H:%M:%S %Z");
+}
+
+char *timestamp_format_short(char buf[static TIMESTAMP_TEXT_MAX], usec_t t) {
+        return format_local(buf, t, "%Y-%m-%d %H:%M:%S");
+}

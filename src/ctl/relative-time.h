@@ -1,0 +1,19 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Times as people read them. All are µs of CLOCK_REALTIME; 0 (never) and USEC_INFINITY (none) give "-". */
+
+#include "time/span.h"
+
+#define RELATIVE_TIME_MAX  (SPAN_TEXT_MAX + 8) /* bytes, with NUL */
+#define TIMESTAMP_TEXT_MAX 64
+
+/* "3min 12s ago", "in 2h 5min", "now". Returns buf. */
+char *relative_time_format(char buf[static RELATIVE_TIME_MAX], usec_t t, usec_t now_realtime);
+
+/* How long something took: "1.203s", "2h 5min". Returns buf. */
+char *duration_format(char buf[static SPAN_TEXT_MAX], usec_t span);
+
+/* "Sun 2026-11-22 13:03:22 CET", in the local zone; short: "2026-11-22 13:03:22". Returns buf. */
+char *timestamp_format(char buf[static TIMESTAMP_TEXT_MAX], usec_t t);
+char *timestamp_format_short(char buf[static TIMESTAMP_TEXT_MAX], usec_t t);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Tables. Widths are counted in columns of the terminal, not in bytes. Where a table is too wide, the columns that are
+ * to give way first do, down to COLUMN_MIN, then the others in their turn, the widest one always before the rest. What
+ * does not fit after that is left to the terminal to wrap, since showing nothing would help nobody. */
+
+#include "ctl/alloc.h"
+#include "ctl/table.h"
+
+#define COLUMN_MIN 4 /* columns; a title's first letters, or three letters and an ellipsis */
+
+struct Table {
+        const TableColumn *columns;
+        size_t n_columns;
+        TableCell *cells; /* row by row; the texts are ours */
+        size_t n_rows;
+        size_t n_allocated; /* rows */
+};
+
+Table *table_new(const TableColumn *columns, size_t n) {
+        Table *t = alloc_array(NULL, 1, sizeof(Table));
+
+        *t = (Table){ .columns = columns, .n_columns = n };
+        return t;
+}
+
+Table *table_free(Table *t) {
+        if (!t)
+                return NULL;
+        for (size_t i = 0; i < t->n_rows * t->n_columns; i++)
+                free((char *)t->cells[i].text);
+        free(t->cells);
+        return mfree(t);
+}
+
+void table_add(Table *t, const TableCell *cells) {
+        if (t->n_rows == t->n_allocated) {
+                t->n_allocated = MAX(t->n_allocated * 2, (size_t)16);
+                t->cells = alloc_array(t->cells, t->n_allocated, t->n_columns * sizeof(TableCell));
+        }
+        for (size_t i = 0; i < t->n_columns; i++)
+                t->cells[t->n_rows * t->n_columns + i] =
+                        (TableCell){ text_escape(strempty(cells[i].text)), cells[i].color };
+        t->n_rows++;
+}
+
+size_t table_size(const Table *t) {
+        return t->n_rows;
+}
+
+static size_t natural_width(const Table *t, size_t column, bool titles) {
+        size_t width = titles ? text_width(t->columns[column].title) : 0;
+
+        for (size_t row = 0; row < t->n_rows; row++) {
+                size_t w = text_width(t->cells[row * t->n_columns + column].text);
+
+                width = MAX(width, w);
+        }
+        return width;
+}
+
+/* The widest column that can still give way at this stage, or n_columns. */
+static size_t widest_column(const Table *t, const size_t *widths, TableShrink stage) {
+        size_t widest = t->n_columns;
+
+        for (size_t i = 0; i < t->n_columns; i++)
+                if (widths[i] > COLUMN_MIN && t->columns[i].shrink >= stage &&
+                    (widest == t->n_columns || widths[i] > widths[widest]))
+                        widest = i;
+        return widest;
+}
+
+static void fit(const Table *t, size_t *widths, size_t limit) {
+        size_t total = t->n_columns - 1;
+
+        for (size_t i = 0; i < t->n_columns; i++)
+                total += widths[i];
+        for (int stage = SHRINK_FIRST; total > limit && stage >= SHRINK_LAST;) {
+                size_t i = widest_column(t, widths, (TableShrink)stage);
+
+                if (i < t->n_columns) {
+                        widths[i]--;
+                        total--;
+                } else
+                        stage--;
+        }
+}
+
+/* A row. Blanks are printed once something follows, so that no line ends in one. */
+static void print_row(const Table *t, FILE *f, const size_t *widths, const TableCell *cells, const TableStyle *style) {
+        size_t blanks = 0;
+
+        for (size_t i = 0; i < t->n_columns; i++) {
+                bool color = style->color && cells[i].color != COLOR_NONE;
+                _cleanup_free_ char *text = text_ellipsize(cells[i].text, widths[i], style->ellipsis);
+                size_t w = text_width(text), rest = w < widths[i] ? widths[i] - w : 0;
+
+                if (t->columns[i].right)
+                        blanks += TAKE_GENERIC(rest, 0);
+                if (w > 0) {
+                        fprintf(f, "%*s%s%s%s", (int)TAKE_GENERIC(blanks, 0), "",
+                                color ? color_start(cells[i].color) : "", text, color ? COLOR_END : "");
+                }
+                blanks += rest + 1;
+        }
+        fputc('\n', f);
+}
+
+static void print_titles(const Table *t, FILE *f, const size_t *widths, const TableStyle *style) {
+        _cleanup_free_ TableCell *cells = alloc_array(NULL, t->n_columns, sizeof(TableCell));
+
+        for (size_t i = 0; i < t->n_columns; i++)
+                cells[i] = (TableCell){ t->columns[i].title, COLOR_TITLE };
+        print_row(t, f, widths, cells, style);
+}
+
+void table_print(const Table *t, FILE *f, const TableStyle *style) {
+        _cleanup_free_ size_t *widths = alloc_array(NULL, t->n_columns, sizeof(size_t));
+
+        for (size_t i = 0; i < t->n_columns; i++)
+                widths[i] = natural_width(t, i, style->titles);
+        if (style->width > 0)
+                fit(t, widths, style->width);
+
+        if (style->titles)
+                print_titles(t, f, widths, style);
+        for (size_t row = 0; row < t->n_rows; row++)
+                print_row(t, f, widths, t->cells + row * t->n_columns, style);
+}

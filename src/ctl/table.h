@@ -1,0 +1,46 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A table as systemctl draws them: columns as wide as their widest cell, one blank between, no lines. */
+
+#include <stdio.h>
+
+#include "ctl/text.h"
+
+typedef struct Table Table;
+
+/* When a column gives way where the terminal is too narrow. */
+typedef enum TableShrink {
+        SHRINK_LAST,
+        SHRINK_LATE,
+        SHRINK_FIRST,
+} TableShrink;
+
+typedef struct TableColumn {
+        const char *title;
+        bool right; /* numbers: aligned at the right */
+        TableShrink shrink;
+} TableColumn;
+
+typedef struct TableCell {
+        const char *text; /* NULL: empty */
+        Color color;
+} TableCell;
+
+typedef struct TableStyle {
+        size_t width;         /* columns of the terminal; 0: no limit, nothing is cut */
+        const char *ellipsis; /* where something is cut */
+        bool titles;
+        bool color;
+} TableStyle;
+
+/* columns: n of them, they stay the caller's and have to outlive the table. */
+Table *table_new(const TableColumn *columns, size_t n);
+Table *table_free(Table *t);
+DEFINE_CLEANUP(Table, table_free)
+
+/* One row, a cell a column; texts are copied and escaped. */
+void table_add(Table *t, const TableCell *cells);
+size_t table_size(const Table *t) _pure_;
+
+void table_print(const Table *t, FILE *f, const TableStyle *style);

@@ -1,0 +1,44 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Text for a terminal: made harmless, measured in columns, cut to columns. All of it is UTF-8, whatever the locale is:
+ * that is what job files and D-Bus hold. */
+
+#include <stddef.h>
+
+#include "util/macro.h"
+
+typedef enum TextFlags {
+        TEXT_KEEP_LINES = 1 << 0, /* newline and tab stay as they are */
+} TextFlags;
+
+typedef enum Color {
+        COLOR_NONE,
+        COLOR_RED,
+        COLOR_GREEN,
+        COLOR_YELLOW,
+        COLOR_GREY,
+        COLOR_TITLE, /* of a table */
+        _COLOR_MAX,
+} Color;
+
+/* Takes the locale from the environment. Returns true when the terminal shows UTF-8; widths are right either way. */
+bool text_init_locale(void);
+
+/* A copy of n bytes in which nothing can drive a terminal: control characters (C0, DEL, C1), what turns the direction
+ * of writing, and bytes that are no UTF-8 are written as \xNN, byte by byte. */
+char *text_escape_n(const char *s, size_t n, TextFlags flags);
+char *text_escape(const char *s);
+
+bool text_is_utf8(const char *s) _pure_;
+
+/* Columns that an escaped text takes. */
+size_t text_width(const char *s) _pure_;
+
+/* A copy of an escaped text that takes at most so many columns; what is cut ends in the ellipsis (of one column or
+ * more; left out where it has no room). */
+char *text_ellipsize(const char *s, size_t columns, const char *ellipsis);
+
+/* The sequence that starts a colour; "" for none. */
+const char *color_start(Color c) _const_;
+#define COLOR_END "\x1b[0m"

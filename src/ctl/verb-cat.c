@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* vaktctl cat: a job's file and its drop-ins, each under its path. The daemon names the file; the drop-ins are found
+ * here by the rules of DESIGN section 2: over all folders, by file name, an earlier folder's file (or mask) hiding a
+ * later one's of the same name. A file outside the usual folders has drop-ins beside itself only. */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "ctl/alloc.h"
+#include "ctl/job-view.h"
+#include "ctl/json.h"
+#include "ctl/places.h"
+#include "util/strv.h"
+
+#define CAT_SIZE_MAX (4 * 1024 * 1024) /* bytes; four times what vaktd reads */
+
+/* Reads a regular file. The caller frees it. */
+static int read_whole(const char *path, char **ret, size_t *ret_n) {
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        _cleanup_free_ char *buf = NULL;
+        struct stat st;
+        size_t n = 0;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if (st.st_size > CAT_SIZE_MAX)
+                return -EFBIG;
+        buf = alloc_array(NULL, (size_t)st.st_size + 1, 1);
+        while (n < (size_t)st.st_size) {
+                ssize_t k = read(fd, buf + n, (size_t)st.st_size - n);
+
+                if (k < 0)
+                        return -errno;
+                if (k == 0)
+                        break;
+                n += (size_t)k;
+        }
+        buf[n] = '\0';
+        *ret = TAKE_PTR(buf);
+        *ret_n = n;
+        return 0;
+}
+
+/* To a terminal escaped, to anything else as it is. */
+static void print_content(const Ctl *c, const char *path, const char *content, size_t n) {
+        _cleanup_free_ char *escaped = NULL, *title = alloc_format("# %s", path);
+
+        ctl_print_colored(c, COLOR_GREY, title);
+        putchar('\n');
+        if (isatty(STDOUT_FILENO)) {
+                escaped = text_escape_n(content, n, TEXT_KEEP_LINES);
+                content = escaped;
+                n = strlen(escaped);
+        }
+        (void)fwrite(content, 1, n, stdout);
+        if (n > 0 && content[n - 1] != '\n')
+                putchar('\n');
+}
+
+static int cat_file(const Ctl *c, const char *path, json_object *array) {
+        _cleanup_free_ char *content = NULL;
+        json_object *o;
+        size_t n = 0;
+        int r;
+
+        r = read_whole(path, &content, &n);
+        if (r < 0) {
+                ctl_complain("%s cannot be read: %s.", path, strerror(-r));
+                return r == -EACCES ? CTL_NOT_PERMITTED : CTL_FAILED;
+        }
+        if (!c->json) {
+                print_content(c, path, content, n);
+                return CTL_DONE;
+        }
+        o = json_new_object();
+        json_add_string(o, "file", path);
+        json_add_string(o, "content", content);
+        json_append(array, o);
+        return CTL_DONE;
+}
+
+static const char *file_name(const char *path) {
+        const char *slash = strrchr(path, '/');
+
+        return slash ? slash + 1 : path;
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp(file_name(*(char *const *)a), file_name(*(char *const *)b));
+}
+
+static bool is_known(char *const *paths, const char *name) {
+        STRV_FOREACH(p, paths) {
+                if (streq(file_name(*p), name))
+                        return true;
+        }
+        return false;
+}
+
+/* Adds the drop-ins of one folder, which need not be there. */
+static void collect(char ***paths, const char *folder) {
+        DIR *dir = opendir(folder);
+        struct dirent *e;
+
+        while (dir && (e = readdir(dir))) {
+                size_t n = strlen(e->d_name);
+
+                if (e->d_name[0] == '.' || n < 6 || !streq(e->d_name + n - 5, ".conf") || is_known(*paths, e->d_name))
+                        continue;
+                if (strv_consume(paths, alloc_format("%s/%s", folder, e->d_name)) < 0)
+                        alloc_failed();
+        }
+        if (dir)
+                (void)closedir(dir);
+}
+
+/* The folders that may hold drop-ins for a file: all the usual ones when it lies in one of them. */
+static char **drop_in_folders(bool user, const char *fragment) {
+        _cleanup_(strv_freep) char **dirs = places_job_dirs(user);
+        _cleanup_free_ char *own = alloc_format("%.*s", (int)(file_name(fragment) - fragment), fragment);
+        char **ret = NULL;
+        size_t n = strlen(own);
+
+        if (n > 1)
+                own[n - 1] = '\0';
+        STRV_FOREACH(d, dirs) {
+                if (streq(*d, own))
+                        return TAKE_PTR(dirs);
+        }
+        if (strv_consume(&ret, TAKE_PTR(own)) < 0)
+                alloc_failed();
+        return ret;
+}
+
+static bool is_mask(const char *path) {
+        struct stat st;
+
+        return stat(path, &st) >= 0 && (S_ISCHR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_size == 0));
+}
+
+/* Appends the drop-ins in the folders NAME.job.d, in the order in which they are applied. */
+static void add_drop_ins(char ***paths, char *const *folders, const char *name) {
+        _cleanup_(strv_freep) char **found = NULL;
+
+        STRV_FOREACH(folder, folders) {
+                _cleanup_free_ char *d = alloc_format("%s/%s.job.d", *folder, name);
+
+                collect(&found, d);
+        }
+        if (found)
+                qsort(found, strv_length(found), sizeof(char *), compare_names);
+        STRV_FOREACH(p, found) {
+                if (!is_mask(*p) && strv_extend(paths, *p) < 0)
+                        alloc_failed();
+        }
+}
+
+/* The drop-ins of a job, those of the template before those of the instance; the caller frees it. */
+static char **drop_ins(bool user, const char *job, const char *fragment) {
+        _cleanup_(strv_freep) char **folders = drop_in_folders(user, fragment);
+        const char *at = strchr(job, '@');
+        char **paths = NULL;
+
+        if (at) {
+                _cleanup_free_ char *template = alloc_format("%.*s", (int)(at + 1 - job), job);
+
+                add_drop_ins(&paths, folders, template);
+        }
+        add_drop_ins(&paths, folders, job);
+        return paths;
+}
+
+/* The file that a job came from; that of one that was never good stands in its fault, "file:line: message". */
+static char *job_file(const JobView *v) {
+        const char *end = strstr(v->fault, ".job:");
+
+        if (!isempty(v->fragment))
+                return alloc_string(v->fragment);
+        return end ? alloc_format("%.*s.job", (int)(end - v->fault), v->fault) : NULL;
+}
+
+static int cat_job(Ctl *c, const char *job, json_object *array) {
+        _cleanup_(job_view_done) JobView v = { 0 };
+        _cleanup_(strv_freep) char **paths = NULL;
+        _cleanup_free_ char *file = NULL;
+        int r;
+
+        r = job_view_read(c, job, &v);
+        if (r != 0)
+                return r;
+        file = job_file(&v);
+        if (!file) {
+                ctl_complain("vaktd names no file for job %s; see 'vaktctl status %s'.", job, job);
+                return CTL_FAILED;
+        }
+        r = cat_file(c, file, array);
+        paths = drop_ins(c->user, v.name, file);
+        STRV_FOREACH(p, paths) {
+                int q;
+
+                if (!c->json)
+                        putchar('\n');
+                q = cat_file(c, *p, array);
+                r = r ?: q;
+        }
+        return r;
+}
+
+int verb_cat(Ctl *c, char **args) {
+        _cleanup_(json_putp) json_object *array = json_new_array();
+        int ret = CTL_DONE;
+
+        for (char **job = args; *job; job++) {
+                int r;
+
+                if (job > args && !c->json)
+                        putchar('\n');
+                r = cat_job(c, *job, array);
+                ret = ret ?: r;
+                if (r == CTL_NO_DAEMON)
+                        return r;
+        }
+        if (c->json)
+                json_print(json_object_get(array));
+        return ret;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* vaktctl check: what is wrong with job files and settings, found without any daemon by the code that the daemon reads
+ * them with. */
+
+#include "config/job-loader.h"
+#include "config/settings.h"
+#include "ctl/alloc.h"
+#include "ctl/diagnostics-view.h"
+#include "ctl/places.h"
+#include "util/strv.h"
+
+/* Every job file and the settings of the instance. Returns the number of jobs, or a negative errno. */
+static int check_all(bool user, Diagnostics *d) {
+        _cleanup_(strv_freep) char **dirs = places_job_dirs(user);
+        _cleanup_free_ char *settings_path = places_settings(user);
+        _cleanup_(job_loader_freep) JobLoader *loader = NULL;
+        uid_t owner = user ? getuid() : 0;
+        Settings settings;
+        size_t n;
+        int r;
+
+        settings_init(&settings);
+        r = settings_load(&settings, settings_path, owner, d);
+        if (r == -ENOMEM)
+                return r;
+        r = job_loader_new(&loader, dirs, owner);
+        if (r < 0)
+                return r;
+        r = job_loader_load(loader);
+        if (r < 0)
+                return r;
+        (void)job_loader_jobs(loader, &n);
+        r = diagnostics_merge(d, job_loader_diagnostics(loader));
+        return r < 0 ? r : (int)n;
+}
+
+/* One file: settings when it is called so, else a job. A file under way to its place belongs to who checks it. */
+static int check_file(const char *path, Diagnostics *d) {
+        const char *slash = strrchr(path, '/');
+        Settings settings;
+        int r;
+
+        if (!streq(slash ? slash + 1 : path, "vaktd.conf"))
+                return job_file_check(path, getuid(), d);
+        settings_init(&settings);
+        r = access(path, F_OK) < 0 ? diagnostics_add(d, path, 0, "There is no such file.")
+                                   : settings_load(&settings, path, getuid(), d);
+        return r == -ENOMEM ? r : 0;
+}
+
+static void report(const Ctl *c, const Diagnostics *d, json_object *array) {
+        for (size_t i = 0; i < d->n_items; i++) {
+                DiagnosticView v = { d->items[i].file, d->items[i].line, d->items[i].message };
+
+                if (c->json)
+                        json_append(array, diagnostic_json(&v));
+                else
+                        diagnostic_print(stdout, &v);
+        }
+}
+
+int verb_check(Ctl *c, char **args) {
+        _cleanup_(diagnostics_done) Diagnostics d = { 0 };
+        _cleanup_(json_putp) json_object *array = json_new_array();
+        size_t n = strv_length(args);
+        int r = 0;
+
+        if (n == 0) {
+                r = check_all(c->user, &d);
+                n = r < 0 ? 0 : (size_t)r;
+        }
+        for (char **path = args; r >= 0 && *path; path++)
+                r = check_file(*path, &d);
+        if (r < 0) {
+                ctl_complain("The files cannot be checked: %s.", strerror(-r));
+                return CTL_FAILED;
+        }
+        report(c, &d, array);
+        if (c->json)
+                json_print(json_object_get(array));
+        if (d.n_items > 0)
+                return CTL_FAILED;
+        ctl_say(c, stdout, args[0] ? "%zu file%s checked, no fault." : "%zu job%s checked, no fault.", n,
+                n == 1 ? "" : "s");
+        return CTL_DONE;
+}

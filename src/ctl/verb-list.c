@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* vaktctl list: every job in a line, then what is wrong with files. One call gives all jobs; only for jobs whose files
+ * have faults is the object itself asked. */
+
+#include "ctl/alloc.h"
+#include "ctl/diagnostics-view.h"
+#include "ctl/job-view.h"
+#include "ctl/json.h"
+#include "ctl/relative-time.h"
+
+static const MethodCall list_jobs = { .member = "ListJobs" };
+
+typedef struct JobRow {
+        const char *name, *description, *state, *last_result, *object;
+        usec_t next, last_start, last_end;
+        uint64_t runs;
+} JobRow;
+
+/* The rows' strings are the reply's. */
+typedef struct JobRows {
+        JobRow *items;
+        size_t n_items, n_allocated;
+        sd_bus_message *reply;
+} JobRows;
+
+static void job_rows_done(JobRows *rows) {
+        free(rows->items);
+        sd_bus_message_unref(rows->reply);
+}
+
+static void job_rows_add(JobRows *rows, const JobRow *row) {
+        if (rows->n_items == rows->n_allocated) {
+                rows->n_allocated = MAX(2 * rows->n_allocated, (size_t)64);
+                rows->items = alloc_array(rows->items, rows->n_allocated, sizeof(*row));
+        }
+        rows->items[rows->n_items++] = *row;
+}
+
+static int job_rows_read(JobRows *rows) {
+        JobRow row;
+        int r;
+
+        r = sd_bus_message_enter_container(rows->reply, 'a', "(sssstttto)");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(rows->reply, "(sssstttto)", &row.name, &row.description, &row.state,
+                                        &row.last_result, &row.next, &row.last_start, &row.last_end, &row.runs,
+                                        &row.object)) > 0)
+                job_rows_add(rows, &row);
+        return r;
+}
+
+static const JobRow *job_rows_find(const JobRows *rows, const char *name) {
+        for (size_t i = 0; i < rows->n_items; i++)
+                if (streq(rows->items[i].name, name))
+                        return &rows->items[i];
+        return NULL;
+}
+
+static size_t job_rows_count(const JobRows *rows, const char *state) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < rows->n_items; i++)
+                n += streq(rows->items[i].state, state);
+        return n;
+}
+
+static int print_json(const JobRows *rows) {
+        json_object *array = json_new_array();
+
+        for (size_t i = 0; i < rows->n_items; i++) {
+                const JobRow *row = &rows->items[i];
+                json_object *o = json_new_object();
+
+                json_add_string(o, "job", row->name);
+                json_add_string(o, "description", row->description);
+                json_add_string(o, "state", row->state);
+                json_add_string(o, "last_result", row->last_result);
+                json_add_time(o, "next_usec", row->next);
+                json_add_time(o, "last_start_usec", row->last_start);
+                json_add_time(o, "last_end_usec", row->last_end);
+                json_add_number(o, "runs", row->runs);
+                json_add_string(o, "object", row->object);
+                json_append(array, o);
+        }
+        return json_print(array);
+}
+
+/* "success, 3min ago" */
+static char *last_text(const JobRow *row, usec_t now) {
+        char age[RELATIVE_TIME_MAX];
+
+        if (isempty(row->last_result))
+                return alloc_string("-");
+        return alloc_format("%s, %s", row->last_result,
+                            relative_time_format(age, row->last_end ?: row->last_start, now));
+}
+
+static void add_row(Table *t, const JobRow *row, usec_t now) {
+        _cleanup_free_ char *last = last_text(row, now), *runs = alloc_format("%" PRIu64, row->runs);
+        char next[RELATIVE_TIME_MAX];
+
+        table_add(t, (TableCell[]){
+                             { .text = row->name },
+                             { .text = row->state, .color = job_state_color(row->state) },
+                             { .text = last, .color = job_result_color(row->last_result) },
+                             { .text = relative_time_format(next, row->next, now) },
+                             { .text = runs },
+                             { .text = row->description },
+                     });
+}
+
+static void print_table(Ctl *c, const JobRows *rows) {
+        static const TableColumn columns[] = {
+                { .title = "JOB", .shrink = SHRINK_LATE },
+                { .title = "STATE" },
+                { .title = "LAST" },
+                { .title = "NEXT" },
+                { .title = "RUNS", .right = true },
+                { .title = "DESCRIPTION", .shrink = SHRINK_FIRST },
+        };
+        _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
+        usec_t now = now_realtime();
+
+        for (size_t i = 0; i < rows->n_items; i++)
+                add_row(t, &rows->items[i], now);
+        if (rows->n_items > 0)
+                table_print(t, stdout, &c->style);
+        if (!c->no_legend)
+                printf("%s%zu job%s listed, %zu running.\n", rows->n_items > 0 ? "\n" : "", rows->n_items,
+                       rows->n_items == 1 ? "" : "s", job_rows_count(rows, "running"));
+}
+
+/* Says of a job whose file is bad that an older version is in force. Returns as ctl_call() does. */
+static int print_in_force(Ctl *c, const JobRow *row) {
+        _cleanup_(job_view_done) JobView job = { 0 };
+        int r;
+
+        if (streq(row->state, "invalid"))
+                return 0;
+        r = job_view_read_object(c, row->object, &job);
+        if (r != 0 || isempty(job.fault))
+                return r;
+        printf("Job ");
+        ctl_print_colored(c, COLOR_NONE, job.name);
+        printf(" goes on with the last good version of its file.\n");
+        return 0;
+}
+
+/* The files' faults; after the last one of a job, which version is in force. */
+static int print_faults(Ctl *c, const JobRows *rows, const DiagnosticViews *d) {
+        int r;
+
+        if (d->n_items > 0)
+                putchar('\n');
+        for (size_t i = 0; i < d->n_items; i++) {
+                _cleanup_free_ char *job = diagnostic_job(d->items[i].file), *next = NULL;
+                const JobRow *row = job ? job_rows_find(rows, job) : NULL;
+
+                diagnostic_print(stdout, &d->items[i]);
+                if (i + 1 < d->n_items)
+                        next = diagnostic_job(d->items[i + 1].file);
+                if (!row || streq_ptr(job, next))
+                        continue;
+                r = print_in_force(c, row);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+int verb_list(Ctl *c, char **args) {
+        _cleanup_(job_rows_done) JobRows rows = { 0 };
+        _cleanup_(diagnostic_views_done) DiagnosticViews diagnostics = { 0 };
+        int r;
+
+        r = ctl_call(c, &list_jobs, NULL, &rows.reply, NULL);
+        if (r != 0)
+                return r;
+        r = job_rows_read(&rows);
+        if (r < 0)
+                return ctl_bad_answer(&list_jobs, r);
+        if (c->json)
+                return print_json(&rows);
+        print_table(c, &rows);
+        if (c->no_legend)
+                return CTL_DONE;
+        r = diagnostic_views_get(c, &diagnostics);
+        if (r != 0)
+                return r;
+        return print_faults(c, &rows, &diagnostics);
+}
