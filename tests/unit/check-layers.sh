@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The house rules that a grep can hold: a folder of src/ includes itself and lower layers only, folders of one layer do
+# not know each other, and three libraries are seen in certain folders only. TAP on standard output.
+
+set -euo pipefail
+
+cd "$(dirname "$0")/../../src"
+
+# Folder -> layer. vaktctl (ctl) stands beside the house: it talks to the daemon and may use what is pure.
+declare -A layer=(
+        [util]=0 [time]=1 [job]=1
+        [config]=2 [sched]=2 [watch]=2 [probe]=2 [exec]=2 [ledger]=2 [upkeep]=2
+        [core]=3 [bus]=4 [vaktd]=5
+)
+ctl_may="util time job config"
+
+number=0
+result() { # DESCRIPTION, faults on standard input
+        local faults
+        faults=$(cat)
+        number=$((number + 1))
+        if [ -z "$faults" ]; then
+                echo "ok $number - $1"
+        else
+                echo "# ${faults//$'\n'/$'\n'# }"
+                echo "not ok $number - $1"
+        fi
+}
+
+# Prints "FILE INCLUDED" for every include with quotes, FILE without src/.
+includes() {
+        grep -rHoE '^#[ ]*include "[^"]+"' --include='*.[ch]' . | sed -E 's|^\./([^:]+):#[ ]*include "([^"]+)"|\1 \2|'
+}
+
+folder_of() {
+        case $1 in
+        */*) echo "${1%%/*}" ;;
+        *) echo "${1%.*}" ;;
+        esac
+}
+
+# time/ and job/ stand on the same layer but are pure both: job definitions hold spans.
+may_include() { # FROM TO (folders)
+        [ "$1" = "$2" ] && return
+        case $1 in
+        ctl) [[ " $ctl_may " == *" $2 "* ]] ;;
+        *) [ -n "${layer[$1]-}" ] && [ -n "${layer[$2]-}" ] && [ "${layer[$2]}" -lt "${layer[$1]}" ] ;;
+        esac
+}
+
+wrong_layers() {
+        local file included from to
+        while read -r file included; do
+                [ "$included" != config.h ] || continue # made by meson
+                from=$(folder_of "$file")
+                to=$(folder_of "$included")
+                may_include "$from" "$to" || echo "$file includes $included"
+        done
+}
+
+unknown_folders() {
+        local folder
+        for folder in */; do
+                folder=${folder%/}
+                [ "$folder" = man ] || [ "$folder" = ctl ] || [ -n "${layer[$folder]-}" ] || echo "$folder has no layer"
+        done
+}
+
+# HEADER (an extended regular expression), then the folders that may see it.
+seen_elsewhere() {
+        local header=$1
+        shift
+        grep -rlE "^#[ ]*include <$header>" --include='*.[ch]' . | sed 's|^\./||' |
+                grep -vE "^($(IFS='|'; echo "$*"))/" || true
+}
+
+result "every folder of src/ has its layer" < <(unknown_folders)
+result "includes lead to lower layers only" < <(includes | wrong_layers)
+result "sqlite3.h is seen in ledger/ only" < <(seen_elsewhere 'sqlite3\.h' ledger)
+result "ini.h is seen in config/ only" < <(seen_elsewhere 'ini\.h' config)
+result "sd-bus.h is seen in bus/, exec/, probe/ and ctl/ only" < <(seen_elsewhere 'systemd/sd-bus.*\.h' bus exec probe ctl)
+echo "1..$number"
