@@ -61,7 +61,7 @@ static void print_help(void) {
                "     --check            Check settings and job files, say what is wrong, and end\n\n"
                "Signals: SIGTERM and SIGINT end it, SIGHUP reads the files again, SIGUSR1 logs its state.\n"
                "Exit status: 0 ended as asked, 64 bad argument, 69 a door could not be opened, 71 the\n"
-               "system refused something, 78 bad settings; see vaktd(8).\n");
+               "system refused something, 73 a folder could not be made, 78 bad settings; see vaktd(8).\n");
 }
 
 enum {
@@ -431,6 +431,7 @@ static int inherited_socket(void) {
 static void on_ready(void *userdata, int error) {
         Daemon *d = userdata;
         LogContext c = { .message_id = MESSAGE_STARTED };
+        size_t n_jobs;
         int r;
 
         if (error < 0) {
@@ -444,8 +445,9 @@ static void on_ready(void *userdata, int error) {
                 return;
         }
         d->is_ready = true;
-        log_message(LOG_INFO, &c, "vaktd " VAKT_VERSION " is up: %zu jobs, control socket %s.",
-                    job_table_size(manager_jobs(d->manager)), d->socket_path);
+        n_jobs = job_table_size(manager_jobs(d->manager));
+        log_message(LOG_INFO, &c, "vaktd " VAKT_VERSION " is up: %zu job%s, control socket %s.", n_jobs,
+                    PLURAL(n_jobs), d->socket_path);
         notify_ready(d);
 }
 
@@ -567,7 +569,7 @@ static int daemon_check(const Daemon *d) {
                 fprintf(stderr, "vaktd: cannot read the job files: %s.\n", strerror(-r));
                 return EX_OSERR;
         }
-        printf("%zu jobs, %zu faults.\n", n_jobs, n_faults);
+        printf("%zu job%s, %zu fault%s.\n", n_jobs, PLURAL(n_jobs), n_faults, PLURAL(n_faults));
         return n_faults > 0 ? EX_CONFIG : EX_OK;
 }
 

@@ -120,6 +120,7 @@ int manager_observe(Manager *m, const ManagerObserver *o) {
 
 int manager_reload(Manager *m) {
         LogContext c = { .message_id = MESSAGE_RELOADED };
+        size_t n_jobs, n_faults;
         int r;
 
         diagnostics_done(&m->diagnostics);
@@ -128,12 +129,14 @@ int manager_reload(Manager *m) {
         if (r < 0)
                 return log_error_errno(r, "Cannot load the job files: %m; what is in force stays so");
         runs_pump(m);
-        if (m->diagnostics.n_items == 0)
-                log_message(LOG_INFO, &c, "Reloaded: %zu jobs.", job_table_size(m->jobs));
+        n_jobs = job_table_size(m->jobs);
+        n_faults = m->diagnostics.n_items;
+        if (n_faults == 0)
+                log_message(LOG_INFO, &c, "Reloaded: %zu job%s.", n_jobs, PLURAL(n_jobs));
         else
                 log_message(LOG_WARNING, &c,
-                            "Reloaded: %zu jobs, %zu faults in files; what was good before stays in force.",
-                            job_table_size(m->jobs), m->diagnostics.n_items);
+                            "Reloaded: %zu job%s, %zu fault%s in files; what was good before stays in force.", n_jobs,
+                            PLURAL(n_jobs), n_faults, PLURAL(n_faults));
         NOTIFY_OBSERVERS(m, reloaded, &m->diagnostics);
         NOTIFY_OBSERVERS(m, summary_changed);
         return 0;
@@ -236,7 +239,7 @@ int manager_list_runs(Manager *m, const char *job, uint64_t before, unsigned lim
 void manager_dump(Manager *m) {
         const Job *next = timers_next_job(m->timers);
 
-        log_notice("State: %zu jobs, %u running, %u waiting, %zu faults in files, executor %s, next job %s.",
+        log_notice("State: jobs %zu, running %u, waiting %u, faults in files %zu, executor %s, next job %s.",
                    job_table_size(m->jobs), m->n_running, m->n_queued, m->diagnostics.n_items, m->executor->ops->name,
                    next ? next->name : "none");
         for (size_t i = 0; i < m->n_live; i++) {
@@ -261,9 +264,9 @@ char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now
                         (void)strftime(at, sizeof(at), "%a %Y-%m-%d %H:%M:%S %Z", &tm);
         }
         if (at[0] != '\0')
-                (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu jobs, %u running, next %s at %s", n_jobs, m->n_running,
-                               next->name, at);
+                (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running, next %s at %s", n_jobs, PLURAL(n_jobs),
+                               m->n_running, next->name, at);
         else
-                (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu jobs, %u running", n_jobs, m->n_running);
+                (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running", n_jobs, PLURAL(n_jobs), m->n_running);
         return buf;
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <systemd/sd-journal.h>
+#include <systemd/sd-login.h>
 #include <time.h>
 
 #include "util/string-table.h"
@@ -20,6 +21,7 @@
 
 static LogTarget target = LOG_TARGET_STDERR;
 static int max_level = LOG_INFO;
+static char unit_field[320]; /* NAME=unit, or empty; a unit's name has at most 255 bytes */
 
 static bool stderr_is_journal(void) {
         const char *e = getenv("JOURNAL_STREAM");
@@ -31,10 +33,31 @@ static bool stderr_is_journal(void) {
         return st.st_dev == device && st.st_ino == inode;
 }
 
+/* journald finds the unit of an entry by the sender's pid, and does not when the sender is gone by then: the last
+ * words of a daemon that ends would be missing in `journalctl -u` and `systemctl status`. Both look at these fields as
+ * well. */
+static void find_unit(void) {
+        _cleanup_free_ char *unit = NULL;
+        const char *name = "OBJECT_SYSTEMD_USER_UNIT";
+        int n;
+
+        unit_field[0] = '\0';
+        if (sd_pid_get_user_unit(0, &unit) < 0) {
+                name = "OBJECT_SYSTEMD_UNIT";
+                if (sd_pid_get_unit(0, &unit) < 0)
+                        return;
+        }
+        n = snprintf(unit_field, sizeof(unit_field), "%s=%s", name, unit);
+        if (n < 0 || (size_t)n >= sizeof(unit_field))
+                unit_field[0] = '\0';
+}
+
 void log_open(LogTarget t) {
         if (t == LOG_TARGET_AUTO)
                 t = stderr_is_journal() ? LOG_TARGET_JOURNAL : LOG_TARGET_STDERR;
         target = t;
+        if (t == LOG_TARGET_JOURNAL)
+                find_unit();
 }
 
 LogTarget log_target(void) {
@@ -102,6 +125,8 @@ static int journal_send(int level, const LogContext *c, const char *text, size_t
         entry_add(&e, text, n);
         entry_addf(&e, "PRIORITY=%d", level);
         entry_addf(&e, "SYSLOG_IDENTIFIER=vaktd");
+        if (unit_field[0] != '\0')
+                entry_add(&e, unit_field, strlen(unit_field));
         if (c && c->message_id)
                 entry_addf(&e, "MESSAGE_ID=%s", c->message_id);
         if (c && c->job)

@@ -32,6 +32,9 @@
                 _a > _b ? _a : _b;            \
         })
 
+/* The letter that makes a plural in a message: "%zu job%s". */
+#define PLURAL(n) ((n) == 1 ? "" : "s")
+
 /* Hands a value on and leaves nothing behind, so that a cleanup attribute finds nothing to free. */
 #define TAKE_GENERIC(var, empty)              \
         ({                                    \
