@@ -349,6 +349,10 @@ size_t job_loader_files_read(const JobLoader *l) {
 
 /* --- instances --- */
 
+size_t job_loader_n_instances(const JobLoader *l) {
+        return l->n_instances;
+}
+
 static const Entry *find_entry(const JobLoader *l, const char *name) {
         size_t low = 0, high = l->n_entries;
 

@@ -85,9 +85,13 @@ static int take_name(JobScan *s, const Folder *folder, unsigned index, const cha
 }
 
 int job_scan_folder(JobScan *s, const Folder *folder, unsigned index, size_t max, Diagnostics *faults) {
-        int fd = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+        DIR *dir;
+        int fd, r = 0;
 
+        if (s->full)
+                return 0;
+        fd = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        dir = fd >= 0 ? fdopendir(fd) : NULL;
         if (!dir) {
                 r = -errno;
                 (void)safe_close(fd);
@@ -104,6 +108,7 @@ int job_scan_folder(JobScan *s, const Folder *folder, unsigned index, size_t max
                 }
                 r = take_name(s, folder, index, e->d_name, faults);
                 if (r >= 0 && s->n_items + faults->n_items > max) {
+                        s->full = true;
                         s->n_items -= s->n_items > 0;
                         r = diagnostics_add(faults, folder->path, 0,
                                             "There are more than %zu job files; the others are not read. Remove some.",

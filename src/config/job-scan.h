@@ -30,14 +30,15 @@ typedef struct JobScan {
         size_t n_items, items_size;
         char *names;
         size_t n_names, names_size;
+        bool full;
 } JobScan;
 
 /* Adds a name of n bytes. 0 or -ENOMEM. */
 int job_scan_add(JobScan *s, const char *name, size_t n, unsigned folder, CandidateKind kind);
 
-/* Adds what a folder, number index, holds. Files whose name no job can have are faults. At max candidates and faults
- * the rest is left out, which is a fault as well. 0, -ENOMEM, or the negative errno of a folder that cannot be read.
- */
+/* Adds what a folder, number index, holds. Files whose name no job can have are faults. Past max candidates and faults
+ * the rest is left out, of all folders, which is a fault as well. 0, -ENOMEM, or the negative errno of a folder that
+ * cannot be read. */
 int job_scan_folder(JobScan *s, const Folder *folder, unsigned index, size_t max, Diagnostics *faults);
 
 /* Sorts by name, then by folder. Nothing may be added afterwards, nothing looked at before. */

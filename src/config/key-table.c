@@ -29,7 +29,7 @@ unsigned edit_distance(const char *a, const char *b, unsigned limit) {
         unsigned rows[3][READER_KEY_MAX + 1];
         size_t n = strlen(a), m = strlen(b);
 
-        if (n > READER_KEY_MAX || m > READER_KEY_MAX)
+        if (n > READER_KEY_MAX || m > READER_KEY_MAX || n > m + limit || m > n + limit)
                 return limit + 1;
         for (unsigned k = 0; k <= m; k++)
                 rows[0][k] = k;
@@ -161,10 +161,13 @@ static const KeyRow *find_similar(const KeyReading *r, const char *section, cons
 }
 
 static int fault_key(KeyReading *r, unsigned line, const char *section, const char *key) {
-        const KeyRow *here = find_similar(r, section, key, /* elsewhere= */ false);
-        const KeyRow *there = find_similar(r, section, key, /* elsewhere= */ true);
         char where[READER_SECTION_MAX + 32];
+        const KeyRow *here, *there;
 
+        if (r->faults->n >= DIAGNOSTICS_PER_FILE_MAX)
+                return file_faults_add(r->faults, line, "Unknown key."); /* is counted only: no need to search */
+        here = find_similar(r, section, key, /* elsewhere= */ false);
+        there = find_similar(r, section, key, /* elsewhere= */ true);
         if (*section == '\0')
                 (void)snprintf(where, sizeof(where), "before the first section");
         else

@@ -95,26 +95,26 @@ static bool read_physical(Reader *rd, const char **ret, size_t *ret_n) {
         return true;
 }
 
+static bool is_plain(unsigned char c) {
+        return (c >= 0x20 && c < 0x7f) || c == '\t';
+}
+
 /* Returns 1 when the line may be used, 0 when it was found faulty. */
 static int check_characters(Reader *rd, const char *p, size_t n) {
-        size_t length;
-        int r;
-
-        for (size_t i = 0; i < n; i += length) {
+        for (size_t i = 0; i < n;) {
                 unsigned char c = (unsigned char)p[i];
+                size_t length = is_plain(c) ? 1 : utf8_char_length(p + i, n - i);
 
-                length = utf8_char_length(p + i, n - i);
-                if (length > 1 || (length == 1 && (c >= 0x20 || c == '\t') && c != 0x7f))
-                        continue;
                 if (length == 0)
-                        r = file_faults_add(rd->faults, rd->line,
-                                            "The line is not valid UTF-8 (byte 0x%02x). Save the file as UTF-8.", c);
-                else
-                        r = file_faults_add(rd->faults, rd->line,
-                                            "The line holds the control character 0x%02x. Take it out; in Exec= it "
-                                            "can be written as \\x%02x.",
-                                            c, c);
-                return r;
+                        return file_faults_add(rd->faults, rd->line,
+                                               "The line is not valid UTF-8 (byte 0x%02x). Save the file as UTF-8.",
+                                               c);
+                if (length == 1 && !is_plain(c))
+                        return file_faults_add(rd->faults, rd->line,
+                                               "The line holds the control character 0x%02x. Take it out; in Exec= "
+                                               "it can be written as \\x%02x.",
+                                               c, c);
+                i += length;
         }
         return 1;
 }

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Any bytes as a job file: nothing crashes or hangs, each refusal names a fault inside the file, and what is accepted
+ * obeys the parser's law. That is: read into assignments and written down in the plainest form, the same job comes out
+ * again, with the same digest. The bytes are taken for a template's file as well, and for a drop-in. */
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "config/job-file.h"
+#include "config/reader.h"
+
+#define HOST "host"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* --- the plain form --- */
+
+static int print_section(void *userdata, unsigned line, const char *section) {
+        fprintf(userdata, "[%s]\n", section);
+        return 0;
+}
+
+/* The blank behind the value keeps a backslash at its end from being one at the end of the line. */
+static int print_assignment(void *userdata, unsigned line, const char *section, const char *key, const char *value) {
+        fprintf(userdata, "%s=%s \n", key, value);
+        return 0;
+}
+
+static JobText print_plain(const JobText *text) {
+        JobText plain = { .path = text->path };
+        FILE *f = open_memstream(&plain.bytes, &plain.n);
+        ReaderSink sink = { .section = print_section, .assign = print_assignment, .userdata = f };
+        FileFaults faults = {};
+
+        assert(f);
+        assert(reader_parse(text->bytes, text->n, &sink, &faults) == 0);
+        assert(faults.n == 0);
+        assert(fclose(f) == 0);
+        return plain;
+}
+
+/* --- the law --- */
+
+static unsigned count_lines(const JobText *text) {
+        unsigned n = 1;
+
+        for (size_t i = 0; i < text->n; i++)
+                n += text->bytes[i] == '\n';
+        return n;
+}
+
+static void check_faults(const Diagnostics *d, const JobText *text) {
+        assert(d->n_items > 0);
+        for (size_t i = 0; i < d->n_items; i++) {
+                assert(strlen(d->items[i].message) > 0);
+                assert(d->items[i].line <= count_lines(text));
+        }
+}
+
+static void check_definition(const JobDef *d) {
+        assert(d->n_commands > 0 && d->n_commands <= JOB_COMMANDS_MAX);
+        assert(d->n_triggers <= JOB_TRIGGERS_MAX);
+        for (size_t i = 0; i < d->n_triggers; i++)
+                assert(d->triggers[i].span != USEC_INFINITY);
+        for (size_t i = 0; i < d->n_commands; i++)
+                assert(d->commands[i].path && d->commands[i].argv && d->commands[i].argv[0]);
+        assert(d->max_parallel > 0 && d->max_parallel <= JOB_QUEUE_MAX && d->queue_max <= JOB_QUEUE_MAX);
+}
+
+static void check_job(const char *name, const JobText *texts, size_t n) {
+        JobDef *def = NULL, *again = NULL;
+        Diagnostics d = {};
+        JobText plain[2] = {};
+        int r;
+
+        r = job_file_build(name, HOST, texts, n, &d, &def);
+        if (r < 0) {
+                assert(r == -EINVAL);
+                check_faults(&d, &texts[n - 1]);
+                diagnostics_done(&d);
+                return;
+        }
+        assert(d.n_items == 0);
+        check_definition(def);
+        for (size_t i = 0; i < n; i++)
+                plain[i] = print_plain(&texts[i]);
+        assert(job_file_build(name, HOST, plain, n, &d, &again) == 0);
+        assert(again->digest == def->digest);
+        assert(again->n_commands == def->n_commands && again->n_triggers == def->n_triggers);
+        for (size_t i = 0; i < n; i++)
+                free(plain[i].bytes);
+        job_def_unref(again);
+        job_def_unref(def);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        static char job_path[] = "/jobs/fuzz.job", run[] = "[Run]\nExec=/bin/true\n";
+        JobText texts[2] = {
+                { .path = job_path, .bytes = run, .n = sizeof(run) - 1 },
+                { .path = job_path, .bytes = malloc(size + 1), .n = size },
+        };
+        Diagnostics d = {};
+
+        assert(texts[1].bytes);
+        memcpy(texts[1].bytes, data, size);
+        check_job("fuzz", &texts[1], 1);
+        check_job("fuzz@instance", texts, 2);
+        if (job_file_check_template("fuzz@", HOST, &texts[1], 1, &d) < 0)
+                check_faults(&d, &texts[1]);
+        diagnostics_done(&d);
+        free(texts[1].bytes);
+        return 0;
+}

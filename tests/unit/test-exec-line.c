@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Command lines, as systemd splits those of ExecStart=. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "config/exec-line.h"
+
+static const Specifiers specifiers = { .job = "backup@a", .instance = "a b;\"c", .host = "h" };
+
+/* A command is shown as "FLAGSpath[argv0][argv1]…", FLAGS of "-" and ":". */
+static const struct {
+        int line;
+        const char *text, *expected; /* or a part of the sentence that refuses it */
+        bool bad;
+} rows[] = {
+        { __LINE__, "/bin/true", "/bin/true[/bin/true]" },
+        { __LINE__, "true", "true[true]" },
+        { __LINE__, "  /bin/echo \t a  b ", "/bin/echo[/bin/echo][a][b]" },
+        { __LINE__, "/bin/echo 'a  b' \"c d\" ''", "/bin/echo[/bin/echo][a  b][c d][]" },
+        { __LINE__, "/bin/echo a'b c'd\"e\"f", "/bin/echo[/bin/echo][ab cdef]" },
+        { __LINE__, "/bin/echo \"it's\" 'say \"hi\"'", "/bin/echo[/bin/echo][it's][say \"hi\"]" },
+        { __LINE__, "'/opt/my tool/run' x", "/opt/my tool/run[/opt/my tool/run][x]" },
+        { __LINE__, "/bin/echo $HOME ${HOME} $$", "/bin/echo[/bin/echo][$HOME][${HOME}][$$]" },
+        { __LINE__, "/bin/echo # no comment", "/bin/echo[/bin/echo][#][no][comment]" },
+
+        /* escapes */
+        { __LINE__, "/bin/echo \\a\\b\\f\\n\\r\\t\\v\\\\\\\"\\'\\s", "/bin/echo[/bin/echo][\a\b\f\n\r\t\v\\\"' ]" },
+        { __LINE__, "/bin/echo \\x41\\x7a\\101\\u00f8\\u20ac\\U0001f35e",
+          "/bin/echo[/bin/echo][AzA\xc3\xb8\xe2\x82\xac\xf0\x9f\x8d\x9e]" },
+        { __LINE__, "/bin/echo '\\x41\\n' \"\\x42\"", "/bin/echo[/bin/echo][A\n][B]" },
+        { __LINE__, "/bin/echo \\xff\\377", "/bin/echo[/bin/echo][\xff\xff]" },
+        { __LINE__, "/bin/echo a\\x20b", "/bin/echo[/bin/echo][a b]" },
+        { __LINE__, "/bin/echo \\x411", "/bin/echo[/bin/echo][A1]" },
+        { __LINE__, "/bin/echo \\d", "\\d is no escape", true },
+        { __LINE__, "/bin/echo \\x4", "\\x is no escape", true },
+        { __LINE__, "/bin/echo \\x4g", "\\x is no escape", true },
+        { __LINE__, "/bin/echo \\x00", "\\x is no escape", true },
+        { __LINE__, "/bin/echo \\000", "\\0 is no escape", true },
+        { __LINE__, "/bin/echo \\400", "\\4 is no escape", true },
+        { __LINE__, "/bin/echo \\18", "\\1 is no escape", true },
+        { __LINE__, "/bin/echo \\ud800", "\\u is no escape", true },
+        { __LINE__, "/bin/echo \\U00110000", "\\U is no escape", true },
+        { __LINE__, "/bin/echo \\u12", "\\u is no escape", true },
+        { __LINE__, "/bin/echo \\ x", "\\  is no escape", true },
+        { __LINE__, "/bin/echo \\\xc3\xb8", "\\\xc3\xb8 is no escape", true },
+        { __LINE__, "/bin/echo a\\", "lone backslash", true },
+        { __LINE__, "/bin/echo 'a", "quote ' is opened", true },
+        { __LINE__, "/bin/echo \"a'", "quote \" is opened", true },
+        { __LINE__, "/bin/echo 'a\\'", "quote ' is opened", true },
+
+        /* several commands in a line */
+        { __LINE__, "/bin/a x ; /bin/b y", "/bin/a[/bin/a][x] /bin/b[/bin/b][y]" },
+        { __LINE__, "/bin/a ;", "/bin/a[/bin/a]" },
+        { __LINE__, "-/bin/a ; :/bin/b", "-/bin/a[/bin/a] :/bin/b[/bin/b]" },
+        { __LINE__, "/bin/a \\; b", "/bin/a[/bin/a][;][b]" },
+        { __LINE__, "/bin/a ';' \";\"", "/bin/a[/bin/a][;][;]" },
+        { __LINE__, "/bin/a; /bin/b;c d;", "/bin/a;[/bin/a;][/bin/b;c][d;]" },
+        { __LINE__, "; /bin/a", "missing before \";\"", true },
+        { __LINE__, "/bin/a ; ; /bin/b", "missing before \";\"", true },
+        { __LINE__, "/bin/a b\\;", "\\; is no escape", true },
+
+        /* prefixes */
+        { __LINE__, "-/bin/false", "-/bin/false[/bin/false]" },
+        { __LINE__, ":/bin/echo $A", ":/bin/echo[/bin/echo][$A]" },
+        { __LINE__, "@/bin/sh login x", "/bin/sh[login][x]" },
+        { __LINE__, "-@:/bin/sh login", "-:/bin/sh[login]" },
+        { __LINE__, ":-@/bin/sh login", "-:/bin/sh[login]" },
+        { __LINE__, "-true", "-true[true]" },
+        { __LINE__, "@/bin/sh ''", "/bin/sh[]" },
+        { __LINE__, "@/bin/sh", "has to follow", true },
+        { __LINE__, "@/bin/sh ; /bin/true", "has to follow", true },
+        { __LINE__, "--/bin/sh", "\"-\" stands twice", true },
+        { __LINE__, "+/bin/sh", "prefix \"+\"", true },
+        { __LINE__, "!/bin/sh", "prefix \"!\"", true },
+        { __LINE__, "-!!/bin/sh", "prefix \"!\"", true },
+        { __LINE__, "|ls", "Shell=", true },
+        { __LINE__, "-", "No program", true },
+        { __LINE__, "- /bin/true", "No program", true },
+        { __LINE__, "''", "No program", true },
+        { __LINE__, "", "No program", true },
+
+        /* programs */
+        { __LINE__, "bin/true", "neither an absolute path", true },
+        { __LINE__, "./true", "neither an absolute path", true },
+        { __LINE__, "../true", "neither an absolute path", true },
+        { __LINE__, "/usr/bin/", "is a folder", true },
+        { __LINE__, "/", "is a folder", true },
+        { __LINE__, "..", "is a folder", true },
+        { __LINE__, ".", "is a folder", true },
+
+        /* specifiers: after the splitting, so that a value stays one word whatever it holds */
+        { __LINE__, "/bin/echo %i x%ix", "/bin/echo[/bin/echo][a b;\"c][xa b;\"cx]" },
+        { __LINE__, "/bin/echo '%j' %%i \\x25j", "/bin/echo[/bin/echo][backup@a][%i][backup@a]" },
+        { __LINE__, "/opt/%h/run", "/opt/h/run[/opt/h/run]" },
+        { __LINE__, "/bin/date +%F", "%F is no specifier", true },
+};
+
+static void show(const CommandDef *commands, size_t n, char *out) {
+        for (size_t i = 0; i < n; i++) {
+                if (i > 0)
+                        out = stpcpy(out, " ");
+                if (commands[i].flags & COMMAND_IGNORE_FAILURE)
+                        out = stpcpy(out, "-");
+                if (commands[i].flags & COMMAND_NO_EXPAND)
+                        out = stpcpy(out, ":");
+                out = stpcpy(out, commands[i].path);
+                for (char **a = commands[i].argv; *a; a++)
+                        out = stpcpy(stpcpy(stpcpy(out, "["), *a), "]");
+        }
+        *out = '\0';
+}
+
+static void free_commands(CommandDef *commands, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                command_def_done(&commands[i]);
+        free(commands);
+}
+
+static void test_rows(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                CommandDef *commands = NULL;
+                char shown[1024] = "", *sentence = NULL;
+                size_t n = 0;
+                int r = exec_line_parse(rows[i].text, &specifiers, &commands, &n, &sentence);
+
+                if (r == 0)
+                        show(commands, n, shown);
+                if (rows[i].bad ? r != -EINVAL || !strstr(sentence, rows[i].expected)
+                                : r != 0 || !streq(shown, rows[i].expected))
+                        fail_msg("row of line %d: %d %s %s", rows[i].line, r, shown, strempty(sentence));
+                free_commands(commands, n);
+                free(sentence);
+        }
+}
+
+static void test_without_specifiers(void **state) {
+        CommandDef *commands = NULL;
+        char shown[64], *sentence = NULL;
+        size_t n = 0;
+
+        assert_int_equal(exec_line_parse("/bin/date +%F", NULL, &commands, &n, &sentence), 0);
+        show(commands, n, shown);
+        assert_string_equal(shown, "/bin/date[/bin/date][+%F]");
+        free_commands(commands, n);
+}
+
+static void test_limits(void **state) {
+        char text[2 * EXEC_WORDS_MAX + 16], *p, *sentence = NULL;
+        CommandDef *commands = NULL;
+        size_t n = 0;
+
+        p = stpcpy(text, "a");
+        for (size_t i = 1; i < EXEC_WORDS_MAX; i++)
+                p = stpcpy(p, " a");
+        assert_int_equal(exec_line_parse(text, NULL, &commands, &n, &sentence), 0);
+        stpcpy(p, " a");
+        assert_int_equal(exec_line_parse(text, NULL, &commands, &n, &sentence), -EINVAL);
+        assert_non_null(strstr(sentence, "more than 4096 words"));
+        sentence = mfree(sentence);
+
+        for (; n < JOB_COMMANDS_MAX;)
+                assert_int_equal(exec_line_parse("a", NULL, &commands, &n, &sentence), 0);
+        assert_int_equal(exec_line_parse("a", NULL, &commands, &n, &sentence), -EINVAL);
+        assert_non_null(strstr(sentence, "more than 64 commands"));
+        assert_int_equal(n, JOB_COMMANDS_MAX);
+        free(sentence);
+        free_commands(commands, n);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_rows),
+                cmocka_unit_test(test_without_specifiers),
+                cmocka_unit_test(test_limits),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

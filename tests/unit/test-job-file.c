@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Texts -> definitions: every key, merging, defaults, the digest, templates. What a bad file is told is in bad-jobs.h,
+ * which the loader's test goes through; here is what is left. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "config/job-file.h"
+#include "config/key-table.h"
+#include "util/strv.h"
+
+#define HOST "vaktmester"
+#define RUN  "[Run]\nExec=/bin/true\n"
+
+/* Builds a job of a file and up to two drop-ins. */
+static int build(const char *name, const char *file, const char *one, const char *two, Diagnostics *d, JobDef **ret) {
+        const char *const contents[] = { file, one, two };
+        JobText texts[3] = {};
+        size_t n = 0;
+        int r;
+
+        for (; n < ELEMENTSOF(texts) && contents[n]; n++) {
+                char path[] = "/j/a.job";
+
+                path[3] = (char)('a' + n);
+                texts[n] = (JobText){ .path = strdup(path), .bytes = strdup(contents[n]), .n = strlen(contents[n]) };
+        }
+        r = job_file_build(name, HOST, texts, n, d, ret);
+        for (size_t i = 0; i < n; i++)
+                job_text_done(&texts[i]);
+        return r;
+}
+
+static JobDef *build_good(const char *name, const char *file, const char *one, const char *two) {
+        Diagnostics d = {};
+        JobDef *def = NULL;
+
+        if (build(name, file, one, two, &d, &def) < 0)
+                fail_msg("%s:%u: %s", d.items[0].file, d.items[0].line, d.items[0].message);
+        assert_int_equal(d.n_items, 0);
+        return def;
+}
+
+static void test_defaults(void **state) {
+        JobDef *d = build_good("a", RUN, NULL, NULL);
+
+        assert_string_equal(d->name, "a");
+        assert_string_equal(d->fragment, "/j/a.job");
+        assert_null(d->description);
+        assert_null(d->documentation);
+        assert_null(d->tags);
+        assert_true(d->enabled);
+        assert_int_equal(d->n_triggers, 0);
+        assert_int_equal(d->n_commands, 1);
+        assert_true(d->timeout == 0);
+        assert_int_equal(d->overlap, OVERLAP_QUEUE);
+        assert_int_equal(d->queue_max, 1);
+        assert_int_equal(d->max_parallel, 16);
+        assert_int_equal(d->n_ref, 1);
+        job_def_unref(d);
+}
+
+static void test_every_key(void **state) {
+        JobDef *d = build_good("a",
+                               "[Job]\n"
+                               "Description=Nightly backup ; of # /srv\n"
+                               "Documentation=man:backup(8) https://example.org/x\n"
+                               "Documentation=file:///usr/share/doc/x\n"
+                               "Enabled=No\n"
+                               "Tags=nightly  disk\n"
+                               "[Timer]\n"
+                               "OnInterval=1h 30min\n"
+                               "OnBootSec=2min\n"
+                               "OnInterval=1ms\n"
+                               "OnStartupSec=0\n"
+                               "[Run]\n"
+                               "Exec=-/bin/a 'b c'\n"
+                               "Exec=d ; e\n"
+                               "TimeoutSec=90\n"
+                               "Overlap=parallel\n"
+                               "QueueMax=100000\n"
+                               "MaxParallel=3\n"
+                               "X-Colour=red\n"
+                               "[X-Ours]\n"
+                               "Anything=goes\n",
+                               NULL, NULL);
+
+        assert_string_equal(d->description, "Nightly backup ; of # /srv");
+        assert_int_equal(strv_length(d->documentation), 3);
+        assert_string_equal(d->documentation[2], "file:///usr/share/doc/x");
+        assert_false(d->enabled);
+        assert_int_equal(strv_length(d->tags), 2);
+        assert_string_equal(d->tags[1], "disk");
+        assert_int_equal(d->n_triggers, 4);
+        assert_int_equal(d->triggers[0].type, TRIGGER_INTERVAL);
+        assert_true(d->triggers[0].span == 90 * USEC_PER_MINUTE);
+        assert_string_equal(d->triggers[0].expression, "1h 30min");
+        assert_int_equal(d->triggers[1].type, TRIGGER_BOOT);
+        assert_true(d->triggers[2].span == USEC_PER_MSEC);
+        assert_int_equal(d->triggers[3].type, TRIGGER_STARTUP);
+        assert_true(d->triggers[3].span == 0);
+        assert_int_equal(d->n_commands, 3);
+        assert_int_equal(d->commands[0].flags, COMMAND_IGNORE_FAILURE);
+        assert_string_equal(d->commands[0].argv[1], "b c");
+        assert_string_equal(d->commands[2].path, "e");
+        assert_true(d->timeout == 90 * USEC_PER_SEC);
+        assert_int_equal(d->overlap, OVERLAP_PARALLEL);
+        assert_int_equal(d->queue_max, 100000);
+        assert_int_equal(d->max_parallel, 3);
+        job_def_unref(d);
+}
+
+static void test_shell(void **state) {
+        JobDef *d =
+                build_good("a", "[Run]\nShell=false\nShell=du -sh \"$HOME\" ; echo 100%% # \\\n  'x'\n", NULL, NULL);
+
+        assert_int_equal(d->n_commands, 1);
+        assert_string_equal(d->commands[0].path, "/bin/sh");
+        assert_int_equal(d->commands[0].flags, COMMAND_NO_EXPAND);
+        assert_int_equal(strv_length(d->commands[0].argv), 3);
+        assert_string_equal(d->commands[0].argv[0], "/bin/sh");
+        assert_string_equal(d->commands[0].argv[1], "-c");
+        assert_string_equal(d->commands[0].argv[2], "du -sh \"$HOME\" ; echo 100% #  'x'");
+        job_def_unref(d);
+}
+
+static void test_specifiers(void **state) {
+        JobDef *d = build_good("backup@srv",
+                               "[Job]\nDescription=%i on %h by %j, 100%%\nTags=%i x\n[Timer]\nOnInterval=1h\n"
+                               "[Run]\nExec=/bin/%i %j '%h'\n",
+                               NULL, NULL);
+
+        assert_string_equal(d->description, "srv on " HOST " by backup@srv, 100%");
+        assert_string_equal(d->tags[0], "srv");
+        assert_string_equal(d->commands[0].path, "/bin/srv");
+        assert_string_equal(d->commands[0].argv[1], "backup@srv");
+        assert_string_equal(d->commands[0].argv[2], HOST);
+        job_def_unref(d);
+}
+
+static void test_merge(void **state) {
+        static const char file[] = "[Job]\nDescription=one\nDocumentation=man:a\nTags=a\n"
+                                   "[Timer]\nOnInterval=1h\nOnBootSec=1min\n"
+                                   "[Run]\nExec=/bin/a\nTimeoutSec=5\nOverlap=skip\nQueueMax=7\nMaxParallel=2\n";
+        JobDef *d = build_good("a", file,
+                               "[Job]\nDescription=two\nTags=b\n[Timer]\nOnInterval=2h\n[Run]\nExec=/bin/b\n", NULL);
+
+        assert_string_equal(d->description, "two");
+        assert_int_equal(strv_length(d->tags), 2);
+        assert_int_equal(d->n_triggers, 3);
+        assert_int_equal(d->n_commands, 2);
+        job_def_unref(d);
+
+        /* an empty value clears what is repeatable, of this key only, and brings the default of the others back */
+        d = build_good("a", file,
+                       "[Job]\nDescription=\nDocumentation=\nTags=\nEnabled=\n[Timer]\nOnInterval=\n"
+                       "[Run]\nExec=\nExec=/bin/c\nTimeoutSec=\nOverlap=\nQueueMax=\nMaxParallel=\n",
+                       "[Timer]\nOnInterval=3h\n");
+        assert_null(d->description);
+        assert_null(d->documentation);
+        assert_null(d->tags);
+        assert_true(d->enabled);
+        assert_int_equal(d->n_triggers, 2);
+        assert_int_equal(d->triggers[0].type, TRIGGER_BOOT);
+        assert_string_equal(d->triggers[1].expression, "3h");
+        assert_int_equal(d->n_commands, 1);
+        assert_string_equal(d->commands[0].path, "/bin/c");
+        assert_true(d->timeout == 0);
+        assert_int_equal(d->overlap, OVERLAP_QUEUE);
+        assert_int_equal(d->queue_max, 1);
+        assert_int_equal(d->max_parallel, 16);
+        job_def_unref(d);
+
+        /* from a command to a shell line and back */
+        d = build_good("a", file, "[Run]\nExec=\nShell=true\n", NULL);
+        assert_string_equal(d->commands[0].path, "/bin/sh");
+        job_def_unref(d);
+        d = build_good("a", "[Run]\nShell=true\n", "[Run]\nShell=\nExec=/bin/a\n", NULL);
+        assert_string_equal(d->commands[0].path, "/bin/a");
+        job_def_unref(d);
+
+        d = build_good("a", "[Run]\nExec=/bin/true\nTimeoutSec=0\n", NULL, NULL);
+        assert_true(d->timeout == USEC_INFINITY);
+        job_def_unref(d);
+}
+
+/* What only the whole tells, and which file is told then. */
+static const struct {
+        int line;
+        const char *file, *dropin;
+        const char *fault; /* FILE:LINE: and a part of the sentence */
+} whole_rows[] = {
+        { __LINE__, "[Run]\nShell=true\n", RUN, "/j/b.job:2: The job has both" },
+        { __LINE__, RUN "Exec=/bin/b\n", "[Run]\n\nShell=true\n", "/j/b.job:3: The job has both" },
+        { __LINE__, "[Run]\nShell=true\nExec=/bin/a\nExec=/bin/b\n", NULL, "/j/a.job:3: The job has both" },
+        { __LINE__, RUN, "[Timer]\nOnBootSec=1\n[Run]\nExec=\n", "/j/b.job:2: The job has nothing to run" },
+        { __LINE__, "[Timer]\nOnInterval=1h\nOnBootSec=1\nOnInterval=\n", NULL, "/j/a.job:3: The job has nothing" },
+        { __LINE__, "[Run]\nTimeoutSec=1\n", NULL, "/j/a.job:0: The job has nothing to run" },
+        { __LINE__, "# only this\n", NULL, "/j/a.job:0: The job has nothing to run" },
+        { __LINE__, "[Run]\nExce=x\n", NULL, "/j/a.job:2: Unknown key Exce=" },
+        { __LINE__, RUN, "[Run]\nQueueMax=-1\n", "/j/b.job:2: QueueMax=-1 is no whole number" },
+        { __LINE__, RUN "QueueMax=99999999999999999999\n", NULL,
+          "/j/a.job:3: QueueMax=99999999999999999999 is out of" },
+        { __LINE__, RUN "QueueMax=1 2\n", NULL, "/j/a.job:3: QueueMax=1 2 is no whole number" },
+        { __LINE__, RUN "MaxParallel=0\n", NULL, "/j/a.job:3: MaxParallel=0 is out of range" },
+        { __LINE__, RUN "TimeoutSec=1h 30x\n", NULL, "/j/a.job:3: TimeoutSec=1h 30x is no time span" },
+        { __LINE__, RUN "Overlap=Skip\n", NULL, "/j/a.job:3: Overlap=Skip is unknown" },
+        { __LINE__, "[Timer]\nOnStartupSec=infinity\n" RUN, NULL, "/j/a.job:2: OnStartupSec=infinity never comes" },
+        { __LINE__, "[Service]\nUser=root\n" RUN, NULL,
+          "/j/a.job:1: Unknown section [Service]. The sections here are: "
+          "[Job], [Timer], [Run]." },
+        { __LINE__, "[job]\n" RUN, NULL, "/j/a.job:1: Unknown section [job]. Did you mean [Job]?" },
+        { __LINE__, "[Job]\nOnInterval=1\n" RUN, NULL,
+          "/j/a.job:2: OnInterval= stands in section [Job] and belongs in" },
+        { __LINE__, "[Job]\nOnIntrval=1\n" RUN, NULL,
+          "/j/a.job:2: Unknown key OnIntrval= in section [Job]. Did you mean "
+          "OnInterval= in section [Timer]?" },
+        { __LINE__, "X-a=1\nExec=x\n" RUN, NULL, "/j/a.job:2: Exec= stands before the first section" },
+        { __LINE__, "[Job]\nDescription=%q\n" RUN, NULL, "/j/a.job:2: %q is no specifier" },
+};
+
+static void test_whole(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(whole_rows); i++) {
+                char shown[1024] = "";
+                Diagnostics d = {};
+                JobDef *def = NULL;
+                int r = build("a", whole_rows[i].file, whole_rows[i].dropin, NULL, &d, &def);
+
+                if (d.n_items > 0)
+                        (void)snprintf(shown, sizeof(shown), "%s:%u: %s", d.items[0].file, d.items[0].line,
+                                       d.items[0].message);
+                if (r != -EINVAL || d.n_items != 1 || def || !startswith(shown, whole_rows[i].fault))
+                        fail_msg("row of line %d: %d, %zu, %s", whole_rows[i].line, r, d.n_items, shown);
+                diagnostics_done(&d);
+        }
+}
+
+/* A file of nothing but faults has twenty of them told, and the others counted. */
+static void test_many_faults(void **state) {
+        char text[8192] = "[Run]\n", *p = text + strlen(text);
+        Diagnostics d = {};
+        JobDef *def = NULL;
+
+        for (unsigned i = 0; i < 100; i++)
+                p += sprintf(p, "Wrong%u=x\n", i);
+        assert_int_equal(build("a", text, NULL, NULL, &d, &def), -EINVAL);
+        assert_int_equal(d.n_items, DIAGNOSTICS_PER_FILE_MAX + 1);
+        assert_int_equal(d.items[19].line, 21);
+        assert_non_null(strstr(d.items[20].message, "80 further faults"));
+        diagnostics_done(&d);
+}
+
+static void test_long_text(void **state) {
+        char text[2048], *p;
+        Diagnostics d = {};
+        JobDef *def = NULL;
+
+        p = stpcpy(text, RUN "[Job]\nDescription=");
+        memset(p, 'x', KEY_TEXT_MAX + 1);
+        p[KEY_TEXT_MAX + 1] = '\0';
+        assert_int_equal(build("a", text, NULL, NULL, &d, &def), -EINVAL);
+        assert_int_equal(d.items[0].line, 4);
+        assert_non_null(strstr(d.items[0].message, "x… is longer than 1024 bytes"));
+        diagnostics_done(&d);
+        p[KEY_TEXT_MAX] = '\0';
+        assert_int_equal(build("a", text, NULL, NULL, &d, &def), 0);
+        job_def_unref(def);
+}
+
+static uint64_t digest(const char *name, const char *file, const char *dropin) {
+        JobDef *d = build_good(name, file, dropin, NULL);
+        uint64_t digest = d->digest;
+
+        job_def_unref(d);
+        return digest;
+}
+
+static void test_digest(void **state) {
+        uint64_t base = digest("a", RUN "TimeoutSec=5\n", NULL);
+
+        /* what changes nothing */
+        assert_true(base == digest("a", "# x\n\n[Run]\n  Exec = /bin/true  \r\nTimeoutSec=\\\n5\n", NULL));
+        assert_true(base == digest("a", RUN "X-y=1\n[X-z]\na=b\n[Run]\nTimeoutSec=5\n", NULL));
+        assert_true(base == digest("a", RUN, "[Run]\nTimeoutSec=5\n"));
+        /* what does */
+        assert_true(base != digest("b", RUN "TimeoutSec=5\n", NULL));
+        assert_true(base != digest("a", RUN "TimeoutSec=5 \n[Job]\nEnabled=yes\n", NULL));
+        assert_true(base != digest("a", RUN "TimeoutSec=6\n", NULL));
+        assert_true(base != digest("a", "[Run]\nTimeoutSec=5\nExec=/bin/true\n", NULL));
+        assert_true(base != digest("a", RUN "TimeoutSec=5\n", "[Run]\nTimeoutSec=5\n"));
+}
+
+static void test_edit_distance(void **state) {
+        static const struct {
+                int line;
+                const char *a, *b;
+                unsigned distance;
+        } rows[] = {
+                { __LINE__, "", "", 0 },         { __LINE__, "abc", "abc", 0 },
+                { __LINE__, "abc", "ABC", 0 },   { __LINE__, "abc", "", 3 },
+                { __LINE__, "abc", "acb", 1 },   { __LINE__, "abc", "abd", 1 },
+                { __LINE__, "abc", "abcd", 1 },  { __LINE__, "abc", "bc", 1 },
+                { __LINE__, "abcd", "badc", 2 }, { __LINE__, "abcdef", "uvwxyz", 4 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                if (edit_distance(rows[i].a, rows[i].b, 3) != rows[i].distance ||
+                    edit_distance(rows[i].b, rows[i].a, 3) != rows[i].distance)
+                        fail_msg("row of line %d: %u", rows[i].line, edit_distance(rows[i].a, rows[i].b, 3));
+}
+
+static const struct {
+        int line;
+        const char *text;
+        const char *fault; /* NULL: a good template */
+} template_rows[] = {
+        { __LINE__, "[Run]\nExec=/opt/%i/run %j\n", NULL },
+        { __LINE__, "[Run]\nExec=%i/run\n", NULL },
+        { __LINE__, "[Timer]\nOnInterval=%i\n[Run]\nShell=%i\nOverlap=%i\nQueueMax=%i\n", NULL },
+        { __LINE__, "[Run]\nExec=%i%q\n", "%q is no specifier" },
+        { __LINE__, "[Run]\nShell=%i%q\n", "%q is no specifier" },
+        { __LINE__, "[Run]\nExec=bin/run\n", "neither an absolute" },
+        { __LINE__, "[Timer]\nOnInterval=0\n" RUN, "shorter than" },
+        { __LINE__, "[Job]\nDescription=%i\n", "nothing to run" },
+        { __LINE__, "[Run]\nFoo=%i\n", "Unknown key" },
+};
+
+static void test_templates(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(template_rows); i++) {
+                JobText text = { .path = (char *)"/j/a@.job",
+                                 .bytes = (char *)template_rows[i].text,
+                                 .n = strlen(template_rows[i].text) };
+                Diagnostics d = {};
+                int r = job_file_check_template("a@", HOST, &text, 1, &d);
+
+                if (template_rows[i].fault ? r != -EINVAL || !strstr(d.items[0].message, template_rows[i].fault)
+                                           : r != 0)
+                        fail_msg("row of line %d: %d %s", template_rows[i].line, r,
+                                 d.n_items > 0 ? d.items[0].message : "");
+                diagnostics_done(&d);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_defaults),      cmocka_unit_test(test_every_key), cmocka_unit_test(test_shell),
+                cmocka_unit_test(test_specifiers),    cmocka_unit_test(test_merge),     cmocka_unit_test(test_whole),
+                cmocka_unit_test(test_many_faults),   cmocka_unit_test(test_long_text), cmocka_unit_test(test_digest),
+                cmocka_unit_test(test_edit_distance), cmocka_unit_test(test_templates),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

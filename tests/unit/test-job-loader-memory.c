@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Memory that runs out anywhere: each allocation of a load fails once, in turn (the linker puts the functions below
+ * in the place of malloc() and its like). The load says so, the state before it stands, and nothing leaks, which the
+ * sanitizers and valgrind judge. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+#include <ftw.h>
+#include <sys/stat.h>
+
+#include "bad-jobs.h"
+#include "config/job-loader-internal.h"
+#include "config/settings.h"
+
+/* Allocations until one fails; negative: none does. */
+static long countdown = -1;
+
+static bool fails(void) {
+        return countdown >= 0 && countdown-- == 0;
+}
+
+#define WRAP(type, name, parameters, arguments) \
+        type __real_##name parameters;          \
+        type __wrap_##name parameters;          \
+        type __wrap_##name parameters {         \
+                if (fails()) {                  \
+                        errno = ENOMEM;         \
+                        return NULL;            \
+                }                               \
+                return __real_##name arguments; \
+        }
+
+WRAP(void *, malloc, (size_t n), (n))
+WRAP(void *, calloc, (size_t n, size_t size), (n, size))
+WRAP(void *, realloc, (void *p, size_t n), (p, n))
+WRAP(void *, reallocarray, (void *p, size_t n, size_t size), (p, n, size))
+WRAP(char *, strdup, (const char *s), (s))
+WRAP(char *, strndup, (const char *s, size_t n), (s, n))
+
+/* Both are called with and without _FORTIFY_SOURCE's check. */
+int __wrap_vasprintf(char **ret, const char *format, va_list ap);
+int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list ap);
+int __wrap_asprintf(char **ret, const char *format, ...) _printf_(2, 3);
+int __wrap___asprintf_chk(char **ret, int flag, const char *format, ...) _printf_(3, 4);
+int __real_vasprintf(char **ret, const char *format, va_list ap);
+
+int __wrap_vasprintf(char **ret, const char *format, va_list ap) {
+        return fails() ? -1 : __real_vasprintf(ret, format, ap);
+}
+
+int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list ap) {
+        return fails() ? -1 : __real_vasprintf(ret, format, ap);
+}
+
+int __wrap_asprintf(char **ret, const char *format, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = fails() ? -1 : __real_vasprintf(ret, format, ap);
+        va_end(ap);
+        return r;
+}
+
+int __wrap___asprintf_chk(char **ret, int flag, const char *format, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = fails() ? -1 : __real_vasprintf(ret, format, ap);
+        va_end(ap);
+        return r;
+}
+
+static char root[] = "/tmp/vakt-memory-XXXXXX", folder_a[64], folder_b[64];
+
+static void put(const char *folder, const char *name, const char *content) {
+        char path[PATH_MAX];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        bad_job_write(path, content, strlen(content));
+}
+
+static void make_folder(const char *folder, const char *name) {
+        char path[PATH_MAX];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        assert_int_equal(mkdir(path, 0755), 0);
+}
+
+static int setup(void **state) {
+        assert_non_null(mkdtemp(root));
+        (void)snprintf(folder_a, sizeof(folder_a), "%s/a", root);
+        (void)snprintf(folder_b, sizeof(folder_b), "%s/b", root);
+        make_folder(root, "a");
+        make_folder(root, "b");
+        make_folder(folder_a, "x.job.d");
+        make_folder(folder_a, "t@.job.d");
+        make_folder(folder_a, "t@1.job.d");
+        make_folder(root, "vaktd.conf.d");
+        return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        return remove(path);
+}
+
+static int teardown(void **state) {
+        return nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+#define FULL                                                                                         \
+        "[Job]\nDescription=%j on %h\nDocumentation=man:x man:y\nTags=a b\n[Timer]\nOnInterval=1h\n" \
+        "OnBootSec=1\nOnBootSec=\n[Run]\nExec=/bin/a 'b c' ; @d e\nTimeoutSec=5\n"
+
+static void put_files(const char *version) {
+        char text[64];
+
+        (void)snprintf(text, sizeof(text), "[Run]\nQueueMax=%s\n", version);
+        put(folder_b, "x.job", FULL);
+        put(folder_a, "x.job.d/1.conf", text);
+        put(folder_b, "shell.job", "[Run]\nShell=true\n");
+        put(folder_b, "bad.job", "[Run]\nExec=a\nExce=x\nTimeoutSec=x\n[Foo]\n[Bar\n");
+        put(folder_b, "no name.job", "");
+        put(folder_b, "t@.job", "[Run]\nExec=/bin/%i\n");
+        put(folder_a, "t@.job.d/1.conf", text);
+        put(folder_a, "t@1.job.d/1.conf", text);
+        put(folder_a, "t@2.job", "[Run]\nExec=/bin/%i %j\n");
+        put(root, "vaktd.conf", "[Manager]\nMaxRunning=3\nExecutor=wrong\n");
+        put(root, "vaktd.conf.d/1.conf", "[Manager]\nLogLevel=debug\n");
+}
+
+#define LATER INT64_MAX / 2
+
+/* Loads with the nth allocation failing, for every n; the state of before has to stand until the load gets through. */
+static void load_without_memory(JobLoader *l, unsigned expected_queue) {
+        long n = 0;
+        int r;
+
+        do {
+                const LoadedJob *jobs;
+                size_t n_before, n_after;
+                JobDef *before, *after;
+
+                jobs = job_loader_jobs(l, &n_before);
+                before = n_before > 0 ? jobs[n_before - 1].def : NULL;
+                countdown = n++;
+                r = job_loader_load_at(l, LATER, LOADER_JOBS_MAX);
+                countdown = -1;
+                jobs = job_loader_jobs(l, &n_after);
+                after = n_after > 0 ? jobs[n_after - 1].def : NULL;
+                if (r < 0) {
+                        assert_int_equal(r, -ENOMEM);
+                        assert_int_equal(n_before, n_after);
+                        assert_ptr_equal(before, after);
+                } else {
+                        assert_int_equal(n_after, 4);
+                        assert_int_equal(after->queue_max, expected_queue);
+                }
+        } while (r < 0);
+        assert_true(n > 10);
+}
+
+static void test_load(void **state) {
+        char *dirs[] = { folder_a, folder_b, NULL };
+        JobLoader *l = NULL;
+        long n = 0;
+        int r;
+
+        put_files("1");
+        do {
+                countdown = n++;
+                r = job_loader_new(&l, dirs, getuid());
+                countdown = -1;
+        } while (r < 0);
+        load_without_memory(l, 1);
+        load_without_memory(l, 1); /* nothing changed: what is known is taken over */
+        put_files("2");
+        load_without_memory(l, 2);
+        /* a folder that cannot be read any more: all is carried over */
+        assert_int_equal(chmod(folder_a, 0777), 0);
+        assert_int_equal(chmod(folder_b, 0777), 0);
+        load_without_memory(l, 2);
+        assert_int_equal(chmod(folder_a, 0755), 0);
+        assert_int_equal(chmod(folder_b, 0755), 0);
+        load_without_memory(l, 2);
+        /* files that went bad */
+        put_files("wrong");
+        load_without_memory(l, 2);
+        job_loader_free(l);
+}
+
+static void test_instance(void **state) {
+        char *dirs[] = { folder_a, folder_b, NULL };
+        JobLoader *l = NULL;
+
+        put_files("1");
+        assert_int_equal(job_loader_new(&l, dirs, getuid()), 0);
+        assert_int_equal(job_loader_load(l), 0);
+        for (unsigned instance = 1; instance < 5; instance++) {
+                char name[] = "t@0";
+                JobDef *def = NULL;
+                long n = 0;
+                int r;
+
+                name[2] = (char)('0' + instance);
+                do {
+                        countdown = n++;
+                        r = job_loader_instantiate(l, name, &def, NULL);
+                        countdown = -1;
+                        assert_true(r == 0 || r == -ENOMEM);
+                } while (r < 0);
+                assert_string_equal(def->name, name);
+                job_def_unref(def);
+        }
+        job_loader_free(l);
+}
+
+static void test_check_and_settings(void **state) {
+        char path[128];
+        long n;
+        int r;
+
+        put_files("1");
+        (void)snprintf(path, sizeof(path), "%s/bad.job", folder_b);
+        n = 0;
+        do {
+                Diagnostics d = {};
+
+                countdown = n++;
+                r = job_file_check(path, getuid(), &d);
+                countdown = -1;
+                assert_true(r == 0 || r == -ENOMEM);
+                assert_true(r < 0 || d.n_items == 4);
+                diagnostics_done(&d);
+        } while (r < 0);
+
+        (void)snprintf(path, sizeof(path), "%s/vaktd.conf", root);
+        n = 0;
+        do {
+                Diagnostics d = {};
+                Settings s = { .max_running = 77 };
+
+                countdown = n++;
+                r = settings_load(&s, path, getuid(), &d);
+                countdown = -1;
+                assert_true(r == -EINVAL || r == -ENOMEM);
+                assert_int_equal(s.max_running, 77);
+                assert_true(r == -ENOMEM || d.n_items == 1);
+                diagnostics_done(&d);
+        } while (r == -ENOMEM);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_load),
+                cmocka_unit_test(test_instance),
+                cmocka_unit_test(test_check_and_settings),
+        };
+
+        return cmocka_run_group_tests(tests, setup, teardown);
+}
