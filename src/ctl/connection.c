@@ -217,6 +217,10 @@ static void remember_daemon(Connection *c, sd_bus_message *reply) {
         c->daemon_name = sender ? alloc_string(sender) : NULL;
 }
 
+bool connection_is_bus(const Connection *c) {
+        return c->bus && !c->on_socket;
+}
+
 bool connection_sent_by_daemon(const Connection *c, sd_bus_message *signal) {
         return c->on_socket || streq_ptr(sd_bus_message_get_sender(signal), c->daemon_name);
 }
@@ -259,23 +263,31 @@ static bool may_send_again(const Connection *c, const MethodCall *call, ErrorKin
         return false;
 }
 
-/* Opens the connection and calls. ret_again: worth another try. */
+/* How a try failed, and whether another one is worth while. */
+typedef struct Failure {
+        ErrorKind kind;
+        bool again;
+} Failure;
+
+/* Opens the connection and calls. */
 static int try_call(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
-                    const char *types, va_list ap, bool *ret_again) {
+                    const char *types, va_list ap, Failure *ret_failure) {
         ErrorKind kind;
         int r;
 
         r = connection_open(c);
         if (r < 0) { /* nothing was sent */
                 kind = error_meaning(NULL, r)->kind;
-                *ret_again = kind == ERROR_BROKEN || (kind == ERROR_ABSENT && c->answered);
+                ret_failure->kind = kind;
+                ret_failure->again = kind == ERROR_BROKEN || (kind == ERROR_ABSENT && c->answered);
                 return r;
         }
         r = call_once(c, call, reterr, ret, types, ap);
         if (r >= 0)
                 return r;
         kind = error_meaning(reterr, r)->kind;
-        *ret_again = may_send_again(c, call, kind);
+        ret_failure->kind = kind;
+        ret_failure->again = may_send_again(c, call, kind);
         if (kind == ERROR_ABSENT)
                 return -EHOSTDOWN;
         if (kind != ERROR_BROKEN || !call->changes)
@@ -289,17 +301,18 @@ int connection_callv(Connection *c, const MethodCall *call, sd_bus_error *reterr
         usec_t deadline = now_clock(CLOCK_MONOTONIC) + RETRY_FOR;
 
         for (usec_t pause = RETRY_PAUSE_MIN;; pause = MIN(2 * pause, RETRY_PAUSE_MAX)) {
-                bool again = false;
+                Failure failure = { ERROR_FINAL, false };
                 va_list copy;
                 int r;
 
                 va_copy(copy, ap);
-                r = try_call(c, call, reterr, ret, types, copy, &again);
+                r = try_call(c, call, reterr, ret, types, copy, &failure);
                 va_end(copy);
-                if (r >= 0 || !again || call->once || now_clock(CLOCK_MONOTONIC) + pause > deadline)
+                if (r >= 0 || !failure.again || call->once || now_clock(CLOCK_MONOTONIC) + pause > deadline)
                         return r;
                 sd_bus_error_free(reterr);
-                connection_drop(c);
+                if (failure.kind == ERROR_BROKEN || c->on_socket) /* a bus stays when the daemon goes */
+                        connection_drop(c);
                 (void)usleep((useconds_t)pause);
         }
 }

@@ -52,6 +52,9 @@ int connection_call(Connection *c, const MethodCall *call, sd_bus_error *reterr,
 int connection_callv(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
                      const char *types, va_list ap);
 
+/* True when what is connected is a bus, on which the daemon comes and goes. */
+bool connection_is_bus(const Connection *c);
+
 /* True when a signal was sent by the daemon that answered last: on a bus, anybody may send one. */
 bool connection_sent_by_daemon(const Connection *c, sd_bus_message *signal);
 

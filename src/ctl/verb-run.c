@@ -14,12 +14,16 @@
 #include "ctl/json.h"
 #include "ctl/run-view.h"
 
+#define OWNER_MATCH                                                                 \
+        "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus'," \
+        "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" VAKTD_NAME "'"
+
 typedef struct Waiter {
         Ctl *ctl;
         sd_event *event;
         sd_event_source *interrupts[2];
         sd_bus *bus; /* whose signals are subscribed to */
-        sd_bus_slot *finished_slot, *output_slot, *disconnected_slot;
+        sd_bus_slot *finished_slot, *output_slot, *disconnected_slot, *owner_slot;
 
         const char *job; /* as it was asked for */
         uint64_t id;     /* 0: not known yet */
@@ -34,6 +38,7 @@ static void waiter_unsubscribe(Waiter *w) {
         w->finished_slot = sd_bus_slot_unref(w->finished_slot);
         w->output_slot = sd_bus_slot_unref(w->output_slot);
         w->disconnected_slot = sd_bus_slot_unref(w->disconnected_slot);
+        w->owner_slot = sd_bus_slot_unref(w->owner_slot);
         if (w->bus)
                 (void)sd_bus_detach_event(w->bus);
         w->bus = sd_bus_unref(w->bus);
@@ -96,6 +101,16 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *rete
         return 0;
 }
 
+/* On a bus the daemon goes without the connection. That it comes, started by our own call, is no news. */
+static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        Waiter *w = userdata;
+        const char *old_owner;
+
+        if (sd_bus_message_read(m, "sss", NULL, &old_owner, NULL) >= 0 && !isempty(old_owner))
+                w->broken = true;
+        return 0;
+}
+
 static int on_interrupt(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
         Waiter *w = userdata;
 
@@ -113,12 +128,13 @@ static int waiter_subscribe(sd_bus *bus, void *userdata) {
         if (r < 0)
                 return r;
         w->bus = sd_bus_ref(bus);
-        w->broken = false;
         r = sd_bus_match_signal(bus, &w->disconnected_slot, "org.freedesktop.DBus.Local", NULL,
                                 "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, w);
         if (r >= 0)
                 r = sd_bus_match_signal(bus, &w->finished_slot, NULL, VAKTD_PATH, VAKTD_MANAGER, "RunFinished",
                                         on_finished, w);
+        if (r >= 0 && connection_is_bus(w->ctl->connection))
+                r = sd_bus_add_match(bus, &w->owner_slot, OWNER_MATCH, on_owner_changed, w);
         if (r >= 0 && w->ctl->follow)
                 r = sd_bus_match_signal(bus, &w->output_slot, NULL, VAKTD_PATH, VAKTD_MANAGER, "RunOutput", on_output,
                                         w);
@@ -232,12 +248,20 @@ static int complain_interrupted(const Waiter *w) {
         return CTL_FAILED;
 }
 
+/* Those that came while something was waited for. */
+static void process_signals(Waiter *w) {
+        while (w->bus && sd_bus_process(w->bus, NULL) > 0)
+                ;
+}
+
 /* What the run is like now. Returns as ctl_call() does. */
 static int look(Waiter *w, sd_bus_message **ret_message, RunView *ret) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
         r = read_object(w, &error, ret_message, ret);
+        if (r < 0)
+                process_signals(w);
         if (r < 0 && w->finished && run_view_read_finished(w->finished, ret) >= 0)
                 return 0;
         if (r == -ENOENT)
@@ -256,6 +280,7 @@ static int waiter_sleep(Waiter *w) {
         if (w->broken && !w->finished)
                 ctl_complain("The connection to vaktd broke; waiting on%s.",
                              w->ctl->follow ? ", without the run's output, which the journal has" : "");
+        w->broken = false;
         return 0;
 }
 
@@ -297,8 +322,7 @@ static int run_and_wait(Ctl *c, const char *job) {
         r = wait_for_end(&w, &message, &v);
         if (r != 0)
                 return r;
-        while (!w.broken && sd_bus_process(w.bus, NULL) > 0) /* lines that came before the end */
-                ;
+        process_signals(&w); /* lines that came before the end */
         if (c->json)
                 json_print(run_view_json(&v));
         if (!run_view_is_success(&v)) {

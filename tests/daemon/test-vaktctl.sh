@@ -1,0 +1,458 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# vaktctl against a real daemon without any bus, in a scratch folder: what each verb prints, and every exit code.
+# Wants VAKTD_BIN and VAKTCTL_BIN; VAKTD_WRAPPER is put before the daemon. TAP on standard output.
+
+set -u
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/vaktctl.XXXXXX")
+chmod 755 "$scratch"
+jobs=$scratch/jobs.d
+socket=$scratch/control
+mkdir "$jobs"
+mkfifo "$scratch/started" "$scratch/release"
+export LC_ALL=C.UTF-8 TZ=UTC TERM=xterm XDG_RUNTIME_DIR=$scratch/run
+unset VAKTD_SOCKET NO_COLOR SYSTEMD_COLORS COLUMNS NOTIFY_SOCKET
+daemon=
+holder_pid=
+number=0
+
+clean_up() {
+        [ -z "$daemon" ] || kill -KILL "$daemon" 2>/dev/null
+        [ -z "$holder_pid" ] || kill "$holder_pid" 2>/dev/null
+        exec 8>&- 9>&-
+        rm -rf "$scratch"
+}
+trap clean_up EXIT
+
+# --- reporting ---
+
+ok() { # STATUS DESCRIPTION
+        number=$((number + 1))
+        if [ "$1" = 0 ]; then
+                echo "ok $number - $2"
+        else
+                echo "not ok $number - $2"
+                echo "# exit status $status"
+                sed 's/^/# out: /' "$scratch/out"
+                sed 's/^/# err: /' "$scratch/err"
+        fi
+}
+
+skip() { # DESCRIPTION REASON
+        number=$((number + 1))
+        echo "ok $number - $1 # SKIP $2"
+}
+
+bail_out() {
+        echo "Bail out! $1"
+        exit 1
+}
+
+# Runs vaktctl; $status, $scratch/out and $scratch/err hold what came of it.
+ctl() {
+        status=0
+        "$VAKTCTL_BIN" --socket="$socket" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
+}
+
+# STATUS DESCRIPTION, after ctl.
+ends() {
+        [ "$status" = "$1" ]
+        ok $? "$2 ends with $1"
+}
+
+out() { # DESCRIPTION, extended regular expression in the output
+        grep -qE -- "$2" "$scratch/out"
+        ok $? "$1"
+}
+
+err() {
+        grep -qE -- "$2" "$scratch/err"
+        ok $? "$1"
+}
+
+# DESCRIPTION, Python expression about the JSON document j
+json() {
+        python3 -c 'import json, sys; j = json.load(sys.stdin); sys.exit(not ('"$2"'))' <"$scratch/out" 2>>"$scratch/err"
+        ok $? "$1"
+}
+
+# --- the daemon ---
+
+# Returns when it says READY=1, told by its notification socket.
+start_daemon() {
+        local line
+        exec 7< <(exec python3 -c '
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+s.settimeout(60)
+print("bound", flush=True)
+try:
+    while "READY=1" not in s.recv(65536).decode().split("\n"):
+        pass
+    print("ready", flush=True)
+finally:
+    os.unlink(sys.argv[1])' "$scratch/notify")
+        read -r line <&7
+        # shellcheck disable=SC2086 # the wrapper is words
+        NOTIFY_SOCKET=$scratch/notify ${VAKTD_WRAPPER-} "$VAKTD_BIN" --no-bus --executor=child \
+                --config="$scratch/vaktd.conf" --jobs-dir="$jobs" --state-dir="$scratch/state" \
+                --socket="$socket" 2>>"$scratch/log" 7<&- 8<&- 9<&- &
+        daemon=$!
+        read -r line <&7 || bail_out "the daemon did not start: $(tail -n 5 "$scratch/log")"
+        exec 7<&-
+}
+
+stop_daemon() { # SIGNAL
+        kill "-$1" "$daemon"
+        wait "$daemon" 2>/dev/null
+        daemon=
+}
+
+job() { # NAME, content on standard input
+        cat >"$jobs/$1.job"
+        chmod 644 "$jobs/$1.job"
+}
+
+# A run of these says on descriptor 8 that it runs, and ends when a line comes on descriptor 9.
+exec 8<>"$scratch/started" 9<>"$scratch/release"
+wait_for_run() { read -rt 60 _ <&8 || bail_out "no run started: $(tail -n 5 "$scratch/log")"; }
+release_run() { echo >&9; }
+
+job hello <<'END'
+[Job]
+Description=Grüßt, with a description that is far too long for any terminal that people still sit in front of
+Tags=first second
+[Timer]
+OnInterval=1d
+[Run]
+Shell=echo to output; echo to error >&2; printf 'a bell \a here\n'
+END
+job fail <<<$'[Run]\nShell=exit 7'
+job killed <<<$'[Run]\nShell=kill -TERM $$'
+job off <<<$'[Job]\nEnabled=no\n[Run]\nExec=/bin/true'
+job slow <<END
+[Run]
+Shell=echo >"$scratch/started"; read line <"$scratch/release"
+END
+job only <<END
+[Run]
+Shell=echo >"$scratch/started"; read line <"$scratch/release"
+Overlap=skip
+END
+
+# --- without a daemon ---
+
+ctl list
+ends 6 "list without a daemon"
+err "it says how to start one" "No vaktd answers at $socket .*start one"
+ctl --help
+ends 0 "--help"
+out "--help names the verbs" '^  reload '
+ctl --version
+ends 0 "--version"
+for usage in "no-such-verb" "list hello" "run" "run a b" "--no-such-option" "-x" "--wait list" "-n x history" "--lines" \
+        "run hello --json --follow"; do
+        # shellcheck disable=SC2086 # words
+        ctl $usage
+        ends 2 "'$usage'"
+done
+ctl check "$jobs/hello.job" "$jobs/fail.job"
+ends 0 "check of good files"
+out "check says how many" '^2 files checked, no fault\.'
+printf '[Run]\nExec=/bin/true\nNoSuchKey=1\n' >"$scratch/bad.job"
+chmod 644 "$scratch/bad.job"
+ctl check "$jobs/hello.job" "$scratch/bad.job"
+ends 1 "check of a bad file"
+out "check gives file, line and message" "^$scratch/bad\.job:3: .*NoSuchKey"
+ctl --json check "$scratch/bad.job"
+json "check in JSON" "[(d['file'], d['line']) for d in j] == [('$scratch/bad.job', 3)]"
+mkdir -p "$scratch/config/vaktd/jobs.d"
+cp "$scratch/bad.job" "$scratch/config/vaktd/jobs.d/"
+printf '[Manager]\nMaxRunning=many\n' >"$scratch/config/vaktd/vaktd.conf"
+XDG_CONFIG_HOME=$scratch/config ctl --user check
+ends 1 "check of all files"
+out "check reads job folders" "^$scratch/config/vaktd/jobs.d/bad.job:3: "
+out "check reads the settings" "^$scratch/config/vaktd/vaktd.conf:2: "
+
+# --- looking ---
+
+start_daemon
+ctl
+ends 0 "list"
+out "list has titles" '^JOB +STATE +LAST +NEXT +RUNS +DESCRIPTION$'
+out "list shows a job that is due" '^hello +waiting +- +in 23h 59min +0 Grüßt, .* in front of$'
+out "list shows a disabled job" '^off +disabled '
+out "list ends with a legend" '^6 jobs listed, 0 running\.$'
+ctl --no-legend
+[ "$(wc -l <"$scratch/out")" = 6 ]
+ok $? "--no-legend prints the jobs alone"
+SYSTEMD_COLORS=1 ctl list
+out "SYSTEMD_COLORS forces colours" $'\x1b'
+SYSTEMD_COLORS=1 ctl --no-color list
+! grep -q $'\x1b' "$scratch/out"
+ok $? "--no-color has the last word"
+ctl --json list
+json "list in JSON" "[r['job'] for r in j] == ['fail', 'hello', 'killed', 'off', 'only', 'slow'] and j[0]['next_usec'] is None and j[1]['next_usec'] > 10**15 and j[0]['runs'] == 0"
+VAKTD_SOCKET=$socket "$VAKTCTL_BIN" -q list >"$scratch/out" 2>"$scratch/err"
+ok $? "VAKTD_SOCKET names the socket"
+ctl status
+ends 0 "status"
+out "status shows the daemon" '^ +Jobs: 6$'
+ctl --json status
+json "status in JSON" "j['jobs'] == 6 and j['diagnostics'] == [] and j['started_usec'] > 10**15"
+ctl status hello off
+ends 0 "status of jobs"
+out "status shows the file" "^ +File: $jobs/hello\.job$"
+out "status shows triggers" '^ +Triggers: OnInterval=1d$'
+out "status shows the second job" '^\S+ off$'
+ctl --json status hello
+json "status of a job in JSON" "j[0]['job'] == 'hello' and j[0]['tags'] == ['first', 'second'] and j[0]['triggers'] == [{'key': 'OnInterval', 'value': '1d'}] and j[0]['last_runs'] == []"
+ctl history
+ends 0 "history of nothing"
+out "history says that nothing ran" '^Nothing has run yet'
+for verb in "status" "history" "cat" "run" "run --wait" "pause" "resume" "cancel"; do
+        # shellcheck disable=SC2086 # words
+        ctl $verb no-such-job
+        ends 4 "$verb of a job that is not there"
+done
+ctl cancel 4711
+ends 4 "cancel of a run that is not there"
+ctl status hello no-such-job off
+ends 4 "status with one job that is not there"
+out "the others are shown" '^\S+ off$'
+
+# --- running ---
+
+ctl run hello --wait
+ends 0 "run --wait"
+out "run --wait tells the result" '^Run 1 of job hello succeeded after [0-9.]+m?s\.$'
+ctl --json run hello --wait
+json "run --wait in JSON" "j['job'] == 'hello' and j['state'] == 'done' and j['result'] == 'success' and j['cause'] == 'manual' and j['ended_usec'] >= j['started_usec'] > 0"
+ctl -q --wait run hello
+[ ! -s "$scratch/out" ]
+ok $? "-q says nothing"
+ctl run fail --wait
+ends 3 "run --wait of a job that fails"
+err "it tells the exit code" '^Run [0-9]+ of job fail failed with exit code 7 after '
+ctl run killed --wait
+ends 3 "run --wait of a job that is killed"
+err "it tells the signal" 'was killed by signal TERM after '
+ctl run hello --follow
+ends 0 "run --follow"
+printf 'to output\na bell \a here\n' | cmp -s - "$scratch/out"
+ok $? "--follow prints the output as it is"
+err "--follow prints standard error" '^to error$'
+err "--follow tells the result on standard error" '^Run [0-9]+ of job hello succeeded '
+ctl -q run fail --follow
+ends 3 "run --follow of a job that fails"
+ctl run off
+ends 1 "run of a disabled job"
+err "it says why" 'disabled'
+
+ctl -q run only
+id=$(cat "$scratch/out")
+[ "$status" = 0 ] && [ -n "$id" ] && [ -z "${id//[0-9]/}" ]
+ok $? "run -q prints the bare number"
+wait_for_run
+ctl list
+out "list shows the run" '^only +running '
+out "list counts it" ', 1 running\.$'
+ctl run only
+ends 1 "run that is refused"
+err "it says why" '^Run [0-9]+ of job only was refused: '
+ctl run only --wait
+ends 3 "run --wait that is refused"
+err "it says why" '^Run [0-9]+ of job only was refused: '
+ctl cancel "$id"
+ends 0 "cancel of a run"
+ctl cancel only
+ends 0 "cancel of a job"
+ctl --json cancel hello
+json "cancel of nothing in JSON" "j == []"
+
+"$VAKTCTL_BIN" --socket="$socket" run slow --wait >"$scratch/out" 2>"$scratch/err" &
+waiter=$!
+wait_for_run
+kill -INT $waiter
+status=0
+wait $waiter || status=$?
+ends 1 "run --wait that is interrupted"
+err "it says that the run goes on" '^Run [0-9]+ of job slow goes on; .vaktctl cancel [0-9]+. ends it\.$'
+release_run
+
+ctl history fail
+ends 0 "history of a job"
+out "history tells the exit code" '^ *[0-9]+ +manual +exit 7 +20[0-9-]+ [0-9:]+ +[0-9.]+m?s'
+ctl --json -n 2 history
+json "history -n in JSON" "len(j) == 2 and j[0]['id'] > j[1]['id']"
+ctl --json status fail
+json "status shows the last runs" "[r['code'] for r in j[0]['last_runs']] == [7, 7]"
+
+# --- changing ---
+
+ctl pause hello fail
+ends 0 "pause"
+ctl list
+out "list shows what is paused" '^hello +paused '
+ctl --json resume hello fail
+json "resume in JSON" "j == [{'job': 'hello', 'paused': False}, {'job': 'fail', 'paused': False}]"
+ctl pause no-such-job hello
+ends 4 "pause with one job that is not there"
+ctl resume hello
+ends 0 "resume"
+ctl reload
+ends 0 "reload"
+out "reload says so" '^Reloaded\.$'
+mkdir "$jobs/hello.job.d"
+printf '[Run]\nTimeoutSec=1min\n' >"$jobs/hello.job.d/10-time.conf"
+printf '[Run]\nNoSuchKey=1\n' >"$jobs/fail.job"
+cp "$scratch/bad.job" "$jobs/bad.job"
+ctl reload
+ends 1 "reload with bad files"
+err "reload tells file and line" "^$jobs/bad\.job:3: "
+ctl --json reload
+ends 1 "reload in JSON with bad files"
+json "reload in JSON" "[(d['file'], d['line']) for d in j] == [('$jobs/bad.job', 3), ('$jobs/fail.job', 2)]"
+ctl list
+ends 0 "list with bad files"
+out "list shows a file that was never good" '^bad +invalid '
+out "list tells the fault" "^$jobs/fail\.job:2: "
+out "list tells that the older version is in force" '^Job fail goes on with the last good version of its file\.$'
+ctl status fail
+out "status tells the fault" "^ +Fault: $jobs/fail\.job:2: "
+ctl run bad
+ends 1 "run of a job that was never good"
+ctl run fail --wait
+ends 3 "run of the version in force"
+ctl cat hello
+ends 0 "cat"
+{
+        echo "# $jobs/hello.job"
+        cat "$jobs/hello.job"
+        printf '\n# %s\n' "$jobs/hello.job.d/10-time.conf"
+        cat "$jobs/hello.job.d/10-time.conf"
+} | cmp -s - "$scratch/out"
+ok $? "cat prints the file and its drop-ins"
+ctl --json cat bad
+json "cat in JSON" "j == [{'file': '$jobs/bad.job', 'content': '[Run]\nExec=/bin/true\nNoSuchKey=1\n'}]"
+rm "$jobs/bad.job" && ctl -q reload
+
+# --- on a terminal ---
+
+terminal() { # COLUMNS ARGUMENT…
+        status=0
+        SHELL=/bin/sh script -qefc "stty cols $1; exec '$VAKTCTL_BIN' --socket='$socket' ${*:2}" "$scratch/typescript" \
+                </dev/null 2>"$scratch/err" | tr -d '\r' >"$scratch/out" || status=$?
+}
+if command -v script >/dev/null && script -qefc true /dev/null </dev/null >/dev/null 2>&1; then
+        terminal 60 --no-color list
+        python3 -c 'import sys; l = sys.stdin.read().split("\n"); sys.exit(max(map(len, l[:8])) > 60 or "…" not in l[2])' \
+                <"$scratch/out"
+        ok $? "a table is cut to the terminal"
+        terminal 60 list
+        out "a terminal gets colours" $'\x1b\\[0;1;31m'
+        NO_COLOR=1 terminal 60 list
+        ! grep -q $'\x1b' "$scratch/out"
+        ok $? "NO_COLOR turns them off"
+        terminal 80 run hello --follow
+        out "a terminal gets no control character from a run" '^a bell \\x07 here$'
+else
+        skip "on a terminal" "no pseudo terminal"
+fi
+
+# --- who may ---
+
+if [ "$(id -u)" = 0 ] && setpriv --reuid=nobody --clear-groups test -x "$VAKTCTL_BIN" -a -w "$socket"; then
+        nobody() {
+                status=0
+                setpriv --reuid=nobody --clear-groups "$VAKTCTL_BIN" --socket="$socket" "$@" \
+                        >"$scratch/out" 2>"$scratch/err" || status=$?
+        }
+        nobody list
+        ends 0 "list as nobody"
+        for verb in "run hello" "run --wait hello" "pause hello" "resume hello" "reload" "cancel 1"; do
+                # shellcheck disable=SC2086 # words
+                nobody $verb
+                ends 5 "$verb as nobody"
+        done
+        err "a refusal says so" '.'
+else
+        skip "what nobody may" "needs root, and a folder that nobody can reach"
+fi
+
+# --- when the daemon goes ---
+
+"$VAKTCTL_BIN" --socket="$socket" run slow --wait >"$scratch/out" 2>"$scratch/err" &
+waiter=$!
+wait_for_run
+stop_daemon KILL
+start_daemon
+status=0
+wait $waiter || status=$?
+ends 1 "run --wait over a daemon that was killed"
+err "it says that the run is not known any more" 'does not know run [0-9]+ of job slow any more'
+release_run
+stop_daemon TERM
+ctl list
+ends 6 "list after the daemon"
+
+# As under a service manager: the listening socket stays while the daemon is killed and started again.
+coproc HOLDER { exec python3 -c '
+import os, signal, socket, sys
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+listener.bind(sys.argv[1])
+listener.listen(128)
+child = None
+print("listening", flush=True)
+for command in sys.stdin:
+    if child:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        child = None
+    if command.strip() == "start":
+        child = os.fork()
+        if child == 0:
+            if listener.fileno() != 3:
+                os.dup2(listener.fileno(), 3)
+            os.set_inheritable(3, True)
+            os.environ["LISTEN_FDS"] = "1"
+            os.environ["LISTEN_PID"] = str(os.getpid())
+            os.execvp(sys.argv[2], sys.argv[2:])
+    print("done", flush=True)
+if child:
+    os.kill(child, signal.SIGKILL)
+' "$scratch/held" ${VAKTD_WRAPPER-} "$VAKTD_BIN" --no-bus --executor=child --config="$scratch/vaktd.conf" \
+        --jobs-dir="$jobs" --state-dir="$scratch/state" --socket="$scratch/held" 2>>"$scratch/log"; }
+holder() {
+        echo "$1" >&"${HOLDER[1]}"
+        read -r _ <&"${HOLDER[0]}"
+}
+holder_pid=$HOLDER_PID
+read -r _ <&"${HOLDER[0]}"
+socket=$scratch/held
+clients=()
+holder start
+for _ in {1..20}; do
+        "$VAKTCTL_BIN" --socket="$socket" --json list >>"$scratch/lists" 2>>"$scratch/complaints" &
+        clients+=($!)
+done
+holder start
+for _ in {1..20}; do
+        "$VAKTCTL_BIN" --socket="$socket" --json list >>"$scratch/lists" 2>>"$scratch/complaints" &
+        clients+=($!)
+done
+ctl run hello --wait
+ends 0 "run --wait while the daemon starts"
+failed=0
+for client in "${clients[@]}"; do
+        wait "$client" || failed=$((failed + 1))
+done
+status=$failed
+cp "$scratch/complaints" "$scratch/err"
+[ $failed = 0 ] && [ "$(wc -l <"$scratch/lists")" = 40 ]
+ok $? "40 lists over two restarts are answered"
+holder stop # and its daemon
+echo "1..$number"
