@@ -9,6 +9,9 @@
 
 #include "time/calendar-internal.h"
 
+#define MARGIN_DAYS          4
+#define MARGIN_DAYS_REPEATED 62
+
 int32_t components_next(const struct component *c, size_t n, int32_t from) {
         int32_t best = -1;
 
@@ -156,8 +159,8 @@ static uint8_t margin_days(const Calendar *c) {
         components = calendar_components(c, CALENDAR_DAY, &n);
         for (size_t i = 0; i < n; i++)
                 if ((components[i].stop < 0 || c->from_end) && components[i].repeat > 0)
-                        return 62;
-        return 4;
+                        return MARGIN_DAYS_REPEATED;
+        return MARGIN_DAYS;
 }
 
 static uint8_t odd_carries(const Calendar *c, bool fractions) {
@@ -306,13 +309,29 @@ int calendar_format(const Calendar *c, char **ret) {
         return 0;
 }
 
-/* The answer by masks when nothing between here and there can make systemd's differ: the elapse lies well within the
- * period of the zone that we are in, and no field loses a value. Returns 1 then, 0 when the way
- * has to be walked, -ENOENT when the wall clock alone says that it is over. */
-static int next_within_period(const Calendar *c, usec_t start, usec_t *ret) {
-        const int64_t seconds = (int64_t)(start / USEC_PER_SEC);
-        ZonePeriod here;
-        int64_t instant;
+/* Whether systemd gets over the change at the end of a period as if it was not there, on its way to an elapse far
+ * behind it. It stumbles when the clock skips midnight, from where it looks at a day; and when it tried a day 29 to 31
+ * of a shorter month, comes back from behind the change that is at the start of the next one. */
+static bool change_is_harmless(const Calendar *c, const ZonePeriod *before, const ZonePeriod *after) {
+        int64_t from = before->until + before->offset, to = before->until + after->offset;
+        struct civil day;
+        int length;
+
+        if (to > from && (to - 1) / SECONDS_PER_DAY != (from - 1) / SECONDS_PER_DAY)
+                return false;
+        if (c->from_end)
+                return true;
+        civil_from_seconds(from, &day);
+        length = day.month > 1 ? civil_month_length(day.year, day.month - 1) : 31;
+        return day.day > MARGIN_DAYS || c->days >> (length + 1) == 0;
+}
+
+/* The answer by masks when nothing between here and there can make systemd's another one: both lie well within their
+ * periods of the zone, the changes between them are harmless, and no field loses a value. Returns 1 then, 0 when the
+ * way has to be walked, -ENOENT when the wall clock alone says that it is over. */
+static int next_by_masks(const Calendar *c, usec_t start, usec_t *ret) {
+        const int64_t seconds = (int64_t)(start / USEC_PER_SEC), margin = c->margin_days * SECONDS_PER_DAY;
+        ZonePeriod here, next;
         LocalTime t;
         bool odd;
 
@@ -322,13 +341,18 @@ static int next_within_period(const Calendar *c, usec_t start, usec_t *ret) {
                 return -ENOENT;
         if (odd || c->dst >= 0)
                 return 0;
-        instant = t.seconds - here.offset;
-        if (here.until != INT64_MAX && instant >= here.until - c->margin_days * SECONDS_PER_DAY)
-                return 0;
         /* a repetition counts from a day near the end of the month, which may have been skipped (Kwajalein 1993) */
-        if (here.from != INT64_MIN && c->from_end && seconds < here.from + c->margin_days * SECONDS_PER_DAY)
+        if (here.from != INT64_MIN && c->from_end && seconds < here.from + margin)
                 return 0;
-        *ret = (usec_t)instant * USEC_PER_SEC + (usec_t)t.usec;
+        while (here.until != INT64_MAX && t.seconds - here.offset >= here.until - margin) {
+                if (margin > MARGIN_DAYS * SECONDS_PER_DAY || seconds >= here.until - margin)
+                        return 0;
+                zone_at(c->zone, here.until, &next);
+                if (!change_is_harmless(c, &here, &next) || t.seconds - next.offset < next.from + margin)
+                        return 0;
+                here = next;
+        }
+        *ret = (usec_t)(t.seconds - here.offset) * USEC_PER_SEC + (usec_t)t.usec;
         return 1;
 }
 
@@ -349,7 +373,7 @@ int calendar_next(const Calendar *c, const DstPolicy *policy, usec_t after, usec
         if (policy && (policy->gap != DST_GAP_DEFAULT || policy->overlap != DST_OVERLAP_DEFAULT))
                 return next_with_policy(c, policy->gap, policy->overlap, after, ret);
 
-        r = next_within_period(c, after + 1, ret);
+        r = next_by_masks(c, after + 1, ret);
         if (r != 0)
                 return r > 0 ? 0 : r;
         r = calendar_walk(c, after, ret);

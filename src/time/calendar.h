@@ -18,8 +18,9 @@
 typedef struct Calendar Calendar;
 
 /* Parses an expression. cache finds the zone at its end, NULL: only UTC is known. zone holds when the expression names
- * none, and its abbreviations ("CET") are understood at the end, too; NULL: UTC. Zones are borrowed.
- * now (µs of CLOCK_REALTIME) tells which abbreviations the zone uses.
+ * none, and its abbreviations ("CET") are understood at the end, too; NULL: UTC. Zones are borrowed. now (µs of
+ * CLOCK_REALTIME) tells which abbreviations the zone uses.
+ *
  * -EINVAL: no such expression; -ERANGE: a number is too large; -ENOBUFS: too long a list; each with *reterr (may be
  * NULL) filled in. */
 int calendar_parse(const char *text, ZoneCache *cache, const Zone *zone, usec_t now, Calendar **ret,
@@ -39,14 +40,18 @@ size_t calendar_size(const Calendar *calendar);
 /* The first elapse after an instant (µs of CLOCK_REALTIME), always later than that. policy NULL, or with both
  * defaults: what systemd 252 answers, which is "skip" and "first" for a fixed time of day, and what mktime(3) makes of
  * times that stand in a gap on the way. With one of the two set, the default of the other is DST_GAP_SKIP or
- * DST_OVERLAP_FIRST. It differs from systemd in three places, on purpose:
- *  - where systemd ends with an error ("Infinite loop in calendar calculation"), or with "never" because a change of
- * the clock is in its way ("00:30" before 2020-10-04 in Antarctica/Casey), there is the next elapse by "skip",
- * "first";
- *  - when a zone repeats an hour without daylight saving on either side (Europe/Moscow 2014), systemd is in the first
- * or the second pass by what its process asked mktime(3) before, and can answer with an instant that is over; here it
- *    is the pass that the given instant is in;
- *  - which of a zone's abbreviations are understood depends on earlier questions there, and on now alone here.
+ * DST_OVERLAP_FIRST.
+ *
+ * It differs from systemd in three places, on purpose:
+ *  - Where systemd ends with an error ("Infinite loop in calendar calculation"), or says "never" because a change of
+ *    the clock is in its way ("00:30" before 2020-10-04 in Antarctica/Casey), there is the next elapse by "skip" and
+ *    "first". With an abbreviation at the end ("12:00 CET") "never" stays: systemd means it so for the
+ *    other half of the year.
+ *  - When a zone repeats an hour without daylight saving on either side (Europe/Moscow 2014), systemd takes the pass
+ *    that its process asked mktime(3) for last, and can answer with an instant that is over. Here it is the pass that
+ *    the given instant is in.
+ *  - Which abbreviations of the zone are understood depends on earlier questions there, and on now alone here.
+ *
  * -ENOENT: never again. */
 int calendar_next(const Calendar *calendar, const DstPolicy *policy, usec_t after, usec_t *ret);
 

@@ -16,7 +16,8 @@
 #define TRANSITIONS_MAX        4096
 #define FOOTER_MAX             255
 #define FOOTER_TRANSITIONS_MAX (2 * (TZIF_YEAR_MAX - TZIF_YEAR_MIN + 1))
-#define OFFSET_MAX             93599 /* RFC 8536: less than 26 hours */
+#define TIME_MAX               (INT64_C(1) << 59) /* RFC 8536; sums with it do not overflow */
+#define OFFSET_MAX             93599              /* RFC 8536: less than 26 hours */
 
 const struct tzif tzif_utc = {
         .types = (const struct tzif_type[]){ { .offset = 0 } },
@@ -99,9 +100,13 @@ static int block_verify(const struct block *b) {
                     types[i * 6 + 5] >= b->chars)
                         return -EBADMSG;
         }
-        for (size_t i = 0; i < b->time; i++)
-                if (time_types[i] >= b->type || (i > 0 && block_time(b, i) <= block_time(b, i - 1)))
+        for (size_t i = 0; i < b->time; i++) {
+                int64_t at = block_time(b, i);
+
+                if (time_types[i] >= b->type || at < -TIME_MAX || at > TIME_MAX ||
+                    (i > 0 && at <= block_time(b, i - 1)))
                         return -EBADMSG;
+        }
         return 0;
 }
 

@@ -178,111 +178,111 @@ static void test_refusals(void **state) {
 }
 
 /* Runs in Europe/Oslo on the days of the clock changes; the other settings than the default, too. */
-static void test_clock_changes(void **state) {
-        static const struct {
-                int line;
-                const char *zone, *text, *start, *runs[3];
-                DstPolicy policy;
-        } cases[] = {
-                /* fixed, in the gap: right after it, once */
-                { __LINE__,
-                  "Europe/Oslo",
-                  "30 2 * * *",
-                  "2025-03-29 12:00:00",
-                  { "2025-03-30 01:00:00", "2025-03-31 00:30:00" },
-                  {} },
-                { __LINE__,
-                  "Europe/Oslo",
-                  "0,30 2 * * *",
-                  "2025-03-29 12:00:00",
-                  { "2025-03-30 01:00:00", "2025-03-31 00:00:00" },
-                  {} },
-                { __LINE__,
-                  "Europe/Oslo",
-                  "30 2 * * *",
-                  "2025-03-29 12:00:00",
-                  { "2025-03-31 00:30:00" },
-                  { .gap = DST_GAP_SKIP } },
-                /* wild, in the gap: not at all */
-                { __LINE__,
-                  "Europe/Oslo",
-                  "*/30 2 * * *",
-                  "2025-03-29 12:00:00",
-                  { "2025-03-31 00:00:00", "2025-03-31 00:30:00" },
-                  {} },
-                { __LINE__,
-                  "Europe/Oslo",
-                  "30 * * * *",
-                  "2025-03-30 00:00:00",
-                  { "2025-03-30 00:30:00", "2025-03-30 01:30:00" },
-                  {} },
-                { __LINE__,
-                  "Europe/Oslo",
-                  "30 * * * *",
-                  "2025-03-30 00:40:00",
-                  { "2025-03-30 01:00:00", "2025-03-30 01:30:00" },
-                  { .gap = DST_GAP_AFTER } },
-                /* fixed, in the overlap: the first pass */
-                { __LINE__,
-                  "Europe/Oslo",
-                  "30 2 * * *",
-                  "2025-10-25 12:00:00",
-                  { "2025-10-26 00:30:00", "2025-10-27 01:30:00" },
-                  {} },
-                { __LINE__,
-                  "Europe/Oslo",
-                  "30 2 * * *",
-                  "2025-10-25 12:00:00",
-                  { "2025-10-26 01:30:00", "2025-10-27 01:30:00" },
-                  { .overlap = DST_OVERLAP_SECOND } },
-                { __LINE__,
-                  "Europe/Oslo",
-                  "30 2 * * *",
-                  "2025-10-25 12:00:00",
-                  { "2025-10-26 00:30:00", "2025-10-26 01:30:00" },
-                  { .overlap = DST_OVERLAP_BOTH } },
-                /* wild: both */
-                { __LINE__,
-                  "Europe/Oslo",
-                  "30 * * * *",
-                  "2025-10-26 00:00:00",
-                  { "2025-10-26 00:30:00", "2025-10-26 01:30:00", "2025-10-26 02:30:00" },
-                  {} },
-                { __LINE__,
-                  "Europe/Oslo",
-                  "30 * * * *",
-                  "2025-10-26 00:00:00",
-                  { "2025-10-26 00:30:00", "2025-10-26 02:30:00" },
-                  { .overlap = DST_OVERLAP_FIRST } },
-                /* changes of three hours and more are a clock that was set */
-                { __LINE__, "Pacific/Apia", "0 12 * * *", "2011-12-29 23:00:00", { "2011-12-30 22:00:00" }, {} },
-                { __LINE__,
-                  "Pacific/Apia",
-                  "0 12 * * *",
-                  "2011-12-29 23:00:00",
-                  { "2011-12-30 10:00:00", "2011-12-30 22:00:00" },
-                  { .gap = DST_GAP_AFTER } },
-                { __LINE__, "Antarctica/Casey", "30 3 * * *", "2009-10-17 12:00:00", { "2009-10-18 16:30:00" }, {} },
-                { __LINE__,
-                  "Antarctica/Casey",
-                  "30 0 * * *",
-                  "2010-03-04 12:00:00",
-                  { "2010-03-04 13:30:00", "2010-03-05 16:30:00" },
-                  {} },
-        };
+static const struct {
+        int line;
+        const char *zone, *text, *start, *runs[3];
+        DstPolicy policy;
+} changes[] = {
+        /* fixed, in the gap: right after it, once */
+        { __LINE__,
+          "Europe/Oslo",
+          "30 2 * * *",
+          "2025-03-29 12:00:00",
+          { "2025-03-30 01:00:00", "2025-03-31 00:30:00" },
+          {} },
+        { __LINE__,
+          "Europe/Oslo",
+          "0,30 2 * * *",
+          "2025-03-29 12:00:00",
+          { "2025-03-30 01:00:00", "2025-03-31 00:00:00" },
+          {} },
+        { __LINE__,
+          "Europe/Oslo",
+          "30 2 * * *",
+          "2025-03-29 12:00:00",
+          { "2025-03-31 00:30:00" },
+          { .gap = DST_GAP_SKIP } },
+        /* wild, in the gap: not at all */
+        { __LINE__,
+          "Europe/Oslo",
+          "*/30 2 * * *",
+          "2025-03-29 12:00:00",
+          { "2025-03-31 00:00:00", "2025-03-31 00:30:00" },
+          {} },
+        { __LINE__,
+          "Europe/Oslo",
+          "30 * * * *",
+          "2025-03-30 00:00:00",
+          { "2025-03-30 00:30:00", "2025-03-30 01:30:00" },
+          {} },
+        { __LINE__,
+          "Europe/Oslo",
+          "30 * * * *",
+          "2025-03-30 00:40:00",
+          { "2025-03-30 01:00:00", "2025-03-30 01:30:00" },
+          { .gap = DST_GAP_AFTER } },
+        /* fixed, in the overlap: the first pass */
+        { __LINE__,
+          "Europe/Oslo",
+          "30 2 * * *",
+          "2025-10-25 12:00:00",
+          { "2025-10-26 00:30:00", "2025-10-27 01:30:00" },
+          {} },
+        { __LINE__,
+          "Europe/Oslo",
+          "30 2 * * *",
+          "2025-10-25 12:00:00",
+          { "2025-10-26 01:30:00", "2025-10-27 01:30:00" },
+          { .overlap = DST_OVERLAP_SECOND } },
+        { __LINE__,
+          "Europe/Oslo",
+          "30 2 * * *",
+          "2025-10-25 12:00:00",
+          { "2025-10-26 00:30:00", "2025-10-26 01:30:00" },
+          { .overlap = DST_OVERLAP_BOTH } },
+        /* wild: both */
+        { __LINE__,
+          "Europe/Oslo",
+          "30 * * * *",
+          "2025-10-26 00:00:00",
+          { "2025-10-26 00:30:00", "2025-10-26 01:30:00", "2025-10-26 02:30:00" },
+          {} },
+        { __LINE__,
+          "Europe/Oslo",
+          "30 * * * *",
+          "2025-10-26 00:00:00",
+          { "2025-10-26 00:30:00", "2025-10-26 02:30:00" },
+          { .overlap = DST_OVERLAP_FIRST } },
+        /* changes of three hours and more are a clock that was set */
+        { __LINE__, "Pacific/Apia", "0 12 * * *", "2011-12-29 23:00:00", { "2011-12-30 22:00:00" }, {} },
+        { __LINE__,
+          "Pacific/Apia",
+          "0 12 * * *",
+          "2011-12-29 23:00:00",
+          { "2011-12-30 10:00:00", "2011-12-30 22:00:00" },
+          { .gap = DST_GAP_AFTER } },
+        { __LINE__, "Antarctica/Casey", "30 3 * * *", "2009-10-17 12:00:00", { "2009-10-18 16:30:00" }, {} },
+        { __LINE__,
+          "Antarctica/Casey",
+          "30 0 * * *",
+          "2010-03-04 12:00:00",
+          { "2010-03-04 13:30:00", "2010-03-05 16:30:00" },
+          {} },
+};
 
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+static void test_clock_changes(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(changes); i++) {
                 _cleanup_(cron_freep) Cron *c = NULL;
-                usec_t t = utc(cases[i].start);
+                usec_t t = utc(changes[i].start);
                 const Zone *zone;
 
-                assert_int_equal(zone_cache_get(*state, cases[i].zone, &zone), 0);
-                assert_int_equal(cron_parse(cases[i].text, zone, &c, NULL), 0);
-                for (size_t k = 0; k < 3 && cases[i].runs[k]; k++) {
+                assert_int_equal(zone_cache_get(*state, changes[i].zone, &zone), 0);
+                assert_int_equal(cron_parse(changes[i].text, zone, &c, NULL), 0);
+                for (size_t k = 0; k < 3 && changes[i].runs[k]; k++) {
                         char buf[TIMESTAMP_TEXT_MAX];
 
-                        if (cron_next(c, &cases[i].policy, t, &t) < 0 || t != utc(cases[i].runs[k]))
-                                fail_msg("line %d: run %zu is at %s", cases[i].line, k + 1,
+                        if (cron_next(c, &changes[i].policy, t, &t) < 0 || t != utc(changes[i].runs[k]))
+                                fail_msg("line %d: run %zu is at %s", changes[i].line, k + 1,
                                          timestamp_format(buf, t, NULL, TIMESTAMP_USEC));
                 }
         }
