@@ -25,11 +25,15 @@ static int find_job(sd_bus *bus, const char *path, const char *interface, void *
 }
 
 static int enumerate_jobs(sd_bus *bus, const char *prefix, void *userdata, char ***ret_nodes, sd_bus_error *e) {
-        const Connection *c = userdata;
+        Connection *c = userdata;
         const JobTable *jobs = manager_jobs(c->api->manager);
         size_t n = job_table_size(jobs);
         char **nodes;
+        int r;
 
+        r = connection_may_send_large(c);
+        if (r < 0)
+                return r;
         nodes = calloc(n + 1, sizeof(*nodes));
         if (!nodes)
                 return -ENOMEM;

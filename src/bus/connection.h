@@ -31,8 +31,10 @@ typedef struct Connection {
         uid_t uid;
         Authorizer *authorizer; /* of the bus */
 
+        unsigned n_large; /* of the bus: large replies since nothing was unsent */
+
         /* Whether a signal is to be sent here at all, and what is to be done after it was; may be NULL. */
-        bool (*wants)(const struct Connection *c, const MatchSubject *s);
+        bool (*wants)(struct Connection *c, const MatchSubject *s);
         void (*sent)(struct Connection *c);
 } Connection;
 
@@ -58,9 +60,21 @@ static inline int connection_add_api(Connection *c) {
         return 0;
 }
 
+#define LARGE_REPLIES_MAX 16 /* that may wait for the bus together */
+
 /* Messages that wait to be written. */
 static inline uint64_t connection_n_unsent(const Connection *c) {
         uint64_t n;
 
         return sd_bus_get_n_queued_write(c->bus, &n) < 0 ? 0 : n;
+}
+
+/* To be asked before a reply that may be large is made. -EBUSY when too many of them wait for the bus already; a peer
+ * gets one at a time by other means. */
+static inline int connection_may_send_large(Connection *c) {
+        if (c->is_peer)
+                return 0;
+        if (connection_n_unsent(c) == 0)
+                c->n_large = 0;
+        return c->n_large++ < LARGE_REPLIES_MAX ? 0 : -EBUSY;
 }

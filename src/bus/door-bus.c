@@ -26,7 +26,7 @@ typedef enum DoorBusState {
 } DoorBusState;
 
 struct DoorBus {
-        Connection connection; /* bus is NULL while closed */
+        Connection connection; /* first; bus is NULL while closed */
         BusChoice choice;
         DoorBusState state;
         bool was_open; /* ready(0) was called */
@@ -34,7 +34,7 @@ struct DoorBus {
         usec_t retry;
         sd_event_source *reopen; /* timer */
         sd_event_source *broken; /* deferred */
-        uint64_t n_lost;
+        bool lags;               /* signals are left out */
 
         void (*ready)(void *userdata, int error);
         void *userdata;
@@ -211,8 +211,14 @@ static int on_reopen(sd_event_source *s, uint64_t usec, void *userdata) {
 
 /* --- signals --- */
 
-static bool door_wants(const Connection *c, const MatchSubject *s) {
-        return connection_n_unsent(c) < DOOR_BUS_UNSENT_MAX;
+static bool door_wants(Connection *c, const MatchSubject *s) {
+        DoorBus *d = (DoorBus *)c; /* its first member */
+        uint64_t unsent = connection_n_unsent(c);
+
+        if (unsent >= DOOR_BUS_UNSENT_MAX && !d->lags)
+                log_warning("The %s takes signals too slowly; some are left out.", buses[d->choice].name);
+        d->lags = unsent >= DOOR_BUS_UNSENT_MAX;
+        return !d->lags;
 }
 
 Connection *door_bus_connection(DoorBus *d) {

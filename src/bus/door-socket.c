@@ -212,16 +212,27 @@ static void door_drop_idle(DoorSocket *d) {
         door_reap(d);
 }
 
+/* A new connection may be seen before the ends of old ones that came first. */
+static void door_drop_left(DoorSocket *d) {
+        for (size_t i = 0; i < d->n_peers; i++)
+                if (!peer_is_dropped(d->peers[i]) && peer_has_left(d->peers[i]))
+                        peer_drop(d->peers[i], NULL);
+        door_reap(d);
+}
+
 /* Why a user may not have one more connection, or NULL. */
 static const char *door_refusal(const DoorSocket *d, uid_t uid) {
-        size_t n = 0;
+        bool privileged = uid_is_privileged(d->api, uid);
+        size_t n = 0, n_others = 0;
 
-        if (d->n_peers >= DOOR_PEERS_MAX)
-                return "all connections are taken";
-        for (size_t i = 0; i < d->n_peers; i++)
+        for (size_t i = 0; i < d->n_peers; i++) {
                 n += peer_ucred(d->peers[i])->uid == uid;
-        if (n >= (uid_is_privileged(d->api, uid) ? DOOR_PEERS_PRIVILEGED_MAX : DOOR_PEERS_PER_UID_MAX))
+                n_others += !peer_is_privileged(d->peers[i]);
+        }
+        if (n >= (privileged ? DOOR_PEERS_PRIVILEGED_MAX : DOOR_PEERS_PER_UID_MAX))
                 return "the user has too many connections";
+        if (d->n_peers >= DOOR_PEERS_MAX || (!privileged && n_others >= DOOR_PEERS_OTHERS_MAX))
+                return "all connections are taken";
         return NULL;
 }
 
@@ -239,6 +250,8 @@ static void door_admit(DoorSocket *d, int accepted) {
         }
         if (d->n_peers >= DOOR_PEERS_MAX / 2)
                 door_drop_idle(d);
+        if (door_refusal(d, parameters.ucred.uid))
+                door_drop_left(d);
         refusal = door_refusal(d, parameters.ucred.uid);
         if (refusal) {
                 door_log_refusal(d, &parameters.ucred, "Refused", refusal);
@@ -302,17 +315,6 @@ static int remove_stale_socket(const struct sockaddr_un *address) {
         return unlink(address->sun_path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* The folder of the socket, which a service manager makes beforehand and `vaktd --user` on its own may not have. */
-static void make_parent(const char *path) {
-        _cleanup_free_ char *copy = strdup(path);
-        char *slash = copy ? strrchr(copy, '/') : NULL;
-
-        if (!slash || slash == copy)
-                return;
-        *slash = '\0';
-        (void)mkdir(copy, 0755);
-}
-
 static int door_make_socket(DoorSocket *d, const char *path) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         struct stat st;
@@ -321,7 +323,6 @@ static int door_make_socket(DoorSocket *d, const char *path) {
         if (isempty(path) || strlen(path) >= sizeof(address.sun_path))
                 return isempty(path) ? -EINVAL : -ENAMETOOLONG;
         memcpy(address.sun_path, path, strlen(path) + 1);
-        make_parent(path);
         r = remove_stale_socket(&address);
         if (r < 0)
                 return r;
@@ -375,6 +376,15 @@ static int door_open(DoorSocket *d, const char *path) {
 
 /* --- the end --- */
 
+/* Only what we made, and only while it is still ours. */
+static void door_remove_socket(DoorSocket *d) {
+        struct stat st;
+
+        if (d->path && lstat(d->path, &st) >= 0 && st.st_dev == d->device && st.st_ino == d->inode)
+                (void)unlink(d->path);
+        d->path = mfree(d->path);
+}
+
 static int on_drain(sd_event_source *s, uint64_t usec, void *userdata) {
         DoorSocket *d = userdata;
         usec_t now = door_now(d);
@@ -402,7 +412,11 @@ static int on_drain(sd_event_source *s, uint64_t usec, void *userdata) {
 void door_socket_drain(DoorSocket *d, void (*done)(void *userdata), void *userdata) {
         assert(done);
 
-        (void)sd_event_source_set_enabled(d->listen, SD_EVENT_OFF);
+        /* The backlog of a socket of our own has nobody to wait for; what is in it is served. */
+        if (d->path)
+                door_remove_socket(d);
+        else
+                (void)sd_event_source_set_enabled(d->listen, SD_EVENT_OFF);
         (void)sd_event_source_set_enabled(d->resume, SD_EVENT_OFF);
         d->drained = done;
         d->drained_userdata = userdata;
@@ -485,14 +499,6 @@ int door_socket_new(DoorSocket **ret, const ApiContext *api, int fd, const char 
         return 0;
 }
 
-/* Only what we made, and only while it is still ours. */
-static void door_remove_socket(const DoorSocket *d) {
-        struct stat st;
-
-        if (d->path && lstat(d->path, &st) >= 0 && st.st_dev == d->device && st.st_ino == d->inode)
-                (void)unlink(d->path);
-}
-
 DoorSocket *door_socket_free(DoorSocket *d) {
         if (!d)
                 return NULL;
@@ -505,6 +511,5 @@ DoorSocket *door_socket_free(DoorSocket *d) {
         sd_event_source_disable_unref(d->drain);
         door_remove_socket(d);
         safe_close(d->fd);
-        free(d->path);
         return mfree(d);
 }

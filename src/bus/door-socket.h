@@ -6,6 +6,7 @@
 #include "bus/peer.h"
 
 #define DOOR_PEERS_MAX              512   /* connections on the whole */
+#define DOOR_PEERS_OTHERS_MAX       448   /* of all but root and the daemon's user */
 #define DOOR_PEERS_PER_UID_MAX      64    /* of one user … */
 #define DOOR_PEERS_PRIVILEGED_MAX   256   /* … and of root or the daemon's user */
 #define DOOR_SUBSCRIBED_PER_UID_MAX 16    /* that listen to signals, of one user but root and the daemon's */
@@ -18,8 +19,8 @@
 typedef struct DoorSocket DoorSocket;
 
 /* Listens on fd, which is the door's from here on, or, when fd is negative, on a socket that is made at path
- * and removed at the end. Errors are logged: -EADDRINUSE another daemon serves path; -ENOTSOCK, -EINVAL fd is no
- * listening unix socket. */
+ * (in a folder that is there) and removed at the end. Errors are logged: -EADDRINUSE another daemon serves path;
+ * -ENOTSOCK, -EINVAL fd is no listening unix socket. */
 int door_socket_new(DoorSocket **ret, const ApiContext *api, int fd, const char *path);
 DoorSocket *door_socket_free(DoorSocket *d);
 DEFINE_CLEANUP(DoorSocket, door_socket_free)
@@ -31,6 +32,6 @@ void door_socket_each(DoorSocket *d, void (*visit)(Connection *c, void *arg), vo
 /* Lets those go that leave the most signals unread, when it is too much. */
 void door_socket_shed(DoorSocket *d);
 
-/* Accepts nobody any more, serves each peer until it has been quiet for DOOR_DRAIN_QUIET, at most for DOOR_DRAIN_MAX,
- * closes all and calls done() from the loop. */
+/* Accepts nobody from an inherited socket any more, serves each peer until it has been quiet for DOOR_DRAIN_QUIET, at
+ * most for DOOR_DRAIN_MAX, closes all and calls done() from the loop. */
 void door_socket_drain(DoorSocket *d, void (*done)(void *userdata), void *userdata);

@@ -46,7 +46,8 @@ struct Peer {
         sd_event_source *io, *feed_io, *timer;
         Gate *gate;
         bool end_of_file;
-        bool busy; /* sd-bus has a message, or its answer is not read yet */
+        bool busy;  /* sd-bus has a message, or its answer is not read yet, or … */
+        bool waits; /* … a message waits for other peers of the user to read theirs */
         bool dropped;
         usec_t last_active;
 
@@ -95,6 +96,8 @@ static void peer_fail(Peer *p, int error) {
 static Debt peer_debt(const Peer *p) {
         if (connection_n_unsent(&p->connection) > 0)
                 return DEBT_READING;
+        if (p->waits)
+                return DEBT_NONE;
         return gate_is_partial(p->gate) || sd_bus_is_ready(p->connection.bus) <= 0 ? DEBT_INPUT : DEBT_NONE;
 }
 
@@ -185,7 +188,9 @@ static int peer_feed(Peer *p, const void *unit, size_t n) {
 /* Nothing is left to pass on: wait for more, or the peer is done. */
 static int peer_want_input(Peer *p) {
         if (p->end_of_file) {
-                peer_drop(p, gate_is_partial(p->gate) ? "it left in the middle of a message" : NULL);
+                peer_drop(p, !gate_in_handshake(p->gate) && gate_is_partial(p->gate)
+                                     ? "it left in the middle of a message"
+                                     : NULL);
                 return 0;
         }
         return sd_event_source_set_enabled(p->io, SD_EVENT_ON);
@@ -203,12 +208,11 @@ static int peer_advance(Peer *p) {
         if (n == 0)
                 return peer_want_input(p);
         peer_set_busy(p);
-        if (!p->host->may_serve(p->host->userdata, p))
-                return 0;
-        return peer_feed(p, unit, n);
+        p->waits = !p->host->may_serve(p->host->userdata, p);
+        return p->waits ? 0 : peer_feed(p, unit, n);
 }
 
-/* Outputs: 1 when the peer is free for the next step. */
+/* 1 when the peer is free for the next step. */
 static int peer_finish_unit(Peer *p) {
         if (sd_event_source_get_enabled(p->feed_io, NULL) > 0 || !peer_bus_is_idle(p))
                 return 0;
@@ -288,8 +292,8 @@ static int on_readable(sd_event_source *s, int fd, uint32_t events, void *userda
 
 /* --- signals to the peer --- */
 
-static bool peer_wants(const Connection *c, const MatchSubject *s) {
-        const Peer *p = (const Peer *)c;
+static bool peer_wants(Connection *c, const MatchSubject *s) {
+        const Peer *p = peer_of(c);
 
         if (p->dropped)
                 return false;
@@ -391,6 +395,12 @@ static int peer_start_bus(Peer *p) {
         r = sd_bus_start(c->bus);
         if (r < 0)
                 return r;
+        if (!peer_is_privileged(p)) {
+                int size = PEER_SEND_BUFFER_OTHERS;
+
+                if (setsockopt(p->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
+                        return -errno;
+        }
         r = sd_bus_match_signal(c->bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
                                 "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, p);
         if (r < 0)
@@ -529,6 +539,12 @@ bool peer_is_quiet(const Peer *p) {
         if (p->busy || gate_is_partial(p->gate) || connection_n_unsent(&p->connection) > 0)
                 return false;
         return ioctl(p->fd, SIOCINQ, &n_unread) < 0 || n_unread == 0;
+}
+
+bool peer_has_left(const Peer *p) {
+        char c;
+
+        return !p->busy && recv(p->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 usec_t peer_last_active(const Peer *p) {

@@ -10,8 +10,9 @@
 #define PEER_MESSAGE_MAX           ((size_t)1024 * 1024) /* bytes of a message of root or the daemon's user */
 #define PEER_MESSAGE_MAX_OTHERS    ((size_t)64 * 1024)   /* of anybody else */
 #define PEER_RULES_MAX             64
-#define PEER_UNSENT_MAX            4096  /* signals that wait for a peer that does not read them */
-#define PEER_UNSENT_MAX_PRIVILEGED 65536 /* of root or the daemon's user */
+#define PEER_SEND_BUFFER_OTHERS    (128 * 1024) /* bytes in the kernel, where sd-bus takes 8 MiB if it may */
+#define PEER_UNSENT_MAX            4096         /* signals that wait for a peer that does not read them */
+#define PEER_UNSENT_MAX_PRIVILEGED 65536        /* of root or the daemon's user */
 #define PEER_PARTIAL_TIMEOUT       (10 * USEC_PER_SEC)
 #define PEER_UNREAD_TIMEOUT        (30 * USEC_PER_SEC)
 
@@ -58,6 +59,9 @@ uint64_t peer_n_unsent(const Peer *p); /* messages that it has not taken yet */
 
 /* True when nothing of it is under way: no part of a message, no call, nothing unread. */
 bool peer_is_quiet(const Peer *p);
+
+/* True when it left and nothing of it is under way, which the loop has not come to see yet. */
+bool peer_has_left(const Peer *p);
 
 /* Of CLOCK_MONOTONIC, µs: when bytes came from it last. */
 usec_t peer_last_active(const Peer *p) _pure_;

@@ -76,10 +76,26 @@ char *text_clean(const char *s, size_t max) {
         return copy;
 }
 
+/* The common case, looked at eight bytes at a time: a list has thousands of texts. */
+static bool is_short_ascii(const char *s, size_t max) {
+        size_t n = strnlen(s, max + 1), i = 0;
+        uint64_t word = 0, all = 0;
+
+        if (n > max)
+                return false;
+        for (; i + sizeof(word) <= n; i += sizeof(word)) {
+                memcpy(&word, s + i, sizeof(word));
+                all |= word;
+        }
+        word = 0;
+        memcpy(&word, s + i, n - i);
+        return ((all | word) & UINT64_C(0x8080808080808080)) == 0;
+}
+
 const char *text_fit(const char *s, size_t max, char **ret_copy) {
         const char *text = strempty(s);
 
-        if (text[text_valid_length(text, max)] == '\0')
+        if (is_short_ascii(text, max) || text[text_valid_length(text, max)] == '\0')
                 return text;
         *ret_copy = text_clean(text, max);
         return *ret_copy;

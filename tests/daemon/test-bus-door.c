@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The API on a bus: a dbus-daemon of the test's own stands for the system bus. Skipped where there is none. */
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "harness.h"
+
+#define NOBODY      ((uid_t)65534)
+#define DRIVER_PATH "/org/freedesktop/DBus"
+#define DRIVER      "org.freedesktop.DBus"
+
+static const char job_text[] = "[Run]\nExec=/bin/true\n";
+
+static const char bus_configuration[] = "<busconfig>\n"
+                                        "<type>custom</type>\n"
+                                        "<listen>unix:path=%s/bus</listen>\n"
+                                        "<auth>EXTERNAL</auth>\n"
+                                        "<policy context='default'>\n"
+                                        "<allow user='*'/><allow own='*'/><allow send_destination='*'/>\n"
+                                        "<allow receive_sender='*'/>\n"
+                                        "</policy>\n"
+                                        "</busconfig>\n";
+
+static pid_t bus_pid;
+
+/* --- the bus --- */
+
+static _Noreturn void exec_bus(const Harness *h, int fd) {
+        char configuration[PATH_MAX], address[32], log[PATH_MAX];
+        int log_fd;
+
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)snprintf(configuration, sizeof(configuration), "--config-file=%s/bus.conf", harness_folder(h));
+        (void)snprintf(address, sizeof(address), "--print-address=%d", fd);
+        (void)snprintf(log, sizeof(log), "%s/bus.log", harness_folder(h));
+        log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (log_fd >= 0)
+                (void)dup2(log_fd, STDERR_FILENO);
+        execlp("dbus-daemon", "dbus-daemon", "--nofork", "--nopidfile", configuration, address, NULL);
+        _exit(127);
+}
+
+/* False when there is no dbus-daemon. */
+static bool start_bus(const Harness *h) {
+        char text[PATH_MAX + sizeof(bus_configuration)], line[PATH_MAX] = "";
+        int fds[2];
+        ssize_t n;
+
+        (void)snprintf(text, sizeof(text), bus_configuration, harness_folder(h));
+        harness_write(h, "bus.conf", text);
+        assert_int_equal(pipe2(fds, 0), 0);
+        assert_int_equal(fcntl(fds[0], F_SETFD, FD_CLOEXEC), 0);
+        bus_pid = fork();
+        assert_true(bus_pid >= 0);
+        if (bus_pid == 0)
+                exec_bus(h, fds[1]);
+        close(fds[1]);
+        harness_wait_readable(fds[0]);
+        n = read(fds[0], line, sizeof(line) - 1);
+        close(fds[0]);
+        return n > 0;
+}
+
+static void stop_bus(void) {
+        if (bus_pid <= 0)
+                return;
+        (void)kill(bus_pid, SIGKILL);
+        (void)waitpid(bus_pid, NULL, 0);
+        bus_pid = 0;
+}
+
+static void bus_address(const Harness *h, char address[static PATH_MAX]) {
+        assert_true(snprintf(address, PATH_MAX, "unix:path=%s/bus", harness_folder(h)) < PATH_MAX);
+}
+
+static sd_bus *connect_as(const Harness *h, uid_t uid) {
+        char address[PATH_MAX];
+        sd_bus *bus = NULL;
+        int r;
+
+        bus_address(h, address);
+        assert_true(sd_bus_new(&bus) >= 0);
+        assert_true(sd_bus_set_address(bus, address) >= 0);
+        assert_true(sd_bus_set_bus_client(bus, true) >= 0);
+        assert_true(sd_bus_set_method_call_timeout(bus, HARNESS_TIMEOUT_SEC * USEC_PER_SEC) >= 0);
+        if (uid != (uid_t)-1)
+                assert_int_equal(seteuid(uid), 0);
+        r = sd_bus_start(bus);
+        if (uid != (uid_t)-1)
+                assert_int_equal(seteuid(0), 0);
+        assert_true(r >= 0);
+        return bus;
+}
+
+static sd_bus *connect_bus(const Harness *h) {
+        return connect_as(h, (uid_t)-1);
+}
+
+static int bus_setup(void **state) {
+        char address[PATH_MAX];
+        int r;
+
+        r = harness_setup(state);
+        if (r != 0)
+                return r;
+        bus_address(*state, address);
+        harness_set_environment(*state, "DBUS_SYSTEM_BUS_ADDRESS", address);
+        harness_set_bus(*state, true);
+        harness_add_job(*state, "a", job_text);
+        return 0;
+}
+
+static int bus_teardown(void **state) {
+        int r = harness_teardown(state);
+
+        stop_bus();
+        return r;
+}
+
+/* --- tests --- */
+
+static void test_api(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL, *other = NULL;
+        _cleanup_(watch_freep) Watch *w = NULL, *v = NULL;
+        _cleanup_free_ char *version = NULL;
+        unsigned n_output = 0;
+        sd_bus_message *m;
+        uint64_t id;
+
+        if (!start_bus(h))
+                skip();
+        harness_add_job(h, "talk", "[Run]\nShell=echo one; echo two\n");
+        harness_start(h);
+        bus = connect_bus(h);
+        other = connect_bus(h);
+        sd_bus_message_unref(harness_call(bus, "ListJobs", NULL));
+        harness_call_fails(bus, "org.vaktd1.Error.NoSuchJob", "Run", "sa{sv}", "none", 0);
+        harness_call_fails(bus, "org.vaktd1.Error.BadOption", "Run", "sa{sv}", "a", 1, "x", "s", "y");
+        assert_true(sd_bus_get_property_string(bus, "org.vaktd1", MANAGER_PATH, MANAGER_INTERFACE, "Version", NULL,
+                                               &version) >= 0);
+        w = watch_new(bus, "type='signal',sender='org.vaktd1',interface='org.vaktd1.Manager'");
+        v = watch_new(other, "type='signal',sender='org.vaktd1',interface='org.vaktd1.Manager'");
+        id = harness_run(bus, "talk", /* follow= */ true);
+        while ((m = watch_next(w, /* member= */ NULL))) {
+                bool over = streq(sd_bus_message_get_member(m), "RunFinished");
+
+                n_output += streq(sd_bus_message_get_member(m), "RunOutput");
+                sd_bus_message_unref(m);
+                if (over)
+                        break;
+        }
+        assert_int_equal(n_output, 2);
+        watch_run_finished(v, id, NULL, 0);
+}
+
+static void test_log_control(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_free_ char *level = NULL;
+
+        if (!start_bus(h))
+                skip();
+        harness_start(h);
+        bus = connect_bus(h);
+        assert_true(sd_bus_set_property(bus, "org.vaktd1", "/org/freedesktop/LogControl1",
+                                        "org.freedesktop.LogControl1", "LogLevel", NULL, "s", "debug") >= 0);
+        assert_true(sd_bus_get_property_string(bus, "org.vaktd1", "/org/freedesktop/LogControl1",
+                                               "org.freedesktop.LogControl1", "LogLevel", NULL, &level) >= 0);
+        assert_string_equal(level, "debug");
+}
+
+static void test_unprivileged(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+
+        if (geteuid() != 0 || !start_bus(h))
+                skip();
+        harness_start(h);
+        bus = connect_as(h, NOBODY);
+        sd_bus_message_unref(harness_call(bus, "ListJobs", NULL));
+        harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "Run", "sa{sv}", "a", 0);
+        harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "Reload", NULL);
+        assert_true(sd_bus_set_property(bus, "org.vaktd1", "/org/freedesktop/LogControl1",
+                                        "org.freedesktop.LogControl1", "LogLevel", &e, "s", "debug") < 0);
+        assert_true(sd_bus_error_has_name(&e, "org.vaktd1.Error.AccessDenied"));
+}
+
+typedef struct Flood {
+        unsigned n_answered, n_refused;
+} Flood;
+
+static int on_flood_reply(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Flood *f = userdata;
+
+        f->n_answered++;
+        f->n_refused += !!sd_bus_message_is_method_error(m, "org.vaktd1.Error.LimitReached");
+        assert_false(sd_bus_message_is_method_error(m, SD_BUS_ERROR_NO_REPLY));
+        return 0;
+}
+
+/* Sends n calls at once that have to be authorised. */
+static void flood(sd_bus *bus, unsigned n, Flood *f) {
+        for (unsigned i = 0; i < n; i++)
+                assert_true(sd_bus_call_method_async(bus, NULL, "org.vaktd1", MANAGER_PATH, MANAGER_INTERFACE, "Pause",
+                                                     on_flood_reply, f, "s", "a") >= 0);
+        assert_true(sd_bus_flush(bus) >= 0);
+}
+
+static void wait_flood(sd_bus *bus, unsigned n, const Flood *f) {
+        usec_t deadline = harness_deadline();
+
+        while (f->n_answered < n) {
+                int r = sd_bus_process(bus, NULL);
+
+                assert_true(r >= 0);
+                assert_true(now_clock(CLOCK_MONOTONIC) < deadline);
+                if (r == 0)
+                        assert_true(sd_bus_wait(bus, USEC_PER_SEC) >= 0);
+        }
+}
+
+/* More calls at once than may wait: each is answered, done or refused, and afterwards there is room again. */
+static void test_many_authorisations(void **state) {
+        enum { CALLS = 100 };
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        Flood f = {};
+
+        if (!start_bus(h))
+                skip();
+        harness_start(h);
+        bus = connect_bus(h);
+        flood(bus, CALLS, &f);
+        wait_flood(bus, CALLS, &f);
+        assert_true(f.n_refused < CALLS);
+        sd_bus_message_unref(harness_call(bus, "Resume", "s", "a"));
+}
+
+/* Calls that were made before the end are answered. */
+static void test_answers_at_stop(void **state) {
+        enum { CALLS = 10 };
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        Flood f = {};
+
+        if (!start_bus(h))
+                skip();
+        harness_start(h);
+        bus = connect_bus(h);
+        sd_bus_message_unref(harness_call(bus, "ListJobs", NULL)); /* the connection is through */
+        flood(bus, CALLS, &f);
+        assert_int_equal(kill(harness_pid(h), SIGTERM), 0);
+        wait_flood(bus, CALLS, &f);
+        harness_stop(h);
+}
+
+/* The caller goes away while it follows: the run goes on, and nothing breaks. */
+static void test_follower_leaves(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(watch_freep) Watch *w = NULL;
+        char fifo[PATH_MAX], job[PATH_MAX + 128], result[32];
+        sd_bus *follower;
+        uint64_t id;
+        int fd;
+
+        if (!start_bus(h))
+                skip();
+        assert_true(snprintf(fifo, sizeof(fifo), "%s/fifo", harness_folder(h)) < PATH_MAX);
+        assert_int_equal(mkfifo(fifo, 0600), 0);
+        (void)snprintf(job, sizeof(job), "[Run]\nShell=echo before; cat %s; echo after\n", fifo);
+        harness_add_job(h, "talk", job);
+        harness_start(h);
+        bus = connect_bus(h);
+        w = watch_new(bus, "type='signal',sender='org.vaktd1',interface='org.vaktd1.Manager'");
+        follower = connect_bus(h);
+        id = harness_run(follower, "talk", /* follow= */ true);
+        sd_bus_flush_close_unref(follower);
+        fd = open(fifo, O_WRONLY | O_CLOEXEC); /* waits for the job to read */
+        assert_true(fd >= 0);
+        close(fd);
+        watch_run_finished(w, id, result, sizeof(result));
+        assert_string_equal(result, "success");
+}
+
+/* The bus goes and comes back, and so does the name. */
+static void test_bus_restart(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(watch_freep) Watch *w = NULL;
+        int has_owner = 0;
+
+        if (!start_bus(h))
+                skip();
+        harness_start(h);
+        stop_bus();
+        assert_true(start_bus(h));
+        bus = connect_bus(h);
+        w = watch_new(bus, "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.vaktd1'");
+        {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+
+                assert_true(sd_bus_call_method(bus, DRIVER, DRIVER_PATH, DRIVER, "NameHasOwner", NULL, &reply, "s",
+                                               "org.vaktd1") >= 0);
+                assert_true(sd_bus_message_read(reply, "b", &has_owner) >= 0);
+        }
+        if (!has_owner)
+                sd_bus_message_unref(watch_next(w, "NameOwnerChanged"));
+        sd_bus_message_unref(harness_call(bus, "ListJobs", NULL));
+        sd_bus_message_unref(harness_call(bus, "Pause", "s", "a"));
+}
+
+static void test_name_taken(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+
+        if (!start_bus(h))
+                skip();
+        bus = connect_bus(h);
+        assert_true(sd_bus_request_name(bus, "org.vaktd1", 0) >= 0);
+        assert_int_not_equal(harness_start_and_fail(h), 0);
+}
+
+static void test_no_bus(void **state) {
+        assert_int_not_equal(harness_start_and_fail(*state), 0);
+}
+
+#define bus_test(f) cmocka_unit_test_setup_teardown(f, bus_setup, bus_teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                bus_test(test_api),
+                bus_test(test_log_control),
+                bus_test(test_unprivileged),
+                bus_test(test_many_authorisations),
+                bus_test(test_answers_at_stop),
+                bus_test(test_follower_leaves),
+                bus_test(test_bus_restart),
+                bus_test(test_name_taken),
+                bus_test(test_no_bus),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
