@@ -24,8 +24,9 @@ typedef struct BusOptions {
         const char *socket_path; /* without listen_fd: where the control socket is made; NULL = no control socket */
         uid_t owner;             /* beside root, who may change things: the daemon's own user */
 
-        /* Called once from the loop (never from within bus_new()), when every door is up: error 0; or when one cannot
-         * be opened at all: negative errno, already logged. -EEXIST: another daemon owns the bus name. */
+        /* Called once from the loop (never from within bus_new()), when every door is up, or the bus is known not to
+         * be there: error 0; or when one must not be opened: negative errno, already logged. -EEXIST: another daemon
+         * owns the bus name, -EACCES: the policy of the bus is against us. */
         void (*ready)(void *userdata, int error);
         /* Does what SIGHUP does (RELOADING=1, manager_reload(), READY=1); returns what manager_reload() returns. */
         int (*reload)(void *userdata);
@@ -35,8 +36,8 @@ typedef struct BusOptions {
 typedef struct Bus Bus;
 
 /* Opens the doors and becomes an observer of m. bus_free() does not touch the manager: free the manager first, since
- * it keeps its observers, and let the loop not turn in between. A bus that cannot be reached at the start is an error
- * given to ready(); one that goes away later is looked for again and again. Errors (logged): -EADDRINUSE another
+ * it keeps its observers, and let the loop not turn in between. A bus that cannot be reached
+ * is looked for again and again, at the start as well as later. Errors (logged): -EADDRINUSE another
  * daemon serves socket_path; others as socket(2), bind(2) give them. */
 int bus_new(Bus **ret, sd_event *event, Manager *m, const BusOptions *options);
 Bus *bus_free(Bus *b);

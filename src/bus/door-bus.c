@@ -184,12 +184,19 @@ static int on_broken(sd_event_source *s, void *userdata) {
         door_close(d);
         if (d->drained)
                 return 0; /* the drain timer sees it */
-        if (!d->was_open) {
+        if (!d->was_open && (error == -EEXIST || error == -EACCES)) {
                 door_log_failure(d, error);
                 d->ready(d->userdata, error);
                 return 0;
         }
-        if (was_open && error == -ECONNRESET)
+        if (!d->was_open) {
+                /* Jobs do not need a bus: they run, and the control socket serves, while there is none. */
+                log_warning_errno(error,
+                                  "Cannot connect to the %s: %m; vaktd goes on without and keeps looking for it.",
+                                  buses[d->choice].name);
+                d->was_open = true;
+                d->ready(d->userdata, 0);
+        } else if (was_open && error == -ECONNRESET)
                 log_notice("The %s went away; vaktd keeps looking for it.", buses[d->choice].name);
         else
                 door_log_failure(d, error);

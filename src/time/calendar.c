@@ -323,7 +323,7 @@ static bool change_is_harmless(const Calendar *c, const ZonePeriod *before, cons
                 return true;
         civil_from_seconds(from, &day);
         length = day.month > 1 ? civil_month_length(day.year, day.month - 1) : 31;
-        return day.day > MARGIN_DAYS || c->days >> (length + 1) == 0;
+        return day.day > MARGIN_DAYS || c->days >> length >> 1 == 0; /* length + 1 may be all of its bits */
 }
 
 /* The answer by masks when nothing between here and there can make systemd's another one: both lie well within their

@@ -293,31 +293,33 @@ static void test_follower_leaves(void **state) {
         assert_string_equal(result, "success");
 }
 
+/* Waits until the name is on the bus, and calls it. */
+static void assert_on_bus(const Harness *h) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = connect_bus(h);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(watch_freep) Watch *w = NULL;
+        int has_owner = 0;
+
+        w = watch_new(bus, "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.vaktd1'");
+        assert_true(sd_bus_call_method(bus, DRIVER, DRIVER_PATH, DRIVER, "NameHasOwner", NULL, &reply, "s",
+                                       "org.vaktd1") >= 0);
+        assert_true(sd_bus_message_read(reply, "b", &has_owner) >= 0);
+        if (!has_owner)
+                sd_bus_message_unref(watch_next(w, "NameOwnerChanged"));
+        sd_bus_message_unref(harness_call(bus, "ListJobs", NULL));
+        sd_bus_message_unref(harness_call(bus, "Pause", "s", "a"));
+}
+
 /* The bus goes and comes back, and so does the name. */
 static void test_bus_restart(void **state) {
         Harness *h = *state;
-        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
-        _cleanup_(watch_freep) Watch *w = NULL;
-        int has_owner = 0;
 
         if (!start_bus(h))
                 skip();
         harness_start(h);
         stop_bus();
         assert_true(start_bus(h));
-        bus = connect_bus(h);
-        w = watch_new(bus, "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.vaktd1'");
-        {
-                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-
-                assert_true(sd_bus_call_method(bus, DRIVER, DRIVER_PATH, DRIVER, "NameHasOwner", NULL, &reply, "s",
-                                               "org.vaktd1") >= 0);
-                assert_true(sd_bus_message_read(reply, "b", &has_owner) >= 0);
-        }
-        if (!has_owner)
-                sd_bus_message_unref(watch_next(w, "NameOwnerChanged"));
-        sd_bus_message_unref(harness_call(bus, "ListJobs", NULL));
-        sd_bus_message_unref(harness_call(bus, "Pause", "s", "a"));
+        assert_on_bus(h);
 }
 
 static void test_name_taken(void **state) {
@@ -331,8 +333,17 @@ static void test_name_taken(void **state) {
         assert_int_not_equal(harness_start_and_fail(h), 0);
 }
 
+/* Without a bus there are jobs and the control socket; the bus may come later. */
 static void test_no_bus(void **state) {
-        assert_int_not_equal(harness_start_and_fail(*state), 0);
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+
+        harness_start(h);
+        bus = harness_connect(h);
+        sd_bus_message_unref(harness_call(bus, "ListJobs", NULL));
+        if (!start_bus(h))
+                skip();
+        assert_on_bus(h);
 }
 
 #define bus_test(f) cmocka_unit_test_setup_teardown(f, bus_setup, bus_teardown)
