@@ -1,0 +1,154 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What the system tests share. A test is a function test_…() of its script; run_tests runs them in the order in which
+# they stand, each with vaktd off and without jobs, and prints TAP. A test fails at the first command that fails; then its
+# trace and what the journal said meanwhile are shown.
+#
+# They run as root in a machine of their own (tests/system/box), whose vaktd they start, kill and reconfigure.
+
+set -uo pipefail
+
+export PAGER=cat SYSTEMD_PAGER=cat SYSTEMD_COLORS=0
+readonly JOBS=/etc/vaktd/jobs.d
+readonly MANAGER="org.vaktd1 /org/vaktd1 org.vaktd1.Manager"
+
+# --- what a test says ---
+#
+# The trace of a test that failed shows what it called, not what is done in here: "local -; set +x".
+
+# job NAME <<END: writes a job file. Nothing is told to the daemon.
+job() {
+        { local -; set +x; } 2>/dev/null
+        install -D -m 644 /dev/stdin "$JOBS/$1.job"
+}
+
+# drop_in NAME <<END: settings for vaktd.service until the test is over.
+drop_in() {
+        install -D -m 644 /dev/stdin "/run/systemd/system/vaktd.service.d/$1.conf"
+        systemctl daemon-reload
+}
+
+# within SECONDS COMMAND…: waits until the command succeeds. For facts that nothing announces.
+within() {
+        { local -; set +x; } 2>/dev/null
+        local deadline
+        deadline=$(($(now_ms) + $1 * 1000))
+        shift
+        until "$@"; do
+                [ "$(now_ms)" -lt "$deadline" ] || { echo "not within its time: $*"; return 1; }
+                sleep 0.05
+        done
+}
+
+# Like grep -q, but reads to the end: who writes into a pipe that was closed early fails.
+shows() {
+        grep "$@" >/dev/null
+}
+
+fails() {
+        ! "$@"
+}
+
+same() { # EXPECTED ACTUAL
+        { local -; set +x; } 2>/dev/null
+        [ "$1" = "$2" ] || { echo "expected '$1', got '$2'"; return 1; }
+}
+
+now_ms() {
+        echo $((${EPOCHREALTIME/[.,]/} / 1000))
+}
+
+# The service's property, as systemd has it.
+property() {
+        { local -; set +x; } 2>/dev/null
+        systemctl show --value -p "$1" vaktd.service
+}
+
+main_pid() {
+        property MainPID
+}
+
+is_restarted() { # OLD PID: another one runs, and says it is ready
+        [ "$(main_pid)" != "$1" ] && [ "$(main_pid)" != 0 ] && systemctl -q is-active vaktd
+}
+
+# What the journal got since the test began. (--after-cursor with a match loses the first entry, in systemd 252.)
+journal() {
+        { local -; set +x; } 2>/dev/null
+        journalctl --sync
+        journalctl --quiet --cursor="$cursor" "$@"
+}
+
+journal_has() {
+        { local -; set +x; } 2>/dev/null
+        [ -n "$(journal "$@")" ]
+}
+
+# Prints the MESSAGE_ID that src/util/log-messages.h calls MESSAGE_$1.
+message_id() {
+        { local -; set +x; } 2>/dev/null
+        sed -nE "s/^#define +MESSAGE_$1 +\"([0-9a-f]{32})\"\$/\1/p" "$(dirname "${BASH_SOURCE[0]}")/log-messages.h" |
+                grep .
+}
+
+# How many runs of a job the daemon remembers; 0 while it does not answer.
+runs_of() {
+        local reply
+        # shellcheck disable=SC2086 # three words
+        reply=$(busctl call $MANAGER ListRuns stu "$1" 0 1000) && cut -d' ' -f2 <<<"$reply" || echo 0
+}
+
+has_runs() { # JOB AT-LEAST
+        [ "$(runs_of "$1")" -ge "$2" ]
+}
+
+list_jobs() {
+        # shellcheck disable=SC2086
+        busctl call $MANAGER ListJobs
+}
+
+# --- how they are run ---
+
+reset() {
+        systemctl stop vaktd.socket vaktd.service 2>/dev/null
+        rm -rf /etc/vaktd /run/vaktd /var/lib/vaktd /run/systemd/system/vaktd.service.d
+        systemctl daemon-reload
+        systemctl reset-failed
+        mkdir -p $JOBS
+}
+
+run_one() { # FUNCTION LOG
+        logger -t vaktd-tests "$1 begins"
+        journalctl --sync
+        cursor=$(journalctl --quiet -t vaktd-tests -n 1 -o json | sed -E 's/.*"__CURSOR":"([^"]*)".*/\1/')
+        (
+                set -eE
+                exec >"$2" 2>&1
+                set -x
+                "$1"
+        )
+}
+
+run_tests() {
+        local names name number=0 log
+        mapfile -t names < <(grep -oE '^test_[a-z0-9_]+' "$0")
+        log=$(mktemp)
+        for name in "${names[@]}"; do
+                number=$((number + 1))
+                reset
+                run_one "$name" "$log"
+                # Not "if run_one": a command whose status is asked for does not stop at its first failure.
+                # shellcheck disable=SC2181
+                if [ $? = 0 ]; then
+                        echo "ok $number - ${name#test_}"
+                else
+                        sed 's/^/# /' "$log"
+                        journal -o short-precise | sed 's/^/# journal: /'
+                        echo "not ok $number - ${name#test_}"
+                fi
+        done
+        reset
+        rm -f "$log"
+        echo "1..$number"
+}

@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The user instance, under the manager of a user who need not be logged in.
+
+. "$(dirname "$0")/lib.sh"
+
+readonly TESTER=vakttester
+
+# Runs a command as the user, as in a session of that user.
+as_user() {
+        runuser -u $TESTER -- env -u SYSTEMD_PAGER HOME=/home/$TESTER USER=$TESTER \
+                XDG_RUNTIME_DIR="/run/user/$uid" DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/$uid/bus" "$@"
+}
+
+user_job() { # NAME, the file on standard input
+        # shellcheck disable=SC2016 # for the inner shell
+        as_user sh -c 'mkdir -p ~/.config/vaktd/jobs.d && cat >~/.config/vaktd/jobs.d/"$1".job' sh "$1"
+}
+
+setup_user() {
+        id -u $TESTER 2>/dev/null || useradd --create-home --shell /bin/bash $TESTER
+        uid=$(id -u $TESTER)
+        mkdir -p /var/lib/systemd/linger
+        touch /var/lib/systemd/linger/$TESTER
+        systemctl start "user@$uid.service"
+        as_user systemctl --user stop vaktd.socket vaktd.service
+        rm -rf /home/$TESTER/.config/vaktd /home/$TESTER/.config/systemd /home/$TESTER/.local/state/vaktd
+        as_user systemctl --user daemon-reload
+        user_job hello <<<$'[Run]\nShell=echo "hello from $(id -un)"'
+}
+
+is_active() {
+        as_user systemctl --user is-active vaktd.service
+}
+
+test_the_user_instance_starts_and_serves() {
+        setup_user
+        as_user systemctl --user start vaktd
+        same active "$(is_active)"
+        as_user vaktctl --user list | shows hello
+        as_user vaktctl --user run hello --follow | shows "hello from $TESTER"
+        as_user busctl --user call org.vaktd1 /org/vaktd1 org.vaktd1.Manager ListJobs | shows '"hello"'
+        # Its own folders, and nothing of the system's.
+        test -d /home/$TESTER/.local/state/vaktd
+        fails test -e /run/vaktd/control
+        same "$TESTER" "$(stat -c %U "/run/user/$uid/vaktd/control")"
+        as_user systemctl --user stop vaktd
+        same inactive "$(is_active)"
+}
+
+test_the_user_instance_reloads_and_says_what_is_bad() {
+        setup_user
+        as_user systemctl --user start vaktd
+        user_job second <<<$'[Run]\nExec=/bin/true'
+        as_user systemctl --user reload vaktd
+        as_user vaktctl --user list | shows second
+        user_job second <<<$'[Run]\nExec='
+        fails as_user systemctl --user reload vaktd
+        as_user vaktctl --user run second --wait
+}
+
+test_the_user_instance_is_started_by_its_socket() {
+        setup_user
+        as_user systemctl --user start vaktd.socket
+        same inactive "$(is_active)"
+        same 600 "$(stat -c %a "/run/user/$uid/vaktd/control")"
+        as_user vaktctl --user list | shows hello
+        same active "$(is_active)"
+}
+
+test_the_user_instance_is_started_by_the_bus() {
+        setup_user
+        as_user busctl --user call org.vaktd1 /org/vaktd1 org.vaktd1.Manager ListJobs | shows '"hello"'
+        same active "$(is_active)"
+}
+
+test_the_user_instance_works_in_its_sandbox() {
+        setup_user
+        as_user install -D -m 644 /usr/share/doc/vaktd/examples/user/vaktd.service.d/10-sandbox.conf \
+                "/home/$TESTER/.config/systemd/user/vaktd.service.d/10-sandbox.conf"
+        as_user systemctl --user daemon-reload
+        user_job jail <<<$'[Run]\nShell=grep NoNewPrivs /proc/self/status'
+        as_user systemctl --user start vaktd
+        as_user vaktctl --user run jail --follow | shows 'NoNewPrivs:.*1'
+}
+
+run_tests
