@@ -434,6 +434,8 @@ static void on_ready(void *userdata, int error) {
         size_t n_jobs;
         int r;
 
+        if (d->stopping)
+                return;
         if (error < 0) {
                 (void)sd_event_exit(d->event, EX_UNAVAILABLE);
                 return;
@@ -547,6 +549,7 @@ static void print_diagnostics(const Diagnostics *d) {
 }
 
 static int daemon_check(const Daemon *d) {
+        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         _cleanup_(job_loader_freep) JobLoader *loader = NULL;
         Diagnostics faults = {};
         Settings settings;
@@ -555,7 +558,9 @@ static int daemon_check(const Daemon *d) {
 
         settings_init(&settings);
         (void)settings_load(&settings, d->config_path, getuid(), &faults);
-        r = job_loader_new(&loader, d->job_dirs, getuid());
+        r = zone_cache_new(NULL, &zones);
+        if (r >= 0)
+                r = job_loader_new(&loader, d->job_dirs, getuid(), zones);
         if (r >= 0)
                 r = job_loader_load(loader);
         if (r >= 0) {

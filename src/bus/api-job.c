@@ -159,6 +159,8 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("State", "s", get_state, 0, CHANGES),
         SD_BUS_PROPERTY("Enabled", "b", get_enabled, 0, CHANGES),
         SD_BUS_PROPERTY("Paused", "b", get_bool, offsetof(Job, paused), CHANGES),
+        SD_BUS_PROPERTY("PauseUntil", "t", NULL, offsetof(Job, pause_until), CHANGES),
+        SD_BUS_PROPERTY("Skip", "u", NULL, offsetof(Job, skip), CHANGES),
         SD_BUS_PROPERTY("Fragment", "s", get_fragment, 0, CHANGES),
         SD_BUS_PROPERTY("Fault", "s", get_text, offsetof(Job, fault), CHANGES),
         SD_BUS_PROPERTY("Triggers", "a(ss)", get_triggers, 0, CHANGES),

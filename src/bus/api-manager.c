@@ -21,6 +21,8 @@
 #define RUN_OPTIONS_MAX      16 /* entries in the options of Run */
 #define LIST_RUNS_DEFAULT    100
 #define LIST_RUNS_MAX        10000
+#define NEXT_ELAPSES_MAX     1000
+#define EXPLAIN_MAX          200 /* sentences; a job may have more runs waiting than anybody reads of */
 
 typedef struct RunOptions {
         int follow; /* a D-Bus boolean */
@@ -267,6 +269,102 @@ static int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) 
         return sd_bus_message_send(reply);
 }
 
+static int method_next_elapses(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        usec_t elapses[NEXT_ELAPSES_MAX];
+        const char *name;
+        const Job *job;
+        uint32_t n;
+        size_t found;
+        int r;
+
+        r = read_job_name(m, &name, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'u', &n);
+        if (r < 0)
+                return r;
+        job = job_table_get(manager_jobs(c->api->manager), name);
+        if (!job)
+                return job_error(c, -ENOENT, name, e);
+        found = manager_next_elapses(c->api->manager, job, elapses, MIN(n, NEXT_ELAPSES_MAX));
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_array(reply, 't', elapses, found * sizeof(*elapses));
+        if (r < 0)
+                return r;
+        return sd_bus_message_send(reply);
+}
+
+typedef struct Explanation {
+        sd_bus_message *reply;
+        unsigned n, n_left_out;
+} Explanation;
+
+static int append_sentence(const char *topic, const char *sentence, void *userdata) {
+        Explanation *x = userdata;
+        int r;
+
+        if (x->n == EXPLAIN_MAX) {
+                x->n_left_out++;
+                return 0;
+        }
+        x->n++;
+        r = sd_bus_message_open_container(x->reply, 'r', "ss");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(x->reply, 's', topic);
+        if (r < 0)
+                return r;
+        r = text_append(x->reply, sentence, TEXT_MAX);
+        return r < 0 ? r : sd_bus_message_close_container(x->reply);
+}
+
+/* The rows a(ss) of all that stands between a job and its next run. */
+static int append_explanation(sd_bus_message *m, Manager *manager, const Job *job) {
+        Explanation x = { .reply = m };
+        char rest[64];
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "(ss)");
+        if (r < 0)
+                return r;
+        r = manager_explain(manager, job, append_sentence, &x);
+        if (r < 0)
+                return r;
+        if (x.n_left_out > 0) {
+                (void)snprintf(rest, sizeof(rest), "There are %u sentences more.", x.n_left_out);
+                r = sd_bus_message_append(m, "(ss)", "queue", rest);
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_message_close_container(m);
+}
+
+static int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Connection *c = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *name;
+        const Job *job;
+        int r;
+
+        r = read_job_name(m, &name, e);
+        if (r < 0)
+                return r;
+        job = job_table_get(manager_jobs(c->api->manager), name);
+        if (!job)
+                return job_error(c, -ENOENT, name, e);
+        r = new_large_reply(c, m, &reply, e);
+        if (r < 0)
+                return r;
+        r = append_explanation(reply, c->api->manager, job);
+        if (r < 0)
+                return r;
+        return sd_bus_message_send(reply);
+}
+
 /* --- Run --- */
 
 static int bad_option(sd_bus_error *e, const char *name, const char *what) {
@@ -408,6 +506,49 @@ static int resume_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) 
         return change_job(c, m, manager_resume, e);
 }
 
+static int pause_until_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        const char *job;
+        usec_t until;
+        int r;
+
+        r = read_job_name(m, &job, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 't', &until);
+        if (r < 0)
+                return r;
+        r = manager_pause_until(c->api->manager, job, until);
+        if (r == -EINVAL)
+                return sd_bus_error_set(
+                        e, ERROR_BAD_OPTION,
+                        "A pause ends at a time to come, and this one is over; times are µs since 1970.");
+        if (r < 0)
+                return job_error(c, r, job, e);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static int skip_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        const char *job;
+        uint32_t count;
+        int r;
+
+        r = read_job_name(m, &job, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'u', &count);
+        if (r < 0)
+                return r;
+        r = manager_skip(c->api->manager, job, count);
+        if (r == -ERANGE)
+                return sd_bus_error_setf(e, ERROR_LIMIT_REACHED,
+                                         "At most %d occurrences can be skipped; pause the job instead.",
+                                         MANAGER_SKIP_MAX);
+        if (r < 0)
+                return job_error(c, r, job, e);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+/* What may stand behind the name of the job is a number. */
 static int authorize_job_change(Connection *c, sd_bus_message *m, AuthorizedFunc next, sd_bus_error *e) {
         const char *job;
         int r;
@@ -423,6 +564,14 @@ static int authorize_job_change(Connection *c, sd_bus_message *m, AuthorizedFunc
 
 static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return authorize_job_change(userdata, m, pause_authorized, e);
+}
+
+static int method_pause_until(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return authorize_job_change(userdata, m, pause_until_authorized, e);
+}
+
+static int method_skip(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return authorize_job_change(userdata, m, skip_authorized, e);
 }
 
 static int method_resume(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -500,6 +649,14 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_ARGS("s", job), SD_BUS_NO_RESULT, method_pause,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_ARGS("s", job), SD_BUS_NO_RESULT, method_resume,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("PauseUntil", SD_BUS_ARGS("s", job, "t", until), SD_BUS_NO_RESULT, method_pause_until,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Skip", SD_BUS_ARGS("s", job, "u", count), SD_BUS_NO_RESULT, method_skip,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("NextElapses", SD_BUS_ARGS("s", job, "u", n), SD_BUS_RESULT("at", elapses),
+                                method_next_elapses, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("s", job), SD_BUS_RESULT("a(ss)", sentences), method_explain,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sus)", diagnostics), method_reload,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

@@ -11,6 +11,7 @@
 #include "bus/text.h"
 
 #define ENUMERATE_RECENT_MAX 100
+#define ENUMERATE_SCAN_MAX   10000 /* runs looked at for those that are live */
 #define ENUMERATE_LIVE_MAX   10000
 
 static int find_run(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
@@ -64,7 +65,7 @@ static int enumerate_runs(sd_bus *bus, const char *prefix, void *userdata, char 
         nodes.paths = calloc(nodes.live_left + ENUMERATE_RECENT_MAX + 1, sizeof(*nodes.paths));
         if (!nodes.paths)
                 return -ENOMEM;
-        r = manager_list_runs(c->api->manager, NULL, 0, UINT_MAX, collect_run, &nodes);
+        r = manager_list_runs(c->api->manager, NULL, 0, ENUMERATE_SCAN_MAX, collect_run, &nodes);
         if (r < 0) {
                 while (nodes.n > 0)
                         free(nodes.paths[--nodes.n]);

@@ -18,7 +18,7 @@ typedef struct ErrorRow {
 } ErrorRow;
 
 static const ErrorRow job_errors[] = {
-        { ENOENT, ERROR_NO_SUCH_JOB, "There is no job '", "'; ListJobs shows which there are." },
+        { ENOENT, ERROR_NO_SUCH_JOB, "There is no job '", "'; 'vaktctl list' shows which there are." },
         { ENOEXEC, ERROR_INVALID_JOB, "The file of job '", "' is bad; correct it and reload." },
         { EBADF, ERROR_JOB_DISABLED, "Job '", "' is disabled; set Enabled=yes in its file and reload." },
         { ESHUTDOWN, ERROR_SHUTTING_DOWN, "Nothing is started for job '",
@@ -29,7 +29,7 @@ static const ErrorRow job_errors[] = {
 };
 
 static const ErrorRow run_errors[] = {
-        { ENOENT, ERROR_NO_SUCH_RUN, "There is no run ", "; ListRuns shows which are remembered." },
+        { ENOENT, ERROR_NO_SUCH_RUN, "There is no run ", "; 'vaktctl history' shows which are remembered." },
         { EALREADY, ERROR_ALREADY_DONE, "Run ", " is over already; there is nothing left to end." },
         { ESHUTDOWN, ERROR_SHUTTING_DOWN, "Run ", " is left to the end of vaktd that is under way." },
 };

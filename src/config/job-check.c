@@ -6,6 +6,7 @@
 #include "config/host-name.h"
 #include "config/job-entry.h"
 #include "config/job-loader.h"
+#include "util/clock.h"
 
 /* The candidates of a job of which only the name is known: what is not there is passed over later. */
 static int guess_candidates(JobScan *scan, const char *name) {
@@ -40,6 +41,7 @@ int job_file_check(const char *path, uid_t owner, Diagnostics *d) {
         _cleanup_(job_scan_done) JobScan scan = {};
         _cleanup_(finding_done) Finding f = {};
         _cleanup_free_ char *name = NULL;
+        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         char host[HOST_SIZE];
         EntryContext context = { .folders = &folder, .owner = owner, .host = host };
         const char *file;
@@ -58,6 +60,11 @@ int job_file_check(const char *path, uid_t owner, Diagnostics *d) {
         if (!name)
                 return -ENOMEM;
         host_name_get(host);
+        r = zone_cache_new(NULL, &zones);
+        if (r < 0)
+                return r;
+        context.zones = zones;
+        context.now = (int64_t)(now_realtime() * NSEC_PER_USEC);
         r = guess_candidates(&scan, name);
         if (r < 0)
                 return r;

@@ -251,6 +251,11 @@ static int read_sources(Entry *e, EntryContext *context, const char *file, JobTe
 /* Reads the files and makes a definition of them, or checks a template; a fault is no error. */
 static int read_and_build(Entry *e, EntryContext *context, const char *file) {
         _cleanup_(texts_freep) JobText *texts = NULL;
+        JobFileContext file_context = {
+                .host = context->host,
+                .zones = context->zones,
+                .now = (usec_t)context->now / NSEC_PER_USEC,
+        };
         size_t n = 0;
         int r;
 
@@ -258,11 +263,13 @@ static int read_and_build(Entry *e, EntryContext *context, const char *file) {
         if (r < 0 || e->faults.n_items > 0)
                 return r;
         if (job_name_is_template(e->name)) {
-                r = job_file_check_template(e->name, context->host, texts, n, &e->faults);
+                r = job_file_check_template(e->name, &file_context, texts, n, &e->faults);
                 if (r >= 0)
                         e->texts = TAKE_PTR(texts);
         } else
-                r = job_file_build(e->name, context->host, texts, n, &e->faults, &e->def);
+                r = job_file_build(e->name, &file_context, texts, n, &e->faults, &e->def);
+        /* A zone that is installed tomorrow leaves no trace in the file. */
+        e->recheck = e->recheck || file_context.zones_at_fault;
         return r == -EINVAL ? 0 : r;
 }
 

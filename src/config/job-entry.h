@@ -6,6 +6,7 @@
 #include "config/job-scan.h"
 #include "config/source.h"
 #include "job/job-def.h"
+#include "time/zone.h"
 
 typedef struct Entry {
         JobDef *def;        /* in force: the last good one; NULL for a template */
@@ -28,6 +29,7 @@ typedef struct EntryContext {
         uid_t owner;
         int64_t now;      /* ns of CLOCK_REALTIME, from before any file was looked at */
         const char *host; /* %h */
+        ZoneCache *zones; /* may be NULL */
         size_t n_read;    /* files that were opened; counted up */
 } EntryContext;
 

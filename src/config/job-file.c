@@ -10,42 +10,39 @@
 #include <stdio.h>
 
 #include "config/exec-line.h"
-#include "config/key-table.h"
+#include "config/job-timer.h"
 #include "config/utf8.h"
-#include "time/span.h"
 #include "util/strv.h"
 
 #define BLANKS      " \t"
 #define SHELL       "/bin/sh"
-#define SPAN_ADVICE "Write one as in systemd.time(7), for example 15min or 1h 30min."
 #define PLACEHOLDER "instance" /* what %i stands for while a template is checked */
-
-/* Where something was set; order counts the lines of all texts, 0: it was not. */
-typedef struct Place {
-        const char *file;
-        unsigned line;
-        unsigned order;
-} Place;
-
-typedef struct Builder {
-        JobDef *def;
-        const char *file; /* that is being read */
-        unsigned order;
-        char *shell;
-        Place exec_place; /* of the first Exec= that counts */
-        Place shell_place;
-        Place trigger_places[_TRIGGER_TYPE_MAX]; /* of the first of each type that counts */
-} Builder;
 
 static void builder_done(Builder *b) {
         job_def_unref(b->def);
+        timer_lines_done(&b->timer);
+        free(b->faults);
         free(b->shell);
 }
 
-static void place_set(Place *p, const KeyLine *k) {
+void place_set(Place *p, const KeyLine *k) {
         Builder *b = k->reading->userdata;
 
-        *p = (Place){ .file = b->file, .line = k->line, .order = ++b->order };
+        *p = (Place){
+                .row = k->row,
+                .faults = k->reading->faults,
+                .line = k->line,
+                .order = ++b->order,
+                .judged = k->faults == k->reading->faults,
+        };
+}
+
+unsigned builder_n_faults(const Builder *b) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < b->n_faults; i++)
+                n += b->faults[i].n;
+        return n;
 }
 
 /* Takes the next word of a list apart by blanks; NULL at the end. */
@@ -112,69 +109,6 @@ static int parse_tags(const KeyLine *k, void *field) {
         return append_words(k, field, JOB_TAGS_MAX, check_tag);
 }
 
-/* Returns 1, or 0 when the fault was written down. */
-static int parse_span(const KeyLine *k, usec_t *ret) {
-        int r = span_parse(k->value, ret);
-
-        if (r == -ERANGE)
-                return key_fault_value(k, "is a longer time span than can be counted. %s", SPAN_ADVICE);
-        if (r < 0)
-                return key_fault_value(k, "is no time span. %s", SPAN_ADVICE);
-        return 1;
-}
-
-static void clear_triggers(JobDef *d, TriggerType type) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < d->n_triggers; i++)
-                if (d->triggers[i].type == type)
-                        free(d->triggers[i].expression);
-                else
-                        d->triggers[n++] = d->triggers[i];
-        d->n_triggers = n;
-}
-
-static int append_trigger(JobDef *d, TriggerType type, usec_t span, const char *expression) {
-        TriggerDef *bigger = reallocarray(d->triggers, d->n_triggers + 1, sizeof(TriggerDef));
-        char *copy;
-
-        if (!bigger)
-                return -ENOMEM;
-        d->triggers = bigger;
-        copy = strdup(expression);
-        if (!copy)
-                return -ENOMEM;
-        d->triggers[d->n_triggers++] = (TriggerDef){ .type = type, .span = span, .expression = copy };
-        return 0;
-}
-
-static const TriggerType interval = TRIGGER_INTERVAL, boot = TRIGGER_BOOT, startup = TRIGGER_STARTUP;
-
-static int parse_trigger(const KeyLine *k, _unused_ void *field) {
-        TriggerType type = *(const TriggerType *)k->row->argument;
-        Builder *b = k->reading->userdata;
-        usec_t span;
-        int r;
-
-        if (*k->value == '\0') {
-                clear_triggers(b->def, type);
-                b->trigger_places[type] = (Place){};
-                return 0;
-        }
-        if (b->trigger_places[type].order == 0)
-                place_set(&b->trigger_places[type], k);
-        r = parse_span(k, &span);
-        if (r <= 0)
-                return r;
-        if (span == USEC_INFINITY)
-                return key_fault_value(k, "never comes. Write a finite time span, or remove the line.");
-        if (type == TRIGGER_INTERVAL && span < JOB_INTERVAL_MIN)
-                return key_fault_value(k, "is shorter than 1ms. Write a longer time span.");
-        if (b->def->n_triggers >= JOB_TRIGGERS_MAX)
-                return key_fault(k, "The job has more than %d triggers. Remove some.", JOB_TRIGGERS_MAX);
-        return append_trigger(b->def, type, span, k->value);
-}
-
 static int parse_exec(const KeyLine *k, _unused_ void *field) {
         _cleanup_free_ char *sentence = NULL;
         Builder *b = k->reading->userdata;
@@ -211,7 +145,7 @@ static int parse_timeout(const KeyLine *k, void *field) {
         int r;
 
         if (*k->value != '\0') {
-                r = parse_span(k, &span);
+                r = key_read_span(k, &span);
                 if (r <= 0)
                         return r;
                 if (span == 0)
@@ -222,7 +156,14 @@ static int parse_timeout(const KeyLine *k, void *field) {
 }
 
 static const KeyWords overlap_words = { overlap_from_string, "queue, skip, replace or parallel" };
+static const KeyWords interval_from_words = { interval_from_from_string, "start, end or success" };
+static const KeyWords catch_up_words = { catch_up_from_string, "none, once or all" };
 static const KeyRange queue_range = { 0, JOB_QUEUE_MAX }, parallel_range = { 1, JOB_QUEUE_MAX };
+static const KeyRange catch_up_range = { 1, JOB_CATCH_UP_MAX };
+static const KeySpan delay_span = { 0, .endless = false }, accuracy_span = { 1, .endless = false };
+static const KeySpan within_span = { 0, .endless = true };
+static const TriggerType interval = TRIGGER_INTERVAL, boot = TRIGGER_BOOT, startup = TRIGGER_STARTUP;
+static const TriggerType calendar = TRIGGER_CALENDAR, cron = TRIGGER_CRON;
 
 #define FIELD(name) offsetof(JobDef, name)
 
@@ -231,9 +172,25 @@ static const KeyRow job_rows[] = {
         { "Job", "Documentation", parse_documentation, FIELD(documentation) },
         { "Job", "Enabled", key_parse_bool, FIELD(enabled), .fallback = "yes" },
         { "Job", "Tags", parse_tags, FIELD(tags) },
-        { "Timer", "OnInterval", parse_trigger, .argument = &interval },
-        { "Timer", "OnBootSec", parse_trigger, .argument = &boot },
-        { "Timer", "OnStartupSec", parse_trigger, .argument = &startup },
+        { "Timer", "OnCalendar", timer_parse_trigger, .argument = &calendar },
+        { "Timer", "OnCron", timer_parse_trigger, .argument = &cron },
+        { "Timer", "OnInterval", timer_parse_trigger, .argument = &interval },
+        { "Timer", "OnBootSec", timer_parse_trigger, .argument = &boot },
+        { "Timer", "OnStartupSec", timer_parse_trigger, .argument = &startup },
+        { "Timer", "TimeZone", timer_parse_zone, FIELD(timer.time_zone) },
+        { "Timer", "IntervalFrom", timer_parse_interval_from, FIELD(timer.interval_from), &interval_from_words },
+        { "Timer", "Anchor", timer_parse_anchor },
+        { "Timer", "RandomizedDelaySec", key_parse_span, FIELD(timer.random_delay), &delay_span, "0" },
+        { "Timer", "FixedRandomDelay", key_parse_bool, FIELD(timer.fixed_random_delay), .fallback = "no" },
+        { "Timer", "AccuracySec", key_parse_span, FIELD(timer.accuracy), &accuracy_span, "1s" },
+        { "Timer", "CatchUp", timer_parse_catch_up, FIELD(timer.catch_up), &catch_up_words },
+        { "Timer", "CatchUpMax", key_parse_unsigned, FIELD(timer.catch_up_max), &catch_up_range, "100" },
+        { "Timer", "CatchUpWithinSec", key_parse_span, FIELD(timer.catch_up_within), &within_span, "infinity" },
+        { "Timer", "Persistent", timer_parse_persistent, .fallback = "no" },
+        { "Timer", "DstGap", timer_parse_dst, FIELD(timer.dst.gap), &timer_gap_words },
+        { "Timer", "DstOverlap", timer_parse_dst, FIELD(timer.dst.overlap), &timer_overlap_words },
+        { "Timer", "Except", timer_parse_except },
+        { "Timer", "WakeSystem", key_parse_bool, FIELD(timer.wake_system), .fallback = "no" },
         { "Run", "Exec", parse_exec, .raw = true },
         { "Run", "Shell", parse_shell },
         { "Run", "TimeoutSec", parse_timeout, FIELD(timeout) },
@@ -242,29 +199,36 @@ static const KeyRow job_rows[] = {
         { "Run", "MaxParallel", key_parse_unsigned, FIELD(max_parallel), &parallel_range, "16" },
 };
 
-/* Reads one text into the builder's definition; faults are added up. */
+/* Reads one text into the builder's definition; what is wrong is added up in faults. */
 static int read_text(Builder *b, const JobText *text, const Specifiers *specifiers, bool instance_unknown,
-                     Diagnostics *d, unsigned *faults) {
-        FileFaults file_faults = { .list = d, .file = text->path };
+                     FileFaults *faults) {
         KeyReading reading = {
                 .rows = job_rows,
                 .n_rows = ELEMENTSOF(job_rows),
                 .object = b->def,
                 .userdata = b,
-                .faults = &file_faults,
+                .faults = faults,
                 .specifiers = specifiers,
                 .instance_unknown = instance_unknown,
                 .digest = b->def->digest,
         };
-        int r;
+        int r = key_table_read(&reading, text->bytes, text->n);
 
-        b->file = text->path;
-        r = key_table_read(&reading, text->bytes, text->n);
-        if (r >= 0)
-                r = file_faults_end(&file_faults);
         b->def->digest = reading.digest;
-        *faults += file_faults.n;
         return r;
+}
+
+static int read_texts(Builder *b, const JobText *texts, const Specifiers *specifiers, bool instance_unknown,
+                      Diagnostics *d) {
+        for (size_t i = 0; i < b->n_faults; i++)
+                b->faults[i] = (FileFaults){ .list = d, .file = texts[i].path };
+        for (size_t i = 0; i < b->n_faults; i++) {
+                int r = read_text(b, &texts[i], specifiers, instance_unknown, &b->faults[i]);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
 }
 
 static int put_shell_command(Builder *b) {
@@ -282,76 +246,75 @@ static int put_shell_command(Builder *b) {
         return 0;
 }
 
-static int fault_nothing_to_run(const Builder *b, const JobText *fragment, Diagnostics *d) {
-        const Place *first = &(const Place){ .file = fragment->path, .line = 0, .order = 0 };
+static int fault_nothing_to_run(const Builder *b) {
+        const Place *first = b->def->n_triggers > 0 ? &b->timer.triggers[0] : NULL;
 
-        for (size_t i = 0; i < ELEMENTSOF(b->trigger_places); i++) {
-                const Place *p = &b->trigger_places[i];
-
-                if (p->order > 0 && (first->order == 0 || p->order < first->order))
-                        first = p;
-        }
-        return diagnostics_add(d, first->file, first->line,
+        return file_faults_add(first ? first->faults : &b->faults[0], first ? first->line : 0,
                                "The job has nothing to run. Write Exec= or Shell= in section [Run].");
 }
 
 /* Judges what only the whole can tell. Follow-up faults are not worth a line: who mistyped Exec= knows that nothing is
  * left to run. */
-static int finish(Builder *b, const JobText *fragment, Diagnostics *d, unsigned *faults) {
+static int judge_commands(Builder *b) {
         const Place *later = b->exec_place.order > b->shell_place.order ? &b->exec_place : &b->shell_place;
 
-        if (b->exec_place.order > 0 && b->shell_place.order > 0) {
-                (*faults)++;
-                return diagnostics_add(d, later->file, later->line,
+        if (b->exec_place.order > 0 && b->shell_place.order > 0)
+                return file_faults_add(later->faults, later->line,
                                        "The job has both Exec= and Shell=. Remove one of them.");
-        }
-        if (later->order == 0 && *faults == 0) {
-                (*faults)++;
-                return fault_nothing_to_run(b, fragment, d);
-        }
-        return *faults == 0 && b->shell ? put_shell_command(b) : 0;
+        if (later->order == 0 && builder_n_faults(b) == 0)
+                return fault_nothing_to_run(b);
+        return builder_n_faults(b) == 0 && b->shell ? put_shell_command(b) : 0;
 }
 
-static int build(const char *name, const Specifiers *specifiers, bool instance_unknown, const JobText *texts,
-                 size_t n_texts, Diagnostics *d, JobDef **ret) {
-        _cleanup_(builder_done) Builder b = {};
-        unsigned faults = 0;
+static int finish(Builder *b) {
+        int r;
+
+        r = timer_finish(b);
+        if (r >= 0)
+                r = judge_commands(b);
+        for (size_t i = 0; r >= 0 && i < b->n_faults; i++)
+                r = file_faults_end(&b->faults[i]);
+        return r;
+}
+
+static int build(const char *name, JobFileContext *context, const Specifiers *specifiers, bool instance_unknown,
+                 const JobText *texts, size_t n_texts, Diagnostics *d, JobDef **ret) {
+        _cleanup_(builder_done) Builder b = { .context = context, .n_faults = n_texts };
         int r;
 
         r = job_def_new(&b.def, name);
         if (r < 0)
                 return r;
         b.def->fragment = strdup(texts[0].path);
-        if (!b.def->fragment)
+        b.faults = calloc(n_texts, sizeof(FileFaults));
+        if (!b.def->fragment || !b.faults)
                 return -ENOMEM;
         b.def->digest = hash_string(hash_string(HASH_START, name), texts[0].path);
-        for (size_t i = 0; i < n_texts; i++) {
-                r = read_text(&b, &texts[i], specifiers, instance_unknown, d, &faults);
-                if (r < 0)
-                        return r;
-        }
-        r = finish(&b, &texts[0], d, &faults);
+        r = read_texts(&b, texts, specifiers, instance_unknown, d);
+        if (r >= 0)
+                r = finish(&b);
         if (r < 0)
                 return r;
-        if (faults > 0)
+        if (builder_n_faults(&b) > 0)
                 return -EINVAL;
         *ret = TAKE_PTR(b.def);
         return 0;
 }
 
-int job_file_build(const char *name, const char *host, const JobText *texts, size_t n_texts, Diagnostics *d,
+int job_file_build(const char *name, JobFileContext *context, const JobText *texts, size_t n_texts, Diagnostics *d,
                    JobDef **ret) {
         const char *at = strchr(name, '@');
-        Specifiers specifiers = { .job = name, .instance = at ? at + 1 : NULL, .host = host };
+        Specifiers specifiers = { .job = name, .instance = at ? at + 1 : NULL, .host = context->host };
 
-        return build(name, &specifiers, /* instance_unknown= */ false, texts, n_texts, d, ret);
+        return build(name, context, &specifiers, /* instance_unknown= */ false, texts, n_texts, d, ret);
 }
 
-int job_file_check_template(const char *name, const char *host, const JobText *texts, size_t n_texts, Diagnostics *d) {
+int job_file_check_template(const char *name, JobFileContext *context, const JobText *texts, size_t n_texts,
+                            Diagnostics *d) {
         _cleanup_(job_def_unrefp) JobDef *unused = NULL;
         char job[JOB_NAME_MAX + sizeof(PLACEHOLDER)];
-        Specifiers specifiers = { .job = job, .instance = PLACEHOLDER, .host = host };
+        Specifiers specifiers = { .job = job, .instance = PLACEHOLDER, .host = context->host };
 
         (void)snprintf(job, sizeof(job), "%s%s", name, PLACEHOLDER);
-        return build(job, &specifiers, /* instance_unknown= */ true, texts, n_texts, d, &unused);
+        return build(job, context, &specifiers, /* instance_unknown= */ true, texts, n_texts, d, &unused);
 }

@@ -6,18 +6,28 @@
 #include "config/diagnostics.h"
 #include "config/source.h"
 #include "job/job-def.h"
+#include "time/zone.h"
 
 #define JOB_TAGS_MAX          64
 #define JOB_TAG_LENGTH_MAX    64 /* bytes */
 #define JOB_DOCUMENTATION_MAX 64
 #define JOB_INTERVAL_MIN      USEC_PER_MSEC
 
+/* What a definition depends on beside its texts. */
+typedef struct JobFileContext {
+        const char *host;    /* %h */
+        ZoneCache *zones;    /* that the definition's zones are borrowed from; NULL: only UTC is known */
+        usec_t now;          /* realtime; tells which abbreviations the zones use */
+        bool zones_at_fault; /* result: what is wrong may be right when the system gets other zones */
+} JobFileContext;
+
 /* Builds the definition of the job name from texts[0], its file, and the others, merged in this order. name is NAME or
  * NAME@INSTANCE. What is wrong goes to d. The reference is the caller's. -EINVAL with faults in d (n_texts is at least
  * 1); -ENOMEM. */
-int job_file_build(const char *name, const char *host, const JobText *texts, size_t n_texts, Diagnostics *d,
+int job_file_build(const char *name, JobFileContext *context, const JobText *texts, size_t n_texts, Diagnostics *d,
                    JobDef **ret);
 
 /* Checks a template, NAME@, as far as that can be done without an instance: a value with %i is not judged. The same
  * errors. */
-int job_file_check_template(const char *name, const char *host, const JobText *texts, size_t n_texts, Diagnostics *d);
+int job_file_check_template(const char *name, JobFileContext *context, const JobText *texts, size_t n_texts,
+                            Diagnostics *d);

@@ -21,6 +21,8 @@ struct JobLoader {
         Folder *folders; /* open during a load only */
         size_t n_folders;
         uid_t owner;
+        ZoneCache *zones;
+        int64_t loaded_at;    /* ns of CLOCK_REALTIME */
         char host[HOST_SIZE]; /* %h in what was read */
         Entry **entries;      /* by name */
         size_t n_entries;
@@ -266,6 +268,7 @@ static void load_commit(Load *load, LoadedJob *jobs, size_t n_jobs) {
         l->n_jobs = n_jobs;
         l->diagnostics = TAKE_GENERIC(load->faults, (Diagnostics){});
         l->n_read = load->context.n_read;
+        l->loaded_at = load->context.now;
         strcpy(l->host, load->host);
         forget_instances(l);
 }
@@ -273,7 +276,11 @@ static void load_commit(Load *load, LoadedJob *jobs, size_t n_jobs) {
 int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
         _cleanup_(load_done) Load load = {
                 .loader = l,
-                .context = { .folders = l->folders, .owner = l->owner, .now = now_realtime, .host = load.host },
+                .context = { .folders = l->folders,
+                             .owner = l->owner,
+                             .now = now_realtime,
+                             .host = load.host,
+                             .zones = l->zones },
                 .entries_max = entries_max,
         };
         LoadedJob *jobs = NULL;
@@ -301,13 +308,14 @@ int job_loader_load(JobLoader *l) {
 
 /* --- the loader --- */
 
-int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner) {
+int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *zones) {
         _cleanup_(job_loader_freep) JobLoader *l = calloc(1, sizeof(*l));
         size_t n = strv_length(dirs);
 
         if (!l)
                 return -ENOMEM;
         l->owner = owner;
+        l->zones = zones;
         l->folders = calloc(n + 1, sizeof(Folder));
         if (!l->folders)
                 return -ENOMEM;
@@ -414,12 +422,17 @@ static int remember_instance(JobLoader *l, JobDef **d) {
 
 static int build_instance(JobLoader *l, const char *name, const Entry *template, JobDef **ret, Diagnostics *d) {
         _cleanup_(job_def_unrefp) JobDef *def = NULL;
+        JobFileContext context = {
+                .host = l->host,
+                .zones = l->zones,
+                .now = (usec_t)l->loaded_at / NSEC_PER_USEC,
+        };
         size_t n = 0;
         int r;
 
         while (template->texts[n].path)
                 n++;
-        r = job_file_build(name, l->host, template->texts, n, d, &def);
+        r = job_file_build(name, &context, template->texts, n, d, &def);
         if (r >= 0)
                 r = remember_instance(l, &def);
         if (r < 0)

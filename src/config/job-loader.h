@@ -7,6 +7,7 @@
 
 #include "config/diagnostics.h"
 #include "job/job-def.h"
+#include "time/zone.h"
 
 #define LOADER_JOBS_MAX      200000        /* job files taken from all folders together */
 #define LOADER_FILE_SIZE_MAX (1024 * 1024) /* bytes in one file */
@@ -20,8 +21,9 @@ typedef struct LoadedJob {
 } LoadedJob;
 
 /* dirs: NULL-terminated, first one wins. owner: files must belong to root or to this user and be writable by nobody
- * else. */
-int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner);
+ * else. zones: that the definitions borrow theirs from, so it has to outlive them all; NULL: only UTC is known. A file
+ * that names a zone which is not there is read again by each load, in case it has come. */
+int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *zones);
 JobLoader *job_loader_free(JobLoader *l);
 DEFINE_CLEANUP(JobLoader, job_loader_free)
 

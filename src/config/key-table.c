@@ -10,8 +10,10 @@
 
 #include "config/reader.h"
 #include "config/utf8.h"
+#include "time/span.h"
 
-#define QUOTED_MAX 64 /* bytes of a value that a fault repeats */
+#define QUOTED_MAX  64 /* bytes of a value that a fault repeats */
+#define SPAN_ADVICE "Write one as in systemd.time(7), for example 15min or 1h 30min."
 
 uint64_t hash_string(uint64_t hash, const char *s) {
         do
@@ -288,6 +290,34 @@ int key_parse_unsigned(const KeyLine *k, void *field) {
         if (errno != 0 || n < range->min || n > range->max)
                 return key_fault_value(k, "is out of range. Write a number from %u to %u.", range->min, range->max);
         *(unsigned *)field = (unsigned)n;
+        return 0;
+}
+
+int key_read_span(const KeyLine *k, usec_t *ret) {
+        int r = span_parse(k->value, ret);
+
+        if (r == -ERANGE)
+                return key_fault_value(k, "is a longer time span than can be counted. %s", SPAN_ADVICE);
+        if (r < 0)
+                return key_fault_value(k, "is no time span. %s", SPAN_ADVICE);
+        return 1;
+}
+
+int key_parse_span(const KeyLine *k, void *field) {
+        const KeySpan *bounds = k->row->argument;
+        char text[SPAN_TEXT_MAX];
+        usec_t span;
+        int r;
+
+        r = key_read_span(k, &span);
+        if (r <= 0)
+                return r;
+        if (span == USEC_INFINITY && !bounds->endless)
+                return key_fault_value(k, "has no end. Write a finite time span.");
+        if (span < bounds->min)
+                return key_fault_value(k, "is shorter than %s. Write a longer time span.",
+                                       span_format(text, bounds->min, 1));
+        *(usec_t *)field = span;
         return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "config/diagnostics.h"
 #include "config/specifier.h"
+#include "util/clock.h"
 
 #define KEY_TEXT_MAX 1024 /* bytes in a value that people read */
 
@@ -63,6 +64,13 @@ typedef struct KeyRange {
         unsigned min, max;
 } KeyRange;
 int key_parse_unsigned(const KeyLine *k, void *field); /* unsigned in the KeyRange that is the argument */
+
+typedef struct KeySpan {
+        usec_t min;
+        bool endless; /* "infinity" is allowed */
+} KeySpan;
+int key_parse_span(const KeyLine *k, void *field); /* usec_t as the KeySpan that is the argument allows */
+int key_read_span(const KeyLine *k, usec_t *ret);  /* returns 1, or 0 when the fault was written down */
 
 typedef struct KeyWords {
         int (*from_string)(const char *s);

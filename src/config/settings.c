@@ -10,7 +10,6 @@
 #include "config/key-table.h"
 #include "config/source.h"
 #include "job/job-def.h"
-#include "time/span.h"
 #include "util/log.h"
 #include "util/string-table.h"
 
@@ -25,6 +24,7 @@ void settings_init(Settings *s) {
         *s = (Settings){
                 .default_timeout = USEC_INFINITY,
                 .executor = EXECUTOR_AUTO,
+                .resume_ramp = 30 * USEC_PER_SEC,
                 .log_level = -1,
         };
 }
@@ -32,9 +32,10 @@ void settings_init(Settings *s) {
 /* 0 turns it off, as everywhere. */
 static int parse_default_timeout(const KeyLine *k, void *field) {
         usec_t span;
+        int r = key_read_span(k, &span);
 
-        if (span_parse(k->value, &span) < 0)
-                return key_fault_value(k, "is no time span. Write one as in systemd.time(7), for example 1h 30min.");
+        if (r <= 0)
+                return r;
         *(usec_t *)field = span > 0 ? span : USEC_INFINITY;
         return 0;
 }
@@ -50,6 +51,7 @@ static int parse_log_level(const KeyLine *k, void *field) {
 }
 
 static const KeyRange running_range = { 0, JOB_QUEUE_MAX };
+static const KeySpan ramp_span = { 0, .endless = false };
 static const KeyWords executor_words = { executor_choice_from_string, "auto or child" };
 
 #define FIELD(name) offsetof(Settings, name)
@@ -58,6 +60,7 @@ static const KeyRow settings_rows[] = {
         { "Manager", "MaxRunning", key_parse_unsigned, FIELD(max_running), &running_range, "0" },
         { "Manager", "DefaultTimeoutSec", parse_default_timeout, FIELD(default_timeout), NULL, "infinity" },
         { "Manager", "Executor", key_parse_word, FIELD(executor), &executor_words, "auto" },
+        { "Manager", "ResumeRampSec", key_parse_span, FIELD(resume_ramp), &ramp_span, "30s" },
         { "Manager", "LogLevel", parse_log_level, FIELD(log_level) },
 };
 

@@ -16,7 +16,8 @@ typedef struct Settings {
         unsigned max_running;   /* 0 = no limit */
         usec_t default_timeout; /* µs, USEC_INFINITY = none */
         ExecutorChoice executor;
-        int log_level; /* syslog level, -1 = not set */
+        usec_t resume_ramp; /* µs, that catch-up runs are spread over */
+        int log_level;      /* syslog level, -1 = not set */
 } Settings;
 
 void settings_init(Settings *s); /* the defaults */

@@ -33,6 +33,8 @@ struct Manager {
         unsigned generation;
         Ledger *ledger;
         Timers *timers;
+        ZoneCache *zones;
+        sd_event_source *resume_source; /* the next end of a pause */
         Executor *executor;
         usec_t started_at; /* realtime */
 
@@ -59,7 +61,9 @@ struct Manager {
         } while (false)
 
 /* --- runs.c --- */
-void runs_elapsed(void *userdata, Job *job, uint32_t trigger, usec_t scheduled_realtime);
+void runs_occurred(void *userdata, Job *job, const Occurrence *o);
+/* Takes over what the ledger holds of an earlier daemon: what waited is started, what was under way is lost. */
+int runs_take_over(Manager *m);
 const ExecutorCallbacks *runs_callbacks(void) _const_;
 int runs_init(Manager *m);
 void runs_stop_all(Manager *m);
@@ -67,6 +71,14 @@ void runs_free_all(Manager *m);
 /* Looks whether anything that waits can be started now. */
 void runs_pump(Manager *m);
 LiveRun *runs_find(const Manager *m, uint64_t id) _pure_;
+
+/* --- pauses.c --- */
+int pauses_init(Manager *m);
+void pauses_start(Manager *m); /* jobs were loaded: waits for the end of the pauses that came with them */
+/* Gives a job what was said about it before: paused, how long, what to skip. */
+void pauses_load(Manager *m, Job *job);
+/* Writes that down. */
+void pauses_save(Manager *m, const Job *job);
 
 /* --- reload.c --- */
 /* Reads all job files and makes the table what they say. */

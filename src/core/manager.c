@@ -36,6 +36,8 @@ static int load_settings(Manager *m) {
         if (r < 0)
                 return r;
         m->settings = s;
+        if (m->timers)
+                timers_set_ramp(m->timers, s.resume_ramp);
         if (m->options.log_level >= 0)
                 log_set_max_level(m->options.log_level);
         else if (s.log_level >= 0)
@@ -46,6 +48,86 @@ static int load_settings(Manager *m) {
 static int open_executor(Manager *m) {
         /* EXECUTOR_AUTO and EXECUTOR_CHILD come to the same as long as there is one executor. */
         return child_executor_new(&m->executor, m->event, runs_callbacks(), m->options.user_instance);
+}
+
+/* TZ= of our environment is the local zone then, as everywhere. */
+static int open_zones(Manager *m) {
+        const char *tz = getenv("TZ");
+        int r;
+
+        r = zone_cache_new(NULL, &m->zones);
+        if (r < 0)
+                return r;
+        (void)zone_cache_local(m->zones); /* read now, while there surely is memory for it */
+        if (isempty(tz))
+                return 0;
+        r = zone_cache_set_local(m->zones, tz + (tz[0] == ':'));
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                log_warning_errno(r, "TZ=%s is no time zone of this system, using /etc/localtime", tz);
+        return 0;
+}
+
+static usec_t get_mark(void *userdata, const Job *job, const char *key) {
+        Manager *m = userdata;
+        usec_t mark;
+
+        return ledger_get_mark(m->ledger, job->name, key, &mark) < 0 ? USEC_INFINITY : mark;
+}
+
+static void set_mark(void *userdata, const Job *job, const char *key, usec_t mark) {
+        Manager *m = userdata;
+        LogContext c = { .job = job->name };
+        int r;
+
+        r = ledger_set_mark(m->ledger, job->name, key, mark);
+        if (r < 0)
+                log_message(LOG_WARNING, &c, "Cannot remember when '%s' elapsed last: %s, ignoring.", key,
+                            strerror(-r));
+}
+
+static int open_timers(Manager *m) {
+        const ScheduleOps ops = {
+                .occurred = runs_occurred,
+                .get_mark = get_mark,
+                .set_mark = set_mark,
+                .userdata = m,
+        };
+        int r;
+
+        r = timers_new(&m->timers, m->event, m->jobs, m->zones, &ops);
+        if (r < 0)
+                return r;
+        timers_set_ramp(m->timers, m->settings.resume_ramp);
+        return pauses_init(m);
+}
+
+static int open_parts(Manager *m) {
+        int r;
+
+        r = job_table_new(&m->jobs);
+        if (r >= 0)
+                r = open_zones(m);
+        if (r >= 0)
+                r = job_loader_new(&m->loader, m->options.job_dirs, m->options.owner, m->zones);
+        if (r >= 0)
+                r = open_timers(m);
+        if (r >= 0)
+                r = runs_init(m);
+        return r < 0 ? r : open_executor(m);
+}
+
+static int open_ledger(Manager *m) {
+        _cleanup_free_ char *message = NULL;
+        int r;
+
+        r = ledger_open(&m->ledger, m->event, m->options.state_dir, &message);
+        if (r < 0 && message)
+                log_message(LOG_ERR, (&(LogContext){ .error = -r }), "%s", message);
+        else if (r < 0)
+                log_error_errno(r, "Cannot open the ledger in %s: %m", m->options.state_dir);
+        return r;
 }
 
 int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
@@ -60,20 +142,12 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         r = load_settings(m);
         if (r < 0)
                 return r;
-        r = job_table_new(&m->jobs);
-        if (r >= 0)
-                r = job_loader_new(&m->loader, options->job_dirs, options->owner);
-        if (r >= 0)
-                r = timers_new(&m->timers, event, runs_elapsed, m);
-        if (r >= 0)
-                r = runs_init(m);
-        if (r >= 0)
-                r = open_executor(m);
+        r = open_parts(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot set the daemon up: %m");
-        r = ledger_open(&m->ledger, options->state_dir);
+        r = open_ledger(m);
         if (r < 0)
-                return log_error_errno(r, "Cannot open the ledger in %s: %m", options->state_dir);
+                return r;
         r = reload_jobs(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot load the job files: %m");
@@ -90,17 +164,54 @@ Manager *manager_free(Manager *m) {
                 timers_remove_job(m->timers, job_table_at(m->jobs, i));
         job_table_free(m->jobs);
         timers_free(m->timers);
+        sd_event_source_disable_unref(m->resume_source);
         executor_free(m->executor);
         ledger_close(m->ledger);
         job_loader_free(m->loader);
+        zone_cache_free(m->zones);
         diagnostics_done(&m->diagnostics);
         sd_event_unref(m->event);
         return mfree(m);
 }
 
+/* What the job did last, before this daemon. */
+static int load_last_run(const RunRecord *r, void *userdata) {
+        Job *job = userdata;
+
+        job->last_start = r->started;
+        job->last_end = r->ended;
+        job->last_result = r->result;
+        return 1;
+}
+
+static void load_last_runs(Manager *m) {
+        const uint32_t not_run = 1U << RUN_RESULT_NONE | 1U << RUN_RESULT_SKIPPED | 1U << RUN_RESULT_MISSED;
+
+        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
+                Job *job = job_table_at(m->jobs, i);
+                LedgerFilter filter = {
+                        .job = job->name,
+                        .results = ((1U << _RUN_RESULT_MAX) - 1) & ~not_run,
+                        .limit = 1,
+                };
+
+                (void)ledger_query(m->ledger, &filter, load_last_run, job, NULL);
+        }
+}
+
 int manager_start(Manager *m) {
+        int r;
+
         m->started_at = now_realtime();
-        return timers_start(m->timers, m->jobs, ledger_is_first_of_boot(m->ledger));
+        load_last_runs(m);
+        r = timers_start(m->timers);
+        if (r < 0)
+                return r;
+        pauses_start(m);
+        r = runs_take_over(m);
+        if (r < 0)
+                log_warning_errno(r, "Cannot read from the ledger what an earlier daemon left: %m, ignoring");
+        return 0;
 }
 
 void manager_stop(Manager *m, void (*done)(void *userdata), void *userdata) {
@@ -125,6 +236,7 @@ int manager_reload(Manager *m) {
 
         diagnostics_done(&m->diagnostics);
         (void)load_settings(m); /* a bad file leaves the settings in force as they are, and a diagnostic */
+        timers_refresh_zones(m->timers);
         r = reload_jobs(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot load the job files: %m; what is in force stays so");
@@ -140,28 +252,6 @@ int manager_reload(Manager *m) {
         NOTIFY_OBSERVERS(m, reloaded, &m->diagnostics);
         NOTIFY_OBSERVERS(m, summary_changed);
         return 0;
-}
-
-static int set_paused(Manager *m, const char *name, bool paused) {
-        Job *job = job_table_get(m->jobs, name);
-        LogContext c = { .job = name };
-
-        if (!job)
-                return -ENOENT;
-        if (job->paused == paused)
-                return 0;
-        job->paused = paused;
-        log_message(LOG_NOTICE, &c, paused ? "Paused: triggers are refused until it is resumed." : "Resumed.");
-        NOTIFY_OBSERVERS(m, job_changed, job);
-        return 0;
-}
-
-int manager_pause(Manager *m, const char *job) {
-        return set_paused(m, job, true);
-}
-
-int manager_resume(Manager *m, const char *job) {
-        return set_paused(m, job, false);
 }
 
 /* --- answers --- */
@@ -194,51 +284,37 @@ const RunRecord *manager_get_run(Manager *m, uint64_t id) {
 
 typedef struct ListWalk {
         const Manager *manager;
-        uint64_t last; /* the lowest id seen */
-        unsigned n_left;
         int (*visit)(const RunRecord *r, void *userdata);
         void *userdata;
 } ListWalk;
 
-/* What the ledger remembers of a run that goes on is older than what we know. */
+/* What the ledger remembers of a run that goes on may be older than what we know. */
 static int visit_current(const RunRecord *r, void *userdata) {
-        ListWalk *w = userdata;
+        const ListWalk *w = userdata;
         const LiveRun *run = runs_find(w->manager, r->id);
 
-        w->last = r->id;
-        w->n_left--;
         return w->visit(run ? &run->record : r, w->userdata);
 }
 
 int manager_list_runs(Manager *m, const char *job, uint64_t before, unsigned limit,
                       int (*visit)(const RunRecord *r, void *userdata), void *userdata) {
-        ListWalk w = {
-                .manager = m,
-                .last = before > 0 ? before : UINT64_MAX,
-                .n_left = limit,
-                .visit = visit,
-                .userdata = userdata,
-        };
-        int r;
+        ListWalk w = { .manager = m, .visit = visit, .userdata = userdata };
 
-        r = ledger_list(m->ledger, job, before, limit, visit_current, &w);
-        /* Runs so long that the ledger has forgotten their beginning. */
-        for (size_t i = m->n_live; r == 0 && i > 0 && w.n_left > 0; i--) {
-                const RunRecord *record = &m->live[i - 1]->record;
+        return ledger_list(m->ledger, job, before, limit, visit_current, &w);
+}
 
-                if (record->id >= w.last || (job && !streq(job, record->job)) || ledger_get(m->ledger, record->id))
-                        continue;
-                w.n_left--;
-                r = visit(record, userdata);
-        }
-        return r;
+size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n) {
+        return timers_preview(m->timers, job, ret, n);
 }
 
 /* --- for people --- */
 
 void manager_dump(Manager *m) {
         const Job *next = timers_next_job(m->timers);
+        const char *ledger = NULL;
 
+        if (ledger_state(m->ledger, &ledger) != LEDGER_OK)
+                log_notice("State: %s", ledger);
         log_notice("State: jobs %zu, running %u, waiting %u, faults in files %zu, executor %s, next job %s.",
                    job_table_size(m->jobs), m->n_running, m->n_queued, m->diagnostics.n_items, m->executor->ops->name,
                    next ? next->name : "none");
@@ -254,6 +330,7 @@ void manager_dump(Manager *m) {
 char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now_realtime_usec) {
         const Job *next = timers_next_job(m->timers);
         size_t n_jobs = job_table_size(m->jobs);
+        const char *sentence;
         char at[64] = "";
         struct tm tm;
 
@@ -268,5 +345,7 @@ char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now
                                m->n_running, next->name, at);
         else
                 (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running", n_jobs, PLURAL(n_jobs), m->n_running);
+        if (ledger_state(m->ledger, &sentence) != LEDGER_OK)
+                (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; the ledger is in memory only");
         return buf;
 }

@@ -78,6 +78,14 @@ int manager_cancel(Manager *m, uint64_t id);
 int manager_pause(Manager *m, const char *job);
 int manager_resume(Manager *m, const char *job);
 
+/* The same until a point in time, µs of CLOCK_REALTIME. -ENOENT; -EINVAL when it has passed. */
+int manager_pause_until(Manager *m, const char *job, usec_t until);
+
+/* The next count occurrences of the job's triggers are recorded as skipped; 0 takes that back. -ENOENT; -ERANGE above
+ * MANAGER_SKIP_MAX. */
+#define MANAGER_SKIP_MAX 10000
+int manager_skip(Manager *m, const char *job, unsigned count);
+
 /* Reads all files again and puts the difference into force. What is wrong is in manager_diagnostics() afterwards.
  * A bad vaktd.conf keeps the settings in force and is a diagnostic. Negative errno only when nothing could be done. */
 int manager_reload(Manager *m);
@@ -95,6 +103,14 @@ const RunRecord *manager_get_run(Manager *m, uint64_t id);
  * all; limit: at most so many. visit() returning nonzero ends the walk and is returned. */
 int manager_list_runs(Manager *m, const char *job, uint64_t before, unsigned limit,
                       int (*visit)(const RunRecord *r, void *userdata), void *userdata);
+
+/* The next n elapses of a job's timers as planned, realtime µs in order. Returns how many there are. */
+size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n);
+
+/* What the job waits for and why, in a few sentences, each under a word ("state", "timer", "queue", "last"). A visit
+ * that returns negative ends it and is returned. */
+int manager_explain(Manager *m, const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
+                    void *userdata);
 
 /* Writes what the daemon knows about itself to the log (SIGUSR1). */
 void manager_dump(Manager *m);

@@ -59,6 +59,7 @@ static int job_add(Manager *m, const char *name, JobDef *def, const Diagnostic *
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(job);
+        pauses_load(m, *ret);
         r = job_update(m, *ret, def, fault);
         if (r < 0)
                 return r;
@@ -93,7 +94,7 @@ static void refresh_on_demand(Manager *m, Job *job) {
         if (r == -ENOENT)
                 return;
         job->generation = m->generation;
-        if (r < 0 || (job->def && job->def->digest == def->digest))
+        if (r < 0 || (!job->gone && job->def && job->def->digest == def->digest))
                 return;
         r = job_update(m, job, def, NULL);
         if (r > 0)
@@ -154,6 +155,7 @@ int reload_jobs(Manager *m) {
                         return r;
         }
         drop_unseen_jobs(m);
+        pauses_start(m);
         return diagnostics_merge(&m->diagnostics, job_loader_diagnostics(m->loader));
 }
 
@@ -177,6 +179,7 @@ int reload_get_job(Manager *m, const char *name, Job **ret) {
                         return r;
                 job->on_demand = true;
                 job->generation = m->generation;
+                pauses_start(m);
                 NOTIFY_OBSERVERS(m, summary_changed);
         }
         if (job->gone)

@@ -15,6 +15,7 @@
 
 #include "core/manager-internal.h"
 #include "time/span.h"
+#include "time/timestamp.h"
 #include "util/log-messages.h"
 #include "util/log.h"
 
@@ -231,9 +232,12 @@ static void job_count_end(Manager *m, const LiveRun *run) {
                 m->n_running--;
                 job->last_end = run->record.ended;
                 job->last_result = run->record.result;
+                timers_job_ended(m->timers, job, run->record.result == RUN_RESULT_SUCCESS);
         } else {
                 job->n_queued--;
                 m->n_queued--;
+                /* An interval that counts from the end stood still while the run waited. */
+                timers_job_ended(m->timers, job, /* success= */ false);
         }
 }
 
@@ -320,9 +324,9 @@ static void run_use_current_definition(LiveRun *run) {
         run->def = job_def_ref(run->job->def);
 }
 
-static void run_start(Manager *m, LiveRun *run) {
+/* Writes down that the run is started, before it is. */
+static void run_begin(Manager *m, LiveRun *run) {
         Job *job = run->job;
-        int r;
 
         run_use_current_definition(run);
         run->record.state = RUN_STARTING;
@@ -333,8 +337,14 @@ static void run_start(Manager *m, LiveRun *run) {
         m->n_running++;
         job->n_runs++;
         job->last_start = run->record.started;
-        if (run->record.cause != RUN_CAUSE_TIMER)
+        if (run->record.cause != RUN_CAUSE_TIMER && run->record.cause != RUN_CAUSE_CATCH_UP)
                 timers_job_started(m->timers, job);
+        (void)ledger_update(m->ledger, &run->record);
+}
+
+static void run_start(Manager *m, LiveRun *run) {
+        int r;
+
         r = run_execute(m, run);
         if (r < 0) {
                 run_set_reason(run, "It could not be started: %s.", strerror(-r));
@@ -342,11 +352,20 @@ static void run_start(Manager *m, LiveRun *run) {
         }
 }
 
+/* A process is never older than its record: should we die in between, the run is lost, but not run twice. */
 static int on_start(sd_event_source *s, void *userdata) {
         Manager *m = userdata;
+        LiveRun *batch[STARTS_PER_TURN];
+        size_t n = 0;
 
-        for (unsigned i = 0; i < STARTS_PER_TURN && may_start(m); i++)
-                run_start(m, queue_take(&m->ready, &m->ready_tail));
+        while (n < STARTS_PER_TURN && may_start(m)) {
+                batch[n] = queue_take(&m->ready, &m->ready_tail);
+                run_begin(m, batch[n++]);
+        }
+        if (n > 0)
+                (void)ledger_commit(m->ledger);
+        for (size_t i = 0; i < n; i++)
+                run_start(m, batch[i]);
         runs_pump(m);
         return 0;
 }
@@ -362,13 +381,17 @@ static void run_stop(Manager *m, LiveRun *run, RunResult result) {
         run->execution->ops->stop(run->execution, result);
 }
 
-static void run_drop(Manager *m, LiveRun *run, RunResult result) {
+static void run_unqueue(Manager *m, LiveRun *run) {
         if (run->is_ready)
                 queue_remove(&m->ready, &m->ready_tail, run);
         else {
                 queue_remove(&run->job->queue, &run->job->queue_tail, run);
                 run->job->n_waiting--;
         }
+}
+
+static void run_drop(Manager *m, LiveRun *run, RunResult result) {
+        run_unqueue(m, run);
         run_finish(m, run, result, 0);
 }
 
@@ -391,13 +414,32 @@ int manager_cancel(Manager *m, uint64_t id) {
         return 0;
 }
 
+/* What waits was accepted: it stays in the ledger as it is, for the next daemon. */
+static void run_leave(Manager *m, LiveRun *run) {
+        run_unqueue(m, run);
+        if (run->is_ready)
+                run->job->n_slots--;
+        run->job->n_queued--;
+        m->n_queued--;
+        live_run_free(run);
+}
+
 void runs_stop_all(Manager *m) {
+        size_t n = 0;
+
+        /* Oldest first, as they stand in the queues. */
+        for (size_t i = 0; i < m->n_live; i++)
+                if (m->live[i]->execution)
+                        m->live[n++] = m->live[i];
+                else
+                        run_leave(m, m->live[i]);
+        m->n_live = n;
         for (size_t i = m->n_live; i > 0; i--) {
                 LiveRun *run = m->live[i - 1];
 
                 if (run->record.state != RUN_STOPPING)
                         run_set_reason(run, "The daemon was told to stop.");
-                run_end(m, run);
+                run_stop(m, run, RUN_RESULT_CANCELLED);
         }
         maybe_stopped(m);
 }
@@ -421,8 +463,12 @@ static bool admit(const Manager *m, LiveRun *run) {
         const Job *job = run->job;
         const JobDef *def = run->def;
 
-        if (job->paused && run->record.cause != RUN_CAUSE_MANUAL) {
+        if (run->record.cause != RUN_CAUSE_MANUAL && job->paused) {
                 run_set_reason(run, "The job is paused; resume it with 'vaktctl resume %s'.", job->name);
+                return false;
+        }
+        if (run->record.cause != RUN_CAUSE_MANUAL && job->skip > 0) {
+                run_set_reason(run, "Somebody asked to skip it (vaktctl skip).");
                 return false;
         }
         switch (def->overlap) {
@@ -435,7 +481,9 @@ static bool admit(const Manager *m, LiveRun *run) {
                 return true;
         case OVERLAP_QUEUE:
         case OVERLAP_PARALLEL:
-                if (job->n_slots < job_places(run) || job->n_waiting < def->queue_max)
+                /* What is made up for comes all at once; CatchUpMax= bounds it. */
+                if (job->n_slots < job_places(run) || job->n_waiting < def->queue_max ||
+                    run->record.cause == RUN_CAUSE_CATCH_UP)
                         return true;
                 run_set_reason(run, "%u of the job's runs wait already (QueueMax=%u).", job->n_waiting,
                                def->queue_max);
@@ -446,16 +494,32 @@ static bool admit(const Manager *m, LiveRun *run) {
         return false;
 }
 
-static void run_refuse(Manager *m, LiveRun *run) {
+/* Says of a run that was never accepted that it was recorded. */
+static void run_announce_refusal(Manager *m, const LiveRun *run) {
         log_outcome(&run->record);
         NOTIFY_OBSERVERS(m, run_new, &run->record);
         NOTIFY_OBSERVERS(m, run_finished, &run->record);
 }
 
+static void run_mark_refused(LiveRun *run, RunResult result) {
+        run->record.state = RUN_DONE;
+        run->record.result = result;
+        run->record.ended = run->record.requested;
+}
+
+/* Runs come in the order of their ids, but what an earlier daemon left may come after a first request. */
+static void live_add(Manager *m, LiveRun *run) {
+        size_t i = live_position(m, run->record.id);
+
+        memmove(m->live + i + 1, m->live + i, (m->n_live - i) * sizeof(LiveRun *));
+        m->live[i] = run;
+        m->n_live++;
+}
+
 static void run_accept(Manager *m, LiveRun *run) {
         Job *job = run->job;
 
-        m->live[m->n_live++] = run;
+        live_add(m, run);
         job->n_queued++;
         m->n_queued++;
         NOTIFY_OBSERVERS(m, run_new, &run->record);
@@ -481,11 +545,8 @@ static int request_job(Manager *m, Job *job, const RunRequest *request, uint64_t
         if (r < 0)
                 return r;
         admitted = admit(m, run);
-        if (!admitted) {
-                run->record.state = RUN_DONE;
-                run->record.result = RUN_RESULT_SKIPPED;
-                run->record.ended = run->record.requested;
-        }
+        if (!admitted)
+                run_mark_refused(run, RUN_RESULT_SKIPPED);
         r = ledger_add(m->ledger, &run->record);
         if (r < 0)
                 return r;
@@ -493,7 +554,7 @@ static int request_job(Manager *m, Job *job, const RunRequest *request, uint64_t
         if (admitted)
                 run_accept(m, TAKE_PTR(run));
         else
-                run_refuse(m, run);
+                run_announce_refusal(m, run);
         return 0;
 }
 
@@ -512,22 +573,118 @@ int manager_request(Manager *m, const char *name, const RunRequest *request, con
         r = request_job(m, job, request, &id);
         if (r < 0)
                 return r;
+        /* Who asked is told only of what is written. */
+        (void)ledger_commit(m->ledger);
         *ret = manager_get_run(m, id);
+        return *ret ? 0 : -EIO;
+}
+
+/* One record for all occurrences that were missed in a row. */
+static int record_missed(Manager *m, Job *job, const RunRequest *request, const Occurrence *o) {
+        _cleanup_(live_run_freep) LiveRun *run = NULL;
+        char since[TIMESTAMP_TEXT_MAX];
+        int r;
+
+        r = live_run_new(&run, m, job, request);
+        if (r < 0)
+                return r;
+        run_mark_refused(run, RUN_RESULT_MISSED);
+        if (o->n == 1 && o->n_is_exact)
+                run_set_reason(run, "Its time passed while vaktd or the machine was away or too busy.");
+        else
+                run_set_reason(run,
+                               "%s%" PRIu64 " times since %s passed while vaktd or the machine was away or too busy.",
+                               o->n_is_exact ? "" : "More than ", o->n,
+                               timestamp_format(since, o->since, job->def->timer.zone, TIMESTAMP_PRETTY));
+        r = ledger_add(m->ledger, &run->record);
+        if (r < 0)
+                return r;
+        run_announce_refusal(m, run);
         return 0;
 }
 
-void runs_elapsed(void *userdata, Job *job, uint32_t trigger, usec_t scheduled_realtime) {
+static void job_use_up_skip(Manager *m, Job *job) {
+        if (job->skip == 0 || job->paused)
+                return;
+        job->skip--;
+        pauses_save(m, job);
+        NOTIFY_OBSERVERS(m, job_changed, job);
+}
+
+void runs_occurred(void *userdata, Job *job, const Occurrence *o) {
         Manager *m = userdata;
-        RunRequest request = { .cause = RUN_CAUSE_TIMER, .trigger = trigger, .scheduled = scheduled_realtime };
+        RunRequest request = {
+                .cause = o->kind == OCCURRENCE_CATCH_UP ? RUN_CAUSE_CATCH_UP : RUN_CAUSE_TIMER,
+                .trigger = o->trigger,
+                .scheduled = o->scheduled,
+        };
         LogContext c = { .job = job->name };
         uint64_t id;
         int r;
 
-        if (m->stopping)
-                return;
-        r = request_job(m, job, &request, &id);
+        if (o->kind == OCCURRENCE_MISSED)
+                r = record_missed(m, job, &request, o);
+        else {
+                r = request_job(m, job, &request, &id);
+                job_use_up_skip(m, job);
+        }
         if (r < 0)
                 log_message(LOG_ERR, &c, "Timer elapsed, but no run could be asked for: %s.", strerror(-r));
+}
+
+/* --- what an earlier daemon left --- */
+
+static void take_over_lost(Manager *m, const RunRecord *r, const char *reason) {
+        RunRecord lost = *r;
+
+        lost.state = RUN_DONE;
+        lost.result = RUN_RESULT_LOST;
+        lost.code = 0;
+        lost.pid = 0;
+        lost.ended = now_realtime();
+        lost.reason = (char *)reason;
+        (void)ledger_update(m->ledger, &lost);
+        log_outcome(&lost);
+}
+
+static int take_over_waiting(Manager *m, const RunRecord *r) {
+        _cleanup_(live_run_freep) LiveRun *run = NULL;
+        RunRequest request = { .cause = r->cause, .trigger = r->trigger, .scheduled = r->scheduled };
+        Job *job;
+        int e;
+
+        if (reload_get_job(m, r->job, &job) < 0 || !job->def->enabled) {
+                take_over_lost(m, r, "Its job is gone, disabled or bad; it was never started.");
+                return 0;
+        }
+        e = live_reserve(m);
+        if (e >= 0)
+                e = live_run_new(&run, m, job, &request);
+        if (e < 0)
+                return e;
+        run->record.id = r->id;
+        run->record.attempt = r->attempt;
+        run->record.parent = r->parent;
+        run->record.requested = r->requested;
+        run_accept(m, TAKE_PTR(run));
+        return 0;
+}
+
+static int take_over(const RunRecord *r, bool this_boot, void *userdata) {
+        Manager *m = userdata;
+
+        if (runs_find(m, r->id)) /* asked for by a client who was quick */
+                return 0;
+        if (r->started == 0)
+                return take_over_waiting(m, r);
+        take_over_lost(m, r,
+                       this_boot ? "vaktd ended while it was under way."
+                                 : "The machine went down while it was under way.");
+        return 0;
+}
+
+int runs_take_over(Manager *m) {
+        return ledger_unfinished(m->ledger, take_over, m);
 }
 
 /* --- set-up --- */

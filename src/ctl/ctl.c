@@ -86,6 +86,12 @@ void ctl_print_colored(const Ctl *c, Color color, const char *text) {
                 fputs(escaped, stdout);
 }
 
+void ctl_print_line(const Ctl *c, int width, const char *label, Color color, const char *text) {
+        printf("%*s%s ", width, label, isempty(label) ? " " : ":");
+        ctl_print_colored(c, color, text);
+        putchar('\n');
+}
+
 /* Nobody is there: where was looked, and what starts it. */
 static void complain_no_daemon(Ctl *c, const sd_bus_error *e) {
         _cleanup_free_ char *places = connection_places(c->connection);
@@ -114,6 +120,10 @@ int ctl_call_failed(Ctl *c, const MethodCall *call, const char *look_at, const s
                 ctl_complain("vaktd did not answer %s in time; see 'systemctl %sstatus vaktd' and "
                              "'journalctl %s-u vaktd'.",
                              call->member, user, user);
+        else if (sd_bus_error_has_name(e, SD_BUS_ERROR_UNKNOWN_METHOD))
+                ctl_complain("The vaktd that runs does not know %s yet: it is older than vaktctl; restart it with "
+                             "'systemctl %srestart vaktd'.",
+                             call->member, user);
         else if (code == CTL_NOT_PERMITTED && !startswith(strempty(e->name), VAKTD_NAME))
                 ctl_complain("This is not permitted to you (%s): do it as root, or as the user that vaktd runs as.",
                              e->message ?: strerror(abs(error)));

@@ -18,8 +18,12 @@ typedef struct Ctl {
         bool version;
         bool wait;
         bool follow;
-        const char *socket; /* or NULL */
-        unsigned lines;     /* runs to show */
+        bool cron;
+        const char *socket;   /* or NULL */
+        const char *from;     /* or NULL: now */
+        const char *timezone; /* or NULL: the local one */
+        const char *until;    /* or NULL */
+        unsigned lines;       /* runs or elapses to show; 0: not given */
 
         /* of standard output */
         TableStyle style;
@@ -40,6 +44,9 @@ int verb_reload(Ctl *c, char **args);
 int verb_check(Ctl *c, char **args);
 int verb_history(Ctl *c, char **args);
 int verb_cat(Ctl *c, char **args);
+int verb_why(Ctl *c, char **args);
+int verb_skip(Ctl *c, char **args);
+int verb_calendar(Ctl *c, char **args);
 
 /* Looks at the terminal and the environment (COLUMNS, NO_COLOR, SYSTEMD_COLORS). */
 void ctl_init_output(Ctl *c);
@@ -49,6 +56,9 @@ void ctl_complain(const char *format, ...) _printf_(1, 2);
 
 /* A sentence about what was done, on f; not with --quiet or --json. */
 void ctl_say(const Ctl *c, FILE *f, const char *format, ...) _printf_(3, 4);
+
+/* "     Label: text", the label right-aligned in so many columns; an empty one: what belongs to the line above. */
+void ctl_print_line(const Ctl *c, int width, const char *label, Color color, const char *text);
 
 /* Text in a colour, where there are colours; the text is escaped. */
 void ctl_print_colored(const Ctl *c, Color color, const char *text);

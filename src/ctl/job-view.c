@@ -2,6 +2,7 @@
 
 /* A job as its object shows it. */
 
+#include "ctl/alloc.h"
 #include "ctl/job-view.h"
 #include "job/run.h"
 #include "util/strv.h"
@@ -22,6 +23,8 @@ int job_view_read_object(Ctl *c, const char *path, JobView *ret) {
                 { "State", "s", offsetof(JobView, state) },
                 { "Enabled", "b", offsetof(JobView, enabled) },
                 { "Paused", "b", offsetof(JobView, paused) },
+                { "PauseUntil", "t", offsetof(JobView, pause_until) },
+                { "Skip", "u", offsetof(JobView, skip) },
                 { "Fragment", "s", offsetof(JobView, fragment) },
                 { "Fault", "s", offsetof(JobView, fault) },
                 { "Triggers", "a(ss)", offsetof(JobView, triggers) },
@@ -63,6 +66,32 @@ int job_view_read(Ctl *c, const char *job, JobView *ret) {
         return r != 0 ? r : job_view_read_object(c, path, ret);
 }
 
+int job_view_next_elapses(Ctl *c, const JobView *v, unsigned n, usec_t **ret, size_t *ret_n) {
+        static const MethodCall next_elapses = { .member = "NextElapses" };
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const usec_t *elapses;
+        size_t size;
+        int r;
+
+        *ret = NULL;
+        *ret_n = 0;
+        if (v->next == 0 || v->next == USEC_INFINITY)
+                return 0;
+        r = connection_call(c->connection, &next_elapses, &error, &reply, "su", v->name, n);
+        if (sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_METHOD))
+                return 0; /* an older vaktd, not restarted yet, has all the rest to show */
+        if (r < 0)
+                return ctl_call_failed(c, &next_elapses, NULL, &error, r);
+        r = sd_bus_message_read_array(reply, 't', (const void **)&elapses, &size);
+        if (r < 0)
+                return ctl_bad_answer(&next_elapses, r);
+        *ret = alloc_array(NULL, size / sizeof(usec_t) + 1, sizeof(usec_t));
+        *ret_n = size / sizeof(usec_t);
+        memcpy(*ret, elapses, size);
+        return 0;
+}
+
 static json_object *triggers_json(const JobView *v) {
         json_object *array = json_new_array();
 
@@ -86,6 +115,8 @@ json_object *job_view_json(const JobView *v) {
         json_add_string(o, "state", v->state);
         json_add_bool(o, "enabled", v->enabled);
         json_add_bool(o, "paused", v->paused);
+        json_add_time(o, "pause_until_usec", v->pause_until);
+        json_add_number(o, "skip", v->skip);
         json_add_string(o, "file", v->fragment);
         json_add_string(o, "fault", v->fault);
         json_add(o, "triggers", triggers_json(v));

@@ -14,8 +14,9 @@ typedef struct JobView {
         char **documentation, **tags;
         PropertyPair *triggers; /* ended by an empty one */
         usec_t last_start, last_end, next;
+        usec_t pause_until; /* 0: not paused, USEC_INFINITY: until it is resumed */
         uint64_t runs;
-        uint32_t running, queued;
+        uint32_t running, queued, skip;
         int enabled, paused;
 } JobView;
 
@@ -24,6 +25,10 @@ void job_view_done(JobView *v);
 /* Reads a job by its name, or by its object. Returns as ctl_call() does. */
 int job_view_read(Ctl *c, const char *job, JobView *ret);
 int job_view_read_object(Ctl *c, const char *path, JobView *ret);
+
+/* Its next elapses, at most so many; none while it has no next one. The caller frees them. Returns as ctl_call() does.
+ */
+int job_view_next_elapses(Ctl *c, const JobView *v, unsigned n, usec_t **ret, size_t *ret_n);
 
 json_object *job_view_json(const JobView *v);
 

@@ -67,13 +67,13 @@ void json_append(json_object *array, json_object *value) {
                 alloc_failed();
 }
 
-int json_print(json_object *o) {
-        int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
-        const char *s;
+void json_append_number(json_object *array, uint64_t n) {
+        json_append(array, checked(json_object_new_uint64(n)));
+}
 
-        if (isatty(STDOUT_FILENO))
-                flags |= JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED;
-        s = json_object_to_json_string_ext(o, flags);
+static int print(json_object *o, int flags) {
+        const char *s = json_object_to_json_string_ext(o, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
+
         if (!s)
                 alloc_failed();
         for (; *s; s++) {
@@ -90,4 +90,12 @@ int json_print(json_object *o) {
         fputc('\n', stdout);
         json_object_put(o);
         return CTL_DONE;
+}
+
+int json_print(json_object *o) {
+        return print(o, isatty(STDOUT_FILENO) ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : 0);
+}
+
+int json_print_line(json_object *o) {
+        return print(o, 0);
 }

@@ -26,6 +26,10 @@ void json_add_time(json_object *o, const char *key, usec_t realtime);
 
 /* Appends to an array, taking over the value. */
 void json_append(json_object *array, json_object *value);
+void json_append_number(json_object *array, uint64_t n);
 
 /* Prints it on standard output: in lines for a person, on one line else; and puts it. Returns CTL_DONE. */
 int json_print(json_object *o);
+
+/* The same on one line always. */
+int json_print_line(json_object *o);

@@ -12,7 +12,7 @@ static const PropertyMap *find(const PropertyMap *map, size_t n, const char *nam
         return NULL;
 }
 
-static int read_pairs(sd_bus_message *m, PropertyPair **ret) {
+int properties_read_pairs(sd_bus_message *m, PropertyPair **ret) {
         _cleanup_free_ PropertyPair *pairs = alloc_array(NULL, 1, sizeof(PropertyPair));
         PropertyPair pair;
         size_t n = 0;
@@ -36,7 +36,7 @@ static int read_value(sd_bus_message *m, const PropertyMap *p, void *to) {
         if (streq(p->type, "as"))
                 return sd_bus_message_read_strv(m, to);
         if (streq(p->type, "a(ss)"))
-                return read_pairs(m, to);
+                return properties_read_pairs(m, to);
         return sd_bus_message_read_basic(m, p->type[0], to);
 }
 

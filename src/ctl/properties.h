@@ -24,3 +24,6 @@ typedef struct PropertyPair {
 /* Reads the a{sv} of GetAll. What the map does not name is skipped, what does not come is left as it was. A property
  * of another type is -ENXIO. */
 int properties_read(sd_bus_message *m, const PropertyMap *map, size_t n, void *ret);
+
+/* Reads an a(ss); as above. */
+int properties_read_pairs(sd_bus_message *m, PropertyPair **ret);

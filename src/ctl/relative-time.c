@@ -47,20 +47,20 @@ char *duration_format(char buf[static SPAN_TEXT_MAX], usec_t span) {
         return span_format(buf, span, coarseness(table, span));
 }
 
-static char *format_local(char buf[static TIMESTAMP_TEXT_MAX], usec_t t, const char *format) {
+static char *format_local(char buf[static LOCAL_TIME_TEXT_MAX], usec_t t, const char *format) {
         time_t seconds = (time_t)(t / USEC_PER_SEC);
         struct tm tm;
 
         if (t == 0 || t == USEC_INFINITY || !localtime_r(&seconds, &tm) ||
-            strftime(buf, TIMESTAMP_TEXT_MAX, format, &tm) == 0)
+            strftime(buf, LOCAL_TIME_TEXT_MAX, format, &tm) == 0)
                 return strcpy(buf, "-");
         return buf;
 }
 
-char *timestamp_format(char buf[static TIMESTAMP_TEXT_MAX], usec_t t) {
+char *local_time_format(char buf[static LOCAL_TIME_TEXT_MAX], usec_t t) {
         return format_local(buf, t, "%a %Y-%m-%d %H:%M:%S %Z");
 }
 
-char *timestamp_format_short(char buf[static TIMESTAMP_TEXT_MAX], usec_t t) {
+char *local_time_format_short(char buf[static LOCAL_TIME_TEXT_MAX], usec_t t) {
         return format_local(buf, t, "%Y-%m-%d %H:%M:%S");
 }

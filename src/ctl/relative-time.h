@@ -5,8 +5,8 @@
 
 #include "time/span.h"
 
-#define RELATIVE_TIME_MAX  (SPAN_TEXT_MAX + 8) /* bytes, with NUL */
-#define TIMESTAMP_TEXT_MAX 64
+#define RELATIVE_TIME_MAX   (SPAN_TEXT_MAX + 8) /* bytes, with NUL */
+#define LOCAL_TIME_TEXT_MAX 64
 
 /* "3min 12s ago", "in 2h 5min", "now". Returns buf. */
 char *relative_time_format(char buf[static RELATIVE_TIME_MAX], usec_t t, usec_t now_realtime);
@@ -15,5 +15,5 @@ char *relative_time_format(char buf[static RELATIVE_TIME_MAX], usec_t t, usec_t 
 char *duration_format(char buf[static SPAN_TEXT_MAX], usec_t span);
 
 /* "Sun 2026-11-22 13:03:22 CET", in the local zone; short: "2026-11-22 13:03:22". Returns buf. */
-char *timestamp_format(char buf[static TIMESTAMP_TEXT_MAX], usec_t t);
-char *timestamp_format_short(char buf[static TIMESTAMP_TEXT_MAX], usec_t t);
+char *local_time_format(char buf[static LOCAL_TIME_TEXT_MAX], usec_t t);
+char *local_time_format_short(char buf[static LOCAL_TIME_TEXT_MAX], usec_t t);

@@ -196,7 +196,7 @@ typedef struct TableFill {
 
 static int add_to_table(const RunView *v, void *userdata) {
         TableFill *fill = userdata;
-        char id[24], outcome[RUN_OUTCOME_MAX], when[TIMESTAMP_TEXT_MAX], took[SPAN_TEXT_MAX] = "-";
+        char id[24], outcome[RUN_OUTCOME_MAX], when[LOCAL_TIME_TEXT_MAX], took[SPAN_TEXT_MAX] = "-";
         TableCell cells[] = {
                 { .text = v->job },    { .text = id },
                 { .text = v->cause },  { .text = outcome, .color = run_view_color(v) },
@@ -206,7 +206,7 @@ static int add_to_table(const RunView *v, void *userdata) {
 
         snprintf(id, sizeof(id), "%" PRIu64, v->id);
         run_view_outcome(v, outcome);
-        timestamp_format_short(when, v->started ?: v->requested);
+        local_time_format_short(when, v->started ?: v->requested);
         if (v->started > 0)
                 duration_format(took, usec_sub(v->ended ?: fill->now, v->started));
         table_add(fill->table, fill->with_job ? cells : cells + 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The control program: a table of options, a table of verbs, and what both are described by in the help. All it knows
- * about jobs it asks the daemon over D-Bus; only check works on files, without any daemon. */
+ * about jobs it asks the daemon over D-Bus; only check, which works on files, and calendar do without any daemon. */
 
 #include <getopt.h>
 #include <limits.h>
@@ -11,15 +11,14 @@
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
 
-#define LINES_DEFAULT 25
-
 typedef struct Option {
         char short_name; /* 0: none */
         const char *long_name;
         const char *argument;                    /* what the help calls it; NULL: takes none */
         size_t flag;                             /* bool in Ctl that it sets, */
+        size_t text;                             /* or string in Ctl that is its argument, */
         int (*parse)(Ctl *c, const char *value); /* or what takes the argument; exit code */
-        const char *verb;                        /* the one verb that it goes with, NULL: all */
+        const char *verbs;                       /* those that it goes with, as the help names them; NULL: all */
         const char *help;
 } Option;
 
@@ -39,7 +38,7 @@ static int parse_lines(Ctl *c, const char *value) {
         errno = 0;
         n = strtoul(value, &end, 10);
         if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9' || n == 0 || n > UINT32_MAX) {
-                ctl_complain("-n takes a number of runs from 1 on, not '%s'.", value);
+                ctl_complain("-n takes a number from 1 on, not '%s'.", value);
                 return CTL_USAGE;
         }
         c->lines = (unsigned)n;
@@ -61,9 +60,15 @@ static const Option options[] = {
         { 0, "no-legend", .flag = offsetof(Ctl, no_legend), .help = "Print no titles and nothing below a table" },
         { 0, "no-color", .flag = offsetof(Ctl, no_color), .help = "Print no colours" },
         { 'q', "quiet", .flag = offsetof(Ctl, quiet), .help = "Do not say what was done" },
-        { 0, "wait", .flag = offsetof(Ctl, wait), .verb = "run", .help = "Wait for the end of the run" },
-        { 0, "follow", .flag = offsetof(Ctl, follow), .verb = "run", .help = "Wait, and show the run's output" },
-        { 'n', "lines", "N", .parse = parse_lines, .verb = "history", .help = "Show the last N runs (25)" },
+        { 0, "wait", .flag = offsetof(Ctl, wait), .verbs = "run", .help = "Wait for the end of the run" },
+        { 0, "follow", .flag = offsetof(Ctl, follow), .verbs = "run", .help = "Wait, and show the run's output" },
+        { 'n', "lines", "N", .parse = parse_lines, .verbs = "history, calendar",
+          .help = "Show the last N runs (25), the next N elapses (1)" },
+        { 0, "until", "TIME", .text = offsetof(Ctl, until), .verbs = "pause", .help = "End the pause at a time" },
+        { 0, "from", "TIME", .text = offsetof(Ctl, from), .verbs = "calendar", .help = "Start there and not now" },
+        { 0, "timezone", "ZONE", .text = offsetof(Ctl, timezone), .verbs = "calendar",
+          .help = "Take this one for the local time zone" },
+        { 0, "cron", .flag = offsetof(Ctl, cron), .verbs = "calendar", .help = "Take cron expressions, too" },
 };
 
 typedef struct Verb {
@@ -82,9 +87,13 @@ static const Verb verbs[] = {
         { "pause", "JOB...", 1, UINT_MAX, verb_pause, "Let nothing trigger a job" },
         { "resume", "JOB...", 1, UINT_MAX, verb_resume, "Let a job be triggered again" },
         { "history", "[JOB]", 0, 1, verb_history, "Show what ran, newest first" },
+        { "skip", "JOB [COUNT]", 1, 2, verb_skip, "Leave out what a job's triggers want next" },
+        { "why", "JOB", 1, 1, verb_why, "Explain what a job waits for" },
         { "cat", "JOB...", 1, UINT_MAX, verb_cat, "Show the files of jobs" },
         { "reload", "", 0, 0, verb_reload, "Read all files again" },
         { "check", "[FILE...]", 0, UINT_MAX, verb_check, "Check files, or all of them, without a daemon" },
+        { "calendar", "EXPR...|-", 1, UINT_MAX, verb_calendar,
+          "Show when calendar expressions elapse, without a daemon" },
         { "help", "", 0, 0, NULL, "Show this help" },
 };
 
@@ -100,7 +109,7 @@ static int print_help(void) {
                         alloc_format("%c%c --%s%s%s", o->short_name ? '-' : ' ', o->short_name ?: ' ', o->long_name,
                                      o->argument ? "=" : "", strempty(o->argument));
 
-                printf("  %-21s %s%s%s\n", left, o->verb ?: "", o->verb ? ": " : "", o->help);
+                printf("  %-21s %s%s%s\n", left, strempty(o->verbs), o->verbs ? ": " : "", o->help);
         }
         puts("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 the run that was waited for failed,\n"
              "4 no such job, 5 not permitted, 6 no daemon. See vaktctl(1).");
@@ -145,6 +154,16 @@ static int complain_of_option(int answer, char *argv[]) {
         return CTL_USAGE;
 }
 
+static int set_option(Ctl *c, const Option *o, const char *argument) {
+        if (o->parse)
+                return o->parse(c, argument);
+        if (o->argument)
+                *(const char **)(void *)((char *)c + o->text) = argument;
+        else
+                *(bool *)((char *)c + o->flag) = true;
+        return CTL_DONE;
+}
+
 /* Fills c, marks the options that were given; what is left of argv starts at optind. */
 static int parse_options(Ctl *c, int argc, char *argv[], bool *ret_given) {
         struct option long_options[ELEMENTSOF(options) + 1];
@@ -159,23 +178,31 @@ static int parse_options(Ctl *c, int argc, char *argv[], bool *ret_given) {
                 if (i < 0)
                         return complain_of_option(answer, argv);
                 ret_given[i] = true;
-                if (!options[i].parse) {
-                        *(bool *)((char *)c + options[i].flag) = true;
-                        continue;
-                }
-                r = options[i].parse(c, optarg);
+                r = set_option(c, &options[i], optarg);
                 if (r != CTL_DONE)
                         return r;
         }
         return CTL_DONE;
 }
 
+/* Whether a list of names with commas between, or NULL for all, has one. */
+static bool goes_with(const char *names, const char *name) {
+        size_t n = strlen(name);
+
+        if (!names)
+                return true;
+        for (const char *p = names; (p = strstr(p, name)); p += n)
+                if ((p == names || p[-1] == ' ') && (p[n] == ',' || p[n] == '\0'))
+                        return true;
+        return false;
+}
+
 /* Checks the verb's arguments and that the options go with it. */
 static int check_usage(const Verb *v, unsigned n_args, const bool *given) {
         for (size_t i = 0; i < ELEMENTSOF(options); i++)
-                if (given[i] && options[i].verb && !streq(options[i].verb, v->name)) {
-                        ctl_complain("--%s goes with '%s' only; see 'vaktctl --help'.", options[i].long_name,
-                                     options[i].verb);
+                if (given[i] && !goes_with(options[i].verbs, v->name)) {
+                        ctl_complain("--%s goes with %s only; see 'vaktctl --help'.", options[i].long_name,
+                                     options[i].verbs);
                         return CTL_USAGE;
                 }
         if (n_args >= v->min && n_args <= v->max)
@@ -213,7 +240,7 @@ static int finish_output(int code) {
 
 int main(int argc, char *argv[]) {
         bool given[ELEMENTSOF(options)] = { 0 };
-        Ctl c = { .lines = LINES_DEFAULT };
+        Ctl c = { 0 };
         int r;
 
         r = parse_options(&c, argc, argv, given);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl cancel, pause, resume, reload: verbs that change something and do not wait. With several jobs each is tried;
- * the exit code is that of the first that failed. */
+/* vaktctl cancel, pause, resume, skip, reload: verbs that change something and do not wait. With several jobs each is
+ * tried; the exit code is that of the first that failed. */
 
 #include <limits.h>
 #include <stdio.h>
@@ -10,19 +10,21 @@
 #include "ctl/diagnostics-view.h"
 #include "ctl/job-view.h"
 #include "ctl/json.h"
+#include "ctl/local-zone.h"
+#include "ctl/relative-time.h"
 #include "ctl/run-view.h"
 
 #define RELOAD_TIMEOUT (10 * USEC_PER_MINUTE)
 
 /* What is done for one argument; what came of it is appended for --json. */
-typedef int (*ArgumentFunction)(Ctl *c, const char *argument, json_object *array);
+typedef int (*ArgumentFunction)(Ctl *c, const char *argument, json_object *array, void *userdata);
 
-static int for_each_argument(Ctl *c, char **args, ArgumentFunction f) {
+static int for_each_argument(Ctl *c, char **args, ArgumentFunction f, void *userdata) {
         _cleanup_(json_putp) json_object *array = json_new_array();
         int ret = CTL_DONE;
 
         for (; *args; args++) {
-                int r = f(c, *args, array);
+                int r = f(c, *args, array, userdata);
 
                 ret = ret ?: r;
                 if (r == CTL_NO_DAEMON)
@@ -33,40 +35,125 @@ static int for_each_argument(Ctl *c, char **args, ArgumentFunction f) {
         return ret;
 }
 
-static int change_pause(Ctl *c, const char *job, json_object *array, bool pause) {
-        const MethodCall call = { .member = pause ? "Pause" : "Resume", .changes = true };
+static void append_pause(json_object *array, const char *job, bool paused, usec_t until) {
+        json_object *o = json_new_object();
+
+        json_add_string(o, "job", job);
+        json_add_bool(o, "paused", paused);
+        if (until != USEC_INFINITY)
+                json_add_time(o, "until_usec", until);
+        json_append(array, o);
+}
+
+/* until: µs of CLOCK_REALTIME, USEC_INFINITY: until it is resumed. */
+static int pause_job(Ctl *c, const char *job, json_object *array, void *until_usec) {
+        static const MethodCall pause_now = { .member = "Pause", .changes = true };
+        static const MethodCall pause_until = { .member = "PauseUntil", .changes = true };
         _cleanup_free_ char *look_at = alloc_format("vaktctl status %s", job);
-        json_object *o;
+        usec_t until = *(const usec_t *)until_usec;
+        char when[LOCAL_TIME_TEXT_MAX];
         int r;
 
-        r = ctl_call(c, &call, look_at, NULL, "s", job);
+        r = until == USEC_INFINITY ? ctl_call(c, &pause_now, look_at, NULL, "s", job)
+                                   : ctl_call(c, &pause_until, look_at, NULL, "st", job, until);
         if (r != 0)
                 return r;
-        o = json_new_object();
-        json_add_string(o, "job", job);
-        json_add_bool(o, "paused", pause);
-        json_append(array, o);
-        if (pause)
+        append_pause(array, job, /* paused= */ true, until);
+        if (until == USEC_INFINITY)
                 ctl_say(c, stdout, "Job %s is paused: nothing triggers it until 'vaktctl resume %s'.", job, job);
         else
-                ctl_say(c, stdout, "Job %s is no longer paused.", job);
+                ctl_say(c, stdout, "Job %s is paused until %s; 'vaktctl resume %s' ends that before.", job,
+                        local_time_format(when, until), job);
         return 0;
 }
 
-static int pause_job(Ctl *c, const char *job, json_object *array) {
-        return change_pause(c, job, array, /* pause= */ true);
+static int resume_job(Ctl *c, const char *job, json_object *array, void *userdata) {
+        static const MethodCall resume = { .member = "Resume", .changes = true };
+        _cleanup_free_ char *look_at = alloc_format("vaktctl status %s", job);
+        int r;
+
+        r = ctl_call(c, &resume, look_at, NULL, "s", job);
+        if (r != 0)
+                return r;
+        append_pause(array, job, /* paused= */ false, USEC_INFINITY);
+        ctl_say(c, stdout, "Job %s is no longer paused.", job);
+        return 0;
 }
 
-static int resume_job(Ctl *c, const char *job, json_object *array) {
-        return change_pause(c, job, array, /* pause= */ false);
+/* The end of a pause, which has to lie ahead. Returns an exit code. */
+static int parse_until(const char *text, usec_t *ret) {
+        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
+        usec_t now = now_realtime(), until;
+        int r;
+
+        r = local_zone_open(NULL, &zones);
+        if (r == CTL_DONE)
+                r = local_zone_parse_time(zones, "--until", text, now, &until);
+        if (r != CTL_DONE)
+                return r;
+        if (until <= now) {
+                char when[LOCAL_TIME_TEXT_MAX];
+
+                ctl_complain("A pause ends at a time to come; '%s' (%s) is over.", text,
+                             local_time_format(when, until));
+                return CTL_USAGE;
+        }
+        *ret = until;
+        return CTL_DONE;
 }
 
 int verb_pause(Ctl *c, char **args) {
-        return for_each_argument(c, args, pause_job);
+        usec_t until = USEC_INFINITY;
+        int r = c->until ? parse_until(c->until, &until) : CTL_DONE;
+
+        return r != CTL_DONE ? r : for_each_argument(c, args, pause_job, &until);
 }
 
 int verb_resume(Ctl *c, char **args) {
-        return for_each_argument(c, args, resume_job);
+        return for_each_argument(c, args, resume_job, NULL);
+}
+
+static int parse_count(const char *text, uint32_t *ret) {
+        unsigned long long n;
+
+        errno = 0;
+        n = strtoull(text, NULL, 10);
+        if (isempty(text) || strspn(text, "0123456789") != strlen(text) || errno != 0 || n > UINT32_MAX) {
+                ctl_complain("The number of occurrences to skip is 0 or more, not '%s'.", text);
+                return CTL_USAGE;
+        }
+        *ret = (uint32_t)n;
+        return CTL_DONE;
+}
+
+int verb_skip(Ctl *c, char **args) {
+        static const MethodCall skip = { .member = "Skip", .changes = true };
+        _cleanup_free_ char *look_at = alloc_format("vaktctl status %s", args[0]);
+        const char *job = args[0];
+        uint32_t count = 1;
+        int r = args[1] ? parse_count(args[1], &count) : CTL_DONE;
+
+        if (r != CTL_DONE)
+                return r;
+        r = ctl_call(c, &skip, look_at, NULL, "su", job, count);
+        if (r != 0)
+                return r;
+        if (c->json) {
+                json_object *o = json_new_object();
+
+                json_add_string(o, "job", job);
+                json_add_number(o, "skip", count);
+                return json_print(o);
+        }
+        if (count == 0)
+                ctl_say(c, stdout, "Job %s skips nothing.", job);
+        else if (count == 1)
+                ctl_say(c, stdout, "Job %s skips its next occurrence; 'vaktctl skip %s 0' takes that back.", job, job);
+        else
+                ctl_say(c, stdout,
+                        "Job %s skips its next %" PRIu32 " occurrences; 'vaktctl skip %s 0' takes that back.", job,
+                        count, job);
+        return CTL_DONE;
 }
 
 static int cancel_run(Ctl *c, uint64_t id, json_object *array) {
@@ -126,14 +213,14 @@ static int cancel_job(Ctl *c, const char *job, json_object *array) {
         return ret;
 }
 
-static int cancel_argument(Ctl *c, const char *argument, json_object *array) {
+static int cancel_argument(Ctl *c, const char *argument, json_object *array, void *userdata) {
         bool is_number = strspn(argument, "0123456789") == strlen(argument) && strlen(argument) < 19;
 
         return is_number ? cancel_run(c, strtoull(argument, NULL, 10), array) : cancel_job(c, argument, array);
 }
 
 int verb_cancel(Ctl *c, char **args) {
-        return for_each_argument(c, args, cancel_argument);
+        return for_each_argument(c, args, cancel_argument, NULL);
 }
 
 int verb_reload(Ctl *c, char **args) {

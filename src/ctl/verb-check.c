@@ -14,6 +14,7 @@
 static int check_all(bool user, Diagnostics *d) {
         _cleanup_(strv_freep) char **dirs = places_job_dirs(user);
         _cleanup_free_ char *settings_path = places_settings(user);
+        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         _cleanup_(job_loader_freep) JobLoader *loader = NULL;
         uid_t owner = user ? getuid() : 0;
         Settings settings;
@@ -24,7 +25,9 @@ static int check_all(bool user, Diagnostics *d) {
         r = settings_load(&settings, settings_path, owner, d);
         if (r == -ENOMEM)
                 return r;
-        r = job_loader_new(&loader, dirs, owner);
+        r = zone_cache_new(NULL, &zones);
+        if (r >= 0)
+                r = job_loader_new(&loader, dirs, owner, zones);
         if (r < 0)
                 return r;
         r = job_loader_load(loader);

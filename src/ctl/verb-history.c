@@ -6,6 +6,8 @@
 #include "ctl/json.h"
 #include "ctl/run-view.h"
 
+#define LINES_DEFAULT 25
+
 static int append(const RunView *v, void *userdata) {
         json_append(userdata, run_view_json(v));
         return 0;
@@ -22,14 +24,15 @@ static int check_job(Ctl *c, const char *job) {
 int verb_history(Ctl *c, char **args) {
         _cleanup_(json_putp) json_object *array = json_new_array();
         const char *job = strempty(args[0]);
+        unsigned limit = c->lines ?: LINES_DEFAULT;
         bool any;
         int r;
 
         if (c->json) {
-                r = run_view_list(c, job, c->lines, append, array);
+                r = run_view_list(c, job, limit, append, array);
                 any = json_object_array_length(array) > 0;
         } else
-                r = run_view_print_table(c, job, c->lines, &any);
+                r = run_view_print_table(c, job, limit, &any);
         if (r == 0 && !any)
                 r = check_job(c, job);
         if (r != 0)

@@ -8,8 +8,9 @@
 #include "ctl/relative-time.h"
 #include "ctl/run-view.h"
 
-#define STATUS_RUNS 10 /* runs shown below a job */
-#define LABEL_WIDTH 12
+#define STATUS_RUNS    10 /* runs shown below a job */
+#define STATUS_ELAPSES 5
+#define LABEL_WIDTH    12
 
 typedef struct DaemonView {
         const char *version;
@@ -47,9 +48,7 @@ static void print_line(const Ctl *c, const char *label, Color color, const char 
         if (vasprintf(&text, format, ap) < 0)
                 alloc_failed();
         va_end(ap);
-        printf("%*s%s ", LABEL_WIDTH, label, isempty(label) ? " " : ":");
-        ctl_print_colored(c, color, text);
-        putchar('\n');
+        ctl_print_line(c, LABEL_WIDTH, label, color, text);
 }
 
 static void print_strings(const Ctl *c, const char *label, char *const *strings) {
@@ -84,7 +83,7 @@ static int daemon_json(const DaemonView *v, const DiagnosticViews *d) {
 static int status_daemon(Ctl *c) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
         _cleanup_(diagnostic_views_done) DiagnosticViews d = { 0 };
-        char when[TIMESTAMP_TEXT_MAX], age[RELATIVE_TIME_MAX];
+        char when[LOCAL_TIME_TEXT_MAX], age[RELATIVE_TIME_MAX];
         DaemonView v;
         int r;
 
@@ -99,7 +98,7 @@ static int status_daemon(Ctl *c) {
 
         print_head(c, d.n_items > 0 ? COLOR_RED : COLOR_GREEN, "vaktd", "runs what is due");
         print_line(c, "Version", COLOR_NONE, "%s", v.version);
-        print_line(c, "Since", COLOR_NONE, "%s; %s", timestamp_format(when, v.started),
+        print_line(c, "Since", COLOR_NONE, "%s; %s", local_time_format(when, v.started),
                    relative_time_format(age, v.started, now_realtime()));
         print_line(c, "Jobs", COLOR_NONE, "%u", v.jobs);
         print_line(c, "Running", v.running > 0 ? COLOR_GREEN : COLOR_NONE, "%u", v.running);
@@ -126,7 +125,7 @@ static void print_state(const Ctl *c, const JobView *v) {
 }
 
 static void print_last(const Ctl *c, const JobView *v) {
-        char age[RELATIVE_TIME_MAX], when[TIMESTAMP_TEXT_MAX], took[SPAN_TEXT_MAX];
+        char age[RELATIVE_TIME_MAX], when[LOCAL_TIME_TEXT_MAX], took[SPAN_TEXT_MAX];
         usec_t at = v->last_end ?: v->last_start, now = now_realtime();
 
         bool ran = v->last_start > 0 && v->last_end >= v->last_start;
@@ -135,25 +134,59 @@ static void print_last(const Ctl *c, const JobView *v) {
                 print_line(c, "Last", COLOR_NONE, "-");
         else
                 print_line(c, "Last", job_result_color(v->last_result), "%s, %s (%s)%s%s", v->last_result,
-                           relative_time_format(age, at, now), timestamp_format(when, at), ran ? ", took " : "",
+                           relative_time_format(age, at, now), local_time_format(when, at), ran ? ", took " : "",
                            ran ? duration_format(took, v->last_end - v->last_start) : "");
 }
 
-static void print_next(const Ctl *c, const JobView *v) {
-        char left[RELATIVE_TIME_MAX], when[TIMESTAMP_TEXT_MAX];
+/* The end of the pause, and what is to be skipped. */
+static void print_held_back(const Ctl *c, const JobView *v) {
+        char left[RELATIVE_TIME_MAX], when[LOCAL_TIME_TEXT_MAX];
 
-        if (v->next == 0 || v->next == USEC_INFINITY)
-                print_line(c, "Next", COLOR_NONE, "-");
-        else
-                print_line(c, "Next", COLOR_NONE, "%s (%s)", relative_time_format(left, v->next, now_realtime()),
-                           timestamp_format(when, v->next));
+        if (v->paused && v->pause_until == USEC_INFINITY)
+                print_line(c, "Paused", COLOR_YELLOW, "until 'vaktctl resume %s'", v->name);
+        else if (v->paused && v->pause_until > 0)
+                print_line(c, "Paused", COLOR_YELLOW, "until %s (%s)", local_time_format(when, v->pause_until),
+                           relative_time_format(left, v->pause_until, now_realtime()));
+        if (v->skip == 1)
+                print_line(c, "Skips", COLOR_YELLOW, "the next occurrence");
+        else if (v->skip > 1)
+                print_line(c, "Skips", COLOR_YELLOW, "the next %" PRIu32 " occurrences", v->skip);
 }
 
-static void print_job(const Ctl *c, const JobView *v) {
+/* The next elapse and, when there are more, those after it; with what becomes of those that do not run. */
+static void print_next(const Ctl *c, const JobView *v, const usec_t *elapses, size_t n) {
+        char left[RELATIVE_TIME_MAX], when[LOCAL_TIME_TEXT_MAX];
+        usec_t now = now_realtime();
+        uint32_t skip = v->skip;
+
+        if (v->next == 0 || v->next == USEC_INFINITY) {
+                print_line(c, "Next", COLOR_NONE, "-");
+                return;
+        }
+        if (n < 2) {
+                elapses = &v->next;
+                n = 1;
+        }
+        for (size_t i = 0; i < n; i++) {
+                const char *fate = "";
+
+                if (v->paused && elapses[i] < v->pause_until)
+                        fate = ", refused while it is paused";
+                else if (skip > 0) {
+                        fate = ", skipped";
+                        skip--;
+                }
+                print_line(c, i == 0 ? "Next" : "", COLOR_NONE, "%s (%s)%s",
+                           relative_time_format(left, elapses[i], now), local_time_format(when, elapses[i]), fate);
+        }
+}
+
+static void print_job(const Ctl *c, const JobView *v, const usec_t *elapses, size_t n_elapses) {
         Color state = job_state_color(v->state), result = job_result_color(v->last_result);
 
         print_head(c, state != COLOR_NONE ? state : result, v->name, v->description);
         print_state(c, v);
+        print_held_back(c, v);
         if (!isempty(v->fragment))
                 print_line(c, "File", COLOR_NONE, "%s", v->fragment);
         if (!isempty(v->fault))
@@ -165,7 +198,7 @@ static void print_job(const Ctl *c, const JobView *v) {
         for (const PropertyPair *p = v->triggers; p && p->key; p++)
                 print_line(c, p == v->triggers ? "Triggers" : "", COLOR_NONE, "%s=%s", p->key, p->value);
         print_last(c, v);
-        print_next(c, v);
+        print_next(c, v, elapses, n_elapses);
         print_line(c, "Runs", COLOR_NONE, "%" PRIu64 " since vaktd started", v->runs);
 }
 
@@ -174,24 +207,33 @@ static int append_run(const RunView *v, void *userdata) {
         return 0;
 }
 
+static int append_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_elapses, json_object *array) {
+        json_object *o = job_view_json(v), *next = json_new_array(), *runs = json_new_array();
+
+        for (size_t i = 0; i < n_elapses; i++)
+                json_append_number(next, elapses[i]);
+        json_add(o, "next_elapses_usec", next);
+        json_add(o, "last_runs", runs);
+        json_append(array, o);
+        return run_view_list(c, v->name, STATUS_RUNS, append_run, runs);
+}
+
 /* One job as a block, or appended to the array. */
 static int status_job(Ctl *c, const char *job, json_object *array) {
         _cleanup_(job_view_done) JobView v = { 0 };
-        json_object *o, *runs;
+        _cleanup_free_ usec_t *elapses = NULL;
+        size_t n_elapses;
         bool any;
         int r;
 
         r = job_view_read(c, job, &v);
+        if (r == 0)
+                r = job_view_next_elapses(c, &v, STATUS_ELAPSES, &elapses, &n_elapses);
         if (r != 0)
                 return r;
-        if (c->json) {
-                o = job_view_json(&v);
-                json_append(array, o);
-                runs = json_new_array();
-                json_add(o, "last_runs", runs);
-                return run_view_list(c, v.name, STATUS_RUNS, append_run, runs);
-        }
-        print_job(c, &v);
+        if (c->json)
+                return append_job(c, &v, elapses, n_elapses, array);
+        print_job(c, &v, elapses, n_elapses);
         if (v.runs == 0 && isempty(v.last_result) && v.running == 0 && v.queued == 0)
                 return 0;
         putchar('\n');

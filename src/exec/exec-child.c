@@ -3,15 +3,17 @@
 /* The executor that needs nothing but a kernel: a run is a chain of children, one a command, each leader of a session
  * and process group of its own. A run is over when its main process is; whatever that left in its group is killed
  * then, while the zombie still holds the group's number. There is no sandbox here: [Service] settings are the unit
- * executor's. Output goes straight to the journal where we have one; only without a journal, or when somebody follows,
- * through us. */
+ * executor's.
+ *
+ * Output comes to us through a pipe and goes on line by line, with the job and the run as fields of the journal. A
+ * stream of the child's own to the journal could carry neither, and journald does not know the unit of a process that
+ * is gone before its line is read. */
 
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/wait.h>
-#include <systemd/sd-journal.h>
 
 #include "exec/environment.h"
 #include "exec/executor.h"
@@ -207,6 +209,7 @@ static int execution_spawn(ChildExecution *x) {
         if (r < 0) {
                 kill_group(x, SIGKILL);
                 (void)waitpid(x->pid, NULL, 0);
+                x->pid = 0;
                 return r;
         }
         (void)sd_event_source_set_child_process_own(x->child_source, true);
@@ -269,14 +272,6 @@ static void on_line(void *userdata, const char *line, size_t n, bool is_stderr) 
 static int execution_open_output(ChildExecution *x) {
         int r;
 
-        if (log_target() == LOG_TARGET_JOURNAL && !x->follow) {
-                x->output_fd = sd_journal_stream_fd(x->job, LOG_INFO, /* level_prefix= */ true);
-                if (x->output_fd >= 0) {
-                        x->error_fd = fcntl(x->output_fd, F_DUPFD_CLOEXEC, 3);
-                        return x->error_fd < 0 ? -errno : 0;
-                }
-                log_debug_errno(x->output_fd, "No journal stream for %s: %m, its output goes through vaktd", x->job);
-        }
         r = output_new(&x->output, &x->output_fd, x->executor->event, /* is_stderr= */ false, on_line, x);
         if (r < 0)
                 return r;

@@ -63,7 +63,7 @@ static inline Execution *execution_free(Execution *x) {
 }
 DEFINE_CLEANUP(Executor, executor_free)
 
-/* Runs jobs as own children: a session and process group a run, followed by pidfd. Output goes to the journal where
- * standard error does, else line by line to standard error. user_instance: the environment and folder of the user's
+/* Runs jobs as own children: a session and process group a run, followed by pidfd. Output goes line by
+ * line to where the daemon's own log goes (log_output()). user_instance: the environment and folder of the user's
  * service manager instead of the system's. SIGCHLD must be blocked. */
 int child_executor_new(Executor **ret, sd_event *event, const ExecutorCallbacks *callbacks, bool user_instance);

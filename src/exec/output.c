@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A pipe is used only where no journal takes the output itself, or where somebody watches a run: a pipe that the
- * daemon holds breaks when the daemon dies. A run that writes faster than lines are taken is held back by the pipe. At
- * its end what is in the pipe is read and it is closed, without waiting for whoever else still holds the other side.
- */
+/* A pipe that the daemon holds breaks when the daemon dies; so it is for the daemon's own children only, which end
+ * with it. A run that writes faster than lines are taken is held back by the pipe. At its end what is in the pipe is
+ * read and it is closed, without waiting for whoever else still holds the other side. */
 
 #include "exec/output.h"
 

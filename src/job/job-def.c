@@ -11,6 +11,8 @@
 
 #define JOB_QUEUE_DEFAULT    1
 #define JOB_PARALLEL_DEFAULT 16
+#define JOB_CATCH_UP_DEFAULT 100
+#define JOB_ACCURACY_DEFAULT USEC_PER_SEC
 
 int job_def_new(JobDef **ret, const char *name) {
         _cleanup_(job_def_unrefp) JobDef *d = NULL;
@@ -25,6 +27,13 @@ int job_def_new(JobDef **ret, const char *name) {
                 .overlap = OVERLAP_QUEUE,
                 .queue_max = JOB_QUEUE_DEFAULT,
                 .max_parallel = JOB_PARALLEL_DEFAULT,
+                .timer = {
+                        .zone = zone_utc(),
+                        .anchor = USEC_INFINITY,
+                        .accuracy = JOB_ACCURACY_DEFAULT,
+                        .catch_up_max = JOB_CATCH_UP_DEFAULT,
+                        .catch_up_within = USEC_INFINITY,
+                },
         };
         if (!d->name)
                 return -ENOMEM;
@@ -40,6 +49,13 @@ JobDef *job_def_ref(JobDef *d) {
         return d;
 }
 
+void trigger_def_done(TriggerDef *t) {
+        calendar_free(t->calendar);
+        cron_free(t->cron);
+        free(t->expression);
+        *t = (TriggerDef){};
+}
+
 JobDef *job_def_unref(JobDef *d) {
         if (!d)
                 return NULL;
@@ -48,8 +64,12 @@ JobDef *job_def_unref(JobDef *d) {
                 return NULL;
 
         for (size_t i = 0; i < d->n_triggers; i++)
-                free(d->triggers[i].expression);
+                trigger_def_done(&d->triggers[i]);
         free(d->triggers);
+        for (size_t i = 0; i < d->timer.n_except; i++)
+                calendar_free(d->timer.except[i]);
+        free(d->timer.except);
+        free(d->timer.time_zone);
         for (size_t i = 0; i < d->n_commands; i++) {
                 free(d->commands[i].path);
                 strv_free(d->commands[i].argv);
@@ -85,9 +105,8 @@ bool job_name_is_valid(const char *name) {
 }
 
 static const char *const trigger_type_table[] = {
-        [TRIGGER_INTERVAL] = "OnInterval",
-        [TRIGGER_BOOT] = "OnBootSec",
-        [TRIGGER_STARTUP] = "OnStartupSec",
+        [TRIGGER_INTERVAL] = "OnInterval", [TRIGGER_BOOT] = "OnBootSec", [TRIGGER_STARTUP] = "OnStartupSec",
+        [TRIGGER_CALENDAR] = "OnCalendar", [TRIGGER_CRON] = "OnCron",
 };
 DEFINE_TO_STRING(trigger_type, TriggerType)
 
@@ -99,3 +118,19 @@ static const char *const overlap_table[] = {
 };
 DEFINE_TO_STRING(overlap, Overlap)
 DEFINE_FROM_STRING(overlap)
+
+static const char *const interval_from_table[] = {
+        [INTERVAL_FROM_START] = "start",
+        [INTERVAL_FROM_END] = "end",
+        [INTERVAL_FROM_SUCCESS] = "success",
+};
+DEFINE_TO_STRING(interval_from, IntervalFrom)
+DEFINE_FROM_STRING(interval_from)
+
+static const char *const catch_up_table[] = {
+        [CATCH_UP_NONE] = "none",
+        [CATCH_UP_ONCE] = "once",
+        [CATCH_UP_ALL] = "all",
+};
+DEFINE_TO_STRING(catch_up, CatchUp)
+DEFINE_FROM_STRING(catch_up)

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "time/calendar.h"
+#include "time/cron.h"
 #include "util/clock.h"
 #include "util/macro.h"
 
@@ -14,19 +16,57 @@
 #define JOB_TRIGGERS_MAX 256    /* triggers in one job */
 #define JOB_COMMANDS_MAX 64     /* Exec= lines in one job */
 #define JOB_QUEUE_MAX    100000 /* upper bound of QueueMax= and MaxParallel= */
+#define JOB_EXCEPT_MAX   256    /* Except= lines in one job */
+#define JOB_CATCH_UP_MAX 10000  /* upper bound of CatchUpMax= */
 
 typedef enum TriggerType {
-        TRIGGER_INTERVAL, /* OnInterval=: span since the last start, or since the job was loaded */
+        TRIGGER_INTERVAL, /* OnInterval=: span since the last start (IntervalFrom=), or on the wall clock (Anchor=) */
         TRIGGER_BOOT,     /* OnBootSec=: span since the machine booted */
         TRIGGER_STARTUP,  /* OnStartupSec=: span since vaktd started */
+        TRIGGER_CALENDAR, /* OnCalendar= */
+        TRIGGER_CRON,     /* OnCron= */
         _TRIGGER_TYPE_MAX,
 } TriggerType;
 
 typedef struct TriggerDef {
         TriggerType type;
-        usec_t span;      /* µs */
-        char *expression; /* as written, for people */
+        usec_t span; /* µs; of an interval, after boot, after start */
+        Calendar *calendar;
+        Cron *cron;
+        char *expression; /* as written, for people and as its name in the ledger */
 } TriggerDef;
+
+typedef enum IntervalFrom {
+        INTERVAL_FROM_START,
+        INTERVAL_FROM_END,
+        INTERVAL_FROM_SUCCESS,
+        _INTERVAL_FROM_MAX,
+} IntervalFrom;
+
+typedef enum CatchUp {
+        CATCH_UP_NONE, /* what was missed is recorded as missed */
+        CATCH_UP_ONCE, /* the last one missed is run */
+        CATCH_UP_ALL,  /* all are, up to CatchUpMax= */
+        _CATCH_UP_MAX,
+} CatchUp;
+
+/* What holds for all triggers of a job. */
+typedef struct TimerDef {
+        const Zone *zone; /* borrowed from the zone cache */
+        char *time_zone;  /* TimeZone= as written; NULL = the local one */
+        IntervalFrom interval_from;
+        usec_t anchor;       /* realtime µs; USEC_INFINITY = none */
+        usec_t random_delay; /* µs */
+        bool fixed_random_delay;
+        usec_t accuracy; /* µs, at least 1 */
+        CatchUp catch_up;
+        unsigned catch_up_max;
+        usec_t catch_up_within; /* µs, USEC_INFINITY = however old */
+        DstPolicy dst;
+        Calendar **except; /* days that are left out */
+        size_t n_except;
+        bool wake_system;
+} TimerDef;
 
 typedef enum Overlap {
         OVERLAP_QUEUE,    /* wait until the job's other run is over; at most QueueMax= wait */
@@ -60,6 +100,7 @@ typedef struct JobDef {
 
         TriggerDef *triggers;
         size_t n_triggers;
+        TimerDef timer;
 
         CommandDef *commands;
         size_t n_commands;
@@ -73,6 +114,7 @@ typedef struct JobDef {
 
 /* A definition with the defaults of DESIGN section 4 and one reference. -ENOMEM. */
 int job_def_new(JobDef **ret, const char *name);
+void trigger_def_done(TriggerDef *t); /* frees what it holds, not itself */
 JobDef *job_def_ref(JobDef *d);
 JobDef *job_def_unref(JobDef *d);
 DEFINE_CLEANUP(JobDef, job_def_unref)
@@ -85,3 +127,7 @@ bool job_name_is_valid(const char *name);
 const char *trigger_type_to_string(TriggerType t) _const_;
 const char *overlap_to_string(Overlap o) _const_;
 int overlap_from_string(const char *s) _pure_;
+const char *interval_from_to_string(IntervalFrom f) _const_;
+int interval_from_from_string(const char *s) _pure_;
+const char *catch_up_to_string(CatchUp c) _const_;
+int catch_up_from_string(const char *s) _pure_;

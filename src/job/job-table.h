@@ -27,6 +27,8 @@ typedef struct Job {
         char *fault; /* "file:line: message" while the file on disk is bad, else NULL; with a def, the older version is
                       * in force */
         bool paused;
+        usec_t pause_until; /* realtime; USEC_INFINITY = until somebody resumes it */
+        unsigned skip;      /* occurrences that are still to be left out */
         bool gone;
         bool on_demand;     /* an instance that somebody asked for by name; no file of its own */
         unsigned n_running; /* starting, running, stopping */

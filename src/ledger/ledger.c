@@ -1,160 +1,525 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Records stand in a ring in the order of their ids, which are dense, so that a look-up is a subtraction. On disk
- * there are two tiny files: "next-run", from which ids are taken in blocks so that no id is used twice over restarts
- * at the price of one write in a hundred runs, and "boot", the last boot id seen. */
+/* What core/ asks of the ledger. Everything that is said goes into Pending first and from there to the database, in
+ * one transaction at the end of the turn of the event loop (or when core says so); every question is answered from
+ * both, Pending being the newer one. What happens when the database cannot be used is in recovery.c; nothing here
+ * depends on it. An idle daemon is not woken: all event sources are off unless there is something to do. */
 
 #include "ledger/ledger.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <systemd/sd-id128.h>
+#include <sys/file.h>
 
+#include "ledger/ledger-internal.h"
 #include "util/file.h"
 #include "util/log.h"
 
-#define ID_BLOCK 100
+#define LOCK_FILE       "ledger.lock"
+#define LOCK_TRIES      50 /* half a second, at start only */
+#define LOCK_PAUSE_NSEC (10 * 1000 * 1000)
+#define BOOT_FILE       "boot" /* the last boot seen, for when the database is lost */
 
-struct Ledger {
-        int state_fd;
-        RunRecord *ring; /* slot of an id: id % LEDGER_RUNS_MAX; id 0 = empty */
-        uint64_t next_id;
-        uint64_t reserved; /* ids below this one are ours */
-        bool first_of_boot;
-        bool write_failed; /* said once */
-};
+/* Pages of the write-ahead log, of 4 KiB: moved to the database when there is nothing else to do; so many more, and it
+ * is done although there is; and where that fails, the end: nothing more is written. */
+#define CHECKPOINT_PAGES      1000
+#define CHECKPOINT_LATE_PAGES 500
+#define WAL_PAGES_MAX         32768
 
-static void ledger_write(Ledger *l, const char *name, const char *text) {
-        int r = file_write_atomically(l->state_fd, name, text, strlen(text));
+#define RETENTION_LATE_JOBS 32 /* with enough old runs to be pruned */
 
-        if (r < 0 && !l->write_failed)
-                log_errno(LOG_WARNING, r,
-                          "Cannot write %s in the state folder: %m; run ids may repeat after a restart, ignoring",
-                          name);
-        l->write_failed = r < 0;
+/* --- what is open, and the end of the turn --- */
+
+void ledger_arm_commit(Ledger *l) {
+        if (l->commit_source && l->error == 0)
+                (void)sd_event_source_set_enabled(l->commit_source, SD_EVENT_ONESHOT);
 }
 
-static void ledger_reserve_ids(Ledger *l) {
-        char text[32];
+/* When there is nothing else to do; or in its turn, where a loop that is never idle lets too much pile up. */
+void ledger_arm_upkeep(Ledger *l) {
+        bool late;
 
-        l->reserved = l->next_id + ID_BLOCK;
-        (void)snprintf(text, sizeof(text), "%" PRIu64 "\n", l->reserved);
-        ledger_write(l, "next-run", text);
-}
-
-static void ledger_load_ids(Ledger *l) {
-        char text[32];
-        uint64_t id = 0;
-
-        if (file_read(l->state_fd, "next-run", text, sizeof(text)) >= 0)
-                id = strtoull(text, NULL, 10);
-        l->next_id = id > 0 && id < UINT64_MAX / 2 ? id : 1;
-        ledger_reserve_ids(l);
-}
-
-static void ledger_load_boot(Ledger *l) {
-        char seen[SD_ID128_STRING_MAX + 1], current[SD_ID128_STRING_MAX];
-        sd_id128_t boot;
-
-        if (sd_id128_get_boot(&boot) < 0) {
-                l->first_of_boot = true;
+        if (!l->upkeep_source || l->error < 0)
                 return;
-        }
-        (void)sd_id128_to_string(boot, current);
-        l->first_of_boot = file_read(l->state_fd, "boot", seen, sizeof(seen)) < 0 || !streq(seen, current);
-        if (l->first_of_boot)
-                ledger_write(l, "boot", current);
+        late = store_n_wal_pages(l->store) >= l->checkpoint_pages + CHECKPOINT_LATE_PAGES ||
+               l->retention.n_due >= RETENTION_LATE_JOBS;
+        (void)sd_event_source_set_priority(l->upkeep_source, late ? SD_EVENT_PRIORITY_NORMAL : SD_EVENT_PRIORITY_IDLE);
+        (void)sd_event_source_set_enabled(l->upkeep_source, SD_EVENT_ONESHOT);
 }
 
-int ledger_open(Ledger **ret, const char *state_dir) {
-        _cleanup_(ledger_closep) Ledger *l = NULL;
+static int write_runs(Ledger *l) {
+        int r = 0;
 
-        l = calloc(1, sizeof(*l));
-        if (!l)
-                return -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < l->pending.runs.n; i++)
+                r = store_put_run(l->store, l->pending.runs.items[i]);
+        return r;
+}
+
+static int write_marks(Ledger *l) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < l->pending.marks.n; i++) {
+                const PendingMark *m = l->pending.marks.items[i];
+
+                r = m->forget ? store_forget_mark(l->store, m->job, m->key)
+                              : store_set_mark(l->store, m->job, m->key, m->usec);
+        }
+        return r;
+}
+
+static int write_states(Ledger *l) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < l->pending.states.n; i++) {
+                const PendingState *s = l->pending.states.items[i];
+
+                r = store_set_job_state(l->store, s->job, &s->state);
+        }
+        return r;
+}
+
+static int write_meta(Ledger *l) {
+        char text[32], boot[SD_ID128_STRING_MAX];
+        int r;
+
+        if (!l->meta_changed)
+                return 0;
+        (void)snprintf(text, sizeof(text), "%" PRIu64, l->ids.reserved);
+        r = store_set_meta(l->store, STORE_META_NEXT_RUN, text);
+        if (r >= 0)
+                r = store_set_meta(l->store, STORE_META_BOOT, sd_id128_to_string(l->boot, boot));
+        return r;
+}
+
+static void note_ended_runs(Ledger *l) {
+        for (size_t i = 0; i < l->pending.runs.n; i++) {
+                const RunRecord *r = l->pending.runs.items[i];
+
+                if (r->state == RUN_DONE)
+                        retention_note(&l->retention, r->job);
+        }
+}
+
+int ledger_flush(Ledger *l) {
+        int r = 0;
+
+        if (store_n_wal_pages(l->store) >= WAL_PAGES_MAX)
+                r = store_checkpoint(l->store);
+        if (r >= 0)
+                r = store_begin(l->store);
+        if (r >= 0)
+                r = write_runs(l);
+        if (r >= 0)
+                r = write_marks(l);
+        if (r >= 0)
+                r = write_states(l);
+        if (r >= 0)
+                r = write_meta(l);
+        if (r >= 0)
+                r = store_commit(l->store);
+        if (r < 0) {
+                store_rollback(l->store);
+                return r;
+        }
+        note_ended_runs(l);
+        l->meta_changed = false;
+        pending_clear(&l->pending);
+        ledger_arm_upkeep(l);
+        return 0;
+}
+
+int ledger_commit(Ledger *l) {
+        int r;
+
+        if (l->error < 0)
+                return l->event ? l->error : ledger_retry(l);
+        if (pending_is_empty(&l->pending) && !l->meta_changed)
+                return 0;
+        r = ledger_flush(l);
+        if (r < 0)
+                ledger_fault(l, r);
+        return l->error;
+}
+
+static int on_commit(sd_event_source *s, void *userdata) {
+        (void)ledger_commit(userdata);
+        return 0;
+}
+
+void ledger_make_room(Ledger *l) {
+        if (l->error == 0 && pending_is_full(&l->pending))
+                (void)ledger_commit(l);
+}
+
+/* --- upkeep --- */
+
+/* Neither is missed by anybody for now: a full disk is told of by the next commit. */
+static void upkeep_failed(Ledger *l, int error) {
+        if (error == -EBADMSG)
+                ledger_fault(l, error);
+        else
+                log_debug_errno(error, "Cannot tidy up the ledger: %m, ignoring");
+}
+
+static int move_log(Ledger *l) {
+        int r;
+
+        r = store_checkpoint(l->store);
+        l->checkpoint_pages = (r < 0 ? store_n_wal_pages(l->store) : 0) + CHECKPOINT_PAGES;
+        return r < 0 ? r : 1;
+}
+
+bool ledger_upkeep(Ledger *l, usec_t now_realtime, usec_t now_boottime) {
+        int r;
+
+        if (l->error < 0)
+                return false;
+        if (store_n_wal_pages(l->store) >= l->checkpoint_pages)
+                r = move_log(l);
+        else
+                r = retention_step(&l->retention, l->store, now_realtime, now_boottime);
+        if (r < 0)
+                upkeep_failed(l, r);
+        return r > 0;
+}
+
+static int on_upkeep(sd_event_source *s, void *userdata) {
+        Ledger *l = userdata;
+
+        if (ledger_upkeep(l, now_realtime(), now_boottime()))
+                ledger_arm_upkeep(l);
+        return 0;
+}
+
+/* --- opening and closing --- */
+
+/* Where the file cannot be written, the same stands in the database, where only a power cut can undo it. */
+static void reserve_ids(Ledger *l) {
+        int r;
+
+        r = run_ids_reserve(&l->ids, l->state_fd);
+        if (r < 0)
+                log_debug_errno(r, "Cannot write down which ids are used: %m, ignoring");
+        l->meta_changed = true;
+}
+
+static int add_sources(Ledger *l) {
+        int r;
+
+        if (!l->event)
+                return 0;
+        r = sd_event_add_defer(l->event, &l->commit_source, on_commit, l);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(l->commit_source, "ledger-commit");
+        (void)sd_event_source_set_enabled(l->commit_source, SD_EVENT_OFF);
+        r = sd_event_add_defer(l->event, &l->upkeep_source, on_upkeep, l);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(l->upkeep_source, "ledger-upkeep");
+        (void)sd_event_source_set_priority(l->upkeep_source, SD_EVENT_PRIORITY_IDLE);
+        return sd_event_source_set_enabled(l->upkeep_source, SD_EVENT_OFF);
+}
+
+/* A file that nobody else can open, or anybody could keep us from starting; and not SQLite's own lock, which does not
+ * tell another daemon from a program that happens to look into the database. Where the file cannot be made, nothing
+ * else can be written either, and no harm is done. */
+static int lock_folder(Ledger *l, const char *state_dir, char **reterr_message) {
+        l->lock_fd = openat(l->state_fd, LOCK_FILE, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
+        if (l->lock_fd < 0)
+                return 0;
+        /* A daemon that was killed while it made a child holds the lock until that child has passed its exec. */
+        for (unsigned i = 0; i < LOCK_TRIES; i++) {
+                const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NSEC };
+
+                if (flock(l->lock_fd, LOCK_EX | LOCK_NB) >= 0 || errno != EWOULDBLOCK)
+                        return 0;
+                (void)nanosleep(&pause, NULL);
+        }
+        if (reterr_message &&
+            asprintf(reterr_message, "Another vaktd works with %s already; two daemons cannot share one ledger.",
+                     state_dir) < 0)
+                *reterr_message = NULL;
+        return -EBUSY;
+}
+
+static int open_folder(Ledger *l, const char *state_dir, char **reterr_message) {
         l->state_fd = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (l->state_fd < 0)
                 return -errno;
-        l->ring = calloc(LEDGER_RUNS_MAX, sizeof(RunRecord));
-        if (!l->ring)
+        if (asprintf(&l->path, "%s/" LEDGER_FILE, state_dir) < 0) {
+                l->path = NULL;
                 return -ENOMEM;
-        ledger_load_ids(l);
-        ledger_load_boot(l);
+        }
+        return lock_folder(l, state_dir, reterr_message);
+}
+
+static void look_at_boot(Ledger *l) {
+        char seen[SD_ID128_STRING_MAX + 1], current[SD_ID128_STRING_MAX];
+
+        l->first_of_boot = true;
+        if (sd_id128_get_boot(&l->boot) < 0)
+                return;
+        (void)sd_id128_to_string(l->boot, current);
+        if (file_read(l->state_fd, BOOT_FILE, seen, sizeof(seen)) >= 0 && streq(seen, current))
+                l->first_of_boot = false;
+        else
+                (void)file_write_atomically(l->state_fd, BOOT_FILE, current, strlen(current));
+}
+
+int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **reterr_message) {
+        _cleanup_(ledger_closep) Ledger *l = calloc(1, sizeof(*l));
+        int r;
+
+        if (!l)
+                return -ENOMEM;
+        l->state_fd = l->lock_fd = -EBADF;
+        l->event = sd_event_ref(event);
+        l->checkpoint_pages = CHECKPOINT_PAGES;
+        pending_init(&l->pending);
+        retention_init(&l->retention);
+        r = open_folder(l, state_dir, reterr_message);
+        if (r >= 0)
+                r = add_sources(l);
+        if (r < 0)
+                return r;
+        run_ids_load(&l->ids, l->state_fd);
+        look_at_boot(l);
+        r = ledger_connect(l);
+        reserve_ids(l);
+        if (r < 0)
+                ledger_fault(l, r);
+        ledger_arm_commit(l);
         *ret = TAKE_PTR(l);
         return 0;
+}
+
+/* What fails gets a second chance: there is no later one. Nothing is said for a ledger that was never opened. */
+static void write_last_words(Ledger *l) {
+        if (!l->store && l->error == 0)
+                return;
+        if (l->error == 0 && run_ids_release(&l->ids, l->state_fd) >= 0)
+                l->meta_changed = true;
+        if (ledger_commit(l) < 0)
+                (void)ledger_retry(l);
 }
 
 Ledger *ledger_close(Ledger *l) {
         if (!l)
                 return NULL;
-        for (size_t i = 0; l->ring && i < LEDGER_RUNS_MAX; i++)
-                run_record_done(&l->ring[i]);
-        free(l->ring);
+        write_last_words(l);
+        sd_event_source_disable_unref(l->commit_source);
+        sd_event_source_disable_unref(l->upkeep_source);
+        sd_event_source_disable_unref(l->retry_source);
+        sd_event_unref(l->event);
+        store_close(l->store, /* is_damaged= */ l->error == -EBADMSG);
+        pending_clear(&l->pending);
+        retention_done(&l->retention);
+        run_record_done(&l->found);
+        safe_close(l->lock_fd);
         safe_close(l->state_fd);
+        free(l->path);
         return mfree(l);
-}
-
-static RunRecord *ledger_slot(const Ledger *l, uint64_t id) {
-        return &l->ring[id % LEDGER_RUNS_MAX];
-}
-
-static int slot_store(RunRecord *slot, const RunRecord *record) {
-        RunRecord copy;
-        int r;
-
-        r = run_record_copy(&copy, record);
-        if (r < 0)
-                return r;
-        run_record_done(slot);
-        *slot = copy;
-        return 0;
-}
-
-int ledger_add(Ledger *l, RunRecord *record) {
-        int r;
-
-        if (l->next_id == l->reserved)
-                ledger_reserve_ids(l);
-        record->id = l->next_id;
-        r = slot_store(ledger_slot(l, record->id), record);
-        if (r < 0)
-                return r;
-        l->next_id++;
-        return 0;
-}
-
-int ledger_update(Ledger *l, const RunRecord *record) {
-        RunRecord *slot = ledger_slot(l, record->id);
-
-        return slot->id == record->id ? slot_store(slot, record) : 0;
-}
-
-const RunRecord *ledger_get(const Ledger *l, uint64_t id) {
-        const RunRecord *slot = ledger_slot(l, id);
-
-        return id > 0 && slot->id == id ? slot : NULL;
-}
-
-int ledger_list(const Ledger *l, const char *job, uint64_t before, unsigned limit,
-                int (*visit)(const RunRecord *r, void *userdata), void *userdata) {
-        uint64_t id = before > 0 ? MIN(before, l->next_id) : l->next_id;
-        uint64_t oldest = l->next_id > LEDGER_RUNS_MAX ? l->next_id - LEDGER_RUNS_MAX : 1;
-
-        while (limit > 0 && id > oldest) {
-                const RunRecord *record = ledger_get(l, --id);
-                int r;
-
-                if (!record || (job && !streq(record->job, job)))
-                        continue;
-                r = visit(record, userdata);
-                if (r != 0)
-                        return r;
-                limit--;
-        }
-        return 0;
 }
 
 bool ledger_is_first_of_boot(const Ledger *l) {
         return l->first_of_boot;
+}
+
+void ledger_set_retention(Ledger *l, unsigned keep, usec_t keep_usec, LedgerRetentionFunc of_job, void *userdata) {
+        retention_set(&l->retention, keep, keep_usec, of_job, userdata);
+        ledger_arm_upkeep(l);
+}
+
+/* --- runs: writing --- */
+
+int ledger_add(Ledger *l, RunRecord *record) {
+        int r;
+
+        assert(record->job && record->state < _RUN_STATE_MAX && record->cause < _RUN_CAUSE_MAX &&
+               record->result < _RUN_RESULT_MAX);
+        ledger_make_room(l);
+        if (run_ids_are_low(&l->ids))
+                reserve_ids(l);
+        record->id = l->ids.next;
+        r = pending_put_run(&l->pending, record, /* is_new= */ true);
+        if (r < 0)
+                return r;
+        l->ids.next++;
+        ledger_arm_commit(l);
+        return 0;
+}
+
+int ledger_update(Ledger *l, const RunRecord *record) {
+        int r;
+
+        assert(record->job && record->state < _RUN_STATE_MAX && record->result < _RUN_RESULT_MAX);
+        ledger_make_room(l);
+        r = pending_put_run(&l->pending, record, /* is_new= */ false);
+        if (r >= 0)
+                ledger_arm_commit(l);
+        return r;
+}
+
+/* --- runs: reading --- */
+
+const RunRecord *ledger_get(Ledger *l, uint64_t id) {
+        const RunRecord *pending = pending_get_run(&l->pending, id);
+        RunRecord found;
+        int r = -ENOENT;
+
+        if (pending)
+                r = run_record_copy(&found, pending);
+        else if (l->store && id > 0)
+                r = store_get_run(l->store, id, &found);
+        if (r == -EBADMSG)
+                ledger_fault(l, r);
+        if (r < 0)
+                return NULL;
+        run_record_done(&l->found);
+        l->found = found;
+        return &l->found;
+}
+
+/* One walk through both, highest id first. */
+typedef struct Query {
+        const Pending *pending;
+        const LedgerFilter *filter;
+        uint64_t cursor; /* all from here on was visited */
+        unsigned n_left;
+        int result; /* of the last visit */
+        int (*visit)(const RunRecord *r, void *userdata);
+        void *userdata;
+} Query;
+
+/* False when the walk is over. */
+static bool query_visit(Query *q, const RunRecord *r) {
+        q->result = q->visit(r, q->userdata);
+        q->n_left--;
+        return q->result == 0 && q->n_left > 0;
+}
+
+/* Visits what is pending, from the cursor down to but without floor. */
+static bool query_pending(Query *q, uint64_t floor) {
+        const RunRecord *r;
+
+        while ((r = pending_get_run_below(q->pending, q->cursor)) && r->id > floor) {
+                q->cursor = r->id;
+                if (store_filter_matches(q->filter, r) && !query_visit(q, r))
+                        return false;
+        }
+        return true;
+}
+
+static int on_row(const RunRecord *r, bool this_boot, void *userdata) {
+        Query *q = userdata;
+
+        /* What is pending is newer, and may match where the row does not; it was visited, or is now. */
+        if (!query_pending(q, r->id - 1))
+                return 1;
+        if (r->id >= q->cursor)
+                return 0;
+        q->cursor = r->id;
+        return query_visit(q, r) ? 0 : 1;
+}
+
+int ledger_query(Ledger *l, const LedgerFilter *filter, int (*visit)(const RunRecord *r, void *userdata),
+                 void *userdata, uint64_t *ret_next) {
+        Query q = {
+                .pending = &l->pending,
+                .filter = filter,
+                .cursor = filter->before > 0 ? filter->before : UINT64_MAX,
+                .n_left = filter->limit,
+                .visit = visit,
+                .userdata = userdata,
+        };
+        uint64_t next = 0;
+        int r = 0;
+
+        if (filter->limit > 0 && l->store)
+                r = store_query_runs(l->store, filter, on_row, &q, &next);
+        if (r < 0)
+                next = 0;
+        if (q.n_left > 0 && q.result == 0)
+                (void)query_pending(&q, next > 0 ? next - 1 : 0);
+        if (r == -EBADMSG)
+                ledger_fault(l, r);
+        if (ret_next)
+                *ret_next = q.n_left > 0 && q.result == 0 ? next : 0;
+        return q.result;
+}
+
+int ledger_list(Ledger *l, const char *job, uint64_t before, unsigned limit,
+                int (*visit)(const RunRecord *r, void *userdata), void *userdata) {
+        LedgerFilter filter = { .job = job, .before = before, .limit = limit };
+
+        return ledger_query(l, &filter, visit, userdata, NULL);
+}
+
+/* The walk of ledger_unfinished(): its visit may change everything, so each step begins anew. */
+typedef struct Unfinished {
+        const Pending *pending;
+        RunRecord record; /* the next one, a copy */
+        bool this_boot;
+        int error;
+} Unfinished;
+
+static int on_unfinished(const RunRecord *r, bool this_boot, void *userdata) {
+        Unfinished *u = userdata;
+
+        u->this_boot = this_boot;
+        u->error = run_record_copy(&u->record, r);
+        return 0;
+}
+
+/* The one with the lowest id above after that stands in the database and is not pending. */
+static int next_stored_unfinished(Ledger *l, uint64_t after, Unfinished *u) {
+        int r = -ENOENT;
+
+        while (l->store) {
+                r = store_next_unfinished(l->store, after, on_unfinished, u);
+                if (r < 0 || u->error < 0 || !pending_get_run(&l->pending, u->record.id))
+                        break;
+                after = u->record.id;
+                run_record_done(&u->record);
+        }
+        if (r == -EBADMSG) {
+                ledger_fault(l, r); /* what was saved is pending, or in a new database */
+                return next_stored_unfinished(l, after, u);
+        }
+        return u->error < 0 ? u->error : r;
+}
+
+/* The unfinished run with the lowest id above after: 0 or -ENOENT, -ENOMEM, or why it could not be read. */
+static int next_unfinished(Ledger *l, uint64_t after, Unfinished *u) {
+        int r = next_stored_unfinished(l, after, u);
+        const RunRecord *pending = pending_get_run_above(&l->pending, after);
+
+        while (pending && pending->state == RUN_DONE)
+                pending = pending_get_run_above(&l->pending, pending->id);
+        if (!pending || (r >= 0 && u->record.id < pending->id) || r == -ENOMEM)
+                return r;
+        run_record_done(&u->record);
+        u->this_boot = true;
+        return run_record_copy(&u->record, pending);
+}
+
+int ledger_unfinished(Ledger *l, int (*visit)(const RunRecord *r, bool this_boot, void *userdata), void *userdata) {
+        uint64_t last = 0;
+
+        for (;;) {
+                Unfinished u = {};
+                int r;
+
+                r = next_unfinished(l, last, &u);
+                if (r < 0)
+                        return r == -ENOENT ? 0 : r;
+                last = u.record.id;
+                r = visit(&u.record, u.this_boot, userdata);
+                run_record_done(&u.record);
+                if (r != 0)
+                        return r;
+        }
 }

@@ -1,35 +1,150 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What happened and what must be remembered. This version keeps the records in memory, bounded, and only the counter
- * of run ids and the boot on disk; the interface is the one that a database fills. DESIGN sections 3 and 8. */
+/* What happened and what must be remembered: runs, the last occurrence that was dealt with of every trigger, who is
+ * paused. It stands in the SQLite database STATE_DIR/ledger.db, which this folder alone knows. DESIGN sections 3
+ * and 8.
+ *
+ * What is written is seen by every reader at once and goes to the database in one transaction at the end of the turn
+ * of the event loop, or in ledger_commit(). A database that cannot be written never stops anybody: the ledger says so,
+ * goes on in memory, and writes what it held as soon as it can. All functions but ledger_open() may therefore be
+ * called whatever state it is in.
+ *
+ * Times are µs of CLOCK_REALTIME. Strings that are handed in are copied. */
 
 #include <stdbool.h>
+#include <systemd/sd-event.h>
 
 #include "job/run.h"
 
-#define LEDGER_RUNS_MAX 10000 /* records kept; the oldest one goes first */
+#define LEDGER_FILE       "ledger.db"
+#define LEDGER_RUNS_MAX   10000  /* runs held in memory while the database cannot be written; finished ones go first */
+#define LEDGER_MARKS_MAX  100000 /* marks and job states held so, each */
+#define LEDGER_KEY_MAX    4096   /* bytes in the key of a mark */
+#define LEDGER_TEXT_MAX   4096   /* bytes kept of a reason or status text; the rest is cut off */
+#define LEDGER_SCAN_MAX   20000  /* rows that one ledger_query() passes over */
+#define LEDGER_CLOCK_SKEW 1000   /* runs that may stand in the wrong order of time, after a clock was set */
 
 typedef struct Ledger Ledger;
 
-/* state_dir must exist. What cannot be written there is logged and done without: the daemon goes on. -ENOMEM. */
-int ledger_open(Ledger **ret, const char *state_dir);
+/* Opens or makes the database in state_dir, which must exist, and keeps other daemons from it until it is closed.
+ * event: whose turns end transactions; NULL: only ledger_commit() writes, and nothing is pruned. A database that
+ * cannot be used is no error, see ledger_state(). -EBUSY: another vaktd works on this folder, with a sentence in
+ * reterr_message (may be NULL; the caller frees it). -ENOMEM, -ENOENT and what else opening a folder gives. */
+int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **reterr_message);
+
+/* Writes what is open, then closes. */
 Ledger *ledger_close(Ledger *l);
 DEFINE_CLEANUP(Ledger, ledger_close)
+
+/* Ends the transaction of this turn now: what was written before survives the death of the daemon, in this order.
+ * (A power cut may take the last seconds, as a whole: the newest transactions are missing, none is half there; ids are
+ * not given out again even then.) 0, also when nothing was open; negative errno: it is held in memory only, and is
+ * written later. There is nothing for the caller to do about that. */
+int ledger_commit(Ledger *l);
+
+typedef enum LedgerState {
+        LEDGER_OK,
+        LEDGER_DEGRADED, /* in memory only, for now */
+        _LEDGER_STATE_MAX,
+} LedgerState;
+
+/* ret_sentence: why and what to do, for status and diagnostics; NULL when all is well. The ledger's, valid until the
+ * next call. */
+LedgerState ledger_state(Ledger *l, const char **ret_sentence);
+
+/* --- runs --- */
 
 /* Gives record its id and remembers it. -ENOMEM: nothing was remembered. */
 int ledger_add(Ledger *l, RunRecord *record);
 
-/* Writes what is known of a run now over what was remembered. A run that is not remembered any more is none: 0. */
+/* Writes what is known of a run now over what was remembered; what it is (job, cause, trigger, parent, attempt, times
+ * of the request) stays as it was added. 0 or -ENOMEM. With a full memory and no database, only the end of a run finds
+ * a place that was given up before. */
 int ledger_update(Ledger *l, const RunRecord *record);
 
-/* Valid until the next call that changes the ledger; NULL when not remembered. */
-const RunRecord *ledger_get(const Ledger *l, uint64_t id);
+/* The ledger's, valid until the next ledger_get(); NULL when not remembered. */
+const RunRecord *ledger_get(Ledger *l, uint64_t id);
 
-/* Highest id first: ids below before (0 = all), of job (NULL = all), at most limit. A visit that returns nonzero ends
- * the walk; its value is returned. */
-int ledger_list(const Ledger *l, const char *job, uint64_t before, unsigned limit,
+/* What to show; all zero but limit means: everything. */
+typedef struct LedgerFilter {
+        const char *job;  /* NULL = all */
+        uint32_t results; /* bits 1 << RunResult, 0 = all */
+        uint32_t causes;  /* bits 1 << RunCause, 0 = all */
+        usec_t since;     /* requested at or after; 0 = from the first */
+        usec_t until;     /* requested at or before; 0 = to the last */
+        uint64_t before;  /* ids below this one, 0 = all */
+        unsigned limit;   /* at most so many */
+} LedgerFilter;
+
+/* Highest id first. A visit that returns nonzero ends the walk; its value is returned. No more than LEDGER_SCAN_MAX
+ * rows are looked at, so that nobody waits long: ret_next (may be NULL) is then what to give as "before" to go on, and
+ * 0 when the limit or the end was reached. A record is valid during its visit, which may write but not query the
+ * ledger. What cannot be read is left out. */
+int ledger_query(Ledger *l, const LedgerFilter *filter, int (*visit)(const RunRecord *r, void *userdata),
+                 void *userdata, uint64_t *ret_next);
+
+/* The same by job (NULL = all), before (0 = all) and limit only; every row matches then. */
+int ledger_list(Ledger *l, const char *job, uint64_t before, unsigned limit,
                 int (*visit)(const RunRecord *r, void *userdata), void *userdata);
+
+/* Runs that are not done, lowest id first, for adoption after a restart. this_boot: false when the machine was booted
+ * since the run was last written. The visit may write to and query the ledger; nonzero ends the walk and is returned.
+ * A negative errno may also mean that the database could not be read. */
+int ledger_unfinished(Ledger *l, int (*visit)(const RunRecord *r, bool this_boot, void *userdata), void *userdata);
 
 /* True when this is the first ledger_open() of this boot of the machine. */
 bool ledger_is_first_of_boot(const Ledger *l) _pure_;
+
+/* --- marks: per trigger of a job, the last occurrence that was dealt with --- */
+
+/* Sets the mark in the transaction of this turn: the mark and the run it led to are written together or not at all.
+ * key: the trigger, in words that survive an edit of the file around it. -ENOMEM, -ENAMETOOLONG, -ENOBUFS. */
+int ledger_set_mark(Ledger *l, const char *job, const char *key, usec_t usec);
+
+/* -ENOENT: there is none; -EIO and others: it could not be read. */
+int ledger_get_mark(Ledger *l, const char *job, const char *key, usec_t *ret);
+
+/* Forgets the marks of job below before whose key is not in keep (NULL-terminated, or NULL = none). The age is there
+ * so that a trigger which is gone for an edit finds its mark again. */
+int ledger_forget_marks(Ledger *l, const char *job, char *const *keep, usec_t before);
+
+/* Every mark of job (NULL = of all jobs), in no order. The visit may write; nonzero ends the walk and is returned. */
+int ledger_list_marks(Ledger *l, const char *job,
+                      int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata);
+
+/* --- what people said about a job --- */
+
+typedef struct LedgerJobState {
+        bool paused;
+        usec_t pause_until; /* 0 = none, USEC_INFINITY = for good */
+        unsigned skip;      /* occurrences still to be left out */
+} LedgerJobState;
+
+/* In the transaction of this turn. A state of zeros is forgotten. The name "" is free for what concerns all jobs.
+ * -ENOMEM, -ENAMETOOLONG, -ENOBUFS. */
+int ledger_set_job_state(Ledger *l, const char *job, const LedgerJobState *state);
+
+/* Zeros when nothing is remembered. Negative errno: it could not be read. */
+int ledger_get_job_state(Ledger *l, const char *job, LedgerJobState *ret);
+
+/* Every job with a state, in no order. The visit may write; nonzero ends the walk and is returned. */
+int ledger_list_job_states(Ledger *l, int (*visit)(const char *job, const LedgerJobState *state, void *userdata),
+                           void *userdata);
+
+/* --- retention --- */
+
+#define LEDGER_KEEP_DEFAULT      1000U
+#define LEDGER_KEEP_USEC_DEFAULT (90 * USEC_PER_DAY)
+#define LEDGER_KEEP_ALL          UINT32_MAX
+
+/* Changes *keep and *keep_usec for job where it has its own. */
+typedef void (*LedgerRetentionFunc)(const char *job, unsigned *keep, usec_t *keep_usec, void *userdata);
+
+/* How much history is kept: the newest keep finished runs of a job (LEDGER_KEEP_ALL = no limit), none that ended more
+ * than keep_usec ago (USEC_INFINITY = no limit). of_job may be NULL; it is called from the loop. Pruning goes on in
+ * small steps when the loop has nothing else to do; up to a sixteenth more than keep stands for a while (and one more
+ * for each run of the job that is not done), and age is looked at once an hour while there are runs. Runs that are not
+ * done are never pruned. To be called again when what
+ * of_job says has changed. */
+void ledger_set_retention(Ledger *l, unsigned keep, usec_t keep_usec, LedgerRetentionFunc of_job, void *userdata);

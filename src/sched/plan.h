@@ -1,20 +1,29 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* When a trigger elapses next: pure arithmetic on times that the caller gives. All times here are µs of
- * CLOCK_BOOTTIME, which goes on during suspend and is not moved by whoever sets the clock. */
+/* The occurrences of a trigger on the wall clock: pure arithmetic over calendar, cron and anchored intervals, with the
+ * days of Except= left out and the random delay put on. All times are µs of CLOCK_REALTIME. */
 
 #include "job/job-def.h"
 
-typedef struct PlanContext {
-        usec_t now_boottime;
-        usec_t startup_boottime; /* when the daemon started */
-        bool missed_counts;      /* a moment that has passed is due now (start of the daemon), not over (reload) */
-} PlanContext;
+#define PLAN_COUNT_MAX 1000 /* occurrences of the past that are counted one by one */
 
-/* The first elapse of a trigger that was not known before; USEC_INFINITY = never. */
-usec_t plan_first(const TriggerDef *t, const PlanContext *c) _pure_;
+/* True for a trigger whose occurrences are times of the wall clock; the others are spans after something. */
+bool plan_is_wall(const TimerDef *timer, const TriggerDef *t) _pure_;
 
-/* The elapse after one at base (an elapse, or the start of a run that the interval counts from). Always later than
- * now; what an interval passed over meanwhile is skipped without moving its phase. */
-usec_t plan_next(const TriggerDef *t, usec_t base, const PlanContext *c) _pure_;
+/* The first occurrence after an instant. -ENOENT: never again. */
+int plan_next(const TimerDef *timer, const TriggerDef *t, usec_t after, usec_t *ret);
+
+/* The last occurrences in (from, to], oldest first: at most max of them in ret, how many in *ret_n. *ret_total counts
+ * all that were seen; there may be more before them when *ret_is_exact is false. Bounded work, however long ago from
+ * is. */
+void plan_last(const TimerDef *timer, const TriggerDef *t, usec_t from, usec_t to, usec_t *ret, size_t max,
+               size_t *ret_n, uint64_t *ret_total, bool *ret_is_exact);
+
+/* The random delay of one occurrence: always the same for the same seed (of the machine), job, trigger and occurrence,
+ * so that it is drawn once and needs no memory; with FixedRandomDelay= the same for all occurrences. µs. */
+usec_t plan_delay(const TimerDef *timer, const TriggerDef *t, const char *job, uint64_t seed,
+                  usec_t occurrence) _pure_;
+
+/* A number from 0 to below bound that depends on the seed and a name only; 0 for a bound of 0. */
+uint64_t plan_spread(uint64_t seed, const char *name, uint64_t bound) _pure_;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The textbook heap in one array. It stands here, and not one sd-event source a trigger, because a source costs 351
- * bytes and an entry 24, and because one place to plan anew is what a clock step needs (DESIGN section 5). */
+ * bytes and an entry 32, and because one place to plan anew is what a clock step needs (DESIGN section 5). */
 
 #include "sched/timer-heap.h"
 
@@ -21,7 +21,7 @@ static void heap_sift_up(TimerHeap *h, uint32_t i, TimerHeapEntry e) {
         while (i > 0) {
                 uint32_t parent = (i - 1) / 2;
 
-                if (h->entries[parent].at <= e.at)
+                if (h->entries[parent].latest <= e.latest)
                         break;
                 heap_place(h, i, h->entries[parent]);
                 i = parent;
@@ -35,9 +35,9 @@ static void heap_sift_down(TimerHeap *h, uint32_t i, TimerHeapEntry e) {
 
                 if (child >= h->n_entries)
                         break;
-                if (child + 1 < h->n_entries && h->entries[child + 1].at < h->entries[child].at)
+                if (child + 1 < h->n_entries && h->entries[child + 1].latest < h->entries[child].latest)
                         child++;
-                if (h->entries[child].at >= e.at)
+                if (h->entries[child].latest >= e.latest)
                         break;
                 heap_place(h, i, h->entries[child]);
                 i = child;
@@ -46,7 +46,7 @@ static void heap_sift_down(TimerHeap *h, uint32_t i, TimerHeapEntry e) {
 }
 
 static void heap_put(TimerHeap *h, uint32_t i, TimerHeapEntry e) {
-        if (i > 0 && h->entries[(i - 1) / 2].at > e.at)
+        if (i > 0 && h->entries[(i - 1) / 2].latest > e.latest)
                 heap_sift_up(h, i, e);
         else
                 heap_sift_down(h, i, e);
@@ -75,8 +75,8 @@ static int heap_grow(TimerHeap *h) {
         return 0;
 }
 
-int timer_heap_set(TimerHeap *h, usec_t at, void *owner, uint32_t *position) {
-        TimerHeapEntry e = { .at = at, .owner = owner, .position = position };
+int timer_heap_set(TimerHeap *h, usec_t at, usec_t latest, void *owner, uint32_t *position) {
+        TimerHeapEntry e = { .at = at, .latest = latest, .owner = owner, .position = position };
         int r;
 
         if (at == USEC_INFINITY) {

@@ -1,114 +1,209 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Every trigger of every job has one entry in a heap; the earliest one is what the event source waits for. At most
- * ELAPSE_BATCH occurrences are handed out in one turn of the loop, so that a second in which ten thousand jobs are due
- * does not keep clients waiting. What a moment means is in plan.c; here are only clocks and sources. */
+/* One sd-event source waits for each of the schedule's clocks; at most ELAPSE_BATCH triggers are dealt with in one
+ * turn of the loop, so that a second in which ten thousand jobs are due does not keep clients waiting.
+ *
+ * Two things change what was planned: somebody sets the clock (a timerfd that is cancelled then tells; it does so,
+ * too, when the machine wakes up), or the rules of a zone change (the folders of /etc/localtime and of the zone files
+ * are watched). Both have a higher priority than the timers: everything is planned anew before anything elapses. */
 
 #include "sched/timers.h"
 
-#include <assert.h>
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/timerfd.h>
+#include <systemd/sd-id128.h>
 
-#include "sched/plan.h"
-#include "sched/timer-heap.h"
 #include "util/log.h"
 
-#define ELAPSE_BATCH         256
-#define ELAPSE_ACCURACY_USEC USEC_PER_MSEC
+#define ELAPSE_BATCH    256
+#define CHANGE_PRIORITY (SD_EVENT_PRIORITY_IMPORTANT - 10)
+#define ZONE_EVENTS     (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE | IN_ATTRIB)
 
-typedef struct TriggerClock {
-        usec_t at;         /* next elapse, boottime */
-        usec_t base;       /* what the interval counts from, boottime */
-        uint32_t position; /* in the heap */
-        TriggerType type;
-        usec_t span;
-} TriggerClock;
-
-struct JobTimers {
-        Job *job;
-        uint32_t n_clocks;
-        TriggerClock clocks[];
-};
+/* What random delays and moments of the ramp are derived from; not a secret. */
+static const sd_id128_t spread_id = SD_ID128_MAKE(5d, 1c, 0e, 8b, 77, 0a, 4b, 6e, 9f, 55, 20, d3, 64, a1, 3e, 92);
 
 struct Timers {
         sd_event *event;
-        sd_event_source *source;
-        TimerHeap heap;
-        timers_elapsed_t elapsed;
-        void *userdata;
-        usec_t startup_boottime; /* USEC_INFINITY before timers_start() */
-        bool first_of_boot;
-        bool starting; /* inside timers_start(): passed moments count */
-        bool running;
+        sd_event_source *sources[_SCHEDULE_CLOCK_MAX];
+        sd_event_source *change_source, *localtime_source, *zoneinfo_source;
+        int change_fd;
+        Schedule *schedule;
+        JobTable *jobs;
+        ZoneCache *zones;
+        bool started, running;
 };
 
-static void timers_arm(Timers *t) {
-        const TimerHeapEntry *first = timer_heap_first(&t->heap);
+static const struct {
+        clockid_t id, instead; /* without the right to wake the machine */
+        const char *description;
+} clocks[_SCHEDULE_CLOCK_MAX] = {
+        [SCHEDULE_REALTIME] = { CLOCK_REALTIME, CLOCK_REALTIME, "timers-realtime" },
+        [SCHEDULE_BOOTTIME] = { CLOCK_BOOTTIME, CLOCK_BOOTTIME, "timers-boottime" },
+        [SCHEDULE_REALTIME_ALARM] = { CLOCK_REALTIME_ALARM, CLOCK_REALTIME, "timers-realtime-alarm" },
+        [SCHEDULE_BOOTTIME_ALARM] = { CLOCK_BOOTTIME_ALARM, CLOCK_BOOTTIME, "timers-boottime-alarm" },
+};
+
+static Instant read_clocks(void) {
+        return (Instant){ .realtime = now_realtime(), .boottime = now_boottime() };
+}
+
+/* --- waiting --- */
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *userdata);
+
+/* The sources of the alarm clocks are made when a job first wants to wake the machine. */
+static int timers_add_source(Timers *t, ScheduleClock clock) {
+        sd_event_source **s = &t->sources[clock];
         int r;
 
-        if (!t->running || !first) {
-                (void)sd_event_source_set_enabled(t->source, SD_EVENT_OFF);
-                return;
+        r = sd_event_add_time(t->event, s, clocks[clock].id, 0, 1, on_timer, t);
+        if (r < 0 && clocks[clock].id != clocks[clock].instead) {
+                log_warning_errno(r,
+                                  "Cannot wake the machine for jobs with WakeSystem=: %m; they run when it is awake");
+                r = sd_event_add_time(t->event, s, clocks[clock].instead, 0, 1, on_timer, t);
         }
-        r = sd_event_source_set_time(t->source, first->at);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(t->source, SD_EVENT_ONESHOT);
         if (r < 0)
-                log_error_errno(r, "Cannot arm the timer of the jobs: %m");
+                return r;
+        (void)sd_event_source_set_description(*s, clocks[clock].description);
+        (void)sd_event_source_set_enabled(*s, SD_EVENT_OFF);
+        return sd_event_source_set_exit_on_failure(*s, true);
 }
 
-static usec_t boottime_to_realtime(usec_t at_boottime, usec_t now_boottime, usec_t now_real) {
-        if (at_boottime == USEC_INFINITY)
-                return USEC_INFINITY;
-        if (at_boottime >= now_boottime)
-                return usec_add(now_real, at_boottime - now_boottime);
-        return usec_sub(now_real, now_boottime - at_boottime);
+static int timers_arm_clock(Timers *t, ScheduleClock clock) {
+        usec_t at, latest;
+        int r;
+
+        if (!t->running || !schedule_next(t->schedule, clock, &at, &latest))
+                return t->sources[clock] ? sd_event_source_set_enabled(t->sources[clock], SD_EVENT_OFF) : 0;
+        if (!t->sources[clock]) {
+                r = timers_add_source(t, clock);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_event_source_set_time(t->sources[clock], at);
+        if (r >= 0)
+                r = sd_event_source_set_time_accuracy(t->sources[clock], latest > at ? latest - at : 1);
+        return r < 0 ? r : sd_event_source_set_enabled(t->sources[clock], SD_EVENT_ONESHOT);
 }
 
-static void job_update_next(Job *job, usec_t now_boot, usec_t now_real) {
-        usec_t at = USEC_INFINITY;
+static void timers_arm(Timers *t) {
+        for (ScheduleClock clock = 0; clock < _SCHEDULE_CLOCK_MAX; clock++) {
+                int r = timers_arm_clock(t, clock);
 
-        for (uint32_t i = 0; job->timers && i < job->timers->n_clocks; i++)
-                at = MIN(at, job->timers->clocks[i].at);
-        job->next = boottime_to_realtime(at, now_boot, now_real);
-}
-
-static int clock_set(Timers *t, JobTimers *owner, TriggerClock *c, usec_t at) {
-        c->at = at;
-        return timer_heap_set(&t->heap, at, owner, &c->position);
-}
-
-/* Hands out one occurrence. The job may be gone afterwards. */
-static void elapse_first(Timers *t, usec_t now_boot, usec_t now_real) {
-        const TimerHeapEntry *first = timer_heap_first(&t->heap);
-        JobTimers *timers = first->owner;
-        TriggerClock *c = (void *)((char *)first->position - offsetof(TriggerClock, position));
-        uint32_t trigger = (uint32_t)(c - timers->clocks);
-        TriggerDef def = { .type = c->type, .span = c->span };
-        PlanContext context = { .now_boottime = now_boot, .startup_boottime = t->startup_boottime };
-        usec_t scheduled = boottime_to_realtime(c->at, now_boot, now_real);
-
-        c->base = c->at;
-        (void)clock_set(t, timers, c, plan_next(&def, c->base, &context));
-        job_update_next(timers->job, now_boot, now_real);
-        t->elapsed(t->userdata, timers->job, trigger, scheduled);
+                if (r < 0)
+                        log_error_errno(r, "Cannot arm the timer of the jobs (%s): %m", clocks[clock].description);
+        }
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Timers *t = userdata;
-        usec_t now_boot = now_boottime(), now_real = now_realtime();
 
-        for (unsigned i = 0; i < ELAPSE_BATCH && t->running; i++) {
-                const TimerHeapEntry *first = timer_heap_first(&t->heap);
-
-                if (!first || first->at > now_boot)
-                        break;
-                elapse_first(t, now_boot, now_real);
-        }
+        if (t->running)
+                (void)schedule_elapse(t->schedule, read_clocks(), ELAPSE_BATCH);
         timers_arm(t);
         return 0;
 }
 
-int timers_new(Timers **ret, sd_event *event, timers_elapsed_t elapsed, void *userdata) {
+/* --- changes of clock and zone --- */
+
+static void timers_replan(Timers *t) {
+        Instant now = read_clocks();
+
+        for (size_t i = 0; i < job_table_size(t->jobs); i++)
+                schedule_replan_job(t->schedule, job_table_at(t->jobs, i), now);
+        timers_arm(t);
+}
+
+static int change_fd_arm(const Timers *t) {
+        /* Far beyond what any job can be planned for; what counts is that it is cancelled. */
+        struct itimerspec never = { .it_value.tv_sec = INT64_C(1) << 40 };
+
+        return timerfd_settime(t->change_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0 ? -errno
+                                                                                                            : 0;
+}
+
+static int on_clock_set(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Timers *t = userdata;
+        uint64_t n;
+        int r;
+
+        if (read(fd, &n, sizeof(n)) < 0 && errno == EAGAIN)
+                return 0;
+        r = change_fd_arm(t);
+        if (r < 0) {
+                log_error_errno(r, "Cannot wait for the clock to be set: %m; jobs are planned anew on reload only");
+                (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        }
+        log_debug("The clock was set or the machine has slept; planning all jobs anew.");
+        timers_replan(t);
+        return 0;
+}
+
+static int timers_watch_clock(Timers *t) {
+        int r;
+
+        t->change_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+        if (t->change_fd < 0)
+                return -errno;
+        r = change_fd_arm(t);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(t->event, &t->change_source, t->change_fd, EPOLLIN, on_clock_set, t);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(t->change_source, "clock-set");
+        return sd_event_source_set_priority(t->change_source, CHANGE_PRIORITY);
+}
+
+void timers_refresh_zones(Timers *t) {
+        if (zone_cache_refresh(t->zones) <= 0)
+                return;
+        log_info("The rules of a time zone have changed; planning all jobs anew.");
+        timers_replan(t);
+}
+
+static int on_zone_files(sd_event_source *s, const struct inotify_event *event, void *userdata) {
+        timers_refresh_zones(userdata);
+        return 0;
+}
+
+static int on_etc(sd_event_source *s, const struct inotify_event *event, void *userdata) {
+        if ((event->mask & IN_Q_OVERFLOW) || (event->len > 0 && streq(event->name, "localtime")))
+                timers_refresh_zones(userdata);
+        return 0;
+}
+
+/* A folder that cannot be watched costs us the news, not the daemon: a reload looks, too. */
+static void timers_watch_folder(Timers *t, sd_event_source **ret, const char *path,
+                                sd_event_inotify_handler_t handler) {
+        int r;
+
+        r = sd_event_add_inotify(t->event, ret, path, ZONE_EVENTS | IN_ONLYDIR, handler, t);
+        if (r < 0) {
+                log_debug_errno(r, "Cannot watch %s for changes of time zones: %m, ignoring", path);
+                return;
+        }
+        (void)sd_event_source_set_description(*ret, path);
+        (void)sd_event_source_set_priority(*ret, CHANGE_PRIORITY);
+}
+
+/* --- making --- */
+
+static int timers_new_schedule(Timers *t, const ScheduleOps *ops) {
+        char text[SD_ID128_STRING_MAX] = "unknown";
+        sd_id128_t machine = spread_id, boot;
+        uint64_t seed;
+
+        /* A machine without an id has the delays of all machines without one. */
+        (void)sd_id128_get_machine_app_specific(spread_id, &machine);
+        memcpy(&seed, machine.bytes, sizeof(seed));
+        if (sd_id128_get_boot(&boot) >= 0)
+                (void)sd_id128_to_string(boot, text);
+        return schedule_new(&t->schedule, ops, seed, text);
+}
+
+int timers_new(Timers **ret, sd_event *event, JobTable *jobs, ZoneCache *zones, const ScheduleOps *ops) {
         _cleanup_(timers_freep) Timers *t = NULL;
         int r;
 
@@ -116,17 +211,20 @@ int timers_new(Timers **ret, sd_event *event, timers_elapsed_t elapsed, void *us
         if (!t)
                 return -ENOMEM;
         t->event = sd_event_ref(event);
-        t->elapsed = elapsed;
-        t->userdata = userdata;
-        t->startup_boottime = USEC_INFINITY;
-        r = sd_event_add_time(event, &t->source, CLOCK_BOOTTIME, 0, ELAPSE_ACCURACY_USEC, on_timer, t);
+        t->change_fd = -EBADF;
+        t->jobs = jobs;
+        t->zones = zones;
+        r = timers_new_schedule(t, ops);
+        if (r >= 0)
+                r = timers_add_source(t, SCHEDULE_REALTIME);
+        if (r >= 0)
+                r = timers_add_source(t, SCHEDULE_BOOTTIME);
+        if (r >= 0)
+                r = timers_watch_clock(t);
         if (r < 0)
                 return r;
-        (void)sd_event_source_set_description(t->source, "job-timers");
-        (void)sd_event_source_set_enabled(t->source, SD_EVENT_OFF);
-        r = sd_event_source_set_exit_on_failure(t->source, true);
-        if (r < 0)
-                return r;
+        timers_watch_folder(t, &t->localtime_source, "/etc", on_etc);
+        timers_watch_folder(t, &t->zoneinfo_source, "/usr/share/zoneinfo", on_zone_files);
         *ret = TAKE_PTR(t);
         return 0;
 }
@@ -134,138 +232,26 @@ int timers_new(Timers **ret, sd_event *event, timers_elapsed_t elapsed, void *us
 Timers *timers_free(Timers *t) {
         if (!t)
                 return NULL;
-        assert(t->heap.n_entries == 0);
-        timer_heap_done(&t->heap);
-        sd_event_source_unref(t->source);
+        schedule_free(t->schedule);
+        for (size_t i = 0; i < ELEMENTSOF(t->sources); i++)
+                sd_event_source_disable_unref(t->sources[i]);
+        sd_event_source_disable_unref(t->change_source);
+        sd_event_source_disable_unref(t->localtime_source);
+        sd_event_source_disable_unref(t->zoneinfo_source);
+        safe_close(t->change_fd);
         sd_event_unref(t->event);
         return mfree(t);
 }
 
-/* The clock that the trigger had before an edit: the same one, else an interval in the same place. */
-static const TriggerClock *find_clock(const JobTimers *timers, uint32_t i, const TriggerDef *def) {
-        for (uint32_t k = 0; timers && k < timers->n_clocks; k++)
-                if (timers->clocks[k].type == def->type && timers->clocks[k].span == def->span)
-                        return &timers->clocks[k];
-        if (def->type == TRIGGER_INTERVAL && timers && i < timers->n_clocks &&
-            timers->clocks[i].type == TRIGGER_INTERVAL)
-                return &timers->clocks[i];
-        return NULL;
-}
-
-static void drop_timers(Timers *t, JobTimers *timers) {
-        for (uint32_t i = 0; timers && i < timers->n_clocks; i++)
-                (void)clock_set(t, timers, &timers->clocks[i], USEC_INFINITY);
-        free(timers);
-}
-
-static TriggerClock plan_clock(const TriggerDef *def, const TriggerClock *known, const PlanContext *context) {
-        TriggerClock c = {
-                .base = known ? known->base : context->now_boottime,
-                .position = TIMER_HEAP_NONE,
-                .type = def->type,
-                .span = def->span,
-        };
-
-        if (!known)
-                c.at = plan_first(def, context);
-        else if (known->span == def->span)
-                c.at = known->at;
-        else
-                c.at = plan_next(def, known->base, context);
-        return c;
-}
-
-/* The clocks of a definition, those that old has too with their times; none of them in the heap yet. */
-static JobTimers *plan_timers(const Timers *t, Job *job, const JobTimers *old, const PlanContext *context) {
-        const JobDef *def = job->def;
-        JobTimers *timers = calloc(1, sizeof(JobTimers) + def->n_triggers * sizeof(TriggerClock));
-
-        if (!timers)
-                return NULL;
-        timers->job = job;
-        timers->n_clocks = (uint32_t)def->n_triggers;
-        for (uint32_t i = 0; i < timers->n_clocks; i++) {
-                const TriggerDef *trigger = &def->triggers[i];
-                PlanContext c = *context;
-
-                if (trigger->type == TRIGGER_BOOT)
-                        c.missed_counts = c.missed_counts && t->first_of_boot;
-                timers->clocks[i] = plan_clock(trigger, find_clock(old, i, trigger), &c);
-        }
-        return timers;
-}
-
-static bool job_is_triggered(const Job *job) {
-        return job->def && job->def->enabled && !job->gone && job->def->n_triggers > 0;
-}
-
-static int timers_plan_job(Timers *t, Job *job, usec_t now_boot, usec_t now_real) {
-        PlanContext context = {
-                .now_boottime = now_boot,
-                .startup_boottime = t->startup_boottime,
-                .missed_counts = t->starting,
-        };
-        JobTimers *old = job->timers, *timers = NULL;
+int timers_start(Timers *t) {
+        Instant now = read_clocks();
         int r = 0;
 
-        if (job_is_triggered(job)) {
-                timers = plan_timers(t, job, old, &context);
-                if (!timers)
-                        return -ENOMEM;
-        }
-        drop_timers(t, old);
-        job->timers = timers;
-        for (uint32_t i = 0; timers && i < timers->n_clocks && r >= 0; i++)
-                r = clock_set(t, timers, &timers->clocks[i], timers->clocks[i].at);
-        job_update_next(job, now_boot, now_real);
-        return r;
-}
-
-int timers_set_job(Timers *t, Job *job) {
-        int r;
-
-        if (t->startup_boottime == USEC_INFINITY)
-                return 0;
-        r = timers_plan_job(t, job, now_boottime(), now_realtime());
-        timers_arm(t);
-        return r;
-}
-
-void timers_remove_job(Timers *t, Job *job) {
-        drop_timers(t, job->timers);
-        job->timers = NULL;
-        job->next = USEC_INFINITY;
-        timers_arm(t);
-}
-
-void timers_job_started(Timers *t, Job *job) {
-        usec_t now_boot = now_boottime();
-        PlanContext context = { .now_boottime = now_boot, .startup_boottime = t->startup_boottime };
-
-        for (uint32_t i = 0; job->timers && i < job->timers->n_clocks; i++) {
-                TriggerClock *c = &job->timers->clocks[i];
-                TriggerDef def = { .type = c->type, .span = c->span };
-
-                if (c->type != TRIGGER_INTERVAL)
-                        continue;
-                c->base = now_boot;
-                (void)clock_set(t, job->timers, c, plan_next(&def, now_boot, &context));
-        }
-        job_update_next(job, now_boot, now_realtime());
-        timers_arm(t);
-}
-
-int timers_start(Timers *t, JobTable *jobs, bool first_of_boot) {
-        usec_t now_boot = now_boottime(), now_real = now_realtime();
-        int r = 0;
-
-        t->startup_boottime = now_boot;
-        t->first_of_boot = first_of_boot;
-        t->starting = true;
-        for (size_t i = 0; i < job_table_size(jobs) && r >= 0; i++)
-                r = timers_plan_job(t, job_table_at(jobs, i), now_boot, now_real);
-        t->starting = false;
-        t->running = true;
+        schedule_start(t->schedule, now);
+        for (size_t i = 0; i < job_table_size(t->jobs) && r >= 0; i++)
+                r = schedule_set_job(t->schedule, job_table_at(t->jobs, i), now);
+        schedule_started(t->schedule);
+        t->started = t->running = true;
         timers_arm(t);
         return r;
 }
@@ -275,9 +261,50 @@ void timers_stop(Timers *t) {
         timers_arm(t);
 }
 
-const Job *timers_next_job(const Timers *t) {
-        const TimerHeapEntry *first = timer_heap_first(&t->heap);
-        const JobTimers *timers = first ? first->owner : NULL;
+void timers_set_ramp(Timers *t, usec_t ramp) {
+        schedule_set_ramp(t->schedule, ramp);
+}
 
-        return timers ? timers->job : NULL;
+/* --- jobs --- */
+
+int timers_set_job(Timers *t, Job *job) {
+        int r;
+
+        if (!t->started)
+                return 0;
+        r = schedule_set_job(t->schedule, job, read_clocks());
+        timers_arm(t);
+        return r;
+}
+
+void timers_remove_job(Timers *t, Job *job) {
+        schedule_remove_job(t->schedule, job);
+        timers_arm(t);
+}
+
+void timers_resume_job(Timers *t, Job *job) {
+        schedule_resume_job(t->schedule, job, read_clocks());
+        timers_arm(t);
+}
+
+void timers_job_started(Timers *t, Job *job) {
+        if (!job->timers)
+                return;
+        schedule_job_started(t->schedule, job, read_clocks());
+        timers_arm(t);
+}
+
+void timers_job_ended(Timers *t, Job *job, bool success) {
+        if (!job->timers)
+                return;
+        schedule_job_ended(t->schedule, job, success, read_clocks());
+        timers_arm(t);
+}
+
+size_t timers_preview(const Timers *t, const Job *job, usec_t *ret, size_t n) {
+        return schedule_preview(t->schedule, job, read_clocks(), ret, n);
+}
+
+const Job *timers_next_job(const Timers *t) {
+        return schedule_first_job(t->schedule);
 }

@@ -1,37 +1,41 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The timers of all jobs on the event loop: one heap under one sd-event source. */
+/* The schedule (schedule.h) on the event loop: one source a clock, and what tells that a clock was set or that the
+ * rules of a zone have changed. */
 
 #include <systemd/sd-event.h>
 
-#include "job/job-table.h"
+#include "sched/schedule.h"
 
 typedef struct Timers Timers;
 
-/* An occurrence is due. scheduled: µs of CLOCK_REALTIME. The callback may add, change and remove jobs, this one too.
- */
-typedef void (*timers_elapsed_t)(void *userdata, Job *job, uint32_t trigger, usec_t scheduled_realtime);
-
-int timers_new(Timers **ret, sd_event *event, timers_elapsed_t elapsed, void *userdata);
-Timers *timers_free(Timers *t); /* all jobs must be gone from it */
+/* jobs and zones are borrowed. The callbacks of ops come from the loop, or from within timers_set_job() and
+ * timers_start() (marks only). Errors as sd_event_add_time(3), timerfd_create(2). */
+int timers_new(Timers **ret, sd_event *event, JobTable *jobs, ZoneCache *zones, const ScheduleOps *ops);
+Timers *timers_free(Timers *t); /* all jobs must be out of it */
 DEFINE_CLEANUP(Timers, timers_free)
 
-/* Plans all jobs of the table. From here on OnStartupSec= counts and things elapse. first_of_boot: a moment after boot
- * that has passed is due now. */
-int timers_start(Timers *t, JobTable *jobs, bool first_of_boot);
+/* Plans all jobs of the table. From here on OnStartupSec= counts and things elapse; before, timers_set_job() does
+ * nothing. -ENOMEM. */
+int timers_start(Timers *t);
 
 /* Nothing elapses any more. */
 void timers_stop(Timers *t);
 
-/* Plans a job by its definition, which may be NULL or have changed since: a trigger that it had before keeps its
- * clock, a new one starts afresh, nothing elapses by the change itself. Sets job->timers and job->next. Before
- * timers_start() it does nothing. */
+/* ResumeRampSec=, µs. */
+void timers_set_ramp(Timers *t, usec_t ramp);
+
+/* As the functions of schedule.h, with the clocks as they are now. */
 int timers_set_job(Timers *t, Job *job);
 void timers_remove_job(Timers *t, Job *job);
-
-/* A run was started, not by a trigger: intervals count from now. */
+void timers_resume_job(Timers *t, Job *job);
 void timers_job_started(Timers *t, Job *job);
+void timers_job_ended(Timers *t, Job *job, bool success);
+size_t timers_preview(const Timers *t, const Job *job, usec_t *ret, size_t n);
+
+/* Looks at the zone files again and plans anew when one has changed. */
+void timers_refresh_zones(Timers *t);
 
 /* The job that elapses next of all, NULL when none. */
-const Job *timers_next_job(const Timers *t) _pure_;
+const Job *timers_next_job(const Timers *t);

@@ -195,7 +195,7 @@ void log_full(int level, const LogContext *context, const char *format, ...) {
         errno = saved_errno;
 }
 
-static int journal_send_output(const char *job, uint64_t run, const char *line, size_t n, bool is_stderr) {
+static int journal_send_output(const char *job, uint64_t run, const char *line, size_t n, int level) {
         const size_t prefix = strlen("MESSAGE=");
         _cleanup_free_ char *message = malloc(prefix + n);
         Entry e;
@@ -208,7 +208,7 @@ static int journal_send_output(const char *job, uint64_t run, const char *line, 
         e.n_fields = 0;
         e.used = 0;
         entry_add(&e, message, prefix + n);
-        entry_addf(&e, "PRIORITY=%d", is_stderr ? LOG_NOTICE : LOG_INFO);
+        entry_addf(&e, "PRIORITY=%d", level);
         entry_addf(&e, "SYSLOG_IDENTIFIER=%s", job);
         entry_addf(&e, "VAKT_JOB=%s", job);
         entry_addf(&e, "VAKT_RUN=%llu", (unsigned long long)run);
@@ -216,8 +216,16 @@ static int journal_send_output(const char *job, uint64_t run, const char *line, 
 }
 
 void log_output(const char *job, uint64_t run, const char *line, size_t n, bool is_stderr) {
+        int level = is_stderr ? LOG_NOTICE : LOG_INFO;
+
         if (target == LOG_TARGET_NULL)
                 return;
-        if (target != LOG_TARGET_JOURNAL || journal_send_output(job, run, line, n, is_stderr) < 0)
+        /* A line may name its level, as sd-daemon(3) has it: "<3>". */
+        if (n >= 3 && line[0] == '<' && line[1] >= '0' && line[1] <= '7' && line[2] == '>') {
+                level = line[1] - '0';
+                line += 3;
+                n -= 3;
+        }
+        if (target != LOG_TARGET_JOURNAL || journal_send_output(job, run, line, n, level) < 0)
                 stderr_write(job, line, n);
 }

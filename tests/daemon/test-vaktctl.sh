@@ -154,7 +154,10 @@ out "--help names the verbs" '^  reload '
 ctl --version
 ends 0 "--version"
 for usage in "no-such-verb" "list hello" "run" "run a b" "--no-such-option" "-x" "--wait list" "-n x history" "--lines" \
-        "run hello --json --follow"; do
+        "run hello --json --follow" "why" "why a b" "skip" "skip hello x" "skip hello -- -1" "skip hello 4294967296" \
+        "pause hello --until=yesterday" "pause hello --until=nonsense" "resume hello --until=tomorrow" \
+        "calendar" "-n 100001 calendar daily" "--from=nonsense calendar daily" "--timezone=No/Where calendar daily" \
+        "list --cron"; do
         # shellcheck disable=SC2086 # words
         ctl $usage
         ends 2 "'$usage'"
@@ -176,6 +179,69 @@ XDG_CONFIG_HOME=$scratch/config ctl --user check
 ends 1 "check of all files"
 out "check reads job folders" "^$scratch/config/vaktd/jobs.d/bad.job:3: "
 out "check reads the settings" "^$scratch/config/vaktd/vaktd.conf:2: "
+
+# --- calendar, without a daemon ---
+
+ctl calendar 'Mon,Fri 12:00' -n 2 --from='2026-03-28 10:00' --timezone=Europe/Oslo
+ends 0 "calendar"
+sed -i 's/^\( *From now: \).*/\1…/' "$scratch/out"
+cmp -s - "$scratch/out" <<'END'
+  Original form: Mon,Fri 12:00
+Normalized form: Mon,Fri *-*-* 12:00:00
+    Next elapse: Mon 2026-03-30 12:00:00 CEST
+       (in UTC): Mon 2026-03-30 10:00:00 UTC
+       From now: …
+       Iter. #2: Fri 2026-04-03 12:00:00 CEST
+       (in UTC): Fri 2026-04-03 10:00:00 UTC
+       From now: …
+END
+ok $? "calendar prints what systemd-analyze calendar does"
+ctl calendar '*-*-* 02:30:00 Europe/Oslo' --from=2026-03-29
+out "a time that does not exist is told of" '^ +Clock change: Sun 2026-03-29 02:30 does not exist in Europe/Oslo: it is left out$'
+out "a zone of the expression's own is shown" '^  \(in its zone\): Mon 2026-03-30 02:30:00 CEST$'
+ctl calendar --cron '30 2 * * *' '5,10 2 * * *' --timezone=Europe/Oslo --from=2026-03-29
+out "with what is made up for" 'Sun 2026-03-29 02:30 does not exist in Europe/Oslo: it runs at 03:00$'
+out "several of one gap" 'Sun 2026-03-29 02:05 and 02:10 do not exist in Europe/Oslo: they run once, at 03:00$'
+ctl calendar '2026-03-29 02:30 Europe/Oslo' --from=2026-01-01
+out "a gap on the way to never" 'it is left out$'
+out "never" '^ +Next elapse: never$'
+ctl calendar '*-*-* 12:00 Pacific/Apia' -n 2 --from=2011-12-29
+out "a day that does not exist" 'Fri 2011-12-30 12:00 does not exist in Pacific/Apia: it is left out$'
+ctl calendar '*:*:0/0.0001 Europe/Oslo' '*:0/15 Europe/Oslo' -n 2 --from='2026-03-29 01:59:59.9998 Europe/Oslo'
+out "more than can be counted" 'Sun 2026-03-29 02:00 and 999 times or more after it do not exist in Europe/Oslo: they are left out$'
+out "a range" 'Sun 2026-03-29 02:00 to 02:45 do not exist in Europe/Oslo: these times are left out$'
+ctl calendar '02:30 Europe/Oslo' --from=2026-10-25
+out "a time that comes twice" 'Sun 2026-10-25 02:30 comes twice in Europe/Oslo: this is the first time, the second does not count$'
+ctl calendar --cron '30 * * * *' -n 2 --timezone=Europe/Oslo --from='2026-10-25 01:30'
+out "and counts twice" 'this is the first time, the second counts as well$'
+ctl calendar --cron '30 * * * *' '@weekly' '@reboot' daily
+ends 0 "calendar --cron"
+out "cron is normalized" '^Normalized form: 0 30 \* \* \* \*$'
+out "@reboot has no time" '^ +Next elapse: when vaktd starts for the first time after boot$'
+out "a calendar expression stays one" '^Normalized form: \*-\*-\* 00:00:00$'
+ctl calendar '30 * * * *' '*-*-* 25:00' daily
+ends 1 "calendar with expressions that are none"
+err "it tells what takes cron expressions" 'Cron expressions are taken with --cron\.$'
+err "it tells the column" '^This is no calendar expression: .* \(column 7\)\.$'
+err "it marks the place" '^          \^$'
+out "the others are shown" '^Normalized form: \*-\*-\* 00:00:00$'
+printf 'daily\n*-*-* 25:00\n2020-01-01\nUTC\n' >"$scratch/expressions"
+printf 'a\0b\n%0100001d' 0 >>"$scratch/expressions"
+ctl --json calendar -n 2 --from=@1700000000 Mon - <"$scratch/expressions"
+ends 1 "calendar in JSON with a bad one"
+[ "$(wc -l <"$scratch/out")" = 7 ] && [ ! -s "$scratch/err" ]
+ok $? "one object a line and nothing else"
+python3 -c '
+import json, sys
+j = [json.loads(line) for line in sys.stdin]
+assert j[0] == {"expression": "Mon", "normalized": "Mon *-*-* 00:00:00", "elapses_usec": [1700438400000000, 1701043200000000]}
+assert j[1] == {"expression": "daily", "normalized": "*-*-* 00:00:00", "elapses_usec": [1700006400000000, 1700092800000000]}
+assert list(j[2]) == ["expression", "error", "column"] and j[2]["column"] == 7
+assert j[3]["elapses_usec"] == []
+assert all("error" in o for o in j[4:]) and len(j[6]["expression"]) == 100000' <"$scratch/out" 2>>"$scratch/err"
+ok $? "calendar in JSON"
+TZ=CET-1CEST ctl calendar daily
+ends 2 "calendar with a TZ that names no zone"
 
 # --- looking ---
 
@@ -213,7 +279,7 @@ json "status of a job in JSON" "j[0]['job'] == 'hello' and j[0]['tags'] == ['fir
 ctl history
 ends 0 "history of nothing"
 out "history says that nothing ran" '^Nothing has run yet'
-for verb in "status" "history" "cat" "run" "run --wait" "pause" "resume" "cancel"; do
+for verb in "status" "history" "cat" "run" "run --wait" "pause" "pause --until=tomorrow" "resume" "skip" "why" "cancel"; do
         # shellcheck disable=SC2086 # words
         ctl $verb no-such-job
         ends 4 "$verb of a job that is not there"
@@ -303,6 +369,42 @@ ctl pause no-such-job hello
 ends 4 "pause with one job that is not there"
 ctl resume hello
 ends 0 "resume"
+ctl pause hello --until='2199-01-01 UTC'
+ends 0 "pause --until"
+out "it tells the end" '^Job hello is paused until Tue 2199-01-01 00:00:00 UTC'
+ctl status hello
+out "status shows the end" '^ +Paused: until Tue 2199-01-01 00:00:00 UTC \(in 17[0-9]y '
+out "and what becomes of elapses till then" '^ +Next: in .* UTC\), refused while it is paused$'
+ctl --json status hello
+json "status shows it in JSON" "j[0]['paused'] and j[0]['pause_until_usec'] == 7226582400000000"
+ctl why hello
+ends 0 "why"
+out "why tells of a pause" '^paused: +It is paused until '
+ctl --json why hello
+json "why in JSON" "'paused' in [s['topic'] for s in j] and all(list(s) == ['topic', 'sentence'] for s in j)"
+ctl --json pause hello --until='2199-01-01 UTC'
+json "pause --until in JSON" "j == [{'job': 'hello', 'paused': True, 'until_usec': 7226582400000000}]"
+ctl -q resume hello
+ctl --json status hello
+json "status shows elapses in JSON" "not j[0]['paused'] and j[0]['pause_until_usec'] is None and len(j[0]['next_elapses_usec']) == 5 and abs(j[0]['next_elapses_usec'][0] - j[0]['next_usec']) < 10**6"
+ctl status hello
+[ "$(grep -cE '^ +(Next: )? *in .*UTC\)$' "$scratch/out")" = 5 ]
+ok $? "status shows five elapses"
+ctl skip hello
+ends 0 "skip"
+out "skip says so" '^Job hello skips its next occurrence'
+ctl --json skip hello 2
+json "skip in JSON" "j == {'job': 'hello', 'skip': 2}"
+ctl status hello
+out "status shows what is skipped" '^ +Skips: the next 2 occurrences$'
+[ "$(grep -c 'UTC), skipped$' "$scratch/out")" = 2 ]
+ok $? "and which elapses those are"
+ctl why hello
+out "why tells of it" '^skip: +The next 2 occurrences '
+ctl skip hello 0
+out "skip 0 takes it back" '^Job hello skips nothing\.$'
+ctl --json status hello
+json "status shows no skip" "j[0]['skip'] == 0"
 ctl reload
 ends 0 "reload"
 out "reload says so" '^Reloaded\.$'
@@ -373,7 +475,8 @@ if [ "$(id -u)" = 0 ] && setpriv --reuid=nobody --clear-groups test -x "$VAKTCTL
         }
         nobody list
         ends 0 "list as nobody"
-        for verb in "run hello" "run --wait hello" "pause hello" "resume hello" "reload" "cancel 1"; do
+        for verb in "run hello" "run --wait hello" "pause hello" "pause hello --until=tomorrow" "resume hello" \
+                "skip hello" "reload" "cancel 1"; do
                 # shellcheck disable=SC2086 # words
                 nobody $verb
                 ends 5 "$verb as nobody"
@@ -392,8 +495,8 @@ stop_daemon KILL
 start_daemon
 status=0
 wait $waiter || status=$?
-ends 1 "run --wait over a daemon that was killed"
-err "it says that the run is not known any more" 'does not know run [0-9]+ of job slow any more'
+ends 3 "run --wait over a daemon that was killed"
+err "it says that the run was lost" '^Run [0-9]+ of job slow was lost with the machine or the daemon'
 release_run
 stop_daemon TERM
 ctl list

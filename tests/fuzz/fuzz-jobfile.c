@@ -11,8 +11,6 @@
 #include "config/job-file.h"
 #include "config/reader.h"
 
-#define HOST "host"
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* --- the plain form --- */
@@ -62,11 +60,28 @@ static void check_faults(const Diagnostics *d, const JobText *text) {
 static void check_definition(const JobDef *d) {
         assert(d->n_commands > 0 && d->n_commands <= JOB_COMMANDS_MAX);
         assert(d->n_triggers <= JOB_TRIGGERS_MAX);
-        for (size_t i = 0; i < d->n_triggers; i++)
-                assert(d->triggers[i].span != USEC_INFINITY);
+        for (size_t i = 0; i < d->n_triggers; i++) {
+                const TriggerDef *t = &d->triggers[i];
+
+                assert(t->span != USEC_INFINITY && t->expression);
+                assert((t->type == TRIGGER_CALENDAR) == (t->calendar != NULL));
+                assert((t->type == TRIGGER_CRON) == (t->cron != NULL));
+        }
+        for (size_t i = 0; i < d->timer.n_except; i++)
+                assert(d->timer.except[i]);
+        assert(d->timer.zone && d->timer.accuracy > 0 && d->timer.catch_up_max > 0);
         for (size_t i = 0; i < d->n_commands; i++)
                 assert(d->commands[i].path && d->commands[i].argv && d->commands[i].argv[0]);
         assert(d->max_parallel > 0 && d->max_parallel <= JOB_QUEUE_MAX && d->queue_max <= JOB_QUEUE_MAX);
+}
+
+/* The zones of the system, read once. */
+static JobFileContext *context(void) {
+        static JobFileContext c = { .host = "host", .now = UINT64_C(1781524800) * USEC_PER_SEC };
+
+        if (!c.zones)
+                assert(zone_cache_new(NULL, &c.zones) == 0);
+        return &c;
 }
 
 static void check_job(const char *name, const JobText *texts, size_t n) {
@@ -75,7 +90,7 @@ static void check_job(const char *name, const JobText *texts, size_t n) {
         JobText plain[2] = {};
         int r;
 
-        r = job_file_build(name, HOST, texts, n, &d, &def);
+        r = job_file_build(name, context(), texts, n, &d, &def);
         if (r < 0) {
                 assert(r == -EINVAL);
                 check_faults(&d, &texts[n - 1]);
@@ -86,7 +101,7 @@ static void check_job(const char *name, const JobText *texts, size_t n) {
         check_definition(def);
         for (size_t i = 0; i < n; i++)
                 plain[i] = print_plain(&texts[i]);
-        assert(job_file_build(name, HOST, plain, n, &d, &again) == 0);
+        assert(job_file_build(name, context(), plain, n, &d, &again) == 0);
         assert(again->digest == def->digest);
         assert(again->n_commands == def->n_commands && again->n_triggers == def->n_triggers);
         for (size_t i = 0; i < n; i++)
@@ -107,7 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         memcpy(texts[1].bytes, data, size);
         check_job("fuzz", &texts[1], 1);
         check_job("fuzz@instance", texts, 2);
-        if (job_file_check_template("fuzz@", HOST, &texts[1], 1, &d) < 0)
+        if (job_file_check_template("fuzz@", context(), &texts[1], 1, &d) < 0)
                 check_faults(&d, &texts[1]);
         diagnostics_done(&d);
         free(texts[1].bytes);

@@ -8,11 +8,12 @@ set -euo pipefail
 
 cd "$(dirname "$0")/../../src"
 
-# Folder -> layer. vaktctl (ctl) stands beside the house: it talks to the daemon and may use what is pure.
+# Folder -> layer. Definitions (job/) hold parsed expressions, so time/ stands a step below job/. vaktctl (ctl) stands
+# beside the house: it talks to the daemon and may use what is pure.
 declare -A layer=(
-        [util]=0 [time]=1 [job]=1
-        [config]=2 [sched]=2 [watch]=2 [probe]=2 [exec]=2 [ledger]=2 [upkeep]=2
-        [core]=3 [bus]=4 [vaktd]=5
+        [util]=0 [time]=1 [job]=2
+        [config]=3 [sched]=3 [watch]=3 [probe]=3 [exec]=3 [ledger]=3 [upkeep]=3
+        [core]=4 [bus]=5 [vaktd]=6
 )
 ctl_may="util time job config"
 
@@ -41,7 +42,6 @@ folder_of() {
         esac
 }
 
-# time/ and job/ stand on the same layer but are pure both: job definitions hold spans.
 may_include() { # FROM TO (folders)
         [ "$1" = "$2" ] && return
         case $1 in

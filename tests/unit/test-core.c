@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "core/manager.h"
+#include "ledger/ledger.h"
 #include "util/log.h"
 
 #define DEADLINE_SECONDS 60 /* for one wait; only reached when something is broken */
@@ -169,6 +170,14 @@ static void start(Fixture *f) {
         assert_int_equal(manager_start(f->m), 0);
 }
 
+/* The daemon ends as if it were killed. */
+static void stop(Fixture *f) {
+        f->m = manager_free(f->m);
+        f->event = sd_event_unref(f->event);
+        f->n_started = f->n_finished = 0;
+        f->stopped = false;
+}
+
 /* Turns the loop until the condition holds. */
 #define WAIT_FOR(f, condition)                                                    \
         do {                                                                      \
@@ -187,6 +196,25 @@ static const RunRecord *request(Fixture *f, const char *job) {
         assert_int_equal(manager_request(f->m, job, &r, &record), 0);
         assert_non_null(record);
         return record;
+}
+
+typedef struct CauseCount {
+        RunCause cause;
+        unsigned n;
+} CauseCount;
+
+static int count_if_cause(const RunRecord *r, void *userdata) {
+        CauseCount *c = userdata;
+
+        c->n += r->cause == c->cause;
+        return 0;
+}
+
+static unsigned count_cause(Fixture *f, const char *name, RunCause cause) {
+        CauseCount c = { .cause = cause };
+
+        assert_int_equal(manager_list_runs(f->m, name, 0, 1000, count_if_cause, &c), 0);
+        return c.n;
 }
 
 static const RunRecord *finish(Fixture *f, const char *job) {
@@ -561,9 +589,140 @@ static void test_stop(void **state) {
         manager_stop(f->m, on_stopped, f);
         WAIT_FOR(f, f->stopped);
         assert_int_equal(manager_get_run(f->m, running)->result, RUN_RESULT_CANCELLED);
-        assert_int_equal(manager_get_run(f->m, waiting)->result, RUN_RESULT_CANCELLED);
-        assert_int_equal(manager_get_run(f->m, waiting)->started, 0);
         assert_int_equal(manager_request(f->m, "held", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &r), -ESHUTDOWN);
+
+        /* What waited was accepted: the next daemon starts it, under its number. */
+        assert_int_equal(manager_get_run(f->m, waiting)->state, RUN_QUEUED);
+        stop(f);
+        start(f);
+        WAIT_FOR(f, manager_get_run(f->m, waiting)->state == RUN_RUNNING);
+        assert_int_equal(manager_get_run(f->m, running)->result, RUN_RESULT_CANCELLED);
+        assert_int_equal(job(f, "held")->last_result, RUN_RESULT_CANCELLED);
+        let_go(f, 1);
+        WAIT_FOR(f, manager_get_run(f->m, waiting)->state == RUN_DONE);
+        assert_true(request(f, "held")->id > waiting);
+        let_go(f, 1);
+        WAIT_FOR(f, manager_n_running(f->m) + manager_n_queued(f->m) == 0);
+}
+
+/* A daemon that just ends leaves runs behind that are under way: they are lost, and said so. */
+static void test_lost(void **state) {
+        Fixture *f = *state;
+        uint64_t running;
+
+        write_held_job(f, "held", "");
+        start(f);
+        running = request(f, "held")->id;
+        WAIT_FOR(f, f->n_started == 1);
+        stop(f); /* without manager_stop() */
+        start(f);
+        assert_int_equal(manager_get_run(f->m, running)->result, RUN_RESULT_LOST);
+        assert_non_null(manager_get_run(f->m, running)->reason);
+}
+
+/* Makes the ledger believe that a trigger was last dealt with then. */
+static void set_mark(const Fixture *f, const char *name, const char *key, usec_t mark) {
+        Ledger *l;
+
+        assert_int_equal(ledger_open(&l, NULL, f->folder, NULL), 0);
+        assert_int_equal(ledger_set_mark(l, name, key, mark), 0);
+        ledger_close(l);
+}
+
+/* What was missed while no daemon was there, by CatchUp=. */
+static void test_catch_up(void **state) {
+        static const struct {
+                const char *name, *catch_up;
+                unsigned n_caught_up, n_missed_rows;
+        } table[] = {
+                { "all", "CatchUp=all", 3, 0 },
+                { "once", "CatchUp=once", 1, 1 },
+                { "persistent", "Persistent=yes", 1, 1 },
+                { "none", "", 0, 1 },
+        };
+        usec_t hour = now_realtime() / USEC_PER_HOUR * USEC_PER_HOUR;
+        Fixture *f = *state;
+        char text[256];
+
+        write_file(f->folder, "vaktd.conf", "[Manager]\nResumeRampSec=0\n");
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                (void)snprintf(text, sizeof(text), "[Timer]\nOnCalendar=hourly\n%s\n[Run]\nExec=/bin/true\n",
+                               table[i].catch_up);
+                write_job(f, table[i].name, text);
+        }
+        start(f);
+        stop(f);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                set_mark(f, table[i].name, "OnCalendar=hourly", hour - 3 * USEC_PER_HOUR);
+        write_job(f, "fresh", "[Timer]\nOnCalendar=hourly\nCatchUp=all\n[Run]\nExec=/bin/true\n");
+        start(f);
+        WAIT_FOR(f, f->n_finished == 8); /* five runs, three rows for what was missed */
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                assert_int_equal(count_cause(f, table[i].name, RUN_CAUSE_CATCH_UP), table[i].n_caught_up);
+                assert_int_equal(count_cause(f, table[i].name, RUN_CAUSE_TIMER), table[i].n_missed_rows);
+        }
+        assert_int_equal(count_cause(f, "fresh", RUN_CAUSE_CATCH_UP) + count_cause(f, "fresh", RUN_CAUSE_TIMER), 0);
+
+        /* And never again. */
+        stop(f);
+        start(f);
+        WAIT_FOR(f, manager_n_queued(f->m) == 0);
+        assert_int_equal(count_cause(f, "all", RUN_CAUSE_CATCH_UP), 3);
+}
+
+static void test_pause_and_skip_are_kept(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "often", "[Timer]\nOnInterval=5ms\n[Run]\nExec=/bin/true\n");
+        write_job(f, "rarely", "[Timer]\nOnInterval=5ms\n[Run]\nExec=/bin/true\n");
+        start(f);
+        assert_int_equal(manager_skip(f->m, "rarely", 3), 0);
+        assert_int_equal(manager_skip(f->m, "rarely", MANAGER_SKIP_MAX + 1), -ERANGE);
+        assert_int_equal(manager_skip(f->m, "none", 1), -ENOENT);
+        assert_int_equal(manager_pause_until(f->m, "often", now_realtime() - 1), -EINVAL);
+        assert_int_equal(manager_pause_until(f->m, "often", now_realtime() + 100 * USEC_PER_MSEC), 0);
+        WAIT_FOR(f, job(f, "rarely")->n_runs > 0);
+        assert_int_equal(job(f, "rarely")->skip, 0);
+        assert_int_equal(job(f, "often")->n_runs, 0);
+        WAIT_FOR(f, job(f, "often")->n_runs > 0); /* the pause has ended by itself */
+        assert_int_equal(manager_pause(f->m, "often"), 0);
+        assert_int_equal(manager_skip(f->m, "rarely", 10000), 0);
+        stop(f);
+        start(f);
+        assert_true(job(f, "often")->paused);
+        assert_true(job(f, "rarely")->skip > 9000);
+}
+
+static int collect(const char *topic, const char *sentence, void *userdata) {
+        char *text = userdata;
+
+        (void)snprintf(text + strlen(text), 4096 - strlen(text), "%s: %s\n", topic, sentence);
+        return 0;
+}
+
+static void test_explain(void **state) {
+        Fixture *f = *state;
+        char text[4096] = "";
+
+        write_held_job(f, "held", "");
+        write_job(f, "daily", "[Timer]\nOnCalendar=daily\n[Run]\nExec=/bin/true\n");
+        start(f);
+        (void)request(f, "held");
+        (void)request(f, "held");
+        (void)request(f, "held");
+        WAIT_FOR(f, f->n_started == 1);
+        assert_int_equal(manager_explain(f->m, job(f, "held"), collect, text), 0);
+        assert_non_null(strstr(text, "queue: Run 2 waits until another run of the job is over (Overlap=queue)."));
+        assert_non_null(strstr(text, "timer: It has no trigger"));
+        assert_non_null(strstr(text, "last: Run 3 of "));
+        assert_non_null(strstr(text, "run: Run 1 is running since "));
+        text[0] = '\0';
+        assert_int_equal(manager_pause(f->m, "daily"), 0);
+        assert_int_equal(manager_explain(f->m, job(f, "daily"), collect, text), 0);
+        assert_non_null(strstr(text, "paused: It is paused; 'vaktctl resume daily' ends that."));
+        assert_non_null(strstr(text, "timer: Its next timer elapses at "));
+        let_go(f, 2);
+        WAIT_FOR(f, f->n_finished == 2);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -586,6 +745,10 @@ int main(void) {
                 TEST(test_instances),
                 TEST(test_history),
                 TEST(test_stop),
+                TEST(test_lost),
+                TEST(test_catch_up),
+                TEST(test_pause_and_skip_are_kept),
+                TEST(test_explain),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 /* Builds a job of a file and up to two drop-ins. */
 static int build(const char *name, const char *file, const char *one, const char *two, Diagnostics *d, JobDef **ret) {
         const char *const contents[] = { file, one, two };
+        JobFileContext context = { .host = HOST };
         JobText texts[3] = {};
         size_t n = 0;
         int r;
@@ -28,7 +29,7 @@ static int build(const char *name, const char *file, const char *one, const char
                 path[3] = (char)('a' + n);
                 texts[n] = (JobText){ .path = strdup(path), .bytes = strdup(contents[n]), .n = strlen(contents[n]) };
         }
-        r = job_file_build(name, HOST, texts, n, d, ret);
+        r = job_file_build(name, &context, texts, n, d, ret);
         for (size_t i = 0; i < n; i++)
                 job_text_done(&texts[i]);
         return r;
@@ -333,8 +334,9 @@ static void test_templates(void **state) {
                 JobText text = { .path = (char *)"/j/a@.job",
                                  .bytes = (char *)template_rows[i].text,
                                  .n = strlen(template_rows[i].text) };
+                JobFileContext context = { .host = HOST };
                 Diagnostics d = {};
-                int r = job_file_check_template("a@", HOST, &text, 1, &d);
+                int r = job_file_check_template("a@", &context, &text, 1, &d);
 
                 if (template_rows[i].fault ? r != -EINVAL || !strstr(d.items[0].message, template_rows[i].fault)
                                            : r != 0)

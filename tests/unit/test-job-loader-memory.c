@@ -75,6 +75,7 @@ int __wrap___asprintf_chk(char **ret, int flag, const char *format, ...) {
         return r;
 }
 
+static ZoneCache *zones;
 static char root[] = "/tmp/vakt-memory-XXXXXX", folder_a[64], folder_b[64];
 
 static void put(const char *folder, const char *name, const char *content) {
@@ -93,6 +94,7 @@ static void make_folder(const char *folder, const char *name) {
 
 static int setup(void **state) {
         assert_non_null(mkdtemp(root));
+        assert_int_equal(zone_cache_new(NULL, &zones), 0);
         (void)snprintf(folder_a, sizeof(folder_a), "%s/a", root);
         (void)snprintf(folder_b, sizeof(folder_b), "%s/b", root);
         make_folder(root, "a");
@@ -109,12 +111,16 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 }
 
 static int teardown(void **state) {
+        zones = zone_cache_free(zones);
         return nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 #define FULL                                                                                         \
         "[Job]\nDescription=%j on %h\nDocumentation=man:x man:y\nTags=a b\n[Timer]\nOnInterval=1h\n" \
-        "OnBootSec=1\nOnBootSec=\n[Run]\nExec=/bin/a 'b c' ; @d e\nTimeoutSec=5\n"
+        "OnBootSec=1\nOnBootSec=\nOnCron=@daily\nOnCron=\nOnCalendar=Mon 02:30\nOnCron=0 4 * * 5L\n" \
+        "Anchor=2026-01-05 03:00\nAnchor=2026-01-05 CET\nExcept=Sun\nExcept=\nExcept=Sat *:0\n"      \
+        "TimeZone=UTC\nTimeZone=Europe/Oslo\n"                                                       \
+        "[Run]\nExec=/bin/a 'b c' ; @d e\nTimeoutSec=5\n"
 
 static void put_files(const char *version) {
         char text[64];
@@ -124,6 +130,8 @@ static void put_files(const char *version) {
         put(folder_a, "x.job.d/1.conf", text);
         put(folder_b, "shell.job", "[Run]\nShell=true\n");
         put(folder_b, "bad.job", "[Run]\nExec=a\nExce=x\nTimeoutSec=x\n[Foo]\n[Bar\n");
+        put(folder_b, "late.job", "[Timer]\nOnCalendar=x\nOnCron=x\nAnchor=now\nExcept=x\nOnInterval=1\n");
+        put(folder_b, "nozone.job", "[Timer]\nTimeZone=x/y\n[Run]\nExec=/bin/a\n");
         put(folder_b, "no name.job", "");
         put(folder_b, "t@.job", "[Run]\nExec=/bin/%i\n");
         put(folder_a, "t@.job.d/1.conf", text);
@@ -157,7 +165,7 @@ static void load_without_memory(JobLoader *l, unsigned expected_queue) {
                         assert_int_equal(n_before, n_after);
                         assert_ptr_equal(before, after);
                 } else {
-                        assert_int_equal(n_after, 4);
+                        assert_int_equal(n_after, 6);
                         assert_int_equal(after->queue_max, expected_queue);
                 }
         } while (r < 0);
@@ -173,7 +181,7 @@ static void test_load(void **state) {
         put_files("1");
         do {
                 countdown = n++;
-                r = job_loader_new(&l, dirs, getuid());
+                r = job_loader_new(&l, dirs, getuid(), zones);
                 countdown = -1;
         } while (r < 0);
         load_without_memory(l, 1);
@@ -198,7 +206,7 @@ static void test_instance(void **state) {
         JobLoader *l = NULL;
 
         put_files("1");
-        assert_int_equal(job_loader_new(&l, dirs, getuid()), 0);
+        assert_int_equal(job_loader_new(&l, dirs, getuid(), zones), 0);
         assert_int_equal(job_loader_load(l), 0);
         for (unsigned instance = 1; instance < 5; instance++) {
                 char name[] = "t@0";

@@ -55,6 +55,18 @@ static void put_link(const Scratch *s, const char *name, const char *target) {
         assert_int_equal(symlink(target, path), 0);
 }
 
+/* A copy of a zone of the system. */
+static void put_zone(const Scratch *s, const char *name) {
+        _cleanup_free_ char *path = scratch_path(s, name);
+        _cleanup_close_ int fd = open("/usr/share/zoneinfo/Asia/Tokyo", O_RDONLY | O_CLOEXEC);
+        char content[4096];
+        ssize_t n = read(fd, content, sizeof(content));
+
+        assert_true(n > 0);
+        put(s, name, "");
+        bad_job_write(path, content, (size_t)n);
+}
+
 static void drop(const Scratch *s, const char *name) {
         _cleanup_free_ char *path = scratch_path(s, name);
 
@@ -76,7 +88,7 @@ static int setup(void **state) {
         s->dirs[1] = scratch_path(s, "b");
         assert_int_equal(mkdir(s->dirs[0], 0755), 0);
         assert_int_equal(mkdir(s->dirs[1], 0755), 0);
-        assert_int_equal(job_loader_new(&s->loader, s->dirs, getuid()), 0);
+        assert_int_equal(job_loader_new(&s->loader, s->dirs, getuid(), NULL), 0);
         *state = s;
         return 0;
 }
@@ -161,7 +173,7 @@ static void test_missing_folder(void **state) {
         JobLoader *l;
         size_t n;
 
-        assert_int_equal(job_loader_new(&l, dirs, getuid()), 0);
+        assert_int_equal(job_loader_new(&l, dirs, getuid(), NULL), 0);
         assert_int_equal(job_loader_load(l), 0);
         (void)job_loader_jobs(l, &n);
         assert_int_equal(n, 0);
@@ -586,7 +598,7 @@ static void test_foreign_owner(void **state) {
 
         /* the user of a user instance is trusted beside root, others are not */
         job_loader_free(s->loader);
-        assert_int_equal(job_loader_new(&s->loader, s->dirs, 12345), 0);
+        assert_int_equal(job_loader_new(&s->loader, s->dirs, 12345, NULL), 0);
         load(s);
         assert_jobs(s, "x:x");
         assert_int_equal(chown(path, 12346, 0), 0);
@@ -742,6 +754,49 @@ static void test_limits(void **state) {
         assert_fault(s, "b/j00.job.d", 0, "more than 256 drop-ins");
 }
 
+/* A zone that is not there makes a file bad until it comes, without a change of the file; one that goes leaves the job
+ * as it is. */
+static void test_zones(void **state) {
+        static const char zone[] = "usr/share/zoneinfo/Test/Place";
+        Scratch *s = *state;
+        ZoneCache *zones;
+        JobDef *def, *instance;
+
+        assert_int_equal(zone_cache_new(s->root, &zones), 0);
+        job_loader_free(s->loader);
+        assert_int_equal(job_loader_new(&s->loader, s->dirs, getuid(), zones), 0);
+        put(s, "a/plain.job", "[Timer]\nOnCalendar=daily\n" RUN("x"));
+        put(s, "a/end.job", "[Timer]\nOnCalendar=daily Test/Place\n" RUN("x"));
+        put(s, "a/place.job", "[Timer]\nTimeZone=Test/Place\nOnCalendar=daily\n" RUN("x"));
+        put(s, "a/t@.job", "[Timer]\nTimeZone=Test/%i\nOnCalendar=daily\n" RUN("x"));
+        load(s);
+        assert_jobs(s, "end:?! place:?! plain:x");
+        assert_ptr_equal(find_job(s, "plain")->def->timer.zone, zone_cache_local(zones));
+        load(s);
+        assert_int_equal(job_loader_files_read(s->loader), 2);
+        assert_int_equal(job_loader_instantiate(s->loader, "t@Place", &instance, NULL), -EINVAL);
+
+        put_zone(s, zone);
+        load(s);
+        assert_jobs(s, "end:x place:x plain:x");
+        assert_clean(s);
+        def = find_job(s, "place")->def;
+        assert_string_equal(zone_name(def->timer.zone), "Test/Place");
+        assert_int_equal(job_loader_instantiate(s->loader, "t@Place", &instance, NULL), 0);
+        assert_ptr_equal(instance->timer.zone, def->timer.zone);
+        job_def_unref(instance);
+
+        drop(s, zone);
+        assert_int_equal(zone_cache_refresh(zones), 0);
+        load(s);
+        assert_int_equal(job_loader_files_read(s->loader), 0);
+        assert_clean(s);
+        assert_ptr_equal(find_job(s, "place")->def, def);
+
+        s->loader = job_loader_free(s->loader);
+        zone_cache_free(zones);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -761,6 +816,7 @@ int main(void) {
                 TEST(test_fifty_bad_jobs),
                 TEST(test_check_file),
                 TEST(test_limits),
+                TEST(test_zones),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,21 +64,21 @@ static void test_duration(void **state) {
                         fail_msg("line %d: got '%s'", table[i].line, buf);
 }
 
-static void test_timestamp(void **state) {
-        char buf[TIMESTAMP_TEXT_MAX];
+static void test_local_time(void **state) {
+        char buf[LOCAL_TIME_TEXT_MAX];
 
-        assert_string_equal(timestamp_format(buf, 0), "-");
-        assert_string_equal(timestamp_format(buf, USEC_INFINITY), "-");
-        assert_string_equal(timestamp_format(buf, NOW), "Tue 2023-11-14 23:13:20 CET");
-        assert_string_equal(timestamp_format_short(buf, NOW), "2023-11-14 23:13:20");
-        assert_string_equal(timestamp_format(buf, USEC_INFINITY - 1), "Wed 586524-01-19 09:01:49 CET");
+        assert_string_equal(local_time_format(buf, 0), "-");
+        assert_string_equal(local_time_format(buf, USEC_INFINITY), "-");
+        assert_string_equal(local_time_format(buf, NOW), "Tue 2023-11-14 23:13:20 CET");
+        assert_string_equal(local_time_format_short(buf, NOW), "2023-11-14 23:13:20");
+        assert_string_equal(local_time_format(buf, USEC_INFINITY - 1), "Wed 586524-01-19 09:01:49 CET");
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_relative),
                 cmocka_unit_test(test_duration),
-                cmocka_unit_test(test_timestamp),
+                cmocka_unit_test(test_local_time),
         };
 
         setenv("TZ", "CET-1", 1); /* no zone file needed */

@@ -49,6 +49,7 @@ static void test_defaults(void **state) {
         assert_true(s.default_timeout == USEC_INFINITY);
         assert_int_equal(s.executor, EXECUTOR_AUTO);
         assert_int_equal(s.log_level, -1);
+        assert_true(s.resume_ramp == 30 * USEC_PER_SEC);
         s.max_running = 7;
         assert_int_equal(settings_load(&s, conf, getuid(), &d), 0);
         assert_int_equal(s.max_running, 0);
@@ -64,21 +65,23 @@ static void test_values(void **state) {
 
         put("vaktd.conf",
             "# 100% of it\n[Manager]\nMaxRunning=12\nDefaultTimeoutSec=1h 30min\nExecutor=child\nLogLevel=debug\n"
-            "X-Note=%q\n");
+            "ResumeRampSec=5min\nX-Note=%q\n");
         assert_int_equal(settings_load(&s, conf, getuid(), &d), 0);
         assert_int_equal(s.max_running, 12);
         assert_true(s.default_timeout == 90 * USEC_PER_MINUTE);
         assert_int_equal(s.executor, EXECUTOR_CHILD);
         assert_int_equal(s.log_level, LOG_DEBUG);
+        assert_true(s.resume_ramp == 5 * USEC_PER_MINUTE);
 
-        put("vaktd.conf.d/20.conf", "[Manager]\nMaxRunning=20\nExecutor=\n");
-        put("vaktd.conf.d/10.conf", "[Manager]\nMaxRunning=10\nDefaultTimeoutSec=0\nLogLevel=\n");
+        put("vaktd.conf.d/20.conf", "[Manager]\nMaxRunning=20\nExecutor=\nResumeRampSec=\n");
+        put("vaktd.conf.d/10.conf", "[Manager]\nMaxRunning=10\nDefaultTimeoutSec=0\nLogLevel=\nResumeRampSec=0\n");
         put("vaktd.conf.d/30.conf~", "[Manager]\nMaxRunning=30\n");
         assert_int_equal(settings_load(&s, conf, getuid(), &d), 0);
         assert_int_equal(s.max_running, 20);
         assert_true(s.default_timeout == USEC_INFINITY);
         assert_int_equal(s.executor, EXECUTOR_AUTO);
         assert_int_equal(s.log_level, -1);
+        assert_true(s.resume_ramp == 30 * USEC_PER_SEC);
         assert_int_equal(d.n_items, 0);
 }
 
@@ -92,6 +95,8 @@ static const struct {
         { __LINE__, "[Manager]\nMaxRunning=-1\n", 2, "is no whole number" },
         { __LINE__, "[Manager]\n\nDefaultTimeoutSec=soon\n", 3, "is no time span" },
         { __LINE__, "[Manager]\nExecutor=unit\n", 2, "Executor=unit is unknown. Write auto or child." },
+        { __LINE__, "[Manager]\nResumeRampSec=slowly\n", 2, "ResumeRampSec=slowly is no time span. Write one as" },
+        { __LINE__, "[Manager]\nResumeRampSec=infinity\n", 2, "ResumeRampSec=infinity has no end" },
         { __LINE__, "[Manager]\nLogLevel=loud\n", 2, "is no log level" },
         { __LINE__, "[Manager]\nMaxRuning=1\n", 2, "Did you mean MaxRunning=?" },
         { __LINE__, "[Run]\nExec=x\n", 1, "Unknown section [Run]. The sections here are: [Manager]." },

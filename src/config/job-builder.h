@@ -1,0 +1,52 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A definition between the first line of its texts and the last: what the parsers of a job file's keys share. */
+
+#include "config/job-file.h"
+#include "config/key-table.h"
+
+/* Where something was set, so that what only the whole job can tell finds its line. */
+typedef struct Place {
+        const KeyRow *row;
+        FileFaults *faults; /* of the text that it stands in */
+        unsigned line;
+        unsigned order; /* counts the lines of all texts; 0: it was not set */
+        bool judged;    /* false: a template's value with %i */
+} Place;
+
+/* A line whose value waits for the end. */
+typedef struct WaitingLine {
+        Place place;
+        char *value;
+} WaitingLine;
+
+/* Of section [Timer]: times of the wall clock can be judged when the last line has said in which zone. */
+typedef struct TimerLines {
+        Place *triggers; /* one for each of the definition's */
+        WaitingLine *except;
+        size_t n_except;
+        WaitingLine anchor; /* value is NULL when there is none */
+        Place zone;
+        Place interval_from;
+        Place catch_up;
+        bool persistent;
+} TimerLines;
+
+typedef struct Builder {
+        JobDef *def;
+        JobFileContext *context;
+        FileFaults *faults; /* one for each text */
+        size_t n_faults;
+        unsigned order;
+        char *shell;
+        Place exec_place; /* of the first Exec= that counts */
+        Place shell_place;
+        TimerLines timer;
+} Builder;
+
+/* Writes down that the line is where something was set. */
+void place_set(Place *p, const KeyLine *k);
+
+/* How many faults there are so far, in all texts. */
+unsigned builder_n_faults(const Builder *b) _pure_;

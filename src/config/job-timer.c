@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* TimeZone= holds for the whole job, wherever it stands, in a drop-in perhaps. So calendar and cron expressions and
+ * Anchor= are only put aside with their lines while the texts are read, and parsed when all is known. */
+
+#include "config/job-timer.h"
+
+#include "time/timestamp.h"
+#include "util/string-table.h"
+
+#define ANCHOR_ADVICE "Write a date as in systemd.time(7), for example 2026-01-05 03:00."
+
+static Builder *builder_of(const KeyLine *k) {
+        return k->reading->userdata;
+}
+
+static void waiting_line_done(WaitingLine *w) {
+        free(w->value);
+        *w = (WaitingLine){};
+}
+
+void timer_lines_done(TimerLines *lines) {
+        free(lines->triggers);
+        for (size_t i = 0; i < lines->n_except; i++)
+                waiting_line_done(&lines->except[i]);
+        free(lines->except);
+        waiting_line_done(&lines->anchor);
+}
+
+/* --- triggers --- */
+
+static void clear_triggers(Builder *b, TriggerType type) {
+        JobDef *d = b->def;
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->n_triggers; i++)
+                if (d->triggers[i].type == type)
+                        trigger_def_done(&d->triggers[i]);
+                else {
+                        b->timer.triggers[n] = b->timer.triggers[i];
+                        d->triggers[n++] = d->triggers[i];
+                }
+        d->n_triggers = n;
+}
+
+static int append_trigger(Builder *b, const KeyLine *k, TriggerType type, usec_t span) {
+        JobDef *d = b->def;
+        TriggerDef *triggers;
+        Place *places;
+        char *copy;
+
+        triggers = reallocarray(d->triggers, d->n_triggers + 1, sizeof(TriggerDef));
+        if (!triggers)
+                return -ENOMEM;
+        d->triggers = triggers;
+        places = reallocarray(b->timer.triggers, d->n_triggers + 1, sizeof(Place));
+        if (!places)
+                return -ENOMEM;
+        b->timer.triggers = places;
+        copy = strdup(k->value);
+        if (!copy)
+                return -ENOMEM;
+        place_set(&places[d->n_triggers], k);
+        triggers[d->n_triggers++] = (TriggerDef){ .type = type, .span = span, .expression = copy };
+        return 0;
+}
+
+static int read_trigger_span(const KeyLine *k, TriggerType type, usec_t *ret) {
+        usec_t span;
+        int r;
+
+        r = key_read_span(k, &span);
+        if (r <= 0)
+                return r;
+        if (span == USEC_INFINITY)
+                return key_fault_value(k, "never comes. Write a finite time span, or remove the line.");
+        if (type == TRIGGER_INTERVAL && span < JOB_INTERVAL_MIN)
+                return key_fault_value(k, "is shorter than 1ms. Write a longer time span.");
+        *ret = span;
+        return 0;
+}
+
+/* A bad trigger is one all the same: that it were missing would be a fault that nobody understands. */
+int timer_parse_trigger(const KeyLine *k, _unused_ void *field) {
+        TriggerType type = *(const TriggerType *)k->row->argument;
+        Builder *b = builder_of(k);
+        usec_t span = 0;
+        int r = 0;
+
+        if (*k->value == '\0') {
+                clear_triggers(b, type);
+                return 0;
+        }
+        if (b->def->n_triggers >= JOB_TRIGGERS_MAX)
+                return key_fault(k, "The job has more than %d triggers. Remove some.", JOB_TRIGGERS_MAX);
+        if (strlen(k->value) > CALENDAR_TEXT_MAX)
+                return key_fault_value(k, "is longer than %d bytes. Make it shorter.", CALENDAR_TEXT_MAX);
+        if (type != TRIGGER_CALENDAR && type != TRIGGER_CRON)
+                r = read_trigger_span(k, type, &span);
+        return r < 0 ? r : append_trigger(b, k, type, span);
+}
+
+/* --- other keys --- */
+
+int timer_parse_zone(const KeyLine *k, void *field) {
+        Builder *b = builder_of(k);
+
+        b->timer.zone = (Place){};
+        if (*k->value != '\0')
+                place_set(&b->timer.zone, k);
+        return key_parse_text(k, field);
+}
+
+static int set_waiting(WaitingLine *w, const KeyLine *k) {
+        w->value = strdup(k->value);
+        if (!w->value)
+                return -ENOMEM;
+        place_set(&w->place, k);
+        return 0;
+}
+
+int timer_parse_anchor(const KeyLine *k, _unused_ void *field) {
+        Builder *b = builder_of(k);
+
+        waiting_line_done(&b->timer.anchor);
+        return *k->value != '\0' ? set_waiting(&b->timer.anchor, k) : 0;
+}
+
+int timer_parse_except(const KeyLine *k, _unused_ void *field) {
+        TimerLines *lines = &builder_of(k)->timer;
+        WaitingLine *bigger;
+        int r;
+
+        if (*k->value == '\0') {
+                while (lines->n_except > 0)
+                        waiting_line_done(&lines->except[--lines->n_except]);
+                return 0;
+        }
+        if (lines->n_except >= JOB_EXCEPT_MAX)
+                return key_fault(k, "The job has more than %d lines of Except=. Remove some.", JOB_EXCEPT_MAX);
+        bigger = reallocarray(lines->except, lines->n_except + 1, sizeof(WaitingLine));
+        if (!bigger)
+                return -ENOMEM;
+        lines->except = bigger;
+        r = set_waiting(&bigger[lines->n_except], k);
+        if (r >= 0)
+                lines->n_except++;
+        return r;
+}
+
+/* A word that is set, with its place, or is not: that is the first value of its enum. */
+static int parse_word(const KeyLine *k, void *field, Place *p) {
+        *p = (Place){};
+        if (*k->value == '\0') {
+                *(int *)field = 0;
+                return 0;
+        }
+        place_set(p, k);
+        return key_parse_word(k, field);
+}
+
+int timer_parse_interval_from(const KeyLine *k, void *field) {
+        return parse_word(k, field, &builder_of(k)->timer.interval_from);
+}
+
+int timer_parse_catch_up(const KeyLine *k, void *field) {
+        return parse_word(k, field, &builder_of(k)->timer.catch_up);
+}
+
+int timer_parse_dst(const KeyLine *k, void *field) {
+        Place unused;
+
+        return parse_word(k, field, &unused);
+}
+
+int timer_parse_persistent(const KeyLine *k, _unused_ void *field) {
+        return key_parse_bool(k, &builder_of(k)->timer.persistent);
+}
+
+static int gap_from_string(const char *s) {
+        static const char *const table[] = { [DST_GAP_SKIP] = "skip", [DST_GAP_AFTER] = "after" };
+
+        return string_table_find(table, ELEMENTSOF(table), s);
+}
+
+static int overlap_from_word(const char *s) {
+        static const char *const table[] = {
+                [DST_OVERLAP_FIRST] = "first",
+                [DST_OVERLAP_SECOND] = "second",
+                [DST_OVERLAP_BOTH] = "both",
+        };
+
+        return string_table_find(table, ELEMENTSOF(table), s);
+}
+
+const KeyWords timer_gap_words = { gap_from_string, "skip or after" };
+const KeyWords timer_overlap_words = { overlap_from_word, "first, second or both" };
+
+/* --- the end: the zone --- */
+
+/* The line that stood in a place, for a fault that was found late. */
+static KeyLine line_at(const Place *p, const char *value) {
+        return (KeyLine){ .row = p->row, .value = value, .line = p->line, .faults = p->faults };
+}
+
+static int get_zone(const Builder *b, const char *name, const Zone **ret) {
+        if (b->context->zones)
+                return zone_cache_get(b->context->zones, name, ret);
+        if (!streq(name, "UTC"))
+                return -ENOENT;
+        *ret = zone_utc();
+        return 0;
+}
+
+static int fault_zone(const Builder *b, const char *name, int error) {
+        static const struct {
+                int error;
+                const char *sentence;
+        } faults[] = {
+                { -EINVAL, "is no name of a time zone. Write one such as Europe/Oslo." },
+                { -ENOENT, "is no time zone that this system has. timedatectl list-timezones shows which there are." },
+                { -EBADMSG, "leads to no sound file of a time zone. Write one such as Europe/Oslo." },
+                { -EFBIG, "leads to no sound file of a time zone. Write one such as Europe/Oslo." },
+                { -EOPNOTSUPP, "is a time zone that counts leap seconds. Write the name without \"right/\"." },
+                { -ENOBUFS, "is one time zone too many: all jobs together use more than 1024." },
+        };
+        KeyLine k = line_at(&b->timer.zone, name);
+
+        b->context->zones_at_fault = true;
+        for (size_t i = 0; i < ELEMENTSOF(faults); i++)
+                if (faults[i].error == error)
+                        return key_fault_value(&k, "%s", faults[i].sentence);
+        return key_fault_value(&k, "cannot be read: %s.", strerror(-error));
+}
+
+/* Sets the zone that the job's times are meant in. Returns 1, or 0 when it is not known. */
+static int finish_zone(Builder *b) {
+        TimerDef *timer = &b->def->timer;
+        int r;
+
+        if (!timer->time_zone) {
+                if (b->context->zones)
+                        timer->zone = zone_cache_local(b->context->zones);
+                return b->timer.zone.order == 0; /* what is too long to be one is none either */
+        }
+        if (!b->timer.zone.judged)
+                return 0;
+        r = get_zone(b, timer->time_zone, &timer->zone);
+        if (r == -ENOMEM)
+                return r;
+        return r < 0 ? fault_zone(b, timer->time_zone, r) : 1;
+}
+
+/* --- the end: times of the wall clock --- */
+
+static int fault_expression(const Place *p, const char *value, const char *kind, const TimeFault *fault) {
+        KeyLine k = line_at(p, value);
+
+        return key_fault_value(&k, "is no %s expression: column %zu: %s.", kind, fault->column, fault->message);
+}
+
+static int finish_calendar(const Builder *b, const Place *p, const char *value, Calendar **ret) {
+        const JobFileContext *c = b->context;
+        TimeFault fault = {};
+        int r;
+
+        if (!p->judged)
+                return 0;
+        r = calendar_parse(value, c->zones, b->def->timer.zone, c->now, ret, &fault);
+        if (r >= 0 || r == -ENOMEM)
+                return r;
+        b->context->zones_at_fault = true; /* one can stand at the end of the expression */
+        return fault_expression(p, value, "calendar", &fault);
+}
+
+static int finish_cron(const Builder *b, const Place *p, const char *value, Cron **ret) {
+        TimeFault fault = {};
+        int r;
+
+        if (!p->judged)
+                return 0;
+        r = cron_parse(value, b->def->timer.zone, ret, &fault);
+        return r < 0 && r != -ENOMEM ? fault_expression(p, value, "cron", &fault) : r;
+}
+
+static int finish_triggers(Builder *b) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < b->def->n_triggers; i++) {
+                TriggerDef *t = &b->def->triggers[i];
+
+                if (t->type == TRIGGER_CALENDAR)
+                        r = finish_calendar(b, &b->timer.triggers[i], t->expression, &t->calendar);
+                else if (t->type == TRIGGER_CRON)
+                        r = finish_cron(b, &b->timer.triggers[i], t->expression, &t->cron);
+        }
+        return r;
+}
+
+static int finish_except(Builder *b) {
+        TimerDef *timer = &b->def->timer;
+        size_t n = b->timer.n_except;
+        int r = 0;
+
+        if (n == 0)
+                return 0;
+        timer->except = calloc(n, sizeof(Calendar *));
+        if (!timer->except)
+                return -ENOMEM;
+        for (timer->n_except = 0; r >= 0 && timer->n_except < n; timer->n_except++) {
+                const WaitingLine *w = &b->timer.except[timer->n_except];
+
+                r = finish_calendar(b, &w->place, w->value, &timer->except[timer->n_except]);
+        }
+        return r;
+}
+
+/* A date says the same on every day; "now", "12:00" and "tomorrow" would move at each reload. */
+static int finish_anchor(Builder *b) {
+        const WaitingLine *w = &b->timer.anchor;
+        const JobFileContext *c = b->context;
+        const Zone *zone = b->def->timer.zone;
+        usec_t anchor, later;
+        KeyLine k;
+        int r;
+
+        if (!w->value || !w->place.judged)
+                return 0;
+        k = line_at(&w->place, w->value);
+        r = timestamp_parse(w->value, c->zones, zone, c->now, &anchor);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                b->context->zones_at_fault = true;
+                return key_fault_value(&k, "is no point in time. %s", ANCHOR_ADVICE);
+        }
+        r = timestamp_parse(w->value, c->zones, zone, usec_add(c->now, 36 * USEC_PER_HOUR), &later);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0 || later != anchor)
+                return key_fault_value(&k, "depends on the day it is read. %s", ANCHOR_ADVICE);
+        b->def->timer.anchor = anchor;
+        return 0;
+}
+
+/* --- the end: the whole --- */
+
+static bool has_interval(const JobDef *d) {
+        for (size_t i = 0; i < d->n_triggers; i++)
+                if (d->triggers[i].type == TRIGGER_INTERVAL)
+                        return true;
+        return false;
+}
+
+static int check_interval(const Builder *b) {
+        const Place *anchor = &b->timer.anchor.place, *from = &b->timer.interval_from;
+        const Place *later = anchor->order > from->order ? anchor : from;
+        KeyLine k = line_at(later, NULL);
+
+        if (anchor->order > 0 && b->def->timer.interval_from != INTERVAL_FROM_START)
+                return key_fault(&k,
+                                 "The job has both Anchor= and IntervalFrom=%s. Intervals are counted either from a "
+                                 "date or from the last run: remove one of them.",
+                                 interval_from_to_string(b->def->timer.interval_from));
+        if (later->order > 0 && !has_interval(b->def) && builder_n_faults(b) == 0)
+                return key_fault(&k,
+                                 "%s= belongs to OnInterval=, which the job does not have. Add one, or remove the "
+                                 "line.",
+                                 later->row->key);
+        return 0;
+}
+
+int timer_finish(Builder *b) {
+        int r;
+
+        if (b->timer.persistent && b->timer.catch_up.order == 0)
+                b->def->timer.catch_up = CATCH_UP_ONCE;
+        r = finish_zone(b);
+        if (r > 0) {
+                r = finish_triggers(b);
+                if (r >= 0)
+                        r = finish_except(b);
+                if (r >= 0)
+                        r = finish_anchor(b);
+        }
+        return r < 0 ? r : check_interval(b);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Why a job does not run: everything that stands between it and its next run, a sentence each, and what became of the
+ * last time that it did not. Only words for what the other files know; nothing is decided here. */
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/manager-internal.h"
+#include "time/span.h"
+#include "time/timestamp.h"
+
+#define SENTENCE_MAX 1024
+
+typedef struct Telling {
+        Manager *m;
+        const Job *job;
+        usec_t now; /* realtime */
+        int (*visit)(const char *topic, const char *sentence, void *userdata);
+        void *userdata;
+} Telling;
+
+_printf_(3, 4) static int tell(const Telling *t, const char *topic, const char *format, ...) {
+        char sentence[SENTENCE_MAX];
+        va_list ap;
+
+        va_start(ap, format);
+        (void)vsnprintf(sentence, sizeof(sentence), format, ap);
+        va_end(ap);
+        return t->visit(topic, sentence, t->userdata);
+}
+
+static const char *when(const Telling *t, usec_t at, char buf[static TIMESTAMP_TEXT_MAX]) {
+        return timestamp_format(buf, at, zone_cache_local(t->m->zones), TIMESTAMP_PRETTY);
+}
+
+static int tell_file(const Telling *t) {
+        if (!t->job->fault)
+                return 0;
+        return tell(t, "file",
+                    t->job->def ? "%s The version before it is in force."
+                                : "%s The job cannot run until that is mended.",
+                    t->job->fault);
+}
+
+static int tell_pause(const Telling *t) {
+        char until[TIMESTAMP_TEXT_MAX];
+        int r = 0;
+
+        if (t->job->paused && t->job->pause_until < USEC_INFINITY)
+                r = tell(t, "paused", "It is paused until %s; 'vaktctl resume %s' ends that.",
+                         when(t, t->job->pause_until, until), t->job->name);
+        else if (t->job->paused)
+                r = tell(t, "paused", "It is paused; 'vaktctl resume %s' ends that.", t->job->name);
+        if (r >= 0 && t->job->skip > 0)
+                r = tell(t, "skip", "The next %u occurrence%s of its triggers will be skipped.", t->job->skip,
+                         PLURAL(t->job->skip));
+        return r;
+}
+
+static int tell_timer(const Telling *t) {
+        const JobDef *def = t->job->def;
+        char at[TIMESTAMP_TEXT_MAX], span[SPAN_TEXT_MAX];
+        usec_t next;
+
+        if (def->n_triggers == 0)
+                return tell(t, "timer", "It has no trigger: it runs when somebody asks for it.");
+        if (!def->enabled || t->job->gone)
+                return 0;
+        if (t->job->next == USEC_INFINITY)
+                return tell(t, "timer",
+                            job_state(t->job) == JOB_PAUSED
+                                    ? "Its timers stand still while it is paused; what they miss is made up for."
+                                    : "None of its timers will elapse again.");
+        next = MAX(t->job->next, t->now);
+        return tell(t, "timer", "Its next timer elapses at %s, in %s.", when(t, next, at),
+                    span_format(span, next - t->now, USEC_PER_SEC));
+}
+
+static int tell_waiting(const Telling *t, const LiveRun *run) {
+        if (!run->is_ready)
+                return tell(t, "queue", "Run %" PRIu64 " waits until another run of the job is over (Overlap=%s).",
+                            run->record.id, overlap_to_string(run->def->overlap));
+        if (t->m->settings.max_running > 0)
+                return tell(t, "queue",
+                            "Run %" PRIu64 " waits for one of the %u places that all jobs share (MaxRunning=).",
+                            run->record.id, t->m->settings.max_running);
+        return tell(t, "queue", "Run %" PRIu64 " is about to be started.", run->record.id);
+}
+
+static int tell_runs(const Telling *t) {
+        char since[TIMESTAMP_TEXT_MAX];
+        int r = 0;
+
+        for (size_t i = 0; i < t->m->n_live && r >= 0; i++) {
+                const LiveRun *run = t->m->live[i];
+
+                if (run->job != t->job)
+                        continue;
+                if (!run->execution)
+                        r = tell_waiting(t, run);
+                else
+                        r = tell(t, "run", "Run %" PRIu64 " is %s since %s, as process %d.", run->record.id,
+                                 run_state_to_string(run->record.state), when(t, run->record.started, since),
+                                 run->record.pid);
+        }
+        return r;
+}
+
+static int tell_last(const RunRecord *r, void *userdata) {
+        const Telling *t = userdata;
+        char at[TIMESTAMP_TEXT_MAX];
+        int e;
+
+        e = tell(t, "last", "Run %" PRIu64 " of %s was %s: %s", r->id, when(t, r->scheduled, at),
+                 run_result_to_string(r->result), strempty(r->reason));
+        return e < 0 ? e : 1;
+}
+
+static int tell_last_refusal(const Telling *t) {
+        LedgerFilter filter = {
+                .job = t->job->name,
+                .results = 1U << RUN_RESULT_SKIPPED | 1U << RUN_RESULT_MISSED | 1U << RUN_RESULT_START_FAILED |
+                           1U << RUN_RESULT_LOST | 1U << RUN_RESULT_CANCELLED,
+                .limit = 1,
+        };
+        int r;
+
+        r = ledger_query(t->m->ledger, &filter, tell_last, (void *)t, NULL);
+        return r < 0 ? r : 0;
+}
+
+static int tell_state(const Telling *t) {
+        if (t->job->def && !t->job->def->enabled)
+                return tell(t, "state", "It is disabled: its file says Enabled=no.");
+        if (t->job->gone)
+                return tell(t, "state", "Its file is gone; what was accepted is still run.");
+        return tell(t, "state", "It is %s.", job_state_to_string(job_state(t->job)));
+}
+
+int manager_explain(Manager *m, const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
+                    void *userdata) {
+        Telling t = { .m = m, .job = job, .now = now_realtime(), .visit = visit, .userdata = userdata };
+        int (*const parts[])(const Telling *) = { tell_pause, tell_runs, tell_last_refusal };
+        int r;
+
+        r = tell_state(&t);
+        if (r >= 0)
+                r = tell_file(&t);
+        if (r >= 0 && job->def)
+                r = tell_timer(&t);
+        for (size_t i = 0; i < ELEMENTSOF(parts) && r >= 0; i++)
+                r = parts[i](&t);
+        return r < 0 ? r : 0;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What people say about a job beside its file: paused, paused until, skip so many. It is kept in the ledger, so that a
+ * restart forgets none of it. One timer waits for the pause that ends next. */
+
+#include <assert.h>
+
+#include "core/manager-internal.h"
+#include "util/log.h"
+
+#define RESUME_ACCURACY_USEC USEC_PER_SEC
+
+void pauses_load(Manager *m, Job *job) {
+        LedgerJobState state;
+
+        if (ledger_get_job_state(m->ledger, job->name, &state) < 0)
+                return;
+        job->paused = state.paused;
+        job->pause_until = state.pause_until;
+        job->skip = state.skip;
+}
+
+void pauses_save(Manager *m, const Job *job) {
+        LedgerJobState state = { .paused = job->paused, .pause_until = job->pause_until, .skip = job->skip };
+        LogContext c = { .job = job->name };
+        int r;
+
+        r = ledger_set_job_state(m->ledger, job->name, &state);
+        if (r < 0)
+                log_message(LOG_WARNING, &c, "Cannot remember over a restart what was asked for: %s, ignoring.",
+                            strerror(-r));
+}
+
+static void arm_resume(Manager *m) {
+        usec_t first = USEC_INFINITY;
+
+        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
+                const Job *job = job_table_at(m->jobs, i);
+
+                if (job->paused && job->pause_until > 0)
+                        first = MIN(first, job->pause_until);
+        }
+        if (first == USEC_INFINITY) {
+                (void)sd_event_source_set_enabled(m->resume_source, SD_EVENT_OFF);
+                return;
+        }
+        (void)sd_event_source_set_time(m->resume_source, first);
+        (void)sd_event_source_set_enabled(m->resume_source, SD_EVENT_ONESHOT);
+}
+
+static void set_paused(Manager *m, Job *job, bool paused, usec_t until) {
+        LogContext c = { .job = job->name };
+
+        if (job->paused == paused && job->pause_until == until)
+                return;
+        job->paused = paused;
+        job->pause_until = until;
+        pauses_save(m, job);
+        if (!paused)
+                timers_resume_job(m->timers, job);
+        else if (timers_set_job(m->timers, job) < 0)
+                log_message(LOG_ERR, &c, "Not enough memory to plan the job anew; reload when there is some.");
+        log_message(LOG_NOTICE, &c, paused ? "Paused: triggers are refused until it is resumed." : "Resumed.");
+        NOTIFY_OBSERVERS(m, job_changed, job);
+}
+
+static int on_resume(sd_event_source *s, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+        usec_t now = now_realtime();
+
+        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
+                Job *job = job_table_at(m->jobs, i);
+
+                if (job->paused && job->pause_until > 0 && job->pause_until <= now)
+                        set_paused(m, job, false, 0);
+        }
+        arm_resume(m);
+        return 0;
+}
+
+int pauses_init(Manager *m) {
+        int r;
+
+        r = sd_event_add_time(m->event, &m->resume_source, CLOCK_REALTIME, 0, RESUME_ACCURACY_USEC, on_resume, m);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(m->resume_source, "pause-ends");
+        (void)sd_event_source_set_enabled(m->resume_source, SD_EVENT_OFF);
+        return sd_event_source_set_exit_on_failure(m->resume_source, true);
+}
+
+void pauses_start(Manager *m) {
+        arm_resume(m);
+}
+
+static int pause_job(Manager *m, const char *name, bool paused, usec_t until) {
+        Job *job = job_table_get(m->jobs, name);
+
+        if (!job)
+                return -ENOENT;
+        set_paused(m, job, paused, until);
+        arm_resume(m);
+        return 0;
+}
+
+int manager_pause(Manager *m, const char *job) {
+        return pause_job(m, job, true, USEC_INFINITY);
+}
+
+int manager_resume(Manager *m, const char *job) {
+        return pause_job(m, job, false, 0);
+}
+
+int manager_pause_until(Manager *m, const char *job, usec_t until) {
+        return until <= now_realtime() ? -EINVAL : pause_job(m, job, true, until);
+}
+
+int manager_skip(Manager *m, const char *name, unsigned count) {
+        Job *job = job_table_get(m->jobs, name);
+        LogContext c = { .job = name };
+
+        if (!job)
+                return -ENOENT;
+        if (count > MANAGER_SKIP_MAX)
+                return -ERANGE;
+        if (job->skip == count)
+                return 0;
+        job->skip = count;
+        pauses_save(m, job);
+        if (count > 0)
+                log_message(LOG_NOTICE, &c, "The next %u occurrence%s of its triggers will be skipped.", count,
+                            PLURAL(count));
+        else
+                log_message(LOG_NOTICE, &c, "No occurrence of its triggers is skipped any more.");
+        NOTIFY_OBSERVERS(m, job_changed, job);
+        return 0;
+}

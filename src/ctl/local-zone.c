@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What libc would make of $TZ is not asked: the zones of src/time are the daemon's own. A $TZ that names none of the
+ * system's zones (a rule such as "CET-1CEST") is refused, since times in another zone would be quietly wrong. */
+
+#include "ctl/alloc.h"
+#include "ctl/ctl.h"
+#include "ctl/local-zone.h"
+#include "time/timestamp.h"
+
+/* The name of a zone out of $TZ; NULL when it is not set. */
+static const char *name_from_environment(void) {
+        const char *tz = getenv("TZ"), *below;
+
+        if (!tz)
+                return NULL;
+        tz += *tz == ':';
+        below = startswith(tz, "/usr/share/zoneinfo/");
+        return *tz == '\0' ? "UTC" : below ?: tz;
+}
+
+int local_zone_open(const char *name, ZoneCache **ret) {
+        _cleanup_(zone_cache_freep) ZoneCache *cache = NULL;
+        const char *from = name ? "--timezone=" : "TZ=";
+        int r;
+
+        if (zone_cache_new(NULL, &cache) < 0)
+                alloc_failed();
+        name = name ?: name_from_environment();
+        r = name ? zone_cache_set_local(cache, name) : 0;
+        if (r == -ENOMEM)
+                alloc_failed();
+        if (r == -ENOENT || r == -EINVAL) {
+                ctl_complain("%s%s names no time zone of this system; 'timedatectl list-timezones' shows which there "
+                             "are.",
+                             from, name);
+                return CTL_USAGE;
+        }
+        if (r < 0) {
+                ctl_complain("The file of the time zone of %s%s cannot be used: %s.", from, name, strerror(-r));
+                return CTL_FAILED;
+        }
+        *ret = TAKE_PTR(cache);
+        return CTL_DONE;
+}
+
+int local_zone_parse_time(ZoneCache *cache, const char *option, const char *text, usec_t now_realtime, usec_t *ret) {
+        int r = timestamp_parse(text, cache, zone_cache_local(cache), now_realtime, ret);
+
+        if (r == -ENOMEM)
+                alloc_failed();
+        if (r < 0) {
+                ctl_complain("%s takes a point in time such as '2026-12-24 18:00', 'tomorrow' or '+2h', see "
+                             "systemd.time(7); '%s' is none.",
+                             option, text);
+                return CTL_USAGE;
+        }
+        return CTL_DONE;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* vaktctl calendar: when calendar and cron expressions elapse, found without any daemon by the code that the daemon
+ * plans with. The output is that of systemd-analyze calendar, with a word about each change of the clock that touches
+ * what is shown. */
+
+#include <stdio.h>
+
+#include "ctl/alloc.h"
+#include "ctl/clock-change.h"
+#include "ctl/ctl.h"
+#include "ctl/expression.h"
+#include "ctl/json.h"
+#include "ctl/local-zone.h"
+#include "ctl/relative-time.h"
+#include "time/timestamp.h"
+
+#define ELAPSES_MAX    100000
+#define EXPRESSION_MAX 100000 /* bytes of a line that are read; the parsers take less */
+#define LABEL_WIDTH    15
+#define EXCERPT_BEFORE 60 /* bytes of a refused expression that are shown in front of the fault, */
+#define EXCERPT_AFTER  20 /* and behind it */
+
+/* What holds for all expressions. */
+typedef struct Preview {
+        Ctl *ctl;
+        ZoneCache *zones;
+        const Zone *local;
+        usec_t now, from;
+        unsigned n;
+        size_t n_shown;
+} Preview;
+
+static void print_line(const Preview *p, const char *label, const char *text) {
+        ctl_print_line(p->ctl, LABEL_WIDTH, label, COLOR_NONE, text);
+}
+
+static void print_time(const Preview *p, const char *label, usec_t t, const Zone *zone) {
+        char text[TIMESTAMP_TEXT_MAX];
+
+        print_line(p, label,
+                   timestamp_format(text, t, zone, t % USEC_PER_SEC > 0 ? TIMESTAMP_USEC : TIMESTAMP_PRETTY));
+}
+
+static bool is_utc(const Zone *zone, usec_t t) {
+        ZonePeriod here;
+
+        zone_at(zone, (int64_t)(t / USEC_PER_SEC), &here);
+        return streq(here.abbreviation, "UTC");
+}
+
+/* One elapse: in the local zone, in UTC, in the zone of the expression when that is a third one. */
+static void print_elapse(const Preview *p, const Expression *e, unsigned i, usec_t t) {
+        _cleanup_free_ char *label = alloc_format("Iter. #%u", i + 1), *overlap = clock_change_overlap(e, t);
+        char from_now[RELATIVE_TIME_MAX];
+
+        print_time(p, i == 0 ? "Next elapse" : label, t, p->local);
+        if (!is_utc(p->local, t))
+                print_time(p, "(in UTC)", t, NULL);
+        if (!streq(zone_name(e->zone), zone_name(p->local)) && !is_utc(e->zone, t))
+                print_time(p, "(in its zone)", t, e->zone);
+        print_line(p, "From now", relative_time_format(from_now, t, p->now));
+        if (overlap)
+                print_line(p, "Clock change", overlap);
+}
+
+/* The elapses, and between them the gaps that leave something out. */
+static void print_elapses(const Preview *p, const Expression *e) {
+        _cleanup_(expression_done) Expression wall = { 0 };
+        bool gaps = expression_on_wall_clock(e, &wall) >= 0;
+        usec_t t = p->from, told = p->from;
+        bool over = false;
+
+        for (unsigned i = 0; i < p->n && !over; i++) {
+                char *gap;
+
+                over = expression_next(e, t, &t) < 0;
+                while (gaps && (gap = clock_change_next_gap(e, &wall, &told, over ? USEC_INFINITY : t))) {
+                        print_line(p, "Clock change", gap);
+                        free(gap);
+                }
+                if (!over)
+                        print_elapse(p, e, i, t);
+                else if (e->cron && cron_is_reboot(e->cron))
+                        print_line(p, "Next elapse", "when vaktd starts for the first time after boot");
+                else if (i == 0)
+                        print_line(p, "Next elapse", "never");
+        }
+}
+
+static void print_good(Preview *p, const char *text, const Expression *e) {
+        if (p->n_shown++ > 0)
+                putchar('\n');
+        if (!streq(text, e->normalized))
+                print_line(p, "Original form", text);
+        print_line(p, "Normalized form", e->normalized);
+        print_elapses(p, e);
+}
+
+static json_object *elapses_json(const Preview *p, const Expression *e) {
+        json_object *array = json_new_array();
+        usec_t t = p->from;
+
+        for (unsigned i = 0; i < p->n && expression_next(e, t, &t) >= 0; i++)
+                json_append_number(array, t);
+        return array;
+}
+
+static void print_good_json(const Preview *p, const char *text, const Expression *e) {
+        json_object *o = json_new_object();
+
+        json_add_string(o, "expression", text);
+        json_add_string(o, "normalized", e->normalized);
+        json_add(o, "elapses_usec", elapses_json(p, e));
+        json_print_line(o);
+}
+
+/* The refused expression and below it a mark at the fault; of a long one only what is around it. */
+static void print_caret(const char *text, size_t column) {
+        size_t length = strlen(text), at = MIN(column > 0 ? column - 1 : 0, length);
+        size_t begin = at > EXCERPT_BEFORE ? at - EXCERPT_BEFORE : 0, end = MIN(length, at + EXCERPT_AFTER);
+        _cleanup_free_ char *before = NULL, *after = NULL;
+        const char *cut_before, *cut_after;
+
+        while (at > begin && ((unsigned char)text[at] & 0xc0) == 0x80)
+                at--; /* not within a character */
+        before = text_escape_n(text + begin, at - begin, 0);
+        after = text_escape_n(text + at, end - at, 0);
+        cut_before = begin > 0 ? "..." : "";
+        cut_after = end < length ? "..." : "";
+        fprintf(stderr, "    %s%s%s%s\n    %*s^\n", cut_before, before, after, cut_after,
+                (int)(strlen(cut_before) + text_width(before)), "");
+}
+
+static void complain_bad(const Preview *p, const char *text, const TimeFault *fault) {
+        bool cron = p->ctl->cron && expression_looks_like_cron(text);
+
+        ctl_complain("This is no %s expression: %s (column %zu).%s", cron ? "cron" : "calendar", fault->message,
+                     fault->column,
+                     !cron && expression_looks_like_cron(text) ? " Cron expressions are taken with --cron." : "");
+        print_caret(text, fault->column);
+}
+
+static void print_bad_json(const char *text, const TimeFault *fault) {
+        json_object *o = json_new_object();
+
+        json_add_string(o, "expression", text);
+        json_add_string(o, "error", fault->message);
+        json_add_number(o, "column", fault->column);
+        json_print_line(o);
+}
+
+static int preview(Preview *p, const char *text) {
+        _cleanup_(expression_done) Expression e = { 0 };
+        TimeFault fault = { .column = 1, .message = "it cannot be read" };
+
+        if (expression_parse(text, p->zones, p->ctl->cron, p->now, &e, &fault) < 0) {
+                if (p->ctl->json)
+                        print_bad_json(text, &fault);
+                else
+                        complain_bad(p, text, &fault);
+                return CTL_FAILED;
+        }
+        if (p->ctl->json)
+                print_good_json(p, text, &e);
+        else
+                print_good(p, text, &e);
+        return CTL_DONE;
+}
+
+/* Reads a line, at most so many bytes of it; a byte 0, which no expression has, becomes one that is refused. False at
+ * the end. */
+static bool read_line(FILE *f, char *buf, size_t size) {
+        size_t n = 0;
+        int byte;
+
+        while ((byte = getc_unlocked(f)) != EOF && byte != '\n')
+                if (n + 1 < size)
+                        buf[n++] = byte != 0 ? (char)byte : '\x01';
+        buf[n] = '\0';
+        return byte == '\n' || n > 0;
+}
+
+static int preview_lines(Preview *p, FILE *f) {
+        _cleanup_free_ char *line = alloc_array(NULL, EXPRESSION_MAX + 1, 1);
+        int ret = CTL_DONE;
+
+        while (read_line(f, line, EXPRESSION_MAX + 1)) {
+                int r = preview(p, line);
+
+                ret = ret ?: r;
+        }
+        if (ferror(f)) {
+                ctl_complain("Standard input cannot be read: %s.", strerror(errno));
+                return CTL_FAILED;
+        }
+        return ret;
+}
+
+int verb_calendar(Ctl *c, char **args) {
+        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
+        Preview p = { .ctl = c, .now = now_realtime(), .n = c->lines ?: 1 };
+        int r, ret = CTL_DONE;
+
+        if (c->lines > ELAPSES_MAX) {
+                ctl_complain("-n takes a number up to %d here.", ELAPSES_MAX);
+                return CTL_USAGE;
+        }
+        r = local_zone_open(c->timezone, &zones);
+        if (r != CTL_DONE)
+                return r;
+        p.zones = zones;
+        p.local = zone_cache_local(zones);
+        p.from = p.now;
+        r = c->from ? local_zone_parse_time(zones, "--from", c->from, p.now, &p.from) : CTL_DONE;
+        if (r != CTL_DONE)
+                return r;
+        for (; *args; args++) {
+                r = streq(*args, "-") ? preview_lines(&p, stdin) : preview(&p, *args);
+                ret = ret ?: r;
+        }
+        return ret;
+}

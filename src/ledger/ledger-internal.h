@@ -1,0 +1,59 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The ledger's body, shared by ledger.c (runs, transactions), marks.c (the rest of what is asked of it) and recovery.c
+ * (when the database fails). Tests that need to hurry it along look in here, too. */
+
+#include "ledger/pending.h"
+#include "ledger/retention.h"
+#include "ledger/run-ids.h"
+#include "ledger/store.h"
+
+#define LEDGER_SENTENCE_MAX 512
+
+struct Ledger {
+        int state_fd; /* the folder */
+        int lock_fd;
+        char *path; /* of the database */
+        sd_id128_t boot;
+        bool first_of_boot;
+
+        Store *store; /* NULL when it could not be opened */
+        Pending pending;
+        RunIds ids;
+        bool meta_changed; /* reserved ids or the boot are to be written */
+        Retention retention;
+        RunRecord found; /* by the last ledger_get() */
+
+        sd_event *event;
+        sd_event_source *commit_source; /* armed while something is open */
+        sd_event_source *upkeep_source; /* armed while there may be something to prune or to checkpoint */
+        unsigned checkpoint_pages;      /* of the log, at which that is done */
+
+        int error;                     /* why the database is not written, or 0 */
+        usec_t retry_delay;            /* 0 = never tried */
+        usec_t retried_monotonic;      /* when it was last found that it does not work */
+        sd_event_source *retry_source; /* armed while error is set */
+        unsigned n_replaced;           /* damaged databases so far */
+        usec_t suspected_monotonic;    /* when damage was met last */
+        char sentence[LEDGER_SENTENCE_MAX];
+};
+
+/* --- ledger.c --- */
+/* Writes all that is open in one transaction; keeps it where that fails. */
+int ledger_flush(Ledger *l);
+/* Keeps a turn that says very much from pushing out what it said first. */
+void ledger_make_room(Ledger *l);
+/* Arm what ends the transaction of this turn, and what prunes later. */
+void ledger_arm_commit(Ledger *l);
+void ledger_arm_upkeep(Ledger *l);
+/* One step of pruning or of moving the log into the database. True when there is more to do. */
+bool ledger_upkeep(Ledger *l, usec_t now_realtime, usec_t now_boottime);
+
+/* --- recovery.c --- */
+/* Opens the database and takes over what it knows about ids and the boot. -EBADMSG leaves it open, to be read. */
+int ledger_connect(Ledger *l);
+/* Deals with an error of the store: a damaged database is replaced, all else means to go on in memory for now. */
+void ledger_fault(Ledger *l, int error);
+/* Tries to write again. 0 when all is well, else why not. */
+int ledger_retry(Ledger *l);

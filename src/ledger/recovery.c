@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the ledger does when its database fails it.
+ *
+ * A database that cannot be opened or written (disk full, read-only, I/O error, locked, of a newer version) is let be:
+ * what is said stays in Pending, as far as that reaches, and a timer tries again, ever more seldom. Everything that
+ * was held is then written in one transaction, however big, because runs and the marks that led to them belong
+ * together. One line is logged when it begins and one when it is over.
+ *
+ * A damaged database is moved aside and a new one started at once. What can still be read of marks, job states and
+ * runs that are not over is carried over: without these, triggers would fire again and running units be forgotten. */
+
+#include <stdio.h>
+
+#include "ledger/ledger-internal.h"
+#include "ledger/move-aside.h"
+#include "util/log-messages.h"
+#include "util/log.h"
+
+#define RETRY_USEC_MIN USEC_PER_SEC
+#define RETRY_USEC_MAX (5 * USEC_PER_MINUTE)
+#define CHECK_USEC     (200 * USEC_PER_MSEC) /* to look for damage at start */
+#define REPLACED_MAX   3                     /* damaged databases in one life of the daemon; then it is the disk */
+#define SUSPECT_USEC   USEC_PER_HOUR         /* a second suspicion within this is no chance */
+
+/* --- in words --- */
+
+static const struct {
+        int error;
+        const char *reason, *advice;
+} explanations[] = {
+        { -ENOSPC, "the disk is full", "Make room on it." },
+        { -EDQUOT, "the quota is used up", "Make room on the disk." },
+        { -EROFS, "it is read-only", "Make it writable." },
+        { -EACCES, "access is denied", "Look at the owner and the mode of the file and its folder." },
+        { -EPERM, "access is denied", "Look at the owner and the attributes of the file and its folder." },
+        { -EBUSY, "another program has it open", "End that program; 'fuser -v' with the file's name finds it." },
+        { -EPROTONOSUPPORT, "a newer version of vaktd made it", "Run that version, or move the file away." },
+        { -EMEDIUMTYPE, "it is the database of another program", "Move the file away." },
+        { -EBADMSG, "it is damaged again and again", "Look at the disk and the memory of this machine." },
+};
+
+static void describe(Ledger *l, const char *what_follows) {
+        const char *reason = strerrordesc_np(-l->error), *advice = "";
+
+        for (size_t i = 0; i < ELEMENTSOF(explanations); i++)
+                if (explanations[i].error == l->error) {
+                        reason = explanations[i].reason;
+                        advice = explanations[i].advice;
+                }
+        (void)snprintf(l->sentence, sizeof(l->sentence), "The ledger %s cannot be written: %s. %s%s%s", l->path,
+                       strempty(reason), what_follows, advice[0] != '\0' ? " " : "", advice);
+}
+
+LedgerState ledger_state(Ledger *l, const char **ret_sentence) {
+        char held[160], dropped[64] = "";
+
+        *ret_sentence = NULL;
+        if (l->error == 0)
+                return LEDGER_OK;
+        if (l->pending.n_dropped > 0)
+                (void)snprintf(dropped, sizeof(dropped), ", %zu older ones are forgotten", l->pending.n_dropped);
+        (void)snprintf(held, sizeof(held), "%zu runs are held in memory until it can be%s.", l->pending.runs.n,
+                       dropped);
+        describe(l, held);
+        *ret_sentence = l->sentence;
+        return LEDGER_DEGRADED;
+}
+
+/* --- opening --- */
+
+static uint64_t next_id_in_meta(const Ledger *l) {
+        _cleanup_free_ char *text = NULL;
+
+        return store_get_meta(l->store, STORE_META_NEXT_RUN, &text) >= 0 ? strtoull(text, NULL, 10) : 0;
+}
+
+static bool boot_is_in_meta(const Ledger *l) {
+        _cleanup_free_ char *text = NULL;
+        char current[SD_ID128_STRING_MAX];
+
+        return !sd_id128_is_null(l->boot) && store_get_meta(l->store, STORE_META_BOOT, &text) >= 0 &&
+               streq(text, sd_id128_to_string(l->boot, current));
+}
+
+static int take_over(Ledger *l) {
+        uint64_t next;
+        int r;
+
+        r = store_get_next_id(l->store, &next);
+        if (r < 0)
+                return r;
+        run_ids_at_least(&l->ids, MAX(next, next_id_in_meta(l)));
+        if (boot_is_in_meta(l))
+                l->first_of_boot = false;
+        l->meta_changed = true;
+        return 0;
+}
+
+int ledger_connect(Ledger *l) {
+        int r;
+
+        r = store_open(&l->store, l->path, l->boot);
+        if (r >= 0)
+                r = store_check(l->store, CHECK_USEC);
+        if (r >= 0)
+                r = take_over(l);
+        if (r < 0 && r != -EBADMSG) /* of a damaged one something may be saved */
+                l->store = store_close(l->store, /* is_damaged= */ false);
+        return r;
+}
+
+/* --- a damaged database --- */
+
+typedef struct Rescue {
+        Pending *pending;
+        usec_t now;
+        uint64_t last;
+} Rescue;
+
+static int rescue_run(const RunRecord *r, bool this_boot, void *userdata) {
+        Rescue *rescue = userdata;
+
+        rescue->last = r->id;
+        if (!pending_get_run(rescue->pending, r->id))
+                (void)pending_put_run(rescue->pending, r, /* is_new= */ true);
+        return 0;
+}
+
+/* A mark of the future would keep its trigger silent until then: that is damage, too. */
+static int rescue_mark(const char *job, const char *key, usec_t usec, void *userdata) {
+        Rescue *rescue = userdata;
+
+        if (job && key && usec <= rescue->now && !pending_get_mark(rescue->pending, job, key))
+                (void)pending_put_mark(rescue->pending, job, key, usec, /* forget= */ false);
+        return 0;
+}
+
+static int rescue_state(const char *job, const LedgerJobState *state, void *userdata) {
+        Rescue *rescue = userdata;
+
+        if (job && !pending_get_state(rescue->pending, job))
+                (void)pending_put_state(rescue->pending, job, state);
+        return 0;
+}
+
+/* As far as each goes. */
+static void rescue_what_can_be_read(Ledger *l, usec_t now) {
+        Rescue rescue = { .pending = &l->pending, .now = now };
+
+        if (!l->store)
+                return;
+        while (!pending_is_full(&l->pending) && store_next_unfinished(l->store, rescue.last, rescue_run, &rescue) >= 0)
+                ;
+        (void)store_list_marks(l->store, NULL, rescue_mark, &rescue);
+        (void)store_list_job_states(l->store, rescue_state, &rescue);
+}
+
+static void say_replaced(const Ledger *l, const char *name) {
+        LogContext c = { .message_id = MESSAGE_LEDGER_REPLACED };
+
+        log_message(LOG_ERR, &c,
+                    "The ledger %s is damaged: it was moved to %s beside it, and a new one is started. "
+                    "Of what it knew, %zu unfinished runs, %zu marks of triggers and %zu states of jobs are saved.",
+                    l->path, name, l->pending.runs.n, l->pending.marks.n, l->pending.states.n);
+}
+
+/* 0: there is a new one, and all that was saved stands in it. */
+static int replace_database(Ledger *l) {
+        usec_t now = now_realtime(); /* for the file's name */
+        char name[NAME_MAX + 1];
+        int r;
+
+        l->n_replaced++;
+        rescue_what_can_be_read(l, now);
+        l->store = store_close(l->store, /* is_damaged= */ true);
+        r = move_aside(l->state_fd, LEDGER_FILE, now, name);
+        if (r < 0)
+                return r;
+        say_replaced(l, name);
+        r = ledger_connect(l);
+        return r < 0 ? r : ledger_flush(l);
+}
+
+static bool is_suspected_again(Ledger *l) {
+        usec_t now_monotonic = now_clock(CLOCK_MONOTONIC);
+        bool again = l->suspected_monotonic > 0 && now_monotonic <= usec_add(l->suspected_monotonic, SUSPECT_USEC);
+
+        l->suspected_monotonic = now_monotonic;
+        return again;
+}
+
+/* 0: there is a good database, and all that is held stands in it. */
+static int mend(Ledger *l) {
+        int r = -EBADMSG;
+
+        if (!is_suspected_again(l)) {
+                l->store = store_close(l->store, /* is_damaged= */ true);
+                r = ledger_connect(l);
+                if (r >= 0)
+                        r = ledger_flush(l);
+        }
+        return r == -EBADMSG && l->n_replaced < REPLACED_MAX ? replace_database(l) : r;
+}
+
+/* --- going on in memory --- */
+
+static int on_retry(sd_event_source *s, void *userdata) {
+        (void)ledger_retry(userdata);
+        return 0;
+}
+
+static int on_retry_time(sd_event_source *s, uint64_t usec, void *userdata) {
+        return on_retry(s, userdata);
+}
+
+static void arm_retry(Ledger *l) {
+        int r;
+
+        if (!l->event)
+                return;
+        if (l->retry_source) {
+                r = sd_event_source_set_time_relative(l->retry_source, l->retry_delay);
+                if (r >= 0)
+                        r = sd_event_source_set_enabled(l->retry_source, SD_EVENT_ONESHOT);
+        } else
+                r = sd_event_add_time_relative(l->event, &l->retry_source, CLOCK_MONOTONIC, l->retry_delay,
+                                               RETRY_USEC_MIN / 4, on_retry_time, l);
+        if (r < 0)
+                log_error_errno(r, "Cannot plan to write the ledger again: %m");
+        else
+                (void)sd_event_source_set_description(l->retry_source, "ledger-retry");
+}
+
+/* A disk that is full and not full in turn is tried more seldom, too, and spoken of as seldom. */
+static void back_off(Ledger *l) {
+        usec_t now_monotonic = now_clock(CLOCK_MONOTONIC);
+        bool is_new = l->retry_delay == 0 || now_monotonic > usec_add(l->retried_monotonic, 2 * RETRY_USEC_MAX);
+
+        l->retry_delay = is_new ? RETRY_USEC_MIN : MIN(l->retry_delay * 2, RETRY_USEC_MAX);
+        l->retried_monotonic = now_monotonic;
+        arm_retry(l);
+}
+
+static void degrade(Ledger *l, int error) {
+        LogContext c = { .message_id = MESSAGE_LEDGER_DEGRADED, .error = -error };
+        bool is_known = l->error < 0;
+
+        l->error = error;
+        if (error == -EBADMSG)
+                l->store = store_close(l->store, /* is_damaged= */ true);
+        if (!is_known) {
+                describe(l, "Going on in memory, and trying again.");
+                log_message(LOG_ERR, &c, "%s", l->sentence);
+        }
+        back_off(l);
+}
+
+void ledger_fault(Ledger *l, int error) {
+        if (error == -EBADMSG)
+                error = mend(l);
+        if (error < 0)
+                degrade(l, error);
+}
+
+static void recovered(Ledger *l, size_t n_held, size_t n_dropped) {
+        LogContext c = { .message_id = MESSAGE_LEDGER_RECOVERED };
+
+        l->error = 0;
+        log_message(LOG_NOTICE, &c,
+                    "The ledger %s is written again: %zu runs that were held in memory are in it, %zu are lost.",
+                    l->path, n_held, n_dropped);
+        if (l->retry_source)
+                (void)sd_event_source_set_enabled(l->retry_source, SD_EVENT_OFF);
+        ledger_arm_upkeep(l);
+}
+
+int ledger_retry(Ledger *l) {
+        size_t n_held = l->pending.runs.n, n_dropped = l->pending.n_dropped;
+        int r = 0;
+
+        /* After anything but a full disk, what SQLite has open may not be what is there. */
+        if (!l->store || l->error != -ENOSPC) {
+                l->store = store_close(l->store, /* is_damaged= */ false);
+                r = ledger_connect(l);
+        }
+        l->meta_changed = true; /* so that there is something to write, and it is seen whether that works */
+        if (r >= 0)
+                r = ledger_flush(l);
+        if (r == -EBADMSG)
+                r = mend(l);
+        if (r < 0)
+                degrade(l, r);
+        else
+                recovered(l, n_held, n_dropped);
+        return r;
+}

@@ -1,0 +1,31 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Which history is too old, and deleting it a little at a time. */
+
+#include "ledger/sorted-set.h"
+#include "ledger/store.h"
+
+typedef struct Retention {
+        unsigned keep;
+        usec_t keep_usec;
+        LedgerRetentionFunc of_job;
+        void *userdata;
+
+        SortedSet jobs; /* with runs that ended since they were last looked at */
+        size_t n_due;   /* of them, those worth a look */
+
+        bool sweeping; /* through all jobs */
+        char *swept;   /* the last job that was looked at */
+        usec_t next_sweep_boottime;
+} Retention;
+
+void retention_init(Retention *r); /* with the defaults of ledger.h */
+void retention_done(Retention *r);
+void retention_set(Retention *r, unsigned keep, usec_t keep_usec, LedgerRetentionFunc of_job, void *userdata);
+
+/* A finished run of job stands in the database. */
+void retention_note(Retention *r, const char *job);
+
+/* Does a little, in a transaction. Positive: there is more to do, 0: nothing for now, negative: as store.h says. */
+int retention_step(Retention *r, Store *s, usec_t now_realtime, usec_t now_boottime);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What is in the database.
+ *
+ * Enumerations are stored as their words, which never change their meaning (job/run.h), so that no reordering of an
+ * enum turns history into nonsense and sqlite3(1) shows something that can be read. Times are µs of CLOCK_REALTIME;
+ * values of 64 bits without a sign are stored as SQLite's signed ones of the same bits.
+ *
+ * Ids of runs are given out by the ledger and not by SQLite (run-ids.h). An index ends in the row's id by itself, so
+ * that runs_by_job is in the order of ListRuns; the other two are partial and hold what is rare: what goes on, and
+ * what went wrong. Columns that no RunRecord fills yet are there for the units of DESIGN section 8. */
+
+#include "ledger/schema.h"
+
+#include "ledger/store-internal.h"
+
+#define APPLICATION_ID 0x76616b74 /* "vakt"; file(1) shows it */
+
+static const char schema_1[] = "CREATE TABLE runs ("
+                               "  id INTEGER PRIMARY KEY,"
+                               "  job TEXT NOT NULL,"
+                               "  cause TEXT NOT NULL,"
+                               "  state TEXT NOT NULL,"
+                               "  result TEXT NOT NULL,"
+                               "  code INTEGER NOT NULL,"
+                               "  attempt INTEGER NOT NULL,"
+                               "  trigger_index INTEGER NOT NULL,"
+                               "  parent INTEGER NOT NULL,"
+                               "  scheduled INTEGER NOT NULL,"
+                               "  requested INTEGER NOT NULL,"
+                               "  started INTEGER NOT NULL,"
+                               "  ended INTEGER NOT NULL,"
+                               "  pid INTEGER NOT NULL,"
+                               "  reason TEXT,"
+                               "  status TEXT,"
+                               "  boot TEXT NOT NULL," /* of the machine, when the run was last seen going on */
+                               "  host TEXT,"
+                               "  unit TEXT,"
+                               "  invocation TEXT,"
+                               "  payload TEXT," /* where the batch of a path trigger stands */
+                               "  cpu_usec INTEGER,"
+                               "  memory_peak INTEGER"
+                               ") STRICT;"
+                               "CREATE INDEX runs_by_job ON runs (job);"
+                               "CREATE INDEX runs_unfinished ON runs (id, job) WHERE state <> 'done';"
+                               "CREATE INDEX runs_unsuccessful ON runs (id) WHERE result NOT IN ('', 'success');"
+                               "CREATE TABLE marks ("
+                               "  job TEXT NOT NULL,"
+                               "  key TEXT NOT NULL,"
+                               "  usec INTEGER NOT NULL,"
+                               "  PRIMARY KEY (job, key)"
+                               ") STRICT, WITHOUT ROWID;"
+                               "CREATE TABLE job_state ("
+                               "  job TEXT PRIMARY KEY NOT NULL,"
+                               "  paused INTEGER NOT NULL,"
+                               "  pause_until INTEGER NOT NULL,"
+                               "  skip INTEGER NOT NULL"
+                               ") STRICT, WITHOUT ROWID;"
+                               "CREATE TABLE meta ("
+                               "  key TEXT PRIMARY KEY NOT NULL,"
+                               "  value TEXT NOT NULL"
+                               ") STRICT, WITHOUT ROWID;";
+
+/* Entry i leads from version i to version i + 1. What was released is never changed, only added to. */
+static const char *const migrations[] = { schema_1 };
+_Static_assert(ELEMENTSOF(migrations) == SCHEMA_VERSION, "one step for each version");
+
+static int read_number(sqlite3 *db, const char *sql, int *ret) {
+        sqlite3_stmt *s = NULL;
+        int code;
+
+        code = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
+        if (code == SQLITE_OK)
+                code = sqlite3_step(s);
+        if (code == SQLITE_ROW)
+                *ret = sqlite3_column_int(s, 0);
+        (void)sqlite3_finalize(s);
+        return code == SQLITE_ROW ? 0 : sqlite_to_errno(db, code);
+}
+
+int schema_check(sqlite3 *db) {
+        int version, application, n_objects;
+        int r;
+
+        r = read_number(db, "PRAGMA user_version", &version);
+        if (r >= 0)
+                r = read_number(db, "PRAGMA application_id", &application);
+        if (r >= 0)
+                r = read_number(db, "SELECT count(*) FROM sqlite_schema", &n_objects);
+        if (r < 0)
+                return r;
+        if (application != APPLICATION_ID && (application != 0 || n_objects > 0))
+                return -EMEDIUMTYPE;
+        if (version < 0 || version > SCHEMA_VERSION)
+                return -EPROTONOSUPPORT;
+        return 0;
+}
+
+int schema_migrate(sqlite3 *db) {
+        int version, r;
+
+        r = read_number(db, "PRAGMA user_version", &version);
+        for (; r >= 0 && version < SCHEMA_VERSION; version++) {
+                char finish[128];
+
+                (void)snprintf(finish, sizeof(finish), "PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
+                               version + 1, APPLICATION_ID);
+                r = sqlite_exec(db, "BEGIN IMMEDIATE");
+                if (r >= 0)
+                        r = sqlite_exec(db, migrations[version]);
+                if (r >= 0)
+                        r = sqlite_exec(db, finish);
+        }
+        if (r < 0 && !sqlite3_get_autocommit(db))
+                (void)sqlite_exec(db, "ROLLBACK");
+        return r;
+}

@@ -1,0 +1,72 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the files of the store share: the connection, its prepared statements, SQLite's results as errnos. */
+
+#include <sqlite3.h>
+#include <stdio.h>
+
+#include "ledger/store.h"
+
+typedef enum Statement {
+        STATEMENT_BEGIN,
+        STATEMENT_COMMIT,
+        STATEMENT_ROLLBACK,
+
+        STATEMENT_PUT_RUN,
+        STATEMENT_GET_RUN,
+        STATEMENT_LAST_ID,
+        STATEMENT_QUERY_ALL,
+        STATEMENT_QUERY_JOB,
+        STATEMENT_QUERY_UNSUCCESSFUL,
+        STATEMENT_NEXT_UNFINISHED,
+
+        STATEMENT_COUNT_UNFINISHED,
+        STATEMENT_NTH_NEWEST,
+        STATEMENT_OLDEST,
+        STATEMENT_DELETE_RUN,
+        STATEMENT_NEXT_JOB,
+
+        STATEMENT_SET_MARK,
+        STATEMENT_FORGET_MARK,
+        STATEMENT_GET_MARK,
+        STATEMENT_LIST_MARKS,
+        STATEMENT_SET_STATE,
+        STATEMENT_FORGET_STATE,
+        STATEMENT_GET_STATE,
+        STATEMENT_LIST_STATES,
+        STATEMENT_SET_META,
+        STATEMENT_GET_META,
+        _STATEMENT_MAX,
+} Statement;
+
+struct Store {
+        sqlite3 *db;
+        sqlite3_stmt *statements[_STATEMENT_MAX];
+        char boot[SD_ID128_STRING_MAX];
+        unsigned n_wal_pages;
+};
+
+/* SQLite's result code as the negative errno that store.h names; 0 for OK, ROW and DONE. */
+int sqlite_to_errno(sqlite3 *db, int code);
+int sqlite_exec(sqlite3 *db, const char *sql);
+
+/* To be reset when it goes out of scope, so that no lock and no borrowed string stays behind. */
+static inline void statement_resetp(sqlite3_stmt **s) {
+        (void)sqlite3_reset(*s);
+        (void)sqlite3_clear_bindings(*s);
+}
+#define _cleanup_reset_ _cleanup_(statement_resetp)
+
+/* A string that outlives the statement's next reset. */
+static inline void bind_text(sqlite3_stmt *s, int i, const char *text) {
+        (void)sqlite3_bind_text(s, i, text, -1, SQLITE_STATIC);
+}
+
+/* One row, or none: 0, -ENOENT, or what went wrong. */
+int store_step_row(Store *s, sqlite3_stmt *statement);
+/* No row is expected. */
+int store_step_done(Store *s, sqlite3_stmt *statement);
+
+/* The SQL of the statements of store-runs.c that is made from its table of columns, for free(). */
+char *run_statement_sql(Statement i);

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Runs in the database. One table says which member of a RunRecord stands in which column; the statements that write
+ * and read whole records are made from it, so that a member that is added to RunRecord is one line here (and, where
+ * the column is new, one migration in schema.c). */
+
+#include <stdio.h>
+#include <stdio_ext.h>
+
+#include "job/job-def.h"
+#include "ledger/store-internal.h"
+
+typedef enum ColumnType {
+        COLUMN_U64,
+        COLUMN_U32,
+        COLUMN_INT,
+        COLUMN_TEXT,
+        COLUMN_CAUSE,
+        COLUMN_STATE,
+        COLUMN_RESULT,
+} ColumnType;
+
+typedef struct Column {
+        const char *name;
+        ColumnType type;
+        size_t offset; /* in RunRecord */
+        bool changes;  /* while the run goes on */
+} Column;
+
+/* The first five are read by their place, see FilterColumn. */
+static const Column columns[] = {
+        { "id", COLUMN_U64, offsetof(RunRecord, id), false },
+        { "job", COLUMN_TEXT, offsetof(RunRecord, job), false },
+        { "cause", COLUMN_CAUSE, offsetof(RunRecord, cause), false },
+        { "result", COLUMN_RESULT, offsetof(RunRecord, result), true },
+        { "requested", COLUMN_U64, offsetof(RunRecord, requested), false },
+        { "state", COLUMN_STATE, offsetof(RunRecord, state), true },
+        { "code", COLUMN_INT, offsetof(RunRecord, code), true },
+        { "attempt", COLUMN_U32, offsetof(RunRecord, attempt), false },
+        { "trigger_index", COLUMN_U32, offsetof(RunRecord, trigger), false },
+        { "parent", COLUMN_U64, offsetof(RunRecord, parent), false },
+        { "scheduled", COLUMN_U64, offsetof(RunRecord, scheduled), false },
+        { "started", COLUMN_U64, offsetof(RunRecord, started), true },
+        { "ended", COLUMN_U64, offsetof(RunRecord, ended), true },
+        { "pid", COLUMN_INT, offsetof(RunRecord, pid), true },
+        { "reason", COLUMN_TEXT, offsetof(RunRecord, reason), true },
+        { "status", COLUMN_TEXT, offsetof(RunRecord, status_text), true },
+};
+#define BOOT_COLUMN ((int)ELEMENTSOF(columns)) /* stands behind them; the store's own */
+_Static_assert(sizeof(pid_t) == sizeof(int), "a pid is written as an int");
+
+typedef enum FilterColumn { FILTER_ID, FILTER_JOB, FILTER_CAUSE, FILTER_RESULT, FILTER_REQUESTED } FilterColumn;
+
+/* --- SQL --- */
+
+/* "id, job, …, boot", each name with prefix and suffix around it. */
+static void print_names(FILE *f) {
+        for (size_t i = 0; i < ELEMENTSOF(columns); i++)
+                fprintf(f, "%s, ", columns[i].name);
+        fputs("boot", f);
+}
+
+/* What a run is does not change, so its indexes are left alone. A run that is over belongs to the boot in which it was
+ * last seen going on, also when that is found out in the next one. */
+static void print_put(FILE *f) {
+        fputs("INSERT INTO runs (", f);
+        print_names(f);
+        fputs(") VALUES (", f);
+        for (int i = 1; i <= BOOT_COLUMN; i++)
+                fprintf(f, "?%d, ", i);
+        fprintf(f, "?%d) ON CONFLICT (id) DO UPDATE SET ", BOOT_COLUMN + 1);
+        for (size_t i = 0; i < ELEMENTSOF(columns); i++)
+                if (columns[i].changes)
+                        fprintf(f, "%s = excluded.%s, ", columns[i].name, columns[i].name);
+        fputs("boot = CASE excluded.state WHEN 'done' THEN boot ELSE excluded.boot END", f);
+}
+
+static void print_select(FILE *f, const char *rest) {
+        fputs("SELECT ", f);
+        print_names(f);
+        fprintf(f, " FROM runs %s", rest);
+}
+
+static void print_statement(FILE *f, Statement i) {
+        static const char *const rests[_STATEMENT_MAX] = {
+                [STATEMENT_GET_RUN] = "WHERE id = ?1",
+                [STATEMENT_QUERY_ALL] = "WHERE id < ?1 ORDER BY id DESC",
+                [STATEMENT_QUERY_JOB] = "INDEXED BY runs_by_job WHERE id < ?1 AND job = ?2 ORDER BY id DESC",
+                [STATEMENT_QUERY_UNSUCCESSFUL] = "INDEXED BY runs_unsuccessful"
+                                                 " WHERE id < ?1 AND result NOT IN ('', 'success') ORDER BY id DESC",
+                [STATEMENT_NEXT_UNFINISHED] =
+                        "INDEXED BY runs_unfinished WHERE id > ?1 AND state <> 'done' ORDER BY id",
+        };
+
+        if (i == STATEMENT_PUT_RUN)
+                print_put(f);
+        else
+                print_select(f, rests[i]);
+}
+
+char *run_statement_sql(Statement i) {
+        char *sql = NULL;
+        size_t n;
+        FILE *f = open_memstream(&sql, &n);
+
+        if (!f)
+                return NULL;
+        (void)__fsetlocking(f, FSETLOCKING_BYCALLER);
+        print_statement(f, i);
+        if (fclose(f) != 0)
+                return mfree(sql);
+        return sql;
+}
+
+/* --- records to rows and back --- */
+
+/* At most LEDGER_TEXT_MAX bytes, and no half character of UTF-8 at the end. */
+static int text_length(const char *text) {
+        size_t n = strnlen(text, LEDGER_TEXT_MAX + 1);
+
+        if (n <= LEDGER_TEXT_MAX)
+                return (int)n;
+        for (n = LEDGER_TEXT_MAX; n > 0 && (text[n] & 0xc0) == 0x80; n--)
+                ;
+        return (int)n;
+}
+
+static void bind_column(sqlite3_stmt *s, int i, const Column *c, const RunRecord *r) {
+        const void *p = (const char *)r + c->offset;
+        const char *text;
+
+        switch (c->type) {
+        case COLUMN_U64:
+                (void)sqlite3_bind_int64(s, i, (sqlite3_int64) * (const uint64_t *)p);
+                return;
+        case COLUMN_U32:
+                (void)sqlite3_bind_int64(s, i, *(const uint32_t *)p);
+                return;
+        case COLUMN_INT:
+                (void)sqlite3_bind_int(s, i, *(const int *)p);
+                return;
+        case COLUMN_TEXT:
+                text = *(char *const *)p;
+                if (text)
+                        (void)sqlite3_bind_text(s, i, text, text_length(text), SQLITE_STATIC);
+                return;
+        case COLUMN_CAUSE:
+                bind_text(s, i, run_cause_to_string(*(const RunCause *)p));
+                return;
+        case COLUMN_STATE:
+                bind_text(s, i, run_state_to_string(*(const RunState *)p));
+                return;
+        case COLUMN_RESULT:
+                bind_text(s, i, run_result_to_string(*(const RunResult *)p));
+                return;
+        }
+}
+
+static int state_from_string(const char *s) {
+        for (int i = 0; s && i < _RUN_STATE_MAX; i++)
+                if (streq(s, run_state_to_string((RunState)i)))
+                        return i;
+        return -EINVAL;
+}
+
+static const char *column_text(sqlite3_stmt *s, int i) {
+        return (const char *)sqlite3_column_text(s, i);
+}
+
+/* Strings are SQLite's until the next step. Negative when a word is not one of ours. */
+static int load_column(sqlite3_stmt *s, int i, const Column *c, RunRecord *r) {
+        void *p = (char *)r + c->offset;
+        int value = 0;
+
+        switch (c->type) {
+        case COLUMN_U64:
+                *(uint64_t *)p = (uint64_t)sqlite3_column_int64(s, i);
+                break;
+        case COLUMN_U32:
+                *(uint32_t *)p = (uint32_t)sqlite3_column_int64(s, i);
+                break;
+        case COLUMN_INT:
+                *(int *)p = sqlite3_column_int(s, i);
+                break;
+        case COLUMN_TEXT:
+                *(const char **)p = column_text(s, i);
+                break;
+        case COLUMN_CAUSE:
+                value = run_cause_from_string(column_text(s, i));
+                *(RunCause *)p = (RunCause)MAX(value, 0);
+                break;
+        case COLUMN_STATE:
+                value = state_from_string(column_text(s, i));
+                *(RunState *)p = (RunState)MAX(value, 0);
+                break;
+        case COLUMN_RESULT:
+                value = run_result_from_string(column_text(s, i));
+                *(RunResult *)p = (RunResult)MAX(value, 0);
+                break;
+        }
+        return value;
+}
+
+/* A row that damage or a stranger's hand made unreadable is -EINVAL, and left out. */
+static int load_record(sqlite3_stmt *s, RunRecord *ret) {
+        *ret = (RunRecord){};
+        for (size_t i = 0; i < ELEMENTSOF(columns); i++)
+                if (load_column(s, (int)i, &columns[i], ret) < 0)
+                        return -EINVAL;
+        return ret->id > 0 && ret->job && job_name_is_valid(ret->job) ? 0 : -EINVAL;
+}
+
+static bool is_this_boot(Store *s, sqlite3_stmt *statement) {
+        return streq_ptr(column_text(statement, BOOT_COLUMN), s->boot);
+}
+
+/* Ids and bounds: SQLite's integers have a sign. */
+static sqlite3_int64 bound_id(uint64_t id) {
+        return (sqlite3_int64)MIN(id, (uint64_t)INT64_MAX);
+}
+
+/* --- one run --- */
+
+int store_put_run(Store *s, const RunRecord *record) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_PUT_RUN];
+
+        for (size_t i = 0; i < ELEMENTSOF(columns); i++)
+                bind_column(statement, (int)i + 1, &columns[i], record);
+        bind_text(statement, BOOT_COLUMN + 1, s->boot);
+        return store_step_done(s, statement);
+}
+
+int store_get_run(Store *s, uint64_t id, RunRecord *ret) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_GET_RUN];
+        RunRecord record;
+        int r;
+
+        (void)sqlite3_bind_int64(statement, 1, bound_id(id));
+        r = store_step_row(s, statement);
+        if (r < 0)
+                return r;
+        if (load_record(statement, &record) < 0)
+                return -ENOENT;
+        return run_record_copy(ret, &record);
+}
+
+int store_get_next_id(Store *s, uint64_t *ret) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_LAST_ID];
+        int r;
+
+        r = store_step_row(s, statement);
+        if (r >= 0)
+                *ret = (uint64_t)sqlite3_column_int64(statement, 0) + 1;
+        return r;
+}
+
+int store_next_unfinished(Store *s, uint64_t after, StoreRunFunc visit, void *userdata) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_NEXT_UNFINISHED];
+        RunRecord record;
+        int r;
+
+        (void)sqlite3_bind_int64(statement, 1, bound_id(after));
+        while ((r = store_step_row(s, statement)) >= 0)
+                if (load_record(statement, &record) >= 0)
+                        return visit(&record, is_this_boot(s, statement), userdata);
+        return r;
+}
+
+/* --- queries --- */
+
+static bool in_set(uint32_t set, int value) {
+        return set == 0 || (value >= 0 && (set & (UINT32_C(1) << value)) != 0);
+}
+
+static bool in_period(const LedgerFilter *f, usec_t requested) {
+        return requested >= f->since && (f->until == 0 || requested <= f->until);
+}
+
+bool store_filter_matches(const LedgerFilter *f, const RunRecord *r) {
+        return (!f->job || streq(f->job, r->job)) && in_set(f->causes, (int)r->cause) &&
+               in_set(f->results, (int)r->result) && in_period(f, r->requested);
+}
+
+/* The same without reading the whole row; the job is what the statement asks for. */
+static bool row_matches(sqlite3_stmt *s, const LedgerFilter *f) {
+        return (f->causes == 0 || in_set(f->causes, run_cause_from_string(column_text(s, FILTER_CAUSE)))) &&
+               (f->results == 0 || in_set(f->results, run_result_from_string(column_text(s, FILTER_RESULT)))) &&
+               in_period(f, (usec_t)sqlite3_column_int64(s, FILTER_REQUESTED));
+}
+
+static Statement query_statement(const LedgerFilter *f) {
+        const uint32_t usual = UINT32_C(1) << RUN_RESULT_NONE | UINT32_C(1) << RUN_RESULT_SUCCESS;
+
+        if (f->job)
+                return STATEMENT_QUERY_JOB;
+        return f->results != 0 && (f->results & usual) == 0 ? STATEMENT_QUERY_UNSUCCESSFUL : STATEMENT_QUERY_ALL;
+}
+
+/* Ids are in the order of the requests, and so are their times but for a clock that was set; a good number of runs in
+ * sequence from before the period means that there are no more in it. */
+int store_query_runs(Store *s, const LedgerFilter *f, StoreRunFunc visit, void *userdata, uint64_t *ret_next) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[query_statement(f)];
+        unsigned n_older = 0, n_missed = 0;
+        int r;
+
+        *ret_next = 0;
+        (void)sqlite3_bind_int64(statement, 1, f->before > 0 ? bound_id(f->before) : INT64_MAX);
+        if (f->job)
+                bind_text(statement, 2, f->job);
+        while ((r = store_step_row(s, statement)) >= 0 && n_older < LEDGER_CLOCK_SKEW) {
+                uint64_t id = (uint64_t)sqlite3_column_int64(statement, FILTER_ID);
+                RunRecord record;
+
+                n_older = (usec_t)sqlite3_column_int64(statement, FILTER_REQUESTED) < f->since ? n_older + 1 : 0;
+                if (!row_matches(statement, f) || load_record(statement, &record) < 0) {
+                        if (++n_missed < LEDGER_SCAN_MAX)
+                                continue;
+                        *ret_next = id;
+                        return 0;
+                }
+                r = visit(&record, is_this_boot(s, statement), userdata);
+                if (r != 0)
+                        return r;
+        }
+        return r == -ENOENT ? 0 : r;
+}
+
+/* --- retention --- */
+
+/* The newest run of job that is one too many, or 0. Runs that are not over do not count; they are taken to be the
+ * newest ones, and where they are not, a few more are kept. */
+static int first_beyond(Store *s, const char *job, unsigned keep, uint64_t *ret) {
+        _cleanup_reset_ sqlite3_stmt *count = s->statements[STATEMENT_COUNT_UNFINISHED];
+        _cleanup_reset_ sqlite3_stmt *nth = s->statements[STATEMENT_NTH_NEWEST];
+        int r;
+
+        *ret = 0;
+        if (keep == LEDGER_KEEP_ALL)
+                return 0;
+        bind_text(count, 1, job);
+        r = store_step_row(s, count);
+        if (r < 0)
+                return r;
+        bind_text(nth, 1, job);
+        (void)sqlite3_bind_int64(nth, 2, sqlite3_column_int64(count, 0) + keep);
+        r = store_step_row(s, nth);
+        if (r >= 0)
+                *ret = (uint64_t)sqlite3_column_int64(nth, 0);
+        return r == -ENOENT ? 0 : r;
+}
+
+/* Ids of finished runs to be deleted, oldest first: n of them, or a negative errno. */
+static int collect_old(Store *s, const char *job, uint64_t beyond, usec_t before, sqlite3_int64 *ids, unsigned max) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_OLDEST];
+        unsigned n = 0;
+        int r = 0;
+
+        bind_text(statement, 1, job);
+        while (n < max && (r = store_step_row(s, statement)) >= 0) {
+                sqlite3_int64 id = sqlite3_column_int64(statement, 0);
+
+                if (sqlite3_column_int(statement, 1) == 0)
+                        continue;
+                if ((uint64_t)id > beyond && (usec_t)sqlite3_column_int64(statement, 2) >= before)
+                        break;
+                ids[n++] = id;
+        }
+        return r < 0 && r != -ENOENT ? r : (int)n;
+}
+
+static int delete_runs(Store *s, const sqlite3_int64 *ids, unsigned n) {
+        int r = 0;
+
+        for (unsigned i = 0; r >= 0 && i < n; i++) {
+                _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_DELETE_RUN];
+
+                (void)sqlite3_bind_int64(statement, 1, ids[i]);
+                r = store_step_done(s, statement);
+        }
+        return r;
+}
+
+int store_prune_job(Store *s, const char *job, unsigned keep, usec_t before, unsigned max) {
+        _cleanup_free_ sqlite3_int64 *ids = NULL;
+        uint64_t beyond;
+        int n, r;
+
+        r = first_beyond(s, job, keep, &beyond);
+        if (r < 0)
+                return r;
+        ids = calloc(max, sizeof(*ids));
+        if (!ids)
+                return -ENOMEM;
+        n = collect_old(s, job, beyond, before, ids, max);
+        if (n <= 0)
+                return n;
+        r = delete_runs(s, ids, (unsigned)n);
+        return r < 0 ? r : n;
+}
+
+int store_next_job(Store *s, const char *after, char **ret) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_NEXT_JOB];
+        int r;
+
+        bind_text(statement, 1, after);
+        r = store_step_row(s, statement);
+        if (r < 0)
+                return r;
+        *ret = strdup(strempty(column_text(statement, 0)));
+        return *ret ? 0 : -ENOMEM;
+}

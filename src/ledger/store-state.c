@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The small tables: marks of triggers, states of jobs, and what the ledger knows about itself. */
+
+#include "ledger/store-internal.h"
+
+static const char *column_text(sqlite3_stmt *s, int i) {
+        return (const char *)sqlite3_column_text(s, i);
+}
+
+/* --- marks --- */
+
+int store_set_mark(Store *s, const char *job, const char *key, usec_t usec) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_SET_MARK];
+
+        bind_text(statement, 1, job);
+        bind_text(statement, 2, key);
+        (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)usec);
+        return store_step_done(s, statement);
+}
+
+int store_forget_mark(Store *s, const char *job, const char *key) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_FORGET_MARK];
+
+        bind_text(statement, 1, job);
+        bind_text(statement, 2, key);
+        return store_step_done(s, statement);
+}
+
+int store_get_mark(Store *s, const char *job, const char *key, usec_t *ret) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_GET_MARK];
+        int r;
+
+        bind_text(statement, 1, job);
+        bind_text(statement, 2, key);
+        r = store_step_row(s, statement);
+        if (r >= 0)
+                *ret = (usec_t)sqlite3_column_int64(statement, 0);
+        return r;
+}
+
+int store_list_marks(Store *s, const char *job,
+                     int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_LIST_MARKS];
+        int r;
+
+        bind_text(statement, 1, strempty(job));
+        if (job)
+                bind_text(statement, 2, job);
+        else /* in SQLite's order a blob stands behind every text */
+                (void)sqlite3_bind_zeroblob(statement, 2, 0);
+        while ((r = store_step_row(s, statement)) >= 0) {
+                r = visit(column_text(statement, 0), column_text(statement, 1),
+                          (usec_t)sqlite3_column_int64(statement, 2), userdata);
+                if (r != 0)
+                        return r;
+        }
+        return r == -ENOENT ? 0 : r;
+}
+
+/* --- job states --- */
+
+static int forget_job_state(Store *s, const char *job) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_FORGET_STATE];
+
+        bind_text(statement, 1, job);
+        return store_step_done(s, statement);
+}
+
+int store_set_job_state(Store *s, const char *job, const LedgerJobState *state) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_SET_STATE];
+
+        if (!state->paused && state->pause_until == 0 && state->skip == 0)
+                return forget_job_state(s, job);
+        bind_text(statement, 1, job);
+        (void)sqlite3_bind_int(statement, 2, state->paused);
+        (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)state->pause_until);
+        (void)sqlite3_bind_int64(statement, 4, state->skip);
+        return store_step_done(s, statement);
+}
+
+static void load_job_state(sqlite3_stmt *statement, LedgerJobState *ret) {
+        *ret = (LedgerJobState){
+                .paused = sqlite3_column_int(statement, 0) != 0,
+                .pause_until = (usec_t)sqlite3_column_int64(statement, 1),
+                .skip = (unsigned)sqlite3_column_int64(statement, 2),
+        };
+}
+
+int store_get_job_state(Store *s, const char *job, LedgerJobState *ret) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_GET_STATE];
+        int r;
+
+        bind_text(statement, 1, job);
+        r = store_step_row(s, statement);
+        if (r >= 0)
+                load_job_state(statement, ret);
+        return r;
+}
+
+int store_list_job_states(Store *s, int (*visit)(const char *job, const LedgerJobState *state, void *userdata),
+                          void *userdata) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_LIST_STATES];
+        int r;
+
+        while ((r = store_step_row(s, statement)) >= 0) {
+                LedgerJobState state;
+
+                load_job_state(statement, &state);
+                r = visit(column_text(statement, 3), &state, userdata);
+                if (r != 0)
+                        return r;
+        }
+        return r == -ENOENT ? 0 : r;
+}
+
+/* --- meta --- */
+
+int store_set_meta(Store *s, const char *key, const char *value) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_SET_META];
+
+        bind_text(statement, 1, key);
+        bind_text(statement, 2, value);
+        return store_step_done(s, statement);
+}
+
+int store_get_meta(Store *s, const char *key, char **ret) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_GET_META];
+        int r;
+
+        bind_text(statement, 1, key);
+        r = store_step_row(s, statement);
+        if (r < 0)
+                return r;
+        *ret = strdup(strempty(column_text(statement, 0)));
+        return *ret ? 0 : -ENOMEM;
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The connection to the database: how it is opened, what is prepared, what SQLite's results mean.
+ *
+ * The write-ahead log with synchronous=NORMAL: a commit is a write without a wait for the disk, a power cut takes
+ * whole transactions from the end. The lock is exclusive from the first read to the end, which spares the shared
+ * memory file (a mapping that a full disk turns into SIGBUS) and every lock call; there is no other reader to wait
+ * for, since everybody asks over D-Bus. Log pages are moved to the database by store_checkpoint(), when nothing else
+ * is to be done, and not in the commit that is waited for before a run starts. */
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "ledger/schema.h"
+#include "ledger/store-internal.h"
+#include "util/log.h"
+
+#define PAGES_MAX        "1048576" /* of 4 KiB: 4 GiB, past which the disk counts as full */
+#define CHECK_RUNS_PAGES 8192      /* above 32 MiB the runs are not read through at start */
+#define CHECK_PERIOD_OPS 1000      /* SQLite instructions between two looks at the clock */
+#define ROW_BYTES_MAX    (1 << 20)
+
+static const char *const statement_sql[_STATEMENT_MAX] = {
+        [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+        [STATEMENT_COMMIT] = "COMMIT",
+        [STATEMENT_ROLLBACK] = "ROLLBACK",
+
+        [STATEMENT_LAST_ID] = "SELECT max(id) FROM runs",
+        [STATEMENT_COUNT_UNFINISHED] =
+                "SELECT count(*) FROM runs INDEXED BY runs_unfinished WHERE state <> 'done' AND job = ?1",
+        [STATEMENT_NTH_NEWEST] =
+                "SELECT id FROM runs INDEXED BY runs_by_job WHERE job = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2",
+        [STATEMENT_OLDEST] =
+                "SELECT id, state = 'done', ended FROM runs INDEXED BY runs_by_job WHERE job = ?1 ORDER BY id",
+        [STATEMENT_DELETE_RUN] = "DELETE FROM runs WHERE id = ?1",
+        [STATEMENT_NEXT_JOB] = "SELECT job FROM runs INDEXED BY runs_by_job WHERE job > ?1 ORDER BY job LIMIT 1",
+
+        [STATEMENT_SET_MARK] = "INSERT INTO marks (job, key, usec) VALUES (?1, ?2, ?3)"
+                               " ON CONFLICT (job, key) DO UPDATE SET usec = excluded.usec",
+        [STATEMENT_FORGET_MARK] = "DELETE FROM marks WHERE job = ?1 AND key = ?2",
+        [STATEMENT_GET_MARK] = "SELECT usec FROM marks WHERE job = ?1 AND key = ?2",
+        [STATEMENT_LIST_MARKS] = "SELECT job, key, usec FROM marks WHERE job >= ?1 AND job <= ?2",
+        [STATEMENT_SET_STATE] =
+                "INSERT INTO job_state (job, paused, pause_until, skip) VALUES (?1, ?2, ?3, ?4)"
+                " ON CONFLICT (job) DO UPDATE"
+                " SET paused = excluded.paused, pause_until = excluded.pause_until, skip = excluded.skip",
+        [STATEMENT_FORGET_STATE] = "DELETE FROM job_state WHERE job = ?1",
+        [STATEMENT_GET_STATE] = "SELECT paused, pause_until, skip FROM job_state WHERE job = ?1",
+        [STATEMENT_LIST_STATES] = "SELECT paused, pause_until, skip, job FROM job_state",
+        [STATEMENT_SET_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2)"
+                               " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [STATEMENT_GET_META] = "SELECT value FROM meta WHERE key = ?1",
+};
+
+/* --- results --- */
+
+/* What the system said, where SQLite only says that opening, reading or writing failed. */
+static int system_errno(sqlite3 *db) {
+        int e = db ? sqlite3_system_errno(db) : 0;
+
+        return e > 0 ? -e : -EIO;
+}
+
+int sqlite_to_errno(sqlite3 *db, int code) {
+        switch (code & 0xff) {
+        case SQLITE_OK:
+        case SQLITE_ROW:
+        case SQLITE_DONE:
+                return 0;
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+                return -EBADMSG;
+        case SQLITE_FULL:
+                return -ENOSPC;
+        case SQLITE_READONLY:
+                return -EROFS;
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+                return -EBUSY;
+        case SQLITE_NOMEM:
+                return -ENOMEM;
+        case SQLITE_PERM:
+        case SQLITE_AUTH:
+                return -EACCES;
+        case SQLITE_INTERRUPT:
+                return -EINTR;
+        case SQLITE_CANTOPEN:
+        case SQLITE_IOERR:
+                return system_errno(db);
+        default:
+                return -EIO;
+        }
+}
+
+static int store_error(Store *s, int code) {
+        int r = sqlite_to_errno(s->db, code);
+
+        if (r < 0)
+                log_debug("SQLite says %d: %s", code, sqlite3_errmsg(s->db));
+        return r;
+}
+
+int sqlite_exec(sqlite3 *db, const char *sql) {
+        int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+
+        if (code != SQLITE_OK)
+                log_debug("SQLite says %d: %s", code, sqlite3_errmsg(db));
+        return sqlite_to_errno(db, code);
+}
+
+int store_step_row(Store *s, sqlite3_stmt *statement) {
+        int code = sqlite3_step(statement);
+
+        if (code == SQLITE_ROW)
+                return 0;
+        return code == SQLITE_DONE ? -ENOENT : store_error(s, code);
+}
+
+int store_step_done(Store *s, sqlite3_stmt *statement) {
+        return store_error(s, sqlite3_step(statement));
+}
+
+/* --- transactions --- */
+
+static int store_run_statement(Store *s, Statement i) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[i];
+
+        return store_step_done(s, statement);
+}
+
+int store_begin(Store *s) {
+        return store_run_statement(s, STATEMENT_BEGIN);
+}
+
+int store_commit(Store *s) {
+        return store_run_statement(s, STATEMENT_COMMIT);
+}
+
+void store_rollback(Store *s) {
+        if (!sqlite3_get_autocommit(s->db))
+                (void)store_run_statement(s, STATEMENT_ROLLBACK);
+}
+
+static int on_wal(void *userdata, sqlite3 *db, const char *name, int n_pages) {
+        Store *s = userdata;
+
+        s->n_wal_pages = (unsigned)n_pages;
+        return SQLITE_OK;
+}
+
+unsigned store_n_wal_pages(const Store *s) {
+        return s->n_wal_pages;
+}
+
+int store_checkpoint(Store *s) {
+        int n_pages = 0, n_moved = 0;
+        int code;
+
+        code = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &n_pages, &n_moved);
+        if (code != SQLITE_OK)
+                return store_error(s, code);
+        s->n_wal_pages = (unsigned)MAX(n_pages - n_moved, 0);
+        return 0;
+}
+
+/* --- opening --- */
+
+/* SQLite would make it readable for all; the log file takes the mode of the database. */
+static int make_file(const char *path) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
+
+        if (fd < 0)
+                return errno == EEXIST ? 0 : -errno;
+        (void)close(fd);
+        return 0;
+}
+
+static int connect_file(sqlite3 **ret, const char *path) {
+        int code, r;
+
+        code = sqlite3_open_v2(path, ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+        if (code != SQLITE_OK)
+                return sqlite_to_errno(*ret, code);
+        /* Until it is known to be ours, closing it must not write to it either. */
+        (void)sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        (void)sqlite3_db_config(*ret, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        (void)sqlite3_db_config(*ret, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+        (void)sqlite3_limit(*ret, SQLITE_LIMIT_LENGTH, ROW_BYTES_MAX);
+        (void)sqlite3_busy_timeout(*ret, 0);
+        r = sqlite_exec(*ret, "PRAGMA locking_mode = EXCLUSIVE");
+        if (r < 0)
+                return r;
+        /* Opened for reading when it may not be written. */
+        if (sqlite3_db_readonly(*ret, "main") != 0)
+                return -EROFS;
+        return schema_check(*ret);
+}
+
+/* Ours now: from here on it may be written. */
+static int set_up(Store *s) {
+        int r;
+
+        r = sqlite_exec(s->db, "PRAGMA journal_mode = WAL;"
+                               "PRAGMA synchronous = NORMAL;"
+                               "PRAGMA wal_autocheckpoint = 0;"
+                               "PRAGMA journal_size_limit = 8388608;"
+                               "PRAGMA max_page_count = " PAGES_MAX ";"
+                               "PRAGMA secure_delete = OFF;"
+                               "PRAGMA temp_store = MEMORY;"
+                               "PRAGMA mmap_size = 0");
+        if (r < 0)
+                return r;
+        (void)sqlite3_wal_hook(s->db, on_wal, s);
+        return schema_migrate(s->db);
+}
+
+static int prepare_one(Store *s, Statement i) {
+        _cleanup_free_ char *built = statement_sql[i] ? NULL : run_statement_sql(i);
+        const char *sql = statement_sql[i] ?: built;
+        int code;
+
+        if (!sql)
+                return -ENOMEM;
+        code = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
+        if (code == SQLITE_OK)
+                return 0;
+        /* A table or a column is not there: this version of the schema has it, so the file is broken. */
+        return (code & 0xff) == SQLITE_ERROR ? -EBADMSG : store_error(s, code);
+}
+
+static void store_closep(Store **s) {
+        if (*s)
+                *s = store_close(*s, /* is_damaged= */ true);
+}
+
+int store_open(Store **ret, const char *path, sd_id128_t boot) {
+        _cleanup_(store_closep) Store *s = calloc(1, sizeof(*s));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        (void)sd_id128_to_string(boot, s->boot);
+        r = make_file(path);
+        if (r >= 0)
+                r = connect_file(&s->db, path);
+        if (r >= 0)
+                r = set_up(s);
+        for (Statement i = 0; r >= 0 && i < _STATEMENT_MAX; i++)
+                r = prepare_one(s, i);
+        if (r < 0)
+                return r;
+        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+Store *store_close(Store *s, bool is_damaged) {
+        if (!s)
+                return NULL;
+        if (s->db && is_damaged)
+                (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        for (Statement i = 0; i < _STATEMENT_MAX; i++)
+                (void)sqlite3_finalize(s->statements[i]);
+        (void)sqlite3_close(s->db);
+        return mfree(s);
+}
+
+/* --- looking for damage --- */
+
+static int is_late(void *userdata) {
+        const usec_t *deadline_monotonic = userdata;
+
+        return now_clock(CLOCK_MONOTONIC) > *deadline_monotonic;
+}
+
+/* A page that could not be read is found as if it were damage; the code says what it was. Where none is told ("failed
+ * to get page"), the doubt is the file's: real damage is met again when the page is used. */
+static int judge_finding(const char *finding) {
+        const char *unread = strstr(finding, "unable to get the page. error code=");
+        int code;
+
+        if (!unread)
+                return strstr(finding, "failed to get page") ? 0 : -EBADMSG;
+        code = atoi(strchr(unread, '=') + 1);
+        return sqlite_to_errno(NULL, code);
+}
+
+static int on_check_row(void *userdata, int n, char **values, char **names) {
+        int *result = userdata; /* what could not be read explains the rest */
+
+        if (*result != 0 && *result != -EBADMSG)
+                return 0;
+        if (n == 0 || !values[0] || streq(values[0], "ok"))
+                return 0;
+        log_debug("SQLite finds: %s", values[0]);
+        *result = judge_finding(values[0]);
+        return 0;
+}
+
+static int check_table(Store *s, const char *pragma) {
+        int code, result = 0;
+
+        code = sqlite3_exec(s->db, pragma, on_check_row, &result, NULL);
+        if (code == SQLITE_INTERRUPT)
+                return -EINTR;
+        return code != SQLITE_OK ? store_error(s, code) : result;
+}
+
+static bool has_few_pages(Store *s) {
+        sqlite3_stmt *statement = NULL;
+        bool few = false;
+
+        if (sqlite3_prepare_v2(s->db, "PRAGMA page_count", -1, &statement, NULL) == SQLITE_OK &&
+            sqlite3_step(statement) == SQLITE_ROW)
+                few = sqlite3_column_int(statement, 0) <= CHECK_RUNS_PAGES;
+        (void)sqlite3_finalize(statement);
+        return few;
+}
+
+/* What must be right comes first, and is small. SQLite reads through a tree without looking at the clock, so a big
+ * table of runs is left to the moment when something trips over its damage. */
+int store_check(Store *s, usec_t limit) {
+        static const char *const pragmas[] = {
+                "PRAGMA quick_check('meta')",
+                "PRAGMA quick_check('job_state')",
+                "PRAGMA quick_check('marks')",
+                "PRAGMA quick_check('runs')",
+        };
+        usec_t deadline_monotonic = usec_add(now_clock(CLOCK_MONOTONIC), limit);
+        size_t n = has_few_pages(s) ? ELEMENTSOF(pragmas) : ELEMENTSOF(pragmas) - 1;
+        int r = 0;
+
+        sqlite3_progress_handler(s->db, CHECK_PERIOD_OPS, is_late, &deadline_monotonic);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = check_table(s, pragmas[i]);
+        sqlite3_progress_handler(s->db, 0, NULL, NULL);
+        return r == -EINTR ? 0 : r;
+}

@@ -1,0 +1,77 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The database behind the ledger. What is said here about errors holds for all its functions:
+ *
+ * -EBADMSG: the file is damaged or is no database; -ENOSPC, -EDQUOT, -EROFS, -EACCES, -EIO, …: it cannot be read or
+ * written now; -EBUSY: another program has it locked; -ENOMEM. None of them leaves anything half done: what goes wrong
+ * in a transaction is followed by store_rollback(). */
+
+#include <systemd/sd-id128.h>
+
+#include "ledger/ledger.h"
+
+typedef struct Store Store;
+
+/* Opens path, or makes it, brings it to this version of the schema and keeps it locked. boot: id of the running boot.
+ * Also -EPROTONOSUPPORT: a newer vaktd made it, and -EMEDIUMTYPE: another program did; the file is not touched then.
+ */
+int store_open(Store **ret, const char *path, sd_id128_t boot);
+
+/* Looks for damage, for about limit µs at most: -EBADMSG. */
+int store_check(Store *s, usec_t limit);
+
+/* is_damaged: leave the files as they are, for whoever looks into them. */
+Store *store_close(Store *s, bool is_damaged);
+
+int store_begin(Store *s);
+int store_commit(Store *s);
+void store_rollback(Store *s);
+
+/* Pages that were committed and stand in the write-ahead log only; store_checkpoint() moves them and waits for the
+ * disk. */
+unsigned store_n_wal_pages(const Store *s);
+int store_checkpoint(Store *s);
+
+/* --- runs --- */
+
+int store_put_run(Store *s, const RunRecord *record);
+int store_get_run(Store *s, uint64_t id, RunRecord *ret); /* the caller's, for run_record_done(); -ENOENT */
+int store_get_next_id(Store *s, uint64_t *ret);           /* above all there are */
+
+typedef int (*StoreRunFunc)(const RunRecord *r, bool this_boot, void *userdata);
+
+/* As ledger_query(), but the filter's limit is for the visits to see to. ret_next is 0 or where the look was cut off.
+ * A visit that returns nonzero ends the walk; its value is returned. */
+int store_query_runs(Store *s, const LedgerFilter *filter, StoreRunFunc visit, void *userdata, uint64_t *ret_next);
+bool store_filter_matches(const LedgerFilter *filter, const RunRecord *r) _pure_;
+
+/* Visits the unfinished run with the lowest id above after. -ENOENT: there is none. */
+int store_next_unfinished(Store *s, uint64_t after, StoreRunFunc visit, void *userdata);
+
+/* --- retention --- */
+
+/* Deletes, oldest first, finished runs of job beyond the newest keep or that ended before, at most max of them.
+ * Returns how many. */
+int store_prune_job(Store *s, const char *job, unsigned keep, usec_t before, unsigned max);
+/* The first job with runs in the order of names behind after, for free(). -ENOENT: there is none. */
+int store_next_job(Store *s, const char *after, char **ret);
+
+/* --- marks, job states, meta --- */
+
+int store_set_mark(Store *s, const char *job, const char *key, usec_t usec);
+int store_forget_mark(Store *s, const char *job, const char *key);
+int store_get_mark(Store *s, const char *job, const char *key, usec_t *ret); /* -ENOENT */
+int store_list_marks(Store *s, const char *job,
+                     int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata);
+
+int store_set_job_state(Store *s, const char *job, const LedgerJobState *state); /* all zero: forgets it */
+int store_get_job_state(Store *s, const char *job, LedgerJobState *ret);         /* -ENOENT */
+int store_list_job_states(Store *s, int (*visit)(const char *job, const LedgerJobState *state, void *userdata),
+                          void *userdata);
+
+#define STORE_META_NEXT_RUN "next-run" /* an id that was not given out, nor any above */
+#define STORE_META_BOOT     "boot"     /* the last boot seen */
+
+int store_set_meta(Store *s, const char *key, const char *value);
+int store_get_meta(Store *s, const char *key, char **ret); /* -ENOENT */

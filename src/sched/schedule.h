@@ -1,0 +1,98 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The timers of all jobs as a machine that is told the time: no clock is read here and nothing waits, so that a test
+ * lives through years in a second. timers.c runs it on the event loop.
+ *
+ * Every trigger has a mark: the moment up to which all of its occurrences are dealt with. What is planned follows from
+ * the mark alone, so a daemon that was down, a machine that slept, a job that was paused and a clock that was set are
+ * one case: what lies between the mark and now is due, or was missed, and CatchUp= decides. DESIGN section 5. */
+
+#include "job/job-table.h"
+
+#define SCHEDULE_LATE_USEC (60 * USEC_PER_SEC) /* an occurrence that is late by more was missed */
+#define SCHEDULE_FUTURE_USEC \
+        (25 * USEC_PER_HOUR) /* a mark further ahead than this comes from a clock that was wrong */
+
+/* Both clocks, read at once. µs. */
+typedef struct Instant {
+        usec_t realtime;
+        usec_t boottime;
+} Instant;
+
+typedef enum ScheduleClock {
+        SCHEDULE_REALTIME,
+        SCHEDULE_BOOTTIME,
+        SCHEDULE_REALTIME_ALARM, /* WakeSystem= */
+        SCHEDULE_BOOTTIME_ALARM,
+        _SCHEDULE_CLOCK_MAX,
+} ScheduleClock;
+
+typedef enum OccurrenceKind {
+        OCCURRENCE_DUE,      /* to be run, in time */
+        OCCURRENCE_CATCH_UP, /* to be run, late */
+        OCCURRENCE_MISSED,   /* to be recorded: n of them, the last at scheduled */
+} OccurrenceKind;
+
+/* Times are µs of CLOCK_REALTIME. */
+typedef struct Occurrence {
+        OccurrenceKind kind;
+        uint32_t trigger;
+        usec_t scheduled;
+        usec_t since;    /* missed: the first one that is known */
+        uint64_t n;      /* missed: how many; else 1 */
+        bool n_is_exact; /* missed: not more than n */
+} Occurrence;
+
+typedef struct ScheduleOps {
+        /* An occurrence is dealt with by this call; its mark is set right after it. Jobs must not be added, changed or
+         * removed meanwhile. */
+        void (*occurred)(void *userdata, Job *job, const Occurrence *o);
+        /* What is remembered of a trigger; USEC_INFINITY = nothing. */
+        usec_t (*get_mark)(void *userdata, const Job *job, const char *key);
+        void (*set_mark)(void *userdata, const Job *job, const char *key, usec_t realtime);
+        void *userdata;
+} ScheduleOps;
+
+typedef struct Schedule Schedule;
+
+/* seed: of the machine, for random delays. boot: a word that is another one after each boot, for OnBootSec=. */
+int schedule_new(Schedule **ret, const ScheduleOps *ops, uint64_t seed, const char *boot);
+Schedule *schedule_free(Schedule *s); /* all jobs must be out of it */
+DEFINE_CLEANUP(Schedule, schedule_free)
+
+/* Catch-up runs after a start, a resume or a clock step are spread over so many µs. */
+void schedule_set_ramp(Schedule *s, usec_t ramp);
+
+/* OnStartupSec= counts from now. Jobs that are set before schedule_started() are those that were there all along: what
+ * they missed counts. One that is set for the first time later starts afresh. */
+void schedule_start(Schedule *s, Instant now);
+void schedule_started(Schedule *s);
+
+/* Plans a job by its definition and state, which may have changed: a trigger that it had before keeps its mark, a new
+ * one starts at now, nothing occurs by the change itself. Sets job->timers and job->next. -ENOMEM. */
+int schedule_set_job(Schedule *s, Job *job, Instant now);
+void schedule_remove_job(Schedule *s, Job *job);
+
+/* A pause of the job is over: what it missed meanwhile was missed. */
+void schedule_resume_job(Schedule *s, Job *job, Instant now);
+
+/* A run was started that no trigger of the job asked for; a run has ended. For IntervalFrom=. */
+void schedule_job_started(Schedule *s, Job *job, Instant now);
+void schedule_job_ended(Schedule *s, Job *job, bool success, Instant now);
+
+/* A clock was set or the rules of a zone have changed: plans a job anew from its marks. */
+void schedule_replan_job(Schedule *s, Job *job, Instant now);
+
+/* When schedule_elapse() is to be called next for a clock: not before *ret_at, not after *ret_latest, µs of that
+ * clock. False: not at all. */
+bool schedule_next(const Schedule *s, ScheduleClock clock, usec_t *ret_at, usec_t *ret_latest);
+
+/* Deals with at most max triggers that are due. Returns how many it were. */
+unsigned schedule_elapse(Schedule *s, Instant now, unsigned max);
+
+/* The next n elapses of a job as planned, realtime µs in order, random delays included. Returns how many there are. */
+size_t schedule_preview(const Schedule *s, const Job *job, Instant now, usec_t *ret, size_t n);
+
+/* The job whose window ends first on the clock that people read; NULL when none. */
+const Job *schedule_first_job(const Schedule *s);

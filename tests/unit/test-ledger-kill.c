@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The kill at every write. A small daemon's life (runs and marks turn by turn, pruning, moving the log, an orderly
+ * end) is run under strace, which kills it before its Nth call of one kind, for N = 1, 2, 3, … until it survives, in
+ * one and the same folder. It tells of every id that it was given, and of every turn that was committed. After each
+ * death the ledger must be whole, hold every committed turn, hold no half turn, and give out no id again. */
+
+#include "test-ledger.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "ledger/ledger-internal.h"
+
+#define TURNS 4
+
+typedef struct Word {
+        enum { GIVEN, COMMITTED, ENDED } what;
+        uint64_t id;
+} Word;
+
+/* --- the daemon --- */
+
+static const int tell_fd = STDIN_FILENO;
+static char program[PATH_MAX]; /* this one */
+
+static void tell(int what, uint64_t id) {
+        Word w = { .what = what, .id = id };
+
+        if (send(tell_fd, &w, sizeof(w), MSG_NOSIGNAL) != sizeof(w))
+                _exit(3);
+}
+
+/* The history of "kept" is what the test looks at; "pruned" is there to be deleted. */
+static void keep_all_of_kept(const char *job, unsigned *keep, usec_t *keep_usec, void *userdata) {
+        if (streq(job, "kept"))
+                *keep = LEDGER_KEEP_ALL;
+}
+
+static bool may_fail;
+
+static void commit(Ledger *l) {
+        if (ledger_commit(l) < 0 && !may_fail)
+                _exit(4);
+}
+
+/* An occurrence: its mark and its run, then the run's end in a turn of its own. */
+static void live_a_turn(Ledger *l) {
+        RunRecord r = { .job = (char *)"kept", .state = RUN_QUEUED, .scheduled = l->ids.next };
+        RunRecord pruned = { .job = (char *)"pruned", .state = RUN_DONE };
+
+        if (ledger_add(l, &r) < 0 || ledger_set_mark(l, "kept", "k", r.scheduled) < 0)
+                _exit(5);
+        tell(GIVEN, r.id);
+        commit(l);
+        tell(COMMITTED, r.id);
+        r.state = RUN_DONE;
+        r.result = RUN_RESULT_SUCCESS;
+        if (ledger_update(l, &r) < 0 || ledger_add(l, &pruned) < 0)
+                _exit(5);
+        tell(GIVEN, pruned.id);
+        commit(l);
+        tell(ENDED, r.id);
+        l->checkpoint_pages = 1;
+        while (ledger_upkeep(l, 1, 1))
+                ;
+}
+
+static int live(const char *state_dir) {
+        Ledger *l;
+
+        if (ledger_open(&l, NULL, state_dir, NULL) < 0)
+                return 6;
+        ledger_set_retention(l, 2, USEC_INFINITY, keep_all_of_kept, NULL);
+        for (unsigned i = 0; i < TURNS; i++)
+                live_a_turn(l);
+        ledger_close(l);
+        return 0;
+}
+
+/* --- what it told --- */
+
+typedef struct Told {
+        uint64_t last_given;
+        uint64_t committed[TURNS * 400], ended[TURNS * 400];
+        size_t n_committed, n_ended;
+} Told;
+
+static void hear(Told *t, const Word *w) {
+        switch (w->what) {
+        case GIVEN:
+                if (w->id <= t->last_given)
+                        fail_msg("id %" PRIu64 " was given out after %" PRIu64, w->id, t->last_given);
+                t->last_given = w->id;
+                return;
+        case COMMITTED:
+                assert_true(t->n_committed < ELEMENTSOF(t->committed));
+                t->committed[t->n_committed++] = w->id;
+                return;
+        case ENDED:
+                t->ended[t->n_ended++] = w->id;
+                return;
+        }
+}
+
+/* mode: "live" or "suffer". True when it came to its end alive. */
+static bool run_daemon(const char *mode, const char *call, unsigned n, Told *t) {
+        const char *fault = streq(mode, "live") ? "signal=KILL" : "error=EIO";
+        char trace[64], inject[96];
+        int fds[2], status;
+        Word w;
+        pid_t pid;
+
+        (void)snprintf(trace, sizeof(trace), "trace=%s", call);
+        (void)snprintf(inject, sizeof(inject), "inject=%s:%s:when=%u", call, fault, n);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+        pid = fork();
+        if (pid == 0) {
+                (void)dup2(fds[1], tell_fd);
+                /* What is traced cannot be looked through for leaks as well. */
+                (void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+                (void)execlp("strace", "strace", "-f", "-qq", "-o", in_folder("trace"), "-e", trace, "-e", inject,
+                             program, mode, folder, NULL);
+                _exit(127);
+        }
+        close(fds[1]);
+        while (recv(fds[0], &w, sizeof(w), 0) == sizeof(w))
+                hear(t, &w);
+        close(fds[0]);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+                return true; /* the loader of the program was hit, not the program */
+        if (WIFEXITED(status) && WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 128 + SIGKILL)
+                fail_msg("%s %u: it ended with %d", call, n, WEXITSTATUS(status));
+        return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* --- what is left --- */
+
+static void check_runs(Ledger *l, const Told *t, const char *call, unsigned n) {
+        for (size_t i = 0; i < t->n_committed; i++)
+                if (!ledger_get(l, t->committed[i]))
+                        fail_msg("%s %u: run %" PRIu64 " was committed and is lost", call, n, t->committed[i]);
+        for (size_t i = 0; i < t->n_ended; i++)
+                if (ledger_get(l, t->ended[i])->state != RUN_DONE)
+                        fail_msg("%s %u: the end of run %" PRIu64 " is lost", call, n, t->ended[i]);
+}
+
+/* The newest run of the job and the mark of its trigger are of the same turn. */
+static void check_mark(Ledger *l, const char *call, unsigned n) {
+        usec_t mark = 0;
+        Seen s = { .stop_at = 1 };
+
+        (void)ledger_get_mark(l, "kept", "k", &mark);
+        (void)ledger_list(l, "kept", 0, 1, see, &s);
+        if (mark != (s.n > 0 ? ledger_get(l, s.ids[0])->scheduled : 0))
+                fail_msg("%s %u: a mark without its run, or a run without its mark", call, n);
+}
+
+static void check_ledger(Told *t, const char *call, unsigned n) {
+        Ledger *l = open_ledger(NULL);
+
+        if (!is_ok(l) || l->n_replaced > 0 || store_check(l->store, USEC_PER_MINUTE) < 0)
+                fail_msg("%s %u: the database is damaged", call, n);
+        check_runs(l, t, call, n);
+        check_mark(l, call, n);
+        hear(t, &(Word){ GIVEN, add(l, "checked") });
+        ledger_close(l);
+}
+
+static bool has_strace(void) {
+        return system("strace -o /dev/null true 2>/dev/null") == 0;
+}
+
+static void test_kill_at_every(void **state) {
+        const char *call = *state;
+        Told *t = calloc(1, sizeof(*t));
+        unsigned n = 0;
+
+        if (!has_strace()) {
+                print_message("# strace is not here, or may not trace\n");
+                free(t);
+                skip();
+        }
+        while (!run_daemon("live", call, ++n, t))
+                if (n % 2 == 0) /* else the next one finds it as it is, and dies over that */
+                        check_ledger(t, call, n);
+        check_ledger(t, call, n);
+        print_message("# %s: killed at %u of them, %zu turns were committed\n", call, n - 1, t->n_committed);
+        free(t);
+}
+
+/* Whether there were as many calls as that. */
+static bool was_hit(void) {
+        _cleanup_free_ char *line = NULL;
+        FILE *f = fopen(in_folder("trace"), "re");
+        bool hit = false;
+        size_t n = 0;
+
+        assert_non_null(f);
+        while (!hit && getline(&line, &n, f) >= 0)
+                hit = strstr(line, "(INJECTED)");
+        (void)fclose(f);
+        return hit;
+}
+
+static void test_error_at_every(void **state) {
+        const char *call = *state;
+        Told *t = calloc(1, sizeof(*t));
+        unsigned n = 0;
+
+        if (!has_strace()) {
+                print_message("# strace is not here, or may not trace\n");
+                free(t);
+                skip();
+        }
+        do {
+                assert_true(run_daemon("suffer", call, ++n, t));
+                if (n % 2 == 0)
+                        check_ledger(t, call, n);
+        } while (was_hit());
+        check_ledger(t, call, n);
+        print_message("# %s: failed at %u of them\n", call, n - 1);
+        free(t);
+}
+
+/* strace counts each kind of call by itself. */
+#define kill_test(call) \
+        { "kill at every " call, test_kill_at_every, make_folder, remove_folder, (void *)call }
+#define error_test(call) \
+        { "error at every " call, test_error_at_every, make_folder, remove_folder, (void *)call }
+
+int main(int argc, char *argv[]) {
+        const struct CMUnitTest tests[] = {
+                kill_test("pwrite64"),  kill_test("write"),      kill_test("fdatasync"), kill_test("fsync"),
+                kill_test("renameat"),  kill_test("unlink"),     kill_test("ftruncate"), kill_test("openat"),
+                error_test("pwrite64"), error_test("fdatasync"), error_test("pread64"),  error_test("ftruncate"),
+        };
+
+        if (argc == 3) {
+                may_fail = streq(argv[1], "suffer");
+                log_open(LOG_TARGET_NULL);
+                return live(argv[2]);
+        }
+        if (readlink("/proc/self/exe", program, sizeof(program) - 1) < 0)
+                return EXIT_FAILURE;
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

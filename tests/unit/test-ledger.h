@@ -1,0 +1,103 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the tests of the ledger share: a folder of their own, runs, and a look at what is listed. */
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "ledger/ledger.h"
+#include "util/log.h"
+
+static char folder[] = "/tmp/vakt-test-ledger-XXXXXX";
+
+static inline int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        return remove(path);
+}
+
+/* Nothing survives from one test to the next. */
+static inline int make_folder(void **state) {
+        (void)strcpy(folder + strlen(folder) - 6, "XXXXXX");
+        return mkdtemp(folder) ? 0 : -1;
+}
+
+static inline int remove_folder(void **state) {
+        log_open(LOG_TARGET_STDERR);
+        return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+#define ledger_test(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+
+static inline const char *in_folder(const char *name) {
+        static char path[256];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        return path;
+}
+
+static inline Ledger *open_ledger(sd_event *event) {
+        Ledger *l = NULL;
+
+        assert_int_equal(ledger_open(&l, event, folder, NULL), 0);
+        return l;
+}
+
+static inline bool is_ok(Ledger *l) {
+        const char *sentence;
+        bool ok = ledger_state(l, &sentence) == LEDGER_OK;
+
+        assert_true(ok == !sentence);
+        return ok;
+}
+
+static inline uint64_t add(Ledger *l, const char *job) {
+        RunRecord r = { .job = (char *)job, .state = RUN_QUEUED };
+
+        assert_int_equal(ledger_add(l, &r), 0);
+        return r.id;
+}
+
+static inline uint64_t add_done(Ledger *l, const char *job, RunResult result, usec_t when) {
+        RunRecord r = {
+                .job = (char *)job,
+                .state = RUN_DONE,
+                .result = result,
+                .requested = when,
+                .ended = when,
+        };
+
+        assert_int_equal(ledger_add(l, &r), 0);
+        return r.id;
+}
+
+typedef struct Seen {
+        uint64_t ids[64];
+        size_t n;
+        size_t stop_at; /* 0 = when the array is full */
+} Seen;
+
+static inline int see(const RunRecord *r, void *userdata) {
+        Seen *s = userdata;
+
+        s->ids[s->n++] = r->id;
+        return s->n == (s->stop_at ?: ELEMENTSOF(s->ids));
+}
+
+static inline int count(const RunRecord *r, void *userdata) {
+        ++*(size_t *)userdata;
+        return 0;
+}
+
+static inline size_t count_runs(Ledger *l, const char *job) {
+        size_t n = 0;
+
+        assert_int_equal(ledger_list(l, job, 0, UINT32_MAX, count, &n), 0);
+        return n;
+}

@@ -1,0 +1,692 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The timers of a year in a second, on a clock that the test turns: every occurrence is run, or missed and said so,
+ * exactly once, whatever happens to the daemon, the machine and its clock meanwhile.
+ *
+ * VAKT_SEED=N repeats a run. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "sched/plan.h"
+#include "sched/schedule.h"
+
+#define JANUARY_2026 (UINT64_C(1767225600) * USEC_PER_SEC)
+#ifdef __SANITIZE_ADDRESS__
+#define JOBS_MAX 100 /* of a year; each costs ten times as much then */
+#else
+#define JOBS_MAX 1000
+#endif
+
+typedef struct World World;
+
+/* What was said about one trigger; each job of these tests has one. */
+typedef struct Account {
+        usec_t mark, first_mark;
+        char key[256];
+        uint64_t n_due, n_catch_up, n_missed;
+        usec_t last; /* the last occurrence that was spoken of */
+        bool is_exact;
+} Account;
+
+struct World {
+        Instant now;
+        Schedule *schedule;
+        Job *jobs[JOBS_MAX];
+        Account accounts[JOBS_MAX];
+        size_t n_jobs;
+        ZoneCache *zones;
+        usec_t ramp;
+        unsigned n_boots;
+};
+
+static World w;
+
+static Account *account_of(const Job *job) {
+        return &w.accounts[strtoul(job->name + 3, NULL, 10)];
+}
+
+static void occurred(void *userdata, Job *job, const Occurrence *o) {
+        Account *a = account_of(job);
+
+        assert_true(o->scheduled <= w.now.realtime);
+        /* A span after something goes by a clock that nobody sets; on the wall clock it may seem to go back. */
+        if (o->scheduled <= a->last && a->last > 0 && plan_is_wall(&job->def->timer, job->def->triggers))
+                fail_msg("%s: %" PRIu64 " after %" PRIu64, job->name, o->scheduled, a->last);
+        a->last = o->scheduled;
+        if (o->kind == OCCURRENCE_MISSED) {
+                a->n_missed += o->n;
+                a->is_exact = a->is_exact && o->n_is_exact;
+        } else if (o->kind == OCCURRENCE_DUE)
+                a->n_due++;
+        else
+                a->n_catch_up++;
+}
+
+static usec_t read_mark(void *userdata, const Job *job, const char *key) {
+        const Account *a = account_of(job);
+
+        return streq(a->key, key) ? a->mark : USEC_INFINITY;
+}
+
+static void write_mark(void *userdata, const Job *job, const char *key, usec_t mark) {
+        Account *a = account_of(job);
+
+        (void)snprintf(a->key, sizeof(a->key), "%s", key);
+        if (a->first_mark == 0)
+                a->first_mark = mark;
+        a->mark = mark;
+}
+
+/* --- the world --- */
+
+static void start_daemon(void) {
+        static const ScheduleOps ops = { .occurred = occurred, .get_mark = read_mark, .set_mark = write_mark };
+        char boot[16];
+
+        (void)snprintf(boot, sizeof(boot), "%u", w.n_boots);
+        assert_int_equal(schedule_new(&w.schedule, &ops, 4711, boot), 0);
+        schedule_set_ramp(w.schedule, w.ramp);
+        schedule_start(w.schedule, w.now);
+        for (size_t i = 0; i < w.n_jobs; i++)
+                assert_int_equal(schedule_set_job(w.schedule, w.jobs[i], w.now), 0);
+        schedule_started(w.schedule);
+}
+
+static void stop_daemon(void) {
+        for (size_t i = 0; i < w.n_jobs; i++)
+                schedule_remove_job(w.schedule, w.jobs[i]);
+        w.schedule = schedule_free(w.schedule);
+}
+
+static void pass(usec_t span) {
+        w.now.realtime += span;
+        w.now.boottime += span;
+}
+
+/* How long until the daemon is to be woken; the random part of a window is spent, too. */
+static usec_t until_next(unsigned *seed) {
+        usec_t best = USEC_INFINITY;
+
+        for (ScheduleClock c = 0; c < _SCHEDULE_CLOCK_MAX; c++) {
+                usec_t at, latest, now = c == SCHEDULE_REALTIME ? w.now.realtime : w.now.boottime;
+
+                if (!schedule_next(w.schedule, c, &at, &latest))
+                        continue;
+                assert_true(latest >= at);
+                at += (usec_t)rand_r(seed) % (latest - at + 1);
+                best = MIN(best, usec_sub(at, now));
+        }
+        return best;
+}
+
+static void live_until(usec_t realtime, unsigned *seed) {
+        while (w.now.realtime < realtime) {
+                usec_t left = realtime - w.now.realtime, wait = until_next(seed);
+                unsigned idle = 0;
+
+                pass(MIN(wait, left));
+                while (schedule_elapse(w.schedule, w.now, 64) > 0)
+                        assert_true(++idle < 10000);
+                if (wait == 0 && idle == 0)
+                        fail_msg("woken for nothing");
+        }
+}
+
+static Job *add_job(JobDef *def) {
+        char name[16];
+        Job *job;
+
+        (void)snprintf(name, sizeof(name), "job%zu", w.n_jobs);
+        assert_int_equal(job_new(&job, name), 0);
+        job->def = def;
+        w.accounts[w.n_jobs] = (Account){ .is_exact = true };
+        w.jobs[w.n_jobs++] = job;
+        return job;
+}
+
+static JobDef *new_def(TriggerType type, const char *expression, const char *zone) {
+        usec_t now = w.now.realtime;
+        TriggerDef *t;
+        JobDef *def;
+
+        assert_int_equal(job_def_new(&def, "x"), 0);
+        if (zone) {
+                assert_int_equal(zone_cache_get(w.zones, zone, &def->timer.zone), 0);
+                def->timer.time_zone = strdup(zone);
+        }
+        t = calloc(1, sizeof(*t));
+        def->triggers = t;
+        def->n_triggers = 1;
+        t->type = type;
+        t->expression = strdup(expression);
+        if (type == TRIGGER_CALENDAR)
+                assert_int_equal(calendar_parse(expression, w.zones, def->timer.zone, now, &t->calendar, NULL), 0);
+        else if (type == TRIGGER_CRON)
+                assert_int_equal(cron_parse(expression, def->timer.zone, &t->cron, NULL), 0);
+        else
+                t->span = strtoull(expression, NULL, 10) * USEC_PER_SEC;
+        return def;
+}
+
+static int setup(void **state) {
+        w = (World){ .now = { .realtime = JANUARY_2026, .boottime = 1000 * USEC_PER_SEC } };
+        return zone_cache_new(NULL, &w.zones);
+}
+
+static int teardown(void **state) {
+        if (w.schedule)
+                stop_daemon();
+        for (size_t i = 0; i < w.n_jobs; i++)
+                job_free(w.jobs[i]);
+        zone_cache_free(w.zones);
+        return 0;
+}
+
+/* How many occurrences there are in (from, to], by the language itself. */
+static uint64_t count_occurrences(const JobDef *def, usec_t from, usec_t to) {
+        uint64_t n = 0;
+        usec_t next;
+
+        while (plan_next(&def->timer, def->triggers, from, &next) >= 0 && next <= to) {
+                from = next;
+                n++;
+        }
+        return n;
+}
+
+static void check_accounts(void) {
+        for (size_t i = 0; i < w.n_jobs; i++) {
+                const JobDef *def = w.jobs[i]->def;
+                const Account *a = &w.accounts[i];
+                uint64_t n = a->n_due + a->n_catch_up + a->n_missed, expected;
+
+                if (!plan_is_wall(&def->timer, def->triggers) || !a->is_exact)
+                        continue;
+                expected = count_occurrences(def, a->first_mark, a->mark);
+                if (n != expected)
+                        fail_msg("%s (%s): %" PRIu64 " due, %" PRIu64 " caught up, %" PRIu64 " missed, but %" PRIu64
+                                 " occurrences",
+                                 w.jobs[i]->name, def->triggers[0].expression, a->n_due, a->n_catch_up, a->n_missed,
+                                 expected);
+        }
+}
+
+/* --- small stories --- */
+
+static Account *one_calendar(const char *expression, CatchUp catch_up) {
+        JobDef *def = new_def(TRIGGER_CALENDAR, expression, NULL);
+
+        def->timer.catch_up = catch_up;
+        (void)add_job(def);
+        return &w.accounts[w.n_jobs - 1];
+}
+
+static void test_first_start_fires_nothing(void **state) {
+        unsigned seed = 1;
+        Account *a = one_calendar("hourly", CATCH_UP_ALL);
+
+        pass(USEC_PER_MINUTE);
+        start_daemon();
+        live_until(JANUARY_2026 + 59 * USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due + a->n_catch_up + a->n_missed, 0);
+        live_until(JANUARY_2026 + 61 * USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 1);
+}
+
+static void test_down(void **state) {
+        static const struct {
+                int line;
+                CatchUp catch_up;
+                unsigned catch_up_max;
+                usec_t within;
+                uint64_t n_catch_up, n_missed;
+        } table[] = {
+                { __LINE__, CATCH_UP_NONE, 100, USEC_INFINITY, 0, 3 },
+                { __LINE__, CATCH_UP_ONCE, 100, USEC_INFINITY, 1, 2 },
+                { __LINE__, CATCH_UP_ALL, 100, USEC_INFINITY, 3, 0 },
+                { __LINE__, CATCH_UP_ALL, 2, USEC_INFINITY, 2, 1 },
+                { __LINE__, CATCH_UP_ALL, 100, 100 * USEC_PER_MINUTE, 2, 1 },
+                { __LINE__, CATCH_UP_ONCE, 100, 10 * USEC_PER_MINUTE, 0, 3 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                unsigned seed = 1;
+                Account *a;
+
+                teardown(NULL);
+                setup(NULL);
+                w.ramp = 30 * USEC_PER_SEC;
+                a = one_calendar("hourly", table[i].catch_up);
+                w.jobs[0]->def->timer.catch_up_max = table[i].catch_up_max;
+                w.jobs[0]->def->timer.catch_up_within = table[i].within;
+                start_daemon();
+                live_until(JANUARY_2026 + USEC_PER_MINUTE, &seed);
+                stop_daemon();
+                pass(3 * USEC_PER_HOUR + 20 * USEC_PER_MINUTE);
+                start_daemon();
+                assert_int_equal(a->n_catch_up + a->n_missed + a->n_due, 0); /* at its moment of the ramp */
+                live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+                if (a->n_catch_up != table[i].n_catch_up || a->n_missed != table[i].n_missed || a->n_due != 0)
+                        fail_msg("line %d: %" PRIu64 " %" PRIu64 " %" PRIu64, table[i].line, a->n_catch_up,
+                                 a->n_missed, a->n_due);
+                check_accounts();
+        }
+}
+
+/* An edit fires nothing and does not move the clock of what stayed as it was. */
+static void test_edit(void **state) {
+        unsigned seed = 1;
+        Account *a = one_calendar("*-*-* 12:00", CATCH_UP_ALL);
+        JobDef *other;
+
+        start_daemon();
+        live_until(JANUARY_2026 + 13 * USEC_PER_HOUR, &seed);
+        assert_int_equal(a->n_due, 1);
+        other = new_def(TRIGGER_CALENDAR, "*-*-* 06:00", NULL);
+        other->timer.catch_up = CATCH_UP_ALL;
+        job_def_unref(w.jobs[0]->def);
+        w.jobs[0]->def = other;
+        assert_int_equal(schedule_set_job(w.schedule, w.jobs[0], w.now), 0);
+        live_until(JANUARY_2026 + 29 * USEC_PER_HOUR, &seed);
+        assert_int_equal(a->n_due, 1);
+        live_until(JANUARY_2026 + 31 * USEC_PER_HOUR, &seed);
+        assert_int_equal(a->n_due, 2);
+        assert_int_equal(a->n_catch_up + a->n_missed, 0);
+}
+
+static void test_edit_interval(void **state) {
+        unsigned seed = 1;
+        JobDef *def = new_def(TRIGGER_INTERVAL, "86400", NULL), *other;
+        Account *a;
+
+        (void)add_job(def);
+        a = &w.accounts[0];
+        start_daemon();
+        live_until(JANUARY_2026 + 5 * USEC_PER_HOUR, &seed);
+        assert_int_equal(a->n_due, 0);
+        /* Five hours late by its new length, and not a second of it counts. */
+        other = new_def(TRIGGER_INTERVAL, "7200", NULL);
+        job_def_unref(w.jobs[0]->def);
+        w.jobs[0]->def = other;
+        assert_int_equal(schedule_set_job(w.schedule, w.jobs[0], w.now), 0);
+        live_until(JANUARY_2026 + 5 * USEC_PER_HOUR + 30 * USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 0);
+        live_until(JANUARY_2026 + 6 * USEC_PER_HOUR + 5 * USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 1);
+        assert_int_equal(a->n_missed, 0);
+}
+
+/* An interval survives a restart and a reboot: it counts from its last occurrence. */
+static void test_interval_over_restart(void **state) {
+        unsigned seed = 1;
+        Account *a;
+
+        (void)add_job(new_def(TRIGGER_INTERVAL, "86400", NULL));
+        a = &w.accounts[0];
+        start_daemon();
+        live_until(JANUARY_2026 + 20 * USEC_PER_HOUR, &seed);
+        stop_daemon();
+        pass(USEC_PER_HOUR);
+        w.now.boottime = 10 * USEC_PER_SEC; /* rebooted */
+        w.n_boots++;
+        start_daemon();
+        live_until(JANUARY_2026 + 23 * USEC_PER_HOUR, &seed);
+        assert_int_equal(a->n_due, 0);
+        live_until(JANUARY_2026 + 25 * USEC_PER_HOUR, &seed);
+        assert_int_equal(a->n_due, 1);
+}
+
+static void test_interval_from_end(void **state) {
+        unsigned seed = 1;
+        JobDef *def = new_def(TRIGGER_INTERVAL, "3600", NULL);
+        Account *a;
+        Job *job;
+
+        def->timer.interval_from = INTERVAL_FROM_END;
+        job = add_job(def);
+        a = &w.accounts[0];
+        start_daemon();
+        live_until(JANUARY_2026 + 61 * USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 1);
+        job->n_running = 1;
+        /* It runs for five hours; the hour begins at its end. */
+        live_until(JANUARY_2026 + 6 * USEC_PER_HOUR, &seed);
+        assert_int_equal(a->n_due, 1);
+        job->n_running = 0;
+        schedule_job_ended(w.schedule, job, true, w.now);
+        live_until(JANUARY_2026 + 6 * USEC_PER_HOUR + 59 * USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 1);
+        live_until(JANUARY_2026 + 7 * USEC_PER_HOUR + 10 * USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 2);
+        assert_int_equal(a->n_missed + a->n_catch_up, 0);
+}
+
+/* Every second Monday, from a date. */
+static void test_anchor(void **state) {
+        unsigned seed = 1;
+        JobDef *def = new_def(TRIGGER_INTERVAL, "1209600", "Europe/Oslo");
+        usec_t next;
+
+        /* Monday 2026-01-05 03:00 in Oslo */
+        def->timer.anchor = JANUARY_2026 + 4 * USEC_PER_DAY + 2 * USEC_PER_HOUR;
+        (void)add_job(def);
+        start_daemon();
+        live_until(JANUARY_2026 + 5 * USEC_PER_DAY, &seed);
+        assert_int_equal(w.accounts[0].n_due, 1);
+        /* It stays at 03:00 on the wall clock in summer: 01:00 UTC. Nine fortnights later it is 2026-05-11. */
+        assert_int_equal(plan_next(&def->timer, def->triggers, def->timer.anchor + (9 * 14 - 1) * USEC_PER_DAY, &next),
+                         0);
+        assert_true(next == def->timer.anchor + 9 * 14 * USEC_PER_DAY - USEC_PER_HOUR);
+}
+
+static void test_clock_set_back(void **state) {
+        unsigned seed = 1;
+        Account *a = one_calendar("hourly", CATCH_UP_ALL);
+
+        start_daemon();
+        live_until(JANUARY_2026 + 5 * USEC_PER_HOUR + USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 5);
+        w.now.realtime -= 3 * USEC_PER_HOUR;
+        schedule_replan_job(w.schedule, w.jobs[0], w.now);
+        live_until(JANUARY_2026 + 5 * USEC_PER_HOUR + USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 5); /* none is repeated */
+        live_until(JANUARY_2026 + 6 * USEC_PER_HOUR + USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 6);
+
+        /* The clock was wrong by seventy years: no job waits for them. */
+        w.now.realtime += 70 * USEC_PER_YEAR;
+        schedule_replan_job(w.schedule, w.jobs[0], w.now);
+        w.jobs[0]->def->timer.catch_up = CATCH_UP_NONE;
+        live_until(w.now.realtime + 2 * USEC_PER_HOUR, &seed);
+        w.now.realtime = JANUARY_2026 + 8 * USEC_PER_HOUR + USEC_PER_MINUTE;
+        schedule_replan_job(w.schedule, w.jobs[0], w.now);
+        a->last = 0;
+        a->n_due = 0;
+        live_until(JANUARY_2026 + 10 * USEC_PER_HOUR + USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 2);
+}
+
+static void test_pause(void **state) {
+        unsigned seed = 1;
+        Account *once = one_calendar("hourly", CATCH_UP_ONCE), *none = one_calendar("hourly", CATCH_UP_NONE);
+
+        start_daemon();
+        for (size_t i = 0; i < 2; i++) {
+                w.jobs[i]->paused = true;
+                assert_int_equal(schedule_set_job(w.schedule, w.jobs[i], w.now), 0);
+        }
+        live_until(JANUARY_2026 + 5 * USEC_PER_HOUR + USEC_PER_MINUTE, &seed);
+        assert_int_equal(once->n_due + once->n_missed + once->n_catch_up, 0);
+        assert_int_equal(none->n_due, 5); /* for core to refuse */
+        for (size_t i = 0; i < 2; i++) {
+                w.jobs[i]->paused = false;
+                schedule_resume_job(w.schedule, w.jobs[i], w.now);
+        }
+        live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+        assert_int_equal(once->n_catch_up, 1);
+        assert_int_equal(once->n_missed, 4);
+        assert_int_equal(none->n_due, 5);
+        check_accounts();
+}
+
+static void test_moments(void **state) {
+        unsigned seed = 1;
+
+        (void)add_job(new_def(TRIGGER_BOOT, "2000", NULL));
+        (void)add_job(new_def(TRIGGER_STARTUP, "10", NULL));
+        (void)add_job(new_def(TRIGGER_CRON, "@reboot", NULL));
+        start_daemon();
+        live_until(JANUARY_2026 + 20 * USEC_PER_SEC, &seed);
+        assert_int_equal(w.accounts[0].n_due, 0);
+        assert_int_equal(w.accounts[1].n_due, 1);
+        assert_int_equal(w.accounts[2].n_due, 1);
+        /* Down when its moment after boot passes: made up for at the next start, once a boot. */
+        stop_daemon();
+        pass(2000 * USEC_PER_SEC);
+        for (unsigned i = 0; i < 3; i++) {
+                start_daemon();
+                live_until(w.now.realtime + 20 * USEC_PER_SEC, &seed);
+                assert_int_equal(w.accounts[0].n_due, 1);
+                assert_int_equal(w.accounts[1].n_due, 2 + i);
+                assert_int_equal(w.accounts[2].n_due, 1);
+                stop_daemon();
+        }
+        w.n_boots++;
+        w.now.boottime = 5 * USEC_PER_SEC;
+        start_daemon();
+        live_until(w.now.realtime + 3000 * USEC_PER_SEC, &seed);
+        assert_int_equal(w.accounts[0].n_due, 2);
+        assert_int_equal(w.accounts[2].n_due, 2);
+}
+
+static void test_except(void **state) {
+        unsigned seed = 1;
+        JobDef *def = new_def(TRIGGER_CALENDAR, "daily", NULL);
+
+        def->timer.except = calloc(1, sizeof(Calendar *));
+        def->timer.n_except = 1;
+        assert_int_equal(calendar_parse("Sat,Sun", NULL, NULL, JANUARY_2026, &def->timer.except[0], NULL), 0);
+        (void)add_job(def);
+        start_daemon();
+        live_until(JANUARY_2026 + 14 * USEC_PER_DAY + USEC_PER_HOUR, &seed);
+        assert_int_equal(w.accounts[0].n_due, 10);
+}
+
+static void test_random_delay(void **state) {
+        JobDef *def = new_def(TRIGGER_CALENDAR, "daily", NULL);
+        usec_t a, b, least = USEC_INFINITY, most = 0;
+
+        def->timer.random_delay = USEC_PER_HOUR;
+        (void)add_job(def);
+        a = plan_delay(&def->timer, def->triggers, "x", 1, JANUARY_2026);
+        assert_true(a == plan_delay(&def->timer, def->triggers, "x", 1, JANUARY_2026));
+        for (unsigned i = 0; i < 1000; i++) {
+                b = plan_delay(&def->timer, def->triggers, "x", 1, JANUARY_2026 + i * USEC_PER_DAY);
+                least = MIN(least, b);
+                most = MAX(most, b);
+        }
+        assert_true(most <= USEC_PER_HOUR);
+        assert_true(least < USEC_PER_MINUTE && most > 59 * USEC_PER_MINUTE);
+        def->timer.fixed_random_delay = true;
+        a = plan_delay(&def->timer, def->triggers, "x", 1, JANUARY_2026);
+        assert_true(a == plan_delay(&def->timer, def->triggers, "x", 1, JANUARY_2026 + USEC_PER_DAY));
+        assert_true(a != plan_delay(&def->timer, def->triggers, "y", 1, JANUARY_2026));
+}
+
+/* However long ago the last occurrence was, the look back ends soon. */
+static void test_look_back(void **state) {
+        JobDef *def = new_def(TRIGGER_CALENDAR, "*:*:*", NULL);
+        usec_t list[8];
+        uint64_t total;
+        bool exact;
+        size_t n;
+
+        (void)add_job(def);
+        plan_last(&def->timer, def->triggers, 0, JANUARY_2026, list, ELEMENTSOF(list), &n, &total, &exact);
+        assert_int_equal(n, ELEMENTSOF(list));
+        assert_false(exact);
+        for (size_t i = 0; i < n; i++)
+                assert_true(list[i] == JANUARY_2026 - (n - 1 - i) * USEC_PER_SEC);
+        plan_last(&def->timer, def->triggers, JANUARY_2026 - 5 * USEC_PER_SEC, JANUARY_2026, list, ELEMENTSOF(list),
+                  &n, &total, &exact);
+        assert_int_equal(n, 5);
+        assert_int_equal(total, 5);
+        assert_true(exact);
+}
+
+static void test_preview(void **state) {
+        usec_t list[4];
+
+        (void)one_calendar("hourly", CATCH_UP_NONE);
+        (void)add_job(new_def(TRIGGER_INTERVAL, "600", NULL));
+        start_daemon();
+        assert_int_equal(schedule_preview(w.schedule, w.jobs[0], w.now, list, 4), 4);
+        for (size_t i = 0; i < 4; i++)
+                assert_true(list[i] == JANUARY_2026 + (i + 1) * USEC_PER_HOUR);
+        assert_int_equal(schedule_preview(w.schedule, w.jobs[1], w.now, list, 4), 4);
+        for (size_t i = 0; i < 4; i++)
+                assert_true(list[i] == JANUARY_2026 + (i + 1) * 600 * USEC_PER_SEC);
+}
+
+/* --- a year --- */
+
+static const char *const zones[] = { NULL,           "Europe/Oslo",      "America/New_York", "Australia/Lord_Howe",
+                                     "Asia/Kolkata", "Africa/Casablanca" };
+
+/* A random job with some occurrences a day. */
+static void add_random_job(unsigned *seed) {
+        const char *zone = zones[(unsigned)rand_r(seed) % ELEMENTSOF(zones)];
+        unsigned kind = (unsigned)rand_r(seed) % 8, hour = (unsigned)rand_r(seed) % 24,
+                 minute = (unsigned)rand_r(seed) % 60, n = 1 + (unsigned)rand_r(seed) % 9;
+        TriggerType type = kind < 4 ? TRIGGER_CALENDAR : kind < 6 ? TRIGGER_CRON : TRIGGER_INTERVAL;
+        char text[64];
+        JobDef *def;
+
+        switch (kind) {
+        case 0:
+                (void)snprintf(text, sizeof(text), "*-*-* %02u:%02u", hour, minute);
+                break;
+        case 1:
+                (void)snprintf(text, sizeof(text), "*-*-* 0/%u:%02u:30", n, minute);
+                break;
+        case 2:
+                (void)snprintf(text, sizeof(text), "Mon..Fri *-*-* %02u,02:%02u", hour, minute);
+                break;
+        case 3:
+                (void)snprintf(text, sizeof(text), "*-*~%02u..%02u %02u:%02u", n, n, hour, minute);
+                break;
+        case 4:
+                (void)snprintf(text, sizeof(text), "%u */%u * * *", minute, n);
+                break;
+        case 5:
+                (void)snprintf(text, sizeof(text), "%u %u 1,15 * 1", minute, hour);
+                break;
+        default:
+                (void)snprintf(text, sizeof(text), "%u", 3600 * n + 17 * minute);
+                break;
+        }
+        def = new_def(type, text, zone);
+        if (kind == 7)
+                def->timer.anchor = JANUARY_2026 - USEC_PER_DAY * n;
+        def->timer.catch_up = (CatchUp)((unsigned)rand_r(seed) % _CATCH_UP_MAX);
+        def->timer.dst = (DstPolicy){
+                .gap = (DstGap)((unsigned)rand_r(seed) % _DST_GAP_MAX),
+                .overlap = (DstOverlap)((unsigned)rand_r(seed) % _DST_OVERLAP_MAX),
+        };
+        if (rand_r(seed) % 4 == 0)
+                def->timer.random_delay = (usec_t)minute * USEC_PER_MINUTE / 2;
+        (void)add_job(def);
+}
+
+static unsigned the_seed(void) {
+        const char *e = getenv("VAKT_SEED");
+        unsigned seed = e ? (unsigned)strtoul(e, NULL, 10) : (unsigned)(now_realtime() % 1000000);
+
+        printf("# VAKT_SEED=%u\n", seed);
+        return seed;
+}
+
+static void test_quiet_year(void **state) {
+        unsigned seed = the_seed();
+        uint64_t n = 0;
+
+        for (unsigned i = 0; i < JOBS_MAX; i++)
+                add_random_job(&seed);
+        start_daemon();
+        live_until(JANUARY_2026 + 365 * USEC_PER_DAY, &seed);
+        check_accounts();
+        for (size_t i = 0; i < w.n_jobs; i++) {
+                /* Nothing happened: nothing was missed, unless a delay let one overtake another. */
+                if (w.jobs[i]->def->timer.random_delay == 0)
+                        assert_int_equal(w.accounts[i].n_missed + w.accounts[i].n_catch_up, 0);
+                n += w.accounts[i].n_due;
+        }
+        printf("# %" PRIu64 " runs\n", n);
+        assert_true(n > 100 * JOBS_MAX);
+}
+
+static void disturb(unsigned *seed) {
+        usec_t span = (usec_t)rand_r(seed) % (5 * USEC_PER_HOUR) + 1;
+        Job *job = w.jobs[(unsigned)rand_r(seed) % w.n_jobs];
+
+        switch (rand_r(seed) % 6) {
+        case 0: /* down */
+                stop_daemon();
+                pass(span);
+                start_daemon();
+                break;
+        case 1: /* rebooted */
+                stop_daemon();
+                pass(span);
+                w.now.boottime = USEC_PER_SEC;
+                w.n_boots++;
+                start_daemon();
+                break;
+        case 2: /* asleep */
+                pass(span);
+                break;
+        case 3: /* set forward, */
+        case 4: /* or back */
+                w.now.realtime += rand_r(seed) % 2 ? span : -span;
+                for (size_t i = 0; i < w.n_jobs; i++)
+                        schedule_replan_job(w.schedule, w.jobs[i], w.now);
+                break;
+        case 5:
+                job->paused = !job->paused;
+                if (job->paused)
+                        assert_int_equal(schedule_set_job(w.schedule, job, w.now), 0);
+                else
+                        schedule_resume_job(w.schedule, job, w.now);
+                break;
+        }
+}
+
+static void test_wild_year(void **state) {
+        unsigned seed = the_seed();
+
+        w.ramp = 30 * USEC_PER_SEC;
+        for (unsigned i = 0; i < JOBS_MAX / 4; i++)
+                add_random_job(&seed);
+        start_daemon();
+        while (w.now.realtime < JANUARY_2026 + 365 * USEC_PER_DAY) {
+                live_until(w.now.realtime + (usec_t)rand_r(&seed) % (8 * USEC_PER_HOUR), &seed);
+                disturb(&seed);
+        }
+        /* Whatever was held back comes out. */
+        for (size_t i = 0; i < w.n_jobs; i++) {
+                w.jobs[i]->paused = false;
+                schedule_resume_job(w.schedule, w.jobs[i], w.now);
+        }
+        live_until(w.now.realtime + USEC_PER_DAY, &seed);
+        check_accounts();
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_first_start_fires_nothing),
+                TEST(test_down),
+                TEST(test_edit),
+                TEST(test_edit_interval),
+                TEST(test_interval_over_restart),
+                TEST(test_interval_from_end),
+                TEST(test_anchor),
+                TEST(test_clock_set_back),
+                TEST(test_pause),
+                TEST(test_moments),
+                TEST(test_except),
+                TEST(test_random_delay),
+                TEST(test_look_back),
+                TEST(test_preview),
+                TEST(test_quiet_year),
+                TEST(test_wild_year),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
