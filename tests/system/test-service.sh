@@ -172,10 +172,9 @@ test_the_journal_has_a_jobs_runs_with_their_fields() {
                 sed -nE 's/.*"VAKT_RUN":"([0-9]+)".*/\1/p')
         journal_has -u vaktd VAKT_JOB=hello VAKT_RUN="$run" MESSAGE_ID="$(message_id RUN_SUCCEEDED)"
         journal_has -u vaktd VAKT_JOB=bad MESSAGE_ID="$(message_id RUN_FAILED)"
-        # What it printed stands under its own name, once. (Without -u: journald finds the unit by the pid of who
-        # writes, and does not when that has ended by then.)
-        same "hello from hello" "$(journal -t hello -o cat)"
-        same "oh no" "$(journal -t bad -o cat)"
+        # What it printed stands under its own name, once, with the same fields.
+        same "hello from hello" "$(journal -u vaktd -t hello VAKT_JOB=hello -o cat)"
+        same "oh no" "$(journal -u vaktd -t bad VAKT_JOB=bad -o cat)"
         same 1 "$(journal -u vaktd VAKT_JOB=bad MESSAGE_ID="$(message_id RUN_FAILED)" -o cat | grep -c .)"
 }
 
