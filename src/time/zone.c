@@ -103,6 +103,7 @@ void zone_resolve(const Zone *zone, int64_t local, ZoneLocal *ret) {
         const struct tzif *t = zone_table(zone);
         int64_t first = 0;
         bool found = false;
+        size_t gap = 0;
 
         for (size_t i = period_index(t, local - OFFSET_SPREAD); period_from(t, i) <= local + OFFSET_SPREAD; i++) {
                 int64_t instant = local - period_type(t, i)->offset;
@@ -111,18 +112,22 @@ void zone_resolve(const Zone *zone, int64_t local, ZoneLocal *ret) {
                         describe(t, i - 1, ZONE_LOCAL_OVERLAP, first, instant, ret);
                         return;
                 }
-                if (!found && instant < period_from(t, i)) {
-                        /* the period before was over, this one has not begun: nothing shows it */
-                        describe(t, i - 1, ZONE_LOCAL_GAP, local - period_type(t, i - 1)->offset,
-                                 local - period_type(t, i - 1)->offset, ret);
-                        return;
-                }
-                if (!found && instant < period_until(t, i)) {
+                /* The period before was over, this one has not begun: nothing shows it, unless a later one does, where
+                 * two changes are closer together than they are large. */
+                if (!found && gap == 0 && instant < period_from(t, i))
+                        gap = i;
+                if (!found && instant >= period_from(t, i) && instant < period_until(t, i)) {
                         found = true;
                         first = instant;
                 }
                 if (i == t->n)
                         break;
+        }
+        if (!found && gap > 0) {
+                int64_t instant = local - period_type(t, gap - 1)->offset;
+
+                describe(t, gap - 1, ZONE_LOCAL_GAP, instant, instant, ret);
+                return;
         }
         *ret = (ZoneLocal){ .kind = ZONE_LOCAL_UNIQUE, .first = first, .second = first };
 }
