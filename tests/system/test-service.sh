@@ -190,7 +190,7 @@ test_the_journal_explains_entries() {
         systemctl start vaktd
         vaktctl run hello --wait
         journal -x -u vaktd MESSAGE_ID="$(message_id RUN_SUCCEEDED)" | shows 'Subject: Job hello has succeeded'
-        same 10 "$(journalctl --list-catalog | grep -c ' vaktd: ')"
+        same 13 "$(journalctl --list-catalog | grep -c ' vaktd: ')"
 }
 
 test_systemctl_sets_the_log_level() {
