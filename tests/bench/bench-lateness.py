@@ -49,13 +49,13 @@ def measure(vaktd, vaktctl, jobs, seconds):
     try:
         while "READY=1" not in notify.recv(4096).decode():
             pass
+        notify.close()  # nobody reads what else it says, and it would wait for that
         time.sleep(seconds)
         runs = json.loads(subprocess.check_output(
             [vaktctl, f"--socket={folder}/control", "--json", "history", "-n", "10000"]))
     finally:
         daemon.terminate()
         daemon.wait(30)
-        notify.close()
         shutil.rmtree(folder)
     return [r["started_usec"] - r["scheduled_usec"] for r in runs if r["cause"] == "timer" and r["started_usec"]]
 

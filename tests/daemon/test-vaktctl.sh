@@ -351,7 +351,7 @@ release_run
 
 ctl history fail
 ends 0 "history of a job"
-out "history tells the exit code" '^ *[0-9]+ +manual +exit 7 +20[0-9-]+ [0-9:]+ +[0-9.]+m?s'
+out "history tells the exit code" '^ *[0-9]+ +manual +exit 7 +20[0-9-]+ [0-9:]+ +[0-9.]+[mu]?s'
 ctl --json -n 2 history
 json "history -n in JSON" "len(j) == 2 and j[0]['id'] > j[1]['id']"
 ctl --json status fail
