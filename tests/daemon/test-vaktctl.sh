@@ -294,7 +294,7 @@ out "the others are shown" '^\S+ off$'
 
 ctl run hello --wait
 ends 0 "run --wait"
-out "run --wait tells the result" '^Run 1 of job hello succeeded after [0-9.]+m?s\.$'
+out "run --wait tells the result" '^Run 1 of job hello succeeded after [0-9.]+[mu]?s\.$'
 ctl --json run hello --wait
 json "run --wait in JSON" "j['job'] == 'hello' and j['state'] == 'done' and j['result'] == 'success' and j['cause'] == 'manual' and j['ended_usec'] >= j['started_usec'] > 0"
 ctl -q --wait run hello
