@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* openat2(2) does in the kernel, in one call and without races, what walking with O_NOFOLLOW does step by step. It is
+ * in every kernel since 5.6 and needs no glibc that knows it. */
+
+#include "watch/beneath.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+#define PIECE_MAX 2048 /* bytes of a path resolved at once; a name has 255 at most */
+
+static int open_piece(int dir_fd, const char *path, bool cross_mounts) {
+        struct open_how how = {
+                .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOATIME,
+                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | (cross_mounts ? 0 : RESOLVE_NO_XDEV),
+        };
+        long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+
+        /* O_NOATIME is for the owner and CAP_FOWNER only. */
+        if (fd < 0 && errno == EPERM) {
+                how.flags &= ~(uint64_t)O_NOATIME;
+                fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+        }
+        return fd < 0 ? -errno : (int)fd;
+}
+
+/* The longest beginning of whole names within PIECE_MAX bytes. */
+static size_t piece_length(const char *path, size_t n) {
+        const char *slash;
+
+        if (n < PIECE_MAX)
+                return n;
+        slash = memrchr(path, '/', PIECE_MAX);
+        return slash ? (size_t)(slash - path) : n;
+}
+
+int open_folder_beneath(int dir_fd, const char *path, size_t n, bool cross_mounts) {
+        _cleanup_close_ int fd = -EBADF;
+        char piece[PIECE_MAX + NAME_MAX + 1];
+
+        if (n == 0)
+                return open_piece(dir_fd, ".", cross_mounts);
+        while (n > 0) {
+                size_t length = piece_length(path, n), skip;
+                int next;
+
+                if (length >= sizeof(piece))
+                        return -ENAMETOOLONG;
+                memcpy(piece, path, length);
+                piece[length] = '\0';
+                next = open_piece(fd >= 0 ? fd : dir_fd, piece, cross_mounts);
+                if (next < 0)
+                        return next;
+                safe_close(fd);
+                fd = next;
+                skip = length + (length < n);
+                path += skip;
+                n -= skip;
+        }
+        return TAKE_FD(fd);
+}
+
+int file_has_writer(int dir_fd, const char *name) {
+        _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        struct stat st;
+
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EOPNOTSUPP;
+        /* A read lease is given when nobody writes (fcntl(2)). We have it for a moment only; should somebody want to
+         * write just then, he waits that long and we get a signal that is ignored by default, not SIGIO. */
+        if (fcntl(fd, F_SETSIG, SIGURG) < 0)
+                return -errno;
+        if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+                return errno == EAGAIN ? 1 : errno == EINVAL ? -EOPNOTSUPP : -errno;
+        (void)fcntl(fd, F_SETLEASE, F_UNLCK);
+        return 0;
+}
+
+/* --- file systems --- */
+
+static const unsigned remote_types[] = {
+        0x01021997, /* 9p */
+        0x00c36400, /* ceph */
+        0x5346414f, /* afs */
+        0x6b414653, /* kafs */
+        0x73757245, /* coda */
+        0x65735546, /* fuse: most that it is used for look at something elsewhere */
+        0x6969,     /* nfs */
+        0x517b,     /* smb */
+        0xff534d42, /* cifs */
+        0xfe534d42, /* smb2 */
+        0x564c,     /* ncp */
+        0x786f4256, /* vboxsf */
+        0x01161970, /* gfs2 */
+        0x7461636f, /* ocfs2 */
+        0x0bd00bd0, /* lustre */
+        0x47504653, /* gpfs */
+};
+
+/* Those that set FS_MGTIME in 6.13. */
+static const unsigned fine_types[] = { EXT4_SUPER_MAGIC, BTRFS_SUPER_MAGIC, XFS_SUPER_MAGIC, TMPFS_MAGIC };
+
+static bool is_among(const unsigned *types, size_t n, unsigned type) {
+        for (size_t i = 0; i < n; i++)
+                if (types[i] == type)
+                        return true;
+        return false;
+}
+
+static bool kernel_is_at_least(unsigned major, unsigned minor) {
+        unsigned have_major, have_minor;
+        struct utsname u;
+
+        if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &have_major, &have_minor) != 2)
+                return false;
+        return have_major > major || (have_major == major && have_minor >= minor);
+}
+
+int file_system_traits(int fd, FileSystemTraits *ret) {
+        struct statfs s;
+        unsigned type;
+
+        if (fstatfs(fd, &s) < 0)
+                return -errno;
+        type = (unsigned)s.f_type;
+        *ret = (FileSystemTraits){
+                .is_remote = is_among(remote_types, ELEMENTSOF(remote_types), type),
+                .has_fine_times = is_among(fine_types, ELEMENTSOF(fine_types), type) && kernel_is_at_least(6, 13),
+        };
+        return 0;
+}

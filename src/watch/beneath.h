@@ -1,0 +1,27 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Opening and looking at files in trees that other people write to: no symbolic link is followed, no mount is crossed
+ * unless told, whatever is swapped meanwhile. */
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "util/macro.h"
+
+/* Opens the folder at path (n bytes, relative, "" = dir_fd itself) for reading. A path may be longer than PATH_MAX.
+ * -ELOOP, -ENOTDIR: not a folder any more; -EXDEV: another mount begins there and cross_mounts is false; -ENOENT,
+ * -EACCES and what else openat2(2) says. */
+int open_folder_beneath(int dir_fd, const char *path, size_t n, bool cross_mounts);
+
+/* Has somebody this regular file open for writing? 1, 0; -EACCES: it is not ours and we may not ask (CAP_LEASE);
+ * -EOPNOTSUPP: its file system does not say; -ENOENT, … */
+int file_has_writer(int dir_fd, const char *name);
+
+typedef struct FileSystemTraits {
+        bool is_remote;      /* others may write there without our kernel knowing: must be polled */
+        bool has_fine_times; /* two changes never show the same times when somebody looked in between */
+} FileSystemTraits;
+
+/* Of the file system that fd is on. */
+int file_system_traits(int fd, FileSystemTraits *ret);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The three kinds of systemd.path(5) that hold or do not hold. Each look answers the whole question again, so events
+ * need not be understood, only noticed. What counts as an empty folder is what systemd's dir_is_empty() says. */
+
+#include "watch/condition.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "watch/beneath.h"
+#include "watch/watcher-internal.h"
+
+struct Condition {
+        Watch *watch;
+        PathChain *chain;
+        Subscriber folder; /* DirectoryNotEmpty= */
+        sd_event_source *timer;
+        PathText found;
+        bool look_due, recheck, held, blind;
+};
+
+/* --- an empty folder --- */
+
+static const char *const backup_suffixes[] = {
+        ".rpmnew",    ".rpmsave",  ".rpmorig",     ".dpkg-old",    ".dpkg-new", ".dpkg-tmp",
+        ".dpkg-dist", ".dpkg-bak", ".dpkg-backup", ".dpkg-remove", ".ucf-new",  ".ucf-old",
+        ".ucf-dist",  ".swp",      ".bak",         ".old",         ".new",
+};
+static const char *const other_names[] = { "lost+found", "aquota.user", "aquota.group" };
+
+static bool endswith(const char *s, const char *suffix) {
+        size_t n = strlen(s), m = strlen(suffix);
+
+        return n >= m && streq(s + n - m, suffix);
+}
+
+static bool is_hidden_or_backup(const char *name) {
+        if (name[0] == '.' || endswith(name, "~"))
+                return true;
+        for (size_t i = 0; i < ELEMENTSOF(other_names); i++)
+                if (streq(name, other_names[i]))
+                        return true;
+        for (size_t i = 0; i < ELEMENTSOF(backup_suffixes); i++)
+                if (endswith(name, backup_suffixes[i]))
+                        return true;
+        return false;
+}
+
+/* 1, 0, negative errno. */
+static int has_entries(int path_fd) {
+        int fd = openat(path_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        const struct dirent *d;
+        DIR *dir;
+
+        if (fd < 0)
+                return -errno;
+        dir = fdopendir(fd);
+        if (!dir) {
+                r = -errno;
+                safe_close(fd);
+                return r;
+        }
+        while (r == 0 && (d = readdir(dir)))
+                r = !is_hidden_or_backup(d->d_name);
+        (void)closedir(dir);
+        return r;
+}
+
+/* --- looking --- */
+
+static void on_folder_event(Subscriber *s, const Notice *n) {
+        condition_look_later((Condition *)(void *)((char *)s - offsetof(Condition, folder)));
+}
+
+static int condition_look_into(Condition *c, int fd) {
+        FileSystemTraits traits = {};
+
+        c->folder.notify = on_folder_event;
+        if (event_queue_subscribe(watcher_queue(c->watch->watcher), &c->folder, fd,
+                                  IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR) < 0)
+                c->blind = true;
+        (void)file_system_traits(fd, &traits);
+        c->blind = c->blind || traits.is_remote;
+        return has_entries(fd);
+}
+
+/* 1, 0; errors are "no": whatever is in the way is not there for us. */
+static bool condition_holds(Condition *c) {
+        _cleanup_close_ int fd = -EBADF;
+
+        c->blind = c->watch->def.backend == WATCH_BACKEND_POLL;
+        if (path_chain_resolve(c->chain, &fd, &c->found, NULL) < 0)
+                return false;
+        return c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY || condition_look_into(c, fd) > 0;
+}
+
+static void condition_plan(Condition *c) {
+        if (!condition_is_blind(c)) {
+                (void)sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+                return;
+        }
+        (void)sd_event_source_set_time_relative(c->timer, c->watch->def.poll_min);
+        (void)sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+}
+
+bool condition_work(Condition *c) {
+        Change change = { .synthetic = true };
+        bool held = c->held, recheck = c->recheck;
+
+        if (!c->look_due)
+                return false;
+        c->look_due = c->recheck = false;
+        c->held = condition_holds(c);
+        condition_plan(c);
+        watch_set_state(c->watch,
+                        c->held || c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY ? WATCH_ACTIVE : WATCH_WAITING);
+        if (c->held && (!held || recheck)) {
+                change.path = path_text_string(&c->found);
+                change.length = c->found.length;
+                c->watch->ops->changed(c->watch->userdata, c->watch, &change);
+        }
+        return true;
+}
+
+void condition_look_later(Condition *c) {
+        c->look_due = true;
+        watch_wake(c->watch);
+}
+
+void condition_recheck(Condition *c) {
+        c->recheck = true;
+        condition_look_later(c);
+}
+
+bool condition_is_blind(const Condition *c) {
+        return c->blind || path_chain_is_blind(c->chain);
+}
+
+/* --- life --- */
+
+static void on_chain_changed(void *userdata) {
+        condition_look_later(userdata);
+}
+
+static int on_condition_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        condition_look_later(userdata);
+        return 0;
+}
+
+int condition_new(Condition **ret, Watch *watch) {
+        Condition *c = calloc(1, sizeof(*c));
+        int r;
+
+        if (!c)
+                return -ENOMEM;
+        c->watch = watch;
+        c->look_due = true;
+        subscriber_init(&c->folder);
+        r = path_chain_new(&c->chain, watcher_queue(watch->watcher), watch->def.path,
+                           watch->def.kind == WATCH_PATH_EXISTS_GLOB, on_chain_changed, c);
+        if (r >= 0)
+                r = sd_event_add_time(watcher_event(watch->watcher), &c->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC,
+                                      on_condition_timer, c);
+        if (r >= 0) {
+                (void)sd_event_source_set_description(c->timer, "watch-condition");
+                r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+        }
+        if (r < 0) {
+                (void)condition_free(c);
+                return r;
+        }
+        *ret = c;
+        return 0;
+}
+
+Condition *condition_free(Condition *c) {
+        if (!c)
+                return NULL;
+        event_queue_unsubscribe(watcher_queue(c->watch->watcher), &c->folder);
+        (void)sd_event_source_disable_unref(c->timer);
+        (void)path_chain_free(c->chain);
+        path_text_done(&c->found);
+        return mfree(c);
+}

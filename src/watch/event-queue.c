@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One inotify fd, read 64 KiB at a time into a hash table of (watch, name) that keeps the order of arrival. The events
+ * of a move are tied together by their cookie, so that where a file came from is always looked at before where it went
+ * to, although the set has them under different names.
+ *
+ * A watch that the kernel gives up (IN_IGNORED) is handed on like any other event, so that what was heard of it before
+ * comes first; descriptors are not used again by the kernel until 2^31 of them were, so an event of one that we do not
+ * know any more is old news of a folder that we gave up. */
+
+#include "watch/event-queue.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "watch/hash.h"
+
+#define BUFFER_SIZE (64 * 1024)
+#define TABLE_MIN   64U
+
+typedef struct KernelWatch {
+        int wd; /* -1 = free slot */
+        LIST_HEAD(, Subscriber) subscribers;
+} KernelWatch;
+
+typedef struct Pending Pending;
+struct Pending {
+        TAILQ_ENTRY(Pending) order;
+        Pending *from, *to; /* the other half of a move that is still in the set */
+        uint64_t hash;
+        uint32_t mask, cookie;
+        int wd;
+        uint8_t length;
+        char name[];
+};
+
+struct EventQueue {
+        int fd;
+        const EventQueueOps *ops;
+        void *userdata;
+
+        KernelWatch *watches;
+        uint32_t n_watches, n_watch_slots;
+
+        TAILQ_HEAD(, Pending) pending;
+        Pending **slots;
+        uint32_t n_pending, n_slots;
+        Pending *last_from; /* of the move whose second half may come next */
+        uint64_t seed;
+
+        Subscriber *cursor; /* the next one of the watch that is being handed out */
+        EventQueueCounters counters;
+        char *buffer;
+};
+
+/* --- watches of the kernel --- */
+
+static uint32_t watch_home(const EventQueue *q, int wd) {
+        return (uint32_t)wd * UINT32_C(2654435769) & (q->n_watch_slots - 1);
+}
+
+static KernelWatch *watch_find(const EventQueue *q, int wd) {
+        for (uint32_t i = watch_home(q, wd); q->n_watch_slots > 0; i = (i + 1) & (q->n_watch_slots - 1)) {
+                if (q->watches[i].wd == wd)
+                        return &q->watches[i];
+                if (q->watches[i].wd < 0)
+                        return NULL;
+        }
+        return NULL;
+}
+
+/* The list's first element points back at its head, so a head that moves has to tell it. */
+static void watch_place(EventQueue *q, uint32_t i, KernelWatch w) {
+        q->watches[i] = w;
+        if (w.subscribers.lh_first)
+                w.subscribers.lh_first->of_watch.le_prev = &q->watches[i].subscribers.lh_first;
+}
+
+static KernelWatch *watch_insert(EventQueue *q, KernelWatch w) {
+        uint32_t i = watch_home(q, w.wd);
+
+        while (q->watches[i].wd >= 0)
+                i = (i + 1) & (q->n_watch_slots - 1);
+        watch_place(q, i, w);
+        return &q->watches[i];
+}
+
+static int watches_grow(EventQueue *q) {
+        KernelWatch *old = q->watches, *bigger;
+        uint32_t n_old = q->n_watch_slots, n = MAX(n_old * 2, TABLE_MIN);
+
+        if ((q->n_watches + 1) * 4 <= n_old * 3)
+                return 0;
+        bigger = reallocarray(NULL, n, sizeof(KernelWatch));
+        if (!bigger)
+                return -ENOMEM;
+        for (uint32_t i = 0; i < n; i++)
+                bigger[i] = (KernelWatch){ .wd = -1 };
+        q->watches = bigger;
+        q->n_watch_slots = n;
+        for (uint32_t i = 0; i < n_old; i++)
+                if (old[i].wd >= 0)
+                        (void)watch_insert(q, old[i]);
+        free(old);
+        return 0;
+}
+
+static void watch_remove(EventQueue *q, const KernelWatch *w) {
+        uint32_t mask = q->n_watch_slots - 1, i = (uint32_t)(w - q->watches);
+
+        for (uint32_t k = (i + 1) & mask; q->watches[k].wd >= 0; k = (k + 1) & mask)
+                if (((k - watch_home(q, q->watches[k].wd)) & mask) >= ((k - i) & mask)) {
+                        watch_place(q, i, q->watches[k]);
+                        i = k;
+                }
+        q->watches[i] = (KernelWatch){ .wd = -1 };
+        q->n_watches--;
+}
+
+/* --- subscribers --- */
+
+int event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask) {
+        char path[sizeof("/proc/self/fd/") + 11];
+        KernelWatch *w;
+        int wd, r;
+
+        r = watches_grow(q);
+        if (r < 0)
+                return r;
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        wd = inotify_add_watch(q->fd, path, mask | IN_MASK_ADD);
+        if (wd < 0)
+                return -errno;
+        s->mask = mask;
+        if (s->wd == wd)
+                return 1;
+        event_queue_unsubscribe(q, s);
+        w = watch_find(q, wd);
+        if (!w) {
+                w = watch_insert(q, (KernelWatch){ .wd = wd });
+                q->n_watches++;
+        }
+        LIST_INSERT_HEAD(&w->subscribers, s, of_watch);
+        s->wd = wd;
+        return 0;
+}
+
+static void subscriber_remove(EventQueue *q, Subscriber *s) {
+        if (q->cursor == s)
+                q->cursor = LIST_NEXT(s, of_watch);
+        LIST_REMOVE(s, of_watch);
+        s->wd = -1;
+}
+
+void event_queue_unsubscribe(EventQueue *q, Subscriber *s) {
+        KernelWatch *w = s->wd >= 0 ? watch_find(q, s->wd) : NULL;
+
+        if (!w)
+                return;
+        subscriber_remove(q, s);
+        if (w->subscribers.lh_first)
+                return;
+        (void)inotify_rm_watch(q->fd, w->wd); /* EINVAL: the kernel gave it up already */
+        watch_remove(q, w);
+}
+
+/* --- the set --- */
+
+static uint64_t pending_hash(const EventQueue *q, int wd, const char *name, size_t n) {
+        return hash_bytes(q->seed ^ (uint64_t)wd, name, n);
+}
+
+static Pending **pending_slot(const EventQueue *q, uint64_t hash, int wd, const char *name, size_t n) {
+        for (uint32_t i = (uint32_t)hash & (q->n_slots - 1);; i = (i + 1) & (q->n_slots - 1)) {
+                Pending *p = q->slots[i];
+
+                if (!p || (p->hash == hash && p->wd == wd && p->length == n && memcmp(p->name, name, n) == 0))
+                        return &q->slots[i];
+        }
+}
+
+static int pending_grow(EventQueue *q) {
+        uint32_t n = MAX(q->n_slots * 2, TABLE_MIN);
+        Pending **slots, *p;
+
+        if ((q->n_pending + 1) * 4 <= q->n_slots * 3)
+                return 0;
+        slots = calloc(n, sizeof(Pending *));
+        if (!slots)
+                return -ENOMEM;
+        free(q->slots);
+        q->slots = slots;
+        q->n_slots = n;
+        TAILQ_FOREACH(p, &q->pending, order)
+        *pending_slot(q, p->hash, p->wd, p->name, p->length) = p;
+        return 0;
+}
+
+static void pending_untie(Pending *p) {
+        if (p->from)
+                p->from->to = NULL;
+        if (p->to)
+                p->to->from = NULL;
+        p->from = p->to = NULL;
+}
+
+static void pending_unlink(EventQueue *q, Pending *p) {
+        uint32_t mask = q->n_slots - 1, i;
+
+        i = (uint32_t)(pending_slot(q, p->hash, p->wd, p->name, p->length) - q->slots);
+        for (uint32_t k = (i + 1) & mask; q->slots[k]; k = (k + 1) & mask)
+                if (((k - (uint32_t)q->slots[k]->hash) & mask) >= ((k - i) & mask)) {
+                        q->slots[i] = q->slots[k];
+                        i = k;
+                }
+        q->slots[i] = NULL;
+        q->n_pending--;
+        TAILQ_REMOVE(&q->pending, p, order);
+        pending_untie(p);
+        if (q->last_from == p)
+                q->last_from = NULL;
+}
+
+static void pending_clear(EventQueue *q) {
+        Pending *p;
+
+        while ((p = TAILQ_FIRST(&q->pending))) {
+                TAILQ_REMOVE(&q->pending, p, order);
+                free(p);
+        }
+        q->slots = mfree(q->slots);
+        q->n_pending = q->n_slots = 0;
+        q->last_from = NULL;
+}
+
+/* Finds or makes the entry of what an event is about; NULL without memory. */
+static Pending *pending_get(EventQueue *q, int wd, const char *name, size_t n) {
+        uint64_t hash = pending_hash(q, wd, name, n);
+        Pending **slot, *p;
+
+        if (pending_grow(q) < 0)
+                return NULL;
+        slot = pending_slot(q, hash, wd, name, n);
+        if (*slot) {
+                q->counters.merged++;
+                return *slot;
+        }
+        p = malloc(sizeof(*p) + n + 1);
+        if (!p)
+                return NULL;
+        *p = (Pending){ .hash = hash, .wd = wd, .length = (uint8_t)n };
+        memcpy(p->name, name, n);
+        p->name[n] = '\0';
+        *slot = p;
+        q->n_pending++;
+        TAILQ_INSERT_TAIL(&q->pending, p, order);
+        return p;
+}
+
+/* The second half of a move follows the first, not always at once (inotify(7)). */
+static void pending_tie(EventQueue *q, Pending *to, uint32_t cookie) {
+        Pending *from = q->last_from;
+
+        if (!from || from->cookie != cookie || from == to)
+                return;
+        pending_untie(from);
+        if (to->from)
+                to->from->to = NULL;
+        from->to = to;
+        to->from = from;
+}
+
+/* --- reading --- */
+
+static void queue_overflowed(EventQueue *q) {
+        q->counters.overflows++;
+        /* What is in the set will be found by the comparison, too. But the watches that are gone are not. */
+        q->ops->overflowed(q->userdata);
+}
+
+static void queue_add(EventQueue *q, const struct inotify_event *e) {
+        size_t n = e->len > 0 ? strnlen(e->name, e->len) : 0;
+        Pending *p;
+
+        if (e->mask & IN_Q_OVERFLOW) {
+                queue_overflowed(q);
+                return;
+        }
+        if (!watch_find(q, e->wd))
+                return;
+        p = q->n_pending < EVENT_QUEUE_MAX ? pending_get(q, e->wd, n > 0 ? e->name : "", n) : NULL;
+        if (!p) {
+                pending_clear(q);
+                queue_overflowed(q);
+                return;
+        }
+        p->mask |= e->mask;
+        if (e->mask & IN_MOVED_TO)
+                pending_tie(q, p, e->cookie);
+        if (e->mask & IN_MOVED_FROM) {
+                p->cookie = e->cookie;
+                q->last_from = p;
+        }
+}
+
+static int queue_add_all(EventQueue *q, const char *buffer, size_t n) {
+        int n_events = 0;
+
+        for (size_t i = 0; i + sizeof(struct inotify_event) <= n; n_events++) {
+                const struct inotify_event *e = (const void *)(buffer + i);
+
+                queue_add(q, e);
+                i += sizeof(*e) + e->len;
+        }
+        return n_events;
+}
+
+int event_queue_drain(EventQueue *q, size_t max) {
+        int n_events = 0;
+
+        for (size_t done = 0; done < max;) {
+                ssize_t n = read(q->fd, q->buffer, BUFFER_SIZE);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0 && errno != EAGAIN)
+                        return -errno;
+                if (n <= 0)
+                        break;
+                n_events += queue_add_all(q, q->buffer, (size_t)n);
+                done += (size_t)n;
+                if (n < BUFFER_SIZE / 2)
+                        break; /* that was all, or nearly: asking again would cost as much as a few events */
+        }
+        q->counters.events += (uint64_t)n_events;
+        return n_events;
+}
+
+/* --- working --- */
+
+/* The oldest one; or where its file came from, as long as that has not been looked at. Each tie is followed once, so a
+ * ring of moves ends. */
+static Pending *pending_next(EventQueue *q) {
+        Pending *p = TAILQ_FIRST(&q->pending);
+
+        while (p && p->from) {
+                Pending *from = p->from;
+
+                p->from = from->to = NULL;
+                p = from;
+        }
+        return p;
+}
+
+static void hand_out(EventQueue *q, const Pending *p) {
+        const uint32_t always = IN_IGNORED | IN_UNMOUNT | IN_ISDIR;
+        KernelWatch *w = watch_find(q, p->wd);
+
+        q->cursor = w ? w->subscribers.lh_first : NULL;
+        while (q->cursor) {
+                Subscriber *s = q->cursor;
+                Notice n = { .name = p->name, .length = p->length, .mask = p->mask & (s->mask | always) };
+
+                q->cursor = LIST_NEXT(s, of_watch);
+                if (n.mask & ~(uint32_t)IN_ISDIR)
+                        s->notify(s, &n);
+        }
+}
+
+/* The kernel has given a watch up: each subscriber is let go before it hears of it, so that it may subscribe anew. */
+static void hand_out_end(EventQueue *q, const Pending *p) {
+        KernelWatch *w;
+
+        while ((w = watch_find(q, p->wd)) && w->subscribers.lh_first) {
+                Notice n = { .name = p->name, .length = p->length, .mask = p->mask };
+                Subscriber *s = w->subscribers.lh_first;
+
+                subscriber_remove(q, s);
+                s->notify(s, &n);
+        }
+        if (w)
+                watch_remove(q, w);
+}
+
+bool event_queue_work(EventQueue *q) {
+        _cleanup_free_ Pending *p = pending_next(q);
+
+        if (!p)
+                return false;
+        pending_unlink(q, p);
+        if (p->mask & IN_IGNORED)
+                hand_out_end(q, p);
+        else
+                hand_out(q, p);
+        return true;
+}
+
+/* --- life --- */
+
+int event_queue_new(EventQueue **ret, const EventQueueOps *ops, void *userdata) {
+        _cleanup_(event_queue_freep) EventQueue *q = NULL;
+
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        TAILQ_INIT(&q->pending);
+        q->fd = -EBADF;
+        q->ops = ops;
+        q->userdata = userdata;
+        q->seed = hash_seed();
+        q->buffer = malloc(BUFFER_SIZE);
+        if (!q->buffer)
+                return -ENOMEM;
+        q->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+        if (q->fd < 0)
+                return -errno;
+        *ret = TAKE_PTR(q);
+        return 0;
+}
+
+EventQueue *event_queue_free(EventQueue *q) {
+        if (!q)
+                return NULL;
+        assert(q->n_watches == 0);
+        pending_clear(q);
+        free(q->watches);
+        safe_close(q->fd);
+        free(q->buffer);
+        return mfree(q);
+}
+
+int event_queue_fd(const EventQueue *q) {
+        return q->fd;
+}
+
+EventQueueCounters event_queue_counters(const EventQueue *q) {
+        EventQueueCounters c = q->counters;
+
+        c.watches = q->n_watches;
+        c.waiting = q->n_pending;
+        return c;
+}

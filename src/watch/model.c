@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Each folder has a table of its own with open addressing: most folders are small, and one with a million files is no
+ * slower than the others. Names are hashed with a seed of this process, so nobody can choose names that collide.
+ * Nothing here recurses: a tree is as deep as somebody likes to make it. */
+
+#include "watch/model.h"
+
+#include <assert.h>
+
+#include "watch/hash.h"
+
+#define SLOTS_MIN 4U
+#define NAME_LEN  255U
+#define STAMP_KEY UINT64_C(0x76616b74) /* what is kept on disk is hashed with it: never to be changed */
+
+struct Model {
+        void *owner;
+        Folder *root;
+        uint64_t seed;
+        size_t n_folders, n_entries, n_name_bytes, n_slots;
+        uint32_t last_id;
+        LIST_HEAD(, Folder) dirty;
+        uint32_t *removed;
+        size_t n_removed, n_removed_allocated;
+};
+
+/* --- states --- */
+
+FileState file_state_from_stat(const struct stat *st) {
+        const uint64_t content[] = { (uint64_t)st->st_size, (uint64_t)st->st_mtim.tv_sec,
+                                     (uint64_t)st->st_mtim.tv_nsec, st->st_rdev };
+        const uint64_t status[] = { (uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec, st->st_mode,
+                                    (uint64_t)st->st_uid << 32 | st->st_gid };
+
+        return (FileState){
+                .inode = st->st_ino,
+                .content = hash_bytes(STAMP_KEY, content, sizeof(content)) | 1,
+                .status = (uint32_t)hash_bytes(STAMP_KEY, status, sizeof(status)),
+                .is_folder = S_ISDIR(st->st_mode),
+                .is_regular = S_ISREG(st->st_mode),
+        };
+}
+
+bool entry_has_content(const Entry *e, const FileState *state) {
+        if (e->flags & ENTRY_FOLDER)
+                return state->is_folder;
+        return !state->is_folder && e->inode == state->inode && e->content == state->content;
+}
+
+bool entry_has_status(const Entry *e, const FileState *state) {
+        return e->status == state->status;
+}
+
+bool entry_set_state(Folder *f, Entry *e, const FileState *state) {
+        bool same = entry_has_content(e, state) && e->inode == state->inode && entry_has_status(e, state);
+
+        if (same)
+                return false;
+        assert(!!(e->flags & ENTRY_FOLDER) == state->is_folder);
+        e->inode = state->inode;
+        e->status = state->status;
+        if (!state->is_folder) {
+                e->content = state->content;
+                e->flags = (uint8_t)((e->flags & ~ENTRY_REGULAR) | (state->is_regular ? ENTRY_REGULAR : 0));
+                folder_set_dirty(f);
+        }
+        return true;
+}
+
+/* --- the table of a folder --- */
+
+static uint32_t slot_of(const Folder *f, const char *name, size_t n) {
+        return (uint32_t)hash_bytes(f->model->seed, name, n) & (f->n_slots - 1);
+}
+
+Entry *folder_find(const Folder *f, const char *name, size_t n) {
+        if (f->n_entries == 0)
+                return NULL;
+        for (uint32_t i = slot_of(f, name, n);; i = (i + 1) & (f->n_slots - 1)) {
+                Entry *e = f->slots[i];
+
+                if (!e)
+                        return NULL;
+                if (e->length == n && memcmp(e->name, name, n) == 0)
+                        return e;
+        }
+}
+
+static void folder_insert(Folder *f, Entry *e) {
+        uint32_t i = slot_of(f, e->name, e->length);
+
+        while (f->slots[i])
+                i = (i + 1) & (f->n_slots - 1);
+        f->slots[i] = e;
+}
+
+static int folder_resize(Folder *f, uint32_t n_slots) {
+        Entry **old = f->slots, **slots = calloc(n_slots, sizeof(Entry *));
+        uint32_t n_old = f->n_slots;
+
+        if (!slots)
+                return -ENOMEM;
+        f->slots = slots;
+        f->n_slots = n_slots;
+        f->cursor = 0;
+        f->model->n_slots += n_slots - n_old;
+        for (uint32_t i = 0; i < n_old; i++)
+                if (old[i])
+                        folder_insert(f, old[i]);
+        free(old);
+        return 0;
+}
+
+static int folder_reserve(Folder *f) {
+        if ((f->n_entries + 1) * 4 <= f->n_slots * 3)
+                return 0;
+        return folder_resize(f, MAX(f->n_slots * 2, SLOTS_MIN));
+}
+
+/* Closes the gap at i, so that every entry can be reached from its own slot without one (Knuth, 6.4, algorithm R). */
+static void folder_close_gap(Folder *f, uint32_t i) {
+        uint32_t mask = f->n_slots - 1;
+
+        for (uint32_t k = (i + 1) & mask; f->slots[k]; k = (k + 1) & mask) {
+                uint32_t home = slot_of(f, f->slots[k]->name, f->slots[k]->length);
+
+                if (((k - home) & mask) >= ((k - i) & mask)) {
+                        f->slots[i] = f->slots[k];
+                        i = k;
+                }
+        }
+        f->slots[i] = NULL;
+}
+
+static void folder_remove(Folder *f, const Entry *e) {
+        uint32_t i = slot_of(f, e->name, e->length);
+
+        while (f->slots[i] != e)
+                i = (i + 1) & (f->n_slots - 1);
+        folder_close_gap(f, i);
+        f->n_entries--;
+        f->cursor = 0;
+        /* Gives back what a burst took; a table is halved once it is an eighth full. */
+        if (f->n_slots > SLOTS_MIN && f->n_entries < f->n_slots / 8)
+                (void)folder_resize(f, f->n_slots / 2);
+}
+
+/* --- entries --- */
+
+static Entry *entry_new(const char *name, size_t n) {
+        Entry *e = malloc(MAX(offsetof(Entry, name) + n + 1, sizeof(Entry)));
+
+        if (!e)
+                return NULL;
+        memset(e, 0, sizeof(*e));
+        e->length = (uint8_t)n;
+        memcpy(e->name, name, n);
+        e->name[n] = '\0';
+        return e;
+}
+
+static void model_count_entry(Model *m, const Entry *e, int by) {
+        m->n_name_bytes += (size_t)by * e->length;
+        if (!(e->flags & ENTRY_FOLDER))
+                m->n_entries += (size_t)by;
+}
+
+static Folder *folder_new(Model *m, Folder *parent, Entry *entry) {
+        Folder *f = calloc(1, sizeof(*f));
+
+        if (!f)
+                return NULL;
+        subscriber_init(&f->subscriber);
+        f->model = m;
+        f->parent = parent;
+        f->entry = entry;
+        f->id = ++m->last_id;
+        m->n_folders++;
+        folder_set_dirty(f);
+        return f;
+}
+
+int folder_add(Folder *f, const char *name, size_t n, const FileState *state, Entry **ret) {
+        _cleanup_free_ Entry *e = NULL;
+        int r;
+
+        if (n == 0 || n > NAME_LEN)
+                return -EINVAL;
+        r = folder_reserve(f);
+        if (r < 0)
+                return r;
+        e = entry_new(name, n);
+        if (!e)
+                return -ENOMEM;
+        if (state->is_folder) {
+                e->flags = ENTRY_FOLDER;
+                e->folder = folder_new(f->model, f, e);
+                if (!e->folder)
+                        return -ENOMEM;
+                f->n_folders++;
+        } else
+                e->content = state->content;
+        e->inode = state->inode;
+        e->status = state->status;
+        e->flags |= state->is_regular ? ENTRY_REGULAR : 0;
+        folder_insert(f, e);
+        f->n_entries++;
+        model_count_entry(f->model, e, 1);
+        if (!state->is_folder)
+                folder_set_dirty(f);
+        *ret = TAKE_PTR(e);
+        return 0;
+}
+
+Entry *folder_take(Folder *f, Entry *e) {
+        folder_remove(f, e);
+        model_count_entry(f->model, e, -1);
+        if (e->flags & ENTRY_FOLDER) {
+                f->n_folders--;
+                e->folder->parent = NULL;
+        } else
+                folder_set_dirty(f);
+        return e;
+}
+
+int folder_put(Folder *f, Entry *e, const char *name, size_t n, Entry **ret) {
+        Entry *bigger = e;
+        int r;
+
+        if (n == 0 || n > NAME_LEN)
+                return -EINVAL;
+        r = folder_reserve(f);
+        if (r < 0)
+                return r;
+        if (n > e->length) {
+                bigger = realloc(e, MAX(offsetof(Entry, name) + n + 1, sizeof(Entry)));
+                if (!bigger)
+                        return -ENOMEM;
+                e = bigger;
+        }
+        memcpy(e->name, name, n);
+        e->name[n] = '\0';
+        e->length = (uint8_t)n;
+        folder_insert(f, e);
+        f->n_entries++;
+        model_count_entry(f->model, e, 1);
+        if (e->flags & ENTRY_FOLDER) {
+                e->folder->entry = e;
+                e->folder->parent = f;
+                f->n_folders++;
+                folder_set_dirty(e->folder);
+        } else
+                folder_set_dirty(f);
+        *ret = e;
+        return 0;
+}
+
+/* --- freeing --- */
+
+/* An id that cannot be remembered leaves a row in the snapshot, whose parent is missing when it is loaded. */
+static void model_note_removed(Model *m, uint32_t id) {
+        if (m->n_removed == m->n_removed_allocated) {
+                size_t n = MAX(2 * m->n_removed_allocated, (size_t)64);
+                uint32_t *bigger = reallocarray(m->removed, n, sizeof(uint32_t));
+
+                if (!bigger)
+                        return;
+                m->removed = bigger;
+                m->n_removed_allocated = n;
+        }
+        m->removed[m->n_removed++] = id;
+}
+
+static void folder_free(Folder *f) {
+        Model *m = f->model;
+
+        assert(!subscriber_is_subscribed(&f->subscriber));
+        assert(!(f->flags & (FOLDER_QUEUED | FOLDER_BUSY)));
+        for (uint32_t i = 0; i < f->n_slots; i++)
+                if (f->slots[i]) {
+                        assert(!(f->slots[i]->flags & ENTRY_FOLDER));
+                        model_count_entry(m, f->slots[i], -1);
+                        free(f->slots[i]);
+                }
+        folder_clear_dirty(f);
+        model_note_removed(m, f->id);
+        m->n_folders--;
+        m->n_slots -= f->n_slots;
+        free(f->slots);
+        free(f);
+}
+
+Entry *entry_free(Entry *e) {
+        if (!e)
+                return NULL;
+        if (e->flags & ENTRY_FOLDER)
+                folder_free(e->folder);
+        return mfree(e);
+}
+
+Folder *folder_deepest(Folder *f) {
+        while (f->n_folders > 0) {
+                const Entry *e;
+
+                for (;; f->cursor++) {
+                        e = f->slots[f->cursor % f->n_slots];
+                        if (e && (e->flags & ENTRY_FOLDER))
+                                break;
+                }
+                f->cursor %= f->n_slots;
+                f = e->folder;
+        }
+        return f;
+}
+
+void folder_free_leaf(Folder *f) {
+        Folder *parent = f->parent;
+        uint32_t cursor = parent->cursor;
+        Entry *e = folder_take(parent, f->entry);
+
+        (void)entry_free(e);
+        if (cursor < parent->n_slots)
+                parent->cursor = cursor;
+}
+
+int model_new(Model **ret, void *owner) {
+        _cleanup_(model_freep) Model *m = NULL;
+
+        m = calloc(1, sizeof(*m));
+        if (!m)
+                return -ENOMEM;
+        LIST_INIT(&m->dirty);
+        m->owner = owner;
+        m->seed = hash_seed();
+        m->root = folder_new(m, NULL, NULL);
+        if (!m->root)
+                return -ENOMEM;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+Model *model_free(Model *m) {
+        if (!m)
+                return NULL;
+        while (m->root && m->root->n_folders > 0)
+                folder_free_leaf(folder_deepest(m->root));
+        if (m->root)
+                folder_free(m->root);
+        free(m->removed);
+        return mfree(m);
+}
+
+void *model_owner(const Model *m) {
+        return m->owner;
+}
+
+Folder *model_root(const Model *m) {
+        return m->root;
+}
+
+size_t model_n_folders(const Model *m) {
+        return m->n_folders;
+}
+
+size_t model_n_entries(const Model *m) {
+        return m->n_entries;
+}
+
+size_t model_size(const Model *m) {
+        size_t n = m->n_entries + m->n_folders;
+
+        return n * (sizeof(Entry) + 8) + m->n_name_bytes + m->n_folders * sizeof(Folder) + m->n_slots * sizeof(void *);
+}
+
+/* --- folders --- */
+
+int folder_path(const Folder *f, PathText *ret) {
+        int r = 0;
+
+        path_text_clear(ret);
+        for (; f->parent && r >= 0; f = f->parent)
+                r = path_text_prepend(ret, f->entry->name, f->entry->length);
+        return r;
+}
+
+int folder_path_of(const Folder *f, const char *name, size_t n, PathText *ret) {
+        int r = folder_path(f, ret);
+
+        return r < 0 ? r : path_text_append(ret, name, n);
+}
+
+unsigned folder_depth(const Folder *f) {
+        unsigned n = 0;
+
+        for (; f->parent; f = f->parent)
+                n++;
+        return n;
+}
+
+bool folder_is_below(const Folder *f, const Folder *above) {
+        for (; f; f = f->parent)
+                if (f == above)
+                        return true;
+        return false;
+}
+
+static Folder *folder_next_child(Folder *f) {
+        for (; f->cursor < f->n_slots; f->cursor++) {
+                const Entry *e = f->slots[f->cursor];
+
+                if (e && (e->flags & ENTRY_FOLDER)) {
+                        f->cursor++;
+                        return e->folder;
+                }
+        }
+        return NULL;
+}
+
+Folder *folder_walk(Folder *f, Folder *last) {
+        if (!last) {
+                f->cursor = 0;
+                return f;
+        }
+        for (;;) {
+                Folder *child = folder_next_child(last);
+
+                if (child) {
+                        child->cursor = 0;
+                        return child;
+                }
+                if (last == f || !last->parent)
+                        return NULL;
+                last = last->parent;
+        }
+}
+
+/* --- what changed since it was saved --- */
+
+void folder_set_dirty(Folder *f) {
+        if (f->flags & FOLDER_DIRTY)
+                return;
+        f->flags |= FOLDER_DIRTY;
+        LIST_INSERT_HEAD(&f->model->dirty, f, dirty);
+}
+
+void folder_clear_dirty(Folder *f) {
+        if (!(f->flags & FOLDER_DIRTY))
+                return;
+        f->flags &= ~(uint32_t)FOLDER_DIRTY;
+        LIST_REMOVE(f, dirty);
+}
+
+Folder *model_first_dirty(const Model *m) {
+        return LIST_FIRST(&m->dirty);
+}
+
+const uint32_t *model_removed_ids(const Model *m, size_t *ret_n) {
+        *ret_n = m->n_removed;
+        return m->removed;
+}
+
+void model_forget_removed_ids(Model *m, size_t n) {
+        assert(n <= m->n_removed);
+        m->n_removed -= n;
+        if (m->n_removed > 0)
+                return;
+        m->removed = mfree(m->removed);
+        m->n_removed_allocated = 0;
+}
+
+void model_succeed(Model *next, Model *m) {
+        next->last_id = MAX(next->last_id, m->last_id);
+        for (size_t i = 0; i < m->n_removed; i++)
+                model_note_removed(next, m->removed[i]);
+        for (Folder *f = folder_walk(m->root, NULL); f; f = folder_walk(m->root, f))
+                model_note_removed(next, f->id);
+        next->root->id = ++next->last_id;
+}
+
+void folder_set_id(Folder *f, uint32_t id) {
+        f->id = id;
+        f->model->last_id = MAX(f->model->last_id, id);
+}
+
+int model_new_folder(Model *m, const char *name, size_t n, const FileState *state, Entry **ret) {
+        _cleanup_free_ Entry *e = NULL;
+
+        if (n == 0 || n > NAME_LEN)
+                return -EINVAL;
+        e = entry_new(name, n);
+        if (!e)
+                return -ENOMEM;
+        e->flags = ENTRY_FOLDER;
+        e->inode = state->inode;
+        e->status = state->status;
+        e->folder = folder_new(m, NULL, e);
+        if (!e->folder)
+                return -ENOMEM;
+        *ret = TAKE_PTR(e);
+        return 0;
+}

@@ -1,0 +1,162 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a watched tree looked like when we last looked: folders with their entries, and of each entry as much as tells
+ * whether it has changed. Events of the kernel are only hints where to look; what changed is what differs from this.
+ * Pure: no system calls, no callbacks.
+ *
+ * An entry takes 22 bytes and its name, a folder 160 bytes and a table of its entries. Size, mtime and ctime are kept
+ * as hashes: it is only ever asked whether they are the same. */
+
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+
+#include "watch/event-queue.h"
+#include "watch/path-text.h"
+
+#define MODEL_NO_ID 0 /* of no folder */
+
+typedef struct Model Model;
+typedef struct Folder Folder;
+
+/* What identifies an entry and its state. */
+typedef struct FileState {
+        uint64_t inode;
+        uint64_t content; /* size and mtime, hashed; never 0 */
+        uint32_t status;  /* ctime, mode and owner, hashed */
+        bool is_folder, is_regular;
+} FileState;
+
+FileState file_state_from_stat(const struct stat *st);
+
+typedef enum EntryFlags {
+        ENTRY_FOLDER = 1 << 0,
+        ENTRY_REGULAR = 1 << 1,
+        ENTRY_SEEN = 1 << 2,         /* equals FOLDER_GENERATION of its folder when the reading of it has come by */
+        ENTRY_FOUND = 1 << 3,        /* reported as created by a look at the folder: the event is still to come */
+        ENTRY_FOUND_CLOSED = 1 << 4, /* and as complete */
+        ENTRY_RACY = 1 << 5,         /* so young when looked at that a later change may show the same times */
+        ENTRY_UNSETTLED = 1 << 6, /* polled: changed at the last look, complete when the next one finds it the same */
+} EntryFlags;
+
+typedef struct Entry {
+        union {
+                uint64_t content;
+                Folder *folder; /* ENTRY_FOLDER */
+        };
+        uint64_t inode;
+        uint32_t status;
+        uint8_t flags;
+        uint8_t length;
+        char name[]; /* length bytes and a NUL */
+} __attribute__((__packed__, __aligned__(8))) Entry;
+
+typedef enum FolderFlags {
+        FOLDER_GENERATION = 1 << 0, /* flips with each reading */
+        FOLDER_READ = 1 << 1,       /* was read whole once */
+        FOLDER_QUEUED = 1 << 2,     /* waits to be read */
+        FOLDER_DEEP = 1 << 3,       /* and so do all below it then */
+        FOLDER_MOVED = 1 << 4,      /* and what is in it is reported as moved */
+        FOLDER_POLLED = 1 << 5,     /* the kernel tells nothing or not all: read again from time to time */
+        FOLDER_COVERED = 1 << 6,    /* a mount lies over it, or another file system begins: kept, not looked at */
+        FOLDER_DIRTY = 1 << 7,      /* changed since it was last saved */
+        FOLDER_LOADED = 1 << 8,     /* from a snapshot, not compared yet */
+        FOLDER_DEPARTED = 1 << 9,   /* it or one above was moved out of the model and may come back */
+        FOLDER_UNREADABLE = 1 << 10,
+        FOLDER_BUSY = 1 << 11, /* is being read */
+} FolderFlags;
+
+struct Folder {
+        Subscriber subscriber; /* first: its watch of the kernel */
+        Model *model;
+        Folder *parent;
+        Entry *entry; /* in the parent; NULL for the root */
+        Entry **slots;
+        uint32_t n_entries, n_slots, n_folders;
+        uint32_t cursor; /* of model_next_folder() */
+        uint32_t id;     /* unique in its model, for good: what a snapshot calls it */
+        uint32_t flags;
+        uint64_t device, inode; /* of the opened folder; 0 = never opened */
+        TAILQ_ENTRY(Folder) queue;
+        LIST_ENTRY(Folder) dirty;
+};
+
+/* owner: whoever wants to find himself from a folder. */
+int model_new(Model **ret, void *owner);
+void *model_owner(const Model *m) _pure_;
+Model *model_free(Model *m); /* with all folders; none may have a watch any more */
+DEFINE_CLEANUP(Model, model_free)
+
+Folder *model_root(const Model *m) _pure_;
+size_t model_n_folders(const Model *m) _pure_;
+size_t model_n_entries(const Model *m) _pure_; /* without folders */
+
+/* Bytes, about, that it takes in memory. */
+size_t model_size(const Model *m) _pure_;
+
+/* --- entries --- */
+
+Entry *folder_find(const Folder *f, const char *name, size_t n) _pure_;
+
+/* Adds an entry that is not there, for a folder with an empty Folder below it. -ENOMEM, -EINVAL for a name without
+ * bytes or longer than 255. */
+int folder_add(Folder *f, const char *name, size_t n, const FileState *state, Entry **ret);
+
+/* Takes over the state of what was looked at. True when something differed. */
+bool entry_set_state(Folder *f, Entry *e, const FileState *state);
+bool entry_has_content(const Entry *e, const FileState *state) _pure_; /* same file with the same content */
+bool entry_has_status(const Entry *e, const FileState *state) _pure_;
+
+/* Takes an entry out and hands it, with the folder below it, to the caller. */
+Entry *folder_take(Folder *f, Entry *e);
+
+/* Puts a taken entry in under a name that is not there. On failure it is still the caller's. ret is the entry from
+ * then on: a name of another length moves it. */
+int folder_put(Folder *f, Entry *e, const char *name, size_t n, Entry **ret);
+
+/* Frees an entry that was taken; a folder must be without folders, entries of files go with it. */
+Entry *entry_free(Entry *e);
+
+#define FOLDER_FOREACH(e, f)                                    \
+        for (uint32_t _slot = 0; _slot < (f)->n_slots; _slot++) \
+                for (Entry *e = (f)->slots[_slot]; e; e = NULL)
+
+/* --- folders --- */
+
+/* The path of a folder, or of a name in it, relative to the root of the model. 0 or -ENOMEM. */
+int folder_path(const Folder *f, PathText *ret);
+int folder_path_of(const Folder *f, const char *name, size_t n, PathText *ret);
+
+unsigned folder_depth(const Folder *f) _pure_;
+bool folder_is_below(const Folder *f, const Folder *above) _pure_; /* or the same */
+
+/* The next folder of a walk over f and all below it, parents first: start with NULL, the end is NULL. No folder may be
+ * added or taken out during a walk, and no two walks may cross. */
+Folder *folder_walk(Folder *f, Folder *last);
+
+/* A folder below f that has no folders itself, found in steps that are cheap when it is asked again and again while
+ * those found are freed; f itself when it has none. */
+Folder *folder_deepest(Folder *f);
+
+/* Frees a folder that folder_deepest() gave, but not the one at the top: its parent forgets it, the entry goes too. */
+void folder_free_leaf(Folder *f);
+
+/* --- what changed since it was saved --- */
+
+void folder_set_dirty(Folder *f);
+Folder *model_first_dirty(const Model *m) _pure_;
+void folder_clear_dirty(Folder *f);
+
+/* Ids of folders that are gone since it was last asked; the model's, valid until its next change. */
+const uint32_t *model_removed_ids(const Model *m, size_t *ret_n);
+void model_forget_removed_ids(Model *m, size_t n); /* the last n of them */
+
+/* next takes the place of m in the snapshot: all ids of m count as removed, and next uses none of them. */
+void model_succeed(Model *next, Model *m);
+
+/* For loading: gives a folder the id that it had. */
+void folder_set_id(Folder *f, uint32_t id);
+
+/* For loading: a folder that is nowhere yet, for folder_put(). -ENOMEM, -EINVAL. */
+int model_new_folder(Model *m, const char *name, size_t n, const FileState *state, Entry **ret);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The lines of /proc/self/mountinfo (proc_pid_mountinfo(5)), sorted, and the difference between two readings. Two
+ * mounts are the same when id and path are; the kernel gives ids out again, but a path that got a new mount under the
+ * old id within one reading is the same path with a new device, which whoever watches it sees by himself. */
+
+#include "watch/mount-table.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+typedef struct Mount {
+        long id;
+        char *path;
+} Mount;
+
+typedef struct MountList {
+        Mount *mounts;
+        size_t n_mounts, n_allocated;
+} MountList;
+
+struct MountTable {
+        int fd;
+        MountList list;
+};
+
+static void mount_list_done(MountList *l) {
+        for (size_t i = 0; i < l->n_mounts; i++)
+                free(l->mounts[i].path);
+        l->mounts = mfree(l->mounts);
+        l->n_mounts = l->n_allocated = 0;
+}
+
+/* Space, tab, newline and backslash stand as \ooo. */
+static void unescape(char *s) {
+        char *out = s;
+
+        for (; *s; s++) {
+                if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' &&
+                    s[3] <= '7') {
+                        *out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+                        s += 3;
+                } else
+                        *out++ = *s;
+        }
+        *out = '\0';
+}
+
+static int mount_list_add(MountList *l, long id, const char *path) {
+        if (l->n_mounts == l->n_allocated) {
+                size_t n = 2 * l->n_allocated + 32;
+                Mount *bigger = reallocarray(l->mounts, n, sizeof(Mount));
+
+                if (!bigger)
+                        return -ENOMEM;
+                l->mounts = bigger;
+                l->n_allocated = n;
+        }
+        l->mounts[l->n_mounts].id = id;
+        l->mounts[l->n_mounts].path = strdup(path);
+        if (!l->mounts[l->n_mounts].path)
+                return -ENOMEM;
+        unescape(l->mounts[l->n_mounts++].path);
+        return 0;
+}
+
+/* "36 35 98:0 /root /mount/point options …" */
+static int mount_list_add_line(MountList *l, char *line) {
+        char *field = line, *end;
+        long id = strtol(line, &end, 10);
+
+        for (int i = 0; i < 4 && field; i++) {
+                field = strchr(field, ' ');
+                field = field ? field + 1 : NULL;
+        }
+        if (end == line || !field)
+                return 0; /* not a line that we know */
+        field[strcspn(field, " \n")] = '\0';
+        return mount_list_add(l, id, field);
+}
+
+static int mount_compare(const void *a, const void *b) {
+        const Mount *m = a, *n = b;
+        int r = strcmp(m->path, n->path);
+
+        return r != 0 ? r : (m->id > n->id) - (m->id < n->id);
+}
+
+static int mount_list_read(MountList *ret) {
+        _cleanup_free_ char *line = NULL;
+        MountList l = {};
+        size_t size = 0;
+        FILE *f;
+        int r = 0;
+
+        /* Opened anew: reading marks the change as seen only where epoll waits, and a rewound file may be torn. */
+        f = fopen("/proc/self/mountinfo", "re");
+        if (!f)
+                return -errno;
+        while (r >= 0 && getline(&line, &size, f) > 0)
+                r = mount_list_add_line(&l, line);
+        (void)fclose(f);
+        if (r < 0) {
+                mount_list_done(&l);
+                return r;
+        }
+        if (l.n_mounts > 0)
+                qsort(l.mounts, l.n_mounts, sizeof(Mount), mount_compare);
+        *ret = l;
+        return 0;
+}
+
+int mount_table_update(MountTable *t, void (*changed)(void *userdata, const char *path), void *userdata) {
+        size_t i = 0, k = 0;
+        MountList l;
+        int r, n = 0;
+
+        r = mount_list_read(&l);
+        if (r < 0)
+                return r;
+        while (i < t->list.n_mounts || k < l.n_mounts) {
+                int c = i == t->list.n_mounts ? 1
+                        : k == l.n_mounts     ? -1
+                                              : mount_compare(&t->list.mounts[i], &l.mounts[k]);
+
+                if (c != 0) {
+                        changed(userdata, c < 0 ? t->list.mounts[i].path : l.mounts[k].path);
+                        n++;
+                }
+                i += c <= 0;
+                k += c >= 0;
+        }
+        mount_list_done(&t->list);
+        t->list = l;
+        return n;
+}
+
+int mount_table_fd(const MountTable *t) {
+        return t->fd;
+}
+
+int mount_table_new(MountTable **ret) {
+        _cleanup_(mount_table_freep) MountTable *t = NULL;
+        int r;
+
+        t = calloc(1, sizeof(*t));
+        if (!t)
+                return -ENOMEM;
+        t->fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        if (t->fd < 0)
+                return -errno;
+        r = mount_list_read(&t->list);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+MountTable *mount_table_free(MountTable *t) {
+        if (!t)
+                return NULL;
+        mount_list_done(&t->list);
+        safe_close(t->fd);
+        return mfree(t);
+}

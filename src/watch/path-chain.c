@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Looks paths up by itself, name by name as path_resolution(7) says, because only then is it known which folders the
+ * answer depends on. systemd.path(5) watches the parents, too; but where the path has symbolic links, it watches the
+ * link and not what lies behind, and a link that is replaced by rename goes unseen. */
+
+#include "watch/path-chain.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "watch/glob.h"
+
+#define SYMLINKS_MAX 40 /* as the kernel has it */
+#define LINK_EVENTS  (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+
+typedef struct Link Link;
+struct Link {
+        Subscriber subscriber; /* first */
+        PathChain *chain;
+        Glob *glob; /* or NULL: name is meant literally */
+        LIST_ENTRY(Link) links;
+        char name[];
+};
+
+LIST_HEAD(LinkList, Link);
+
+struct PathChain {
+        EventQueue *queue;
+        char *path;
+        bool glob, blind;
+        void (*changed)(void *userdata);
+        void *userdata;
+        struct LinkList links;
+        unsigned n_links, n_symlinks;
+        PathText found;
+        dev_t device;
+};
+
+static void link_free(Link *l) {
+        LIST_REMOVE(l, links);
+        event_queue_unsubscribe(l->chain->queue, &l->subscriber);
+        glob_free(l->glob);
+        free(l);
+}
+
+static void links_free(struct LinkList *list) {
+        while (!LIST_EMPTY(list))
+                link_free(LIST_FIRST(list));
+}
+
+static void on_link_event(Subscriber *s, const Notice *n) {
+        const Link *l = (const Link *)s;
+
+        /* No name: the folder itself is gone or was moved. */
+        if (n->length == 0 || (l->glob ? glob_match(l->glob, n->name, n->length) : streq(l->name, n->name)))
+                l->chain->changed(l->chain->userdata);
+}
+
+/* From now on a change of name in the folder is heard of. */
+static int chain_watch(PathChain *c, int dir_fd, const char *name, size_t n, Glob *glob) {
+        Link *l;
+        int r;
+
+        if (c->n_links >= PATH_CHAIN_LINKS_MAX) {
+                c->blind = true;
+                glob_free(glob);
+                return 0;
+        }
+        l = malloc(sizeof(*l) + n + 1);
+        if (!l) {
+                glob_free(glob);
+                return -ENOMEM;
+        }
+        *l = (Link){ .chain = c, .glob = glob };
+        memcpy(l->name, name, n);
+        l->name[n] = '\0';
+        subscriber_init(&l->subscriber);
+        l->subscriber.notify = on_link_event;
+        LIST_INSERT_HEAD(&c->links, l, links);
+        c->n_links++;
+        r = event_queue_subscribe(c->queue, &l->subscriber, dir_fd, LINK_EVENTS);
+        if (r < 0 && r != -ENOTDIR)
+                c->blind = true;
+        return 0;
+}
+
+/* --- looking up --- */
+
+static int chain_walk(PathChain *c, int fd, const char *rest, int *ret_fd);
+
+/* The target of a symbolic link with the rest of the path behind it. */
+static int read_link(int link_fd, const char *rest, char **ret) {
+        char target[PATH_MAX];
+        ssize_t n = readlinkat(link_fd, "", target, sizeof(target));
+        char *path;
+
+        if (n < 0)
+                return -errno;
+        if ((size_t)n >= sizeof(target))
+                return -ENAMETOOLONG;
+        path = malloc((size_t)n + strlen(rest) + 2);
+        if (!path)
+                return -ENOMEM;
+        memcpy(path, target, (size_t)n);
+        path[n] = '/';
+        strcpy(path + n + 1, rest);
+        *ret = path;
+        return 0;
+}
+
+static int chain_follow(PathChain *c, int dir_fd, int link_fd, const char *rest, int *ret_fd) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_close_ int root = -EBADF;
+        int r;
+
+        if (++c->n_symlinks > SYMLINKS_MAX)
+                return -ELOOP;
+        r = read_link(link_fd, rest, &path);
+        if (r < 0)
+                return r;
+        if (path[0] != '/')
+                return chain_walk(c, dir_fd, path, ret_fd);
+        root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return root < 0 ? -errno : chain_walk(c, root, path, ret_fd);
+}
+
+/* On from the name that was just watched. */
+static int chain_enter(PathChain *c, int dir_fd, const char *name, const char *rest, int *ret_fd) {
+        _cleanup_close_ int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        c->device = st.st_dev;
+        if (S_ISLNK(st.st_mode))
+                return chain_follow(c, dir_fd, fd, rest, ret_fd);
+        if (rest[strspn(rest, "/")] == '\0') {
+                *ret_fd = TAKE_FD(fd);
+                return 0;
+        }
+        return S_ISDIR(st.st_mode) ? chain_walk(c, fd, rest, ret_fd) : -ENOTDIR;
+}
+
+/* Tries one name of a folder against a pattern; -ENOENT goes on with the next. */
+static int chain_try(PathChain *c, const Glob *glob, bool dot, int dir_fd, const char *name, const char *rest,
+                     int *ret_fd) {
+        size_t before = c->found.length;
+        int r;
+
+        if (streq(name, ".") || streq(name, "..") || (name[0] == '.' && !dot) || !glob_match(glob, name, strlen(name)))
+                return -ENOENT;
+        r = path_text_append(&c->found, name, strlen(name));
+        if (r >= 0)
+                r = chain_enter(c, dir_fd, name, rest, ret_fd);
+        if (r < 0) {
+                c->found.length = before;
+                c->found.bytes[before] = '\0';
+        }
+        return r == -ENOTDIR || r == -EACCES || r == -ELOOP ? -ENOENT : r;
+}
+
+static int chain_enter_pattern(PathChain *c, int dir_fd, const Glob *glob, bool dot, const char *rest, int *ret_fd) {
+        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = -ENOENT;
+        const struct dirent *d;
+        DIR *dir;
+
+        if (fd < 0)
+                return -errno;
+        dir = fdopendir(fd);
+        if (!dir) {
+                r = -errno;
+                safe_close(fd);
+                return r;
+        }
+        while (r == -ENOENT && (d = readdir(dir)))
+                r = chain_try(c, glob, dot, dir_fd, d->d_name, rest, ret_fd);
+        (void)closedir(dir);
+        return r;
+}
+
+static int chain_walk(PathChain *c, int fd, const char *rest, int *ret_fd) {
+        char name[NAME_MAX + 1];
+        const Glob *used;
+        Glob *glob = NULL;
+        size_t n;
+        int r;
+
+        rest += strspn(rest, "/");
+        n = strcspn(rest, "/");
+        if (n == 0) {
+                *ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+                return *ret_fd < 0 ? -errno : 0;
+        }
+        if (n > NAME_MAX)
+                return -ENAMETOOLONG;
+        memcpy(name, rest, n);
+        name[n] = '\0';
+        if (c->glob && c->n_symlinks == 0 && glob_is_pattern(name)) {
+                r = glob_new(&glob, name);
+                if (r < 0)
+                        return r;
+        }
+        used = glob;
+        r = chain_watch(c, fd, name, n, glob);
+        if (r < 0)
+                return r;
+        if (used)
+                return chain_enter_pattern(c, fd, used, name[0] == '.', rest + n, ret_fd);
+        r = path_text_append(&c->found, name, n);
+        return r < 0 ? r : chain_enter(c, fd, name, rest + n, ret_fd);
+}
+
+int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret_device) {
+        struct LinkList old = c->links;
+        _cleanup_close_ int root = -EBADF;
+        int r, fd = -EBADF;
+
+        /* The old links go when the new ones are there, so that nothing is missed in between. */
+        if (LIST_FIRST(&old))
+                LIST_FIRST(&old)->links.le_prev = &LIST_FIRST(&old);
+        LIST_INIT(&c->links);
+        c->n_links = c->n_symlinks = 0;
+        c->blind = false;
+        path_text_clear(&c->found);
+        root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        r = root < 0 ? -errno : path_text_append(&c->found, "/", 1);
+        if (r >= 0)
+                r = chain_walk(c, root, c->path, &fd);
+        links_free(&old);
+        if (ret_device)
+                *ret_device = c->device;
+        if (r >= 0 && ret_path) {
+                path_text_clear(ret_path);
+                r = path_text_append(ret_path, path_text_string(&c->found), c->found.length);
+        }
+        if (r < 0) {
+                safe_close(fd);
+                return r;
+        }
+        *ret_fd = fd;
+        return 0;
+}
+
+bool path_chain_is_blind(const PathChain *c) {
+        return c->blind;
+}
+
+int path_chain_new(PathChain **ret, EventQueue *queue, const char *path, bool glob, void (*changed)(void *userdata),
+                   void *userdata) {
+        _cleanup_(path_chain_freep) PathChain *c = NULL;
+
+        if (path[0] != '/')
+                return -EINVAL;
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        LIST_INIT(&c->links);
+        c->queue = queue;
+        c->glob = glob;
+        c->changed = changed;
+        c->userdata = userdata;
+        c->path = strdup(path);
+        if (!c->path)
+                return -ENOMEM;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+PathChain *path_chain_free(PathChain *c) {
+        if (!c)
+                return NULL;
+        links_free(&c->links);
+        path_text_done(&c->found);
+        free(c->path);
+        return mfree(c);
+}

@@ -1,0 +1,32 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* An absolute path that may not be there yet, whose parents may come and go and whose symbolic links may be changed:
+ * every folder that looking it up passes through is watched for the one name that matters in it. What another mount
+ * covers is noticed by the mount table only, see mount-table.h. */
+
+#include <stdbool.h>
+
+#include "watch/event-queue.h"
+#include "watch/path-text.h"
+
+#define PATH_CHAIN_LINKS_MAX 1024 /* folders watched for one path; a pattern may pass through many */
+
+typedef struct PathChain PathChain;
+
+/* changed() is called from event_queue_work() when the path may lead elsewhere than before, perhaps often: it should
+ * only make sure that path_chain_resolve() is called soon. With glob, path is a pattern for each of its names as in
+ * glob(7): a leading dot is matched by a dot only. -EINVAL for a path that is not absolute; -ENOMEM. */
+int path_chain_new(PathChain **ret, EventQueue *queue, const char *path, bool glob, void (*changed)(void *userdata),
+                   void *userdata);
+PathChain *path_chain_free(PathChain *c);
+DEFINE_CLEANUP(PathChain, path_chain_free)
+
+/* Looks the path up, watching first and looking then. ret_fd: opened with O_PATH, the last name's link followed; for a
+ * pattern, of the first that is there. ret_path (may be NULL): what was found, as it would be written. -ENOENT,
+ * -ENOTDIR: not there; -ELOOP; -EACCES, -EMFILE, … ret_device (may be NULL) is set on failure, too: that of the last
+ * folder that was there. */
+int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret_device);
+
+/* True when not every folder on the way could be watched: ask again from time to time. */
+bool path_chain_is_blind(const PathChain *c) _pure_;

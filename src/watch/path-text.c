@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Paths put together in one buffer that grows and is used again. They are built from the leaf to the root as often as
+ * from the root to the leaf, since a folder knows its parent; hence both ends can be added to. */
+
+#include "watch/path-text.h"
+
+void path_text_done(PathText *p) {
+        free(p->bytes);
+        *p = (PathText){};
+}
+
+static int path_text_reserve(PathText *p, size_t more) {
+        size_t needed = p->length + more + 2; /* a slash and the end */
+        char *bigger;
+
+        if (needed <= p->n_allocated)
+                return 0;
+        needed = MAX(needed, 2 * p->n_allocated + 256);
+        bigger = realloc(p->bytes, needed);
+        if (!bigger)
+                return -ENOMEM;
+        p->bytes = bigger;
+        p->n_allocated = needed;
+        return 0;
+}
+
+int path_text_append(PathText *p, const char *bytes, size_t n) {
+        int r = path_text_reserve(p, n);
+
+        if (r < 0)
+                return r;
+        if (n > 0 && p->length > 0 && p->bytes[p->length - 1] != '/')
+                p->bytes[p->length++] = '/';
+        memcpy(p->bytes + p->length, bytes, n);
+        p->length += n;
+        p->bytes[p->length] = '\0';
+        return 0;
+}
+
+int path_text_prepend(PathText *p, const char *bytes, size_t n) {
+        bool slash = n > 0 && p->length > 0 && bytes[n - 1] != '/';
+        int r = path_text_reserve(p, n);
+
+        if (r < 0)
+                return r;
+        memmove(p->bytes + n + slash, p->bytes, p->length);
+        memcpy(p->bytes, bytes, n);
+        if (slash)
+                p->bytes[n] = '/';
+        p->length += n + slash;
+        p->bytes[p->length] = '\0';
+        return 0;
+}

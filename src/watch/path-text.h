@@ -1,0 +1,30 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A path that is put together piece by piece: bytes, always NUL-terminated, of any length (trees may be deeper than
+ * PATH_MAX). */
+
+#include "util/macro.h"
+
+typedef struct PathText {
+        char *bytes; /* NULL until something was put in */
+        size_t length, n_allocated;
+} PathText;
+
+void path_text_done(PathText *p);
+
+static inline void path_text_clear(PathText *p) {
+        p->length = 0;
+        if (p->bytes)
+                p->bytes[0] = '\0';
+}
+
+static inline const char *path_text_string(const PathText *p) {
+        return p->bytes ?: "";
+}
+
+/* Appends n bytes, after a slash where something stands before and does not end in one. 0 or -ENOMEM. */
+int path_text_append(PathText *p, const char *bytes, size_t n);
+
+/* The same at the front. */
+int path_text_prepend(PathText *p, const char *bytes, size_t n);

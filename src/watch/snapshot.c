@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The model of a tree as rows of bytes, one a folder, named by the folder's id and not by its path: a folder that is
+ * renamed changes one row and not those of all below it. A row says who the folder's parent is, and ends in a digest
+ * of itself, so that a damaged one is found and its folder is looked at as if it were new.
+ *
+ * A row: version, kind; id of the parent, inode, device (8 bytes each, little endian); for the root its identity and
+ * the state of a root that is a file; name; and for each file flags, inode, content, status and name.
+ *
+ * Rows come back in any order, so folders wait in a list until all are there. */
+
+#include <assert.h>
+#include <endian.h>
+
+#include "watch/hash.h"
+#include "watch/watcher-internal.h"
+
+#define ROW_VERSION 1
+#define ROW_FOLDER  0
+#define ROW_ROOT    1
+#define DIGEST_KEY  UINT64_C(0x726f77)
+#define DIGEST_SIZE sizeof(uint64_t)
+#define KEPT_FLAGS  (ENTRY_REGULAR | ENTRY_UNSETTLED)
+
+/* --- writing --- */
+
+typedef struct Row {
+        unsigned char *bytes;
+        size_t n, n_allocated;
+        bool failed;
+} Row;
+
+static void row_put(Row *r, const void *bytes, size_t n) {
+        if (r->n + n > r->n_allocated) {
+                size_t bigger = 2 * (r->n + n) + 256;
+                unsigned char *p = r->failed ? NULL : realloc(r->bytes, bigger);
+
+                if (!p) {
+                        r->failed = true;
+                        return;
+                }
+                r->bytes = p;
+                r->n_allocated = bigger;
+        }
+        memcpy(r->bytes + r->n, bytes, n);
+        r->n += n;
+}
+
+static void row_put_byte(Row *r, unsigned char byte) {
+        row_put(r, &byte, 1);
+}
+
+static void row_put_u64(Row *r, uint64_t v) {
+        v = htole64(v);
+        row_put(r, &v, sizeof(v));
+}
+
+static void row_put_name(Row *r, const Entry *e) {
+        row_put_byte(r, e ? e->length : 0);
+        if (e)
+                row_put(r, e->name, e->length);
+}
+
+static void row_put_root(Row *r, const Tree *t) {
+        const RootIdentity *root = t->durable == t->model ? &t->root : &t->parked_root;
+
+        row_put_u64(r, root->file_system);
+        row_put_u64(r, root->device);
+        row_put_u64(r, root->inode);
+        row_put_byte(r, (unsigned char)(root->is_file | (t->file_unsettled ? 2 : 0)));
+        row_put_u64(r, t->file_state.content);
+        row_put_u64(r, t->file_state.status);
+}
+
+static void row_put_file(Row *r, const Entry *e) {
+        row_put_byte(r, e->flags & KEPT_FLAGS);
+        row_put_u64(r, e->inode);
+        row_put_u64(r, e->content);
+        row_put_u64(r, e->status);
+        row_put_name(r, e);
+}
+
+static void row_write(Row *r, const Tree *t, const Folder *f) {
+        bool is_root = f == model_root(f->model);
+
+        r->n = 0;
+        row_put_byte(r, ROW_VERSION);
+        row_put_byte(r, is_root ? ROW_ROOT : ROW_FOLDER);
+        row_put_u64(r, is_root ? MODEL_NO_ID : f->parent->id);
+        row_put_u64(r, f->inode);
+        row_put_u64(r, f->device);
+        if (is_root)
+                row_put_root(r, t);
+        row_put_name(r, f->entry);
+        FOLDER_FOREACH(e, f)
+        if (!(e->flags & ENTRY_FOLDER))
+                row_put_file(r, e);
+        row_put_u64(r, hash_bytes(DIGEST_KEY, r->bytes, r->n));
+}
+
+/* A folder that has left the tree has no parent to name: it comes back in, or is removed, soon. */
+static bool is_writable(const Folder *f) {
+        return folder_is_below(f, model_root(f->model));
+}
+
+static size_t save_removed(Model *m, size_t max,
+                           int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n), void *userdata) {
+        size_t n, done = 0;
+        const uint32_t *ids = model_removed_ids(m, &n);
+
+        while (done < n && done < max && write(userdata, ids[n - 1 - done], NULL, 0) >= 0)
+                done++;
+        model_forget_removed_ids(m, done);
+        return done;
+}
+
+int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),
+              void *userdata) {
+        Folder *f, *next;
+        size_t done;
+        Row row = {};
+        int r = 0;
+
+        if (!t->started)
+                return 0;
+        max = max > 0 ? max : INT32_MAX;
+        done = save_removed(t->durable, max, write, userdata);
+        for (f = model_first_dirty(t->durable); f && done < max && r >= 0; f = next) {
+                next = LIST_NEXT(f, dirty);
+                if (!is_writable(f))
+                        continue;
+                row_write(&row, t, f);
+                r = row.failed ? -ENOMEM : write(userdata, f->id, row.bytes, row.n);
+                if (r < 0)
+                        break;
+                folder_clear_dirty(f);
+                done++;
+        }
+        free(row.bytes);
+        return r < 0 ? r : (int)done;
+}
+
+/* --- reading --- */
+
+typedef struct Reader {
+        const unsigned char *bytes;
+        size_t left;
+        bool failed;
+} Reader;
+
+typedef struct LoadedFolder {
+        uint32_t id, parent;
+        Entry *entry;
+} LoadedFolder;
+
+struct Loader {
+        LoadedFolder *folders;
+        size_t n_folders, n_allocated;
+};
+
+static const unsigned char *reader_take(Reader *r, size_t n) {
+        const unsigned char *p = r->bytes;
+
+        if (n > r->left) {
+                r->failed = true;
+                return NULL;
+        }
+        r->bytes += n;
+        r->left -= n;
+        return p;
+}
+
+static unsigned char reader_byte(Reader *r) {
+        const unsigned char *p = reader_take(r, 1);
+
+        return p ? *p : 0;
+}
+
+static uint64_t reader_u64(Reader *r) {
+        const unsigned char *p = reader_take(r, sizeof(uint64_t));
+        uint64_t v = 0;
+
+        if (p)
+                memcpy(&v, p, sizeof(v));
+        return le64toh(v);
+}
+
+static const char *reader_name(Reader *r, size_t *ret_n) {
+        *ret_n = reader_byte(r);
+        return (const char *)reader_take(r, *ret_n);
+}
+
+static bool name_is_valid(const char *name, size_t n) {
+        return n > 0 && !memchr(name, '/', n) && !memchr(name, '\0', n) && !(n == 1 && name[0] == '.') &&
+               !(n == 2 && name[0] == '.' && name[1] == '.');
+}
+
+static int load_file(Reader *r, Folder *f) {
+        uint8_t flags = reader_byte(r) & KEPT_FLAGS;
+        FileState state = { .is_regular = flags & ENTRY_REGULAR };
+        const char *name;
+        size_t n;
+        Entry *e;
+        int q;
+
+        state.inode = reader_u64(r);
+        state.content = reader_u64(r);
+        state.status = (uint32_t)reader_u64(r);
+        name = reader_name(r, &n);
+        if (r->failed || !name_is_valid(name, n) || folder_find(f, name, n))
+                return -EBADMSG;
+        q = folder_add(f, name, n, &state, &e);
+        if (q >= 0)
+                e->flags |= flags;
+        return q;
+}
+
+static int load_files(Reader *r, Folder *f) {
+        int q = 0;
+
+        while (q >= 0 && r->left > 0)
+                q = load_file(r, f);
+        return q;
+}
+
+static void load_root(Reader *r, Tree *t) {
+        unsigned char flags;
+
+        t->root.file_system = reader_u64(r);
+        t->root.device = reader_u64(r);
+        t->root.inode = reader_u64(r);
+        flags = reader_byte(r);
+        t->root.is_file = flags & 1;
+        t->file_unsettled = flags & 2;
+        t->file_state.content = reader_u64(r);
+        t->file_state.status = (uint32_t)reader_u64(r);
+        t->has_root = t->root.inode != 0;
+}
+
+static int loader_add(Tree *t, uint32_t id, uint32_t parent, Entry *e) {
+        Loader *l = t->loader ?: (t->loader = calloc(1, sizeof(Loader)));
+
+        if (!l)
+                return -ENOMEM;
+        if (l->n_folders == l->n_allocated) {
+                size_t n = 2 * l->n_allocated + 64;
+                LoadedFolder *bigger = reallocarray(l->folders, n, sizeof(LoadedFolder));
+
+                if (!bigger)
+                        return -ENOMEM;
+                l->folders = bigger;
+                l->n_allocated = n;
+        }
+        l->folders[l->n_folders++] = (LoadedFolder){ .id = id, .parent = parent, .entry = e };
+        return 0;
+}
+
+static int load_folder(Reader *r, Tree *t, uint32_t id, uint32_t parent, uint64_t inode, Folder **ret) {
+        FileState state = { .is_folder = true, .inode = inode };
+        const char *name;
+        size_t n;
+        Entry *e;
+        int q;
+
+        name = reader_name(r, &n);
+        if (r->failed || !name_is_valid(name, n))
+                return -EBADMSG;
+        q = model_new_folder(t->model, name, n, &state, &e);
+        if (q < 0)
+                return q;
+        folder_set_id(e->folder, id);
+        q = loader_add(t, id, parent, e);
+        if (q < 0) {
+                (void)entry_free(e);
+                return q;
+        }
+        *ret = e->folder;
+        return 0;
+}
+
+static int row_check(const void *bytes, size_t n, Reader *ret) {
+        uint64_t digest;
+
+        if (n < DIGEST_SIZE + 2)
+                return -EBADMSG;
+        memcpy(&digest, (const char *)bytes + n - DIGEST_SIZE, DIGEST_SIZE);
+        if (le64toh(digest) != hash_bytes(DIGEST_KEY, bytes, n - DIGEST_SIZE))
+                return -EBADMSG;
+        *ret = (Reader){ .bytes = bytes, .left = n - DIGEST_SIZE };
+        return reader_byte(ret) == ROW_VERSION ? 0 : -ESTALE;
+}
+
+int tree_load(Tree *t, uint32_t id, const void *bytes, size_t n) {
+        uint64_t parent, inode, device;
+        unsigned char kind;
+        Folder *f = NULL;
+        Reader reader;
+        int r;
+
+        assert(!t->started);
+        t->silent = false; /* from now on there is something to compare with */
+        r = row_check(bytes, n, &reader);
+        if (r < 0)
+                return r;
+        kind = reader_byte(&reader);
+        parent = reader_u64(&reader);
+        inode = reader_u64(&reader);
+        device = reader_u64(&reader);
+        if (reader.failed || id == MODEL_NO_ID || kind > ROW_ROOT || parent > UINT32_MAX)
+                return -EBADMSG;
+        if (kind == ROW_ROOT) {
+                f = model_root(t->model);
+                load_root(&reader, t);
+                (void)reader_byte(&reader); /* it has no name */
+                folder_set_id(f, id);
+        } else
+                r = load_folder(&reader, t, id, (uint32_t)parent, inode, &f);
+        if (r < 0)
+                return r;
+        f->inode = inode;
+        f->device = device;
+        f->flags |= FOLDER_LOADED;
+        return load_files(&reader, f);
+}
+
+/* --- putting together --- */
+
+static int loaded_compare(const void *a, const void *b) {
+        const LoadedFolder *l = a, *m = b;
+
+        return (l->id > m->id) - (l->id < m->id);
+}
+
+static Folder *loader_find(const Tree *t, uint32_t id) {
+        const LoadedFolder key = { .id = id }, *found;
+        const Loader *l = t->loader;
+
+        if (id == model_root(t->model)->id)
+                return model_root(t->model);
+        found = bsearch(&key, l->folders, l->n_folders, sizeof(LoadedFolder), loaded_compare);
+        return found && found->entry ? found->entry->folder : NULL;
+}
+
+/* Would the folder hang below itself? */
+static bool makes_ring(const Folder *f, const Folder *parent) {
+        return folder_is_below(parent, f);
+}
+
+static void loader_free_orphan(Entry *e) {
+        while (e->folder->n_folders > 0)
+                folder_free_leaf(folder_deepest(e->folder));
+        (void)entry_free(e);
+}
+
+static void loader_link(Tree *t) {
+        Loader *l = t->loader;
+
+        for (size_t i = 0; i < l->n_folders; i++) {
+                Entry *e = l->folders[i].entry;
+                Folder *parent = loader_find(t, l->folders[i].parent), *f = e->folder;
+
+                if (parent && !makes_ring(f, parent) && !folder_find(parent, e->name, e->length) &&
+                    folder_put(parent, e, e->name, e->length, &e) >= 0)
+                        l->folders[i].entry = e;
+        }
+        /* What found no parent; freeing takes away what hangs below, so those linked are left out first. */
+        for (size_t i = 0; i < l->n_folders; i++)
+                if (l->folders[i].entry->folder->parent)
+                        l->folders[i].entry = NULL;
+        for (size_t i = 0; i < l->n_folders; i++)
+                if (l->folders[i].entry)
+                        loader_free_orphan(l->folders[i].entry);
+}
+
+/* What was loaded is what is saved; a folder that came through whole needs no new row. */
+static void tree_clean(Tree *t) {
+        Folder *root = model_root(t->model);
+
+        for (Folder *f = folder_walk(root, NULL); f; f = folder_walk(root, f))
+                if (f->flags & FOLDER_LOADED)
+                        folder_clear_dirty(f);
+}
+
+void tree_finish_load(Tree *t) {
+        Loader *l = t->loader;
+
+        if (!l)
+                return;
+        qsort(l->folders, l->n_folders, sizeof(LoadedFolder), loaded_compare);
+        loader_link(t);
+        tree_clean(t);
+        free(l->folders);
+        t->loader = mfree(l);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Reading folders: first the watch is added, then the folder is read through the same file descriptor, so nothing can
+ * come in between unseen and nothing that is swapped meanwhile leads elsewhere. A folder is read in steps of a bounded
+ * number of entries; events that arrive in between are worked on in between. What a reading has not come by is looked
+ * at once more by name before it is called gone.
+ *
+ * Folders wait in one queue, last in first out, so that the queue stays about as long as the tree is deep and wide and
+ * a folder is read while its parent is still in the caches. */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+
+#include "watch/watcher-internal.h"
+
+#define SCAN_STEP   256U
+#define SCAN_BUFFER (32 * 1024)
+#define GONE_STEP   128U
+#define TREE_EVENTS                                                                                             \
+        (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF | \
+         IN_ONLYDIR)
+
+/* --- the queue --- */
+
+void tree_queue(Tree *t, Folder *f, uint32_t flags) {
+        f->flags |= flags;
+        if ((f->flags & FOLDER_QUEUED) || !tree_is_attached(t, f))
+                return;
+        f->flags |= FOLDER_QUEUED;
+        TAILQ_INSERT_HEAD(&t->scans, f, queue);
+        watch_wake(t->watch);
+}
+
+void tree_dequeue(Tree *t, Folder *f) {
+        if (t->scan.folder == f)
+                tree_scan_abort(t);
+        if (t->open_folder == f)
+                t->open_folder = NULL;
+        if (!(f->flags & FOLDER_QUEUED))
+                return;
+        f->flags &= ~(uint32_t)FOLDER_QUEUED;
+        TAILQ_REMOVE(&t->scans, f, queue);
+}
+
+void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on) {
+        size_t *count = flag == FOLDER_POLLED ? &t->n_polled : flag == FOLDER_UNREADABLE ? &t->n_unreadable : NULL;
+
+        if (!!(f->flags & flag) == on)
+                return;
+        f->flags = on ? f->flags | flag : f->flags & ~flag;
+        if (count)
+                *count += on ? 1 : (size_t)-1;
+        if (on && flag != FOLDER_COVERED && t->poll_at == USEC_INFINITY)
+                t->poll_at = usec_add(t->now_monotonic, t->poll_interval);
+}
+
+/* --- beginning --- */
+
+static uint32_t tree_mask(const Tree *t) {
+        unsigned events = t->watch->def.events;
+
+        return TREE_EVENTS | (events & WATCH_WRITE ? IN_MODIFY : 0) | (events & WATCH_ATTRIB ? IN_ATTRIB : 0);
+}
+
+/* Where the kernel refuses or does not tell all, the folder is read again from time to time. */
+static void scan_subscribe(Tree *t, Folder *f, int fd) {
+        bool polled = t->traits.is_remote || t->watch->def.backend == WATCH_BACKEND_POLL;
+        int r = 0;
+
+        if (t->watch->def.backend != WATCH_BACKEND_POLL) {
+                f->subscriber.notify = tree_on_folder_event;
+                r = event_queue_subscribe(t->queue, &f->subscriber, fd, tree_mask(t));
+        }
+        if (r == -ENOSPC || r == -ENOMEM)
+                t->limit_reached = true;
+        tree_set_folder_flag(t, f, FOLDER_POLLED, polled || r < 0);
+}
+
+/* Another inode than last time means that all below may be another one, too. */
+static int scan_identify(Tree *t, Folder *f, int fd) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (f->inode != 0 && f->device != st.st_dev && t->watch->def.cross_mounts)
+                (void)file_system_traits(fd, &t->traits);
+        if (f->inode != st.st_ino || f->device != st.st_dev) {
+                if (f->inode != 0)
+                        f->flags |= FOLDER_DEEP;
+                f->inode = st.st_ino;
+                f->device = st.st_dev;
+        }
+        return 0;
+}
+
+static int scan_open(Tree *t, Folder *f, int *ret_fd) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = tree_open_root(t);
+        if (r >= 0)
+                r = folder_path(f, &t->scan.path);
+        if (r < 0)
+                return r;
+        fd = open_folder_beneath(t->root_fd, path_text_string(&t->scan.path), t->scan.path.length,
+                                 t->watch->def.cross_mounts);
+        if (fd < 0)
+                return fd;
+        r = scan_identify(t, f, fd);
+        if (r < 0)
+                return r;
+        scan_subscribe(t, f, fd);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+/* What cannot be opened is not there, is covered, or is tried again later. */
+static void scan_refused(Tree *t, Folder *f, int error) {
+        switch (error) {
+        case -ESTALE:
+        case -ENOENT:
+        case -ENOTDIR:
+        case -ELOOP:
+                if (f->parent && error != -ESTALE)
+                        tree_look(t, f->parent, f->entry->name, f->entry->length, /* mask= */ 0);
+                else
+                        tree_resolve_later(t);
+                return;
+        case -EXDEV:
+                tree_unsubscribe(t, f);
+                tree_set_folder_flag(t, f, FOLDER_COVERED, true);
+                return;
+        default:
+                tree_set_folder_flag(t, f, FOLDER_UNREADABLE, true);
+        }
+}
+
+static void scan_begin(Tree *t, Folder *f) {
+        Scan *s = &t->scan;
+        int r, fd;
+
+        if (!s->buffer)
+                s->buffer = malloc(SCAN_BUFFER);
+        r = s->buffer ? scan_open(t, f, &fd) : -ENOMEM;
+        if (r < 0) {
+                scan_refused(t, f, r);
+                return;
+        }
+        /* What is asked for while it is read is for the next reading. */
+        s->flags = f->flags & (FOLDER_DEEP | FOLDER_MOVED);
+        s->flags |= f->flags & FOLDER_COVERED ? FOLDER_DEEP : 0;
+        f->flags &= ~(uint32_t)(FOLDER_DEEP | FOLDER_MOVED);
+        tree_set_folder_flag(t, f, FOLDER_UNREADABLE, false);
+        tree_set_folder_flag(t, f, FOLDER_COVERED, false);
+        s->is_new = f->n_entries == 0;
+        f->flags ^= FOLDER_GENERATION;
+        f->flags |= FOLDER_BUSY;
+        s->folder = f;
+        s->fd = fd;
+        s->used = s->at = 0;
+        s->is_read = false;
+}
+
+void tree_scan_abort(Tree *t) {
+        if (t->scan.folder) {
+                t->scan.folder->flags &= ~(uint32_t)FOLDER_BUSY;
+                t->scan.folder->flags |= t->scan.is_read ? 0 : t->scan.flags;
+        }
+        t->scan.folder = NULL;
+        t->scan.fd = safe_close(t->scan.fd);
+}
+
+/* --- reading --- */
+
+static void scan_seen_folder(Tree *t, Folder *f, Entry *e) {
+        uint32_t flags = t->scan.flags;
+
+        e->flags = (uint8_t)((e->flags & ~ENTRY_SEEN) | (f->flags & FOLDER_GENERATION ? ENTRY_SEEN : 0));
+        if (t->watch->def.recursive &&
+            (flags != 0 || (e->folder->flags & (FOLDER_COVERED | FOLDER_LOADED)) || !(e->folder->flags & FOLDER_READ)))
+                tree_queue(t, e->folder, flags);
+}
+
+/* Most folders are known as such by what getdents64(2) says: no need to ask for more. */
+static void scan_entry(Tree *t, const char *name, uint64_t inode, unsigned char type) {
+        struct stat st = { .st_ino = inode, .st_mode = S_IFDIR };
+        Scan *s = &t->scan;
+        Folder *f = s->folder;
+        size_t n = strlen(name), before = s->path.length;
+        Entry *e = s->is_new && type == DT_DIR ? NULL : folder_find(f, name, n);
+
+        if (e && (e->flags & ENTRY_FOLDER) && type == DT_DIR && !(s->flags & FOLDER_MOVED)) {
+                scan_seen_folder(t, f, e);
+                return;
+        }
+        if (path_text_append(&s->path, name, n) < 0)
+                return;
+        if ((type == DT_DIR && (!e || (e->flags & ENTRY_FOLDER))) ||
+            fstatat(s->fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) >= 0) {
+                const PathFilter *filter = t->watch->def.filter;
+                const char *path = path_text_string(&s->path);
+
+                if (S_ISDIR(st.st_mode) ? path_filter_descends(filter, path, s->path.length)
+                                        : path_filter_matches(filter, path, s->path.length, false))
+                        tree_see(t, &(Sighting){ .folder = f,
+                                                 .name = name,
+                                                 .length = n,
+                                                 .path = path,
+                                                 .path_length = s->path.length,
+                                                 .dir_fd = s->fd,
+                                                 .st = &st,
+                                                 .moved = s->flags & FOLDER_MOVED });
+        }
+        s->path.length = before;
+        s->path.bytes[before] = '\0';
+}
+
+static void scan_dirent(Tree *t, const struct dirent64 *d) {
+        if (streq(d->d_name, ".") || streq(d->d_name, "..") || name_is_private(d->d_name))
+                return;
+        scan_entry(t, d->d_name, d->d_ino, d->d_type);
+}
+
+/* 1: more may come; 0: read to the end; negative errno. The path is made anew in each step: the folder may have moved
+ * meanwhile. */
+static int scan_some(Tree *t) {
+        Scan *s = &t->scan;
+        int r;
+
+        r = folder_path(s->folder, &s->path);
+        if (r < 0)
+                return r;
+        for (unsigned n = 0; n < SCAN_STEP; n++) {
+                const struct dirent64 *d;
+
+                if (s->at == s->used) {
+                        ssize_t got = getdents64(s->fd, s->buffer, SCAN_BUFFER);
+
+                        if (got <= 0)
+                                return got < 0 ? -errno : 0;
+                        s->used = (size_t)got;
+                        s->at = 0;
+                }
+                d = (const void *)(s->buffer + s->at);
+                s->at += d->d_reclen;
+                scan_dirent(t, d);
+                if (!s->folder)
+                        return 1; /* lost while it was read */
+        }
+        return 1;
+}
+
+/* --- ending --- */
+
+static bool is_unseen(const Folder *f, const Entry *e) {
+        return !!(e->flags & ENTRY_SEEN) != !!(f->flags & FOLDER_GENERATION);
+}
+
+/* The reading did not come by, perhaps because it was renamed just then. */
+static void scan_verify(Tree *t, Folder *f, Entry *e) {
+        char name[NAME_MAX + 1];
+        struct stat st;
+        size_t n = e->length;
+
+        memcpy(name, e->name, n + 1); /* the entry may go while it is looked at */
+        if (fstatat(t->scan.fd, e->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) {
+                tree_lose(t, f, e, /* mask= */ 0);
+                return;
+        }
+        e->flags ^= ENTRY_SEEN;
+        if (folder_path_of(f, name, n, &t->path) >= 0)
+                tree_see(t, &(Sighting){ .folder = f,
+                                         .name = name,
+                                         .length = n,
+                                         .path = path_text_string(&t->path),
+                                         .path_length = t->path.length,
+                                         .dir_fd = t->scan.fd,
+                                         .st = &st });
+}
+
+/* Some of the entries that are gone; true when there are no more. */
+static bool scan_verify_some(Tree *t) {
+        Folder *f = t->scan.folder;
+        Entry *unseen[GONE_STEP];
+        size_t n = 0;
+
+        FOLDER_FOREACH(e, f)
+        if (n < GONE_STEP && is_unseen(f, e))
+                unseen[n++] = e;
+        for (size_t i = 0; i < n; i++)
+                scan_verify(t, f, unseen[i]);
+        return n < GONE_STEP;
+}
+
+static void scan_end(Tree *t) {
+        Folder *f = t->scan.folder;
+
+        if (!scan_verify_some(t))
+                return;
+        f->flags &= ~(uint32_t)FOLDER_LOADED;
+        f->flags |= FOLDER_READ;
+        tree_scan_abort(t);
+}
+
+bool tree_work_scan(Tree *t) {
+        Folder *f = TAILQ_FIRST(&t->scans);
+        int r;
+
+        if (!t->scan.folder) {
+                if (!f)
+                        return false;
+                tree_dequeue(t, f);
+                if (tree_is_attached(t, f))
+                        scan_begin(t, f);
+                if (!t->scan.folder)
+                        return true;
+        }
+        if (!tree_is_attached(t, t->scan.folder)) { /* moved away meanwhile */
+                tree_scan_abort(t);
+                return true;
+        }
+        r = t->scan.is_read ? 0 : scan_some(t);
+        if (r < 0) {
+                tree_set_folder_flag(t, t->scan.folder, FOLDER_UNREADABLE, true);
+                tree_scan_abort(t);
+        } else if (r == 0) {
+                t->scan.is_read = true;
+                scan_end(t);
+        }
+        return true;
+}
+
+void tree_poll(Tree *t) {
+        Folder *root = model_root(t->model);
+
+        for (Folder *f = folder_walk(root, NULL); f; f = folder_walk(root, f))
+                if (f->flags & (FOLDER_POLLED | FOLDER_UNREADABLE))
+                        tree_queue(t, f, 0);
+        t->limit_reached = false;
+}

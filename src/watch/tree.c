@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The root of a tree: where it is, what file system it is on, and what becomes of the model when it goes, comes back,
+ * is replaced, or when something is mounted over it.
+ *
+ * What was deleted is reported as deleted. But a file system that was unmounted has lost nothing: its model is parked,
+ * and compared when the same file system is there again. One model is parked at most; what is below the mount has a
+ * model of its own. */
+
+#include "watch/tree.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/statfs.h>
+
+#include "watch/watcher-internal.h"
+
+#define UNSUBSCRIBE_STEP 4096U /* watches given up before the events that this makes are read */
+#define DRAIN_MAX        (4 * 1024 * 1024)
+#define POLL_SHARE       20U /* polling takes at most one part in so many of the time */
+#define FILE_EVENTS      (IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
+
+/* --- who is there --- */
+
+static int root_identify(int fd, RootIdentity *ret, struct stat *ret_stat) {
+        struct statfs s;
+        uint64_t id;
+
+        if (fstat(fd, ret_stat) < 0 || fstatfs(fd, &s) < 0)
+                return -errno;
+        memcpy(&id, &s.f_fsid, sizeof(id));
+        *ret = (RootIdentity){
+                .file_system = id != 0 ? id ^ (uint64_t)s.f_type << 32 : ret_stat->st_dev,
+                .device = ret_stat->st_dev,
+                .inode = ret_stat->st_ino,
+                .is_file = !S_ISDIR(ret_stat->st_mode),
+        };
+        return 0;
+}
+
+int tree_open_root(Tree *t) {
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+
+        if (t->root_fd >= 0)
+                return t->root_fd;
+        if (!t->has_root || t->root.is_file)
+                return -ESTALE;
+        fd = open(t->watch->def.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0) {
+                int error = errno;
+
+                tree_resolve_later(t);
+                return -error;
+        }
+        if (st.st_dev != t->root.device || st.st_ino != t->root.inode) {
+                tree_resolve_later(t);
+                return -ESTALE;
+        }
+        return t->root_fd = TAKE_FD(fd);
+}
+
+static void tree_close(Tree *t) {
+        t->root_fd = safe_close(t->root_fd);
+        t->open_fd = safe_close(t->open_fd);
+        t->open_folder = NULL;
+}
+
+/* --- a root that is a file --- */
+
+static void tree_report_root(Tree *t, unsigned events, bool synthetic) {
+        tree_report(t, "", 0, NULL, events, synthetic, !t->root.is_file);
+}
+
+/* The file again, after an event (mask) or because it is time to look. */
+static void tree_look_at_file(Tree *t, const struct stat *st, uint32_t mask) {
+        FileState now = file_state_from_stat(st);
+        bool same = now.content == t->file_state.content, same_status = now.status == t->file_state.status;
+        unsigned events = (mask & IN_MODIFY ? WATCH_WRITE : 0) | (mask & IN_CLOSE_WRITE ? WATCH_CLOSE : 0) |
+                          ((mask & IN_ATTRIB) && !same_status ? WATCH_ATTRIB : 0);
+
+        if (mask == 0 && (!same || t->file_unsettled)) {
+                events |= same ? 0 : WATCH_WRITE;
+                if (file_has_writer(AT_FDCWD, t->watch->def.path) != 1)
+                        events |= WATCH_CLOSE;
+        } else if (mask == 0 && !same_status)
+                events |= WATCH_ATTRIB;
+        t->file_unsettled = (t->file_unsettled || !same) && !(events & WATCH_CLOSE);
+        if (!same || !same_status)
+                folder_set_dirty(model_root(t->model));
+        t->file_state = now;
+        tree_report_root(t, events, mask == 0);
+}
+
+static void on_file_event(Subscriber *s, const Notice *n) {
+        Tree *t = (Tree *)(void *)((char *)s - offsetof(Tree, file_subscriber));
+        struct stat st;
+
+        watch_wake(t->watch);
+        if (n->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED | IN_ATTRIB))
+                tree_resolve_later(t);
+        /* Another file has its path already: that one is looked at next, by resolving. */
+        if (stat(t->watch->def.path, &st) < 0 || st.st_ino != t->root.inode || st.st_dev != t->root.device)
+                return;
+        tree_look_at_file(t, &st, n->mask);
+}
+
+static void tree_adopt_file(Tree *t, int fd) {
+        int r = -EOPNOTSUPP;
+
+        if (t->watch->def.backend != WATCH_BACKEND_POLL) {
+                t->file_subscriber.notify = on_file_event;
+                r = event_queue_subscribe(t->queue, &t->file_subscriber, fd, FILE_EVENTS);
+        }
+        tree_set_folder_flag(t, model_root(t->model), FOLDER_POLLED, r < 0 || t->traits.is_remote);
+        t->limit_reached = r == -ENOSPC;
+}
+
+/* --- coming and going --- */
+
+void tree_unsubscribe(Tree *t, Folder *f) {
+        event_queue_unsubscribe(t->queue, &f->subscriber);
+        tree_set_folder_flag(t, f, FOLDER_POLLED, false);
+        tree_set_folder_flag(t, f, FOLDER_UNREADABLE, false);
+}
+
+static void tree_unsubscribe_all(Tree *t) {
+        Folder *root = model_root(t->model);
+        unsigned n = 0;
+
+        for (Folder *f = folder_walk(root, NULL); f; f = folder_walk(root, f)) {
+                tree_unsubscribe(t, f);
+                if (++n % UNSUBSCRIBE_STEP == 0)
+                        (void)event_queue_drain(t->queue, DRAIN_MAX);
+        }
+        event_queue_unsubscribe(t->queue, &t->file_subscriber);
+}
+
+static void tree_finish_drops(Tree *t) {
+        tree_expire_departed(t, USEC_INFINITY);
+        while (tree_work_drop(t))
+                ;
+}
+
+static void tree_stop(Tree *t) {
+        tree_finish_drops(t);
+        tree_scan_abort(t);
+        while (!TAILQ_EMPTY(&t->scans))
+                tree_dequeue(t, TAILQ_FIRST(&t->scans));
+        tree_unsubscribe_all(t);
+        tree_close(t);
+}
+
+/* The file system under the model is not here any more. Without memory for another model, this one goes on. */
+static void tree_park(Tree *t) {
+        RootIdentity root = t->root;
+        Model *other = t->parked;
+
+        tree_stop(t);
+        if (!other && model_new(&other, t) < 0)
+                return;
+        t->parked = t->model;
+        t->model = other;
+        t->root = t->parked_root;
+        t->parked_root = root;
+        t->has_root = false;
+}
+
+static bool is_parked(const Tree *t, const RootIdentity *r) {
+        return t->parked && t->parked_root.file_system == r->file_system && t->parked_root.inode == r->inode;
+}
+
+/* A third file system is here: what was parked before makes room for it. */
+static void tree_forget_other(Tree *t) {
+        Model *fresh;
+
+        if (model_new(&fresh, t) < 0)
+                return; /* then it is compared with the wrong one, and all is reported */
+        if (t->durable == t->model) {
+                model_succeed(fresh, t->model);
+                t->durable = fresh;
+        }
+        (void)model_free(t->model);
+        t->model = fresh;
+}
+
+/* Something else is at the path than before. */
+static void tree_replace(Tree *t, const RootIdentity *now) {
+        bool parked_fits = is_parked(t, now);
+
+        if (now->file_system == t->root.file_system && now->is_file == t->root.is_file) {
+                /* On the same file system: what differs from the old one has changed. */
+                event_queue_unsubscribe(t->queue, &t->file_subscriber);
+                tree_close(t);
+                return;
+        }
+        if (now->file_system == t->root.file_system) {
+                tree_lose_all(t);
+                tree_stop(t);
+                return;
+        }
+        tree_park(t);
+        if (!parked_fits && t->parked)
+                tree_forget_other(t);
+}
+
+static void tree_set_real_path(Tree *t, int fd) {
+        char link[sizeof("/proc/self/fd/") + 11], path[PATH_MAX];
+        ssize_t n;
+
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, path, sizeof(path) - 1);
+        free(t->real_path);
+        t->real_path = n > 0 ? strndup(path, (size_t)n) : NULL;
+}
+
+static void tree_adopt(Tree *t, int fd, const RootIdentity *now, const struct stat *st) {
+        bool is_new = !t->has_root || t->root.inode != now->inode;
+
+        t->root = *now;
+        t->has_root = true;
+        (void)file_system_traits(fd, &t->traits);
+        tree_set_real_path(t, fd);
+        if (now->is_file) {
+                tree_adopt_file(t, fd);
+                if (is_new) {
+                        t->file_state = file_state_from_stat(st);
+                        t->file_unsettled = false;
+                        tree_report_root(t, WATCH_CREATE | WATCH_CLOSE, /* synthetic= */ true);
+                } else
+                        tree_look_at_file(t, st, /* mask= */ 0);
+        } else {
+                if (is_new)
+                        tree_report_root(t, WATCH_CREATE, /* synthetic= */ true);
+                tree_queue(t, model_root(t->model), FOLDER_DEEP);
+        }
+        folder_set_dirty(model_root(t->model));
+}
+
+/* device: of the last folder on the way that is still there. Another one than before: it was unmounted. */
+static void tree_missing(Tree *t, dev_t device) {
+        if (!t->has_root)
+                return;
+        if (t->root.device != device) {
+                tree_park(t);
+                return;
+        }
+        tree_report_root(t, WATCH_DELETE, /* synthetic= */ true);
+        if (!t->root.is_file)
+                tree_lose_all(t);
+        tree_unsubscribe(t, model_root(t->model));
+        event_queue_unsubscribe(t->queue, &t->file_subscriber);
+        model_root(t->model)->inode = 0;
+        tree_close(t);
+        t->has_root = false;
+        t->root = (RootIdentity){};
+}
+
+static void tree_resolve(Tree *t) {
+        _cleanup_close_ int fd = -EBADF;
+        RootIdentity now;
+        struct stat st;
+        dev_t device = 0;
+        int r;
+
+        t->resolve_due = false;
+        tree_close(t);
+        tree_finish_load(t);
+        r = path_chain_resolve(t->chain, &fd, NULL, &device);
+        if (r >= 0)
+                r = root_identify(fd, &now, &st);
+        if (r < 0) {
+                tree_missing(t, device);
+                t->silent = false; /* what comes later is new */
+                return;
+        }
+        if (t->has_root && t->root.device == now.device && t->root.inode == now.inode && t->real_path) {
+                if (now.is_file)
+                        tree_look_at_file(t, &st, /* mask= */ 0);
+                else if (!subscriber_is_subscribed(&model_root(t->model)->subscriber))
+                        tree_queue(t, model_root(t->model), 0);
+                return;
+        }
+        if (t->has_root)
+                tree_replace(t, &now);
+        tree_adopt(t, fd, &now, &st);
+}
+
+void tree_resolve_later(Tree *t) {
+        t->resolve_due = true;
+        watch_wake(t->watch);
+}
+
+static void on_chain_changed(void *userdata) {
+        tree_resolve_later(userdata);
+}
+
+void tree_rescan(Tree *t) {
+        t->counters.rescans++;
+        tree_resolve_later(t);
+        if (t->has_root && !t->root.is_file)
+                tree_queue(t, model_root(t->model), FOLDER_DEEP);
+}
+
+/* The folder that a mount has come over or gone from, if it is in the model. */
+void tree_mount_changed(Tree *t, const char *path) {
+        const char *rest = t->real_path ? startswith(path, t->real_path) : NULL;
+        Folder *f = model_root(t->model);
+
+        if (!rest || rest[0] != '/')
+                return;
+        while (f && *(rest += strspn(rest, "/"))) {
+                size_t n = strcspn(rest, "/");
+                const Entry *e = folder_find(f, rest, n);
+
+                f = e && (e->flags & ENTRY_FOLDER) ? e->folder : NULL;
+                rest += n;
+        }
+        if (f && t->watch->def.recursive)
+                tree_queue(t, f, 0);
+}
+
+/* --- time --- */
+
+static int on_tree_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Tree *t = userdata;
+
+        t->now_monotonic = now_clock(CLOCK_MONOTONIC);
+        tree_expire_departed(t, t->now_monotonic);
+        if (t->poll_at <= t->now_monotonic) {
+                t->poll_at = USEC_INFINITY;
+                t->poll_began = t->now_monotonic;
+                t->resolve_due = true;
+                tree_poll(t);
+        }
+        tree_arm_timer(t);
+        watch_wake(t->watch);
+        return 0;
+}
+
+void tree_arm_timer(Tree *t) {
+        const Departed *d = TAILQ_FIRST(&t->departed);
+        usec_t at = MIN(t->poll_at, d ? d->deadline : USEC_INFINITY);
+
+        if (at == USEC_INFINITY) {
+                (void)sd_event_source_set_enabled(t->timer, SD_EVENT_OFF);
+                return;
+        }
+        (void)sd_event_source_set_time(t->timer, at);
+        (void)sd_event_source_set_enabled(t->timer, SD_EVENT_ONESHOT);
+}
+
+/* The longer it takes the rarer it is done. */
+static void tree_plan_poll(Tree *t) {
+        const WatchDef *def = &t->watch->def;
+        usec_t took = t->poll_began > 0 ? usec_sub(t->now_monotonic, t->poll_began) : 0;
+
+        if (t->poll_at != USEC_INFINITY)
+                return;
+        if (t->n_polled == 0 && t->n_unreadable == 0 && !path_chain_is_blind(t->chain))
+                return;
+        t->poll_interval = MAX(def->poll_min, took * POLL_SHARE);
+        t->poll_interval = MIN(t->poll_interval, def->poll_max);
+        t->poll_at = usec_add(t->now_monotonic, t->poll_interval);
+}
+
+/* --- work --- */
+
+bool tree_is_idle(const Tree *t) {
+        return !t->resolve_due && TAILQ_EMPTY(&t->drops) && TAILQ_EMPTY(&t->scans) && !t->scan.folder;
+}
+
+void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic) {
+        t->now_realtime = now_realtime;
+        t->now_monotonic = now_monotonic;
+}
+
+bool tree_work(Tree *t) {
+        if (t->resolve_due) {
+                tree_resolve(t);
+                return true;
+        }
+        return tree_work_drop(t) || tree_work_scan(t);
+}
+
+/* No file of the tree stays open, so that it can be unmounted. */
+void tree_rest(Tree *t) {
+        tree_close(t);
+        if (tree_is_idle(t)) {
+                t->started = true;
+                t->silent = false;
+                tree_plan_poll(t);
+        }
+        tree_arm_timer(t);
+        watch_set_state(t->watch, tree_state(t));
+}
+
+WatchState tree_state(const Tree *t) {
+        bool polls_anyway = t->traits.is_remote || t->watch->def.backend == WATCH_BACKEND_POLL;
+
+        if (!t->started)
+                return WATCH_STARTING;
+        if (!t->has_root)
+                return WATCH_WAITING;
+        if ((t->n_polled > 0 && !polls_anyway) || t->n_unreadable > 0 || t->too_deep || t->too_many)
+                return WATCH_DEGRADED;
+        return WATCH_ACTIVE;
+}
+
+/* --- life --- */
+
+int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event) {
+        Tree *t = calloc(1, sizeof(*t));
+        int r;
+
+        if (!t)
+                return -ENOMEM;
+        t->watch = watch;
+        t->queue = queue;
+        t->root_fd = t->open_fd = t->scan.fd = -EBADF;
+        t->poll_at = USEC_INFINITY;
+        t->poll_interval = watch->def.poll_min;
+        t->silent = !watch->def.report_existing;
+        t->resolve_due = true;
+        TAILQ_INIT(&t->scans);
+        TAILQ_INIT(&t->departed);
+        TAILQ_INIT(&t->drops);
+        subscriber_init(&t->file_subscriber);
+        r = model_new(&t->model, t);
+        t->durable = t->model;
+        if (r >= 0)
+                r = path_chain_new(&t->chain, queue, watch->def.path, /* glob= */ false, on_chain_changed, t);
+        if (r >= 0)
+                r = sd_event_add_time(event, &t->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_tree_timer, t);
+        if (r >= 0) {
+                (void)sd_event_source_set_description(t->timer, "watch-tree");
+                r = sd_event_source_set_enabled(t->timer, SD_EVENT_OFF);
+        }
+        if (r < 0) {
+                (void)tree_free(t);
+                return r;
+        }
+        *ret = t;
+        return 0;
+}
+
+Tree *tree_free(Tree *t) {
+        if (!t)
+                return NULL;
+        tree_finish_load(t);
+        if (t->model) {
+                t->watch->def.events = 0; /* nobody is told any more */
+                tree_stop(t);
+        }
+        (void)sd_event_source_disable_unref(t->timer);
+        (void)path_chain_free(t->chain);
+        (void)model_free(t->model);
+        (void)model_free(t->parked);
+        free(t->scan.buffer);
+        path_text_done(&t->scan.path);
+        path_text_done(&t->path);
+        path_text_done(&t->from);
+        free(t->real_path);
+        return mfree(t);
+}

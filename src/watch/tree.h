@@ -1,0 +1,160 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One watched folder (with what is below it) or file: PathChanged=, PathModified= and trees. Of this folder of src/
+ * only. Three files share it: tree.c is about the root, tree-scan.c reads folders, tree-look.c looks at single names
+ * and reports. */
+
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "watch/beneath.h"
+#include "watch/model.h"
+#include "watch/path-chain.h"
+#include "watch/watcher.h"
+
+typedef struct Tree Tree;
+typedef struct Loader Loader;
+
+/* What was taken out of the model: it may come back under another name, else it is gone and its watches with it. */
+typedef struct Departed {
+        Entry *entry;
+        bool synthetic; /* no event told of it */
+        char *path;     /* that it had */
+        size_t length;
+        uint64_t inode;
+        usec_t deadline; /* CLOCK_MONOTONIC */
+        TAILQ_ENTRY(Departed) order;
+} Departed;
+
+TAILQ_HEAD(DepartedList, Departed);
+
+#define DEPARTED_MAX 4096U /* that are waited for at once; the oldest is given up for another one */
+
+/* A model with the file system that it belongs to. */
+typedef struct RootIdentity {
+        uint64_t file_system; /* statfs(2) says so; survives a remount where the file system has an id */
+        uint64_t device, inode;
+        bool is_file;
+} RootIdentity;
+
+/* The folder that is being read. */
+typedef struct Scan {
+        Folder *folder; /* NULL = none */
+        int fd;
+        char *buffer;
+        size_t used, at;
+        PathText path;
+        uint32_t flags; /* FOLDER_DEEP, FOLDER_MOVED: what was asked for */
+        bool is_new;    /* nothing was known of it */
+        bool is_read;   /* to the end; what it did not come by is looked at */
+} Scan;
+
+struct Tree {
+        Watch *watch;
+        EventQueue *queue;
+        PathChain *chain;
+        Model *model, *parked; /* parked: of what was mounted here before */
+        Model *durable;        /* the one of both that is saved */
+        Loader *loader;
+        RootIdentity root, parked_root;
+        FileSystemTraits traits;
+        bool has_root, resolve_due, silent, started, limit_reached, too_deep, too_many;
+        size_t n_polled, n_unreadable;
+
+        Subscriber file_subscriber; /* a root that is a file */
+        FileState file_state;
+        bool file_unsettled;
+
+        TAILQ_HEAD(, Folder) scans;
+        Scan scan;
+        struct DepartedList departed, drops;
+        size_t n_departed;
+
+        int root_fd, open_fd; /* open during one turn */
+        const Folder *open_folder;
+        usec_t now_realtime, now_monotonic; /* of this turn */
+
+        usec_t poll_at, poll_began, poll_interval; /* CLOCK_MONOTONIC; USEC_INFINITY = not */
+        sd_event_source *timer;
+        PathText path, from; /* scratch */
+        char *real_path;     /* of the root, without symbolic links */
+        WatchCounters counters;
+};
+
+/* --- tree.c --- */
+
+int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event);
+Tree *tree_free(Tree *t);
+
+/* One bounded piece of work; false when there is nothing to do. Between tree_begin() and tree_rest(). */
+bool tree_work(Tree *t);
+void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic);
+void tree_rest(Tree *t);
+
+void tree_resolve_later(Tree *t);
+void tree_rescan(Tree *t);                          /* all of it, as after an overflow */
+void tree_mount_changed(Tree *t, const char *path); /* a mount came or went there */
+int tree_open_root(Tree *t);
+bool tree_is_idle(const Tree *t) _pure_;
+WatchState tree_state(const Tree *t) _pure_;
+void tree_arm_timer(Tree *t);
+void tree_unsubscribe(Tree *t, Folder *f);
+
+/* --- tree-scan.c --- */
+
+void tree_queue(Tree *t, Folder *f, uint32_t flags); /* FOLDER_DEEP, FOLDER_MOVED */
+void tree_dequeue(Tree *t, Folder *f);
+bool tree_work_scan(Tree *t);
+void tree_scan_abort(Tree *t);
+void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on);
+void tree_poll(Tree *t);
+
+/* --- snapshot.c --- */
+
+/* Puts together what tree_load() was given. */
+void tree_finish_load(Tree *t);
+int tree_load(Tree *t, uint32_t id, const void *bytes, size_t n);
+int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),
+              void *userdata);
+
+/* --- tree-look.c --- */
+
+/* How a name is seen. */
+typedef struct Sighting {
+        Folder *folder;
+        const char *name;
+        size_t length;
+        const char *path; /* of it, from the root */
+        size_t path_length;
+        int dir_fd; /* of the folder */
+        const struct stat *st;
+        uint32_t mask; /* IN_* that led here; 0 = by reading the folder */
+        bool moved;    /* with the folder it is in */
+} Sighting;
+
+/* Looks at one name because of an event (or without, mask 0) and reports what differs. */
+void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask);
+
+/* Takes over and reports what was seen. */
+void tree_see(Tree *t, const Sighting *s);
+
+/* It is not there any more. */
+void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask);
+void tree_lose_all(Tree *t); /* what is in the root */
+
+bool tree_work_drop(Tree *t);
+void tree_expire_departed(Tree *t, usec_t now_monotonic);
+void tree_on_folder_event(Subscriber *s, const Notice *n);
+
+/* Reports a path if it was asked for. from may be NULL. */
+void tree_report(Tree *t, const char *path, size_t n, const char *from, unsigned events, bool synthetic,
+                 bool is_folder);
+
+static inline bool tree_is_attached(const Tree *t, const Folder *f) {
+        return folder_is_below(f, model_root(t->model));
+}
+
+static inline bool name_is_private(const char *name) {
+        return strncmp(name, WATCH_PRIVATE_PREFIX, sizeof(WATCH_PRIVATE_PREFIX) - 1) == 0;
+}

@@ -1,0 +1,35 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a Watch is made of; of this folder of src/ only. */
+
+#include "watch/condition.h"
+#include "watch/event-queue.h"
+#include "watch/tree.h"
+#include "watch/watcher.h"
+
+struct Watch {
+        Watcher *watcher;
+        WatchDef def; /* path is our own */
+        const WatchOps *ops;
+        void *userdata;
+        WatchState state;
+        Tree *tree; /* one of the two */
+        Condition *condition;
+        bool queued;
+        TAILQ_ENTRY(Watch) watches, work;
+};
+
+static inline bool watch_is_condition(const Watch *w) {
+        return w->def.kind == WATCH_PATH_EXISTS || w->def.kind == WATCH_PATH_EXISTS_GLOB ||
+               w->def.kind == WATCH_DIRECTORY_NOT_EMPTY;
+}
+
+EventQueue *watcher_queue(Watcher *w) _pure_;
+sd_event *watcher_event(Watcher *w) _pure_;
+
+/* There is something to do for it. */
+void watch_wake(Watch *w);
+
+/* Sets the state and tells. */
+void watch_set_state(Watch *w, WatchState state);

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The turns in which everything about files is done. Reading the kernel's queue has a priority above all else and
+ * takes microseconds; what was read is worked off in slices of WORK_SLICE, and in between the loop may read again. So
+ * a tree of any size, or a storm of changes, delays neither other clients nor the reading.
+ *
+ * The mount table is watched for all: when it changes, every path is looked up again. */
+
+#include "watch/watcher.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+
+#include "util/log.h"
+#include "util/string-table.h"
+#include "watch/mount-table.h"
+#include "watch/watcher-internal.h"
+
+#define WORK_SLICE     (4 * USEC_PER_MSEC)
+#define EVENTS_STEP    64U               /* names looked at between two looks at the clock */
+#define DRAIN_MAX      (2 * 1024 * 1024) /* bytes: more than the kernel's queue holds */
+#define DRAIN_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 20)
+
+TAILQ_HEAD(WatchList, Watch);
+
+struct Watcher {
+        sd_event *event;
+        EventQueue *queue;
+        MountTable *mounts;
+        sd_event_source *queue_source, *work_source, *mounts_source;
+        struct WatchList watches, work;
+        bool overflowed;
+        usec_t now_realtime, now_monotonic; /* of this turn */
+};
+
+static const char *const kind_table[_WATCH_KIND_MAX] = {
+        [WATCH_PATH_EXISTS] = "PathExists",
+        [WATCH_PATH_EXISTS_GLOB] = "PathExistsGlob",
+        [WATCH_DIRECTORY_NOT_EMPTY] = "DirectoryNotEmpty",
+        [WATCH_PATH_CHANGED] = "PathChanged",
+        [WATCH_PATH_MODIFIED] = "PathModified",
+        [WATCH_TREE] = "Tree",
+};
+
+static const char *const backend_table[_WATCH_BACKEND_MAX] = {
+        [WATCH_BACKEND_AUTO] = "auto",
+        [WATCH_BACKEND_INOTIFY] = "inotify",
+        [WATCH_BACKEND_FANOTIFY] = "fanotify",
+        [WATCH_BACKEND_POLL] = "poll",
+};
+
+static const char *const state_table[_WATCH_STATE_MAX] = {
+        [WATCH_STARTING] = "starting",
+        [WATCH_WAITING] = "waiting",
+        [WATCH_ACTIVE] = "active",
+        [WATCH_DEGRADED] = "degraded",
+};
+
+/* By bit. */
+static const char *const event_table[] = { "create", "write", "close", "move", "delete", "attrib" };
+
+const char *watch_kind_to_string(WatchKind k) {
+        return (size_t)k < ELEMENTSOF(kind_table) ? kind_table[k] : NULL;
+}
+
+const char *watch_backend_to_string(WatchBackend b) {
+        return (size_t)b < ELEMENTSOF(backend_table) ? backend_table[b] : NULL;
+}
+
+int watch_backend_from_string(const char *s) {
+        return string_table_find(backend_table, ELEMENTSOF(backend_table), s);
+}
+
+const char *watch_state_to_string(WatchState s) {
+        return (size_t)s < ELEMENTSOF(state_table) ? state_table[s] : NULL;
+}
+
+int watch_event_from_string(const char *s) {
+        int i = string_table_find(event_table, ELEMENTSOF(event_table), s);
+
+        return i < 0 ? i : 1 << i;
+}
+
+const char *watch_event_to_string(unsigned event) {
+        for (size_t i = 0; i < ELEMENTSOF(event_table); i++)
+                if (event == 1U << i)
+                        return event_table[i];
+        return NULL;
+}
+
+/* --- turns --- */
+
+void watch_wake(Watch *w) {
+        Watcher *watcher = w->watcher;
+
+        if (!w->queued) {
+                w->queued = true;
+                TAILQ_INSERT_TAIL(&watcher->work, w, work);
+                if (w->tree)
+                        tree_begin(w->tree, watcher->now_realtime, watcher->now_monotonic);
+        }
+        (void)sd_event_source_set_enabled(watcher->work_source, SD_EVENT_ON);
+}
+
+static void watch_rest(Watch *w) {
+        if (w->tree)
+                tree_rest(w->tree);
+}
+
+static void watch_unqueue(Watch *w) {
+        if (!w->queued)
+                return;
+        w->queued = false;
+        TAILQ_REMOVE(&w->watcher->work, w, work);
+}
+
+static void watcher_read_clocks(Watcher *w) {
+        Watch *watch;
+
+        w->now_realtime = now_realtime();
+        w->now_monotonic = now_clock(CLOCK_MONOTONIC);
+        TAILQ_FOREACH(watch, &w->work, work)
+        if (watch->tree)
+                tree_begin(watch->tree, w->now_realtime, w->now_monotonic);
+}
+
+static void watcher_repair(Watcher *w) {
+        Watch *watch;
+
+        w->overflowed = false;
+        TAILQ_FOREACH(watch, &w->watches, watches) {
+                if (watch->tree)
+                        tree_rescan(watch->tree);
+                else
+                        condition_look_later(watch->condition);
+        }
+}
+
+/* One piece of work of the watch that waits longest; the others have their turn before it has it again. */
+static bool watcher_work_watch(Watcher *w) {
+        Watch *watch = TAILQ_FIRST(&w->work);
+
+        if (!watch)
+                return false;
+        watch_unqueue(watch);
+        if (watch->tree ? tree_work(watch->tree) : condition_work(watch->condition))
+                watch_wake(watch);
+        else
+                watch_rest(watch);
+        return true;
+}
+
+static bool watcher_work_some(Watcher *w) {
+        bool worked = false;
+
+        for (unsigned i = 0; i < EVENTS_STEP && event_queue_work(w->queue); i++)
+                worked = true;
+        return watcher_work_watch(w) || worked;
+}
+
+static int on_work(sd_event_source *s, void *userdata) {
+        Watcher *w = userdata;
+        usec_t until;
+        Watch *watch;
+
+        watcher_read_clocks(w);
+        until = usec_add(w->now_monotonic, WORK_SLICE);
+        if (w->overflowed)
+                watcher_repair(w);
+        do {
+                if (!watcher_work_some(w)) {
+                        (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
+                        return 0;
+                }
+        } while (now_clock(CLOCK_MONOTONIC) < until);
+        TAILQ_FOREACH(watch, &w->work, work)
+        watch_rest(watch);
+        return 0;
+}
+
+static int on_queue(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Watcher *w = userdata;
+        int r = event_queue_drain(w->queue, DRAIN_MAX);
+
+        if (r < 0)
+                log_error_errno(r, "Cannot read events of inotify: %m, ignoring");
+        (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
+        return 0;
+}
+
+static void on_overflow(void *userdata) {
+        Watcher *w = userdata;
+
+        if (!w->overflowed)
+                log_notice("Changes of files came faster than they could be read; looking at all watched files.");
+        w->overflowed = true;
+        (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
+}
+
+bool watcher_is_idle(const Watcher *w) {
+        return !w->overflowed && TAILQ_EMPTY(&w->work) && event_queue_counters(w->queue).waiting == 0;
+}
+
+/* --- mounts --- */
+
+static void on_mount(void *userdata, const char *path) {
+        Watcher *w = userdata;
+        Watch *watch;
+
+        TAILQ_FOREACH(watch, &w->watches, watches)
+        if (watch->tree)
+                tree_mount_changed(watch->tree, path);
+}
+
+static int on_mounts(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Watcher *w = userdata;
+        Watch *watch;
+        int r;
+
+        watcher_read_clocks(w);
+        r = mount_table_update(w->mounts, on_mount, w);
+        if (r < 0)
+                log_warning_errno(r, "Cannot read the table of mounts: %m, ignoring");
+        if (r == 0)
+                return 0;
+        TAILQ_FOREACH(watch, &w->watches, watches) {
+                if (watch->tree)
+                        tree_resolve_later(watch->tree);
+                else
+                        condition_look_later(watch->condition);
+        }
+        return 0;
+}
+
+static int watcher_watch_mounts(Watcher *w) {
+        int r = mount_table_new(&w->mounts);
+
+        if (r >= 0)
+                r = sd_event_add_io(w->event, &w->mounts_source, mount_table_fd(w->mounts), EPOLLPRI, on_mounts, w);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(w->mounts_source, "watch-mounts");
+        return 0;
+}
+
+/* --- the watcher --- */
+
+static int watcher_add_sources(Watcher *w) {
+        int r;
+
+        r = sd_event_add_io(w->event, &w->queue_source, event_queue_fd(w->queue), EPOLLIN, on_queue, w);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(w->queue_source, "watch-events");
+        r = sd_event_source_set_priority(w->queue_source, DRAIN_PRIORITY);
+        if (r < 0)
+                return r;
+        r = sd_event_add_defer(w->event, &w->work_source, on_work, w);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(w->work_source, "watch-work");
+        return sd_event_source_set_enabled(w->work_source, SD_EVENT_OFF);
+}
+
+int watcher_new(Watcher **ret, sd_event *event) {
+        static const EventQueueOps ops = { .overflowed = on_overflow };
+        _cleanup_(watcher_freep) Watcher *w = NULL;
+        int r;
+
+        w = calloc(1, sizeof(*w));
+        if (!w)
+                return -ENOMEM;
+        TAILQ_INIT(&w->watches);
+        TAILQ_INIT(&w->work);
+        w->event = sd_event_ref(event);
+        r = event_queue_new(&w->queue, &ops, w);
+        if (r >= 0)
+                r = watcher_add_sources(w);
+        if (r < 0)
+                return r;
+        r = watcher_watch_mounts(w);
+        if (r < 0)
+                log_warning_errno(r, "Cannot watch the table of mounts: %m; what is mounted over a watched folder is "
+                                     "noticed late, ignoring");
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+Watcher *watcher_free(Watcher *w) {
+        if (!w)
+                return NULL;
+        assert(TAILQ_EMPTY(&w->watches));
+        (void)sd_event_source_disable_unref(w->queue_source);
+        (void)sd_event_source_disable_unref(w->work_source);
+        (void)sd_event_source_disable_unref(w->mounts_source);
+        (void)mount_table_free(w->mounts);
+        (void)event_queue_free(w->queue);
+        (void)sd_event_unref(w->event);
+        return mfree(w);
+}
+
+EventQueue *watcher_queue(Watcher *w) {
+        return w->queue;
+}
+
+sd_event *watcher_event(Watcher *w) {
+        return w->event;
+}
+
+static void counters_add(WatchCounters *sum, const WatchCounters *c) {
+        sum->rescans += c->rescans;
+        sum->synthetic += c->synthetic;
+        sum->duplicates += c->duplicates;
+        sum->reported += c->reported;
+        sum->folders += c->folders;
+        sum->files += c->files;
+        sum->polled_folders += c->polled_folders;
+        sum->model_bytes += c->model_bytes;
+}
+
+static WatchCounters tree_counters(const Tree *t) {
+        WatchCounters c = t->counters;
+
+        c.folders = model_n_folders(t->model);
+        c.files = model_n_entries(t->model);
+        c.polled_folders = t->n_polled;
+        c.model_bytes = model_size(t->model);
+        return c;
+}
+
+static void counters_add_queue(WatchCounters *c, const EventQueue *q) {
+        EventQueueCounters of_queue = event_queue_counters(q);
+
+        c->events = of_queue.events;
+        c->merged = of_queue.merged;
+        c->overflows = of_queue.overflows;
+        c->watches = of_queue.watches;
+        c->waiting = of_queue.waiting;
+}
+
+WatchCounters watcher_counters(const Watcher *w) {
+        WatchCounters sum = {}, one;
+        const Watch *watch;
+
+        counters_add_queue(&sum, w->queue);
+        TAILQ_FOREACH(watch, &w->watches, watches)
+        if (watch->tree) {
+                one = tree_counters(watch->tree);
+                counters_add(&sum, &one);
+        }
+        return sum;
+}
+
+/* --- a watch --- */
+
+static int watch_set_def(Watch *w, const WatchDef *def) {
+        w->def = *def;
+        w->def.path = strdup(def->path);
+        if (!w->def.path)
+                return -ENOMEM;
+        w->def.poll_min = def->poll_min > 0 ? def->poll_min : WATCH_POLL_MIN;
+        w->def.poll_max = def->poll_max > 0 ? def->poll_max : WATCH_POLL_MAX;
+        if (def->kind != WATCH_PATH_CHANGED && def->kind != WATCH_PATH_MODIFIED)
+                return 0;
+        w->def.events = WATCH_ALL & ~(unsigned)(def->kind == WATCH_PATH_CHANGED ? WATCH_WRITE : 0);
+        w->def.folders = true;
+        w->def.recursive = false;
+        return 0;
+}
+
+int watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps *ops, void *userdata) {
+        _cleanup_(watch_freep) Watch *w = NULL;
+        int r;
+
+        if (def->path[0] != '/')
+                return -EINVAL;
+        if (def->backend == WATCH_BACKEND_FANOTIFY)
+                return -EOPNOTSUPP;
+        w = calloc(1, sizeof(*w));
+        if (!w)
+                return -ENOMEM;
+        w->watcher = watcher;
+        w->ops = ops;
+        w->userdata = userdata;
+        TAILQ_INSERT_TAIL(&watcher->watches, w, watches);
+        r = watch_set_def(w, def);
+        if (r >= 0 && watch_is_condition(w))
+                r = condition_new(&w->condition, w);
+        else if (r >= 0)
+                r = tree_new(&w->tree, w, watcher->queue, watcher->event);
+        if (r < 0)
+                return r;
+        watch_wake(w);
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+Watch *watch_free(Watch *w) {
+        if (!w)
+                return NULL;
+        (void)tree_free(w->tree);
+        (void)condition_free(w->condition);
+        watch_unqueue(w);
+        TAILQ_REMOVE(&w->watcher->watches, w, watches);
+        free((char *)w->def.path);
+        return mfree(w);
+}
+
+WatchState watch_state(const Watch *w) {
+        return w->state;
+}
+
+void watch_set_state(Watch *w, WatchState state) {
+        if (w->state == state)
+                return;
+        w->state = state;
+        if (w->ops->state_changed)
+                w->ops->state_changed(w->userdata, w);
+}
+
+static int tree_explain(const Tree *t, char **ret) {
+        const char *path = t->watch->def.path;
+        char polled[128] = "";
+
+        if (t->n_polled > 0)
+                (void)snprintf(polled, sizeof(polled), "%zu folder%s polled every %" PRI_USEC " s", t->n_polled,
+                               PLURAL(t->n_polled), MAX(t->poll_interval / USEC_PER_SEC, (usec_t)1));
+        if (!t->started)
+                return asprintf(ret, "reading %s: %zu folders so far", path, model_n_folders(t->model));
+        if (!t->has_root)
+                return asprintf(ret, "%s is not there; its parents are watched", path);
+        if (t->n_unreadable > 0)
+                return asprintf(ret, "%zu folder%s below %s cannot be read; looked at again from time to time",
+                                t->n_unreadable, PLURAL(t->n_unreadable), path);
+        if (t->too_deep || t->too_many)
+                return asprintf(ret, "%s has more %s than are watched", path,
+                                t->too_deep ? "levels of folders" : "files");
+        if (t->n_polled > 0 && !t->traits.is_remote && t->watch->def.backend != WATCH_BACKEND_POLL)
+                return asprintf(ret, "the limit of inotify watches is reached: %s; raise fs.inotify.max_user_watches",
+                                polled);
+        return asprintf(ret, "watching %s: %zu folders, %zu files%s%s", path, model_n_folders(t->model),
+                        model_n_entries(t->model), polled[0] ? "; " : "", polled);
+}
+
+int watch_explain(const Watch *w, char **ret) {
+        char *text;
+        int r;
+
+        if (w->tree)
+                r = tree_explain(w->tree, &text);
+        else
+                r = asprintf(&text, "%s=%s%s", watch_kind_to_string(w->def.kind), w->def.path,
+                             condition_is_blind(w->condition) ? ", looked at from time to time" : "");
+        if (r < 0)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
+}
+
+WatchCounters watch_counters(const Watch *w) {
+        WatchCounters c = {};
+
+        if (w->tree)
+                c = tree_counters(w->tree);
+        counters_add_queue(&c, w->watcher->queue);
+        return c;
+}
+
+void watch_recheck(Watch *w) {
+        if (w->condition)
+                condition_recheck(w->condition);
+}
+
+static int visit_folder(Watch *w, Folder *f, PathText *path,
+                        int (*visit)(const char *path, size_t n, bool is_folder, void *userdata), void *userdata) {
+        int r = 0;
+
+        FOLDER_FOREACH(e, f) {
+                bool is_folder = e->flags & ENTRY_FOLDER;
+
+                if (r != 0 || (is_folder && !w->def.folders))
+                        continue;
+                r = folder_path_of(f, e->name, e->length, path);
+                if (r >= 0 && path_filter_matches(w->def.filter, path_text_string(path), path->length, is_folder))
+                        r = visit(path_text_string(path), path->length, is_folder, userdata);
+        }
+        return r;
+}
+
+int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, bool is_folder, void *userdata), void *userdata) {
+        Folder *root = w->tree && w->tree->has_root ? model_root(w->tree->model) : NULL;
+        PathText path = {};
+        int r = 0;
+
+        for (Folder *f = root ? folder_walk(root, NULL) : NULL; f && r == 0; f = folder_walk(root, f))
+                r = visit_folder(w, f, &path, visit, userdata);
+        path_text_done(&path);
+        return r;
+}
+
+int watch_save(Watch *w, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),
+               void *userdata) {
+        return w->tree ? tree_save(w->tree, max, write, userdata) : 0;
+}
+
+int watch_load(Watch *w, uint32_t id, const void *bytes, size_t n) {
+        return w->tree ? tree_load(w->tree, id, bytes, n) : 0;
+}

@@ -1,0 +1,181 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Files and folders, watched: which one changed, in whole trees, with nothing lost. One Watcher for the daemon, one
+ * Watch for each line of a [Path] section. DESIGN section 6.
+ *
+ * A tree is kept as a model in memory (watch/model.h). Events of inotify say where to look; what is reported is how
+ * the disk differs from the model. So whatever is missed - an overflow of the kernel's queue, a folder that was full
+ * before it could be watched, the time while the daemon was down - is found by looking again, and such a change is
+ * marked as synthetic. Reading, working and looking happen in turns of the event loop of a few milliseconds each.
+ *
+ * What is guaranteed: every file that is complete and still there is reported at least once since it last changed,
+ * with the path that it has then. What comes and goes between two looks may go unseen. Writes through mmap(2) and
+ * those of other hosts give no events; only polling sees them. */
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "util/clock.h"
+#include "util/macro.h"
+#include "watch/path-filter.h"
+
+#define WATCH_PRIVATE_PREFIX ".vakt-"  /* names that begin so are ours (claims of a spool): never reported */
+#define WATCH_ENTRIES_MAX    10000000U /* files in one model; those above are reported by event only */
+#define WATCH_DEPTH_MAX      2000U     /* folders below each other; deeper ones are not watched */
+#define WATCH_MOVE_WINDOW    (50 * USEC_PER_MSEC) /* the second half of a move has to come within */
+#define WATCH_POLL_MIN       (2 * USEC_PER_SEC)
+#define WATCH_POLL_MAX       (5 * USEC_PER_MINUTE)
+
+typedef struct Watcher Watcher;
+typedef struct Watch Watch;
+
+typedef enum WatchKind {
+        WATCH_PATH_EXISTS,         /* PathExists=: a condition, true or not; see watch_recheck() */
+        WATCH_PATH_EXISTS_GLOB,    /* PathExistsGlob=: the same for a pattern, * in any name of it */
+        WATCH_DIRECTORY_NOT_EMPTY, /* DirectoryNotEmpty=: the same; hidden and backup files do not count */
+        WATCH_PATH_CHANGED,        /* PathChanged=: the file, or what is directly in the folder; not each write */
+        WATCH_PATH_MODIFIED,       /* PathModified=: each write, too */
+        WATCH_TREE,                /* a folder with Recursive=, Include=, Exclude=, Events=, or a spool */
+        _WATCH_KIND_MAX,
+} WatchKind;
+
+/* Events= of a tree, and what happened to a file. */
+typedef enum WatchEvents {
+        WATCH_CREATE = 1 << 0, /* has appeared, perhaps not complete */
+        WATCH_WRITE = 1 << 1,  /* content changed, perhaps not complete */
+        WATCH_CLOSE = 1 << 2,  /* complete: who wrote it has closed it; also links, FIFOs and the like that appear */
+        WATCH_MOVE = 1 << 3,   /* moved here: complete, too */
+        WATCH_DELETE = 1 << 4, /* gone, or moved out */
+        WATCH_ATTRIB = 1 << 5, /* mode, owner, times, links */
+        WATCH_COMPLETE = WATCH_CLOSE | WATCH_MOVE,
+        WATCH_ALL = (1 << 6) - 1,
+} WatchEvents;
+
+typedef enum WatchBackend {
+        WATCH_BACKEND_AUTO, /* inotify; and polling where it does not tell all */
+        WATCH_BACKEND_INOTIFY,
+        WATCH_BACKEND_FANOTIFY,
+        WATCH_BACKEND_POLL,
+        _WATCH_BACKEND_MAX,
+} WatchBackend;
+
+const char *watch_kind_to_string(WatchKind k) _const_; /* the key: "PathExists" …; "Tree" for the last */
+const char *watch_backend_to_string(WatchBackend b) _const_;
+int watch_backend_from_string(const char *s) _pure_;
+
+/* "create", "write", …: one bit, or -EINVAL. */
+int watch_event_from_string(const char *s) _pure_;
+const char *watch_event_to_string(unsigned event) _const_;
+
+typedef struct Change {
+        const char *path; /* relative to the watch: bytes, NUL-terminated, any length; "" = what is watched itself. For
+                           * conditions: the path that is there, absolute */
+        size_t length;
+        const char *from; /* of WATCH_MOVE: the path that it had in the same watch, or NULL */
+        unsigned events;  /* WATCH_*, at least one that was asked for; 0 for conditions */
+        bool synthetic;   /* found by looking: when it happened is not known */
+        bool is_folder;
+} Change;
+
+typedef enum WatchState {
+        WATCH_STARTING, /* the first look is not finished */
+        WATCH_WAITING,  /* the path is not there; its parents are watched */
+        WATCH_ACTIVE,
+        WATCH_DEGRADED, /* part of it is polled or cannot be read, see watch_explain() */
+        _WATCH_STATE_MAX,
+} WatchState;
+
+const char *watch_state_to_string(WatchState s) _const_;
+
+/* All are called from the loop, or from the functions below that say so. They must not free the Watch that they are
+ * called for, nor the Watcher; and never block. */
+typedef struct WatchOps {
+        /* Something changed; for conditions: it holds now and did not before. */
+        void (*changed)(void *userdata, Watch *w, const Change *c);
+        /* watch_state() gives something else; may be NULL. */
+        void (*state_changed)(void *userdata, Watch *w);
+} WatchOps;
+
+/* All but kind, path and events may be zero. Strings are copied, the filter is borrowed for the life of the Watch. */
+typedef struct WatchDef {
+        WatchKind kind;
+        const char *path; /* absolute; symbolic links on the way to it and at its end are followed */
+        const PathFilter *filter;
+        unsigned events;      /* WATCH_*; of trees only */
+        bool recursive;       /* of trees only */
+        bool folders;         /* report folders like files; of trees only (PathChanged= always does) */
+        bool cross_mounts;    /* go on into what is mounted below; else it is left out */
+        bool report_existing; /* without a snapshot, what is there at start is news (a spool), not the base line */
+        WatchBackend backend;
+        usec_t poll_min, poll_max; /* µs; 0 = WATCH_POLL_* */
+} WatchDef;
+
+/* --- the watcher --- */
+
+/* event: whose loop it lives on. Negative errno of inotify_init1(2) and of sd-event; -ENOMEM. */
+int watcher_new(Watcher **ret, sd_event *event);
+Watcher *watcher_free(Watcher *w); /* all watches must be gone */
+DEFINE_CLEANUP(Watcher, watcher_free)
+
+/* Sums since the start, and what there is now. */
+typedef struct WatchCounters {
+        uint64_t events;     /* read from the kernel */
+        uint64_t merged;     /* of these, about what was waiting to be looked at already */
+        uint64_t overflows;  /* of the kernel's queue */
+        uint64_t rescans;    /* of whole trees, for whatever reason */
+        uint64_t synthetic;  /* changes reported that no event told of */
+        uint64_t duplicates; /* events about what a look had found before: not reported */
+        uint64_t reported;   /* changes, all */
+        size_t watches;      /* of the kernel */
+        size_t waiting;      /* names to look at */
+        size_t folders, files, polled_folders;
+        size_t model_bytes;
+} WatchCounters;
+
+WatchCounters watcher_counters(const Watcher *w);
+
+/* Nothing is left to look at of what was read from the kernel. (What it has not handed out yet, what is polled later,
+ * and halves of moves that are waited for may still come.) */
+bool watcher_is_idle(const Watcher *w) _pure_;
+
+/* --- a watch --- */
+
+/* Starts at once; the callbacks come from the loop only. -EINVAL for a path that is not absolute or has a NUL too
+ * many, and a pattern that is none; -EOPNOTSUPP for a backend that is not there; -ENOMEM. A path that is not there, a
+ * limit of watches that is reached, a file system without events are no errors: see watch_state(). */
+int watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps *ops, void *userdata);
+Watch *watch_free(Watch *w);
+DEFINE_CLEANUP(Watch, watch_free)
+
+WatchState watch_state(const Watch *w) _pure_;
+
+/* A sentence on the state for people: what is missing, what is polled and how often, and what to do. -ENOMEM. */
+int watch_explain(const Watch *w, char **ret);
+
+/* What is counted for this watch; events, merged, overflows and watches are those of the watcher. */
+WatchCounters watch_counters(const Watch *w);
+
+/* For conditions: look now, and call changed() if it holds, also when it did before. systemd.path(5) does so each time
+ * the run has ended, so that a spool that is not empty yet is worked on. Other kinds: nothing. */
+void watch_recheck(Watch *w);
+
+/* Everything that the watch knows and its filter lets through, in no order; for `vaktctl plan`. is_folder only with
+ * WatchDef.folders. Nonzero from visit ends the walk and is returned. -ENOMEM. */
+int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, bool is_folder, void *userdata), void *userdata);
+
+/* --- the snapshot: what the watch knows, kept over a restart --- */
+
+/* Hands out what changed since the last call (or load) as rows: a folder's id and some bytes to keep under it, or
+ * NULL bytes for a row to delete. Ids are unique in a watch for good. At most max rows a call (0 = all); returns how
+ * many, so call again while it returns max. The rows of one round of calls belong into one transaction, together with
+ * what was made of the changes that were reported so far (runs, or the waiting files of a Batch): then a start finds
+ * exactly what is new. write() returning negative ends it; the row comes again next time. Nothing is handed out
+ * before the first look is finished. A condition has no rows. */
+int watch_save(Watch *w, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),
+               void *userdata);
+
+/* Gives back one row, in any order, after watch_new() and before the loop runs. -EBADMSG: it is damaged; -ESTALE: it
+ * is of another version. Then, and when rows are missing, that folder is compared with nothing: all in it is
+ * reported. */
+int watch_load(Watch *w, uint32_t id, const void *bytes, size_t n);

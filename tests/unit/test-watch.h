@@ -1,0 +1,247 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the tests of watches share: a folder on tmpfs, a loop with a watcher, and a record of what was reported.
+ * Nothing here sleeps: inotify queues an event before the system call that caused it returns, so what was done is
+ * either worked on or waits, and the loop is run until nothing does. */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+#include "util/log.h"
+#include "watch/watcher.h"
+
+typedef struct Record {
+        char *path, *from;
+        unsigned events;
+        bool synthetic, is_folder;
+} Record;
+
+typedef struct World {
+        char folder[64];
+        sd_event *event;
+        Watcher *watcher;
+        Record *records;
+        size_t n_records, n_allocated;
+        PathFilter *filter;
+        Watch *watches[8]; /* that a failed test leaves behind */
+} World;
+
+static World w;
+
+/* --- files --- */
+
+static inline int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        return remove(path);
+}
+
+static inline const char *at(const char *format, ...) _printf_(1, 2);
+static inline const char *at(const char *format, ...) {
+        static char paths[4][PATH_MAX];
+        static unsigned next;
+        char *p = paths[next++ % 4];
+        int n = snprintf(p, PATH_MAX, "%s/", w.folder);
+        va_list ap;
+
+        va_start(ap, format);
+        (void)vsnprintf(p + n, PATH_MAX - (size_t)n, format, ap);
+        va_end(ap);
+        return p;
+}
+
+static inline void make_folder(const char *path) {
+        if (mkdir(path, 0700) < 0)
+                fail_msg("mkdir %s: %s", path, strerror(errno));
+}
+
+static inline void write_file(const char *path, const char *text) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+        if (fd < 0)
+                fail_msg("open %s: %s", path, strerror(errno));
+        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+        close(fd);
+}
+
+static inline void remove_tree(const char *path) {
+        (void)nftw(path, remove_entry, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+/* --- what was reported --- */
+
+static inline void on_changed(void *userdata, Watch *watch, const Change *c) {
+        if (w.n_records == w.n_allocated) {
+                w.n_allocated = 2 * w.n_allocated + 64;
+                w.records = reallocarray(w.records, w.n_allocated, sizeof(Record));
+                assert_non_null(w.records);
+        }
+        assert_int_equal(strlen(c->path), c->length);
+        w.records[w.n_records++] = (Record){ .path = strdup(c->path),
+                                             .from = c->from ? strdup(c->from) : NULL,
+                                             .events = c->events,
+                                             .synthetic = c->synthetic,
+                                             .is_folder = c->is_folder };
+}
+
+static const WatchOps record_ops _unused_ = { .changed = on_changed };
+
+static inline void forget_records(void) {
+        for (size_t i = 0; i < w.n_records; i++) {
+                free(w.records[i].path);
+                free(w.records[i].from);
+        }
+        w.n_records = 0;
+}
+
+static inline const Record *record_of(const char *path) {
+        for (size_t i = 0; i < w.n_records; i++)
+                if (streq(w.records[i].path, path))
+                        return &w.records[i];
+        return NULL;
+}
+
+static inline size_t count_of(const char *path) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < w.n_records; i++)
+                n += streq(w.records[i].path, path);
+        return n;
+}
+
+static inline void print_records(void) {
+        for (size_t i = 0; i < w.n_records && i < 20; i++)
+                print_message("# %s (from %s) %x%s\n", w.records[i].path, w.records[i].from ?: "-",
+                              w.records[i].events, w.records[i].synthetic ? " synthetic" : "");
+}
+
+/* Exactly one record, of this path with these events. */
+#define assert_reported(path, wanted)                                                              \
+        do {                                                                                       \
+                const Record *_r = record_of(path);                                                \
+                if (!_r || count_of(path) != 1 || _r->events != (unsigned)(wanted)) {              \
+                        print_records();                                                           \
+                        fail_msg("%s: %zu times, %x", path, count_of(path), _r ? _r->events : 0U); \
+                }                                                                                  \
+        } while (false)
+
+#define assert_n_reported(n)                                                         \
+        do {                                                                         \
+                if (w.n_records != (size_t)(n)) {                                    \
+                        print_records();                                             \
+                        fail_msg("%zu reported, not %zu", w.n_records, (size_t)(n)); \
+                }                                                                    \
+        } while (false)
+
+static inline int record_compare(const void *a, const void *b) {
+        return strcmp(((const Record *)a)->path, ((const Record *)b)->path);
+}
+
+/* Sorts, and gives how many paths stand there more than once. */
+static inline size_t count_duplicates(void) {
+        size_t n = 0;
+
+        if (w.n_records > 0)
+                qsort(w.records, w.n_records, sizeof(Record), record_compare);
+        for (size_t i = 1; i < w.n_records; i++)
+                n += streq(w.records[i].path, w.records[i - 1].path);
+        return n;
+}
+
+/* --- the loop --- */
+
+/* Until all that has happened so far is worked on. */
+static inline void settle(void) {
+        do
+                while (sd_event_run(w.event, 0) > 0)
+                        ;
+        while (!watcher_is_idle(w.watcher));
+}
+
+/* Waits in the loop for so many reports: those that come after a window of time. */
+static inline void run_until_reported(size_t n) {
+        settle();
+        while (w.n_records < n)
+                assert_true(sd_event_run(w.event, 60 * USEC_PER_SEC) > 0);
+        settle();
+}
+
+static inline void run_until_state(const Watch *watch, WatchState state) {
+        settle();
+        while (watch_state(watch) != state)
+                assert_true(sd_event_run(w.event, 60 * USEC_PER_SEC) > 0);
+        settle();
+}
+
+static inline Watch *new_watch(const WatchDef *def) {
+        size_t i = 0;
+
+        while (w.watches[i])
+                i++;
+        assert_true(i < ELEMENTSOF(w.watches));
+        assert_int_equal(watch_new(&w.watches[i], w.watcher, def, &record_ops, NULL), 0);
+        return w.watches[i];
+}
+
+static inline void stop_watch(Watch *watch) {
+        for (size_t i = 0; i < ELEMENTSOF(w.watches); i++)
+                if (w.watches[i] == watch)
+                        w.watches[i] = watch_free(watch);
+}
+
+static inline Watch *start_watch(const WatchDef *def) {
+        Watch *watch = new_watch(def);
+
+        settle();
+        return watch;
+}
+
+static inline Watch *start_tree(const char *path, unsigned events) {
+        return start_watch(&(WatchDef){ .kind = WATCH_TREE, .path = path, .events = events, .recursive = true });
+}
+
+static inline void start_watcher(void) {
+        assert_true(sd_event_new(&w.event) >= 0);
+        assert_int_equal(watcher_new(&w.watcher, w.event), 0);
+}
+
+static inline void stop_watcher(void) {
+        for (size_t i = 0; i < ELEMENTSOF(w.watches); i++)
+                w.watches[i] = watch_free(w.watches[i]);
+        w.watcher = watcher_free(w.watcher);
+        w.event = sd_event_unref(w.event);
+}
+
+static inline int setup_world(void **state) {
+        w = (World){ .folder = "/dev/shm/vakt-test-watch-XXXXXX" };
+        if (!mkdtemp(w.folder)) {
+                strcpy(w.folder, "/tmp/vakt-test-watch-XXXXXX");
+                if (!mkdtemp(w.folder))
+                        return -1;
+        }
+        log_set_max_level(LOG_ERR);
+        start_watcher();
+        return 0;
+}
+
+static inline int teardown_world(void **state) {
+        stop_watcher();
+        forget_records();
+        free(w.records);
+        w.filter = path_filter_free(w.filter);
+        remove_tree(w.folder);
+        return 0;
+}
+
+#define watch_test(f) cmocka_unit_test_setup_teardown(f, setup_world, teardown_world)
