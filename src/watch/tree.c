@@ -152,7 +152,8 @@ static void tree_stop(Tree *t) {
         tree_close(t);
 }
 
-/* The file system under the model is not here any more. Without memory for another model, this one goes on. */
+/* The file system under the model is not here any more: the other model takes its place. Without memory for another
+ * model, this one goes on. */
 static void tree_park(Tree *t) {
         RootIdentity root = t->root;
         Model *other = t->parked;
@@ -284,6 +285,8 @@ static void tree_resolve(Tree *t) {
         }
         if (t->has_root)
                 tree_replace(t, &now);
+        else if (is_parked(t, &now))
+                tree_park(t);
         tree_adopt(t, fd, &now, &st);
 }
 

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Nothing is lost and nothing doubled when there is much of it: bursts into new folders, an overflow of the kernel's
+ * queue, changes while nobody watched, and large trees that are moved, mounted over and unmounted. Sizes are those of
+ * the issue with VAKT_WATCH_FULL=1 in the environment, a fifth of them else. */
+
+#include <poll.h>
+#include <sys/syscall.h>
+
+#include "test-watch.h"
+
+static bool has_namespace;
+
+static unsigned size_of(unsigned full) {
+        return getenv("VAKT_WATCH_FULL") ? full : full / 5;
+}
+
+/* --- a writer in a process of its own --- */
+
+static int on_exited(sd_event_source *s, const siginfo_t *si, void *userdata) {
+        *(bool *)userdata = true;
+        return 0;
+}
+
+/* Runs f in a child while the loop runs here. */
+static void write_meanwhile(void (*f)(void)) {
+        sd_event_source *s;
+        bool ended = false;
+        sigset_t set;
+        pid_t pid;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGCHLD);
+        assert_int_equal(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                f();
+                _exit(0);
+        }
+        assert_true(sd_event_add_child(w.event, &s, pid, WEXITED, on_exited, &ended) >= 0);
+        while (!ended)
+                assert_true(sd_event_run(w.event, 60 * USEC_PER_SEC) >= 0);
+        sd_event_source_unref(s);
+        settle();
+}
+
+/* n folders, nested five deep in turn, with ten files each. */
+static void fill_nested(void) {
+        char path[PATH_MAX];
+        unsigned n = size_of(2000);
+
+        for (unsigned i = 0; i < n; i++) {
+                if (i % 5 == 0)
+                        (void)snprintf(path, sizeof(path), "%s/%u", w.folder, i);
+                else
+                        (void)snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%u", i);
+                if (mkdir(path, 0700) < 0)
+                        _exit(1);
+                for (unsigned k = 0; k < 10; k++) {
+                        char file[PATH_MAX + 16];
+                        int fd;
+
+                        (void)snprintf(file, sizeof(file), "%s/f%u", path, k);
+                        fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+                        if (fd < 0 || write(fd, "x", 1) != 1)
+                                _exit(1);
+                        close(fd);
+                }
+        }
+}
+
+static void test_new_nested_folders(void **state) {
+        Watch *watch = start_tree(w.folder, WATCH_COMPLETE);
+
+        write_meanwhile(fill_nested);
+        assert_int_equal(count_duplicates(), 0);
+        assert_n_reported(size_of(2000) * 10);
+        assert_int_equal(watch_counters(watch).folders, size_of(2000) + 1);
+        print_message("# %" PRIu64 " synthetic, %" PRIu64 " duplicates\n", watch_counters(watch).synthetic,
+                      watch_counters(watch).duplicates);
+}
+
+/* --- overflow and absence --- */
+
+static void fill_flat(const char *folder, unsigned n) {
+        int dir = open(folder, O_DIRECTORY | O_CLOEXEC);
+        char name[16];
+
+        for (unsigned i = 0; i < n; i++) {
+                int fd;
+
+                (void)snprintf(name, sizeof(name), "%u", i);
+                fd = openat(dir, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+                assert_true(fd >= 0);
+                close(fd);
+        }
+        close(dir);
+}
+
+/* As when the daemon is stopped by a signal. */
+static void test_overflow(void **state) {
+        unsigned n = size_of(100000);
+        Watch *watch;
+
+        make_folder(at("a"));
+        watch = start_tree(w.folder, WATCH_COMPLETE);
+        fill_flat(at("a"), n);
+        settle();
+        assert_int_equal(count_duplicates(), 0);
+        assert_n_reported(n);
+        assert_true(watch_counters(watch).overflows > 0);
+        forget_records();
+        write_file(at("a/7"), "again");
+        settle();
+        assert_n_reported(1);
+}
+
+/* Writing goes on while the overflow is repaired. */
+static void rewrite_all(void) {
+        for (unsigned round = 0; round < 3; round++)
+                fill_flat(w.folder, size_of(50000));
+}
+
+static void test_repeated_overflow(void **state) {
+        Watch *watch = start_tree(w.folder, WATCH_COMPLETE);
+        unsigned n = size_of(50000), different = 0;
+
+        fill_flat(w.folder, n);
+        write_meanwhile(rewrite_all);
+        (void)count_duplicates();
+        for (size_t i = 0; i < w.n_records; i++)
+                different += i == 0 || !streq(w.records[i].path, w.records[i - 1].path);
+        assert_int_equal(different, n);
+        assert_int_equal(watch_counters(watch).files, n);
+}
+
+typedef struct Rows {
+        struct {
+                uint32_t id;
+                void *bytes;
+                size_t n;
+        } * all;
+        size_t n, n_allocated;
+} Rows;
+
+static Rows rows;
+
+static int keep_row(void *userdata, uint32_t id, const void *bytes, size_t n) {
+        if (rows.n == rows.n_allocated) {
+                rows.n_allocated = 2 * rows.n_allocated + 64;
+                rows.all = reallocarray(rows.all, rows.n_allocated, sizeof(*rows.all));
+        }
+        rows.all[rows.n].id = id;
+        rows.all[rows.n].n = n;
+        rows.all[rows.n].bytes = malloc(n);
+        memcpy(rows.all[rows.n++].bytes, bytes, n);
+        return 0;
+}
+
+static void test_while_down(void **state) {
+        const WatchDef def = { .kind = WATCH_TREE, .path = w.folder, .events = WATCH_COMPLETE, .recursive = true };
+        unsigned n = size_of(100000);
+        Watch *watch;
+
+        make_folder(at("a"));
+        for (unsigned i = 0; i < 100; i++)
+                make_folder(at("a/sub%u", i));
+        fill_flat(at("a/sub7"), n / 2);
+        watch = start_watch(&def);
+        assert_int_equal(watch_save(watch, 0, keep_row, NULL), 102);
+        stop_watcher();
+
+        fill_flat(at("a"), n / 2);
+        fill_flat(at("a/sub8"), n / 2);
+        start_watcher();
+        watch = new_watch(&def);
+        for (size_t i = 0; i < rows.n; i++) {
+                assert_int_equal(watch_load(watch, rows.all[i].id, rows.all[i].bytes, rows.all[i].n), 0);
+                free(rows.all[i].bytes);
+        }
+        settle();
+        assert_int_equal(count_duplicates(), 0);
+        assert_n_reported(n);
+        free(rows.all);
+        rows = (Rows){};
+}
+
+/* --- large trees on the move --- */
+
+/* n folders and as many files, one in each. */
+static void make_tree(const char *path, unsigned n) {
+        char sub[PATH_MAX + 32];
+
+        for (unsigned i = 0; i < n; i++) {
+                if (i % 100 == 0)
+                        (void)snprintf(sub, sizeof(sub), "%s/%u", path, i);
+                else
+                        (void)snprintf(sub, sizeof(sub), "%s/%u/%u", path, i - i % 100, i);
+                make_folder(sub);
+                (void)strcat(sub, "/file");
+                write_file(sub, "x");
+        }
+}
+
+static void test_large_tree_moved(void **state) {
+        unsigned n = size_of(50000);
+        Watch *watch;
+
+        make_folder(at("in"));
+        make_folder(at("in/a"));
+        make_folder(at("out"));
+        make_tree(at("in/a"), n);
+        watch = start_tree(at("in"), WATCH_COMPLETE | WATCH_DELETE);
+        assert_int_equal(watch_counters(watch).folders, n + 2);
+
+        assert_int_equal(rename(at("in/a"), at("in/b")), 0);
+        settle();
+        assert_n_reported(n);
+        assert_int_equal(count_duplicates(), 0);
+        assert_string_equal(w.records[0].path, "b/0/1/file");
+
+        forget_records();
+        assert_int_equal(rename(at("in/b"), at("out/b")), 0);
+        run_until_reported(n);
+        assert_n_reported(n);
+        assert_int_equal(w.records[0].events, WATCH_DELETE);
+        assert_int_equal(watch_counters(watch).folders, 1);
+        assert_true(watch_counters(watch).watches < 10);
+
+        forget_records();
+        assert_int_equal(rename(at("out/b"), at("in/c")), 0);
+        settle();
+        assert_n_reported(n);
+        assert_int_equal(watch_counters(watch).folders, n + 2);
+        assert_int_equal(watch_counters(watch).overflows, 0);
+}
+
+/* --- mounts, in a namespace of our own --- */
+
+static void mount_tmpfs(const char *path) {
+        if (mount("vakt-test", path, "tmpfs", 0, "nr_inodes=0,mode=0700") < 0)
+                fail_msg("mount %s: %s", path, strerror(errno));
+}
+
+static void unmount(const char *path) {
+        if (umount2(path, 0) < 0)
+                fail_msg("umount %s: %s", path, strerror(errno));
+}
+
+/* What was unmounted has not been deleted; when it is back, only what is new in it is reported. */
+static void test_unmounted(void **state) {
+        unsigned n = size_of(50000);
+        Watch *watch;
+
+        if (!has_namespace)
+                skip();
+        make_folder(at("m"));
+        make_folder(at("held"));
+        mount_tmpfs(at("m"));
+        make_folder(at("m/tree"));
+        make_tree(at("m/tree"), n);
+        watch = start_tree(at("m/tree"), WATCH_COMPLETE | WATCH_DELETE);
+        assert_int_equal(watch_counters(watch).folders, n + 1);
+
+        assert_int_equal(mount(at("m"), at("held"), NULL, MS_BIND, NULL), 0);
+        unmount(at("m"));
+        settle();
+        assert_n_reported(0);
+        assert_int_equal(watch_state(watch), WATCH_WAITING);
+        write_file(at("held/tree/meanwhile"), "x");
+        settle();
+        assert_n_reported(0);
+
+        assert_int_equal(mount(at("held"), at("m"), NULL, MS_BIND, NULL), 0);
+        unmount(at("held"));
+        settle();
+        assert_n_reported(1);
+        assert_reported("meanwhile", WATCH_CLOSE);
+        assert_int_equal(watch_counters(watch).folders, n + 1);
+        write_file(at("m/tree/after"), "x");
+        settle();
+        assert_n_reported(2);
+        unmount(at("m")); /* nothing of ours holds it */
+        settle();
+}
+
+/* A real unmount: the kernel gives up every watch. */
+static void test_unmounted_for_good(void **state) {
+        unsigned n = size_of(50000);
+        Watch *watch;
+
+        if (!has_namespace)
+                skip();
+        make_folder(at("m"));
+        mount_tmpfs(at("m"));
+        make_tree(at("m"), n);
+        watch = start_tree(at("m"), WATCH_COMPLETE | WATCH_DELETE);
+        unmount(at("m"));
+        settle();
+        assert_n_reported(0);
+        assert_true(watch_counters(watch).watches < 10);
+        write_file(at("m/below"), "x");
+        settle();
+        assert_n_reported(1);
+        assert_reported("below", WATCH_CLOSE);
+}
+
+static void test_mounted_over(void **state) {
+        unsigned n = size_of(50000);
+        Watch *watch;
+
+        if (!has_namespace)
+                skip();
+        make_folder(at("m"));
+        make_folder(at("m/in"));
+        make_tree(at("m/in"), n);
+        watch = start_tree(at("m"), WATCH_COMPLETE | WATCH_DELETE);
+
+        /* Over a folder in the tree: what is covered is kept, what covers it is another file system and left out. */
+        mount_tmpfs(at("m/in/0"));
+        write_file(at("m/in/0/other"), "x");
+        settle();
+        assert_n_reported(0);
+        unmount(at("m/in/0"));
+        settle();
+        assert_n_reported(0);
+        write_file(at("m/in/0/mine"), "x");
+        settle();
+        assert_reported("in/0/mine", WATCH_CLOSE);
+        forget_records();
+
+        /* Over the root: another tree, until it is gone. */
+        mount_tmpfs(at("m"));
+        settle();
+        write_file(at("m/over"), "x");
+        settle();
+        assert_n_reported(1);
+        assert_reported("over", WATCH_CLOSE);
+        forget_records();
+        unmount(at("m"));
+        settle();
+        assert_n_reported(0);
+        assert_int_equal(watch_counters(watch).folders, n + 2);
+        write_file(at("m/in/100/again"), "x");
+        settle();
+        assert_n_reported(1);
+}
+
+static void test_cross_mounts(void **state) {
+        Watch *watch;
+
+        if (!has_namespace)
+                skip();
+        make_folder(at("m"));
+        make_folder(at("m/sub"));
+        watch = start_watch(&(WatchDef){ .kind = WATCH_TREE,
+                                         .path = at("m"),
+                                         .events = WATCH_COMPLETE,
+                                         .recursive = true,
+                                         .cross_mounts = true });
+        mount_tmpfs(at("m/sub"));
+        settle();
+        write_file(at("m/sub/x"), "x");
+        settle();
+        assert_reported("sub/x", WATCH_CLOSE);
+        unmount(at("m/sub"));
+        settle();
+        stop_watch(watch);
+}
+
+static void test_overlay(void **state) {
+        char options[4 * PATH_MAX];
+        Watch *watch;
+
+        if (!has_namespace)
+                skip();
+        make_folder(at("o"));
+        mount_tmpfs(at("o"));
+        make_folder(at("o/lower"));
+        make_folder(at("o/lower/a"));
+        write_file(at("o/lower/a/f"), "x");
+        make_folder(at("o/upper"));
+        make_folder(at("o/work"));
+        make_folder(at("o/merged"));
+        (void)snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", at("o/lower"), at("o/upper"),
+                       at("o/work"));
+        if (mount("overlay", at("o/merged"), "overlay", 0, options) < 0) {
+                unmount(at("o"));
+                skip();
+        }
+        watch = start_tree(at("o/merged"), WATCH_COMPLETE | WATCH_DELETE);
+        assert_int_equal(watch_counters(watch).folders, 2);
+        write_file(at("o/merged/a/f"), "changed"); /* copied up */
+        write_file(at("o/merged/a/g"), "x");
+        settle();
+        assert_n_reported(2);
+        assert_reported("a/f", WATCH_CLOSE);
+        assert_reported("a/g", WATCH_CLOSE);
+        stop_watch(watch);
+        unmount(at("o/merged"));
+        unmount(at("o"));
+}
+
+/* --- the limit of watches --- */
+
+static void write_text(const char *path, const char *text) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0 || write(fd, text, strlen(text)) < 0)
+                _exit(77);
+        close(fd);
+}
+
+/* In a user namespace that may have 20 watches: the rest is polled, and it is said. */
+static void run_limited(void) {
+        _cleanup_free_ char *text = NULL;
+        Watch *watch;
+
+        stop_watcher();
+        if (unshare(CLONE_NEWUSER) < 0)
+                _exit(77);
+        write_text("/proc/self/uid_map", "0 0 1");
+        write_text("/proc/sys/user/max_inotify_watches", "20");
+        start_watcher();
+        watch = start_watch(&(WatchDef){ .kind = WATCH_TREE,
+                                         .path = w.folder,
+                                         .events = WATCH_COMPLETE,
+                                         .recursive = true,
+                                         .poll_min = 2 * USEC_PER_MSEC });
+        if (watch_state(watch) != WATCH_DEGRADED || watch_counters(watch).polled_folders < 80)
+                _exit(2);
+        if (watch_explain(watch, &text) < 0 || !strstr(text, "max_user_watches"))
+                _exit(3);
+        for (unsigned i = 0; i < 100; i++)
+                write_file(at("%u/f", i), "x");
+        run_until_reported(100);
+        if (w.n_records != 100)
+                _exit(4);
+        /* The limit is raised: polling ends by itself. */
+        write_text("/proc/sys/user/max_inotify_watches", "1000");
+        run_until_state(watch, WATCH_ACTIVE);
+        _exit(watch_counters(watch).polled_folders == 0 ? 0 : 5);
+}
+
+static void test_limit(void **state) {
+        int status;
+        pid_t pid;
+
+        for (unsigned i = 0; i < 100; i++)
+                make_folder(at("%u", i));
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0)
+                run_limited();
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+                skip();
+        assert_int_equal(status, 0);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                watch_test(test_new_nested_folders),
+                watch_test(test_overflow),
+                watch_test(test_repeated_overflow),
+                watch_test(test_while_down),
+                watch_test(test_large_tree_moved),
+                watch_test(test_unmounted),
+                watch_test(test_unmounted_for_good),
+                watch_test(test_mounted_over),
+                watch_test(test_cross_mounts),
+                watch_test(test_overlay),
+                watch_test(test_limit),
+        };
+
+        has_namespace = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
