@@ -1,0 +1,104 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Collects the changes of one job and says which files a run gets, and when. Pure, and told the time: `now` is µs of
+ * CLOCK_BOOTTIME everywhere.
+ *
+ * A file waits until nothing was heard of it for SettleSec=, at most SettleMaxSec= since it was first heard of. Then
+ * it is due, and goes with all others that are due into the next batch, in the order in which they were first heard of
+ * (Batch=all), or alone (Batch=each). Changes during a run wait for a later one; a file is never in two batches at
+ * once. Past the trigger limit, runs are delayed but none is dropped. Nothing is forgotten until batch_done(). */
+
+#include <stdbool.h>
+
+#include "util/clock.h"
+#include "util/macro.h"
+
+#define BATCH_FILES_MAX       5000000U /* waiting at once; see batch_add() */
+#define BATCH_LIMIT_BURST_MAX 10000U   /* upper bound of TriggerLimitBurst= */
+#define BATCH_SLOWEST         6U       /* how often the delay is doubled at most */
+
+typedef struct Batch Batch;
+typedef struct BatchRun BatchRun; /* the files that one run was given */
+
+typedef struct BatchConfig {
+        usec_t settle;         /* µs; 0 = at once */
+        usec_t settle_max;     /* µs; 0 or USEC_INFINITY = however long */
+        bool each;             /* one run for each file */
+        unsigned parallel;     /* batches under way at once; 0 = one */
+        size_t files_max;      /* in one batch; 0 = no limit */
+        usec_t limit_interval; /* µs; 0 = no limit */
+        unsigned limit_burst;  /* batches within it; 0 = no limit */
+} BatchConfig;
+
+/* -EINVAL for a burst above the maximum; -ENOMEM. */
+int batch_new(Batch **ret, const BatchConfig *config);
+Batch *batch_free(Batch *b); /* with its runs */
+DEFINE_CLEANUP(Batch, batch_free)
+
+/* After a reload. What waits goes on by the new rules. -EINVAL, -ENOMEM: it goes on by the old ones. */
+int batch_set_config(Batch *b, const BatchConfig *config);
+
+/* Something happened to path (n bytes, any but NUL). Again for one that waits: the events are added, and it settles
+ * anew. For one in a run: it waits for the end of that, and then on. from (NULL or a path): where it was moved from;
+ * if that waits here, it waits no longer, since it is not there any more, and its age goes to path.
+ * 1: it waits now and did not before; 0: it did. -ENOBUFS: BATCH_FILES_MAX wait; the caller should mark that all has
+ * to be looked at again. -ENOMEM. */
+int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now);
+
+/* Takes a path out that waits, not one in a run. True when it was there. */
+bool batch_remove(Batch *b, const char *path, size_t n);
+
+/* When batch_take() may give something: 0 = now, USEC_INFINITY = not before a change or the end of a run. */
+usec_t batch_next(const Batch *b, usec_t now) _pure_;
+
+/* The files of the next run, if one is due: 1 and *ret, which is the Batch's until batch_done(). 0: none is. -ENOMEM:
+ * ask again later; nothing was changed. */
+int batch_take(Batch *b, usec_t now, BatchRun **ret);
+
+typedef struct BatchFile {
+        const char *path;
+        size_t length;
+        unsigned events; /* all that was heard of it */
+        usec_t first, last;
+} BatchFile;
+
+size_t batch_run_size(const BatchRun *r) _pure_;
+BatchFile batch_run_file(const BatchRun *r, size_t i);
+
+typedef enum BatchOutcome {
+        BATCH_FORGET, /* dealt with */
+        BATCH_AGAIN,  /* not dealt with: the files wait again, before all others, due at once */
+} BatchOutcome;
+
+/* The run is over, or was never started. What changed during it waits on, whatever the outcome. Frees it. */
+void batch_done(Batch *b, BatchRun *r, BatchOutcome outcome, usec_t now);
+
+/* --- for people, and for the ledger --- */
+
+typedef enum BatchFileState {
+        BATCH_FILE_SETTLING, /* until when, see BatchView.until */
+        BATCH_FILE_DUE,      /* waits for its turn: a run under way, or the limit */
+        BATCH_FILE_RUNNING,
+        BATCH_FILE_RUNNING_AGAIN, /* and changed since */
+} BatchFileState;
+
+typedef struct BatchView {
+        BatchFile file;
+        BatchFileState state;
+        usec_t until; /* of BATCH_FILE_SETTLING */
+} BatchView;
+
+/* False when nothing is known of the path. */
+bool batch_find(const Batch *b, const char *path, size_t n, usec_t now, BatchView *ret);
+
+/* All, in the order of arrival, those in runs first. Nonzero from visit ends it and is returned. What is in a run is
+ * to be kept over a restart as well, unless that run is. */
+int batch_visit(const Batch *b, usec_t now, int (*visit)(const BatchView *v, void *userdata), void *userdata);
+
+size_t batch_n_waiting(const Batch *b) _pure_;
+size_t batch_n_running(const Batch *b) _pure_; /* files in runs */
+
+/* Is a batch delayed by the trigger limit? Then until when, and how long the delay between runs is now (either may be
+ * NULL). */
+bool batch_is_limited(const Batch *b, usec_t now, usec_t *ret_until, usec_t *ret_delay);
