@@ -413,7 +413,7 @@ static void write_text(const char *path, const char *text) {
 }
 
 /* In a user namespace that may have 20 watches: the rest is polled, and it is said. */
-static void run_limited(void) {
+static _Noreturn void run_limited(void) {
         _cleanup_free_ char *text = NULL;
         Watch *watch;
 

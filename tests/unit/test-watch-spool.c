@@ -251,7 +251,7 @@ static void test_debris(void **state) {
 static FILE *journal;
 
 /* Slowly, in pieces, as one who may be caught half-way. */
-static void write_items(unsigned writer) {
+static _Noreturn void write_items(unsigned writer) {
         for (unsigned i = 0; i < ITEMS; i++) {
                 int fd = open(at("in/%u-%u", writer, i), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
@@ -296,6 +296,7 @@ static void process(const SpoolItem *i) {
         if (!streq(text, "begin end"))
                 _exit(3);
         note("run %llu %s\n", i->id, i->name);
+        (void)sched_yield(); /* a good place to be killed in */
         note("success %llu %s\n", i->id, i->name);
         if (spool_done(s, i) != 0)
                 _exit(4);
@@ -324,7 +325,7 @@ static int claim_item(void *userdata, const char *name) {
 }
 
 /* Until nothing is left and the writers (who hold the other end) have ended. */
-static void serve(int writers_fd) {
+static _Noreturn void serve(int writers_fd) {
         unsigned n = 0;
         char c;
 
@@ -346,7 +347,7 @@ static void serve(int writers_fd) {
 
 /* As long as work takes that is not always the same; no waiting for anything. */
 static void some_time(unsigned *seed) {
-        struct timespec t = { .tv_nsec = rand_r(seed) % 5000000 };
+        struct timespec t = { .tv_nsec = rand_r(seed) % (ITEMS * 10000) };
 
         (void)nanosleep(&t, NULL);
 }

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Watching a tree beside the least that it can cost, and beside inotifywait(1) where that is installed, in turns in
+ * one run on tmpfs:
+ *
+ *   set-up     50,000 folders until all is watched, beside a bare walk with opendir(3) and inotify_add_watch(2)
+ *   memory     that the watcher has more after it than before
+ *   latency    from write and close to the callback, a file at a time
+ *   burst      100,000 files in 1,000 folders from a process of its own: files a second until all are reported, and
+ * how many were lost idle       processor time of a second of watching when nothing happens
+ *
+ * The number of folders may be given as the first argument. */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "util/log.h"
+#include "watch/watcher.h"
+
+#define ROUNDS        5
+#define BURST_FILES   100000U
+#define BURST_FOLDERS 1000U
+#define LATENCIES     5000U
+
+static char folder[] = "/dev/shm/vakt-bench-watch-XXXXXX";
+static unsigned n_folders = 50000;
+static uint64_t n_reported;
+
+static usec_t now(void) {
+        return now_clock(CLOCK_MONOTONIC);
+}
+
+static _Noreturn void give_up(const char *what) {
+        fprintf(stderr, "bench-watch: %s: %s\n", what, strerror(errno));
+        exit(EXIT_FAILURE);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        return remove(path);
+}
+
+static void remove_all(void) {
+        (void)nftw(folder, remove_entry, 32, FTW_DEPTH | FTW_PHYS);
+}
+
+static void make(const char *path) {
+        if (mkdir(path, 0700) < 0)
+                give_up(path);
+}
+
+/* A hundred in each, two levels. */
+static void make_tree(void) {
+        char path[PATH_MAX];
+
+        for (unsigned i = 0; i < n_folders; i++) {
+                if (i % 100 == 0)
+                        (void)snprintf(path, sizeof(path), "%s/%u", folder, i);
+                else
+                        (void)snprintf(path, sizeof(path), "%s/%u/%u", folder, i - i % 100, i);
+                make(path);
+        }
+}
+
+/* --- set-up --- */
+
+static void bare_walk(int inotify, const char *path) {
+        char sub[PATH_MAX];
+        const struct dirent *d;
+        DIR *dir = opendir(path);
+
+        if (!dir || inotify_add_watch(inotify, path, IN_ALL_EVENTS) < 0)
+                give_up(path);
+        while ((d = readdir(dir)))
+                if (d->d_type == DT_DIR && d->d_name[0] != '.') {
+                        (void)snprintf(sub, sizeof(sub), "%s/%s", path, d->d_name);
+                        bare_walk(inotify, sub);
+                }
+        (void)closedir(dir);
+}
+
+static usec_t measure_bare(void) {
+        int inotify = inotify_init1(IN_CLOEXEC);
+        usec_t start = now(), took;
+
+        bare_walk(inotify, folder);
+        took = now() - start;
+        close(inotify);
+        return took;
+}
+
+static void on_changed(void *userdata, Watch *w, const Change *c) {
+        n_reported++;
+}
+
+static const WatchOps ops = { .changed = on_changed };
+
+typedef struct Setup {
+        sd_event *event;
+        Watcher *watcher;
+        Watch *watch;
+} Setup;
+
+static Setup start(void) {
+        const WatchDef def = { .kind = WATCH_TREE, .path = folder, .events = WATCH_COMPLETE, .recursive = true };
+        Setup s;
+
+        if (sd_event_new(&s.event) < 0 || watcher_new(&s.watcher, s.event) < 0 ||
+            watch_new(&s.watch, s.watcher, &def, &ops, NULL) < 0)
+                give_up("watch_new");
+        while (watch_state(s.watch) == WATCH_STARTING)
+                (void)sd_event_run(s.event, USEC_INFINITY);
+        return s;
+}
+
+static void stop(Setup *s) {
+        (void)watch_free(s->watch);
+        (void)watcher_free(s->watcher);
+        (void)sd_event_unref(s->event);
+}
+
+static usec_t measure_watcher(void) {
+        usec_t begin = now(), took;
+        Setup s = start();
+
+        took = now() - begin;
+        stop(&s);
+        return took;
+}
+
+/* Until it says that its watches are established; 0 when it is not installed. */
+static usec_t measure_inotifywait(void) {
+        usec_t begin = now(), took = 0;
+        int fds[2], status;
+        char line[256];
+        FILE *f;
+        pid_t pid;
+
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                give_up("pipe");
+        pid = fork();
+        if (pid == 0) {
+                (void)dup2(fds[1], STDERR_FILENO);
+                (void)execlp("inotifywait", "inotifywait", "-m", "-r", folder, NULL);
+                _exit(127);
+        }
+        close(fds[1]);
+        f = fdopen(fds[0], "re");
+        while (took == 0 && fgets(line, sizeof(line), f))
+                if (strstr(line, "established"))
+                        took = now() - begin;
+        (void)fclose(f);
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, &status, 0);
+        return took;
+}
+
+static void bench_set_up(void) {
+        usec_t bare = USEC_INFINITY, ours = USEC_INFINITY, theirs = USEC_INFINITY, t;
+
+        for (unsigned i = 0; i < ROUNDS; i++) {
+                t = measure_bare();
+                bare = MIN(bare, t);
+                t = measure_watcher();
+                ours = MIN(ours, t);
+                t = measure_inotifywait();
+                theirs = MIN(theirs, t);
+        }
+        printf("set-up of %u folders (best of %d): bare walk %.0f ms, vakt %.0f ms, ratio %.2f", n_folders, ROUNDS,
+               (double)bare / 1000, (double)ours / 1000, (double)ours / (double)bare);
+        if (theirs > 0)
+                printf("; inotifywait %.0f ms, ratio %.2f", (double)theirs / 1000, (double)theirs / (double)bare);
+        printf("\n");
+}
+
+/* --- while it watches --- */
+
+static void write_file(const char *path) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+        if (fd < 0 || write(fd, "x", 1) != 1)
+                give_up(path);
+        close(fd);
+}
+
+static int compare(const void *a, const void *b) {
+        const usec_t *x = a, *y = b;
+
+        return (*x > *y) - (*x < *y);
+}
+
+static void bench_latency(Setup *s) {
+        static usec_t times[LATENCIES];
+        char path[PATH_MAX];
+
+        for (unsigned i = 0; i < LATENCIES; i++) {
+                uint64_t before = n_reported;
+                usec_t begin;
+
+                (void)snprintf(path, sizeof(path), "%s/%u/latency%u", folder, i * 100 % n_folders, i);
+                begin = now();
+                write_file(path);
+                while (n_reported == before)
+                        (void)sd_event_run(s->event, USEC_INFINITY);
+                times[i] = now() - begin;
+        }
+        qsort(times, LATENCIES, sizeof(usec_t), compare);
+        printf("latency from open, write, close to the callback: p50 %" PRI_USEC " us, p99 %" PRI_USEC
+               " us, max %" PRI_USEC " us\n",
+               times[LATENCIES / 2], times[LATENCIES * 99 / 100], times[LATENCIES - 1]);
+}
+
+static _Noreturn void write_burst(void) {
+        char path[PATH_MAX];
+
+        for (unsigned i = 0; i < BURST_FILES; i++) {
+                (void)snprintf(path, sizeof(path), "%s/%u/burst%u", folder,
+                               i % BURST_FOLDERS % (n_folders / 100) * 100, i);
+                write_file(path);
+        }
+        _exit(0);
+}
+
+static void bench_burst(Setup *s) {
+        uint64_t before = n_reported;
+        usec_t begin = now(), took, writer = 0;
+        WatchCounters c;
+        pid_t pid;
+
+        pid = fork();
+        if (pid == 0)
+                write_burst();
+        while (n_reported - before < BURST_FILES && now() - begin < USEC_PER_MINUTE) {
+                (void)sd_event_run(s->event, USEC_PER_SEC);
+                if (writer == 0 && waitpid(pid, NULL, WNOHANG) == pid)
+                        writer = now() - begin;
+        }
+        took = now() - begin;
+        if (writer == 0)
+                (void)waitpid(pid, NULL, 0);
+        c = watcher_counters(s->watcher);
+        printf("burst of %u files: %.0f files/s until all are reported (writer alone %.0f), lost %lld, %" PRIu64
+               " overflows, %" PRIu64 " synthetic\n",
+               BURST_FILES, BURST_FILES * 1e6 / (double)took, writer > 0 ? BURST_FILES * 1e6 / (double)writer : 0,
+               (long long)BURST_FILES - (long long)(n_reported - before), c.overflows, c.synthetic);
+}
+
+static void bench_idle(Setup *s) {
+        usec_t cpu, until = now() + USEC_PER_SEC;
+        unsigned n = 0;
+
+        while (sd_event_run(s->event, 0) > 0)
+                ;
+        cpu = now_clock(CLOCK_PROCESS_CPUTIME_ID);
+        for (usec_t t = now(); t < until; t = now())
+                n += sd_event_run(s->event, until - t) > 0;
+        printf("idle second: %u events, %" PRI_USEC " us of processor time\n", n,
+               now_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu);
+}
+
+int main(int argc, char *argv[]) {
+        size_t before;
+        Setup s;
+
+        log_set_max_level(LOG_ERR);
+        if (argc > 1)
+                n_folders = MAX((unsigned)atoi(argv[1]), 100U);
+        if (!mkdtemp(folder))
+                give_up("mkdtemp");
+        make_tree();
+        bench_set_up();
+        before = mallinfo2().uordblks;
+        s = start();
+        printf("memory: %.1f MiB, %.0f bytes a folder\n", (double)(mallinfo2().uordblks - before) / 1048576,
+               (double)(mallinfo2().uordblks - before) / n_folders);
+        bench_latency(&s);
+        bench_burst(&s);
+        bench_idle(&s);
+        stop(&s);
+        remove_all();
+        return 0;
+}
