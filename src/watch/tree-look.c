@@ -12,6 +12,7 @@
  * watches, and put in again where it turns up. */
 
 #include <fcntl.h>
+#include <limits.h>
 
 #include "watch/watcher-internal.h"
 
@@ -233,15 +234,31 @@ static void entry_set_seen(const Folder *f, Entry *e) {
         entry_set_flag(e, ENTRY_SEEN, f->flags & FOLDER_GENERATION);
 }
 
+/* 1, 0, negative errno: it cannot be told. The file was looked at before its writer is asked for; one who has finished
+ * in between has changed it since, but then his closing will be heard of. */
+static int has_finished(const Sighting *s) {
+        FileState then = file_state_from_stat(s->st), now;
+        struct stat st;
+        int r;
+
+        r = file_has_writer(s->dir_fd, s->name);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        if (fstatat(s->dir_fd, s->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+                return 0;
+        now = file_state_from_stat(&st);
+        return then.inode == now.inode && then.content == now.content;
+}
+
 /* Has who wrote it finished? again: it looks the same as at the last look. */
 static bool is_complete(const Sighting *s, bool again) {
         int r;
 
         if (!S_ISREG(s->st->st_mode))
                 return true;
-        r = file_has_writer(s->dir_fd, s->name);
+        r = has_finished(s);
         if (r >= 0)
-                return r == 0;
+                return r;
         /* Nobody tells. Where there are no events either, a file that stays as it is for a while has to do. */
         return again || !(s->folder->flags & FOLDER_POLLED);
 }
@@ -312,17 +329,27 @@ static bool tree_has_room(Tree *t, const Sighting *s, const FileState *state) {
         return false;
 }
 
+/* Heard of as created, and nobody writes it: made by link(2) out of nothing (O_TMPFILE) or by mknod(2), or its closing
+ * is heard of next, as a duplicate. */
+static bool is_born_complete(const Tree *t, const Sighting *s, unsigned events) {
+        return s->mask && S_ISREG(s->st->st_mode) && !(events & WATCH_COMPLETE) &&
+               (t->watch->def.events & WATCH_CLOSE) && has_finished(s) > 0;
+}
+
 static void tree_see_new(Tree *t, const Sighting *s, const FileState *state) {
         Departed *d = s->mask & IN_MOVED_TO ? departed_find(t, state) : NULL;
+        bool found = s->mask == 0 && !t->silent;
         unsigned events;
         Entry *e;
 
         if (d && tree_welcome(t, d, s, state) >= 0)
                 return;
         events = events_of_new(t, s);
+        if (is_born_complete(t, s, events)) {
+                events |= WATCH_CLOSE;
+                found = true;
+        }
         if (tree_has_room(t, s, state) && folder_add(s->folder, s->name, s->length, state, &e) >= 0) {
-                bool found = s->mask == 0 && !t->silent;
-
                 entry_set_seen(s->folder, e);
                 entry_set_flag(e, ENTRY_FOUND, found);
                 entry_set_flag(e, ENTRY_FOUND_CLOSED, found && (events & WATCH_CLOSE));
@@ -458,6 +485,22 @@ static int tree_open_folder(Tree *t, const Folder *f) {
         return t->open_fd = TAKE_FD(fd);
 }
 
+/* A file that had no name when it was opened (O_TMPFILE) is closed under the name "#INODE", although it has got a name
+ * since. */
+static void tree_look_at_nameless(Tree *t, Folder *f, const char *name) {
+        char *end, found[NAME_MAX + 1];
+        uint64_t inode = strtoull(name + 1, &end, 10);
+        size_t n = 0;
+
+        FOLDER_FOREACH(e, f)
+        if (*end == '\0' && e->inode == inode && (e->flags & ENTRY_UNSETTLED)) {
+                n = e->length;
+                memcpy(found, e->name, n + 1);
+        }
+        if (n > 0)
+                tree_look(t, f, found, n, IN_CLOSE_WRITE);
+}
+
 void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask) {
         struct stat st;
         Entry *e;
@@ -474,6 +517,8 @@ void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask) {
         if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) {
                 if (errno == ENOENT && e)
                         tree_lose(t, f, e, mask & (IN_MOVED_FROM | IN_DELETE));
+                else if (errno == ENOENT && name[0] == '#' && (mask & IN_CLOSE_WRITE))
+                        tree_look_at_nameless(t, f, name);
                 return;
         }
         if (e || tree_wants(t, path_text_string(&t->path), t->path.length, S_ISDIR(st.st_mode)))

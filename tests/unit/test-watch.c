@@ -75,6 +75,41 @@ static void test_links_and_fifos(void **state) {
         stop_watch(watch);
 }
 
+/* Files that get their name when they are complete, or before. */
+static void test_files_without_a_name(void **state) {
+        Watch *watch = start_tree(w.folder, WATCH_COMPLETE);
+        char path[64];
+        int fd, other;
+
+        fd = open(w.folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (fd < 0)
+                skip();
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        assert_int_equal(linkat(AT_FDCWD, path, AT_FDCWD, at("before"), AT_SYMLINK_FOLLOW), 0);
+        settle();
+        assert_n_reported(0);
+        assert_int_equal(write(fd, "x", 1), 1);
+        close(fd);
+        settle();
+        assert_n_reported(1);
+        assert_reported("before", WATCH_CLOSE);
+
+        fd = open(w.folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        other = open(path, O_RDONLY | O_CLOEXEC);
+        close(fd);
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", other);
+        assert_int_equal(linkat(AT_FDCWD, path, AT_FDCWD, at("after"), AT_SYMLINK_FOLLOW), 0);
+        settle();
+        assert_n_reported(2);
+        assert_reported("after", WATCH_CLOSE);
+        close(other);
+        assert_int_equal(mknod(at("made"), S_IFREG | 0600, 0), 0);
+        settle();
+        assert_n_reported(3);
+        stop_watch(watch);
+}
+
 /* Folders that are filled before they can be watched. */
 static void test_new_folders(void **state) {
         Watch *watch = start_tree(w.folder, WATCH_COMPLETE);
@@ -817,6 +852,7 @@ int main(void) {
                 watch_test(test_file_is_reported_once),
                 watch_test(test_events),
                 watch_test(test_links_and_fifos),
+                watch_test(test_files_without_a_name),
                 watch_test(test_new_folders),
                 watch_test(test_open_file_in_new_folder),
                 watch_test(test_names),
