@@ -55,7 +55,7 @@ typedef enum WatchEvents {
 typedef enum WatchBackend {
         WATCH_BACKEND_AUTO, /* inotify; and polling where it does not tell all */
         WATCH_BACKEND_INOTIFY,
-        WATCH_BACKEND_FANOTIFY,
+        WATCH_BACKEND_FANOTIFY, /* not built: watch_new() gives -EOPNOTSUPP */
         WATCH_BACKEND_POLL,
         _WATCH_BACKEND_MAX,
 } WatchBackend;

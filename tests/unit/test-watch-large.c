@@ -81,7 +81,7 @@ static void test_new_nested_folders(void **state) {
                       watch_counters(watch).duplicates);
 }
 
-/* --- overflow and absence --- */
+/* --- anything at all --- */
 
 static void fill_flat(const char *folder, unsigned n) {
         int dir = open(folder, O_DIRECTORY | O_CLOEXEC);
@@ -97,6 +97,174 @@ static void fill_flat(const char *folder, unsigned n) {
         }
         close(dir);
 }
+
+/* A path of the small tree in which everything happens, at most three deep. */
+static const char *some_path(unsigned *seed) {
+        static char paths[2][PATH_MAX];
+        static unsigned next;
+        char *p = paths[next++ % 2];
+        int n = snprintf(p, PATH_MAX, "%s/tree", w.folder);
+        unsigned depth = 1 + (unsigned)rand_r(seed) % 3;
+
+        for (unsigned i = 0; i < depth; i++)
+                n += snprintf(p + n, PATH_MAX - (size_t)n, "/%c", 'a' + rand_r(seed) % 5);
+        return p;
+}
+
+/* One step of mischief; most fail, since what they are about is not there or is something else. */
+static void do_anything(unsigned *seed) {
+        const char *path = some_path(seed);
+        char once[PATH_MAX + 16];
+        int fd;
+
+        switch (rand_r(seed) % 8) {
+        case 0:
+        case 1:
+                (void)mkdir(path, 0700);
+                return;
+        case 2:
+        case 3:
+                /* Most have a name that no other file has, and are reported under each path that they get. */
+                (void)snprintf(once, sizeof(once), "%s.%u", path, *seed);
+                fd = open(rand_r(seed) % 4 ? once : path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+                          0600);
+                if (fd < 0)
+                        return;
+                (void)!write(fd, "x", 1);
+                close(fd);
+                return;
+        case 4:
+        case 5:
+                (void)rename(path, some_path(seed));
+                return;
+        case 6:
+                (void)renameat2(AT_FDCWD, path, AT_FDCWD, some_path(seed), RENAME_EXCHANGE);
+                return;
+        case 7:
+                if (rand_r(seed) % 2)
+                        (void)symlink(w.folder, path);
+                else if (unlink(path) < 0)
+                        (void)rmdir(path);
+                return;
+        }
+}
+
+static void do_much(void) {
+        static unsigned seed;
+        unsigned n = size_of(10000);
+
+        seed += getenv("VAKT_SEED") ? (unsigned)atoi(getenv("VAKT_SEED")) : 1; /* goes on where we did it ourselves */
+
+        while (n-- > 0)
+                do_anything(&seed);
+}
+
+static size_t n_on_disk, n_unreported;
+
+/* Sorted by count_duplicates(). */
+static bool is_recorded(const char *path) {
+        const Record key = { .path = (char *)path };
+
+        return bsearch(&key, w.records, w.n_records, sizeof(Record), record_compare);
+}
+
+static int check_on_disk(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        const char *relative = path + strlen(w.folder) + strlen("/tree/");
+
+        if (type == FTW_D || type == FTW_DP)
+                return 0;
+        n_on_disk++;
+        if (!is_recorded(relative)) {
+                print_message("# %s was not reported\n", relative);
+                n_unreported++;
+        }
+        return 0;
+}
+
+static int check_in_model(const char *path, size_t n, bool is_folder, void *userdata) {
+        struct stat st;
+
+        if (lstat(at("tree/%s", path), &st) < 0)
+                fail_msg("%s is not there", path);
+        ++*(size_t *)userdata;
+        return 0;
+}
+
+static void check_all(Watch *watch) {
+        size_t n_in_model = 0;
+
+        n_on_disk = n_unreported = 0;
+        (void)count_duplicates();
+        assert_int_equal(nftw(at("tree"), check_on_disk, 16, FTW_PHYS), 0);
+        assert_int_equal(n_unreported, 0);
+        assert_int_equal(watch_visit(watch, check_in_model, &n_in_model), 0);
+        assert_int_equal(n_in_model, n_on_disk);
+}
+
+/* After any storm the model is what is on disk, and all that is there was reported under the path that it has. */
+static void test_anything(void **state) {
+        Watch *watch;
+
+        make_folder(at("tree"));
+        watch = start_tree(at("tree"), WATCH_COMPLETE);
+        for (unsigned round = 0; round < 3; round++) {
+                write_meanwhile(do_much);
+                check_all(watch);
+                do_much();
+                settle();
+                check_all(watch);
+        }
+        print_message("# %zu on disk, %zu reported, %" PRIu64 " overflows\n", n_on_disk, w.n_records,
+                      watch_counters(watch).overflows);
+        /* The same while nobody reads: the kernel's queue runs over. */
+        fill_flat(at("tree"), 10000);
+        do_much();
+        settle();
+        check_all(watch);
+        assert_true(watch_counters(watch).overflows > 0);
+        remove_tree(at("tree"));
+        settle();
+        assert_int_equal(watch_counters(watch).files, 0);
+}
+
+/* Folders that become links to somewhere else and back, all the time. */
+static void swap_for_links(void) {
+        for (unsigned round = 0; round < size_of(20000); round++) {
+                unsigned i = round % 20;
+
+                if (rename(at("tree/%u", i), at("kept")) < 0 || symlink(at("outside"), at("tree/%u", i)) < 0 ||
+                    unlink(at("tree/%u", i)) < 0 || rename(at("kept"), at("tree/%u", i)) < 0)
+                        _exit(1);
+        }
+}
+
+static void test_swapped_for_links(void **state) {
+        Watch *watch;
+
+        make_folder(at("tree"));
+        make_folder(at("outside"));
+        make_folder(at("outside/sub"));
+        write_file(at("outside/sub/secret"), "x");
+        for (unsigned i = 0; i < 20; i++) {
+                make_folder(at("tree/%u", i));
+                make_folder(at("tree/%u/sub", i));
+        }
+        watch = start_tree(at("tree"), WATCH_ALL);
+        write_meanwhile(swap_for_links);
+        for (size_t i = 0; i < w.n_records; i++)
+                assert_null(strstr(w.records[i].path, "secret"));
+        forget_records();
+        for (unsigned i = 0; i < 20; i++)
+                write_file(at("tree/%u/sub/f", i), "x");
+        settle();
+        for (unsigned i = 0; i < 20; i++)
+                assert_non_null(record_of(at("%u/sub/f", i) + strlen(w.folder) + 1));
+        /* Those that were between two names when they were looked at are waited for a little. */
+        while (watch_counters(watch).folders != 41)
+                assert_true(sd_event_run(w.event, 60 * USEC_PER_SEC) > 0);
+}
+
+/* --- overflow and absence --- */
 
 /* As when the daemon is stopped by a signal. */
 static void test_overflow(void **state) {
@@ -461,6 +629,8 @@ static void test_limit(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                watch_test(test_anything),
+                watch_test(test_swapped_for_links),
                 watch_test(test_new_nested_folders),
                 watch_test(test_overflow),
                 watch_test(test_repeated_overflow),
