@@ -10,9 +10,7 @@
 #include <sys/resource.h>
 #include <systemd/sd-bus.h>
 
-#include "exec/exec-unit.h"
-#include "exec/unit-facts.h"
-#include "exec/unit-name.h"
+#include "exec/exec-unit-internal.h"
 #include "util/log.h"
 
 #define ROUNDS       5
@@ -258,6 +256,8 @@ static void full_round(Score *score) {
                 full_start(&full.executions[i]);
         (void)sd_event_loop(full.event);
         score_end(score);
+        while (((UnitExecutor *)full.executor)->releases.n > 0)
+                (void)sd_event_run(full.event, UINT64_MAX);
         executor_free(full.executor);
         sd_event_source_unref(full.settle);
         sd_event_unref(full.event);

@@ -11,7 +11,8 @@
  *   exec-driver storm RUNS [killed|COMMAND…]
  *                                    many short runs, each of which leaves a mark: none is lost, none comes twice
  *
- * Before any of these words: --bus has the driver go by the system bus, as a vaktd that is not root does. */
+ * Before any of these words: --bus has the driver go by the system bus, as a vaktd that is not root does; --user takes
+ * the service manager of the user ("storm" only). */
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -31,10 +32,11 @@
 #define RUNS_MAX    10000
 #define STORM_WIDTH 40
 #define SYSTEM_BUS  "unix:path=/run/dbus/system_bus_socket"
-#define FOLDER      "/run/exec-driver"
+#define FOLDER      "/tmp/exec-driver"
 #define LEDGER      FOLDER "/ledger"
 #define MARKS       FOLDER "/marks"
 
+static bool user_instance;
 static const char *address; /* NULL: as the executor likes it */
 
 /* --- what is run --- */
@@ -468,6 +470,7 @@ static void read_ledger(void);
 __attribute__((__noreturn__)) static void drive(void) {
         const ExecutorOptions options = {
                 .callbacks = { .started = on_started, .status = on_status, .ended = on_ended, .found = on_found },
+                .user_instance = user_instance,
         };
 
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -627,7 +630,8 @@ static unsigned n_units(const char *condition) {
         unsigned n = 0;
         FILE *f;
 
-        (void)snprintf(line, sizeof(line), "systemctl list-units %s --plain --no-legend 'vakt-*.service'", condition);
+        (void)snprintf(line, sizeof(line), "systemctl %s list-units %s --plain --no-legend 'vakt-*.service'",
+                       user_instance ? "--user" : "--system", condition);
         f = popen(line, "re");
         while (f && fgets(line, sizeof(line), f))
                 n += strchr(line, '\n') != NULL;
@@ -844,12 +848,15 @@ int main(int argc, char *argv[]) {
         if (argc > i && streq(argv[i], "--bus")) {
                 address = SYSTEM_BUS;
                 i++;
+        } else if (argc > i && streq(argv[i], "--user")) {
+                user_instance = true;
+                i++;
         }
         what = argc > i ? argv[i++] : "";
         is_storm = streq(what, "storm");
         n_runs = is_storm && argc > i ? (unsigned)atoi(argv[i++]) : ELEMENTSOF(cases);
-        if ((!is_storm && !streq(what, "outcomes")) || n_runs == 0 || n_runs > RUNS_MAX) {
-                (void)fprintf(stderr, "usage: %s [--bus] outcomes|storm RUNS [killed|COMMAND]\n", argv[0]);
+        if ((!is_storm && (user_instance || !streq(what, "outcomes"))) || n_runs == 0 || n_runs > RUNS_MAX) {
+                (void)fprintf(stderr, "usage: %s [--bus|--user] outcomes|storm RUNS [killed|COMMAND]\n", argv[0]);
                 return EXIT_FAILURE;
         }
         killed = argc > i && streq(argv[i], "killed");

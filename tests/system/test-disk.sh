@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-readonly STATE=/var/lib/vaktd EFFECTS=/run/vakt-effects GATE=/run/vakt-gate
+readonly STATE=/var/lib/vaktd EFFECTS=/run/vakt-effects GATE=/run/vakt-disk-gate
 
 # Every run leaves its number; "long" also waits until the gate is opened.
 jobs_with_effects() {

@@ -226,7 +226,7 @@ test_sigusr1_writes_the_state_to_the_journal() {
         hello_job
         job long <<<$'[Run]\nExec=/bin/sleep 1000'
         systemctl start vaktd
-        vaktctl run long
+        within 5 is_running "$(ask long)"
         systemctl kill -s USR1 --kill-who=main vaktd
         within 5 journal_has -u vaktd -g '^State: .*jobs'
         within 5 journal_has -u vaktd VAKT_JOB=long -g '^State: run .* is running'

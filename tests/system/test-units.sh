@@ -7,7 +7,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-readonly GATE=/run/vakt-gate BEGUN=/run/vakt-begun
+readonly GATE=/run/vakt-units-gate BEGUN=/run/vakt-units-begun
 
 declare -A expected=() reason=() ids=()
 behind_gate=()

@@ -5,6 +5,8 @@
 
 #include "test-unit-fake.h"
 
+#include "exec/exec-unit-internal.h"
+
 #define RUNS 200
 
 typedef struct TestRun {
@@ -150,6 +152,12 @@ static bool run_0_started(void) {
 }
 static bool run_0_ended(void) {
         return runs[0].n_ended > 0;
+}
+static bool second_run_is_there(void) {
+        return runs[1].unit && fake_find(runs[1].unit);
+}
+static bool second_run_ended(void) {
+        return runs[1].n_ended == 1 && runs[1].result == RUN_RESULT_SUCCESS;
 }
 static bool was_listed(void) {
         return fake.n_lists > 0;
@@ -751,6 +759,61 @@ static void test_release_that_was_lost(void **state) {
         assert_int_equal(n_found, 0);
 }
 
+/* --- once a minute --- */
+
+static void a_minute_passes(void) {
+        sd_event_source *timer = ((UnitExecutor *)executor)->compare_timer;
+
+        assert_true(sd_event_source_set_time_relative(timer, 0) >= 0);
+        assert_true(sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT) >= 0);
+}
+
+static bool timer_is_armed(void) {
+        int enabled;
+
+        assert_true(sd_event_source_get_enabled(((UnitExecutor *)executor)->compare_timer, &enabled) >= 0);
+        return enabled != SD_EVENT_OFF;
+}
+
+static bool connection_is_closed(void) {
+        return sd_bus_is_open(fake.peer) <= 0;
+}
+
+static void test_lost_signal_is_found_in_a_minute(void **state) {
+        run_0();
+        fake.mute = true;
+        fake_end(fake_find(runs[0].unit), CLD_EXITED, 1, "exit-code");
+        fake.mute = false;
+        a_minute_passes();
+        EXPECT(RUN_RESULT_EXIT, 1);
+        assert_true(timer_is_armed());
+}
+
+static void test_nothing_to_do_costs_nothing(void **state) {
+        run_0();
+        fake_end(fake_find(runs[0].unit), CLD_EXITED, 0, "success");
+        EXPECT(RUN_RESULT_SUCCESS, 0);
+        /* What is not released is still to be. */
+        a_minute_passes();
+        compare();
+        assert_int_equal(fake.n_connections, 1);
+        executor->ops->settled(executor);
+        until(no_unit_is_left);
+        compare();
+        a_minute_passes();
+        until(connection_is_closed);
+        assert_false(timer_is_armed());
+        assert_int_equal(fake.n_connections, 1);
+
+        start(1);
+        until(was_connected_again);
+        until(second_run_is_there);
+        fake_run(fake_find(runs[1].unit));
+        fake_end(fake_find(runs[1].unit), CLD_EXITED, 0, "success");
+        until(second_run_ended);
+        assert_true(timer_is_armed());
+}
+
 /* --- over a bus --- */
 
 static void test_bus(void **state) {
@@ -902,6 +965,8 @@ int main(void) {
                 fake_test(test_strangers),
                 fake_test(test_ledger_that_cannot_be_written),
                 fake_test(test_release_that_was_lost),
+                fake_test(test_lost_signal_is_found_in_a_minute),
+                fake_test(test_nothing_to_do_costs_nothing),
                 bus_test(test_bus),
                 bus_test(test_forged_signals),
                 bus_test(test_new_owner),
