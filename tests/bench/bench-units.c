@@ -220,8 +220,6 @@ static bool on_full_found(void *userdata, const char *unit, const char *job, uin
 /* As core does: what ended is settled once a turn. */
 static int on_full_settle(sd_event_source *s, void *userdata) {
         full.executor->ops->settled(full.executor);
-        if (full.n_ended == per_round)
-                (void)sd_event_exit(full.event, 0);
         return 0;
 }
 
@@ -254,7 +252,8 @@ static void full_round(Score *score) {
         score_begin(score);
         for (unsigned i = 0; i < at_once; i++)
                 full_start(&full.executions[i]);
-        (void)sd_event_loop(full.event);
+        while (full.n_ended < per_round)
+                (void)sd_event_run(full.event, UINT64_MAX);
         score_end(score);
         while (((UnitExecutor *)full.executor)->releases.n > 0)
                 (void)sd_event_run(full.event, UINT64_MAX);

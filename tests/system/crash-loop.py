@@ -4,9 +4,9 @@
 
   crash-loop.py ROUNDS [SEED]
 
-Runs as root in a machine of its own (tests/system/box). Each run appends its number to a file by O_APPEND. In the end every
-run that a client was told of, and every row of the ledger, must have a result, and the file must have the number of each
-run that was executed once. What was found is printed; exit status 1 when something is wrong."""
+Runs as root in a machine of its own (tests/system/box). Each run appends its number to a file by O_APPEND. In the end
+every run that a client was told of, and every row of the ledger, must have a result, and the file must have the number
+of each run that was executed once. What was found is printed; exit status 1 when something is wrong."""
 
 import collections
 import json
@@ -207,7 +207,8 @@ def expected_effects(job, result, code):
 
 def check_rows(v, rows, effects):
     for i, (job, cause, state, result, code, attempt, parent, reason) in rows.items():
-        about = f"run {i} of {job} ({cause}, attempt {attempt}): {state} {result} {code}, {effects[i]} effects, {reason}"
+        about = (f"run {i} of {job} ({cause}, attempt {attempt}): {state} {result} {code}, {effects[i]} effects, "
+                 f"{reason}")
         allowed = expected_effects(job, result, code) if state == "done" else None
         v.check(allowed is not None, "may not be: " + about)
         if allowed is not None:
@@ -222,15 +223,17 @@ def check_follow_ups(v, rows):
         failed = result == "exit"
         retried = failed and attempt == 1 and kind_of(job) == "fail"
         chained = result == "success" and kind_of(job) == "chain" or failed and attempt == 2
-        v.check(children["retry", i] == retried, f"run {i} of {job} ({result}) has {children['retry', i]} retries")
-        v.check(children["chain", i] == chained, f"run {i} of {job} ({result}) has {children['chain', i]} chained runs")
+        for by, wanted in (("retry", retried), ("chain", chained)):
+            n = children[by, i]
+            v.check(n == wanted, f"run {i} of {job} ({result}) has {n} runs by {by}")
 
 
 def judge(told, shown):
     v = Verdict()
     with open(EFFECTS) as f:
         effects = collections.Counter(int(line) for line in f)
-    rows = {r[0]: r[1:] for r in query("SELECT id, job, cause, state, result, code, attempt, parent, reason FROM runs")}
+    columns = "id, job, cause, state, result, code, attempt, parent, reason"
+    rows = {r[0]: r[1:] for r in query(f"SELECT {columns} FROM runs")}
     v.check(sum(effects.values()) > 50, "hardly anything was executed")
     v.check(query("PRAGMA integrity_check") == [("ok",)], "the ledger is damaged")
     v.check(len(set(told)) == len(told), "a number was given to two clients")
@@ -269,9 +272,11 @@ def main(argv):
     shown = settle(jobs)
     faults, rows, effects = judge(clients.told, shown)
     results = collections.Counter(r[3] for r in rows.values())
-    print(f"# figure: {rounds} rounds in {loop:.0f} s, seed {seed}: " + ", ".join(f"{n} × {k}" for k, n in counts.items()))
-    print(f"# figure: {len(rows)} runs ({len(clients.told)} told to clients, {clients.unanswered} requests refused or without "
-          f"answer), {sum(effects.values())} executed: " + ", ".join(f"{n} {k or 'none'}" for k, n in results.items()))
+    print(f"# figure: {rounds} rounds in {loop:.0f} s, seed {seed}: "
+          + ", ".join(f"{n} × {k}" for k, n in counts.items()))
+    print(f"# figure: {len(rows)} runs ({len(clients.told)} told to clients, {clients.unanswered} requests refused or "
+          f"without answer), {sum(effects.values())} executed: "
+          + ", ".join(f"{n} {k or 'none'}" for k, n in results.items()))
     for f in faults[:40]:
         print("fault:", f)
     if faults:

@@ -4,10 +4,10 @@
 
   kill-at-write.py [--stride N] [--start N] SYSCALL…
 
-Runs as root in a machine of its own (tests/system/box), under its PID 1. strace kills the daemon as it enters the call, so
-what the call would have done is not done. A second daemon, not traced, then goes on where the first one died. After
-each pass the ledger must be whole, every run must have one row with a result, what was executed must have been so once,
-and what a client was told must be true. With a stride only every Nth call is tried."""
+Runs as root in a machine of its own (tests/system/box), under its PID 1. strace kills the daemon as it enters the call,
+so what the call would have done is not done. A second daemon, not traced, then goes on where the first one died. After
+each pass the ledger must be whole, every run must have one row with a result, what was executed must have been so
+once, and what a client was told must be true. With a stride only every Nth call is tried."""
 
 import argparse
 import collections
@@ -228,8 +228,8 @@ def main():
             n += hit
             if not hit:
                 break
-        print(f"# figure: {syscall}: killed at {n} points, the last one before {number}, {time.monotonic() - begin:.0f} s",
-              flush=True)
+        took = time.monotonic() - begin
+        print(f"# figure: {syscall}: killed at {n} points, the last one before {number}, {took:.0f} s", flush=True)
     return bool(n_faults)
 
 

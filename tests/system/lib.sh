@@ -126,7 +126,8 @@ run_property() {
         { local -; set +x; } 2>/dev/null
         local id=$1
         shift
-        busctl $SOCKET get-property org.vaktd1 "/org/vaktd1/run/$id" org.vaktd1.Run "$@" | sed -E 's/^[a-z]+ //; s/^"(.*)"$/\1/'
+        busctl $SOCKET get-property org.vaktd1 "/org/vaktd1/run/$id" org.vaktd1.Run "$@" |
+                sed -E 's/^[a-z]+ //; s/^"(.*)"$/\1/'
 }
 
 # outcome ID: its result and exit status or signal: "exit 7", "success 0".

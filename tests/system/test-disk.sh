@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The disk of the ledger is full, or the ledger damaged, while jobs run: the daemon says so, goes on, writes again as soon as
-# it can, and starts nothing twice.
+# The disk of the ledger is full, or the ledger damaged, while jobs run: the daemon says so, goes on, writes again as
+# soon as it can, and starts nothing twice.
 
 . "$(dirname "$0")/lib.sh"
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Runs as units: what becomes of every way to end, with the daemon there and away, what a run sees of its settings, and
-# that nothing is left in the service manager. Most jobs here wait at a gate, a lock that the test holds, so that whatever
-# is to happen to the daemon happens while they run.
+# Runs as units: what becomes of every way to end, with the daemon there and away, what a run sees of its settings,
+# and that nothing is left in the service manager. Most jobs here wait at a gate, a lock that the test holds, so that
+# whatever is to happen to the daemon happens while they run.
 
 . "$(dirname "$0")/lib.sh"
 

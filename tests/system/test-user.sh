@@ -28,7 +28,7 @@ setup_user() {
         as_user systemctl --user stop vaktd.socket vaktd.service
         as_user systemctl --user stop 'vakt-*.service'
         as_user systemctl --user reset-failed
-        rm -rf /home/$TESTER/.config/vaktd /home/$TESTER/.config/systemd /home/$TESTER/.local/state/vaktd
+        rm -rf /home/$TESTER/.config /home/$TESTER/.local
         as_user systemctl --user daemon-reload
         user_job hello <<<$'[Run]\nShell=echo "hello from $(id -un)"'
 }

@@ -395,6 +395,28 @@ static void test_half_a_change(void **state) {
         assert_int_equal(fake.n_looks, 1);
 }
 
+static bool call_is_held(void) {
+        return fake.n_held == 1;
+}
+
+/* A list that was made before a run began says nothing about it. */
+static void test_list_of_an_earlier_moment(void **state) {
+        sd_bus_message *list;
+
+        until(is_connected);
+        fake.on_list = MOOD_HOLD;
+        fake_reloading(false);
+        until(call_is_held);
+        list = fake.held[--fake.n_held];
+        run_0();
+        assert_true(sd_bus_reply_method_return(list, "a(ssssssouso)", 0) >= 0);
+        sd_bus_message_unref(list);
+        fake.on_list = MOOD_GOOD;
+        compare();
+        assert_int_equal(runs[0].n_ended, 0);
+        assert_int_equal(fake.n_starts, 1);
+}
+
 static bool was_connected_again(void) {
         return fake.n_connections >= 2;
 }
@@ -414,7 +436,7 @@ static void test_ended_while_away(void **state) {
 static void test_stop(void **state) {
         run_0();
         stop(0);
-        stop(0);
+        runs[0].execution->ops->stop(runs[0].execution, RUN_RESULT_TIMEOUT); /* changes nothing */
         EXPECT(RUN_RESULT_CANCELLED, SIGTERM);
         assert_int_equal(fake.n_stops, 1);
 }
@@ -427,14 +449,10 @@ static void test_stop_of_what_was_not_sent(void **state) {
         assert_int_equal(fake.n_starts, 0);
 }
 
-static bool start_is_held(void) {
-        return fake.n_held == 1;
-}
-
 static void test_stop_during_start(void **state) {
         fake.on_start = MOOD_HOLD;
         start(0);
-        until(start_is_held);
+        until(call_is_held);
         stop(0);
         assert_int_equal(fake.n_stops, 0);
         assert_true(fake_answer_job(fake.held[0], 1) >= 0);
@@ -867,6 +885,30 @@ static void test_new_owner(void **state) {
         EXPECT(RUN_RESULT_EXIT, 8);
 }
 
+/* What the old owner was asked for is not answered any more. */
+static void test_new_owner_during_start(void **state) {
+        fake.on_start = MOOD_HOLD;
+        start(0);
+        until(call_is_held);
+        tell_owner("org.freedesktop.systemd1", OWNER);
+        until(was_looked_at);
+        fake_run(fake_find(runs[0].unit));
+        fake_end(fake_find(runs[0].unit), CLD_EXITED, 0, "success");
+        EXPECT(RUN_RESULT_SUCCESS, 0);
+        assert_int_equal(fake.n_starts, 1);
+}
+
+static void test_new_owner_during_stop(void **state) {
+        run_0();
+        fake.on_stop = MOOD_HOLD;
+        stop(0);
+        until(call_is_held);
+        fake.on_stop = MOOD_GOOD;
+        tell_owner("org.freedesktop.systemd1", OWNER);
+        EXPECT(RUN_RESULT_CANCELLED, SIGTERM);
+        assert_int_equal(fake.n_stops, 2);
+}
+
 /* --- what is sent --- */
 
 static void test_message(void **state) {
@@ -940,6 +982,7 @@ int main(void) {
                 fake_test(test_nothing_new_is_not_looked_at),
                 fake_test(test_unit_that_is_gone),
                 fake_test(test_half_a_change),
+                fake_test(test_list_of_an_earlier_moment),
                 fake_test(test_ended_while_away),
                 fake_test(test_stop),
                 fake_test(test_stop_of_what_was_not_sent),
@@ -970,6 +1013,8 @@ int main(void) {
                 bus_test(test_bus),
                 bus_test(test_forged_signals),
                 bus_test(test_new_owner),
+                bus_test(test_new_owner_during_start),
+                bus_test(test_new_owner_during_stop),
                 fake_test(test_message),
                 fake_test(test_settings_that_do_not_fit),
         };
