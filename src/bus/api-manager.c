@@ -92,11 +92,13 @@ static int method_get_run(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 }
 
 /* The rows a(sus) of all diagnostics, or of as many as fit. */
-static int append_diagnostics(sd_bus_message *m, const Diagnostics *d) {
+static int append_diagnostics(sd_bus_message *m, const Diagnostics *d, const char *ledger_fault) {
         size_t size = 0;
         int r;
 
         r = sd_bus_message_open_container(m, 'a', "(sus)");
+        if (r >= 0 && ledger_fault)
+                r = sd_bus_message_append(m, "(sus)", "ledger", 0, ledger_fault);
         for (size_t i = 0; r >= 0 && i < d->n_items; i++) {
                 _cleanup_free_ char *file_copy = NULL, *message_copy = NULL;
                 const char *file = text_fit(d->items[i].file, PATH_MAX, &file_copy);
@@ -117,22 +119,23 @@ static int append_diagnostics(sd_bus_message *m, const Diagnostics *d) {
 }
 
 /* Takes the reply over. */
-static int send_diagnostics(const Connection *c, sd_bus_message *begun) {
+static int send_diagnostics(const Connection *c, sd_bus_message *begun, const char *ledger_fault) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = begun;
         int r;
 
-        r = append_diagnostics(reply, manager_diagnostics(c->api->manager));
+        r = append_diagnostics(reply, manager_diagnostics(c->api->manager), ledger_fault);
         if (r < 0)
                 return r;
         return sd_bus_message_send(reply);
 }
 
 static int method_diagnostics(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Connection *c = userdata;
         sd_bus_message *reply;
         int r;
 
-        r = api_new_large_reply(userdata, m, &reply, e);
-        return r < 0 ? r : send_diagnostics(userdata, reply);
+        r = api_new_large_reply(c, m, &reply, e);
+        return r < 0 ? r : send_diagnostics(c, reply, manager_ledger_fault(c->api->manager));
 }
 
 static int method_next_elapses(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -489,7 +492,7 @@ static int reload_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) 
                 return sd_bus_error_set_errnof(e, r,
                                                "The files cannot be read, so the old versions stay in force: %m");
         r = sd_bus_message_new_method_return(m, &reply);
-        return r < 0 ? r : send_diagnostics(c, reply);
+        return r < 0 ? r : send_diagnostics(c, reply, NULL);
 }
 
 static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *e) {

@@ -390,6 +390,13 @@ const Diagnostics *manager_diagnostics(Manager *m) {
         return &m->diagnostics;
 }
 
+const char *manager_ledger_fault(Manager *m) {
+        const char *sentence = NULL;
+
+        (void)ledger_state(m->ledger, &sentence);
+        return sentence;
+}
+
 unsigned manager_n_running(const Manager *m) {
         return m->n_running;
 }

@@ -107,6 +107,8 @@ int manager_reload(Manager *m);
 
 JobTable *manager_jobs(Manager *m);
 const Diagnostics *manager_diagnostics(Manager *m);
+/* Why the ledger is in memory only for now, a sentence that is valid until the loop turns; NULL when all is well. */
+const char *manager_ledger_fault(Manager *m);
 unsigned manager_n_running(const Manager *m);
 unsigned manager_n_queued(const Manager *m);
 usec_t manager_started_at(const Manager *m); /* realtime µs of manager_start() */

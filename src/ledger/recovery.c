@@ -231,7 +231,7 @@ static int on_retry_time(sd_event_source *s, uint64_t usec, void *userdata) {
 static void arm_retry(Ledger *l) {
         int r;
 
-        if (!l->event)
+        if (!l->event || sd_event_get_state(l->event) == SD_EVENT_FINISHED)
                 return;
         if (l->retry_source) {
                 r = sd_event_source_set_time_relative(l->retry_source, l->retry_delay);
