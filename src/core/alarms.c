@@ -274,5 +274,6 @@ int manager_reset_failed(Manager *m, const char *name) {
         job->last_result = RUN_RESULT_NONE;
         NOTIFY_OBSERVERS(m, job_changed, job);
         reload_let_go_of_job(m, job);
+        (void)ledger_commit(m->ledger);
         return 0;
 }

@@ -349,6 +349,7 @@ int manager_cancel(Manager *m, uint64_t id) {
                 return 0;
         run_set_reason(run, "Somebody asked for it.");
         run_end(m, run);
+        (void)ledger_commit(m->ledger);
         return 0;
 }
 
