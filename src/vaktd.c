@@ -32,7 +32,7 @@ typedef struct Daemon {
         bool no_bus;
         bool check;
         int executor;
-        char *config_path, *state_dir, *socket_path;
+        char *config_path, *state_dir, *socket_path, *runtime_dir;
         char **job_dirs;
 
         sd_event *event;
@@ -57,7 +57,7 @@ static void print_help(void) {
                "     --state-dir=DIR    Keep what must be remembered in DIR\n"
                "     --socket=PATH      Make the control socket at PATH\n"
                "     --no-bus           Serve the control socket only, no bus\n"
-               "     --executor=WHICH   How runs are started: auto, child\n"
+               "     --executor=WHICH   How runs are started: auto, unit, child\n"
                "     --check            Check settings and job files, say what is wrong, and end\n\n"
                "Signals: SIGTERM and SIGINT end it, SIGHUP reads the files again, SIGUSR1 logs its state.\n"
                "Exit status: 0 ended as asked, 64 bad argument, 69 a door could not be opened, 71 the\n"
@@ -116,7 +116,7 @@ static int take_path(char **ret, const char *path) {
 static int take_executor(Daemon *d, const char *word) {
         d->executor = executor_choice_from_string(word);
         if (d->executor < 0)
-                fprintf(stderr, "vaktd: --executor= takes 'auto' or 'child', not '%s'.\n", word);
+                fprintf(stderr, "vaktd: --executor= takes 'auto', 'unit' or 'child', not '%s'.\n", word);
         return d->executor;
 }
 
@@ -243,13 +243,16 @@ static int user_folders(Daemon *d) {
         return r;
 }
 
-static int make_folders(const Daemon *d) {
+static int make_folders(Daemon *d) {
         _cleanup_free_ char *socket_folder = strdup(d->socket_path);
         int r;
 
         if (!socket_folder)
                 return -ENOMEM;
         *strrchr(socket_folder, '/') = '\0';
+        d->runtime_dir = strdup(socket_folder[0] != '\0' ? socket_folder : "/");
+        if (!d->runtime_dir)
+                return -ENOMEM;
         r = make_directories(d->state_dir, 0700);
         if (r < 0)
                 return log_error_errno(r, "Cannot make the state folder %s: %m", d->state_dir);
@@ -462,6 +465,7 @@ static int open_manager(Daemon *d) {
                 .executor = d->executor,
                 .log_level = -1,
                 .user_instance = d->user,
+                .runtime_dir = d->runtime_dir,
         };
 
         return manager_new(&d->manager, d->event, &o);
@@ -522,6 +526,7 @@ static void daemon_close(Daemon *d) {
         free(d->config_path);
         free(d->state_dir);
         free(d->socket_path);
+        free(d->runtime_dir);
 }
 
 static int daemon_run(Daemon *d) {
@@ -560,13 +565,15 @@ static int daemon_check(const Daemon *d) {
         (void)settings_load(&settings, d->config_path, getuid(), &faults);
         r = zone_cache_new(NULL, &zones);
         if (r >= 0)
-                r = job_loader_new(&loader, d->job_dirs, getuid(), zones);
+                r = job_loader_new(&loader, d->job_dirs, getuid(), zones,
+                                   settings.executor == EXECUTOR_CHILD ? LOADER_FOR_CHILDREN : LOADER_FOR_ANY);
         if (r >= 0)
                 r = job_loader_load(loader);
         if (r >= 0) {
                 (void)job_loader_jobs(loader, &n_jobs);
                 r = diagnostics_merge(&faults, job_loader_diagnostics(loader));
         }
+        settings_done(&settings);
         print_diagnostics(&faults);
         n_faults = faults.n_items;
         diagnostics_done(&faults);

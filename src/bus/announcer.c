@@ -48,6 +48,26 @@ static int send_run_finished(Connection *c, const Signal *s, const char *member,
                                   run_result_to_string(s->result), s->code, reason);
 }
 
+static int send_alarm_raised(Connection *c, const Signal *s, const char *member, const char *path) {
+        _cleanup_free_ char *key_copy = NULL, *copy = NULL;
+        const char *key = text_fit(s->key, TEXT_IN_LIST_MAX, &key_copy);
+        const char *sentence = text_fit(s->reason, TEXT_IN_LIST_MAX, &copy);
+
+        if (!key || !sentence)
+                return -ENOMEM;
+        return sd_bus_emit_signal(c->bus, MANAGER_PATH, "org.vaktd1.Manager", member, "ssts", s->job, key, s->run,
+                                  sentence);
+}
+
+static int send_alarm_cleared(Connection *c, const Signal *s, const char *member, const char *path) {
+        _cleanup_free_ char *copy = NULL;
+        const char *key = text_fit(s->key, TEXT_IN_LIST_MAX, &copy);
+
+        if (!key)
+                return -ENOMEM;
+        return sd_bus_emit_signal(c->bus, MANAGER_PATH, "org.vaktd1.Manager", member, "ss", s->job, key);
+}
+
 static int send_reloaded(Connection *c, const Signal *s, const char *member, const char *path) {
         return sd_bus_emit_signal(c->bus, MANAGER_PATH, "org.vaktd1.Manager", member, "u", s->faults);
 }
@@ -62,7 +82,7 @@ static int send_run_changed(Connection *c, const Signal *s, const char *member, 
 
 static int send_manager_changed(Connection *c, const Signal *s, const char *member, const char *path) {
         return sd_bus_emit_properties_changed(c->bus, MANAGER_PATH, "org.vaktd1.Manager", "Jobs", "Running", "Queued",
-                                              NULL);
+                                              "Paused", NULL);
 }
 
 typedef enum SignalAbout {
@@ -80,6 +100,8 @@ static const struct {
         [SIGNAL_JOB_REMOVED] = { ABOUT_JOB, "JobRemoved", send_job },
         [SIGNAL_RUN_STARTED] = { ABOUT_RUN, "RunStarted", send_run_started },
         [SIGNAL_RUN_FINISHED] = { ABOUT_RUN, "RunFinished", send_run_finished },
+        [SIGNAL_ALARM_RAISED] = { ABOUT_JOB, "AlarmRaised", send_alarm_raised },
+        [SIGNAL_ALARM_CLEARED] = { ABOUT_JOB, "AlarmCleared", send_alarm_cleared },
         [SIGNAL_RELOADED] = { ABOUT_MANAGER, "Reloaded", send_reloaded },
         [SIGNAL_JOB_CHANGED] = { ABOUT_JOB, NULL, send_job_changed },
         [SIGNAL_RUN_CHANGED] = { ABOUT_RUN, NULL, send_run_changed },
@@ -252,6 +274,25 @@ static void on_run_output(void *userdata, const RunRecord *r, const char *line, 
         followers_output(a->api->followers, r->id, line, n, is_stderr);
 }
 
+/* The job's property Alarms changes, too. */
+static void on_alarm_raised(void *userdata, const Job *j, const LedgerAlarm *alarm) {
+        const Signal raised = {
+                .kind = SIGNAL_ALARM_RAISED,
+                .job = j->name,
+                .key = alarm->key,
+                .run = alarm->run,
+                .reason = alarm->text,
+        };
+
+        announcer_push(userdata, &raised);
+        on_job_changed(userdata, j);
+}
+
+static void on_alarm_cleared(void *userdata, const Job *j, const char *key) {
+        announcer_push(userdata, &(Signal){ .kind = SIGNAL_ALARM_CLEARED, .job = j->name, .key = (char *)key });
+        on_job_changed(userdata, j);
+}
+
 static void on_reloaded(void *userdata, const Diagnostics *d) {
         announcer_push(userdata, &(Signal){ .kind = SIGNAL_RELOADED, .faults = (unsigned)d->n_items });
 }
@@ -302,6 +343,8 @@ int announcer_start(Announcer *a) {
                 .run_started = on_run_started,
                 .run_finished = on_run_finished,
                 .run_output = on_run_output,
+                .alarm_raised = on_alarm_raised,
+                .alarm_cleared = on_alarm_cleared,
                 .reloaded = on_reloaded,
                 .summary_changed = on_summary_changed,
                 .userdata = a,

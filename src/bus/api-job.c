@@ -109,6 +109,87 @@ static int get_tags(sd_bus *bus, const char *path, const char *interface, const 
         return append_texts(reply, j->def ? j->def->tags : NULL);
 }
 
+/* --- what the definition says --- */
+
+/* A property that a member of the definition is shown as. */
+typedef struct DefMember {
+        const char *property;
+        size_t offset;
+        uint64_t none; /* of a number: shown while there is no definition */
+} DefMember;
+
+static const DefMember def_members[] = {
+        { "Pool", offsetof(JobDef, pool) },
+        { "Unit", offsetof(JobDef, unit) },
+        { "Retry", offsetof(JobDef, retry.max) },
+        { "QueueMax", offsetof(JobDef, queue_max) },
+        { "Timeout", offsetof(JobDef, timeout) },
+        { "MinInterval", offsetof(JobDef, min_interval) },
+        { "Slow", offsetof(JobDef, slow), USEC_INFINITY },
+        { "Expect", offsetof(JobDef, expect), USEC_INFINITY },
+        { "OnSuccess", offsetof(JobDef, on_success) },
+        { "OnFailure", offsetof(JobDef, on_failure) },
+        { "OnAlarm", offsetof(JobDef, on_alarm) },
+};
+
+/* Where the member stands, or NULL without a definition. */
+static const void *def_member(const Job *j, const char *property, const DefMember **ret) {
+        const DefMember *member = def_members;
+
+        while (!streq(member->property, property))
+                member++;
+        *ret = member;
+        return j->def ? (const uint8_t *)j->def + member->offset : NULL;
+}
+
+static int get_def_text(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const DefMember *member;
+        char *const *text = def_member(userdata, property, &member);
+
+        return text_append(reply, text ? *text : NULL, TEXT_MAX);
+}
+
+static int get_def_texts(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const DefMember *member;
+        char *const *const *texts = def_member(userdata, property, &member);
+
+        return append_texts(reply, texts ? *texts : NULL);
+}
+
+static int get_def_unsigned(sd_bus *bus, const char *path, const char *interface, const char *property,
+                            sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const DefMember *member;
+        const unsigned *number = def_member(userdata, property, &member);
+
+        return sd_bus_message_append(reply, "u", number ? *number : 0);
+}
+
+static int get_priority(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Job *j = userdata;
+
+        return sd_bus_message_append(reply, "i", j->def ? j->def->priority : 0);
+}
+
+static int get_def_usec(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const DefMember *member;
+        const usec_t *usec = def_member(userdata, property, &member);
+
+        return sd_bus_message_append_basic(reply, 't', usec ?: &member->none);
+}
+
+static int get_overlap(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Job *j = userdata;
+
+        return sd_bus_message_append_basic(reply, 's', j->def ? overlap_to_string(j->def->overlap) : "");
+}
+
+/* --- the job itself --- */
+
 static int append_trigger(sd_bus_message *reply, const TriggerDef *t) {
         int r;
 
@@ -147,6 +228,37 @@ static int get_last_result(sd_bus *bus, const char *path, const char *interface,
         return sd_bus_message_append_basic(reply, 's', run_result_to_string(j->last_result));
 }
 
+static int append_alarm(const LedgerAlarm *alarm, void *userdata) {
+        sd_bus_message *m = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "sts");
+        if (r < 0)
+                return r;
+        r = text_append(m, alarm->key, TEXT_MAX);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(m, 't', &alarm->raised);
+        if (r < 0)
+                return r;
+        r = text_append(m, alarm->text, TEXT_MAX);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+/* They stand in the ledger, not in the job; the slot that is at work knows the manager. */
+static int get_alarms(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Connection *c = sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
+        const Job *j = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(sts)");
+        if (r < 0)
+                return r;
+        r = manager_list_alarms(c->api->manager, j->name, append_alarm, reply);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 #define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 
 static const sd_bus_vtable job_vtable[] = {
@@ -164,6 +276,21 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("Fragment", "s", get_fragment, 0, CHANGES),
         SD_BUS_PROPERTY("Fault", "s", get_text, offsetof(Job, fault), CHANGES),
         SD_BUS_PROPERTY("Triggers", "a(ss)", get_triggers, 0, CHANGES),
+        SD_BUS_PROPERTY("Pool", "s", get_def_text, 0, CHANGES),
+        SD_BUS_PROPERTY("Priority", "i", get_priority, 0, CHANGES),
+        SD_BUS_PROPERTY("Overlap", "s", get_overlap, 0, CHANGES),
+        SD_BUS_PROPERTY("QueueMax", "u", get_def_unsigned, 0, CHANGES),
+        SD_BUS_PROPERTY("Retry", "u", get_def_unsigned, 0, CHANGES),
+        SD_BUS_PROPERTY("Timeout", "t", get_def_usec, 0, CHANGES),
+        SD_BUS_PROPERTY("MinInterval", "t", get_def_usec, 0, CHANGES),
+        SD_BUS_PROPERTY("Slow", "t", get_def_usec, 0, CHANGES),
+        SD_BUS_PROPERTY("Expect", "t", get_def_usec, 0, CHANGES),
+        SD_BUS_PROPERTY("OnSuccess", "as", get_def_texts, 0, CHANGES),
+        SD_BUS_PROPERTY("OnFailure", "as", get_def_texts, 0, CHANGES),
+        SD_BUS_PROPERTY("OnAlarm", "as", get_def_texts, 0, CHANGES),
+        SD_BUS_PROPERTY("Unit", "s", get_def_text, 0, CHANGES),
+        /* Asked of the ledger: not with every change of the job. */
+        SD_BUS_PROPERTY("Alarms", "a(sts)", get_alarms, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("LastResult", "s", get_last_result, 0, CHANGES),
         SD_BUS_PROPERTY("LastStart", "t", NULL, offsetof(Job, last_start), CHANGES),
         SD_BUS_PROPERTY("LastEnd", "t", NULL, offsetof(Job, last_end), CHANGES),

@@ -2,12 +2,14 @@
 
 /* org.vaktd1.Manager at /org/vaktd1, a view on core/manager.h. Every method is marked unprivileged, since the check of
  * who calls is ours (authorize.c); a method that changes something looks at its arguments first, so that nothing large
- * is kept while the bus is asked who the caller is, and reads them once more when it is allowed. */
+ * is kept while the bus is asked who the caller is, and reads them once more when it is allowed. The methods that
+ * answer with lists stand in api-lists.c. */
 
 #include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 
+#include "bus/api-manager.h"
 #include "bus/authorize.h"
 #include "bus/connection.h"
 #include "bus/errors.h"
@@ -16,11 +18,8 @@
 #include "bus/text.h"
 #include "config.h"
 
-#define REPLY_SIZE_MAX       ((size_t)31 * 1024 * 1024) /* a bus allows 32 MiB */
 #define DIAGNOSTICS_SIZE_MAX ((size_t)16 * 1024 * 1024)
 #define RUN_OPTIONS_MAX      16 /* entries in the options of Run */
-#define LIST_RUNS_DEFAULT    100
-#define LIST_RUNS_MAX        10000
 #define NEXT_ELAPSES_MAX     1000
 #define EXPLAIN_MAX          200 /* sentences; a job may have more runs waiting than anybody reads of */
 
@@ -36,8 +35,7 @@ static const struct {
         { "follow", offsetof(RunOptions, follow) },
 };
 
-/* Reads a job's name; what no job can be called is refused here, before anything is done with it. */
-static int read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e) {
+int api_read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e) {
         const char *name;
         int r;
 
@@ -50,8 +48,7 @@ static int read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e) {
         return 0;
 }
 
-/* A failed request or look-up of a job as the client sees it. */
-static int job_error(const Connection *c, int error, const char *name, sd_bus_error *e) {
+int api_job_error(const Connection *c, int error, const char *name, sd_bus_error *e) {
         const Job *j = error == -ENOEXEC ? job_table_get(manager_jobs(c->api->manager), name) : NULL;
 
         return error_about_job(e, error, name, j ? j->fault : NULL);
@@ -59,72 +56,11 @@ static int job_error(const Connection *c, int error, const char *name, sd_bus_er
 
 /* --- reading --- */
 
-/* Begins a reply that may be large. */
-static int new_large_reply(Connection *c, sd_bus_message *m, sd_bus_message **ret, sd_bus_error *e) {
+int api_new_large_reply(Connection *c, sd_bus_message *m, sd_bus_message **ret, sd_bus_error *e) {
         if (connection_may_send_large(c) < 0)
                 return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
                                         "The bus has not taken earlier replies yet; try again in a moment.");
         return sd_bus_message_new_method_return(m, ret);
-}
-
-static const char *job_description(const Job *j) {
-        return j->def ? j->def->description : NULL;
-}
-
-/* Value by value: a fifth faster than sd_bus_message_append(), and there may be ten thousands of rows. */
-static int append_job_row(sd_bus_message *m, const char *const texts[4], const uint64_t numbers[4], const char *path) {
-        int r;
-
-        r = sd_bus_message_open_container(m, 'r', "sssstttto");
-        for (size_t i = 0; r >= 0 && i < 4; i++)
-                r = sd_bus_message_append_basic(m, 's', texts[i]);
-        for (size_t i = 0; r >= 0 && i < 4; i++)
-                r = sd_bus_message_append_basic(m, 't', &numbers[i]);
-        if (r >= 0)
-                r = sd_bus_message_append_basic(m, 'o', path);
-        return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
-/* Appends the row of one job and adds its size, rounded up, to *size. */
-static int append_job(sd_bus_message *m, const Job *j, size_t *size) {
-        _cleanup_free_ char *copy = NULL;
-        const char *description = text_fit(job_description(j), TEXT_IN_LIST_MAX, &copy);
-        const char *const texts[] = { j->name, description, job_state_to_string(job_state(j)),
-                                      run_result_to_string(j->last_result) };
-        const uint64_t numbers[] = { j->next, j->last_start, j->last_end, j->n_runs };
-        char path[OBJECT_PATH_MAX];
-
-        if (!description)
-                return -ENOMEM;
-        (void)job_object_path(path, j->name);
-        *size += 120 + strlen(j->name) + strlen(description) + strlen(path);
-        return append_job_row(m, texts, numbers, path);
-}
-
-static int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        Connection *c = userdata;
-        const JobTable *jobs = manager_jobs(c->api->manager);
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        size_t size = 0;
-        int r;
-
-        r = new_large_reply(c, m, &reply, e);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_open_container(reply, 'a', "(sssstttto)");
-        for (size_t i = 0; r >= 0 && i < job_table_size(jobs); i++) {
-                r = append_job(reply, job_table_at(jobs, i), &size);
-                if (r >= 0 && size > REPLY_SIZE_MAX)
-                        return sd_bus_error_set(
-                                e, ERROR_LIMIT_REACHED,
-                                "There are too many jobs for one reply; ask for single ones by GetJob.");
-        }
-        if (r < 0)
-                return r;
-        r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                return r;
-        return sd_bus_message_send(reply);
 }
 
 static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -133,11 +69,11 @@ static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         const char *name;
         int r;
 
-        r = read_job_name(m, &name, e);
+        r = api_read_job_name(m, &name, e);
         if (r < 0)
                 return r;
         if (!job_table_get(manager_jobs(c->api->manager), name))
-                return job_error(c, -ENOENT, name, e);
+                return api_job_error(c, -ENOENT, name, e);
         return sd_bus_reply_method_return(m, "o", job_object_path(path, name));
 }
 
@@ -156,11 +92,13 @@ static int method_get_run(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 }
 
 /* The rows a(sus) of all diagnostics, or of as many as fit. */
-static int append_diagnostics(sd_bus_message *m, const Diagnostics *d) {
+static int append_diagnostics(sd_bus_message *m, const Diagnostics *d, const char *ledger_fault) {
         size_t size = 0;
         int r;
 
         r = sd_bus_message_open_container(m, 'a', "(sus)");
+        if (r >= 0 && ledger_fault)
+                r = sd_bus_message_append(m, "(sus)", "ledger", 0, ledger_fault);
         for (size_t i = 0; r >= 0 && i < d->n_items; i++) {
                 _cleanup_free_ char *file_copy = NULL, *message_copy = NULL;
                 const char *file = text_fit(d->items[i].file, PATH_MAX, &file_copy);
@@ -181,92 +119,23 @@ static int append_diagnostics(sd_bus_message *m, const Diagnostics *d) {
 }
 
 /* Takes the reply over. */
-static int send_diagnostics(const Connection *c, sd_bus_message *begun) {
+static int send_diagnostics(const Connection *c, sd_bus_message *begun, const char *ledger_fault) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = begun;
         int r;
 
-        r = append_diagnostics(reply, manager_diagnostics(c->api->manager));
+        r = append_diagnostics(reply, manager_diagnostics(c->api->manager), ledger_fault);
         if (r < 0)
                 return r;
         return sd_bus_message_send(reply);
 }
 
 static int method_diagnostics(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        sd_bus_message *reply;
-        int r;
-
-        r = new_large_reply(userdata, m, &reply, e);
-        return r < 0 ? r : send_diagnostics(userdata, reply);
-}
-
-typedef struct ListRuns {
-        sd_bus_message *reply;
-        unsigned n;
-} ListRuns;
-
-static int append_run(const RunRecord *r, void *userdata) {
-        ListRuns *list = userdata;
-        _cleanup_free_ char *copy = NULL;
-        const char *reason = text_fit(r->reason, TEXT_IN_LIST_MAX, &copy);
-        char path[OBJECT_PATH_MAX];
-
-        if (!reason)
-                return -ENOMEM;
-        list->n++;
-        return MIN(sd_bus_message_append(list->reply, "(tsssssttttiuo)", r->id, r->job, run_cause_to_string(r->cause),
-                                         run_state_to_string(r->state), run_result_to_string(r->result), reason,
-                                         r->scheduled, r->requested, r->started, r->ended, r->code, r->attempt,
-                                         run_object_path(path, r->id)),
-                   0);
-}
-
-/* The name of the job whose runs are asked for; "" asks for all. */
-static int read_job_filter(sd_bus_message *m, const char **ret, sd_bus_error *e) {
-        const char *name;
-        int r;
-
-        r = sd_bus_message_read_basic(m, 's', &name);
-        if (r < 0)
-                return r;
-        if (strnlen(name, CLIENT_JOB_NAME_MAX + 1) > CLIENT_JOB_NAME_MAX)
-                return error_about_job(e, -ENOENT, name, NULL);
-        *ret = isempty(name) ? NULL : name;
-        return 0;
-}
-
-static int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         Connection *c = userdata;
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        ListRuns list = {};
-        const char *job = NULL;
-        uint64_t before;
-        uint32_t limit;
+        sd_bus_message *reply;
         int r;
 
-        r = read_job_filter(m, &job, e);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read(m, "tu", &before, &limit);
-        if (r < 0)
-                return r;
-        r = new_large_reply(c, m, &reply, e);
-        if (r < 0)
-                return r;
-        list.reply = reply;
-        r = sd_bus_message_open_container(reply, 'a', "(tsssssttttiuo)");
-        if (r < 0)
-                return r;
-        r = manager_list_runs(c->api->manager, job, before, limit == 0 ? LIST_RUNS_DEFAULT : MIN(limit, LIST_RUNS_MAX),
-                              append_run, &list);
-        if (r < 0)
-                return r;
-        /* The runs of a job whose file is gone can still be asked for. */
-        if (job && list.n == 0 && !job_table_get(manager_jobs(c->api->manager), job))
-                return job_error(c, -ENOENT, job, e);
-        r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                return r;
-        return sd_bus_message_send(reply);
+        r = api_new_large_reply(c, m, &reply, e);
+        return r < 0 ? r : send_diagnostics(c, reply, manager_ledger_fault(c->api->manager));
 }
 
 static int method_next_elapses(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -279,7 +148,7 @@ static int method_next_elapses(sd_bus_message *m, void *userdata, sd_bus_error *
         size_t found;
         int r;
 
-        r = read_job_name(m, &name, e);
+        r = api_read_job_name(m, &name, e);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'u', &n);
@@ -287,7 +156,7 @@ static int method_next_elapses(sd_bus_message *m, void *userdata, sd_bus_error *
                 return r;
         job = job_table_get(manager_jobs(c->api->manager), name);
         if (!job)
-                return job_error(c, -ENOENT, name, e);
+                return api_job_error(c, -ENOENT, name, e);
         found = manager_next_elapses(c->api->manager, job, elapses, MIN(n, NEXT_ELAPSES_MAX));
         r = sd_bus_message_new_method_return(m, &reply);
         if (r < 0)
@@ -350,13 +219,13 @@ static int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         const Job *job;
         int r;
 
-        r = read_job_name(m, &name, e);
+        r = api_read_job_name(m, &name, e);
         if (r < 0)
                 return r;
         job = job_table_get(manager_jobs(c->api->manager), name);
         if (!job)
-                return job_error(c, -ENOENT, name, e);
-        r = new_large_reply(c, m, &reply, e);
+                return api_job_error(c, -ENOENT, name, e);
+        r = api_new_large_reply(c, m, &reply, e);
         if (r < 0)
                 return r;
         r = append_explanation(reply, c->api->manager, job);
@@ -420,7 +289,7 @@ static int read_run_options(sd_bus_message *m, RunOptions *ret, sd_bus_error *e)
 static int read_run(sd_bus_message *m, const char **ret_job, RunOptions *ret_options, sd_bus_error *e) {
         int r;
 
-        r = read_job_name(m, ret_job, e);
+        r = api_read_job_name(m, ret_job, e);
         if (r < 0)
                 return r;
         return read_run_options(m, ret_options, e);
@@ -443,7 +312,7 @@ static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
                 c->api->manager, job,
                 &(RunRequest){ .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE, .follow = o.follow }, &record);
         if (r < 0)
-                return job_error(c, r, job, e);
+                return api_job_error(c, r, job, e);
         if (o.follow && record->state != RUN_DONE) {
                 r = followers_add(c->api->followers, c, m, record->id);
                 if (r < 0)
@@ -489,12 +358,12 @@ static int change_job(Connection *c, sd_bus_message *m, int (*change)(Manager *m
         const char *job;
         int r;
 
-        r = read_job_name(m, &job, e);
+        r = api_read_job_name(m, &job, e);
         if (r < 0)
                 return r;
         r = change(c->api->manager, job);
         if (r < 0)
-                return job_error(c, r, job, e);
+                return api_job_error(c, r, job, e);
         return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -511,7 +380,7 @@ static int pause_until_authorized(Connection *c, sd_bus_message *m, sd_bus_error
         usec_t until;
         int r;
 
-        r = read_job_name(m, &job, e);
+        r = api_read_job_name(m, &job, e);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 't', &until);
@@ -523,7 +392,7 @@ static int pause_until_authorized(Connection *c, sd_bus_message *m, sd_bus_error
                         e, ERROR_BAD_OPTION,
                         "A pause ends at a time to come, and this one is over; times are µs since 1970.");
         if (r < 0)
-                return job_error(c, r, job, e);
+                return api_job_error(c, r, job, e);
         return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -532,7 +401,7 @@ static int skip_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         uint32_t count;
         int r;
 
-        r = read_job_name(m, &job, e);
+        r = api_read_job_name(m, &job, e);
         if (r < 0)
                 return r;
         r = sd_bus_message_read_basic(m, 'u', &count);
@@ -544,7 +413,7 @@ static int skip_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
                                          "At most %d occurrences can be skipped; pause the job instead.",
                                          MANAGER_SKIP_MAX);
         if (r < 0)
-                return job_error(c, r, job, e);
+                return api_job_error(c, r, job, e);
         return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -553,7 +422,7 @@ static int authorize_job_change(Connection *c, sd_bus_message *m, AuthorizedFunc
         const char *job;
         int r;
 
-        r = read_job_name(m, &job, e);
+        r = api_read_job_name(m, &job, e);
         if (r < 0)
                 return r;
         r = sd_bus_message_rewind(m, /* complete= */ true);
@@ -578,6 +447,38 @@ static int method_resume(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return authorize_job_change(userdata, m, resume_authorized, e);
 }
 
+static int reset_failed_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        return change_job(c, m, manager_reset_failed, e);
+}
+
+static int method_reset_failed(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return authorize_job_change(userdata, m, reset_failed_authorized, e);
+}
+
+static int change_all(const Connection *c, sd_bus_message *m, int (*change)(Manager *m), sd_bus_error *e) {
+        int r = change(c->api->manager);
+
+        if (r < 0)
+                return sd_bus_error_set_errnof(e, r, "This cannot be done for all jobs at once: %m");
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static int pause_all_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        return change_all(c, m, manager_pause_all, e);
+}
+
+static int resume_all_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        return change_all(c, m, manager_resume_all, e);
+}
+
+static int method_pause_all(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return authorize(userdata, m, ACTION_MANAGE, pause_all_authorized, e);
+}
+
+static int method_resume_all(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return authorize(userdata, m, ACTION_MANAGE, resume_all_authorized, e);
+}
+
 static int reload_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         sd_bus_message *reply;
         int r;
@@ -591,7 +492,7 @@ static int reload_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) 
                 return sd_bus_error_set_errnof(e, r,
                                                "The files cannot be read, so the old versions stay in force: %m");
         r = sd_bus_message_new_method_return(m, &reply);
-        return r < 0 ? r : send_diagnostics(c, reply);
+        return r < 0 ? r : send_diagnostics(c, reply, NULL);
 }
 
 static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -633,6 +534,20 @@ static int get_queued(sd_bus *bus, const char *path, const char *interface, cons
         return sd_bus_message_append(reply, "u", manager_n_queued(c->api->manager));
 }
 
+static int get_paused(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+
+        return sd_bus_message_append(reply, "b", (int)manager_is_paused(c->api->manager));
+}
+
+static int get_executor(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Connection *c = userdata;
+
+        return sd_bus_message_append_basic(reply, 's', manager_executor(c->api->manager));
+}
+
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
 
@@ -654,6 +569,12 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Skip", SD_BUS_ARGS("s", job, "u", count), SD_BUS_NO_RESULT, method_skip,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("PauseAll", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause_all,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ResumeAll", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_resume_all,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ResetFailed", SD_BUS_ARGS("s", job), SD_BUS_NO_RESULT, method_reset_failed,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("NextElapses", SD_BUS_ARGS("s", job, "u", n), SD_BUS_RESULT("at", elapses),
                                 method_next_elapses, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("s", job), SD_BUS_RESULT("a(ss)", sentences), method_explain,
@@ -663,7 +584,14 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Diagnostics", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sus)", diagnostics),
                                 method_diagnostics, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListRuns", SD_BUS_ARGS("s", job, "t", before, "u", limit),
-                                SD_BUS_RESULT("a(tsssssttttiuo)", runs), method_list_runs, SD_BUS_VTABLE_UNPRIVILEGED),
+                                SD_BUS_RESULT("a" LIST_RUNS_ROW, runs), method_list_runs, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("QueryRuns", SD_BUS_ARGS("a{sv}", filter, "t", before, "u", limit),
+                                SD_BUS_RESULT("a" QUERY_RUNS_ROW, runs, "t", next), method_query_runs,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListAlarms", SD_BUS_ARGS("s", job), SD_BUS_RESULT("a(sstts)", alarms),
+                                method_list_alarms, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListPools", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(suuu)", pools), method_list_pools,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
 
         SD_BUS_SIGNAL_WITH_ARGS("JobNew", SD_BUS_ARGS("s", job, "o", object), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("s", job, "o", object), 0),
@@ -671,13 +599,17 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS("RunFinished",
                                 SD_BUS_ARGS("t", id, "s", job, "o", run, "s", result, "i", code, "s", reason), 0),
         SD_BUS_SIGNAL_WITH_ARGS("RunOutput", SD_BUS_ARGS("t", id, "u", stream, "ay", line), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("AlarmRaised", SD_BUS_ARGS("s", job, "s", key, "t", run, "s", sentence), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("AlarmCleared", SD_BUS_ARGS("s", job, "s", key), 0),
         SD_BUS_SIGNAL_WITH_ARGS("Reloaded", SD_BUS_ARGS("u", faults), 0),
 
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("StartedAt", "t", get_started_at, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Executor", "s", get_executor, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Jobs", "u", get_jobs, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Running", "u", get_running, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Queued", "u", get_queued, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Paused", "b", get_paused, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 
         SD_BUS_VTABLE_END,
 };

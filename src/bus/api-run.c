@@ -108,6 +108,16 @@ static int get_pid(sd_bus *bus, const char *path, const char *interface, const c
         return sd_bus_message_append(reply, "u", (uint32_t) * (const pid_t *)userdata);
 }
 
+static int get_invocation(sd_bus *bus, const char *path, const char *interface, const char *property,
+                          sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const RunRecord *r = userdata;
+        char text[SD_ID128_STRING_MAX] = "";
+
+        if (!sd_id128_is_null(r->invocation))
+                (void)sd_id128_to_string(r->invocation, text);
+        return sd_bus_message_append_basic(reply, 's', text);
+}
+
 #define CONSTANT SD_BUS_VTABLE_PROPERTY_CONST
 #define CHANGES  SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 
@@ -123,11 +133,18 @@ static const sd_bus_vtable run_vtable[] = {
         SD_BUS_PROPERTY("Reason", "s", get_text, offsetof(RunRecord, reason), CHANGES),
         SD_BUS_PROPERTY("Attempt", "u", NULL, offsetof(RunRecord, attempt), CONSTANT),
         SD_BUS_PROPERTY("Parent", "t", NULL, offsetof(RunRecord, parent), CONSTANT),
+        SD_BUS_PROPERTY("ParentJob", "s", get_text, offsetof(RunRecord, parent_job), CONSTANT),
+        SD_BUS_PROPERTY("Alarm", "s", get_text, offsetof(RunRecord, alarm), CONSTANT),
+        SD_BUS_PROPERTY("Host", "s", get_text, offsetof(RunRecord, host), CONSTANT),
         SD_BUS_PROPERTY("Scheduled", "t", NULL, offsetof(RunRecord, scheduled), CONSTANT),
         SD_BUS_PROPERTY("Requested", "t", NULL, offsetof(RunRecord, requested), CONSTANT),
         SD_BUS_PROPERTY("Started", "t", NULL, offsetof(RunRecord, started), CHANGES),
         SD_BUS_PROPERTY("Ended", "t", NULL, offsetof(RunRecord, ended), CHANGES),
         SD_BUS_PROPERTY("MainPID", "u", get_pid, offsetof(RunRecord, pid), CHANGES),
+        SD_BUS_PROPERTY("Unit", "s", get_text, offsetof(RunRecord, unit), CHANGES),
+        SD_BUS_PROPERTY("InvocationId", "s", get_invocation, 0, CHANGES),
+        SD_BUS_PROPERTY("CPUUsage", "t", NULL, offsetof(RunRecord, cpu), CHANGES),
+        SD_BUS_PROPERTY("MemoryPeak", "t", NULL, offsetof(RunRecord, memory_peak), CHANGES),
         SD_BUS_PROPERTY("StatusText", "s", get_text, offsetof(RunRecord, status_text), CHANGES),
 
         SD_BUS_VTABLE_END,

@@ -19,6 +19,7 @@ Signal *signal_free(Signal *s) {
         if (!s)
                 return NULL;
         free(s->job);
+        free(s->key);
         free(s->reason);
         return mfree(s);
 }
@@ -65,8 +66,9 @@ static int signal_copy(Signal **ret, const Signal *s) {
         *copy = *s;
         copy->next = NULL;
         copy->job = s->job ? strdup(s->job) : NULL;
+        copy->key = s->key ? strdup(s->key) : NULL;
         copy->reason = s->reason ? strdup(s->reason) : NULL;
-        if ((s->job && !copy->job) || (s->reason && !copy->reason))
+        if ((s->job && !copy->job) || (s->key && !copy->key) || (s->reason && !copy->reason))
                 return -ENOMEM;
         *ret = TAKE_PTR(copy);
         return 0;

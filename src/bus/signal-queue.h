@@ -13,6 +13,8 @@ typedef enum SignalKind {
         SIGNAL_JOB_REMOVED,
         SIGNAL_RUN_STARTED,
         SIGNAL_RUN_FINISHED,
+        SIGNAL_ALARM_RAISED,
+        SIGNAL_ALARM_CLEARED,
         SIGNAL_RELOADED,
         /* properties changed: merged while one is queued */
         SIGNAL_JOB_CHANGED,
@@ -27,7 +29,8 @@ typedef struct Signal {
         uint64_t run;
         RunResult result;
         int code;
-        char *reason;
+        char *key;    /* of an alarm */
+        char *reason; /* of an end; the sentence of an alarm */
         unsigned faults;
         struct Signal *next;
 } Signal;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Command lines, split as systemd splits those of ExecStart=: quotes of either kind may open anywhere in a word, C
- * escapes count inside and outside of them, and an unknown escape is an error (systemd warns and keeps it). A word is
- * split off and unescaped first, its specifiers are replaced afterwards. What ExecStart= has for privileges ("+", "!",
- * "!!") and "|" is refused by name: taken silently, it would not do what it says. */
+/* Command lines, split as systemd splits those of ExecStart= (words.c). A word is split off and unescaped first, its
+ * specifiers are replaced afterwards. What ExecStart= has for privileges ("+", "!", "!!") and "|" is refused by name:
+ * taken silently, it would not do what it says. */
 
 #include "config/exec-line.h"
 
@@ -12,113 +11,10 @@
 
 #include "config/diagnostics.h"
 #include "config/utf8.h"
+#include "config/words.h"
 #include "util/strv.h"
 
-#define BLANKS     " \t\n\r"
-#define HEX_DIGITS "0123456789abcdefABCDEF"
-
-static const struct {
-        char letter, meaning;
-} simple_escapes[] = {
-        { 'a', '\a' }, { 'b', '\b' }, { 'f', '\f' },  { 'n', '\n' }, { 'r', '\r' },  { 't', '\t' },
-        { 'v', '\v' }, { 's', ' ' },  { '\\', '\\' }, { '"', '"' },  { '\'', '\'' },
-};
-
-static const struct {
-        char letter; /* behind the backslash; 0: none, the digits follow at once */
-        int base;
-        size_t digits;
-        unsigned long max;
-        bool is_byte; /* else a character, written as UTF-8 */
-} numeric_escapes[] = {
-        { 'x', 16, 2, 0xff, true },
-        { 'u', 16, 4, 0xffff, false },
-        { 'U', 16, 8, 0x10ffff, false },
-        { 0, 8, 3, 0377, true },
-};
-
-static char *write_utf8(char *out, unsigned long c) {
-        static const struct {
-                unsigned long max;
-                unsigned char lead;
-                int tails;
-        } forms[] = { { 0x7f, 0x00, 0 }, { 0x7ff, 0xc0, 1 }, { 0xffff, 0xe0, 2 }, { 0x10ffff, 0xf0, 3 } };
-        size_t i = 0;
-
-        while (c > forms[i].max)
-                i++;
-        *out++ = (char)(forms[i].lead | (c >> (6 * forms[i].tails)));
-        for (int k = forms[i].tails - 1; k >= 0; k--)
-                *out++ = (char)(0x80 | ((c >> (6 * k)) & 0x3f));
-        return out;
-}
-
-/* Takes the escape whose backslash is before *p, writes what it means. False when it means nothing. */
-static bool unescape(const char **p, char **out) {
-        for (size_t i = 0; i < ELEMENTSOF(simple_escapes); i++)
-                if (**p == simple_escapes[i].letter) {
-                        *(*out)++ = simple_escapes[i].meaning;
-                        (*p)++;
-                        return true;
-                }
-        for (size_t i = 0; i < ELEMENTSOF(numeric_escapes); i++) {
-                const char *digits = *p + (numeric_escapes[i].letter != 0);
-                char text[9] = "";
-                unsigned long c;
-
-                if (numeric_escapes[i].letter != 0 && **p != numeric_escapes[i].letter)
-                        continue;
-                if (strspn(digits, numeric_escapes[i].base == 16 ? HEX_DIGITS : "01234567") <
-                    numeric_escapes[i].digits)
-                        return false;
-                memcpy(text, digits, numeric_escapes[i].digits);
-                c = strtoul(text, NULL, numeric_escapes[i].base);
-                if (c == 0 || c > numeric_escapes[i].max || (!numeric_escapes[i].is_byte && c >= 0xd800 && c < 0xe000))
-                        return false;
-                if (numeric_escapes[i].is_byte)
-                        *(*out)++ = (char)c;
-                else
-                        *out = write_utf8(*out, c);
-                *p = digits + numeric_escapes[i].digits;
-                return true;
-        }
-        return false;
-}
-
-static int complain_escape(const char *at, char **reterr) {
-        if (*at == '\0')
-                return complain(reterr, "The command line ends in a lone backslash. Write \\\\ for a backslash.");
-        return complain(reterr,
-                        "\\%.*s is no escape sequence of systemd.syntax(7), or no character. Write \\\\ for a "
-                        "backslash.",
-                        MAX((int)utf8_char_length(at, strlen(at)), 1), at);
-}
-
-/* Takes the next word into out, which has room for all that is left. Returns 1, 0 when there is none. */
-static int next_word(const char **p, char *out, char **reterr) {
-        char quote = '\0';
-
-        *out = '\0';
-        *p += strspn(*p, BLANKS);
-        if (**p == '\0')
-                return 0;
-        while (**p != '\0' && (quote || !strchr(BLANKS, **p))) {
-                char c = *(*p)++;
-
-                if (c == '\\') {
-                        if (!unescape(p, &out))
-                                return complain_escape(*p, reterr);
-                } else if (quote ? c == quote : c == '"' || c == '\'')
-                        quote = quote ? '\0' : c;
-                else
-                        *out++ = c;
-        }
-        if (quote)
-                return complain(reterr, "The quote %c is opened and not closed. Close it, or write \\%c.", quote,
-                                quote);
-        *out = '\0';
-        return 1;
-}
+#define BLANKS WORD_BLANKS
 
 /* Takes a word that is nothing but text, or a semicolon by itself. */
 static bool take_token(const char **p, const char *token) {
@@ -206,7 +102,7 @@ static int take_arguments(const char **p, char *word, const Specifiers *specifie
                 if (take_token(p, "\\;"))
                         strcpy(word, ";");
                 else {
-                        r = next_word(p, word, reterr);
+                        r = word_next(p, word, reterr);
                         if (r <= 0)
                                 return r;
                 }
@@ -224,7 +120,7 @@ static int take_command(const char **p, char *word, const Specifiers *specifiers
 
         if (take_token(p, ";"))
                 return complain(reterr, "A command is missing before \";\". Write it, or remove the semicolon.");
-        r = next_word(p, word, reterr);
+        r = word_next(p, word, reterr);
         if (r < 0)
                 return r;
         r = take_prefixes(&word, c, &own_argv0, reterr);

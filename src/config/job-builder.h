@@ -33,6 +33,18 @@ typedef struct TimerLines {
         bool persistent;
 } TimerLines;
 
+/* Of section [Service]. */
+typedef struct ServiceLines {
+        Place *places; /* one for each property of the definition */
+        bool unjudged; /* a template's value with %i is among them: the whole cannot be judged */
+} ServiceLines;
+
+/* One request of OnSuccess= and so on. */
+typedef struct ChainLine {
+        Place place;
+        const char *target; /* in the definition's list */
+} ChainLine;
+
 typedef struct Builder {
         JobDef *def;
         JobFileContext *context;
@@ -42,7 +54,11 @@ typedef struct Builder {
         char *shell;
         Place exec_place; /* of the first Exec= that counts */
         Place shell_place;
+        Place unit_place;
         TimerLines timer;
+        ServiceLines service;
+        ChainLine *chains;
+        size_t n_chains;
 } Builder;
 
 /* Writes down that the line is where something was set. */

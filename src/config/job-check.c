@@ -43,7 +43,7 @@ int job_file_check(const char *path, uid_t owner, Diagnostics *d) {
         _cleanup_free_ char *name = NULL;
         _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         char host[HOST_SIZE];
-        EntryContext context = { .folders = &folder, .owner = owner, .host = host };
+        EntryContext context = { .folders = &folder, .owner = owner, .host = host, .target = LOADER_FOR_ANY };
         const char *file;
         ssize_t n;
         int r;

@@ -11,9 +11,8 @@
 
 #include "config/job-entry.h"
 
+#include <stdarg.h>
 #include <stdio.h>
-
-#include "config/job-file.h"
 
 #define RACY_NSEC (20 * 1000 * 1000LL) /* two ticks of the slowest kernel clock, 100 Hz */
 
@@ -180,6 +179,7 @@ Entry *entry_free(Entry *e) {
                 return NULL;
         job_def_unref(e->def);
         texts_free(e->texts);
+        chains_done(&e->chains);
         sources_done(&e->dropins);
         diagnostics_done(&e->faults);
         return mfree(e);
@@ -254,7 +254,9 @@ static int read_and_build(Entry *e, EntryContext *context, const char *file) {
         JobFileContext file_context = {
                 .host = context->host,
                 .zones = context->zones,
+                .target = context->target,
                 .now = (usec_t)context->now / NSEC_PER_USEC,
+                .chains = &e->chains,
         };
         size_t n = 0;
         int r;
@@ -276,12 +278,17 @@ static int read_and_build(Entry *e, EntryContext *context, const char *file) {
 /* Puts what was in force before in the place of what is bad, and in that of what says the same. */
 static int keep_in_force(Entry *e, const Entry *old) {
         bool same = e->def && old->def && e->def->digest == old->def->digest;
+        int r;
 
         if (e->faults.n_items > 0 || same) {
                 job_def_unref(e->def);
                 e->def = job_def_ref(old->def);
+                e->changed = false;
         }
-        return e->faults.n_items > 0 && old->texts ? copy_texts(old->texts, &e->texts) : 0;
+        if (e->faults.n_items == 0)
+                return 0;
+        r = chains_copy(&old->chains, &e->chains);
+        return r >= 0 && old->texts ? copy_texts(old->texts, &e->texts) : r;
 }
 
 int entry_read(Entry **ret, EntryContext *context, Finding *f, const Entry *old) {
@@ -301,12 +308,37 @@ int entry_read(Entry **ret, EntryContext *context, Finding *f, const Entry *old)
                 e->recheck = true;
         else if (!e->masked)
                 r = read_and_build(e, context, f->file);
+        e->changed = e->def || e->texts;
         if (r >= 0 && old)
                 r = keep_in_force(e, old);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(e);
         return 0;
+}
+
+/* It is read again by the next load: what it is at odds with may be another file. */
+int entry_reject(Entry *e, const Entry *old, const Chain *at, const char *format, ...) {
+        _cleanup_free_ char *sentence = NULL;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&sentence, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                sentence = NULL;
+                return -ENOMEM;
+        }
+        r = diagnostics_add(&e->faults, at->file, at->line, "%s", sentence);
+        if (r < 0)
+                return r;
+        chains_done(&e->chains);
+        e->texts = texts_free(e->texts);
+        e->def = job_def_unref(e->def);
+        e->changed = false;
+        e->recheck = true;
+        return old ? keep_in_force(e, old) : 0;
 }
 
 static int copy_sources(const Sources *from, Sources *ret) {

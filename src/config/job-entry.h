@@ -3,6 +3,8 @@
 
 /* What a loader knows of one name: the files that count for it, with their stamps, and what was made of them. */
 
+#include "config/job-file.h"
+#include "config/job-loader.h"
 #include "config/job-scan.h"
 #include "config/source.h"
 #include "job/job-def.h"
@@ -11,6 +13,7 @@
 typedef struct Entry {
         JobDef *def;        /* in force: the last good one; NULL for a template */
         JobText *texts;     /* of a template: the last good ones, path is NULL at the end; NULL for a job */
+        Chains chains;      /* what it requests, as it is in force */
         Sources dropins;    /* that count, in order */
         Diagnostics faults; /* of its files as they are now */
         FileStamp stamp;    /* of the file */
@@ -18,6 +21,7 @@ typedef struct Entry {
         bool masked;
         bool hidden;  /* drop-ins for an instance that has no file: shows when it is asked for */
         bool recheck; /* the stamps say nothing: read again */
+        bool changed; /* by the load under way: says something else than what was in force before */
         bool carried; /* its folder cannot be read now; that is told once, for the folder */
         bool kept;    /* the loader's: the load under way took it over */
         char name[];
@@ -30,7 +34,8 @@ typedef struct EntryContext {
         int64_t now;      /* ns of CLOCK_REALTIME, from before any file was looked at */
         const char *host; /* %h */
         ZoneCache *zones; /* may be NULL */
-        size_t n_read;    /* files that were opened; counted up */
+        LoaderTarget target;
+        size_t n_read; /* files that were opened; counted up */
 } EntryContext;
 
 /* What is found out about a name before anything is read. */
@@ -58,6 +63,9 @@ bool entry_is_current(const Entry *e, const Finding *f);
 /* Reads what was found; its lists are taken over. A fault is no error: what was in force (old, may be NULL) stays.
  * 0 or -ENOMEM. */
 int entry_read(Entry **ret, EntryContext *context, Finding *f, const Entry *old);
+
+/* Writes a fault down at a request of the entry; what was in force (old, may be NULL) comes back. 0 or -ENOMEM. */
+int entry_reject(Entry *e, const Entry *old, const Chain *at, const char *format, ...) _printf_(4, 5);
 
 /* A copy of the entry for a load that cannot see its files, with that as its fault. 0 or -ENOMEM. */
 int entry_carry(Entry **ret, const Entry *old, const char *folder_path, const char *sentence);

@@ -7,10 +7,13 @@
 
 #include "config/job-file.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "config/exec-line.h"
+#include "config/job-run.h"
 #include "config/job-timer.h"
+#include "config/service.h"
 #include "config/utf8.h"
 #include "util/strv.h"
 
@@ -21,6 +24,8 @@
 static void builder_done(Builder *b) {
         job_def_unref(b->def);
         timer_lines_done(&b->timer);
+        service_lines_done(&b->service);
+        free(b->chains);
         free(b->faults);
         free(b->shell);
 }
@@ -155,13 +160,29 @@ static int parse_timeout(const KeyLine *k, void *field) {
         return 0;
 }
 
+/* An empty value leaves it to vaktd.conf. */
+static int parse_history(const KeyLine *k, void *field) {
+        if (*k->value != '\0')
+                return key_parse_count(k, field);
+        *(unsigned *)field = 0;
+        return 0;
+}
+
+static int parse_history_span(const KeyLine *k, void *field) {
+        if (*k->value != '\0')
+                return key_parse_span(k, field);
+        *(usec_t *)field = 0;
+        return 0;
+}
+
 static const KeyWords overlap_words = { overlap_from_string, "queue, skip, replace or parallel" };
 static const KeyWords interval_from_words = { interval_from_from_string, "start, end or success" };
 static const KeyWords catch_up_words = { catch_up_from_string, "none, once or all" };
 static const KeyRange queue_range = { 0, JOB_QUEUE_MAX }, parallel_range = { 1, JOB_QUEUE_MAX };
 static const KeyRange catch_up_range = { 1, JOB_CATCH_UP_MAX };
 static const KeySpan delay_span = { 0, .endless = false }, accuracy_span = { 1, .endless = false };
-static const KeySpan within_span = { 0, .endless = true };
+static const KeySpan within_span = { 0, .endless = true }, history_span = { USEC_PER_SEC, .endless = true };
+static const KeyRange retry_range = { 0, JOB_RETRY_MAX }, history_range = { 1, UINT_MAX - 1 };
 static const TriggerType interval = TRIGGER_INTERVAL, boot = TRIGGER_BOOT, startup = TRIGGER_STARTUP;
 static const TriggerType calendar = TRIGGER_CALENDAR, cron = TRIGGER_CRON;
 
@@ -172,6 +193,11 @@ static const KeyRow job_rows[] = {
         { "Job", "Documentation", parse_documentation, FIELD(documentation) },
         { "Job", "Enabled", key_parse_bool, FIELD(enabled), .fallback = "yes" },
         { "Job", "Tags", parse_tags, FIELD(tags) },
+        { "Job", "OnSuccess", run_parse_chain, FIELD(on_success) },
+        { "Job", "OnFailure", run_parse_chain, FIELD(on_failure) },
+        { "Job", "OnAlarm", run_parse_chain, FIELD(on_alarm) },
+        { "Job", "SlowSec", run_parse_alarm_span, FIELD(slow), NULL, "infinity" },
+        { "Job", "ExpectSec", run_parse_alarm_span, FIELD(expect), NULL, "infinity" },
         { "Timer", "OnCalendar", timer_parse_trigger, .argument = &calendar },
         { "Timer", "OnCron", timer_parse_trigger, .argument = &cron },
         { "Timer", "OnInterval", timer_parse_trigger, .argument = &interval },
@@ -193,10 +219,21 @@ static const KeyRow job_rows[] = {
         { "Timer", "WakeSystem", key_parse_bool, FIELD(timer.wake_system), .fallback = "no" },
         { "Run", "Exec", parse_exec, .raw = true },
         { "Run", "Shell", parse_shell },
+        { "Run", "Unit", run_parse_unit, FIELD(unit) },
         { "Run", "TimeoutSec", parse_timeout, FIELD(timeout) },
         { "Run", "Overlap", key_parse_word, FIELD(overlap), &overlap_words, "queue" },
         { "Run", "QueueMax", key_parse_unsigned, FIELD(queue_max), &queue_range, "1" },
         { "Run", "MaxParallel", key_parse_unsigned, FIELD(max_parallel), &parallel_range, "16" },
+        { "Run", "Pool", run_parse_pool, FIELD(pool) },
+        { "Run", "Priority", run_parse_priority, FIELD(priority), NULL, "0" },
+        { "Run", "Retry", key_parse_count, FIELD(retry.max), &retry_range, "0" },
+        { "Run", "RetryDelaySec", key_parse_span, FIELD(retry.delay), &delay_span, "30s" },
+        { "Run", "RetryFactor", run_parse_factor, FIELD(retry.factor), NULL, "2" },
+        { "Run", "RetryMaxDelaySec", key_parse_span, FIELD(retry.max_delay), &delay_span, "1h" },
+        { "Run", "MinIntervalSec", key_parse_span, FIELD(min_interval), &delay_span, "0" },
+        { "Run", "SuccessExitStatus", run_parse_success, FIELD(success) },
+        { "Run", "HistoryKeep", parse_history, FIELD(history_keep), &history_range },
+        { "Run", "HistoryKeepSec", parse_history_span, FIELD(history_keep_usec), &history_span },
 };
 
 /* Reads one text into the builder's definition; what is wrong is added up in faults. */
@@ -205,6 +242,8 @@ static int read_text(Builder *b, const JobText *text, const Specifiers *specifie
         KeyReading reading = {
                 .rows = job_rows,
                 .n_rows = ELEMENTSOF(job_rows),
+                .more_rows = service_rows,
+                .n_more_rows = n_service_rows,
                 .object = b->def,
                 .userdata = b,
                 .faults = faults,
@@ -250,17 +289,24 @@ static int fault_nothing_to_run(const Builder *b) {
         const Place *first = b->def->n_triggers > 0 ? &b->timer.triggers[0] : NULL;
 
         return file_faults_add(first ? first->faults : &b->faults[0], first ? first->line : 0,
-                               "The job has nothing to run. Write Exec= or Shell= in section [Run].");
+                               "The job has nothing to run. Write Exec=, Shell= or Unit= in section [Run].");
 }
 
 /* Judges what only the whole can tell. Follow-up faults are not worth a line: who mistyped Exec= knows that nothing is
  * left to run. */
 static int judge_commands(Builder *b) {
-        const Place *later = b->exec_place.order > b->shell_place.order ? &b->exec_place : &b->shell_place;
+        const Place *places[] = { &b->exec_place, &b->shell_place, &b->unit_place };
+        const Place *first = NULL, *later = places[0];
 
-        if (b->exec_place.order > 0 && b->shell_place.order > 0)
-                return file_faults_add(later->faults, later->line,
-                                       "The job has both Exec= and Shell=. Remove one of them.");
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                if (places[i]->order > later->order)
+                        later = places[i];
+                if (places[i]->order > 0 && (!first || places[i]->order < first->order))
+                        first = places[i];
+        }
+        if (first && first != later)
+                return file_faults_add(later->faults, later->line, "The job has both %s= and %s=. Remove one of them.",
+                                       first->row->key, later->row->key);
         if (later->order == 0 && builder_n_faults(b) == 0)
                 return fault_nothing_to_run(b);
         return builder_n_faults(b) == 0 && b->shell ? put_shell_command(b) : 0;
@@ -272,6 +318,10 @@ static int finish(Builder *b) {
         r = timer_finish(b);
         if (r >= 0)
                 r = judge_commands(b);
+        if (r >= 0)
+                r = service_finish(b);
+        if (r >= 0 && builder_n_faults(b) == 0)
+                r = run_finish_chains(b);
         for (size_t i = 0; r >= 0 && i < b->n_faults; i++)
                 r = file_faults_end(&b->faults[i]);
         return r;

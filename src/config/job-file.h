@@ -4,6 +4,7 @@
 /* The texts of one job (its file, then its drop-ins) -> a checked definition. No I/O. DESIGN section 4. */
 
 #include "config/diagnostics.h"
+#include "config/job-loader.h"
 #include "config/source.h"
 #include "job/job-def.h"
 #include "time/zone.h"
@@ -13,11 +14,29 @@
 #define JOB_DOCUMENTATION_MAX 64
 #define JOB_INTERVAL_MIN      USEC_PER_MSEC
 
+/* A request of OnSuccess=, OnFailure= or OnAlarm=, and where it stands. */
+typedef struct Chain {
+        char *target; /* name of the job; in a template "instance" stands for %i */
+        char *file;
+        unsigned line;
+        bool judged; /* false: a template's value with %i */
+} Chain;
+
+typedef struct Chains {
+        Chain *items;
+        size_t n_items;
+} Chains;
+
+void chains_done(Chains *c);
+int chains_copy(const Chains *from, Chains *ret); /* 0 or -ENOMEM; ret may be half full then */
+
 /* What a definition depends on beside its texts. */
 typedef struct JobFileContext {
         const char *host;    /* %h */
         ZoneCache *zones;    /* that the definition's zones are borrowed from; NULL: only UTC is known */
+        LoaderTarget target; /* what the runs will be made of */
         usec_t now;          /* realtime; tells which abbreviations the zones use */
+        Chains *chains;      /* result, where it is not NULL: what a good file requests */
         bool zones_at_fault; /* result: what is wrong may be right when the system gets other zones */
 } JobFileContext;
 

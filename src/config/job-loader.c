@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "config/host-name.h"
+#include "config/job-circles.h"
 #include "config/job-entry.h"
 #include "config/job-file.h"
 #include "config/job-loader-internal.h"
@@ -22,6 +23,7 @@ struct JobLoader {
         size_t n_folders;
         uid_t owner;
         ZoneCache *zones;
+        LoaderTarget target;
         int64_t loaded_at;    /* ns of CLOCK_REALTIME */
         char host[HOST_SIZE]; /* %h in what was read */
         Entry **entries;      /* by name */
@@ -34,6 +36,23 @@ struct JobLoader {
         size_t instances_size;
         size_t n_read;
 };
+
+static const Entry *find_entry(const JobLoader *l, const char *name) {
+        size_t low = 0, high = l->n_entries;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                int r = strcmp(l->entries[middle]->name, name);
+
+                if (r == 0)
+                        return l->entries[middle];
+                if (r < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return NULL;
+}
 
 /* One load under way. */
 typedef struct Load {
@@ -234,6 +253,10 @@ static int list_jobs(const Load *load, LoadedJob **ret, size_t *ret_n) {
         return 0;
 }
 
+static const Entry *find_old_entry(const void *userdata, const char *name) {
+        return find_entry(userdata, name);
+}
+
 /* Instances that only the loader knows any more are forgotten. */
 static void forget_instances(JobLoader *l) {
         size_t n = 0;
@@ -261,7 +284,7 @@ static void load_commit(Load *load, LoadedJob *jobs, size_t n_jobs) {
 
         entries_free(l);
         for (size_t i = 0; i < load->n_entries; i++)
-                load->entries[i]->kept = false;
+                load->entries[i]->kept = load->entries[i]->changed = false;
         l->entries = TAKE_PTR(load->entries);
         l->n_entries = TAKE_GENERIC(load->n_entries, 0);
         l->jobs = jobs;
@@ -280,7 +303,8 @@ int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
                              .owner = l->owner,
                              .now = now_realtime,
                              .host = load.host,
-                             .zones = l->zones },
+                             .zones = l->zones,
+                             .target = l->target },
                 .entries_max = entries_max,
         };
         LoadedJob *jobs = NULL;
@@ -292,6 +316,8 @@ int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
                 r = scan_folders(&load);
         if (r >= 0)
                 r = load_names(&load);
+        if (r >= 0)
+                r = circles_break(load.entries, load.n_entries, find_old_entry, l);
         if (r >= 0)
                 r = gather_faults(&load);
         if (r >= 0)
@@ -308,7 +334,7 @@ int job_loader_load(JobLoader *l) {
 
 /* --- the loader --- */
 
-int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *zones) {
+int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *zones, LoaderTarget target) {
         _cleanup_(job_loader_freep) JobLoader *l = calloc(1, sizeof(*l));
         size_t n = strv_length(dirs);
 
@@ -316,6 +342,7 @@ int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *z
                 return -ENOMEM;
         l->owner = owner;
         l->zones = zones;
+        l->target = target;
         l->folders = calloc(n + 1, sizeof(Folder));
         if (!l->folders)
                 return -ENOMEM;
@@ -359,23 +386,6 @@ size_t job_loader_files_read(const JobLoader *l) {
 
 size_t job_loader_n_instances(const JobLoader *l) {
         return l->n_instances;
-}
-
-static const Entry *find_entry(const JobLoader *l, const char *name) {
-        size_t low = 0, high = l->n_entries;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                int r = strcmp(l->entries[middle]->name, name);
-
-                if (r == 0)
-                        return l->entries[middle];
-                if (r < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return NULL;
 }
 
 /* Where an instance is among those that were asked for, or would be. */
@@ -425,6 +435,7 @@ static int build_instance(JobLoader *l, const char *name, const Entry *template,
         JobFileContext context = {
                 .host = l->host,
                 .zones = l->zones,
+                .target = l->target,
                 .now = (usec_t)l->loaded_at / NSEC_PER_USEC,
         };
         size_t n = 0;

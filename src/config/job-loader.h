@@ -20,16 +20,25 @@ typedef struct LoadedJob {
         const Diagnostic *fault; /* first fault of the file as it is now, NULL when it is good; valid as name is */
 } LoadedJob;
 
+/* What the runs will be made of, so that a setting which would silently do nothing is refused with its line. */
+typedef enum LoaderTarget {
+        LOADER_FOR_UNITS,      /* transient units of the system's service manager */
+        LOADER_FOR_USER_UNITS, /* of a user's: what needs root is refused */
+        LOADER_FOR_CHILDREN,   /* own children: what only the service manager can do is refused */
+        LOADER_FOR_ANY,        /* not known: nothing is refused for it (vaktctl check) */
+} LoaderTarget;
+
 /* dirs: NULL-terminated, first one wins. owner: files must belong to root or to this user and be writable by nobody
  * else. zones: that the definitions borrow theirs from, so it has to outlive them all; NULL: only UTC is known. A file
  * that names a zone which is not there is read again by each load, in case it has come. */
-int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *zones);
+int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *zones, LoaderTarget target);
 JobLoader *job_loader_free(JobLoader *l);
 DEFINE_CLEANUP(JobLoader, job_loader_free)
 
-/* Reads all folders. Afterwards job_loader_jobs() is sorted by name (strcmp) and job_loader_diagnostics() holds what
- * is wrong now. Returns 0, also with faults in files; negative errno only when nothing could be done (-ENOMEM); then
- * the earlier state stands. */
+/* Reads all folders. Jobs that request each other in a circle (OnSuccess=, OnFailure=, OnAlarm=) are faults of those
+ * files that are new; the fault names the circle. Afterwards job_loader_jobs() is sorted by name (strcmp) and
+ * job_loader_diagnostics() holds what is wrong now. Returns 0, also with faults in files; negative errno only when
+ * nothing could be done (-ENOMEM); then the earlier state stands. */
 int job_loader_load(JobLoader *l);
 
 /* The jobs, instances that have a file of their own among them; templates and masked names are none. */

@@ -5,6 +5,7 @@
 
 #include "config/key-table.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -26,10 +27,12 @@ static char lower(char c) {
         return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* Optimal string alignment, row by row; three rows are all that a swap of neighbours looks back to. */
+/* Optimal string alignment, row by row; three rows are all that a swap of neighbours looks back to. When two rows hold
+ * nothing within the limit no later one will: among hundreds of keys most are given up early. */
 unsigned edit_distance(const char *a, const char *b, unsigned limit) {
         unsigned rows[3][READER_KEY_MAX + 1];
         size_t n = strlen(a), m = strlen(b);
+        unsigned least = 0, least_before;
 
         if (n > READER_KEY_MAX || m > READER_KEY_MAX || n > m + limit || m > n + limit)
                 return limit + 1;
@@ -39,6 +42,8 @@ unsigned edit_distance(const char *a, const char *b, unsigned limit) {
                 unsigned *now = rows[i % 3], *before = rows[(i - 1) % 3], *older = rows[(i + 1) % 3];
 
                 now[0] = (unsigned)i;
+                least_before = least;
+                least = now[0];
                 for (size_t k = 1; k <= m; k++) {
                         bool same = lower(a[i - 1]) == lower(b[k - 1]);
 
@@ -47,7 +52,10 @@ unsigned edit_distance(const char *a, const char *b, unsigned limit) {
                         now[k] = MIN(now[k], now[k - 1] + 1);
                         if (i > 1 && k > 1 && lower(a[i - 1]) == lower(b[k - 2]) && lower(a[i - 2]) == lower(b[k - 1]))
                                 now[k] = MIN(now[k], older[k - 2] + 1);
+                        least = MIN(least, now[k]);
                 }
+                if (least > limit && least_before > limit)
+                        return limit + 1;
         }
         return MIN(rows[n % 3][m], limit + 1);
 }
@@ -94,11 +102,29 @@ int key_fault_value(const KeyLine *k, const char *format, ...) {
         return r;
 }
 
-static bool section_is_known(const KeyReading *r, const char *section) {
-        for (size_t i = 0; i < r->n_rows; i++)
-                if (streq(r->rows[i].section, section))
-                        return true;
-        return false;
+static size_t count_rows(const KeyReading *r) {
+        return r->n_rows + r->n_more_rows;
+}
+
+static const KeyRow *row_at(const KeyReading *r, size_t i) {
+        return i < r->n_rows ? &r->rows[i] : &r->more_rows[i - r->n_rows];
+}
+
+/* Finds the rows of the section, so that its keys are looked for among them only. False when there are none. */
+static bool enter_section(KeyReading *r, const char *section) {
+        size_t first = 0, n = 0;
+
+        while (first < count_rows(r) && !streq(row_at(r, first)->section, section))
+                first++;
+        while (first + n < count_rows(r) && streq(row_at(r, first + n)->section, section))
+                n++;
+        r->section_rows = n > 0 ? row_at(r, first) : NULL;
+        r->n_section_rows = n;
+        return n > 0;
+}
+
+static bool is_named(const KeyReading *r, const KeyRow *row) {
+        return r->named_section && streq(row->section, r->named_section);
 }
 
 /* Writes "[Job], [Timer], [Run]". The rows of a section stand together. */
@@ -106,10 +132,13 @@ static void list_sections(const KeyReading *r, char *buf, size_t size) {
         size_t used = 0;
 
         buf[0] = '\0';
-        for (size_t i = 0; i < r->n_rows && used < size; i++)
-                if (i == 0 || !streq(r->rows[i].section, r->rows[i - 1].section))
-                        used += (size_t)snprintf(buf + used, size - used, "%s[%s]", i > 0 ? ", " : "",
-                                                 r->rows[i].section);
+        for (size_t i = 0; i < count_rows(r) && used < size; i++) {
+                const KeyRow *row = row_at(r, i);
+
+                if (i == 0 || !streq(row->section, row_at(r, i - 1)->section))
+                        used += (size_t)snprintf(buf + used, size - used, "%s[%s%s]", i > 0 ? ", " : "", row->section,
+                                                 is_named(r, row) ? " NAME" : "");
+        }
 }
 
 static int fault_section(KeyReading *r, unsigned line, const char *section) {
@@ -117,12 +146,12 @@ static int fault_section(KeyReading *r, unsigned line, const char *section) {
         unsigned nearest = typing_errors(section) + 1;
         char known[256];
 
-        for (size_t i = 0; i < r->n_rows; i++) {
-                unsigned distance = edit_distance(section, r->rows[i].section, nearest);
+        for (size_t i = 0; i < count_rows(r); i++) {
+                unsigned distance = edit_distance(section, row_at(r, i)->section, nearest);
 
                 if (distance < nearest) {
                         nearest = distance;
-                        best = r->rows[i].section;
+                        best = row_at(r, i)->section;
                 }
         }
         if (best)
@@ -133,11 +162,34 @@ static int fault_section(KeyReading *r, unsigned line, const char *section) {
                                section, known, section);
 }
 
+/* The rest of a section's header behind "Pool", blanks left out; NULL when it is another section. */
+static const char *named_section(const KeyReading *r, const char *section) {
+        const char *name = r->named_section ? startswith(section, r->named_section) : NULL;
+
+        return name && (*name == '\0' || *name == ' ') ? name + strspn(name, " ") : NULL;
+}
+
+static int begin_named_section(KeyReading *r, unsigned line, const char *name) {
+        int e;
+
+        if (*name == '\0')
+                e = file_faults_add(r->faults, line, "Section [%s] has no name. Write [%s NAME].", r->named_section,
+                                    r->named_section);
+        else
+                e = r->begin_named(r, line, name);
+        (void)enter_section(r, r->named_section);
+        r->skip_section = e <= 0;
+        return e < 0 ? e : 0;
+}
+
 static int on_section(void *userdata, unsigned line, const char *section) {
         KeyReading *r = userdata;
+        const char *name = named_section(r, section);
 
+        if (name)
+                return begin_named_section(r, line, name);
         r->skip_section = is_private(section);
-        if (r->skip_section || section_is_known(r, section))
+        if (r->skip_section || enter_section(r, section))
                 return 0;
         r->skip_section = true;
         return fault_section(r, line, section);
@@ -148,43 +200,57 @@ static const KeyRow *find_similar(const KeyReading *r, const char *section, cons
         const KeyRow *best = NULL;
         unsigned nearest = typing_errors(key) + 1;
 
-        for (size_t i = 0; i < r->n_rows; i++) {
+        for (size_t i = 0; i < count_rows(r); i++) {
+                const KeyRow *row = row_at(r, i);
                 unsigned distance;
 
-                if (streq(r->rows[i].section, section) == elsewhere)
+                if (streq(row->section, section) == elsewhere)
                         continue;
-                distance = edit_distance(key, r->rows[i].key, nearest);
+                distance = edit_distance(key, row->key, nearest);
                 if (distance < nearest) {
                         nearest = distance;
-                        best = &r->rows[i];
+                        best = row;
                 }
         }
         return best;
 }
 
+/* The first row of this key, whatever its section. */
+static const KeyRow *find_key(const KeyReading *r, const char *key) {
+        for (size_t i = 0; i < count_rows(r); i++)
+                if (streq(row_at(r, i)->key, key))
+                        return row_at(r, i);
+        return NULL;
+}
+
 static int fault_key(KeyReading *r, unsigned line, const char *section, const char *key) {
         char where[READER_SECTION_MAX + 32];
-        const KeyRow *here, *there;
+        const KeyRow *near;
 
         if (r->faults->n >= DIAGNOSTICS_PER_FILE_MAX)
                 return file_faults_add(r->faults, line, "Unknown key."); /* is counted only: no need to search */
-        here = find_similar(r, section, key, /* elsewhere= */ false);
-        there = find_similar(r, section, key, /* elsewhere= */ true);
         if (*section == '\0')
                 (void)snprintf(where, sizeof(where), "before the first section");
         else
                 (void)snprintf(where, sizeof(where), "in section [%s]", section);
-        if (there && streq(there->key, key))
+        near = find_key(r, key);
+        if (near)
                 return file_faults_add(r->faults, line, "%s= stands %s and belongs in section [%s].", key, where,
-                                       there->section);
-        if (here)
+                                       near->section);
+        near = find_similar(r, section, key, /* elsewhere= */ false);
+        if (near)
                 return file_faults_add(r->faults, line, "Unknown key %s= %s. Did you mean %s=?", key, where,
-                                       here->key);
-        if (there)
+                                       near->key);
+        near = find_similar(r, section, key, /* elsewhere= */ true);
+        if (near)
                 return file_faults_add(r->faults, line, "Unknown key %s= %s. Did you mean %s= in section [%s]?", key,
-                                       where, there->key, there->section);
+                                       where, near->key, near->section);
         return file_faults_add(r->faults, line, "Unknown key %s= %s. Remove it, or call it X-%s= to have it ignored.",
                                key, where, key);
+}
+
+static void *object_of(const KeyReading *r, const KeyRow *row) {
+        return is_named(r, row) ? r->named_object : r->object;
 }
 
 /* Gives the value to the row's parser. */
@@ -207,7 +273,7 @@ static int parse_line(KeyReading *r, KeyLine *k) {
                 k->faults = &unheard;
         if (*k->value == '\0' && k->row->fallback)
                 k->value = k->row->fallback;
-        return k->row->parse(k, (char *)r->object + k->row->offset);
+        return k->row->parse(k, (char *)object_of(r, k->row) + k->row->offset);
 }
 
 /* The host's name is part of what a value says, but a job that does not use it is not changed by a new one. */
@@ -222,10 +288,12 @@ static int on_assign(void *userdata, unsigned line, const char *section, const c
 
         if (r->skip_section || is_private(key))
                 return 0;
-        for (size_t i = 0; i < r->n_rows; i++) {
-                const KeyRow *row = &r->rows[i];
+        if (named_section(r, section))
+                section = r->named_section;
+        for (size_t i = 0; i < r->n_section_rows; i++) {
+                const KeyRow *row = &r->section_rows[i];
 
-                if (streq(row->key, key) && streq(row->section, section)) {
+                if (streq(row->key, key)) {
                         r->digest = hash_assignment(r, row, value);
                         return parse_line(r, &(KeyLine){
                                                      .row = row,
@@ -243,6 +311,7 @@ int key_table_read(KeyReading *r, const char *text, size_t n) {
         ReaderSink sink = { .section = on_section, .assign = on_assign, .userdata = r };
 
         r->skip_section = false;
+        (void)enter_section(r, "");
         return reader_parse(text, n, &sink, r->faults);
 }
 
@@ -279,17 +348,30 @@ int key_parse_bool(const KeyLine *k, void *field) {
         return key_fault_value(k, "is neither yes nor no. Write one of them.");
 }
 
-int key_parse_unsigned(const KeyLine *k, void *field) {
+static int parse_number(const KeyLine *k, unsigned *ret, const char *otherwise) {
         const KeyRange *range = k->row->argument;
         unsigned long n;
 
         errno = 0;
         n = strtoul(k->value, NULL, 10);
         if (*k->value == '\0' || k->value[strspn(k->value, "0123456789")] != '\0')
-                return key_fault_value(k, "is no whole number. Write one from %u to %u.", range->min, range->max);
+                return key_fault_value(k, "is no whole number. Write one from %u to %u%s.", range->min, range->max,
+                                       otherwise);
         if (errno != 0 || n < range->min || n > range->max)
-                return key_fault_value(k, "is out of range. Write a number from %u to %u.", range->min, range->max);
-        *(unsigned *)field = (unsigned)n;
+                return key_fault_value(k, "is out of range. Write a number from %u to %u%s.", range->min, range->max,
+                                       otherwise);
+        *ret = (unsigned)n;
+        return 0;
+}
+
+int key_parse_unsigned(const KeyLine *k, void *field) {
+        return parse_number(k, field, "");
+}
+
+int key_parse_count(const KeyLine *k, void *field) {
+        if (!streq(k->value, "infinity"))
+                return parse_number(k, field, ", or infinity");
+        *(unsigned *)field = UINT_MAX;
         return 0;
 }
 

@@ -36,15 +36,26 @@ struct KeyRow {
 };
 
 struct KeyReading {
-        const KeyRow *rows;
+        const KeyRow *rows; /* those of a section stand together */
         size_t n_rows;
+        const KeyRow *more_rows; /* of further sections; may be NULL */
+        size_t n_more_rows;
         void *object;   /* that the fields are in */
         void *userdata; /* of the parsers */
         FileFaults *faults;
         const Specifiers *specifiers; /* NULL: a percent sign is nothing special */
         bool instance_unknown;        /* a template is checked: a value with %i is not judged */
         uint64_t digest;              /* of all sections, keys and values so far */
-        bool skip_section;            /* private */
+        /* A section that is written with a name behind it, as in "[Pool disk]": its rows say "Pool". What begins one
+         * sets named_object, which the fields of those rows are in. It returns 1, or 0 when it wrote a fault down and
+         * the section is to be passed over, or a negative errno. NULL: there is none. */
+        const char *named_section;
+        int (*begin_named)(KeyReading *r, unsigned line, const char *name);
+        void *named_object;
+        /* private: the section that is being read */
+        bool skip_section;
+        const KeyRow *section_rows;
+        size_t n_section_rows;
 };
 
 /* Reads a text. What is wrong goes to r->faults. Returns 0, also with faults; -ENOMEM or what a parser returned. */
@@ -64,6 +75,8 @@ typedef struct KeyRange {
         unsigned min, max;
 } KeyRange;
 int key_parse_unsigned(const KeyLine *k, void *field); /* unsigned in the KeyRange that is the argument */
+
+int key_parse_count(const KeyLine *k, void *field); /* the same, or "infinity": UINT_MAX */
 
 typedef struct KeySpan {
         usec_t min;

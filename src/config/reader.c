@@ -5,7 +5,8 @@
  * stops at a NUL byte and tells no line numbers. So every line is joined and checked here first, and a value goes to
  * inih in pieces of "KEY=piece", each short enough, with bytes at both ends that keep its blanks and another one in
  * the place of each semicolon. 0xfd, 0xfe and 0xff never stand in UTF-8, so nothing has to be escaped for them. The
- * pieces are put together again in the handler, where the line number is still at hand.
+ * pieces are put together again in the handler, where the line number is still at hand. The name of a section, which
+ * inih cuts at 49 bytes, is kept here.
  *
  * inih's runtime variables (ini_max_line and its like) are left alone: they belong to the whole process. */
 
@@ -18,6 +19,8 @@
 #define PIECE_GUARD     '\xff' /* at the beginning of each piece, and at the end of those that more follow */
 #define PIECE_LAST      '\xfd' /* at the end of a value's last piece */
 #define PIECE_SEMICOLON '\xfe'
+
+#define INIH_SECTION_MAX 48 /* characters of the name of a section that go to inih */
 
 #define BLANKS         " \t"
 #define LETTERS_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -34,6 +37,7 @@ typedef struct Reader {
         unsigned line;        /* the physical line that was read last */
         unsigned first_line;  /* where the logical one began */
         bool skip_section;    /* the header was bad: these keys belong nowhere */
+        char section[READER_SECTION_MAX + 1];
         Buffer logical;
         char *key;    /* in logical; NULL when nothing is left to be fed */
         char *rest;   /* of its value, what inih did not get yet */
@@ -202,7 +206,8 @@ static int feed_section(Reader *rd, char *str, size_t size) {
         r = rd->sink->section(rd->sink->userdata, rd->first_line, name);
         if (r < 0)
                 return r;
-        r = snprintf(str, size, "[%s]\n", name);
+        strcpy(rd->section, name);
+        r = snprintf(str, size, "[%.*s]\n", INIH_SECTION_MAX, name);
         return r < 0 || (size_t)r >= size ? -ENOBUFS : 1;
 }
 
@@ -285,7 +290,7 @@ static char *feed_line(char *str, int num, void *userdata) {
 }
 
 /* What inih calls with each piece; nonzero is success. */
-static int take_piece(void *userdata, const char *section, const char *key, const char *piece) {
+static int take_piece(void *userdata, _unused_ const char *section, const char *key, const char *piece) {
         Reader *rd = userdata;
         size_t n = strlen(piece);
         int r = -EPROTO;
@@ -295,7 +300,7 @@ static int take_piece(void *userdata, const char *section, const char *key, cons
         if (r >= 0 && piece[n - 1] == PIECE_LAST) {
                 for (char *p = strchr(rd->value.data, PIECE_SEMICOLON); p; p = strchr(p, PIECE_SEMICOLON))
                         *p = ';';
-                r = rd->sink->assign(rd->sink->userdata, rd->first_line, section, key, rd->value.data);
+                r = rd->sink->assign(rd->sink->userdata, rd->first_line, rd->section, key, rd->value.data);
         }
         if (r < 0)
                 rd->error = r;

@@ -5,6 +5,7 @@
 
 #include "config/settings.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "config/key-table.h"
@@ -13,8 +14,13 @@
 #include "util/log.h"
 #include "util/string-table.h"
 
+#define POOL_SECTION         "Pool"
+#define HISTORY_KEEP_DEFAULT 1000
+#define HISTORY_SPAN_DEFAULT (90 * USEC_PER_DAY)
+
 static const char *const executor_choice_table[] = {
         [EXECUTOR_AUTO] = "auto",
+        [EXECUTOR_UNIT] = "unit",
         [EXECUTOR_CHILD] = "child",
 };
 DEFINE_TO_STRING(executor_choice, ExecutorChoice)
@@ -26,8 +32,83 @@ void settings_init(Settings *s) {
                 .executor = EXECUTOR_AUTO,
                 .resume_ramp = 30 * USEC_PER_SEC,
                 .log_level = -1,
+                .history_keep = HISTORY_KEEP_DEFAULT,
+                .history_keep_usec = HISTORY_SPAN_DEFAULT,
         };
 }
+
+void settings_done(Settings *s) {
+        for (size_t i = 0; i < s->n_pools; i++)
+                free(s->pools[i].name);
+        s->pools = mfree(s->pools);
+        s->n_pools = 0;
+}
+
+/* --- pools --- */
+
+bool pool_name_is_valid(const char *name) {
+        static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+        size_t n = strspn(name, allowed);
+
+        return n > 0 && n <= JOB_POOL_MAX && name[n] == '\0';
+}
+
+/* Where a pool is among the others, or would be. */
+static size_t find_pool(const Settings *s, const char *name) {
+        size_t low = 0, high = s->n_pools;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp(s->pools[middle].name, name) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+const PoolDef *settings_pool(const Settings *s, const char *name) {
+        size_t at = find_pool(s, name);
+
+        return at < s->n_pools && streq(s->pools[at].name, name) ? &s->pools[at] : NULL;
+}
+
+static int insert_pool(Settings *s, size_t at, const char *name) {
+        _cleanup_free_ char *copy = strdup(name);
+        PoolDef *more = copy ? reallocarray(s->pools, s->n_pools + 1, sizeof(PoolDef)) : NULL;
+
+        if (!more)
+                return -ENOMEM;
+        s->pools = more;
+        memmove(more + at + 1, more + at, (s->n_pools - at) * sizeof(PoolDef));
+        more[at] = (PoolDef){ .name = TAKE_PTR(copy), .slots = 1, .max_wait = USEC_INFINITY };
+        s->n_pools++;
+        return 0;
+}
+
+/* A pool that stands twice, in a drop-in perhaps, is one: what is said last counts, as everywhere. */
+static int begin_pool(KeyReading *r, unsigned line, const char *name) {
+        Settings *s = r->object;
+        size_t at = find_pool(s, name);
+        int e = 0;
+
+        if (!pool_name_is_valid(name))
+                return file_faults_add(r->faults, line,
+                                       "[" POOL_SECTION " %s] is no name of a pool. Write at most %d letters, digits, "
+                                       "\"_\", \".\" and \"-\".",
+                                       name, JOB_POOL_MAX);
+        if (!settings_pool(s, name)) {
+                if (s->n_pools >= SETTINGS_POOLS_MAX)
+                        return file_faults_add(r->faults, line, "There are more than %d pools. Remove some.",
+                                               SETTINGS_POOLS_MAX);
+                e = insert_pool(s, at, name);
+        }
+        r->named_object = e >= 0 ? &s->pools[at] : NULL;
+        return e < 0 ? e : 1;
+}
+
+/* --- keys --- */
 
 /* 0 turns it off, as everywhere. */
 static int parse_default_timeout(const KeyLine *k, void *field) {
@@ -52,9 +133,14 @@ static int parse_log_level(const KeyLine *k, void *field) {
 
 static const KeyRange running_range = { 0, JOB_QUEUE_MAX };
 static const KeySpan ramp_span = { 0, .endless = false };
-static const KeyWords executor_words = { executor_choice_from_string, "auto or child" };
+static const KeySpan wait_span = { 0, .endless = true };
+static const KeySpan history_span = { USEC_PER_SEC, .endless = true };
+static const KeyRange history_range = { 1, UINT_MAX - 1 };
+static const KeyRange slots_range = { 1, JOB_QUEUE_MAX };
+static const KeyWords executor_words = { executor_choice_from_string, "auto, unit or child" };
 
 #define FIELD(name) offsetof(Settings, name)
+#define POOL(name)  offsetof(PoolDef, name)
 
 static const KeyRow settings_rows[] = {
         { "Manager", "MaxRunning", key_parse_unsigned, FIELD(max_running), &running_range, "0" },
@@ -62,6 +148,10 @@ static const KeyRow settings_rows[] = {
         { "Manager", "Executor", key_parse_word, FIELD(executor), &executor_words, "auto" },
         { "Manager", "ResumeRampSec", key_parse_span, FIELD(resume_ramp), &ramp_span, "30s" },
         { "Manager", "LogLevel", parse_log_level, FIELD(log_level) },
+        { "Manager", "HistoryKeep", key_parse_count, FIELD(history_keep), &history_range, "1000" },
+        { "Manager", "HistoryKeepSec", key_parse_span, FIELD(history_keep_usec), &history_span, "90d" },
+        { POOL_SECTION, "Slots", key_parse_unsigned, POOL(slots), &slots_range, "1" },
+        { POOL_SECTION, "MaxWaitSec", key_parse_span, POOL(max_wait), &wait_span, "infinity" },
 };
 
 static int read_text(Settings *s, const JobText *text, Diagnostics *d, unsigned *faults) {
@@ -71,6 +161,8 @@ static int read_text(Settings *s, const JobText *text, Diagnostics *d, unsigned 
                 .n_rows = ELEMENTSOF(settings_rows),
                 .object = s,
                 .faults = &file_faults,
+                .named_section = POOL_SECTION,
+                .begin_named = begin_pool,
         };
         int r = key_table_read(&reading, text->bytes, text->n);
 
@@ -128,8 +220,8 @@ static int read_files(Settings *s, const Folder *folder, const char *name, uid_t
 
 int settings_load(Settings *s, const char *path, uid_t owner, Diagnostics *d) {
         _cleanup_(folder_done) Folder folder = FOLDER_NONE;
+        _cleanup_(settings_done) Settings fresh = {};
         unsigned faults = 0;
-        Settings fresh;
         const char *name;
         int r;
 
@@ -145,6 +237,7 @@ int settings_load(Settings *s, const char *path, uid_t owner, Diagnostics *d) {
                 return r;
         if (faults > 0)
                 return -EINVAL;
-        *s = fresh;
+        settings_done(s);
+        *s = TAKE_GENERIC(fresh, (Settings){});
         return 0;
 }

@@ -7,24 +7,45 @@
 #include "util/clock.h"
 
 typedef enum ExecutorChoice {
-        EXECUTOR_AUTO, /* the best one that works here */
+        EXECUTOR_AUTO, /* units where a service manager answers, else own children */
+        EXECUTOR_UNIT,
         EXECUTOR_CHILD,
         _EXECUTOR_CHOICE_MAX,
 } ExecutorChoice;
+
+#define SETTINGS_POOLS_MAX 256
+
+/* [Pool NAME]. A pool that a job names and that stands nowhere has one slot, as a lock has. */
+typedef struct PoolDef {
+        char *name;
+        unsigned slots;  /* runs at once, at least 1 */
+        usec_t max_wait; /* µs until a run that waits for a slot is refused, USEC_INFINITY = never */
+} PoolDef;
 
 typedef struct Settings {
         unsigned max_running;   /* 0 = no limit */
         usec_t default_timeout; /* µs, USEC_INFINITY = none */
         ExecutorChoice executor;
-        usec_t resume_ramp; /* µs, that catch-up runs are spread over */
-        int log_level;      /* syslog level, -1 = not set */
+        usec_t resume_ramp;       /* µs, that catch-up runs are spread over */
+        int log_level;            /* syslog level, -1 = not set */
+        unsigned history_keep;    /* finished runs that are remembered of a job, UINT_MAX = all */
+        usec_t history_keep_usec; /* µs, USEC_INFINITY = for good */
+        PoolDef *pools;           /* sorted by name */
+        size_t n_pools;
 } Settings;
 
 void settings_init(Settings *s); /* the defaults */
+void settings_done(Settings *s); /* frees what it holds, not itself */
+
+/* True for a name as a pool may have it: [A-Za-z0-9_.-]{1,64}. */
+bool pool_name_is_valid(const char *name) _pure_;
+
+/* NULL when there is none of this name. */
+const PoolDef *settings_pool(const Settings *s, const char *name) _pure_;
 
 /* Reads path and path.d/'*.conf' over the defaults. A missing file is none. Returns 0; -EINVAL with the faults in d,
  * also when a file cannot be read or is not to be trusted; another negative errno when nothing could be done. s is
- * untouched unless 0 is returned. */
+ * untouched unless 0 is returned; what it held is freed then. */
 int settings_load(Settings *s, const char *path, uid_t owner, Diagnostics *d);
 
 const char *executor_choice_to_string(ExecutorChoice c) _const_;

@@ -11,7 +11,9 @@
 #include "time/span.h"
 #include "time/timestamp.h"
 
-#define SENTENCE_MAX 1024
+#define SENTENCE_MAX  1024
+#define UNIT_TEXT_MAX 320
+#define RUNS_TOLD_MAX 20
 
 typedef struct Telling {
         Manager *m;
@@ -48,10 +50,12 @@ static int tell_pause(const Telling *t) {
         char until[TIMESTAMP_TEXT_MAX];
         int r = 0;
 
-        if (t->job->paused && t->job->pause_until < USEC_INFINITY)
+        if (t->m->paused)
+                r = tell(t, "paused", "All jobs are paused; 'vaktctl resume --all' ends that.");
+        if (r >= 0 && t->job->paused_alone && t->job->pause_until < USEC_INFINITY)
                 r = tell(t, "paused", "It is paused until %s; 'vaktctl resume %s' ends that.",
                          when(t, t->job->pause_until, until), t->job->name);
-        else if (t->job->paused)
+        else if (r >= 0 && t->job->paused_alone)
                 r = tell(t, "paused", "It is paused; 'vaktctl resume %s' ends that.", t->job->name);
         if (r >= 0 && t->job->skip > 0)
                 r = tell(t, "skip", "The next %u occurrence%s of its triggers will be skipped.", t->job->skip,
@@ -78,19 +82,64 @@ static int tell_timer(const Telling *t) {
                     span_format(span, next - t->now, USEC_PER_SEC));
 }
 
-static int tell_waiting(const Telling *t, const LiveRun *run) {
-        if (!run->is_ready)
-                return tell(t, "queue", "Run %" PRIu64 " waits until another run of the job is over (Overlap=%s).",
-                            run->record.id, overlap_to_string(run->def->overlap));
-        if (t->m->settings.max_running > 0)
+static int tell_delayed(const Telling *t, const LiveRun *run) {
+        char at[TIMESTAMP_TEXT_MAX], span[SPAN_TEXT_MAX];
+        usec_t due = retry_not_before(run), now = now_boottime();
+
+        if (t->job->paused)
+                return tell(t, "retry", "Run %" PRIu64 ", try %u, waits until the job is resumed.", run->record.id,
+                            run->record.attempt);
+        due = MAX(due, now);
+        return tell(t, "retry",
+                    "Run %" PRIu64 ", try %u, is due at %s, in %s (RetryDelaySec=), after run %" PRIu64 ".",
+                    run->record.id, run->record.attempt, when(t, usec_add(t->now, due - now), at),
+                    span_format(span, due - now, USEC_PER_SEC), run->record.parent);
+}
+
+static int tell_ready(const Telling *t, const LiveRun *run) {
+        const Pool *p = run->pool;
+
+        if (p->n_running >= p->slots)
+                return tell(t, "queue", "Run %" PRIu64 " waits for pool '%s': %u of its %u slot%s %s taken (Pool=).",
+                            run->record.id, p->name, p->n_running, p->slots, PLURAL(p->slots),
+                            p->slots == 1 ? "is" : "are");
+        if (t->m->settings.max_running > 0 && t->m->n_running >= t->m->settings.max_running)
                 return tell(t, "queue",
                             "Run %" PRIu64 " waits for one of the %u places that all jobs share (MaxRunning=).",
                             run->record.id, t->m->settings.max_running);
         return tell(t, "queue", "Run %" PRIu64 " is about to be started.", run->record.id);
 }
 
+static int tell_started(const Telling *t, const LiveRun *run) {
+        char since[TIMESTAMP_TEXT_MAX], as[UNIT_TEXT_MAX] = "";
+
+        if (run->record.unit)
+                (void)snprintf(as, sizeof(as), ", as %s", run->record.unit);
+        else if (run->record.pid > 0)
+                (void)snprintf(as, sizeof(as), ", as process %d", run->record.pid);
+        return tell(t, "run", "Run %" PRIu64 " is %s since %s%s.", run->record.id,
+                    run_state_to_string(run->record.state), when(t, run->record.started, since), as);
+}
+
+static int tell_run(const Telling *t, const LiveRun *run) {
+        switch (run->stage) {
+        case RUN_STAGE_DELAYED:
+                return tell_delayed(t, run);
+        case RUN_STAGE_NEW:
+        case RUN_STAGE_QUEUED:
+                return tell(t, "queue", "Run %" PRIu64 " waits until another run of the job is over (Overlap=%s).",
+                            run->record.id, overlap_to_string(run->def->overlap));
+        case RUN_STAGE_READY:
+                return tell_ready(t, run);
+        case RUN_STAGE_STARTED:
+                return tell_started(t, run);
+        }
+        return 0;
+}
+
+/* A job with a long queue is told of by its first runs. */
 static int tell_runs(const Telling *t) {
-        char since[TIMESTAMP_TEXT_MAX];
+        unsigned n_told = 0, n_left = 0;
         int r = 0;
 
         for (size_t i = 0; i < t->m->n_live && r >= 0; i++) {
@@ -98,14 +147,36 @@ static int tell_runs(const Telling *t) {
 
                 if (run->job != t->job)
                         continue;
-                if (!run->execution)
-                        r = tell_waiting(t, run);
+                if (n_told++ < RUNS_TOLD_MAX)
+                        r = tell_run(t, run);
                 else
-                        r = tell(t, "run", "Run %" PRIu64 " is %s since %s, as process %d.", run->record.id,
-                                 run_state_to_string(run->record.state), when(t, run->record.started, since),
-                                 run->record.pid);
+                        n_left++;
         }
+        if (r >= 0 && n_left > 0)
+                r = tell(t, "queue", "So do %u more runs.", n_left);
         return r;
+}
+
+static int tell_rate(const Telling *t) {
+        usec_t min = t->job->def->min_interval, from = usec_add(t->job->last_start, min);
+        char at[TIMESTAMP_TEXT_MAX];
+
+        if (min == 0 || t->job->last_start == 0 || from <= t->now)
+                return 0;
+        return tell(t, "rate", "No run is started before %s (MinIntervalSec=).", when(t, from, at));
+}
+
+static int tell_alarm(const LedgerAlarm *alarm, void *userdata) {
+        const Telling *t = userdata;
+        char since[TIMESTAMP_TEXT_MAX];
+        int r;
+
+        r = tell(t, "alarm", "Raised at %s: %s", when(t, alarm->raised, since), strempty(alarm->text));
+        return r < 0 ? r : 0;
+}
+
+static int tell_alarms(const Telling *t) {
+        return manager_list_alarms(t->m, t->job->name, tell_alarm, (void *)t);
 }
 
 static int tell_last(const RunRecord *r, void *userdata) {
@@ -142,7 +213,7 @@ static int tell_state(const Telling *t) {
 int manager_explain(Manager *m, const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
                     void *userdata) {
         Telling t = { .m = m, .job = job, .now = now_realtime(), .visit = visit, .userdata = userdata };
-        int (*const parts[])(const Telling *) = { tell_pause, tell_runs, tell_last_refusal };
+        int (*const parts[])(const Telling *) = { tell_pause, tell_runs, tell_alarms, tell_last_refusal };
         int r;
 
         r = tell_state(&t);
@@ -150,6 +221,8 @@ int manager_explain(Manager *m, const Job *job, int (*visit)(const char *topic, 
                 r = tell_file(&t);
         if (r >= 0 && job->def)
                 r = tell_timer(&t);
+        if (r >= 0 && job->def)
+                r = tell_rate(&t);
         for (size_t i = 0; i < ELEMENTSOF(parts) && r >= 0; i++)
                 r = parts[i](&t);
         return r < 0 ? r : 0;

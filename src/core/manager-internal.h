@@ -6,21 +6,54 @@
 #include "core/manager.h"
 #include "exec/executor.h"
 #include "ledger/ledger.h"
+#include "sched/timer-heap.h"
 #include "sched/timers.h"
 
 #define OBSERVERS_MAX 4
 #define LIVE_RUNS_MAX 200000 /* runs that wait or go on, of all jobs together */
 
+/* A point in time, of CLOCK_BOOTTIME, at which something is to be done; the first member of what it is about. */
+typedef struct Deadline Deadline;
+struct Deadline {
+        void (*due)(Manager *m, Deadline *d);
+        uint32_t position; /* in Manager.deadlines */
+};
+
+/* Runs that may go on at once, and those that wait for that. Manager.no_pool is the one for all that name none. */
+typedef struct Pool {
+        char *name;
+        unsigned slots;
+        usec_t max_wait;    /* µs, USEC_INFINITY = for ever */
+        bool is_configured; /* stands in vaktd.conf */
+        unsigned n_runs;    /* that wait or go on */
+        unsigned n_running;
+        TimerHeap waiting; /* LiveRun, by rank */
+        uint32_t position; /* in Manager.candidates */
+} Pool;
+
+typedef enum RunStage {
+        RUN_STAGE_NEW,     /* in no queue */
+        RUN_STAGE_DELAYED, /* among Job.delayed */
+        RUN_STAGE_QUEUED,  /* in Job.queue: waits for the job's other runs */
+        RUN_STAGE_READY,   /* in Pool.waiting: holds a place of its job */
+        RUN_STAGE_STARTED, /* holds one of its pool and of all, too */
+} RunStage;
+
 /* A run that is not over. */
 struct LiveRun {
+        Deadline deadline; /* its time has come; it waited too long; it takes too long: by its stage */
         Manager *manager;
         RunRecord record;
         Job *job;
         JobDef *def;
-        Execution *execution; /* NULL until it is started */
-        LiveRun *next;        /* in the queue of its job, or in the ready list */
-        bool is_ready;        /* holds a place of its job */
+        Pool *pool;
+        Execution *execution;     /* NULL until it is started */
+        LiveRun *next, *previous; /* in Job.queue or Job.delayed */
+        usec_t rank;              /* among those that wait for the same: the smallest goes first */
+        uint32_t position;        /* in Pool.waiting */
+        RunStage stage;
         bool follow;
+        bool is_forgotten; /* was found, ended, without a record: nothing follows from it */
 };
 
 struct Manager {
@@ -34,16 +67,31 @@ struct Manager {
         Ledger *ledger;
         Timers *timers;
         ZoneCache *zones;
-        sd_event_source *resume_source; /* the next end of a pause */
+        sd_event_source *resume_source;   /* the next end of a pause */
+        sd_event_source *readable_source; /* a deferred source: the ledger can be read at last */
+        bool paused;                      /* all jobs are */
         Executor *executor;
-        usec_t started_at; /* realtime */
+        Executor *former_executor; /* the other one, for runs that it began before it was changed; or NULL */
+        usec_t started_at;         /* realtime */
+        char *host;
 
         LiveRun **live; /* sorted by id */
         size_t n_live, n_live_allocated;
-        LiveRun *ready, *ready_tail; /* admitted by their jobs, wait for one of MaxRunning= */
+        Pool *no_pool;
+        Pool **pools; /* sorted by name */
+        size_t n_pools;
+        TimerHeap candidates; /* Pool with a slot that somebody waits for, by the rank of the first */
+        usec_t last_rank;
         unsigned n_running, n_queued;
-        sd_event_source *start_source; /* a deferred source that starts what is ready */
+        sd_event_source *start_source;  /* a deferred source that starts what is ready */
+        sd_event_source *settle_source; /* a deferred source that tells the executor what is in the ledger */
+        sd_event_source *resettle_source;
 
+        TimerHeap deadlines; /* Deadline */
+        sd_event_source *deadline_source;
+
+        bool is_started;    /* manager_start() was called: runs may be */
+        bool has_left_runs; /* in the ledger, that could not be taken over yet */
         bool stopping;
         void (*stopped)(void *userdata);
         void *stopped_userdata;
@@ -60,23 +108,104 @@ struct Manager {
                                 (m)->observers[_i].member((m)->observers[_i].userdata __VA_OPT__(, ) __VA_ARGS__); \
         } while (false)
 
+/* --- live-runs.c: the set of live runs --- */
+LiveRun *runs_find(const Manager *m, uint64_t id) _pure_;
+/* Room for one more. -ENOMEM; -ENOBUFS: LIVE_RUNS_MAX. */
+int live_reserve(Manager *m);
+void live_add(Manager *m, LiveRun *run); /* there must be room */
+void live_remove(Manager *m, const LiveRun *run);
+int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request);
+LiveRun *live_run_free(LiveRun *run); /* must be in no queue */
+DEFINE_CLEANUP(LiveRun, live_run_free)
+void run_set_reason(LiveRun *run, const char *format, ...) _printf_(2, 3);
+
+/* --- deadlines.c --- */
+int deadlines_init(Manager *m);
+void deadlines_done(Manager *m);
+/* Sets, moves or (USEC_INFINITY) takes back. */
+void deadline_set(Manager *m, Deadline *d, usec_t at_boottime);
+/* The point in time of CLOCK_BOOTTIME that is this one of CLOCK_REALTIME, as the clocks are now. */
+usec_t deadline_of_realtime(usec_t realtime);
+
+/* --- queues.c: where runs wait --- */
+int queues_init(Manager *m);
+void queues_done(Manager *m);
+/* Puts the pools of the settings into force. */
+int queues_set_pools(Manager *m);
+/* Gives the run its pool. -ENOMEM. */
+int queues_admit(Manager *m, LiveRun *run);
+/* Into the queue of its job, and on from there as far as it may go. */
+void queues_add(Manager *m, LiveRun *run);
+/* The same, once that point in time has come and the job is not paused. */
+void queues_delay(Manager *m, LiveRun *run, usec_t at_boottime);
+/* The job is not paused any more: what came due meanwhile is due now. */
+void queues_resume(Manager *m, const Job *job);
+/* Takes out a run that was not started; it is in no pool any more. What may go on now is for the caller to pump. */
+void queues_remove(Manager *m, LiveRun *run);
+/* The run is over: its slots are free. */
+void queues_release(Manager *m, LiveRun *run);
+/* A run that an earlier daemon started holds its slots, whether there are any or not. */
+void queues_adopt(Manager *m, LiveRun *run);
+/* The next run that may be started, which holds all its slots then; NULL when there is none. */
+LiveRun *queues_take(Manager *m);
+/* Something may have become free: for runs of this job; for any. */
+void queues_pump_job(Manager *m, Job *job);
+void queues_pump(Manager *m);
+unsigned job_places(const LiveRun *run) _pure_;
+
 /* --- runs.c --- */
 void runs_occurred(void *userdata, Job *job, const Occurrence *o);
-/* Takes over what the ledger holds of an earlier daemon: what waited is started, what was under way is lost. */
-int runs_take_over(Manager *m);
 const ExecutorCallbacks *runs_callbacks(void) _const_;
 int runs_init(Manager *m);
 void runs_stop_all(Manager *m);
 void runs_free_all(Manager *m);
-/* Looks whether anything that waits can be started now. */
-void runs_pump(Manager *m);
-LiveRun *runs_find(const Manager *m, uint64_t id) _pure_;
+/* Asks for a run of a job that is there and good, in the name of somebody. As manager_request(). */
+int runs_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_id);
+/* Writes down that a run of what has this name was asked for, and why there is none. */
+void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResult result, const char *format, ...)
+        _printf_(5, 6);
+/* Takes an accepted run, with its id, up among the live ones; there must be room. */
+void runs_accept(Manager *m, LiveRun *run);
+/* The one way out for a run that was accepted. It must be in no queue any more. Frees it. */
+void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome);
+/* Ends what waits. */
+void runs_drop(Manager *m, LiveRun *run, RunResult result);
+/* What the executor is to know of a run. */
+ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
+
+/* --- follow-ups.c: what a run leads to when it has ended --- */
+void follow_up(Manager *m, const LiveRun *run);
+/* The point in time, of CLOCK_BOOTTIME, before which a retry is not started. */
+usec_t retry_not_before(const LiveRun *run);
+/* A try that was accepted is not made after all: who waits to hear of the failure hears of it. */
+void follow_up_given_up(Manager *m, const LiveRun *run);
+/* The jobs of a list (OnFailure= …) are asked for a run. */
+void follow_up_request(Manager *m, char *const *jobs, const char *key, const RunRequest *request);
+
+/* --- take-over.c --- */
+/* Takes over what the ledger holds of an earlier daemon: what waited is queued, what was under way is adopted. */
+int take_over(Manager *m);
+bool take_over_found(void *userdata, const char *unit, const char *job, uint64_t id, bool is_over);
+
+/* --- alarms.c --- */
+void alarms_load(Manager *m);
+/* The definition of the job is new, or it may run again. */
+void alarms_set_job(Manager *m, Job *job);
+void alarms_remove_job(Manager *m, Job *job);
+void alarms_run_started(Manager *m, LiveRun *run);
+void alarms_run_ended(Manager *m, const LiveRun *run);
+void alarms_clear(Manager *m, Job *job);
+/* The job is not paused any more: what is expected of it is expected from now on. */
+void alarms_resume(Manager *m, Job *job);
 
 /* --- pauses.c --- */
 int pauses_init(Manager *m);
 void pauses_start(Manager *m); /* jobs were loaded: waits for the end of the pauses that came with them */
 /* Gives a job what was said about it before: paused, how long, what to skip. */
 void pauses_load(Manager *m, Job *job);
+void pauses_load_all(Manager *m);
+/* The ledger can be read again: takes what stands there for all jobs. */
+void pauses_reload(Manager *m);
 /* Writes that down. */
 void pauses_save(Manager *m, const Job *job);
 
@@ -85,5 +214,12 @@ void pauses_save(Manager *m, const Job *job);
 int reload_jobs(Manager *m);
 /* The job of this name; an instance of a template is made when it is not there. -ENOENT, -ENOEXEC, -ENOMEM. */
 int reload_get_job(Manager *m, const char *name, Job **ret);
+/* The same, for a run that is not over: also one whose file is bad (its def may be NULL), and one that is gone where
+ * there is none any more. -ENOMEM. */
+int reload_get_job_or_ghost(Manager *m, const char *name, Job **ret);
+/* Who holds a job keeps it in the table; who lets go of it last takes it out if its file is gone and nothing goes on.
+ */
+void reload_hold_job(Job *job);
+void reload_let_go_of_job(Manager *m, Job *job);
 /* Takes a job out of the table when its file is gone and nothing of it goes on. */
 void reload_drop_job_if_over(Manager *m, Job *job);

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "core/manager-internal.h"
@@ -33,8 +34,11 @@ static int load_settings(Manager *m) {
         settings_init(&s);
         r = settings_load(&s, m->options.config_path, m->options.owner, &m->diagnostics);
         log_setting_faults(&m->diagnostics);
-        if (r < 0)
+        if (r < 0) {
+                settings_done(&s);
                 return r;
+        }
+        settings_done(&m->settings);
         m->settings = s;
         if (m->timers)
                 timers_set_ramp(m->timers, s.resume_ramp);
@@ -45,9 +49,39 @@ static int load_settings(Manager *m) {
         return 0;
 }
 
+/* Units where a service manager runs us and answers. A daemon that somebody starts by hand has children: its runs
+ * would get into the way of those of the service, whose numbers they share. */
+static ExecutorChoice choose_executor(const Manager *m) {
+        ExecutorChoice choice = m->options.executor >= 0 ? (ExecutorChoice)m->options.executor : m->settings.executor;
+
+        if (choice != EXECUTOR_AUTO)
+                return choice;
+        return getenv("INVOCATION_ID") && unit_executor_is_available(m->options.user_instance) ? EXECUTOR_UNIT
+                                                                                               : EXECUTOR_CHILD;
+}
+
 static int open_executor(Manager *m) {
-        /* EXECUTOR_AUTO and EXECUTOR_CHILD come to the same as long as there is one executor. */
-        return child_executor_new(&m->executor, m->event, runs_callbacks(), m->options.user_instance);
+        bool units = choose_executor(m) == EXECUTOR_UNIT;
+        ExecutorOptions options = {
+                .callbacks = *runs_callbacks(),
+                .userdata = m,
+                .user_instance = m->options.user_instance,
+                .runtime_dir = m->options.runtime_dir,
+        };
+        int r;
+
+        r = units ? unit_executor_new(&m->executor, m->event, &options)
+                  : child_executor_new(&m->executor, m->event, &options);
+        if (r == -EHOSTDOWN)
+                log_error("Executor=unit was asked for, but no service manager runs here that could be asked; write "
+                          "Executor=auto or child.");
+        return r;
+}
+
+static LoaderTarget loader_target(const Manager *m) {
+        if (!m->executor->ops->outlives_daemon)
+                return LOADER_FOR_CHILDREN;
+        return m->options.user_instance ? LOADER_FOR_USER_UNITS : LOADER_FOR_UNITS;
 }
 
 /* TZ= of our environment is the local zone then, as everywhere. */
@@ -103,6 +137,18 @@ static int open_timers(Manager *m) {
         return pauses_init(m);
 }
 
+static int on_taken_over_late(sd_event_source *source, void *userdata);
+
+static int add_readable_source(Manager *m) {
+        int r;
+
+        r = sd_event_add_defer(m->event, &m->readable_source, on_taken_over_late, m);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(m->readable_source, "ledger-readable");
+        return sd_event_source_set_enabled(m->readable_source, SD_EVENT_OFF);
+}
+
 static int open_parts(Manager *m) {
         int r;
 
@@ -110,12 +156,25 @@ static int open_parts(Manager *m) {
         if (r >= 0)
                 r = open_zones(m);
         if (r >= 0)
-                r = job_loader_new(&m->loader, m->options.job_dirs, m->options.owner, m->zones);
+                r = open_executor(m);
+        if (r >= 0)
+                r = job_loader_new(&m->loader, m->options.job_dirs, m->options.owner, m->zones, loader_target(m));
+        if (r >= 0)
+                r = deadlines_init(m);
+        if (r >= 0)
+                r = queues_init(m);
         if (r >= 0)
                 r = open_timers(m);
         if (r >= 0)
-                r = runs_init(m);
-        return r < 0 ? r : open_executor(m);
+                r = add_readable_source(m);
+        return r < 0 ? r : runs_init(m);
+}
+
+/* It is called in the middle of something. */
+static void on_ledger_readable(void *userdata) {
+        Manager *m = userdata;
+
+        (void)sd_event_source_set_enabled(m->readable_source, SD_EVENT_ONESHOT);
 }
 
 static int open_ledger(Manager *m) {
@@ -127,51 +186,34 @@ static int open_ledger(Manager *m) {
                 log_message(LOG_ERR, (&(LogContext){ .error = -r }), "%s", message);
         else if (r < 0)
                 log_error_errno(r, "Cannot open the ledger in %s: %m", m->options.state_dir);
-        return r;
-}
-
-int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
-        _cleanup_(manager_freep) Manager *m = NULL;
-        int r;
-
-        m = calloc(1, sizeof(*m));
-        if (!m)
-                return -ENOMEM;
-        m->event = sd_event_ref(event);
-        m->options = *options;
-        r = load_settings(m);
         if (r < 0)
                 return r;
-        r = open_parts(m);
-        if (r < 0)
-                return log_error_errno(r, "Cannot set the daemon up: %m");
-        r = open_ledger(m);
-        if (r < 0)
-                return r;
-        r = reload_jobs(m);
-        if (r < 0)
-                return log_error_errno(r, "Cannot load the job files: %m");
-        *ret = TAKE_PTR(m);
+        ledger_on_readable(m->ledger, on_ledger_readable, m);
+        pauses_load_all(m);
         return 0;
 }
 
-Manager *manager_free(Manager *m) {
-        if (!m)
-                return NULL;
-        m->n_observers = 0;
-        runs_free_all(m);
-        for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++)
-                timers_remove_job(m->timers, job_table_at(m->jobs, i));
-        job_table_free(m->jobs);
-        timers_free(m->timers);
-        sd_event_source_disable_unref(m->resume_source);
-        executor_free(m->executor);
-        ledger_close(m->ledger);
-        job_loader_free(m->loader);
-        zone_cache_free(m->zones);
-        diagnostics_done(&m->diagnostics);
-        sd_event_unref(m->event);
-        return mfree(m);
+static void retention_of_job(const char *name, unsigned *keep, usec_t *keep_usec, void *userdata) {
+        const Manager *m = userdata;
+        const Job *job = job_table_get(m->jobs, name);
+
+        if (!job || !job->def)
+                return;
+        if (job->def->history_keep > 0)
+                *keep = job->def->history_keep;
+        if (job->def->history_keep_usec > 0)
+                *keep_usec = job->def->history_keep_usec;
+}
+
+static void set_retention(Manager *m) {
+        ledger_set_retention(m->ledger, m->settings.history_keep, m->settings.history_keep_usec, retention_of_job, m);
+}
+
+static char *host_name(void) {
+        char name[HOST_NAME_MAX + 1] = "";
+
+        (void)gethostname(name, sizeof(name) - 1);
+        return strdup(name);
 }
 
 /* What the job did last, before this daemon. */
@@ -199,18 +241,96 @@ static void load_last_runs(Manager *m) {
         }
 }
 
+/* Before any client can ask for anything, and before anything is planned: never two at once holds from the first
+ * request on, and an interval that counts from the end of a run stands still while one goes on. */
+static void load_what_was(Manager *m) {
+        int r;
+
+        load_last_runs(m);
+        alarms_load(m);
+        r = take_over(m);
+        if (r < 0)
+                log_warning_errno(r,
+                                  "Cannot read from the ledger what an earlier daemon left: %m; trying again when it "
+                                  "can be read");
+}
+
+/* What stands in a ledger that could not be read at start counts from now on. */
+static int on_taken_over_late(sd_event_source *source, void *userdata) {
+        Manager *m = userdata;
+
+        pauses_reload(m);
+        load_what_was(m);
+        return 0;
+}
+
+int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
+        _cleanup_(manager_freep) Manager *m = NULL;
+        int r;
+
+        m = calloc(1, sizeof(*m));
+        if (!m)
+                return -ENOMEM;
+        m->event = sd_event_ref(event);
+        m->options = *options;
+        m->host = host_name();
+        if (!m->host)
+                return -ENOMEM;
+        r = load_settings(m);
+        if (r < 0)
+                return r;
+        r = open_parts(m);
+        if (r < 0)
+                return log_error_errno(r, "Cannot set the daemon up: %m");
+        r = open_ledger(m);
+        if (r < 0)
+                return r;
+        r = reload_jobs(m);
+        if (r < 0)
+                return log_error_errno(r, "Cannot load the job files: %m");
+        set_retention(m);
+        load_what_was(m);
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+Manager *manager_free(Manager *m) {
+        if (!m)
+                return NULL;
+        m->n_observers = 0;
+        runs_free_all(m);
+        ledger_close(m->ledger); /* asks for the retention of jobs one last time */
+        for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++) {
+                timers_remove_job(m->timers, job_table_at(m->jobs, i));
+                alarms_remove_job(m, job_table_at(m->jobs, i));
+        }
+        job_table_free(m->jobs);
+        queues_done(m);
+        deadlines_done(m);
+        timers_free(m->timers);
+        sd_event_source_disable_unref(m->resume_source);
+        sd_event_source_disable_unref(m->readable_source);
+        executor_free(m->executor);
+        executor_free(m->former_executor);
+        job_loader_free(m->loader);
+        zone_cache_free(m->zones);
+        diagnostics_done(&m->diagnostics);
+        settings_done(&m->settings);
+        free(m->host);
+        sd_event_unref(m->event);
+        return mfree(m);
+}
+
 int manager_start(Manager *m) {
         int r;
 
         m->started_at = now_realtime();
-        load_last_runs(m);
         r = timers_start(m->timers);
         if (r < 0)
                 return r;
         pauses_start(m);
-        r = runs_take_over(m);
-        if (r < 0)
-                log_warning_errno(r, "Cannot read from the ledger what an earlier daemon left: %m, ignoring");
+        m->is_started = true;
+        queues_pump(m);
         return 0;
 }
 
@@ -236,11 +356,17 @@ int manager_reload(Manager *m) {
 
         diagnostics_done(&m->diagnostics);
         (void)load_settings(m); /* a bad file leaves the settings in force as they are, and a diagnostic */
+        r = queues_set_pools(m);
+        if (r < 0)
+                log_error_errno(r, "Cannot put the pools of vaktd.conf into force: %m; reload when there is memory");
         timers_refresh_zones(m->timers);
         r = reload_jobs(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot load the job files: %m; what is in force stays so");
-        runs_pump(m);
+        set_retention(m);
+        if (m->has_left_runs)
+                (void)take_over(m);
+        queues_pump(m);
         n_jobs = job_table_size(m->jobs);
         n_faults = m->diagnostics.n_items;
         if (n_faults == 0)
@@ -262,6 +388,13 @@ JobTable *manager_jobs(Manager *m) {
 
 const Diagnostics *manager_diagnostics(Manager *m) {
         return &m->diagnostics;
+}
+
+const char *manager_ledger_fault(Manager *m) {
+        const char *sentence = NULL;
+
+        (void)ledger_state(m->ledger, &sentence);
+        return sentence;
 }
 
 unsigned manager_n_running(const Manager *m) {
@@ -301,6 +434,17 @@ int manager_list_runs(Manager *m, const char *job, uint64_t before, unsigned lim
         ListWalk w = { .manager = m, .visit = visit, .userdata = userdata };
 
         return ledger_list(m->ledger, job, before, limit, visit_current, &w);
+}
+
+int manager_query_runs(Manager *m, const LedgerFilter *filter, int (*visit)(const RunRecord *r, void *userdata),
+                       void *userdata, uint64_t *ret_next) {
+        ListWalk w = { .manager = m, .visit = visit, .userdata = userdata };
+
+        return ledger_query(m->ledger, filter, visit_current, &w, ret_next);
+}
+
+const char *manager_executor(const Manager *m) {
+        return m->executor->ops->name;
 }
 
 size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n) {
@@ -345,6 +489,8 @@ char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now
                                m->n_running, next->name, at);
         else
                 (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running", n_jobs, PLURAL(n_jobs), m->n_running);
+        if (m->paused)
+                (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; all are paused");
         if (ledger_state(m->ledger, &sentence) != LEDGER_OK)
                 (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; the ledger is in memory only");
         return buf;

@@ -10,6 +10,7 @@
 #include "config/settings.h"
 #include "job/job-table.h"
 #include "job/run.h"
+#include "ledger/ledger.h"
 
 typedef struct Manager Manager;
 
@@ -18,18 +19,21 @@ typedef struct ManagerOptions {
         char *const *job_dirs; /* NULL-terminated, first wins */
         const char *state_dir; /* where the ledger lives */
         const char *config_path;
-        uid_t owner;        /* whose files are trusted beside root's */
-        int executor;       /* ExecutorChoice from the command line, or -1 */
-        int log_level;      /* from the command line, or -1 */
-        bool user_instance; /* runs get the user's environment and home instead of the system's */
+        uid_t owner;             /* whose files are trusted beside root's */
+        int executor;            /* ExecutorChoice from the command line, or -1 */
+        int log_level;           /* from the command line, or -1 */
+        bool user_instance;      /* runs get the user's environment and home instead of the system's */
+        const char *runtime_dir; /* /run/vaktd or the like */
 } ManagerOptions;
 
 /* What a client may ask of a run. */
 typedef struct RunRequest {
         RunCause cause;
-        uint32_t trigger; /* RUN_TRIGGER_NONE */
-        usec_t scheduled; /* realtime µs, 0 = now */
-        bool follow;      /* output lines go to run_output() of the observers as well */
+        uint32_t trigger;               /* RUN_TRIGGER_NONE */
+        usec_t scheduled;               /* realtime µs, 0 = now */
+        bool follow;                    /* output lines go to run_output() of the observers as well */
+        uint64_t parent;                /* run that asks, or 0 */
+        const char *parent_job, *alarm; /* as in RunRecord */
 } RunRequest;
 
 /* Each member may be NULL. Called from the loop, after the thing has happened; a Job or RunRecord pointer is valid
@@ -43,6 +47,9 @@ typedef struct ManagerObserver {
         void (*run_started)(void *userdata, const RunRecord *r);
         void (*run_finished)(void *userdata, const RunRecord *r); /* state is done: result is set */
         void (*run_output)(void *userdata, const RunRecord *r, const char *line, size_t n, bool is_stderr);
+        /* key: "slow", "expect"; run: that it is about, or 0; sentence: what is wrong */
+        void (*alarm_raised)(void *userdata, const Job *j, const LedgerAlarm *alarm);
+        void (*alarm_cleared)(void *userdata, const Job *j, const char *key);
         void (*reloaded)(void *userdata, const Diagnostics *d);
         void (*summary_changed)(void *userdata); /* numbers of jobs, running, queued */
         void *userdata;
@@ -78,6 +85,14 @@ int manager_cancel(Manager *m, uint64_t id);
 int manager_pause(Manager *m, const char *job);
 int manager_resume(Manager *m, const char *job);
 
+/* The same for all jobs, those to come included; beside what was said about each. 0 also when it was so already. */
+int manager_pause_all(Manager *m);
+int manager_resume_all(Manager *m);
+bool manager_is_paused(const Manager *m);
+
+/* Forgets that the job failed: its alarms, a retry that waits, its last result. -ENOENT. */
+int manager_reset_failed(Manager *m, const char *job);
+
 /* The same until a point in time, µs of CLOCK_REALTIME. -ENOENT; -EINVAL when it has passed. */
 int manager_pause_until(Manager *m, const char *job, usec_t until);
 
@@ -92,6 +107,8 @@ int manager_reload(Manager *m);
 
 JobTable *manager_jobs(Manager *m);
 const Diagnostics *manager_diagnostics(Manager *m);
+/* Why the ledger is in memory only for now, a sentence that is valid until the loop turns; NULL when all is well. */
+const char *manager_ledger_fault(Manager *m);
 unsigned manager_n_running(const Manager *m);
 unsigned manager_n_queued(const Manager *m);
 usec_t manager_started_at(const Manager *m); /* realtime µs of manager_start() */
@@ -103,6 +120,25 @@ const RunRecord *manager_get_run(Manager *m, uint64_t id);
  * all; limit: at most so many. visit() returning nonzero ends the walk and is returned. */
 int manager_list_runs(Manager *m, const char *job, uint64_t before, unsigned limit,
                       int (*visit)(const RunRecord *r, void *userdata), void *userdata);
+
+/* As ledger_query(), live runs as they are now. */
+int manager_query_runs(Manager *m, const LedgerFilter *filter, int (*visit)(const RunRecord *r, void *userdata),
+                       void *userdata, uint64_t *ret_next);
+
+/* As ledger_list_alarms(): those that were raised and not cleared. */
+int manager_list_alarms(Manager *m, const char *job, int (*visit)(const LedgerAlarm *alarm, void *userdata),
+                        void *userdata);
+
+/* What a pool is doing. Pools that jobs name or vaktd.conf describes, in order of names. */
+typedef struct PoolState {
+        const char *name;
+        unsigned slots, n_running, n_waiting;
+} PoolState;
+size_t manager_n_pools(const Manager *m);
+PoolState manager_get_pool(const Manager *m, size_t i);
+
+/* Name of the executor: "unit" or "child". */
+const char *manager_executor(const Manager *m);
 
 /* The next n elapses of a job's timers as planned, realtime µs in order. Returns how many there are. */
 size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n);

@@ -10,18 +10,32 @@
 
 #define RESUME_ACCURACY_USEC USEC_PER_SEC
 
+/* For all jobs together, under the name that no job can have. */
+#define ALL_JOBS ""
+
+static void set_effective(const Manager *m, Job *job) {
+        job->paused = job->paused_alone || m->paused;
+}
+
 void pauses_load(Manager *m, Job *job) {
         LedgerJobState state;
 
-        if (ledger_get_job_state(m->ledger, job->name, &state) < 0)
-                return;
-        job->paused = state.paused;
-        job->pause_until = state.pause_until;
-        job->skip = state.skip;
+        if (ledger_get_job_state(m->ledger, job->name, &state) >= 0) {
+                job->paused_alone = state.paused;
+                job->pause_until = state.pause_until;
+                job->skip = state.skip;
+        }
+        set_effective(m, job);
+}
+
+void pauses_load_all(Manager *m) {
+        LedgerJobState state;
+
+        m->paused = ledger_get_job_state(m->ledger, ALL_JOBS, &state) >= 0 && state.paused;
 }
 
 void pauses_save(Manager *m, const Job *job) {
-        LedgerJobState state = { .paused = job->paused, .pause_until = job->pause_until, .skip = job->skip };
+        LedgerJobState state = { .paused = job->paused_alone, .pause_until = job->pause_until, .skip = job->skip };
         LogContext c = { .job = job->name };
         int r;
 
@@ -37,7 +51,7 @@ static void arm_resume(Manager *m) {
         for (size_t i = 0; i < job_table_size(m->jobs); i++) {
                 const Job *job = job_table_at(m->jobs, i);
 
-                if (job->paused && job->pause_until > 0)
+                if (job->paused_alone && job->pause_until > 0)
                         first = MIN(first, job->pause_until);
         }
         if (first == USEC_INFINITY) {
@@ -48,20 +62,88 @@ static void arm_resume(Manager *m) {
         (void)sd_event_source_set_enabled(m->resume_source, SD_EVENT_ONESHOT);
 }
 
+/* What it means for the job that it is paused now, or is not any more. */
+static void apply(Manager *m, Job *job) {
+        bool was_paused = job->paused;
+        LogContext c = { .job = job->name };
+
+        set_effective(m, job);
+        if (job->paused == was_paused)
+                return;
+        if (!job->paused) {
+                timers_resume_job(m->timers, job);
+                queues_resume(m, job);
+                alarms_resume(m, job);
+        } else if (timers_set_job(m->timers, job) < 0)
+                log_message(LOG_ERR, &c, "Not enough memory to plan the job anew; reload when there is some.");
+        alarms_set_job(m, job);
+}
+
 static void set_paused(Manager *m, Job *job, bool paused, usec_t until) {
         LogContext c = { .job = job->name };
 
-        if (job->paused == paused && job->pause_until == until)
+        if (job->paused_alone == paused && job->pause_until == until)
                 return;
-        job->paused = paused;
+        job->paused_alone = paused;
         job->pause_until = until;
         pauses_save(m, job);
-        if (!paused)
-                timers_resume_job(m->timers, job);
-        else if (timers_set_job(m->timers, job) < 0)
-                log_message(LOG_ERR, &c, "Not enough memory to plan the job anew; reload when there is some.");
-        log_message(LOG_NOTICE, &c, paused ? "Paused: triggers are refused until it is resumed." : "Resumed.");
+        apply(m, job);
+        log_message(LOG_NOTICE, &c,
+                    paused        ? "Paused: triggers are refused until it is resumed."
+                    : job->paused ? "Resumed, but all jobs are paused: 'vaktctl resume --all' ends that."
+                                  : "Resumed.");
         NOTIFY_OBSERVERS(m, job_changed, job);
+}
+
+void pauses_reload(Manager *m) {
+        pauses_load_all(m);
+        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
+                Job *job = job_table_at(m->jobs, i);
+                bool was_paused = job->paused;
+
+                pauses_load(m, job);
+                if (job->paused == was_paused)
+                        continue;
+                job->paused = was_paused;
+                apply(m, job);
+                NOTIFY_OBSERVERS(m, job_changed, job);
+        }
+        arm_resume(m);
+}
+
+static int set_all_paused(Manager *m, bool paused) {
+        LedgerJobState state = { .paused = paused };
+        int r;
+
+        if (m->paused == paused)
+                return 0;
+        m->paused = paused;
+        r = ledger_set_job_state(m->ledger, ALL_JOBS, &state);
+        if (r < 0)
+                log_warning_errno(r, "Cannot remember over a restart that all jobs are paused: %m, ignoring");
+        log_notice(paused ? "All jobs are paused: triggers are refused until somebody resumes them."
+                          : "All jobs are resumed, but those that are paused by themselves.");
+        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
+                Job *job = job_table_at(m->jobs, i);
+
+                apply(m, job);
+                NOTIFY_OBSERVERS(m, job_changed, job);
+        }
+        NOTIFY_OBSERVERS(m, summary_changed);
+        (void)ledger_commit(m->ledger);
+        return 0;
+}
+
+int manager_pause_all(Manager *m) {
+        return set_all_paused(m, true);
+}
+
+int manager_resume_all(Manager *m) {
+        return set_all_paused(m, false);
+}
+
+bool manager_is_paused(const Manager *m) {
+        return m->paused;
 }
 
 static int on_resume(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -71,7 +153,7 @@ static int on_resume(sd_event_source *s, uint64_t usec, void *userdata) {
         for (size_t i = 0; i < job_table_size(m->jobs); i++) {
                 Job *job = job_table_at(m->jobs, i);
 
-                if (job->paused && job->pause_until > 0 && job->pause_until <= now)
+                if (job->paused_alone && job->pause_until > 0 && job->pause_until <= now)
                         set_paused(m, job, false, 0);
         }
         arm_resume(m);
@@ -100,6 +182,7 @@ static int pause_job(Manager *m, const char *name, bool paused, usec_t until) {
                 return -ENOENT;
         set_paused(m, job, paused, until);
         arm_resume(m);
+        (void)ledger_commit(m->ledger); /* who asked is told only of what is written */
         return 0;
 }
 
@@ -133,5 +216,6 @@ int manager_skip(Manager *m, const char *name, unsigned count) {
         else
                 log_message(LOG_NOTICE, &c, "No occurrence of its triggers is skipped any more.");
         NOTIFY_OBSERVERS(m, job_changed, job);
+        (void)ledger_commit(m->ledger);
         return 0;
 }

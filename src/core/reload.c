@@ -44,6 +44,7 @@ static int job_update(Manager *m, Job *job, JobDef *def, const Diagnostic *fault
                 r = timers_set_job(m->timers, job);
                 if (r < 0)
                         return r;
+                alarms_set_job(m, job);
         }
         return changed;
 }
@@ -102,11 +103,21 @@ static void refresh_on_demand(Manager *m, Job *job) {
 }
 
 void reload_drop_job_if_over(Manager *m, Job *job) {
-        if (!job->gone || job->n_running + job->n_queued > 0)
+        if (!job->gone || job->n_running + job->n_queued + job->n_holds > 0)
                 return;
         timers_remove_job(m->timers, job);
+        alarms_remove_job(m, job);
         NOTIFY_OBSERVERS(m, job_removed, job);
         job_table_remove(m->jobs, job);
+}
+
+void reload_hold_job(Job *job) {
+        job->n_holds++;
+}
+
+void reload_let_go_of_job(Manager *m, Job *job) {
+        job->n_holds--;
+        reload_drop_job_if_over(m, job);
 }
 
 static void drop_unseen_jobs(Manager *m) {
@@ -186,6 +197,35 @@ int reload_get_job(Manager *m, const char *name, Job **ret) {
                 return -ENOENT;
         if (!job->def)
                 return -ENOEXEC;
+        *ret = job;
+        return 0;
+}
+
+/* Not under the name of a definition that could be started: it says nothing but what the job was called. */
+static int add_ghost(Manager *m, const char *name, Job **ret) {
+        _cleanup_(job_def_unrefp) JobDef *def = NULL;
+        int r;
+
+        r = job_def_new(&def, name);
+        if (r >= 0)
+                r = job_add(m, name, def, NULL, ret);
+        if (r < 0)
+                return r;
+        (*ret)->gone = true;
+        return 0;
+}
+
+int reload_get_job_or_ghost(Manager *m, const char *name, Job **ret) {
+        Job *job;
+        int r;
+
+        r = reload_get_job(m, name, &job);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                job = job_table_get(m->jobs, name);
+        if (!job)
+                return add_ghost(m, name, ret);
         *ret = job;
         return 0;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* How a request becomes a run and a run becomes history: admission, queues, start, end.
+/* How a request becomes a run and a run becomes history: admission, start, end. Where runs wait in between is in
+ * queues.c, what their end leads to in follow-ups.c.
  *
- * A run that was admitted waits in the queue of its job until the job has a place for it (Overlap=), then in the ready
- * list until the daemon has (MaxRunning=); both are in order of arrival. Starting is left to a deferred event source,
- * a few a turn, so that a second in which a thousand jobs are due does not keep clients waiting. Every request has its
- * record in the ledger before anything is done about it, the refused ones too. */
+ * Starting is left to a deferred event source, a few a turn, so that a second in which a thousand jobs are due does
+ * not keep clients waiting. Every request has its record in the ledger before anything is done about it, the refused
+ * ones too; a run is "starting" there before the executor hears of it; and what the executor reports is in the ledger
+ * before it is told that it may forget it. */
 
 #include <assert.h>
 #include <inttypes.h>
@@ -19,164 +20,9 @@
 #include "util/log-messages.h"
 #include "util/log.h"
 
-#define STARTS_PER_TURN 8
-#define REASON_MAX      512
-
-/* --- the set of live runs --- */
-
-static size_t live_position(const Manager *m, uint64_t id) {
-        size_t low = 0, high = m->n_live;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (m->live[middle]->record.id < id)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
-}
-
-LiveRun *runs_find(const Manager *m, uint64_t id) {
-        size_t i = live_position(m, id);
-
-        return i < m->n_live && m->live[i]->record.id == id ? m->live[i] : NULL;
-}
-
-static int live_reserve(Manager *m) {
-        size_t n = MAX(m->n_live_allocated * 2, 64U);
-        LiveRun **bigger;
-
-        if (m->n_live < m->n_live_allocated)
-                return 0;
-        bigger = reallocarray(m->live, n, sizeof(LiveRun *));
-        if (!bigger)
-                return -ENOMEM;
-        m->live = bigger;
-        m->n_live_allocated = n;
-        return 0;
-}
-
-static void live_remove(Manager *m, const LiveRun *run) {
-        size_t i = live_position(m, run->record.id);
-
-        assert(i < m->n_live && m->live[i] == run);
-        memmove(m->live + i, m->live + i + 1, (m->n_live - i - 1) * sizeof(LiveRun *));
-        m->n_live--;
-}
-
-static LiveRun *live_run_free(LiveRun *run) {
-        if (!run)
-                return NULL;
-        execution_free(run->execution);
-        job_def_unref(run->def);
-        run_record_done(&run->record);
-        return mfree(run);
-}
-DEFINE_CLEANUP(LiveRun, live_run_free)
-
-static int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request) {
-        _cleanup_(live_run_freep) LiveRun *run = NULL;
-        usec_t now = now_realtime();
-
-        run = calloc(1, sizeof(*run));
-        if (!run)
-                return -ENOMEM;
-        run->manager = m;
-        run->job = job;
-        run->def = job_def_ref(job->def);
-        run->follow = request->follow;
-        run->record = (RunRecord){
-                .job = strdup(job->name),
-                .cause = request->cause,
-                .state = RUN_QUEUED,
-                .attempt = 1,
-                .trigger = request->trigger,
-                .scheduled = request->scheduled > 0 ? request->scheduled : now,
-                .requested = now,
-        };
-        if (!run->record.job)
-                return -ENOMEM;
-        *ret = TAKE_PTR(run);
-        return 0;
-}
-
-_printf_(2, 3) static void run_set_reason(LiveRun *run, const char *format, ...) {
-        char *reason = NULL;
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        r = vasprintf(&reason, format, ap);
-        va_end(ap);
-        if (r < 0)
-                return;
-        free(run->record.reason);
-        run->record.reason = reason;
-}
-
-/* --- queues --- */
-
-static void queue_append(LiveRun **head, LiveRun **tail, LiveRun *run) {
-        run->next = NULL;
-        if (*tail)
-                (*tail)->next = run;
-        else
-                *head = run;
-        *tail = run;
-}
-
-static LiveRun *queue_take(LiveRun **head, LiveRun **tail) {
-        LiveRun *run = *head;
-
-        *head = run->next;
-        if (!*head)
-                *tail = NULL;
-        run->next = NULL;
-        return run;
-}
-
-static void queue_remove(LiveRun **head, LiveRun **tail, LiveRun *run) {
-        LiveRun *before = NULL;
-
-        for (LiveRun *i = *head; i != run; i = i->next) {
-                assert(i);
-                before = i;
-        }
-        if (before)
-                before->next = run->next;
-        else
-                *head = run->next;
-        if (*tail == run)
-                *tail = before;
-        run->next = NULL;
-}
-
-static unsigned job_places(const LiveRun *run) {
-        return run->def->overlap == OVERLAP_PARALLEL ? run->def->max_parallel : 1;
-}
-
-static void job_pump(Manager *m, Job *job) {
-        while (job->queue && job->n_slots < job_places(job->queue)) {
-                LiveRun *run = queue_take(&job->queue, &job->queue_tail);
-
-                job->n_waiting--;
-                run->is_ready = true;
-                job->n_slots++;
-                queue_append(&m->ready, &m->ready_tail, run);
-        }
-        runs_pump(m);
-}
-
-static bool may_start(const Manager *m) {
-        return m->ready && !m->stopping && (m->settings.max_running == 0 || m->n_running < m->settings.max_running);
-}
-
-void runs_pump(Manager *m) {
-        if (may_start(m))
-                (void)sd_event_source_set_enabled(m->start_source, SD_EVENT_ONESHOT);
-}
+#define STARTS_PER_TURN   8
+#define RESETTLE_USEC     (5 * USEC_PER_SEC)
+#define RESETTLE_ACCURACY USEC_PER_SEC
 
 /* --- the end of a run --- */
 
@@ -225,13 +71,12 @@ static void log_outcome(const RunRecord *r) {
 static void job_count_end(Manager *m, const LiveRun *run) {
         Job *job = run->job;
 
-        if (run->is_ready)
-                job->n_slots--;
         if (run->record.started > 0) {
                 job->n_running--;
                 m->n_running--;
                 job->last_end = run->record.ended;
-                job->last_result = run->record.result;
+                if (run->record.result != RUN_RESULT_SKIPPED)
+                        job->last_result = run->record.result;
                 timers_job_ended(m->timers, job, run->record.result == RUN_RESULT_SUCCESS);
         } else {
                 job->n_queued--;
@@ -246,39 +91,98 @@ static void maybe_stopped(Manager *m) {
                 (void)sd_event_source_set_enabled(m->stopped_source, SD_EVENT_ONESHOT);
 }
 
-/* The one way out for a run that was accepted. It must be in no queue any more. Frees it. */
-static void run_finish(Manager *m, LiveRun *run, RunResult result, int code) {
-        Job *job = run->job;
+static void record_outcome(RunRecord *r, const ExecOutcome *o) {
+        usec_t now = now_realtime();
 
-        run->record.state = RUN_DONE;
-        run->record.result = result;
-        run->record.code = code;
-        run->record.ended = now_realtime();
-        run->record.pid = 0;
+        r->state = RUN_DONE;
+        r->result = o->result;
+        r->code = o->code;
+        if (o->started > 0 && r->started > 0)
+                r->started = o->started;
+        r->ended = o->ended > 0 ? o->ended : now;
+        r->pid = 0;
+        r->cpu = o->cpu;
+        r->memory_peak = o->memory_peak;
+}
+
+/* The outcome and what follows from it are one transaction: both are written, or the run is reported once more. */
+void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
+        Job *job = run->job;
+        bool had_started = run->stage == RUN_STAGE_STARTED;
+
+        reload_hold_job(job);
+        record_outcome(&run->record, outcome);
         job_count_end(m, run);
         live_remove(m, run);
         (void)ledger_update(m->ledger, &run->record);
 
         log_outcome(&run->record);
         NOTIFY_OBSERVERS(m, run_finished, &run->record);
+        alarms_run_ended(m, run);
+        follow_up(m, run);
         NOTIFY_OBSERVERS(m, job_changed, job);
         NOTIFY_OBSERVERS(m, summary_changed);
+        if (had_started) {
+                queues_release(m, run);
+                (void)sd_event_source_set_enabled(m->settle_source, SD_EVENT_ONESHOT);
+        } else
+                queues_pump_job(m, job);
         live_run_free(run);
-
-        job_pump(m, job);
-        reload_drop_job_if_over(m, job);
+        reload_let_go_of_job(m, job);
         maybe_stopped(m);
 }
 
-/* --- start --- */
+void runs_drop(Manager *m, LiveRun *run, RunResult result) {
+        ExecOutcome outcome = EXEC_OUTCOME_INIT;
 
-static void on_run_started(void *cookie, pid_t pid) {
+        outcome.result = result;
+        queues_remove(m, run);
+        runs_finish(m, run, &outcome);
+}
+
+/* What the executor reported may be forgotten by it once it is written. A ledger that is in memory only is looked at
+ * again: until it is written, the service manager is the better memory. */
+static int settle(Manager *m) {
+        if (ledger_commit(m->ledger) < 0) {
+                (void)sd_event_source_set_time_relative(m->resettle_source, RESETTLE_USEC);
+                return sd_event_source_set_enabled(m->resettle_source, SD_EVENT_ONESHOT);
+        }
+        m->executor->ops->settled(m->executor);
+        if (m->former_executor)
+                m->former_executor->ops->settled(m->former_executor);
+        return 0;
+}
+
+static int on_settle(sd_event_source *s, void *userdata) {
+        (void)settle(userdata);
+        return 0;
+}
+
+static int on_resettle(sd_event_source *s, uint64_t usec, void *userdata) {
+        (void)settle(userdata);
+        return 0;
+}
+
+/* --- what the executor reports --- */
+
+static void record_identity(RunRecord *r, const ExecIdentity *identity) {
+        r->pid = identity->pid;
+        r->pid_start = identity->pid_start;
+        r->invocation = identity->invocation;
+        if (!identity->unit || streq_ptr(r->unit, identity->unit))
+                return;
+        free(r->unit);
+        r->unit = strdup(identity->unit); /* without it a later daemon finds the run by its number */
+}
+
+static void on_run_started(void *cookie, const ExecIdentity *identity) {
         LiveRun *run = cookie;
         Manager *m = run->manager;
         LogContext c = { .message_id = MESSAGE_RUN_STARTED, .job = run->record.job, .run = run->record.id };
 
-        run->record.pid = pid;
-        if (run->record.state != RUN_STARTING) { /* a further command of the run */
+        record_identity(&run->record, identity);
+        (void)ledger_update(m->ledger, &run->record);
+        if (run->record.state != RUN_STARTING) { /* a further command of the run, or one that was adopted */
                 NOTIFY_OBSERVERS(m, run_changed, &run->record);
                 return;
         }
@@ -297,23 +201,44 @@ static void on_run_output(void *cookie, const char *line, size_t n, bool is_stde
         NOTIFY_OBSERVERS(run->manager, run_output, &run->record, line, n, is_stderr);
 }
 
-static void on_run_ended(void *cookie, const ExecOutcome *outcome) {
+/* Written at the end of the run only: it may come often, and the next one is as good. */
+static void on_run_status(void *cookie, const char *text) {
         LiveRun *run = cookie;
+        char *copy = strdup(text);
 
-        if (outcome->reason)
-                run_set_reason(run, "%s", outcome->reason);
-        run_finish(run->manager, run, outcome->result, outcome->code);
+        if (!copy)
+                return;
+        free(run->record.status_text);
+        run->record.status_text = copy;
+        NOTIFY_OBSERVERS(run->manager, run_changed, &run->record);
 }
 
-static int run_execute(Manager *m, LiveRun *run) {
-        ExecutionRequest request = {
+/* What was told to end by an earlier daemon and is gone now did as it was told. */
+static void on_run_ended(void *cookie, const ExecOutcome *reported) {
+        LiveRun *run = cookie;
+        ExecOutcome outcome = *reported;
+
+        if (outcome.result == RUN_RESULT_LOST && run->record.state == RUN_STOPPING)
+                outcome.result = RUN_RESULT_CANCELLED;
+        if (outcome.reason && (outcome.result != RUN_RESULT_CANCELLED || !run->record.reason))
+                run_set_reason(run, "%s", outcome.reason);
+        runs_finish(run->manager, run, &outcome);
+}
+
+/* --- start --- */
+
+ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run) {
+        const RunRecord *parent = run->record.cause == RUN_CAUSE_CHAIN && run->record.parent > 0
+                                          ? ledger_get(m->ledger, run->record.parent)
+                                          : NULL;
+
+        return (ExecutionRequest){
                 .def = run->def,
                 .run = &run->record,
                 .timeout = run->def->timeout > 0 ? run->def->timeout : m->settings.default_timeout,
                 .follow = run->follow,
+                .parent_result = parent ? run_result_to_string(parent->result) : NULL,
         };
-
-        return m->executor->ops->start(m->executor, &request, run, &run->execution);
 }
 
 /* A run is started with what the job's file says now, not with what it said when the run was asked for. */
@@ -322,6 +247,17 @@ static void run_use_current_definition(LiveRun *run) {
                 return;
         job_def_unref(run->def);
         run->def = job_def_ref(run->job->def);
+}
+
+/* Where it will be looked for, should we die before anybody can tell. */
+static void name_unit(const Manager *m, LiveRun *run) {
+        const ExecutorOps *ops = m->executor->ops;
+        char *unit;
+
+        if (!ops->name_unit || ops->name_unit(run->def, &run->record, &unit) < 0)
+                return;
+        free(run->record.unit);
+        run->record.unit = unit;
 }
 
 /* Writes down that the run is started, before it is. */
@@ -337,36 +273,52 @@ static void run_begin(Manager *m, LiveRun *run) {
         m->n_running++;
         job->n_runs++;
         job->last_start = run->record.started;
+        name_unit(m, run);
         if (run->record.cause != RUN_CAUSE_TIMER && run->record.cause != RUN_CAUSE_CATCH_UP)
                 timers_job_started(m->timers, job);
+        alarms_run_started(m, run);
         (void)ledger_update(m->ledger, &run->record);
 }
 
-static void run_start(Manager *m, LiveRun *run) {
+/* One that cannot be started is as good as stopping: nobody is to touch it before it is finished. */
+static int run_start(Manager *m, LiveRun *run) {
+        ExecutionRequest request = runs_execution_request(m, run);
         int r;
 
-        r = run_execute(m, run);
+        r = m->executor->ops->start(m->executor, &request, run, &run->execution);
         if (r < 0) {
                 run_set_reason(run, "It could not be started: %s.", strerror(-r));
-                run_finish(m, run, RUN_RESULT_START_FAILED, -r);
+                run->record.state = RUN_STOPPING;
         }
+        return r;
 }
 
-/* A process is never older than its record: should we die in between, the run is lost, but not run twice. */
+static void run_finish_unstarted(Manager *m, LiveRun *run, int error) {
+        ExecOutcome outcome = EXEC_OUTCOME_INIT;
+
+        outcome.result = RUN_RESULT_START_FAILED;
+        outcome.code = -error;
+        runs_finish(m, run, &outcome);
+}
+
+/* A process is never older than its record: should we die in between, the next daemon looks for it. */
 static int on_start(sd_event_source *s, void *userdata) {
         Manager *m = userdata;
         LiveRun *batch[STARTS_PER_TURN];
+        int errors[STARTS_PER_TURN];
         size_t n = 0;
 
-        while (n < STARTS_PER_TURN && may_start(m)) {
-                batch[n] = queue_take(&m->ready, &m->ready_tail);
+        while (n < STARTS_PER_TURN && (batch[n] = queues_take(m)))
                 run_begin(m, batch[n++]);
-        }
         if (n > 0)
                 (void)ledger_commit(m->ledger);
         for (size_t i = 0; i < n; i++)
-                run_start(m, batch[i]);
-        runs_pump(m);
+                errors[i] = run_start(m, batch[i]);
+        /* What the end of one leads to may be the end of another of them. */
+        for (size_t i = 0; i < n; i++)
+                if (errors[i] < 0)
+                        run_finish_unstarted(m, batch[i], errors[i]);
+        queues_pump(m);
         return 0;
 }
 
@@ -381,25 +333,11 @@ static void run_stop(Manager *m, LiveRun *run, RunResult result) {
         run->execution->ops->stop(run->execution, result);
 }
 
-static void run_unqueue(Manager *m, LiveRun *run) {
-        if (run->is_ready)
-                queue_remove(&m->ready, &m->ready_tail, run);
-        else {
-                queue_remove(&run->job->queue, &run->job->queue_tail, run);
-                run->job->n_waiting--;
-        }
-}
-
-static void run_drop(Manager *m, LiveRun *run, RunResult result) {
-        run_unqueue(m, run);
-        run_finish(m, run, result, 0);
-}
-
 static void run_end(Manager *m, LiveRun *run) {
         if (run->execution)
                 run_stop(m, run, RUN_RESULT_CANCELLED);
         else
-                run_drop(m, run, RUN_RESULT_CANCELLED);
+                runs_drop(m, run, RUN_RESULT_CANCELLED);
 }
 
 int manager_cancel(Manager *m, uint64_t id) {
@@ -411,17 +349,28 @@ int manager_cancel(Manager *m, uint64_t id) {
                 return 0;
         run_set_reason(run, "Somebody asked for it.");
         run_end(m, run);
+        (void)ledger_commit(m->ledger);
         return 0;
 }
 
-/* What waits was accepted: it stays in the ledger as it is, for the next daemon. */
+/* What waits was accepted: it stays in the ledger as it is, for the next daemon. So does what goes on without us. */
 static void run_leave(Manager *m, LiveRun *run) {
-        run_unqueue(m, run);
-        if (run->is_ready)
-                run->job->n_slots--;
-        run->job->n_queued--;
-        m->n_queued--;
+        if (run->execution) {
+                run->job->n_running--;
+                m->n_running--;
+        } else {
+                run->job->n_queued--;
+                m->n_queued--;
+        }
+        if (run->stage == RUN_STAGE_STARTED)
+                queues_release(m, run);
+        else
+                queues_remove(m, run);
         live_run_free(run);
+}
+
+static bool run_ends_with_us(const LiveRun *run) {
+        return run->execution && !run->execution->ops->outlives_daemon;
 }
 
 void runs_stop_all(Manager *m) {
@@ -429,7 +378,7 @@ void runs_stop_all(Manager *m) {
 
         /* Oldest first, as they stand in the queues. */
         for (size_t i = 0; i < m->n_live; i++)
-                if (m->live[i]->execution)
+                if (run_ends_with_us(m->live[i]))
                         m->live[n++] = m->live[i];
                 else
                         run_leave(m, m->live[i]);
@@ -441,6 +390,7 @@ void runs_stop_all(Manager *m) {
                         run_set_reason(run, "The daemon was told to stop.");
                 run_stop(m, run, RUN_RESULT_CANCELLED);
         }
+        (void)settle(m);
         maybe_stopped(m);
 }
 
@@ -458,22 +408,52 @@ static void replace_other_runs(Manager *m, const LiveRun *by) {
         }
 }
 
-/* Sets the reason and returns false for a run that the job does not want now. */
-static bool admit(const Manager *m, LiveRun *run) {
-        const Job *job = run->job;
-        const JobDef *def = run->def;
+/* What waits for its time does not keep others from being asked for. */
+static unsigned job_n_active(const Job *job) {
+        return job->n_running + job->n_queued - job->n_delayed;
+}
 
-        if (run->record.cause != RUN_CAUSE_MANUAL && job->paused) {
-                run_set_reason(run, "The job is paused; resume it with 'vaktctl resume %s'.", job->name);
+/* Each sets the reason and returns false for a run that the job does not want now. */
+static bool admit_by_people(const Manager *m, LiveRun *run) {
+        const Job *job = run->job;
+
+        if (run->record.cause == RUN_CAUSE_MANUAL)
+                return true;
+        if (job->paused) {
+                if (job->paused_alone)
+                        run_set_reason(run, "The job is paused; resume it with 'vaktctl resume %s'.", job->name);
+                else
+                        run_set_reason(run, "All jobs are paused; resume them with 'vaktctl resume --all'.");
                 return false;
         }
-        if (run->record.cause != RUN_CAUSE_MANUAL && job->skip > 0) {
+        if (job->skip > 0) {
                 run_set_reason(run, "Somebody asked to skip it (vaktctl skip).");
                 return false;
         }
+        return true;
+}
+
+/* A start that is still to come would be the one to count from. */
+static bool admit_by_rate(LiveRun *run) {
+        const Job *job = run->job;
+        usec_t min = run->def->min_interval, last = job->last_start;
+        char span[SPAN_TEXT_MAX];
+
+        if (min == 0 || (job->n_queued == job->n_delayed &&
+                         (last == 0 || run->record.requested < last || run->record.requested - last >= min)))
+                return true;
+        run_set_reason(run, "The job runs once in %s at most (MinIntervalSec=).",
+                       span_format(span, min, USEC_PER_MSEC));
+        return false;
+}
+
+static bool admit_by_overlap(LiveRun *run) {
+        const Job *job = run->job;
+        const JobDef *def = run->def;
+
         switch (def->overlap) {
         case OVERLAP_SKIP:
-                if (job->n_running + job->n_queued == 0)
+                if (job_n_active(job) == 0)
                         return true;
                 run_set_reason(run, "Another run of the job is not over yet (Overlap=skip).");
                 return false;
@@ -494,51 +474,50 @@ static bool admit(const Manager *m, LiveRun *run) {
         return false;
 }
 
+static bool admit(const Manager *m, LiveRun *run) {
+        return admit_by_people(m, run) && admit_by_rate(run) && admit_by_overlap(run);
+}
+
 /* Says of a run that was never accepted that it was recorded. */
-static void run_announce_refusal(Manager *m, const LiveRun *run) {
-        log_outcome(&run->record);
-        NOTIFY_OBSERVERS(m, run_new, &run->record);
-        NOTIFY_OBSERVERS(m, run_finished, &run->record);
+static void announce_refusal(Manager *m, const RunRecord *r) {
+        log_outcome(r);
+        NOTIFY_OBSERVERS(m, run_new, r);
+        NOTIFY_OBSERVERS(m, run_finished, r);
 }
 
-static void run_mark_refused(LiveRun *run, RunResult result) {
-        run->record.state = RUN_DONE;
-        run->record.result = result;
-        run->record.ended = run->record.requested;
+static void mark_refused(RunRecord *r, RunResult result) {
+        r->state = RUN_DONE;
+        r->result = result;
+        r->ended = r->requested;
 }
 
-/* Runs come in the order of their ids, but what an earlier daemon left may come after a first request. */
-static void live_add(Manager *m, LiveRun *run) {
-        size_t i = live_position(m, run->record.id);
-
-        memmove(m->live + i + 1, m->live + i, (m->n_live - i) * sizeof(LiveRun *));
-        m->live[i] = run;
-        m->n_live++;
-}
-
-static void run_accept(Manager *m, LiveRun *run) {
+void runs_accept(Manager *m, LiveRun *run) {
         Job *job = run->job;
 
+        if (m->stopping) { /* it stands in the ledger, for the next daemon */
+                queues_remove(m, run);
+                live_run_free(run);
+                return;
+        }
         live_add(m, run);
         job->n_queued++;
         m->n_queued++;
+        if (run->record.cause == RUN_CAUSE_RETRY)
+                queues_delay(m, run, retry_not_before(run));
         NOTIFY_OBSERVERS(m, run_new, &run->record);
-        if (run->def->overlap == OVERLAP_REPLACE)
+        if (run->stage == RUN_STAGE_NEW && run->def->overlap == OVERLAP_REPLACE)
                 replace_other_runs(m, run);
-        queue_append(&job->queue, &job->queue_tail, run);
-        job->n_waiting++;
         NOTIFY_OBSERVERS(m, job_changed, job);
         NOTIFY_OBSERVERS(m, summary_changed);
-        job_pump(m, job);
+        if (run->stage == RUN_STAGE_NEW)
+                queues_add(m, run);
 }
 
-static int request_job(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_id) {
+int runs_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_id) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
         bool admitted;
         int r;
 
-        if (m->n_live >= LIVE_RUNS_MAX)
-                return -ENOBUFS;
         r = live_reserve(m);
         if (r >= 0)
                 r = live_run_new(&run, m, job, request);
@@ -546,15 +525,21 @@ static int request_job(Manager *m, Job *job, const RunRequest *request, uint64_t
                 return r;
         admitted = admit(m, run);
         if (!admitted)
-                run_mark_refused(run, RUN_RESULT_SKIPPED);
-        r = ledger_add(m->ledger, &run->record);
+                mark_refused(&run->record, RUN_RESULT_SKIPPED);
+        else
+                r = queues_admit(m, run);
         if (r < 0)
                 return r;
+        r = ledger_add(m->ledger, &run->record);
+        if (r < 0) {
+                queues_remove(m, run);
+                return r;
+        }
         *ret_id = run->record.id;
         if (admitted)
-                run_accept(m, TAKE_PTR(run));
+                runs_accept(m, TAKE_PTR(run));
         else
-                run_announce_refusal(m, run);
+                announce_refusal(m, &run->record);
         return 0;
 }
 
@@ -570,7 +555,7 @@ int manager_request(Manager *m, const char *name, const RunRequest *request, con
                 return r;
         if (!job->def->enabled)
                 return -EBADF;
-        r = request_job(m, job, request, &id);
+        r = runs_request(m, job, request, &id);
         if (r < 0)
                 return r;
         /* Who asked is told only of what is written. */
@@ -579,28 +564,50 @@ int manager_request(Manager *m, const char *name, const RunRequest *request, con
         return *ret ? 0 : -EIO;
 }
 
-/* One record for all occurrences that were missed in a row. */
-static int record_missed(Manager *m, Job *job, const RunRequest *request, const Occurrence *o) {
-        _cleanup_(live_run_freep) LiveRun *run = NULL;
-        char since[TIMESTAMP_TEXT_MAX];
+/* --- what is recorded only --- */
+
+void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResult result, const char *format, ...) {
+        usec_t now = now_realtime();
+        LogContext c = { .job = job };
+        char reason[LEDGER_TEXT_MAX];
+        RunRecord record = RUN_RECORD_INIT;
+        va_list ap;
         int r;
 
-        r = live_run_new(&run, m, job, request);
+        va_start(ap, format);
+        (void)vsnprintf(reason, sizeof(reason), format, ap);
+        va_end(ap);
+        record.job = (char *)job;
+        record.cause = request->cause;
+        record.trigger = request->trigger;
+        record.parent = request->parent;
+        record.parent_job = (char *)request->parent_job;
+        record.alarm = (char *)request->alarm;
+        record.requested = now;
+        record.scheduled = request->scheduled > 0 ? request->scheduled : now;
+        record.host = m->host;
+        record.reason = reason;
+        mark_refused(&record, result);
+        r = ledger_add(m->ledger, &record);
         if (r < 0)
-                return r;
-        run_mark_refused(run, RUN_RESULT_MISSED);
-        if (o->n == 1 && o->n_is_exact)
-                run_set_reason(run, "Its time passed while vaktd or the machine was away or too busy.");
+                log_message(LOG_ERR, &c, "Cannot write down a run that was not started (%s): %s", strerror(-r),
+                            reason);
         else
-                run_set_reason(run,
-                               "%s%" PRIu64 " times since %s passed while vaktd or the machine was away or too busy.",
-                               o->n_is_exact ? "" : "More than ", o->n,
-                               timestamp_format(since, o->since, job->def->timer.zone, TIMESTAMP_PRETTY));
-        r = ledger_add(m->ledger, &run->record);
-        if (r < 0)
-                return r;
-        run_announce_refusal(m, run);
-        return 0;
+                announce_refusal(m, &record);
+}
+
+/* One record for all occurrences that were missed in a row. */
+static void record_missed(Manager *m, const Job *job, const RunRequest *request, const Occurrence *o) {
+        char since[TIMESTAMP_TEXT_MAX];
+
+        if (o->n == 1 && o->n_is_exact)
+                runs_refuse(m, job->name, request, RUN_RESULT_MISSED,
+                            "Its time passed while vaktd or the machine was away or too busy.");
+        else
+                runs_refuse(m, job->name, request, RUN_RESULT_MISSED,
+                            "%s%" PRIu64 " times since %s passed while vaktd or the machine was away or too busy.",
+                            o->n_is_exact ? "" : "More than ", o->n,
+                            timestamp_format(since, o->since, job->def->timer.zone, TIMESTAMP_PRETTY));
 }
 
 static void job_use_up_skip(Manager *m, Job *job) {
@@ -622,69 +629,14 @@ void runs_occurred(void *userdata, Job *job, const Occurrence *o) {
         uint64_t id;
         int r;
 
-        if (o->kind == OCCURRENCE_MISSED)
-                r = record_missed(m, job, &request, o);
-        else {
-                r = request_job(m, job, &request, &id);
-                job_use_up_skip(m, job);
+        if (o->kind == OCCURRENCE_MISSED) {
+                record_missed(m, job, &request, o);
+                return;
         }
+        r = runs_request(m, job, &request, &id);
+        job_use_up_skip(m, job);
         if (r < 0)
                 log_message(LOG_ERR, &c, "Timer elapsed, but no run could be asked for: %s.", strerror(-r));
-}
-
-/* --- what an earlier daemon left --- */
-
-static void take_over_lost(Manager *m, const RunRecord *r, const char *reason) {
-        RunRecord lost = *r;
-
-        lost.state = RUN_DONE;
-        lost.result = RUN_RESULT_LOST;
-        lost.code = 0;
-        lost.pid = 0;
-        lost.ended = now_realtime();
-        lost.reason = (char *)reason;
-        (void)ledger_update(m->ledger, &lost);
-        log_outcome(&lost);
-}
-
-static int take_over_waiting(Manager *m, const RunRecord *r) {
-        _cleanup_(live_run_freep) LiveRun *run = NULL;
-        RunRequest request = { .cause = r->cause, .trigger = r->trigger, .scheduled = r->scheduled };
-        Job *job;
-        int e;
-
-        if (reload_get_job(m, r->job, &job) < 0 || !job->def->enabled) {
-                take_over_lost(m, r, "Its job is gone, disabled or bad; it was never started.");
-                return 0;
-        }
-        e = live_reserve(m);
-        if (e >= 0)
-                e = live_run_new(&run, m, job, &request);
-        if (e < 0)
-                return e;
-        run->record.id = r->id;
-        run->record.attempt = r->attempt;
-        run->record.parent = r->parent;
-        run->record.requested = r->requested;
-        run_accept(m, TAKE_PTR(run));
-        return 0;
-}
-
-static int take_over(const RunRecord *r, bool this_boot, void *userdata) {
-        Manager *m = userdata;
-
-        if (runs_find(m, r->id)) /* asked for by a client who was quick */
-                return 0;
-        if (r->started == 0)
-                return take_over_waiting(m, r);
-        take_over_lost(m, r,
-                       this_boot ? "vaktd ended while it was under way."
-                                 : "The machine went down while it was under way.");
-        return 0;
-}
-
-int runs_take_over(Manager *m) {
-        return ledger_unfinished(m->ledger, take_over, m);
 }
 
 /* --- set-up --- */
@@ -693,7 +645,9 @@ const ExecutorCallbacks *runs_callbacks(void) {
         static const ExecutorCallbacks callbacks = {
                 .started = on_run_started,
                 .output = on_run_output,
+                .status = on_run_status,
                 .ended = on_run_ended,
+                .found = take_over_found,
         };
 
         return &callbacks;
@@ -722,17 +676,35 @@ int runs_init(Manager *m) {
         int r;
 
         r = add_idle_source(m, &m->start_source, on_start, "run-starter");
+        if (r >= 0)
+                r = add_idle_source(m, &m->settle_source, on_settle, "runs-settled");
+        if (r >= 0)
+                r = add_idle_source(m, &m->stopped_source, on_stopped, "runs-stopped");
         if (r < 0)
                 return r;
-        return add_idle_source(m, &m->stopped_source, on_stopped, "runs-stopped");
+        r = sd_event_add_time_relative(m->event, &m->resettle_source, CLOCK_MONOTONIC, 0, RESETTLE_ACCURACY,
+                                       on_resettle, m);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(m->resettle_source, "runs-settled-later");
+        return sd_event_source_set_enabled(m->resettle_source, SD_EVENT_OFF);
 }
 
 void runs_free_all(Manager *m) {
-        for (size_t i = 0; i < m->n_live; i++)
-                live_run_free(m->live[i]);
+        m->stopping = true; /* nothing is started any more */
+        for (size_t i = 0; i < m->n_live; i++) {
+                LiveRun *run = m->live[i];
+
+                if (run->stage == RUN_STAGE_STARTED)
+                        queues_release(m, run);
+                else
+                        queues_remove(m, run);
+                live_run_free(run);
+        }
         m->live = mfree(m->live);
         m->n_live = 0;
-        m->ready = m->ready_tail = NULL;
         m->start_source = sd_event_source_disable_unref(m->start_source);
+        m->settle_source = sd_event_source_disable_unref(m->settle_source);
+        m->resettle_source = sd_event_source_disable_unref(m->resettle_source);
         m->stopped_source = sd_event_source_disable_unref(m->stopped_source);
 }

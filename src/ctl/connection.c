@@ -6,7 +6,11 @@
  * While the daemon restarts, systemd keeps the listening socket and a new connection waits in its backlog, so asking
  * again is all it takes; without socket activation the socket is missing for a moment, hence the pauses. A call that
  * changes something is sent again only when it surely was not done: the connection was not up yet, or the daemon
- * refused it because it is ending. */
+ * refused it because it is ending.
+ *
+ * On a bus a call would start the daemon by itself. But when its unit fails to start, nobody tells the bus, which
+ * waits 25 s for a name that will not come; so the daemon is started by a call of its own (service-start.c), which
+ * asks the service manager in between. */
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +18,7 @@
 #include "ctl/alloc.h"
 #include "ctl/connection.h"
 #include "ctl/places.h"
+#include "ctl/service-start.h"
 
 #define CALL_TIMEOUT    (25 * USEC_PER_SEC)
 #define RETRY_FOR       (10 * USEC_PER_SEC)
@@ -29,6 +34,7 @@ struct Connection {
         bool answered;     /* by a daemon, at some time: it was there */
         char *daemon_name; /* unique name on the bus of who answered last */
         int socket_error;  /* why the socket could not be used, negative */
+        char *unit_result; /* how the daemon's unit failed, where that is why nobody is there; or NULL */
         ConnectionOpened opened;
         void *opened_userdata;
 };
@@ -120,6 +126,7 @@ Connection *connection_free(Connection *c) {
         c->bus = sd_bus_flush_close_unref(c->bus);
         free(c->socket);
         free(c->daemon_name);
+        free(c->unit_result);
         return mfree(c);
 }
 
@@ -187,8 +194,10 @@ static int open_door(Connection *c) {
         c->on_socket = r >= 0;
         if (r >= 0 || error_meaning(NULL, r)->kind == ERROR_BROKEN)
                 return r;
-        if (!c->socket_only && open_bus(c->user, &c->bus) >= 0)
-                return 0;
+        if (!c->socket_only && open_bus(c->user, &c->bus) >= 0) {
+                c->unit_result = mfree(c->unit_result);
+                return service_start(c->bus, &c->unit_result);
+        }
         if (r == -EACCES || r == -EPERM)
                 return -EACCES;
         return -EHOSTDOWN;
@@ -234,11 +243,9 @@ static int call_once(Connection *c, const MethodCall *call, sd_bus_error *reterr
                                            call->interface ?: VAKTD_MANAGER, call->member);
         if (r < 0)
                 return r;
-        if (types) {
-                r = sd_bus_message_appendv(m, types, ap);
-                if (r < 0)
-                        return r;
-        }
+        r = types ? sd_bus_message_appendv(m, types, ap) : call->append ? call->append(m, call->userdata) : 0;
+        if (r < 0)
+                return r;
         r = sd_bus_call(c->bus, m, call->timeout ?: CALL_TIMEOUT, reterr, &reply);
         if (r < 0)
                 return r;
@@ -326,6 +333,10 @@ int connection_call(Connection *c, const MethodCall *call, sd_bus_error *reterr,
         r = connection_callv(c, call, reterr, ret, types, ap);
         va_end(ap);
         return r;
+}
+
+const char *connection_unit_result(const Connection *c) {
+        return c->unit_result;
 }
 
 char *connection_places(const Connection *c) {

@@ -25,6 +25,9 @@ typedef struct MethodCall {
         bool changes;   /* not sent again when the connection breaks */
         bool once;      /* not sent again, whatever happens */
         usec_t timeout; /* µs; 0: 25 s */
+        /* Appends the arguments that no list of types describes; then no types are given. Negative errno. */
+        int (*append)(sd_bus_message *m, const void *userdata);
+        const void *userdata;
 } MethodCall;
 
 /* Nothing is connected before the first call. socket: this one and nothing else, or NULL: the usual one of the system
@@ -60,6 +63,10 @@ bool connection_sent_by_daemon(const Connection *c, sd_bus_message *signal);
 
 /* "/run/vaktd/control or on the system bus": where the daemon was looked for. The caller frees it. */
 char *connection_places(const Connection *c);
+
+/* How the unit of the daemon failed ("start-limit-hit", "exit-code"), where that is why there is no daemon; else NULL.
+ */
+const char *connection_unit_result(const Connection *c) _pure_;
 
 /* What a failed call means for vaktctl's exit code. */
 ExitCode exit_code_from_error(const sd_bus_error *e, int error) _pure_;

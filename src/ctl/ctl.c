@@ -46,7 +46,13 @@ void ctl_init_output(Ctl *c) {
                 .titles = !c->no_legend,
                 .color = !c->no_color && colors_wanted(is_terminal),
         };
+        c->terminal = is_terminal;
         c->dot = utf8 ? "●" : "*";
+}
+
+void ctl_open_pager(Ctl *c) {
+        if (!c->pager && c->terminal && !c->json && !c->no_pager)
+                c->pager = pager_open();
 }
 
 static void print_sentence(FILE *f, const char *format, va_list ap) {
@@ -95,15 +101,21 @@ void ctl_print_line(const Ctl *c, int width, const char *label, Color color, con
 /* Nobody is there: where was looked, and what starts it. */
 static void complain_no_daemon(Ctl *c, const sd_bus_error *e) {
         _cleanup_free_ char *places = connection_places(c->connection);
+        const char *user = c->user ? "--user " : "";
         bool told = sd_bus_error_is_set(e) && !sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) &&
                     !sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
 
-        if (c->socket)
+        if (connection_unit_result(c->connection))
+                ctl_complain("vaktd.service has failed (%s), so nobody answers; see 'journalctl %s-u vaktd' for the "
+                             "reason, then use 'systemctl %sreset-failed vaktd.service vaktd.socket' and "
+                             "'systemctl %sstart vaktd.socket vaktd.service'.",
+                             connection_unit_result(c->connection), user, user, user);
+        else if (c->socket)
                 ctl_complain("No vaktd answers %s; start one with 'vaktd --socket=%s', or name another socket.",
                              places, c->socket);
         else
                 ctl_complain("No vaktd answers %s%s%s; start it with 'systemctl %sstart vaktd'.", places,
-                             told ? ": " : "", told ? strempty(e->message) : "", c->user ? "--user " : "");
+                             told ? ": " : "", told ? strempty(e->message) : "", user);
 }
 
 int ctl_call_failed(Ctl *c, const MethodCall *call, const char *look_at, const sd_bus_error *e, int error) {
@@ -174,6 +186,25 @@ int ctl_get_job(Ctl *c, const char *job, sd_bus_message **ret_message, const cha
         r = sd_bus_message_read(reply, "o", ret_path);
         if (r < 0)
                 return ctl_bad_answer(&get_job, r);
+        *ret_message = TAKE_PTR(reply);
+        return 0;
+}
+
+bool ctl_is_run_number(const char *argument) {
+        return strspn(argument, "0123456789") == strlen(argument) && strlen(argument) < 19;
+}
+
+int ctl_get_run(Ctl *c, const char *number, sd_bus_message **ret_message, const char **ret_path) {
+        static const MethodCall get_run = { .member = "GetRun" };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = ctl_call(c, &get_run, NULL, &reply, "t", (uint64_t)strtoull(number, NULL, 10));
+        if (r != 0)
+                return r;
+        r = sd_bus_message_read(reply, "o", ret_path);
+        if (r < 0)
+                return ctl_bad_answer(&get_run, r);
         *ret_message = TAKE_PTR(reply);
         return 0;
 }

@@ -5,6 +5,7 @@
  * told. A verb returns the program's exit code and has said by then whatever there is to say. */
 
 #include "ctl/connection.h"
+#include "ctl/pager.h"
 #include "ctl/table.h"
 
 typedef struct Ctl {
@@ -13,21 +14,30 @@ typedef struct Ctl {
         bool json;
         bool no_legend;
         bool no_color;
+        bool no_pager;
         bool quiet;
         bool help;
         bool version;
         bool wait;
         bool follow;
         bool cron;
+        bool all;             /* jobs */
+        bool all_runs;        /* of the job */
         const char *socket;   /* or NULL */
         const char *from;     /* or NULL: now */
         const char *timezone; /* or NULL: the local one */
+        const char *since;    /* or NULL */
         const char *until;    /* or NULL */
-        unsigned lines;       /* runs or elapses to show; 0: not given */
+        const char *results;  /* or NULL: words with commas between */
+        const char *causes;   /* or NULL: the same */
+        const char *output;   /* or NULL: how lines of the journal are shown */
+        unsigned lines;       /* runs, elapses or lines to show; 0: not given */
 
         /* of standard output */
         TableStyle style;
+        bool terminal;   /* it goes to one, be it through a pager: nothing may drive it */
         const char *dot; /* in front of a name */
+        Pager *pager;    /* or NULL */
 
         Connection *connection;
 } Ctl;
@@ -43,6 +53,8 @@ int verb_resume(Ctl *c, char **args);
 int verb_reload(Ctl *c, char **args);
 int verb_check(Ctl *c, char **args);
 int verb_history(Ctl *c, char **args);
+int verb_log(Ctl *c, char **args);
+int verb_reset_failed(Ctl *c, char **args);
 int verb_cat(Ctl *c, char **args);
 int verb_why(Ctl *c, char **args);
 int verb_skip(Ctl *c, char **args);
@@ -50,6 +62,11 @@ int verb_calendar(Ctl *c, char **args);
 
 /* Looks at the terminal and the environment (COLUMNS, NO_COLOR, SYSTEMD_COLORS). */
 void ctl_init_output(Ctl *c);
+
+/* Sends what is printed from now on through a pager, where there is somebody to leaf: on a terminal, without --json
+ * and
+ * --no-pager. */
+void ctl_open_pager(Ctl *c);
 
 /* A sentence on standard error. */
 void ctl_complain(const char *format, ...) _printf_(1, 2);
@@ -75,6 +92,10 @@ int ctl_bad_answer(const MethodCall *call, int error);
 
 /* The object path of a job; valid as long as *ret_message is held. Returns as ctl_call() does. */
 int ctl_get_job(Ctl *c, const char *job, sd_bus_message **ret_message, const char **ret_path);
+
+/* Whether an argument is the number of a run and no job's name; the object path of that run, as above. */
+bool ctl_is_run_number(const char *argument) _pure_;
+int ctl_get_run(Ctl *c, const char *number, sd_bus_message **ret_message, const char **ret_path);
 
 /* All properties of an object. Returns as ctl_call() does. */
 int ctl_get_all(Ctl *c, const char *path, const char *interface, sd_bus_message **ret);

@@ -11,6 +11,7 @@ void job_view_done(JobView *v) {
         v->documentation = strv_free(v->documentation);
         v->tags = strv_free(v->tags);
         v->triggers = mfree(v->triggers);
+        v->alarms = mfree(v->alarms);
         v->message = sd_bus_message_unref(v->message);
 }
 
@@ -28,6 +29,10 @@ int job_view_read_object(Ctl *c, const char *path, JobView *ret) {
                 { "Fragment", "s", offsetof(JobView, fragment) },
                 { "Fault", "s", offsetof(JobView, fault) },
                 { "Triggers", "a(ss)", offsetof(JobView, triggers) },
+                { "Alarms", "a(sts)", offsetof(JobView, alarms) },
+                { "Pool", "s", offsetof(JobView, pool) },
+                { "Priority", "i", offsetof(JobView, priority) },
+                { "Retry", "u", offsetof(JobView, retry) },
                 { "LastResult", "s", offsetof(JobView, last_result) },
                 { "LastStart", "t", offsetof(JobView, last_start) },
                 { "LastEnd", "t", offsetof(JobView, last_end) },
@@ -43,6 +48,7 @@ int job_view_read_object(Ctl *c, const char *path, JobView *ret) {
                 .fragment = "",
                 .fault = "",
                 .last_result = "",
+                .pool = "",
         };
         int r;
 
@@ -105,6 +111,20 @@ static json_object *triggers_json(const JobView *v) {
         return array;
 }
 
+static json_object *alarms_json(const JobView *v) {
+        json_object *array = json_new_array();
+
+        for (const PropertyAlarm *a = v->alarms; a && a->key; a++) {
+                json_object *o = json_new_object();
+
+                json_add_string(o, "key", a->key);
+                json_add_time(o, "raised_usec", a->raised);
+                json_add_string(o, "sentence", a->sentence);
+                json_append(array, o);
+        }
+        return array;
+}
+
 json_object *job_view_json(const JobView *v) {
         json_object *o = json_new_object();
 
@@ -120,6 +140,10 @@ json_object *job_view_json(const JobView *v) {
         json_add_string(o, "file", v->fragment);
         json_add_string(o, "fault", v->fault);
         json_add(o, "triggers", triggers_json(v));
+        json_add(o, "alarms", alarms_json(v));
+        json_add_string(o, "pool", v->pool);
+        json_add(o, "priority", json_object_new_int(v->priority));
+        json_add_known(o, "retry", v->retry == UINT32_MAX ? UINT64_MAX : v->retry);
         json_add_string(o, "last_result", v->last_result);
         json_add_time(o, "next_usec", v->next);
         json_add_time(o, "last_start_usec", v->last_start);

@@ -13,6 +13,10 @@ typedef struct JobView {
         const char *name, *description, *state, *fragment, *fault, *last_result;
         char **documentation, **tags;
         PropertyPair *triggers; /* ended by an empty one */
+        PropertyAlarm *alarms;  /* ended by an empty one */
+        const char *pool;       /* or "" */
+        int32_t priority;
+        uint32_t retry; /* UINT32_MAX: for ever */
         usec_t last_start, last_end, next;
         usec_t pause_until; /* 0: not paused, USEC_INFINITY: until it is resumed */
         uint64_t runs;

@@ -52,6 +52,10 @@ void json_add_number(json_object *o, const char *key, uint64_t n) {
         json_add(o, key, checked(json_object_new_uint64(n)));
 }
 
+void json_add_known(json_object *o, const char *key, uint64_t n) {
+        json_add(o, key, n == UINT64_MAX ? NULL : checked(json_object_new_uint64(n)));
+}
+
 void json_add_bool(json_object *o, const char *key, bool b) {
         json_add(o, key, checked(json_object_new_boolean(b)));
 }

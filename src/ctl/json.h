@@ -21,6 +21,7 @@ void json_add(json_object *o, const char *key, json_object *value);
 void json_add_string(json_object *o, const char *key, const char *s);
 void json_add_strings(json_object *o, const char *key, char *const *strings);
 void json_add_number(json_object *o, const char *key, uint64_t n);
+void json_add_known(json_object *o, const char *key, uint64_t n); /* UINT64_MAX, not known, is null */
 void json_add_bool(json_object *o, const char *key, bool b);
 void json_add_time(json_object *o, const char *key, usec_t realtime);
 

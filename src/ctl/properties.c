@@ -32,11 +32,33 @@ int properties_read_pairs(sd_bus_message *m, PropertyPair **ret) {
         return sd_bus_message_exit_container(m);
 }
 
+static int read_alarms(sd_bus_message *m, PropertyAlarm **ret) {
+        _cleanup_free_ PropertyAlarm *alarms = alloc_array(NULL, 1, sizeof(PropertyAlarm));
+        PropertyAlarm a;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(sts)");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(m, "(sts)", &a.key, &a.raised, &a.sentence)) > 0) {
+                alarms = alloc_array(alarms, n + 2, sizeof(PropertyAlarm));
+                alarms[n++] = a;
+        }
+        if (r < 0)
+                return r;
+        alarms[n] = (PropertyAlarm){ 0 };
+        *ret = TAKE_PTR(alarms);
+        return sd_bus_message_exit_container(m);
+}
+
 static int read_value(sd_bus_message *m, const PropertyMap *p, void *to) {
         if (streq(p->type, "as"))
                 return sd_bus_message_read_strv(m, to);
         if (streq(p->type, "a(ss)"))
                 return properties_read_pairs(m, to);
+        if (streq(p->type, "a(sts)"))
+                return read_alarms(m, to);
         return sd_bus_message_read_basic(m, p->type[0], to);
 }
 

@@ -8,8 +8,8 @@
 #include "util/macro.h"
 
 /* The member at offset has the type that belongs to the D-Bus type: s, o: const char * (valid as long as the message
- * is held), t: uint64_t, u: uint32_t, i: int32_t, b: int, as: char ** (the caller frees it), a(ss): PropertyPair *
- * ended by an empty one (the caller frees the array; its strings are the message's). */
+ * is held), t: uint64_t, u: uint32_t, i: int32_t, b: int, as: char ** (the caller frees it), a(ss): PropertyPair *,
+ * a(sts): PropertyAlarm *, both ended by an empty one (the caller frees the array; its strings are the message's). */
 typedef struct PropertyMap {
         const char *name;
         const char *type;
@@ -20,6 +20,12 @@ typedef struct PropertyPair {
         const char *key;
         const char *value;
 } PropertyPair;
+
+typedef struct PropertyAlarm {
+        const char *key;
+        uint64_t raised;
+        const char *sentence;
+} PropertyAlarm;
 
 /* Reads the a{sv} of GetAll. What the map does not name is skipped, what does not come is left as it was. A property
  * of another type is -ENXIO. */

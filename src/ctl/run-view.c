@@ -6,53 +6,108 @@
 #include "ctl/properties.h"
 #include "ctl/relative-time.h"
 #include "ctl/run-view.h"
+#include "ctl/size.h"
 #include "job/run.h"
 
 #define PAGE 500 /* runs asked for at once */
+#define ROW  "(tsssssttttiuossttts)"
+
+#define EMPTY_VIEW                                                                                                    \
+        {                                                                                                             \
+                .job = "", .cause = "", .state = "", .result = "", .reason = "", .object = "", .unit = "",            \
+                .invocation = "", .parent_job = "", .alarm = "", .host = "", .status_text = "", .cpu = USEC_INFINITY, \
+                .memory_peak = UINT64_MAX,                                                                            \
+        }
 
 static int read_run(sd_bus_message *m, RunView *v) {
-        return sd_bus_message_read(m, "(tsssssttttiuo)", &v->id, &v->job, &v->cause, &v->state, &v->result, &v->reason,
+        return sd_bus_message_read(m, ROW, &v->id, &v->job, &v->cause, &v->state, &v->result, &v->reason,
                                    &v->scheduled, &v->requested, &v->started, &v->ended, &v->code, &v->attempt,
-                                   &v->object);
+                                   &v->object, &v->unit, &v->invocation, &v->cpu, &v->memory_peak, &v->parent,
+                                   &v->parent_job);
 }
 
-/* Asks for one page and visits it. *before: where the page starts, then where the next one does. Returns 0 with the
- * number of runs in *ret_n, or as run_view_list(). */
-static int visit_page(Ctl *c, const char *job, uint64_t *before, unsigned limit, RunVisit visit, void *userdata,
-                      unsigned *ret_n) {
-        static const MethodCall list_runs = { .member = "ListRuns" };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        RunView v;
+/* One question to QueryRuns. */
+typedef struct Query {
+        const RunFilter *filter;
+        uint64_t before; /* where the page starts, then where the next one does; 0 = there is none */
+        uint32_t limit;
+        uint32_t n; /* runs that came */
+} Query;
+
+static int append_entry(sd_bus_message *m, const char *key, const char *type, const void *value) {
         int r;
 
-        *ret_n = 0;
-        r = ctl_call(c, &list_runs, NULL, &reply, "stu", job, *before, limit);
+        r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 's', key);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', type);
+        if (r >= 0)
+                r = streq(type, "as") ? sd_bus_message_append_strv(m, (char **)value)
+                                      : sd_bus_message_append_basic(m, type[0], value);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_query(sd_bus_message *m, const void *userdata) {
+        const Query *q = userdata;
+        const RunFilter *f = q->filter;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0 && !isempty(f->job))
+                r = append_entry(m, "job", "s", f->job);
+        if (r >= 0 && f->results)
+                r = append_entry(m, "results", "as", f->results);
+        if (r >= 0 && f->causes)
+                r = append_entry(m, "causes", "as", f->causes);
+        if (r >= 0 && f->since > 0)
+                r = append_entry(m, "since", "t", &f->since);
+        if (r >= 0 && f->until > 0)
+                r = append_entry(m, "until", "t", &f->until);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_append(m, "tu", q->before, q->limit);
+}
+
+/* Asks for one page and visits it; moves the query on. Returns as run_view_list(). */
+static int visit_page(Ctl *c, Query *q, RunVisit visit, void *userdata) {
+        const MethodCall query_runs = { .member = "QueryRuns", .append = append_query, .userdata = q };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        RunView v = EMPTY_VIEW;
+        int r;
+
+        r = ctl_call(c, &query_runs, NULL, &reply, NULL);
         if (r != 0)
                 return r;
-        r = sd_bus_message_enter_container(reply, 'a', "(tsssssttttiuo)");
+        r = sd_bus_message_enter_container(reply, 'a', ROW);
         if (r < 0)
-                return ctl_bad_answer(&list_runs, r);
-        while ((r = read_run(reply, &v)) > 0) {
-                int q = visit(&v, userdata);
+                return ctl_bad_answer(&query_runs, r);
+        for (q->n = 0; (r = read_run(reply, &v)) > 0; q->n++) {
+                int k = visit(&v, userdata);
 
-                if (q != 0)
-                        return q;
-                *before = v.id;
-                (*ret_n)++;
+                if (k != 0)
+                        return k;
         }
-        return r < 0 ? ctl_bad_answer(&list_runs, r) : 0;
+        if (r >= 0)
+                r = sd_bus_message_exit_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(reply, 't', &q->before);
+        return r < 0 ? ctl_bad_answer(&query_runs, r) : 0;
 }
 
-int run_view_list(Ctl *c, const char *job, unsigned limit, RunVisit visit, void *userdata) {
-        uint64_t before = 0;
-        unsigned n;
-        int r;
+int run_view_list(Ctl *c, const RunFilter *filter, unsigned limit, RunVisit visit, void *userdata) {
+        Query q = { .filter = filter };
 
         while (limit > 0) {
-                r = visit_page(c, job, &before, MIN(limit, (unsigned)PAGE), visit, userdata, &n);
-                if (r != 0 || n == 0)
+                int r;
+
+                q.limit = MIN(limit, (unsigned)PAGE);
+                r = visit_page(c, &q, visit, userdata);
+                if (r != 0 || q.before == 0)
                         return r;
-                limit -= MIN(limit, n);
+                limit -= MIN(limit, q.n);
         }
         return 0;
 }
@@ -71,14 +126,26 @@ int run_view_read(sd_bus_message *m, const char *path, RunView *ret) {
                 { "Ended", "t", offsetof(RunView, ended) },
                 { "Code", "i", offsetof(RunView, code) },
                 { "Attempt", "u", offsetof(RunView, attempt) },
+                { "Unit", "s", offsetof(RunView, unit) },
+                { "InvocationId", "s", offsetof(RunView, invocation) },
+                { "CPUUsage", "t", offsetof(RunView, cpu) },
+                { "MemoryPeak", "t", offsetof(RunView, memory_peak) },
+                { "Parent", "t", offsetof(RunView, parent) },
+                { "ParentJob", "s", offsetof(RunView, parent_job) },
+                { "Alarm", "s", offsetof(RunView, alarm) },
+                { "Host", "s", offsetof(RunView, host) },
+                { "StatusText", "s", offsetof(RunView, status_text) },
+                { "MainPID", "u", offsetof(RunView, pid) },
         };
 
-        *ret = (RunView){ .job = "", .cause = "", .state = "", .result = "", .reason = "", .object = path };
+        *ret = (RunView)EMPTY_VIEW;
+        ret->object = path;
         return properties_read(m, map, ELEMENTSOF(map), ret);
 }
 
 int run_view_read_finished(sd_bus_message *m, RunView *ret) {
-        *ret = (RunView){ .cause = "", .state = "done" };
+        *ret = (RunView)EMPTY_VIEW;
+        ret->state = "done";
         return sd_bus_message_read(m, "tsosis", &ret->id, &ret->job, &ret->object, &ret->result, &ret->code,
                                    &ret->reason);
 }
@@ -169,6 +236,19 @@ char *run_view_sentence(const RunView *v) {
                             v->reason, n > 0 && v->reason[n - 1] == '.' ? "" : ".");
 }
 
+char *run_view_usage(const RunView *v) {
+        _cleanup_free_ char *cpu = NULL, *memory = NULL;
+        char span[SPAN_TEXT_MAX], size[SIZE_TEXT_MAX];
+
+        if (v->cpu != USEC_INFINITY)
+                cpu = alloc_format("%s of CPU", duration_format(span, v->cpu));
+        if (v->memory_peak != UINT64_MAX)
+                memory = alloc_format("at most %s of memory", size_format(size, v->memory_peak));
+        if (!cpu && !memory)
+                return NULL;
+        return alloc_format("It used %s%s%s.", strempty(cpu), cpu && memory ? " and " : "", strempty(memory));
+}
+
 json_object *run_view_json(const RunView *v) {
         json_object *o = json_new_object();
 
@@ -185,6 +265,12 @@ json_object *run_view_json(const RunView *v) {
         json_add_time(o, "started_usec", v->started);
         json_add_time(o, "ended_usec", v->ended);
         json_add_string(o, "object", v->object);
+        json_add_string(o, "unit", v->unit);
+        json_add_string(o, "invocation", v->invocation);
+        json_add_known(o, "cpu_usec", v->cpu);
+        json_add_known(o, "memory_peak", v->memory_peak);
+        json_add_known(o, "parent", v->parent ?: UINT64_MAX);
+        json_add_string(o, "parent_job", v->parent_job);
         return o;
 }
 
@@ -213,7 +299,7 @@ static int add_to_table(const RunView *v, void *userdata) {
         return 0;
 }
 
-int run_view_print_table(Ctl *c, const char *job, unsigned limit, bool *ret_any) {
+int run_view_print_table(Ctl *c, const RunFilter *filter, unsigned limit, bool *ret_any) {
         static const TableColumn columns[] = {
                 { .title = "JOB", .shrink = SHRINK_LATE },
                 { .title = "RUN", .right = true },
@@ -223,16 +309,17 @@ int run_view_print_table(Ctl *c, const char *job, unsigned limit, bool *ret_any)
                 { .title = "DURATION", .right = true },
                 { .title = "REASON", .shrink = SHRINK_FIRST },
         };
-        bool with_job = isempty(job);
+        bool with_job = isempty(filter->job);
         _cleanup_(table_freep) Table *t =
                 table_new(with_job ? columns : columns + 1, ELEMENTSOF(columns) - (with_job ? 0 : 1));
         TableFill fill = { .table = t, .with_job = with_job, .now = now_realtime() };
         int r;
 
-        r = run_view_list(c, strempty(job), limit, add_to_table, &fill);
+        r = run_view_list(c, filter, limit, add_to_table, &fill);
         *ret_any = table_size(t) > 0;
         if (r != 0 || !*ret_any)
                 return r;
+        ctl_open_pager(c);
         table_print(t, stdout, &c->style);
         return 0;
 }

@@ -15,14 +15,27 @@ typedef struct RunView {
         usec_t scheduled, requested, started, ended;
         int32_t code;
         uint32_t attempt;
+        const char *unit, *invocation, *parent_job;
+        usec_t cpu;                             /* µs, USEC_INFINITY = not known */
+        uint64_t memory_peak;                   /* bytes, UINT64_MAX = not known */
+        uint64_t parent;                        /* 0 = none */
+        const char *alarm, *host, *status_text; /* of an object; empty in a list */
+        uint32_t pid;
 } RunView;
+
+/* Which runs; what is NULL or 0 does not matter. */
+typedef struct RunFilter {
+        const char *job;
+        char **results, **causes; /* NULL-terminated; any of them */
+        usec_t since, until;      /* when they were requested, µs of CLOCK_REALTIME */
+} RunFilter;
 
 /* What visit() is called with for each run; nonzero ends the walk and is returned. */
 typedef int (*RunVisit)(const RunView *v, void *userdata);
 
-/* Walks the runs of a job ("": of all), newest first, at most limit of them. Returns 0, an exit code after the failure
- * was told, or what visit() returned. */
-int run_view_list(Ctl *c, const char *job, unsigned limit, RunVisit visit, void *userdata);
+/* Walks the runs, newest first, at most limit of them. Returns 0, an exit code after the failure was told, or what
+ * visit() returned. */
+int run_view_list(Ctl *c, const RunFilter *filter, unsigned limit, RunVisit visit, void *userdata);
 
 /* Reads a Run object. path has to live as long as the view. Returns as ctl_call() does. */
 int run_view_get(Ctl *c, const char *path, sd_bus_message **ret_message, RunView *ret);
@@ -41,7 +54,10 @@ Color run_view_color(const RunView *v) _pure_;
 /* "Run 7 of job backup failed with exit code 3 after 1.2s." The caller frees it. */
 char *run_view_sentence(const RunView *v);
 
+/* "It used 12ms of CPU and at most 3.1M of memory."; NULL when neither is known. The caller frees it. */
+char *run_view_usage(const RunView *v);
+
 json_object *run_view_json(const RunView *v);
 
-/* Prints a table of runs; a NULL or empty job adds the column of jobs. Returns as run_view_list() does. */
-int run_view_print_table(Ctl *c, const char *job, unsigned limit, bool *ret_any);
+/* Prints a table of runs, with a column of jobs unless it is one job's. Returns as run_view_list() does. */
+int run_view_print_table(Ctl *c, const RunFilter *filter, unsigned limit, bool *ret_any);

@@ -45,26 +45,34 @@ static int parse_lines(Ctl *c, const char *value) {
         return CTL_DONE;
 }
 
-/* The pager that is not to be used is none yet. */
-static int parse_nothing(Ctl *c, const char *value) {
-        return CTL_DONE;
-}
-
 static const Option options[] = {
         { 'h', "help", .flag = offsetof(Ctl, help), .help = "Show this help" },
         { 0, "version", .flag = offsetof(Ctl, version), .help = "Show the version" },
         { 0, "user", .flag = offsetof(Ctl, user), .help = "Talk to the vaktd of the calling user" },
         { 0, "socket", "PATH", .parse = parse_socket, .help = "Talk to the vaktd that listens at PATH" },
         { 0, "json", .flag = offsetof(Ctl, json), .help = "Print JSON" },
-        { 0, "no-pager", .parse = parse_nothing, .help = "Do not use a pager" },
+        { 0, "no-pager", .flag = offsetof(Ctl, no_pager), .help = "Do not use a pager" },
         { 0, "no-legend", .flag = offsetof(Ctl, no_legend), .help = "Print no titles and nothing below a table" },
         { 0, "no-color", .flag = offsetof(Ctl, no_color), .help = "Print no colours" },
         { 'q', "quiet", .flag = offsetof(Ctl, quiet), .help = "Do not say what was done" },
         { 0, "wait", .flag = offsetof(Ctl, wait), .verbs = "run", .help = "Wait for the end of the run" },
-        { 0, "follow", .flag = offsetof(Ctl, follow), .verbs = "run", .help = "Wait, and show the run's output" },
-        { 'n', "lines", "N", .parse = parse_lines, .verbs = "history, calendar",
-          .help = "Show the last N runs (25), the next N elapses (1)" },
-        { 0, "until", "TIME", .text = offsetof(Ctl, until), .verbs = "pause", .help = "End the pause at a time" },
+        { 'f', "follow", .flag = offsetof(Ctl, follow), .verbs = "run, log",
+          .help = "Wait, and show the run's output as it comes" },
+        { 'n', "lines", "N", .parse = parse_lines, .verbs = "history, log, calendar",
+          .help = "Show the last N runs (25) or lines (all), the next N elapses (1)" },
+        { 0, "since", "TIME", .text = offsetof(Ctl, since), .verbs = "history, log",
+          .help = "Show what was asked for, or printed, since then" },
+        { 0, "until", "TIME", .text = offsetof(Ctl, until), .verbs = "pause, history",
+          .help = "End the pause at a time, or show what was asked for until then" },
+        { 0, "result", "RESULT,...", .text = offsetof(Ctl, results), .verbs = "history",
+          .help = "Show runs that ended so; 'failed' is all failures" },
+        { 0, "cause", "CAUSE,...", .text = offsetof(Ctl, causes), .verbs = "history",
+          .help = "Show runs that were asked for by these" },
+        { 0, "all", .flag = offsetof(Ctl, all), .verbs = "pause, resume", .help = "All jobs together" },
+        { 0, "all-runs", .flag = offsetof(Ctl, all_runs), .verbs = "log",
+          .help = "Show the lines of all runs, not of the last one" },
+        { 'o', "output", "FORMAT", .text = offsetof(Ctl, output), .verbs = "log",
+          .help = "Show lines as short (default), short-iso or cat" },
         { 0, "from", "TIME", .text = offsetof(Ctl, from), .verbs = "calendar", .help = "Start there and not now" },
         { 0, "timezone", "ZONE", .text = offsetof(Ctl, timezone), .verbs = "calendar",
           .help = "Take this one for the local time zone" },
@@ -81,12 +89,14 @@ typedef struct Verb {
 
 static const Verb verbs[] = {
         { "list", "", 0, 0, verb_list, "List all jobs, and what is wrong with files (the default)" },
-        { "status", "[JOB...]", 0, UINT_MAX, verb_status, "Show the daemon, or jobs in detail" },
+        { "status", "[JOB|RUN...]", 0, UINT_MAX, verb_status, "Show the daemon, or jobs and runs in detail" },
         { "run", "JOB", 1, 1, verb_run, "Run a job now" },
         { "cancel", "ID|JOB...", 1, UINT_MAX, verb_cancel, "End a run, or all runs of a job" },
-        { "pause", "JOB...", 1, UINT_MAX, verb_pause, "Let nothing trigger a job" },
-        { "resume", "JOB...", 1, UINT_MAX, verb_resume, "Let a job be triggered again" },
+        { "pause", "JOB...|--all", 0, UINT_MAX, verb_pause, "Let nothing trigger a job, or any" },
+        { "resume", "JOB...|--all", 0, UINT_MAX, verb_resume, "Let a job be triggered again" },
+        { "reset-failed", "JOB...", 1, UINT_MAX, verb_reset_failed, "Forget a job's failure, alarms and retries" },
         { "history", "[JOB]", 0, 1, verb_history, "Show what ran, newest first" },
+        { "log", "JOB|RUN", 1, 1, verb_log, "Show what a run printed" },
         { "skip", "JOB [COUNT]", 1, 2, verb_skip, "Leave out what a job's triggers want next" },
         { "why", "JOB", 1, 1, verb_why, "Explain what a job waits for" },
         { "cat", "JOB...", 1, UINT_MAX, verb_cat, "Show the files of jobs" },
@@ -102,14 +112,14 @@ static int print_help(void) {
              "Shows and controls the jobs of vaktd.\n\n"
              "Verbs:");
         for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++)
-                printf("  %-8s %-12s %s\n", v->name, v->arguments, v->help);
+                printf("  %-12s %-13s %s\n", v->name, v->arguments, v->help);
         puts("\nOptions:");
         for (const Option *o = options; o < options + ELEMENTSOF(options); o++) {
                 _cleanup_free_ char *left =
                         alloc_format("%c%c --%s%s%s", o->short_name ? '-' : ' ', o->short_name ?: ' ', o->long_name,
                                      o->argument ? "=" : "", strempty(o->argument));
 
-                printf("  %-21s %s%s%s\n", left, strempty(o->verbs), o->verbs ? ": " : "", o->help);
+                printf("  %-24s %s%s%s\n", left, strempty(o->verbs), o->verbs ? ": " : "", o->help);
         }
         puts("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 the run that was waited for failed,\n"
              "4 no such job, 5 not permitted, 6 no daemon. See vaktctl(1).");
@@ -230,9 +240,10 @@ static int run_verb(Ctl *c, char **args, const bool *given) {
         return CTL_USAGE;
 }
 
-/* What was printed has to arrive: a full disk behind standard output is a failure. */
-static int finish_output(int code) {
-        if (fflush(stdout) == 0 && !ferror(stdout))
+/* What was printed has to arrive: a full disk behind standard output is a failure. Who leaves the pager early wants no
+ * more. */
+static int finish_output(const Ctl *c, int code) {
+        if ((fflush(stdout) == 0 && !ferror(stdout)) || c->pager)
                 return code;
         fprintf(stderr, "Standard output cannot be written: %s.\n", strerror(errno));
         return code == CTL_DONE ? CTL_FAILED : code;
@@ -256,5 +267,7 @@ int main(int argc, char *argv[]) {
         else
                 r = run_verb(&c, argv + optind, given);
         connection_free(c.connection);
-        return finish_output(r);
+        r = finish_output(&c, r);
+        (void)pager_close(c.pager);
+        return r;
 }

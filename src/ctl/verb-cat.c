@@ -47,12 +47,13 @@ static int read_whole(const char *path, char **ret, size_t *ret_n) {
 }
 
 /* To a terminal escaped, to anything else as it is. */
-static void print_content(const Ctl *c, const char *path, const char *content, size_t n) {
+static void print_content(Ctl *c, const char *path, const char *content, size_t n) {
         _cleanup_free_ char *escaped = NULL, *title = alloc_format("# %s", path);
 
+        ctl_open_pager(c);
         ctl_print_colored(c, COLOR_GREY, title);
         putchar('\n');
-        if (isatty(STDOUT_FILENO)) {
+        if (c->terminal) {
                 escaped = text_escape_n(content, n, TEXT_KEEP_LINES);
                 content = escaped;
                 n = strlen(escaped);
@@ -62,7 +63,7 @@ static void print_content(const Ctl *c, const char *path, const char *content, s
                 putchar('\n');
 }
 
-static int cat_file(const Ctl *c, const char *path, json_object *array) {
+static int cat_file(Ctl *c, const char *path, json_object *array) {
         _cleanup_free_ char *content = NULL;
         json_object *o;
         size_t n = 0;

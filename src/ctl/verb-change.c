@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl cancel, pause, resume, skip, reload: verbs that change something and do not wait. With several jobs each is
- * tried; the exit code is that of the first that failed. */
+/* vaktctl cancel, pause, resume, reset-failed, skip, reload: verbs that change something and do not wait. With several
+ * jobs each is tried; the exit code is that of the first that failed. */
 
 #include <limits.h>
 #include <stdio.h>
 
 #include "ctl/alloc.h"
+#include "ctl/daemon-view.h"
 #include "ctl/diagnostics-view.h"
 #include "ctl/job-view.h"
 #include "ctl/json.h"
@@ -102,15 +103,79 @@ static int parse_until(const char *text, usec_t *ret) {
         return CTL_DONE;
 }
 
+static int print_all_json(bool paused) {
+        json_object *array = json_new_array(), *o = json_new_object();
+
+        json_add_bool(o, "all", true);
+        json_add_bool(o, "paused", paused);
+        json_append(array, o);
+        return json_print(array);
+}
+
+static int pause_or_resume_all(Ctl *c, bool pause) {
+        const MethodCall change = { .member = pause ? "PauseAll" : "ResumeAll", .changes = true };
+        int r;
+
+        r = ctl_call(c, &change, "vaktctl status", NULL, NULL);
+        if (r != 0)
+                return r;
+        if (c->json)
+                return print_all_json(pause);
+        ctl_say(c, stdout, "%s",
+                pause ? DAEMON_PAUSED
+                      : "All jobs are no longer paused together; what was said about single ones stays as it is.");
+        return CTL_DONE;
+}
+
+/* Either jobs or --all. */
+static int check_all(const Ctl *c, char **args, const char *verb) {
+        if (c->all != !!args[0])
+                return CTL_DONE;
+        ctl_complain("Write 'vaktctl %s JOB...' or 'vaktctl %s --all'; see 'vaktctl --help'.", verb, verb);
+        return CTL_USAGE;
+}
+
 int verb_pause(Ctl *c, char **args) {
         usec_t until = USEC_INFINITY;
-        int r = c->until ? parse_until(c->until, &until) : CTL_DONE;
+        int r = check_all(c, args, "pause");
 
-        return r != CTL_DONE ? r : for_each_argument(c, args, pause_job, &until);
+        if (r == CTL_DONE && c->all && c->until) {
+                ctl_complain("--until goes with the names of jobs, not with --all.");
+                r = CTL_USAGE;
+        }
+        if (r == CTL_DONE && c->until)
+                r = parse_until(c->until, &until);
+        if (r != CTL_DONE)
+                return r;
+        return c->all ? pause_or_resume_all(c, /* pause= */ true) : for_each_argument(c, args, pause_job, &until);
 }
 
 int verb_resume(Ctl *c, char **args) {
-        return for_each_argument(c, args, resume_job, NULL);
+        int r = check_all(c, args, "resume");
+
+        if (r != CTL_DONE)
+                return r;
+        return c->all ? pause_or_resume_all(c, /* pause= */ false) : for_each_argument(c, args, resume_job, NULL);
+}
+
+static int reset_job(Ctl *c, const char *job, json_object *array, void *userdata) {
+        static const MethodCall reset_failed = { .member = "ResetFailed", .changes = true };
+        _cleanup_free_ char *look_at = alloc_format("vaktctl status %s", job);
+        json_object *o;
+        int r;
+
+        r = ctl_call(c, &reset_failed, look_at, NULL, "s", job);
+        if (r != 0)
+                return r;
+        o = json_new_object();
+        json_add_string(o, "job", job);
+        json_append(array, o);
+        ctl_say(c, stdout, "Job %s: its failure and its alarms are forgotten, and no retry waits.", job);
+        return 0;
+}
+
+int verb_reset_failed(Ctl *c, char **args) {
+        return for_each_argument(c, args, reset_job, NULL);
 }
 
 static int parse_count(const char *text, uint32_t *ret) {
@@ -200,7 +265,7 @@ static int cancel_job(Ctl *c, const char *job, json_object *array) {
         if (r != 0)
                 return r;
         live.n_expected = (size_t)v.running + v.queued;
-        r = live.n_expected > 0 ? run_view_list(c, job, UINT_MAX, collect_live, &live) : 0;
+        r = live.n_expected > 0 ? run_view_list(c, &(RunFilter){ .job = job }, UINT_MAX, collect_live, &live) : 0;
         ids = live.ids;
         if (r > 0)
                 return r;
@@ -214,9 +279,8 @@ static int cancel_job(Ctl *c, const char *job, json_object *array) {
 }
 
 static int cancel_argument(Ctl *c, const char *argument, json_object *array, void *userdata) {
-        bool is_number = strspn(argument, "0123456789") == strlen(argument) && strlen(argument) < 19;
-
-        return is_number ? cancel_run(c, strtoull(argument, NULL, 10), array) : cancel_job(c, argument, array);
+        return ctl_is_run_number(argument) ? cancel_run(c, strtoull(argument, NULL, 10), array)
+                                           : cancel_job(c, argument, array);
 }
 
 int verb_cancel(Ctl *c, char **args) {

@@ -17,7 +17,7 @@ static int check_all(bool user, Diagnostics *d) {
         _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         _cleanup_(job_loader_freep) JobLoader *loader = NULL;
         uid_t owner = user ? getuid() : 0;
-        Settings settings;
+        _cleanup_(settings_done) Settings settings;
         size_t n;
         int r;
 
@@ -27,7 +27,7 @@ static int check_all(bool user, Diagnostics *d) {
                 return r;
         r = zone_cache_new(NULL, &zones);
         if (r >= 0)
-                r = job_loader_new(&loader, dirs, owner, zones);
+                r = job_loader_new(&loader, dirs, owner, zones, LOADER_FOR_ANY);
         if (r < 0)
                 return r;
         r = job_loader_load(loader);
@@ -41,12 +41,12 @@ static int check_all(bool user, Diagnostics *d) {
 /* One file: settings when it is called so, else a job. A file under way to its place belongs to who checks it. */
 static int check_file(const char *path, Diagnostics *d) {
         const char *slash = strrchr(path, '/');
-        Settings settings;
+        _cleanup_(settings_done) Settings settings;
         int r;
 
+        settings_init(&settings);
         if (!streq(slash ? slash + 1 : path, "vaktd.conf"))
                 return job_file_check(path, getuid(), d);
-        settings_init(&settings);
         r = access(path, F_OK) < 0 ? diagnostics_add(d, path, 0, "There is no such file.")
                                    : settings_load(&settings, path, getuid(), d);
         return r == -ENOMEM ? r : 0;

@@ -1,45 +1,163 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl history: what ran, newest first. */
+/* vaktctl history: what ran, newest first. The daemon filters; what is read here are the words of the options, so that
+ * a wrong one is refused with the right ones named before anybody is asked. */
 
+#include "ctl/alloc.h"
 #include "ctl/ctl.h"
 #include "ctl/json.h"
+#include "ctl/local-zone.h"
 #include "ctl/run-view.h"
+#include "job/run.h"
+#include "util/strv.h"
 
 #define LINES_DEFAULT 25
 
-static int append(const RunView *v, void *userdata) {
-        json_append(userdata, run_view_json(v));
+/* --- the words of --result and --cause --- */
+
+static const char *result_word(int i) {
+        return i < _RUN_RESULT_MAX ? run_result_to_string((RunResult)i) : NULL;
+}
+
+static const char *cause_word(int i) {
+        return i < _RUN_CAUSE_MAX ? run_cause_to_string((RunCause)i) : NULL;
+}
+
+static int find_result(const char *word) {
+        int i = run_result_from_string(word);
+
+        return i == RUN_RESULT_NONE ? -EINVAL : i; /* its word is the empty one */
+}
+
+typedef struct Words {
+        const char *option;
+        const char *(*word)(int i);    /* from first on; NULL: there are no more */
+        int (*find)(const char *word); /* negative: it is none */
+        int first;
+        bool failed; /* the word "failed" stands for all that are failures */
+} Words;
+
+static const Words result_words = { "--result", result_word, find_result, RUN_RESULT_NONE + 1, true };
+static const Words cause_words = { "--cause", cause_word, run_cause_from_string, 0, false };
+
+static void add(char ***words, const char *word) {
+        if (strv_extend(words, word) < 0)
+                alloc_failed();
+}
+
+static int complain_of_word(const Words *w, const char *given) {
+        _cleanup_free_ char *list = alloc_string(w->failed ? "failed" : w->word(w->first));
+
+        for (int i = w->failed ? w->first : w->first + 1; w->word(i); i++) {
+                char *longer = alloc_format("%s, %s", list, w->word(i));
+
+                free(list);
+                list = longer;
+        }
+        ctl_complain("%s takes words with commas between, out of %s; '%s' is none.", w->option, list, given);
+        return CTL_USAGE;
+}
+
+static void add_failures(char ***words) {
+        for (int i = 0; i < _RUN_RESULT_MAX; i++)
+                if (run_result_is_failure((RunResult)i))
+                        add(words, run_result_to_string((RunResult)i));
+}
+
+/* Splits "exit,timeout" and appends what it names. Returns an exit code. */
+static int read_words(const Words *w, const char *text, char ***ret) {
+        for (const char *p = text;; p++) {
+                size_t n = strcspn(p, ",");
+                _cleanup_free_ char *word = alloc_format("%.*s", (int)n, p);
+
+                if (w->failed && streq(word, "failed"))
+                        add_failures(ret);
+                else if (w->find(word) < 0)
+                        return complain_of_word(w, word);
+                else
+                        add(ret, word);
+                p += n;
+                if (*p == '\0')
+                        return CTL_DONE;
+        }
+}
+
+/* --- the filter --- */
+
+static void filter_done(RunFilter *f) {
+        f->results = strv_free(f->results);
+        f->causes = strv_free(f->causes);
+}
+
+static int read_times(const Ctl *c, RunFilter *f) {
+        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
+        usec_t now = now_realtime();
+        int r;
+
+        if (!c->since && !c->until)
+                return CTL_DONE;
+        r = local_zone_open(NULL, &zones);
+        if (r == CTL_DONE && c->since)
+                r = local_zone_parse_time(zones, "--since", c->since, now, &f->since);
+        if (r == CTL_DONE && c->until)
+                r = local_zone_parse_time(zones, "--until", c->until, now, &f->until);
+        if (r != CTL_DONE)
+                return r;
+        if (c->until && f->until < f->since) {
+                ctl_complain("--until=%s lies before --since=%s.", c->until, c->since);
+                return CTL_USAGE;
+        }
+        return CTL_DONE;
+}
+
+static int read_filter(const Ctl *c, RunFilter *f) {
+        int r = read_times(c, f);
+
+        if (r == CTL_DONE && c->results)
+                r = read_words(&result_words, c->results, &f->results);
+        if (r == CTL_DONE && c->causes)
+                r = read_words(&cause_words, c->causes, &f->causes);
+        return r;
+}
+
+/* --- the verb --- */
+
+static int print_run_json(const RunView *v, void *any) {
+        *(bool *)any = true;
+        json_print_line(run_view_json(v));
+        return ferror(stdout) ? CTL_FAILED : 0;
+}
+
+static int note_run(const RunView *v, void *any) {
+        *(bool *)any = true;
         return 0;
 }
 
-/* An empty history is one thing, a job that is not there another. */
-static int check_job(Ctl *c, const char *job) {
+/* Nothing was printed: no run of the job matches, or none is remembered, or there is no such job. */
+static int explain_nothing(Ctl *c, const RunFilter *f) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *path;
+        bool any = false;
+        int r;
 
-        return isempty(job) ? 0 : ctl_get_job(c, job, &reply, &path);
+        r = run_view_list(c, &(RunFilter){ .job = f->job }, 1, note_run, &any);
+        if (r == 0 && !any && f->job)
+                r = ctl_get_job(c, f->job, &reply, &path);
+        if (r == 0)
+                ctl_say(c, stdout, any ? "No run matches." : "Nothing has run yet.");
+        return r;
 }
 
 int verb_history(Ctl *c, char **args) {
-        _cleanup_(json_putp) json_object *array = json_new_array();
-        const char *job = strempty(args[0]);
+        _cleanup_(filter_done) RunFilter filter = { .job = args[0] };
         unsigned limit = c->lines ?: LINES_DEFAULT;
-        bool any;
+        bool any = false;
         int r;
 
-        if (c->json) {
-                r = run_view_list(c, job, limit, append, array);
-                any = json_object_array_length(array) > 0;
-        } else
-                r = run_view_print_table(c, job, limit, &any);
-        if (r == 0 && !any)
-                r = check_job(c, job);
-        if (r != 0)
+        r = read_filter(c, &filter);
+        if (r != CTL_DONE)
                 return r;
-        if (c->json)
-                return json_print(json_object_get(array));
-        if (!any)
-                ctl_say(c, stdout, "Nothing has run yet.");
-        return CTL_DONE;
+        r = c->json ? run_view_list(c, &filter, limit, print_run_json, &any)
+                    : run_view_print_table(c, &filter, limit, &any);
+        return r != 0 || any ? r : explain_nothing(c, &filter);
 }

@@ -4,6 +4,7 @@
  * have faults is the object itself asked. */
 
 #include "ctl/alloc.h"
+#include "ctl/daemon-view.h"
 #include "ctl/diagnostics-view.h"
 #include "ctl/job-view.h"
 #include "ctl/json.h"
@@ -170,6 +171,19 @@ static int print_faults(Ctl *c, const JobRows *rows, const DiagnosticViews *d) {
         return 0;
 }
 
+/* Above everything, since no state in the table below it tells. Returns as ctl_call() does. */
+static int print_paused(Ctl *c) {
+        _cleanup_(daemon_view_done) DaemonView v = { 0 };
+        int r;
+
+        r = daemon_view_read(c, &v);
+        if (r != 0 || !v.paused)
+                return r;
+        ctl_print_colored(c, COLOR_YELLOW, DAEMON_PAUSED);
+        fputs("\n\n", stdout);
+        return 0;
+}
+
 int verb_list(Ctl *c, char **args) {
         _cleanup_(job_rows_done) JobRows rows = { 0 };
         _cleanup_(diagnostic_views_done) DiagnosticViews diagnostics = { 0 };
@@ -183,6 +197,10 @@ int verb_list(Ctl *c, char **args) {
                 return ctl_bad_answer(&list_jobs, r);
         if (c->json)
                 return print_json(&rows);
+        ctl_open_pager(c);
+        r = c->no_legend ? 0 : print_paused(c);
+        if (r != 0)
+                return r;
         print_table(c, &rows);
         if (c->no_legend)
                 return CTL_DONE;

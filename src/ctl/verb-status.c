@@ -1,74 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl status: the daemon, or jobs, each as a block like systemctl's. */
+/* vaktctl status: the daemon, jobs, or runs (status-run.c), each as a block like systemctl's. */
 
 #include "ctl/alloc.h"
+#include "ctl/daemon-view.h"
 #include "ctl/diagnostics-view.h"
 #include "ctl/job-view.h"
 #include "ctl/relative-time.h"
 #include "ctl/run-view.h"
+#include "ctl/status.h"
 
 #define STATUS_RUNS    10 /* runs shown below a job */
 #define STATUS_ELAPSES 5
-#define LABEL_WIDTH    12
-
-typedef struct DaemonView {
-        const char *version;
-        usec_t started;
-        uint32_t jobs, running, queued;
-} DaemonView;
-
-static int daemon_read(Ctl *c, sd_bus_message **ret_message, DaemonView *ret) {
-        static const PropertyMap map[] = {
-                { "Version", "s", offsetof(DaemonView, version) }, { "StartedAt", "t", offsetof(DaemonView, started) },
-                { "Jobs", "u", offsetof(DaemonView, jobs) },       { "Running", "u", offsetof(DaemonView, running) },
-                { "Queued", "u", offsetof(DaemonView, queued) },
-        };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r;
-
-        r = ctl_get_all(c, VAKTD_PATH, VAKTD_MANAGER, &reply);
-        if (r != 0)
-                return r;
-        *ret = (DaemonView){ .version = "" };
-        r = properties_read(reply, map, ELEMENTSOF(map), ret);
-        if (r < 0)
-                return ctl_bad_answer(&(MethodCall){ .member = "GetAll" }, r);
-        *ret_message = TAKE_PTR(reply);
-        return 0;
-}
-
-/* "     Label: text" */
-static void print_line(const Ctl *c, const char *label, Color color, const char *format, ...) _printf_(4, 5);
-static void print_line(const Ctl *c, const char *label, Color color, const char *format, ...) {
-        _cleanup_free_ char *text = NULL;
-        va_list ap;
-
-        va_start(ap, format);
-        if (vasprintf(&text, format, ap) < 0)
-                alloc_failed();
-        va_end(ap);
-        ctl_print_line(c, LABEL_WIDTH, label, color, text);
-}
 
 static void print_strings(const Ctl *c, const char *label, char *const *strings) {
         for (; strings && *strings; strings++, label = "")
-                print_line(c, label, COLOR_NONE, "%s", *strings);
+                status_print_line(c, label, COLOR_NONE, "%s", *strings);
 }
 
-/* The bold first line. */
-static void print_head(const Ctl *c, Color color, const char *name, const char *description) {
-        ctl_print_colored(c, color, c->dot);
-        putchar(' ');
-        ctl_print_colored(c, COLOR_NONE, name);
-        if (!isempty(description)) {
-                fputs(" - ", stdout);
-                ctl_print_colored(c, COLOR_NONE, description);
-        }
-        putchar('\n');
-}
-
-static int daemon_json(const DaemonView *v, const DiagnosticViews *d) {
+static int daemon_json(const DaemonView *v, const PoolViews *pools, const DiagnosticViews *d) {
         json_object *o = json_new_object();
 
         json_add_string(o, "version", v->version);
@@ -76,39 +26,58 @@ static int daemon_json(const DaemonView *v, const DiagnosticViews *d) {
         json_add_number(o, "jobs", v->jobs);
         json_add_number(o, "running", v->running);
         json_add_number(o, "queued", v->queued);
+        json_add_bool(o, "paused", v->paused);
+        json_add_string(o, "executor", v->executor);
+        json_add(o, "pools", pool_views_json(pools));
         json_add(o, "diagnostics", diagnostic_views_json(d));
         return json_print(o);
 }
 
-static int status_daemon(Ctl *c) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
-        _cleanup_(diagnostic_views_done) DiagnosticViews d = { 0 };
+static void print_daemon(const Ctl *c, const DaemonView *v, const PoolViews *pools, const DiagnosticViews *d) {
         char when[LOCAL_TIME_TEXT_MAX], age[RELATIVE_TIME_MAX];
-        DaemonView v;
+
+        status_print_head(c, d->n_items > 0 ? COLOR_RED : COLOR_GREEN, "vaktd", "runs what is due");
+        status_print_line(c, "Version", COLOR_NONE, "%s", v->version);
+        status_print_line(c, "Since", COLOR_NONE, "%s; %s", local_time_format(when, v->started),
+                          relative_time_format(age, v->started, now_realtime()));
+        if (v->paused)
+                status_print_line(c, "Paused", COLOR_YELLOW, "all jobs, until 'vaktctl resume --all'");
+        if (!isempty(v->executor))
+                status_print_line(c, "Runs are", COLOR_NONE, "%s",
+                                  streq(v->executor, "unit") ? "units of the service manager" : "children of vaktd");
+        status_print_line(c, "Jobs", COLOR_NONE, "%u", v->jobs);
+        status_print_line(c, "Running", v->running > 0 ? COLOR_GREEN : COLOR_NONE, "%u", v->running);
+        status_print_line(c, "Queued", COLOR_NONE, "%u", v->queued);
+        for (size_t i = 0; i < pools->n_items; i++) {
+                _cleanup_free_ char *text = pool_view_text(&pools->items[i]);
+
+                status_print_line(c, i == 0 ? "Pools" : "", COLOR_NONE, "%s: %s", pools->items[i].name, text);
+        }
+        status_print_line(c, "Faults", d->n_items > 0 ? COLOR_RED : COLOR_NONE, "%zu", d->n_items);
+        for (size_t i = 0; i < d->n_items; i++) {
+                if (i == 0)
+                        putchar('\n');
+                diagnostic_print(stdout, &d->items[i]);
+        }
+}
+
+static int status_daemon(Ctl *c) {
+        _cleanup_(diagnostic_views_done) DiagnosticViews d = { 0 };
+        _cleanup_(pool_views_done) PoolViews pools = { 0 };
+        _cleanup_(daemon_view_done) DaemonView v = { 0 };
         int r;
 
-        r = daemon_read(c, &message, &v);
-        if (r != 0)
-                return r;
-        r = diagnostic_views_get(c, &d);
+        r = daemon_view_read(c, &v);
+        if (r == 0)
+                r = pool_views_get(c, &pools);
+        if (r == 0)
+                r = diagnostic_views_get(c, &d);
         if (r != 0)
                 return r;
         if (c->json)
-                return daemon_json(&v, &d);
-
-        print_head(c, d.n_items > 0 ? COLOR_RED : COLOR_GREEN, "vaktd", "runs what is due");
-        print_line(c, "Version", COLOR_NONE, "%s", v.version);
-        print_line(c, "Since", COLOR_NONE, "%s; %s", local_time_format(when, v.started),
-                   relative_time_format(age, v.started, now_realtime()));
-        print_line(c, "Jobs", COLOR_NONE, "%u", v.jobs);
-        print_line(c, "Running", v.running > 0 ? COLOR_GREEN : COLOR_NONE, "%u", v.running);
-        print_line(c, "Queued", COLOR_NONE, "%u", v.queued);
-        print_line(c, "Faults", d.n_items > 0 ? COLOR_RED : COLOR_NONE, "%zu", d.n_items);
-        for (size_t i = 0; i < d.n_items; i++) {
-                if (i == 0)
-                        putchar('\n');
-                diagnostic_print(stdout, &d.items[i]);
-        }
+                return daemon_json(&v, &pools, &d);
+        ctl_open_pager(c);
+        print_daemon(c, &v, &pools, &d);
         return CTL_DONE;
 }
 
@@ -118,10 +87,10 @@ static void print_state(const Ctl *c, const JobView *v) {
                                                                        : "";
 
         if (v->running > 1 || v->queued > 0)
-                print_line(c, "State", job_state_color(v->state), "%s%s, %u running, %u queued", v->state, also,
-                           v->running, v->queued);
+                status_print_line(c, "State", job_state_color(v->state), "%s%s, %u running, %u queued", v->state, also,
+                                  v->running, v->queued);
         else
-                print_line(c, "State", job_state_color(v->state), "%s%s", v->state, also);
+                status_print_line(c, "State", job_state_color(v->state), "%s%s", v->state, also);
 }
 
 static void print_last(const Ctl *c, const JobView *v) {
@@ -131,11 +100,47 @@ static void print_last(const Ctl *c, const JobView *v) {
         bool ran = v->last_start > 0 && v->last_end >= v->last_start;
 
         if (isempty(v->last_result))
-                print_line(c, "Last", COLOR_NONE, "-");
+                status_print_line(c, "Last", COLOR_NONE, "-");
         else
-                print_line(c, "Last", job_result_color(v->last_result), "%s, %s (%s)%s%s", v->last_result,
-                           relative_time_format(age, at, now), local_time_format(when, at), ran ? ", took " : "",
-                           ran ? duration_format(took, v->last_end - v->last_start) : "");
+                status_print_line(c, "Last", job_result_color(v->last_result), "%s, %s (%s)%s%s", v->last_result,
+                                  relative_time_format(age, at, now), local_time_format(when, at),
+                                  ran ? ", took " : "", ran ? duration_format(took, v->last_end - v->last_start) : "");
+}
+
+static void print_alarms(const Ctl *c, const JobView *v) {
+        char age[RELATIVE_TIME_MAX];
+
+        for (const PropertyAlarm *a = v->alarms; a && a->key; a++)
+                status_print_line(c, a == v->alarms ? "Alarm" : "", COLOR_RED, "%s (%s)", a->sentence,
+                                  relative_time_format(age, a->raised, now_realtime()));
+}
+
+/* A pool that is not described anywhere is there only while somebody is in it. */
+static int print_pool(Ctl *c, const char *name) {
+        _cleanup_(pool_views_done) PoolViews pools = { 0 };
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = pool_views_get(c, &pools);
+        if (r != 0)
+                return r;
+        for (size_t i = 0; i < pools.n_items && !text; i++)
+                if (streq(pools.items[i].name, name))
+                        text = pool_view_text(&pools.items[i]);
+        status_print_line(c, "Pool", COLOR_NONE, "%s: %s", name, text ?: "nobody is in it");
+        return 0;
+}
+
+/* What is not as it is without a word in the file. */
+static int print_policy(Ctl *c, const JobView *v) {
+        if (v->retry == UINT32_MAX)
+                status_print_line(c, "Retry", COLOR_NONE, "until it succeeds");
+        else if (v->retry > 0)
+                status_print_line(c, "Retry", COLOR_NONE, "up to %" PRIu32 " time%s after a failure", v->retry,
+                                  PLURAL(v->retry));
+        if (v->priority != 0)
+                status_print_line(c, "Priority", COLOR_NONE, "%" PRIi32, v->priority);
+        return isempty(v->pool) ? 0 : print_pool(c, v->pool);
 }
 
 /* The end of the pause, and what is to be skipped. */
@@ -143,14 +148,14 @@ static void print_held_back(const Ctl *c, const JobView *v) {
         char left[RELATIVE_TIME_MAX], when[LOCAL_TIME_TEXT_MAX];
 
         if (v->paused && v->pause_until == USEC_INFINITY)
-                print_line(c, "Paused", COLOR_YELLOW, "until 'vaktctl resume %s'", v->name);
+                status_print_line(c, "Paused", COLOR_YELLOW, "until 'vaktctl resume %s'", v->name);
         else if (v->paused && v->pause_until > 0)
-                print_line(c, "Paused", COLOR_YELLOW, "until %s (%s)", local_time_format(when, v->pause_until),
-                           relative_time_format(left, v->pause_until, now_realtime()));
+                status_print_line(c, "Paused", COLOR_YELLOW, "until %s (%s)", local_time_format(when, v->pause_until),
+                                  relative_time_format(left, v->pause_until, now_realtime()));
         if (v->skip == 1)
-                print_line(c, "Skips", COLOR_YELLOW, "the next occurrence");
+                status_print_line(c, "Skips", COLOR_YELLOW, "the next occurrence");
         else if (v->skip > 1)
-                print_line(c, "Skips", COLOR_YELLOW, "the next %" PRIu32 " occurrences", v->skip);
+                status_print_line(c, "Skips", COLOR_YELLOW, "the next %" PRIu32 " occurrences", v->skip);
 }
 
 /* The next elapse and, when there are more, those after it; with what becomes of those that do not run. */
@@ -160,7 +165,7 @@ static void print_next(const Ctl *c, const JobView *v, const usec_t *elapses, si
         uint32_t skip = v->skip;
 
         if (v->next == 0 || v->next == USEC_INFINITY) {
-                print_line(c, "Next", COLOR_NONE, "-");
+                status_print_line(c, "Next", COLOR_NONE, "-");
                 return;
         }
         if (n < 2) {
@@ -176,30 +181,35 @@ static void print_next(const Ctl *c, const JobView *v, const usec_t *elapses, si
                         fate = ", skipped";
                         skip--;
                 }
-                print_line(c, i == 0 ? "Next" : "", COLOR_NONE, "%s (%s)%s",
-                           relative_time_format(left, elapses[i], now), local_time_format(when, elapses[i]), fate);
+                status_print_line(c, i == 0 ? "Next" : "", COLOR_NONE, "%s (%s)%s",
+                                  relative_time_format(left, elapses[i], now), local_time_format(when, elapses[i]),
+                                  fate);
         }
 }
 
-static void print_job(const Ctl *c, const JobView *v, const usec_t *elapses, size_t n_elapses) {
+static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_elapses) {
         Color state = job_state_color(v->state), result = job_result_color(v->last_result);
+        int r;
 
-        print_head(c, state != COLOR_NONE ? state : result, v->name, v->description);
+        status_print_head(c, state != COLOR_NONE ? state : result, v->name, v->description);
         print_state(c, v);
+        print_alarms(c, v);
         print_held_back(c, v);
         if (!isempty(v->fragment))
-                print_line(c, "File", COLOR_NONE, "%s", v->fragment);
+                status_print_line(c, "File", COLOR_NONE, "%s", v->fragment);
         if (!isempty(v->fault))
-                print_line(c, "Fault", COLOR_RED, "%s", v->fault);
+                status_print_line(c, "Fault", COLOR_RED, "%s", v->fault);
         if (!isempty(v->fault) && !streq(v->state, "invalid"))
-                print_line(c, "", COLOR_NONE, "The last good version of the file is in force.");
+                status_print_line(c, "", COLOR_NONE, "The last good version of the file is in force.");
         print_strings(c, "Docs", v->documentation);
         print_strings(c, "Tags", v->tags);
         for (const PropertyPair *p = v->triggers; p && p->key; p++)
-                print_line(c, p == v->triggers ? "Triggers" : "", COLOR_NONE, "%s=%s", p->key, p->value);
+                status_print_line(c, p == v->triggers ? "Triggers" : "", COLOR_NONE, "%s=%s", p->key, p->value);
+        r = print_policy(c, v);
         print_last(c, v);
         print_next(c, v, elapses, n_elapses);
-        print_line(c, "Runs", COLOR_NONE, "%" PRIu64 " since vaktd started", v->runs);
+        status_print_line(c, "Runs", COLOR_NONE, "%" PRIu64 " since vaktd started", v->runs);
+        return r;
 }
 
 static int append_run(const RunView *v, void *userdata) {
@@ -215,7 +225,7 @@ static int append_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_
         json_add(o, "next_elapses_usec", next);
         json_add(o, "last_runs", runs);
         json_append(array, o);
-        return run_view_list(c, v->name, STATUS_RUNS, append_run, runs);
+        return run_view_list(c, &(RunFilter){ .job = v->name }, STATUS_RUNS, append_run, runs);
 }
 
 /* One job as a block, or appended to the array. */
@@ -233,11 +243,14 @@ static int status_job(Ctl *c, const char *job, json_object *array) {
                 return r;
         if (c->json)
                 return append_job(c, &v, elapses, n_elapses, array);
-        print_job(c, &v, elapses, n_elapses);
+        ctl_open_pager(c);
+        r = print_job(c, &v, elapses, n_elapses);
+        if (r != 0)
+                return r;
         if (v.runs == 0 && isempty(v.last_result) && v.running == 0 && v.queued == 0)
                 return 0;
         putchar('\n');
-        return run_view_print_table(c, v.name, STATUS_RUNS, &any);
+        return run_view_print_table(c, &(RunFilter){ .job = v.name }, STATUS_RUNS, &any);
 }
 
 int verb_status(Ctl *c, char **args) {
@@ -251,7 +264,7 @@ int verb_status(Ctl *c, char **args) {
 
                 if (job > args && !c->json)
                         putchar('\n');
-                r = status_job(c, *job, array);
+                r = ctl_is_run_number(*job) ? status_run(c, *job, array) : status_job(c, *job, array);
                 if (r == CTL_NO_DAEMON)
                         return r;
                 ret = ret ?: r;

@@ -103,13 +103,20 @@ static int add_time(char ***l, const char *name, usec_t realtime) {
         return strv_extendf(l, "%s=%s%sZ", name, text, digits);
 }
 
-int environment_for_run(char ***ret, char *const *base, const RunRecord *run) {
+static int add_optional(char ***l, const char *name, const char *value) {
+        return value ? strv_extendf(l, "%s=%s", name, value) : 0;
+}
+
+int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *request) {
         _cleanup_(strv_freep) char **l = NULL;
+        const RunRecord *run = request->run;
         int r;
 
-        l = strv_copy(base);
-        if (!l)
-                return -ENOMEM;
+        if (base) {
+                l = strv_copy(base);
+                if (!l && base[0])
+                        return -ENOMEM;
+        }
         r = strv_extendf(&l, "VAKT_JOB=%s", run->job);
         if (r >= 0)
                 r = strv_extendf(&l, "VAKT_RUN=%" PRIu64, run->id);
@@ -119,6 +126,12 @@ int environment_for_run(char ***ret, char *const *base, const RunRecord *run) {
                 r = strv_extendf(&l, "VAKT_ATTEMPT=%u", run->attempt);
         if (r >= 0)
                 r = add_time(&l, "VAKT_SCHEDULED", run->scheduled);
+        if (r >= 0)
+                r = add_optional(&l, "VAKT_PARENT_JOB", run->parent_job);
+        if (r >= 0)
+                r = add_optional(&l, "VAKT_PARENT_RESULT", request->parent_result);
+        if (r >= 0)
+                r = add_optional(&l, "VAKT_ALARM", run->alarm);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(l);
@@ -209,4 +222,29 @@ int arguments_expand(char ***ret, char *const *argv, char *const *environment) {
                 return -E2BIG;
         *ret = TAKE_PTR(l);
         return 0;
+}
+
+int program_find(char **ret, const char *name, char *const *environment) {
+        const char *path = strempty(strv_env_get(environment, "PATH", strlen("PATH")));
+
+        if (strchr(name, '/')) {
+                *ret = strdup(name);
+                return *ret ? 0 : -ENOMEM;
+        }
+        while (*path) {
+                size_t n = strcspn(path, ":");
+                _cleanup_free_ char *candidate = NULL;
+
+                if (asprintf(&candidate, "%.*s/%s", (int)n, path, name) < 0) {
+                        candidate = NULL;
+                        return -ENOMEM;
+                }
+                if (n > 0 && access(candidate, X_OK) == 0) {
+                        *ret = TAKE_PTR(candidate);
+                        return 0;
+                }
+                path += n;
+                path += *path == ':';
+        }
+        return -ENOENT;
 }

@@ -3,7 +3,7 @@
 
 /* The environment of a run, and what its command line makes of it. DESIGN section 8. */
 
-#include "job/run.h"
+#include "exec/executor.h"
 
 #define ARGUMENTS_MAX 4096 /* words of a command line after $VAR was expanded */
 
@@ -11,9 +11,12 @@
  * instance all that the daemon was given. -ENOMEM. */
 int environment_base(char ***ret, bool user_instance);
 
-/* base with the VAKT_ variables of a run. -ENOMEM. */
-int environment_for_run(char ***ret, char *const *base, const RunRecord *run);
+/* base, which may be NULL, with the VAKT_ variables of a run. -ENOMEM. */
+int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *request);
 
 /* Expands $VAR (a word of its own: split at white space), ${VAR} (in place) and $$ in the arguments of a command line
  * as systemd.service(5) says; argv[0] stays. Unknown variables are empty. -ENOMEM, -E2BIG. */
 int arguments_expand(char ***ret, char *const *argv, char *const *environment);
+
+/* The program as execve() wants it: a plain name is looked up in the PATH of the environment. -ENOENT, -ENOMEM. */
+int program_find(char **ret, const char *name, char *const *environment);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The executor that needs nothing but a kernel: a run is a chain of children, one a command, each leader of a session
- * and process group of its own. A run is over when its main process is; whatever that left in its group is killed
- * then, while the zombie still holds the group's number. There is no sandbox here: [Service] settings are the unit
- * executor's.
+ * and process group of its own, and all in a control group of the run's own where one was delegated to us. A run is
+ * over when its main process is; whatever that left behind is killed then, unless KillMode= says otherwise: by the
+ * control group, else in its process group, while the zombie still holds the group's number. Settings of [Service]
+ * that ask for a sandbox are the unit executor's.
  *
  * Output comes to us through a pipe and goes on line by line, with the job and the run as fields of the journal. A
  * stream of the child's own to the journal could carry neither, and journald does not know the unit of a process that
@@ -11,98 +12,168 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "config.h"
+#include "exec/child-environment.h"
+#include "exec/child-internal.h"
+#include "exec/child-process.h"
 #include "exec/environment.h"
-#include "exec/executor.h"
-#include "exec/output.h"
 #include "util/log.h"
-#include "util/nofile.h"
 #include "util/strv.h"
 
-#define CHILD_TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
+/* --- main processes, by pid --- */
 
-typedef struct ChildExecutor {
-        Executor base;
-        sd_event *event;
-        ExecutorCallbacks callbacks;
-        char **environment;
-        char *folder; /* where runs start */
-        int null_fd;
-        posix_spawnattr_t attributes;
-        bool has_attributes;
-} ChildExecutor;
+static ChildExecution **bucket_of(const ChildExecutor *e, pid_t pid) {
+        return (ChildExecution **)&e->buckets[(unsigned)pid % CHILD_BUCKETS];
+}
 
-typedef struct ChildExecution {
-        Execution base;
-        ChildExecutor *executor;
-        void *cookie;
-        JobDef *def;
-        char *job;
-        uint64_t run;
-        char **environment;
-        size_t command; /* the one that runs */
-        pid_t pid;
-        sd_event_source *child_source, *timeout_source, *kill_source, *failed_source;
-        Output *output, *error;
-        int output_fd, error_fd; /* what the next command gets as its streams */
-        bool follow;
-        RunResult stop_result; /* none = not told to stop */
-        int failure;           /* errno of a start that failed */
-} ChildExecution;
+ChildExecution *child_execution_by_pid(const ChildExecutor *e, pid_t pid) {
+        ChildExecution *x = *bucket_of(e, pid);
+
+        while (x && x->pid != pid)
+                x = x->next_in_bucket;
+        return x;
+}
+
+static void forget_process(ChildExecution *x) {
+        if (x->pid <= 0)
+                return;
+        for (ChildExecution **p = bucket_of(x->executor, x->pid); *p; p = &(*p)->next_in_bucket)
+                if (*p == x) {
+                        *p = x->next_in_bucket;
+                        break;
+                }
+        x->pid = 0;
+        x->pid_start = 0;
+}
+
+void child_execution_set_process(ChildExecution *x, pid_t pid, uint64_t start) {
+        ChildExecution **bucket = bucket_of(x->executor, pid);
+
+        forget_process(x);
+        x->pid = pid;
+        x->pid_start = start;
+        x->next_in_bucket = *bucket;
+        *bucket = x;
+}
 
 /* --- ending --- */
 
-static void execution_report(ChildExecution *x, const ExecOutcome *outcome) {
+void child_execution_report(ChildExecution *x, ExecOutcome *outcome) {
         if (x->output)
                 output_finish(x->output);
         if (x->error)
                 output_finish(x->error);
+        outcome->cpu = x->cpu;
+        outcome->memory_peak = x->memory_peak;
+        if (x->has_group) {
+                ChildUsage usage = child_cgroup_usage(x->executor->cgroup, x->run);
+
+                outcome->cpu = usage.cpu;
+                outcome->memory_peak = usage.memory_peak;
+                if (usage.oom && outcome->result == RUN_RESULT_SIGNAL && outcome->code == SIGKILL)
+                        outcome->result = RUN_RESULT_OOM;
+        }
         x->executor->callbacks.ended(x->cookie, outcome); /* frees x */
 }
 
-static void execution_report_failure(ChildExecution *x) {
-        const char *path = x->def->commands[x->command].path;
-        ExecOutcome outcome = { .result = RUN_RESULT_START_FAILED, .code = x->failure };
+static void report_failure(ChildExecution *x) {
+        ExecOutcome outcome = { .result = RUN_RESULT_START_FAILED, .code = x->failure, .reason = x->failure_reason };
         char reason[512];
 
-        (void)snprintf(reason, sizeof(reason), "Cannot execute %s: %s.", path, strerror(x->failure));
-        outcome.reason = reason;
-        execution_report(x, &outcome);
+        if (!outcome.reason) {
+                (void)snprintf(reason, sizeof(reason), "Cannot execute %s: %s.", x->def->commands[x->command].path,
+                               strerror(x->failure));
+                outcome.reason = reason;
+        }
+        child_execution_report(x, &outcome);
 }
 
 static int on_failed(sd_event_source *s, void *userdata) {
-        execution_report_failure(userdata);
+        report_failure(userdata);
         return 0;
 }
 
-static void kill_group(const ChildExecution *x, int sig) {
-        if (x->pid > 0 && kill(-x->pid, sig) < 0 && errno != ESRCH)
-                log_warning_errno(errno, "Cannot send signal %d to process group %d: %m, ignoring", sig, x->pid);
+/* True while the number of the main process is surely still its own. */
+static bool holds_number(const ChildExecution *x) {
+        ProcessInfo info;
+
+        if (x->child_source) /* nobody but us can reap it */
+                return true;
+        return x->pid > 0 && process_read(x->pid, &info) >= 0 && info.start == x->pid_start;
+}
+
+static void send_signal(pid_t pid, int sig) {
+        if (kill(pid, sig) < 0 && errno != ESRCH)
+                log_warning_errno(errno, "Cannot send signal %d to %s %d: %m, ignoring", sig,
+                                  pid < 0 ? "process group" : "process", abs(pid));
+}
+
+static void signal_main(const ChildExecution *x, int sig) {
+        if (holds_number(x))
+                send_signal(x->pid, sig);
+}
+
+static void signal_all(const ChildExecution *x, int sig) {
+        if (x->has_group)
+                child_cgroup_signal(x->executor->cgroup, x->run, sig);
+        else if (holds_number(x))
+                send_signal(-x->pid, sig);
+}
+
+static void kill_run(const ChildExecution *x) {
+        if (x->kill.mode == CHILD_KILL_PROCESS)
+                signal_main(x, SIGKILL);
+        else
+                signal_all(x, SIGKILL);
+}
+
+void child_execution_kill_rest(const ChildExecution *x) {
+        ProcessInfo info;
+
+        if (x->kill.mode == CHILD_KILL_PROCESS)
+                return;
+        if (x->has_group || holds_number(x))
+                signal_all(x, x->kill.send_sigkill ? SIGKILL : x->kill.signal);
+        else if (x->pid > 0 && process_read(x->pid, &info) == -ESRCH)
+                /* While a group has members nobody gets its number as a pid. */
+                send_signal(-x->pid, x->kill.send_sigkill ? SIGKILL : x->kill.signal);
 }
 
 static int on_kill_time(sd_event_source *s, uint64_t usec, void *userdata) {
-        kill_group(userdata, SIGKILL);
+        kill_run(userdata);
         return 0;
+}
+
+void child_execution_terminate(ChildExecution *x) {
+        void (*send)(const ChildExecution *, int) =
+                x->kill.mode == CHILD_KILL_CONTROL_GROUP ? signal_all : signal_main;
+        int r;
+
+        send(x, x->kill.signal);
+        send(x, SIGCONT);
+        if (!x->kill.send_sigkill || x->kill.timeout == USEC_INFINITY)
+                return;
+        r = sd_event_add_time_relative(x->executor->event, &x->kill_source, CLOCK_MONOTONIC, x->kill.timeout,
+                                       CHILD_TIMER_ACCURACY_USEC, on_kill_time, x);
+        if (r < 0)
+                kill_run(x);
+        else
+                (void)sd_event_source_set_description(x->kill_source, "run-kill");
 }
 
 static void child_stop(Execution *base, RunResult result) {
         ChildExecution *x = (ChildExecution *)base;
-        int r;
 
-        if (x->stop_result != RUN_RESULT_NONE || x->pid <= 0)
+        if (x->stop_result != RUN_RESULT_NONE || x->failed_source)
                 return;
         x->stop_result = result;
-        kill_group(x, SIGTERM);
-        kill_group(x, SIGCONT);
-        r = sd_event_add_time_relative(x->executor->event, &x->kill_source, CLOCK_MONOTONIC, EXECUTOR_STOP_USEC,
-                                       CHILD_TIMER_ACCURACY_USEC, on_kill_time, x);
-        if (r < 0)
-                kill_group(x, SIGKILL);
-        else
-                (void)sd_event_source_set_description(x->kill_source, "run-kill");
+        if (x->pid > 0) /* else it is an adopted one that is still looked for */
+                child_execution_terminate(x);
 }
 
 static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -112,150 +183,142 @@ static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static Execution *child_free_execution(Execution *base) {
-        ChildExecution *x = (ChildExecution *)base;
+int child_execution_arm_timeout(ChildExecution *x, usec_t timeout) {
+        int r;
 
-        if (x->child_source)
-                kill_group(x, SIGKILL);
-        sd_event_source_disable_unref(x->child_source); /* reaps what it still owns */
-        sd_event_source_disable_unref(x->timeout_source);
-        sd_event_source_disable_unref(x->kill_source);
-        sd_event_source_disable_unref(x->failed_source);
-        output_free(x->output);
-        output_free(x->error);
-        safe_close(x->output_fd);
-        safe_close(x->error_fd);
-        strv_free(x->environment);
-        job_def_unref(x->def);
-        free(x->job);
-        return mfree(x);
-}
-
-static void child_free_executionp(ChildExecution **x) {
-        if (*x)
-                (void)child_free_execution(&(*x)->base);
+        if (timeout == USEC_INFINITY)
+                return 0;
+        r = sd_event_add_time_relative(x->executor->event, &x->timeout_source, CLOCK_MONOTONIC, timeout,
+                                       CHILD_TIMER_ACCURACY_USEC, on_timeout, x);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(x->timeout_source, "run-timeout");
+        return 0;
 }
 
 /* --- one command --- */
 
-/* The program as execve() wants it: a plain name is looked up in the PATH of the run. */
-static int find_program(const ChildExecution *x, const char *name, char **ret) {
-        const char *path = strempty(strv_env_get(x->environment, "PATH", strlen("PATH")));
-
-        if (strchr(name, '/')) {
-                *ret = strdup(name);
-                return *ret ? 0 : -ENOMEM;
-        }
-        while (*path) {
-                size_t n = strcspn(path, ":");
-                _cleanup_free_ char *candidate = NULL;
-
-                if (asprintf(&candidate, "%.*s/%s", (int)n, path, name) < 0) {
-                        candidate = NULL;
-                        return -ENOMEM;
-                }
-                if (n > 0 && access(candidate, X_OK) == 0) {
-                        *ret = TAKE_PTR(candidate);
-                        return 0;
-                }
-                path += n;
-                path += *path == ':';
-        }
-        return -ENOENT;
-}
-
-static int spawn_program(ChildExecution *x, const char *program, char *const *argv) {
-        const ChildExecutor *e = x->executor;
-        posix_spawn_file_actions_t actions;
-        int r;
-
-        r = posix_spawn_file_actions_init(&actions);
-        if (r != 0)
-                return -r;
-        r = posix_spawn_file_actions_adddup2(&actions, e->null_fd, STDIN_FILENO);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, x->output_fd, STDOUT_FILENO);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, x->error_fd, STDERR_FILENO);
-        if (r == 0)
-                r = posix_spawn_file_actions_addchdir_np(&actions, e->folder);
-        if (r == 0) {
-                nofile_limit_restore();
-                r = posix_spawn(&x->pid, program, &actions, &e->attributes, argv, x->environment);
-                nofile_limit_raise();
-        }
-        posix_spawn_file_actions_destroy(&actions);
-        return -r;
-}
-
 static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata);
 
-static int execution_spawn(ChildExecution *x) {
-        const CommandDef *command = &x->def->commands[x->command];
-        _cleanup_(strv_freep) char **expanded = NULL;
-        _cleanup_free_ char *program = NULL;
+static int follow_child(ChildExecution *x, pid_t pid) {
         int r;
 
-        r = find_program(x, command->path, &program);
-        if (r >= 0 && !(command->flags & COMMAND_NO_EXPAND))
-                r = arguments_expand(&expanded, command->argv, x->environment);
-        if (r < 0)
-                return r;
-        x->pid = 0;
-        r = spawn_program(x, program, expanded ?: command->argv);
-        if (r < 0)
-                return r;
-        r = sd_event_add_child(x->executor->event, &x->child_source, x->pid, WEXITED, on_child, x);
+        r = sd_event_add_child(x->executor->event, &x->child_source, pid, WEXITED, on_child, x);
         if (r < 0) {
-                kill_group(x, SIGKILL);
-                (void)waitpid(x->pid, NULL, 0);
-                x->pid = 0;
+                send_signal(-pid, SIGKILL);
+                (void)waitpid(pid, NULL, 0);
                 return r;
         }
         (void)sd_event_source_set_child_process_own(x->child_source, true);
         (void)sd_event_source_set_description(x->child_source, "run-child");
         /* Its end takes what is left in the pipes along, so that they need not be looked at once more. */
         (void)sd_event_source_set_priority(x->child_source, SD_EVENT_PRIORITY_IMPORTANT);
-        x->executor->callbacks.started(x->cookie, x->pid);
         return 0;
+}
+
+/* Now, as the kernel writes down when a process started. */
+static uint64_t now_ticks(void) {
+        return now_boottime() / (USEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+/* When a process started that was made between the two: the same tick, mostly, or else what /proc says. That costs as
+ * much as all else we do for a short run together, so it is asked only until the two were once seen to agree. */
+static uint64_t start_of(ChildExecutor *e, pid_t pid, uint64_t before, uint64_t after) {
+        ProcessInfo info;
+
+        if (before == after && e->knows_ticks)
+                return before;
+        if (process_read(pid, &info) < 0)
+                return 0;
+        if (before == after)
+                e->knows_ticks = info.start == before;
+        return info.start;
+}
+
+static int execution_spawn(ChildExecution *x) {
+        uint64_t before = now_ticks();
+        ExecIdentity identity = {};
+        int r;
+
+        r = child_spawn(x, &identity.pid);
+        if (r < 0)
+                return r;
+        identity.pid_start = start_of(x->executor, identity.pid, before, now_ticks());
+        r = follow_child(x, identity.pid);
+        if (r < 0)
+                return r;
+        child_execution_set_process(x, identity.pid, identity.pid_start);
+        x->executor->callbacks.started(x->cookie, &identity);
+        return 0;
+}
+
+static usec_t timeval_usec(const struct timeval *tv) {
+        return (usec_t)tv->tv_sec * USEC_PER_SEC + (usec_t)tv->tv_usec;
+}
+
+/* The kernel counts from fork on: what looks smaller than we are may be just what we are. */
+static void add_usage(ChildExecution *x) {
+        struct rusage theirs, ours;
+        siginfo_t si;
+
+        /* waitid(3) has no room for the figures, the system call has; the zombie stays. */
+        if (syscall(SYS_waitid, P_PID, x->pid, &si, WEXITED | WNOHANG | WNOWAIT, &theirs) < 0)
+                return;
+        x->cpu = usec_add(x->cpu == USEC_INFINITY ? 0 : x->cpu,
+                          timeval_usec(&theirs.ru_utime) + timeval_usec(&theirs.ru_stime));
+        if (getrusage(RUSAGE_SELF, &ours) < 0 || theirs.ru_maxrss <= ours.ru_maxrss)
+                return;
+        if (x->memory_peak == UINT64_MAX || x->memory_peak < (uint64_t)theirs.ru_maxrss * 1024)
+                x->memory_peak = (uint64_t)theirs.ru_maxrss * 1024;
+}
+
+static bool is_success(const ChildExecution *x, const siginfo_t *si) {
+        if (x->def->commands[x->command].flags & COMMAND_IGNORE_FAILURE)
+                return true;
+        return si->si_code == CLD_EXITED ? success_def_has_status(&x->def->success, si->si_status)
+                                         : success_def_has_signal(&x->def->success, si->si_status);
 }
 
 static ExecOutcome outcome_of(const ChildExecution *x, const siginfo_t *si) {
         bool exited = si->si_code == CLD_EXITED;
-        ExecOutcome o = { .code = si->si_status };
+        ExecOutcome o = EXEC_OUTCOME_INIT;
 
         if (x->stop_result != RUN_RESULT_NONE) {
                 o.result = x->stop_result;
                 o.code = exited ? 0 : si->si_status;
-        } else if (!exited)
-                o.result = RUN_RESULT_SIGNAL;
-        else
-                o.result = si->si_status == 0 ? RUN_RESULT_SUCCESS : RUN_RESULT_EXIT;
+        } else if (is_success(x, si))
+                o.result = RUN_RESULT_SUCCESS;
+        else {
+                o.result = exited ? RUN_RESULT_EXIT : RUN_RESULT_SIGNAL;
+                o.code = si->si_status;
+        }
         return o;
 }
 
 static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata) {
         ChildExecution *x = userdata;
-        ExecOutcome outcome = outcome_of(x, si);
+        ExecOutcome outcome;
         int r;
 
-        kill_group(x, SIGKILL);
+        if (x->executor->notify) /* while the zombie still tells whose process the sender is */
+                child_notify_drain(x->executor->notify);
+        add_usage(x);
+        child_execution_kill_rest(x);
         x->child_source = sd_event_source_disable_unref(x->child_source);
-        if (x->stop_result == RUN_RESULT_NONE) {
-                if (outcome.result != RUN_RESULT_SUCCESS &&
-                    (x->def->commands[x->command].flags & COMMAND_IGNORE_FAILURE))
-                        outcome = (ExecOutcome){ .result = RUN_RESULT_SUCCESS };
-                if (outcome.result == RUN_RESULT_SUCCESS && x->command + 1 < x->def->n_commands) {
-                        x->command++;
-                        r = execution_spawn(x);
-                        if (r >= 0)
-                                return 0;
-                        x->failure = -r;
-                        execution_report_failure(x);
+        r = child_spawn_answer(x);
+        outcome = outcome_of(x, si);
+        if (r >= 0 && outcome.result == RUN_RESULT_SUCCESS && x->stop_result == RUN_RESULT_NONE &&
+            x->command + 1 < x->def->n_commands) {
+                x->command++;
+                r = execution_spawn(x);
+                if (r >= 0)
                         return 0;
-                }
         }
-        execution_report(x, &outcome);
+        if (r < 0 && x->stop_result == RUN_RESULT_NONE) {
+                x->failure = -r;
+                report_failure(x);
+        } else
+                child_execution_report(x, &outcome);
         return 0;
 }
 
@@ -282,51 +345,107 @@ static int execution_open_output(ChildExecution *x) {
         return output_new(&x->error, &x->error_fd, x->executor->event, /* is_stderr= */ true, on_line, x);
 }
 
-static int execution_arm_timeout(ChildExecution *x, usec_t timeout) {
+/* What the helper would do of it, where nothing else calls for the helper. */
+static int execution_apply_environment(ChildExecution *x, const ChildSettings *settings) {
+        _cleanup_(strv_freep) char **ours = strv_copy(x->environment);
         int r;
 
-        if (timeout == USEC_INFINITY)
-                return 0;
-        r = sd_event_add_time_relative(x->executor->event, &x->timeout_source, CLOCK_MONOTONIC, timeout,
-                                       CHILD_TIMER_ACCURACY_USEC, on_timeout, x);
+        if (!ours)
+                return -ENOMEM;
+        r = environment_pass(&x->environment, settings->pass_environment);
+        if (r >= 0)
+                r = environment_put_all(&x->environment, settings->environment);
         if (r < 0)
                 return r;
-        (void)sd_event_source_set_description(x->timeout_source, "run-timeout");
-        return 0;
+        environment_unset(x->environment, settings->unset_environment);
+        return environment_keep_ours(&x->environment, ours);
 }
 
-static int execution_prepare(ChildExecution *x, const ExecutionRequest *request) {
+static int execution_make_environment(ChildExecution *x, const ExecutionRequest *request) {
+        const ChildExecutor *e = x->executor;
         int r;
 
-        x->job = strdup(request->run->job);
-        if (!x->job)
-                return -ENOMEM;
-        r = environment_for_run(&x->environment, x->executor->environment, request->run);
-        if (r >= 0)
-                r = execution_open_output(x);
-        if (r >= 0)
-                r = execution_arm_timeout(x, request->timeout);
+        r = environment_for_run(&x->environment, e->environment, request);
+        if (r >= 0 && e->notify)
+                r = strv_extendf(&x->environment, "NOTIFY_SOCKET=%s", child_notify_address(e->notify));
         return r;
 }
 
-static int child_start(Executor *base, const ExecutionRequest *request, void *cookie, Execution **ret) {
-        _cleanup_(child_free_executionp) ChildExecution *x = NULL;
+/* Without a group, or without the helper that enters it, a run is as it would be where none is delegated. */
+static void execution_make_group(ChildExecution *x) {
+        const ChildExecutor *e = x->executor;
+        int r;
+
+        if (!e->cgroup || e->helper_fd < 0)
+                return;
+        r = child_cgroup_make(e->cgroup, x->run);
+        if (r < 0)
+                log_warning_errno(r, "Cannot make a control group for run %" PRIu64 ", it gets none: %m", x->run);
+        else
+                x->has_group = x->with_helper = true;
+}
+
+static int execution_prepare(ChildExecution *x, const ExecutionRequest *request) {
+        _cleanup_(child_settings_done) ChildSettings settings = {};
+        int r;
+
+        r = child_settings_read(&settings, x->def->properties, x->def->n_properties);
+        if (r < 0)
+                return r;
+        child_executor_open_notify(x->executor);
+        r = execution_make_environment(x, request);
+        if (r < 0)
+                return r;
+        execution_make_group(x);
+        if (!x->with_helper && x->def->n_properties > 0)
+                r = execution_apply_environment(x, &settings);
+        if (r >= 0)
+                r = execution_open_output(x);
+        return r < 0 ? r : child_execution_arm_timeout(x, request->timeout);
+}
+
+int child_execution_new(ChildExecution **ret, ChildExecutor *e, const ExecutionRequest *request, void *cookie) {
+        _cleanup_(child_settings_done) ChildSettings settings = {};
+        _cleanup_(child_execution_freep) ChildExecution *x = NULL;
         int r;
 
         x = malloc(sizeof(*x));
         if (!x)
                 return -ENOMEM;
         *x = (ChildExecution){
-                .base.ops = base->ops,
-                .executor = (ChildExecutor *)base,
+                .base.ops = e->base.ops,
+                .executor = e,
                 .cookie = cookie,
-                .def = job_def_ref((JobDef *)request->def),
+                .def = request->def ? job_def_ref((JobDef *)request->def) : NULL,
                 .run = request->run->id,
                 .output_fd = -EBADF,
                 .error_fd = -EBADF,
+                .answer_fd = -EBADF,
                 .follow = request->follow,
+                .cpu = USEC_INFINITY,
+                .memory_peak = UINT64_MAX,
         };
-        r = execution_prepare(x, request);
+        x->job = strdup(request->run->job);
+        if (!x->job)
+                return -ENOMEM;
+        r = child_settings_read(&settings, x->def ? x->def->properties : NULL, x->def ? x->def->n_properties : 0);
+        if (r < 0)
+                return r;
+        x->kill = settings.kill;
+        x->with_helper = settings.needs_helper;
+        *ret = TAKE_PTR(x);
+        return 0;
+}
+
+static int child_start(Executor *base, const ExecutionRequest *request, void *cookie, Execution **ret) {
+        _cleanup_(child_execution_freep) ChildExecution *x = NULL;
+        int r;
+
+        if (request->def->unit)
+                return -EOPNOTSUPP;
+        r = child_execution_new(&x, (ChildExecutor *)base, request, cookie);
+        if (r >= 0)
+                r = execution_prepare(x, request);
         if (r < 0)
                 return r;
 
@@ -345,6 +464,67 @@ static int child_start(Executor *base, const ExecutionRequest *request, void *co
         return 0;
 }
 
+static Execution *child_free_execution(Execution *base) {
+        ChildExecution *x = (ChildExecution *)base;
+
+        if (x->child_source || x->pidfd_source)
+                kill_run(x);
+        child_adopt_forget(x);
+        forget_process(x);
+        sd_event_source_disable_unref(x->child_source); /* reaps what it still owns */
+        sd_event_source_disable_unref(x->pidfd_source);
+        sd_event_source_disable_unref(x->timeout_source);
+        sd_event_source_disable_unref(x->kill_source);
+        sd_event_source_disable_unref(x->failed_source);
+        if (x->has_group)
+                child_cgroup_remove(x->executor->cgroup, x->run);
+        output_free(x->output);
+        output_free(x->error);
+        safe_close(x->output_fd);
+        safe_close(x->error_fd);
+        safe_close(x->answer_fd);
+        strv_free(x->environment);
+        job_def_unref(x->def);
+        free(x->failure_reason);
+        free(x->job);
+        return mfree(x);
+}
+
+void child_execution_freep(ChildExecution **x) {
+        if (*x)
+                (void)child_free_execution(&(*x)->base);
+}
+
+/* --- what runs say about themselves --- */
+
+/* The first process of a session is the main process of a run; who left that session is still in the group. */
+static void on_status(void *userdata, pid_t sender, const char *status) {
+        const ChildExecutor *e = userdata;
+        pid_t session = getsid(sender);
+        ChildExecution *x = child_execution_by_pid(e, session > 0 ? session : sender);
+        uint64_t run = !x && e->cgroup ? child_cgroup_run_of(e->cgroup, sender) : 0;
+
+        for (size_t i = 0; i < CHILD_BUCKETS && run > 0 && !x; i++) {
+                x = e->buckets[i];
+                while (x && x->run != run)
+                        x = x->next_in_bucket;
+        }
+        if (x && e->callbacks.status)
+                e->callbacks.status(x->cookie, status);
+}
+
+void child_executor_open_notify(ChildExecutor *e) {
+        int r;
+
+        if (e->notify || e->notify_failed)
+                return;
+        r = child_notify_new(&e->notify, e->event, e->runtime_dir, on_status, e);
+        if (r < 0) {
+                e->notify_failed = true;
+                log_warning_errno(r, "Cannot open a socket for the status of runs, they go without: %m");
+        }
+}
+
 /* --- the executor --- */
 
 static Executor *child_free(Executor *base) {
@@ -352,9 +532,14 @@ static Executor *child_free(Executor *base) {
 
         if (e->has_attributes)
                 posix_spawnattr_destroy(&e->attributes);
+        sd_event_source_disable_unref(e->adopt_source);
+        child_notify_free(e->notify);
+        child_cgroup_free(e->cgroup);
         safe_close(e->null_fd);
+        safe_close(e->helper_fd);
         strv_free(e->environment);
         free(e->folder);
+        free(e->runtime_dir);
         sd_event_unref(e->event);
         return mfree(e);
 }
@@ -362,6 +547,10 @@ static Executor *child_free(Executor *base) {
 static void child_freep(ChildExecutor **e) {
         if (*e)
                 (void)child_free(&(*e)->base);
+}
+
+/* Nothing is kept of a child once it was waited for. */
+static void child_settled(Executor *base) {
 }
 
 /* A run begins with every signal at its default and none blocked, whatever the daemon does with its own. */
@@ -384,17 +573,41 @@ static int executor_set_attributes(ChildExecutor *e) {
         return -r;
 }
 
+static void executor_open_helper(ChildExecutor *e) {
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/vakt-exec", getenv("VAKTD_PROGRAM_DIR") ?: VAKT_PKGLIBDIR) < 0) {
+                path = NULL;
+                return;
+        }
+        e->helper_fd = open(path, O_PATH | O_CLOEXEC);
+        if (e->helper_fd < 0)
+                e->helper_fd = -errno;
+        else
+                (void)snprintf(e->helper_path, sizeof(e->helper_path), "/proc/self/fd/%d", e->helper_fd);
+}
+
+static int executor_set_folders(ChildExecutor *e, const ExecutorOptions *options) {
+        const char *home = options->user_instance ? strv_env_get(e->environment, "HOME", strlen("HOME")) : NULL;
+
+        e->folder = strdup(home ?: "/");
+        e->runtime_dir = options->runtime_dir ? strdup(options->runtime_dir) : NULL;
+        return !e->folder || (options->runtime_dir && !e->runtime_dir) ? -ENOMEM : 0;
+}
+
 static const ExecutorOps child_ops = {
         .name = "child",
+        .outlives_daemon = false,
         .start = child_start,
+        .adopt = child_adopt,
         .stop = child_stop,
+        .settled = child_settled,
         .free_execution = child_free_execution,
         .free = child_free,
 };
 
-int child_executor_new(Executor **ret, sd_event *event, const ExecutorCallbacks *callbacks, bool user_instance) {
+int child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *options) {
         _cleanup_(child_freep) ChildExecutor *e = NULL;
-        const char *home;
         int r;
 
         e = malloc(sizeof(*e));
@@ -403,21 +616,23 @@ int child_executor_new(Executor **ret, sd_event *event, const ExecutorCallbacks 
         *e = (ChildExecutor){
                 .base.ops = &child_ops,
                 .event = sd_event_ref(event),
-                .callbacks = *callbacks,
+                .callbacks = options->callbacks,
                 .null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC | O_NOCTTY),
+                .helper_fd = -ENOMEM,
         };
         if (e->null_fd < 0)
                 return -errno;
-        r = environment_base(&e->environment, user_instance);
+        r = environment_base(&e->environment, options->user_instance);
+        if (r >= 0)
+                r = executor_set_folders(e, options);
+        if (r >= 0)
+                r = executor_set_attributes(e);
         if (r < 0)
                 return r;
-        home = user_instance ? strv_env_get(e->environment, "HOME", strlen("HOME")) : NULL;
-        e->folder = strdup(home ?: "/");
-        if (!e->folder)
-                return -ENOMEM;
-        r = executor_set_attributes(e);
-        if (r < 0)
-                return r;
+        executor_open_helper(e);
+        r = child_cgroup_new(&e->cgroup, event);
+        if (r < 0 && r != -ENOENT)
+                log_debug_errno(r, "Runs get no control groups of their own: %m");
         *ret = &TAKE_PTR(e)->base;
         return 0;
 }

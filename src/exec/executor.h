@@ -2,47 +2,84 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Starting, following and stopping runs, whatever they are made of: one small table of functions an executor, and
- * callbacks that report up. An execution is one run in the hands of an executor. DESIGN section 8. */
+ * callbacks that report up. An execution is one run in the hands of an executor. DESIGN section 8.
+ *
+ * Exactly once is a game of three: core writes a run down as "starting" before it calls start(); the executor reports
+ * its end by ended(), and keeps what it must to report it again (a unit in the service manager) until core has called
+ * settled(), after that end stands in the ledger. A daemon that starts hands every run that was under way to adopt().
+ */
 
 #include <systemd/sd-event.h>
 
 #include "job/job-def.h"
 #include "job/run.h"
 
-#define EXECUTOR_STOP_USEC (10 * USEC_PER_SEC) /* from SIGTERM to SIGKILL */
+#define EXECUTOR_STOP_USEC (10 * USEC_PER_SEC) /* from SIGTERM to SIGKILL, where TimeoutStopSec= says nothing */
 
 typedef struct Executor Executor;
 typedef struct Execution Execution;
 
-/* How a run ended: success, exit, signal, timeout, cancelled or start-failed, never none. */
+/* How a run ended: success, exit, signal, timeout, oom, cancelled, start-failed, skipped (the unit's own conditions
+ * did not hold) or lost, never none. */
 typedef struct ExecOutcome {
         RunResult result;
-        int code;           /* as RunRecord.code */
-        const char *reason; /* a sentence, or NULL; valid during the call */
+        int code;             /* as RunRecord.code */
+        const char *reason;   /* a sentence, or NULL; valid during the call */
+        usec_t started;       /* realtime µs, 0 = not known or as it was reported before */
+        usec_t ended;         /* realtime µs, 0 = just now */
+        usec_t cpu;           /* µs, USEC_INFINITY = not known */
+        uint64_t memory_peak; /* bytes, UINT64_MAX = not known */
 } ExecOutcome;
 
-/* Called from the loop; started() also from within start(), the others never. cookie is what start() was given. */
+#define EXEC_OUTCOME_INIT \
+        { .cpu = USEC_INFINITY, .memory_peak = UINT64_MAX }
+
+/* What a run can be found again by. */
+typedef struct ExecIdentity {
+        pid_t pid;             /* main process, 0 = not known */
+        uint64_t pid_start;    /* field 22 of /proc/PID/stat, 0 = not known */
+        const char *unit;      /* or NULL; valid during the call */
+        sd_id128_t invocation; /* or null */
+} ExecIdentity;
+
+/* Called from the loop; started() also from within start(), the others never. cookie is what start() or adopt() was
+ * given. */
 typedef struct ExecutorCallbacks {
-        void (*started)(void *cookie, pid_t pid); /* also for each further command of the run */
+        void (*started)(void *cookie, const ExecIdentity *identity); /* also when that changes: a further command */
         void (*output)(void *cookie, const char *line, size_t n, bool is_stderr); /* a line without its newline */
-        void (*ended)(void *cookie, const ExecOutcome *outcome);                  /* frees the execution */
+        void (*status)(void *cookie, const char *text);          /* what the run says about itself by sd_notify(3) */
+        void (*ended)(void *cookie, const ExecOutcome *outcome); /* frees the execution */
+        /* A unit is there that looks like a run of ours and that nobody asked about: a run that was forgotten because
+         * the ledger was in memory only, or one whose release was cut off. True: it is not needed any more, release
+         * it; of a unit that is not over that is not obeyed. userdata is what the executor was made with. */
+        bool (*found)(void *userdata, const char *unit, const char *job, uint64_t run, bool is_over);
 } ExecutorCallbacks;
 
 typedef struct ExecutionRequest {
-        const JobDef *def;    /* referenced by the executor as long as it needs it */
-        const RunRecord *run; /* read during start() only */
+        const JobDef *def;    /* referenced by the executor as long as it needs it; NULL only for adopt(): unknown */
+        const RunRecord *run; /* read during the call only */
         usec_t timeout;       /* µs for the whole run, USEC_INFINITY = none */
         bool follow;          /* lines of output are wanted by output(), wherever else they go */
+        const char *parent_result; /* of the run that asked for this one, "success" …, or NULL */
 } ExecutionRequest;
 
 typedef struct ExecutorOps {
         const char *name;
+        bool outlives_daemon; /* runs go on when the daemon stops, and are adopted by the next one */
+        /* The unit that a run will be in, for its record, before it is started. NULL: there are none. */
+        int (*name_unit)(const JobDef *def, const RunRecord *run, char **ret);
         /* Takes a run on. What fails later, or at once, comes by ended(). Negative errno: nothing was begun. */
         int (*start)(Executor *e, const ExecutionRequest *request, void *cookie, Execution **ret);
-        /* Ends it: SIGTERM, and SIGKILL after EXECUTOR_STOP_USEC. ended() reports result. A second call changes
-         * nothing. */
+        /* Takes on a run that an earlier daemon of this boot wrote down as starting, running or stopping. It is
+         * followed where it still runs, its end is reported where that is known, it is started when it surely never
+         * was (with request->def), and is reported lost otherwise. Nothing is reported from within. */
+        int (*adopt)(Executor *e, const ExecutionRequest *request, void *cookie, Execution **ret);
+        /* Ends it: by the unit's or job's own rules, SIGTERM and later SIGKILL. ended() reports result. A second call
+         * changes nothing. */
         void (*stop)(Execution *x, RunResult result);
-        /* Lets go of it: what still runs is killed, nothing is reported. */
+        /* All that was reported by ended() so far is in the ledger: what was kept for a second report may go. */
+        void (*settled)(Executor *e);
+        /* Lets go of it, nothing is reported: what still runs is killed, unless the executor outlives the daemon. */
         Execution *(*free_execution)(Execution *x);
         Executor *(*free)(Executor *e);
 } ExecutorOps;
@@ -63,7 +100,20 @@ static inline Execution *execution_free(Execution *x) {
 }
 DEFINE_CLEANUP(Executor, executor_free)
 
-/* Runs jobs as own children: a session and process group a run, followed by pidfd. Output goes line by
- * line to where the daemon's own log goes (log_output()). user_instance: the environment and folder of the user's
- * service manager instead of the system's. SIGCHLD must be blocked. */
-int child_executor_new(Executor **ret, sd_event *event, const ExecutorCallbacks *callbacks, bool user_instance);
+typedef struct ExecutorOptions {
+        ExecutorCallbacks callbacks;
+        void *userdata;          /* of found() */
+        bool user_instance;      /* the user's environment, home and service manager instead of the system's */
+        const char *runtime_dir; /* /run/vaktd or the like, for sockets; may be NULL */
+} ExecutorOptions;
+
+/* Runs jobs as own children: a session and process group a run, followed by pidfd; a cgroup a run where one is
+ * delegated. Output goes line by line to where the daemon's own log goes (log_output()). SIGCHLD must be blocked. */
+int child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *options);
+
+/* Runs jobs as transient units of the service manager. -EHOSTDOWN: there is none here (not booted by systemd, or no
+ * user manager). A manager that is there and does not answer is waited for. */
+int unit_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *options);
+
+/* What unit_executor_new() looks at first: true when a service manager can be talked to. Cheap. */
+bool unit_executor_is_available(bool user_instance);

@@ -14,6 +14,9 @@
 #define JOB_CATCH_UP_DEFAULT 100
 #define JOB_ACCURACY_DEFAULT USEC_PER_SEC
 
+#define JOB_RETRY_DELAY_DEFAULT     (30 * USEC_PER_SEC)
+#define JOB_RETRY_MAX_DELAY_DEFAULT USEC_PER_HOUR
+
 int job_def_new(JobDef **ret, const char *name) {
         _cleanup_(job_def_unrefp) JobDef *d = NULL;
 
@@ -27,6 +30,9 @@ int job_def_new(JobDef **ret, const char *name) {
                 .overlap = OVERLAP_QUEUE,
                 .queue_max = JOB_QUEUE_DEFAULT,
                 .max_parallel = JOB_PARALLEL_DEFAULT,
+                .slow = USEC_INFINITY,
+                .expect = USEC_INFINITY,
+                .retry = { .delay = JOB_RETRY_DELAY_DEFAULT, .factor = 2, .max_delay = JOB_RETRY_MAX_DELAY_DEFAULT },
                 .timer = {
                         .zone = zone_utc(),
                         .anchor = USEC_INFINITY,
@@ -75,6 +81,15 @@ JobDef *job_def_unref(JobDef *d) {
                 strv_free(d->commands[i].argv);
         }
         free(d->commands);
+        for (size_t i = 0; i < d->n_properties; i++)
+                unit_property_done(&d->properties[i]);
+        free(d->properties);
+        strv_free(d->paths);
+        strv_free(d->on_success);
+        strv_free(d->on_failure);
+        strv_free(d->on_alarm);
+        free(d->unit);
+        free(d->pool);
         strv_free(d->documentation);
         strv_free(d->tags);
         free(d->fragment);
@@ -102,6 +117,27 @@ bool job_name_is_valid(const char *name) {
                         return false;
         }
         return true;
+}
+
+bool success_def_has_status(const SuccessDef *s, int status) {
+        if (status == 0)
+                return true;
+        return status > 0 && status < 256 && (s->statuses[status / 8] & 1U << status % 8);
+}
+
+bool success_def_has_signal(const SuccessDef *s, int signal) {
+        return signal > 0 && signal < 64 && (s->signals & 1ULL << signal);
+}
+
+usec_t retry_def_delay(const RetryDef *r, unsigned n) {
+        double delay = (double)r->delay;
+
+        for (unsigned i = 1; i < n && delay < (double)r->max_delay; i++) {
+                if (r->factor <= 1)
+                        break;
+                delay *= r->factor;
+        }
+        return delay < (double)r->max_delay ? (usec_t)delay : r->max_delay;
 }
 
 static const char *const trigger_type_table[] = {

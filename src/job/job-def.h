@@ -7,17 +7,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "job/unit-property.h"
 #include "time/calendar.h"
 #include "time/cron.h"
 #include "util/clock.h"
 #include "util/macro.h"
 
-#define JOB_NAME_MAX     64     /* characters in a job's name */
-#define JOB_TRIGGERS_MAX 256    /* triggers in one job */
-#define JOB_COMMANDS_MAX 64     /* Exec= lines in one job */
-#define JOB_QUEUE_MAX    100000 /* upper bound of QueueMax= and MaxParallel= */
-#define JOB_EXCEPT_MAX   256    /* Except= lines in one job */
-#define JOB_CATCH_UP_MAX 10000  /* upper bound of CatchUpMax= */
+#define JOB_NAME_MAX       64      /* characters in a job's name */
+#define JOB_TRIGGERS_MAX   256     /* triggers in one job */
+#define JOB_COMMANDS_MAX   64      /* Exec= lines in one job */
+#define JOB_QUEUE_MAX      100000  /* upper bound of QueueMax= and MaxParallel= */
+#define JOB_EXCEPT_MAX     256     /* Except= lines in one job */
+#define JOB_CATCH_UP_MAX   10000   /* upper bound of CatchUpMax= */
+#define JOB_CHAINS_MAX     64      /* jobs in one of OnSuccess=, OnFailure=, OnAlarm= */
+#define JOB_RETRY_MAX      1000000 /* upper bound of Retry= */
+#define JOB_PRIORITY_MAX   1000    /* Priority= is between this and its negative */
+#define JOB_POOL_MAX       64      /* bytes in the name of a pool */
+#define JOB_PROPERTIES_MAX 1024    /* lines of [Service] */
 
 typedef enum TriggerType {
         TRIGGER_INTERVAL, /* OnInterval=: span since the last start (IntervalFrom=), or on the wall clock (Anchor=) */
@@ -88,6 +94,20 @@ typedef struct CommandDef {
         unsigned flags;
 } CommandDef;
 
+/* Retry= and what belongs to it. */
+typedef struct RetryDef {
+        unsigned max;  /* tries after the first one; 0 = none, UINT_MAX = "infinity" */
+        usec_t delay;  /* µs before the first of them */
+        double factor; /* of each delay to the one before; at least 1 */
+        usec_t max_delay;
+} RetryDef;
+
+/* What ends a run well, beside exit status 0. */
+typedef struct SuccessDef {
+        uint8_t statuses[32]; /* one bit each, by exit status */
+        uint64_t signals;     /* 1 << signal */
+} SuccessDef;
+
 typedef struct JobDef {
         unsigned n_ref;
 
@@ -102,12 +122,30 @@ typedef struct JobDef {
         size_t n_triggers;
         TimerDef timer;
 
-        CommandDef *commands;
+        char **on_success, **on_failure; /* jobs to request when a run has ended so; NULL-terminated or NULL */
+        char **on_alarm;
+        usec_t slow;   /* µs; a run that takes longer raises an alarm; USEC_INFINITY = never */
+        usec_t expect; /* µs; so long without a success raises an alarm; USEC_INFINITY = never */
+
+        CommandDef *commands; /* none with unit */
         size_t n_commands;
+        char *unit;     /* Unit=: what is started instead of commands, or NULL */
         usec_t timeout; /* µs; USEC_INFINITY = none; 0 = as vaktd.conf says */
         Overlap overlap;
         unsigned queue_max;
         unsigned max_parallel;
+        char *pool;   /* Pool=, or NULL */
+        int priority; /* Priority=, higher goes first */
+        RetryDef retry;
+        usec_t min_interval; /* µs between two starts, 0 = none */
+        SuccessDef success;
+        unsigned history_keep;    /* finished runs that are remembered; 0 = as vaktd.conf says, UINT_MAX = all */
+        usec_t history_keep_usec; /* µs; 0 = as vaktd.conf says, USEC_INFINITY = for good */
+
+        UnitProperty
+                *properties; /* [Service], in the order of the lines; a later one of the same name adds or replaces */
+        size_t n_properties;
+        char **paths; /* of the files that were read, for UnitProperty.path */
 
         uint64_t digest; /* of all that was read: equal digests are equal jobs */
 } JobDef;
@@ -122,6 +160,13 @@ DEFINE_CLEANUP(JobDef, job_def_unref)
 /* True for a name as DESIGN section 2 allows it: [A-Za-z0-9][A-Za-z0-9_.-]{0,63}, and the same with one @ in it for
  * templates ("NAME@") and instances ("NAME@INSTANCE"). */
 bool job_name_is_valid(const char *name);
+
+/* True when a run that ended so counts as a success: exit status 0 always does. */
+bool success_def_has_status(const SuccessDef *s, int status) _pure_;
+bool success_def_has_signal(const SuccessDef *s, int signal) _pure_;
+
+/* The delay before try n (from 1) after the first one, µs. */
+usec_t retry_def_delay(const RetryDef *r, unsigned n) _pure_;
 
 /* "OnInterval" …, as the keys are written, and "queue" …; NULL / negative when there is none. */
 const char *trigger_type_to_string(TriggerType t) _const_;

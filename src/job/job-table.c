@@ -32,6 +32,7 @@ Job *job_free(Job *j) {
         if (!j)
                 return NULL;
         assert(!j->timers);
+        assert(!j->watch);
         job_def_unref(j->def);
         free(j->fault);
         free(j->name);

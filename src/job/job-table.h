@@ -20,14 +20,16 @@ typedef enum JobState {
 
 typedef struct JobTimers JobTimers; /* of sched/ */
 typedef struct LiveRun LiveRun;     /* of core/ */
+typedef struct JobWatch JobWatch;   /* of core/ */
 
 typedef struct Job {
         char *name;
         JobDef *def; /* NULL: invalid */
         char *fault; /* "file:line: message" while the file on disk is bad, else NULL; with a def, the older version is
                       * in force */
-        bool paused;
-        usec_t pause_until; /* realtime; USEC_INFINITY = until somebody resumes it */
+        bool paused;        /* by itself, or because everything is */
+        bool paused_alone;  /* by itself */
+        usec_t pause_until; /* of itself; realtime; USEC_INFINITY = until somebody resumes it */
         unsigned skip;      /* occurrences that are still to be left out */
         bool gone;
         bool on_demand;     /* an instance that somebody asked for by name; no file of its own */
@@ -41,7 +43,11 @@ typedef struct Job {
         JobTimers *timers; /* owned by sched/ */
         LiveRun *queue;    /* of core/: runs that wait for the job's other runs, first and last */
         LiveRun *queue_tail;
-        unsigned n_waiting;  /* of core/: runs in that queue */
+        LiveRun *delayed;    /* of core/: runs whose time has not come yet: retries */
+        JobWatch *watch;     /* of core/: what is watched for alarms, or NULL */
+        unsigned n_waiting;  /* of core/: runs in the queue */
+        unsigned n_delayed;  /* of core/: runs among the delayed; in n_queued, too */
+        unsigned n_holds;    /* of core/: who has it in hands, so that it is not taken out of the table */
         unsigned n_slots;    /* of core/: runs that hold one of the job's places, started or about to be */
         unsigned generation; /* of core/: the load that saw the job last */
 } Job;

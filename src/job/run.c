@@ -7,22 +7,32 @@
 
 #include "util/string-table.h"
 
-void run_record_done(RunRecord *r) {
-        r->job = mfree(r->job);
-        r->reason = mfree(r->reason);
-        r->status_text = mfree(r->status_text);
+/* The members that are strings of the record's own. */
+static const size_t strings[] = {
+        offsetof(RunRecord, job),     offsetof(RunRecord, parent_job),  offsetof(RunRecord, alarm),
+        offsetof(RunRecord, payload), offsetof(RunRecord, unit),        offsetof(RunRecord, host),
+        offsetof(RunRecord, reason),  offsetof(RunRecord, status_text),
+};
+
+static char **string_at(const RunRecord *r, size_t i) {
+        return (char **)(void *)((char *)(uintptr_t)r + strings[i]);
 }
 
-static int copy_string(char **ret, const char *s) {
-        *ret = s ? strdup(s) : NULL;
-        return s && !*ret ? -ENOMEM : 0;
+void run_record_done(RunRecord *r) {
+        for (size_t i = 0; i < ELEMENTSOF(strings); i++)
+                *string_at(r, i) = mfree(*string_at(r, i));
 }
 
 int run_record_copy(RunRecord *ret, const RunRecord *r) {
         RunRecord copy = *r;
+        bool failed = false;
 
-        if ((copy_string(&copy.job, r->job) | copy_string(&copy.reason, r->reason) |
-             copy_string(&copy.status_text, r->status_text)) < 0) {
+        for (size_t i = 0; i < ELEMENTSOF(strings); i++)
+                if (*string_at(r, i)) {
+                        *string_at(&copy, i) = strdup(*string_at(r, i));
+                        failed = failed || !*string_at(&copy, i);
+                }
+        if (failed) {
                 run_record_done(&copy);
                 return -ENOMEM;
         }

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 #include <sys/types.h>
+#include <systemd/sd-id128.h>
 
 #include "util/clock.h"
 #include "util/macro.h"
@@ -57,15 +58,28 @@ typedef struct RunRecord {
         int code;         /* exit status (exit), signal number (signal, timeout, oom), errno (start-failed), else 0 */
         unsigned attempt; /* from 1 */
         uint32_t trigger; /* index in the definition, or RUN_TRIGGER_NONE */
-        uint64_t parent;  /* run that asked for it, or 0 */
+        uint64_t parent;  /* run that asked for it, or 0: of a chain the one that ended, of a retry the try before */
+        char *parent_job; /* its job; of an alarm, the job that it is about; or NULL */
+        char *alarm;      /* "slow", "expect" when an alarm asked for it, or NULL */
+        char *payload;    /* where the batch of a path trigger stands, or NULL */
         usec_t scheduled;
         usec_t requested;
         usec_t started;
         usec_t ended;
-        pid_t pid;         /* main process while it runs, else 0 */
-        char *reason;      /* a sentence why it was refused or failed, or NULL */
-        char *status_text; /* what the run last reported about itself, or NULL */
+        pid_t pid;             /* main process while it runs, else 0 */
+        uint64_t pid_start;    /* when that was started, as field 22 of /proc/PID/stat has it; 0 = not known */
+        char *unit;            /* of the service manager that it runs in, or NULL */
+        sd_id128_t invocation; /* of that unit, or null */
+        usec_t cpu;            /* µs of CPU, USEC_INFINITY = not known */
+        uint64_t memory_peak;  /* bytes, UINT64_MAX = not known */
+        char *host;            /* name of the machine */
+        char *reason;          /* a sentence why it was refused or failed, or NULL */
+        char *status_text;     /* what the run last reported about itself, or NULL */
 } RunRecord;
+
+/* A record with nothing known. */
+#define RUN_RECORD_INIT \
+        { .attempt = 1, .trigger = RUN_TRIGGER_NONE, .cpu = USEC_INFINITY, .memory_peak = UINT64_MAX }
 
 void run_record_done(RunRecord *r); /* frees what it holds, not itself */
 int run_record_copy(RunRecord *ret, const RunRecord *r);

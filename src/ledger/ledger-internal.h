@@ -29,6 +29,11 @@ struct Ledger {
         sd_event_source *commit_source; /* armed while something is open */
         sd_event_source *upkeep_source; /* armed while there may be something to prune or to checkpoint */
         unsigned checkpoint_pages;      /* of the log, at which that is done */
+        unsigned scan_max;              /* LEDGER_SCAN_MAX */
+
+        bool was_unreadable; /* when it was opened */
+        void (*readable)(void *userdata);
+        void *readable_userdata;
 
         int error;                     /* why the database is not written, or 0 */
         usec_t retry_delay;            /* 0 = never tried */
@@ -42,8 +47,6 @@ struct Ledger {
 /* --- ledger.c --- */
 /* Writes all that is open in one transaction; keeps it where that fails. */
 int ledger_flush(Ledger *l);
-/* Keeps a turn that says very much from pushing out what it said first. */
-void ledger_make_room(Ledger *l);
 /* Arm what ends the transaction of this turn, and what prunes later. */
 void ledger_arm_commit(Ledger *l);
 void ledger_arm_upkeep(Ledger *l);

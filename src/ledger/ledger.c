@@ -32,9 +32,16 @@
 
 /* --- what is open, and the end of the turn --- */
 
+/* What one callback says belongs together (the end of a run and the one that follows it), so nothing is written before
+ * it returns, however much that is. After one that said very much it is done before the others of its turn. */
 void ledger_arm_commit(Ledger *l) {
-        if (l->commit_source && l->error == 0)
-                (void)sd_event_source_set_enabled(l->commit_source, SD_EVENT_ONESHOT);
+        bool is_much = pending_is_full(&l->pending);
+
+        if (!l->commit_source || l->error < 0)
+                return;
+        (void)sd_event_source_set_priority(l->commit_source,
+                                           is_much ? SD_EVENT_PRIORITY_IMPORTANT : SD_EVENT_PRIORITY_NORMAL);
+        (void)sd_event_source_set_enabled(l->commit_source, SD_EVENT_ONESHOT);
 }
 
 /* When there is nothing else to do; or in its turn, where a loop that is never idle lets too much pile up. */
@@ -49,11 +56,17 @@ void ledger_arm_upkeep(Ledger *l) {
         (void)sd_event_source_set_enabled(l->upkeep_source, SD_EVENT_ONESHOT);
 }
 
+/* Each writes a part of what is open. */
+typedef int (*Writer)(Ledger *l);
+
 static int write_runs(Ledger *l) {
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < l->pending.runs.n; i++)
-                r = store_put_run(l->store, l->pending.runs.items[i]);
+        for (size_t i = 0; r >= 0 && i < l->pending.runs.n; i++) {
+                const PendingRun *run = l->pending.runs.items[i];
+
+                r = store_put_run(l->store, &run->record, !run->is_of_other_boot);
+        }
         return r;
 }
 
@@ -80,6 +93,14 @@ static int write_states(Ledger *l) {
         return r;
 }
 
+static int write_alarms(Ledger *l) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < l->pending.alarms.n; i++)
+                r = store_set_alarm(l->store, l->pending.alarms.items[i]);
+        return r;
+}
+
 static int write_meta(Ledger *l) {
         char text[32], boot[SD_ID128_STRING_MAX];
         int r;
@@ -95,7 +116,7 @@ static int write_meta(Ledger *l) {
 
 static void note_ended_runs(Ledger *l) {
         for (size_t i = 0; i < l->pending.runs.n; i++) {
-                const RunRecord *r = l->pending.runs.items[i];
+                const RunRecord *r = &((const PendingRun *)l->pending.runs.items[i])->record;
 
                 if (r->state == RUN_DONE)
                         retention_note(&l->retention, r->job);
@@ -103,20 +124,15 @@ static void note_ended_runs(Ledger *l) {
 }
 
 int ledger_flush(Ledger *l) {
+        static const Writer writers[] = { write_runs, write_marks, write_states, write_alarms, write_meta };
         int r = 0;
 
         if (store_n_wal_pages(l->store) >= WAL_PAGES_MAX)
                 r = store_checkpoint(l->store);
         if (r >= 0)
                 r = store_begin(l->store);
-        if (r >= 0)
-                r = write_runs(l);
-        if (r >= 0)
-                r = write_marks(l);
-        if (r >= 0)
-                r = write_states(l);
-        if (r >= 0)
-                r = write_meta(l);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(writers); i++)
+                r = writers[i](l);
         if (r >= 0)
                 r = store_commit(l->store);
         if (r < 0) {
@@ -146,11 +162,6 @@ int ledger_commit(Ledger *l) {
 static int on_commit(sd_event_source *s, void *userdata) {
         (void)ledger_commit(userdata);
         return 0;
-}
-
-void ledger_make_room(Ledger *l) {
-        if (l->error == 0 && pending_is_full(&l->pending))
-                (void)ledger_commit(l);
 }
 
 /* --- upkeep --- */
@@ -278,6 +289,7 @@ int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **ret
         l->state_fd = l->lock_fd = -EBADF;
         l->event = sd_event_ref(event);
         l->checkpoint_pages = CHECKPOINT_PAGES;
+        l->scan_max = LEDGER_SCAN_MAX;
         pending_init(&l->pending);
         retention_init(&l->retention);
         r = open_folder(l, state_dir, reterr_message);
@@ -291,6 +303,7 @@ int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **ret
         reserve_ids(l);
         if (r < 0)
                 ledger_fault(l, r);
+        l->was_unreadable = !l->store;
         ledger_arm_commit(l);
         *ret = TAKE_PTR(l);
         return 0;
@@ -324,6 +337,11 @@ Ledger *ledger_close(Ledger *l) {
         return mfree(l);
 }
 
+void ledger_on_readable(Ledger *l, void (*func)(void *userdata), void *userdata) {
+        l->readable = func;
+        l->readable_userdata = userdata;
+}
+
 bool ledger_is_first_of_boot(const Ledger *l) {
         return l->first_of_boot;
 }
@@ -340,7 +358,6 @@ int ledger_add(Ledger *l, RunRecord *record) {
 
         assert(record->job && record->state < _RUN_STATE_MAX && record->cause < _RUN_CAUSE_MAX &&
                record->result < _RUN_RESULT_MAX);
-        ledger_make_room(l);
         if (run_ids_are_low(&l->ids))
                 reserve_ids(l);
         record->id = l->ids.next;
@@ -356,11 +373,12 @@ int ledger_update(Ledger *l, const RunRecord *record) {
         int r;
 
         assert(record->job && record->state < _RUN_STATE_MAX && record->result < _RUN_RESULT_MAX);
-        ledger_make_room(l);
         r = pending_put_run(&l->pending, record, /* is_new= */ false);
-        if (r >= 0)
-                ledger_arm_commit(l);
-        return r;
+        if (r < 0)
+                return r;
+        run_ids_at_least(&l->ids, record->id + 1); /* it may come from elsewhere */
+        ledger_arm_commit(l);
+        return 0;
 }
 
 /* --- runs: reading --- */
@@ -439,7 +457,7 @@ int ledger_query(Ledger *l, const LedgerFilter *filter, int (*visit)(const RunRe
         int r = 0;
 
         if (filter->limit > 0 && l->store)
-                r = store_query_runs(l->store, filter, on_row, &q, &next);
+                r = store_query_runs(l->store, filter, l->scan_max, on_row, &q, &next);
         if (r < 0)
                 next = 0;
         if (q.n_left > 0 && q.result == 0)
@@ -502,7 +520,7 @@ static int next_unfinished(Ledger *l, uint64_t after, Unfinished *u) {
         if (!pending || (r >= 0 && u->record.id < pending->id) || r == -ENOMEM)
                 return r;
         run_record_done(&u->record);
-        u->this_boot = true;
+        u->this_boot = pending_run_is_of_this_boot(&l->pending, pending->id);
         return run_record_copy(&u->record, pending);
 }
 

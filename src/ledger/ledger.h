@@ -2,13 +2,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What happened and what must be remembered: runs, the last occurrence that was dealt with of every trigger, who is
- * paused. It stands in the SQLite database STATE_DIR/ledger.db, which this folder alone knows. DESIGN sections 3
- * and 8.
+ * paused, what is wrong. It stands in the SQLite database STATE_DIR/ledger.db, which this folder alone knows. DESIGN
+ * sections 3 and 8.
  *
  * What is written is seen by every reader at once and goes to the database in one transaction at the end of the turn
- * of the event loop, or in ledger_commit(). A database that cannot be written never stops anybody: the ledger says so,
- * goes on in memory, and writes what it held as soon as it can. All functions but ledger_open() may therefore be
- * called whatever state it is in.
+ * of the event loop, or in ledger_commit(). So what one callback says without a ledger_commit() in between is written
+ * together or not at all, however much it is: the end of a run, its mark, its alarm, the runs that follow it. A
+ * database that cannot be written never stops anybody: the ledger says so, goes on in memory, and writes what it held
+ * as soon as it can. All functions but ledger_open() may therefore be called whatever state it is in.
  *
  * Times are µs of CLOCK_REALTIME. Strings that are handed in are copied. */
 
@@ -19,10 +20,10 @@
 
 #define LEDGER_FILE       "ledger.db"
 #define LEDGER_RUNS_MAX   10000  /* runs held in memory while the database cannot be written; finished ones go first */
-#define LEDGER_MARKS_MAX  100000 /* marks and job states held so, each */
-#define LEDGER_KEY_MAX    4096   /* bytes in the key of a mark */
+#define LEDGER_MARKS_MAX  100000 /* marks, job states and alarms held so, each */
+#define LEDGER_KEY_MAX    4096   /* bytes in the key of a mark or an alarm */
 #define LEDGER_TEXT_MAX   4096   /* bytes kept of a reason or status text; the rest is cut off */
-#define LEDGER_SCAN_MAX   20000  /* rows that one ledger_query() passes over */
+#define LEDGER_SCAN_MAX   5000   /* rows that one ledger_query() passes over */
 #define LEDGER_CLOCK_SKEW 1000   /* runs that may stand in the wrong order of time, after a clock was set */
 
 typedef struct Ledger Ledger;
@@ -53,14 +54,17 @@ typedef enum LedgerState {
  * next call. */
 LedgerState ledger_state(Ledger *l, const char **ret_sentence);
 
+/* Called once, from whatever writes then, when a database that could not be read by ledger_open() can be. */
+void ledger_on_readable(Ledger *l, void (*func)(void *userdata), void *userdata);
+
 /* --- runs --- */
 
 /* Gives record its id and remembers it. -ENOMEM: nothing was remembered. */
 int ledger_add(Ledger *l, RunRecord *record);
 
-/* Writes what is known of a run now over what was remembered; what it is (job, cause, trigger, parent, attempt, times
- * of the request) stays as it was added. 0 or -ENOMEM. With a full memory and no database, only the end of a run finds
- * a place that was given up before. */
+/* Writes what is known of a run now over what was remembered; what it is (job, cause, trigger, parent and its job,
+ * alarm, attempt, times of the request) stays as it was added. 0 or -ENOMEM. With a full memory and no database, only
+ * the end of a run finds a place that was given up before. */
 int ledger_update(Ledger *l, const RunRecord *record);
 
 /* The ledger's, valid until the next ledger_get(); NULL when not remembered. */
@@ -132,6 +136,26 @@ int ledger_get_job_state(Ledger *l, const char *job, LedgerJobState *ret);
 int ledger_list_job_states(Ledger *l, int (*visit)(const char *job, const LedgerJobState *state, void *userdata),
                            void *userdata);
 
+/* --- alarms, and conditions that hold --- */
+
+typedef struct LedgerAlarm {
+        char *job;
+        char *key;     /* "slow", "expect", or the condition of a monitor */
+        usec_t since;  /* the condition holds since; 0 = it does not: the alarm is forgotten */
+        usec_t raised; /* the alarm was raised then; 0 = not yet */
+        uint64_t run;  /* that it is about, or 0 */
+        char *text;    /* a sentence, or NULL */
+} LedgerAlarm;
+
+/* In the transaction of this turn; replaces what stood under job and key. text is cut like a reason. -ENOMEM,
+ * -ENAMETOOLONG, -ENOBUFS. */
+int ledger_set_alarm(Ledger *l, const LedgerAlarm *alarm);
+
+/* Every alarm of job (NULL = of all jobs), in no order; it is the ledger's, valid during the visit, which may write.
+ * Nonzero ends the walk and is returned. */
+int ledger_list_alarms(Ledger *l, const char *job, int (*visit)(const LedgerAlarm *alarm, void *userdata),
+                       void *userdata);
+
 /* --- retention --- */
 
 #define LEDGER_KEEP_DEFAULT      1000U
@@ -145,6 +169,6 @@ typedef void (*LedgerRetentionFunc)(const char *job, unsigned *keep, usec_t *kee
  * than keep_usec ago (USEC_INFINITY = no limit). of_job may be NULL; it is called from the loop. Pruning goes on in
  * small steps when the loop has nothing else to do; up to a sixteenth more than keep stands for a while (and one more
  * for each run of the job that is not done), and age is looked at once an hour while there are runs. Runs that are not
- * done are never pruned. To be called again when what
- * of_job says has changed. */
+ * done are never pruned. To be called again when what of_job says may have changed, at every reload: it notes that all
+ * jobs are to be looked at, which is then done in such steps (about 10 µs a job that has nothing to prune). */
 void ledger_set_retention(Ledger *l, unsigned keep, usec_t keep_usec, LedgerRetentionFunc of_job, void *userdata);

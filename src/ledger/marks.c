@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The part of the ledger that is no history: marks of triggers and states of jobs. Both are asked for when jobs are
- * loaded and written now and then, so nothing is cached: Pending first, then the database. */
+/* The part of the ledger that is no history: marks of triggers, states of jobs, alarms. They are asked for when jobs
+ * are loaded and written now and then, so nothing is cached: Pending first, then the database.
+ *
+ * A walk goes through what is pending by the order of its keys and not by index, since the visit may put in more; what
+ * it puts in is pending, and left out when the database is walked through. A walk for one job looks at that job's
+ * only: a reload may ask for each of ten thousand jobs. */
 
 #include <string.h>
 
@@ -24,7 +28,6 @@ static int read_result(Ledger *l, int r) {
 static int put_mark(Ledger *l, const char *job, const char *key, usec_t usec, bool forget) {
         int r;
 
-        ledger_make_room(l);
         r = pending_put_mark(&l->pending, job, key, usec, forget);
         if (r >= 0)
                 ledger_arm_commit(l);
@@ -65,21 +68,22 @@ static int on_stored_mark(const char *job, const char *key, usec_t usec, void *u
         return w->result != 0;
 }
 
-/* By name and not by index: the visit may put marks in. */
 static void walk_pending_marks(MarkWalk *w, const char *job) {
         const SortedSet *marks = &w->pending->marks;
-        size_t i = 0;
+        PendingMark first = { .job = (char *)strempty(job), .key = (char *)"" };
+        size_t i = sorted_set_position(marks, &first);
 
         while (w->result == 0 && i < marks->n) {
                 const PendingMark *m = marks->items[i];
 
-                if (!m->forget && (!job || streq(job, m->job)))
+                if (job && !streq(job, m->job))
+                        return;
+                if (!m->forget)
                         w->result = w->visit(m->job, m->key, m->usec, w->userdata);
                 i = sorted_set_position(marks, m) + 1;
         }
 }
 
-/* The database first: marks that the visit writes are pending, and left out there. */
 int ledger_list_marks(Ledger *l, const char *job,
                       int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata) {
         MarkWalk w = { .pending = &l->pending, .visit = visit, .userdata = userdata };
@@ -123,7 +127,6 @@ int ledger_set_job_state(Ledger *l, const char *job, const LedgerJobState *state
 
         if (!is_short(job))
                 return -ENAMETOOLONG;
-        ledger_make_room(l);
         r = pending_put_state(&l->pending, job, state);
         if (r >= 0)
                 ledger_arm_commit(l);
@@ -181,6 +184,76 @@ int ledger_list_job_states(Ledger *l, int (*visit)(const char *job, const Ledger
         }
         if (w.result == 0 && l->store)
                 r = store_list_job_states(l->store, on_stored_state, &w);
+        if (r < 0)
+                (void)read_result(l, r);
+        return w.result;
+}
+
+/* --- alarms --- */
+
+int ledger_set_alarm(Ledger *l, const LedgerAlarm *alarm) {
+        int r;
+
+        if (!is_short(alarm->job) || !is_short(alarm->key))
+                return -ENAMETOOLONG;
+        r = pending_put_alarm(&l->pending, alarm);
+        if (r >= 0)
+                ledger_arm_commit(l);
+        return r;
+}
+
+typedef struct AlarmWalk {
+        const Pending *pending;
+        int result; /* of the last visit */
+        int (*visit)(const LedgerAlarm *alarm, void *userdata);
+        void *userdata;
+} AlarmWalk;
+
+static int on_stored_alarm(const LedgerAlarm *alarm, void *userdata) {
+        AlarmWalk *w = userdata;
+
+        if (pending_get_alarm(w->pending, alarm->job, alarm->key))
+                return 0;
+        w->result = w->visit(alarm, w->userdata);
+        return w->result != 0;
+}
+
+/* The visit gets a copy: what it sets in this alarm's place takes the pending one away from under it. */
+static void visit_pending_alarm(AlarmWalk *w, const LedgerAlarm *alarm) {
+        LedgerAlarm copy;
+
+        if (alarm->since == 0)
+                return;
+        w->result = pending_alarm_copy(&copy, alarm);
+        if (w->result < 0)
+                return;
+        w->result = w->visit(&copy, w->userdata);
+        pending_alarm_done(&copy);
+}
+
+static void walk_pending_alarms(AlarmWalk *w, const char *job) {
+        const SortedSet *alarms = &w->pending->alarms;
+        LedgerAlarm first = { .job = (char *)strempty(job), .key = (char *)"" };
+        size_t i = sorted_set_position(alarms, &first);
+
+        while (w->result == 0 && i < alarms->n) {
+                const LedgerAlarm *a = alarms->items[i];
+
+                if (job && !streq(job, a->job))
+                        return;
+                visit_pending_alarm(w, a);
+                i = sorted_set_position(alarms, a) + 1;
+        }
+}
+
+int ledger_list_alarms(Ledger *l, const char *job, int (*visit)(const LedgerAlarm *alarm, void *userdata),
+                       void *userdata) {
+        AlarmWalk w = { .pending = &l->pending, .visit = visit, .userdata = userdata };
+        int r = 0;
+
+        walk_pending_alarms(&w, job);
+        if (w.result == 0 && l->store)
+                r = store_list_alarms(l->store, job, on_stored_alarm, &w);
         if (r < 0)
                 (void)read_result(l, r);
         return w.result;

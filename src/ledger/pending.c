@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Three ordered sets. Writing behind has three gains over writing at once: a run that is added and updated within one
+/* Four ordered sets. Writing behind has three gains over writing at once: a run that is added and updated within one
  * turn is one row and not three, a transaction that fails has lost nothing, and a ledger without a database is the
  * same code as one with it. */
 
 #include "ledger/pending.h"
 
 static int compare_runs(const void *a, const void *b) {
-        uint64_t x = ((const RunRecord *)a)->id, y = ((const RunRecord *)b)->id;
+        uint64_t x = ((const PendingRun *)a)->record.id, y = ((const PendingRun *)b)->record.id;
 
         return x < y ? -1 : x > y;
 }
 
 static void free_run(void *item) {
-        run_record_done(item);
+        run_record_done(&((PendingRun *)item)->record);
         free(item);
 }
 
@@ -41,11 +41,44 @@ static void free_state(void *item) {
         free(item);
 }
 
+static int compare_alarms(const void *a, const void *b) {
+        const LedgerAlarm *x = a, *y = b;
+        int c = strcmp(x->job, y->job);
+
+        return c != 0 ? c : strcmp(x->key, y->key);
+}
+
+void pending_alarm_done(LedgerAlarm *a) {
+        free(a->job);
+        free(a->key);
+        free(a->text);
+}
+
+int pending_alarm_copy(LedgerAlarm *ret, const LedgerAlarm *a) {
+        LedgerAlarm copy = *a;
+
+        copy.job = strdup(a->job);
+        copy.key = strdup(a->key);
+        copy.text = a->text ? strdup(a->text) : NULL;
+        if (!copy.job || !copy.key || (a->text && !copy.text)) {
+                pending_alarm_done(&copy);
+                return -ENOMEM;
+        }
+        *ret = copy;
+        return 0;
+}
+
+static void free_alarm(void *item) {
+        pending_alarm_done(item);
+        free(item);
+}
+
 void pending_init(Pending *p) {
         *p = (Pending){
                 .runs = { .compare = compare_runs, .free_item = free_run },
                 .marks = { .compare = compare_marks, .free_item = free_mark },
                 .states = { .compare = compare_states, .free_item = free_state },
+                .alarms = { .compare = compare_alarms, .free_item = free_alarm },
         };
 }
 
@@ -53,88 +86,130 @@ void pending_clear(Pending *p) {
         sorted_set_clear(&p->runs);
         sorted_set_clear(&p->marks);
         sorted_set_clear(&p->states);
+        sorted_set_clear(&p->alarms);
         p->n_dropped = 0;
 }
 
 bool pending_is_empty(const Pending *p) {
-        return p->runs.n == 0 && p->marks.n == 0 && p->states.n == 0;
+        return p->runs.n == 0 && p->marks.n == 0 && p->states.n == 0 && p->alarms.n == 0;
 }
 
 bool pending_is_full(const Pending *p) {
-        return p->runs.n >= LEDGER_RUNS_MAX || p->marks.n >= LEDGER_MARKS_MAX || p->states.n >= LEDGER_MARKS_MAX;
+        return p->runs.n >= LEDGER_RUNS_MAX || p->marks.n >= LEDGER_MARKS_MAX || p->states.n >= LEDGER_MARKS_MAX ||
+               p->alarms.n >= LEDGER_MARKS_MAX;
+}
+
+static bool has_room(const Pending *p, const SortedSet *s, size_t max) {
+        return !p->is_bounded || s->n < max;
 }
 
 /* --- runs --- */
 
-/* The oldest run that is over goes first; what still goes on only when there is nothing else. */
-static void drop_a_run(Pending *p) {
-        size_t i = 0;
+/* What can be spared of a run: 0 nothing, 2 most. Where the database has it as not over yet, it would be started or
+ * followed again if what is said here got lost. */
+static int spare_rank(const PendingRun *run) {
+        if (run->is_stored)
+                return 0;
+        return run->record.state == RUN_DONE ? 2 : 1;
+}
 
-        while (i < p->runs.n && ((const RunRecord *)p->runs.items[i])->state != RUN_DONE)
-                i++;
-        sorted_set_remove_at(&p->runs, i < p->runs.n ? i : 0);
+/* Of those that can be spared most, the oldest. */
+static void drop_a_run(Pending *p) {
+        size_t chosen = 0;
+        int best = -1;
+
+        for (size_t i = 0; best < 2 && i < p->runs.n; i++)
+                if (spare_rank(p->runs.items[i]) > best) {
+                        best = spare_rank(p->runs.items[i]);
+                        chosen = i;
+                }
+        sorted_set_remove_at(&p->runs, chosen);
         p->n_dropped++;
 }
 
-static int insert_run(Pending *p, const RunRecord *record) {
-        RunRecord *copy = malloc(sizeof(*copy));
+static int insert_run(Pending *p, const RunRecord *record, bool is_new) {
+        PendingRun *run = malloc(sizeof(*run));
         int r;
 
-        if (!copy)
+        if (!run)
                 return -ENOMEM;
-        r = run_record_copy(copy, record);
+        run->is_stored = !is_new;
+        run->is_of_other_boot = false;
+        r = run_record_copy(&run->record, record);
         if (r < 0) {
-                free(copy);
+                free(run);
                 return r;
         }
-        r = sorted_set_insert(&p->runs, copy);
+        r = sorted_set_insert(&p->runs, run);
         if (r < 0)
-                free_run(copy);
+                free_run(run);
         return r;
 }
 
+static PendingRun *find_run(const Pending *p, uint64_t id) {
+        return p->runs.n > 0 ? sorted_set_get(&p->runs, &(PendingRun){ .record.id = id }) : NULL;
+}
+
 int pending_put_run(Pending *p, const RunRecord *record, bool is_new) {
-        RunRecord *known = is_new ? NULL : sorted_set_get(&p->runs, record);
+        PendingRun *known = is_new ? NULL : find_run(p, record->id);
         RunRecord copy;
         int r;
 
-        if (!known && p->runs.n >= LEDGER_RUNS_MAX) {
+        if (!known && !has_room(p, &p->runs, LEDGER_RUNS_MAX)) {
                 if (!is_new && record->state != RUN_DONE)
                         return 0; /* that a run goes on is not worth another one's outcome */
                 drop_a_run(p);
         }
         if (!known)
-                return insert_run(p, record);
+                return insert_run(p, record, is_new);
         r = run_record_copy(&copy, record);
         if (r < 0)
                 return r;
-        run_record_done(known);
-        *known = copy;
+        run_record_done(&known->record);
+        known->record = copy;
+        known->is_of_other_boot = known->is_of_other_boot && copy.state == RUN_DONE;
         return 0;
 }
 
+int pending_rescue_run(Pending *p, const RunRecord *record, bool this_boot) {
+        int r;
+
+        r = pending_put_run(p, record, /* is_new= */ true);
+        if (r >= 0)
+                find_run(p, record->id)->is_of_other_boot = !this_boot;
+        return r;
+}
+
 const RunRecord *pending_get_run(const Pending *p, uint64_t id) {
-        return p->runs.n > 0 ? sorted_set_get(&p->runs, &(RunRecord){ .id = id }) : NULL;
+        const PendingRun *run = find_run(p, id);
+
+        return run ? &run->record : NULL;
 }
 
 const RunRecord *pending_get_run_below(const Pending *p, uint64_t id) {
-        size_t i = sorted_set_position(&p->runs, &(RunRecord){ .id = id });
+        size_t i = sorted_set_position(&p->runs, &(PendingRun){ .record.id = id });
 
-        return i > 0 ? p->runs.items[i - 1] : NULL;
+        return i > 0 ? &((const PendingRun *)p->runs.items[i - 1])->record : NULL;
 }
 
 const RunRecord *pending_get_run_above(const Pending *p, uint64_t id) {
-        size_t i = sorted_set_position(&p->runs, &(RunRecord){ .id = id + 1 });
+        size_t i = sorted_set_position(&p->runs, &(PendingRun){ .record.id = id + 1 });
 
-        return i < p->runs.n ? p->runs.items[i] : NULL;
+        return i < p->runs.n ? &((const PendingRun *)p->runs.items[i])->record : NULL;
 }
 
-/* --- marks and states --- */
+bool pending_run_is_of_this_boot(const Pending *p, uint64_t id) {
+        const PendingRun *run = find_run(p, id);
+
+        return run && !run->is_of_other_boot;
+}
+
+/* --- marks, states and alarms --- */
 
 static PendingMark *insert_mark(Pending *p, const char *job, const char *key) {
         PendingMark *m;
 
-        if (p->marks.n >= LEDGER_MARKS_MAX) {
+        if (!has_room(p, &p->marks, LEDGER_MARKS_MAX)) {
                 errno = ENOBUFS;
                 return NULL;
         }
@@ -169,7 +244,7 @@ const PendingMark *pending_get_mark(const Pending *p, const char *job, const cha
 static PendingState *insert_state(Pending *p, const char *job) {
         PendingState *s;
 
-        if (p->states.n >= LEDGER_MARKS_MAX) {
+        if (!has_room(p, &p->states, LEDGER_MARKS_MAX)) {
                 errno = ENOBUFS;
                 return NULL;
         }
@@ -197,4 +272,40 @@ int pending_put_state(Pending *p, const char *job, const LedgerJobState *state) 
 
 const PendingState *pending_get_state(const Pending *p, const char *job) {
         return sorted_set_get(&p->states, &(PendingState){ .job = (char *)job });
+}
+
+static int insert_alarm(Pending *p, const LedgerAlarm *alarm) {
+        LedgerAlarm *a = malloc(sizeof(*a));
+        int r;
+
+        if (!a)
+                return -ENOMEM;
+        r = pending_alarm_copy(a, alarm);
+        if (r < 0) {
+                free(a);
+                return r;
+        }
+        r = sorted_set_insert(&p->alarms, a);
+        if (r < 0)
+                free_alarm(a);
+        return r;
+}
+
+int pending_put_alarm(Pending *p, const LedgerAlarm *alarm) {
+        LedgerAlarm *known = sorted_set_get(&p->alarms, alarm);
+        LedgerAlarm copy;
+        int r;
+
+        if (!known)
+                return has_room(p, &p->alarms, LEDGER_MARKS_MAX) ? insert_alarm(p, alarm) : -ENOBUFS;
+        r = pending_alarm_copy(&copy, alarm); /* which may be the known one */
+        if (r < 0)
+                return r;
+        pending_alarm_done(known);
+        *known = copy;
+        return 0;
+}
+
+const LedgerAlarm *pending_get_alarm(const Pending *p, const char *job, const char *key) {
+        return sorted_set_get(&p->alarms, &(LedgerAlarm){ .job = (char *)job, .key = (char *)key });
 }

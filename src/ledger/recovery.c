@@ -7,8 +7,9 @@
  * was held is then written in one transaction, however big, because runs and the marks that led to them belong
  * together. One line is logged when it begins and one when it is over.
  *
- * A damaged database is moved aside and a new one started at once. What can still be read of marks, job states and
- * runs that are not over is carried over: without these, triggers would fire again and running units be forgotten. */
+ * A damaged database is moved aside and a new one started at once. What can still be read of marks, job states, alarms
+ * and runs that are not over is carried over: without these, triggers would fire again and running units be forgotten.
+ */
 
 #include <stdio.h>
 
@@ -22,6 +23,7 @@
 #define CHECK_USEC     (200 * USEC_PER_MSEC) /* to look for damage at start */
 #define REPLACED_MAX   3                     /* damaged databases in one life of the daemon; then it is the disk */
 #define SUSPECT_USEC   USEC_PER_HOUR         /* a second suspicion within this is no chance */
+#define RESCUED_MAX    200000                /* unfinished runs that are carried over: as many as there can be */
 
 /* --- in words --- */
 
@@ -123,7 +125,7 @@ static int rescue_run(const RunRecord *r, bool this_boot, void *userdata) {
 
         rescue->last = r->id;
         if (!pending_get_run(rescue->pending, r->id))
-                (void)pending_put_run(rescue->pending, r, /* is_new= */ true);
+                (void)pending_rescue_run(rescue->pending, r, this_boot);
         return 0;
 }
 
@@ -144,16 +146,27 @@ static int rescue_state(const char *job, const LedgerJobState *state, void *user
         return 0;
 }
 
+static int rescue_alarm(const LedgerAlarm *alarm, void *userdata) {
+        Rescue *rescue = userdata;
+
+        if (alarm->job && alarm->key && alarm->since <= rescue->now &&
+            !pending_get_alarm(rescue->pending, alarm->job, alarm->key))
+                (void)pending_put_alarm(rescue->pending, alarm);
+        return 0;
+}
+
 /* As far as each goes. */
 static void rescue_what_can_be_read(Ledger *l, usec_t now) {
         Rescue rescue = { .pending = &l->pending, .now = now };
 
         if (!l->store)
                 return;
-        while (!pending_is_full(&l->pending) && store_next_unfinished(l->store, rescue.last, rescue_run, &rescue) >= 0)
-                ;
+        for (unsigned i = 0; i < RESCUED_MAX; i++)
+                if (store_next_unfinished(l->store, rescue.last, rescue_run, &rescue) < 0)
+                        break;
         (void)store_list_marks(l->store, NULL, rescue_mark, &rescue);
         (void)store_list_job_states(l->store, rescue_state, &rescue);
+        (void)store_list_alarms(l->store, NULL, rescue_alarm, &rescue);
 }
 
 static void say_replaced(const Ledger *l, const char *name) {
@@ -161,8 +174,9 @@ static void say_replaced(const Ledger *l, const char *name) {
 
         log_message(LOG_ERR, &c,
                     "The ledger %s is damaged: it was moved to %s beside it, and a new one is started. "
-                    "Of what it knew, %zu unfinished runs, %zu marks of triggers and %zu states of jobs are saved.",
-                    l->path, name, l->pending.runs.n, l->pending.marks.n, l->pending.states.n);
+                    "Of what it knew, %zu unfinished runs, %zu marks of triggers, %zu states of jobs and %zu alarms "
+                    "are saved.",
+                    l->path, name, l->pending.runs.n, l->pending.marks.n, l->pending.states.n, l->pending.alarms.n);
 }
 
 /* 0: there is a new one, and all that was saved stands in it. */
@@ -217,7 +231,7 @@ static int on_retry_time(sd_event_source *s, uint64_t usec, void *userdata) {
 static void arm_retry(Ledger *l) {
         int r;
 
-        if (!l->event)
+        if (!l->event || sd_event_get_state(l->event) == SD_EVENT_FINISHED)
                 return;
         if (l->retry_source) {
                 r = sd_event_source_set_time_relative(l->retry_source, l->retry_delay);
@@ -247,6 +261,7 @@ static void degrade(Ledger *l, int error) {
         bool is_known = l->error < 0;
 
         l->error = error;
+        l->pending.is_bounded = true;
         if (error == -EBADMSG)
                 l->store = store_close(l->store, /* is_damaged= */ true);
         if (!is_known) {
@@ -267,12 +282,16 @@ static void recovered(Ledger *l, size_t n_held, size_t n_dropped) {
         LogContext c = { .message_id = MESSAGE_LEDGER_RECOVERED };
 
         l->error = 0;
+        l->pending.is_bounded = false;
         log_message(LOG_NOTICE, &c,
                     "The ledger %s is written again: %zu runs that were held in memory are in it, %zu are lost.",
                     l->path, n_held, n_dropped);
         if (l->retry_source)
                 (void)sd_event_source_set_enabled(l->retry_source, SD_EVENT_OFF);
         ledger_arm_upkeep(l);
+        if (l->was_unreadable && l->readable)
+                l->readable(l->readable_userdata);
+        l->was_unreadable = false;
 }
 
 int ledger_retry(Ledger *l) {

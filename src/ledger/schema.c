@@ -7,8 +7,9 @@
  * values of 64 bits without a sign are stored as SQLite's signed ones of the same bits.
  *
  * Ids of runs are given out by the ledger and not by SQLite (run-ids.h). An index ends in the row's id by itself, so
- * that runs_by_job is in the order of ListRuns; the other two are partial and hold what is rare: what goes on, and
- * what went wrong. Columns that no RunRecord fills yet are there for the units of DESIGN section 8. */
+ * that runs_by_job is in the order of ListRuns; the others are partial and hold what is rare: what goes on, what did
+ * not end well, and of that what failed, since what was skipped may be much; what somebody asked for by hand. What is
+ * not known of a run is NULL where 0 is a value of its own. */
 
 #include "ledger/schema.h"
 
@@ -61,14 +62,34 @@ static const char schema_1[] = "CREATE TABLE runs ("
                                "  value TEXT NOT NULL"
                                ") STRICT, WITHOUT ROWID;";
 
+static const char schema_2[] = "ALTER TABLE runs ADD COLUMN parent_job TEXT;"
+                               "ALTER TABLE runs ADD COLUMN alarm TEXT;"
+                               "ALTER TABLE runs ADD COLUMN pid_start INTEGER NOT NULL DEFAULT 0;"
+                               "CREATE TABLE alarms ("
+                               "  job TEXT NOT NULL,"
+                               "  key TEXT NOT NULL,"
+                               "  since INTEGER NOT NULL,"
+                               "  raised INTEGER NOT NULL,"
+                               "  run INTEGER NOT NULL,"
+                               "  text TEXT,"
+                               "  PRIMARY KEY (job, key)"
+                               ") STRICT, WITHOUT ROWID;";
+
+/* Reads every run, and may trip over damage that nobody has met yet: a step of its own, so that the one before stands
+ * and what is needed can be saved. */
+static const char schema_3[] = "CREATE INDEX runs_failed ON runs (id)"
+                               "  WHERE result IN ('exit', 'signal', 'timeout', 'oom', 'start-failed', 'lost');"
+                               "CREATE INDEX runs_by_hand ON runs (id) WHERE cause = 'manual';";
+
 /* Entry i leads from version i to version i + 1. What was released is never changed, only added to. */
-static const char *const migrations[] = { schema_1 };
+static const char *const migrations[] = { schema_1, schema_2, schema_3 };
 _Static_assert(ELEMENTSOF(migrations) == SCHEMA_VERSION, "one step for each version");
 
 static int read_number(sqlite3 *db, const char *sql, int *ret) {
         sqlite3_stmt *s = NULL;
         int code;
 
+        *ret = 0;
         code = sqlite3_prepare_v2(db, sql, -1, &s, NULL);
         if (code == SQLITE_OK)
                 code = sqlite3_step(s);
@@ -96,21 +117,27 @@ int schema_check(sqlite3 *db) {
         return 0;
 }
 
+/* Tables that are not what their version says are damage. */
+static int migrate_from(sqlite3 *db, int version) {
+        char finish[128];
+        int r;
+
+        (void)snprintf(finish, sizeof(finish), "PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
+                       version + 1, APPLICATION_ID);
+        r = sqlite_exec(db, "BEGIN IMMEDIATE");
+        if (r >= 0)
+                r = sqlite_exec(db, migrations[version]);
+        if (r < 0 && (sqlite3_errcode(db) & 0xff) == SQLITE_ERROR)
+                return -EBADMSG;
+        return r < 0 ? r : sqlite_exec(db, finish);
+}
+
 int schema_migrate(sqlite3 *db) {
         int version, r;
 
         r = read_number(db, "PRAGMA user_version", &version);
-        for (; r >= 0 && version < SCHEMA_VERSION; version++) {
-                char finish[128];
-
-                (void)snprintf(finish, sizeof(finish), "PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
-                               version + 1, APPLICATION_ID);
-                r = sqlite_exec(db, "BEGIN IMMEDIATE");
-                if (r >= 0)
-                        r = sqlite_exec(db, migrations[version]);
-                if (r >= 0)
-                        r = sqlite_exec(db, finish);
-        }
+        for (; r >= 0 && version < SCHEMA_VERSION; version++)
+                r = migrate_from(db, version);
         if (r < 0 && !sqlite3_get_autocommit(db))
                 (void)sqlite_exec(db, "ROLLBACK");
         return r;

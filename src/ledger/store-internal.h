@@ -19,6 +19,8 @@ typedef enum Statement {
         STATEMENT_QUERY_ALL,
         STATEMENT_QUERY_JOB,
         STATEMENT_QUERY_UNSUCCESSFUL,
+        STATEMENT_QUERY_FAILED,
+        STATEMENT_QUERY_BY_HAND,
         STATEMENT_NEXT_UNFINISHED,
 
         STATEMENT_COUNT_UNFINISHED,
@@ -35,6 +37,9 @@ typedef enum Statement {
         STATEMENT_FORGET_STATE,
         STATEMENT_GET_STATE,
         STATEMENT_LIST_STATES,
+        STATEMENT_SET_ALARM,
+        STATEMENT_FORGET_ALARM,
+        STATEMENT_LIST_ALARMS,
         STATEMENT_SET_META,
         STATEMENT_GET_META,
         _STATEMENT_MAX,
@@ -53,6 +58,8 @@ int sqlite_exec(sqlite3 *db, const char *sql);
 
 /* To be reset when it goes out of scope, so that no lock and no borrowed string stays behind. */
 static inline void statement_resetp(sqlite3_stmt **s) {
+        if (!*s) /* of a damaged database */
+                return;
         (void)sqlite3_reset(*s);
         (void)sqlite3_clear_bindings(*s);
 }
@@ -61,6 +68,16 @@ static inline void statement_resetp(sqlite3_stmt **s) {
 /* A string that outlives the statement's next reset. */
 static inline void bind_text(sqlite3_stmt *s, int i, const char *text) {
         (void)sqlite3_bind_text(s, i, text, -1, SQLITE_STATIC);
+}
+
+/* The same for what people and programs say: NULL is NULL, and what is too long is cut off. */
+void bind_long_text(sqlite3_stmt *s, int i, const char *text);
+
+/* For "job >= ?1 AND job <= ?2"; NULL: all jobs. */
+void bind_jobs(sqlite3_stmt *s, const char *job);
+
+static inline const char *column_text(sqlite3_stmt *s, int i) {
+        return (const char *)sqlite3_column_text(s, i);
 }
 
 /* One row, or none: 0, -ENOENT, or what went wrong. */

@@ -14,7 +14,9 @@ typedef enum ColumnType {
         COLUMN_U64,
         COLUMN_U32,
         COLUMN_INT,
+        COLUMN_KNOWN, /* 64 bits, NULL when all are set: not known */
         COLUMN_TEXT,
+        COLUMN_ID128, /* 32 hex digits, NULL when null */
         COLUMN_CAUSE,
         COLUMN_STATE,
         COLUMN_RESULT,
@@ -39,15 +41,26 @@ static const Column columns[] = {
         { "attempt", COLUMN_U32, offsetof(RunRecord, attempt), false },
         { "trigger_index", COLUMN_U32, offsetof(RunRecord, trigger), false },
         { "parent", COLUMN_U64, offsetof(RunRecord, parent), false },
+        { "parent_job", COLUMN_TEXT, offsetof(RunRecord, parent_job), false },
+        { "alarm", COLUMN_TEXT, offsetof(RunRecord, alarm), false },
+        { "payload", COLUMN_TEXT, offsetof(RunRecord, payload), true },
         { "scheduled", COLUMN_U64, offsetof(RunRecord, scheduled), false },
         { "started", COLUMN_U64, offsetof(RunRecord, started), true },
         { "ended", COLUMN_U64, offsetof(RunRecord, ended), true },
         { "pid", COLUMN_INT, offsetof(RunRecord, pid), true },
+        { "pid_start", COLUMN_U64, offsetof(RunRecord, pid_start), true },
+        { "unit", COLUMN_TEXT, offsetof(RunRecord, unit), true },
+        { "invocation", COLUMN_ID128, offsetof(RunRecord, invocation), true },
+        { "cpu_usec", COLUMN_KNOWN, offsetof(RunRecord, cpu), true },
+        { "memory_peak", COLUMN_KNOWN, offsetof(RunRecord, memory_peak), true },
+        { "host", COLUMN_TEXT, offsetof(RunRecord, host), true },
         { "reason", COLUMN_TEXT, offsetof(RunRecord, reason), true },
         { "status", COLUMN_TEXT, offsetof(RunRecord, status_text), true },
 };
 #define BOOT_COLUMN ((int)ELEMENTSOF(columns)) /* stands behind them; the store's own */
+#define OTHER_BOOT  ""                         /* one that is over, whichever it was */
 _Static_assert(sizeof(pid_t) == sizeof(int), "a pid is written as an int");
+_Static_assert(USEC_INFINITY == UINT64_MAX, "not known is all bits set");
 
 typedef enum FilterColumn { FILTER_ID, FILTER_JOB, FILTER_CAUSE, FILTER_RESULT, FILTER_REQUESTED } FilterColumn;
 
@@ -88,6 +101,11 @@ static void print_statement(FILE *f, Statement i) {
                 [STATEMENT_QUERY_JOB] = "INDEXED BY runs_by_job WHERE id < ?1 AND job = ?2 ORDER BY id DESC",
                 [STATEMENT_QUERY_UNSUCCESSFUL] = "INDEXED BY runs_unsuccessful"
                                                  " WHERE id < ?1 AND result NOT IN ('', 'success') ORDER BY id DESC",
+                [STATEMENT_QUERY_FAILED] =
+                        "INDEXED BY runs_failed WHERE id < ?1"
+                        " AND result IN ('exit', 'signal', 'timeout', 'oom', 'start-failed', 'lost') ORDER BY id DESC",
+                [STATEMENT_QUERY_BY_HAND] =
+                        "INDEXED BY runs_by_hand WHERE id < ?1 AND cause = 'manual' ORDER BY id DESC",
                 [STATEMENT_NEXT_UNFINISHED] =
                         "INDEXED BY runs_unfinished WHERE id > ?1 AND state <> 'done' ORDER BY id",
         };
@@ -114,20 +132,15 @@ char *run_statement_sql(Statement i) {
 
 /* --- records to rows and back --- */
 
-/* At most LEDGER_TEXT_MAX bytes, and no half character of UTF-8 at the end. */
-static int text_length(const char *text) {
-        size_t n = strnlen(text, LEDGER_TEXT_MAX + 1);
+static void bind_id128(sqlite3_stmt *s, int i, sd_id128_t id) {
+        char text[SD_ID128_STRING_MAX];
 
-        if (n <= LEDGER_TEXT_MAX)
-                return (int)n;
-        for (n = LEDGER_TEXT_MAX; n > 0 && (text[n] & 0xc0) == 0x80; n--)
-                ;
-        return (int)n;
+        if (!sd_id128_is_null(id))
+                (void)sqlite3_bind_text(s, i, sd_id128_to_string(id, text), -1, SQLITE_TRANSIENT);
 }
 
 static void bind_column(sqlite3_stmt *s, int i, const Column *c, const RunRecord *r) {
         const void *p = (const char *)r + c->offset;
-        const char *text;
 
         switch (c->type) {
         case COLUMN_U64:
@@ -139,10 +152,15 @@ static void bind_column(sqlite3_stmt *s, int i, const Column *c, const RunRecord
         case COLUMN_INT:
                 (void)sqlite3_bind_int(s, i, *(const int *)p);
                 return;
+        case COLUMN_KNOWN:
+                if (*(const uint64_t *)p != UINT64_MAX)
+                        (void)sqlite3_bind_int64(s, i, (sqlite3_int64) * (const uint64_t *)p);
+                return;
         case COLUMN_TEXT:
-                text = *(char *const *)p;
-                if (text)
-                        (void)sqlite3_bind_text(s, i, text, text_length(text), SQLITE_STATIC);
+                bind_long_text(s, i, *(char *const *)p);
+                return;
+        case COLUMN_ID128:
+                bind_id128(s, i, *(const sd_id128_t *)p);
                 return;
         case COLUMN_CAUSE:
                 bind_text(s, i, run_cause_to_string(*(const RunCause *)p));
@@ -163,8 +181,16 @@ static int state_from_string(const char *s) {
         return -EINVAL;
 }
 
-static const char *column_text(sqlite3_stmt *s, int i) {
-        return (const char *)sqlite3_column_text(s, i);
+static uint64_t column_known(sqlite3_stmt *s, int i) {
+        return sqlite3_column_type(s, i) == SQLITE_NULL ? UINT64_MAX : (uint64_t)sqlite3_column_int64(s, i);
+}
+
+/* Nonsense is an id that is not known. */
+static sd_id128_t column_id128(sqlite3_stmt *s, int i) {
+        const char *text = column_text(s, i);
+        sd_id128_t id;
+
+        return text && sd_id128_from_string(text, &id) >= 0 ? id : SD_ID128_NULL;
 }
 
 /* Strings are SQLite's until the next step. Negative when a word is not one of ours. */
@@ -182,8 +208,14 @@ static int load_column(sqlite3_stmt *s, int i, const Column *c, RunRecord *r) {
         case COLUMN_INT:
                 *(int *)p = sqlite3_column_int(s, i);
                 break;
+        case COLUMN_KNOWN:
+                *(uint64_t *)p = column_known(s, i);
+                break;
         case COLUMN_TEXT:
                 *(const char **)p = column_text(s, i);
+                break;
+        case COLUMN_ID128:
+                *(sd_id128_t *)p = column_id128(s, i);
                 break;
         case COLUMN_CAUSE:
                 value = run_cause_from_string(column_text(s, i));
@@ -221,12 +253,12 @@ static sqlite3_int64 bound_id(uint64_t id) {
 
 /* --- one run --- */
 
-int store_put_run(Store *s, const RunRecord *record) {
+int store_put_run(Store *s, const RunRecord *record, bool this_boot) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_PUT_RUN];
 
         for (size_t i = 0; i < ELEMENTSOF(columns); i++)
                 bind_column(statement, (int)i + 1, &columns[i], record);
-        bind_text(statement, BOOT_COLUMN + 1, s->boot);
+        bind_text(statement, BOOT_COLUMN + 1, this_boot ? s->boot : OTHER_BOOT);
         return store_step_done(s, statement);
 }
 
@@ -288,17 +320,36 @@ static bool row_matches(sqlite3_stmt *s, const LedgerFilter *f) {
                in_period(f, (usec_t)sqlite3_column_int64(s, FILTER_REQUESTED));
 }
 
+#define BIT(x) (UINT32_C(1) << (x))
+#define FAILED                                                                                           \
+        (BIT(RUN_RESULT_EXIT) | BIT(RUN_RESULT_SIGNAL) | BIT(RUN_RESULT_TIMEOUT) | BIT(RUN_RESULT_OOM) | \
+         BIT(RUN_RESULT_START_FAILED) | BIT(RUN_RESULT_LOST))
+#define UNSUCCESSFUL (BIT(_RUN_RESULT_MAX) - 1 - BIT(RUN_RESULT_NONE) - BIT(RUN_RESULT_SUCCESS))
+
+/* The first index that has all that is asked for: a job's runs, else what there is least of. */
 static Statement query_statement(const LedgerFilter *f) {
-        const uint32_t usual = UINT32_C(1) << RUN_RESULT_NONE | UINT32_C(1) << RUN_RESULT_SUCCESS;
+        static const struct {
+                Statement statement;
+                uint32_t results, causes; /* that it has; 0 = all */
+        } indexes[] = {
+                { STATEMENT_QUERY_FAILED, FAILED, 0 },
+                { STATEMENT_QUERY_BY_HAND, 0, BIT(RUN_CAUSE_MANUAL) },
+                { STATEMENT_QUERY_UNSUCCESSFUL, UNSUCCESSFUL, 0 },
+        };
 
         if (f->job)
                 return STATEMENT_QUERY_JOB;
-        return f->results != 0 && (f->results & usual) == 0 ? STATEMENT_QUERY_UNSUCCESSFUL : STATEMENT_QUERY_ALL;
+        for (size_t i = 0; i < ELEMENTSOF(indexes); i++)
+                if ((indexes[i].results == 0 || (f->results != 0 && (f->results & ~indexes[i].results) == 0)) &&
+                    (indexes[i].causes == 0 || (f->causes != 0 && (f->causes & ~indexes[i].causes) == 0)))
+                        return indexes[i].statement;
+        return STATEMENT_QUERY_ALL;
 }
 
 /* Ids are in the order of the requests, and so are their times but for a clock that was set; a good number of runs in
  * sequence from before the period means that there are no more in it. */
-int store_query_runs(Store *s, const LedgerFilter *f, StoreRunFunc visit, void *userdata, uint64_t *ret_next) {
+int store_query_runs(Store *s, const LedgerFilter *f, unsigned scan_max, StoreRunFunc visit, void *userdata,
+                     uint64_t *ret_next) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[query_statement(f)];
         unsigned n_older = 0, n_missed = 0;
         int r;
@@ -313,7 +364,7 @@ int store_query_runs(Store *s, const LedgerFilter *f, StoreRunFunc visit, void *
 
                 n_older = (usec_t)sqlite3_column_int64(statement, FILTER_REQUESTED) < f->since ? n_older + 1 : 0;
                 if (!row_matches(statement, f) || load_record(statement, &record) < 0) {
-                        if (++n_missed < LEDGER_SCAN_MAX)
+                        if (++n_missed < scan_max)
                                 continue;
                         *ret_next = id;
                         return 0;
@@ -327,29 +378,52 @@ int store_query_runs(Store *s, const LedgerFilter *f, StoreRunFunc visit, void *
 
 /* --- retention --- */
 
+/* The run of job that n newer ones stand before, or 0. */
+static int nth_newest(Store *s, const char *job, sqlite3_int64 n, uint64_t *ret) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_NTH_NEWEST];
+        int r;
+
+        *ret = 0;
+        bind_text(statement, 1, job);
+        (void)sqlite3_bind_int64(statement, 2, n);
+        r = store_step_row(s, statement);
+        if (r >= 0)
+                *ret = (uint64_t)sqlite3_column_int64(statement, 0);
+        return r == -ENOENT ? 0 : r;
+}
+
+static int count_unfinished(Store *s, const char *job, sqlite3_int64 *ret) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_COUNT_UNFINISHED];
+        int r;
+
+        bind_text(statement, 1, job);
+        r = store_step_row(s, statement);
+        if (r >= 0)
+                *ret = sqlite3_column_int64(statement, 0);
+        return r;
+}
+
 /* The newest run of job that is one too many, or 0. Runs that are not over do not count; they are taken to be the
- * newest ones, and where they are not, a few more are kept. */
+ * newest ones, and where they are not, a few more are kept. Most jobs have fewer runs than that, and need no count of
+ * all that is not over. */
 static int first_beyond(Store *s, const char *job, unsigned keep, uint64_t *ret) {
-        _cleanup_reset_ sqlite3_stmt *count = s->statements[STATEMENT_COUNT_UNFINISHED];
-        _cleanup_reset_ sqlite3_stmt *nth = s->statements[STATEMENT_NTH_NEWEST];
+        sqlite3_int64 n_unfinished;
         int r;
 
         *ret = 0;
         if (keep == LEDGER_KEEP_ALL)
                 return 0;
-        bind_text(count, 1, job);
-        r = store_step_row(s, count);
-        if (r < 0)
+        r = nth_newest(s, job, keep, ret);
+        if (r < 0 || *ret == 0)
                 return r;
-        bind_text(nth, 1, job);
-        (void)sqlite3_bind_int64(nth, 2, sqlite3_column_int64(count, 0) + keep);
-        r = store_step_row(s, nth);
-        if (r >= 0)
-                *ret = (uint64_t)sqlite3_column_int64(nth, 0);
-        return r == -ENOENT ? 0 : r;
+        r = count_unfinished(s, job, &n_unfinished);
+        if (r < 0 || n_unfinished == 0)
+                return r;
+        return nth_newest(s, job, keep + n_unfinished, ret);
 }
 
-/* Ids of finished runs to be deleted, oldest first: n of them, or a negative errno. */
+/* Ids of finished runs to be deleted, oldest first: n of them, or a negative errno. A run that took long ends after
+ * others that were requested later, so the look for old ones goes on until one was requested in the period itself. */
 static int collect_old(Store *s, const char *job, uint64_t beyond, usec_t before, sqlite3_int64 *ids, unsigned max) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_OLDEST];
         unsigned n = 0;
@@ -361,9 +435,10 @@ static int collect_old(Store *s, const char *job, uint64_t beyond, usec_t before
 
                 if (sqlite3_column_int(statement, 1) == 0)
                         continue;
-                if ((uint64_t)id > beyond && (usec_t)sqlite3_column_int64(statement, 2) >= before)
+                if ((uint64_t)id > beyond && (usec_t)sqlite3_column_int64(statement, 3) >= before)
                         break;
-                ids[n++] = id;
+                if ((uint64_t)id <= beyond || (usec_t)sqlite3_column_int64(statement, 2) < before)
+                        ids[n++] = id;
         }
         return r < 0 && r != -ENOENT ? r : (int)n;
 }

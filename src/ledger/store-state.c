@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The small tables: marks of triggers, states of jobs, and what the ledger knows about itself. */
+/* The small tables: marks of triggers, states of jobs, alarms, and what the ledger knows about itself. */
 
 #include "ledger/store-internal.h"
-
-static const char *column_text(sqlite3_stmt *s, int i) {
-        return (const char *)sqlite3_column_text(s, i);
-}
 
 /* --- marks --- */
 
@@ -44,11 +40,7 @@ int store_list_marks(Store *s, const char *job,
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_LIST_MARKS];
         int r;
 
-        bind_text(statement, 1, strempty(job));
-        if (job)
-                bind_text(statement, 2, job);
-        else /* in SQLite's order a blob stands behind every text */
-                (void)sqlite3_bind_zeroblob(statement, 2, 0);
+        bind_jobs(statement, job);
         while ((r = store_step_row(s, statement)) >= 0) {
                 r = visit(column_text(statement, 0), column_text(statement, 1),
                           (usec_t)sqlite3_column_int64(statement, 2), userdata);
@@ -108,6 +100,53 @@ int store_list_job_states(Store *s, int (*visit)(const char *job, const LedgerJo
 
                 load_job_state(statement, &state);
                 r = visit(column_text(statement, 3), &state, userdata);
+                if (r != 0)
+                        return r;
+        }
+        return r == -ENOENT ? 0 : r;
+}
+
+/* --- alarms --- */
+
+static int forget_alarm(Store *s, const LedgerAlarm *alarm) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_FORGET_ALARM];
+
+        bind_text(statement, 1, alarm->job);
+        bind_text(statement, 2, alarm->key);
+        return store_step_done(s, statement);
+}
+
+int store_set_alarm(Store *s, const LedgerAlarm *alarm) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_SET_ALARM];
+
+        if (alarm->since == 0)
+                return forget_alarm(s, alarm);
+        bind_text(statement, 1, alarm->job);
+        bind_text(statement, 2, alarm->key);
+        (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)alarm->since);
+        (void)sqlite3_bind_int64(statement, 4, (sqlite3_int64)alarm->raised);
+        (void)sqlite3_bind_int64(statement, 5, (sqlite3_int64)alarm->run);
+        bind_long_text(statement, 6, alarm->text);
+        return store_step_done(s, statement);
+}
+
+int store_list_alarms(Store *s, const char *job, int (*visit)(const LedgerAlarm *alarm, void *userdata),
+                      void *userdata) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_LIST_ALARMS];
+        int r;
+
+        bind_jobs(statement, job);
+        while ((r = store_step_row(s, statement)) >= 0) {
+                LedgerAlarm alarm = {
+                        .job = (char *)column_text(statement, 0),
+                        .key = (char *)column_text(statement, 1),
+                        .since = (usec_t)sqlite3_column_int64(statement, 2),
+                        .raised = (usec_t)sqlite3_column_int64(statement, 3),
+                        .run = (uint64_t)sqlite3_column_int64(statement, 4),
+                        .text = (char *)column_text(statement, 5),
+                };
+
+                r = visit(&alarm, userdata);
                 if (r != 0)
                         return r;
         }

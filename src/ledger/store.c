@@ -30,8 +30,8 @@ static const char *const statement_sql[_STATEMENT_MAX] = {
                 "SELECT count(*) FROM runs INDEXED BY runs_unfinished WHERE state <> 'done' AND job = ?1",
         [STATEMENT_NTH_NEWEST] =
                 "SELECT id FROM runs INDEXED BY runs_by_job WHERE job = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2",
-        [STATEMENT_OLDEST] =
-                "SELECT id, state = 'done', ended FROM runs INDEXED BY runs_by_job WHERE job = ?1 ORDER BY id",
+        [STATEMENT_OLDEST] = "SELECT id, state = 'done', ended, requested FROM runs INDEXED BY runs_by_job WHERE job "
+                             "= ?1 ORDER BY id",
         [STATEMENT_DELETE_RUN] = "DELETE FROM runs WHERE id = ?1",
         [STATEMENT_NEXT_JOB] = "SELECT job FROM runs INDEXED BY runs_by_job WHERE job > ?1 ORDER BY job LIMIT 1",
 
@@ -47,6 +47,13 @@ static const char *const statement_sql[_STATEMENT_MAX] = {
         [STATEMENT_FORGET_STATE] = "DELETE FROM job_state WHERE job = ?1",
         [STATEMENT_GET_STATE] = "SELECT paused, pause_until, skip FROM job_state WHERE job = ?1",
         [STATEMENT_LIST_STATES] = "SELECT paused, pause_until, skip, job FROM job_state",
+        [STATEMENT_SET_ALARM] =
+                "INSERT INTO alarms (job, key, since, raised, run, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                " ON CONFLICT (job, key) DO UPDATE"
+                " SET since = excluded.since, raised = excluded.raised, run = excluded.run, text = excluded.text",
+        [STATEMENT_FORGET_ALARM] = "DELETE FROM alarms WHERE job = ?1 AND key = ?2",
+        [STATEMENT_LIST_ALARMS] =
+                "SELECT job, key, since, raised, run, text FROM alarms WHERE job >= ?1 AND job <= ?2",
         [STATEMENT_SET_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2)"
                                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         [STATEMENT_GET_META] = "SELECT value FROM meta WHERE key = ?1",
@@ -118,6 +125,34 @@ int store_step_row(Store *s, sqlite3_stmt *statement) {
 
 int store_step_done(Store *s, sqlite3_stmt *statement) {
         return store_error(s, sqlite3_step(statement));
+}
+
+/* --- values --- */
+
+/* At most LEDGER_TEXT_MAX bytes, and no half character of UTF-8 at the end. */
+static int text_length(const char *text) {
+        size_t n = strnlen(text, LEDGER_TEXT_MAX + 1);
+
+        if (n <= LEDGER_TEXT_MAX)
+                return (int)n;
+        for (n = LEDGER_TEXT_MAX; n > 0 && (text[n] & 0xc0) == 0x80; n--)
+                ;
+        return (int)n;
+}
+
+void bind_long_text(sqlite3_stmt *s, int i, const char *text) {
+        if (text)
+                (void)sqlite3_bind_text(s, i, text, text_length(text), SQLITE_STATIC);
+}
+
+/* From this job to this job; NULL: from the first one to the last, for in SQLite's order a blob stands behind every
+ * text. */
+void bind_jobs(sqlite3_stmt *s, const char *job) {
+        bind_text(s, 1, strempty(job));
+        if (job)
+                bind_text(s, 2, job);
+        else
+                (void)sqlite3_bind_zeroblob(s, 2, 0);
 }
 
 /* --- transactions --- */
@@ -233,9 +268,23 @@ static void store_closep(Store **s) {
                 *s = store_close(*s, /* is_damaged= */ true);
 }
 
+/* All that can be had, even where one is missing: of a damaged database that is what can be saved. */
+static int prepare_all(Store *s) {
+        int r = 0;
+
+        for (Statement i = 0; i < _STATEMENT_MAX; i++) {
+                int k = prepare_one(s, i);
+
+                if (k < 0 && k != -EBADMSG)
+                        return k;
+                r = MIN(r, k);
+        }
+        return r;
+}
+
 int store_open(Store **ret, const char *path, sd_id128_t boot) {
         _cleanup_(store_closep) Store *s = calloc(1, sizeof(*s));
-        int r;
+        int r, k;
 
         if (!s)
                 return -ENOMEM;
@@ -245,13 +294,16 @@ int store_open(Store **ret, const char *path, sd_id128_t boot) {
                 r = connect_file(&s->db, path);
         if (r >= 0)
                 r = set_up(s);
-        for (Statement i = 0; r >= 0 && i < _STATEMENT_MAX; i++)
-                r = prepare_one(s, i);
-        if (r < 0)
+        if (r < 0 && r != -EBADMSG)
                 return r;
-        (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+        k = prepare_all(s);
+        r = r < 0 ? r : k;
+        if (r < 0 && r != -EBADMSG)
+                return r;
+        if (r >= 0)
+                (void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
         *ret = TAKE_PTR(s);
-        return 0;
+        return r;
 }
 
 Store *store_close(Store *s, bool is_damaged) {
@@ -321,10 +373,8 @@ static bool has_few_pages(Store *s) {
  * table of runs is left to the moment when something trips over its damage. */
 int store_check(Store *s, usec_t limit) {
         static const char *const pragmas[] = {
-                "PRAGMA quick_check('meta')",
-                "PRAGMA quick_check('job_state')",
-                "PRAGMA quick_check('marks')",
-                "PRAGMA quick_check('runs')",
+                "PRAGMA quick_check('meta')",   "PRAGMA quick_check('job_state')", "PRAGMA quick_check('marks')",
+                "PRAGMA quick_check('alarms')", "PRAGMA quick_check('runs')",
         };
         usec_t deadline_monotonic = usec_add(now_clock(CLOCK_MONOTONIC), limit);
         size_t n = has_few_pages(s) ? ELEMENTSOF(pragmas) : ELEMENTSOF(pragmas) - 1;

@@ -15,7 +15,7 @@ typedef struct Store Store;
 
 /* Opens path, or makes it, brings it to this version of the schema and keeps it locked. boot: id of the running boot.
  * Also -EPROTONOSUPPORT: a newer vaktd made it, and -EMEDIUMTYPE: another program did; the file is not touched then.
- */
+ * With -EBADMSG *ret is set, too: as damaged as it is, it may be read by the functions that walk. */
 int store_open(Store **ret, const char *path, sd_id128_t boot);
 
 /* Looks for damage, for about limit µs at most: -EBADMSG. */
@@ -35,15 +35,16 @@ int store_checkpoint(Store *s);
 
 /* --- runs --- */
 
-int store_put_run(Store *s, const RunRecord *record);
+int store_put_run(Store *s, const RunRecord *record, bool this_boot);
 int store_get_run(Store *s, uint64_t id, RunRecord *ret); /* the caller's, for run_record_done(); -ENOENT */
 int store_get_next_id(Store *s, uint64_t *ret);           /* above all there are */
 
 typedef int (*StoreRunFunc)(const RunRecord *r, bool this_boot, void *userdata);
 
-/* As ledger_query(), but the filter's limit is for the visits to see to. ret_next is 0 or where the look was cut off.
- * A visit that returns nonzero ends the walk; its value is returned. */
-int store_query_runs(Store *s, const LedgerFilter *filter, StoreRunFunc visit, void *userdata, uint64_t *ret_next);
+/* As ledger_query(), but the filter's limit is for the visits to see to. ret_next is 0 or where the look was cut off,
+ * after scan_max rows that did not match. A visit that returns nonzero ends the walk; its value is returned. */
+int store_query_runs(Store *s, const LedgerFilter *filter, unsigned scan_max, StoreRunFunc visit, void *userdata,
+                     uint64_t *ret_next);
 bool store_filter_matches(const LedgerFilter *filter, const RunRecord *r) _pure_;
 
 /* Visits the unfinished run with the lowest id above after. -ENOENT: there is none. */
@@ -57,7 +58,7 @@ int store_prune_job(Store *s, const char *job, unsigned keep, usec_t before, uns
 /* The first job with runs in the order of names behind after, for free(). -ENOENT: there is none. */
 int store_next_job(Store *s, const char *after, char **ret);
 
-/* --- marks, job states, meta --- */
+/* --- marks, job states, alarms, meta --- */
 
 int store_set_mark(Store *s, const char *job, const char *key, usec_t usec);
 int store_forget_mark(Store *s, const char *job, const char *key);
@@ -69,6 +70,10 @@ int store_set_job_state(Store *s, const char *job, const LedgerJobState *state);
 int store_get_job_state(Store *s, const char *job, LedgerJobState *ret);         /* -ENOENT */
 int store_list_job_states(Store *s, int (*visit)(const char *job, const LedgerJobState *state, void *userdata),
                           void *userdata);
+
+int store_set_alarm(Store *s, const LedgerAlarm *alarm); /* not since anything: forgets it */
+int store_list_alarms(Store *s, const char *job, int (*visit)(const LedgerAlarm *alarm, void *userdata),
+                      void *userdata);
 
 #define STORE_META_NEXT_RUN "next-run" /* an id that was not given out, nor any above */
 #define STORE_META_BOOT     "boot"     /* the last boot seen */

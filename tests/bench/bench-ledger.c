@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The ledger beside a bare loop of SQLite on the same table with the same indexes: rows a second, the longest time the
- * event loop stands still while 100,000 runs come and go, pruned to a tenth; and a list of 100 runs out of a million.
- * In turns in one process, on the disk that TMPDIR or the first argument names. Prints the ratios; those by processor
- * time are worth more where others work on the machine. */
+ * event loop stands still while 100,000 runs come and go, pruned to a tenth; a list of 100 runs out of a million, and
+ * searches through them; what a reload with 10,000 jobs costs. In turns in one process, on the disk that TMPDIR or the
+ * first argument names. Prints the ratios; those by processor time are worth more where others work on the machine. */
 
 #include <ftw.h>
 #include <limits.h>
@@ -22,6 +22,8 @@
 #define LIST_ROWS  1000000U
 #define LIST_LIMIT 100U
 #define LIST_TIMES 500U
+
+#define RELOAD_JOBS 10000U
 
 typedef struct Times {
         usec_t wall, cpu;
@@ -108,10 +110,12 @@ static void step(sqlite3_stmt *s) {
 }
 
 static void bare_insert(sqlite3_stmt *s, unsigned id) {
-        char name[16];
+        char name[16], unit[64];
 
         job_name(name, id);
+        (void)snprintf(unit, sizeof(unit), "vakt-%s-%u.service", name, id);
         (void)sqlite3_bind_int64(s, 1, id);
+        (void)sqlite3_bind_text(s, 3, unit, -1, SQLITE_TRANSIENT);
         (void)sqlite3_bind_text(s, 2, name, -1, SQLITE_TRANSIENT);
         step(s);
 }
@@ -128,10 +132,11 @@ static Figure bare_write(void) {
         begin = prepare(db, "BEGIN");
         commit = prepare(db, "COMMIT");
         insert = prepare(db, "INSERT INTO runs (id, job, cause, state, result, code, attempt, trigger_index, parent,"
-                             " scheduled, requested, started, ended, pid, boot)"
+                             " scheduled, requested, started, ended, pid, boot, host, cpu_usec, invocation, unit)"
                              " VALUES (?1, ?2, 'timer', 'done', 'success', 0, 1, 0, 0, 1700000000000000,"
                              " 1700000000000000, 1700000000000000, 1700000000000000, 0,"
-                             " '0123456789abcdef0123456789abcdef')");
+                             " '0123456789abcdef0123456789abcdef', 'machine', 12345,"
+                             " '0123456789abcdef0123456789abcdef', ?3)");
         start = times_now();
         for (unsigned i = 0; i < ROWS; i += ROWS_TURN) {
                 Times turn = times_now();
@@ -160,20 +165,27 @@ typedef struct Writer {
 } Writer;
 
 static void write_run(Writer *w) {
-        char name[16];
+        char name[16], unit[64];
         RunRecord r = {
                 .job = name,
                 .state = RUN_QUEUED,
                 .attempt = 1,
                 .scheduled = w->when,
                 .requested = w->when,
+                .cpu = USEC_INFINITY,
+                .memory_peak = UINT64_MAX,
+                .host = (char *)"machine",
         };
 
         job_name(name, w->n++);
         if (ledger_add(w->ledger, &r) < 0)
                 give_up("ledger_add");
+        (void)snprintf(unit, sizeof(unit), "vakt-%s-%" PRIu64 ".service", name, r.id);
         r.state = RUN_DONE;
         r.result = RUN_RESULT_SUCCESS;
+        r.unit = unit;
+        r.invocation = SD_ID128_MAKE(01, 23, 45, 67, 89, ab, cd, ef, 01, 23, 45, 67, 89, ab, cd, ef);
+        r.cpu = 12345;
         r.started = r.ended = w->when;
         if (ledger_update(w->ledger, &r) < 0)
                 give_up("ledger_update");
@@ -265,7 +277,8 @@ static usec_t ledger_list_many(Ledger *l, const char *job, uint32_t results) {
         return sum > 0 ? start : 0;
 }
 
-/* A million runs of 1,000 jobs, one in a thousand failed. */
+/* A million runs of 1,000 jobs: one in a thousand failed, one in twenty was skipped, one in fifty thousand was asked
+ * for by hand. */
 static void fill_with_a_million(void) {
         char sql[1024];
         sqlite3 *db;
@@ -277,8 +290,9 @@ static void fill_with_a_million(void) {
                        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %u)"
                        " INSERT INTO runs (id, job, cause, state, result, code, attempt, trigger_index, parent,"
                        " scheduled, requested, started, ended, pid, boot)"
-                       " SELECT i, 'job-' || (i * 7919 %% 1000), 'timer', 'done',"
-                       " CASE i %% 1000 WHEN 0 THEN 'exit' ELSE 'success' END, 0, 1, 0, 0, i, i, i, i, 0,"
+                       " SELECT i, 'job-' || (i * 7919 %% 1000), iif(i %% 50000 = 1, 'manual', 'timer'), 'done',"
+                       " iif(i %% 1000 = 0, 'exit', iif(i %% 20 = 1, 'skipped', 'success')),"
+                       " 0, 1, 0, 0, i, i, i, i, 0,"
                        " '0123456789abcdef0123456789abcdef' FROM n",
                        LIST_ROWS);
         if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
@@ -289,6 +303,42 @@ static void fill_with_a_million(void) {
 static void print_list(const char *what, usec_t ledger, usec_t bare) {
         printf("%-34s %7.1f us, bare SQLite %7.1f us, ratio %.2f\n", what, (double)ledger / LIST_TIMES,
                (double)bare / LIST_TIMES, (double)bare / (double)ledger);
+}
+
+/* What "vaktctl history" asks for, and how it goes on until it has all of it. */
+static void search(Ledger *l, const char *what, LedgerFilter f) {
+        usec_t total = 0, longest = 0;
+        unsigned n_calls = 0;
+        uint64_t sum = 0;
+
+        f.limit = LIST_LIMIT;
+        do {
+                usec_t start = now();
+
+                (void)ledger_query(l, &f, take, &sum, &f.before);
+                longest = MAX(longest, now() - start);
+                total += now() - start;
+                n_calls++;
+        } while (f.before > 0);
+        printf("%-34s %7.2f ms in %u calls, the longest %.2f ms\n", what, (double)total / 1e3, n_calls,
+               (double)longest / 1e3);
+}
+
+static void bench_searches(Ledger *l) {
+        const uint32_t failed = UINT32_C(1) << RUN_RESULT_EXIT | UINT32_C(1) << RUN_RESULT_SIGNAL |
+                                UINT32_C(1) << RUN_RESULT_TIMEOUT | UINT32_C(1) << RUN_RESULT_OOM |
+                                UINT32_C(1) << RUN_RESULT_START_FAILED | UINT32_C(1) << RUN_RESULT_LOST;
+        const uint32_t manual = UINT32_C(1) << RUN_CAUSE_MANUAL;
+
+        puts("Of a million runs, pages of 100 at most:");
+        search(l, "  of a job, in the last tenth", (LedgerFilter){ .job = "job-7", .since = LIST_ROWS / 10 * 9 });
+        search(l, "  of a job, in the first tenth", (LedgerFilter){ .job = "job-7", .until = LIST_ROWS / 10 });
+        search(l, "  failed", (LedgerFilter){ .results = failed });
+        search(l, "  failed, in the first tenth", (LedgerFilter){ .results = failed, .until = LIST_ROWS / 10 });
+        search(l, "  all, in the last tenth", (LedgerFilter){ .since = LIST_ROWS / 10 * 9 });
+        search(l, "  all, in the first tenth", (LedgerFilter){ .until = LIST_ROWS / 10 });
+        search(l, "  by hand, all 20 of them", (LedgerFilter){ .causes = manual });
+        search(l, "  by hand, in the last tenth", (LedgerFilter){ .causes = manual, .since = LIST_ROWS / 10 * 9 });
 }
 
 static void bench_lists(void) {
@@ -307,11 +357,12 @@ static void bench_lists(void) {
         all = ledger_list_many(l, NULL, 0);
         job = ledger_list_many(l, "job-7", 0);
         failed = ledger_list_many(l, NULL, UINT32_C(1) << RUN_RESULT_EXIT);
-        ledger_close(l);
         printf("opening a million runs             %7.1f ms\n", (double)open / 1e3);
         print_list("100 of a million runs", all, bare_all);
         print_list("100 of a million, of one job", job, bare_job);
         printf("%-34s %7.1f us\n", "100 of a million, failed (1 in 1000)", (double)failed / LIST_TIMES);
+        bench_searches(l);
+        ledger_close(l);
 }
 
 /* --- the end of a full disk --- */
@@ -330,6 +381,52 @@ static void bench_recovery(void) {
                 give_up("ledger_retry");
         printf("writing %u runs after a full disk  %.1f ms, once\n", LEDGER_RUNS_MAX, (double)(now() - start) / 1e3);
         ledger_close(w.ledger);
+}
+
+/* --- a reload --- */
+
+static void keep_hundred(const char *job, unsigned *keep, usec_t *keep_usec, void *userdata) {
+        *keep = 100;
+}
+
+/* 10,000 jobs with ten runs each, none too many, and a mark each that is kept. */
+static void bench_reload(void) {
+        Writer w = { .when = now_realtime() };
+        usec_t start, set, looked_at, forgotten;
+        char *keep[] = { (char *)"k", NULL };
+        unsigned n_steps = 1;
+        char name[16];
+
+        remove_files();
+        w.ledger = open_ledger(NULL);
+        for (unsigned i = 0; i < RELOAD_JOBS; i++) {
+                RunRecord r = { .job = name, .state = RUN_DONE, .requested = w.when, .ended = w.when };
+
+                (void)snprintf(name, sizeof(name), "job-%u", i);
+                for (unsigned k = 0; k < 10; k++)
+                        if (ledger_add(w.ledger, &r) < 0)
+                                give_up("ledger_add");
+                if (ledger_set_mark(w.ledger, name, "k", 1) < 0)
+                        give_up("ledger_set_mark");
+        }
+        (void)ledger_commit(w.ledger);
+        start = now();
+        ledger_set_retention(w.ledger, 100, 90 * USEC_PER_DAY, keep_hundred, NULL);
+        set = now() - start;
+        start = now();
+        while (ledger_upkeep(w.ledger, w.when, w.when))
+                n_steps++;
+        looked_at = now() - start;
+        start = now();
+        for (unsigned i = 0; i < RELOAD_JOBS; i++) {
+                (void)snprintf(name, sizeof(name), "job-%u", i);
+                (void)ledger_forget_marks(w.ledger, name, keep, 100);
+        }
+        forgotten = now() - start;
+        ledger_close(w.ledger);
+        printf("reload with %u jobs: retention set in %" PRIu64 " us, looked at in %u idle steps of %.0f us;"
+               " marks forgotten in %.1f us a job\n",
+               RELOAD_JOBS, set, n_steps, (double)looked_at / n_steps, (double)forgotten / RELOAD_JOBS);
 }
 
 static void add_figure(Figure *sum, Figure f) {
@@ -363,6 +460,7 @@ int main(int argc, char *argv[]) {
         print_write("ledger, 9 of 10 pruned", &pruned, &bare);
         bench_lists();
         bench_recovery();
+        bench_reload();
         (void)nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
         return EXIT_SUCCESS;
 }

@@ -122,7 +122,7 @@ static void open_notify_socket(Harness *h) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         char path[PATH_MAX];
 
-        make_path(h, path, "notify");
+        make_path(h, path, "supervisor");
         assert_true(strlen(path) < sizeof(address.sun_path));
         memcpy(address.sun_path, path, strlen(path) + 1);
         h->notify_fd = safe_close(h->notify_fd);
@@ -154,7 +154,7 @@ static _Noreturn void exec_daemon(const Harness *h) {
         if (!h->with_bus)
                 argv[n++] = "--no-bus";
         argv[n] = NULL;
-        (void)snprintf(notify, sizeof(notify), "%s/notify", h->folder);
+        (void)snprintf(notify, sizeof(notify), "%s/supervisor", h->folder);
         (void)setenv("NOTIFY_SOCKET", notify, /* overwrite= */ 1);
         for (size_t i = 0; i < h->n_environment; i++)
                 (void)putenv(h->environment[i]);

@@ -190,6 +190,12 @@ static void test_unprivileged(void **state) {
         sd_bus_message_unref(harness_call(bus, "ListJobs", NULL));
         harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "Run", "sa{sv}", "a", 0);
         harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "Reload", NULL);
+        harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "PauseAll", NULL);
+        harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "ResumeAll", NULL);
+        harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "ResetFailed", "s", "a");
+        sd_bus_message_unref(harness_call(bus, "QueryRuns", "a{sv}tu", 0, UINT64_C(0), 0));
+        sd_bus_message_unref(harness_call(bus, "ListAlarms", "s", ""));
+        sd_bus_message_unref(harness_call(bus, "ListPools", NULL));
         assert_true(sd_bus_set_property(bus, "org.vaktd1", "/org/freedesktop/LogControl1",
                                         "org.freedesktop.LogControl1", "LogLevel", &e, "s", "debug") < 0);
         assert_true(sd_bus_error_has_name(&e, "org.vaktd1.Error.AccessDenied"));

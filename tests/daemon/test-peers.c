@@ -418,6 +418,9 @@ static void test_unprivileged(void **state) {
                 { "Pause", "s", "a" },
                 { "Resume", "s", "a" },
                 { "Reload", NULL, NULL },
+                { "PauseAll", NULL, NULL },
+                { "ResumeAll", NULL, NULL },
+                { "ResetFailed", "s", "a" },
         };
         Harness *h = *state;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;

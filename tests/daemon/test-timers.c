@@ -359,7 +359,7 @@ static void test_pauses_of_all_kinds(void **state) {
 
 /* An explanation is for people: of a long queue it gives a part, and says so. */
 static void test_long_explanation(void **state) {
-        enum { N_RUNS = 250, SENTENCES_MAX = 200 };
+        enum { N_RUNS = 250, SENTENCES_MAX = 30 };
         Harness *h = *state;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
@@ -375,8 +375,8 @@ static void test_long_explanation(void **state) {
         assert_true(sd_bus_message_enter_container(reply, 'a', "(ss)") > 0);
         while (sd_bus_message_read(reply, "(ss)", NULL, &sentence) > 0)
                 n++;
-        assert_int_equal(n, SENTENCES_MAX + 1);
-        assert_non_null(strstr(sentence, "sentences more."));
+        assert_true(n < SENTENCES_MAX);
+        assert_non_null(strstr(sentence, "more runs."));
 }
 
 /* --- refusals --- */
@@ -570,8 +570,8 @@ static void test_kill(void **state) {
         assert_int_equal(r.rows[0].id, waiting);
         assert_int_equal(r.rows[1].id, running);
         assert_string_equal(r.rows[1].result, "lost");
-        assert_non_null(strstr(r.rows[1].reason, "vaktd ended while it was under way."));
-        assert_true(explains(bus, "held", "last", "was lost: vaktd ended while it was under way."));
+        assert_non_null(strstr(r.rows[1].reason, "vaktd was restarted while it ran;"));
+        assert_true(explains(bus, "held", "last", "was lost: vaktd was restarted while it ran;"));
         assert_true(harness_run(bus, "held", /* follow= */ false) > waiting);
 }
 

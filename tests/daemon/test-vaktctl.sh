@@ -13,7 +13,8 @@ socket=$scratch/control
 mkdir "$jobs"
 mkfifo "$scratch/started" "$scratch/release"
 export LC_ALL=C.UTF-8 TZ=UTC TERM=xterm XDG_RUNTIME_DIR=$scratch/run
-unset VAKTD_SOCKET NO_COLOR SYSTEMD_COLORS COLUMNS NOTIFY_SOCKET
+export SYSTEMD_PAGER='' SYSTEMD_PAGERSECURE=no
+unset VAKTD_SOCKET NO_COLOR SYSTEMD_COLORS COLUMNS NOTIFY_SOCKET PAGER SYSTEMD_LESS SUDO_UID
 daemon=
 holder_pid=
 number=0
@@ -78,6 +79,13 @@ json() {
         ok $? "$1"
 }
 
+# The same with one document a line: j is the list of them.
+json_lines() {
+        python3 -c 'import json, sys; j = [json.loads(l) for l in sys.stdin]; sys.exit(not ('"$2"'))' \
+                <"$scratch/out" 2>>"$scratch/err"
+        ok $? "$1"
+}
+
 # --- the daemon ---
 
 # Returns when it says READY=1, told by its notification socket.
@@ -94,10 +102,10 @@ try:
         pass
     print("ready", flush=True)
 finally:
-    os.unlink(sys.argv[1])' "$scratch/notify")
+    os.unlink(sys.argv[1])' "$scratch/supervisor")
         read -r line <&7
         # shellcheck disable=SC2086 # the wrapper is words
-        NOTIFY_SOCKET=$scratch/notify ${VAKTD_WRAPPER-} "$VAKTD_BIN" --no-bus --executor=child \
+        NOTIFY_SOCKET=$scratch/supervisor ${VAKTD_WRAPPER-} "$VAKTD_BIN" --no-bus --executor=child \
                 --config="$scratch/vaktd.conf" --jobs-dir="$jobs" --state-dir="$scratch/state" \
                 --socket="$socket" 2>>"$scratch/log" 7<&- 8<&- 9<&- &
         daemon=$!
@@ -132,6 +140,7 @@ Shell=echo to output; echo to error >&2; printf 'a bell \a here\n'
 END
 job fail <<<$'[Run]\nShell=exit 7'
 job killed <<<$'[Run]\nShell=kill -TERM $$'
+job late <<<$'[Run]\nShell=exec sleep 1000\nTimeoutSec=50ms'
 job off <<<$'[Job]\nEnabled=no\n[Run]\nExec=/bin/true'
 job slow <<END
 [Run]
@@ -156,6 +165,11 @@ ends 0 "--version"
 for usage in "no-such-verb" "list hello" "run" "run a b" "--no-such-option" "-x" "--wait list" "-n x history" "--lines" \
         "run hello --json --follow" "why" "why a b" "skip" "skip hello x" "skip hello -- -1" "skip hello 4294967296" \
         "pause hello --until=yesterday" "pause hello --until=nonsense" "resume hello --until=tomorrow" \
+        "pause" "resume" "pause hello --all" "resume --all hello" "pause --all --until=tomorrow" "reset-failed" \
+        "list --all" "log" "log a b" "log hello --output=fancy" "log hello --json --output=cat" \
+        "log hello --since=nonsense" "log hello --all" "list --since=today" "history --result=nonsense" \
+        "history --result=exit,,signal" "history --cause=nobody" "history --since=nonsense" \
+        "history --since=today --until=yesterday" "status --result=exit" \
         "calendar" "-n 100001 calendar daily" "--from=nonsense calendar daily" "--timezone=No/Where calendar daily" \
         "list --cron"; do
         # shellcheck disable=SC2086 # words
@@ -245,15 +259,16 @@ ends 2 "calendar with a TZ that names no zone"
 
 # --- looking ---
 
+printf '[Pool disk]\nSlots=2\n' >"$scratch/vaktd.conf"
 start_daemon
 ctl
 ends 0 "list"
 out "list has titles" '^JOB +STATE +LAST +NEXT +RUNS +DESCRIPTION$'
 out "list shows a job that is due" '^hello +waiting +- +in 23h 59min +0 Grüßt, .* in front of$'
 out "list shows a disabled job" '^off +disabled '
-out "list ends with a legend" '^6 jobs listed, 0 running\.$'
+out "list ends with a legend" '^7 jobs listed, 0 running\.$'
 ctl --no-legend
-[ "$(wc -l <"$scratch/out")" = 6 ]
+[ "$(wc -l <"$scratch/out")" = 7 ]
 ok $? "--no-legend prints the jobs alone"
 SYSTEMD_COLORS=1 ctl list
 out "SYSTEMD_COLORS forces colours" $'\x1b'
@@ -261,14 +276,15 @@ SYSTEMD_COLORS=1 ctl --no-color list
 ! grep -q $'\x1b' "$scratch/out"
 ok $? "--no-color has the last word"
 ctl --json list
-json "list in JSON" "[r['job'] for r in j] == ['fail', 'hello', 'killed', 'off', 'only', 'slow'] and j[0]['next_usec'] is None and j[1]['next_usec'] > 10**15 and j[0]['runs'] == 0"
+json "list in JSON" "[r['job'] for r in j] == ['fail', 'hello', 'killed', 'late', 'off', 'only', 'slow'] and j[0]['next_usec'] is None and j[1]['next_usec'] > 10**15 and j[0]['runs'] == 0"
 VAKTD_SOCKET=$socket "$VAKTCTL_BIN" -q list >"$scratch/out" 2>"$scratch/err"
 ok $? "VAKTD_SOCKET names the socket"
 ctl status
 ends 0 "status"
-out "status shows the daemon" '^ +Jobs: 6$'
+out "status shows the daemon" '^ +Jobs: 7$'
+out "and what runs are" '^ +Runs are: children of vaktd$'
 ctl --json status
-json "status in JSON" "j['jobs'] == 6 and j['diagnostics'] == [] and j['started_usec'] > 10**15"
+json "status in JSON" "j['jobs'] == 7 and not j['paused'] and j['executor'] == 'child' and j['pools'] == [{'pool': 'disk', 'slots': 2, 'running': 0, 'waiting': 0}] and j['diagnostics'] == [] and j['started_usec'] > 10**15"
 ctl status hello off
 ends 0 "status of jobs"
 out "status shows the file" "^ +File: $jobs/hello\.job$"
@@ -279,13 +295,17 @@ json "status of a job in JSON" "j[0]['job'] == 'hello' and j[0]['tags'] == ['fir
 ctl history
 ends 0 "history of nothing"
 out "history says that nothing ran" '^Nothing has run yet'
-for verb in "status" "history" "cat" "run" "run --wait" "pause" "pause --until=tomorrow" "resume" "skip" "why" "cancel"; do
+for verb in "status" "history" "history --result=failed" "log" "log --all-runs" "log --follow" "reset-failed" "cat" \
+        "run" "run --wait" "run --follow" "pause" "pause --until=tomorrow" "resume" "skip" "why" "cancel"; do
         # shellcheck disable=SC2086 # words
         ctl $verb no-such-job
         ends 4 "$verb of a job that is not there"
 done
-ctl cancel 4711
-ends 4 "cancel of a run that is not there"
+for verb in cancel status log "log -f"; do
+        # shellcheck disable=SC2086 # words
+        ctl $verb 4711
+        ends 4 "$verb of a run that is not there"
+done
 ctl status hello no-such-job off
 ends 4 "status with one job that is not there"
 out "the others are shown" '^\S+ off$'
@@ -295,6 +315,7 @@ out "the others are shown" '^\S+ off$'
 ctl run hello --wait
 ends 0 "run --wait"
 out "run --wait tells the result" '^Run 1 of job hello succeeded after [0-9.]+[mu]?s\.$'
+out "and what it used" '^It used [0-9.]+[mu]?s of CPU'
 ctl --json run hello --wait
 json "run --wait in JSON" "j['job'] == 'hello' and j['state'] == 'done' and j['result'] == 'success' and j['cause'] == 'manual' and j['ended_usec'] >= j['started_usec'] > 0"
 ctl -q --wait run hello
@@ -313,7 +334,11 @@ ok $? "--follow prints the output as it is"
 err "--follow prints standard error" '^to error$'
 err "--follow tells the result on standard error" '^Run [0-9]+ of job hello succeeded '
 ctl -q run fail --follow
-ends 3 "run --follow of a job that fails"
+ends 7 "run --follow of a job that fails, as the run did,"
+ctl -q run killed --follow
+ends 143 "run --follow of a job that is killed by SIGTERM"
+ctl run late --follow
+ends 3 "run --follow of a job that takes too long"
 ctl run off
 ends 1 "run of a disabled job"
 err "it says why" 'disabled'
@@ -353,7 +378,47 @@ ctl history fail
 ends 0 "history of a job"
 out "history tells the exit code" '^ *[0-9]+ +manual +exit 7 +20[0-9-]+ [0-9:]+ +[0-9.]+[mu]?s'
 ctl --json -n 2 history
-json "history -n in JSON" "len(j) == 2 and j[0]['id'] > j[1]['id']"
+json_lines "history -n in JSON" "len(j) == 2 and j[0]['id'] > j[1]['id']"
+ctl --json history fail -n 1
+json_lines "all columns" "list(j[0]) == ['id', 'job', 'cause', 'state', 'result', 'code', 'reason', 'attempt', 'scheduled_usec', 'requested_usec', 'started_usec', 'ended_usec', 'object', 'unit', 'invocation', 'cpu_usec', 'memory_peak', 'parent', 'parent_job']"
+ctl --json history --result=failed -n 1000
+json_lines "history of failures" "{r['result'] for r in j} == {'exit', 'signal', 'timeout'}"
+ctl --json history --result=exit,signal
+json_lines "history of results" "{r['result'] for r in j} == {'exit', 'signal'}"
+ctl --json history --result=skipped --cause=manual only
+json_lines "history by result, cause and job" "[(r['job'], r['result']) for r in j] == [('only', 'skipped')] * 2"
+ctl history --cause=timer
+ends 0 "history that matches nothing"
+out "it says so" '^No run matches\.$'
+ctl --json history --cause=timer
+[ ! -s "$scratch/out" ]
+ok $? "and prints nothing in JSON"
+ctl history --until=2000-01-01
+out "history until a time" '^No run matches\.$'
+ctl history --since=2000-01-01 --until=tomorrow hello
+out "history between times" '^ *1 +manual +success '
+ctl history --since='2000-01-01 00:00' -n 2
+[ "$(wc -l <"$scratch/out")" = 3 ]
+ok $? "history -n with a filter"
+ctl history --result=nonsense
+err "a wrong word names the right ones" "^--result takes words with commas between, out of failed, success, exit, .*; 'nonsense' is none\."
+
+# --- a run ---
+
+ctl status 1
+ends 0 "status of a run"
+out "it names the job" '^\S+ run 1 - of job hello$'
+out "it tells the result" '^ +Result: success$'
+out "it tells the cause" '^ +Cause: manual$'
+out "it tells how long it took" '^ +Took: [0-9.]+[mu]?s$'
+out "it tells what it used" '^ +CPU: [0-9.]+[mu]?s$'
+ctl --json status 1 fail
+json "status of a run in JSON" "(j[0]['id'], j[0]['job'], j[0]['status_text'], j[0]['pid']) == (1, 'hello', '', None) and j[0]['cpu_usec'] > 0 and j[0]['host'] and j[1]['job'] == 'fail'"
+ctl log hello
+case $status in
+0 | 1) err "log without any line of it in a journal says where else to look" 'its own standard error' ;;
+*) err "log without the right to read the journal says so" 'systemd-journal' ;;
+esac
 ctl --json status fail
 json "status shows the last runs" "[r['code'] for r in j[0]['last_runs']] == [7, 7]"
 
@@ -405,9 +470,65 @@ ctl skip hello 0
 out "skip 0 takes it back" '^Job hello skips nothing\.$'
 ctl --json status hello
 json "status shows no skip" "j[0]['skip'] == 0"
+ctl pause --all
+ends 0 "pause --all"
+out "it says so" '^All jobs are paused: nothing triggers any until .vaktctl resume --all.\.$'
+ctl list
+[ "$(head -n 1 "$scratch/out")" = "All jobs are paused: nothing triggers any until 'vaktctl resume --all'." ]
+ok $? "list says so above everything"
+ctl --no-legend list
+! grep -q '^All jobs' "$scratch/out"
+ok $? "but not without a legend"
+ctl status
+out "status says so" '^ +Paused: all jobs, until'
+ctl --json status
+json "status says so in JSON" "j['paused']"
+ctl --json resume --all
+json "resume --all in JSON" "j == [{'all': True, 'paused': False}]"
+ctl list
+! grep -q '^All jobs' "$scratch/out"
+ok $? "list says nothing any more"
+ctl --json reset-failed fail
+json "reset-failed in JSON" "j == [{'job': 'fail'}]"
+ctl list
+out "reset-failed forgets the last result" '^fail +waiting +- '
+job policy <<'END'
+[Job]
+SlowSec=1ms
+OnAlarm=page
+[Run]
+Exec=/bin/sleep 1000
+Retry=3
+Priority=5
+Pool=disk
+END
+job page <<<$'[Run]\nShell=echo >'"$scratch/started"
+job named <<<$'[Run]\nExec=/bin/true\nPool=lock\nRetry=infinity'
 ctl reload
 ends 0 "reload"
 out "reload says so" '^Reloaded\.$'
+ctl status policy named
+out "status shows the retries" '^ +Retry: up to 3 times after a failure$'
+out "status shows the priority" '^ +Priority: 5$'
+out "status shows the pool" '^ +Pool: disk: 0 of 2 slots taken, 0 wait$'
+out "status shows endless retries" '^ +Retry: until it succeeds$'
+out "status shows a pool that nobody is in" '^ +Pool: lock: nobody is in it$'
+ctl -q run policy
+wait_for_run # page
+ctl status policy
+out "status shows an alarm" '^ +Alarm: Run [0-9]+ takes longer than 1ms \(SlowSec=\)\. \(.*\)$'
+ctl --json status policy
+json "status shows it in JSON" "[a['key'] for a in j[0]['alarms']] == ['slow'] and (j[0]['pool'], j[0]['priority'], j[0]['retry']) == ('disk', 5, 3)"
+ctl status
+out "status shows a pool in use" '^ +Pools: disk: 1 of 2 slots taken, 0 wait$'
+ctl history page -n 1
+out "history shows what an alarm asked for" '^ *[0-9]+ +chain '
+ctl --json history page -n 1
+ctl --json status "$(sed -E 's/^.*"id":([0-9]+),.*$/\1/' "$scratch/out")"
+json "status of that run tells the alarm" "j[0]['alarm'] == 'slow' and j[0]['parent_job'] == 'policy'"
+ctl cancel policy
+rm "$jobs/policy.job" "$jobs/named.job" "$jobs/page.job"
+ctl -q reload
 mkdir "$jobs/hello.job.d"
 printf '[Run]\nTimeoutSec=1min\n' >"$jobs/hello.job.d/10-time.conf"
 printf '[Run]\nNoSuchKey=1\n' >"$jobs/fail.job"
@@ -445,9 +566,9 @@ rm "$jobs/bad.job" && ctl -q reload
 # --- on a terminal ---
 
 terminal() { # COLUMNS ARGUMENT…
-        status=0
         SHELL=/bin/sh script -qefc "stty cols $1; exec '$VAKTCTL_BIN' --socket='$socket' ${*:2}" "$scratch/typescript" \
-                </dev/null 2>"$scratch/err" | tr -d '\r' >"$scratch/out" || status=$?
+                </dev/null 2>"$scratch/err" | tr -d '\r' >"$scratch/out"
+        status=${PIPESTATUS[0]}
 }
 if command -v script >/dev/null && script -qefc true /dev/null </dev/null >/dev/null 2>&1; then
         terminal 60 --no-color list
@@ -461,6 +582,37 @@ if command -v script >/dev/null && script -qefc true /dev/null </dev/null >/dev/
         ok $? "NO_COLOR turns them off"
         terminal 80 run hello --follow
         out "a terminal gets no control character from a run" '^a bell \\x07 here$'
+
+        for verb in list status "status hello" history "cat hello" "status 1"; do
+                # shellcheck disable=SC2086 # words
+                SYSTEMD_PAGER="sed s/^/paged:/" terminal 80 --no-color $verb
+                ends 0 "$verb through a pager"
+                [ -s "$scratch/out" ] && ! grep -qv '^paged:' "$scratch/out"
+                ok $? "all of $verb goes through it"
+        done
+        SYSTEMD_PAGER="sed s/^/paged:/" terminal 80 --no-pager list
+        ! grep -q '^paged:' "$scratch/out" && grep -q '^hello' "$scratch/out"
+        ok $? "--no-pager"
+        SYSTEMD_PAGER="sed s/^/paged:/" terminal 80 --json list
+        ! grep -q '^paged:' "$scratch/out" && grep -q hello "$scratch/out"
+        ok $? "JSON goes through none"
+        SYSTEMD_PAGER="sed s/^/paged:/" terminal 80 status hello no-such-job
+        ends 4 "a failure behind a pager"
+        out "what is wrong goes through it, too" '^paged:There is no job'
+        SYSTEMD_PAGER=$scratch/no-such-pager terminal 80 --no-color list
+        out "a pager that is not there loses nothing" '^hello '
+        SYSTEMD_PAGER=true terminal 80 history -n 1000
+        ends 0 "a pager that is left at once"
+        mkdir "$scratch/bin"
+        printf '#!/bin/sh\necho "less: $LESS, secure: $LESSSECURE"; cat\n' >"$scratch/bin/less"
+        chmod 755 "$scratch/bin/less"
+        paged() { PATH=$scratch/bin:$PATH terminal 80 --no-color list; }
+        (unset SYSTEMD_PAGER && paged)
+        out "less is what there is without a word" '^less: FRSXMK, secure: $'
+        (unset SYSTEMD_PAGER && PAGER="sed s/^/own:/" paged)
+        out "PAGER is taken" '^own:hello '
+        SYSTEMD_PAGER="sed s/^/own:/" SYSTEMD_PAGERSECURE='' SUDO_UID=1000 paged
+        out "but not with somebody else's rights" '^less: FRSXMK, secure: 1$'
 else
         skip "on a terminal" "no pseudo terminal"
 fi
@@ -493,11 +645,11 @@ waiter=$!
 wait_for_run
 stop_daemon KILL
 start_daemon
+release_run # it went on meanwhile
 status=0
 wait $waiter || status=$?
 ends 3 "run --wait over a daemon that was killed"
-err "it says that the run was lost" '^Run [0-9]+ of job slow was lost with the machine or the daemon'
-release_run
+err "it says that nobody saw how it ended" '^Run [0-9]+ of job slow was lost with the machine or the daemon'
 stop_daemon TERM
 ctl list
 ends 6 "list after the daemon"

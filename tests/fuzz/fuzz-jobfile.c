@@ -57,8 +57,48 @@ static void check_faults(const Diagnostics *d, const JobText *text) {
         }
 }
 
+/* The end of the complete type that t begins with. */
+static const char *type_end(const char *t) {
+        if (*t == 'a')
+                return type_end(t + 1);
+        if (*t != '(')
+                return t + 1;
+        for (t++; *t != ')';)
+                t = type_end(t);
+        return t + 1;
+}
+
+/* Takes the values of a type: there are as many as it wants, each of its kind. */
+static void take_values(const char *t, const UnitProperty *p, size_t *at) {
+        const UnitValue *v = &p->values[*at];
+
+        if (*t == '(') {
+                for (t++; *t != ')'; t = type_end(t))
+                        take_values(t, p, at);
+                return;
+        }
+        assert(*at < p->n_values);
+        (*at)++;
+        if (startswith(t, "ay") || *t == 's')
+                assert(v->text);
+        else
+                assert(!v->text);
+        if (*t == 'a' && t[1] != 'y')
+                for (uint64_t i = 0; i < v->number; i++)
+                        take_values(t + 1, p, at);
+}
+
+static void check_property(const UnitProperty *p) {
+        size_t at = 0;
+
+        assert(p->name && p->path && p->line > 0);
+        assert(*type_end(p->signature) == '\0');
+        take_values(p->signature, p, &at);
+        assert(at == p->n_values);
+}
+
 static void check_definition(const JobDef *d) {
-        assert(d->n_commands > 0 && d->n_commands <= JOB_COMMANDS_MAX);
+        assert((d->n_commands > 0) != (d->unit != NULL) && d->n_commands <= JOB_COMMANDS_MAX);
         assert(d->n_triggers <= JOB_TRIGGERS_MAX);
         for (size_t i = 0; i < d->n_triggers; i++) {
                 const TriggerDef *t = &d->triggers[i];
@@ -72,12 +112,19 @@ static void check_definition(const JobDef *d) {
         assert(d->timer.zone && d->timer.accuracy > 0 && d->timer.catch_up_max > 0);
         for (size_t i = 0; i < d->n_commands; i++)
                 assert(d->commands[i].path && d->commands[i].argv && d->commands[i].argv[0]);
+        for (size_t i = 0; i < d->n_properties; i++)
+                check_property(&d->properties[i]);
+        assert(d->n_properties <= JOB_PROPERTIES_MAX + 1 && (!d->unit || d->n_properties == 0));
+        assert(d->retry.factor >= 1 && d->retry.factor <= 1000);
+        assert(d->priority >= -JOB_PRIORITY_MAX && d->priority <= JOB_PRIORITY_MAX);
         assert(d->max_parallel > 0 && d->max_parallel <= JOB_QUEUE_MAX && d->queue_max <= JOB_QUEUE_MAX);
 }
 
 /* The zones of the system, read once. */
 static JobFileContext *context(void) {
-        static JobFileContext c = { .host = "host", .now = UINT64_C(1781524800) * USEC_PER_SEC };
+        static JobFileContext c = { .host = "host",
+                                    .target = LOADER_FOR_ANY,
+                                    .now = UINT64_C(1781524800) * USEC_PER_SEC };
 
         if (!c.zones)
                 assert(zone_cache_new(NULL, &c.zones) == 0);
@@ -104,10 +151,32 @@ static void check_job(const char *name, const JobText *texts, size_t n) {
         assert(job_file_build(name, context(), plain, n, &d, &again) == 0);
         assert(again->digest == def->digest);
         assert(again->n_commands == def->n_commands && again->n_triggers == def->n_triggers);
+        assert(again->n_properties == def->n_properties);
         for (size_t i = 0; i < n; i++)
                 free(plain[i].bytes);
         job_def_unref(again);
         job_def_unref(def);
+}
+
+/* What own children or a user's service manager can be given is a part of what the system's can. */
+static void check_targets(const JobText *text) {
+        static const LoaderTarget targets[] = { LOADER_FOR_UNITS, LOADER_FOR_USER_UNITS, LOADER_FOR_CHILDREN };
+        bool good[ELEMENTSOF(targets)];
+
+        for (size_t i = 0; i < ELEMENTSOF(targets); i++) {
+                JobFileContext c = *context();
+                Chains chains = {};
+                Diagnostics d = {};
+                JobDef *def = NULL;
+
+                c.target = targets[i];
+                c.chains = &chains;
+                good[i] = job_file_build("fuzz", &c, text, 1, &d, &def) >= 0;
+                assert(!good[i] || good[0]);
+                chains_done(&chains);
+                diagnostics_done(&d);
+                job_def_unref(def);
+        }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -121,6 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         assert(texts[1].bytes);
         memcpy(texts[1].bytes, data, size);
         check_job("fuzz", &texts[1], 1);
+        check_targets(&texts[1]);
         check_job("fuzz@instance", texts, 2);
         if (job_file_check_template("fuzz@", context(), &texts[1], 1, &d) < 0)
                 check_faults(&d, &texts[1]);

@@ -12,6 +12,9 @@ set -uo pipefail
 export PAGER=cat SYSTEMD_PAGER=cat SYSTEMD_COLORS=0
 readonly JOBS=/etc/vaktd/jobs.d
 readonly MANAGER="org.vaktd1 /org/vaktd1 org.vaktd1.Manager"
+readonly SOCKET=--address=unix:path=/run/vaktd/control
+# shellcheck disable=SC2034 # for the tests
+readonly EXAMPLES=/usr/share/doc/vaktd/examples
 
 # --- what a test says ---
 #
@@ -108,10 +111,69 @@ list_jobs() {
         busctl call $MANAGER ListJobs
 }
 
+# --- runs ---
+
+# ask JOB: requests a run and prints its id, whatever becomes of it.
+ask() {
+        { local -; set +x; } 2>/dev/null
+        local id
+        # shellcheck disable=SC2086
+        read -r _ id _ < <(busctl $SOCKET call $MANAGER Run 'sa{sv}' "$1" 0) && echo "$id"
+}
+
+# run_property ID NAME…: what the daemon knows of a run, one a line. By the socket, which is there without a bus too.
+run_property() {
+        { local -; set +x; } 2>/dev/null
+        local id=$1
+        shift
+        busctl $SOCKET get-property org.vaktd1 "/org/vaktd1/run/$id" org.vaktd1.Run "$@" |
+                sed -E 's/^[a-z]+ //; s/^"(.*)"$/\1/'
+}
+
+# outcome ID: its result and exit status or signal: "exit 7", "success 0".
+outcome() {
+        { local -; set +x; } 2>/dev/null
+        run_property "$1" Result Code | xargs
+}
+
+is_done() { # ID…
+        local id
+        for id in "$@"; do
+                [ "$(run_property "$id" State)" = "done" ] || return 1
+        done
+}
+
+is_running() { # ID
+        [ "$(run_property "$1" State)" = running ]
+}
+
+# Everything that PID 1 keeps of runs, over or not.
+vakt_units() {
+        systemctl list-units --all --plain --no-legend 'vakt-*.service' | cut -d' ' -f1
+}
+
+nothing_is_kept() {
+        [ -z "$(vakt_units)" ]
+}
+
+# run_output ID: what the run printed.
+run_output() {
+        journal VAKT_RUN="$1" _TRANSPORT=stdout -o cat
+}
+
+# --- the machine ---
+
+# systemd-logind of version 257 does not come back to a new bus by itself, and user sessions wait for it.
+restart_bus() {
+        systemctl restart dbus.service
+        systemctl restart systemd-logind.service
+}
+
 # --- how they are run ---
 
 reset() {
         systemctl stop vaktd.socket vaktd.service 2>/dev/null
+        systemctl stop 'vakt-*.service' 2>/dev/null
         rm -rf /etc/vaktd /run/vaktd /var/lib/vaktd /run/systemd/system/vaktd.service.d
         systemctl daemon-reload
         systemctl reset-failed
@@ -142,6 +204,7 @@ run_tests() {
                 # shellcheck disable=SC2181
                 if [ $? = 0 ]; then
                         echo "ok $number - ${name#test_}"
+                        grep '^# figure: ' "$log"
                 else
                         sed 's/^/# /' "$log"
                         journal -o short-precise | sed 's/^/# journal: /'

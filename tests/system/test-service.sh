@@ -107,7 +107,8 @@ test_stop_is_clean_within_a_second() {
         [ $(($(now_ms) - start)) -lt 1000 ]
         same inactive "$(systemctl is-active vaktd)"
         same "success 1 0" "$(property Result) $(property ExecMainCode) $(property ExecMainStatus)"
-        fails test -e "/proc/$pid"
+        # The run is a unit of its own and none of the daemon's business now.
+        test -e "/proc/$pid"
         journal_has MESSAGE_ID="$(message_id STOPPED)"
         fails journal_has _PID=1 -g 'Killing process|Failed with result'
 }
@@ -173,8 +174,8 @@ test_the_journal_has_a_jobs_runs_with_their_fields() {
         journal_has -u vaktd VAKT_JOB=hello VAKT_RUN="$run" MESSAGE_ID="$(message_id RUN_SUCCEEDED)"
         journal_has -u vaktd VAKT_JOB=bad MESSAGE_ID="$(message_id RUN_FAILED)"
         # What it printed stands under its own name, once, with the same fields.
-        same "hello from hello" "$(journal -u vaktd -t hello VAKT_JOB=hello -o cat)"
-        same "oh no" "$(journal -u vaktd -t bad VAKT_JOB=bad -o cat)"
+        same "hello from hello" "$(journal -t hello VAKT_JOB=hello -o cat)"
+        same "oh no" "$(journal -t bad VAKT_JOB=bad -o cat)"
         same 1 "$(journal -u vaktd VAKT_JOB=bad MESSAGE_ID="$(message_id RUN_FAILED)" -o cat | grep -c .)"
 }
 
@@ -182,7 +183,7 @@ test_the_output_of_a_followed_run_is_in_the_journal_too() {
         hello_job
         systemctl start vaktd
         same "hello from hello" "$(vaktctl run hello --follow)"
-        same "hello from hello" "$(journal -u vaktd VAKT_JOB=hello SYSLOG_IDENTIFIER=hello -o cat)"
+        same "hello from hello" "$(journal VAKT_JOB=hello SYSLOG_IDENTIFIER=hello -o cat)"
 }
 
 test_the_journal_explains_entries() {
@@ -190,7 +191,7 @@ test_the_journal_explains_entries() {
         systemctl start vaktd
         vaktctl run hello --wait
         journal -x -u vaktd MESSAGE_ID="$(message_id RUN_SUCCEEDED)" | shows 'Subject: Job hello has succeeded'
-        same 13 "$(journalctl --list-catalog | grep -c ' vaktd: ')"
+        same "$(grep -c '^#define MESSAGE_' "$(dirname "$0")/log-messages.h")" "$(journalctl --list-catalog | grep -c ' vaktd: ')"
 }
 
 test_systemctl_sets_the_log_level() {
@@ -225,7 +226,7 @@ test_sigusr1_writes_the_state_to_the_journal() {
         hello_job
         job long <<<$'[Run]\nExec=/bin/sleep 1000'
         systemctl start vaktd
-        vaktctl run long
+        within 5 is_running "$(ask long)"
         systemctl kill -s USR1 --kill-who=main vaktd
         within 5 journal_has -u vaktd -g '^State: .*jobs'
         within 5 journal_has -u vaktd VAKT_JOB=long -g '^State: run .* is running'

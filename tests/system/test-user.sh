@@ -19,13 +19,16 @@ user_job() { # NAME, the file on standard input
 }
 
 setup_user() {
-        id -u $TESTER 2>/dev/null || useradd --create-home --shell /bin/bash $TESTER
+        # In the group because the box keeps its journal in memory, where no user has a part of it for oneself.
+        id -u $TESTER 2>/dev/null || useradd --create-home --shell /bin/bash --groups systemd-journal $TESTER
         uid=$(id -u $TESTER)
         mkdir -p /var/lib/systemd/linger
         touch /var/lib/systemd/linger/$TESTER
         systemctl start "user@$uid.service"
         as_user systemctl --user stop vaktd.socket vaktd.service
-        rm -rf /home/$TESTER/.config/vaktd /home/$TESTER/.config/systemd /home/$TESTER/.local/state/vaktd
+        as_user systemctl --user stop 'vakt-*.service'
+        as_user systemctl --user reset-failed
+        rm -rf /home/$TESTER/.config /home/$TESTER/.local
         as_user systemctl --user daemon-reload
         user_job hello <<<$'[Run]\nShell=echo "hello from $(id -un)"'
 }
@@ -75,14 +78,39 @@ test_the_user_instance_is_started_by_the_bus() {
         same active "$(is_active)"
 }
 
+# What of a user's daemon is shut in is not its jobs.
 test_the_user_instance_works_in_its_sandbox() {
         setup_user
-        as_user install -D -m 644 /usr/share/doc/vaktd/examples/user/vaktd.service.d/10-sandbox.conf \
-                "/home/$TESTER/.config/systemd/user/vaktd.service.d/10-sandbox.conf"
-        as_user systemctl --user daemon-reload
-        user_job jail <<<$'[Run]\nShell=grep NoNewPrivs /proc/self/status'
+        user_job free <<<$'[Run]\nShell=grep NoNewPrivs /proc/self/status'
         as_user systemctl --user start vaktd
-        as_user vaktctl --user run jail --follow | shows 'NoNewPrivs:.*1'
+        as_user vaktctl --user run free --follow | shows 'NoNewPrivs:.*0'
+        shows 'NoNewPrivs:.*1' "/proc/$(as_user systemctl --user show --value -p MainPID vaktd)/status"
+}
+
+# A run of a user is a unit of that user's manager, and outlives the daemon.
+test_runs_of_the_user_instance_are_units() {
+        local id
+        setup_user
+        user_job long <<<$'[Run]\nExec=/bin/sleep 1000'
+        as_user systemctl --user start vaktd
+        id=$(as_user vaktctl --user -q run long)
+        within 5 as_user systemctl --user -q is-active "vakt-long-$id.service"
+        as_user systemctl --user kill -s KILL vaktd
+        within 5 as_user systemctl --user -q is-active vaktd
+        as_user systemctl --user -q is-active "vakt-long-$id.service"
+        as_user vaktctl --user cancel "$id"
+        within 5 fails as_user systemctl --user -q is-active "vakt-long-$id.service"
+        as_user vaktctl --user history long | shows cancelled
+}
+
+test_the_user_instance_runs_children() {
+        setup_user
+        as_user install -D -m 644 "$EXAMPLES/user/vaktd.service.d/10-child-executor.conf" \
+                "/home/$TESTER/.config/systemd/user/vaktd.service.d/10-child-executor.conf"
+        as_user systemctl --user daemon-reload
+        as_user systemctl --user start vaktd
+        as_user vaktctl --user run hello --follow | shows "hello from $TESTER"
+        same "" "$(as_user systemctl --user list-units --all --plain --no-legend 'vakt-*.service')"
 }
 
 run_tests

@@ -140,8 +140,11 @@ static void test_signal_queue(void **state) {
                 { .kind = SIGNAL_RUN_FINISHED, .run = 1, .job = (char *)"a", .reason = (char *)"why" },
                 { .kind = SIGNAL_MANAGER_CHANGED },
                 { .kind = SIGNAL_MANAGER_CHANGED }, /* merged */
+                { .kind = SIGNAL_ALARM_RAISED, .job = (char *)"a", .key = (char *)"slow", .reason = (char *)"why" },
+                { .kind = SIGNAL_ALARM_RAISED, .job = (char *)"a", .key = (char *)"expect" },
+                { .kind = SIGNAL_ALARM_CLEARED, .job = (char *)"a", .key = (char *)"slow" },
         };
-        static const size_t out[] = { 0, 1, 2, 4, 5, 6, 8, 9 };
+        static const size_t out[] = { 0, 1, 2, 4, 5, 6, 8, 9, 11, 12, 13 };
         _cleanup_(signal_queue_freep) SignalQueue *q = NULL;
 
         assert_int_equal(signal_queue_new(&q), 0);
@@ -156,6 +159,7 @@ static void test_signal_queue(void **state) {
                         assert_int_equal(s->kind, in[out[i]].kind);
                         assert_int_equal(s->run, in[out[i]].run);
                         assert_true(streq_ptr(s->job, in[out[i]].job));
+                        assert_true(streq_ptr(s->key, in[out[i]].key));
                         assert_true(streq_ptr(s->reason, in[out[i]].reason));
                 }
                 assert_null(signal_queue_pop(q));

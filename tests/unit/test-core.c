@@ -1,232 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The way of a run from request to outcome with real job files and real children. Runs that have to go on for a while
- * read from a FIFO until the test lets one of them go: nothing here sleeps. */
+/* The way of a run from request to outcome: admission, queues, end, reload, what is kept over a restart. */
 
 #include <fcntl.h>
-#include <ftw.h>
-#include <setjmp.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <sys/pidfd.h>
-#include <sys/stat.h>
-#include <cmocka.h>
 
-#include "core/manager.h"
+#include "core-fixture.h"
 #include "ledger/ledger.h"
-#include "util/log.h"
-
-#define DEADLINE_SECONDS 60 /* for one wait; only reached when something is broken */
-#define EVENTS_MAX       4096
-
-typedef struct Fixture {
-        char folder[64];
-        char jobs[96], gate[96], config[96];
-        char *dirs[2];
-        sd_event *event;
-        Manager *m;
-        int gate_fd;
-        unsigned n_started, n_finished, n_refused, n_new, n_removed, n_job_changed, n_reloaded;
-        uint64_t finished[EVENTS_MAX];
-        bool stopped;
-} Fixture;
-
-static void on_run_started(void *userdata, const RunRecord *r) {
-        Fixture *f = userdata;
-
-        f->n_started++;
-}
-
-static void on_run_finished(void *userdata, const RunRecord *r) {
-        Fixture *f = userdata;
-
-        assert_int_equal(r->state, RUN_DONE);
-        assert_int_not_equal(r->result, RUN_RESULT_NONE);
-        if (r->result == RUN_RESULT_SKIPPED)
-                f->n_refused++;
-        else if (f->n_finished < EVENTS_MAX)
-                f->finished[f->n_finished++] = r->id;
-}
-
-static void on_job_new(void *userdata, const Job *j) {
-        ((Fixture *)userdata)->n_new++;
-}
-
-static void on_job_removed(void *userdata, const Job *j) {
-        ((Fixture *)userdata)->n_removed++;
-}
-
-static void on_job_changed(void *userdata, const Job *j) {
-        ((Fixture *)userdata)->n_job_changed++;
-}
-
-static void on_reloaded(void *userdata, const Diagnostics *d) {
-        ((Fixture *)userdata)->n_reloaded++;
-}
-
-static void write_file(const char *folder, const char *name, const char *text) {
-        char path[256];
-        FILE *f;
-
-        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-        f = fopen(path, "we");
-        assert_non_null(f);
-        (void)fputs(text, f);
-        (void)fchmod(fileno(f), 0644);
-        assert_int_equal(fclose(f), 0);
-}
-
-static void write_job(const Fixture *f, const char *name, const char *text) {
-        char file[96];
-
-        (void)snprintf(file, sizeof(file), "%s.job", name);
-        write_file(f->jobs, file, text);
-}
-
-static void remove_job(const Fixture *f, const char *name) {
-        char path[256];
-
-        (void)snprintf(path, sizeof(path), "%s/%s.job", f->jobs, name);
-        assert_int_equal(unlink(path), 0);
-}
-
-/* A job whose runs go on until let_go(). */
-static void write_held_job(const Fixture *f, const char *name, const char *settings) {
-        char text[512];
-
-        (void)snprintf(text, sizeof(text), "[Run]\nShell=read line <%s\n%s\n", f->gate, settings);
-        write_job(f, name, text);
-}
-
-static void let_go(const Fixture *f, unsigned n) {
-        while (n-- > 0)
-                assert_int_equal(write(f->gate_fd, "\n", 1), 1);
-}
-
-static int setup(void **state) {
-        Fixture *f = calloc(1, sizeof(*f));
-        sigset_t set;
-
-        assert_non_null(f);
-        sigemptyset(&set);
-        sigaddset(&set, SIGCHLD);
-        sigprocmask(SIG_BLOCK, &set, NULL);
-        log_open(LOG_TARGET_NULL);
-        (void)snprintf(f->folder, sizeof(f->folder), "/tmp/vakt-test-core-XXXXXX");
-        assert_non_null(mkdtemp(f->folder));
-        (void)snprintf(f->jobs, sizeof(f->jobs), "%s/jobs", f->folder);
-        (void)snprintf(f->gate, sizeof(f->gate), "%s/gate", f->folder);
-        (void)snprintf(f->config, sizeof(f->config), "%s/vaktd.conf", f->folder);
-        f->dirs[0] = f->jobs;
-        assert_int_equal(mkdir(f->jobs, 0755), 0);
-        assert_int_equal(mkfifo(f->gate, 0600), 0);
-        f->gate_fd = open(f->gate, O_RDWR | O_CLOEXEC);
-        assert_true(f->gate_fd >= 0);
-        *state = f;
-        return 0;
-}
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        return remove(path);
-}
-
-static int teardown(void **state) {
-        Fixture *f = *state;
-
-        manager_free(f->m);
-        sd_event_unref(f->event);
-        close(f->gate_fd);
-        (void)nftw(f->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-        free(f);
-        return 0;
-}
-
-static void start(Fixture *f) {
-        ManagerOptions o = {
-                .job_dirs = f->dirs,
-                .state_dir = f->folder,
-                .config_path = f->config,
-                .owner = getuid(),
-                .executor = -1,
-                .log_level = -1,
-        };
-        ManagerObserver observer = {
-                .job_new = on_job_new,
-                .job_removed = on_job_removed,
-                .job_changed = on_job_changed,
-                .run_started = on_run_started,
-                .run_finished = on_run_finished,
-                .reloaded = on_reloaded,
-                .userdata = f,
-        };
-
-        assert_int_equal(sd_event_new(&f->event), 0);
-        assert_int_equal(manager_new(&f->m, f->event, &o), 0);
-        assert_int_equal(manager_observe(f->m, &observer), 0);
-        assert_int_equal(manager_start(f->m), 0);
-}
-
-/* The daemon ends as if it were killed. */
-static void stop(Fixture *f) {
-        f->m = manager_free(f->m);
-        f->event = sd_event_unref(f->event);
-        f->n_started = f->n_finished = 0;
-        f->stopped = false;
-}
-
-/* Turns the loop until the condition holds. */
-#define WAIT_FOR(f, condition)                                                    \
-        do {                                                                      \
-                usec_t _end = now_boottime() + DEADLINE_SECONDS * USEC_PER_SEC;   \
-                while (!(condition)) {                                            \
-                        assert_true(sd_event_run((f)->event, USEC_PER_SEC) >= 0); \
-                        if (now_boottime() > _end)                                \
-                                fail_msg("waited too long for: %s", #condition);  \
-                }                                                                 \
-        } while (false)
-
-static const RunRecord *request(Fixture *f, const char *job) {
-        RunRequest r = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE };
-        const RunRecord *record = NULL;
-
-        assert_int_equal(manager_request(f->m, job, &r, &record), 0);
-        assert_non_null(record);
-        return record;
-}
-
-typedef struct CauseCount {
-        RunCause cause;
-        unsigned n;
-} CauseCount;
-
-static int count_if_cause(const RunRecord *r, void *userdata) {
-        CauseCount *c = userdata;
-
-        c->n += r->cause == c->cause;
-        return 0;
-}
-
-static unsigned count_cause(Fixture *f, const char *name, RunCause cause) {
-        CauseCount c = { .cause = cause };
-
-        assert_int_equal(manager_list_runs(f->m, name, 0, 1000, count_if_cause, &c), 0);
-        return c.n;
-}
-
-static const RunRecord *finish(Fixture *f, const char *job) {
-        uint64_t id = request(f, job)->id;
-
-        WAIT_FOR(f, manager_get_run(f->m, id)->state == RUN_DONE);
-        return manager_get_run(f->m, id);
-}
-
-static Job *job(Fixture *f, const char *name) {
-        return job_table_get(manager_jobs(f->m), name);
-}
 
 static void test_outcomes(void **state) {
         Fixture *f = *state;
@@ -616,6 +398,7 @@ static void test_lost(void **state) {
         WAIT_FOR(f, f->n_started == 1);
         stop(f); /* without manager_stop() */
         start(f);
+        WAIT_FOR(f, manager_get_run(f->m, running)->state == RUN_DONE);
         assert_int_equal(manager_get_run(f->m, running)->result, RUN_RESULT_LOST);
         assert_non_null(manager_get_run(f->m, running)->reason);
 }
@@ -725,7 +508,7 @@ static void test_explain(void **state) {
         WAIT_FOR(f, f->n_finished == 2);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

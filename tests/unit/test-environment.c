@@ -80,14 +80,40 @@ static void test_run_environment(void **state) {
                 .attempt = 2,
                 .scheduled = 1700000000 * USEC_PER_SEC + 5,
         };
+        ExecutionRequest request = { .run = &run };
 
-        assert_int_equal(environment_for_run(&l, (char *const *)base, &run), 0);
+        assert_int_equal(environment_for_run(&l, (char *const *)base, &request), 0);
         assert_string_equal(get(l, "PATH"), "/bin");
         assert_string_equal(get(l, "VAKT_JOB"), "backup@srv");
         assert_string_equal(get(l, "VAKT_RUN"), "812");
         assert_string_equal(get(l, "VAKT_CAUSE"), "catch-up");
         assert_string_equal(get(l, "VAKT_ATTEMPT"), "2");
         assert_string_equal(get(l, "VAKT_SCHEDULED"), "2023-11-14T22:13:20.000005Z");
+        assert_null(get(l, "VAKT_PARENT_JOB"));
+        assert_null(get(l, "VAKT_PARENT_RESULT"));
+        assert_null(get(l, "VAKT_ALARM"));
+}
+
+/* What asked for a run is told to it; and a unit is sent these variables alone. */
+static void test_parent(void **state) {
+        _cleanup_(strv_freep) char **l = NULL;
+        RunRecord run = {
+                .id = 1,
+                .job = (char *)"page-me",
+                .cause = RUN_CAUSE_CHAIN,
+                .attempt = 1,
+                .parent_job = (char *)"backup",
+                .alarm = (char *)"slow",
+        };
+        ExecutionRequest request = { .run = &run, .parent_result = "exit" };
+
+        assert_int_equal(environment_for_run(&l, /* base= */ NULL, &request), 0);
+        assert_string_equal(get(l, "VAKT_CAUSE"), "chain");
+        assert_string_equal(get(l, "VAKT_PARENT_JOB"), "backup");
+        assert_string_equal(get(l, "VAKT_PARENT_RESULT"), "exit");
+        assert_string_equal(get(l, "VAKT_ALARM"), "slow");
+        STRV_FOREACH(s, l)
+        assert_non_null(startswith(*s, "VAKT_"));
 }
 
 static void test_base_environment(void **state) {
@@ -110,9 +136,8 @@ static void test_base_environment(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_expand),
-                cmocka_unit_test(test_too_many_words),
-                cmocka_unit_test(test_run_environment),
+                cmocka_unit_test(test_expand),           cmocka_unit_test(test_too_many_words),
+                cmocka_unit_test(test_run_environment),  cmocka_unit_test(test_parent),
                 cmocka_unit_test(test_base_environment),
         };
 

@@ -3,6 +3,7 @@
 /* Texts -> definitions: every key, merging, defaults, the digest, templates. What a bad file is told is in bad-jobs.h,
  * which the loader's test goes through; here is what is left. */
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -199,6 +200,8 @@ static const struct {
         { __LINE__, "[Run]\nShell=true\nExec=/bin/a\nExec=/bin/b\n", NULL, "/j/a.job:3: The job has both" },
         { __LINE__, RUN, "[Timer]\nOnBootSec=1\n[Run]\nExec=\n", "/j/b.job:2: The job has nothing to run" },
         { __LINE__, "[Timer]\nOnInterval=1h\nOnBootSec=1\nOnInterval=\n", NULL, "/j/a.job:3: The job has nothing" },
+        { __LINE__, "[Run]\nUnit=a.service\n", RUN, "/j/b.job:2: The job has both Unit= and Exec=. Remove one" },
+        { __LINE__, "[Run]\nShell=true\nUnit=a.service\n", NULL, "/j/a.job:3: The job has both Shell= and Unit=." },
         { __LINE__, "[Run]\nTimeoutSec=1\n", NULL, "/j/a.job:0: The job has nothing to run" },
         { __LINE__, "# only this\n", NULL, "/j/a.job:0: The job has nothing to run" },
         { __LINE__, "[Run]\nExce=x\n", NULL, "/j/a.job:2: Unknown key Exce=" },
@@ -210,9 +213,10 @@ static const struct {
         { __LINE__, RUN "TimeoutSec=1h 30x\n", NULL, "/j/a.job:3: TimeoutSec=1h 30x is no time span" },
         { __LINE__, RUN "Overlap=Skip\n", NULL, "/j/a.job:3: Overlap=Skip is unknown" },
         { __LINE__, "[Timer]\nOnStartupSec=infinity\n" RUN, NULL, "/j/a.job:2: OnStartupSec=infinity never comes" },
-        { __LINE__, "[Service]\nUser=root\n" RUN, NULL,
-          "/j/a.job:1: Unknown section [Service]. The sections here are: "
-          "[Job], [Timer], [Run]." },
+        { __LINE__, "[Path]\nPathExists=/x\n" RUN, NULL,
+          "/j/a.job:1: Unknown section [Path]. The sections here are: [Job], [Timer], [Run], [Service]." },
+        { __LINE__, RUN "User=root\n", NULL,
+          "/j/a.job:3: User= stands in section [Run] and belongs in section [Service]." },
         { __LINE__, "[job]\n" RUN, NULL, "/j/a.job:1: Unknown section [job]. Did you mean [Job]?" },
         { __LINE__, "[Job]\nOnInterval=1\n" RUN, NULL,
           "/j/a.job:2: OnInterval= stands in section [Job] and belongs in" },
@@ -222,6 +226,142 @@ static const struct {
         { __LINE__, "X-a=1\nExec=x\n" RUN, NULL, "/j/a.job:2: Exec= stands before the first section" },
         { __LINE__, "[Job]\nDescription=%q\n" RUN, NULL, "/j/a.job:2: %q is no specifier" },
 };
+
+/* Values that are refused where they stand. */
+static const struct {
+        int line;
+        const char *text, *fault;
+} value_rows[] = {
+        { __LINE__, "[Job]\nOnSuccess=b c/d\n", "2: OnSuccess=: \"c/d\" is no name of a job. Write names with" },
+        { __LINE__, "[Job]\nOnFailure=t@\n", "2: OnFailure=: \"t@\" is a template. Write t@INSTANCE." },
+        { __LINE__, "[Job]\nOnAlarm=x a\n", "2: OnAlarm=: The job requests itself. Remove the request." },
+        { __LINE__, "[Job]\nSlowSec=x\n", "2: SlowSec=x is no time span." },
+        { __LINE__, "[Job]\nExpectSec=1 fortnight\n", "2: ExpectSec=1 fortnight is no time span." },
+        { __LINE__, "[Run]\nExec=\nUnit=fstrim\n", "3: Unit=fstrim is no unit that can be started." },
+        { __LINE__, "[Run]\nExec=\nUnit=a@.service\n", "3: Unit=a@.service is no unit that can be started." },
+        { __LINE__, "[Run]\nExec=\nUnit=a b.service\n", "3: Unit=a b.service is no unit that can be started." },
+        { __LINE__, "[Run]\nExec=\nUnit=@a.service\n", "3: Unit=@a.service is no unit that can be started." },
+        { __LINE__, "[Run]\nExec=\nUnit=.service\n", "3: Unit=.service is no unit that can be started." },
+        { __LINE__, "[Run]\nExec=\nUnit=dev-sda.device\n", "3: Unit=dev-sda.device is no unit that can be" },
+        { __LINE__, "[Run]\nExec=\nUnit=vakt-a-1.service\n", "3: Unit=vakt-a-1.service is a run of vaktd." },
+        { __LINE__, "[Run]\nPool=a/b\n", "2: Pool=a/b is no name of a pool. Write at most 64 letters, digits, \"_\"" },
+        { __LINE__, "[Run]\nPriority=1001\n", "2: Priority=1001 is no priority. Write a whole number from -1000 to" },
+        { __LINE__, "[Run]\nPriority=high\n", "2: Priority=high is no priority." },
+        { __LINE__, "[Run]\nRetry=-1\n", "2: Retry=-1 is no whole number. Write one from 0 to 1000000, or infinity." },
+        { __LINE__, "[Run]\nRetry=1000001\n", "2: Retry=1000001 is out of range. Write a number from 0 to 1000000, " },
+        { __LINE__, "[Run]\nRetryDelaySec=infinity\n", "2: RetryDelaySec=infinity has no end." },
+        { __LINE__, "[Run]\nRetryMaxDelaySec=long\n", "2: RetryMaxDelaySec=long is no time span." },
+        { __LINE__, "[Run]\nRetryFactor=0.5\n", "2: RetryFactor=0.5 is no factor. Write a number from 1 to 1000, " },
+        { __LINE__, "[Run]\nRetryFactor=1,5\n", "2: RetryFactor=1,5 is no factor." },
+        { __LINE__, "[Run]\nRetryFactor=2.\n", "2: RetryFactor=2. is no factor." },
+        { __LINE__, "[Run]\nRetryFactor=1e3\n", "2: RetryFactor=1e3 is no factor." },
+        { __LINE__, "[Run]\nRetryFactor=1000.1\n", "2: RetryFactor=1000.1 is no factor." },
+        { __LINE__, "[Run]\nMinIntervalSec=infinity\n", "2: MinIntervalSec=infinity has no end." },
+        { __LINE__, "[Run]\nSuccessExitStatus=0 256\n",
+          "2: SuccessExitStatus=: \"256\" is neither an exit status nor a signal. Write numbers from 0 to 255, "
+          "names" },
+        { __LINE__, "[Run]\nSuccessExitStatus=SIGX\n", "2: SuccessExitStatus=: \"SIGX\" is neither an exit status" },
+        { __LINE__, "[Run]\nSuccessExitStatus=RTMAX\n", "2: SuccessExitStatus=: \"RTMAX\" is neither" },
+        { __LINE__, "[Run]\nHistoryKeep=0\n", "2: HistoryKeep=0 is out of range. Write a number from 1 to " },
+        { __LINE__, "[Run]\nHistoryKeep=all\n", "2: HistoryKeep=all is no whole number. Write one from 1 to" },
+        { __LINE__, "[Run]\nHistoryKeepSec=0\n", "2: HistoryKeepSec=0 is shorter than 1s." },
+        { __LINE__, "[Run]\nWaitFor=ac-power\n", "2: Unknown key WaitFor= in section [Run]." },
+};
+
+static void test_values(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(value_rows); i++) {
+                char shown[1024] = "";
+                Diagnostics d = {};
+                JobDef *def = NULL;
+                int r = build("a", RUN, value_rows[i].text, NULL, &d, &def);
+
+                if (d.n_items > 0)
+                        (void)snprintf(shown, sizeof(shown), "%u: %s", d.items[0].line, d.items[0].message);
+                if (r != -EINVAL || d.n_items < 1 || !startswith(shown, value_rows[i].fault))
+                        fail_msg("row of line %d: %d, %zu, %s", value_rows[i].line, r, d.n_items, shown);
+                diagnostics_done(&d);
+        }
+}
+
+static void test_policies(void **state) {
+        JobDef *d = build_good("a@i",
+                               "[Job]\nOnSuccess=b c\nOnSuccess=c d@%i\nOnFailure=x\nOnFailure=\nOnAlarm=page-me\n"
+                               "SlowSec=10min\nExpectSec=26h\n"
+                               "[Run]\nExec=x\nPool=disk-io.1_A\nPriority=-7\nRetry=3\nRetryDelaySec=5\n"
+                               "RetryFactor=1.25\nRetryMaxDelaySec=10min\nMinIntervalSec=1min\n"
+                               "SuccessExitStatus=1 TEMPFAIL SIGTERM\nSuccessExitStatus=KILL 255\n"
+                               "HistoryKeep=20\nHistoryKeepSec=1w\n",
+                               NULL, NULL);
+
+        assert_int_equal(strv_length(d->on_success), 3);
+        assert_string_equal(d->on_success[1], "c");
+        assert_string_equal(d->on_success[2], "d@i");
+        assert_null(d->on_failure);
+        assert_string_equal(d->on_alarm[0], "page-me");
+        assert_true(d->slow == 10 * USEC_PER_MINUTE);
+        assert_true(d->expect == 26 * USEC_PER_HOUR);
+        assert_string_equal(d->pool, "disk-io.1_A");
+        assert_int_equal(d->priority, -7);
+        assert_int_equal(d->retry.max, 3);
+        assert_true(d->retry.delay == 5 * USEC_PER_SEC);
+        assert_true(d->retry.factor > 1.2499 && d->retry.factor < 1.2501);
+        assert_true(d->retry.max_delay == 10 * USEC_PER_MINUTE);
+        assert_true(d->min_interval == USEC_PER_MINUTE);
+        for (int i = 0; i < 256; i++)
+                assert_int_equal(success_def_has_status(&d->success, i), i == 0 || i == 1 || i == 75 || i == 255);
+        for (int i = 0; i < 64; i++)
+                assert_int_equal(success_def_has_signal(&d->success, i), i == 9 || i == 15);
+        assert_int_equal(d->history_keep, 20);
+        assert_true(d->history_keep_usec == 7 * USEC_PER_DAY);
+        job_def_unref(d);
+
+        d = build_good("a",
+                       "[Job]\nSlowSec=0\n[Run]\nUnit=a@b:c.service\nRetry=infinity\nHistoryKeep=infinity\n"
+                       "HistoryKeepSec=infinity\nPriority=+1000\nRetryFactor=1\n",
+                       NULL, NULL);
+        assert_int_equal(d->n_commands, 0);
+        assert_string_equal(d->unit, "a@b:c.service");
+        assert_true(d->slow == USEC_INFINITY);
+        assert_int_equal(d->retry.max, UINT_MAX);
+        assert_int_equal(d->history_keep, UINT_MAX);
+        assert_true(d->history_keep_usec == USEC_INFINITY);
+        assert_int_equal(d->priority, 1000);
+        job_def_unref(d);
+}
+
+/* An empty value restores what counts without the key. */
+static void test_policy_defaults(void **state) {
+        static const char *const dropins[] = {
+                NULL,
+                "[Job]\nOnSuccess=\nOnFailure=\nOnAlarm=\nSlowSec=\nExpectSec=\n[Run]\nPool=\nPriority=\nRetry=\n"
+                "RetryDelaySec=\nRetryFactor=\nRetryMaxDelaySec=\nMinIntervalSec=\nSuccessExitStatus=\n"
+                "HistoryKeep=\nHistoryKeepSec=\n",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(dropins); i++) {
+                JobDef *d = build_good("a",
+                                       i == 0 ? RUN
+                                              : RUN "[Job]\nOnSuccess=b\nSlowSec=1\nExpectSec=1\n[Run]\nPool=p\n"
+                                                    "Priority=1\nRetry=1\nRetryDelaySec=1\nRetryFactor=3\n"
+                                                    "RetryMaxDelaySec=1\nMinIntervalSec=1\nSuccessExitStatus=1\n"
+                                                    "HistoryKeep=1\nHistoryKeepSec=1\n",
+                                       dropins[i], NULL);
+
+                assert_null(d->on_success);
+                assert_true(d->slow == USEC_INFINITY && d->expect == USEC_INFINITY);
+                assert_null(d->pool);
+                assert_null(d->unit);
+                assert_int_equal(d->priority, 0);
+                assert_int_equal(d->retry.max, 0);
+                assert_true(d->retry.delay == 30 * USEC_PER_SEC && d->retry.max_delay == USEC_PER_HOUR);
+                assert_true(d->retry.factor > 1.99 && d->retry.factor < 2.01);
+                assert_true(d->min_interval == 0);
+                assert_false(success_def_has_status(&d->success, 1));
+                assert_int_equal(d->history_keep, 0);
+                assert_true(d->history_keep_usec == 0);
+                job_def_unref(d);
+        }
+}
 
 static void test_whole(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(whole_rows); i++) {
@@ -348,10 +488,13 @@ static void test_templates(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_defaults),      cmocka_unit_test(test_every_key), cmocka_unit_test(test_shell),
-                cmocka_unit_test(test_specifiers),    cmocka_unit_test(test_merge),     cmocka_unit_test(test_whole),
-                cmocka_unit_test(test_many_faults),   cmocka_unit_test(test_long_text), cmocka_unit_test(test_digest),
-                cmocka_unit_test(test_edit_distance), cmocka_unit_test(test_templates),
+                cmocka_unit_test(test_defaults),    cmocka_unit_test(test_every_key),
+                cmocka_unit_test(test_shell),       cmocka_unit_test(test_specifiers),
+                cmocka_unit_test(test_merge),       cmocka_unit_test(test_whole),
+                cmocka_unit_test(test_many_faults), cmocka_unit_test(test_long_text),
+                cmocka_unit_test(test_digest),      cmocka_unit_test(test_edit_distance),
+                cmocka_unit_test(test_templates),   cmocka_unit_test(test_values),
+                cmocka_unit_test(test_policies),    cmocka_unit_test(test_policy_defaults),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "bad-jobs.h"
 #include "config/job-loader-internal.h"
 #include "config/settings.h"
+#include "service-samples.h"
 
 /* Allocations until one fails; negative: none does. */
 static long countdown = -1;
@@ -116,11 +117,13 @@ static int teardown(void **state) {
 }
 
 #define FULL                                                                                         \
-        "[Job]\nDescription=%j on %h\nDocumentation=man:x man:y\nTags=a b\n[Timer]\nOnInterval=1h\n" \
+        "[Job]\nDescription=%j on %h\nDocumentation=man:x man:y\nTags=a b\nOnFailure=c1 "            \
+        "t@1\n[Timer]\nOnInterval=1h\n"                                                              \
         "OnBootSec=1\nOnBootSec=\nOnCron=@daily\nOnCron=\nOnCalendar=Mon 02:30\nOnCron=0 4 * * 5L\n" \
         "Anchor=2026-01-05 03:00\nAnchor=2026-01-05 CET\nExcept=Sun\nExcept=\nExcept=Sat *:0\n"      \
         "TimeZone=UTC\nTimeZone=Europe/Oslo\n"                                                       \
-        "[Run]\nExec=/bin/a 'b c' ; @d e\nTimeoutSec=5\n"
+        "[Run]\nExec=/bin/a 'b c' ; @d e\nTimeoutSec=5\nPool=p\nSuccessExitStatus=TEMPFAIL\n"        \
+        "[Service]\nUser=a\nMemoryMax=1G\nEnvironment=A=1 'B=2 3'\n"
 
 static void put_files(const char *version) {
         char text[64];
@@ -137,7 +140,9 @@ static void put_files(const char *version) {
         put(folder_a, "t@.job.d/1.conf", text);
         put(folder_a, "t@1.job.d/1.conf", text);
         put(folder_a, "t@2.job", "[Run]\nExec=/bin/%i %j\n");
-        put(root, "vaktd.conf", "[Manager]\nMaxRunning=3\nExecutor=wrong\n");
+        put(folder_b, "c1.job", "[Job]\nOnSuccess=c2\n[Run]\nUnit=a.service\n");
+        put(folder_b, "c2.job", "[Job]\nOnFailure=c1\n[Run]\nExec=x\n");
+        put(root, "vaktd.conf", "[Pool a]\nSlots=3\n[Pool b]\n[Manager]\nMaxRunning=3\nExecutor=wrong\n");
         put(root, "vaktd.conf.d/1.conf", "[Manager]\nLogLevel=debug\n");
 }
 
@@ -165,7 +170,7 @@ static void load_without_memory(JobLoader *l, unsigned expected_queue) {
                         assert_int_equal(n_before, n_after);
                         assert_ptr_equal(before, after);
                 } else {
-                        assert_int_equal(n_after, 6);
+                        assert_int_equal(n_after, 8);
                         assert_int_equal(after->queue_max, expected_queue);
                 }
         } while (r < 0);
@@ -181,7 +186,7 @@ static void test_load(void **state) {
         put_files("1");
         do {
                 countdown = n++;
-                r = job_loader_new(&l, dirs, getuid(), zones);
+                r = job_loader_new(&l, dirs, getuid(), zones, LOADER_FOR_ANY);
                 countdown = -1;
         } while (r < 0);
         load_without_memory(l, 1);
@@ -206,7 +211,7 @@ static void test_instance(void **state) {
         JobLoader *l = NULL;
 
         put_files("1");
-        assert_int_equal(job_loader_new(&l, dirs, getuid(), zones), 0);
+        assert_int_equal(job_loader_new(&l, dirs, getuid(), zones, LOADER_FOR_ANY), 0);
         assert_int_equal(job_loader_load(l), 0);
         for (unsigned instance = 1; instance < 5; instance++) {
                 char name[] = "t@0";
@@ -262,11 +267,39 @@ static void test_check_and_settings(void **state) {
         } while (r == -ENOMEM);
 }
 
+/* All settings of [Service], good and bad ones; together they have a priority that their policy does not. */
+static void test_service(void **state) {
+        _cleanup_free_ char *text = NULL;
+        long n = 0;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(service_samples); i++)
+                fprintf(f, "%s\n", service_samples[i].text);
+        fprintf(f, "Environment=A\nMemoryMax=x\nKillMode=x\nLimitNOFILE=x\nExecStartPre=+x\nStateDirectory=/\n");
+        assert_int_equal(fclose(f), 0);
+        do {
+                Diagnostics d = {};
+                JobDef *def = NULL;
+
+                countdown = n++;
+                r = service_sample_build(text, LOADER_FOR_UNITS, &d, &def);
+                countdown = -1;
+                assert_true(r == -EINVAL || r == -ENOMEM);
+                assert_true(r == -ENOMEM || d.n_items == 7);
+                diagnostics_done(&d);
+                assert_null(def);
+        } while (r == -ENOMEM);
+        assert_true(n > 1000);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_load),
                 cmocka_unit_test(test_instance),
                 cmocka_unit_test(test_check_and_settings),
+                cmocka_unit_test(test_service),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);

@@ -17,6 +17,7 @@
 
 #include "ledger/ledger-internal.h"
 #include "ledger/move-aside.h"
+#include "ledger/schema.h"
 
 static void be_quiet(void) {
         log_open(LOG_TARGET_NULL);
@@ -79,6 +80,30 @@ static void test_bounded(void **state) {
         assert_true(add(l, "new") > last + 1);
 }
 
+/* What would be run again if its end were forgotten is kept, whatever else comes. */
+static void test_ends_of_stored_runs_are_kept(void **state) {
+        _cleanup_(ledger_closep) Ledger *l = NULL;
+        uint64_t stored[100], refused = 0;
+
+        be_quiet();
+        l = open_ledger(NULL);
+        for (size_t i = 0; i < ELEMENTSOF(stored); i++)
+                stored[i] = add(l, "a");
+        assert_int_equal(ledger_commit(l), 0);
+        ledger_fault(l, -ENOSPC);
+        for (size_t i = 0; i < ELEMENTSOF(stored); i++)
+                assert_int_equal(
+                        ledger_update(l, &(RunRecord){ .id = stored[i], .job = (char *)"a", .state = RUN_DONE }), 0);
+        for (unsigned i = 0; i < LEDGER_RUNS_MAX; i++)
+                refused = i % 2 ? add(l, "new") : add_done(l, "new", RUN_RESULT_SKIPPED, 1);
+        assert_non_null(ledger_get(l, refused));
+        assert_int_equal(l->pending.n_dropped, ELEMENTSOF(stored));
+        assert_int_equal(ledger_commit(l), 0);
+        for (size_t i = 0; i < ELEMENTSOF(stored); i++)
+                assert_int_equal(ledger_get(l, stored[i])->state, RUN_DONE);
+        assert_int_equal(count_runs(l, "new"), LEDGER_RUNS_MAX - ELEMENTSOF(stored));
+}
+
 static void test_marks_are_bounded(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_without_database();
         char key[16];
@@ -97,6 +122,24 @@ static void test_marks_are_bounded(void **state) {
         assert_int_equal(usec, 1);
 }
 
+static void test_alarms_are_bounded(void **state) {
+        _cleanup_(ledger_closep) Ledger *l = open_without_database();
+        LedgerAlarm one_more = { .job = (char *)"a", .key = (char *)"one more", .since = 1 };
+        char key[16];
+
+        for (unsigned i = 0; i < LEDGER_MARKS_MAX; i++) {
+                (void)snprintf(key, sizeof(key), "%06u", i);
+                set_alarm(l, "a", key, 1);
+        }
+        assert_int_equal(ledger_set_alarm(l, &one_more), -ENOBUFS);
+        set_alarm(l, "a", "000077", 0);
+        assert_int_equal(count_alarms(l, "a"), LEDGER_MARKS_MAX - 1);
+        assert_int_equal(rmdir(in_folder(LEDGER_FILE)), 0);
+        assert_int_equal(ledger_retry(l), 0);
+        assert_int_equal(ledger_set_alarm(l, &one_more), 0);
+        assert_int_equal(count_alarms(l, "a"), LEDGER_MARKS_MAX);
+}
+
 /* A folder that cannot be written to costs the memory of ids, not the daemon. */
 static void test_unwritable(void **state) {
         _cleanup_(ledger_closep) Ledger *l = NULL;
@@ -106,8 +149,10 @@ static void test_unwritable(void **state) {
         assert_int_equal(add(l, "a"), 1);
         assert_int_equal(ledger_set_mark(l, "a", "k", 1), 0);
         assert_int_equal(ledger_set_job_state(l, "a", &(LedgerJobState){ .skip = 1 }), 0);
+        set_alarm(l, "a", "slow", 1);
         assert_true(ledger_commit(l) < 0);
         assert_int_equal(count_runs(l, NULL), 1);
+        assert_int_equal(count_alarms(l, "a"), 1);
         check_state(l, LEDGER_DEGRADED, "/proc");
 }
 
@@ -179,15 +224,18 @@ static void check_untouched(const char *sql, const char *word) {
 
 static void test_newer_version(void **state) {
         Ledger *l = open_ledger(NULL);
+        char sql[64];
 
         add(l, "a");
         ledger_close(l);
         check_untouched("PRAGMA user_version = 99", "newer");
 
         /* It goes on where it was once the right version is there again. */
-        run_sql(LEDGER_FILE, "PRAGMA user_version = 1");
+        (void)snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", SCHEMA_VERSION);
+        run_sql(LEDGER_FILE, sql);
         l = open_ledger(NULL);
         assert_true(is_ok(l));
+        assert_int_equal(l->n_replaced, 0);
         assert_true(add(l, "a") > 2);
         ledger_close(l);
 }
@@ -222,18 +270,43 @@ static void test_foreign_database(void **state) {
         check_untouched("CREATE TABLE runs (mine); INSERT INTO runs VALUES (1)", "another program");
 }
 
-/* A database of ours that lacks a table is no better than one that is damaged. */
+static const char *const tables[] = { "marks", "job_state", "alarms", "runs" };
+
+/* What there is in each of the tables but one. */
+static void check_saved(Ledger *l, const char *missing) {
+        LedgerJobState s = {};
+        usec_t usec = 0;
+
+        (void)ledger_get_mark(l, "a", "k", &usec);
+        assert_int_equal(usec, streq(missing, "marks") ? 0 : 77);
+        assert_int_equal(ledger_get_job_state(l, "a", &s), 0);
+        assert_int_equal(s.skip, streq(missing, "job_state") ? 0 : 3);
+        assert_int_equal(count_alarms(l, "a"), streq(missing, "alarms") ? 0 : 1);
+        assert_int_equal(count_runs(l, "a"), streq(missing, "runs") ? 0 : 1);
+}
+
+/* A database of ours that lacks a table is no better than one that is damaged; what the others have is saved. */
 static void test_missing_table(void **state) {
+        char sql[64];
         Ledger *l;
 
         be_quiet();
-        l = open_ledger(NULL);
-        ledger_close(l);
-        run_sql(LEDGER_FILE, "DROP TABLE marks");
-        l = open_ledger(NULL);
-        assert_true(is_ok(l));
-        assert_int_equal(l->n_replaced, 1);
-        ledger_close(l);
+        for (size_t i = 0; i < ELEMENTSOF(tables); i++) {
+                (void)unlink(in_folder(LEDGER_FILE));
+                l = open_ledger(NULL);
+                assert_int_equal(ledger_set_mark(l, "a", "k", 77), 0);
+                assert_int_equal(ledger_set_job_state(l, "a", &(LedgerJobState){ .skip = 3 }), 0);
+                set_alarm(l, "a", "slow", 1);
+                add(l, "a");
+                ledger_close(l);
+                (void)snprintf(sql, sizeof(sql), "DROP TABLE %s", tables[i]);
+                run_sql(LEDGER_FILE, sql);
+                l = open_ledger(NULL);
+                assert_true(is_ok(l));
+                assert_int_equal(l->n_replaced, 1);
+                check_saved(l, tables[i]);
+                ledger_close(l);
+        }
 }
 
 /* Somebody who looks into the file with sqlite3(1) at the wrong moment is waited for. */
@@ -360,21 +433,62 @@ static int count_unfinished(const RunRecord *r, bool this_boot, void *userdata) 
         return 0;
 }
 
-/* What the triggers must know, and what still runs, is carried over from what can be read. */
-static void test_damaged_page(void **state) {
-        LedgerJobState paused = { .paused = true }, found;
+/* A run that goes on, with all that is needed to find it again. */
+static const RunRecord under_way = {
+        .job = (char *)"b",
+        .state = RUN_RUNNING,
+        .attempt = 1,
+        .parent_job = (char *)"a",
+        .pid = 77,
+        .pid_start = 1234567,
+        .unit = (char *)"vakt-b-1.service",
+        .invocation = SD_ID128_ARRAY(01, 23, 45, 67, 89, ab, cd, ef, 01, 23, 45, 67, 89, ab, cd, ef),
+        .cpu = USEC_INFINITY,
+        .memory_peak = UINT64_MAX,
+        .host = (char *)"here",
+};
+
+static RunRecord fill_before_damage(Ledger *l) {
+        LedgerJobState paused = { .paused = true };
+        RunRecord r = under_way;
+
+        assert_int_equal(ledger_set_mark(l, "a", "k", 77), 0);
+        assert_int_equal(ledger_set_mark(l, "a", "future", USEC_INFINITY / 4), 0);
+        assert_int_equal(ledger_set_job_state(l, "a", &paused), 0);
+        set_alarm(l, "a", "slow", 5);
+        set_alarm(l, "a", "future", USEC_INFINITY / 4);
+        for (unsigned i = 0; i < 3000; i++)
+                (void)(i % 1000 == 999 ? add(l, "a") : add_done(l, "a", RUN_RESULT_SUCCESS, 1));
+        assert_int_equal(ledger_add(l, &r), 0);
+        return r;
+}
+
+static void check_after_damage(Ledger *l, const RunRecord *r) {
         size_t n_unfinished = 0;
-        uint64_t last = 0;
+        LedgerJobState found;
         usec_t usec;
+
+        assert_int_equal(ledger_get_mark(l, "a", "k", &usec), 0);
+        assert_int_equal(usec, 77);
+        assert_int_equal(ledger_get_mark(l, "a", "future", &usec), -ENOENT);
+        assert_int_equal(ledger_get_job_state(l, "a", &found), 0);
+        assert_true(found.paused);
+        assert_int_equal(count_alarms(l, "a"), 1);
+        assert_int_equal(ledger_unfinished(l, count_unfinished, &n_unfinished), 0);
+        assert_int_equal(n_unfinished, 4);
+        assert_int_equal(count_runs(l, NULL), 4);
+        check_record(ledger_get(l, r->id), r);
+        assert_false(ledger_is_first_of_boot(l));
+}
+
+/* What the triggers must know, what is wrong and what still runs is carried over from what can be read. */
+static void test_damaged_page(void **state) {
+        RunRecord last;
         Ledger *l;
 
         be_quiet();
         l = open_ledger(NULL);
-        assert_int_equal(ledger_set_mark(l, "a", "k", 77), 0);
-        assert_int_equal(ledger_set_mark(l, "a", "future", USEC_INFINITY / 4), 0);
-        assert_int_equal(ledger_set_job_state(l, "a", &paused), 0);
-        for (unsigned i = 0; i < 3000; i++)
-                last = i % 1000 == 999 ? add(l, "a") : add_done(l, "a", RUN_RESULT_SUCCESS, 1);
+        last = fill_before_damage(l);
         ledger_close(l);
         damage(root_of("runs_by_job"), 4096);
 
@@ -382,20 +496,11 @@ static void test_damaged_page(void **state) {
         assert_true(is_ok(l));
         assert_int_equal(n_moved_aside(), 1);
         for (int i = 0; i < 2; i++) {
-                assert_int_equal(ledger_get_mark(l, "a", "k", &usec), 0);
-                assert_int_equal(usec, 77);
-                assert_int_equal(ledger_get_mark(l, "a", "future", &usec), -ENOENT);
-                assert_int_equal(ledger_get_job_state(l, "a", &found), 0);
-                assert_true(found.paused);
-                n_unfinished = 0;
-                assert_int_equal(ledger_unfinished(l, count_unfinished, &n_unfinished), 0);
-                assert_int_equal(n_unfinished, 3);
-                assert_int_equal(count_runs(l, NULL), 3);
-                assert_false(ledger_is_first_of_boot(l));
+                check_after_damage(l, &last);
                 ledger_close(l);
                 l = open_ledger(NULL);
         }
-        assert_true(add(l, "a") > last);
+        assert_true(add(l, "a") > last.id);
         ledger_close(l);
 }
 
@@ -408,20 +513,52 @@ static void test_damaged_under_way(void **state) {
         be_quiet();
         l = open_ledger(NULL);
         assert_int_equal(ledger_set_mark(l, "a", "k", 77), 0);
+        set_alarm(l, "a", "slow", 1);
         for (unsigned i = 0; i < 40000; i++)
                 (void)add_done(l, "a", RUN_RESULT_SUCCESS, 1);
         ledger_close(l);
         l = open_ledger(NULL);
         damage(64 * 4096, 0);
         last = add(l, "b");
+        set_alarm(l, "b", "slow", 1);
         (void)count_runs(l, NULL); /* trips over it */
         assert_int_equal(l->n_replaced, 1);
         assert_true(is_ok(l));
         assert_int_equal(count_runs(l, "b"), 1);
         assert_int_equal(ledger_get_mark(l, "a", "k", &usec), 0);
+        assert_int_equal(count_alarms(l, NULL), 2);
         assert_int_equal(add(l, "b"), last + 1);
         assert_int_equal(ledger_commit(l), 0);
         assert_int_equal(n_moved_aside(), 1);
+        ledger_close(l);
+}
+
+/* Damage that a commit trips over: what came before, with it and after it is in the new one. */
+static void test_damaged_while_rows_come(void **state) {
+        uint64_t first, last = 0;
+        Ledger *l;
+
+        be_quiet();
+        l = open_ledger(NULL);
+        for (unsigned i = 0; i < 40000; i++)
+                (void)add_done(l, "a", RUN_RESULT_SUCCESS, 1);
+        ledger_close(l);
+        l = open_ledger(NULL);
+        damage(4096, 0);
+        first = add(l, "b");
+        for (unsigned i = 0; i < 100; i++) {
+                last = add(l, "b");
+                set_alarm(l, "b", "slow", last);
+                assert_int_equal(ledger_commit(l), 0);
+        }
+        assert_int_equal(l->n_replaced, 1);
+        assert_true(is_ok(l));
+        ledger_close(l);
+        l = open_ledger(NULL);
+        assert_int_equal(n_moved_aside(), 1);
+        assert_int_equal(count_runs(l, "b"), 101);
+        assert_int_equal(ledger_get(l, first)->id, first);
+        assert_int_equal(count_alarms(l, "b"), 1);
         ledger_close(l);
 }
 
@@ -475,6 +612,7 @@ static void test_io_error(void **state) {
                 (void)ledger_commit(l);
         }
         assert_int_equal(ledger_set_mark(l, "a", "k", 5), 0);
+        set_alarm(l, "a", "slow", 5);
         check_state(l, LEDGER_DEGRADED, "held in memory");
         assert_int_equal(ledger_update(l, &(RunRecord){ .id = before, .job = (char *)"a", .state = RUN_DONE }), 0);
         assert_int_equal(ledger_get(l, before)->state, RUN_DONE);
@@ -488,6 +626,7 @@ static void test_io_error(void **state) {
         assert_int_equal(count_runs(l, NULL), 201);
         assert_int_equal(ledger_get(l, before)->state, RUN_DONE);
         assert_int_equal(ledger_get_mark(l, "a", "k", &usec), 0);
+        assert_int_equal(count_alarms(l, "a"), 1);
         assert_true(add(l, "a") > during);
         assert_int_equal(n_moved_aside(), 0);
         ledger_close(l);
@@ -586,6 +725,7 @@ static void test_full_disk(void **state) {
         l = open_ledger(NULL);
         before = add(l, "a");
         assert_int_equal(ledger_set_mark(l, "a", "k", 1), 0);
+        set_alarm(l, "a", "cleared", 1);
         assert_int_equal(ledger_commit(l), 0);
         fill_disk();
         for (unsigned i = 0; i < 300; i++) {
@@ -595,6 +735,9 @@ static void test_full_disk(void **state) {
                         assert_int_equal(ledger_commit(l), -ENOSPC);
         }
         check_state(l, LEDGER_DEGRADED, "the disk is full");
+        set_alarm(l, "a", "cleared", 0);
+        set_alarm(l, "b", "slow", 1);
+        assert_int_equal(count_alarms(l, NULL), 1);
         /* What stands in the database can still be read, and is listed with the rest. */
         assert_int_equal(ledger_get(l, before)->id, before);
         assert_int_equal(count_runs(l, NULL), 301);
@@ -615,6 +758,8 @@ static void test_full_disk(void **state) {
         assert_int_equal(ledger_get(l, before)->state, RUN_DONE);
         assert_int_equal(ledger_get_mark(l, "a", "k", &usec), 0);
         assert_int_equal(usec, during);
+        assert_int_equal(count_alarms(l, "b"), 1);
+        assert_int_equal(count_alarms(l, NULL), 1);
         assert_int_equal(add(l, "a"), during + 1);
         ledger_close(l);
 }
@@ -713,7 +858,9 @@ static void test_read_only(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 ledger_test(test_bounded),
+                ledger_test(test_ends_of_stored_runs_are_kept),
                 ledger_test(test_marks_are_bounded),
+                ledger_test(test_alarms_are_bounded),
                 ledger_test(test_unwritable),
                 ledger_test(test_retry_by_timer),
                 ledger_test(test_newer_version),
@@ -726,6 +873,7 @@ int main(void) {
                 ledger_test(test_junk_log),
                 ledger_test(test_damaged_page),
                 ledger_test(test_damaged_under_way),
+                ledger_test(test_damaged_while_rows_come),
                 ledger_test(test_damaged_again_and_again),
                 ledger_test(test_io_error),
                 ledger_test(test_no_memory),

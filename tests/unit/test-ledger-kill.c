@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The kill at every write. A small daemon's life (runs and marks turn by turn, pruning, moving the log, an orderly
- * end) is run under strace, which kills it before its Nth call of one kind, for N = 1, 2, 3, … until it survives, in
- * one and the same folder. It tells of every id that it was given, and of every turn that was committed. After each
- * death the ledger must be whole, hold every committed turn, hold no half turn, and give out no id again. */
+/* The kill at every write. A small daemon's life (runs, marks and alarms turn by turn, pruning, moving the log, an
+ * orderly end) is run under strace, which kills it before its Nth call of one kind, for N = 1, 2, 3, … until it
+ * survives, in one and the same folder. It tells of every id that it was given, and of every turn that was committed.
+ * After each death the ledger must be whole, hold every committed turn, hold no half turn (a mark without its run, an
+ * end without what followed from it), and give out no id again. The same with a database of version 1 to begin with.
+ */
 
 #include "test-ledger.h"
 
@@ -13,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "ledger/ledger-internal.h"
+#include "test-ledger-version-1.h"
 
 #define TURNS 4
 
@@ -33,9 +36,9 @@ static void tell(int what, uint64_t id) {
                 _exit(3);
 }
 
-/* The history of "kept" is what the test looks at; "pruned" is there to be deleted. */
+/* The history is what the test looks at; "pruned" is there to be deleted. */
 static void keep_all_of_kept(const char *job, unsigned *keep, usec_t *keep_usec, void *userdata) {
-        if (streq(job, "kept"))
+        if (!streq(job, "pruned"))
                 *keep = LEDGER_KEEP_ALL;
 }
 
@@ -46,23 +49,42 @@ static void commit(Ledger *l) {
                 _exit(4);
 }
 
-/* An occurrence: its mark and its run, then the run's end in a turn of its own. */
-static void live_a_turn(Ledger *l) {
-        RunRecord r = { .job = (char *)"kept", .state = RUN_QUEUED, .scheduled = l->ids.next };
+static int set_kept_alarm(Ledger *l, const char *key, usec_t since, uint64_t run) {
+        LedgerAlarm a = { (char *)"kept", (char *)key, since, since, run, (char *)"A sentence." };
+
+        return ledger_set_alarm(l, &a);
+}
+
+/* An occurrence: its mark, its run, and that it is under way. */
+static void begin_a_run(Ledger *l, RunRecord *r) {
+        if (ledger_add(l, r) < 0 || ledger_set_mark(l, "kept", "k", r->scheduled) < 0 ||
+            set_kept_alarm(l, "under way", 1, r->id) < 0)
+                _exit(5);
+        tell(GIVEN, r->id);
+        commit(l);
+        tell(COMMITTED, r->id);
+}
+
+/* Its end, in a turn of its own, with all that follows from it. */
+static void end_a_run(Ledger *l, RunRecord *r) {
+        RunRecord follower = { .job = (char *)"follower", .state = RUN_QUEUED, .parent = r->id };
         RunRecord pruned = { .job = (char *)"pruned", .state = RUN_DONE };
 
-        if (ledger_add(l, &r) < 0 || ledger_set_mark(l, "kept", "k", r.scheduled) < 0)
-                _exit(5);
-        tell(GIVEN, r.id);
-        commit(l);
-        tell(COMMITTED, r.id);
-        r.state = RUN_DONE;
-        r.result = RUN_RESULT_SUCCESS;
-        if (ledger_update(l, &r) < 0 || ledger_add(l, &pruned) < 0)
+        r->state = RUN_DONE;
+        r->result = RUN_RESULT_EXIT;
+        if (ledger_update(l, r) < 0 || set_kept_alarm(l, "under way", 0, r->id) < 0 ||
+            set_kept_alarm(l, "failed", 1, r->id) < 0 || ledger_add(l, &follower) < 0 || ledger_add(l, &pruned) < 0)
                 _exit(5);
         tell(GIVEN, pruned.id);
         commit(l);
-        tell(ENDED, r.id);
+        tell(ENDED, r->id);
+}
+
+static void live_a_turn(Ledger *l) {
+        RunRecord r = { .job = (char *)"kept", .state = RUN_QUEUED, .scheduled = l->ids.next };
+
+        begin_a_run(l, &r);
+        end_a_run(l, &r);
         l->checkpoint_pages = 1;
         while (ledger_upkeep(l, 1, 1))
                 ;
@@ -83,6 +105,7 @@ static int live(const char *state_dir) {
 /* --- what it told --- */
 
 typedef struct Told {
+        bool from_version_1;
         uint64_t last_given;
         uint64_t committed[TURNS * 400], ended[TURNS * 400];
         size_t n_committed, n_ended;
@@ -159,6 +182,67 @@ static void check_mark(Ledger *l, const char *call, unsigned n) {
                 fail_msg("%s %u: a mark without its run, or a run without its mark", call, n);
 }
 
+typedef struct Ends {
+        Ledger *ledger;
+        size_t n_ended, n_followers;
+        uint64_t newest, newest_ended;
+        bool is_newest_ended, is_wrong;
+} Ends;
+
+static int count_end(const RunRecord *r, void *userdata) {
+        Ends *e = userdata;
+        bool is_ended = r->state == RUN_DONE;
+
+        if (e->newest == 0) {
+                e->newest = r->id;
+                e->is_newest_ended = is_ended;
+        }
+        if (is_ended && e->newest_ended == 0)
+                e->newest_ended = r->id;
+        e->n_ended += is_ended;
+        return 0;
+}
+
+static int count_follower(const RunRecord *r, void *userdata) {
+        Ends *e = userdata;
+
+        e->n_followers++;
+        return 0;
+}
+
+static int check_alarm(const LedgerAlarm *a, void *userdata) {
+        Ends *e = userdata;
+
+        if (streq(a->key, "failed"))
+                e->is_wrong = a->run != e->newest_ended;
+        else
+                e->is_wrong = e->is_newest_ended || a->run != e->newest;
+        return e->is_wrong;
+}
+
+/* The end of a run, the alarm about it and the run that follows it are of the same turn. */
+static void check_ends(Ledger *l, const char *call, unsigned n) {
+        Ends e = { .ledger = l };
+        size_t n_expected;
+
+        assert_int_equal(ledger_list(l, "kept", 0, UINT32_MAX, count_end, &e), 0);
+        assert_int_equal(ledger_list(l, "follower", 0, UINT32_MAX, count_follower, &e), 0);
+        if (e.n_followers != e.n_ended)
+                fail_msg("%s %u: %zu runs ended and %zu followed", call, n, e.n_ended, e.n_followers);
+        n_expected = (size_t)(e.n_ended > 0) + (size_t)(e.newest > 0 && !e.is_newest_ended);
+        if (ledger_list_alarms(l, NULL, check_alarm, &e) != 0 || count_alarms(l, "kept") != n_expected)
+                fail_msg("%s %u: an alarm without its run, or a run without its alarm", call, n);
+}
+
+/* What a database of version 1 had to begin with. */
+static void check_old(Ledger *l, const char *call, unsigned n) {
+        usec_t usec = 0;
+
+        (void)ledger_get_mark(l, "old", "k", &usec);
+        if (usec != 77 || count_runs(l, "old") != 10)
+                fail_msg("%s %u: what was there is lost", call, n);
+}
+
 static void check_ledger(Told *t, const char *call, unsigned n) {
         Ledger *l = open_ledger(NULL);
 
@@ -166,6 +250,9 @@ static void check_ledger(Told *t, const char *call, unsigned n) {
                 fail_msg("%s %u: the database is damaged", call, n);
         check_runs(l, t, call, n);
         check_mark(l, call, n);
+        check_ends(l, call, n);
+        if (t->from_version_1)
+                check_old(l, call, n);
         hear(t, &(Word){ GIVEN, add(l, "checked") });
         ledger_close(l);
 }
@@ -174,8 +261,7 @@ static bool has_strace(void) {
         return system("strace -o /dev/null true 2>/dev/null") == 0;
 }
 
-static void test_kill_at_every(void **state) {
-        const char *call = *state;
+static void kill_at_every(const char *call, bool from_version_1) {
         Told *t = calloc(1, sizeof(*t));
         unsigned n = 0;
 
@@ -184,12 +270,30 @@ static void test_kill_at_every(void **state) {
                 free(t);
                 skip();
         }
+        t->from_version_1 = from_version_1;
         while (!run_daemon("live", call, ++n, t))
                 if (n % 2 == 0) /* else the next one finds it as it is, and dies over that */
                         check_ledger(t, call, n);
         check_ledger(t, call, n);
         print_message("# %s: killed at %u of them, %zu turns were committed\n", call, n - 1, t->n_committed);
         free(t);
+}
+
+static void test_kill_at_every(void **state) {
+        kill_at_every(*state, /* from_version_1= */ false);
+}
+
+static const char rows_1[] =
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10)"
+        " INSERT INTO runs (id, job, cause, state, result, code, attempt, trigger_index, parent, scheduled, requested,"
+        " started, ended, pid, boot)"
+        " SELECT i, 'old', 'manual', 'done', 'exit', 0, 1, 0, 0, 1, 1, 1, 1, 0, '' FROM n;"
+        "INSERT INTO marks VALUES ('old', 'k', 77)";
+
+static void test_kill_at_every_from_version_1(void **state) {
+        run_sql(version_1);
+        run_sql(rows_1);
+        kill_at_every(*state, /* from_version_1= */ true);
 }
 
 /* Whether there were as many calls as that. */
@@ -229,14 +333,17 @@ static void test_error_at_every(void **state) {
 /* strace counts each kind of call by itself. */
 #define kill_test(call) \
         { "kill at every " call, test_kill_at_every, make_folder, remove_folder, (void *)call }
+#define upgrade_test(call) \
+        { "upgrade, kill at every " call, test_kill_at_every_from_version_1, make_folder, remove_folder, (void *)call }
 #define error_test(call) \
         { "error at every " call, test_error_at_every, make_folder, remove_folder, (void *)call }
 
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
-                kill_test("pwrite64"),  kill_test("write"),      kill_test("fdatasync"), kill_test("fsync"),
-                kill_test("renameat"),  kill_test("unlink"),     kill_test("ftruncate"), kill_test("openat"),
-                error_test("pwrite64"), error_test("fdatasync"), error_test("pread64"),  error_test("ftruncate"),
+                kill_test("pwrite64"),    kill_test("write"),        kill_test("fdatasync"), kill_test("fsync"),
+                kill_test("renameat"),    kill_test("unlink"),       kill_test("ftruncate"), kill_test("openat"),
+                upgrade_test("pwrite64"), upgrade_test("fdatasync"), error_test("pwrite64"), error_test("fdatasync"),
+                error_test("pread64"),    error_test("ftruncate"),
         };
 
         if (argc == 3) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is said to the ledger is there at once and after a restart: runs newest first, by every filter, their ids never
- * twice; marks; states of jobs; and history as long as it is to be kept. What it does when its database fails it is in
- * test-ledger-faults.c. */
+/* What is said to the ledger is there at once and after a restart: runs newest first, their ids never twice; marks;
+ * states of jobs; alarms; and history as long as it is to be kept. Searches are in test-ledger-query.c, what it does
+ * when its database fails it in test-ledger-faults.c. */
 
 #include "test-ledger.h"
 
@@ -138,36 +138,77 @@ static void test_every_field(void **state) {
                 .attempt = UINT32_MAX,
                 .trigger = RUN_TRIGGER_NONE,
                 .parent = UINT64_MAX / 3,
+                .parent_job = (char *)"other",
+                .alarm = (char *)"slow",
+                .payload = (char *)"/run/vaktd/batches/1",
                 .scheduled = 1,
                 .requested = 2,
                 .started = UINT64_MAX,
                 .ended = USEC_INFINITY - 1,
                 .pid = INT32_MAX,
+                .pid_start = UINT64_MAX - 7,
+                .unit = (char *)"vakt-back.up@1-1.service",
+                .invocation = SD_ID128_MAKE(ff, 00, 10, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 01),
+                .cpu = USEC_INFINITY - 1,
+                .memory_peak = 0,
+                .host = (char *)"",
                 .reason = (char *)"'); DROP TABLE runs; -- \xc3\xa9\n",
                 .status_text = (char *)"",
         };
-        const RunRecord *found;
 
+        assert_int_equal(ledger_add(l, &r), 0);
+        check_record(ledger_get(l, r.id), &r);
+        l = ledger_close(l);
+        l = open_ledger(NULL);
+        check_record(ledger_get(l, r.id), &r);
+
+        /* What is not known is no 0, and no text is no empty one. */
+        r = (RunRecord)RUN_RECORD_INIT;
+        r.job = (char *)"a";
         assert_int_equal(ledger_add(l, &r), 0);
         l = ledger_close(l);
         l = open_ledger(NULL);
-        found = ledger_get(l, r.id);
-        assert_non_null(found);
-        assert_string_equal(found->job, r.job);
-        assert_string_equal(found->reason, r.reason);
-        assert_string_equal(found->status_text, "");
-        r.job = found->job;
-        r.reason = found->reason;
-        r.status_text = found->status_text;
-        assert_int_equal(found->cause, r.cause);
-        assert_int_equal(found->state, r.state);
-        assert_int_equal(found->result, r.result);
-        assert_int_equal(found->code, r.code);
-        assert_int_equal(found->attempt, r.attempt);
-        assert_int_equal(found->trigger, r.trigger);
-        assert_true(found->parent == r.parent && found->scheduled == 1 && found->requested == 2);
-        assert_true(found->started == UINT64_MAX && found->ended == USEC_INFINITY - 1);
-        assert_int_equal(found->pid, r.pid);
+        check_record(ledger_get(l, r.id), &r);
+}
+
+/* All that changes while a run goes on is written over; what it is stays, whatever an update says. */
+static void test_every_change(void **state) {
+        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
+        RunRecord added = RUN_RECORD_INIT, changed, expected;
+
+        added.job = (char *)"a";
+        added.parent_job = (char *)"b";
+        assert_int_equal(ledger_add(l, &added), 0);
+        assert_int_equal(ledger_commit(l), 0);
+        changed = expected = (RunRecord){
+                .id = added.id,
+                .job = (char *)"a",
+                .state = RUN_RUNNING,
+                .attempt = 1,
+                .trigger = RUN_TRIGGER_NONE,
+                .parent_job = (char *)"b",
+                .payload = (char *)"/p",
+                .started = 5,
+                .pid = 7,
+                .pid_start = 8,
+                .unit = (char *)"u",
+                .invocation = SD_ID128_MAKE(01, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00),
+                .cpu = 9,
+                .memory_peak = 10,
+                .host = (char *)"h",
+                .status_text = (char *)"10%",
+        };
+        changed.parent_job = (char *)"c";
+        changed.alarm = (char *)"slow";
+        changed.parent = 3;
+        assert_int_equal(ledger_update(l, &changed), 0);
+        assert_int_equal(ledger_commit(l), 0);
+        check_record(ledger_get(l, added.id), &expected);
+
+        /* And back to what is not known. */
+        assert_int_equal(ledger_update(l, &added), 0);
+        assert_int_equal(ledger_commit(l), 0);
+        check_record(ledger_get(l, added.id), &added);
 }
 
 /* Every word of every enum comes back as itself. */
@@ -215,127 +256,10 @@ static void test_long_texts(void **state) {
         assert_int_equal(ledger_set_mark(l, "a", text, 1), -ENAMETOOLONG);
         assert_int_equal(ledger_set_mark(l, text, "a", 1), -ENAMETOOLONG);
         assert_int_equal(ledger_set_job_state(l, text, &(LedgerJobState){ .paused = true }), -ENAMETOOLONG);
-}
-
-/* --- queries --- */
-
-static void check_query(Ledger *l, int line, const LedgerFilter *f, const uint64_t *expected, size_t n) {
-        Seen s = {};
-
-        if (ledger_query(l, f, see, &s, NULL) != 0 || s.n != n || memcmp(s.ids, expected, n * sizeof(uint64_t)) != 0)
-                fail_msg("line %d: %zu runs, the first is %" PRIu64, line, s.n, s.n > 0 ? s.ids[0] : 0);
-}
-
-#define BIT(x) (UINT32_C(1) << (x))
-
-static void test_filters(void **state) {
-        static const struct {
-                int line;
-                LedgerFilter filter;
-                uint64_t ids[8];
-        } table[] = {
-                { __LINE__, { .limit = 9 }, { 6, 5, 4, 3, 2, 1 } },
-                { __LINE__, { .limit = 2 }, { 6, 5 } },
-                { __LINE__, { .limit = 9, .before = 3 }, { 2, 1 } },
-                { __LINE__, { .limit = 9, .before = UINT64_MAX }, { 6, 5, 4, 3, 2, 1 } },
-                { __LINE__, { .limit = 9, .job = "a" }, { 5, 3, 1 } },
-                { __LINE__, { .limit = 1, .job = "a", .before = 5 }, { 3 } },
-                { __LINE__, { .limit = 9, .job = "z" }, {} },
-                { __LINE__, { .limit = 9, .results = BIT(RUN_RESULT_EXIT) }, { 5, 2 } },
-                { __LINE__, { .limit = 9, .results = BIT(RUN_RESULT_EXIT) | BIT(RUN_RESULT_SKIPPED) }, { 5, 3, 2 } },
-                { __LINE__, { .limit = 9, .results = BIT(RUN_RESULT_SUCCESS) }, { 4, 1 } },
-                { __LINE__, { .limit = 9, .results = BIT(RUN_RESULT_NONE) }, { 6 } },
-                { __LINE__, { .limit = 9, .results = BIT(RUN_RESULT_NONE) | BIT(RUN_RESULT_EXIT) }, { 6, 5, 2 } },
-                { __LINE__, { .limit = 9, .job = "a", .results = BIT(RUN_RESULT_EXIT) }, { 5 } },
-                { __LINE__, { .limit = 9, .causes = BIT(RUN_CAUSE_MANUAL) }, { 4, 2 } },
-                { __LINE__,
-                  { .limit = 9, .causes = BIT(RUN_CAUSE_MANUAL) | BIT(RUN_CAUSE_TIMER) },
-                  { 6, 5, 4, 3, 2, 1 } },
-                { __LINE__, { .limit = 9, .causes = BIT(RUN_CAUSE_CHAIN) }, {} },
-                { __LINE__, { .limit = 9, .since = 300 }, { 6, 5, 4, 3 } },
-                { __LINE__, { .limit = 9, .until = 300 }, { 3, 2, 1 } },
-                { __LINE__, { .limit = 9, .since = 200, .until = 400, .job = "b" }, { 4, 2 } },
-                { __LINE__, { .limit = 9, .since = 601 }, {} },
-        };
-        static const RunResult results[] = {
-                RUN_RESULT_SUCCESS, RUN_RESULT_EXIT, RUN_RESULT_SKIPPED,
-                RUN_RESULT_SUCCESS, RUN_RESULT_EXIT, RUN_RESULT_NONE,
-        };
-        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
-
-        for (unsigned i = 1; i <= ELEMENTSOF(results); i++) {
-                RunRecord r = {
-                        .job = (char *)(i % 2 ? "a" : "b"),
-                        .cause = i == 2 || i == 4 ? RUN_CAUSE_MANUAL : RUN_CAUSE_TIMER,
-                        .state = results[i - 1] == RUN_RESULT_NONE ? RUN_RUNNING : RUN_DONE,
-                        .result = results[i - 1],
-                        .requested = i * 100,
-                };
-
-                assert_int_equal(ledger_add(l, &r), 0);
-                assert_int_equal(r.id, i);
-                if (i == 4) /* half of it stands in the database, half is pending */
-                        assert_int_equal(ledger_commit(l), 0);
-        }
-        for (int pass = 0; pass < 2; pass++) {
-                for (size_t i = 0; i < ELEMENTSOF(table); i++) {
-                        size_t n = 0;
-
-                        while (table[i].ids[n] != 0)
-                                n++;
-                        check_query(l, table[i].line, &table[i].filter, table[i].ids, n);
-                }
-                assert_int_equal(ledger_commit(l), 0);
-        }
-}
-
-/* An update that is pending decides, whatever the row in the database says. */
-static void test_filter_sees_pending_updates(void **state) {
-        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
-        RunRecord r = { .job = (char *)"a", .state = RUN_RUNNING };
-        LedgerFilter failed = { .results = BIT(RUN_RESULT_EXIT), .limit = 9 };
-        LedgerFilter open = { .results = BIT(RUN_RESULT_NONE), .limit = 9 };
-
-        for (unsigned i = 0; i < 3; i++)
-                assert_int_equal(ledger_add(l, &r), 0);
-        assert_int_equal(ledger_commit(l), 0);
-        r = (RunRecord){ .id = 2, .job = (char *)"a", .state = RUN_DONE, .result = RUN_RESULT_EXIT };
-        assert_int_equal(ledger_update(l, &r), 0);
-        check_query(l, __LINE__, &failed, (uint64_t[]){ 2 }, 1);
-        check_query(l, __LINE__, &open, (uint64_t[]){ 3, 1 }, 2);
-}
-
-/* A search for what is rare comes back now and then, and misses nothing. */
-static void test_scan_is_bounded(void **state) {
-        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
-        LedgerFilter f = { .causes = BIT(RUN_CAUSE_MANUAL), .limit = 100 };
-        RunRecord manual = { .job = (char *)"a", .state = RUN_DONE, .cause = RUN_CAUSE_MANUAL };
-        unsigned n_calls = 0;
-        Seen s = {};
-
-        for (unsigned i = 0; i < 2 * LEDGER_SCAN_MAX + 10; i++)
-                if (i == 5 || i == LEDGER_SCAN_MAX + 7)
-                        assert_int_equal(ledger_add(l, &manual), 0);
-                else
-                        (void)add_done(l, "a", RUN_RESULT_SUCCESS, 1000);
-        assert_int_equal(ledger_commit(l), 0);
-        do {
-                assert_int_equal(ledger_query(l, &f, see, &s, &f.before), 0);
-                n_calls++;
-        } while (f.before > 0);
-        assert_int_equal(n_calls, 3);
-        assert_int_equal(s.n, 2);
-        assert_int_equal(s.ids[0], LEDGER_SCAN_MAX + 8);
-        assert_int_equal(s.ids[1], 6);
-
-        /* The end of a period is found without reading on, and a clock that was wrong for some runs hides none. */
-        for (unsigned i = 0; i < 100; i++)
-                (void)add_done(l, "a", RUN_RESULT_SUCCESS, i % 10 == 0 ? 5000 : 3);
-        f = (LedgerFilter){ .since = 4000, .limit = 100 };
-        s.n = 0;
-        assert_int_equal(ledger_query(l, &f, see, &s, &f.before), 0);
-        assert_int_equal(s.n, 10);
-        assert_int_equal(f.before, 0);
+        assert_int_equal(ledger_set_alarm(l, &(LedgerAlarm){ .job = text, .key = (char *)"slow", .since = 1 }),
+                         -ENAMETOOLONG);
+        assert_int_equal(ledger_set_alarm(l, &(LedgerAlarm){ .job = (char *)"a", .key = text, .since = 1 }),
+                         -ENAMETOOLONG);
 }
 
 /* --- adoption --- */
@@ -510,6 +434,108 @@ static void test_job_states(void **state) {
         assert_int_equal(count_states(l), 2);
 }
 
+/* --- alarms --- */
+
+static int take_alarm(const LedgerAlarm *alarm, void *userdata) {
+        LedgerAlarm *ret = userdata;
+
+        *ret = *alarm;
+        ret->text = alarm->text ? strdup(alarm->text) : NULL;
+        return 1;
+}
+
+/* The only one of job. */
+static void check_alarm(Ledger *l, const char *job, const LedgerAlarm *expected) {
+        LedgerAlarm a = {};
+
+        assert_int_equal(count_alarms(l, job), 1);
+        assert_int_equal(ledger_list_alarms(l, job, take_alarm, &a), 1);
+        assert_true(a.since == expected->since && a.raised == expected->raised && a.run == expected->run);
+        check_text("text", a.text, expected->text);
+        free(a.text);
+}
+
+static void check_alarms(Ledger *l, const LedgerAlarm *slow, const LedgerAlarm *holds) {
+        check_alarm(l, slow->job, slow);
+        check_alarm(l, holds->job, holds);
+        assert_int_equal(count_alarms(l, "aa"), 1);
+        assert_int_equal(count_alarms(l, "none"), 0);
+        assert_int_equal(count_alarms(l, NULL), 3);
+}
+
+/* The answers are the same whether it is pending, stored, or both. */
+static void test_alarms(void **state) {
+        LedgerAlarm slow = {
+                (char *)"a", (char *)"slow", 1, USEC_INFINITY - 1, UINT64_MAX / 3, (char *)"It is slow."
+        };
+        LedgerAlarm holds = { (char *)"b", (char *)"disk-free /var < 10%", 7, 0, 0, NULL };
+        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
+
+        assert_int_equal(ledger_set_alarm(l, &slow), 0);
+        assert_int_equal(ledger_set_alarm(l, &holds), 0);
+        set_alarm(l, "aa", "expect", 3);
+        check_alarms(l, &slow, &holds);
+        l = ledger_close(l);
+        l = open_ledger(NULL);
+        check_alarms(l, &slow, &holds);
+
+        /* Written over, where it is stored and where it is pending, too. */
+        for (unsigned i = 0; i < 2; i++) {
+                holds.raised = 9 + i;
+                holds.text = i == 0 ? (char *)"It holds." : NULL;
+                assert_int_equal(ledger_set_alarm(l, &holds), 0);
+                slow.run = i;
+                assert_int_equal(ledger_set_alarm(l, &slow), 0);
+                check_alarms(l, &slow, &holds);
+        }
+        assert_int_equal(ledger_commit(l), 0);
+        check_alarms(l, &slow, &holds);
+
+        /* Cleared, and raised anew. */
+        set_alarm(l, "a", "slow", 0);
+        set_alarm(l, "a", "never was", 0);
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(count_alarms(l, "a"), 0);
+                assert_int_equal(count_alarms(l, NULL), 2);
+                l = ledger_close(l);
+                l = open_ledger(NULL);
+        }
+        assert_int_equal(ledger_set_alarm(l, &slow), 0);
+        check_alarms(l, &slow, &holds);
+}
+
+static int forget_alarm(const LedgerAlarm *alarm, void *userdata) {
+        LedgerAlarm cleared = *alarm;
+
+        cleared.since = 0;
+        cleared.text = NULL;
+        assert_int_equal(ledger_set_alarm(userdata, &cleared), 0);
+        assert_string_equal(alarm->text, "still here"); /* the visit's own */
+        return 0;
+}
+
+/* A visit may clear what it is shown, wherever that stands. */
+static void test_alarms_cleared_by_visit(void **state) {
+        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
+        char key[16];
+
+        for (unsigned i = 0; i < 20; i++) {
+                (void)snprintf(key, sizeof(key), "k%u", i);
+                assert_int_equal(ledger_set_alarm(l, &(LedgerAlarm){ .job = (char *)"a",
+                                                                     .key = key,
+                                                                     .since = 1,
+                                                                     .text = (char *)"still here" }),
+                                 0);
+                if (i == 9)
+                        assert_int_equal(ledger_commit(l), 0);
+        }
+        assert_int_equal(count_alarms(l, "a"), 20);
+        assert_int_equal(ledger_list_alarms(l, NULL, forget_alarm, l), 0);
+        assert_int_equal(count_alarms(l, "a"), 0);
+        assert_int_equal(ledger_commit(l), 0);
+        assert_int_equal(count_alarms(l, NULL), 0);
+}
+
 /* --- the event loop --- */
 
 static void test_one_transaction_a_turn(void **state) {
@@ -532,6 +558,64 @@ static void test_one_transaction_a_turn(void **state) {
         settle(event);
         assert_int_equal(sd_event_run(event, 0), 0);
         ledger_close(l);
+        sd_event_unref(event);
+}
+
+#define N_FOLLOWERS (2 * LEDGER_RUNS_MAX)
+
+typedef struct Chain {
+        Ledger *ledger;
+        RunRecord ended;
+        bool is_written; /* when the other one is dispatched */
+} Chain;
+
+/* The end of a run and all that follows it, more than the ledger likes to hold. */
+static int on_end_of_run(sd_event_source *s, void *userdata) {
+        Chain *c = userdata;
+        Ledger *l = c->ledger;
+
+        c->ended.state = RUN_DONE;
+        assert_int_equal(ledger_update(l, &c->ended), 0);
+        assert_int_equal(ledger_set_mark(l, "a", "k", 1), 0);
+        set_alarm(l, "a", "slow", 1);
+        for (unsigned i = 0; i < N_FOLLOWERS; i++)
+                add(l, "follower");
+        assert_int_equal(l->pending.runs.n, N_FOLLOWERS + 1);
+        assert_int_equal(l->pending.marks.n, 1);
+        assert_int_equal(l->pending.alarms.n, 1);
+        return 0;
+}
+
+static int on_other(sd_event_source *s, void *userdata) {
+        Chain *c = userdata;
+
+        c->is_written = pending_is_empty(&c->ledger->pending);
+        return 0;
+}
+
+/* What one callback says is not written in parts, however much it is; and it is not held for long. */
+static void test_one_callback_is_one_transaction(void **state) {
+        sd_event_source *end = NULL, *other = NULL;
+        Chain c = { .ended = RUN_RECORD_INIT };
+        sd_event *event = NULL;
+
+        assert_int_equal(sd_event_new(&event), 0);
+        c.ledger = open_ledger(event);
+        c.ended.job = (char *)"a";
+        assert_int_equal(ledger_add(c.ledger, &c.ended), 0);
+        settle(event);
+        assert_int_equal(sd_event_add_defer(event, &end, on_end_of_run, &c), 0);
+        assert_int_equal(sd_event_add_defer(event, &other, on_other, &c), 0);
+        assert_int_equal(sd_event_source_set_priority(end, SD_EVENT_PRIORITY_NORMAL - 2), 0);
+        assert_int_equal(sd_event_source_set_priority(other, SD_EVENT_PRIORITY_NORMAL - 1), 0);
+        settle(event);
+        assert_true(c.is_written);
+        assert_int_equal(c.ledger->pending.n_dropped, 0);
+        assert_int_equal(count_runs(c.ledger, "follower"), N_FOLLOWERS);
+        assert_int_equal(ledger_get(c.ledger, c.ended.id)->state, RUN_DONE);
+        sd_event_source_unref(end);
+        sd_event_source_unref(other);
+        ledger_close(c.ledger);
         sd_event_unref(event);
 }
 
@@ -598,6 +682,62 @@ static void test_retention_leaves_queues(void **state) {
         assert_int_equal(count_runs(l, "a"), 24);
 }
 
+/* A run that took long is no shelter for those that came after it and ended before. */
+static void test_retention_by_age(void **state) {
+        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
+        RunRecord slow = { .job = (char *)"a", .state = RUN_DONE, .requested = 1, .ended = 900 };
+
+        assert_int_equal(ledger_add(l, &slow), 0);
+        for (unsigned i = 0; i < 300; i++)
+                add_done(l, "a", RUN_RESULT_SUCCESS, i < 200 ? 100 : 800);
+        ledger_set_retention(l, LEDGER_KEEP_ALL, 500, NULL, NULL);
+        assert_int_equal(ledger_commit(l), 0);
+        while (ledger_upkeep(l, 1000, 1000))
+                ;
+        assert_int_equal(count_runs(l, "a"), 101);
+        assert_non_null(ledger_get(l, slow.id));
+        /* Nothing is looked at again until an hour has gone by. */
+        while (ledger_upkeep(l, 2000, 1000 + USEC_PER_HOUR - 1))
+                ;
+        assert_int_equal(count_runs(l, "a"), 101);
+        while (ledger_upkeep(l, 2000, 1000 + USEC_PER_HOUR))
+                ;
+        assert_int_equal(count_runs(l, "a"), 0);
+}
+
+static void count_calls(const char *job, unsigned *keep, usec_t *keep_usec, void *userdata) {
+        ++*(size_t *)userdata;
+        *keep = streq(job, "job-77") ? 1 : 3;
+}
+
+/* A reload with very many jobs asks for nothing at once, and for each job once when there is time. */
+static void test_retention_of_many_jobs(void **state) {
+        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
+        size_t n_calls = 0;
+        char name[16];
+
+        for (unsigned i = 0; i < 2000; i++) {
+                (void)snprintf(name, sizeof(name), "job-%u", i);
+                for (unsigned k = 0; k < 3; k++)
+                        add_done(l, name, RUN_RESULT_SUCCESS, 1);
+        }
+        ledger_set_retention(l, LEDGER_KEEP_ALL, USEC_INFINITY, NULL, NULL);
+        assert_int_equal(ledger_commit(l), 0);
+        for (unsigned i = 0; i < 3; i++) {
+                ledger_set_retention(l, LEDGER_KEEP_ALL, USEC_INFINITY, count_calls, &n_calls);
+                assert_int_equal(n_calls, 0);
+                if (i < 2) /* the next reload comes before it is through */
+                        assert_true(ledger_upkeep(l, 1000, 1000));
+                assert_true(n_calls < 100);
+                n_calls = 0;
+        }
+        while (ledger_upkeep(l, 1000, 1000))
+                ;
+        assert_int_equal(n_calls, 2000);
+        assert_int_equal(count_runs(l, "job-77"), 1);
+        assert_int_equal(count_runs(l, NULL), 3 * 2000 - 2);
+}
+
 /* --- two daemons --- */
 
 static void test_second_opener(void **state) {
@@ -641,18 +781,21 @@ int main(void) {
                 ledger_test(test_first_of_boot),
                 ledger_test(test_update_and_list),
                 ledger_test(test_every_field),
+                ledger_test(test_every_change),
                 ledger_test(test_every_word),
                 ledger_test(test_long_texts),
-                ledger_test(test_filters),
-                ledger_test(test_filter_sees_pending_updates),
-                ledger_test(test_scan_is_bounded),
                 ledger_test(test_unfinished),
                 ledger_test(test_unfinished_of_another_boot),
                 ledger_test(test_marks),
                 ledger_test(test_job_states),
+                ledger_test(test_alarms),
+                ledger_test(test_alarms_cleared_by_visit),
                 ledger_test(test_one_transaction_a_turn),
+                ledger_test(test_one_callback_is_one_transaction),
                 ledger_test(test_retention),
                 ledger_test(test_retention_leaves_queues),
+                ledger_test(test_retention_by_age),
+                ledger_test(test_retention_of_many_jobs),
                 ledger_test(test_second_opener),
                 ledger_test(test_files),
         };

@@ -77,6 +77,51 @@ static inline uint64_t add_done(Ledger *l, const char *job, RunResult result, us
         return r.id;
 }
 
+static inline void check_text(const char *member, const char *found, const char *expected) {
+        if (!streq_ptr(found, expected))
+                fail_msg("%s is '%s' and not '%s'", member, found ?: "NULL", expected ?: "NULL");
+}
+
+/* Every member of it. */
+static inline void check_record(const RunRecord *found, const RunRecord *expected) {
+        assert_non_null(found);
+        check_text("job", found->job, expected->job);
+        check_text("parent_job", found->parent_job, expected->parent_job);
+        check_text("alarm", found->alarm, expected->alarm);
+        check_text("payload", found->payload, expected->payload);
+        check_text("unit", found->unit, expected->unit);
+        check_text("host", found->host, expected->host);
+        check_text("reason", found->reason, expected->reason);
+        check_text("status_text", found->status_text, expected->status_text);
+        assert_true(sd_id128_equal(found->invocation, expected->invocation));
+        assert_true(found->id == expected->id && found->parent == expected->parent);
+        assert_true(found->cause == expected->cause && found->state == expected->state);
+        assert_true(found->result == expected->result && found->code == expected->code);
+        assert_true(found->attempt == expected->attempt && found->trigger == expected->trigger);
+        assert_true(found->scheduled == expected->scheduled && found->requested == expected->requested);
+        assert_true(found->started == expected->started && found->ended == expected->ended);
+        assert_true(found->pid == expected->pid && found->pid_start == expected->pid_start);
+        assert_true(found->cpu == expected->cpu && found->memory_peak == expected->memory_peak);
+}
+
+static inline int count_alarm(const LedgerAlarm *alarm, void *userdata) {
+        ++*(size_t *)userdata;
+        return 0;
+}
+
+static inline size_t count_alarms(Ledger *l, const char *job) {
+        size_t n = 0;
+
+        assert_int_equal(ledger_list_alarms(l, job, count_alarm, &n), 0);
+        return n;
+}
+
+static inline void set_alarm(Ledger *l, const char *job, const char *key, usec_t since) {
+        LedgerAlarm a = { .job = (char *)job, .key = (char *)key, .since = since };
+
+        assert_int_equal(ledger_set_alarm(l, &a), 0);
+}
+
 typedef struct Seen {
         uint64_t ids[64];
         size_t n;

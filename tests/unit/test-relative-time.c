@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Times as people read them, near and far, past and to come. */
+/* Times as people read them, near and far, past and to come; and sizes. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "ctl/relative-time.h"
+#include "ctl/size.h"
 #include "util/macro.h"
 
 #define NOW (1700000000 * USEC_PER_SEC) /* Tue 2023-11-14 22:13:20 UTC */
@@ -74,11 +75,36 @@ static void test_local_time(void **state) {
         assert_string_equal(local_time_format(buf, USEC_INFINITY - 1), "Wed 586524-01-19 09:01:49 CET");
 }
 
+static void test_size(void **state) {
+        static const struct {
+                int line;
+                uint64_t n;
+                const char *text;
+        } table[] = {
+                { __LINE__, 0, "0B" },
+                { __LINE__, 1023, "1023B" },
+                { __LINE__, 1024, "1K" },
+                { __LINE__, 1536, "1.5K" },
+                { __LINE__, 1024 * 1024 - 1, "1023.9K" }, /* cut, not rounded */
+                { __LINE__, UINT64_C(100) << 20, "100M" },
+                { __LINE__, UINT64_C(5) << 39, "2.5T" },
+                { __LINE__, UINT64_MAX, "15.9E" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                char buf[SIZE_TEXT_MAX];
+
+                if (!streq(size_format(buf, table[i].n), table[i].text))
+                        fail_msg("line %d: got '%s'", table[i].line, buf);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_relative),
                 cmocka_unit_test(test_duration),
                 cmocka_unit_test(test_local_time),
+                cmocka_unit_test(test_size),
         };
 
         setenv("TZ", "CET-1", 1); /* no zone file needed */

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The methods of org.vaktd1.Manager that answer with lists: jobs, runs, alarms, pools. All of them only read, and each
+ * has its bound, since a bus takes 32 MiB in a message: jobs and alarms are refused past it, runs come in pages. A
+ * page of QueryRuns may be short, or empty, when the ledger has looked at many rows that do not match; "next" says
+ * where to go on, so that a filter which matches little holds nobody up. */
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "bus/api-manager.h"
+#include "bus/errors.h"
+#include "bus/object-path.h"
+#include "bus/text.h"
+
+#define REPLY_SIZE_MAX     ((size_t)31 * 1024 * 1024)
+#define LIST_RUNS_DEFAULT  100
+#define LIST_RUNS_MAX      10000
+#define FILTER_ENTRIES_MAX 16 /* in the filter of QueryRuns */
+#define WORD_LIST_MAX      256
+
+/* --- jobs --- */
+
+static const char *job_description(const Job *j) {
+        return j->def ? j->def->description : NULL;
+}
+
+/* Value by value: a fifth faster than sd_bus_message_append(), and there may be ten thousands of rows. */
+static int append_job_row(sd_bus_message *m, const char *const texts[4], const uint64_t numbers[4], const char *path) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "sssstttto");
+        for (size_t i = 0; r >= 0 && i < 4; i++)
+                r = sd_bus_message_append_basic(m, 's', texts[i]);
+        for (size_t i = 0; r >= 0 && i < 4; i++)
+                r = sd_bus_message_append_basic(m, 't', &numbers[i]);
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 'o', path);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+/* Appends the row of one job and adds its size, rounded up, to *size. */
+static int append_job(sd_bus_message *m, const Job *j, size_t *size) {
+        _cleanup_free_ char *copy = NULL;
+        const char *description = text_fit(job_description(j), TEXT_IN_LIST_MAX, &copy);
+        const char *const texts[] = { j->name, description, job_state_to_string(job_state(j)),
+                                      run_result_to_string(j->last_result) };
+        const uint64_t numbers[] = { j->next, j->last_start, j->last_end, j->n_runs };
+        char path[OBJECT_PATH_MAX];
+
+        if (!description)
+                return -ENOMEM;
+        (void)job_object_path(path, j->name);
+        *size += 120 + strlen(j->name) + strlen(description) + strlen(path);
+        return append_job_row(m, texts, numbers, path);
+}
+
+int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Connection *c = userdata;
+        const JobTable *jobs = manager_jobs(c->api->manager);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        size_t size = 0;
+        int r;
+
+        r = api_new_large_reply(c, m, &reply, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(reply, 'a', "(sssstttto)");
+        for (size_t i = 0; r >= 0 && i < job_table_size(jobs); i++) {
+                r = append_job(reply, job_table_at(jobs, i), &size);
+                if (r >= 0 && size > REPLY_SIZE_MAX)
+                        return sd_bus_error_set(
+                                e, ERROR_LIMIT_REACHED,
+                                "There are too many jobs for one reply; ask for single ones by GetJob.");
+        }
+        if (r < 0)
+                return r;
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return sd_bus_message_send(reply);
+}
+
+/* --- runs --- */
+
+typedef struct RunList {
+        sd_bus_message *reply;
+        unsigned n;
+        uint64_t last; /* id */
+} RunList;
+
+static int append_run(const RunRecord *r, void *userdata) {
+        RunList *list = userdata;
+        _cleanup_free_ char *copy = NULL;
+        const char *reason = text_fit(r->reason, TEXT_IN_LIST_MAX, &copy);
+        char path[OBJECT_PATH_MAX];
+
+        if (!reason)
+                return -ENOMEM;
+        list->n++;
+        return MIN(sd_bus_message_append(list->reply, LIST_RUNS_ROW, r->id, r->job, run_cause_to_string(r->cause),
+                                         run_state_to_string(r->state), run_result_to_string(r->result), reason,
+                                         r->scheduled, r->requested, r->started, r->ended, r->code, r->attempt,
+                                         run_object_path(path, r->id)),
+                   0);
+}
+
+/* The name of the job that is asked about; "" asks about all. */
+static int read_job_filter(sd_bus_message *m, const char **ret, sd_bus_error *e) {
+        const char *name;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &name);
+        if (r < 0)
+                return r;
+        if (strnlen(name, CLIENT_JOB_NAME_MAX + 1) > CLIENT_JOB_NAME_MAX)
+                return error_about_job(e, -ENOENT, name, NULL);
+        *ret = isempty(name) ? NULL : name;
+        return 0;
+}
+
+static unsigned page_size(uint32_t limit) {
+        return limit == 0 ? LIST_RUNS_DEFAULT : MIN(limit, LIST_RUNS_MAX);
+}
+
+int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Connection *c = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        RunList list = {};
+        const char *job = NULL;
+        uint64_t before;
+        uint32_t limit;
+        int r;
+
+        r = read_job_filter(m, &job, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, "tu", &before, &limit);
+        if (r < 0)
+                return r;
+        r = api_new_large_reply(c, m, &reply, e);
+        if (r < 0)
+                return r;
+        list.reply = reply;
+        r = sd_bus_message_open_container(reply, 'a', LIST_RUNS_ROW);
+        if (r < 0)
+                return r;
+        r = manager_list_runs(c->api->manager, job, before, page_size(limit), append_run, &list);
+        if (r < 0)
+                return r;
+        /* The runs of a job whose file is gone can still be asked for. */
+        if (job && before == 0 && list.n == 0 && !job_table_get(manager_jobs(c->api->manager), job))
+                return api_job_error(c, -ENOENT, job, e);
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return sd_bus_message_send(reply);
+}
+
+/* --- QueryRuns --- */
+
+static int append_run_row(sd_bus_message *m, const RunRecord *r, const char *reason) {
+        char path[OBJECT_PATH_MAX], invocation[SD_ID128_STRING_MAX] = "";
+
+        if (!sd_id128_is_null(r->invocation))
+                (void)sd_id128_to_string(r->invocation, invocation);
+        return MIN(sd_bus_message_append(m, QUERY_RUNS_ROW, r->id, r->job, run_cause_to_string(r->cause),
+                                         run_state_to_string(r->state), run_result_to_string(r->result), reason,
+                                         r->scheduled, r->requested, r->started, r->ended, r->code, r->attempt,
+                                         run_object_path(path, r->id), strempty(r->unit), invocation, r->cpu,
+                                         r->memory_peak, r->parent, strempty(r->parent_job)),
+                   0);
+}
+
+static int append_queried_run(const RunRecord *r, void *userdata) {
+        RunList *list = userdata;
+        _cleanup_free_ char *copy = NULL;
+        const char *reason = text_fit(r->reason, TEXT_IN_LIST_MAX, &copy);
+
+        if (!reason)
+                return -ENOMEM;
+        list->n++;
+        list->last = r->id;
+        return append_run_row(list->reply, r, reason);
+}
+
+static const char *result_word(int i) {
+        return i > RUN_RESULT_NONE && i < _RUN_RESULT_MAX ? run_result_to_string((RunResult)i) : NULL;
+}
+
+static const char *cause_word(int i) {
+        return i < _RUN_CAUSE_MAX ? run_cause_to_string((RunCause)i) : NULL;
+}
+
+static int result_bit(const char *word) {
+        return isempty(word) ? -EINVAL : run_result_from_string(word); /* "" is what is not done yet */
+}
+
+/* Says which words there are: those that word() gives from first on. */
+static int unknown_word(sd_bus_error *e, const char *what, const char *given, int first, const char *(*word)(int i)) {
+        _cleanup_free_ char *text = text_clean(given, TEXT_IN_LIST_MAX);
+        char list[WORD_LIST_MAX] = "", *p = list;
+
+        for (int i = first; word(i); i++) {
+                int n = snprintf(p, (size_t)(list + sizeof(list) - p), "%s%s", p == list ? "" : ", ", word(i));
+
+                assert(n > 0 && n < list + sizeof(list) - p);
+                p += n;
+        }
+        return sd_bus_error_setf(e, ERROR_BAD_OPTION, "There is no %s '%s'; there are: %s.", what, strempty(text),
+                                 list);
+}
+
+static int read_job(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+        return read_job_filter(m, &f->job, e);
+}
+
+static int read_results(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+        const char *word;
+        int r, bit;
+
+        r = sd_bus_message_enter_container(m, 'a', "s");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read_basic(m, 's', &word)) > 0) {
+                bit = result_bit(word);
+                if (bit < 0)
+                        return unknown_word(e, "result", word, RUN_RESULT_NONE + 1, result_word);
+                f->results |= UINT32_C(1) << bit;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_causes(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+        const char *word;
+        int r, bit;
+
+        r = sd_bus_message_enter_container(m, 'a', "s");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read_basic(m, 's', &word)) > 0) {
+                bit = run_cause_from_string(word);
+                if (bit < 0)
+                        return unknown_word(e, "cause", word, 0, cause_word);
+                f->causes |= UINT32_C(1) << bit;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_since(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+        return sd_bus_message_read_basic(m, 't', &f->since);
+}
+
+static int read_until(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+        return sd_bus_message_read_basic(m, 't', &f->until);
+}
+
+static const struct {
+        const char *name, *type;
+        int (*read)(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e);
+} run_filters[] = {
+        { "job", "s", read_job },     { "results", "as", read_results }, { "causes", "as", read_causes },
+        { "since", "t", read_since }, { "until", "t", read_until },
+};
+
+static int bad_filter(sd_bus_error *e, const char *name, const char *what) {
+        _cleanup_free_ char *text = text_clean(name, TEXT_IN_LIST_MAX);
+
+        return sd_bus_error_setf(
+                e, ERROR_BAD_OPTION,
+                "Filter '%s' of QueryRuns %s; there are 'job' (s), 'results' and 'causes' (as), 'since' "
+                "and 'until' (t).",
+                strempty(text), what);
+}
+
+static int read_filter_entry(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+        const char *name, *contents;
+        int r;
+
+        r = sd_bus_message_read_basic(m, 's', &name);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_peek_type(m, NULL, &contents);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < ELEMENTSOF(run_filters); i++) {
+                if (!streq(run_filters[i].name, name))
+                        continue;
+                if (!streq_ptr(contents, run_filters[i].type))
+                        return bad_filter(e, name, "has another type");
+                r = sd_bus_message_enter_container(m, 'v', run_filters[i].type);
+                if (r < 0)
+                        return r;
+                r = run_filters[i].read(m, f, e);
+                return r < 0 ? r : sd_bus_message_exit_container(m);
+        }
+        return bad_filter(e, name, "is not known");
+}
+
+static int read_filter(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        for (unsigned n = 0; (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0; n++) {
+                if (n == FILTER_ENTRIES_MAX)
+                        return bad_filter(e, "…", "stands behind too many others");
+                r = read_filter_entry(m, f, e);
+                if (r < 0)
+                        return r;
+                r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+int method_query_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Connection *c = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        LedgerFilter filter = {};
+        RunList list = {};
+        uint64_t next = 0;
+        uint32_t limit;
+        int r;
+
+        r = read_filter(m, &filter, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(m, "tu", &filter.before, &limit);
+        if (r < 0)
+                return r;
+        filter.limit = page_size(limit);
+        r = api_new_large_reply(c, m, &reply, e);
+        if (r < 0)
+                return r;
+        list.reply = reply;
+        r = sd_bus_message_open_container(reply, 'a', QUERY_RUNS_ROW);
+        if (r < 0)
+                return r;
+        r = manager_query_runs(c->api->manager, &filter, append_queried_run, &list, &next);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        if (list.n == filter.limit) /* the ledger says 0 then */
+                next = list.last;
+        r = sd_bus_message_append_basic(reply, 't', &next);
+        return r < 0 ? r : sd_bus_message_send(reply);
+}
+
+/* --- alarms --- */
+
+typedef struct AlarmList {
+        sd_bus_message *reply;
+        size_t size;
+} AlarmList;
+
+static int append_alarm(const LedgerAlarm *alarm, void *userdata) {
+        AlarmList *list = userdata;
+        _cleanup_free_ char *key_copy = NULL, *text_copy = NULL;
+        const char *key = text_fit(alarm->key, TEXT_IN_LIST_MAX, &key_copy);
+        const char *text = text_fit(alarm->text, TEXT_IN_LIST_MAX, &text_copy);
+
+        if (!key || !text)
+                return -ENOMEM;
+        list->size += 64 + strlen(alarm->job) + strlen(key) + strlen(text);
+        if (list->size > REPLY_SIZE_MAX)
+                return -ENOBUFS;
+        return MIN(sd_bus_message_append(list->reply, "(sstts)", alarm->job, key, alarm->raised, alarm->run, text), 0);
+}
+
+int method_list_alarms(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Connection *c = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *job = NULL;
+        AlarmList list = {};
+        int r;
+
+        r = read_job_filter(m, &job, e);
+        if (r < 0)
+                return r;
+        if (job && !job_table_get(manager_jobs(c->api->manager), job))
+                return api_job_error(c, -ENOENT, job, e);
+        r = api_new_large_reply(c, m, &reply, e);
+        if (r < 0)
+                return r;
+        list.reply = reply;
+        r = sd_bus_message_open_container(reply, 'a', "(sstts)");
+        if (r < 0)
+                return r;
+        r = manager_list_alarms(c->api->manager, job, append_alarm, &list);
+        if (r == -ENOBUFS)
+                return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
+                                        "There are too many alarms for one reply; ask for those of single jobs.");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_message_send(reply);
+}
+
+/* --- pools --- */
+
+int method_list_pools(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Connection *c = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = api_new_large_reply(c, m, &reply, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(reply, 'a', "(suuu)");
+        for (size_t i = 0; r >= 0 && i < manager_n_pools(c->api->manager); i++) {
+                PoolState pool = manager_get_pool(c->api->manager, i);
+
+                r = sd_bus_message_append(reply, "(suuu)", pool.name, pool.slots, pool.n_running, pool.n_waiting);
+        }
+        if (r < 0)
+                return r;
+        r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_message_send(reply);
+}

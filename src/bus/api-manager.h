@@ -1,0 +1,26 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the files of org.vaktd1.Manager share: api-manager.c has the interface, api-lists.c the methods that answer
+ * with lists. */
+
+#include "bus/connection.h"
+
+/* A run in a list. */
+#define LIST_RUNS_ROW  "(tsssssttttiuo)"
+#define QUERY_RUNS_ROW "(tsssssttttiuossttts)"
+
+/* Reads a job's name; what no job can be called is refused here, before anything is done with it. */
+int api_read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e);
+
+/* A failed request or look-up of a job as the client sees it. */
+int api_job_error(const Connection *c, int error, const char *name, sd_bus_error *e);
+
+/* Begins a reply that may be large. */
+int api_new_large_reply(Connection *c, sd_bus_message *m, sd_bus_message **ret, sd_bus_error *e);
+
+int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e);
+int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e);
+int method_query_runs(sd_bus_message *m, void *userdata, sd_bus_error *e);
+int method_list_alarms(sd_bus_message *m, void *userdata, sd_bus_error *e);
+int method_list_pools(sd_bus_message *m, void *userdata, sd_bus_error *e);

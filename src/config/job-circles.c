@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The strongly connected components of the graph of requests, by Tarjan's algorithm with a stack of its own: linear in
+ * jobs and requests, whatever a hundred thousand files say. A job is in a circle exactly when its component has
+ * another member, or when it requests itself.
+ *
+ * A changed job that is refused goes back to its earlier version, whose requests may close another circle with what is
+ * new: so it is looked again until nothing is found. Each round refuses at least one file.
+ *
+ * The circle that a fault names is found by a search of its own, for which there is a budget: in a tangle of thousands
+ * the later faults name none. */
+
+#include "config/job-circles.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "config/job-file.h"
+
+#define NOBODY       UINT_MAX
+#define SHOWN_MAX    8         /* names in a sentence */
+#define SEARCH_STEPS 1000000UL /* requests that are followed for the sake of sentences, in one load */
+
+typedef struct Edge {
+        unsigned to;
+        const Chain *chain;
+} Edge;
+
+typedef struct Graph {
+        Entry *const *entries;
+        unsigned n;
+        unsigned *first; /* edges of v are first[v] to first[v + 1] - 1 */
+        Edge *edges;
+        unsigned *component; /* of v; NOBODY: not visited yet */
+        unsigned *size;      /* of a component */
+        /* of Tarjan's algorithm */
+        unsigned *index, *low, *next;
+        unsigned *path, n_path;   /* visited, component not known yet */
+        unsigned *calls, n_calls; /* that the walk is in */
+        unsigned n_indices, n_components;
+        /* of the search for a sentence */
+        unsigned *parent, *queue;
+        unsigned long steps;
+} Graph;
+
+static void graph_done(Graph *g) {
+        free(g->first);
+        free(g->edges);
+        free(g->component); /* and all the others, in one piece */
+}
+
+/* --- making the graph --- */
+
+static unsigned find_name(const Graph *g, const char *name, size_t length) {
+        unsigned low = 0, high = g->n;
+
+        while (low < high) {
+                unsigned middle = low + (high - low) / 2;
+                const char *other = g->entries[middle]->name;
+                int r = strncmp(other, name, length);
+
+                if (r == 0 && other[length] != '\0')
+                        r = 1;
+                if (r == 0)
+                        return middle;
+                if (r < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return NOBODY;
+}
+
+/* The entry that is requested. Of a name with %i only the template is known. */
+static unsigned resolve(const Graph *g, const Chain *c) {
+        size_t n_template = job_name_template_length(c->target);
+        unsigned v = NOBODY;
+
+        if (c->judged)
+                v = find_name(g, c->target, strlen(c->target));
+        if (v == NOBODY && n_template > 0)
+                v = find_name(g, c->target, n_template);
+        return v != NOBODY && g->entries[v]->masked ? NOBODY : v;
+}
+
+static size_t count_chains(Entry *const *entries, size_t n) {
+        size_t sum = 0;
+
+        for (size_t i = 0; i < n; i++)
+                sum += entries[i]->chains.n_items;
+        return sum;
+}
+
+static int graph_new(Graph *g, size_t n_chains) {
+        unsigned **const arrays[] = { &g->component, &g->size,  &g->index,  &g->low,  &g->next,
+                                      &g->path,      &g->calls, &g->parent, &g->queue };
+        unsigned n_edges = 0, *memory;
+
+        g->first = calloc((size_t)g->n + 1, sizeof(unsigned));
+        g->edges = calloc(n_chains, sizeof(Edge));
+        memory = reallocarray(NULL, (size_t)g->n * ELEMENTSOF(arrays), sizeof(unsigned));
+        g->component = memory;
+        if (!g->first || !g->edges || !memory)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTSOF(arrays); i++)
+                *arrays[i] = memory + i * g->n;
+        for (unsigned v = 0; v < g->n; v++) {
+                const Chains *chains = &g->entries[v]->chains;
+
+                g->component[v] = g->index[v] = g->parent[v] = NOBODY;
+                g->first[v] = n_edges;
+                for (size_t i = 0; i < chains->n_items; i++) {
+                        unsigned to = resolve(g, &chains->items[i]);
+
+                        if (to != NOBODY)
+                                g->edges[n_edges++] = (Edge){ .to = to, .chain = &chains->items[i] };
+                }
+        }
+        g->first[g->n] = n_edges;
+        return 0;
+}
+
+/* --- components --- */
+
+static void enter(Graph *g, unsigned v) {
+        g->index[v] = g->low[v] = g->n_indices++;
+        g->next[v] = g->first[v];
+        g->path[g->n_path++] = v;
+        g->calls[g->n_calls++] = v;
+}
+
+/* What was visited since v and leads back to it is one component. */
+static void take_component(Graph *g, unsigned v) {
+        unsigned member, n = 0;
+
+        do {
+                member = g->path[--g->n_path];
+                g->component[member] = g->n_components;
+                n++;
+        } while (member != v);
+        g->size[g->n_components++] = n;
+}
+
+/* v is done with. */
+static void leave(Graph *g, unsigned v) {
+        unsigned caller;
+
+        if (g->low[v] == g->index[v])
+                take_component(g, v);
+        if (--g->n_calls == 0)
+                return;
+        caller = g->calls[g->n_calls - 1];
+        g->low[caller] = MIN(g->low[caller], g->low[v]);
+}
+
+static void walk_from(Graph *g, unsigned start) {
+        enter(g, start);
+        while (g->n_calls > 0) {
+                unsigned v = g->calls[g->n_calls - 1], to;
+
+                if (g->next[v] == g->first[v + 1]) {
+                        leave(g, v);
+                        continue;
+                }
+                to = g->edges[g->next[v]++].to;
+                if (g->index[to] == NOBODY)
+                        enter(g, to);
+                else if (g->component[to] == NOBODY)
+                        g->low[v] = MIN(g->low[v], g->index[to]);
+        }
+}
+
+static void find_components(Graph *g) {
+        for (unsigned v = 0; v < g->n; v++)
+                if (g->index[v] == NOBODY)
+                        walk_from(g, v);
+}
+
+/* An edge of v that stays in its component; NULL: it is in no circle. */
+static const Edge *edge_inside(const Graph *g, unsigned v) {
+        for (unsigned i = g->first[v]; i < g->first[v + 1]; i++)
+                if (g->component[g->edges[i].to] == g->component[v])
+                        return &g->edges[i];
+        return NULL;
+}
+
+/* --- the sentence --- */
+
+/* Puts the way from v back to itself, the shortest, into parent: the last but one is returned; NOBODY when it was too
+ * long a search. */
+static unsigned find_circle(Graph *g, unsigned v) {
+        unsigned n_queue = 0, at = 0, found = NOBODY;
+
+        g->queue[n_queue++] = v;
+        while (found == NOBODY && at < n_queue) {
+                unsigned from = g->queue[at++];
+
+                for (unsigned i = g->first[from]; i < g->first[from + 1] && found == NOBODY; i++) {
+                        unsigned to = g->edges[i].to;
+
+                        if (g->steps++ >= SEARCH_STEPS)
+                                goto finish;
+                        if (to == v)
+                                found = from;
+                        else if (g->component[to] == g->component[v] && g->parent[to] == NOBODY) {
+                                g->parent[to] = from;
+                                g->queue[n_queue++] = to;
+                        }
+                }
+        }
+finish:
+        /* The queue becomes the circle, and what was noted for the search is forgotten. */
+        at = 0;
+        for (unsigned u = found; u != NOBODY && u != v; u = g->parent[u])
+                g->path[at++] = u;
+        for (unsigned i = 1; i < n_queue; i++)
+                g->parent[g->queue[i]] = NOBODY;
+        g->n_path = at;
+        return found;
+}
+
+/* Writes "a -> b -> a"; in path are the members between, the last one first. */
+static void print_circle(const Graph *g, unsigned v, char *buf, size_t size) {
+        size_t used = (size_t)snprintf(buf, size, "%s", g->entries[v]->name);
+
+        for (unsigned i = g->n_path; i > 0 && used < size; i--) {
+                unsigned place = g->n_path - i + 1;
+
+                if (place < SHOWN_MAX || i == 1)
+                        used += (size_t)snprintf(buf + used, size - used, " -> %s", g->entries[g->path[i - 1]]->name);
+                else if (place == SHOWN_MAX)
+                        used += (size_t)snprintf(buf + used, size - used, " -> ...");
+        }
+        if (used < size)
+                (void)snprintf(buf + used, size - used, " -> %s", g->entries[v]->name);
+}
+
+static const Chain *chain_to(const Graph *g, unsigned v, unsigned to) {
+        for (unsigned i = g->first[v]; i < g->first[v + 1]; i++)
+                if (g->edges[i].to == to)
+                        return g->edges[i].chain;
+        return NULL;
+}
+
+static int reject(Graph *g, unsigned v, const Entry *old) {
+        char circle[(SHOWN_MAX + 4) * (JOB_NAME_MAX + 4)];
+        const Chain *chain = edge_inside(g, v)->chain;
+        unsigned last = find_circle(g, v);
+
+        if (last == NOBODY)
+                return entry_reject(g->entries[v], old, chain,
+                                    "The jobs request each other in a circle, this one and %u others. Remove a "
+                                    "request.",
+                                    g->size[g->component[v]] - 1);
+        if (last == v)
+                return entry_reject(g->entries[v], old, chain_to(g, v, v),
+                                    "The job requests itself. Remove the request.");
+        chain = chain_to(g, v, g->path[g->n_path - 1]);
+        print_circle(g, v, circle, sizeof(circle));
+        return entry_reject(g->entries[v], old, chain,
+                            "The jobs request each other in a circle: %s. Remove one of the requests.", circle);
+}
+
+/* --- the whole --- */
+
+static bool is_in_circle(const Graph *g, unsigned v) {
+        return g->size[g->component[v]] > 1 || edge_inside(g, v);
+}
+
+/* One round. Returns how many files were refused. */
+static int look(Entry *const *entries, size_t n, unsigned long *steps,
+                const Entry *(*old)(const void *userdata, const char *name), const void *userdata) {
+        _cleanup_(graph_done) Graph g = { .entries = entries, .n = (unsigned)n, .steps = *steps };
+        size_t n_chains = count_chains(entries, n);
+        int rejected = 0, r;
+
+        if (n_chains == 0)
+                return 0;
+        r = graph_new(&g, n_chains);
+        if (r < 0)
+                return r;
+        find_components(&g);
+        for (unsigned v = 0; v < g.n; v++) {
+                if (!entries[v]->changed || !is_in_circle(&g, v))
+                        continue;
+                r = reject(&g, v, old(userdata, entries[v]->name));
+                if (r < 0)
+                        return r;
+                rejected++;
+        }
+        *steps = g.steps;
+        return rejected;
+}
+
+int circles_break(Entry *const *entries, size_t n, const Entry *(*old)(const void *userdata, const char *name),
+                  const void *userdata) {
+        unsigned long steps = 0;
+        int r;
+
+        do
+                r = look(entries, n, &steps, old, userdata);
+        while (r > 0);
+        return r;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A job that is requested need not be there: it may come tomorrow, and a run that asks for one that is not there says
+ * so. That jobs request each other in a circle is found when all are known (job-circles.c). */
+
+#include "config/job-run.h"
+
+#include "config/names.h"
+#include "config/settings.h"
+#include "config/utf8.h"
+#include "util/strv.h"
+
+#define BLANKS         " \t"
+#define RUN_UNIT       "vakt-" /* what runs are called in the service manager */
+#define FACTOR_MAX     1000
+#define DECIMALS_MAX   6
+#define SHOWN_MAX      64
+#define SIGNAL_BIT_MAX 63
+
+static Builder *builder_of(const KeyLine *k) {
+        return k->reading->userdata;
+}
+
+/* --- requests --- */
+
+static void clear_chain(Builder *b, const KeyRow *row, char ***list) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < b->n_chains; i++)
+                if (b->chains[i].place.row != row)
+                        b->chains[n++] = b->chains[i];
+        b->n_chains = n;
+        *list = strv_free(*list);
+}
+
+/* Returns 1 when the word may be added, 0 when its fault was written down or it is there already. */
+static int check_target(const KeyLine *k, const char *word, char *const *list) {
+        const char *key = k->row->key;
+        int shown = (int)utf8_cut(word, SHOWN_MAX);
+        size_t n = strlen(word);
+
+        if (!job_name_is_valid(word))
+                return key_fault(k, "%s=: \"%.*s\" is no name of a job. Write names with blanks between.", key, shown,
+                                 word);
+        if (word[n - 1] == '@')
+                return key_fault(k, "%s=: \"%s\" is a template. Write %sINSTANCE.", key, word, word);
+        /* Of a template's %i that is said when the circles are looked for. */
+        if (streq(word, builder_of(k)->def->name) && k->faults == k->reading->faults)
+                return key_fault(k, "%s=: The job requests itself. Remove the request.", key);
+        if (strv_length(list) >= JOB_CHAINS_MAX)
+                return key_fault(k, "There are more than %d jobs in %s=. Remove some.", JOB_CHAINS_MAX, key);
+        STRV_FOREACH(s, list)
+        if (streq(*s, word))
+                return 0;
+        return 1;
+}
+
+/* The word is taken over, also on failure. */
+static int append_target(const KeyLine *k, char *word, char ***list) {
+        Builder *b = builder_of(k);
+        ChainLine *chains;
+        int r;
+
+        r = strv_consume(list, word);
+        if (r < 0)
+                return r;
+        chains = reallocarray(b->chains, b->n_chains + 1, sizeof(ChainLine));
+        if (!chains)
+                return -ENOMEM;
+        b->chains = chains;
+        place_set(&chains[b->n_chains].place, k);
+        chains[b->n_chains++].target = word;
+        return 0;
+}
+
+int run_parse_chain(const KeyLine *k, void *field) {
+        const char *p = k->value;
+        char ***list = field;
+        size_t n;
+        int r = 0;
+
+        if (*p == '\0')
+                clear_chain(builder_of(k), k->row, list);
+        for (p += strspn(p, BLANKS); r >= 0 && (n = strcspn(p, BLANKS)) > 0; p += strspn(p, BLANKS)) {
+                _cleanup_free_ char *word = strndup(p, n);
+
+                if (!word)
+                        return -ENOMEM;
+                r = check_target(k, word, *list);
+                if (r > 0)
+                        r = append_target(k, TAKE_PTR(word), list);
+                p += n;
+        }
+        return r;
+}
+
+int run_finish_chains(Builder *b) {
+        Chains *chains = b->context->chains;
+
+        if (!chains || b->n_chains == 0)
+                return 0;
+        chains->items = calloc(b->n_chains, sizeof(Chain));
+        if (!chains->items)
+                return -ENOMEM;
+        for (size_t i = 0; i < b->n_chains; i++) {
+                const ChainLine *line = &b->chains[i];
+                Chain *c = &chains->items[chains->n_items++];
+
+                *c = (Chain){
+                        .target = strdup(line->target),
+                        .file = strdup(line->place.faults->file),
+                        .line = line->place.line,
+                        .judged = line->place.judged,
+                };
+                if (!c->target || !c->file)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+void chains_done(Chains *c) {
+        for (size_t i = 0; i < c->n_items; i++) {
+                free(c->items[i].target);
+                free(c->items[i].file);
+        }
+        free(c->items);
+        *c = (Chains){};
+}
+
+int chains_copy(const Chains *from, Chains *ret) {
+        if (from->n_items == 0)
+                return 0;
+        ret->items = calloc(from->n_items, sizeof(Chain));
+        if (!ret->items)
+                return -ENOMEM;
+        for (size_t i = 0; i < from->n_items; i++) {
+                Chain *c = &ret->items[ret->n_items++];
+
+                *c = from->items[i];
+                c->target = strdup(c->target);
+                c->file = strdup(c->file);
+                if (!c->target || !c->file)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+/* --- what is run --- */
+
+int run_parse_unit(const KeyLine *k, void *field) {
+        Builder *b = builder_of(k);
+
+        b->unit_place = (Place){};
+        if (*k->value != '\0') {
+                if (!unit_name_is_valid(k->value))
+                        return key_fault_value(k, "is no unit that can be started. Write its whole name, such as "
+                                                  "fstrim.service, and an instance instead of a template.");
+                if (startswith(k->value, RUN_UNIT))
+                        return key_fault_value(k, "is a run of vaktd. Name another unit, or the job in OnSuccess=.");
+                if (b->context->target == LOADER_FOR_CHILDREN)
+                        return key_fault(k, "Unit= needs the service manager, and runs are children of vaktd here "
+                                            "(Executor=child). Use Executor=unit, or write Exec= instead.");
+                place_set(&b->unit_place, k);
+        }
+        return key_parse_text(k, field);
+}
+
+int run_parse_pool(const KeyLine *k, void *field) {
+        if (*k->value != '\0' && !pool_name_is_valid(k->value))
+                return key_fault_value(k,
+                                       "is no name of a pool. Write at most %d letters, digits, \"_\", \".\" and "
+                                       "\"-\".",
+                                       JOB_POOL_MAX);
+        return key_parse_text(k, field);
+}
+
+int run_parse_priority(const KeyLine *k, void *field) {
+        bool negative = k->value[0] == '-';
+        uint64_t n;
+
+        if (!number_parse(k->value + (negative || k->value[0] == '+'), &n) || n > JOB_PRIORITY_MAX)
+                return key_fault_value(k, "is no priority. Write a whole number from -%d to %d; higher goes first.",
+                                       JOB_PRIORITY_MAX, JOB_PRIORITY_MAX);
+        *(int *)field = negative ? -(int)n : (int)n;
+        return 0;
+}
+
+/* --- tries --- */
+
+/* "2", "1.5": not by strtod(), for which a locale can have another decimal point. */
+static bool parse_decimal(const char *s, double *ret) {
+        size_t whole = strspn(s, "0123456789"), decimals = 0;
+        double value = 0;
+
+        if (s[whole] == '.') {
+                decimals = strspn(s + whole + 1, "0123456789");
+                if (decimals == 0 || decimals > DECIMALS_MAX || s[whole + 1 + decimals] != '\0')
+                        return false;
+        } else if (s[whole] != '\0')
+                return false;
+        if (whole == 0 || whole > DECIMALS_MAX)
+                return false;
+        for (const char *p = s; *p; p++)
+                if (*p != '.')
+                        value = value * 10 + (*p - '0');
+        for (size_t i = 0; i < decimals; i++)
+                value /= 10;
+        *ret = value;
+        return true;
+}
+
+int run_parse_factor(const KeyLine *k, void *field) {
+        double factor;
+
+        if (!parse_decimal(k->value, &factor) || factor < 1 || factor > FACTOR_MAX)
+                return key_fault_value(k, "is no factor. Write a number from 1 to %d, for example 1.5.", FACTOR_MAX);
+        *(double *)field = factor;
+        return 0;
+}
+
+/* A number is a status, as in systemd.service(5). */
+static int add_success(const KeyLine *k, const char *word, SuccessDef *success) {
+        int status = exit_status_from_name(word), signal = status < 0 ? signal_from_name(word) : -EINVAL;
+
+        if (status >= 0)
+                success->statuses[status / 8] |= (uint8_t)(1U << status % 8);
+        else if (signal > 0 && signal <= SIGNAL_BIT_MAX)
+                success->signals |= UINT64_C(1) << signal;
+        else
+                return key_fault(k,
+                                 "%s=: \"%.*s\" is neither an exit status nor a signal. Write numbers from 0 to 255, "
+                                 "names such as TEMPFAIL, or signals such as SIGTERM.",
+                                 k->row->key, (int)utf8_cut(word, SHOWN_MAX), word);
+        return 0;
+}
+
+int run_parse_success(const KeyLine *k, void *field) {
+        _cleanup_free_ char *copy = strdup(k->value);
+        SuccessDef *success = field;
+        char *state = NULL;
+        int r = 0;
+
+        if (!copy)
+                return -ENOMEM;
+        if (*copy == '\0')
+                *success = (SuccessDef){};
+        for (char *word = strtok_r(copy, BLANKS, &state); r >= 0 && word; word = strtok_r(NULL, BLANKS, &state))
+                r = add_success(k, word, success);
+        return r;
+}
+
+int run_parse_alarm_span(const KeyLine *k, void *field) {
+        usec_t span;
+        int r = key_read_span(k, &span);
+
+        if (r <= 0)
+                return r;
+        *(usec_t *)field = span > 0 ? span : USEC_INFINITY;
+        return 0;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Devices and the network, as systemd.resource-control(5) has them. */
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "config/names.h"
+#include "config/service-convert.h"
+#include "config/size.h"
+#include "time/span.h"
+
+#define IO_WEIGHT_MAX 10000
+#define PORT_MAX      65535
+
+/* --- devices --- */
+
+/* Splits a value at the first blanks. *ret_rest is "" when there is nothing behind them. */
+static char *split_first(char *copy, char **ret_rest) {
+        size_t n = strcspn(copy, " \t");
+
+        *ret_rest = copy + n + strspn(copy + n, " \t");
+        copy[n] = '\0';
+        return copy;
+}
+
+/* (ss): a device node, or "char-NAME" and "block-NAME" for what /proc/devices lists, and what may be done with it. */
+int service_device_allow(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProperty *p) {
+        _cleanup_free_ char *copy = strdup(k->value);
+        char *device, *access;
+        int r = 1;
+
+        if (!copy)
+                return -ENOMEM;
+        device = split_first(copy, &access);
+        if (access[strspn(access, "rwm")] != '\0')
+                return service_fault_word(k, access, "is no access to a device. Write letters of \"rwm\".");
+        if (!startswith(device, "char-") && !startswith(device, "block-")) {
+                if (!startswith(device, "/dev/"))
+                        return service_fault_word(k, device,
+                                                  "is no device. Write a path below /dev, or char-NAME or "
+                                                  "block-NAME.");
+                r = service_check_path(k, device);
+        }
+        if (r > 0)
+                r = service_begin_list(p);
+        if (r > 0)
+                r = service_add_element(p, device);
+        return r <= 0 ? r : service_string(p, access);
+}
+
+static bool parse_bandwidth(const char *s, uint64_t *ret) {
+        return size_parse(s, 1000, ret) >= 0;
+}
+
+static bool parse_weight(const char *s, uint64_t *ret) {
+        return number_parse(s, ret) && *ret > 0 && *ret <= IO_WEIGHT_MAX;
+}
+
+static bool parse_latency(const char *s, uint64_t *ret) {
+        return span_parse(s, ret) >= 0;
+}
+
+static const struct {
+        bool (*parse)(const char *s, uint64_t *ret);
+        const char *advice;
+} io_values[] = {
+        [SERVICE_IO_BANDWIDTH] = { parse_bandwidth, "a number, with a suffix K, M or G to the base 1000 if you like" },
+        [SERVICE_IO_WEIGHT] = { parse_weight, "a weight from 1 to 10000" },
+        [SERVICE_IO_LATENCY] = { parse_latency, "a time span" },
+};
+
+/* (st): a path on the device, and what is set for it. */
+int service_device_value(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
+        ServiceIo kind = *(const ServiceIo *)s->argument;
+        _cleanup_free_ char *copy = strdup(k->value);
+        char *path, *text;
+        uint64_t value;
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+        path = split_first(copy, &text);
+        if (!io_values[kind].parse(text, &value))
+                return key_fault_value(k, "is not what is set for a device. Write a path and behind it %s.",
+                                       io_values[kind].advice);
+        r = service_check_path(k, path);
+        if (r > 0)
+                r = service_begin_list(p);
+        if (r > 0)
+                r = service_add_element(p, path);
+        return r <= 0 ? r : service_number(p, value);
+}
+
+/* --- addresses --- */
+
+static size_t address_size(int family) {
+        return family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+}
+
+/* (iayu) */
+static int add_address(UnitProperty *p, int family, const void *address, unsigned prefix) {
+        int r = service_number(p, (uint64_t)family);
+
+        if (r > 0)
+                p->values[0].number++;
+        if (r > 0)
+                r = unit_property_add_text(p, address, address_size(family));
+        return r < 0 ? r : service_number(p, prefix);
+}
+
+static const struct {
+        const char *word, *v4;
+        unsigned v4_prefix;
+        const char *v6;
+        unsigned v6_prefix;
+} networks[] = {
+        { "any", "0.0.0.0", 0, "::", 0 },
+        { "localhost", "127.0.0.0", 8, "::1", 128 },
+        { "link-local", "169.254.0.0", 16, "fe80::", 64 },
+        { "multicast", "224.0.0.0", 4, "ff00::", 8 },
+};
+
+static int add_network(UnitProperty *p, size_t i) {
+        struct in6_addr v6;
+        struct in_addr v4;
+        int r;
+
+        (void)inet_pton(AF_INET, networks[i].v4, &v4);
+        (void)inet_pton(AF_INET6, networks[i].v6, &v6);
+        r = add_address(p, AF_INET, &v4, networks[i].v4_prefix);
+        return r < 0 ? r : add_address(p, AF_INET6, &v6, networks[i].v6_prefix);
+}
+
+static int visit_address(const KeyLine *k, _unused_ const ServiceSetting *s, char *word, UnitProperty *p) {
+        char *slash = strchr(word, '/');
+        struct in6_addr address;
+        uint64_t prefix;
+        int family;
+
+        for (size_t i = 0; i < ELEMENTSOF(networks); i++)
+                if (streq(word, networks[i].word))
+                        return add_network(p, i);
+        if (slash)
+                *slash = '\0';
+        family = strchr(word, ':') ? AF_INET6 : AF_INET;
+        prefix = 8 * address_size(family);
+        if (inet_pton(family, word, &address) != 1 ||
+            (slash && (!number_parse(slash + 1, &prefix) || prefix > 8 * address_size(family))))
+                return service_fault_word(k, word,
+                                          "is no address or network. Write, say, 10.0.0.0/8, ::1, any, "
+                                          "localhost, link-local or multicast.");
+        return add_address(p, family, &address, (unsigned)prefix);
+}
+
+int service_addresses(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
+        int r = service_begin_list(p);
+
+        return r < 0 ? r : service_each_word(k, s, k->value, visit_address, p);
+}
+
+/* --- ports --- */
+
+typedef struct Ports {
+        int family, protocol;
+        uint64_t first, n; /* n is 0: all */
+} Ports;
+
+/* Takes a word and its colon; value tells which. */
+static void take_choice(const char **p, const char *const words[static 2], const int values[static 2], int *ret) {
+        for (size_t i = 0; i < 2; i++) {
+                const char *rest = startswith(*p, words[i]);
+
+                if (!rest || (*rest != ':' && *rest != '\0'))
+                        continue;
+                *ret = values[i];
+                *p = rest + (*rest == ':');
+                return;
+        }
+}
+
+/* "any", a port, or FIRST-LAST. */
+static bool parse_ports(const char *s, Ports *ports) {
+        const char *dash = strchr(s, '-');
+        char first[8] = "";
+        uint64_t last;
+
+        if (*s == '\0' || streq(s, "any"))
+                return true;
+        memcpy(first, s, MIN(dash ? (size_t)(dash - s) : strlen(s), sizeof(first) - 1));
+        if (!number_parse(first, &ports->first) || !number_parse(dash ? dash + 1 : s, &last))
+                return false;
+        if (ports->first == 0 || ports->first > last || last > PORT_MAX)
+                return false;
+        ports->n = last - ports->first + 1;
+        return true;
+}
+
+/* (iiqq): [ipv4:|ipv6:][tcp:|udp:]PORTS */
+int service_socket_bind(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProperty *p) {
+        static const char *const families[] = { "ipv4", "ipv6" }, *const protocols[] = { "tcp", "udp" };
+        static const int family_values[] = { AF_INET, AF_INET6 }, protocol_values[] = { IPPROTO_TCP, IPPROTO_UDP };
+        Ports ports = { .family = AF_UNSPEC };
+        const char *rest = k->value;
+        int r;
+
+        take_choice(&rest, families, family_values, &ports.family);
+        take_choice(&rest, protocols, protocol_values, &ports.protocol);
+        if (!parse_ports(rest, &ports))
+                return key_fault_value(k, "is no rule for sockets. Write, say, tcp:80, ipv6:udp:5000-5010 or any.");
+        r = service_number(p, 1);
+        if (r > 0)
+                r = service_number(p, (uint64_t)ports.family);
+        if (r > 0)
+                r = service_number(p, (uint64_t)ports.protocol);
+        if (r > 0)
+                r = service_number(p, ports.n);
+        return r <= 0 ? r : service_number(p, ports.first);
+}
+
+/* --- programs of the kernel --- */
+
+/* (ss): TYPE:PATH of what is pinned in bpffs. */
+int service_bpf_program(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProperty *p) {
+        _cleanup_free_ char *copy = strdup(k->value);
+        char *colon;
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+        colon = strchr(copy, ':');
+        if (!colon || copy[strspn(copy, "abcdefghijklmnopqrstuvwxyz0123456789_")] != ':')
+                return key_fault_value(k, "is no program. Write TYPE:PATH, for example egress:/sys/fs/bpf/x.");
+        *colon++ = '\0';
+        r = service_check_path(k, colon);
+        if (r > 0)
+                r = service_begin_list(p);
+        if (r > 0)
+                r = service_add_element(p, copy);
+        return r <= 0 ? r : service_string(p, colon);
+}
+
+int service_one_path(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProperty *p) {
+        _cleanup_free_ char *path = strdup(k->value);
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+        r = service_check_path(k, path);
+        if (r > 0)
+                r = service_begin_list(p);
+        return r <= 0 ? r : service_add_element(p, path);
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Everything about a setting that can be judged is judged here, at load time: a unit with a property that the service
+ * manager does not take is not started at all, and one that it takes and does not obey gives a sandbox that is none.
+ *
+ * A later line replaces an earlier one, unless the key is a list. What unit files merge bit by bit (capabilities,
+ * namespaces, sets of CPUs) is merged here, because the bus replaces it. */
+
+#include "config/service-convert.h"
+
+#include <limits.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "config/utf8.h"
+#include "config/words.h"
+#include "util/strv.h"
+
+#define WORD_SHOWN_MAX 64 /* bytes of a word that a fault repeats */
+
+static Builder *builder_of(const KeyLine *k) {
+        return k->reading->userdata;
+}
+
+void service_lines_done(ServiceLines *lines) {
+        free(lines->places);
+}
+
+/* --- what converters share --- */
+
+const UnitProperty *service_earlier(const KeyLine *k) {
+        const Builder *b = builder_of(k);
+
+        for (size_t i = b->def->n_properties; i > 0; i--)
+                if (b->service.places[i - 1].row == k->row)
+                        return &b->def->properties[i - 1];
+        return NULL;
+}
+
+void service_use_other(const ServiceSetting *s, UnitProperty *p) {
+        p->name = s->other;
+        p->signature = s->other_signature;
+}
+
+int service_number(UnitProperty *p, uint64_t number) {
+        int r = unit_property_add_number(p, number);
+
+        return r < 0 ? r : 1;
+}
+
+int service_string(UnitProperty *p, const char *text) {
+        int r = unit_property_add_text(p, text, SIZE_MAX);
+
+        return r < 0 ? r : 1;
+}
+
+int service_begin_list(UnitProperty *p) {
+        return service_number(p, 0);
+}
+
+int service_add_element(UnitProperty *p, const char *text) {
+        int r = service_string(p, text);
+
+        if (r > 0)
+                p->values[0].number++;
+        return r;
+}
+
+int service_fault_word(const KeyLine *k, const char *word, const char *format, ...) {
+        char text[512];
+        va_list ap;
+
+        va_start(ap, format);
+        (void)vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        text[utf8_cut(text, sizeof(text) - 4)] = '\0';
+        return key_fault(k, "%s=: \"%.*s\" %s", k->row->key, (int)utf8_cut(word, WORD_SHOWN_MAX), word, text);
+}
+
+/* The bus carries no other strings, and an escape can stand for any byte. */
+static bool is_utf8(const char *s) {
+        size_t n = strlen(s), length;
+
+        for (size_t i = 0; i < n; i += length) {
+                length = utf8_char_length(s + i, n - i);
+                if (length == 0)
+                        return false;
+        }
+        return true;
+}
+
+int service_each_word(const KeyLine *k, const ServiceSetting *s, const char *value, ServiceVisit visit,
+                      UnitProperty *p) {
+        _cleanup_free_ char *word = malloc(strlen(value) + 1);
+        int r;
+
+        if (!word)
+                return -ENOMEM;
+        do {
+                _cleanup_free_ char *sentence = NULL;
+
+                r = word_next(&value, word, &sentence);
+                if (r == -EINVAL)
+                        return key_fault(k, "%s", sentence);
+                if (r <= 0)
+                        return r < 0 ? r : 1;
+                if (!is_utf8(word))
+                        return service_fault_word(k, word, "is not valid UTF-8. Write it without such escapes.");
+                r = visit(k, s, word, p);
+        } while (r > 0);
+        return r;
+}
+
+static bool has_dots(const char *path) {
+        for (const char *p = path; p; p = strchr(p + 1, '/')) {
+                const char *name = p + (*p == '/');
+                size_t n = strcspn(name, "/");
+
+                if ((n == 1 && name[0] == '.') || (n == 2 && name[0] == '.' && name[1] == '.'))
+                        return true;
+        }
+        return false;
+}
+
+static void make_tidy(char *path) {
+        char *out = path;
+
+        for (const char *p = path; *p; p++)
+                if (*p != '/' || (p[1] != '/' && (p[1] != '\0' || out == path)))
+                        *out++ = *p;
+        *out = '\0';
+}
+
+int service_check_path(const KeyLine *k, char *path) {
+        if (*path != '/')
+                return service_fault_word(k, path, "is no absolute path. Begin it with \"/\".");
+        if (has_dots(path))
+                return service_fault_word(k, path, "has \".\" or \"..\" in it. Write the path without.");
+        if (strlen(path) >= PATH_MAX)
+                return service_fault_word(k, path, "is longer than the system allows. Make it shorter.");
+        make_tidy(path);
+        return 1;
+}
+
+/* --- the properties of the definition --- */
+
+static const ServiceSetting *setting_of(const KeyRow *row) {
+        return row->argument;
+}
+
+/* Takes those of a key away; the others stay in their order. */
+static void remove_earlier(Builder *b, const KeyRow *row) {
+        JobDef *d = b->def;
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->n_properties; i++)
+                if (b->service.places[i].row == row)
+                        unit_property_done(&d->properties[i]);
+                else {
+                        b->service.places[n] = b->service.places[i];
+                        d->properties[n++] = d->properties[i];
+                }
+        d->n_properties = n;
+}
+
+/* The text that is being read, as the definition keeps it; NULL without memory. */
+static const char *current_path(const KeyLine *k) {
+        const char *file = k->reading->faults->file;
+        JobDef *d = builder_of(k)->def;
+
+        STRV_FOREACH(path, d->paths)
+        if (streq(*path, file))
+                return *path;
+        if (strv_extend(&d->paths, file) < 0)
+                return NULL;
+        return d->paths[strv_length(d->paths) - 1];
+}
+
+/* Moves a property into the definition. */
+static int append_property(const KeyLine *k, UnitProperty *p) {
+        Builder *b = builder_of(k);
+        JobDef *d = b->def;
+        UnitProperty *properties;
+        Place *places;
+
+        properties = reallocarray(d->properties, d->n_properties + 1, sizeof(UnitProperty));
+        if (!properties)
+                return -ENOMEM;
+        d->properties = properties;
+        places = reallocarray(b->service.places, d->n_properties + 1, sizeof(Place));
+        if (!places)
+                return -ENOMEM;
+        b->service.places = places;
+        p->path = current_path(k);
+        p->line = k->line;
+        if (!p->path)
+                return -ENOMEM;
+        place_set(&places[d->n_properties], k);
+        properties[d->n_properties++] = TAKE_GENERIC(*p, (UnitProperty){});
+        return 0;
+}
+
+static void properties_done(UnitProperty (*p)[SERVICE_PROPERTIES]) {
+        for (size_t i = 0; i < SERVICE_PROPERTIES; i++)
+                unit_property_done(&(*p)[i]);
+}
+
+static int convert(const KeyLine *k, const ServiceSetting *s) {
+        _cleanup_(properties_done) UnitProperty p[SERVICE_PROPERTIES] = {
+                { .name = s->property, .signature = s->signature },
+                { .name = s->other, .signature = s->other_signature },
+        };
+        int r;
+
+        r = s->convert(k, s, p);
+        if (r <= 0)
+                return r;
+        if (!(s->flags & SERVICE_ADDS))
+                remove_earlier(builder_of(k), k->row);
+        for (size_t i = 0; i < SERVICE_PROPERTIES; i++) {
+                r = p[i].n_values > 0 ? append_property(k, &p[i]) : 0;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* --- a line --- */
+
+/* Returns 1 when the runs can be given what the key says, 0 when its fault was written down. */
+static int check_target(const KeyLine *k, const ServiceSetting *s) {
+        LoaderTarget target = builder_of(k)->context->target;
+
+        if (target == LOADER_FOR_CHILDREN && !(s->flags & SERVICE_CHILD))
+                return key_fault(k,
+                                 "%s= needs the service manager, and runs are children of vaktd here "
+                                 "(Executor=child): it would %s. Remove it, or use Executor=unit.",
+                                 k->row->key, s->flags & SERVICE_PROTECTS ? "not protect" : "do nothing");
+        if (target == LOADER_FOR_USER_UNITS && (s->flags & SERVICE_SYSTEM))
+                return key_fault(k,
+                                 "%s= needs the service manager of the system, and the one of a user cannot do it. "
+                                 "Remove it, or make this a job of the system.",
+                                 k->row->key);
+        return 1;
+}
+
+/* "20%" is what people write, and what a unit file takes: the last sign is no specifier. "%%" means the same. */
+static int expand_percentage(const KeyLine *k, char **ret) {
+        _cleanup_free_ char *head = NULL, *expanded = NULL, *sentence = NULL;
+        size_t n = strlen(k->value), signs = 0;
+        bool single;
+        int r;
+
+        while (signs < n && k->value[n - 1 - signs] == '%')
+                signs++;
+        single = signs % 2 == 1;
+        head = strndup(k->value, n - single);
+        if (!head)
+                return -ENOMEM;
+        r = specifier_expand(head, k->reading->specifiers, &expanded, &sentence);
+        if (r == -EINVAL)
+                return key_fault(k, "%s", sentence);
+        if (r < 0)
+                return r;
+        if (asprintf(ret, "%s%s", expanded, single ? "%" : "") < 0)
+                return -ENOMEM;
+        return 1;
+}
+
+int service_parse(const KeyLine *k, _unused_ void *field) {
+        const ServiceSetting *s = setting_of(k->row);
+        _cleanup_free_ char *expanded = NULL;
+        Builder *b = builder_of(k);
+        KeyLine line = *k;
+        int r;
+
+        if (!s->property)
+                return key_fault(k, "%s= %s", k->row->key, s->refusal);
+        b->service.unjudged = b->service.unjudged || k->faults != k->reading->faults;
+        if (*k->value == '\0' && !(s->flags & SERVICE_EMPTY)) {
+                remove_earlier(b, k->row);
+                return 0;
+        }
+        r = check_target(k, s);
+        if (r > 0 && (s->flags & SERVICE_PERCENT)) {
+                r = expand_percentage(k, &expanded);
+                line.value = expanded;
+        }
+        if (r <= 0)
+                return r;
+        if (b->def->n_properties >= JOB_PROPERTIES_MAX)
+                return key_fault(k, "The job has more than %d settings in [Service]. Remove some.",
+                                 JOB_PROPERTIES_MAX);
+        return convert(&line, s);
+}
+
+/* --- the end: the whole --- */
+
+static UnitProperty *find_property(const JobDef *d, const char *name) {
+        for (size_t i = d->n_properties; i > 0; i--)
+                if (streq(d->properties[i - 1].name, name))
+                        return &d->properties[i - 1];
+        return NULL;
+}
+
+static int64_t number_of(const JobDef *d, const char *name, int64_t otherwise) {
+        const UnitProperty *p = find_property(d, name);
+
+        return p ? (int64_t)p->values[0].number : otherwise;
+}
+
+static KeyLine line_of(const Place *p) {
+        return (KeyLine){ .row = p->row, .line = p->line, .faults = p->faults };
+}
+
+static int check_alone(const Builder *b) {
+        KeyLine k;
+
+        if (b->def->n_properties == 0 || !b->def->unit)
+                return 0;
+        k = line_of(&b->service.places[0]);
+        return key_fault(
+                &k,
+                "The job starts the unit %s as it is (Unit=), so %s= has no effect. Put it into that unit, or "
+                "write Exec= instead of Unit=.",
+                b->def->unit, k.row->key);
+}
+
+static int check_namespaces(const Builder *b) {
+        if (b->context->target != LOADER_FOR_USER_UNITS || number_of(b->def, "PrivateUsers", 0) > 0)
+                return 0;
+        for (size_t i = 0; i < b->def->n_properties; i++) {
+                KeyLine k = line_of(&b->service.places[i]);
+                int r;
+
+                if (!(setting_of(k.row)->flags & SERVICE_NAMESPACE))
+                        continue;
+                r = key_fault(&k,
+                              "%s= does nothing in a job of a user without PrivateUsers=yes, and nothing would tell. "
+                              "Add PrivateUsers=yes, or remove it.",
+                              k.row->key);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The service manager judges the priority by the policy that it knows so far: so the policy goes first. */
+static int order_scheduling(Builder *b) {
+        UnitProperty *policy = find_property(b->def, "CPUSchedulingPolicy");
+        UnitProperty *priority = find_property(b->def, "CPUSchedulingPriority");
+        int name = policy ? (int)policy->values[0].number : SCHED_OTHER;
+        int64_t n = priority ? (int64_t)priority->values[0].number : 0;
+        KeyLine k;
+
+        if (!priority)
+                return 0;
+        if (n < sched_get_priority_min(name) || n > sched_get_priority_max(name)) {
+                k = line_of(&b->service.places[priority - b->def->properties]);
+                return key_fault(&k,
+                                 "The scheduling policy does not have CPUSchedulingPriority=%d. Write one from %d to "
+                                 "%d, or choose CPUSchedulingPolicy=rr or fifo.",
+                                 (int)n, sched_get_priority_min(name), sched_get_priority_max(name));
+        }
+        if (policy && policy > priority) {
+                Place *places = b->service.places;
+                Place place = places[policy - b->def->properties];
+                UnitProperty property = *policy;
+
+                places[policy - b->def->properties] = places[priority - b->def->properties];
+                places[priority - b->def->properties] = place;
+                *policy = *priority;
+                *priority = property;
+        }
+        return 0;
+}
+
+int service_finish(Builder *b) {
+        int r;
+
+        if (b->service.unjudged)
+                return 0;
+        r = check_alone(b);
+        if (r >= 0)
+                r = check_namespaces(b);
+        return r < 0 ? r : order_scheduling(b);
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Alarms about a job: a run takes longer than SlowSec=, no run succeeded for ExpectSec=. Each is raised once, kept in
+ * the ledger, and not again until a run of the job has succeeded; so a job that fails every minute pages nobody every
+ * minute, not even over restarts.
+ *
+ * The last success is remembered beside the history, which may be pruned; a job that never succeeded is given its time
+ * from when it was seen first. A pause says that somebody knows: nothing is expected of a job meanwhile. */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/manager-internal.h"
+#include "time/span.h"
+#include "util/log-messages.h"
+#include "util/log.h"
+
+#define KEY_SLOW     "slow"
+#define KEY_EXPECT   "expect"
+#define SUCCESS_MARK "success" /* among the marks of the triggers, whose keys hold a "=" */
+#define SENTENCE_MAX 512
+
+struct JobWatch {
+        Deadline deadline; /* of ExpectSec= */
+        Job *job;
+        usec_t success; /* realtime: of the last success, or since when there should be one; 0 = not looked up yet */
+        bool slow, expect; /* raised */
+};
+
+static bool *flag_of(JobWatch *w, const char *key) {
+        return streq(key, KEY_SLOW) ? &w->slow : streq(key, KEY_EXPECT) ? &w->expect : NULL;
+}
+
+static int load_alarm(const LedgerAlarm *alarm, void *userdata) {
+        bool *flag = alarm->raised > 0 ? flag_of(userdata, alarm->key) : NULL;
+
+        if (flag)
+                *flag = true;
+        return 0;
+}
+
+static JobWatch *job_add_watch(Job *job) {
+        if (job->watch)
+                return job->watch;
+        job->watch = calloc(1, sizeof(JobWatch));
+        if (!job->watch)
+                return NULL;
+        job->watch->job = job;
+        job->watch->deadline.position = TIMER_HEAP_NONE;
+        return job->watch;
+}
+
+/* With what the ledger knows of it: the job may have been here before. */
+static JobWatch *job_get_watch(Manager *m, Job *job) {
+        bool is_new = !job->watch;
+
+        if (job_add_watch(job) && is_new)
+                (void)ledger_list_alarms(m->ledger, job->name, load_alarm, job->watch);
+        return job->watch;
+}
+
+/* --- raising and clearing --- */
+
+static void raise_alarm(Manager *m, Job *job, const char *key, usec_t since, uint64_t run, const char *sentence) {
+        JobWatch *w = job_get_watch(m, job);
+        LedgerAlarm alarm = {
+                .job = job->name,
+                .key = (char *)key,
+                .since = since,
+                .raised = now_realtime(),
+                .run = run,
+                .text = (char *)sentence,
+        };
+        LogContext c = { .job = job->name, .run = run, .message_id = MESSAGE_ALARM_RAISED };
+        RunRequest request = {
+                .cause = RUN_CAUSE_CHAIN,
+                .trigger = RUN_TRIGGER_NONE,
+                .parent = run,
+                .parent_job = job->name,
+                .alarm = key,
+        };
+
+        if (!w || *flag_of(w, key))
+                return;
+        *flag_of(w, key) = true;
+        if (ledger_set_alarm(m->ledger, &alarm) < 0)
+                log_message(LOG_WARNING, &c, "Cannot remember over a restart that the alarm was raised, ignoring.");
+        log_message(LOG_WARNING, &c, "Alarm (%s): %s", key, sentence);
+        NOTIFY_OBSERVERS(m, alarm_raised, job, &alarm);
+        if (job->def)
+                follow_up_request(m, job->def->on_alarm, "OnAlarm", &request);
+        NOTIFY_OBSERVERS(m, job_changed, job);
+}
+
+static void clear_alarm(Manager *m, Job *job, const char *key) {
+        LedgerAlarm alarm = { .job = job->name, .key = (char *)key };
+        LogContext c = { .job = job->name, .message_id = MESSAGE_ALARM_CLEARED };
+
+        if (!job->watch || !*flag_of(job->watch, key))
+                return;
+        *flag_of(job->watch, key) = false;
+        (void)ledger_set_alarm(m->ledger, &alarm);
+        log_message(LOG_NOTICE, &c, "The alarm (%s) is cleared.", key);
+        NOTIFY_OBSERVERS(m, alarm_cleared, job, key);
+}
+
+void alarms_clear(Manager *m, Job *job) {
+        clear_alarm(m, job, KEY_SLOW);
+        clear_alarm(m, job, KEY_EXPECT);
+}
+
+/* --- ExpectSec= --- */
+
+static bool expects(const Job *job) {
+        return job->def && job->def->expect != USEC_INFINITY && job->def->enabled && !job->gone && !job->paused;
+}
+
+static void arm_expect(Manager *m, JobWatch *w) {
+        bool wanted = expects(w->job) && !w->expect && w->success > 0;
+
+        deadline_set(m, &w->deadline,
+                     wanted ? deadline_of_realtime(usec_add(w->success, w->job->def->expect)) : USEC_INFINITY);
+}
+
+static void on_expect(Manager *m, Deadline *d) {
+        JobWatch *w = (JobWatch *)d;
+        const JobDef *def = w->job->def;
+        char span[SPAN_TEXT_MAX], sentence[SENTENCE_MAX];
+
+        if (!expects(w->job))
+                return;
+        /* The clock may have been set since. */
+        if (now_realtime() < usec_add(w->success, def->expect)) {
+                arm_expect(m, w);
+                return;
+        }
+        (void)snprintf(sentence, sizeof(sentence), "No run of it has succeeded for %s (ExpectSec=).",
+                       span_format(span, def->expect, USEC_PER_MSEC));
+        raise_alarm(m, w->job, KEY_EXPECT, w->success, 0, sentence);
+}
+
+static void remember_success(Manager *m, JobWatch *w, usec_t at) {
+        w->success = at;
+        if (ledger_set_mark(m->ledger, w->job->name, SUCCESS_MARK, at) < 0)
+                log_warning("Cannot remember when %s succeeded last, ignoring.", w->job->name);
+}
+
+static int load_success(const RunRecord *r, void *userdata) {
+        *(usec_t *)userdata = r->ended;
+        return 1;
+}
+
+/* The later one of what is remembered and what stands in the history: nobody keeps the mark while nothing is expected.
+ * Neither counts when it lies in the future. */
+static void look_up_success(Manager *m, JobWatch *w) {
+        LedgerFilter filter = { .job = w->job->name, .results = 1U << RUN_RESULT_SUCCESS, .limit = 1 };
+        usec_t mark = 0, newest = 0, now = now_realtime();
+
+        if (ledger_get_mark(m->ledger, w->job->name, SUCCESS_MARK, &mark) < 0 || mark > now)
+                mark = 0;
+        (void)ledger_query(m->ledger, &filter, load_success, &newest, NULL);
+        w->success = MAX(mark, newest <= now ? newest : 0);
+        if (w->success == 0)
+                remember_success(m, w, now);
+}
+
+void alarms_set_job(Manager *m, Job *job) {
+        bool watched = expects(job) || (job->def && job->def->slow != USEC_INFINITY);
+        JobWatch *w = watched ? job_get_watch(m, job) : job->watch;
+
+        if (!w)
+                return;
+        w->deadline.due = on_expect;
+        if (expects(job) && w->success == 0)
+                look_up_success(m, w);
+        arm_expect(m, w);
+}
+
+void alarms_resume(Manager *m, Job *job) {
+        if (job->watch && job->watch->success > 0 && job->def && job->def->expect != USEC_INFINITY)
+                remember_success(m, job->watch, now_realtime());
+        alarms_set_job(m, job);
+}
+
+void alarms_remove_job(Manager *m, Job *job) {
+        if (!job->watch)
+                return;
+        deadline_set(m, &job->watch->deadline, USEC_INFINITY);
+        job->watch = mfree(job->watch);
+}
+
+/* --- SlowSec= --- */
+
+static void on_slow(Manager *m, Deadline *d) {
+        LiveRun *run = (LiveRun *)d;
+        char span[SPAN_TEXT_MAX], sentence[SENTENCE_MAX];
+
+        (void)snprintf(sentence, sizeof(sentence), "Run %" PRIu64 " takes longer than %s (SlowSec=).", run->record.id,
+                       span_format(span, run->def->slow, USEC_PER_MSEC));
+        raise_alarm(m, run->job, KEY_SLOW, run->record.started, run->record.id, sentence);
+}
+
+void alarms_run_started(Manager *m, LiveRun *run) {
+        if (run->def->slow == USEC_INFINITY)
+                return;
+        run->deadline.due = on_slow;
+        deadline_set(m, &run->deadline, deadline_of_realtime(usec_add(run->record.started, run->def->slow)));
+}
+
+void alarms_run_ended(Manager *m, const LiveRun *run) {
+        Job *job = run->job;
+
+        if (run->record.result != RUN_RESULT_SUCCESS || !job->watch)
+                return;
+        alarms_clear(m, job);
+        if (job->watch->success > 0)
+                remember_success(m, job->watch, run->record.ended);
+        arm_expect(m, job->watch);
+}
+
+/* --- from the ledger --- */
+
+/* Those of a job that watches for nothing any more are to be cleared by its next success, too. */
+static int load_watch(const LedgerAlarm *alarm, void *userdata) {
+        Manager *m = userdata;
+        Job *job = job_table_get(m->jobs, alarm->job);
+
+        if (job && job_add_watch(job))
+                (void)load_alarm(alarm, job->watch);
+        return 0;
+}
+
+void alarms_load(Manager *m) {
+        (void)ledger_list_alarms(m->ledger, NULL, load_watch, m);
+        for (size_t i = 0; i < job_table_size(m->jobs); i++)
+                alarms_set_job(m, job_table_at(m->jobs, i));
+}
+
+typedef struct AlarmWalk {
+        int (*visit)(const LedgerAlarm *alarm, void *userdata);
+        void *userdata;
+} AlarmWalk;
+
+static int visit_raised(const LedgerAlarm *alarm, void *userdata) {
+        const AlarmWalk *w = userdata;
+
+        return alarm->raised > 0 ? w->visit(alarm, w->userdata) : 0;
+}
+
+int manager_list_alarms(Manager *m, const char *job, int (*visit)(const LedgerAlarm *alarm, void *userdata),
+                        void *userdata) {
+        AlarmWalk w = { .visit = visit, .userdata = userdata };
+
+        return ledger_list_alarms(m->ledger, job, visit_raised, &w);
+}
+
+int manager_reset_failed(Manager *m, const char *name) {
+        Job *job = job_table_get(m->jobs, name);
+        LiveRun *next;
+
+        if (!job)
+                return -ENOENT;
+        reload_hold_job(job);
+        alarms_clear(m, job);
+        if (job->watch && job->watch->success > 0) {
+                remember_success(m, job->watch, now_realtime());
+                arm_expect(m, job->watch);
+        }
+        for (LiveRun *run = job->delayed; run; run = next) {
+                next = run->next;
+                run_set_reason(run, "Somebody asked to forget that the job failed (vaktctl reset-failed).");
+                runs_drop(m, run, RUN_RESULT_CANCELLED);
+        }
+        job->last_result = RUN_RESULT_NONE;
+        NOTIFY_OBSERVERS(m, job_changed, job);
+        reload_let_go_of_job(m, job);
+        (void)ledger_commit(m->ledger);
+        return 0;
+}

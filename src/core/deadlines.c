@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What runs and jobs wait for beside their triggers (a retry's delay, the end of a wait, an alarm) in one heap under
+ * one source of the event loop: thousands of retries cost 32 bytes each, and an empty heap costs no wake-up.
+ * CLOCK_BOOTTIME, because a delay goes on while the machine sleeps and does not care how its clock is set. */
+
+#include "core/manager-internal.h"
+#include "util/log.h"
+
+#define DEADLINE_ACCURACY_USEC (10 * USEC_PER_MSEC)
+#define DEADLINES_PER_TURN     64
+
+usec_t deadline_of_realtime(usec_t realtime) {
+        usec_t now = now_realtime();
+
+        if (realtime == USEC_INFINITY)
+                return USEC_INFINITY;
+        return realtime > now ? usec_add(now_boottime(), realtime - now) : usec_sub(now_boottime(), now - realtime);
+}
+
+static void arm(Manager *m) {
+        const TimerHeapEntry *first = timer_heap_first(&m->deadlines);
+
+        if (!m->deadline_source)
+                return;
+        if (!first) {
+                (void)sd_event_source_set_enabled(m->deadline_source, SD_EVENT_OFF);
+                return;
+        }
+        (void)sd_event_source_set_time(m->deadline_source, first->at);
+        (void)sd_event_source_set_enabled(m->deadline_source, SD_EVENT_ONESHOT);
+}
+
+static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+        usec_t now = now_boottime();
+        const TimerHeapEntry *first;
+
+        for (unsigned n = 0; n < DEADLINES_PER_TURN && (first = timer_heap_first(&m->deadlines)) && first->at <= now;
+             n++) {
+                Deadline *d = first->owner;
+
+                (void)timer_heap_set(&m->deadlines, USEC_INFINITY, USEC_INFINITY, d, &d->position);
+                d->due(m, d);
+        }
+        arm(m);
+        return 0;
+}
+
+void deadline_set(Manager *m, Deadline *d, usec_t at_boottime) {
+        if (timer_heap_set(&m->deadlines, at_boottime, at_boottime, d, &d->position) < 0)
+                log_error("Not enough memory to wait for a deadline; what waits for it goes on when vaktd is started "
+                          "again.");
+        arm(m);
+}
+
+int deadlines_init(Manager *m) {
+        int r;
+
+        r = sd_event_add_time(m->event, &m->deadline_source, CLOCK_BOOTTIME, 0, DEADLINE_ACCURACY_USEC, on_deadline,
+                              m);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(m->deadline_source, "deadlines");
+        (void)sd_event_source_set_enabled(m->deadline_source, SD_EVENT_OFF);
+        return sd_event_source_set_exit_on_failure(m->deadline_source, true);
+}
+
+void deadlines_done(Manager *m) {
+        m->deadline_source = sd_event_source_disable_unref(m->deadline_source);
+        timer_heap_done(&m->deadlines);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the end of a run leads to: another try (Retry=), or other jobs (OnSuccess=, OnFailure=). It is asked for in the
+ * same turn in which the outcome is written, so that the ledger has both or neither.
+ *
+ * A try that waits is a run of its own in the ledger, with its number and the run before it; when it is due follows
+ * from when it was asked for, so that a restart needs nothing else. Other jobs hear of the last try only. */
+
+#include <inttypes.h>
+#include <limits.h>
+
+#include "core/manager-internal.h"
+#include "util/log.h"
+
+#define CHAIN_DEPTH_MAX 64
+
+/* --- retries --- */
+
+usec_t retry_not_before(const LiveRun *run) {
+        usec_t delay = retry_def_delay(&run->def->retry, run->record.attempt - 1);
+
+        /* Not later than a delay from now: a clock that was set back asks for no patience. */
+        return MIN(deadline_of_realtime(usec_add(run->record.requested, delay)), usec_add(now_boottime(), delay));
+}
+
+static bool wants_retry(const LiveRun *run) {
+        const Job *job = run->job;
+        const RetryDef *retry = &run->def->retry;
+
+        if (!run_result_is_failure(run->record.result) || job->gone || !job->def || !job->def->enabled)
+                return false;
+        return retry->max == UINT_MAX || run->record.attempt <= retry->max;
+}
+
+static int request_retry(Manager *m, const LiveRun *failed) {
+        RunRequest request = {
+                .cause = RUN_CAUSE_RETRY,
+                .trigger = failed->record.trigger,
+                .scheduled = failed->record.scheduled,
+                .parent = failed->record.id,
+                .parent_job = failed->record.parent_job,
+                .alarm = failed->record.alarm,
+        };
+        _cleanup_(live_run_freep) LiveRun *run = NULL;
+        int r;
+
+        r = live_reserve(m);
+        if (r >= 0)
+                r = live_run_new(&run, m, failed->job, &request);
+        if (r < 0)
+                return r;
+        run->record.attempt = failed->record.attempt + 1;
+        run->record.state = RUN_WAITING;
+        r = queues_admit(m, run);
+        if (r >= 0)
+                r = ledger_add(m->ledger, &run->record);
+        if (r < 0) {
+                queues_remove(m, run);
+                return r;
+        }
+        runs_accept(m, TAKE_PTR(run));
+        return 0;
+}
+
+/* What was to be tried again has been done by another run. */
+static void drop_retries(Manager *m, const LiveRun *by) {
+        LiveRun *next;
+
+        for (LiveRun *run = by->job->delayed; run; run = next) {
+                next = run->next;
+                if (run->record.payload)
+                        continue; /* has work of its own to do */
+                run_set_reason(run, "Run %" PRIu64 " of the job has succeeded meanwhile.", by->record.id);
+                runs_drop(m, run, RUN_RESULT_SKIPPED);
+        }
+}
+
+/* --- chains --- */
+
+/* A circle in the files is a fault of theirs; one that only instances and what they are called close is found here,
+ * when it would be gone through a second time. */
+static bool closes_a_circle(Manager *m, const char *name, const RunRequest *request) {
+        uint64_t id = request->parent;
+
+        for (unsigned depth = 0; id > 0 && depth < CHAIN_DEPTH_MAX; depth++) {
+                const RunRecord *r = ledger_get(m->ledger, id);
+
+                if (!r)
+                        return false;
+                if (streq(r->job, name))
+                        return true;
+                id = r->parent;
+        }
+        return id > 0;
+}
+
+static void request_one(Manager *m, const char *name, const char *key, const RunRequest *request) {
+        const char *by = strempty(request->parent_job);
+        uint64_t id;
+        Job *job;
+        int r;
+
+        if (closes_a_circle(m, name, request)) {
+                runs_refuse(
+                        m, name, request, RUN_RESULT_SKIPPED,
+                        "It is among the jobs that led to this request: the jobs request each other in a circle, or "
+                        "in a chain of more than %d (%s= of job %s).",
+                        CHAIN_DEPTH_MAX, key, by);
+                return;
+        }
+        r = reload_get_job(m, name, &job);
+        if (r >= 0 && !job->def->enabled)
+                runs_refuse(m, name, request, RUN_RESULT_SKIPPED,
+                            "Its file says Enabled=no (asked for by %s= of job %s).", key, by);
+        else if (r >= 0)
+                r = runs_request(m, job, request, &id);
+        if (r == -ENOENT)
+                runs_refuse(m, name, request, RUN_RESULT_START_FAILED,
+                            "There is no job of this name; correct %s= of job %s.", key, by);
+        else if (r == -ENOEXEC)
+                runs_refuse(m, name, request, RUN_RESULT_START_FAILED,
+                            "Its file is bad; 'vaktctl check' says why (asked for by %s= of job %s).", key, by);
+        else if (r < 0)
+                runs_refuse(m, name, request, RUN_RESULT_START_FAILED,
+                            "It could not be asked for (%s= of job %s): %s.", key, by, strerror(-r));
+}
+
+void follow_up_request(Manager *m, char *const *jobs, const char *key, const RunRequest *request) {
+        for (size_t i = 0; jobs && jobs[i]; i++)
+                request_one(m, jobs[i], key, request);
+}
+
+static RunRequest request_by(const LiveRun *run) {
+        return (RunRequest){
+                .cause = RUN_CAUSE_CHAIN,
+                .trigger = RUN_TRIGGER_NONE,
+                .parent = run->record.id,
+                .parent_job = run->record.job,
+        };
+}
+
+void follow_up_given_up(Manager *m, const LiveRun *run) {
+        RunRequest request = request_by(run);
+
+        follow_up_request(m, run->def->on_failure, "OnFailure", &request);
+}
+
+void follow_up(Manager *m, const LiveRun *run) {
+        RunRequest request = request_by(run);
+        LogContext c = { .job = run->record.job, .run = run->record.id };
+        int r;
+
+        if (run->is_forgotten)
+                return;
+        if (run->record.result == RUN_RESULT_SUCCESS) {
+                drop_retries(m, run);
+                follow_up_request(m, run->def->on_success, "OnSuccess", &request);
+                return;
+        }
+        if (!run_result_is_failure(run->record.result))
+                return;
+        if (wants_retry(run)) {
+                r = request_retry(m, run);
+                if (r >= 0)
+                        return;
+                log_message(LOG_ERR, &c, "It cannot be tried again: %s.", strerror(-r));
+        }
+        follow_up_request(m, run->def->on_failure, "OnFailure", &request);
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Where runs wait, in this order: for their time (a retry), for the other runs of their job (Overlap=), for a slot of
+ * their pool (Pool=), for one of the daemon's (MaxRunning=).
+ *
+ * Within a job it is first come, first served. Among those that wait for a slot it is so too, but each step of
+ * Priority= counts as one minute that the run has waited already. A run with a high priority goes first, and one with
+ * a low priority is overtaken only by what came within so many minutes after it: nobody starves, and a rank never
+ * changes, so that a heap is all it takes. Runs without a pool wait in one of their own without a limit. What may be
+ * started next is then the lowest rank among the pools that have a slot, which is a heap of pools.
+ *
+ * A pool that vaktd.conf does not describe has one slot, and lives as long as somebody is in it: a named lock. */
+
+#include <assert.h>
+
+#include "core/manager-internal.h"
+#include "time/span.h"
+#include "util/log.h"
+
+#define PRIORITY_STEP_USEC USEC_PER_MINUTE
+
+/* --- pools --- */
+
+static Pool *pool_free(Pool *p) {
+        if (!p)
+                return NULL;
+        timer_heap_done(&p->waiting);
+        free(p->name);
+        return mfree(p);
+}
+DEFINE_CLEANUP(Pool, pool_free)
+
+static int pool_new(Pool **ret, const char *name, unsigned slots) {
+        _cleanup_(pool_freep) Pool *p = calloc(1, sizeof(*p));
+
+        if (!p)
+                return -ENOMEM;
+        p->name = strdup(name);
+        if (!p->name)
+                return -ENOMEM;
+        p->slots = slots;
+        p->max_wait = USEC_INFINITY;
+        p->position = TIMER_HEAP_NONE;
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+static size_t pool_position(const Manager *m, const char *name) {
+        size_t low = 0, high = m->n_pools;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (strcmp(m->pools[middle]->name, name) < 0)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+/* The pool of this name, which is made when it is not there. */
+static int pool_get(Manager *m, const char *name, Pool **ret) {
+        size_t i = pool_position(m, name);
+        Pool **more, *p;
+        int r;
+
+        if (i < m->n_pools && streq(m->pools[i]->name, name)) {
+                *ret = m->pools[i];
+                return 0;
+        }
+        more = reallocarray(m->pools, m->n_pools + 1, sizeof(Pool *));
+        if (!more)
+                return -ENOMEM;
+        m->pools = more;
+        r = pool_new(&p, name, /* slots= */ 1);
+        if (r < 0)
+                return r;
+        memmove(m->pools + i + 1, m->pools + i, (m->n_pools - i) * sizeof(Pool *));
+        m->pools[i] = p;
+        m->n_pools++;
+        *ret = p;
+        return 0;
+}
+
+/* Puts the pool where it belongs among those that somebody could be started from. */
+static void pool_update(Manager *m, Pool *p) {
+        const TimerHeapEntry *first = timer_heap_first(&p->waiting);
+        usec_t rank = first && p->n_running < p->slots ? first->at : USEC_INFINITY;
+
+        if (timer_heap_set(&m->candidates, rank, rank, p, &p->position) < 0)
+                log_error("Not enough memory to start what waits for pool '%s'; the next run that ends tries again.",
+                          p->name);
+}
+
+static void pool_drop_if_unused(Manager *m, Pool *p) {
+        size_t i;
+
+        if (p == m->no_pool || p->is_configured || p->n_runs > 0)
+                return;
+        i = pool_position(m, p->name);
+        assert(i < m->n_pools && m->pools[i] == p);
+        memmove(m->pools + i, m->pools + i + 1, (m->n_pools - i - 1) * sizeof(Pool *));
+        m->n_pools--;
+        pool_update(m, p); /* nobody waits: takes it out */
+        pool_free(p);
+}
+
+static void pool_configure(Manager *m, Pool *p) {
+        const PoolDef *def = settings_pool(&m->settings, p->name);
+
+        p->is_configured = def;
+        p->slots = def ? def->slots : 1;
+        p->max_wait = def ? def->max_wait : USEC_INFINITY;
+        pool_update(m, p);
+}
+
+int queues_set_pools(Manager *m) {
+        Pool *p;
+        int r;
+
+        for (size_t i = 0; i < m->settings.n_pools; i++) {
+                r = pool_get(m, m->settings.pools[i].name, &p);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = m->n_pools; i > 0; i--) {
+                pool_configure(m, m->pools[i - 1]);
+                pool_drop_if_unused(m, m->pools[i - 1]);
+        }
+        queues_pump(m);
+        return 0;
+}
+
+int queues_init(Manager *m) {
+        int r = pool_new(&m->no_pool, "", /* slots= */ UINT32_MAX);
+
+        return r < 0 ? r : queues_set_pools(m);
+}
+
+void queues_done(Manager *m) {
+        for (size_t i = 0; i < m->n_pools; i++)
+                pool_free(m->pools[i]);
+        m->pools = mfree(m->pools);
+        m->n_pools = 0;
+        m->no_pool = pool_free(m->no_pool);
+        timer_heap_done(&m->candidates);
+}
+
+size_t manager_n_pools(const Manager *m) {
+        return m->n_pools;
+}
+
+PoolState manager_get_pool(const Manager *m, size_t i) {
+        const Pool *p = m->pools[i];
+
+        return (PoolState){
+                .name = p->name,
+                .slots = p->slots,
+                .n_running = p->n_running,
+                .n_waiting = p->waiting.n_entries,
+        };
+}
+
+/* --- the lists of a job --- */
+
+static void list_append(LiveRun **head, LiveRun **tail, LiveRun *run) {
+        run->next = NULL;
+        run->previous = *tail;
+        if (*tail)
+                (*tail)->next = run;
+        else
+                *head = run;
+        *tail = run;
+}
+
+/* tail may be NULL: of a list that has none. */
+static void list_remove(LiveRun **head, LiveRun **tail, LiveRun *run) {
+        if (run->previous)
+                run->previous->next = run->next;
+        else
+                *head = run->next;
+        if (run->next)
+                run->next->previous = run->previous;
+        else if (tail)
+                *tail = run->previous;
+        run->next = run->previous = NULL;
+}
+
+unsigned job_places(const LiveRun *run) {
+        return run->def->overlap == OVERLAP_PARALLEL ? run->def->max_parallel : 1;
+}
+
+/* --- waiting for a slot --- */
+
+static void arm_max_wait(Manager *m, LiveRun *run);
+
+/* What holds it up may also be MaxRunning=, which MaxWaitSec= does not speak of. */
+static void on_waited_too_long(Manager *m, Deadline *d) {
+        LiveRun *run = (LiveRun *)d;
+        char span[SPAN_TEXT_MAX];
+
+        if (run->pool->n_running < run->pool->slots) {
+                arm_max_wait(m, run);
+                return;
+        }
+        run_set_reason(run, "It waited longer than %s for a slot of pool '%s' (MaxWaitSec=).",
+                       span_format(span, run->pool->max_wait, USEC_PER_MSEC), run->pool->name);
+        if (run->record.attempt > 1)
+                follow_up_given_up(m, run);
+        runs_drop(m, run, RUN_RESULT_SKIPPED);
+}
+
+static void arm_max_wait(Manager *m, LiveRun *run) {
+        if (run->pool->max_wait == USEC_INFINITY)
+                return;
+        run->deadline.due = on_waited_too_long;
+        deadline_set(m, &run->deadline, usec_add(now_boottime(), MAX(run->pool->max_wait, (usec_t)1)));
+}
+
+static void queue_ready(Manager *m, LiveRun *run) {
+        run->stage = RUN_STAGE_READY;
+        run->job->n_slots++;
+        if (timer_heap_set(&run->pool->waiting, run->rank, run->rank, run, &run->position) < 0) {
+                run_set_reason(run, "There was not enough memory to queue it.");
+                runs_drop(m, run, RUN_RESULT_START_FAILED);
+                return;
+        }
+        arm_max_wait(m, run);
+        pool_update(m, run->pool);
+}
+
+/* What waits when the daemon ends stays where it is. A run that found no memory gives its place back, which may let
+ * the next one go; so look again each time. */
+void queues_pump_job(Manager *m, Job *job) {
+        while (!m->stopping && job->queue && job->n_slots < job_places(job->queue)) {
+                LiveRun *run = job->queue;
+
+                list_remove(&job->queue, &job->queue_tail, run);
+                job->n_waiting--;
+                queue_ready(m, run);
+        }
+        queues_pump(m);
+}
+
+static bool may_start(const Manager *m) {
+        return timer_heap_first(&m->candidates) && m->is_started && !m->stopping &&
+               (m->settings.max_running == 0 || m->n_running < m->settings.max_running);
+}
+
+void queues_pump(Manager *m) {
+        if (m->start_source && may_start(m))
+                (void)sd_event_source_set_enabled(m->start_source, SD_EVENT_ONESHOT);
+}
+
+LiveRun *queues_take(Manager *m) {
+        const TimerHeapEntry *first = timer_heap_first(&m->candidates);
+        LiveRun *run;
+        Pool *p;
+
+        if (!may_start(m))
+                return NULL;
+        p = first->owner;
+        run = timer_heap_first(&p->waiting)->owner;
+        (void)timer_heap_set(&p->waiting, USEC_INFINITY, 0, run, &run->position);
+        deadline_set(m, &run->deadline, USEC_INFINITY);
+        run->stage = RUN_STAGE_STARTED;
+        p->n_running++;
+        pool_update(m, p);
+        return run;
+}
+
+/* --- in and out --- */
+
+int queues_admit(Manager *m, LiveRun *run) {
+        Pool *pool = m->no_pool;
+        int r;
+
+        if (run->def->pool) {
+                r = pool_get(m, run->def->pool, &pool);
+                if (r < 0)
+                        return r;
+        }
+        run->pool = pool;
+        pool->n_runs++;
+        return 0;
+}
+
+/* Ranks are never equal, not even where the clock did not move. */
+static void set_rank(Manager *m, LiveRun *run) {
+        m->last_rank = MAX(now_boottime(), m->last_rank + 1);
+        run->rank = m->last_rank + (usec_t)(JOB_PRIORITY_MAX - run->def->priority) * PRIORITY_STEP_USEC;
+}
+
+void queues_add(Manager *m, LiveRun *run) {
+        Job *job = run->job;
+
+        set_rank(m, run);
+        run->stage = RUN_STAGE_QUEUED;
+        run->record.state = RUN_QUEUED;
+        list_append(&job->queue, &job->queue_tail, run);
+        job->n_waiting++;
+        queues_pump_job(m, job);
+}
+
+static void undelay(Manager *m, LiveRun *run) {
+        Job *job = run->job;
+
+        list_remove(&job->delayed, NULL, run);
+        job->n_delayed--;
+        deadline_set(m, &run->deadline, USEC_INFINITY);
+        run->stage = RUN_STAGE_NEW;
+}
+
+static bool may_still_run(const Job *job) {
+        return !job->gone && job->def && job->def->enabled;
+}
+
+/* A pause holds a retry as it holds a trigger; how often a job may run holds for it, too. */
+static void on_time_has_come(Manager *m, Deadline *d) {
+        LiveRun *run = (LiveRun *)d;
+        Job *job = run->job;
+        usec_t now = now_realtime(), allowed = 0;
+
+        if (job->paused)
+                return;
+        if (!may_still_run(job)) {
+                run_set_reason(run, "The job is gone, disabled or bad since it was to be tried again.");
+                runs_drop(m, run, RUN_RESULT_SKIPPED);
+                return;
+        }
+        if (run->def->min_interval > 0 && job->last_start > 0 && job->last_start <= now)
+                allowed = usec_add(job->last_start, run->def->min_interval);
+        if (allowed > now) {
+                deadline_set(m, d, deadline_of_realtime(allowed));
+                return;
+        }
+        undelay(m, run);
+        queues_add(m, run);
+        NOTIFY_OBSERVERS(m, run_changed, &run->record);
+        NOTIFY_OBSERVERS(m, job_changed, job);
+}
+
+void queues_delay(Manager *m, LiveRun *run, usec_t at_boottime) {
+        Job *job = run->job;
+
+        run->stage = RUN_STAGE_DELAYED;
+        run->record.state = RUN_WAITING;
+        run->next = job->delayed;
+        run->previous = NULL;
+        if (run->next)
+                run->next->previous = run;
+        job->delayed = run;
+        job->n_delayed++;
+        run->deadline.due = on_time_has_come;
+        deadline_set(m, &run->deadline, at_boottime);
+}
+
+void queues_resume(Manager *m, const Job *job) {
+        for (LiveRun *run = job->delayed; run; run = run->next)
+                deadline_set(m, &run->deadline, retry_not_before(run));
+}
+
+static void leave_pool(Manager *m, LiveRun *run) {
+        Pool *p = run->pool;
+
+        if (!p)
+                return;
+        run->pool = NULL;
+        p->n_runs--;
+        pool_update(m, p);
+        pool_drop_if_unused(m, p);
+}
+
+void queues_remove(Manager *m, LiveRun *run) {
+        Job *job = run->job;
+
+        switch (run->stage) {
+        case RUN_STAGE_DELAYED:
+                undelay(m, run);
+                break;
+        case RUN_STAGE_QUEUED:
+                list_remove(&job->queue, &job->queue_tail, run);
+                job->n_waiting--;
+                break;
+        case RUN_STAGE_READY:
+                (void)timer_heap_set(&run->pool->waiting, USEC_INFINITY, 0, run, &run->position);
+                job->n_slots--;
+                break;
+        case RUN_STAGE_NEW:
+        case RUN_STAGE_STARTED:
+                break;
+        }
+        deadline_set(m, &run->deadline, USEC_INFINITY);
+        run->stage = RUN_STAGE_NEW;
+        leave_pool(m, run);
+}
+
+void queues_release(Manager *m, LiveRun *run) {
+        assert(run->stage == RUN_STAGE_STARTED);
+        run->job->n_slots--;
+        run->pool->n_running--;
+        deadline_set(m, &run->deadline, USEC_INFINITY);
+        run->stage = RUN_STAGE_NEW;
+        leave_pool(m, run);
+        queues_pump_job(m, run->job);
+}
+
+void queues_adopt(Manager *m, LiveRun *run) {
+        run->stage = RUN_STAGE_STARTED;
+        run->job->n_slots++;
+        run->pool->n_running++;
+        pool_update(m, run->pool);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The daemon as its manager object shows it. */
+
+#include "ctl/daemon-view.h"
+
+#include "ctl/alloc.h"
+#include "ctl/properties.h"
+
+void daemon_view_done(DaemonView *v) {
+        v->message = sd_bus_message_unref(v->message);
+}
+
+int daemon_view_read(Ctl *c, DaemonView *ret) {
+        static const PropertyMap map[] = {
+                { "Version", "s", offsetof(DaemonView, version) },
+                { "Executor", "s", offsetof(DaemonView, executor) },
+                { "StartedAt", "t", offsetof(DaemonView, started) },
+                { "Jobs", "u", offsetof(DaemonView, jobs) },
+                { "Running", "u", offsetof(DaemonView, running) },
+                { "Queued", "u", offsetof(DaemonView, queued) },
+                { "Paused", "b", offsetof(DaemonView, paused) },
+        };
+        _cleanup_(daemon_view_done) DaemonView v = { .version = "", .executor = "" };
+        int r;
+
+        r = ctl_get_all(c, VAKTD_PATH, VAKTD_MANAGER, &v.message);
+        if (r != 0)
+                return r;
+        r = properties_read(v.message, map, ELEMENTSOF(map), &v);
+        if (r < 0)
+                return ctl_bad_answer(&(MethodCall){ .member = "GetAll" }, r);
+        *ret = v;
+        v.message = NULL;
+        return 0;
+}
+
+void pool_views_done(PoolViews *p) {
+        p->items = mfree(p->items);
+        p->n_items = 0;
+        p->reply = sd_bus_message_unref(p->reply);
+}
+
+static int read_pools(PoolViews *p) {
+        PoolView v;
+        int r;
+
+        r = sd_bus_message_enter_container(p->reply, 'a', "(suuu)");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(p->reply, "(suuu)", &v.name, &v.slots, &v.running, &v.waiting)) > 0) {
+                p->items = alloc_array(p->items, p->n_items + 1, sizeof(v));
+                p->items[p->n_items++] = v;
+        }
+        return r;
+}
+
+int pool_views_get(Ctl *c, PoolViews *ret) {
+        static const MethodCall list_pools = { .member = "ListPools" };
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(pool_views_done) PoolViews p = { 0 };
+        int r;
+
+        r = connection_call(c->connection, &list_pools, &error, &p.reply, NULL);
+        if (sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_METHOD))
+                return 0;
+        if (r < 0)
+                return ctl_call_failed(c, &list_pools, NULL, &error, r);
+        r = read_pools(&p);
+        if (r < 0)
+                return ctl_bad_answer(&list_pools, r);
+        *ret = p;
+        p = (PoolViews){ 0 };
+        return 0;
+}
+
+char *pool_view_text(const PoolView *v) {
+        return alloc_format("%" PRIu32 " of %" PRIu32 " slot%s taken, %" PRIu32 " wait%s", v->running, v->slots,
+                            PLURAL(v->slots), v->waiting, v->waiting == 1 ? "s" : "");
+}
+
+json_object *pool_views_json(const PoolViews *p) {
+        json_object *array = json_new_array();
+
+        for (size_t i = 0; i < p->n_items; i++) {
+                json_object *o = json_new_object();
+
+                json_add_string(o, "pool", p->items[i].name);
+                json_add_number(o, "slots", p->items[i].slots);
+                json_add_number(o, "running", p->items[i].running);
+                json_add_number(o, "waiting", p->items[i].waiting);
+                json_append(array, o);
+        }
+        return array;
+}

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The journal takes fields from everybody: a line with VAKT_RUN=7 may come from any program. So the matches, which
+ * only narrow down what is read, are followed by a look at the fields that the journal itself adds (those with "_" in
+ * front): a line counts when it comes out of the run's unit, or from the daemon, root or the caller.
+ *
+ * The run's unit is found by its invocation, which the user's service manager records as well, while VAKT_JOB= and
+ * VAKT_RUN= are added to the lines of system units only. All runs of a job in a user's manager are therefore found by
+ * the names of their units. Runs that are children of vaktd have no unit: vaktd writes their lines, with both fields.
+ */
+
+#include "ctl/journal.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <systemd/sd-id128.h>
+#include <systemd/sd-journal.h>
+
+#include "ctl/alloc.h"
+
+/* A ledger that was lost begins again at run 1. Lines that are found by a number are not taken for the run's when they
+ * are so much older than it, which leaves room for a clock that was set back meanwhile; who follows a run sees to it
+ * that nothing of another one is mixed in, and takes none that is older at all. */
+#define OLDER_MAX USEC_PER_HOUR
+#define LATER_MAX USEC_PER_SEC
+
+#define SYNCHRONIZE_TIMEOUT_MSEC 5000
+#define SYNCHRONIZE_SOCKET       "/run/systemd/journal/io.systemd.journal"
+
+typedef enum Field {
+        FIELD_MESSAGE,
+        FIELD_IDENTIFIER,
+        FIELD_COMMAND,
+        FIELD_SYSLOG_PID,
+        FIELD_PID,
+        FIELD_HOST,
+        FIELD_PRIORITY,
+        FIELD_RUN,
+        FIELD_JOB,
+        FIELD_UNIT,
+        FIELD_USER_UNIT,
+        FIELD_UID,
+        FIELD_INVOCATION,
+        FIELD_TRANSPORT,
+        FIELD_ABOUT_UNIT, /* what the service manager says it about */
+        FIELD_ABOUT_USER_UNIT,
+        FIELD_ABOUT_INVOCATION,
+        FIELD_ABOUT_USER_INVOCATION,
+        _FIELD_MAX,
+} Field;
+
+static const char *const field_names[_FIELD_MAX] = {
+        [FIELD_MESSAGE] = "MESSAGE",
+        [FIELD_IDENTIFIER] = "SYSLOG_IDENTIFIER",
+        [FIELD_COMMAND] = "_COMM",
+        [FIELD_SYSLOG_PID] = "SYSLOG_PID",
+        [FIELD_PID] = "_PID",
+        [FIELD_HOST] = "_HOSTNAME",
+        [FIELD_PRIORITY] = "PRIORITY",
+        [FIELD_RUN] = "VAKT_RUN",
+        [FIELD_JOB] = "VAKT_JOB",
+        [FIELD_UNIT] = "_SYSTEMD_UNIT",
+        [FIELD_USER_UNIT] = "_SYSTEMD_USER_UNIT",
+        [FIELD_UID] = "_UID",
+        [FIELD_INVOCATION] = "_SYSTEMD_INVOCATION_ID",
+        [FIELD_TRANSPORT] = "_TRANSPORT",
+        [FIELD_ABOUT_UNIT] = "UNIT",
+        [FIELD_ABOUT_USER_UNIT] = "USER_UNIT",
+        [FIELD_ABOUT_INVOCATION] = "INVOCATION_ID",
+        [FIELD_ABOUT_USER_INVOCATION] = "USER_INVOCATION_ID",
+};
+
+struct Journal {
+        sd_journal *journal;
+        JournalScope scope;       /* its strings are ours */
+        char *unit_prefix;        /* of the units of all runs of the job, or NULL */
+        char *values[_FIELD_MAX]; /* of the entry at hand; NULL: it has none */
+        size_t message_n;
+        bool fresh; /* the entry at hand was not handed out yet */
+};
+
+static void forget_entry(Journal *j) {
+        for (size_t i = 0; i < _FIELD_MAX; i++)
+                j->values[i] = mfree(j->values[i]);
+}
+
+Journal *journal_free(Journal *j) {
+        if (!j)
+                return NULL;
+        forget_entry(j);
+        sd_journal_close(j->journal);
+        free((char *)j->scope.job);
+        free((char *)j->scope.unit);
+        free((char *)j->scope.invocation);
+        free(j->unit_prefix);
+        return mfree(j);
+}
+
+/* --- what is looked for --- */
+
+static int add_match(sd_journal *j, const char *field, const char *value) {
+        _cleanup_free_ char *match = alloc_format("%s=%s", field, value);
+
+        return sd_journal_add_match(j, match, 0);
+}
+
+static int add_number(sd_journal *j, const char *field, uint64_t value) {
+        _cleanup_free_ char *match = alloc_format("%s=%" PRIu64, field, value);
+
+        return sd_journal_add_match(j, match, 0);
+}
+
+/* The units of runs are called so; they alone are never used twice. */
+static bool is_run_unit(const char *unit) {
+        return startswith(unit, "vakt-");
+}
+
+bool journal_scope_is_known(const JournalScope *s) {
+        return is_run_unit(s->unit) || !isempty(s->invocation);
+}
+
+/* What the run wrote, and its children. */
+static int match_unit(sd_journal *j, const JournalScope *s) {
+        int r = 0;
+
+        if (!isempty(s->invocation)) {
+                r = add_match(j, "_SYSTEMD_INVOCATION_ID", s->invocation);
+                if (r >= 0)
+                        r = sd_journal_add_disjunction(j);
+        }
+        if (r >= 0 && !isempty(s->unit)) {
+                r = add_match(j, s->user ? "_SYSTEMD_USER_UNIT" : "_SYSTEMD_UNIT", s->unit);
+                if (r >= 0)
+                        r = sd_journal_add_disjunction(j);
+        }
+        return r;
+}
+
+/* What the service manager says about its unit. */
+static int match_manager(sd_journal *j, const JournalScope *s) {
+        int r;
+
+        if (is_run_unit(s->unit))
+                r = add_match(j, s->user ? "USER_UNIT" : "UNIT", s->unit);
+        else if (!isempty(s->invocation))
+                r = add_match(j, s->user ? "USER_INVOCATION_ID" : "INVOCATION_ID", s->invocation);
+        else
+                return 0;
+        if (r >= 0)
+                r = add_number(j, "_UID", s->user ? getuid() : 0);
+        return r < 0 ? r : sd_journal_add_disjunction(j);
+}
+
+static int match_run(sd_journal *j, const JournalScope *s) {
+        int r;
+
+        r = match_unit(j, s);
+        if (r < 0 || s->output_only)
+                return r;
+        r = match_manager(j, s);
+        if (r >= 0)
+                r = add_match(j, "VAKT_JOB", s->job);
+        return r < 0 ? r : add_number(j, "VAKT_RUN", s->run);
+}
+
+static int match_all_runs(sd_journal *j, const JournalScope *s) {
+        int r;
+
+        r = add_match(j, "VAKT_JOB", s->job);
+        if (r < 0 || !s->user || !is_run_unit(s->unit))
+                return r;
+        r = sd_journal_add_disjunction(j);
+        return r < 0 ? r : add_number(j, "_UID", getuid());
+}
+
+/* --- what is believed --- */
+
+static bool has(const Journal *j, Field f, const char *value) {
+        return streq_ptr(j->values[f], value);
+}
+
+static bool is_number(const char *s, uint64_t value) {
+        char text[24];
+
+        (void)snprintf(text, sizeof(text), "%" PRIu64, value);
+        return streq_ptr(s, text);
+}
+
+/* Whether a unit is one of the job's: the prefix, the number of a run, ".service". */
+static bool is_unit_of_job(const Journal *j, const char *unit) {
+        const char *rest = unit && j->unit_prefix ? startswith(unit, j->unit_prefix) : NULL;
+        size_t n = rest ? strspn(rest, "0123456789") : 0;
+
+        return n > 0 && streq(rest + n, ".service");
+}
+
+/* Of a unit that others may start as well: a line while the run was on. */
+static bool is_of_this_time(const Journal *j) {
+        usec_t t;
+
+        return sd_journal_get_realtime_usec(j->journal, &t) >= 0 && t >= j->scope.requested &&
+               (j->scope.ended == 0 || t <= usec_add(j->scope.ended, LATER_MAX));
+}
+
+static bool is_from_run(const Journal *j) {
+        const JournalScope *s = &j->scope;
+        const char *unit = j->values[s->user ? FIELD_USER_UNIT : FIELD_UNIT];
+
+        if (s->user && !is_number(j->values[FIELD_UID], getuid()))
+                return false;
+        if (s->run == 0)
+                return is_unit_of_job(j, unit) || (!s->user && has(j, FIELD_JOB, s->job) && unit && is_run_unit(unit));
+        if (!isempty(s->invocation) && j->values[FIELD_INVOCATION])
+                return has(j, FIELD_INVOCATION, s->invocation);
+        /* A line that the journal took in after the unit was gone has lost its invocation. */
+        return streq_ptr(unit, s->unit) && (is_run_unit(unit) || is_of_this_time(j));
+}
+
+/* Whether somebody wrote it who may say what he likes about runs: the user's vaktd, or root's; root; the caller. A run
+ * speaks for itself alone. */
+static bool is_from_above(const Journal *j) {
+        const char *unit = j->values[j->scope.user ? FIELD_USER_UNIT : FIELD_UNIT];
+
+        if (unit && is_run_unit(unit))
+                return false;
+        if (is_number(j->values[FIELD_UID], getuid()))
+                return true;
+        return !j->scope.user && (has(j, FIELD_UID, "0") || has(j, FIELD_UNIT, "vaktd.service"));
+}
+
+/* What is said about the run, by whoever: by the service manager about its unit, by anybody with its number. */
+static bool is_about_run(const Journal *j) {
+        const JournalScope *s = &j->scope;
+        const char *invocation = j->values[s->user ? FIELD_ABOUT_USER_INVOCATION : FIELD_ABOUT_INVOCATION];
+
+        if (!isempty(s->invocation) && invocation)
+                return streq(invocation, s->invocation);
+        if (is_run_unit(s->unit) && has(j, s->user ? FIELD_ABOUT_USER_UNIT : FIELD_ABOUT_UNIT, s->unit))
+                return true;
+        return has(j, FIELD_JOB, s->job) && (s->run == 0 || is_number(j->values[FIELD_RUN], s->run));
+}
+
+static bool is_too_old(const Journal *j) {
+        usec_t t;
+
+        if (!isempty(j->scope.invocation) && has(j, FIELD_INVOCATION, j->scope.invocation))
+                return false;
+        return sd_journal_get_realtime_usec(j->journal, &t) >= 0 &&
+               usec_add(t, j->scope.output_only ? 0 : OLDER_MAX) < j->scope.requested;
+}
+
+static bool is_ours(const Journal *j) {
+        if (is_too_old(j))
+                return false;
+        if (is_from_run(j))
+                return !j->scope.output_only || has(j, FIELD_TRANSPORT, "stdout");
+        return !j->scope.output_only && is_from_above(j) && is_about_run(j);
+}
+
+/* --- opening --- */
+
+/* Whether the folder of this machine's journals is there; *ret_denied: but may not be looked into. */
+static bool has_folder(const char *base, bool *ret_denied) {
+        char machine[SD_ID128_STRING_MAX];
+        sd_id128_t id;
+        char path[64], file[96];
+
+        if (sd_id128_get_machine(&id) < 0)
+                return false;
+        (void)snprintf(path, sizeof(path), "%s/%s", base, sd_id128_to_string(id, machine));
+        (void)snprintf(file, sizeof(file), "%s/system.journal", path);
+        if (access(path, F_OK) < 0)
+                return errno == EACCES && (*ret_denied = true);
+        if (access(file, R_OK) < 0 && errno == EACCES)
+                *ret_denied = true;
+        return true;
+}
+
+static bool look_for_folders(bool *ret_denied) {
+        bool there = has_folder("/run/log/journal", ret_denied);
+
+        return has_folder("/var/log/journal", ret_denied) || there;
+}
+
+bool journal_is_partial(void) {
+        bool denied = false;
+
+        (void)look_for_folders(&denied);
+        return denied;
+}
+
+/* A journal without any file: why. */
+static int explain_no_file(char **reterr_sentence) {
+        bool denied = false, there = look_for_folders(&denied);
+
+        if (there && denied) {
+                *reterr_sentence =
+                        alloc_string("You may not read the journal, where the output of runs is: be root, or "
+                                     "in one of the groups systemd-journal and adm.");
+                return -EACCES;
+        }
+        *reterr_sentence = alloc_string("There is no journal here. Without one, vaktd prints what its runs say on its "
+                                        "own standard error, each line with the job's name in front.");
+        return -ENOENT;
+}
+
+static bool has_files(sd_journal *j) {
+        return sd_journal_has_runtime_files(j) > 0 || sd_journal_has_persistent_files(j) > 0;
+}
+
+/* "vakt-backup-7.service" of run 7 -> "vakt-backup-" */
+static char *unit_prefix(const char *unit) {
+        const char *suffix = strrchr(unit, '.'), *p = suffix;
+
+        while (p && p > unit && p[-1] >= '0' && p[-1] <= '9')
+                p--;
+        return is_run_unit(unit) && suffix && p < suffix ? alloc_format("%.*s", (int)(p - unit), unit) : NULL;
+}
+
+int journal_open(const JournalScope *scope, Journal **ret, char **reterr_sentence) {
+        _cleanup_(journal_freep) Journal *j = alloc_array(NULL, 1, sizeof(Journal));
+        int r;
+
+        *j = (Journal){ .scope = *scope, .unit_prefix = unit_prefix(scope->unit) };
+        j->scope.job = alloc_string(scope->job);
+        j->scope.unit = alloc_string(scope->unit);
+        j->scope.invocation = alloc_string(scope->invocation);
+        r = sd_journal_open_namespace(&j->journal, NULL, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_ALL_NAMESPACES);
+        if (r >= 0 && !has_files(j->journal))
+                return explain_no_file(reterr_sentence);
+        if (r >= 0)
+                r = sd_journal_set_data_threshold(j->journal, 0);
+        if (r >= 0)
+                r = scope->run > 0 ? match_run(j->journal, scope) : match_all_runs(j->journal, scope);
+        if (r >= 0)
+                r = sd_journal_seek_head(j->journal);
+        if (r < 0) {
+                *reterr_sentence = alloc_format("The journal cannot be read: %s.", strerror(-r));
+                return r;
+        }
+        *ret = TAKE_PTR(j);
+        return 0;
+}
+
+/* --- reading --- */
+
+static int read_field(Journal *j, Field f) {
+        const void *data;
+        size_t n, skip = strlen(field_names[f]) + 1;
+        int r;
+
+        r = sd_journal_get_data(j->journal, field_names[f], &data, &n);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return r;
+        if (n < skip)
+                return -EBADMSG;
+        n -= skip;
+        j->values[f] = alloc_array(NULL, n + 1, 1);
+        memcpy(j->values[f], (const char *)data + skip, n);
+        j->values[f][n] = '\0';
+        if (f == FIELD_MESSAGE)
+                j->message_n = n;
+        return 0;
+}
+
+/* Fields of the entry at hand. An entry in a damaged file is one without fields, and passed over. */
+static int read_entry(Journal *j) {
+        int r = 0;
+
+        forget_entry(j);
+        for (Field f = 0; r >= 0 && f < _FIELD_MAX; f++)
+                r = read_field(j, f);
+        if (r == -EBADMSG || r == -ENODATA || r == -E2BIG || r == -EPROTONOSUPPORT) {
+                forget_entry(j);
+                return 0;
+        }
+        return r;
+}
+
+/* Goes on to the next entry that is ours, in one direction. */
+static int step(Journal *j, int (*move)(sd_journal *j)) {
+        int r;
+
+        while ((r = move(j->journal)) > 0) {
+                r = read_entry(j);
+                if (r < 0)
+                        return r;
+                if (j->values[FIELD_MESSAGE] && is_ours(j))
+                        return 1;
+        }
+        return r;
+}
+
+int journal_seek_time(Journal *j, usec_t realtime) {
+        return sd_journal_seek_realtime_usec(j->journal, realtime);
+}
+
+int journal_seek_last(Journal *j, unsigned n) {
+        int r;
+
+        r = sd_journal_seek_tail(j->journal);
+        for (unsigned i = 0; r >= 0 && i < n; i++) {
+                r = step(j, sd_journal_previous);
+                if (r == 0) /* there are fewer */
+                        return sd_journal_seek_head(j->journal);
+        }
+        j->fresh = r > 0;
+        return r;
+}
+
+static uint64_t to_number(const char *s) {
+        return s ? strtoull(s, NULL, 10) : 0;
+}
+
+int journal_next(Journal *j, JournalLine *ret) {
+        const char *priority;
+        usec_t t = 0;
+        int r;
+
+        if (!TAKE_GENERIC(j->fresh, false)) {
+                r = step(j, sd_journal_next);
+                if (r <= 0)
+                        return r;
+        }
+        r = sd_journal_get_realtime_usec(j->journal, &t);
+        if (r < 0)
+                return r;
+        priority = j->values[FIELD_PRIORITY];
+        *ret = (JournalLine){
+                .time = t,
+                .message = j->values[FIELD_MESSAGE],
+                .n = j->message_n,
+                .identifier = j->values[FIELD_IDENTIFIER] ?: j->values[FIELD_COMMAND] ?: "unknown",
+                .host = strempty(j->values[FIELD_HOST]),
+                .pid = to_number(j->values[FIELD_SYSLOG_PID] ?: j->values[FIELD_PID]),
+                .run = j->scope.run ?: to_number(j->values[FIELD_RUN]),
+                .priority = priority && priority[0] >= '0' && priority[0] <= '7' ? priority[0] - '0' : -1,
+        };
+        return 1;
+}
+
+/* --- new lines --- */
+
+int journal_watch(Journal *j, sd_event *event, sd_event_source **ret, sd_event_io_handler_t handler, void *userdata) {
+        int fd = sd_journal_get_fd(j->journal);
+
+        if (fd < 0)
+                return fd;
+        return sd_event_add_io(event, ret, fd, (uint32_t)sd_journal_get_events(j->journal), handler, userdata);
+}
+
+int journal_process(Journal *j) {
+        return sd_journal_process(j->journal);
+}
+
+int journal_wait(Journal *j, usec_t timeout) {
+        int r = sd_journal_wait(j->journal, timeout);
+
+        return r < 0 ? r : r != SD_JOURNAL_NOP;
+}
+
+static int wait_for_socket(int fd, short events) {
+        struct pollfd p = { .fd = fd, .events = events };
+        int r = poll(&p, 1, SYNCHRONIZE_TIMEOUT_MSEC);
+
+        return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
+}
+
+/* Varlink: one call in JSON and a NUL; the answer ends in a NUL, too. */
+int journal_synchronize(void) {
+        static const char call[] = "{\"method\":\"io.systemd.Journal.Synchronize\"}";
+        static const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = SYNCHRONIZE_SOCKET };
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        char answer[512];
+        ssize_t n;
+        int r;
+
+        if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+                return -errno;
+        if (send(fd, call, sizeof(call), MSG_NOSIGNAL) != sizeof(call))
+                return -EIO;
+        r = wait_for_socket(fd, POLLIN);
+        if (r < 0)
+                return r;
+        n = read(fd, answer, sizeof(answer) - 1);
+        if (n <= 0)
+                return -EIO;
+        answer[n] = '\0';
+        return strstr(answer, "\"error\"") ? -EIO : 0;
+}

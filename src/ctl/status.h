@@ -1,0 +1,16 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The blocks of vaktctl status. */
+
+#include "ctl/ctl.h"
+#include "ctl/json.h"
+
+/* The first line: a dot in a colour, the name, and what it is. */
+void status_print_head(const Ctl *c, Color color, const char *name, const char *description);
+
+/* "     Label: text" */
+void status_print_line(const Ctl *c, const char *label, Color color, const char *format, ...) _printf_(4, 5);
+
+/* One run as a block, or appended to the array. Returns as ctl_call() does. */
+int status_run(Ctl *c, const char *number, json_object *array);

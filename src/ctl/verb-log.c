@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* vaktctl log: the lines of one run, or of all runs of a job, out of the journal. The daemon says which run is meant
+ * and what it ran in; the lines are read here, with the rights of the caller, since whoever may ask vaktd about a job
+ * need not be allowed to read what it printed. */
+
+#include <stdio.h>
+#include <time.h>
+
+#include "ctl/alloc.h"
+#include "ctl/journal-tail.h"
+#include "ctl/json.h"
+#include "ctl/local-zone.h"
+#include "ctl/run-waiter.h"
+
+#define LOOK_BACK_MAX 1000 /* runs of a job, for one that was started */
+#define PREFIX_MAX    512
+
+typedef struct Log {
+        Ctl *ctl;
+        void (*print)(struct Log *l, const JournalLine *line);
+        usec_t since; /* 0: from the first */
+        bool all;     /* runs of the job */
+        bool any;     /* a line was printed */
+
+        const char *job;
+        char *usual_unit;
+        sd_bus_message *message; /* that run is read from */
+        RunView run;             /* that is meant; of all runs: the last one, or one with the id 0 */
+
+        RunWaiter *waiter;
+        sd_event *event;
+        JournalTail *tail;
+        bool no_journal;
+} Log;
+
+static void log_done(Log *l) {
+        l->tail = journal_tail_free(l->tail);
+        l->waiter = run_waiter_free(l->waiter);
+        l->event = sd_event_unref(l->event);
+        l->message = sd_bus_message_unref(l->message);
+        l->usual_unit = mfree(l->usual_unit);
+}
+
+/* --- how a line looks --- */
+
+static void print_json(Log *l, const JournalLine *line) {
+        json_object *o = json_new_object();
+
+        json_add_time(o, "time_usec", line->time);
+        json_add_string(o, "job", l->job);
+        json_add_known(o, "run", line->run ?: UINT64_MAX);
+        json_add_known(o, "priority", line->priority < 0 ? UINT64_MAX : (uint64_t)line->priority);
+        json_add_string(o, "identifier", line->identifier);
+        json_add_known(o, "pid", line->pid ?: UINT64_MAX);
+        json_add_string(o, "host", line->host);
+        json_add_string(o, "message", line->message); /* up to a NUL */
+        json_print_line(o);
+}
+
+/* To a terminal escaped, to anything else as it is. Further lines of a message are indented so far. */
+static void print_message(const Log *l, const JournalLine *line, int indent) {
+        _cleanup_free_ char *escaped = NULL;
+        const char *text = line->message, *end = text + line->n;
+
+        if (l->ctl->terminal) {
+                escaped = text_escape_n(line->message, line->n, TEXT_KEEP_LINES);
+                text = escaped;
+                end = text + strlen(text);
+        }
+        for (;;) {
+                const char *newline = memchr(text, '\n', (size_t)(end - text));
+                size_t n = (size_t)((newline ?: end) - text);
+
+                (void)fwrite(text, 1, n, stdout);
+                putchar('\n');
+                if (!newline)
+                        return;
+                text = newline + 1;
+                printf("%*s", indent, "");
+        }
+}
+
+static Color priority_color(int priority) {
+        return priority < 0 || priority > 4 ? COLOR_NONE : priority == 4 ? COLOR_YELLOW : COLOR_RED;
+}
+
+/* "Nov 22 13:03:22 host program[4711]: message", as journalctl does. */
+static void print_short_with(Log *l, const JournalLine *line, const char *time_format) {
+        _cleanup_free_ char *identifier = text_escape(line->identifier), *host = text_escape(line->host);
+        Color color = l->ctl->style.color ? priority_color(line->priority) : COLOR_NONE;
+        char when[64] = "", pid[24] = "", prefix[PREFIX_MAX];
+        time_t seconds = (time_t)(line->time / USEC_PER_SEC);
+        struct tm tm;
+
+        if (localtime_r(&seconds, &tm))
+                (void)strftime(when, sizeof(when), time_format, &tm);
+        if (line->pid > 0)
+                (void)snprintf(pid, sizeof(pid), "[%" PRIu64 "]", line->pid);
+        (void)snprintf(prefix, sizeof(prefix), "%s %s %s%s: ", when, host, identifier, pid);
+        printf("%s%s", prefix, color_start(color));
+        print_message(l, line, (int)text_width(prefix));
+        if (color != COLOR_NONE)
+                fputs(COLOR_END, stdout);
+}
+
+static void print_short(Log *l, const JournalLine *line) {
+        print_short_with(l, line, "%b %d %H:%M:%S");
+}
+
+static void print_short_iso(Log *l, const JournalLine *line) {
+        print_short_with(l, line, "%Y-%m-%dT%H:%M:%S%z");
+}
+
+static void print_cat(Log *l, const JournalLine *line) {
+        print_message(l, line, /* indent= */ 0);
+}
+
+static int read_output(Log *l) {
+        static const struct {
+                const char *name;
+                void (*print)(Log *l, const JournalLine *line);
+        } table[] = {
+                { "short", print_short },
+                { "short-iso", print_short_iso },
+                { "cat", print_cat },
+        };
+        const char *name = l->ctl->output ?: table[0].name;
+
+        if (l->ctl->json && l->ctl->output) {
+                ctl_complain("--json and --output do not go together.");
+                return CTL_USAGE;
+        }
+        l->print = l->ctl->json ? print_json : NULL;
+        for (size_t i = 0; i < ELEMENTSOF(table) && !l->print; i++)
+                if (streq(table[i].name, name))
+                        l->print = table[i].print;
+        if (l->print)
+                return CTL_DONE;
+        ctl_complain("--output takes short, short-iso or cat, not '%s'.", name);
+        return CTL_USAGE;
+}
+
+/* --- which run --- */
+
+typedef struct LastRun {
+        char *object; /* of the last one that was started, else of the last one; NULL: none */
+} LastRun;
+
+static int look_for_started(const RunView *v, void *userdata) {
+        LastRun *last = userdata;
+
+        if (last->object && v->started == 0)
+                return 0;
+        free(last->object);
+        last->object = alloc_string(v->object);
+        return v->started > 0 ? -1 : 0; /* no exit code is negative */
+}
+
+static int find_last_run(Log *l, const char *job, char **ret_object) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        LastRun last = { NULL };
+        const char *path;
+        int r;
+
+        r = run_view_list(l->ctl, &(RunFilter){ .job = job }, LOOK_BACK_MAX, look_for_started, &last);
+        *ret_object = last.object;
+        if (r > 0 || last.object)
+                return MAX(r, 0);
+        r = ctl_get_job(l->ctl, job, &reply, &path);
+        if (r == 0)
+                ctl_say(l->ctl, stderr, "Job %s has not run yet.", job);
+        return r;
+}
+
+/* Fills in the run that an argument means. Returns an exit code; CTL_DONE with the id 0: there is none. */
+static int find_run(Log *l, const char *argument) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *object = NULL;
+        const char *path;
+        int r;
+
+        if (ctl_is_run_number(argument) && !l->all)
+                r = ctl_get_run(l->ctl, argument, &reply, &path);
+        else {
+                r = find_last_run(l, argument, &object);
+                path = object;
+        }
+        if (r != 0 || !path)
+                return r;
+        r = run_view_get(l->ctl, path, &l->message, &l->run);
+        l->run.object = ""; /* the path goes away */
+        return r;
+}
+
+/* The unit of a run that was none, or did not get so far that it was written down: DESIGN section 8 says how it is
+ * called. The caller frees it. */
+static char *usual_unit(const Log *l, const RunView *v) {
+        const char *at = strchr(l->job, '@');
+        int n = at ? (int)(at - l->job) : (int)strlen(l->job);
+
+        return alloc_format("vakt-%.*s%s%s-%" PRIu64 ".service", n, l->job, at ? "\\x40" : "", at ? at + 1 : "",
+                            v->id);
+}
+
+static JournalScope log_scope(const Log *l, const RunView *v) {
+        return (JournalScope){
+                .job = l->job,
+                .run = l->all ? 0 : v->id,
+                .unit = isempty(v->unit) ? l->usual_unit : v->unit,
+                .invocation = l->all ? "" : strempty(v->invocation),
+                .requested = l->all ? 0 : v->requested,
+                .ended = v->ended,
+                .user = l->ctl->user,
+        };
+}
+
+/* --- printing --- */
+
+static void print_line(Log *l, const JournalLine *line) {
+        if (line->time < l->since)
+                return;
+        if (!l->any && !l->ctl->follow)
+                ctl_open_pager(l->ctl);
+        l->any = true;
+        l->print(l, line);
+}
+
+static void on_line(const JournalLine *line, void *userdata) {
+        print_line(userdata, line);
+        fflush(stdout);
+}
+
+static int open_journal(const Log *l, const RunView *v, Journal **ret) {
+        _cleanup_(journal_freep) Journal *j = NULL;
+        const JournalScope scope = log_scope(l, v);
+        _cleanup_free_ char *sentence = NULL;
+        int r;
+
+        r = journal_open(&scope, &j, &sentence);
+        if (r >= 0 && l->ctl->lines > 0)
+                r = journal_seek_last(j, l->ctl->lines);
+        else if (r >= 0 && l->since > 0)
+                r = journal_seek_time(j, l->since);
+        if (r < 0) {
+                ctl_complain("%s", sentence ?: strerror(-r));
+                return r == -EACCES ? CTL_NOT_PERMITTED : CTL_FAILED;
+        }
+        *ret = TAKE_PTR(j);
+        return 0;
+}
+
+/* Nothing was printed: why that may be. */
+static int explain_nothing(const Log *l) {
+        const RunView *v = &l->run;
+        _cleanup_free_ char *whose = l->all ? alloc_format("Of job %s", l->job)
+                                            : alloc_format("Of run %" PRIu64 " of job %s", v->id, l->job);
+
+        if (journal_is_partial()) {
+                ctl_complain("%s no line can be read: parts of the journal are closed to you; be root, or in one of "
+                             "the groups systemd-journal and adm.",
+                             whose);
+                return CTL_NOT_PERMITTED;
+        }
+        if (!l->all && v->started == 0 && run_view_is_done(v))
+                ctl_say(l->ctl, stderr, "Run %" PRIu64 " of job %s was not started%s%s", v->id, l->job,
+                        isempty(v->reason) ? "." : ": ", v->reason);
+        else
+                ctl_say(l->ctl, stderr,
+                        "%s no line is in the journal: nothing was printed, or it went elsewhere (%s), or the journal "
+                        "has dropped it.",
+                        whose,
+                        isempty(v->unit) ? "a vaktd that was started by hand prints it on its own standard error"
+                                         : "see [Service] in 'vaktctl cat'");
+        return CTL_DONE;
+}
+
+static int print_all(Log *l) {
+        _cleanup_(journal_freep) Journal *j = NULL;
+        JournalLine line;
+        int r;
+
+        r = open_journal(l, &l->run, &j);
+        if (r != 0)
+                return r;
+        while ((r = journal_next(j, &line)) > 0 && !ferror(stdout))
+                print_line(l, &line);
+        if (r < 0) {
+                ctl_complain("The journal cannot be read: %s.", strerror(-r));
+                return CTL_FAILED;
+        }
+        return l->any ? CTL_DONE : explain_nothing(l);
+}
+
+/* --- following --- */
+
+static int start_tail(Log *l, const RunView *v, sd_event *event) {
+        _cleanup_(journal_freep) Journal *j = NULL;
+        int r;
+
+        r = open_journal(l, v, &j);
+        if (r != 0)
+                return r;
+        r = journal_tail_new(&l->tail, j, event, on_line, l);
+        if (r < 0) {
+                ctl_complain("The journal cannot be followed: %s.", strerror(-r));
+                return CTL_FAILED;
+        }
+        (void)TAKE_PTR(j);
+        return 0;
+}
+
+/* Opens the journal once it is known what the run runs in. */
+static void on_seen(const RunView *v, void *userdata) {
+        Log *l = userdata;
+        const JournalScope scope = log_scope(l, v);
+
+        if (l->tail || l->no_journal || (v->started == 0 && !run_view_is_done(v)))
+                return;
+        if (!journal_scope_is_known(&scope) && !run_view_is_done(v))
+                return;
+        l->no_journal = start_tail(l, v, run_waiter_event(l->waiter)) != 0;
+}
+
+/* Until the run is over. */
+static int follow_run(Log *l) {
+        const RunWaiterOptions options = { .job = l->job, .seen = on_seen, .userdata = l };
+        _cleanup_free_ char *number = alloc_format("%" PRIu64, l->run.id);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL, *message = NULL;
+        const char *path;
+        RunView v;
+        int r;
+
+        r = run_waiter_new(l->ctl, &options, &l->waiter);
+        if (r == 0)
+                r = ctl_get_run(l->ctl, number, &reply, &path);
+        if (r == 0)
+                r = run_waiter_wait(l->waiter, l->run.id, path, &message, &v);
+        if (r == 0 && l->tail)
+                journal_tail_finish(l->tail);
+        return r != 0 ? r : l->no_journal ? CTL_FAILED : CTL_DONE;
+}
+
+/* From the last run on, until it is interrupted. */
+static int follow_job(Log *l) {
+        static const int interrupts[] = { SIGINT, SIGTERM };
+        int r;
+
+        l->all = true;
+        l->since = l->since ?: l->run.requested;
+        r = sd_event_new(&l->event);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(interrupts); i++)
+                r = sd_event_add_signal(l->event, NULL, interrupts[i] | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
+        if (r < 0) {
+                ctl_complain("The journal cannot be followed: %s.", strerror(-r));
+                return CTL_FAILED;
+        }
+        r = start_tail(l, &l->run, l->event);
+        if (r != 0)
+                return r;
+        r = sd_event_loop(l->event);
+        return r < 0 ? CTL_FAILED : CTL_DONE;
+}
+
+static int read_since(Log *l) {
+        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
+        int r;
+
+        if (!l->ctl->since)
+                return CTL_DONE;
+        r = local_zone_open(NULL, &zones);
+        return r != CTL_DONE ? r : local_zone_parse_time(zones, "--since", l->ctl->since, now_realtime(), &l->since);
+}
+
+int verb_log(Ctl *c, char **args) {
+        _cleanup_(log_done) Log l = { .ctl = c, .all = c->all_runs };
+        bool one = ctl_is_run_number(args[0]) && !c->all_runs;
+        int r;
+
+        r = read_output(&l);
+        if (r == CTL_DONE)
+                r = read_since(&l);
+        if (r == CTL_DONE)
+                r = find_run(&l, args[0]);
+        l.job = isempty(l.run.job) ? args[0] : l.run.job;
+        if (r != CTL_DONE || (l.run.id == 0 && !c->follow))
+                return r;
+        l.usual_unit = usual_unit(&l, &l.run);
+        if (!c->follow)
+                return print_all(&l);
+        return one ? follow_run(&l) : follow_job(&l);
+}

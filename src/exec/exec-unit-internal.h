@@ -1,0 +1,169 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the parts of the unit executor share: exec-unit.c (runs come in and go out), unit-calls.c (what is asked of the
+ * service manager), unit-follow.c (what it says), unit-resync.c (comparing), unit-release.c (letting units go). */
+
+#include <sys/queue.h>
+
+#include "exec/exec-unit.h"
+#include "exec/unit-connection.h"
+#include "exec/unit-facts.h"
+#include "exec/unit-message.h"
+#include "exec/unit-name.h"
+#include "exec/unit-outcome.h"
+#include "exec/unit-table.h"
+
+typedef struct UnitExecutor UnitExecutor;
+typedef struct Caller Caller;
+
+/* In the order in which they are sent when several wait: what ends a run goes before what begins one. */
+typedef enum CallKind {
+        CALL_NONE,
+        CALL_STOP,    /* of a run */
+        CALL_LOOK,    /* at all properties of its unit */
+        CALL_ASK,     /* for a figure, once it is over */
+        CALL_RELEASE, /* of its unit */
+        CALL_START,
+        _CALL_KIND_MAX,
+} CallKind;
+
+/* Somebody with a unit who makes one call at a time. */
+struct Caller {
+        UnitNode node;
+        UnitExecutor *executor;
+        CallKind call;     /* that waits in its queue, or is under way */
+        sd_bus_slot *slot; /* while it is under way */
+        TAILQ_ENTRY(Caller) queue;
+};
+TAILQ_HEAD(CallerQueue, Caller);
+
+typedef enum ExecutionState {
+        EXECUTION_WAITING,  /* its start was not sent */
+        EXECUTION_SENT,     /* it was, and is not answered */
+        EXECUTION_UNSURE,   /* whether it was started has to be seen */
+        EXECUTION_FOLLOWED, /* its unit is there */
+        EXECUTION_ENDING,   /* it is over, some figures are asked for */
+        EXECUTION_OVER,     /* to be reported */
+        EXECUTION_REPORTED, /* about to be freed */
+} ExecutionState;
+
+typedef struct UnitExecution {
+        Execution base;
+        Caller caller;
+        void *cookie;
+        JobDef *def;       /* NULL = not known */
+        StartOrder *order; /* until the start is sure; NULL = it is not to be started (again) */
+        ExecutionState state;
+        unsigned tries; /* starts that were sent */
+        RunResult stop_result;
+        uint64_t sent, seen; /* number of the last comparison then: when it came in, when its unit was there */
+        usec_t since;        /* of an existing unit: when it was asked for, realtime */
+        sd_id128_t expected; /* of an existing unit that is adopted, or null */
+        sd_event_source *timeout;
+        UnitFacts facts;
+        uint32_t start_job;
+        StartResult start;
+        unsigned n_unanswered;
+        unsigned questions; /* that are still to be asked, a bit each */
+        pid_t told_pid;
+        sd_id128_t told_invocation;
+        RunResult verdict; /* what is reported when the facts do not tell; none = they do */
+        int verdict_code;
+        char *verdict_reason;
+        bool existing; /* Unit=: not a unit of ours */
+        bool adopted;
+        bool was_stopping; /* before it was adopted */
+        bool stop_sent;
+        bool look_wanted;
+        bool awaits_start; /* of an existing unit: its job goes on */
+        bool stopped_elsewhere;
+        bool shutting_down;
+        bool cut_short; /* some of its commands were not run */
+        bool told_started;
+        bool has_first_half; /* of a change */
+} UnitExecution;
+
+/* The unit of a run that was reported, kept until the ledger has it. */
+typedef struct Release {
+        Caller caller;
+        bool is_failed;
+        bool is_settled;
+        TAILQ_ENTRY(Release) unsettled;
+} Release;
+TAILQ_HEAD(ReleaseQueue, Release);
+
+struct UnitExecutor {
+        Executor base;
+        sd_event *event;
+        ExecutorCallbacks callbacks;
+        void *userdata;
+        char *wrapper; /* path of vakt-command, or NULL */
+        UnitConnection *connection;
+        bool is_open;
+        bool reloading;      /* the manager reads its files, units come and go */
+        bool no_memory_peak; /* it does not know such a thing */
+        bool said_full;
+        UnitTable executions, releases;
+        struct CallerQueue queues[_CALL_KIND_MAX];
+        unsigned n_calls; /* under way */
+        struct ReleaseQueue unsettled;
+        size_t n_unsettled;
+        struct CallerQueue over; /* in the order in which they ended */
+        sd_event_source *over_source;
+        sd_event_source *compare_timer;
+        sd_bus_slot *list_slot; /* of the comparison that is under way */
+        bool compare_again;
+        uint64_t comparison; /* number of the last one that was sent */
+};
+
+static inline UnitExecution *execution_of(Caller *c) {
+        return (UnitExecution *)(void *)((char *)c - offsetof(UnitExecution, caller));
+}
+static inline Caller *caller_of(UnitNode *node) { /* its first member */
+        return (Caller *)node;
+}
+
+/* unit-calls.c */
+void caller_call(Caller *c, CallKind kind);      /* puts it into its queue */
+void caller_cancel(Caller *c);                   /* takes it out, or drops the answer */
+void calls_pump(UnitExecutor *e);                /* sends what may be sent */
+void calls_interrupted(UnitExecutor *e);         /* the connection is gone */
+bool error_is_unsure(const sd_bus_error *error); /* perhaps the call was obeyed */
+
+/* exec-unit.c */
+void execution_next(UnitExecution *x); /* makes the call that its state asks for */
+/* over, whatever the facts say */
+void execution_conclude(UnitExecution *x, RunResult result, int code, const char *reason);
+void execution_over(UnitExecution *x);
+
+/* What each kind of call is made of. build: 0 or negative errno. answered: m is the answer, may be an error; the
+ * caller makes no call any more by then. */
+int execution_build_start(Caller *c, sd_bus_message **ret);
+void execution_start_answered(Caller *c, sd_bus_message *m);
+int execution_build_stop(Caller *c, sd_bus_message **ret);
+void execution_stop_answered(Caller *c, sd_bus_message *m);
+
+/* unit-follow.c */
+int execution_build_look(Caller *c, sd_bus_message **ret);
+void execution_look_answered(Caller *c, sd_bus_message *m);
+int execution_build_question(Caller *c, sd_bus_message **ret);
+void execution_question_answered(Caller *c, sd_bus_message *m);
+bool execution_is_over(const UnitExecution *x);
+void execution_end(UnitExecution *x); /* asks what is left to be known, then it is over */
+void execution_tell_started(UnitExecution *x);
+extern const UnitConnectionHandler unit_connection_handler;
+
+/* unit-resync.c */
+void executor_compare(UnitExecutor *e);
+void execution_absent(UnitExecution *x); /* its unit is not there */
+int executor_add_compare_timer(UnitExecutor *e);
+void executor_keep_comparing(UnitExecutor *e); /* once a minute, while something runs */
+
+/* unit-release.c */
+int release_build(Caller *c, sd_bus_message **ret);
+void release_answered(Caller *c, sd_bus_message *m);
+void release_keep(UnitExecutor *e, const char *unit, bool is_failed);    /* until it is settled */
+void release_at_once(UnitExecutor *e, const char *unit, bool is_failed); /* as nobody needs it */
+void releases_settled(UnitExecutor *e);
+void releases_forget(UnitExecutor *e);

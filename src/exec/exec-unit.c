@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The executor that leaves the work to the service manager: a run is a transient unit of its own, or with Unit= one
+ * that is there already. Nothing here forks, and a run does not notice when we go.
+ *
+ * This file is where runs come in (start, adopt), are told to stop, and go out; a run that goes out does so from an
+ * event source of its own, since ended() frees it and may start others. */
+
+#include "exec/exec-unit.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+#include "config.h"
+
+#include "exec/exec-unit-internal.h"
+#include "util/log.h"
+
+#define TRIES_MAX             10 /* starts that were answered by neither yes nor no */
+#define REPORTS_PER_TURN      64
+#define TIMEOUT_ACCURACY_USEC (10 * USEC_PER_MSEC)
+
+/* --- going out --- */
+
+void execution_over(UnitExecution *x) {
+        UnitExecutor *e = x->caller.executor;
+
+        assert(x->state != EXECUTION_OVER);
+
+        caller_cancel(&x->caller);
+        x->state = EXECUTION_OVER;
+        TAILQ_INSERT_TAIL(&e->over, &x->caller, queue);
+        (void)sd_event_source_set_enabled(e->over_source, SD_EVENT_ON);
+}
+
+void execution_conclude(UnitExecution *x, RunResult result, int code, const char *reason) {
+        x->verdict = result;
+        x->verdict_code = code;
+        x->verdict_reason = reason ? strdup(reason) : NULL;
+        execution_over(x);
+}
+
+/* What an existing unit did before it was asked for is not this run's. */
+static void execution_forget_earlier(UnitExecution *x) {
+        UnitFacts *f = &x->facts;
+
+        if (!x->existing || f->exec_exit == 0 || f->exec_exit >= x->since)
+                return;
+        f->exec_start = f->exec_exit = 0;
+        f->code = f->status = 0;
+        f->exec_pid = 0;
+}
+
+static void execution_judge(const UnitExecution *x, ExecOutcome *ret, char reason[static UNIT_REASON_MAX]) {
+        const UnitEnd end = {
+                .facts = &x->facts,
+                .def = x->def,
+                .unit = x->caller.node.name,
+                .existing = x->existing,
+                .stopped_elsewhere = x->stopped_elsewhere,
+                .shutting_down = x->shutting_down,
+                .cut_short = x->cut_short,
+                .stop_result = x->stop_result,
+                .start = x->start,
+        };
+
+        unit_outcome(&end, ret, reason);
+        if (x->verdict == RUN_RESULT_NONE)
+                return;
+        ret->result = x->verdict;
+        ret->code = x->verdict_code;
+        ret->reason = x->verdict_reason;
+}
+
+/* The unit has to be there until the ledger has what is reported here. */
+static void execution_keep_unit(const UnitExecution *x) {
+        if (x->existing || x->verdict != RUN_RESULT_NONE)
+                return;
+        if (x->facts.active == UNIT_FAILED || x->facts.exited)
+                release_keep(x->caller.executor, x->caller.node.name, x->facts.active == UNIT_FAILED);
+}
+
+static void execution_report(UnitExecution *x) {
+        UnitExecutor *e = x->caller.executor;
+        char reason[UNIT_REASON_MAX];
+        ExecOutcome outcome;
+
+        TAILQ_REMOVE(&e->over, &x->caller, queue);
+        x->state = EXECUTION_REPORTED;
+        execution_forget_earlier(x);
+        if (!x->told_started && unit_has_run(&x->facts))
+                execution_tell_started(x);
+        execution_judge(x, &outcome, reason);
+        execution_keep_unit(x);
+        e->callbacks.ended(x->cookie, &outcome); /* frees x */
+}
+
+static int on_over(sd_event_source *s, void *userdata) {
+        UnitExecutor *e = userdata;
+
+        for (unsigned i = 0; i < REPORTS_PER_TURN && !TAILQ_EMPTY(&e->over); i++)
+                execution_report(execution_of(TAILQ_FIRST(&e->over)));
+        if (TAILQ_EMPTY(&e->over))
+                (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        return 0;
+}
+
+static Execution *unit_free_execution(Execution *base) {
+        UnitExecution *x = (UnitExecution *)base;
+        UnitExecutor *e = x->caller.executor;
+
+        if (x->state == EXECUTION_OVER)
+                TAILQ_REMOVE(&e->over, &x->caller, queue);
+        caller_cancel(&x->caller);
+        unit_table_remove(&e->executions, &x->caller.node);
+        sd_event_source_disable_unref(x->timeout);
+        start_order_free(x->order);
+        job_def_unref(x->def);
+        unit_facts_done(&x->facts);
+        free(x->caller.node.name);
+        free(x->verdict_reason);
+        free(x);
+        calls_pump(e);
+        return NULL;
+}
+
+/* --- what is done next --- */
+
+static void execution_next_followed(UnitExecution *x) {
+        if (execution_is_over(x))
+                execution_end(x);
+        else if (x->look_wanted)
+                caller_call(&x->caller, CALL_LOOK);
+        else if (x->stop_result != RUN_RESULT_NONE && !x->stop_sent)
+                caller_call(&x->caller, CALL_STOP);
+}
+
+void execution_next(UnitExecution *x) {
+        if (x->caller.call != CALL_NONE)
+                return; /* its answer brings us here again */
+        switch (x->state) {
+        case EXECUTION_WAITING:
+                caller_call(&x->caller, CALL_START);
+                break;
+        case EXECUTION_UNSURE:
+                if (x->existing) /* of the others a comparison tells */
+                        caller_call(&x->caller, CALL_LOOK);
+                break;
+        case EXECUTION_FOLLOWED:
+                execution_next_followed(x);
+                break;
+        case EXECUTION_SENT:
+        case EXECUTION_ENDING:
+        case EXECUTION_OVER:
+        case EXECUTION_REPORTED:
+                break;
+        }
+        calls_pump(x->caller.executor);
+}
+
+/* --- stopping --- */
+
+static void unit_stop(Execution *base, RunResult result) {
+        UnitExecution *x = (UnitExecution *)base;
+
+        if (x->stop_result != RUN_RESULT_NONE || x->state >= EXECUTION_ENDING)
+                return;
+        x->stop_result = result;
+        if (x->state == EXECUTION_WAITING)
+                execution_conclude(x, result, 0, NULL);
+        else
+                execution_next(x);
+}
+
+int execution_build_stop(Caller *c, sd_bus_message **ret) {
+        int r;
+
+        execution_of(c)->stop_sent = true;
+        r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE, "StopUnit");
+        return r < 0 ? r : sd_bus_message_append(*ret, "ss", c->node.name, "replace");
+}
+
+void execution_stop_answered(Caller *c, sd_bus_message *m) {
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+        UnitExecution *x = execution_of(c);
+
+        if (!error) {
+                execution_next(x);
+                return;
+        }
+        if (error_is_unsure(error))
+                x->stop_sent = false; /* told again when the comparison finds it still there */
+        else if (!sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit"))
+                log_warning("Cannot stop %s: %s", c->node.name, strempty(error->message));
+        executor_compare(c->executor);
+}
+
+static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
+        UnitExecution *x = userdata;
+
+        unit_stop(&x->base, RUN_RESULT_TIMEOUT);
+        return 0;
+}
+
+/* A unit of ours is timed by the service manager, by when we are not there, too. */
+static int execution_arm_timeout(UnitExecution *x, usec_t timeout, usec_t passed) {
+        int r;
+
+        if (!x->existing || timeout == USEC_INFINITY)
+                return 0;
+        r = sd_event_add_time_relative(x->caller.executor->event, &x->timeout, CLOCK_MONOTONIC,
+                                       usec_sub(timeout, passed), TIMEOUT_ACCURACY_USEC, on_timeout, x);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(x->timeout, "run-timeout");
+        return 0;
+}
+
+/* --- starting --- */
+
+int execution_build_start(Caller *c, sd_bus_message **ret) {
+        UnitExecution *x = execution_of(c);
+        int r;
+
+        x->sent = c->executor->comparison;
+        x->tries++;
+        r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE,
+                                     x->existing ? "StartUnit" : "StartTransientUnit");
+        if (r < 0)
+                return r;
+        if (!x->existing)
+                return unit_message_append_start(*ret, c->node.name, x->def, x->order, c->executor->wrapper);
+        x->since = now_realtime();
+        return sd_bus_message_append(*ret, "ss", c->node.name, "replace");
+}
+
+static void execution_started(UnitExecution *x, sd_bus_message *m) {
+        const char *job = NULL, *id;
+
+        (void)sd_bus_message_read(m, "o", &job);
+        id = job ? strrchr(job, '/') : NULL;
+        x->start_job = id ? (uint32_t)strtoul(id + 1, NULL, 10) : 0;
+        x->state = EXECUTION_FOLLOWED;
+        x->awaits_start = x->existing;
+        x->order = start_order_free(x->order);
+        execution_next(x);
+}
+
+static void execution_refused(UnitExecution *x, const sd_bus_error *error) {
+        static const char *const not_allowed[] = {
+                SD_BUS_ERROR_ACCESS_DENIED,
+                SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+        };
+        const char *hint = "";
+        char reason[UNIT_REASON_MAX];
+        size_t n = strlen(strempty(error->message));
+
+        for (size_t i = 0; i < ELEMENTSOF(not_allowed); i++)
+                if (sd_bus_error_has_name(error, not_allowed[i]))
+                        hint = " To start units vaktd has to be root, or be allowed to by polkit (action "
+                               "org.freedesktop.systemd1.manage-units).";
+        while (n > 0 && error->message[n - 1] == '.')
+                n--;
+        (void)snprintf(reason, sizeof(reason), "The service manager refused to start %s: %.*s.%s", x->caller.node.name,
+                       (int)n, n > 0 ? error->message : "", hint);
+        execution_conclude(x, x->stop_result ?: RUN_RESULT_START_FAILED, sd_bus_error_get_errno(error), reason);
+}
+
+void execution_start_answered(Caller *c, sd_bus_message *m) {
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+        UnitExecution *x = execution_of(c);
+
+        if (!error) {
+                execution_started(x, m);
+                return;
+        }
+        if (!x->existing && sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitExists")) {
+                /* A name is never used twice: it was us. */
+                x->state = EXECUTION_FOLLOWED;
+                x->order = start_order_free(x->order);
+                x->look_wanted = true;
+                execution_next(x);
+        } else if (error_is_unsure(error) && x->tries < TRIES_MAX) {
+                x->state = EXECUTION_UNSURE;
+                execution_next(x);
+                executor_compare(c->executor);
+        } else
+                execution_refused(x, error);
+}
+
+/* --- coming in --- */
+
+static void unit_free_executionp(UnitExecution **x) {
+        if (*x)
+                (void)unit_free_execution(&(*x)->base);
+}
+
+static int execution_name(char **ret, const ExecutionRequest *request, bool *ret_existing) {
+        const char *unit = request->run->unit ?: request->def ? request->def->unit : NULL;
+        char job[JOB_NAME_MAX + 1];
+        uint64_t run;
+
+        if (!unit) {
+                *ret_existing = false;
+                return unit_name_of_run(ret, request->run->job, request->run->id);
+        }
+        *ret_existing = !unit_name_parse(unit, job, &run);
+        *ret = strdup(unit);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int unit_name_unit(const JobDef *def, const RunRecord *run, char **ret) {
+        const ExecutionRequest request = { .def = def, .run = run };
+        bool existing;
+
+        return execution_name(ret, &request, &existing);
+}
+
+static int execution_new(UnitExecution **ret, UnitExecutor *e, const ExecutionRequest *request, void *cookie) {
+        _cleanup_free_ UnitExecution *x = NULL;
+        int r;
+
+        x = malloc(sizeof(*x));
+        if (!x)
+                return -ENOMEM;
+        *x = (UnitExecution){
+                .base.ops = e->base.ops,
+                .caller.executor = e,
+                .cookie = cookie,
+                .sent = e->comparison,
+                .facts = UNIT_FACTS_INIT,
+        };
+        r = execution_name(&x->caller.node.name, request, &x->existing);
+        if (r < 0)
+                return r;
+        r = unit_table_add(&e->executions, &x->caller.node);
+        if (r < 0) {
+                free(x->caller.node.name);
+                return r;
+        }
+        x->def = job_def_ref((JobDef *)request->def);
+        *ret = TAKE_PTR(x);
+        return 0;
+}
+
+static int unit_start(Executor *base, const ExecutionRequest *request, void *cookie, Execution **ret) {
+        _cleanup_(unit_free_executionp) UnitExecution *x = NULL;
+        UnitExecutor *e = (UnitExecutor *)base;
+        int r;
+
+        if (!request->def->unit && request->def->n_commands == 0)
+                return -EINVAL;
+        r = execution_new(&x, e, request, cookie);
+        if (r >= 0)
+                r = start_order_new(&x->order, request);
+        if (r >= 0)
+                r = execution_arm_timeout(x, request->timeout, 0);
+        if (r < 0)
+                return r;
+        unit_connection_open(e->connection);
+        executor_keep_comparing(e);
+        execution_next(x);
+        *ret = &TAKE_PTR(x)->base;
+        return 0;
+}
+
+static int unit_adopt(Executor *base, const ExecutionRequest *request, void *cookie, Execution **ret) {
+        _cleanup_(unit_free_executionp) UnitExecution *x = NULL;
+        const RunRecord *run = request->run;
+        UnitExecutor *e = (UnitExecutor *)base;
+        int r;
+
+        r = execution_new(&x, e, request, cookie);
+        if (r < 0)
+                return r;
+        x->state = EXECUTION_UNSURE;
+        x->adopted = true;
+        x->was_stopping = run->state == RUN_STOPPING;
+        x->expected = run->invocation;
+        x->since = run->started;
+        if (run->state == RUN_STARTING && request->def && !x->existing) {
+                r = start_order_new(&x->order, request);
+                if (r < 0)
+                        return r;
+        }
+        r = execution_arm_timeout(x, request->timeout, usec_sub(now_realtime(), run->started));
+        if (r < 0)
+                return r;
+        unit_connection_open(e->connection);
+        executor_keep_comparing(e);
+        execution_next(x);
+        executor_compare(e);
+        *ret = &TAKE_PTR(x)->base;
+        return 0;
+}
+
+/* --- the executor --- */
+
+static void unit_settled(Executor *base) {
+        releases_settled((UnitExecutor *)base);
+}
+
+static Executor *unit_free(Executor *base) {
+        UnitExecutor *e = (UnitExecutor *)base;
+
+        assert(e->executions.n == 0);
+        releases_forget(e);
+        unit_table_done(&e->executions);
+        unit_table_done(&e->releases);
+        sd_bus_slot_unref(e->list_slot);
+        unit_connection_free(e->connection);
+        sd_event_source_disable_unref(e->over_source);
+        sd_event_source_disable_unref(e->compare_timer);
+        sd_event_unref(e->event);
+        free(e->wrapper);
+        return mfree(e);
+}
+
+static void unit_freep(UnitExecutor **e) {
+        if (*e)
+                (void)unit_free(&(*e)->base);
+}
+
+static const ExecutorOps unit_ops = {
+        .name = "unit",
+        .outlives_daemon = true,
+        .name_unit = unit_name_unit,
+        .start = unit_start,
+        .adopt = unit_adopt,
+        .stop = unit_stop,
+        .settled = unit_settled,
+        .free_execution = unit_free_execution,
+        .free = unit_free,
+};
+
+static int executor_find_wrapper(UnitExecutor *e) {
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/vakt-command", getenv("VAKTD_PROGRAM_DIR") ?: VAKT_PKGLIBDIR) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        if (access(path, X_OK) >= 0)
+                e->wrapper = TAKE_PTR(path);
+        else
+                log_warning_errno(errno,
+                                  "Cannot use %s: %m. Jobs with '$' or ';' in a command go wrong when the service "
+                                  "manager is reloaded just as they start.",
+                                  path);
+        return 0;
+}
+
+static int executor_add_over_source(UnitExecutor *e) {
+        int r;
+
+        r = sd_event_add_defer(e->event, &e->over_source, on_over, e);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(e->over_source, "runs-over");
+        return sd_event_source_set_enabled(e->over_source, SD_EVENT_OFF);
+}
+
+int unit_executor_new_at(Executor **ret, sd_event *event, const ExecutorOptions *options, const char *address,
+                         bool is_bus) {
+        _cleanup_(unit_freep) UnitExecutor *e = NULL;
+        const UnitConnectionOptions o = {
+                .user_instance = options->user_instance,
+                .address = address,
+                .is_bus = is_bus,
+        };
+        int r;
+
+        e = malloc(sizeof(*e));
+        if (!e)
+                return -ENOMEM;
+        *e = (UnitExecutor){
+                .base.ops = &unit_ops,
+                .event = sd_event_ref(event),
+                .callbacks = options->callbacks,
+                .userdata = options->userdata,
+        };
+        for (size_t i = 0; i < ELEMENTSOF(e->queues); i++)
+                TAILQ_INIT(&e->queues[i]);
+        TAILQ_INIT(&e->over);
+        TAILQ_INIT(&e->unsettled);
+        r = executor_find_wrapper(e);
+        if (r >= 0)
+                r = executor_add_over_source(e);
+        if (r >= 0)
+                r = executor_add_compare_timer(e);
+        if (r >= 0)
+                r = unit_connection_new(&e->connection, event, &o, &unit_connection_handler, e);
+        if (r < 0)
+                return r;
+        unit_connection_open(e->connection); /* units that were forgotten are looked for at once */
+        *ret = &TAKE_PTR(e)->base;
+        return 0;
+}
+
+bool unit_executor_is_available(bool user_instance) {
+        const char *folder = getenv("XDG_RUNTIME_DIR");
+        _cleanup_free_ char *path = NULL;
+
+        if (!user_instance)
+                return sd_booted() > 0;
+        if (isempty(folder) || asprintf(&path, "%s/systemd/private", folder) < 0) {
+                path = NULL;
+                return false;
+        }
+        return access(path, F_OK) == 0;
+}
+
+int unit_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *options) {
+        if (!unit_executor_is_available(options->user_instance))
+                return -EHOSTDOWN;
+        return unit_executor_new_at(ret, event, options, /* address= */ NULL, /* is_bus= */ false);
+}

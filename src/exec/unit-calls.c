@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Who wants something of the service manager stands in a queue, one for each kind of call, and so many are under way
+ * at once that the manager is never idle and the bus never refuses (dbus-daemon does so at the 129th). Whoever stands
+ * there makes one call at a time, so a lost connection leaves each with one thing to be unsure about. */
+
+#include <assert.h>
+
+#include "exec/exec-unit-internal.h"
+
+static const struct {
+        int (*build)(Caller *c, sd_bus_message **ret);
+        void (*answered)(Caller *c, sd_bus_message *m);
+} kinds[_CALL_KIND_MAX] = {
+        [CALL_STOP] = { execution_build_stop, execution_stop_answered },
+        [CALL_LOOK] = { execution_build_look, execution_look_answered },
+        [CALL_ASK] = { execution_build_question, execution_question_answered },
+        [CALL_RELEASE] = { release_build, release_answered },
+        [CALL_START] = { execution_build_start, execution_start_answered },
+};
+
+/* Errors that do not say whether the call was obeyed: of a connection that was lost, a peer that went away or is not
+ * there yet, an answer that did not come in time. */
+bool error_is_unsure(const sd_bus_error *error) {
+        static const char *const names[] = {
+                SD_BUS_ERROR_NO_REPLY,        SD_BUS_ERROR_TIMEOUT,         "org.freedesktop.DBus.Error.TimedOut",
+                SD_BUS_ERROR_DISCONNECTED,    SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+                SD_BUS_ERROR_LIMITS_EXCEEDED,
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (sd_bus_error_has_name(error, names[i]))
+                        return true;
+        return false;
+}
+
+void caller_call(Caller *c, CallKind kind) {
+        assert(c->call == CALL_NONE && kind != CALL_NONE);
+
+        c->call = kind;
+        TAILQ_INSERT_TAIL(&c->executor->queues[kind], c, queue);
+}
+
+void caller_cancel(Caller *c) {
+        if (c->slot) {
+                c->slot = sd_bus_slot_unref(c->slot);
+                c->executor->n_calls--;
+        } else if (c->call != CALL_NONE)
+                TAILQ_REMOVE(&c->executor->queues[c->call], c, queue);
+        c->call = CALL_NONE;
+}
+
+static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Caller *c = userdata;
+        UnitExecutor *executor = c->executor;
+        CallKind kind = c->call;
+
+        caller_cancel(c);
+        kinds[kind].answered(c, m);
+        calls_pump(executor);
+        return 0;
+}
+
+static Caller *next_caller(UnitExecutor *e) {
+        for (size_t i = 0; i < ELEMENTSOF(e->queues); i++)
+                if (!TAILQ_EMPTY(&e->queues[i]))
+                        return TAILQ_FIRST(&e->queues[i]);
+        return NULL;
+}
+
+static int caller_send(Caller *c) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = kinds[c->call].build(c, &m);
+        if (r < 0)
+                return r;
+        r = unit_connection_call(c->executor->connection, &c->slot, m, on_answer, c);
+        if (r < 0)
+                return r;
+        TAILQ_REMOVE(&c->executor->queues[c->call], c, queue);
+        c->executor->n_calls++;
+        if (c->call == CALL_START)
+                execution_of(c)->state = EXECUTION_SENT;
+        return 0;
+}
+
+void calls_pump(UnitExecutor *e) {
+        while (e->is_open && e->n_calls < UNIT_CALLS_MAX) {
+                Caller *c = next_caller(e);
+                int r;
+
+                if (!c)
+                        return;
+                r = caller_send(c);
+                if (r == -EINVAL && c->call == CALL_START) {
+                        caller_cancel(c);
+                        execution_conclude(execution_of(c), RUN_RESULT_START_FAILED, EINVAL,
+                                           "One of its settings in [Service] cannot be told to the service manager.");
+                } else if (r < 0) {
+                        unit_connection_break(e->connection, r);
+                        return;
+                }
+        }
+}
+
+/* --- a connection that was lost --- */
+
+static void execution_interrupted(UnitExecution *x) {
+        CallKind call = x->caller.call;
+
+        caller_cancel(&x->caller);
+        switch (call) {
+        case CALL_START:
+                x->state = EXECUTION_UNSURE;
+                break;
+        case CALL_STOP:
+                x->stop_sent = false;
+                break;
+        case CALL_LOOK:
+                x->look_wanted = true;
+                break;
+        case CALL_ASK:
+                caller_call(&x->caller, CALL_ASK);
+                break;
+        case CALL_NONE:
+        case CALL_RELEASE:
+        case _CALL_KIND_MAX:
+                break;
+        }
+        execution_next(x);
+}
+
+void calls_interrupted(UnitExecutor *e) {
+        UNIT_TABLE_FOREACH(node, &e->executions) {
+                UnitExecution *x = execution_of(caller_of(node));
+
+                x->has_first_half = false;
+                if (x->caller.slot)
+                        execution_interrupted(x);
+        }
+        UNIT_TABLE_FOREACH(node, &e->releases) {
+                Caller *c = caller_of(node);
+
+                if (!c->slot)
+                        continue;
+                caller_cancel(c);
+                caller_call(c, CALL_RELEASE);
+        }
+        assert(e->n_calls == 0);
+}

@@ -1,0 +1,61 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the service manager says of a unit: the few of its properties that tell whether it runs, and how it ended. */
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-id128.h>
+
+#include "util/clock.h"
+#include "util/macro.h"
+
+typedef enum UnitActive {
+        UNIT_UNKNOWN, /* nothing was said yet */
+        UNIT_INACTIVE,
+        UNIT_FAILED,
+        UNIT_ACTIVATING,
+        UNIT_ACTIVE,
+        UNIT_RELOADING,
+        UNIT_DEACTIVATING,
+        _UNIT_ACTIVE_MAX,
+} UnitActive;
+
+#define UNIT_RESULT_MAX 24 /* bytes in the longest word of Result, "start-limit-hit", and some */
+
+/* As systemd.exec(5) and org.freedesktop.systemd1(5) have them. Times are µs, 0 = not yet; those called _monotonic
+ * serve as marks only. */
+typedef struct UnitFacts {
+        UnitActive active;
+        bool loaded; /* LoadState is not "not-found" */
+        bool exited; /* SubState "exited": what RemainAfterExit=yes keeps */
+        bool condition_result, assert_result;
+        int32_t status_errno;        /* what it said by ERRNO= of sd_notify(3) */
+        int32_t code, status;        /* ExecMainCode as CLD_*, ExecMainStatus */
+        uint32_t job;                /* id of the job that is queued for it, or 0 */
+        uint32_t main_pid, exec_pid; /* while it runs; of the last one that ran */
+        uint64_t condition_monotonic, assert_monotonic, active_enter_monotonic;
+        usec_t inactive_exit;         /* when it was last begun */
+        usec_t exec_start, exec_exit; /* of the main process */
+        uint64_t handoff;             /* the program was reached (systemd 256 and later say so) */
+        uint64_t cpu_nsec;            /* UINT64_MAX = not known */
+        uint64_t memory_peak;         /* bytes, UINT64_MAX = not known */
+        sd_id128_t invocation;
+        char result[UNIT_RESULT_MAX];
+        char *status_text; /* or NULL */
+} UnitFacts;
+
+#define UNIT_FACTS_INIT \
+        { .cpu_nsec = UINT64_MAX, .memory_peak = UINT64_MAX }
+
+void unit_facts_done(UnitFacts *f); /* frees what it holds, not itself */
+
+/* Takes in properties, a{sv}, from where the message stands. What is not known, or of another type than it should be,
+ * is passed over. -EBADMSG, -ENOMEM. */
+int unit_facts_read(UnitFacts *f, sd_bus_message *m);
+
+/* "inactive" … as ActiveState has it; what is none of these is taken for unknown. */
+UnitActive unit_active_from_string(const char *s) _pure_;
+
+/* It came to its end, and nothing is about to change that: the first signal about a unit that is about to start says
+ * inactive, too, but with a job. */
+bool unit_facts_is_over(const UnitFacts *f) _pure_;

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the service manager tells of the units that runs are in: by signals, which come in order but may be lost when
+ * it executes itself anew, and by answers.
+ *
+ * A unit of ours is over when it is inactive, failed or exited, and no job is queued for it. An existing unit (Unit=)
+ * is over then, too, and already when it stands once its start is done if it is no service: a target or a mount does
+ * not end by itself. */
+
+#include "exec/exec-unit-internal.h"
+#include "util/log.h"
+
+#define UNANSWERED_MAX 3 /* questions that are asked once more */
+
+/* --- where it stands --- */
+
+static bool is_service(const char *unit) {
+        const char *suffix = strrchr(unit, '.');
+
+        return suffix && streq(suffix, ".service");
+}
+
+bool execution_is_over(const UnitExecution *x) {
+        const UnitFacts *f = &x->facts;
+
+        if (x->awaits_start)
+                return false;
+        if (unit_facts_is_over(f))
+                return true;
+        return x->existing && f->job == 0 && f->active == UNIT_ACTIVE && !is_service(x->caller.node.name);
+}
+
+void execution_tell_started(UnitExecution *x) {
+        const UnitFacts *f = &x->facts;
+        const ExecIdentity identity = {
+                .pid = (pid_t)(f->main_pid ?: f->exec_pid),
+                .unit = x->caller.node.name,
+                .invocation = f->invocation,
+        };
+
+        if (x->told_started && identity.pid == x->told_pid && sd_id128_equal(identity.invocation, x->told_invocation))
+                return;
+        x->told_started = true;
+        x->told_pid = identity.pid;
+        x->told_invocation = identity.invocation;
+        x->caller.executor->callbacks.started(x->cookie, &identity);
+}
+
+/* A unit whose start lasts as long as the run (Type=oneshot) runs while it is activating. */
+static bool execution_runs(const UnitExecution *x) {
+        const UnitFacts *f = &x->facts;
+        bool activating = f->active == UNIT_ACTIVATING && x->def && x->def->n_commands > 1 && f->main_pid > 0;
+
+        if (x->existing && !x->awaits_start && (f->active == UNIT_ACTIVE || f->active == UNIT_RELOADING))
+                return true;
+        if (x->existing)
+                return f->active == UNIT_ACTIVATING && f->main_pid > 0;
+        return !f->exited && ((f->active == UNIT_ACTIVE && f->main_pid > 0) || activating);
+}
+
+/* To be stopped while the main process is alive, with nothing gone wrong, is somebody's wish. */
+static bool is_being_stopped(const UnitFacts *f) {
+        return f->active == UNIT_DEACTIVATING && f->exec_start > 0 && f->exec_exit == 0 && streq(f->result, "success");
+}
+
+/* The facts are new, and whole. */
+static void execution_look_closer(UnitExecution *x) {
+        const UnitFacts *f = &x->facts;
+
+        if (x->state != EXECUTION_FOLLOWED)
+                return;
+        if (x->was_stopping && x->stop_result == RUN_RESULT_NONE && !f->exited)
+                x->stop_result = RUN_RESULT_CANCELLED;
+        if (x->stop_result == RUN_RESULT_NONE && is_being_stopped(f))
+                x->stopped_elsewhere = true;
+        else if (f->active == UNIT_ACTIVE || f->active == UNIT_ACTIVATING)
+                x->stopped_elsewhere = false; /* it was restarted */
+        if (execution_runs(x))
+                execution_tell_started(x);
+        execution_next(x);
+}
+
+static void execution_tell_status(UnitExecution *x, const char *before) {
+        if (x->facts.status_text != before && !isempty(x->facts.status_text))
+                x->caller.executor->callbacks.status(x->cookie, x->facts.status_text);
+}
+
+/* --- signals --- */
+
+/* A change is told in two halves, the one of the service, with Result, and the one of the unit, with its state. Just
+ * after the connection was made only the second one may have come through. */
+static bool is_whole(UnitExecution *x, bool is_last) {
+        bool whole = x->has_first_half || !is_service(x->caller.node.name);
+
+        x->has_first_half = !is_last;
+        return !is_last || whole;
+}
+
+static void execution_changed(UnitExecution *x, bool is_last, sd_bus_message *m) {
+        const char *before = x->facts.status_text;
+        int r = 0;
+
+        if (!is_whole(x, is_last))
+                x->look_wanted = true;
+        else {
+                r = unit_facts_read(&x->facts, m);
+                execution_tell_status(x, before);
+        }
+        if (r < 0) {
+                log_debug_errno(r, "Cannot read what changed about %s, looking at all of it: %m", x->caller.node.name);
+                x->look_wanted = true;
+        }
+        if (is_last)
+                execution_look_closer(x);
+}
+
+static void on_properties_changed(void *userdata, const char *unit, bool is_last, sd_bus_message *m) {
+        UnitExecutor *e = userdata;
+
+        for (UnitNode *n = unit_table_find(&e->executions, unit); n; n = unit_table_find_next(n)) {
+                UnitExecution *x = execution_of(caller_of(n));
+
+                if (x->state != EXECUTION_SENT && x->state != EXECUTION_FOLLOWED)
+                        continue;
+                if (sd_bus_message_rewind(m, /* complete= */ true) >= 0 && sd_bus_message_skip(m, "s") >= 0)
+                        execution_changed(x, is_last, m);
+        }
+}
+
+static void on_job_removed(void *userdata, const char *unit, uint32_t job, const char *result) {
+        UnitExecutor *e = userdata;
+
+        for (UnitNode *n = unit_table_find(&e->executions, unit); n; n = unit_table_find_next(n)) {
+                UnitExecution *x = execution_of(caller_of(n));
+
+                if (x->state != EXECUTION_FOLLOWED || x->start_job != job)
+                        continue;
+                x->start = start_result_from_string(result);
+                if (!x->awaits_start)
+                        continue;
+                x->awaits_start = false;
+                /* Of a unit that was active all along nothing was told. */
+                x->look_wanted = x->facts.active == UNIT_UNKNOWN;
+                execution_look_closer(x);
+        }
+}
+
+/* Its end was told before. Or it is removed and made anew while all files are read. Or it is a unit of somebody else,
+ * which comes and goes with every look that is taken at it. */
+static void on_unit_removed(void *userdata, const char *unit) {
+        UnitExecutor *e = userdata;
+        UnitNode *n = unit_table_find(&e->executions, unit);
+        UnitExecution *x = n ? execution_of(caller_of(n)) : NULL;
+
+        if (x && !x->existing && !e->reloading && x->state == EXECUTION_FOLLOWED)
+                executor_compare(e);
+}
+
+static void on_reloading(void *userdata, bool begins) {
+        UnitExecutor *e = userdata;
+
+        e->reloading = begins;
+        if (!begins)
+                executor_compare(e);
+}
+
+static void on_opened(void *userdata) {
+        UnitExecutor *e = userdata;
+
+        e->is_open = true;
+        e->no_memory_peak = false; /* it may be another version by now */
+        executor_compare(e);
+        calls_pump(e);
+}
+
+static void on_closed(void *userdata) {
+        UnitExecutor *e = userdata;
+
+        e->is_open = false;
+        e->reloading = false;
+        e->list_slot = sd_bus_slot_unref(e->list_slot);
+        calls_interrupted(e);
+}
+
+const UnitConnectionHandler unit_connection_handler = {
+        .opened = on_opened,
+        .closed = on_closed,
+        .properties_changed = on_properties_changed,
+        .job_removed = on_job_removed,
+        .unit_removed = on_unit_removed,
+        .reloading = on_reloading,
+};
+
+/* --- looking --- */
+
+int execution_build_look(Caller *c, sd_bus_message **ret) {
+        _cleanup_free_ char *object = NULL;
+        int r;
+
+        execution_of(c)->look_wanted = false;
+        r = sd_bus_path_encode(MANAGER_OBJECT "/unit", c->node.name, &object);
+        if (r >= 0)
+                r = unit_connection_new_call(c->executor->connection, ret, object, "org.freedesktop.DBus.Properties",
+                                             "GetAll");
+        return r < 0 ? r : sd_bus_message_append(*ret, "s", ""); /* of all its interfaces */
+}
+
+static void execution_take_facts(UnitExecution *x, UnitFacts *fresh) {
+        char *before = x->facts.status_text;
+
+        if (streq(strempty(before), strempty(fresh->status_text))) {
+                free(fresh->status_text);
+                fresh->status_text = TAKE_PTR(x->facts.status_text);
+        }
+        unit_facts_done(&x->facts);
+        x->facts = TAKE_GENERIC(*fresh, (UnitFacts)UNIT_FACTS_INIT);
+        execution_tell_status(x, before);
+}
+
+/* Is that the activation which we asked for, or followed before we died? */
+static bool is_our_activation(const UnitExecution *x, const UnitFacts *fresh) {
+        if (!sd_id128_is_null(x->expected))
+                return sd_id128_equal(fresh->invocation, x->expected);
+        return fresh->job != 0 || (!sd_id128_is_null(fresh->invocation) && fresh->inactive_exit >= x->since);
+}
+
+/* Its unit is inactive, and the manager forgot that it was ever anything else. */
+static bool is_forgotten(const UnitExecution *x, const UnitFacts *fresh) {
+        return fresh->active == UNIT_INACTIVE && sd_id128_is_null(fresh->invocation) && fresh->job == 0 &&
+               !sd_id128_is_null(x->facts.invocation);
+}
+
+static bool existing_unit_is_lost(UnitExecution *x, const UnitFacts *fresh) {
+        if (x->state == EXECUTION_UNSURE)
+                return !is_our_activation(x, fresh);
+        if (x->awaits_start && fresh->job != x->start_job)
+                x->awaits_start = false; /* we missed its end */
+        return is_forgotten(x, fresh);
+}
+
+static void execution_looked(UnitExecution *x, UnitFacts *fresh) {
+        if (x->existing ? existing_unit_is_lost(x, fresh) : !fresh->loaded) {
+                execution_absent(x);
+                return;
+        }
+        if (x->state == EXECUTION_UNSURE && x->existing) {
+                x->awaits_start = fresh->job != 0;
+                x->start_job = fresh->job;
+        }
+        x->state = EXECUTION_FOLLOWED;
+        x->order = start_order_free(x->order);
+        execution_take_facts(x, fresh);
+        execution_look_closer(x);
+}
+
+void execution_look_answered(Caller *c, sd_bus_message *m) {
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+        UnitExecution *x = execution_of(c);
+        UnitFacts fresh = UNIT_FACTS_INIT;
+        int r;
+
+        if (error && error_is_unsure(error)) {
+                x->look_wanted = true;
+                executor_compare(c->executor);
+                execution_next(x);
+                return;
+        }
+        r = error ? -sd_bus_error_get_errno(error) : unit_facts_read(&fresh, m);
+        if (x->state == EXECUTION_FOLLOWED && execution_is_over(x))
+                execution_next(x); /* a signal was faster, and what we saw may be what came after its end */
+        else if (r >= 0)
+                execution_looked(x, &fresh);
+        else if (error && sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_OBJECT))
+                execution_absent(x);
+        else
+                log_warning_errno(r, "Cannot see how %s is doing, trying again later: %m", c->node.name);
+        unit_facts_done(&fresh);
+}
+
+/* --- the end --- */
+
+enum {
+        QUESTION_SHUTDOWN = 1 << 0, /* was it stopped because the machine goes down? */
+        QUESTION_COMMANDS = 1 << 1, /* was the last one run? */
+        QUESTION_CPU = 1 << 2,
+        QUESTION_MEMORY = 1 << 3,
+};
+
+static const struct {
+        unsigned question;
+        const char *interface, *property; /* no interface: of the manager */
+} questions[] = {
+        { QUESTION_SHUTDOWN, NULL, "SystemState" },
+        { QUESTION_COMMANDS, "org.freedesktop.systemd1.Service", "ExecStart" },
+        { QUESTION_CPU, "org.freedesktop.systemd1.Service", "CPUUsageNSec" },
+        { QUESTION_MEMORY, "org.freedesktop.systemd1.Service", "MemoryPeak" },
+};
+
+static size_t first_question(const UnitExecution *x) {
+        size_t i = 0;
+
+        while (!(x->questions & questions[i].question))
+                i++;
+        return i;
+}
+
+static void execution_ask(UnitExecution *x) {
+        if (x->questions == 0)
+                execution_over(x);
+        else
+                caller_call(&x->caller, CALL_ASK);
+}
+
+void execution_end(UnitExecution *x) {
+        const UnitFacts *f = &x->facts;
+
+        x->state = EXECUTION_ENDING;
+        /* A unit of ours that ends well by itself is kept as "exited". */
+        if (!x->existing && f->active == UNIT_INACTIVE && f->exec_start > 0 && streq(f->result, "success"))
+                x->stopped_elsewhere = true;
+        /* A unit that is inactive is about to be forgotten, its figures with it. */
+        if (is_service(x->caller.node.name) && f->active != UNIT_INACTIVE && f->exec_start > 0)
+                x->questions = QUESTION_CPU | (x->caller.executor->no_memory_peak ? 0 : QUESTION_MEMORY);
+        if ((x->stopped_elsewhere || x->start == START_RESULT_CANCELED) && x->stop_result == RUN_RESULT_NONE)
+                x->questions |= QUESTION_SHUTDOWN;
+        if (!x->existing && unit_has_sentinel(x->def, x->caller.executor->wrapper) && f->exited)
+                x->questions |= QUESTION_COMMANDS;
+        execution_ask(x);
+}
+
+int execution_build_question(Caller *c, sd_bus_message **ret) {
+        size_t i = first_question(execution_of(c));
+        const char *interface = questions[i].interface;
+        _cleanup_free_ char *object = NULL;
+        int r = 0;
+
+        if (interface)
+                r = sd_bus_path_encode(MANAGER_OBJECT "/unit", c->node.name, &object);
+        if (r >= 0)
+                r = unit_connection_new_call(c->executor->connection, ret, object ?: MANAGER_OBJECT,
+                                             "org.freedesktop.DBus.Properties", "Get");
+        return r < 0 ? r : sd_bus_message_append(*ret, "ss", interface ?: MANAGER_INTERFACE, questions[i].property);
+}
+
+/* The process of the last one of some commands, 0 = it has not run. */
+static uint32_t read_last_pid(sd_bus_message *m) {
+        uint32_t pid = 0;
+
+        if (sd_bus_message_enter_container(m, 'v', "a(sasbttttuii)") <= 0 ||
+            sd_bus_message_enter_container(m, 'a', "(sasbttttuii)") <= 0)
+                return 0;
+        while (sd_bus_message_enter_container(m, 'r', "sasbttttuii") > 0)
+                if (sd_bus_message_skip(m, "sasbtttt") < 0 || sd_bus_message_read_basic(m, 'u', &pid) < 0 ||
+                    sd_bus_message_skip(m, "ii") < 0 || sd_bus_message_exit_container(m) < 0)
+                        return 0;
+        return pid;
+}
+
+static void execution_learn(UnitExecution *x, unsigned question, sd_bus_message *m) {
+        uint64_t number = UINT64_MAX;
+        const char *word = "";
+
+        if (question == QUESTION_SHUTDOWN)
+                x->shutting_down = sd_bus_message_read(m, "v", "s", &word) > 0 && streq(word, "stopping");
+        else if (question == QUESTION_COMMANDS)
+                x->cut_short = read_last_pid(m) != x->facts.exec_pid;
+        else if (sd_bus_message_read(m, "v", "t", &number) > 0)
+                *(question == QUESTION_CPU ? &x->facts.cpu_nsec : &x->facts.memory_peak) = number;
+}
+
+/* What cannot be learnt is not known: nothing of it is worth to wait for, but for a connection that comes back. */
+void execution_question_answered(Caller *c, sd_bus_message *m) {
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+        UnitExecution *x = execution_of(c);
+        unsigned question = questions[first_question(x)].question;
+
+        if (error && error_is_unsure(error) && x->n_unanswered++ < UNANSWERED_MAX) {
+                executor_compare(c->executor); /* which finds out whether the connection is of any use */
+                execution_ask(x);
+                return;
+        }
+        x->questions &= ~question;
+        if (!error)
+                execution_learn(x, question, m);
+        else if (question == QUESTION_MEMORY && sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_PROPERTY))
+                c->executor->no_memory_peak = true;
+        execution_ask(x);
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Order is meaning here: of a property that comes twice the later one counts, or adds to the list. So first comes what
+ * the settings of the job may change, then these settings, then what must hold whatever they say: that the result is
+ * kept, which command is run, and how the run is called. */
+
+#include "exec/unit-message.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "exec/environment.h"
+#include "exec/unit-command.h"
+#include "util/strv.h"
+
+#define DAEMON_UNIT "vaktd.service"
+#define SLICE       "vakt.slice"
+
+#define COMMAND_TYPE       "sasb"  /* of ExecStart */
+#define COMMAND_TYPE_FLAGS "sasas" /* of ExecStartEx */
+
+/* --- what is to be started --- */
+
+StartOrder *start_order_free(StartOrder *o) {
+        if (!o)
+                return NULL;
+        strv_free(o->environment);
+        free(o->job);
+        return mfree(o);
+}
+
+int start_order_new(StartOrder **ret, const ExecutionRequest *request) {
+        _cleanup_(start_order_freep) StartOrder *o = NULL;
+        int r;
+
+        o = malloc(sizeof(*o));
+        if (!o)
+                return -ENOMEM;
+        *o = (StartOrder){
+                .job = strdup(request->run->job),
+                .run = request->run->id,
+                .timeout = request->timeout,
+        };
+        if (!o->job)
+                return -ENOMEM;
+        r = environment_for_run(&o->environment, /* base= */ NULL, request);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+/* --- settings of the job --- */
+
+/* Where we are in a setting: what is left of its signature and of its values. */
+typedef struct Cursor {
+        const char *type;
+        const UnitValue *values;
+        size_t n_values;
+} Cursor;
+
+static const UnitValue *cursor_take(Cursor *c) {
+        if (c->n_values == 0)
+                return NULL;
+        c->n_values--;
+        return c->values++;
+}
+
+/* Length of the one complete type that s begins with; 0 when it does not. */
+static size_t type_length(const char *s) {
+        size_t n, i = 1;
+
+        if (*s == 'a') {
+                n = type_length(s + 1);
+                return n > 0 ? n + 1 : 0;
+        }
+        if (*s != '(')
+                return *s && strchr("sobyqiuxt", *s) ? 1 : 0;
+        while (s[i] != ')') {
+                n = type_length(s + i);
+                if (n == 0)
+                        return 0;
+                i += n;
+        }
+        return i + 1;
+}
+
+static int append_basic(sd_bus_message *m, Cursor *c) {
+        const UnitValue *v = cursor_take(c);
+        char type = *c->type++;
+
+        if (!v)
+                return -EINVAL;
+        switch (type) {
+        case 's':
+        case 'o':
+                return v->text ? sd_bus_message_append_basic(m, type, v->text) : -EINVAL;
+        case 'b':
+                return sd_bus_message_append_basic(m, type, &(int){ v->number != 0 });
+        case 'y':
+                return sd_bus_message_append_basic(m, type, &(uint8_t){ (uint8_t)v->number });
+        case 'q':
+                return sd_bus_message_append_basic(m, type, &(uint16_t){ (uint16_t)v->number });
+        case 'i':
+                return sd_bus_message_append_basic(m, type, &(int32_t){ (int32_t)v->number });
+        case 'u':
+                return sd_bus_message_append_basic(m, type, &(uint32_t){ (uint32_t)v->number });
+        default: /* x, t */
+                return sd_bus_message_append_basic(m, type, &v->number);
+        }
+}
+
+static int append_bytes(sd_bus_message *m, Cursor *c) {
+        const UnitValue *v = cursor_take(c);
+
+        c->type += strlen("ay");
+        return v && v->text ? sd_bus_message_append_array(m, 'y', v->text, v->number) : -EINVAL;
+}
+
+static int append_one(sd_bus_message *m, Cursor *c);
+
+static int append_array(sd_bus_message *m, Cursor *c) {
+        const UnitValue *v = cursor_take(c);
+        const char *element = c->type + 1;
+        size_t n = type_length(element);
+        char contents[64];
+        int r;
+
+        if (!v || n >= sizeof(contents))
+                return -EINVAL;
+        *(char *)mempcpy(contents, element, n) = '\0';
+        r = sd_bus_message_open_container(m, 'a', contents);
+        for (uint64_t i = 0; r >= 0 && i < v->number; i++) {
+                c->type = element;
+                r = append_one(m, c);
+        }
+        c->type = element + n;
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_struct(sd_bus_message *m, Cursor *c) {
+        size_t n = type_length(c->type) - strlen("()");
+        const char *end = c->type + 1 + n;
+        char contents[64];
+        int r;
+
+        if (n >= sizeof(contents))
+                return -EINVAL;
+        *(char *)mempcpy(contents, c->type + 1, n) = '\0';
+        r = sd_bus_message_open_container(m, 'r', contents);
+        c->type++;
+        while (r >= 0 && c->type < end)
+                r = append_one(m, c);
+        c->type = end + 1;
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_one(sd_bus_message *m, Cursor *c) {
+        if (startswith(c->type, "ay"))
+                return append_bytes(m, c);
+        switch (*c->type) {
+        case 'a':
+                return append_array(m, c);
+        case '(':
+                return append_struct(m, c);
+        default:
+                return append_basic(m, c);
+        }
+}
+
+int unit_message_append_property(sd_bus_message *m, const UnitProperty *p) {
+        Cursor c = { .type = p->signature, .values = p->values, .n_values = p->n_values };
+        size_t n = type_length(p->signature);
+        int r;
+
+        if (n == 0 || p->signature[n] != '\0')
+                return -EINVAL;
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 's', p->name);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', p->signature);
+        if (r >= 0)
+                r = append_one(m, &c);
+        if (r >= 0 && c.n_values > 0)
+                r = -EINVAL;
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+/* --- what comes before the settings --- */
+
+static int append_defaults(sd_bus_message *m, const JobDef *def, const StartOrder *o) {
+        _cleanup_free_ char *description = NULL;
+        int r;
+
+        if (isempty(def->description) && asprintf(&description, "vaktd: %s, run %" PRIu64, o->job, o->run) < 0) {
+                description = NULL;
+                return -ENOMEM;
+        }
+        r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", description ?: def->description, "Slice",
+                                  "s", SLICE, "SyslogIdentifier", "s", o->job, "NotifyAccess", "s", "all");
+        /* When the machine goes down the run is stopped before we are, so that its end is written down. */
+        return r < 0 ? r : sd_bus_message_append(m, "(sv)", "After", "as", 1, DAEMON_UNIT);
+}
+
+/* --- what comes after them --- */
+
+/* vakt-command is not there to be executed in a root of the job's own. */
+static bool has_other_root(const JobDef *def) {
+        static const char *const names[] = { "RootDirectory", "RootImage" };
+
+        for (size_t i = 0; i < def->n_properties; i++)
+                for (size_t k = 0; k < ELEMENTSOF(names); k++)
+                        if (streq(def->properties[i].name, names[k]))
+                                return true;
+        return false;
+}
+
+/* Then "$" is kept from the service manager by a flag that only ExecStartEx has. Of this systemd 252 keeps nothing at
+ * all when it reads its files again: a run that was about to start fails then, which is better than another command.
+ */
+static bool needs_flags(const JobDef *def, const char *wrapper) {
+        for (size_t i = 0; i < def->n_commands; i++)
+                if (unit_command_is_garbled(&def->commands[i]))
+                        return !wrapper || has_other_root(def);
+        return false;
+}
+
+bool unit_has_sentinel(const JobDef *def, const char *wrapper) {
+        return def && def->n_commands > 1 && needs_flags(def, wrapper);
+}
+
+static int append_command_flags(sd_bus_message *m, unsigned flags) {
+        static const struct {
+                unsigned flag;
+                const char *word;
+        } words[] = { { COMMAND_IGNORE_FAILURE, "ignore-failure" }, { COMMAND_NO_EXPAND, "no-env-expand" } };
+        const char *l[ELEMENTSOF(words) + 1] = { NULL };
+        size_t n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (flags & words[i].flag)
+                        l[n++] = words[i].word;
+        return sd_bus_message_append_strv(m, (char **)l);
+}
+
+static int append_command(sd_bus_message *m, const CommandDef *c, const char *type, const char *wrapper) {
+        _cleanup_(strv_freep) char **encoded = NULL;
+        bool with_flags = streq(type, COMMAND_TYPE_FLAGS);
+        int r;
+
+        r = !with_flags && unit_command_is_garbled(c) ? unit_command_encode(&encoded, c) : 0;
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'r', type);
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 's', encoded ? wrapper : c->path);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, encoded ?: c->argv);
+        if (r < 0)
+                return r;
+        if (with_flags)
+                r = append_command_flags(m, c->flags);
+        else
+                r = sd_bus_message_append_basic(m, 'b', &(int){ (c->flags & COMMAND_IGNORE_FAILURE) != 0 });
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_commands(sd_bus_message *m, const JobDef *def, const char *wrapper) {
+        static char *const argv[] = { (char *)"true", NULL };
+        static const CommandDef sentinel = { (char *)"/bin/true", (char **)argv, COMMAND_IGNORE_FAILURE };
+        bool with_flags = needs_flags(def, wrapper);
+        const char *type = with_flags ? COMMAND_TYPE_FLAGS : COMMAND_TYPE;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 's', with_flags ? "ExecStartEx" : "ExecStart");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v',
+                                                  with_flags ? "a(" COMMAND_TYPE_FLAGS ")" : "a(" COMMAND_TYPE ")");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a',
+                                                  with_flags ? "(" COMMAND_TYPE_FLAGS ")" : "(" COMMAND_TYPE ")");
+        for (size_t i = 0; r >= 0 && i < def->n_commands; i++)
+                r = append_command(m, &def->commands[i], type, wrapper);
+        if (r >= 0 && unit_has_sentinel(def, wrapper))
+                r = append_command(m, &sentinel, type, wrapper);
+        for (size_t i = 0; r >= 0 && i < 3; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
+static int append_success_signals(sd_bus_message *m, const SuccessDef *s) {
+        int32_t signals[64];
+        size_t n = 0;
+
+        for (int i = 1; i < 64; i++)
+                if (success_def_has_signal(s, i))
+                        signals[n++] = i;
+        return sd_bus_message_append_array(m, 'i', signals, n * sizeof(int32_t));
+}
+
+/* Told only where there are several commands: a status that is a success lets the next one begin. */
+static int append_success(sd_bus_message *m, const SuccessDef *s) {
+        int32_t statuses[256];
+        size_t n = 0;
+        int r;
+
+        for (int i = 1; i < 256; i++)
+                if (success_def_has_status(s, i))
+                        statuses[n++] = i;
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 's', "SuccessExitStatus");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "(aiai)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'r', "aiai");
+        if (r >= 0)
+                r = sd_bus_message_append_array(m, 'i', statuses, n * sizeof(int32_t));
+        if (r >= 0)
+                r = append_success_signals(m, s);
+        for (size_t i = 0; r >= 0 && i < 3; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
+/* With Type=exec a program that cannot be executed fails the start; only Type=oneshot takes several commands, and it
+ * is its start that lasts as long as the run. */
+static int append_type(sd_bus_message *m, const JobDef *def, const StartOrder *o) {
+        bool several = def->n_commands > 1;
+        int r;
+
+        r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Type", "s", several ? "oneshot" : "exec",
+                                  several ? "TimeoutStartUSec" : "RuntimeMaxUSec", "t", o->timeout, "RemainAfterExit",
+                                  "b", true, "CollectMode", "s", "inactive");
+        if (r < 0 || !several)
+                return r;
+        return append_success(m, &def->success);
+}
+
+static int append_environment(sd_bus_message *m, char **environment) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 's', "Environment");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, environment);
+        for (size_t i = 0; r >= 0 && i < 2; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
+static int append_log_fields(sd_bus_message *m, const StartOrder *o) {
+        char fields[2][JOB_NAME_MAX + sizeof("VAKT_JOB=")];
+        int r;
+
+        (void)snprintf(fields[0], sizeof(fields[0]), "VAKT_JOB=%s", o->job);
+        (void)snprintf(fields[1], sizeof(fields[1]), "VAKT_RUN=%" PRIu64, o->run);
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 's', "LogExtraFields");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "aay");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "ay");
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fields); i++)
+                r = sd_bus_message_append_array(m, 'y', fields[i], strlen(fields[i]));
+        for (size_t i = 0; r >= 0 && i < 3; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
+/* --- the whole --- */
+
+static int append_properties(sd_bus_message *m, const JobDef *def, const StartOrder *o, const char *wrapper) {
+        int r;
+
+        r = append_defaults(m, def, o);
+        for (size_t i = 0; r >= 0 && i < def->n_properties; i++)
+                r = unit_message_append_property(m, &def->properties[i]);
+        if (r >= 0)
+                r = append_type(m, def, o);
+        if (r >= 0)
+                r = append_commands(m, def, wrapper);
+        if (r >= 0)
+                r = append_environment(m, o->environment);
+        return r < 0 ? r : append_log_fields(m, o);
+}
+
+int unit_message_append_start(sd_bus_message *m, const char *unit, const JobDef *def, const StartOrder *o,
+                              const char *wrapper) {
+        int r;
+
+        assert(def->n_commands > 0);
+
+        r = sd_bus_message_append(m, "ss", unit, "fail");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(sv)");
+        if (r >= 0)
+                r = append_properties(m, def, o, wrapper);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return r < 0 ? r : sd_bus_message_append(m, "a(sa(sv))", 0);
+}

@@ -1,0 +1,31 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The call that starts a run as a transient unit. DESIGN section 8, "How a result survives". */
+
+#include <systemd/sd-bus.h>
+
+#include "exec/executor.h"
+
+/* What has to be kept of an ExecutionRequest until the start is sure. */
+typedef struct StartOrder {
+        char *job;
+        uint64_t run;
+        usec_t timeout;
+        char **environment; /* VAKT_JOB= and the others */
+} StartOrder;
+
+int start_order_new(StartOrder **ret, const ExecutionRequest *request); /* -ENOMEM */
+StartOrder *start_order_free(StartOrder *o);
+DEFINE_CLEANUP(StartOrder, start_order_free)
+
+/* Appends the arguments of StartTransientUnit. wrapper: path of vakt-command, or NULL when it is not there. */
+int unit_message_append_start(sd_bus_message *m, const char *unit, const JobDef *def, const StartOrder *o,
+                              const char *wrapper);
+
+/* A run of several commands that cannot be wrapped has one more at its end, which does nothing: a run that has not
+ * come to it was cut short by the service manager reading its files again. */
+bool unit_has_sentinel(const JobDef *def, const char *wrapper) _pure_;
+
+/* Appends "(sv)" for a setting. -EINVAL: its values do not fit its signature. */
+int unit_message_append_property(sd_bus_message *m, const UnitProperty *p);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A unit that is over stays in the service manager, with its result, until we let it go: first the ledger, then the
+ * release, so that whoever dies in between leaves a result behind. What was reported waits here until it is settled,
+ * over the loss of any connection; past a bound (a ledger that cannot be written for hours) the oldest go all the
+ * same, since a thousand kept units make each daemon-reload slower by half a second. */
+
+#include "exec/exec-unit-internal.h"
+#include "util/log.h"
+
+static Release *release_of(Caller *c) { /* its first member */
+        return (Release *)c;
+}
+
+static Release *release_free(Release *r) {
+        UnitExecutor *e;
+
+        if (!r)
+                return NULL;
+        e = r->caller.executor;
+        caller_cancel(&r->caller);
+        if (!r->is_settled) {
+                TAILQ_REMOVE(&e->unsettled, r, unsettled);
+                e->n_unsettled--;
+        }
+        unit_table_remove(&e->releases, &r->caller.node);
+        free(r->caller.node.name);
+        return mfree(r);
+}
+
+int release_build(Caller *c, sd_bus_message **ret) {
+        bool is_failed = release_of(c)->is_failed;
+        int r;
+
+        r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE,
+                                     is_failed ? "ResetFailedUnit" : "StopUnit");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(*ret, 's', c->node.name);
+        return r < 0 || is_failed ? r : sd_bus_message_append_basic(*ret, 's', "replace");
+}
+
+void release_answered(Caller *c, sd_bus_message *m) {
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+
+        if (error && error_is_unsure(error)) {
+                caller_call(c, CALL_RELEASE);
+                executor_compare(c->executor); /* which finds out whether the connection is of any use */
+                return;
+        }
+        if (error && !sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit"))
+                log_debug("Cannot release %s: %s", c->node.name, strempty(error->message));
+        (void)release_free(release_of(c));
+}
+
+static void release_settle(Release *r) {
+        UnitExecutor *e = r->caller.executor;
+
+        TAILQ_REMOVE(&e->unsettled, r, unsettled);
+        e->n_unsettled--;
+        r->is_settled = true;
+        caller_call(&r->caller, CALL_RELEASE);
+}
+
+/* Without memory it is not kept: the next comparison finds the unit, and asks whether it is still needed. */
+static Release *release_new(UnitExecutor *e, const char *unit, bool is_failed) {
+        _cleanup_free_ Release *r = calloc(1, sizeof(Release));
+        _cleanup_free_ char *name = strdup(unit);
+
+        if (!r || !name)
+                return NULL;
+        r->caller.executor = e;
+        r->caller.node.name = name;
+        r->is_failed = is_failed;
+        if (unit_table_add(&e->releases, &r->caller.node) < 0)
+                return NULL;
+        (void)TAKE_PTR(name);
+        TAILQ_INSERT_TAIL(&e->unsettled, r, unsettled);
+        e->n_unsettled++;
+        return TAKE_PTR(r);
+}
+
+void release_keep(UnitExecutor *e, const char *unit, bool is_failed) {
+        (void)release_new(e, unit, is_failed);
+        if (e->n_unsettled <= UNIT_RELEASES_MAX)
+                return;
+        if (!e->said_full)
+                log_warning(
+                        "The ledger could not be written for the last %u runs: the service manager is not kept from "
+                        "forgetting the oldest of them any longer.",
+                        UNIT_RELEASES_MAX);
+        e->said_full = true;
+        release_settle(TAILQ_FIRST(&e->unsettled));
+        calls_pump(e);
+}
+
+void release_at_once(UnitExecutor *e, const char *unit, bool is_failed) {
+        Release *r = release_new(e, unit, is_failed);
+
+        if (!r)
+                return;
+        release_settle(r);
+        calls_pump(e);
+}
+
+void releases_settled(UnitExecutor *e) {
+        while (!TAILQ_EMPTY(&e->unsettled))
+                release_settle(TAILQ_FIRST(&e->unsettled));
+        e->said_full = false;
+        calls_pump(e);
+}
+
+/* The units stay; the next daemon is asked about them. */
+void releases_forget(UnitExecutor *e) {
+        while (e->releases.n > 0)
+                (void)release_free((Release *)caller_of(unit_table_any(&e->releases)));
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Signals are lost when the service manager executes itself anew (17 of 400 were), and nobody can tell which. So all
+ * units of ours are listed and compared with what we know: whenever the connection was made, the manager has read its
+ * files again, a call ended in doubt, and once a minute while something runs. Who differs is looked at; who is not
+ * there is gone, or was never started; who is there and nobody knows is asked about and released.
+ *
+ * A comparison speaks of the moment in which the manager made the list. It says nothing about runs that were begun
+ * after it had been asked for. */
+
+#include "exec/exec-unit-internal.h"
+#include "util/log.h"
+
+#define COMPARE_USEC          USEC_PER_MINUTE
+#define COMPARE_ACCURACY_USEC (5 * USEC_PER_SEC)
+
+#define REASON_GONE                                                                                              \
+        "Its unit is gone: somebody stopped or reset it, or the service manager was restarted. What came of it " \
+        "is not known."
+
+/* One row of the list. */
+typedef struct ListedUnit {
+        const char *name;
+        UnitActive active;
+        bool exited;
+        uint32_t job;
+} ListedUnit;
+
+static bool is_as_known(const UnitFacts *f, const ListedUnit *u) {
+        return f->active == u->active && f->exited == u->exited && f->job == u->job;
+}
+
+static void execution_listed(UnitExecution *x, const ListedUnit *u) {
+        x->seen = x->caller.executor->comparison;
+        if (x->state == EXECUTION_UNSURE) {
+                x->state = EXECUTION_FOLLOWED;
+                x->order = start_order_free(x->order);
+                x->look_wanted = true;
+        } else if (x->state != EXECUTION_FOLLOWED)
+                return;
+        if (!is_as_known(&x->facts, u))
+                x->look_wanted = true;
+        execution_next(x);
+}
+
+/* Nobody of ours: core knows whether it is a run that is forgotten, or one whose release was cut off. */
+static void stranger_listed(UnitExecutor *e, const ListedUnit *u) {
+        char job[JOB_NAME_MAX + 1];
+        uint64_t run;
+        bool is_over;
+
+        if (u->job != 0 || u->active == UNIT_DEACTIVATING || unit_table_find(&e->releases, u->name) ||
+            !unit_name_parse(u->name, job, &run))
+                return;
+        is_over = u->exited || u->active == UNIT_FAILED || u->active == UNIT_INACTIVE;
+        if (e->callbacks.found(e->userdata, u->name, job, run, is_over) && is_over)
+                release_at_once(e, u->name, u->active == UNIT_FAILED);
+}
+
+static void unit_listed(UnitExecutor *e, const ListedUnit *u) {
+        UnitNode *n = unit_table_find(&e->executions, u->name);
+
+        if (!n)
+                stranger_listed(e, u);
+        for (; n; n = unit_table_find_next(n))
+                execution_listed(execution_of(caller_of(n)), u);
+}
+
+void execution_absent(UnitExecution *x) {
+        if (x->stop_result == RUN_RESULT_NONE && x->was_stopping)
+                x->stop_result = RUN_RESULT_CANCELLED;
+        if (x->stop_result != RUN_RESULT_NONE)
+                execution_over(x);
+        else if (x->state == EXECUTION_FOLLOWED && x->stopped_elsewhere)
+                execution_end(x);
+        else if (x->order) {
+                x->state = EXECUTION_WAITING;
+                execution_next(x);
+        } else
+                execution_conclude(x, RUN_RESULT_LOST, 0, REASON_GONE);
+}
+
+static void executor_find_absent(UnitExecutor *e) {
+        UNIT_TABLE_FOREACH(node, &e->executions) {
+                UnitExecution *x = execution_of(caller_of(node));
+
+                if (x->existing || x->seen == e->comparison || x->sent >= e->comparison)
+                        continue;
+                if (x->state == EXECUTION_UNSURE || x->state == EXECUTION_FOLLOWED)
+                        execution_absent(x);
+        }
+}
+
+static int read_listed(sd_bus_message *m, ListedUnit *ret) {
+        const char *active, *sub;
+        int r;
+
+        r = sd_bus_message_read(m, "(ssssssouso)", &ret->name, NULL, NULL, &active, &sub, NULL, NULL, &ret->job, NULL,
+                                NULL);
+        if (r > 0) {
+                ret->active = unit_active_from_string(active);
+                ret->exited = streq(sub, "exited");
+        }
+        return r;
+}
+
+static int executor_read_list(UnitExecutor *e, sd_bus_message *m) {
+        ListedUnit u;
+        int r;
+
+        r = -sd_bus_message_get_errno(m);
+        if (r == 0)
+                r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
+        if (r < 0)
+                return r;
+        while ((r = read_listed(m, &u)) > 0)
+                unit_listed(e, &u);
+        return r;
+}
+
+/* The slot stays until all of the list is worked off: who wants another comparison meanwhile gets it afterwards, and
+ * the number of this one still is the last. */
+static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        UnitExecutor *e = userdata;
+        int r;
+
+        r = executor_read_list(e, m);
+        if (r >= 0)
+                executor_find_absent(e);
+        e->list_slot = sd_bus_slot_unref(e->list_slot);
+        if (r < 0) {
+                unit_connection_break(e->connection, r);
+                return 0;
+        }
+        unit_connection_proved(e->connection);
+        if (e->compare_again)
+                executor_compare(e);
+        calls_pump(e);
+        return 0;
+}
+
+static int executor_ask_for_list(UnitExecutor *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        r = unit_connection_new_call(e->connection, &m, MANAGER_OBJECT, MANAGER_INTERFACE, "ListUnitsByPatterns");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "asas", 0, 1, UNIT_PATTERN);
+        return r < 0 ? r : unit_connection_call(e->connection, &e->list_slot, m, on_list, e);
+}
+
+/* Units that were there before us are in no such list. */
+static void executor_look_at_existing(UnitExecutor *e) {
+        UNIT_TABLE_FOREACH(node, &e->executions) {
+                UnitExecution *x = execution_of(caller_of(node));
+
+                if (!x->existing || x->state != EXECUTION_FOLLOWED)
+                        continue;
+                x->look_wanted = true;
+                execution_next(x);
+        }
+}
+
+void executor_compare(UnitExecutor *e) {
+        int r;
+
+        if (!e->is_open)
+                return; /* that is what is done first once it is */
+        e->compare_again = e->list_slot;
+        if (e->list_slot)
+                return;
+        e->comparison++;
+        r = executor_ask_for_list(e);
+        if (r < 0)
+                unit_connection_break(e->connection, r);
+        else
+                executor_look_at_existing(e);
+}
+
+/* --- once a minute --- */
+
+/* With nothing to follow there is nothing to be heard either: every unit of the machine that changes would wake us. */
+static int on_compare_time(sd_event_source *s, uint64_t usec, void *userdata) {
+        UnitExecutor *e = userdata;
+
+        if (e->executions.n > 0) {
+                executor_compare(e);
+                executor_keep_comparing(e);
+        } else if (e->releases.n > 0)
+                executor_keep_comparing(e);
+        else {
+                unit_connection_handler.closed(e);
+                unit_connection_close(e->connection);
+        }
+        return 0;
+}
+
+void executor_keep_comparing(UnitExecutor *e) {
+        int enabled = SD_EVENT_OFF;
+
+        if (sd_event_source_get_enabled(e->compare_timer, &enabled) >= 0 && enabled != SD_EVENT_OFF)
+                return;
+        (void)sd_event_source_set_time_relative(e->compare_timer, COMPARE_USEC);
+        (void)sd_event_source_set_enabled(e->compare_timer, SD_EVENT_ONESHOT);
+}
+
+int executor_add_compare_timer(UnitExecutor *e) {
+        int r;
+
+        r = sd_event_add_time_relative(e->event, &e->compare_timer, CLOCK_MONOTONIC, COMPARE_USEC,
+                                       COMPARE_ACCURACY_USEC, on_compare_time, e);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(e->compare_timer, "runs-compare");
+        return sd_event_source_set_enabled(e->compare_timer, SD_EVENT_ONESHOT);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* vakt-command expand|as-is PATH WORD…
+ *
+ * Executes PATH with the words, which are encoded: see unit-command.h for why. It runs in the place of the program,
+ * with the user, the sandbox and the environment that the service manager gave it, and leaves nothing behind: should
+ * there be nothing to execute, it says so as the service manager would have, by its exit status. */
+
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "exec/environment.h"
+#include "exec/unit-command.h"
+#include "util/strv.h"
+
+/* ERRNO= of sd_notify(3), in one datagram; by hand, so that nothing has to be loaded at every start. */
+static void notify_errno(int error) {
+        const char *path = getenv("NOTIFY_SOCKET");
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_close_ int fd = -EBADF;
+        char message[32];
+        size_t n = path ? strlen(path) : 0;
+        int length;
+
+        if (n < 2 || n >= sizeof(address.sun_path))
+                return;
+        memcpy(address.sun_path, path, n);
+        if (path[0] == '@')
+                address.sun_path[0] = '\0';
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        length = snprintf(message, sizeof(message), "ERRNO=%d", error);
+        if (fd >= 0)
+                (void)sendto(fd, message, (size_t)length, MSG_NOSIGNAL, (struct sockaddr *)&address,
+                             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+}
+
+static int execute(const char *name, char **argv, bool expand) {
+        _cleanup_(strv_freep) char **expanded = NULL;
+        _cleanup_free_ char *program = NULL;
+        int r;
+
+        r = program_find(&program, name, environ);
+        if (r >= 0 && expand)
+                r = arguments_expand(&expanded, argv, environ);
+        if (r < 0)
+                return r;
+        (void)execve(program, expanded ?: argv, environ);
+        return -errno;
+}
+
+int main(int argc, char *argv[]) {
+        int r = -EINVAL;
+        bool good = argc >= 4;
+
+        for (int i = 2; good && i < argc; i++)
+                good = unit_command_decode_word(argv[i]);
+        if (good)
+                r = execute(argv[2], argv + 3, streq(argv[1], "expand"));
+        (void)fprintf(stderr, "Cannot execute %s: %s\n", good ? argv[2] : "that", strerror(-r));
+        notify_errno(-r);
+        return UNIT_COMMAND_FAILED;
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What can be asked of a daemon about more than one thing at once: runs by a filter, page by page; alarms; pools; and
+ * what concerns all jobs. Over the control socket, with runs that are children. */
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "harness.h"
+
+#define RUN_ROW "(tsssssttttiuossttts)"
+
+typedef struct Row {
+        uint64_t id, scheduled, requested, started, ended, cpu, memory_peak, parent;
+        const char *job, *cause, *state, *result, *reason, *object, *unit, *invocation, *parent_job;
+        int32_t code;
+        uint32_t attempt;
+} Row;
+
+/* --- QueryRuns --- */
+
+/* One entry of a filter; the value is a string, a uint64_t, or words. */
+typedef struct FilterEntry {
+        const char *key, *type;
+        const void *value;
+} FilterEntry;
+
+static void append_filter(sd_bus_message *m, const FilterEntry *entries) {
+        assert_true(sd_bus_message_open_container(m, 'a', "{sv}") >= 0);
+        for (const FilterEntry *e = entries; e && e->key; e++) {
+                assert_true(sd_bus_message_open_container(m, 'e', "sv") >= 0);
+                assert_true(sd_bus_message_append_basic(m, 's', e->key) >= 0);
+                assert_true(sd_bus_message_open_container(m, 'v', e->type) >= 0);
+                if (streq(e->type, "as"))
+                        assert_true(sd_bus_message_append_strv(m, (char **)e->value) >= 0);
+                else
+                        assert_true(sd_bus_message_append_basic(m, e->type[0], e->value) >= 0);
+                assert_true(sd_bus_message_close_container(m) >= 0);
+                assert_true(sd_bus_message_close_container(m) >= 0);
+        }
+        assert_true(sd_bus_message_close_container(m) >= 0);
+}
+
+static int query(sd_bus *bus, const FilterEntry *entries, uint64_t before, uint32_t limit, sd_bus_error *e,
+                 sd_bus_message **ret) {
+        sd_bus_message *m = NULL;
+        int r;
+
+        assert_true(sd_bus_message_new_method_call(bus, &m, "org.vaktd1", MANAGER_PATH, MANAGER_INTERFACE,
+                                                   "QueryRuns") >= 0);
+        append_filter(m, entries);
+        assert_true(sd_bus_message_append(m, "tu", before, limit) >= 0);
+        r = sd_bus_call(bus, m, HARNESS_TIMEOUT_SEC * USEC_PER_SEC, e, ret);
+        sd_bus_message_unref(m);
+        return r;
+}
+
+static bool next_row(sd_bus_message *m, Row *ret) {
+        int r = sd_bus_message_read(m, RUN_ROW, &ret->id, &ret->job, &ret->cause, &ret->state, &ret->result,
+                                    &ret->reason, &ret->scheduled, &ret->requested, &ret->started, &ret->ended,
+                                    &ret->code, &ret->attempt, &ret->object, &ret->unit, &ret->invocation, &ret->cpu,
+                                    &ret->memory_peak, &ret->parent, &ret->parent_job);
+
+        assert_true(r >= 0);
+        return r > 0;
+}
+
+/* Walks all pages of so many rows. Writes the ids, newest first, as "3 2 1". */
+static const char *query_ids(sd_bus *bus, const FilterEntry *entries, uint32_t limit, char *buf, size_t size) {
+        uint64_t before = 0;
+        size_t used = 0;
+
+        buf[0] = '\0';
+        do {
+                sd_bus_message *reply = NULL;
+                uint32_t n = 0;
+                Row row;
+
+                assert_true(query(bus, entries, before, limit, NULL, &reply) >= 0);
+                assert_true(sd_bus_message_enter_container(reply, 'a', RUN_ROW) > 0);
+                for (; next_row(reply, &row); n++)
+                        used += (size_t)snprintf(buf + used, size - used, "%s%" PRIu64, used > 0 ? " " : "", row.id);
+                assert_true(n <= limit);
+                assert_true(used < size);
+                assert_true(sd_bus_message_exit_container(reply) > 0);
+                assert_true(sd_bus_message_read(reply, "t", &before) > 0);
+                sd_bus_message_unref(reply);
+        } while (before > 0);
+        return buf;
+}
+
+static void run_to_end(sd_bus *bus, const char *job, const char *expected) {
+        _cleanup_(watch_freep) Watch *w = watch_new(bus, "type='signal',member='RunFinished'");
+        char result[32];
+
+        watch_run_finished(w, harness_run(bus, job, /* follow= */ false), result, sizeof(result));
+        assert_string_equal(result, expected);
+}
+
+static uint64_t requested_of(sd_bus *bus, uint64_t id) {
+        char path[64];
+        uint64_t value;
+
+        (void)snprintf(path, sizeof(path), "/org/vaktd1/run/%" PRIu64, id);
+        assert_true(sd_bus_get_property_trivial(bus, NULL, path, "org.vaktd1.Run", "Requested", NULL, 't', &value) >=
+                    0);
+        return value;
+}
+
+static void test_query_runs(void **state) {
+        static const char *const failures[] = { "exit", "signal", "timeout", NULL };
+        static const char *const success[] = { "success", NULL }, *const manual[] = { "manual", NULL };
+        static const char *const timer[] = { "timer", "catch-up", NULL }, *const none[] = { NULL };
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        uint64_t from, to;
+        char ids[256];
+
+        harness_add_job(h, "good", "[Run]\nExec=/bin/true\n");
+        harness_add_job(h, "bad", "[Run]\nShell=exit 3\n");
+        harness_start(h);
+        bus = harness_connect(h);
+        for (unsigned i = 0; i < 3; i++) {
+                run_to_end(bus, "good", "success"); /* 1, 3, 5 */
+                run_to_end(bus, "bad", "exit");     /* 2, 4, 6 */
+        }
+        from = requested_of(bus, 3);
+        to = requested_of(bus, 5);
+#define ASSERT_IDS(expected, ...) \
+        assert_string_equal(query_ids(bus, (FilterEntry[]){ __VA_ARGS__, {} }, 2, ids, sizeof(ids)), expected)
+        assert_string_equal(query_ids(bus, NULL, 2, ids, sizeof(ids)), "6 5 4 3 2 1");
+        assert_string_equal(query_ids(bus, NULL, 3, ids, sizeof(ids)), "6 5 4 3 2 1");
+        assert_string_equal(query_ids(bus, NULL, 100, ids, sizeof(ids)), "6 5 4 3 2 1");
+        ASSERT_IDS("5 3 1", { "job", "s", "good" });
+        ASSERT_IDS("6 5 4 3 2 1", { "job", "s", "" });
+        ASSERT_IDS("", { "job", "s", "no-such-job" });
+        ASSERT_IDS("6 4 2", { "results", "as", failures });
+        ASSERT_IDS("5 3 1", { "results", "as", success });
+        ASSERT_IDS("6 5 4 3 2 1", { "results", "as", none });
+        ASSERT_IDS("6 5 4 3 2 1", { "causes", "as", manual });
+        ASSERT_IDS("", { "causes", "as", timer });
+        ASSERT_IDS("6 5 4 3", { "since", "t", &from });
+        ASSERT_IDS("5 4 3 2 1", { "until", "t", &to });
+        ASSERT_IDS("4", { "results", "as", failures }, { "job", "s", "bad" }, { "since", "t", &from },
+                   { "until", "t", &to });
+#undef ASSERT_IDS
+}
+
+/* Every column says what the run's object says. */
+static void test_query_columns(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(watch_freep) Watch *w = NULL;
+        uint64_t id, first, cpu = 0;
+        char *host = NULL, *parent_job = NULL;
+        Row row = {};
+
+        harness_add_job(h, "first", "[Job]\nOnSuccess=second\n[Run]\nExec=/bin/true\n");
+        harness_add_job(h, "second", "[Run]\nShell=exit 7\n");
+        harness_start(h);
+        bus = harness_connect(h);
+        w = watch_new(bus, "type='signal',member='RunFinished'");
+        first = harness_run(bus, "first", /* follow= */ false);
+        watch_run_finished(w, first, NULL, 0);
+        sd_bus_message_unref(watch_next(w, "RunFinished"));
+        assert_true(query(bus, (FilterEntry[]){ { "job", "s", "second" }, {} }, 0, 0, NULL, &reply) >= 0);
+        assert_true(sd_bus_message_enter_container(reply, 'a', RUN_ROW) > 0);
+        assert_true(next_row(reply, &row));
+        id = row.id;
+        assert_string_equal(row.job, "second");
+        assert_string_equal(row.cause, "chain");
+        assert_string_equal(row.state, "done");
+        assert_string_equal(row.result, "exit");
+        assert_int_equal(row.code, 7);
+        assert_int_equal(row.parent, first);
+        assert_string_equal(row.parent_job, "first");
+        assert_string_equal(row.unit, "");
+        assert_string_equal(row.invocation, "");
+        assert_true(row.ended >= row.started && row.started >= row.requested && row.requested > 0);
+        assert_true(sd_bus_get_property_trivial(bus, NULL, row.object, "org.vaktd1.Run", "CPUUsage", NULL, 't',
+                                                &cpu) >= 0);
+        assert_int_equal(row.cpu, cpu);
+        assert_true(sd_bus_get_property_string(bus, NULL, row.object, "org.vaktd1.Run", "Host", NULL, &host) >= 0);
+        assert_true(strlen(host) > 0);
+        assert_true(sd_bus_get_property_string(bus, NULL, row.object, "org.vaktd1.Run", "ParentJob", NULL,
+                                               &parent_job) >= 0);
+        assert_string_equal(parent_job, "first");
+        assert_true(id > first);
+        free(host);
+        free(parent_job);
+}
+
+static void test_bad_filters(void **state) {
+        static const uint64_t number = 1;
+        static const char *const wrong_result[] = { "success", "nonsense", NULL }, *const empty[] = { "", NULL };
+        static const struct {
+                int line;
+                FilterEntry entry;
+                const char *part; /* of the sentence */
+        } table[] = {
+                { __LINE__, { "results", "as", wrong_result }, "no result 'nonsense'; there are: success, exit" },
+                { __LINE__, { "results", "as", empty }, "no result ''" },
+                { __LINE__, { "causes", "as", wrong_result }, "no cause 'success'; there are: timer, path" },
+                { __LINE__, { "results", "s", "success" }, "'results' of QueryRuns has another type" },
+                { __LINE__, { "job", "t", &number }, "'job' of QueryRuns has another type" },
+                { __LINE__, { "colour", "s", "red" }, "'colour' of QueryRuns is not known; there are 'job'" },
+        };
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        FilterEntry many[18] = {};
+
+        harness_add_jobs(h, 1);
+        harness_start(h);
+        bus = harness_connect(h);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+                FilterEntry entries[] = { table[i].entry, {} };
+
+                assert_true(query(bus, entries, 0, 0, &e, NULL) < 0);
+                if (!sd_bus_error_has_name(&e, "org.vaktd1.Error.BadOption") || !strstr(e.message, table[i].part))
+                        fail_msg("line %d: %s '%s'", table[i].line, e.name, e.message);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(many) - 1; i++) {
+                _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+
+                many[i] = (FilterEntry){ "job", "s", "job-0" };
+                assert_int_equal(query(bus, many, 0, 0, &e, NULL) < 0, i >= 16);
+        }
+}
+
+/* --- alarms --- */
+
+static unsigned count_alarms(sd_bus *bus, const char *job, uint64_t *ret_run) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = harness_call(bus, "ListAlarms", "s", job);
+        const char *name, *key, *sentence;
+        uint64_t raised, run;
+        unsigned n = 0;
+
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(sstts)") > 0);
+        for (; sd_bus_message_read(reply, "(sstts)", &name, &key, &raised, &run, &sentence) > 0; n++) {
+                assert_string_equal(name, "slow");
+                assert_string_equal(key, "slow");
+                assert_true(raised > 0);
+                assert_non_null(strstr(sentence, "takes longer than 1ms"));
+                if (ret_run)
+                        *ret_run = run;
+        }
+        return n;
+}
+
+static unsigned count_alarms_of_object(sd_bus *bus, const char *path) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        const char *key, *sentence;
+        uint64_t raised;
+        unsigned n = 0;
+
+        assert_true(sd_bus_get_property(bus, NULL, path, "org.vaktd1.Job", "Alarms", NULL, &m, "a(sts)") >= 0);
+        assert_true(sd_bus_message_enter_container(m, 'a', "(sts)") > 0);
+        for (; sd_bus_message_read(m, "(sts)", &key, &raised, &sentence) > 0; n++)
+                assert_string_equal(key, "slow");
+        return n;
+}
+
+/* Raised once, seen from everywhere, and forgotten by ResetFailed. */
+static void test_alarms(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *raised = NULL, *cleared = NULL;
+        _cleanup_(watch_freep) Watch *w = NULL, *changes = NULL;
+        const char *job, *key, *sentence, *interface;
+        uint64_t id, run;
+
+        harness_add_job(h, "slow", "[Job]\nSlowSec=1ms\n[Run]\nExec=/bin/sleep 1000\n");
+        harness_add_job(h, "other", "[Run]\nExec=/bin/true\n");
+        harness_start(h);
+        bus = harness_connect(h);
+        w = watch_new(bus, "type='signal',interface='org.vaktd1.Manager'");
+        id = harness_run(bus, "slow", /* follow= */ false);
+        raised = watch_next(w, "AlarmRaised");
+        assert_true(sd_bus_message_read(raised, "ssts", &job, &key, &run, &sentence) > 0);
+        assert_string_equal(job, "slow");
+        assert_string_equal(key, "slow");
+        assert_int_equal(run, id);
+        assert_non_null(strstr(sentence, "(SlowSec=)"));
+        assert_int_equal(count_alarms(bus, "", &run), 1);
+        assert_int_equal(run, id);
+        assert_int_equal(count_alarms(bus, "slow", NULL), 1);
+        assert_int_equal(count_alarms(bus, "other", NULL), 0);
+        assert_int_equal(count_alarms_of_object(bus, "/org/vaktd1/job/slow"), 1);
+        assert_int_equal(count_alarms_of_object(bus, "/org/vaktd1/job/other"), 0);
+        harness_call_fails(bus, "org.vaktd1.Error.NoSuchJob", "ListAlarms", "s", "none");
+        harness_call_fails(bus, "org.vaktd1.Error.NoSuchJob", "ResetFailed", "s", "none");
+
+        changes = watch_new(bus, "type='signal',member='PropertiesChanged',path='/org/vaktd1/job/slow'");
+        sd_bus_message_unref(harness_call(bus, "ResetFailed", "s", "slow"));
+        cleared = watch_next(w, "AlarmCleared");
+        assert_true(sd_bus_message_read(cleared, "ss", &job, &key) > 0);
+        assert_string_equal(job, "slow");
+        assert_string_equal(key, "slow");
+        assert_int_equal(count_alarms(bus, "", NULL), 0);
+        assert_int_equal(count_alarms_of_object(bus, "/org/vaktd1/job/slow"), 0);
+        sd_bus_message_unref(raised);
+        raised = watch_next(changes, "PropertiesChanged"); /* the object told of it */
+        assert_true(sd_bus_message_read(raised, "s", &interface) > 0);
+        assert_string_equal(interface, "org.vaktd1.Job");
+}
+
+/* --- pools --- */
+
+static void assert_pool(sd_bus *bus, const char *expected, unsigned slots, unsigned running, unsigned waiting) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = harness_call(bus, "ListPools", NULL);
+        uint32_t s, r, w;
+        const char *name;
+
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(suuu)") > 0);
+        while (sd_bus_message_read(reply, "(suuu)", &name, &s, &r, &w) > 0) {
+                if (!streq(name, expected))
+                        continue;
+                assert_int_equal(s, slots);
+                assert_int_equal(r, running);
+                assert_int_equal(w, waiting);
+                return;
+        }
+        fail_msg("there is no pool %s", expected);
+}
+
+static void test_pools(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(watch_freep) Watch *w = NULL;
+        char *pool = NULL;
+        int priority = 0;
+        uint64_t first;
+
+        harness_write(h, "vaktd.conf", "[Pool disk]\nSlots=2\n");
+        for (unsigned i = 0; i < 4; i++) {
+                char name[16];
+
+                (void)snprintf(name, sizeof(name), "%c", 'a' + i);
+                harness_add_job(h, name, "[Run]\nExec=/bin/sleep 1000\nPool=disk\nPriority=-3\n");
+        }
+        harness_add_job(h, "lock", "[Run]\nExec=/bin/sleep 1000\nPool=lock\n");
+        harness_start(h);
+        bus = harness_connect(h);
+        w = watch_new(bus, "type='signal',interface='org.vaktd1.Manager'");
+        assert_pool(bus, "disk", 2, 0, 0);
+        (void)harness_run(bus, "lock", /* follow= */ false);
+        assert_pool(bus, "lock", 1, 1, 0); /* not described anywhere: there while somebody is in it */
+        first = harness_run(bus, "a", /* follow= */ false);
+        for (char job[] = "b"; job[0] <= 'd'; job[0]++)
+                (void)harness_run(bus, job, /* follow= */ false);
+        assert_pool(bus, "disk", 2, 2, 2);
+        sd_bus_message_unref(harness_call(bus, "Cancel", "t", first));
+        watch_run_finished(w, first, NULL, 0);
+        assert_pool(bus, "disk", 2, 2, 1);
+        assert_true(sd_bus_get_property_string(bus, NULL, "/org/vaktd1/job/a", "org.vaktd1.Job", "Pool", NULL,
+                                               &pool) >= 0);
+        assert_string_equal(pool, "disk");
+        free(pool);
+        assert_true(sd_bus_get_property_trivial(bus, NULL, "/org/vaktd1/job/a", "org.vaktd1.Job", "Priority", NULL,
+                                                'i', &priority) >= 0);
+        assert_int_equal(priority, -3);
+}
+
+/* --- all jobs --- */
+
+static bool is_paused(sd_bus *bus) {
+        int paused = 0;
+
+        assert_true(sd_bus_get_property_trivial(bus, NULL, MANAGER_PATH, MANAGER_INTERFACE, "Paused", NULL, 'b',
+                                                &paused) >= 0);
+        return paused;
+}
+
+/* Over a restart; and a job that comes afterwards is paused, too. */
+static void test_pause_all(void **state) {
+        Harness *h = *state;
+        sd_bus *bus;
+        Watch *w;
+
+        harness_add_jobs(h, 2);
+        harness_start(h);
+        bus = harness_connect(h);
+        assert_false(is_paused(bus));
+        w = watch_new(bus, "type='signal',member='PropertiesChanged',path='/org/vaktd1'");
+        sd_bus_message_unref(harness_call(bus, "PauseAll", NULL));
+        sd_bus_message_unref(watch_next(w, "PropertiesChanged"));
+        assert_true(is_paused(bus));
+        sd_bus_message_unref(harness_call(bus, "PauseAll", NULL)); /* again is no error */
+        watch_free(w);
+        sd_bus_flush_close_unref(bus);
+        harness_stop(h);
+
+        harness_start(h);
+        bus = harness_connect(h);
+        assert_true(is_paused(bus));
+        w = watch_new(bus, "type='signal',member='RunStarted'");
+        harness_add_job(h, "tick", "[Timer]\nOnStartupSec=0\nOnInterval=20ms\n[Run]\nExec=/bin/true\n");
+        sd_bus_message_unref(harness_call(bus, "Reload", NULL));
+        run_to_end(bus, "job-0", "success"); /* a person is not held back */
+        sd_bus_message_unref(harness_call(bus, "ResumeAll", NULL));
+        assert_false(is_paused(bus));
+        for (;;) { /* now the timer is let in */
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = watch_next(w, "RunStarted");
+                const char *job;
+                uint64_t id;
+
+                assert_true(sd_bus_message_read(m, "ts", &id, &job) > 0);
+                if (streq(job, "tick"))
+                        break;
+        }
+        watch_free(w);
+        sd_bus_flush_close_unref(bus);
+}
+
+static void test_executor(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        char *executor = NULL;
+
+        harness_start(h);
+        bus = harness_connect(h);
+        assert_true(sd_bus_get_property_string(bus, NULL, MANAGER_PATH, MANAGER_INTERFACE, "Executor", NULL,
+                                               &executor) >= 0);
+        assert_string_equal(executor, "child");
+        free(executor);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                harness_test(test_query_runs), harness_test(test_query_columns), harness_test(test_bad_filters),
+                harness_test(test_alarms),     harness_test(test_pools),         harness_test(test_pause_all),
+                harness_test(test_executor),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,204 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The disk of the ledger is full, or the ledger damaged, while jobs run: the daemon says so, goes on, writes again as
+# soon as it can, and starts nothing twice.
+
+. "$(dirname "$0")/lib.sh"
+
+readonly STATE=/var/lib/vaktd EFFECTS=/run/vakt-effects GATE=/run/vakt-disk-gate
+
+# Every run leaves its number; "long" also waits until the gate is opened.
+jobs_with_effects() {
+        rm -f $EFFECTS
+        job tick <<<$'[Timer]\nOnInterval=1s\n[Run]\nShell=echo $VAKT_RUN >>'$EFFECTS
+        job long <<<$'[Run]\nShell=echo $VAKT_RUN >>'"$EFFECTS; flock -s $GATE true"
+        job quick <<<$'[Run]\nShell=echo $VAKT_RUN >>'$EFFECTS
+        exec {gate}>$GATE
+        flock -x "$gate"
+}
+
+open_gate() {
+        exec {gate}>&-
+}
+
+nothing_ran_twice() {
+        same "" "$(sort $EFFECTS | uniq -d)"
+}
+
+all_that_ran_is_remembered() {
+        local id
+        while read -r id; do
+                same "success 0" "$(outcome "$id")"
+        done <$EFFECTS
+}
+
+says() { # MESSAGE
+        journal_has -u vaktd MESSAGE_ID="$(message_id "$1")"
+}
+
+# --- a full disk ---
+
+small_disk() {
+        mkdir -p -m 700 $STATE
+        mount -t tmpfs -o size=4m,mode=700 vaktbox $STATE
+        trap 'systemctl stop vaktd.socket vaktd.service; umount $STATE' EXIT
+}
+
+fill_disk() {
+        cat /dev/zero >$STATE/ballast 2>/dev/null || true
+        same 0 "$(stat -f -c %a $STATE)"
+}
+
+make_room() {
+        rm $STATE/ballast
+}
+
+test_a_full_disk_stops_nothing() {
+        local long quick
+        small_disk
+        jobs_with_effects
+        systemctl start vaktd
+        long=$(ask long)
+        within 5 has_runs tick 2
+        fill_disk
+        within 20 says LEDGER_DEGRADED
+        within 5 eval 'property StatusText | shows "in memory only"'
+        # Runs are started, followed and remembered as before.
+        quick=$(ask quick)
+        within 5 is_done "$quick"
+        same "success 0" "$(outcome "$quick")"
+        is_running "$long"
+        vaktctl history quick | shows success
+        # shellcheck disable=SC2086
+        busctl call $MANAGER Diagnostics | shows 'disk is full'
+        make_room
+        within 40 says LEDGER_RECOVERED
+        open_gate
+        within 5 is_done "$long"
+        # What was held in memory is in the file: another daemon knows it.
+        systemctl restart vaktd
+        same "success 0" "$(outcome "$quick")"
+        same "success 0" "$(outcome "$long")"
+        fails eval 'property StatusText | shows "in memory only"'
+        vaktctl pause tick
+        nothing_ran_twice
+        all_that_ran_is_remembered
+}
+
+# What PID 1 keeps is the only record then.
+test_killed_with_a_full_disk_it_finds_its_runs_again() {
+        local long quick
+        small_disk
+        jobs_with_effects
+        rm $JOBS/tick.job
+        systemctl start vaktd
+        within 5 eval 'vaktctl list | shows quick'
+        fill_disk
+        long=$(ask long)
+        quick=$(ask quick)
+        within 20 says LEDGER_DEGRADED
+        within 5 is_running "$long"
+        within 5 eval '[ "$(wc -l <$EFFECTS)" = 2 ]'
+        within 10 is_restarted "$(p=$(main_pid); kill -KILL "$p"; echo "$p")"
+        within 10 is_running "$long"
+        within 10 is_done "$quick"
+        same "success 0" "$(outcome "$quick")"
+        # Nobody else gets their numbers.
+        [ "$(ask quick)" -gt "$quick" ]
+        make_room
+        open_gate
+        within 40 says LEDGER_RECOVERED
+        within 5 is_done "$long"
+        same "success 0" "$(outcome "$long")"
+        within 10 nothing_is_kept
+        nothing_ran_twice
+        same 3 "$(wc -l <$EFFECTS)"
+}
+
+test_it_starts_with_a_full_disk() {
+        local quick
+        small_disk
+        jobs_with_effects
+        fill_disk
+        systemctl start vaktd
+        quick=$(ask quick)
+        within 5 is_done "$quick"
+        says LEDGER_DEGRADED
+        make_room
+        within 40 says LEDGER_RECOVERED
+        systemctl restart vaktd
+        same "success 0" "$(outcome "$quick")"
+        nothing_ran_twice
+}
+
+# --- a damaged ledger ---
+
+# damage SEEK COUNT: pages of the database, and its log gone, so that they are looked at.
+damage() {
+        dd if=/dev/urandom of=$STATE/ledger.db bs=4096 seek="$1" count="$2" conv=notrunc status=none
+        : >$STATE/ledger.db-wal
+}
+
+# The daemon is killed with the damage done, so the next one finds it.
+survives_damage() { # SEEK COUNT
+        local long quick before
+        jobs_with_effects
+        systemctl start vaktd
+        long=$(ask long)
+        quick=$(ask quick)
+        within 5 is_done "$quick"
+        within 5 has_runs tick 3
+        systemctl stop vaktd.socket vaktd.service
+        damage "$1" "$2"
+        before=$(wc -l <$EFFECTS)
+        systemctl start vaktd
+        within 5 says LEDGER_REPLACED
+        within 10 is_running "$long"
+        within 5 has_runs tick 1
+        open_gate
+        within 5 is_done "$long"
+        same "success 0" "$(outcome "$long")"
+        # The run that goes on was not started again, and what comes is written.
+        vaktctl pause tick
+        [ "$(wc -l <$EFFECTS)" -gt "$before" ]
+        nothing_ran_twice
+        systemctl restart vaktd
+        same "success 0" "$(outcome "$long")"
+        same 1 "$(find $STATE -name 'ledger.db.corrupt-*' ! -name '*-wal' ! -name '*-shm' | wc -l)"
+        within 10 nothing_is_kept
+}
+
+test_a_ledger_whose_head_is_damaged() {
+        survives_damage 0 1
+}
+
+test_a_ledger_whose_pages_are_damaged() {
+        survives_damage 1 100
+}
+
+# What SQLite has read it does not read again, so the daemon that did not do the damage may never meet it.
+test_a_ledger_that_is_damaged_under_the_daemon() {
+        local long quick
+        jobs_with_effects
+        systemctl start vaktd
+        long=$(ask long)
+        within 5 has_runs tick 2
+        dd if=/dev/urandom of=$STATE/ledger.db bs=4096 count=100 conv=notrunc status=none
+        dd if=/dev/urandom of=$STATE/ledger.db-wal bs=4096 count=100 conv=notrunc status=none
+        quick=$(ask quick)
+        within 5 is_done "$quick"
+        is_running "$long"
+        within 10 is_restarted "$(p=$(main_pid); kill -KILL "$p"; echo "$p")"
+        within 5 says LEDGER_REPLACED
+        within 5 is_running "$long"
+        within 5 has_runs tick 1
+        open_gate
+        within 5 is_done "$long"
+        same "success 0" "$(outcome "$long")"
+        vaktctl pause tick
+        nothing_ran_twice
+        within 10 nothing_is_kept
+}
+
+run_tests

@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The daemon is killed at every single write to its ledger and at every message that it sends.
+
+. "$(dirname "$0")/lib.sh"
+
+killed_at() {
+        "$(dirname "$0")/kill-at-write.py" "$@"
+        fails pgrep -u root -x vaktd
+}
+
+test_killed_at_every_write_to_the_ledger() {
+        killed_at pwrite64
+}
+
+test_killed_at_every_sync_of_the_ledger() {
+        killed_at fdatasync fsync
+}
+
+test_killed_at_every_message() {
+        killed_at sendmsg
+}
+
+test_killed_at_every_change_of_a_folder() {
+        killed_at rename renameat renameat2 unlink unlinkat
+}
+
+run_tests

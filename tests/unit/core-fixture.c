@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "core-fixture.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "util/log.h"
+
+static void on_run_started(void *userdata, const RunRecord *r) {
+        Fixture *f = userdata;
+
+        f->n_started++;
+}
+
+static void on_run_finished(void *userdata, const RunRecord *r) {
+        Fixture *f = userdata;
+
+        assert_int_equal(r->state, RUN_DONE);
+        assert_int_not_equal(r->result, RUN_RESULT_NONE);
+        if (r->result == RUN_RESULT_SKIPPED)
+                f->n_refused++;
+        else if (f->n_finished < EVENTS_MAX)
+                f->finished[f->n_finished++] = r->id;
+}
+
+static void on_job_new(void *userdata, const Job *j) {
+        ((Fixture *)userdata)->n_new++;
+}
+
+static void on_job_removed(void *userdata, const Job *j) {
+        ((Fixture *)userdata)->n_removed++;
+}
+
+static void on_job_changed(void *userdata, const Job *j) {
+        ((Fixture *)userdata)->n_job_changed++;
+}
+
+static void on_alarm_raised(void *userdata, const Job *j, const LedgerAlarm *alarm) {
+        Fixture *f = userdata;
+
+        f->n_raised++;
+        (void)snprintf(f->alarm, sizeof(f->alarm), "%s", alarm->key);
+}
+
+static void on_alarm_cleared(void *userdata, const Job *j, const char *key) {
+        ((Fixture *)userdata)->n_cleared++;
+}
+
+static void on_reloaded(void *userdata, const Diagnostics *d) {
+        ((Fixture *)userdata)->n_reloaded++;
+}
+
+void write_file(const char *folder, const char *name, const char *text) {
+        char path[256];
+        FILE *f;
+
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        f = fopen(path, "we");
+        assert_non_null(f);
+        (void)fputs(text, f);
+        (void)fchmod(fileno(f), 0644);
+        assert_int_equal(fclose(f), 0);
+}
+
+void write_job(const Fixture *f, const char *name, const char *text) {
+        char file[96];
+
+        (void)snprintf(file, sizeof(file), "%s.job", name);
+        write_file(f->jobs, file, text);
+}
+
+void remove_job(const Fixture *f, const char *name) {
+        char path[256];
+
+        (void)snprintf(path, sizeof(path), "%s/%s.job", f->jobs, name);
+        assert_int_equal(unlink(path), 0);
+}
+
+void write_held_job(const Fixture *f, const char *name, const char *settings) {
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), "[Run]\nShell=read line <%s\n%s\n", f->gate, settings);
+        write_job(f, name, text);
+}
+
+void let_go(const Fixture *f, unsigned n) {
+        while (n-- > 0)
+                assert_int_equal(write(f->gate_fd, "\n", 1), 1);
+}
+
+int fixture_setup(void **state) {
+        Fixture *f = calloc(1, sizeof(*f));
+        sigset_t set;
+
+        assert_non_null(f);
+        sigemptyset(&set);
+        sigaddset(&set, SIGCHLD);
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        log_open(LOG_TARGET_NULL);
+        (void)snprintf(f->folder, sizeof(f->folder), "/tmp/vakt-test-core-XXXXXX");
+        assert_non_null(mkdtemp(f->folder));
+        (void)snprintf(f->jobs, sizeof(f->jobs), "%s/jobs", f->folder);
+        (void)snprintf(f->gate, sizeof(f->gate), "%s/gate", f->folder);
+        (void)snprintf(f->config, sizeof(f->config), "%s/vaktd.conf", f->folder);
+        f->dirs[0] = f->jobs;
+        assert_int_equal(mkdir(f->jobs, 0755), 0);
+        assert_int_equal(mkfifo(f->gate, 0600), 0);
+        f->gate_fd = open(f->gate, O_RDWR | O_CLOEXEC);
+        assert_true(f->gate_fd >= 0);
+        *state = f;
+        return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        return remove(path);
+}
+
+int fixture_teardown(void **state) {
+        Fixture *f = *state;
+
+        manager_free(f->m);
+        sd_event_unref(f->event);
+        close(f->gate_fd);
+        (void)nftw(f->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        free(f);
+        return 0;
+}
+
+void start(Fixture *f) {
+        ManagerOptions o = {
+                .job_dirs = f->dirs,
+                .state_dir = f->folder,
+                .config_path = f->config,
+                .owner = getuid(),
+                .executor = -1,
+                .log_level = -1,
+        };
+        ManagerObserver observer = {
+                .job_new = on_job_new,
+                .job_removed = on_job_removed,
+                .job_changed = on_job_changed,
+                .run_started = on_run_started,
+                .run_finished = on_run_finished,
+                .reloaded = on_reloaded,
+                .alarm_raised = on_alarm_raised,
+                .alarm_cleared = on_alarm_cleared,
+                .userdata = f,
+        };
+
+        assert_int_equal(sd_event_new(&f->event), 0);
+        assert_int_equal(manager_new(&f->m, f->event, &o), 0);
+        assert_int_equal(manager_observe(f->m, &observer), 0);
+        assert_int_equal(manager_start(f->m), 0);
+}
+
+void stop(Fixture *f) {
+        f->m = manager_free(f->m);
+        f->event = sd_event_unref(f->event);
+        f->n_started = f->n_finished = 0;
+        f->stopped = false;
+}
+
+const RunRecord *request(Fixture *f, const char *job) {
+        RunRequest r = { .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE };
+        const RunRecord *record = NULL;
+
+        assert_int_equal(manager_request(f->m, job, &r, &record), 0);
+        assert_non_null(record);
+        return record;
+}
+
+typedef struct CauseCount {
+        RunCause cause;
+        unsigned n;
+} CauseCount;
+
+static int count_if_cause(const RunRecord *r, void *userdata) {
+        CauseCount *c = userdata;
+
+        c->n += r->cause == c->cause;
+        return 0;
+}
+
+unsigned count_cause(Fixture *f, const char *name, RunCause cause) {
+        CauseCount c = { .cause = cause };
+
+        assert_int_equal(manager_list_runs(f->m, name, 0, 1000, count_if_cause, &c), 0);
+        return c.n;
+}
+
+typedef struct ResultCount {
+        RunResult result;
+        unsigned n;
+} ResultCount;
+
+static int count_if_result(const RunRecord *r, void *userdata) {
+        ResultCount *c = userdata;
+
+        c->n += r->result == c->result;
+        return 0;
+}
+
+unsigned count_result(Fixture *f, const char *name, RunResult result) {
+        ResultCount c = { .result = result };
+
+        assert_int_equal(manager_list_runs(f->m, name, 0, 20000, count_if_result, &c), 0);
+        return c.n;
+}
+
+static int copy_run(const RunRecord *r, void *userdata) {
+        assert_int_equal(run_record_copy(userdata, r), 0);
+        return 1;
+}
+
+RunRecord newest(Fixture *f, const char *name) {
+        RunRecord r = {};
+
+        (void)manager_list_runs(f->m, name, 0, 1, copy_run, &r);
+        return r;
+}
+
+const RunRecord *finish(Fixture *f, const char *job) {
+        uint64_t id = request(f, job)->id;
+
+        WAIT_FOR(f, manager_get_run(f->m, id)->state == RUN_DONE);
+        return manager_get_run(f->m, id);
+}
+
+Job *job(Fixture *f, const char *name) {
+        return job_table_get(manager_jobs(f->m), name);
+}

@@ -1,0 +1,32 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The tables of version 1 as they were released, and not as schema.c has them, so that a change of history shows. */
+
+#include <sqlite3.h>
+
+#include "test-ledger.h"
+
+static const char version_1[] =
+        "CREATE TABLE runs (id INTEGER PRIMARY KEY, job TEXT NOT NULL, cause TEXT NOT NULL, state TEXT NOT NULL,"
+        " result TEXT NOT NULL, code INTEGER NOT NULL, attempt INTEGER NOT NULL, trigger_index INTEGER NOT NULL,"
+        " parent INTEGER NOT NULL, scheduled INTEGER NOT NULL, requested INTEGER NOT NULL, started INTEGER NOT NULL,"
+        " ended INTEGER NOT NULL, pid INTEGER NOT NULL, reason TEXT, status TEXT, boot TEXT NOT NULL, host TEXT,"
+        " unit TEXT, invocation TEXT, payload TEXT, cpu_usec INTEGER, memory_peak INTEGER) STRICT;"
+        "CREATE INDEX runs_by_job ON runs (job);"
+        "CREATE INDEX runs_unfinished ON runs (id, job) WHERE state <> 'done';"
+        "CREATE INDEX runs_unsuccessful ON runs (id) WHERE result NOT IN ('', 'success');"
+        "CREATE TABLE marks (job TEXT NOT NULL, key TEXT NOT NULL, usec INTEGER NOT NULL, PRIMARY KEY (job, key))"
+        " STRICT, WITHOUT ROWID;"
+        "CREATE TABLE job_state (job TEXT PRIMARY KEY NOT NULL, paused INTEGER NOT NULL,"
+        " pause_until INTEGER NOT NULL, skip INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+        "PRAGMA user_version = 1; PRAGMA application_id = 0x76616b74";
+
+static inline void run_sql(const char *sql) {
+        sqlite3 *db = NULL;
+
+        assert_int_equal(sqlite3_open(in_folder(LEDGER_FILE), &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}

@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What decides when an accepted run is started, and what its end leads to: pools and priorities, retries, chains,
+ * rates, alarms, the pause of everything, and what of that a restart keeps. */
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/resource.h>
+
+#include "core-fixture.h"
+#include "time/span.h"
+
+/* --- pools --- */
+
+static void test_pool_is_shared(void **state) {
+        Fixture *f = *state;
+        uint64_t first;
+
+        write_file(f->folder, "vaktd.conf", "[Pool disk]\nSlots=2\n");
+        write_held_job(f, "a", "Pool=disk");
+        write_held_job(f, "b", "Pool=disk");
+        write_held_job(f, "c", "Pool=disk");
+        write_job(f, "free", "[Run]\nExec=/bin/true\n");
+        start(f);
+        first = request(f, "a")->id;
+        (void)request(f, "b");
+        (void)request(f, "c");
+        WAIT_FOR(f, f->n_started == 2);
+        assert_int_equal(finish(f, "free")->result, RUN_RESULT_SUCCESS);
+        assert_int_equal(job(f, "c")->n_running, 0);
+        assert_int_equal(manager_n_pools(f->m), 1);
+        assert_string_equal(manager_get_pool(f->m, 0).name, "disk");
+        assert_int_equal(manager_get_pool(f->m, 0).slots, 2);
+        assert_int_equal(manager_get_pool(f->m, 0).n_running, 2);
+        assert_int_equal(manager_get_pool(f->m, 0).n_waiting, 1);
+        assert_int_equal(manager_cancel(f->m, first), 0);
+        WAIT_FOR(f, job(f, "c")->n_running == 1);
+        let_go(f, 2);
+        WAIT_FOR(f, manager_n_running(f->m) == 0);
+        assert_int_equal(manager_get_pool(f->m, 0).n_running, 0);
+}
+
+/* A pool that nobody described is a lock, and is gone when nobody is in it. */
+static void test_pool_without_a_name_in_the_settings(void **state) {
+        Fixture *f = *state;
+
+        write_held_job(f, "a", "Pool=lock");
+        write_held_job(f, "b", "Pool=lock");
+        start(f);
+        (void)request(f, "a");
+        (void)request(f, "b");
+        WAIT_FOR(f, f->n_started == 1);
+        assert_int_equal(manager_get_pool(f->m, 0).slots, 1);
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_started == 2);
+        let_go(f, 1);
+        WAIT_FOR(f, manager_n_running(f->m) == 0);
+        assert_int_equal(manager_n_pools(f->m), 0);
+}
+
+static void test_priority(void **state) {
+        Fixture *f = *state;
+        uint64_t low, middle, high;
+
+        write_held_job(f, "holder", "Pool=one");
+        write_job(f, "low", "[Run]\nExec=/bin/true\nPool=one\nPriority=-5\n");
+        write_job(f, "middle", "[Run]\nExec=/bin/true\nPool=one\nOverlap=parallel\nQueueMax=5\n");
+        write_job(f, "high", "[Run]\nExec=/bin/true\nPool=one\nPriority=10\n");
+        start(f);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        low = request(f, "low")->id;
+        middle = request(f, "middle")->id;
+        (void)request(f, "middle");
+        high = request(f, "high")->id;
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_finished == 5);
+        assert_int_equal(f->finished[1], high);
+        assert_int_equal(f->finished[2], middle);
+        assert_int_equal(f->finished[3], middle + 1);
+        assert_int_equal(f->finished[4], low);
+}
+
+#define MANY 10000
+
+/* Ten thousand runs for one slot: in order, within bounds, and one more than may wait is refused. */
+static void test_many_for_one_slot(void **state) {
+        Fixture *f = *state;
+        RunRecord refused;
+        uint64_t first = 0;
+        char text[128];
+
+        (void)snprintf(text, sizeof(text),
+                       "[Run]\nExec=/bin/true\nPool=one\nOverlap=parallel\nMaxParallel=%d\n"
+                       "QueueMax=0\n",
+                       MANY);
+        write_held_job(f, "holder", "Pool=one");
+        write_job(f, "many", text);
+        start(f);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        for (unsigned i = 0; i < MANY; i++) {
+                const RunRecord *r = request(f, "many");
+
+                assert_int_equal(r->state, RUN_QUEUED);
+                first = i == 0 ? r->id : first;
+        }
+        assert_int_equal(request(f, "many")->result, RUN_RESULT_SKIPPED);
+        refused = newest(f, "many");
+        assert_non_null(strstr(refused.reason, "QueueMax=0"));
+        run_record_done(&refused);
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_finished >= 500);
+        for (unsigned i = 1; i < 500; i++)
+                assert_int_equal(f->finished[i], first + i - 1);
+        assert_int_equal(manager_n_running(f->m) <= 1, true);
+}
+
+static void test_max_wait(void **state) {
+        Fixture *f = *state;
+        const RunRecord *r;
+        uint64_t id;
+
+        write_file(f->folder, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=20ms\n");
+        write_held_job(f, "holder", "Pool=one");
+        write_job(f, "late", "[Run]\nExec=/bin/true\nPool=one\n");
+        start(f);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        id = request(f, "late")->id;
+        WAIT_FOR(f, manager_get_run(f->m, id)->state == RUN_DONE);
+        r = manager_get_run(f->m, id);
+        assert_int_equal(r->result, RUN_RESULT_SKIPPED);
+        assert_non_null(strstr(r->reason, "MaxWaitSec="));
+        assert_int_equal(job(f, "late")->n_slots, 0);
+        let_go(f, 1);
+        WAIT_FOR(f, manager_n_running(f->m) == 0);
+        assert_int_equal(finish(f, "late")->result, RUN_RESULT_SUCCESS);
+}
+
+/* It holds for runs that come in one turn, too, of which none finds the pool full. */
+static void test_max_wait_in_one_turn(void **state) {
+        Fixture *f = *state;
+        uint64_t id;
+
+        write_file(f->folder, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=20ms\n");
+        write_held_job(f, "holder", "Pool=one");
+        write_job(f, "late", "[Run]\nExec=/bin/true\nPool=one\n");
+        start(f);
+        (void)request(f, "holder");
+        id = request(f, "late")->id;
+        WAIT_FOR(f, manager_get_run(f->m, id)->state == RUN_DONE);
+        assert_int_equal(manager_get_run(f->m, id)->result, RUN_RESULT_SKIPPED);
+}
+
+/* A retry waits from when it is due; and who is to hear of a failure hears of it when no try is made any more. */
+static void test_max_wait_of_a_retry(void **state) {
+        Fixture *f = *state;
+        RunRecord last;
+
+        write_file(f->folder, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=10ms\n");
+        write_held_job(f, "holder", "Pool=one");
+        write_job(f, "bad", "[Job]\nOnFailure=page\n[Run]\nShell=exit 1\nPool=one\nRetry=1\nRetryDelaySec=30ms\n");
+        write_job(f, "page", "[Run]\nExec=/bin/true\n");
+        start(f);
+        (void)finish(f, "bad");
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_refused == 1);
+        last = newest(f, "bad");
+        assert_int_equal(last.attempt, 2);
+        assert_int_equal(last.result, RUN_RESULT_SKIPPED);
+        run_record_done(&last);
+        assert_int_equal(count_cause(f, "page", RUN_CAUSE_CHAIN), 1);
+}
+
+/* --- retries --- */
+
+static void test_retry(void **state) {
+        Fixture *f = *state;
+        RunRecord last;
+
+        write_job(f, "bad", "[Run]\nShell=exit 7\nRetry=2\nRetryDelaySec=10ms\n");
+        start(f);
+        (void)request(f, "bad");
+        WAIT_FOR(f, count_result(f, "bad", RUN_RESULT_EXIT) == 3);
+        WAIT_FOR(f, manager_n_running(f->m) + manager_n_queued(f->m) == 0);
+        assert_int_equal(count_cause(f, "bad", RUN_CAUSE_RETRY), 2);
+        last = newest(f, "bad");
+        assert_int_equal(last.attempt, 3);
+        assert_int_equal(last.parent, last.id - 1);
+        run_record_done(&last);
+}
+
+static void test_retry_until_it_works(void **state) {
+        Fixture *f = *state;
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), "[Run]\nShell=test $VAKT_ATTEMPT = 3\nRetry=infinity\nRetryDelaySec=5ms\n");
+        write_job(f, "flaky", text);
+        start(f);
+        (void)request(f, "flaky");
+        WAIT_FOR(f, count_result(f, "flaky", RUN_RESULT_SUCCESS) == 1);
+        assert_int_equal(count_result(f, "flaky", RUN_RESULT_EXIT), 2);
+        assert_int_equal(job(f, "flaky")->n_queued, 0);
+        /* The next one begins anew. */
+        assert_int_equal(request(f, "flaky")->attempt, 1);
+        WAIT_FOR(f, count_result(f, "flaky", RUN_RESULT_SUCCESS) == 2);
+        assert_int_equal(count_result(f, "flaky", RUN_RESULT_EXIT), 4);
+}
+
+static void test_retry_is_kept_over_a_restart(void **state) {
+        Fixture *f = *state;
+        RunRecord waiting;
+
+        write_job(f, "bad", "[Run]\nShell=exit 1\nRetry=1\nRetryDelaySec=1h\n");
+        start(f);
+        (void)request(f, "bad");
+        WAIT_FOR(f, f->n_finished == 1);
+        waiting = newest(f, "bad");
+        assert_int_equal(waiting.state, RUN_WAITING);
+        stop(f);
+        start(f);
+        assert_int_equal(manager_get_run(f->m, waiting.id)->state, RUN_WAITING);
+        assert_int_equal(job(f, "bad")->n_delayed, 1);
+        stop(f);
+        /* What decides is the file as it is now. */
+        write_job(f, "bad", "[Run]\nShell=exit 1\nRetry=1\nRetryDelaySec=1ms\n");
+        start(f);
+        WAIT_FOR(f, manager_get_run(f->m, waiting.id)->state == RUN_DONE);
+        assert_int_equal(manager_get_run(f->m, waiting.id)->result, RUN_RESULT_EXIT);
+        assert_int_equal(manager_get_run(f->m, waiting.id)->attempt, 2);
+        run_record_done(&waiting);
+}
+
+/* A retry does not keep the job from running, and is not needed once it has. */
+static void test_retry_gives_way_to_a_success(void **state) {
+        Fixture *f = *state;
+        char text[512], marker[128];
+        uint64_t retry;
+
+        (void)snprintf(marker, sizeof(marker), "%s/marker", f->folder);
+        (void)snprintf(text, sizeof(text), "[Run]\nShell=test -e %s\nRetry=5\nRetryDelaySec=1h\nOverlap=skip\n",
+                       marker);
+        write_job(f, "job", text);
+        start(f);
+        retry = finish(f, "job")->id + 1;
+        assert_int_equal(manager_get_run(f->m, retry)->state, RUN_WAITING);
+        write_file(f->folder, "marker", "");
+        assert_int_equal(finish(f, "job")->result, RUN_RESULT_SUCCESS);
+        assert_int_equal(manager_get_run(f->m, retry)->result, RUN_RESULT_SKIPPED);
+        assert_int_equal(job(f, "job")->n_queued, 0);
+}
+
+static void test_retry_of_a_paused_job(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "bad", "[Run]\nShell=exit 1\nRetry=1\nRetryDelaySec=1ms\n");
+        write_job(f, "other", "[Run]\nShell=sleep 0.1\n");
+        start(f);
+        assert_int_equal(manager_pause(f->m, "bad"), 0);
+        (void)request(f, "bad");
+        WAIT_FOR(f, f->n_finished == 1);
+        (void)finish(f, "other");
+        assert_int_equal(f->n_finished, 2);
+        assert_int_equal(manager_resume(f->m, "bad"), 0);
+        WAIT_FOR(f, f->n_finished == 3);
+        assert_int_equal(count_cause(f, "bad", RUN_CAUSE_RETRY), 1);
+}
+
+/* Its file goes while a retry waits and a run goes on: what the run's success leads to takes the last of it away. */
+static void test_retry_of_a_job_that_is_gone(void **state) {
+        Fixture *f = *state;
+        char text[512];
+
+        (void)snprintf(text, sizeof(text),
+                       "[Run]\nShell=test -e %s/marker && read line <%s\nRetry=5\nRetryDelaySec=1h\n", f->folder,
+                       f->gate);
+        write_job(f, "job", text);
+        start(f);
+        (void)finish(f, "job");
+        write_file(f->folder, "marker", "");
+        (void)request(f, "job");
+        WAIT_FOR(f, f->n_started == 2);
+        remove_job(f, "job");
+        assert_int_equal(manager_reload(f->m), 0);
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_removed == 1);
+}
+
+static void test_reset_failed_of_a_job_that_is_gone(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "job", "[Run]\nShell=exit 1\nRetry=5\nRetryDelaySec=1h\n");
+        start(f);
+        (void)finish(f, "job");
+        remove_job(f, "job");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(f->n_removed, 0);
+        assert_int_equal(manager_reset_failed(f->m, "job"), 0);
+        assert_int_equal(f->n_removed, 1);
+}
+
+static void on_stopped(void *userdata) {
+        ((Fixture *)userdata)->stopped = true;
+}
+
+/* A run that is over its time limit when the daemon is told to stop: what follows is for the next daemon. */
+static void test_stop_with_something_to_follow(void **state) {
+        Fixture *f = *state;
+        char text[512], marker[128];
+
+        (void)snprintf(marker, sizeof(marker), "%s/marker", f->folder);
+        (void)snprintf(text, sizeof(text),
+                       "[Job]\nOnFailure=page\n[Run]\n"
+                       "Shell=trap 'touch %s; read line <%s; exit 1' TERM; while :; do sleep 0.01; done\n"
+                       "TimeoutSec=10ms\n[Service]\nKillMode=process\n",
+                       marker, f->gate);
+        write_job(f, "slow", text);
+        write_job(f, "page", "[Run]\nExec=/bin/true\n");
+        start(f);
+        (void)request(f, "slow");
+        WAIT_FOR(f, access(marker, F_OK) == 0);
+        manager_stop(f->m, on_stopped, f);
+        assert_false(f->stopped);
+        let_go(f, 1);
+        WAIT_FOR(f, f->stopped);
+        assert_int_equal(count_result(f, "slow", RUN_RESULT_TIMEOUT), 1);
+        stop(f);
+        start(f);
+        WAIT_FOR(f, count_result(f, "page", RUN_RESULT_SUCCESS) == 1);
+}
+
+/* --- chains --- */
+
+static void test_chains(void **state) {
+        Fixture *f = *state;
+        char text[512], line[256] = "";
+        RunRecord r;
+        FILE *out;
+
+        write_job(f, "good", "[Job]\nOnSuccess=after\nOnFailure=page\n[Run]\nExec=/bin/true\n");
+        write_job(f, "bad",
+                  "[Job]\nOnSuccess=after\nOnFailure=page\n[Run]\nShell=exit 3\nRetry=1\nRetryDelaySec=1ms\n");
+        write_job(f, "after", "[Run]\nExec=/bin/true\n");
+        (void)snprintf(text, sizeof(text),
+                       "[Run]\nShell=echo $VAKT_CAUSE $VAKT_PARENT_JOB $VAKT_PARENT_RESULT >%s/out\n", f->folder);
+        write_job(f, "page", text);
+        start(f);
+        (void)finish(f, "good");
+        WAIT_FOR(f, count_result(f, "after", RUN_RESULT_SUCCESS) == 1);
+        r = newest(f, "after");
+        assert_int_equal(r.cause, RUN_CAUSE_CHAIN);
+        assert_string_equal(r.parent_job, "good");
+        assert_int_equal(r.parent, r.id - 1);
+        run_record_done(&r);
+        (void)finish(f, "bad");
+        assert_int_equal(count_cause(f, "page", RUN_CAUSE_CHAIN), 0); /* there is another try */
+        WAIT_FOR(f, count_result(f, "page", RUN_RESULT_SUCCESS) == 1);
+        assert_int_equal(count_cause(f, "after", RUN_CAUSE_CHAIN), 1);
+        (void)snprintf(text, sizeof(text), "%s/out", f->folder);
+        out = fopen(text, "re");
+        assert_non_null(out);
+        assert_non_null(fgets(line, sizeof(line), out));
+        (void)fclose(out);
+        assert_string_equal(line, "chain bad exit\n");
+}
+
+static void test_chain_to_nowhere(void **state) {
+        Fixture *f = *state;
+        RunRecord r;
+
+        write_job(f, "good", "[Job]\nOnSuccess=nowhere off\n[Run]\nExec=/bin/true\n");
+        write_job(f, "off", "[Job]\nEnabled=no\n[Run]\nExec=/bin/true\n");
+        start(f);
+        (void)finish(f, "good");
+        r = newest(f, "nowhere");
+        assert_int_equal(r.result, RUN_RESULT_START_FAILED);
+        assert_non_null(strstr(r.reason, "OnSuccess= of job good"));
+        run_record_done(&r);
+        r = newest(f, "off");
+        assert_int_equal(r.result, RUN_RESULT_SKIPPED);
+        run_record_done(&r);
+}
+
+/* Nothing can be opened any more: a cannot be started, and asks for b, whose other run is about to be started. */
+static void test_chain_to_a_run_of_the_same_turn(void **state) {
+        Fixture *f = *state;
+        int fds[1024];
+        struct rlimit old, low;
+        size_t n = 0;
+
+        write_job(f, "a", "[Job]\nOnFailure=b\n[Run]\nExec=/bin/true\n");
+        write_job(f, "b", "[Run]\nExec=/bin/true\nOverlap=replace\n");
+        start(f);
+        (void)finish(f, "b");
+        (void)request(f, "a");
+        (void)request(f, "b");
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+        low = (struct rlimit){ .rlim_cur = 512, .rlim_max = old.rlim_max };
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+        while (n < ELEMENTSOF(fds) && (fds[n] = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)) >= 0)
+                n++;
+        WAIT_FOR(f, f->n_finished >= 2);
+        while (n > 0)
+                (void)close(fds[--n]);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+        WAIT_FOR(f, manager_n_running(f->m) + manager_n_queued(f->m) == 0);
+        assert_int_equal(count_result(f, "a", RUN_RESULT_START_FAILED), 1);
+        assert_int_equal(job(f, "b")->n_slots, 0);
+}
+
+/* --- how often, how long --- */
+
+static void test_min_interval(void **state) {
+        Fixture *f = *state;
+        const RunRecord *r;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\nMinIntervalSec=1h\n");
+        start(f);
+        assert_int_equal(finish(f, "job")->result, RUN_RESULT_SUCCESS);
+        r = request(f, "job");
+        assert_int_equal(r->result, RUN_RESULT_SKIPPED);
+        assert_non_null(strstr(r->reason, "MinIntervalSec="));
+        stop(f);
+        start(f);
+        assert_int_equal(request(f, "job")->result, RUN_RESULT_SKIPPED);
+        write_job(f, "job", "[Run]\nExec=/bin/true\nMinIntervalSec=1us\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(finish(f, "job")->result, RUN_RESULT_SUCCESS);
+}
+
+static void test_success_exit_status(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "status", "[Run]\nShell=exit 3\nSuccessExitStatus=3\n");
+        write_job(f, "signal", "[Run]\nShell=kill -TERM $$\nSuccessExitStatus=SIGTERM\n");
+        write_job(f, "other", "[Run]\nShell=exit 4\nSuccessExitStatus=3\n");
+        start(f);
+        assert_int_equal(finish(f, "status")->result, RUN_RESULT_SUCCESS);
+        assert_int_equal(finish(f, "signal")->result, RUN_RESULT_SUCCESS);
+        assert_int_equal(finish(f, "other")->result, RUN_RESULT_EXIT);
+}
+
+/* --- alarms --- */
+
+static int count_alarm(const LedgerAlarm *alarm, void *userdata) {
+        ++*(unsigned *)userdata;
+        return 0;
+}
+
+static unsigned n_alarms(Fixture *f, const char *name) {
+        unsigned n = 0;
+
+        assert_int_equal(manager_list_alarms(f->m, name, count_alarm, &n), 0);
+        return n;
+}
+
+static void test_slow(void **state) {
+        Fixture *f = *state;
+        RunRecord r;
+
+        write_held_job(f, "job", "[Job]\nSlowSec=10ms\nOnAlarm=page");
+        write_job(f, "page", "[Run]\nShell=test $VAKT_ALARM = slow -a $VAKT_PARENT_JOB = job\n");
+        start(f);
+        (void)request(f, "job");
+        WAIT_FOR(f, f->n_raised == 1);
+        assert_string_equal(f->alarm, "slow");
+        WAIT_FOR(f, count_result(f, "page", RUN_RESULT_SUCCESS) == 1);
+        r = newest(f, "page");
+        assert_string_equal(r.alarm, "slow");
+        run_record_done(&r);
+        assert_int_equal(n_alarms(f, "job"), 1);
+        stop(f);
+        start(f);
+        assert_int_equal(n_alarms(f, "job"), 1);
+        WAIT_FOR(f, manager_n_running(f->m) == 0); /* what was under way is lost */
+        let_go(f, 1);
+        (void)finish(f, "job");
+        assert_int_equal(f->n_raised, 1);
+        assert_int_equal(f->n_cleared, 1);
+        assert_int_equal(n_alarms(f, "job"), 0);
+}
+
+static void test_expect(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "job", "[Job]\nExpectSec=50ms\nOnAlarm=page\n[Run]\nShell=test -e marker\n");
+        write_job(f, "page", "[Run]\nExec=/bin/true\n");
+        start(f);
+        WAIT_FOR(f, f->n_raised == 1);
+        assert_string_equal(f->alarm, "expect");
+        assert_int_equal(finish(f, "job")->result, RUN_RESULT_EXIT);
+        stop(f);
+        start(f);
+        assert_int_equal(n_alarms(f, "job"), 1);
+        WAIT_FOR(f, count_result(f, "page", RUN_RESULT_SUCCESS) == 1);
+        write_job(f, "job", "[Job]\nExpectSec=1h\nOnAlarm=page\n[Run]\nExec=/bin/true\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        (void)finish(f, "job");
+        assert_int_equal(f->n_cleared, 1);
+        assert_int_equal(f->n_raised, 1);
+        assert_int_equal(n_alarms(f, NULL), 0);
+}
+
+/* The file of the job goes and comes back: the alarm that was raised is still its own. */
+static void test_alarm_of_a_job_that_comes_back(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "job", "[Job]\nExpectSec=20ms\n[Run]\nExec=/bin/true\n");
+        start(f);
+        WAIT_FOR(f, f->n_raised == 1);
+        remove_job(f, "job");
+        assert_int_equal(manager_reload(f->m), 0);
+        write_job(f, "job", "[Job]\nExpectSec=1h\n[Run]\nExec=/bin/true\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        (void)finish(f, "job");
+        assert_int_equal(n_alarms(f, NULL), 0);
+}
+
+static void test_reset_failed(void **state) {
+        Fixture *f = *state;
+        uint64_t retry;
+
+        write_job(f, "job", "[Job]\nExpectSec=30ms\n[Run]\nShell=exit 1\nRetry=1\nRetryDelaySec=1h\n");
+        start(f);
+        retry = finish(f, "job")->id + 1;
+        WAIT_FOR(f, f->n_raised == 1);
+        assert_int_equal(manager_reset_failed(f->m, "job"), 0);
+        assert_int_equal(f->n_cleared, 1);
+        assert_int_equal(manager_get_run(f->m, retry)->result, RUN_RESULT_CANCELLED);
+        assert_int_equal(job(f, "job")->last_result, RUN_RESULT_NONE);
+        assert_int_equal(manager_reset_failed(f->m, "nowhere"), -ENOENT);
+}
+
+/* --- the pause of everything --- */
+
+static void test_pause_all(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "a", "[Job]\nOnSuccess=b\n[Run]\nExec=/bin/true\n");
+        write_job(f, "b", "[Run]\nExec=/bin/true\n");
+        start(f);
+        assert_int_equal(manager_pause(f->m, "b"), 0);
+        assert_int_equal(manager_pause_all(f->m), 0);
+        assert_int_equal(finish(f, "a")->result, RUN_RESULT_SUCCESS); /* by hand */
+        assert_int_equal(count_result(f, "b", RUN_RESULT_SKIPPED), 1);
+        stop(f);
+        start(f);
+        assert_true(manager_is_paused(f->m));
+        assert_int_equal(job_state(job(f, "a")), JOB_PAUSED);
+        assert_int_equal(manager_resume_all(f->m), 0);
+        assert_int_equal(job_state(job(f, "a")), JOB_WAITING);
+        assert_int_equal(job_state(job(f, "b")), JOB_PAUSED);
+        assert_int_equal(manager_resume(f->m, "b"), 0);
+        (void)finish(f, "a");
+        WAIT_FOR(f, count_result(f, "b", RUN_RESULT_SUCCESS) == 1);
+}
+
+/* --- history --- */
+
+static void test_history_keep(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "few", "[Run]\nExec=/bin/true\nHistoryKeep=2\n");
+        start(f);
+        for (unsigned i = 0; i < 10; i++)
+                (void)finish(f, "few");
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, count_result(f, "few", RUN_RESULT_SUCCESS) == 2);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_pool_is_shared),
+                TEST(test_pool_without_a_name_in_the_settings),
+                TEST(test_priority),
+                TEST(test_many_for_one_slot),
+                TEST(test_max_wait),
+                TEST(test_max_wait_in_one_turn),
+                TEST(test_max_wait_of_a_retry),
+                TEST(test_retry),
+                TEST(test_retry_until_it_works),
+                TEST(test_retry_is_kept_over_a_restart),
+                TEST(test_retry_gives_way_to_a_success),
+                TEST(test_retry_of_a_paused_job),
+                TEST(test_retry_of_a_job_that_is_gone),
+                TEST(test_reset_failed_of_a_job_that_is_gone),
+                TEST(test_stop_with_something_to_follow),
+                TEST(test_chains),
+                TEST(test_chain_to_nowhere),
+                TEST(test_chain_to_a_run_of_the_same_turn),
+                TEST(test_min_interval),
+                TEST(test_success_exit_status),
+                TEST(test_slow),
+                TEST(test_expect),
+                TEST(test_alarm_of_a_job_that_comes_back),
+                TEST(test_reset_failed),
+                TEST(test_pause_all),
+                TEST(test_history_keep),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
