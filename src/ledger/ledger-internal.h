@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The ledger's body, shared by ledger.c (runs, transactions), marks.c (the rest of what is asked of it) and recovery.c
- * (when the database fails). Tests that need to hurry it along look in here, too. */
+/* The ledger's body, shared by ledger.c (runs, transactions), marks.c and blobs.c (the rest of what is asked of it)
+ * and recovery.c (when the database fails). Tests that need to hurry it along look in here, too. */
 
 #include "ledger/pending.h"
 #include "ledger/retention.h"
@@ -43,6 +43,11 @@ struct Ledger {
         usec_t suspected_monotonic;    /* when damage was met last */
         char sentence[LEDGER_SENTENCE_MAX];
 };
+
+/* SQLite would refuse what is too long in the middle of a transaction, and everything else with it. */
+static inline bool ledger_name_is_short(const char *s) {
+        return strnlen(s, LEDGER_KEY_MAX + 1) <= LEDGER_KEY_MAX;
+}
 
 /* --- ledger.c --- */
 /* Writes all that is open in one transaction; keeps it where that fails. */

@@ -101,6 +101,26 @@ static int write_alarms(Ledger *l) {
         return r;
 }
 
+static int write_blob(Ledger *l, const BlobSet *s, const PendingBlob *b) {
+        return b->forget ? store_forget_blob(l->store, s->job, s->key, b->id)
+                         : store_put_blob(l->store, s->job, s->key, b->id, b->bytes, b->n);
+}
+
+static int write_blobs(Ledger *l) {
+        const SortedSet *sets = &l->pending.blobs.sets;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < sets->n; i++) {
+                const BlobSet *s = sets->items[i];
+
+                if (s->forget)
+                        r = store_forget_blobs(l->store, s->job, s->key);
+                for (size_t k = 0; r >= 0 && k < s->rows.n; k++)
+                        r = write_blob(l, s, s->rows.items[k]);
+        }
+        return r;
+}
+
 static int write_meta(Ledger *l) {
         char text[32], boot[SD_ID128_STRING_MAX];
         int r;
@@ -124,7 +144,9 @@ static void note_ended_runs(Ledger *l) {
 }
 
 int ledger_flush(Ledger *l) {
-        static const Writer writers[] = { write_runs, write_marks, write_states, write_alarms, write_meta };
+        static const Writer writers[] = {
+                write_runs, write_marks, write_states, write_alarms, write_blobs, write_meta
+        };
         int r = 0;
 
         if (store_n_wal_pages(l->store) >= WAL_PAGES_MAX)

@@ -18,13 +18,14 @@
 
 #include "job/run.h"
 
-#define LEDGER_FILE       "ledger.db"
-#define LEDGER_RUNS_MAX   10000  /* runs held in memory while the database cannot be written; finished ones go first */
-#define LEDGER_MARKS_MAX  100000 /* marks, job states and alarms held so, each */
-#define LEDGER_KEY_MAX    4096   /* bytes in the key of a mark or an alarm */
-#define LEDGER_TEXT_MAX   4096   /* bytes kept of a reason or status text; the rest is cut off */
-#define LEDGER_SCAN_MAX   5000   /* rows that one ledger_query() passes over */
-#define LEDGER_CLOCK_SKEW 1000   /* runs that may stand in the wrong order of time, after a clock was set */
+#define LEDGER_FILE        "ledger.db"
+#define LEDGER_RUNS_MAX    10000 /* runs held in memory while the database cannot be written; finished ones go first */
+#define LEDGER_MARKS_MAX   100000 /* marks, job states and alarms held so, each */
+#define LEDGER_KEY_MAX     4096   /* bytes in the key of a mark or an alarm */
+#define LEDGER_TEXT_MAX    4096   /* bytes kept of a reason or status text; the rest is cut off */
+#define LEDGER_PAYLOAD_MAX 8192   /* the same of a payload */
+#define LEDGER_SCAN_MAX    5000   /* rows that one ledger_query() passes over */
+#define LEDGER_CLOCK_SKEW  1000   /* runs that may stand in the wrong order of time, after a clock was set */
 
 typedef struct Ledger Ledger;
 
@@ -155,6 +156,32 @@ int ledger_set_alarm(Ledger *l, const LedgerAlarm *alarm);
  * Nonzero ends the walk and is returned. */
 int ledger_list_alarms(Ledger *l, const char *job, int (*visit)(const LedgerAlarm *alarm, void *userdata),
                        void *userdata);
+
+/* --- bytes that are kept for a job: what a run was given, what a watch has seen --- */
+
+#define LEDGER_BLOB_MAX    (256U << 20) /* bytes in one */
+#define LEDGER_BLOBS_BYTES (64U << 20)  /* of all, held in memory while the database cannot be written */
+
+/* In the transaction of this turn; replaces what stood under job, key and id. bytes NULL: that is forgotten. -ENOMEM,
+ * -ENAMETOOLONG, -E2BIG. While the database cannot be written -ENOBUFS: past LEDGER_BLOBS_BYTES nothing more is held,
+ * what stood there stays; to forget is possible then, too, LEDGER_MARKS_MAX times. All of a turn is written at once,
+ * and holds the loop for about 2 µs a row and 2 ms a MiB; so much again when the log is moved: some 8,000 small rows
+ * or 6 MiB are 20 ms. */
+int ledger_put(Ledger *l, const char *job, const char *key, uint64_t id, const void *bytes, size_t n);
+
+/* Forgets all of a job, or (key) all under one key of it; one thing to hold, however much that is. Errors as of
+ * ledger_put(). */
+int ledger_forget(Ledger *l, const char *job, const char *key);
+
+/* All of a job under key (NULL = all of the job; job NULL = of all jobs), in the order of job, key and id, lowest
+ * first; ids count as numbers with a sign. bytes are the ledger's (never NULL), valid during the visit, which may
+ * write; what it puts in is visited where it comes later in that order, or not. Nonzero ends the walk and is returned;
+ * negative errno: what stands in the database could not be read, or not all. After -EBADMSG, what was saved is there
+ * when it is asked for again. */
+int ledger_list_blobs(Ledger *l, const char *job, const char *key,
+                      int (*visit)(const char *job, const char *key, uint64_t id, const void *bytes, size_t n,
+                                   void *userdata),
+                      void *userdata);
 
 /* --- retention --- */
 

@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The part of the ledger that is no history: marks of triggers, states of jobs, alarms. They are asked for when jobs
- * are loaded and written now and then, so nothing is cached: Pending first, then the database.
+/* The part of the ledger that is small and no history: marks of triggers, states of jobs, alarms. They are asked for
+ * when jobs are loaded and written now and then, so nothing is cached: Pending first, then the database.
  *
  * A walk goes through what is pending by the order of its keys and not by index, since the visit may put in more; what
  * it puts in is pending, and left out when the database is walked through. A walk for one job looks at that job's
  * only: a reload may ask for each of ten thousand jobs. */
 
-#include <string.h>
-
 #include "ledger/ledger-internal.h"
-
-/* SQLite would refuse what is too long in the middle of a transaction, and everything else with it. */
-static bool is_short(const char *s) {
-        return strnlen(s, LEDGER_KEY_MAX + 1) <= LEDGER_KEY_MAX;
-}
 
 /* What was read; damage is dealt with. */
 static int read_result(Ledger *l, int r) {
@@ -35,7 +28,7 @@ static int put_mark(Ledger *l, const char *job, const char *key, usec_t usec, bo
 }
 
 int ledger_set_mark(Ledger *l, const char *job, const char *key, usec_t usec) {
-        if (!is_short(job) || !is_short(key))
+        if (!ledger_name_is_short(job) || !ledger_name_is_short(key))
                 return -ENAMETOOLONG;
         return put_mark(l, job, key, usec, /* forget= */ false);
 }
@@ -125,7 +118,7 @@ int ledger_forget_marks(Ledger *l, const char *job, char *const *keep, usec_t be
 int ledger_set_job_state(Ledger *l, const char *job, const LedgerJobState *state) {
         int r;
 
-        if (!is_short(job))
+        if (!ledger_name_is_short(job))
                 return -ENAMETOOLONG;
         r = pending_put_state(&l->pending, job, state);
         if (r >= 0)
@@ -194,7 +187,7 @@ int ledger_list_job_states(Ledger *l, int (*visit)(const char *job, const Ledger
 int ledger_set_alarm(Ledger *l, const LedgerAlarm *alarm) {
         int r;
 
-        if (!is_short(alarm->job) || !is_short(alarm->key))
+        if (!ledger_name_is_short(alarm->job) || !ledger_name_is_short(alarm->key))
                 return -ENAMETOOLONG;
         r = pending_put_alarm(&l->pending, alarm);
         if (r >= 0)

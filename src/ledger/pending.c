@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Four ordered sets. Writing behind has three gains over writing at once: a run that is added and updated within one
- * turn is one row and not three, a transaction that fails has lost nothing, and a ledger without a database is the
- * same code as one with it. */
+/* Four ordered sets, and pending-blobs.c. Writing behind has three gains over writing at once: a run that is added and
+ * updated within one turn is one row and not three, a transaction that fails has lost nothing, and a ledger without a
+ * database is the same code as one with it. */
 
 #include "ledger/pending.h"
 
@@ -80,6 +80,7 @@ void pending_init(Pending *p) {
                 .states = { .compare = compare_states, .free_item = free_state },
                 .alarms = { .compare = compare_alarms, .free_item = free_alarm },
         };
+        pending_blobs_init(&p->blobs);
 }
 
 void pending_clear(Pending *p) {
@@ -87,16 +88,17 @@ void pending_clear(Pending *p) {
         sorted_set_clear(&p->marks);
         sorted_set_clear(&p->states);
         sorted_set_clear(&p->alarms);
+        pending_blobs_clear(&p->blobs);
         p->n_dropped = 0;
 }
 
 bool pending_is_empty(const Pending *p) {
-        return p->runs.n == 0 && p->marks.n == 0 && p->states.n == 0 && p->alarms.n == 0;
+        return p->runs.n == 0 && p->marks.n == 0 && p->states.n == 0 && p->alarms.n == 0 && p->blobs.sets.n == 0;
 }
 
 bool pending_is_full(const Pending *p) {
         return p->runs.n >= LEDGER_RUNS_MAX || p->marks.n >= LEDGER_MARKS_MAX || p->states.n >= LEDGER_MARKS_MAX ||
-               p->alarms.n >= LEDGER_MARKS_MAX;
+               p->alarms.n >= LEDGER_MARKS_MAX || pending_blobs_is_full(&p->blobs);
 }
 
 static bool has_room(const Pending *p, const SortedSet *s, size_t max) {

@@ -5,6 +5,7 @@
  * database cannot be written. What is here is newer than what stands there. */
 
 #include "ledger/ledger.h"
+#include "ledger/pending-blobs.h"
 #include "ledger/sorted-set.h"
 
 typedef struct PendingRun {
@@ -29,6 +30,7 @@ typedef struct Pending {
         SortedSet marks;  /* PendingMark, by job and key */
         SortedSet states; /* PendingState, by job */
         SortedSet alarms; /* LedgerAlarm, by job and key; not since anything: to be removed from the database */
+        PendingBlobs blobs;
         bool is_bounded;  /* nothing is written for now, so the maximums of ledger.h hold */
         size_t n_dropped; /* runs given up for newer ones */
 } Pending;

@@ -8,7 +8,8 @@
  * together. One line is logged when it begins and one when it is over.
  *
  * A damaged database is moved aside and a new one started at once. What can still be read of marks, job states, alarms
- * and runs that are not over is carried over: without these, triggers would fire again and running units be forgotten.
+ * blobs and runs that are not over is carried over: without these, triggers would fire again, running units be
+ * forgotten and what they work on be lost.
  */
 
 #include <stdio.h>
@@ -155,6 +156,16 @@ static int rescue_alarm(const LedgerAlarm *alarm, void *userdata) {
         return 0;
 }
 
+/* As much as may be held: most is written anew where it is missing. */
+static int rescue_blob(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        Rescue *rescue = userdata;
+        PendingBlobs *blobs = &rescue->pending->blobs;
+
+        if (job && key && !pending_blobs_has(blobs, job, key, id))
+                (void)pending_blobs_put(blobs, job, key, id, bytes, n, /* is_bounded= */ true);
+        return 0;
+}
+
 /* As far as each goes. */
 static void rescue_what_can_be_read(Ledger *l, usec_t now) {
         Rescue rescue = { .pending = &l->pending, .now = now };
@@ -167,6 +178,8 @@ static void rescue_what_can_be_read(Ledger *l, usec_t now) {
         (void)store_list_marks(l->store, NULL, rescue_mark, &rescue);
         (void)store_list_job_states(l->store, rescue_state, &rescue);
         (void)store_list_alarms(l->store, NULL, rescue_alarm, &rescue);
+        if (store_list_blobs(l->store, NULL, NULL, rescue_blob, &rescue) < 0)
+                (void)store_list_blobs_backwards(l->store, rescue_blob, &rescue);
 }
 
 static void say_replaced(const Ledger *l, const char *name) {
@@ -174,9 +187,10 @@ static void say_replaced(const Ledger *l, const char *name) {
 
         log_message(LOG_ERR, &c,
                     "The ledger %s is damaged: it was moved to %s beside it, and a new one is started. "
-                    "Of what it knew, %zu unfinished runs, %zu marks of triggers, %zu states of jobs and %zu alarms "
-                    "are saved.",
-                    l->path, name, l->pending.runs.n, l->pending.marks.n, l->pending.states.n, l->pending.alarms.n);
+                    "Of what it knew, %zu unfinished runs, %zu marks of triggers, %zu states of jobs, %zu alarms "
+                    "and %zu KiB of what jobs keep are saved.",
+                    l->path, name, l->pending.runs.n, l->pending.marks.n, l->pending.states.n, l->pending.alarms.n,
+                    l->pending.blobs.n_bytes >> 10);
 }
 
 /* 0: there is a new one, and all that was saved stands in it. */

@@ -38,7 +38,7 @@ static const char schema_1[] = "CREATE TABLE runs ("
                                "  host TEXT,"
                                "  unit TEXT,"
                                "  invocation TEXT,"
-                               "  payload TEXT," /* where the batch of a path trigger stands */
+                               "  payload TEXT," /* what a path trigger gave it, for people; bytes */
                                "  cpu_usec INTEGER,"
                                "  memory_peak INTEGER"
                                ") STRICT;"
@@ -81,8 +81,18 @@ static const char schema_3[] = "CREATE INDEX runs_failed ON runs (id)"
                                "  WHERE result IN ('exit', 'signal', 'timeout', 'oom', 'start-failed', 'lost');"
                                "CREATE INDEX runs_by_hand ON runs (id) WHERE cause = 'manual';";
 
+/* Its rows stand by their own ids, with the key in an index beside them: in one tree with the key, every search that
+ * passes a row of megabytes would read it whole. */
+static const char schema_4[] = "CREATE TABLE blobs ("
+                               "  job TEXT NOT NULL,"
+                               "  key TEXT NOT NULL,"
+                               "  id INTEGER NOT NULL,"
+                               "  bytes BLOB NOT NULL,"
+                               "  PRIMARY KEY (job, key, id)"
+                               ") STRICT;";
+
 /* Entry i leads from version i to version i + 1. What was released is never changed, only added to. */
-static const char *const migrations[] = { schema_1, schema_2, schema_3 };
+static const char *const migrations[] = { schema_1, schema_2, schema_3, schema_4 };
 _Static_assert(ELEMENTSOF(migrations) == SCHEMA_VERSION, "one step for each version");
 
 static int read_number(sqlite3 *db, const char *sql, int *ret) {

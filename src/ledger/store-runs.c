@@ -16,6 +16,7 @@ typedef enum ColumnType {
         COLUMN_INT,
         COLUMN_KNOWN, /* 64 bits, NULL when all are set: not known */
         COLUMN_TEXT,
+        COLUMN_BYTES, /* a string in no encoding */
         COLUMN_ID128, /* 32 hex digits, NULL when null */
         COLUMN_CAUSE,
         COLUMN_STATE,
@@ -43,7 +44,7 @@ static const Column columns[] = {
         { "parent", COLUMN_U64, offsetof(RunRecord, parent), false },
         { "parent_job", COLUMN_TEXT, offsetof(RunRecord, parent_job), false },
         { "alarm", COLUMN_TEXT, offsetof(RunRecord, alarm), false },
-        { "payload", COLUMN_TEXT, offsetof(RunRecord, payload), true },
+        { "payload", COLUMN_BYTES, offsetof(RunRecord, payload), true },
         { "scheduled", COLUMN_U64, offsetof(RunRecord, scheduled), false },
         { "started", COLUMN_U64, offsetof(RunRecord, started), true },
         { "ended", COLUMN_U64, offsetof(RunRecord, ended), true },
@@ -139,6 +140,12 @@ static void bind_id128(sqlite3_stmt *s, int i, sd_id128_t id) {
                 (void)sqlite3_bind_text(s, i, sd_id128_to_string(id, text), -1, SQLITE_TRANSIENT);
 }
 
+/* NULL is NULL. SQLite hands back the bytes of a text as they are, valid or not. */
+static void bind_bytes(sqlite3_stmt *s, int i, const char *bytes) {
+        if (bytes)
+                (void)sqlite3_bind_text(s, i, bytes, (int)strnlen(bytes, LEDGER_PAYLOAD_MAX), SQLITE_STATIC);
+}
+
 static void bind_column(sqlite3_stmt *s, int i, const Column *c, const RunRecord *r) {
         const void *p = (const char *)r + c->offset;
 
@@ -158,6 +165,9 @@ static void bind_column(sqlite3_stmt *s, int i, const Column *c, const RunRecord
                 return;
         case COLUMN_TEXT:
                 bind_long_text(s, i, *(char *const *)p);
+                return;
+        case COLUMN_BYTES:
+                bind_bytes(s, i, *(char *const *)p);
                 return;
         case COLUMN_ID128:
                 bind_id128(s, i, *(const sd_id128_t *)p);
@@ -212,6 +222,7 @@ static int load_column(sqlite3_stmt *s, int i, const Column *c, RunRecord *r) {
                 *(uint64_t *)p = column_known(s, i);
                 break;
         case COLUMN_TEXT:
+        case COLUMN_BYTES:
                 *(const char **)p = column_text(s, i);
                 break;
         case COLUMN_ID128:
@@ -346,16 +357,70 @@ static Statement query_statement(const LedgerFilter *f) {
         return STATEMENT_QUERY_ALL;
 }
 
+/* Of the next LEDGER_CLOCK_SKEW runs from id on, the last one that was requested until then; 0 = none. */
+static int last_until(Store *s, uint64_t id, usec_t until, uint64_t *ret) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_LAST_UNTIL];
+        int r;
+
+        (void)sqlite3_bind_int64(statement, 1, bound_id(id));
+        (void)sqlite3_bind_int64(statement, 2, bound_id(until));
+        (void)sqlite3_bind_int64(statement, 3, LEDGER_CLOCK_SKEW);
+        r = store_step_row(s, statement);
+        if (r >= 0)
+                *ret = (uint64_t)sqlite3_column_int64(statement, 0);
+        return r;
+}
+
+/* Takes *before down to about the end of the period, in ever longer steps and then by halves: from a good number of
+ * runs in sequence that are all newer than that, there are only newer ones. */
+static int skip_newer(Store *s, usec_t until, uint64_t *before) {
+        uint64_t low = 0, step = 2 * LEDGER_CLOCK_SKEW;
+        int r;
+
+        while (*before - low > 2 * LEDGER_CLOCK_SKEW) {
+                uint64_t middle = *before - MIN(step, (*before - low) / 2), last;
+
+                r = last_until(s, middle, until, &last);
+                if (r < 0)
+                        return r;
+                if (last == 0)
+                        *before = middle;
+                else
+                        low = MIN(last, *before);
+                step *= 2;
+        }
+        return 0;
+}
+
+/* Where to begin, in ids. */
+static int find_start(Store *s, const LedgerFilter *f, uint64_t *ret) {
+        uint64_t next;
+        int r;
+
+        *ret = f->before > 0 ? f->before : INT64_MAX;
+        if (f->until == 0)
+                return 0;
+        r = store_get_next_id(s, &next);
+        if (r < 0)
+                return r;
+        *ret = MIN(*ret, next);
+        return skip_newer(s, f->until, ret);
+}
+
 /* Ids are in the order of the requests, and so are their times but for a clock that was set; a good number of runs in
  * sequence from before the period means that there are no more in it. */
 int store_query_runs(Store *s, const LedgerFilter *f, unsigned scan_max, StoreRunFunc visit, void *userdata,
                      uint64_t *ret_next) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[query_statement(f)];
         unsigned n_older = 0, n_missed = 0;
+        uint64_t start;
         int r;
 
         *ret_next = 0;
-        (void)sqlite3_bind_int64(statement, 1, f->before > 0 ? bound_id(f->before) : INT64_MAX);
+        r = find_start(s, f, &start);
+        if (r < 0)
+                return r;
+        (void)sqlite3_bind_int64(statement, 1, bound_id(start));
         if (f->job)
                 bind_text(statement, 2, f->job);
         while ((r = store_step_row(s, statement)) >= 0 && n_older < LEDGER_CLOCK_SKEW) {

@@ -16,9 +16,10 @@
 #include "util/log.h"
 
 #define PAGES_MAX        "1048576" /* of 4 KiB: 4 GiB, past which the disk counts as full */
-#define CHECK_RUNS_PAGES 8192      /* above 32 MiB the runs are not read through at start */
+#define CHECK_ALL_PAGES  8192      /* above 32 MiB the blobs and the runs are not read through at start */
 #define CHECK_PERIOD_OPS 1000      /* SQLite instructions between two looks at the clock */
-#define ROW_BYTES_MAX    (1 << 20)
+#define UTF8_BYTES_MAX   4         /* of one character */
+#define ROW_BYTES_MAX    ((int)LEDGER_BLOB_MAX + (1 << 20))
 
 static const char *const statement_sql[_STATEMENT_MAX] = {
         [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -26,6 +27,9 @@ static const char *const statement_sql[_STATEMENT_MAX] = {
         [STATEMENT_ROLLBACK] = "ROLLBACK",
 
         [STATEMENT_LAST_ID] = "SELECT max(id) FROM runs",
+        [STATEMENT_LAST_UNTIL] =
+                "SELECT max(id) FROM (SELECT id, requested FROM runs WHERE id >= ?1 ORDER BY id LIMIT ?3)"
+                " WHERE requested <= ?2",
         [STATEMENT_COUNT_UNFINISHED] =
                 "SELECT count(*) FROM runs INDEXED BY runs_unfinished WHERE state <> 'done' AND job = ?1",
         [STATEMENT_NTH_NEWEST] =
@@ -54,6 +58,16 @@ static const char *const statement_sql[_STATEMENT_MAX] = {
         [STATEMENT_FORGET_ALARM] = "DELETE FROM alarms WHERE job = ?1 AND key = ?2",
         [STATEMENT_LIST_ALARMS] =
                 "SELECT job, key, since, raised, run, text FROM alarms WHERE job >= ?1 AND job <= ?2",
+        [STATEMENT_PUT_BLOB] = "INSERT INTO blobs (job, key, id, bytes) VALUES (?1, ?2, ?3, ?4)"
+                               " ON CONFLICT (job, key, id) DO UPDATE SET bytes = excluded.bytes",
+        [STATEMENT_FORGET_BLOB] = "DELETE FROM blobs WHERE job = ?1 AND key = ?2 AND id = ?3",
+        [STATEMENT_FORGET_BLOBS] = "DELETE FROM blobs WHERE job = ?1",
+        [STATEMENT_FORGET_BLOBS_OF_KEY] = "DELETE FROM blobs WHERE job = ?1 AND key = ?2",
+        [STATEMENT_LIST_BLOBS] = "SELECT job, key, id, bytes FROM blobs WHERE job >= ?1 AND job <= ?2"
+                                 " AND (?3 IS NULL OR key = ?3) ORDER BY job, key, id",
+        [STATEMENT_LIST_BLOBS_OF_KEY] =
+                "SELECT job, key, id, bytes FROM blobs WHERE job = ?1 AND job <= ?2 AND key = ?3 ORDER BY id",
+        [STATEMENT_LIST_BLOBS_BACKWARDS] = "SELECT job, key, id, bytes FROM blobs NOT INDEXED ORDER BY rowid DESC",
         [STATEMENT_SET_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2)"
                                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         [STATEMENT_GET_META] = "SELECT value FROM meta WHERE key = ?1",
@@ -129,15 +143,16 @@ int store_step_done(Store *s, sqlite3_stmt *statement) {
 
 /* --- values --- */
 
-/* At most LEDGER_TEXT_MAX bytes, and no half character of UTF-8 at the end. */
+/* At most LEDGER_TEXT_MAX bytes, and no half character of UTF-8 at the end. Where it is none, all of them. */
 static int text_length(const char *text) {
         size_t n = strnlen(text, LEDGER_TEXT_MAX + 1);
 
         if (n <= LEDGER_TEXT_MAX)
                 return (int)n;
-        for (n = LEDGER_TEXT_MAX; n > 0 && (text[n] & 0xc0) == 0x80; n--)
-                ;
-        return (int)n;
+        for (n = LEDGER_TEXT_MAX; n > LEDGER_TEXT_MAX - UTF8_BYTES_MAX; n--)
+                if ((text[n] & 0xc0) != 0x80)
+                        return (int)n;
+        return LEDGER_TEXT_MAX;
 }
 
 void bind_long_text(sqlite3_stmt *s, int i, const char *text) {
@@ -364,20 +379,20 @@ static bool has_few_pages(Store *s) {
 
         if (sqlite3_prepare_v2(s->db, "PRAGMA page_count", -1, &statement, NULL) == SQLITE_OK &&
             sqlite3_step(statement) == SQLITE_ROW)
-                few = sqlite3_column_int(statement, 0) <= CHECK_RUNS_PAGES;
+                few = sqlite3_column_int(statement, 0) <= CHECK_ALL_PAGES;
         (void)sqlite3_finalize(statement);
         return few;
 }
 
-/* What must be right comes first, and is small. SQLite reads through a tree without looking at the clock, so a big
- * table of runs is left to the moment when something trips over its damage. */
+/* What must be right comes first, and is small. SQLite reads through a tree without looking at the clock, so big
+ * tables of blobs and runs are left to the moment when something trips over their damage. */
 int store_check(Store *s, usec_t limit) {
         static const char *const pragmas[] = {
                 "PRAGMA quick_check('meta')",   "PRAGMA quick_check('job_state')", "PRAGMA quick_check('marks')",
-                "PRAGMA quick_check('alarms')", "PRAGMA quick_check('runs')",
+                "PRAGMA quick_check('alarms')", "PRAGMA quick_check('blobs')",     "PRAGMA quick_check('runs')",
         };
         usec_t deadline_monotonic = usec_add(now_clock(CLOCK_MONOTONIC), limit);
-        size_t n = has_few_pages(s) ? ELEMENTSOF(pragmas) : ELEMENTSOF(pragmas) - 1;
+        size_t n = has_few_pages(s) ? ELEMENTSOF(pragmas) : ELEMENTSOF(pragmas) - 2;
         int r = 0;
 
         sqlite3_progress_handler(s->db, CHECK_PERIOD_OPS, is_late, &deadline_monotonic);

@@ -58,7 +58,7 @@ int store_prune_job(Store *s, const char *job, unsigned keep, usec_t before, uns
 /* The first job with runs in the order of names behind after, for free(). -ENOENT: there is none. */
 int store_next_job(Store *s, const char *after, char **ret);
 
-/* --- marks, job states, alarms, meta --- */
+/* --- marks, job states, alarms, blobs, meta --- */
 
 int store_set_mark(Store *s, const char *job, const char *key, usec_t usec);
 int store_forget_mark(Store *s, const char *job, const char *key);
@@ -74,6 +74,17 @@ int store_list_job_states(Store *s, int (*visit)(const char *job, const LedgerJo
 int store_set_alarm(Store *s, const LedgerAlarm *alarm); /* not since anything: forgets it */
 int store_list_alarms(Store *s, const char *job, int (*visit)(const LedgerAlarm *alarm, void *userdata),
                       void *userdata);
+
+typedef int (*StoreBlobFunc)(const char *job, const char *key, uint64_t id, const void *bytes, size_t n,
+                             void *userdata);
+
+int store_put_blob(Store *s, const char *job, const char *key, uint64_t id, const void *bytes, size_t n);
+int store_forget_blob(Store *s, const char *job, const char *key, uint64_t id);
+int store_forget_blobs(Store *s, const char *job, const char *key); /* key may be NULL: all of the job */
+/* As ledger_list_blobs(), in the order of job, key and id. */
+int store_list_blobs(Store *s, const char *job, const char *key, StoreBlobFunc visit, void *userdata);
+/* All of them from the other end, and by the table alone: what can be had of a damaged one. */
+int store_list_blobs_backwards(Store *s, StoreBlobFunc visit, void *userdata);
 
 #define STORE_META_NEXT_RUN "next-run" /* an id that was not given out, nor any above */
 #define STORE_META_BOOT     "boot"     /* the last boot seen */

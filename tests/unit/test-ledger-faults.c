@@ -270,7 +270,25 @@ static void test_foreign_database(void **state) {
         check_untouched("CREATE TABLE runs (mine); INSERT INTO runs VALUES (1)", "another program");
 }
 
-static const char *const tables[] = { "marks", "job_state", "alarms", "runs" };
+static const char *const tables[] = { "marks", "job_state", "alarms", "blobs", "runs" };
+
+static int count_blob(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        assert_int_equal(n, 6);
+        assert_memory_equal(bytes, "/in/a", n);
+        ++*(size_t *)userdata;
+        return 0;
+}
+
+static size_t count_blobs(Ledger *l) {
+        size_t n = 0;
+
+        assert_int_equal(ledger_list_blobs(l, "a", NULL, count_blob, &n), 0);
+        return n;
+}
+
+static void put_blob(Ledger *l, uint64_t id) {
+        assert_int_equal(ledger_put(l, "a", "batch", id, "/in/a", 6), 0);
+}
 
 /* What there is in each of the tables but one. */
 static void check_saved(Ledger *l, const char *missing) {
@@ -282,6 +300,7 @@ static void check_saved(Ledger *l, const char *missing) {
         assert_int_equal(ledger_get_job_state(l, "a", &s), 0);
         assert_int_equal(s.skip, streq(missing, "job_state") ? 0 : 3);
         assert_int_equal(count_alarms(l, "a"), streq(missing, "alarms") ? 0 : 1);
+        assert_int_equal(count_blobs(l), streq(missing, "blobs") ? 0 : 1);
         assert_int_equal(count_runs(l, "a"), streq(missing, "runs") ? 0 : 1);
 }
 
@@ -297,7 +316,7 @@ static void test_missing_table(void **state) {
                 assert_int_equal(ledger_set_mark(l, "a", "k", 77), 0);
                 assert_int_equal(ledger_set_job_state(l, "a", &(LedgerJobState){ .skip = 3 }), 0);
                 set_alarm(l, "a", "slow", 1);
-                add(l, "a");
+                put_blob(l, add(l, "a"));
                 ledger_close(l);
                 (void)snprintf(sql, sizeof(sql), "DROP TABLE %s", tables[i]);
                 run_sql(LEDGER_FILE, sql);
@@ -457,6 +476,7 @@ static RunRecord fill_before_damage(Ledger *l) {
         assert_int_equal(ledger_set_job_state(l, "a", &paused), 0);
         set_alarm(l, "a", "slow", 5);
         set_alarm(l, "a", "future", USEC_INFINITY / 4);
+        put_blob(l, 1);
         for (unsigned i = 0; i < 3000; i++)
                 (void)(i % 1000 == 999 ? add(l, "a") : add_done(l, "a", RUN_RESULT_SUCCESS, 1));
         assert_int_equal(ledger_add(l, &r), 0);
@@ -474,6 +494,7 @@ static void check_after_damage(Ledger *l, const RunRecord *r) {
         assert_int_equal(ledger_get_job_state(l, "a", &found), 0);
         assert_true(found.paused);
         assert_int_equal(count_alarms(l, "a"), 1);
+        assert_int_equal(count_blobs(l), 1);
         assert_int_equal(ledger_unfinished(l, count_unfinished, &n_unfinished), 0);
         assert_int_equal(n_unfinished, 4);
         assert_int_equal(count_runs(l, NULL), 4);
@@ -726,10 +747,12 @@ static void test_full_disk(void **state) {
         before = add(l, "a");
         assert_int_equal(ledger_set_mark(l, "a", "k", 1), 0);
         set_alarm(l, "a", "cleared", 1);
+        put_blob(l, before);
         assert_int_equal(ledger_commit(l), 0);
         fill_disk();
         for (unsigned i = 0; i < 300; i++) {
                 during = add(l, "b");
+                put_blob(l, during);
                 assert_int_equal(ledger_set_mark(l, "a", "k", during), 0);
                 if (ledger_commit(l) < 0)
                         assert_int_equal(ledger_commit(l), -ENOSPC);
@@ -741,8 +764,10 @@ static void test_full_disk(void **state) {
         /* What stands in the database can still be read, and is listed with the rest. */
         assert_int_equal(ledger_get(l, before)->id, before);
         assert_int_equal(count_runs(l, NULL), 301);
+        assert_int_equal(count_blobs(l), 301);
         assert_int_equal(ledger_get_mark(l, "a", "k", &usec), 0);
         assert_int_equal(usec, during);
+        assert_int_equal(ledger_put(l, "a", "batch", before, NULL, 0), 0);
         assert_int_equal(ledger_update(l, &(RunRecord){ .id = before, .job = (char *)"a", .state = RUN_DONE }), 0);
         s.stop_at = 3;
         assert_int_equal(ledger_list(l, NULL, during, 3, see, &s), 1);
@@ -760,6 +785,7 @@ static void test_full_disk(void **state) {
         assert_int_equal(usec, during);
         assert_int_equal(count_alarms(l, "b"), 1);
         assert_int_equal(count_alarms(l, NULL), 1);
+        assert_int_equal(count_blobs(l), 300);
         assert_int_equal(add(l, "a"), during + 1);
         ledger_close(l);
 }

@@ -4,7 +4,8 @@
  * orderly end) is run under strace, which kills it before its Nth call of one kind, for N = 1, 2, 3, … until it
  * survives, in one and the same folder. It tells of every id that it was given, and of every turn that was committed.
  * After each death the ledger must be whole, hold every committed turn, hold no half turn (a mark without its run, an
- * end without what followed from it), and give out no id again. The same with a database of version 1 to begin with.
+ * end without what followed from it, a run that goes on without the files that it was given), and give out no id
+ * again. The same with a database of version 1 to begin with.
  */
 
 #include "test-ledger.h"
@@ -17,7 +18,7 @@
 #include "ledger/ledger-internal.h"
 #include "test-ledger-version-1.h"
 
-#define TURNS 4
+#define TURNS 3
 
 typedef struct Word {
         enum { GIVEN, COMMITTED, ENDED } what;
@@ -55,10 +56,27 @@ static int set_kept_alarm(Ledger *l, const char *key, usec_t since, uint64_t run
         return ledger_set_alarm(l, &a);
 }
 
-/* An occurrence: its mark, its run, and that it is under way. */
+#define BATCH_BYTES 6000 /* some pages */
+
+static void make_batch(uint64_t run, char bytes[static BATCH_BYTES]) {
+        for (size_t i = 0; i < BATCH_BYTES; i++)
+                bytes[i] = (char)(run + i / 1000);
+}
+
+/* The files that a run is given, and what the watch has seen by then. */
+static int put_batch(Ledger *l, uint64_t run) {
+        char bytes[BATCH_BYTES];
+        int r;
+
+        make_batch(run, bytes);
+        r = ledger_put(l, "kept", "batch", run, bytes, sizeof(bytes));
+        return r < 0 ? r : ledger_put(l, "kept", "seen", 0, &run, sizeof(run));
+}
+
+/* An occurrence: its mark, its run, what that is given, and that it is under way. */
 static void begin_a_run(Ledger *l, RunRecord *r) {
         if (ledger_add(l, r) < 0 || ledger_set_mark(l, "kept", "k", r->scheduled) < 0 ||
-            set_kept_alarm(l, "under way", 1, r->id) < 0)
+            set_kept_alarm(l, "under way", 1, r->id) < 0 || put_batch(l, r->id) < 0)
                 _exit(5);
         tell(GIVEN, r->id);
         commit(l);
@@ -73,7 +91,8 @@ static void end_a_run(Ledger *l, RunRecord *r) {
         r->state = RUN_DONE;
         r->result = RUN_RESULT_EXIT;
         if (ledger_update(l, r) < 0 || set_kept_alarm(l, "under way", 0, r->id) < 0 ||
-            set_kept_alarm(l, "failed", 1, r->id) < 0 || ledger_add(l, &follower) < 0 || ledger_add(l, &pruned) < 0)
+            set_kept_alarm(l, "failed", 1, r->id) < 0 || ledger_add(l, &follower) < 0 || ledger_add(l, &pruned) < 0 ||
+            ledger_put(l, "kept", "batch", r->id, NULL, 0) < 0)
                 _exit(5);
         tell(GIVEN, pruned.id);
         commit(l);
@@ -234,6 +253,45 @@ static void check_ends(Ledger *l, const char *call, unsigned n) {
                 fail_msg("%s %u: an alarm without its run, or a run without its alarm", call, n);
 }
 
+typedef struct Batches {
+        size_t n;
+        uint64_t seen;
+        bool is_wrong;
+} Batches;
+
+static int check_batch(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        char expected[BATCH_BYTES];
+        Batches *b = userdata;
+
+        if (streq(key, "seen")) {
+                memcpy(&b->seen, bytes, sizeof(b->seen));
+                return 0;
+        }
+        make_batch(id, expected);
+        b->n++;
+        b->is_wrong = b->is_wrong || n != sizeof(expected) || memcmp(bytes, expected, n) != 0;
+        return 0;
+}
+
+static int count_open(const RunRecord *r, void *userdata) {
+        *(size_t *)userdata += r->state != RUN_DONE;
+        return 0;
+}
+
+/* A run that is not over has what it was given, one that is has not; the watch has seen what the newest was given. */
+static void check_batches(Ledger *l, const char *call, unsigned n) {
+        Batches b = {};
+        size_t n_open = 0;
+        Seen s = { .stop_at = 1 };
+
+        (void)ledger_list(l, "kept", 0, UINT32_MAX, count_open, &n_open);
+        (void)ledger_list(l, "kept", 0, 1, see, &s);
+        if (ledger_list_blobs(l, "kept", NULL, check_batch, &b) != 0 || b.is_wrong)
+                fail_msg("%s %u: what was kept is wrong", call, n);
+        if (b.n != n_open || b.seen != (s.n > 0 ? s.ids[0] : 0))
+                fail_msg("%s %u: %zu runs go on, %zu have what they were given", call, n, n_open, b.n);
+}
+
 /* What a database of version 1 had to begin with. */
 static void check_old(Ledger *l, const char *call, unsigned n) {
         usec_t usec = 0;
@@ -251,6 +309,7 @@ static void check_ledger(Told *t, const char *call, unsigned n) {
         check_runs(l, t, call, n);
         check_mark(l, call, n);
         check_ends(l, call, n);
+        check_batches(l, call, n);
         if (t->from_version_1)
                 check_old(l, call, n);
         hear(t, &(Word){ GIVEN, add(l, "checked") });

@@ -117,6 +117,17 @@ static void set_run_alarm(Ledger *l, const char *key, uint64_t run) {
         assert_int_equal(ledger_set_alarm(l, &a), 0);
 }
 
+#define BATCH_BYTES (5 * PAGE)
+
+/* The one that ended is done with what it was given. */
+static void put_batches(Ledger *l, uint64_t ended, uint64_t next) {
+        char bytes[BATCH_BYTES];
+
+        memset(bytes, (char)next, sizeof(bytes));
+        assert_int_equal(ledger_put(l, "a", "batch", ended, NULL, 0), 0);
+        assert_int_equal(ledger_put(l, "a", "batch", next, bytes, sizeof(bytes)), 0);
+}
+
 /* The run that is under way ends, another one follows it, and the next one begins. */
 static void live_a_turn(Life *life) {
         RunRecord follower = RUN_RECORD_INIT, next = RUN_RECORD_INIT;
@@ -133,6 +144,7 @@ static void live_a_turn(Life *life) {
         }
         next.job = (char *)"a";
         assert_int_equal(ledger_add(l, &next), 0);
+        put_batches(l, life->run.id, next.id);
         set_run_alarm(l, "under way", next.id);
         assert_int_equal(ledger_set_mark(l, "a", "k", ++life->turn), 0);
         assert_int_equal(ledger_commit(l), 0);
@@ -175,6 +187,17 @@ static int look_at_alarm(const LedgerAlarm *a, void *userdata) {
         return 0;
 }
 
+static int look_at_batch(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        const Left *left = userdata;
+        char expected[BATCH_BYTES];
+
+        memset(expected, (char)id, sizeof(expected));
+        assert_int_equal(id, left->newest);
+        assert_int_equal(n, sizeof(expected));
+        assert_memory_equal(bytes, expected, n);
+        return 1;
+}
+
 /* Whole, and with whole turns only. Returns how many. */
 static unsigned check_turns(Ledger *l) {
         Left left = {};
@@ -191,6 +214,7 @@ static unsigned check_turns(Ledger *l) {
         assert_int_equal(left.n_followers, left.n_ended);
         assert_int_equal(count_alarms(l, "a"), (size_t)(turn > 0) + (size_t)(turn > 1));
         assert_int_equal(ledger_list_alarms(l, "a", look_at_alarm, &left), 0);
+        assert_int_equal(ledger_list_blobs(l, "a", NULL, look_at_batch, &left), turn > 0);
         return (unsigned)turn;
 }
 

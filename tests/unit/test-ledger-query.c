@@ -127,6 +127,76 @@ static void test_scan_is_bounded(void **state) {
         assert_int_equal(f.before, 0);
 }
 
+#define N_LONG 30000U
+
+/* A long history: of the ids of its first half nine in ten are gone, as after pruning; the clock was ahead for a while
+ * twice, and once behind by fewer runs than LEDGER_CLOCK_SKEW. */
+static usec_t requested_at(unsigned i) {
+        bool ahead = (i > 2000 && i < 2000 + LEDGER_CLOCK_SKEW) || (i > 9500 && i < 9500 + LEDGER_CLOCK_SKEW / 2);
+
+        return ahead ? 10 * (usec_t)N_LONG : i > 15000 && i < 15300 ? i - 700 : i;
+}
+
+static void fill_long_history(Ledger *l) {
+        for (unsigned i = 1; i <= N_LONG; i++) {
+                RunRecord r = { .job = (char *)(i % 2 ? "a" : "b"), .state = RUN_DONE, .requested = requested_at(i) };
+
+                r.id = i <= N_LONG / 2 ? 10 * (uint64_t)i : 9 * (uint64_t)(N_LONG / 2) + i;
+                assert_int_equal(ledger_update(l, &r), 0);
+        }
+        assert_int_equal(ledger_commit(l), 0);
+}
+
+/* The end of a period far back is found without reading down to it. */
+static void test_until_far_back(void **state) {
+        static const usec_t ends[] = { 1,    2,    500,   1999,  2500,  5000,   9000,
+                                       9800, 9999, 14400, 15100, 20000, N_LONG, 1000000 };
+        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
+
+        fill_long_history(l);
+        l->scan_max = 4 * LEDGER_CLOCK_SKEW;
+        for (size_t i = 0; i < ELEMENTSOF(ends); i++) {
+                LedgerFilter f = { .until = ends[i], .limit = 2 * N_LONG };
+                size_t n = 0, n_expected = 0;
+                unsigned n_calls = 0;
+
+                for (unsigned k = 1; k <= N_LONG; k++)
+                        n_expected += requested_at(k) <= ends[i];
+                do {
+                        assert_int_equal(ledger_query(l, &f, count, &n, &f.before), 0);
+                        n_calls++;
+                } while (f.before > 0);
+                if (n != n_expected)
+                        fail_msg("until %" PRIu64 ": %zu runs and not %zu", ends[i], n, n_expected);
+                if (ends[i] > 14000 && n_calls > 1)
+                        fail_msg("until %" PRIu64 ": %u calls", ends[i], n_calls);
+        }
+}
+
+static void test_until_is_found_at_once(void **state) {
+        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
+        LedgerFilter f = { .until = 1500, .limit = 100, .job = "a" };
+        uint64_t next = 1;
+        Seen s = {};
+
+        for (unsigned i = 1; i <= N_LONG; i++)
+                (void)add_done(l, "a", RUN_RESULT_SUCCESS, i);
+        assert_int_equal(ledger_commit(l), 0);
+        l->scan_max = 3 * LEDGER_CLOCK_SKEW;
+        (void)ledger_query(l, &f, see, &s, &next);
+        assert_int_equal(s.n, ELEMENTSOF(s.ids));
+        assert_int_equal(s.ids[0], 1500);
+        /* Reading on goes on where it stopped, also above the end of the period. */
+        f.before = 20000;
+        s.n = 0;
+        (void)ledger_query(l, &f, see, &s, &next);
+        assert_int_equal(s.ids[0], 1500);
+        f.before = 700;
+        s.n = 0;
+        (void)ledger_query(l, &f, see, &s, &next);
+        assert_int_equal(s.ids[0], 699);
+}
+
 /* --- beside a model --- */
 
 #define N_RUNS 3000U
@@ -259,6 +329,8 @@ int main(void) {
                 ledger_test(test_filters),
                 ledger_test(test_filter_sees_pending_updates),
                 ledger_test(test_scan_is_bounded),
+                ledger_test(test_until_far_back),
+                ledger_test(test_until_is_found_at_once),
                 ledger_test(test_reading_on),
         };
 

@@ -143,25 +143,59 @@ static void test_version_1(void **state) {
         assert_int_equal(add(l, "a"), 2500);
 }
 
-/* What version 1 had no place for. */
-static void test_new_in_old(void **state) {
+static void make_version(int version) {
+        make_version_1();
+        if (version >= 2)
+                run_sql(version_2_from_1);
+        if (version >= 3)
+                run_sql(version_3_from_2);
+}
+
+static int check_blob(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        assert_string_equal(job, "a");
+        assert_string_equal(key, "batch");
+        assert_int_equal(id, 2000);
+        assert_int_equal(n, 4);
+        assert_memory_equal(bytes, "\0\xff\n", 4);
+        ++*(size_t *)userdata;
+        return 0;
+}
+
+/* What the earlier ones had no place for. */
+static void check_new_in_old(int version) {
         _cleanup_(ledger_closep) Ledger *l = NULL;
         RunRecord r = run_of_version_1(2000);
+        size_t n_blobs = 0;
 
-        make_version_1();
+        make_version(version);
+        assert_int_equal(read_number("PRAGMA user_version"), version);
         l = open_ledger(NULL);
+        check_all(l);
         r.state = RUN_DONE;
         r.result = RUN_RESULT_LOST;
         r.pid_start = 5;
         r.unit = (char *)"vakt-b@1-2000.service";
         r.cpu = 0;
+        r.payload = (char *)"/in/\xff and 2 more";
         assert_int_equal(ledger_update(l, &r), 0);
         set_alarm(l, "a", "slow", 1);
+        assert_int_equal(ledger_put(l, "a", "batch", 2000, "\0\xff\n", 4), 0);
         l = ledger_close(l);
+        assert_int_equal(read_number("PRAGMA user_version"), SCHEMA_VERSION);
         l = open_ledger(NULL);
         check_record(ledger_get(l, 2000), &r);
         assert_int_equal(count_alarms(l, "a"), 1);
         assert_int_equal(count_matches(l, (LedgerFilter){ .results = 1U << RUN_RESULT_LOST }), 1);
+        assert_int_equal(ledger_list_blobs(l, NULL, NULL, check_blob, &n_blobs), 0);
+        assert_int_equal(n_blobs, 1);
+}
+
+static void test_new_in_old(void **state) {
+        for (int version = 1; version < SCHEMA_VERSION; version++) {
+                check_new_in_old(version);
+                assert_int_equal(unlink(in_folder(LEDGER_FILE)), 0);
+                assert_int_equal(unlink(in_folder("next-run")), 0);
+        }
 }
 
 /* --- what can go wrong on the way --- */

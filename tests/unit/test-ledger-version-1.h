@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The tables of version 1 as they were released, and not as schema.c has them, so that a change of history shows. */
+/* The tables of version 1 as they were released, and not as schema.c has them, so that a change of history shows; and
+ * what the later versions made of them. */
 
 #include <sqlite3.h>
 
@@ -22,6 +23,19 @@ static const char version_1[] =
         " pause_until INTEGER NOT NULL, skip INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
         "CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
         "PRAGMA user_version = 1; PRAGMA application_id = 0x76616b74";
+
+_unused_ static const char version_2_from_1[] =
+        "ALTER TABLE runs ADD COLUMN parent_job TEXT; ALTER TABLE runs ADD COLUMN alarm TEXT;"
+        "ALTER TABLE runs ADD COLUMN pid_start INTEGER NOT NULL DEFAULT 0;"
+        "CREATE TABLE alarms (job TEXT NOT NULL, key TEXT NOT NULL, since INTEGER NOT NULL, raised INTEGER NOT NULL,"
+        " run INTEGER NOT NULL, text TEXT, PRIMARY KEY (job, key)) STRICT, WITHOUT ROWID;"
+        "PRAGMA user_version = 2";
+
+_unused_ static const char version_3_from_2[] =
+        "CREATE INDEX runs_failed ON runs (id)"
+        " WHERE result IN ('exit', 'signal', 'timeout', 'oom', 'start-failed', 'lost');"
+        "CREATE INDEX runs_by_hand ON runs (id) WHERE cause = 'manual';"
+        "PRAGMA user_version = 3";
 
 static inline void run_sql(const char *sql) {
         sqlite3 *db = NULL;

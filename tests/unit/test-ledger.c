@@ -252,6 +252,12 @@ static void test_long_texts(void **state) {
         assert_int_equal(ledger_commit(l), 0);
         assert_true(is_ok(l));
         assert_int_equal(strlen(ledger_get(l, r.id)->reason), LEDGER_TEXT_MAX - 1);
+        r.reason = memset(malloc(2 * LEDGER_TEXT_MAX), 0x80, 2 * LEDGER_TEXT_MAX); /* no character at all */
+        r.reason[2 * LEDGER_TEXT_MAX - 1] = '\0';
+        assert_int_equal(ledger_add(l, &r), 0);
+        free(r.reason);
+        assert_int_equal(ledger_commit(l), 0);
+        assert_int_equal(strlen(ledger_get(l, r.id)->reason), LEDGER_TEXT_MAX);
 
         assert_int_equal(ledger_set_mark(l, "a", text, 1), -ENAMETOOLONG);
         assert_int_equal(ledger_set_mark(l, text, "a", 1), -ENAMETOOLONG);

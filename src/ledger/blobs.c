@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The part of the ledger that keeps bytes for jobs: what a run was given, what a watch has seen. Unlike the small
+ * things in marks.c they are listed in an order, so a walk merges what is pending into what the database has; and
+ * they may be large, so a visit gets them where they are, held by a reference, and no copy. */
+
+#include "ledger/ledger-internal.h"
+
+int ledger_put(Ledger *l, const char *job, const char *key, uint64_t id, const void *bytes, size_t n) {
+        int r;
+
+        if (!ledger_name_is_short(job) || !ledger_name_is_short(key))
+                return -ENAMETOOLONG;
+        if (bytes && n > LEDGER_BLOB_MAX)
+                return -E2BIG;
+        r = pending_blobs_put(&l->pending.blobs, job, key, id, bytes, bytes ? n : 0, l->pending.is_bounded);
+        if (r >= 0)
+                ledger_arm_commit(l);
+        return r;
+}
+
+int ledger_forget(Ledger *l, const char *job, const char *key) {
+        int r;
+
+        if (!ledger_name_is_short(job) || !ledger_name_is_short(strempty(key)))
+                return -ENAMETOOLONG;
+        r = pending_blobs_forget(&l->pending.blobs, job, key, l->pending.is_bounded);
+        if (r >= 0)
+                ledger_arm_commit(l);
+        return r;
+}
+
+typedef struct BlobWalk {
+        const PendingBlobs *pending;
+        BlobCursor cursor;
+        int result; /* of the last visit */
+        StoreBlobFunc visit;
+        void *userdata;
+} BlobWalk;
+
+/* What stands in the database; all that is pending comes before a NULL. */
+typedef struct StoredBlob {
+        const char *job, *key;
+        uint64_t id;
+} StoredBlob;
+
+static bool comes_before(const BlobCursor *c, const StoredBlob *stored) {
+        int k;
+
+        if (!stored)
+                return true;
+        k = strcmp(c->set->job, stored->job);
+        if (k == 0)
+                k = strcmp(c->set->key, stored->key);
+        return (k != 0 ? k : blob_id_compare(c->id, stored->id)) < 0;
+}
+
+/* Visits what is pending up to what is stored. Each step looks anew, since the visit may have changed everything. */
+static void walk_pending(BlobWalk *w, const StoredBlob *stored) {
+        PendingBlob *b;
+
+        while (w->result == 0 && (b = pending_blobs_next(w->pending, &w->cursor)) &&
+               comes_before(&w->cursor, stored)) {
+                const BlobSet *set = w->cursor.set;
+
+                w->cursor.passed = true;
+                (void)pending_blob_ref(b);
+                w->result = w->visit(set->job, set->key, b->id, b->bytes, b->n, w->userdata);
+                pending_blob_unref(b);
+        }
+}
+
+static int on_stored_blob(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        const StoredBlob stored = { job, key, id };
+        BlobWalk *w = userdata;
+
+        if (!job || !key || pending_blobs_has(w->pending, job, key, id))
+                return 0;
+        walk_pending(w, &stored);
+        if (w->result != 0)
+                return 1;
+        if (pending_blobs_has(w->pending, job, key, id)) /* by now */
+                return 0;
+        w->result = w->visit(job, key, id, bytes, n, w->userdata);
+        if (pending_blobs_has(w->pending, job, key, id)) /* the visit put another one in its place */
+                pending_blobs_pass(w->pending, &w->cursor, job, key, id);
+        return w->result != 0;
+}
+
+int ledger_list_blobs(Ledger *l, const char *job, const char *key,
+                      int (*visit)(const char *job, const char *key, uint64_t id, const void *bytes, size_t n,
+                                   void *userdata),
+                      void *userdata) {
+        BlobWalk w = {
+                .pending = &l->pending.blobs,
+                .cursor = { .job = job, .key = key },
+                .visit = visit,
+                .userdata = userdata,
+        };
+        int r;
+
+        r = l->store ? store_list_blobs(l->store, job, key, on_stored_blob, &w) : l->error;
+        walk_pending(&w, NULL);
+        if (r == -EBADMSG && l->store)
+                ledger_fault(l, r);
+        return w.result != 0 || r > 0 ? w.result : r;
+}

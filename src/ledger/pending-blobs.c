@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One set of rows for each key of a job: a hundred thousand rows under one key share its strings, and to forget them
+ * all is one flag. A row is one piece of memory with its bytes, so they are copied once on their way to the database.
+ *
+ * What is forgotten has to be remembered until the database has forgotten it as well; a set or a row that says so
+ * takes the place of what it removes. These are counted by number, not by bytes: while memory is short, it must be
+ * possible to give something back. */
+
+#include "ledger/pending-blobs.h"
+
+#include "ledger/ledger.h"
+
+int blob_id_compare(uint64_t a, uint64_t b) {
+        int64_t x = (int64_t)a, y = (int64_t)b;
+
+        return x < y ? -1 : x > y;
+}
+
+/* --- rows --- */
+
+static int compare_rows(const void *a, const void *b) {
+        return blob_id_compare(((const PendingBlob *)a)->id, ((const PendingBlob *)b)->id);
+}
+
+PendingBlob *pending_blob_ref(PendingBlob *b) {
+        b->n_refs++;
+        return b;
+}
+
+void pending_blob_unref(PendingBlob *b) {
+        if (--b->n_refs == 0)
+                free(b);
+}
+
+static void free_row(void *item) {
+        pending_blob_unref(item);
+}
+
+static PendingBlob *new_row(uint64_t id, const void *bytes, size_t n) {
+        PendingBlob *b = malloc(sizeof(*b) + n);
+
+        if (!b)
+                return NULL;
+        *b = (PendingBlob){ .id = id, .n_refs = 1, .forget = !bytes, .n = n };
+        if (n > 0)
+                memcpy(b->bytes, bytes, n);
+        return b;
+}
+
+static size_t row_size(const PendingBlob *b) {
+        return b ? sizeof(*b) + b->n : 0;
+}
+
+/* --- sets --- */
+
+static int compare_sets(const void *a, const void *b) {
+        const BlobSet *x = a, *y = b;
+        int c = strcmp(x->job, y->job);
+
+        if (c != 0)
+                return c;
+        return x->key && y->key ? strcmp(x->key, y->key) : (x->key != NULL) - (y->key != NULL);
+}
+
+static void free_set(void *item) {
+        BlobSet *s = item;
+
+        sorted_set_clear(&s->rows);
+        free(s->job);
+        free(s->key);
+        free(s);
+}
+
+static BlobSet *find_set(const PendingBlobs *p, const char *job, const char *key) {
+        return sorted_set_get(&p->sets, &(BlobSet){ .job = (char *)job, .key = (char *)key });
+}
+
+static size_t set_size(const char *job, const char *key) {
+        return sizeof(BlobSet) + strlen(job) + strlen(strempty(key)) + 2;
+}
+
+static BlobSet *insert_set(PendingBlobs *p, const char *job, const char *key) {
+        BlobSet *s = calloc(1, sizeof(*s));
+        const BlobSet *whole_job = find_set(p, job, NULL);
+
+        if (!s)
+                return NULL;
+        s->rows = (SortedSet){ .compare = compare_rows, .free_item = free_row };
+        s->forget = whole_job && whole_job->forget;
+        s->job = strdup(job);
+        s->key = key ? strdup(key) : NULL;
+        if (s->job && (s->key || !key) && sorted_set_insert(&p->sets, s) >= 0) {
+                p->n_bytes += set_size(job, key);
+                return s;
+        }
+        free_set(s);
+        return NULL;
+}
+
+void pending_blobs_init(PendingBlobs *p) {
+        *p = (PendingBlobs){ .sets = { .compare = compare_sets, .free_item = free_set } };
+}
+
+void pending_blobs_clear(PendingBlobs *p) {
+        sorted_set_clear(&p->sets);
+        p->n_bytes = p->n_void = 0;
+}
+
+bool pending_blobs_is_full(const PendingBlobs *p) {
+        return p->n_bytes >= LEDGER_BLOBS_BYTES || p->n_void >= LEDGER_MARKS_MAX;
+}
+
+/* --- writing --- */
+
+static bool has_room(const PendingBlobs *p, size_t n_more, size_t n_less) {
+        return p->n_bytes - n_less + n_more <= LEDGER_BLOBS_BYTES;
+}
+
+/* In the place of what is known, if anything is. */
+static int put_row(PendingBlobs *p, BlobSet *s, size_t i, const PendingBlob *known, PendingBlob *row) {
+        int r;
+
+        if (!known) {
+                r = sorted_set_insert(&s->rows, row);
+                if (r < 0)
+                        return r;
+        }
+        p->n_bytes += row_size(row) - row_size(known);
+        p->n_void += (size_t)row->forget - (size_t)(known && known->forget);
+        if (known) {
+                s->rows.free_item(s->rows.items[i]);
+                s->rows.items[i] = row;
+        }
+        return 0;
+}
+
+/* What the database does not have needs nothing that stands in its place. */
+static void drop_row(PendingBlobs *p, BlobSet *s, size_t i, const PendingBlob *known) {
+        if (!known)
+                return;
+        p->n_bytes -= row_size(known);
+        sorted_set_remove_at(&s->rows, i);
+}
+
+int pending_blobs_put(PendingBlobs *p, const char *job, const char *key, uint64_t id, const void *bytes, size_t n,
+                      bool is_bounded) {
+        BlobSet *s = find_set(p, job, key);
+        size_t i = s ? sorted_set_position(&s->rows, &(PendingBlob){ .id = id }) : 0;
+        const PendingBlob *known = s && i < s->rows.n ? s->rows.items[i] : NULL;
+        PendingBlob *row;
+        int r;
+
+        known = known && known->id == id ? known : NULL;
+        if (!bytes && s && s->forget) {
+                drop_row(p, s, i, known);
+                return 0;
+        }
+        if (is_bounded && !(bytes ? has_room(p, sizeof(*row) + n + (s ? 0 : set_size(job, key)), row_size(known))
+                                  : known || p->n_void < LEDGER_MARKS_MAX))
+                return -ENOBUFS;
+        s = s ?: insert_set(p, job, key);
+        if (!s)
+                return -ENOMEM;
+        row = new_row(id, bytes, n);
+        if (!row)
+                return -ENOMEM;
+        r = put_row(p, s, i, known, row);
+        if (r < 0)
+                pending_blob_unref(row);
+        return r;
+}
+
+/* The set stays: somebody may walk through it. */
+static void forget_rows(PendingBlobs *p, BlobSet *s) {
+        for (size_t i = 0; i < s->rows.n; i++) {
+                const PendingBlob *b = s->rows.items[i];
+
+                p->n_bytes -= row_size(b);
+                p->n_void -= b->forget;
+        }
+        sorted_set_clear(&s->rows);
+        p->n_void += !s->forget;
+        s->forget = true;
+}
+
+int pending_blobs_forget(PendingBlobs *p, const char *job, const char *key, bool is_bounded) {
+        BlobSet *s = find_set(p, job, key);
+
+        if (!s && is_bounded && p->n_void >= LEDGER_MARKS_MAX)
+                return -ENOBUFS;
+        s = s ?: insert_set(p, job, key);
+        if (!s)
+                return -ENOMEM;
+        forget_rows(p, s);
+        if (key)
+                return 0;
+        for (size_t i = sorted_set_position(&p->sets, s); i < p->sets.n; i++) {
+                BlobSet *other = p->sets.items[i];
+
+                if (!streq(other->job, job))
+                        break;
+                forget_rows(p, other);
+        }
+        return 0;
+}
+
+/* --- reading --- */
+
+bool pending_blobs_has(const PendingBlobs *p, const char *job, const char *key, uint64_t id) {
+        const BlobSet *s = find_set(p, job, key) ?: find_set(p, job, NULL);
+
+        return s && (s->forget || sorted_set_get(&s->rows, &(PendingBlob){ .id = id }));
+}
+
+/* From the cursor on, in the set that it stands in or in a later one. */
+static PendingBlob *next_in_set(const BlobSet *s, BlobCursor *c) {
+        size_t i = 0;
+
+        if (s == c->set) {
+                i = sorted_set_position(&s->rows, &(PendingBlob){ .id = c->id });
+                if (c->passed && i < s->rows.n && ((const PendingBlob *)s->rows.items[i])->id == c->id)
+                        i++;
+        }
+        for (; i < s->rows.n; i++) {
+                PendingBlob *b = s->rows.items[i];
+
+                if (b->forget)
+                        continue;
+                c->set = s;
+                c->id = b->id;
+                c->passed = false;
+                return b;
+        }
+        return NULL;
+}
+
+void pending_blobs_pass(const PendingBlobs *p, BlobCursor *c, const char *job, const char *key, uint64_t id) {
+        const BlobSet *s = find_set(p, job, key);
+
+        if (!s)
+                return;
+        c->set = s;
+        c->id = id;
+        c->passed = true;
+}
+
+PendingBlob *pending_blobs_next(const PendingBlobs *p, BlobCursor *c) {
+        const BlobSet first = { .job = (char *)strempty(c->job) };
+
+        for (size_t i = sorted_set_position(&p->sets, c->set ?: &first); i < p->sets.n; i++) {
+                const BlobSet *s = p->sets.items[i];
+                PendingBlob *b;
+
+                if (c->job && !streq(c->job, s->job))
+                        break;
+                if (!s->key || (c->key && !streq(c->key, s->key)))
+                        continue;
+                b = next_in_set(s, c);
+                if (b)
+                        return b;
+        }
+        return NULL;
+}
