@@ -33,6 +33,33 @@ typedef struct TimerLines {
         bool persistent;
 } TimerLines;
 
+/* The keys of section [Path] but those that name what is watched. */
+typedef enum PathSetting {
+        PATH_INCLUDE,
+        PATH_EXCLUDE,
+        PATH_EVENTS,
+        PATH_RECURSIVE,
+        PATH_CROSS_MOUNTS,
+        PATH_SETTLE,
+        PATH_SETTLE_MAX,
+        PATH_BATCH,
+        PATH_SPOOL_DONE,
+        PATH_SPOOL_FAILED,
+        PATH_LIMIT_INTERVAL,
+        PATH_LIMIT_BURST,
+        PATH_MAKE_DIRECTORY,
+        PATH_DIRECTORY_MODE,
+        PATH_BACKEND,
+        PATH_POLL,
+        _PATH_SETTING_MAX,
+} PathSetting;
+
+/* Of section [Path]. */
+typedef struct PathLines {
+        Place *sources;                    /* one for each of the definition's */
+        Place settings[_PATH_SETTING_MAX]; /* the first line of a repeatable one, else the last */
+} PathLines;
+
 /* Of section [Service]. */
 typedef struct ServiceLines {
         Place *places; /* one for each property of the definition */
@@ -56,6 +83,7 @@ typedef struct Builder {
         Place shell_place;
         Place unit_place;
         TimerLines timer;
+        PathLines path;
         ServiceLines service;
         ChainLine *chains;
         size_t n_chains;
@@ -63,6 +91,9 @@ typedef struct Builder {
 
 /* Writes down that the line is where something was set. */
 void place_set(Place *p, const KeyLine *k);
+
+/* The line that stood there, for a fault that is found late. */
+KeyLine place_line(const Place *p, const char *value);
 
 /* How many faults there are so far, in all texts. */
 unsigned builder_n_faults(const Builder *b) _pure_;

@@ -24,7 +24,7 @@ static int guess_candidates(JobScan *scan, const char *name) {
 }
 
 static int check(EntryContext *context, const JobScan *scan, Finding *f, const char *path, Diagnostics *d) {
-        _cleanup_(entry_freep) Entry *e = NULL;
+        _cleanup_(job_entry_freep) Entry *e = NULL;
         int r;
 
         r = finding_search(f, context, scan);

@@ -174,7 +174,7 @@ void finding_done(Finding *f) {
 
 /* --- entries --- */
 
-Entry *entry_free(Entry *e) {
+Entry *job_entry_free(Entry *e) {
         if (!e)
                 return NULL;
         job_def_unref(e->def);
@@ -292,7 +292,7 @@ static int keep_in_force(Entry *e, const Entry *old) {
 }
 
 int entry_read(Entry **ret, EntryContext *context, Finding *f, const Entry *old) {
-        _cleanup_(entry_freep) Entry *e = NULL;
+        _cleanup_(job_entry_freep) Entry *e = NULL;
         int r;
 
         r = entry_new(&e, f->name);
@@ -357,7 +357,7 @@ static int copy_sources(const Sources *from, Sources *ret) {
 }
 
 int entry_carry(Entry **ret, const Entry *old, const char *folder_path, const char *sentence) {
-        _cleanup_(entry_freep) Entry *e = NULL;
+        _cleanup_(job_entry_freep) Entry *e = NULL;
         int r;
 
         r = entry_new(&e, old->name);

@@ -73,8 +73,8 @@ int entry_carry(Entry **ret, const Entry *old, const char *folder_path, const ch
 /* True when its file or one of its drop-ins is in that folder. */
 bool entry_depends_on(const Entry *e, unsigned folder) _pure_;
 
-Entry *entry_free(Entry *e);
-DEFINE_CLEANUP(Entry, entry_free)
+Entry *job_entry_free(Entry *e);
+DEFINE_CLEANUP(Entry, job_entry_free)
 
 bool job_name_is_template(const char *name) _pure_;
 size_t job_name_template_length(const char *name) _pure_; /* of "NAME@" in NAME@INSTANCE; 0 for any other name */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "config/exec-line.h"
+#include "config/job-path.h"
 #include "config/job-run.h"
 #include "config/job-timer.h"
 #include "config/service.h"
@@ -24,6 +25,7 @@
 static void builder_done(Builder *b) {
         job_def_unref(b->def);
         timer_lines_done(&b->timer);
+        path_lines_done(&b->path);
         service_lines_done(&b->service);
         free(b->chains);
         free(b->faults);
@@ -40,6 +42,10 @@ void place_set(Place *p, const KeyLine *k) {
                 .order = ++b->order,
                 .judged = k->faults == k->reading->faults,
         };
+}
+
+KeyLine place_line(const Place *p, const char *value) {
+        return (KeyLine){ .row = p->row, .value = value, .line = p->line, .faults = p->faults };
 }
 
 unsigned builder_n_faults(const Builder *b) {
@@ -186,6 +192,9 @@ static const KeyRange retry_range = { 0, JOB_RETRY_MAX }, history_range = { 1, U
 static const TriggerType interval = TRIGGER_INTERVAL, boot = TRIGGER_BOOT, startup = TRIGGER_STARTUP;
 static const TriggerType calendar = TRIGGER_CALENDAR, cron = TRIGGER_CRON;
 
+static const PathKind exists = PATH_EXISTS, exists_glob = PATH_EXISTS_GLOB, changed = PATH_CHANGED;
+static const PathKind modified = PATH_MODIFIED, not_empty = PATH_DIRECTORY_NOT_EMPTY, spool = PATH_SPOOL;
+
 #define FIELD(name) offsetof(JobDef, name)
 
 static const KeyRow job_rows[] = {
@@ -217,6 +226,28 @@ static const KeyRow job_rows[] = {
         { "Timer", "DstOverlap", timer_parse_dst, FIELD(timer.dst.overlap), &timer_overlap_words },
         { "Timer", "Except", timer_parse_except },
         { "Timer", "WakeSystem", key_parse_bool, FIELD(timer.wake_system), .fallback = "no" },
+        { "Path", "PathExists", path_parse_source, .argument = &exists },
+        { "Path", "PathExistsGlob", path_parse_source, .argument = &exists_glob },
+        { "Path", "PathChanged", path_parse_source, .argument = &changed },
+        { "Path", "PathModified", path_parse_source, .argument = &modified },
+        { "Path", "DirectoryNotEmpty", path_parse_source, .argument = &not_empty },
+        { "Path", "Spool", path_parse_source, .argument = &spool },
+        { "Path", "Include", path_parse_setting, .argument = &path_keys[PATH_INCLUDE] },
+        { "Path", "Exclude", path_parse_setting, .argument = &path_keys[PATH_EXCLUDE] },
+        { "Path", "Events", path_parse_setting, .argument = &path_keys[PATH_EVENTS] },
+        { "Path", "Recursive", path_parse_setting, .argument = &path_keys[PATH_RECURSIVE] },
+        { "Path", "CrossMounts", path_parse_setting, .argument = &path_keys[PATH_CROSS_MOUNTS] },
+        { "Path", "SettleSec", path_parse_setting, .argument = &path_keys[PATH_SETTLE] },
+        { "Path", "SettleMaxSec", path_parse_setting, .argument = &path_keys[PATH_SETTLE_MAX] },
+        { "Path", "Batch", path_parse_setting, .argument = &path_keys[PATH_BATCH] },
+        { "Path", "SpoolDone", path_parse_setting, .argument = &path_keys[PATH_SPOOL_DONE] },
+        { "Path", "SpoolFailed", path_parse_setting, .argument = &path_keys[PATH_SPOOL_FAILED] },
+        { "Path", "TriggerLimitIntervalSec", path_parse_setting, .argument = &path_keys[PATH_LIMIT_INTERVAL] },
+        { "Path", "TriggerLimitBurst", path_parse_setting, .argument = &path_keys[PATH_LIMIT_BURST] },
+        { "Path", "MakeDirectory", path_parse_setting, .argument = &path_keys[PATH_MAKE_DIRECTORY] },
+        { "Path", "DirectoryMode", path_parse_setting, .argument = &path_keys[PATH_DIRECTORY_MODE] },
+        { "Path", "Backend", path_parse_setting, .argument = &path_keys[PATH_BACKEND] },
+        { "Path", "PollSec", path_parse_setting, .argument = &path_keys[PATH_POLL] },
         { "Run", "Exec", parse_exec, .raw = true },
         { "Run", "Shell", parse_shell },
         { "Run", "Unit", run_parse_unit, FIELD(unit) },
@@ -286,7 +317,7 @@ static int put_shell_command(Builder *b) {
 }
 
 static int fault_nothing_to_run(const Builder *b) {
-        const Place *first = b->def->n_triggers > 0 ? &b->timer.triggers[0] : NULL;
+        const Place *first = b->def->n_triggers > 0 ? &b->timer.triggers[0] : b->def->path ? b->path.sources : NULL;
 
         return file_faults_add(first ? first->faults : &b->faults[0], first ? first->line : 0,
                                "The job has nothing to run. Write Exec=, Shell= or Unit= in section [Run].");
@@ -316,6 +347,8 @@ static int finish(Builder *b) {
         int r;
 
         r = timer_finish(b);
+        if (r >= 0)
+                r = path_finish(b);
         if (r >= 0)
                 r = judge_commands(b);
         if (r >= 0)

@@ -150,7 +150,7 @@ static int append_entry(Load *load, Entry *e) {
 
 static int load_finding(Load *load, Finding *f, Entry *old) {
         const Candidate *carried = must_carry(f, old);
-        _cleanup_(entry_freep) Entry *fresh = NULL;
+        _cleanup_(job_entry_freep) Entry *fresh = NULL;
         int r;
 
         if (carried)
@@ -209,7 +209,7 @@ static void load_done(Load *load) {
                 if (load->entries[i]->kept)
                         load->entries[i]->kept = false;
                 else
-                        entry_free(load->entries[i]);
+                        job_entry_free(load->entries[i]);
         free(load->entries);
         job_scan_done(&load->scan);
         diagnostics_done(&load->faults);
@@ -272,7 +272,7 @@ static void forget_instances(JobLoader *l) {
 static void entries_free(JobLoader *l) {
         for (size_t i = 0; i < l->n_entries; i++)
                 if (!l->entries[i]->kept)
-                        entry_free(l->entries[i]);
+                        job_entry_free(l->entries[i]);
         free(l->entries);
         free(l->jobs);
         diagnostics_done(&l->diagnostics);

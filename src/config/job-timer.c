@@ -198,11 +198,6 @@ const KeyWords timer_overlap_words = { overlap_from_word, "first, second or both
 
 /* --- the end: the zone --- */
 
-/* The line that stood in a place, for a fault that was found late. */
-static KeyLine line_at(const Place *p, const char *value) {
-        return (KeyLine){ .row = p->row, .value = value, .line = p->line, .faults = p->faults };
-}
-
 static int get_zone(const Builder *b, const char *name, const Zone **ret) {
         if (b->context->zones)
                 return zone_cache_get(b->context->zones, name, ret);
@@ -224,7 +219,7 @@ static int fault_zone(const Builder *b, const char *name, int error) {
                 { -EOPNOTSUPP, "is a time zone that counts leap seconds. Write the name without \"right/\"." },
                 { -ENOBUFS, "is one time zone too many: all jobs together use more than 1024." },
         };
-        KeyLine k = line_at(&b->timer.zone, name);
+        KeyLine k = place_line(&b->timer.zone, name);
 
         b->context->zones_at_fault = true;
         for (size_t i = 0; i < ELEMENTSOF(faults); i++)
@@ -254,7 +249,7 @@ static int finish_zone(Builder *b) {
 /* --- the end: times of the wall clock --- */
 
 static int fault_expression(const Place *p, const char *value, const char *kind, const TimeFault *fault) {
-        KeyLine k = line_at(p, value);
+        KeyLine k = place_line(p, value);
 
         return key_fault_value(&k, "is no %s expression: column %zu: %s.", kind, fault->column, fault->message);
 }
@@ -326,7 +321,7 @@ static int finish_anchor(Builder *b) {
 
         if (!w->value || !w->place.judged)
                 return 0;
-        k = line_at(&w->place, w->value);
+        k = place_line(&w->place, w->value);
         r = timestamp_parse(w->value, c->zones, zone, c->now, &anchor);
         if (r == -ENOMEM)
                 return r;
@@ -355,7 +350,7 @@ static bool has_interval(const JobDef *d) {
 static int check_interval(const Builder *b) {
         const Place *anchor = &b->timer.anchor.place, *from = &b->timer.interval_from;
         const Place *later = anchor->order > from->order ? anchor : from;
-        KeyLine k = line_at(later, NULL);
+        KeyLine k = place_line(later, NULL);
 
         if (anchor->order > 0 && b->def->timer.interval_from != INTERVAL_FROM_START)
                 return key_fault(&k,

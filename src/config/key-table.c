@@ -403,6 +403,16 @@ int key_parse_span(const KeyLine *k, void *field) {
         return 0;
 }
 
+int key_read_mode(const KeyLine *k, mode_t *ret) {
+        size_t n = strspn(k->value, "01234567");
+        unsigned long mode = strtoul(k->value, NULL, 8);
+
+        if (n == 0 || n > 5 || k->value[n] != '\0' || mode > 07777)
+                return key_fault_value(k, "is no access mode. Write an octal number, for example 0750.");
+        *ret = (mode_t)mode;
+        return 1;
+}
+
 int key_parse_word(const KeyLine *k, void *field) {
         const KeyWords *words = k->row->argument;
         int value = words->from_string(k->value);

@@ -3,6 +3,8 @@
 
 /* Tables of the sections and keys that a kind of file may hold, one row a key, and the reading of a text by one. */
 
+#include <sys/types.h>
+
 #include "config/diagnostics.h"
 #include "config/specifier.h"
 #include "util/clock.h"
@@ -84,6 +86,8 @@ typedef struct KeySpan {
 } KeySpan;
 int key_parse_span(const KeyLine *k, void *field); /* usec_t as the KeySpan that is the argument allows */
 int key_read_span(const KeyLine *k, usec_t *ret);  /* returns 1, or 0 when the fault was written down */
+
+int key_read_mode(const KeyLine *k, mode_t *ret); /* an access mode, in octal digits; returns the same */
 
 typedef struct KeyWords {
         int (*from_string)(const char *s);

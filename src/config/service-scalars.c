@@ -175,12 +175,10 @@ int service_integer(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) 
 }
 
 int service_mode(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProperty *p) {
-        size_t n = strspn(k->value, "01234567");
-        unsigned long mode = strtoul(k->value, NULL, 8);
+        mode_t mode;
+        int r = key_read_mode(k, &mode);
 
-        if (n == 0 || n > 5 || k->value[n] != '\0' || mode > 07777)
-                return key_fault_value(k, "is no access mode. Write an octal number, for example 0750.");
-        return service_number(p, mode);
+        return r > 0 ? service_number(p, mode) : r;
 }
 
 static int fault_percentage(const KeyLine *k) {

@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "config/path-value.h"
 #include "config/utf8.h"
 #include "config/words.h"
 #include "util/strv.h"
@@ -112,35 +113,10 @@ int service_each_word(const KeyLine *k, const ServiceSetting *s, const char *val
         return r;
 }
 
-static bool has_dots(const char *path) {
-        for (const char *p = path; p; p = strchr(p + 1, '/')) {
-                const char *name = p + (*p == '/');
-                size_t n = strcspn(name, "/");
-
-                if ((n == 1 && name[0] == '.') || (n == 2 && name[0] == '.' && name[1] == '.'))
-                        return true;
-        }
-        return false;
-}
-
-static void make_tidy(char *path) {
-        char *out = path;
-
-        for (const char *p = path; *p; p++)
-                if (*p != '/' || (p[1] != '/' && (p[1] != '\0' || out == path)))
-                        *out++ = *p;
-        *out = '\0';
-}
-
 int service_check_path(const KeyLine *k, char *path) {
-        if (*path != '/')
-                return service_fault_word(k, path, "is no absolute path. Begin it with \"/\".");
-        if (has_dots(path))
-                return service_fault_word(k, path, "has \".\" or \"..\" in it. Write the path without.");
-        if (strlen(path) >= PATH_MAX)
-                return service_fault_word(k, path, "is longer than the system allows. Make it shorter.");
-        make_tidy(path);
-        return 1;
+        const char *fault = path_value_tidy(path);
+
+        return fault ? service_fault_word(k, path, "%s", fault) : 1;
 }
 
 /* --- the properties of the definition --- */

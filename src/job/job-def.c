@@ -76,6 +76,7 @@ JobDef *job_def_unref(JobDef *d) {
                 calendar_free(d->timer.except[i]);
         free(d->timer.except);
         free(d->timer.time_zone);
+        path_def_free(d->path);
         for (size_t i = 0; i < d->n_commands; i++) {
                 free(d->commands[i].path);
                 strv_free(d->commands[i].argv);

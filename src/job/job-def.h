@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "job/path-def.h"
 #include "job/unit-property.h"
 #include "time/calendar.h"
 #include "time/cron.h"
@@ -121,6 +122,8 @@ typedef struct JobDef {
         TriggerDef *triggers;
         size_t n_triggers;
         TimerDef timer;
+
+        PathDef *path; /* [Path], or NULL */
 
         char **on_success, **on_failure; /* jobs to request when a run has ended so; NULL-terminated or NULL */
         char **on_alarm;

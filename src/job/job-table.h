@@ -21,13 +21,14 @@ typedef enum JobState {
 typedef struct JobTimers JobTimers; /* of sched/ */
 typedef struct LiveRun LiveRun;     /* of core/ */
 typedef struct JobWatch JobWatch;   /* of core/ */
+typedef struct JobPaths JobPaths;   /* of core/ */
 
 typedef struct Job {
         char *name;
         JobDef *def; /* NULL: invalid */
         char *fault; /* "file:line: message" while the file on disk is bad, else NULL; with a def, the older version is
                       * in force */
-        bool paused;        /* by itself, or because everything is */
+        bool paused; /* by itself, or because everything is */
         bool paused_alone;  /* by itself */
         usec_t pause_until; /* of itself; realtime; USEC_INFINITY = until somebody resumes it */
         unsigned skip;      /* occurrences that are still to be left out */
@@ -45,6 +46,7 @@ typedef struct Job {
         LiveRun *queue_tail;
         LiveRun *delayed;    /* of core/: runs whose time has not come yet: retries */
         JobWatch *watch;     /* of core/: what is watched for alarms, or NULL */
+        JobPaths *paths;     /* of core/: path triggers, or NULL */
         unsigned n_waiting;  /* of core/: runs in the queue */
         unsigned n_delayed;  /* of core/: runs among the delayed; in n_queued, too */
         unsigned n_holds;    /* of core/: who has it in hands, so that it is not taken out of the table */

@@ -61,7 +61,7 @@ typedef struct RunRecord {
         uint64_t parent;  /* run that asked for it, or 0: of a chain the one that ended, of a retry the try before */
         char *parent_job; /* its job; of an alarm, the job that it is about; or NULL */
         char *alarm;      /* "slow", "expect" when an alarm asked for it, or NULL */
-        char *payload;    /* where the batch of a path trigger stands, or NULL */
+        char *payload;    /* what a path trigger gave it, for people: a path, and how many more; bytes; or NULL */
         usec_t scheduled;
         usec_t requested;
         usec_t started;

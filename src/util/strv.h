@@ -3,6 +3,8 @@
 
 /* NULL-terminated arrays of owned strings; NULL stands for the empty one. */
 
+#include <stdbool.h>
+
 #include "util/macro.h"
 
 char **strv_free(char **l);
@@ -14,6 +16,9 @@ size_t strv_length(char *const *l) _pure_;
 int strv_consume(char ***l, char *value);
 int strv_extend(char ***l, const char *value);
 int strv_extendf(char ***l, const char *format, ...) _printf_(2, 3);
+
+/* The same strings in the same order? */
+bool strv_equal(char *const *a, char *const *b) _pure_;
 
 /* A deep copy; NULL for NULL or without memory. */
 char **strv_copy(char *const *l);

@@ -5,7 +5,7 @@
 
 #include <assert.h>
 
-#include "watch/path-filter.h"
+#include "util/path-filter.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -97,7 +97,34 @@ static void check_property(const UnitProperty *p) {
         assert(at == p->n_values);
 }
 
+static void check_tidy(const char *path) {
+        assert(*path == '/' && !strstr(path, "//") && (streq(path, "/") || path[strlen(path) - 1] != '/'));
+        assert(!strstr(path, "/./") && !strstr(path, "/../"));
+}
+
+static void check_watched(const PathDef *p) {
+        bool spool = p->n_sources > 0 && p->sources[0].kind == PATH_SPOOL;
+
+        assert(p->n_sources > 0 && p->n_sources <= PATH_SOURCES_MAX);
+        for (size_t i = 0; i < p->n_sources; i++) {
+                assert((p->sources[i].kind == PATH_SPOOL) == spool);
+                check_tidy(p->sources[i].path);
+        }
+        if (p->spool_done)
+                check_tidy(p->spool_done);
+        if (p->spool_failed)
+                check_tidy(p->spool_failed);
+        assert(spool || (!p->spool_done && !p->spool_failed));
+        assert(!spool || (p->each && !p->recursive && p->events == 0));
+        assert((p->filter != NULL) == (p->include || p->exclude));
+        assert(p->settle <= p->settle_max && p->settle != USEC_INFINITY && (p->events & ~(unsigned)WATCH_ALL) == 0);
+        assert(p->limit_interval != USEC_INFINITY && p->limit_burst <= PATH_LIMIT_BURST_MAX);
+        assert(p->directory_mode <= 07777 && p->backend < _WATCH_BACKEND_MAX && p->poll != USEC_INFINITY);
+}
+
 static void check_definition(const JobDef *d) {
+        if (d->path)
+                check_watched(d->path);
         assert((d->n_commands > 0) != (d->unit != NULL) && d->n_commands <= JOB_COMMANDS_MAX);
         assert(d->n_triggers <= JOB_TRIGGERS_MAX);
         for (size_t i = 0; i < d->n_triggers; i++) {
@@ -152,6 +179,8 @@ static void check_job(const char *name, const JobText *texts, size_t n) {
         assert(again->digest == def->digest);
         assert(again->n_commands == def->n_commands && again->n_triggers == def->n_triggers);
         assert(again->n_properties == def->n_properties);
+        assert(!again->path == !def->path);
+        assert(!def->path || path_def_watches_the_same(again->path, def->path));
         for (size_t i = 0; i < n; i++)
                 free(plain[i].bytes);
         job_def_unref(again);

@@ -204,7 +204,7 @@ static void check_ring(unsigned n, unsigned width) {
         for (unsigned i = 0; i < n; i++) {
                 assert_int_equal(entries[i]->faults.n_items, 1);
                 assert_true(strlen(entries[i]->faults.items[0].message) < 300);
-                entry_free(entries[i]);
+                job_entry_free(entries[i]);
         }
         free(entries);
 }
@@ -222,7 +222,7 @@ static void test_many(void **state) {
         assert_int_equal(circles_break(entries, n, no_old, NULL), 0);
         for (unsigned i = 0; i < n; i++) {
                 assert_int_equal(entries[i]->faults.n_items, 0);
-                entry_free(entries[i]);
+                job_entry_free(entries[i]);
         }
         free(entries);
 }

@@ -134,6 +134,10 @@ static void put_files(const char *version) {
         put(folder_b, "shell.job", "[Run]\nShell=true\n");
         put(folder_b, "bad.job", "[Run]\nExec=a\nExce=x\nTimeoutSec=x\n[Foo]\n[Bar\n");
         put(folder_b, "late.job", "[Timer]\nOnCalendar=x\nOnCron=x\nAnchor=now\nExcept=x\nOnInterval=1\n");
+        put(folder_b, "path.job",
+            "[Path]\nPathChanged=/a\nPathExistsGlob=/a/*b\nPathChanged=\nPathModified=//c/\nInclude=a*\nExclude=/b/\n"
+            "Events=move close\nSettleSec=1\n[Run]\nExec=/bin/a\n");
+        put(folder_b, "spool.job", "[Path]\nSpool=/a\nSpoolDone=/b\nSpoolFailed=c\nInclude=x\\ \n[Run]\nExec=a\n");
         put(folder_b, "nozone.job", "[Timer]\nTimeZone=x/y\n[Run]\nExec=/bin/a\n");
         put(folder_b, "no name.job", "");
         put(folder_b, "t@.job", "[Run]\nExec=/bin/%i\n");
@@ -170,7 +174,7 @@ static void load_without_memory(JobLoader *l, unsigned expected_queue) {
                         assert_int_equal(n_before, n_after);
                         assert_ptr_equal(before, after);
                 } else {
-                        assert_int_equal(n_after, 8);
+                        assert_int_equal(n_after, 10);
                         assert_int_equal(after->queue_max, expected_queue);
                 }
         } while (r < 0);

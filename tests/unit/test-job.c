@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Names of jobs, the table of jobs, the words for states. */
+/* Names of jobs, the table of jobs, the words for states, and what is watched. */
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 
 #include "job/job-table.h"
+#include "util/strv.h"
 
 static void test_names(void **state) {
         static const struct {
@@ -105,12 +107,133 @@ static void test_words(void **state) {
         assert_true(run_result_from_string("nonsense") < 0);
 }
 
+static void test_path_words(void **state) {
+        static const char *const keys[] = { "PathExists",   "PathExistsGlob",    "PathChanged",
+                                            "PathModified", "DirectoryNotEmpty", "Spool" };
+
+        assert_int_equal(ELEMENTSOF(keys), _PATH_KIND_MAX);
+        for (PathKind i = 0; i < _PATH_KIND_MAX; i++)
+                assert_string_equal(path_kind_to_string(i), keys[i]);
+        assert_null(path_kind_to_string(_PATH_KIND_MAX));
+        for (WatchBackend i = 0; i < _WATCH_BACKEND_MAX; i++)
+                assert_int_equal(watch_backend_from_string(watch_backend_to_string(i)), i);
+        assert_int_equal(watch_backend_from_string("nonsense"), -EINVAL);
+        for (unsigned e = 1; e <= WATCH_ALL; e <<= 1)
+                assert_int_equal(watch_event_from_string(watch_event_to_string(e)), e);
+        assert_int_equal(watch_event_from_string("close"), WATCH_CLOSE);
+        assert_int_equal(watch_event_from_string("attrib"), WATCH_ATTRIB);
+        assert_int_equal(watch_event_from_string("closed"), -EINVAL);
+        assert_null(watch_event_to_string(0));
+        assert_null(watch_event_to_string(WATCH_COMPLETE));
+        assert_null(watch_event_to_string(WATCH_ALL + 1));
+}
+
+static PathDef *watch_of(PathKind kind, const char *path) {
+        PathDef *d;
+
+        assert_int_equal(path_def_new(&d), 0);
+        d->sources = calloc(1, sizeof(PathSource));
+        assert_non_null(d->sources);
+        d->sources[d->n_sources++] = (PathSource){ .kind = kind, .path = strdup(path) };
+        return d;
+}
+
+static void break_path(PathDef *d) {
+        d->sources[0].path[1] = 'x';
+}
+static void break_kind(PathDef *d) {
+        d->sources[0].kind = PATH_MODIFIED;
+}
+static void break_number(PathDef *d) {
+        d->n_sources = 0;
+}
+static void break_include(PathDef *d) {
+        assert_int_equal(strv_extend(&d->include, "x"), 0);
+}
+static void break_exclude(PathDef *d) {
+        assert_int_equal(strv_extend(&d->exclude, "x"), 0);
+}
+static void break_events(PathDef *d) {
+        d->events = WATCH_MOVE;
+}
+static void break_recursive(PathDef *d) {
+        d->recursive = true;
+}
+static void break_backend(PathDef *d) {
+        d->backend = WATCH_BACKEND_POLL;
+}
+static void break_poll(PathDef *d) {
+        d->poll = 1;
+}
+static void break_mounts(PathDef *d) {
+        d->cross_mounts = true;
+}
+static void break_done(PathDef *d) {
+        d->spool_done = strdup("/d");
+}
+static void break_failed(PathDef *d) {
+        d->spool_failed = strdup("/d");
+}
+
+/* What is done with the files is no matter of the watch: it need not be begun anew for that. */
+static void test_path_same(void **state) {
+        static void (*const differences[])(PathDef * d) = {
+                break_path,      break_kind,    break_number, break_include, break_exclude, break_events,
+                break_recursive, break_backend, break_poll,   break_mounts,  break_done,    break_failed,
+        };
+        _cleanup_(path_def_freep) PathDef *a = watch_of(PATH_CHANGED, "/a");
+
+        for (size_t i = 0; i < ELEMENTSOF(differences); i++) {
+                PathDef *b = watch_of(PATH_CHANGED, "/a");
+
+                b->settle = b->settle_max = b->limit_interval = USEC_PER_SEC;
+                b->limit_burst = 5;
+                b->each = b->make_directory = true;
+                b->directory_mode = 0700;
+                assert_true(path_def_watches_the_same(a, b));
+                differences[i](b);
+                if (path_def_watches_the_same(a, b) || path_def_watches_the_same(b, a))
+                        fail_msg("difference %zu is none", i);
+                if (b->n_sources == 0)
+                        b->n_sources = 1;
+                path_def_free(b);
+        }
+}
+
+static void test_path_limit(void **state) {
+        static const struct {
+                int line;
+                PathKind kind;
+                bool each;
+                usec_t interval, want_interval;
+                unsigned burst, want_burst;
+        } table[] = {
+                { __LINE__, PATH_CHANGED, false, USEC_INFINITY, 10 * USEC_PER_SEC, UINT_MAX, 20 },
+                { __LINE__, PATH_EXISTS, true, USEC_INFINITY, 2 * USEC_PER_SEC, UINT_MAX, 200 },
+                { __LINE__, PATH_SPOOL, true, USEC_INFINITY, 2 * USEC_PER_SEC, UINT_MAX, 0 },
+                { __LINE__, PATH_SPOOL, true, 1, 1, 3, 3 },
+                { __LINE__, PATH_CHANGED, false, 5, 5, 0, 0 },
+                { __LINE__, PATH_CHANGED, false, 0, 0, 9, 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                PathDef *d = watch_of(table[i].kind, "/a");
+
+                d->each = table[i].each;
+                d->limit_interval = table[i].interval;
+                d->limit_burst = table[i].burst;
+                path_def_set_default_limit(d);
+                if (d->limit_interval != table[i].want_interval || d->limit_burst != table[i].want_burst)
+                        fail_msg("line %d: %u", table[i].line, d->limit_burst);
+                path_def_free(d);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_names),
-                cmocka_unit_test(test_table),
-                cmocka_unit_test(test_states),
-                cmocka_unit_test(test_words),
+                cmocka_unit_test(test_names),      cmocka_unit_test(test_table),      cmocka_unit_test(test_states),
+                cmocka_unit_test(test_words),      cmocka_unit_test(test_path_words), cmocka_unit_test(test_path_same),
+                cmocka_unit_test(test_path_limit),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

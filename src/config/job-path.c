@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A setting of a watch that would do nothing is refused: who writes Include= beside PathExists= believes that it
+ * narrows something, and Exclude= that is not obeyed may cost files in a spool. So most of this file is rules between
+ * keys, judged when the last line is known. Whether a path is there, and what it is, is no matter of the job file: it
+ * may come tomorrow. */
+
+#include "config/job-path.h"
+
+#include <assert.h>
+#include <limits.h>
+
+#include "config/path-value.h"
+#include "config/utf8.h"
+#include "util/strv.h"
+
+#define BLANKS    " \t"
+#define SHOWN_MAX 64 /* bytes of a word that a fault repeats */
+
+#define KIND(k)  (1U << (k))
+#define CHANGES  (KIND(PATH_CHANGED) | KIND(PATH_MODIFIED))
+#define SPOOL    KIND(PATH_SPOOL)
+#define NONEMPTY KIND(PATH_DIRECTORY_NOT_EMPTY)
+
+static Builder *builder_of(const KeyLine *k) {
+        return k->reading->userdata;
+}
+
+void path_lines_done(PathLines *lines) {
+        free(lines->sources);
+}
+
+/* The section begins with the first key that is in it. */
+static int need_section(Builder *b) {
+        return b->def->path ? 0 : path_def_new(&b->def->path);
+}
+
+/* --- what is watched --- */
+
+/* Each name of a pattern is one by itself, so that none reaches over a slash. Returns 1, or 0 after a fault. */
+static int judge_names(const KeyLine *k, const char *path, bool is_pattern) {
+        char name[NAME_MAX + 1];
+
+        for (size_t n; *path != '\0'; path += n) {
+                _cleanup_(glob_freep) Glob *glob = NULL;
+                int r = 0;
+
+                path += *path == '/';
+                n = strcspn(path, "/");
+                if (n > NAME_MAX)
+                        return key_fault_value(k,
+                                               "has a name of more than %d bytes in it. There can be no such file: "
+                                               "write another path.",
+                                               NAME_MAX);
+                memcpy(name, path, n);
+                name[n] = '\0';
+                if (is_pattern && glob_is_pattern(name))
+                        r = glob_new(&glob, name);
+                if (r == -EINVAL)
+                        return key_fault_value(k, "is no pattern: a name in it ends in a lone backslash. Write "
+                                                  "\\\\ for one.");
+                if (r < 0)
+                        return r;
+        }
+        return 1;
+}
+
+/* Takes the value as a path, made tidy. Returns 1, or 0 after a fault, with the path as it is written. */
+static int read_path(const KeyLine *k, bool is_pattern, char **ret) {
+        _cleanup_free_ char *path = strdup(k->value);
+        const char *fault;
+        int r;
+
+        if (!path)
+                return -ENOMEM;
+        fault = path_value_tidy(path);
+        r = fault ? key_fault_value(k, "%s", fault) : judge_names(k, path, is_pattern);
+        if (r >= 0)
+                *ret = TAKE_PTR(path);
+        return r;
+}
+
+static void clear_sources(Builder *b, PathKind kind) {
+        PathDef *d = b->def->path;
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->n_sources; i++)
+                if (d->sources[i].kind == kind)
+                        free(d->sources[i].path);
+                else {
+                        b->path.sources[n] = b->path.sources[i];
+                        d->sources[n++] = d->sources[i];
+                }
+        d->n_sources = n;
+}
+
+/* The path is taken over, unless that fails. */
+static int append_source(const KeyLine *k, PathKind kind, char *path) {
+        Builder *b = builder_of(k);
+        PathDef *d = b->def->path;
+        PathSource *sources;
+        Place *places;
+
+        sources = reallocarray(d->sources, d->n_sources + 1, sizeof(PathSource));
+        if (!sources)
+                return -ENOMEM;
+        d->sources = sources;
+        places = reallocarray(b->path.sources, d->n_sources + 1, sizeof(Place));
+        if (!places)
+                return -ENOMEM;
+        b->path.sources = places;
+        place_set(&places[d->n_sources], k);
+        sources[d->n_sources++] = (PathSource){ .kind = kind, .path = path };
+        return 0;
+}
+
+/* A bad path is one all the same: that nothing is watched would be a fault that nobody understands. */
+int path_parse_source(const KeyLine *k, _unused_ void *field) {
+        PathKind kind = *(const PathKind *)k->row->argument;
+        Builder *b = builder_of(k);
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = need_section(b);
+        if (r < 0)
+                return r;
+        if (*k->value == '\0') {
+                clear_sources(b, kind);
+                return 0;
+        }
+        if (b->def->path->n_sources >= PATH_SOURCES_MAX)
+                return key_fault(k,
+                                 "The job watches more than %d paths. Remove some, or watch a folder that they are "
+                                 "in.",
+                                 PATH_SOURCES_MAX);
+        r = read_path(k, kind == PATH_EXISTS_GLOB, &path);
+        if (r >= 0)
+                r = append_source(k, kind, path);
+        if (r >= 0)
+                (void)TAKE_PTR(path);
+        return r;
+}
+
+/* --- settings --- */
+
+int path_parse_setting(const KeyLine *k, _unused_ void *field) {
+        const PathKey *key = k->row->argument;
+        Builder *b = builder_of(k);
+        Place *place = &b->path.settings[key - path_keys];
+        KeyRow row = *k->row;
+        KeyLine line = *k;
+        int r = need_section(b);
+
+        if (r < 0)
+                return r;
+        if (*k->value == '\0')
+                *place = (Place){};
+        else if (!key->repeatable || place->order == 0)
+                place_set(place, k);
+        row.argument = key->argument;
+        line.row = &row;
+        if (*k->value == '\0' && key->fallback)
+                line.value = key->fallback;
+        return key->parse(&line, (char *)b->def->path + key->offset);
+}
+
+/* A pattern with an empty name, "." or ".." in it is no fault of its grammar, but nothing is ever called so. */
+static bool can_match(const char *pattern) {
+        const char *name = pattern + (*pattern == '/');
+
+        if (*name == '\0')
+                return false;
+        for (size_t n; *name; name += n + (name[n] == '/')) {
+                n = strcspn(name, "/");
+                if (n == 0 || (n <= 2 && strspn(name, ".") >= n))
+                        return false;
+        }
+        return true;
+}
+
+static int judge_pattern(const KeyLine *k) {
+        char *const pattern[] = { (char *)k->value, NULL };
+        _cleanup_(path_filter_freep) PathFilter *unused = NULL;
+        int r;
+
+        r = path_filter_new(&unused, pattern, NULL, NULL);
+        if (r == -EINVAL)
+                return key_fault_value(k, "is no pattern: it ends in a lone backslash. Write \\\\ for one.");
+        if (r == -E2BIG)
+                return key_fault_value(k, "is longer than %d bytes. Make it shorter.", GLOB_MAX);
+        if (r < 0)
+                return r;
+        if (!can_match(k->value))
+                return key_fault_value(k, "matches nothing. Write a path below the one that is watched, without "
+                                          "\".\", \"..\" and empty names.");
+        return 1;
+}
+
+static int parse_pattern(const KeyLine *k, void *field) {
+        char ***list = field;
+        int r;
+
+        if (*k->value == '\0') {
+                *list = strv_free(*list);
+                return 0;
+        }
+        if (strv_length(*list) >= PATH_PATTERNS_MAX)
+                return key_fault(k, "There are more than %d patterns in %s=. Remove some.", PATH_PATTERNS_MAX,
+                                 k->row->key);
+        r = judge_pattern(k);
+        return r > 0 ? strv_extend(list, k->value) : r;
+}
+
+static int add_event(const KeyLine *k, const char *word, unsigned *events) {
+        int event = watch_event_from_string(word);
+
+        if (event < 0)
+                return key_fault(k,
+                                 "%s=: \"%.*s\" is no event. Write create, write, close, move, delete or attrib, with "
+                                 "blanks between.",
+                                 k->row->key, (int)utf8_cut(word, SHOWN_MAX), word);
+        *events |= (unsigned)event;
+        return 0;
+}
+
+static int parse_events(const KeyLine *k, void *field) {
+        _cleanup_free_ char *copy = strdup(k->value);
+        unsigned *events = field;
+        char *state = NULL;
+        int r = 0;
+
+        if (!copy)
+                return -ENOMEM;
+        if (*copy == '\0')
+                *events = 0;
+        for (char *word = strtok_r(copy, BLANKS, &state); r >= 0 && word; word = strtok_r(NULL, BLANKS, &state))
+                r = add_event(k, word, events);
+        return r;
+}
+
+static int parse_batch(const KeyLine *k, void *field) {
+        bool *each = field;
+        int word = *each;
+        int r;
+
+        r = key_parse_word(k, &word);
+        *each = word != 0;
+        return r;
+}
+
+static int parse_folder(const KeyLine *k, void *field) {
+        char **folder = field, *path = NULL;
+        int r = 0;
+
+        if (*k->value != '\0')
+                r = read_path(k, /* is_pattern= */ false, &path);
+        if (r < 0)
+                return r;
+        free(*folder);
+        *folder = path;
+        return 0;
+}
+
+/* Of the two limits an empty value leaves it to what the job is; see path_def_set_default_limit(). */
+static int parse_limit_interval(const KeyLine *k, void *field) {
+        if (*k->value != '\0')
+                return key_parse_span(k, field);
+        *(usec_t *)field = USEC_INFINITY;
+        return 0;
+}
+
+static int parse_limit_burst(const KeyLine *k, void *field) {
+        if (*k->value != '\0')
+                return key_parse_unsigned(k, field);
+        *(unsigned *)field = UINT_MAX;
+        return 0;
+}
+
+static int parse_mode(const KeyLine *k, void *field) {
+        mode_t mode;
+        int r = key_read_mode(k, &mode);
+
+        if (r > 0)
+                *(mode_t *)field = mode;
+        return MIN(r, 0);
+}
+
+static int parse_poll(const KeyLine *k, void *field) {
+        usec_t span;
+        int r = key_read_span(k, &span);
+
+        if (r <= 0)
+                return r;
+        if (span > 0)
+                return key_parse_span(k, field);
+        *(usec_t *)field = 0;
+        return 0;
+}
+
+static int batch_from_string(const char *s) {
+        return streq(s, "each") ? 1 : streq(s, "all") ? 0 : -EINVAL;
+}
+
+static const KeyWords batch_words = { batch_from_string, "all or each" };
+static const KeyWords backend_words = { watch_backend_from_string, "auto, inotify, fanotify or poll" };
+static const KeySpan finite_span = { 0, .endless = false }, endless_span = { 0, .endless = true };
+static const KeySpan poll_span = { 100 * USEC_PER_MSEC, .endless = false };
+static const KeyRange burst_range = { 0, PATH_LIMIT_BURST_MAX };
+
+#define FIELD(name) offsetof(PathDef, name)
+
+const PathKey path_keys[_PATH_SETTING_MAX] = {
+        [PATH_INCLUDE] = { parse_pattern, FIELD(include), .repeatable = true },
+        [PATH_EXCLUDE] = { parse_pattern, FIELD(exclude), .repeatable = true },
+        [PATH_EVENTS] = { parse_events, FIELD(events), .repeatable = true },
+        [PATH_RECURSIVE] = { key_parse_bool, FIELD(recursive), NULL, "no" },
+        [PATH_CROSS_MOUNTS] = { key_parse_bool, FIELD(cross_mounts), NULL, "no" },
+        [PATH_SETTLE] = { key_parse_span, FIELD(settle), &finite_span, "0" },
+        [PATH_SETTLE_MAX] = { key_parse_span, FIELD(settle_max), &endless_span, "infinity" },
+        [PATH_BATCH] = { parse_batch, FIELD(each), &batch_words, "all" },
+        [PATH_SPOOL_DONE] = { parse_folder, FIELD(spool_done) },
+        [PATH_SPOOL_FAILED] = { parse_folder, FIELD(spool_failed) },
+        [PATH_LIMIT_INTERVAL] = { parse_limit_interval, FIELD(limit_interval), &finite_span },
+        [PATH_LIMIT_BURST] = { parse_limit_burst, FIELD(limit_burst), &burst_range },
+        [PATH_MAKE_DIRECTORY] = { key_parse_bool, FIELD(make_directory), NULL, "no" },
+        [PATH_DIRECTORY_MODE] = { parse_mode, FIELD(directory_mode), NULL, "0755" },
+        [PATH_BACKEND] = { key_parse_word, FIELD(backend), &backend_words, "auto" },
+        [PATH_POLL] = { parse_poll, FIELD(poll), &poll_span, "0" },
+};
+
+/* --- the end --- */
+
+/* The line that came later has brought the two together. */
+static KeyLine later_line(const Place *a, const Place *b) {
+        return place_line(a->order > b->order ? a : b, NULL);
+}
+
+static const Place *first_source(const Builder *b, unsigned kinds) {
+        const PathDef *d = b->def->path;
+
+        for (size_t i = 0; i < d->n_sources; i++)
+                if (KIND(d->sources[i].kind) & kinds)
+                        return &b->path.sources[i];
+        return NULL;
+}
+
+/* What is switched off need not have anything to belong to. */
+static bool is_off(const PathDef *d, PathSetting s) {
+        return (s == PATH_RECURSIVE && !d->recursive) || (s == PATH_CROSS_MOUNTS && !d->cross_mounts) ||
+               (s == PATH_MAKE_DIRECTORY && !d->make_directory);
+}
+
+/* Which settings are meant for what, and why one is not meant for a spool. */
+static const struct {
+        PathSetting setting;
+        unsigned kinds;
+        const char *keys;
+        const char *no_spool;
+} belongings[] = {
+        { PATH_INCLUDE, CHANGES | SPOOL, "PathChanged=, PathModified= or Spool=" },
+        { PATH_EXCLUDE, CHANGES | SPOOL, "PathChanged=, PathModified= or Spool=" },
+        { PATH_EVENTS, CHANGES, "PathChanged= or PathModified=", "a file in it is taken when it is complete" },
+        { PATH_RECURSIVE, CHANGES, "PathChanged= or PathModified=", "it is one folder" },
+        { PATH_CROSS_MOUNTS, CHANGES, "PathChanged= or PathModified=", "it is one folder" },
+        { PATH_SPOOL_DONE, SPOOL, "Spool=" },
+        { PATH_SPOOL_FAILED, SPOOL, "Spool=" },
+        { PATH_MAKE_DIRECTORY, CHANGES | NONEMPTY | SPOOL,
+          "PathChanged=, PathModified=, DirectoryNotEmpty= or Spool=" },
+};
+
+static int judge_belongings(const Builder *b) {
+        bool spool = first_source(b, SPOOL);
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(belongings); i++) {
+                const Place *place = &b->path.settings[belongings[i].setting];
+                KeyLine k = place_line(place, NULL);
+
+                if (place->order == 0 || is_off(b->def->path, belongings[i].setting) ||
+                    first_source(b, belongings[i].kinds))
+                        continue;
+                if (spool && belongings[i].no_spool)
+                        r = key_fault(&k, "%s= has no meaning for a spool: %s. Remove the line.", k.row->key,
+                                      belongings[i].no_spool);
+                else
+                        r = key_fault(&k,
+                                      "%s= belongs to %s, which the job does not have. Add one, or remove the "
+                                      "line.",
+                                      k.row->key, belongings[i].keys);
+        }
+        return r;
+}
+
+static int judge_duplicates(const Builder *b) {
+        const PathDef *d = b->def->path;
+        int r = 0;
+
+        for (size_t i = 1; r >= 0 && i < d->n_sources; i++)
+                for (size_t j = 0; b->path.sources[i].judged && j < i; j++) {
+                        KeyLine k = place_line(&b->path.sources[i], d->sources[i].path);
+
+                        if (d->sources[i].kind != d->sources[j].kind || !b->path.sources[j].judged ||
+                            !streq(d->sources[i].path, d->sources[j].path))
+                                continue;
+                        r = key_fault_value(&k, "stands there twice. Remove one of the lines.");
+                        break;
+                }
+        return r;
+}
+
+static int judge_settle(const Builder *b) {
+        const Place *settle = &b->path.settings[PATH_SETTLE], *max = &b->path.settings[PATH_SETTLE_MAX];
+        KeyLine k = later_line(settle, max);
+
+        if (!settle->judged || !max->judged || b->def->path->settle_max >= b->def->path->settle)
+                return 0;
+        return key_fault(&k, "SettleMaxSec= is shorter than SettleSec=: no file would be quiet for so long. Make it "
+                             "longer.");
+}
+
+static bool is_in(const char *path, const char *folder) {
+        const char *rest = startswith(path, folder);
+
+        return rest && (*rest == '\0' || *rest == '/' || streq(folder, "/"));
+}
+
+/* A file that is done with must not come back as a new one. */
+static int judge_spool_folder(const Builder *b, PathSetting s, const char *folder) {
+        const PathDef *d = b->def->path;
+        const Place *place = &b->path.settings[s];
+
+        for (size_t i = 0; folder && place->judged && i < d->n_sources; i++)
+                if (d->sources[i].kind == PATH_SPOOL && b->path.sources[i].judged &&
+                    is_in(folder, d->sources[i].path)) {
+                        KeyLine k = later_line(place, &b->path.sources[i]);
+
+                        return key_fault(&k,
+                                         "%s= is the folder of Spool= itself, or in it. Write one that is not, on "
+                                         "the same file system.",
+                                         place->row->key);
+                }
+        return 0;
+}
+
+/* A unit is started as it is: nobody could tell it which item it is for, and that would be deleted all the same. */
+static int judge_spool(const Builder *b, const Place *spool) {
+        const Place *batch = &b->path.settings[PATH_BATCH];
+        const PathDef *d = b->def->path;
+        KeyLine k;
+        int r = 0;
+
+        if (batch->judged && !d->each) {
+                k = later_line(batch, spool);
+                r = key_fault(&k, "The job has both Spool= and Batch=all. Each file in a spool has a run of its own: "
+                                  "remove Batch=.");
+        }
+        if (r >= 0 && b->unit_place.order > 0) {
+                k = later_line(&b->unit_place, spool);
+                r = key_fault(&k, "The job has both Spool= and Unit=, but a unit is not told which file it is for. "
+                                  "Write Exec= or Shell=.");
+        }
+        if (r >= 0)
+                r = judge_spool_folder(b, PATH_SPOOL_DONE, d->spool_done);
+        return r < 0 ? r : judge_spool_folder(b, PATH_SPOOL_FAILED, d->spool_failed);
+}
+
+static int judge(const Builder *b) {
+        const Place *spool = first_source(b, SPOOL), *other = first_source(b, ~SPOOL);
+        int r;
+
+        if (spool && other) {
+                KeyLine k = later_line(spool, other);
+
+                return key_fault(&k, "The job has both Spool= and %s=. Make a job of its own for the spool.",
+                                 other->row->key);
+        }
+        r = judge_belongings(b);
+        if (r >= 0)
+                r = judge_duplicates(b);
+        if (r >= 0)
+                r = judge_settle(b);
+        return r >= 0 && spool ? judge_spool(b, spool) : r;
+}
+
+static int complete(PathDef *d) {
+        int r = 0;
+
+        if (d->include || d->exclude)
+                r = path_filter_new(&d->filter, d->include, d->exclude, NULL);
+        assert(r >= 0 || r == -ENOMEM); /* each pattern was tried where it stands */
+        d->each = d->each || d->sources[0].kind == PATH_SPOOL;
+        path_def_set_default_limit(d);
+        return r;
+}
+
+/* A section of which nothing is left is none. One that has settings only was meant to watch something. */
+static int finish_without_source(Builder *b) {
+        const Place *first = NULL;
+        KeyLine k;
+
+        for (size_t i = 0; i < _PATH_SETTING_MAX; i++) {
+                const Place *p = &b->path.settings[i];
+
+                if (p->order > 0 && (!first || p->order < first->order))
+                        first = p;
+        }
+        b->def->path = path_def_free(b->def->path);
+        if (!first || builder_n_faults(b) > 0)
+                return 0;
+        k = place_line(first, NULL);
+        return key_fault(&k,
+                         "%s= stands in a section that watches nothing. Add PathChanged=, Spool= or the like, or "
+                         "remove the line.",
+                         k.row->key);
+}
+
+int path_finish(Builder *b) {
+        int r;
+
+        if (!b->def->path)
+                return 0;
+        if (b->def->path->n_sources == 0)
+                return finish_without_source(b);
+        r = judge(b);
+        return r < 0 || builder_n_faults(b) > 0 ? r : complete(b->def->path);
+}

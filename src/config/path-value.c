@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Nothing here looks at the disk: a path is judged by how it is written. What would depend on where somebody stands
+ * ("." and "..", no slash in front) is refused instead of resolved. */
+
+#include "config/path-value.h"
+
+#include <limits.h>
+
+#include "util/macro.h"
+
+static bool has_dots(const char *path) {
+        for (const char *p = path; p; p = strchr(p + 1, '/')) {
+                const char *name = p + (*p == '/');
+                size_t n = strcspn(name, "/");
+
+                if ((n == 1 && name[0] == '.') || (n == 2 && name[0] == '.' && name[1] == '.'))
+                        return true;
+        }
+        return false;
+}
+
+const char *path_value_tidy(char *path) {
+        char *out = path;
+
+        if (*path != '/')
+                return "is no absolute path. Begin it with \"/\".";
+        if (has_dots(path))
+                return "has \".\" or \"..\" in it. Write the path without.";
+        if (strlen(path) >= PATH_MAX)
+                return "is longer than the system allows. Make it shorter.";
+        for (const char *p = path; *p; p++)
+                if (*p != '/' || (p[1] != '/' && (p[1] != '\0' || out == path)))
+                        *out++ = *p;
+        *out = '\0';
+        return NULL;
+}

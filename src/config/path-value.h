@@ -1,0 +1,8 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Paths as values of a job file's keys. */
+
+/* Takes doubled slashes and one at the end out of an absolute path, in place. Returns NULL, or what is wrong with it
+ * as the rest of a sentence, "is no absolute path. …"; then it is left as it is. */
+const char *path_value_tidy(char *path);

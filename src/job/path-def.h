@@ -1,0 +1,99 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What section [Path] of a job says: which files and folders are watched, and which changes make a run. DESIGN
+ * sections 4 and 6. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "util/clock.h"
+#include "util/macro.h"
+#include "util/path-filter.h"
+
+#define PATH_SOURCES_MAX     1024   /* lines of PathChanged=, Spool= and so on in one job */
+#define PATH_PATTERNS_MAX    1024   /* lines of Include= and Exclude=, each */
+#define PATH_LIMIT_BURST_MAX 10000U /* upper bound of TriggerLimitBurst= */
+
+typedef enum PathKind {
+        PATH_EXISTS,              /* PathExists= */
+        PATH_EXISTS_GLOB,         /* PathExistsGlob= */
+        PATH_CHANGED,             /* PathChanged= */
+        PATH_MODIFIED,            /* PathModified= */
+        PATH_DIRECTORY_NOT_EMPTY, /* DirectoryNotEmpty= */
+        PATH_SPOOL,               /* Spool= */
+        _PATH_KIND_MAX,
+} PathKind;
+
+/* Events=, and what happened to a file. */
+typedef enum WatchEvents {
+        WATCH_CREATE = 1 << 0, /* has appeared, perhaps not complete */
+        WATCH_WRITE = 1 << 1,  /* content changed, perhaps not complete */
+        WATCH_CLOSE = 1 << 2,  /* complete: who wrote it has closed it; also links, FIFOs and the like that appear */
+        WATCH_MOVE = 1 << 3,   /* moved here: complete, too */
+        WATCH_DELETE = 1 << 4, /* gone, or moved out */
+        WATCH_ATTRIB = 1 << 5, /* mode, owner, times, links */
+        WATCH_COMPLETE = WATCH_CLOSE | WATCH_MOVE,
+        WATCH_ALL = (1 << 6) - 1,
+} WatchEvents;
+
+/* Backend=. */
+typedef enum WatchBackend {
+        WATCH_BACKEND_AUTO, /* inotify; and polling where it does not tell all */
+        WATCH_BACKEND_INOTIFY,
+        WATCH_BACKEND_FANOTIFY,
+        WATCH_BACKEND_POLL,
+        _WATCH_BACKEND_MAX,
+} WatchBackend;
+
+typedef struct PathSource {
+        PathKind kind;
+        char *path; /* absolute, as written; of PATH_EXISTS_GLOB a pattern, * in any name of it */
+} PathSource;
+
+typedef struct PathDef {
+        PathSource *sources;
+        size_t n_sources;
+        char **include; /* Include=, Exclude= as written; NULL-terminated, or NULL */
+        char **exclude;
+        PathFilter *filter; /* made of these; NULL: everything counts */
+        unsigned events;    /* WATCH_* of Events=; 0 = as the kind of source says */
+        bool recursive;
+        bool each;             /* Batch=each; always with a spool */
+        usec_t settle;         /* µs; 0 = at once */
+        usec_t settle_max;     /* µs; USEC_INFINITY = however long */
+        char *spool_done;      /* SpoolDone=, absolute; NULL: finished items are deleted */
+        char *spool_failed;    /* SpoolFailed=, absolute; NULL: they stay claimed, marked as failed */
+        usec_t limit_interval; /* µs; TriggerLimitIntervalSec=; 0 = no limit */
+        unsigned limit_burst;  /* TriggerLimitBurst=; 0 = no limit */
+        bool make_directory;   /* MakeDirectory= */
+        mode_t directory_mode; /* DirectoryMode= */
+        WatchBackend backend;  /* Backend= */
+        usec_t poll; /* µs; PollSec=: the longest time between two looks where the kernel tells nothing; 0 = by size */
+        bool cross_mounts; /* CrossMounts=: goes on into what is mounted below */
+} PathDef;
+
+/* A section with the defaults, and nothing to watch. -ENOMEM. */
+int path_def_new(PathDef **ret);
+PathDef *path_def_free(PathDef *d);
+DEFINE_CLEANUP(PathDef, path_def_free)
+
+/* The limit of runs where the job says nothing: it is reached by who chases his own tail, and by nobody else. */
+void path_def_set_default_limit(PathDef *d);
+
+/* May it hold or not, whatever changes? */
+bool path_kind_is_condition(PathKind k) _const_;
+
+/* Does a run get one path ($VAKT_PATH), or a list? */
+bool path_def_gives_one(const PathDef *d) _pure_;
+
+/* True when the two watch the same things in the same way, whatever is done with what they find. */
+bool path_def_watches_the_same(const PathDef *a, const PathDef *b);
+
+const char *path_kind_to_string(PathKind k) _const_; /* the key: "PathExists" … */
+const char *watch_backend_to_string(WatchBackend b) _const_;
+int watch_backend_from_string(const char *s) _pure_;
+
+/* "create", "write", …: one bit, or -EINVAL. */
+int watch_event_from_string(const char *s) _pure_;
+const char *watch_event_to_string(unsigned event) _const_;
