@@ -68,6 +68,8 @@ static int tell_timer(const Telling *t) {
         char at[TIMESTAMP_TEXT_MAX], span[SPAN_TEXT_MAX];
         usec_t next;
 
+        if (def->n_triggers == 0 && def->path)
+                return tell(t, "path", "It runs when files change, or when somebody asks for it.");
         if (def->n_triggers == 0)
                 return tell(t, "timer", "It has no trigger: it runs when somebody asks for it.");
         if (!def->enabled || t->job->gone)
@@ -202,6 +204,10 @@ static int tell_last_refusal(const Telling *t) {
         return r < 0 ? r : 0;
 }
 
+static int tell_paths(const Telling *t) {
+        return paths_explain(t->job, t->visit, t->userdata);
+}
+
 static int tell_state(const Telling *t) {
         if (t->job->def && !t->job->def->enabled)
                 return tell(t, "state", "It is disabled: its file says Enabled=no.");
@@ -213,7 +219,7 @@ static int tell_state(const Telling *t) {
 int manager_explain(Manager *m, const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
                     void *userdata) {
         Telling t = { .m = m, .job = job, .now = now_realtime(), .visit = visit, .userdata = userdata };
-        int (*const parts[])(const Telling *) = { tell_pause, tell_runs, tell_alarms, tell_last_refusal };
+        int (*const parts[])(const Telling *) = { tell_paths, tell_pause, tell_runs, tell_alarms, tell_last_refusal };
         int r;
 
         r = tell_state(&t);

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <limits.h>
 
-#include "core/manager-internal.h"
+#include "core/paths.h"
 #include "util/log.h"
 
 #define CHAIN_DEPTH_MAX 64
@@ -29,10 +29,12 @@ static bool wants_retry(const LiveRun *run) {
 
         if (!run_result_is_failure(run->record.result) || job->gone || !job->def || !job->def->enabled)
                 return false;
+        if (run->paths && run->paths->again)
+                return false;
         return retry->max == UINT_MAX || run->record.attempt <= retry->max;
 }
 
-static int request_retry(Manager *m, const LiveRun *failed) {
+static int request_retry(Manager *m, LiveRun *failed) {
         RunRequest request = {
                 .cause = RUN_CAUSE_RETRY,
                 .trigger = failed->record.trigger,
@@ -40,6 +42,7 @@ static int request_retry(Manager *m, const LiveRun *failed) {
                 .parent = failed->record.id,
                 .parent_job = failed->record.parent_job,
                 .alarm = failed->record.alarm,
+                .payload = failed->record.payload,
         };
         _cleanup_(live_run_freep) LiveRun *run = NULL;
         int r;
@@ -58,6 +61,7 @@ static int request_retry(Manager *m, const LiveRun *failed) {
                 queues_remove(m, run);
                 return r;
         }
+        paths_run_retried(m, failed, run);
         runs_accept(m, TAKE_PTR(run));
         return 0;
 }
@@ -145,7 +149,7 @@ void follow_up_given_up(Manager *m, const LiveRun *run) {
         follow_up_request(m, run->def->on_failure, "OnFailure", &request);
 }
 
-void follow_up(Manager *m, const LiveRun *run) {
+void follow_up(Manager *m, LiveRun *run) {
         RunRequest request = request_by(run);
         LogContext c = { .job = run->record.job, .run = run->record.id };
         int r;

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "core/manager-internal.h"
+#include "core/paths.h"
 
 static size_t live_position(const Manager *m, uint64_t id) {
         size_t low = 0, high = m->n_live;
@@ -67,6 +67,7 @@ LiveRun *live_run_free(LiveRun *run) {
                 return NULL;
         assert(run->deadline.position == TIMER_HEAP_NONE && run->position == TIMER_HEAP_NONE);
         execution_free(run->execution);
+        run_paths_free(run->paths);
         job_def_unref(run->def);
         run_record_done(&run->record);
         return mfree(run);
@@ -79,7 +80,8 @@ static int copy_string(char **ret, const char *s) {
 
 static int set_texts(RunRecord *r, const Manager *m, const Job *job, const RunRequest *request) {
         if (copy_string(&r->job, job->name) < 0 || copy_string(&r->parent_job, request->parent_job) < 0 ||
-            copy_string(&r->alarm, request->alarm) < 0 || copy_string(&r->host, m->host) < 0)
+            copy_string(&r->alarm, request->alarm) < 0 || copy_string(&r->payload, request->payload) < 0 ||
+            copy_string(&r->host, m->host) < 0)
                 return -ENOMEM;
         return 0;
 }

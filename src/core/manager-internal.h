@@ -3,6 +3,8 @@
 
 /* The manager's body, shared by the files of core/ and by nobody else. */
 
+#include <sys/queue.h>
+
 #include "core/manager.h"
 #include "exec/executor.h"
 #include "ledger/ledger.h"
@@ -31,6 +33,10 @@ typedef struct Pool {
         uint32_t position; /* in Manager.candidates */
 } Pool;
 
+typedef struct RunPaths RunPaths; /* of paths.h */
+typedef struct SpoolEnd SpoolEnd;
+typedef struct Watcher Watcher;
+
 typedef enum RunStage {
         RUN_STAGE_NEW,     /* in no queue */
         RUN_STAGE_DELAYED, /* among Job.delayed */
@@ -49,6 +55,7 @@ struct LiveRun {
         Pool *pool;
         Execution *execution;     /* NULL until it is started */
         LiveRun *next, *previous; /* in Job.queue or Job.delayed */
+        RunPaths *paths;          /* what a path trigger gave it, or NULL */
         usec_t rank;              /* among those that wait for the same: the smallest goes first */
         uint32_t position;        /* in Pool.waiting */
         RunStage stage;
@@ -86,6 +93,13 @@ struct Manager {
         sd_event_source *start_source;  /* a deferred source that starts what is ready */
         sd_event_source *settle_source; /* a deferred source that tells the executor what is in the ledger */
         sd_event_source *resettle_source;
+
+        Watcher *watcher; /* of the first job with [Path] on */
+        sd_event_source *paths_source;
+        TAILQ_HEAD(, JobPaths) ready_paths;
+        TAILQ_HEAD(, SpoolEnd) spool_ends;
+        struct LoadedPaths *loaded_paths; /* what runs of an earlier daemon were given, while they are taken over */
+        size_t n_loaded_paths;
 
         TimerHeap deadlines; /* Deadline */
         sd_event_source *deadline_source;
@@ -161,6 +175,15 @@ void runs_stop_all(Manager *m);
 void runs_free_all(Manager *m);
 /* Asks for a run of a job that is there and good, in the name of somebody. As manager_request(). */
 int runs_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_id);
+/* The same for what a path trigger has found: 1 when the run was accepted and has the paths now, 0 when it was
+ * refused. */
+int runs_request_paths(Manager *m, Job *job, const RunRequest *request, RunPaths **paths, uint64_t *ret_id);
+/* Runs of the job that wait for others or go on; those that wait for their time do not count. */
+unsigned runs_n_active(const Job *job) _pure_;
+/* Ends all runs of the job: files that changed take their place. */
+void runs_make_way(Manager *m, const Job *job);
+/* One occurrence of a trigger was skipped. */
+void runs_use_up_skip(Manager *m, Job *job);
 /* Writes down that a run of what has this name was asked for, and why there is none. */
 void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResult result, const char *format, ...)
         _printf_(5, 6);
@@ -174,7 +197,7 @@ void runs_drop(Manager *m, LiveRun *run, RunResult result);
 ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
 
 /* --- follow-ups.c: what a run leads to when it has ended --- */
-void follow_up(Manager *m, const LiveRun *run);
+void follow_up(Manager *m, LiveRun *run);
 /* The point in time, of CLOCK_BOOTTIME, before which a retry is not started. */
 usec_t retry_not_before(const LiveRun *run);
 /* A try that was accepted is not made after all: who waits to hear of the failure hears of it. */
@@ -186,6 +209,35 @@ void follow_up_request(Manager *m, char *const *jobs, const char *key, const Run
 /* Takes over what the ledger holds of an earlier daemon: what waited is queued, what was under way is adopted. */
 int take_over(Manager *m);
 bool take_over_found(void *userdata, const char *unit, const char *job, uint64_t id, bool is_over);
+
+/* --- paths.c, path-runs.c, path-store.c: path triggers --- */
+int paths_init(Manager *m);
+void paths_done(Manager *m);
+/* Jobs are watched from now on. */
+void paths_start(Manager *m);
+/* The definition of the job is new, or it may run again. */
+void paths_set_job(Manager *m, Job *job);
+void paths_remove_job(Manager *m, Job *job);
+/* Somebody may have mended what was in the way. */
+void paths_reload(Manager *m);
+/* Writes all that is known, before the end. */
+void paths_save_all(Manager *m);
+/* As manager_explain(), for what is watched. */
+int paths_explain(const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
+                  void *userdata);
+/* What a run ended with is in the ledger. */
+void paths_settle(Manager *m);
+/* Something else may keep the job from running no longer. */
+void paths_pump_job(Job *job);
+/* The run was accepted and has paths: they are written with it. */
+void paths_run_accepted(Manager *m, const LiveRun *run);
+/* Another try gets what this one had. */
+void paths_run_retried(Manager *m, LiveRun *failed, LiveRun *next);
+void paths_run_ended(Manager *m, LiveRun *run);
+/* Around take_over(): what runs of an earlier daemon were given. */
+void paths_load_runs(Manager *m);
+void paths_give_back(Manager *m, LiveRun *run);
+void paths_forget_loaded(Manager *m);
 
 /* --- alarms.c --- */
 void alarms_load(Manager *m);

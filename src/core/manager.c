@@ -166,6 +166,8 @@ static int open_parts(Manager *m) {
         if (r >= 0)
                 r = open_timers(m);
         if (r >= 0)
+                r = paths_init(m);
+        if (r >= 0)
                 r = add_readable_source(m);
         return r < 0 ? r : runs_init(m);
 }
@@ -298,8 +300,11 @@ Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
         m->n_observers = 0;
+        if (m->jobs && m->ledger)
+                paths_save_all(m);
         runs_free_all(m);
-        ledger_close(m->ledger); /* asks for the retention of jobs one last time */
+        m->ledger = ledger_close(m->ledger); /* asks for the retention of jobs one last time */
+        paths_done(m);
         for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++) {
                 timers_remove_job(m->timers, job_table_at(m->jobs, i));
                 alarms_remove_job(m, job_table_at(m->jobs, i));
@@ -330,6 +335,7 @@ int manager_start(Manager *m) {
                 return r;
         pauses_start(m);
         m->is_started = true;
+        paths_start(m);
         queues_pump(m);
         return 0;
 }
@@ -364,6 +370,7 @@ int manager_reload(Manager *m) {
         if (r < 0)
                 return log_error_errno(r, "Cannot load the job files: %m; what is in force stays so");
         set_retention(m);
+        paths_reload(m);
         if (m->has_left_runs)
                 (void)take_over(m);
         queues_pump(m);

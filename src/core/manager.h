@@ -34,6 +34,7 @@ typedef struct RunRequest {
         bool follow;                    /* output lines go to run_output() of the observers as well */
         uint64_t parent;                /* run that asks, or 0 */
         const char *parent_job, *alarm; /* as in RunRecord */
+        const char *payload;            /* as in RunRecord */
 } RunRequest;
 
 /* Each member may be NULL. Called from the loop, after the thing has happened; a Job or RunRecord pointer is valid
@@ -147,6 +148,29 @@ size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n);
  * that returns negative ends it and is returned. */
 int manager_explain(Manager *m, const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
                     void *userdata);
+
+/* --- path triggers (DESIGN section 6) --- */
+
+/* The lines of [Path] as they are watched. key, path: as written; state: "starting", "waiting", "active", "degraded";
+ * sentence: what is the matter and what to do, or "". A visit that returns negative ends it and is returned. */
+int manager_list_watches(Manager *m, const Job *job,
+                         int (*visit)(const char *key, const char *path, const char *state, const char *sentence,
+                                      void *userdata),
+                         void *userdata);
+
+/* Numbers of all watches of the job together, each under a word: "events", "overflows", "rescans", "synthetic",
+ * "duplicates", "reported", "waiting", "folders", "files" and so on. */
+int manager_list_watch_counters(Manager *m, const Job *job,
+                                int (*visit)(const char *name, uint64_t value, void *userdata), void *userdata);
+
+/* What the job's [Path] matches at this moment: absolute paths, n bytes, in no order. A visit that returns nonzero
+ * ends it and is returned. */
+int manager_plan(Manager *m, const Job *job, int (*visit)(const char *path, size_t n, void *userdata), void *userdata);
+
+/* What is known of one file (n bytes, absolute), in sentences as of manager_explain(): which watch covers it or which
+ * filter leaves it out, when it was seen, what it waits for, which run has it. */
+int manager_explain_path(Manager *m, const Job *job, const char *path, size_t n,
+                         int (*visit)(const char *topic, const char *sentence, void *userdata), void *userdata);
 
 /* Writes what the daemon knows about itself to the log (SIGUSR1). */
 void manager_dump(Manager *m);

@@ -45,6 +45,7 @@ static int job_update(Manager *m, Job *job, JobDef *def, const Diagnostic *fault
                 if (r < 0)
                         return r;
                 alarms_set_job(m, job);
+                paths_set_job(m, job);
         }
         return changed;
 }
@@ -107,6 +108,7 @@ void reload_drop_job_if_over(Manager *m, Job *job) {
                 return;
         timers_remove_job(m->timers, job);
         alarms_remove_job(m, job);
+        paths_remove_job(m, job);
         NOTIFY_OBSERVERS(m, job_removed, job);
         job_table_remove(m->jobs, job);
 }
@@ -130,6 +132,7 @@ static void drop_unseen_jobs(Manager *m) {
                         continue;
                 timers_remove_job(m->timers, job);
                 job->gone = true;
+                paths_remove_job(m, job);
                 if (job->n_running + job->n_queued > 0)
                         NOTIFY_OBSERVERS(m, job_changed, job);
                 else

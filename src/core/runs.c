@@ -14,7 +14,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "core/manager-internal.h"
+#include "core/paths.h"
 #include "time/span.h"
 #include "time/timestamp.h"
 #include "util/log-messages.h"
@@ -120,6 +120,7 @@ void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
         NOTIFY_OBSERVERS(m, run_finished, &run->record);
         alarms_run_ended(m, run);
         follow_up(m, run);
+        paths_run_ended(m, run);
         NOTIFY_OBSERVERS(m, job_changed, job);
         NOTIFY_OBSERVERS(m, summary_changed);
         if (had_started) {
@@ -150,6 +151,7 @@ static int settle(Manager *m) {
         m->executor->ops->settled(m->executor);
         if (m->former_executor)
                 m->former_executor->ops->settled(m->former_executor);
+        paths_settle(m);
         return 0;
 }
 
@@ -238,6 +240,9 @@ ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run) {
                 .timeout = run->def->timeout > 0 ? run->def->timeout : m->settings.default_timeout,
                 .follow = run->follow,
                 .parent_result = parent ? run_result_to_string(parent->result) : NULL,
+                .paths = run->paths ? run->paths->list : NULL,
+                .paths_size = run->paths ? run->paths->size : 0,
+                .one_path = run->paths && run->paths->one,
         };
 }
 
@@ -408,9 +413,21 @@ static void replace_other_runs(Manager *m, const LiveRun *by) {
         }
 }
 
-/* What waits for its time does not keep others from being asked for. */
-static unsigned job_n_active(const Job *job) {
+unsigned runs_n_active(const Job *job) {
         return job->n_running + job->n_queued - job->n_delayed;
+}
+
+void runs_make_way(Manager *m, const Job *job) {
+        for (size_t i = m->n_live; i > 0; i--) {
+                LiveRun *run = m->live[i - 1];
+
+                if (run->job != job || run->record.state == RUN_STOPPING || run->stage == RUN_STAGE_DELAYED)
+                        continue;
+                if (run->paths)
+                        run->paths->again = true;
+                run_set_reason(run, "Files that changed meanwhile took its place (Overlap=replace).");
+                run_end(m, run);
+        }
 }
 
 /* Each sets the reason and returns false for a run that the job does not want now. */
@@ -453,7 +470,7 @@ static bool admit_by_overlap(LiveRun *run) {
 
         switch (def->overlap) {
         case OVERLAP_SKIP:
-                if (job_n_active(job) == 0)
+                if (runs_n_active(job) == 0)
                         return true;
                 run_set_reason(run, "Another run of the job is not over yet (Overlap=skip).");
                 return false;
@@ -513,7 +530,7 @@ void runs_accept(Manager *m, LiveRun *run) {
                 queues_add(m, run);
 }
 
-int runs_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_id) {
+int runs_request_paths(Manager *m, Job *job, const RunRequest *request, RunPaths **paths, uint64_t *ret_id) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
         bool admitted;
         int r;
@@ -536,11 +553,20 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_
                 return r;
         }
         *ret_id = run->record.id;
-        if (admitted)
-                runs_accept(m, TAKE_PTR(run));
-        else
+        if (!admitted) {
                 announce_refusal(m, &run->record);
-        return 0;
+                return 0;
+        }
+        if (paths) {
+                run->paths = TAKE_PTR(*paths);
+                paths_run_accepted(m, run);
+        }
+        runs_accept(m, TAKE_PTR(run));
+        return 1;
+}
+
+int runs_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_id) {
+        return runs_request_paths(m, job, request, NULL, ret_id);
 }
 
 int manager_request(Manager *m, const char *name, const RunRequest *request, const RunRecord **ret) {
@@ -610,7 +636,7 @@ static void record_missed(Manager *m, const Job *job, const RunRequest *request,
                             timestamp_format(since, o->since, job->def->timer.zone, TIMESTAMP_PRETTY));
 }
 
-static void job_use_up_skip(Manager *m, Job *job) {
+void runs_use_up_skip(Manager *m, Job *job) {
         if (job->skip == 0 || job->paused)
                 return;
         job->skip--;
@@ -634,7 +660,7 @@ void runs_occurred(void *userdata, Job *job, const Occurrence *o) {
                 return;
         }
         r = runs_request(m, job, &request, &id);
-        job_use_up_skip(m, job);
+        runs_use_up_skip(m, job);
         if (r < 0)
                 log_message(LOG_ERR, &c, "Timer elapsed, but no run could be asked for: %s.", strerror(-r));
 }

@@ -62,6 +62,7 @@ static int run_of_record(LiveRun **ret, Manager *m, Job *job, const RunRecord *r
         e = queues_admit(m, run);
         if (e < 0)
                 return e;
+        paths_give_back(m, run);
         *ret = TAKE_PTR(run);
         return 0;
 }
@@ -164,8 +165,13 @@ static int on_unfinished(const RunRecord *r, bool this_boot, void *userdata) {
 }
 
 int take_over(Manager *m) {
+        int r;
+
         m->has_left_runs = false;
-        return ledger_unfinished(m->ledger, on_unfinished, m);
+        paths_load_runs(m);
+        r = ledger_unfinished(m->ledger, on_unfinished, m);
+        paths_forget_loaded(m);
+        return r;
 }
 
 /* --- units that nobody knows --- */

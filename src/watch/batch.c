@@ -280,6 +280,17 @@ int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned e
         return is_new;
 }
 
+int batch_add_own(Batch *b, const char *path, size_t n, const char *from, usec_t now) {
+        size_t n_from = from ? strlen(from) : 0;
+        const File *old = from ? table_find(b, hash_bytes(b->seed, from, n_from), from, n_from) : NULL;
+        int r;
+
+        if (!old || old->run)
+                return 0;
+        r = batch_add(b, path, n, from, old->events, now);
+        return r < 0 ? r : 1;
+}
+
 bool batch_remove(Batch *b, const char *path, size_t n) {
         File *f = table_find(b, hash_bytes(b->seed, path, n), path, n);
 
@@ -394,6 +405,77 @@ int batch_take(Batch *b, usec_t now, BatchRun **ret) {
         return 1;
 }
 
+static bool is_list(const char *list, size_t n) {
+        if (n == 0 || list[n - 1] != '\0' || list[0] == '\0')
+                return false;
+        return !memmem(list, n, "\0", 2);
+}
+
+static size_t count_paths(const char *list, size_t n) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < n; i++)
+                count += list[i] == '\0';
+        return count;
+}
+
+static bool is_in_a_run(const Batch *b, const char *path) {
+        size_t n = strlen(path);
+        const File *f = table_find(b, hash_bytes(b->seed, path, n), path, n);
+
+        return f && f->run;
+}
+
+/* One that waits has changed since the run got it. */
+static int run_adopt_file(Batch *b, BatchRun *r, const char *path, usec_t now) {
+        size_t n = strlen(path);
+        uint64_t hash = hash_bytes(b->seed, path, n);
+        File *f = table_find(b, hash, path, n);
+
+        if (f && f->run == r)
+                return 0;
+        if (f) {
+                file_unwait(b, f);
+                f->again_first = f->first;
+                f->again_last = f->last;
+                f->again_events = f->events | 1U << 31;
+        } else
+                f = file_new(b, hash, path, n, now);
+        if (!f)
+                return -ENOMEM;
+        f->last = MAX(f->last, f->first);
+        f->run = r;
+        r->files[r->n_files++] = f;
+        return 0;
+}
+
+int batch_adopt(Batch *b, const char *list, size_t n, usec_t now, BatchRun **ret) {
+        const char *end = list + n;
+        BatchRun *r;
+        int e = 0;
+
+        if (!is_list(list, n))
+                return -EINVAL;
+        for (const char *path = list; path < end; path += strlen(path) + 1)
+                if (is_in_a_run(b, path))
+                        return -EBUSY;
+        r = calloc(1, sizeof(*r));
+        if (!r)
+                return -ENOMEM;
+        TAILQ_INSERT_TAIL(&b->runs, r, runs);
+        b->n_runs++;
+        r->files = reallocarray(NULL, count_paths(list, n), sizeof(File *));
+        for (const char *path = list; r->files && e >= 0 && path < end; path += strlen(path) + 1)
+                e = run_adopt_file(b, r, path, now);
+        b->n_running += r->n_files;
+        if (!r->files || e < 0) {
+                batch_done(b, r, BATCH_AGAIN, now);
+                return -ENOMEM;
+        }
+        *ret = r;
+        return 0;
+}
+
 size_t batch_run_size(const BatchRun *r) {
         return r->n_files;
 }
@@ -504,7 +586,7 @@ size_t batch_n_running(const Batch *b) {
 int batch_set_config(Batch *b, const BatchConfig *config) {
         usec_t *taken = NULL;
 
-        if (config->limit_burst > BATCH_LIMIT_BURST_MAX)
+        if (config->limit_burst > PATH_LIMIT_BURST_MAX)
                 return -EINVAL;
         if (config->limit_burst > 0 && config->limit_interval > 0) {
                 taken = calloc(config->limit_burst, sizeof(usec_t));

@@ -11,12 +11,12 @@
 
 #include <stdbool.h>
 
+#include "job/path-def.h"
 #include "util/clock.h"
 #include "util/macro.h"
 
-#define BATCH_FILES_MAX       5000000U /* waiting at once; see batch_add() */
-#define BATCH_LIMIT_BURST_MAX 10000U   /* upper bound of TriggerLimitBurst= */
-#define BATCH_SLOWEST         6U       /* how often the delay is doubled at most */
+#define BATCH_FILES_MAX 5000000U /* waiting at once; see batch_add() */
+#define BATCH_SLOWEST   6U       /* how often the delay is doubled at most */
 
 typedef struct Batch Batch;
 typedef struct BatchRun BatchRun; /* the files that one run was given */
@@ -46,6 +46,11 @@ int batch_set_config(Batch *b, const BatchConfig *config);
  * to be looked at again. -ENOMEM. */
 int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now);
 
+/* The same of what a run of the job did itself (change_is_of_cgroup() tells): no reason for another run, so it is
+ * forgotten. But when it moved what waits here for others' sake, that waits on under its new name: 1; else 0.
+ * -ENOBUFS, -ENOMEM. */
+int batch_add_own(Batch *b, const char *path, size_t n, const char *from, usec_t now);
+
 /* Takes a path out that waits, not one in a run. True when it was there. */
 bool batch_remove(Batch *b, const char *path, size_t n);
 
@@ -55,6 +60,11 @@ usec_t batch_next(const Batch *b, usec_t now) _pure_;
 /* The files of the next run, if one is due: 1 and *ret, which is the Batch's until batch_done(). 0: none is. -ENOMEM:
  * ask again later; nothing was changed. */
 int batch_take(Batch *b, usec_t now, BatchRun **ret);
+
+/* After a restart: a run that is under way was given these files by an earlier daemon (n bytes: paths, each with a NUL
+ * behind it). Those that wait do so until it is over. -EBUSY: one of them is in another run; -EINVAL: n bytes are no
+ * such list; -ENOMEM. */
+int batch_adopt(Batch *b, const char *list, size_t n, usec_t now, BatchRun **ret);
 
 typedef struct BatchFile {
         const char *path;

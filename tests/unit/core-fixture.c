@@ -137,6 +137,7 @@ void start(Fixture *f) {
                 .owner = getuid(),
                 .executor = -1,
                 .log_level = -1,
+                .runtime_dir = f->folder,
         };
         ManagerObserver observer = {
                 .job_new = on_job_new,

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* From files to runs, and back. What other triggers have admission for is done here by patience: a batch is only taken
+ * when a run of it would be accepted, and what does not get one waits and grows. So nothing that changed is refused -
+ * but by somebody who asked to skip it.
+ *
+ * The files of a run belong to it through all its tries. When the last one is over they are dealt with, whatever its
+ * result: those that changed meanwhile wait for the next run. */
+
+#include <stdio.h>
+
+#include "core/paths.h"
+#include "time/span.h"
+#include "util/log-messages.h"
+#include "util/log.h"
+
+#define RUNS_PER_TURN   16
+#define AGAIN_USEC      USEC_PER_SEC /* after a request that could not be taken */
+#define CHEAP_SAVE_USEC (5 * USEC_PER_MSEC)
+
+RunPaths *run_paths_free(RunPaths *rp) {
+        if (!rp)
+                return NULL;
+        spool_item_done(&rp->item);
+        free(rp->list);
+        free(rp->spool);
+        return mfree(rp);
+}
+
+/* --- when --- */
+
+static usec_t rate_allows(const Job *job, usec_t now) {
+        usec_t min = job->def->min_interval, realtime = now_realtime(), next;
+
+        if (min == 0 || job->last_start == 0 || job->last_start > realtime)
+                return 0;
+        next = usec_add(job->last_start, min);
+        return next > realtime ? usec_add(now, next - realtime) : 0;
+}
+
+static bool replaces(const Job *job) {
+        return job->def->overlap == OVERLAP_REPLACE && !job->def->path->each;
+}
+
+usec_t path_runs_allowed(JobPaths *p, usec_t now) {
+        const Manager *m = p->manager;
+        const Job *job = p->job;
+        unsigned places = job->def->overlap == OVERLAP_PARALLEL ? job->def->max_parallel : 1;
+        usec_t at = MAX(p->not_before, rate_allows(job, now));
+
+        if (m->stopping || !m->is_started || job->paused || runs_n_active(job) >= places)
+                return USEC_INFINITY;
+        return at > now ? at : 0;
+}
+
+/* --- a run --- */
+
+/* For people: bytes as they are, and no more than the ledger keeps of a text. */
+static char *payload_text(const RunPaths *rp) {
+        char *text;
+
+        if (rp->n <= 1 ? asprintf(&text, "%.*s", LEDGER_TEXT_MAX, rp->size > 0 ? rp->list : "") < 0
+                       : asprintf(&text, "%.*s and %zu more", LEDGER_TEXT_MAX - 64, rp->list, rp->n - 1) < 0)
+                return NULL;
+        return text;
+}
+
+int path_runs_request(JobPaths *p, RunPaths **paths) {
+        _cleanup_free_ char *text = payload_text(*paths);
+        RunRequest request = { .cause = RUN_CAUSE_PATH, .trigger = RUN_TRIGGER_NONE, .payload = text };
+        LogContext c = { .job = p->job->name };
+        uint64_t id;
+        int r;
+
+        r = runs_request_paths(p->manager, p->job, &request, paths, &id);
+        if (r > 0)
+                return r;
+        if (r == 0 && p->job->skip > 0) {
+                runs_use_up_skip(p->manager, p->job);
+                return 0;
+        }
+        p->not_before = usec_add(now_boottime(), AGAIN_USEC);
+        log_message(LOG_ERR, &c, "Files changed, but no run could be asked for (%s); trying again.",
+                    r < 0 ? strerror(-r) : "it was refused");
+        return r < 0 ? r : -EAGAIN;
+}
+
+static int run_paths_new(RunPaths **ret, BatchRun *files, bool one) {
+        _cleanup_(run_paths_freep) RunPaths *rp = calloc(1, sizeof(*rp));
+        char *end;
+
+        if (!rp)
+                return -ENOMEM;
+        rp->n = batch_run_size(files);
+        for (size_t i = 0; i < rp->n; i++)
+                rp->size += batch_run_file(files, i).length + 1;
+        rp->list = end = malloc(rp->size);
+        if (!rp->list)
+                return -ENOMEM;
+        for (size_t i = 0; i < rp->n; i++) {
+                BatchFile f = batch_run_file(files, i);
+
+                memcpy(end, f.path, f.length + 1);
+                end += f.length + 1;
+        }
+        rp->one = one;
+        rp->batch = files;
+        *ret = TAKE_PTR(rp);
+        return 0;
+}
+
+static int run_batch(JobPaths *p, BatchRun *files) {
+        _cleanup_(run_paths_freep) RunPaths *rp = NULL;
+        int r;
+
+        r = run_paths_new(&rp, files, path_def_gives_one(p->job->def->path));
+        if (r >= 0)
+                r = path_runs_request(p, &rp);
+        if (r <= 0)
+                batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, now_boottime());
+        return r < 0 ? r : 1;
+}
+
+static int take(JobPaths *p, usec_t now) {
+        BatchRun *files;
+        int r;
+
+        r = spools_take_ready(p);
+        if (r != 0)
+                return r;
+        r = batch_take(p->batch, now, &files);
+        if (r <= 0)
+                return r;
+        return p->job->def->path->sources[0].kind == PATH_SPOOL ? spools_take(p, files) : run_batch(p, files);
+}
+
+/* --- the limit --- */
+
+static void report_limit(JobPaths *p, usec_t now) {
+        LogContext c = { .job = p->job->name, .message_id = MESSAGE_PATH_LIMITED };
+        usec_t until, delay;
+        bool limited = batch_is_limited(p->batch, now, &until, &delay);
+        char wait[SPAN_TEXT_MAX];
+
+        if (limited && !p->was_limited) {
+                log_message(LOG_WARNING, &c,
+                            "Files change faster than TriggerLimitBurst= allows, perhaps because the job changes what "
+                            "it watches; nothing is lost, the next run begins in %s.",
+                            span_format(wait, usec_sub(until, now), USEC_PER_MSEC));
+                NOTIFY_OBSERVERS(p->manager, job_changed, p->job);
+        }
+        if (limited != p->was_limited && (limited || batch_n_waiting(p->batch) == 0))
+                p->was_limited = limited;
+}
+
+/* --- the turn of a job --- */
+
+static void arm(JobPaths *p, usec_t now) {
+        usec_t due = batch_next(p->batch, now), allowed = path_runs_allowed(p, now), at = MAX(due, allowed);
+
+        if (at == 0)
+                paths_mark_ready(p);
+        deadline_set(p->manager, &p->deadline, at > 0 ? at : USEC_INFINITY);
+}
+
+static bool can_run(const Job *job) {
+        return !job->gone && job->def && job->def->enabled && job->def->path;
+}
+
+void path_runs_pump(JobPaths *p) {
+        usec_t now = now_boottime();
+        unsigned n = 0;
+
+        if (!can_run(p->job))
+                return;
+        if (replaces(p->job) && batch_next(p->batch, now) == 0 && runs_n_active(p->job) > 0)
+                runs_make_way(p->manager, p->job);
+        while (n < RUNS_PER_TURN && path_runs_allowed(p, now) == 0 && take(p, now) > 0)
+                n++;
+        report_limit(p, now);
+        arm(p, now);
+        /* In the transaction of the runs, so that a crash makes none of these files news again. */
+        if (n > 0 && p->save_not_before <= now)
+                path_store_save(p, /* all= */ false);
+}
+
+/* --- what comes after --- */
+
+void path_runs_adopt(JobPaths *p, LiveRun *run) {
+        RunPaths *rp = run->paths;
+        LogContext c = { .job = run->record.job, .run = run->record.id };
+        int r;
+
+        if (!rp || rp->spool || rp->batch)
+                return;
+        r = batch_adopt(p->batch, rp->list, rp->size, now_boottime(), &rp->batch);
+        if (r < 0)
+                log_message(LOG_WARNING, &c, "Cannot keep others from the files of the run while it goes on: %s.",
+                            strerror(-r));
+}
+
+void paths_settle(Manager *m) {
+        spools_settle(m);
+}
+
+void paths_run_accepted(Manager *m, const LiveRun *run) {
+        path_store_put_run(m, &run->record, run->paths);
+}
+
+void paths_run_retried(Manager *m, LiveRun *failed, LiveRun *next) {
+        RunPaths *rp = failed->paths;
+
+        if (!rp)
+                return;
+        failed->paths = NULL;
+        next->paths = rp;
+        if (rp->spool)
+                spools_retry(m, failed, rp);
+        path_store_put_run(m, &failed->record, NULL);
+        path_store_put_run(m, &next->record, rp);
+}
+
+/* What was never begun, was ended so that newer files are dealt with, too, or was cut off with the machine, is not
+ * dealt with. */
+static bool is_dealt_with(const Manager *m, const LiveRun *run) {
+        RunResult result = run->record.result;
+
+        return !run->paths->again && result != RUN_RESULT_SKIPPED && result != RUN_RESULT_LOST &&
+               !(result == RUN_RESULT_CANCELLED && m->stopping);
+}
+
+/* Files that are not in the batch wait in it again or, when there is none yet, in the ledger. */
+static void wait_again(Manager *m, const LiveRun *run) {
+        const JobPaths *p = run->job->paths;
+        const RunPaths *rp = run->paths;
+        const char *end = rp->list + rp->size;
+
+        if (!p) {
+                path_store_put_waiting(m, run);
+                return;
+        }
+        for (const char *path = rp->list; path < end; path += strlen(path) + 1)
+                (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, now_boottime());
+}
+
+static void end_batch(Manager *m, LiveRun *run) {
+        JobPaths *p = run->job->paths;
+        RunPaths *rp = run->paths;
+        bool dealt_with = is_dealt_with(m, run);
+
+        if (p && rp->batch)
+                batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN, now_boottime());
+        else if (!dealt_with)
+                wait_again(m, run);
+        rp->batch = NULL;
+        path_store_put_run(m, &run->record, NULL);
+}
+
+static void recheck_conditions(const JobPaths *p) {
+        for (size_t i = 0; i < p->n_watches; i++)
+                if (p->watches[i].watch)
+                        watch_recheck(p->watches[i].watch);
+}
+
+void paths_run_ended(Manager *m, LiveRun *run) {
+        JobPaths *p = run->job->paths;
+        RunPaths *rp = run->paths;
+
+        if (rp && rp->spool)
+                spools_run_ended(m, run);
+        else if (rp)
+                end_batch(m, run);
+        if (!p || m->stopping)
+                return;
+        recheck_conditions(p);
+        paths_mark_dirty(p);
+        paths_mark_ready(p);
+}

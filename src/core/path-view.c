@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What path triggers know, for people: what is watched and how well, what would be matched now, and where a single
+ * file stands. */
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/paths.h"
+#include "time/span.h"
+
+#define SENTENCE_MAX 1024
+
+/* --- watches --- */
+
+static const char *state_of(const PathWatch *pw) {
+        if (!pw->watch || pw->spool_error < 0)
+                return watch_state_to_string(WATCH_DEGRADED);
+        return watch_state_to_string(watch_state(pw->watch));
+}
+
+static bool is_well(const PathWatch *pw) {
+        return pw->watch && pw->spool_error >= 0 && watch_state(pw->watch) == WATCH_ACTIVE;
+}
+
+/* What is wrong with the line, or how it is watched. The caller frees it. */
+static char *sentence_of(const PathWatch *pw) {
+        char *text = NULL;
+
+        if (!pw->watch) {
+                if (asprintf(&text, "It is not watched: %s. Reload vaktd when that is mended.", strerror(-pw->error)) <
+                    0)
+                        return NULL;
+                return text;
+        }
+        if (pw->spool_error < 0) {
+                if (asprintf(&text, "Its items cannot be claimed: %s. Reload vaktd when that is mended.",
+                             strerror(-pw->spool_error)) < 0)
+                        return NULL;
+                return text;
+        }
+        return watch_explain(pw->watch, &text) < 0 ? NULL : text;
+}
+
+int manager_list_watches(Manager *m, const Job *job,
+                         int (*visit)(const char *key, const char *path, const char *state, const char *sentence,
+                                      void *userdata),
+                         void *userdata) {
+        const JobPaths *p = job->paths;
+        int r = 0;
+
+        for (size_t i = 0; p && i < p->n_watches && r >= 0; i++) {
+                const PathWatch *pw = &p->watches[i];
+                _cleanup_free_ char *sentence = is_well(pw) ? NULL : sentence_of(pw);
+
+                r = visit(path_kind_to_string(pw->source->kind), pw->source->path, state_of(pw), strempty(sentence),
+                          userdata);
+        }
+        return r < 0 ? r : 0;
+}
+
+/* --- numbers --- */
+
+static void add_counters(WatchCounters *sum, const WatchCounters *c) {
+        sum->rescans += c->rescans;
+        sum->synthetic += c->synthetic;
+        sum->duplicates += c->duplicates;
+        sum->reported += c->reported;
+        sum->waiting += c->waiting;
+        sum->folders += c->folders;
+        sum->files += c->files;
+        sum->polled_folders += c->polled_folders;
+        sum->model_bytes += c->model_bytes;
+        /* Of the one queue of the kernel, which all share. */
+        sum->events = c->events;
+        sum->merged = c->merged;
+        sum->overflows = c->overflows;
+        sum->watches = c->watches;
+}
+
+static size_t count_failed(const JobPaths *p) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < p->n_watches; i++)
+                n += p->watches[i].n_failed;
+        return n;
+}
+
+int manager_list_watch_counters(Manager *m, const Job *job,
+                                int (*visit)(const char *name, uint64_t value, void *userdata), void *userdata) {
+        const JobPaths *p = job->paths;
+        WatchCounters sum = {};
+        int r = 0;
+
+        if (!p)
+                return 0;
+        for (size_t i = 0; i < p->n_watches; i++)
+                if (p->watches[i].watch) {
+                        WatchCounters c = watch_counters(p->watches[i].watch);
+
+                        add_counters(&sum, &c);
+                }
+        const struct {
+                const char *name;
+                uint64_t value;
+        } numbers[] = {
+                { "events", sum.events },
+                { "merged", sum.merged },
+                { "overflows", sum.overflows },
+                { "rescans", sum.rescans },
+                { "synthetic", sum.synthetic },
+                { "duplicates", sum.duplicates },
+                { "reported", sum.reported },
+                { "watches", sum.watches },
+                { "looking", sum.waiting },
+                { "folders", sum.folders },
+                { "files", sum.files },
+                { "polled-folders", sum.polled_folders },
+                { "model-bytes", sum.model_bytes },
+                { "waiting", batch_n_waiting(p->batch) },
+                { "running", batch_n_running(p->batch) },
+                { "failed-items", count_failed(p) },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(numbers) && r >= 0; i++)
+                r = visit(numbers[i].name, numbers[i].value, userdata);
+        return r < 0 ? r : 0;
+}
+
+/* --- what would be matched --- */
+
+typedef struct Plan {
+        const PathSource *source;
+        int (*visit)(const char *path, size_t n, void *userdata);
+        void *userdata;
+} Plan;
+
+static int plan_one(const char *path, size_t n, bool is_folder, void *userdata) {
+        const Plan *plan = userdata;
+        _cleanup_free_ char *whole = NULL;
+        size_t length;
+
+        whole = path_absolute(plan->source, path, n, &length);
+        return whole ? plan->visit(whole, length, plan->userdata) : -ENOMEM;
+}
+
+int manager_plan(Manager *m, const Job *job, int (*visit)(const char *path, size_t n, void *userdata),
+                 void *userdata) {
+        const JobPaths *p = job->paths;
+        int r = 0;
+
+        for (size_t i = 0; p && i < p->n_watches && r == 0; i++) {
+                Plan plan = { .source = p->watches[i].source, .visit = visit, .userdata = userdata };
+
+                if (p->watches[i].watch)
+                        r = watch_visit(p->watches[i].watch, plan_one, &plan);
+        }
+        return r;
+}
+
+/* --- one file --- */
+
+typedef struct Telling {
+        Manager *m;
+        const Job *job;
+        const char *path; /* absolute */
+        size_t n;
+        int (*visit)(const char *topic, const char *sentence, void *userdata);
+        void *userdata;
+} Telling;
+
+_printf_(3, 4) static int tell(const Telling *t, const char *topic, const char *format, ...) {
+        char sentence[SENTENCE_MAX];
+        va_list ap;
+
+        va_start(ap, format);
+        (void)vsnprintf(sentence, sizeof(sentence), format, ap);
+        va_end(ap);
+        return t->visit(topic, sentence, t->userdata);
+}
+
+/* Which line of [Path] covers it, or why one that could does not. */
+static int tell_cover(const Telling *t, const PathWatch *pw, bool *covered) {
+        const PathDef *d = pw->paths->def->path;
+        const char *rest = path_below(pw->source->path, t->path), *key = path_kind_to_string(pw->source->kind);
+        size_t n = rest ? strlen(rest) : 0;
+        bool deep = rest && strchr(rest, '/');
+
+        if (!rest)
+                return 0;
+        if (deep && (!d->recursive || pw->source->kind == PATH_SPOOL))
+                return tell(t, "filter", "%s=%s does not look into folders below it%s.", key, pw->source->path,
+                            pw->source->kind == PATH_SPOOL ? "" : "; Recursive=yes would");
+        if (n > 0 && path_filter_has_excluded_folder(d->filter, rest, n))
+                return tell(t, "filter", "It is in a folder that Exclude= leaves out of %s=%s.", key,
+                            pw->source->path);
+        if (n > 0 && !path_filter_matches(d->filter, rest, n, /* is_folder= */ false))
+                return tell(t, "filter", "Include= and Exclude= leave it out of %s=%s.", key, pw->source->path);
+        *covered = true;
+        return tell(t, "watch", "%s=%s covers it, and is %s.", key, pw->source->path, state_of(pw));
+}
+
+static int tell_all_covers(const Telling *t) {
+        const JobPaths *p = t->job->paths;
+        bool covered = false;
+        int r = 0;
+
+        for (size_t i = 0; i < p->n_watches && r >= 0; i++)
+                r = tell_cover(t, &p->watches[i], &covered);
+        return r >= 0 && !covered ? tell(t, "watch", "No line of its section [Path] covers this path.") : r;
+}
+
+static void format_events(unsigned events, char *buf, size_t size) {
+        size_t used = 0;
+
+        buf[0] = '\0';
+        for (unsigned bit = 1; bit < WATCH_ALL && used < size; bit <<= 1)
+                if (events & bit)
+                        used += (size_t)snprintf(buf + used, size - used, "%s%s", used > 0 ? ", " : "",
+                                                 watch_event_to_string(bit));
+}
+
+static bool batch_run_has(const BatchRun *files, const char *path, size_t n) {
+        for (size_t i = 0; i < batch_run_size(files); i++) {
+                BatchFile f = batch_run_file(files, i);
+
+                if (f.length == n && memcmp(f.path, path, n) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* The run that has the file: in its batch, or as the item that it was before it was claimed. */
+static const LiveRun *run_with(const Telling *t) {
+        for (size_t i = 0; i < t->m->n_live; i++) {
+                const LiveRun *run = t->m->live[i];
+                const RunPaths *rp = run->job == t->job ? run->paths : NULL;
+                const char *rest = rp && rp->spool ? path_below(rp->spool, t->path) : NULL;
+
+                if (rp && rp->batch && batch_run_has(rp->batch, t->path, t->n))
+                        return run;
+                if ((rest && streq(rest, rp->item.name)) || (rp && rp->spool && streq(rp->list, t->path)))
+                        return run;
+        }
+        return NULL;
+}
+
+static int tell_run(const Telling *t, const LiveRun *run, bool changed_since) {
+        int r;
+
+        r = tell(t, "run", "It is in run %" PRIu64 ", which is %s%s.", run->record.id,
+                 run_state_to_string(run->record.state), run->record.attempt > 1 ? " (another try)" : "");
+        if (r >= 0 && changed_since)
+                r = tell(t, "run", "It has changed since that run got it, and will be in a later one, too.");
+        return r;
+}
+
+static int tell_waiting(const Telling *t, const BatchView *v, usec_t now) {
+        char events[128], ago[SPAN_TEXT_MAX], wait[SPAN_TEXT_MAX];
+        usec_t until;
+        int r;
+
+        format_events(v->file.events, events, sizeof(events));
+        r = tell(t, "seen", "Heard of %s ago (%s).", span_format(ago, usec_sub(now, v->file.last), USEC_PER_MSEC),
+                 events);
+        if (r < 0)
+                return r;
+        if (v->state == BATCH_FILE_SETTLING)
+                return tell(t, "settle", "It has to be quiet for another %s (SettleSec=).",
+                            span_format(wait, usec_sub(v->until, now), USEC_PER_MSEC));
+        if (batch_is_limited(t->job->paths->batch, now, &until, NULL))
+                return tell(t, "limit",
+                            "Runs were asked for faster than TriggerLimitBurst= allows; the next one begins in %s.",
+                            span_format(wait, usec_sub(until, now), USEC_PER_MSEC));
+        if (t->job->paused)
+                return tell(t, "paused", "It waits until the job is resumed.");
+        return tell(t, "queue", "It waits for the job's next run.");
+}
+
+static int tell_place(const Telling *t) {
+        usec_t now = now_boottime();
+        const LiveRun *run = run_with(t);
+        BatchView v = {};
+        bool known = batch_find(t->job->paths->batch, t->path, t->n, now, &v);
+
+        if (run)
+                return tell_run(t, run, known && v.state == BATCH_FILE_RUNNING_AGAIN);
+        if (known)
+                return tell_waiting(t, &v, now);
+        return tell(t, "seen", "Nothing is known of it that would have to be dealt with.");
+}
+
+/* --- the job --- */
+
+/* Only what is not as it should be: there may be a thousand. */
+static int tell_watch(const Telling *t, const PathWatch *pw) {
+        _cleanup_free_ char *sentence = is_well(pw) ? NULL : sentence_of(pw);
+
+        if (is_well(pw))
+                return 0;
+        return tell(t, "watch", "%s=%s is %s. %s", path_kind_to_string(pw->source->kind), pw->source->path,
+                    state_of(pw), strempty(sentence));
+}
+
+static int tell_batch(const Telling *t) {
+        const Batch *b = t->job->paths->batch;
+        size_t n_waiting = batch_n_waiting(b), n_running = batch_n_running(b);
+        usec_t now = now_boottime(), until, next = batch_next(b, now);
+        char wait[SPAN_TEXT_MAX];
+        int r = 0;
+
+        if (n_running > 0)
+                r = tell(t, "files", "%zu file%s in runs.", n_running, n_running == 1 ? " is" : "s are");
+        if (r < 0 || n_waiting == 0)
+                return r;
+        if (batch_is_limited(b, now, &until, NULL))
+                return tell(t, "limit",
+                            "%zu file%s for a run, and runs were asked for faster than TriggerLimitBurst= allows: the "
+                            "next one begins in %s. Perhaps the job changes what it watches.",
+                            n_waiting, n_waiting == 1 ? " waits" : "s wait",
+                            span_format(wait, usec_sub(until, now), USEC_PER_MSEC));
+        if (next > now && next < USEC_INFINITY)
+                return tell(t, "files", "%zu file%s; the first has to be quiet for another %s (SettleSec=).",
+                            n_waiting, n_waiting == 1 ? " waits" : "s wait",
+                            span_format(wait, next - now, USEC_PER_MSEC));
+        return tell(t, "files", "%zu file%s for the job's next run.", n_waiting, n_waiting == 1 ? " waits" : "s wait");
+}
+
+int paths_explain(const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
+                  void *userdata) {
+        Telling t = { .job = job, .visit = visit, .userdata = userdata };
+        const JobPaths *p = job->paths;
+        int r = 0;
+
+        if (!p)
+                return 0;
+        for (size_t i = 0; i < p->n_watches && r >= 0; i++)
+                r = tell_watch(&t, &p->watches[i]);
+        return r < 0 ? r : tell_batch(&t);
+}
+
+int manager_explain_path(Manager *m, const Job *job, const char *path, size_t n,
+                         int (*visit)(const char *topic, const char *sentence, void *userdata), void *userdata) {
+        Telling t = { .m = m, .job = job, .path = path, .n = n, .visit = visit, .userdata = userdata };
+        int r;
+
+        if (!job->paths)
+                return tell(&t, "watch", "The job watches no files: it has no section [Path], or is not in force.");
+        r = tell_all_covers(&t);
+        return r < 0 ? r : tell_place(&t);
+}

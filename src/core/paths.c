@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The watches of jobs with a section [Path]: made, kept over reloads that do not concern them, and the changes that
+ * they report put into the job's batch. From there on see path-runs.c. */
+
+#include "core/paths.h"
+
+#include <stdio.h>
+
+#include "util/file.h"
+#include "util/log-messages.h"
+#include "util/log.h"
+
+#define SAVE_DELAY_USEC USEC_PER_SEC
+
+/* --- who is to be looked at --- */
+
+void paths_mark_ready(JobPaths *p) {
+        Manager *m = p->manager;
+
+        if (p->is_ready)
+                return;
+        p->is_ready = true;
+        TAILQ_INSERT_TAIL(&m->ready_paths, p, ready);
+        (void)sd_event_source_set_enabled(m->paths_source, SD_EVENT_ONESHOT);
+}
+
+/* One job a turn: others are to be heard in between. */
+static int on_ready(sd_event_source *s, void *userdata) {
+        Manager *m = userdata;
+        JobPaths *p = TAILQ_FIRST(&m->ready_paths);
+
+        if (!p)
+                return 0;
+        TAILQ_REMOVE(&m->ready_paths, p, ready);
+        p->is_ready = false;
+        path_runs_pump(p);
+        if (!TAILQ_EMPTY(&m->ready_paths))
+                (void)sd_event_source_set_enabled(m->paths_source, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+static void on_due(Manager *m, Deadline *d) {
+        paths_mark_ready((JobPaths *)d);
+}
+
+static void on_save(Manager *m, Deadline *d) {
+        path_store_save((JobPaths *)((char *)d - offsetof(JobPaths, saving)), /* all= */ false);
+}
+
+void paths_mark_dirty(JobPaths *p) {
+        if (!p->is_dirty)
+                deadline_set(p->manager, &p->saving,
+                             MAX(usec_add(now_boottime(), SAVE_DELAY_USEC), p->save_not_before));
+        p->is_dirty = true;
+}
+
+void paths_pump_job(Job *job) {
+        if (job->paths)
+                paths_mark_ready(job->paths);
+}
+
+/* --- changes --- */
+
+const char *path_below(const char *folder, const char *path) {
+        const char *rest = startswith(path, folder);
+
+        if (!rest)
+                return NULL;
+        if (streq(folder, "/"))
+                return rest;
+        return *rest == '\0' ? rest : *rest == '/' ? rest + 1 : NULL;
+}
+
+/* Below what the line says; of a condition the path is whole already. */
+char *path_absolute(const PathSource *source, const char *path, size_t n, size_t *ret_length) {
+        size_t above = strlen(source->path);
+        char *whole;
+
+        if (path[0] == '/' || n == 0)
+                above = n == 0 ? above : 0;
+        whole = malloc(above + 1 + n + 1);
+        if (!whole)
+                return NULL;
+        memcpy(whole, source->path, above);
+        if (above > 0 && n > 0 && whole[above - 1] != '/')
+                whole[above++] = '/';
+        memcpy(whole + above, path, n);
+        whole[above + n] = '\0';
+        *ret_length = above + n;
+        return whole;
+}
+
+static void report_lost_change(JobPaths *p, const char *path, int error) {
+        LogContext c = { .job = p->job->name, .error = -error };
+
+        if (p->was_full)
+                return;
+        p->was_full = true;
+        log_message(LOG_ERR, &c,
+                    "%s changed, but it cannot be kept in mind (%s): so many files wait for a run of the job already. "
+                    "Restart vaktd when they are dealt with, to have all compared with what was known.",
+                    path, error == -ENOBUFS ? "too many files" : strerror(-error));
+}
+
+static void on_changed(void *userdata, Watch *w, const Change *change) {
+        PathWatch *pw = userdata;
+        JobPaths *p = pw->paths;
+        _cleanup_free_ char *path = NULL, *from = NULL;
+        size_t n, n_from;
+        int r = -ENOMEM;
+
+        path = path_absolute(pw->source, change->path, change->length, &n);
+        if (change->from)
+                from = path_absolute(pw->source, change->from, strlen(change->from), &n_from);
+        if (path && (from || !change->from))
+                r = batch_add(p->batch, path, n, from, change->events, now_boottime());
+        if (r < 0)
+                report_lost_change(p, change->path, r);
+        paths_mark_dirty(p);
+        paths_mark_ready(p);
+}
+
+/* A spool can be worked on while it is there. */
+static void on_state_changed(void *userdata, Watch *w) {
+        PathWatch *pw = userdata;
+        WatchState state = watch_state(w);
+
+        if (pw->source->kind == PATH_SPOOL && (state == WATCH_ACTIVE || state == WATCH_DEGRADED))
+                spools_open(pw);
+        else if (pw->source->kind == PATH_SPOOL && state == WATCH_WAITING)
+                spools_close(pw);
+        paths_mark_dirty(pw->paths);
+        paths_mark_ready(pw->paths);
+        NOTIFY_OBSERVERS(pw->paths->manager, job_changed, pw->paths->job);
+}
+
+/* --- the watch of a line --- */
+
+/* A folder is seen as a tree where it is to be searched or sifted, else as systemd.path(5) sees it. */
+static bool wants_tree(const PathDef *d, const PathSource *s) {
+        return s->kind == PATH_SPOOL || ((s->kind == PATH_CHANGED || s->kind == PATH_MODIFIED) &&
+                                         (d->recursive || d->filter || d->events != 0));
+}
+
+static unsigned events_of(const PathDef *d, const PathSource *s) {
+        if (s->kind == PATH_SPOOL)
+                return WATCH_COMPLETE;
+        if (d->events != 0)
+                return d->events;
+        return WATCH_COMPLETE | WATCH_DELETE | WATCH_ATTRIB | (s->kind == PATH_MODIFIED ? WATCH_WRITE : 0);
+}
+
+static WatchDef watch_def(const PathDef *d, const PathSource *s) {
+        static const WatchKind kinds[_PATH_KIND_MAX] = {
+                [PATH_EXISTS] = WATCH_PATH_EXISTS,
+                [PATH_EXISTS_GLOB] = WATCH_PATH_EXISTS_GLOB,
+                [PATH_CHANGED] = WATCH_PATH_CHANGED,
+                [PATH_MODIFIED] = WATCH_PATH_MODIFIED,
+                [PATH_DIRECTORY_NOT_EMPTY] = WATCH_DIRECTORY_NOT_EMPTY,
+                [PATH_SPOOL] = WATCH_TREE,
+        };
+
+        return (WatchDef){
+                .kind = wants_tree(d, s) ? WATCH_TREE : kinds[s->kind],
+                .path = s->path,
+                .filter = d->filter,
+                .events = events_of(d, s),
+                .recursive = d->recursive && s->kind != PATH_SPOOL,
+                .cross_mounts = d->cross_mounts,
+                .report_existing = s->kind == PATH_SPOOL,
+                .backend = d->backend,
+                .poll_min = path_kind_is_condition(s->kind) ? d->poll : MIN(d->poll, WATCH_POLL_MIN),
+                .poll_max = d->poll,
+        };
+}
+
+/* Says how the watch sees things, too: seen otherwise, there is nothing to compare with. */
+static int set_key(PathWatch *pw, const WatchDef *def) {
+        if (pw->source->kind != PATH_CHANGED && pw->source->kind != PATH_MODIFIED)
+                return 0; /* conditions have nothing to remember; what lies in a spool is new */
+        if (asprintf(&pw->key, "%s=%s%s%s%s", path_kind_to_string(pw->source->kind), pw->source->path,
+                     def->kind == WATCH_TREE ? " tree" : "", def->recursive ? " recursive" : "",
+                     def->cross_mounts ? " mounts" : "") < 0) {
+                pw->key = NULL;
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+/* As systemd.path(5): of what may be there or not, nothing is made. */
+static void make_directory(const PathDef *d, const PathWatch *pw) {
+        LogContext c = { .job = pw->paths->job->name };
+        int r;
+
+        if (!d->make_directory || pw->source->kind == PATH_EXISTS || pw->source->kind == PATH_EXISTS_GLOB)
+                return;
+        r = make_directories(pw->source->path, d->directory_mode);
+        if (r < 0)
+                log_message(LOG_WARNING, &c, "Cannot make %s (MakeDirectory=): %s; waiting for somebody to make it.",
+                            pw->source->path, strerror(-r));
+}
+
+static int open_watch(Manager *m, PathWatch *pw) {
+        static const WatchOps ops = { .changed = on_changed, .state_changed = on_state_changed };
+        const PathDef *d = pw->paths->def->path;
+        WatchDef def = watch_def(d, pw->source);
+        int r = 0;
+
+        if (!m->watcher)
+                r = watcher_new(&m->watcher, m->event);
+        if (r >= 0)
+                r = set_key(pw, &def);
+        if (r < 0)
+                return r;
+        make_directory(d, pw);
+        r = watch_new(&pw->watch, m->watcher, &def, &ops, pw);
+        if (r < 0)
+                return r;
+        path_store_load(pw);
+        return 0;
+}
+
+/* One that cannot be watched does not keep the others from it; the state of the job says so. */
+static void add_watches(JobPaths *p) {
+        const PathDef *d = p->def->path;
+        LogContext c = { .job = p->job->name };
+
+        p->watches = calloc(d->n_sources, sizeof(PathWatch));
+        for (size_t i = 0; p->watches && i < d->n_sources; i++) {
+                PathWatch *pw = &p->watches[p->n_watches++];
+
+                *pw = (PathWatch){ .paths = p, .source = &d->sources[i] };
+                pw->error = open_watch(p->manager, pw);
+                if (pw->error < 0)
+                        log_message(LOG_ERR, &c, "Cannot watch %s: %s. Reload vaktd when that is mended.",
+                                    pw->source->path, strerror(-pw->error));
+        }
+        if (!p->watches)
+                log_message(LOG_ERR, &c, "Not enough memory to watch what it names. Reload vaktd when there is some.");
+}
+
+static void drop_watches(JobPaths *p) {
+        for (size_t i = 0; i < p->n_watches; i++) {
+                PathWatch *pw = &p->watches[i];
+
+                spools_close(pw);
+                watch_free(pw->watch);
+                free(pw->key);
+        }
+        p->watches = mfree(p->watches);
+        p->n_watches = 0;
+}
+
+PathWatch *paths_find_spool(const JobPaths *p, const char *folder) {
+        for (size_t i = 0; p && i < p->n_watches; i++)
+                if (p->watches[i].source->kind == PATH_SPOOL && streq(p->watches[i].source->path, folder))
+                        return &p->watches[i];
+        return NULL;
+}
+
+/* --- the path triggers of a job --- */
+
+static BatchConfig batch_config(const JobDef *def) {
+        const PathDef *d = def->path;
+
+        return (BatchConfig){
+                .settle = d->settle,
+                .settle_max = d->settle_max,
+                .each = d->each,
+                .files_max = path_def_gives_one(d) ? 1 : 0,
+                .parallel = UINT32_MAX, /* how many runs go on is for the job's other settings to say */
+                .limit_interval = d->limit_interval,
+                .limit_burst = d->limit_burst,
+        };
+}
+
+static void paths_free(JobPaths *p) {
+        Manager *m = p->manager;
+
+        for (size_t i = 0; i < m->n_live; i++)
+                if (m->live[i]->job == p->job && m->live[i]->paths)
+                        m->live[i]->paths->batch = NULL;
+        drop_watches(p);
+        if (p->is_ready)
+                TAILQ_REMOVE(&m->ready_paths, p, ready);
+        deadline_set(m, &p->deadline, USEC_INFINITY);
+        deadline_set(m, &p->saving, USEC_INFINITY);
+        batch_free(p->batch);
+        job_def_unref(p->def);
+        free(p);
+}
+
+static JobPaths *paths_new(Manager *m, Job *job) {
+        BatchConfig config = batch_config(job->def);
+        JobPaths *p = calloc(1, sizeof(*p));
+
+        if (!p || batch_new(&p->batch, &config) < 0) {
+                free(p);
+                return NULL;
+        }
+        p->manager = m;
+        p->job = job;
+        p->def = job_def_ref(job->def);
+        p->deadline = (Deadline){ .due = on_due, .position = TIMER_HEAP_NONE };
+        p->saving = (Deadline){ .due = on_save, .position = TIMER_HEAP_NONE };
+        return p;
+}
+
+static void start_job(Manager *m, Job *job) {
+        LogContext c = { .job = job->name };
+
+        job->paths = paths_new(m, job);
+        if (!job->paths) {
+                log_message(LOG_ERR, &c, "Not enough memory to watch what it names. Reload vaktd when there is some.");
+                return;
+        }
+        path_store_load_waiting(job->paths);
+        for (size_t i = 0; i < m->n_live; i++)
+                if (m->live[i]->job == job)
+                        path_runs_adopt(job->paths, m->live[i]);
+        add_watches(job->paths);
+        paths_mark_dirty(job->paths);
+        paths_mark_ready(job->paths);
+}
+
+/* What was seen until now is written, and is what the new watches compare with. */
+static void watch_anew(JobPaths *p) {
+        path_store_save(p, /* all= */ true);
+        drop_watches(p);
+        job_def_unref(p->def);
+        p->def = job_def_ref(p->job->def);
+        add_watches(p);
+        paths_mark_dirty(p);
+}
+
+static bool has_failed_watch(const JobPaths *p) {
+        for (size_t i = 0; i < p->n_watches; i++)
+                if (p->watches[i].error < 0 || p->watches[i].spool_error < 0)
+                        return true;
+        return !p->watches;
+}
+
+static void renew_job(JobPaths *p) {
+        BatchConfig config = batch_config(p->job->def);
+        LogContext c = { .job = p->job->name };
+
+        if (batch_set_config(p->batch, &config) < 0)
+                log_message(LOG_ERR, &c, "Not enough memory for its new path settings; those before stay in force.");
+        if (!path_def_watches_the_same(p->def->path, p->job->def->path) || has_failed_watch(p))
+                watch_anew(p);
+        paths_mark_ready(p);
+}
+
+void paths_set_job(Manager *m, Job *job) {
+        bool wanted = !job->gone && job->def && job->def->enabled && job->def->path;
+
+        if (!m->is_started)
+                return;
+        if (!wanted)
+                paths_remove_job(m, job);
+        else if (job->paths)
+                renew_job(job->paths);
+        else
+                start_job(m, job);
+}
+
+/* What it knew stays in the ledger until the next start: a file that is gone for an edit comes back. */
+void paths_remove_job(Manager *m, Job *job) {
+        if (!job->paths)
+                return;
+        path_store_save(job->paths, /* all= */ true);
+        paths_free(job->paths);
+        job->paths = NULL;
+        if (job->def && !job->gone) /* it has no [Path] any more, or is disabled: nobody waits for what changes now */
+                path_store_forget(m, job->name);
+}
+
+/* --- all of them --- */
+
+int paths_init(Manager *m) {
+        int r;
+
+        TAILQ_INIT(&m->ready_paths);
+        TAILQ_INIT(&m->spool_ends);
+        r = sd_event_add_defer(m->event, &m->paths_source, on_ready, m);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(m->paths_source, "paths-ready");
+        (void)sd_event_source_set_enabled(m->paths_source, SD_EVENT_OFF);
+        return sd_event_source_set_exit_on_failure(m->paths_source, true);
+}
+
+void paths_start(Manager *m) {
+        for (size_t i = 0; i < job_table_size(m->jobs); i++)
+                paths_set_job(m, job_table_at(m->jobs, i));
+}
+
+void paths_reload(Manager *m) {
+        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
+                Job *job = job_table_at(m->jobs, i);
+
+                if (job->paths && has_failed_watch(job->paths))
+                        paths_set_job(m, job);
+        }
+}
+
+void paths_save_all(Manager *m) {
+        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
+                JobPaths *p = job_table_at(m->jobs, i)->paths;
+
+                if (p)
+                        path_store_save(p, /* all= */ true);
+        }
+}
+
+/* The ledger is closed by now. */
+void paths_done(Manager *m) {
+        SpoolEnd *end;
+
+        for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++) {
+                Job *job = job_table_at(m->jobs, i);
+
+                if (job->paths)
+                        paths_free(job->paths);
+                job->paths = NULL;
+        }
+        while ((end = TAILQ_FIRST(&m->spool_ends))) {
+                TAILQ_REMOVE(&m->spool_ends, end, ends);
+                spool_item_done(&end->item);
+                free(end->job);
+                free(end->spool);
+                free(end);
+        }
+        paths_forget_loaded(m);
+        m->watcher = watcher_free(m->watcher);
+        m->paths_source = sd_event_source_disable_unref(m->paths_source);
+}

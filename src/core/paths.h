@@ -1,0 +1,116 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Path triggers, as the files of core/ that make them up see them (DESIGN section 6): paths.c holds the watches of a
+ * job, path-runs.c makes runs of what they report, spools.c runs the items of a spool, path-store.c keeps over a
+ * restart what all of them know, path-view.c tells people. */
+
+#include <sys/queue.h>
+
+#include "core/manager-internal.h"
+#include "watch/batch.h"
+#include "watch/spool.h"
+#include "watch/watcher.h"
+
+/* A line of [Path]. */
+typedef struct PathWatch {
+        JobPaths *paths;
+        const PathSource *source;
+        char *key;    /* of its rows in the ledger; NULL: it has none */
+        Watch *watch; /* NULL: it could not be made, because of */
+        int error;
+        Spool *spool; /* of Spool=, once it is there; NULL else, perhaps because of */
+        int spool_error;
+        SpoolItem *ready; /* items that are claimed and have no run, the next one first */
+        size_t n_ready;
+        size_t n_failed; /* items that were given up and lie with the claimed ones */
+} PathWatch;
+
+/* The path triggers of a job. */
+struct JobPaths {
+        Deadline deadline; /* something falls due */
+        Deadline saving;   /* what changed is to be written */
+        TAILQ_ENTRY(JobPaths) ready;
+        Manager *manager;
+        Job *job;
+        JobDef *def; /* that the watches borrow from: an older one perhaps, that watches the same */
+        PathWatch *watches;
+        size_t n_watches;
+        Batch *batch;
+        usec_t save_not_before; /* boottime */
+        usec_t not_before;      /* no run is asked for before, boottime */
+        bool is_ready;          /* in Manager.ready_paths */
+        bool is_dirty;          /* more is known than is written */
+        bool has_waiting;       /* files that wait are written down */
+        bool was_limited;       /* the trigger limit was reached, and that was said */
+        bool was_full;          /* as many files wait as may, and that was said */
+};
+
+/* What a run was given. */
+struct RunPaths {
+        char *list; /* paths, each with a NUL behind it */
+        size_t size, n;
+        bool one;        /* $VAKT_PATH */
+        bool again;      /* it was ended for the sake of newer files: these are not dealt with */
+        BatchRun *batch; /* of the job's batch, or NULL: nobody waits for its end */
+        char *spool;     /* the folder that item is of, or NULL: there is none */
+        SpoolItem item;
+};
+
+RunPaths *run_paths_free(RunPaths *rp);
+DEFINE_CLEANUP(RunPaths, run_paths_free)
+
+/* A run that has ended, whose item is to be acknowledged or given up once that is written. */
+typedef struct SpoolEnd SpoolEnd;
+struct SpoolEnd {
+        TAILQ_ENTRY(SpoolEnd) ends;
+        uint64_t run;
+        char *job, *spool;
+        SpoolItem item;
+        bool success;
+};
+
+/* --- paths.c --- */
+void paths_mark_ready(JobPaths *p); /* somebody looks soon at whether a run can be asked for */
+void paths_mark_dirty(JobPaths *p);
+PathWatch *paths_find_spool(const JobPaths *p, const char *folder);
+/* The path below a folder, without a leading slash; NULL when it is not. "" for the folder itself. */
+const char *path_below(const char *folder, const char *path) _pure_;
+/* What a watch calls n bytes long, from the root on. The caller frees it; NULL without memory. */
+char *path_absolute(const PathSource *source, const char *path, size_t n, size_t *ret_length);
+
+/* --- path-runs.c --- */
+void path_runs_pump(JobPaths *p);
+/* 1: a run was accepted, which has the paths now; 0: it was refused, on somebody's wish; negative errno: it cannot be
+ * for now. */
+int path_runs_request(JobPaths *p, RunPaths **paths);
+/* The files of a run that is under way are in the batch again. */
+void path_runs_adopt(JobPaths *p, LiveRun *run);
+/* When a run may be asked for, boottime: 0 = now; USEC_INFINITY: when another one is over, or somebody says so. */
+usec_t path_runs_allowed(JobPaths *p, usec_t now);
+
+/* --- spools.c --- */
+void spools_open(PathWatch *pw);
+void spools_close(PathWatch *pw);
+/* Asks for a run of an item that is claimed already. As path_runs_request(), 0 also when there is none. */
+int spools_take_ready(JobPaths *p);
+/* The same of one that came to rest. Whatever comes of it, the batch has let go of the file. */
+int spools_take(JobPaths *p, BatchRun *files);
+/* Before another try of a run. */
+void spools_retry(Manager *m, const LiveRun *failed, RunPaths *rp);
+void spools_run_ended(Manager *m, LiveRun *run);
+/* Acknowledges and gives up what ended; call when that is written. */
+void spools_settle(Manager *m);
+void spools_add_end(Manager *m, const char *job, uint64_t run, RunPaths *rp, bool success);
+
+/* --- path-store.c --- */
+/* Writes what is new, as far as it can be written now. */
+void path_store_save(JobPaths *p, bool all);
+/* Gives the watch what an earlier daemon, or definition, knew. */
+void path_store_load(PathWatch *pw);
+void path_store_load_waiting(JobPaths *p);
+/* The files of a run whose job is not watched yet wait for that. */
+void path_store_put_waiting(Manager *m, const LiveRun *run);
+void path_store_forget(Manager *m, const char *job);
+/* What a run was given: NULL forgets it. */
+void path_store_put_run(Manager *m, const RunRecord *r, const RunPaths *rp);

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Spool=: each file that comes to rest is an item, claimed when a run of it may begin, and acknowledged when that has
+ * succeeded. The order makes it sure: claim; write the run with the item's number; run; write the result; only then
+ * acknowledge. Whatever dies in between, the next start finds the item claimed, and the ledger says what became of it
+ * (watch/spool.h). */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/paths.h"
+#include "util/log.h"
+
+#define LOST_MAX 16 /* how often an item is run again because the machine went down under it */
+
+/* --- what a run gets --- */
+
+static RunPaths *paths_of_item(const PathWatch *pw, SpoolItem *item) {
+        _cleanup_(run_paths_freep) RunPaths *rp = calloc(1, sizeof(*rp));
+
+        if (!rp)
+                return NULL;
+        rp->spool = strdup(pw->source->path);
+        rp->list = spool_item_path(pw->spool, item);
+        if (!rp->spool || !rp->list)
+                return NULL;
+        rp->size = strlen(rp->list) + 1;
+        rp->n = 1;
+        rp->one = true;
+        rp->item = *item;
+        *item = (SpoolItem){};
+        return TAKE_PTR(rp);
+}
+
+/* --- items without a run --- */
+
+static bool ready_push(PathWatch *pw, SpoolItem *item, bool first) {
+        SpoolItem *bigger = reallocarray(pw->ready, pw->n_ready + 1, sizeof(SpoolItem));
+
+        if (!bigger)
+                return false;
+        pw->ready = bigger;
+        if (first) {
+                memmove(bigger + 1, bigger, pw->n_ready * sizeof(SpoolItem));
+                bigger[0] = *item;
+        } else
+                bigger[pw->n_ready] = *item;
+        pw->n_ready++;
+        *item = (SpoolItem){};
+        return true;
+}
+
+static int give_up(PathWatch *pw, const SpoolItem *item) {
+        int r = spool_fail(pw->spool, item);
+
+        if (r == 0 && !pw->paths->def->path->spool_failed)
+                pw->n_failed++;
+        return r;
+}
+
+/* Without memory it stays claimed, and is found at the next start. */
+static int request_item(PathWatch *pw, SpoolItem *item) {
+        _cleanup_(run_paths_freep) RunPaths *rp = paths_of_item(pw, item);
+        int r;
+
+        if (!rp)
+                return -ENOMEM;
+        r = path_runs_request(pw->paths, &rp);
+        if (r == 0) /* somebody asked to skip it: it is not deleted for that */
+                (void)give_up(pw, &rp->item);
+        else if (r < 0)
+                (void)ready_push(pw, &rp->item, /* first= */ true);
+        return r < 0 ? r : 1;
+}
+
+int spools_take_ready(JobPaths *p) {
+        for (size_t i = 0; i < p->n_watches; i++) {
+                PathWatch *pw = &p->watches[i];
+                SpoolItem item;
+                int r;
+
+                if (!pw->spool || pw->n_ready == 0)
+                        continue;
+                item = pw->ready[0];
+                pw->n_ready--;
+                memmove(pw->ready, pw->ready + 1, pw->n_ready * sizeof(SpoolItem));
+                r = request_item(pw, &item);
+                spool_item_done(&item);
+                return r;
+        }
+        return 0;
+}
+
+/* --- what comes to rest --- */
+
+static PathWatch *spool_of(const JobPaths *p, const char *path, const char **ret_name) {
+        const char *slash = strrchr(path, '/');
+        _cleanup_free_ char *folder = slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
+
+        *ret_name = slash + 1;
+        return folder ? paths_find_spool(p, folder) : NULL;
+}
+
+static void report_unclaimed(const JobPaths *p, const char *path, int error) {
+        LogContext c = { .job = p->job->name, .error = -error };
+
+        log_message(LOG_ERR, &c, "Cannot claim %s: %s. It stays where it is; reload vaktd when that is mended.", path,
+                    strerror(-error));
+}
+
+/* Who still writes to it closes it sometime, and then it is heard of again. */
+static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem *ret_item) {
+        const char *name;
+        PathWatch *pw = spool_of(p, path, &name);
+        int r;
+
+        if (pw)
+                spools_open(pw);
+        if (!pw || !pw->spool)
+                return 0; /* all that lies there is reported again when the spool can be worked on */
+        r = spool_claim(pw->spool, name, now_realtime(), ret_item);
+        if (r == -EBUSY || r == -ENOENT || r == -EINVAL)
+                return 0;
+        if (r < 0) {
+                report_unclaimed(p, path, r);
+                pw->spool_error = r;
+                return 0;
+        }
+        *ret = pw;
+        return 1;
+}
+
+int spools_take(JobPaths *p, BatchRun *files) {
+        BatchFile f = batch_run_file(files, 0);
+        SpoolItem item = {};
+        PathWatch *pw;
+        int r;
+
+        r = claim(p, f.path, &pw, &item);
+        batch_done(p->batch, files, BATCH_FORGET, now_boottime());
+        if (r > 0)
+                r = request_item(pw, &item);
+        spool_item_done(&item);
+        return r < 0 ? r : 1;
+}
+
+/* --- the end of a run --- */
+
+static int end_item(PathWatch *pw, const SpoolEnd *end) {
+        return end->success ? spool_done(pw->spool, &end->item) : give_up(pw, &end->item);
+}
+
+static void forget_end(Manager *m, SpoolEnd *end) {
+        RunRecord r = { .id = end->run, .job = end->job };
+
+        path_store_put_run(m, &r, NULL);
+        TAILQ_REMOVE(&m->spool_ends, end, ends);
+        spool_item_done(&end->item);
+        free(end->job);
+        free(end->spool);
+        free(end);
+}
+
+static void settle_end(Manager *m, SpoolEnd *end) {
+        const Job *job = job_table_get(m->jobs, end->job);
+        PathWatch *pw = job ? paths_find_spool(job->paths, end->spool) : NULL;
+        LogContext c = { .job = end->job, .run = end->run };
+        int r;
+
+        if (!pw || !pw->spool)
+                return; /* until the spool is there */
+        r = end_item(pw, end);
+        if (r < 0) {
+                log_message(LOG_ERR, &c, "Cannot put %s away after its run: %s. It stays claimed until vaktd can.",
+                            end->item.name, strerror(-r));
+                return;
+        }
+        forget_end(m, end);
+}
+
+void spools_settle(Manager *m) {
+        SpoolEnd *next;
+
+        for (SpoolEnd *end = TAILQ_FIRST(&m->spool_ends); end; end = next) {
+                next = TAILQ_NEXT(end, ends);
+                settle_end(m, end);
+        }
+}
+
+/* Without memory it is found at the next start. */
+void spools_add_end(Manager *m, const char *job, uint64_t run, RunPaths *rp, bool success) {
+        SpoolEnd *end = calloc(1, sizeof(*end));
+
+        if (!end)
+                return;
+        end->job = strdup(job);
+        if (!end->job) {
+                free(end);
+                return;
+        }
+        end->run = run;
+        end->success = success;
+        end->spool = TAKE_PTR(rp->spool);
+        end->item = rp->item;
+        rp->item = (SpoolItem){};
+        TAILQ_INSERT_TAIL(&m->spool_ends, end, ends);
+}
+
+/* It was not run, or not to an end that says anything about it. */
+static bool wants_another_run(const Manager *m, const LiveRun *run) {
+        RunResult result = run->record.result;
+
+        return run->paths->again || result == RUN_RESULT_SKIPPED || (result == RUN_RESULT_CANCELLED && m->stopping) ||
+               (result == RUN_RESULT_LOST && run->paths->item.attempt <= LOST_MAX);
+}
+
+/* Not the same path again: what is left of the last run might still work on it. */
+static void run_again(Manager *m, LiveRun *run) {
+        PathWatch *pw = paths_find_spool(run->job->paths, run->paths->spool);
+
+        path_store_put_run(m, &run->record, NULL);
+        if (!pw || !pw->spool || m->stopping)
+                return; /* it is claimed: found when the spool is opened */
+        if (run->record.result == RUN_RESULT_LOST)
+                (void)spool_retry(pw->spool, &run->paths->item);
+        (void)ready_push(pw, &run->paths->item, /* first= */ false);
+}
+
+void spools_run_ended(Manager *m, LiveRun *run) {
+        if (wants_another_run(m, run))
+                run_again(m, run);
+        else
+                spools_add_end(m, run->record.job, run->record.id, run->paths,
+                               run->record.result == RUN_RESULT_SUCCESS);
+        (void)sd_event_source_set_enabled(m->settle_source, SD_EVENT_ONESHOT);
+}
+
+void spools_retry(Manager *m, const LiveRun *failed, RunPaths *rp) {
+        PathWatch *pw = paths_find_spool(failed->job->paths, rp->spool);
+        LogContext c = { .job = failed->record.job, .run = failed->record.id };
+        char *path;
+        int r;
+
+        if (!pw || !pw->spool)
+                return;
+        r = spool_retry(pw->spool, &rp->item);
+        path = r >= 0 ? spool_item_path(pw->spool, &rp->item) : NULL;
+        if (!path) {
+                log_message(LOG_WARNING, &c, "Cannot make %s ready for another try (%s); it is tried where it is.",
+                            rp->item.name, r < 0 ? strerror(-r) : "no memory");
+                return;
+        }
+        free(rp->list);
+        rp->list = path;
+        rp->size = strlen(path) + 1;
+}
+
+/* --- the spool --- */
+
+static bool has_run(const PathWatch *pw, uint64_t id) {
+        const Manager *m = pw->paths->manager;
+        const SpoolEnd *end;
+
+        for (size_t i = 0; i < m->n_live; i++) {
+                const RunPaths *rp = m->live[i]->paths;
+
+                if (m->live[i]->job == pw->paths->job && rp && rp->spool && rp->item.id == id &&
+                    streq(rp->spool, pw->source->path))
+                        return true;
+        }
+        TAILQ_FOREACH(end, &m->spool_ends, ends)
+        if (end->item.id == id && streq(end->job, pw->paths->job->name) && streq(end->spool, pw->source->path))
+                return true;
+        return false;
+}
+
+static int on_recovered(void *userdata, const SpoolItem *i) {
+        PathWatch *pw = userdata;
+        SpoolItem copy = *i;
+
+        if (has_run(pw, i->id))
+                return 0;
+        copy.name = strdup(i->name);
+        if (!copy.name || !ready_push(pw, &copy, /* first= */ false)) {
+                spool_item_done(&copy);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+void spools_open(PathWatch *pw) {
+        const Job *job = pw->paths->job;
+        const PathDef *d = pw->paths->def->path;
+        LogContext c = { .job = job->name };
+        int r;
+
+        if (pw->spool)
+                return;
+        pw->spool_error = 0;
+        r = spool_open(&pw->spool, pw->source->path, job->name, d->spool_done, d->spool_failed, /* min_id= */ 0);
+        if (r >= 0) {
+                spools_settle(pw->paths->manager);
+                r = spool_recover(pw->spool, on_recovered, pw);
+        }
+        if (r >= 0)
+                r = spool_count_failed(pw->spool);
+        pw->n_failed = r > 0 ? (size_t)r : 0;
+        if (r >= 0)
+                return;
+        pw->spool_error = r;
+        log_message(LOG_ERR, &c, "Cannot work on Spool=%s: %s. Reload vaktd when that is mended.", pw->source->path,
+                    strerror(-r));
+}
+
+void spools_close(PathWatch *pw) {
+        for (size_t i = 0; i < pw->n_ready; i++)
+                spool_item_done(&pw->ready[i]);
+        pw->ready = mfree(pw->ready);
+        pw->n_ready = 0;
+        pw->spool = spool_free(pw->spool);
+}
