@@ -4,6 +4,7 @@
  * bus nothing until somebody looks at it. */
 
 #include <assert.h>
+#include <limits.h>
 
 #include "bus/connection.h"
 #include "bus/object-path.h"
@@ -259,6 +260,56 @@ static int get_alarms(sd_bus *bus, const char *path, const char *interface, cons
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+/* --- what it watches --- */
+
+static int append_watch(const char *key, const char *path, const char *state, const char *sentence, void *userdata) {
+        sd_bus_message *m = userdata;
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "ssss");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(m, 's', key);
+        if (r < 0)
+                return r;
+        r = text_append(m, path, PATH_MAX);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(m, 's', state);
+        if (r < 0)
+                return r;
+        r = text_append(m, sentence, TEXT_IN_LIST_MAX * 4);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int get_watches(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Connection *c = sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(ssss)");
+        if (r < 0)
+                return r;
+        r = manager_list_watches(c->api->manager, userdata, append_watch, reply);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int append_counter(const char *name, uint64_t value, void *userdata) {
+        return MIN(sd_bus_message_append(userdata, "{st}", name, value), 0);
+}
+
+static int get_watch_counters(sd_bus *bus, const char *path, const char *interface, const char *property,
+                              sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const Connection *c = sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "{st}");
+        if (r < 0)
+                return r;
+        r = manager_list_watch_counters(c->api->manager, userdata, append_counter, reply);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 #define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 
 static const sd_bus_vtable job_vtable[] = {
@@ -291,6 +342,9 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("Unit", "s", get_def_text, 0, CHANGES),
         /* Asked of the ledger: not with every change of the job. */
         SD_BUS_PROPERTY("Alarms", "a(sts)", get_alarms, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+        SD_BUS_PROPERTY("Watches", "a(ssss)", get_watches, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+        /* They grow with every event: to be asked for, never told. */
+        SD_BUS_PROPERTY("WatchCounters", "a{st}", get_watch_counters, 0, 0),
         SD_BUS_PROPERTY("LastResult", "s", get_last_result, 0, CHANGES),
         SD_BUS_PROPERTY("LastStart", "t", NULL, offsetof(Job, last_start), CHANGES),
         SD_BUS_PROPERTY("LastEnd", "t", NULL, offsetof(Job, last_end), CHANGES),

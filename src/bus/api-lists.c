@@ -13,7 +13,6 @@
 #include "bus/object-path.h"
 #include "bus/text.h"
 
-#define REPLY_SIZE_MAX     ((size_t)31 * 1024 * 1024)
 #define LIST_RUNS_DEFAULT  100
 #define LIST_RUNS_MAX      10000
 #define FILTER_ENTRIES_MAX 16 /* in the filter of QueryRuns */
@@ -159,7 +158,7 @@ int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 
 /* --- QueryRuns --- */
 
-static int append_run_row(sd_bus_message *m, const RunRecord *r, const char *reason) {
+static int append_run_row(sd_bus_message *m, const RunRecord *r, const char *reason, const char *payload) {
         char path[OBJECT_PATH_MAX], invocation[SD_ID128_STRING_MAX] = "";
 
         if (!sd_id128_is_null(r->invocation))
@@ -168,20 +167,21 @@ static int append_run_row(sd_bus_message *m, const RunRecord *r, const char *rea
                                          run_state_to_string(r->state), run_result_to_string(r->result), reason,
                                          r->scheduled, r->requested, r->started, r->ended, r->code, r->attempt,
                                          run_object_path(path, r->id), strempty(r->unit), invocation, r->cpu,
-                                         r->memory_peak, r->parent, strempty(r->parent_job)),
+                                         r->memory_peak, r->parent, strempty(r->parent_job), payload),
                    0);
 }
 
 static int append_queried_run(const RunRecord *r, void *userdata) {
         RunList *list = userdata;
-        _cleanup_free_ char *copy = NULL;
-        const char *reason = text_fit(r->reason, TEXT_IN_LIST_MAX, &copy);
+        _cleanup_free_ char *reason_copy = NULL, *payload_copy = NULL;
+        const char *reason = text_fit(r->reason, TEXT_IN_LIST_MAX, &reason_copy);
+        const char *payload = text_fit(r->payload, TEXT_IN_LIST_MAX, &payload_copy);
 
-        if (!reason)
+        if (!reason || !payload)
                 return -ENOMEM;
         list->n++;
         list->last = r->id;
-        return append_run_row(list->reply, r, reason);
+        return append_run_row(list->reply, r, reason, payload);
 }
 
 static const char *result_word(int i) {

@@ -3,7 +3,7 @@
 /* org.vaktd1.Manager at /org/vaktd1, a view on core/manager.h. Every method is marked unprivileged, since the check of
  * who calls is ours (authorize.c); a method that changes something looks at its arguments first, so that nothing large
  * is kept while the bus is asked who the caller is, and reads them once more when it is allowed. The methods that
- * answer with lists stand in api-lists.c. */
+ * answer with lists stand in api-lists.c, those that explain in api-explain.c. */
 
 #include <assert.h>
 #include <limits.h>
@@ -21,7 +21,6 @@
 #define DIAGNOSTICS_SIZE_MAX ((size_t)16 * 1024 * 1024)
 #define RUN_OPTIONS_MAX      16 /* entries in the options of Run */
 #define NEXT_ELAPSES_MAX     1000
-#define EXPLAIN_MAX          200 /* sentences; a job may have more runs waiting than anybody reads of */
 
 typedef struct RunOptions {
         int follow; /* a D-Bus boolean */
@@ -162,73 +161,6 @@ static int method_next_elapses(sd_bus_message *m, void *userdata, sd_bus_error *
         if (r < 0)
                 return r;
         r = sd_bus_message_append_array(reply, 't', elapses, found * sizeof(*elapses));
-        if (r < 0)
-                return r;
-        return sd_bus_message_send(reply);
-}
-
-typedef struct Explanation {
-        sd_bus_message *reply;
-        unsigned n, n_left_out;
-} Explanation;
-
-static int append_sentence(const char *topic, const char *sentence, void *userdata) {
-        Explanation *x = userdata;
-        int r;
-
-        if (x->n == EXPLAIN_MAX) {
-                x->n_left_out++;
-                return 0;
-        }
-        x->n++;
-        r = sd_bus_message_open_container(x->reply, 'r', "ss");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_basic(x->reply, 's', topic);
-        if (r < 0)
-                return r;
-        r = text_append(x->reply, sentence, TEXT_MAX);
-        return r < 0 ? r : sd_bus_message_close_container(x->reply);
-}
-
-/* The rows a(ss) of all that stands between a job and its next run. */
-static int append_explanation(sd_bus_message *m, Manager *manager, const Job *job) {
-        Explanation x = { .reply = m };
-        char rest[64];
-        int r;
-
-        r = sd_bus_message_open_container(m, 'a', "(ss)");
-        if (r < 0)
-                return r;
-        r = manager_explain(manager, job, append_sentence, &x);
-        if (r < 0)
-                return r;
-        if (x.n_left_out > 0) {
-                (void)snprintf(rest, sizeof(rest), "There are %u sentences more.", x.n_left_out);
-                r = sd_bus_message_append(m, "(ss)", "queue", rest);
-                if (r < 0)
-                        return r;
-        }
-        return sd_bus_message_close_container(m);
-}
-
-static int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        Connection *c = userdata;
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *name;
-        const Job *job;
-        int r;
-
-        r = api_read_job_name(m, &name, e);
-        if (r < 0)
-                return r;
-        job = job_table_get(manager_jobs(c->api->manager), name);
-        if (!job)
-                return api_job_error(c, -ENOENT, name, e);
-        r = api_new_large_reply(c, m, &reply, e);
-        if (r < 0)
-                return r;
-        r = append_explanation(reply, c->api->manager, job);
         if (r < 0)
                 return r;
         return sd_bus_message_send(reply);
@@ -417,8 +349,7 @@ static int skip_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         return sd_bus_reply_method_return(m, NULL);
 }
 
-/* What may stand behind the name of the job is a number. */
-static int authorize_job_change(Connection *c, sd_bus_message *m, AuthorizedFunc next, sd_bus_error *e) {
+int api_authorize_job(Connection *c, sd_bus_message *m, const char *action, AuthorizedFunc next, sd_bus_error *e) {
         const char *job;
         int r;
 
@@ -428,23 +359,23 @@ static int authorize_job_change(Connection *c, sd_bus_message *m, AuthorizedFunc
         r = sd_bus_message_rewind(m, /* complete= */ true);
         if (r < 0)
                 return r;
-        return authorize(c, m, ACTION_MANAGE, next, e);
+        return authorize(c, m, action, next, e);
 }
 
 static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return authorize_job_change(userdata, m, pause_authorized, e);
+        return api_authorize_job(userdata, m, ACTION_MANAGE, pause_authorized, e);
 }
 
 static int method_pause_until(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return authorize_job_change(userdata, m, pause_until_authorized, e);
+        return api_authorize_job(userdata, m, ACTION_MANAGE, pause_until_authorized, e);
 }
 
 static int method_skip(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return authorize_job_change(userdata, m, skip_authorized, e);
+        return api_authorize_job(userdata, m, ACTION_MANAGE, skip_authorized, e);
 }
 
 static int method_resume(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return authorize_job_change(userdata, m, resume_authorized, e);
+        return api_authorize_job(userdata, m, ACTION_MANAGE, resume_authorized, e);
 }
 
 static int reset_failed_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
@@ -452,7 +383,7 @@ static int reset_failed_authorized(Connection *c, sd_bus_message *m, sd_bus_erro
 }
 
 static int method_reset_failed(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return authorize_job_change(userdata, m, reset_failed_authorized, e);
+        return api_authorize_job(userdata, m, ACTION_MANAGE, reset_failed_authorized, e);
 }
 
 static int change_all(const Connection *c, sd_bus_message *m, int (*change)(Manager *m), sd_bus_error *e) {
@@ -579,6 +510,10 @@ static const sd_bus_vtable manager_vtable[] = {
                                 method_next_elapses, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("s", job), SD_BUS_RESULT("a(ss)", sentences), method_explain,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ExplainPath", SD_BUS_ARGS("s", job, "ay", path), SD_BUS_RESULT("a(ss)", sentences),
+                                method_explain_path, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Plan", SD_BUS_ARGS("s", job, "u", limit), SD_BUS_RESULT("aay", paths, "t", total),
+                                method_plan, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sus)", diagnostics), method_reload,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Diagnostics", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sus)", diagnostics),

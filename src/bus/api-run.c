@@ -135,6 +135,7 @@ static const sd_bus_vtable run_vtable[] = {
         SD_BUS_PROPERTY("Parent", "t", NULL, offsetof(RunRecord, parent), CONSTANT),
         SD_BUS_PROPERTY("ParentJob", "s", get_text, offsetof(RunRecord, parent_job), CONSTANT),
         SD_BUS_PROPERTY("Alarm", "s", get_text, offsetof(RunRecord, alarm), CONSTANT),
+        SD_BUS_PROPERTY("Payload", "s", get_text, offsetof(RunRecord, payload), CONSTANT),
         SD_BUS_PROPERTY("Host", "s", get_text, offsetof(RunRecord, host), CONSTANT),
         SD_BUS_PROPERTY("Scheduled", "t", NULL, offsetof(RunRecord, scheduled), CONSTANT),
         SD_BUS_PROPERTY("Requested", "t", NULL, offsetof(RunRecord, requested), CONSTANT),

@@ -21,6 +21,7 @@ static const ErrorRow job_errors[] = {
         { ENOENT, ERROR_NO_SUCH_JOB, "There is no job '", "'; 'vaktctl list' shows which there are." },
         { ENOEXEC, ERROR_INVALID_JOB, "The file of job '", "' is bad; correct it and reload." },
         { EBADF, ERROR_JOB_DISABLED, "Job '", "' is disabled; set Enabled=yes in its file and reload." },
+        { ENODATA, ERROR_NO_PATHS, "Job '", "' watches no files: its file has no section [Path]." },
         { ESHUTDOWN, ERROR_SHUTTING_DOWN, "Nothing is started for job '",
           "' any more, since vaktd is ending; try again when it is back." },
         { ENOBUFS, ERROR_LIMIT_REACHED, "Too many runs wait already, so job '",

@@ -12,6 +12,7 @@
 #define ERROR_INVALID_JOB   "org.vaktd1.Error.InvalidJob"
 #define ERROR_JOB_DISABLED  "org.vaktd1.Error.JobDisabled"
 #define ERROR_ALREADY_DONE  "org.vaktd1.Error.AlreadyDone"
+#define ERROR_NO_PATHS      "org.vaktd1.Error.NoPaths"
 #define ERROR_BUSY          "org.vaktd1.Error.Busy"
 #define ERROR_BAD_OPTION    "org.vaktd1.Error.BadOption"
 #define ERROR_LIMIT_REACHED "org.vaktd1.Error.LimitReached"

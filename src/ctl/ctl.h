@@ -31,6 +31,8 @@ typedef struct Ctl {
         const char *results;  /* or NULL: words with commas between */
         const char *causes;   /* or NULL: the same */
         const char *output;   /* or NULL: how lines of the journal are shown */
+        bool null;            /* file names end in a NUL */
+        unsigned limit;       /* files to list; 0: not given */
         unsigned lines;       /* runs, elapses or lines to show; 0: not given */
 
         /* of standard output */
@@ -57,6 +59,7 @@ int verb_log(Ctl *c, char **args);
 int verb_reset_failed(Ctl *c, char **args);
 int verb_cat(Ctl *c, char **args);
 int verb_why(Ctl *c, char **args);
+int verb_plan(Ctl *c, char **args);
 int verb_skip(Ctl *c, char **args);
 int verb_calendar(Ctl *c, char **args);
 

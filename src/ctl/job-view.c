@@ -12,6 +12,8 @@ void job_view_done(JobView *v) {
         v->tags = strv_free(v->tags);
         v->triggers = mfree(v->triggers);
         v->alarms = mfree(v->alarms);
+        v->watches = mfree(v->watches);
+        v->watch_counters = mfree(v->watch_counters);
         v->message = sd_bus_message_unref(v->message);
 }
 
@@ -30,6 +32,8 @@ int job_view_read_object(Ctl *c, const char *path, JobView *ret) {
                 { "Fault", "s", offsetof(JobView, fault) },
                 { "Triggers", "a(ss)", offsetof(JobView, triggers) },
                 { "Alarms", "a(sts)", offsetof(JobView, alarms) },
+                { "Watches", "a(ssss)", offsetof(JobView, watches) },
+                { "WatchCounters", "a{st}", offsetof(JobView, watch_counters) },
                 { "Pool", "s", offsetof(JobView, pool) },
                 { "Priority", "i", offsetof(JobView, priority) },
                 { "Retry", "u", offsetof(JobView, retry) },
@@ -125,6 +129,29 @@ static json_object *alarms_json(const JobView *v) {
         return array;
 }
 
+static json_object *watches_json(const JobView *v) {
+        json_object *array = json_new_array();
+
+        for (const PropertyWatch *w = v->watches; w && w->key; w++) {
+                json_object *o = json_new_object();
+
+                json_add_string(o, "key", w->key);
+                json_add_string(o, "path", w->path);
+                json_add_string(o, "state", w->state);
+                json_add_string(o, "sentence", w->sentence);
+                json_append(array, o);
+        }
+        return array;
+}
+
+static json_object *watch_counters_json(const JobView *v) {
+        json_object *o = json_new_object();
+
+        for (const PropertyNumber *p = v->watch_counters; p && p->name; p++)
+                json_add_number(o, p->name, p->value);
+        return o;
+}
+
 json_object *job_view_json(const JobView *v) {
         json_object *o = json_new_object();
 
@@ -140,6 +167,8 @@ json_object *job_view_json(const JobView *v) {
         json_add_string(o, "file", v->fragment);
         json_add_string(o, "fault", v->fault);
         json_add(o, "triggers", triggers_json(v));
+        json_add(o, "watches", watches_json(v));
+        json_add(o, "watch_counters", watch_counters_json(v));
         json_add(o, "alarms", alarms_json(v));
         json_add_string(o, "pool", v->pool);
         json_add(o, "priority", json_object_new_int(v->priority));

@@ -14,7 +14,9 @@ typedef struct JobView {
         char **documentation, **tags;
         PropertyPair *triggers; /* ended by an empty one */
         PropertyAlarm *alarms;  /* ended by an empty one */
-        const char *pool;       /* or "" */
+        PropertyWatch *watches; /* the same, or NULL: it watches no files */
+        PropertyNumber *watch_counters;
+        const char *pool; /* or "" */
         int32_t priority;
         uint32_t retry; /* UINT32_MAX: for ever */
         usec_t last_start, last_end, next;

@@ -40,6 +40,34 @@ void json_add_string(json_object *o, const char *key, const char *s) {
         json_add(o, key, new_string(strempty(s)));
 }
 
+/* RFC 4648, section 4. The caller frees it. */
+static char *base64(const char *s, size_t n) {
+        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        char *ret = alloc_array(NULL, n / 3 + 2, 4), *t = ret;
+
+        for (size_t i = 0; i < n; i += 3) {
+                uint32_t group = 0;
+
+                for (size_t k = 0; k < 3; k++)
+                        group = group << 8 | (i + k < n ? (unsigned char)s[i + k] : 0U);
+                for (size_t k = 0; k < 4; k++)
+                        *t++ = i + k > n ? '=' : letters[group >> (18 - 6 * k) & 63];
+        }
+        *t = '\0';
+        return ret;
+}
+
+void json_add_path(json_object *o, const char *key, const char *path, size_t n) {
+        _cleanup_free_ char *text = alloc_format("%.*s", (int)n, path);
+
+        json_add_string(o, key, text);
+        if (!text_is_utf8(text)) {
+                _cleanup_free_ char *key64 = alloc_format("%s_base64", key), *bytes = base64(path, n);
+
+                json_add_string(o, key64, bytes);
+        }
+}
+
 void json_add_strings(json_object *o, const char *key, char *const *strings) {
         json_object *array = json_new_array();
 

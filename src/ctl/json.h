@@ -19,6 +19,9 @@ json_object *json_new_object(void);
 /* Adds to an object, taking over the value. */
 void json_add(json_object *o, const char *key, json_object *value);
 void json_add_string(json_object *o, const char *key, const char *s);
+/* n bytes without a NUL. Where they are no UTF-8, bytes of it are written as \xNN, and KEY_base64 has them as they
+ * are. */
+void json_add_path(json_object *o, const char *key, const char *path, size_t n);
 void json_add_strings(json_object *o, const char *key, char *const *strings);
 void json_add_number(json_object *o, const char *key, uint64_t n);
 void json_add_known(json_object *o, const char *key, uint64_t n); /* UINT64_MAX, not known, is null */

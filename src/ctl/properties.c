@@ -52,6 +52,46 @@ static int read_alarms(sd_bus_message *m, PropertyAlarm **ret) {
         return sd_bus_message_exit_container(m);
 }
 
+static int read_watches(sd_bus_message *m, PropertyWatch **ret) {
+        _cleanup_free_ PropertyWatch *watches = alloc_array(NULL, 1, sizeof(PropertyWatch));
+        PropertyWatch w;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(ssss)");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(m, "(ssss)", &w.key, &w.path, &w.state, &w.sentence)) > 0) {
+                watches = alloc_array(watches, n + 2, sizeof(PropertyWatch));
+                watches[n++] = w;
+        }
+        if (r < 0)
+                return r;
+        watches[n] = (PropertyWatch){ 0 };
+        *ret = TAKE_PTR(watches);
+        return sd_bus_message_exit_container(m);
+}
+
+static int read_numbers(sd_bus_message *m, PropertyNumber **ret) {
+        _cleanup_free_ PropertyNumber *numbers = alloc_array(NULL, 1, sizeof(PropertyNumber));
+        PropertyNumber number;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{st}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read(m, "{st}", &number.name, &number.value)) > 0) {
+                numbers = alloc_array(numbers, n + 2, sizeof(PropertyNumber));
+                numbers[n++] = number;
+        }
+        if (r < 0)
+                return r;
+        numbers[n] = (PropertyNumber){ 0 };
+        *ret = TAKE_PTR(numbers);
+        return sd_bus_message_exit_container(m);
+}
+
 static int read_value(sd_bus_message *m, const PropertyMap *p, void *to) {
         if (streq(p->type, "as"))
                 return sd_bus_message_read_strv(m, to);
@@ -59,6 +99,10 @@ static int read_value(sd_bus_message *m, const PropertyMap *p, void *to) {
                 return properties_read_pairs(m, to);
         if (streq(p->type, "a(sts)"))
                 return read_alarms(m, to);
+        if (streq(p->type, "a(ssss)"))
+                return read_watches(m, to);
+        if (streq(p->type, "a{st}"))
+                return read_numbers(m, to);
         return sd_bus_message_read_basic(m, p->type[0], to);
 }
 

@@ -9,7 +9,8 @@
 
 /* The member at offset has the type that belongs to the D-Bus type: s, o: const char * (valid as long as the message
  * is held), t: uint64_t, u: uint32_t, i: int32_t, b: int, as: char ** (the caller frees it), a(ss): PropertyPair *,
- * a(sts): PropertyAlarm *, both ended by an empty one (the caller frees the array; its strings are the message's). */
+ * a(sts): PropertyAlarm *, a(ssss): PropertyWatch *, a{st}: PropertyNumber *, all ended by an empty one (the caller
+ * frees the array; its strings are the message's). */
 typedef struct PropertyMap {
         const char *name;
         const char *type;
@@ -26,6 +27,15 @@ typedef struct PropertyAlarm {
         uint64_t raised;
         const char *sentence;
 } PropertyAlarm;
+
+typedef struct PropertyWatch {
+        const char *key, *path, *state, *sentence;
+} PropertyWatch;
+
+typedef struct PropertyNumber {
+        const char *name;
+        uint64_t value;
+} PropertyNumber;
 
 /* Reads the a{sv} of GetAll. What the map does not name is skipped, what does not come is left as it was. A property
  * of another type is -ENXIO. */

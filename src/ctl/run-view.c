@@ -10,20 +10,20 @@
 #include "job/run.h"
 
 #define PAGE 500 /* runs asked for at once */
-#define ROW  "(tsssssttttiuossttts)"
+#define ROW  "(tsssssttttiuosstttss)"
 
-#define EMPTY_VIEW                                                                                                    \
-        {                                                                                                             \
-                .job = "", .cause = "", .state = "", .result = "", .reason = "", .object = "", .unit = "",            \
-                .invocation = "", .parent_job = "", .alarm = "", .host = "", .status_text = "", .cpu = USEC_INFINITY, \
-                .memory_peak = UINT64_MAX,                                                                            \
+#define EMPTY_VIEW                                                                                             \
+        {                                                                                                      \
+                .job = "", .cause = "", .state = "", .result = "", .reason = "", .object = "", .unit = "",     \
+                .invocation = "", .parent_job = "", .payload = "", .alarm = "", .host = "", .status_text = "", \
+                .cpu = USEC_INFINITY, .memory_peak = UINT64_MAX,                                               \
         }
 
 static int read_run(sd_bus_message *m, RunView *v) {
         return sd_bus_message_read(m, ROW, &v->id, &v->job, &v->cause, &v->state, &v->result, &v->reason,
                                    &v->scheduled, &v->requested, &v->started, &v->ended, &v->code, &v->attempt,
                                    &v->object, &v->unit, &v->invocation, &v->cpu, &v->memory_peak, &v->parent,
-                                   &v->parent_job);
+                                   &v->parent_job, &v->payload);
 }
 
 /* One question to QueryRuns. */
@@ -132,6 +132,7 @@ int run_view_read(sd_bus_message *m, const char *path, RunView *ret) {
                 { "MemoryPeak", "t", offsetof(RunView, memory_peak) },
                 { "Parent", "t", offsetof(RunView, parent) },
                 { "ParentJob", "s", offsetof(RunView, parent_job) },
+                { "Payload", "s", offsetof(RunView, payload) },
                 { "Alarm", "s", offsetof(RunView, alarm) },
                 { "Host", "s", offsetof(RunView, host) },
                 { "StatusText", "s", offsetof(RunView, status_text) },
@@ -271,6 +272,7 @@ json_object *run_view_json(const RunView *v) {
         json_add_known(o, "memory_peak", v->memory_peak);
         json_add_known(o, "parent", v->parent ?: UINT64_MAX);
         json_add_string(o, "parent_job", v->parent_job);
+        json_add_string(o, "payload", v->payload);
         return o;
 }
 
@@ -284,10 +286,10 @@ static int add_to_table(const RunView *v, void *userdata) {
         TableFill *fill = userdata;
         char id[24], outcome[RUN_OUTCOME_MAX], when[LOCAL_TIME_TEXT_MAX], took[SPAN_TEXT_MAX] = "-";
         TableCell cells[] = {
-                { .text = v->job },    { .text = id },
-                { .text = v->cause },  { .text = outcome, .color = run_view_color(v) },
-                { .text = when },      { .text = took },
-                { .text = v->reason },
+                { .text = v->job },     { .text = id },
+                { .text = v->cause },   { .text = outcome, .color = run_view_color(v) },
+                { .text = when },       { .text = took },
+                { .text = v->payload }, { .text = v->reason },
         };
 
         snprintf(id, sizeof(id), "%" PRIu64, v->id);
@@ -307,6 +309,7 @@ int run_view_print_table(Ctl *c, const RunFilter *filter, unsigned limit, bool *
                 { .title = "RESULT" },
                 { .title = "STARTED" },
                 { .title = "DURATION", .right = true },
+                { .title = "FILES", .shrink = SHRINK_FIRST, .optional = true },
                 { .title = "REASON", .shrink = SHRINK_FIRST },
         };
         bool with_job = isempty(filter->job);

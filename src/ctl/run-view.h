@@ -16,6 +16,7 @@ typedef struct RunView {
         int32_t code;
         uint32_t attempt;
         const char *unit, *invocation, *parent_job;
+        const char *payload;                    /* of a path trigger: a path, and how many more; or "" */
         usec_t cpu;                             /* µs, USEC_INFINITY = not known */
         uint64_t memory_peak;                   /* bytes, UINT64_MAX = not known */
         uint64_t parent;                        /* 0 = none */

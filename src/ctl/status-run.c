@@ -101,6 +101,8 @@ static void print_run(const Ctl *c, const RunView *v) {
         if (!isempty(v->status_text))
                 status_print_line(c, "Status", COLOR_NONE, "%s", v->status_text);
         print_cause(c, v);
+        if (!isempty(v->payload))
+                status_print_line(c, "Files", COLOR_NONE, "%s", v->payload);
         print_times(c, v);
         print_resources(c, v);
 }

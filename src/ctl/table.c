@@ -49,13 +49,15 @@ size_t table_size(const Table *t) {
 }
 
 static size_t natural_width(const Table *t, size_t column, bool titles) {
-        size_t width = titles ? text_width(t->columns[column].title) : 0;
+        size_t width = 0;
 
         for (size_t row = 0; row < t->n_rows; row++) {
                 size_t w = text_width(t->cells[row * t->n_columns + column].text);
 
                 width = MAX(width, w);
         }
+        if (titles && (width > 0 || !t->columns[column].optional))
+                width = MAX(width, text_width(t->columns[column].title));
         return width;
 }
 
@@ -71,10 +73,11 @@ static size_t widest_column(const Table *t, const size_t *widths, TableShrink st
 }
 
 static void fit(const Table *t, size_t *widths, size_t limit) {
-        size_t total = t->n_columns - 1;
+        size_t total = 0;
 
         for (size_t i = 0; i < t->n_columns; i++)
-                total += widths[i];
+                if (widths[i] > 0)
+                        total += widths[i] + (total > 0 ? 1 : 0);
         for (int stage = SHRINK_FIRST; total > limit && stage >= SHRINK_LAST;) {
                 size_t i = widest_column(t, widths, (TableShrink)stage);
 
@@ -101,7 +104,8 @@ static void print_row(const Table *t, FILE *f, const size_t *widths, const Table
                         fprintf(f, "%*s%s%s%s", (int)TAKE_GENERIC(blanks, 0), "",
                                 color ? color_start(cells[i].color) : "", text, color ? COLOR_END : "");
                 }
-                blanks += rest + 1;
+                if (widths[i] > 0)
+                        blanks += rest + 1;
         }
         fputc('\n', f);
 }

@@ -20,6 +20,7 @@ typedef struct TableColumn {
         const char *title;
         bool right; /* numbers: aligned at the right */
         TableShrink shrink;
+        bool optional; /* left out when no row has anything in it */
 } TableColumn;
 
 typedef struct TableCell {

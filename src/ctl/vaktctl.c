@@ -31,18 +31,26 @@ static int parse_socket(Ctl *c, const char *value) {
         return CTL_DONE;
 }
 
-static int parse_lines(Ctl *c, const char *value) {
+static int parse_number(const char *option, const char *value, unsigned *ret) {
         unsigned long n;
         char *end;
 
         errno = 0;
         n = strtoul(value, &end, 10);
         if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9' || n == 0 || n > UINT32_MAX) {
-                ctl_complain("-n takes a number from 1 on, not '%s'.", value);
+                ctl_complain("%s takes a number from 1 on, not '%s'.", option, value);
                 return CTL_USAGE;
         }
-        c->lines = (unsigned)n;
+        *ret = (unsigned)n;
         return CTL_DONE;
+}
+
+static int parse_lines(Ctl *c, const char *value) {
+        return parse_number("-n", value, &c->lines);
+}
+
+static int parse_limit(Ctl *c, const char *value) {
+        return parse_number("--limit", value, &c->limit);
 }
 
 static const Option options[] = {
@@ -73,6 +81,8 @@ static const Option options[] = {
           .help = "Show the lines of all runs, not of the last one" },
         { 'o', "output", "FORMAT", .text = offsetof(Ctl, output), .verbs = "log",
           .help = "Show lines as short (default), short-iso or cat" },
+        { 0, "limit", "N", .parse = parse_limit, .verbs = "plan", .help = "List at most N files (10000)" },
+        { '0', "null", .flag = offsetof(Ctl, null), .verbs = "plan", .help = "End file names in a NUL, as they are" },
         { 0, "from", "TIME", .text = offsetof(Ctl, from), .verbs = "calendar", .help = "Start there and not now" },
         { 0, "timezone", "ZONE", .text = offsetof(Ctl, timezone), .verbs = "calendar",
           .help = "Take this one for the local time zone" },
@@ -98,7 +108,8 @@ static const Verb verbs[] = {
         { "history", "[JOB]", 0, 1, verb_history, "Show what ran, newest first" },
         { "log", "JOB|RUN", 1, 1, verb_log, "Show what a run printed" },
         { "skip", "JOB [COUNT]", 1, 2, verb_skip, "Leave out what a job's triggers want next" },
-        { "why", "JOB", 1, 1, verb_why, "Explain what a job waits for" },
+        { "why", "JOB [FILE]", 1, 2, verb_why, "Explain what a job, or a file of it, waits for" },
+        { "plan", "JOB", 1, 1, verb_plan, "List the files that a job's [Path] matches" },
         { "cat", "JOB...", 1, UINT_MAX, verb_cat, "Show the files of jobs" },
         { "reload", "", 0, 0, verb_reload, "Read all files again" },
         { "check", "[FILE...]", 0, UINT_MAX, verb_check, "Check files, or all of them, without a daemon" },

@@ -187,6 +187,39 @@ static void print_next(const Ctl *c, const JobView *v, const usec_t *elapses, si
         }
 }
 
+static Color watch_color(const char *state) {
+        return streq(state, "degraded") ? COLOR_YELLOW : COLOR_NONE;
+}
+
+/* The counters that are other than zero where something went wrong. The queue is the one of all jobs. */
+static void print_trouble(const Ctl *c, const JobView *v) {
+        static const struct {
+                const char *name, *words;
+        } table[] = {
+                { "overflows", "overflows of the kernel's queue of events" },
+                { "rescans", "times that a whole tree was looked at again" },
+                { "failed-items", "items that failed for good and lie in the spool" },
+        };
+        const char *label = "Trouble";
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                for (const PropertyNumber *p = v->watch_counters; p && p->name; p++)
+                        if (p->value > 0 && streq(p->name, table[i].name)) {
+                                status_print_line(c, label, COLOR_YELLOW, "%s: %" PRIu64, table[i].words, p->value);
+                                label = "";
+                        }
+}
+
+static void print_watches(const Ctl *c, const JobView *v) {
+        for (const PropertyWatch *w = v->watches; w && w->key; w++) {
+                bool told = !isempty(w->sentence) && !streq(w->state, "active");
+
+                status_print_line(c, w == v->watches ? "Watches" : "", watch_color(w->state), "%s=%s (%s)%s%s", w->key,
+                                  w->path, w->state, told ? ": " : "", told ? w->sentence : "");
+        }
+        print_trouble(c, v);
+}
+
 static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_elapses) {
         Color state = job_state_color(v->state), result = job_result_color(v->last_result);
         int r;
@@ -205,6 +238,7 @@ static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_e
         print_strings(c, "Tags", v->tags);
         for (const PropertyPair *p = v->triggers; p && p->key; p++)
                 status_print_line(c, p == v->triggers ? "Triggers" : "", COLOR_NONE, "%s=%s", p->key, p->value);
+        print_watches(c, v);
         r = print_policy(c, v);
         print_last(c, v);
         print_next(c, v, elapses, n_elapses);

@@ -1,13 +1,42 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl why: what a job waits for and why, in the daemon's own sentences. */
+/* vaktctl why: what a job waits for and why, or what became of one file, in the daemon's own sentences. */
 
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
+#include "ctl/file-name.h"
 #include "ctl/json.h"
 #include "ctl/properties.h"
 
 static const MethodCall explain = { .member = "Explain" };
+
+typedef struct FileQuestion {
+        const char *job, *path;
+} FileQuestion;
+
+static int append_question(sd_bus_message *m, const void *userdata) {
+        const FileQuestion *q = userdata;
+        int r;
+
+        r = sd_bus_message_append_basic(m, 's', q->job);
+        return r < 0 ? r : sd_bus_message_append_array(m, 'y', q->path, strlen(q->path));
+}
+
+/* Returns as ctl_call() does. */
+static int ask_about_file(Ctl *c, const char *job, const char *file, sd_bus_message **ret) {
+        _cleanup_free_ char *path = file_name_from_argument(file);
+
+        if (!path) {
+                ctl_complain("'%s' is no absolute path, and the working directory cannot be told: %s.", file,
+                             strerror(errno));
+                return CTL_FAILED;
+        }
+        return ctl_call(c,
+                        &(MethodCall){ .member = "ExplainPath",
+                                       .append = append_question,
+                                       .userdata = &(FileQuestion){ .job = job, .path = path } },
+                        NULL, ret, NULL);
+}
 
 static int print_json(const PropertyPair *sentences) {
         json_object *array = json_new_array();
@@ -28,7 +57,7 @@ int verb_why(Ctl *c, char **args) {
         size_t width = 0;
         int r;
 
-        r = ctl_call(c, &explain, NULL, &reply, "s", args[0]);
+        r = args[1] ? ask_about_file(c, args[0], args[1], &reply) : ctl_call(c, &explain, NULL, &reply, "s", args[0]);
         if (r != 0)
                 return r;
         r = properties_read_pairs(reply, &sentences);

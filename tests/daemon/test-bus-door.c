@@ -139,10 +139,13 @@ static void test_api(void **state) {
         if (!start_bus(h))
                 skip();
         harness_add_job(h, "talk", "[Run]\nShell=echo one; echo two\n");
+        harness_add_job(h, "w", "[Path]\nPathExists=/no/such/file\n[Run]\nExec=/bin/true\n");
         harness_start(h);
         bus = connect_bus(h);
         other = connect_bus(h);
         sd_bus_message_unref(harness_call(bus, "ListJobs", NULL));
+        sd_bus_message_unref(harness_call(bus, "Plan", "su", "w", 0));
+        sd_bus_message_unref(harness_call(bus, "ExplainPath", "say", "w", 2, '/', 'a'));
         harness_call_fails(bus, "org.vaktd1.Error.NoSuchJob", "Run", "sa{sv}", "none", 0);
         harness_call_fails(bus, "org.vaktd1.Error.BadOption", "Run", "sa{sv}", "a", 1, "x", "s", "y");
         assert_true(sd_bus_get_property_string(bus, "org.vaktd1", MANAGER_PATH, MANAGER_INTERFACE, "Version", NULL,
@@ -185,9 +188,12 @@ static void test_unprivileged(void **state) {
 
         if (geteuid() != 0 || !start_bus(h))
                 skip();
+        harness_add_job(h, "w", "[Path]\nPathExists=/no/such/file\n[Run]\nExec=/bin/true\n");
         harness_start(h);
         bus = connect_as(h, NOBODY);
         sd_bus_message_unref(harness_call(bus, "ListJobs", NULL));
+        harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "Plan", "su", "w", 0);
+        harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "ExplainPath", "say", "w", 2, '/', 'a');
         harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "Run", "sa{sv}", "a", 0);
         harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "Reload", NULL);
         harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "PauseAll", NULL);

@@ -11,11 +11,11 @@
 
 #include "harness.h"
 
-#define RUN_ROW "(tsssssttttiuossttts)"
+#define RUN_ROW "(tsssssttttiuosstttss)"
 
 typedef struct Row {
         uint64_t id, scheduled, requested, started, ended, cpu, memory_peak, parent;
-        const char *job, *cause, *state, *result, *reason, *object, *unit, *invocation, *parent_job;
+        const char *job, *cause, *state, *result, *reason, *object, *unit, *invocation, *parent_job, *payload;
         int32_t code;
         uint32_t attempt;
 } Row;
@@ -62,7 +62,7 @@ static bool next_row(sd_bus_message *m, Row *ret) {
         int r = sd_bus_message_read(m, RUN_ROW, &ret->id, &ret->job, &ret->cause, &ret->state, &ret->result,
                                     &ret->reason, &ret->scheduled, &ret->requested, &ret->started, &ret->ended,
                                     &ret->code, &ret->attempt, &ret->object, &ret->unit, &ret->invocation, &ret->cpu,
-                                    &ret->memory_peak, &ret->parent, &ret->parent_job);
+                                    &ret->memory_peak, &ret->parent, &ret->parent_job, &ret->payload);
 
         assert_true(r >= 0);
         return r > 0;
@@ -180,6 +180,7 @@ static void test_query_columns(void **state) {
         assert_string_equal(row.parent_job, "first");
         assert_string_equal(row.unit, "");
         assert_string_equal(row.invocation, "");
+        assert_string_equal(row.payload, "");
         assert_true(row.ended >= row.started && row.started >= row.requested && row.requested > 0);
         assert_true(sd_bus_get_property_trivial(bus, NULL, row.object, "org.vaktd1.Run", "CPUUsage", NULL, 't',
                                                 &cpu) >= 0);

@@ -4,130 +4,8 @@
 # vaktctl against a real daemon without any bus, in a scratch folder: what each verb prints, and every exit code.
 # Wants VAKTD_BIN and VAKTCTL_BIN; VAKTD_WRAPPER is put before the daemon. TAP on standard output.
 
-set -u
-
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/vaktctl.XXXXXX")
-chmod 755 "$scratch"
-jobs=$scratch/jobs.d
-socket=$scratch/control
-mkdir "$jobs"
-mkfifo "$scratch/started" "$scratch/release"
-export LC_ALL=C.UTF-8 TZ=UTC TERM=xterm XDG_RUNTIME_DIR=$scratch/run
-export SYSTEMD_PAGER='' SYSTEMD_PAGERSECURE=no
-unset VAKTD_SOCKET NO_COLOR SYSTEMD_COLORS COLUMNS NOTIFY_SOCKET PAGER SYSTEMD_LESS SUDO_UID
-daemon=
-holder_pid=
-number=0
-
-clean_up() {
-        [ -z "$daemon" ] || kill -KILL "$daemon" 2>/dev/null
-        [ -z "$holder_pid" ] || kill "$holder_pid" 2>/dev/null
-        exec 8>&- 9>&-
-        rm -rf "$scratch"
-}
-trap clean_up EXIT
-
-# --- reporting ---
-
-ok() { # STATUS DESCRIPTION
-        number=$((number + 1))
-        if [ "$1" = 0 ]; then
-                echo "ok $number - $2"
-        else
-                echo "not ok $number - $2"
-                echo "# exit status $status"
-                sed 's/^/# out: /' "$scratch/out"
-                sed 's/^/# err: /' "$scratch/err"
-        fi
-}
-
-skip() { # DESCRIPTION REASON
-        number=$((number + 1))
-        echo "ok $number - $1 # SKIP $2"
-}
-
-bail_out() {
-        echo "Bail out! $1"
-        exit 1
-}
-
-# Runs vaktctl; $status, $scratch/out and $scratch/err hold what came of it.
-ctl() {
-        status=0
-        "$VAKTCTL_BIN" --socket="$socket" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
-}
-
-# STATUS DESCRIPTION, after ctl.
-ends() {
-        [ "$status" = "$1" ]
-        ok $? "$2 ends with $1"
-}
-
-out() { # DESCRIPTION, extended regular expression in the output
-        grep -qE -- "$2" "$scratch/out"
-        ok $? "$1"
-}
-
-err() {
-        grep -qE -- "$2" "$scratch/err"
-        ok $? "$1"
-}
-
-# DESCRIPTION, Python expression about the JSON document j
-json() {
-        python3 -c 'import json, sys; j = json.load(sys.stdin); sys.exit(not ('"$2"'))' <"$scratch/out" 2>>"$scratch/err"
-        ok $? "$1"
-}
-
-# The same with one document a line: j is the list of them.
-json_lines() {
-        python3 -c 'import json, sys; j = [json.loads(l) for l in sys.stdin]; sys.exit(not ('"$2"'))' \
-                <"$scratch/out" 2>>"$scratch/err"
-        ok $? "$1"
-}
-
-# --- the daemon ---
-
-# Returns when it says READY=1, told by its notification socket.
-start_daemon() {
-        local line
-        exec 7< <(exec python3 -c '
-import os, socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-s.bind(sys.argv[1])
-s.settimeout(60)
-print("bound", flush=True)
-try:
-    while "READY=1" not in s.recv(65536).decode().split("\n"):
-        pass
-    print("ready", flush=True)
-finally:
-    os.unlink(sys.argv[1])' "$scratch/supervisor")
-        read -r line <&7
-        # shellcheck disable=SC2086 # the wrapper is words
-        NOTIFY_SOCKET=$scratch/supervisor ${VAKTD_WRAPPER-} "$VAKTD_BIN" --no-bus --executor=child \
-                --config="$scratch/vaktd.conf" --jobs-dir="$jobs" --state-dir="$scratch/state" \
-                --socket="$socket" 2>>"$scratch/log" 7<&- 8<&- 9<&- &
-        daemon=$!
-        read -r line <&7 || bail_out "the daemon did not start: $(tail -n 5 "$scratch/log")"
-        exec 7<&-
-}
-
-stop_daemon() { # SIGNAL
-        kill "-$1" "$daemon"
-        wait "$daemon" 2>/dev/null
-        daemon=
-}
-
-job() { # NAME, content on standard input
-        cat >"$jobs/$1.job"
-        chmod 644 "$jobs/$1.job"
-}
-
-# A run of these says on descriptor 8 that it runs, and ends when a line comes on descriptor 9.
-exec 8<>"$scratch/started" 9<>"$scratch/release"
-wait_for_run() { read -rt 60 _ <&8 || bail_out "no run started: $(tail -n 5 "$scratch/log")"; }
-release_run() { echo >&9; }
+# shellcheck source=tests/daemon/vaktctl-harness.sh
+. "${0%/*}/vaktctl-harness.sh"
 
 job hello <<'END'
 [Job]
@@ -163,7 +41,8 @@ out "--help names the verbs" '^  reload '
 ctl --version
 ends 0 "--version"
 for usage in "no-such-verb" "list hello" "run" "run a b" "--no-such-option" "-x" "--wait list" "-n x history" "--lines" \
-        "run hello --json --follow" "why" "why a b" "skip" "skip hello x" "skip hello -- -1" "skip hello 4294967296" \
+        "run hello --json --follow" "why" "why a b c" "plan" "plan a b" "plan a --limit=0" "plan a --json -0" \
+        "list --null" "list --limit=1" "skip" "skip hello x" "skip hello -- -1" "skip hello 4294967296" \
         "pause hello --until=yesterday" "pause hello --until=nonsense" "resume hello --until=tomorrow" \
         "pause" "resume" "pause hello --all" "resume --all hello" "pause --all --until=tomorrow" "reset-failed" \
         "list --all" "log" "log a b" "log hello --output=fancy" "log hello --json --output=cat" \
@@ -296,7 +175,7 @@ ctl history
 ends 0 "history of nothing"
 out "history says that nothing ran" '^Nothing has run yet'
 for verb in "status" "history" "history --result=failed" "log" "log --all-runs" "log --follow" "reset-failed" "cat" \
-        "run" "run --wait" "run --follow" "pause" "pause --until=tomorrow" "resume" "skip" "why" "cancel"; do
+        "run" "run --wait" "run --follow" "pause" "pause --until=tomorrow" "resume" "skip" "why" "plan" "cancel"; do
         # shellcheck disable=SC2086 # words
         ctl $verb no-such-job
         ends 4 "$verb of a job that is not there"
@@ -380,7 +259,7 @@ out "history tells the exit code" '^ *[0-9]+ +manual +exit 7 +20[0-9-]+ [0-9:]+ 
 ctl --json -n 2 history
 json_lines "history -n in JSON" "len(j) == 2 and j[0]['id'] > j[1]['id']"
 ctl --json history fail -n 1
-json_lines "all columns" "list(j[0]) == ['id', 'job', 'cause', 'state', 'result', 'code', 'reason', 'attempt', 'scheduled_usec', 'requested_usec', 'started_usec', 'ended_usec', 'object', 'unit', 'invocation', 'cpu_usec', 'memory_peak', 'parent', 'parent_job']"
+json_lines "all columns" "list(j[0]) == ['id', 'job', 'cause', 'state', 'result', 'code', 'reason', 'attempt', 'scheduled_usec', 'requested_usec', 'started_usec', 'ended_usec', 'object', 'unit', 'invocation', 'cpu_usec', 'memory_peak', 'parent', 'parent_job', 'payload']"
 ctl --json history --result=failed -n 1000
 json_lines "history of failures" "{r['result'] for r in j} == {'exit', 'signal', 'timeout'}"
 ctl --json history --result=exit,signal
@@ -565,12 +444,7 @@ rm "$jobs/bad.job" && ctl -q reload
 
 # --- on a terminal ---
 
-terminal() { # COLUMNS ARGUMENT…
-        SHELL=/bin/sh script -qefc "stty cols $1; exec '$VAKTCTL_BIN' --socket='$socket' ${*:2}" "$scratch/typescript" \
-                </dev/null 2>"$scratch/err" | tr -d '\r' >"$scratch/out"
-        status=${PIPESTATUS[0]}
-}
-if command -v script >/dev/null && script -qefc true /dev/null </dev/null >/dev/null 2>&1; then
+if have_terminal; then
         terminal 60 --no-color list
         python3 -c 'import sys; l = sys.stdin.read().split("\n"); sys.exit(max(map(len, l[:8])) > 60 or "…" not in l[2])' \
                 <"$scratch/out"
@@ -619,12 +493,7 @@ fi
 
 # --- who may ---
 
-if [ "$(id -u)" = 0 ] && setpriv --reuid=nobody --clear-groups test -x "$VAKTCTL_BIN" -a -w "$socket"; then
-        nobody() {
-                status=0
-                setpriv --reuid=nobody --clear-groups "$VAKTCTL_BIN" --socket="$socket" "$@" \
-                        >"$scratch/out" 2>"$scratch/err" || status=$?
-        }
+if have_nobody; then
         nobody list
         ends 0 "list as nobody"
         for verb in "run hello" "run --wait hello" "pause hello" "pause hello --until=tomorrow" "resume hello" \

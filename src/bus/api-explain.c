@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The methods of org.vaktd1.Manager that say why: what a job waits for, what its [Path] matches, what is known of one
+ * file. The last two name files, in folders that the caller may not be able to look into, where the daemon can: they
+ * are left to who may manage the jobs, while everybody may ask about a job. All walk what the manager has in memory;
+ * nothing is looked up on disk for a client. */
+
+#include <stdio.h>
+
+#include "bus/api-manager.h"
+#include "bus/authorize.h"
+#include "bus/errors.h"
+#include "bus/text.h"
+
+#define EXPLAIN_MAX      200                 /* sentences; a job may have more runs waiting than anybody reads of */
+#define PLAN_DEFAULT     10000               /* files */
+#define EXPLAIN_PATH_MAX ((size_t)64 * 1024) /* bytes; kept while the bus is asked who the caller is */
+
+/* --- sentences --- */
+
+typedef struct Explanation {
+        sd_bus_message *reply;
+        unsigned n, n_left_out;
+} Explanation;
+
+static int append_sentence(const char *topic, const char *sentence, void *userdata) {
+        Explanation *x = userdata;
+        int r;
+
+        if (x->n == EXPLAIN_MAX) {
+                x->n_left_out++;
+                return 0;
+        }
+        x->n++;
+        r = sd_bus_message_open_container(x->reply, 'r', "ss");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(x->reply, 's', topic);
+        if (r < 0)
+                return r;
+        r = text_append(x->reply, sentence, TEXT_MAX);
+        return r < 0 ? r : sd_bus_message_close_container(x->reply);
+}
+
+/* What is explained; path NULL: the job. */
+typedef struct Subject {
+        const Job *job;
+        const char *path;
+        size_t n;
+} Subject;
+
+static int append_sentences(Manager *m, const Subject *s, Explanation *x) {
+        return s->path ? manager_explain_path(m, s->job, s->path, s->n, append_sentence, x)
+                       : manager_explain(m, s->job, append_sentence, x);
+}
+
+/* The rows a(ss). */
+static int append_explanation(sd_bus_message *m, Manager *manager, const Subject *s) {
+        Explanation x = { .reply = m };
+        char rest[64];
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "(ss)");
+        if (r < 0)
+                return r;
+        r = append_sentences(manager, s, &x);
+        if (r < 0)
+                return r;
+        if (x.n_left_out > 0) {
+                (void)snprintf(rest, sizeof(rest), "There are %u sentences more.", x.n_left_out);
+                r = sd_bus_message_append(m, "(ss)", "queue", rest);
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_message_close_container(m);
+}
+
+static int reply_explanation(Connection *c, sd_bus_message *m, const Subject *s, sd_bus_error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = api_new_large_reply(c, m, &reply, e);
+        if (r < 0)
+                return r;
+        r = append_explanation(reply, c->api->manager, s);
+        return r < 0 ? r : sd_bus_message_send(reply);
+}
+
+int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Connection *c = userdata;
+        const char *name;
+        const Job *job;
+        int r;
+
+        r = api_read_job_name(m, &name, e);
+        if (r < 0)
+                return r;
+        job = job_table_get(manager_jobs(c->api->manager), name);
+        if (!job)
+                return api_job_error(c, -ENOENT, name, e);
+        return reply_explanation(c, m, &(Subject){ .job = job }, e);
+}
+
+/* --- files --- */
+
+/* Reads the name of a job that watches files. */
+static int read_watching_job(const Connection *c, sd_bus_message *m, const Job **ret, sd_bus_error *e) {
+        const char *name;
+        const Job *job;
+        int r;
+
+        r = api_read_job_name(m, &name, e);
+        if (r < 0)
+                return r;
+        job = job_table_get(manager_jobs(c->api->manager), name);
+        if (!job)
+                return api_job_error(c, -ENOENT, name, e);
+        if (!job->def)
+                return api_job_error(c, -ENOEXEC, name, e);
+        if (!job->def->path)
+                return api_job_error(c, -ENODATA, name, e);
+        if (!job->def->enabled)
+                return api_job_error(c, -EBADF, name, e);
+        *ret = job;
+        return 0;
+}
+
+static int bad_path(sd_bus_error *e) {
+        return sd_bus_error_setf(e, ERROR_BAD_OPTION,
+                                 "A file is named by an absolute path of at most %zu bytes without a NUL.",
+                                 EXPLAIN_PATH_MAX);
+}
+
+/* The bytes are the message's, with no NUL behind them. */
+static int read_path(sd_bus_message *m, const char **ret, size_t *ret_n, sd_bus_error *e) {
+        const void *bytes;
+        size_t n;
+        int r;
+
+        r = sd_bus_message_read_array(m, 'y', &bytes, &n);
+        if (r < 0)
+                return r;
+        if (n == 0 || n > EXPLAIN_PATH_MAX || *(const char *)bytes != '/' || memchr(bytes, '\0', n))
+                return bad_path(e);
+        *ret = bytes;
+        *ret_n = n;
+        return 0;
+}
+
+static int explain_path_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        _cleanup_free_ char *path = NULL;
+        const char *bytes = NULL;
+        Subject s = {};
+        int r;
+
+        r = read_watching_job(c, m, &s.job, e);
+        if (r < 0)
+                return r;
+        r = read_path(m, &bytes, &s.n, e);
+        if (r < 0)
+                return r;
+        path = strndup(bytes, s.n);
+        if (!path)
+                return -ENOMEM;
+        s.path = path;
+        return reply_explanation(c, m, &s, e);
+}
+
+int method_explain_path(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        const char *job, *path;
+        size_t n;
+        int r;
+
+        r = api_read_job_name(m, &job, e);
+        if (r < 0)
+                return r;
+        r = read_path(m, &path, &n, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_rewind(m, /* complete= */ true);
+        return r < 0 ? r : authorize(userdata, m, ACTION_MANAGE, explain_path_authorized, e);
+}
+
+/* --- what is matched --- */
+
+typedef struct Plan {
+        sd_bus_message *reply;
+        uint32_t left;  /* files that may still be listed */
+        size_t size;    /* bytes of the listed ones in the message */
+        uint64_t total; /* all, the listed ones and the others */
+} Plan;
+
+static int append_file(const char *path, size_t n, void *userdata) {
+        Plan *p = userdata;
+
+        p->total++;
+        if (p->left == 0)
+                return 0;
+        p->size += sizeof(uint32_t) + ((n + 3) & ~(size_t)3); /* as D-Bus lays out an array of bytes */
+        if (p->size > REPLY_SIZE_MAX) {
+                p->left = 0;
+                return 0;
+        }
+        p->left--;
+        return MIN(sd_bus_message_append_array(p->reply, 'y', path, n), 0);
+}
+
+static int plan_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const Job *job = NULL;
+        Plan plan = {};
+        uint32_t limit;
+        int r;
+
+        r = read_watching_job(c, m, &job, e);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(m, 'u', &limit);
+        if (r < 0)
+                return r;
+        r = api_new_large_reply(c, m, &reply, e);
+        if (r < 0)
+                return r;
+        plan.reply = reply;
+        plan.left = limit ?: PLAN_DEFAULT;
+        r = sd_bus_message_open_container(reply, 'a', "ay");
+        if (r < 0)
+                return r;
+        r = manager_plan(c->api->manager, job, append_file, &plan);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(reply, 't', &plan.total);
+        return r < 0 ? r : sd_bus_message_send(reply);
+}
+
+int method_plan(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return api_authorize_job(userdata, m, ACTION_MANAGE, plan_authorized, e);
+}
