@@ -9,6 +9,7 @@
 #include "exec/child-settings.h"
 #include "exec/executor.h"
 #include "exec/output.h"
+#include "exec/paths-folder.h"
 
 #include <spawn.h>
 
@@ -24,6 +25,8 @@ typedef struct ChildExecutor {
         char **environment;
         char *folder; /* where runs start */
         char *runtime_dir;
+        PathsFolder *lists;
+        sd_event_source *sweep_source;
         int null_fd;
         posix_spawnattr_t attributes;
         bool has_attributes;
@@ -47,6 +50,8 @@ struct ChildExecution {
         char *job;
         uint64_t run;
         char **environment;
+        char *list;    /* file with its paths, or NULL */
+        bool has_list; /* that is there, and to be removed */
         ChildKill kill;
         size_t command; /* the one that runs */
 

@@ -21,7 +21,10 @@
 static int add_streams(const ChildExecution *x, posix_spawn_file_actions_t *actions) {
         int r;
 
-        r = posix_spawn_file_actions_adddup2(actions, x->executor->null_fd, STDIN_FILENO);
+        if (x->list && paths_are_input(x->def)) /* anew for each command: from its beginning */
+                r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, x->list, O_RDONLY | O_NOCTTY, 0);
+        else
+                r = posix_spawn_file_actions_adddup2(actions, x->executor->null_fd, STDIN_FILENO);
         if (r == 0)
                 r = posix_spawn_file_actions_adddup2(actions, x->output_fd, STDOUT_FILENO);
         if (r == 0)
@@ -173,6 +176,22 @@ int child_spawn_answer(ChildExecution *x) {
         return failed.error > 0 ? -failed.error : -EIO;
 }
 
+/* Somebody has been there: posix_spawn(3) would not say which file it did not find. */
+static int check_list(ChildExecution *x) {
+        int r;
+
+        if (!x->list || access(x->list, R_OK) >= 0)
+                return 0;
+        r = -errno;
+        if (asprintf(&x->failure_reason, "Cannot open its list of paths %s: %s.", x->list, strerror(-r)) < 0)
+                x->failure_reason = NULL;
+        return r;
+}
+
 int child_spawn(ChildExecution *x, pid_t *ret) {
+        int r = check_list(x);
+
+        if (r < 0)
+                return r;
         return x->with_helper ? spawn_by_helper(x, ret) : spawn_directly(x, ret);
 }

@@ -11,8 +11,9 @@
  * instance all that the daemon was given. -ENOMEM. */
 int environment_base(char ***ret, bool user_instance);
 
-/* base, which may be NULL, with the VAKT_ variables of a run. -ENOMEM. */
-int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *request);
+/* base, which may be NULL, with the VAKT_ variables of a run. list: the file with its list of paths, or NULL.
+ * -ENOMEM. */
+int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *request, const char *list);
 
 /* Expands $VAR (a word of its own: split at white space), ${VAR} (in place) and $$ in the arguments of a command line
  * as systemd.service(5) says; argv[0] stays. Unknown variables are empty. -ENOMEM, -E2BIG. */

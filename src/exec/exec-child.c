@@ -365,9 +365,23 @@ static int execution_make_environment(ChildExecution *x, const ExecutionRequest 
         const ChildExecutor *e = x->executor;
         int r;
 
-        r = environment_for_run(&x->environment, e->environment, request);
+        r = environment_for_run(&x->environment, e->environment, request, x->list);
         if (r >= 0 && e->notify)
                 r = strv_extendf(&x->environment, "NOTIFY_SOCKET=%s", child_notify_address(e->notify));
+        return r;
+}
+
+/* The list of paths that it is given. */
+static int execution_make_list(ChildExecution *x, const ExecutionRequest *request) {
+        PathsFolder *f = x->executor->lists;
+        int r;
+
+        if (!request->paths || request->one_path)
+                return 0;
+        r = paths_folder_name(f, x->run, &x->list);
+        if (r >= 0)
+                r = paths_folder_write(f, x->run, request->def, request->paths, request->paths_size);
+        x->has_list = r >= 0;
         return r;
 }
 
@@ -393,7 +407,9 @@ static int execution_prepare(ChildExecution *x, const ExecutionRequest *request)
         if (r < 0)
                 return r;
         child_executor_open_notify(x->executor);
-        r = execution_make_environment(x, request);
+        r = execution_make_list(x, request);
+        if (r >= 0)
+                r = execution_make_environment(x, request);
         if (r < 0)
                 return r;
         execution_make_group(x);
@@ -478,6 +494,8 @@ static Execution *child_free_execution(Execution *base) {
         sd_event_source_disable_unref(x->failed_source);
         if (x->has_group)
                 child_cgroup_remove(x->executor->cgroup, x->run);
+        if (x->has_list)
+                paths_folder_remove(x->executor->lists, x->run);
         output_free(x->output);
         output_free(x->error);
         safe_close(x->output_fd);
@@ -486,6 +504,7 @@ static Execution *child_free_execution(Execution *base) {
         strv_free(x->environment);
         job_def_unref(x->def);
         free(x->failure_reason);
+        free(x->list);
         free(x->job);
         return mfree(x);
 }
@@ -533,6 +552,8 @@ static Executor *child_free(Executor *base) {
         if (e->has_attributes)
                 posix_spawnattr_destroy(&e->attributes);
         sd_event_source_disable_unref(e->adopt_source);
+        sd_event_source_disable_unref(e->sweep_source);
+        paths_folder_free(e->lists);
         child_notify_free(e->notify);
         child_cgroup_free(e->cgroup);
         safe_close(e->null_fd);
@@ -595,6 +616,26 @@ static int executor_set_folders(ChildExecutor *e, const ExecutorOptions *options
         return !e->folder || (options->runtime_dir && !e->runtime_dir) ? -ENOMEM : 0;
 }
 
+/* All runs of an earlier daemon are adopted before the loop comes to this. */
+static int on_sweep(sd_event_source *s, void *userdata) {
+        ChildExecutor *e = userdata;
+
+        paths_folder_sweep(e->lists);
+        return 0;
+}
+
+static int executor_open_lists(ChildExecutor *e, const ExecutorOptions *options) {
+        int r;
+
+        r = paths_folder_new(&e->lists, options->runtime_dir, "child");
+        if (r >= 0)
+                r = sd_event_add_defer(e->event, &e->sweep_source, on_sweep, e);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(e->sweep_source, "runs-sweep-lists");
+        return sd_event_source_set_priority(e->sweep_source, SD_EVENT_PRIORITY_IDLE);
+}
+
 static const ExecutorOps child_ops = {
         .name = "child",
         .outlives_daemon = false,
@@ -625,6 +666,8 @@ int child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *o
         r = environment_base(&e->environment, options->user_instance);
         if (r >= 0)
                 r = executor_set_folders(e, options);
+        if (r >= 0)
+                r = executor_open_lists(e, options);
         if (r >= 0)
                 r = executor_set_attributes(e);
         if (r < 0)

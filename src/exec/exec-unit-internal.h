@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "exec/exec-unit.h"
+#include "exec/paths-folder.h"
 #include "exec/unit-connection.h"
 #include "exec/unit-facts.h"
 #include "exec/unit-message.h"
@@ -54,6 +55,7 @@ typedef struct UnitExecution {
         void *cookie;
         JobDef *def;       /* NULL = not known */
         StartOrder *order; /* until the start is sure; NULL = it is not to be started (again) */
+        uint64_t list_run; /* its number, when it has a file with paths, else 0 */
         ExecutionState state;
         unsigned tries; /* starts that were sent */
         RunResult stop_result;
@@ -99,6 +101,7 @@ struct UnitExecutor {
         ExecutorCallbacks callbacks;
         void *userdata;
         char *wrapper; /* path of vakt-command, or NULL */
+        PathsFolder *folder;
         UnitConnection *connection;
         bool is_open;
         bool reloading;      /* the manager reads its files, units come and go */

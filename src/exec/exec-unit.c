@@ -93,6 +93,8 @@ static void execution_report(UnitExecution *x) {
                 execution_tell_started(x);
         execution_judge(x, &outcome, reason);
         execution_keep_unit(x);
+        if (x->list_run > 0)
+                paths_folder_remove(e->folder, x->list_run);
         e->callbacks.ended(x->cookie, &outcome); /* frees x */
 }
 
@@ -344,6 +346,27 @@ static int execution_new(UnitExecution **ret, UnitExecutor *e, const ExecutionRe
         return 0;
 }
 
+/* What is to be told when it is started, and the list of paths that it is given. has_list: that is there already. */
+static int execution_order(UnitExecution *x, const ExecutionRequest *request, bool has_list) {
+        PathsFolder *f = x->caller.executor->folder;
+        bool wants_list = has_list || (request->paths && !request->one_path);
+        _cleanup_free_ char *list = NULL;
+        int r = 0;
+
+        if (wants_list && !x->existing)
+                r = paths_folder_name(f, request->run->id, &list);
+        if (r >= 0)
+                r = start_order_new(&x->order, request, list);
+        if (r < 0 || !list || has_list)
+                return r;
+        r = paths_folder_write(f, request->run->id, request->def, request->paths, request->paths_size);
+        if (r >= 0)
+                x->list_run = request->run->id;
+        else
+                x->order = start_order_free(x->order);
+        return r;
+}
+
 static int unit_start(Executor *base, const ExecutionRequest *request, void *cookie, Execution **ret) {
         _cleanup_(unit_free_executionp) UnitExecution *x = NULL;
         UnitExecutor *e = (UnitExecutor *)base;
@@ -353,9 +376,9 @@ static int unit_start(Executor *base, const ExecutionRequest *request, void *coo
                 return -EINVAL;
         r = execution_new(&x, e, request, cookie);
         if (r >= 0)
-                r = start_order_new(&x->order, request);
-        if (r >= 0)
                 r = execution_arm_timeout(x, request->timeout, 0);
+        if (r >= 0) /* the last that can fail: its file needs nobody to remove it */
+                r = execution_order(x, request, /* has_list= */ false);
         if (r < 0)
                 return r;
         unit_connection_open(e->connection);
@@ -379,12 +402,16 @@ static int unit_adopt(Executor *base, const ExecutionRequest *request, void *coo
         x->was_stopping = run->state == RUN_STOPPING;
         x->expected = run->invocation;
         x->since = run->started;
-        if (run->state == RUN_STARTING && request->def && !x->existing) {
-                r = start_order_new(&x->order, request);
-                if (r < 0)
-                        return r;
-        }
+        if (!x->existing && paths_folder_claim(e->folder, run->id))
+                x->list_run = run->id;
         r = execution_arm_timeout(x, request->timeout, usec_sub(now_realtime(), run->started));
+        if (r >= 0 && run->state == RUN_STARTING && request->def && !x->existing)
+                r = execution_order(x, request, /* has_list= */ x->list_run > 0);
+        if (r < 0 && r != -ENOMEM) { /* it may go on all the same: then it has its list, or nothing but its name */
+                log_warning_errno(r, "Cannot write the list of paths for %s, it is not started again: %m",
+                                  x->caller.node.name);
+                r = 0;
+        }
         if (r < 0)
                 return r;
         unit_connection_open(e->connection);
@@ -413,6 +440,7 @@ static Executor *unit_free(Executor *base) {
         sd_event_source_disable_unref(e->over_source);
         sd_event_source_disable_unref(e->compare_timer);
         sd_event_unref(e->event);
+        paths_folder_free(e->folder);
         free(e->wrapper);
         return mfree(e);
 }
@@ -485,6 +513,8 @@ int unit_executor_new_at(Executor **ret, sd_event *event, const ExecutorOptions 
         TAILQ_INIT(&e->over);
         TAILQ_INIT(&e->unsettled);
         r = executor_find_wrapper(e);
+        if (r >= 0)
+                r = paths_folder_new(&e->folder, options->runtime_dir, "unit");
         if (r >= 0)
                 r = executor_add_over_source(e);
         if (r >= 0)

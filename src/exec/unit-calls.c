@@ -85,18 +85,34 @@ static int caller_send(Caller *c) {
         return 0;
 }
 
+/* The start of a run that cannot be told, whatever the connection is like. */
+static const char *reason_untold(int error) {
+        switch (error) {
+        case -EINVAL:
+                return "One of its settings in [Service] cannot be told to the service manager.";
+        case -EILSEQ:
+                return "The name of its file is no plain text, and can only be handed to a run by the program "
+                       "vakt-command, which is not there. Leave out RootDirectory= and RootImage= of [Service], or "
+                       "use "
+                       "Batch=all; else install vaktd completely.";
+        default:
+                return NULL;
+        }
+}
+
 void calls_pump(UnitExecutor *e) {
         while (e->is_open && e->n_calls < UNIT_CALLS_MAX) {
                 Caller *c = next_caller(e);
+                const char *reason;
                 int r;
 
                 if (!c)
                         return;
                 r = caller_send(c);
-                if (r == -EINVAL && c->call == CALL_START) {
+                reason = c->call == CALL_START ? reason_untold(r) : NULL;
+                if (reason) {
                         caller_cancel(c);
-                        execution_conclude(execution_of(c), RUN_RESULT_START_FAILED, EINVAL,
-                                           "One of its settings in [Service] cannot be told to the service manager.");
+                        execution_conclude(execution_of(c), RUN_RESULT_START_FAILED, -r, reason);
                 } else if (r < 0) {
                         unit_connection_break(e->connection, r);
                         return;

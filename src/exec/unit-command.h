@@ -6,7 +6,10 @@
  * it was told: a run that is about to start would be given another command line, and one of several commands the rest
  * of which is still to come would not find its place and be taken for over. (Tried with each byte, on 252 and 257.)
  *
- * Such a command is started through the program vakt-command, with its words encoded; it takes care of $VAR itself. */
+ * Such a command is started through the program vakt-command, with its words encoded; it takes care of $VAR itself.
+ *
+ * It also brings what D-Bus and a unit's Environment= cannot hold: a path in $VAKT_PATH with bytes that are no text.
+ */
 
 #include "job/job-def.h"
 
@@ -16,8 +19,13 @@
 
 bool unit_command_is_garbled(const CommandDef *c) _pure_;
 
-/* The words with which vakt-command is called for a command, without its own path. -ENOMEM. */
-int unit_command_encode(char ***ret, const CommandDef *c);
+/* True for what Environment= of a unit can hold: UTF-8, of characters that may be sent and have no effect of their
+ * own. */
+bool unit_text_is_plain(const char *s) _pure_;
+
+/* The words with which vakt-command is called for a command, without its own path. path: of $VAKT_PATH, any bytes, or
+ * NULL. -ENOMEM. */
+int unit_command_encode(char ***ret, const CommandDef *c, const char *path);
 
 /* The other way round, in place: "%24" becomes "$". False when it is no such word. */
 bool unit_command_decode_word(char *word);

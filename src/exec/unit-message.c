@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "exec/environment.h"
+#include "exec/paths-folder.h"
 #include "exec/unit-command.h"
 #include "util/strv.h"
 
@@ -25,12 +26,15 @@ StartOrder *start_order_free(StartOrder *o) {
         if (!o)
                 return NULL;
         strv_free(o->environment);
+        free(o->list);
+        free(o->path);
         free(o->job);
         return mfree(o);
 }
 
-int start_order_new(StartOrder **ret, const ExecutionRequest *request) {
+int start_order_new(StartOrder **ret, const ExecutionRequest *request, const char *list) {
         _cleanup_(start_order_freep) StartOrder *o = NULL;
+        ExecutionRequest told = *request;
         int r;
 
         o = malloc(sizeof(*o));
@@ -43,7 +47,18 @@ int start_order_new(StartOrder **ret, const ExecutionRequest *request) {
         };
         if (!o->job)
                 return -ENOMEM;
-        r = environment_for_run(&o->environment, /* base= */ NULL, request);
+        if (list) {
+                o->list = strdup(list);
+                if (!o->list)
+                        return -ENOMEM;
+        }
+        if (request->paths && request->one_path && !unit_text_is_plain(request->paths)) {
+                o->path = strdup(request->paths);
+                if (!o->path)
+                        return -ENOMEM;
+                told.paths = NULL;
+        }
+        r = environment_for_run(&o->environment, /* base= */ NULL, &told, list);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(o);
@@ -246,12 +261,13 @@ static int append_command_flags(sd_bus_message *m, unsigned flags) {
         return sd_bus_message_append_strv(m, (char **)l);
 }
 
-static int append_command(sd_bus_message *m, const CommandDef *c, const char *type, const char *wrapper) {
+static int append_command(sd_bus_message *m, const CommandDef *c, const char *type, const char *wrapper,
+                          const char *path) {
         _cleanup_(strv_freep) char **encoded = NULL;
         bool with_flags = streq(type, COMMAND_TYPE_FLAGS);
         int r;
 
-        r = !with_flags && unit_command_is_garbled(c) ? unit_command_encode(&encoded, c) : 0;
+        r = !with_flags && (path || unit_command_is_garbled(c)) ? unit_command_encode(&encoded, c, path) : 0;
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'r', type);
         if (r >= 0)
@@ -267,7 +283,7 @@ static int append_command(sd_bus_message *m, const CommandDef *c, const char *ty
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int append_commands(sd_bus_message *m, const JobDef *def, const char *wrapper) {
+static int append_commands(sd_bus_message *m, const JobDef *def, const char *wrapper, const char *path) {
         static char *const argv[] = { (char *)"true", NULL };
         static const CommandDef sentinel = { (char *)"/bin/true", (char **)argv, COMMAND_IGNORE_FAILURE };
         bool with_flags = needs_flags(def, wrapper);
@@ -284,9 +300,9 @@ static int append_commands(sd_bus_message *m, const JobDef *def, const char *wra
                 r = sd_bus_message_open_container(m, 'a',
                                                   with_flags ? "(" COMMAND_TYPE_FLAGS ")" : "(" COMMAND_TYPE ")");
         for (size_t i = 0; r >= 0 && i < def->n_commands; i++)
-                r = append_command(m, &def->commands[i], type, wrapper);
+                r = append_command(m, &def->commands[i], type, wrapper, path);
         if (r >= 0 && unit_has_sentinel(def, wrapper))
-                r = append_command(m, &sentinel, type, wrapper);
+                r = append_command(m, &sentinel, type, wrapper, /* path= */ NULL);
         for (size_t i = 0; r >= 0 && i < 3; i++)
                 r = sd_bus_message_close_container(m);
         return r;
@@ -376,6 +392,12 @@ static int append_log_fields(sd_bus_message *m, const StartOrder *o) {
         return r;
 }
 
+/* The file is opened by the service manager, anew for each command. */
+static int append_input(sd_bus_message *m, const JobDef *def, const StartOrder *o) {
+        return o->list && paths_are_input(def) ? sd_bus_message_append(m, "(sv)", "StandardInputFile", "s", o->list)
+                                               : 0;
+}
+
 /* --- the whole --- */
 
 static int append_properties(sd_bus_message *m, const JobDef *def, const StartOrder *o, const char *wrapper) {
@@ -387,7 +409,9 @@ static int append_properties(sd_bus_message *m, const JobDef *def, const StartOr
         if (r >= 0)
                 r = append_type(m, def, o);
         if (r >= 0)
-                r = append_commands(m, def, wrapper);
+                r = append_commands(m, def, wrapper, o->path);
+        if (r >= 0)
+                r = append_input(m, def, o);
         if (r >= 0)
                 r = append_environment(m, o->environment);
         return r < 0 ? r : append_log_fields(m, o);
@@ -399,6 +423,8 @@ int unit_message_append_start(sd_bus_message *m, const char *unit, const JobDef 
 
         assert(def->n_commands > 0);
 
+        if (o->path && (!wrapper || has_other_root(def)))
+                return -EILSEQ;
         r = sd_bus_message_append(m, "ss", unit, "fail");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(sv)");

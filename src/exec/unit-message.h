@@ -13,13 +13,17 @@ typedef struct StartOrder {
         uint64_t run;
         usec_t timeout;
         char **environment; /* VAKT_JOB= and the others */
+        char *list;         /* file with its paths, or NULL */
+        char *path;         /* for $VAKT_PATH, when no message can hold it, or NULL */
 } StartOrder;
 
-int start_order_new(StartOrder **ret, const ExecutionRequest *request); /* -ENOMEM */
+/* list: the file with its paths, or NULL. -ENOMEM. */
+int start_order_new(StartOrder **ret, const ExecutionRequest *request, const char *list);
 StartOrder *start_order_free(StartOrder *o);
 DEFINE_CLEANUP(StartOrder, start_order_free)
 
-/* Appends the arguments of StartTransientUnit. wrapper: path of vakt-command, or NULL when it is not there. */
+/* Appends the arguments of StartTransientUnit. wrapper: path of vakt-command, or NULL when it is not there. -EILSEQ:
+ * without it the path cannot be handed over. */
 int unit_message_append_start(sd_bus_message *m, const char *unit, const JobDef *def, const StartOrder *o,
                               const char *wrapper);
 

@@ -125,8 +125,10 @@ static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         int r;
 
         r = executor_read_list(e, m);
-        if (r >= 0)
+        if (r >= 0) {
                 executor_find_absent(e);
+                paths_folder_sweep(e->folder); /* by now all runs are known, those that were forgotten, too */
+        }
         e->list_slot = sd_bus_slot_unref(e->list_slot);
         if (r < 0) {
                 unit_connection_break(e->connection, r);

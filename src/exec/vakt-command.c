@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vakt-command expand|as-is PATH WORD…
+/* vakt-command [path VALUE] expand|as-is PATH WORD…
  *
- * Executes PATH with the words, which are encoded: see unit-command.h for why. It runs in the place of the program,
- * with the user, the sandbox and the environment that the service manager gave it, and leaves nothing behind: should
- * there be nothing to execute, it says so as the service manager would have, by its exit status. */
+ * With $VAKT_PATH set to VALUE, executes PATH with the words; all of them are encoded: see unit-command.h for why. It
+ * runs in the place of the program, with the user, the sandbox and the environment that the service manager gave it,
+ * and leaves nothing behind: should there be nothing to execute, it says so as the service manager would have, by its
+ * exit status. */
 
 #include <stdio.h>
 #include <sys/socket.h>
@@ -49,15 +50,22 @@ static int execute(const char *name, char **argv, bool expand) {
         return -errno;
 }
 
-int main(int argc, char *argv[]) {
-        int r = -EINVAL;
-        bool good = argc >= 4;
+/* Whether there is a path, which is the run's by then. */
+static bool take_path(int argc, char **argv) {
+        return argc >= 3 && streq(argv[1], "path") && unit_command_decode_word(argv[2]) &&
+               setenv("VAKT_PATH", argv[2], /* overwrite= */ 1) == 0;
+}
 
-        for (int i = 2; good && i < argc; i++)
-                good = unit_command_decode_word(argv[i]);
+int main(int argc, char *argv[]) {
+        char **words = take_path(argc, argv) ? argv + 3 : argv + 1; /* expand|as-is and what follows */
+        bool good = argv + argc - words >= 3;
+        int r = -EINVAL;
+
+        for (char **word = words + 1; good && *word; word++)
+                good = unit_command_decode_word(*word);
         if (good)
-                r = execute(argv[2], argv + 3, streq(argv[1], "expand"));
-        (void)fprintf(stderr, "Cannot execute %s: %s\n", good ? argv[2] : "that", strerror(-r));
+                r = execute(words[1], words + 2, streq(words[0], "expand"));
+        (void)fprintf(stderr, "Cannot execute %s: %s\n", good ? words[1] : "that", strerror(-r));
         notify_errno(-r);
         return UNIT_COMMAND_FAILED;
 }

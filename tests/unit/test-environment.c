@@ -82,7 +82,7 @@ static void test_run_environment(void **state) {
         };
         ExecutionRequest request = { .run = &run };
 
-        assert_int_equal(environment_for_run(&l, (char *const *)base, &request), 0);
+        assert_int_equal(environment_for_run(&l, (char *const *)base, &request, /* list= */ NULL), 0);
         assert_string_equal(get(l, "PATH"), "/bin");
         assert_string_equal(get(l, "VAKT_JOB"), "backup@srv");
         assert_string_equal(get(l, "VAKT_RUN"), "812");
@@ -107,13 +107,31 @@ static void test_parent(void **state) {
         };
         ExecutionRequest request = { .run = &run, .parent_result = "exit" };
 
-        assert_int_equal(environment_for_run(&l, /* base= */ NULL, &request), 0);
+        assert_int_equal(environment_for_run(&l, /* base= */ NULL, &request, /* list= */ NULL), 0);
         assert_string_equal(get(l, "VAKT_CAUSE"), "chain");
         assert_string_equal(get(l, "VAKT_PARENT_JOB"), "backup");
         assert_string_equal(get(l, "VAKT_PARENT_RESULT"), "exit");
         assert_string_equal(get(l, "VAKT_ALARM"), "slow");
         STRV_FOREACH(s, l)
         assert_non_null(startswith(*s, "VAKT_"));
+}
+
+/* One path as it is, or the file with many. */
+static void test_paths(void **state) {
+        RunRecord run = { .id = 1, .job = (char *)"unpack", .cause = RUN_CAUSE_PATH, .attempt = 1 };
+        ExecutionRequest request = { .run = &run, .paths = "/srv/\xff\n$x\0/b", .paths_size = 13 };
+        _cleanup_(strv_freep) char **one = NULL, **many = NULL, **none = NULL;
+
+        assert_int_equal(environment_for_run(&many, /* base= */ NULL, &request, "/run/list"), 0);
+        assert_string_equal(get(many, "VAKT_PATHS"), "/run/list");
+        assert_null(get(many, "VAKT_PATH"));
+        request.one_path = true;
+        assert_int_equal(environment_for_run(&one, /* base= */ NULL, &request, /* list= */ NULL), 0);
+        assert_string_equal(get(one, "VAKT_PATH"), "/srv/\xff\n$x");
+        assert_null(get(one, "VAKT_PATHS"));
+        request.paths = NULL;
+        assert_int_equal(environment_for_run(&none, /* base= */ NULL, &request, /* list= */ NULL), 0);
+        assert_null(get(none, "VAKT_PATH"));
 }
 
 static void test_base_environment(void **state) {
@@ -138,7 +156,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_expand),           cmocka_unit_test(test_too_many_words),
                 cmocka_unit_test(test_run_environment),  cmocka_unit_test(test_parent),
-                cmocka_unit_test(test_base_environment),
+                cmocka_unit_test(test_base_environment), cmocka_unit_test(test_paths),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

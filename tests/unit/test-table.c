@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl's text and tables: nothing that drives a terminal gets through, columns are counted as a terminal counts
- * them, and a table fits where it can. */
+/* vaktctl's text, tables and names of files: nothing that drives a terminal gets through, columns are counted as a
+ * terminal counts them, a table fits where it can, and a name is made absolute by its letters. */
 
 #include <locale.h>
 #include <setjmp.h>
@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "ctl/file-name.h"
 #include "ctl/table.h"
 
 static void test_escape(void **state) {
@@ -180,6 +181,67 @@ static void test_table_empty(void **state) {
         assert_string_equal(text, "JOB STATE RUNS DESCRIPTION\n");
 }
 
+/* A column that is optional is not there at all while nothing stands in it. */
+static void test_table_optional(void **state) {
+        static const TableColumn optional[] = {
+                { .title = "RUN", .right = true },
+                { .title = "FILES", .shrink = SHRINK_FIRST, .optional = true },
+                { .title = "REASON", .shrink = SHRINK_FIRST },
+        };
+        static const struct {
+                const char *files;
+                size_t width;
+                const char *text;
+        } table[] = {
+                { NULL, 0, "RUN REASON\n  7 none of it\n" },
+                { "", 14, "RUN REASON\n  7 none of it\n" },
+                { "/srv/in/a", 0, "RUN FILES     REASON\n  7 /srv/in/a none of it\n" },
+                { "/srv/in/a", 19, "RUN FILES   REASON\n  7 /srv/i… none o…\n" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_(table_freep) Table *t = table_new(optional, ELEMENTSOF(optional));
+                _cleanup_free_ char *text = NULL;
+                size_t n;
+                FILE *f = open_memstream(&text, &n);
+
+                assert_non_null(f);
+                table_add(t, (TableCell[]){ { "7" }, { table[i].files }, { "none of it" } });
+                table_print(t, f, &(TableStyle){ .width = table[i].width, .ellipsis = "…", .titles = true });
+                assert_int_equal(fclose(f), 0);
+                assert_string_equal(text, table[i].text);
+        }
+}
+
+static void test_file_names(void **state) {
+        static const struct {
+                int line;
+                const char *folder, *name, *path;
+        } table[] = {
+                { __LINE__, "/srv/in", "a", "/srv/in/a" },
+                { __LINE__, "/srv/in", "/a", "/a" },
+                { __LINE__, "/srv/in", "", "/srv/in" },
+                { __LINE__, "/srv/in", ".", "/srv/in" },
+                { __LINE__, "/srv/in", "./a//b/./c/", "/srv/in/a/b/c" },
+                { __LINE__, "/srv/in", "../out/x", "/srv/out/x" },
+                { __LINE__, "/srv/in", "../../../x", "/x" },
+                { __LINE__, "/srv/in", "../..", "/" },
+                { __LINE__, "/srv/in", "...", "/srv/in/..." },
+                { __LINE__, "/srv/in", ".a", "/srv/in/.a" },
+                { __LINE__, "/srv/in", "..a/b..", "/srv/in/..a/b.." },
+                { __LINE__, "/", "a\n\xff", "/a\n\xff" },
+                { __LINE__, "/", "//", "/" },
+                { __LINE__, "/srv/./x/../in/", "-a", "/srv/in/-a" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_free_ char *path = file_name_absolute(table[i].folder, table[i].name);
+
+                if (!streq(path, table[i].path))
+                        fail_msg("line %d: got '%s'", table[i].line, path);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_escape),
@@ -192,6 +254,8 @@ int main(void) {
                 cmocka_unit_test(test_table_color),
                 cmocka_unit_test(test_table_every_width),
                 cmocka_unit_test(test_table_empty),
+                cmocka_unit_test(test_table_optional),
+                cmocka_unit_test(test_file_names),
         };
 
         setenv("LC_ALL", "C", 1); /* text must not depend on it */

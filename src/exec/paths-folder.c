@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A list is a file and not a pipe: it is there again for a run that is started again, each command of a run gets it
+ * from its beginning, and it goes on without us. It is read by PID 1, or by us, to become standard input; the run
+ * itself opens it by name.
+ *
+ * So it belongs to us with mode 0400, which is all that a run as root or in a user's own instance needs. The user of
+ * User= is given it; or, where a daemon in a tight sandbox may not do that, may read it by an access control list. A
+ * user that does not exist before the run does (DynamicUser=), or whom only a name service knows, which must not be
+ * asked while the loop runs, cannot be named: then everybody may read it. */
+
+#include "exec/paths-folder.h"
+
+#include <dirent.h>
+#include <endian.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
+
+#include "util/log.h"
+
+#define FOLDER_MODE 0711 /* a run finds its own file there, and nobody sees which others are there */
+
+struct PathsFolder {
+        char *path; /* or NULL */
+        const char *kind;
+        uint64_t *claims; /* until it was swept */
+        size_t n_claims;
+        bool swept;
+};
+
+PathsFolder *paths_folder_free(PathsFolder *f) {
+        if (!f)
+                return NULL;
+        free(f->path);
+        free(f->claims);
+        return mfree(f);
+}
+
+/* Without links and dots: the service manager takes no other paths. */
+static int make_path(char **ret, const char *runtime_dir) {
+        _cleanup_free_ char *real = realpath(runtime_dir, NULL);
+
+        if (asprintf(ret, "%s/batches", real ?: runtime_dir) < 0) {
+                *ret = NULL;
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+int paths_folder_new(PathsFolder **ret, const char *runtime_dir, const char *kind) {
+        _cleanup_(paths_folder_freep) PathsFolder *f = calloc(1, sizeof(PathsFolder));
+        int r;
+
+        if (!f)
+                return -ENOMEM;
+        f->kind = kind;
+        if (runtime_dir) {
+                r = make_path(&f->path, runtime_dir);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(f);
+        return 0;
+}
+
+int paths_folder_name(const PathsFolder *f, uint64_t run, char **ret) {
+        char *name;
+
+        if (!f->path)
+                return -ENOENT;
+        if (asprintf(&name, "%s/%s-%" PRIu64, f->path, f->kind, run) < 0)
+                return -ENOMEM;
+        *ret = name;
+        return 0;
+}
+
+/* --- who may read --- */
+
+static const UnitValue *last_value(const JobDef *def, const char *name) {
+        const UnitValue *found = NULL;
+
+        for (size_t i = 0; i < def->n_properties; i++)
+                if (streq(def->properties[i].name, name) && def->properties[i].n_values > 0)
+                        found = &def->properties[i].values[0];
+        return found;
+}
+
+static int parse_uid(const char *name, uid_t *ret) {
+        char *end;
+        unsigned long id;
+
+        if (name[0] < '0' || name[0] > '9')
+                return -EINVAL;
+        errno = 0;
+        id = strtoul(name, &end, 10);
+        if (*end != '\0' || errno != 0 || id >= UINT32_MAX)
+                return -EINVAL;
+        *ret = (uid_t)id;
+        return 0;
+}
+
+/* By the file alone: a name service may block us for seconds. */
+static int find_user(const char *name, uid_t *ret) {
+        FILE *passwd = fopen("/etc/passwd", "re");
+        const struct passwd *pw;
+        int r = -ENOENT;
+
+        if (!passwd)
+                return -errno;
+        while (r < 0 && (pw = fgetpwent(passwd)))
+                if (streq(pw->pw_name, name)) {
+                        *ret = pw->pw_uid;
+                        r = 0;
+                }
+        (void)fclose(passwd);
+        return r;
+}
+
+/* Lets one user read it beside its owner. */
+static int add_reader(int fd, uid_t uid) {
+        struct {
+                struct posix_acl_xattr_header header;
+                struct posix_acl_xattr_entry entries[5];
+        } acl = {
+                .header.a_version = htole32(POSIX_ACL_XATTR_VERSION),
+                .entries = {
+                        { htole16(ACL_USER_OBJ), htole16(ACL_READ), htole32(ACL_UNDEFINED_ID) },
+                        { htole16(ACL_USER), htole16(ACL_READ), htole32(uid) },
+                        { htole16(ACL_GROUP_OBJ), 0, htole32(ACL_UNDEFINED_ID) },
+                        { htole16(ACL_MASK), htole16(ACL_READ), htole32(ACL_UNDEFINED_ID) },
+                        { htole16(ACL_OTHER), 0, htole32(ACL_UNDEFINED_ID) },
+                },
+        };
+
+        return fsetxattr(fd, "system.posix_acl_access", &acl, sizeof(acl), 0) < 0 ? -errno : 0;
+}
+
+static int let_user_read(int fd, const JobDef *def) {
+        const UnitValue *user = last_value(def, "User"), *dynamic = last_value(def, "DynamicUser");
+        bool is_named = user && !isempty(user->text);
+        uid_t uid = (uid_t)-1;
+
+        if (!is_named && !(dynamic && dynamic->number > 0))
+                return 0;
+        if (is_named && (parse_uid(user->text, &uid) >= 0 || find_user(user->text, &uid) >= 0)) {
+                if (uid == geteuid() || fchown(fd, uid, (gid_t)-1) == 0 || add_reader(fd, uid) >= 0)
+                        return 0;
+        }
+        return fchmod(fd, 0444) < 0 ? -errno : 0;
+}
+
+/* --- writing --- */
+
+static int make_folder(const PathsFolder *f) {
+        if (mkdir(f->path, FOLDER_MODE) < 0)
+                return errno == EEXIST ? 0 : -errno;
+        return chmod(f->path, FOLDER_MODE) < 0 ? -errno : 0; /* whatever our umask is */
+}
+
+/* What is in the runtime folder is in memory, and other services want some of it. */
+static int check_room(int fd, size_t size) {
+        struct statvfs st;
+
+        if (fstatvfs(fd, &st) < 0)
+                return -errno;
+        return size > (uint64_t)st.f_bavail * st.f_frsize / 2 ? -ENOSPC : 0;
+}
+
+static int write_all(int fd, const char *p, size_t n) {
+        while (n > 0) {
+                ssize_t k = write(fd, p, n);
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        return -errno;
+                p += k;
+                n -= (size_t)k;
+        }
+        return 0;
+}
+
+static int fill(int fd, const JobDef *def, const char *paths, size_t size) {
+        int r;
+
+        r = check_room(fd, size);
+        if (r >= 0)
+                r = write_all(fd, paths, size);
+        return r < 0 ? r : let_user_read(fd, def);
+}
+
+int paths_folder_write(PathsFolder *f, uint64_t run, const JobDef *def, const char *paths, size_t size) {
+        _cleanup_free_ char *name = NULL, *temporary = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = paths_folder_name(f, run, &name);
+        if (r < 0)
+                return r;
+        if (asprintf(&temporary, "%s/.%s-%" PRIu64, f->path, f->kind, run) < 0) {
+                temporary = NULL;
+                return -ENOMEM;
+        }
+        r = make_folder(f);
+        if (r < 0)
+                return r;
+        (void)unlink(temporary); /* of a daemon that died right here */
+        fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+        if (fd < 0)
+                return -errno;
+        r = fill(fd, def, paths, size);
+        if (r >= 0 && rename(temporary, name) < 0)
+                r = -errno;
+        if (r < 0) {
+                (void)unlink(temporary);
+                return r;
+        }
+        (void)paths_folder_claim(f, run);
+        return 0;
+}
+
+void paths_folder_remove(const PathsFolder *f, uint64_t run) {
+        _cleanup_free_ char *name = NULL;
+
+        if (paths_folder_name(f, run, &name) >= 0 && unlink(name) < 0 && errno != ENOENT)
+                log_warning_errno(errno, "Cannot remove %s: %m, ignoring", name);
+}
+
+/* --- what was left behind --- */
+
+bool paths_folder_claim(PathsFolder *f, uint64_t run) {
+        _cleanup_free_ char *name = NULL;
+        uint64_t *claims;
+
+        if (paths_folder_name(f, run, &name) < 0 || access(name, F_OK) < 0)
+                return false;
+        if (f->swept)
+                return true;
+        claims = reallocarray(f->claims, f->n_claims + 1, sizeof(uint64_t));
+        if (!claims) {
+                f->swept = true; /* rather leave some files behind than take one away */
+                return true;
+        }
+        f->claims = claims;
+        f->claims[f->n_claims++] = run;
+        return true;
+}
+
+static int compare_numbers(const void *a, const void *b) {
+        const uint64_t *x = a, *y = b;
+
+        return (*x > *y) - (*x < *y);
+}
+
+/* True for a file of ours that no run has claimed; "." is before one that was not finished. */
+static bool is_left(const PathsFolder *f, const char *name) {
+        const char *number = startswith(name + (name[0] == '.'), f->kind);
+        uint64_t run;
+        char *end;
+
+        if (!number || number[0] != '-')
+                return false;
+        run = strtoull(number + 1, &end, 10);
+        if (number[1] == '\0' || *end != '\0')
+                return false;
+        return name[0] == '.' || f->n_claims == 0 ||
+               !bsearch(&run, f->claims, f->n_claims, sizeof(uint64_t), compare_numbers);
+}
+
+void paths_folder_sweep(PathsFolder *f) {
+        DIR *folder = f->path && !f->swept ? opendir(f->path) : NULL;
+        const struct dirent *entry;
+
+        f->swept = true;
+        if (f->n_claims > 0)
+                qsort(f->claims, f->n_claims, sizeof(uint64_t), compare_numbers);
+        while (folder && (entry = readdir(folder)))
+                if (is_left(f, entry->d_name))
+                        (void)unlinkat(dirfd(folder), entry->d_name, 0);
+        if (folder)
+                (void)closedir(folder);
+        f->claims = mfree(f->claims);
+        f->n_claims = 0;
+}
+
+/* --- standard input --- */
+
+bool paths_are_input(const JobDef *def) {
+        for (size_t i = 0; i < def->n_properties; i++)
+                if (startswith(def->properties[i].name, "StandardInput"))
+                        return false;
+        return true;
+}

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# What a path trigger gives a run arrives unharmed, through either executor: paths-driver stands in the daemon's place,
+# in the sandbox of its service, or with the drop-in for children.
+
+. "$(dirname "$0")/lib.sh"
+
+readonly FOLDER=/run/paths-driver
+
+# A file system in which a long list has no room.
+make_small() {
+        mkdir -p $FOLDER/small
+        mount -t tmpfs -o size=1m paths-driver $FOLDER/small
+        trap 'umount -l $FOLDER/small; rm -rf $FOLDER' EXIT
+}
+
+is_over() {
+        ! systemctl -q is-active vaktd.service
+}
+
+# drive KIND MODE:OWNER. Its start must be over before its runs begin: they are ordered after the daemon.
+drive() {
+        drop_in 90-driver <<END
+[Service]
+Type=exec
+BusName=
+ExecStart=
+ExecStart=$(realpath "$(dirname "$0")")/paths-driver $1 $2
+Restart=no
+WatchdogSec=0
+ReadWritePaths=$FOLDER
+StandardOutput=file:$FOLDER/tap
+END
+        systemctl start vaktd.service
+        within 300 is_over
+        grep -v '^ok' $FOLDER/tap
+        grep -q '^1\.\.' $FOLDER/tap
+        fails grep '^not ok' $FOLDER/tap
+        same success "$(property Result)"
+        nothing_is_kept
+}
+
+test_units() {
+        make_small
+        drive unit 400:nobody
+}
+
+# Without CAP_CHOWN a user is let in by an access control list.
+test_units_in_a_tighter_sandbox() {
+        make_small
+        drop_in 10-tighter <<'END'
+[Service]
+CapabilityBoundingSet=
+CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_WAKE_ALARM
+ProtectSystem=strict
+ProtectHome=read-only
+SystemCallFilter=~@chown
+END
+        drive unit 440:root
+}
+
+test_children() {
+        make_small
+        drop_in 10-child-executor <"$EXAMPLES/vaktd.service.d/10-child-executor.conf"
+        drive child 400:nobody
+}
+
+run_tests

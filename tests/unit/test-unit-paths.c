@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a path trigger gave a run, on its way into a unit: what the service manager is told, and how long the file with
+ * the list is there. That it arrives is shown by tests/system/paths-driver.c. */
+
+#include "test-unit-fake.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+
+#include "exec/unit-command.h"
+
+#define RUN 7
+
+static Executor *executor;
+static Execution *execution;
+static JobDef *def;
+static RunRecord record;
+static char folder[64];
+static unsigned n_ended;
+static RunResult end_result;
+static char end_reason[512];
+
+/* --- a life --- */
+
+static void on_started(void *cookie, const ExecIdentity *identity) {
+}
+
+static void on_status(void *cookie, const char *text) {
+}
+
+static void on_ended(void *cookie, const ExecOutcome *o) {
+        n_ended++;
+        end_result = o->result;
+        (void)snprintf(end_reason, sizeof(end_reason), "%s", strempty(o->reason));
+        execution = execution_free(execution);
+}
+
+static bool on_found(void *userdata, const char *unit, const char *job, uint64_t run, bool is_over) {
+        return false;
+}
+
+static void open_executor(const char *runtime_dir) {
+        const ExecutorOptions options = {
+                .callbacks = { .started = on_started, .status = on_status, .ended = on_ended, .found = on_found },
+                .runtime_dir = runtime_dir,
+        };
+
+        assert_int_equal(unit_executor_new_at(&executor, fake.event, &options, fake.address, /* is_bus= */ false), 0);
+}
+
+static void add_command(void) {
+        CommandDef *c;
+
+        def->commands = reallocarray(def->commands, def->n_commands + 1, sizeof(CommandDef));
+        assert_non_null(def->commands);
+        c = &def->commands[def->n_commands++];
+        *c = (CommandDef){ .path = strdup("/bin/job") };
+        assert_int_equal(strv_extend(&c->argv, "job"), 0);
+        assert_int_equal(strv_extend(&c->argv, "x"), 0);
+}
+
+static void add_property(const char *name, const char *text) {
+        UnitProperty *p;
+
+        def->properties = reallocarray(def->properties, def->n_properties + 1, sizeof(UnitProperty));
+        assert_non_null(def->properties);
+        p = &def->properties[def->n_properties++];
+        *p = (UnitProperty){ .name = name, .signature = "s" };
+        assert_int_equal(unit_property_add_text(p, text, SIZE_MAX), 0);
+}
+
+/* That vakt-command is there is all that counts here. */
+static void make_wrapper(void) {
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/vakt-command", folder);
+        assert_int_equal(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0700)), 0);
+        assert_int_equal(setenv("VAKTD_PROGRAM_DIR", folder, 1), 0);
+}
+
+static int set_up(void **state) {
+        log_open(LOG_TARGET_NULL);
+        (void)snprintf(folder, sizeof(folder), "/tmp/vakt-test-unit-paths-XXXXXX");
+        assert_non_null(mkdtemp(folder));
+        fake_begin(/* is_bus= */ false);
+        record = (RunRecord)RUN_RECORD_INIT;
+        record.id = RUN;
+        record.job = (char *)"job";
+        record.state = RUN_STARTING;
+        assert_int_equal(job_def_new(&def, "job"), 0);
+        add_command();
+        n_ended = 0;
+        make_wrapper();
+        open_executor(folder);
+        return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f) {
+        return remove(path);
+}
+
+static int tear_down(void **state) {
+        execution = execution_free(execution);
+        executor = executor_free(executor);
+        def = job_def_unref(def);
+        fake_finish();
+        return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static ExecutionRequest request_of(const char *paths, size_t size, bool one_path) {
+        return (ExecutionRequest){
+                .def = def,
+                .run = &record,
+                .timeout = USEC_INFINITY,
+                .paths = paths,
+                .paths_size = size,
+                .one_path = one_path,
+        };
+}
+
+static int start(const char *paths, size_t size, bool one_path) {
+        ExecutionRequest request = request_of(paths, size, one_path);
+
+        return executor->ops->start(executor, &request, NULL, &execution);
+}
+
+static void adopt(RunState state, const char *paths, size_t size) {
+        ExecutionRequest request = request_of(paths, size, /* one_path= */ false);
+
+        record.state = state;
+        assert_int_equal(executor->ops->adopt(executor, &request, NULL, &execution), 0);
+}
+
+static bool unit_is_there(void) {
+        return fake_find("vakt-job-7.service");
+}
+static bool has_ended(void) {
+        return n_ended > 0;
+}
+static bool was_asked_for(void) {
+        return fake.n_starts > 0;
+}
+static bool stray_is_gone(void) {
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/batches/unit-99", folder);
+        return access(path, F_OK) < 0;
+}
+
+static bool list_is_there(void) {
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/batches/unit-7", folder);
+        return access(path, F_OK) == 0;
+}
+
+static void make(const char *name, const char *bytes, size_t n) {
+        char path[128];
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "%s/batches", folder);
+        (void)mkdir(path, 0711);
+        (void)snprintf(path, sizeof(path), "%s/batches/%s", folder, name);
+        fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+        assert_int_equal(write(fd, bytes, n), n);
+        assert_int_equal(close(fd), 0);
+}
+
+static void end(void) {
+        fake_run(fake_find("vakt-job-7.service"));
+        assert_int_equal(n_ended, 0);
+        fake_end(fake_find("vakt-job-7.service"), CLD_EXITED, 0, "success");
+        until(has_ended);
+        assert_int_equal(end_result, RUN_RESULT_SUCCESS);
+}
+
+/* --- what was told --- */
+
+typedef struct Told {
+        char variable[5000]; /* VAKT_PATH= */
+        char list[256];      /* VAKT_PATHS= */
+        char input[256];
+        char words[4][5000]; /* of the command */
+        size_t n_words;
+} Told;
+
+static void read_environment(sd_bus_message *m, Told *t) {
+        const char *s, *value;
+
+        assert_true(sd_bus_message_enter_container(m, 'v', "as") > 0);
+        assert_true(sd_bus_message_enter_container(m, 'a', "s") > 0);
+        while (sd_bus_message_read_basic(m, 's', &s) > 0) {
+                value = startswith(s, "VAKT_PATH=");
+                if (value)
+                        (void)snprintf(t->variable, sizeof(t->variable), "%s", value);
+                value = startswith(s, "VAKT_PATHS=");
+                if (value)
+                        (void)snprintf(t->list, sizeof(t->list), "%s", value);
+        }
+        assert_true(sd_bus_message_exit_container(m) >= 0 && sd_bus_message_exit_container(m) >= 0);
+}
+
+static void read_command(sd_bus_message *m, Told *t) {
+        const char *s;
+
+        assert_true(sd_bus_message_enter_container(m, 'v', "a(sasb)") > 0);
+        assert_true(sd_bus_message_enter_container(m, 'a', "(sasb)") > 0);
+        assert_true(sd_bus_message_enter_container(m, 'r', "sasb") > 0);
+        assert_true(sd_bus_message_skip(m, "s") >= 0);
+        assert_true(sd_bus_message_enter_container(m, 'a', "s") > 0);
+        while (t->n_words < ELEMENTSOF(t->words) && sd_bus_message_read_basic(m, 's', &s) > 0)
+                (void)snprintf(t->words[t->n_words++], sizeof(t->words[0]), "%s", s);
+        while (sd_bus_message_read_basic(m, 's', &s) > 0)
+                ;
+        assert_true(sd_bus_message_exit_container(m) >= 0);
+        assert_true(sd_bus_message_skip(m, "b") >= 0);
+        for (size_t i = 0; i < 3; i++)
+                assert_true(sd_bus_message_exit_container(m) >= 0);
+}
+
+static const Told *told(void) {
+        static Told t;
+        sd_bus_message *m = fake.last_start;
+        const char *name, *s;
+
+        t = (Told){};
+        assert_true(sd_bus_message_rewind(m, true) >= 0 && sd_bus_message_skip(m, "ss") >= 0);
+        assert_true(sd_bus_message_enter_container(m, 'a', "(sv)") > 0);
+        while (sd_bus_message_enter_container(m, 'r', "sv") > 0) {
+                assert_true(sd_bus_message_read_basic(m, 's', &name) > 0);
+                if (streq(name, "Environment"))
+                        read_environment(m, &t);
+                else if (streq(name, "ExecStart"))
+                        read_command(m, &t);
+                else if (startswith(name, "StandardInput")) {
+                        assert_true(sd_bus_message_read(m, "v", "s", &s) > 0);
+                        (void)snprintf(t.input, sizeof(t.input), "%s=%s", name, s);
+                } else
+                        assert_true(sd_bus_message_skip(m, "v") >= 0);
+                assert_true(sd_bus_message_exit_container(m) >= 0);
+        }
+        return &t;
+}
+
+/* --- one path --- */
+
+static void test_text(void **state) {
+        static const struct {
+                int line;
+                const char *text;
+                bool plain;
+        } table[] = {
+                { __LINE__, "", true },
+                { __LINE__, "/srv/$a %i \"'\\;", true },
+                { __LINE__, "/\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", true },
+                { __LINE__, "\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbd", true },
+                { __LINE__, "a\nb", false },
+                { __LINE__, "\x1b", false },
+                { __LINE__, "\x7f", false },
+                { __LINE__, "\x80", false },
+                { __LINE__, "\xc1\xbf", false }, /* overlong */
+                { __LINE__, "\xe0\x9f\xbf", false },
+                { __LINE__, "\xf0\x8f\xbf\xbf", false },
+                { __LINE__, "\xed\xa0\x80", false },     /* a surrogate */
+                { __LINE__, "\xf4\x90\x80\x80", false }, /* past the last one */
+                { __LINE__, "\xf5\x80\x80\x80", false },
+                { __LINE__, "\xff", false },
+                { __LINE__, "\xef\xbf\xbe", false }, /* noncharacters */
+                { __LINE__, "\xef\xb7\x90", false },
+                { __LINE__, "\xf0\x9f\xbf\xbf", false },
+                { __LINE__, "a\xc3", false }, /* cut off */
+                { __LINE__, "a\xe2\x82", false },
+                { __LINE__, "a\xf0\x9f\x98", false },
+                { __LINE__, "\xc3(", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                if (unit_text_is_plain(table[i].text) != table[i].plain)
+                        fail_msg("line %d", table[i].line);
+}
+
+static void test_plain_path(void **state) {
+        static const char path[] = "/srv/$HOME %i \"'\\n; \xc3\xa4";
+
+        assert_int_equal(start(path, sizeof(path), /* one_path= */ true), 0);
+        until(unit_is_there);
+        assert_string_equal(told()->variable, path);
+        assert_string_equal(told()->list, "");
+        assert_string_equal(told()->input, "");
+        assert_string_equal(told()->words[0], "job");
+        assert_false(list_is_there());
+        end();
+}
+
+/* Every byte but NUL, which is more than any message takes: through vakt-command. */
+static void test_any_bytes(void **state) {
+        char path[256];
+        Told t;
+
+        for (unsigned i = 0; i < 255; i++)
+                path[i] = (char)(i + 1);
+        path[255] = '\0';
+        assert_int_equal(start(path, sizeof(path), /* one_path= */ true), 0);
+        until(unit_is_there);
+        t = *told();
+        assert_string_equal(t.variable, "");
+        assert_string_equal(t.words[0], "vakt-command");
+        assert_string_equal(t.words[1], "path");
+        assert_true(unit_text_is_plain(t.words[2]));
+        assert_null(strpbrk(t.words[2], "$;"));
+        assert_true(unit_command_decode_word(t.words[2]));
+        assert_string_equal(t.words[2], path);
+        assert_string_equal(t.words[3], "expand");
+        end();
+}
+
+static void test_any_bytes_without_helper(void **state) {
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/vakt-command", folder);
+        assert_int_equal(unlink(path), 0);
+        executor = executor_free(executor);
+        open_executor(folder);
+        assert_int_equal(start("/\xff", 3, /* one_path= */ true), 0);
+        until(has_ended);
+        assert_int_equal(end_result, RUN_RESULT_START_FAILED);
+        assert_non_null(strstr(end_reason, "vakt-command"));
+        assert_int_equal(fake.n_starts, 0);
+}
+
+static void test_any_bytes_elsewhere(void **state) {
+        add_property("RootDirectory", "/");
+        assert_int_equal(start("/\xff", 3, /* one_path= */ true), 0);
+        until(has_ended);
+        assert_int_equal(end_result, RUN_RESULT_START_FAILED);
+        assert_non_null(strstr(end_reason, "RootDirectory="));
+        assert_int_equal(fake.n_starts, 0);
+}
+
+/* --- lists --- */
+
+#define LIST "/srv/a\0/srv/b\nc\0/srv/\xff"
+
+static void test_list(void **state) {
+        char expected[128];
+        Told t;
+
+        assert_int_equal(start(LIST, sizeof(LIST), /* one_path= */ false), 0);
+        assert_true(list_is_there()); /* before it is asked for */
+        until(unit_is_there);
+        t = *told();
+        (void)snprintf(expected, sizeof(expected), "%s/batches/unit-7", folder);
+        assert_string_equal(t.list, expected);
+        assert_string_equal(t.variable, "");
+        (void)snprintf(expected, sizeof(expected), "StandardInputFile=%s/batches/unit-7", folder);
+        assert_string_equal(t.input, expected);
+        assert_true(list_is_there());
+        end();
+        assert_false(list_is_there());
+}
+
+static void test_other_input(void **state) {
+        add_property("StandardInput", "null");
+        assert_int_equal(start(LIST, sizeof(LIST), /* one_path= */ false), 0);
+        until(unit_is_there);
+        assert_string_equal(told()->input, "StandardInput=null");
+        assert_non_null(strstr(told()->list, "/batches/unit-7"));
+        end();
+}
+
+static void test_nothing(void **state) {
+        assert_int_equal(start(NULL, 0, /* one_path= */ false), 0);
+        until(unit_is_there);
+        assert_string_equal(told()->input, "");
+        assert_string_equal(told()->list, "");
+        assert_string_equal(told()->variable, "");
+        end();
+}
+
+static void test_nowhere(void **state) {
+        executor = executor_free(executor);
+        open_executor(NULL);
+        assert_int_equal(start(LIST, sizeof(LIST), /* one_path= */ false), -ENOENT);
+        assert_null(execution);
+        assert_int_equal(start("/a", 3, /* one_path= */ true), 0); /* which needs no folder */
+        until(unit_is_there);
+}
+
+/* It is not ours, and has an environment and an input already. */
+static void test_existing_unit(void **state) {
+        FakeUnit *u = fake_add("web.service", "inactive", "dead");
+
+        def->unit = strdup("web.service");
+        assert_int_equal(start(LIST, sizeof(LIST), /* one_path= */ false), 0);
+        until(was_asked_for);
+        assert_false(list_is_there());
+        fake_run(u);
+        u->code = CLD_EXITED;
+        fake_become(u, "inactive", "dead", 0);
+        until(has_ended);
+}
+
+static bool was_started_again(void) {
+        if (fake.n_starts >= 1)
+                fake.on_start = MOOD_GOOD;
+        return fake.n_starts >= 2 && unit_is_there();
+}
+
+static void test_second_start(void **state) {
+        fake.on_start = MOOD_REFUSE;
+        assert_int_equal(start(LIST, sizeof(LIST), /* one_path= */ false), 0);
+        until(was_started_again);
+        assert_true(list_is_there());
+        assert_non_null(strstr(told()->input, "/batches/unit-7"));
+        end();
+        assert_false(list_is_there());
+}
+
+static void test_stopped_before_it_began(void **state) {
+        fake.on_list = MOOD_HOLD;
+        assert_int_equal(start(LIST, sizeof(LIST), /* one_path= */ false), 0);
+        execution->ops->stop(execution, RUN_RESULT_CANCELLED);
+        until(has_ended);
+        assert_false(list_is_there());
+}
+
+/* --- after a restart of the daemon --- */
+
+static void test_adopted(void **state) {
+        make("unit-7", LIST, sizeof(LIST));
+        make("unit-99", "x", 2);
+        fake_run(fake_add("vakt-job-7.service", "inactive", "dead"));
+        adopt(RUN_RUNNING, NULL, 0);
+        until(stray_is_gone);
+        assert_true(list_is_there());
+        fake_end(fake_find("vakt-job-7.service"), CLD_EXITED, 0, "success");
+        until(has_ended);
+        assert_false(list_is_there());
+}
+
+/* It died before, or after, it had written the list. */
+static void test_adopted_and_started(void **state) {
+        adopt(RUN_STARTING, LIST, sizeof(LIST));
+        assert_true(list_is_there());
+        until(unit_is_there);
+        assert_non_null(strstr(told()->input, "/batches/unit-7"));
+        end();
+        assert_false(list_is_there());
+}
+
+static void test_adopted_with_list_and_started(void **state) {
+        make("unit-7", LIST, sizeof(LIST));
+        adopt(RUN_STARTING, NULL, 0);
+        until(unit_is_there);
+        assert_non_null(strstr(told()->input, "/batches/unit-7"));
+        assert_non_null(strstr(told()->list, "/batches/unit-7"));
+        end();
+        assert_false(list_is_there());
+}
+
+/* Without its list it must not be started; where it was, it is followed. */
+static void test_adopted_without_room(void **state) {
+        executor = executor_free(executor);
+        open_executor(NULL);
+        adopt(RUN_STARTING, LIST, sizeof(LIST));
+        until(has_ended);
+        assert_int_equal(end_result, RUN_RESULT_LOST);
+        assert_int_equal(fake.n_starts, 0);
+}
+
+#define fake_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_text),
+                fake_test(test_plain_path),
+                fake_test(test_any_bytes),
+                fake_test(test_any_bytes_without_helper),
+                fake_test(test_any_bytes_elsewhere),
+                fake_test(test_list),
+                fake_test(test_other_input),
+                fake_test(test_nothing),
+                fake_test(test_nowhere),
+                fake_test(test_existing_unit),
+                fake_test(test_second_start),
+                fake_test(test_stopped_before_it_began),
+                fake_test(test_adopted),
+                fake_test(test_adopted_and_started),
+                fake_test(test_adopted_with_list_and_started),
+                fake_test(test_adopted_without_room),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
