@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* openat2(2) does in the kernel, in one call and without races, what walking with O_NOFOLLOW does step by step. It is
- * in every kernel since 5.6 and needs no glibc that knows it. */
+ * in every kernel since 5.6 and needs no glibc that knows it. But filters of system calls cannot look into its
+ * arguments, so RestrictSUIDSGID= of a service and many a container forbid it altogether; then it is walked step by
+ * step. */
 
 #include "watch/beneath.h"
 
@@ -17,9 +19,13 @@
 
 #define PIECE_MAX 2048 /* bytes of a path resolved at once; a name has 255 at most */
 
-static int open_piece(int dir_fd, const char *path, bool cross_mounts) {
+#define FOLDER_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+
+static bool openat2_is_forbidden;
+
+static int open_at_once(int dir_fd, const char *path, bool cross_mounts) {
         struct open_how how = {
-                .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOATIME,
+                .flags = O_RDONLY | FOLDER_FLAGS | O_NOATIME,
                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | (cross_mounts ? 0 : RESOLVE_NO_XDEV),
         };
         long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
@@ -30,6 +36,68 @@ static int open_piece(int dir_fd, const char *path, bool cross_mounts) {
                 fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
         }
         return fd < 0 ? -errno : (int)fd;
+}
+
+/* Which mount it is on; where the kernel does not say (before 5.8), which file system. */
+static int mount_of(int fd, uint64_t *ret) {
+        struct statx s;
+
+        if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &s) < 0)
+                return -errno;
+        *ret = s.stx_mask & STATX_MNT_ID ? s.stx_mnt_id : (uint64_t)s.stx_dev_major << 32 | s.stx_dev_minor;
+        return 0;
+}
+
+static int open_step(int dir_fd, const char *name, bool is_last) {
+        int fd = openat(dir_fd, name, FOLDER_FLAGS | (is_last ? O_RDONLY | O_NOATIME : O_PATH));
+
+        if (fd < 0 && errno == EPERM && is_last)
+                fd = openat(dir_fd, name, FOLDER_FLAGS | O_RDONLY);
+        return fd < 0 ? -errno : fd;
+}
+
+static int open_by_steps(int dir_fd, const char *path, bool cross_mounts) {
+        _cleanup_close_ int fd = -EBADF;
+        uint64_t first = 0, here = 0;
+        int r;
+
+        r = mount_of(dir_fd, &first);
+        if (r < 0)
+                return r;
+        while (*(path += strspn(path, "/"))) {
+                size_t n = strcspn(path, "/");
+                char name[NAME_MAX + 1];
+                int next;
+
+                if (n > NAME_MAX)
+                        return -ENAMETOOLONG;
+                memcpy(name, path, n);
+                name[n] = '\0';
+                path += n;
+                if (streq(name, ".."))
+                        return -EXDEV;
+                next = open_step(fd >= 0 ? fd : dir_fd, name, path[strspn(path, "/")] == '\0');
+                if (next < 0)
+                        return next;
+                safe_close(fd);
+                fd = next;
+                r = cross_mounts ? 0 : mount_of(fd, &here);
+                if (r < 0)
+                        return r;
+                if (!cross_mounts && here != first)
+                        return -EXDEV;
+        }
+        return TAKE_FD(fd);
+}
+
+static int open_piece(int dir_fd, const char *path, bool cross_mounts) {
+        int fd = openat2_is_forbidden ? -ENOSYS : open_at_once(dir_fd, path, cross_mounts);
+
+        if (fd != -EPERM && fd != -ENOSYS)
+                return fd;
+        fd = open_by_steps(dir_fd, path, cross_mounts);
+        openat2_is_forbidden = openat2_is_forbidden || fd >= 0; /* it was not the folder that was refused */
+        return fd;
 }
 
 /* The longest beginning of whole names within PIECE_MAX bytes. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One inotify fd, read 64 KiB at a time into a hash table of (watch, name) that keeps the order of arrival. The events
- * of a move are tied together by their cookie, so that where a file came from is always looked at before where it went
- * to, although the set has them under different names.
+/* One inotify fd, read 64 KiB at a time into a hash table of (id of the watch, name) that keeps the order of arrival.
+ * The events of a move are tied together by their cookie, so that where a file came from is always looked at before
+ * where it went to, although the set has them under different names.
  *
  * A watch that the kernel gives up (IN_IGNORED) is handed on like any other event, so that what was heard of it before
  * comes first; descriptors are not used again by the kernel until 2^31 of them were, so an event of one that we do not
@@ -19,7 +19,7 @@
 #define TABLE_MIN   64U
 
 typedef struct KernelWatch {
-        int wd; /* -1 = free slot */
+        int64_t id; /* the descriptor, or one from elsewhere; -1 = free slot */
         LIST_HEAD(, Subscriber) subscribers;
 } KernelWatch;
 
@@ -29,9 +29,10 @@ struct Pending {
         Pending *from, *to; /* the other half of a move that is still in the set */
         uint64_t hash;
         uint32_t mask, cookie;
-        int wd;
-        uint8_t length;
-        char name[];
+        int64_t id;
+        Writer writer;
+        uint8_t length, handle_size;
+        char name[]; /* a NUL and the handle follow */
 };
 
 struct EventQueue {
@@ -40,7 +41,7 @@ struct EventQueue {
         void *userdata;
 
         KernelWatch *watches;
-        uint32_t n_watches, n_watch_slots;
+        uint32_t n_watches, n_outer, n_watch_slots; /* n_outer: of them, those that are no watches of the kernel */
 
         TAILQ_HEAD(, Pending) pending;
         Pending **slots;
@@ -55,15 +56,19 @@ struct EventQueue {
 
 /* --- watches of the kernel --- */
 
-static uint32_t watch_home(const EventQueue *q, int wd) {
-        return (uint32_t)wd * UINT32_C(2654435769) & (q->n_watch_slots - 1);
+static bool is_outer(int64_t id) {
+        return id >= EVENT_QUEUE_OUTER_ID;
 }
 
-static KernelWatch *watch_find(const EventQueue *q, int wd) {
-        for (uint32_t i = watch_home(q, wd); q->n_watch_slots > 0; i = (i + 1) & (q->n_watch_slots - 1)) {
-                if (q->watches[i].wd == wd)
+static uint32_t watch_home(const EventQueue *q, int64_t id) {
+        return (uint32_t)id * UINT32_C(2654435769) & (q->n_watch_slots - 1);
+}
+
+static KernelWatch *watch_find(const EventQueue *q, int64_t id) {
+        for (uint32_t i = watch_home(q, id); q->n_watch_slots > 0; i = (i + 1) & (q->n_watch_slots - 1)) {
+                if (q->watches[i].id == id)
                         return &q->watches[i];
-                if (q->watches[i].wd < 0)
+                if (q->watches[i].id < 0)
                         return NULL;
         }
         return NULL;
@@ -77,9 +82,9 @@ static void watch_place(EventQueue *q, uint32_t i, KernelWatch w) {
 }
 
 static KernelWatch *watch_insert(EventQueue *q, KernelWatch w) {
-        uint32_t i = watch_home(q, w.wd);
+        uint32_t i = watch_home(q, w.id);
 
-        while (q->watches[i].wd >= 0)
+        while (q->watches[i].id >= 0)
                 i = (i + 1) & (q->n_watch_slots - 1);
         watch_place(q, i, w);
         return &q->watches[i];
@@ -95,86 +100,101 @@ static int watches_grow(EventQueue *q) {
         if (!bigger)
                 return -ENOMEM;
         for (uint32_t i = 0; i < n; i++)
-                bigger[i] = (KernelWatch){ .wd = -1 };
+                bigger[i] = (KernelWatch){ .id = -1 };
         q->watches = bigger;
         q->n_watch_slots = n;
         for (uint32_t i = 0; i < n_old; i++)
-                if (old[i].wd >= 0)
+                if (old[i].id >= 0)
                         (void)watch_insert(q, old[i]);
         free(old);
         return 0;
 }
 
 static void watch_remove(EventQueue *q, const KernelWatch *w) {
+        bool outer = is_outer(w->id);
         uint32_t mask = q->n_watch_slots - 1, i = (uint32_t)(w - q->watches);
 
-        for (uint32_t k = (i + 1) & mask; q->watches[k].wd >= 0; k = (k + 1) & mask)
-                if (((k - watch_home(q, q->watches[k].wd)) & mask) >= ((k - i) & mask)) {
+        for (uint32_t k = (i + 1) & mask; q->watches[k].id >= 0; k = (k + 1) & mask)
+                if (((k - watch_home(q, q->watches[k].id)) & mask) >= ((k - i) & mask)) {
                         watch_place(q, i, q->watches[k]);
                         i = k;
                 }
-        q->watches[i] = (KernelWatch){ .wd = -1 };
+        q->watches[i] = (KernelWatch){ .id = -1 };
         q->n_watches--;
+        q->n_outer -= outer;
 }
 
 /* --- subscribers --- */
 
-int event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask) {
-        char path[sizeof("/proc/self/fd/") + 11];
+int event_queue_subscribe_id(EventQueue *q, Subscriber *s, int64_t id, uint32_t mask) {
         KernelWatch *w;
-        int wd, r;
+        int r;
 
         r = watches_grow(q);
         if (r < 0)
                 return r;
-        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        wd = inotify_add_watch(q->fd, path, mask | IN_MASK_ADD);
-        if (wd < 0)
-                return -errno;
         s->mask = mask;
-        if (s->wd == wd)
+        if (s->id == id)
                 return 1;
         event_queue_unsubscribe(q, s);
-        w = watch_find(q, wd);
+        w = watch_find(q, id);
         if (!w) {
-                w = watch_insert(q, (KernelWatch){ .wd = wd });
+                w = watch_insert(q, (KernelWatch){ .id = id });
                 q->n_watches++;
+                q->n_outer += is_outer(id);
         }
         LIST_INSERT_HEAD(&w->subscribers, s, of_watch);
-        s->wd = wd;
+        s->id = id;
         return 0;
+}
+
+int event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask) {
+        char path[sizeof("/proc/self/fd/") + 11];
+        int wd, r;
+
+        r = watches_grow(q); /* first, so that there is no watch without its place */
+        if (r < 0)
+                return r;
+        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        wd = inotify_add_watch(q->fd, path, mask | IN_MASK_ADD);
+        return wd < 0 ? -errno : event_queue_subscribe_id(q, s, wd, mask);
+}
+
+bool event_queue_has_id(const EventQueue *q, int64_t id) {
+        return watch_find(q, id);
 }
 
 static void subscriber_remove(EventQueue *q, Subscriber *s) {
         if (q->cursor == s)
                 q->cursor = LIST_NEXT(s, of_watch);
         LIST_REMOVE(s, of_watch);
-        s->wd = -1;
+        s->id = -1;
 }
 
 void event_queue_unsubscribe(EventQueue *q, Subscriber *s) {
-        KernelWatch *w = s->wd >= 0 ? watch_find(q, s->wd) : NULL;
+        KernelWatch *w = s->id >= 0 ? watch_find(q, s->id) : NULL;
 
         if (!w)
                 return;
         subscriber_remove(q, s);
         if (w->subscribers.lh_first)
                 return;
-        (void)inotify_rm_watch(q->fd, w->wd); /* EINVAL: the kernel gave it up already */
+        if (!is_outer(w->id))
+                (void)inotify_rm_watch(q->fd, (int)w->id); /* EINVAL: the kernel gave it up already */
         watch_remove(q, w);
 }
 
 /* --- the set --- */
 
-static uint64_t pending_hash(const EventQueue *q, int wd, const char *name, size_t n) {
-        return hash_bytes(q->seed ^ (uint64_t)wd, name, n);
+static uint64_t pending_hash(const EventQueue *q, int64_t id, const char *name, size_t n) {
+        return hash_bytes(q->seed ^ (uint64_t)id, name, n);
 }
 
-static Pending **pending_slot(const EventQueue *q, uint64_t hash, int wd, const char *name, size_t n) {
+static Pending **pending_slot(const EventQueue *q, uint64_t hash, int64_t id, const char *name, size_t n) {
         for (uint32_t i = (uint32_t)hash & (q->n_slots - 1);; i = (i + 1) & (q->n_slots - 1)) {
                 Pending *p = q->slots[i];
 
-                if (!p || (p->hash == hash && p->wd == wd && p->length == n && memcmp(p->name, name, n) == 0))
+                if (!p || (p->hash == hash && p->id == id && p->length == n && memcmp(p->name, name, n) == 0))
                         return &q->slots[i];
         }
 }
@@ -192,7 +212,7 @@ static int pending_grow(EventQueue *q) {
         q->slots = slots;
         q->n_slots = n;
         TAILQ_FOREACH(p, &q->pending, order)
-        *pending_slot(q, p->hash, p->wd, p->name, p->length) = p;
+        *pending_slot(q, p->hash, p->id, p->name, p->length) = p;
         return 0;
 }
 
@@ -207,7 +227,7 @@ static void pending_untie(Pending *p) {
 static void pending_unlink(EventQueue *q, Pending *p) {
         uint32_t mask = q->n_slots - 1, i;
 
-        i = (uint32_t)(pending_slot(q, p->hash, p->wd, p->name, p->length) - q->slots);
+        i = (uint32_t)(pending_slot(q, p->hash, p->id, p->name, p->length) - q->slots);
         for (uint32_t k = (i + 1) & mask; q->slots[k]; k = (k + 1) & mask)
                 if (((k - (uint32_t)q->slots[k]->hash) & mask) >= ((k - i) & mask)) {
                         q->slots[i] = q->slots[k];
@@ -233,24 +253,46 @@ static void pending_clear(EventQueue *q) {
         q->last_from = NULL;
 }
 
+static Pending *pending_new(const Heard *h, uint64_t hash) {
+        size_t n = h->length + 1, handle_size = h->handle ? h->handle_size : 0;
+        Pending *p = malloc(sizeof(*p) + n + handle_size);
+
+        if (!p)
+                return NULL;
+        assert(handle_size <= EVENT_QUEUE_HANDLE_MAX);
+        *p = (Pending){ .hash = hash, .id = h->id, .writer = h->writer, .length = (uint8_t)h->length };
+        memcpy(p->name, h->name, h->length);
+        p->name[h->length] = '\0';
+        p->handle_size = (uint8_t)handle_size;
+        if (handle_size > 0)
+                memcpy(p->name + n, h->handle, handle_size);
+        return p;
+}
+
+/* One of several who is not the same as the others makes all of them nobody: better than to blame the wrong one. */
+static void writer_merge(Writer *w, const Writer *other) {
+        if (w->pid != other->pid)
+                w->pid = 0;
+        if (w->group != other->group)
+                w->group = 0;
+}
+
 /* Finds or makes the entry of what an event is about; NULL without memory. */
-static Pending *pending_get(EventQueue *q, int wd, const char *name, size_t n) {
-        uint64_t hash = pending_hash(q, wd, name, n);
+static Pending *pending_get(EventQueue *q, const Heard *h) {
+        uint64_t hash = pending_hash(q, h->id, h->name, h->length);
         Pending **slot, *p;
 
         if (pending_grow(q) < 0)
                 return NULL;
-        slot = pending_slot(q, hash, wd, name, n);
+        slot = pending_slot(q, hash, h->id, h->name, h->length);
         if (*slot) {
                 q->counters.merged++;
+                writer_merge(&(*slot)->writer, &h->writer);
                 return *slot;
         }
-        p = malloc(sizeof(*p) + n + 1);
+        p = pending_new(h, hash);
         if (!p)
                 return NULL;
-        *p = (Pending){ .hash = hash, .wd = wd, .length = (uint8_t)n };
-        memcpy(p->name, name, n);
-        p->name[n] = '\0';
         *slot = p;
         q->n_pending++;
         TAILQ_INSERT_TAIL(&q->pending, p, order);
@@ -278,29 +320,34 @@ static void queue_overflowed(EventQueue *q) {
         q->ops->overflowed(q->userdata);
 }
 
-static void queue_add(EventQueue *q, const struct inotify_event *e) {
-        size_t n = e->len > 0 ? strnlen(e->name, e->len) : 0;
-        Pending *p;
+void event_queue_put(EventQueue *q, const Heard *h) {
+        Pending *p = q->n_pending < EVENT_QUEUE_MAX ? pending_get(q, h) : NULL;
 
-        if (e->mask & IN_Q_OVERFLOW) {
-                queue_overflowed(q);
-                return;
-        }
-        if (!watch_find(q, e->wd))
-                return;
-        p = q->n_pending < EVENT_QUEUE_MAX ? pending_get(q, e->wd, n > 0 ? e->name : "", n) : NULL;
         if (!p) {
                 pending_clear(q);
                 queue_overflowed(q);
                 return;
         }
-        p->mask |= e->mask;
-        if (e->mask & IN_MOVED_TO)
-                pending_tie(q, p, e->cookie);
-        if (e->mask & IN_MOVED_FROM) {
-                p->cookie = e->cookie;
+        p->mask |= h->mask;
+        if (h->mask & IN_MOVED_TO)
+                pending_tie(q, p, h->cookie);
+        if (h->mask & IN_MOVED_FROM) {
+                p->cookie = h->cookie;
                 q->last_from = p;
         }
+}
+
+static void queue_add(EventQueue *q, const struct inotify_event *e) {
+        size_t n = e->len > 0 ? strnlen(e->name, e->len) : 0;
+
+        if (e->mask & IN_Q_OVERFLOW)
+                queue_overflowed(q);
+        else if (watch_find(q, e->wd))
+                event_queue_put(q, &(Heard){ .id = e->wd,
+                                             .name = n > 0 ? e->name : "",
+                                             .length = n,
+                                             .mask = e->mask,
+                                             .cookie = e->cookie });
 }
 
 static int queue_add_all(EventQueue *q, const char *buffer, size_t n) {
@@ -352,14 +399,28 @@ static Pending *pending_next(EventQueue *q) {
         return p;
 }
 
+/* Of a folder that nobody knows; perhaps somebody gets to know it now. Not when its turn comes early: what tells of
+ * the folder itself may stand before it. */
+static const KernelWatch *introduce(EventQueue *q, const Pending *p) {
+        char handle[EVENT_QUEUE_HANDLE_MAX] __attribute__((__aligned__(16)));
+
+        memcpy(handle, p->name + p->length + 1, p->handle_size);
+        q->ops->unknown(q->userdata, p->id, p->handle_size > 0 ? handle : NULL);
+        return watch_find(q, p->id);
+}
+
 static void hand_out(EventQueue *q, const Pending *p) {
         const uint32_t always = IN_IGNORED | IN_UNMOUNT | IN_ISDIR;
-        KernelWatch *w = watch_find(q, p->wd);
+        const KernelWatch *w = watch_find(q, p->id);
 
+        if (!w && is_outer(p->id))
+                w = introduce(q, p);
         q->cursor = w ? w->subscribers.lh_first : NULL;
         while (q->cursor) {
                 Subscriber *s = q->cursor;
-                Notice n = { .name = p->name, .length = p->length, .mask = p->mask & (s->mask | always) };
+                Notice n = {
+                        .name = p->name, .length = p->length, .mask = p->mask & (s->mask | always), .writer = p->writer
+                };
 
                 q->cursor = LIST_NEXT(s, of_watch);
                 if (n.mask & ~(uint32_t)IN_ISDIR)
@@ -371,7 +432,7 @@ static void hand_out(EventQueue *q, const Pending *p) {
 static void hand_out_end(EventQueue *q, const Pending *p) {
         KernelWatch *w;
 
-        while ((w = watch_find(q, p->wd)) && w->subscribers.lh_first) {
+        while ((w = watch_find(q, p->id)) && w->subscribers.lh_first) {
                 Notice n = { .name = p->name, .length = p->length, .mask = p->mask };
                 Subscriber *s = w->subscribers.lh_first;
 
@@ -436,7 +497,7 @@ int event_queue_fd(const EventQueue *q) {
 EventQueueCounters event_queue_counters(const EventQueue *q) {
         EventQueueCounters c = q->counters;
 
-        c.watches = q->n_watches;
+        c.watches = q->n_watches - q->n_outer;
         c.waiting = q->n_pending;
         return c;
 }

@@ -5,7 +5,7 @@
  * whether it has changed. Events of the kernel are only hints where to look; what changed is what differs from this.
  * Pure: no system calls, no callbacks.
  *
- * An entry takes 22 bytes and its name, a folder 160 bytes and a table of its entries. Size, mtime and ctime are kept
+ * An entry takes 22 bytes and its name, a folder 176 bytes and a table of its entries. Size, mtime and ctime are kept
  * as hashes: it is only ever asked whether they are the same. */
 
 #include <stdbool.h>
@@ -78,6 +78,7 @@ struct Folder {
         uint32_t id;     /* unique in its model, for good: what a snapshot calls it */
         uint32_t flags;
         uint64_t device, inode; /* of the opened folder; 0 = never opened */
+        Writer mover;           /* who has moved it, with FOLDER_MOVED */
         TAILQ_ENTRY(Folder) queue;
         LIST_ENTRY(Folder) dirty;
 };

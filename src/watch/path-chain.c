@@ -11,7 +11,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-#include "watch/glob.h"
+#include "util/glob.h"
 
 #define SYMLINKS_MAX 40 /* as the kernel has it */
 #define LINK_EVENTS  (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)

@@ -29,23 +29,49 @@ static const struct {
 
 /* --- reporting --- */
 
-void tree_report(Tree *t, const char *path, size_t n, const char *from, unsigned events, bool synthetic,
-                 bool is_folder) {
-        Change c = { .path = path, .length = n, .from = from, .synthetic = synthetic, .is_folder = is_folder };
+static void tree_tell(Tree *t, const char *path, size_t n, const char *from, unsigned events, bool synthetic,
+                      bool is_folder) {
         const WatchDef *def = &t->watch->def;
+        Change c = { .path = path,
+                     .length = n,
+                     .from = from,
+                     .events = events & def->events,
+                     .synthetic = synthetic,
+                     .is_folder = is_folder,
+                     .pid = t->writer.pid };
 
-        c.events = events & def->events;
-        if (c.events == 0 || (is_folder && !def->folders) || (synthetic && t->silent))
+        if (c.events == 0 || (is_folder && !def->folders))
                 return;
         if (n > 0 && !path_filter_matches(def->filter, path, n, is_folder))
                 return;
+        if (t->fan && t->writer.group > 0)
+                c.cgroup = fan_queue_group_path(t->fan, t->writer.group);
         t->counters.reported++;
         t->counters.synthetic += synthetic;
         t->watch->ops->changed(t->watch->userdata, t->watch, &c);
 }
 
+void tree_report(Tree *t, const char *path, size_t n, const char *from, unsigned events, bool synthetic,
+                 bool is_folder) {
+        if (!synthetic || !t->silent)
+                tree_tell(t, path, n, from, events, synthetic, is_folder);
+}
+
+/* It was there before the watch began: what is reported are changes. */
+static bool is_base_line(const Tree *t, const struct stat *st) {
+        return t->silent && !(t->doubtful && timespec_load(&st->st_ctim) >= t->base_time);
+}
+
 static void tree_report_sighting(Tree *t, const Sighting *s, const char *from, unsigned events) {
-        tree_report(t, s->path, s->path_length, from, events, s->mask == 0, S_ISDIR(s->st->st_mode));
+        Writer before = t->writer;
+
+        if (s->mask == 0 && is_base_line(t, s->st))
+                return;
+        /* Of what is found as it was but elsewhere, it is known who moved it. */
+        if (s->mask == 0 && events == WATCH_MOVE)
+                t->writer = t->mover;
+        tree_tell(t, s->path, s->path_length, from, events, s->mask == 0, S_ISDIR(s->st->st_mode));
+        t->writer = before;
 }
 
 /* --- what left --- */
@@ -59,7 +85,7 @@ static Departed *departed_free(Departed *d) {
 }
 DEFINE_CLEANUP(Departed, departed_free)
 
-static int departed_new(Departed **ret, const PathText *path, uint64_t inode, bool synthetic) {
+static int departed_new(Departed **ret, const PathText *path, const Entry *e, bool synthetic, Writer writer) {
         _cleanup_(departed_freep) Departed *d = calloc(1, sizeof(*d));
 
         if (!d)
@@ -69,8 +95,9 @@ static int departed_new(Departed **ret, const PathText *path, uint64_t inode, bo
                 return -ENOMEM;
         memcpy(d->path, path_text_string(path), path->length + 1);
         d->length = path->length;
-        d->inode = inode;
+        d->inode = e->inode;
         d->synthetic = synthetic;
+        d->writer = writer;
         *ret = TAKE_PTR(d);
         return 0;
 }
@@ -109,7 +136,7 @@ void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask) {
                             /* is_folder= */ false);
                 return;
         }
-        if (departed_new(&d, &t->from, e->inode, mask == 0) < 0)
+        if (departed_new(&d, &t->from, e, mask == 0, t->writer) < 0)
                 return;
         d->entry = folder_take(f, e);
         if (mask & IN_MOVED_FROM)
@@ -210,6 +237,7 @@ bool tree_work_drop(Tree *t) {
 
         if (!d)
                 return false;
+        t->writer = d->writer;
         if (d->entry->flags & ENTRY_FOLDER)
                 drop_folder(t, d);
         else {
@@ -217,6 +245,7 @@ bool tree_work_drop(Tree *t) {
                         tree_report(t, d->path, d->length, NULL, WATCH_DELETE, d->synthetic, /* is_folder= */ false);
                 drop_finish(t, d);
         }
+        t->writer = (Writer){};
         return true;
 }
 
@@ -280,10 +309,13 @@ static unsigned events_of_new(const Tree *t, const Sighting *s) {
 
         if (s->mask) {
                 events = events_heard(s);
-                return events & (WATCH_CREATE | WATCH_MOVE) ? events : events | WATCH_CREATE;
+                /* In a folder that is still to be read for the first time, it may have been there all along. */
+                if ((events & (WATCH_CREATE | WATCH_MOVE)) || (t->silent && !(s->folder->flags & FOLDER_READ)))
+                        return events;
+                return events | WATCH_CREATE;
         }
         events = WATCH_CREATE | (s->moved ? WATCH_MOVE : 0);
-        if (!t->silent && (t->watch->def.events & WATCH_CLOSE) && is_complete(s, /* again= */ false))
+        if (!is_base_line(t, s->st) && (t->watch->def.events & WATCH_CLOSE) && is_complete(s, /* again= */ false))
                 events |= WATCH_CLOSE;
         return events;
 }
@@ -338,7 +370,7 @@ static bool is_born_complete(const Tree *t, const Sighting *s, unsigned events) 
 
 static void tree_see_new(Tree *t, const Sighting *s, const FileState *state) {
         Departed *d = s->mask & IN_MOVED_TO ? departed_find(t, state) : NULL;
-        bool found = s->mask == 0 && !t->silent;
+        bool found = s->mask == 0 && !is_base_line(t, s->st);
         unsigned events;
         Entry *e;
 
@@ -354,8 +386,9 @@ static void tree_see_new(Tree *t, const Sighting *s, const FileState *state) {
                 entry_set_flag(e, ENTRY_FOUND, found);
                 entry_set_flag(e, ENTRY_FOUND_CLOSED, found && (events & WATCH_CLOSE));
                 entry_set_flag(e, ENTRY_RACY, found && is_racy(t, s->st));
-                entry_set_flag(e, ENTRY_UNSETTLED, state->is_regular && !(events & WATCH_COMPLETE) && !t->silent);
-                if (state->is_folder && t->watch->def.recursive)
+                entry_set_flag(e, ENTRY_UNSETTLED,
+                               state->is_regular && !(events & WATCH_COMPLETE) && !is_base_line(t, s->st));
+                if (state->is_folder && !tree_subscribe_seen(t, s, e) && t->watch->def.recursive)
                         tree_queue(t, e->folder, s->moved || (s->mask & IN_MOVED_TO) ? FOLDER_MOVED : 0);
         }
         tree_report_sighting(t, s, NULL, events);
@@ -394,7 +427,7 @@ static void tree_see_known_file(Tree *t, const Sighting *s, Entry *e, const File
 
         entry_set_seen(s->folder, e);
         /* While the base line is read, what stands in the model already has been put there by an event. */
-        if (s->mask == 0 && t->silent)
+        if (s->mask == 0 && is_base_line(t, s->st))
                 return;
         if (s->mask)
                 events = events_of_known_heard(t, s, e, same, same_status);
@@ -415,7 +448,7 @@ static void tree_see_known_file(Tree *t, const Sighting *s, Entry *e, const File
 /* A folder's own state is of no interest but who it is: if another one stands in its place, or something was laid over
  * it, the reading finds out. */
 static void tree_see_known_folder(Tree *t, const Sighting *s, Entry *e, const FileState *state) {
-        bool other = e->inode != state->inode;
+        bool other = e->inode != state->inode || !tree_is_subscribed_to(t, s, e);
         uint32_t flags = (other || (s->mask & IN_MOVED_TO) ? FOLDER_DEEP : 0) | (s->moved ? FOLDER_MOVED : 0);
 
         entry_set_seen(s->folder, e);
@@ -517,6 +550,10 @@ void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask) {
         if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) {
                 if (errno == ENOENT && e)
                         tree_lose(t, f, e, mask & (IN_MOVED_FROM | IN_DELETE));
+                else if (errno == ENOENT && t->silent && !(f->flags & FOLDER_READ) &&
+                         (mask & (IN_DELETE | IN_CREATE | IN_MOVED_TO)) == IN_DELETE)
+                        tree_report(t, path_text_string(&t->path), t->path.length, NULL, WATCH_DELETE,
+                                    /* synthetic= */ false, mask & IN_ISDIR);
                 else if (errno == ENOENT && name[0] == '#' && (mask & IN_CLOSE_WRITE))
                         tree_look_at_nameless(t, f, name);
                 return;
@@ -543,6 +580,8 @@ static void tree_on_self_event(Tree *t, Folder *f, uint32_t mask) {
                         tree_resolve_later(t);
         } else if (mask & (IN_UNMOUNT | IN_IGNORED))
                 tree_look(t, f->parent, f->entry->name, f->entry->length, /* mask= */ 0);
+        else if ((mask & IN_ATTRIB) && subscriber_is_outer(&f->subscriber)) /* inotify tells the parent, too */
+                tree_look(t, f->parent, f->entry->name, f->entry->length, IN_ATTRIB | IN_ISDIR);
         /* Whoever still stands there without a watch gets one by being read. */
         if (mask & IN_IGNORED)
                 tree_queue(t, f, 0);
@@ -556,8 +595,10 @@ void tree_on_folder_event(Subscriber *s, const Notice *n) {
         if (!tree_is_attached(t, f))
                 return;
         watch_wake(t->watch); /* first: it sets the time of this turn */
-        if (n->length > 0)
-                tree_look(t, f, n->name, n->length, n->mask);
-        else
+        t->writer = t->mover = n->writer;
+        if (n->length == 0)
                 tree_on_self_event(t, f, n->mask);
+        else if (t->watch->def.recursive || !f->parent)
+                tree_look(t, f, n->name, n->length, n->mask);
+        t->writer = t->mover = (Writer){};
 }

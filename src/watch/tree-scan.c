@@ -14,9 +14,10 @@
 
 #include "watch/watcher-internal.h"
 
-#define SCAN_STEP   256U
-#define SCAN_BUFFER (32 * 1024)
-#define GONE_STEP   128U
+#define SCAN_STEP     256U
+#define SCAN_BUFFER   (32 * 1024)
+#define GONE_STEP     128U
+#define POSTPONED_MAX 256U /* times that a reading gives way to events */
 #define TREE_EVENTS                                                                                             \
         (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF | \
          IN_ONLYDIR)
@@ -24,6 +25,8 @@
 /* --- the queue --- */
 
 void tree_queue(Tree *t, Folder *f, uint32_t flags) {
+        if (flags & FOLDER_MOVED)
+                f->mover = f->flags & FOLDER_MOVED ? (Writer){} : t->mover; /* twice: not known who */
         f->flags |= flags;
         if ((f->flags & FOLDER_QUEUED) || !tree_is_attached(t, f))
                 return;
@@ -57,7 +60,7 @@ void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on) {
 
 /* --- beginning --- */
 
-static uint32_t tree_mask(const Tree *t) {
+uint32_t tree_mask(const Tree *t) {
         unsigned events = t->watch->def.events;
 
         return TREE_EVENTS | (events & WATCH_WRITE ? IN_MODIFY : 0) | (events & WATCH_ATTRIB ? IN_ATTRIB : 0);
@@ -68,10 +71,8 @@ static void scan_subscribe(Tree *t, Folder *f, int fd) {
         bool polled = t->traits.is_remote || t->watch->def.backend == WATCH_BACKEND_POLL;
         int r = 0;
 
-        if (t->watch->def.backend != WATCH_BACKEND_POLL) {
-                f->subscriber.notify = tree_on_folder_event;
-                r = event_queue_subscribe(t->queue, &f->subscriber, fd, tree_mask(t));
-        }
+        if (t->watch->def.backend != WATCH_BACKEND_POLL)
+                r = tree_subscribe(t, f, fd);
         if (r == -ENOSPC || r == -ENOMEM)
                 t->limit_reached = true;
         tree_set_folder_flag(t, f, FOLDER_POLLED, polled || r < 0);
@@ -110,6 +111,7 @@ static int scan_open(Tree *t, Folder *f, int *ret_fd) {
         r = scan_identify(t, f, fd);
         if (r < 0)
                 return r;
+        tree_outgrow(t);
         scan_subscribe(t, f, fd);
         *ret_fd = TAKE_FD(fd);
         return 0;
@@ -150,6 +152,7 @@ static void scan_begin(Tree *t, Folder *f) {
         /* What is asked for while it is read is for the next reading. */
         s->flags = f->flags & (FOLDER_DEEP | FOLDER_MOVED);
         s->flags |= f->flags & FOLDER_COVERED ? FOLDER_DEEP : 0;
+        s->mover = f->mover;
         f->flags &= ~(uint32_t)(FOLDER_DEEP | FOLDER_MOVED);
         tree_set_folder_flag(t, f, FOLDER_UNREADABLE, false);
         tree_set_folder_flag(t, f, FOLDER_COVERED, false);
@@ -303,19 +306,30 @@ static void scan_end(Tree *t) {
         tree_scan_abort(t);
 }
 
-bool tree_work_scan(Tree *t) {
+/* What has been heard says more than what is found: who did it. So it comes first, as long as it comes to an end. */
+static bool scan_has_to_wait(Tree *t) {
+        if (t->by_handle && watcher_hear(t->watch->watcher) && t->n_postponed++ < POSTPONED_MAX)
+                return true;
+        t->n_postponed = 0;
+        return false;
+}
+
+static bool tree_work_some_scan(Tree *t) {
         Folder *f = TAILQ_FIRST(&t->scans);
         int r;
 
         if (!t->scan.folder) {
                 if (!f)
                         return false;
+                if (scan_has_to_wait(t))
+                        return true;
                 tree_dequeue(t, f);
                 if (tree_is_attached(t, f))
                         scan_begin(t, f);
                 if (!t->scan.folder)
                         return true;
         }
+        t->mover = t->scan.mover;
         if (!tree_is_attached(t, t->scan.folder)) { /* moved away meanwhile */
                 tree_scan_abort(t);
                 return true;
@@ -329,6 +343,13 @@ bool tree_work_scan(Tree *t) {
                 scan_end(t);
         }
         return true;
+}
+
+bool tree_work_scan(Tree *t) {
+        bool worked = tree_work_some_scan(t);
+
+        t->mover = (Writer){};
+        return worked;
 }
 
 void tree_poll(Tree *t) {

@@ -232,6 +232,9 @@ static void tree_adopt(Tree *t, int fd, const RootIdentity *now, const struct st
                 } else
                         tree_look_at_file(t, st, /* mask= */ 0);
         } else {
+                tree_choose_backend(t, fd);
+                if (t->fan_error < 0)
+                        return;
                 if (is_new)
                         tree_report_root(t, WATCH_CREATE, /* synthetic= */ true);
                 tree_queue(t, model_root(t->model), FOLDER_DEEP);
@@ -241,6 +244,7 @@ static void tree_adopt(Tree *t, int fd, const RootIdentity *now, const struct st
 
 /* device: of the last folder on the way that is still there. Another one than before: it was unmounted. */
 static void tree_missing(Tree *t, dev_t device) {
+        t->fan_error = 0;
         if (!t->has_root)
                 return;
         if (t->root.device != device) {
@@ -276,9 +280,12 @@ static void tree_resolve(Tree *t) {
                 t->silent = false; /* what comes later is new */
                 return;
         }
-        if (t->has_root && t->root.device == now.device && t->root.inode == now.inode && t->real_path) {
+        if (t->has_root && t->root.device == now.device && t->root.inode == now.inode && t->real_path &&
+            t->fan_error == 0) {
                 if (now.is_file)
                         tree_look_at_file(t, &st, /* mask= */ 0);
+                else if (!tree_check_root(t, fd))
+                        tree_queue(t, model_root(t->model), FOLDER_DEEP);
                 else if (!subscriber_is_subscribed(&model_root(t->model)->subscriber))
                         tree_queue(t, model_root(t->model), 0);
                 return;
@@ -301,6 +308,7 @@ static void on_chain_changed(void *userdata) {
 
 void tree_rescan(Tree *t) {
         t->counters.rescans++;
+        t->doubtful = t->doubtful || (t->by_handle && t->silent);
         tree_resolve_later(t);
         if (t->has_root && !t->root.is_file)
                 tree_queue(t, model_root(t->model), FOLDER_DEEP);
@@ -361,6 +369,10 @@ static void tree_plan_poll(Tree *t) {
 
         if (t->poll_at != USEC_INFINITY)
                 return;
+        if (t->fan_error < 0) {
+                t->poll_at = usec_add(t->now_monotonic, def->poll_max);
+                return;
+        }
         if (t->n_polled == 0 && t->n_unreadable == 0 && !path_chain_is_blind(t->chain))
                 return;
         t->poll_interval = MAX(def->poll_min, took * POLL_SHARE);
@@ -382,6 +394,8 @@ void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic) {
 bool tree_work(Tree *t) {
         if (t->resolve_due) {
                 tree_resolve(t);
+                if (t->by_handle) /* what comes from now on is heard of: nobody has to wait for the reading */
+                        watch_set_state(t->watch, tree_state(t));
                 return true;
         }
         return tree_work_drop(t) || tree_work_scan(t);
@@ -391,8 +405,10 @@ bool tree_work(Tree *t) {
 void tree_rest(Tree *t) {
         tree_close(t);
         if (tree_is_idle(t)) {
-                t->started = true;
-                t->silent = false;
+                /* While nothing can be known of it, what there is is neither a base line nor to be saved. */
+                t->started = t->started || t->fan_error == 0;
+                t->silent = t->silent && t->fan_error < 0;
+                t->doubtful = false;
                 tree_plan_poll(t);
         }
         tree_arm_timer(t);
@@ -402,7 +418,9 @@ void tree_rest(Tree *t) {
 WatchState tree_state(const Tree *t) {
         bool polls_anyway = t->traits.is_remote || t->watch->def.backend == WATCH_BACKEND_POLL;
 
-        if (!t->started)
+        if (t->has_root && t->fan_error < 0)
+                return WATCH_FAILED;
+        if (!t->started && !(t->has_root && t->by_handle))
                 return WATCH_STARTING;
         if (!t->has_root)
                 return WATCH_WAITING;
@@ -455,6 +473,8 @@ Tree *tree_free(Tree *t) {
         if (t->model) {
                 t->watch->def.events = 0; /* nobody is told any more */
                 tree_stop(t);
+                tree_release_fan(t);
+                tree_close(t);
         }
         (void)sd_event_source_disable_unref(t->timer);
         (void)path_chain_free(t->chain);

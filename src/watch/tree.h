@@ -2,13 +2,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* One watched folder (with what is below it) or file: PathChanged=, PathModified= and trees. Of this folder of src/
- * only. Three files share it: tree.c is about the root, tree-scan.c reads folders, tree-look.c looks at single names
- * and reports. */
+ * only. Four files share it: tree.c is about the root, tree-scan.c reads folders, tree-look.c looks at single names
+ * and reports, tree-fan.c is about fanotify. */
 
 #include <sys/queue.h>
 #include <sys/types.h>
 
 #include "watch/beneath.h"
+#include "watch/fan-queue.h"
 #include "watch/model.h"
 #include "watch/path-chain.h"
 #include "watch/watcher.h"
@@ -23,6 +24,7 @@ typedef struct Departed {
         char *path;     /* that it had */
         size_t length;
         uint64_t inode;
+        Writer writer;
         usec_t deadline; /* CLOCK_MONOTONIC */
         TAILQ_ENTRY(Departed) order;
 } Departed;
@@ -45,6 +47,7 @@ typedef struct Scan {
         char *buffer;
         size_t used, at;
         PathText path;
+        Writer mover;
         uint32_t flags; /* FOLDER_DEEP, FOLDER_MOVED: what was asked for */
         bool is_new;    /* nothing was known of it */
         bool is_read;   /* to the end; what it did not come by is looked at */
@@ -61,6 +64,16 @@ struct Tree {
         FileSystemTraits traits;
         bool has_root, resolve_due, silent, started, limit_reached, too_deep, too_many;
         size_t n_polled, n_unreadable;
+
+        FanQueue *fan;       /* while the tree has a part in it */
+        bool by_handle;      /* folders are heard of by it, not by inotify */
+        bool fan_refused;    /* and not tried again */
+        bool doubtful;       /* before the base line was read, something was heard and not understood */
+        int fan_error;       /* why it is not possible, where it has to be; negative errno */
+        int fan_error_below; /* the same of something that is mounted below */
+        usec_t base_time;    /* CLOCK_REALTIME: what changed later is no base line */
+        unsigned n_postponed;
+        Writer writer, mover; /* who made what is reported just now, and moved what is queued just now */
 
         Subscriber file_subscriber; /* a root that is a file */
         FileState file_state;
@@ -81,6 +94,19 @@ struct Tree {
         char *real_path;     /* of the root, without symbolic links */
         WatchCounters counters;
 };
+
+/* How a name is seen. */
+typedef struct Sighting {
+        Folder *folder;
+        const char *name;
+        size_t length;
+        const char *path; /* of it, from the root */
+        size_t path_length;
+        int dir_fd; /* of the folder */
+        const struct stat *st;
+        uint32_t mask; /* IN_* that led here; 0 = by reading the folder */
+        bool moved;    /* with the folder it is in */
+} Sighting;
 
 /* --- tree.c --- */
 
@@ -110,6 +136,27 @@ void tree_scan_abort(Tree *t);
 void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on);
 void tree_poll(Tree *t);
 
+uint32_t tree_mask(const Tree *t) _pure_;
+
+/* --- tree-fan.c --- */
+
+/* Asks the kernel for the events of a folder that is open, by whatever is used for this tree. As
+ * event_queue_subscribe(). */
+int tree_subscribe(Tree *t, Folder *f, int fd);
+
+/* The same for a folder that was just seen, if that is worth while before it is read. True when it is new and
+ * everything that happens in it will be heard of, so that it need not be read. */
+bool tree_subscribe_seen(Tree *t, const Sighting *s, Entry *e);
+
+/* Is what stands under the name of a known folder still the one that is heard of? */
+bool tree_is_subscribed_to(Tree *t, const Sighting *s, Entry *e);
+
+void tree_choose_backend(Tree *t, int fd); /* for a root that is there now, open with O_PATH */
+bool tree_check_root(Tree *t, int fd);     /* false: it is another folder than what is heard of */
+void tree_outgrow(Tree *t);                /* if it is too large for inotify */
+void tree_introduce(Tree *t, const void *handle);
+void tree_release_fan(Tree *t);
+
 /* --- snapshot.c --- */
 
 /* Puts together what tree_load() was given. */
@@ -119,19 +166,6 @@ int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, con
               void *userdata);
 
 /* --- tree-look.c --- */
-
-/* How a name is seen. */
-typedef struct Sighting {
-        Folder *folder;
-        const char *name;
-        size_t length;
-        const char *path; /* of it, from the root */
-        size_t path_length;
-        int dir_fd; /* of the folder */
-        const struct stat *st;
-        uint32_t mask; /* IN_* that led here; 0 = by reading the folder */
-        bool moved;    /* with the folder it is in */
-} Sighting;
 
 /* Looks at one name because of an event (or without, mask 0) and reports what differs. */
 void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask);

@@ -5,6 +5,7 @@
 
 #include "watch/condition.h"
 #include "watch/event-queue.h"
+#include "watch/fan-queue.h"
 #include "watch/tree.h"
 #include "watch/watcher.h"
 
@@ -27,6 +28,17 @@ static inline bool watch_is_condition(const Watch *w) {
 
 EventQueue *watcher_queue(Watcher *w) _pure_;
 sd_event *watcher_event(Watcher *w) _pure_;
+
+/* The queue of fanotify, made for the first who takes it and there until the last has dropped it. Negative errno of
+ * fan_queue_new(). */
+int watcher_take_fan(Watcher *w, FanQueue **ret);
+void watcher_drop_fan(Watcher *w);
+
+/* Reads what has been heard up to now; true when there is something to look at then. */
+bool watcher_hear(Watcher *w);
+
+/* Has another tree than that of watch a part on this device, as far as is known? */
+bool watcher_shares_device(const Watcher *w, const Watch *watch, dev_t device);
 
 /* There is something to do for it. */
 void watch_wake(Watch *w);

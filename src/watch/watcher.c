@@ -27,10 +27,12 @@ TAILQ_HEAD(WatchList, Watch);
 struct Watcher {
         sd_event *event;
         EventQueue *queue;
+        FanQueue *fan; /* while there are trees that need it */
+        unsigned n_fan_users;
         MountTable *mounts;
-        sd_event_source *queue_source, *work_source, *mounts_source;
+        sd_event_source *queue_source, *fan_source, *work_source, *mounts_source;
         struct WatchList watches, work;
-        bool overflowed;
+        bool overflowed, fan_overflowed;
         usec_t now_realtime, now_monotonic; /* of this turn */
 };
 
@@ -43,50 +45,23 @@ static const char *const kind_table[_WATCH_KIND_MAX] = {
         [WATCH_TREE] = "Tree",
 };
 
-static const char *const backend_table[_WATCH_BACKEND_MAX] = {
-        [WATCH_BACKEND_AUTO] = "auto",
-        [WATCH_BACKEND_INOTIFY] = "inotify",
-        [WATCH_BACKEND_FANOTIFY] = "fanotify",
-        [WATCH_BACKEND_POLL] = "poll",
-};
-
 static const char *const state_table[_WATCH_STATE_MAX] = {
-        [WATCH_STARTING] = "starting",
-        [WATCH_WAITING] = "waiting",
-        [WATCH_ACTIVE] = "active",
-        [WATCH_DEGRADED] = "degraded",
+        [WATCH_STARTING] = "starting", [WATCH_WAITING] = "waiting", [WATCH_ACTIVE] = "active",
+        [WATCH_DEGRADED] = "degraded", [WATCH_FAILED] = "failed",
 };
-
-/* By bit. */
-static const char *const event_table[] = { "create", "write", "close", "move", "delete", "attrib" };
 
 const char *watch_kind_to_string(WatchKind k) {
         return (size_t)k < ELEMENTSOF(kind_table) ? kind_table[k] : NULL;
-}
-
-const char *watch_backend_to_string(WatchBackend b) {
-        return (size_t)b < ELEMENTSOF(backend_table) ? backend_table[b] : NULL;
-}
-
-int watch_backend_from_string(const char *s) {
-        return string_table_find(backend_table, ELEMENTSOF(backend_table), s);
 }
 
 const char *watch_state_to_string(WatchState s) {
         return (size_t)s < ELEMENTSOF(state_table) ? state_table[s] : NULL;
 }
 
-int watch_event_from_string(const char *s) {
-        int i = string_table_find(event_table, ELEMENTSOF(event_table), s);
+bool change_is_of_cgroup(const Change *c, const char *cgroup) {
+        const char *rest = c->cgroup ? startswith(c->cgroup, cgroup) : NULL;
 
-        return i < 0 ? i : 1 << i;
-}
-
-const char *watch_event_to_string(unsigned event) {
-        for (size_t i = 0; i < ELEMENTSOF(event_table); i++)
-                if (event == 1U << i)
-                        return event_table[i];
-        return NULL;
+        return rest && (rest[0] == '\0' || rest[0] == '/');
 }
 
 /* --- turns --- */
@@ -125,16 +100,17 @@ static void watcher_read_clocks(Watcher *w) {
                 tree_begin(watch->tree, w->now_realtime, w->now_monotonic);
 }
 
+/* What fanotify has lost concerns only those who use it. */
 static void watcher_repair(Watcher *w) {
         Watch *watch;
 
-        w->overflowed = false;
         TAILQ_FOREACH(watch, &w->watches, watches) {
-                if (watch->tree)
+                if (watch->tree && (w->overflowed || watch->tree->by_handle))
                         tree_rescan(watch->tree);
-                else
+                else if (watch->condition && w->overflowed)
                         condition_look_later(watch->condition);
         }
+        w->overflowed = w->fan_overflowed = false;
 }
 
 /* One piece of work of the watch that waits longest; the others have their turn before it has it again. */
@@ -166,7 +142,7 @@ static int on_work(sd_event_source *s, void *userdata) {
 
         watcher_read_clocks(w);
         until = usec_add(w->now_monotonic, WORK_SLICE);
-        if (w->overflowed)
+        if (w->overflowed || w->fan_overflowed)
                 watcher_repair(w);
         do {
                 if (!watcher_work_some(w)) {
@@ -199,7 +175,119 @@ static void on_overflow(void *userdata) {
 }
 
 bool watcher_is_idle(const Watcher *w) {
-        return !w->overflowed && TAILQ_EMPTY(&w->work) && event_queue_counters(w->queue).waiting == 0;
+        return !w->overflowed && !w->fan_overflowed && TAILQ_EMPTY(&w->work) &&
+               event_queue_counters(w->queue).waiting == 0;
+}
+
+/* --- fanotify --- */
+
+static int watcher_drain_fan(Watcher *w, usec_t now_monotonic) {
+        int r = fan_queue_drain(w->fan, DRAIN_MAX, now_monotonic);
+
+        if (r < 0)
+                log_error_errno(r, "Cannot read events of fanotify: %m, ignoring");
+        return r;
+}
+
+static int on_fan(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Watcher *w = userdata;
+
+        (void)watcher_drain_fan(w, now_clock(CLOCK_MONOTONIC));
+        if (event_queue_counters(w->queue).waiting > 0)
+                (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
+        return 0;
+}
+
+bool watcher_hear(Watcher *w) {
+        if (w->fan)
+                (void)watcher_drain_fan(w, w->now_monotonic);
+        return event_queue_counters(w->queue).waiting > 0;
+}
+
+static void on_fan_overflow(void *userdata) {
+        Watcher *w = userdata;
+
+        if (!w->fan_overflowed)
+                log_notice(
+                        "Changes of files came faster than they could be read; looking at the trees that are watched "
+                        "by fanotify.");
+        w->fan_overflowed = true;
+        (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
+}
+
+static void on_unknown(void *userdata, int64_t id, const void *handle) {
+        Watcher *w = userdata;
+        Watch *watch;
+
+        if (!w->fan || !handle)
+                return;
+        TAILQ_FOREACH(watch, &w->watches, watches)
+        if (watch->tree && !event_queue_has_id(w->queue, id))
+                tree_introduce(watch->tree, handle);
+        if (!event_queue_has_id(w->queue, id))
+                fan_queue_ignore(w->fan, id);
+}
+
+static int watcher_start_fan(Watcher *w) {
+        int r;
+
+        r = fan_queue_new(&w->fan, w->queue, on_fan_overflow, w);
+        if (r >= 0)
+                r = sd_event_add_io(w->event, &w->fan_source, fan_queue_fd(w->fan), EPOLLIN, on_fan, w);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(w->fan_source, "watch-fanotify");
+        return sd_event_source_set_priority(w->fan_source, DRAIN_PRIORITY);
+}
+
+static void watcher_stop_fan(Watcher *w) {
+        w->fan_source = sd_event_source_disable_unref(w->fan_source);
+        w->fan = fan_queue_free(w->fan);
+        w->fan_overflowed = false;
+}
+
+int watcher_take_fan(Watcher *w, FanQueue **ret) {
+        int r = w->fan ? 0 : watcher_start_fan(w);
+
+        if (r < 0) {
+                watcher_stop_fan(w);
+                return r;
+        }
+        w->n_fan_users++;
+        *ret = w->fan;
+        return 0;
+}
+
+void watcher_drop_fan(Watcher *w) {
+        assert(w->n_fan_users > 0);
+        if (--w->n_fan_users == 0)
+                watcher_stop_fan(w);
+}
+
+bool watcher_shares_device(const Watcher *w, const Watch *watch, dev_t device) {
+        const Watch *other;
+
+        TAILQ_FOREACH(other, &w->watches, watches)
+        if (other != watch && other->tree && other->tree->by_handle &&
+            (other->tree->root.device == device || other->def.cross_mounts))
+                return true;
+        return false;
+}
+
+static void watcher_rescan_device(Watcher *w, dev_t device) {
+        Watch *watch;
+
+        TAILQ_FOREACH(watch, &w->watches, watches)
+        if (watch->tree && watch->tree->by_handle && (watch->tree->root.device == device || watch->def.cross_mounts))
+                tree_rescan(watch->tree);
+}
+
+/* A file system that was unmounted has lost its mark. If it is back already, nothing was heard of it since. */
+static void watcher_find_lost_marks(Watcher *w) {
+        dev_t device;
+
+        while (w->fan && fan_queue_take_lost(w->fan, &device))
+                watcher_rescan_device(w, device);
 }
 
 /* --- mounts --- */
@@ -219,6 +307,7 @@ static int on_mounts(sd_event_source *s, int fd, uint32_t revents, void *userdat
         int r;
 
         watcher_read_clocks(w);
+        watcher_find_lost_marks(w);
         r = mount_table_update(w->mounts, on_mount, w);
         if (r < 0)
                 log_warning_errno(r, "Cannot read the table of mounts: %m, ignoring");
@@ -264,7 +353,7 @@ static int watcher_add_sources(Watcher *w) {
 }
 
 int watcher_new(Watcher **ret, sd_event *event) {
-        static const EventQueueOps ops = { .overflowed = on_overflow };
+        static const EventQueueOps ops = { .overflowed = on_overflow, .unknown = on_unknown };
         _cleanup_(watcher_freep) Watcher *w = NULL;
         int r;
 
@@ -291,6 +380,7 @@ Watcher *watcher_free(Watcher *w) {
         if (!w)
                 return NULL;
         assert(TAILQ_EMPTY(&w->watches));
+        assert(!w->fan);
         (void)sd_event_source_disable_unref(w->queue_source);
         (void)sd_event_source_disable_unref(w->work_source);
         (void)sd_event_source_disable_unref(w->mounts_source);
@@ -329,13 +419,16 @@ static WatchCounters tree_counters(const Tree *t) {
         return c;
 }
 
-static void counters_add_queue(WatchCounters *c, const EventQueue *q) {
-        EventQueueCounters of_queue = event_queue_counters(q);
+static void counters_add_queues(WatchCounters *c, const Watcher *w) {
+        EventQueueCounters of_queue = event_queue_counters(w->queue);
+        FanQueueCounters of_fan = w->fan ? fan_queue_counters(w->fan) : (FanQueueCounters){};
 
-        c->events = of_queue.events;
+        c->events = of_queue.events + of_fan.events;
         c->merged = of_queue.merged;
-        c->overflows = of_queue.overflows;
+        c->others = of_fan.others;
+        c->overflows = of_queue.overflows + of_fan.overflows;
         c->watches = of_queue.watches;
+        c->marks = of_fan.marks;
         c->waiting = of_queue.waiting;
 }
 
@@ -343,7 +436,7 @@ WatchCounters watcher_counters(const Watcher *w) {
         WatchCounters sum = {}, one;
         const Watch *watch;
 
-        counters_add_queue(&sum, w->queue);
+        counters_add_queues(&sum, w);
         TAILQ_FOREACH(watch, &w->watches, watches)
         if (watch->tree) {
                 one = tree_counters(watch->tree);
@@ -375,8 +468,6 @@ int watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps
 
         if (def->path[0] != '/')
                 return -EINVAL;
-        if (def->backend == WATCH_BACKEND_FANOTIFY)
-                return -EOPNOTSUPP;
         w = calloc(1, sizeof(*w));
         if (!w)
                 return -ENOMEM;
@@ -419,6 +510,26 @@ void watch_set_state(Watch *w, WatchState state) {
                 w->ops->state_changed(w->userdata, w);
 }
 
+/* Why folders are read again from time to time, and what to do about it. */
+static int tree_explain_polling(const Tree *t, const char *polled, char **ret) {
+        if (t->fan_error_below < 0)
+                return asprintf(ret, "part of %s cannot be watched by fanotify, %s: %s", t->watch->def.path,
+                                fan_queue_explain(t->fan_error_below), polled);
+        return asprintf(ret, "the limit of inotify watches is reached: %s; raise fs.inotify.max_user_watches", polled);
+}
+
+static int tree_explain_beginning(const Tree *t, char **ret) {
+        const char *path = t->watch->def.path;
+
+        if (t->has_root && t->fan_error < 0)
+                return asprintf(ret, "%s cannot be watched by fanotify: %s; or write Backend=auto", path,
+                                fan_queue_explain(t->fan_error));
+        if (t->has_root && t->by_handle)
+                return asprintf(ret, "watching %s by fanotify; %zu folders of it are read so far", path,
+                                model_n_folders(t->model));
+        return asprintf(ret, "reading %s: %zu folders so far", path, model_n_folders(t->model));
+}
+
 static int tree_explain(const Tree *t, char **ret) {
         const char *path = t->watch->def.path;
         char polled[128] = "";
@@ -426,8 +537,8 @@ static int tree_explain(const Tree *t, char **ret) {
         if (t->n_polled > 0)
                 (void)snprintf(polled, sizeof(polled), "%zu folder%s polled every %" PRI_USEC " s", t->n_polled,
                                PLURAL(t->n_polled), MAX(t->poll_interval / USEC_PER_SEC, (usec_t)1));
-        if (!t->started)
-                return asprintf(ret, "reading %s: %zu folders so far", path, model_n_folders(t->model));
+        if (!t->started || t->fan_error < 0)
+                return tree_explain_beginning(t, ret);
         if (!t->has_root)
                 return asprintf(ret, "%s is not there; its parents are watched", path);
         if (t->n_unreadable > 0)
@@ -437,10 +548,9 @@ static int tree_explain(const Tree *t, char **ret) {
                 return asprintf(ret, "%s has more %s than are watched", path,
                                 t->too_deep ? "levels of folders" : "files");
         if (t->n_polled > 0 && !t->traits.is_remote && t->watch->def.backend != WATCH_BACKEND_POLL)
-                return asprintf(ret, "the limit of inotify watches is reached: %s; raise fs.inotify.max_user_watches",
-                                polled);
-        return asprintf(ret, "watching %s: %zu folders, %zu files%s%s", path, model_n_folders(t->model),
-                        model_n_entries(t->model), polled[0] ? "; " : "", polled);
+                return tree_explain_polling(t, polled, ret);
+        return asprintf(ret, "watching %s%s: %zu folders, %zu files%s%s", path, t->by_handle ? " by fanotify" : "",
+                        model_n_folders(t->model), model_n_entries(t->model), polled[0] ? "; " : "", polled);
 }
 
 int watch_explain(const Watch *w, char **ret) {
@@ -463,7 +573,7 @@ WatchCounters watch_counters(const Watch *w) {
 
         if (w->tree)
                 c = tree_counters(w->tree);
-        counters_add_queue(&c, w->watcher->queue);
+        counters_add_queues(&c, w->watcher);
         return c;
 }
 

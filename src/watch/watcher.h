@@ -4,25 +4,28 @@
 /* Files and folders, watched: which one changed, in whole trees, with nothing lost. One Watcher for the daemon, one
  * Watch for each line of a [Path] section. DESIGN section 6.
  *
- * A tree is kept as a model in memory (watch/model.h). Events of inotify say where to look; what is reported is how
- * the disk differs from the model. So whatever is missed - an overflow of the kernel's queue, a folder that was full
- * before it could be watched, the time while the daemon was down - is found by looking again, and such a change is
- * marked as synthetic. Reading, working and looking happen in turns of the event loop of a few milliseconds each.
+ * A tree is kept as a model in memory (watch/model.h). Events of inotify, or of fanotify, say where to look; what is
+ * reported is how the disk differs from the model. So whatever is missed - an overflow of the kernel's queue, a folder
+ * that was full before it could be watched, the time while the daemon was down - is found by looking again, and such a
+ * change is marked as synthetic. Reading, working and looking happen in turns of the event loop of a few milliseconds
+ * each.
  *
  * What is guaranteed: every file that is complete and still there is reported at least once since it last changed,
  * with the path that it has then. What comes and goes between two looks may go unseen. Writes through mmap(2) and
  * those of other hosts give no events; only polling sees them. */
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "job/path-def.h"
 #include "util/clock.h"
 #include "util/macro.h"
-#include "watch/path-filter.h"
 
 #define WATCH_PRIVATE_PREFIX ".vakt-"  /* names that begin so are ours (claims of a spool): never reported */
 #define WATCH_ENTRIES_MAX    10000000U /* files in one model; those above are reported by event only */
 #define WATCH_DEPTH_MAX      2000U     /* folders below each other; deeper ones are not watched */
+#define WATCH_LARGE          20000U    /* folders; see WATCH_BACKEND_AUTO */
 #define WATCH_MOVE_WINDOW    (50 * USEC_PER_MSEC) /* the second half of a move has to come within */
 #define WATCH_POLL_MIN       (2 * USEC_PER_SEC)
 #define WATCH_POLL_MAX       (5 * USEC_PER_MINUTE)
@@ -40,33 +43,7 @@ typedef enum WatchKind {
         _WATCH_KIND_MAX,
 } WatchKind;
 
-/* Events= of a tree, and what happened to a file. */
-typedef enum WatchEvents {
-        WATCH_CREATE = 1 << 0, /* has appeared, perhaps not complete */
-        WATCH_WRITE = 1 << 1,  /* content changed, perhaps not complete */
-        WATCH_CLOSE = 1 << 2,  /* complete: who wrote it has closed it; also links, FIFOs and the like that appear */
-        WATCH_MOVE = 1 << 3,   /* moved here: complete, too */
-        WATCH_DELETE = 1 << 4, /* gone, or moved out */
-        WATCH_ATTRIB = 1 << 5, /* mode, owner, times, links */
-        WATCH_COMPLETE = WATCH_CLOSE | WATCH_MOVE,
-        WATCH_ALL = (1 << 6) - 1,
-} WatchEvents;
-
-typedef enum WatchBackend {
-        WATCH_BACKEND_AUTO, /* inotify; and polling where it does not tell all */
-        WATCH_BACKEND_INOTIFY,
-        WATCH_BACKEND_FANOTIFY, /* not built: watch_new() gives -EOPNOTSUPP */
-        WATCH_BACKEND_POLL,
-        _WATCH_BACKEND_MAX,
-} WatchBackend;
-
 const char *watch_kind_to_string(WatchKind k) _const_; /* the key: "PathExists" …; "Tree" for the last */
-const char *watch_backend_to_string(WatchBackend b) _const_;
-int watch_backend_from_string(const char *s) _pure_;
-
-/* "create", "write", …: one bit, or -EINVAL. */
-int watch_event_from_string(const char *s) _pure_;
-const char *watch_event_to_string(unsigned event) _const_;
 
 typedef struct Change {
         const char *path; /* relative to the watch: bytes, NUL-terminated, any length; "" = what is watched itself. For
@@ -76,13 +53,20 @@ typedef struct Change {
         unsigned events;  /* WATCH_*, at least one that was asked for; 0 for conditions */
         bool synthetic;   /* found by looking: when it happened is not known */
         bool is_folder;
+        /* Who made it, where the kernel says (with fanotify): never anybody who did not. */
+        pid_t pid;          /* 0 = not known, or several */
+        const char *cgroup; /* his control group, as in /proc/PID/cgroup; NULL = not known, or of several */
 } Change;
 
+/* Was it made in this control group, or in one below it? So a job's own changes are told from those of others. */
+bool change_is_of_cgroup(const Change *c, const char *cgroup) _pure_;
+
 typedef enum WatchState {
-        WATCH_STARTING, /* the first look is not finished */
+        WATCH_STARTING, /* the first look is not finished; with fanotify nothing has to wait for that */
         WATCH_WAITING,  /* the path is not there; its parents are watched */
         WATCH_ACTIVE,
         WATCH_DEGRADED, /* part of it is polled or cannot be read, see watch_explain() */
+        WATCH_FAILED, /* Backend=fanotify, which is not possible: nothing is watched; tried again from time to time */
         _WATCH_STATE_MAX,
 } WatchState;
 
@@ -108,6 +92,7 @@ typedef struct WatchDef {
         bool cross_mounts;    /* go on into what is mounted below; else it is left out */
         bool report_existing; /* without a snapshot, what is there at start is news (a spool), not the base line */
         WatchBackend backend;
+        size_t large;              /* folders from which on a tree is large for WATCH_BACKEND_AUTO; 0 = WATCH_LARGE */
         usec_t poll_min, poll_max; /* µs; 0 = WATCH_POLL_* */
 } WatchDef;
 
@@ -125,9 +110,11 @@ typedef struct WatchCounters {
         uint64_t overflows;  /* of the kernel's queue */
         uint64_t rescans;    /* of whole trees, for whatever reason */
         uint64_t synthetic;  /* changes reported that no event told of */
+        uint64_t others;     /* events of fanotify about files that nobody watches */
         uint64_t duplicates; /* events about what a look had found before: not reported */
         uint64_t reported;   /* changes, all */
-        size_t watches;      /* of the kernel */
+        size_t watches;      /* of inotify */
+        size_t marks;        /* file systems, of fanotify */
         size_t waiting;      /* names to look at */
         size_t folders, files, polled_folders;
         size_t model_bytes;
@@ -142,8 +129,8 @@ bool watcher_is_idle(const Watcher *w) _pure_;
 /* --- a watch --- */
 
 /* Starts at once; the callbacks come from the loop only. -EINVAL for a path that is not absolute or has a NUL too
- * many, and a pattern that is none; -EOPNOTSUPP for a backend that is not there; -ENOMEM. A path that is not there, a
- * limit of watches that is reached, a file system without events are no errors: see watch_state(). */
+ * many, and a pattern that is none; -ENOMEM. A path that is not there, a limit of watches that is reached, a file
+ * system without events, a backend that is not possible are no errors: see watch_state(). */
 int watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps *ops, void *userdata);
 Watch *watch_free(Watch *w);
 DEFINE_CLEANUP(Watch, watch_free)

@@ -3,13 +3,17 @@
 /* Watching a tree beside the least that it can cost, and beside inotifywait(1) where that is installed, in turns in
  * one run on tmpfs:
  *
- *   set-up     50,000 folders until all is watched, beside a bare walk with opendir(3) and inotify_add_watch(2)
+ *   set-up     50,000 folders until all is watched, beside a bare walk with opendir(3) and inotify_add_watch(2); and
+ *              by fanotify, until everything is heard of, and until all is read
  *   memory     that the watcher has more after it than before
  *   latency    from write and close to the callback, a file at a time
  *   burst      100,000 files in 1,000 folders from a process of its own: files a second until all are reported, and
- * how many were lost idle       processor time of a second of watching when nothing happens
+ *              how many were lost
+ *   others     100,000 files made elsewhere on the same file system: processor time that these cost fanotify
+ *   idle       processor time of a second of watching when nothing happens
  *
- * The number of folders may be given as the first argument. */
+ * All but the first over inotify and then over fanotify, where that is permitted. The number of folders may be given
+ * as the first argument. */
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -99,7 +103,13 @@ static void on_changed(void *userdata, Watch *w, const Change *c) {
         n_reported++;
 }
 
-static const WatchOps ops = { .changed = on_changed };
+static usec_t active_at;
+
+static void on_state_changed(void *userdata, Watch *w) {
+        active_at = watch_state(w) == WATCH_ACTIVE ? now() : 0;
+}
+
+static const WatchOps ops = { .changed = on_changed, .state_changed = on_state_changed };
 
 typedef struct Setup {
         sd_event *event;
@@ -107,8 +117,11 @@ typedef struct Setup {
         Watch *watch;
 } Setup;
 
-static Setup start(void) {
-        const WatchDef def = { .kind = WATCH_TREE, .path = folder, .events = WATCH_COMPLETE, .recursive = true };
+/* Until the watch says that from now on nothing is missed. */
+static Setup start(WatchBackend backend) {
+        const WatchDef def = {
+                .kind = WATCH_TREE, .path = folder, .events = WATCH_COMPLETE, .recursive = true, .backend = backend
+        };
         Setup s;
 
         if (sd_event_new(&s.event) < 0 || watcher_new(&s.watcher, s.event) < 0 ||
@@ -127,11 +140,25 @@ static void stop(Setup *s) {
 
 static usec_t measure_watcher(void) {
         usec_t begin = now(), took;
-        Setup s = start();
+        Setup s = start(WATCH_BACKEND_INOTIFY);
 
-        took = now() - begin;
+        took = active_at - begin;
         stop(&s);
         return took;
+}
+
+/* Microseconds until the state says so; then until all is read. False when it is not permitted. */
+static bool measure_fanotify(usec_t *ret_active, usec_t *ret_read) {
+        usec_t begin = now();
+        Setup s = start(WATCH_BACKEND_FANOTIFY);
+        bool active = watch_state(s.watch) == WATCH_ACTIVE;
+
+        *ret_active = active_at - begin;
+        while (active && !watcher_is_idle(s.watcher))
+                (void)sd_event_run(s.event, 0);
+        *ret_read = now() - begin;
+        stop(&s);
+        return active;
 }
 
 /* Until it says that its watches are established; 0 when it is not installed. */
@@ -177,6 +204,21 @@ static void bench_set_up(void) {
         if (theirs > 0)
                 printf("; inotifywait %.0f ms, ratio %.2f", (double)theirs / 1000, (double)theirs / (double)bare);
         printf("\n");
+}
+
+static void bench_set_up_of_fanotify(void) {
+        usec_t active = USEC_INFINITY, all = USEC_INFINITY, a, b;
+
+        for (unsigned i = 0; i < ROUNDS; i++) {
+                if (!measure_fanotify(&a, &b)) {
+                        printf("set-up by fanotify: not permitted\n");
+                        return;
+                }
+                active = MIN(active, a);
+                all = MIN(all, b);
+        }
+        printf("set-up by fanotify: %" PRI_USEC " us until everything is heard of, %.0f ms until all is read\n",
+               active, (double)all / 1000);
 }
 
 /* --- while it watches --- */
@@ -251,6 +293,35 @@ static void bench_burst(Setup *s) {
                (long long)BURST_FILES - (long long)(n_reported - before), c.overflows, c.synthetic);
 }
 
+static _Noreturn void write_elsewhere(const char *other) {
+        char path[PATH_MAX];
+
+        for (unsigned i = 0; i < BURST_FILES; i++) {
+                (void)snprintf(path, sizeof(path), "%s/%u", other, i % 1000);
+                write_file(path);
+        }
+        _exit(0);
+}
+
+static void bench_others(Setup *s) {
+        char other[] = "/dev/shm/vakt-bench-other-XXXXXX";
+        usec_t cpu = now_clock(CLOCK_PROCESS_CPUTIME_ID);
+        uint64_t before = n_reported;
+        pid_t pid;
+
+        if (!mkdtemp(other))
+                give_up(other);
+        pid = fork();
+        if (pid == 0)
+                write_elsewhere(other);
+        while (waitpid(pid, NULL, WNOHANG) == 0 || !watcher_is_idle(s->watcher))
+                (void)sd_event_run(s->event, USEC_PER_MSEC);
+        cpu = now_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+        printf("others: %.2f us of processor time for each of %u files, %" PRIu64 " reported\n",
+               (double)cpu / BURST_FILES, BURST_FILES, n_reported - before);
+        (void)nftw(other, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static void bench_idle(Setup *s) {
         usec_t cpu, until = now() + USEC_PER_SEC;
         unsigned n = 0;
@@ -264,25 +335,40 @@ static void bench_idle(Setup *s) {
                now_clock(CLOCK_PROCESS_CPUTIME_ID) - cpu);
 }
 
-int main(int argc, char *argv[]) {
-        size_t before;
-        Setup s;
+static void bench_backend(WatchBackend backend) {
+        size_t before = mallinfo2().uordblks, memory;
+        Setup s = start(backend);
 
+        if (watch_state(s.watch) == WATCH_ACTIVE) {
+                while (!watcher_is_idle(s.watcher))
+                        (void)sd_event_run(s.event, 0);
+                memory = mallinfo2().uordblks - before;
+                printf("--- %s ---\n", watch_backend_to_string(backend));
+                printf("memory: %.1f MiB, %.0f bytes a folder\n", (double)memory / 1048576,
+                       (double)memory / n_folders);
+                bench_latency(&s);
+                bench_burst(&s);
+                bench_others(&s);
+                bench_idle(&s);
+        }
+        stop(&s);
+}
+
+int main(int argc, char *argv[]) {
         log_set_max_level(LOG_ERR);
         if (argc > 1)
                 n_folders = MAX((unsigned)atoi(argv[1]), 100U);
-        if (!mkdtemp(folder))
-                give_up("mkdtemp");
-        make_tree();
-        bench_set_up();
-        before = mallinfo2().uordblks;
-        s = start();
-        printf("memory: %.1f MiB, %.0f bytes a folder\n", (double)(mallinfo2().uordblks - before) / 1048576,
-               (double)(mallinfo2().uordblks - before) / n_folders);
-        bench_latency(&s);
-        bench_burst(&s);
-        bench_idle(&s);
-        stop(&s);
-        remove_all();
+        for (WatchBackend backend = WATCH_BACKEND_INOTIFY; backend <= WATCH_BACKEND_FANOTIFY; backend++) {
+                strcpy(folder + strlen(folder) - 6, "XXXXXX");
+                if (!mkdtemp(folder))
+                        give_up("mkdtemp");
+                make_tree();
+                if (backend == WATCH_BACKEND_INOTIFY) {
+                        bench_set_up();
+                        bench_set_up_of_fanotify();
+                }
+                bench_backend(backend);
+                remove_all();
+        }
         return 0;
 }

@@ -149,6 +149,25 @@ static void test_moved(void **state) {
         assert_string_equal(take(5, &r), "z");
 }
 
+/* What a run does itself makes no other run, but it may move what waits for others' sake. */
+static void test_own(void **state) {
+        BatchView v;
+        BatchRun *r;
+
+        make(&(BatchConfig){});
+        add("a", 1);
+        add("b", 1);
+        assert_string_equal(take(1, &r), "a b");
+        assert_int_equal(batch_add_own(b, "a", 1, NULL, 2), 0);
+        assert_int_equal(batch_add_own(b, "done", 4, "a", 2), 0);
+        assert_int_equal(batch_add_own(b, "new", 3, NULL, 2), 0);
+        add("c", 3);
+        assert_int_equal(batch_add_own(b, "d", 1, "c", 4), 1);
+        batch_done(b, r, BATCH_FORGET, 5);
+        assert_false(batch_find(b, "c", 1, 5, &v));
+        assert_string_equal(take(5, &r), "d");
+}
+
 static int visit_name(const BatchView *v, void *userdata) {
         strcat(userdata, v->file.path);
         return 0;
@@ -294,6 +313,7 @@ int main(void) {
                 cmocka_unit_test_teardown(test_change_during_run, unmake),
                 cmocka_unit_test_teardown(test_again, unmake),
                 cmocka_unit_test_teardown(test_moved, unmake),
+                cmocka_unit_test_teardown(test_own, unmake),
                 cmocka_unit_test_teardown(test_visit, unmake),
                 cmocka_unit_test_teardown(test_chasing_its_tail, unmake),
                 cmocka_unit_test_teardown(test_limit_of_each, unmake),

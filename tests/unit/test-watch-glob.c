@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "watch/path-filter.h"
+#include "util/path-filter.h"
 
 static bool match(const char *pattern, const char *path) {
         _cleanup_(glob_freep) Glob *g = NULL;

@@ -122,7 +122,8 @@ static void test_new_folders(void **state) {
         settle();
         assert_n_reported(2);
         assert_reported("a/b/1", WATCH_CLOSE);
-        assert_true(record_of("a/b/1")->synthetic);
+        /* Found by reading, but for who hears of it before that. */
+        assert_int_equal(record_of("a/b/1")->synthetic, !fanotify_is_used());
         assert_reported("a/b/2", WATCH_CLOSE);
         assert_false(record_of("a/b/2")->synthetic);
         stop_watch(watch);
@@ -881,5 +882,7 @@ int main(void) {
                 watch_test(test_damaged_snapshot),
         };
 
+        if (!tests_are_possible())
+                return 0;
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,14 +9,19 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/fanotify.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
@@ -184,13 +189,66 @@ static inline void run_until_state(const Watch *watch, WatchState state) {
         settle();
 }
 
+/* The same tests over another backend, where one does not ask for its own; or over two, since trees of
+ * VAKT_WATCH_LARGE folders change over. */
+static inline WatchBackend backend_of_tests(void) {
+        const char *s = getenv("VAKT_WATCH_BACKEND");
+
+        return s ? (WatchBackend)watch_backend_from_string(s) : WATCH_BACKEND_AUTO;
+}
+
+static inline bool fanotify_is_used(void) {
+        return backend_of_tests() == WATCH_BACKEND_FANOTIFY || getenv("VAKT_WATCH_LARGE");
+}
+
+static inline bool fanotify_is_permitted(void) {
+        int fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_REPORT_DIR_FID | FAN_REPORT_NAME, O_RDONLY);
+        bool answer = fd >= 0 &&
+                      fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_CREATE, AT_FDCWD, "/dev/shm") >= 0;
+
+        close(fd);
+        return answer;
+}
+
+/* As RestrictSUIDSGID= of a service does. */
+static inline bool forbid_openat2(void) {
+        struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        const struct sock_fprog program = { .len = ELEMENTSOF(code), .filter = code };
+
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+               prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 &&
+               syscall(SYS_openat2, -1, "", NULL, 0) < 0 && errno == EPERM;
+}
+
+/* To be asked by main(). */
+static inline bool tests_are_possible(void) {
+        if (getenv("VAKT_WATCH_WITHOUT_OPENAT2") && !forbid_openat2()) {
+                (void)printf("1..0 # SKIP openat2 cannot be forbidden\n");
+                return false;
+        }
+        if (!fanotify_is_used() || fanotify_is_permitted())
+                return true;
+        (void)printf("1..0 # SKIP fanotify is not permitted\n");
+        return false;
+}
+
 static inline Watch *new_watch(const WatchDef *def) {
+        WatchDef with_backend = *def;
         size_t i = 0;
 
         while (w.watches[i])
                 i++;
         assert_true(i < ELEMENTSOF(w.watches));
-        assert_int_equal(watch_new(&w.watches[i], w.watcher, def, &record_ops, NULL), 0);
+        if (def->backend == WATCH_BACKEND_AUTO)
+                with_backend.backend = backend_of_tests();
+        if (def->large == 0 && getenv("VAKT_WATCH_LARGE"))
+                with_backend.large = (size_t)atoi(getenv("VAKT_WATCH_LARGE"));
+        assert_int_equal(watch_new(&w.watches[i], w.watcher, &with_backend, &record_ops, NULL), 0);
         return w.watches[i];
 }
 

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What is different for a tree when its folders are heard of by fanotify. The file system is marked with one call, and
+ * from then on everything is heard; so the tree counts as watched at once, and its folders are read in turns when
+ * there is nothing else to do. An event of a folder that was not read yet names it by its handle only: the kernel is
+ * asked for its path, and the folders on the way to it come into the model before the others.
+ *
+ * Backend=auto takes inotify as long as that is cheap. It pins every folder in memory and takes a second for a hundred
+ * thousand of them, where fanotify takes nothing, but hears of everything else on the file system, too. So a tree is
+ * handed over when it has WATCH_LARGE folders, or when the limit of inotify's watches is reached. By reading it once
+ * more, each folder changes over without a gap.
+ *
+ * A folder that is made while its parent is heard of need not be read: all that happens in it is heard of from its
+ * first moment, and with it who did it. */
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "watch/watcher-internal.h"
+
+#define BASE_LINE_MARGIN (20 * USEC_PER_MSEC) /* two ticks of the clock that file systems take their times from */
+
+/* --- which way --- */
+
+static int tree_start_fan(Tree *t, int fd) {
+        int r = 0;
+
+        if (t->traits.is_remote)
+                return -EREMOTE;
+        if (!t->fan)
+                r = watcher_take_fan(t->watch->watcher, &t->fan);
+        if (r >= 0)
+                r = fan_queue_mark(t->fan, fd, tree_mask(t));
+        if (r < 0) {
+                tree_release_fan(t);
+                return r;
+        }
+        fan_queue_ask_again(t->fan);
+        t->by_handle = true;
+        t->base_time = usec_sub(t->now_realtime, BASE_LINE_MARGIN);
+        return 0;
+}
+
+static bool tree_is_large(const Tree *t) {
+        const WatchDef *def = &t->watch->def;
+
+        return model_n_folders(t->model) >= (def->large > 0 ? def->large : WATCH_LARGE);
+}
+
+void tree_choose_backend(Tree *t, int fd) {
+        WatchBackend backend = t->watch->def.backend;
+        int r = 0;
+
+        t->fan_error = t->fan_error_below = 0;
+        if (backend == WATCH_BACKEND_FANOTIFY ||
+            (backend == WATCH_BACKEND_AUTO && (t->by_handle || (!t->fan_refused && tree_is_large(t)))))
+                r = tree_start_fan(t, fd);
+        if (backend == WATCH_BACKEND_FANOTIFY)
+                t->fan_error = r;
+        else if (r < 0)
+                t->fan_refused = true;
+}
+
+static void tree_change_over(Tree *t) {
+        if (t->by_handle || t->fan_refused || t->watch->def.backend != WATCH_BACKEND_AUTO)
+                return;
+        if (tree_start_fan(t, t->root_fd) < 0)
+                t->fan_refused = true;
+        else
+                tree_queue(t, model_root(t->model), FOLDER_DEEP);
+}
+
+void tree_outgrow(Tree *t) {
+        if (tree_is_large(t))
+                tree_change_over(t);
+}
+
+void tree_release_fan(Tree *t) {
+        dev_t device = t->root.device;
+
+        if (!t->fan)
+                return;
+        if (!watcher_shares_device(t->watch->watcher, t->watch, device) && tree_open_root(t) >= 0)
+                fan_queue_unmark(t->fan, t->root_fd);
+        t->fan = NULL;
+        t->by_handle = false;
+        watcher_drop_fan(t->watch->watcher);
+}
+
+/* --- subscribing --- */
+
+static int tree_subscribe_handle(Tree *t, Folder *f, int dir_fd, const char *name, dev_t device) {
+        f->subscriber.notify = tree_on_folder_event;
+        return fan_queue_subscribe(t->fan, &f->subscriber, dir_fd, name, device, tree_mask(t));
+}
+
+int tree_subscribe(Tree *t, Folder *f, int fd) {
+        int r;
+
+        f->subscriber.notify = tree_on_folder_event;
+        if (!t->by_handle) {
+                r = event_queue_subscribe(t->queue, &f->subscriber, fd, tree_mask(t));
+                if (r == -ENOSPC)
+                        tree_change_over(t);
+                if (!t->by_handle)
+                        return r;
+        }
+        r = tree_subscribe_handle(t, f, fd, "", f->device);
+        if (r >= 0)
+                return r;
+        t->fan_error_below = r;
+        if (t->watch->def.backend == WATCH_BACKEND_FANOTIFY) {
+                event_queue_unsubscribe(t->queue, &f->subscriber);
+                return r;
+        }
+        return event_queue_subscribe(t->queue, &f->subscriber, fd, tree_mask(t));
+}
+
+/* Of folders in a folder that is watched alone, only what happens to themselves is wanted; for inotify that is an
+ * event of the parent, for fanotify it is not. */
+static bool wants_folders_themselves(const Tree *t) {
+        return !t->watch->def.recursive && t->watch->def.folders && (t->watch->def.events & WATCH_ATTRIB);
+}
+
+bool tree_subscribe_seen(Tree *t, const Sighting *s, Entry *e) {
+        bool is_born = t->watch->def.recursive && (s->mask & IN_CREATE) && !(s->mask & IN_MOVED_TO);
+        dev_t device = s->st->st_dev != 0 ? s->st->st_dev : s->folder->device;
+        Folder *f = e->folder;
+
+        if (!t->by_handle || !(is_born || wants_folders_themselves(t)))
+                return false;
+        if (tree_subscribe_handle(t, f, s->dir_fd, s->name, device) != 0 || !is_born)
+                return false;
+        /* A snapshot of another subvolume appears with all that is in it. */
+        if (device != s->folder->device)
+                return false;
+        f->device = device;
+        f->inode = s->st->st_ino;
+        f->flags |= FOLDER_READ;
+        return true;
+}
+
+bool tree_is_subscribed_to(Tree *t, const Sighting *s, Entry *e) {
+        Folder *f = e->folder;
+
+        if (!subscriber_is_outer(&f->subscriber) || !(s->mask & (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)))
+                return true;
+        return tree_subscribe_handle(t, f, s->dir_fd, s->name, s->st->st_dev) == 1;
+}
+
+bool tree_check_root(Tree *t, int fd) {
+        Folder *root = model_root(t->model);
+
+        if (!subscriber_is_outer(&root->subscriber))
+                return true;
+        return tree_subscribe_handle(t, root, fd, "", t->root.device) == 1;
+}
+
+/* --- folders that are heard of before they are read --- */
+
+/* What is behind real_path in the path of the folder that a handle means, with the slash. -ESTALE, -EXDEV: not in this
+ * tree. */
+static int tree_path_of_handle(Tree *t, const void *handle, char path[static PATH_MAX], const char **ret) {
+        _cleanup_close_ int mount = -EBADF, fd = -EBADF;
+        char link[sizeof("/proc/self/fd/") + 11];
+        const char *rest;
+        ssize_t n;
+        int r;
+
+        r = tree_open_root(t);
+        if (r < 0 || !t->real_path)
+                return -ESTALE;
+        mount = open_folder_beneath(t->root_fd, "", 0, /* cross_mounts= */ false);
+        if (mount < 0)
+                return mount;
+        fd = fan_queue_open(t->fan, mount, handle);
+        if (fd < 0)
+                return fd;
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, path, PATH_MAX);
+        if (n < 0 || n >= PATH_MAX)
+                return n < 0 ? -errno : -ENAMETOOLONG;
+        path[n] = '\0';
+        rest = streq(t->real_path, "/") ? path : startswith(path, t->real_path);
+        if (!rest || (rest[0] != '/' && rest[0] != '\0'))
+                return -EXDEV;
+        *ret = rest;
+        return 0;
+}
+
+/* The folder on a path, put into the model where it was not there. path is written to and put back. NULL: it is not
+ * wanted, or not there any more. */
+static Folder *tree_find_or_see(Tree *t, char *path) {
+        Folder *f = model_root(t->model);
+
+        while (f && *(path += strspn(path, "/"))) {
+                size_t n = strcspn(path, "/");
+                char end = path[n];
+                const Entry *e = folder_find(f, path, n);
+
+                path[n] = '\0';
+                if (!e) {
+                        tree_look(t, f, path, n, /* mask= */ 0);
+                        e = folder_find(f, path, n);
+                }
+                path[n] = end;
+                path += n;
+                f = e && (e->flags & ENTRY_FOLDER) ? e->folder : NULL;
+        }
+        return f;
+}
+
+/* The path may have led elsewhere meanwhile: then another folder is subscribed to than was asked for, and no harm
+ * done. */
+static void tree_subscribe_path(Tree *t, Folder *f, const char *path) {
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+
+        if (subscriber_is_subscribed(&f->subscriber) || tree_open_root(t) < 0)
+                return;
+        path += strspn(path, "/");
+        fd = open_folder_beneath(t->root_fd, path, strlen(path), t->watch->def.cross_mounts);
+        if (fd >= 0 && fstat(fd, &st) >= 0)
+                (void)tree_subscribe_handle(t, f, fd, "", st.st_dev);
+}
+
+void tree_introduce(Tree *t, const void *handle) {
+        const char *rest = NULL;
+        char path[PATH_MAX];
+        Folder *f;
+        int r;
+
+        if (!t->by_handle || !t->has_root || t->root.is_file)
+                return;
+        watch_wake(t->watch); /* so that the root is closed again */
+        r = tree_path_of_handle(t, handle, path, &rest);
+        if (r < 0) {
+                /* Not in this tree, or perhaps in it: then the reading has to find out. */
+                t->doubtful =
+                        t->doubtful || (t->silent && r != -EXDEV && (r != -ESTALE || t->watch->def.cross_mounts));
+                return;
+        }
+        if (!t->watch->def.recursive && rest[0] != '\0')
+                return;
+        f = tree_find_or_see(t, path + (rest - path));
+        if (f)
+                tree_subscribe_path(t, f, rest);
+}
