@@ -101,6 +101,9 @@ static int tell_delayed(const Telling *t, const LiveRun *run) {
 static int tell_ready(const Telling *t, const LiveRun *run) {
         const Pool *p = run->pool;
 
+        if (t->m->is_held)
+                return tell(t, "queue", "Run %" PRIu64 " waits for the next boot: the machine is going down.",
+                            run->record.id);
         if (p->n_running >= p->slots)
                 return tell(t, "queue", "Run %" PRIu64 " waits for pool '%s': %u of its %u slot%s %s taken (Pool=).",
                             run->record.id, p->name, p->n_running, p->slots, PLURAL(p->slots),

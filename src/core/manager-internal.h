@@ -60,7 +60,9 @@ struct LiveRun {
         uint32_t position;        /* in Pool.waiting */
         RunStage stage;
         bool follow;
-        bool is_forgotten; /* was found, ended, without a record: nothing follows from it */
+        bool is_forgotten;     /* was found, ended, without a record: nothing follows from it */
+        bool is_sought;        /* was under way when the machine went down, and is looked for all the same */
+        usec_t previous_start; /* of the job, before this one */
 };
 
 struct Manager {
@@ -90,6 +92,7 @@ struct Manager {
         TimerHeap candidates; /* Pool with a slot that somebody waits for, by the rank of the first */
         usec_t last_rank;
         unsigned n_running, n_queued;
+        unsigned n_sought;              /* LiveRun.is_sought */
         sd_event_source *start_source;  /* a deferred source that starts what is ready */
         sd_event_source *settle_source; /* a deferred source that tells the executor what is in the ledger */
         sd_event_source *resettle_source;
@@ -106,7 +109,10 @@ struct Manager {
 
         bool is_started;    /* manager_start() was called: runs may be */
         bool has_left_runs; /* in the ledger, that could not be taken over yet */
+        bool is_held;       /* the machine goes down: nothing is started */
         bool stopping;
+        unsigned n_draining; /* executors that have a word to say before we leave */
+        sd_event_source *drain_source;
         void (*stopped)(void *userdata);
         void *stopped_userdata;
         sd_event_source *stopped_source;
@@ -158,6 +164,8 @@ void queues_resume(Manager *m, const Job *job);
 void queues_remove(Manager *m, LiveRun *run);
 /* The run is over: its slots are free. */
 void queues_release(Manager *m, LiveRun *run);
+/* The run was not started after all: it waits for its slot again, where it stood, and keeps its place of the job. */
+void queues_put_back(Manager *m, LiveRun *run);
 /* A run that an earlier daemon started holds its slots, whether there are any or not. */
 void queues_adopt(Manager *m, LiveRun *run);
 /* The next run that may be started, which holds all its slots then; NULL when there is none. */
@@ -193,6 +201,8 @@ void runs_accept(Manager *m, LiveRun *run);
 void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome);
 /* Ends what waits. */
 void runs_drop(Manager *m, LiveRun *run, RunResult result);
+/* It is known whether a run of another boot is there. */
+void runs_sought(Manager *m, LiveRun *run);
 /* What the executor is to know of a run. */
 ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
 

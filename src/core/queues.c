@@ -218,9 +218,9 @@ static void arm_max_wait(Manager *m, LiveRun *run) {
         deadline_set(m, &run->deadline, usec_add(now_boottime(), MAX(run->pool->max_wait, (usec_t)1)));
 }
 
-static void queue_ready(Manager *m, LiveRun *run) {
+/* It holds a place of its job. */
+static void wait_for_slot(Manager *m, LiveRun *run) {
         run->stage = RUN_STAGE_READY;
-        run->job->n_slots++;
         if (timer_heap_set(&run->pool->waiting, run->rank, run->rank, run, &run->position) < 0) {
                 run_set_reason(run, "There was not enough memory to queue it.");
                 runs_drop(m, run, RUN_RESULT_START_FAILED);
@@ -228,6 +228,11 @@ static void queue_ready(Manager *m, LiveRun *run) {
         }
         arm_max_wait(m, run);
         pool_update(m, run->pool);
+}
+
+static void queue_ready(Manager *m, LiveRun *run) {
+        run->job->n_slots++;
+        wait_for_slot(m, run);
 }
 
 /* What waits when the daemon ends stays where it is. A run that found no memory gives its place back, which may let
@@ -244,7 +249,7 @@ void queues_pump_job(Manager *m, Job *job) {
 }
 
 static bool may_start(const Manager *m) {
-        return timer_heap_first(&m->candidates) && m->is_started && !m->stopping &&
+        return timer_heap_first(&m->candidates) && m->is_started && !m->stopping && !m->is_held &&
                (m->settings.max_running == 0 || m->n_running < m->settings.max_running);
 }
 
@@ -404,6 +409,15 @@ void queues_release(Manager *m, LiveRun *run) {
         run->stage = RUN_STAGE_NEW;
         leave_pool(m, run);
         queues_pump_job(m, run->job);
+}
+
+void queues_put_back(Manager *m, LiveRun *run) {
+        assert(run->stage == RUN_STAGE_STARTED);
+        if (run->rank == 0) /* an earlier daemon had started it */
+                set_rank(m, run);
+        run->pool->n_running--;
+        deadline_set(m, &run->deadline, USEC_INFINITY);
+        wait_for_slot(m, run);
 }
 
 void queues_adopt(Manager *m, LiveRun *run) {

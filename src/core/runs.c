@@ -23,8 +23,15 @@
 #define STARTS_PER_TURN   8
 #define RESETTLE_USEC     (5 * USEC_PER_SEC)
 #define RESETTLE_ACCURACY USEC_PER_SEC
+#define DRAIN_USEC        (2 * USEC_PER_SEC) /* for what mostly takes milliseconds */
+#define DRAIN_ACCURACY    (10 * USEC_PER_MSEC)
 
 /* --- the end of a run --- */
+
+void runs_sought(Manager *m, LiveRun *run) {
+        m->n_sought -= run->is_sought;
+        run->is_sought = false;
+}
 
 static void log_outcome(const RunRecord *r) {
         LogContext c = { .job = r->job, .run = r->id, .message_id = MESSAGE_RUN_FAILED };
@@ -111,6 +118,7 @@ void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
         bool had_started = run->stage == RUN_STAGE_STARTED;
 
         reload_hold_job(job);
+        runs_sought(m, run);
         record_outcome(&run->record, outcome);
         job_count_end(m, run);
         live_remove(m, run);
@@ -182,6 +190,7 @@ static void on_run_started(void *cookie, const ExecIdentity *identity) {
         Manager *m = run->manager;
         LogContext c = { .message_id = MESSAGE_RUN_STARTED, .job = run->record.job, .run = run->record.id };
 
+        runs_sought(m, run);
         record_identity(&run->record, identity);
         (void)ledger_update(m->ledger, &run->record);
         if (run->record.state != RUN_STARTING) { /* a further command of the run, or one that was adopted */
@@ -215,13 +224,18 @@ static void on_run_status(void *cookie, const char *text) {
         NOTIFY_OBSERVERS(run->manager, run_changed, &run->record);
 }
 
-/* What was told to end by an earlier daemon and is gone now did as it was told. */
+/* What was told to end by an earlier daemon and is gone now did as it was told. What was over before it was told to
+ * has another reason than that. */
 static void on_run_ended(void *cookie, const ExecOutcome *reported) {
         LiveRun *run = cookie;
         ExecOutcome outcome = *reported;
 
         if (outcome.result == RUN_RESULT_LOST && run->record.state == RUN_STOPPING)
                 outcome.result = RUN_RESULT_CANCELLED;
+        if (outcome.result == RUN_RESULT_LOST && run->is_sought)
+                outcome.reason = "The machine went down while it was under way.";
+        if (outcome.result != RUN_RESULT_CANCELLED && run->record.state == RUN_STOPPING)
+                run->record.reason = mfree(run->record.reason);
         if (outcome.reason && (outcome.result != RUN_RESULT_CANCELLED || !run->record.reason))
                 run_set_reason(run, "%s", outcome.reason);
         runs_finish(run->manager, run, &outcome);
@@ -277,12 +291,35 @@ static void run_begin(Manager *m, LiveRun *run) {
         job->n_running++;
         m->n_running++;
         job->n_runs++;
+        run->previous_start = job->last_start;
         job->last_start = run->record.started;
         name_unit(m, run);
         if (run->record.cause != RUN_CAUSE_TIMER && run->record.cause != RUN_CAUSE_CATCH_UP)
                 timers_job_started(m->timers, job);
         alarms_run_started(m, run);
         (void)ledger_update(m->ledger, &run->record);
+}
+
+/* Takes back what run_begin() did. What an earlier daemon began was not counted. */
+static void run_unbegin(Manager *m, LiveRun *run) {
+        RunRecord *r = &run->record;
+        Job *job = run->job;
+
+        if (job->last_start == r->started)
+                job->last_start = run->previous_start;
+        if (job->n_runs > 0 && run->rank > 0)
+                job->n_runs--;
+        job->n_queued++;
+        m->n_queued++;
+        job->n_running--;
+        m->n_running--;
+        r->state = RUN_QUEUED;
+        r->started = 0;
+        r->pid = 0;
+        r->pid_start = 0;
+        r->unit = mfree(r->unit);
+        r->invocation = SD_ID128_NULL;
+        (void)ledger_update(m->ledger, r);
 }
 
 /* One that cannot be started is as good as stopping: nobody is to touch it before it is finished. */
@@ -360,7 +397,7 @@ int manager_cancel(Manager *m, uint64_t id) {
 
 /* What waits was accepted: it stays in the ledger as it is, for the next daemon. So does what goes on without us. */
 static void run_leave(Manager *m, LiveRun *run) {
-        if (run->execution) {
+        if (run->record.started > 0) {
                 run->job->n_running--;
                 m->n_running--;
         } else {
@@ -371,32 +408,115 @@ static void run_leave(Manager *m, LiveRun *run) {
                 queues_release(m, run);
         else
                 queues_remove(m, run);
+        runs_sought(m, run);
         live_run_free(run);
 }
 
-static bool run_ends_with_us(const LiveRun *run) {
-        return run->execution && !run->execution->ops->outlives_daemon;
+static bool run_waits(const LiveRun *run) {
+        return !run->execution;
 }
 
-void runs_stop_all(Manager *m) {
+static bool run_outlives_us(const LiveRun *run) {
+        return !run->execution || run->execution->ops->outlives_daemon;
+}
+
+/* Oldest first, as they stand in the queues. */
+static void runs_leave(Manager *m, bool (*may_leave)(const LiveRun *run)) {
         size_t n = 0;
 
-        /* Oldest first, as they stand in the queues. */
         for (size_t i = 0; i < m->n_live; i++)
-                if (run_ends_with_us(m->live[i]))
-                        m->live[n++] = m->live[i];
-                else
+                if (may_leave(m->live[i]))
                         run_leave(m, m->live[i]);
+                else
+                        m->live[n++] = m->live[i];
         m->n_live = n;
+}
+
+static void runs_stop_children(Manager *m) {
         for (size_t i = m->n_live; i > 0; i--) {
                 LiveRun *run = m->live[i - 1];
 
+                if (run_outlives_us(run))
+                        continue;
                 if (run->record.state != RUN_STOPPING)
                         run_set_reason(run, "The daemon was told to stop.");
                 run_stop(m, run, RUN_RESULT_CANCELLED);
         }
+}
+
+/* --- leaving what goes on without us --- */
+
+static void runs_drained(Manager *m) {
+        m->n_draining = 0;
+        (void)sd_event_source_set_enabled(m->drain_source, SD_EVENT_OFF);
+        runs_leave(m, run_outlives_us);
         (void)settle(m);
         maybe_stopped(m);
+}
+
+/* The next daemon asks for what is not known by now. */
+static int on_drain_time(sd_event_source *s, uint64_t usec, void *userdata) {
+        log_notice("The service manager does not answer; how some runs are doing is left to the next daemon.");
+        runs_drained(userdata);
+        return 0;
+}
+
+static void on_drained(void *userdata) {
+        Manager *m = userdata;
+
+        if (m->n_draining > 0 && --m->n_draining == 0)
+                runs_drained(m);
+}
+
+static bool executor_drain(Executor *e) {
+        return !e || !e->ops->drain || e->ops->drain(e);
+}
+
+void runs_stop_all(Manager *m) {
+        runs_leave(m, run_waits);
+        runs_stop_children(m);
+        m->n_draining = !executor_drain(m->executor);
+        m->n_draining += !executor_drain(m->former_executor);
+        if (m->n_draining == 0) {
+                runs_drained(m);
+                return;
+        }
+        (void)sd_event_source_set_time_relative(m->drain_source, DRAIN_USEC);
+        (void)sd_event_source_set_enabled(m->drain_source, SD_EVENT_ONESHOT);
+}
+
+/* --- going back --- */
+
+static void on_run_put_back(void *cookie) {
+        LiveRun *run = cookie;
+        Manager *m = run->manager;
+        Job *job = run->job;
+        ExecOutcome outcome = EXEC_OUTCOME_INIT;
+
+        if (run->record.state == RUN_STOPPING) {
+                outcome.result = RUN_RESULT_CANCELLED;
+                runs_finish(m, run, &outcome);
+                return;
+        }
+        run->execution = execution_free(run->execution);
+        run_unbegin(m, run);
+        if (m->stopping) {
+                live_remove(m, run);
+                run_leave(m, run);
+                maybe_stopped(m);
+                return;
+        }
+        queues_put_back(m, run);
+        NOTIFY_OBSERVERS(m, run_changed, &run->record);
+        NOTIFY_OBSERVERS(m, job_changed, job);
+        NOTIFY_OBSERVERS(m, summary_changed);
+}
+
+static void on_held(void *userdata, bool held) {
+        Manager *m = userdata;
+
+        m->is_held = held;
+        queues_pump(m);
 }
 
 /* --- admission --- */
@@ -464,13 +584,23 @@ static bool admit_by_rate(LiveRun *run) {
         return false;
 }
 
-static bool admit_by_overlap(LiveRun *run) {
+/* Most runs that a power cut has ended are known to be lost some milliseconds after the start. Until then they keep
+ * others waiting, but nobody is refused for their sake. */
+static unsigned job_n_sought(const Manager *m, const Job *job) {
+        unsigned n = 0;
+
+        for (size_t i = 0; m->n_sought > 0 && i < m->n_live; i++)
+                n += m->live[i]->job == job && m->live[i]->is_sought;
+        return n;
+}
+
+static bool admit_by_overlap(const Manager *m, LiveRun *run) {
         const Job *job = run->job;
         const JobDef *def = run->def;
 
         switch (def->overlap) {
         case OVERLAP_SKIP:
-                if (runs_n_active(job) == 0)
+                if (runs_n_active(job) == job_n_sought(m, job))
                         return true;
                 run_set_reason(run, "Another run of the job is not over yet (Overlap=skip).");
                 return false;
@@ -492,7 +622,7 @@ static bool admit_by_overlap(LiveRun *run) {
 }
 
 static bool admit(const Manager *m, LiveRun *run) {
-        return admit_by_people(m, run) && admit_by_rate(run) && admit_by_overlap(run);
+        return admit_by_people(m, run) && admit_by_rate(run) && admit_by_overlap(m, run);
 }
 
 /* Says of a run that was never accepted that it was recorded. */
@@ -673,6 +803,9 @@ const ExecutorCallbacks *runs_callbacks(void) {
                 .output = on_run_output,
                 .status = on_run_status,
                 .ended = on_run_ended,
+                .put_back = on_run_put_back,
+                .held = on_held,
+                .drained = on_drained,
                 .found = take_over_found,
         };
 
@@ -713,7 +846,14 @@ int runs_init(Manager *m) {
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(m->resettle_source, "runs-settled-later");
-        return sd_event_source_set_enabled(m->resettle_source, SD_EVENT_OFF);
+        r = sd_event_source_set_enabled(m->resettle_source, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_time_relative(m->event, &m->drain_source, CLOCK_MONOTONIC, 0, DRAIN_ACCURACY,
+                                               on_drain_time, m);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(m->drain_source, "runs-drained-or-not");
+        return sd_event_source_set_enabled(m->drain_source, SD_EVENT_OFF);
 }
 
 void runs_free_all(Manager *m) {
@@ -732,5 +872,6 @@ void runs_free_all(Manager *m) {
         m->start_source = sd_event_source_disable_unref(m->start_source);
         m->settle_source = sd_event_source_disable_unref(m->settle_source);
         m->resettle_source = sd_event_source_disable_unref(m->resettle_source);
+        m->drain_source = sd_event_source_disable_unref(m->drain_source);
         m->stopped_source = sd_event_source_disable_unref(m->stopped_source);
 }

@@ -2,7 +2,8 @@
 
 /* What an earlier daemon left, by its death or its end. A run that was never handed to an executor is queued again
  * under its number. One that was is given to the executor, which follows it, reports its end, or starts it if it
- * surely never was; a run of an earlier boot of the machine is lost, and tried again where Retry= says so.
+ * surely never was; a run of an earlier boot of the machine is lost, and tried again where Retry= says so, unless its
+ * unit is there all the same.
  *
  * A run goes back to the kind of executor that had it: vaktd.conf may have been changed meanwhile. */
 
@@ -71,6 +72,7 @@ static void count_as_running(Manager *m, LiveRun *run) {
         live_add(m, run);
         run->job->n_running++;
         m->n_running++;
+        run->previous_start = run->job->last_start;
         run->job->last_start = MAX(run->job->last_start, run->record.started);
         queues_adopt(m, run);
 }
@@ -83,13 +85,21 @@ static void finish_as_lost(Manager *m, LiveRun *run, const char *reason) {
         runs_finish(m, run, &outcome);
 }
 
-static void adopt(Manager *m, LiveRun *run, bool job_is_known) {
+/* Which boot it was is a guess where the kernel's word for it is hidden from us (in containers): a unit by the name of
+ * the run is the run. */
+static void adopt(Manager *m, LiveRun *run, bool job_is_known, bool this_boot) {
         ExecutionRequest request = runs_execution_request(m, run);
         Executor *executor = executor_of(m, &run->record);
         int r = -EOPNOTSUPP;
 
+        if (!this_boot && (!executor || !executor->ops->outlives_daemon)) {
+                finish_as_lost(m, run, "The machine went down while it was under way.");
+                return;
+        }
         if (!job_is_known)
                 request.def = NULL;
+        request.other_boot = run->is_sought = !this_boot;
+        m->n_sought += run->is_sought;
         if (executor)
                 r = executor->ops->adopt(executor, &request, run, &run->execution);
         if (r < 0) {
@@ -110,10 +120,7 @@ static int take_over_started(Manager *m, const RunRecord *r, bool this_boot) {
         if (e < 0)
                 return e;
         count_as_running(m, run);
-        if (!this_boot)
-                finish_as_lost(m, run, "The machine went down while it was under way.");
-        else
-                adopt(m, run, !job->gone);
+        adopt(m, run, !job->gone, this_boot);
         return 0;
 }
 

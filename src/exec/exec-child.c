@@ -166,10 +166,19 @@ void child_execution_terminate(ChildExecution *x) {
                 (void)sd_event_source_set_description(x->kill_source, "run-kill");
 }
 
+/* Nothing of it is still to come, and what its last command did is about to be reported. */
+static bool is_over(const ChildExecution *x) {
+        siginfo_t si = {};
+
+        if (!x->child_source || x->command + 1 < x->def->n_commands)
+                return false;
+        return waitid(P_PID, (id_t)x->pid, &si, WEXITED | WNOHANG | WNOWAIT) >= 0 && si.si_pid == x->pid;
+}
+
 static void child_stop(Execution *base, RunResult result) {
         ChildExecution *x = (ChildExecution *)base;
 
-        if (x->stop_result != RUN_RESULT_NONE || x->failed_source)
+        if (x->stop_result != RUN_RESULT_NONE || x->failed_source || is_over(x))
                 return;
         x->stop_result = result;
         if (x->pid > 0) /* else it is an adopted one that is still looked for */

@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What the parts of the unit executor share: exec-unit.c (runs come in and go out), unit-calls.c (what is asked of the
- * service manager), unit-follow.c (what it says), unit-resync.c (comparing), unit-release.c (letting units go). */
+ * service manager), unit-follow.c (what it says), unit-resync.c (comparing), unit-release.c (letting units go),
+ * unit-shutdown.c (when the machine, or we, go down). */
 
 #include <sys/queue.h>
 
@@ -81,6 +82,9 @@ typedef struct UnitExecution {
         bool awaits_start; /* of an existing unit: its job goes on */
         bool stopped_elsewhere;
         bool shutting_down;
+        bool perhaps_started; /* a start of it was lost on its way */
+        bool conflicts;       /* its start was refused for a job of the service manager's that it would cancel */
+        bool is_put_back;
         bool cut_short; /* some of its commands were not run */
         bool told_started;
         bool has_first_half; /* of a change */
@@ -107,6 +111,11 @@ struct UnitExecutor {
         bool reloading;      /* the manager reads its files, units come and go */
         bool no_memory_peak; /* it does not know such a thing */
         bool said_full;
+        bool is_held;     /* the machine goes down */
+        bool is_draining; /* we do */
+        bool has_drained;
+        sd_bus_slot *state_slot; /* it is asked whether that is still so */
+        sd_event_source *drained_source;
         UnitTable executions, releases;
         struct CallerQueue queues[_CALL_KIND_MAX];
         unsigned n_calls; /* under way */
@@ -128,16 +137,18 @@ static inline Caller *caller_of(UnitNode *node) { /* its first member */
 }
 
 /* unit-calls.c */
-void caller_call(Caller *c, CallKind kind);      /* puts it into its queue */
-void caller_cancel(Caller *c);                   /* takes it out, or drops the answer */
-void calls_pump(UnitExecutor *e);                /* sends what may be sent */
-void calls_interrupted(UnitExecutor *e);         /* the connection is gone */
-bool error_is_unsure(const sd_bus_error *error); /* perhaps the call was obeyed */
+void caller_call(Caller *c, CallKind kind);           /* puts it into its queue */
+void caller_cancel(Caller *c);                        /* takes it out, or drops the answer */
+void calls_pump(UnitExecutor *e);                     /* sends what may be sent */
+void calls_interrupted(UnitExecutor *e);              /* the connection is gone */
+bool error_is_unsure(const sd_bus_error *error);      /* the call is to be made again, and was perhaps obeyed */
+bool error_is_undelivered(const sd_bus_error *error); /* of those: it was surely not obeyed */
 
 /* exec-unit.c */
 void execution_next(UnitExecution *x); /* makes the call that its state asks for */
 /* over, whatever the facts say */
 void execution_conclude(UnitExecution *x, RunResult result, int code, const char *reason);
+void execution_set_verdict(UnitExecution *x, RunResult result, int code, const char *reason);
 void execution_over(UnitExecution *x);
 
 /* What each kind of call is made of. build: 0 or negative errno. answered: m is the answer, may be an error; the
@@ -153,7 +164,8 @@ void execution_look_answered(Caller *c, sd_bus_message *m);
 int execution_build_question(Caller *c, sd_bus_message **ret);
 void execution_question_answered(Caller *c, sd_bus_message *m);
 bool execution_is_over(const UnitExecution *x);
-void execution_end(UnitExecution *x); /* asks what is left to be known, then it is over */
+void execution_end(UnitExecution *x);              /* asks what is left to be known, then it is over */
+void execution_end_with_verdict(UnitExecution *x); /* the same where only the reason may be another */
 void execution_tell_started(UnitExecution *x);
 extern const UnitConnectionHandler unit_connection_handler;
 
@@ -162,6 +174,15 @@ void executor_compare(UnitExecutor *e);
 void execution_absent(UnitExecution *x); /* its unit is not there */
 int executor_add_compare_timer(UnitExecutor *e);
 void executor_keep_comparing(UnitExecutor *e); /* once a minute, while something runs */
+
+/* unit-shutdown.c */
+int executor_add_drained_source(UnitExecutor *e);
+void executor_hold(UnitExecutor *e);
+void executor_ask_whether_held(UnitExecutor *e);
+void executor_note_drained(UnitExecutor *e); /* when the last thing to wait for may be over */
+bool unit_drain(Executor *base);
+bool execution_is_unstarted(const UnitExecution *x); /* it is over, and was never begun */
+void execution_put_back(UnitExecution *x);
 
 /* unit-release.c */
 int release_build(Caller *c, sd_bus_message **ret);

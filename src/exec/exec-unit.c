@@ -17,7 +17,7 @@
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 
-#define TRIES_MAX             10 /* starts that were answered by neither yes nor no */
+#define QUICK_TRIES           10 /* starts that were answered by neither yes nor no; past that it is one a minute */
 #define REPORTS_PER_TURN      64
 #define TIMEOUT_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
@@ -34,10 +34,14 @@ void execution_over(UnitExecution *x) {
         (void)sd_event_source_set_enabled(e->over_source, SD_EVENT_ON);
 }
 
-void execution_conclude(UnitExecution *x, RunResult result, int code, const char *reason) {
+void execution_set_verdict(UnitExecution *x, RunResult result, int code, const char *reason) {
         x->verdict = result;
         x->verdict_code = code;
         x->verdict_reason = reason ? strdup(reason) : NULL;
+}
+
+void execution_conclude(UnitExecution *x, RunResult result, int code, const char *reason) {
+        execution_set_verdict(x, result, code, reason);
         execution_over(x);
 }
 
@@ -47,7 +51,7 @@ static void execution_forget_earlier(UnitExecution *x) {
 
         if (!x->existing || f->exec_exit == 0 || f->exec_exit >= x->since)
                 return;
-        f->exec_start = f->exec_exit = 0;
+        f->exec_start = f->exec_exit = f->exec_exit_monotonic = 0;
         f->code = f->status = 0;
         f->exec_pid = 0;
 }
@@ -70,7 +74,7 @@ static void execution_judge(const UnitExecution *x, ExecOutcome *ret, char reaso
                 return;
         ret->result = x->verdict;
         ret->code = x->verdict_code;
-        ret->reason = x->verdict_reason;
+        ret->reason = x->verdict == RUN_RESULT_LOST && x->shutting_down ? UNIT_REASON_SHUT_DOWN : x->verdict_reason;
 }
 
 /* The unit has to be there until the ledger has what is reported here. */
@@ -88,6 +92,10 @@ static void execution_report(UnitExecution *x) {
 
         TAILQ_REMOVE(&e->over, &x->caller, queue);
         x->state = EXECUTION_REPORTED;
+        if (x->is_put_back || (x->shutting_down && execution_is_unstarted(x))) {
+                e->callbacks.put_back(x->cookie); /* frees x */
+                return;
+        }
         execution_forget_earlier(x);
         if (!x->told_started && unit_has_run(&x->facts))
                 execution_tell_started(x);
@@ -143,7 +151,10 @@ void execution_next(UnitExecution *x) {
                 return; /* its answer brings us here again */
         switch (x->state) {
         case EXECUTION_WAITING:
-                caller_call(&x->caller, CALL_START);
+                if (x->caller.executor->is_held || x->caller.executor->is_draining)
+                        execution_put_back(x);
+                else
+                        caller_call(&x->caller, CALL_START);
                 break;
         case EXECUTION_UNSURE:
                 if (x->existing) /* of the others a comparison tells */
@@ -249,45 +260,71 @@ static void execution_started(UnitExecution *x, sd_bus_message *m) {
         execution_next(x);
 }
 
-static void execution_refused(UnitExecution *x, const sd_bus_error *error) {
+static const char *hint_to_refusal(const sd_bus_error *error) {
         static const char *const not_allowed[] = {
                 SD_BUS_ERROR_ACCESS_DENIED,
                 SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
         };
-        const char *hint = "";
-        char reason[UNIT_REASON_MAX];
-        size_t n = strlen(strempty(error->message));
 
         for (size_t i = 0; i < ELEMENTSOF(not_allowed); i++)
                 if (sd_bus_error_has_name(error, not_allowed[i]))
-                        hint = " To start units vaktd has to be root, or be allowed to by polkit (action "
+                        return " To start units vaktd has to be root, or be allowed to by polkit (action "
                                "org.freedesktop.systemd1.manage-units).";
+        return "";
+}
+
+/* Jobs that would be cancelled by it wait: those of a shutdown, mostly, which is no fault of the run. */
+static bool error_is_conflict(const sd_bus_error *error) {
+        return sd_bus_error_has_name(error, "org.freedesktop.systemd1.TransactionIsDestructive") ||
+               sd_bus_error_has_name(error, "org.freedesktop.systemd1.ShuttingDown");
+}
+
+static void execution_refused(UnitExecution *x, const sd_bus_error *error) {
+        char reason[UNIT_REASON_MAX];
+        size_t n = strlen(strempty(error->message));
+
         while (n > 0 && error->message[n - 1] == '.')
                 n--;
         (void)snprintf(reason, sizeof(reason), "The service manager refused to start %s: %.*s.%s", x->caller.node.name,
-                       (int)n, n > 0 ? error->message : "", hint);
-        execution_conclude(x, x->stop_result ?: RUN_RESULT_START_FAILED, sd_bus_error_get_errno(error), reason);
+                       (int)n, n > 0 ? error->message : "", hint_to_refusal(error));
+        execution_set_verdict(x, x->stop_result ?: RUN_RESULT_START_FAILED, sd_bus_error_get_errno(error), reason);
+        x->conflicts = error_is_conflict(error);
+        if (x->conflicts)
+                execution_end_with_verdict(x);
+        else
+                execution_over(x);
+}
+
+/* Whether it was obeyed is seen by a comparison, however often it takes: a run that may go on has not failed. */
+static void execution_start_unsure(UnitExecution *x, const sd_bus_error *error) {
+        x->state = EXECUTION_UNSURE;
+        if (!error_is_undelivered(error))
+                x->perhaps_started = true;
+        if (x->tries == QUICK_TRIES)
+                log_warning("The service manager has not answered %d times when it was asked to start %s (%s); it is "
+                            "asked once a minute from now on.",
+                            QUICK_TRIES, x->caller.node.name, strempty(error->message));
+        if (x->tries >= QUICK_TRIES)
+                return;
+        execution_next(x);
+        executor_compare(x->caller.executor);
 }
 
 void execution_start_answered(Caller *c, sd_bus_message *m) {
         const sd_bus_error *error = sd_bus_message_get_error(m);
         UnitExecution *x = execution_of(c);
 
-        if (!error) {
+        if (!error)
                 execution_started(x, m);
-                return;
-        }
-        if (!x->existing && sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitExists")) {
+        else if (!x->existing && sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitExists")) {
                 /* A name is never used twice: it was us. */
                 x->state = EXECUTION_FOLLOWED;
                 x->order = start_order_free(x->order);
                 x->look_wanted = true;
                 execution_next(x);
-        } else if (error_is_unsure(error) && x->tries < TRIES_MAX) {
-                x->state = EXECUTION_UNSURE;
-                execution_next(x);
-                executor_compare(c->executor);
-        } else
+        } else if (error_is_unsure(error))
+                execution_start_unsure(x, error);
+        else
                 execution_refused(x, error);
 }
 
@@ -405,7 +442,7 @@ static int unit_adopt(Executor *base, const ExecutionRequest *request, void *coo
         if (!x->existing && paths_folder_claim(e->folder, run->id))
                 x->list_run = run->id;
         r = execution_arm_timeout(x, request->timeout, usec_sub(now_realtime(), run->started));
-        if (r >= 0 && run->state == RUN_STARTING && request->def && !x->existing)
+        if (r >= 0 && run->state == RUN_STARTING && request->def && !x->existing && !request->other_boot)
                 r = execution_order(x, request, /* has_list= */ x->list_run > 0);
         if (r < 0 && r != -ENOMEM) { /* it may go on all the same: then it has its list, or nothing but its name */
                 log_warning_errno(r, "Cannot write the list of paths for %s, it is not started again: %m",
@@ -416,7 +453,10 @@ static int unit_adopt(Executor *base, const ExecutionRequest *request, void *coo
                 return r;
         unit_connection_open(e->connection);
         executor_keep_comparing(e);
-        execution_next(x);
+        if (x->existing && request->other_boot) /* it may have been started since, by somebody else */
+                execution_conclude(x, RUN_RESULT_LOST, 0, NULL);
+        else
+                execution_next(x);
         executor_compare(e);
         *ret = &TAKE_PTR(x)->base;
         return 0;
@@ -436,8 +476,10 @@ static Executor *unit_free(Executor *base) {
         unit_table_done(&e->executions);
         unit_table_done(&e->releases);
         sd_bus_slot_unref(e->list_slot);
+        sd_bus_slot_unref(e->state_slot);
         unit_connection_free(e->connection);
         sd_event_source_disable_unref(e->over_source);
+        sd_event_source_disable_unref(e->drained_source);
         sd_event_source_disable_unref(e->compare_timer);
         sd_event_unref(e->event);
         paths_folder_free(e->folder);
@@ -457,6 +499,7 @@ static const ExecutorOps unit_ops = {
         .start = unit_start,
         .adopt = unit_adopt,
         .stop = unit_stop,
+        .drain = unit_drain,
         .settled = unit_settled,
         .free_execution = unit_free_execution,
         .free = unit_free,
@@ -517,6 +560,8 @@ int unit_executor_new_at(Executor **ret, sd_event *event, const ExecutorOptions 
                 r = paths_folder_new(&e->folder, options->runtime_dir, "unit");
         if (r >= 0)
                 r = executor_add_over_source(e);
+        if (r >= 0)
+                r = executor_add_drained_source(e);
         if (r >= 0)
                 r = executor_add_compare_timer(e);
         if (r >= 0)

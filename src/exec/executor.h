@@ -49,9 +49,15 @@ typedef struct ExecutorCallbacks {
         void (*output)(void *cookie, const char *line, size_t n, bool is_stderr); /* a line without its newline */
         void (*status)(void *cookie, const char *text);          /* what the run says about itself by sd_notify(3) */
         void (*ended)(void *cookie, const ExecOutcome *outcome); /* frees the execution */
+        /* It was surely not started, and cannot be for now: it goes back to where it waited. Frees the execution. */
+        void (*put_back)(void *cookie);
+        /* The machine goes down: whatever is started now is put back. False: it stays up after all. userdata is what
+         * the executor was made with, as below. */
+        void (*held)(void *userdata, bool held);
+        void (*drained)(void *userdata); /* what drain() has to wait for is over */
         /* A unit is there that looks like a run of ours and that nobody asked about: a run that was forgotten because
          * the ledger was in memory only, or one whose release was cut off. True: it is not needed any more, release
-         * it; of a unit that is not over that is not obeyed. userdata is what the executor was made with. */
+         * it; of a unit that is not over that is not obeyed. */
         bool (*found)(void *userdata, const char *unit, const char *job, uint64_t run, bool is_over);
 } ExecutorCallbacks;
 
@@ -60,6 +66,7 @@ typedef struct ExecutionRequest {
         const RunRecord *run; /* read during the call only */
         usec_t timeout;       /* µs for the whole run, USEC_INFINITY = none */
         bool follow;          /* lines of output are wanted by output(), wherever else they go */
+        bool other_boot;      /* adopt(): the machine was booted since. Followed if it is there after all */
         const char *parent_result; /* of the run that asked for this one, "success" …, or NULL */
         const char *paths;         /* what a path trigger gave it, read during the call only: paths, any bytes, each
                                     * with a NUL behind it; or NULL */
@@ -76,11 +83,16 @@ typedef struct ExecutorOps {
         int (*start)(Executor *e, const ExecutionRequest *request, void *cookie, Execution **ret);
         /* Takes on a run that an earlier daemon of this boot wrote down as starting, running or stopping. It is
          * followed where it still runs, its end is reported where that is known, it is started when it surely never
-         * was (with request->def), and is reported lost otherwise. Nothing is reported from within. */
+         * was (with request->def, in the same boot), and is reported lost otherwise. Nothing is reported from
+         * within. */
         int (*adopt)(Executor *e, const ExecutionRequest *request, void *cookie, Execution **ret);
         /* Ends it: by the unit's or job's own rules, SIGTERM and later SIGKILL. ended() reports result. A second call
          * changes nothing. */
         void (*stop)(Execution *x, RunResult result);
+        /* The daemon is about to end: what was not begun is put back, and what is about to be known (that a run has
+         * started, or how one ended) is waited for. True: there is nothing of it; else drained() is called once there
+         * is not, if the service manager answers. NULL: always true. */
+        bool (*drain)(Executor *e);
         /* All that was reported by ended() so far is in the ledger: what was kept for a second report may go. */
         void (*settled)(Executor *e);
         /* Lets go of it, nothing is reported: what still runs is killed, unless the executor outlives the daemon. */
@@ -106,7 +118,7 @@ DEFINE_CLEANUP(Executor, executor_free)
 
 typedef struct ExecutorOptions {
         ExecutorCallbacks callbacks;
-        void *userdata;          /* of found() */
+        void *userdata;          /* of held(), drained(), found() */
         bool user_instance;      /* the user's environment, home and service manager instead of the system's */
         const char *runtime_dir; /* /run/vaktd or the like, for sockets; may be NULL */
 } ExecutorOptions;

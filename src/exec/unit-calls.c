@@ -19,19 +19,35 @@ static const struct {
         [CALL_START] = { execution_build_start, execution_start_answered },
 };
 
+static bool error_is_one_of(const sd_bus_error *error, const char *const *names, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (sd_bus_error_has_name(error, names[i]))
+                        return true;
+        return false;
+}
+
 /* Errors that do not say whether the call was obeyed: of a connection that was lost, a peer that went away or is not
  * there yet, an answer that did not come in time. */
 bool error_is_unsure(const sd_bus_error *error) {
         static const char *const names[] = {
-                SD_BUS_ERROR_NO_REPLY,        SD_BUS_ERROR_TIMEOUT,         "org.freedesktop.DBus.Error.TimedOut",
-                SD_BUS_ERROR_DISCONNECTED,    SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+                SD_BUS_ERROR_NO_REPLY,
+                SD_BUS_ERROR_TIMEOUT,
+                "org.freedesktop.DBus.Error.TimedOut",
+                SD_BUS_ERROR_DISCONNECTED,
+        };
+
+        return error_is_undelivered(error) || error_is_one_of(error, names, ELEMENTSOF(names));
+}
+
+/* So says the bus, which has not handed the call on. */
+bool error_is_undelivered(const sd_bus_error *error) {
+        static const char *const names[] = {
+                SD_BUS_ERROR_SERVICE_UNKNOWN,
+                SD_BUS_ERROR_NAME_HAS_NO_OWNER,
                 SD_BUS_ERROR_LIMITS_EXCEEDED,
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (sd_bus_error_has_name(error, names[i]))
-                        return true;
-        return false;
+        return error_is_one_of(error, names, ELEMENTSOF(names));
 }
 
 void caller_call(Caller *c, CallKind kind) {
@@ -107,7 +123,7 @@ void calls_pump(UnitExecutor *e) {
                 int r;
 
                 if (!c)
-                        return;
+                        break;
                 r = caller_send(c);
                 reason = c->call == CALL_START ? reason_untold(r) : NULL;
                 if (reason) {
@@ -115,9 +131,10 @@ void calls_pump(UnitExecutor *e) {
                         execution_conclude(execution_of(c), RUN_RESULT_START_FAILED, -r, reason);
                 } else if (r < 0) {
                         unit_connection_break(e->connection, r);
-                        return;
+                        break;
                 }
         }
+        executor_note_drained(e);
 }
 
 /* --- a connection that was lost --- */
@@ -129,6 +146,7 @@ static void execution_interrupted(UnitExecution *x) {
         switch (call) {
         case CALL_START:
                 x->state = EXECUTION_UNSURE;
+                x->perhaps_started = true;
                 break;
         case CALL_STOP:
                 x->stop_sent = false;

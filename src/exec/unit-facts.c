@@ -126,6 +126,7 @@ static int read_id(sd_bus_message *m, void *field) {
 static const FactReader readers[] = {
         /* sorted by name */
         FACT("ActiveEnterTimestampMonotonic", "t", read_t, active_enter_monotonic),
+        FACT("ActiveExitTimestampMonotonic", "t", read_t, active_exit_monotonic),
         FACT("ActiveState", "s", read_active, active),
         FACT("AssertResult", "b", read_bool, assert_result),
         FACT("AssertTimestampMonotonic", "t", read_t, assert_monotonic),
@@ -134,6 +135,7 @@ static const FactReader readers[] = {
         FACT("ConditionTimestampMonotonic", "t", read_t, condition_monotonic),
         FACT("ExecMainCode", "i", read_i, code),
         FACT("ExecMainExitTimestamp", "t", read_t, exec_exit),
+        FACT("ExecMainExitTimestampMonotonic", "t", read_t, exec_exit_monotonic),
         FACT("ExecMainHandoffTimestamp", "t", read_t, handoff),
         FACT("ExecMainPID", "u", read_u, exec_pid),
         FACT("ExecMainStartTimestamp", "t", read_t, exec_start),
@@ -193,6 +195,13 @@ int unit_facts_read(UnitFacts *f, sd_bus_message *m) {
 
 bool unit_facts_is_over(const UnitFacts *f) {
         return f->job == 0 && (f->active == UNIT_INACTIVE || f->active == UNIT_FAILED || f->exited);
+}
+
+/* A unit that is told to stop leaves the state "active" at once, and then its processes are told to end. */
+bool unit_facts_ended_by_itself(const UnitFacts *f) {
+        if (f->exec_exit_monotonic == 0)
+                return false;
+        return f->exited || f->exec_exit_monotonic <= f->active_exit_monotonic;
 }
 
 void unit_facts_done(UnitFacts *f) {

@@ -33,7 +33,8 @@ typedef struct UnitFacts {
         int32_t code, status;        /* ExecMainCode as CLD_*, ExecMainStatus */
         uint32_t job;                /* id of the job that is queued for it, or 0 */
         uint32_t main_pid, exec_pid; /* while it runs; of the last one that ran */
-        uint64_t condition_monotonic, assert_monotonic, active_enter_monotonic;
+        uint64_t condition_monotonic, assert_monotonic, active_enter_monotonic, active_exit_monotonic;
+        uint64_t exec_exit_monotonic; /* of the main process */
         usec_t inactive_exit;         /* when it was last begun */
         usec_t exec_start, exec_exit; /* of the main process */
         uint64_t handoff;             /* the program was reached (systemd 256 and later say so) */
@@ -59,3 +60,7 @@ UnitActive unit_active_from_string(const char *s) _pure_;
 /* It came to its end, and nothing is about to change that: the first signal about a unit that is about to start says
  * inactive, too, but with a job. */
 bool unit_facts_is_over(const UnitFacts *f) _pure_;
+
+/* Its main process was over before anybody stopped the unit. False also where that cannot be told: of one whose start
+ * lasts as long as the run. */
+bool unit_facts_ended_by_itself(const UnitFacts *f) _pure_;

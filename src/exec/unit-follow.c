@@ -10,7 +10,8 @@
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 
-#define UNANSWERED_MAX 3 /* questions that are asked once more */
+#define UNANSWERED_MAX  3 /* questions that are asked once more */
+#define SHUTDOWN_TARGET "shutdown.target"
 
 /* --- where it stands --- */
 
@@ -130,6 +131,8 @@ static void on_properties_changed(void *userdata, const char *unit, bool is_last
 static void on_job_removed(void *userdata, const char *unit, uint32_t job, const char *result) {
         UnitExecutor *e = userdata;
 
+        if (streq(unit, SHUTDOWN_TARGET))
+                executor_ask_whether_held(e); /* it may have been cancelled */
         for (UnitNode *n = unit_table_find(&e->executions, unit); n; n = unit_table_find_next(n)) {
                 UnitExecution *x = execution_of(caller_of(n));
 
@@ -179,6 +182,7 @@ static void on_closed(void *userdata) {
         e->is_open = false;
         e->reloading = false;
         e->list_slot = sd_bus_slot_unref(e->list_slot);
+        e->state_slot = sd_bus_slot_unref(e->state_slot);
         calls_interrupted(e);
 }
 
@@ -230,9 +234,19 @@ static bool is_forgotten(const UnitExecution *x, const UnitFacts *fresh) {
                !sd_id128_is_null(x->facts.invocation);
 }
 
+/* The manager forgets a unit that was read from a file as soon as it is inactive: if it never heard of an activation,
+ * one may yet have come and gone since it was asked for. It is not started a second time then. */
+static bool unsure_unit_is_lost(UnitExecution *x, const UnitFacts *fresh) {
+        if (is_our_activation(x, fresh))
+                return false;
+        if (x->perhaps_started && fresh->inactive_exit == 0)
+                x->order = start_order_free(x->order);
+        return true;
+}
+
 static bool existing_unit_is_lost(UnitExecution *x, const UnitFacts *fresh) {
         if (x->state == EXECUTION_UNSURE)
-                return !is_our_activation(x, fresh);
+                return unsure_unit_is_lost(x, fresh);
         if (x->awaits_start && fresh->job != x->start_job)
                 x->awaits_start = false; /* we missed its end */
         return is_forgotten(x, fresh);
@@ -318,6 +332,8 @@ void execution_end(UnitExecution *x) {
         /* A unit of ours that ends well by itself is kept as "exited". */
         if (!x->existing && f->active == UNIT_INACTIVE && f->exec_start > 0 && streq(f->result, "success"))
                 x->stopped_elsewhere = true;
+        if (f->exec_exit >= x->since && unit_facts_ended_by_itself(f))
+                x->stopped_elsewhere = false;
         /* A unit that is inactive is about to be forgotten, its figures with it. */
         if (is_service(x->caller.node.name) && f->active != UNIT_INACTIVE && f->exec_start > 0)
                 x->questions = QUESTION_CPU | (x->caller.executor->no_memory_peak ? 0 : QUESTION_MEMORY);
@@ -325,6 +341,12 @@ void execution_end(UnitExecution *x) {
                 x->questions |= QUESTION_SHUTDOWN;
         if (!x->existing && unit_has_sentinel(x->def, x->caller.executor->wrapper) && f->exited)
                 x->questions |= QUESTION_COMMANDS;
+        execution_ask(x);
+}
+
+void execution_end_with_verdict(UnitExecution *x) {
+        x->state = EXECUTION_ENDING;
+        x->questions = QUESTION_SHUTDOWN;
         execution_ask(x);
 }
 
@@ -356,12 +378,18 @@ static uint32_t read_last_pid(sd_bus_message *m) {
         return pid;
 }
 
+static void execution_set_shutting_down(UnitExecution *x, bool shutting_down) {
+        x->shutting_down = shutting_down;
+        if (shutting_down)
+                executor_hold(x->caller.executor);
+}
+
 static void execution_learn(UnitExecution *x, unsigned question, sd_bus_message *m) {
         uint64_t number = UINT64_MAX;
         const char *word = "";
 
         if (question == QUESTION_SHUTDOWN)
-                x->shutting_down = sd_bus_message_read(m, "v", "s", &word) > 0 && streq(word, "stopping");
+                execution_set_shutting_down(x, sd_bus_message_read(m, "v", "s", &word) > 0 && streq(word, "stopping"));
         else if (question == QUESTION_COMMANDS)
                 x->cut_short = read_last_pid(m) != x->facts.exec_pid;
         else if (sd_bus_message_read(m, "v", "t", &number) > 0)
@@ -384,5 +412,7 @@ void execution_question_answered(Caller *c, sd_bus_message *m) {
                 execution_learn(x, question, m);
         else if (question == QUESTION_MEMORY && sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_PROPERTY))
                 c->executor->no_memory_peak = true;
+        else if (question == QUESTION_SHUTDOWN && x->conflicts)
+                execution_set_shutting_down(x, true); /* its last words were about that */
         execution_ask(x);
 }

@@ -5,7 +5,8 @@
  * A service that dies of SIGTERM has succeeded in the eyes of the service manager, a job that somebody killed has not.
  * What goes wrong between fork and exec is reported by an exit status (203 for a program that is not there) that a
  * program might also have used itself; with Type=exec the unit was active before a program could. A unit that was
- * stopped by somebody else may have ended in any way at all. */
+ * stopped by somebody else may have ended in any way at all. And one that was to be stopped, by whomever, may have
+ * been over by then: it did what it did. */
 
 #include "exec/unit-outcome.h"
 
@@ -184,7 +185,7 @@ static int signal_of(const UnitFacts *f) {
 }
 
 static bool judge_told_to_stop(const UnitEnd *end, Verdict *v) {
-        if (end->stop_result == RUN_RESULT_NONE)
+        if (end->stop_result == RUN_RESULT_NONE || unit_facts_ended_by_itself(end->facts))
                 return false;
         return judge_as(v, end->stop_result, signal_of(end->facts));
 }
@@ -193,7 +194,7 @@ static bool judge_shutdown(const UnitEnd *end, Verdict *v) {
         if (!end->shutting_down || (!end->stopped_elsewhere && end->start != START_RESULT_CANCELED))
                 return false;
         v->outcome->code = signal_of(end->facts);
-        return judge(v, RUN_RESULT_LOST, "The machine, or its service manager, was shut down while it ran.");
+        return judge(v, RUN_RESULT_LOST, UNIT_REASON_SHUT_DOWN);
 }
 
 static bool judge_cut_short(const UnitEnd *end, Verdict *v) {
@@ -272,7 +273,7 @@ static bool judge_stopped_elsewhere(const UnitEnd *end, Verdict *v) {
         const UnitFacts *f = end->facts;
         bool unseen = !end->existing && f->active == UNIT_INACTIVE && streq(f->result, "success");
 
-        if (!end->stopped_elsewhere && !unseen)
+        if ((!end->stopped_elsewhere && !unseen) || unit_facts_ended_by_itself(f))
                 return false;
         for (size_t i = 0; i < ELEMENTSOF(results); i++)
                 if (streq(results[i].word, f->result) && !results[i].by_stop)

@@ -31,7 +31,8 @@ typedef struct UnitEnd {
         StartResult start;
 } UnitEnd;
 
-#define UNIT_REASON_MAX 512
+#define UNIT_REASON_MAX       512
+#define UNIT_REASON_SHUT_DOWN "The machine, or its service manager, was shut down while it ran."
 
 /* Fills in result, code, reason (which points into the buffer, or is NULL), times and figures. */
 void unit_outcome(const UnitEnd *end, ExecOutcome *ret, char reason[static UNIT_REASON_MAX]);

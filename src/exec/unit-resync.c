@@ -76,8 +76,10 @@ void execution_absent(UnitExecution *x) {
         else if (x->order) {
                 x->state = EXECUTION_WAITING;
                 execution_next(x);
-        } else
-                execution_conclude(x, RUN_RESULT_LOST, 0, REASON_GONE);
+        } else {
+                execution_set_verdict(x, RUN_RESULT_LOST, 0, REASON_GONE);
+                execution_end_with_verdict(x);
+        }
 }
 
 static void executor_find_absent(UnitExecutor *e) {
@@ -156,9 +158,9 @@ static void executor_look_at_existing(UnitExecutor *e) {
         UNIT_TABLE_FOREACH(node, &e->executions) {
                 UnitExecution *x = execution_of(caller_of(node));
 
-                if (!x->existing || x->state != EXECUTION_FOLLOWED)
+                if (!x->existing || (x->state != EXECUTION_FOLLOWED && x->state != EXECUTION_UNSURE))
                         continue;
-                x->look_wanted = true;
+                x->look_wanted = x->state == EXECUTION_FOLLOWED;
                 execution_next(x);
         }
 }
@@ -177,6 +179,7 @@ void executor_compare(UnitExecutor *e) {
                 unit_connection_break(e->connection, r);
         else
                 executor_look_at_existing(e);
+        executor_ask_whether_held(e);
 }
 
 /* --- once a minute --- */
@@ -185,7 +188,7 @@ void executor_compare(UnitExecutor *e) {
 static int on_compare_time(sd_event_source *s, uint64_t usec, void *userdata) {
         UnitExecutor *e = userdata;
 
-        if (e->executions.n > 0) {
+        if (e->executions.n > 0 || e->is_held) {
                 executor_compare(e);
                 executor_keep_comparing(e);
         } else if (e->releases.n > 0)

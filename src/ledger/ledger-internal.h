@@ -15,7 +15,7 @@ struct Ledger {
         int state_fd; /* the folder */
         int lock_fd;
         char *path; /* of the database */
-        sd_id128_t boot;
+        BootId boot;
         bool first_of_boot;
 
         Store *store; /* NULL when it could not be opened */

@@ -130,7 +130,7 @@ static int write_meta(Ledger *l) {
         (void)snprintf(text, sizeof(text), "%" PRIu64, l->ids.reserved);
         r = store_set_meta(l->store, STORE_META_NEXT_RUN, text);
         if (r >= 0)
-                r = store_set_meta(l->store, STORE_META_BOOT, sd_id128_to_string(l->boot, boot));
+                r = store_set_meta(l->store, STORE_META_BOOT, sd_id128_to_string(l->boot.id, boot));
         return r;
 }
 
@@ -291,14 +291,17 @@ static int open_folder(Ledger *l, const char *state_dir, char **reterr_message) 
 
 static void look_at_boot(Ledger *l) {
         char seen[SD_ID128_STRING_MAX + 1], current[SD_ID128_STRING_MAX];
+        sd_id128_t id = SD_ID128_NULL;
 
         l->first_of_boot = true;
-        if (sd_id128_get_boot(&l->boot) < 0)
+        l->boot = boot_id_get();
+        if (sd_id128_is_null(l->boot.id))
                 return;
-        (void)sd_id128_to_string(l->boot, current);
-        if (file_read(l->state_fd, BOOT_FILE, seen, sizeof(seen)) >= 0 && streq(seen, current))
-                l->first_of_boot = false;
-        else
+        if (file_read(l->state_fd, BOOT_FILE, seen, sizeof(seen)) < 0 || sd_id128_from_string(seen, &id) < 0)
+                id = SD_ID128_NULL;
+        l->first_of_boot = !boot_id_is(&l->boot, id);
+        (void)sd_id128_to_string(l->boot.id, current);
+        if (!sd_id128_equal(id, l->boot.id))
                 (void)file_write_atomically(l->state_fd, BOOT_FILE, current, strlen(current));
 }
 

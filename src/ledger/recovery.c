@@ -80,10 +80,10 @@ static uint64_t next_id_in_meta(const Ledger *l) {
 
 static bool boot_is_in_meta(const Ledger *l) {
         _cleanup_free_ char *text = NULL;
-        char current[SD_ID128_STRING_MAX];
+        sd_id128_t id;
 
-        return !sd_id128_is_null(l->boot) && store_get_meta(l->store, STORE_META_BOOT, &text) >= 0 &&
-               streq(text, sd_id128_to_string(l->boot, current));
+        return store_get_meta(l->store, STORE_META_BOOT, &text) >= 0 && sd_id128_from_string(text, &id) >= 0 &&
+               boot_id_is(&l->boot, id);
 }
 
 static int take_over(Ledger *l) {
@@ -103,7 +103,7 @@ static int take_over(Ledger *l) {
 int ledger_connect(Ledger *l) {
         int r;
 
-        r = store_open(&l->store, l->path, l->boot);
+        r = store_open(&l->store, l->path, &l->boot);
         if (r >= 0)
                 r = store_check(l->store, CHECK_USEC);
         if (r >= 0)

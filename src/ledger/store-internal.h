@@ -56,7 +56,7 @@ typedef enum Statement {
 struct Store {
         sqlite3 *db;
         sqlite3_stmt *statements[_STATEMENT_MAX];
-        char boot[SD_ID128_STRING_MAX];
+        char boot[SD_ID128_STRING_MAX], kernel_boot[SD_ID128_STRING_MAX];
         unsigned n_wal_pages;
 };
 

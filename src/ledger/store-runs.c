@@ -254,7 +254,9 @@ static int load_record(sqlite3_stmt *s, RunRecord *ret) {
 }
 
 static bool is_this_boot(Store *s, sqlite3_stmt *statement) {
-        return streq_ptr(column_text(statement, BOOT_COLUMN), s->boot);
+        const char *boot = column_text(statement, BOOT_COLUMN);
+
+        return streq_ptr(boot, s->boot) || streq_ptr(boot, s->kernel_boot);
 }
 
 /* Ids and bounds: SQLite's integers have a sign. */

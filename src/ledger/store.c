@@ -297,13 +297,14 @@ static int prepare_all(Store *s) {
         return r;
 }
 
-int store_open(Store **ret, const char *path, sd_id128_t boot) {
+int store_open(Store **ret, const char *path, const BootId *boot) {
         _cleanup_(store_closep) Store *s = calloc(1, sizeof(*s));
         int r, k;
 
         if (!s)
                 return -ENOMEM;
-        (void)sd_id128_to_string(boot, s->boot);
+        (void)sd_id128_to_string(boot->id, s->boot);
+        (void)sd_id128_to_string(boot->kernel, s->kernel_boot);
         r = make_file(path);
         if (r >= 0)
                 r = connect_file(&s->db, path);

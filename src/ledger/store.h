@@ -7,8 +7,7 @@
  * written now; -EBUSY: another program has it locked; -ENOMEM. None of them leaves anything half done: what goes wrong
  * in a transaction is followed by store_rollback(). */
 
-#include <systemd/sd-id128.h>
-
+#include "ledger/boot-id.h"
 #include "ledger/ledger.h"
 
 typedef struct Store Store;
@@ -16,7 +15,7 @@ typedef struct Store Store;
 /* Opens path, or makes it, brings it to this version of the schema and keeps it locked. boot: id of the running boot.
  * Also -EPROTONOSUPPORT: a newer vaktd made it, and -EMEDIUMTYPE: another program did; the file is not touched then.
  * With -EBADMSG *ret is set, too: as damaged as it is, it may be read by the functions that walk. */
-int store_open(Store **ret, const char *path, sd_id128_t boot);
+int store_open(Store **ret, const char *path, const BootId *boot);
 
 /* Looks for damage, for about limit µs at most: -EBADMSG. */
 int store_check(Store *s, usec_t limit);

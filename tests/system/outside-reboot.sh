@@ -36,8 +36,12 @@ within() { # SECONDS COMMAND…
         done
 }
 
+has() { # ID PROPERTY VALUE
+        [ "$(property "$1" "$2")" = "$3" ]
+}
+
 is_running() {
-        [ "$(property "$1" State)" = running ]
+        has "$1" State running
 }
 
 says() { # ID WORDS: so the reason reads
@@ -45,6 +49,12 @@ says() { # ID WORDS: so the reason reads
         local reason
         reason=$(property "$1" Reason)
         [[ $reason = *$2* ]] || { echo "the reason of run $1 is '$reason'"; return 1; }
+}
+
+# The number of the try that follows a run of the job "retried".
+try_after() { # ID
+        inside vaktctl --json history retried | grep -oE '"id":[0-9]+' | grep -oE '[0-9]+$' |
+                sort -n | awk -v id="$1" '$1 > id' | head -n 1
 }
 
 rows_of() { # JOB
@@ -95,10 +105,12 @@ test_a_reboot_is_recorded_before_it() {
                 says "$id" 'was shut down while it ran'
                 [ "$(property "$id" Ended)" -le "$booted" ]
         done
+        # What waited was accepted, and so was the next try: they are run now, each for the first time.
         within 10 eval '[ "$(rows_of retried)" = 2 ]'
         same exit "$(property "$over" Result)"
-        # What waited was accepted: it is run now.
         within 10 is_running "$second"
+        within 10 is_running "$(try_after "$retried")"
+        same 2 "$(property "$(try_after "$retried")" Attempt)"
         nothing_ran_twice
 }
 
@@ -108,7 +120,7 @@ test_after_a_power_cut_runs_are_lost_and_retried() {
         "$here/box" cut "$BOX"
         within 20 inside systemctl -q is-active vaktd
         for id in $long $retried $graceful $first; do
-                same "lost" "$(property "$id" Result)"
+                within 10 has "$id" Result lost
                 says "$id" 'went down'
         done
         same exit "$(property "$over" Result)"
@@ -118,6 +130,44 @@ test_after_a_power_cut_runs_are_lost_and_retried() {
         within 10 is_running "$second"
         within 10 eval '[ "$(inside wc -l </dev/null -- /root/effects | cut -d" " -f1)" = 7 ]'
         nothing_ran_twice
+}
+
+is_held() { # ID: it waits for its start, as if nobody had tried
+        has "$1" State queued && has "$1" Started 0
+}
+
+# vaktd has to stay until the shutdown is cancelled, although it is told nothing of that.
+test_a_shutdown_that_is_cancelled() {
+        local pid third
+        jobs_under_way
+        third=$(inside vaktctl -q run over)
+        within 10 has "$third" Result "exit"
+        inside install -D -m 644 /dev/stdin /run/systemd/system/slow-to-stop.service <<<$'[Unit]\nAfter=vaktd.service
+[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\nExecStop=sleep 1000\nTimeoutStopSec=infinity'
+        inside systemctl daemon-reload
+        inside systemctl start slow-to-stop.service
+        pid=$(inside systemctl show --value -p MainPID vaktd)
+
+        inside systemctl --no-block --job-mode=replace-irreversibly start poweroff.target
+        for id in $long $retried $graceful $first; do
+                within 10 has "$id" Result lost
+                says "$id" 'was shut down while it ran'
+        done
+        within 10 is_held "$second"
+        within 10 is_held "$(try_after "$retried")"
+        inside vaktctl why waiting | grep 'going down'
+        # Asking for more is no mistake.
+        third=$(inside vaktctl -q run over)
+        within 10 is_held "$third"
+
+        inside systemctl cancel
+        within 10 is_running "$second"
+        within 10 is_running "$(try_after "$retried")"
+        within 10 has "$third" Result "exit"
+        same "$pid" "$(inside systemctl show --value -p MainPID vaktd)"
+        nothing_ran_twice
+        inside systemctl kill --signal=KILL slow-to-stop.service
+        "$here/box" reboot "$BOX"
 }
 
 run_one() { # FUNCTION LOG

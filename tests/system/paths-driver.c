@@ -90,7 +90,11 @@ static bool on_found(void *userdata, const char *unit, const char *job, uint64_t
 
 static void open_executor(const char *kind) {
         const ExecutorOptions options = {
-                .callbacks = { on_started, on_output, on_text, on_ended, on_found },
+                .callbacks = { .started = on_started,
+                               .output = on_output,
+                               .status = on_text,
+                               .ended = on_ended,
+                               .found = on_found },
                 .runtime_dir = runtime_dir,
         };
         int r;

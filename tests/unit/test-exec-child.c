@@ -171,6 +171,29 @@ static void test_timeout(void **state) {
         rig_close(&rig);
 }
 
+/* What it did is recorded then, unless there was more to come. */
+static void test_over_before_it_was_stopped(void **state) {
+        Rig rig;
+
+        rig_open(&rig, NULL);
+        for (unsigned n_commands = 1; n_commands <= 2; n_commands++) {
+                siginfo_t si;
+                TestRun t;
+
+                run_init(&t, &rig, "exit 0");
+                if (n_commands == 2)
+                        def_add_script(t.def, "echo more", 0);
+                run_start(&t);
+                assert_int_equal(waitid(P_PID, (id_t)t.identity.pid, &si, WEXITED | WNOWAIT), 0);
+                run_stop(&t, RUN_RESULT_CANCELLED);
+                run_wait(&t);
+                assert_int_equal(t.outcome.result, n_commands == 1 ? RUN_RESULT_SUCCESS : RUN_RESULT_CANCELLED);
+                assert_string_equal(t.output, "");
+                run_done(&t);
+        }
+        rig_close(&rig);
+}
+
 /* Without SIGKILL it ends when it likes. */
 static void test_no_sigkill(void **state) {
         Rig rig;
@@ -440,12 +463,19 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_outcomes),      cmocka_unit_test(test_commands),
-                cmocka_unit_test(test_usage),         cmocka_unit_test(test_timeout),
-                cmocka_unit_test(test_no_sigkill),    cmocka_unit_test(test_kill_modes),
-                cmocka_unit_test(test_leftovers),     cmocka_unit_test(test_status),
-                cmocka_unit_test(test_status_limits), cmocka_unit_test(test_status_of_others),
-                cmocka_unit_test(test_status_socket), cmocka_unit_test(test_identity),
+                cmocka_unit_test(test_outcomes),
+                cmocka_unit_test(test_commands),
+                cmocka_unit_test(test_usage),
+                cmocka_unit_test(test_timeout),
+                cmocka_unit_test(test_over_before_it_was_stopped),
+                cmocka_unit_test(test_no_sigkill),
+                cmocka_unit_test(test_kill_modes),
+                cmocka_unit_test(test_leftovers),
+                cmocka_unit_test(test_status),
+                cmocka_unit_test(test_status_limits),
+                cmocka_unit_test(test_status_of_others),
+                cmocka_unit_test(test_status_socket),
+                cmocka_unit_test(test_identity),
                 cmocka_unit_test(test_many),
         };
         int r;

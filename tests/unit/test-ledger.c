@@ -343,6 +343,37 @@ static void test_unfinished_of_another_boot(void **state) {
         ledger_close(l);
 }
 
+static size_t count_of_this_boot(const char *boot) {
+        Unfinished u = {};
+        char sql[128];
+        Ledger *l;
+
+        (void)snprintf(sql, sizeof(sql), "UPDATE runs SET boot = '%s'", boot);
+        run_sql(sql);
+        l = open_ledger(NULL);
+        assert_int_equal(ledger_unfinished(l, see_unfinished, &u), 0);
+        assert_int_equal(u.n, 1);
+        ledger_close(l);
+        return u.n_of_this_boot;
+}
+
+/* A container that was booted again on a machine that was not; a run that an earlier version has started. */
+static void test_boots_of_a_container(void **state) {
+        char text[SD_ID128_STRING_MAX];
+        BootId now = boot_id_get(), next;
+        Ledger *l = open_ledger(NULL);
+
+        add(l, "a");
+        ledger_close(l);
+        assert_false(sd_id128_equal(now.id, now.kernel));
+        next = boot_id_make(now.kernel, 1);
+        assert_false(sd_id128_equal(next.id, now.id));
+        assert_false(sd_id128_equal(next.id, boot_id_make(now.kernel, 2).id));
+        assert_int_equal(count_of_this_boot(sd_id128_to_string(now.id, text)), 1);
+        assert_int_equal(count_of_this_boot(sd_id128_to_string(next.id, text)), 0);
+        assert_int_equal(count_of_this_boot(sd_id128_to_string(now.kernel, text)), 1);
+}
+
 /* --- marks and states --- */
 
 static int count_mark(const char *job, const char *key, usec_t usec, void *userdata) {
@@ -792,6 +823,7 @@ int main(void) {
                 ledger_test(test_long_texts),
                 ledger_test(test_unfinished),
                 ledger_test(test_unfinished_of_another_boot),
+                ledger_test(test_boots_of_a_container),
                 ledger_test(test_marks),
                 ledger_test(test_job_states),
                 ledger_test(test_alarms),

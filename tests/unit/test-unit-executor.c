@@ -3,198 +3,28 @@
 /* The unit executor beside a service manager that does what a real one does once in a thousand days. What a real one
  * does every day is in tests/system/exec-driver.c. */
 
-#include "test-unit-fake.h"
-
-#include "exec/exec-unit-internal.h"
-
-#define RUNS 200
-
-typedef struct TestRun {
-        RunRecord record;
-        JobDef *def;
-        char *unit;
-        Execution *execution;
-        unsigned n_started, n_ended;
-        RunResult result;
-        int code;
-        usec_t cpu;
-        char reason[512], status[64];
-        sd_id128_t invocation;
-        pid_t pid;
-} TestRun;
-
-static TestRun runs[RUNS];
-static Executor *executor;
-static char found_unit[UNIT_NAME_MAX + 1];
-static bool found_answer;
-static unsigned n_found;
-
-static void on_started(void *cookie, const ExecIdentity *identity) {
-        TestRun *run = cookie;
-
-        run->n_started++;
-        run->pid = identity->pid;
-        run->invocation = identity->invocation;
-        assert_string_equal(identity->unit, run->unit);
-}
-
-static void on_status(void *cookie, const char *text) {
-        (void)snprintf(((TestRun *)cookie)->status, sizeof(runs[0].status), "%s", text);
-}
-
-static void on_ended(void *cookie, const ExecOutcome *o) {
-        TestRun *run = cookie;
-
-        run->n_ended++;
-        run->result = o->result;
-        run->code = o->code;
-        run->cpu = o->cpu;
-        (void)snprintf(run->reason, sizeof(run->reason), "%s", strempty(o->reason));
-        run->execution = execution_free(run->execution);
-}
-
-static bool on_found(void *userdata, const char *unit, const char *job, uint64_t run, bool is_over) {
-        n_found++;
-        (void)snprintf(found_unit, sizeof(found_unit), "%s", unit);
-        return found_answer;
-}
-
-static void begin(bool is_bus) {
-        const ExecutorOptions options = {
-                .callbacks = { .started = on_started, .status = on_status, .ended = on_ended, .found = on_found },
-        };
-
-        log_open(LOG_TARGET_NULL);
-        fake_begin(is_bus);
-        n_found = 0;
-        found_answer = false;
-        assert_int_equal(unit_executor_new_at(&executor, fake.event, &options, fake.address, is_bus), 0);
-}
-
-static int set_up(void **state) {
-        begin(/* is_bus= */ false);
-        return 0;
-}
+#include "test-unit-run.h"
 
 static int set_up_bus(void **state) {
         begin(/* is_bus= */ true);
         return 0;
 }
 
-static int tear_down(void **state) {
-        for (size_t i = 0; i < RUNS; i++) {
-                execution_free(runs[i].execution);
-                job_def_unref(runs[i].def);
-                free(runs[i].unit);
-                runs[i] = (TestRun){};
-        }
-        executor = executor_free(executor);
-        fake_finish();
-        return 0;
-}
-
-static void prepare(unsigned i, const char *argument) {
-        TestRun *run = &runs[i];
-
-        run->record = (RunRecord)RUN_RECORD_INIT;
-        run->record.id = i + 1;
-        run->record.job = (char *)"job";
-        run->record.state = RUN_STARTING;
-        assert_int_equal(unit_name_of_run(&run->unit, "job", i + 1), 0);
-        assert_int_equal(job_def_new(&run->def, "job"), 0);
-        run->def->commands = calloc(1, sizeof(CommandDef));
-        run->def->n_commands = 1;
-        run->def->commands[0].path = strdup("/bin/job");
-        assert_int_equal(strv_extend(&run->def->commands[0].argv, "job"), 0);
-        assert_int_equal(strv_extend(&run->def->commands[0].argv, argument), 0);
-}
-
-static void prepare_unit(unsigned i, const char *unit) {
-        prepare(i, "x");
-        runs[i].def->unit = strdup(unit);
-        free(runs[i].unit);
-        runs[i].unit = strdup(unit);
-}
-
-static void start(unsigned i) {
-        ExecutionRequest request = { .def = runs[i].def, .run = &runs[i].record, .timeout = USEC_INFINITY };
-
-        if (!runs[i].def)
-                prepare(i, "x");
-        request.def = runs[i].def;
-        assert_int_equal(executor->ops->start(executor, &request, &runs[i], &runs[i].execution), 0);
-}
-
-static void adopt(unsigned i, RunState state) {
-        ExecutionRequest request = { .run = &runs[i].record, .timeout = USEC_INFINITY };
-
-        if (!runs[i].def)
-                prepare(i, "x");
-        request.def = runs[i].def;
-        runs[i].record.state = state;
-        assert_int_equal(executor->ops->adopt(executor, &request, &runs[i], &runs[i].execution), 0);
-        assert_int_equal(runs[i].n_ended, 0);
-}
-
-static void stop(unsigned i) {
-        runs[i].execution->ops->stop(runs[i].execution, RUN_RESULT_CANCELLED);
-        assert_int_equal(runs[i].n_ended, 0);
-}
-
-static bool run_0_is_there(void) {
-        return runs[0].unit && fake_find(runs[0].unit) && fake.n_held == 0;
-}
-static bool was_asked_for(void) {
-        return fake.n_starts > 0;
-}
-static bool run_0_started(void) {
-        return runs[0].n_started > 0;
-}
-static bool run_0_ended(void) {
-        return runs[0].n_ended > 0;
-}
-static bool second_run_is_there(void) {
-        return runs[1].unit && fake_find(runs[1].unit);
-}
-static bool second_run_ended(void) {
-        return runs[1].n_ended == 1 && runs[1].result == RUN_RESULT_SUCCESS;
-}
-static bool was_listed(void) {
-        return fake.n_lists > 0;
-}
 static bool no_unit_is_left(void) {
         for (size_t i = 0; i < UNITS_MAX; i++)
                 if (fake.units[i].name[0])
                         return false;
         return true;
 }
+static bool was_asked_for(void) {
+        return fake.n_starts > 0;
+}
+static bool second_run_ended(void) {
+        return runs[1].n_ended == 1 && runs[1].result == RUN_RESULT_SUCCESS;
+}
 static bool is_connected(void) {
         return fake.peer && sd_bus_is_ready(fake.peer) > 0 && fake.n_lists > 0;
 }
-static bool was_looked_at(void) {
-        return fake.n_looks > 0;
-}
-
-/* A few turns in which nothing must happen: what is asked of the manager is answered before this is over. */
-static unsigned lists_before;
-static bool was_listed_again(void) {
-        return fake.n_lists > lists_before;
-}
-static void compare(void) {
-        lists_before = fake.n_lists;
-        fake_reloading(false);
-        until(was_listed_again);
-        for (unsigned i = 0; i < 20; i++)
-                assert_true(sd_event_run(fake.event, 0) >= 0);
-}
-
-static void expect(int line, RunResult result, int code) {
-        until_at(line, run_0_ended);
-        if (runs[0].n_ended != 1 || runs[0].result != result || runs[0].code != code)
-                fail_msg("line %d: %s %d '%s'", line, run_result_to_string(runs[0].result), runs[0].code,
-                         runs[0].reason);
-}
-#define EXPECT(result, code) expect(__LINE__, result, code)
 
 /* --- a life --- */
 
@@ -298,6 +128,12 @@ static bool second_start(void) {
         return fake.n_starts >= 2 && run_0_is_there();
 }
 
+static bool second_start_of_existing(void) {
+        if (fake.n_starts >= 1)
+                fake.on_start = MOOD_GOOD;
+        return fake.n_starts >= 2;
+}
+
 static void test_not_started_and_not_said(void **state) {
         fake.on_start = MOOD_REFUSE;
         start(0);
@@ -308,11 +144,31 @@ static void test_not_started_and_not_said(void **state) {
         assert_int_equal(fake.n_starts, 2);
 }
 
+static bool ten_starts(void) {
+        return fake.n_starts >= 10;
+}
+
+/* A run that may go on has not failed, and who does not answer is not asked without a pause. */
 static void test_never_answered(void **state) {
         fake.on_start = MOOD_REFUSE;
         start(0);
-        EXPECT(RUN_RESULT_START_FAILED, ETIMEDOUT);
-        assert_true(fake.n_starts <= 10);
+        until(ten_starts);
+        fake.on_start = MOOD_LIE;
+        lists_before = fake.n_lists;
+        for (unsigned i = 0; i < 20; i++)
+                assert_true(sd_event_run(fake.event, 0) >= 0);
+        assert_int_equal(fake.n_lists, lists_before);
+        assert_int_equal(fake.n_starts, 10);
+        assert_int_equal(runs[0].n_ended, 0);
+        a_minute_passes();
+        until(run_0_is_there);
+        assert_int_equal(fake.n_starts, 11);
+        a_minute_passes();
+        until(was_looked_at);
+        fake_run(fake_find(runs[0].unit));
+        fake_end(fake_find(runs[0].unit), CLD_EXITED, 0, "success");
+        EXPECT(RUN_RESULT_SUCCESS, 0);
+        assert_int_equal(fake.n_starts, 11);
 }
 
 static void test_connection_lost_after_start(void **state) {
@@ -347,13 +203,6 @@ static void test_unit_exists(void **state) {
 }
 
 /* --- lost signals --- */
-
-static void run_0(void) {
-        start(0);
-        until(run_0_is_there);
-        fake_run(fake_find(runs[0].unit));
-        until(run_0_started);
-}
 
 static void test_end_that_was_not_told(void **state) {
         run_0();
@@ -393,10 +242,6 @@ static void test_half_a_change(void **state) {
         fake_tell_half(u, "org.freedesktop.systemd1.Unit", "org.freedesktop.systemd1");
         EXPECT(RUN_RESULT_EXIT, 9);
         assert_int_equal(fake.n_looks, 1);
-}
-
-static bool call_is_held(void) {
-        return fake.n_held == 1;
 }
 
 /* A list that was made before a run began says nothing about it. */
@@ -491,18 +336,44 @@ static void test_stopped_by_somebody(void **state) {
         assert_non_null(strstr(runs[0].reason, "not by vaktd"));
 }
 
-static void test_stopped_by_shutdown(void **state) {
-        FakeUnit *u;
+/* It was over when the call to stop it arrived: whoever wants to know is told what it did. */
+static void test_over_before_it_was_stopped(void **state) {
+        static const struct {
+                int line;
+                uint64_t exec_exit, active_exit;
+                int status;
+                const char *word;
+                RunResult result;
+        } table[] = {
+                { __LINE__, 50, 60, 0, "success", RUN_RESULT_SUCCESS },
+                { __LINE__, 50, 50, 7, "exit-code", RUN_RESULT_EXIT },
+                { __LINE__, 70, 60, 0, "success", RUN_RESULT_CANCELLED },
+                { __LINE__, 50, 0, 0, "success", RUN_RESULT_CANCELLED }, /* it was never active: cannot be told */
+        };
 
-        fake.system_state = "stopping";
-        run_0();
-        u = fake_find(runs[0].unit);
-        fake_become(u, "deactivating", "stop-sigterm", 77);
-        u->code = CLD_KILLED;
-        u->status = SIGTERM;
-        fake_become(u, "inactive", "dead", 0);
-        EXPECT(RUN_RESULT_LOST, SIGTERM);
-        assert_non_null(strstr(runs[0].reason, "shut down"));
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                FakeUnit *u;
+
+                run_0();
+                fake.on_stop = MOOD_HOLD;
+                stop(0);
+                until(call_is_held);
+                u = fake_find(runs[0].unit);
+                u->code = CLD_EXITED;
+                u->status = table[i].status;
+                u->result = table[i].word;
+                u->exec_exit_monotonic = table[i].exec_exit;
+                u->active_exit_monotonic = table[i].active_exit;
+                assert_true(fake_answer_job(fake.held[0], 1) >= 0);
+                fake.held[0] = sd_bus_message_unref(fake.held[0]);
+                fake.n_held = 0;
+                fake_become(u, "inactive", "dead", 0);
+                expect(table[i].line, table[i].result, table[i].status);
+                fake_forget(runs[0].unit);
+                job_def_unref(runs[0].def);
+                free(runs[0].unit);
+                runs[0] = (TestRun){};
+        }
 }
 
 /* --- adoption --- */
@@ -670,6 +541,42 @@ static void test_existing_unit_that_was_about_to_start(void **state) {
         assert_int_equal(fake.n_starts, 0);
 }
 
+/* The manager has no memory of what it did, if it did, and the name of such a unit is no proof. */
+static void test_existing_unit_that_was_perhaps_started(void **state) {
+        prepare_unit(0, "once.service");
+        fake.on_start = MOOD_REFUSE; /* without an answer */
+        start(0);
+        EXPECT(RUN_RESULT_LOST, 0);
+        assert_int_equal(fake.n_starts, 1);
+}
+
+static void test_existing_unit_that_was_surely_not_started(void **state) {
+        static const struct {
+                const char *error;
+                usec_t begun;
+        } table[] = { { SD_BUS_ERROR_NAME_HAS_NO_OWNER, 0 }, { SD_BUS_ERROR_NO_REPLY, 4000 } };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                FakeUnit *u = fake_add("once.service", "inactive", "dead");
+
+                u->inactive_exit = table[i].begun; /* once upon a time */
+                fake.error = table[i].error;
+                fake.on_start = MOOD_REFUSE;
+                fake.n_starts = 0;
+                prepare_unit(0, "once.service");
+                start(0);
+                until(second_start_of_existing);
+                fake_run(u);
+                u->code = CLD_EXITED;
+                fake_become(u, "inactive", "dead", 0);
+                EXPECT(RUN_RESULT_SUCCESS, 0);
+                fake_forget("once.service");
+                job_def_unref(runs[0].def);
+                free(runs[0].unit);
+                runs[0] = (TestRun){};
+        }
+}
+
 /* --- many --- */
 
 static bool window_is_full(void) {
@@ -778,13 +685,6 @@ static void test_release_that_was_lost(void **state) {
 }
 
 /* --- once a minute --- */
-
-static void a_minute_passes(void) {
-        sd_event_source *timer = ((UnitExecutor *)executor)->compare_timer;
-
-        assert_true(sd_event_source_set_time_relative(timer, 0) >= 0);
-        assert_true(sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT) >= 0);
-}
 
 static bool timer_is_armed(void) {
         int enabled;
@@ -961,8 +861,7 @@ static void test_settings_that_do_not_fit(void **state) {
         assert_int_equal(fake.n_starts, 0);
 }
 
-#define fake_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-#define bus_test(f)  cmocka_unit_test_setup_teardown(f, set_up_bus, tear_down)
+#define bus_test(f) cmocka_unit_test_setup_teardown(f, set_up_bus, tear_down)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
@@ -989,7 +888,7 @@ int main(void) {
                 fake_test(test_stop_during_start),
                 fake_test(test_stop_that_was_lost),
                 fake_test(test_stopped_by_somebody),
-                fake_test(test_stopped_by_shutdown),
+                fake_test(test_over_before_it_was_stopped),
                 fake_test(test_adopt_what_runs),
                 fake_test(test_adopt_what_ended),
                 fake_test(test_adopt_what_is_gone),
@@ -1004,6 +903,8 @@ int main(void) {
                 fake_test(test_existing_unit_is_adopted_by_its_invocation),
                 fake_test(test_existing_unit_of_another_invocation),
                 fake_test(test_existing_unit_that_was_about_to_start),
+                fake_test(test_existing_unit_that_was_perhaps_started),
+                fake_test(test_existing_unit_that_was_surely_not_started),
                 fake_test(test_calls_in_flight),
                 fake_test(test_strangers),
                 fake_test(test_ledger_that_cannot_be_written),

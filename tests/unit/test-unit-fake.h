@@ -36,7 +36,7 @@ typedef struct FakeUnit {
         uint32_t job, pid;
         bool condition_failed;
         bool blank; /* known by name only */
-        uint64_t inactive_exit;
+        uint64_t inactive_exit, active_exit_monotonic, exec_exit_monotonic;
         sd_id128_t invocation;
         const char *status_text;
 } FakeUnit;
@@ -127,6 +127,7 @@ static inline void append_service(sd_bus_message *m, const FakeUnit *u) {
         append(m, "u", "ExecMainPID", "u", fake_has_run(u) ? u->pid : 0);
         append(m, "t", "ExecMainStartTimestamp", "t", fake_has_run(u) ? UINT64_C(1000) : UINT64_C(0));
         append(m, "t", "ExecMainExitTimestamp", "t", is_over ? now_realtime() : UINT64_C(0));
+        append(m, "t", "ExecMainExitTimestampMonotonic", "t", u->exec_exit_monotonic);
         append(m, "i", "ExecMainCode", "i", u->code);
         append(m, "i", "ExecMainStatus", "i", u->status);
         append(m, "s", "Result", "s", u->result);
@@ -140,6 +141,7 @@ static inline void append_unit(sd_bus_message *m, const FakeUnit *u) {
         append(m, "s", "LoadState", "s", u->blank ? "not-found" : "loaded");
         append(m, "(uo)", "Job", "(uo)", u->job, "/");
         append(m, "t", "ActiveEnterTimestampMonotonic", "t", fake_has_run(u) ? UINT64_C(5) : UINT64_C(0));
+        append(m, "t", "ActiveExitTimestampMonotonic", "t", u->active_exit_monotonic);
         append(m, "t", "InactiveExitTimestamp", "t", u->inactive_exit);
         append(m, "t", "ConditionTimestampMonotonic", "t", UINT64_C(4));
         append(m, "b", "ConditionResult", "b", !u->condition_failed);

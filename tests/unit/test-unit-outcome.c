@@ -23,6 +23,7 @@ typedef struct Row {
         int code, status;
         bool never_active; /* it failed in its start */
         bool never_ran;
+        bool itself; /* it was over before it was stopped */
         StartResult start;
         RunResult stop;
         bool existing, elsewhere, shutdown, cut_short, condition_failed;
@@ -44,6 +45,14 @@ static const Row rows[] = {
         { L, UNIT_FAILED, "exit-code", CLD_EXITED, 7, .n_commands = 2, .flags = COMMAND_IGNORE_FAILURE,
           .result = RUN_RESULT_EXIT, .result_code = 7 },
         { L, UNIT_ACTIVE, "success", CLD_EXITED, 7, .flags = COMMAND_IGNORE_FAILURE, .result = RUN_RESULT_SUCCESS },
+        /* over, and stopped afterwards */
+        { L, UNIT_INACTIVE, "success", CLD_EXITED, 0, .itself = true, .result = RUN_RESULT_SUCCESS },
+        { L, UNIT_INACTIVE, "success", CLD_EXITED, 0, .itself = true, .stop = RUN_RESULT_CANCELLED,
+          .result = RUN_RESULT_SUCCESS },
+        { L, UNIT_FAILED, "exit-code", CLD_EXITED, 7, .itself = true, .stop = RUN_RESULT_TIMEOUT,
+          .result = RUN_RESULT_EXIT, .result_code = 7 },
+        { L, UNIT_INACTIVE, "success", CLD_EXITED, 0, .stop = RUN_RESULT_CANCELLED, .result = RUN_RESULT_CANCELLED },
+        { L, UNIT_INACTIVE, "success", CLD_EXITED, 0, .result = RUN_RESULT_CANCELLED, .reason = "not by vaktd" },
         /* signals */
         { L, UNIT_FAILED, "signal", CLD_KILLED, SIGKILL, .result = RUN_RESULT_SIGNAL, .result_code = SIGKILL },
         { L, UNIT_FAILED, "core-dump", CLD_DUMPED, SIGSEGV, .result = RUN_RESULT_SIGNAL, .result_code = SIGSEGV,
@@ -153,6 +162,8 @@ static void test_rows(void **state) {
                         .active_enter_monotonic = row->never_active || row->never_ran ? 0 : 5,
                         .exec_start = row->never_ran ? 0 : 1000,
                         .exec_exit = row->never_ran ? 0 : 2000,
+                        .exec_exit_monotonic = row->never_ran ? 0 : 20,
+                        .active_exit_monotonic = row->itself ? 21 : 19,
                         .condition_monotonic = 4,
                         .condition_result = !row->condition_failed,
                         .cpu_nsec = 3000999,

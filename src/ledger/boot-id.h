@@ -1,0 +1,23 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Which boot of the machine, or of the container, this is. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-id128.h>
+
+typedef struct BootId {
+        sd_id128_t id;
+        sd_id128_t kernel; /* as the kernel has it, which is what earlier versions wrote down */
+} BootId;
+
+/* Both null where the kernel does not tell. */
+BootId boot_id_get(void);
+
+static inline bool boot_id_is(const BootId *b, sd_id128_t id) {
+        return !sd_id128_is_null(id) && (sd_id128_equal(id, b->id) || sd_id128_equal(id, b->kernel));
+}
+
+/* start: when PID 1 was started, as field 22 of /proc/1/stat has it; 0 = not known. */
+BootId boot_id_make(sd_id128_t kernel, uint64_t start);

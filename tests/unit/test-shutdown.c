@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What becomes of accepted runs when the machine or the daemon goes down: the executor is a stand-in that says what a
+ * test wants it to say. What a real one says, and when, is in test-unit-shutdown.c. */
+
+#include "core-fixture.h"
+
+#include "core/manager-internal.h"
+
+#define RUNS_MAX 16
+
+typedef struct StandInRun {
+        Execution base;
+        void *cookie;
+        uint64_t id;
+} StandInRun;
+
+static struct {
+        Executor base;
+        Manager *manager;
+        StandInRun *runs[RUNS_MAX]; /* in the order in which they were started; NULL = freed */
+        unsigned n_starts, n_settled;
+        bool has_something_to_say; /* when the daemon ends */
+} stand_in;
+
+static int stand_in_name_unit(const JobDef *def, const RunRecord *run, char **ret) {
+        *ret = strdup("stand-in.service");
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int stand_in_start(Executor *e, const ExecutionRequest *request, void *cookie, Execution **ret) {
+        StandInRun *run = calloc(1, sizeof(*run));
+
+        assert_non_null(run);
+        assert_true(stand_in.n_starts < RUNS_MAX);
+        *run = (StandInRun){ .base.ops = e->ops, .cookie = cookie, .id = request->run->id };
+        stand_in.runs[stand_in.n_starts++] = run;
+        *ret = &run->base;
+        return 0;
+}
+
+static void stand_in_stop(Execution *x, RunResult result) {
+}
+
+static bool stand_in_drain(Executor *e) {
+        return !stand_in.has_something_to_say;
+}
+
+static void stand_in_settled(Executor *e) {
+        stand_in.n_settled++;
+}
+
+static Execution *stand_in_free_execution(Execution *x) {
+        for (size_t i = 0; i < RUNS_MAX; i++)
+                if (stand_in.runs[i] == (StandInRun *)x)
+                        stand_in.runs[i] = NULL;
+        free(x);
+        return NULL;
+}
+
+static Executor *stand_in_free(Executor *e) {
+        return NULL;
+}
+
+static const ExecutorOps ops = {
+        .name = "stand-in",
+        .outlives_daemon = true,
+        .name_unit = stand_in_name_unit,
+        .start = stand_in_start,
+        .stop = stand_in_stop,
+        .drain = stand_in_drain,
+        .settled = stand_in_settled,
+        .free_execution = stand_in_free_execution,
+        .free = stand_in_free,
+};
+
+/* The runs of this daemon go to the stand-in, those of a next one are children. */
+static void start_with_stand_in(Fixture *f) {
+        start(f);
+        f->m->executor = executor_free(f->m->executor);
+        memset(&stand_in, 0, sizeof(stand_in));
+        stand_in.base.ops = &ops;
+        stand_in.manager = f->m;
+        f->m->executor = &stand_in.base;
+}
+
+static void say_held(bool held) {
+        runs_callbacks()->held(stand_in.manager, held);
+}
+
+static void say_put_back(unsigned i) {
+        assert_non_null(stand_in.runs[i]);
+        runs_callbacks()->put_back(stand_in.runs[i]->cookie);
+        assert_null(stand_in.runs[i]);
+}
+
+static void say_ended(unsigned i, RunResult result) {
+        ExecOutcome o = EXEC_OUTCOME_INIT;
+
+        o.result = result;
+        assert_non_null(stand_in.runs[i]);
+        runs_callbacks()->ended(stand_in.runs[i]->cookie, &o);
+}
+
+/* All that can happen without waiting has happened then. */
+static void settle_down(Fixture *f) {
+        for (unsigned i = 0; i < 20; i++)
+                assert_true(sd_event_run(f->event, 0) >= 0);
+}
+
+static void check_unstarted(Fixture *f, uint64_t id) {
+        const RunRecord *r = manager_get_run(f->m, id);
+
+        assert_int_equal(r->state, RUN_QUEUED);
+        assert_int_equal(r->result, RUN_RESULT_NONE);
+        assert_int_equal(r->started, 0);
+        assert_null(r->unit);
+}
+
+/* --- the machine goes down --- */
+
+/* The run before it was stopped by the shutdown, which is why it is its turn. */
+static void test_accepted_run_waits_for_the_next_boot(void **state) {
+        Fixture *f = *state;
+        uint64_t first, second;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        first = request(f, "job")->id;
+        second = request(f, "job")->id;
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        say_ended(0, RUN_RESULT_LOST);
+        WAIT_FOR(f, stand_in.n_starts == 2);
+        assert_int_equal(manager_n_running(f->m), 1);
+        say_held(true);
+        say_put_back(1);
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 2);
+        check_unstarted(f, second);
+        assert_int_equal(manager_n_running(f->m), 0);
+        assert_int_equal(manager_n_queued(f->m), 1);
+        assert_int_equal(job(f, "job")->n_runs, 1);
+        assert_int_equal(job(f, "job")->last_start, manager_get_run(f->m, first)->started);
+
+        stop(f); /* cut off: what was said is written by then */
+        start(f);
+        WAIT_FOR(f, manager_get_run(f->m, second)->state == RUN_DONE);
+        assert_int_equal(manager_get_run(f->m, second)->result, RUN_RESULT_SUCCESS);
+        assert_int_equal(manager_get_run(f->m, first)->result, RUN_RESULT_LOST);
+}
+
+/* What is asked for meanwhile is accepted as ever; nothing has lost its place when it goes on. */
+static void test_shutdown_that_is_cancelled(void **state) {
+        Fixture *f = *state;
+        uint64_t ids[4];
+
+        write_file(f->folder, "vaktd.conf", "[Pool disk]\nSlots=2\n");
+        write_job(f, "job", "[Run]\nExec=/bin/true\nPool=disk\nOverlap=parallel\nMaxParallel=8\nQueueMax=8\n");
+        start_with_stand_in(f);
+        for (size_t i = 0; i < 3; i++)
+                ids[i] = request(f, "job")->id;
+        WAIT_FOR(f, stand_in.n_starts == 2);
+        say_held(true);
+        say_put_back(1);
+        say_put_back(0);
+        ids[3] = request(f, "job")->id;
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 2);
+        assert_int_equal(manager_n_queued(f->m), 4);
+        say_held(false);
+        WAIT_FOR(f, stand_in.n_starts == 4);
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 4); /* of its two slots none was lost, and none was won */
+        assert_int_equal(stand_in.runs[2]->id, ids[0]);
+        assert_int_equal(stand_in.runs[3]->id, ids[1]);
+        assert_string_equal(manager_get_run(f->m, ids[0])->unit, "stand-in.service");
+        say_ended(2, RUN_RESULT_SUCCESS);
+        say_ended(3, RUN_RESULT_SUCCESS);
+        WAIT_FOR(f, stand_in.n_starts == 6);
+        assert_int_equal(stand_in.runs[4]->id, ids[2]);
+        assert_int_equal(stand_in.runs[5]->id, ids[3]);
+}
+
+static void test_retry_keeps_its_attempt(void **state) {
+        Fixture *f = *state;
+        uint64_t retry;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\nRetry=1\nRetryDelaySec=1ms\n");
+        start_with_stand_in(f);
+        (void)request(f, "job");
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        say_ended(0, RUN_RESULT_LOST);
+        WAIT_FOR(f, stand_in.n_starts == 2);
+        retry = stand_in.runs[1]->id;
+        say_held(true);
+        say_put_back(1);
+        settle_down(f);
+        check_unstarted(f, retry);
+        stop(f);
+        start(f);
+        WAIT_FOR(f, manager_get_run(f->m, retry)->state == RUN_DONE);
+        assert_int_equal(manager_get_run(f->m, retry)->result, RUN_RESULT_SUCCESS);
+        assert_int_equal(manager_get_run(f->m, retry)->attempt, 2);
+        assert_int_equal(count_cause(f, "job", RUN_CAUSE_RETRY), 1);
+}
+
+/* Who cancels a run does not want it after the boot either. */
+static void test_cancelled_meanwhile(void **state) {
+        Fixture *f = *state;
+        uint64_t id;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        id = request(f, "job")->id;
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        assert_int_equal(manager_cancel(f->m, id), 0);
+        say_put_back(0);
+        assert_int_equal(manager_get_run(f->m, id)->result, RUN_RESULT_CANCELLED);
+        assert_int_equal(manager_n_running(f->m) + manager_n_queued(f->m), 0);
+}
+
+/* It did what it did, and not because somebody asked for that. */
+static void test_over_before_it_was_cancelled(void **state) {
+        Fixture *f = *state;
+        uint64_t id;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        id = request(f, "job")->id;
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        assert_int_equal(manager_cancel(f->m, id), 0);
+        say_ended(0, RUN_RESULT_SUCCESS);
+        assert_int_equal(manager_get_run(f->m, id)->result, RUN_RESULT_SUCCESS);
+        assert_null(manager_get_run(f->m, id)->reason);
+}
+
+static int count_held(const char *topic, const char *sentence, void *userdata) {
+        *(unsigned *)userdata += strstr(sentence, "going down") != NULL;
+        return 0;
+}
+
+static void test_explained(void **state) {
+        Fixture *f = *state;
+        unsigned n = 0;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        say_held(true);
+        (void)request(f, "job");
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 0);
+        assert_int_equal(manager_explain(f->m, job(f, "job"), count_held, &n), 0);
+        assert_int_equal(n, 1);
+}
+
+/* --- the next boot --- */
+
+/* A run that is still looked for keeps nobody from being accepted. */
+static void test_nobody_is_refused_for_what_is_lost(void **state) {
+        Fixture *f = *state;
+        const RunRecord *r;
+        uint64_t lost;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\nOverlap=skip\n");
+        start_with_stand_in(f);
+        lost = request(f, "job")->id;
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        assert_int_equal(request(f, "job")->result, RUN_RESULT_SKIPPED);
+        f->m->live[0]->is_sought = true;
+        f->m->n_sought = 1;
+        assert_int_equal(request(f, "job")->state, RUN_QUEUED);
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 1);
+        say_ended(0, RUN_RESULT_LOST);
+        WAIT_FOR(f, stand_in.n_starts == 2);
+        assert_int_equal(f->m->n_sought, 0);
+        r = manager_get_run(f->m, lost);
+        assert_int_equal(r->result, RUN_RESULT_LOST);
+        assert_non_null(strstr(r->reason, "went down"));
+}
+
+/* --- the daemon goes down --- */
+
+static void on_stopped(void *userdata) {
+        ((Fixture *)userdata)->stopped = true;
+}
+
+static void test_stop_waits_for_what_is_on_its_way(void **state) {
+        Fixture *f = *state;
+        uint64_t ending, unstarted, running;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=8\n");
+        start_with_stand_in(f);
+        ending = request(f, "job")->id;
+        unstarted = request(f, "job")->id;
+        running = request(f, "job")->id;
+        WAIT_FOR(f, stand_in.n_starts == 3);
+        stand_in.has_something_to_say = true;
+        manager_stop(f->m, on_stopped, f);
+        settle_down(f);
+        assert_false(f->stopped);
+        say_ended(0, RUN_RESULT_EXIT);
+        say_put_back(1);
+        settle_down(f);
+        assert_false(f->stopped);
+        runs_callbacks()->drained(f->m);
+        WAIT_FOR(f, f->stopped);
+        assert_null(stand_in.runs[2]);
+        assert_int_equal(manager_get_run(f->m, ending)->result, RUN_RESULT_EXIT);
+        check_unstarted(f, unstarted);
+        assert_int_equal(manager_get_run(f->m, running)->state, RUN_STARTING);
+        assert_int_equal(stand_in.n_starts, 3);
+}
+
+static void test_stop_does_not_wait_for_ever(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        (void)request(f, "job");
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        stand_in.has_something_to_say = true;
+        manager_stop(f->m, on_stopped, f);
+        settle_down(f);
+        assert_false(f->stopped);
+        /* Two seconds pass. */
+        assert_int_equal(sd_event_source_set_time_relative(f->m->drain_source, 0), 0);
+        WAIT_FOR(f, f->stopped);
+        runs_callbacks()->drained(f->m); /* too late */
+        settle_down(f);
+}
+
+/* Nothing holds up a daemon of which all is known. */
+static void test_stop_at_once(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        (void)request(f, "job");
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        manager_stop(f->m, on_stopped, f);
+        assert_null(stand_in.runs[0]);
+        WAIT_FOR(f, f->stopped);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_accepted_run_waits_for_the_next_boot),
+                TEST(test_shutdown_that_is_cancelled),
+                TEST(test_retry_keeps_its_attempt),
+                TEST(test_cancelled_meanwhile),
+                TEST(test_over_before_it_was_cancelled),
+                TEST(test_explained),
+                TEST(test_nobody_is_refused_for_what_is_lost),
+                TEST(test_stop_waits_for_what_is_on_its_way),
+                TEST(test_stop_does_not_wait_for_ever),
+                TEST(test_stop_at_once),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
