@@ -21,6 +21,7 @@
 #include "util/log-messages.h"
 #include "util/log.h"
 #include "util/nofile.h"
+#include "util/places.h"
 #include "util/strv.h"
 
 #define STATUS_INTERVAL_USEC USEC_PER_SEC /* between two STATUS= messages */
@@ -176,70 +177,21 @@ static int parse_arguments(Daemon *d, int argc, char *argv[]) {
 
 /* --- folders (DESIGN section 2) --- */
 
-static int default_path(char **p, const char *folder, const char *name) {
-        return *p || asprintf(p, "%s/%s", folder, name) >= 0 ? 0 : -ENOMEM;
-}
+/* Where the arguments say nothing. */
+static int find_folders(Daemon *d) {
+        const char *state = d->user ? NULL : getenv("STATE_DIRECTORY");
+        int r = 0;
 
-static int system_folders(Daemon *d) {
-        static const char *const folders[] = {
-                VAKT_SYSCONFDIR "/vaktd/jobs.d",
-                "/run/vaktd/jobs.d",
-                "/usr/local/lib/vaktd/jobs.d",
-                VAKT_LIBDIR "/vaktd/jobs.d",
-        };
-        const char *state = getenv("STATE_DIRECTORY");
-        bool add_dirs = !d->job_dirs;
-        int r;
-
-        for (size_t i = 0; i < ELEMENTSOF(folders) && add_dirs; i++) {
-                r = strv_extend(&d->job_dirs, folders[i]);
-                if (r < 0)
-                        return r;
-        }
-        r = default_path(&d->config_path, VAKT_SYSCONFDIR, "vaktd/vaktd.conf");
+        if (!d->job_dirs)
+                r = places_job_dirs(d->user, &d->job_dirs);
+        if (r >= 0 && !d->config_path)
+                r = places_settings(d->user, &d->config_path);
         if (r >= 0 && !d->state_dir)
-                r = state ? take_path(&d->state_dir, state) : default_path(&d->state_dir, VAKT_STATEDIR, "vaktd");
-        return r < 0 ? r : default_path(&d->socket_path, "/run/vaktd", "control");
-}
-
-/* $name, or HOME/fallback. */
-static int xdg_folder(char **ret, const char *name, const char *fallback) {
-        const char *value = getenv(name), *home = getenv("HOME");
-
-        if (value && value[0] == '/') {
-                *ret = strdup(value);
-                return *ret ? 0 : -ENOMEM;
-        }
-        if (!home || !fallback) {
-                fprintf(stderr, "vaktd: neither %s nor HOME is set; set one of them.\n", name);
-                return -ENXIO;
-        }
-        return asprintf(ret, "%s/%s", home, fallback) < 0 ? -ENOMEM : 0;
-}
-
-static int user_folders(Daemon *d) {
-        _cleanup_free_ char *config = NULL, *state = NULL, *runtime = NULL;
-        bool add_dirs = !d->job_dirs;
-        int r;
-
-        r = xdg_folder(&config, "XDG_CONFIG_HOME", ".config");
-        if (r >= 0)
-                r = xdg_folder(&state, "XDG_STATE_HOME", ".local/state");
-        if (r >= 0 && (!d->socket_path || add_dirs))
-                r = xdg_folder(&runtime, "XDG_RUNTIME_DIR", NULL);
-        if (r >= 0 && add_dirs) {
-                r = strv_extendf(&d->job_dirs, "%s/vaktd/jobs.d", config);
-                if (r >= 0)
-                        r = strv_extendf(&d->job_dirs, "%s/vaktd/jobs.d", runtime);
-                if (r >= 0)
-                        r = strv_extend(&d->job_dirs, VAKT_LIBDIR "/vaktd/user-jobs.d");
-        }
-        if (r >= 0)
-                r = default_path(&d->config_path, config, "vaktd/vaktd.conf");
-        if (r >= 0)
-                r = default_path(&d->state_dir, state, "vaktd");
-        if (r >= 0)
-                r = default_path(&d->socket_path, runtime, "vaktd/control");
+                r = state ? take_path(&d->state_dir, state) : places_state_dir(d->user, &d->state_dir);
+        if (r >= 0 && !d->socket_path)
+                r = places_socket(d->user, &d->socket_path);
+        if (r == -ENXIO)
+                fputs("vaktd: " PLACES_NO_HOME "\n", stderr);
         return r;
 }
 
@@ -591,7 +543,7 @@ int main(int argc, char *argv[]) {
 
         r = parse_arguments(&d, argc, argv);
         if (r == 0)
-                r = d.user ? user_folders(&d) : system_folders(&d);
+                r = find_folders(&d);
         else if (r > 0)
                 r = -ECANCELED; /* help or version was printed */
         if (r == -ECANCELED)

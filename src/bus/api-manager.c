@@ -41,8 +41,10 @@ int api_read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e) {
         r = sd_bus_message_read_basic(m, 's', &name);
         if (r < 0)
                 return r;
-        if (isempty(name) || strnlen(name, CLIENT_JOB_NAME_MAX + 1) > CLIENT_JOB_NAME_MAX)
-                return error_about_job(e, -ENOENT, name, NULL);
+        if (isempty(name) || strnlen(name, CLIENT_JOB_NAME_MAX + 1) > CLIENT_JOB_NAME_MAX) {
+                (void)error_about_job(e, -ENOENT, name, NULL);
+                return -ENOENT; /* in so many words, or gcc -O3 takes the name for one that may be unset */
+        }
         *ret = name;
         return 0;
 }

@@ -17,8 +17,8 @@
 
 #include "ctl/alloc.h"
 #include "ctl/connection.h"
-#include "ctl/places.h"
 #include "ctl/service-start.h"
+#include "util/places.h"
 
 #define CALL_TIMEOUT    (25 * USEC_PER_SEC)
 #define RETRY_FOR       (10 * USEC_PER_SEC)
@@ -100,9 +100,11 @@ ExitCode exit_code_from_error(const sd_bus_error *e, int error) {
 }
 
 static char *default_socket(bool user) {
-        _cleanup_free_ char *runtime = places_runtime_dir(user);
+        char *path;
 
-        return alloc_format("%s/vaktd/control", runtime);
+        if (places_socket(user, &path) < 0)
+                alloc_failed();
+        return path;
 }
 
 Connection *connection_new(bool user, const char *socket) {

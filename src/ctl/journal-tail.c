@@ -2,7 +2,7 @@
 
 /* New lines of a journal. What a process wrote last may reach the journal after the service manager has seen its end;
  * the journal is asked to take in all that is there, or, where that is refused (to all but root), it is waited for
- * until nothing has come for a moment. */
+ * until it answers at all, and then until nothing has come for a moment. */
 
 #include "ctl/journal-tail.h"
 
@@ -62,13 +62,15 @@ JournalTail *journal_tail_free(JournalTail *t) {
 }
 
 void journal_tail_finish(JournalTail *t) {
-        usec_t deadline = now_clock(CLOCK_MONOTONIC) + QUIET_MAX;
+        usec_t deadline;
 
         if (journal_synchronize() >= 0) {
                 (void)journal_process(t->journal);
                 drain(t);
                 return;
         }
+        (void)journal_knock();
+        deadline = now_clock(CLOCK_MONOTONIC) + QUIET_MAX;
         do
                 drain(t);
         while (journal_wait(t->journal, QUIET) > 0 && now_clock(CLOCK_MONOTONIC) < deadline);

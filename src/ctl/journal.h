@@ -64,3 +64,6 @@ int journal_wait(Journal *j, usec_t timeout);
 /* Waits until all that was written so far can be read. Negative errno when that cannot be had: one has to wait and
  * see. */
 int journal_synchronize(void);
+
+/* Waits until the journal has begun to read all that was written so far, which any user may. Negative errno. */
+int journal_knock(void);

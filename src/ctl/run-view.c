@@ -203,8 +203,8 @@ static char *outcome_words(const RunView *v) {
                 const char *result, *words;
         } table[] = {
                 { "success", "succeeded" },
-                { "timeout", "was ended because it took too long" },
-                { "oom", "was killed because there was no memory left" },
+                { "timeout", "timed out" },
+                { "oom", "ran out of memory" },
                 { "cancelled", "was cancelled" },
                 { "start-failed", "could not be started" },
                 { "skipped", "was refused" },

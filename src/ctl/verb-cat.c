@@ -12,7 +12,7 @@
 #include "ctl/alloc.h"
 #include "ctl/job-view.h"
 #include "ctl/json.h"
-#include "ctl/places.h"
+#include "util/places.h"
 #include "util/strv.h"
 
 #define CAT_SIZE_MAX (4 * 1024 * 1024) /* bytes; four times what vaktd reads */
@@ -122,11 +122,13 @@ static void collect(char ***paths, const char *folder) {
 
 /* The folders that may hold drop-ins for a file: all the usual ones when it lies in one of them. */
 static char **drop_in_folders(bool user, const char *fragment) {
-        _cleanup_(strv_freep) char **dirs = places_job_dirs(user);
+        _cleanup_(strv_freep) char **dirs = NULL;
         _cleanup_free_ char *own = alloc_format("%.*s", (int)(file_name(fragment) - fragment), fragment);
         char **ret = NULL;
         size_t n = strlen(own);
 
+        if (places_job_dirs(user, &dirs) == -ENOMEM)
+                alloc_failed();
         if (n > 1)
                 own[n - 1] = '\0';
         STRV_FOREACH(d, dirs) {

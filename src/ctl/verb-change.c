@@ -122,8 +122,7 @@ static int pause_or_resume_all(Ctl *c, bool pause) {
         if (c->json)
                 return print_all_json(pause);
         ctl_say(c, stdout, "%s",
-                pause ? DAEMON_PAUSED
-                      : "All jobs are no longer paused together; what was said about single ones stays as it is.");
+                pause ? DAEMON_PAUSED : "The pause of all jobs is over; jobs that were paused by name stay so.");
         return CTL_DONE;
 }
 

@@ -7,13 +7,13 @@
 #include "config/settings.h"
 #include "ctl/alloc.h"
 #include "ctl/diagnostics-view.h"
-#include "ctl/places.h"
+#include "util/places.h"
 #include "util/strv.h"
 
 /* Every job file and the settings of the instance. Returns the number of jobs, or a negative errno. */
 static int check_all(bool user, Diagnostics *d) {
-        _cleanup_(strv_freep) char **dirs = places_job_dirs(user);
-        _cleanup_free_ char *settings_path = places_settings(user);
+        _cleanup_(strv_freep) char **dirs = NULL;
+        _cleanup_free_ char *settings_path = NULL;
         _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         _cleanup_(job_loader_freep) JobLoader *loader = NULL;
         uid_t owner = user ? getuid() : 0;
@@ -22,6 +22,11 @@ static int check_all(bool user, Diagnostics *d) {
         int r;
 
         settings_init(&settings);
+        r = places_job_dirs(user, &dirs);
+        if (r >= 0)
+                r = places_settings(user, &settings_path);
+        if (r < 0)
+                return r;
         r = settings_load(&settings, settings_path, owner, d);
         if (r == -ENOMEM)
                 return r;
@@ -76,7 +81,10 @@ int verb_check(Ctl *c, char **args) {
         for (char **path = args; r >= 0 && *path; path++)
                 r = check_file(*path, &d);
         if (r < 0) {
-                ctl_complain("The files cannot be checked: %s.", strerror(-r));
+                if (r == -ENXIO)
+                        ctl_complain(PLACES_NO_HOME);
+                else
+                        ctl_complain("The files cannot be checked: %s.", strerror(-r));
                 return CTL_FAILED;
         }
         report(c, &d, array);

@@ -63,12 +63,12 @@ static int run_only(Ctl *c, const char *job) {
                 return r;
         if (c->json)
                 json_print(run_view_json(&v));
+        else if (c->quiet) /* of every run that has a number, whatever became of it */
+                printf("%" PRIu64 "\n", id);
         if (streq(v.result, "skipped") || streq(v.result, "start-failed")) {
                 complain_of_run(&v);
                 return CTL_FAILED;
         }
-        if (c->quiet && !c->json)
-                printf("%" PRIu64 "\n", id);
         ctl_say(c, stdout, "Run %" PRIu64 " of job %s is requested.", id, v.job);
         return CTL_DONE;
 }
@@ -117,8 +117,7 @@ static void on_seen(const RunView *v, void *userdata) {
                 .run = v->id,
                 .unit = v->unit,
                 .invocation = v->invocation,
-                .requested = v->requested,
-                .ended = v->ended,
+                .requested = v->requested, /* and .ended = 0: what comes while it is followed, however late */
                 .user = f->ctl->user,
                 .output_only = true,
         };

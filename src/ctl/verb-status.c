@@ -94,17 +94,14 @@ static void print_state(const Ctl *c, const JobView *v) {
 }
 
 static void print_last(const Ctl *c, const JobView *v) {
-        char age[RELATIVE_TIME_MAX], when[LOCAL_TIME_TEXT_MAX], took[SPAN_TEXT_MAX];
+        char age[RELATIVE_TIME_MAX], when[LOCAL_TIME_TEXT_MAX];
         usec_t at = v->last_end ?: v->last_start, now = now_realtime();
-
-        bool ran = v->last_start > 0 && v->last_end >= v->last_start;
 
         if (isempty(v->last_result))
                 status_print_line(c, "Last", COLOR_NONE, "-");
         else
-                status_print_line(c, "Last", job_result_color(v->last_result), "%s, %s (%s)%s%s", v->last_result,
-                                  relative_time_format(age, at, now), local_time_format(when, at),
-                                  ran ? ", took " : "", ran ? duration_format(took, v->last_end - v->last_start) : "");
+                status_print_line(c, "Last", job_result_color(v->last_result), "%s, %s (%s)", v->last_result,
+                                  relative_time_format(age, at, now), local_time_format(when, at));
 }
 
 static void print_alarms(const Ctl *c, const JobView *v) {

@@ -175,15 +175,25 @@ static void hide_control_characters(char *s) {
                         *s = ' ';
 }
 
+/* "MESSAGE=job: ", or without a job. Not all who read a journal look at its fields. */
+static size_t begin_message(char text[static LOG_MESSAGE_MAX], const LogContext *context) {
+        int n = snprintf(text, LOG_MESSAGE_MAX, "MESSAGE=%s%s", context && context->job ? context->job : "",
+                         context && context->job ? ": " : "");
+
+        return MIN((size_t)n, (size_t)LOG_MESSAGE_MAX / 2); /* the name of a job is never so long */
+}
+
 void log_full(int level, const LogContext *context, const char *format, ...) {
-        char text[LOG_MESSAGE_MAX] = "MESSAGE=";
-        const size_t prefix = strlen("MESSAGE=");
+        char text[LOG_MESSAGE_MAX];
         int saved_errno = errno;
+        size_t prefix;
         va_list ap;
         size_t n;
 
         if (level > max_level || target == LOG_TARGET_NULL)
                 return;
+        prefix = begin_message(text, context);
+        errno = saved_errno; /* for %m */
         va_start(ap, format);
         (void)vsnprintf(text + prefix, sizeof(text) - prefix, format, ap);
         va_end(ap);

@@ -233,6 +233,10 @@ out "list counts it" ', 1 running\.$'
 ctl run only
 ends 1 "run that is refused"
 err "it says why" '^Run [0-9]+ of job only was refused: '
+ctl -q run only
+ends 1 "run -q that is refused"
+[ "$(cat "$scratch/out")" -gt "$id" ]
+ok $? "run -q prints the number of that one, too"
 ctl run only --wait
 ends 3 "run --wait that is refused"
 err "it says why" '^Run [0-9]+ of job only was refused: '
@@ -265,7 +269,7 @@ json_lines "history of failures" "{r['result'] for r in j} == {'exit', 'signal',
 ctl --json history --result=exit,signal
 json_lines "history of results" "{r['result'] for r in j} == {'exit', 'signal'}"
 ctl --json history --result=skipped --cause=manual only
-json_lines "history by result, cause and job" "[(r['job'], r['result']) for r in j] == [('only', 'skipped')] * 2"
+json_lines "history by result, cause and job" "[(r['job'], r['result']) for r in j] == [('only', 'skipped')] * 3"
 ctl history --cause=timer
 ends 0 "history that matches nothing"
 out "it says so" '^No run matches\.$'

@@ -57,6 +57,18 @@ run_id() { # JOB: of its last run
         vaktctl --json history "$1" -n 1 | sed -E 's/^.*"id":([0-9]+),.*$/\1/'
 }
 
+# --- what journalctl shows ---
+
+test_every_line_about_a_job_names_it() {
+        talk talk 'echo first'
+        start
+        vaktctl run talk --wait
+        vaktctl pause talk
+        journal -u vaktd -o cat | shows '^talk: Run 1 started (manual)\.$'
+        journal -u vaktd -o cat | shows '^talk: Paused: '
+        fails journal_has -u vaktd VAKT_JOB=talk --grep='^(?!talk: )'
+}
+
 # --- run --follow ---
 
 test_follow_shows_all_that_a_unit_prints() {
@@ -167,7 +179,7 @@ test_log_of_a_run_that_did_not_start() {
         vaktctl log lost >/tmp/out
         shows -E '\(true\)\[[0-9]+\]: .*working directory failed' /tmp/out
         shows -E 'systemd\[1\]: vakt-lost-[0-9]+\.service: Main process exited, code=exited, status=200/CHDIR' /tmp/out
-        shows 'vaktd\[[0-9]*\]: Run [0-9]* failed' /tmp/out
+        shows 'vaktd\[[0-9]*\]: lost: Run [0-9]* failed' /tmp/out
 }
 
 # Anybody may write VAKT_RUN= into the journal; that makes it no line of the run.

@@ -229,7 +229,7 @@ test_sigusr1_writes_the_state_to_the_journal() {
         within 5 is_running "$(ask long)"
         systemctl kill -s USR1 --kill-who=main vaktd
         within 5 journal_has -u vaktd -g '^State: .*jobs'
-        within 5 journal_has -u vaktd VAKT_JOB=long -g '^State: run .* is running'
+        within 5 journal_has -u vaktd VAKT_JOB=long -g '^long: State: run .* is running'
 }
 
 test_a_bad_vaktd_conf_ends_with_ex_config() {

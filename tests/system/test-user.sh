@@ -87,6 +87,27 @@ test_the_user_instance_works_in_its_sandbox() {
         shows 'NoNewPrivs:.*1' "/proc/$(as_user systemctl --user show --value -p MainPID vaktd)/status"
 }
 
+has_succeeded() { # JOB
+        as_user vaktctl --user history "$1" | grep success
+}
+
+# A journal that is late finds no process any more whose line it could be, and knows nothing of a user's units.
+test_output_is_found_that_the_journal_took_in_late() {
+        local output=/tmp/late follow
+        setup_user
+        as_user systemctl --user start vaktd
+        as_user vaktctl --user list # it is up, and the journal has no part in what follows
+        systemctl kill --signal=STOP systemd-journald.service
+        as_user vaktctl --user run hello --follow >$output &
+        follow=$!
+        within 5 has_succeeded hello
+        systemctl kill --signal=CONT systemd-journald.service
+        wait $follow
+        same "hello from $TESTER" "$(cat $output)"
+        journal -o json _UID="$uid" SYSLOG_IDENTIFIER=hello | fails shows '"_SYSTEMD_USER_UNIT"'
+        as_user vaktctl --user log hello --all-runs | shows "hello from $TESTER"
+}
+
 # A run of a user is a unit of that user's manager, and outlives the daemon.
 test_runs_of_the_user_instance_are_units() {
         local id
