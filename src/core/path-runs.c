@@ -55,10 +55,13 @@ usec_t path_runs_allowed(JobPaths *p, usec_t now) {
 
 /* --- a run --- */
 
-/* For people: bytes as they are, and no more than the ledger keeps of a text. */
+/* For people: bytes as they are, and no more than the ledger keeps of a text. Of an item where it came from: where it
+ * is now it will not be for long. */
 static char *payload_text(const RunPaths *rp) {
         char *text;
 
+        if (rp->spool)
+                return asprintf(&text, "%s/%s", rp->spool, rp->item.name) < 0 ? NULL : text;
         if (rp->n <= 1 ? asprintf(&text, "%.*s", LEDGER_TEXT_MAX, rp->size > 0 ? rp->list : "") < 0
                        : asprintf(&text, "%.*s and %zu more", LEDGER_TEXT_MAX - 64, rp->list, rp->n - 1) < 0)
                 return NULL;

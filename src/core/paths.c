@@ -5,8 +5,10 @@
 
 #include "core/paths.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
+#include "exec/unit-name.h"
 #include "util/file.h"
 #include "util/log-messages.h"
 #include "util/log.h"
@@ -103,6 +105,48 @@ static void report_lost_change(JobPaths *p, const char *path, int error) {
                     path, error == -ENOBUFS ? "too many files" : strerror(-error));
 }
 
+/* A control group is a run's: the unit vakt-JOB-RUN.service, or run-RUN of a child. */
+static bool is_group_of_job(const JobPaths *p, const char *name) {
+        char job[JOB_NAME_MAX + 1];
+        uint64_t id;
+        const LiveRun *run;
+
+        if (unit_name_parse(name, job, &id))
+                return streq(job, p->job->name);
+        if (sscanf(name, "run-%" SCNu64, &id) != 1)
+                return false;
+        run = runs_find(p->manager, id);
+        return run && run->job == p->job;
+}
+
+/* Who wrote it is known with fanotify only. */
+static bool is_own_change(const JobPaths *p, const Change *change) {
+        const char *name = change->cgroup;
+
+        while (name && *name != '\0') {
+                size_t n = strcspn(name, "/");
+                char component[UNIT_NAME_MAX + 1];
+
+                if (n > 0 && n < sizeof(component)) {
+                        memcpy(component, name, n);
+                        component[n] = '\0';
+                        if (is_group_of_job(p, component))
+                                return true;
+                }
+                name += n;
+                name += *name == '/';
+        }
+        return false;
+}
+
+static int add_change(JobPaths *p, const Change *change, const char *path, size_t n, const char *from) {
+        usec_t now = now_boottime();
+
+        if (is_own_change(p, change))
+                return batch_add_own(p->batch, path, n, from, now);
+        return batch_add(p->batch, path, n, from, change->events, now);
+}
+
 static void on_changed(void *userdata, Watch *w, const Change *change) {
         PathWatch *pw = userdata;
         JobPaths *p = pw->paths;
@@ -114,7 +158,7 @@ static void on_changed(void *userdata, Watch *w, const Change *change) {
         if (change->from)
                 from = path_absolute(pw->source, change->from, strlen(change->from), &n_from);
         if (path && (from || !change->from))
-                r = batch_add(p->batch, path, n, from, change->events, now_boottime());
+                r = add_change(p, change, path, n, from);
         if (r < 0)
                 report_lost_change(p, change->path, r);
         paths_mark_dirty(p);

@@ -141,9 +141,10 @@ static void do_anything(unsigned *seed) {
                 (void)renameat2(AT_FDCWD, path, AT_FDCWD, some_path(seed), RENAME_EXCHANGE);
                 return;
         case 7:
-                if (rand_r(seed) % 2)
-                        (void)symlink(w.folder, path);
-                else if (unlink(path) < 0)
+                if (rand_r(seed) % 2) {
+                        if (symlink(w.folder, path) < 0)
+                                return; /* something is there */
+                } else if (unlink(path) < 0)
                         (void)rmdir(path);
                 return;
         }
