@@ -10,6 +10,7 @@
 
 #include "exec/unit-name.h"
 #include "util/file.h"
+#include "util/strv.h"
 #include "util/log-messages.h"
 #include "util/log.h"
 
@@ -165,6 +166,15 @@ static void on_changed(void *userdata, Watch *w, const Change *change) {
         paths_mark_ready(p);
 }
 
+/* The first look is over. From now on people rely on being told what changes, so there must be something to compare with
+ * whenever we die. (With fanotify the state comes before the look does: then it is written a little later.) */
+static void save_base_line(PathWatch *pw, WatchState state) {
+        if (pw->has_started || state == WATCH_STARTING)
+                return;
+        pw->has_started = true;
+        path_store_save(pw->paths, /* all= */ false);
+}
+
 /* A spool can be worked on while it is there. */
 static void on_state_changed(void *userdata, Watch *w) {
         PathWatch *pw = userdata;
@@ -174,6 +184,8 @@ static void on_state_changed(void *userdata, Watch *w) {
                 spools_open(pw);
         else if (pw->source->kind == PATH_SPOOL && state == WATCH_WAITING)
                 spools_close(pw);
+        paths_mark_dirty(pw->paths);
+        save_base_line(pw, state);
         paths_mark_dirty(pw->paths);
         paths_mark_ready(pw->paths);
         NOTIFY_OBSERVERS(pw->paths->manager, job_changed, pw->paths->job);
@@ -368,13 +380,29 @@ static void start_job(Manager *m, Job *job) {
         paths_mark_ready(job->paths);
 }
 
+static bool has_key(const JobPaths *p, const char *key) {
+        for (size_t i = 0; i < p->n_watches; i++)
+                if (streq_ptr(p->watches[i].key, key))
+                        return true;
+        return false;
+}
+
 /* What was seen until now is written, and is what the new watches compare with. */
 static void watch_anew(JobPaths *p) {
+        _cleanup_(strv_freep) char **old = NULL;
+
         path_store_save(p, /* all= */ true);
+        for (size_t i = 0; i < p->n_watches; i++)
+                if (p->watches[i].key)
+                        (void)strv_extend(&old, p->watches[i].key);
         drop_watches(p);
         job_def_unref(p->def);
         p->def = job_def_ref(p->job->def);
         add_watches(p);
+        STRV_FOREACH(key, old) {
+                if (!has_key(p, *key))
+                        (void)ledger_forget(p->manager->ledger, p->job->name, *key);
+        }
         paths_mark_dirty(p);
 }
 
@@ -409,15 +437,13 @@ void paths_set_job(Manager *m, Job *job) {
                 start_job(m, job);
 }
 
-/* What it knew stays in the ledger until the next start: a file that is gone for an edit comes back. */
+/* Its file is gone, has no [Path] any more, or disables it: nobody waits for what changes from now on. */
 void paths_remove_job(Manager *m, Job *job) {
         if (!job->paths)
                 return;
-        path_store_save(job->paths, /* all= */ true);
         paths_free(job->paths);
         job->paths = NULL;
-        if (job->def && !job->gone) /* it has no [Path] any more, or is disabled: nobody waits for what changes now */
-                path_store_forget(m, job->name);
+        path_store_forget(m, job->name);
 }
 
 /* --- all of them --- */

@@ -24,6 +24,7 @@ typedef struct PathWatch {
         SpoolItem *ready; /* items that are claimed and have no run, the next one first */
         size_t n_ready;
         size_t n_failed; /* items that were given up and lie with the claimed ones */
+        bool has_started; /* its first look is over */
 } PathWatch;
 
 /* The path triggers of a job. */
