@@ -77,6 +77,8 @@ static void add_counters(WatchCounters *sum, const WatchCounters *c) {
         sum->merged = c->merged;
         sum->overflows = c->overflows;
         sum->watches = c->watches;
+        sum->marks = c->marks;
+        sum->others = c->others;
 }
 
 static size_t count_failed(const JobPaths *p) {
@@ -113,6 +115,8 @@ int manager_list_watch_counters(Manager *m, const Job *job,
                 { "duplicates", sum.duplicates },
                 { "reported", sum.reported },
                 { "watches", sum.watches },
+                { "marks", sum.marks },
+                { "others", sum.others },
                 { "looking", sum.waiting },
                 { "folders", sum.folders },
                 { "files", sum.files },
