@@ -14,9 +14,8 @@
 #include "util/log-messages.h"
 #include "util/log.h"
 
-#define RUNS_PER_TURN   16
-#define AGAIN_USEC      USEC_PER_SEC /* after a request that could not be taken */
-#define CHEAP_SAVE_USEC (5 * USEC_PER_MSEC)
+#define RUNS_PER_TURN 16
+#define AGAIN_USEC    USEC_PER_SEC /* after a request that could not be taken */
 
 RunPaths *run_paths_free(RunPaths *rp) {
         if (!rp)
@@ -29,9 +28,12 @@ RunPaths *run_paths_free(RunPaths *rp) {
 
 /* --- when --- */
 
+/* From the start of a run that waits for a slot nobody can count yet. */
 static usec_t rate_allows(const Job *job, usec_t now) {
         usec_t min = job->def->min_interval, realtime = now_realtime(), next;
 
+        if (min > 0 && job->n_queued > job->n_delayed)
+                return usec_add(now, AGAIN_USEC);
         if (min == 0 || job->last_start == 0 || job->last_start > realtime)
                 return 0;
         next = usec_add(job->last_start, min);
@@ -112,6 +114,12 @@ static int run_paths_new(RunPaths **ret, BatchRun *files, bool one) {
         return 0;
 }
 
+static void recheck_conditions(const JobPaths *p) {
+        for (size_t i = 0; i < p->n_watches; i++)
+                if (p->watches[i].watch)
+                        watch_recheck(p->watches[i].watch);
+}
+
 static int run_batch(JobPaths *p, BatchRun *files) {
         _cleanup_(run_paths_freep) RunPaths *rp = NULL;
         int r;
@@ -121,6 +129,8 @@ static int run_batch(JobPaths *p, BatchRun *files) {
                 r = path_runs_request(p, &rp);
         if (r <= 0)
                 batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, now_boottime());
+        if (r == 0)
+                recheck_conditions(p); /* one that holds on has nothing to report by itself */
         return r < 0 ? r : 1;
 }
 
@@ -159,7 +169,8 @@ static void report_limit(JobPaths *p, usec_t now) {
 /* --- the turn of a job --- */
 
 static void arm(JobPaths *p, usec_t now) {
-        usec_t due = batch_next(p->batch, now), allowed = path_runs_allowed(p, now), at = MAX(due, allowed);
+        usec_t due = spools_have_ready(p) ? 0 : batch_next(p->batch, now), allowed = path_runs_allowed(p, now);
+        usec_t at = MAX(due, allowed);
 
         if (at == 0)
                 paths_mark_ready(p);
@@ -173,17 +184,24 @@ static bool can_run(const Job *job) {
 void path_runs_pump(JobPaths *p) {
         usec_t now = now_boottime();
         unsigned n = 0;
+        int r = 0;
 
         if (!can_run(p->job))
                 return;
         if (replaces(p->job) && batch_next(p->batch, now) == 0 && runs_n_active(p->job) > 0)
                 runs_make_way(p->manager, p->job);
-        while (n < RUNS_PER_TURN && path_runs_allowed(p, now) == 0 && take(p, now) > 0)
+        while (n < RUNS_PER_TURN && path_runs_allowed(p, now) == 0 && (r = take(p, now)) > 0)
                 n++;
+        if (r < 0)
+                p->not_before = MAX(p->not_before, usec_add(now, AGAIN_USEC));
         report_limit(p, now);
         arm(p, now);
-        /* In the transaction of the runs, so that a crash makes none of these files news again. */
-        if (n > 0 && p->save_not_before <= now)
+        if (n == 0)
+                return;
+        /* In the transaction of the runs, so that a crash makes none of these files news again: they wait no longer,
+         * even where nothing else has changed. */
+        paths_mark_dirty(p);
+        if (p->save_not_before <= now)
                 path_store_save(p, /* all= */ false);
 }
 
@@ -232,18 +250,21 @@ static bool is_dealt_with(const Manager *m, const LiveRun *run) {
                !(result == RUN_RESULT_CANCELLED && m->stopping);
 }
 
-/* Files that are not in the batch wait in it again or, when there is none yet, in the ledger. */
-static void wait_again(Manager *m, const LiveRun *run) {
-        const JobPaths *p = run->job->paths;
-        const RunPaths *rp = run->paths;
+/* Files of a run that was not in the batch. */
+static void wait_again(const JobPaths *p, const RunPaths *rp) {
         const char *end = rp->list + rp->size;
 
-        if (!p) {
-                path_store_put_waiting(m, run);
-                return;
-        }
         for (const char *path = rp->list; path < end; path += strlen(path) + 1)
                 (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, now_boottime());
+}
+
+/* The run is forgotten in this turn, and the batch is written some time later: in between they stand by themselves. */
+static void put_waiting(Manager *m, const LiveRun *run) {
+        JobPaths *p = run->job->paths;
+
+        path_store_put_waiting(m, run);
+        if (p)
+                p->has_waiting = true;
 }
 
 static void end_batch(Manager *m, LiveRun *run) {
@@ -253,16 +274,12 @@ static void end_batch(Manager *m, LiveRun *run) {
 
         if (p && rp->batch)
                 batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN, now_boottime());
-        else if (!dealt_with)
-                wait_again(m, run);
+        else if (p && !dealt_with)
+                wait_again(p, rp);
+        if (!dealt_with)
+                put_waiting(m, run);
         rp->batch = NULL;
         path_store_put_run(m, &run->record, NULL);
-}
-
-static void recheck_conditions(const JobPaths *p) {
-        for (size_t i = 0; i < p->n_watches; i++)
-                if (p->watches[i].watch)
-                        watch_recheck(p->watches[i].watch);
 }
 
 void paths_run_ended(Manager *m, LiveRun *run) {

@@ -23,6 +23,7 @@
 #define SAVE_SHARE       50   /* the part of the time that goes into writing is one of so many */
 #define WAITING_MAX      4096 /* more files that wait are not written down now: they will be found by comparison */
 #define BROKEN_SAVE_USEC (5 * USEC_PER_SEC)
+#define CHEAP_SAVE_USEC  USEC_PER_MSEC
 
 /* --- what runs were given --- */
 
@@ -180,19 +181,24 @@ void paths_give_back(Manager *m, LiveRun *run) {
         if (!found || !found->paths)
                 return;
         run->paths = TAKE_PTR(found->paths);
+        spools_find_item(run, run->paths);
         if (run->job->paths)
                 path_runs_adopt(run->job->paths, run);
 }
 
-/* Of a run that is over: its item waits to be put away still. */
+/* Of a run that is over: its item waits to be put away still. One that was never begun says nothing of its item, which
+ * is found where it is claimed. */
 static void settle_loaded(Manager *m, const struct LoadedPaths *l) {
         const RunRecord *r = ledger_get(m->ledger, l->run);
         RunRecord forgotten = { .id = l->run, .job = l->job };
+        LiveRun *run = runs_find(m, l->run);
 
-        if (r && r->state != RUN_DONE)
-                return; /* is taken over later */
-        if (l->paths->spool && r)
-                spools_add_end(m, l->job, l->run, l->paths, r->result == RUN_RESULT_SUCCESS);
+        if (run && !run->paths) /* it was there before the ledger could be read */
+                paths_give_back(m, run);
+        if (run || (r && r->state != RUN_DONE))
+                return; /* or is taken over later */
+        if (l->paths->spool && r && r->result != RUN_RESULT_SKIPPED)
+                spools_add_end(m, r, NULL, l->paths);
         else
                 path_store_put_run(m, &forgotten, NULL);
 }
@@ -231,7 +237,11 @@ static int save_waiting(JobPaths *p) {
         int r;
 
         r = batch_visit(p->batch, now_boottime(), pack_waiting, &packing);
-        if (r == 0 && (packing.blob.n > 0 || p->has_waiting))
+        if (r == 0 && packing.blob.n > LEDGER_BLOB_MAX)
+                r = -E2BIG;
+        if (r == 0 && p->has_waiting)
+                r = ledger_forget(p->manager->ledger, p->job->name, KEY_WAITING);
+        if (r == 0 && packing.blob.n > 0)
                 r = ledger_put(p->manager->ledger, p->job->name, KEY_WAITING, 0, packing.blob.bytes, packing.blob.n);
         if (r == 0)
                 p->has_waiting = packing.blob.n > 0;
@@ -249,14 +259,12 @@ void path_store_put_waiting(Manager *m, const LiveRun *run) {
                             strerror(-r));
 }
 
-/* Those of single runs go into the row of all: both is written in this turn. */
+/* Those of single runs go into the row of all once that is written. */
 static int on_waiting(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
         const char *path = bytes, *end = path + n;
         JobPaths *p = userdata;
 
         p->has_waiting = true;
-        if (id != 0)
-                (void)ledger_put(p->manager->ledger, job, key, id, NULL, 0);
         while (path < end) {
                 size_t length = strnlen(path, (size_t)(end - path));
 
@@ -272,6 +280,7 @@ void path_store_load_waiting(JobPaths *p) {
         int r;
 
         r = ledger_list_blobs(p->manager->ledger, p->job->name, KEY_WAITING, on_waiting, p);
+        p->is_unread = r < 0;
         if (r >= 0 && p->has_waiting)
                 r = save_waiting(p);
         if (r < 0)
@@ -301,6 +310,11 @@ static int save_watches(JobPaths *p, size_t max) {
 
                 if (!p->watches[i].watch || !s.key)
                         continue;
+                if (p->watches[i].is_unread) /* its rows and those of the watch as it is now do not go together */
+                        r = ledger_forget(p->manager->ledger, p->job->name, s.key);
+                if (r < 0)
+                        break;
+                p->watches[i].is_unread = false;
                 r = watch_save(p->watches[i].watch, max, save_row, &s);
                 if (r > 0 && max > 0 && (size_t)r >= max)
                         return 1;
@@ -316,6 +330,21 @@ static bool can_save(const JobPaths *p, bool all) {
                (all || batch_n_waiting(p->batch) <= WAITING_MAX);
 }
 
+/* First the files that wait: without them, what the watches know would make them old news. So would it those that
+ * could not be kept in mind, and a later start has to find them. */
+static int save(JobPaths *p, bool all) {
+        int r;
+
+        if (p->is_unread) {
+                path_store_load_waiting(p);
+                paths_mark_ready(p);
+        }
+        r = p->is_unread ? -EAGAIN : save_waiting(p);
+        if (r < 0 || p->was_full)
+                return r;
+        return save_watches(p, all ? 0 : ROWS_PER_TURN);
+}
+
 void path_store_save(JobPaths *p, bool all) {
         usec_t began = now_boottime(), now;
         int r = -EAGAIN;
@@ -323,13 +352,12 @@ void path_store_save(JobPaths *p, bool all) {
         if (!p->is_dirty && !all)
                 return;
         p->is_dirty = false;
-        if (can_save(p, all)) {
-                r = save_watches(p, all ? 0 : ROWS_PER_TURN);
-                if (r >= 0 && save_waiting(p) < 0)
-                        r = -ENOMEM;
-        }
+        if (can_save(p, all))
+                r = save(p, all);
         now = now_boottime();
-        p->save_not_before = r < 0 ? now + BROKEN_SAVE_USEC : now + SAVE_SHARE * (now - began);
+        p->save_not_before = r < 0                            ? now + BROKEN_SAVE_USEC
+                             : now - began <= CHEAP_SAVE_USEC ? now
+                                                              : now + SAVE_SHARE * (now - began);
         deadline_set(p->manager, &p->saving, USEC_INFINITY);
         if (r != 0) { /* go on, soon or later */
                 p->is_dirty = true;
@@ -364,6 +392,7 @@ void path_store_load(PathWatch *pw) {
         if (!pw->key)
                 return;
         r = ledger_list_blobs(p->manager->ledger, p->job->name, pw->key, load_row, &l);
+        pw->is_unread = r < 0;
         if (r < 0)
                 log_message(LOG_WARNING, &c,
                             "Cannot read from the ledger what was known of %s: %s. What changed while vaktd was away "

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "exec/unit-name.h"
 #include "util/file.h"
@@ -48,7 +49,7 @@ static void on_due(Manager *m, Deadline *d) {
 }
 
 static void on_save(Manager *m, Deadline *d) {
-        path_store_save((JobPaths *)((char *)d - offsetof(JobPaths, saving)), /* all= */ false);
+        path_store_save((JobPaths *)(void *)((char *)d - offsetof(JobPaths, saving)), /* all= */ false);
 }
 
 void paths_mark_dirty(JobPaths *p) {
@@ -247,11 +248,14 @@ static int set_key(PathWatch *pw, const WatchDef *def) {
 /* As systemd.path(5): of what may be there or not, nothing is made. */
 static void make_directory(const PathDef *d, const PathWatch *pw) {
         LogContext c = { .job = pw->paths->job->name };
+        mode_t before;
         int r;
 
         if (!d->make_directory || pw->source->kind == PATH_EXISTS || pw->source->kind == PATH_EXISTS_GLOB)
                 return;
+        before = umask(0); /* ours is for our own files; this mode is what somebody wants */
         r = make_directories(pw->source->path, d->directory_mode);
+        (void)umask(before);
         if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot make %s (MakeDirectory=): %s; waiting for somebody to make it.",
                             pw->source->path, strerror(-r));
@@ -441,6 +445,8 @@ void paths_set_job(Manager *m, Job *job) {
 void paths_remove_job(Manager *m, Job *job) {
         if (!job->paths)
                 return;
+        for (size_t i = 0; i < job->paths->n_watches; i++)
+                spools_release(&job->paths->watches[i]);
         paths_free(job->paths);
         job->paths = NULL;
         path_store_forget(m, job->name);
@@ -495,13 +501,8 @@ void paths_done(Manager *m) {
                         paths_free(job->paths);
                 job->paths = NULL;
         }
-        while ((end = TAILQ_FIRST(&m->spool_ends))) {
-                TAILQ_REMOVE(&m->spool_ends, end, ends);
-                spool_item_done(&end->item);
-                free(end->job);
-                free(end->spool);
-                free(end);
-        }
+        while ((end = TAILQ_FIRST(&m->spool_ends)))
+                spools_free_end(m, end);
         paths_forget_loaded(m);
         m->watcher = watcher_free(m->watcher);
         m->paths_source = sd_event_source_disable_unref(m->paths_source);

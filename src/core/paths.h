@@ -23,8 +23,10 @@ typedef struct PathWatch {
         int spool_error;
         SpoolItem *ready; /* items that are claimed and have no run, the next one first */
         size_t n_ready;
-        size_t n_failed; /* items that were given up and lie with the claimed ones */
-        bool has_started; /* its first look is over */
+        size_t n_failed;          /* items that were given up and lie with the claimed ones */
+        bool has_started;         /* its first look is over */
+        bool is_unread;           /* what the ledger has of it could not be read */
+        usec_t settle_not_before; /* boottime: an item could not be put away */
 } PathWatch;
 
 /* The path triggers of a job. */
@@ -43,6 +45,7 @@ struct JobPaths {
         bool is_ready;          /* in Manager.ready_paths */
         bool is_dirty;          /* more is known than is written */
         bool has_waiting;       /* files that wait are written down */
+        bool is_unread;         /* perhaps more of them, which could not be read yet */
         bool was_limited;       /* the trigger limit was reached, and that was said */
         bool was_full;          /* as many files wait as may, and that was said */
 };
@@ -66,9 +69,11 @@ typedef struct SpoolEnd SpoolEnd;
 struct SpoolEnd {
         TAILQ_ENTRY(SpoolEnd) ends;
         uint64_t run;
+        JobDef *def; /* of the run, or NULL */
         char *job, *spool;
         SpoolItem item;
         bool success;
+        bool reported; /* that it cannot be put away */
 };
 
 /* --- paths.c --- */
@@ -93,16 +98,23 @@ usec_t path_runs_allowed(JobPaths *p, usec_t now);
 /* --- spools.c --- */
 void spools_open(PathWatch *pw);
 void spools_close(PathWatch *pw);
+/* Before that, when the job is not to work on it any more: what has no run goes back to where it came from. */
+void spools_release(PathWatch *pw);
+/* An earlier daemon may have died between the preparation of another try and its note of that. */
+void spools_find_item(const LiveRun *run, RunPaths *rp);
+bool spools_have_ready(const JobPaths *p) _pure_;
 /* Asks for a run of an item that is claimed already. As path_runs_request(), 0 also when there is none. */
 int spools_take_ready(JobPaths *p);
-/* The same of one that came to rest. Whatever comes of it, the batch has let go of the file. */
+/* The same of one that came to rest. */
 int spools_take(JobPaths *p, BatchRun *files);
 /* Before another try of a run. */
 void spools_retry(Manager *m, const LiveRun *failed, RunPaths *rp);
 void spools_run_ended(Manager *m, LiveRun *run);
 /* Acknowledges and gives up what ended; call when that is written. */
 void spools_settle(Manager *m);
-void spools_add_end(Manager *m, const char *job, uint64_t run, RunPaths *rp, bool success);
+/* def: of the run, or NULL when it is not known any more. */
+void spools_add_end(Manager *m, const RunRecord *r, JobDef *def, RunPaths *rp);
+void spools_free_end(Manager *m, SpoolEnd *end);
 
 /* --- path-store.c --- */
 /* Writes what is new, as far as it can be written now. */

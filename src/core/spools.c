@@ -11,6 +11,9 @@
 #include "core/paths.h"
 #include "util/log.h"
 
+#define CLAIM_AGAIN_USEC  (5 * USEC_PER_SEC) /* after one that failed */
+#define SETTLE_AGAIN_USEC (5 * USEC_PER_SEC) /* the same of putting away */
+
 #define LOST_MAX 16 /* how often an item is run again because the machine went down under it */
 
 /* --- what a run gets --- */
@@ -73,6 +76,13 @@ static int request_item(PathWatch *pw, SpoolItem *item) {
         return r < 0 ? r : 1;
 }
 
+bool spools_have_ready(const JobPaths *p) {
+        for (size_t i = 0; i < p->n_watches; i++)
+                if (p->watches[i].spool && p->watches[i].n_ready > 0)
+                        return true;
+        return false;
+}
+
 int spools_take_ready(JobPaths *p) {
         for (size_t i = 0; i < p->n_watches; i++) {
                 PathWatch *pw = &p->watches[i];
@@ -101,43 +111,55 @@ static PathWatch *spool_of(const JobPaths *p, const char *path, const char **ret
         return folder ? paths_find_spool(p, folder) : NULL;
 }
 
-static void report_unclaimed(const JobPaths *p, const char *path, int error) {
-        LogContext c = { .job = p->job->name, .error = -error };
+static void report_unclaimed(const PathWatch *pw, const char *path, int error) {
+        LogContext c = { .job = pw->paths->job->name, .error = -error };
 
-        log_message(LOG_ERR, &c, "Cannot claim %s: %s. It stays where it is; reload vaktd when that is mended.", path,
-                    strerror(-error));
+        if (pw->spool_error != error)
+                log_message(LOG_ERR, &c, "Cannot claim %s: %s. It stays where it is and is tried again.", path,
+                            strerror(-error));
 }
 
-/* Who still writes to it closes it sometime, and then it is heard of again. */
+/* 1: it is ours; 0: it is not to be; negative errno: it cannot be for now. Who still writes to it closes it sometime,
+ * and then it is heard of again. */
 static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem *ret_item) {
         const char *name;
         PathWatch *pw = spool_of(p, path, &name);
         int r;
 
-        if (pw)
-                spools_open(pw);
-        if (!pw || !pw->spool)
-                return 0; /* all that lies there is reported again when the spool can be worked on */
+        if (!pw || !pw->watch || watch_state(pw->watch) == WATCH_WAITING)
+                return 0; /* all that lies there is reported again when it is back */
+        spools_open(pw);
+        if (!pw->spool)
+                return pw->spool_error;
         r = spool_claim(pw->spool, name, now_realtime(), ret_item);
         if (r == -EBUSY || r == -ENOENT || r == -EINVAL)
                 return 0;
-        if (r < 0) {
-                report_unclaimed(p, path, r);
-                pw->spool_error = r;
-                return 0;
-        }
+        if (r < 0)
+                report_unclaimed(pw, path, r);
+        pw->spool_error = r;
         *ret = pw;
-        return 1;
+        return r < 0 ? r : 1;
+}
+
+/* Behind all others: what is wrong may be wrong with this one only. */
+static void wait_for_claim(JobPaths *p, const char *path) {
+        usec_t now = now_boottime();
+
+        if (path)
+                (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, now);
+        p->not_before = MAX(p->not_before, usec_add(now, CLAIM_AGAIN_USEC));
 }
 
 int spools_take(JobPaths *p, BatchRun *files) {
-        BatchFile f = batch_run_file(files, 0);
+        _cleanup_free_ char *path = strdup(batch_run_file(files, 0).path);
         SpoolItem item = {};
-        PathWatch *pw;
+        PathWatch *pw = NULL;
         int r;
 
-        r = claim(p, f.path, &pw, &item);
-        batch_done(p->batch, files, BATCH_FORGET, now_boottime());
+        r = path ? claim(p, path, &pw, &item) : -ENOMEM;
+        batch_done(p->batch, files, path ? BATCH_FORGET : BATCH_AGAIN, now_boottime());
+        if (r < 0)
+                wait_for_claim(p, path);
         if (r > 0)
                 r = request_item(pw, &item);
         spool_item_done(&item);
@@ -150,32 +172,66 @@ static int end_item(PathWatch *pw, const SpoolEnd *end) {
         return end->success ? spool_done(pw->spool, &end->item) : give_up(pw, &end->item);
 }
 
-static void forget_end(Manager *m, SpoolEnd *end) {
-        RunRecord r = { .id = end->run, .job = end->job };
+/* Nobody works on the spool any more: its job is gone, disabled, or has another one. */
+static int end_last_item(const SpoolEnd *end) {
+        const PathDef *d = end->def->path;
+        _cleanup_(spool_freep) Spool *s = NULL;
+        int r;
 
-        path_store_put_run(m, &r, NULL);
+        r = spool_open(&s, end->spool, end->job, d ? d->spool_done : NULL, d ? d->spool_failed : NULL,
+                       /* min_id= */ 0);
+        if (r < 0)
+                return r;
+        return end->success ? spool_done(s, &end->item) : spool_fail(s, &end->item);
+}
+
+void spools_free_end(Manager *m, SpoolEnd *end) {
         TAILQ_REMOVE(&m->spool_ends, end, ends);
         spool_item_done(&end->item);
+        job_def_unref(end->def);
         free(end->job);
         free(end->spool);
         free(end);
 }
 
+static void forget_end(Manager *m, SpoolEnd *end) {
+        RunRecord r = { .id = end->run, .job = end->job };
+
+        path_store_put_run(m, &r, NULL);
+        spools_free_end(m, end);
+}
+
+/* Some time later, the others first: what is wrong may be wrong with this one only. */
+static void end_later(Manager *m, SpoolEnd *end, int error) {
+        LogContext c = { .job = end->job, .run = end->run };
+
+        if (!end->reported)
+                log_message(LOG_ERR, &c, "Cannot put %s away after its run: %s. It stays claimed until vaktd can.",
+                            end->item.name, strerror(-error));
+        end->reported = true;
+        TAILQ_REMOVE(&m->spool_ends, end, ends);
+        TAILQ_INSERT_TAIL(&m->spool_ends, end, ends);
+        (void)sd_event_source_set_time_relative(m->resettle_source, SETTLE_AGAIN_USEC);
+        (void)sd_event_source_set_enabled(m->resettle_source, SD_EVENT_ONESHOT);
+}
+
 static void settle_end(Manager *m, SpoolEnd *end) {
         const Job *job = job_table_get(m->jobs, end->job);
         PathWatch *pw = job ? paths_find_spool(job->paths, end->spool) : NULL;
-        LogContext c = { .job = end->job, .run = end->run };
+        usec_t now = now_boottime();
         int r;
 
-        if (!pw || !pw->spool)
+        if (pw ? !pw->spool || now < pw->settle_not_before : !end->def || !m->is_started)
                 return; /* until the spool is there */
-        r = end_item(pw, end);
-        if (r < 0) {
-                log_message(LOG_ERR, &c, "Cannot put %s away after its run: %s. It stays claimed until vaktd can.",
-                            end->item.name, strerror(-r));
-                return;
+        r = pw ? end_item(pw, end) : end_last_item(end);
+        if (r == 0 || (r > 0 && pw))
+                forget_end(m, end);
+        else if (!pw) /* the folder may be another one now: until there is such a job again */
+                end->def = job_def_unref(end->def);
+        else {
+                pw->settle_not_before = usec_add(now, SETTLE_AGAIN_USEC);
+                end_later(m, end, r);
         }
-        forget_end(m, end);
 }
 
 void spools_settle(Manager *m) {
@@ -188,18 +244,19 @@ void spools_settle(Manager *m) {
 }
 
 /* Without memory it is found at the next start. */
-void spools_add_end(Manager *m, const char *job, uint64_t run, RunPaths *rp, bool success) {
+void spools_add_end(Manager *m, const RunRecord *r, JobDef *def, RunPaths *rp) {
         SpoolEnd *end = calloc(1, sizeof(*end));
 
         if (!end)
                 return;
-        end->job = strdup(job);
+        end->job = strdup(r->job);
         if (!end->job) {
                 free(end);
                 return;
         }
-        end->run = run;
-        end->success = success;
+        end->run = r->id;
+        end->success = r->result == RUN_RESULT_SUCCESS;
+        end->def = def ? job_def_ref(def) : NULL;
         end->spool = TAKE_PTR(rp->spool);
         end->item = rp->item;
         rp->item = (SpoolItem){};
@@ -221,8 +278,8 @@ static void run_again(Manager *m, LiveRun *run) {
         path_store_put_run(m, &run->record, NULL);
         if (!pw || !pw->spool || m->stopping)
                 return; /* it is claimed: found when the spool is opened */
-        if (run->record.result == RUN_RESULT_LOST)
-                (void)spool_retry(pw->spool, &run->paths->item);
+        if (run->record.result == RUN_RESULT_LOST && spool_retry(pw->spool, &run->paths->item) == -ENOENT)
+                return; /* it was put away, and the power cut took the note of that */
         (void)ready_push(pw, &run->paths->item, /* first= */ false);
 }
 
@@ -230,47 +287,80 @@ void spools_run_ended(Manager *m, LiveRun *run) {
         if (wants_another_run(m, run))
                 run_again(m, run);
         else
-                spools_add_end(m, run->record.job, run->record.id, run->paths,
-                               run->record.result == RUN_RESULT_SUCCESS);
+                spools_add_end(m, &run->record, run->def, run->paths);
         (void)sd_event_source_set_enabled(m->settle_source, SD_EVENT_ONESHOT);
+}
+
+/* Its path says which try it is in. */
+static int set_attempt(const Spool *s, RunPaths *rp, unsigned attempt) {
+        SpoolItem item = rp->item;
+        char *path;
+
+        item.attempt = attempt;
+        path = spool_item_path(s, &item);
+        if (!path)
+                return -ENOMEM;
+        free(rp->list);
+        rp->list = path;
+        rp->size = strlen(path) + 1;
+        rp->item.attempt = attempt;
+        return 0;
 }
 
 void spools_retry(Manager *m, const LiveRun *failed, RunPaths *rp) {
         PathWatch *pw = paths_find_spool(failed->job->paths, rp->spool);
         LogContext c = { .job = failed->record.job, .run = failed->record.id };
-        char *path;
+        SpoolItem next = rp->item;
         int r;
 
         if (!pw || !pw->spool)
                 return;
-        r = spool_retry(pw->spool, &rp->item);
-        path = r >= 0 ? spool_item_path(pw->spool, &rp->item) : NULL;
-        if (!path) {
+        r = spool_retry(pw->spool, &next);
+        if (r >= 0)
+                r = set_attempt(pw->spool, rp, next.attempt);
+        if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot make %s ready for another try (%s); it is tried where it is.",
-                            rp->item.name, r < 0 ? strerror(-r) : "no memory");
+                            rp->item.name, strerror(-r));
+}
+
+static bool is_gone(const char *path) {
+        return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
+void spools_find_item(const LiveRun *run, RunPaths *rp) {
+        _cleanup_(spool_freep) Spool *s = NULL;
+        unsigned attempt = rp->item.attempt;
+
+        if (!rp->spool || !is_gone(rp->list))
                 return;
-        }
-        free(rp->list);
-        rp->list = path;
-        rp->size = strlen(path) + 1;
+        if (spool_open(&s, rp->spool, run->record.job, NULL, NULL, /* min_id= */ 0) < 0)
+                return;
+        if (set_attempt(s, rp, attempt + 1) >= 0 && is_gone(rp->list))
+                (void)set_attempt(s, rp, attempt);
 }
 
 /* --- the spool --- */
 
-static bool has_run(const PathWatch *pw, uint64_t id) {
+/* Also where it was renamed by a daemon that died before it had that written. */
+static bool has_run(const PathWatch *pw, const SpoolItem *item) {
         const Manager *m = pw->paths->manager;
-        const SpoolEnd *end;
+        SpoolEnd *end;
 
         for (size_t i = 0; i < m->n_live; i++) {
-                const RunPaths *rp = m->live[i]->paths;
+                RunPaths *rp = m->live[i]->paths;
 
-                if (m->live[i]->job == pw->paths->job && rp && rp->spool && rp->item.id == id &&
-                    streq(rp->spool, pw->source->path))
-                        return true;
+                if (m->live[i]->job != pw->paths->job || !rp || !rp->spool || rp->item.id != item->id ||
+                    !streq(rp->spool, pw->source->path))
+                        continue;
+                if (rp->item.attempt != item->attempt)
+                        (void)set_attempt(pw->spool, rp, item->attempt);
+                return true;
         }
         TAILQ_FOREACH(end, &m->spool_ends, ends)
-        if (end->item.id == id && streq(end->job, pw->paths->job->name) && streq(end->spool, pw->source->path))
+        if (end->item.id == item->id && streq(end->job, pw->paths->job->name) && streq(end->spool, pw->source->path)) {
+                end->item.attempt = item->attempt;
                 return true;
+        }
         return false;
 }
 
@@ -278,7 +368,7 @@ static int on_recovered(void *userdata, const SpoolItem *i) {
         PathWatch *pw = userdata;
         SpoolItem copy = *i;
 
-        if (has_run(pw, i->id))
+        if (has_run(pw, i))
                 return 0;
         copy.name = strdup(i->name);
         if (!copy.name || !ready_push(pw, &copy, /* first= */ false)) {
@@ -292,24 +382,34 @@ void spools_open(PathWatch *pw) {
         const Job *job = pw->paths->job;
         const PathDef *d = pw->paths->def->path;
         LogContext c = { .job = job->name };
-        int r;
+        int r, before = pw->spool_error;
 
         if (pw->spool)
                 return;
-        pw->spool_error = 0;
         r = spool_open(&pw->spool, pw->source->path, job->name, d->spool_done, d->spool_failed, /* min_id= */ 0);
-        if (r >= 0) {
-                spools_settle(pw->paths->manager);
+        if (r >= 0)
                 r = spool_recover(pw->spool, on_recovered, pw);
-        }
         if (r >= 0)
                 r = spool_count_failed(pw->spool);
         pw->n_failed = r > 0 ? (size_t)r : 0;
-        if (r >= 0)
-                return;
-        pw->spool_error = r;
-        log_message(LOG_ERR, &c, "Cannot work on Spool=%s: %s. Reload vaktd when that is mended.", pw->source->path,
-                    strerror(-r));
+        pw->spool_error = MIN(r, 0);
+        if (r >= 0) /* those that are to be put away are so once that is written */
+                (void)sd_event_source_set_enabled(pw->paths->manager->settle_source, SD_EVENT_ONESHOT);
+        else if (r != before)
+                log_message(LOG_ERR, &c, "Cannot work on Spool=%s: %s. Reload vaktd when that is mended.",
+                            pw->source->path, strerror(-r));
+}
+
+void spools_release(PathWatch *pw) {
+        LogContext c = { .job = pw->paths->job->name };
+
+        for (size_t i = 0; i < pw->n_ready; i++) {
+                int r = spool_release(pw->spool, &pw->ready[i]);
+
+                if (r < 0)
+                        log_message(LOG_WARNING, &c, "Cannot put %s back into %s: %s. It stays claimed by the job.",
+                                    pw->ready[i].name, pw->source->path, strerror(-r));
+        }
 }
 
 void spools_close(PathWatch *pw) {
@@ -318,4 +418,5 @@ void spools_close(PathWatch *pw) {
         pw->ready = mfree(pw->ready);
         pw->n_ready = 0;
         pw->spool = spool_free(pw->spool);
+        pw->spool_error = 0;
 }

@@ -3,6 +3,7 @@
 /* Path triggers from the change of a file to the end of its run, with real files and real children: who gets which
  * file, what waits, what a restart keeps, and how a spool is worked off. */
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
@@ -89,6 +90,18 @@ static bool is_watching(const char *state) {
 static int count_watching(const char *key, const char *path, const char *state, const char *sentence, void *userdata) {
         *(unsigned *)userdata += is_watching(state);
         return 0;
+}
+
+static int count_active(const char *key, const char *path, const char *state, const char *sentence, void *userdata) {
+        *(unsigned *)userdata += streq(state, "active");
+        return 0;
+}
+
+static unsigned n_active(Fixture *f, const char *name) {
+        unsigned n = 0;
+
+        assert_int_equal(manager_list_watches(f->m, job(f, name), count_active, &n), 0);
+        return n;
 }
 
 static unsigned n_watching(Fixture *f, const char *name) {
@@ -475,6 +488,277 @@ static void test_a_reload_keeps_what_it_does_not_concern(void **state) {
         assert_int_equal(n_watching(f, "all"), 0);
 }
 
+/* --- a daemon that is killed --- */
+
+static void turn(Fixture *f, unsigned n) {
+        for (unsigned i = 0; i < n; i++)
+                assert_true(sd_event_run(f->event, USEC_PER_MSEC) >= 0);
+}
+
+static void copy_file(const char *from, const char *to) {
+        static char bytes[1 << 16];
+        int in_fd = open(from, O_RDONLY | O_CLOEXEC),
+            out_fd = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        ssize_t n;
+
+        assert_true(out_fd >= 0);
+        while (in_fd >= 0 && (n = read(in_fd, bytes, sizeof(bytes))) > 0)
+                assert_int_equal(write(out_fd, bytes, (size_t)n), n);
+        if (in_fd >= 0)
+                close(in_fd);
+        close(out_fd);
+}
+
+/* stop() lets the manager write what it knows; here the ledger is left as it stands now. */
+static void crash(Fixture *f) {
+        turn(f, 20);
+        copy_file(in(f, "ledger.db"), in(f, "kept.db"));
+        copy_file(in(f, "ledger.db-wal"), in(f, "kept.db-wal"));
+        stop(f);
+        (void)unlink(in(f, "ledger.db-shm"));
+        assert_int_equal(rename(in(f, "kept.db"), in(f, "ledger.db")), 0);
+        assert_int_equal(rename(in(f, "kept.db-wal"), in(f, "ledger.db-wal")), 0);
+}
+
+static void test_a_crash_makes_no_file_news_again(void **state) {
+        Fixture *f = *state;
+
+        make_folder(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\nSettleSec=2500ms\n" WRITE_LIST, in(f, "w"),
+                       f->folder, f->folder);
+        start_watching(f, "all", 1);
+        touch(f, "w/a");
+        WAIT_FOR(f, f->n_finished == 1);
+        crash(f);
+        start_watching(f, "all", 1);
+        turn(f, 50);
+        assert_int_equal(counter(f, "all", "waiting") + f->n_started, 0);
+}
+
+static void write_pool(const Fixture *f, const char *settings) {
+        char conf[256];
+
+        (void)snprintf(conf, sizeof(conf), "[Pool p]\nSlots=1\n%s\n", settings);
+        write_file(f->folder, "vaktd.conf", conf);
+        write_held_job(f, "holder", "Pool=p");
+}
+
+/* The run was given up before it began; nobody has written yet that its files wait again. */
+static void test_a_crash_loses_no_file_that_waits_again(void **state) {
+        Fixture *f = *state;
+
+        write_pool(f, "MaxWaitSec=200ms");
+        make_folder(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST "Pool=p\n", in(f, "w"), f->folder,
+                       f->folder);
+        start_watching(f, "all", 1);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        touch(f, "w/a");
+        WAIT_FOR(f, counter(f, "all", "running") == 1);
+        assert_int_equal(manager_pause(f->m, "all"), 0);
+        WAIT_FOR(f, f->n_refused == 1);
+        assert_int_equal(counter(f, "all", "waiting"), 1);
+        crash(f);
+        start_watching(f, "all", 1);
+        assert_int_equal(counter(f, "all", "waiting"), 1);
+        assert_int_equal(manager_resume(f->m, "all"), 0);
+        WAIT_FOR(f, has_seen(f, "w/a"));
+        WAIT_FOR(f, is_idle(f));
+        stop(f);
+        start_watching(f, "all", 1);
+        assert_int_equal(counter(f, "all", "waiting"), 0);
+}
+
+/* As an earlier daemon left it: claimed, and no run. */
+static void make_claim(const Fixture *f, const char *folder, const char *name) {
+        char path[256];
+
+        (void)mkdir(in(f, "spool/.vakt-spool"), 0711);
+        (void)snprintf(path, sizeof(path), "spool/.vakt-spool/%s", folder);
+        make_folder(f, path);
+        (void)snprintf(path, sizeof(path), "spool/.vakt-spool/%s/%s", folder, name);
+        touch(f, path);
+}
+
+static void test_items_without_a_run_are_not_forgotten(void **state) {
+        Fixture *f = *state;
+
+        make_folder(f, "spool");
+        make_claim(f, "0000000000000001.1", "a");
+        make_claim(f, "0000000000000002.1", "b");
+        write_spool_job(f, "", "Shell=test -f \"$VAKT_PATH\"\nMinIntervalSec=300ms");
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, f->n_finished == 2);
+        assert_int_equal(count_result(f, "spool", RUN_RESULT_SUCCESS), 2);
+        assert_int_equal(f->n_refused, 0);
+}
+
+static void hold_an_item(Fixture *f, const char *run) {
+        write_pool(f, "");
+        make_folder(f, "spool");
+        write_spool_job(f, "", run);
+        start_watching(f, "spool", 1);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        touch(f, "spool/item");
+        WAIT_FOR(f, manager_n_queued(f->m) == 1);
+}
+
+/* It was never run: that its job was disabled meanwhile is no reason to give it up. */
+static void test_an_item_outlives_a_disabled_job(void **state) {
+        Fixture *f = *state;
+        static const char run[] = "Shell=test -f \"$VAKT_PATH\"\nPool=p\n[Job]\nEnabled=%s";
+        char keys[128];
+
+        (void)snprintf(keys, sizeof(keys), run, "yes");
+        hold_an_item(f, keys);
+        stop(f);
+        (void)snprintf(keys, sizeof(keys), run, "no");
+        write_spool_job(f, "", keys);
+        start(f);
+        turn(f, 20);
+        assert_int_equal(count_result(f, "spool", RUN_RESULT_SKIPPED), 1);
+        (void)snprintf(keys, sizeof(keys), run, "yes");
+        write_spool_job(f, "", keys);
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, count_result(f, "spool", RUN_RESULT_SUCCESS) == 1);
+        assert_int_equal(counter(f, "spool", "failed-items"), 0);
+}
+
+static int rename_first(const Fixture *f, const char *suffix) {
+        DIR *dir = opendir(in(f, "spool/.vakt-spool"));
+        const struct dirent *d;
+        char to[64];
+        int r = -1;
+
+        assert_non_null(dir);
+        while (r < 0 && (d = readdir(dir))) {
+                (void)snprintf(to, sizeof(to), "%.16s%s", d->d_name, suffix);
+                if (d->d_name[0] != '.')
+                        r = renameat(dirfd(dir), d->d_name, dirfd(dir), to);
+        }
+        closedir(dir);
+        return r;
+}
+
+/* The daemon died after it had made the item ready for another try, and before that was written. */
+static void test_an_item_is_found_where_it_is(void **state) {
+        Fixture *f = *state;
+
+        hold_an_item(f, "Shell=test -f \"$VAKT_PATH\"\nPool=p");
+        stop(f);
+        assert_int_equal(rename_first(f, ".2"), 0);
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, count_result(f, "spool", RUN_RESULT_SUCCESS) == 1);
+        WAIT_FOR(f, is_idle(f));
+        turn(f, 20);
+        assert_int_equal(rename_first(f, ".2"), -1);
+}
+
+static void test_a_condition_outlives_a_skip(void **state) {
+        Fixture *f = *state;
+
+        make_folder(f, "w");
+        write_path_job(f, "work", "[Path]\nDirectoryNotEmpty=%s\n[Run]\nShell=rm %s/w/*\n", in(f, "w"), f->folder);
+        start(f);
+        turn(f, 20);
+        assert_int_equal(manager_skip(f->m, "work", 1), 0);
+        touch(f, "w/1");
+        WAIT_FOR(f, f->n_refused == 1);
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_false(exists(f, "w/1"));
+}
+
+static void test_the_interval_refuses_no_file(void **state) {
+        Fixture *f = *state;
+
+        make_folder(f, "w");
+        write_path_job(f, "each",
+                       "[Path]\nPathChanged=%s\nEvents=close\nBatch=each\n" WRITE_ONE
+                       "Overlap=parallel\nMaxParallel=4\nMinIntervalSec=100ms\n",
+                       in(f, "w"), f->folder);
+        start_watching(f, "each", 1);
+        touch(f, "w/a");
+        touch(f, "w/b");
+        touch(f, "w/c");
+        WAIT_FOR(f, f->n_finished == 3);
+        assert_int_equal(f->n_refused, 0);
+}
+
+/* What is wrong with a spool is mended without a word to the daemon. */
+static void test_a_spool_is_tried_again(void **state) {
+        Fixture *f = *state;
+        char keys[600];
+
+        make_folder(f, "spool");
+        (void)snprintf(keys, sizeof(keys), "SpoolDone=%s/done", f->folder);
+        write_spool_job(f, keys, "Shell=true");
+        start_watching(f, "spool", 1);
+        touch(f, "spool/item");
+        turn(f, 50);
+        assert_int_equal(f->n_started, 0);
+        make_folder(f, "done");
+        WAIT_FOR(f, exists(f, "done/item"));
+        assert_int_equal(n_active(f, "spool"), 1);
+}
+
+/* Under another name, or gone: what is in a run is put away all the same. */
+static void test_an_item_outlives_its_job(void **state) {
+        Fixture *f = *state;
+        char keys[600], run[600];
+
+        make_folder(f, "spool");
+        make_folder(f, "done");
+        (void)snprintf(keys, sizeof(keys), "SpoolDone=%s/done", f->folder);
+        (void)snprintf(run, sizeof(run), "Shell=read line <%s", f->gate);
+        write_spool_job(f, keys, run);
+        start_watching(f, "spool", 1);
+        touch(f, "spool/item");
+        WAIT_FOR(f, f->n_started == 1);
+        remove_job(f, "spool");
+        assert_int_equal(manager_reload(f->m), 0);
+        let_go(f, 1);
+        WAIT_FOR(f, exists(f, "done/item"));
+        assert_int_equal(rename_first(f, ".1"), -1);
+}
+
+/* Whoever works on the spool next finds it there. */
+static void test_an_item_without_a_run_goes_back(void **state) {
+        Fixture *f = *state;
+
+        make_folder(f, "spool");
+        make_claim(f, "0000000000000001.1", "a");
+        make_claim(f, "0000000000000002.1", "b");
+        write_spool_job(f, "", "Shell=true\nMinIntervalSec=1h");
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, f->n_finished == 1 && is_idle(f));
+        remove_job(f, "spool");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_true(exists(f, "spool/b"));
+}
+
+/* Nobody reloads, and nothing else ends. */
+static void test_an_item_is_put_away_when_it_can_be(void **state) {
+        Fixture *f = *state;
+        char keys[600], run[600];
+
+        make_folder(f, "spool");
+        make_folder(f, "done");
+        (void)snprintf(keys, sizeof(keys), "SpoolDone=%s/done", f->folder);
+        (void)snprintf(run, sizeof(run), "Shell=read line <%s", f->gate);
+        write_spool_job(f, keys, run);
+        start_watching(f, "spool", 1);
+        touch(f, "spool/item");
+        WAIT_FOR(f, f->n_started == 1);
+        assert_int_equal(rmdir(in(f, "done")), 0);
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_finished == 1);
+        turn(f, 20);
+        make_folder(f, "done");
+        WAIT_FOR(f, exists(f, "done/item"));
+}
+
 /* --- people --- */
 
 static int count_plan(const char *path, size_t n, void *userdata) {
@@ -539,6 +823,17 @@ int main(void) {
                 TEST(test_items_are_tried_again_and_given_up),
                 TEST(test_an_item_survives_a_restart),
                 TEST(test_a_reload_keeps_what_it_does_not_concern),
+                TEST(test_a_crash_makes_no_file_news_again),
+                TEST(test_a_crash_loses_no_file_that_waits_again),
+                TEST(test_items_without_a_run_are_not_forgotten),
+                TEST(test_an_item_outlives_a_disabled_job),
+                TEST(test_an_item_is_found_where_it_is),
+                TEST(test_a_condition_outlives_a_skip),
+                TEST(test_the_interval_refuses_no_file),
+                TEST(test_a_spool_is_tried_again),
+                TEST(test_an_item_outlives_its_job),
+                TEST(test_an_item_without_a_run_goes_back),
+                TEST(test_an_item_is_put_away_when_it_can_be),
                 TEST(test_people_are_told_about_files),
         };
 
