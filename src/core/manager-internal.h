@@ -109,6 +109,7 @@ struct Manager {
 
         bool is_started;    /* manager_start() was called: runs may be */
         bool has_left_runs; /* in the ledger, that could not be taken over yet */
+        bool is_unread;     /* the ledger could not be read yet: who knows what goes on */
         bool is_held;       /* the machine goes down: nothing is started */
         bool stopping;
         unsigned n_draining; /* executors that have a word to say before we leave */
@@ -188,7 +189,8 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_
 int runs_request_paths(Manager *m, Job *job, const RunRequest *request, RunPaths **paths, uint64_t *ret_id);
 /* Runs of the job that wait for others or go on; those that wait for their time do not count. */
 unsigned runs_n_active(const Job *job) _pure_;
-/* Ends all runs of the job: files that changed take their place. */
+/* Ends what the job does for files: those that changed meanwhile take their place. What waits for a slot keeps it, and
+ * what somebody else asked for goes on. */
 void runs_make_way(Manager *m, const Job *job);
 /* One occurrence of a trigger was skipped. */
 void runs_use_up_skip(Manager *m, Job *job);
@@ -244,6 +246,10 @@ void paths_run_accepted(Manager *m, const LiveRun *run);
 /* Another try gets what this one had. */
 void paths_run_retried(Manager *m, LiveRun *failed, LiveRun *next);
 void paths_run_ended(Manager *m, LiveRun *run);
+/* It could not be started: files are not given up because the machine is short of something for now. */
+void paths_run_not_started(LiveRun *run, int error);
+/* The ledger can be read at last. */
+void paths_ledger_readable(Manager *m);
 /* Around take_over(): what runs of an earlier daemon were given. */
 void paths_load_runs(Manager *m);
 void paths_give_back(Manager *m, LiveRun *run);

@@ -251,6 +251,7 @@ static void load_what_was(Manager *m) {
         load_last_runs(m);
         alarms_load(m);
         r = take_over(m);
+        m->is_unread = r < 0;
         if (r < 0)
                 log_warning_errno(r,
                                   "Cannot read from the ledger what an earlier daemon left: %m; trying again when it "
@@ -263,6 +264,8 @@ static int on_taken_over_late(sd_event_source *source, void *userdata) {
 
         pauses_reload(m);
         load_what_was(m);
+        if (!m->is_unread)
+                paths_ledger_readable(m);
         return 0;
 }
 

@@ -15,7 +15,8 @@
 #include "util/log.h"
 
 #define RUNS_PER_TURN 16
-#define AGAIN_USEC    USEC_PER_SEC /* after a request that could not be taken */
+#define AGAIN_USEC    USEC_PER_SEC       /* after a request that could not be taken */
+#define SHORT_USEC    (5 * USEC_PER_SEC) /* after a run that the machine was short of something for */
 
 RunPaths *run_paths_free(RunPaths *rp) {
         if (!rp)
@@ -226,6 +227,17 @@ void paths_settle(Manager *m) {
 
 void paths_run_accepted(Manager *m, const LiveRun *run) {
         path_store_put_run(m, &run->record, run->paths);
+}
+
+void paths_run_not_started(LiveRun *run, int error) {
+        static const int passing[] = { -ENOSPC, -EDQUOT, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN, -EROFS };
+        JobPaths *p = run->job->paths;
+
+        for (size_t i = 0; run->paths && i < ELEMENTSOF(passing); i++)
+                if (error == passing[i])
+                        run->paths->again = true;
+        if (p && run->paths && run->paths->again)
+                p->not_before = usec_add(now_boottime(), SHORT_USEC);
 }
 
 void paths_run_retried(Manager *m, LiveRun *failed, LiveRun *next) {

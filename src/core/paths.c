@@ -5,7 +5,6 @@
 
 #include "core/paths.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -107,38 +106,32 @@ static void report_lost_change(JobPaths *p, const char *path, int error) {
                     path, error == -ENOBUFS ? "too many files" : strerror(-error));
 }
 
-/* A control group is a run's: the unit vakt-JOB-RUN.service, or run-RUN of a child. */
-static bool is_group_of_job(const JobPaths *p, const char *name) {
-        char job[JOB_NAME_MAX + 1];
-        uint64_t id;
-        const LiveRun *run;
+/* The unit that a control group belongs to: what follows the slices. Who manages units of his own has them below one
+ * of ours, under whatever name. */
+static bool unit_of_cgroup(const char *cgroup, char ret[static UNIT_NAME_MAX + 1]) {
+        static const char slice[] = ".slice";
 
-        if (unit_name_parse(name, job, &id))
-                return streq(job, p->job->name);
-        if (sscanf(name, "run-%" SCNu64, &id) != 1)
-                return false;
-        run = runs_find(p->manager, id);
-        return run && run->job == p->job;
-}
-
-/* Who wrote it is known with fanotify only. */
-static bool is_own_change(const JobPaths *p, const Change *change) {
-        const char *name = change->cgroup;
-
-        while (name && *name != '\0') {
-                size_t n = strcspn(name, "/");
-                char component[UNIT_NAME_MAX + 1];
-
-                if (n > 0 && n < sizeof(component)) {
-                        memcpy(component, name, n);
-                        component[n] = '\0';
-                        if (is_group_of_job(p, component))
-                                return true;
-                }
-                name += n;
-                name += *name == '/';
+        for (size_t n; *cgroup != '\0'; cgroup += n) {
+                cgroup += *cgroup == '/';
+                n = strcspn(cgroup, "/");
+                if (n > UNIT_NAME_MAX)
+                        return false;
+                if (n > strlen(slice) && memcmp(cgroup + n - strlen(slice), slice, strlen(slice)) == 0)
+                        continue;
+                memcpy(ret, cgroup, n);
+                ret[n] = '\0';
+                return n > 0;
         }
         return false;
+}
+
+/* Who wrote it is known with fanotify only, and then the service manager's word is: vakt-JOB-RUN.service. */
+static bool is_own_change(const JobPaths *p, const Change *change) {
+        char unit[UNIT_NAME_MAX + 1], job[JOB_NAME_MAX + 1];
+        uint64_t id;
+
+        return change->cgroup && unit_of_cgroup(change->cgroup, unit) && unit_name_parse(unit, job, &id) &&
+               streq(job, p->job->name);
 }
 
 static int add_change(JobPaths *p, const Change *change, const char *path, size_t n, const char *from) {
@@ -167,8 +160,8 @@ static void on_changed(void *userdata, Watch *w, const Change *change) {
         paths_mark_ready(p);
 }
 
-/* The first look is over. From now on people rely on being told what changes, so there must be something to compare with
- * whenever we die. (With fanotify the state comes before the look does: then it is written a little later.) */
+/* The first look is over. From now on people rely on being told what changes, so there must be something to compare
+ * with whenever we die. (With fanotify the state comes before the look does: then it is written a little later.) */
 static void save_base_line(PathWatch *pw, WatchState state) {
         if (pw->has_started || state == WATCH_STARTING)
                 return;
@@ -478,6 +471,16 @@ void paths_reload(Manager *m) {
 
                 if (job->paths && has_failed_watch(job->paths))
                         paths_set_job(m, job);
+        }
+}
+
+void paths_ledger_readable(Manager *m) {
+        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
+                JobPaths *p = job_table_at(m->jobs, i)->paths;
+
+                for (size_t k = 0; p && k < p->n_watches; k++)
+                        if (p->watches[k].watch)
+                                on_state_changed(&p->watches[k], p->watches[k].watch);
         }
 }
 

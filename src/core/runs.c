@@ -358,8 +358,10 @@ static int on_start(sd_event_source *s, void *userdata) {
                 errors[i] = run_start(m, batch[i]);
         /* What the end of one leads to may be the end of another of them. */
         for (size_t i = 0; i < n; i++)
-                if (errors[i] < 0)
+                if (errors[i] < 0) {
+                        paths_run_not_started(batch[i], errors[i]);
                         run_finish_unstarted(m, batch[i], errors[i]);
+                }
         queues_pump(m);
         return 0;
 }
@@ -529,6 +531,8 @@ static void replace_other_runs(Manager *m, const LiveRun *by) {
                 if (run->job != by->job || run == by || run->record.state == RUN_STOPPING)
                         continue;
                 run_set_reason(run, "Run %" PRIu64 " took its place (Overlap=replace).", by->record.id);
+                if (run->paths)
+                        run->paths->again = true; /* the other one knows nothing of its files */
                 run_end(m, run);
         }
 }
@@ -541,10 +545,10 @@ void runs_make_way(Manager *m, const Job *job) {
         for (size_t i = m->n_live; i > 0; i--) {
                 LiveRun *run = m->live[i - 1];
 
-                if (run->job != job || run->record.state == RUN_STOPPING || run->stage == RUN_STAGE_DELAYED)
+                if (run->job != job || run->record.state == RUN_STOPPING || run->stage != RUN_STAGE_STARTED ||
+                    !run->paths)
                         continue;
-                if (run->paths)
-                        run->paths->again = true;
+                run->paths->again = true;
                 run_set_reason(run, "Files that changed meanwhile took its place (Overlap=replace).");
                 run_end(m, run);
         }

@@ -130,7 +130,7 @@ static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem
                 return 0; /* all that lies there is reported again when it is back */
         spools_open(pw);
         if (!pw->spool)
-                return pw->spool_error;
+                return pw->spool_error < 0 ? pw->spool_error : -EAGAIN;
         r = spool_claim(pw->spool, name, now_realtime(), ret_item);
         if (r == -EBUSY || r == -ENOENT || r == -EINVAL)
                 return 0;
@@ -384,7 +384,7 @@ void spools_open(PathWatch *pw) {
         LogContext c = { .job = job->name };
         int r, before = pw->spool_error;
 
-        if (pw->spool)
+        if (pw->spool || pw->paths->manager->is_unread) /* an item may be in a run that the ledger will tell of */
                 return;
         r = spool_open(&pw->spool, pw->source->path, job->name, d->spool_done, d->spool_failed, /* min_id= */ 0);
         if (r >= 0)

@@ -295,6 +295,29 @@ static void test_replace_gives_all_to_the_next(void **state) {
         assert_true(is_idle(f));
 }
 
+/* Somebody's own run ends the one that has the files; they have another one after it. */
+static void test_a_run_by_hand_does_not_swallow_files(void **state) {
+        Fixture *f = *state;
+
+        make_folder(f, "w");
+        write_path_job(
+                f, "held",
+                "[Path]\nPathChanged=%s\nEvents=close\n[Run]\nOverlap=replace\nShell=tr '\\0' '\\n' >>%s/seen; read "
+                "line <%s\n",
+                in(f, "w"), f->folder, f->gate);
+        start_watching(f, "held", 1);
+        touch(f, "w/a");
+        WAIT_FOR(f, lines(f) == 1);
+        (void)request(f, "held");
+        WAIT_FOR(f, count_result(f, "held", RUN_RESULT_CANCELLED) == 1);
+        WAIT_FOR(f, counter(f, "held", "waiting") == 1 && f->n_started == 2);
+        let_go(f, 1);
+        WAIT_FOR(f, lines(f) == 2);
+        let_go(f, 1);
+        WAIT_FOR(f, count_result(f, "held", RUN_RESULT_SUCCESS) == 2);
+        assert_true(is_idle(f));
+}
+
 /* A job that writes where it watches goes slower and slower, and never stops. */
 static void test_a_job_that_chases_its_tail_is_slowed(void **state) {
         Fixture *f = *state;
@@ -814,6 +837,7 @@ int main(void) {
                 TEST(test_skip_leaves_a_batch_out),
                 TEST(test_another_run_is_waited_for),
                 TEST(test_replace_gives_all_to_the_next),
+                TEST(test_a_run_by_hand_does_not_swallow_files),
                 TEST(test_a_job_that_chases_its_tail_is_slowed),
                 TEST(test_a_condition_is_looked_at_again_after_its_run),
                 TEST(test_what_exists_at_start_counts),
