@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What bench-paths.py cannot do itself without being slower than what it measures:
+ *
+ *   walk FOLDER                  the least that a watcher of a tree does: µs of a walk with inotify_add_watch(2)
+ *   react FOLDER COMMAND…        the least that a trigger does: for each file closed, posix_spawn(3) of the command
+ *   stamp SOCKET [PATH]          what a run does: sends when it began, and which file it is about
+ *   collect LOG                  what a run of a batch does: appends standard input to a file
+ *   burst FOLDER FOLDERS FILES   writes so many files into so many folders that are there, prints µs
+ *   nest FOLDER FOLDERS FILES    the same into folders that it makes, each in one of those before it
+ *
+ * The files are called so that bench-paths.py can tell which are missing. */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+#include "util/macro.h"
+
+static _Noreturn void give_up(const char *what) {
+        fprintf(stderr, "bench-paths-helper: %s: %s\n", what, strerror(errno));
+        exit(EXIT_FAILURE);
+}
+
+static usec_t now(void) {
+        return now_clock(CLOCK_MONOTONIC);
+}
+
+/* --- the limits --- */
+
+static void walk(int inotify, const char *path) {
+        char sub[PATH_MAX];
+        const struct dirent *d;
+        DIR *dir = opendir(path);
+
+        if (!dir || inotify_add_watch(inotify, path, IN_ALL_EVENTS) < 0)
+                give_up(path);
+        while ((d = readdir(dir)))
+                if (d->d_type == DT_DIR && d->d_name[0] != '.') {
+                        (void)snprintf(sub, sizeof(sub), "%s/%s", path, d->d_name);
+                        walk(inotify, sub);
+                }
+        (void)closedir(dir);
+}
+
+static int do_walk(char *argv[]) {
+        int inotify = inotify_init1(IN_CLOEXEC);
+        usec_t start = now();
+
+        walk(inotify, argv[0]);
+        printf("%" PRIu64 "\n", now() - start);
+        return EXIT_SUCCESS;
+}
+
+static int do_react(char *argv[]) {
+        char events[4096];
+        int inotify = inotify_init1(IN_CLOEXEC);
+        pid_t pid;
+
+        (void)signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
+        if (inotify_add_watch(inotify, argv[0], IN_CLOSE_WRITE) < 0)
+                give_up(argv[0]);
+        while (read(inotify, events, sizeof(events)) > 0)
+                if (posix_spawn(&pid, argv[1], NULL, NULL, argv + 1, environ) != 0)
+                        give_up(argv[1]);
+        return EXIT_SUCCESS;
+}
+
+/* --- what is run --- */
+
+static int do_stamp(char *argv[], usec_t began) {
+        struct sockaddr_un to = { .sun_family = AF_UNIX };
+        char message[PATH_MAX + 32];
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), n;
+
+        (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", argv[0]);
+        n = snprintf(message, sizeof(message), "%" PRIu64 " %s", began, argv[1] ? argv[1] : "");
+        if (sendto(fd, message, (size_t)n, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
+                give_up(argv[0]);
+        return EXIT_SUCCESS;
+}
+
+static int do_collect(char *argv[]) {
+        static char bytes[256 * 1024];
+        int fd = open(argv[0], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+        ssize_t n;
+
+        if (fd < 0)
+                give_up(argv[0]);
+        while ((n = read(STDIN_FILENO, bytes, sizeof(bytes))) > 0)
+                if (write(fd, bytes, (size_t)n) != n)
+                        give_up(argv[0]);
+        return EXIT_SUCCESS;
+}
+
+/* --- who writes --- */
+
+static void write_file(const char *folder, unsigned number) {
+        char path[PATH_MAX];
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "%s/file-%u", folder, number);
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd < 0 || write(fd, "x\n", 2) != 2)
+                give_up(path);
+        close(fd);
+}
+
+static int do_burst(char *argv[]) {
+        unsigned n_folders = (unsigned)strtoul(argv[1], NULL, 10), n_files = (unsigned)strtoul(argv[2], NULL, 10);
+        usec_t start = now();
+        char folder[PATH_MAX];
+
+        for (unsigned i = 0; i < n_files; i++) {
+                (void)snprintf(folder, sizeof(folder), "%s/folder-%u", argv[0], i % n_folders);
+                write_file(folder, i);
+        }
+        printf("%" PRIu64 "\n", now() - start);
+        return EXIT_SUCCESS;
+}
+
+/* Three folders in each. */
+static void nested_path(char *path, const char *top, unsigned number) {
+        if (number == 0) {
+                (void)snprintf(path, PATH_MAX, "%s/nest", top);
+                return;
+        }
+        nested_path(path, top, (number - 1) / 3);
+        (void)snprintf(path + strlen(path), PATH_MAX - strlen(path), "/%u", number);
+}
+
+static int do_nest(char *argv[]) {
+        unsigned n_folders = (unsigned)strtoul(argv[1], NULL, 10), n_files = (unsigned)strtoul(argv[2], NULL, 10);
+        unsigned each = n_files / n_folders;
+        usec_t start = now();
+        char folder[PATH_MAX];
+
+        for (unsigned i = 0; i < n_folders; i++) {
+                nested_path(folder, argv[0], i);
+                if (mkdir(folder, 0700) < 0)
+                        give_up(folder);
+                for (unsigned k = 0; k < each; k++)
+                        write_file(folder, i * each + k);
+        }
+        printf("%" PRIu64 "\n", now() - start);
+        return EXIT_SUCCESS;
+}
+
+int main(int argc, char *argv[]) {
+        static const struct {
+                const char *name;
+                int n_arguments;
+                int (*run)(char *argv[]);
+        } modes[] = {
+                { "walk", 1, do_walk },   { "react", 2, do_react }, { "collect", 1, do_collect },
+                { "burst", 3, do_burst }, { "nest", 3, do_nest },
+        };
+        usec_t began = now();
+
+        if (argc >= 3 && strcmp(argv[1], "stamp") == 0)
+                return do_stamp(argv + 2, began);
+        for (size_t i = 0; argc >= 2 && i < ELEMENTSOF(modes); i++)
+                if (strcmp(argv[1], modes[i].name) == 0 && argc - 2 >= modes[i].n_arguments)
+                        return modes[i].run(argv + 2);
+        fprintf(stderr, "bench-paths-helper: see the head of its source.\n");
+        return EXIT_FAILURE;
+}
