@@ -259,6 +259,14 @@ static void entry_set_flag(Entry *e, uint8_t flag, bool on) {
         e->flags = (uint8_t)(on ? e->flags | flag : e->flags & ~flag);
 }
 
+/* It stands in the folder's row, too: a start would report a file that was complete and has not changed since. */
+static void entry_set_unsettled(Folder *f, Entry *e, bool on) {
+        if (!!(e->flags & ENTRY_UNSETTLED) == on)
+                return;
+        entry_set_flag(e, ENTRY_UNSETTLED, on);
+        folder_set_dirty(f);
+}
+
 static void entry_set_seen(const Folder *f, Entry *e) {
         entry_set_flag(e, ENTRY_SEEN, f->flags & FOLDER_GENERATION);
 }
@@ -439,9 +447,9 @@ static void tree_see_known_file(Tree *t, const Sighting *s, Entry *e, const File
                 entry_set_flag(e, ENTRY_RACY, is_racy(t, s->st));
         }
         if (events & WATCH_COMPLETE)
-                entry_set_flag(e, ENTRY_UNSETTLED, false);
+                entry_set_unsettled(s->folder, e, false);
         else if (!same && state->is_regular)
-                entry_set_flag(e, ENTRY_UNSETTLED, true);
+                entry_set_unsettled(s->folder, e, true);
         tree_report_sighting(t, s, NULL, events);
 }
 

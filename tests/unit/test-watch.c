@@ -793,6 +793,27 @@ static void test_snapshot(void **state) {
         free_rows();
 }
 
+/* Written down while it was open, it is closed without another change: that it was reported is written, too. */
+static void test_snapshot_while_a_file_is_open(void **state) {
+        const WatchDef def = { .kind = WATCH_TREE, .path = w.folder, .events = WATCH_COMPLETE };
+        Watch *watch;
+        int fd;
+
+        watch = start_watch(&def);
+        fd = open(at("file"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        assert_int_equal(write(fd, "x", 1), 1);
+        settle();
+        save(watch);
+        close(fd);
+        settle();
+        assert_n_reported(1);
+        restart(watch);
+        watch = load_watch(&def);
+        assert_n_reported(0);
+        stop_watch(watch);
+        free_rows();
+}
+
 static void test_snapshot_of_file(void **state) {
         _cleanup_free_ char *path = strdup(at("f"));
         const WatchDef def = { .kind = WATCH_PATH_CHANGED, .path = path };
@@ -878,6 +899,7 @@ int main(void) {
                 watch_test(test_two_watches),
                 watch_test(test_polling),
                 watch_test(test_snapshot),
+                watch_test(test_snapshot_while_a_file_is_open),
                 watch_test(test_snapshot_of_file),
                 watch_test(test_damaged_snapshot),
         };
