@@ -26,14 +26,18 @@ test_the_daemon_is_shut_in() {
         local pid
         systemctl start vaktd
         pid=$(main_pid)
-        # Its only capabilities are two that give no power over anybody (a container has one of them only).
-        shows -E 'CapEff:.*0000000[08]00000004' "/proc/$pid/status"
-        shows -E 'CapBnd:.*0000000[08]00000004' "/proc/$pid/status"
+        # Capabilities for files, and one to wake the machine (which a container does not have): none over processes,
+        # devices, the network or the system.
+        shows -E 'CapEff:.*0000000[08]1000000f' "/proc/$pid/status"
+        shows -E 'CapBnd:.*0000000[08]1000000f' "/proc/$pid/status"
         shows -E 'NoNewPrivs:.*1' "/proc/$pid/status"
         shows -E 'Seccomp:.*2' "/proc/$pid/status"
         # As its files look to it: a mount that is not writable comes before any privilege.
         fails nsenter -t "$pid" -m touch /etc/vakt-x
-        fails nsenter -t "$pid" -m touch /home/vakt-x
+        fails nsenter -t "$pid" -m touch /usr/vakt-x
+        # Spools may be anywhere else.
+        nsenter -t "$pid" -m touch /srv/vakt-x
+        rm /srv/vakt-x
         fails nsenter -t "$pid" -m test -e /dev/kmsg
         nsenter -t "$pid" -m touch /var/lib/vaktd/x
         same "lo:" "$(awk 'NR > 2 { print $1 }' "/proc/$pid/net/dev")"

@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Names are bytes: whatever they are, they arrive unharmed, by each way that a run can get them.
+
+. "$(dirname "$0")/paths-lib.sh"
+
+readonly ODD=48
+
+# name_job NAME LIST Path-LINE Run-LINE: it appends what it gets to its own list.
+name_job() {
+        job "$1" <<END
+[Path]
+$2
+TriggerLimitBurst=0
+[Run]
+Overlap=parallel
+MaxParallel=8
+$3
+END
+        : >"$LIST-$1"
+}
+
+all_arrived() { # NAME
+        [ "$(tr -dc '\0' <"$LIST-$1" | wc -c)" -ge $ODD ]
+}
+
+test_names_arrive_unharmed() {
+        local ways='file input exec shell' way
+        name_job file "PathChanged=$TREE" "Shell=cat \"\$VAKT_PATHS\" >>$LIST-file"
+        name_job input "PathChanged=$TREE" "Shell=cat >>$LIST-input"
+        # A program gets the name as a word, a shell in a variable.
+        name_job exec "PathChanged=$TREE"$'\nRecursive=yes\nBatch=each' \
+                "Exec=/bin/sh -c 'printf \"%%s\\\\0\" \"\$\$1\" >>$LIST-exec' sh \${VAKT_PATH}"
+        name_job shell "PathModified=$TREE"$'\nBatch=each\nSettleSec=300ms' \
+                "Shell=printf '%%s\\0' \"\$VAKT_PATH\" >>$LIST-shell"
+        # shellcheck disable=SC2086 # names of jobs
+        watch_tree $ways
+        path_files odd $TREE
+        for way in $ways; do
+                within 20 all_arrived $way
+                within 10 is_quiet $way
+                path_files same "$LIST-$way" $TREE ''
+        done
+        path_files once "$LIST-shell" $TREE ''
+        # A journal and a terminal take no harm either, and a file can be asked about.
+        vaktctl why shell "$TREE/two"$'\n'lines | shows 'PathModified=.* covers it'
+        vaktctl --json history exec | python3 -c 'import json, sys; [json.loads(l) for l in sys.stdin.buffer]'
+        fails journal_has _SYSTEMD_UNIT=vaktd.service -p warning
+}
+
+test_names_go_through_a_spool() {
+        local spool=/srv/vakt-names
+        rm -rf $spool
+        mkdir -p $spool/{in,done,first}
+        name_job spool "Spool=$spool/in"$'\n'"SpoolDone=$spool/done" \
+                "Shell=printf '%%s\\0' \"$spool/first/\${VAKT_PATH##*/}\" >>$LIST-spool; cat <\"\$VAKT_PATH\" | grep -qx x"
+        path_files odd $spool/first
+        systemctl start vaktd
+        path_files odd $spool/in
+        within 20 all_arrived spool
+        within 10 is_quiet spool
+        path_files once "$LIST-spool" $spool/first ''
+        diff -r $spool/first $spool/done
+        # The same again: each name is taken there now, also those that cannot get longer.
+        path_files odd $spool/in
+        within 20 eval '[ "$(find $spool/done -type f -printf x | wc -c)" = $((2 * ODD)) ]'
+        same $ODD "$(find $spool/done -name '*~????????????????' -printf x | wc -c)"
+        same "" "$(find $spool/in -type f)"
+        fails journal_has _SYSTEMD_UNIT=vaktd.service -p warning
+        rm -rf $spool
+}
+
+run_tests
