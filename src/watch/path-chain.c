@@ -136,7 +136,8 @@ static int chain_enter(PathChain *c, int dir_fd, const char *name, const char *r
                 return -errno;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        c->device = st.st_dev;
+        if (S_ISDIR(st.st_mode)) /* on overlayfs, a file's is not that of its folder */
+                c->device = st.st_dev;
         if (S_ISLNK(st.st_mode))
                 return chain_follow(c, dir_fd, fd, rest, ret_fd);
         if (rest[strspn(rest, "/")] == '\0') {

@@ -247,7 +247,7 @@ static void tree_missing(Tree *t, dev_t device) {
         t->fan_error = 0;
         if (!t->has_root)
                 return;
-        if (t->root.device != device) {
+        if ((t->folder_device != 0 ? t->folder_device : t->root.device) != device) {
                 tree_park(t);
                 return;
         }
@@ -280,6 +280,7 @@ static void tree_resolve(Tree *t) {
                 t->silent = false; /* what comes later is new */
                 return;
         }
+        t->folder_device = now.is_file ? device : 0;
         if (t->has_root && t->root.device == now.device && t->root.inode == now.inode && t->real_path &&
             t->fan_error == 0) {
                 if (now.is_file)

@@ -61,6 +61,7 @@ struct Tree {
         Model *durable;        /* the one of both that is saved */
         Loader *loader;
         RootIdentity root, parked_root;
+        dev_t folder_device; /* of a root that is a file: of the folder that it is in; 0 = not known */
         FileSystemTraits traits;
         bool has_root, resolve_due, silent, started, limit_reached, too_deep, too_many;
         size_t n_polled, n_unreadable;
