@@ -3,6 +3,7 @@
 /* What path triggers know, for people: what is watched and how well, what would be matched now, and where a single
  * file stands. */
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,8 +25,15 @@ static bool is_well(const PathWatch *pw) {
         return pw->watch && pw->spool_error >= 0 && watch_state(pw->watch) == WATCH_ACTIVE;
 }
 
+static bool ends_a_sentence(const char *s) {
+        size_t n = strlen(s);
+
+        return n > 0 && s[n - 1] == '.';
+}
+
 /* What is wrong with the line, or how it is watched. The caller frees it. */
 static char *sentence_of(const PathWatch *pw) {
+        _cleanup_free_ char *words = NULL;
         char *text = NULL;
 
         if (!pw->watch) {
@@ -40,7 +48,11 @@ static char *sentence_of(const PathWatch *pw) {
                         return NULL;
                 return text;
         }
-        return watch_explain(pw->watch, &text) < 0 ? NULL : text;
+        if (watch_explain(pw->watch, &words) < 0)
+                return NULL;
+        words[0] = (char)toupper((unsigned char)words[0]);
+        return asprintf(&text, "%s%s", words, words[0] != '\0' && !ends_a_sentence(words) ? "." : "") < 0 ? NULL
+                                                                                                          : text;
 }
 
 int manager_list_watches(Manager *m, const Job *job,
