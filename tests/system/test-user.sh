@@ -134,4 +134,35 @@ test_the_user_instance_runs_children() {
         same "" "$(as_user systemctl --user list-units --all --plain --no-legend 'vakt-*.service')"
 }
 
+test_files_are_watched_and_spools_worked_off() {
+        setup_user
+        user_job list <<END
+[Path]
+PathChanged=/home/$TESTER/watched
+[Run]
+Shell=tr '\0' '\n' <"\$VAKT_PATHS" >>\$HOME/list
+END
+        user_job intake <<END
+[Path]
+Spool=/home/$TESTER/spool
+[Run]
+Shell=cat "\$VAKT_PATH" >>\$HOME/done
+END
+        as_user mkdir -p /home/$TESTER/watched /home/$TESTER/spool
+        rm -f /home/$TESTER/list /home/$TESTER/done
+        as_user systemctl --user start vaktd
+        within 10 watches list
+        within 10 watches intake
+        as_user touch "/home/$TESTER/watched/a file"
+        within 10 shows -x "/home/$TESTER/watched/a file" /home/$TESTER/list
+        as_user sh -c 'echo item >~/spool/one'
+        within 10 shows item /home/$TESTER/done
+        within 10 fails test -e /home/$TESTER/spool/one
+        as_user vaktctl --user plan list | shows 'a file'
+}
+
+watches() { # JOB
+        as_user vaktctl --user status "$1" | shows '(active)'
+}
+
 run_tests
