@@ -237,8 +237,6 @@ void paths_save_all(Manager *m);
 /* As manager_explain(), for what is watched. */
 int paths_explain(const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
                   void *userdata);
-/* What a run ended with is in the ledger. */
-void paths_settle(Manager *m);
 /* Something else may keep the job from running no longer. */
 void paths_pump_job(Job *job);
 /* The run was accepted and has paths: they are written with it. */

@@ -221,10 +221,6 @@ void path_runs_adopt(JobPaths *p, LiveRun *run) {
                             strerror(-r));
 }
 
-void paths_settle(Manager *m) {
-        spools_settle(m);
-}
-
 void paths_run_accepted(Manager *m, const LiveRun *run) {
         path_store_put_run(m, &run->record, run->paths);
 }

@@ -10,9 +10,9 @@
 
 #include "exec/unit-name.h"
 #include "util/file.h"
-#include "util/strv.h"
 #include "util/log-messages.h"
 #include "util/log.h"
+#include "util/strv.h"
 
 #define SAVE_DELAY_USEC USEC_PER_SEC
 

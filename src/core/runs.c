@@ -159,7 +159,7 @@ static int settle(Manager *m) {
         m->executor->ops->settled(m->executor);
         if (m->former_executor)
                 m->former_executor->ops->settled(m->former_executor);
-        paths_settle(m);
+        spools_settle(m);
         return 0;
 }
 
