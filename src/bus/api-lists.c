@@ -192,7 +192,7 @@ static const char *cause_word(int i) {
         return i < _RUN_CAUSE_MAX ? run_cause_to_string((RunCause)i) : NULL;
 }
 
-static int result_bit(const char *word) {
+static int result_value(const char *word) {
         return isempty(word) ? -EINVAL : run_result_from_string(word); /* "" is what is not done yet */
 }
 
@@ -215,36 +215,30 @@ static int read_job(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
         return read_job_filter(m, &f->job, e);
 }
 
-static int read_results(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+/* A set of words of one kind; bits: 1 << value. */
+static int read_words(sd_bus_message *m, uint32_t *bits, const char *what, int (*value_of)(const char *word),
+                      int first, const char *(*word_of)(int i), sd_bus_error *e) {
         const char *word;
-        int r, bit;
+        int r, value;
 
         r = sd_bus_message_enter_container(m, 'a', "s");
         if (r < 0)
                 return r;
         while ((r = sd_bus_message_read_basic(m, 's', &word)) > 0) {
-                bit = result_bit(word);
-                if (bit < 0)
-                        return unknown_word(e, "result", word, RUN_RESULT_NONE + 1, result_word);
-                f->results |= UINT32_C(1) << bit;
+                value = value_of(word);
+                if (value < 0)
+                        return unknown_word(e, what, word, first, word_of);
+                *bits |= UINT32_C(1) << value;
         }
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-static int read_causes(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
-        const char *word;
-        int r, bit;
+static int read_results(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+        return read_words(m, &f->results, "result", result_value, RUN_RESULT_NONE + 1, result_word, e);
+}
 
-        r = sd_bus_message_enter_container(m, 'a', "s");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read_basic(m, 's', &word)) > 0) {
-                bit = run_cause_from_string(word);
-                if (bit < 0)
-                        return unknown_word(e, "cause", word, 0, cause_word);
-                f->causes |= UINT32_C(1) << bit;
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
+static int read_causes(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+        return read_words(m, &f->causes, "cause", run_cause_from_string, 0, cause_word, e);
 }
 
 static int read_since(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
