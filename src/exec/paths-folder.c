@@ -17,12 +17,12 @@
 #include <limits.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 
+#include "fs/identity.h"
 #include "util/log.h"
 
 #define FOLDER_MODE 0711 /* a run finds its own file there, and nobody sees which others are there */
@@ -83,46 +83,6 @@ int paths_folder_name(const PathsFolder *f, uint64_t run, char **ret) {
 
 /* --- who may read --- */
 
-static const UnitValue *last_value(const JobDef *def, const char *name) {
-        const UnitValue *found = NULL;
-
-        for (size_t i = 0; i < def->n_properties; i++)
-                if (streq(def->properties[i].name, name) && def->properties[i].n_values > 0)
-                        found = &def->properties[i].values[0];
-        return found;
-}
-
-static int parse_uid(const char *name, uid_t *ret) {
-        char *end;
-        unsigned long id;
-
-        if (name[0] < '0' || name[0] > '9')
-                return -EINVAL;
-        errno = 0;
-        id = strtoul(name, &end, 10);
-        if (*end != '\0' || errno != 0 || id >= UINT32_MAX)
-                return -EINVAL;
-        *ret = (uid_t)id;
-        return 0;
-}
-
-/* By the file alone: a name service may block us for seconds. */
-static int find_user(const char *name, uid_t *ret) {
-        FILE *passwd = fopen("/etc/passwd", "re");
-        const struct passwd *pw;
-        int r = -ENOENT;
-
-        if (!passwd)
-                return -errno;
-        while (r < 0 && (pw = fgetpwent(passwd)))
-                if (streq(pw->pw_name, name)) {
-                        *ret = pw->pw_uid;
-                        r = 0;
-                }
-        (void)fclose(passwd);
-        return r;
-}
-
 /* Lets one user read it beside its owner. */
 static int add_reader(int fd, uid_t uid) {
         struct {
@@ -143,14 +103,14 @@ static int add_reader(int fd, uid_t uid) {
 }
 
 static int let_user_read(int fd, const JobDef *def) {
-        const UnitValue *user = last_value(def, "User"), *dynamic = last_value(def, "DynamicUser");
+        const UnitValue *user = job_def_setting(def, "User"), *dynamic = job_def_setting(def, "DynamicUser");
         bool is_named = user && !isempty(user->text);
-        uid_t uid = (uid_t)-1;
+        _cleanup_(identity_done) Identity who = {};
 
         if (!is_named && !(dynamic && dynamic->number > 0))
                 return 0;
-        if (is_named && (parse_uid(user->text, &uid) >= 0 || find_user(user->text, &uid) >= 0)) {
-                if (uid == geteuid() || fchown(fd, uid, (gid_t)-1) == 0 || add_reader(fd, uid) >= 0)
+        if (is_named && identity_of_user(user->text, &who) >= 0) {
+                if (who.uid == geteuid() || fchown(fd, who.uid, (gid_t)-1) == 0 || add_reader(fd, who.uid) >= 0)
                         return 0;
         }
         return fchmod(fd, 0444) < 0 ? -errno : 0;

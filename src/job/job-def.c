@@ -103,6 +103,15 @@ static bool char_is_alnum(char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+const UnitValue *job_def_setting(const JobDef *d, const char *name) {
+        const UnitValue *found = NULL;
+
+        for (size_t i = 0; i < d->n_properties; i++)
+                if (streq(d->properties[i].name, name) && d->properties[i].n_values > 0)
+                        found = &d->properties[i].values[0];
+        return found;
+}
+
 bool job_name_is_valid(const char *name) {
         size_t n = strlen(name);
         bool seen_at = false;

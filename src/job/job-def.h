@@ -160,6 +160,9 @@ JobDef *job_def_ref(JobDef *d);
 JobDef *job_def_unref(JobDef *d);
 DEFINE_CLEANUP(JobDef, job_def_unref)
 
+/* The last value that a setting of [Service] was given, or NULL. */
+const UnitValue *job_def_setting(const JobDef *d, const char *name) _pure_;
+
 /* True for a name as DESIGN section 2 allows it: [A-Za-z0-9][A-Za-z0-9_.-]{0,63}, and the same with one @ in it for
  * templates ("NAME@") and instances ("NAME@INSTANCE"). */
 bool job_name_is_valid(const char *name);

@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "watch/beneath.h"
+#include "fs/beneath.h"
 #include "watch/watcher-internal.h"
 
 struct Condition {

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "watch/beneath.h"
+#include "fs/beneath.h"
 #include "watch/watcher.h"
 
 #define ID_DIGITS   16

@@ -8,7 +8,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
-#include "watch/beneath.h"
+#include "fs/beneath.h"
 #include "watch/fan-queue.h"
 #include "watch/model.h"
 #include "watch/path-chain.h"

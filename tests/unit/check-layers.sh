@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../../src"
 # Folder -> layer. Definitions (job/) hold parsed expressions, so time/ stands a step below job/. vaktctl (ctl) stands
 # beside the house: it talks to the daemon and may use what is pure.
 declare -A layer=(
-        [util]=0 [time]=1 [job]=2
+        [util]=0 [fs]=1 [time]=1 [job]=2
         [config]=3 [sched]=3 [watch]=3 [probe]=3 [exec]=3 [ledger]=3 [upkeep]=3
         [core]=4 [bus]=5 [vaktd]=6
 )

@@ -14,8 +14,8 @@
  * -EACCES and what else openat2(2) says. */
 int open_folder_beneath(int dir_fd, const char *path, size_t n, bool cross_mounts);
 
-/* Has somebody this regular file open for writing? 1, 0; -EACCES: it is not ours and we may not ask (CAP_LEASE);
- * -EOPNOTSUPP: its file system does not say; -ENOENT, … */
+/* Has somebody this regular file open for writing? 1, 0; -EACCES: it is not ours and we may not ask (CAP_LEASE, or
+ * CAP_SETUID); -EOPNOTSUPP: its file system does not say; -ENOENT, … */
 int file_has_writer(int dir_fd, const char *name);
 
 typedef struct FileSystemTraits {

@@ -5,7 +5,7 @@
  * arguments, so RestrictSUIDSGID= of a service and many a container forbid it altogether; then it is walked step by
  * step. */
 
-#include "watch/beneath.h"
+#include "fs/beneath.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -16,6 +16,8 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+
+#include "fs/identity.h"
 
 #define PIECE_MAX 2048 /* bytes of a path resolved at once; a name has 255 at most */
 
@@ -136,24 +138,51 @@ int open_folder_beneath(int dir_fd, const char *path, size_t n, bool cross_mount
         return TAKE_FD(fd);
 }
 
-int file_has_writer(int dir_fd, const char *name) {
-        _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        struct stat st;
+/* A regular file, and nothing that does something when it is opened, such as a device or a FIFO. */
+static int open_regular(int dir_fd, const char *name, struct stat *ret_stat) {
+        _cleanup_close_ int path_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        char link[sizeof("/proc/self/fd/") + 11];
+        int fd;
 
-        if (fd < 0)
+        if (path_fd < 0 || fstat(path_fd, ret_stat) < 0)
                 return -errno;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (!S_ISREG(st.st_mode))
+        if (!S_ISREG(ret_stat->st_mode))
                 return -EOPNOTSUPP;
-        /* A read lease is given when nobody writes (fcntl(2)). We have it for a moment only; should somebody want to
-         * write just then, he waits that long and we get a signal that is ignored by default, not SIGIO. */
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", path_fd);
+        fd = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        return fd < 0 ? -errno : fd;
+}
+
+/* A read lease is given when nobody writes (fcntl(2)). We have it for a moment only; should somebody want to write
+ * just then, he waits that long and we get a signal that is ignored by default, not SIGIO. */
+static int ask_for_lease(int fd) {
         if (fcntl(fd, F_SETSIG, SIGURG) < 0)
                 return -errno;
         if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
                 return errno == EAGAIN ? 1 : errno == EINVAL ? -EOPNOTSUPP : -errno;
         (void)fcntl(fd, F_SETLEASE, F_UNLCK);
         return 0;
+}
+
+int file_has_writer(int dir_fd, const char *name) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+        int r;
+
+        fd = open_regular(dir_fd, name, &st);
+        if (fd < 0)
+                return fd;
+        r = ask_for_lease(fd);
+        if (r == -EACCES && geteuid() == 0) { /* without CAP_LEASE it is given to the owner only */
+                const Identity owner = { .uid = st.st_uid, .gid = st.st_gid };
+
+                if (identity_enter(&scope, &owner) < 0)
+                        return r;
+                r = ask_for_lease(fd);
+                identity_restore(&scope);
+        }
+        return r;
 }
 
 /* --- file systems --- */

@@ -1,0 +1,13 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One more user on a directory's or file's access control list (acl(5)), which takes no capability but to own it. */
+
+#include <sys/types.h>
+
+/* Gives all rights on fd to its owner and to one user, and none to anybody else. -EOPNOTSUPP: its file system has no
+ * such lists. */
+int acl_give(int fd, uid_t uid);
+
+/* Takes the list away; the mode is then to be set by the caller. */
+int acl_remove(int fd);

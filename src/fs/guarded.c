@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The kernel can refuse links altogether (openat2(2), RESOLVE_NO_SYMLINKS), but not by whose they are; and what makes
+ * a path safe here is who owns each step. So the steps are made one by one, each by O_PATH from the one before. */
+
+#include "fs/guarded.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "fs/identity.h"
+
+#define LINKS_MAX 40 /* as the kernel has it */
+
+typedef struct Walk {
+        int fd; /* O_PATH; of */
+        struct stat st;
+        char *done; /* the path of that directory, as far as it was walked */
+        char *rest; /* still to be walked */
+        unsigned n_links;
+        bool makes; /* what is missing, with */
+        mode_t make_mode;
+        char *error; /* for people */
+} Walk;
+
+static void walk_done(Walk *w) {
+        w->fd = safe_close(w->fd);
+        free(w->done);
+        free(w->rest);
+        free(w->error);
+}
+
+_printf_(3, 4) static int refuse(Walk *w, int error, const char *format, ...) {
+        va_list ap;
+
+        free(w->error);
+        va_start(ap, format);
+        if (vasprintf(&w->error, format, ap) < 0)
+                w->error = NULL;
+        va_end(ap);
+        return error;
+}
+
+static bool is_trusted(const struct stat *st) {
+        return st->st_uid == 0 || st->st_uid == geteuid();
+}
+
+/* A group of root's or our own has no members that could harm us. (With a list of access rights, the group's bits are
+ * the mask of what it may give to anybody.) */
+static bool is_shared(const struct stat *st) {
+        return (st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && st->st_gid != 0 && st->st_gid != getegid());
+}
+
+static bool link_is_trusted(const struct stat *dir, const struct stat *link) {
+        return is_trusted(dir) && !is_shared(dir) && is_trusted(link);
+}
+
+bool guarded_may_follow(int dir_fd, int link_fd) {
+        struct stat dir, link;
+
+        return fstat(dir_fd, &dir) >= 0 && fstat(link_fd, &link) >= 0 && link_is_trusted(&dir, &link);
+}
+
+static int walk_root(Walk *w) {
+        int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        safe_close(w->fd);
+        w->fd = fd;
+        free(w->done);
+        w->done = strdup("");
+        return !w->done ? -ENOMEM : fstat(fd, &w->st) < 0 ? -errno : 0;
+}
+
+/* --- links --- */
+
+static int refuse_link(Walk *w, const char *name, const struct stat *link) {
+        _cleanup_free_ char *owner = user_name(is_trusted(link) ? w->st.st_uid : link->st_uid);
+
+        if (is_trusted(link) && is_trusted(&w->st))
+                return refuse(w, -ELOOP,
+                              "%s/%s is a symbolic link in a directory that others can write, and is not followed: "
+                              "name the directory that it leads to",
+                              w->done, name);
+        return refuse(w, -ELOOP,
+                      "%s/%s is a symbolic link that %s can change, and is not followed: name the directory that it "
+                      "leads to",
+                      w->done, name, strempty(owner));
+}
+
+static int walk_link(Walk *w, const char *name, int link_fd, const struct stat *link) {
+        char target[PATH_MAX], *rest;
+        ssize_t n;
+
+        if (!link_is_trusted(&w->st, link))
+                return refuse_link(w, name, link);
+        if (++w->n_links > LINKS_MAX)
+                return refuse(w, -ELOOP, "%s has too many symbolic links", w->done);
+        n = readlinkat(link_fd, "", target, sizeof(target) - 1);
+        if (n < 0)
+                return -errno;
+        target[n] = '\0';
+        if (asprintf(&rest, "%s/%s", target, w->rest) < 0)
+                return -ENOMEM;
+        free(w->rest);
+        w->rest = rest;
+        return target[0] == '/' ? walk_root(w) : 0;
+}
+
+/* --- steps --- */
+
+static int check_step(Walk *w, const char *name, const struct stat *st) {
+        _cleanup_free_ char *above = NULL, *below = NULL;
+
+        if (is_trusted(&w->st) || st->st_uid == w->st.st_uid)
+                return 0;
+        above = user_name(w->st.st_uid);
+        below = user_name(st->st_uid);
+        return refuse(w, -EPERM,
+                      "%s/%s belongs to %s, but %s can put another directory in its place: give it to %s, or give %s "
+                      "to root",
+                      w->done, name, strempty(below), strempty(above), strempty(above), w->done);
+}
+
+/* A directory of ours in which others may replace things. */
+static int check_shared(Walk *w) {
+        if (!is_trusted(&w->st) || !is_shared(&w->st) || (w->st.st_mode & S_ISVTX))
+                return 0;
+        return refuse(w, -EPERM,
+                      "%s can be written by others and has no sticky bit, so they can replace what lies in it: chmod "
+                      "+t %s, or let only its owner write it",
+                      isempty(w->done) ? "/" : w->done, isempty(w->done) ? "/" : w->done);
+}
+
+/* By the owner of the directory above. Its group is the one that the new directory shall have, too. */
+static int make_step(const Walk *w, const char *name) {
+        const Identity owner = { .uid = w->st.st_uid, .gid = w->st.st_gid };
+        _cleanup_(identity_restore) IdentityScope scope = {};
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+        int r = 0;
+
+        if (!is_trusted(&w->st))
+                r = identity_enter(&scope, &owner);
+        if (r < 0)
+                return r;
+        if (mkdirat(w->fd, name, 0700) < 0)
+                return errno == EEXIST ? 0 : -errno;
+        fd = openat(w->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_uid != (is_trusted(&w->st) ? geteuid() : owner.uid))
+                return 0; /* it was replaced at once; the next step sees whose it is */
+        return fchmod(fd, w->make_mode) < 0 ? -errno : 0;
+}
+
+static int walk_step(Walk *w, const char *name) {
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+        char *done;
+        int r;
+
+        r = check_shared(w);
+        if (r < 0)
+                return r;
+        fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT && w->makes) {
+                r = make_step(w, name);
+                if (r < 0)
+                        return r;
+                fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        }
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (S_ISLNK(st.st_mode))
+                return walk_link(w, name, fd, &st);
+        if (!S_ISDIR(st.st_mode))
+                return -ENOTDIR;
+        r = check_step(w, name, &st);
+        if (r < 0)
+                return r;
+        if (asprintf(&done, "%s/%s", w->done, name) < 0)
+                return -ENOMEM;
+        free(w->done);
+        w->done = done;
+        safe_close(w->fd);
+        w->fd = TAKE_FD(fd);
+        w->st = st;
+        return 0;
+}
+
+static int walk(Walk *w, const char *path) {
+        char name[NAME_MAX + 1];
+        int r;
+
+        if (path[0] != '/')
+                return -EINVAL;
+        w->rest = strdup(path);
+        if (!w->rest)
+                return -ENOMEM;
+        r = walk_root(w);
+        while (r >= 0) {
+                char *at = w->rest + strspn(w->rest, "/"), *end = at + strcspn(at, "/");
+
+                if (at == end)
+                        return 0;
+                if ((size_t)(end - at) > NAME_MAX)
+                        return -ENAMETOOLONG;
+                memcpy(name, at, (size_t)(end - at));
+                name[end - at] = '\0';
+                memmove(w->rest, end, strlen(end) + 1);
+                if (!streq(name, "."))
+                        r = walk_step(w, name);
+        }
+        return r;
+}
+
+/* The reason that the walk found, or the plain one. */
+static void explain(Walk *w, int error, const char *path, char **reterr) {
+        if (!reterr)
+                return;
+        if (!w->error && asprintf(&w->error, "%s: %s", path, strerror(-error)) < 0)
+                w->error = NULL;
+        *reterr = TAKE_PTR(w->error);
+}
+
+int guarded_open(const char *path, GuardedDirectory *ret, char **reterr) {
+        _cleanup_(walk_done) Walk w = { .fd = -EBADF };
+        int r;
+
+        r = walk(&w, path);
+        if (r >= 0)
+                r = check_shared(&w);
+        if (r < 0) {
+                explain(&w, r, path, reterr);
+                return r;
+        }
+        *ret = (GuardedDirectory){
+                .fd = TAKE_FD(w.fd),
+                .device = w.st.st_dev,
+                .inode = w.st.st_ino,
+                .uid = w.st.st_uid,
+                .gid = w.st.st_gid,
+                .is_trusted = is_trusted(&w.st),
+                .is_shared = is_shared(&w.st),
+                .is_writable_by_all = w.st.st_mode & S_IWOTH,
+        };
+        return 0;
+}
+
+int guarded_make(const char *path, mode_t mode, char **reterr) {
+        _cleanup_(walk_done) Walk w = { .fd = -EBADF, .makes = true, .make_mode = mode };
+        int r;
+
+        r = walk(&w, path);
+        if (r == -ENOTDIR)
+                r = 0;
+        if (r < 0)
+                explain(&w, r, path, reterr);
+        return r;
+}
+
+void guarded_close(GuardedDirectory *d) {
+        d->fd = safe_close(d->fd);
+}

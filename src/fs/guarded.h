@@ -1,0 +1,47 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Opening the directories that a job file names, in places that other people may change. What a path means is decided
+ * by whoever can rename, replace or link something on the way; so a guarded path is one that only root (or ourselves),
+ * and from some directory on one other user alone, can turn elsewhere:
+ *
+ * - each directory on the way is opened from the one above it; no name is looked up twice;
+ * - a symbolic link is followed only if it and the directory that it is in belong to root or to us, and nobody else
+ *   can write that directory;
+ * - below a directory of root's or ours, the next one may belong to anybody; below one of another user's, everything
+ *   has to belong to that user. (systemd calls the contrary an unsafe path transition.) So the owner of the last
+ *   directory could have made each turn of the way himself, and what is done there with his rights, and with no
+ *   others, gives him nothing that he has not got;
+ * - a directory of root's or ours that others can write needs the sticky bit, or they could replace what is in it. A
+ *   user's own directories are that user's business. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "util/macro.h"
+
+typedef struct GuardedDirectory {
+        int fd; /* O_PATH: for openat(), renameat() and their like */
+        dev_t device;
+        ino_t inode;
+        uid_t uid;
+        gid_t gid;
+        bool is_trusted; /* it belongs to root or to us; else to the user that all below belongs to */
+        bool is_shared;  /* others than its owner can write it */
+        bool is_writable_by_all;
+} GuardedDirectory;
+
+void guarded_close(GuardedDirectory *d);
+
+/* Opens a directory by an absolute path. -ELOOP: a link that others could have made; -EPERM: another rule above is
+ * broken; -ENOENT, -ENOTDIR and other errno of openat(2). *reterr, if asked for, is then a text for people without the
+ * final dot, which names the place, the reason and what to do; the caller frees it; NULL without memory. */
+int guarded_open(const char *path, GuardedDirectory *ret, char **reterr);
+
+/* Makes what is missing of the path, each directory with the rights of the owner of the one above, and with mode,
+ * whatever the umask is. One that is there is fine, as is anything else that is no directory: who opens it will see.
+ * Errors as above, and those of mkdirat(2). */
+int guarded_make(const char *path, mode_t mode, char **reterr);
+
+/* Does the directory of a link allow that the link be followed? For those who walk a path themselves; both by fd. */
+bool guarded_may_follow(int dir_fd, int link_fd);

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Paths that others can change, and acting as them. Needs root, since it needs other users: is skipped without. */
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "fs/acl.h"
+#include "fs/guarded.h"
+#include "fs/identity.h"
+
+enum { ALICE = 54321, BOB = 54322 };
+
+static char top[64];
+
+static const char *at(const char *name) {
+        static char paths[8][256];
+        static unsigned n;
+        char *p = paths[n++ % ELEMENTSOF(paths)];
+
+        (void)snprintf(p, sizeof(paths[0]), "%s/%s", top, name);
+        return p;
+}
+
+static void make(const char *name, uid_t uid, mode_t mode) {
+        assert_int_equal(mkdir(at(name), 0700), 0);
+        assert_int_equal(chown(at(name), uid, uid), 0);
+        assert_int_equal(chmod(at(name), mode), 0);
+}
+
+static void make_link(const char *target, const char *name, uid_t uid) {
+        assert_int_equal(symlink(target, at(name)), 0);
+        assert_int_equal(lchown(at(name), uid, uid), 0);
+}
+
+static int set_up(void **state) {
+        (void)snprintf(top, sizeof(top), "/tmp/test-guarded-XXXXXX");
+        return mkdtemp(top) && chmod(top, 0755) == 0 ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+        char command[128];
+
+        (void)snprintf(command, sizeof(command), "rm -rf %s", top);
+        return system(command);
+}
+
+static int try(const char *path, char **reterr) {
+        GuardedDirectory d = { .fd = -EBADF };
+        int r = guarded_open(path, &d, reterr);
+
+        guarded_close(&d);
+        return r;
+}
+
+static void refuses(const char *name, int error, const char *words) {
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(try(at(name), &text), error);
+        assert_non_null(text);
+        if (!strstr(text, words))
+                fail_msg("\"%s\" is not in \"%s\"", words, text);
+}
+
+static void test_owners(void **state) {
+        GuardedDirectory d;
+
+        make("alice", ALICE, 0700);
+        make("alice/in", ALICE, 0777);
+        assert_int_equal(guarded_open(at("alice/in/"), &d, NULL), 0);
+        assert_int_equal(d.uid, ALICE);
+        assert_false(d.is_trusted);
+        assert_true(d.is_shared && d.is_writable_by_all);
+        guarded_close(&d);
+        assert_int_equal(guarded_open(top, &d, NULL), 0);
+        assert_true(d.is_trusted);
+        assert_false(d.is_shared);
+        guarded_close(&d);
+        assert_int_equal(try("/", NULL), 0);
+        assert_int_equal(try("relative", NULL), -EINVAL);
+        refuses("alice/missing", -ENOENT, "No such file");
+
+        /* What lies in a directory of hers has to be hers: she could have put another one there. */
+        make("alice/bobs", BOB, 0755);
+        make("alice/roots", 0, 0755);
+        refuses("alice/bobs", -EPERM, "can put another directory in its place");
+        refuses("alice/roots", -EPERM, "belongs to root");
+}
+
+static void test_shared(void **state) {
+        make("drop", 0, 01777);
+        make("drop/sub", 0, 0755);
+        make("open", 0, 0777);
+        make("open/sub", 0, 0755);
+        assert_int_equal(chown(at("open"), 0, 0), 0);
+        assert_int_equal(try(at("drop/sub"), NULL), 0);
+        assert_int_equal(chmod(at("open"), 0777), 0);
+        refuses("open", -EPERM, "sticky bit");
+        refuses("open/sub", -EPERM, "sticky bit");
+        assert_int_equal(chown(at("open"), 0, ALICE), 0);
+        assert_int_equal(chmod(at("open"), 0775), 0);
+        refuses("open/sub", -EPERM, "sticky bit"); /* her group's */
+        assert_int_equal(chown(at("open"), 0, 0), 0);
+        assert_int_equal(try(at("open/sub"), NULL), 0); /* root's own group */
+}
+
+static void test_links(void **state) {
+        make("real", 0, 0755);
+        make("alice", ALICE, 0755);
+        make("alice/in", ALICE, 0755);
+        make("drop", 0, 01777);
+        make_link("real", "by-root", 0);
+        make_link(at("real"), "by-root-too", 0);
+        make_link("real", "by-alice", ALICE);
+        make_link("../real", "alice/link", ALICE);
+        make_link("../real", "alice/roots-link", 0);
+        make_link("../real", "drop/link", 0);
+        make_link("circle", "circle", 0);
+        assert_int_equal(try(at("by-root"), NULL), 0);
+        assert_int_equal(try(at("by-root-too"), NULL), 0);
+        refuses("by-alice", -ELOOP, "symbolic link that uid 54321 can change");
+        refuses("alice/link", -ELOOP, "symbolic link that uid 54321 can change");
+        refuses("alice/roots-link", -ELOOP, "symbolic link that uid 54321 can change");
+        refuses("drop/link", -ELOOP, "directory that others can write");
+        refuses("circle", -ELOOP, "too many");
+        assert_int_equal(try(at("real/../alice/in"), NULL), 0);
+}
+
+static void test_make(void **state) {
+        struct stat st;
+
+        make("alice", ALICE, 0755);
+        make("bob", BOB, 0755);
+        assert_int_equal(guarded_make(at("new/below"), 02775, NULL), 0);
+        assert_int_equal(stat(at("new/below"), &st), 0);
+        assert_int_equal(st.st_mode, S_IFDIR | 02775);
+        assert_int_equal(guarded_make(at("new/below"), 0700, NULL), 0);
+        assert_int_equal(stat(at("new/below"), &st), 0);
+        assert_int_equal(st.st_mode, S_IFDIR | 02775); /* it was there */
+
+        /* Below her directory it is hers, and she cannot have it made elsewhere. */
+        assert_int_equal(guarded_make(at("alice/a/b"), 0750, NULL), 0);
+        assert_int_equal(stat(at("alice/a/b"), &st), 0);
+        assert_int_equal(st.st_uid, ALICE);
+        assert_int_equal(st.st_gid, ALICE);
+        assert_int_equal(st.st_mode, S_IFDIR | 0750);
+        make_link("../bob", "alice/link", ALICE);
+        assert_int_equal(guarded_make(at("alice/link/x"), 0755, NULL), -ELOOP);
+        assert_int_equal(access(at("bob/x"), F_OK), -1);
+        /* Nor where she may not: her own directory, read-only for her. */
+        assert_int_equal(chmod(at("alice/a/b"), 0500), 0);
+        assert_int_equal(guarded_make(at("alice/a/b/c"), 0755, NULL), -EACCES);
+}
+
+static void test_identity(void **state) {
+        const gid_t groups[] = { BOB };
+        const Identity alice = { .uid = ALICE, .gid = ALICE, .groups = (gid_t *)groups, .n_groups = 1 };
+        _cleanup_close_ int dir_fd = -EBADF;
+        const Identity *before, *left;
+        struct stat st;
+
+        make("secret", 0, 0700);
+        make("alice", ALICE, 0700);
+        make("group", 0, 0770);
+        assert_int_equal(chown(at("group"), 0, BOB), 0);
+        assert_int_equal(chmod(at("group"), 0770), 0);
+        make("root-group", 0, 0770);
+        dir_fd = open(at("secret"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(dir_fd >= 0);
+
+        assert_int_equal(identity_swap(&alice, &before), 0);
+        assert_null(before);
+        /* None of root's rights are left: by path or by descriptor, by capability or by group. */
+        assert_int_equal(open(at("secret/x"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600), -1);
+        assert_int_equal(errno, EACCES);
+        assert_int_equal(mkdirat(dir_fd, "x", 0700), -1);
+        assert_int_equal(errno, EACCES);
+        assert_int_equal(mkdir(at("root-group/x"), 0700), -1);
+        assert_int_equal(chown(at("alice"), BOB, BOB), -1);
+        assert_int_equal(chmod(at("root-group"), 0777), -1);
+        assert_int_equal(mkdir(at("alice/x"), 0700), 0);
+        assert_int_equal(mkdir(at("group/x"), 0700), 0); /* by her other group */
+        assert_int_equal(stat(at("alice/x"), &st), 0);
+        assert_int_equal(st.st_uid, ALICE);
+        {
+                _cleanup_(identity_restore) IdentityScope scope = {};
+
+                assert_int_equal(identity_enter(&scope, NULL), 0);
+                assert_int_equal(mkdir(at("secret/y"), 0700), 0);
+        }
+        assert_int_equal(mkdir(at("secret/z"), 0700), -1);
+        assert_int_equal(identity_swap(before, &left), 0);
+        assert_ptr_equal(left, &alice);
+        assert_int_equal(mkdir(at("secret/z"), 0700), 0);
+        assert_int_equal(chown(at("alice"), BOB, BOB), 0);
+}
+
+static void test_users(void **state) {
+        _cleanup_(identity_done) Identity i = {};
+        _cleanup_free_ char *name = NULL, *number = NULL;
+
+        assert_int_equal(identity_of_user("root", &i), 0);
+        assert_int_equal(i.uid, 0);
+        assert_int_equal(identity_of_user("54321", &i), 0);
+        assert_int_equal(i.uid, ALICE);
+        assert_int_equal(identity_of_user("no-such-user-here", &i), -ENOENT);
+        name = user_name(0);
+        number = user_name(ALICE);
+        assert_string_equal(name, "root");
+        assert_string_equal(number, "uid 54321");
+}
+
+static void test_acl(void **state) {
+        const Identity alice = { .uid = ALICE, .gid = ALICE };
+        _cleanup_close_ int fd = -EBADF;
+        const Identity *before, *left;
+        int r;
+
+        make("lent", 0, 0711);
+        fd = open(at("lent"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        r = acl_give(fd, ALICE);
+        if (r == -EOPNOTSUPP)
+                skip();
+        assert_int_equal(r, 0);
+        assert_int_equal(identity_swap(&alice, &before), 0);
+        assert_int_equal(mkdir(at("lent/a"), 0700), 0);
+        assert_int_equal(identity_swap(before, &left), 0);
+        assert_int_equal(acl_remove(fd), 0);
+        assert_int_equal(fchmod(fd, 0711), 0);
+        assert_int_equal(identity_swap(&alice, &before), 0);
+        assert_int_equal(mkdir(at("lent/b"), 0700), -1);
+        assert_int_equal(identity_swap(before, &left), 0);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_owners, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_shared, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_links, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_make, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_identity, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_users, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_acl, set_up, tear_down),
+        };
+
+        if (geteuid() != 0)
+                return 77; /* skipped */
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
