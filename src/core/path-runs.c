@@ -175,6 +175,7 @@ static void arm(JobPaths *p, usec_t now) {
 
         if (at == 0)
                 paths_mark_ready(p);
+        at = MIN(at, spools_reopen(p, now));
         deadline_set(p->manager, &p->deadline, at > 0 ? at : USEC_INFINITY);
 }
 

@@ -43,8 +43,8 @@ static char *sentence_of(const PathWatch *pw) {
                 return text;
         }
         if (pw->spool_error < 0) {
-                if (asprintf(&text, "Its items cannot be claimed: %s. Reload vaktd when that is mended.",
-                             strerror(-pw->spool_error)) < 0)
+                if (asprintf(&text, "Its items cannot be claimed: %s. vaktd looks again every few seconds.",
+                             pw->spool_problem ?: strerror(-pw->spool_error)) < 0)
                         return NULL;
                 return text;
         }

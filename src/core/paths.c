@@ -6,10 +6,9 @@
 #include "core/paths.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "exec/unit-name.h"
-#include "util/file.h"
+#include "fs/guarded.h"
 #include "util/log-messages.h"
 #include "util/log.h"
 #include "util/strv.h"
@@ -241,17 +240,48 @@ static int set_key(PathWatch *pw, const WatchDef *def) {
 /* As systemd.path(5): of what may be there or not, nothing is made. */
 static void make_directory(const PathDef *d, const PathWatch *pw) {
         LogContext c = { .job = pw->paths->job->name };
-        mode_t before;
-        int r;
+        _cleanup_free_ char *problem = NULL;
 
         if (!d->make_directory || pw->source->kind == PATH_EXISTS || pw->source->kind == PATH_EXISTS_GLOB)
                 return;
-        before = umask(0); /* ours is for our own files; this mode is what somebody wants */
-        r = make_directories(pw->source->path, d->directory_mode);
-        (void)umask(before);
-        if (r < 0)
+        if (guarded_make(pw->source->path, d->directory_mode, &problem) < 0)
                 log_message(LOG_WARNING, &c, "Cannot make %s (MakeDirectory=): %s; waiting for somebody to make it.",
-                            pw->source->path, strerror(-r));
+                            pw->source->path, strempty(problem));
+}
+
+uid_t path_run_uid(const JobDef *def) {
+        const UnitValue *user = job_def_setting(def, "User"), *dynamic = job_def_setting(def, "DynamicUser");
+        Identity i = {};
+        uid_t uid;
+
+        if (geteuid() != 0)
+                return geteuid(); /* a user's own daemon runs all as that user */
+        if (def->unit || (dynamic && dynamic->number > 0))
+                return UID_UNKNOWN;
+        if (!user || isempty(user->text))
+                return 0;
+        if (identity_of_user(user->text, &i) < 0)
+                return UID_UNKNOWN;
+        uid = i.uid;
+        identity_done(&i);
+        return uid;
+}
+
+/* A run is told of no files that its user may not see. What is in a spool it is given, wherever that is. 1: the watch
+ * sees as *ret; 0: as we do. A user whom only the service manager or a name service knows sees what everybody sees. */
+static int watch_identity(const JobDef *def, const PathSource *s, Identity *ret) {
+        const UnitValue *user = job_def_setting(def, "User");
+        uid_t uid = path_run_uid(def);
+        int r;
+
+        if (s->kind == PATH_SPOOL || geteuid() != 0 || uid == 0 || def->unit)
+                return 0;
+        if (uid == UID_UNKNOWN) {
+                *ret = (Identity){ .uid = UID_NOBODY, .gid = (gid_t)UID_NOBODY };
+                return 1;
+        }
+        r = identity_of_user(user->text, ret);
+        return r < 0 ? r : 1;
 }
 
 static int open_watch(Manager *m, PathWatch *pw) {
@@ -259,6 +289,12 @@ static int open_watch(Manager *m, PathWatch *pw) {
         const PathDef *d = pw->paths->def->path;
         WatchDef def = watch_def(d, pw->source);
         int r = 0;
+
+        r = watch_identity(pw->paths->def, pw->source, &pw->identity);
+        if (r < 0)
+                return r;
+        def.identity = r > 0 ? &pw->identity : NULL;
+        r = 0;
 
         if (!m->watcher)
                 r = watcher_new(&m->watcher, m->event);
@@ -299,6 +335,8 @@ static void drop_watches(JobPaths *p) {
 
                 spools_close(pw);
                 watch_free(pw->watch);
+                identity_done(&pw->identity);
+                free(pw->spool_problem);
                 free(pw->key);
         }
         p->watches = mfree(p->watches);
@@ -410,13 +448,24 @@ static bool has_failed_watch(const JobPaths *p) {
         return !p->watches;
 }
 
+static const char *setting_text(const JobDef *def, const char *name) {
+        const UnitValue *v = job_def_setting(def, name);
+
+        return v ? strempty(v->text) : "";
+}
+
+static bool has_same_user(const JobDef *a, const JobDef *b) {
+        return path_run_uid(a) == path_run_uid(b) && streq(setting_text(a, "User"), setting_text(b, "User"));
+}
+
 static void renew_job(JobPaths *p) {
         BatchConfig config = batch_config(p->job->def);
         LogContext c = { .job = p->job->name };
 
         if (batch_set_config(p->batch, &config) < 0)
                 log_message(LOG_ERR, &c, "Not enough memory for its new path settings; those before stay in force.");
-        if (!path_def_watches_the_same(p->def->path, p->job->def->path) || has_failed_watch(p))
+        if (!path_def_watches_the_same(p->def->path, p->job->def->path) || !has_same_user(p->def, p->job->def) ||
+            has_failed_watch(p))
                 watch_anew(p);
         paths_mark_ready(p);
 }

@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "core/manager-internal.h"
+#include "fs/identity.h"
 #include "watch/batch.h"
 #include "watch/spool.h"
 #include "watch/watcher.h"
@@ -19,9 +20,12 @@ typedef struct PathWatch {
         char *key;    /* of its rows in the ledger; NULL: it has none */
         Watch *watch; /* NULL: it could not be made, because of */
         int error;
-        Spool *spool; /* of Spool=, once it is there; NULL else, perhaps because of */
+        Identity identity; /* whom the job's runs are, where the watch sees what that user may see */
+        Spool *spool;      /* of Spool=, once it is there; NULL else, perhaps because of */
         int spool_error;
-        SpoolItem *ready; /* items that are claimed and have no run, the next one first */
+        char *spool_problem; /* the same for people */
+        usec_t reopen_at;    /* boottime: then it is tried again */
+        SpoolItem *ready;    /* items that are claimed and have no run, the next one first */
         size_t n_ready;
         size_t n_failed;          /* items that were given up and lie with the claimed ones */
         bool has_started;         /* its first look is over */
@@ -82,6 +86,9 @@ void paths_mark_dirty(JobPaths *p);
 PathWatch *paths_find_spool(const JobPaths *p, const char *folder);
 /* The path below a folder, without a leading slash; NULL when it is not. "" for the folder itself. */
 const char *path_below(const char *folder, const char *path) _pure_;
+/* Whose rights the runs of a job have: UID_UNKNOWN when that shows only when they start, or only a name service says.
+ */
+uid_t path_run_uid(const JobDef *def);
 /* What a watch calls n bytes long, from the root on. The caller frees it; NULL without memory. */
 char *path_absolute(const PathSource *source, const char *path, size_t n, size_t *ret_length);
 
@@ -97,6 +104,8 @@ usec_t path_runs_allowed(JobPaths *p, usec_t now);
 
 /* --- spools.c --- */
 void spools_open(PathWatch *pw);
+/* Again those that could not be opened: what was in the way may be mended. When that is due next, boottime. */
+usec_t spools_reopen(JobPaths *p, usec_t now);
 void spools_close(PathWatch *pw);
 /* Before that, when the job is not to work on it any more: what has no run goes back to where it came from. */
 void spools_release(PathWatch *pw);

@@ -13,6 +13,7 @@
 
 #define CLAIM_AGAIN_USEC  (5 * USEC_PER_SEC) /* after one that failed */
 #define SETTLE_AGAIN_USEC (5 * USEC_PER_SEC) /* the same of putting away */
+#define REOPEN_USEC       (5 * USEC_PER_SEC) /* and of opening the spool */
 
 #define LOST_MAX 16 /* how often an item is run again because the machine went down under it */
 
@@ -111,16 +112,34 @@ static PathWatch *spool_of(const JobPaths *p, const char *path, const char **ret
         return folder ? paths_find_spool(p, folder) : NULL;
 }
 
-static void report_unclaimed(const PathWatch *pw, const char *path, int error) {
+/* What is wrong with the spool, or with an item, when that is news. */
+static void set_problem(PathWatch *pw, int error, const char *what, const char *problem) {
         LogContext c = { .job = pw->paths->job->name, .error = -error };
 
-        if (pw->spool_error != error)
-                log_message(LOG_ERR, &c, "Cannot claim %s: %s. It stays where it is and is tried again.", path,
-                            strerror(-error));
+        if (!streq_ptr(pw->spool_problem, problem))
+                log_message(LOG_ERR, &c, "Cannot %s: %s. It stays as it is, and is tried again.", what, problem);
+        free(pw->spool_problem);
+        pw->spool_problem = strdup(problem);
+        pw->spool_error = error;
+}
+
+static const char *problem_of(const Spool *s, int error) {
+        return isempty(spool_problem(s)) ? strerror(-error) : spool_problem(s);
+}
+
+static void clear_problem(PathWatch *pw) {
+        pw->spool_problem = mfree(pw->spool_problem);
+        pw->spool_error = 0;
+}
+
+/* Another directory has its name now: the items of this one are out of reach. */
+static void spool_is_stale(PathWatch *pw) {
+        spools_close(pw);
+        spools_open(pw);
 }
 
 /* 1: it is ours; 0: it is not to be; negative errno: it cannot be for now. Who still writes to it closes it sometime,
- * and then it is heard of again. */
+ * and then it is heard of again. What has other names for long stays; `why` says so. */
 static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem *ret_item) {
         const char *name;
         PathWatch *pw = spool_of(p, path, &name);
@@ -132,22 +151,24 @@ static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem
         if (!pw->spool)
                 return pw->spool_error < 0 ? pw->spool_error : -EAGAIN;
         r = spool_claim(pw->spool, name, now_realtime(), ret_item);
-        if (r == -EBUSY || r == -ENOENT || r == -EINVAL)
+        if (r == -EBUSY || r == -ENOENT || r == -EINVAL || r == -EMLINK)
                 return 0;
-        if (r < 0)
-                report_unclaimed(pw, path, r);
-        pw->spool_error = r;
+        if (r == -ESTALE)
+                spool_is_stale(pw);
+        else if (r >= 0)
+                clear_problem(pw);
+        else if (r != -EAGAIN)
+                set_problem(pw, r, "claim an item", problem_of(pw->spool, r));
         *ret = pw;
         return r < 0 ? r : 1;
 }
 
-/* Behind all others: what is wrong may be wrong with this one only. */
+/* Some time later, and the others not: what is wrong may be wrong with this one only. */
 static void wait_for_claim(JobPaths *p, const char *path) {
-        usec_t now = now_boottime();
+        usec_t later = usec_add(now_boottime(), CLAIM_AGAIN_USEC);
 
-        if (path)
-                (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, now);
-        p->not_before = MAX(p->not_before, usec_add(now, CLAIM_AGAIN_USEC));
+        if (!path || batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, later) < 0)
+                p->not_before = MAX(p->not_before, later);
 }
 
 int spools_take(JobPaths *p, BatchRun *files) {
@@ -175,11 +196,17 @@ static int end_item(PathWatch *pw, const SpoolEnd *end) {
 /* Nobody works on the spool any more: its job is gone, disabled, or has another one. */
 static int end_last_item(const SpoolEnd *end) {
         const PathDef *d = end->def->path;
+        SpoolConfig config = {
+                .path = end->spool,
+                .job = end->job,
+                .done = d ? d->spool_done : NULL,
+                .failed = d ? d->spool_failed : NULL,
+                .run_uid = path_run_uid(end->def),
+        };
         _cleanup_(spool_freep) Spool *s = NULL;
         int r;
 
-        r = spool_open(&s, end->spool, end->job, d ? d->spool_done : NULL, d ? d->spool_failed : NULL,
-                       /* min_id= */ 0);
+        r = spool_open(&s, &config, NULL);
         if (r < 0)
                 return r;
         return end->success ? spool_done(s, &end->item) : spool_fail(s, &end->item);
@@ -202,12 +229,12 @@ static void forget_end(Manager *m, SpoolEnd *end) {
 }
 
 /* Some time later, the others first: what is wrong may be wrong with this one only. */
-static void end_later(Manager *m, SpoolEnd *end, int error) {
+static void end_later(Manager *m, SpoolEnd *end, const char *problem) {
         LogContext c = { .job = end->job, .run = end->run };
 
         if (!end->reported)
                 log_message(LOG_ERR, &c, "Cannot put %s away after its run: %s. It stays claimed until vaktd can.",
-                            end->item.name, strerror(-error));
+                            end->item.name, problem);
         end->reported = true;
         TAILQ_REMOVE(&m->spool_ends, end, ends);
         TAILQ_INSERT_TAIL(&m->spool_ends, end, ends);
@@ -230,7 +257,9 @@ static void settle_end(Manager *m, SpoolEnd *end) {
                 end->def = job_def_unref(end->def);
         else {
                 pw->settle_not_before = usec_add(now, SETTLE_AGAIN_USEC);
-                end_later(m, end, r);
+                end_later(m, end, problem_of(pw->spool, r));
+                if (r == -ESTALE)
+                        spool_is_stale(pw);
         }
 }
 
@@ -328,12 +357,16 @@ static bool is_gone(const char *path) {
 }
 
 void spools_find_item(const LiveRun *run, RunPaths *rp) {
+        const JobDef *def = run->def ?: run->job->def;
+        SpoolConfig config = { .path = rp->spool, .job = run->record.job, .run_uid = UID_UNKNOWN };
         _cleanup_(spool_freep) Spool *s = NULL;
         unsigned attempt = rp->item.attempt;
 
         if (!rp->spool || !is_gone(rp->list))
                 return;
-        if (spool_open(&s, rp->spool, run->record.job, NULL, NULL, /* min_id= */ 0) < 0)
+        if (def)
+                config.run_uid = path_run_uid(def);
+        if (spool_open(&s, &config, NULL) < 0)
                 return;
         if (set_attempt(s, rp, attempt + 1) >= 0 && is_gone(rp->list))
                 (void)set_attempt(s, rp, attempt);
@@ -381,23 +414,52 @@ static int on_recovered(void *userdata, const SpoolItem *i) {
 void spools_open(PathWatch *pw) {
         const Job *job = pw->paths->job;
         const PathDef *d = pw->paths->def->path;
-        LogContext c = { .job = job->name };
-        int r, before = pw->spool_error;
+        _cleanup_free_ char *what = NULL, *problem = NULL;
+        SpoolConfig config = {
+                .path = pw->source->path,
+                .job = job->name,
+                .done = d->spool_done,
+                .failed = d->spool_failed,
+                .run_uid = path_run_uid(pw->paths->def),
+        };
+        int r;
 
         if (pw->spool || pw->paths->manager->is_unread) /* an item may be in a run that the ledger will tell of */
                 return;
-        r = spool_open(&pw->spool, pw->source->path, job->name, d->spool_done, d->spool_failed, /* min_id= */ 0);
-        if (r >= 0)
+        r = spool_open(&pw->spool, &config, &problem);
+        if (r >= 0) {
                 r = spool_recover(pw->spool, on_recovered, pw);
-        if (r >= 0)
-                r = spool_count_failed(pw->spool);
-        pw->n_failed = r > 0 ? (size_t)r : 0;
-        pw->spool_error = MIN(r, 0);
-        if (r >= 0) /* those that are to be put away are so once that is written */
-                (void)sd_event_source_set_enabled(pw->paths->manager->settle_source, SD_EVENT_ONESHOT);
-        else if (r != before)
-                log_message(LOG_ERR, &c, "Cannot work on Spool=%s: %s. Reload vaktd when that is mended.",
-                            pw->source->path, strerror(-r));
+                problem = r < 0 ? strdup(problem_of(pw->spool, r)) : NULL;
+        }
+        if (r < 0) {
+                spools_close(pw);
+                pw->reopen_at = usec_add(now_boottime(), REOPEN_USEC);
+                if (asprintf(&what, "work on Spool=%s", pw->source->path) < 0)
+                        what = NULL;
+                set_problem(pw, r, what ?: "work on its spool", problem ?: strerror(-r));
+                paths_mark_ready(pw->paths);
+                return;
+        }
+        pw->n_failed = (size_t)spool_count_failed(pw->spool);
+        clear_problem(pw);
+        /* Those that are to be put away are so once that is written. */
+        (void)sd_event_source_set_enabled(pw->paths->manager->settle_source, SD_EVENT_ONESHOT);
+}
+
+usec_t spools_reopen(JobPaths *p, usec_t now) {
+        usec_t next = USEC_INFINITY;
+
+        for (size_t i = 0; i < p->n_watches; i++) {
+                PathWatch *pw = &p->watches[i];
+
+                if (pw->spool || pw->spool_error == 0)
+                        continue;
+                if (pw->reopen_at <= now)
+                        spools_open(pw);
+                if (!pw->spool)
+                        next = MIN(next, pw->reopen_at);
+        }
+        return next;
 }
 
 void spools_release(PathWatch *pw) {
@@ -418,5 +480,5 @@ void spools_close(PathWatch *pw) {
         pw->ready = mfree(pw->ready);
         pw->n_ready = 0;
         pw->spool = spool_free(pw->spool);
-        pw->spool_error = 0;
+        pw->spool_error = 0; /* the words stay, so that the same is not said again */
 }

@@ -114,12 +114,13 @@ bool condition_work(Condition *c) {
         c->look_due = c->recheck = false;
         c->held = condition_holds(c);
         condition_plan(c);
-        watch_set_state(c->watch,
-                        c->held || c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY ? WATCH_ACTIVE : WATCH_WAITING);
+        watch_set_state(c->watch, condition_is_refused(c)                                      ? WATCH_DEGRADED
+                                  : c->held || c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY ? WATCH_ACTIVE
+                                                                                               : WATCH_WAITING);
         if (c->held && (!held || recheck)) {
                 change.path = path_text_string(&c->found);
                 change.length = c->found.length;
-                c->watch->ops->changed(c->watch->userdata, c->watch, &change);
+                watch_report(c->watch, &change);
         }
         return true;
 }
@@ -132,6 +133,10 @@ void condition_look_later(Condition *c) {
 void condition_recheck(Condition *c) {
         c->recheck = true;
         condition_look_later(c);
+}
+
+bool condition_is_refused(const Condition *c) {
+        return path_chain_is_refused(c->chain);
 }
 
 bool condition_is_blind(const Condition *c) {
@@ -159,7 +164,7 @@ int condition_new(Condition **ret, Watch *watch) {
         c->look_due = true;
         subscriber_init(&c->folder);
         r = path_chain_new(&c->chain, watcher_queue(watch->watcher), watch->def.path,
-                           watch->def.kind == WATCH_PATH_EXISTS_GLOB, on_chain_changed, c);
+                           watch->def.kind == WATCH_PATH_EXISTS_GLOB, watch_follows_all(watch), on_chain_changed, c);
         if (r >= 0)
                 r = sd_event_add_time(watcher_event(watch->watcher), &c->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC,
                                       on_condition_timer, c);

@@ -18,5 +18,8 @@ void condition_look_later(Condition *c);
 /* The next look reports even what held before. */
 void condition_recheck(Condition *c);
 
+/* A symbolic link on the way is not followed, see path_chain_is_refused(). */
+bool condition_is_refused(const Condition *c) _pure_;
+
 /* Asked again from time to time, since the kernel does not tell all; then the sentence to go with it. */
 bool condition_is_blind(const Condition *c) _pure_;

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "fs/guarded.h"
 #include "util/glob.h"
 
 #define SYMLINKS_MAX 40 /* as the kernel has it */
@@ -30,7 +31,7 @@ LIST_HEAD(LinkList, Link);
 struct PathChain {
         EventQueue *queue;
         char *path;
-        bool glob, blind;
+        bool glob, follow_all, blind, refused;
         void (*changed)(void *userdata);
         void *userdata;
         struct LinkList links;
@@ -116,6 +117,10 @@ static int chain_follow(PathChain *c, int dir_fd, int link_fd, const char *rest,
         _cleanup_close_ int root = -EBADF;
         int r;
 
+        if (!c->follow_all && !guarded_may_follow(dir_fd, link_fd)) {
+                c->refused = true;
+                return -ELOOP;
+        }
         if (++c->n_symlinks > SYMLINKS_MAX)
                 return -ELOOP;
         r = read_link(link_fd, rest, &path);
@@ -226,13 +231,14 @@ int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret
                 LIST_FIRST(&old)->links.le_prev = &LIST_FIRST(&old);
         LIST_INIT(&c->links);
         c->n_links = c->n_symlinks = 0;
-        c->blind = false;
+        c->blind = c->refused = false;
         path_text_clear(&c->found);
         root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         r = root < 0 ? -errno : path_text_append(&c->found, "/", 1);
         if (r >= 0)
                 r = chain_walk(c, root, c->path, &fd);
         links_free(&old);
+        c->refused = c->refused && r < 0;
         if (ret_device)
                 *ret_device = c->device;
         if (r >= 0 && ret_path) {
@@ -251,8 +257,12 @@ bool path_chain_is_blind(const PathChain *c) {
         return c->blind;
 }
 
-int path_chain_new(PathChain **ret, EventQueue *queue, const char *path, bool glob, void (*changed)(void *userdata),
-                   void *userdata) {
+bool path_chain_is_refused(const PathChain *c) {
+        return c->refused;
+}
+
+int path_chain_new(PathChain **ret, EventQueue *queue, const char *path, bool glob, bool follow_all,
+                   void (*changed)(void *userdata), void *userdata) {
         _cleanup_(path_chain_freep) PathChain *c = NULL;
 
         if (path[0] != '/')
@@ -263,6 +273,7 @@ int path_chain_new(PathChain **ret, EventQueue *queue, const char *path, bool gl
         LIST_INIT(&c->links);
         c->queue = queue;
         c->glob = glob;
+        c->follow_all = follow_all;
         c->changed = changed;
         c->userdata = userdata;
         c->path = strdup(path);

@@ -16,9 +16,11 @@ typedef struct PathChain PathChain;
 
 /* changed() is called from event_queue_work() when the path may lead elsewhere than before, perhaps often: it should
  * only make sure that path_chain_resolve() is called soon. With glob, path is a pattern for each of its names as in
- * glob(7): a leading dot is matched by a dot only. -EINVAL for a path that is not absolute; -ENOMEM. */
-int path_chain_new(PathChain **ret, EventQueue *queue, const char *path, bool glob, void (*changed)(void *userdata),
-                   void *userdata);
+ * glob(7): a leading dot is matched by a dot only. follow_all: all symbolic links are followed; else those only that
+ * others than root (and ourselves) cannot have made, see fs/guarded.h. -EINVAL for a path that is not absolute;
+ * -ENOMEM. */
+int path_chain_new(PathChain **ret, EventQueue *queue, const char *path, bool glob, bool follow_all,
+                   void (*changed)(void *userdata), void *userdata);
 PathChain *path_chain_free(PathChain *c);
 DEFINE_CLEANUP(PathChain, path_chain_free)
 
@@ -30,3 +32,6 @@ int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret
 
 /* True when not every folder on the way could be watched: ask again from time to time. */
 bool path_chain_is_blind(const PathChain *c) _pure_;
+
+/* True when the path was not found because of a symbolic link that is not followed. */
+bool path_chain_is_refused(const PathChain *c) _pure_;

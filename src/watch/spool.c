@@ -11,20 +11,42 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "fs/acl.h"
 #include "fs/beneath.h"
+#include "fs/guarded.h"
+#include "fs/identity.h"
 #include "watch/watcher.h"
 
 #define ID_DIGITS   16
 #define FOLDER_MAX  48 /* "0123456789abcdef.1000000" and the end */
 #define FAILED_TEXT "failed"
-#define REST_TEXT   "rest" /* what a run left beside its item */
+#define REST_TEXT   "rest" /* what a run left beside its item, or what was claimed and is none */
+
+#define OUR_MODE  0711  /* of .vakt-JOB and what is in it: a run gets at its own item, and nobody sees the others */
+#define LENT_MODE 01733 /* of an item's directory while its owner moves it, where there are no access control lists \
+                         */
+
+#define LINKED_USEC USEC_PER_MINUTE /* so long it is expected that the other name of a file goes */
+#define CLAIMS_MAX  65536U          /* items that are claimed at once */
+
+/* Which directory something was when the spool was opened. */
+typedef struct Pin {
+        dev_t device;
+        ino_t inode;
+        bool is_set;
+} Pin;
 
 struct Spool {
         char *path, *claims, *done, *failed; /* claims: the name of the folder in path */
+        Pin pin, done_pin, failed_pin;
+        uid_t run_uid;
         uint64_t last_id;
+        int n_failed;
+        char *problem;
 };
 
 void spool_item_done(SpoolItem *i) {
@@ -32,7 +54,27 @@ void spool_item_done(SpoolItem *i) {
         *i = (SpoolItem){};
 }
 
-/* --- folders --- */
+const char *spool_problem(const Spool *s) {
+        return strempty(s->problem);
+}
+
+_printf_(3, 4) static int refuse(Spool *s, int error, const char *format, ...) {
+        va_list ap;
+
+        free(s->problem);
+        va_start(ap, format);
+        if (vasprintf(&s->problem, format, ap) < 0)
+                s->problem = NULL;
+        va_end(ap);
+        return error;
+}
+
+/* An error of a system call: plain words. */
+static int refuse_errno(Spool *s, int error, const char *path) {
+        return refuse(s, error, "%s: %s", path, strerror(-error));
+}
+
+/* --- directories --- */
 
 static int open_folder(int dir_fd, const char *path, int flags) {
         int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
@@ -40,43 +82,114 @@ static int open_folder(int dir_fd, const char *path, int flags) {
         return fd < 0 ? -errno : fd;
 }
 
-static int open_spool(const Spool *s) {
-        return open_folder(AT_FDCWD, s->path, 0);
-}
-
-static int open_claims(const Spool *s, int spool_fd) {
-        _cleanup_close_ int fd = open_folder(spool_fd, s->claims, O_NOFOLLOW);
-        struct stat of_spool, st;
-
-        if (fd < 0)
-                return fd;
-        if (fstat(fd, &st) < 0 || fstat(spool_fd, &of_spool) < 0)
-                return -errno;
-        if (st.st_uid != geteuid() || (st.st_mode & 022))
-                return -EPERM;
-        return st.st_dev == of_spool.st_dev ? TAKE_FD(fd) : -EXDEV;
-}
-
-typedef struct Folders {
-        int spool, claims;
-} Folders;
-
-static void folders_close(Folders *f) {
-        f->spool = safe_close(f->spool);
-        f->claims = safe_close(f->claims);
-}
-
-static int folders_open(const Spool *s, Folders *ret) {
+static int open_pinned(Spool *s, const char *path, Pin *pin, GuardedDirectory *ret) {
+        _cleanup_(guarded_close) GuardedDirectory d = { .fd = -EBADF };
+        _cleanup_free_ char *reason = NULL;
         int r;
 
-        *ret = (Folders){ .spool = open_spool(s), .claims = -EBADF };
-        if (ret->spool < 0)
-                return ret->spool;
-        r = open_claims(s, ret->spool);
+        r = guarded_open(path, &d, &reason);
+        if (r < 0)
+                return refuse(s, r, "%s", strempty(reason));
+        if (pin->is_set && (pin->device != d.device || pin->inode != d.inode))
+                return refuse(s, -ESTALE, "%s is another directory than before", path);
+        *pin = (Pin){ .device = d.device, .inode = d.inode, .is_set = true };
+        *ret = d;
+        d.fd = -EBADF;
+        return 0;
+}
+
+/* One step of work in a spool: what is open for it, and as who it is done. */
+typedef struct Step {
+        GuardedDirectory at; /* the spool */
+        int claims;
+        Identity owner; /* of the spool, when it is another user's */
+        IdentityScope scope;
+} Step;
+
+#define STEP_INIT \
+        { .at.fd = -EBADF, .claims = -EBADF }
+
+static void step_end(Step *step) {
+        identity_restore(&step->scope);
+        guarded_close(&step->at);
+        step->claims = safe_close(step->claims);
+}
+
+static int check_claims(Spool *s, const Step *step, int fd) {
+        uid_t wanted = step->at.is_trusted ? geteuid() : step->at.uid;
+        _cleanup_free_ char *is = NULL, *should = NULL;
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        is = user_name(st.st_uid);
+        should = user_name(wanted);
+        if (st.st_uid != wanted)
+                return refuse(s, -EPERM,
+                              "%s/%s belongs to %s and must belong to %s: move it away, and vaktd makes another",
+                              s->path, s->claims, strempty(is), strempty(should));
+        if (st.st_mode & 022)
+                return refuse(s, -EPERM, "%s/%s can be written by others than %s: chmod 0711 it", s->path, s->claims,
+                              strempty(should));
+        if (st.st_dev != step->at.device)
+                return refuse(s, -EXDEV, "%s/%s is on another file system than the spool", s->path, s->claims);
+        return 0;
+}
+
+/* Made anew where it is gone. In a directory of ours that others can write, too, we make it ourselves: in one call, by
+ * descriptor, it is ours or it is not made. */
+static int open_claims(Spool *s, Step *step) {
+        _cleanup_close_ int fd = open_folder(step->at.fd, s->claims, O_NOFOLLOW);
+        bool made = false;
+        int r;
+
+        if (fd == -ENOENT) {
+                made = mkdirat(step->at.fd, s->claims, 0700) >= 0;
+                fd = made || errno == EEXIST ? open_folder(step->at.fd, s->claims, O_NOFOLLOW) : -errno;
+        }
+        if (fd == -ENOTDIR || fd == -ELOOP)
+                return refuse(s, fd, "%s/%s is no directory: move it away, and vaktd makes one", s->path, s->claims);
+        if (fd < 0)
+                return refuse(s, fd, "%s/%s: %s", s->path, s->claims, strerror(-fd));
+        r = check_claims(s, step, fd);
+        if (r >= 0 && made && fchmod(fd, OUR_MODE) < 0)
+                r = -errno;
         if (r < 0)
                 return r;
-        ret->claims = r;
+        step->claims = TAKE_FD(fd);
         return 0;
+}
+
+static int enter_owner(Spool *s, Step *step) {
+        _cleanup_free_ char *owner = NULL, *runs = NULL;
+        int r;
+
+        if (step->at.is_trusted)
+                return 0;
+        owner = user_name(step->at.uid);
+        if (s->run_uid == UID_UNKNOWN || s->run_uid != step->at.uid) {
+                runs = s->run_uid == UID_UNKNOWN ? strdup("another user") : user_name(s->run_uid);
+                return refuse(s, -EPERM,
+                              "%s belongs to %s, who could lead runs as %s to other files: set User=%s, or give the "
+                              "directory to root with the sticky bit (chmod 1777)",
+                              s->path, strempty(owner), strempty(runs), strempty(owner));
+        }
+        step->owner = (Identity){ .uid = step->at.uid, .gid = step->at.gid };
+        r = identity_enter(&step->scope, &step->owner);
+        if (r == -EPERM)
+                return refuse(s, r, "%s belongs to %s, and vaktd may not act as that user (CAP_SETUID, CAP_SETGID)",
+                              s->path, strempty(owner));
+        return r;
+}
+
+static int step_begin(Spool *s, Step *step) {
+        int r;
+
+        s->problem = mfree(s->problem);
+        r = open_pinned(s, s->path, &s->pin, &step->at);
+        if (r >= 0)
+                r = enter_owner(s, step);
+        return r < 0 ? r : open_claims(s, step);
 }
 
 static const char *folder_name(char buf[static FOLDER_MAX], uint64_t id, unsigned attempt) {
@@ -145,36 +258,120 @@ static int each_name(int dir_fd, int (*visit)(void *userdata, int dir_fd, const 
         return r;
 }
 
-/* --- claiming --- */
+/* --- moving, as who may --- */
 
-static int check_file(int dir_fd, const char *name) {
-        struct stat st;
-
-        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return -errno;
-        if (!S_ISREG(st.st_mode))
-                return -EINVAL;
-        return file_has_writer(dir_fd, name) == 1 ? -EBUSY : 0;
+/* Who takes a file out of a directory, or puts one in: its owner; and where others can write it, too, the owner of the
+ * file. True: somebody else than we. */
+static bool mover_of(const GuardedDirectory *d, const struct stat *file, Identity *ret) {
+        if (geteuid() != 0)
+                return false;
+        *ret = (Identity){ .uid = d->is_trusted ? file->st_uid : d->uid, .gid = d->gid };
+        return (!d->is_trusted || d->is_shared) && ret->uid != 0;
 }
+
+/* Lends an item's directory, which is ours, to who moves the item in or out. Without access control lists it is open
+ * to all for that moment, and the sticky bit keeps others from the item. What they put beside it is removed
+ * afterwards. */
+static int lend(int item_fd, const Identity *mover, const struct stat *file) {
+        int r = acl_give(item_fd, mover->uid);
+
+        if (r == -EOPNOTSUPP && mover->uid == file->st_uid)
+                r = fchmod(item_fd, LENT_MODE) < 0 ? -errno : 0;
+        return r;
+}
+
+static int take_back(int item_fd) {
+        int r = acl_remove(item_fd);
+
+        return fchmod(item_fd, OUR_MODE) < 0 ? -errno : r;
+}
+
+/* Moves between an item's directory and the spool, or where it goes to. In a spool of another user's, all is his, and
+ * we are him already. */
+static int move_as(Spool *s, const Step *step, const GuardedDirectory *other, int item_fd, bool out_of_item,
+                   const char *from, const char *to) {
+        int from_fd = out_of_item ? item_fd : other->fd, to_fd = out_of_item ? other->fd : item_fd, r, q;
+        _cleanup_(identity_restore) IdentityScope scope = {};
+        struct stat st;
+        Identity mover;
+
+        if (fstatat(from_fd, from, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        if (step->scope.is_entered || !mover_of(other, &st, &mover))
+                return rename_into(from_fd, from, to_fd, to);
+        r = lend(item_fd, &mover, &st);
+        if (r < 0)
+                return r;
+        r = identity_enter(&scope, &mover);
+        if (r >= 0)
+                r = rename_into(from_fd, from, to_fd, to);
+        identity_restore(&scope);
+        q = take_back(item_fd);
+        return r < 0 ? r : q;
+}
+
+/* --- claiming --- */
 
 static bool name_is_claimable(const char *name) {
         return !isempty(name) && !strchr(name, '/') && !streq(name, ".") && !streq(name, "..") &&
                !startswith(name, WATCH_PRIVATE_PREFIX);
 }
 
-/* Who opened it just before it was renamed is seen only now. Should its name be taken again, it stays claimed, and the
- * next start or spool_recover() finds it. */
-static int claim_check(const Folders *f, const char *name, int item_fd) {
-        int r = check_file(item_fd, name);
+/* Who can put a second name of a file into a spool may be somebody who cannot read it (fs.protected_hardlinks=0). */
+static bool may_be_linked(const GuardedDirectory *at, const struct stat *st) {
+        return st->st_nlink == 1 || !at->is_trusted || !at->is_shared;
+}
 
-        if (r >= 0 || r == -ENOENT)
+static int check_file(const Step *step, int dir_fd, const char *name, usec_t now_realtime) {
+        struct stat st;
+
+        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if (!may_be_linked(&step->at, &st))
+                return usec_sub(now_realtime, (usec_t)st.st_ctim.tv_sec * USEC_PER_SEC) < LINKED_USEC ? -EAGAIN
+                                                                                                      : -EMLINK;
+        return file_has_writer(dir_fd, name) == 1 ? -EBUSY : 0;
+}
+
+/* What came in beside the item while its directory was lent. */
+static int remove_other(void *userdata, int dir_fd, const char *name) {
+        if (!streq(name, userdata) && unlinkat(dir_fd, name, 0) < 0)
+                (void)unlinkat(dir_fd, name, AT_REMOVEDIR);
+        return 0;
+}
+
+/* Who opened it just before it was renamed is seen only now, and so is what was put in its place just then: that goes
+ * back. Should its name be taken again, a file that is only being written stays claimed, and the next opening of the
+ * spool finds it; anything else is put aside for good. */
+static int claim_check(Spool *s, const Step *step, const char *name, int item_fd, const char *folder, usec_t now) {
+        char rest[FOLDER_MAX];
+        int r = check_file(step, item_fd, name, now);
+
+        if (r >= 0)
+                return each_name(item_fd, remove_other, (char *)name);
+        if (r == -ENOENT || move_as(s, step, &step->at, item_fd, /* out_of_item= */ true, name, name) >= 0)
                 return r;
-        return rename_into(item_fd, name, f->spool, name) < 0 ? 0 : r;
+        if (r != -EBUSY)
+                (void)rename_into(step->claims, folder, step->claims, folder_name_of(rest, s->last_id, REST_TEXT));
+        return r;
+}
+
+static int make_item_folder(const Step *step, const char *folder) {
+        _cleanup_close_ int fd = -EBADF;
+
+        if (mkdirat(step->claims, folder, OUR_MODE) < 0)
+                return -errno;
+        fd = open_folder(step->claims, folder, O_NOFOLLOW);
+        if (fd >= 0 && fchmod(fd, OUR_MODE) < 0) /* whatever the umask is */
+                return -errno;
+        return TAKE_FD(fd);
 }
 
 int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret) {
         uint64_t id = now_realtime > s->last_id ? now_realtime : s->last_id + 1;
-        _cleanup_(folders_close) Folders f = { -EBADF, -EBADF };
+        _cleanup_(step_end) Step step = STEP_INIT;
         _cleanup_free_ char *copy = strdup(name);
         _cleanup_close_ int item_fd = -EBADF;
         char folder[FOLDER_MAX];
@@ -184,23 +381,22 @@ int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret)
                 return -ENOMEM;
         if (!name_is_claimable(name))
                 return -EINVAL;
-        r = folders_open(s, &f);
+        r = step_begin(s, &step);
         if (r >= 0)
-                r = check_file(f.spool, name);
+                r = check_file(&step, step.at.fd, name, now_realtime);
         if (r < 0)
                 return r;
-        if (mkdirat(f.claims, folder_name(folder, id, 1), 0711) < 0)
-                return -errno;
+        r = item_fd = make_item_folder(&step, folder_name(folder, id, 1));
+        if (r < 0)
+                return refuse_errno(s, r, s->path);
         s->last_id = id;
-        r = item_fd = open_folder(f.claims, folder, O_NOFOLLOW);
-        if (r >= 0 && fchmod(item_fd, 0711) < 0) /* whatever the umask is */
-                r = -errno;
+        r = move_as(s, &step, &step.at, item_fd, /* out_of_item= */ false, name, name);
         if (r >= 0)
-                r = rename_into(f.spool, name, item_fd, name);
-        if (r >= 0)
-                r = claim_check(&f, name, item_fd);
+                r = claim_check(s, &step, name, item_fd, folder, now_realtime);
+        else if (r != -ENOENT)
+                (void)refuse(s, r, "%s/%s: %s", s->path, name, strerror(-r));
         if (r < 0) {
-                (void)unlinkat(f.claims, folder, AT_REMOVEDIR);
+                (void)unlinkat(step.claims, folder, AT_REMOVEDIR);
                 return r;
         }
         *ret = (SpoolItem){ .id = id, .attempt = 1, .name = TAKE_PTR(copy) };
@@ -217,76 +413,110 @@ char *spool_item_path(const Spool *s, const SpoolItem *i) {
 
 /* --- leaving --- */
 
-static int open_item(const SpoolItem *i, const Folders *f, char folder[static FOLDER_MAX]) {
-        return open_folder(f->claims, folder_name(folder, i->id, i->attempt), O_NOFOLLOW);
+static int open_item(const SpoolItem *i, const Step *step, char folder[static FOLDER_MAX]) {
+        return open_folder(step->claims, folder_name(folder, i->id, i->attempt), O_NOFOLLOW);
 }
 
 /* A run may have left other files there. They are kept, and in nobody's way. */
-static int remove_item_folder(const Folders *f, const SpoolItem *i, const char *folder) {
+static int remove_item_folder(const Step *step, const SpoolItem *i, const char *folder) {
         char rest[FOLDER_MAX];
 
-        if (unlinkat(f->claims, folder, AT_REMOVEDIR) >= 0)
+        if (unlinkat(step->claims, folder, AT_REMOVEDIR) >= 0)
                 return 0;
         if (errno != ENOTEMPTY && errno != EEXIST)
                 return -errno;
-        return rename_into(f->claims, folder, f->claims, folder_name_of(rest, i->id, REST_TEXT));
+        return rename_into(step->claims, folder, step->claims, folder_name_of(rest, i->id, REST_TEXT));
+}
+
+typedef struct Target {
+        const char *path; /* NULL: it is deleted */
+        Pin *pin;
+        const char *key;
+} Target;
+
+static Target target_done(Spool *s) {
+        return (Target){ s->done, &s->done_pin, "SpoolDone" };
+}
+
+static Target target_failed(Spool *s) {
+        return (Target){ s->failed, &s->failed_pin, "SpoolFailed" };
+}
+
+/* A rename will have to get there. */
+static int open_target(Spool *s, const Step *step, const Target *t, GuardedDirectory *ret) {
+        _cleanup_(guarded_close) GuardedDirectory d = { .fd = -EBADF };
+        _cleanup_free_ char *owner = NULL;
+        int r;
+
+        r = open_pinned(s, t->path, t->pin, &d);
+        if (r < 0)
+                return r;
+        if (d.device != step->at.device)
+                return refuse(s, -EXDEV, "%s=%s is on another file system than the spool", t->key, t->path);
+        if (!step->at.is_trusted && d.uid != step->at.uid && !d.is_writable_by_all) {
+                owner = user_name(step->at.uid);
+                return refuse(s, -EPERM, "%s=%s does not belong to %s, as the spool does: chown %s %s", t->key,
+                              t->path, strempty(owner), strempty(owner), t->path);
+        }
+        *ret = d;
+        d.fd = -EBADF;
+        return 0;
 }
 
 /* Under its name, or one that nobody else gives. */
-static int move_to(int item_fd, const SpoolItem *i, const char *target) {
-        _cleanup_close_ int fd = open_folder(AT_FDCWD, target, 0);
+static int move_to(Spool *s, const Step *step, int item_fd, const SpoolItem *i, const Target *target) {
+        _cleanup_(guarded_close) GuardedDirectory d = { .fd = -EBADF };
         char name[NAME_MAX + 1];
         size_t keep;
         int r;
 
-        if (fd < 0)
-                return fd;
-        r = rename_into(item_fd, i->name, fd, i->name);
+        r = open_target(s, step, target, &d);
+        if (r < 0)
+                return r;
+        r = move_as(s, step, &d, item_fd, /* out_of_item= */ true, i->name, i->name);
         if (r != -EEXIST)
                 return r;
         keep = strnlen(i->name, NAME_MAX - 1 - ID_DIGITS);
         (void)snprintf(name, sizeof(name), "%.*s~%016llx", (int)keep, i->name, (unsigned long long)i->id);
-        return rename_into(item_fd, i->name, fd, name);
+        return move_as(s, step, &d, item_fd, /* out_of_item= */ true, i->name, name);
 }
 
-/* target: NULL = delete. */
-static int spool_leave(Spool *s, const SpoolItem *i, const char *target) {
-        _cleanup_(folders_close) Folders f = { -EBADF, -EBADF };
+static int spool_leave(Spool *s, const SpoolItem *i, Target target) {
+        _cleanup_(step_end) Step step = STEP_INIT;
         _cleanup_close_ int item_fd = -EBADF;
         char folder[FOLDER_MAX];
         bool gone = false;
         int r;
 
-        r = folders_open(s, &f);
+        r = step_begin(s, &step);
         if (r < 0)
                 return r;
-        r = item_fd = open_item(i, &f, folder);
+        r = item_fd = open_item(i, &step, folder);
         if (r == -ENOENT)
                 return 1;
         if (r < 0)
-                return r;
-        r = target ? move_to(item_fd, i, target) : unlinkat(item_fd, i->name, 0) < 0 ? -errno : 0;
+                return refuse_errno(s, r, s->path);
+        r = target.path ? move_to(s, &step, item_fd, i, &target) : unlinkat(item_fd, i->name, 0) < 0 ? -errno : 0;
         if (r == -ENOENT && faccessat(item_fd, i->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
                 gone = true;
                 r = 0;
         }
-        if (r < 0)
-                return r;
-        r = remove_item_folder(&f, i, folder);
+        if (r >= 0)
+                r = remove_item_folder(&step, i, folder);
         return r < 0 ? r : gone;
 }
 
 int spool_done(Spool *s, const SpoolItem *i) {
-        return spool_leave(s, i, s->done);
+        return spool_leave(s, i, target_done(s));
 }
 
 static int spool_rename_item(Spool *s, const SpoolItem *i, const char *to) {
-        _cleanup_(folders_close) Folders f = { -EBADF, -EBADF };
+        _cleanup_(step_end) Step step = STEP_INIT;
         char folder[FOLDER_MAX];
         int r;
 
-        r = folders_open(s, &f);
-        return r < 0 ? r : rename_into(f.claims, folder_name(folder, i->id, i->attempt), f.claims, to);
+        r = step_begin(s, &step);
+        return r < 0 ? r : rename_into(step.claims, folder_name(folder, i->id, i->attempt), step.claims, to);
 }
 
 int spool_fail(Spool *s, const SpoolItem *i) {
@@ -294,7 +524,7 @@ int spool_fail(Spool *s, const SpoolItem *i) {
         int r;
 
         if (s->failed)
-                return spool_leave(s, i, s->failed);
+                return spool_leave(s, i, target_failed(s));
         r = spool_rename_item(s, i, folder_name_of(folder, i->id, FAILED_TEXT));
         return r == -ENOENT ? 1 : r;
 }
@@ -313,19 +543,19 @@ int spool_retry(Spool *s, SpoolItem *i) {
 }
 
 int spool_release(Spool *s, const SpoolItem *i) {
-        _cleanup_(folders_close) Folders f = { -EBADF, -EBADF };
+        _cleanup_(step_end) Step step = STEP_INIT;
         _cleanup_close_ int item_fd = -EBADF;
         char folder[FOLDER_MAX];
         int r;
 
-        r = folders_open(s, &f);
+        r = step_begin(s, &step);
         if (r < 0)
                 return r;
-        r = item_fd = open_item(i, &f, folder);
+        r = item_fd = open_item(i, &step, folder);
         if (r < 0)
                 return r;
-        r = rename_into(item_fd, i->name, f.spool, i->name);
-        return r < 0 ? r : remove_item_folder(&f, i, folder);
+        r = move_as(s, &step, &step.at, item_fd, /* out_of_item= */ true, i->name, i->name);
+        return r < 0 ? r : remove_item_folder(&step, i, folder);
 }
 
 /* --- what is there --- */
@@ -337,6 +567,7 @@ typedef struct List {
         } * entries;
         size_t n, n_allocated;
         Spool *spool;
+        const Step *step;
         int n_failed;
 } List;
 
@@ -363,23 +594,39 @@ static int list_add(List *l, SpoolItem item, struct timespec arrived) {
         return 0;
 }
 
+typedef struct Find {
+        const Step *step;
+        char *name;
+} Find;
+
 static int take_name(void *userdata, int dir_fd, const char *name) {
-        char **ret = userdata;
+        Find *find = userdata;
         struct stat st;
 
         /* Of several, the first by name: which one is the item cannot be told any more. */
         if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-            (*ret && strcmp(name, *ret) >= 0))
+            !may_be_linked(&find->step->at, &st) || (find->name && strcmp(name, find->name) >= 0))
                 return 0;
-        free(*ret);
-        *ret = strdup(name);
-        return *ret ? 0 : -ENOMEM;
+        free(find->name);
+        find->name = strdup(name);
+        return find->name ? 0 : -ENOMEM;
+}
+
+/* A crash may have left it lent. */
+static int end_loan(const Step *step, int fd) {
+        struct stat st;
+
+        if (step->scope.is_entered || fstat(fd, &st) < 0 || !(st.st_mode & 022))
+                return 0;
+        return take_back(fd);
 }
 
 static int list_claim(void *userdata, int dir_fd, const char *name) {
         _cleanup_close_ int fd = -EBADF;
         List *l = userdata;
+        Find find = { .step = l->step };
         SpoolItem item = {};
+        char rest[FOLDER_MAX];
         int r;
 
         r = folder_name_parse(name, &item.id, &item.attempt);
@@ -390,27 +637,41 @@ static int list_claim(void *userdata, int dir_fd, const char *name) {
                 l->n_failed += streq(name + ID_DIGITS + 1, FAILED_TEXT);
                 return 0;
         }
+        if (l->n >= CLAIMS_MAX)
+                return refuse(l->spool, -E2BIG, "%s/%s holds more than %u items: move some of them away",
+                              l->spool->path, l->spool->claims, CLAIMS_MAX);
         fd = open_folder(dir_fd, name, O_NOFOLLOW);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        r = each_name(fd, take_name, &item.name);
+        r = end_loan(l->step, fd);
+        if (r >= 0)
+                r = each_name(fd, take_name, &find);
+        item.name = find.name;
         if (r < 0) {
                 spool_item_done(&item);
                 return r;
         }
         if (item.name)
                 return list_add(l, item, (struct timespec){});
-        (void)unlinkat(dir_fd, name, AT_REMOVEDIR); /* made and not filled, or emptied and not removed */
+        /* Made and not filled, or emptied and not removed; or what is in it is no item. */
+        if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && (errno == ENOTEMPTY || errno == EEXIST))
+                (void)rename_into(dir_fd, name, dir_fd, folder_name_of(rest, item.id, REST_TEXT));
         return 0;
 }
 
 static int list_claims(Spool *s, List *l) {
-        _cleanup_(folders_close) Folders f = { -EBADF, -EBADF };
+        _cleanup_(step_end) Step step = STEP_INIT;
         int r;
 
         l->spool = s;
-        r = folders_open(s, &f);
-        return r < 0 ? r : each_name(f.claims, list_claim, l);
+        l->step = &step;
+        r = step_begin(s, &step);
+        if (r >= 0)
+                r = each_name(step.claims, list_claim, l);
+        l->step = NULL;
+        if (r >= 0)
+                s->n_failed = l->n_failed;
+        return r;
 }
 
 static int id_compare(const void *a, const void *b) {
@@ -433,11 +694,8 @@ int spool_recover(Spool *s, int (*visit)(void *userdata, const SpoolItem *i), vo
         return r;
 }
 
-int spool_count_failed(Spool *s) {
-        _cleanup_(list_done) List l = {};
-        int r = list_claims(s, &l);
-
-        return r < 0 ? r : l.n_failed;
+int spool_count_failed(const Spool *s) {
+        return s->n_failed;
 }
 
 static int list_unclaimed(void *userdata, int dir_fd, const char *name) {
@@ -461,13 +719,13 @@ static int arrival_compare(const void *a, const void *b) {
 }
 
 int spool_visit(Spool *s, int (*visit)(void *userdata, const char *name), void *userdata) {
-        _cleanup_close_ int fd = open_spool(s);
+        _cleanup_(step_end) Step step = STEP_INIT;
         _cleanup_(list_done) List l = {};
         int r;
 
-        if (fd < 0)
-                return fd;
-        r = each_name(fd, list_unclaimed, &l);
+        r = step_begin(s, &step);
+        if (r >= 0)
+                r = each_name(step.at.fd, list_unclaimed, &l);
         if (r < 0)
                 return r;
         if (l.n > 0)
@@ -479,56 +737,61 @@ int spool_visit(Spool *s, int (*visit)(void *userdata, const char *name), void *
 
 /* --- life --- */
 
-/* A rename will have to get there. */
-static int check_target(int spool_fd, const char *target) {
-        struct stat of_spool, st;
+static int check_target(Spool *s, const Step *step, Target t) {
+        _cleanup_(guarded_close) GuardedDirectory d = { .fd = -EBADF };
 
-        if (!target)
-                return 0;
-        if (fstat(spool_fd, &of_spool) < 0 || stat(target, &st) < 0)
-                return -errno;
-        return !S_ISDIR(st.st_mode) ? -ENOTDIR : st.st_dev == of_spool.st_dev ? 0 : -EXDEV;
+        return t.path ? open_target(s, step, &t, &d) : 0;
 }
 
 static int spool_prepare(Spool *s) {
-        _cleanup_close_ int fd = open_spool(s), claims = -EBADF;
+        _cleanup_(step_end) Step step = STEP_INIT;
         int r;
 
-        if (fd < 0)
-                return fd;
-        if (mkdirat(fd, s->claims, 0711) >= 0) {
-                if (fchmodat(fd, s->claims, 0711, 0) < 0)
-                        return -errno;
-        } else if (errno != EEXIST)
-                return -errno;
-        claims = open_claims(s, fd);
-        if (claims < 0)
-                return claims;
-        r = check_target(fd, s->done);
-        return r < 0 ? r : check_target(fd, s->failed);
+        r = step_begin(s, &step);
+        if (r >= 0)
+                r = check_target(s, &step, target_done(s));
+        return r < 0 ? r : check_target(s, &step, target_failed(s));
 }
 
-int spool_open(Spool **ret, const char *path, const char *job, const char *done, const char *failed, uint64_t min_id) {
+/* Learns the highest id, too, and how many have failed. */
+static int spool_look(Spool *s) {
+        _cleanup_(list_done) List l = {};
+
+        return list_claims(s, &l);
+}
+
+static int spool_new(Spool **ret, const SpoolConfig *config) {
+        _cleanup_(spool_freep) Spool *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return -ENOMEM;
+        s->last_id = config->min_id;
+        s->run_uid = config->run_uid;
+        s->path = strdup(config->path);
+        s->done = config->done ? strdup(config->done) : NULL;
+        s->failed = config->failed ? strdup(config->failed) : NULL;
+        if (asprintf(&s->claims, WATCH_PRIVATE_PREFIX "%s", config->job) < 0)
+                s->claims = NULL;
+        if (!s->path || !s->claims || !s->done != !config->done || !s->failed != !config->failed)
+                return -ENOMEM;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+int spool_open(Spool **ret, const SpoolConfig *config, char **reterr) {
         _cleanup_(spool_freep) Spool *s = NULL;
         int r;
 
-        s = calloc(1, sizeof(*s));
-        if (!s)
-                return -ENOMEM;
-        s->last_id = min_id;
-        s->path = strdup(path);
-        s->done = done ? strdup(done) : NULL;
-        s->failed = failed ? strdup(failed) : NULL;
-        if (asprintf(&s->claims, WATCH_PRIVATE_PREFIX "%s", job) < 0)
-                s->claims = NULL;
-        if (!s->path || !s->claims || !s->done != !done || !s->failed != !failed)
-                return -ENOMEM;
-        r = spool_prepare(s);
-        if (r < 0)
+        r = spool_new(&s, config);
+        if (r >= 0)
+                r = spool_prepare(s);
+        if (r >= 0)
+                r = spool_look(s);
+        if (r < 0) {
+                if (reterr)
+                        *reterr = s && s->problem ? TAKE_PTR(s->problem) : strdup(strerror(-r));
                 return r;
-        r = spool_count_failed(s); /* learns the highest id, too */
-        if (r < 0)
-                return r;
+        }
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -540,5 +803,6 @@ Spool *spool_free(Spool *s) {
         free(s->claims);
         free(s->done);
         free(s->failed);
+        free(s->problem);
         return mfree(s);
 }

@@ -15,9 +15,21 @@
  * request; run; write the run's result; spool_done(). At start, spool_recover() gives what is claimed: an id with a
  * successful run is to be acknowledged, one with a run under way to be followed, any other to be run.
  *
- * No function blocks longer than a few system calls take; none follows a symbolic link in the spool. */
+ * Other people can write to spools, and some belong to them. So each function opens the spool, and where its items go
+ * to, anew and in the guarded way of fs/guarded.h, compares what it finds with what was there when the spool was
+ * opened, and works with these rights:
+ *
+ * - In a spool of root's (or our own), .vakt-JOB is ours, and nobody else can change or replace what is in it. Where
+ *   others can write the spool itself, a file is taken out with the rights of that file's owner, who could have taken
+ *   it out himself. What was taken is looked at again once it is out of everybody's reach.
+ * - In a spool of another user's, all is done with the rights of that user, .vakt-JOB is his, and he can do with it
+ *   what he likes; so the runs have to be his, too. Others would be led to their own files by him.
+ *
+ * No function blocks longer than a few system calls take. */
 
 #include <stdbool.h>
+
+#include <sys/types.h>
 
 #include "util/clock.h"
 #include "util/macro.h"
@@ -34,19 +46,35 @@ typedef struct SpoolItem {
 
 void spool_item_done(SpoolItem *i); /* frees what it holds */
 
+typedef struct SpoolConfig {
+        const char *path, *job;
+        const char *done, *failed; /* SpoolDone=, SpoolFailed=, absolute, or NULL */
+        uid_t run_uid;             /* whose rights the runs have; UID_UNKNOWN: somebody's that we do not know */
+        uint64_t min_id;           /* ids are given out above it (what the ledger knows), 0 = from the clock */
+} SpoolConfig;
+
 /* Makes SPOOL/.vakt-JOB (mode 0711, so that a run under another user gets at its item, and only at that) if it is not
- * there. done, failed: SpoolDone=, SpoolFailed=, absolute, or NULL. min_id: ids are given out above it (what the
- * ledger knows), 0 = from the clock. -ENOENT, -ENOTDIR, -EACCES: the spool; -EPERM: its .vakt-JOB belongs to somebody
- * else or others may write it; -EXDEV: done or failed are on another file system, or the spool has a mount in it;
- * -ENOMEM. */
-int spool_open(Spool **ret, const char *path, const char *job, const char *done, const char *failed, uint64_t min_id);
+ * there. -ENOENT, -ENOTDIR, -EACCES: the spool; -EPERM, -ELOOP: others could lead us or the runs astray, or .vakt-JOB
+ * is somebody else's; -EXDEV: done or failed are on another file system, or the spool has a mount in it; -ENOMEM.
+ * *reterr (may be NULL) is then a text for people, without the final dot, that names the place, the reason and what to
+ * do; the caller frees it; NULL without memory. */
+int spool_open(Spool **ret, const SpoolConfig *config, char **reterr);
 Spool *spool_free(Spool *s);
 DEFINE_CLEANUP(Spool, spool_free)
+
+/* Why the last function that returned an error did so, for people, as *reterr of spool_open(). */
+const char *spool_problem(const Spool *s) _pure_;
+
+/* All functions below: -ESTALE: the spool, or where the item is to go, is not the directory any more that it was when
+ * the spool was opened. Open it again. */
 
 /* Claims a file that has come to rest (a Batch with settling says so). 0 and the item, which the caller frees.
  * -EBUSY: somebody still has it open for writing; it will be heard of again when he closes it. That is known of files
  * of our own user, and of all with CAP_LEASE; for others, the close event and SettleSec= have to do. -ENOENT: it is
- * gone; -EINVAL: not a regular file, or a private name. Any error leaves it where it was. */
+ * gone; -EINVAL: not a regular file, or a private name. -EMLINK: it has another name somewhere, so it may be a file
+ * that whoever put it here cannot even read; when that is news (-EAGAIN), the other name may just be about to go. Any
+ * error leaves it where it was, or, when its name was taken meanwhile, claimed: then it is found when the spool is
+ * opened next. */
 int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret);
 
 /* Where the item is now, absolute: what a run gets as $VAKT_PATH. The caller frees it; NULL without memory. */
@@ -72,5 +100,5 @@ int spool_recover(Spool *s, int (*visit)(void *userdata, const SpoolItem *i), vo
 /* What lies in the spool unclaimed, regular files only, in the order of arrival (ctime, then name): for a start. */
 int spool_visit(Spool *s, int (*visit)(void *userdata, const char *name), void *userdata);
 
-/* How many are given up and stay in the claim folder. Negative errno. */
-int spool_count_failed(Spool *s);
+/* How many had been given up and stayed in .vakt-JOB when it was read last: by spool_open() or spool_recover(). */
+int spool_count_failed(const Spool *s) _pure_;

@@ -48,7 +48,7 @@ static void tree_tell(Tree *t, const char *path, size_t n, const char *from, uns
                 c.cgroup = fan_queue_group_path(t->fan, t->writer.group);
         t->counters.reported++;
         t->counters.synthetic += synthetic;
-        t->watch->ops->changed(t->watch->userdata, t->watch, &c);
+        watch_report(t->watch, &c);
 }
 
 void tree_report(Tree *t, const char *path, size_t n, const char *from, unsigned events, bool synthetic,
@@ -598,10 +598,12 @@ static void tree_on_self_event(Tree *t, Folder *f, uint32_t mask) {
 void tree_on_folder_event(Subscriber *s, const Notice *n) {
         Folder *f = (Folder *)s;
         Tree *t = model_owner(f->model);
+        _cleanup_(identity_restore) IdentityScope scope = {};
 
         /* Of what has left the tree nothing is of interest; if it comes back, it is read again. */
         if (!tree_is_attached(t, f))
                 return;
+        watch_enter(t->watch, &scope);
         watch_wake(t->watch); /* first: it sets the time of this turn */
         t->writer = t->mover = n->writer;
         if (n->length == 0)

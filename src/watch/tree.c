@@ -95,8 +95,10 @@ static void tree_look_at_file(Tree *t, const struct stat *st, uint32_t mask) {
 
 static void on_file_event(Subscriber *s, const Notice *n) {
         Tree *t = (Tree *)(void *)((char *)s - offsetof(Tree, file_subscriber));
+        _cleanup_(identity_restore) IdentityScope scope = {};
         struct stat st;
 
+        watch_enter(t->watch, &scope);
         watch_wake(t->watch);
         if (n->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED | IN_ATTRIB))
                 tree_resolve_later(t);
@@ -452,7 +454,8 @@ int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event) {
         r = model_new(&t->model, t);
         t->durable = t->model;
         if (r >= 0)
-                r = path_chain_new(&t->chain, queue, watch->def.path, /* glob= */ false, on_chain_changed, t);
+                r = path_chain_new(&t->chain, queue, watch->def.path, /* glob= */ false,
+                                   watch_follows_all(watch), on_chain_changed, t);
         if (r >= 0)
                 r = sd_event_add_time(event, &t->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_tree_timer, t);
         if (r >= 0) {

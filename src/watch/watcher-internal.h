@@ -3,6 +3,7 @@
 
 /* What a Watch is made of; of this folder of src/ only. */
 
+#include "fs/identity.h"
 #include "watch/condition.h"
 #include "watch/event-queue.h"
 #include "watch/fan-queue.h"
@@ -42,6 +43,16 @@ bool watcher_shares_device(const Watcher *w, const Watch *watch, dev_t device);
 
 /* There is something to do for it. */
 void watch_wake(Watch *w);
+
+/* Looks at files as who the watch sees them for, until the scope ends. What is called through WatchOps is called as
+ * ourselves: watch_report(), watch_set_state(). */
+void watch_enter(const Watch *w, IdentityScope *scope);
+void watch_report(Watch *w, const Change *c);
+
+/* Who sees what a user sees, or is that user's own daemon, may follow that user's symbolic links, too. */
+static inline bool watch_follows_all(const Watch *w) {
+        return w->def.identity || geteuid() != 0;
+}
 
 /* Sets the state and tells. */
 void watch_set_state(Watch *w, WatchState state);

@@ -20,6 +20,9 @@
 #define WORK_SLICE     (4 * USEC_PER_MSEC)
 #define EVENTS_STEP    64U               /* names looked at between two looks at the clock */
 #define DRAIN_MAX      (2 * 1024 * 1024) /* bytes: more than the kernel's queue holds */
+#define REFUSED_TEXT                                                                                            \
+        "%s leads through a symbolic link that others can change, which is not followed: name the path that it leads " \
+        "to, or say User= in [Service]"
 #define DRAIN_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 20)
 
 TAILQ_HEAD(WatchList, Watch);
@@ -62,6 +65,31 @@ bool change_is_of_cgroup(const Change *c, const char *cgroup) {
         const char *rest = c->cgroup ? startswith(c->cgroup, cgroup) : NULL;
 
         return rest && (rest[0] == '\0' || rest[0] == '/');
+}
+
+/* --- as who --- */
+
+/* It was tried when the watch was made; what could be done then can be done until we end. */
+static void enter(IdentityScope *scope, const Identity *identity) {
+        if (identity_enter(scope, identity) < 0)
+                abort();
+}
+
+void watch_enter(const Watch *w, IdentityScope *scope) {
+        enter(scope, w->def.identity);
+}
+
+void watch_report(Watch *w, const Change *c) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+
+        enter(&scope, NULL);
+        w->ops->changed(w->userdata, w, c);
+}
+
+static int watch_try_identity(const WatchDef *def) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+
+        return identity_enter(&scope, def->identity);
 }
 
 /* --- turns --- */
@@ -115,11 +143,13 @@ static void watcher_repair(Watcher *w) {
 
 /* One piece of work of the watch that waits longest; the others have their turn before it has it again. */
 static bool watcher_work_watch(Watcher *w) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
         Watch *watch = TAILQ_FIRST(&w->work);
 
         if (!watch)
                 return false;
         watch_unqueue(watch);
+        watch_enter(watch, &scope);
         if (watch->tree ? tree_work(watch->tree) : condition_work(watch->condition))
                 watch_wake(watch);
         else
@@ -222,8 +252,12 @@ static void on_unknown(void *userdata, int64_t id, const void *handle) {
         if (!w->fan || !handle)
                 return;
         TAILQ_FOREACH(watch, &w->watches, watches)
-        if (watch->tree && !event_queue_has_id(w->queue, id))
+        if (watch->tree && !event_queue_has_id(w->queue, id)) {
+                _cleanup_(identity_restore) IdentityScope scope = {};
+
+                watch_enter(watch, &scope);
                 tree_introduce(watch->tree, handle);
+        }
         if (!event_queue_has_id(w->queue, id))
                 fan_queue_ignore(w->fan, id);
 }
@@ -468,6 +502,9 @@ int watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps
 
         if (def->path[0] != '/')
                 return -EINVAL;
+        r = watch_try_identity(def);
+        if (r < 0)
+                return r;
         w = calloc(1, sizeof(*w));
         if (!w)
                 return -ENOMEM;
@@ -506,8 +543,12 @@ void watch_set_state(Watch *w, WatchState state) {
         if (w->state == state)
                 return;
         w->state = state;
-        if (w->ops->state_changed)
+        if (w->ops->state_changed) {
+                _cleanup_(identity_restore) IdentityScope scope = {};
+
+                enter(&scope, NULL);
                 w->ops->state_changed(w->userdata, w);
+        }
 }
 
 /* Why folders are read again from time to time, and what to do about it. */
@@ -539,6 +580,8 @@ static int tree_explain(const Tree *t, char **ret) {
                                PLURAL(t->n_polled), MAX(t->poll_interval / USEC_PER_SEC, (usec_t)1));
         if (!t->started || t->fan_error < 0)
                 return tree_explain_beginning(t, ret);
+        if (!t->has_root && path_chain_is_refused(t->chain))
+                return asprintf(ret, REFUSED_TEXT, path);
         if (!t->has_root)
                 return asprintf(ret, "%s is not there; its parents are watched", path);
         if (t->n_unreadable > 0)
@@ -559,6 +602,8 @@ int watch_explain(const Watch *w, char **ret) {
 
         if (w->tree)
                 r = tree_explain(w->tree, &text);
+        else if (condition_is_refused(w->condition))
+                r = asprintf(&text, REFUSED_TEXT, w->def.path);
         else
                 r = asprintf(&text, "%s=%s%s", watch_kind_to_string(w->def.kind), w->def.path,
                              condition_is_blind(w->condition) ? ", looked at from time to time" : "");

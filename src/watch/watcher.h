@@ -18,6 +18,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "fs/identity.h"
 #include "job/path-def.h"
 #include "util/clock.h"
 #include "util/macro.h"
@@ -84,7 +85,10 @@ typedef struct WatchOps {
 /* All but kind, path and events may be zero. Strings are copied, the filter is borrowed for the life of the Watch. */
 typedef struct WatchDef {
         WatchKind kind;
-        const char *path; /* absolute; symbolic links on the way to it and at its end are followed */
+        const char *path; /* absolute */
+        /* What this user may see is seen, and symbolic links are followed; borrowed for the life of the Watch. NULL:
+         * what we may see, and links are followed as fs/guarded.h says. */
+        const Identity *identity;
         const PathFilter *filter;
         unsigned events;      /* WATCH_*; of trees only */
         bool recursive;       /* of trees only */
@@ -129,8 +133,9 @@ bool watcher_is_idle(const Watcher *w) _pure_;
 /* --- a watch --- */
 
 /* Starts at once; the callbacks come from the loop only. -EINVAL for a path that is not absolute or has a NUL too
- * many, and a pattern that is none; -ENOMEM. A path that is not there, a limit of watches that is reached, a file
- * system without events, a backend that is not possible are no errors: see watch_state(). */
+ * many, and a pattern that is none; -EPERM: we may not act as def->identity; -ENOMEM. A path that is not there, a
+ * limit of watches that is reached, a file system without events, a backend that is not possible are no errors: see
+ * watch_state(). */
 int watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps *ops, void *userdata);
 Watch *watch_free(Watch *w);
 DEFINE_CLEANUP(Watch, watch_free)

@@ -11,6 +11,14 @@
 #include "watch/spool.h"
 
 static Spool *s;
+static char *problem; /* what the last opening said */
+
+static int open_spool(Spool **ret, const char *path, const char *done, const char *failed, uid_t run_uid) {
+        SpoolConfig config = { .path = path, .job = "job", .done = done, .failed = failed, .run_uid = run_uid };
+
+        problem = mfree(problem);
+        return spool_open(ret, &config, &problem);
+}
 
 static int setup_spool(void **state) {
         int r = setup_world(state);
@@ -20,7 +28,7 @@ static int setup_spool(void **state) {
         make_folder(at("in"));
         make_folder(at("done"));
         make_folder(at("failed"));
-        return spool_open(&s, at("in"), "job", at("done"), at("failed"), 0);
+        return open_spool(&s, at("in"), at("done"), at("failed"), geteuid());
 }
 
 static int teardown_spool(void **state) {
@@ -43,7 +51,7 @@ static bool is_there(const char *path) {
 
 static void reopen(const char *done, const char *failed) {
         s = spool_free(s);
-        assert_int_equal(spool_open(&s, at("in"), "job", done, failed, 0), 0);
+        assert_int_equal(open_spool(&s, at("in"), done, failed, geteuid()), 0);
 }
 
 static int visit_text(void *userdata, const char *name) {
@@ -195,15 +203,15 @@ static void test_bad_folders(void **state) {
         Spool *other = NULL;
 
         make_folder(at("x"));
-        assert_int_equal(spool_open(&other, at("missing"), "job", NULL, NULL, 0), -ENOENT);
+        assert_int_equal(open_spool(&other, at("missing"), NULL, NULL, geteuid()), -ENOENT);
         assert_int_equal(symlink(at("done"), at("x/.vakt-job")), 0);
-        assert_true(spool_open(&other, at("x"), "job", NULL, NULL, 0) < 0);
+        assert_true(open_spool(&other, at("x"), NULL, NULL, geteuid()) < 0);
         unlink(at("x/.vakt-job"));
         make_folder(at("x/.vakt-job"));
         assert_int_equal(chmod(at("x/.vakt-job"), 0777), 0);
-        assert_int_equal(spool_open(&other, at("x"), "job", NULL, NULL, 0), -EPERM);
+        assert_int_equal(open_spool(&other, at("x"), NULL, NULL, geteuid()), -EPERM);
         assert_int_equal(chmod(at("x/.vakt-job"), 0711), 0);
-        assert_int_equal(spool_open(&other, at("x"), "job", "/proc", NULL, 0), -EXDEV);
+        assert_int_equal(open_spool(&other, at("x"), "/proc", NULL, geteuid()), -EXDEV);
         assert_null(other);
 }
 
@@ -329,7 +337,7 @@ static _Noreturn void serve(int writers_fd) {
         unsigned n = 0;
         char c;
 
-        if (spool_open(&s, at("in"), "job", at("done"), at("failed"), 0) < 0)
+        if (open_spool(&s, at("in"), at("done"), at("failed"), geteuid()) < 0)
                 _exit(7);
         journal = fopen(at("journal"), "a+e");
         if (!journal || spool_recover(s, recover_item, NULL) != 0)
