@@ -25,7 +25,9 @@ typedef struct PathWatch {
         int spool_error;
         char *spool_problem; /* the same for people */
         usec_t reopen_at;    /* boottime: then it is tried again */
-        SpoolItem *ready;    /* items that are claimed and have no run, the next one first */
+        usec_t reports_since;
+        unsigned n_reports; /* of problems, since then */
+        SpoolItem *ready;   /* items that are claimed and have no run, the next one first */
         size_t n_ready;
         size_t n_failed;          /* items that were given up and lie with the claimed ones */
         bool has_started;         /* its first look is over */

@@ -13,6 +13,7 @@
 
 #define CLAIM_AGAIN_USEC  (5 * USEC_PER_SEC) /* after one that failed */
 #define SETTLE_AGAIN_USEC (5 * USEC_PER_SEC) /* the same of putting away */
+#define REPORTS_MAX       4                  /* in a minute */
 #define REOPEN_USEC       (5 * USEC_PER_SEC) /* and of opening the spool */
 
 #define LOST_MAX 16 /* how often an item is run again because the machine went down under it */
@@ -112,11 +113,22 @@ static PathWatch *spool_of(const JobPaths *p, const char *path, const char **ret
         return folder ? paths_find_spool(p, folder) : NULL;
 }
 
+/* Who can write to a spool can make problems come and go as fast as he likes. */
+static bool may_report(PathWatch *pw) {
+        usec_t now = now_boottime();
+
+        if (now >= usec_add(pw->reports_since, USEC_PER_MINUTE)) {
+                pw->reports_since = now;
+                pw->n_reports = 0;
+        }
+        return pw->n_reports++ < REPORTS_MAX;
+}
+
 /* What is wrong with the spool, or with an item, when that is news. */
 static void set_problem(PathWatch *pw, int error, const char *what, const char *problem) {
         LogContext c = { .job = pw->paths->job->name, .error = -error };
 
-        if (!streq_ptr(pw->spool_problem, problem))
+        if (!streq_ptr(pw->spool_problem, problem) && may_report(pw))
                 log_message(LOG_ERR, &c, "Cannot %s: %s. It stays as it is, and is tried again.", what, problem);
         free(pw->spool_problem);
         pw->spool_problem = strdup(problem);
