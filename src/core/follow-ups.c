@@ -47,6 +47,8 @@ static int request_retry(Manager *m, LiveRun *failed) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
         int r;
 
+        if (take_over_has_followed(m, failed->record.job, &request))
+                return 0;
         r = live_reserve(m);
         if (r >= 0)
                 r = live_run_new(&run, m, failed->job, &request);
@@ -104,6 +106,8 @@ static void request_one(Manager *m, const char *name, const char *key, const Run
         Job *job;
         int r;
 
+        if (take_over_has_followed(m, name, request))
+                return;
         if (closes_a_circle(m, name, request)) {
                 runs_refuse(
                         m, name, request, RUN_RESULT_SKIPPED,
@@ -154,8 +158,6 @@ void follow_up(Manager *m, LiveRun *run) {
         LogContext c = { .job = run->record.job, .run = run->record.id };
         int r;
 
-        if (run->is_forgotten)
-                return;
         if (run->record.result == RUN_RESULT_SUCCESS) {
                 drop_retries(m, run);
                 follow_up_request(m, run->def->on_success, "OnSuccess", &request);

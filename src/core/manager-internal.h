@@ -60,7 +60,6 @@ struct LiveRun {
         uint32_t position;        /* in Pool.waiting */
         RunStage stage;
         bool follow;
-        bool is_forgotten;     /* was found, ended, without a record: nothing follows from it */
         bool is_sought;        /* was under way when the machine went down, and is looked for all the same */
         usec_t previous_start; /* of the job, before this one */
 };
@@ -106,6 +105,11 @@ struct Manager {
 
         TimerHeap deadlines; /* Deadline */
         sd_event_source *deadline_source;
+
+        RunRecord *found; /* forgotten runs of an earlier daemon, as they were found */
+        size_t n_found, n_found_known;
+        Deadline survey_deadline;
+        bool was_surveyed, is_surveyed; /* all of them are found; and dealt with, or waited for long enough */
 
         bool is_started;    /* manager_start() was called: runs may be */
         bool has_left_runs; /* in the ledger, that could not be taken over yet */
@@ -220,7 +224,13 @@ void follow_up_request(Manager *m, char *const *jobs, const char *key, const Run
 /* --- take-over.c --- */
 /* Takes over what the ledger holds of an earlier daemon: what waited is queued, what was under way is adopted. */
 int take_over(Manager *m);
-bool take_over_found(void *userdata, const char *unit, const char *job, uint64_t id, bool is_over);
+/* Nothing elapses before it is known what goes on without the ledger knowing of it. */
+void take_over_start(Manager *m);
+ExecFound take_over_found(void *userdata, const char *job, uint64_t id);
+void take_over_forgotten(void *userdata, const RunRecord *run, bool is_over);
+void take_over_surveyed(void *userdata);
+/* The run that is asked for as what followed from another one was found, forgotten. */
+bool take_over_has_followed(const Manager *m, const char *job, const RunRequest *request) _pure_;
 
 /* --- paths.c, path-runs.c, path-store.c: path triggers --- */
 int paths_init(Manager *m);

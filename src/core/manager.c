@@ -277,6 +277,7 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         if (!m)
                 return -ENOMEM;
         m->event = sd_event_ref(event);
+        m->survey_deadline.position = TIMER_HEAP_NONE;
         m->options = *options;
         m->host = host_name();
         if (!m->host)
@@ -314,6 +315,9 @@ Manager *manager_free(Manager *m) {
         }
         job_table_free(m->jobs);
         queues_done(m);
+        for (size_t i = 0; i < m->n_found; i++)
+                run_record_done(&m->found[i]);
+        free(m->found);
         deadlines_done(m);
         timers_free(m->timers);
         sd_event_source_disable_unref(m->resume_source);
@@ -338,6 +342,7 @@ int manager_start(Manager *m) {
                 return r;
         pauses_start(m);
         m->is_started = true;
+        take_over_start(m);
         paths_start(m);
         queues_pump(m);
         return 0;

@@ -811,6 +811,8 @@ const ExecutorCallbacks *runs_callbacks(void) {
                 .held = on_held,
                 .drained = on_drained,
                 .found = take_over_found,
+                .forgotten = take_over_forgotten,
+                .surveyed = take_over_surveyed,
         };
 
         return &callbacks;

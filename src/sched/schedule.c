@@ -455,6 +455,54 @@ void schedule_job_ended(Schedule *s, Job *job, bool success, Instant now) {
         plan_job(s, job, now);
 }
 
+static bool occurs_at(const JobTimers *timers, const TriggerClock *c, usec_t scheduled, Instant now) {
+        const TriggerDef *t = trigger_of(timers, c);
+        usec_t next, at;
+
+        if (plan_is_wall(&timers->def->timer, t))
+                return plan_next(&timers->def->timer, t, scheduled - 1, &next) >= 0 && next == scheduled;
+        if (!is_moment(t))
+                return true; /* an interval has no times of its own */
+        if (t->type == TRIGGER_STARTUP)
+                return false; /* of this start it was not */
+        at = to_realtime((int64_t)t->span, now);
+        return MAX(at, scheduled) - MIN(at, scheduled) < USEC_PER_SEC;
+}
+
+static void note_occurred(const Schedule *s, JobTimers *timers, TriggerClock *c, usec_t scheduled, Instant now) {
+        const TriggerDef *t = trigger_of(timers, c);
+
+        if (is_moment(t)) {
+                c->done = true;
+                set_mark(s, timers, c, s->boot);
+        } else if (scheduled > c->mark && scheduled <= now.realtime) {
+                c->base = (int64_t)now.boottime - (int64_t)(now.realtime - scheduled);
+                set_mark(s, timers, c, scheduled);
+        }
+}
+
+/* Of triggers that all may have it, those on the wall clock and of the boot say so for sure. */
+uint32_t schedule_note_occurred(Schedule *s, Job *job, usec_t scheduled, Instant now) {
+        JobTimers *timers = job->timers;
+        uint32_t found = RUN_TRIGGER_NONE;
+
+        if (!timers || scheduled == 0)
+                return RUN_TRIGGER_NONE;
+        for (unsigned pass = 0; pass < 2 && found == RUN_TRIGGER_NONE; pass++)
+                for (uint32_t i = 0; i < timers->n_clocks; i++) {
+                        TriggerClock *c = &timers->clocks[i];
+                        bool is_interval = !is_moment(trigger_of(timers, c)) &&
+                                           !plan_is_wall(&timers->def->timer, trigger_of(timers, c));
+
+                        if (is_interval != (pass > 0) || !occurs_at(timers, c, scheduled, now))
+                                continue;
+                        note_occurred(s, timers, c, scheduled, now);
+                        found = i;
+                }
+        plan_job(s, job, now);
+        return found;
+}
+
 /* --- what is due --- */
 
 /* Occurrences of a trigger since its mark: the last ones, oldest first. */

@@ -81,6 +81,10 @@ void schedule_resume_job(Schedule *s, Job *job, Instant now);
 void schedule_job_started(Schedule *s, Job *job, Instant now);
 void schedule_job_ended(Schedule *s, Job *job, bool success, Instant now);
 
+/* A run of the job is there that an earlier daemon made for this occurrence: what came up to it was dealt with, as if
+ * it had been written down. Returns the trigger that it is of, RUN_TRIGGER_NONE when none of the job has it. */
+uint32_t schedule_note_occurred(Schedule *s, Job *job, usec_t scheduled, Instant now);
+
 /* A clock was set or the rules of a zone have changed: plans a job anew from its marks. */
 void schedule_replan_job(Schedule *s, Job *job, Instant now);
 

@@ -31,7 +31,7 @@ struct Timers {
         Schedule *schedule;
         JobTable *jobs;
         ZoneCache *zones;
-        bool started, running;
+        bool started, running, held;
 };
 
 static const struct {
@@ -74,7 +74,7 @@ static int timers_arm_clock(Timers *t, ScheduleClock clock) {
         usec_t at, latest;
         int r;
 
-        if (!t->running || !schedule_next(t->schedule, clock, &at, &latest))
+        if (!t->running || t->held || !schedule_next(t->schedule, clock, &at, &latest))
                 return t->sources[clock] ? sd_event_source_set_enabled(t->sources[clock], SD_EVENT_OFF) : 0;
         if (!t->sources[clock]) {
                 r = timers_add_source(t, clock);
@@ -99,7 +99,7 @@ static void timers_arm(Timers *t) {
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Timers *t = userdata;
 
-        if (t->running)
+        if (t->running && !t->held)
                 (void)schedule_elapse(t->schedule, read_clocks(), ELAPSE_BATCH);
         timers_arm(t);
         return 0;
@@ -256,6 +256,11 @@ int timers_start(Timers *t) {
         return r;
 }
 
+void timers_hold(Timers *t, bool hold) {
+        t->held = hold;
+        timers_arm(t);
+}
+
 void timers_stop(Timers *t) {
         t->running = false;
         timers_arm(t);
@@ -299,6 +304,13 @@ void timers_job_ended(Timers *t, Job *job, bool success) {
                 return;
         schedule_job_ended(t->schedule, job, success, read_clocks());
         timers_arm(t);
+}
+
+uint32_t timers_note_occurred(Timers *t, Job *job, usec_t scheduled) {
+        uint32_t trigger = schedule_note_occurred(t->schedule, job, scheduled, read_clocks());
+
+        timers_arm(t);
+        return trigger;
 }
 
 size_t timers_preview(const Timers *t, const Job *job, usec_t *ret, size_t n) {

@@ -278,6 +278,47 @@ static void test_down(void **state) {
         }
 }
 
+/* A run is there of whose request nothing was written: its occurrence and those before it are not dealt with again. */
+static void test_found(void **state) {
+        unsigned seed = 1;
+        Account *a = one_calendar("hourly", CATCH_UP_ALL), *b;
+
+        (void)add_job(new_def(TRIGGER_INTERVAL, "3600", NULL));
+        b = &w.accounts[1];
+        w.jobs[1]->def->timer.catch_up = CATCH_UP_ALL;
+        start_daemon();
+        live_until(JANUARY_2026 + USEC_PER_MINUTE, &seed);
+        stop_daemon();
+        pass(5 * USEC_PER_HOUR + 20 * USEC_PER_MINUTE);
+        start_daemon();
+        assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[0], JANUARY_2026 + 3 * USEC_PER_HOUR, w.now), 0);
+        assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[1], JANUARY_2026 + 4 * USEC_PER_HOUR, w.now), 0);
+        /* no time of its own, and one that was known by then */
+        assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[0], JANUARY_2026 + 4 * USEC_PER_HOUR + 1, w.now),
+                         RUN_TRIGGER_NONE);
+        assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[0], JANUARY_2026 + 2 * USEC_PER_HOUR, w.now), 0);
+        live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_catch_up, 2);
+        assert_int_equal(b->n_catch_up, 1);
+        assert_int_equal(a->n_missed + a->n_due + b->n_missed + b->n_due, 0);
+}
+
+/* The same for a moment after the boot. */
+static void test_found_moment(void **state) {
+        unsigned seed = 1;
+        Account *a;
+
+        (void)add_job(new_def(TRIGGER_BOOT, "1200", NULL));
+        a = &w.accounts[0];
+        start_daemon();
+        stop_daemon();
+        pass(USEC_PER_HOUR);
+        start_daemon();
+        assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[0], JANUARY_2026 + 200 * USEC_PER_SEC, w.now), 0);
+        live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 0);
+}
+
 /* An edit fires nothing and does not move the clock of what stayed as it was. */
 static void test_edit(void **state) {
         unsigned seed = 1;
@@ -672,6 +713,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_first_start_fires_nothing),
                 TEST(test_down),
+                TEST(test_found),
+                TEST(test_found_moment),
                 TEST(test_edit),
                 TEST(test_edit_interval),
                 TEST(test_interval_over_restart),
