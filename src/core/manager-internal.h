@@ -60,6 +60,7 @@ struct LiveRun {
         uint32_t position;        /* in Pool.waiting */
         RunStage stage;
         bool follow;
+        bool is_interrupted;   /* was told to end because we do */
         bool is_sought;        /* was under way when the machine went down, and is looked for all the same */
         usec_t previous_start; /* of the job, before this one */
 };
@@ -214,6 +215,8 @@ ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
 
 /* --- follow-ups.c: what a run leads to when it has ended --- */
 void follow_up(Manager *m, LiveRun *run);
+/* It would be tried again, should it fail. */
+bool wants_another_try(const LiveRun *run) _pure_;
 /* The point in time, of CLOCK_BOOTTIME, before which a retry is not started. */
 usec_t retry_not_before(const LiveRun *run);
 /* A try that was accepted is not made after all: who waits to hear of the failure hears of it. */

@@ -368,11 +368,13 @@ static int on_start(sd_event_source *s, void *userdata) {
 
 /* --- stopping --- */
 
+/* Should we be killed before an interrupted one has ended, it is no less lost than if we had never told it to. */
 static void run_stop(Manager *m, LiveRun *run, RunResult result) {
         if (run->record.state == RUN_STOPPING)
                 return;
         run->record.state = RUN_STOPPING;
-        (void)ledger_update(m->ledger, &run->record);
+        if (!run->is_interrupted)
+                (void)ledger_update(m->ledger, &run->record);
         NOTIFY_OBSERVERS(m, run_changed, &run->record);
         run->execution->ops->stop(run->execution, result);
 }
@@ -440,8 +442,11 @@ static void runs_stop_children(Manager *m) {
 
                 if (run_outlives_us(run))
                         continue;
-                if (run->record.state != RUN_STOPPING)
-                        run_set_reason(run, "The daemon was told to stop.");
+                if (run->record.state != RUN_STOPPING) {
+                        run->is_interrupted = true;
+                        run_set_reason(run, "vaktd was told to stop%s.",
+                                       wants_another_try(run) ? "; it is run again when vaktd is started" : "");
+                }
                 run_stop(m, run, RUN_RESULT_CANCELLED);
         }
 }

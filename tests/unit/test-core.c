@@ -383,8 +383,54 @@ static void test_stop(void **state) {
         let_go(f, 1);
         WAIT_FOR(f, manager_get_run(f->m, waiting)->state == RUN_DONE);
         assert_true(request(f, "held")->id > waiting);
-        let_go(f, 1);
+        let_go(f, 2); /* the other one is what the stop interrupted */
         WAIT_FOR(f, manager_n_running(f->m) + manager_n_queued(f->m) == 0);
+}
+
+static void stop_politely(Fixture *f) {
+        manager_stop(f->m, on_stopped, f);
+        WAIT_FOR(f, f->stopped);
+        stop(f);
+        start(f);
+}
+
+/* What is interrupted is made again, once, whatever Retry= says: the daemon asked for it, not the job. */
+static void test_stop_interrupts(void **state) {
+        Fixture *f = *state;
+        RunRecord again;
+        uint64_t first;
+
+        write_held_job(f, "held", "");
+        start(f);
+        first = request(f, "held")->id;
+        WAIT_FOR(f, f->n_started == 1);
+        stop_politely(f);
+        assert_int_equal(manager_get_run(f->m, first)->result, RUN_RESULT_CANCELLED);
+        assert_non_null(strstr(manager_get_run(f->m, first)->reason, "again"));
+        WAIT_FOR(f, f->n_started == 1); /* at once: nothing is wrong with the job */
+        again = newest(f, "held");
+        assert_true(again.id > first && again.parent == first && again.cause == RUN_CAUSE_RETRY);
+        assert_int_equal(again.attempt, 2);
+        assert_true(again.scheduled == manager_get_run(f->m, first)->scheduled);
+        stop_politely(f);
+        assert_int_equal(manager_get_run(f->m, again.id)->result, RUN_RESULT_CANCELLED);
+        assert_int_equal(manager_n_running(f->m) + manager_n_queued(f->m), 0);
+        run_record_done(&again);
+}
+
+/* Somebody's word is another matter. */
+static void test_stop_of_what_was_cancelled(void **state) {
+        Fixture *f = *state;
+        uint64_t id;
+
+        write_held_job(f, "held", "Retry=5");
+        start(f);
+        id = request(f, "held")->id;
+        WAIT_FOR(f, f->n_started == 1);
+        assert_int_equal(manager_cancel(f->m, id), 0);
+        stop_politely(f);
+        assert_int_equal(manager_get_run(f->m, id)->result, RUN_RESULT_CANCELLED);
+        assert_int_equal(manager_n_running(f->m) + manager_n_queued(f->m), 0);
 }
 
 /* A daemon that just ends leaves runs behind that are under way: they are lost, and said so. */
@@ -528,6 +574,8 @@ int main(void) {
                 TEST(test_instances),
                 TEST(test_history),
                 TEST(test_stop),
+                TEST(test_stop_interrupts),
+                TEST(test_stop_of_what_was_cancelled),
                 TEST(test_lost),
                 TEST(test_catch_up),
                 TEST(test_pause_and_skip_are_kept),
