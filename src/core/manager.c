@@ -115,7 +115,8 @@ static void set_mark(void *userdata, const Job *job, const char *key, usec_t mar
         LogContext c = { .job = job->name };
         int r;
 
-        r = ledger_set_mark(m->ledger, job->name, key, mark);
+        r = mark == USEC_INFINITY ? ledger_forget_mark(m->ledger, job->name, key)
+                                  : ledger_set_mark(m->ledger, job->name, key, mark);
         if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot remember when '%s' elapsed last: %s, ignoring.", key,
                             strerror(-r));

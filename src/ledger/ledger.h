@@ -110,6 +110,9 @@ int ledger_set_mark(Ledger *l, const char *job, const char *key, usec_t usec);
 /* -ENOENT: there is none; -EIO and others: it could not be read. */
 int ledger_get_mark(Ledger *l, const char *job, const char *key, usec_t *ret);
 
+/* Errors as of ledger_set_mark(). */
+int ledger_forget_mark(Ledger *l, const char *job, const char *key);
+
 /* Forgets the marks of job below before whose key is not in keep (NULL-terminated, or NULL = none). The age is there
  * so that a trigger which is gone for an edit finds its mark again. */
 int ledger_forget_marks(Ledger *l, const char *job, char *const *keep, usec_t before);

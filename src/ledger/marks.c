@@ -33,6 +33,10 @@ int ledger_set_mark(Ledger *l, const char *job, const char *key, usec_t usec) {
         return put_mark(l, job, key, usec, /* forget= */ false);
 }
 
+int ledger_forget_mark(Ledger *l, const char *job, const char *key) {
+        return put_mark(l, job, key, 0, /* forget= */ true);
+}
+
 int ledger_get_mark(Ledger *l, const char *job, const char *key, usec_t *ret) {
         const PendingMark *m = pending_get_mark(&l->pending, job, key);
 

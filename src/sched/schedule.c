@@ -15,7 +15,8 @@
 #include "sched/plan.h"
 #include "sched/timer-heap.h"
 
-#define KEY_MAX 4096 /* bytes of a trigger's name in the ledger, with its NUL; a longer one is cut */
+#define RAMP_KEPT_USEC USEC_PER_HOUR /* past its moment of the ramp, what was not dealt with is given another one */
+#define KEY_MAX        4096          /* bytes of a trigger's name in the ledger, with its NUL; a longer one is cut */
 
 typedef struct TriggerClock {
         usec_t mark;         /* realtime */
@@ -157,12 +158,25 @@ static usec_t accuracy_of(const JobTimers *timers, const TriggerDef *t) {
         return MAX(accuracy, (usec_t)1);
 }
 
+/* It is kept, so that a daemon which is started again and again does not put it off each time. */
+static usec_t moment_of_ramp(const Schedule *s, const JobTimers *timers, Instant now) {
+        usec_t at;
+
+        if (s->ramp == 0)
+                return now.boottime;
+        at = s->ops.get_mark(s->ops.userdata, timers->job, SCHEDULE_RAMP_KEY);
+        if (at == USEC_INFINITY || at > usec_add(now.realtime, s->ramp) ||
+            usec_add(at, RAMP_KEPT_USEC) < now.realtime) {
+                at = usec_add(now.realtime, plan_spread(s->seed, timers->job->name, s->ramp));
+                s->ops.set_mark(s->ops.userdata, timers->job, SCHEDULE_RAMP_KEY, at);
+        }
+        return to_boottime(at, now);
+}
+
 /* At a moment of the ramp that is the job's own, but not after the next occurrence that will be in time. */
 static void plan_catch_up(Schedule *s, JobTimers *timers, TriggerClock *c, usec_t next_boottime, Instant now) {
-        usec_t at = usec_add(now.boottime, plan_spread(s->seed, timers->job->name, s->ramp));
-
         c->catching_up = true;
-        put(s, timers, c, SCHEDULE_BOOTTIME, MIN(at, next_boottime), 1);
+        put(s, timers, c, SCHEDULE_BOOTTIME, MIN(moment_of_ramp(s, timers, now), next_boottime), 1);
 }
 
 static usec_t delayed(const Schedule *s, const JobTimers *timers, const TriggerDef *t, usec_t occurrence) {
@@ -693,6 +707,7 @@ static void deal_with_moment(Schedule *s, JobTimers *timers, TriggerClock *c, In
 
 static void deal_with(Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
+        bool was_catching_up = c->catching_up;
 
         if (is_moment(t))
                 deal_with_moment(s, timers, c, now);
@@ -700,6 +715,8 @@ static void deal_with(Schedule *s, JobTimers *timers, TriggerClock *c, Instant n
                 deal_with_wall(s, timers, c, t, now);
         else
                 deal_with_interval(s, timers, c, t, now);
+        if (was_catching_up && !c->catching_up && s->ramp > 0)
+                s->ops.set_mark(s->ops.userdata, timers->job, SCHEDULE_RAMP_KEY, USEC_INFINITY);
         update_next(s, timers->job, now);
 }
 

@@ -44,13 +44,17 @@ typedef struct Occurrence {
         bool n_is_exact; /* missed: not more than n */
 } Occurrence;
 
+#define SCHEDULE_RAMP_KEY "catch-up" /* of the moment of the ramp that a job was given; keys of triggers hold a "=" \
+                                      */
+
 typedef struct ScheduleOps {
         /* An occurrence is dealt with by this call; its mark is set right after it. Jobs must not be added, changed or
          * removed meanwhile. */
         void (*occurred)(void *userdata, Job *job, const Occurrence *o);
         /* What is remembered of a trigger; USEC_INFINITY = nothing. */
         usec_t (*get_mark)(void *userdata, const Job *job, const char *key);
-        void (*set_mark)(void *userdata, const Job *job, const char *key, usec_t realtime);
+        void (*set_mark)(void *userdata, const Job *job, const char *key,
+                         usec_t realtime); /* USEC_INFINITY: forgets it */
         void *userdata;
 } ScheduleOps;
 

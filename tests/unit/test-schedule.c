@@ -26,7 +26,7 @@ typedef struct World World;
 
 /* What was said about one trigger; each job of these tests has one. */
 typedef struct Account {
-        usec_t mark, first_mark;
+        usec_t mark, first_mark, ramp;
         char key[256];
         uint64_t n_due, n_catch_up, n_missed;
         usec_t last; /* the last occurrence that was spoken of */
@@ -70,12 +70,18 @@ static void occurred(void *userdata, Job *job, const Occurrence *o) {
 static usec_t read_mark(void *userdata, const Job *job, const char *key) {
         const Account *a = account_of(job);
 
+        if (streq(key, SCHEDULE_RAMP_KEY))
+                return a->ramp > 0 ? a->ramp : USEC_INFINITY;
         return streq(a->key, key) ? a->mark : USEC_INFINITY;
 }
 
 static void write_mark(void *userdata, const Job *job, const char *key, usec_t mark) {
         Account *a = account_of(job);
 
+        if (streq(key, SCHEDULE_RAMP_KEY)) {
+                a->ramp = mark == USEC_INFINITY ? 0 : mark;
+                return;
+        }
         (void)snprintf(a->key, sizeof(a->key), "%s", key);
         if (a->first_mark == 0)
                 a->first_mark = mark;
@@ -276,6 +282,36 @@ static void test_down(void **state) {
                                  a->n_missed, a->n_due);
                 check_accounts();
         }
+}
+
+/* A daemon that dies every half second has dealt with everything when the ramp is over, and no sooner. */
+static void test_ramp_over_restarts(void **state) {
+        unsigned seed = 1, n_early = 0;
+
+        w.ramp = 30 * USEC_PER_SEC;
+        for (unsigned i = 0; i < 100; i++)
+                (void)one_calendar("hourly", CATCH_UP_ONCE);
+        start_daemon();
+        stop_daemon();
+        pass(3 * USEC_PER_HOUR + 20 * USEC_PER_MINUTE);
+        for (unsigned round = 0; round < 31; round++) {
+                start_daemon();
+                live_until(w.now.realtime + USEC_PER_SEC / 2, &seed);
+                stop_daemon();
+                pass(USEC_PER_SEC / 2);
+                if (round == 9)
+                        for (size_t i = 0; i < w.n_jobs; i++)
+                                n_early += w.accounts[i].n_catch_up > 0;
+        }
+        assert_in_range(n_early, 15, 60);
+        for (size_t i = 0; i < w.n_jobs; i++) {
+                assert_int_equal(w.accounts[i].n_catch_up, 1);
+                assert_int_equal(w.accounts[i].n_missed, 2);
+                assert_int_equal(w.accounts[i].ramp, 0);
+        }
+        start_daemon();
+        live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+        check_accounts();
 }
 
 /* A run is there of whose request nothing was written: its occurrence and those before it are not dealt with again. */
@@ -713,6 +749,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_first_start_fires_nothing),
                 TEST(test_down),
+                TEST(test_ramp_over_restarts),
                 TEST(test_found),
                 TEST(test_found_moment),
                 TEST(test_edit),
