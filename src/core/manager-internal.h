@@ -70,6 +70,7 @@ struct Manager {
         ManagerOptions options;
         Settings settings;
         Diagnostics diagnostics;
+        size_t n_setting_faults; /* of them, the first ones */
         JobLoader *loader;
         JobTable *jobs;
         unsigned generation;

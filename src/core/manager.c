@@ -26,18 +26,23 @@ static void log_setting_faults(const Diagnostics *d) {
         }
 }
 
-/* Reads vaktd.conf over the settings in force; faults go into the diagnostics. */
-static int load_settings(Manager *m) {
+/* Reads vaktd.conf over the settings in force; errors go into the diagnostics. At a reload, what was good before
+ * stays: then nothing is taken from files with errors. */
+static int load_settings(Manager *m, bool is_reload) {
         Settings s;
         int r;
 
         settings_init(&s);
         r = settings_load(&s, m->options.config_path, m->options.owner, &m->diagnostics);
         log_setting_faults(&m->diagnostics);
-        if (r < 0) {
+        m->n_setting_faults = m->diagnostics.n_items;
+        if (r < 0 || (is_reload && r == SETTINGS_PARTIAL)) {
                 settings_done(&s);
                 return r;
         }
+        if (r == SETTINGS_PARTIAL)
+                log_warning("Lines of vaktd.conf with errors are passed over: what they set has its default. Correct "
+                            "them and reload.");
         settings_done(&m->settings);
         m->settings = s;
         if (m->timers)
@@ -283,7 +288,7 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         m->host = host_name();
         if (!m->host)
                 return -ENOMEM;
-        r = load_settings(m);
+        r = load_settings(m, /* is_reload= */ false);
         if (r < 0)
                 return r;
         r = open_parts(m);
@@ -370,7 +375,8 @@ int manager_reload(Manager *m) {
         int r;
 
         diagnostics_done(&m->diagnostics);
-        (void)load_settings(m); /* a bad file leaves the settings in force as they are, and a diagnostic */
+        (void)load_settings(
+                m, /* is_reload= */ true); /* a bad file leaves the settings in force as they are, and a diagnostic */
         r = queues_set_pools(m);
         if (r < 0)
                 log_error_errno(r, "Cannot put the pools of vaktd.conf into force: %m; reload when there is memory");
@@ -505,6 +511,8 @@ char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now
                                m->n_running, next->name, at);
         else
                 (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running", n_jobs, PLURAL(n_jobs), m->n_running);
+        if (m->n_setting_faults > 0)
+                (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; vaktd.conf has errors");
         if (m->paused)
                 (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; all are paused");
         if (ledger_state(m->ledger, &sentence) != LEDGER_OK)

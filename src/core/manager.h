@@ -56,7 +56,7 @@ typedef struct ManagerObserver {
         void *userdata;
 } ManagerObserver;
 
-/* Reads settings and jobs, opens the ledger. Faults of job files are no error; a bad vaktd.conf is -EINVAL (logged).
+/* Reads settings and jobs, opens the ledger. Errors in the files are none of it: they are in manager_diagnostics().
  * Nothing is triggered before manager_start(). */
 int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options);
 Manager *manager_free(Manager *m);

@@ -287,6 +287,24 @@ static void test_reload_with_a_bad_file(void **state) {
         assert_null(job(f, "c"));
 }
 
+/* A slip in vaktd.conf keeps nobody's jobs from running, and is told of. */
+static void test_bad_settings(void **state) {
+        Fixture *f = *state;
+        char status[MANAGER_STATUS_MAX];
+
+        write_job(f, "a", "[Run]\nExec=/bin/true\n");
+        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=many\nHistoryKeep=1\n");
+        start(f);
+        assert_int_equal(manager_diagnostics(f->m)->n_items, 1);
+        assert_non_null(strstr(manager_diagnostics(f->m)->items[0].file, "vaktd.conf"));
+        assert_non_null(strstr(manager_status(f->m, status, now_realtime()), "vaktd.conf has errors"));
+        assert_int_equal(finish(f, "a")->result, RUN_RESULT_SUCCESS);
+        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=5\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(manager_diagnostics(f->m)->n_items, 0);
+        assert_null(strstr(manager_status(f->m, status, now_realtime()), "errors"));
+}
+
 /* The file of a job with runs goes: what was accepted is finished, then the job is gone. */
 static void test_gone_while_running(void **state) {
         Fixture *f = *state;
@@ -570,6 +588,7 @@ int main(void) {
                 TEST(test_triggers),
                 TEST(test_reload),
                 TEST(test_reload_with_a_bad_file),
+                TEST(test_bad_settings),
                 TEST(test_gone_while_running),
                 TEST(test_instances),
                 TEST(test_history),
