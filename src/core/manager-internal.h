@@ -275,6 +275,8 @@ void alarms_remove_job(Manager *m, Job *job);
 void alarms_run_started(Manager *m, LiveRun *run);
 void alarms_run_ended(Manager *m, const LiveRun *run);
 void alarms_clear(Manager *m, Job *job);
+/* Of the run that a job made last: somebody said so (vaktctl reset-failed). */
+bool alarms_failure_is_forgotten(Manager *m, const RunRecord *r);
 /* The job is not paused any more: what is expected of it is expected from now on. */
 void alarms_resume(Manager *m, Job *job);
 

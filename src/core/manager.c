@@ -226,27 +226,29 @@ static char *host_name(void) {
 
 /* What the job did last, before this daemon. */
 static int load_last_run(const RunRecord *r, void *userdata) {
-        Job *job = userdata;
+        return run_record_copy(userdata, r) < 0 ? 0 : 1;
+}
 
-        job->last_start = r->started;
-        job->last_end = r->ended;
-        job->last_result = r->result;
-        return 1;
+static void load_last(Manager *m, Job *job) {
+        const uint32_t not_run = 1U << RUN_RESULT_NONE | 1U << RUN_RESULT_SKIPPED | 1U << RUN_RESULT_MISSED;
+        LedgerFilter filter = {
+                .job = job->name,
+                .results = ((1U << _RUN_RESULT_MAX) - 1) & ~not_run,
+                .limit = 1,
+        };
+        RunRecord last = {};
+
+        if (ledger_query(m->ledger, &filter, load_last_run, &last, NULL) <= 0)
+                return;
+        job->last_start = last.started;
+        job->last_end = last.ended;
+        job->last_result = alarms_failure_is_forgotten(m, &last) ? RUN_RESULT_NONE : last.result;
+        run_record_done(&last);
 }
 
 static void load_last_runs(Manager *m) {
-        const uint32_t not_run = 1U << RUN_RESULT_NONE | 1U << RUN_RESULT_SKIPPED | 1U << RUN_RESULT_MISSED;
-
-        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
-                Job *job = job_table_at(m->jobs, i);
-                LedgerFilter filter = {
-                        .job = job->name,
-                        .results = ((1U << _RUN_RESULT_MAX) - 1) & ~not_run,
-                        .limit = 1,
-                };
-
-                (void)ledger_query(m->ledger, &filter, load_last_run, job, NULL);
-        }
+        for (size_t i = 0; i < job_table_size(m->jobs); i++)
+                load_last(m, job_table_at(m->jobs, i));
 }
 
 /* Before any client can ask for anything, and before anything is planned: never two at once holds from the first

@@ -91,7 +91,8 @@ int manager_pause_all(Manager *m);
 int manager_resume_all(Manager *m);
 bool manager_is_paused(const Manager *m);
 
-/* Forgets that the job failed: its alarms, a retry that waits, its last result. -ENOENT. */
+/* Forgets that the job failed: its alarms, a retry that waits, that result, also over a restart; when it last ran and
+ * succeeded stays. Does nothing to a job that did not fail. -ENOENT. */
 int manager_reset_failed(Manager *m, const char *job);
 
 /* The same until a point in time, µs of CLOCK_REALTIME. -ENOENT; -EINVAL when it has passed. */

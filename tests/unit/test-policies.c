@@ -532,6 +532,50 @@ static void test_reset_failed(void **state) {
         assert_int_equal(manager_reset_failed(f->m, "nowhere"), -ENOENT);
 }
 
+static usec_t mark_of(const Fixture *f, const char *job, const char *key) {
+        usec_t mark = 0;
+        Ledger *l;
+
+        assert_int_equal(ledger_open(&l, NULL, f->folder, NULL), 0);
+        (void)ledger_get_mark(l, job, key, &mark);
+        ledger_close(l);
+        return mark;
+}
+
+/* It stays so over a restart, and says nothing about what did succeed. */
+static void test_reset_failed_is_kept(void **state) {
+        Fixture *f = *state;
+        usec_t success, end, start_of_last;
+        char text[256];
+
+        (void)snprintf(text, sizeof(text), "[Job]\nExpectSec=1h\n[Run]\nShell=test -e %s/good\n", f->folder);
+        write_job(f, "job", text);
+        write_file(f->folder, "good", "");
+        start(f);
+        success = finish(f, "job")->ended;
+        f->n_job_changed = 0;
+        assert_int_equal(manager_reset_failed(f->m, "job"), 0); /* of nothing */
+        assert_int_equal(f->n_job_changed, 0);
+        assert_int_equal(job(f, "job")->last_result, RUN_RESULT_SUCCESS);
+        (void)snprintf(text, sizeof(text), "%s/good", f->folder);
+        assert_int_equal(unlink(text), 0);
+        assert_int_equal(finish(f, "job")->result, RUN_RESULT_EXIT);
+        end = job(f, "job")->last_end;
+        start_of_last = job(f, "job")->last_start;
+        assert_int_equal(manager_reset_failed(f->m, "job"), 0);
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(job(f, "job")->last_result, RUN_RESULT_NONE);
+                assert_true(job(f, "job")->last_end == end && job(f, "job")->last_start == start_of_last);
+                stop(f);
+                assert_true(mark_of(f, "job", "success") == success);
+                start(f);
+        }
+        (void)finish(f, "job");
+        stop(f);
+        start(f);
+        assert_int_equal(job(f, "job")->last_result, RUN_RESULT_EXIT);
+}
+
 /* --- the pause of everything --- */
 
 static void test_pause_all(void **state) {
@@ -597,6 +641,7 @@ int main(void) {
                 TEST(test_expect),
                 TEST(test_alarm_of_a_job_that_comes_back),
                 TEST(test_reset_failed),
+                TEST(test_reset_failed_is_kept),
                 TEST(test_pause_all),
                 TEST(test_history_keep),
         };
