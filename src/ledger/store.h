@@ -7,7 +7,7 @@
  * written now; -EBUSY: another program has it locked; -ENOMEM. None of them leaves anything half done: what goes wrong
  * in a transaction is followed by store_rollback(). */
 
-#include "ledger/boot-id.h"
+#include "util/boot-id.h"
 #include "ledger/ledger.h"
 
 typedef struct Store Store;

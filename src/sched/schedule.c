@@ -40,13 +40,14 @@ struct Schedule {
         ScheduleOps ops;
         TimerHeap heaps[_SCHEDULE_CLOCK_MAX];
         uint64_t seed;
-        usec_t boot; /* what marks of moments hold: a number of this boot */
+        usec_t boot, former_boot; /* what marks of moments hold: a number of this boot */
+        usec_t boot_began;        /* boottime */
         usec_t ramp;
         usec_t startup; /* boottime */
         bool starting;
 };
 
-int schedule_new(Schedule **ret, const ScheduleOps *ops, uint64_t seed, const char *boot) {
+int schedule_new(Schedule **ret, const ScheduleOps *ops, uint64_t seed, const ScheduleBoot *boot) {
         _cleanup_(schedule_freep) Schedule *s = NULL;
 
         s = calloc(1, sizeof(*s));
@@ -54,7 +55,9 @@ int schedule_new(Schedule **ret, const ScheduleOps *ops, uint64_t seed, const ch
                 return -ENOMEM;
         s->ops = *ops;
         s->seed = seed;
-        s->boot = plan_spread(0, boot, INT64_MAX);
+        s->boot = plan_spread(0, boot->id, INT64_MAX);
+        s->former_boot = plan_spread(0, boot->former ?: boot->id, INT64_MAX);
+        s->boot_began = boot->began;
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -219,10 +222,13 @@ static void plan_interval(Schedule *s, JobTimers *timers, TriggerClock *c, const
                     accuracy_of(timers, t));
 }
 
-static void plan_moment(Schedule *s, JobTimers *timers, TriggerClock *c, const TriggerDef *t) {
-        usec_t at = t->type == TRIGGER_STARTUP ? usec_add(s->startup, t->span) : t->span;
+/* boottime */
+static usec_t time_of_moment(const Schedule *s, const TriggerDef *t) {
+        return usec_add(t->type == TRIGGER_STARTUP ? s->startup : s->boot_began, t->span);
+}
 
-        put(s, timers, c, SCHEDULE_BOOTTIME, c->done ? USEC_INFINITY : at, accuracy_of(timers, t));
+static void plan_moment(Schedule *s, JobTimers *timers, TriggerClock *c, const TriggerDef *t) {
+        put(s, timers, c, SCHEDULE_BOOTTIME, c->done ? USEC_INFINITY : time_of_moment(s, t), accuracy_of(timers, t));
 }
 
 static void plan_trigger(Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
@@ -276,13 +282,20 @@ static const TriggerClock *find_clock(const JobTimers *old, const JobDef *def, u
 }
 
 /* Of a moment after boot or start that was not known before. */
-static bool moment_is_over(const Schedule *s, const JobTimers *timers, const TriggerClock *c, Instant now) {
+static bool moment_is_over(const Schedule *s, const JobTimers *timers, TriggerClock *c, Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
-        usec_t at = t->type == TRIGGER_STARTUP ? usec_add(s->startup, t->span) : t->span;
+        usec_t mark;
 
-        if (s->starting)
-                return t->type != TRIGGER_STARTUP && get_mark(s, timers, c) == s->boot;
-        return at <= now.boottime;
+        if (!s->starting)
+                return time_of_moment(s, t) <= now.boottime;
+        if (t->type == TRIGGER_STARTUP)
+                return false;
+        mark = get_mark(s, timers, c);
+        if (mark == s->former_boot && mark != s->boot) { /* once: the next boot may have that number again */
+                set_mark(s, timers, c, s->boot);
+                return true;
+        }
+        return mark == s->boot;
 }
 
 /* A trigger that is seen for the first time in the life of the daemon. */
@@ -469,7 +482,8 @@ void schedule_job_ended(Schedule *s, Job *job, bool success, Instant now) {
         plan_job(s, job, now);
 }
 
-static bool occurs_at(const JobTimers *timers, const TriggerClock *c, usec_t scheduled, Instant now) {
+static bool occurs_at(const Schedule *s, const JobTimers *timers, const TriggerClock *c, usec_t scheduled,
+                      Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
         usec_t next, at;
 
@@ -479,7 +493,7 @@ static bool occurs_at(const JobTimers *timers, const TriggerClock *c, usec_t sch
                 return true; /* an interval has no times of its own */
         if (t->type == TRIGGER_STARTUP)
                 return false; /* of this start it was not */
-        at = to_realtime((int64_t)t->span, now);
+        at = to_realtime((int64_t)time_of_moment(s, t), now);
         return MAX(at, scheduled) - MIN(at, scheduled) < USEC_PER_SEC;
 }
 
@@ -508,7 +522,7 @@ uint32_t schedule_note_occurred(Schedule *s, Job *job, usec_t scheduled, Instant
                         bool is_interval = !is_moment(trigger_of(timers, c)) &&
                                            !plan_is_wall(&timers->def->timer, trigger_of(timers, c));
 
-                        if (is_interval != (pass > 0) || !occurs_at(timers, c, scheduled, now))
+                        if (is_interval != (pass > 0) || !occurs_at(s, timers, c, scheduled, now))
                                 continue;
                         note_occurred(s, timers, c, scheduled, now);
                         found = i;
@@ -771,11 +785,9 @@ static usec_t preview_trigger(const Schedule *s, const JobTimers *timers, const 
         const TriggerDef *t = trigger_of(timers, c);
         usec_t after = MAX(c->mark, now.realtime), next;
 
-        if (is_moment(t)) {
-                usec_t at = t->type == TRIGGER_STARTUP ? usec_add(s->startup, t->span) : t->span;
-
-                next = *occurrence > 0 || c->done ? USEC_INFINITY : to_realtime((int64_t)at, now);
-        } else if (!plan_is_wall(&timers->def->timer, t))
+        if (is_moment(t))
+                next = *occurrence > 0 || c->done ? USEC_INFINITY : to_realtime((int64_t)time_of_moment(s, t), now);
+        else if (!plan_is_wall(&timers->def->timer, t))
                 next = *occurrence > 0 ? usec_add(*occurrence, t->span) : to_realtime(c->base + (int64_t)t->span, now);
         else if (plan_next(&timers->def->timer, t, MAX(*occurrence, after), &next) < 0)
                 next = USEC_INFINITY;

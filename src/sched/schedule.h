@@ -44,8 +44,9 @@ typedef struct Occurrence {
         bool n_is_exact; /* missed: not more than n */
 } Occurrence;
 
-#define SCHEDULE_RAMP_KEY "catch-up" /* of the moment of the ramp that a job was given; keys of triggers hold a "=" \
-                                      */
+#define SCHEDULE_RAMP_KEY                                                                         \
+        "catch-up" /* of the moment of the ramp that a job was given; keys of triggers hold a "=" \
+                    */
 
 typedef struct ScheduleOps {
         /* An occurrence is dealt with by this call; its mark is set right after it. Jobs must not be added, changed or
@@ -60,8 +61,15 @@ typedef struct ScheduleOps {
 
 typedef struct Schedule Schedule;
 
-/* seed: of the machine, for random delays. boot: a word that is another one after each boot, for OnBootSec=. */
-int schedule_new(Schedule **ret, const ScheduleOps *ops, uint64_t seed, const char *boot);
+/* For OnBootSec= and @reboot. */
+typedef struct ScheduleBoot {
+        const char *id;     /* a word that is another one after each boot */
+        const char *former; /* what an earlier version called it, or NULL */
+        usec_t began;       /* boottime */
+} ScheduleBoot;
+
+/* seed: of the machine, for random delays. */
+int schedule_new(Schedule **ret, const ScheduleOps *ops, uint64_t seed, const ScheduleBoot *boot);
 Schedule *schedule_free(Schedule *s); /* all jobs must be out of it */
 DEFINE_CLEANUP(Schedule, schedule_free)
 

@@ -14,6 +14,7 @@
 #include <sys/timerfd.h>
 #include <systemd/sd-id128.h>
 
+#include "util/boot-id.h"
 #include "util/log.h"
 
 #define ELAPSE_BATCH    256
@@ -191,16 +192,20 @@ static void timers_watch_folder(Timers *t, sd_event_source **ret, const char *pa
 /* --- making --- */
 
 static int timers_new_schedule(Timers *t, const ScheduleOps *ops) {
-        char text[SD_ID128_STRING_MAX] = "unknown";
-        sd_id128_t machine = spread_id, boot;
+        char id[SD_ID128_STRING_MAX], former[SD_ID128_STRING_MAX];
+        BootId boot = boot_id_get();
+        ScheduleBoot b = { .id = "unknown", .began = boot_begin_boottime() };
+        sd_id128_t machine = spread_id;
         uint64_t seed;
 
         /* A machine without an id has the delays of all machines without one. */
         (void)sd_id128_get_machine_app_specific(spread_id, &machine);
         memcpy(&seed, machine.bytes, sizeof(seed));
-        if (sd_id128_get_boot(&boot) >= 0)
-                (void)sd_id128_to_string(boot, text);
-        return schedule_new(&t->schedule, ops, seed, text);
+        if (!sd_id128_is_null(boot.id)) {
+                b.id = sd_id128_to_string(boot.id, id);
+                b.former = sd_id128_to_string(boot.kernel, former);
+        }
+        return schedule_new(&t->schedule, ops, seed, &b);
 }
 
 int timers_new(Timers **ret, sd_event *event, JobTable *jobs, ZoneCache *zones, const ScheduleOps *ops) {

@@ -42,6 +42,8 @@ struct World {
         ZoneCache *zones;
         usec_t ramp;
         unsigned n_boots;
+        usec_t boot_began;
+        const char *former_boot;
 };
 
 static World w;
@@ -92,10 +94,11 @@ static void write_mark(void *userdata, const Job *job, const char *key, usec_t m
 
 static void start_daemon(void) {
         static const ScheduleOps ops = { .occurred = occurred, .get_mark = read_mark, .set_mark = write_mark };
-        char boot[16];
+        char id[16];
+        const ScheduleBoot boot = { .id = id, .former = w.former_boot, .began = w.boot_began };
 
-        (void)snprintf(boot, sizeof(boot), "%u", w.n_boots);
-        assert_int_equal(schedule_new(&w.schedule, &ops, 4711, boot), 0);
+        (void)snprintf(id, sizeof(id), "%u", w.n_boots);
+        assert_int_equal(schedule_new(&w.schedule, &ops, 4711, &boot), 0);
         schedule_set_ramp(w.schedule, w.ramp);
         schedule_start(w.schedule, w.now);
         for (size_t i = 0; i < w.n_jobs; i++)
@@ -539,6 +542,32 @@ static void test_moments(void **state) {
         live_until(w.now.realtime + 3000 * USEC_PER_SEC, &seed);
         assert_int_equal(w.accounts[0].n_due, 2);
         assert_int_equal(w.accounts[2].n_due, 2);
+        /* A container: the clock goes on, and there is a boot all the same. */
+        stop_daemon();
+        w.n_boots++;
+        w.boot_began = w.now.boottime;
+        for (unsigned i = 0; i < 2; i++) {
+                start_daemon();
+                live_until(w.now.realtime + 900 * USEC_PER_SEC, &seed);
+                assert_int_equal(w.accounts[0].n_due, 2);
+                assert_int_equal(w.accounts[2].n_due, 3);
+                stop_daemon();
+        }
+        start_daemon();
+        live_until(w.now.realtime + 1000 * USEC_PER_SEC, &seed);
+        assert_int_equal(w.accounts[0].n_due, 3);
+        /* Another version had called this boot "2", and another one that comes now may be called so again. */
+        stop_daemon();
+        w.n_boots = 7;
+        w.former_boot = "2";
+        start_daemon();
+        live_until(w.now.realtime + 3000 * USEC_PER_SEC, &seed);
+        assert_int_equal(w.accounts[2].n_due, 3);
+        stop_daemon();
+        w.n_boots++;
+        start_daemon();
+        live_until(w.now.realtime + 3000 * USEC_PER_SEC, &seed);
+        assert_int_equal(w.accounts[2].n_due, 4);
 }
 
 static void test_except(void **state) {
