@@ -267,6 +267,10 @@ void paths_load_runs(Manager *m);
 void paths_give_back(Manager *m, LiveRun *run);
 void paths_forget_loaded(Manager *m);
 
+/* --- absences.c --- */
+/* Forgets what is kept of jobs and triggers that are gone. */
+void absences_look(Manager *m);
+
 /* --- alarms.c --- */
 void alarms_load(Manager *m);
 /* The definition of the job is new, or it may run again. */
@@ -290,6 +294,10 @@ void pauses_load_all(Manager *m);
 void pauses_reload(Manager *m);
 /* Writes that down. */
 void pauses_save(Manager *m, const Job *job);
+
+/* --- manager.c --- */
+/* What the job did last, as the ledger has it. */
+void manager_load_last(Manager *m, Job *job);
 
 /* --- reload.c --- */
 /* Reads all job files and makes the table what they say. */

@@ -229,7 +229,7 @@ static int load_last_run(const RunRecord *r, void *userdata) {
         return run_record_copy(userdata, r) < 0 ? 0 : 1;
 }
 
-static void load_last(Manager *m, Job *job) {
+void manager_load_last(Manager *m, Job *job) {
         const uint32_t not_run = 1U << RUN_RESULT_NONE | 1U << RUN_RESULT_SKIPPED | 1U << RUN_RESULT_MISSED;
         LedgerFilter filter = {
                 .job = job->name,
@@ -248,7 +248,7 @@ static void load_last(Manager *m, Job *job) {
 
 static void load_last_runs(Manager *m) {
         for (size_t i = 0; i < job_table_size(m->jobs); i++)
-                load_last(m, job_table_at(m->jobs, i));
+                manager_load_last(m, job_table_at(m->jobs, i));
 }
 
 /* Before any client can ask for anything, and before anything is planned: never two at once holds from the first
@@ -345,6 +345,7 @@ int manager_start(Manager *m) {
         int r;
 
         m->started_at = now_realtime();
+        absences_look(m); /* it says who was not there when the last daemon was */
         r = timers_start(m->timers);
         if (r < 0)
                 return r;
@@ -387,6 +388,7 @@ int manager_reload(Manager *m) {
         if (r < 0)
                 return log_error_errno(r, "Cannot load the job files: %m; what is in force stays so");
         set_retention(m);
+        absences_look(m);
         paths_reload(m);
         if (m->has_left_runs)
                 (void)take_over(m);

@@ -33,6 +33,7 @@ typedef struct Job {
         usec_t pause_until; /* of itself; realtime; USEC_INFINITY = until somebody resumes it */
         unsigned skip;      /* occurrences that are still to be left out */
         bool gone;
+        bool came_back;     /* its file was away when the daemon was here last */
         bool on_demand;     /* an instance that somebody asked for by name; no file of its own */
         unsigned n_running; /* starting, running, stopping */
         unsigned n_queued;  /* waiting, queued */

@@ -68,6 +68,10 @@ static const char *const statement_sql[_STATEMENT_MAX] = {
         [STATEMENT_LIST_BLOBS_OF_KEY] =
                 "SELECT job, key, id, bytes FROM blobs WHERE job = ?1 AND job <= ?2 AND key = ?3 ORDER BY id",
         [STATEMENT_LIST_BLOBS_BACKWARDS] = "SELECT job, key, id, bytes FROM blobs NOT INDEXED ORDER BY rowid DESC",
+        [STATEMENT_NEXT_KEPT_JOB] = "SELECT min(job) FROM (SELECT min(job) AS job FROM marks WHERE job > ?1"
+                                    " UNION ALL SELECT min(job) FROM job_state WHERE job > ?1"
+                                    " UNION ALL SELECT min(job) FROM alarms WHERE job > ?1"
+                                    " UNION ALL SELECT min(job) FROM blobs WHERE job > ?1)",
         [STATEMENT_SET_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2)"
                                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         [STATEMENT_GET_META] = "SELECT value FROM meta WHERE key = ?1",

@@ -65,6 +65,9 @@ int store_get_mark(Store *s, const char *job, const char *key, usec_t *ret); /* 
 int store_list_marks(Store *s, const char *job,
                      int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata);
 
+/* As ledger_next_kept_job(). */
+int store_next_kept_job(Store *s, const char *after, char **ret);
+
 int store_set_job_state(Store *s, const char *job, const LedgerJobState *state); /* all zero: forgets it */
 int store_get_job_state(Store *s, const char *job, LedgerJobState *ret);         /* -ENOENT */
 int store_list_job_states(Store *s, int (*visit)(const char *job, const LedgerJobState *state, void *userdata),

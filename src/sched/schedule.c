@@ -111,6 +111,15 @@ static const char *trigger_key(const JobDef *def, const TriggerDef *t, char key[
         return key;
 }
 
+bool schedule_has_mark(const JobDef *def, const char *key) {
+        char own[KEY_MAX];
+
+        for (size_t i = 0; def->enabled && i < def->n_triggers; i++)
+                if (streq(trigger_key(def, &def->triggers[i], own), key))
+                        return true;
+        return false;
+}
+
 static usec_t get_mark(const Schedule *s, const JobTimers *timers, const TriggerClock *c) {
         char key[KEY_MAX];
 
@@ -286,7 +295,7 @@ static bool moment_is_over(const Schedule *s, const JobTimers *timers, TriggerCl
         const TriggerDef *t = trigger_of(timers, c);
         usec_t mark;
 
-        if (!s->starting)
+        if (!s->starting || timers->job->came_back)
                 return time_of_moment(s, t) <= now.boottime;
         if (t->type == TRIGGER_STARTUP)
                 return false;
@@ -298,26 +307,6 @@ static bool moment_is_over(const Schedule *s, const JobTimers *timers, TriggerCl
         return mark == s->boot;
 }
 
-/* A trigger that is seen for the first time in the life of the daemon. */
-static void init_clock(const Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
-        usec_t mark = USEC_INFINITY;
-
-        if (is_moment(trigger_of(timers, c))) {
-                c->done = moment_is_over(s, timers, c, now);
-                return;
-        }
-        if (s->starting)
-                mark = get_mark(s, timers, c);
-        if (mark == USEC_INFINITY || mark > usec_add(now.realtime, SCHEDULE_FUTURE_USEC)) {
-                c->ahead = mark == USEC_INFINITY ? 0 : mark;
-                set_mark(s, timers, c, now.realtime);
-        } else {
-                c->mark = mark;
-                c->missed_until = now.realtime;
-        }
-        c->base = (int64_t)now.boottime - MAX(signed_difference(now.realtime, c->mark), INT64_C(0));
-}
-
 /* An interval of another length goes on from its last occurrence; what it would have missed by the new length did not
  * take place. */
 static void change_interval(const Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
@@ -327,6 +316,31 @@ static void change_interval(const Schedule *s, JobTimers *timers, TriggerClock *
         if (late >= 0)
                 c->base += (late / span + 1) * span;
         set_mark(s, timers, c, late >= 0 ? to_realtime(c->base, now) : c->mark);
+}
+
+/* A trigger that is seen for the first time in the life of the daemon. */
+static void init_clock(const Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
+        const TriggerDef *t = trigger_of(timers, c);
+        bool was_there = s->starting && !timers->job->came_back;
+        bool goes_on = !was_there && !is_moment(t) && !plan_is_wall(&timers->def->timer, t);
+        usec_t mark = USEC_INFINITY;
+
+        if (is_moment(t)) {
+                c->done = moment_is_over(s, timers, c, now);
+                return;
+        }
+        if (was_there || goes_on)
+                mark = get_mark(s, timers, c);
+        if (mark == USEC_INFINITY || mark > usec_add(now.realtime, SCHEDULE_FUTURE_USEC)) {
+                c->ahead = mark == USEC_INFINITY ? 0 : mark;
+                set_mark(s, timers, c, now.realtime);
+        } else {
+                c->mark = mark;
+                c->missed_until = now.realtime;
+        }
+        c->base = (int64_t)now.boottime - MAX(signed_difference(now.realtime, c->mark), INT64_C(0));
+        if (goes_on)
+                change_interval(s, timers, c, now);
 }
 
 static int make_timers(Schedule *s, Job *job, const JobTimers *old, Instant now, JobTimers **ret) {

@@ -77,7 +77,8 @@ DEFINE_CLEANUP(Schedule, schedule_free)
 void schedule_set_ramp(Schedule *s, usec_t ramp);
 
 /* OnStartupSec= counts from now. Jobs that are set before schedule_started() are those that were there all along: what
- * they missed counts. One that is set for the first time later starts afresh. */
+ * they missed counts, unless the job came back only now (Job.came_back). One that is set for the first time later
+ * starts afresh, but for an interval that is known: that goes on from where it was. */
 void schedule_start(Schedule *s, Instant now);
 void schedule_started(Schedule *s);
 
@@ -92,6 +93,9 @@ void schedule_resume_job(Schedule *s, Job *job, Instant now);
 /* A run was started that no trigger of the job asked for; a run has ended. For IntervalFrom=. */
 void schedule_job_started(Schedule *s, Job *job, Instant now);
 void schedule_job_ended(Schedule *s, Job *job, bool success, Instant now);
+
+/* True for the key of the mark of a trigger that the job has, and that can elapse. */
+bool schedule_has_mark(const JobDef *def, const char *key);
 
 /* A run of the job is there that an earlier daemon made for this occurrence: what came up to it was dealt with, as if
  * it had been written down. Returns the trigger that it is of, RUN_TRIGGER_NONE when none of the job has it. */
