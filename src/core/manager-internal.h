@@ -55,9 +55,11 @@ struct LiveRun {
         Pool *pool;
         Execution *execution;     /* NULL until it is started */
         LiveRun *next, *previous; /* in Job.queue or Job.delayed */
-        RunPaths *paths;          /* what a path trigger gave it, or NULL */
-        usec_t rank;              /* among those that wait for the same: the smallest goes first */
-        uint32_t position;        /* in Pool.waiting */
+        TAILQ_ENTRY(LiveRun) all, of_job;
+        LiveRun *same_bucket;
+        RunPaths *paths;   /* what a path trigger gave it, or NULL */
+        usec_t rank;       /* among those that wait for the same: the smallest goes first */
+        uint32_t position; /* in Pool.waiting */
         RunStage stage;
         bool follow;
         bool is_interrupted;   /* was told to end because we do */
@@ -85,15 +87,15 @@ struct Manager {
         usec_t started_at;         /* realtime */
         char *host;
 
-        LiveRun **live; /* sorted by id */
-        size_t n_live, n_live_allocated;
+        LiveRunList live;       /* in the order of ids */
+        LiveRun **live_buckets; /* the same, by id; a power of two of them */
+        size_t n_live, n_live_buckets;
         Pool *no_pool;
         Pool **pools; /* sorted by name */
         size_t n_pools;
         TimerHeap candidates; /* Pool with a slot that somebody waits for, by the rank of the first */
         usec_t last_rank;
         unsigned n_running, n_queued;
-        unsigned n_sought;              /* LiveRun.is_sought */
         sd_event_source *start_source;  /* a deferred source that starts what is ready */
         sd_event_source *settle_source; /* a deferred source that tells the executor what is in the ledger */
         sd_event_source *resettle_source;
@@ -140,7 +142,7 @@ LiveRun *runs_find(const Manager *m, uint64_t id) _pure_;
 /* Room for one more. -ENOMEM; -ENOBUFS: LIVE_RUNS_MAX. */
 int live_reserve(Manager *m);
 void live_add(Manager *m, LiveRun *run); /* there must be room */
-void live_remove(Manager *m, const LiveRun *run);
+void live_remove(Manager *m, LiveRun *run);
 int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request);
 LiveRun *live_run_free(LiveRun *run); /* must be in no queue */
 DEFINE_CLEANUP(LiveRun, live_run_free)
@@ -210,7 +212,7 @@ void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome);
 /* Ends what waits. */
 void runs_drop(Manager *m, LiveRun *run, RunResult result);
 /* It is known whether a run of another boot is there. */
-void runs_sought(Manager *m, LiveRun *run);
+void runs_sought(LiveRun *run);
 /* What the executor is to know of a run. */
 ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
 

@@ -284,6 +284,7 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         m = calloc(1, sizeof(*m));
         if (!m)
                 return -ENOMEM;
+        TAILQ_INIT(&m->live);
         m->event = sd_event_ref(event);
         m->survey_deadline.position = TIMER_HEAP_NONE;
         m->options = *options;
@@ -482,14 +483,15 @@ size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n) {
 void manager_dump(Manager *m) {
         const Job *next = timers_next_job(m->timers);
         const char *ledger = NULL;
+        const LiveRun *run;
 
         if (ledger_state(m->ledger, &ledger) != LEDGER_OK)
                 log_notice("State: %s", ledger);
         log_notice("State: jobs %zu, running %u, waiting %u, faults in files %zu, executor %s, next job %s.",
                    job_table_size(m->jobs), m->n_running, m->n_queued, m->diagnostics.n_items, m->executor->ops->name,
                    next ? next->name : "none");
-        for (size_t i = 0; i < m->n_live; i++) {
-                const RunRecord *r = &m->live[i]->record;
+        TAILQ_FOREACH(run, &m->live, all) {
+                const RunRecord *r = &run->record;
                 LogContext c = { .job = r->job, .run = r->id };
 
                 log_message(LOG_NOTICE, &c, "State: run %" PRIu64 " is %s (%s), pid %d.", r->id,

@@ -99,7 +99,7 @@ static void adopt(Manager *m, LiveRun *run, bool job_is_known, bool this_boot) {
         if (!job_is_known)
                 request.def = NULL;
         request.other_boot = run->is_sought = !this_boot;
-        m->n_sought += run->is_sought;
+        run->job->n_sought += run->is_sought;
         if (executor)
                 r = executor->ops->adopt(executor, &request, run, &run->execution);
         if (r < 0) {

@@ -371,6 +371,38 @@ static void test_history(void **state) {
         assert_null(manager_get_run(f->m, 999999));
 }
 
+/* Ends in any order, and those of one job apart from those of the other. */
+static void test_many_live_runs(void **state) {
+        Fixture *f = *state;
+        uint64_t ids[2][200];
+
+        write_held_job(f, "a", "QueueMax=1000");
+        write_held_job(f, "b", "QueueMax=1000");
+        start(f);
+        for (unsigned i = 0; i < 200; i++) {
+                ids[0][i] = request(f, "a")->id;
+                ids[1][i] = request(f, "b")->id;
+        }
+        WAIT_FOR(f, f->n_started == 2);
+        for (unsigned i = 199; i > 0; i--)
+                if (i % 3 > 0)
+                        assert_int_equal(manager_cancel(f->m, ids[i % 2][i]), 0);
+        for (unsigned i = 1; i < 200; i++)
+                for (unsigned k = 0; k < 2; k++)
+                        assert_int_equal(manager_get_run(f->m, ids[k][i])->state,
+                                         k == i % 2 && i % 3 > 0 ? RUN_DONE : RUN_QUEUED);
+        stop(f);
+        start(f);
+        WAIT_FOR(f, manager_get_run(f->m, ids[0][0])->state == RUN_DONE &&
+                            manager_get_run(f->m, ids[1][0])->state == RUN_DONE); /* lost */
+        assert_int_equal(manager_n_running(f->m) + manager_n_queued(f->m), 398 - 133);
+        write_job(f, "a", "[Run]\nExec=/bin/true\nOverlap=replace\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        ids[0][0] = request(f, "a")->id;
+        WAIT_FOR(f, manager_get_run(f->m, ids[0][0])->state == RUN_DONE);
+        assert_int_equal(count_result(f, "b", RUN_RESULT_CANCELLED), 67); /* those of "a" only gave way */
+}
+
 static void on_stopped(void *userdata) {
         ((Fixture *)userdata)->stopped = true;
 }
@@ -592,6 +624,7 @@ int main(void) {
                 TEST(test_gone_while_running),
                 TEST(test_instances),
                 TEST(test_history),
+                TEST(test_many_live_runs),
                 TEST(test_stop),
                 TEST(test_stop_interrupts),
                 TEST(test_stop_of_what_was_cancelled),
