@@ -334,6 +334,14 @@ static void test_instances(void **state) {
         assert_int_equal(finish(f, "tell@oslo")->result, RUN_RESULT_SUCCESS);
         assert_int_equal(finish(f, "tell@bergen")->result, RUN_RESULT_EXIT);
         assert_int_equal(manager_request(f->m, "other@x", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &r), -ENOENT);
+        assert_int_equal(manager_request(f->m, "tell@..", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &r), -ENOENT);
+        assert_int_equal(manager_request(f->m, "tell@-x", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &r), -ENOENT);
+
+        write_job(f, "tell@.", "[Run]\nExec=/bin/true\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(manager_diagnostics(f->m)->n_items, 1);
+        assert_null(job(f, "tell@."));
+        remove_job(f, "tell@.");
 
         /* They follow their template. */
         write_job(f, "tell@", "[Run]\nShell=test %i = bergen\n");
