@@ -612,7 +612,6 @@ static bool admit_by_overlap(LiveRun *run) {
                 return true;
         case OVERLAP_QUEUE:
         case OVERLAP_PARALLEL:
-                /* What is made up for comes all at once; CatchUpMax= bounds it. */
                 if (job->n_slots < job_places(run) || job->n_waiting < def->queue_max ||
                     run->record.cause == RUN_CAUSE_CATCH_UP)
                         return true;

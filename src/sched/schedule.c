@@ -635,8 +635,8 @@ static void find_due(const Schedule *s, const JobTimers *timers, const TriggerCl
         usec_t certain = usec_sub(now.realtime, timer->random_delay), from = MAX(certain, c->mark), next;
 
         plan_last(timer, t, c->mark, certain, due->last, size, &due->n_last, &due->total, &due->is_exact);
-        if (due->n_last > 0)
-                due->since = due->total > due->n_last ? c->mark : due->last[0];
+        if (due->n_last > 0 && plan_next(timer, t, c->mark, &due->since) < 0)
+                due->since = due->last[0];
         while (plan_next(timer, t, from, &next) >= 0 && delayed(s, timers, t, next) <= now.realtime) {
                 due_append(due, size, next);
                 from = next;
@@ -718,7 +718,8 @@ static void deal_with_interval(Schedule *s, JobTimers *timers, TriggerClock *c, 
         if (put_off(s, timers, c, due.n_in_time == 0, now))
                 return;
         hand_out_due(s, timers, c, &due, now);
-        c->base = waits_for_end(timers) ? (int64_t)now.boottime : last;
+        /* What was late by more counts from now, or it would come again as soon as the run has failed. */
+        c->base = waits_for_end(timers) && due.n_in_time == 0 ? (int64_t)now.boottime : last;
         set_mark(s, timers, c, to_realtime(c->base, now));
         plan_trigger(s, timers, c, now);
 }

@@ -683,6 +683,25 @@ static void test_back_after_an_upgrade(void **state) {
         assert_int_equal(n_marks(f, "job"), 2);
 }
 
+/* What is made up for waits beside QueueMax=, and takes nobody's place in it. */
+static void test_queue_beside_catch_up(void **state) {
+        Fixture *f = *state;
+        unsigned n;
+
+        write_held_job(f, "job",
+                       "Overlap=parallel\nMaxParallel=1\nQueueMax=1\n[Timer]\nOnCalendar=hourly\nCatchUp=all");
+        put_mark(f, "job", "OnCalendar=hourly", now_realtime() - 5 * USEC_PER_HOUR);
+        write_file(f->folder, "vaktd.conf", "[Manager]\nResumeRampSec=0\n");
+        start(f);
+        WAIT_FOR(f, count_cause(f, "job", RUN_CAUSE_CATCH_UP) >= 4 && f->n_started == 1);
+        assert_int_equal(request(f, "job")->state, RUN_QUEUED);
+        assert_int_equal(request(f, "job")->result, RUN_RESULT_SKIPPED);
+        n = count_cause(f, "job", RUN_CAUSE_CATCH_UP);
+        let_go(f, n); /* those before it */
+        WAIT_FOR(f, f->n_started == n + 1);
+        assert_int_equal(request(f, "job")->state, RUN_QUEUED);
+}
+
 /* --- the pause of everything --- */
 
 static void test_pause_all(void **state) {
@@ -751,6 +770,7 @@ int main(void) {
                 TEST(test_reset_failed_is_kept),
                 TEST(test_many_marks),
                 TEST(test_back_after_an_upgrade),
+                TEST(test_queue_beside_catch_up),
                 TEST(test_pause_all),
                 TEST(test_history_keep),
         };

@@ -29,7 +29,8 @@ typedef struct Account {
         usec_t mark, first_mark, ramp;
         char key[256];
         uint64_t n_due, n_catch_up, n_missed;
-        usec_t last; /* the last occurrence that was spoken of */
+        usec_t last;  /* the last occurrence that was spoken of */
+        usec_t since; /* of what was missed */
         bool is_exact;
 } Account;
 
@@ -62,6 +63,8 @@ static void occurred(void *userdata, Job *job, const Occurrence *o) {
         a->last = o->scheduled;
         if (o->kind == OCCURRENCE_MISSED) {
                 a->n_missed += o->n;
+                a->since = o->since;
+                assert_true(o->since > a->mark || !plan_is_wall(&job->def->timer, job->def->triggers));
                 a->is_exact = a->is_exact && o->n_is_exact;
         } else if (o->kind == OCCURRENCE_DUE)
                 a->n_due++;
@@ -287,6 +290,22 @@ static void test_down(void **state) {
         }
 }
 
+/* What is said of many that were missed names the first of them, however many there were. */
+static void test_first_missed(void **state) {
+        unsigned seed = 1;
+        Account *a = one_calendar("minutely", CATCH_UP_NONE);
+
+        start_daemon();
+        live_until(JANUARY_2026 + 150 * USEC_PER_SEC, &seed);
+        assert_int_equal(a->n_due, 2);
+        stop_daemon();
+        pass(30 * USEC_PER_DAY);
+        start_daemon();
+        live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+        assert_true(a->n_missed > 1000);
+        assert_true(a->since == JANUARY_2026 + 180 * USEC_PER_SEC);
+}
+
 /* A daemon that dies every half second has dealt with everything when the ramp is over, and no sooner. */
 static void test_ramp_over_restarts(void **state) {
         unsigned seed = 1, n_early = 0;
@@ -447,6 +466,27 @@ static void test_interval_from_end(void **state) {
 }
 
 /* Every second Monday, from a date. */
+/* After a run that failed it is counted from when that one came due, not from when AccuracySec= let it start. */
+static void test_interval_from_success(void **state) {
+        JobDef *def = new_def(TRIGGER_INTERVAL, "3600", NULL);
+        unsigned seed = 5;
+        Job *job;
+
+        def->timer.interval_from = INTERVAL_FROM_SUCCESS;
+        def->timer.accuracy = 5 * USEC_PER_MINUTE;
+        job = add_job(def);
+        start_daemon();
+        for (unsigned i = 1; i <= 10; i++) {
+                live_until(JANUARY_2026 + i * USEC_PER_HOUR + 6 * USEC_PER_MINUTE, &seed);
+                assert_int_equal(w.accounts[0].n_due, i);
+                assert_true(w.accounts[0].last == JANUARY_2026 + i * USEC_PER_HOUR);
+                job->n_running = 1;
+                pass(USEC_PER_MINUTE);
+                job->n_running = 0;
+                schedule_job_ended(w.schedule, job, /* success= */ false, w.now);
+        }
+}
+
 static void test_anchor(void **state) {
         unsigned seed = 1;
         JobDef *def = new_def(TRIGGER_INTERVAL, "1209600", "Europe/Oslo");
@@ -778,6 +818,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_first_start_fires_nothing),
                 TEST(test_down),
+                TEST(test_first_missed),
                 TEST(test_ramp_over_restarts),
                 TEST(test_found),
                 TEST(test_found_moment),
@@ -785,6 +826,7 @@ int main(void) {
                 TEST(test_edit_interval),
                 TEST(test_interval_over_restart),
                 TEST(test_interval_from_end),
+                TEST(test_interval_from_success),
                 TEST(test_anchor),
                 TEST(test_clock_set_back),
                 TEST(test_pause),
