@@ -252,6 +252,18 @@ static void plan_trigger(Schedule *s, JobTimers *timers, TriggerClock *c, Instan
                 plan_interval(s, timers, c, t, now);
 }
 
+/* What comes in time of a trigger that is late. */
+static usec_t next_in_time(const Schedule *s, const JobTimers *timers, const TriggerClock *c, Instant now) {
+        const TriggerDef *t = trigger_of(timers, c);
+        int64_t span = (int64_t)t->span, late = (int64_t)now.boottime - c->base;
+        usec_t next;
+
+        if (!plan_is_wall(&timers->def->timer, t))
+                return to_realtime(c->base + (late / span + 1) * span, now);
+        return plan_next(&timers->def->timer, t, now.realtime, &next) < 0 ? USEC_INFINITY
+                                                                          : delayed(s, timers, t, next);
+}
+
 static void update_next(const Schedule *s, Job *job, Instant now) {
         JobTimers *timers = job->timers;
 
@@ -264,7 +276,11 @@ static void update_next(const Schedule *s, Job *job, Instant now) {
                 if (c->position == TIMER_HEAP_NONE)
                         continue;
                 at = s->heaps[c->clock].entries[c->position].at;
-                job->next = MIN(job->next, is_realtime ? at : to_realtime((int64_t)at, now));
+                if (c->catching_up && timers->def->timer.catch_up == CATCH_UP_NONE)
+                        at = next_in_time(s, timers, c, now); /* what is late is written down only */
+                else if (!is_realtime)
+                        at = to_realtime((int64_t)at, now);
+                job->next = MIN(job->next, at);
         }
 }
 

@@ -290,6 +290,38 @@ static void test_down(void **state) {
         }
 }
 
+/* What is missed and not made up for is no next run, even where it has yet to be written down. */
+static void test_next_of_what_is_not_made_up_for(void **state) {
+        static const CatchUp catch_up[] = { CATCH_UP_NONE, CATCH_UP_ONCE };
+        unsigned seed = 1;
+
+        for (size_t i = 0; i < ELEMENTSOF(catch_up); i++) {
+                bool runs = catch_up[i] != CATCH_UP_NONE;
+
+                teardown(NULL);
+                setup(NULL);
+                w.ramp = 30 * USEC_PER_SEC;
+                (void)one_calendar("hourly", catch_up[i]);
+                (void)add_job(new_def(TRIGGER_INTERVAL, "3600", NULL));
+                w.jobs[1]->def->timer.catch_up = catch_up[i];
+                start_daemon();
+                live_until(JANUARY_2026 + USEC_PER_MINUTE, &seed);
+                w.now.realtime += 190 * USEC_PER_MINUTE; /* the machine has slept */
+                w.now.boottime += 190 * USEC_PER_MINUTE;
+                for (size_t k = 0; k < w.n_jobs; k++)
+                        schedule_replan_job(w.schedule, w.jobs[k], w.now);
+                (void)schedule_elapse(w.schedule, w.now, 64);
+                for (size_t k = 0; k < w.n_jobs; k++)
+                        assert_int_equal(w.jobs[k]->next > w.now.realtime + USEC_PER_MINUTE, !runs);
+                if (!runs) {
+                        assert_true(w.jobs[0]->next == JANUARY_2026 + 4 * USEC_PER_HOUR);
+                        assert_true(w.jobs[1]->next == JANUARY_2026 + 4 * USEC_PER_HOUR);
+                }
+                live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+                assert_true(w.jobs[0]->next == JANUARY_2026 + 4 * USEC_PER_HOUR);
+        }
+}
+
 /* What is said of many that were missed names the first of them, however many there were. */
 static void test_first_missed(void **state) {
         unsigned seed = 1;
@@ -819,6 +851,7 @@ int main(void) {
                 TEST(test_first_start_fires_nothing),
                 TEST(test_down),
                 TEST(test_first_missed),
+                TEST(test_next_of_what_is_not_made_up_for),
                 TEST(test_ramp_over_restarts),
                 TEST(test_found),
                 TEST(test_found_moment),
