@@ -6,6 +6,7 @@
 
 #include "test-ledger.h"
 
+#include <malloc.h>
 #include <sqlite3.h>
 
 #include "ledger/ledger-internal.h"
@@ -471,6 +472,27 @@ static void test_forget_job(void **state) {
         check_kept(l, "", NULL);
 }
 
+/* Memory grows with the first runs, until the cache of the database is full, and not for each that comes after. */
+static void test_memory(void **state) {
+        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
+        size_t used[4];
+
+        for (size_t round = 0; round < ELEMENTSOF(used); round++) {
+                for (unsigned i = 0; i < 20000; i++) {
+                        (void)add_done(l, i % 2 > 0 ? "a" : "b", RUN_RESULT_SUCCESS, 1000000 + i);
+                        assert_int_equal(ledger_set_mark(l, "a", "k", i), 0);
+                        if (i % 20 == 19)
+                                assert_int_equal(ledger_commit(l), 0);
+                        if (i % 2000 == 1999)
+                                (void)ledger_upkeep(l, 1000000 + i, 1000000 + i);
+                }
+                used[round] = mallinfo2().uordblks;
+        }
+        assert_true(used[1] < used[0] + (4U << 20));
+        for (size_t round = 2; round < ELEMENTSOF(used); round++)
+                assert_true(used[round] < used[round - 1] + (64U << 10)); /* 3 bytes a run */
+}
+
 static int count_state(const char *job, const LedgerJobState *state, void *userdata) {
         ++*(size_t *)userdata;
         return 0;
@@ -860,6 +882,7 @@ int main(void) {
                 ledger_test(test_unfinished),
                 ledger_test(test_unfinished_of_another_boot),
                 ledger_test(test_boots_of_a_container),
+                ledger_test(test_memory),
                 ledger_test(test_marks),
                 ledger_test(test_forget_job),
                 ledger_test(test_job_states),
