@@ -62,7 +62,8 @@ static void print_help(void) {
                "     --check            Check settings and job files, say what is wrong, and end\n\n"
                "Signals: SIGTERM and SIGINT end it, SIGHUP reads the files again, SIGUSR1 logs its state.\n"
                "Exit status: 0 ended as asked, 64 bad argument, 69 a door could not be opened, 71 the\n"
-               "system refused something, 73 a folder could not be made, 78 bad settings; see vaktd(8).\n");
+               "system refused something, 73 a folder could not be made, 78 --check found errors; see\n"
+               "vaktd(8).\n");
 }
 
 enum {
@@ -464,7 +465,7 @@ static int daemon_open(Daemon *d) {
                 return EX_CANTCREAT;
         r = open_manager(d);
         if (r < 0)
-                return r == -EINVAL ? EX_CONFIG : EX_OSERR;
+                return EX_OSERR;
         return open_bus(d) < 0 ? EX_UNAVAILABLE : EX_OK;
 }
 

@@ -61,11 +61,12 @@ ssize_t job_scan_stem(const Folder *folder, const char *file, Diagnostics *fault
         path = folder_join(folder, file);
         if (!path)
                 return -ENOMEM;
-        return diagnostics_add(
-                faults, path, 0,
-                "The file's name is no job name. Call it NAME.job, where NAME has at most %d letters, "
-                "digits, \"_\", \".\" and \"-\", begins with a letter or digit, and may hold one \"@\".",
-                JOB_NAME_MAX);
+        return diagnostics_add(faults, path, 0,
+                               "The file's name is no job name. Call it NAME.job, where NAME has at most %d letters, "
+                               "digits, \"_\", \".\" and \"-\", begins with a letter or digit, and may hold one \"@\" "
+                               "with a letter or digit "
+                               "behind it.",
+                               JOB_NAME_MAX);
 }
 
 /* Takes one name of a folder. What is no job file and no folder of drop-ins (hidden files, backups, a README) is

@@ -277,21 +277,12 @@ int service_span(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
 
 /* Nanoseconds: those are what a bare number is in. */
 int service_nsec(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProperty *p) {
-        size_t n = strspn(k->value, "0123456789");
-        _cleanup_free_ char *number = strndup(k->value, n);
-        const char *unit = k->value + n;
         uint64_t nsec;
-        usec_t span;
 
-        if (!number)
-                return -ENOMEM;
-        unit += strspn(unit, " ");
-        if ((*unit == '\0' || streq(unit, "ns") || streq(unit, "nsec")) && number_parse(number, &nsec))
-                return service_number(p, nsec);
-        if (span_parse(k->value, &span) < 0 || span > UINT64_MAX / NSEC_PER_USEC)
+        if (span_parse_nsec(k->value, &nsec) < 0)
                 return key_fault_value(k, "is no time span. Write nanoseconds, or a time span with a unit, for "
                                           "example 50us.");
-        return service_number(p, span * NSEC_PER_USEC);
+        return service_number(p, nsec);
 }
 
 /* --- resource limits --- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktd.conf: read as a job file is, with a table of its own and without specifiers. All or nothing: a daemon that
- * runs with half of what was asked of it is harder to understand than one that says what is wrong. */
+/* vaktd.conf: read as a job file is, with a table of its own and without specifiers. A line with an error is passed
+ * over, as systemd does with its own: a host whose jobs do not run for a slip of the pen is worse off than one with a
+ * default in force, as long as everybody is told. */
 
 #include "config/settings.h"
 
@@ -235,9 +236,7 @@ int settings_load(Settings *s, const char *path, uid_t owner, Diagnostics *d) {
         }
         if (r < 0 && r != -ENOENT)
                 return r;
-        if (faults > 0)
-                return -EINVAL;
         settings_done(s);
         *s = TAKE_GENERIC(fresh, (Settings){});
-        return 0;
+        return faults > 0 ? SETTINGS_PARTIAL : 0;
 }

@@ -43,9 +43,11 @@ bool pool_name_is_valid(const char *name) _pure_;
 /* NULL when there is none of this name. */
 const PoolDef *settings_pool(const Settings *s, const char *name) _pure_;
 
-/* Reads path and path.d/'*.conf' over the defaults. A missing file is none. Returns 0; -EINVAL with the faults in d,
- * also when a file cannot be read or is not to be trusted; another negative errno when nothing could be done. s is
- * untouched unless 0 is returned; what it held is freed then. */
+#define SETTINGS_PARTIAL 1
+
+/* Reads path and path.d/'*.conf' over the defaults. A missing file is none. Returns 0; SETTINGS_PARTIAL with the
+ * errors in d, when lines were passed over, or a file that cannot be read or is not to be trusted; a negative errno
+ * when nothing could be done. What s held is freed, unless that is returned; then it is untouched. */
 int settings_load(Settings *s, const char *path, uid_t owner, Diagnostics *d);
 
 const char *executor_choice_to_string(ExecutorChoice c) _const_;

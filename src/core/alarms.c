@@ -5,7 +5,8 @@
  * minute, not even over restarts.
  *
  * The last success is remembered beside the history, which may be pruned; a job that never succeeded is given its time
- * from when it was seen first. A pause says that somebody knows: nothing is expected of a job meanwhile. */
+ * from when it was seen first. A pause says that somebody knows, and so does who asks to forget that the job failed:
+ * what is expected of it is expected from then on. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,15 +16,18 @@
 #include "util/log-messages.h"
 #include "util/log.h"
 
-#define KEY_SLOW     "slow"
-#define KEY_EXPECT   "expect"
-#define SUCCESS_MARK "success" /* among the marks of the triggers, whose keys hold a "=" */
+#define KEY_SLOW   "slow"
+#define KEY_EXPECT "expect"
+/* Among the marks of the triggers, whose keys hold a "=". */
+#define SUCCESS_MARK "success"
+#define SINCE_MARK   "expected" /* since then a success is, if that was later */
+#define RESET_MARK   "reset"    /* not a time: failures of runs up to this one are forgotten */
 #define SENTENCE_MAX 512
 
 struct JobWatch {
         Deadline deadline; /* of ExpectSec= */
         Job *job;
-        usec_t success; /* realtime: of the last success, or since when there should be one; 0 = not looked up yet */
+        usec_t since;      /* realtime: ExpectSec= counts from here; 0 = not looked up yet */
         bool slow, expect; /* raised */
 };
 
@@ -116,10 +120,10 @@ static bool expects(const Job *job) {
 }
 
 static void arm_expect(Manager *m, JobWatch *w) {
-        bool wanted = expects(w->job) && !w->expect && w->success > 0;
+        bool wanted = expects(w->job) && !w->expect && w->since > 0;
 
         deadline_set(m, &w->deadline,
-                     wanted ? deadline_of_realtime(usec_add(w->success, w->job->def->expect)) : USEC_INFINITY);
+                     wanted ? deadline_of_realtime(usec_add(w->since, w->job->def->expect)) : USEC_INFINITY);
 }
 
 static void on_expect(Manager *m, Deadline *d) {
@@ -130,19 +134,19 @@ static void on_expect(Manager *m, Deadline *d) {
         if (!expects(w->job))
                 return;
         /* The clock may have been set since. */
-        if (now_realtime() < usec_add(w->success, def->expect)) {
+        if (now_realtime() < usec_add(w->since, def->expect)) {
                 arm_expect(m, w);
                 return;
         }
         (void)snprintf(sentence, sizeof(sentence), "No run of it has succeeded for %s (ExpectSec=).",
                        span_format(span, def->expect, USEC_PER_MSEC));
-        raise_alarm(m, w->job, KEY_EXPECT, w->success, 0, sentence);
+        raise_alarm(m, w->job, KEY_EXPECT, w->since, 0, sentence);
 }
 
-static void remember_success(Manager *m, JobWatch *w, usec_t at) {
-        w->success = at;
-        if (ledger_set_mark(m->ledger, w->job->name, SUCCESS_MARK, at) < 0)
-                log_warning("Cannot remember when %s succeeded last, ignoring.", w->job->name);
+static void expect_since(Manager *m, JobWatch *w, const char *mark, usec_t at) {
+        w->since = at;
+        if (ledger_set_mark(m->ledger, w->job->name, mark, at) < 0)
+                log_warning("Cannot remember since when a success of %s is expected, ignoring.", w->job->name);
 }
 
 static int load_success(const RunRecord *r, void *userdata) {
@@ -150,18 +154,21 @@ static int load_success(const RunRecord *r, void *userdata) {
         return 1;
 }
 
-/* The later one of what is remembered and what stands in the history: nobody keeps the mark while nothing is expected.
- * Neither counts when it lies in the future. */
-static void look_up_success(Manager *m, JobWatch *w) {
+/* The latest of what is remembered and what stands in the history: nobody keeps the marks while nothing is expected.
+ * None counts when it lies in the future. */
+static void look_up_since(Manager *m, JobWatch *w) {
         LedgerFilter filter = { .job = w->job->name, .results = 1U << RUN_RESULT_SUCCESS, .limit = 1 };
-        usec_t mark = 0, newest = 0, now = now_realtime();
+        usec_t times[3] = {}, now = now_realtime();
 
-        if (ledger_get_mark(m->ledger, w->job->name, SUCCESS_MARK, &mark) < 0 || mark > now)
-                mark = 0;
-        (void)ledger_query(m->ledger, &filter, load_success, &newest, NULL);
-        w->success = MAX(mark, newest <= now ? newest : 0);
-        if (w->success == 0)
-                remember_success(m, w, now);
+        (void)ledger_get_mark(m->ledger, w->job->name, SUCCESS_MARK, &times[0]);
+        (void)ledger_get_mark(m->ledger, w->job->name, SINCE_MARK, &times[1]);
+        (void)ledger_query(m->ledger, &filter, load_success, &times[2], NULL);
+        w->since = 0;
+        for (size_t i = 0; i < ELEMENTSOF(times); i++)
+                if (times[i] <= now)
+                        w->since = MAX(w->since, times[i]);
+        if (w->since == 0)
+                expect_since(m, w, SINCE_MARK, now);
 }
 
 void alarms_set_job(Manager *m, Job *job) {
@@ -171,14 +178,14 @@ void alarms_set_job(Manager *m, Job *job) {
         if (!w)
                 return;
         w->deadline.due = on_expect;
-        if (expects(job) && w->success == 0)
-                look_up_success(m, w);
+        if (expects(job) && w->since == 0)
+                look_up_since(m, w);
         arm_expect(m, w);
 }
 
 void alarms_resume(Manager *m, Job *job) {
-        if (job->watch && job->watch->success > 0 && job->def && job->def->expect != USEC_INFINITY)
-                remember_success(m, job->watch, now_realtime());
+        if (job->watch && job->watch->since > 0 && job->def && job->def->expect != USEC_INFINITY)
+                expect_since(m, job->watch, SINCE_MARK, now_realtime());
         alarms_set_job(m, job);
 }
 
@@ -213,8 +220,8 @@ void alarms_run_ended(Manager *m, const LiveRun *run) {
         if (run->record.result != RUN_RESULT_SUCCESS || !job->watch)
                 return;
         alarms_clear(m, job);
-        if (job->watch->success > 0)
-                remember_success(m, job->watch, run->record.ended);
+        if (job->watch->since > 0)
+                expect_since(m, job->watch, SUCCESS_MARK, run->record.ended);
         arm_expect(m, job->watch);
 }
 
@@ -254,16 +261,49 @@ int manager_list_alarms(Manager *m, const char *job, int (*visit)(const LedgerAl
         return ledger_list_alarms(m->ledger, job, visit_raised, &w);
 }
 
+/* --- forgetting a failure --- */
+
+static int load_id(const RunRecord *r, void *userdata) {
+        *(uint64_t *)userdata = r->id;
+        return 1;
+}
+
+/* The last run is told by its number, which no clock can turn back. */
+static void remember_reset(Manager *m, const Job *job) {
+        LogContext c = { .job = job->name };
+        uint64_t id = 0;
+
+        (void)ledger_list(m->ledger, job->name, 0, 1, load_id, &id);
+        if (ledger_set_mark(m->ledger, job->name, RESET_MARK, id) < 0)
+                log_message(LOG_WARNING, &c,
+                            "Cannot remember over a restart that its failure is forgotten, ignoring.");
+}
+
+bool alarms_failure_is_forgotten(Manager *m, const RunRecord *r) {
+        usec_t id;
+
+        return run_result_is_failure(r->result) && ledger_get_mark(m->ledger, r->job, RESET_MARK, &id) >= 0 &&
+               r->id <= id;
+}
+
+static bool has_failed(const Job *job) {
+        return run_result_is_failure(job->last_result) || job->n_delayed > 0 ||
+               (job->watch && (job->watch->slow || job->watch->expect));
+}
+
 int manager_reset_failed(Manager *m, const char *name) {
         Job *job = job_table_get(m->jobs, name);
         LiveRun *next;
 
         if (!job)
                 return -ENOENT;
+        if (!has_failed(job))
+                return 0;
         reload_hold_job(job);
+        remember_reset(m, job);
         alarms_clear(m, job);
-        if (job->watch && job->watch->success > 0) {
-                remember_success(m, job->watch, now_realtime());
+        if (job->watch && job->watch->since > 0) {
+                expect_since(m, job->watch, SINCE_MARK, now_realtime());
                 arm_expect(m, job->watch);
         }
         for (LiveRun *run = job->delayed; run; run = next) {
@@ -271,7 +311,8 @@ int manager_reset_failed(Manager *m, const char *name) {
                 run_set_reason(run, "Somebody asked to forget that the job failed (vaktctl reset-failed).");
                 runs_drop(m, run, RUN_RESULT_CANCELLED);
         }
-        job->last_result = RUN_RESULT_NONE;
+        if (run_result_is_failure(job->last_result))
+                job->last_result = RUN_RESULT_NONE;
         NOTIFY_OBSERVERS(m, job_changed, job);
         reload_let_go_of_job(m, job);
         (void)ledger_commit(m->ledger);

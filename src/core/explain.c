@@ -145,13 +145,12 @@ static int tell_run(const Telling *t, const LiveRun *run) {
 /* A job with a long queue is told of by its first runs. */
 static int tell_runs(const Telling *t) {
         unsigned n_told = 0, n_left = 0;
+        const LiveRun *run;
         int r = 0;
 
-        for (size_t i = 0; i < t->m->n_live && r >= 0; i++) {
-                const LiveRun *run = t->m->live[i];
-
-                if (run->job != t->job)
-                        continue;
+        TAILQ_FOREACH(run, &t->job->runs, of_job) {
+                if (r < 0)
+                        break;
                 if (n_told++ < RUNS_TOLD_MAX)
                         r = tell_run(t, run);
                 else

@@ -18,20 +18,26 @@
 
 usec_t retry_not_before(const LiveRun *run) {
         usec_t delay = retry_def_delay(&run->def->retry, run->record.attempt - 1);
+        const RunRecord *failed;
 
+        if (run->record.parent > 0 && (failed = ledger_get(run->manager->ledger, run->record.parent)) &&
+            failed->result == RUN_RESULT_CANCELLED)
+                return now_boottime(); /* that try was interrupted by us */
         /* Not later than a delay from now: a clock that was set back asks for no patience. */
         return MIN(deadline_of_realtime(usec_add(run->record.requested, delay)), usec_add(now_boottime(), delay));
 }
 
-static bool wants_retry(const LiveRun *run) {
+/* One that our own end interrupts is made again once in any case; it has failed at nothing. What files it had is found
+ * again by itself. */
+bool wants_another_try(const LiveRun *run) {
+        unsigned max = run->is_interrupted ? MAX(run->def->retry.max, 1U) : run->def->retry.max;
         const Job *job = run->job;
-        const RetryDef *retry = &run->def->retry;
 
-        if (!run_result_is_failure(run->record.result) || job->gone || !job->def || !job->def->enabled)
+        if (job->gone || !job->def || !job->def->enabled)
                 return false;
-        if (run->paths && run->paths->again)
+        if (run->paths && (run->is_interrupted || run->paths->again))
                 return false;
-        return retry->max == UINT_MAX || run->record.attempt <= retry->max;
+        return max == UINT_MAX || run->record.attempt <= max;
 }
 
 static int request_retry(Manager *m, LiveRun *failed) {
@@ -47,6 +53,8 @@ static int request_retry(Manager *m, LiveRun *failed) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
         int r;
 
+        if (take_over_has_followed(m, failed->record.job, &request))
+                return 0;
         r = live_reserve(m);
         if (r >= 0)
                 r = live_run_new(&run, m, failed->job, &request);
@@ -104,6 +112,8 @@ static void request_one(Manager *m, const char *name, const char *key, const Run
         Job *job;
         int r;
 
+        if (take_over_has_followed(m, name, request))
+                return;
         if (closes_a_circle(m, name, request)) {
                 runs_refuse(
                         m, name, request, RUN_RESULT_SKIPPED,
@@ -154,20 +164,19 @@ void follow_up(Manager *m, LiveRun *run) {
         LogContext c = { .job = run->record.job, .run = run->record.id };
         int r;
 
-        if (run->is_forgotten)
-                return;
         if (run->record.result == RUN_RESULT_SUCCESS) {
                 drop_retries(m, run);
                 follow_up_request(m, run->def->on_success, "OnSuccess", &request);
                 return;
         }
-        if (!run_result_is_failure(run->record.result))
+        if (!run_result_is_failure(run->record.result) && !run->is_interrupted)
                 return;
-        if (wants_retry(run)) {
+        if (wants_another_try(run)) {
                 r = request_retry(m, run);
                 if (r >= 0)
                         return;
                 log_message(LOG_ERR, &c, "It cannot be tried again: %s.", strerror(-r));
         }
-        follow_up_request(m, run->def->on_failure, "OnFailure", &request);
+        if (!run->is_interrupted)
+                follow_up_request(m, run->def->on_failure, "OnFailure", &request);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The runs that are not over: one array sorted by id, which is the order in which they came. */
+/* The runs that are not over: a hash table by id, the list of all, and that of each job. The lists are in the order of
+ * ids, which is the order in which runs came. Nothing here, and nothing that is done about one job, takes longer for
+ * the runs of others. */
 
 #include <assert.h>
 #include <stdarg.h>
@@ -8,57 +10,76 @@
 
 #include "core/paths.h"
 
-static size_t live_position(const Manager *m, uint64_t id) {
-        size_t low = 0, high = m->n_live;
+#define BUCKETS_MIN 64U
 
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (m->live[middle]->record.id < id)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
+/* Ids are given out one after the other: they fill the buckets evenly by themselves. */
+static LiveRun **bucket_of(const Manager *m, uint64_t id) {
+        return &m->live_buckets[id & (m->n_live_buckets - 1)];
 }
 
 LiveRun *runs_find(const Manager *m, uint64_t id) {
-        size_t i = live_position(m, id);
+        LiveRun *run = m->n_live > 0 ? *bucket_of(m, id) : NULL;
 
-        return i < m->n_live && m->live[i]->record.id == id ? m->live[i] : NULL;
+        while (run && run->record.id != id)
+                run = run->same_bucket;
+        return run;
+}
+
+static void put_into_bucket(Manager *m, LiveRun *run) {
+        LiveRun **bucket = bucket_of(m, run->record.id);
+
+        run->same_bucket = *bucket;
+        *bucket = run;
 }
 
 int live_reserve(Manager *m) {
-        size_t n = MAX(m->n_live_allocated * 2, 64U);
-        LiveRun **bigger;
+        size_t n = MAX(m->n_live_buckets * 2, BUCKETS_MIN);
+        LiveRun **buckets, *run;
 
         if (m->n_live >= LIVE_RUNS_MAX)
                 return -ENOBUFS;
-        if (m->n_live < m->n_live_allocated)
+        if (m->n_live < m->n_live_buckets)
                 return 0;
-        bigger = reallocarray(m->live, n, sizeof(LiveRun *));
-        if (!bigger)
+        buckets = calloc(n, sizeof(LiveRun *));
+        if (!buckets)
                 return -ENOMEM;
-        m->live = bigger;
-        m->n_live_allocated = n;
+        free(m->live_buckets);
+        m->live_buckets = buckets;
+        m->n_live_buckets = n;
+        TAILQ_FOREACH(run, &m->live, all)
+        put_into_bucket(m, run);
         return 0;
 }
 
-/* Runs come in the order of their ids, but what an earlier daemon left may come after a first request. */
+/* What an earlier daemon left may come after a first request. */
 void live_add(Manager *m, LiveRun *run) {
-        size_t i = live_position(m, run->record.id);
+        LiveRun *before = TAILQ_LAST(&m->live, LiveRunList), *of_job = TAILQ_LAST(&run->job->runs, LiveRunList);
 
-        assert(m->n_live < m->n_live_allocated);
-        memmove(m->live + i + 1, m->live + i, (m->n_live - i) * sizeof(LiveRun *));
-        m->live[i] = run;
+        assert(m->n_live < m->n_live_buckets && !runs_find(m, run->record.id));
+        put_into_bucket(m, run);
+        while (before && before->record.id > run->record.id)
+                before = TAILQ_PREV(before, LiveRunList, all);
+        while (of_job && of_job->record.id > run->record.id)
+                of_job = TAILQ_PREV(of_job, LiveRunList, of_job);
+        if (before)
+                TAILQ_INSERT_AFTER(&m->live, before, run, all);
+        else
+                TAILQ_INSERT_HEAD(&m->live, run, all);
+        if (of_job)
+                TAILQ_INSERT_AFTER(&run->job->runs, of_job, run, of_job);
+        else
+                TAILQ_INSERT_HEAD(&run->job->runs, run, of_job);
         m->n_live++;
 }
 
-void live_remove(Manager *m, const LiveRun *run) {
-        size_t i = live_position(m, run->record.id);
+void live_remove(Manager *m, LiveRun *run) {
+        LiveRun **link = bucket_of(m, run->record.id);
 
-        assert(i < m->n_live && m->live[i] == run);
-        memmove(m->live + i, m->live + i + 1, (m->n_live - i - 1) * sizeof(LiveRun *));
+        while (*link != run)
+                link = &(*link)->same_bucket;
+        *link = run->same_bucket;
+        TAILQ_REMOVE(&m->live, run, all);
+        TAILQ_REMOVE(&run->job->runs, run, of_job);
         m->n_live--;
 }
 

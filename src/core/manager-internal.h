@@ -55,12 +55,14 @@ struct LiveRun {
         Pool *pool;
         Execution *execution;     /* NULL until it is started */
         LiveRun *next, *previous; /* in Job.queue or Job.delayed */
-        RunPaths *paths;          /* what a path trigger gave it, or NULL */
-        usec_t rank;              /* among those that wait for the same: the smallest goes first */
-        uint32_t position;        /* in Pool.waiting */
+        TAILQ_ENTRY(LiveRun) all, of_job;
+        LiveRun *same_bucket;
+        RunPaths *paths;   /* what a path trigger gave it, or NULL */
+        usec_t rank;       /* among those that wait for the same: the smallest goes first */
+        uint32_t position; /* in Pool.waiting */
         RunStage stage;
         bool follow;
-        bool is_forgotten;     /* was found, ended, without a record: nothing follows from it */
+        bool is_interrupted;   /* was told to end because we do */
         bool is_sought;        /* was under way when the machine went down, and is looked for all the same */
         usec_t previous_start; /* of the job, before this one */
 };
@@ -70,6 +72,7 @@ struct Manager {
         ManagerOptions options;
         Settings settings;
         Diagnostics diagnostics;
+        size_t n_setting_faults; /* of them, the first ones */
         JobLoader *loader;
         JobTable *jobs;
         unsigned generation;
@@ -84,15 +87,15 @@ struct Manager {
         usec_t started_at;         /* realtime */
         char *host;
 
-        LiveRun **live; /* sorted by id */
-        size_t n_live, n_live_allocated;
+        LiveRunList live;       /* in the order of ids */
+        LiveRun **live_buckets; /* the same, by id; a power of two of them */
+        size_t n_live, n_live_buckets;
         Pool *no_pool;
         Pool **pools; /* sorted by name */
         size_t n_pools;
         TimerHeap candidates; /* Pool with a slot that somebody waits for, by the rank of the first */
         usec_t last_rank;
         unsigned n_running, n_queued;
-        unsigned n_sought;              /* LiveRun.is_sought */
         sd_event_source *start_source;  /* a deferred source that starts what is ready */
         sd_event_source *settle_source; /* a deferred source that tells the executor what is in the ledger */
         sd_event_source *resettle_source;
@@ -106,6 +109,11 @@ struct Manager {
 
         TimerHeap deadlines; /* Deadline */
         sd_event_source *deadline_source;
+
+        RunRecord *found; /* forgotten runs of an earlier daemon, as they were found */
+        size_t n_found, n_found_known;
+        Deadline survey_deadline;
+        bool was_surveyed, is_surveyed; /* all of them are found; and dealt with, or waited for long enough */
 
         bool is_started;    /* manager_start() was called: runs may be */
         bool has_left_runs; /* in the ledger, that could not be taken over yet */
@@ -134,7 +142,7 @@ LiveRun *runs_find(const Manager *m, uint64_t id) _pure_;
 /* Room for one more. -ENOMEM; -ENOBUFS: LIVE_RUNS_MAX. */
 int live_reserve(Manager *m);
 void live_add(Manager *m, LiveRun *run); /* there must be room */
-void live_remove(Manager *m, const LiveRun *run);
+void live_remove(Manager *m, LiveRun *run);
 int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request);
 LiveRun *live_run_free(LiveRun *run); /* must be in no queue */
 DEFINE_CLEANUP(LiveRun, live_run_free)
@@ -204,12 +212,14 @@ void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome);
 /* Ends what waits. */
 void runs_drop(Manager *m, LiveRun *run, RunResult result);
 /* It is known whether a run of another boot is there. */
-void runs_sought(Manager *m, LiveRun *run);
+void runs_sought(LiveRun *run);
 /* What the executor is to know of a run. */
 ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
 
 /* --- follow-ups.c: what a run leads to when it has ended --- */
 void follow_up(Manager *m, LiveRun *run);
+/* It would be tried again, should it fail. */
+bool wants_another_try(const LiveRun *run) _pure_;
 /* The point in time, of CLOCK_BOOTTIME, before which a retry is not started. */
 usec_t retry_not_before(const LiveRun *run);
 /* A try that was accepted is not made after all: who waits to hear of the failure hears of it. */
@@ -220,7 +230,13 @@ void follow_up_request(Manager *m, char *const *jobs, const char *key, const Run
 /* --- take-over.c --- */
 /* Takes over what the ledger holds of an earlier daemon: what waited is queued, what was under way is adopted. */
 int take_over(Manager *m);
-bool take_over_found(void *userdata, const char *unit, const char *job, uint64_t id, bool is_over);
+/* Nothing elapses before it is known what goes on without the ledger knowing of it. */
+void take_over_start(Manager *m);
+ExecFound take_over_found(void *userdata, const char *job, uint64_t id);
+void take_over_forgotten(void *userdata, const RunRecord *run, bool is_over);
+void take_over_surveyed(void *userdata);
+/* The run that is asked for as what followed from another one was found, forgotten. */
+bool take_over_has_followed(const Manager *m, const char *job, const RunRequest *request) _pure_;
 
 /* --- paths.c, path-runs.c, path-store.c: path triggers --- */
 int paths_init(Manager *m);
@@ -253,6 +269,10 @@ void paths_load_runs(Manager *m);
 void paths_give_back(Manager *m, LiveRun *run);
 void paths_forget_loaded(Manager *m);
 
+/* --- absences.c --- */
+/* Forgets what is kept of jobs and triggers that are gone. */
+void absences_look(Manager *m);
+
 /* --- alarms.c --- */
 void alarms_load(Manager *m);
 /* The definition of the job is new, or it may run again. */
@@ -261,6 +281,8 @@ void alarms_remove_job(Manager *m, Job *job);
 void alarms_run_started(Manager *m, LiveRun *run);
 void alarms_run_ended(Manager *m, const LiveRun *run);
 void alarms_clear(Manager *m, Job *job);
+/* Of the run that a job made last: somebody said so (vaktctl reset-failed). */
+bool alarms_failure_is_forgotten(Manager *m, const RunRecord *r);
 /* The job is not paused any more: what is expected of it is expected from now on. */
 void alarms_resume(Manager *m, Job *job);
 
@@ -274,6 +296,10 @@ void pauses_load_all(Manager *m);
 void pauses_reload(Manager *m);
 /* Writes that down. */
 void pauses_save(Manager *m, const Job *job);
+
+/* --- manager.c --- */
+/* What the job did last, as the ledger has it. */
+void manager_load_last(Manager *m, Job *job);
 
 /* --- reload.c --- */
 /* Reads all job files and makes the table what they say. */

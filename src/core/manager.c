@@ -26,18 +26,23 @@ static void log_setting_faults(const Diagnostics *d) {
         }
 }
 
-/* Reads vaktd.conf over the settings in force; faults go into the diagnostics. */
-static int load_settings(Manager *m) {
+/* Reads vaktd.conf over the settings in force; errors go into the diagnostics. At a reload, what was good before
+ * stays: then nothing is taken from files with errors. */
+static int load_settings(Manager *m, bool is_reload) {
         Settings s;
         int r;
 
         settings_init(&s);
         r = settings_load(&s, m->options.config_path, m->options.owner, &m->diagnostics);
         log_setting_faults(&m->diagnostics);
-        if (r < 0) {
+        m->n_setting_faults = m->diagnostics.n_items;
+        if (r < 0 || (is_reload && r == SETTINGS_PARTIAL)) {
                 settings_done(&s);
                 return r;
         }
+        if (r == SETTINGS_PARTIAL)
+                log_warning("Lines of vaktd.conf with errors are passed over: what they set has its default. Correct "
+                            "them and reload.");
         settings_done(&m->settings);
         m->settings = s;
         if (m->timers)
@@ -115,7 +120,8 @@ static void set_mark(void *userdata, const Job *job, const char *key, usec_t mar
         LogContext c = { .job = job->name };
         int r;
 
-        r = ledger_set_mark(m->ledger, job->name, key, mark);
+        r = mark == USEC_INFINITY ? ledger_forget_mark(m->ledger, job->name, key)
+                                  : ledger_set_mark(m->ledger, job->name, key, mark);
         if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot remember when '%s' elapsed last: %s, ignoring.", key,
                             strerror(-r));
@@ -220,27 +226,29 @@ static char *host_name(void) {
 
 /* What the job did last, before this daemon. */
 static int load_last_run(const RunRecord *r, void *userdata) {
-        Job *job = userdata;
+        return run_record_copy(userdata, r) < 0 ? 0 : 1;
+}
 
-        job->last_start = r->started;
-        job->last_end = r->ended;
-        job->last_result = r->result;
-        return 1;
+void manager_load_last(Manager *m, Job *job) {
+        const uint32_t not_run = 1U << RUN_RESULT_NONE | 1U << RUN_RESULT_SKIPPED | 1U << RUN_RESULT_MISSED;
+        LedgerFilter filter = {
+                .job = job->name,
+                .results = ((1U << _RUN_RESULT_MAX) - 1) & ~not_run,
+                .limit = 1,
+        };
+        RunRecord last = {};
+
+        if (ledger_query(m->ledger, &filter, load_last_run, &last, NULL) <= 0)
+                return;
+        job->last_start = last.started;
+        job->last_end = last.ended;
+        job->last_result = alarms_failure_is_forgotten(m, &last) ? RUN_RESULT_NONE : last.result;
+        run_record_done(&last);
 }
 
 static void load_last_runs(Manager *m) {
-        const uint32_t not_run = 1U << RUN_RESULT_NONE | 1U << RUN_RESULT_SKIPPED | 1U << RUN_RESULT_MISSED;
-
-        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
-                Job *job = job_table_at(m->jobs, i);
-                LedgerFilter filter = {
-                        .job = job->name,
-                        .results = ((1U << _RUN_RESULT_MAX) - 1) & ~not_run,
-                        .limit = 1,
-                };
-
-                (void)ledger_query(m->ledger, &filter, load_last_run, job, NULL);
-        }
+        for (size_t i = 0; i < job_table_size(m->jobs); i++)
+                manager_load_last(m, job_table_at(m->jobs, i));
 }
 
 /* Before any client can ask for anything, and before anything is planned: never two at once holds from the first
@@ -276,12 +284,14 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         m = calloc(1, sizeof(*m));
         if (!m)
                 return -ENOMEM;
+        TAILQ_INIT(&m->live);
         m->event = sd_event_ref(event);
+        m->survey_deadline.position = TIMER_HEAP_NONE;
         m->options = *options;
         m->host = host_name();
         if (!m->host)
                 return -ENOMEM;
-        r = load_settings(m);
+        r = load_settings(m, /* is_reload= */ false);
         if (r < 0)
                 return r;
         r = open_parts(m);
@@ -314,6 +324,9 @@ Manager *manager_free(Manager *m) {
         }
         job_table_free(m->jobs);
         queues_done(m);
+        for (size_t i = 0; i < m->n_found; i++)
+                run_record_done(&m->found[i]);
+        free(m->found);
         deadlines_done(m);
         timers_free(m->timers);
         sd_event_source_disable_unref(m->resume_source);
@@ -333,11 +346,13 @@ int manager_start(Manager *m) {
         int r;
 
         m->started_at = now_realtime();
+        absences_look(m); /* it says who was not there when the last daemon was */
         r = timers_start(m->timers);
         if (r < 0)
                 return r;
         pauses_start(m);
         m->is_started = true;
+        take_over_start(m);
         paths_start(m);
         queues_pump(m);
         return 0;
@@ -364,7 +379,8 @@ int manager_reload(Manager *m) {
         int r;
 
         diagnostics_done(&m->diagnostics);
-        (void)load_settings(m); /* a bad file leaves the settings in force as they are, and a diagnostic */
+        (void)load_settings(
+                m, /* is_reload= */ true); /* a bad file leaves the settings in force as they are, and a diagnostic */
         r = queues_set_pools(m);
         if (r < 0)
                 log_error_errno(r, "Cannot put the pools of vaktd.conf into force: %m; reload when there is memory");
@@ -373,6 +389,7 @@ int manager_reload(Manager *m) {
         if (r < 0)
                 return log_error_errno(r, "Cannot load the job files: %m; what is in force stays so");
         set_retention(m);
+        absences_look(m);
         paths_reload(m);
         if (m->has_left_runs)
                 (void)take_over(m);
@@ -466,14 +483,15 @@ size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n) {
 void manager_dump(Manager *m) {
         const Job *next = timers_next_job(m->timers);
         const char *ledger = NULL;
+        const LiveRun *run;
 
         if (ledger_state(m->ledger, &ledger) != LEDGER_OK)
                 log_notice("State: %s", ledger);
         log_notice("State: jobs %zu, running %u, waiting %u, faults in files %zu, executor %s, next job %s.",
                    job_table_size(m->jobs), m->n_running, m->n_queued, m->diagnostics.n_items, m->executor->ops->name,
                    next ? next->name : "none");
-        for (size_t i = 0; i < m->n_live; i++) {
-                const RunRecord *r = &m->live[i]->record;
+        TAILQ_FOREACH(run, &m->live, all) {
+                const RunRecord *r = &run->record;
                 LogContext c = { .job = r->job, .run = r->id };
 
                 log_message(LOG_NOTICE, &c, "State: run %" PRIu64 " is %s (%s), pid %d.", r->id,
@@ -499,6 +517,8 @@ char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now
                                m->n_running, next->name, at);
         else
                 (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running", n_jobs, PLURAL(n_jobs), m->n_running);
+        if (m->n_setting_faults > 0)
+                (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; vaktd.conf has errors");
         if (m->paused)
                 (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; all are paused");
         if (ledger_state(m->ledger, &sentence) != LEDGER_OK)

@@ -56,7 +56,7 @@ typedef struct ManagerObserver {
         void *userdata;
 } ManagerObserver;
 
-/* Reads settings and jobs, opens the ledger. Faults of job files are no error; a bad vaktd.conf is -EINVAL (logged).
+/* Reads settings and jobs, opens the ledger. Errors in the files are none of it: they are in manager_diagnostics().
  * Nothing is triggered before manager_start(). */
 int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options);
 Manager *manager_free(Manager *m);
@@ -91,7 +91,8 @@ int manager_pause_all(Manager *m);
 int manager_resume_all(Manager *m);
 bool manager_is_paused(const Manager *m);
 
-/* Forgets that the job failed: its alarms, a retry that waits, its last result. -ENOENT. */
+/* Forgets that the job failed: its alarms, a retry that waits, that result, also over a restart; when it last ran and
+ * succeeded stays. Does nothing to a job that did not fail. -ENOENT. */
 int manager_reset_failed(Manager *m, const char *job);
 
 /* The same until a point in time, µs of CLOCK_REALTIME. -ENOENT; -EINVAL when it has passed. */

@@ -249,9 +249,10 @@ static bool batch_run_has(const BatchRun *files, const char *path, size_t n) {
 
 /* The run that has the file: in its batch, or as the item that it was before it was claimed. */
 static const LiveRun *run_with(const Telling *t) {
-        for (size_t i = 0; i < t->m->n_live; i++) {
-                const LiveRun *run = t->m->live[i];
-                const RunPaths *rp = run->job == t->job ? run->paths : NULL;
+        const LiveRun *run;
+
+        TAILQ_FOREACH(run, &t->job->runs, of_job) {
+                const RunPaths *rp = run->paths;
                 const char *rest = rp && rp->spool ? path_below(rp->spool, t->path) : NULL;
 
                 if (rp && rp->batch && batch_run_has(rp->batch, t->path, t->n))

@@ -368,10 +368,11 @@ static BatchConfig batch_config(const JobDef *def) {
 
 static void paths_free(JobPaths *p) {
         Manager *m = p->manager;
+        LiveRun *run;
 
-        for (size_t i = 0; i < m->n_live; i++)
-                if (m->live[i]->job == p->job && m->live[i]->paths)
-                        m->live[i]->paths->batch = NULL;
+        TAILQ_FOREACH(run, &p->job->runs, of_job)
+        if (run->paths)
+                run->paths->batch = NULL;
         drop_watches(p);
         if (p->is_ready)
                 TAILQ_REMOVE(&m->ready_paths, p, ready);
@@ -400,6 +401,7 @@ static JobPaths *paths_new(Manager *m, Job *job) {
 
 static void start_job(Manager *m, Job *job) {
         LogContext c = { .job = job->name };
+        LiveRun *run;
 
         job->paths = paths_new(m, job);
         if (!job->paths) {
@@ -407,9 +409,8 @@ static void start_job(Manager *m, Job *job) {
                 return;
         }
         path_store_load_waiting(job->paths);
-        for (size_t i = 0; i < m->n_live; i++)
-                if (m->live[i]->job == job)
-                        path_runs_adopt(job->paths, m->live[i]);
+        TAILQ_FOREACH(run, &job->runs, of_job)
+        path_runs_adopt(job->paths, run);
         add_watches(job->paths);
         paths_mark_dirty(job->paths);
         paths_mark_ready(job->paths);

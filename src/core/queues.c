@@ -191,6 +191,11 @@ unsigned job_places(const LiveRun *run) {
         return run->def->overlap == OVERLAP_PARALLEL ? run->def->max_parallel : 1;
 }
 
+/* By QueueMax=. What is made up for comes all at once: CatchUpMax= bounds it, and it takes nobody's place. */
+static bool is_bounded(const LiveRun *run) {
+        return run->record.cause != RUN_CAUSE_CATCH_UP;
+}
+
 /* --- waiting for a slot --- */
 
 static void arm_max_wait(Manager *m, LiveRun *run);
@@ -242,7 +247,7 @@ void queues_pump_job(Manager *m, Job *job) {
                 LiveRun *run = job->queue;
 
                 list_remove(&job->queue, &job->queue_tail, run);
-                job->n_waiting--;
+                job->n_waiting -= is_bounded(run);
                 queue_ready(m, run);
         }
         queues_pump(m);
@@ -304,7 +309,7 @@ void queues_add(Manager *m, LiveRun *run) {
         run->stage = RUN_STAGE_QUEUED;
         run->record.state = RUN_QUEUED;
         list_append(&job->queue, &job->queue_tail, run);
-        job->n_waiting++;
+        job->n_waiting += is_bounded(run);
         queues_pump_job(m, job);
 }
 
@@ -386,7 +391,7 @@ void queues_remove(Manager *m, LiveRun *run) {
                 break;
         case RUN_STAGE_QUEUED:
                 list_remove(&job->queue, &job->queue_tail, run);
-                job->n_waiting--;
+                job->n_waiting -= is_bounded(run);
                 break;
         case RUN_STAGE_READY:
                 (void)timer_heap_set(&run->pool->waiting, USEC_INFINITY, 0, run, &run->position);

@@ -62,6 +62,8 @@ static int job_add(Manager *m, const char *name, JobDef *def, const Diagnostic *
                 return r;
         *ret = TAKE_PTR(job);
         pauses_load(m, *ret);
+        if (m->is_started)
+                manager_load_last(m, *ret);
         r = job_update(m, *ret, def, fault);
         if (r < 0)
                 return r;

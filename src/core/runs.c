@@ -28,8 +28,8 @@
 
 /* --- the end of a run --- */
 
-void runs_sought(Manager *m, LiveRun *run) {
-        m->n_sought -= run->is_sought;
+void runs_sought(LiveRun *run) {
+        run->job->n_sought -= run->is_sought;
         run->is_sought = false;
 }
 
@@ -118,7 +118,7 @@ void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
         bool had_started = run->stage == RUN_STAGE_STARTED;
 
         reload_hold_job(job);
-        runs_sought(m, run);
+        runs_sought(run);
         record_outcome(&run->record, outcome);
         job_count_end(m, run);
         live_remove(m, run);
@@ -190,7 +190,7 @@ static void on_run_started(void *cookie, const ExecIdentity *identity) {
         Manager *m = run->manager;
         LogContext c = { .message_id = MESSAGE_RUN_STARTED, .job = run->record.job, .run = run->record.id };
 
-        runs_sought(m, run);
+        runs_sought(run);
         record_identity(&run->record, identity);
         (void)ledger_update(m->ledger, &run->record);
         if (run->record.state != RUN_STARTING) { /* a further command of the run, or one that was adopted */
@@ -368,11 +368,13 @@ static int on_start(sd_event_source *s, void *userdata) {
 
 /* --- stopping --- */
 
+/* Should we be killed before an interrupted one has ended, it is no less lost than if we had never told it to. */
 static void run_stop(Manager *m, LiveRun *run, RunResult result) {
         if (run->record.state == RUN_STOPPING)
                 return;
         run->record.state = RUN_STOPPING;
-        (void)ledger_update(m->ledger, &run->record);
+        if (!run->is_interrupted)
+                (void)ledger_update(m->ledger, &run->record);
         NOTIFY_OBSERVERS(m, run_changed, &run->record);
         run->execution->ops->stop(run->execution, result);
 }
@@ -410,7 +412,7 @@ static void run_leave(Manager *m, LiveRun *run) {
                 queues_release(m, run);
         else
                 queues_remove(m, run);
-        runs_sought(m, run);
+        runs_sought(run);
         live_run_free(run);
 }
 
@@ -424,24 +426,29 @@ static bool run_outlives_us(const LiveRun *run) {
 
 /* Oldest first, as they stand in the queues. */
 static void runs_leave(Manager *m, bool (*may_leave)(const LiveRun *run)) {
-        size_t n = 0;
+        LiveRun *next;
 
-        for (size_t i = 0; i < m->n_live; i++)
-                if (may_leave(m->live[i]))
-                        run_leave(m, m->live[i]);
-                else
-                        m->live[n++] = m->live[i];
-        m->n_live = n;
+        for (LiveRun *run = TAILQ_FIRST(&m->live); run; run = next) {
+                next = TAILQ_NEXT(run, all);
+                if (!may_leave(run))
+                        continue;
+                live_remove(m, run);
+                run_leave(m, run);
+        }
 }
 
 static void runs_stop_children(Manager *m) {
-        for (size_t i = m->n_live; i > 0; i--) {
-                LiveRun *run = m->live[i - 1];
+        LiveRun *previous;
 
+        for (LiveRun *run = TAILQ_LAST(&m->live, LiveRunList); run; run = previous) {
+                previous = TAILQ_PREV(run, LiveRunList, all);
                 if (run_outlives_us(run))
                         continue;
-                if (run->record.state != RUN_STOPPING)
-                        run_set_reason(run, "The daemon was told to stop.");
+                if (run->record.state != RUN_STOPPING) {
+                        run->is_interrupted = true;
+                        run_set_reason(run, "vaktd was told to stop%s.",
+                                       wants_another_try(run) ? "; it is run again when vaktd is started" : "");
+                }
                 run_stop(m, run, RUN_RESULT_CANCELLED);
         }
 }
@@ -525,10 +532,11 @@ static void on_held(void *userdata, bool held) {
 
 /* Ends what else the job does or waits for, for Overlap=replace. */
 static void replace_other_runs(Manager *m, const LiveRun *by) {
-        for (size_t i = m->n_live; i > 0; i--) {
-                LiveRun *run = m->live[i - 1];
+        LiveRun *previous;
 
-                if (run->job != by->job || run == by || run->record.state == RUN_STOPPING)
+        for (LiveRun *run = TAILQ_LAST(&by->job->runs, LiveRunList); run; run = previous) {
+                previous = TAILQ_PREV(run, LiveRunList, of_job);
+                if (run == by || run->record.state == RUN_STOPPING)
                         continue;
                 run_set_reason(run, "Run %" PRIu64 " took its place (Overlap=replace).", by->record.id);
                 if (run->paths)
@@ -542,11 +550,11 @@ unsigned runs_n_active(const Job *job) {
 }
 
 void runs_make_way(Manager *m, const Job *job) {
-        for (size_t i = m->n_live; i > 0; i--) {
-                LiveRun *run = m->live[i - 1];
+        LiveRun *previous;
 
-                if (run->job != job || run->record.state == RUN_STOPPING || run->stage != RUN_STAGE_STARTED ||
-                    !run->paths)
+        for (LiveRun *run = TAILQ_LAST(&job->runs, LiveRunList); run; run = previous) {
+                previous = TAILQ_PREV(run, LiveRunList, of_job);
+                if (run->record.state == RUN_STOPPING || run->stage != RUN_STAGE_STARTED || !run->paths)
                         continue;
                 run->paths->again = true;
                 run_set_reason(run, "Files that changed meanwhile took its place (Overlap=replace).");
@@ -555,7 +563,7 @@ void runs_make_way(Manager *m, const Job *job) {
 }
 
 /* Each sets the reason and returns false for a run that the job does not want now. */
-static bool admit_by_people(const Manager *m, LiveRun *run) {
+static bool admit_by_people(LiveRun *run) {
         const Job *job = run->job;
 
         if (run->record.cause == RUN_CAUSE_MANUAL)
@@ -588,23 +596,15 @@ static bool admit_by_rate(LiveRun *run) {
         return false;
 }
 
-/* Most runs that a power cut has ended are known to be lost some milliseconds after the start. Until then they keep
- * others waiting, but nobody is refused for their sake. */
-static unsigned job_n_sought(const Manager *m, const Job *job) {
-        unsigned n = 0;
-
-        for (size_t i = 0; m->n_sought > 0 && i < m->n_live; i++)
-                n += m->live[i]->job == job && m->live[i]->is_sought;
-        return n;
-}
-
-static bool admit_by_overlap(const Manager *m, LiveRun *run) {
+static bool admit_by_overlap(LiveRun *run) {
         const Job *job = run->job;
         const JobDef *def = run->def;
 
         switch (def->overlap) {
         case OVERLAP_SKIP:
-                if (runs_n_active(job) == job_n_sought(m, job))
+                /* Most runs that a power cut has ended are known to be lost some milliseconds after the start. Until
+                 * then they keep others waiting, but nobody is refused for their sake. */
+                if (runs_n_active(job) == job->n_sought)
                         return true;
                 run_set_reason(run, "Another run of the job is not over yet (Overlap=skip).");
                 return false;
@@ -612,7 +612,6 @@ static bool admit_by_overlap(const Manager *m, LiveRun *run) {
                 return true;
         case OVERLAP_QUEUE:
         case OVERLAP_PARALLEL:
-                /* What is made up for comes all at once; CatchUpMax= bounds it. */
                 if (job->n_slots < job_places(run) || job->n_waiting < def->queue_max ||
                     run->record.cause == RUN_CAUSE_CATCH_UP)
                         return true;
@@ -625,8 +624,8 @@ static bool admit_by_overlap(const Manager *m, LiveRun *run) {
         return false;
 }
 
-static bool admit(const Manager *m, LiveRun *run) {
-        return admit_by_people(m, run) && admit_by_rate(run) && admit_by_overlap(m, run);
+static bool admit(LiveRun *run) {
+        return admit_by_people(run) && admit_by_rate(run) && admit_by_overlap(run);
 }
 
 /* Says of a run that was never accepted that it was recorded. */
@@ -674,7 +673,7 @@ int runs_request_paths(Manager *m, Job *job, const RunRequest *request, RunPaths
                 r = live_run_new(&run, m, job, request);
         if (r < 0)
                 return r;
-        admitted = admit(m, run);
+        admitted = admit(run);
         if (!admitted)
                 mark_refused(&run->record, RUN_RESULT_SKIPPED);
         else
@@ -811,6 +810,8 @@ const ExecutorCallbacks *runs_callbacks(void) {
                 .held = on_held,
                 .drained = on_drained,
                 .found = take_over_found,
+                .forgotten = take_over_forgotten,
+                .surveyed = take_over_surveyed,
         };
 
         return &callbacks;
@@ -861,18 +862,18 @@ int runs_init(Manager *m) {
 }
 
 void runs_free_all(Manager *m) {
-        m->stopping = true; /* nothing is started any more */
-        for (size_t i = 0; i < m->n_live; i++) {
-                LiveRun *run = m->live[i];
+        LiveRun *run;
 
+        m->stopping = true; /* nothing is started any more */
+        while ((run = TAILQ_FIRST(&m->live))) {
+                live_remove(m, run);
                 if (run->stage == RUN_STAGE_STARTED)
                         queues_release(m, run);
                 else
                         queues_remove(m, run);
                 live_run_free(run);
         }
-        m->live = mfree(m->live);
-        m->n_live = 0;
+        m->live_buckets = mfree(m->live_buckets);
         m->start_source = sd_event_source_disable_unref(m->start_source);
         m->settle_source = sd_event_source_disable_unref(m->settle_source);
         m->resettle_source = sd_event_source_disable_unref(m->resettle_source);

@@ -389,13 +389,13 @@ void spools_find_item(const LiveRun *run, RunPaths *rp) {
 /* Also where it was renamed by a daemon that died before it had that written. */
 static bool has_run(const PathWatch *pw, const SpoolItem *item) {
         const Manager *m = pw->paths->manager;
+        const LiveRun *run;
         SpoolEnd *end;
 
-        for (size_t i = 0; i < m->n_live; i++) {
-                RunPaths *rp = m->live[i]->paths;
+        TAILQ_FOREACH(run, &pw->paths->job->runs, of_job) {
+                RunPaths *rp = run->paths;
 
-                if (m->live[i]->job != pw->paths->job || !rp || !rp->spool || rp->item.id != item->id ||
-                    !streq(rp->spool, pw->source->path))
+                if (!rp || !rp->spool || rp->item.id != item->id || !streq(rp->spool, pw->source->path))
                         continue;
                 if (rp->item.attempt != item->attempt)
                         (void)set_attempt(pw->spool, rp, item->attempt);

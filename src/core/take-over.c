@@ -99,7 +99,7 @@ static void adopt(Manager *m, LiveRun *run, bool job_is_known, bool this_boot) {
         if (!job_is_known)
                 request.def = NULL;
         request.other_boot = run->is_sought = !this_boot;
-        m->n_sought += run->is_sought;
+        run->job->n_sought += run->is_sought;
         if (executor)
                 r = executor->ops->adopt(executor, &request, run, &run->execution);
         if (r < 0) {
@@ -183,42 +183,114 @@ int take_over(Manager *m) {
 
 /* --- units that nobody knows --- */
 
-/* The ledger was in memory only when it was started, and the daemon died. Its number is its own: ids are never given
- * out twice. */
-static int remember_found(Manager *m, const char *unit, const char *name, uint64_t id, bool is_over) {
-        RunRecord found = RUN_RECORD_INIT;
-        LogContext c = { .job = name, .run = id };
-        LiveRun *run;
-        int r;
+/* The ledger was in memory only when they were started, and the daemon died. Their numbers are their own: ids are
+ * never given out twice. What led to a run and what followed from it is not in the ledger either: the marks of the
+ * triggers are behind, so nothing elapses before all of these are known; and what is found to have followed from a run
+ * is not asked for again when the end of that run is heard of. */
 
-        found.id = id;
-        found.job = (char *)name;
-        found.unit = (char *)unit;
-        found.state = RUN_RUNNING;
-        found.cause = RUN_CAUSE_MANUAL;
-        found.requested = found.scheduled = found.started = now_realtime();
-        found.host = m->host;
-        log_message(LOG_WARNING, &c, "Found %s, of which the ledger knows nothing; %s.", unit,
-                    is_over ? "writing its end down" : "following it");
-        r = ledger_update(m->ledger, &found);
-        if (r >= 0)
-                r = take_over_started(m, &found, /* this_boot= */ true);
-        run = r >= 0 ? runs_find(m, id) : NULL;
-        if (run)
-                run->is_forgotten =
-                        is_over; /* its follow-ups may be under way, or over: they have numbers of their own */
-        return r;
-}
+#define SURVEY_USEC (20 * USEC_PER_SEC) /* an occurrence that waits so long is still in time */
 
 /* A number that the ledger has for another job is none of ours: another daemon works with the same service manager. */
-bool take_over_found(void *userdata, const char *unit, const char *job, uint64_t id, bool is_over) {
+ExecFound take_over_found(void *userdata, const char *job, uint64_t id) {
         Manager *m = userdata;
         const RunRecord *known = ledger_get(m->ledger, id);
 
         if (runs_find(m, id) || m->stopping || !job_name_is_valid(job))
-                return false;
+                return EXEC_FOUND_FOREIGN;
         if (known)
-                return known->state == RUN_DONE && streq(known->job, job);
-        (void)remember_found(m, unit, job, id, is_over);
+                return known->state == RUN_DONE && streq(known->job, job) ? EXEC_FOUND_WRITTEN : EXEC_FOUND_FOREIGN;
+        return EXEC_FOUND_FORGOTTEN;
+}
+
+void take_over_forgotten(void *userdata, const RunRecord *run, bool is_over) {
+        Manager *m = userdata;
+        LogContext c = { .job = run->job, .run = run->id };
+        RunRecord *more, found = *run;
+        int r = -ENOMEM;
+
+        if (m->stopping || take_over_found(m, run->job, run->id) != EXEC_FOUND_FORGOTTEN)
+                return;
+        log_message(LOG_WARNING, &c, "Found %s, of which the ledger knows nothing; %s.", run->unit,
+                    is_over ? "writing its end down" : "following it");
+        found.state = RUN_RUNNING;
+        found.requested = found.started = now_realtime();
+        if (found.scheduled == 0)
+                found.scheduled = found.requested;
+        found.host = m->host;
+        more = reallocarray(m->found, m->n_found + 1, sizeof(RunRecord));
+        if (more) {
+                m->found = more;
+                r = run_record_copy(&m->found[m->n_found], &found);
+        }
+        if (r < 0)
+                log_message(LOG_ERR, &c, "Cannot take run %" PRIu64 " over from an earlier daemon: %s.", run->id,
+                            strerror(-r));
+        else
+                m->n_found++;
+}
+
+static int compare_ids(const void *a, const void *b) {
+        uint64_t x = ((const RunRecord *)a)->id, y = ((const RunRecord *)b)->id;
+
+        return x < y ? -1 : x > y;
+}
+
+/* A retry has the time of the first try, and no other: that one was asked for by then. */
+static void note_occurred(Manager *m, RunRecord *found) {
+        Job *job;
+
+        if (found->cause != RUN_CAUSE_TIMER && found->cause != RUN_CAUSE_CATCH_UP && found->cause != RUN_CAUSE_RETRY)
+                return;
+        if (reload_get_job(m, found->job, &job) >= 0)
+                found->trigger = timers_note_occurred(m->timers, job, found->scheduled);
+}
+
+static void survey_done(Manager *m) {
+        m->is_surveyed = true;
+        deadline_set(m, &m->survey_deadline, USEC_INFINITY);
+        timers_hold(m->timers, false);
+}
+
+static void on_survey_time(Manager *m, Deadline *d) {
+        log_notice("The service manager does not say which runs are under way; going on without.");
+        survey_done(m);
+}
+
+void take_over_start(Manager *m) {
+        m->survey_deadline.due = on_survey_time;
+        if (m->was_surveyed)
+                take_over_surveyed(m);
+        else if (m->executor->ops->outlives_daemon) {
+                timers_hold(m->timers, true);
+                deadline_set(m, &m->survey_deadline, usec_add(now_boottime(), SURVEY_USEC));
+        }
+}
+
+void take_over_surveyed(void *userdata) {
+        Manager *m = userdata;
+
+        m->was_surveyed = true;
+        if (!m->is_started || m->stopping)
+                return;
+        /* Stays as it was found, beside what is taken over: what came of a run is looked for here. */
+        qsort(m->found + m->n_found_known, m->n_found - m->n_found_known, sizeof(RunRecord), compare_ids);
+        for (size_t i = m->n_found_known; i < m->n_found; i++) {
+                note_occurred(m, &m->found[i]);
+                if (ledger_update(m->ledger, &m->found[i]) >= 0)
+                        (void)take_over_started(m, &m->found[i], /* this_boot= */ true);
+        }
+        m->n_found_known = m->n_found;
+        if (!m->is_surveyed)
+                survey_done(m);
+}
+
+bool take_over_has_followed(const Manager *m, const char *job, const RunRequest *request) {
+        for (size_t i = 0; i < m->n_found && request->parent > 0; i++) {
+                const RunRecord *found = &m->found[i];
+
+                if (found->parent == request->parent && found->cause == request->cause && streq(found->job, job) &&
+                    streq_ptr(found->alarm, request->alarm))
+                        return true;
+        }
         return false;
 }

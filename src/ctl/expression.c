@@ -28,7 +28,7 @@ bool expression_looks_like_cron(const char *text) {
         size_t n = count_words(text);
 
         text += strspn(text, " \t");
-        return n == 5 || n == 6 || (n == 1 && text[0] == '@');
+        return n >= 5 || (n == 1 && text[0] == '@');
 }
 
 static int parse_calendar(const char *text, ZoneCache *cache, const Zone *local, usec_t now, Expression *ret,

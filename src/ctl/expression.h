@@ -15,7 +15,8 @@ typedef struct Expression {
 
 void expression_done(Expression *e);
 
-/* Whether a text has the outer form of a cron expression: five or six fields, or a word that starts with "@". */
+/* Whether a text has the outer form of a cron expression: five fields or more, or a word that starts with
+ * "@". */
 bool expression_looks_like_cron(const char *text);
 
 /* Reads a calendar expression, or, with cron, one of cron when it is no calendar expression and looks like one. The

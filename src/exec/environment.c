@@ -133,6 +133,8 @@ int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *
                 r = strv_extendf(&l, "VAKT_ATTEMPT=%u", run->attempt);
         if (r >= 0)
                 r = add_time(&l, "VAKT_SCHEDULED", run->scheduled);
+        if (r >= 0 && run->parent > 0)
+                r = strv_extendf(&l, "VAKT_PARENT_RUN=%" PRIu64, run->parent);
         if (r >= 0)
                 r = add_optional(&l, "VAKT_PARENT_JOB", run->parent_job);
         if (r >= 0)
@@ -147,6 +149,37 @@ int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *
                 return r;
         *ret = TAKE_PTR(l);
         return 0;
+}
+
+static usec_t read_time(const char *text) {
+        unsigned fraction = 0;
+        struct tm tm = {};
+        const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+        time_t seconds = rest ? timegm(&tm) : -1;
+
+        if (seconds < 0 || (*rest == '.' && sscanf(rest, ".%6u", &fraction) != 1))
+                return 0;
+        return (usec_t)seconds * USEC_PER_SEC + fraction;
+}
+
+void environment_read_run(char *const *environment, RunRecord *run) {
+        STRV_FOREACH(s, environment) {
+                const char *value;
+                int cause;
+
+                if ((value = startswith(*s, "VAKT_CAUSE=")) && (cause = run_cause_from_string(value)) >= 0)
+                        run->cause = (RunCause)cause;
+                else if ((value = startswith(*s, "VAKT_ATTEMPT=")))
+                        run->attempt = (unsigned)MAX(strtoul(value, NULL, 10), 1UL);
+                else if ((value = startswith(*s, "VAKT_SCHEDULED=")))
+                        run->scheduled = read_time(value);
+                else if ((value = startswith(*s, "VAKT_PARENT_RUN=")))
+                        run->parent = strtoull(value, NULL, 10);
+                else if ((value = startswith(*s, "VAKT_PARENT_JOB=")))
+                        run->parent_job = (char *)value;
+                else if ((value = startswith(*s, "VAKT_ALARM=")))
+                        run->alarm = (char *)value;
+        }
 }
 
 static bool is_name_char(char c, bool first) {

@@ -15,6 +15,10 @@ int environment_base(char ***ret, bool user_instance);
  * -ENOMEM. */
 int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *request, const char *list);
 
+/* The way back: what those variables, in any environment, say of a run; the rest of it stays. Its texts are the
+ * environment's. */
+void environment_read_run(char *const *environment, RunRecord *run);
+
 /* Expands $VAR (a word of its own: split at white space), ${VAR} (in place) and $$ in the arguments of a command line
  * as systemd.service(5) says; argv[0] stays. Unknown variables are empty. -ENOMEM, -E2BIG. */
 int arguments_expand(char ***ret, char *const *argv, char *const *environment);

@@ -3,7 +3,7 @@
 
 /* What the parts of the unit executor share: exec-unit.c (runs come in and go out), unit-calls.c (what is asked of the
  * service manager), unit-follow.c (what it says), unit-resync.c (comparing), unit-release.c (letting units go),
- * unit-shutdown.c (when the machine, or we, go down). */
+ * unit-strangers.c (units that nobody knows), unit-shutdown.c (when the machine, or we, go down). */
 
 #include <sys/queue.h>
 
@@ -22,10 +22,11 @@ typedef struct Caller Caller;
 /* In the order in which they are sent when several wait: what ends a run goes before what begins one. */
 typedef enum CallKind {
         CALL_NONE,
-        CALL_STOP,    /* of a run */
-        CALL_LOOK,    /* at all properties of its unit */
-        CALL_ASK,     /* for a figure, once it is over */
-        CALL_RELEASE, /* of its unit */
+        CALL_STOP,     /* of a run */
+        CALL_IDENTIFY, /* of a unit that nobody knows */
+        CALL_LOOK,     /* at all properties of its unit */
+        CALL_ASK,      /* for a figure, once it is over */
+        CALL_RELEASE,  /* of its unit */
         CALL_START,
         _CALL_KIND_MAX,
 } CallKind;
@@ -116,7 +117,7 @@ struct UnitExecutor {
         bool has_drained;
         sd_bus_slot *state_slot; /* it is asked whether that is still so */
         sd_event_source *drained_source;
-        UnitTable executions, releases;
+        UnitTable executions, releases, strangers;
         struct CallerQueue queues[_CALL_KIND_MAX];
         unsigned n_calls; /* under way */
         struct ReleaseQueue unsettled;
@@ -183,6 +184,14 @@ void executor_note_drained(UnitExecutor *e); /* when the last thing to wait for 
 bool unit_drain(Executor *base);
 bool execution_is_unstarted(const UnitExecution *x); /* it is over, and was never begun */
 void execution_put_back(UnitExecution *x);
+
+/* unit-strangers.c */
+int stranger_build(Caller *c, sd_bus_message **ret);
+void stranger_answered(Caller *c, sd_bus_message *m);
+/* Tells core what the unit is for, soon. */
+void stranger_ask(UnitExecutor *e, const char *unit, const char *job, uint64_t run, bool is_over);
+void strangers_note_surveyed(UnitExecutor *e); /* when the last of a list may be known */
+void strangers_forget(UnitExecutor *e);
 
 /* unit-release.c */
 int release_build(Caller *c, sd_bus_message **ret);

@@ -473,6 +473,8 @@ static Executor *unit_free(Executor *base) {
 
         assert(e->executions.n == 0);
         releases_forget(e);
+        strangers_forget(e);
+        unit_table_done(&e->strangers);
         unit_table_done(&e->executions);
         unit_table_done(&e->releases);
         sd_bus_slot_unref(e->list_slot);

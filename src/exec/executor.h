@@ -42,6 +42,12 @@ typedef struct ExecIdentity {
         sd_id128_t invocation; /* or null */
 } ExecIdentity;
 
+typedef enum ExecFound {
+        EXEC_FOUND_FOREIGN,   /* none of ours: leave it alone */
+        EXEC_FOUND_WRITTEN,   /* its end is in the ledger, its release was cut off: release it when it is over */
+        EXEC_FOUND_FORGOTTEN, /* nothing is known of it: the ledger was in memory only */
+} ExecFound;
+
 /* Called from the loop; started() also from within start(), the others never. cookie is what start() or adopt() was
  * given. */
 typedef struct ExecutorCallbacks {
@@ -55,10 +61,14 @@ typedef struct ExecutorCallbacks {
          * the executor was made with, as below. */
         void (*held)(void *userdata, bool held);
         void (*drained)(void *userdata); /* what drain() has to wait for is over */
-        /* A unit is there that looks like a run of ours and that nobody asked about: a run that was forgotten because
-         * the ledger was in memory only, or one whose release was cut off. True: it is not needed any more, release
-         * it; of a unit that is not over that is not obeyed. */
-        bool (*found)(void *userdata, const char *unit, const char *job, uint64_t run, bool is_over);
+        /* A unit is there that looks like a run of ours and that nobody asked about. */
+        ExecFound (*found)(void *userdata, const char *job, uint64_t run);
+        /* What its environment says of a forgotten one: id, job, unit, cause, attempt, scheduled, parent, parent_job,
+         * alarm; valid during the call. Comes before the end of any run that was adopted. */
+        void (*forgotten)(void *userdata, const RunRecord *run, bool is_over);
+        /* All units that were there when we began were told of. Comes again after every later look at all units. May
+         * be NULL. */
+        void (*surveyed)(void *userdata);
 } ExecutorCallbacks;
 
 typedef struct ExecutionRequest {
@@ -118,7 +128,7 @@ DEFINE_CLEANUP(Executor, executor_free)
 
 typedef struct ExecutorOptions {
         ExecutorCallbacks callbacks;
-        void *userdata;          /* of held(), drained(), found() */
+        void *userdata;          /* of held(), drained(), found(), forgotten(), surveyed() */
         bool user_instance;      /* the user's environment, home and service manager instead of the system's */
         const char *runtime_dir; /* /run/vaktd or the like, for sockets; may be NULL */
 } ExecutorOptions;

@@ -13,6 +13,7 @@ static const struct {
         void (*answered)(Caller *c, sd_bus_message *m);
 } kinds[_CALL_KIND_MAX] = {
         [CALL_STOP] = { execution_build_stop, execution_stop_answered },
+        [CALL_IDENTIFY] = { stranger_build, stranger_answered },
         [CALL_LOOK] = { execution_build_look, execution_look_answered },
         [CALL_ASK] = { execution_build_question, execution_question_answered },
         [CALL_RELEASE] = { release_build, release_answered },
@@ -158,6 +159,7 @@ static void execution_interrupted(UnitExecution *x) {
                 caller_call(&x->caller, CALL_ASK);
                 break;
         case CALL_NONE:
+        case CALL_IDENTIFY:
         case CALL_RELEASE:
         case _CALL_KIND_MAX:
                 break;
@@ -181,5 +183,6 @@ void calls_interrupted(UnitExecutor *e) {
                 caller_cancel(c);
                 caller_call(c, CALL_RELEASE);
         }
+        strangers_forget(e); /* the comparison that comes with a new connection finds them */
         assert(e->n_calls == 0);
 }

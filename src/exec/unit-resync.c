@@ -53,8 +53,17 @@ static void stranger_listed(UnitExecutor *e, const ListedUnit *u) {
             !unit_name_parse(u->name, job, &run))
                 return;
         is_over = u->exited || u->active == UNIT_FAILED || u->active == UNIT_INACTIVE;
-        if (e->callbacks.found(e->userdata, u->name, job, run, is_over) && is_over)
-                release_at_once(e, u->name, u->active == UNIT_FAILED);
+        switch (e->callbacks.found(e->userdata, job, run)) {
+        case EXEC_FOUND_FORGOTTEN:
+                stranger_ask(e, u->name, job, run, is_over);
+                break;
+        case EXEC_FOUND_WRITTEN:
+                if (is_over)
+                        release_at_once(e, u->name, u->active == UNIT_FAILED);
+                break;
+        case EXEC_FOUND_FOREIGN:
+                break;
+        }
 }
 
 static void unit_listed(UnitExecutor *e, const ListedUnit *u) {
@@ -137,6 +146,7 @@ static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return 0;
         }
         unit_connection_proved(e->connection);
+        strangers_note_surveyed(e);
         if (e->compare_again)
                 executor_compare(e);
         calls_pump(e);

@@ -123,7 +123,7 @@ bool job_name_is_valid(const char *name) {
                         if (seen_at)
                                 return false;
                         seen_at = true;
-                } else if (!char_is_alnum(name[i]) && !strchr("_.-", name[i]))
+                } else if (!char_is_alnum(name[i]) && (!strchr("_.-", name[i]) || name[i - 1] == '@'))
                         return false;
         }
         return true;

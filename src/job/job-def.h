@@ -163,8 +163,9 @@ DEFINE_CLEANUP(JobDef, job_def_unref)
 /* The last value that a setting of [Service] was given, or NULL. */
 const UnitValue *job_def_setting(const JobDef *d, const char *name) _pure_;
 
-/* True for a name as DESIGN section 2 allows it: [A-Za-z0-9][A-Za-z0-9_.-]{0,63}, and the same with one @ in it for
- * templates ("NAME@") and instances ("NAME@INSTANCE"). */
+/* True for [A-Za-z0-9][A-Za-z0-9_.-]*, for templates "NAME@" and for instances "NAME@INSTANCE", 64 bytes at most. What
+ * an instance is called goes into paths and commands by %i, so it begins as a name does: it is neither ".." nor an
+ * option. */
 bool job_name_is_valid(const char *name);
 
 /* True when a run that ended so counts as a success: exit status 0 always does. */

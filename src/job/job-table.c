@@ -21,6 +21,7 @@ int job_new(Job **ret, const char *name) {
         if (!j)
                 return -ENOMEM;
         j->next = USEC_INFINITY;
+        TAILQ_INIT(&j->runs);
         j->name = strdup(name);
         if (!j->name)
                 return -ENOMEM;

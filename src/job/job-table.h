@@ -4,6 +4,8 @@
 /* A job as it lives (definition, counters, state), and the table of all of them, sorted by name. Pure: who changes a
  * job tells the others (core/). */
 
+#include <sys/queue.h>
+
 #include "job/job-def.h"
 #include "job/run.h"
 
@@ -20,8 +22,9 @@ typedef enum JobState {
 
 typedef struct JobTimers JobTimers; /* of sched/ */
 typedef struct LiveRun LiveRun;     /* of core/ */
-typedef struct JobWatch JobWatch;   /* of core/ */
-typedef struct JobPaths JobPaths;   /* of core/ */
+typedef TAILQ_HEAD(LiveRunList, LiveRun) LiveRunList;
+typedef struct JobWatch JobWatch; /* of core/ */
+typedef struct JobPaths JobPaths; /* of core/ */
 
 typedef struct Job {
         char *name;
@@ -33,6 +36,7 @@ typedef struct Job {
         usec_t pause_until; /* of itself; realtime; USEC_INFINITY = until somebody resumes it */
         unsigned skip;      /* occurrences that are still to be left out */
         bool gone;
+        bool came_back;     /* its file was away when the daemon was here last */
         bool on_demand;     /* an instance that somebody asked for by name; no file of its own */
         unsigned n_running; /* starting, running, stopping */
         unsigned n_queued;  /* waiting, queued */
@@ -42,13 +46,15 @@ typedef struct Job {
         usec_t last_end;
         usec_t next;       /* realtime µs of the next elapse, USEC_INFINITY = none */
         JobTimers *timers; /* owned by sched/ */
+        LiveRunList runs;  /* of core/: all that are not over, in the order of ids */
         LiveRun *queue;    /* of core/: runs that wait for the job's other runs, first and last */
         LiveRun *queue_tail;
         LiveRun *delayed;    /* of core/: runs whose time has not come yet: retries */
         JobWatch *watch;     /* of core/: what is watched for alarms, or NULL */
         JobPaths *paths;     /* of core/: path triggers, or NULL */
-        unsigned n_waiting;  /* of core/: runs in the queue */
+        unsigned n_waiting;  /* of core/: runs in the queue, but for those that are made up for */
         unsigned n_delayed;  /* of core/: runs among the delayed; in n_queued, too */
+        unsigned n_sought;   /* of core/: runs that are looked for, see LiveRun.is_sought */
         unsigned n_holds;    /* of core/: who has it in hands, so that it is not taken out of the table */
         unsigned n_slots;    /* of core/: runs that hold one of the job's places, started or about to be */
         unsigned generation; /* of core/: the load that saw the job last */

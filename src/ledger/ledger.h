@@ -110,9 +110,8 @@ int ledger_set_mark(Ledger *l, const char *job, const char *key, usec_t usec);
 /* -ENOENT: there is none; -EIO and others: it could not be read. */
 int ledger_get_mark(Ledger *l, const char *job, const char *key, usec_t *ret);
 
-/* Forgets the marks of job below before whose key is not in keep (NULL-terminated, or NULL = none). The age is there
- * so that a trigger which is gone for an edit finds its mark again. */
-int ledger_forget_marks(Ledger *l, const char *job, char *const *keep, usec_t before);
+/* Errors as of ledger_set_mark(). */
+int ledger_forget_mark(Ledger *l, const char *job, const char *key);
 
 /* Every mark of job (NULL = of all jobs), in no order. The visit may write; nonzero ends the walk and is returned. */
 int ledger_list_marks(Ledger *l, const char *job,
@@ -182,6 +181,15 @@ int ledger_list_blobs(Ledger *l, const char *job, const char *key,
                       int (*visit)(const char *job, const char *key, uint64_t id, const void *bytes, size_t n,
                                    void *userdata),
                       void *userdata);
+
+/* --- all that is kept of a job, but its runs --- */
+
+/* Marks, state, alarms and blobs. Errors as of the functions that forget each. */
+int ledger_forget_job(Ledger *l, const char *job);
+
+/* The next name in order behind after ("": the first) of which any of these stands in the database, for free(). What
+ * is not committed yet is not seen. -ENOENT: there is none. */
+int ledger_next_kept_job(Ledger *l, const char *after, char **ret);
 
 /* --- retention --- */
 

@@ -33,6 +33,10 @@ int ledger_set_mark(Ledger *l, const char *job, const char *key, usec_t usec) {
         return put_mark(l, job, key, usec, /* forget= */ false);
 }
 
+int ledger_forget_mark(Ledger *l, const char *job, const char *key) {
+        return put_mark(l, job, key, 0, /* forget= */ true);
+}
+
 int ledger_get_mark(Ledger *l, const char *job, const char *key, usec_t *ret) {
         const PendingMark *m = pending_get_mark(&l->pending, job, key);
 
@@ -88,29 +92,6 @@ int ledger_list_marks(Ledger *l, const char *job,
         if (r < 0)
                 (void)read_result(l, r);
         return w.result;
-}
-
-typedef struct Forgetting {
-        Ledger *ledger;
-        char *const *keep;
-        usec_t before;
-} Forgetting;
-
-static int forget_mark(const char *job, const char *key, usec_t usec, void *userdata) {
-        const Forgetting *f = userdata;
-
-        if (usec >= f->before)
-                return 0;
-        for (char *const *k = f->keep; k && *k; k++)
-                if (streq(*k, key))
-                        return 0;
-        return put_mark(f->ledger, job, key, usec, /* forget= */ true);
-}
-
-int ledger_forget_marks(Ledger *l, const char *job, char *const *keep, usec_t before) {
-        Forgetting f = { .ledger = l, .keep = keep, .before = before };
-
-        return ledger_list_marks(l, job, forget_mark, &f);
 }
 
 /* --- job states --- */
@@ -250,4 +231,31 @@ int ledger_list_alarms(Ledger *l, const char *job, int (*visit)(const LedgerAlar
         if (r < 0)
                 (void)read_result(l, r);
         return w.result;
+}
+
+/* --- all of a job --- */
+
+static int forget_mark(const char *job, const char *key, usec_t usec, void *userdata) {
+        return ledger_forget_mark(userdata, job, key);
+}
+
+static int forget_alarm(const LedgerAlarm *alarm, void *userdata) {
+        const LedgerAlarm forgotten = { .job = alarm->job, .key = alarm->key };
+
+        return ledger_set_alarm(userdata, &forgotten);
+}
+
+int ledger_forget_job(Ledger *l, const char *job) {
+        int r;
+
+        r = ledger_list_marks(l, job, forget_mark, l);
+        if (r >= 0)
+                r = ledger_set_job_state(l, job, &(LedgerJobState){});
+        if (r >= 0)
+                r = ledger_list_alarms(l, job, forget_alarm, l);
+        return r < 0 ? r : ledger_forget(l, job, NULL);
+}
+
+int ledger_next_kept_job(Ledger *l, const char *after, char **ret) {
+        return l->store ? read_result(l, store_next_kept_job(l->store, after, ret)) : -ENOENT;
 }

@@ -153,6 +153,24 @@ int store_list_alarms(Store *s, const char *job, int (*visit)(const LedgerAlarm 
         return r == -ENOENT ? 0 : r;
 }
 
+/* --- all of them --- */
+
+int store_next_kept_job(Store *s, const char *after, char **ret) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_NEXT_KEPT_JOB];
+        const char *job;
+        int r;
+
+        bind_text(statement, 1, after);
+        r = store_step_row(s, statement);
+        if (r < 0)
+                return r;
+        job = column_text(statement, 0);
+        if (!job)
+                return -ENOENT;
+        *ret = strdup(job);
+        return *ret ? 0 : -ENOMEM;
+}
+
 /* --- meta --- */
 
 int store_set_meta(Store *s, const char *key, const char *value) {

@@ -15,6 +15,7 @@
 #include "ledger/store-internal.h"
 #include "util/log.h"
 
+#define CACHE_KIB        "2000"    /* what the daemon's memory grows by while it runs, and no more */
 #define PAGES_MAX        "1048576" /* of 4 KiB: 4 GiB, past which the disk counts as full */
 #define CHECK_ALL_PAGES  8192      /* above 32 MiB the blobs and the runs are not read through at start */
 #define CHECK_PERIOD_OPS 1000      /* SQLite instructions between two looks at the clock */
@@ -68,6 +69,10 @@ static const char *const statement_sql[_STATEMENT_MAX] = {
         [STATEMENT_LIST_BLOBS_OF_KEY] =
                 "SELECT job, key, id, bytes FROM blobs WHERE job = ?1 AND job <= ?2 AND key = ?3 ORDER BY id",
         [STATEMENT_LIST_BLOBS_BACKWARDS] = "SELECT job, key, id, bytes FROM blobs NOT INDEXED ORDER BY rowid DESC",
+        [STATEMENT_NEXT_KEPT_JOB] = "SELECT min(job) FROM (SELECT min(job) AS job FROM marks WHERE job > ?1"
+                                    " UNION ALL SELECT min(job) FROM job_state WHERE job > ?1"
+                                    " UNION ALL SELECT min(job) FROM alarms WHERE job > ?1"
+                                    " UNION ALL SELECT min(job) FROM blobs WHERE job > ?1)",
         [STATEMENT_SET_META] = "INSERT INTO meta (key, value) VALUES (?1, ?2)"
                                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         [STATEMENT_GET_META] = "SELECT value FROM meta WHERE key = ?1",
@@ -255,6 +260,7 @@ static int set_up(Store *s) {
                                "PRAGMA wal_autocheckpoint = 0;"
                                "PRAGMA journal_size_limit = 8388608;"
                                "PRAGMA max_page_count = " PAGES_MAX ";"
+                               "PRAGMA cache_size = -" CACHE_KIB ";"
                                "PRAGMA secure_delete = OFF;"
                                "PRAGMA temp_store = MEMORY;"
                                "PRAGMA mmap_size = 0");

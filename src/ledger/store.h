@@ -7,7 +7,7 @@
  * written now; -EBUSY: another program has it locked; -ENOMEM. None of them leaves anything half done: what goes wrong
  * in a transaction is followed by store_rollback(). */
 
-#include "ledger/boot-id.h"
+#include "util/boot-id.h"
 #include "ledger/ledger.h"
 
 typedef struct Store Store;
@@ -64,6 +64,9 @@ int store_forget_mark(Store *s, const char *job, const char *key);
 int store_get_mark(Store *s, const char *job, const char *key, usec_t *ret); /* -ENOENT */
 int store_list_marks(Store *s, const char *job,
                      int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata);
+
+/* As ledger_next_kept_job(). */
+int store_next_kept_job(Store *s, const char *after, char **ret);
 
 int store_set_job_state(Store *s, const char *job, const LedgerJobState *state); /* all zero: forgets it */
 int store_get_job_state(Store *s, const char *job, LedgerJobState *ret);         /* -ENOENT */

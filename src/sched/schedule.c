@@ -15,7 +15,8 @@
 #include "sched/plan.h"
 #include "sched/timer-heap.h"
 
-#define KEY_MAX 4096 /* bytes of a trigger's name in the ledger, with its NUL; a longer one is cut */
+#define RAMP_KEPT_USEC USEC_PER_HOUR /* past its moment of the ramp, what was not dealt with is given another one */
+#define KEY_MAX        4096          /* bytes of a trigger's name in the ledger, with its NUL; a longer one is cut */
 
 typedef struct TriggerClock {
         usec_t mark;         /* realtime */
@@ -39,13 +40,14 @@ struct Schedule {
         ScheduleOps ops;
         TimerHeap heaps[_SCHEDULE_CLOCK_MAX];
         uint64_t seed;
-        usec_t boot; /* what marks of moments hold: a number of this boot */
+        usec_t boot, former_boot; /* what marks of moments hold: a number of this boot */
+        usec_t boot_began;        /* boottime */
         usec_t ramp;
         usec_t startup; /* boottime */
         bool starting;
 };
 
-int schedule_new(Schedule **ret, const ScheduleOps *ops, uint64_t seed, const char *boot) {
+int schedule_new(Schedule **ret, const ScheduleOps *ops, uint64_t seed, const ScheduleBoot *boot) {
         _cleanup_(schedule_freep) Schedule *s = NULL;
 
         s = calloc(1, sizeof(*s));
@@ -53,7 +55,9 @@ int schedule_new(Schedule **ret, const ScheduleOps *ops, uint64_t seed, const ch
                 return -ENOMEM;
         s->ops = *ops;
         s->seed = seed;
-        s->boot = plan_spread(0, boot, INT64_MAX);
+        s->boot = plan_spread(0, boot->id, INT64_MAX);
+        s->former_boot = plan_spread(0, boot->former ?: boot->id, INT64_MAX);
+        s->boot_began = boot->began;
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -107,6 +111,15 @@ static const char *trigger_key(const JobDef *def, const TriggerDef *t, char key[
         return key;
 }
 
+bool schedule_has_mark(const JobDef *def, const char *key) {
+        char own[KEY_MAX];
+
+        for (size_t i = 0; def->enabled && i < def->n_triggers; i++)
+                if (streq(trigger_key(def, &def->triggers[i], own), key))
+                        return true;
+        return false;
+}
+
 static usec_t get_mark(const Schedule *s, const JobTimers *timers, const TriggerClock *c) {
         char key[KEY_MAX];
 
@@ -157,12 +170,25 @@ static usec_t accuracy_of(const JobTimers *timers, const TriggerDef *t) {
         return MAX(accuracy, (usec_t)1);
 }
 
+/* It is kept, so that a daemon which is started again and again does not put it off each time. */
+static usec_t moment_of_ramp(const Schedule *s, const JobTimers *timers, Instant now) {
+        usec_t at;
+
+        if (s->ramp == 0)
+                return now.boottime;
+        at = s->ops.get_mark(s->ops.userdata, timers->job, SCHEDULE_RAMP_KEY);
+        if (at == USEC_INFINITY || at > usec_add(now.realtime, s->ramp) ||
+            usec_add(at, RAMP_KEPT_USEC) < now.realtime) {
+                at = usec_add(now.realtime, plan_spread(s->seed, timers->job->name, s->ramp));
+                s->ops.set_mark(s->ops.userdata, timers->job, SCHEDULE_RAMP_KEY, at);
+        }
+        return to_boottime(at, now);
+}
+
 /* At a moment of the ramp that is the job's own, but not after the next occurrence that will be in time. */
 static void plan_catch_up(Schedule *s, JobTimers *timers, TriggerClock *c, usec_t next_boottime, Instant now) {
-        usec_t at = usec_add(now.boottime, plan_spread(s->seed, timers->job->name, s->ramp));
-
         c->catching_up = true;
-        put(s, timers, c, SCHEDULE_BOOTTIME, MIN(at, next_boottime), 1);
+        put(s, timers, c, SCHEDULE_BOOTTIME, MIN(moment_of_ramp(s, timers, now), next_boottime), 1);
 }
 
 static usec_t delayed(const Schedule *s, const JobTimers *timers, const TriggerDef *t, usec_t occurrence) {
@@ -205,10 +231,13 @@ static void plan_interval(Schedule *s, JobTimers *timers, TriggerClock *c, const
                     accuracy_of(timers, t));
 }
 
-static void plan_moment(Schedule *s, JobTimers *timers, TriggerClock *c, const TriggerDef *t) {
-        usec_t at = t->type == TRIGGER_STARTUP ? usec_add(s->startup, t->span) : t->span;
+/* boottime */
+static usec_t time_of_moment(const Schedule *s, const TriggerDef *t) {
+        return usec_add(t->type == TRIGGER_STARTUP ? s->startup : s->boot_began, t->span);
+}
 
-        put(s, timers, c, SCHEDULE_BOOTTIME, c->done ? USEC_INFINITY : at, accuracy_of(timers, t));
+static void plan_moment(Schedule *s, JobTimers *timers, TriggerClock *c, const TriggerDef *t) {
+        put(s, timers, c, SCHEDULE_BOOTTIME, c->done ? USEC_INFINITY : time_of_moment(s, t), accuracy_of(timers, t));
 }
 
 static void plan_trigger(Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
@@ -223,6 +252,18 @@ static void plan_trigger(Schedule *s, JobTimers *timers, TriggerClock *c, Instan
                 plan_interval(s, timers, c, t, now);
 }
 
+/* What comes in time of a trigger that is late. */
+static usec_t next_in_time(const Schedule *s, const JobTimers *timers, const TriggerClock *c, Instant now) {
+        const TriggerDef *t = trigger_of(timers, c);
+        int64_t span = (int64_t)t->span, late = (int64_t)now.boottime - c->base;
+        usec_t next;
+
+        if (!plan_is_wall(&timers->def->timer, t))
+                return to_realtime(c->base + (late / span + 1) * span, now);
+        return plan_next(&timers->def->timer, t, now.realtime, &next) < 0 ? USEC_INFINITY
+                                                                          : delayed(s, timers, t, next);
+}
+
 static void update_next(const Schedule *s, Job *job, Instant now) {
         JobTimers *timers = job->timers;
 
@@ -235,7 +276,11 @@ static void update_next(const Schedule *s, Job *job, Instant now) {
                 if (c->position == TIMER_HEAP_NONE)
                         continue;
                 at = s->heaps[c->clock].entries[c->position].at;
-                job->next = MIN(job->next, is_realtime ? at : to_realtime((int64_t)at, now));
+                if (c->catching_up && timers->def->timer.catch_up == CATCH_UP_NONE)
+                        at = next_in_time(s, timers, c, now); /* what is late is written down only */
+                else if (!is_realtime)
+                        at = to_realtime((int64_t)at, now);
+                job->next = MIN(job->next, at);
         }
 }
 
@@ -262,33 +307,20 @@ static const TriggerClock *find_clock(const JobTimers *old, const JobDef *def, u
 }
 
 /* Of a moment after boot or start that was not known before. */
-static bool moment_is_over(const Schedule *s, const JobTimers *timers, const TriggerClock *c, Instant now) {
+static bool moment_is_over(const Schedule *s, const JobTimers *timers, TriggerClock *c, Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
-        usec_t at = t->type == TRIGGER_STARTUP ? usec_add(s->startup, t->span) : t->span;
+        usec_t mark;
 
-        if (s->starting)
-                return t->type != TRIGGER_STARTUP && get_mark(s, timers, c) == s->boot;
-        return at <= now.boottime;
-}
-
-/* A trigger that is seen for the first time in the life of the daemon. */
-static void init_clock(const Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
-        usec_t mark = USEC_INFINITY;
-
-        if (is_moment(trigger_of(timers, c))) {
-                c->done = moment_is_over(s, timers, c, now);
-                return;
+        if (!s->starting || timers->job->came_back)
+                return time_of_moment(s, t) <= now.boottime;
+        if (t->type == TRIGGER_STARTUP)
+                return false;
+        mark = get_mark(s, timers, c);
+        if (mark == s->former_boot && mark != s->boot) { /* once: the next boot may have that number again */
+                set_mark(s, timers, c, s->boot);
+                return true;
         }
-        if (s->starting)
-                mark = get_mark(s, timers, c);
-        if (mark == USEC_INFINITY || mark > usec_add(now.realtime, SCHEDULE_FUTURE_USEC)) {
-                c->ahead = mark == USEC_INFINITY ? 0 : mark;
-                set_mark(s, timers, c, now.realtime);
-        } else {
-                c->mark = mark;
-                c->missed_until = now.realtime;
-        }
-        c->base = (int64_t)now.boottime - MAX(signed_difference(now.realtime, c->mark), INT64_C(0));
+        return mark == s->boot;
 }
 
 /* An interval of another length goes on from its last occurrence; what it would have missed by the new length did not
@@ -300,6 +332,31 @@ static void change_interval(const Schedule *s, JobTimers *timers, TriggerClock *
         if (late >= 0)
                 c->base += (late / span + 1) * span;
         set_mark(s, timers, c, late >= 0 ? to_realtime(c->base, now) : c->mark);
+}
+
+/* A trigger that is seen for the first time in the life of the daemon. */
+static void init_clock(const Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
+        const TriggerDef *t = trigger_of(timers, c);
+        bool was_there = s->starting && !timers->job->came_back;
+        bool goes_on = !was_there && !is_moment(t) && !plan_is_wall(&timers->def->timer, t);
+        usec_t mark = USEC_INFINITY;
+
+        if (is_moment(t)) {
+                c->done = moment_is_over(s, timers, c, now);
+                return;
+        }
+        if (was_there || goes_on)
+                mark = get_mark(s, timers, c);
+        if (mark == USEC_INFINITY || mark > usec_add(now.realtime, SCHEDULE_FUTURE_USEC)) {
+                c->ahead = mark == USEC_INFINITY ? 0 : mark;
+                set_mark(s, timers, c, now.realtime);
+        } else {
+                c->mark = mark;
+                c->missed_until = now.realtime;
+        }
+        c->base = (int64_t)now.boottime - MAX(signed_difference(now.realtime, c->mark), INT64_C(0));
+        if (goes_on)
+                change_interval(s, timers, c, now);
 }
 
 static int make_timers(Schedule *s, Job *job, const JobTimers *old, Instant now, JobTimers **ret) {
@@ -455,6 +512,55 @@ void schedule_job_ended(Schedule *s, Job *job, bool success, Instant now) {
         plan_job(s, job, now);
 }
 
+static bool occurs_at(const Schedule *s, const JobTimers *timers, const TriggerClock *c, usec_t scheduled,
+                      Instant now) {
+        const TriggerDef *t = trigger_of(timers, c);
+        usec_t next, at;
+
+        if (plan_is_wall(&timers->def->timer, t))
+                return plan_next(&timers->def->timer, t, scheduled - 1, &next) >= 0 && next == scheduled;
+        if (!is_moment(t))
+                return true; /* an interval has no times of its own */
+        if (t->type == TRIGGER_STARTUP)
+                return false; /* of this start it was not */
+        at = to_realtime((int64_t)time_of_moment(s, t), now);
+        return MAX(at, scheduled) - MIN(at, scheduled) < USEC_PER_SEC;
+}
+
+static void note_occurred(const Schedule *s, JobTimers *timers, TriggerClock *c, usec_t scheduled, Instant now) {
+        const TriggerDef *t = trigger_of(timers, c);
+
+        if (is_moment(t)) {
+                c->done = true;
+                set_mark(s, timers, c, s->boot);
+        } else if (scheduled > c->mark && scheduled <= now.realtime) {
+                c->base = (int64_t)now.boottime - (int64_t)(now.realtime - scheduled);
+                set_mark(s, timers, c, scheduled);
+        }
+}
+
+/* Of triggers that all may have it, those on the wall clock and of the boot say so for sure. */
+uint32_t schedule_note_occurred(Schedule *s, Job *job, usec_t scheduled, Instant now) {
+        JobTimers *timers = job->timers;
+        uint32_t found = RUN_TRIGGER_NONE;
+
+        if (!timers || scheduled == 0)
+                return RUN_TRIGGER_NONE;
+        for (unsigned pass = 0; pass < 2 && found == RUN_TRIGGER_NONE; pass++)
+                for (uint32_t i = 0; i < timers->n_clocks; i++) {
+                        TriggerClock *c = &timers->clocks[i];
+                        bool is_interval = !is_moment(trigger_of(timers, c)) &&
+                                           !plan_is_wall(&timers->def->timer, trigger_of(timers, c));
+
+                        if (is_interval != (pass > 0) || !occurs_at(s, timers, c, scheduled, now))
+                                continue;
+                        note_occurred(s, timers, c, scheduled, now);
+                        found = i;
+                }
+        plan_job(s, job, now);
+        return found;
+}
+
 /* --- what is due --- */
 
 /* Occurrences of a trigger since its mark: the last ones, oldest first. */
@@ -545,8 +651,8 @@ static void find_due(const Schedule *s, const JobTimers *timers, const TriggerCl
         usec_t certain = usec_sub(now.realtime, timer->random_delay), from = MAX(certain, c->mark), next;
 
         plan_last(timer, t, c->mark, certain, due->last, size, &due->n_last, &due->total, &due->is_exact);
-        if (due->n_last > 0)
-                due->since = due->total > due->n_last ? c->mark : due->last[0];
+        if (due->n_last > 0 && plan_next(timer, t, c->mark, &due->since) < 0)
+                due->since = due->last[0];
         while (plan_next(timer, t, from, &next) >= 0 && delayed(s, timers, t, next) <= now.realtime) {
                 due_append(due, size, next);
                 from = next;
@@ -628,7 +734,8 @@ static void deal_with_interval(Schedule *s, JobTimers *timers, TriggerClock *c, 
         if (put_off(s, timers, c, due.n_in_time == 0, now))
                 return;
         hand_out_due(s, timers, c, &due, now);
-        c->base = waits_for_end(timers) ? (int64_t)now.boottime : last;
+        /* What was late by more counts from now, or it would come again as soon as the run has failed. */
+        c->base = waits_for_end(timers) && due.n_in_time == 0 ? (int64_t)now.boottime : last;
         set_mark(s, timers, c, to_realtime(c->base, now));
         plan_trigger(s, timers, c, now);
 }
@@ -645,6 +752,7 @@ static void deal_with_moment(Schedule *s, JobTimers *timers, TriggerClock *c, In
 
 static void deal_with(Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
+        bool was_catching_up = c->catching_up;
 
         if (is_moment(t))
                 deal_with_moment(s, timers, c, now);
@@ -652,6 +760,8 @@ static void deal_with(Schedule *s, JobTimers *timers, TriggerClock *c, Instant n
                 deal_with_wall(s, timers, c, t, now);
         else
                 deal_with_interval(s, timers, c, t, now);
+        if (was_catching_up && !c->catching_up && s->ramp > 0)
+                s->ops.set_mark(s->ops.userdata, timers->job, SCHEDULE_RAMP_KEY, USEC_INFINITY);
         update_next(s, timers->job, now);
 }
 
@@ -706,11 +816,9 @@ static usec_t preview_trigger(const Schedule *s, const JobTimers *timers, const 
         const TriggerDef *t = trigger_of(timers, c);
         usec_t after = MAX(c->mark, now.realtime), next;
 
-        if (is_moment(t)) {
-                usec_t at = t->type == TRIGGER_STARTUP ? usec_add(s->startup, t->span) : t->span;
-
-                next = *occurrence > 0 || c->done ? USEC_INFINITY : to_realtime((int64_t)at, now);
-        } else if (!plan_is_wall(&timers->def->timer, t))
+        if (is_moment(t))
+                next = *occurrence > 0 || c->done ? USEC_INFINITY : to_realtime((int64_t)time_of_moment(s, t), now);
+        else if (!plan_is_wall(&timers->def->timer, t))
                 next = *occurrence > 0 ? usec_add(*occurrence, t->span) : to_realtime(c->base + (int64_t)t->span, now);
         else if (plan_next(&timers->def->timer, t, MAX(*occurrence, after), &next) < 0)
                 next = USEC_INFINITY;

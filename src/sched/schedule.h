@@ -44,20 +44,32 @@ typedef struct Occurrence {
         bool n_is_exact; /* missed: not more than n */
 } Occurrence;
 
+#define SCHEDULE_RAMP_KEY                                                                         \
+        "catch-up" /* of the moment of the ramp that a job was given; keys of triggers hold a "=" \
+                    */
+
 typedef struct ScheduleOps {
         /* An occurrence is dealt with by this call; its mark is set right after it. Jobs must not be added, changed or
          * removed meanwhile. */
         void (*occurred)(void *userdata, Job *job, const Occurrence *o);
         /* What is remembered of a trigger; USEC_INFINITY = nothing. */
         usec_t (*get_mark)(void *userdata, const Job *job, const char *key);
-        void (*set_mark)(void *userdata, const Job *job, const char *key, usec_t realtime);
+        void (*set_mark)(void *userdata, const Job *job, const char *key,
+                         usec_t realtime); /* USEC_INFINITY: forgets it */
         void *userdata;
 } ScheduleOps;
 
 typedef struct Schedule Schedule;
 
-/* seed: of the machine, for random delays. boot: a word that is another one after each boot, for OnBootSec=. */
-int schedule_new(Schedule **ret, const ScheduleOps *ops, uint64_t seed, const char *boot);
+/* For OnBootSec= and @reboot. */
+typedef struct ScheduleBoot {
+        const char *id;     /* a word that is another one after each boot */
+        const char *former; /* what an earlier version called it, or NULL */
+        usec_t began;       /* boottime */
+} ScheduleBoot;
+
+/* seed: of the machine, for random delays. */
+int schedule_new(Schedule **ret, const ScheduleOps *ops, uint64_t seed, const ScheduleBoot *boot);
 Schedule *schedule_free(Schedule *s); /* all jobs must be out of it */
 DEFINE_CLEANUP(Schedule, schedule_free)
 
@@ -65,7 +77,8 @@ DEFINE_CLEANUP(Schedule, schedule_free)
 void schedule_set_ramp(Schedule *s, usec_t ramp);
 
 /* OnStartupSec= counts from now. Jobs that are set before schedule_started() are those that were there all along: what
- * they missed counts. One that is set for the first time later starts afresh. */
+ * they missed counts, unless the job came back only now (Job.came_back). One that is set for the first time later
+ * starts afresh, but for an interval that is known: that goes on from where it was. */
 void schedule_start(Schedule *s, Instant now);
 void schedule_started(Schedule *s);
 
@@ -80,6 +93,13 @@ void schedule_resume_job(Schedule *s, Job *job, Instant now);
 /* A run was started that no trigger of the job asked for; a run has ended. For IntervalFrom=. */
 void schedule_job_started(Schedule *s, Job *job, Instant now);
 void schedule_job_ended(Schedule *s, Job *job, bool success, Instant now);
+
+/* True for the key of the mark of a trigger that the job has, and that can elapse. */
+bool schedule_has_mark(const JobDef *def, const char *key);
+
+/* A run of the job is there that an earlier daemon made for this occurrence: what came up to it was dealt with, as if
+ * it had been written down. Returns the trigger that it is of, RUN_TRIGGER_NONE when none of the job has it. */
+uint32_t schedule_note_occurred(Schedule *s, Job *job, usec_t scheduled, Instant now);
 
 /* A clock was set or the rules of a zone have changed: plans a job anew from its marks. */
 void schedule_replan_job(Schedule *s, Job *job, Instant now);

@@ -14,6 +14,7 @@
 #include <sys/timerfd.h>
 #include <systemd/sd-id128.h>
 
+#include "util/boot-id.h"
 #include "util/log.h"
 
 #define ELAPSE_BATCH    256
@@ -31,7 +32,7 @@ struct Timers {
         Schedule *schedule;
         JobTable *jobs;
         ZoneCache *zones;
-        bool started, running;
+        bool started, running, held;
 };
 
 static const struct {
@@ -74,7 +75,7 @@ static int timers_arm_clock(Timers *t, ScheduleClock clock) {
         usec_t at, latest;
         int r;
 
-        if (!t->running || !schedule_next(t->schedule, clock, &at, &latest))
+        if (!t->running || t->held || !schedule_next(t->schedule, clock, &at, &latest))
                 return t->sources[clock] ? sd_event_source_set_enabled(t->sources[clock], SD_EVENT_OFF) : 0;
         if (!t->sources[clock]) {
                 r = timers_add_source(t, clock);
@@ -99,7 +100,7 @@ static void timers_arm(Timers *t) {
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Timers *t = userdata;
 
-        if (t->running)
+        if (t->running && !t->held)
                 (void)schedule_elapse(t->schedule, read_clocks(), ELAPSE_BATCH);
         timers_arm(t);
         return 0;
@@ -191,16 +192,20 @@ static void timers_watch_folder(Timers *t, sd_event_source **ret, const char *pa
 /* --- making --- */
 
 static int timers_new_schedule(Timers *t, const ScheduleOps *ops) {
-        char text[SD_ID128_STRING_MAX] = "unknown";
-        sd_id128_t machine = spread_id, boot;
+        char id[SD_ID128_STRING_MAX], former[SD_ID128_STRING_MAX];
+        BootId boot = boot_id_get();
+        ScheduleBoot b = { .id = "unknown", .began = boot_begin_boottime() };
+        sd_id128_t machine = spread_id;
         uint64_t seed;
 
         /* A machine without an id has the delays of all machines without one. */
         (void)sd_id128_get_machine_app_specific(spread_id, &machine);
         memcpy(&seed, machine.bytes, sizeof(seed));
-        if (sd_id128_get_boot(&boot) >= 0)
-                (void)sd_id128_to_string(boot, text);
-        return schedule_new(&t->schedule, ops, seed, text);
+        if (!sd_id128_is_null(boot.id)) {
+                b.id = sd_id128_to_string(boot.id, id);
+                b.former = sd_id128_to_string(boot.kernel, former);
+        }
+        return schedule_new(&t->schedule, ops, seed, &b);
 }
 
 int timers_new(Timers **ret, sd_event *event, JobTable *jobs, ZoneCache *zones, const ScheduleOps *ops) {
@@ -256,6 +261,11 @@ int timers_start(Timers *t) {
         return r;
 }
 
+void timers_hold(Timers *t, bool hold) {
+        t->held = hold;
+        timers_arm(t);
+}
+
 void timers_stop(Timers *t) {
         t->running = false;
         timers_arm(t);
@@ -299,6 +309,13 @@ void timers_job_ended(Timers *t, Job *job, bool success) {
                 return;
         schedule_job_ended(t->schedule, job, success, read_clocks());
         timers_arm(t);
+}
+
+uint32_t timers_note_occurred(Timers *t, Job *job, usec_t scheduled) {
+        uint32_t trigger = schedule_note_occurred(t->schedule, job, scheduled, read_clocks());
+
+        timers_arm(t);
+        return trigger;
 }
 
 size_t timers_preview(const Timers *t, const Job *job, usec_t *ret, size_t n) {

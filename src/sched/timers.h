@@ -20,6 +20,9 @@ DEFINE_CLEANUP(Timers, timers_free)
  * nothing. -ENOMEM. */
 int timers_start(Timers *t);
 
+/* Nothing elapses until it is let go on. */
+void timers_hold(Timers *t, bool hold);
+
 /* Nothing elapses any more. */
 void timers_stop(Timers *t);
 
@@ -32,6 +35,7 @@ void timers_remove_job(Timers *t, Job *job);
 void timers_resume_job(Timers *t, Job *job);
 void timers_job_started(Timers *t, Job *job);
 void timers_job_ended(Timers *t, Job *job, bool success);
+uint32_t timers_note_occurred(Timers *t, Job *job, usec_t scheduled);
 size_t timers_preview(const Timers *t, const Job *job, usec_t *ret, size_t n);
 
 /* Looks at the zone files again and plans anew when one has changed. */

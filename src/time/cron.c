@@ -264,6 +264,16 @@ static size_t count_fields(const char *p) {
         return n;
 }
 
+static const char *nth_field(const char *p, size_t n) {
+        for (; n > 0; n--) {
+                for (; !is_blank(*p); p++)
+                        ;
+                for (; is_blank(*p); p++)
+                        ;
+        }
+        return p;
+}
+
 /* The weekday of the first day of a month, Sunday = 0. */
 static int first_weekday(int year, int month) {
         return (civil_weekday(civil_days(year, month, 1)) + 1) % 7;
@@ -337,7 +347,9 @@ static int parse_fields(struct parser *parser) {
 
         skip_blanks(parser);
         if (n != 5 && n != 6)
-                return refuse(parser, parser->p, "five fields are expected, or six with seconds in front");
+                return refuse(parser, n > 6 ? nth_field(parser->p, 6) : parser->p,
+                              n > 6 ? "this is one field too many: five are expected, or six with seconds in front"
+                                    : "five fields are expected, or six with seconds in front");
         for (enum cron_field f = n == 6 ? CRON_SECOND : CRON_MINUTE; f < _CRON_FIELD_MAX; f++) {
                 int r;
 
@@ -363,17 +375,23 @@ static int parse_fields(struct parser *parser) {
         return 0;
 }
 
+static bool is_word(const char *p, const char *word) {
+        size_t n = strlen(word);
+
+        return strncasecmp(p, word, n) == 0 && count_fields(p + n) == 0;
+}
+
 /* @words stand alone. */
 static int parse_text(struct parser *parser) {
         skip_blanks(parser);
         if (*parser->p != '@')
                 return parse_fields(parser);
-        if (strcasecmp(parser->p, "@reboot") == 0) {
+        if (is_word(parser->p, "@reboot")) {
                 parser->cron->reboot = true;
                 return 0;
         }
         for (size_t i = 0; i < ELEMENTSOF(shorthands); i++)
-                if (strcasecmp(parser->p, shorthands[i].name) == 0) {
+                if (is_word(parser->p, shorthands[i].name)) {
                         parser->p = shorthands[i].expression;
                         return parse_fields(parser);
                 }

@@ -156,6 +156,17 @@ static void leave_second_pass(const Zone *zone, const DstPolicy *policy, const Z
                 *t = (LocalTime){ .seconds = overlap_end };
 }
 
+/* At the first instant behind a gap, the wall clock times in it are still to come: they may count for that instant. */
+static void enter_gap(const Zone *zone, const ZonePeriod *here, usec_t start, LocalTime *t) {
+        ZonePeriod before;
+
+        if (here->from < 0 || start != instant_usec(here->from, 0))
+                return;
+        zone_at(zone, here->from - 1, &before);
+        if (before.offset < here->offset)
+                *t = (LocalTime){ .seconds = here->from + before.offset };
+}
+
 /* In the first pass of an overlap: returns true with the occurrence when there is one left in it that counts, else
  * sets the wall clock time to where the search goes on. */
 static bool next_in_first_pass(const LocalSet *set, const Zone *zone, const DstPolicy *policy, const ZonePeriod *here,
@@ -192,6 +203,7 @@ int local_set_next_instant(const LocalSet *set, const Zone *zone, const DstPolic
         zone_at(zone, start_seconds, &here);
         t = (LocalTime){ .seconds = start_seconds + here.offset, .usec = (int32_t)(start % USEC_PER_SEC) };
         leave_second_pass(zone, policy, &here, &t);
+        enter_gap(zone, &here, start, &t);
         if (next_in_first_pass(set, zone, policy, &here, &t)) {
                 *ret = instant_usec(t.seconds - here.offset, t.usec);
                 return 0;

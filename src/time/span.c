@@ -31,15 +31,35 @@ static const struct unit {
         /* clang-format on */
 };
 
+static const struct unit nsec_units[] = { { "nsec", 1 }, { "ns", 1 } };
+
+/* What is counted: µs, or ns. */
+typedef struct Scale {
+        usec_t default_unit;
+        usec_t per_usec; /* 1 or 1000 */
+} Scale;
+
 /* The longest unit that s starts with, so that "minutes" is not read as "m" and a rest; NULL without one. No letter
  * has to end it: "1min2s" and "1ss1" are read unit by unit, and what is no number afterwards is refused there. */
-static const struct unit *unit_find(const char *s) {
+static const struct unit *unit_find(const char *s, const struct unit *list, size_t n) {
         const struct unit *best = NULL;
 
-        for (size_t i = 0; i < ELEMENTSOF(units); i++)
-                if (startswith(s, units[i].name) && (!best || strlen(units[i].name) > strlen(best->name)))
-                        best = &units[i];
+        for (size_t i = 0; i < n; i++)
+                if (startswith(s, list[i].name) && (!best || strlen(list[i].name) > strlen(best->name)))
+                        best = &list[i];
         return best;
+}
+
+/* Moves *p behind the unit there, if there is one. */
+static usec_t read_unit(const char **p, const Scale *scale) {
+        const struct unit *unit = unit_find(*p, units, ELEMENTSOF(units));
+        usec_t factor = unit ? unit->usec * scale->per_usec : scale->default_unit;
+
+        if (!unit && scale->per_usec > 1)
+                unit = unit_find(*p, nsec_units, ELEMENTSOF(nsec_units));
+        if (unit)
+                *p += strlen(unit->name);
+        return factor;
 }
 
 static int add_part(usec_t *sum, usec_t part) {
@@ -61,10 +81,9 @@ static int add_fraction(usec_t *sum, const char *digits, usec_t unit) {
 }
 
 /* Reads one "NUMBER[.FRACTION][UNIT]" at *p and moves *p behind it. */
-static int parse_pair(const char **p, usec_t default_unit, usec_t *sum) {
-        const struct unit *unit;
-        const char *fraction = NULL, *tail;
-        usec_t factor = default_unit;
+static int parse_pair(const char **p, const Scale *scale, usec_t *sum) {
+        const char *fraction = NULL, *tail, *unit;
+        usec_t factor;
         long long whole;
         char *end;
         int r;
@@ -87,12 +106,9 @@ static int parse_pair(const char **p, usec_t default_unit, usec_t *sum) {
         else
                 tail = end;
 
-        *p = tail + strspn(tail, BLANKS);
-        unit = unit_find(*p);
-        if (unit) {
-                factor = unit->usec;
-                *p += strlen(unit->name);
-        } else if (*p == tail && *tail != '\0')
+        *p = unit = tail + strspn(tail, BLANKS);
+        factor = read_unit(p, scale);
+        if (*p == unit && unit == tail && *tail != '\0')
                 return -EINVAL; /* "12.34.56", "5x" */
 
         if (factor == 0 || (usec_t)whole >= USEC_INFINITY / factor)
@@ -103,7 +119,7 @@ static int parse_pair(const char **p, usec_t default_unit, usec_t *sum) {
         return fraction ? add_fraction(sum, fraction, factor) : 0;
 }
 
-int span_parse_full(const char *s, usec_t default_unit, usec_t *ret) {
+static int parse_span(const char *s, const Scale *scale, usec_t *ret) {
         const char *p = s + strspn(s, BLANKS), *rest;
         usec_t sum = 0;
 
@@ -117,7 +133,7 @@ int span_parse_full(const char *s, usec_t default_unit, usec_t *ret) {
         if (*p == '\0')
                 return -EINVAL;
         do {
-                int r = parse_pair(&p, default_unit, &sum);
+                int r = parse_pair(&p, scale, &sum);
 
                 if (r < 0)
                         return r;
@@ -126,6 +142,14 @@ int span_parse_full(const char *s, usec_t default_unit, usec_t *ret) {
 
         *ret = sum;
         return 0;
+}
+
+int span_parse_full(const char *s, usec_t default_unit, usec_t *ret) {
+        return parse_span(s, &(const Scale){ default_unit, 1 }, ret);
+}
+
+int span_parse_nsec(const char *s, uint64_t *ret) {
+        return parse_span(s, &(const Scale){ 1, NSEC_PER_USEC }, ret);
 }
 
 int span_parse(const char *s, usec_t *ret) {

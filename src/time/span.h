@@ -11,6 +11,9 @@
  * -EINVAL when it is no span (empty, unknown unit, negative), -ERANGE when it does not fit. ret untouched then. */
 int span_parse_full(const char *s, usec_t default_unit, usec_t *ret);
 
+/* The same into ns, which are the default unit, as systemd takes TimerSlackNSec=. */
+int span_parse_nsec(const char *s, uint64_t *ret);
+
 /* The same with seconds as the default unit. */
 int span_parse(const char *s, usec_t *ret);
 

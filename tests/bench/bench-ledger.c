@@ -393,7 +393,6 @@ static void keep_hundred(const char *job, unsigned *keep, usec_t *keep_usec, voi
 static void bench_reload(void) {
         Writer w = { .when = now_realtime() };
         usec_t start, set, looked_at, forgotten;
-        char *keep[] = { (char *)"k", NULL };
         unsigned n_steps = 1;
         char name[16];
 
@@ -420,7 +419,7 @@ static void bench_reload(void) {
         start = now();
         for (unsigned i = 0; i < RELOAD_JOBS; i++) {
                 (void)snprintf(name, sizeof(name), "job-%u", i);
-                (void)ledger_forget_marks(w.ledger, name, keep, 100);
+                (void)ledger_forget_mark(w.ledger, name, "none");
         }
         forgotten = now() - start;
         ledger_close(w.ledger);

@@ -213,8 +213,8 @@ static void on_full_started(void *cookie, const ExecIdentity *identity) {
 static void on_full_status(void *cookie, const char *text) {
 }
 
-static bool on_full_found(void *userdata, const char *unit, const char *job, uint64_t run, bool is_over) {
-        return true;
+static ExecFound on_full_found(void *userdata, const char *job, uint64_t run) {
+        return EXEC_FOUND_WRITTEN;
 }
 
 /* As core does: what ended is settled once a turn. */

@@ -48,7 +48,7 @@ rm "$scratch/jobs.d/bad.job"
 expect 0 "--check of a good job" "^1 job, 0 faults" --check "${places[@]}"
 
 printf '[Manager]\nMaxRunning=many\n' >"$scratch/vaktd.conf"
-expect 78 "a bad vaktd.conf" "vaktd.conf:2: " "${places[@]}"
+expect 78 "--check of a bad vaktd.conf" "vaktd.conf:2: " --check "${places[@]}"
 rm "$scratch/vaktd.conf"
 
 touch "$scratch/file"

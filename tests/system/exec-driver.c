@@ -414,12 +414,12 @@ static void on_ended(void *cookie, const ExecOutcome *o) {
         start_some();
 }
 
-static bool on_found(void *userdata, const char *unit, const char *job, uint64_t run, bool is_over) {
+static ExecFound on_found(void *userdata, const char *job, uint64_t run) {
         bool known = run >= 1 && run <= n_runs && streq(job, run_job((unsigned)run - 1));
 
         if (!known || runs[run - 1].stage != STAGE_ENDED)
-                write_line("X %s\n", unit);
-        return known && runs[run - 1].stage == STAGE_ENDED;
+                write_line("X %s %" PRIu64 "\n", job, run);
+        return known && runs[run - 1].stage == STAGE_ENDED ? EXEC_FOUND_WRITTEN : EXEC_FOUND_FOREIGN;
 }
 
 /* Begins it, or takes it over. */

@@ -84,8 +84,8 @@ static void on_output(void *cookie, const char *line, size_t n, bool is_stderr) 
         printf("# %.*s\n", (int)n, line);
 }
 
-static bool on_found(void *userdata, const char *unit, const char *job, uint64_t run, bool is_over) {
-        return true;
+static ExecFound on_found(void *userdata, const char *job, uint64_t run) {
+        return EXEC_FOUND_WRITTEN;
 }
 
 static void open_executor(const char *kind) {

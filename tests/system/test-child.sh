@@ -74,4 +74,28 @@ test_settings_that_would_not_protect_are_refused() {
         same nobody "$(journal VAKT_JOB=nobody -t nobody -o cat)"
 }
 
+# A daemon that is process 1, on a state that is kept.
+boots_a_container() { # SCRATCH
+        unshare --pid --fork --kill-child=KILL --mount-proc vaktd --no-bus --executor=child --config="$1/vaktd.conf" \
+                --jobs-dir="$1/jobs" --state-dir="$1/state" --socket="$1/control" 2>>"$1/log" &
+}
+
+test_each_start_of_a_container_is_a_boot() {
+        local scratch=/run/vakt-container i pid
+        mkdir -p $scratch/jobs
+        printf '[Timer]\nOnCron=@reboot\n[Run]\nShell=echo reboot >>%s/lines\n' $scratch >$scratch/jobs/a.job
+        printf '[Timer]\nOnBootSec=2s\n[Run]\nShell=echo after >>%s/lines\n' $scratch >$scratch/jobs/b.job
+        touch $scratch/lines
+        for i in 1 2; do
+                boots_a_container $scratch
+                pid=$!
+                within 30 eval '[ "$(grep -c reboot $scratch/lines)" = '$i' ]'
+                within 30 eval '[ "$(grep -c after $scratch/lines)" = '$i' ]'
+                kill -KILL $pid
+                wait $pid || true
+                within 10 eval '! vaktctl --socket=$scratch/control list'
+        done
+        rm -rf $scratch
+}
+
 run_tests

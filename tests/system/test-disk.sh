@@ -116,6 +116,67 @@ test_killed_with_a_full_disk_it_finds_its_runs_again() {
         same 3 "$(wc -l <$EFFECTS)"
 }
 
+# Nothing is written for a while, and the daemon dies in it, twice: no occurrence is run twice, or not at all, and what
+# follows from a run follows once.
+test_no_occurrence_is_lost_or_doubled() {
+        local i
+        small_disk
+        rm -f $EFFECTS
+        install -D -m 644 /dev/stdin /etc/vaktd/vaktd.conf <<<$'[Manager]\nResumeRampSec=1s'
+        for i in 1 2 3 4 5 6 7 8; do
+                job "tick$i" <<<$'[Timer]\nOnCalendar=*:*:*\nAccuracySec=1ms\nCatchUp=all\nCatchUpMax=1000\n[Run]
+Shell=echo $VAKT_JOB $VAKT_SCHEDULED $VAKT_ATTEMPT >>'$EFFECTS
+        done
+        cat >>$JOBS/tick1.job <<<$'[Job]\nOnSuccess=after'
+        job after <<<$'[Run]\nShell=echo $VAKT_JOB $VAKT_PARENT_RUN >>'$EFFECTS
+        # Fails, and is tried again once.
+        job again <<<$'[Timer]\nOnCalendar=*:*:*\nAccuracySec=1ms\nCatchUp=all\nCatchUpMax=1000
+[Run]\nOverlap=parallel\nMaxParallel=100\nQueueMax=1000\nRetry=1\nRetryDelaySec=0
+Shell=echo $VAKT_JOB $VAKT_SCHEDULED $VAKT_ATTEMPT >>'$EFFECTS'; exit 1'
+        systemctl start vaktd
+        within 10 has_effects_of tick8 2
+        fill_disk
+        within 20 says LEDGER_DEGRADED
+        for i in 1 2; do
+                within 20 has_effects_of tick8 $(($(effects_of tick8) + 4))
+                within 20 is_restarted "$(p=$(main_pid); kill -KILL "$p"; echo "$p")"
+        done
+        within 20 has_effects_of tick8 $(($(effects_of tick8) + 4))
+        make_room
+        within 60 says LEDGER_RECOVERED
+        within 20 has_effects_of tick8 $(($(effects_of tick8) + 2))
+        vaktctl pause --all
+        within 30 nothing_goes_on
+        nothing_ran_twice
+        for i in 'tick1 .* 1$' 'tick8 .* 1$' 'again .* 1$' 'again .* 2$'; do
+                without_gaps "$i"
+        done
+        same "$(grep -c '^tick1 ' $EFFECTS)" "$(grep -c '^after ' $EFFECTS)"
+        same "" "$(vaktctl history -n 10000 tick2 | grep -w manual || true)"
+        rm /etc/vaktd/vaktd.conf
+}
+
+effects_of() { # JOB
+        grep -c "^$1 " $EFFECTS || true
+}
+
+has_effects_of() { # JOB AT-LEAST
+        [ "$(effects_of "$1")" -ge "$2" ]
+}
+
+nothing_goes_on() {
+        property StatusText | shows ' 0 running'
+}
+
+# Every second between the first and the last of these has its line.
+without_gaps() { # PATTERN
+        local first last n
+        first=$(date -d "$(grep "^$1" $EFFECTS | cut -d' ' -f2 | sort | head -n 1)" +%s)
+        last=$(date -d "$(grep "^$1" $EFFECTS | cut -d' ' -f2 | sort | tail -n 1)" +%s)
+        n=$(grep -c "^$1" $EFFECTS)
+        same "$((last - first + 1))" "$n"
+}
+
 test_it_starts_with_a_full_disk() {
         local quick
         small_disk

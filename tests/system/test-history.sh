@@ -323,7 +323,7 @@ assert (r["result"], r["code"]) == ("exit", 3), r'
 
 test_no_daemon_is_told_at_once() {
         local begin
-        install -D -m 644 /dev/stdin /etc/vaktd/vaktd.conf <<<$'[Manager]\nNoSuchKey=1'
+        drop_in broken <<<$'[Service]\nExecStart=\nExecStart=vaktd --no-such-option'
         systemctl start vaktd.socket
         fails systemctl start vaktd.service
         within 30 eval 'for i in 1 2 3 4 5 6 7 8; do systemctl start vaktd.service; done; systemctl is-failed -q vaktd.service vaktd.socket'
@@ -341,7 +341,8 @@ test_no_daemon_is_told_at_once() {
         [ $(($(now_ms) - begin)) -lt 8000 ]
         shows "systemctl start vaktd" /tmp/err
         # And what was said helps.
-        rm /etc/vaktd/vaktd.conf
+        rm /run/systemd/system/vaktd.service.d/broken.conf
+        systemctl daemon-reload
         systemctl start vaktd.socket vaktd.service
         vaktctl list >/dev/null
 }

@@ -287,6 +287,24 @@ static void test_reload_with_a_bad_file(void **state) {
         assert_null(job(f, "c"));
 }
 
+/* A slip in vaktd.conf keeps nobody's jobs from running, and is told of. */
+static void test_bad_settings(void **state) {
+        Fixture *f = *state;
+        char status[MANAGER_STATUS_MAX];
+
+        write_job(f, "a", "[Run]\nExec=/bin/true\n");
+        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=many\nHistoryKeep=1\n");
+        start(f);
+        assert_int_equal(manager_diagnostics(f->m)->n_items, 1);
+        assert_non_null(strstr(manager_diagnostics(f->m)->items[0].file, "vaktd.conf"));
+        assert_non_null(strstr(manager_status(f->m, status, now_realtime()), "vaktd.conf has errors"));
+        assert_int_equal(finish(f, "a")->result, RUN_RESULT_SUCCESS);
+        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=5\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(manager_diagnostics(f->m)->n_items, 0);
+        assert_null(strstr(manager_status(f->m, status, now_realtime()), "errors"));
+}
+
 /* The file of a job with runs goes: what was accepted is finished, then the job is gone. */
 static void test_gone_while_running(void **state) {
         Fixture *f = *state;
@@ -316,6 +334,14 @@ static void test_instances(void **state) {
         assert_int_equal(finish(f, "tell@oslo")->result, RUN_RESULT_SUCCESS);
         assert_int_equal(finish(f, "tell@bergen")->result, RUN_RESULT_EXIT);
         assert_int_equal(manager_request(f->m, "other@x", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &r), -ENOENT);
+        assert_int_equal(manager_request(f->m, "tell@..", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &r), -ENOENT);
+        assert_int_equal(manager_request(f->m, "tell@-x", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &r), -ENOENT);
+
+        write_job(f, "tell@.", "[Run]\nExec=/bin/true\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(manager_diagnostics(f->m)->n_items, 1);
+        assert_null(job(f, "tell@."));
+        remove_job(f, "tell@.");
 
         /* They follow their template. */
         write_job(f, "tell@", "[Run]\nShell=test %i = bergen\n");
@@ -353,6 +379,38 @@ static void test_history(void **state) {
         assert_null(manager_get_run(f->m, 999999));
 }
 
+/* Ends in any order, and those of one job apart from those of the other. */
+static void test_many_live_runs(void **state) {
+        Fixture *f = *state;
+        uint64_t ids[2][200];
+
+        write_held_job(f, "a", "QueueMax=1000");
+        write_held_job(f, "b", "QueueMax=1000");
+        start(f);
+        for (unsigned i = 0; i < 200; i++) {
+                ids[0][i] = request(f, "a")->id;
+                ids[1][i] = request(f, "b")->id;
+        }
+        WAIT_FOR(f, f->n_started == 2);
+        for (unsigned i = 199; i > 0; i--)
+                if (i % 3 > 0)
+                        assert_int_equal(manager_cancel(f->m, ids[i % 2][i]), 0);
+        for (unsigned i = 1; i < 200; i++)
+                for (unsigned k = 0; k < 2; k++)
+                        assert_int_equal(manager_get_run(f->m, ids[k][i])->state,
+                                         k == i % 2 && i % 3 > 0 ? RUN_DONE : RUN_QUEUED);
+        stop(f);
+        start(f);
+        WAIT_FOR(f, manager_get_run(f->m, ids[0][0])->state == RUN_DONE &&
+                            manager_get_run(f->m, ids[1][0])->state == RUN_DONE); /* lost */
+        assert_int_equal(manager_n_running(f->m) + manager_n_queued(f->m), 398 - 133);
+        write_job(f, "a", "[Run]\nExec=/bin/true\nOverlap=replace\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        ids[0][0] = request(f, "a")->id;
+        WAIT_FOR(f, manager_get_run(f->m, ids[0][0])->state == RUN_DONE);
+        assert_int_equal(count_result(f, "b", RUN_RESULT_CANCELLED), 67); /* those of "a" only gave way */
+}
+
 static void on_stopped(void *userdata) {
         ((Fixture *)userdata)->stopped = true;
 }
@@ -383,8 +441,54 @@ static void test_stop(void **state) {
         let_go(f, 1);
         WAIT_FOR(f, manager_get_run(f->m, waiting)->state == RUN_DONE);
         assert_true(request(f, "held")->id > waiting);
-        let_go(f, 1);
+        let_go(f, 2); /* the other one is what the stop interrupted */
         WAIT_FOR(f, manager_n_running(f->m) + manager_n_queued(f->m) == 0);
+}
+
+static void stop_politely(Fixture *f) {
+        manager_stop(f->m, on_stopped, f);
+        WAIT_FOR(f, f->stopped);
+        stop(f);
+        start(f);
+}
+
+/* What is interrupted is made again, once, whatever Retry= says: the daemon asked for it, not the job. */
+static void test_stop_interrupts(void **state) {
+        Fixture *f = *state;
+        RunRecord again;
+        uint64_t first;
+
+        write_held_job(f, "held", "");
+        start(f);
+        first = request(f, "held")->id;
+        WAIT_FOR(f, f->n_started == 1);
+        stop_politely(f);
+        assert_int_equal(manager_get_run(f->m, first)->result, RUN_RESULT_CANCELLED);
+        assert_non_null(strstr(manager_get_run(f->m, first)->reason, "again"));
+        WAIT_FOR(f, f->n_started == 1); /* at once: nothing is wrong with the job */
+        again = newest(f, "held");
+        assert_true(again.id > first && again.parent == first && again.cause == RUN_CAUSE_RETRY);
+        assert_int_equal(again.attempt, 2);
+        assert_true(again.scheduled == manager_get_run(f->m, first)->scheduled);
+        stop_politely(f);
+        assert_int_equal(manager_get_run(f->m, again.id)->result, RUN_RESULT_CANCELLED);
+        assert_int_equal(manager_n_running(f->m) + manager_n_queued(f->m), 0);
+        run_record_done(&again);
+}
+
+/* Somebody's word is another matter. */
+static void test_stop_of_what_was_cancelled(void **state) {
+        Fixture *f = *state;
+        uint64_t id;
+
+        write_held_job(f, "held", "Retry=5");
+        start(f);
+        id = request(f, "held")->id;
+        WAIT_FOR(f, f->n_started == 1);
+        assert_int_equal(manager_cancel(f->m, id), 0);
+        stop_politely(f);
+        assert_int_equal(manager_get_run(f->m, id)->result, RUN_RESULT_CANCELLED);
+        assert_int_equal(manager_n_running(f->m) + manager_n_queued(f->m), 0);
 }
 
 /* A daemon that just ends leaves runs behind that are under way: they are lost, and said so. */
@@ -524,10 +628,14 @@ int main(void) {
                 TEST(test_triggers),
                 TEST(test_reload),
                 TEST(test_reload_with_a_bad_file),
+                TEST(test_bad_settings),
                 TEST(test_gone_while_running),
                 TEST(test_instances),
                 TEST(test_history),
+                TEST(test_many_live_runs),
                 TEST(test_stop),
+                TEST(test_stop_interrupts),
+                TEST(test_stop_of_what_was_cancelled),
                 TEST(test_lost),
                 TEST(test_catch_up),
                 TEST(test_pause_and_skip_are_kept),

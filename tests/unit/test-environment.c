@@ -89,9 +89,59 @@ static void test_run_environment(void **state) {
         assert_string_equal(get(l, "VAKT_CAUSE"), "catch-up");
         assert_string_equal(get(l, "VAKT_ATTEMPT"), "2");
         assert_string_equal(get(l, "VAKT_SCHEDULED"), "2023-11-14T22:13:20.000005Z");
+        assert_null(get(l, "VAKT_PARENT_RUN"));
         assert_null(get(l, "VAKT_PARENT_JOB"));
         assert_null(get(l, "VAKT_PARENT_RESULT"));
         assert_null(get(l, "VAKT_ALARM"));
+}
+
+/* What a run was for can be read from its environment alone. */
+static void test_read_again(void **state) {
+        static const usec_t times[] = { 0, 5, 1700000000 * USEC_PER_SEC, 1700000000 * USEC_PER_SEC + 999999 };
+
+        for (RunCause cause = 0; cause < _RUN_CAUSE_MAX; cause++)
+                for (size_t i = 0; i < ELEMENTSOF(times); i++) {
+                        _cleanup_(strv_freep) char **l = NULL;
+                        RunRecord run = {
+                                .id = 7,
+                                .job = (char *)"page-me",
+                                .cause = cause,
+                                .attempt = 3,
+                                .scheduled = times[i],
+                                .parent = UINT64_C(5000000000),
+                                .parent_job = (char *)"backup",
+                                .alarm = (char *)"slow",
+                        };
+                        RunRecord again = RUN_RECORD_INIT;
+
+                        assert_int_equal(environment_for_run(&l, NULL, &(ExecutionRequest){ .run = &run }, NULL), 0);
+                        environment_read_run(l, &again);
+                        assert_int_equal(again.cause, cause);
+                        assert_int_equal(again.attempt, 3);
+                        assert_true(again.scheduled == times[i]);
+                        assert_true(again.parent == run.parent);
+                        assert_string_equal(again.parent_job, "backup");
+                        assert_string_equal(again.alarm, "slow");
+                }
+}
+
+/* Anybody may have made it. */
+static void test_read_nonsense(void **state) {
+        const char *const l[] = { "VAKT_CAUSE=",
+                                  "VAKT_ATTEMPT=-",
+                                  "VAKT_SCHEDULED=soon",
+                                  "VAKT_SCHEDULED=1969-12-31T00:00:00Z",
+                                  "VAKT_PARENT_RUN=x",
+                                  "VAKT_",
+                                  NULL };
+        RunRecord run = RUN_RECORD_INIT;
+
+        environment_read_run((char *const *)l, &run);
+        assert_int_equal(run.cause, RUN_CAUSE_TIMER);
+        assert_int_equal(run.attempt, 1);
+        assert_int_equal(run.scheduled, 0);
+        assert_int_equal(run.parent, 0);
+        assert_null(run.parent_job);
 }
 
 /* What asked for a run is told to it; and a unit is sent these variables alone. */
@@ -156,6 +206,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_expand),           cmocka_unit_test(test_too_many_words),
                 cmocka_unit_test(test_run_environment),  cmocka_unit_test(test_parent),
+                cmocka_unit_test(test_read_again),       cmocka_unit_test(test_read_nonsense),
                 cmocka_unit_test(test_base_environment), cmocka_unit_test(test_paths),
         };
 

@@ -264,10 +264,11 @@ static void test_check_and_settings(void **state) {
                 countdown = n++;
                 r = settings_load(&s, path, getuid(), &d);
                 countdown = -1;
-                assert_true(r == -EINVAL || r == -ENOMEM);
-                assert_int_equal(s.max_running, 77);
+                assert_true(r == SETTINGS_PARTIAL || r == -ENOMEM);
+                assert_int_equal(s.max_running, r < 0 ? 77 : 3);
                 assert_true(r == -ENOMEM || d.n_items == 1);
                 diagnostics_done(&d);
+                settings_done(&s);
         } while (r == -ENOMEM);
 }
 

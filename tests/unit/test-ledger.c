@@ -6,6 +6,7 @@
 
 #include "test-ledger.h"
 
+#include <malloc.h>
 #include <sqlite3.h>
 
 #include "ledger/ledger-internal.h"
@@ -400,7 +401,6 @@ static void check_mark(Ledger *l, const char *job, const char *key, usec_t expec
 }
 
 static void test_marks(void **state) {
-        char *keep[] = { (char *)"k2", NULL };
         _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
 
         check_mark(l, "a", "k1", 0);
@@ -420,8 +420,8 @@ static void test_marks(void **state) {
                 assert_int_equal(count_marks(l, "b"), 1);
                 assert_int_equal(count_marks(l, NULL), 4);
         }
-        /* k1 goes, pending though it is; k2 is kept, k3 is too young, and so is all of b. */
-        assert_int_equal(ledger_forget_marks(l, "a", keep, 100), 0);
+        /* pending though it is */
+        assert_int_equal(ledger_forget_mark(l, "a", "k1"), 0);
         for (int i = 0; i < 2; i++) {
                 check_mark(l, "a", "k1", 0);
                 check_mark(l, "a", "k2", 20);
@@ -430,9 +430,67 @@ static void test_marks(void **state) {
                 l = ledger_close(l);
                 l = open_ledger(NULL);
         }
-        assert_int_equal(ledger_forget_marks(l, "b", NULL, USEC_INFINITY), 0);
+        assert_int_equal(ledger_forget_mark(l, "b", "k1"), 0);
         assert_int_equal(ledger_set_mark(l, "b", "k1", 5), 0);
         check_mark(l, "b", "k1", 5);
+}
+
+static void check_kept(Ledger *l, const char *after, const char *expected) {
+        _cleanup_free_ char *name = NULL;
+        int r;
+
+        assert_int_equal(ledger_commit(l), 0);
+        r = ledger_next_kept_job(l, after, &name);
+        assert_int_equal(r, expected ? 0 : -ENOENT);
+        if (expected)
+                assert_string_equal(name, expected);
+}
+
+/* Whatever is kept of a job can be found by its name, and goes at once; nobody else's does. */
+static void test_forget_job(void **state) {
+        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
+        LedgerAlarm alarm = { .job = (char *)"d", .key = (char *)"slow", .since = 1, .raised = 1 };
+
+        check_kept(l, "", NULL);
+        assert_int_equal(ledger_set_mark(l, "b", "k", 10), 0);
+        assert_int_equal(ledger_set_job_state(l, "c", &(LedgerJobState){ .skip = 1 }), 0);
+        assert_int_equal(ledger_set_alarm(l, &alarm), 0);
+        assert_int_equal(ledger_put(l, "e", "k", 1, "x", 1), 0);
+        check_kept(l, "", "b");
+        check_kept(l, "b", "c");
+        check_kept(l, "c", "d");
+        check_kept(l, "d", "e");
+        check_kept(l, "e", NULL);
+        alarm.job = (char *)"c";
+        assert_int_equal(ledger_set_alarm(l, &alarm), 0);
+        assert_int_equal(ledger_set_mark(l, "c", "k", 10), 0);
+        assert_int_equal(ledger_put(l, "c", "k", 1, "x", 1), 0);
+        assert_int_equal(ledger_forget_job(l, "c"), 0);
+        check_kept(l, "b", "d");
+        for (const char *name = "b"; *name; name = *name == 'b' ? "d" : *name == 'd' ? "e" : "")
+                assert_int_equal(ledger_forget_job(l, name), 0);
+        check_kept(l, "", NULL);
+}
+
+/* Memory grows with the first runs, until the cache of the database is full, and not for each that comes after. */
+static void test_memory(void **state) {
+        _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
+        size_t used[4];
+
+        for (size_t round = 0; round < ELEMENTSOF(used); round++) {
+                for (unsigned i = 0; i < 20000; i++) {
+                        (void)add_done(l, i % 2 > 0 ? "a" : "b", RUN_RESULT_SUCCESS, 1000000 + i);
+                        assert_int_equal(ledger_set_mark(l, "a", "k", i), 0);
+                        if (i % 20 == 19)
+                                assert_int_equal(ledger_commit(l), 0);
+                        if (i % 2000 == 1999)
+                                (void)ledger_upkeep(l, 1000000 + i, 1000000 + i);
+                }
+                used[round] = mallinfo2().uordblks;
+        }
+        assert_true(used[1] < used[0] + (4U << 20));
+        for (size_t round = 2; round < ELEMENTSOF(used); round++)
+                assert_true(used[round] < used[round - 1] + (64U << 10)); /* 3 bytes a run */
 }
 
 static int count_state(const char *job, const LedgerJobState *state, void *userdata) {
@@ -824,7 +882,9 @@ int main(void) {
                 ledger_test(test_unfinished),
                 ledger_test(test_unfinished_of_another_boot),
                 ledger_test(test_boots_of_a_container),
+                ledger_test(test_memory),
                 ledger_test(test_marks),
+                ledger_test(test_forget_job),
                 ledger_test(test_job_states),
                 ledger_test(test_alarms),
                 ledger_test(test_alarms_cleared_by_visit),

@@ -532,6 +532,176 @@ static void test_reset_failed(void **state) {
         assert_int_equal(manager_reset_failed(f->m, "nowhere"), -ENOENT);
 }
 
+static usec_t mark_of(const Fixture *f, const char *job, const char *key) {
+        usec_t mark = 0;
+        Ledger *l;
+
+        assert_int_equal(ledger_open(&l, NULL, f->folder, NULL), 0);
+        (void)ledger_get_mark(l, job, key, &mark);
+        ledger_close(l);
+        return mark;
+}
+
+/* It stays so over a restart, and says nothing about what did succeed. */
+static void test_reset_failed_is_kept(void **state) {
+        Fixture *f = *state;
+        usec_t success, end, start_of_last;
+        char text[256];
+
+        (void)snprintf(text, sizeof(text), "[Job]\nExpectSec=1h\n[Run]\nShell=test -e %s/good\n", f->folder);
+        write_job(f, "job", text);
+        write_file(f->folder, "good", "");
+        start(f);
+        success = finish(f, "job")->ended;
+        f->n_job_changed = 0;
+        assert_int_equal(manager_reset_failed(f->m, "job"), 0); /* of nothing */
+        assert_int_equal(f->n_job_changed, 0);
+        assert_int_equal(job(f, "job")->last_result, RUN_RESULT_SUCCESS);
+        (void)snprintf(text, sizeof(text), "%s/good", f->folder);
+        assert_int_equal(unlink(text), 0);
+        assert_int_equal(finish(f, "job")->result, RUN_RESULT_EXIT);
+        end = job(f, "job")->last_end;
+        start_of_last = job(f, "job")->last_start;
+        assert_int_equal(manager_reset_failed(f->m, "job"), 0);
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(job(f, "job")->last_result, RUN_RESULT_NONE);
+                assert_true(job(f, "job")->last_end == end && job(f, "job")->last_start == start_of_last);
+                stop(f);
+                assert_true(mark_of(f, "job", "success") == success);
+                start(f);
+        }
+        (void)finish(f, "job");
+        stop(f);
+        start(f);
+        assert_int_equal(job(f, "job")->last_result, RUN_RESULT_EXIT);
+}
+
+/* --- what is gone --- */
+
+static int count_mark(const char *job, const char *key, usec_t usec, void *userdata) {
+        ++*(unsigned *)userdata;
+        return 0;
+}
+
+static unsigned n_marks(const Fixture *f, const char *job) {
+        unsigned n = 0;
+        Ledger *l;
+
+        assert_int_equal(ledger_open(&l, NULL, f->folder, NULL), 0);
+        (void)ledger_list_marks(l, job, count_mark, &n);
+        ledger_close(l);
+        return n;
+}
+
+static void put_mark(const Fixture *f, const char *job, const char *key, usec_t usec) {
+        Ledger *l;
+
+        assert_int_equal(ledger_open(&l, NULL, f->folder, NULL), 0);
+        assert_int_equal(ledger_set_mark(l, job, key, usec), 0);
+        ledger_close(l);
+}
+
+/* An edit leaves no mark behind, and a job that is gone for a day nothing at all. */
+static void test_many_marks(void **state) {
+        Fixture *f = *state;
+        char text[128], *name = NULL;
+        Ledger *l;
+
+        write_job(f, "other", "[Timer]\nOnCalendar=2099-01-01\n[Run]\nExec=/bin/true\n");
+        for (unsigned i = 0; i < 50; i++) {
+                (void)snprintf(text, sizeof(text), "[Timer]\nOnCalendar=2090-01-01 00:%02u\n[Run]\nExec=/bin/true\n",
+                               i);
+                write_job(f, "job", text);
+                if (i == 0)
+                        start(f);
+                else
+                        assert_int_equal(manager_reload(f->m), 0);
+        }
+        assert_int_equal(manager_pause(f->m, "job"), 0);
+        stop(f);
+        assert_int_equal(n_marks(f, "job"), 1);
+        /* The same with nobody there while the file is edited. */
+        write_job(f, "job", "[Timer]\nOnCalendar=2090-02-01\n[Run]\nExec=/bin/true\n");
+        start(f);
+        stop(f);
+        assert_int_equal(n_marks(f, "job"), 1);
+        start(f);
+        remove_job(f, "job");
+        assert_int_equal(manager_reload(f->m), 0);
+        stop(f);
+        assert_int_equal(n_marks(f, "job"), 2); /* since when it is gone */
+        put_mark(f, "job", "gone", now_realtime() - 25 * USEC_PER_HOUR);
+        start(f);
+        stop(f);
+        assert_int_equal(ledger_open(&l, NULL, f->folder, NULL), 0);
+        assert_int_equal(ledger_next_kept_job(l, "", &name), 0);
+        assert_string_equal(name, "other");
+        free(name);
+        assert_int_equal(ledger_next_kept_job(l, "other", &name), -ENOENT);
+        ledger_close(l);
+        assert_int_equal(n_marks(f, "other"), 1);
+}
+
+/* An upgrade takes the file away and brings it back: nothing fires, and nothing is forgotten. */
+static void test_back_after_an_upgrade(void **state) {
+        static const char text[] = "[Timer]\nOnCalendar=hourly\nOnInterval=7d\nCatchUp=all\n[Run]\nShell=exit 3\n";
+        Fixture *f = *state;
+        usec_t next[2], interval;
+
+        write_job(f, "job", text);
+        write_job(f, "paused", "[Timer]\nOnCalendar=hourly\n[Run]\nExec=/bin/true\n");
+        start(f);
+        assert_int_equal(finish(f, "job")->result, RUN_RESULT_EXIT);
+        assert_int_equal(manager_pause(f->m, "paused"), 0);
+        stop(f);
+        interval = now_realtime() - 6 * USEC_PER_DAY;
+        put_mark(f, "job", "OnCalendar=hourly", now_realtime() - 5 * USEC_PER_HOUR);
+        put_mark(f, "job", "OnInterval=7d", interval);
+        put_mark(f, "job", "gone", now_realtime() - 3 * USEC_PER_HOUR);
+        write_file(f->folder, "vaktd.conf", "[Manager]\nResumeRampSec=0\n");
+        start(f);
+        for (unsigned i = 0; i < 2; i++) {
+                for (unsigned turn = 0; turn < 50; turn++) /* what is due would be asked for in the first ones */
+                        assert_true(sd_event_run(f->event, 0) >= 0);
+                assert_int_equal(count_cause(f, "job", RUN_CAUSE_CATCH_UP), 0);
+                assert_int_equal(count_result(f, "job", RUN_RESULT_MISSED), 0);
+                assert_int_equal(job(f, "job")->last_result, RUN_RESULT_EXIT);
+                assert_int_equal(job_state(job(f, "paused")), JOB_PAUSED);
+                /* The interval goes on from where it was: due in a day. */
+                assert_int_equal(manager_next_elapses(f->m, job(f, "job"), next, 2), 2);
+                remove_job(f, "job");
+                remove_job(f, "paused");
+                assert_int_equal(manager_reload(f->m), 0);
+                assert_null(job(f, "job"));
+                write_job(f, "job", text);
+                write_job(f, "paused", "[Timer]\nOnCalendar=hourly\n[Run]\nExec=/bin/true\n");
+                assert_int_equal(manager_reload(f->m), 0);
+        }
+        stop(f);
+        assert_true(mark_of(f, "job", "OnInterval=7d") <= interval + USEC_PER_SEC &&
+                    mark_of(f, "job", "OnInterval=7d") + USEC_PER_SEC >= interval);
+        assert_int_equal(n_marks(f, "job"), 2);
+}
+
+/* What is made up for waits beside QueueMax=, and takes nobody's place in it. */
+static void test_queue_beside_catch_up(void **state) {
+        Fixture *f = *state;
+        unsigned n;
+
+        write_held_job(f, "job",
+                       "Overlap=parallel\nMaxParallel=1\nQueueMax=1\n[Timer]\nOnCalendar=hourly\nCatchUp=all");
+        put_mark(f, "job", "OnCalendar=hourly", now_realtime() - 5 * USEC_PER_HOUR);
+        write_file(f->folder, "vaktd.conf", "[Manager]\nResumeRampSec=0\n");
+        start(f);
+        WAIT_FOR(f, count_cause(f, "job", RUN_CAUSE_CATCH_UP) >= 4 && f->n_started == 1);
+        assert_int_equal(request(f, "job")->state, RUN_QUEUED);
+        assert_int_equal(request(f, "job")->result, RUN_RESULT_SKIPPED);
+        n = count_cause(f, "job", RUN_CAUSE_CATCH_UP);
+        let_go(f, n); /* those before it */
+        WAIT_FOR(f, f->n_started == n + 1);
+        assert_int_equal(request(f, "job")->state, RUN_QUEUED);
+}
+
 /* --- the pause of everything --- */
 
 static void test_pause_all(void **state) {
@@ -597,6 +767,10 @@ int main(void) {
                 TEST(test_expect),
                 TEST(test_alarm_of_a_job_that_comes_back),
                 TEST(test_reset_failed),
+                TEST(test_reset_failed_is_kept),
+                TEST(test_many_marks),
+                TEST(test_back_after_an_upgrade),
+                TEST(test_queue_beside_catch_up),
                 TEST(test_pause_all),
                 TEST(test_history_keep),
         };

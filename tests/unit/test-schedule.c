@@ -26,10 +26,11 @@ typedef struct World World;
 
 /* What was said about one trigger; each job of these tests has one. */
 typedef struct Account {
-        usec_t mark, first_mark;
+        usec_t mark, first_mark, ramp;
         char key[256];
         uint64_t n_due, n_catch_up, n_missed;
-        usec_t last; /* the last occurrence that was spoken of */
+        usec_t last;  /* the last occurrence that was spoken of */
+        usec_t since; /* of what was missed */
         bool is_exact;
 } Account;
 
@@ -42,6 +43,8 @@ struct World {
         ZoneCache *zones;
         usec_t ramp;
         unsigned n_boots;
+        usec_t boot_began;
+        const char *former_boot;
 };
 
 static World w;
@@ -60,6 +63,8 @@ static void occurred(void *userdata, Job *job, const Occurrence *o) {
         a->last = o->scheduled;
         if (o->kind == OCCURRENCE_MISSED) {
                 a->n_missed += o->n;
+                a->since = o->since;
+                assert_true(o->since > a->mark || !plan_is_wall(&job->def->timer, job->def->triggers));
                 a->is_exact = a->is_exact && o->n_is_exact;
         } else if (o->kind == OCCURRENCE_DUE)
                 a->n_due++;
@@ -70,12 +75,18 @@ static void occurred(void *userdata, Job *job, const Occurrence *o) {
 static usec_t read_mark(void *userdata, const Job *job, const char *key) {
         const Account *a = account_of(job);
 
+        if (streq(key, SCHEDULE_RAMP_KEY))
+                return a->ramp > 0 ? a->ramp : USEC_INFINITY;
         return streq(a->key, key) ? a->mark : USEC_INFINITY;
 }
 
 static void write_mark(void *userdata, const Job *job, const char *key, usec_t mark) {
         Account *a = account_of(job);
 
+        if (streq(key, SCHEDULE_RAMP_KEY)) {
+                a->ramp = mark == USEC_INFINITY ? 0 : mark;
+                return;
+        }
         (void)snprintf(a->key, sizeof(a->key), "%s", key);
         if (a->first_mark == 0)
                 a->first_mark = mark;
@@ -86,10 +97,11 @@ static void write_mark(void *userdata, const Job *job, const char *key, usec_t m
 
 static void start_daemon(void) {
         static const ScheduleOps ops = { .occurred = occurred, .get_mark = read_mark, .set_mark = write_mark };
-        char boot[16];
+        char id[16];
+        const ScheduleBoot boot = { .id = id, .former = w.former_boot, .began = w.boot_began };
 
-        (void)snprintf(boot, sizeof(boot), "%u", w.n_boots);
-        assert_int_equal(schedule_new(&w.schedule, &ops, 4711, boot), 0);
+        (void)snprintf(id, sizeof(id), "%u", w.n_boots);
+        assert_int_equal(schedule_new(&w.schedule, &ops, 4711, &boot), 0);
         schedule_set_ramp(w.schedule, w.ramp);
         schedule_start(w.schedule, w.now);
         for (size_t i = 0; i < w.n_jobs; i++)
@@ -278,6 +290,125 @@ static void test_down(void **state) {
         }
 }
 
+/* What is missed and not made up for is no next run, even where it has yet to be written down. */
+static void test_next_of_what_is_not_made_up_for(void **state) {
+        static const CatchUp catch_up[] = { CATCH_UP_NONE, CATCH_UP_ONCE };
+        unsigned seed = 1;
+
+        for (size_t i = 0; i < ELEMENTSOF(catch_up); i++) {
+                bool runs = catch_up[i] != CATCH_UP_NONE;
+
+                teardown(NULL);
+                setup(NULL);
+                w.ramp = 30 * USEC_PER_SEC;
+                (void)one_calendar("hourly", catch_up[i]);
+                (void)add_job(new_def(TRIGGER_INTERVAL, "3600", NULL));
+                w.jobs[1]->def->timer.catch_up = catch_up[i];
+                start_daemon();
+                live_until(JANUARY_2026 + USEC_PER_MINUTE, &seed);
+                w.now.realtime += 190 * USEC_PER_MINUTE; /* the machine has slept */
+                w.now.boottime += 190 * USEC_PER_MINUTE;
+                for (size_t k = 0; k < w.n_jobs; k++)
+                        schedule_replan_job(w.schedule, w.jobs[k], w.now);
+                (void)schedule_elapse(w.schedule, w.now, 64);
+                for (size_t k = 0; k < w.n_jobs; k++)
+                        assert_int_equal(w.jobs[k]->next > w.now.realtime + USEC_PER_MINUTE, !runs);
+                if (!runs) {
+                        assert_true(w.jobs[0]->next == JANUARY_2026 + 4 * USEC_PER_HOUR);
+                        assert_true(w.jobs[1]->next == JANUARY_2026 + 4 * USEC_PER_HOUR);
+                }
+                live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+                assert_true(w.jobs[0]->next == JANUARY_2026 + 4 * USEC_PER_HOUR);
+        }
+}
+
+/* What is said of many that were missed names the first of them, however many there were. */
+static void test_first_missed(void **state) {
+        unsigned seed = 1;
+        Account *a = one_calendar("minutely", CATCH_UP_NONE);
+
+        start_daemon();
+        live_until(JANUARY_2026 + 150 * USEC_PER_SEC, &seed);
+        assert_int_equal(a->n_due, 2);
+        stop_daemon();
+        pass(30 * USEC_PER_DAY);
+        start_daemon();
+        live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+        assert_true(a->n_missed > 1000);
+        assert_true(a->since == JANUARY_2026 + 180 * USEC_PER_SEC);
+}
+
+/* A daemon that dies every half second has dealt with everything when the ramp is over, and no sooner. */
+static void test_ramp_over_restarts(void **state) {
+        unsigned seed = 1, n_early = 0;
+
+        w.ramp = 30 * USEC_PER_SEC;
+        for (unsigned i = 0; i < 100; i++)
+                (void)one_calendar("hourly", CATCH_UP_ONCE);
+        start_daemon();
+        stop_daemon();
+        pass(3 * USEC_PER_HOUR + 20 * USEC_PER_MINUTE);
+        for (unsigned round = 0; round < 31; round++) {
+                start_daemon();
+                live_until(w.now.realtime + USEC_PER_SEC / 2, &seed);
+                stop_daemon();
+                pass(USEC_PER_SEC / 2);
+                if (round == 9)
+                        for (size_t i = 0; i < w.n_jobs; i++)
+                                n_early += w.accounts[i].n_catch_up > 0;
+        }
+        assert_in_range(n_early, 15, 60);
+        for (size_t i = 0; i < w.n_jobs; i++) {
+                assert_int_equal(w.accounts[i].n_catch_up, 1);
+                assert_int_equal(w.accounts[i].n_missed, 2);
+                assert_int_equal(w.accounts[i].ramp, 0);
+        }
+        start_daemon();
+        live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+        check_accounts();
+}
+
+/* A run is there of whose request nothing was written: its occurrence and those before it are not dealt with again. */
+static void test_found(void **state) {
+        unsigned seed = 1;
+        Account *a = one_calendar("hourly", CATCH_UP_ALL), *b;
+
+        (void)add_job(new_def(TRIGGER_INTERVAL, "3600", NULL));
+        b = &w.accounts[1];
+        w.jobs[1]->def->timer.catch_up = CATCH_UP_ALL;
+        start_daemon();
+        live_until(JANUARY_2026 + USEC_PER_MINUTE, &seed);
+        stop_daemon();
+        pass(5 * USEC_PER_HOUR + 20 * USEC_PER_MINUTE);
+        start_daemon();
+        assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[0], JANUARY_2026 + 3 * USEC_PER_HOUR, w.now), 0);
+        assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[1], JANUARY_2026 + 4 * USEC_PER_HOUR, w.now), 0);
+        /* no time of its own, and one that was known by then */
+        assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[0], JANUARY_2026 + 4 * USEC_PER_HOUR + 1, w.now),
+                         RUN_TRIGGER_NONE);
+        assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[0], JANUARY_2026 + 2 * USEC_PER_HOUR, w.now), 0);
+        live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_catch_up, 2);
+        assert_int_equal(b->n_catch_up, 1);
+        assert_int_equal(a->n_missed + a->n_due + b->n_missed + b->n_due, 0);
+}
+
+/* The same for a moment after the boot. */
+static void test_found_moment(void **state) {
+        unsigned seed = 1;
+        Account *a;
+
+        (void)add_job(new_def(TRIGGER_BOOT, "1200", NULL));
+        a = &w.accounts[0];
+        start_daemon();
+        stop_daemon();
+        pass(USEC_PER_HOUR);
+        start_daemon();
+        assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[0], JANUARY_2026 + 200 * USEC_PER_SEC, w.now), 0);
+        live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 0);
+}
+
 /* An edit fires nothing and does not move the clock of what stayed as it was. */
 static void test_edit(void **state) {
         unsigned seed = 1;
@@ -367,6 +498,27 @@ static void test_interval_from_end(void **state) {
 }
 
 /* Every second Monday, from a date. */
+/* After a run that failed it is counted from when that one came due, not from when AccuracySec= let it start. */
+static void test_interval_from_success(void **state) {
+        JobDef *def = new_def(TRIGGER_INTERVAL, "3600", NULL);
+        unsigned seed = 5;
+        Job *job;
+
+        def->timer.interval_from = INTERVAL_FROM_SUCCESS;
+        def->timer.accuracy = 5 * USEC_PER_MINUTE;
+        job = add_job(def);
+        start_daemon();
+        for (unsigned i = 1; i <= 10; i++) {
+                live_until(JANUARY_2026 + i * USEC_PER_HOUR + 6 * USEC_PER_MINUTE, &seed);
+                assert_int_equal(w.accounts[0].n_due, i);
+                assert_true(w.accounts[0].last == JANUARY_2026 + i * USEC_PER_HOUR);
+                job->n_running = 1;
+                pass(USEC_PER_MINUTE);
+                job->n_running = 0;
+                schedule_job_ended(w.schedule, job, /* success= */ false, w.now);
+        }
+}
+
 static void test_anchor(void **state) {
         unsigned seed = 1;
         JobDef *def = new_def(TRIGGER_INTERVAL, "1209600", "Europe/Oslo");
@@ -462,6 +614,32 @@ static void test_moments(void **state) {
         live_until(w.now.realtime + 3000 * USEC_PER_SEC, &seed);
         assert_int_equal(w.accounts[0].n_due, 2);
         assert_int_equal(w.accounts[2].n_due, 2);
+        /* A container: the clock goes on, and there is a boot all the same. */
+        stop_daemon();
+        w.n_boots++;
+        w.boot_began = w.now.boottime;
+        for (unsigned i = 0; i < 2; i++) {
+                start_daemon();
+                live_until(w.now.realtime + 900 * USEC_PER_SEC, &seed);
+                assert_int_equal(w.accounts[0].n_due, 2);
+                assert_int_equal(w.accounts[2].n_due, 3);
+                stop_daemon();
+        }
+        start_daemon();
+        live_until(w.now.realtime + 1000 * USEC_PER_SEC, &seed);
+        assert_int_equal(w.accounts[0].n_due, 3);
+        /* Another version had called this boot "2", and another one that comes now may be called so again. */
+        stop_daemon();
+        w.n_boots = 7;
+        w.former_boot = "2";
+        start_daemon();
+        live_until(w.now.realtime + 3000 * USEC_PER_SEC, &seed);
+        assert_int_equal(w.accounts[2].n_due, 3);
+        stop_daemon();
+        w.n_boots++;
+        start_daemon();
+        live_until(w.now.realtime + 3000 * USEC_PER_SEC, &seed);
+        assert_int_equal(w.accounts[2].n_due, 4);
 }
 
 static void test_except(void **state) {
@@ -672,10 +850,16 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_first_start_fires_nothing),
                 TEST(test_down),
+                TEST(test_first_missed),
+                TEST(test_next_of_what_is_not_made_up_for),
+                TEST(test_ramp_over_restarts),
+                TEST(test_found),
+                TEST(test_found_moment),
                 TEST(test_edit),
                 TEST(test_edit_interval),
                 TEST(test_interval_over_restart),
                 TEST(test_interval_from_end),
+                TEST(test_interval_from_success),
                 TEST(test_anchor),
                 TEST(test_clock_set_back),
                 TEST(test_pause),

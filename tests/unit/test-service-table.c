@@ -135,7 +135,7 @@ static const struct {
         { __LINE__, "CPUQuotaPeriodSec=100us", "4: CPUQuotaPeriodSec=100us is shorter than 1ms." },
         { __LINE__, "CPUQuotaPeriodSec=infinity", "4: CPUQuotaPeriodSec=infinity has no end." },
         { __LINE__, "TimerSlackNSec=x", "4: TimerSlackNSec=x is no time span. Write nanoseconds, or " },
-        { __LINE__, "TimerSlackNSec=infinity", "4: TimerSlackNSec=infinity is no time span." },
+        { __LINE__, "TimerSlackNSec=600y", "4: TimerSlackNSec=600y is no time span." },
         { __LINE__, "LimitNOFILE=1K",
           "4: LimitNOFILE=1K is no limit. Write a whole number, infinity, or two of them " },
         { __LINE__, "LimitNOFILE=20:10",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktd.conf and its drop-ins, all or nothing. */
+/* vaktd.conf and its drop-ins. */
 
 #include <limits.h>
 #include <setjmp.h>
@@ -131,10 +131,12 @@ static void test_pools(void **state) {
         assert_null(settings_pool(&s, "dis"));
         assert_null(settings_pool(&s, "z"));
 
-        /* what was there before goes when something else is loaded, and stays when that is bad */
-        put("vaktd.conf.d/1.conf", "[Pool disk]\nSlots=0\n");
-        assert_int_equal(settings_load(&s, conf, getuid(), &d), -EINVAL);
-        assert_int_equal(settings_pool(&s, "disk")->slots, 4);
+        /* what is bad counts for nothing, beside it everything counts; what was there before goes */
+        put("vaktd.conf.d/1.conf", "[Pool disk]\nSlots=0\nMaxWaitSec=5s\n");
+        assert_int_equal(settings_load(&s, conf, getuid(), &d), SETTINGS_PARTIAL);
+        assert_int_equal(settings_pool(&s, "disk")->slots, 1);
+        assert_true(settings_pool(&s, "disk")->max_wait == 5 * USEC_PER_SEC);
+        assert_int_equal(settings_pool(&s, "net")->slots, 2);
         diagnostics_done(&d);
         put("vaktd.conf", "[Pool other]\n");
         put("vaktd.conf.d/1.conf", "");
@@ -161,7 +163,8 @@ static void test_many_pools(void **state) {
         fprintf(f, "[Pool more]\nSlots=x\n");
         assert_int_equal(fclose(f), 0);
         put("vaktd.conf", text);
-        assert_int_equal(settings_load(&s, conf, getuid(), &d), -EINVAL);
+        assert_int_equal(settings_load(&s, conf, getuid(), &d), SETTINGS_PARTIAL);
+        assert_int_equal(s.n_pools, SETTINGS_POOLS_MAX);
         assert_int_equal(d.n_items, 1);
         assert_int_equal(d.items[0].line, SETTINGS_POOLS_MAX + 2);
         assert_string_equal(d.items[0].message, "There are more than 256 pools. Remove some.");
@@ -207,12 +210,18 @@ static void test_faults(void **state) {
                 int r;
 
                 put("vaktd.conf", bad_rows[i].text);
+                put("vaktd.conf.d/10.conf", "[Manager]\nHistoryKeep=9\n");
                 r = settings_load(&s, conf, getuid(), &d);
-                if (r != -EINVAL || d.n_items != 1 || d.items[0].line != bad_rows[i].fault_line ||
+                if (r != SETTINGS_PARTIAL || d.n_items != 1 || d.items[0].line != bad_rows[i].fault_line ||
                     !strstr(d.items[0].message, bad_rows[i].message) || !streq(d.items[0].file, conf))
                         fail_msg("row of line %d: %d %s", bad_rows[i].line, r, d.n_items ? d.items[0].message : "");
-                assert_int_equal(s.max_running, 77);
+                /* the defaults, and what is good */
+                assert_int_equal(s.max_running, 0);
+                assert_true(s.default_timeout == USEC_INFINITY && s.resume_ramp == 30 * USEC_PER_SEC);
+                assert_int_equal(s.executor, EXECUTOR_AUTO);
+                assert_int_equal(s.history_keep, 9);
                 diagnostics_done(&d);
+                settings_done(&s);
         }
 }
 
@@ -222,18 +231,19 @@ static void test_bad_files(void **state) {
 
         put("vaktd.conf", "[Manager]\nMaxRunning=3\n");
         put("vaktd.conf.d/10.conf", "[Manager]\nMaxRunning=x\n");
-        assert_int_equal(settings_load(&s, conf, getuid(), &d), -EINVAL);
+        assert_int_equal(settings_load(&s, conf, getuid(), &d), SETTINGS_PARTIAL);
         assert_non_null(strstr(d.items[0].file, "/vaktd.conf.d/10.conf"));
         assert_int_equal(d.items[0].line, 2);
+        assert_int_equal(s.max_running, 3);
         put("vaktd.conf.d/10.conf", "");
         assert_int_equal(chmod(conf, 0666), 0);
-        assert_int_equal(settings_load(&s, conf, getuid(), &d), -EINVAL);
+        assert_int_equal(settings_load(&s, conf, getuid(), &d), SETTINGS_PARTIAL);
         assert_non_null(strstr(d.items[1].message, "mode 0666"));
         assert_int_equal(unlink(conf), 0);
         assert_int_equal(mkdir(conf, 0755), 0);
-        assert_int_equal(settings_load(&s, conf, getuid(), &d), -EINVAL);
+        assert_int_equal(settings_load(&s, conf, getuid(), &d), SETTINGS_PARTIAL);
         assert_non_null(strstr(d.items[2].message, "This is a folder"));
-        assert_int_equal(s.max_running, 77);
+        assert_int_equal(s.max_running, 0); /* nothing is taken from a file that others may write */
         diagnostics_done(&d);
 }
 

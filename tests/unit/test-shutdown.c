@@ -39,6 +39,10 @@ static int stand_in_start(Executor *e, const ExecutionRequest *request, void *co
         return 0;
 }
 
+static int stand_in_adopt(Executor *e, const ExecutionRequest *request, void *cookie, Execution **ret) {
+        return stand_in_start(e, request, cookie, ret);
+}
+
 static void stand_in_stop(Execution *x, RunResult result) {
 }
 
@@ -67,6 +71,7 @@ static const ExecutorOps ops = {
         .outlives_daemon = true,
         .name_unit = stand_in_name_unit,
         .start = stand_in_start,
+        .adopt = stand_in_adopt,
         .stop = stand_in_stop,
         .drain = stand_in_drain,
         .settled = stand_in_settled,
@@ -266,17 +271,79 @@ static void test_nobody_is_refused_for_what_is_lost(void **state) {
         lost = request(f, "job")->id;
         WAIT_FOR(f, stand_in.n_starts == 1);
         assert_int_equal(request(f, "job")->result, RUN_RESULT_SKIPPED);
-        f->m->live[0]->is_sought = true;
-        f->m->n_sought = 1;
+        TAILQ_FIRST(&f->m->live)->is_sought = true;
+        job(f, "job")->n_sought = 1;
         assert_int_equal(request(f, "job")->state, RUN_QUEUED);
         settle_down(f);
         assert_int_equal(stand_in.n_starts, 1);
         say_ended(0, RUN_RESULT_LOST);
         WAIT_FOR(f, stand_in.n_starts == 2);
-        assert_int_equal(f->m->n_sought, 0);
+        assert_int_equal(job(f, "job")->n_sought, 0);
         r = manager_get_run(f->m, lost);
         assert_int_equal(r->result, RUN_RESULT_LOST);
         assert_non_null(strstr(r->reason, "went down"));
+}
+
+/* --- what a daemon with a full disk left --- */
+
+static void say_forgotten(uint64_t id, const char *job, RunCause cause, usec_t scheduled, uint64_t parent) {
+        RunRecord r = RUN_RECORD_INIT;
+        char unit[64];
+
+        (void)snprintf(unit, sizeof(unit), "vakt-%s-%" PRIu64 ".service", job, id);
+        r.id = id;
+        r.job = (char *)job;
+        r.unit = unit;
+        r.cause = cause;
+        r.scheduled = scheduled;
+        r.parent = parent;
+        assert_int_equal(runs_callbacks()->found(stand_in.manager, job, id), EXEC_FOUND_FORGOTTEN);
+        runs_callbacks()->forgotten(stand_in.manager, &r, /* is_over= */ true);
+}
+
+/* Its units say what they were for: no occurrence comes again, and nothing that followed from one is asked for twice.
+ */
+static void test_forgotten_runs(void **state) {
+        usec_t hour = now_realtime() / USEC_PER_HOUR * USEC_PER_HOUR;
+        Fixture *f = *state;
+        RunRecord after;
+        Ledger *l;
+
+        assert_int_equal(ledger_open(&l, NULL, f->folder, NULL), 0);
+        assert_int_equal(ledger_set_mark(l, "tick", "OnCalendar=hourly", hour - 4 * USEC_PER_HOUR - 1), 0);
+        ledger_close(l);
+        write_job(f, "tick",
+                  "[Job]\nOnSuccess=after\nOnFailure=after\n[Timer]\nOnCalendar=hourly\nCatchUp=all\n"
+                  "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=100\nRetry=1\nRetryDelaySec=0\n");
+        write_job(f, "after", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=100\n");
+        start_with_stand_in(f);
+        say_forgotten(5003, "tick", RUN_CAUSE_CATCH_UP, hour, 0);
+        say_forgotten(5000, "tick", RUN_CAUSE_TIMER, hour - 2 * USEC_PER_HOUR, 0);
+        say_forgotten(5004, "tick", RUN_CAUSE_RETRY, hour - 2 * USEC_PER_HOUR, 5000);
+        say_forgotten(5001, "tick", RUN_CAUSE_TIMER, hour - USEC_PER_HOUR, 0);
+        say_forgotten(5002, "after", RUN_CAUSE_CHAIN, hour, 5001);
+        runs_callbacks()->surveyed(stand_in.manager);
+        assert_int_equal(stand_in.n_starts, 5);
+        assert_true(job(f, "tick")->next > hour);
+        say_ended(0, RUN_RESULT_EXIT);    /* 5000: was tried again as 5004 */
+        say_ended(1, RUN_RESULT_SUCCESS); /* 5001: led to 5002 */
+        say_ended(2, RUN_RESULT_SUCCESS);
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 5);
+        say_ended(3, RUN_RESULT_SUCCESS); /* 5003: what was to follow had not */
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 6);
+        after = newest(f, "after");
+        assert_true(after.parent == 5003 && after.id > 5004);
+        run_record_done(&after);
+        assert_int_equal(count_cause(f, "tick", RUN_CAUSE_MANUAL), 0);
+        assert_int_equal(count_result(f, "tick", RUN_RESULT_MISSED), 0);
+        assert_int_equal(manager_get_run(f->m, 5001)->trigger, 0);
+        assert_true(manager_get_run(f->m, 5001)->scheduled == hour - USEC_PER_HOUR);
+        /* Once they are known, they are not found again. */
+        assert_int_equal(runs_callbacks()->found(f->m, "tick", 5001), EXEC_FOUND_WRITTEN);
+        assert_int_equal(runs_callbacks()->found(f->m, "other", 5001), EXEC_FOUND_FOREIGN);
+        assert_int_equal(runs_callbacks()->found(f->m, "tick", 5004), EXEC_FOUND_FOREIGN); /* goes on */
 }
 
 /* --- the daemon goes down --- */
@@ -354,6 +421,7 @@ int main(void) {
                 TEST(test_over_before_it_was_cancelled),
                 TEST(test_explained),
                 TEST(test_nobody_is_refused_for_what_is_lost),
+                TEST(test_forgotten_runs),
                 TEST(test_stop_waits_for_what_is_on_its_way),
                 TEST(test_stop_does_not_wait_for_ever),
                 TEST(test_stop_at_once),

@@ -146,6 +146,7 @@ static void test_refusals_tell_apart(void **state) {
 
         assert_int_equal(span_parse("", &usec), -EINVAL);
         assert_int_equal(span_parse("-1s", &usec), -EINVAL);
+        assert_int_equal(span_parse("5ns", &usec), -EINVAL);
         assert_int_equal(span_parse("1fortnight", &usec), -EINVAL);
         assert_int_equal(span_parse("584542y", &usec), -ERANGE);
         assert_int_equal(span_parse("584541y 2y", &usec), -ERANGE);

@@ -194,7 +194,6 @@ static void test_connection_lost_before_start(void **state) {
 static void test_unit_exists(void **state) {
         FakeUnit *u = fake_add("vakt-job-1.service", "active", "running");
 
-        found_answer = false;
         start(0);
         until(run_0_started);
         assert_int_equal(runs[0].pid, u->pid);
@@ -625,14 +624,35 @@ static void test_strangers(void **state) {
         (void)fake_add("vakt-rotate.service", "active", "running"); /* is none of ours */
         until(is_connected);
         compare();
-        assert_true(n_found > 0);
-        assert_string_equal(found_unit, "vakt-other-9.service");
+        assert_true(n_found > 0 && n_surveyed > 0 && n_forgotten == 0);
+        assert_int_equal(fake.n_asked, 0);
         assert_non_null(fake_find("vakt-other-9.service"));
-        found_answer = true;
+        found_answer = EXEC_FOUND_WRITTEN;
         compare();
         assert_null(fake_find("vakt-other-9.service"));
         assert_int_equal(fake.n_stops, 1);
         assert_non_null(fake_find("vakt-rotate.service"));
+}
+
+static bool was_surveyed(void) {
+        return n_surveyed > 0;
+}
+
+/* What it was for is known before anybody hears of the end of a run that was under way. */
+static void test_forgotten(void **state) {
+        FakeUnit *u = fake_add("vakt-job-1.service", "active", "exited");
+
+        u->code = CLD_EXITED;
+        (void)fake_add("vakt-other-9.service", "active", "exited");
+        found_answer = EXEC_FOUND_FORGOTTEN;
+        adopt(0, RUN_RUNNING);
+        until(was_surveyed);
+        assert_int_equal(n_forgotten, 1);
+        assert_int_equal(fake.n_asked, 1);
+        assert_string_equal(found_unit, "vakt-other-9.service");
+        assert_true(found_scheduled == 1700000000 * USEC_PER_SEC + 5);
+        EXPECT(RUN_RESULT_SUCCESS, 0);
+        assert_non_null(fake_find("vakt-other-9.service"));
 }
 
 static unsigned next_run;
@@ -907,6 +927,7 @@ int main(void) {
                 fake_test(test_existing_unit_that_was_surely_not_started),
                 fake_test(test_calls_in_flight),
                 fake_test(test_strangers),
+                fake_test(test_forgotten),
                 fake_test(test_ledger_that_cannot_be_written),
                 fake_test(test_release_that_was_lost),
                 fake_test(test_lost_signal_is_found_in_a_minute),

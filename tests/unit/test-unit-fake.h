@@ -65,7 +65,7 @@ typedef struct Fake {
         const char *system_state;
         sd_bus_message *held[HELD_MAX];
         unsigned n_held;
-        unsigned n_connections, n_starts, n_stops, n_resets, n_lists, n_looks;
+        unsigned n_connections, n_starts, n_stops, n_resets, n_lists, n_looks, n_asked;
         sd_bus_message *last_start; /* rewound */
         char last_call[64];
 } Fake;
@@ -380,6 +380,11 @@ static inline int fake_on_get(sd_bus_message *m) {
         assert_true(sd_bus_message_read(m, "ss", NULL, &property) > 0);
         if (streq(property, "CPUUsageNSec"))
                 return sd_bus_reply_method_return(m, "v", "t", UINT64_C(7000000));
+        if (streq(property, "Environment")) {
+                fake.n_asked++;
+                return sd_bus_reply_method_return(m, "v", "as", 3, "VAKT_CAUSE=timer",
+                                                  "VAKT_SCHEDULED=2023-11-14T22:13:20.000005Z", "VAKT_PARENT_RUN=3");
+        }
         if (streq(property, "SystemState"))
                 return sd_bus_reply_method_return(m, "v", "s", fake.system_state ?: "running");
         return fake_error(m, SD_BUS_ERROR_UNKNOWN_PROPERTY);

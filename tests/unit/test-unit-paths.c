@@ -36,8 +36,8 @@ static void on_ended(void *cookie, const ExecOutcome *o) {
         execution = execution_free(execution);
 }
 
-static bool on_found(void *userdata, const char *unit, const char *job, uint64_t run, bool is_over) {
-        return false;
+static ExecFound on_found(void *userdata, const char *job, uint64_t run) {
+        return EXEC_FOUND_FOREIGN;
 }
 
 static void open_executor(const char *runtime_dir) {

@@ -27,8 +27,9 @@ typedef struct TestRun {
 static TestRun runs[RUNS];
 static Executor *executor;
 static char found_unit[UNIT_NAME_MAX + 1];
-static bool found_answer;
-static unsigned n_found, n_held, n_released, n_drained;
+static ExecFound found_answer;
+static usec_t found_scheduled;
+static unsigned n_found, n_forgotten, n_surveyed, n_held, n_released, n_drained;
 
 static inline void on_started(void *cookie, const ExecIdentity *identity) {
         TestRun *run = cookie;
@@ -69,10 +70,21 @@ static inline void on_drained(void *userdata) {
         n_drained++;
 }
 
-static inline bool on_found(void *userdata, const char *unit, const char *job, uint64_t run, bool is_over) {
+static inline ExecFound on_found(void *userdata, const char *job, uint64_t run) {
         n_found++;
-        (void)snprintf(found_unit, sizeof(found_unit), "%s", unit);
         return found_answer;
+}
+
+static inline void on_forgotten(void *userdata, const RunRecord *run, bool is_over) {
+        n_forgotten++;
+        (void)snprintf(found_unit, sizeof(found_unit), "%s", run->unit);
+        found_scheduled = run->scheduled;
+        for (size_t i = 0; i < ELEMENTSOF(runs); i++) /* before the end of anything is heard of */
+                assert_int_equal(runs[i].n_ended, 0);
+}
+
+static inline void on_surveyed(void *userdata) {
+        n_surveyed++;
 }
 
 static inline void begin(bool is_bus) {
@@ -85,13 +97,15 @@ static inline void begin(bool is_bus) {
                         .held = on_held,
                         .drained = on_drained,
                         .found = on_found,
+                        .forgotten = on_forgotten,
+                        .surveyed = on_surveyed,
                 },
         };
 
         log_open(LOG_TARGET_NULL);
         fake_begin(is_bus);
-        n_found = n_held = n_released = n_drained = 0;
-        found_answer = false;
+        n_found = n_forgotten = n_surveyed = n_held = n_released = n_drained = 0;
+        found_answer = EXEC_FOUND_FOREIGN;
         assert_int_equal(unit_executor_new_at(&executor, fake.event, &options, fake.address, is_bus), 0);
 }
 

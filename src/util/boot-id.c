@@ -5,11 +5,12 @@
  * all boots of the container look like one. So the time at which PID 1 was started is mixed in. It does not change
  * when PID 1 executes itself anew. */
 
-#include "ledger/boot-id.h"
+#include "util/boot-id.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/file.h"
 
@@ -34,6 +35,13 @@ static uint64_t start_of_init(void) {
         for (unsigned field = 2; p && field < 22; field++)
                 p = strchr(p + 1, ' ');
         return p && sscanf(p, " %llu", &start) == 1 ? start + 1 /* in the first tick, mostly */ : 0;
+}
+
+usec_t boot_begin_boottime(void) {
+        uint64_t start = start_of_init();
+        long per_second = sysconf(_SC_CLK_TCK);
+
+        return start > 0 && per_second > 0 ? (start - 1) * USEC_PER_SEC / (usec_t)per_second : 0;
 }
 
 BootId boot_id_get(void) {

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <systemd/sd-id128.h>
 
+#include "util/clock.h"
+
 typedef struct BootId {
         sd_id128_t id;
         sd_id128_t kernel; /* as the kernel has it, which is what earlier versions wrote down */
@@ -14,6 +16,10 @@ typedef struct BootId {
 
 /* Both null where the kernel does not tell. */
 BootId boot_id_get(void);
+
+/* When that boot began, on CLOCK_BOOTTIME: the start of PID 1, which is the first thing on a machine and what boots a
+ * container. 0 where it cannot be told. */
+usec_t boot_begin_boottime(void);
 
 static inline bool boot_id_is(const BootId *b, sd_id128_t id) {
         return !sd_id128_is_null(id) && (sd_id128_equal(id, b->id) || sd_id128_equal(id, b->kernel));

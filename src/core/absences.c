@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the ledger keeps of jobs and triggers that are gone. The mark of a trigger goes with it: should it be written
+ * again, it starts anew, and makes up for nothing. Of a job whose file is gone all is kept for a day: a package that
+ * is upgraded takes its files away and brings them back, and with them the job is as it was, paused if it was, with
+ * its alarms and with intervals that go on from where they were; but the time in which there was no such job is not
+ * one that it missed. Then everything is forgotten but its history, which has rules of its own (HistoryKeepSec=).
+ *
+ * It is looked at when vaktd starts and at each reload; an index look-up a job. */
+
+#include "core/manager-internal.h"
+#include "util/log.h"
+
+#define GONE_MARK      "gone" /* among the marks of the triggers, whose keys hold a "=": since when the job is */
+#define GONE_KEPT_USEC USEC_PER_DAY
+
+static int forget_old_trigger(const char *name, const char *key, usec_t usec, void *userdata) {
+        Manager *m = userdata;
+        const Job *job = job_table_get(m->jobs, name);
+
+        if (job && !job->gone && job->def && strchr(key, '=') && !schedule_has_mark(job->def, key))
+                (void)ledger_forget_mark(m->ledger, name, key);
+        return 0;
+}
+
+/* An instance that somebody asked for by name is there as long as its template is. */
+static bool is_there(Manager *m, const char *name, const Job *job) {
+        _cleanup_(job_def_unrefp) JobDef *def = NULL;
+
+        if (job)
+                return !job->gone;
+        return strchr(name, '@') && job_loader_instantiate(m->loader, name, &def, NULL) != -ENOENT;
+}
+
+static void look_at_job(Manager *m, const char *name) {
+        Job *job = job_table_get(m->jobs, name);
+        usec_t since, now = now_realtime();
+        bool was_gone = ledger_get_mark(m->ledger, name, GONE_MARK, &since) >= 0;
+
+        if (is_there(m, name, job)) {
+                if (!was_gone)
+                        return;
+                (void)ledger_forget_mark(m->ledger, name, GONE_MARK);
+                if (job)
+                        job->came_back = true;
+        } else if (!was_gone || since > now)
+                (void)ledger_set_mark(m->ledger, name, GONE_MARK, now);
+        else if (!job && now - since >= GONE_KEPT_USEC) {
+                log_debug("%s is gone for a day; forgetting what is kept of it but its history.", name);
+                (void)ledger_forget_job(m->ledger, name);
+        }
+}
+
+void absences_look(Manager *m) {
+        _cleanup_free_ char *name = strdup(""); /* that is what is said about all jobs */
+
+        (void)ledger_list_marks(m->ledger, NULL, forget_old_trigger, m);
+        if (ledger_commit(m->ledger) < 0)
+                return; /* the next reload looks again */
+        while (name) {
+                char *next = NULL;
+
+                if (ledger_next_kept_job(m->ledger, name, &next) < 0)
+                        return;
+                free(name);
+                name = next;
+                look_at_job(m, name);
+        }
+}
