@@ -31,6 +31,7 @@ typedef struct JournalLine {
         uint64_t pid; /* 0: not known */
         uint64_t run; /* 0: not known */
         int priority; /* -1: not known */
+        uint64_t dropped; /* so many lines of the run are not there, which is what the message says; or 0 */
 } JournalLine;
 
 /* Whether the unit of the run is known well enough to find its lines by it. */

@@ -38,7 +38,7 @@ typedef struct Child {
         bool has_user, has_group;
         uid_t uid;
         gid_t gid;
-        char *home; /* of User=, or NULL */
+        char *home; /* of User=; NULL without it */
         gid_t *groups;
         size_t n_groups;
 } Child;
@@ -200,10 +200,10 @@ static int take_user(Child *c, const char *name, const struct passwd *pw) {
         if (!c->home)
                 return fail(c, ENOMEM, "Out of memory.");
         if (set_variable(c, "HOME", c->home) < 0 || set_variable(c, "USER", name) < 0 ||
-            set_variable(c, "LOGNAME", name) < 0 ||
-            set_variable(c, "SHELL", isempty(pw->pw_shell) ? "/bin/sh" : pw->pw_shell) < 0)
+            set_variable(c, "LOGNAME", name) < 0)
                 return -ENOMEM;
-        return 0;
+        environment_unset(c->environment, (char *const[]){ (char *)"SHELL", NULL });
+        return shell_is_usable(pw->pw_shell) ? set_variable(c, "SHELL", pw->pw_shell) : 0;
 }
 
 static int look_up_user(Child *c) {
@@ -217,11 +217,6 @@ static int look_up_user(Child *c) {
         pw = parse_id(name, &id) ? getpwuid(id) : getpwnam(name);
         if (pw)
                 return take_user(c, pw->pw_name, pw);
-        if (parse_id(name, &id)) { /* a number needs no entry */
-                c->uid = c->gid = id;
-                c->has_user = c->has_group = true;
-                return 0;
-        }
         if (errno != 0 && errno != ENOENT && errno != ESRCH)
                 return fail(c, errno, "Cannot look up the user '%s' of User=: %s.", name, strerror(errno));
         return fail(c, ESRCH, "The user '%s' of User= is not known.", name);
@@ -252,7 +247,7 @@ static int look_up_memberships(Child *c) {
         const char *user = c->has_user ? strv_env_get(c->environment, "USER", strlen("USER")) : NULL;
         int n = 64;
 
-        if (!user || !c->home) { /* nobody in the database */
+        if (!user) {
                 c->groups = c->has_group ? malloc(sizeof(gid_t)) : NULL;
                 if (!c->groups)
                         return c->has_group ? fail(c, ENOMEM, "Out of memory.") : 0;

@@ -46,9 +46,19 @@ static int add_inherited(char ***l, const char *prefix) {
         return 0;
 }
 
-/* One look-up at start; the name service is never asked while the loop runs. */
-static int add_own_user(char ***l) {
-        const struct passwd *pw = getpwuid(getuid());
+bool shell_is_usable(const char *shell) {
+        static const char *const closed[] = { "nologin", "false", "true" };
+        const char *name = strrchr(shell, '/');
+
+        for (size_t i = 0; name && i < ELEMENTSOF(closed); i++)
+                if (streq(name + 1, closed[i]))
+                        return false;
+        return shell[0] == '/';
+}
+
+/* Once at start: the name service is never asked while the loop runs. */
+int environment_add_user(char ***l, uid_t uid) {
+        const struct passwd *pw = getpwuid(uid);
         int r;
 
         if (!pw)
@@ -58,8 +68,8 @@ static int add_own_user(char ***l) {
                 r = strv_extendf(l, "USER=%s", pw->pw_name);
         if (r >= 0)
                 r = strv_extendf(l, "LOGNAME=%s", pw->pw_name);
-        if (r >= 0)
-                r = strv_extendf(l, "SHELL=%s", isempty(pw->pw_shell) ? "/bin/sh" : pw->pw_shell);
+        if (r >= 0 && shell_is_usable(pw->pw_shell))
+                r = strv_extendf(l, "SHELL=%s", pw->pw_shell);
         return r;
 }
 
@@ -76,7 +86,7 @@ int environment_base(char ***ret, bool user_instance) {
                 if (r >= 0)
                         r = add_inherited(&l, "LC_");
                 if (r >= 0)
-                        r = add_own_user(&l);
+                        r = environment_add_user(&l, getuid());
         }
         if (r < 0)
                 return r;

@@ -3,6 +3,8 @@
 
 /* The environment of a run, and what its command line makes of it. DESIGN section 8. */
 
+#include <sys/types.h>
+
 #include "exec/executor.h"
 
 #define ARGUMENTS_MAX 4096 /* words of a command line after $VAR was expanded */
@@ -10,6 +12,12 @@
 /* What every run of this daemon gets: PATH, the locale, HOME, USER, LOGNAME, SHELL of our own user; for a user
  * instance all that the daemon was given. -ENOMEM. */
 int environment_base(char ***ret, bool user_instance);
+
+/* Adds HOME, USER, LOGNAME and SHELL of a user, as the service manager does for User=. Asks the name service. -ENOMEM. */
+int environment_add_user(char ***l, uid_t uid);
+
+/* A shell that lets nobody in is no SHELL. */
+bool shell_is_usable(const char *shell) _pure_;
 
 /* base, which may be NULL, with the VAKT_ variables of a run. list: the file with its list of paths, or NULL.
  * -ENOMEM. */

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "exec/unit-command.h"
+#include "exec/unit-message.h"
 #include "util/string-table.h"
 
 /* systemd.exec(5), "Process Exit Codes". The values of a setting are added to the sentence. */
@@ -111,10 +112,6 @@ StartResult start_result_from_string(const char *s) {
 
 static bool died_by_signal(const UnitFacts *f) {
         return f->code == CLD_KILLED || f->code == CLD_DUMPED;
-}
-
-static bool is_one_of_several(const JobDef *def) {
-        return def && def->n_commands > 1;
 }
 
 /* The last command's, which is the one that ExecMainCode is about when all went well. */
@@ -242,7 +239,7 @@ static bool has_wrapped_command(const JobDef *def) {
         for (size_t i = 0; def && i < def->n_commands; i++)
                 if (unit_command_is_garbled(&def->commands[i]))
                         return true;
-        return false;
+        return property_text(def, "PAMName") != NULL;
 }
 
 static bool judge_wrapper(const UnitEnd *end, Verdict *v) {
@@ -260,7 +257,7 @@ static bool judge_step(const UnitEnd *end, Verdict *v) {
         int i = failed_step(end->facts, end->existing);
         const char *value;
 
-        if (i < 0 || (is_one_of_several(end->def) && success_def_has_status(&end->def->success, end->facts->status)))
+        if (i < 0 || (unit_is_oneshot(end->def) && success_def_has_status(&end->def->success, end->facts->status)))
                 return false;
         value = property_text(end->def, steps[i].setting);
         if (steps[i].status == 203 && end->def && end->def->n_commands == 1)
