@@ -2,8 +2,8 @@
 
 /* The output of a run on its way to who asked for it. A job writes as fast as it can and must not be held up by a
  * client, so what the connection does not take at once waits here, up to a bound; past it the oldest of them are left
- * out, since it is the end that says what became of the run, and one line in their place says how many. The journal has
- * them all. */
+ * out, since it is the end that says what became of the run, and one line in their place says how many. The journal
+ * has them all. */
 
 #include "bus/follow.h"
 

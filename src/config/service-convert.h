@@ -37,7 +37,8 @@ int service_fault_word(const KeyLine *k, const char *word, const char *format, .
 
 /* --- names that the service manager would pass over (service-names.c) --- */
 
-/* Writes down that a word is none of the names, some of which may be NULL: with the nearest one, or else the advice. */
+/* Writes down that a word is none of the names, some of which may be NULL: with the nearest one, or else the advice.
+ */
 int service_fault_unknown(const KeyLine *k, const char *word, const char *const *names, size_t n, const char *what,
                           const char *advice);
 

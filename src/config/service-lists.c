@@ -82,9 +82,9 @@ static int check_controller(const KeyLine *k, char *word) {
 
 static int check_architecture(const KeyLine *k, char *word) {
         static const char *const known[] = {
-                "native", "x86",        "x86-64",  "x32",       "arm",           "arm64",  "loongarch64", "mips",
-                "mips64", "mips64-n32", "mips-le", "mips64-le", "mips64-le-n32", "parisc", "parisc64",    "ppc",
-                "ppc64",  "ppc64-le",   "riscv64", "s390",      "s390x",
+                "native",   "x86",    "x86-64",     "x32",      "arm",       "arm64",         "loongarch64",
+                "mips",     "mips64", "mips64-n32", "mips-le",  "mips64-le", "mips64-le-n32", "parisc",
+                "parisc64", "ppc",    "ppc64",      "ppc64-le", "riscv64",   "s390",          "s390x",
         };
 
         return check_one_of(k, word, known, ELEMENTSOF(known), "architecture");

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Names that the service manager passes over with a line in the journal when it does not know them: a filter of system
- * calls is another one without the group that was mistyped. What it knows of system calls comes from libseccomp, so the
- * same library is asked, where it is; without it the service manager filters nothing anyway. Groups and file systems are
- * its own lists, as systemd 257 prints them ("systemd-analyze syscall-filter", "systemd-analyze filesystems").
+ * calls is another one without the group that was mistyped. What it knows of system calls comes from libseccomp, so
+ * the same library is asked, where it is; without it the service manager filters nothing anyway. Groups and file
+ * systems are its own lists, as systemd 257 prints them ("systemd-analyze syscall-filter", "systemd-analyze
+ * filesystems").
  *
  * Kinds of devices come and go with modules of the kernel: one that is not there is only taken for a typing error when
  * it looks like one that is. */
@@ -15,34 +16,40 @@
 #include "config/service-convert.h"
 #include "util/string-table.h"
 
-#define NATIVE_ARCHITECTURE  0    /* SCMP_ARCH_NATIVE */
-#define UNKNOWN_SYSTEM_CALL  (-1) /* __NR_SCMP_ERROR */
-#define SYSTEM_CALL_LAST     1023
-#define DEVICE_KIND_MAX      64
-#define DEVICE_KIND_MIN      5 /* letters of a name, of which one may be wrong */
+#define NATIVE_ARCHITECTURE 0    /* SCMP_ARCH_NATIVE */
+#define UNKNOWN_SYSTEM_CALL (-1) /* __NR_SCMP_ERROR */
+#define SYSTEM_CALL_LAST    1023
+#define DEVICE_KIND_MAX     64
+#define DEVICE_KIND_MIN     5 /* letters of a name, of which one may be wrong */
 
 static const char *const system_call_groups[] = {
-        "@aio", "@basic-io", "@chown", "@clock", "@cpu-emulation", "@debug", "@default", "@file-system", "@io-event",
-        "@ipc", "@keyring", "@known", "@memlock", "@module", "@mount", "@network-io", "@obsolete", "@pkey",
-        "@privileged", "@process", "@raw-io", "@reboot", "@resources", "@sandbox", "@setuid", "@signal", "@swap",
-        "@sync", "@system-service", "@timer",
+        "@aio",        "@basic-io",    "@chown",    "@clock",      "@cpu-emulation",  "@debug",
+        "@default",    "@file-system", "@io-event", "@ipc",        "@keyring",        "@known",
+        "@memlock",    "@module",      "@mount",    "@network-io", "@obsolete",       "@pkey",
+        "@privileged", "@process",     "@raw-io",   "@reboot",     "@resources",      "@sandbox",
+        "@setuid",     "@signal",      "@swap",     "@sync",       "@system-service", "@timer",
 };
 
 static const char *const file_system_groups[] = {
-        "@anonymous", "@application", "@auxiliary-api", "@basic-api", "@common-block", "@historical-block", "@known",
-        "@network", "@privileged-api", "@security", "@temporary",
+        "@anonymous", "@application", "@auxiliary-api",  "@basic-api", "@common-block", "@historical-block",
+        "@known",     "@network",     "@privileged-api", "@security",  "@temporary",
 };
 
 static const char *const file_systems[] = {
-        "adfs", "affs", "afs", "anon_inodefs", "apparmorfs", "autofs", "balloon-kvm", "bcachefs", "bdev", "binder",
-        "binfmt_misc", "bpf", "btrfs", "btrfs_test_fs", "ceph", "cgroup", "cgroup2", "cifs", "coda", "configfs",
-        "cpuset", "cramfs", "dax", "debugfs", "devmem", "devpts", "devtmpfs", "dmabuf", "ecryptfs", "efivarfs", "efs",
-        "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "fuse", "fuseblk", "fusectl", "gfs", "gfs2", "hostfs",
-        "hpfs", "hugetlbfs", "iso9660", "jffs2", "minix", "mqueue", "msdos", "ncp", "ncpfs", "nfs", "nfs4", "nilfs2",
-        "nsfs", "ntfs", "ntfs3", "ocfs2", "openpromfs", "orangefs", "overlay", "pidfs", "pipefs", "ppc-cmm", "proc",
-        "pstore", "pvfs2", "qnx4", "qnx6", "ramfs", "reiserfs", "resctrl", "rpc_pipefs", "secretmem", "securityfs",
-        "selinuxfs", "shiftfs", "smackfs", "smb3", "smbfs", "sockfs", "squashfs", "sysfs", "tmpfs", "tracefs", "udf",
-        "usbdevfs", "v9fs", "vboxsf", "vfat", "xenfs", "xfs", "z3fold", "zonefs", "zsmalloc",
+        "adfs",     "affs",     "afs",       "anon_inodefs", "apparmorfs", "autofs",     "balloon-kvm",
+        "bcachefs", "bdev",     "binder",    "binfmt_misc",  "bpf",        "btrfs",      "btrfs_test_fs",
+        "ceph",     "cgroup",   "cgroup2",   "cifs",         "coda",       "configfs",   "cpuset",
+        "cramfs",   "dax",      "debugfs",   "devmem",       "devpts",     "devtmpfs",   "dmabuf",
+        "ecryptfs", "efivarfs", "efs",       "erofs",        "exfat",      "ext2",       "ext3",
+        "ext4",     "f2fs",     "fuse",      "fuseblk",      "fusectl",    "gfs",        "gfs2",
+        "hostfs",   "hpfs",     "hugetlbfs", "iso9660",      "jffs2",      "minix",      "mqueue",
+        "msdos",    "ncp",      "ncpfs",     "nfs",          "nfs4",       "nilfs2",     "nsfs",
+        "ntfs",     "ntfs3",    "ocfs2",     "openpromfs",   "orangefs",   "overlay",    "pidfs",
+        "pipefs",   "ppc-cmm",  "proc",      "pstore",       "pvfs2",      "qnx4",       "qnx6",
+        "ramfs",    "reiserfs", "resctrl",   "rpc_pipefs",   "secretmem",  "securityfs", "selinuxfs",
+        "shiftfs",  "smackfs",  "smb3",      "smbfs",        "sockfs",     "squashfs",   "sysfs",
+        "tmpfs",    "tracefs",  "udf",       "usbdevfs",     "v9fs",       "vboxsf",     "vfat",
+        "xenfs",    "xfs",      "z3fold",    "zonefs",       "zsmalloc",
 };
 
 static const char *nearest_name(const char *word, const char *const *names, size_t n) {

@@ -12,8 +12,9 @@
  * system unit, which came with the stream, but not the user's unit (seen in 4 of 10 runs of a user that took 3 ms).
  * Such a line has nothing but the user and the job's name as its identifier, and is found by these and the time.
  *
- * Processes of a run with PAMName= are taken out of its unit by logind. Of their streams the journal remembers whose they
- * were for the first process only, so vakt-command writes a mark into each, and what else comes by it is the run's. */
+ * Processes of a run with PAMName= are taken out of its unit by logind. Of their streams the journal remembers whose
+ * they were for the first process only, so vakt-command writes a mark into each, and what else comes by it is the
+ * run's. */
 
 #include "ctl/journal.h"
 

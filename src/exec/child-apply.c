@@ -28,6 +28,7 @@
 #define GROUPS_MAX          65536
 #define AFFINITY_MAX        1024 /* bytes of a mask: 8192 processors */
 #define IO_PRIORITY_DEFAULT 4
+#define UID_NOBODY          65534 /* who has no home, whatever the database says */
 
 /* What became known on the way. */
 typedef struct Child {
@@ -199,10 +200,10 @@ static int take_user(Child *c, const char *name, const struct passwd *pw) {
         c->home = strdup(isempty(pw->pw_dir) ? "/" : pw->pw_dir);
         if (!c->home)
                 return fail(c, ENOMEM, "Out of memory.");
-        if (set_variable(c, "HOME", c->home) < 0 || set_variable(c, "USER", name) < 0 ||
+        environment_unset(c->environment, (char *const[]){ (char *)"HOME", (char *)"SHELL", NULL });
+        if ((c->uid != UID_NOBODY && set_variable(c, "HOME", c->home) < 0) || set_variable(c, "USER", name) < 0 ||
             set_variable(c, "LOGNAME", name) < 0)
                 return -ENOMEM;
-        environment_unset(c->environment, (char *const[]){ (char *)"SHELL", NULL });
         return shell_is_usable(pw->pw_shell) ? set_variable(c, "SHELL", pw->pw_shell) : 0;
 }
 
@@ -301,9 +302,14 @@ static int look_up_groups(Child *c) {
 
 /* --- environment --- */
 
+/* To the run's standard error, in the words of the service manager. */
+static void say_ignored(const char *path, const char *assignment) {
+        (void)fprintf(stderr, "Ignoring invalid environment assignment '%s': %s\n", assignment, path);
+}
+
 static int read_environment_files(Child *c) {
         STRV_FOREACH(path, c->settings->environment_files) {
-                int r = environment_read_file(&c->environment, *path);
+                int r = environment_read_file(&c->environment, *path, say_ignored);
 
                 if (r < 0)
                         return fail(c, r, "Cannot read the file %s of EnvironmentFile=: %s.", *path + (**path == '-'),

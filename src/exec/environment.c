@@ -75,12 +75,14 @@ int environment_add_user(char ***l, uid_t uid) {
 
 int environment_base(char ***ret, bool user_instance) {
         _cleanup_(strv_freep) char **l = NULL;
-        int r;
+        int r = 0;
 
         if (user_instance)
                 r = add_inherited(&l, "");
         else {
-                r = strv_extend(&l, DEFAULT_PATH);
+                /* Of a service manager it is the one that it gives to all units. */
+                if (getenv("INVOCATION_ID"))
+                        r = add_inherited(&l, "PATH=");
                 if (r >= 0)
                         r = add_inherited(&l, "LANG");
                 if (r >= 0)

@@ -13,7 +13,8 @@
  * instance all that the daemon was given. -ENOMEM. */
 int environment_base(char ***ret, bool user_instance);
 
-/* Adds HOME, USER, LOGNAME and SHELL of a user, as the service manager does for User=. Asks the name service. -ENOMEM. */
+/* Adds HOME, USER, LOGNAME and SHELL of a user, as the service manager does for User=. Asks the name service. -ENOMEM.
+ */
 int environment_add_user(char ***l, uid_t uid);
 
 /* A shell that lets nobody in is no SHELL. */

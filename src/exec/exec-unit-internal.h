@@ -64,7 +64,7 @@ typedef struct UnitExecution {
         uint64_t sent, seen; /* number of the last comparison then: when it came in, when its unit was there */
         usec_t since;        /* of an existing unit: when it was asked for, realtime */
         sd_id128_t expected; /* of an existing unit that is adopted, or null */
-        usec_t bound; /* µs for the whole run */
+        usec_t bound;        /* µs for the whole run */
         sd_event_source *timeout, *stop_timeout;
         char bound_step[UNIT_RESULT_MAX]; /* of its end, that stop_timeout is for */
         UnitFacts facts;

@@ -70,8 +70,8 @@ static void bound_stop(UnitExecution *x) {
         x->stop_timeout = sd_event_source_disable_unref(x->stop_timeout);
         if (f->timeout_stop > 0 && f->timeout_stop < USEC_INFINITY && f->send_sigkill)
                 (void)arm(x, &x->stop_timeout,
-                          usec_add(now_clock(CLOCK_MONOTONIC), usec_add(f->timeout_stop, GRACE_USEC)),
-                          on_stop_timeout, "run-kill");
+                          usec_add(now_clock(CLOCK_MONOTONIC), usec_add(f->timeout_stop, GRACE_USEC)), on_stop_timeout,
+                          "run-kill");
 }
 
 void execution_keep_bounds(UnitExecution *x) {

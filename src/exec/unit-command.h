@@ -10,8 +10,8 @@
  *
  * It also brings what D-Bus and a unit's Environment= cannot hold: a path in $VAKT_PATH with bytes that are no text.
  *
- * And it marks the output of a run in a session of PAM, whose processes logind takes out of their unit: what they write
- * is found by the stream that the mark came by.
+ * And it marks the output of a run in a session of PAM, whose processes logind takes out of their unit: what they
+ * write is found by the stream that the mark came by.
  */
 
 #include "job/job-def.h"

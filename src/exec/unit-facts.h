@@ -42,10 +42,10 @@ typedef struct UnitFacts {
         uint64_t cpu_nsec;            /* UINT64_MAX = not known */
         uint64_t memory_peak;         /* bytes, UINT64_MAX = not known */
         sd_id128_t invocation;
-        usec_t timeout_stop;          /* of each step of its end; is told when it is looked at, never by a signal */
+        usec_t timeout_stop; /* of each step of its end; is told when it is looked at, never by a signal */
         char result[UNIT_RESULT_MAX];
         char step[UNIT_RESULT_MAX]; /* SubState */
-        char *status_text; /* or NULL */
+        char *status_text;          /* or NULL */
 } UnitFacts;
 
 #define UNIT_FACTS_INIT \

@@ -17,8 +17,8 @@
 #define DAEMON_UNIT "vaktd.service"
 #define SLICE       "vakt.slice"
 
-/* The limit of the journal, which drops lines without a word. 0 means its own limit in systemd 252; and a burst that is
- * larger overflows when the journal multiplies it, by up to 12. */
+/* The limit of the journal, which drops lines without a word. 0 means its own limit in systemd 252; and a burst that
+ * is larger overflows when the journal multiplies it, by up to 12. */
 #define LOG_INTERVAL_USEC USEC_PER_SEC
 #define LOG_BURST         UINT32_C(100000000)
 
@@ -389,8 +389,8 @@ static int append_success(sd_bus_message *m, const SuccessDef *s) {
         return r;
 }
 
-/* With Type=exec a program that cannot be executed fails the start. With Type=oneshot it is the start that lasts as long
- * as the run. */
+/* With Type=exec a program that cannot be executed fails the start. With Type=oneshot it is the start that lasts as
+ * long as the run. */
 static int append_type(sd_bus_message *m, const JobDef *def, const StartOrder *o) {
         bool oneshot = unit_is_oneshot(def);
         int r;

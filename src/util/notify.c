@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A datagram socket takes some ten messages that nobody has read; then sd_notify(3) waits, and with it everything that
- * the daemon does. sd_event_set_watchdog(3) calls it as well. So the socket is connected, which lets the loop tell when
- * there is room again. */
+ * the daemon does. sd_event_set_watchdog(3) calls it as well. So the socket is connected, which lets the loop tell
+ * when there is room again. */
 
 #include "util/notify.h"
 

@@ -260,8 +260,9 @@ static void test_notify_socket_of_somebody_else(void **state) {
         (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", harness_folder(h));
         assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
         assert_int_equal(stat(address.sun_path, &before), 0);
-        harness_add_job(h, "where", "[Run]\nShell=echo $NOTIFY_SOCKET >$VAKT_TEST_FOLDER/where\n"
-                                    "[Service]\nPassEnvironment=VAKT_TEST_FOLDER\n");
+        harness_add_job(h, "where",
+                        "[Run]\nShell=echo $NOTIFY_SOCKET >$VAKT_TEST_FOLDER/where\n"
+                        "[Service]\nPassEnvironment=VAKT_TEST_FOLDER\n");
         harness_set_environment(h, "VAKT_TEST_FOLDER", harness_folder(h));
         harness_start(h);
         bus = harness_connect(h);

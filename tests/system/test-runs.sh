@@ -176,4 +176,101 @@ END
         vaktctl log limited --all-runs | shows -E 'Suppressed [0-9]+ messages'
 }
 
+# --- the same with both executors ---
+
+# What cannot be the same. A child's output goes through vaktd, which must not stop reading when the journal does; the
+# rest tells which unit or process it is. posix_spawn(3) leaves the C library's own two signals, 32 and 33, ignored.
+readonly OF_ITSELF='environment (INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|NOTIFY_SOCKET|MEMORY_PRESSURE_[A-Z]*|VAKT_RUN|VAKT_SCHEDULED)|fd [12]'
+
+probe_jobs() {
+        job probe <<'END'
+[Run]
+Exec=/bin/sh -c "grep ^Sig /proc/self/status; exec python3 /opt/vaktd-tests/probe.py a$$HOME $$USER"
+END
+        job probe-user <<'END'
+[Run]
+Exec=/usr/bin/python3 /opt/vaktd-tests/probe.py
+[Service]
+User=runner
+SupplementaryGroups=daemon
+EnvironmentFile=/run/probe.env
+EnvironmentFile=-/run/no-such.env
+Environment=FROM=job
+UMask=0027
+Nice=3
+OOMScoreAdjust=200
+LimitNOFILE=100:200
+LimitCORE=0
+WorkingDirectory=~
+END
+        job probe-steps <<'END'
+[Run]
+Exec=/bin/true
+Exec=/bin/sh -c "grep ^Sig /proc/self/status; exec python3 /opt/vaktd-tests/probe.py"
+[Service]
+User=nobody
+IgnoreSIGPIPE=yes
+NoNewPrivileges=yes
+CPUSchedulingPolicy=batch
+IOSchedulingClass=idle
+TimerSlackNSec=123456
+END
+        printf '# a comment\nA=1\nB="two words"\nexport C=3\nD.E=4\n' >/run/probe.env
+}
+
+probe_all() { # DIRECTORY
+        local name
+        mkdir -p "$1"
+        for name in probe probe-user probe-steps; do
+                vaktctl run "$name" --follow 2>/dev/null | grep -vE "^($OF_ITSELF): " |
+                        sed '/^SigIgn/s/000000018/000000000/' | sort >"$1/$name"
+                [ "$(wc -l <"$1/$name")" -gt 40 ]
+        done
+}
+
+as_children() {
+        drop_in 10-child-executor <"$EXAMPLES/vaktd.service.d/10-child-executor.conf"
+}
+
+test_a_run_sees_the_same_with_both_executors() {
+        have_user runner
+        probe_jobs
+        systemctl start vaktd
+        probe_all /run/probe-units
+        systemctl stop vaktd.socket vaktd.service
+        as_children
+        systemctl start vaktd
+        probe_all /run/probe-children
+        diff -ru /run/probe-units /run/probe-children
+        grep -x "environment HOME: '/root'" /run/probe-units/probe
+        grep -x "environment USER: 'root'" /run/probe-units/probe
+        grep -E '^SigIgn:.0*$' /run/probe-units/probe
+        grep -E '^SigIgn:.0*1000$' /run/probe-children/probe-steps
+        fails grep SHELL: /run/probe-units/probe-steps
+}
+
+# JOB: its last run says which lines of the file were left out, and the next one which file is not there.
+says_what_is_wrong_with_the_file() {
+        vaktctl log "$(last_run probe-user)" | shows "export C=3.*/run/probe.env\|/run/probe.env.*export C=3"
+        vaktctl log "$(last_run probe-user)" | shows "D.E=4"
+        { vaktctl run no-file --wait 2>&1 || true; } | shows /no/such.env
+        { vaktctl run no-user --wait 2>&1 || true; } | shows User=
+        same start-failed "$(run_property "$(last_run no-user)" Result)"
+}
+
+test_what_is_wrong_is_said_with_both_executors() {
+        have_user runner
+        probe_jobs
+        job no-file <<<$'[Run]\nExec=/bin/true\n[Service]\nEnvironmentFile=-/no/other.env\nEnvironmentFile=/no/such.env'
+        job no-user <<<$'[Run]\nExec=/bin/true\n[Service]\nUser=54321'
+        systemctl start vaktd
+        vaktctl run probe-user --wait
+        says_what_is_wrong_with_the_file
+        systemctl stop vaktd.socket vaktd.service
+        as_children
+        systemctl start vaktd
+        vaktctl run probe-user --wait
+        says_what_is_wrong_with_the_file
+}
+
 run_tests

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a service manager that does not read is told: nothing, and nobody waits for it; what it gets when it reads again. */
+/* What a service manager that does not read is told: nothing, and nobody waits for it; what it gets when it reads
+ * again. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -211,9 +212,9 @@ static void test_nobody_to_tell(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_at_once),        cmocka_unit_test(test_nobody_reads),
-                cmocka_unit_test(test_too_many),       cmocka_unit_test(test_watchdog),
-                cmocka_unit_test(test_peer_is_gone),   cmocka_unit_test(test_nobody_to_tell),
+                cmocka_unit_test(test_at_once),      cmocka_unit_test(test_nobody_reads),
+                cmocka_unit_test(test_too_many),     cmocka_unit_test(test_watchdog),
+                cmocka_unit_test(test_peer_is_gone), cmocka_unit_test(test_nobody_to_tell),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,9 +172,11 @@ static const struct {
         /* sets */
         { __LINE__, "CapabilityBoundingSet=CAP_FLY", "4: CapabilityBoundingSet=: \"CAP_FLY\" is no capability." },
         { __LINE__, "CapabilityBoundingSet=~KILL", "4: CapabilityBoundingSet=: \"KILL\" is no capability." },
-        { __LINE__, "CapabilityBoundingSet=CAP_NET_ADMNI", "4: CapabilityBoundingSet=: \"CAP_NET_ADMNI\" is no "
+        { __LINE__, "CapabilityBoundingSet=CAP_NET_ADMNI",
+          "4: CapabilityBoundingSet=: \"CAP_NET_ADMNI\" is no "
           "capability. Did you mean \"CAP_NET_ADMIN\"?" },
-        { __LINE__, "RestrictNamespaces=usr", "4: RestrictNamespaces=: \"usr\" is no kind of namespace. Did you mean "
+        { __LINE__, "RestrictNamespaces=usr",
+          "4: RestrictNamespaces=: \"usr\" is no kind of namespace. Did you mean "
           "\"user\"?" },
         { __LINE__, "RestrictNamespaces=time", "4: RestrictNamespaces=: \"time\" is no kind of namespace." },
         { __LINE__, "SecureBits=all", "4: SecureBits=: \"all\" is unknown here." },
@@ -193,20 +195,27 @@ static const struct {
         { __LINE__, "UnsetEnvironment=-", "4: UnsetEnvironment=: \"-\" is neither a name of a variable nor" },
         { __LINE__, "EnvironmentFile=x", "4: EnvironmentFile=: \"x\" is no absolute path." },
         { __LINE__, "SystemCallFilter=Open", "4: SystemCallFilter=: \"Open\" is no system call." },
-        { __LINE__, "SystemCallFilter=~@priviliged", "4: SystemCallFilter=: \"@priviliged\" is no group of system "
+        { __LINE__, "SystemCallFilter=~@priviliged",
+          "4: SystemCallFilter=: \"@priviliged\" is no group of system "
           "calls. Did you mean \"@privileged\"?" },
-        { __LINE__, "SystemCallFilter=~@moutn:EPERM", "4: SystemCallFilter=: \"@moutn\" is no group of system calls. "
+        { __LINE__, "SystemCallFilter=~@moutn:EPERM",
+          "4: SystemCallFilter=: \"@moutn\" is no group of system calls. "
           "Did you mean \"@mount\"?" },
-        { __LINE__, "SystemCallFilter=@system-service fsnyc", "4: SystemCallFilter=: \"fsnyc\" is no system call. Did "
+        { __LINE__, "SystemCallFilter=@system-service fsnyc",
+          "4: SystemCallFilter=: \"fsnyc\" is no system call. Did "
           "you mean \"fsync\"?" },
-        { __LINE__, "SystemCallFilter=~made_up_call", "4: SystemCallFilter=: \"made_up_call\" is no system call. "
+        { __LINE__, "SystemCallFilter=~made_up_call",
+          "4: SystemCallFilter=: \"made_up_call\" is no system call. "
           "Write names" },
-        { __LINE__, "SystemCallLog=pivot-root", "4: SystemCallLog=: \"pivot-root\" is no system call. Did you mean "
+        { __LINE__, "SystemCallLog=pivot-root",
+          "4: SystemCallLog=: \"pivot-root\" is no system call. Did you mean "
           "\"pivot_root\"?" },
-        { __LINE__, "RestrictFileSystems=ext4 tmpsf", "4: RestrictFileSystems=: \"tmpsf\" is no type of file system. "
+        { __LINE__, "RestrictFileSystems=ext4 tmpsf",
+          "4: RestrictFileSystems=: \"tmpsf\" is no type of file system. "
           "Did you mean \"tmpfs\"?" },
         { __LINE__, "RestrictFileSystems=@basic", "4: RestrictFileSystems=: \"@basic\" is no group of file systems." },
-        { __LINE__, "DeviceAllow=char-inptu r", "4: DeviceAllow=: \"char-inptu\" is no kind of device here. Did you "
+        { __LINE__, "DeviceAllow=char-inptu r",
+          "4: DeviceAllow=: \"char-inptu\" is no kind of device here. Did you "
           "mean \"char-input\"?" },
         { __LINE__, "SystemCallFilter=open:EPERM",
           "4: SystemCallFilter=: \"open:EPERM\" has an error behind it, which " },
