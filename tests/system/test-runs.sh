@@ -220,7 +220,8 @@ END
 
 probe_all() { # DIRECTORY
         local name
-        mkdir -p "$1"
+        rm -rf "$1"
+        mkdir "$1"
         for name in probe probe-user probe-steps; do
                 vaktctl run "$name" --follow 2>/dev/null | grep -vE "^($OF_ITSELF): " |
                         sed '/^SigIgn/s/000000018/000000000/' | sort >"$1/$name"
