@@ -24,8 +24,8 @@ bool shell_is_usable(const char *shell) _pure_;
  * -ENOMEM. */
 int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *request, const char *list);
 
-/* Expands $VAR (a word of its own: split at white space), ${VAR} (in place) and $$ in the arguments of a command line
- * as systemd.service(5) says; argv[0] stays. Unknown variables are empty. -ENOMEM, -E2BIG. */
+/* Expands $VAR (a word of its own: split at white space, with quotes), ${VAR} (in place) and $$ in a command line as
+ * systemd.service(5) says. Unknown variables are empty. -ENOMEM, -E2BIG. */
 int arguments_expand(char ***ret, char *const *argv, char *const *environment);
 
 /* The program as execve() wants it: a plain name is looked up in the PATH of the environment. -ENOENT, -ENOMEM. */
