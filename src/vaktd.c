@@ -21,6 +21,7 @@
 #include "util/log-messages.h"
 #include "util/log.h"
 #include "util/nofile.h"
+#include "util/notify.h"
 #include "util/places.h"
 #include "util/strv.h"
 
@@ -40,6 +41,7 @@ typedef struct Daemon {
         Manager *manager;
         Bus *bus;
         int listen_fd;
+        Notifier *notifier; /* NULL: nobody wants to be told */
         sd_event_source *status_source;
         bool is_ready, stopping, bus_drained, runs_ended;
         usec_t stop_monotonic;
@@ -225,8 +227,7 @@ static int on_status(sd_event_source *s, uint64_t usec, void *userdata) {
         char status[MANAGER_STATUS_MAX];
 
         if (!d->stopping)
-                (void)sd_notifyf(/* unset_environment= */ false, "STATUS=%s",
-                                 manager_status(d->manager, status, now_realtime()));
+                notifier_send_status(d->notifier, manager_status(d->manager, status, now_realtime()));
         return 0;
 }
 
@@ -245,7 +246,7 @@ static void status_changed(void *userdata) {
 static int add_status_source(Daemon *d) {
         int r;
 
-        if (!getenv("NOTIFY_SOCKET"))
+        if (!d->notifier)
                 return 0;
         r = sd_event_add_time_relative(d->event, &d->status_source, CLOCK_MONOTONIC, 0, STATUS_INTERVAL_USEC / 4,
                                        on_status, d);
@@ -258,7 +259,7 @@ static int add_status_source(Daemon *d) {
 static void notify_ready(Daemon *d) {
         char status[MANAGER_STATUS_MAX];
 
-        (void)sd_notifyf(false, "READY=1\nSTATUS=%s", manager_status(d->manager, status, now_realtime()));
+        notifier_send(d->notifier, "READY=1\nSTATUS=%s", manager_status(d->manager, status, now_realtime()));
         if (d->status_source) /* this said it all */
                 (void)sd_event_source_set_enabled(d->status_source, SD_EVENT_OFF);
 }
@@ -268,8 +269,8 @@ static int daemon_reload(void *userdata) {
         Daemon *d = userdata;
         int r;
 
-        (void)sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRI_USEC "\nSTATUS=Reading job files…",
-                         now_clock(CLOCK_MONOTONIC));
+        notifier_send(d->notifier, "RELOADING=1\nMONOTONIC_USEC=%" PRI_USEC "\nSTATUS=Reading job files…",
+                      now_clock(CLOCK_MONOTONIC));
         r = manager_reload(d->manager);
         if (d->is_ready)
                 notify_ready(d);
@@ -313,7 +314,7 @@ static int on_stop_signal(sd_event_source *s, const struct signalfd_siginfo *si,
         }
         d->stopping = true;
         d->stop_monotonic = now_clock(CLOCK_MONOTONIC);
-        (void)sd_notify(false, "STOPPING=1\nSTATUS=Ending runs…");
+        notifier_send(d->notifier, "STOPPING=1\nSTATUS=Ending runs…");
         log_debug("Got SIG%s, stopping.", strempty(sigabbrev_np((int)si->ssi_signo)));
         manager_stop(d->manager, on_runs_ended, d);
         bus_drain(d->bus, on_bus_drained, d);
@@ -453,7 +454,7 @@ static int daemon_open(Daemon *d) {
         if (r >= 0)
                 r = add_signals(d);
         if (r >= 0)
-                r = sd_event_set_watchdog(d->event, true);
+                r = notifier_new(&d->notifier, d->event);
         if (r >= 0)
                 r = add_status_source(d);
         if (r < 0) {
@@ -473,6 +474,7 @@ static void daemon_close(Daemon *d) {
         bus_free(d->bus);
         manager_free(d->manager);
         sd_event_source_disable_unref(d->status_source);
+        notifier_free(d->notifier);
         sd_event_unref(d->event);
         safe_close(d->listen_fd);
         strv_free(d->job_dirs);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The output of a run on its way to who asked for it. A job writes as fast as it can and must not be held up by a
- * client, so what the connection does not take at once waits here, up to a bound; past it lines are left out, and one
- * line in their place says how many. The journal has them all. */
+ * client, so what the connection does not take at once waits here, up to a bound; past it the oldest of them are left
+ * out, since it is the end that says what became of the run, and one line in their place says how many. The journal
+ * has them all. */
 
 #include "bus/follow.h"
 
@@ -36,7 +37,7 @@ typedef struct Follower {
         uint8_t *backlog;
         size_t allocated, begin, end;
         size_t cost;
-        uint64_t n_lost; /* lines left out behind the backlog */
+        uint64_t n_lost; /* lines left out before the backlog */
         struct Follower *next;
 } Follower;
 
@@ -102,24 +103,37 @@ static int follower_send_lost(Follower *fo) {
         return follower_send(fo, STREAM_ERROR, text, (size_t)n);
 }
 
+/* The oldest line, which stays where it is until the next is kept. */
+static const uint8_t *follower_take(Follower *fo, BacklogLine *ret) {
+        const uint8_t *text = fo->backlog + fo->begin + sizeof(*ret);
+
+        memcpy(ret, fo->backlog + fo->begin, sizeof(*ret));
+        fo->begin += sizeof(*ret) + ret->size;
+        fo->cost -= ret->size + FOLLOW_LINE_COST;
+        return text;
+}
+
 /* Hands over what waits, while no more than unsent_max messages wait in the connection. */
 static int follower_flush(Follower *fo, uint64_t unsent_max) {
-        BacklogLine line;
-        int r;
+        while (fo->begin < fo->end || fo->n_lost > 0) {
+                const uint8_t *text;
+                BacklogLine line;
+                int r;
 
-        while (fo->begin < fo->end) {
                 if (connection_n_unsent(fo->connection) > unsent_max)
                         return 0;
-                memcpy(&line, fo->backlog + fo->begin, sizeof(line));
-                r = follower_send(fo, line.stream, fo->backlog + fo->begin + sizeof(line), line.size);
+                if (fo->n_lost > 0)
+                        r = follower_send_lost(fo);
+                else {
+                        text = follower_take(fo, &line);
+                        r = follower_send(fo, line.stream, text, line.size);
+                }
                 if (r < 0)
                         return r;
-                fo->begin += sizeof(line) + line.size;
-                fo->cost -= line.size + FOLLOW_LINE_COST;
         }
         fo->backlog = mfree(fo->backlog);
         fo->allocated = fo->begin = fo->end = 0;
-        return fo->n_lost > 0 ? follower_send_lost(fo) : 0;
+        return 0;
 }
 
 static int follower_reserve(Follower *fo, size_t n) {
@@ -141,13 +155,17 @@ static int follower_reserve(Follower *fo, size_t n) {
         return 0;
 }
 
-/* Keeps a line for later. What does not fit is counted, and so is all behind it until the backlog is empty. */
+/* Keeps a line for later. When that is too much, a quarter of what waits is left out at once: what stays is moved. */
 static void follower_keep(Follower *fo, uint32_t stream, const char *text, size_t n) {
-        const BacklogLine line = { .size = (uint32_t)n, .stream = stream };
+        BacklogLine line = { .size = (uint32_t)n, .stream = stream }, oldest;
         size_t need = sizeof(line) + n;
 
-        if (fo->n_lost > 0 || fo->cost + n + FOLLOW_LINE_COST > FOLLOW_BACKLOG_MAX ||
-            (fo->allocated - fo->end < need && follower_reserve(fo, need) < 0)) {
+        if (fo->cost + n + FOLLOW_LINE_COST > FOLLOW_BACKLOG_MAX)
+                while (fo->cost > FOLLOW_BACKLOG_MAX / 4 * 3) {
+                        (void)follower_take(fo, &oldest);
+                        fo->n_lost++;
+                }
+        if (fo->allocated - fo->end < need && follower_reserve(fo, need) < 0) {
                 fo->n_lost++;
                 return;
         }

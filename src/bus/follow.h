@@ -7,7 +7,7 @@
 #include "bus/connection.h"
 
 #define FOLLOWERS_MAX      256                 /* on the whole */
-#define FOLLOW_LINE_MAX    ((size_t)32 * 1024) /* bytes of a line that are sent */
+#define FOLLOW_LINE_MAX    ((size_t)64 * 1024) /* bytes of a line that are sent */
 #define FOLLOW_BACKLOG_MAX (4 * 1024 * 1024)   /* cost in bytes of what one follower has not read yet */
 
 int followers_new(Followers **ret, sd_event *event);

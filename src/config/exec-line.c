@@ -41,6 +41,12 @@ static int add_word(CommandDef *c, size_t *n, const char *word, const Specifiers
                 r = (expanded = strdup(word)) ? 0 : -ENOMEM;
         if (r < 0)
                 return r;
+        if (!utf8_is_valid(expanded)) /* an escape can stand for any byte */
+                return complain(
+                        reterr,
+                        "Word %zu of the command is not valid UTF-8. Write it without such escapes, or put the "
+                        "command into a script.",
+                        *n + 1);
         bigger = reallocarray(c->argv, *n + 2, sizeof(char *));
         if (!bigger)
                 return -ENOMEM;
@@ -75,6 +81,11 @@ static int take_prefixes(char **word, CommandDef *c, bool *ret_own_argv0, char *
 static int check_program(const char *path, char **reterr) {
         const char *slash = strrchr(path, '/');
 
+        for (const char *s = path; *s; s++)
+                if ((unsigned char)*s < ' ' || strchr("\"'\\\x7f", *s))
+                        return complain(reterr,
+                                        "The name of the program has a quote, a backslash or a control character in "
+                                        "it, as systemd allows none. Link it to another name.");
         if (*path == '\0')
                 return complain(reterr, "No program is named. Write its absolute path, or a name that is in PATH.");
         if (slash && *path != '/')

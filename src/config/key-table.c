@@ -60,8 +60,7 @@ unsigned edit_distance(const char *a, const char *b, unsigned limit) {
         return MIN(rows[n % 3][m], limit + 1);
 }
 
-/* How far apart two names may be to be taken for one. */
-static unsigned typing_errors(const char *name) {
+unsigned typing_errors(const char *name) {
         size_t n = strlen(name);
 
         return n < 6 ? 1 : n < 9 ? 2 : 3;

@@ -147,73 +147,68 @@ int errno_from_name(const char *s) {
         return number_up_to(s, 1, ERRNO_MAX);
 }
 
-/* In the order of their numbers. */
-static const char *const capability_table[] = {
-        "chown",
-        "dac_override",
-        "dac_read_search",
-        "fowner",
-        "fsetid",
-        "kill",
-        "setgid",
-        "setuid",
-        "setpcap",
-        "linux_immutable",
-        "net_bind_service",
-        "net_broadcast",
-        "net_admin",
-        "net_raw",
-        "ipc_lock",
-        "ipc_owner",
-        "sys_module",
-        "sys_rawio",
-        "sys_chroot",
-        "sys_ptrace",
-        "sys_pacct",
-        "sys_admin",
-        "sys_boot",
-        "sys_nice",
-        "sys_resource",
-        "sys_time",
-        "sys_tty_config",
-        "mknod",
-        "lease",
-        "audit_write",
-        "audit_control",
-        "setfcap",
-        "mac_override",
-        "mac_admin",
-        "syslog",
-        "wake_alarm",
-        "block_suspend",
-        "audit_read",
-        "perfmon",
-        "bpf",
-        "checkpoint_restore",
+const char *const capabilities[] = {
+        "CAP_CHOWN",
+        "CAP_DAC_OVERRIDE",
+        "CAP_DAC_READ_SEARCH",
+        "CAP_FOWNER",
+        "CAP_FSETID",
+        "CAP_KILL",
+        "CAP_SETGID",
+        "CAP_SETUID",
+        "CAP_SETPCAP",
+        "CAP_LINUX_IMMUTABLE",
+        "CAP_NET_BIND_SERVICE",
+        "CAP_NET_BROADCAST",
+        "CAP_NET_ADMIN",
+        "CAP_NET_RAW",
+        "CAP_IPC_LOCK",
+        "CAP_IPC_OWNER",
+        "CAP_SYS_MODULE",
+        "CAP_SYS_RAWIO",
+        "CAP_SYS_CHROOT",
+        "CAP_SYS_PTRACE",
+        "CAP_SYS_PACCT",
+        "CAP_SYS_ADMIN",
+        "CAP_SYS_BOOT",
+        "CAP_SYS_NICE",
+        "CAP_SYS_RESOURCE",
+        "CAP_SYS_TIME",
+        "CAP_SYS_TTY_CONFIG",
+        "CAP_MKNOD",
+        "CAP_LEASE",
+        "CAP_AUDIT_WRITE",
+        "CAP_AUDIT_CONTROL",
+        "CAP_SETFCAP",
+        "CAP_MAC_OVERRIDE",
+        "CAP_MAC_ADMIN",
+        "CAP_SYSLOG",
+        "CAP_WAKE_ALARM",
+        "CAP_BLOCK_SUSPEND",
+        "CAP_AUDIT_READ",
+        "CAP_PERFMON",
+        "CAP_BPF",
+        "CAP_CHECKPOINT_RESTORE",
 };
+const size_t n_capabilities = ELEMENTSOF(capabilities);
 
 int capability_from_name(const char *s) {
-        if (strncasecmp(s, "CAP_", 4) != 0)
-                return -EINVAL;
-        for (size_t i = 0; i < ELEMENTSOF(capability_table); i++)
-                if (strcasecmp(s + 4, capability_table[i]) == 0)
+        for (size_t i = 0; i < n_capabilities; i++)
+                if (strcasecmp(s, capabilities[i]) == 0)
                         return (int)i;
         return -EINVAL;
 }
 
-bool address_family_is_known(const char *s) {
-        static const char *const families[] = {
-                "UNIX",      "LOCAL", "INET",    "AX25",    "IPX",    "APPLETALK",  "NETROM",   "BRIDGE",
-                "ATMPVC",    "X25",   "INET6",   "ROSE",    "DECnet", "NETBEUI",    "SECURITY", "KEY",
-                "NETLINK",   "ROUTE", "PACKET",  "ASH",     "ECONET", "ATMSVC",     "RDS",      "SNA",
-                "IRDA",      "PPPOX", "WANPIPE", "LLC",     "IB",     "MPLS",       "CAN",      "TIPC",
-                "BLUETOOTH", "IUCV",  "RXRPC",   "ISDN",    "PHONET", "IEEE802154", "CAIF",     "ALG",
-                "NFC",       "VSOCK", "KCM",     "QIPCRTR", "SMC",    "XDP",
-        };
-        const char *name = startswith(s, "AF_");
-
-        return string_table_find(families, ELEMENTSOF(families), name) >= 0;
-}
+const char *const address_families[] = {
+        "AF_UNIX",     "AF_LOCAL",   "AF_INET",       "AF_AX25",  "AF_IPX",       "AF_APPLETALK", "AF_NETROM",
+        "AF_BRIDGE",   "AF_ATMPVC",  "AF_X25",        "AF_INET6", "AF_ROSE",      "AF_DECnet",    "AF_NETBEUI",
+        "AF_SECURITY", "AF_KEY",     "AF_NETLINK",    "AF_ROUTE", "AF_PACKET",    "AF_ASH",       "AF_ECONET",
+        "AF_ATMSVC",   "AF_RDS",     "AF_SNA",        "AF_IRDA",  "AF_PPPOX",     "AF_WANPIPE",   "AF_LLC",
+        "AF_IB",       "AF_MPLS",    "AF_CAN",        "AF_TIPC",  "AF_BLUETOOTH", "AF_IUCV",      "AF_RXRPC",
+        "AF_ISDN",     "AF_PHONET",  "AF_IEEE802154", "AF_CAIF",  "AF_ALG",       "AF_NFC",       "AF_VSOCK",
+        "AF_KCM",      "AF_QIPCRTR", "AF_SMC",        "AF_XDP",
+};
+const size_t n_address_families = ELEMENTSOF(address_families);
 
 bool unit_name_is_valid(const char *s) {
         static const char *const suffixes[] = {

@@ -14,11 +14,14 @@ int exit_status_from_name(const char *s);
 /* "EPERM", "1". */
 int errno_from_name(const char *s);
 
-/* "CAP_KILL", in any letter case. */
+/* "CAP_KILL", in any letter case. The list is in the order of the numbers. */
 int capability_from_name(const char *s);
+extern const char *const capabilities[];
+extern const size_t n_capabilities;
 
-/* True for "AF_UNIX" and so on, as linux knows them. */
-bool address_family_is_known(const char *s) _pure_;
+/* "AF_UNIX" and so on, as linux knows them. */
+extern const char *const address_families[];
+extern const size_t n_address_families;
 
 /* True for the full name of a unit that can be started, as systemd.unit(5) writes one: no template, no alias. */
 bool unit_name_is_valid(const char *s) _pure_;

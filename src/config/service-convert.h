@@ -35,6 +35,18 @@ int service_check_path(const KeyLine *k, char *path);
 /* Writes down that a word of the value is wrong: "KEY=: "word" is no …". 0 or -ENOMEM. */
 int service_fault_word(const KeyLine *k, const char *word, const char *format, ...) _printf_(3, 4);
 
+/* --- names that the service manager would pass over (service-names.c) --- */
+
+/* Writes down that a word is none of the names, some of which may be NULL: with the nearest one, or else the advice.
+ */
+int service_fault_unknown(const KeyLine *k, const char *word, const char *const *names, size_t n, const char *what,
+                          const char *advice);
+
+/* All return 1, or 0 after a fault. A kind of device begins with "char-" or "block-". */
+int service_check_system_call(const KeyLine *k, const char *word);
+int service_check_file_system(const KeyLine *k, const char *word);
+int service_check_device_kind(const KeyLine *k, const char *word);
+
 /* --- single values (service-scalars.c) --- */
 
 typedef struct ServiceText {

@@ -35,7 +35,9 @@ int service_device_allow(const KeyLine *k, _unused_ const ServiceSetting *s, Uni
         device = split_first(copy, &access);
         if (access[strspn(access, "rwm")] != '\0')
                 return service_fault_word(k, access, "is no access to a device. Write letters of \"rwm\".");
-        if (!startswith(device, "char-") && !startswith(device, "block-")) {
+        if (startswith(device, "char-") || startswith(device, "block-"))
+                r = service_check_device_kind(k, device);
+        else {
                 if (!startswith(device, "/dev/"))
                         return service_fault_word(k, device,
                                                   "is no device. Write a path below /dev, or char-NAME or "

@@ -10,10 +10,10 @@
 #include "config/service-convert.h"
 #include "config/utf8.h"
 #include "config/words.h"
+#include "util/string-table.h"
 #include "util/strv.h"
 
 #define LETTERS         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-#define LOWER           "abcdefghijklmnopqrstuvwxyz"
 #define DIGITS          "0123456789"
 #define CREDENTIAL_MAX  255      /* bytes in the name of a credential */
 #define CREDENTIAL_SIZE 0x100000 /* bytes in one, as systemd has it */
@@ -66,38 +66,32 @@ static int check_group(const KeyLine *k, char *word) {
         return service_fault_word(k, word, "is no name of a group.");
 }
 
-static int check_one_of(const KeyLine *k, const char *word, const char *const *known, const char *what) {
-        for (; *known; known++)
-                if (streq(*known, word))
-                        return 1;
-        return service_fault_word(k, word, "is no %s.", what);
+static int check_one_of(const KeyLine *k, const char *word, const char *const *known, size_t n, const char *what) {
+        if (string_table_find(known, n, word) >= 0)
+                return 1;
+        return service_fault_unknown(k, word, known, n, what, "");
 }
 
 static int check_controller(const KeyLine *k, char *word) {
         static const char *const known[] = {
-                "cpu", "cpuacct", "cpuset", "io", "blkio", "memory", "devices", "pids", NULL,
+                "cpu", "cpuacct", "cpuset", "io", "blkio", "memory", "devices", "pids",
         };
 
-        return check_one_of(k, word, known, "controller of control groups");
+        return check_one_of(k, word, known, ELEMENTSOF(known), "controller of control groups");
 }
 
 static int check_architecture(const KeyLine *k, char *word) {
         static const char *const known[] = {
-                "native", "x86",        "x86-64",  "x32",       "arm",           "arm64",  "loongarch64", "mips",
-                "mips64", "mips64-n32", "mips-le", "mips64-le", "mips64-le-n32", "parisc", "parisc64",    "ppc",
-                "ppc64",  "ppc64-le",   "riscv64", "s390",      "s390x",         NULL,
+                "native",   "x86",    "x86-64",     "x32",      "arm",       "arm64",         "loongarch64",
+                "mips",     "mips64", "mips64-n32", "mips-le",  "mips64-le", "mips64-le-n32", "parisc",
+                "parisc64", "ppc",    "ppc64",      "ppc64-le", "riscv64",   "s390",          "s390x",
         };
 
-        return check_one_of(k, word, known, "architecture");
+        return check_one_of(k, word, known, ELEMENTSOF(known), "architecture");
 }
 
 static int check_plain_system_call(const KeyLine *k, char *word) {
-        char *name = word + (*word == '@');
-        size_t n = strspn(name, *word == '@' ? LOWER "-" : LOWER DIGITS "_");
-
-        if (n > 0 && name[n] == '\0')
-                return 1;
-        return service_fault_word(k, word, "is no system call. Write names, or groups such as @system-service.");
+        return service_check_system_call(k, word);
 }
 
 /* In a list of what is forbidden "NAME:EPERM" says what the caller is told. */
@@ -122,18 +116,14 @@ static int check_system_call(const KeyLine *k, char *word) {
 }
 
 static int check_address_family(const KeyLine *k, char *word) {
-        if (address_family_is_known(word))
+        if (string_table_find(address_families, n_address_families, word) >= 0)
                 return 1;
-        return service_fault_word(k, word,
-                                  "is no address family. Write names of address_families(7), such as "
-                                  "AF_UNIX, or none.");
+        return service_fault_unknown(k, word, address_families, n_address_families, "address family",
+                                     "Write names of address_families(7), such as AF_UNIX, or none.");
 }
 
 static int check_file_system(const KeyLine *k, char *word) {
-        const char *name = word + (*word == '@');
-        size_t n = strspn(name, LETTERS DIGITS "_.-");
-
-        return n > 0 && name[n] == '\0' ? 1 : service_fault_word(k, word, "is no type of file system.");
+        return service_check_file_system(k, word);
 }
 
 static int check_interface(const KeyLine *k, char *word) {

@@ -35,9 +35,8 @@ static int visit_capability(const KeyLine *k, _unused_ const ServiceSetting *s, 
         int capability = capability_from_name(word);
 
         if (capability < 0)
-                return service_fault_word(k, word,
-                                          "is no capability. Write names of capabilities(7), such as "
-                                          "CAP_NET_ADMIN.");
+                return service_fault_unknown(k, word, capabilities, n_capabilities, "capability",
+                                             "Write names of capabilities(7), such as CAP_NET_ADMIN.");
         mask->values[0].number |= UINT64_C(1) << capability;
         return 1;
 }
@@ -61,14 +60,18 @@ int service_capabilities(const KeyLine *k, const ServiceSetting *s, UnitProperty
 /* --- namespaces --- */
 
 static int visit_namespace(const KeyLine *k, _unused_ const ServiceSetting *s, char *word, UnitProperty *mask) {
-        for (const ServiceWord *w = namespaces; w->word; w++)
+        const char *names[ELEMENTSOF(namespaces)];
+        size_t n = 0;
+
+        for (const ServiceWord *w = namespaces; w->word; w++) {
                 if (streq(w->word, word)) {
                         mask->values[0].number |= (uint64_t)w->value;
                         return 1;
                 }
-        return service_fault_word(k, word,
-                                  "is no kind of namespace. Write cgroup, ipc, net, mnt, pid, user or uts, "
-                                  "or yes or no.");
+                names[n++] = w->word;
+        }
+        return service_fault_unknown(k, word, names, n, "kind of namespace",
+                                     "Write cgroup, ipc, net, mnt, pid, user or uts, or yes or no.");
 }
 
 int service_namespaces(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {

@@ -79,18 +79,6 @@ int service_fault_word(const KeyLine *k, const char *word, const char *format, .
         return key_fault(k, "%s=: \"%.*s\" %s", k->row->key, (int)utf8_cut(word, WORD_SHOWN_MAX), word, text);
 }
 
-/* The bus carries no other strings, and an escape can stand for any byte. */
-static bool is_utf8(const char *s) {
-        size_t n = strlen(s), length;
-
-        for (size_t i = 0; i < n; i += length) {
-                length = utf8_char_length(s + i, n - i);
-                if (length == 0)
-                        return false;
-        }
-        return true;
-}
-
 int service_each_word(const KeyLine *k, const ServiceSetting *s, const char *value, ServiceVisit visit,
                       UnitProperty *p) {
         _cleanup_free_ char *word = malloc(strlen(value) + 1);
@@ -106,7 +94,7 @@ int service_each_word(const KeyLine *k, const ServiceSetting *s, const char *val
                         return key_fault(k, "%s", sentence);
                 if (r <= 0)
                         return r < 0 ? r : 1;
-                if (!is_utf8(word))
+                if (!utf8_is_valid(word)) /* an escape can stand for any byte */
                         return service_fault_word(k, word, "is not valid UTF-8. Write it without such escapes.");
                 r = visit(k, s, word, p);
         } while (r > 0);

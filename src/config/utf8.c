@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* UTF-8 as RFC 3629 has it: shortest form only, no surrogates, nothing past U+10FFFF. The ranges of the second byte
- * (table 3-7 of the Unicode standard) say all of that, so no code point has to be computed. */
+ * (table 3-7 of the Unicode standard) say all of that. libsystemd sends no noncharacters either. */
 
 #include "config/utf8.h"
 
@@ -14,6 +14,17 @@ static const struct {
         { 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
         { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
 };
+
+/* U+FDD0 to U+FDEF, and the last two of each plane. */
+static bool is_noncharacter(const unsigned char *u, size_t length) {
+        uint32_t c = u[0] & (0x7fU >> length);
+
+        if (length < 3)
+                return false;
+        for (size_t i = 1; i < length; i++)
+                c = c << 6 | (u[i] & 0x3f);
+        return (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef);
+}
 
 size_t utf8_char_length(const char *s, size_t n) {
         const unsigned char *u = (const unsigned char *)s;
@@ -30,9 +41,20 @@ size_t utf8_char_length(const char *s, size_t n) {
                 for (size_t k = 2; k < length; k++)
                         if ((u[k] & 0xc0) != 0x80)
                                 return 0;
-                return length;
+                return is_noncharacter(u, length) ? 0 : length;
         }
         return 0;
+}
+
+bool utf8_is_valid(const char *s) {
+        size_t length;
+
+        for (; *s; s += length) {
+                length = utf8_char_length(s, strnlen(s, 4));
+                if (length == 0)
+                        return false;
+        }
+        return true;
 }
 
 size_t utf8_cut(const char *s, size_t n) {

@@ -10,7 +10,11 @@
  *
  * The journal looks up whose a line is when it takes the line in. Of a process that is gone by then it still knows the
  * system unit, which came with the stream, but not the user's unit (seen in 4 of 10 runs of a user that took 3 ms).
- * Such a line has nothing but the user and the job's name as its identifier, and is found by these and the time. */
+ * Such a line has nothing but the user and the job's name as its identifier, and is found by these and the time.
+ *
+ * Processes of a run with PAMName= are taken out of its unit by logind. Of their streams the journal remembers whose
+ * they were for the first process only, so vakt-command writes a mark into each, and what else comes by it is the
+ * run's. */
 
 #include "ctl/journal.h"
 
@@ -23,6 +27,8 @@
 #include <systemd/sd-journal.h>
 
 #include "ctl/alloc.h"
+#include "util/log.h"
+#include "util/strv.h"
 
 /* A ledger that was lost begins again at run 1. Lines that are found by a number are not taken for the run's when they
  * are so much older than it, which leaves room for a clock that was set back meanwhile; who follows a run sees to it
@@ -32,6 +38,9 @@
 
 /* The same for a line of a user's process that was gone: short, because the job's next run may have begun. */
 #define LATER_MAX_UNOWNED (50 * USEC_PER_MSEC)
+
+/* What the journal says when it has dropped lines of a unit, as systemd's own catalog has it. */
+#define MESSAGE_JOURNAL_DROPPED "a596d6fe7bfa4994828e72309e95d61e"
 
 #define SYNCHRONIZE_TIMEOUT_MSEC 5000
 #define SYNCHRONIZE_SOCKET       "/run/systemd/journal/io.systemd.journal"
@@ -52,6 +61,9 @@ typedef enum Field {
         FIELD_UID,
         FIELD_INVOCATION,
         FIELD_TRANSPORT,
+        FIELD_STREAM,
+        FIELD_MESSAGE_ID,
+        FIELD_N_DROPPED,
         FIELD_ABOUT_UNIT, /* what the service manager says it about */
         FIELD_ABOUT_USER_UNIT,
         FIELD_ABOUT_INVOCATION,
@@ -74,6 +86,9 @@ static const char *const field_names[_FIELD_MAX] = {
         [FIELD_UID] = "_UID",
         [FIELD_INVOCATION] = "_SYSTEMD_INVOCATION_ID",
         [FIELD_TRANSPORT] = "_TRANSPORT",
+        [FIELD_STREAM] = "_STREAM_ID",
+        [FIELD_MESSAGE_ID] = "MESSAGE_ID",
+        [FIELD_N_DROPPED] = "N_DROPPED",
         [FIELD_ABOUT_UNIT] = "UNIT",
         [FIELD_ABOUT_USER_UNIT] = "USER_UNIT",
         [FIELD_ABOUT_INVOCATION] = "INVOCATION_ID",
@@ -84,6 +99,7 @@ struct Journal {
         sd_journal *journal;
         JournalScope scope;       /* its strings are ours */
         char *unit_prefix;        /* of the units of all runs of the job, or NULL */
+        char **streams;           /* that were marked */
         char *values[_FIELD_MAX]; /* of the entry at hand; NULL: it has none */
         size_t message_n;
         bool fresh; /* the entry at hand was not handed out yet */
@@ -103,6 +119,7 @@ Journal *journal_free(Journal *j) {
         free((char *)j->scope.unit);
         free((char *)j->scope.invocation);
         free(j->unit_prefix);
+        strv_free(j->streams);
         return mfree(j);
 }
 
@@ -173,24 +190,47 @@ static int match_unowned(sd_journal *j, const JournalScope *s) {
         return r < 0 ? r : sd_journal_add_disjunction(j);
 }
 
+/* What the journal says about lines that it has dropped; the unit is in the text only. */
+static int match_dropped(sd_journal *j) {
+        int r;
+
+        r = add_match(j, "MESSAGE_ID", MESSAGE_JOURNAL_DROPPED);
+        if (r >= 0)
+                r = add_match(j, "_TRANSPORT", "driver");
+        return r < 0 ? r : sd_journal_add_disjunction(j);
+}
+
 static int match_run(sd_journal *j, const JournalScope *s) {
         int r;
 
         r = match_unit(j, s);
         if (r >= 0)
                 r = match_unowned(j, s);
-        if (r < 0 || s->output_only)
-                return r;
-        r = match_manager(j, s);
+        if (r >= 0)
+                r = match_dropped(j);
+        if (r >= 0 && !s->output_only)
+                r = match_manager(j, s);
         if (r >= 0)
                 r = add_match(j, "VAKT_JOB", s->job);
         return r < 0 ? r : add_number(j, "VAKT_RUN", s->run);
 }
 
+/* The marks of the runs; a line with a mark comes before all others of its stream. */
+static int match_marks(sd_journal *j, const JournalScope *s) {
+        int r;
+
+        r = add_match(j, "MESSAGE", OUTPUT_MARK);
+        if (r >= 0)
+                r = add_match(j, "VAKT_JOB", s->job);
+        return r < 0 || s->run == 0 ? r : add_number(j, "VAKT_RUN", s->run);
+}
+
 static int match_all_runs(sd_journal *j, const JournalScope *s) {
         int r;
 
-        r = add_match(j, "VAKT_JOB", s->job);
+        r = match_dropped(j);
+        if (r >= 0)
+                r = add_match(j, "VAKT_JOB", s->job);
         if (r < 0 || !s->user || !is_run_unit(s->unit))
                 return r;
         r = sd_journal_add_disjunction(j);
@@ -234,9 +274,29 @@ static bool is_unowned(const Journal *j) {
                (s->run == 0 || is_of_this_time(j, LATER_MAX_UNOWNED));
 }
 
+/* Nobody but the journal gives fields to what comes by a stream. */
+static bool is_mark(const Journal *j) {
+        const JournalScope *s = &j->scope;
+
+        return has(j, FIELD_MESSAGE, OUTPUT_MARK) && has(j, FIELD_TRANSPORT, "stdout") && has(j, FIELD_JOB, s->job) &&
+               (s->run == 0 || is_number(j->values[FIELD_RUN], s->run)) && j->values[FIELD_STREAM];
+}
+
+/* Its stream is one that a mark came by. */
+static bool is_marked(const Journal *j) {
+        STRV_FOREACH(stream, j->streams) {
+                if (has(j, FIELD_STREAM, *stream))
+                        return true;
+        }
+        return false;
+}
+
 static bool is_from_run(const Journal *j) {
         const JournalScope *s = &j->scope;
         const char *unit = j->values[s->user ? FIELD_USER_UNIT : FIELD_UNIT];
+
+        if (is_marked(j))
+                return true;
 
         if (s->user && !is_number(j->values[FIELD_UID], getuid()))
                 return false;
@@ -283,12 +343,92 @@ static bool is_too_old(const Journal *j) {
                usec_add(t, j->scope.output_only ? 0 : OLDER_MAX) < j->scope.requested;
 }
 
+/* "Suppressed 7 messages from vakt-job-1.service" */
+static bool is_about_dropped(const Journal *j) {
+        const char *message = j->values[FIELD_MESSAGE], *unit = strrchr(message, ' ');
+
+        if (!has(j, FIELD_MESSAGE_ID, MESSAGE_JOURNAL_DROPPED) || !has(j, FIELD_TRANSPORT, "driver") || !unit)
+                return false;
+        return j->scope.run > 0 ? streq(unit + 1, j->scope.unit) : is_unit_of_job(j, unit + 1);
+}
+
 static bool is_ours(const Journal *j) {
+        if (is_mark(j))
+                return false;
+        if (is_about_dropped(j))
+                return true;
         if (is_too_old(j))
                 return false;
         if (is_from_run(j))
                 return !j->scope.output_only || has(j, FIELD_TRANSPORT, "stdout");
         return !j->scope.output_only && is_from_above(j) && is_about_run(j);
+}
+
+/* --- the entry at hand --- */
+
+static int read_field(Journal *j, Field f) {
+        const void *data;
+        size_t n, skip = strlen(field_names[f]) + 1;
+        int r;
+
+        r = sd_journal_get_data(j->journal, field_names[f], &data, &n);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return r;
+        if (n < skip)
+                return -EBADMSG;
+        n -= skip;
+        j->values[f] = alloc_array(NULL, n + 1, 1);
+        memcpy(j->values[f], (const char *)data + skip, n);
+        j->values[f][n] = '\0';
+        if (f == FIELD_MESSAGE)
+                j->message_n = n;
+        return 0;
+}
+
+/* Fields of the entry at hand. An entry in a damaged file is one without fields, and passed over. */
+static int read_entry(Journal *j) {
+        int r = 0;
+
+        forget_entry(j);
+        for (Field f = 0; r >= 0 && f < _FIELD_MAX; f++)
+                r = read_field(j, f);
+        if (r == -EBADMSG || r == -ENODATA || r == -E2BIG || r == -EPROTONOSUPPORT) {
+                forget_entry(j);
+                return 0;
+        }
+        return r;
+}
+
+/* Returns 1 when the stream was not known before. */
+static int note_stream(Journal *j) {
+        const char *stream = j->values[FIELD_STREAM];
+
+        if (!is_mark(j) || is_marked(j))
+                return 0;
+        return strv_extend(&j->streams, stream) < 0 ? -ENOMEM : 1;
+}
+
+static int match_stream(sd_journal *j, const char *stream) {
+        int r = sd_journal_add_disjunction(j);
+
+        return r < 0 ? r : add_match(j, "_STREAM_ID", stream);
+}
+
+static int find_streams(Journal *j) {
+        int r;
+
+        r = match_marks(j->journal, &j->scope);
+        if (r >= 0)
+                r = sd_journal_seek_head(j->journal);
+        while (r >= 0 && (r = sd_journal_next(j->journal)) > 0) {
+                r = read_entry(j);
+                if (r >= 0 && j->values[FIELD_MESSAGE])
+                        r = note_stream(j);
+        }
+        sd_journal_flush_matches(j->journal);
+        return r;
 }
 
 /* --- opening --- */
@@ -365,7 +505,13 @@ int journal_open(const JournalScope *scope, Journal **ret, char **reterr_sentenc
         if (r >= 0)
                 r = sd_journal_set_data_threshold(j->journal, 0);
         if (r >= 0)
+                r = find_streams(j);
+        if (r >= 0)
                 r = scope->run > 0 ? match_run(j->journal, scope) : match_all_runs(j->journal, scope);
+        STRV_FOREACH(stream, j->streams) {
+                if (r >= 0)
+                        r = match_stream(j->journal, *stream);
+        }
         if (r >= 0)
                 r = sd_journal_seek_head(j->journal);
         if (r < 0) {
@@ -378,41 +524,6 @@ int journal_open(const JournalScope *scope, Journal **ret, char **reterr_sentenc
 
 /* --- reading --- */
 
-static int read_field(Journal *j, Field f) {
-        const void *data;
-        size_t n, skip = strlen(field_names[f]) + 1;
-        int r;
-
-        r = sd_journal_get_data(j->journal, field_names[f], &data, &n);
-        if (r == -ENOENT)
-                return 0;
-        if (r < 0)
-                return r;
-        if (n < skip)
-                return -EBADMSG;
-        n -= skip;
-        j->values[f] = alloc_array(NULL, n + 1, 1);
-        memcpy(j->values[f], (const char *)data + skip, n);
-        j->values[f][n] = '\0';
-        if (f == FIELD_MESSAGE)
-                j->message_n = n;
-        return 0;
-}
-
-/* Fields of the entry at hand. An entry in a damaged file is one without fields, and passed over. */
-static int read_entry(Journal *j) {
-        int r = 0;
-
-        forget_entry(j);
-        for (Field f = 0; r >= 0 && f < _FIELD_MAX; f++)
-                r = read_field(j, f);
-        if (r == -EBADMSG || r == -ENODATA || r == -E2BIG || r == -EPROTONOSUPPORT) {
-                forget_entry(j);
-                return 0;
-        }
-        return r;
-}
-
 /* Goes on to the next entry that is ours, in one direction. */
 static int step(Journal *j, int (*move)(sd_journal *j)) {
         int r;
@@ -421,7 +532,14 @@ static int step(Journal *j, int (*move)(sd_journal *j)) {
                 r = read_entry(j);
                 if (r < 0)
                         return r;
-                if (j->values[FIELD_MESSAGE] && is_ours(j))
+                if (!j->values[FIELD_MESSAGE])
+                        continue;
+                r = note_stream(j);
+                if (r > 0)
+                        r = match_stream(j->journal, j->values[FIELD_STREAM]);
+                if (r < 0)
+                        return r;
+                if (is_ours(j))
                         return 1;
         }
         return r;
@@ -470,6 +588,7 @@ int journal_next(Journal *j, JournalLine *ret) {
                 .host = strempty(j->values[FIELD_HOST]),
                 .pid = to_number(j->values[FIELD_SYSLOG_PID] ?: j->values[FIELD_PID]),
                 .run = j->scope.run ?: to_number(j->values[FIELD_RUN]),
+                .dropped = is_about_dropped(j) ? to_number(j->values[FIELD_N_DROPPED]) : 0,
                 .priority = priority && priority[0] >= '0' && priority[0] <= '7' ? priority[0] - '0' : -1,
         };
         return 1;

@@ -106,7 +106,12 @@ static void on_output(const char *line, size_t n, bool is_stderr, void *userdata
 }
 
 static void on_journal_line(const JournalLine *line, void *userdata) {
-        print_output(stdout, line->message, line->n);
+        if (line->dropped > 0)
+                ctl_complain("The journal has dropped %" PRIu64 " lines of the run (LogRateLimitBurst= and "
+                             "LogRateLimitIntervalSec= in [Service] of the job).",
+                             line->dropped);
+        else
+                print_output(stdout, line->message, line->n);
 }
 
 /* Opens the journal as soon as it is known which lines are the run's. */

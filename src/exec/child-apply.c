@@ -28,6 +28,7 @@
 #define GROUPS_MAX          65536
 #define AFFINITY_MAX        1024 /* bytes of a mask: 8192 processors */
 #define IO_PRIORITY_DEFAULT 4
+#define UID_NOBODY          65534 /* who has no home, whatever the database says */
 
 /* What became known on the way. */
 typedef struct Child {
@@ -38,7 +39,7 @@ typedef struct Child {
         bool has_user, has_group;
         uid_t uid;
         gid_t gid;
-        char *home; /* of User=, or NULL */
+        char *home; /* of User=; NULL without it */
         gid_t *groups;
         size_t n_groups;
 } Child;
@@ -199,11 +200,11 @@ static int take_user(Child *c, const char *name, const struct passwd *pw) {
         c->home = strdup(isempty(pw->pw_dir) ? "/" : pw->pw_dir);
         if (!c->home)
                 return fail(c, ENOMEM, "Out of memory.");
-        if (set_variable(c, "HOME", c->home) < 0 || set_variable(c, "USER", name) < 0 ||
-            set_variable(c, "LOGNAME", name) < 0 ||
-            set_variable(c, "SHELL", isempty(pw->pw_shell) ? "/bin/sh" : pw->pw_shell) < 0)
+        environment_unset(c->environment, (char *const[]){ (char *)"HOME", (char *)"SHELL", NULL });
+        if ((c->uid != UID_NOBODY && set_variable(c, "HOME", c->home) < 0) || set_variable(c, "USER", name) < 0 ||
+            set_variable(c, "LOGNAME", name) < 0)
                 return -ENOMEM;
-        return 0;
+        return shell_is_usable(pw->pw_shell) ? set_variable(c, "SHELL", pw->pw_shell) : 0;
 }
 
 static int look_up_user(Child *c) {
@@ -217,11 +218,6 @@ static int look_up_user(Child *c) {
         pw = parse_id(name, &id) ? getpwuid(id) : getpwnam(name);
         if (pw)
                 return take_user(c, pw->pw_name, pw);
-        if (parse_id(name, &id)) { /* a number needs no entry */
-                c->uid = c->gid = id;
-                c->has_user = c->has_group = true;
-                return 0;
-        }
         if (errno != 0 && errno != ENOENT && errno != ESRCH)
                 return fail(c, errno, "Cannot look up the user '%s' of User=: %s.", name, strerror(errno));
         return fail(c, ESRCH, "The user '%s' of User= is not known.", name);
@@ -252,7 +248,7 @@ static int look_up_memberships(Child *c) {
         const char *user = c->has_user ? strv_env_get(c->environment, "USER", strlen("USER")) : NULL;
         int n = 64;
 
-        if (!user || !c->home) { /* nobody in the database */
+        if (!user) {
                 c->groups = c->has_group ? malloc(sizeof(gid_t)) : NULL;
                 if (!c->groups)
                         return c->has_group ? fail(c, ENOMEM, "Out of memory.") : 0;
@@ -306,9 +302,14 @@ static int look_up_groups(Child *c) {
 
 /* --- environment --- */
 
+/* To the run's standard error, in the words of the service manager. */
+static void say_ignored(const char *path, const char *assignment) {
+        (void)fprintf(stderr, "Ignoring invalid environment assignment '%s': %s\n", assignment, path);
+}
+
 static int read_environment_files(Child *c) {
         STRV_FOREACH(path, c->settings->environment_files) {
-                int r = environment_read_file(&c->environment, *path);
+                int r = environment_read_file(&c->environment, *path, say_ignored);
 
                 if (r < 0)
                         return fail(c, r, "Cannot read the file %s of EnvironmentFile=: %s.", *path + (**path == '-'),

@@ -176,7 +176,7 @@ static const char *take_line(const char *s, char *assignment) {
         return *s ? s + 1 : s;
 }
 
-static int read_one(char ***l, const char *path) {
+static int read_one(char ***l, const char *path, environment_ignored_t ignored) {
         _cleanup_free_ char *text = malloc(ENVIRONMENT_FILE_MAX), *assignment = NULL;
         ssize_t n;
 
@@ -193,14 +193,16 @@ static int read_one(char ***l, const char *path) {
 
                 assignment[0] = '\0';
                 s = take_line(s, assignment);
-                r = environment_put(l, assignment);
-                if (r < 0 && r != -EINVAL)
+                r = assignment[0] != '\0' ? environment_put(l, assignment) : 0;
+                if (r == -EINVAL)
+                        ignored(path, assignment);
+                else if (r < 0)
                         return r;
         }
         return 0;
 }
 
-static int read_all(char ***l, const char *pattern) {
+static int read_all(char ***l, const char *pattern, environment_ignored_t ignored) {
         glob_t found = {};
         int r;
 
@@ -208,7 +210,7 @@ static int read_all(char ***l, const char *pattern) {
         case 0:
                 r = 0;
                 for (size_t i = 0; i < found.gl_pathc && r >= 0; i++)
-                        r = read_one(l, found.gl_pathv[i]);
+                        r = read_one(l, found.gl_pathv[i], ignored);
                 break;
         case GLOB_NOMATCH:
                 r = -ENOENT;
@@ -223,10 +225,10 @@ static int read_all(char ***l, const char *pattern) {
         return r;
 }
 
-int environment_read_file(char ***l, const char *path) {
+int environment_read_file(char ***l, const char *path, environment_ignored_t ignored) {
         bool may_be_absent = path[0] == '-';
         int r;
 
-        r = read_all(l, path + may_be_absent);
+        r = read_all(l, path + may_be_absent, ignored);
         return may_be_absent && r == -ENOENT ? 0 : r;
 }

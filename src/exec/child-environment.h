@@ -22,6 +22,7 @@ int environment_pass(char ***l, char *const *names);
 /* Sets what says which run this is and where it reports, as it stands in from: that cannot be taken from a run. */
 int environment_keep_ours(char ***l, char *const *from);
 
-/* Sets what stands in a file, or in all that a glob finds; "-" before the path: it may be absent. Lines that are no
- * assignment are passed over. -ENOMEM, -ENOENT, -EFBIG or another errno of reading. */
-int environment_read_file(char ***l, const char *path);
+/* Sets what stands in a file, or in all that a glob finds; "-" before the path: it may be absent. What is no
+ * assignment is passed over, and told to ignored. -ENOMEM, -ENOENT, -EFBIG or another errno of reading. */
+typedef void (*environment_ignored_t)(const char *path, const char *assignment);
+int environment_read_file(char ***l, const char *path, environment_ignored_t ignored);

@@ -25,6 +25,8 @@ struct ChildNotify {
         sd_event_source *source;
         int fd;
         char *address;
+        dev_t device; /* of the socket's file, which may be replaced by others */
+        ino_t inode;
         child_notify_status_t status;
         void *userdata;
 };
@@ -115,18 +117,41 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
         return 0;
 }
 
+/* What an earlier daemon has left: a socket of ours that nobody listens to. */
+static bool is_left_over(const struct sockaddr_un *address) {
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        struct stat st;
+
+        return fd >= 0 && lstat(address->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_uid == geteuid() &&
+               connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED;
+}
+
+/* The mode comes from the socket, so that nobody can put another file in between. */
+static int bind_for_all(int fd, const struct sockaddr_un *address) {
+        mode_t mask = umask(0);
+        int r = fchmod(fd, 0666) < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+
+        (void)umask(mask);
+        return r;
+}
+
 /* A socket in a folder, that everybody may send to. */
 static int bind_path(ChildNotify *n, const char *folder) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", folder);
+        int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", folder), r;
+        struct stat st;
 
         if (length < 0 || (size_t)length >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
-        (void)unlink(address.sun_path);
-        if (bind(n->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-                return -errno;
-        if (chmod(address.sun_path, 0666) < 0)
-                return -errno;
+        r = bind_for_all(n->fd, &address);
+        if (r == -EADDRINUSE && is_left_over(&address) && unlink(address.sun_path) == 0)
+                r = bind_for_all(n->fd, &address);
+        if (r < 0)
+                return r;
+        if (lstat(address.sun_path, &st) == 0) {
+                n->device = st.st_dev;
+                n->inode = st.st_ino;
+        }
         n->address = strdup(address.sun_path);
         return n->address ? 0 : -ENOMEM;
 }
@@ -155,7 +180,7 @@ static int open_socket(ChildNotify *n, const char *folder) {
                 return -errno;
         if (folder)
                 r = bind_path(n, folder);
-        return r == -ENAMETOOLONG ? bind_abstract(n) : r;
+        return r == -ENAMETOOLONG || r == -EADDRINUSE ? bind_abstract(n) : r;
 }
 
 int child_notify_new(ChildNotify **ret, sd_event *event, const char *folder, child_notify_status_t status,
@@ -182,11 +207,14 @@ int child_notify_new(ChildNotify **ret, sd_event *event, const char *folder, chi
 }
 
 ChildNotify *child_notify_free(ChildNotify *n) {
+        struct stat st;
+
         if (!n)
                 return NULL;
         sd_event_source_disable_unref(n->source);
         safe_close(n->fd);
-        if (n->address && n->address[0] == '/')
+        if (n->address && n->address[0] == '/' && lstat(n->address, &st) == 0 && st.st_dev == n->device &&
+            st.st_ino == n->inode)
                 (void)unlink(n->address);
         free(n->address);
         return mfree(n);

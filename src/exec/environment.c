@@ -46,9 +46,19 @@ static int add_inherited(char ***l, const char *prefix) {
         return 0;
 }
 
-/* One look-up at start; the name service is never asked while the loop runs. */
-static int add_own_user(char ***l) {
-        const struct passwd *pw = getpwuid(getuid());
+bool shell_is_usable(const char *shell) {
+        static const char *const closed[] = { "nologin", "false", "true" };
+        const char *name = strrchr(shell, '/');
+
+        for (size_t i = 0; name && i < ELEMENTSOF(closed); i++)
+                if (streq(name + 1, closed[i]))
+                        return false;
+        return shell[0] == '/';
+}
+
+/* Once at start: the name service is never asked while the loop runs. */
+int environment_add_user(char ***l, uid_t uid) {
+        const struct passwd *pw = getpwuid(uid);
         int r;
 
         if (!pw)
@@ -58,25 +68,27 @@ static int add_own_user(char ***l) {
                 r = strv_extendf(l, "USER=%s", pw->pw_name);
         if (r >= 0)
                 r = strv_extendf(l, "LOGNAME=%s", pw->pw_name);
-        if (r >= 0)
-                r = strv_extendf(l, "SHELL=%s", isempty(pw->pw_shell) ? "/bin/sh" : pw->pw_shell);
+        if (r >= 0 && shell_is_usable(pw->pw_shell))
+                r = strv_extendf(l, "SHELL=%s", pw->pw_shell);
         return r;
 }
 
 int environment_base(char ***ret, bool user_instance) {
         _cleanup_(strv_freep) char **l = NULL;
-        int r;
+        int r = 0;
 
         if (user_instance)
                 r = add_inherited(&l, "");
         else {
-                r = strv_extend(&l, DEFAULT_PATH);
+                /* Of a service manager it is the one that it gives to all units. */
+                if (getenv("INVOCATION_ID"))
+                        r = add_inherited(&l, "PATH=");
                 if (r >= 0)
                         r = add_inherited(&l, "LANG");
                 if (r >= 0)
                         r = add_inherited(&l, "LC_");
                 if (r >= 0)
-                        r = add_own_user(&l);
+                        r = environment_add_user(&l, getuid());
         }
         if (r < 0)
                 return r;
@@ -182,27 +194,16 @@ void environment_read_run(char *const *environment, RunRecord *run) {
         }
 }
 
-static bool is_name_char(char c, bool first) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (!first && c >= '0' && c <= '9');
-}
-
-static size_t name_length(const char *s) {
-        size_t n = 0;
-
-        while (is_name_char(s[n], n == 0))
-                n++;
-        return n;
-}
-
-/* The value for ${NAME} at s, and how many bytes that took; 0 bytes when it is no such thing. */
+/* The value for ${NAME} at s, and how many bytes that took; 0 bytes when it is no such thing. As the service manager
+ * has it, a name is whatever stands there, but for a colon. */
 static const char *braced_value(const char *s, char *const *environment, size_t *ret_consumed) {
-        size_t n = startswith(s, "${") ? name_length(s + 2) : 0;
+        size_t n = startswith(s, "${") ? strcspn(s + 2, ":}") : 0;
 
         *ret_consumed = 0;
-        if (n == 0 || s[2 + n] != '}')
+        if (!startswith(s, "${") || s[2 + n] != '}')
                 return NULL;
         *ret_consumed = n + 3;
-        return strempty(strv_env_get(environment, s + 2, n));
+        return n > 0 ? strempty(strv_env_get(environment, s + 2, n)) : "";
 }
 
 static char *expand_in_place(const char *word, char *const *environment) {
@@ -229,37 +230,59 @@ static char *expand_in_place(const char *word, char *const *environment) {
         return TAKE_PTR(out);
 }
 
+/* Takes a word of a value into out, which has room for all of it: quotes of either kind may open anywhere in it, the
+ * last one need not be closed, and a backslash stands for the character behind it. */
+static const char *take_split(const char *s, char *out) {
+        char quote = '\0';
+
+        for (; *s && (quote || !strchr(WHITESPACE, *s)); s++) {
+                if (*s == '\\') {
+                        if (s[1] == '\0')
+                                continue;
+                        *out++ = *++s;
+                } else if (quote ? *s == quote : *s == '\'' || *s == '"')
+                        quote = quote ? '\0' : *s;
+                else
+                        *out++ = *s;
+        }
+        *out = '\0';
+        return s;
+}
+
 static int add_split(char ***l, const char *value) {
+        _cleanup_free_ char *word = malloc(strlen(value) + 1);
+
+        if (!word)
+                return -ENOMEM;
         for (;;) {
-                size_t n;
                 int r;
 
                 value += strspn(value, WHITESPACE);
-                n = strcspn(value, WHITESPACE);
-                if (n == 0)
+                if (*value == '\0')
                         return 0;
-                r = strv_consume(l, strndup(value, n));
+                value = take_split(value, word);
+                r = strv_extend(l, word);
                 if (r < 0)
                         return r;
-                value += n;
         }
 }
 
 int arguments_expand(char ***ret, char *const *argv, char *const *environment) {
         _cleanup_(strv_freep) char **l = NULL;
-        int r;
+        int r = 0;
 
-        r = strv_extend(&l, argv[0]);
-        STRV_FOREACH(word, argv + 1) {
-                size_t n = (*word)[0] == '$' ? name_length(*word + 1) : 0;
+        STRV_FOREACH(word, argv) {
+                const char *name = *word + 1;
 
-                if (r < 0)
-                        return r;
-                if (n > 0 && (*word)[1 + n] == '\0')
-                        r = add_split(&l, strempty(strv_env_get(environment, *word + 1, n)));
+                if ((*word)[0] == '$' && *name != '{' && *name != '$')
+                        r = *name ? add_split(&l, strempty(strv_env_get(environment, name, strlen(name)))) : 0;
                 else
                         r = strv_consume(&l, expand_in_place(*word, environment));
+                if (r < 0)
+                        return r;
         }
+        if (!l) /* nothing is left, and no program wants to be called without its name */
+                r = strv_extend(&l, "");
         if (r < 0)
                 return r;
         if (strv_length(l) > ARGUMENTS_MAX)

@@ -3,6 +3,8 @@
 
 /* The environment of a run, and what its command line makes of it. DESIGN section 8. */
 
+#include <sys/types.h>
+
 #include "exec/executor.h"
 
 #define ARGUMENTS_MAX 4096 /* words of a command line after $VAR was expanded */
@@ -10,6 +12,13 @@
 /* What every run of this daemon gets: PATH, the locale, HOME, USER, LOGNAME, SHELL of our own user; for a user
  * instance all that the daemon was given. -ENOMEM. */
 int environment_base(char ***ret, bool user_instance);
+
+/* Adds HOME, USER, LOGNAME and SHELL of a user, as the service manager does for User=. Asks the name service. -ENOMEM.
+ */
+int environment_add_user(char ***l, uid_t uid);
+
+/* A shell that lets nobody in is no SHELL. */
+bool shell_is_usable(const char *shell) _pure_;
 
 /* base, which may be NULL, with the VAKT_ variables of a run. list: the file with its list of paths, or NULL.
  * -ENOMEM. */
@@ -19,8 +28,8 @@ int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *
  * environment's. */
 void environment_read_run(char *const *environment, RunRecord *run);
 
-/* Expands $VAR (a word of its own: split at white space), ${VAR} (in place) and $$ in the arguments of a command line
- * as systemd.service(5) says; argv[0] stays. Unknown variables are empty. -ENOMEM, -E2BIG. */
+/* Expands $VAR (a word of its own: split at white space, with quotes), ${VAR} (in place) and $$ in a command line as
+ * systemd.service(5) says. Unknown variables are empty. -ENOMEM, -E2BIG. */
 int arguments_expand(char ***ret, char *const *argv, char *const *environment);
 
 /* The program as execve() wants it: a plain name is looked up in the PATH of the environment. -ENOENT, -ENOMEM. */

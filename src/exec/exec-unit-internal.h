@@ -3,7 +3,8 @@
 
 /* What the parts of the unit executor share: exec-unit.c (runs come in and go out), unit-calls.c (what is asked of the
  * service manager), unit-follow.c (what it says), unit-resync.c (comparing), unit-release.c (letting units go),
- * unit-strangers.c (units that nobody knows), unit-shutdown.c (when the machine, or we, go down). */
+ * unit-strangers.c (units that nobody knows), unit-shutdown.c (when the machine, or we, go down), unit-bounds.c (how
+ * long runs may take). */
 
 #include <sys/queue.h>
 
@@ -23,6 +24,7 @@ typedef struct Caller Caller;
 typedef enum CallKind {
         CALL_NONE,
         CALL_STOP,     /* of a run */
+        CALL_KILL,     /* of what does not stop */
         CALL_IDENTIFY, /* of a unit that nobody knows */
         CALL_LOOK,     /* at all properties of its unit */
         CALL_ASK,      /* for a figure, once it is over */
@@ -64,7 +66,9 @@ typedef struct UnitExecution {
         uint64_t sent, seen; /* number of the last comparison then: when it came in, when its unit was there */
         usec_t since;        /* of an existing unit: when it was asked for, realtime */
         sd_id128_t expected; /* of an existing unit that is adopted, or null */
-        sd_event_source *timeout;
+        usec_t bound;        /* µs for the whole run */
+        sd_event_source *timeout, *stop_timeout;
+        char bound_step[UNIT_RESULT_MAX]; /* of its end, that stop_timeout is for */
         UnitFacts facts;
         uint32_t start_job;
         StartResult start;
@@ -80,6 +84,7 @@ typedef struct UnitExecution {
         bool was_stopping; /* before it was adopted */
         bool stop_sent;
         bool look_wanted;
+        bool kill_wanted, stop_looked;
         bool awaits_start; /* of an existing unit: its job goes on */
         bool stopped_elsewhere;
         bool shutting_down;
@@ -105,7 +110,7 @@ struct UnitExecutor {
         sd_event *event;
         ExecutorCallbacks callbacks;
         void *userdata;
-        char *wrapper; /* path of vakt-command, or NULL */
+        StartContext start;
         PathsFolder *folder;
         UnitConnection *connection;
         bool is_open;
@@ -158,6 +163,12 @@ int execution_build_start(Caller *c, sd_bus_message **ret);
 void execution_start_answered(Caller *c, sd_bus_message *m);
 int execution_build_stop(Caller *c, sd_bus_message **ret);
 void execution_stop_answered(Caller *c, sd_bus_message *m);
+
+/* unit-bounds.c */
+int execution_bound_existing(UnitExecution *x, usec_t timeout, usec_t passed);
+void execution_keep_bounds(UnitExecution *x); /* the facts are new */
+int execution_build_kill(Caller *c, sd_bus_message **ret);
+void execution_kill_answered(Caller *c, sd_bus_message *m);
 
 /* unit-follow.c */
 int execution_build_look(Caller *c, sd_bus_message **ret);

@@ -14,12 +14,13 @@
 
 #include "config.h"
 
+#include "exec/environment.h"
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
+#include "util/strv.h"
 
-#define QUICK_TRIES           10 /* starts that were answered by neither yes nor no; past that it is one a minute */
-#define REPORTS_PER_TURN      64
-#define TIMEOUT_ACCURACY_USEC (10 * USEC_PER_MSEC)
+#define QUICK_TRIES      10 /* starts that were answered by neither yes nor no; past that it is one a minute */
+#define REPORTS_PER_TURN 64
 
 /* --- going out --- */
 
@@ -81,7 +82,7 @@ static void execution_judge(const UnitExecution *x, ExecOutcome *ret, char reaso
 static void execution_keep_unit(const UnitExecution *x) {
         if (x->existing || x->verdict != RUN_RESULT_NONE)
                 return;
-        if (x->facts.active == UNIT_FAILED || x->facts.exited)
+        if (x->facts.active == UNIT_FAILED || unit_facts_has_exited(&x->facts))
                 release_keep(x->caller.executor, x->caller.node.name, x->facts.active == UNIT_FAILED);
 }
 
@@ -125,6 +126,7 @@ static Execution *unit_free_execution(Execution *base) {
         caller_cancel(&x->caller);
         unit_table_remove(&e->executions, &x->caller.node);
         sd_event_source_disable_unref(x->timeout);
+        sd_event_source_disable_unref(x->stop_timeout);
         start_order_free(x->order);
         job_def_unref(x->def);
         unit_facts_done(&x->facts);
@@ -144,6 +146,8 @@ static void execution_next_followed(UnitExecution *x) {
                 caller_call(&x->caller, CALL_LOOK);
         else if (x->stop_result != RUN_RESULT_NONE && !x->stop_sent)
                 caller_call(&x->caller, CALL_STOP);
+        else if (x->kill_wanted)
+                caller_call(&x->caller, CALL_KILL);
 }
 
 void execution_next(UnitExecution *x) {
@@ -209,27 +213,6 @@ void execution_stop_answered(Caller *c, sd_bus_message *m) {
         executor_compare(c->executor);
 }
 
-static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
-        UnitExecution *x = userdata;
-
-        unit_stop(&x->base, RUN_RESULT_TIMEOUT);
-        return 0;
-}
-
-/* A unit of ours is timed by the service manager, by when we are not there, too. */
-static int execution_arm_timeout(UnitExecution *x, usec_t timeout, usec_t passed) {
-        int r;
-
-        if (!x->existing || timeout == USEC_INFINITY)
-                return 0;
-        r = sd_event_add_time_relative(x->caller.executor->event, &x->timeout, CLOCK_MONOTONIC,
-                                       usec_sub(timeout, passed), TIMEOUT_ACCURACY_USEC, on_timeout, x);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(x->timeout, "run-timeout");
-        return 0;
-}
-
 /* --- starting --- */
 
 int execution_build_start(Caller *c, sd_bus_message **ret) {
@@ -243,7 +226,7 @@ int execution_build_start(Caller *c, sd_bus_message **ret) {
         if (r < 0)
                 return r;
         if (!x->existing)
-                return unit_message_append_start(*ret, c->node.name, x->def, x->order, c->executor->wrapper);
+                return unit_message_append_start(*ret, c->node.name, x->def, x->order, &c->executor->start);
         x->since = now_realtime();
         return sd_bus_message_append(*ret, "ss", c->node.name, "replace");
 }
@@ -368,6 +351,7 @@ static int execution_new(UnitExecution **ret, UnitExecutor *e, const ExecutionRe
                 .caller.executor = e,
                 .cookie = cookie,
                 .sent = e->comparison,
+                .bound = request->timeout,
                 .facts = UNIT_FACTS_INIT,
         };
         r = execution_name(&x->caller.node.name, request, &x->existing);
@@ -413,7 +397,7 @@ static int unit_start(Executor *base, const ExecutionRequest *request, void *coo
                 return -EINVAL;
         r = execution_new(&x, e, request, cookie);
         if (r >= 0)
-                r = execution_arm_timeout(x, request->timeout, 0);
+                r = execution_bound_existing(x, request->timeout, 0);
         if (r >= 0) /* the last that can fail: its file needs nobody to remove it */
                 r = execution_order(x, request, /* has_list= */ false);
         if (r < 0)
@@ -441,7 +425,7 @@ static int unit_adopt(Executor *base, const ExecutionRequest *request, void *coo
         x->since = run->started;
         if (!x->existing && paths_folder_claim(e->folder, run->id))
                 x->list_run = run->id;
-        r = execution_arm_timeout(x, request->timeout, usec_sub(now_realtime(), run->started));
+        r = execution_bound_existing(x, request->timeout, usec_sub(now_realtime(), run->started));
         if (r >= 0 && run->state == RUN_STARTING && request->def && !x->existing && !request->other_boot)
                 r = execution_order(x, request, /* has_list= */ x->list_run > 0);
         if (r < 0 && r != -ENOMEM) { /* it may go on all the same: then it has its list, or nothing but its name */
@@ -485,7 +469,8 @@ static Executor *unit_free(Executor *base) {
         sd_event_source_disable_unref(e->compare_timer);
         sd_event_unref(e->event);
         paths_folder_free(e->folder);
-        free(e->wrapper);
+        free(e->start.wrapper);
+        strv_free(e->start.login);
         return mfree(e);
 }
 
@@ -515,7 +500,7 @@ static int executor_find_wrapper(UnitExecutor *e) {
                 return -ENOMEM;
         }
         if (access(path, X_OK) >= 0)
-                e->wrapper = TAKE_PTR(path);
+                e->start.wrapper = TAKE_PTR(path);
         else
                 log_warning_errno(errno,
                                   "Cannot use %s: %m. Jobs with '$' or ';' in a command go wrong when the service "
@@ -558,6 +543,8 @@ int unit_executor_new_at(Executor **ret, sd_event *event, const ExecutorOptions 
         TAILQ_INIT(&e->over);
         TAILQ_INIT(&e->unsettled);
         r = executor_find_wrapper(e);
+        if (r >= 0 && !options->user_instance)
+                r = environment_add_user(&e->start.login, /* uid= */ 0);
         if (r >= 0)
                 r = paths_folder_new(&e->folder, options->runtime_dir, "unit");
         if (r >= 0)

@@ -7,7 +7,7 @@
 
 #include "util/macro.h"
 
-#define OUTPUT_LINE_MAX 16384 /* bytes; a longer line arrives in pieces of this size */
+#define OUTPUT_LINE_MAX 49152 /* bytes, as the journal's LineMax=; a longer line arrives in pieces of this size */
 
 typedef void (*output_line_t)(void *userdata, const char *line, size_t n, bool is_stderr);
 

@@ -13,6 +13,7 @@ static const struct {
         void (*answered)(Caller *c, sd_bus_message *m);
 } kinds[_CALL_KIND_MAX] = {
         [CALL_STOP] = { execution_build_stop, execution_stop_answered },
+        [CALL_KILL] = { execution_build_kill, execution_kill_answered },
         [CALL_IDENTIFY] = { stranger_build, stranger_answered },
         [CALL_LOOK] = { execution_build_look, execution_look_answered },
         [CALL_ASK] = { execution_build_question, execution_question_answered },
@@ -151,6 +152,9 @@ static void execution_interrupted(UnitExecution *x) {
                 break;
         case CALL_STOP:
                 x->stop_sent = false;
+                break;
+        case CALL_KILL:
+                x->kill_wanted = true;
                 break;
         case CALL_LOOK:
                 x->look_wanted = true;

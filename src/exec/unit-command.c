@@ -80,11 +80,13 @@ static char *encode_word(const char *word, bool any_bytes) {
         return encoded;
 }
 
-int unit_command_encode(char ***ret, const CommandDef *c, const char *path) {
+int unit_command_encode(char ***ret, const CommandDef *c, const char *path, bool in_session) {
         _cleanup_(strv_freep) char **l = NULL;
         int r;
 
         r = strv_extend(&l, "vakt-command");
+        if (r >= 0 && in_session)
+                r = strv_extend(&l, "session");
         if (r >= 0 && path)
                 r = strv_extend(&l, "path");
         if (r >= 0 && path)

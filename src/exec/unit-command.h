@@ -9,6 +9,9 @@
  * Such a command is started through the program vakt-command, with its words encoded; it takes care of $VAR itself.
  *
  * It also brings what D-Bus and a unit's Environment= cannot hold: a path in $VAKT_PATH with bytes that are no text.
+ *
+ * And it marks the output of a run in a session of PAM, whose processes logind takes out of their unit: what they
+ * write is found by the stream that the mark came by.
  */
 
 #include "job/job-def.h"
@@ -25,7 +28,7 @@ bool unit_text_is_plain(const char *s) _pure_;
 
 /* The words with which vakt-command is called for a command, without its own path. path: of $VAKT_PATH, any bytes, or
  * NULL. -ENOMEM. */
-int unit_command_encode(char ***ret, const CommandDef *c, const char *path);
+int unit_command_encode(char ***ret, const CommandDef *c, const char *path, bool in_session);
 
 /* The other way round, in place: "%24" becomes "$". False when it is no such word. */
 bool unit_command_decode_word(char *word);

@@ -36,15 +36,6 @@ static int read_active(sd_bus_message *m, void *field) {
         return r;
 }
 
-static int read_exited(sd_bus_message *m, void *field) {
-        const char *s;
-        int r = sd_bus_message_read_basic(m, 's', &s);
-
-        if (r > 0)
-                *(bool *)field = streq(s, "exited");
-        return r;
-}
-
 static int read_loaded(sd_bus_message *m, void *field) {
         const char *s;
         int r = sd_bus_message_read_basic(m, 's', &s);
@@ -54,16 +45,16 @@ static int read_loaded(sd_bus_message *m, void *field) {
         return r;
 }
 
-static int read_result(sd_bus_message *m, void *field) {
+static int read_word(sd_bus_message *m, void *field) {
         const char *s;
         int r = sd_bus_message_read_basic(m, 's', &s);
 
         if (r > 0) {
-                char *result = field;
+                char *word = field;
                 size_t n = strnlen(s, UNIT_RESULT_MAX - 1);
 
-                memcpy(result, s, n);
-                result[n] = '\0';
+                memcpy(word, s, n);
+                word[n] = '\0';
         }
         return r;
 }
@@ -141,15 +132,18 @@ static const FactReader readers[] = {
         FACT("ExecMainStartTimestamp", "t", read_t, exec_start),
         FACT("ExecMainStatus", "i", read_i, status),
         FACT("InactiveExitTimestamp", "t", read_t, inactive_exit),
+        FACT("InactiveExitTimestampMonotonic", "t", read_t, inactive_exit_monotonic),
         FACT("InvocationID", "ay", read_id, invocation),
         FACT("Job", "(uo)", read_job, job),
         FACT("LoadState", "s", read_loaded, loaded),
         FACT("MainPID", "u", read_u, main_pid),
         FACT("MemoryPeak", "t", read_t, memory_peak),
-        FACT("Result", "s", read_result, result),
+        FACT("Result", "s", read_word, result),
+        FACT("SendSIGKILL", "b", read_bool, send_sigkill),
         FACT("StatusErrno", "i", read_i, status_errno),
         FACT("StatusText", "s", read_text, status_text),
-        FACT("SubState", "s", read_exited, exited),
+        FACT("SubState", "s", read_word, step),
+        FACT("TimeoutStopUSec", "t", read_t, timeout_stop),
 };
 
 static int compare_name(const void *name, const void *reader) {
@@ -194,14 +188,14 @@ int unit_facts_read(UnitFacts *f, sd_bus_message *m) {
 }
 
 bool unit_facts_is_over(const UnitFacts *f) {
-        return f->job == 0 && (f->active == UNIT_INACTIVE || f->active == UNIT_FAILED || f->exited);
+        return f->job == 0 && (f->active == UNIT_INACTIVE || f->active == UNIT_FAILED || unit_facts_has_exited(f));
 }
 
 /* A unit that is told to stop leaves the state "active" at once, and then its processes are told to end. */
 bool unit_facts_ended_by_itself(const UnitFacts *f) {
         if (f->exec_exit_monotonic == 0)
                 return false;
-        return f->exited || f->exec_exit_monotonic <= f->active_exit_monotonic;
+        return unit_facts_has_exited(f) || f->exec_exit_monotonic <= f->active_exit_monotonic;
 }
 
 void unit_facts_done(UnitFacts *f) {

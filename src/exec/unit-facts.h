@@ -27,8 +27,8 @@ typedef enum UnitActive {
 typedef struct UnitFacts {
         UnitActive active;
         bool loaded; /* LoadState is not "not-found" */
-        bool exited; /* SubState "exited": what RemainAfterExit=yes keeps */
         bool condition_result, assert_result;
+        bool send_sigkill;
         int32_t status_errno;        /* what it said by ERRNO= of sd_notify(3) */
         int32_t code, status;        /* ExecMainCode as CLD_*, ExecMainStatus */
         uint32_t job;                /* id of the job that is queued for it, or 0 */
@@ -36,13 +36,16 @@ typedef struct UnitFacts {
         uint64_t condition_monotonic, assert_monotonic, active_enter_monotonic, active_exit_monotonic;
         uint64_t exec_exit_monotonic; /* of the main process */
         usec_t inactive_exit;         /* when it was last begun */
+        usec_t inactive_exit_monotonic;
         usec_t exec_start, exec_exit; /* of the main process */
         uint64_t handoff;             /* the program was reached (systemd 256 and later say so) */
         uint64_t cpu_nsec;            /* UINT64_MAX = not known */
         uint64_t memory_peak;         /* bytes, UINT64_MAX = not known */
         sd_id128_t invocation;
+        usec_t timeout_stop; /* of each step of its end; is told when it is looked at, never by a signal */
         char result[UNIT_RESULT_MAX];
-        char *status_text; /* or NULL */
+        char step[UNIT_RESULT_MAX]; /* SubState */
+        char *status_text;          /* or NULL */
 } UnitFacts;
 
 #define UNIT_FACTS_INIT \
@@ -60,6 +63,11 @@ UnitActive unit_active_from_string(const char *s) _pure_;
 /* It came to its end, and nothing is about to change that: the first signal about a unit that is about to start says
  * inactive, too, but with a job. */
 bool unit_facts_is_over(const UnitFacts *f) _pure_;
+
+/* What RemainAfterExit=yes keeps of one that ended well. */
+static inline bool unit_facts_has_exited(const UnitFacts *f) {
+        return streq(f->step, "exited");
+}
 
 /* Its main process was over before anybody stopped the unit. False also where that cannot be told: of one whose start
  * lasts as long as the run. */

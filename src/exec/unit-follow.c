@@ -50,13 +50,13 @@ void execution_tell_started(UnitExecution *x) {
 /* A unit whose start lasts as long as the run (Type=oneshot) runs while it is activating. */
 static bool execution_runs(const UnitExecution *x) {
         const UnitFacts *f = &x->facts;
-        bool activating = f->active == UNIT_ACTIVATING && x->def && x->def->n_commands > 1 && f->main_pid > 0;
+        bool activating = f->active == UNIT_ACTIVATING && unit_is_oneshot(x->def) && f->main_pid > 0;
 
         if (x->existing && !x->awaits_start && (f->active == UNIT_ACTIVE || f->active == UNIT_RELOADING))
                 return true;
         if (x->existing)
                 return f->active == UNIT_ACTIVATING && f->main_pid > 0;
-        return !f->exited && ((f->active == UNIT_ACTIVE && f->main_pid > 0) || activating);
+        return !unit_facts_has_exited(f) && ((f->active == UNIT_ACTIVE && f->main_pid > 0) || activating);
 }
 
 /* To be stopped while the main process is alive, with nothing gone wrong, is somebody's wish. */
@@ -70,7 +70,7 @@ static void execution_look_closer(UnitExecution *x) {
 
         if (x->state != EXECUTION_FOLLOWED)
                 return;
-        if (x->was_stopping && x->stop_result == RUN_RESULT_NONE && !f->exited)
+        if (x->was_stopping && x->stop_result == RUN_RESULT_NONE && !unit_facts_has_exited(f))
                 x->stop_result = RUN_RESULT_CANCELLED;
         if (x->stop_result == RUN_RESULT_NONE && is_being_stopped(f))
                 x->stopped_elsewhere = true;
@@ -78,6 +78,7 @@ static void execution_look_closer(UnitExecution *x) {
                 x->stopped_elsewhere = false; /* it was restarted */
         if (execution_runs(x))
                 execution_tell_started(x);
+        execution_keep_bounds(x);
         execution_next(x);
 }
 
@@ -339,7 +340,7 @@ void execution_end(UnitExecution *x) {
                 x->questions = QUESTION_CPU | (x->caller.executor->no_memory_peak ? 0 : QUESTION_MEMORY);
         if ((x->stopped_elsewhere || x->start == START_RESULT_CANCELED) && x->stop_result == RUN_RESULT_NONE)
                 x->questions |= QUESTION_SHUTDOWN;
-        if (!x->existing && unit_has_sentinel(x->def, x->caller.executor->wrapper) && f->exited)
+        if (!x->existing && unit_has_sentinel(x->def, x->caller.executor->start.wrapper) && unit_facts_has_exited(f))
                 x->questions |= QUESTION_COMMANDS;
         execution_ask(x);
 }

@@ -17,6 +17,11 @@
 #define DAEMON_UNIT "vaktd.service"
 #define SLICE       "vakt.slice"
 
+/* The limit of the journal, which drops lines without a word. 0 means its own limit in systemd 252; and a burst that
+ * is larger overflows when the journal multiplies it, by up to 12. */
+#define LOG_INTERVAL_USEC USEC_PER_SEC
+#define LOG_BURST         UINT32_C(100000000)
+
 #define COMMAND_TYPE       "sasb"  /* of ExecStart */
 #define COMMAND_TYPE_FLAGS "sasas" /* of ExecStartEx */
 
@@ -206,7 +211,45 @@ int unit_message_append_property(sd_bus_message *m, const UnitProperty *p) {
 
 /* --- what comes before the settings --- */
 
-static int append_defaults(sd_bus_message *m, const JobDef *def, const StartOrder *o) {
+static const UnitProperty *find_property(const JobDef *def, const char *name) {
+        for (size_t i = 0; i < def->n_properties; i++)
+                if (streq(def->properties[i].name, name))
+                        return &def->properties[i];
+        return NULL;
+}
+
+bool unit_is_oneshot(const JobDef *def) {
+        return def && (def->n_commands > 1 || find_property(def, "PAMName"));
+}
+
+static int append_environment(sd_bus_message *m, char **environment) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 's', "Environment");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, environment);
+        for (size_t i = 0; r >= 0 && i < 2; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
+/* One of the two in the settings of the job goes with what the journal has for the other one. */
+static bool is_log_limit(const UnitProperty *p) {
+        return streq(p->name, "LogRateLimitIntervalUSec") || streq(p->name, "LogRateLimitBurst");
+}
+
+static bool has_log_limit(const JobDef *def) {
+        for (size_t i = 0; i < def->n_properties; i++)
+                if (is_log_limit(&def->properties[i]) && def->properties[i].values[0].number > 0)
+                        return true;
+        return false;
+}
+
+static int append_defaults(sd_bus_message *m, const JobDef *def, const StartOrder *o, char **login) {
         _cleanup_free_ char *description = NULL;
         int r;
 
@@ -217,20 +260,21 @@ static int append_defaults(sd_bus_message *m, const JobDef *def, const StartOrde
         r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", description ?: def->description, "Slice",
                                   "s", SLICE, "SyslogIdentifier", "s", o->job, "NotifyAccess", "s", "all");
         /* When the machine goes down the run is stopped before we are, so that its end is written down. */
-        return r < 0 ? r : sd_bus_message_append(m, "(sv)", "After", "as", 1, DAEMON_UNIT);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "(sv)(sv)", "After", "as", 1, DAEMON_UNIT, "IgnoreSIGPIPE", "b", false);
+        if (r >= 0 && !has_log_limit(def))
+                r = sd_bus_message_append(m, "(sv)(sv)", "LogRateLimitIntervalUSec", "t", LOG_INTERVAL_USEC,
+                                          "LogRateLimitBurst", "u", LOG_BURST);
+        if (r >= 0 && login && !find_property(def, "User") && !find_property(def, "DynamicUser"))
+                r = append_environment(m, login);
+        return r;
 }
 
 /* --- what comes after them --- */
 
 /* vakt-command is not there to be executed in a root of the job's own. */
 static bool has_other_root(const JobDef *def) {
-        static const char *const names[] = { "RootDirectory", "RootImage" };
-
-        for (size_t i = 0; i < def->n_properties; i++)
-                for (size_t k = 0; k < ELEMENTSOF(names); k++)
-                        if (streq(def->properties[i].name, names[k]))
-                                return true;
-        return false;
+        return find_property(def, "RootDirectory") || find_property(def, "RootImage");
 }
 
 /* Then "$" is kept from the service manager by a flag that only ExecStartEx has. Of this systemd 252 keeps nothing at
@@ -262,12 +306,13 @@ static int append_command_flags(sd_bus_message *m, unsigned flags) {
 }
 
 static int append_command(sd_bus_message *m, const CommandDef *c, const char *type, const char *wrapper,
-                          const char *path) {
+                          const char *path, bool in_session) {
         _cleanup_(strv_freep) char **encoded = NULL;
         bool with_flags = streq(type, COMMAND_TYPE_FLAGS);
-        int r;
+        int r = 0;
 
-        r = !with_flags && (path || unit_command_is_garbled(c)) ? unit_command_encode(&encoded, c, path) : 0;
+        if (!with_flags && (path || in_session || unit_command_is_garbled(c)))
+                r = unit_command_encode(&encoded, c, path, in_session);
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'r', type);
         if (r >= 0)
@@ -286,6 +331,7 @@ static int append_command(sd_bus_message *m, const CommandDef *c, const char *ty
 static int append_commands(sd_bus_message *m, const JobDef *def, const char *wrapper, const char *path) {
         static char *const argv[] = { (char *)"true", NULL };
         static const CommandDef sentinel = { (char *)"/bin/true", (char **)argv, COMMAND_IGNORE_FAILURE };
+        bool in_session = wrapper && find_property(def, "PAMName") && !has_other_root(def);
         bool with_flags = needs_flags(def, wrapper);
         const char *type = with_flags ? COMMAND_TYPE_FLAGS : COMMAND_TYPE;
         int r;
@@ -300,9 +346,9 @@ static int append_commands(sd_bus_message *m, const JobDef *def, const char *wra
                 r = sd_bus_message_open_container(m, 'a',
                                                   with_flags ? "(" COMMAND_TYPE_FLAGS ")" : "(" COMMAND_TYPE ")");
         for (size_t i = 0; r >= 0 && i < def->n_commands; i++)
-                r = append_command(m, &def->commands[i], type, wrapper, path);
+                r = append_command(m, &def->commands[i], type, wrapper, path, in_session);
         if (r >= 0 && unit_has_sentinel(def, wrapper))
-                r = append_command(m, &sentinel, type, wrapper, /* path= */ NULL);
+                r = append_command(m, &sentinel, type, wrapper, /* path= */ NULL, /* in_session= */ false);
         for (size_t i = 0; r >= 0 && i < 3; i++)
                 r = sd_bus_message_close_container(m);
         return r;
@@ -318,7 +364,7 @@ static int append_success_signals(sd_bus_message *m, const SuccessDef *s) {
         return sd_bus_message_append_array(m, 'i', signals, n * sizeof(int32_t));
 }
 
-/* Told only where there are several commands: a status that is a success lets the next one begin. */
+/* Told only to Type=oneshot: of several commands, a status that is a success lets the next one begin. */
 static int append_success(sd_bus_message *m, const SuccessDef *s) {
         int32_t statuses[256];
         size_t n = 0;
@@ -343,33 +389,18 @@ static int append_success(sd_bus_message *m, const SuccessDef *s) {
         return r;
 }
 
-/* With Type=exec a program that cannot be executed fails the start; only Type=oneshot takes several commands, and it
- * is its start that lasts as long as the run. */
+/* With Type=exec a program that cannot be executed fails the start. With Type=oneshot it is the start that lasts as
+ * long as the run. */
 static int append_type(sd_bus_message *m, const JobDef *def, const StartOrder *o) {
-        bool several = def->n_commands > 1;
+        bool oneshot = unit_is_oneshot(def);
         int r;
 
-        r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Type", "s", several ? "oneshot" : "exec",
-                                  several ? "TimeoutStartUSec" : "RuntimeMaxUSec", "t", o->timeout, "RemainAfterExit",
+        r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Type", "s", oneshot ? "oneshot" : "exec",
+                                  oneshot ? "TimeoutStartUSec" : "RuntimeMaxUSec", "t", o->timeout, "RemainAfterExit",
                                   "b", true, "CollectMode", "s", "inactive");
-        if (r < 0 || !several)
+        if (r < 0 || !oneshot)
                 return r;
         return append_success(m, &def->success);
-}
-
-static int append_environment(sd_bus_message *m, char **environment) {
-        int r;
-
-        r = sd_bus_message_open_container(m, 'r', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append_basic(m, 's', "Environment");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "as");
-        if (r >= 0)
-                r = sd_bus_message_append_strv(m, environment);
-        for (size_t i = 0; r >= 0 && i < 2; i++)
-                r = sd_bus_message_close_container(m);
-        return r;
 }
 
 static int append_log_fields(sd_bus_message *m, const StartOrder *o) {
@@ -400,16 +431,17 @@ static int append_input(sd_bus_message *m, const JobDef *def, const StartOrder *
 
 /* --- the whole --- */
 
-static int append_properties(sd_bus_message *m, const JobDef *def, const StartOrder *o, const char *wrapper) {
+static int append_properties(sd_bus_message *m, const JobDef *def, const StartOrder *o, const StartContext *context) {
         int r;
 
-        r = append_defaults(m, def, o);
+        r = append_defaults(m, def, o, context->login);
         for (size_t i = 0; r >= 0 && i < def->n_properties; i++)
-                r = unit_message_append_property(m, &def->properties[i]);
+                if (!is_log_limit(&def->properties[i]) || has_log_limit(def))
+                        r = unit_message_append_property(m, &def->properties[i]);
         if (r >= 0)
                 r = append_type(m, def, o);
         if (r >= 0)
-                r = append_commands(m, def, wrapper, o->path);
+                r = append_commands(m, def, context->wrapper, o->path);
         if (r >= 0)
                 r = append_input(m, def, o);
         if (r >= 0)
@@ -418,18 +450,18 @@ static int append_properties(sd_bus_message *m, const JobDef *def, const StartOr
 }
 
 int unit_message_append_start(sd_bus_message *m, const char *unit, const JobDef *def, const StartOrder *o,
-                              const char *wrapper) {
+                              const StartContext *context) {
         int r;
 
         assert(def->n_commands > 0);
 
-        if (o->path && (!wrapper || has_other_root(def)))
+        if (o->path && (!context->wrapper || has_other_root(def)))
                 return -EILSEQ;
         r = sd_bus_message_append(m, "ss", unit, "fail");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "(sv)");
         if (r >= 0)
-                r = append_properties(m, def, o, wrapper);
+                r = append_properties(m, def, o, context);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         return r < 0 ? r : sd_bus_message_append(m, "a(sa(sv))", 0);

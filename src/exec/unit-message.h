@@ -22,10 +22,19 @@ int start_order_new(StartOrder **ret, const ExecutionRequest *request, const cha
 StartOrder *start_order_free(StartOrder *o);
 DEFINE_CLEANUP(StartOrder, start_order_free)
 
-/* Appends the arguments of StartTransientUnit. wrapper: path of vakt-command, or NULL when it is not there. -EILSEQ:
- * without it the path cannot be handed over. */
+/* What the executor knows of all runs. */
+typedef struct StartContext {
+        char *wrapper; /* path of vakt-command, or NULL when it is not there */
+        char **login;  /* HOME= and the like of a run without User=; NULL: the service manager sets them */
+} StartContext;
+
+/* Appends the arguments of StartTransientUnit. -EILSEQ: without the wrapper the path cannot be handed over. */
 int unit_message_append_start(sd_bus_message *m, const char *unit, const JobDef *def, const StartOrder *o,
-                              const char *wrapper);
+                              const StartContext *context);
+
+/* Its commands are the start of its unit, and not what is running after it: several of them; or one in a session of
+ * PAM, where systemd 252 waits for the end of a Type=exec before it calls it started. */
+bool unit_is_oneshot(const JobDef *def) _pure_;
 
 /* A run of several commands that cannot be wrapped has one more at its end, which does nothing: a run that has not
  * come to it was cut short by the service manager reading its files again. */

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "exec/unit-command.h"
+#include "exec/unit-message.h"
 #include "util/string-table.h"
 
 /* systemd.exec(5), "Process Exit Codes". The values of a setting are added to the sentence. */
@@ -111,10 +112,6 @@ StartResult start_result_from_string(const char *s) {
 
 static bool died_by_signal(const UnitFacts *f) {
         return f->code == CLD_KILLED || f->code == CLD_DUMPED;
-}
-
-static bool is_one_of_several(const JobDef *def) {
-        return def && def->n_commands > 1;
 }
 
 /* The last command's, which is the one that ExecMainCode is about when all went well. */
@@ -242,7 +239,7 @@ static bool has_wrapped_command(const JobDef *def) {
         for (size_t i = 0; def && i < def->n_commands; i++)
                 if (unit_command_is_garbled(&def->commands[i]))
                         return true;
-        return false;
+        return property_text(def, "PAMName") != NULL;
 }
 
 static bool judge_wrapper(const UnitEnd *end, Verdict *v) {
@@ -256,11 +253,35 @@ static bool judge_wrapper(const UnitEnd *end, Verdict *v) {
                      end->def->n_commands == 1 ? end->def->commands[0].path : "", strerror(f->status_errno));
 }
 
+/* The first file of EnvironmentFile= that has to be there and is not. */
+static const char *missing_environment_file(const JobDef *def) {
+        const char *missing = NULL;
+
+        for (size_t i = 0; def && i < def->n_properties; i++) {
+                const UnitProperty *p = &def->properties[i];
+
+                if (!streq(p->name, "EnvironmentFiles"))
+                        continue;
+                if (p->values[0].number == 0)
+                        missing = NULL;
+                for (size_t k = 1; k + 1 < p->n_values && !missing; k += 2)
+                        if (p->values[k + 1].number == 0 && access(p->values[k].text, F_OK) < 0)
+                                missing = p->values[k].text;
+        }
+        return missing;
+}
+
+static bool judge_resources(const UnitEnd *end, Verdict *v) {
+        const char *file = streq(end->facts->result, "resources") ? missing_environment_file(end->def) : NULL;
+
+        return file && judge(v, RUN_RESULT_START_FAILED, "The file %s of EnvironmentFile= is not there.", file);
+}
+
 static bool judge_step(const UnitEnd *end, Verdict *v) {
         int i = failed_step(end->facts, end->existing);
         const char *value;
 
-        if (i < 0 || (is_one_of_several(end->def) && success_def_has_status(&end->def->success, end->facts->status)))
+        if (i < 0 || (unit_is_oneshot(end->def) && success_def_has_status(&end->def->success, end->facts->status)))
                 return false;
         value = property_text(end->def, steps[i].setting);
         if (steps[i].status == 203 && end->def && end->def->n_commands == 1)
@@ -334,8 +355,9 @@ static bool judge_result(const UnitEnd *end, Verdict *v) {
 }
 
 static bool (*const judges[])(const UnitEnd *end, Verdict *v) = {
-        judge_told_to_stop, judge_cut_short,         judge_shutdown, judge_conditions,     judge_start,  judge_wrapper,
-        judge_step,         judge_stopped_elsewhere, judge_clean,    judge_success_status, judge_result,
+        judge_told_to_stop,   judge_cut_short, judge_shutdown,  judge_conditions,        judge_start,
+        judge_wrapper,        judge_step,      judge_resources, judge_stopped_elsewhere, judge_clean,
+        judge_success_status, judge_result,
 };
 
 void unit_outcome(const UnitEnd *end, ExecOutcome *ret, char reason[static UNIT_REASON_MAX]) {

@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* From what the service manager says of a unit that is over to how the run in it ended. Pure. */
+/* From what the service manager says of a unit that is over to how the run in it ended. Pure, but for a look at files
+ * that may have been missing. */
 
 #include "exec/executor.h"
 #include "exec/unit-facts.h"

@@ -27,7 +27,7 @@ typedef struct ListedUnit {
 } ListedUnit;
 
 static bool is_as_known(const UnitFacts *f, const ListedUnit *u) {
-        return f->active == u->active && f->exited == u->exited && f->job == u->job;
+        return f->active == u->active && unit_facts_has_exited(f) == u->exited && f->job == u->job;
 }
 
 static void execution_listed(UnitExecution *x, const ListedUnit *u) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vakt-command [path VALUE] expand|as-is PATH WORD…
+/* vakt-command [session] [path VALUE] expand|as-is PATH WORD…
  *
  * With $VAKT_PATH set to VALUE, executes PATH with the words; all of them are encoded: see unit-command.h for why. It
  * runs in the place of the program, with the user, the sandbox and the environment that the service manager gave it,
@@ -9,10 +9,12 @@
 
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "exec/environment.h"
 #include "exec/unit-command.h"
+#include "util/log.h"
 #include "util/strv.h"
 
 /* ERRNO= of sd_notify(3), in one datagram; by hand, so that nothing has to be loaded at every start. */
@@ -56,10 +58,37 @@ static bool take_path(int argc, char **argv) {
                setenv("VAKT_PATH", argv[2], /* overwrite= */ 1) == 0;
 }
 
+static bool is_same_stream(int a, int b) {
+        struct stat st, other;
+
+        return fstat(a, &st) == 0 && fstat(b, &other) == 0 && st.st_dev == other.st_dev && st.st_ino == other.st_ino;
+}
+
+/* The journal knows by now, and not for long, whose stream this is. */
+static void mark_stream(int fd) {
+        static const char mark[] = "<7>" OUTPUT_MARK "\n";
+        struct sockaddr_un peer = {};
+        socklen_t size = sizeof(peer) - 1;
+
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.sun_family == AF_UNIX &&
+            startswith(peer.sun_path, "/run/systemd/journal"))
+                (void)!write(fd, mark, strlen(mark));
+}
+
 int main(int argc, char *argv[]) {
-        char **words = take_path(argc, argv) ? argv + 3 : argv + 1; /* expand|as-is and what follows */
-        bool good = argv + argc - words >= 3;
+        bool in_session = argc >= 2 && streq(argv[1], "session"), good;
+        char **words; /* expand|as-is and what follows */
         int r = -EINVAL;
+
+        if (in_session) {
+                mark_stream(STDOUT_FILENO);
+                if (!is_same_stream(STDOUT_FILENO, STDERR_FILENO))
+                        mark_stream(STDERR_FILENO);
+                argc--;
+                argv++;
+        }
+        words = take_path(argc, argv) ? argv + 3 : argv + 1;
+        good = argv + argc - words >= 3;
 
         for (char **word = words + 1; good && *word; word++)
                 good = unit_command_decode_word(*word);

@@ -65,6 +65,9 @@ void log_full(int level, const LogContext *context, const char *format, ...) _pr
 #define log_warning_errno(e, ...) log_errno(LOG_WARNING, e, __VA_ARGS__)
 #define log_debug_errno(e, ...)   log_errno(LOG_DEBUG, e, __VA_ARGS__)
 
+/* The first line of a stream of output that a run's processes are found by, at level debug; it is no output. */
+#define OUTPUT_MARK "vaktd: the output of a run begins"
+
 /* One line of a run's output, as it came: to the journal with VAKT_JOB= and VAKT_RUN=, or to standard error with the
  * time and the job's name before it. Not subject to the maximum level. */
 void log_output(const char *job, uint64_t run, const char *line, size_t n, bool is_stderr);

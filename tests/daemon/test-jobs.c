@@ -4,7 +4,9 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "../unit/bad-jobs.h"
 #include "harness.h"
@@ -216,6 +218,62 @@ static void test_stop_ends_children(void **state) {
         assert_int_equal(n, 0);
 }
 
+/* Fills a socket until it takes no more. */
+static void fill(const char *path) {
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+        assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+        while (send(fd, "X", 1, MSG_DONTWAIT) == 1)
+                ;
+        assert_int_equal(errno, EAGAIN);
+}
+
+/* It is told of each reload, twice, and of the end; but it does not read. */
+static void test_deaf_service_manager(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        char path[PATH_MAX];
+
+        harness_add_job(h, "true", "[Run]\nExec=/bin/true\n");
+        harness_start(h);
+        (void)snprintf(path, sizeof(path), "%s/supervisor", harness_folder(h));
+        fill(path);
+        bus = harness_connect(h);
+        for (unsigned i = 0; i < 20; i++) {
+                sd_bus_message_unref(harness_call(bus, "Reload", NULL));
+                run_job(bus, "true", "success");
+        }
+        harness_stop(h);
+}
+
+/* Somebody was there before: a run still has where to say what it does, and that one's socket stays. */
+static void test_notify_socket_of_somebody_else(void **state) {
+        Harness *h = *state;
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct stat before, after;
+        char socket_name[256];
+
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", harness_folder(h));
+        assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(stat(address.sun_path, &before), 0);
+        harness_add_job(h, "where",
+                        "[Run]\nShell=echo $NOTIFY_SOCKET >$VAKT_TEST_FOLDER/where\n"
+                        "[Service]\nPassEnvironment=VAKT_TEST_FOLDER\n");
+        harness_set_environment(h, "VAKT_TEST_FOLDER", harness_folder(h));
+        harness_start(h);
+        bus = harness_connect(h);
+        run_job(bus, "where", "success");
+        read_whole(h, "where", socket_name, sizeof(socket_name));
+        assert_int_equal(socket_name[0], '@');
+        harness_stop(h);
+        assert_int_equal(stat(address.sun_path, &after), 0);
+        assert_int_equal(before.st_ino, after.st_ino);
+}
+
 static void test_interval_counts(void **state) {
         Harness *h = *state;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
@@ -253,6 +311,8 @@ int main(void) {
                 harness_test(test_follow),
                 harness_test(test_stop_ends_children),
                 harness_test(test_interval_counts),
+                harness_test(test_deaf_service_manager),
+                harness_test(test_notify_socket_of_somebody_else),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,6 +212,20 @@ printf 'to output\na bell \a here\n' | cmp -s - "$scratch/out"
 ok $? "--follow prints the output as it is"
 err "--follow prints standard error" '^to error$'
 err "--follow tells the result on standard error" '^Run [0-9]+ of job hello succeeded '
+job fast <<<$'[Run]\nShell=seq 300000; echo LAST'
+job wide <<<$'[Run]\nShell=printf "%%40000s\\n" x'
+ctl reload
+ctl run fast --follow
+ends 0 "run --follow of a job that writes faster than it is read"
+[ "$(tail -n 1 "$scratch/out")" = LAST ]
+ok $? "--follow keeps the end of the output"
+[ "$(wc -l <"$scratch/out")" = 300001 ] || grep -q '^\[vaktd left out [0-9]* lines' "$scratch/err"
+ok $? "--follow says so when it leaves out lines"
+ctl run wide --follow
+[ "$(wc -l <"$scratch/out")" = 1 ] && [ "$(wc -c <"$scratch/out")" = 40001 ]
+ok $? "--follow prints a long line as one"
+rm "$jobs/fast.job" "$jobs/wide.job"
+ctl reload
 ctl -q run fail --follow
 ends 7 "run --follow of a job that fails, as the run did,"
 ctl -q run killed --follow

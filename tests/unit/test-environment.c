@@ -15,7 +15,11 @@
 #define MAX_WORDS 8
 
 static void test_expand(void **state) {
-        static const char *const environment[] = { "ONE=one", "TWO=two two", "EMPTY=", "SPACES=  a \t b\n", NULL };
+        static const char *const environment[] = {
+                "ONE=one",          "TWO=two two",   "EMPTY=",      "SPACES=  a \t b\n",
+                "QUOTED=a 'b c' d", "ESC=a\\\\ b c", "OPEN=x 'y z", "NONES='' \"\"",
+                "MID=a'b c'd",      "BS=a\\",        NULL,
+        };
         static const struct {
                 int line;
                 const char *in[MAX_WORDS], *out[MAX_WORDS];
@@ -29,11 +33,20 @@ static void test_expand(void **state) {
                 { __LINE__, { "cmd", "$NONE", "${NONE}", "a${NONE}b" }, { "cmd", "", "ab" } },
                 { __LINE__, { "cmd", "$EMPTY", "x" }, { "cmd", "x" } },
                 { __LINE__, { "cmd", "$$ONE", "$$", "5$$" }, { "cmd", "$ONE", "$", "5$" } },
-                /* Not a variable: left as it is. */
-                { __LINE__,
-                  { "cmd", "a$ONE", "$1", "${", "${ONE", "$", "${1}" },
-                  { "cmd", "a$ONE", "$1", "${", "${ONE", "$", "${1}" } },
-                { __LINE__, { "$ONE", "x" }, { "$ONE", "x" } },
+                /* Tried with systemd 252 and 257. */
+                { __LINE__, { "cmd", "$QUOTED" }, { "cmd", "a", "b c", "d" } },
+                { __LINE__, { "cmd", "${QUOTED}" }, { "cmd", "a 'b c' d" } },
+                { __LINE__, { "cmd", "$ESC" }, { "cmd", "a\\", "b", "c" } },
+                { __LINE__, { "cmd", "$OPEN" }, { "cmd", "x", "y z" } },
+                { __LINE__, { "cmd", "$NONES" }, { "cmd", "", "" } },
+                { __LINE__, { "cmd", "$MID" }, { "cmd", "ab cd" } },
+                { __LINE__, { "cmd", "$BS" }, { "cmd", "a" } },
+                { __LINE__, { "cmd", "$1", "$ONE$ONE", "$ONE-x", "$ONE.BAR", "$", "end" }, { "cmd", "end" } },
+                { __LINE__, { "cmd", "x${}y", "${ONE-x}", "${ONE:-x}" }, { "cmd", "xy", "", "${ONE:-x}" } },
+                { __LINE__, { "cmd", "a$ONE", "${", "${ONE", "${1}" }, { "cmd", "a$ONE", "${", "${ONE", "" } },
+                { __LINE__, { "cmd", "$$$ONE", "${ONE}${ONE}" }, { "cmd", "$$ONE", "oneone" } },
+                { __LINE__, { "$ONE", "x" }, { "one", "x" } },
+                { __LINE__, { "$NONE" }, { "" } },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {

@@ -172,6 +172,12 @@ static const struct {
         /* sets */
         { __LINE__, "CapabilityBoundingSet=CAP_FLY", "4: CapabilityBoundingSet=: \"CAP_FLY\" is no capability." },
         { __LINE__, "CapabilityBoundingSet=~KILL", "4: CapabilityBoundingSet=: \"KILL\" is no capability." },
+        { __LINE__, "CapabilityBoundingSet=CAP_NET_ADMNI",
+          "4: CapabilityBoundingSet=: \"CAP_NET_ADMNI\" is no "
+          "capability. Did you mean \"CAP_NET_ADMIN\"?" },
+        { __LINE__, "RestrictNamespaces=usr",
+          "4: RestrictNamespaces=: \"usr\" is no kind of namespace. Did you mean "
+          "\"user\"?" },
         { __LINE__, "RestrictNamespaces=time", "4: RestrictNamespaces=: \"time\" is no kind of namespace." },
         { __LINE__, "SecureBits=all", "4: SecureBits=: \"all\" is unknown here." },
         { __LINE__, "CoredumpFilter=some", "4: CoredumpFilter=: \"some\" is nothing that a core dump could hold." },
@@ -189,6 +195,28 @@ static const struct {
         { __LINE__, "UnsetEnvironment=-", "4: UnsetEnvironment=: \"-\" is neither a name of a variable nor" },
         { __LINE__, "EnvironmentFile=x", "4: EnvironmentFile=: \"x\" is no absolute path." },
         { __LINE__, "SystemCallFilter=Open", "4: SystemCallFilter=: \"Open\" is no system call." },
+        { __LINE__, "SystemCallFilter=~@priviliged",
+          "4: SystemCallFilter=: \"@priviliged\" is no group of system "
+          "calls. Did you mean \"@privileged\"?" },
+        { __LINE__, "SystemCallFilter=~@moutn:EPERM",
+          "4: SystemCallFilter=: \"@moutn\" is no group of system calls. "
+          "Did you mean \"@mount\"?" },
+        { __LINE__, "SystemCallFilter=@system-service fsnyc",
+          "4: SystemCallFilter=: \"fsnyc\" is no system call. Did "
+          "you mean \"fsync\"?" },
+        { __LINE__, "SystemCallFilter=~made_up_call",
+          "4: SystemCallFilter=: \"made_up_call\" is no system call. "
+          "Write names" },
+        { __LINE__, "SystemCallLog=pivot-root",
+          "4: SystemCallLog=: \"pivot-root\" is no system call. Did you mean "
+          "\"pivot_root\"?" },
+        { __LINE__, "RestrictFileSystems=ext4 tmpsf",
+          "4: RestrictFileSystems=: \"tmpsf\" is no type of file system. "
+          "Did you mean \"tmpfs\"?" },
+        { __LINE__, "RestrictFileSystems=@basic", "4: RestrictFileSystems=: \"@basic\" is no group of file systems." },
+        { __LINE__, "DeviceAllow=char-inptu r",
+          "4: DeviceAllow=: \"char-inptu\" is no kind of device here. Did you "
+          "mean \"char-input\"?" },
         { __LINE__, "SystemCallFilter=open:EPERM",
           "4: SystemCallFilter=: \"open:EPERM\" has an error behind it, which " },
         { __LINE__, "SystemCallFilter=~open:EPREM", "4: SystemCallFilter=: \"open:EPREM\" ends in no error of" },
@@ -279,8 +307,8 @@ static const struct {
         /* lists grow */
         { __LINE__, "Environment=A=1\nEnvironment=B=2", "Environment as 1 'A=1'; Environment as 1 'B=2'" },
         { __LINE__, "Environment=A=1\nEnvironment=\nEnvironment=B=2", "Environment as 1 'B=2'" },
-        { __LINE__, "SystemCallFilter=a\nSystemCallFilter=~b",
-          "SystemCallFilter (bas) 1 1 'a'; SystemCallFilter (bas) 0 1 'b'" },
+        { __LINE__, "SystemCallFilter=read\nSystemCallFilter=~write",
+          "SystemCallFilter (bas) 1 1 'read'; SystemCallFilter (bas) 0 1 'write'" },
         { __LINE__, "ExecStartPre=a ; b\nExecStartPre=c",
           "ExecStartPreEx a(sasas) 2 'a' 1 'a' 0 'b' 1 'b' 0; ExecStartPreEx a(sasas) 1 'c' 1 'c' 0" },
         /* sets are merged */

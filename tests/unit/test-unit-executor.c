@@ -110,6 +110,42 @@ static void test_not_allowed(void **state) {
         assert_non_null(strstr(runs[0].reason, "polkit"));
 }
 
+/* --- bounds --- */
+
+/* The service manager does not end it, as it was asked for more time. */
+static void test_bound_that_the_manager_lets_move(void **state) {
+        FakeUnit *u;
+
+        runs[0].timeout = USEC_PER_MINUTE;
+        start(0);
+        until(run_0_is_there);
+        u = fake_find(runs[0].unit);
+        u->inactive_exit_monotonic = now_clock(CLOCK_MONOTONIC) - USEC_PER_MINUTE / 2;
+        fake_run(u);
+        until(run_0_started);
+        compare();
+        assert_int_equal(fake.n_stops, 0);
+        /* It was begun earlier than was thought. */
+        ((UnitExecution *)runs[0].execution)->timeout =
+                sd_event_source_disable_unref(((UnitExecution *)runs[0].execution)->timeout);
+        u->inactive_exit_monotonic = now_clock(CLOCK_MONOTONIC) - 2 * USEC_PER_MINUTE;
+        fake_tell(u);
+        EXPECT(RUN_RESULT_TIMEOUT, SIGTERM);
+        assert_int_equal(fake.n_stops, 1);
+}
+
+static void test_stop_that_the_manager_lets_move(void **state) {
+        FakeUnit *u;
+
+        run_0();
+        u = fake_find(runs[0].unit);
+        u->timeout_stop = 1;
+        u->result = "timeout";
+        fake_become(u, "deactivating", "stop-sigterm", 0);
+        EXPECT(RUN_RESULT_TIMEOUT, SIGKILL);
+        assert_int_equal(fake.n_kills, 1);
+}
+
 /* --- starts that nobody knows about --- */
 
 static void test_started_but_not_said(void **state) {
@@ -890,6 +926,8 @@ int main(void) {
                 fake_test(test_inactive_with_a_job_is_no_end),
                 fake_test(test_condition),
                 fake_test(test_refused),
+                fake_test(test_bound_that_the_manager_lets_move),
+                fake_test(test_stop_that_the_manager_lets_move),
                 fake_test(test_not_allowed),
                 fake_test(test_started_but_not_said),
                 fake_test(test_not_started_and_not_said),

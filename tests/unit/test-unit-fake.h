@@ -39,6 +39,7 @@ typedef struct FakeUnit {
         uint64_t inactive_exit, active_exit_monotonic, exec_exit_monotonic;
         sd_id128_t invocation;
         const char *status_text;
+        uint64_t inactive_exit_monotonic, timeout_stop;
 } FakeUnit;
 
 typedef enum FakeMood {
@@ -65,7 +66,7 @@ typedef struct Fake {
         const char *system_state;
         sd_bus_message *held[HELD_MAX];
         unsigned n_held;
-        unsigned n_connections, n_starts, n_stops, n_resets, n_lists, n_looks, n_asked;
+        unsigned n_connections, n_starts, n_stops, n_kills, n_resets, n_lists, n_looks, n_asked;
         sd_bus_message *last_start; /* rewound */
         char last_call[64];
 } Fake;
@@ -132,6 +133,7 @@ static inline void append_service(sd_bus_message *m, const FakeUnit *u) {
         append(m, "i", "ExecMainStatus", "i", u->status);
         append(m, "s", "Result", "s", u->result);
         append(m, "s", "StatusText", "s", strempty(u->status_text));
+        append(m, "b", "SendSIGKILL", "b", true);
         append(m, "i", "NRestarts", "i", 0); /* nobody asks for that */
 }
 
@@ -143,6 +145,7 @@ static inline void append_unit(sd_bus_message *m, const FakeUnit *u) {
         append(m, "t", "ActiveEnterTimestampMonotonic", "t", fake_has_run(u) ? UINT64_C(5) : UINT64_C(0));
         append(m, "t", "ActiveExitTimestampMonotonic", "t", u->active_exit_monotonic);
         append(m, "t", "InactiveExitTimestamp", "t", u->inactive_exit);
+        append(m, "t", "InactiveExitTimestampMonotonic", "t", u->inactive_exit_monotonic);
         append(m, "t", "ConditionTimestampMonotonic", "t", UINT64_C(4));
         append(m, "b", "ConditionResult", "b", !u->condition_failed);
         assert_int_equal(sd_bus_message_open_container(m, 'e', "sv"), 0);
@@ -325,6 +328,22 @@ static inline int fake_on_stop(sd_bus_message *m) {
         return 1;
 }
 
+static inline int fake_on_kill(sd_bus_message *m) {
+        const char *name;
+        FakeUnit *u;
+
+        fake.n_kills++;
+        assert_true(sd_bus_message_read(m, "ssi", &name, NULL, NULL) > 0);
+        u = fake_find(name);
+        assert_non_null(u);
+        assert_true(sd_bus_reply_method_return(m, NULL) >= 0);
+        u->code = CLD_KILLED;
+        u->status = SIGKILL;
+        u->result = "timeout";
+        fake_become(u, "failed", "failed", 0);
+        return 1;
+}
+
 static inline int fake_on_reset(sd_bus_message *m) {
         const char *name;
 
@@ -370,6 +389,7 @@ static inline int fake_on_get_all(sd_bus_message *m) {
         assert_int_equal(sd_bus_message_open_container(reply, 'a', "{sv}"), 0);
         append_unit(reply, u);
         append_service(reply, u);
+        append(reply, "t", "TimeoutStopUSec", "t", u->timeout_stop);
         assert_int_equal(sd_bus_message_close_container(reply), 0);
         return sd_bus_send(fake.peer, reply, NULL);
 }
@@ -410,6 +430,7 @@ static inline int fake_on_call(sd_bus_message *m, void *userdata, sd_bus_error *
                 { "StartTransientUnit", fake_on_start },
                 { "StartUnit", fake_on_start },
                 { "StopUnit", fake_on_stop },
+                { "KillUnit", fake_on_kill },
                 { "ResetFailedUnit", fake_on_reset },
                 { "ListUnitsByPatterns", fake_on_list },
                 { "GetAll", fake_on_get_all },

@@ -16,6 +16,7 @@ typedef struct TestRun {
         Execution *execution;
         unsigned n_started, n_ended, n_put_back;
         bool other_boot;
+        usec_t timeout; /* 0 = none */
         RunResult result;
         int code;
         usec_t cpu;
@@ -150,7 +151,11 @@ static inline void prepare_unit(unsigned i, const char *unit) {
 }
 
 static inline void start(unsigned i) {
-        ExecutionRequest request = { .def = runs[i].def, .run = &runs[i].record, .timeout = USEC_INFINITY };
+        ExecutionRequest request = {
+                .def = runs[i].def,
+                .run = &runs[i].record,
+                .timeout = runs[i].timeout ?: USEC_INFINITY,
+        };
 
         if (!runs[i].def)
                 prepare(i, "x");
