@@ -123,6 +123,43 @@ static void test_garbage(void **state) {
         harness_assert_served(h);
 }
 
+/* A BEGIN that sd-bus refuses ends the connection: what follows would be handshake to the one and messages to the
+ * other, with another BEGIN in their text, behind which nothing is bounded. */
+static void test_begin_refused(void **state) {
+        static const char handshakes[][64] = {
+                "BEGIN\r\n",
+                "AUTH EXTERNAL zz\r\nBEGIN\r\n",
+                "AUTH EXTERNAL\r\nCANCEL\r\nBEGIN\r\n",
+                "AUTH EXTERNAL\r\nDATA zz\r\nBEGIN\r\n",
+        };
+        static const char smuggled[] = "\r\nAUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n"
+                                       "l\1\0\1\0\0\0\6\1\0\0\0\0\0\0\1";
+        Harness *h = *state;
+        char text[16 * 1024];
+        uint8_t call[sizeof(text) + 1024];
+        size_t before, size;
+
+        harness_start(h);
+        harness_assert_served(h);
+        before = harness_resident(h);
+        memset(text, 'a', sizeof(text));
+        text[sizeof(text) - 1] = '\0';
+        size = raw_call(call, sizeof(call), 1, MANAGER_PATH, MANAGER_INTERFACE, "GetJob", text);
+        memcpy(call + size - sizeof(text), smuggled, sizeof(smuggled) - 1); /* NULs inside are not the gate's matter */
+        for (size_t i = 0; i < ELEMENTSOF(handshakes); i++) {
+                int fd = harness_connect_raw(h, (uid_t)-1);
+
+                raw_send(fd, "", 1);
+                raw_send(fd, handshakes[i], strlen(handshakes[i]));
+                (void)raw_send_some(fd, call, size);
+                harness_wait_closed(fd);
+                close(fd);
+        }
+        harness_assert_served(h);
+        if (harness_can_measure())
+                assert_true(harness_resident(h) < before + 4 * 1024 * 1024);
+}
+
 /* Whole frames whose insides are garbage: sd-bus does not answer them, and goes on. */
 static void test_garbage_inside(void **state) {
         Harness *h = *state;
@@ -414,12 +451,8 @@ static void test_unprivileged(void **state) {
         static const struct {
                 const char *member, *types, *argument;
         } changes[] = {
-                { "Run", "sa{sv}", "a" },
-                { "Pause", "s", "a" },
-                { "Resume", "s", "a" },
-                { "Reload", NULL, NULL },
-                { "PauseAll", NULL, NULL },
-                { "ResumeAll", NULL, NULL },
+                { "Run", "sa{sv}", "a" },    { "Pause", "s", "a" },      { "Resume", "s", "a" },
+                { "Reload", NULL, NULL },    { "PauseAll", NULL, NULL }, { "ResumeAll", NULL, NULL },
                 { "ResetFailed", "s", "a" },
         };
         Harness *h = *state;
@@ -621,6 +654,7 @@ int main(void) {
                 harness_test(test_large_message),
                 harness_test(test_largest_message),
                 harness_test(test_garbage),
+                harness_test(test_begin_refused),
                 harness_test(test_garbage_inside),
                 harness_test(test_never_reads),
                 harness_test(test_fire_and_forget),
