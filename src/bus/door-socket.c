@@ -394,7 +394,7 @@ static int on_drain(sd_event_source *s, uint64_t usec, void *userdata) {
                 Peer *p = d->peers[i];
 
                 if (now >= d->drain_end ||
-                    (peer_is_quiet(p) && now >= usec_add(peer_last_active(p), DOOR_DRAIN_QUIET)))
+                    (peer_has_asked(p) && peer_is_quiet(p) && now >= usec_add(peer_last_active(p), DOOR_DRAIN_QUIET)))
                         peer_drop(p, NULL);
         }
         door_reap(d);

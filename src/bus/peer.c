@@ -29,6 +29,8 @@
 #include "bus/gate.h"
 #include "util/log.h"
 
+#define UNITS_BEFORE_ASKING 2 /* the handshake and Hello */
+
 /* What a peer owes us, and so what its timer waits for. */
 typedef enum Debt {
         DEBT_NONE,
@@ -559,6 +561,10 @@ bool peer_has_left(const Peer *p) {
         char c;
 
         return !p->busy && recv(p->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+bool peer_has_asked(const Peer *p) {
+        return gate_n_units(p->gate) > UNITS_BEFORE_ASKING;
 }
 
 usec_t peer_last_active(const Peer *p) {

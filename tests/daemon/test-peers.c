@@ -605,6 +605,42 @@ static void test_answers_at_stop(void **state) {
         harness_stop(h);
 }
 
+/* A client that has just come, and said no more than Hello, when others are let go already: what it came for is
+ * answered. The daemon does not wait for it for ever, so on a busy machine it may take more than one try. */
+static void test_late_question_at_stop(void **state) {
+        enum { TRIES = 10 };
+        Harness *h = *state;
+        uint8_t hello[512], call[512];
+        size_t hello_size, call_size;
+        bool answered = false;
+
+        hello_size = raw_call(hello, sizeof(hello), 1, DRIVER_PATH, DRIVER, "Hello", NULL);
+        call_size = raw_call(call, sizeof(call), 2, MANAGER_PATH, MANAGER_INTERFACE, "ListJobs", NULL);
+        for (unsigned i = 0; i < TRIES && !answered; i++) {
+                int done, late;
+
+                harness_start(h);
+                done = harness_connect_raw(h, (uid_t)-1);
+                late = harness_connect_raw(h, (uid_t)-1);
+                raw_handshake(late);
+                raw_send(late, hello, hello_size);
+                assert_int_equal(raw_read_message(late, NULL), 2);
+                raw_handshake(done);
+                raw_send(done, hello, hello_size);
+                raw_send(done, call, call_size);
+                for (unsigned k = 0; k < 2; k++)
+                        assert_int_equal(raw_read_message(done, NULL), 2);
+                assert_int_equal(kill(harness_pid(h), SIGTERM), 0);
+                harness_wait_closed(done);
+                if (raw_send_some(late, call, call_size) == call_size)
+                        answered = raw_read_message(late, NULL) == 2;
+                close(done);
+                close(late);
+                harness_stop(h);
+        }
+        assert_true(answered);
+}
+
 /* Out of descriptors: who is connected is served, who comes waits in the backlog until there are some again. */
 static void test_no_descriptors(void **state) {
         Harness *h = *state;
@@ -670,6 +706,7 @@ int main(void) {
                 harness_test(test_unread_answers),
                 harness_test(test_no_descriptors),
                 harness_test(test_answers_at_stop),
+                harness_test(test_late_question_at_stop),
                 harness_test(test_socket_in_use),
         };
 
