@@ -18,7 +18,8 @@ DEFINE_CLEANUP(PathsFolder, paths_folder_free)
 int paths_folder_name(const PathsFolder *f, uint64_t run, char **ret);
 
 /* Writes it, whole or not at all, so that the user of the job may read it. -ENOSPC also when it would take more than
- * half of what is left in that file system; or another errno of writing. */
+ * half of what is left in that file system; -EPERM, and others of guarded_open(): the directory is not ours alone,
+ * which is logged; or another errno of writing. */
 int paths_folder_write(PathsFolder *f, uint64_t run, const JobDef *def, const char *paths, size_t size);
 
 /* Says that a run is there; true when it has a file. */

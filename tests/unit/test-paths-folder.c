@@ -163,6 +163,40 @@ static void test_nowhere(void **state) {
         paths_folder_sweep(absent);
 }
 
+/* The directory that a socket is in may be everybody's: whatever else than our own directory is there is left alone. */
+static void test_directory_of_others(void **state) {
+        uid_t other = geteuid() == 0 ? 3999999 : geteuid();
+        char path[128], target[128];
+
+        assert_int_equal(chmod(folder, 01777), 0);
+        (void)snprintf(path, sizeof(path), "%s/batches", folder);
+        (void)snprintf(target, sizeof(target), "%s/target", folder);
+        assert_int_equal(mkdir(target, 0755), 0);
+        if (geteuid() == 0) { /* somebody was there first */
+                assert_int_equal(mkdir(path, 0711), 0);
+                assert_int_equal(chown(path, other, (gid_t)-1), 0);
+                make("unit-5");
+                assert_int_equal(write_list(1), -EPERM);
+                assert_false(paths_folder_claim(paths, 5));
+                paths_folder_remove(paths, 5);
+                assert_int_equal(n_files(), 1);
+                assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+        }
+        assert_int_equal(symlink(target, path), 0);
+        assert_true(write_list(1) < 0);
+        assert_int_equal(n_files(), 0);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(mkdir(path, 0755), 0); /* ours, but open to all */
+        assert_int_equal(chmod(path, 0777), 0);
+        assert_int_equal(write_list(1), -EPERM);
+        assert_int_equal(rmdir(path), 0);
+        assert_int_equal(write_list(1), 0);
+        assert_true(is_there("unit-1"));
+        assert_int_equal(chmod(folder, 0777), 0); /* anybody could replace the directory */
+        assert_int_equal(write_list(2), -EPERM);
+        assert_int_equal(chmod(folder, 0755), 0);
+}
+
 static void test_failure_leaves_nothing(void **state) {
         struct rlimit limit, small;
         int r;
@@ -357,6 +391,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_write, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_write_over_remnant, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_nowhere, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_directory_of_others, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_failure_leaves_nothing, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_real_path, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_user, set_up, tear_down),
