@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include "harness.h"
 #include "raw-peer.h"
@@ -684,6 +686,34 @@ static void test_socket_in_use(void **state) {
         harness_assert_served(h);
 }
 
+/* Everybody may connect, and what somebody else has left at the path stays there. */
+static void test_socket_node(void **state) {
+        Harness *h = *state;
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        mode_t mask = umask(0077);
+        struct stat st;
+        int fd;
+
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", harness_folder(h));
+        harness_start(h);
+        (void)umask(mask);
+        assert_int_equal(lstat(address.sun_path, &st), 0);
+        assert_true(S_ISSOCK(st.st_mode));
+        assert_int_equal(st.st_mode & 07777, 0666);
+        harness_stop(h);
+        if (geteuid() != 0)
+                return;
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(close(fd), 0);
+        assert_int_equal(chown(address.sun_path, NOBODY, (gid_t)-1), 0);
+        assert_int_not_equal(harness_start_and_fail(h), 0);
+        assert_int_equal(lstat(address.sun_path, &st), 0);
+        assert_int_equal(st.st_uid, NOBODY);
+        assert_int_equal(unlink(address.sun_path), 0);
+        harness_start(h);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 harness_test(test_many),
@@ -708,6 +738,7 @@ int main(void) {
                 harness_test(test_answers_at_stop),
                 harness_test(test_late_question_at_stop),
                 harness_test(test_socket_in_use),
+                harness_test(test_socket_node),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
