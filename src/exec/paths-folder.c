@@ -7,7 +7,8 @@
  * So it belongs to us with mode 0400, which is all that a run as root or in a user's own instance needs. The user of
  * User= is given it; or, where a daemon in a tight sandbox may not do that, may read it by an access control list. A
  * user that does not exist before the run does (DynamicUser=), or whom only a name service knows, which must not be
- * asked while the loop runs, cannot be named: then everybody may read it. */
+ * asked while the loop runs, cannot be named: then who makes that user of the run hands the list over, the service
+ * manager as a credential, or vakt-exec. */
 
 #include "exec/paths-folder.h"
 
@@ -103,18 +104,32 @@ static int add_reader(int fd, uid_t uid) {
         return fsetxattr(fd, "system.posix_acl_access", &acl, sizeof(acl), 0) < 0 ? -errno : 0;
 }
 
-static int let_user_read(int fd, const JobDef *def) {
+/* 1: the run has another user than us, who is *ret; 0: it has not; -ENOENT: it has one who cannot be named now. */
+static int reader_of(const JobDef *def, uid_t *ret) {
         const UnitValue *user = job_def_setting(def, "User"), *dynamic = job_def_setting(def, "DynamicUser");
         bool is_named = user && !isempty(user->text);
         _cleanup_(identity_done) Identity who = {};
 
         if (!is_named && !(dynamic && dynamic->number > 0))
                 return 0;
-        if (is_named && identity_of_user(user->text, &who) >= 0) {
-                if (who.uid == geteuid() || fchown(fd, who.uid, (gid_t)-1) == 0 || add_reader(fd, who.uid) >= 0)
-                        return 0;
-        }
-        return fchmod(fd, 0444) < 0 ? -errno : 0;
+        if (!is_named || identity_of_user(user->text, &who) < 0)
+                return -ENOENT;
+        *ret = who.uid;
+        return who.uid != geteuid();
+}
+
+bool paths_reader_is_known(const JobDef *def) {
+        uid_t uid;
+
+        return reader_of(def, &uid) >= 0;
+}
+
+static int let_user_read(int fd, const JobDef *def) {
+        uid_t uid;
+
+        if (reader_of(def, &uid) <= 0 || fchown(fd, uid, (gid_t)-1) == 0)
+                return 0;
+        return add_reader(fd, uid);
 }
 
 /* --- writing --- */
@@ -183,7 +198,7 @@ static int fill(int fd, const JobDef *def, const char *paths, size_t size) {
         r = check_room(fd, size);
         if (r >= 0)
                 r = write_all(fd, paths, size);
-        return r < 0 ? r : let_user_read(fd, def);
+        return r < 0 || !def ? r : let_user_read(fd, def);
 }
 
 /* The name of a run's file in the directory. */

@@ -163,7 +163,8 @@ static void test_nowhere(void **state) {
         paths_folder_sweep(absent);
 }
 
-/* The directory that a socket is in may be everybody's: whatever else than our own directory is there is left alone. */
+/* The directory that a socket is in may be everybody's: whatever else than our own directory is there is left alone.
+ */
 static void test_directory_of_others(void **state) {
         uid_t other = geteuid() == 0 ? 3999999 : geteuid();
         char path[128], target[128];
@@ -309,21 +310,17 @@ static void test_user(void **state) {
         assert_int_equal(stat_of(5).st_uid, 0);
 }
 
-/* Nobody that can be named now. */
+/* One that cannot be named now gets the list by other means; nobody else ever does. */
 static void test_unknown_user(void **state) {
         static const struct {
                 int line;
                 const char *user;
-                bool dynamic;
-                mode_t mode;
+                bool dynamic, known;
         } table[] = {
-                { __LINE__, NULL, false, 0400 },
-                { __LINE__, "", false, 0400 },
-                { __LINE__, "no-such-user", false, 0444 },
-                { __LINE__, "4294967295", false, 0444 },
-                { __LINE__, "99999999999999999999", false, 0444 },
-                { __LINE__, NULL, true, 0444 },
-                { __LINE__, "no-such-user", true, 0444 },
+                { __LINE__, NULL, false, true },          { __LINE__, "", false, true },
+                { __LINE__, "root", false, true },        { __LINE__, "no-such-user", false, false },
+                { __LINE__, "4294967295", false, false }, { __LINE__, "99999999999999999999", false, false },
+                { __LINE__, NULL, true, false },          { __LINE__, "no-such-user", true, false },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
@@ -332,7 +329,8 @@ static void test_unknown_user(void **state) {
                 if (table[i].dynamic)
                         set_property("DynamicUser", NULL, 1);
                 assert_int_equal(write_list(i), 0);
-                if ((stat_of(i).st_mode & 07777) != table[i].mode)
+                if (paths_reader_is_known(def) != table[i].known || (stat_of(i).st_mode & 07777) != 0400 ||
+                    stat_of(i).st_uid != geteuid())
                         fail_msg("line %d: %o", table[i].line, stat_of(i).st_mode);
                 while (def->n_properties > 0)
                         unit_property_done(&def->properties[--def->n_properties]);
