@@ -19,6 +19,8 @@
 /* --- sentences --- */
 
 typedef struct Explanation {
+        const Connection *connection;
+        const Job *job;
         sd_bus_message *reply;
         unsigned n, n_left_out;
 } Explanation;
@@ -27,6 +29,8 @@ static int append_sentence(const char *topic, const char *sentence, void *userda
         Explanation *x = userdata;
         int r;
 
+        if (streq(topic, "file") && connection_fault_of(x->connection, x->job) != x->job->fault)
+                sentence = PRIVATE_FAULT;
         if (x->n == EXPLAIN_MAX) {
                 x->n_left_out++;
                 return 0;
@@ -55,15 +59,15 @@ static int append_sentences(Manager *m, const Subject *s, Explanation *x) {
 }
 
 /* The rows a(ss). */
-static int append_explanation(sd_bus_message *m, Manager *manager, const Subject *s) {
-        Explanation x = { .reply = m };
+static int append_explanation(const Connection *c, sd_bus_message *m, const Subject *s) {
+        Explanation x = { .connection = c, .job = s->job, .reply = m };
         char rest[64];
         int r;
 
         r = sd_bus_message_open_container(m, 'a', "(ss)");
         if (r < 0)
                 return r;
-        r = append_sentences(manager, s, &x);
+        r = append_sentences(c->api->manager, s, &x);
         if (r < 0)
                 return r;
         if (x.n_left_out > 0) {
@@ -82,7 +86,7 @@ static int reply_explanation(Connection *c, sd_bus_message *m, const Subject *s,
         r = api_new_large_reply(c, m, &reply, e);
         if (r < 0)
                 return r;
-        r = append_explanation(reply, c->api->manager, s);
+        r = append_explanation(c, reply, s);
         return r < 0 ? r : sd_bus_message_send(reply);
 }
 

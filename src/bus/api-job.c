@@ -80,6 +80,11 @@ static int get_fragment(sd_bus *bus, const char *path, const char *interface, co
 }
 
 /* A job whose file was never good is not known to be disabled. */
+static int get_fault(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                     void *userdata, sd_bus_error *e) {
+        return text_append(reply, connection_fault_of(connection_of_getter(bus), userdata), TEXT_MAX);
+}
+
 static int get_enabled(sd_bus *bus, const char *path, const char *interface, const char *property,
                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         const Job *j = userdata;
@@ -325,7 +330,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("PauseUntil", "t", NULL, offsetof(Job, pause_until), CHANGES),
         SD_BUS_PROPERTY("Skip", "u", NULL, offsetof(Job, skip), CHANGES),
         SD_BUS_PROPERTY("Fragment", "s", get_fragment, 0, CHANGES),
-        SD_BUS_PROPERTY("Fault", "s", get_text, offsetof(Job, fault), CHANGES),
+        SD_BUS_PROPERTY("Fault", "s", get_fault, 0, CHANGES),
         SD_BUS_PROPERTY("Triggers", "a(ss)", get_triggers, 0, CHANGES),
         SD_BUS_PROPERTY("Pool", "s", get_def_text, 0, CHANGES),
         SD_BUS_PROPERTY("Priority", "i", get_priority, 0, CHANGES),

@@ -84,6 +84,7 @@ int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 
 typedef struct RunList {
         sd_bus_message *reply;
+        bool names_files;
         unsigned n;
         uint64_t last; /* id */
 } RunList;
@@ -175,7 +176,9 @@ static int append_queried_run(const RunRecord *r, void *userdata) {
         RunList *list = userdata;
         _cleanup_free_ char *reason_copy = NULL, *payload_copy = NULL;
         const char *reason = text_fit(r->reason, TEXT_IN_LIST_MAX, &reason_copy);
-        const char *payload = text_fit(r->payload, TEXT_IN_LIST_MAX, &payload_copy);
+        char count[TEXT_COUNT_MAX];
+        const char *payload = list->names_files ? text_fit(r->payload, TEXT_IN_LIST_MAX, &payload_copy)
+                                                : text_count_of_payload(r->payload, count);
 
         if (!reason || !payload)
                 return -ENOMEM;
@@ -329,7 +332,7 @@ int method_query_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         r = api_new_large_reply(c, m, &reply, e);
         if (r < 0)
                 return r;
-        list.reply = reply;
+        list = (RunList){ .reply = reply, .names_files = connection_is_trusted(c) };
         r = sd_bus_message_open_container(reply, 'a', QUERY_RUNS_ROW);
         if (r < 0)
                 return r;

@@ -52,7 +52,7 @@ int api_read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e) {
 int api_job_error(const Connection *c, int error, const char *name, sd_bus_error *e) {
         const Job *j = error == -ENOEXEC ? job_table_get(manager_jobs(c->api->manager), name) : NULL;
 
-        return error_about_job(e, error, name, j ? j->fault : NULL);
+        return error_about_job(e, error, name, j ? connection_fault_of(c, j) : NULL);
 }
 
 /* --- reading --- */
@@ -92,8 +92,8 @@ static int method_get_run(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return sd_bus_reply_method_return(m, "o", run_object_path(path, id));
 }
 
-/* The rows a(sus) of all diagnostics, or of as many as fit. */
-static int append_diagnostics(sd_bus_message *m, const Diagnostics *d, const char *ledger_fault) {
+/* The rows a(sus) of all diagnostics, or of as many as fit. trusted: also what private files say. */
+static int append_diagnostics(sd_bus_message *m, const Diagnostics *d, const char *ledger_fault, bool trusted) {
         size_t size = 0;
         int r;
 
@@ -103,7 +103,9 @@ static int append_diagnostics(sd_bus_message *m, const Diagnostics *d, const cha
         for (size_t i = 0; r >= 0 && i < d->n_items; i++) {
                 _cleanup_free_ char *file_copy = NULL, *message_copy = NULL;
                 const char *file = text_fit(d->items[i].file, PATH_MAX, &file_copy);
-                const char *message = text_fit(d->items[i].message, TEXT_IN_LIST_MAX * 4, &message_copy);
+                const char *message =
+                        text_fit(d->items[i].is_private && !trusted ? PRIVATE_FAULT : d->items[i].message,
+                                 TEXT_IN_LIST_MAX * 4, &message_copy);
 
                 if (!file || !message)
                         return -ENOMEM;
@@ -120,11 +122,11 @@ static int append_diagnostics(sd_bus_message *m, const Diagnostics *d, const cha
 }
 
 /* Takes the reply over. */
-static int send_diagnostics(const Connection *c, sd_bus_message *begun, const char *ledger_fault) {
+static int send_diagnostics(const Connection *c, sd_bus_message *begun, const char *ledger_fault, bool trusted) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = begun;
         int r;
 
-        r = append_diagnostics(reply, manager_diagnostics(c->api->manager), ledger_fault);
+        r = append_diagnostics(reply, manager_diagnostics(c->api->manager), ledger_fault, trusted);
         if (r < 0)
                 return r;
         return sd_bus_message_send(reply);
@@ -136,7 +138,7 @@ static int method_diagnostics(sd_bus_message *m, void *userdata, sd_bus_error *e
         int r;
 
         r = api_new_large_reply(c, m, &reply, e);
-        return r < 0 ? r : send_diagnostics(c, reply, manager_ledger_fault(c->api->manager));
+        return r < 0 ? r : send_diagnostics(c, reply, manager_ledger_fault(c->api->manager), connection_is_trusted(c));
 }
 
 static int method_next_elapses(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -425,7 +427,7 @@ static int reload_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) 
                 return sd_bus_error_set_errnof(e, r,
                                                "The files cannot be read, so the old versions stay in force: %m");
         r = sd_bus_message_new_method_return(m, &reply);
-        return r < 0 ? r : send_diagnostics(c, reply, NULL);
+        return r < 0 ? r : send_diagnostics(c, reply, NULL, /* trusted= */ true);
 }
 
 static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *e) {

@@ -82,6 +82,17 @@ static int get_text(sd_bus *bus, const char *path, const char *interface, const 
         return text_append(reply, *(char *const *)userdata, TEXT_MAX);
 }
 
+static int get_payload(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const RunRecord *r = userdata;
+        char count[TEXT_COUNT_MAX];
+
+        return text_append(reply,
+                           connection_is_trusted(connection_of_getter(bus)) ? r->payload
+                                                                            : text_count_of_payload(r->payload, count),
+                           TEXT_MAX);
+}
+
 static int get_cause(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                      void *userdata, sd_bus_error *e) {
         const RunRecord *r = userdata;
@@ -135,7 +146,7 @@ static const sd_bus_vtable run_vtable[] = {
         SD_BUS_PROPERTY("Parent", "t", NULL, offsetof(RunRecord, parent), CONSTANT),
         SD_BUS_PROPERTY("ParentJob", "s", get_text, offsetof(RunRecord, parent_job), CONSTANT),
         SD_BUS_PROPERTY("Alarm", "s", get_text, offsetof(RunRecord, alarm), CONSTANT),
-        SD_BUS_PROPERTY("Payload", "s", get_text, offsetof(RunRecord, payload), CONSTANT),
+        SD_BUS_PROPERTY("Payload", "s", get_payload, 0, CONSTANT),
         SD_BUS_PROPERTY("Host", "s", get_text, offsetof(RunRecord, host), CONSTANT),
         SD_BUS_PROPERTY("Scheduled", "t", NULL, offsetof(RunRecord, scheduled), CONSTANT),
         SD_BUS_PROPERTY("Requested", "t", NULL, offsetof(RunRecord, requested), CONSTANT),

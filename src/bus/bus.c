@@ -161,6 +161,7 @@ static int bus_make(Bus **ret, sd_event *event, Manager *m, const BusOptions *op
                 .manager = m,
                 .event = event,
                 .owner = options->owner,
+                .user_bus = options->choice == BUS_USER,
                 .reload = options->reload,
                 .userdata = options->userdata,
         };

@@ -16,7 +16,8 @@ typedef struct Followers Followers;
 typedef struct ApiContext {
         Manager *manager;
         sd_event *event;
-        uid_t owner; /* who may change things beside root */
+        uid_t owner;   /* who may change things beside root */
+        bool user_bus; /* the bus is the user's own */
         Followers *followers;
         int (*reload)(void *userdata);
         void *userdata;
@@ -40,6 +41,26 @@ typedef struct Connection {
 
 static inline bool uid_is_privileged(const ApiContext *api, uid_t uid) {
         return uid == 0 || uid == api->owner;
+}
+
+/* True when who is at the other end may be told what not everybody may look into: names of files that were found, and
+ * what private job files say. On the system bus nobody is, since who asks there is only known after a question. */
+static inline bool connection_is_trusted(const Connection *c) {
+        return c->is_peer ? uid_is_privileged(c->api, c->uid) : c->api->user_bus;
+}
+
+/* What a private job file has as its fault for who is not trusted. */
+#define PRIVATE_FAULT                                                                                             \
+        "Its file has an error, which is told to those alone that may manage jobs, since not everybody may read " \
+        "the file."
+
+static inline const char *connection_fault_of(const Connection *c, const Job *j) {
+        return j->fault && j->fault_is_private && !connection_is_trusted(c) ? PRIVATE_FAULT : j->fault;
+}
+
+/* In a getter of a property: the connection that it is for. */
+static inline const Connection *connection_of_getter(sd_bus *bus) {
+        return sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
 }
 
 /* Each registers its objects on c->bus; the handlers get c. */

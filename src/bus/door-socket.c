@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
+#include "util/file.h"
 #include "util/log-messages.h"
 #include "util/log.h"
 
@@ -303,7 +304,8 @@ static int remove_stale_socket(const struct sockaddr_un *address) {
 
         if (lstat(address->sun_path, &st) < 0)
                 return errno == ENOENT ? 0 : -errno;
-        if (!S_ISSOCK(st.st_mode))
+        if (!S_ISSOCK(st.st_mode) ||
+            (st.st_uid != geteuid() && st.st_uid != 0)) /* other people's is not ours to remove */
                 return -EADDRINUSE;
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
@@ -332,10 +334,10 @@ static int door_make_socket(DoorSocket *d, const char *path) {
         d->path = strdup(path);
         if (!d->path)
                 return -ENOMEM;
-        if (bind(d->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-                return -errno;
-        /* Everybody may read; whatever the umask says. Nobody can connect before listen(). */
-        if (lstat(path, &st) < 0 || chmod(path, 0666) < 0)
+        r = socket_bind_for_all(d->fd, &address); /* everybody may read */
+        if (r < 0)
+                return r;
+        if (lstat(path, &st) < 0)
                 return -errno;
         d->device = st.st_dev;
         d->inode = st.st_ino;
@@ -394,7 +396,7 @@ static int on_drain(sd_event_source *s, uint64_t usec, void *userdata) {
                 Peer *p = d->peers[i];
 
                 if (now >= d->drain_end ||
-                    (peer_is_quiet(p) && now >= usec_add(peer_last_active(p), DOOR_DRAIN_QUIET)))
+                    (peer_has_asked(p) && peer_is_quiet(p) && now >= usec_add(peer_last_active(p), DOOR_DRAIN_QUIET)))
                         peer_drop(p, NULL);
         }
         door_reap(d);

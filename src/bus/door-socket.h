@@ -32,6 +32,6 @@ void door_socket_each(DoorSocket *d, void (*visit)(Connection *c, void *arg), vo
 /* Lets those go that leave the most signals unread, when it is too much. */
 void door_socket_shed(DoorSocket *d);
 
-/* Accepts nobody from an inherited socket any more, serves each peer until it has been quiet for DOOR_DRAIN_QUIET, at
- * most for DOOR_DRAIN_MAX, closes all and calls done() from the loop. */
+/* Accepts nobody from an inherited socket any more, serves each peer until it has asked something and been quiet for
+ * DOOR_DRAIN_QUIET, at most for DOOR_DRAIN_MAX, closes all and calls done() from the loop. */
 void door_socket_drain(DoorSocket *d, void (*done)(void *userdata), void *userdata);

@@ -6,7 +6,8 @@
  *
  * The buffer holds what was read and not yet passed on. It grows with what the peer really sent, not with what it
  * announces, and is given back when it is empty. What stands inside a message beyond its lengths is sd-bus' to judge.
- * The handshake is not understood either, only its end is found, and its size is bounded. */
+ * The handshake is not understood either, only its BEGIN is found, and its size is bounded. sd-bus does not take every
+ * BEGIN; the owner of the gate has to make sure that it took this one before it passes on a message. */
 
 #include "bus/gate.h"
 
@@ -271,7 +272,7 @@ bool gate_is_partial(const Gate *g) {
 }
 
 bool gate_in_handshake(const Gate *g) {
-        return !g->handshake_over;
+        return !g->handshake_over || (g->n_units == 1 && g->unit > 0);
 }
 
 uint64_t gate_n_units(const Gate *g) {

@@ -34,6 +34,8 @@ void gate_consume(Gate *g, size_t n);
 
 /* True when the peer owes us the rest of something: of the handshake or of a message. */
 bool gate_is_partial(const Gate *g) _pure_;
+
+/* True until the end of the handshake was passed on. */
 bool gate_in_handshake(const Gate *g) _pure_;
 
 /* Grows by one with each unit that is complete, so that the same number means: still the same unit. */

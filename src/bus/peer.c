@@ -21,12 +21,15 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 
 #include "bus/follow.h"
 #include "bus/gate.h"
 #include "util/log.h"
+
+#define UNITS_BEFORE_ASKING 2 /* the handshake and Hello */
 
 /* What a peer owes us, and so what its timer waits for. */
 typedef enum Debt {
@@ -162,11 +165,18 @@ static void peer_set_busy(Peer *p) {
         p->host->busy(p->host->userdata, p);
 }
 
+/* True while the answers of sd-bus to the handshake are not written, which it does before it ends it. */
+static bool peer_answers_handshake(const Peer *p) {
+        return sd_bus_is_ready(p->connection.bus) <= 0 && (sd_bus_get_events(p->connection.bus) & POLLOUT) != 0;
+}
+
 /* True when sd-bus has read and handled all that it was given, and the peer has taken the answers. */
 static bool peer_bus_is_idle(const Peer *p) {
         uint64_t n_read;
         int n_fed;
 
+        if (peer_answers_handshake(p))
+                return false;
         if (ioctl(p->feed_fd, SIOCOUTQ, &n_fed) < 0 || n_fed > 0)
                 return false;
         if (sd_bus_get_n_queued_read(p->connection.bus, &n_read) < 0 || n_read > 0)
@@ -212,10 +222,14 @@ static int peer_advance(Peer *p) {
         return p->waits ? 0 : peer_feed(p, unit, n);
 }
 
-/* 1 when the peer is free for the next step. */
+/* 1 when the peer is free for the next step. -EBADMSG when sd-bus takes the handshake for over and the gate does not,
+ * or the other way round: after a BEGIN that sd-bus refuses, what the gate frames as messages would be handshake to
+ * it, with a BEGIN wherever the peer likes it, and nothing behind that would be bounded. */
 static int peer_finish_unit(Peer *p) {
         if (sd_event_source_get_enabled(p->feed_io, NULL) > 0 || !peer_bus_is_idle(p))
                 return 0;
+        if ((sd_bus_is_ready(p->connection.bus) > 0) == gate_in_handshake(p->gate))
+                return -EBADMSG;
         p->busy = false;
         return 1;
 }
@@ -227,7 +241,9 @@ void peer_check(Peer *p) {
                 return;
         if (sd_bus_is_open(p->connection.bus) <= 0)
                 peer_drop(p, NULL);
-        else if (peer_finish_unit(p) > 0)
+        else
+                r = peer_finish_unit(p);
+        if (r > 0)
                 r = peer_advance(p);
         if (r < 0)
                 peer_fail(p, r);
@@ -545,6 +561,10 @@ bool peer_has_left(const Peer *p) {
         char c;
 
         return !p->busy && recv(p->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+bool peer_has_asked(const Peer *p) {
+        return gate_n_units(p->gate) > UNITS_BEFORE_ASKING;
 }
 
 usec_t peer_last_active(const Peer *p) {

@@ -60,6 +60,9 @@ uint64_t peer_n_unsent(const Peer *p); /* messages that it has not taken yet */
 /* True when nothing of it is under way: no part of a message, no call, nothing unread. */
 bool peer_is_quiet(const Peer *p);
 
+/* True when it said more than Hello: what it came for is answered when it is quiet. */
+bool peer_has_asked(const Peer *p) _pure_;
+
 /* True when it left and nothing of it is under way, which the loop has not come to see yet. */
 bool peer_has_left(const Peer *p);
 

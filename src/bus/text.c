@@ -7,6 +7,7 @@
 #include "bus/text.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "config/utf8.h"
 #include "util/macro.h"
@@ -108,4 +109,20 @@ int text_append(sd_bus_message *m, const char *s, size_t max) {
         if (!text)
                 return -ENOMEM;
         return sd_bus_message_append_basic(m, 's', text);
+}
+
+/* The text ends in "and N more" where there are more than the one file that it names; see core/path-runs.c. */
+const char *text_count_of_payload(const char *payload, char buf[static TEXT_COUNT_MAX]) {
+        const char *last = NULL;
+        unsigned n_more = 0;
+        int end = 0;
+
+        if (isempty(payload))
+                return "";
+        for (const char *p = payload; (p = strstr(p, " and ")); p++)
+                last = p;
+        if (!last || sscanf(last, " and %9u more%n", &n_more, &end) != 1 || last[end] != '\0')
+                n_more = 0;
+        (void)snprintf(buf, TEXT_COUNT_MAX, "%u file%s", n_more + 1, n_more == 0 ? "" : "s");
+        return buf;
 }

@@ -21,5 +21,9 @@ char *text_clean(const char *s, size_t max);
  * NULL when out of memory; NULL for s is the empty string. */
 const char *text_fit(const char *s, size_t max, char **ret_copy);
 
+/* A run's payload for those who may not be told the names of files: how many it has, in buf; "" when it has none. */
+#define TEXT_COUNT_MAX 32
+const char *text_count_of_payload(const char *payload, char buf[static TEXT_COUNT_MAX]);
+
 /* Appends s as a string, cleaned if it must be; NULL is the empty string. As sd_bus_message_append_basic(). */
 int text_append(sd_bus_message *m, const char *s, size_t max);

@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "config/utf8.h"
 
@@ -37,15 +38,37 @@ static int reserve(Diagnostics *d) {
         return 0;
 }
 
+/* False unless everybody may read the file and look into each directory on the way to it. */
+static bool everybody_may_read(const char *file) {
+        _cleanup_free_ char *path = strdup(file);
+        mode_t needed = S_IROTH;
+        struct stat st;
+
+        while (path && path[0] == '/') {
+                if (stat(path[1] == '\0' ? "/" : path, &st) < 0 || (st.st_mode & needed) == 0)
+                        return false;
+                if (path[1] == '\0')
+                        return true;
+                needed = S_IXOTH;
+                path[MAX(strrchr(path, '/') - path, 1)] = '\0';
+        }
+        return false;
+}
+
 /* The message is taken over, also on failure. */
-static int append(Diagnostics *d, const char *file, unsigned line, char *message) {
+static int append(Diagnostics *d, const char *file, unsigned line, char *message, bool is_private) {
         _cleanup_free_ char *text = message, *name = strdup(file);
 
         if (!text || !name || reserve(d) < 0)
                 return -ENOMEM;
         make_presentable(name);
         make_presentable(text);
-        d->items[d->n_items++] = (Diagnostic){ .file = TAKE_PTR(name), .line = line, .message = TAKE_PTR(text) };
+        d->items[d->n_items++] = (Diagnostic){
+                .file = TAKE_PTR(name),
+                .line = line,
+                .message = TAKE_PTR(text),
+                .is_private = is_private,
+        };
         return 0;
 }
 
@@ -54,7 +77,7 @@ static int append_v(Diagnostics *d, const char *file, unsigned line, const char 
 
         if (vasprintf(&message, format, ap) < 0)
                 return -ENOMEM;
-        return append(d, file, line, message);
+        return append(d, file, line, message, /* is_private= */ true);
 }
 
 int diagnostics_add(Diagnostics *d, const char *file, unsigned line, const char *format, ...) {
@@ -70,12 +93,20 @@ int diagnostics_add(Diagnostics *d, const char *file, unsigned line, const char 
 int diagnostics_merge(Diagnostics *d, const Diagnostics *from) {
         for (size_t i = 0; i < from->n_items; i++) {
                 const Diagnostic *item = &from->items[i];
-                int r = append(d, item->file, item->line, strdup(item->message));
+                int r = append(d, item->file, item->line, strdup(item->message), item->is_private);
 
                 if (r < 0)
                         return r;
         }
         return 0;
+}
+
+void diagnostics_find_private(Diagnostics *d) {
+        for (size_t i = 0; i < d->n_items; i++)
+                if (i > 0 && streq(d->items[i].file, d->items[i - 1].file))
+                        d->items[i].is_private = d->items[i - 1].is_private;
+                else
+                        d->items[i].is_private = !everybody_may_read(d->items[i].file);
 }
 
 void diagnostics_done(Diagnostics *d) {

@@ -11,9 +11,10 @@
 #define DIAGNOSTICS_PER_FILE_MAX 20 /* a file's further faults are counted in one last entry */
 
 typedef struct Diagnostic {
-        char *file;    /* path of the file */
-        unsigned line; /* from 1; 0 = the file as a whole */
-        char *message; /* a sentence: what is wrong and what to do */
+        char *file;      /* path of the file */
+        unsigned line;   /* from 1; 0 = the file as a whole */
+        char *message;   /* a sentence: what is wrong and what to do; it may repeat what the file says */
+        bool is_private; /* not everybody may read the file; true until diagnostics_find_private() */
 } Diagnostic;
 
 typedef struct Diagnostics {
@@ -26,6 +27,9 @@ int diagnostics_add(Diagnostics *d, const char *file, unsigned line, const char 
 
 /* Appends copies of all of from. */
 int diagnostics_merge(Diagnostics *d, const Diagnostics *from);
+
+/* Looks which of the files everybody may read. */
+void diagnostics_find_private(Diagnostics *d);
 
 void diagnostics_done(Diagnostics *d);
 

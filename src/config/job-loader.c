@@ -223,9 +223,12 @@ static void load_done(Load *load) {
 
 /* Adds the faults of the entries to those of the folders. */
 static int gather_faults(Load *load) {
+        diagnostics_find_private(&load->faults);
         for (size_t i = 0; i < load->n_entries; i++) {
-                int r = load->entries[i]->carried ? 0 : diagnostics_merge(&load->faults, &load->entries[i]->faults);
+                int r;
 
+                diagnostics_find_private(&load->entries[i]->faults);
+                r = load->entries[i]->carried ? 0 : diagnostics_merge(&load->faults, &load->entries[i]->faults);
                 if (r < 0)
                         return r;
         }

@@ -34,6 +34,7 @@ static int load_settings(Manager *m, bool is_reload) {
 
         settings_init(&s);
         r = settings_load(&s, m->options.config_path, m->options.owner, &m->diagnostics);
+        diagnostics_find_private(&m->diagnostics);
         log_setting_faults(&m->diagnostics);
         m->n_setting_faults = m->diagnostics.n_items;
         if (r < 0 || (is_reload && r == SETTINGS_PARTIAL)) {

@@ -31,6 +31,7 @@ static int job_update(Manager *m, Job *job, JobDef *def, const Diagnostic *fault
         r = format_fault(&text, fault);
         if (r < 0)
                 return r;
+        job->fault_is_private = fault && fault->is_private;
         if (!streq_ptr(job->fault, text)) {
                 free(job->fault);
                 job->fault = TAKE_PTR(text);

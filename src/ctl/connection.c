@@ -8,12 +8,18 @@
  * changes something is sent again only when it surely was not done: the connection was not up yet, or the daemon
  * refused it because it is ending.
  *
+ * Looking starts nothing: a daemon that an administrator has stopped stays so. A connection to a socket on which
+ * systemd listens starts it, be it in the backlog of a daemon that is just ending, and so does a call on a bus. So the
+ * service manager is asked first, when there is one, and only a call that changes something goes on when the daemon is
+ * stopped.
+ *
  * On a bus a call would start the daemon by itself. But when its unit fails to start, nobody tells the bus, which
  * waits 25 s for a name that will not come; so the daemon is started by a call of its own (service-start.c), which
  * asks the service manager in between. */
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <systemd/sd-daemon.h>
 
 #include "ctl/alloc.h"
 #include "ctl/connection.h"
@@ -22,6 +28,8 @@
 
 #define CALL_TIMEOUT    (25 * USEC_PER_SEC)
 #define RETRY_FOR       (10 * USEC_PER_SEC)
+#define SOCKET_TIMEOUT  (10 * USEC_PER_SEC) /* until Hello is answered: a daemon that hangs accepts nobody */
+#define BUS_TIMEOUT     (5 * USEC_PER_SEC)
 #define RETRY_PAUSE_MIN (10 * USEC_PER_MSEC)
 #define RETRY_PAUSE_MAX (320 * USEC_PER_MSEC)
 
@@ -30,11 +38,12 @@ struct Connection {
         bool user;
         char *socket;
         bool socket_only;
-        bool on_socket;    /* bus is a peer-to-peer connection */
-        bool answered;     /* by a daemon, at some time: it was there */
-        char *daemon_name; /* unique name on the bus of who answered last */
-        int socket_error;  /* why the socket could not be used, negative */
-        char *unit_result; /* how the daemon's unit failed, where that is why nobody is there; or NULL */
+        bool on_socket;       /* bus is a peer-to-peer connection */
+        bool answered;        /* by a daemon, at some time: it was there */
+        char *daemon_name;    /* unique name on the bus of who answered last */
+        int socket_error;     /* why the socket could not be used, negative */
+        ServiceState service; /* of the daemon's unit, when it was last asked for */
+        char *unit_result;    /* how that failed, where that is why nobody is there; or NULL */
         ConnectionOpened opened;
         void *opened_userdata;
 };
@@ -151,11 +160,30 @@ static char *socket_address(const char *path) {
         return address;
 }
 
+/* Waits until Hello is answered. -ETIMEDOUT. */
+static int wait_until_ready(sd_bus *bus, usec_t timeout) {
+        usec_t deadline = now_clock(CLOCK_MONOTONIC) + timeout;
+
+        for (;;) {
+                usec_t now = now_clock(CLOCK_MONOTONIC);
+                int r = sd_bus_is_ready(bus);
+
+                if (r != 0)
+                        return MIN(r, 0);
+                r = sd_bus_process(bus, NULL);
+                if (r == 0 && now >= deadline)
+                        r = -ETIMEDOUT;
+                if (r == 0)
+                        r = sd_bus_wait(bus, deadline - now);
+                if (r < 0 && r != -EINTR)
+                        return r;
+        }
+}
+
 /* Connects and waits until Hello is answered, so that whatever fails up to here was not sent. */
 static int open_socket(const char *path, sd_bus **ret) {
         _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
         _cleanup_free_ char *address = socket_address(path);
-        const char *name;
         int r;
 
         r = sd_bus_new(&bus);
@@ -171,7 +199,7 @@ static int open_socket(const char *path, sd_bus **ret) {
         r = sd_bus_start(bus);
         if (r < 0)
                 return r;
-        r = sd_bus_get_unique_name(bus, &name);
+        r = wait_until_ready(bus, SOCKET_TIMEOUT);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(bus);
@@ -179,8 +207,17 @@ static int open_socket(const char *path, sd_bus **ret) {
 }
 
 static int open_bus(bool user, sd_bus **ret) {
-        return user ? sd_bus_open_user_with_description(ret, "vaktctl")
-                    : sd_bus_open_system_with_description(ret, "vaktctl");
+        _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        r = user ? sd_bus_open_user_with_description(&bus, "vaktctl")
+                 : sd_bus_open_system_with_description(&bus, "vaktctl");
+        if (r >= 0)
+                r = wait_until_ready(bus, BUS_TIMEOUT);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(bus);
+        return 0;
 }
 
 void connection_on_open(Connection *c, ConnectionOpened opened, void *userdata) {
@@ -188,29 +225,42 @@ void connection_on_open(Connection *c, ConnectionOpened opened, void *userdata) 
         c->opened_userdata = userdata;
 }
 
-/* Socket or bus; errors as connection_open() returns them. */
-static int open_door(Connection *c) {
+/* Asks the service manager; true when nobody is there whom a call that only reads could ask without starting him. */
+static bool must_not_connect(Connection *c, sd_bus *bus) {
+        c->unit_result = mfree(c->unit_result);
+        c->service = service_state(bus, &c->unit_result);
+        return c->service == SERVICE_CHANGING || (c->service > SERVICE_CHANGING && service_socket_is_armed(bus));
+}
+
+/* Socket or bus. may_start: a daemon that is stopped is started. Errors as connection_call() returns them. */
+static int open_door(Connection *c, bool may_start) {
+        _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
         int r;
 
+        c->service = SERVICE_UNKNOWN;
+        if (!c->socket_only && sd_booted() > 0 && open_bus(c->user, &bus) >= 0 && must_not_connect(c, bus) &&
+            (!may_start || c->service == SERVICE_MASKED))
+                return -EHOSTDOWN;
         r = c->socket_error = open_socket(c->socket, &c->bus);
         c->on_socket = r >= 0;
-        if (r >= 0 || error_meaning(NULL, r)->kind == ERROR_BROKEN)
+        if (r >= 0 || error_meaning(NULL, r)->kind == ERROR_BROKEN || r == -ETIMEDOUT)
                 return r;
-        if (!c->socket_only && open_bus(c->user, &c->bus) >= 0) {
-                c->unit_result = mfree(c->unit_result);
-                return service_start(c->bus, &c->unit_result);
+        if (!c->socket_only && (bus || open_bus(c->user, &bus) >= 0)) {
+                c->bus = TAKE_PTR(bus);
+                c->unit_result = may_start ? mfree(c->unit_result) : c->unit_result;
+                return may_start ? service_start(c->bus, &c->service, &c->unit_result) : 0;
         }
         if (r == -EACCES || r == -EPERM)
                 return -EACCES;
         return -EHOSTDOWN;
 }
 
-int connection_open(Connection *c) {
+static int connection_open(Connection *c, bool may_start) {
         int r;
 
         if (c->bus)
                 return 0;
-        r = open_door(c);
+        r = open_door(c, may_start);
         if (r >= 0 && c->opened)
                 r = c->opened(c->bus, c->opened_userdata);
         if (r < 0)
@@ -243,6 +293,8 @@ static int call_once(Connection *c, const MethodCall *call, sd_bus_error *reterr
 
         r = sd_bus_message_new_method_call(c->bus, &m, VAKTD_NAME, call->path ?: VAKTD_PATH,
                                            call->interface ?: VAKTD_MANAGER, call->member);
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(m, call->changes);
         if (r < 0)
                 return r;
         r = types ? sd_bus_message_appendv(m, types, ap) : call->append ? call->append(m, call->userdata) : 0;
@@ -257,15 +309,22 @@ static int call_once(Connection *c, const MethodCall *call, sd_bus_error *reterr
         return 0;
 }
 
+/* A daemon that is not there may come: it was there, or is being stopped or started. */
+static bool may_come(const Connection *c) {
+        return c->service == SERVICE_CHANGING || (c->answered && c->service < SERVICE_CHANGING);
+}
+
 /* Whether to ask once more on a new connection, for a call that failed after it could be sent. */
-static bool may_send_again(const Connection *c, const MethodCall *call, ErrorKind kind) {
+static bool may_send_again(Connection *c, const MethodCall *call, ErrorKind kind) {
         switch (kind) {
         case ERROR_FINAL:
                 return false;
         case ERROR_ENDING:
                 return true;
         case ERROR_ABSENT:
-                return c->answered;
+                c->unit_result = mfree(c->unit_result);
+                c->service = connection_is_bus(c) ? service_state(c->bus, &c->unit_result) : SERVICE_UNKNOWN;
+                return may_come(c);
         case ERROR_BROKEN:
                 return !call->changes;
         }
@@ -284,11 +343,11 @@ static int try_call(Connection *c, const MethodCall *call, sd_bus_error *reterr,
         ErrorKind kind;
         int r;
 
-        r = connection_open(c);
+        r = connection_open(c, call->changes);
         if (r < 0) { /* nothing was sent */
                 kind = error_meaning(NULL, r)->kind;
                 ret_failure->kind = kind;
-                ret_failure->again = kind == ERROR_BROKEN || (kind == ERROR_ABSENT && c->answered);
+                ret_failure->again = kind == ERROR_BROKEN || (kind == ERROR_ABSENT && may_come(c));
                 return r;
         }
         r = call_once(c, call, reterr, ret, types, ap);
@@ -320,8 +379,7 @@ int connection_callv(Connection *c, const MethodCall *call, sd_bus_error *reterr
                 if (r >= 0 || !failure.again || call->once || now_clock(CLOCK_MONOTONIC) + pause > deadline)
                         return r;
                 sd_bus_error_free(reterr);
-                if (failure.kind == ERROR_BROKEN || c->on_socket) /* a bus stays when the daemon goes */
-                        connection_drop(c);
+                connection_drop(c); /* of a bus as well: the socket comes first */
                 (void)usleep((useconds_t)pause);
         }
 }
@@ -335,6 +393,10 @@ int connection_call(Connection *c, const MethodCall *call, sd_bus_error *reterr,
         r = connection_callv(c, call, reterr, ret, types, ap);
         va_end(ap);
         return r;
+}
+
+ServiceState connection_service_state(const Connection *c) {
+        return c->service;
 }
 
 const char *connection_unit_result(const Connection *c) {

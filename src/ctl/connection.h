@@ -2,11 +2,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The way to the daemon: its control socket when it is there, else the bus. Survives a restart of the daemon: what
- * only reads is asked again on a new connection; what changes something is never sent twice. */
+ * only reads is asked again on a new connection, and never starts a daemon; what changes something is never sent
+ * twice. */
 
 #include <systemd/sd-bus.h>
 
 #include "ctl/exit-code.h"
+#include "ctl/service-start.h"
 #include "util/clock.h"
 #include "util/macro.h"
 
@@ -22,7 +24,7 @@ typedef struct MethodCall {
         const char *path;      /* NULL: VAKTD_PATH */
         const char *interface; /* NULL: VAKTD_MANAGER */
         const char *member;
-        bool changes;   /* not sent again when the connection breaks */
+        bool changes;   /* may start the daemon; not sent again when the connection breaks */
         bool once;      /* not sent again, whatever happens */
         usec_t timeout; /* µs; 0: 25 s */
         /* Appends the arguments that no list of types describes; then no types are given. Negative errno. */
@@ -36,9 +38,6 @@ Connection *connection_new(bool user, const char *socket);
 Connection *connection_free(Connection *c);
 DEFINE_CLEANUP(Connection, connection_free)
 
-/* Connects unless it is. -EHOSTDOWN: there is no daemon; -EACCES: the socket may not be used; others as connect(2). */
-int connection_open(Connection *c);
-
 /* What is connected, or NULL. */
 sd_bus *connection_bus(Connection *c);
 
@@ -47,9 +46,10 @@ sd_bus *connection_bus(Connection *c);
 typedef int (*ConnectionOpened)(sd_bus *bus, void *userdata);
 void connection_on_open(Connection *c, ConnectionOpened opened, void *userdata);
 
-/* Calls a method; types and what follows as sd_bus_message_append(3) takes them. ret may be NULL. Errors: those of
- * connection_open(); -ECONNABORTED: the connection broke under a call that changes something, and whether it was done
- * is not known; -ETIMEDOUT: no answer in time; others with the daemon's own error in reterr. */
+/* Calls a method; types and what follows as sd_bus_message_append(3) takes them. ret may be NULL. Errors: -EHOSTDOWN:
+ * there is no daemon; -EACCES: the socket may not be used; -ECONNABORTED: the connection broke under a call that
+ * changes something, and whether it was done is not known; -ETIMEDOUT: no answer in time; others with the daemon's own
+ * error in reterr. */
 int connection_call(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
                     const char *types, ...);
 int connection_callv(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
@@ -64,8 +64,9 @@ bool connection_sent_by_daemon(const Connection *c, sd_bus_message *signal);
 /* "/run/vaktd/control or on the system bus": where the daemon was looked for. The caller frees it. */
 char *connection_places(const Connection *c);
 
-/* How the unit of the daemon failed ("start-limit-hit", "exit-code"), where that is why there is no daemon; else NULL.
- */
+/* Why there is no daemon, as far as the service manager can tell; how its unit failed ("start-limit-hit",
+ * "exit-code"), or NULL. */
+ServiceState connection_service_state(const Connection *c) _pure_;
 const char *connection_unit_result(const Connection *c) _pure_;
 
 /* What a failed call means for vaktctl's exit code. */

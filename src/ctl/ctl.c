@@ -98,6 +98,37 @@ void ctl_print_line(const Ctl *c, int width, const char *label, Color color, con
         putchar('\n');
 }
 
+/* Nobody is there, and the service manager says why; false when it does not. */
+static bool complain_of_service(const Ctl *c) {
+        const char *user = c->user ? "--user " : "";
+
+        switch (connection_service_state(c->connection)) {
+        case SERVICE_UNKNOWN:
+        case SERVICE_UP:
+                return false;
+        case SERVICE_CHANGING:
+                ctl_complain("vaktd is being stopped or started, and does not answer yet; see 'systemctl %sstatus "
+                             "vaktd'.",
+                             user);
+                return true;
+        case SERVICE_STOPPED:
+                ctl_complain("vaktd is stopped; start it with 'systemctl %sstart vaktd'.", user);
+                return true;
+        case SERVICE_MASKED:
+                ctl_complain("vaktd is stopped and masked; use 'systemctl %sunmask vaktd.service', then start it "
+                             "with 'systemctl %sstart vaktd'.",
+                             user, user);
+                return true;
+        case SERVICE_FAILED:
+                ctl_complain("vaktd.service has failed (%s), so nobody answers; see 'journalctl %s-u vaktd' for the "
+                             "reason, then use 'systemctl %sreset-failed vaktd.service vaktd.socket' and "
+                             "'systemctl %sstart vaktd.socket vaktd.service'.",
+                             strempty(connection_unit_result(c->connection)), user, user, user);
+                return true;
+        }
+        return false;
+}
+
 /* Nobody is there: where was looked, and what starts it. */
 static void complain_no_daemon(Ctl *c, const sd_bus_error *e) {
         _cleanup_free_ char *places = connection_places(c->connection);
@@ -105,12 +136,9 @@ static void complain_no_daemon(Ctl *c, const sd_bus_error *e) {
         bool told = sd_bus_error_is_set(e) && !sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) &&
                     !sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
 
-        if (connection_unit_result(c->connection))
-                ctl_complain("vaktd.service has failed (%s), so nobody answers; see 'journalctl %s-u vaktd' for the "
-                             "reason, then use 'systemctl %sreset-failed vaktd.service vaktd.socket' and "
-                             "'systemctl %sstart vaktd.socket vaktd.service'.",
-                             connection_unit_result(c->connection), user, user, user);
-        else if (c->socket)
+        if (complain_of_service(c))
+                return;
+        if (c->socket)
                 ctl_complain("No vaktd answers %s; start one with 'vaktd --socket=%s', or name another socket.",
                              places, c->socket);
         else

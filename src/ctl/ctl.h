@@ -33,6 +33,7 @@ typedef struct Ctl {
         const char *output;   /* or NULL: how lines of the journal are shown */
         bool null;            /* file names end in a NUL */
         unsigned limit;       /* files to list; 0: not given */
+        unsigned daemon_pid;  /* what ends us when it ends; 0: not given */
         unsigned lines;       /* runs, elapses or lines to show; 0: not given */
 
         /* of standard output */

@@ -2,14 +2,16 @@
 
 /* The bus starts a name by a request to the service manager and is told only when that takes the request: a unit that
  * has hit its start limit, or that fails to come up, leaves the caller waiting. So the wait is cut into steps, and
- * after each the manager is asked what became of the unit. */
+ * after each the manager is asked what became of the unit. It is asked before anything is connected to as well, since
+ * a connection to its socket would start the daemon, too. */
 
 #include "ctl/service-start.h"
 
 #include "ctl/alloc.h"
 #include "ctl/connection.h"
 
-#define UNIT "vaktd.service"
+#define SERVICE "/org/freedesktop/systemd1/unit/vaktd_2eservice"
+#define SOCKET  "/org/freedesktop/systemd1/unit/vaktd_2esocket"
 
 #define START_STEP  (1 * USEC_PER_SEC)
 #define START_STEPS 25
@@ -50,46 +52,62 @@ static int call_manager(sd_bus *bus, const char *path, const char *interface, co
         return r < 0 ? r : sd_bus_call(bus, m, ASK_TIMEOUT, reterr, ret);
 }
 
-/* A string property of the unit; the caller frees it, NULL when it cannot be had. */
-static char *unit_property(sd_bus *bus, const char *unit, const char *interface, const char *property) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *value;
+/* A property of a unit. NULL when it cannot be had. */
+static sd_bus_message *get_property(sd_bus *bus, const char *unit, const char *interface, const char *property) {
+        sd_bus_message *reply = NULL;
 
-        if (call_manager(bus, unit, PROPERTIES, "Get", NULL, &reply, "ss", interface, property) < 0 ||
-            sd_bus_message_read(reply, "v", "s", &value) < 0)
-                return NULL;
-        return alloc_string(value);
+        (void)call_manager(bus, unit, PROPERTIES, "Get", NULL, &reply, "ss", interface, property);
+        return reply;
 }
 
-typedef enum UnitState {
-        UNIT_UNKNOWN,  /* no service manager that could tell */
-        UNIT_COMING,   /* it is starting, or is there */
-        UNIT_INACTIVE, /* nobody starts it */
-        UNIT_FAILED,
-} UnitState;
+/* True when a property is this word. */
+static bool property_is(sd_bus_message *m, const char *word) {
+        const char *value;
 
-/* ret_result: of a unit that has failed, its Result; the caller frees it. */
-static UnitState unit_state(sd_bus *bus, char **ret_result) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
-        _cleanup_free_ char *state = NULL;
-        const char *unit;
+        return m && sd_bus_message_rewind(m, /* complete= */ true) >= 0 &&
+               sd_bus_message_read(m, "v", "s", &value) >= 0 && streq(value, word);
+}
 
-        if (call_manager(bus, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "GetUnit", &e, &reply, "s", UNIT) < 0)
-                return sd_bus_error_has_name(&e, SYSTEMD ".NoSuchUnit") ? UNIT_INACTIVE : UNIT_UNKNOWN;
-        if (sd_bus_message_read(reply, "o", &unit) < 0)
-                return UNIT_UNKNOWN;
-        state = unit_property(bus, unit, SYSTEMD ".Unit", "ActiveState");
-        if (!state)
-                return UNIT_UNKNOWN;
-        if (streq(state, "inactive"))
-                return UNIT_INACTIVE;
-        if (!streq(state, "failed"))
-                return UNIT_COMING;
-        *ret_result = unit_property(bus, unit, SYSTEMD ".Service", "Result");
-        if (!*ret_result)
-                *ret_result = alloc_string("failed");
-        return UNIT_FAILED;
+/* A job of the service manager waits, or is under way. */
+static bool has_job(sd_bus *bus) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *job = get_property(bus, SERVICE, SYSTEMD ".Unit", "Job");
+        uint32_t id = 0;
+
+        return job && sd_bus_message_read(job, "v", "(uo)", &id, NULL) >= 0 && id > 0;
+}
+
+static ServiceState failed_state(sd_bus *bus, char **ret_result) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = get_property(bus, SERVICE, SYSTEMD ".Service", "Result");
+        const char *result = "failed";
+
+        if (m)
+                (void)sd_bus_message_read(m, "v", "s", &result);
+        *ret_result = alloc_string(result);
+        return SERVICE_FAILED;
+}
+
+ServiceState service_state(sd_bus *bus, char **ret_result) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *load = NULL, *active = NULL;
+        bool failed;
+
+        active = get_property(bus, SERVICE, SYSTEMD ".Unit", "ActiveState");
+        failed = property_is(active, "failed");
+        if (!failed && !property_is(active, "inactive") && !property_is(active, "deactivating"))
+                return active ? SERVICE_UP : SERVICE_UNKNOWN;
+        load = get_property(bus, SERVICE, SYSTEMD ".Unit", "LoadState");
+        if (property_is(load, "not-found"))
+                return SERVICE_UNKNOWN;
+        if (property_is(active, "deactivating") || has_job(bus))
+                return SERVICE_CHANGING;
+        if (property_is(load, "masked"))
+                return SERVICE_MASKED;
+        return failed ? failed_state(bus, ret_result) : SERVICE_STOPPED;
+}
+
+bool service_socket_is_armed(sd_bus *bus) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = get_property(bus, SOCKET, SYSTEMD ".Unit", "SubState");
+
+        return property_is(m, "listening");
 }
 
 /* Asks the bus to start the daemon and waits a little. 0: it is there or the bus says why not; -ETIMEDOUT. */
@@ -106,27 +124,32 @@ static int start_step(sd_bus *bus) {
 }
 
 /* Whether it is of no use to go on. */
-static bool is_hopeless(UnitState state, const char *result, unsigned n_steps) {
+static bool is_hopeless(ServiceState state, const char *result, unsigned n_steps) {
         switch (state) {
-        case UNIT_UNKNOWN:
-        case UNIT_COMING:
+        case SERVICE_UNKNOWN:
+        case SERVICE_UP:
+        case SERVICE_CHANGING:
                 return false;
-        case UNIT_INACTIVE:
+        case SERVICE_STOPPED:
                 return n_steps >= INACTIVE_STEPS;
-        case UNIT_FAILED: /* one that failed otherwise, some time ago, is worth a try */
+        case SERVICE_FAILED: /* one that failed otherwise, some time ago, is worth a try */
                 return n_steps > 0 || streq_ptr(result, "start-limit-hit");
+        case SERVICE_MASKED:
+                return true;
         }
         return false;
 }
 
-int service_start(sd_bus *bus, char **ret_unit_result) {
+int service_start(sd_bus *bus, ServiceState *ret_state, char **ret_result) {
         if (has_owner(bus))
                 return 0;
         for (unsigned i = 0; i < START_STEPS; i++) {
                 _cleanup_free_ char *result = NULL;
+                ServiceState state = service_state(bus, &result);
 
-                if (is_hopeless(unit_state(bus, &result), result, i)) {
-                        *ret_unit_result = TAKE_PTR(result);
+                if (is_hopeless(state, result, i)) {
+                        *ret_state = state;
+                        *ret_result = TAKE_PTR(result);
                         return -EHOSTDOWN;
                 }
                 if (start_step(bus) >= 0)

@@ -53,6 +53,10 @@ static int parse_limit(Ctl *c, const char *value) {
         return parse_number("--limit", value, &c->limit);
 }
 
+static int parse_pid(Ctl *c, const char *value) {
+        return parse_number("--pid", value, &c->daemon_pid);
+}
+
 static const Option options[] = {
         { 'h', "help", .flag = offsetof(Ctl, help), .help = "Show this help" },
         { 0, "version", .flag = offsetof(Ctl, version), .help = "Show the version" },
@@ -83,6 +87,8 @@ static const Option options[] = {
           .help = "Show lines as short (default), short-iso or cat" },
         { 0, "limit", "N", .parse = parse_limit, .verbs = "plan", .help = "List at most N files (10000)" },
         { '0', "null", .flag = offsetof(Ctl, null), .verbs = "plan", .help = "End file names in a NUL, as they are" },
+        { 0, "pid", "PID", .parse = parse_pid, .verbs = "reload",
+          .help = "End when that process, the vaktd, ends: for ExecReload=" },
         { 0, "from", "TIME", .text = offsetof(Ctl, from), .verbs = "calendar", .help = "Start there and not now" },
         { 0, "timezone", "ZONE", .text = offsetof(Ctl, timezone), .verbs = "calendar",
           .help = "Take this one for the local time zone" },

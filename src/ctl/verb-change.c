@@ -4,7 +4,10 @@
  * jobs each is tried; the exit code is that of the first that failed. */
 
 #include <limits.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <sys/pidfd.h>
 
 #include "ctl/alloc.h"
 #include "ctl/daemon-view.h"
@@ -286,11 +289,47 @@ int verb_cancel(Ctl *c, char **args) {
         return for_each_argument(c, args, cancel_argument, NULL);
 }
 
+/* The thread that ends the program when the daemon ends. */
+static void *watch_daemon(void *userdata) {
+        const Ctl *c = userdata;
+        struct pollfd p = { .fd = pidfd_open((pid_t)c->daemon_pid, 0), .events = POLLIN };
+
+        while (p.fd >= 0 && poll(&p, 1, -1) <= 0)
+                ;
+        if (p.fd < 0 && errno != ESRCH)
+                ctl_complain("Cannot watch process %u: %s, ignoring.", c->daemon_pid, strerror(errno));
+        else {
+                ctl_complain("vaktd (process %u) has ended, and reads all files when it is started.", c->daemon_pid);
+                _exit(CTL_NO_DAEMON);
+        }
+        return NULL;
+}
+
+/* ExecReload= holds up the service manager: while it waits for a daemon that is dead no other one is started, and a
+ * call waits in the socket for the next one. */
+static int start_watching_daemon(Ctl *c) {
+        pthread_t thread;
+        int r;
+
+        if (c->daemon_pid == 0)
+                return 0;
+        r = pthread_create(&thread, NULL, watch_daemon, c);
+        if (r > 0) {
+                ctl_complain("Cannot watch process %u: %s.", c->daemon_pid, strerror(r));
+                return CTL_FAILED;
+        }
+        (void)pthread_detach(thread);
+        return 0;
+}
+
 int verb_reload(Ctl *c, char **args) {
         static const MethodCall reload = { .member = "Reload", .changes = true, .timeout = RELOAD_TIMEOUT };
         _cleanup_(diagnostic_views_done) DiagnosticViews d = { 0 };
         int r;
 
+        r = start_watching_daemon(c);
+        if (r != 0)
+                return r;
         r = diagnostic_views_call(c, &reload, "vaktctl status", &d);
         if (r != 0)
                 return r;

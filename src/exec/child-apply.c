@@ -405,6 +405,11 @@ static int set_groups(Child *c) {
 }
 
 static int set_user(Child *c) {
+        const char *list = c->orders->list;
+
+        if (c->has_user && !isempty(list) && lchown(list, c->uid, (gid_t)-1) < 0)
+                return fail(c, errno, "Cannot give the list of files %s to the user of User=: %s.", list,
+                            strerror(errno));
         return c->has_user && setresuid(c->uid, c->uid, c->uid) < 0 ? fail_identity(c) : 0;
 }
 

@@ -58,6 +58,7 @@ int child_orders_write(const ChildOrders *o) {
         }
         put_text(f, o->folder);
         put_text(f, o->entrance);
+        put_text(f, o->list);
         put_text(f, o->program);
         put_list(f, o->argv);
         put_number(f, o->expand);
@@ -164,6 +165,7 @@ static int get_orders(ChildOrdersText *t, ChildOrders *ret) {
                 .folder = get_text(t),
         };
         ret->entrance = get_text(t);
+        ret->list = get_text(t);
         ret->program = get_text(t);
         r = get_list(t, &t->argv);
         if (r < 0)

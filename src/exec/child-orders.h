@@ -12,6 +12,7 @@
 typedef struct ChildOrders {
         const char *folder;   /* where the run starts, unless WorkingDirectory= says otherwise */
         const char *entrance; /* of its control group, "" = none */
+        const char *list;     /* a file that is to be given to the user of the run, "" = none */
         const char *program;  /* as written: absolute, or looked up in PATH */
         char **argv;
         bool expand;   /* $VAR in argv */

@@ -83,6 +83,7 @@ static int write_orders(const ChildExecution *x) {
         _cleanup_free_ char *entrance = NULL;
         ChildOrders orders = {
                 .folder = x->executor->folder,
+                .list = x->list && !paths_reader_is_known(x->def) ? x->list : "",
                 .program = command->path,
                 .argv = command->argv,
                 .expand = !(command->flags & COMMAND_NO_EXPAND),

@@ -21,6 +21,7 @@
 
 #define QUICK_TRIES      10 /* starts that were answered by neither yes nor no; past that it is one a minute */
 #define REPORTS_PER_TURN 64
+#define CREDENTIAL_MAX   (1000 * 1024) /* bytes: the service manager takes 1 MiB, the job's own ones included */
 
 /* --- going out --- */
 
@@ -367,20 +368,38 @@ static int execution_new(UnitExecution **ret, UnitExecutor *e, const ExecutionRe
         return 0;
 }
 
-/* What is to be told when it is started, and the list of paths that it is given. has_list: that is there already. */
-static int execution_order(UnitExecution *x, const ExecutionRequest *request, bool has_list) {
+/* Writes the file that tells a run its paths. */
+static int write_paths(PathsFolder *f, const ExecutionRequest *request, const char *variables) {
+        if (variables)
+                return paths_folder_write(f, request->run->id, /* def= */ NULL, variables, strlen(variables));
+        if (request->paths_size > CREDENTIAL_MAX && !paths_reader_is_known(request->def)) {
+                log_error("The list of files of run %" PRIu64
+                          " of job %s has %zu bytes, and the service manager hands "
+                          "at most %d to a user that it makes for the run, or that is not in /etc/passwd; name one "
+                          "in User= that is there, or write Batch=each.",
+                          request->run->id, request->run->job, request->paths_size, CREDENTIAL_MAX);
+                return -E2BIG;
+        }
+        return paths_folder_write(f, request->run->id, request->def, request->paths, request->paths_size);
+}
+
+/* What is to be told when it is started, and the file that tells it its paths. has_file: that is there already. */
+static int execution_order(UnitExecution *x, const ExecutionRequest *request, bool has_file) {
         PathsFolder *f = x->caller.executor->folder;
-        bool wants_list = has_list || (request->paths && !request->one_path);
-        _cleanup_free_ char *list = NULL;
+        _cleanup_free_ char *variables = NULL, *file = NULL;
         int r = 0;
 
-        if (wants_list && !x->existing)
-                r = paths_folder_name(f, request->run->id, &list);
+        if (request->paths && request->one_path)
+                variables = start_order_variables(request->paths);
+        if (!x->existing && (has_file || variables || (request->paths && !request->one_path)))
+                r = paths_folder_name(f, request->run->id, &file);
+        if (r == -ENOENT && variables) /* without a directory it is told by the environment */
+                r = 0;
         if (r >= 0)
-                r = start_order_new(&x->order, request, list);
-        if (r < 0 || !list || has_list)
+                r = start_order_new(&x->order, request, x->caller.node.name, file);
+        if (r < 0 || !file || has_file)
                 return r;
-        r = paths_folder_write(f, request->run->id, request->def, request->paths, request->paths_size);
+        r = write_paths(f, request, variables);
         if (r >= 0)
                 x->list_run = request->run->id;
         else
@@ -399,7 +418,7 @@ static int unit_start(Executor *base, const ExecutionRequest *request, void *coo
         if (r >= 0)
                 r = execution_bound_existing(x, request->timeout, 0);
         if (r >= 0) /* the last that can fail: its file needs nobody to remove it */
-                r = execution_order(x, request, /* has_list= */ false);
+                r = execution_order(x, request, /* has_file= */ false);
         if (r < 0)
                 return r;
         unit_connection_open(e->connection);
@@ -427,7 +446,7 @@ static int unit_adopt(Executor *base, const ExecutionRequest *request, void *coo
                 x->list_run = run->id;
         r = execution_bound_existing(x, request->timeout, usec_sub(now_realtime(), run->started));
         if (r >= 0 && run->state == RUN_STARTING && request->def && !x->existing && !request->other_boot)
-                r = execution_order(x, request, /* has_list= */ x->list_run > 0);
+                r = execution_order(x, request, /* has_file= */ x->list_run > 0);
         if (r < 0 && r != -ENOMEM) { /* it may go on all the same: then it has its list, or nothing but its name */
                 log_warning_errno(r, "Cannot write the list of paths for %s, it is not started again: %m",
                                   x->caller.node.name);

@@ -7,7 +7,8 @@
  * So it belongs to us with mode 0400, which is all that a run as root or in a user's own instance needs. The user of
  * User= is given it; or, where a daemon in a tight sandbox may not do that, may read it by an access control list. A
  * user that does not exist before the run does (DynamicUser=), or whom only a name service knows, which must not be
- * asked while the loop runs, cannot be named: then everybody may read it. */
+ * asked while the loop runs, cannot be named: then who makes that user of the run hands the list over, the service
+ * manager as a credential, or vakt-exec. */
 
 #include "exec/paths-folder.h"
 
@@ -22,6 +23,7 @@
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 
+#include "fs/guarded.h"
 #include "fs/identity.h"
 #include "util/log.h"
 
@@ -102,26 +104,69 @@ static int add_reader(int fd, uid_t uid) {
         return fsetxattr(fd, "system.posix_acl_access", &acl, sizeof(acl), 0) < 0 ? -errno : 0;
 }
 
-static int let_user_read(int fd, const JobDef *def) {
+/* 1: the run has another user than us, who is *ret; 0: it has not; -ENOENT: it has one who cannot be named now. */
+static int reader_of(const JobDef *def, uid_t *ret) {
         const UnitValue *user = job_def_setting(def, "User"), *dynamic = job_def_setting(def, "DynamicUser");
         bool is_named = user && !isempty(user->text);
         _cleanup_(identity_done) Identity who = {};
 
         if (!is_named && !(dynamic && dynamic->number > 0))
                 return 0;
-        if (is_named && identity_of_user(user->text, &who) >= 0) {
-                if (who.uid == geteuid() || fchown(fd, who.uid, (gid_t)-1) == 0 || add_reader(fd, who.uid) >= 0)
-                        return 0;
-        }
-        return fchmod(fd, 0444) < 0 ? -errno : 0;
+        if (!is_named || identity_of_user(user->text, &who) < 0)
+                return -ENOENT;
+        *ret = who.uid;
+        return who.uid != geteuid();
+}
+
+bool paths_reader_is_known(const JobDef *def) {
+        uid_t uid;
+
+        return reader_of(def, &uid) >= 0;
+}
+
+static int let_user_read(int fd, const JobDef *def) {
+        uid_t uid;
+
+        if (reader_of(def, &uid) <= 0 || fchown(fd, uid, (gid_t)-1) == 0)
+                return 0;
+        return add_reader(fd, uid);
 }
 
 /* --- writing --- */
 
-static int make_folder(const PathsFolder *f) {
-        if (mkdir(f->path, FOLDER_MODE) < 0)
-                return errno == EEXIST ? 0 : -errno;
-        return chmod(f->path, FOLDER_MODE) < 0 ? -errno : 0; /* whatever our umask is */
+/* Opens the directory, which has to be ours and nobody else's: what lies in it is believed, and the socket's directory
+ * may be one that others can write. make: it is made when it is missing. An fd; *reterr, a text for people without the
+ * final dot, is the caller's to free. */
+static int open_folder(const PathsFolder *f, bool make, char **reterr) {
+        _cleanup_(guarded_close) GuardedDirectory d = { .fd = -EBADF };
+        bool made;
+        int fd, r;
+
+        if (!f->path)
+                return -ENOENT;
+        made = make && mkdir(f->path, FOLDER_MODE) == 0;
+        if (make && !made && errno != EEXIST)
+                return -errno;
+        r = guarded_open(f->path, &d, reterr);
+        if (r < 0)
+                return r;
+        if (d.uid != geteuid() || d.is_shared) {
+                if (asprintf(reterr,
+                             "%s must belong to the user that vaktd runs as, and be writable by nobody else; "
+                             "remove it",
+                             f->path) < 0)
+                        *reterr = NULL;
+                return -EPERM;
+        }
+        fd = openat(d.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (made && fchmod(fd, FOLDER_MODE) < 0) { /* whatever our umask is */
+                r = -errno;
+                close(fd);
+                return r;
+        }
+        return fd;
 }
 
 /* What is in the runtime folder is in memory, and other services want some of it. */
@@ -153,53 +198,74 @@ static int fill(int fd, const JobDef *def, const char *paths, size_t size) {
         r = check_room(fd, size);
         if (r >= 0)
                 r = write_all(fd, paths, size);
-        return r < 0 ? r : let_user_read(fd, def);
+        return r < 0 || !def ? r : let_user_read(fd, def);
 }
 
-int paths_folder_write(PathsFolder *f, uint64_t run, const JobDef *def, const char *paths, size_t size) {
-        _cleanup_free_ char *name = NULL, *temporary = NULL;
+/* The name of a run's file in the directory. */
+typedef struct FileName {
+        char text[64];
+} FileName;
+
+static FileName file_name(const PathsFolder *f, uint64_t run) {
+        FileName name;
+
+        (void)snprintf(name.text, sizeof(name.text), "%s-%" PRIu64, f->kind, run);
+        return name;
+}
+
+static int write_file(int folder, const FileName *name, const JobDef *def, const char *paths, size_t size) {
         _cleanup_close_ int fd = -EBADF;
+        char temporary[sizeof(name->text) + 1];
         int r;
 
-        r = paths_folder_name(f, run, &name);
-        if (r < 0)
-                return r;
-        if (asprintf(&temporary, "%s/.%s-%" PRIu64, f->path, f->kind, run) < 0) {
-                temporary = NULL;
-                return -ENOMEM;
-        }
-        r = make_folder(f);
-        if (r < 0)
-                return r;
-        (void)unlink(temporary); /* of a daemon that died right here */
-        fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+        (void)snprintf(temporary, sizeof(temporary), ".%s", name->text);
+        (void)unlinkat(folder, temporary, 0); /* of a daemon that died right here */
+        fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
         if (fd < 0)
                 return -errno;
         r = fill(fd, def, paths, size);
-        if (r >= 0 && rename(temporary, name) < 0)
+        if (r >= 0 && renameat(folder, temporary, folder, name->text) < 0)
                 r = -errno;
-        if (r < 0) {
-                (void)unlink(temporary);
-                return r;
+        if (r < 0)
+                (void)unlinkat(folder, temporary, 0);
+        return r;
+}
+
+int paths_folder_write(PathsFolder *f, uint64_t run, const JobDef *def, const char *paths, size_t size) {
+        _cleanup_free_ char *sentence = NULL;
+        _cleanup_close_ int folder = open_folder(f, /* make= */ true, &sentence);
+        FileName name = file_name(f, run);
+        int r;
+
+        if (folder < 0) {
+                if (sentence)
+                        log_error("The files of run %" PRIu64 " cannot be handed over: %s.", run, sentence);
+                return folder;
         }
-        (void)paths_folder_claim(f, run);
-        return 0;
+        r = write_file(folder, &name, def, paths, size);
+        if (r >= 0)
+                (void)paths_folder_claim(f, run);
+        return r;
 }
 
 void paths_folder_remove(const PathsFolder *f, uint64_t run) {
-        _cleanup_free_ char *name = NULL;
+        _cleanup_free_ char *sentence = NULL;
+        _cleanup_close_ int folder = open_folder(f, /* make= */ false, &sentence);
+        FileName name = file_name(f, run);
 
-        if (paths_folder_name(f, run, &name) >= 0 && unlink(name) < 0 && errno != ENOENT)
-                log_warning_errno(errno, "Cannot remove %s: %m, ignoring", name);
+        if (folder >= 0 && unlinkat(folder, name.text, 0) < 0 && errno != ENOENT)
+                log_warning_errno(errno, "Cannot remove %s/%s: %m, ignoring", f->path, name.text);
 }
 
 /* --- what was left behind --- */
 
 bool paths_folder_claim(PathsFolder *f, uint64_t run) {
-        _cleanup_free_ char *name = NULL;
+        _cleanup_free_ char *sentence = NULL;
+        _cleanup_close_ int folder = open_folder(f, /* make= */ false, &sentence);
+        FileName name = file_name(f, run);
         uint64_t *claims;
 
-        if (paths_folder_name(f, run, &name) < 0 || access(name, F_OK) < 0)
+        if (folder < 0 || faccessat(folder, name.text, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return false;
         if (f->swept)
                 return true;
@@ -235,7 +301,9 @@ static bool is_left(const PathsFolder *f, const char *name) {
 }
 
 void paths_folder_sweep(PathsFolder *f) {
-        DIR *folder = f->path && !f->swept ? opendir(f->path) : NULL;
+        _cleanup_free_ char *sentence = NULL;
+        int fd = f->swept ? -EBADF : open_folder(f, /* make= */ false, &sentence);
+        DIR *folder = fd < 0 ? NULL : fdopendir(fd);
         const struct dirent *entry;
 
         f->swept = true;
@@ -246,6 +314,8 @@ void paths_folder_sweep(PathsFolder *f) {
                         (void)unlinkat(dirfd(folder), entry->d_name, 0);
         if (folder)
                 (void)closedir(folder);
+        else
+                safe_close(fd);
         f->claims = mfree(f->claims);
         f->n_claims = 0;
 }

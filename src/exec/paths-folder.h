@@ -17,9 +17,14 @@ DEFINE_CLEANUP(PathsFolder, paths_folder_free)
 /* The file of a run, absolute. -ENOENT: there is no folder for it; -ENOMEM. */
 int paths_folder_name(const PathsFolder *f, uint64_t run, char **ret);
 
-/* Writes it, whole or not at all, so that the user of the job may read it. -ENOSPC also when it would take more than
- * half of what is left in that file system; or another errno of writing. */
+/* Writes it, whole or not at all, so that the user of the job may read it, unless paths_reader_is_known() is false;
+ * def NULL: so that we alone may. -ENOSPC also when it would take more than half of what is left in that file system;
+ * -EPERM, and others of guarded_open(): the directory is not ours alone, which is logged; or another errno of writing.
+ */
 int paths_folder_write(PathsFolder *f, uint64_t run, const JobDef *def, const char *paths, size_t size);
+
+/* False when the user of a job's runs can be named only once a run has it. */
+bool paths_reader_is_known(const JobDef *def);
 
 /* Says that a run is there; true when it has a file. */
 bool paths_folder_claim(PathsFolder *f, uint64_t run);

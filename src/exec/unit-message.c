@@ -17,6 +17,8 @@
 #define DAEMON_UNIT "vaktd.service"
 #define SLICE       "vakt.slice"
 
+#define LIST_CREDENTIAL "vakt-paths"
+
 /* The limit of the journal, which drops lines without a word. 0 means its own limit in systemd 252; and a burst that
  * is larger overflows when the journal multiplies it, by up to 12. */
 #define LOG_INTERVAL_USEC USEC_PER_SEC
@@ -32,13 +34,69 @@ StartOrder *start_order_free(StartOrder *o) {
                 return NULL;
         strv_free(o->environment);
         free(o->list);
+        free(o->variables);
         free(o->path);
         free(o->job);
         return mfree(o);
 }
 
-int start_order_new(StartOrder **ret, const ExecutionRequest *request, const char *list) {
+char *start_order_variables(const char *path) {
+        char *text, *end;
+
+        if (!unit_text_is_plain(path))
+                return NULL;
+        text = malloc(strlen("VAKT_PATH=\"\"\n") + 2 * strlen(path) + 1);
+        if (!text)
+                return NULL;
+        end = stpcpy(text, "VAKT_PATH=\"");
+        for (const char *s = path; *s; s++) {
+                if (strchr("\"\\`$", *s))
+                        *end++ = '\\';
+                *end++ = *s;
+        }
+        stpcpy(end, "\"\n");
+        return text;
+}
+
+/* Where the service manager puts what it hands over as a credential. */
+static int credential_path(char **ret, const char *unit) {
+        if (asprintf(ret, "/run/credentials/%s/%s", unit, LIST_CREDENTIAL) < 0) {
+                *ret = NULL;
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+/* Whatever is not told by the environment is taken out of told. ret_seen: the list as the run sees it. */
+static int order_paths(StartOrder *o, ExecutionRequest *told, const char *unit, const char *file, char **ret_seen) {
+        char **copy = NULL;
+
+        if (file && told->one_path)
+                copy = &o->variables;
+        else if (file)
+                copy = &o->list;
+        else if (told->paths && told->one_path && !unit_text_is_plain(told->paths)) {
+                copy = &o->path;
+                file = told->paths;
+        }
+        if (!copy)
+                return 0;
+        *copy = strdup(file);
+        if (!*copy)
+                return -ENOMEM;
+        told->paths = NULL;
+        if (copy != &o->list)
+                return 0;
+        o->list_is_credential = !paths_reader_is_known(told->def);
+        if (o->list_is_credential)
+                return credential_path(ret_seen, unit);
+        *ret_seen = strdup(file);
+        return *ret_seen ? 0 : -ENOMEM;
+}
+
+int start_order_new(StartOrder **ret, const ExecutionRequest *request, const char *unit, const char *file) {
         _cleanup_(start_order_freep) StartOrder *o = NULL;
+        _cleanup_free_ char *seen = NULL;
         ExecutionRequest told = *request;
         int r;
 
@@ -52,18 +110,9 @@ int start_order_new(StartOrder **ret, const ExecutionRequest *request, const cha
         };
         if (!o->job)
                 return -ENOMEM;
-        if (list) {
-                o->list = strdup(list);
-                if (!o->list)
-                        return -ENOMEM;
-        }
-        if (request->paths && request->one_path && !unit_text_is_plain(request->paths)) {
-                o->path = strdup(request->paths);
-                if (!o->path)
-                        return -ENOMEM;
-                told.paths = NULL;
-        }
-        r = environment_for_run(&o->environment, /* base= */ NULL, &told, list);
+        r = order_paths(o, &told, unit, file, &seen);
+        if (r >= 0)
+                r = environment_for_run(&o->environment, /* base= */ NULL, &told, seen);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(o);
@@ -423,10 +472,17 @@ static int append_log_fields(sd_bus_message *m, const StartOrder *o) {
         return r;
 }
 
-/* The file is opened by the service manager, anew for each command. */
-static int append_input(sd_bus_message *m, const JobDef *def, const StartOrder *o) {
-        return o->list && paths_are_input(def) ? sd_bus_message_append(m, "(sv)", "StandardInputFile", "s", o->list)
-                                               : 0;
+/* The files are opened by the service manager, the list anew for each command. */
+static int append_files(sd_bus_message *m, const JobDef *def, const StartOrder *o) {
+        int r = 0;
+
+        if (o->list && paths_are_input(def))
+                r = sd_bus_message_append(m, "(sv)", "StandardInputFile", "s", o->list);
+        if (r >= 0 && o->list_is_credential)
+                r = sd_bus_message_append(m, "(sv)", "LoadCredential", "a(ss)", 1, LIST_CREDENTIAL, o->list);
+        if (r >= 0 && o->variables)
+                r = sd_bus_message_append(m, "(sv)", "EnvironmentFiles", "a(sb)", 1, o->variables, false);
+        return r;
 }
 
 /* --- the whole --- */
@@ -443,7 +499,7 @@ static int append_properties(sd_bus_message *m, const JobDef *def, const StartOr
         if (r >= 0)
                 r = append_commands(m, def, context->wrapper, o->path);
         if (r >= 0)
-                r = append_input(m, def, o);
+                r = append_files(m, def, o);
         if (r >= 0)
                 r = append_environment(m, o->environment);
         return r < 0 ? r : append_log_fields(m, o);

@@ -14,11 +14,14 @@ typedef struct StartOrder {
         usec_t timeout;
         char **environment; /* VAKT_JOB= and the others */
         char *list;         /* file with its paths, or NULL */
-        char *path;         /* for $VAKT_PATH, when no message can hold it, or NULL */
+        bool list_is_credential;
+        char *variables; /* file that sets $VAKT_PATH, or NULL */
+        char *path;      /* for $VAKT_PATH, when no file of variables can hold it, or NULL */
 } StartOrder;
 
-/* list: the file with its paths, or NULL. -ENOMEM. */
-int start_order_new(StartOrder **ret, const ExecutionRequest *request, const char *list);
+/* unit: its name; file: with its paths, or, of a request for one path, with start_order_variables(); or NULL. -ENOMEM.
+ */
+int start_order_new(StartOrder **ret, const ExecutionRequest *request, const char *unit, const char *file);
 StartOrder *start_order_free(StartOrder *o);
 DEFINE_CLEANUP(StartOrder, start_order_free)
 
@@ -27,6 +30,11 @@ typedef struct StartContext {
         char *wrapper; /* path of vakt-command, or NULL when it is not there */
         char **login;  /* HOME= and the like of a run without User=; NULL: the service manager sets them */
 } StartContext;
+
+/* Everybody may read the environment of a unit, so the name of a file is not set there but in a file that the service
+ * manager reads (EnvironmentFile=). Its text; the caller frees it. NULL when path holds what such a file cannot, or
+ * without memory. */
+char *start_order_variables(const char *path);
 
 /* Appends the arguments of StartTransientUnit. -EILSEQ: without the wrapper the path cannot be handed over. */
 int unit_message_append_start(sd_bus_message *m, const char *unit, const JobDef *def, const StartOrder *o,

@@ -31,10 +31,11 @@ typedef struct Job {
         JobDef *def; /* NULL: invalid */
         char *fault; /* "file:line: message" while the file on disk is bad, else NULL; with a def, the older version is
                       * in force */
-        bool paused; /* by itself, or because everything is */
-        bool paused_alone;  /* by itself */
-        usec_t pause_until; /* of itself; realtime; USEC_INFINITY = until somebody resumes it */
-        unsigned skip;      /* occurrences that are still to be left out */
+        bool fault_is_private; /* it may repeat what stands in a file that not everybody may read */
+        bool paused;           /* by itself, or because everything is */
+        bool paused_alone;     /* by itself */
+        usec_t pause_until;    /* of itself; realtime; USEC_INFINITY = until somebody resumes it */
+        unsigned skip;         /* occurrences that are still to be left out */
         bool gone;
         bool came_back;     /* its file was away when the daemon was here last */
         bool on_demand;     /* an instance that somebody asked for by name; no file of its own */

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size) {
@@ -88,4 +89,12 @@ int fd_set_nonblock(int fd, bool nonblock) {
                 return -errno;
         flags = nonblock ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
         return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
+}
+
+int socket_bind_for_all(int fd, const struct sockaddr_un *address) {
+        mode_t mask = umask(0);
+        int r = fchmod(fd, 0666) < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+
+        (void)umask(mask);
+        return r;
 }

@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include "util/macro.h"
 
@@ -20,3 +21,7 @@ int make_directories(const char *path, mode_t mode);
 
 /* Sets or clears O_NONBLOCK. */
 int fd_set_nonblock(int fd, bool nonblock);
+
+/* As bind(2), and everybody may connect, whatever the umask is. By the mode of the socket, not by its path: that may be
+ * somebody else's file by then. Negative errno. */
+int socket_bind_for_all(int fd, const struct sockaddr_un *address);

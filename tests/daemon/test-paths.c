@@ -392,11 +392,57 @@ static void test_payload(void **state) {
         assert_string_equal(none, "");
 }
 
+/* The payload of a run as a property and as the last column of QueryRuns, which must be the same. */
+static void check_payload(sd_bus *bus, uint64_t id, const char *expected) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *run = NULL, *payload = NULL;
+        const char *column;
+
+        assert_true(asprintf(&run, "/org/vaktd1/run/%" PRIu64, id) >= 0);
+        assert_true(sd_bus_get_property_string(bus, NULL, run, "org.vaktd1.Run", "Payload", NULL, &payload) >= 0);
+        assert_string_equal(payload, expected);
+        reply = harness_call(bus, "QueryRuns", "a{sv}tu", 0, id + 1, 1);
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(tsssssttttiuosstttss)") > 0);
+        assert_true(sd_bus_message_read(reply, "(tsssssttttiuosstttss)", NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                                        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                                        &column) > 0);
+        assert_string_equal(column, expected);
+}
+
+/* Names of files are told to those who may manage jobs; others hear how many there were. */
+static void test_payload_for_others(void **state) {
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL, *other = NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(watch_freep) Watch *changes = NULL, *finished = NULL;
+        char path[PATH_MAX];
+        WatchRow row;
+        uint64_t id;
+
+        if (geteuid() != 0)
+                skip();
+        make_folder(h, "tree");
+        add_path_job(h, "w", "PathChanged=%s/tree\n", harness_folder(h));
+        harness_start(h);
+        bus = harness_connect(h);
+        other = harness_connect_as(h, NOBODY);
+        changes = watch_changes(bus);
+        finished = watch_new(bus, "type='signal',member='RunFinished'");
+        wait_for_state(bus, changes, "w", "active", &row);
+        harness_write(h, "tree/secret", "");
+        m = watch_next(finished, "RunFinished");
+        assert_true(sd_bus_message_read(m, "t", &id) > 0);
+        (void)snprintf(path, sizeof(path), "%s/tree/secret", harness_folder(h));
+        check_payload(bus, id, path);
+        check_payload(other, id, "1 file");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                harness_test(test_plan),         harness_test(test_waiting),  harness_test(test_large_plan),
-                harness_test(test_explain_path), harness_test(test_refusals), harness_test(test_permissions),
-                harness_test(test_payload),
+                harness_test(test_plan),       harness_test(test_waiting),
+                harness_test(test_large_plan), harness_test(test_explain_path),
+                harness_test(test_refusals),   harness_test(test_permissions),
+                harness_test(test_payload),    harness_test(test_payload_for_others),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

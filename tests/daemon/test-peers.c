@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include "harness.h"
 #include "raw-peer.h"
@@ -121,6 +123,43 @@ static void test_garbage(void **state) {
                 close(fd);
         }
         harness_assert_served(h);
+}
+
+/* A BEGIN that sd-bus refuses ends the connection: what follows would be handshake to the one and messages to the
+ * other, with another BEGIN in their text, behind which nothing is bounded. */
+static void test_begin_refused(void **state) {
+        static const char handshakes[][64] = {
+                "BEGIN\r\n",
+                "AUTH EXTERNAL zz\r\nBEGIN\r\n",
+                "AUTH EXTERNAL\r\nCANCEL\r\nBEGIN\r\n",
+                "AUTH EXTERNAL\r\nDATA zz\r\nBEGIN\r\n",
+        };
+        static const char smuggled[] = "\r\nAUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n"
+                                       "l\1\0\1\0\0\0\6\1\0\0\0\0\0\0\1";
+        Harness *h = *state;
+        char text[16 * 1024];
+        uint8_t call[sizeof(text) + 1024];
+        size_t before, size;
+
+        harness_start(h);
+        harness_assert_served(h);
+        before = harness_resident(h);
+        memset(text, 'a', sizeof(text));
+        text[sizeof(text) - 1] = '\0';
+        size = raw_call(call, sizeof(call), 1, MANAGER_PATH, MANAGER_INTERFACE, "GetJob", text);
+        memcpy(call + size - sizeof(text), smuggled, sizeof(smuggled) - 1); /* NULs inside are not the gate's matter */
+        for (size_t i = 0; i < ELEMENTSOF(handshakes); i++) {
+                int fd = harness_connect_raw(h, (uid_t)-1);
+
+                raw_send(fd, "", 1);
+                raw_send(fd, handshakes[i], strlen(handshakes[i]));
+                (void)raw_send_some(fd, call, size);
+                harness_wait_closed(fd);
+                close(fd);
+        }
+        harness_assert_served(h);
+        if (harness_can_measure())
+                assert_true(harness_resident(h) < before + 4 * 1024 * 1024);
 }
 
 /* Whole frames whose insides are garbage: sd-bus does not answer them, and goes on. */
@@ -414,12 +453,8 @@ static void test_unprivileged(void **state) {
         static const struct {
                 const char *member, *types, *argument;
         } changes[] = {
-                { "Run", "sa{sv}", "a" },
-                { "Pause", "s", "a" },
-                { "Resume", "s", "a" },
-                { "Reload", NULL, NULL },
-                { "PauseAll", NULL, NULL },
-                { "ResumeAll", NULL, NULL },
+                { "Run", "sa{sv}", "a" },    { "Pause", "s", "a" },      { "Resume", "s", "a" },
+                { "Reload", NULL, NULL },    { "PauseAll", NULL, NULL }, { "ResumeAll", NULL, NULL },
                 { "ResetFailed", "s", "a" },
         };
         Harness *h = *state;
@@ -572,6 +607,42 @@ static void test_answers_at_stop(void **state) {
         harness_stop(h);
 }
 
+/* A client that has just come, and said no more than Hello, when others are let go already: what it came for is
+ * answered. The daemon does not wait for it for ever, so on a busy machine it may take more than one try. */
+static void test_late_question_at_stop(void **state) {
+        enum { TRIES = 10 };
+        Harness *h = *state;
+        uint8_t hello[512], call[512];
+        size_t hello_size, call_size;
+        bool answered = false;
+
+        hello_size = raw_call(hello, sizeof(hello), 1, DRIVER_PATH, DRIVER, "Hello", NULL);
+        call_size = raw_call(call, sizeof(call), 2, MANAGER_PATH, MANAGER_INTERFACE, "ListJobs", NULL);
+        for (unsigned i = 0; i < TRIES && !answered; i++) {
+                int done, late;
+
+                harness_start(h);
+                done = harness_connect_raw(h, (uid_t)-1);
+                late = harness_connect_raw(h, (uid_t)-1);
+                raw_handshake(late);
+                raw_send(late, hello, hello_size);
+                assert_int_equal(raw_read_message(late, NULL), 2);
+                raw_handshake(done);
+                raw_send(done, hello, hello_size);
+                raw_send(done, call, call_size);
+                for (unsigned k = 0; k < 2; k++)
+                        assert_int_equal(raw_read_message(done, NULL), 2);
+                assert_int_equal(kill(harness_pid(h), SIGTERM), 0);
+                harness_wait_closed(done);
+                if (raw_send_some(late, call, call_size) == call_size)
+                        answered = raw_read_message(late, NULL) == 2;
+                close(done);
+                close(late);
+                harness_stop(h);
+        }
+        assert_true(answered);
+}
+
 /* Out of descriptors: who is connected is served, who comes waits in the backlog until there are some again. */
 static void test_no_descriptors(void **state) {
         Harness *h = *state;
@@ -615,12 +686,41 @@ static void test_socket_in_use(void **state) {
         harness_assert_served(h);
 }
 
+/* Everybody may connect, and what somebody else has left at the path stays there. */
+static void test_socket_node(void **state) {
+        Harness *h = *state;
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        mode_t mask = umask(0077);
+        struct stat st;
+        int fd;
+
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", harness_folder(h));
+        harness_start(h);
+        (void)umask(mask);
+        assert_int_equal(lstat(address.sun_path, &st), 0);
+        assert_true(S_ISSOCK(st.st_mode));
+        assert_int_equal(st.st_mode & 07777, 0666);
+        harness_stop(h);
+        if (geteuid() != 0)
+                return;
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(close(fd), 0);
+        assert_int_equal(chown(address.sun_path, NOBODY, (gid_t)-1), 0);
+        assert_int_not_equal(harness_start_and_fail(h), 0);
+        assert_int_equal(lstat(address.sun_path, &st), 0);
+        assert_int_equal(st.st_uid, NOBODY);
+        assert_int_equal(unlink(address.sun_path), 0);
+        harness_start(h);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 harness_test(test_many),
                 harness_test(test_large_message),
                 harness_test(test_largest_message),
                 harness_test(test_garbage),
+                harness_test(test_begin_refused),
                 harness_test(test_garbage_inside),
                 harness_test(test_never_reads),
                 harness_test(test_fire_and_forget),
@@ -636,7 +736,9 @@ int main(void) {
                 harness_test(test_unread_answers),
                 harness_test(test_no_descriptors),
                 harness_test(test_answers_at_stop),
+                harness_test(test_late_question_at_stop),
                 harness_test(test_socket_in_use),
+                harness_test(test_socket_node),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

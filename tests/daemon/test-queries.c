@@ -431,11 +431,75 @@ static void test_executor(void **state) {
         free(executor);
 }
 
+/* --- faults --- */
+
+/* What job a has to say about its file. */
+static void check_fault(sd_bus *bus, const char *secret, bool expected) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *fault = NULL;
+        const char *topic, *text;
+
+        assert_true(sd_bus_get_property_string(bus, NULL, "/org/vaktd1/job/a", "org.vaktd1.Job", "Fault", NULL,
+                                               &fault) >= 0);
+        assert_string_not_equal(fault, "");
+        assert_int_equal(!!strstr(fault, secret), expected);
+        reply = harness_call(bus, "Explain", "s", "a");
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(ss)") > 0);
+        do
+                assert_true(sd_bus_message_read(reply, "(ss)", &topic, &text) > 0);
+        while (!streq(topic, "file"));
+        assert_int_equal(!!strstr(text, secret), expected);
+}
+
+static void check_diagnostics(sd_bus *bus, const char *secret, bool expected) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = harness_call(bus, "Diagnostics", NULL);
+        const char *file, *text;
+        uint32_t line;
+
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(sus)") > 0);
+        assert_true(sd_bus_message_read(reply, "(sus)", &file, &line, &text) > 0);
+        assert_non_null(strstr(file, "/a.job"));
+        assert_int_equal(line, 2);
+        assert_int_equal(!!strstr(text, secret), expected);
+}
+
+/* The message of a fault repeats what stands in the file: who may not read the file is not told it. */
+static void test_private_file(void **state) {
+        static const char secret[] = "hunter2";
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL, *other = NULL;
+        char path[PATH_MAX];
+
+        if (geteuid() != 0)
+                skip();
+        harness_add_job(h, "a", "[Run]\nOverlap=hunter2\nExec=/bin/true\n");
+        (void)snprintf(path, sizeof(path), "%s/jobs.d/a.job", harness_folder(h));
+        assert_int_equal(chmod(harness_folder(h), 0755), 0);
+        harness_start(h);
+        bus = harness_connect(h);
+        other = harness_connect_as(h, 65534);
+        check_diagnostics(other, secret, true);
+        check_fault(other, secret, true);
+        for (unsigned i = 0; i < 2; i++) {
+                assert_int_equal(chmod(path, i == 0 ? 0600 : 0644), 0);
+                assert_int_equal(chmod(harness_folder(h), i == 0 ? 0755 : 0711), 0);
+                if (i == 1) { /* a private directory is as good */
+                        (void)snprintf(path, sizeof(path), "%s/jobs.d", harness_folder(h));
+                        assert_int_equal(chmod(path, 0700), 0);
+                }
+                sd_bus_message_unref(harness_call(bus, "Reload", NULL));
+                check_diagnostics(bus, secret, true);
+                check_fault(bus, secret, true);
+                check_diagnostics(other, secret, false);
+                check_fault(other, secret, false);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 harness_test(test_query_runs), harness_test(test_query_columns), harness_test(test_bad_filters),
                 harness_test(test_alarms),     harness_test(test_pools),         harness_test(test_pause_all),
-                harness_test(test_executor),
+                harness_test(test_executor),   harness_test(test_private_file),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,7 @@ for usage in "no-such-verb" "list hello" "run" "run a b" "--no-such-option" "-x"
         "history --result=exit,,signal" "history --cause=nobody" "history --since=nonsense" \
         "history --since=today --until=yesterday" "status --result=exit" \
         "calendar" "-n 100001 calendar daily" "--from=nonsense calendar daily" "--timezone=No/Where calendar daily" \
-        "list --cron"; do
+        "list --cron" "list --pid=1" "reload --pid=x" "reload --pid=0"; do
         # shellcheck disable=SC2086 # words
         ctl $usage
         ends 2 "'$usage'"
@@ -537,6 +537,35 @@ status=0
 wait $waiter || status=$?
 ends 3 "run --wait over a daemon that was killed"
 err "it says that nobody saw how it ended" '^Run [0-9]+ of job slow was lost with the machine or the daemon'
+
+# One that hangs accepts nobody, and holds nobody up for long; who knows its process learns of its end.
+gone=$daemon
+kill -STOP "$daemon"
+"$VAKTCTL_BIN" --socket="$socket" --pid="$gone" reload >"$scratch/out" 2>"$scratch/reload" &
+waiter=$!
+if [ -z "${VAKTD_WRAPPER-}" ]; then
+        status=0
+        timeout 60 "$VAKTCTL_BIN" --socket="$socket" list >"$scratch/out" 2>"$scratch/err" || status=$?
+        ends 1 "list while the daemon hangs"
+        err "it says that there is no answer" '^vaktd did not answer'
+fi
+status=0
+wait $waiter || status=$?
+cp "$scratch/reload" "$scratch/err"
+ends 1 "reload while the daemon hangs"
+"$VAKTCTL_BIN" --socket="$socket" --pid="$gone" reload >"$scratch/out" 2>"$scratch/err" &
+waiter=$!
+stop_daemon KILL
+status=0
+wait $waiter || status=$?
+ends 6 "reload while the daemon dies"
+
+start_daemon
+ctl reload --pid="$gone"
+ends 6 "reload of a daemon that is gone"
+err "it says that the daemon has ended" "^vaktd \\(process $gone\\) has ended"
+ctl reload --pid="$daemon"
+err "reload of a daemon by its process" '^Reloaded, but for 1 fault'
 stop_daemon TERM
 ctl list
 ends 6 "list after the daemon"

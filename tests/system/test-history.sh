@@ -352,6 +352,7 @@ test_the_bus_starts_it() {
         talk talk true
         systemctl stop vaktd.socket vaktd.service
         rm -f /run/vaktd/control
+        vaktctl pause talk
         vaktctl list | shows '^talk '
 }
 

@@ -71,4 +71,50 @@ test_names_go_through_a_spool() {
         rm -rf $spool
 }
 
+# Everything that another user can see of a run and of the service manager: no name of a file is in it.
+others_see_no_name() { # UNIT JOB
+        local seen=/tmp/vakt-seen
+        setpriv --reuid=nobody --regid=nogroup --clear-groups sh -c '
+                systemctl show "$1"; systemctl cat "$1"; cat /run/systemd/transient/"$1"
+                cat /run/vaktd/batches/*; ls /run/vaktd/batches; find /run/credentials/"$1" -type f -exec cat {} +
+                vaktctl status "$2"; vaktctl --json history "$2"; vaktctl why "$2"; vaktctl log "$2"' \
+                sh "$1" "$2" >$seen 2>&1 || true
+        shows "$1" $seen
+        fails shows secret $seen
+}
+
+test_names_are_private() {
+        local job gate=/run/vakt-gate
+        rm -f $gate
+        mkfifo -m 666 $gate
+        for job in one all dynamic; do
+                job $job <<END
+[Path]
+PathChanged=$TREE/$job
+Batch=$([ $job = one ] && echo each || echo all)
+[Run]
+Shell=[ -z "\$VAKT_PATHS" ] || tr '\0' '\n' <"\$VAKT_PATHS"; echo "\$VAKT_PATH"; [ -z "\$VAKT_PATHS" ] || cat | tr '\0' '\n'; cat $gate
+[Service]
+$([ $job = dynamic ] && echo DynamicUser=yes || echo User=daemon)
+END
+        done
+        fresh_tree
+        mkdir -p $TREE/{one,all,dynamic}
+        systemctl start vaktd
+        for job in one all dynamic; do
+                within 20 is_watched $job
+                touch "$TREE/$job/secret \$HOME \"'"
+        done
+        for job in one all dynamic; do
+                within 20 journal_has VAKT_JOB=$job -g "^$TREE/$job/secret .HOME .'$"
+                others_see_no_name "$(vakt_units | grep "^vakt-$job-" | head -n 1)" $job
+        done
+        # The list is seen twice: as a file and as the input.
+        [ "$(journal VAKT_JOB=dynamic -o cat | grep -c "^$TREE/dynamic/secret")" -ge 2 ]
+        # root sees which.
+        vaktctl --json history dynamic | shows secret
+        systemctl stop 'vakt-*.service'
+        rm $gate
+}
+
 run_tests

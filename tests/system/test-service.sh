@@ -118,12 +118,94 @@ test_the_first_client_of_the_socket_starts_the_daemon() {
         systemctl start vaktd.socket
         same inactive "$(systemctl is-active vaktd.service)"
         same "666 socket" "$(stat -c '%a %F' /run/vaktd/control)"
-        vaktctl list | shows hello
+        vaktctl pause hello
         same active "$(systemctl is-active vaktd.service)"
+        vaktctl list | shows hello
         # And again after a stop, which leaves the socket where it is.
         systemctl stop vaktd.service
         same active "$(systemctl is-active vaktd.socket)"
-        vaktctl list | shows hello
+        # shellcheck disable=SC2086
+        busctl $SOCKET call $MANAGER ListJobs | shows hello
+        same active "$(systemctl is-active vaktd.service)"
+}
+
+# says_stopped PATTERN COMMAND…: vaktctl finds no daemon, says so, and starts none.
+says_stopped() {
+        local pattern=$1 status=0
+        shift
+        "$@" >/tmp/out 2>&1 || status=$?
+        cat /tmp/out
+        same 6 $status
+        shows "$pattern" /tmp/out
+        same inactive "$(systemctl is-active vaktd.service)"
+}
+
+test_looking_starts_nothing() {
+        local verb
+        hello_job
+        for verb in vaktd.service "vaktd.service vaktd.socket"; do
+                systemctl start vaktd.socket vaktd.service
+                # shellcheck disable=SC2086
+                systemctl stop $verb
+                for verb in list status "status hello" history "why hello" "plan hello" "cat hello"; do
+                        # shellcheck disable=SC2086
+                        says_stopped "vaktd is stopped; start it with 'systemctl start vaktd'" \
+                                setpriv --reuid=nobody --clear-groups vaktctl $verb
+                done
+        done
+        same inactive "$(systemctl is-active vaktd.socket)"
+        # What changes something may.
+        vaktctl pause hello
+        same active "$(systemctl is-active vaktd.service)"
+}
+
+test_who_waits_for_a_run_starts_no_daemon() {
+        local waiter status=0
+        job long <<<$'[Run]\nExec=/bin/sleep 1000'
+        systemctl start vaktd.socket vaktd.service
+        vaktctl run long --wait >/tmp/wait 2>&1 &
+        waiter=$!
+        within 10 journal_has VAKT_JOB=long MESSAGE_ID="$(message_id RUN_STARTED)"
+        systemctl stop vaktd.service
+        wait $waiter || status=$?
+        same 6 $status
+        shows 'vaktd is stopped' /tmp/wait
+        same "inactive active" "$(systemctl is-active vaktd.service vaktd.socket | xargs)"
+}
+
+test_a_masked_daemon_is_not_started() {
+        hello_job
+        systemctl start vaktd.socket
+        systemctl mask --runtime vaktd.service
+        says_stopped 'systemctl unmask vaktd.service' vaktctl list
+        says_stopped 'systemctl unmask vaktd.service' vaktctl pause hello
+        systemctl stop vaktd.socket
+        says_stopped 'systemctl unmask vaktd.service' vaktctl list
+        says_stopped 'systemctl unmask vaktd.service' vaktctl pause hello
+        systemctl unmask --runtime vaktd.service
+        vaktctl pause hello
+}
+
+# The client of a reload must not keep systemd from starting the daemon again.
+test_a_death_during_a_reload() {
+        local pid reload list start
+        hello_job
+        systemctl start vaktd
+        pid=$(main_pid)
+        kill -STOP "$pid"
+        systemctl reload vaktd &
+        reload=$!
+        within 10 eval '[ "$(property SubState)" = reload ]'
+        timeout 60 vaktctl list >/tmp/list &
+        list=$!
+        start=$(now_ms)
+        kill -KILL "$pid"
+        within 60 is_restarted "$pid"
+        # The watchdog would have broken it after 30 s; RestartSec= is one second.
+        [ $(($(now_ms) - start)) -lt 15000 ]
+        fails wait $reload
+        wait $list
+        shows hello /tmp/list
 }
 
 test_a_call_on_the_bus_starts_the_daemon() {

@@ -68,7 +68,9 @@ test_the_user_instance_is_started_by_its_socket() {
         as_user systemctl --user start vaktd.socket
         same inactive "$(is_active)"
         same 600 "$(stat -c %a "/run/user/$uid/vaktd/control")"
-        as_user vaktctl --user list | shows hello
+        fails as_user vaktctl --user list
+        same inactive "$(is_active)"
+        as_user vaktctl --user pause hello
         same active "$(is_active)"
 }
 

@@ -58,6 +58,25 @@ static void test_text(void **state) {
         }
 }
 
+static void test_count_of_payload(void **state) {
+        static const struct {
+                const char *payload, *count;
+        } table[] = {
+                { NULL, "" },
+                { "", "" },
+                { "/in/a", "1 file" },
+                { "/in/a and 1 more", "2 files" },
+                { "/in/a and b and 12345 more", "12346 files" },
+                { "/in/a and 1 more and b", "1 file" },
+                { "/in/a and 1 morex", "1 file" },
+                { "/in/a and x more", "1 file" },
+        };
+        char buf[TEXT_COUNT_MAX];
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                assert_string_equal(text_count_of_payload(table[i].payload, buf), table[i].count);
+}
+
 static void test_job_paths(void **state) {
         static const char *const names[] = {
                 "backup", "9to5", "a.b", "a-b_c", "x@y", "A", "_", "job9", "Ünïcode", " ", "a/b",
@@ -180,13 +199,10 @@ static void test_signal_queue_limit(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_text),
-                cmocka_unit_test(test_job_paths),
-                cmocka_unit_test(test_longest_job_path),
-                cmocka_unit_test(test_bad_paths),
-                cmocka_unit_test(test_run_paths),
-                cmocka_unit_test(test_signal_queue),
-                cmocka_unit_test(test_signal_queue_limit),
+                cmocka_unit_test(test_text),         cmocka_unit_test(test_count_of_payload),
+                cmocka_unit_test(test_job_paths),    cmocka_unit_test(test_longest_job_path),
+                cmocka_unit_test(test_bad_paths),    cmocka_unit_test(test_run_paths),
+                cmocka_unit_test(test_signal_queue), cmocka_unit_test(test_signal_queue_limit),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

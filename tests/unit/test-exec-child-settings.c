@@ -600,6 +600,7 @@ static void test_orders(void **state) {
         ChildOrders orders = {
                 .folder = "/",
                 .entrance = "",
+                .list = "/run/list",
                 .program = "/bin/sh",
                 .argv = argv,
                 .expand = true,
@@ -616,6 +617,7 @@ static void test_orders(void **state) {
         assert_int_equal(fstat(fd, &st), 0);
         assert_int_equal(child_orders_read(fd, &read, &text), 0);
         assert_string_equal(read.folder, "/");
+        assert_string_equal(read.list, "/run/list");
         assert_string_equal(read.program, "/bin/sh");
         assert_int_equal(strv_length(read.argv), 3);
         assert_string_equal(read.argv[2], "");

@@ -163,6 +163,41 @@ static void test_nowhere(void **state) {
         paths_folder_sweep(absent);
 }
 
+/* The directory that a socket is in may be everybody's: whatever else than our own directory is there is left alone.
+ */
+static void test_directory_of_others(void **state) {
+        uid_t other = geteuid() == 0 ? 3999999 : geteuid();
+        char path[128], target[128];
+
+        assert_int_equal(chmod(folder, 01777), 0);
+        (void)snprintf(path, sizeof(path), "%s/batches", folder);
+        (void)snprintf(target, sizeof(target), "%s/target", folder);
+        assert_int_equal(mkdir(target, 0755), 0);
+        if (geteuid() == 0) { /* somebody was there first */
+                assert_int_equal(mkdir(path, 0711), 0);
+                assert_int_equal(chown(path, other, (gid_t)-1), 0);
+                make("unit-5");
+                assert_int_equal(write_list(1), -EPERM);
+                assert_false(paths_folder_claim(paths, 5));
+                paths_folder_remove(paths, 5);
+                assert_int_equal(n_files(), 1);
+                assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+        }
+        assert_int_equal(symlink(target, path), 0);
+        assert_true(write_list(1) < 0);
+        assert_int_equal(n_files(), 0);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(mkdir(path, 0755), 0); /* ours, but open to all */
+        assert_int_equal(chmod(path, 0777), 0);
+        assert_int_equal(write_list(1), -EPERM);
+        assert_int_equal(rmdir(path), 0);
+        assert_int_equal(write_list(1), 0);
+        assert_true(is_there("unit-1"));
+        assert_int_equal(chmod(folder, 0777), 0); /* anybody could replace the directory */
+        assert_int_equal(write_list(2), -EPERM);
+        assert_int_equal(chmod(folder, 0755), 0);
+}
+
 static void test_failure_leaves_nothing(void **state) {
         struct rlimit limit, small;
         int r;
@@ -275,21 +310,17 @@ static void test_user(void **state) {
         assert_int_equal(stat_of(5).st_uid, 0);
 }
 
-/* Nobody that can be named now. */
+/* One that cannot be named now gets the list by other means; nobody else ever does. */
 static void test_unknown_user(void **state) {
         static const struct {
                 int line;
                 const char *user;
-                bool dynamic;
-                mode_t mode;
+                bool dynamic, known;
         } table[] = {
-                { __LINE__, NULL, false, 0400 },
-                { __LINE__, "", false, 0400 },
-                { __LINE__, "no-such-user", false, 0444 },
-                { __LINE__, "4294967295", false, 0444 },
-                { __LINE__, "99999999999999999999", false, 0444 },
-                { __LINE__, NULL, true, 0444 },
-                { __LINE__, "no-such-user", true, 0444 },
+                { __LINE__, NULL, false, true },          { __LINE__, "", false, true },
+                { __LINE__, "root", false, true },        { __LINE__, "no-such-user", false, false },
+                { __LINE__, "4294967295", false, false }, { __LINE__, "99999999999999999999", false, false },
+                { __LINE__, NULL, true, false },          { __LINE__, "no-such-user", true, false },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
@@ -298,7 +329,8 @@ static void test_unknown_user(void **state) {
                 if (table[i].dynamic)
                         set_property("DynamicUser", NULL, 1);
                 assert_int_equal(write_list(i), 0);
-                if ((stat_of(i).st_mode & 07777) != table[i].mode)
+                if (paths_reader_is_known(def) != table[i].known || (stat_of(i).st_mode & 07777) != 0400 ||
+                    stat_of(i).st_uid != geteuid())
                         fail_msg("line %d: %o", table[i].line, stat_of(i).st_mode);
                 while (def->n_properties > 0)
                         unit_property_done(&def->properties[--def->n_properties]);
@@ -357,6 +389,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_write, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_write_over_remnant, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_nowhere, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_directory_of_others, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_failure_leaves_nothing, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_real_path, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_user, set_up, tear_down),

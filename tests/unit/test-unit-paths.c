@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 
+#include "util/file.h"
 #include "exec/unit-command.h"
 
 #define RUN 7
@@ -178,8 +179,10 @@ static void end(void) {
 /* --- what was told --- */
 
 typedef struct Told {
-        char variable[5000]; /* VAKT_PATH= */
-        char list[256];      /* VAKT_PATHS= */
+        char variable[5000];  /* VAKT_PATH= */
+        char list[256];       /* VAKT_PATHS= */
+        char variables[5000]; /* what is in the file of EnvironmentFile= */
+        char credential[256];
         char input[256];
         char words[4][5000]; /* of the command */
         size_t n_words;
@@ -233,7 +236,15 @@ static const Told *told(void) {
                         read_environment(m, &t);
                 else if (streq(name, "ExecStart"))
                         read_command(m, &t);
-                else if (startswith(name, "StandardInput")) {
+                else if (streq(name, "EnvironmentFiles")) {
+                        assert_true(sd_bus_message_read(m, "v", "a(sb)", 1, &s, NULL) > 0);
+                        assert_true(file_read(AT_FDCWD, s, t.variables, sizeof(t.variables)) >= 0);
+                } else if (streq(name, "LoadCredential")) {
+                        const char *id;
+
+                        assert_true(sd_bus_message_read(m, "v", "a(ss)", 1, &id, &s) > 0);
+                        (void)snprintf(t.credential, sizeof(t.credential), "%s:%s", id, s);
+                } else if (startswith(name, "StandardInput")) {
                         assert_true(sd_bus_message_read(m, "v", "s", &s) > 0);
                         (void)snprintf(t.input, sizeof(t.input), "%s=%s", name, s);
                 } else
@@ -285,12 +296,14 @@ static void test_plain_path(void **state) {
 
         assert_int_equal(start(path, sizeof(path), /* one_path= */ true), 0);
         until(unit_is_there);
-        assert_string_equal(told()->variable, path);
+        assert_string_equal(told()->variable, ""); /* which everybody could read */
+        assert_string_equal(told()->variables, "VAKT_PATH=\"/srv/\\$HOME %i \\\"'\\\\n; \xc3\xa4\"");
         assert_string_equal(told()->list, "");
         assert_string_equal(told()->input, "");
         assert_string_equal(told()->words[0], "job");
-        assert_false(list_is_there());
+        assert_true(list_is_there());
         end();
+        assert_false(list_is_there());
 }
 
 /* Every byte but NUL, which is more than any message takes: through vakt-command. */
@@ -360,6 +373,28 @@ static void test_list(void **state) {
         assert_false(list_is_there());
 }
 
+/* The user is made for the run: the service manager hands it the list. */
+static void test_list_by_credential(void **state) {
+        static char large[1024 * 1024];
+        char expected[128];
+        Told t;
+
+        add_property("User", "no-such-user");
+        memset(large, 'a', sizeof(large) - 1);
+        assert_int_equal(start(large, sizeof(large), /* one_path= */ false), -E2BIG);
+        assert_null(execution);
+        assert_int_equal(start(LIST, sizeof(LIST), /* one_path= */ false), 0);
+        until(unit_is_there);
+        t = *told();
+        assert_string_equal(t.list, "/run/credentials/vakt-job-7.service/vakt-paths");
+        (void)snprintf(expected, sizeof(expected), "vakt-paths:%s/batches/unit-7", folder);
+        assert_string_equal(t.credential, expected);
+        (void)snprintf(expected, sizeof(expected), "StandardInputFile=%s/batches/unit-7", folder);
+        assert_string_equal(t.input, expected);
+        end();
+        assert_false(list_is_there());
+}
+
 static void test_other_input(void **state) {
         add_property("StandardInput", "null");
         assert_int_equal(start(LIST, sizeof(LIST), /* one_path= */ false), 0);
@@ -383,8 +418,9 @@ static void test_nowhere(void **state) {
         open_executor(NULL);
         assert_int_equal(start(LIST, sizeof(LIST), /* one_path= */ false), -ENOENT);
         assert_null(execution);
-        assert_int_equal(start("/a", 3, /* one_path= */ true), 0); /* which needs no folder */
+        assert_int_equal(start("/a", 3, /* one_path= */ true), 0); /* which can do without a folder */
         until(unit_is_there);
+        assert_string_equal(told()->variable, "/a");
 }
 
 /* It is not ours, and has an environment and an input already. */
@@ -479,6 +515,7 @@ int main(void) {
                 fake_test(test_any_bytes_without_helper),
                 fake_test(test_any_bytes_elsewhere),
                 fake_test(test_list),
+                fake_test(test_list_by_credential),
                 fake_test(test_other_input),
                 fake_test(test_nothing),
                 fake_test(test_nowhere),
