@@ -159,6 +159,20 @@ static void on_changed(void *userdata, Watch *w, const Change *change) {
         paths_mark_ready(p);
 }
 
+/* What the job did itself may have been to move it: then it waits on until it is heard of under its new name. */
+static void on_gone(void *userdata, Watch *w, const Change *change) {
+        PathWatch *pw = userdata;
+        JobPaths *p = pw->paths;
+        _cleanup_free_ char *path = NULL;
+        size_t n;
+
+        if (is_own_change(p, change))
+                return;
+        path = path_absolute(pw->source, change->path, change->length, &n);
+        if (path && batch_remove(p->batch, path, n))
+                paths_mark_dirty(p);
+}
+
 /* The first look is over. From now on people rely on being told what changes, so there must be something to compare
  * with whenever we die. (With fanotify the state comes before the look does: then it is written a little later.) */
 static void save_base_line(PathWatch *pw, WatchState state) {
@@ -285,7 +299,7 @@ static int watch_identity(const JobDef *def, const PathSource *s, Identity *ret)
 }
 
 static int open_watch(Manager *m, PathWatch *pw) {
-        static const WatchOps ops = { .changed = on_changed, .state_changed = on_state_changed };
+        static const WatchOps ops = { .changed = on_changed, .gone = on_gone, .state_changed = on_state_changed };
         const PathDef *d = pw->paths->def->path;
         WatchDef def = watch_def(d, pw->source);
         int r = 0;

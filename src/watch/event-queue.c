@@ -199,6 +199,12 @@ static Pending **pending_slot(const EventQueue *q, uint64_t hash, int64_t id, co
         }
 }
 
+bool event_queue_holds(const EventQueue *q, int64_t id, const char *name, size_t n, uint32_t mask) {
+        const Pending *p = q->n_pending > 0 ? *pending_slot(q, pending_hash(q, id, name, n), id, name, n) : NULL;
+
+        return p && (p->mask & mask);
+}
+
 static int pending_grow(EventQueue *q) {
         uint32_t n = MAX(q->n_slots * 2, TABLE_MIN);
         Pending **slots, *p;

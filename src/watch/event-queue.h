@@ -103,6 +103,9 @@ int event_queue_subscribe_id(EventQueue *q, Subscriber *s, int64_t id, uint32_t 
 /* Has anybody subscribed to it? */
 bool event_queue_has_id(const EventQueue *q, int64_t id) _pure_;
 
+/* Is one of these events in the set, about that name? */
+bool event_queue_holds(const EventQueue *q, int64_t id, const char *name, size_t n, uint32_t mask) _pure_;
+
 /* Hands the oldest entry of the set to its subscribers, who may subscribe and unsubscribe whom they like. False when
  * the set was empty. */
 bool event_queue_work(EventQueue *q);

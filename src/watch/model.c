@@ -27,44 +27,61 @@ struct Model {
 
 /* --- states --- */
 
-FileState file_state_from_stat(const struct stat *st) {
+static void entry_identify(Entry *e, const FileState *state) {
+        e->inode = state->inode;
+        e->birth = state->birth;
+        e->status = state->status;
+        e->rights = state->rights;
+}
+
+FileState file_state_from_stat(const struct stat *st, uint32_t birth) {
         const uint64_t content[] = { (uint64_t)st->st_size, (uint64_t)st->st_mtim.tv_sec,
                                      (uint64_t)st->st_mtim.tv_nsec, st->st_rdev };
-        const uint64_t status[] = { (uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec, st->st_mode,
-                                    (uint64_t)st->st_uid << 32 | st->st_gid };
+        const uint64_t rights[] = { st->st_mode, (uint64_t)st->st_uid << 32 | st->st_gid };
+        const uint64_t status[] = { (uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec, rights[0],
+                                    rights[1] };
 
         return (FileState){
                 .inode = st->st_ino,
+                .birth = birth,
                 .content = hash_bytes(STAMP_KEY, content, sizeof(content)) | 1,
                 .status = (uint32_t)hash_bytes(STAMP_KEY, status, sizeof(status)),
+                .rights = (uint32_t)hash_bytes(STAMP_KEY, rights, sizeof(rights)) | 1,
                 .is_folder = S_ISDIR(st->st_mode),
                 .is_regular = S_ISREG(st->st_mode),
         };
 }
 
+bool entry_is_same_file(const Entry *e, const FileState *state) {
+        return !!(e->flags & ENTRY_FOLDER) == state->is_folder && e->inode == state->inode &&
+               (e->birth == state->birth || e->birth == 0 || state->birth == 0);
+}
+
 bool entry_has_content(const Entry *e, const FileState *state) {
-        if (e->flags & ENTRY_FOLDER)
-                return state->is_folder;
-        return !state->is_folder && e->inode == state->inode && e->content == state->content;
+        return entry_is_same_file(e, state) && ((e->flags & ENTRY_FOLDER) || e->content == state->content);
 }
 
 bool entry_has_status(const Entry *e, const FileState *state) {
         return e->status == state->status;
 }
 
+bool entry_has_rights(const Entry *e, const FileState *state) {
+        return e->rights == state->rights || e->rights == 0 || state->rights == 0;
+}
+
 bool entry_set_state(Folder *f, Entry *e, const FileState *state) {
-        bool same = entry_has_content(e, state) && e->inode == state->inode && entry_has_status(e, state);
+        bool same = entry_has_content(e, state) && entry_has_status(e, state) && e->birth == state->birth;
 
         if (same)
                 return false;
         assert(!!(e->flags & ENTRY_FOLDER) == state->is_folder);
-        e->inode = state->inode;
-        e->status = state->status;
         if (!state->is_folder) {
                 e->content = state->content;
                 e->flags = (uint8_t)((e->flags & ~ENTRY_REGULAR) | (state->is_regular ? ENTRY_REGULAR : 0));
                 folder_set_dirty(f);
-        }
+        } else if (e->birth != state->birth || e->rights != state->rights)
+                folder_set_dirty(e->folder);
+        entry_identify(e, state);
         return true;
 }
 
@@ -201,8 +218,7 @@ int folder_add(Folder *f, const char *name, size_t n, const FileState *state, En
                 f->n_folders++;
         } else
                 e->content = state->content;
-        e->inode = state->inode;
-        e->status = state->status;
+        entry_identify(e, state);
         e->flags |= state->is_regular ? ENTRY_REGULAR : 0;
         folder_insert(f, e);
         f->n_entries++;
@@ -287,6 +303,7 @@ static void folder_free(Folder *f) {
         model_note_removed(m, f->id);
         m->n_folders--;
         m->n_slots -= f->n_slots;
+        free(f->moved_from);
         free(f->slots);
         free(f);
 }
@@ -388,6 +405,23 @@ int folder_path_of(const Folder *f, const char *name, size_t n, PathText *ret) {
         int r = folder_path(f, ret);
 
         return r < 0 ? r : path_text_append(ret, name, n);
+}
+
+int folder_reported_path_of(const Folder *f, const char *name, size_t n, PathText *ret) {
+        int r = 0;
+
+        path_text_clear(ret);
+        for (; !f->moved_from && f->parent && r >= 0; f = f->parent)
+                r = path_text_prepend(ret, f->entry->name, f->entry->length);
+        if (r >= 0 && f->moved_from)
+                r = path_text_prepend(ret, f->moved_from, strlen(f->moved_from));
+        return r < 0 || n == 0 ? r : path_text_append(ret, name, n);
+}
+
+bool folder_is_moving(const Folder *f) {
+        while (!f->moved_from && f->parent)
+                f = f->parent;
+        return f->moved_from;
 }
 
 unsigned folder_depth(const Folder *f) {
@@ -492,8 +526,7 @@ int model_new_folder(Model *m, const char *name, size_t n, const FileState *stat
         if (!e)
                 return -ENOMEM;
         e->flags = ENTRY_FOLDER;
-        e->inode = state->inode;
-        e->status = state->status;
+        entry_identify(e, state);
         e->folder = folder_new(m, NULL, e);
         if (!e->folder)
                 return -ENOMEM;

@@ -5,8 +5,8 @@
  * whether it has changed. Events of the kernel are only hints where to look; what changed is what differs from this.
  * Pure: no system calls, no callbacks.
  *
- * An entry takes 22 bytes and its name, a folder 176 bytes and a table of its entries. Size, mtime and ctime are kept
- * as hashes: it is only ever asked whether they are the same. */
+ * An entry takes 30 bytes and its name, a folder 184 bytes and a table of its entries. Sizes and times are kept as
+ * hashes: it is only ever asked whether they are the same. */
 
 #include <stdbool.h>
 #include <sys/queue.h>
@@ -23,21 +23,23 @@ typedef struct Folder Folder;
 /* What identifies an entry and its state. */
 typedef struct FileState {
         uint64_t inode;
+        uint32_t birth;   /* time of birth, hashed: an inode's number is used again; 0 = not known */
         uint64_t content; /* size and mtime, hashed; never 0 */
         uint32_t status;  /* ctime, mode and owner, hashed */
+        uint32_t rights;  /* mode and owner, hashed; never 0 */
         bool is_folder, is_regular;
 } FileState;
 
-FileState file_state_from_stat(const struct stat *st);
+/* birth: stat_with_birth() gives it. */
+FileState file_state_from_stat(const struct stat *st, uint32_t birth);
 
 typedef enum EntryFlags {
         ENTRY_FOLDER = 1 << 0,
         ENTRY_REGULAR = 1 << 1,
-        ENTRY_SEEN = 1 << 2,         /* equals FOLDER_GENERATION of its folder when the reading of it has come by */
-        ENTRY_FOUND = 1 << 3,        /* reported as created by a look at the folder: the event is still to come */
-        ENTRY_FOUND_CLOSED = 1 << 4, /* and as complete */
-        ENTRY_RACY = 1 << 5,         /* so young when looked at that a later change may show the same times */
-        ENTRY_UNSETTLED = 1 << 6, /* polled: changed at the last look, complete when the next one finds it the same */
+        ENTRY_SEEN = 1 << 2,      /* equals FOLDER_GENERATION of its folder when the reading of it has come by */
+        ENTRY_FOUND = 1 << 3,     /* reported as created by a look at the folder: the event is still to come */
+        ENTRY_UNSETTLED = 1 << 4, /* changed, and not reported as complete since */
+        ENTRY_NEW = 1 << 5,       /* has appeared, and was never reported as complete */
 } EntryFlags;
 
 typedef struct Entry {
@@ -46,7 +48,7 @@ typedef struct Entry {
                 Folder *folder; /* ENTRY_FOLDER */
         };
         uint64_t inode;
-        uint32_t status;
+        uint32_t birth, status, rights;
         uint8_t flags;
         uint8_t length;
         char name[]; /* length bytes and a NUL */
@@ -79,6 +81,7 @@ struct Folder {
         uint32_t flags;
         uint64_t device, inode; /* of the opened folder; 0 = never opened */
         Writer mover;           /* who has moved it, with FOLDER_MOVED */
+        char *moved_from;       /* the path under which what is in it was reported last, until it is read; or NULL */
         TAILQ_ENTRY(Folder) queue;
         LIST_ENTRY(Folder) dirty;
 };
@@ -106,8 +109,10 @@ int folder_add(Folder *f, const char *name, size_t n, const FileState *state, En
 
 /* Takes over the state of what was looked at. True when something differed. */
 bool entry_set_state(Folder *f, Entry *e, const FileState *state);
+bool entry_is_same_file(const Entry *e, const FileState *state) _pure_;
 bool entry_has_content(const Entry *e, const FileState *state) _pure_; /* same file with the same content */
 bool entry_has_status(const Entry *e, const FileState *state) _pure_;
+bool entry_has_rights(const Entry *e, const FileState *state) _pure_; /* or they were not known */
 
 /* Takes an entry out and hands it, with the folder below it, to the caller. */
 Entry *folder_take(Folder *f, Entry *e);
@@ -128,6 +133,10 @@ Entry *entry_free(Entry *e);
 /* The path of a folder, or of a name in it, relative to the root of the model. 0 or -ENOMEM. */
 int folder_path(const Folder *f, PathText *ret);
 int folder_path_of(const Folder *f, const char *name, size_t n, PathText *ret);
+
+/* The path under which a name in it was reported last: another one while it waits to be read after a move. */
+int folder_reported_path_of(const Folder *f, const char *name, size_t n, PathText *ret);
+bool folder_is_moving(const Folder *f) _pure_; /* that one */
 
 unsigned folder_depth(const Folder *f) _pure_;
 bool folder_is_below(const Folder *f, const Folder *above) _pure_; /* or the same */

@@ -18,9 +18,9 @@
 #define SCAN_BUFFER   (32 * 1024)
 #define GONE_STEP     128U
 #define POSTPONED_MAX 256U /* times that a reading gives way to events */
-#define TREE_EVENTS                                                                                             \
-        (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF | \
-         IN_ONLYDIR)
+#define TREE_EVENTS                                                                                          \
+        (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | \
+         IN_MOVE_SELF | IN_ONLYDIR) /* IN_ATTRIB: times that are set count as a change */
 
 /* --- the queue --- */
 
@@ -63,7 +63,7 @@ void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on) {
 uint32_t tree_mask(const Tree *t) {
         unsigned events = t->watch->def.events;
 
-        return TREE_EVENTS | (events & WATCH_WRITE ? IN_MODIFY : 0) | (events & WATCH_ATTRIB ? IN_ATTRIB : 0);
+        return TREE_EVENTS | (events & WATCH_WRITE ? IN_MODIFY : 0);
 }
 
 /* Where the kernel refuses or does not tell all, the folder is read again from time to time. */
@@ -188,19 +188,20 @@ static void scan_seen_folder(Tree *t, Folder *f, Entry *e) {
 /* Most folders are known as such by what getdents64(2) says: no need to ask for more. */
 static void scan_entry(Tree *t, const char *name, uint64_t inode, unsigned char type) {
         struct stat st = { .st_ino = inode, .st_mode = S_IFDIR };
+        bool is_enough = type == DT_DIR && !t->watch->def.folders;
+        uint32_t birth = 0;
         Scan *s = &t->scan;
         Folder *f = s->folder;
         size_t n = strlen(name), before = s->path.length;
         Entry *e = s->is_new && type == DT_DIR ? NULL : folder_find(f, name, n);
 
-        if (e && (e->flags & ENTRY_FOLDER) && type == DT_DIR && !(s->flags & FOLDER_MOVED)) {
+        if (e && (e->flags & ENTRY_FOLDER) && is_enough && !(s->flags & FOLDER_MOVED)) {
                 scan_seen_folder(t, f, e);
                 return;
         }
         if (path_text_append(&s->path, name, n) < 0)
                 return;
-        if ((type == DT_DIR && (!e || (e->flags & ENTRY_FOLDER))) ||
-            fstatat(s->fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) >= 0) {
+        if ((is_enough && (!e || (e->flags & ENTRY_FOLDER))) || stat_with_birth(s->fd, name, &st, &birth) >= 0) {
                 const PathFilter *filter = t->watch->def.filter;
                 const char *path = path_text_string(&s->path);
 
@@ -212,7 +213,9 @@ static void scan_entry(Tree *t, const char *name, uint64_t inode, unsigned char 
                                                  .path = path,
                                                  .path_length = s->path.length,
                                                  .dir_fd = s->fd,
+                                                 .file = name,
                                                  .st = &st,
+                                                 .birth = birth,
                                                  .moved = s->flags & FOLDER_MOVED });
         }
         s->path.length = before;
@@ -263,11 +266,12 @@ static bool is_unseen(const Folder *f, const Entry *e) {
 /* The reading did not come by, perhaps because it was renamed just then. */
 static void scan_verify(Tree *t, Folder *f, Entry *e) {
         char name[NAME_MAX + 1];
+        uint32_t birth;
         struct stat st;
         size_t n = e->length;
 
         memcpy(name, e->name, n + 1); /* the entry may go while it is looked at */
-        if (fstatat(t->scan.fd, e->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) {
+        if (stat_with_birth(t->scan.fd, e->name, &st, &birth) < 0) {
                 tree_lose(t, f, e, /* mask= */ 0);
                 return;
         }
@@ -279,7 +283,10 @@ static void scan_verify(Tree *t, Folder *f, Entry *e) {
                                          .path = path_text_string(&t->path),
                                          .path_length = t->path.length,
                                          .dir_fd = t->scan.fd,
-                                         .st = &st });
+                                         .file = name,
+                                         .st = &st,
+                                         .birth = birth,
+                                         .moved = t->scan.flags & FOLDER_MOVED });
 }
 
 /* Some of the entries that are gone; true when there are no more. */
@@ -303,6 +310,8 @@ static void scan_end(Tree *t) {
                 return;
         f->flags &= ~(uint32_t)FOLDER_LOADED;
         f->flags |= FOLDER_READ;
+        if (!(f->flags & FOLDER_MOVED)) /* not again meanwhile */
+                f->moved_from = mfree(f->moved_from);
         tree_scan_abort(t);
 }
 

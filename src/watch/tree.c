@@ -18,23 +18,25 @@
 
 #define UNSUBSCRIBE_STEP 4096U /* watches given up before the events that this makes are read */
 #define DRAIN_MAX        (4 * 1024 * 1024)
-#define POLL_SHARE       20U /* polling takes at most one part in so many of the time */
+#define POLL_SHARE       20U    /* polling takes at most one part in so many of the time */
+#define FILE_NAME        "file" /* of a root that is one */
 #define FILE_EVENTS      (IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
 
 /* --- who is there --- */
 
-static int root_identify(int fd, RootIdentity *ret, struct stat *ret_stat) {
+static int root_identify(int fd, RootIdentity *ret) {
         struct statfs s;
+        struct stat st;
         uint64_t id;
 
-        if (fstat(fd, ret_stat) < 0 || fstatfs(fd, &s) < 0)
+        if (fstat(fd, &st) < 0 || fstatfs(fd, &s) < 0)
                 return -errno;
         memcpy(&id, &s.f_fsid, sizeof(id));
         *ret = (RootIdentity){
-                .file_system = id != 0 ? id ^ (uint64_t)s.f_type << 32 : ret_stat->st_dev,
-                .device = ret_stat->st_dev,
-                .inode = ret_stat->st_ino,
-                .is_file = !S_ISDIR(ret_stat->st_mode),
+                .file_system = id != 0 ? id ^ (uint64_t)s.f_type << 32 : st.st_dev,
+                .device = st.st_dev,
+                .inode = st.st_ino,
+                .is_file = !S_ISDIR(st.st_mode),
         };
         return 0;
 }
@@ -67,56 +69,75 @@ static void tree_close(Tree *t) {
         t->open_folder = NULL;
 }
 
-/* --- a root that is a file --- */
+static void tree_set_real_path(Tree *t, int fd) {
+        char link[sizeof("/proc/self/fd/") + 11], path[PATH_MAX];
+        ssize_t n;
 
-static void tree_report_root(Tree *t, unsigned events, bool synthetic) {
-        tree_report(t, "", 0, NULL, events, synthetic, !t->root.is_file);
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, path, sizeof(path) - 1);
+        free(t->real_path);
+        t->real_path = n > 0 ? strndup(path, (size_t)n) : NULL;
 }
 
-/* The file again, after an event (mask) or because it is time to look. */
-static void tree_look_at_file(Tree *t, const struct stat *st, uint32_t mask) {
-        FileState now = file_state_from_stat(st);
-        bool same = now.content == t->file_state.content, same_status = now.status == t->file_state.status;
-        unsigned events = (mask & IN_MODIFY ? WATCH_WRITE : 0) | (mask & IN_CLOSE_WRITE ? WATCH_CLOSE : 0) |
-                          ((mask & IN_ATTRIB) && !same_status ? WATCH_ATTRIB : 0);
+/* --- a root that is a file --- */
 
-        if (mask == 0 && (!same || t->file_unsettled)) {
-                events |= same ? 0 : WATCH_WRITE;
-                if (file_has_writer(AT_FDCWD, t->watch->def.path) != 1)
-                        events |= WATCH_CLOSE;
-        } else if (mask == 0 && !same_status)
-                events |= WATCH_ATTRIB;
-        t->file_unsettled = (t->file_unsettled || !same) && !(events & WATCH_CLOSE);
-        if (!same || !same_status)
-                folder_set_dirty(model_root(t->model));
-        t->file_state = now;
-        tree_report_root(t, events, mask == 0);
+/* The file again, after an event (mask) or because it is time to look. It is an entry like others, in a folder of its
+ * own; only that it is not found there by name. */
+static void tree_look_at_file(Tree *t, uint32_t mask) {
+        uint32_t birth;
+        struct stat st;
+
+        if (!t->real_path || stat_with_birth(AT_FDCWD, t->real_path, &st, &birth) < 0 || st.st_ino != t->root.inode ||
+            st.st_dev != t->root.device) {
+                /* Another file has its path already: that one is looked at next. */
+                if (mask != 0)
+                        tree_resolve_later(t);
+                return;
+        }
+        tree_see(t, &(Sighting){ .folder = model_root(t->model),
+                                 .name = FILE_NAME,
+                                 .length = strlen(FILE_NAME),
+                                 .path = "",
+                                 .dir_fd = AT_FDCWD,
+                                 .file = t->real_path,
+                                 .st = &st,
+                                 .birth = birth,
+                                 .mask = mask });
 }
 
 static void on_file_event(Subscriber *s, const Notice *n) {
         Tree *t = (Tree *)(void *)((char *)s - offsetof(Tree, file_subscriber));
         _cleanup_(identity_restore) IdentityScope scope = {};
-        struct stat st;
 
         watch_enter(t->watch, &scope);
         watch_wake(t->watch);
         if (n->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED | IN_ATTRIB))
                 tree_resolve_later(t);
-        /* Another file has its path already: that one is looked at next, by resolving. */
-        if (stat(t->watch->def.path, &st) < 0 || st.st_ino != t->root.inode || st.st_dev != t->root.device)
-                return;
-        tree_look_at_file(t, &st, n->mask);
+        if (n->mask & (IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB))
+                tree_look_at_file(t, n->mask);
 }
 
+static void tree_lose_file(Tree *t) {
+        Folder *root = model_root(t->model);
+        Entry *e = folder_find(root, FILE_NAME, strlen(FILE_NAME));
+
+        if (e)
+                tree_lose(t, root, e, /* mask= */ 0);
+}
+
+/* Subscribing comes first, so that nothing is missed in between. A watch of the kernel ends with its inode, whose
+ * number the next file has more often than not. */
 static void tree_adopt_file(Tree *t, int fd) {
         int r = -EOPNOTSUPP;
 
+        tree_set_real_path(t, fd);
         if (t->watch->def.backend != WATCH_BACKEND_POLL) {
                 t->file_subscriber.notify = on_file_event;
                 r = event_queue_subscribe(t->queue, &t->file_subscriber, fd, FILE_EVENTS);
         }
         tree_set_folder_flag(t, model_root(t->model), FOLDER_POLLED, r < 0 || t->traits.is_remote);
         t->limit_reached = r == -ENOSPC;
+        tree_look_at_file(t, /* mask= */ 0);
 }
 
 /* --- coming and going --- */
@@ -208,37 +229,21 @@ static void tree_replace(Tree *t, const RootIdentity *now) {
                 tree_forget_other(t);
 }
 
-static void tree_set_real_path(Tree *t, int fd) {
-        char link[sizeof("/proc/self/fd/") + 11], path[PATH_MAX];
-        ssize_t n;
-
-        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-        n = readlink(link, path, sizeof(path) - 1);
-        free(t->real_path);
-        t->real_path = n > 0 ? strndup(path, (size_t)n) : NULL;
-}
-
-static void tree_adopt(Tree *t, int fd, const RootIdentity *now, const struct stat *st) {
+static void tree_adopt(Tree *t, int fd, const RootIdentity *now) {
         bool is_new = !t->has_root || t->root.inode != now->inode;
 
         t->root = *now;
         t->has_root = true;
         (void)file_system_traits(fd, &t->traits);
-        tree_set_real_path(t, fd);
-        if (now->is_file) {
+        if (now->is_file)
                 tree_adopt_file(t, fd);
-                if (is_new) {
-                        t->file_state = file_state_from_stat(st);
-                        t->file_unsettled = false;
-                        tree_report_root(t, WATCH_CREATE | WATCH_CLOSE, /* synthetic= */ true);
-                } else
-                        tree_look_at_file(t, st, /* mask= */ 0);
-        } else {
+        else {
+                tree_set_real_path(t, fd);
                 tree_choose_backend(t, fd);
                 if (t->fan_error < 0)
                         return;
                 if (is_new)
-                        tree_report_root(t, WATCH_CREATE, /* synthetic= */ true);
+                        tree_report(t, "", 0, NULL, WATCH_CREATE, /* synthetic= */ true, /* is_folder= */ true);
                 tree_queue(t, model_root(t->model), FOLDER_DEEP);
         }
         folder_set_dirty(model_root(t->model));
@@ -253,9 +258,12 @@ static void tree_missing(Tree *t, dev_t device) {
                 tree_park(t);
                 return;
         }
-        tree_report_root(t, WATCH_DELETE, /* synthetic= */ true);
-        if (!t->root.is_file)
+        if (t->root.is_file)
+                tree_lose_file(t);
+        else {
+                tree_report(t, "", 0, NULL, WATCH_DELETE, /* synthetic= */ true, /* is_folder= */ true);
                 tree_lose_all(t);
+        }
         tree_unsubscribe(t, model_root(t->model));
         event_queue_unsubscribe(t->queue, &t->file_subscriber);
         model_root(t->model)->inode = 0;
@@ -267,7 +275,6 @@ static void tree_missing(Tree *t, dev_t device) {
 static void tree_resolve(Tree *t) {
         _cleanup_close_ int fd = -EBADF;
         RootIdentity now;
-        struct stat st;
         dev_t device = 0;
         int r;
 
@@ -276,7 +283,7 @@ static void tree_resolve(Tree *t) {
         tree_finish_load(t);
         r = path_chain_resolve(t->chain, &fd, NULL, &device);
         if (r >= 0)
-                r = root_identify(fd, &now, &st);
+                r = root_identify(fd, &now);
         if (r < 0) {
                 tree_missing(t, device);
                 t->silent = false; /* what comes later is new */
@@ -286,7 +293,7 @@ static void tree_resolve(Tree *t) {
         if (t->has_root && t->root.device == now.device && t->root.inode == now.inode && t->real_path &&
             t->fan_error == 0) {
                 if (now.is_file)
-                        tree_look_at_file(t, &st, /* mask= */ 0);
+                        tree_adopt_file(t, fd);
                 else if (!tree_check_root(t, fd))
                         tree_queue(t, model_root(t->model), FOLDER_DEEP);
                 else if (!subscriber_is_subscribed(&model_root(t->model)->subscriber))
@@ -297,7 +304,7 @@ static void tree_resolve(Tree *t) {
                 tree_replace(t, &now);
         else if (is_parked(t, &now))
                 tree_park(t);
-        tree_adopt(t, fd, &now, &st);
+        tree_adopt(t, fd, &now);
 }
 
 void tree_resolve_later(Tree *t) {

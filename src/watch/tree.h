@@ -76,9 +76,7 @@ struct Tree {
         unsigned n_postponed;
         Writer writer, mover; /* who made what is reported just now, and moved what is queued just now */
 
-        Subscriber file_subscriber; /* a root that is a file */
-        FileState file_state;
-        bool file_unsettled;
+        Subscriber file_subscriber; /* a root that is a file, which is the one entry of the model */
 
         TAILQ_HEAD(, Folder) scans;
         Scan scan;
@@ -103,8 +101,10 @@ typedef struct Sighting {
         size_t length;
         const char *path; /* of it, from the root */
         size_t path_length;
-        int dir_fd; /* of the folder */
+        int dir_fd;       /* of the folder */
+        const char *file; /* how to open it from there */
         const struct stat *st;
+        uint32_t birth;
         uint32_t mask; /* IN_* that led here; 0 = by reading the folder */
         bool moved;    /* with the folder it is in */
 } Sighting;
@@ -173,6 +173,9 @@ void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask);
 
 /* Takes over and reports what was seen. */
 void tree_see(Tree *t, const Sighting *s);
+
+/* As fstatat(2), with a hash of the time of birth (0 = the file system does not tell). Negative errno. */
+int stat_with_birth(int dir_fd, const char *name, struct stat *ret, uint32_t *ret_birth);
 
 /* It is not there any more. */
 void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask);

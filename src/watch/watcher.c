@@ -86,6 +86,13 @@ void watch_report(Watch *w, const Change *c) {
         w->ops->changed(w->userdata, w, c);
 }
 
+void watch_report_gone(Watch *w, const Change *c) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+
+        enter(&scope, NULL);
+        w->ops->gone(w->userdata, w, c);
+}
+
 static int watch_try_identity(const WatchDef *def) {
         _cleanup_(identity_restore) IdentityScope scope = {};
 
@@ -488,6 +495,8 @@ static int watch_set_def(Watch *w, const WatchDef *def) {
                 return -ENOMEM;
         w->def.poll_min = def->poll_min > 0 ? def->poll_min : WATCH_POLL_MIN;
         w->def.poll_max = def->poll_max > 0 ? def->poll_max : WATCH_POLL_MAX;
+        if (def->events & WATCH_COMPLETE) /* one thing: whether it was closed or moved there, no comparison can tell */
+                w->def.events |= WATCH_COMPLETE;
         if (def->kind != WATCH_PATH_CHANGED && def->kind != WATCH_PATH_MODIFIED)
                 return 0;
         w->def.events = WATCH_ALL & ~(unsigned)(def->kind == WATCH_PATH_CHANGED ? WATCH_WRITE : 0);
@@ -634,6 +643,8 @@ static int visit_folder(Watch *w, Folder *f, PathText *path,
         FOLDER_FOREACH(e, f) {
                 bool is_folder = e->flags & ENTRY_FOLDER;
 
+                if (r == 0 && w->tree->root.is_file)
+                        return visit("", 0, /* is_folder= */ false, userdata);
                 if (r != 0 || (is_folder && !w->def.folders))
                         continue;
                 r = folder_path_of(f, e->name, e->length, path);

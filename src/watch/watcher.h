@@ -11,7 +11,8 @@
  * each.
  *
  * What is guaranteed: every file that is complete and still there is reported at least once since it last changed,
- * with the path that it has then. What comes and goes between two looks may go unseen. Writes through mmap(2) and
+ * with the path that it has then; and what each change means is the same, whichever way it was noticed (Events= in
+ * vaktd.job(5)). What comes and goes between two looks may go unseen. Writes through mmap(2) and
  * those of other hosts give no events; only polling sees them. */
 
 #include <stdbool.h>
@@ -50,7 +51,7 @@ typedef struct Change {
         const char *path; /* relative to the watch: bytes, NUL-terminated, any length; "" = what is watched itself. For
                            * conditions: the path that is there, absolute */
         size_t length;
-        const char *from; /* of WATCH_MOVE: the path that it had in the same watch, or NULL */
+        const char *from; /* the path that it had in the same watch, where nothing is now; or NULL */
         unsigned events;  /* WATCH_*, at least one that was asked for; 0 for conditions */
         bool synthetic;   /* found by looking: when it happened is not known */
         bool is_folder;
@@ -78,6 +79,8 @@ const char *watch_state_to_string(WatchState s) _const_;
 typedef struct WatchOps {
         /* Something changed; for conditions: it holds now and did not before. */
         void (*changed)(void *userdata, Watch *w, const Change *c);
+        /* It is not there any more, and WATCH_DELETE was not asked for; may be NULL. events is 0. */
+        void (*gone)(void *userdata, Watch *w, const Change *c);
         /* watch_state() gives something else; may be NULL. */
         void (*state_changed)(void *userdata, Watch *w);
 } WatchOps;

@@ -40,6 +40,7 @@ typedef struct World {
         Watcher *watcher;
         Record *records;
         size_t n_records, n_allocated;
+        char gone[4096]; /* those whose deletion nobody asked for, each with a newline behind it */
         PathFilter *filter;
         Watch *watches[8]; /* that a failed test leaves behind */
 } World;
@@ -100,7 +101,13 @@ static inline void on_changed(void *userdata, Watch *watch, const Change *c) {
                                              .is_folder = c->is_folder };
 }
 
-static const WatchOps record_ops _unused_ = { .changed = on_changed };
+static inline void on_gone(void *userdata, Watch *watch, const Change *c) {
+        assert_int_equal(c->events, 0);
+        if (strlen(w.gone) + c->length + 2 <= sizeof(w.gone))
+                strcat(strcat(w.gone, c->path), "\n");
+}
+
+static const WatchOps record_ops _unused_ = { .changed = on_changed, .gone = on_gone };
 
 static inline void forget_records(void) {
         for (size_t i = 0; i < w.n_records; i++) {
@@ -108,6 +115,7 @@ static inline void forget_records(void) {
                 free(w.records[i].from);
         }
         w.n_records = 0;
+        w.gone[0] = '\0';
 }
 
 static inline const Record *record_of(const char *path) {
