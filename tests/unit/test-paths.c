@@ -415,6 +415,57 @@ static void test_files_that_wait_are_kept(void **state) {
         assert_true(has_seen(f, "w/a"));
 }
 
+/* As logs are rotated: both names count, and swapped ones, whether that was heard of or found. */
+static void test_a_name_that_is_taken_again_counts(void **state) {
+        Fixture *f = *state;
+
+        make_folder(f, "w");
+        touch(f, "w/f");
+        touch(f, "w/g");
+        touch(f, "w/h");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\n" WRITE_LIST, in(f, "w"), f->folder, f->folder);
+        start_watching(f, "all", 1);
+        for (unsigned stopped = 0; stopped < 2; stopped++) {
+                assert_int_equal(manager_pause(f->m, "all"), 0);
+                if (stopped)
+                        stop(f);
+                assert_int_equal(rename(in(f, "w/f"), in(f, stopped ? "w/f.2" : "w/f.1")), 0);
+                touch(f, "w/f");
+                assert_int_equal(renameat2(AT_FDCWD, in(f, "w/g"), AT_FDCWD, in(f, "w/h"), RENAME_EXCHANGE), 0);
+                if (stopped)
+                        start_watching(f, "all", 1);
+                WAIT_FOR(f, counter(f, "all", "waiting") == 4);
+                assert_int_equal(manager_resume(f->m, "all"), 0);
+                WAIT_FOR(f, lines(f) == 5 * (1 + stopped));
+                assert_true(has_seen(f, stopped ? "w/f.2" : "w/f.1"));
+        }
+}
+
+/* No run gets a name where nothing is, if it did not ask for that. */
+static void test_a_file_that_is_gone_waits_no_longer(void **state) {
+        Fixture *f = *state;
+
+        make_folder(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->folder,
+                       f->folder);
+        start_watching(f, "all", 1);
+        assert_int_equal(manager_pause(f->m, "all"), 0);
+        touch(f, "w/a");
+        touch(f, "w/b");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 2);
+        assert_int_equal(unlink(in(f, "w/a")), 0);
+        WAIT_FOR(f, counter(f, "all", "waiting") == 1);
+        stop(f);
+        assert_int_equal(rename(in(f, "w/b"), in(f, "w/c")), 0);
+        touch(f, "w/d");
+        start_watching(f, "all", 1);
+        assert_int_equal(manager_resume(f->m, "all"), 0);
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_int_equal(lines(f), 3);
+        assert_true(has_seen(f, "w/c"));
+        assert_true(has_seen(f, "w/d"));
+}
+
 /* --- spools --- */
 
 static void write_spool_job(const Fixture *f, const char *path, const char *run) {
@@ -843,6 +894,8 @@ int main(void) {
                 TEST(test_what_exists_at_start_counts),
                 TEST(test_a_start_finds_what_changed_meanwhile),
                 TEST(test_files_that_wait_are_kept),
+                TEST(test_a_name_that_is_taken_again_counts),
+                TEST(test_a_file_that_is_gone_waits_no_longer),
                 TEST(test_items_are_acknowledged),
                 TEST(test_items_are_tried_again_and_given_up),
                 TEST(test_an_item_survives_a_restart),
