@@ -407,8 +407,8 @@ static JobPaths *paths_new(Manager *m, Job *job) {
         p->manager = m;
         p->job = job;
         p->def = job_def_ref(job->def);
-        p->deadline = (Deadline){ .due = on_due, .position = TIMER_HEAP_NONE };
-        p->saving = (Deadline){ .due = on_save, .position = TIMER_HEAP_NONE };
+        p->deadline = (Deadline){ .due = on_due, .position = HEAP_NONE };
+        p->saving = (Deadline){ .due = on_save, .position = HEAP_NONE };
         return p;
 }
 
