@@ -283,7 +283,8 @@ static int tell_waiting(const Telling *t, const BatchView *v, usec_t now) {
         if (r < 0)
                 return r;
         if (v->state == BATCH_FILE_SETTLING)
-                return tell(t, "settle", "It has to be quiet for another %s (SettleSec=).",
+                return tell(t, "settle", "%s has to be quiet for another %s (SettleSec=).",
+                            t->job->def->path->each ? "It" : "All that is watched",
                             span_format(wait, usec_sub(v->until, now), USEC_PER_MSEC));
         if (batch_is_limited(t->job->paths->batch, now, &until, NULL))
                 return tell(t, "limit",
@@ -337,8 +338,9 @@ static int tell_batch(const Telling *t) {
                             n_waiting, n_waiting == 1 ? " waits" : "s wait",
                             span_format(wait, usec_sub(until, now), USEC_PER_MSEC));
         if (next > now && next < USEC_INFINITY)
-                return tell(t, "files", "%zu file%s; the first has to be quiet for another %s (SettleSec=).",
-                            n_waiting, n_waiting == 1 ? " waits" : "s wait",
+                return tell(t, "files", "%zu file%s; %s to be quiet for another %s (SettleSec=).", n_waiting,
+                            n_waiting == 1 ? " waits" : "s wait",
+                            t->job->def->path->each ? "the first has" : "all that is watched has",
                             span_format(wait, next - now, USEC_PER_MSEC));
         return tell(t, "files", "%zu file%s for the job's next run.", n_waiting, n_waiting == 1 ? " waits" : "s wait");
 }
