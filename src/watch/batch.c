@@ -17,16 +17,16 @@
 #include <assert.h>
 #include <sys/queue.h>
 
+#include "util/hash-table.h"
 #include "util/heap.h"
 #include "util/steps.h"
 #include "watch/hash.h"
 
-#define SLOTS_MIN    16U
 #define COLLECT_STEP 4096U /* files found to be due in one turn: more than are heard of in one */
 
 typedef struct File File;
 struct File {
-        File *chain;             /* of its slot */
+        HashNode node;           /* first */
         TAILQ_ENTRY(File) order; /* of arrival, while it waits */
         uint64_t hash, number;   /* number: of arrival */
         usec_t first, last;
@@ -49,8 +49,7 @@ struct BatchRun {
 
 struct Batch {
         BatchConfig config;
-        File **slots;
-        size_t n_files, n_slots;
+        HashTable files;
         uint64_t seed, last_number;
 
         struct FileList waiting;
@@ -68,44 +67,15 @@ struct Batch {
 /* --- the table --- */
 
 static File *table_find(const Batch *b, uint64_t hash, const char *path, size_t n) {
-        if (b->n_slots == 0)
-                return NULL;
-        for (File *f = b->slots[hash & (b->n_slots - 1)]; f; f = f->chain)
-                if (f->hash == hash && f->length == n && memcmp(f->path, path, n) == 0)
-                        return f;
-        return NULL;
+        File *f = (void *)hash_table_chain(&b->files, (uint32_t)hash);
+
+        while (f && !(f->hash == hash && f->length == n && memcmp(f->path, path, n) == 0))
+                f = (void *)f->node.next;
+        return f;
 }
 
-static int table_grow(Batch *b) {
-        size_t n = b->n_slots * 2 > SLOTS_MIN ? b->n_slots * 2 : SLOTS_MIN;
-        File **slots;
-
-        if (b->n_files < b->n_slots)
-                return 0;
-        slots = calloc(n, sizeof(File *));
-        if (!slots)
-                return -ENOMEM;
-        for (size_t i = 0; i < b->n_slots; i++)
-                for (File *f = b->slots[i], *next; f; f = next) {
-                        File **slot = &slots[f->hash & (n - 1)];
-
-                        next = f->chain;
-                        f->chain = *slot;
-                        *slot = f;
-                }
-        free(b->slots);
-        b->slots = slots;
-        b->n_slots = n;
-        return 0;
-}
-
-static void table_remove(Batch *b, const File *f) {
-        File **p = &b->slots[f->hash & (b->n_slots - 1)];
-
-        while (*p != f)
-                p = &(*p)->chain;
-        *p = f->chain;
-        b->n_files--;
+static uint32_t file_hash(const HashNode *node, const void *userdata) {
+        return (uint32_t)((const File *)(const void *)node)->hash;
 }
 
 /* --- waiting --- */
@@ -164,7 +134,8 @@ static void file_unwait(Batch *b, File *f) {
 }
 
 static void file_forget(Batch *b, File *f) {
-        table_remove(b, f);
+        hash_table_take(&b->files, &f->node, (uint32_t)f->hash);
+        hash_table_shrink(&b->files);
         free(f);
 }
 
@@ -198,16 +169,16 @@ static usec_t batch_due(const Batch *b) {
 
 /* Room for all files there are, so that none fails to go back in. */
 static int heaps_reserve(Batch *b, bool each) {
-        uint32_t n = each ? (uint32_t)b->n_files + 1 : 0;
+        uint32_t n = each ? b->files.n_nodes + 1 : 0;
         int r = heap_reserve(&b->settling, n);
 
         return r < 0 ? r : heap_reserve(&b->due, n);
 }
 
 static File *file_new(Batch *b, uint64_t hash, const char *path, size_t n, usec_t now) {
-        File *f, **slot;
+        File *f;
 
-        if (table_grow(b) < 0 || heaps_reserve(b, b->config.each) < 0)
+        if (hash_table_reserve(&b->files) < 0 || heaps_reserve(b, b->config.each) < 0)
                 return NULL;
         f = malloc(sizeof(*f) + n + 1);
         if (!f)
@@ -215,10 +186,7 @@ static File *file_new(Batch *b, uint64_t hash, const char *path, size_t n, usec_
         *f = (File){ .hash = hash, .position = HEAP_NONE, .length = n, .number = ++b->last_number, .first = now };
         memcpy(f->path, path, n);
         f->path[n] = '\0';
-        slot = &b->slots[hash & (b->n_slots - 1)];
-        f->chain = *slot;
-        *slot = f;
-        b->n_files++;
+        hash_table_put(&b->files, &f->node, (uint32_t)hash, file_hash, NULL);
         return f;
 }
 
@@ -256,7 +224,7 @@ int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned e
                 return 0;
         }
         if (!f) {
-                if (b->n_files >= BATCH_FILES_MAX)
+                if (b->files.n_nodes >= BATCH_FILES_MAX)
                         return -ENOBUFS;
                 f = file_new(b, hash, path, n, now);
                 if (!f)
@@ -560,7 +528,7 @@ int batch_visit(const Batch *b, usec_t now, int (*visit)(const BatchView *v, voi
 }
 
 size_t batch_n_waiting(const Batch *b) {
-        return b->n_files - b->n_running;
+        return b->files.n_nodes - b->n_running;
 }
 
 size_t batch_n_running(const Batch *b) {
@@ -631,12 +599,12 @@ Batch *batch_free(Batch *b) {
                 free(r->files);
                 free(r);
         }
-        for (size_t i = 0; i < b->n_slots; i++)
-                for (File *f = b->slots[i], *next; f; f = next) {
-                        next = f->chain;
+        for (uint32_t i = 0; i < b->files.n_slots; i++)
+                for (HashNode *f = b->files.slots[i], *next; f; f = next) {
+                        next = f->next;
                         free(f);
                 }
-        free(b->slots);
+        hash_table_done(&b->files);
         heap_done(&b->settling);
         heap_done(&b->due);
         free(b->taken);

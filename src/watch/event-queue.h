@@ -16,7 +16,7 @@
 
 #include "util/macro.h"
 
-#define EVENT_QUEUE_MAX 1000000U /* names in the set; more are treated as an overflow of the kernel's queue */
+#define EVENT_QUEUE_MAX 262144U /* names in the set; more are treated as an overflow of the kernel's queue */
 
 typedef struct EventQueue EventQueue;
 typedef struct Subscriber Subscriber;

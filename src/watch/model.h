@@ -5,13 +5,14 @@
  * whether it has changed. Events of the kernel are only hints where to look; what changed is what differs from this.
  * Pure: no system calls, no callbacks.
  *
- * An entry takes 30 bytes and its name, a folder 184 bytes and a table of its entries. Sizes and times are kept as
+ * An entry takes 38 bytes and its name, a folder 224 bytes and a table of its entries. Sizes and times are kept as
  * hashes: it is only ever asked whether they are the same. */
 
 #include <stdbool.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
 
+#include "util/hash-table.h"
 #include "watch/event-queue.h"
 #include "watch/path-text.h"
 
@@ -43,6 +44,7 @@ typedef enum EntryFlags {
 } EntryFlags;
 
 typedef struct Entry {
+        HashNode node; /* first: in the table of its folder */
         union {
                 uint64_t content;
                 Folder *folder; /* ENTRY_FOLDER */
@@ -67,6 +69,7 @@ typedef enum FolderFlags {
         FOLDER_DEPARTED = 1 << 9,   /* it or one above was moved out of the model and may come back */
         FOLDER_UNREADABLE = 1 << 10,
         FOLDER_BUSY = 1 << 11, /* is being read */
+        FOLDER_LOOK_AGAIN = FOLDER_POLLED | FOLDER_UNREADABLE,
 } FolderFlags;
 
 struct Folder {
@@ -74,15 +77,16 @@ struct Folder {
         Model *model;
         Folder *parent;
         Entry *entry; /* in the parent; NULL for the root */
-        Entry **slots;
-        uint32_t n_entries, n_slots, n_folders;
-        uint32_t cursor; /* of model_next_folder() */
+        HashTable entries;
+        LIST_HEAD(, Folder) folders; /* directly below it */
+        LIST_ENTRY(Folder) siblings;
+        uint32_t cursor; /* of whoever goes through its slots in several turns: one at a time */
         uint32_t id;     /* unique in its model, for good: what a snapshot calls it */
         uint32_t flags;
         uint64_t device, inode; /* of the opened folder; 0 = never opened */
         Writer mover;           /* who has moved it, with FOLDER_MOVED */
         char *moved_from;       /* the path under which what is in it was reported last, until it is read; or NULL */
-        TAILQ_ENTRY(Folder) queue;
+        TAILQ_ENTRY(Folder) queue, polled;
         LIST_ENTRY(Folder) dirty;
 };
 
@@ -124,9 +128,21 @@ int folder_put(Folder *f, Entry *e, const char *name, size_t n, Entry **ret);
 /* Frees an entry that was taken; a folder must be without folders, entries of files go with it. */
 Entry *entry_free(Entry *e);
 
-#define FOLDER_FOREACH(e, f)                                    \
-        for (uint32_t _slot = 0; _slot < (f)->n_slots; _slot++) \
-                for (Entry *e = (f)->slots[_slot]; e; e = NULL)
+/* Takes a file out of a folder that is given up, whatever its name; at most so many steps. NULL: there is none, or not
+ * yet. */
+Entry *folder_pop(Folder *f, unsigned *steps);
+
+static inline Entry *entry_in_slot(const Folder *f, uint32_t slot) {
+        return (Entry *)(void *)f->entries.slots[slot];
+}
+
+static inline Entry *entry_next(const Entry *e) {
+        return (Entry *)(void *)e->node.next;
+}
+
+#define FOLDER_FOREACH(e, f)                                            \
+        for (uint32_t _slot = 0; _slot < (f)->entries.n_slots; _slot++) \
+                for (Entry *e = entry_in_slot(f, _slot); e; e = entry_next(e))
 
 /* --- folders --- */
 
@@ -141,13 +157,12 @@ bool folder_is_moving(const Folder *f) _pure_; /* that one */
 unsigned folder_depth(const Folder *f) _pure_;
 bool folder_is_below(const Folder *f, const Folder *above) _pure_; /* or the same */
 
-/* The next folder of a walk over f and all below it, parents first: start with NULL, the end is NULL. No folder may be
- * added or taken out during a walk, and no two walks may cross. */
-Folder *folder_walk(Folder *f, Folder *last);
+/* The next folder of a walk over f and all below it, parents first: start with NULL, the end is NULL. A walk may take
+ * many turns, as long as the last one that it gave stays where it is. */
+Folder *folder_walk(Folder *f, Folder *last) _pure_;
 
-/* A folder below f that has no folders itself, found in steps that are cheap when it is asked again and again while
- * those found are freed; f itself when it has none. */
-Folder *folder_deepest(Folder *f);
+/* A folder below f that has no folders itself; f itself when it has none. */
+Folder *folder_deepest(Folder *f) _pure_;
 
 /* Frees a folder that folder_deepest() gave, but not the one at the top: its parent forgets it, the entry goes too. */
 void folder_free_leaf(Folder *f);
@@ -158,11 +173,16 @@ void folder_set_dirty(Folder *f);
 Folder *model_first_dirty(const Model *m) _pure_;
 void folder_clear_dirty(Folder *f);
 
+/* What was the root becomes an entry without a name that was taken out, as by folder_take(), and an empty folder takes
+ * its place and its id. -ENOMEM. */
+int model_take_root(Model *m, Entry **ret);
+
 /* Ids of folders that are gone since it was last asked; the model's, valid until its next change. */
 const uint32_t *model_removed_ids(const Model *m, size_t *ret_n);
 void model_forget_removed_ids(Model *m, size_t n); /* the last n of them */
 
-/* next takes the place of m in the snapshot: all ids of m count as removed, and next uses none of them. */
+/* next takes the place of m in the snapshot: the ids of m count as removed in it, those of its folders when they are
+ * freed, and next uses none of them. next must be there for as long as m. */
 void model_succeed(Model *next, Model *m);
 
 /* For loading: gives a folder the id that it had. */

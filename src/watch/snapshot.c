@@ -129,6 +129,8 @@ int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, con
 
         if (!t->started)
                 return 0;
+        if (t->n_lost_roots > 0)
+                return -EAGAIN;
         max = max > 0 ? max : INT32_MAX;
         done = save_removed(t->durable, max, write, userdata);
         for (f = model_first_dirty(t->durable); f && done < max && r >= 0; f = next) {
@@ -356,7 +358,7 @@ static bool makes_ring(const Folder *f, const Folder *parent) {
 }
 
 static void loader_free_orphan(Entry *e) {
-        while (e->folder->n_folders > 0)
+        while (!LIST_EMPTY(&e->folder->folders))
                 folder_free_leaf(folder_deepest(e->folder));
         (void)entry_free(e);
 }

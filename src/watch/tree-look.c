@@ -17,10 +17,11 @@
 #include <limits.h>
 #include <sys/sysmacros.h>
 
+#include "util/steps.h"
 #include "watch/hash.h"
 #include "watch/watcher-internal.h"
 
-#define DROP_STEP 256U /* files reported as gone in one step */
+#define DROP_STEP 256U /* files given up in one step */
 #define DRAIN_MAX (2 * 1024 * 1024)
 #define BIRTH_KEY UINT64_C(0x62697274) /* what is kept on disk is hashed with it: never to be changed */
 
@@ -198,19 +199,17 @@ void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask) {
         TAKE_PTR(d);
 }
 
+/* As a whole and in no time; what is in it is reported bit by bit, as of any folder that is gone. */
 void tree_lose_all(Tree *t) {
-        Folder *root = model_root(t->model);
+        _cleanup_(departed_freep) Departed *d = calloc(1, sizeof(*d));
 
-        for (uint32_t n = root->n_entries; n > 0; n--) {
-                Entry *first = NULL;
-
-                FOLDER_FOREACH(e, root) {
-                        first = e;
-                        break;
-                }
-                if (first)
-                        tree_lose(t, root, first, /* mask= */ 0);
-        }
+        if (!d || !(d->path = strdup("")) || model_take_root(t->model, &d->entry) < 0)
+                return; /* it stays in the model, and the next reading finds it gone */
+        tree_scan_abort(t);
+        d->synthetic = true;
+        t->n_lost_roots++;
+        TAILQ_INSERT_TAIL(&t->drops, d, order);
+        TAKE_PTR(d);
 }
 
 /* --- what does not come back --- */
@@ -256,53 +255,77 @@ static void drop_report(Tree *t, const Folder *f, const Entry *e, bool synthetic
 
 static void drop_finish(Tree *t, Departed *d) {
         TAILQ_REMOVE(&t->drops, d, order);
+        t->n_lost_roots -= d->length == 0;
         (void)departed_free(d);
 }
 
 /* Some files of a folder without folders; true when that was the last of them. */
-static bool drop_files(Tree *t, Folder *f) {
-        if (t->watch->def.events == 0)
-                return true;
-        for (uint32_t n = 0; f->cursor < f->n_slots; f->cursor++) {
-                if (!f->slots[f->cursor])
-                        continue;
-                if (n++ == DROP_STEP)
-                        return false;
-                drop_report(t, f, f->slots[f->cursor], /* synthetic= */ true);
+static bool drop_files(Tree *t, const Departed *d, Folder *f) {
+        unsigned steps = DROP_STEP;
+        Entry *e;
+
+        while ((e = folder_pop(f, &steps))) {
+                if (d && t->watch)
+                        drop_report(t, f, e, /* synthetic= */ true);
+                (void)entry_free(e);
         }
-        return true;
+        return f->entries.n_nodes == 0;
 }
 
-/* One folder at a time: each watch that is given up puts an event into the kernel's queue, which must not run over
- * from that. */
-static void drop_folder(Tree *t, Departed *d) {
-        Folder *top = d->entry->folder, *f = folder_deepest(top);
+/* Some files of one folder, or a folder that has none left. Each watch that is given up puts an event into the
+ * kernel's queue, which must not run over from that. */
+bool tree_bury(Tree *t, Folder *top, Folder **at, const Departed *d) {
+        Folder *f = folder_deepest(*at ?: top);
 
         if (!(f->flags & FOLDER_DEPARTED)) {
                 f->flags |= FOLDER_DEPARTED;
                 f->cursor = 0;
         }
-        if (!drop_files(t, f))
-                return;
-        drop_report(t, f, NULL, f != top || d->synthetic);
+        *at = f;
+        if (!drop_files(t, d, f))
+                return false;
+        if (d && t->watch && (f != top || d->length > 0))
+                drop_report(t, f, NULL, f != top || d->synthetic);
         tree_unsubscribe(t, f);
         tree_dequeue(t, f);
+        steps_add(1);
         if (f == top)
+                return true;
+        *at = f->parent;
+        folder_free_leaf(f);
+        return false;
+}
+
+static void drop_folder(Tree *t, Departed *d) {
+        if (tree_bury(t, d->entry->folder, &d->at, d))
                 drop_finish(t, d);
-        else
-                folder_free_leaf(f);
+}
+
+/* A model that nothing is left to be reported of. */
+static bool tree_work_dead(Tree *t) {
+        DeadModel *dead = TAILQ_FIRST(&t->dead);
+
+        if (!dead)
+                return false;
+        if (!tree_bury(t, model_root(dead->model), &dead->at, NULL))
+                return true;
+        TAILQ_REMOVE(&t->dead, dead, order);
+        (void)model_free(dead->model);
+        free(dead);
+        return true;
 }
 
 bool tree_work_drop(Tree *t) {
         Departed *d = TAILQ_FIRST(&t->drops);
 
         if (!d)
-                return false;
+                return tree_work_dead(t);
         t->writer = d->writer;
         if (d->entry->flags & ENTRY_FOLDER)
                 drop_folder(t, d);
         else {
-                tree_report_gone(t, d->path, d->length, d->synthetic, /* is_folder= */ false);
+                if (t->watch)
+                        tree_report_gone(t, d->path, d->length, d->synthetic, /* is_folder= */ false);
                 drop_finish(t, d);
         }
         t->writer = (Writer){};
@@ -745,7 +768,7 @@ void tree_on_folder_event(Subscriber *s, const Notice *n) {
         _cleanup_(identity_restore) IdentityScope scope = {};
 
         /* Of what has left the tree nothing is of interest; if it comes back, it is read again. */
-        if (!tree_is_attached(t, f))
+        if (!t->watch || !tree_is_attached(t, f))
                 return;
         watch_enter(t->watch, &scope);
         watch_wake(t->watch); /* first: it sets the time of this turn */

@@ -12,11 +12,14 @@
 #include <fcntl.h>
 #include <limits.h>
 
+#include "util/steps.h"
 #include "watch/watcher-internal.h"
 
 #define SCAN_STEP     256U
 #define SCAN_BUFFER   (32 * 1024)
 #define GONE_STEP     128U
+#define POLL_STEP     256U
+#define SLOTS_STEP    1024U
 #define POSTPONED_MAX 256U /* times that a reading gives way to events */
 #define TREE_EVENTS                                                                                          \
         (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | \
@@ -49,9 +52,15 @@ void tree_dequeue(Tree *t, Folder *f) {
 void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on) {
         size_t *count = flag == FOLDER_POLLED ? &t->n_polled : flag == FOLDER_UNREADABLE ? &t->n_unreadable : NULL;
 
+        bool was_polled = f->flags & FOLDER_LOOK_AGAIN;
+
         if (!!(f->flags & flag) == on)
                 return;
         f->flags = on ? f->flags | flag : f->flags & ~flag;
+        if (!was_polled && (f->flags & FOLDER_LOOK_AGAIN))
+                TAILQ_INSERT_TAIL(&t->polled, f, polled);
+        else if (was_polled && !(f->flags & FOLDER_LOOK_AGAIN))
+                TAILQ_REMOVE(&t->polled, f, polled);
         if (count)
                 *count += on ? 1 : (size_t)-1;
         if (on && flag != FOLDER_COVERED && t->poll_at == USEC_INFINITY)
@@ -156,7 +165,8 @@ static void scan_begin(Tree *t, Folder *f) {
         f->flags &= ~(uint32_t)(FOLDER_DEEP | FOLDER_MOVED);
         tree_set_folder_flag(t, f, FOLDER_UNREADABLE, false);
         tree_set_folder_flag(t, f, FOLDER_COVERED, false);
-        s->is_new = f->n_entries == 0;
+        s->is_new = f->entries.n_nodes == 0;
+        f->cursor = 0;
         f->flags ^= FOLDER_GENERATION;
         f->flags |= FOLDER_BUSY;
         s->folder = f;
@@ -289,18 +299,24 @@ static void scan_verify(Tree *t, Folder *f, Entry *e) {
                                          .moved = t->scan.flags & FOLDER_MOVED });
 }
 
-/* Some of the entries that are gone; true when there are no more. */
+/* Some of the entries that are gone; true when there are no more. What comes in meanwhile has been seen, and the slots
+ * stay as they are but for more at their end. */
 static bool scan_verify_some(Tree *t) {
         Folder *f = t->scan.folder;
-        Entry *unseen[GONE_STEP];
+        Entry *unseen[2 * GONE_STEP];
         size_t n = 0;
 
-        FOLDER_FOREACH(e, f)
-        if (n < GONE_STEP && is_unseen(f, e))
-                unseen[n++] = e;
+        for (unsigned slots = 0; f->cursor < f->entries.n_slots && n < GONE_STEP && slots < SLOTS_STEP; slots++) {
+                for (Entry *e = entry_in_slot(f, f->cursor); e && n < ELEMENTSOF(unseen); e = entry_next(e))
+                        if (is_unseen(f, e))
+                                unseen[n++] = e;
+                if (n < ELEMENTSOF(unseen)) /* else there may be more */
+                        f->cursor++;
+                steps_add(1);
+        }
         for (size_t i = 0; i < n; i++)
                 scan_verify(t, f, unseen[i]);
-        return n < GONE_STEP;
+        return f->cursor >= f->entries.n_slots;
 }
 
 static void scan_end(Tree *t) {
@@ -362,10 +378,23 @@ bool tree_work_scan(Tree *t) {
 }
 
 void tree_poll(Tree *t) {
-        Folder *root = model_root(t->model);
-
-        for (Folder *f = folder_walk(root, NULL); f; f = folder_walk(root, f))
-                if (f->flags & (FOLDER_POLLED | FOLDER_UNREADABLE))
-                        tree_queue(t, f, 0);
+        t->n_to_poll = t->n_polled + t->n_unreadable; /* those that are both come twice */
         t->limit_reached = false;
+}
+
+bool tree_work_poll(Tree *t) {
+        if (t->n_to_poll == 0)
+                return false;
+        for (unsigned n = 0; n < POLL_STEP && t->n_to_poll > 0; n++) {
+                Folder *f = TAILQ_FIRST(&t->polled);
+
+                t->n_to_poll = f ? t->n_to_poll - 1 : 0;
+                if (!f)
+                        break;
+                TAILQ_REMOVE(&t->polled, f, polled);
+                TAILQ_INSERT_TAIL(&t->polled, f, polled);
+                tree_queue(t, f, 0);
+        }
+        steps_add(POLL_STEP);
+        return true;
 }

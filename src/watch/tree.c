@@ -14,13 +14,13 @@
 #include <stdio.h>
 #include <sys/statfs.h>
 
+#include "util/steps.h"
 #include "watch/watcher-internal.h"
 
-#define UNSUBSCRIBE_STEP 4096U /* watches given up before the events that this makes are read */
-#define DRAIN_MAX        (4 * 1024 * 1024)
-#define POLL_SHARE       20U    /* polling takes at most one part in so many of the time */
-#define FILE_NAME        "file" /* of a root that is one */
-#define FILE_EVENTS      (IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
+#define REST_STEP   256U   /* watches given up in one step */
+#define POLL_SHARE  20U    /* polling takes at most one part in so many of the time */
+#define FILE_NAME   "file" /* of a root that is one */
+#define FILE_EVENTS (IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
 
 /* --- who is there --- */
 
@@ -148,35 +148,16 @@ void tree_unsubscribe(Tree *t, Folder *f) {
         tree_set_folder_flag(t, f, FOLDER_UNREADABLE, false);
 }
 
-static void tree_unsubscribe_all(Tree *t) {
-        Folder *root = model_root(t->model);
-        unsigned n = 0;
-
-        for (Folder *f = folder_walk(root, NULL); f; f = folder_walk(root, f)) {
-                tree_unsubscribe(t, f);
-                if (++n % UNSUBSCRIBE_STEP == 0)
-                        (void)event_queue_drain(t->queue, DRAIN_MAX);
-        }
-        event_queue_unsubscribe(t->queue, &t->file_subscriber);
-}
-
-static void tree_finish_drops(Tree *t) {
-        tree_expire_departed(t, USEC_INFINITY);
-        while (tree_work_drop(t))
-                ;
-}
-
+/* What is under way is not any more. */
 static void tree_stop(Tree *t) {
-        tree_finish_drops(t);
+        tree_expire_departed(t, USEC_INFINITY);
         tree_scan_abort(t);
-        while (!TAILQ_EMPTY(&t->scans))
-                tree_dequeue(t, TAILQ_FIRST(&t->scans));
-        tree_unsubscribe_all(t);
+        event_queue_unsubscribe(t->queue, &t->file_subscriber);
         tree_close(t);
 }
 
 /* The file system under the model is not here any more: the other model takes its place. Without memory for another
- * model, this one goes on. */
+ * model, this one goes on. Folders that wait to be read do so in vain. */
 static void tree_park(Tree *t) {
         RootIdentity root = t->root;
         Model *other = t->parked;
@@ -189,6 +170,19 @@ static void tree_park(Tree *t) {
         t->root = t->parked_root;
         t->parked_root = root;
         t->has_root = false;
+        t->resting = model_root(t->parked);
+}
+
+/* Some watches of what is parked. */
+static bool tree_work_rest(Tree *t) {
+        if (!t->resting)
+                return false;
+        for (unsigned n = 0; n < REST_STEP && t->resting; n++) {
+                tree_unsubscribe(t, t->resting);
+                t->resting = folder_walk(model_root(t->parked), t->resting);
+        }
+        steps_add(REST_STEP);
+        return true;
 }
 
 static bool is_parked(const Tree *t, const RootIdentity *r) {
@@ -197,15 +191,19 @@ static bool is_parked(const Tree *t, const RootIdentity *r) {
 
 /* A third file system is here: what was parked before makes room for it. */
 static void tree_forget_other(Tree *t) {
+        DeadModel *dead = calloc(1, sizeof(*dead));
         Model *fresh;
 
-        if (model_new(&fresh, t) < 0)
+        if (!dead || model_new(&fresh, t) < 0) {
+                free(dead);
                 return; /* then it is compared with the wrong one, and all is reported */
+        }
         if (t->durable == t->model) {
                 model_succeed(fresh, t->model);
                 t->durable = fresh;
         }
-        (void)model_free(t->model);
+        dead->model = t->model;
+        TAILQ_INSERT_TAIL(&t->dead, dead, order);
         t->model = fresh;
 }
 
@@ -393,7 +391,8 @@ static void tree_plan_poll(Tree *t) {
 /* --- work --- */
 
 bool tree_is_idle(const Tree *t) {
-        return !t->resolve_due && TAILQ_EMPTY(&t->drops) && TAILQ_EMPTY(&t->scans) && !t->scan.folder;
+        return !t->resolve_due && !t->resting && t->n_to_poll == 0 && TAILQ_EMPTY(&t->drops) &&
+               TAILQ_EMPTY(&t->dead) && TAILQ_EMPTY(&t->scans) && !t->scan.folder;
 }
 
 void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic) {
@@ -408,7 +407,7 @@ bool tree_work(Tree *t) {
                         watch_set_state(t->watch, tree_state(t));
                 return true;
         }
-        return tree_work_drop(t) || tree_work_scan(t);
+        return tree_work_rest(t) || tree_work_poll(t) || tree_work_drop(t) || tree_work_scan(t);
 }
 
 /* No file of the tree stays open, so that it can be unmounted. */
@@ -455,14 +454,16 @@ int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event) {
         t->silent = !watch->def.report_existing;
         t->resolve_due = true;
         TAILQ_INIT(&t->scans);
+        TAILQ_INIT(&t->polled);
         TAILQ_INIT(&t->departed);
         TAILQ_INIT(&t->drops);
+        TAILQ_INIT(&t->dead);
         subscriber_init(&t->file_subscriber);
         r = model_new(&t->model, t);
         t->durable = t->model;
         if (r >= 0)
-                r = path_chain_new(&t->chain, queue, watch->def.path, /* glob= */ false,
-                                   watch_follows_all(watch), on_chain_changed, t);
+                r = path_chain_new(&t->chain, queue, watch->def.path, /* glob= */ false, watch_follows_all(watch),
+                                   on_chain_changed, t);
         if (r >= 0)
                 r = sd_event_add_time(event, &t->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_tree_timer, t);
         if (r >= 0) {
@@ -477,20 +478,38 @@ int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event) {
         return 0;
 }
 
+void tree_retire(Tree *t) {
+        tree_finish_load(t);
+        tree_stop(t);
+        if (t->model)
+                tree_release_fan(t);
+        tree_close(t);
+        t->timer = sd_event_source_disable_unref(t->timer);
+        t->chain = path_chain_free(t->chain);
+        t->watch = NULL;
+}
+
+bool tree_work_retired(Tree *t) {
+        Model **m = t->model ? &t->model : &t->parked;
+
+        if (tree_work_drop(t))
+                return true;
+        if (!*m)
+                return false;
+        if (tree_bury(t, model_root(*m), &t->at, NULL)) {
+                *m = model_free(*m);
+                t->at = NULL;
+        }
+        return true;
+}
+
 Tree *tree_free(Tree *t) {
         if (!t)
                 return NULL;
-        tree_finish_load(t);
-        if (t->model) {
-                t->watch->def.events = 0; /* nobody is told any more */
-                tree_stop(t);
-                tree_release_fan(t);
-                tree_close(t);
-        }
-        (void)sd_event_source_disable_unref(t->timer);
-        (void)path_chain_free(t->chain);
-        (void)model_free(t->model);
-        (void)model_free(t->parked);
+        if (t->watch)
+                tree_retire(t);
+        while (tree_work_retired(t))
+                ;
         free(t->scan.buffer);
         path_text_done(&t->scan.path);
         path_text_done(&t->path);

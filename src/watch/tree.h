@@ -20,8 +20,9 @@ typedef struct Loader Loader;
 /* What was taken out of the model: it may come back under another name, else it is gone and its watches with it. */
 typedef struct Departed {
         Entry *entry;
+        Folder *at;     /* how far it is given up; NULL = not begun */
         bool synthetic; /* no event told of it */
-        char *path;     /* that it had */
+        char *path;     /* that it had; "" = it was the root */
         size_t length;
         uint64_t inode;
         Writer writer;
@@ -30,6 +31,13 @@ typedef struct Departed {
 } Departed;
 
 TAILQ_HEAD(DepartedList, Departed);
+
+/* A model that another one has taken the place of, freed bit by bit. */
+typedef struct DeadModel {
+        Model *model;
+        Folder *at;
+        TAILQ_ENTRY(DeadModel) order;
+} DeadModel;
 
 #define DEPARTED_MAX 4096U /* that are waited for at once; the oldest is given up for another one */
 
@@ -54,7 +62,7 @@ typedef struct Scan {
 } Scan;
 
 struct Tree {
-        Watch *watch;
+        Watch *watch; /* NULL: it is retired */
         EventQueue *queue;
         PathChain *chain;
         Model *model, *parked; /* parked: of what was mounted here before */
@@ -64,7 +72,8 @@ struct Tree {
         dev_t folder_device; /* of a root that is a file: of the folder that it is in; 0 = not known */
         FileSystemTraits traits;
         bool has_root, resolve_due, silent, started, limit_reached, too_deep, too_many;
-        size_t n_polled, n_unreadable;
+        size_t n_polled, n_unreadable, n_to_poll; /* n_to_poll: that are not queued yet */
+        TAILQ_HEAD(, Folder) polled;              /* FOLDER_LOOK_AGAIN */
 
         FanQueue *fan;       /* while the tree has a part in it */
         bool by_handle;      /* folders are heard of by it, not by inotify */
@@ -81,7 +90,11 @@ struct Tree {
         TAILQ_HEAD(, Folder) scans;
         Scan scan;
         struct DepartedList departed, drops;
-        size_t n_departed;
+        TAILQ_HEAD(, DeadModel) dead;
+        size_t n_departed, n_lost_roots; /* n_lost_roots: in drops */
+        Folder *resting;           /* of the parked model: its watches are given up from here on; NULL: they are */
+        Folder *at;                /* how far a retired model is freed */
+        TAILQ_ENTRY(Tree) retired; /* of the watcher's */
 
         int root_fd, open_fd; /* open during one turn */
         const Folder *open_folder;
@@ -112,7 +125,11 @@ typedef struct Sighting {
 /* --- tree.c --- */
 
 int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event);
-Tree *tree_free(Tree *t);
+/* Its watch is freed: nobody is told any more. What it has is freed bit by bit, by tree_work_retired(), which gives
+ * false when only tree_free() is left. */
+void tree_retire(Tree *t);
+bool tree_work_retired(Tree *t);
+Tree *tree_free(Tree *t); /* at once, whatever is left */
 
 /* One bounded piece of work; false when there is nothing to do. Between tree_begin() and tree_rest(). */
 bool tree_work(Tree *t);
@@ -135,7 +152,8 @@ void tree_dequeue(Tree *t, Folder *f);
 bool tree_work_scan(Tree *t);
 void tree_scan_abort(Tree *t);
 void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on);
-void tree_poll(Tree *t);
+void tree_poll(Tree *t); /* all that has to be looked at again from time to time, bit by bit: */
+bool tree_work_poll(Tree *t);
 
 uint32_t tree_mask(const Tree *t) _pure_;
 
@@ -180,6 +198,10 @@ int stat_with_birth(int dir_fd, const char *name, struct stat *ret, uint32_t *re
 /* It is not there any more. */
 void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask);
 void tree_lose_all(Tree *t); /* what is in the root */
+
+/* Gives up a folder that is not in the model any more, and all below it, from *at on: a bounded part of it. Reported
+ * as gone for d, or not at all. True when only the folder itself is left to be freed. */
+bool tree_bury(Tree *t, Folder *top, Folder **at, const Departed *d);
 
 bool tree_work_drop(Tree *t);
 void tree_expire_departed(Tree *t, usec_t now_monotonic);

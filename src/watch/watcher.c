@@ -13,15 +13,18 @@
 #include <sys/epoll.h>
 
 #include "util/log.h"
+#include "util/steps.h"
 #include "util/string-table.h"
 #include "watch/mount-table.h"
 #include "watch/watcher-internal.h"
 
-#define WORK_SLICE     (4 * USEC_PER_MSEC)
-#define EVENTS_STEP    64U               /* names looked at between two looks at the clock */
-#define DRAIN_MAX      (2 * 1024 * 1024) /* bytes: more than the kernel's queue holds */
-#define REFUSED_TEXT                                                                                            \
-        "%s leads through a symbolic link that others can change, which is not followed: name the path that it leads " \
+#define WORK_SLICE  (4 * USEC_PER_MSEC)
+#define WORK_STEPS  20000U            /* in one turn, whatever the clock says */
+#define EVENTS_STEP 64U               /* names looked at between two looks at the clock */
+#define DRAIN_MAX   (2 * 1024 * 1024) /* bytes: more than the kernel's queue holds */
+#define REFUSED_TEXT                                                                                             \
+        "%s leads through a symbolic link that others can change, which is not followed: name the path that it " \
+        "leads "                                                                                                 \
         "to, or say User= in [Service]"
 #define DRAIN_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 20)
 
@@ -35,6 +38,7 @@ struct Watcher {
         MountTable *mounts;
         sd_event_source *queue_source, *fan_source, *work_source, *mounts_source;
         struct WatchList watches, work;
+        TAILQ_HEAD(, Tree) retired;
         bool overflowed, fan_overflowed;
         usec_t now_realtime, now_monotonic; /* of this turn */
 };
@@ -164,16 +168,33 @@ static bool watcher_work_watch(Watcher *w) {
         return true;
 }
 
-static bool watcher_work_some(Watcher *w) {
+/* A piece of what is left of a watch that is gone. */
+static bool watcher_work_retired(Watcher *w) {
+        Tree *t = TAILQ_FIRST(&w->retired);
+
+        if (!t)
+                return false;
+        if (!tree_work_retired(t)) {
+                TAILQ_REMOVE(&w->retired, t, retired);
+                (void)tree_free(t);
+        }
+        return true;
+}
+
+static bool watcher_work_some(Watcher *w, uint64_t steps_until) {
         bool worked = false;
 
-        for (unsigned i = 0; i < EVENTS_STEP && event_queue_work(w->queue); i++)
+        for (unsigned i = 0; i < EVENTS_STEP && steps_taken < steps_until && event_queue_work(w->queue); i++) {
+                steps_add(1);
                 worked = true;
-        return watcher_work_watch(w) || worked;
+        }
+        steps_add(1);
+        return watcher_work_watch(w) | watcher_work_retired(w) | worked;
 }
 
 static int on_work(sd_event_source *s, void *userdata) {
         Watcher *w = userdata;
+        uint64_t steps_until = steps_taken + WORK_STEPS;
         usec_t until;
         Watch *watch;
 
@@ -182,11 +203,11 @@ static int on_work(sd_event_source *s, void *userdata) {
         if (w->overflowed || w->fan_overflowed)
                 watcher_repair(w);
         do {
-                if (!watcher_work_some(w)) {
+                if (!watcher_work_some(w, steps_until)) {
                         (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
                         return 0;
                 }
-        } while (now_clock(CLOCK_MONOTONIC) < until);
+        } while (steps_taken < steps_until && now_clock(CLOCK_MONOTONIC) < until);
         TAILQ_FOREACH(watch, &w->work, work)
         watch_rest(watch);
         return 0;
@@ -212,7 +233,7 @@ static void on_overflow(void *userdata) {
 }
 
 bool watcher_is_idle(const Watcher *w) {
-        return !w->overflowed && !w->fan_overflowed && TAILQ_EMPTY(&w->work) &&
+        return !w->overflowed && !w->fan_overflowed && TAILQ_EMPTY(&w->work) && TAILQ_EMPTY(&w->retired) &&
                event_queue_counters(w->queue).waiting == 0;
 }
 
@@ -403,6 +424,7 @@ int watcher_new(Watcher **ret, sd_event *event) {
                 return -ENOMEM;
         TAILQ_INIT(&w->watches);
         TAILQ_INIT(&w->work);
+        TAILQ_INIT(&w->retired);
         w->event = sd_event_ref(event);
         r = event_queue_new(&w->queue, &ops, w);
         if (r >= 0)
@@ -421,6 +443,8 @@ Watcher *watcher_free(Watcher *w) {
         if (!w)
                 return NULL;
         assert(TAILQ_EMPTY(&w->watches));
+        while (watcher_work_retired(w))
+                ;
         assert(!w->fan);
         (void)sd_event_source_disable_unref(w->queue_source);
         (void)sd_event_source_disable_unref(w->work_source);
@@ -536,7 +560,11 @@ int watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps
 Watch *watch_free(Watch *w) {
         if (!w)
                 return NULL;
-        (void)tree_free(w->tree);
+        if (w->tree) {
+                tree_retire(w->tree);
+                TAILQ_INSERT_TAIL(&w->watcher->retired, w->tree, retired);
+                (void)sd_event_source_set_enabled(w->watcher->work_source, SD_EVENT_ON);
+        }
         (void)condition_free(w->condition);
         watch_unqueue(w);
         TAILQ_REMOVE(&w->watcher->watches, w, watches);

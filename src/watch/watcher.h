@@ -166,7 +166,8 @@ int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, bool is_folde
  * many, so call again while it returns max. The rows of one round of calls belong into one transaction, together with
  * what was made of the changes that were reported so far (runs, or the waiting files of a Batch): then a start finds
  * exactly what is new. write() returning negative ends it; the row comes again next time. Nothing is handed out
- * before the first look is finished. A condition has no rows. */
+ * before the first look is finished. -EAGAIN: what is watched has gone as a whole, and not all of it is reported yet.
+ * A condition has no rows. */
 int watch_save(Watch *w, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),
                void *userdata);
 

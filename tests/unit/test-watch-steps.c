@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The longest turn of the loop, in steps (util/steps.h) and not in time, for each thing that a user can do with many
+ * files: it has a bound that does not depend on how many there are. 300,000 files with VAKT_WATCH_FULL=1 in the
+ * environment, a tenth of them else, with the same bound. What is reported goes into a batch, as in the daemon. */
+
+#include "test-watch.h"
+
+#include "util/steps.h"
+#include "watch/batch.h"
+
+/* A turn works until 20,000 steps are done and ends with the piece that it is at; the kernel's queue, which is read in
+ * a turn of its own, has 16,384 events, and each may move some entries of a table. */
+#define LONGEST 50000U
+
+#define CHUNK                                                                                                  \
+        4000U /* files that something happens to before the loop runs again: fewer than the kernel's queue has \
+               */
+
+static unsigned n_files;
+static Batch *batch;
+static uint64_t most;
+static bool has_namespace;
+
+static void count_change(void *userdata, Watch *watch, const Change *c);
+
+static const WatchOps count_ops = { .changed = count_change };
+
+static void count_change(void *userdata, Watch *watch, const Change *c) {
+        w.n_records++;
+        assert_true(batch_add(batch, c->path, c->length, c->from, c->events, w.n_records) >= 0);
+}
+
+/* Turn by turn, until nothing is left to do. */
+static void run_turns(void) {
+        do {
+                uint64_t before = steps_taken;
+                int r = sd_event_run(w.event, 0);
+
+                assert_true(r >= 0);
+                most = MAX(most, steps_taken - before);
+                if (r == 0 && watcher_is_idle(w.watcher))
+                        return;
+        } while (true);
+}
+
+static void run_turns_until_reported(size_t n) {
+        run_turns();
+        while (w.n_records < n) {
+                assert_true(sd_event_run(w.event, 60 * USEC_PER_SEC) > 0);
+                run_turns();
+        }
+}
+
+/* Ends a part: what the longest turn was, and that n changes were reported. */
+static void check(const char *what, size_t n) {
+        BatchRun *r;
+
+        print_message("# %-32s %8" PRIu64 " steps at most in one turn, %zu reported\n", what, most, w.n_records);
+        assert_true(most <= LONGEST);
+        assert_int_equal(w.n_records, n);
+        while (batch_take(batch, UINT32_MAX, &r) == 1)
+                batch_done(batch, r, BATCH_FORGET, UINT32_MAX);
+        assert_int_equal(batch_n_waiting(batch), 0);
+        w.n_records = 0;
+        most = 0;
+}
+
+static Watch *watch_files(const char *path, bool recursive) {
+        const WatchDef def = { .kind = WATCH_TREE,
+                               .path = path,
+                               .events = WATCH_ALL & ~(unsigned)(WATCH_CREATE | WATCH_WRITE),
+                               .recursive = recursive,
+                               .backend = backend_of_tests() };
+
+        assert_int_equal(watch_new(&w.watches[0], w.watcher, &def, &count_ops, NULL), 0);
+        run_turns();
+        return w.watches[0];
+}
+
+/* --- what is done to one file --- */
+
+static void act_write(int dir, const char *name) {
+        int fd = openat(dir, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+        if (fd < 0 || write(fd, "x", 1) != 1)
+                fail_msg("%s: %s", name, strerror(errno));
+        close(fd);
+}
+
+static void act_chmod(int dir, const char *name) {
+        assert_int_equal(fchmodat(dir, name, 0640, 0), 0);
+}
+
+static void act_rename(int dir, const char *name) {
+        char other[32];
+
+        (void)snprintf(other, sizeof(other), "new-%s", name);
+        assert_int_equal(renameat(dir, name, dir, other), 0);
+}
+
+static void act_rename_back(int dir, const char *name) {
+        char other[32];
+
+        (void)snprintf(other, sizeof(other), "new-%s", name);
+        assert_int_equal(renameat(dir, other, dir, name), 0);
+}
+
+static void act_unlink(int dir, const char *name) {
+        assert_int_equal(unlinkat(dir, name, 0), 0);
+}
+
+static void act_link_nameless(int dir, const char *name) {
+        char link[sizeof("/proc/self/fd/") + 11], other[32];
+        int fd = openat(dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, "x", 1), 1);
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        (void)snprintf(other, sizeof(other), "tmp-%s", name);
+        assert_int_equal(linkat(AT_FDCWD, link, dir, other, AT_SYMLINK_FOLLOW), 0);
+        close(fd);
+}
+
+/* chunk: so many between two times that the loop runs; 0 = the loop does not run. */
+static void act_on_all(void (*act)(int dir, const char *name), const char *folder, unsigned n, unsigned chunk) {
+        int dir = open(folder, O_DIRECTORY | O_CLOEXEC);
+        char name[16];
+
+        assert_true(dir >= 0);
+        for (unsigned i = 0; i < n; i++) {
+                (void)snprintf(name, sizeof(name), "%u", i);
+                act(dir, name);
+                if (chunk > 0 && i % chunk == chunk - 1)
+                        run_turns();
+        }
+        close(dir);
+        if (chunk > 0)
+                run_turns();
+}
+
+/* --- the parts --- */
+
+static void test_files(void **state) {
+        Watch *watch;
+
+        make_folder(at("d"));
+        watch = watch_files(at("d"), /* recursive= */ false);
+        act_on_all(act_write, at("d"), n_files, CHUNK);
+        check("create", n_files);
+        act_on_all(act_write, at("d"), n_files, CHUNK);
+        check("write", n_files);
+        act_on_all(act_chmod, at("d"), n_files, CHUNK);
+        check("attrib", n_files);
+        act_on_all(act_rename, at("d"), n_files, CHUNK);
+        check("rename", 2 * (size_t)n_files);
+        act_on_all(act_rename_back, at("d"), n_files, CHUNK);
+        check("rename back", 2 * (size_t)n_files);
+        act_on_all(act_link_nameless, at("d"), 2 * CHUNK, CHUNK);
+        check("O_TMPFILE and linkat", 2 * CHUNK);
+        act_on_all(act_unlink, at("d"), n_files, CHUNK);
+        check("delete", n_files);
+        assert_int_equal(watch_counters(watch).files, 2 * CHUNK);
+        assert_int_equal(watch_counters(watch).overflows, 0);
+}
+
+/* Nobody reads meanwhile, so the kernel's queue runs over and all is compared. */
+static void test_overflow(void **state) {
+        Watch *watch;
+
+        make_folder(at("d"));
+        watch = watch_files(at("d"), /* recursive= */ false);
+        act_on_all(act_write, at("d"), n_files, 0);
+        run_turns();
+        check("overflow, of new files", n_files);
+        act_on_all(act_write, at("d"), n_files, 0);
+        run_turns();
+        check("overflow, of written files", n_files);
+        act_on_all(act_unlink, at("d"), n_files, 0);
+        run_turns();
+        check("overflow, of deleted files", n_files);
+        assert_true(watch_counters(watch).overflows >= 3);
+        assert_int_equal(watch_counters(watch).files, 0);
+}
+
+/* The directory itself, and one below it. */
+static void test_directory(void **state) {
+        Watch *watch;
+
+        make_folder(at("d"));
+        make_folder(at("d/sub"));
+        act_on_all(act_write, at("d/sub"), n_files, 0);
+        watch = watch_files(at("d"), /* recursive= */ true);
+        assert_int_equal(watch_counters(watch).files, n_files);
+        check("reading", 0);
+
+        assert_int_equal(rename(at("d/sub"), at("d/other")), 0);
+        run_turns();
+        check("directory renamed", 2 * (size_t)n_files);
+        assert_int_equal(rename(at("d/other"), at("away")), 0);
+        run_turns_until_reported(n_files);
+        check("directory renamed away", n_files);
+        assert_int_equal(rename(at("away"), at("d/in")), 0);
+        run_turns();
+        check("directory moved in", n_files);
+
+        assert_int_equal(rename(at("d"), at("gone")), 0);
+        run_turns();
+        check("parent of the watch renamed away", n_files);
+        assert_int_equal(watch_state(watch), WATCH_WAITING);
+        assert_int_equal(watch_counters(watch).files, 0);
+        assert_int_equal(rename(at("gone"), at("d")), 0);
+        run_turns();
+        check("and back", n_files);
+        assert_int_equal(rename(at("d/in"), at("moved")), 0);
+        assert_int_equal(rename(at("d"), at("empty")), 0);
+        assert_int_equal(rename(at("moved"), at("d")), 0);
+        run_turns();
+        check("another in its place", 2 * (size_t)n_files);
+}
+
+/* What is watched has the files in itself. */
+static void test_root(void **state) {
+        Watch *watch;
+
+        make_folder(at("d"));
+        act_on_all(act_write, at("d"), n_files, 0);
+        watch = watch_files(at("d"), /* recursive= */ false);
+        assert_int_equal(rename(at("d"), at("gone")), 0);
+        run_turns();
+        check("the watched directory renamed away", n_files);
+        assert_int_equal(watch_counters(watch).files, 0);
+        assert_int_equal(rename(at("gone"), at("d")), 0);
+        run_turns();
+        check("and back", n_files);
+        assert_int_equal(rename(at("d"), at("gone")), 0);
+        write_file(at("d"), "now a file");
+        run_turns();
+        check("a file in its place", n_files + 1);
+        assert_int_equal(unlink(at("d")), 0);
+        run_turns();
+        check("nothing in its place", 1);
+        assert_int_equal(rename(at("gone"), at("d")), 0);
+        run_turns();
+        check("and back", n_files);
+        w.watches[0] = watch_free(w.watches[0]);
+        run_turns();
+        check("the end of the watch", 0);
+}
+
+static void test_unmounted(void **state) {
+        Watch *watch;
+
+        if (!has_namespace)
+                skip();
+        make_folder(at("m"));
+        for (unsigned round = 0; round < 2; round++) {
+                if (mount("vakt-test", at("m"), "tmpfs", 0, "nr_inodes=0,mode=0700") < 0)
+                        fail_msg("mount: %s", strerror(errno));
+                for (unsigned i = 0; i < 10; i++) {
+                        make_folder(at("m/%u", i));
+                        act_on_all(act_write, at("m/%u", i), n_files / 10, 0);
+                }
+                if (round == 0)
+                        (void)watch_files(at("m"), /* recursive= */ true);
+                watch = w.watches[0];
+                run_turns();
+                assert_int_equal(watch_counters(watch).files, n_files);
+                check("mounted", round == 0 ? 0 : n_files);
+                assert_int_equal(umount2(at("m"), 0), 0);
+                run_turns();
+                check("unmounted", 0);
+                assert_int_equal(watch_counters(watch).files, 0);
+        }
+}
+
+/* Directories that are looked at from time to time. */
+static void test_polled(void **state) {
+        unsigned n = n_files / 10;
+        WatchDef def;
+
+        make_folder(at("d"));
+        for (unsigned i = 0; i < n; i++)
+                make_folder(at("d/%u", i));
+        def = (WatchDef){ .kind = WATCH_TREE,
+                          .path = at("d"),
+                          .events = WATCH_COMPLETE,
+                          .recursive = true,
+                          .backend = WATCH_BACKEND_POLL,
+                          .poll_min = USEC_PER_MSEC,
+                          .poll_max = USEC_PER_MSEC };
+        assert_int_equal(watch_new(&w.watches[0], w.watcher, &def, &count_ops, NULL), 0);
+        run_turns();
+        for (unsigned i = 0; i < n; i += 100)
+                write_file(at("d/%u/f", i), "x");
+        run_turns_until_reported(n / 100);
+        check("polled", n / 100);
+}
+
+static int setup(void **state) {
+        n_files = getenv("VAKT_WATCH_FULL") ? 300000 : 30000;
+        most = 0;
+        if (setup_world(state) < 0)
+                return -1;
+        return batch_new(&batch, &(BatchConfig){});
+}
+
+static int teardown(void **state) {
+        batch = batch_free(batch);
+        w.n_records = 0;
+        return teardown_world(state);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_overflow, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_directory, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_root, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_unmounted, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_polled, setup, teardown),
+        };
+
+        if (!tests_are_possible())
+                return 0;
+        has_namespace = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
