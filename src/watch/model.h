@@ -68,8 +68,10 @@ typedef enum FolderFlags {
         FOLDER_LOADED = 1 << 8,     /* from a snapshot, not compared yet */
         FOLDER_DEPARTED = 1 << 9,   /* it or one above was moved out of the model and may come back */
         FOLDER_UNREADABLE = 1 << 10,
-        FOLDER_BUSY = 1 << 11, /* is being read */
-        FOLDER_LOOK_AGAIN = FOLDER_POLLED | FOLDER_UNREADABLE,
+        FOLDER_BUSY = 1 << 11,      /* is being read */
+        FOLDER_UNSETTLED = 1 << 12, /* has had files with ENTRY_UNSETTLED since it was last read */
+        FOLDER_LOOK_ONCE = 1 << 13, /* to be read some time, since something in it may have been missed */
+        FOLDER_LOOK_AGAIN = FOLDER_POLLED | FOLDER_UNREADABLE | FOLDER_LOOK_ONCE,
 } FolderFlags;
 
 struct Folder {

@@ -341,6 +341,7 @@ static void entry_set_flag(Entry *e, uint8_t flag, bool on) {
 /* ENTRY_UNSETTLED, ENTRY_NEW. They stand in the folder's row, too: a start would report a file that was complete and
  * has not changed since. */
 static void entry_set_unsettled(Folder *f, Entry *e, uint8_t flags) {
+        f->flags |= flags != 0 ? FOLDER_UNSETTLED : 0;
         if ((e->flags & (ENTRY_UNSETTLED | ENTRY_NEW)) == flags)
                 return;
         entry_set_flag(e, ENTRY_UNSETTLED | ENTRY_NEW, false);
@@ -496,6 +497,21 @@ static bool tree_has_room(Tree *t, const Sighting *s, const FileState *state) {
         return false;
 }
 
+static void tree_remember_newborn(Tree *t, const Sighting *s, const FileState *state) {
+        Newborn *b;
+
+        if (!t->newborns)
+                t->newborns = calloc(NEWBORNS, sizeof(Newborn));
+        if (!t->newborns)
+                return;
+        b = &t->newborns[state->inode % NEWBORNS];
+        b->folder = s->folder;
+        b->inode = state->inode;
+        b->length = s->length;
+        memcpy(b->name, s->name, s->length);
+        b->name[s->length] = '\0';
+}
+
 static void tree_see_new(Tree *t, const Sighting *s, const FileState *state) {
         Departed *d = s->mask & IN_MOVED_TO ? departed_find(t, state) : NULL;
         bool is_base = s->mask == 0 && is_base_line(t, s->st), complete = true, waits = false;
@@ -517,7 +533,9 @@ static void tree_see_new(Tree *t, const Sighting *s, const FileState *state) {
         if (tree_has_room(t, s, state) && folder_add(s->folder, s->name, s->length, state, &e) >= 0) {
                 entry_set_seen(s->folder, e);
                 entry_set_flag(e, ENTRY_FOUND, s->mask == 0 && !is_base);
-                entry_set_flag(e, ENTRY_UNSETTLED | ENTRY_NEW, !complete);
+                entry_set_unsettled(s->folder, e, complete ? 0 : ENTRY_UNSETTLED | ENTRY_NEW);
+                if (state->is_regular && (s->mask & IN_CREATE))
+                        tree_remember_newborn(t, s, state);
                 if (state->is_folder && !tree_subscribe_seen(t, s, e) && t->watch->def.recursive)
                         tree_queue(t, e->folder, s->moved || (s->mask & IN_MOVED_TO) ? FOLDER_MOVED : 0);
                 if (waits)
@@ -690,19 +708,20 @@ static int tree_open_folder(Tree *t, const Folder *f) {
 }
 
 /* A file that had no name when it was opened (O_TMPFILE) is closed under the name "#INODE", although it has got a name
- * since. */
+ * since. Those that were created last are remembered; another one is found by reading its folder, some time. */
 static void tree_look_at_nameless(Tree *t, Folder *f, const char *name) {
-        char *end, found[NAME_MAX + 1];
+        char *end;
         uint64_t inode = strtoull(name + 1, &end, 10);
-        size_t n = 0;
+        const Newborn *b = t->newborns ? &t->newborns[inode % NEWBORNS] : NULL;
+        const Entry *e;
 
-        FOLDER_FOREACH(e, f)
-        if (*end == '\0' && e->inode == inode && (e->flags & ENTRY_UNSETTLED)) {
-                n = e->length;
-                memcpy(found, e->name, n + 1);
-        }
-        if (n > 0)
-                tree_look(t, f, found, n, IN_CLOSE_WRITE);
+        if (*end != '\0' || !(f->flags & FOLDER_UNSETTLED))
+                return;
+        e = b && b->folder == f && b->inode == inode ? folder_find(f, b->name, b->length) : NULL;
+        if (!e || e->inode != inode)
+                tree_set_folder_flag(t, f, FOLDER_LOOK_ONCE, true);
+        else if (e->flags & ENTRY_UNSETTLED)
+                tree_look(t, f, b->name, b->length, IN_CLOSE_WRITE);
 }
 
 void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask) {

@@ -50,7 +50,10 @@ void tree_dequeue(Tree *t, Folder *f) {
 }
 
 void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on) {
-        size_t *count = flag == FOLDER_POLLED ? &t->n_polled : flag == FOLDER_UNREADABLE ? &t->n_unreadable : NULL;
+        size_t *count = flag == FOLDER_POLLED       ? &t->n_polled
+                        : flag == FOLDER_UNREADABLE ? &t->n_unreadable
+                        : flag == FOLDER_LOOK_ONCE  ? &t->n_look_once
+                                                    : NULL;
 
         bool was_polled = f->flags & FOLDER_LOOK_AGAIN;
 
@@ -163,8 +166,10 @@ static void scan_begin(Tree *t, Folder *f) {
         s->flags |= f->flags & FOLDER_COVERED ? FOLDER_DEEP : 0;
         s->mover = f->mover;
         f->flags &= ~(uint32_t)(FOLDER_DEEP | FOLDER_MOVED);
+        f->flags &= ~(uint32_t)FOLDER_UNSETTLED;
         tree_set_folder_flag(t, f, FOLDER_UNREADABLE, false);
         tree_set_folder_flag(t, f, FOLDER_COVERED, false);
+        tree_set_folder_flag(t, f, FOLDER_LOOK_ONCE, false);
         s->is_new = f->entries.n_nodes == 0;
         f->cursor = 0;
         f->flags ^= FOLDER_GENERATION;
@@ -378,7 +383,7 @@ bool tree_work_scan(Tree *t) {
 }
 
 void tree_poll(Tree *t) {
-        t->n_to_poll = t->n_polled + t->n_unreadable; /* those that are both come twice */
+        t->n_to_poll = t->n_polled + t->n_unreadable + t->n_look_once; /* those that are several come as often */
         t->limit_reached = false;
 }
 

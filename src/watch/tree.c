@@ -146,6 +146,7 @@ void tree_unsubscribe(Tree *t, Folder *f) {
         event_queue_unsubscribe(t->queue, &f->subscriber);
         tree_set_folder_flag(t, f, FOLDER_POLLED, false);
         tree_set_folder_flag(t, f, FOLDER_UNREADABLE, false);
+        tree_set_folder_flag(t, f, FOLDER_LOOK_ONCE, false);
 }
 
 /* What is under way is not any more. */
@@ -381,7 +382,7 @@ static void tree_plan_poll(Tree *t) {
                 t->poll_at = usec_add(t->now_monotonic, def->poll_max);
                 return;
         }
-        if (t->n_polled == 0 && t->n_unreadable == 0 && !path_chain_is_blind(t->chain))
+        if (t->n_polled == 0 && t->n_unreadable == 0 && t->n_look_once == 0 && !path_chain_is_blind(t->chain))
                 return;
         t->poll_interval = MAX(def->poll_min, took * POLL_SHARE);
         t->poll_interval = MIN(t->poll_interval, def->poll_max);
@@ -510,6 +511,7 @@ Tree *tree_free(Tree *t) {
                 tree_retire(t);
         while (tree_work_retired(t))
                 ;
+        free(t->newborns);
         free(t->scan.buffer);
         path_text_done(&t->scan.path);
         path_text_done(&t->path);

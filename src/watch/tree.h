@@ -5,6 +5,7 @@
  * only. Four files share it: tree.c is about the root, tree-scan.c reads folders, tree-look.c looks at single names
  * and reports, tree-fan.c is about fanotify. */
 
+#include <limits.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 
@@ -31,6 +32,16 @@ typedef struct Departed {
 } Departed;
 
 TAILQ_HEAD(DepartedList, Departed);
+
+/* A file that was just created, by its inode number; see tree_look_at_nameless(). */
+typedef struct Newborn {
+        const Folder *folder; /* to compare with: perhaps it is gone */
+        uint64_t inode;
+        size_t length;
+        char name[NAME_MAX + 1];
+} Newborn;
+
+#define NEWBORNS 64U /* that are remembered */
 
 /* A model that another one has taken the place of, freed bit by bit. */
 typedef struct DeadModel {
@@ -72,8 +83,10 @@ struct Tree {
         dev_t folder_device; /* of a root that is a file: of the folder that it is in; 0 = not known */
         FileSystemTraits traits;
         bool has_root, resolve_due, silent, started, limit_reached, too_deep, too_many;
-        size_t n_polled, n_unreadable, n_to_poll; /* n_to_poll: that are not queued yet */
-        TAILQ_HEAD(, Folder) polled;              /* FOLDER_LOOK_AGAIN */
+        Newborn *newborns; /* NULL: none yet */
+        size_t n_polled, n_unreadable, n_look_once;
+        size_t n_to_poll;            /* n_to_poll: that are not queued yet */
+        TAILQ_HEAD(, Folder) polled; /* FOLDER_LOOK_AGAIN */
 
         FanQueue *fan;       /* while the tree has a part in it */
         bool by_handle;      /* folders are heard of by it, not by inotify */

@@ -71,7 +71,8 @@ static Watch *watch_files(const char *path, bool recursive) {
                                .path = path,
                                .events = WATCH_ALL & ~(unsigned)(WATCH_CREATE | WATCH_WRITE),
                                .recursive = recursive,
-                               .backend = backend_of_tests() };
+                               .backend = backend_of_tests(),
+                               .poll_min = USEC_PER_MSEC };
 
         assert_int_equal(watch_new(&w.watches[0], w.watcher, &def, &count_ops, NULL), 0);
         run_turns();
@@ -122,6 +123,29 @@ static void act_link_nameless(int dir, const char *name) {
         close(fd);
 }
 
+/* Files that got a name while they were open, and are closed after that was heard of. */
+static void close_nameless(const char *folder, unsigned n) {
+        int dir = open(folder, O_DIRECTORY | O_CLOEXEC), fds[512];
+        char link[sizeof("/proc/self/fd/") + 11], name[32];
+
+        assert_true(dir >= 0 && n <= ELEMENTSOF(fds));
+        for (unsigned i = 0; i < n; i++) {
+                fds[i] = openat(dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+                assert_true(fds[i] >= 0);
+                (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fds[i]);
+                (void)snprintf(name, sizeof(name), "open-%u-%u", n, i);
+                assert_int_equal(linkat(AT_FDCWD, link, dir, name, AT_SYMLINK_FOLLOW), 0);
+        }
+        close(dir);
+        run_turns();
+        assert_int_equal(w.n_records, 0);
+        for (unsigned i = 0; i < n; i++) {
+                close(fds[i]);
+                run_turns();
+        }
+        run_turns_until_reported(n);
+}
+
 /* chunk: so many between two times that the loop runs; 0 = the loop does not run. */
 static void act_on_all(void (*act)(int dir, const char *name), const char *folder, unsigned n, unsigned chunk) {
         int dir = open(folder, O_DIRECTORY | O_CLOEXEC);
@@ -158,9 +182,13 @@ static void test_files(void **state) {
         check("rename back", 2 * (size_t)n_files);
         act_on_all(act_link_nameless, at("d"), 2 * CHUNK, CHUNK);
         check("O_TMPFILE and linkat", 2 * CHUNK);
+        close_nameless(at("d"), 10);
+        check("O_TMPFILE, closed later", 10);
+        close_nameless(at("d"), 500);
+        check("O_TMPFILE, many of them", 500);
         act_on_all(act_unlink, at("d"), n_files, CHUNK);
         check("delete", n_files);
-        assert_int_equal(watch_counters(watch).files, 2 * CHUNK);
+        assert_int_equal(watch_counters(watch).files, 2 * CHUNK + 510);
         assert_int_equal(watch_counters(watch).overflows, 0);
 }
 
