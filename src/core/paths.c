@@ -96,13 +96,32 @@ char *path_absolute(const PathSource *source, const char *path, size_t n, size_t
 static void report_lost_change(JobPaths *p, const char *path, int error) {
         LogContext c = { .job = p->job->name, .error = -error };
 
-        if (p->was_full)
+        if (p->has_lost)
                 return;
-        p->was_full = true;
-        log_message(LOG_ERR, &c,
-                    "%s changed, but it cannot be kept in mind (%s): so many files wait for a run of the job already. "
-                    "Restart vaktd when they are dealt with, to have all compared with what was known.",
-                    path, error == -ENOBUFS ? "too many files" : strerror(-error));
+        p->has_lost = true;
+        log_message(
+                LOG_ERR, &c,
+                "%s changed, but it cannot be kept in mind: %s. Restart vaktd when there is more memory, to have all "
+                "compared with what was known.",
+                path, strerror(-error));
+}
+
+/* Holds the watches when as many files wait as may, and lets them go when there is room again. */
+void paths_hold(JobPaths *p) {
+        LogContext c = { .job = p->job->name };
+        bool hold = batch_is_full(p->batch, p->is_held);
+
+        if (hold == p->is_held)
+                return;
+        p->is_held = hold;
+        if (hold)
+                log_message(LOG_WARNING, &c,
+                            "%zu changed files wait for runs, and no more are listed; what else changes is found by "
+                            "comparison when half of them are dealt with. Nothing is lost.",
+                            batch_n_waiting(p->batch));
+        for (size_t i = 0; i < p->n_watches; i++)
+                if (p->watches[i].watch)
+                        watch_hold(p->watches[i].watch, hold);
 }
 
 /* The unit that a control group belongs to: what follows the slices. Who manages units of his own has them below one
@@ -155,6 +174,7 @@ static void on_changed(void *userdata, Watch *w, const Change *change) {
                 r = add_change(p, change, path, n, from);
         if (r < 0)
                 report_lost_change(p, change->path, r);
+        paths_hold(p);
         paths_mark_dirty(p);
         paths_mark_ready(p);
 }
@@ -320,6 +340,7 @@ static int open_watch(Manager *m, PathWatch *pw) {
         r = watch_new(&pw->watch, m->watcher, &def, &ops, pw);
         if (r < 0)
                 return r;
+        watch_hold(pw->watch, pw->paths->is_held);
         path_store_load(pw);
         return 0;
 }

@@ -50,6 +50,7 @@ struct BatchRun {
 struct Batch {
         BatchConfig config;
         HashTable files;
+        size_t n_bytes; /* of them */
         uint64_t seed, last_number;
 
         struct FileList waiting;
@@ -72,6 +73,11 @@ static File *table_find(const Batch *b, uint64_t hash, const char *path, size_t 
         while (f && !(f->hash == hash && f->length == n && memcmp(f->path, path, n) == 0))
                 f = (void *)f->node.next;
         return f;
+}
+
+/* With its places in the table and the heaps. */
+static size_t file_size(const File *f) {
+        return sizeof(*f) + f->length + 1 + 2 * sizeof(HeapEntry) + 2 * sizeof(void *);
 }
 
 static uint32_t file_hash(const HashNode *node, const void *userdata) {
@@ -136,6 +142,7 @@ static void file_unwait(Batch *b, File *f) {
 static void file_forget(Batch *b, File *f) {
         hash_table_take(&b->files, &f->node, (uint32_t)f->hash);
         hash_table_shrink(&b->files);
+        b->n_bytes -= file_size(f);
         free(f);
 }
 
@@ -187,6 +194,7 @@ static File *file_new(Batch *b, uint64_t hash, const char *path, size_t n, usec_
         memcpy(f->path, path, n);
         f->path[n] = '\0';
         hash_table_put(&b->files, &f->node, (uint32_t)hash, file_hash, NULL);
+        b->n_bytes += file_size(f);
         return f;
 }
 
@@ -224,8 +232,6 @@ int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned e
                 return 0;
         }
         if (!f) {
-                if (b->files.n_nodes >= BATCH_FILES_MAX)
-                        return -ENOBUFS;
                 f = file_new(b, hash, path, n, now);
                 if (!f)
                         return -ENOMEM;
@@ -529,6 +535,16 @@ int batch_visit(const Batch *b, usec_t now, int (*visit)(const BatchView *v, voi
 
 size_t batch_n_waiting(const Batch *b) {
         return b->files.n_nodes - b->n_running;
+}
+
+size_t batch_size(const Batch *b) {
+        return b->n_bytes;
+}
+
+bool batch_is_full(const Batch *b, bool until_now) {
+        size_t max = b->config.bytes_max > 0 ? b->config.bytes_max : BATCH_BYTES_MAX;
+
+        return b->n_bytes >= (until_now ? max / 2 : max);
 }
 
 size_t batch_n_running(const Batch *b) {

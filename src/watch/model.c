@@ -166,6 +166,12 @@ static Folder *folder_new(Model *m, Folder *parent, Entry *entry) {
         return f;
 }
 
+/* A folder has come in below f. */
+static void folder_raise(Folder *f, uint32_t height) {
+        for (; f && f->height < height; f = f->parent)
+                f->height = height++;
+}
+
 int folder_add(Folder *f, const char *name, size_t n, const FileState *state, Entry **ret) {
         _cleanup_free_ Entry *e = NULL;
         int r;
@@ -184,6 +190,7 @@ int folder_add(Folder *f, const char *name, size_t n, const FileState *state, En
                 if (!e->folder)
                         return -ENOMEM;
                 LIST_INSERT_HEAD(&f->folders, e->folder, siblings);
+                folder_raise(f, 1);
         } else
                 e->content = state->content;
         entry_identify(e, state);
@@ -231,6 +238,7 @@ int folder_put(Folder *f, Entry *e, const char *name, size_t n, Entry **ret) {
                 e->folder->entry = e;
                 e->folder->parent = f;
                 LIST_INSERT_HEAD(&f->folders, e->folder, siblings);
+                folder_raise(f, e->folder->height + 1);
                 folder_set_dirty(e->folder);
         } else
                 folder_set_dirty(f);
@@ -396,7 +404,7 @@ static int folder_make_path(const Folder *f, bool reported, PathText *ret) {
                 n += top->entry->length + (depth > 0);
                 depth++;
         }
-        steps_add(depth);
+        steps_add(depth + n / 256);
         before = reported ? strempty(top->moved_from) : "";
         n_before = strlen(before);
         r = path_text_resize(ret, n_before + (n_before > 0 && n > 0) + n);

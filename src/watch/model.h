@@ -82,6 +82,7 @@ struct Folder {
         HashTable entries;
         LIST_HEAD(, Folder) folders; /* directly below it */
         LIST_ENTRY(Folder) siblings;
+        uint32_t height; /* so many levels of folders are below it at most */
         uint32_t cursor; /* of whoever goes through its slots in several turns: one at a time */
         uint32_t id;     /* unique in its model, for good: what a snapshot calls it */
         uint32_t flags;

@@ -467,6 +467,8 @@ static int tree_welcome(Tree *t, Departed *found, const Sighting *s, const FileS
         Entry *e;
         int r;
 
+        if (state->is_folder && folder_depth(s->folder) + 1 + found->entry->folder->height > WATCH_DEPTH_MAX)
+                return -ENAMETOOLONG; /* as much of it as is not too deep is new */
         r = folder_put(s->folder, found->entry, s->name, s->length, &e);
         if (r < 0)
                 return r;
@@ -487,10 +489,13 @@ static int tree_welcome(Tree *t, Departed *found, const Sighting *s, const FileS
         return 0;
 }
 
+/* Some room is kept for folders: what is in one that is not known is not even heard of. */
 static bool tree_has_room(Tree *t, const Sighting *s, const FileState *state) {
-        if (state->is_folder && folder_depth(s->folder) >= WATCH_DEPTH_MAX)
+        size_t max = t->watch->def.model_max;
+
+        if (state->is_folder && (s->path_length > WATCH_PATH_MAX || folder_depth(s->folder) >= WATCH_DEPTH_MAX))
                 t->too_deep = true;
-        else if (!state->is_folder && model_n_entries(t->model) >= WATCH_ENTRIES_MAX)
+        else if (model_size(t->model) >= (state->is_folder ? max : max - max / 8))
                 t->too_many = true;
         else
                 return true;
@@ -695,6 +700,8 @@ static int tree_open_folder(Tree *t, const Folder *f) {
                 r = folder_path(f, &t->from);
         if (r < 0)
                 return r;
+        if (t->from.length > WATCH_PATH_MAX)
+                return -ENAMETOOLONG;
         fd = open_folder_beneath(t->root_fd, path_text_string(&t->from), t->from.length, t->watch->def.cross_mounts);
         if (fd < 0)
                 return fd;
@@ -789,6 +796,10 @@ void tree_on_folder_event(Subscriber *s, const Notice *n) {
         /* Of what has left the tree nothing is of interest; if it comes back, it is read again. */
         if (!t->watch || !tree_is_attached(t, f))
                 return;
+        if (t->held) {
+                t->missed = true;
+                return;
+        }
         watch_enter(t->watch, &scope);
         watch_wake(t->watch); /* first: it sets the time of this turn */
         t->writer = t->mover = n->writer;

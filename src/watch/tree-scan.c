@@ -114,6 +114,8 @@ static int scan_open(Tree *t, Folder *f, int *ret_fd) {
         r = tree_open_root(t);
         if (r >= 0)
                 r = folder_path(f, &t->scan.path);
+        if (r >= 0 && t->scan.path.length > WATCH_PATH_MAX)
+                r = -ENAMETOOLONG;
         if (r < 0)
                 return r;
         fd = open_folder_beneath(t->root_fd, path_text_string(&t->scan.path), t->scan.path.length,

@@ -109,6 +109,10 @@ static void on_file_event(Subscriber *s, const Notice *n) {
         Tree *t = (Tree *)(void *)((char *)s - offsetof(Tree, file_subscriber));
         _cleanup_(identity_restore) IdentityScope scope = {};
 
+        if (t->held) {
+                t->missed = true;
+                return;
+        }
         watch_enter(t->watch, &scope);
         watch_wake(t->watch);
         if (n->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED | IN_ATTRIB))
@@ -315,8 +319,22 @@ static void on_chain_changed(void *userdata) {
         tree_resolve_later(userdata);
 }
 
+void tree_hold(Tree *t, bool on) {
+        if (t->held == on)
+                return;
+        t->held = on;
+        watch_wake(t->watch);
+        if (on || !t->missed)
+                return;
+        t->missed = false;
+        if (t->fan)
+                fan_queue_ask_again(t->fan);
+        tree_rescan(t);
+}
+
 void tree_rescan(Tree *t) {
         t->counters.rescans++;
+        t->too_deep = false;
         t->doubtful = t->doubtful || (t->by_handle && t->silent);
         tree_resolve_later(t);
         if (t->has_root && !t->root.is_file)
@@ -402,6 +420,8 @@ void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic) {
 }
 
 bool tree_work(Tree *t) {
+        if (t->held)
+                return false;
         if (t->resolve_due) {
                 tree_resolve(t);
                 if (t->by_handle) /* what comes from now on is heard of: nobody has to wait for the reading */
@@ -409,6 +429,14 @@ bool tree_work(Tree *t) {
                 return true;
         }
         return tree_work_rest(t) || tree_work_poll(t) || tree_work_drop(t) || tree_work_scan(t);
+}
+
+/* There is room again for what was left out. */
+static void tree_regain(Tree *t) {
+        if (!t->too_many || model_size(t->model) >= t->watch->def.model_max / 4 * 3)
+                return;
+        t->too_many = false;
+        tree_rescan(t);
 }
 
 /* No file of the tree stays open, so that it can be unmounted. */
@@ -420,6 +448,7 @@ void tree_rest(Tree *t) {
                 t->silent = t->silent && t->fan_error < 0;
                 t->doubtful = false;
                 tree_plan_poll(t);
+                tree_regain(t);
         }
         tree_arm_timer(t);
         watch_set_state(t->watch, tree_state(t));
@@ -434,7 +463,7 @@ WatchState tree_state(const Tree *t) {
                 return WATCH_STARTING;
         if (!t->has_root)
                 return WATCH_WAITING;
-        if ((t->n_polled > 0 && !polls_anyway) || t->n_unreadable > 0 || t->too_deep || t->too_many)
+        if ((t->n_polled > 0 && !polls_anyway) || t->n_unreadable > 0 || t->too_deep || t->too_many || t->held)
                 return WATCH_DEGRADED;
         return WATCH_ACTIVE;
 }

@@ -83,6 +83,7 @@ struct Tree {
         dev_t folder_device; /* of a root that is a file: of the folder that it is in; 0 = not known */
         FileSystemTraits traits;
         bool has_root, resolve_due, silent, started, limit_reached, too_deep, too_many;
+        bool held, missed; /* missed: something happened meanwhile */
         Newborn *newborns; /* NULL: none yet */
         size_t n_polled, n_unreadable, n_look_once;
         size_t n_to_poll;            /* n_to_poll: that are not queued yet */
@@ -150,6 +151,7 @@ void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic);
 void tree_rest(Tree *t);
 
 void tree_resolve_later(Tree *t);
+void tree_hold(Tree *t, bool on);
 void tree_rescan(Tree *t);                          /* all of it, as after an overflow */
 void tree_mount_changed(Tree *t, const char *path); /* a mount came or went there */
 int tree_open_root(Tree *t);

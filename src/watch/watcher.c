@@ -517,6 +517,7 @@ static int watch_set_def(Watch *w, const WatchDef *def) {
         w->def.path = strdup(def->path);
         if (!w->def.path)
                 return -ENOMEM;
+        w->def.model_max = def->model_max > 0 ? def->model_max : WATCH_MODEL_MAX;
         w->def.poll_min = def->poll_min > 0 ? def->poll_min : WATCH_POLL_MIN;
         w->def.poll_max = def->poll_max > 0 ? def->poll_max : WATCH_POLL_MAX;
         if (def->events & WATCH_COMPLETE) /* one thing: whether it was closed or moved there, no comparison can tell */
@@ -624,9 +625,23 @@ static int tree_explain(const Tree *t, char **ret) {
         if (t->n_unreadable > 0)
                 return asprintf(ret, "%zu folder%s below %s cannot be read; looked at again from time to time",
                                 t->n_unreadable, PLURAL(t->n_unreadable), path);
-        if (t->too_deep || t->too_many)
-                return asprintf(ret, "%s has more %s than are watched", path,
-                                t->too_deep ? "levels of folders" : "files");
+        if (t->held)
+                return asprintf(ret,
+                                "so many changed files of %s wait for runs that no more are listed; it is compared "
+                                "with what was known when half of them are dealt with",
+                                path);
+        if (t->too_deep)
+                return asprintf(
+                        ret,
+                        "directories below %s that have more than %u above them, or longer paths than %u bytes, "
+                        "are not watched",
+                        path, WATCH_DEPTH_MAX, WATCH_PATH_MAX);
+        if (t->too_many)
+                return asprintf(
+                        ret,
+                        "%s has more files than vaktd keeps in mind (%zu MiB); changes of the others are noticed "
+                        "while it runs only, and all of them are reported by each comparison",
+                        path, t->watch->def.model_max >> 20);
         if (t->n_polled > 0 && !t->traits.is_remote && t->watch->def.backend != WATCH_BACKEND_POLL)
                 return tree_explain_polling(t, polled, ret);
         return asprintf(ret, "watching %s%s: %zu folders, %zu files%s%s", path, t->by_handle ? " by fanotify" : "",
@@ -648,6 +663,11 @@ int watch_explain(const Watch *w, char **ret) {
                 return -ENOMEM;
         *ret = text;
         return 0;
+}
+
+void watch_hold(Watch *w, bool on) {
+        if (w->tree)
+                tree_hold(w->tree, on);
 }
 
 WatchCounters watch_counters(const Watch *w) {

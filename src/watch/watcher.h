@@ -24,10 +24,11 @@
 #include "util/clock.h"
 #include "util/macro.h"
 
-#define WATCH_PRIVATE_PREFIX ".vakt-"  /* names that begin so are ours (claims of a spool): never reported */
-#define WATCH_ENTRIES_MAX    10000000U /* files in one model; those above are reported by event only */
-#define WATCH_DEPTH_MAX      2000U     /* folders below each other; deeper ones are not watched */
-#define WATCH_LARGE          20000U    /* folders; see WATCH_BACKEND_AUTO */
+#define WATCH_PRIVATE_PREFIX ".vakt-"            /* names that begin so are ours (claims of a spool): never reported */
+#define WATCH_MODEL_MAX      ((size_t)256 << 20) /* bytes of one model; what is not in it is reported by event only */
+#define WATCH_DEPTH_MAX      2000U               /* folders below each other; deeper ones are not watched */
+#define WATCH_PATH_MAX       32768U              /* bytes of a folder's path; those with longer ones are not, either */
+#define WATCH_LARGE          20000U              /* folders; see WATCH_BACKEND_AUTO */
 #define WATCH_MOVE_WINDOW    (50 * USEC_PER_MSEC) /* the second half of a move has to come within */
 #define WATCH_POLL_MIN       (2 * USEC_PER_SEC)
 #define WATCH_POLL_MAX       (5 * USEC_PER_MINUTE)
@@ -100,6 +101,7 @@ typedef struct WatchDef {
         bool report_existing; /* without a snapshot, what is there at start is news (a spool), not the base line */
         WatchBackend backend;
         size_t large;              /* folders from which on a tree is large for WATCH_BACKEND_AUTO; 0 = WATCH_LARGE */
+        size_t model_max;          /* bytes; 0 = WATCH_MODEL_MAX */
         usec_t poll_min, poll_max; /* µs; 0 = WATCH_POLL_* */
 } WatchDef;
 
@@ -147,6 +149,10 @@ WatchState watch_state(const Watch *w) _pure_;
 
 /* A sentence on the state for people: what is missing, what is polled and how often, and what to do. -ENOMEM. */
 int watch_explain(const Watch *w, char **ret);
+
+/* Reports nothing until it is let go. What happens meanwhile is found by comparison then, as after an overflow. May be
+ * called from changed(); some more may come before that turn of the loop ends. Of conditions: nothing. */
+void watch_hold(Watch *w, bool on);
 
 /* What is counted for this watch; events, merged, overflows and watches are those of the watcher. */
 WatchCounters watch_counters(const Watch *w);

@@ -249,6 +249,30 @@ static void test_reversed_all(void **state) {
         print_message("# the longest turn of %u: %" PRIu64 " steps\n", MANY, most);
 }
 
+/* By bytes, whatever they are of; and it stays full until half of it is dealt with. */
+static void test_full(void **state) {
+        static char path[10000];
+        unsigned n = 0;
+        BatchRun *r;
+
+        make(&(BatchConfig){ .bytes_max = 1 << 20, .files_max = 10 });
+        memset(path, 'x', sizeof(path) - 1);
+        while (!batch_is_full(b, /* until_now= */ false)) {
+                path[0] = (char)++n;
+                add(path, n);
+        }
+        assert_in_range(n, 100, 105);
+        add("one more", n); /* is not refused */
+        do {
+                assert_int_equal(batch_take(b, 200, &r), 1);
+                batch_done(b, r, BATCH_FORGET, 200);
+        } while (batch_is_full(b, /* until_now= */ true));
+        assert_in_range(batch_n_waiting(b), 40, 52);
+        while (batch_take(b, 200, &r) == 1)
+                batch_done(b, r, BATCH_FORGET, 200);
+        assert_int_equal(batch_size(b), 0);
+}
+
 /* Paths that are long are fewer in a run. */
 static void test_long_paths(void **state) {
         static char path[512 * 1024];
@@ -480,6 +504,7 @@ int main(void) {
                 cmocka_unit_test_teardown(test_other_rules, unmake),
                 cmocka_unit_test_teardown(test_reversed_each, unmake),
                 cmocka_unit_test_teardown(test_reversed_all, unmake),
+                cmocka_unit_test_teardown(test_full, unmake),
                 cmocka_unit_test_teardown(test_long_paths, unmake),
                 cmocka_unit_test_teardown(test_change_during_run, unmake),
                 cmocka_unit_test_teardown(test_again, unmake),

@@ -325,6 +325,181 @@ static void test_polled(void **state) {
         check("polled", n / 100);
 }
 
+/* --- what waits has a bound, in bytes --- */
+
+static size_t n_seen, largest;
+
+/* As path triggers do it. */
+static void put_or_hold(void *userdata, Watch *watch, const Change *c) {
+        assert_true(batch_add(batch, c->path, c->length, c->from, c->events, 1) >= 0);
+        largest = MAX(largest, batch_size(batch));
+        if (batch_is_full(batch, /* until_now= */ false))
+                watch_hold(watch, true);
+}
+
+/* Runs, until there is room again. */
+static void deal_with_some(void) {
+        BatchRun *r;
+
+        while (batch_is_full(batch, /* until_now= */ true) && batch_take(batch, 2, &r) == 1) {
+                n_seen += batch_run_size(r);
+                batch_done(batch, r, BATCH_FORGET, 2);
+        }
+        watch_hold(w.watches[0], false);
+        run_turns();
+}
+
+/* So many directories below each other, with names of that length; the innermost, open. */
+static int make_deep(const char *folder, unsigned depth, size_t length) {
+        int dir = open(folder, O_DIRECTORY | O_CLOEXEC);
+        char name[NAME_MAX + 1] = "";
+
+        assert_true(dir >= 0);
+        memset(name, 'd', length);
+        for (unsigned i = 0; i < depth; i++) {
+                int next;
+
+                (void)mkdirat(dir, name, 0700);
+                next = openat(dir, name, O_DIRECTORY | O_CLOEXEC);
+                assert_true(next >= 0);
+                close(dir);
+                dir = next;
+                if (i % CHUNK == CHUNK - 1)
+                        run_turns();
+        }
+        return dir;
+}
+
+static void fill_deep(unsigned depth, unsigned n) {
+        int dir = make_deep(at("d"), depth, 200);
+        char name[16];
+
+        for (unsigned i = 0; i < n; i++) {
+                (void)snprintf(name, sizeof(name), "%u", i);
+                act_write(dir, name);
+        }
+        close(dir);
+}
+
+/* nftw() cannot get there. */
+static void remove_deep(size_t length) {
+        char name[NAME_MAX + 1] = "";
+
+        memset(name, 'd', length);
+        while (rename(at("d/%s/%s", name, name), at("rest")) == 0) {
+                remove_tree(at("d/%s", name));
+                assert_int_equal(rename(at("rest"), at("d/%s", name)), 0);
+        }
+}
+
+static void test_full(void **state) {
+        static const WatchOps ops = { .changed = put_or_hold };
+        const WatchDef def = { .kind = WATCH_TREE,
+                               .path = at("d"),
+                               .events = WATCH_COMPLETE,
+                               .recursive = true,
+                               .backend = backend_of_tests() };
+        const size_t path = 150 * 201, max = 4 << 20;
+        _cleanup_free_ char *text = NULL;
+
+        batch = batch_free(batch);
+        assert_int_equal(batch_new(&batch, &(BatchConfig){ .bytes_max = max, .files_max = 100 }), 0);
+        n_seen = largest = 0;
+        make_folder(at("d"));
+        assert_int_equal(watch_new(&w.watches[0], w.watcher, &def, &ops, NULL), 0);
+        run_turns();
+        fill_deep(150, 1500);
+        run_turns();
+        assert_int_equal(watch_state(w.watches[0]), WATCH_DEGRADED);
+        assert_int_equal(watch_explain(w.watches[0], &text), 0);
+        assert_non_null(strstr(text, "no more are listed"));
+        while (watch_state(w.watches[0]) == WATCH_DEGRADED)
+                deal_with_some();
+        n_seen += batch_n_waiting(batch);
+        assert_int_equal(n_seen, 1500); /* none is lost, none comes twice */
+        print_message("# %zu bytes of %zu waited at most\n", largest, 1500 * path);
+        assert_true(largest <= max + 300 * (path + 500)); /* what one piece of work finds comes on top */
+        assert_true(most <= LONGEST);
+        remove_deep(200);
+}
+
+/* What is in the model has a bound, too. */
+static void test_large_model(void **state) {
+        static const char sentence[] = "more files than vaktd keeps in mind";
+        const WatchDef def = { .kind = WATCH_TREE,
+                               .path = at("d"),
+                               .events = WATCH_COMPLETE,
+                               .recursive = true,
+                               .model_max = 1 << 20,
+                               .backend = backend_of_tests() };
+        _cleanup_free_ char *text = NULL;
+        Watch *watch;
+
+        make_folder(at("d"));
+        make_folder(at("d/sub"));
+        assert_int_equal(watch_new(&w.watches[0], w.watcher, &def, &count_ops, NULL), 0);
+        watch = w.watches[0];
+        run_turns();
+        act_on_all(act_write, at("d"), 20000, CHUNK);
+        check("a full model", 20000);
+        assert_true(watch_counters(watch).files < 20000);
+        assert_true(watch_counters(watch).model_bytes <= 1 << 20);
+        assert_int_equal(watch_state(watch), WATCH_DEGRADED);
+        assert_int_equal(watch_explain(watch, &text), 0);
+        assert_non_null(strstr(text, sentence));
+        write_file(at("d/sub/in a directory"), "x");
+        run_turns();
+        check("in a full model", 1);
+        act_on_all(act_unlink, at("d"), 20000, CHUNK);
+        w.n_records = 0; /* those that were not in it were found once more */
+        act_on_all(act_write, at("d"), 10, CHUNK);
+        check("room again", 10);
+        assert_int_equal(watch_state(watch), WATCH_ACTIVE);
+        assert_int_equal(watch_counters(watch).files, 11);
+}
+
+/* Directories below each other: some are too many, also when they get there by being moved. */
+static void test_too_deep(void **state) {
+        Watch *watch;
+        unsigned n;
+
+        make_folder(at("d"));
+        watch = watch_files(at("d"), /* recursive= */ true);
+        fill_deep(150, 1);
+        run_turns();
+        assert_int_equal(watch_state(watch), WATCH_ACTIVE);
+        n = (unsigned)watch_counters(watch).folders;
+        fill_deep(170, 1);
+        run_turns();
+        check("too deep", 1);
+        assert_int_equal(watch_state(watch), WATCH_DEGRADED);
+        assert_true(watch_counters(watch).folders > n && watch_counters(watch).folders < 171);
+        remove_deep(200);
+}
+
+static void test_moved_too_deep(void **state) {
+        int dir;
+
+        make_folder(at("d"));
+        make_folder(at("d/d"));
+        close(make_deep(at("d"), 1500, 1));
+        make_folder(at("d/other"));
+        close(make_deep(at("d/other"), 1500, 1));
+        (void)watch_files(at("d"), /* recursive= */ true);
+        assert_int_equal(watch_counters(w.watches[0]).folders, 3002);
+        dir = make_deep(at("d"), 1500, 1);
+        assert_int_equal(renameat(AT_FDCWD, at("d/other"), dir, "d"), 0);
+        close(dir);
+        run_turns();
+        while (watch_counters(w.watches[0]).folders > 2001) /* what has left is waited for a little */
+                assert_true(sd_event_run(w.event, 60 * USEC_PER_SEC) > 0);
+        run_turns();
+        assert_int_equal(watch_counters(w.watches[0]).folders, 2001);
+        assert_int_equal(watch_state(w.watches[0]), WATCH_DEGRADED);
+        check("moved too deep", 0);
+        remove_deep(1);
+}
+
 static int setup(void **state) {
         n_files = getenv("VAKT_WATCH_FULL") ? 300000 : 30000;
         most = 0;
@@ -347,6 +522,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_root, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_unmounted, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_polled, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_full, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_large_model, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_too_deep, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_moved_too_deep, setup, teardown),
         };
 
         if (!tests_are_possible())
