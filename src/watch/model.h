@@ -71,6 +71,7 @@ typedef enum FolderFlags {
         FOLDER_BUSY = 1 << 11,      /* is being read */
         FOLDER_UNSETTLED = 1 << 12, /* has had files with ENTRY_UNSETTLED since it was last read */
         FOLDER_LOOK_ONCE = 1 << 13, /* to be read some time, since something in it may have been missed */
+        FOLDER_REMOTE = 1 << 14,    /* others may change it without this kernel knowing */
         FOLDER_LOOK_AGAIN = FOLDER_POLLED | FOLDER_UNREADABLE | FOLDER_LOOK_ONCE,
 } FolderFlags;
 

@@ -53,6 +53,7 @@ void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on) {
         size_t *count = flag == FOLDER_POLLED       ? &t->n_polled
                         : flag == FOLDER_UNREADABLE ? &t->n_unreadable
                         : flag == FOLDER_LOOK_ONCE  ? &t->n_look_once
+                        : flag == FOLDER_REMOTE     ? &t->n_remote
                                                     : NULL;
 
         bool was_polled = f->flags & FOLDER_LOOK_AGAIN;
@@ -80,7 +81,7 @@ uint32_t tree_mask(const Tree *t) {
 
 /* Where the kernel refuses or does not tell all, the folder is read again from time to time. */
 static void scan_subscribe(Tree *t, Folder *f, int fd) {
-        bool polled = t->traits.is_remote || t->watch->def.backend == WATCH_BACKEND_POLL;
+        bool polled = (f->flags & FOLDER_REMOTE) || t->watch->def.backend == WATCH_BACKEND_POLL;
         int r = 0;
 
         if (t->watch->def.backend != WATCH_BACKEND_POLL)
@@ -92,12 +93,13 @@ static void scan_subscribe(Tree *t, Folder *f, int fd) {
 
 /* Another inode than last time means that all below may be another one, too. */
 static int scan_identify(Tree *t, Folder *f, int fd) {
+        FileSystemTraits traits = {};
         struct stat st;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
-        if (f->inode != 0 && f->device != st.st_dev && t->watch->def.cross_mounts)
-                (void)file_system_traits(fd, &t->traits);
+        (void)file_system_traits(fd, &traits);
+        tree_set_folder_flag(t, f, FOLDER_REMOTE, traits.is_remote);
         if (f->inode != st.st_ino || f->device != st.st_dev) {
                 if (f->inode != 0)
                         f->flags |= FOLDER_DEEP;

@@ -139,6 +139,7 @@ static void tree_adopt_file(Tree *t, int fd) {
                 t->file_subscriber.notify = on_file_event;
                 r = event_queue_subscribe(t->queue, &t->file_subscriber, fd, FILE_EVENTS);
         }
+        tree_set_folder_flag(t, model_root(t->model), FOLDER_REMOTE, t->traits.is_remote);
         tree_set_folder_flag(t, model_root(t->model), FOLDER_POLLED, r < 0 || t->traits.is_remote);
         t->limit_reached = r == -ENOSPC;
         tree_look_at_file(t, /* mask= */ 0);
@@ -151,6 +152,7 @@ void tree_unsubscribe(Tree *t, Folder *f) {
         tree_set_folder_flag(t, f, FOLDER_POLLED, false);
         tree_set_folder_flag(t, f, FOLDER_UNREADABLE, false);
         tree_set_folder_flag(t, f, FOLDER_LOOK_ONCE, false);
+        tree_set_folder_flag(t, f, FOLDER_REMOTE, false);
 }
 
 /* What is under way is not any more. */
@@ -455,7 +457,7 @@ void tree_rest(Tree *t) {
 }
 
 WatchState tree_state(const Tree *t) {
-        bool polls_anyway = t->traits.is_remote || t->watch->def.backend == WATCH_BACKEND_POLL;
+        bool polls_anyway = t->n_polled == t->n_remote || t->watch->def.backend == WATCH_BACKEND_POLL;
 
         if (t->has_root && t->fan_error < 0)
                 return WATCH_FAILED;

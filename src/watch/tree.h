@@ -85,7 +85,7 @@ struct Tree {
         bool has_root, resolve_due, silent, started, limit_reached, too_deep, too_many;
         bool held, missed; /* missed: something happened meanwhile */
         Newborn *newborns; /* NULL: none yet */
-        size_t n_polled, n_unreadable, n_look_once;
+        size_t n_polled, n_unreadable, n_look_once, n_remote;
         size_t n_to_poll;            /* n_to_poll: that are not queued yet */
         TAILQ_HEAD(, Folder) polled; /* FOLDER_LOOK_AGAIN */
 

@@ -642,7 +642,7 @@ static int tree_explain(const Tree *t, char **ret) {
                         "%s has more files than vaktd keeps in mind (%zu MiB); changes of the others are noticed "
                         "while it runs only, and all of them are reported by each comparison",
                         path, t->watch->def.model_max >> 20);
-        if (t->n_polled > 0 && !t->traits.is_remote && t->watch->def.backend != WATCH_BACKEND_POLL)
+        if (t->n_polled > t->n_remote && t->watch->def.backend != WATCH_BACKEND_POLL)
                 return tree_explain_polling(t, polled, ret);
         return asprintf(ret, "watching %s%s: %zu folders, %zu files%s%s", path, t->by_handle ? " by fanotify" : "",
                         model_n_folders(t->model), model_n_entries(t->model), polled[0] ? "; " : "", polled);

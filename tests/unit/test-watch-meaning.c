@@ -211,41 +211,6 @@ static const Meaning meanings[] = {
 
 /* --- noticing --- */
 
-typedef struct Row {
-        uint32_t id;
-        void *bytes;
-        size_t n;
-} Row;
-
-static Row rows[64];
-static size_t n_rows;
-
-static int keep_row(void *userdata, uint32_t id, const void *bytes, size_t n) {
-        assert_true(bytes && n_rows < ELEMENTSOF(rows));
-        rows[n_rows] = (Row){ .id = id, .bytes = malloc(n), .n = n };
-        memcpy(rows[n_rows++].bytes, bytes, n);
-        return 0;
-}
-
-static void stop(Watch *watch) {
-        assert_true(watch_save(watch, 0, keep_row, NULL) >= 0);
-        stop_watch(watch);
-        stop_watcher();
-}
-
-static Watch *start_again(const WatchDef *def) {
-        Watch *watch;
-
-        start_watcher();
-        watch = new_watch(def);
-        for (size_t i = 0; i < n_rows; i++) {
-                assert_int_equal(watch_load(watch, rows[i].id, rows[i].bytes, rows[i].n), 0);
-                free(rows[i].bytes);
-        }
-        n_rows = 0;
-        return watch;
-}
-
 /* As when the kernel's queue has run over: what was in it is not to be had. */
 static void lose_events(Watch *watch) {
         char buffer[64 * 1024];
@@ -336,10 +301,10 @@ static unsigned run_row(const Meaning *m, WatchBackend backend, Way way, unsigne
         prepare();
         watch = start_watch(&def);
         if (way == WAY_STOPPED)
-                stop(watch);
+                stop_and_keep(watch);
         m->act();
         if (way == WAY_STOPPED)
-                watch = start_again(&def);
+                watch = start_kept(&def);
         else if (way == WAY_OVERFLOW)
                 lose_events(watch);
         wait_for_the_last(watch, "last1");
@@ -521,10 +486,10 @@ static void test_file_made_anew_meanwhile(void **state) {
                 write_file(at("f"), "1");
                 assert_int_equal(utime(at("f"), &times), 0);
                 watch = start_watch(&def);
-                stop(watch);
+                stop_and_keep(watch);
                 n += replace_in_place(at("f"), "2");
                 assert_int_equal(utime(at("f"), &times), 0);
-                watch = start_again(&def);
+                watch = start_kept(&def);
                 settle();
                 assert_n_reported(1);
                 assert_true((w.records[0].events & WATCH_CREATE) && (w.records[0].events & WATCH_COMPLETE));

@@ -603,6 +603,51 @@ static void test_path_exists_glob(void **state) {
         stop_watch(watch);
 }
 
+/* What was written in front of a link and behind it is a pattern, and is what is told; the link's target is neither.
+ */
+static void test_condition_behind_a_link(void **state) {
+        static const char *const patterns[] = { "link/field-*", "l*k/field-*", "absolute/fi*", "two/[f]*",
+                                                "link/f*/x" };
+        static const char *const found[] = { "link/field-1", "link/field-1", "absolute/field-1", "two/field-1",
+                                             "link/folder/x" };
+        Watch *watch;
+
+        make_folder(at("re*l"));
+        make_folder(at("re*l/folder"));
+        assert_int_equal(symlink("re*l", at("link")), 0);
+        assert_int_equal(symlink(at("re*l"), at("absolute")), 0);
+        assert_int_equal(symlink("link/.", at("two")), 0);
+        for (size_t i = 0; i < ELEMENTSOF(patterns); i++) {
+                _cleanup_free_ char *name = strdup(strchr(found[i], '/'));
+
+                remove_tree(at("re*l/folder"));
+                if (i == ELEMENTSOF(patterns) - 1)
+                        make_folder(at("re*l/folder"));
+                watch = start_watch(&(WatchDef){ .kind = WATCH_PATH_EXISTS_GLOB, .path = at("%s", patterns[i]) });
+                assert_n_reported(0);
+                write_file(at("re*l%s", name), "x");
+                settle();
+                assert_n_reported(1);
+                assert_string_equal(w.records[0].path, at("%s", found[i]));
+                stop_watch(watch);
+                forget_records();
+                watch = start_watch(&(WatchDef){ .kind = WATCH_PATH_EXISTS, .path = at("%s", found[i]) });
+                assert_n_reported(1);
+                assert_string_equal(w.records[0].path, at("%s", found[i]));
+                stop_watch(watch);
+                forget_records();
+                unlink(at("re*l%s", name));
+        }
+        /* A file may be a link itself. */
+        watch = start_watch(&(WatchDef){ .kind = WATCH_PATH_EXISTS_GLOB, .path = at("*.now") });
+        write_file(at("target"), "x");
+        assert_int_equal(symlink("target", at("a.now")), 0);
+        settle();
+        assert_n_reported(1);
+        assert_string_equal(w.records[0].path, at("a.now"));
+        stop_watch(watch);
+}
+
 static void test_directory_not_empty(void **state) {
         Watch *watch = start_watch(&(WatchDef){ .kind = WATCH_DIRECTORY_NOT_EMPTY, .path = at("d") });
 
@@ -901,6 +946,7 @@ int main(void) {
                 watch_test(test_path_changed_folder),
                 watch_test(test_path_exists),
                 watch_test(test_path_exists_glob),
+                watch_test(test_condition_behind_a_link),
                 watch_test(test_directory_not_empty),
                 watch_test(test_two_watches),
                 watch_test(test_polling),

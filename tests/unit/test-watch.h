@@ -289,6 +289,44 @@ static inline void stop_watcher(void) {
         w.event = sd_event_unref(w.event);
 }
 
+/* --- a restart --- */
+
+static struct {
+        struct {
+                uint32_t id;
+                void *bytes;
+                size_t n;
+        } rows[64];
+        size_t n;
+} kept;
+
+static inline int keep_one_row(void *userdata, uint32_t id, const void *bytes, size_t n) {
+        assert_true(bytes && kept.n < ELEMENTSOF(kept.rows));
+        kept.rows[kept.n].id = id;
+        kept.rows[kept.n].bytes = memcpy(malloc(n), bytes, n);
+        kept.rows[kept.n++].n = n;
+        return 0;
+}
+
+static inline void stop_and_keep(Watch *watch) {
+        assert_true(watch_save(watch, 0, keep_one_row, NULL) >= 0);
+        stop_watch(watch);
+        stop_watcher();
+}
+
+static inline Watch *start_kept(const WatchDef *def) {
+        Watch *watch;
+
+        start_watcher();
+        watch = new_watch(def);
+        for (size_t i = 0; i < kept.n; i++) {
+                assert_int_equal(watch_load(watch, kept.rows[i].id, kept.rows[i].bytes, kept.rows[i].n), 0);
+                free(kept.rows[i].bytes);
+        }
+        kept.n = 0;
+        return watch;
+}
+
 static inline int setup_world(void **state) {
         w = (World){ .folder = "/dev/shm/vakt-test-watch-XXXXXX" };
         if (!mkdtemp(w.folder)) {
