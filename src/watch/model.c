@@ -376,6 +376,21 @@ Folder *model_root(const Model *m) {
         return m->root;
 }
 
+const Entry *model_find(const Model *m, const char *path) {
+        const Folder *f = m->root;
+
+        while (f) {
+                size_t n = strcspn(path, "/");
+                const Entry *e = folder_find(f, path, n);
+
+                if (!e || path[n] == '\0')
+                        return e;
+                f = e->flags & ENTRY_FOLDER ? e->folder : NULL;
+                path += n + 1;
+        }
+        return NULL;
+}
+
 size_t model_n_folders(const Model *m) {
         return m->n_folders;
 }

@@ -20,6 +20,7 @@
 
 typedef struct Model Model;
 typedef struct Folder Folder;
+typedef struct Entry Entry;
 
 /* What identifies an entry and its state. */
 typedef struct FileState {
@@ -43,7 +44,7 @@ typedef enum EntryFlags {
         ENTRY_NEW = 1 << 5,       /* has appeared, and was never reported as complete */
 } EntryFlags;
 
-typedef struct Entry {
+struct Entry {
         HashNode node; /* first: in the table of its folder */
         union {
                 uint64_t content;
@@ -54,7 +55,7 @@ typedef struct Entry {
         uint8_t flags;
         uint8_t length;
         char name[]; /* length bytes and a NUL */
-} __attribute__((__packed__, __aligned__(8))) Entry;
+} __attribute__((__packed__, __aligned__(8)));
 
 typedef enum FolderFlags {
         FOLDER_GENERATION = 1 << 0, /* flips with each reading */
@@ -101,6 +102,7 @@ Model *model_free(Model *m); /* with all folders; none may have a watch any more
 DEFINE_CLEANUP(Model, model_free)
 
 Folder *model_root(const Model *m) _pure_;
+const Entry *model_find(const Model *m, const char *path) _pure_; /* relative, of a file or folder; NULL: not there */
 size_t model_n_folders(const Model *m) _pure_;
 size_t model_n_entries(const Model *m) _pure_; /* without folders */
 

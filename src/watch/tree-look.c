@@ -214,23 +214,6 @@ void tree_lose_all(Tree *t) {
 
 /* --- what does not come back --- */
 
-static bool model_has(const Model *m, const char *path) {
-        const Folder *f = model_root(m);
-
-        while (f) {
-                size_t n = strcspn(path, "/");
-                const Entry *e = folder_find(f, path, n);
-
-                if (!e)
-                        return false;
-                if (path[n] == '\0')
-                        return true;
-                f = e->flags & ENTRY_FOLDER ? e->folder : NULL;
-                path += n + 1;
-        }
-        return false;
-}
-
 static bool tree_has_on_disk(Tree *t, const char *path, size_t n) {
         const char *slash = memrchr(path, '/', n), *name = slash ? slash + 1 : path;
         _cleanup_close_ int fd = -EBADF;
@@ -244,7 +227,7 @@ static bool tree_has_on_disk(Tree *t, const char *path, size_t n) {
 
 /* Something else may have taken its place, and may not have been looked at yet. */
 static void tree_report_gone(Tree *t, const char *path, size_t n, bool synthetic, bool is_folder) {
-        if (!model_has(t->model, path) && !tree_has_on_disk(t, path, n))
+        if (!model_find(t->model, path) && !tree_has_on_disk(t, path, n))
                 tree_report(t, path, n, NULL, WATCH_DELETE, synthetic, is_folder);
 }
 
@@ -442,7 +425,7 @@ static Departed *departed_find(const Tree *t, const FileState *state) {
 /* Under its new name, and gone from the old one. */
 static void tree_report_arrival(Tree *t, const Sighting *s, const Departed *d, Entry *e) {
         unsigned events = events_heard(s) | events_of_appearing(s->st);
-        bool is_replaced = model_has(t->model, d->path);
+        bool is_replaced = model_find(t->model, d->path);
         Writer writer = t->writer;
 
         if ((t->watch->def.events & WATCH_COMPLETE) && !is_complete(t, s, /* again= */ false)) {

@@ -684,25 +684,38 @@ void watch_recheck(Watch *w) {
                 condition_recheck(w->condition);
 }
 
+static WatchFile file_of(const Entry *e) {
+        if (!e)
+                return WATCH_FILE_NONE;
+        if (e->flags & ENTRY_FOLDER)
+                return WATCH_FILE_FOLDER;
+        return e->flags & ENTRY_REGULAR ? WATCH_FILE_REGULAR : WATCH_FILE_OTHER;
+}
+
+WatchFile watch_find(const Watch *w, const char *path) {
+        return w->tree && w->tree->has_root ? file_of(model_find(w->tree->model, path)) : WATCH_FILE_NONE;
+}
+
 static int visit_folder(Watch *w, Folder *f, PathText *path,
-                        int (*visit)(const char *path, size_t n, bool is_folder, void *userdata), void *userdata) {
+                        int (*visit)(const char *path, size_t n, WatchFile kind, void *userdata), void *userdata) {
         int r = 0;
 
         FOLDER_FOREACH(e, f) {
-                bool is_folder = e->flags & ENTRY_FOLDER;
+                WatchFile kind = file_of(e);
 
                 if (r == 0 && w->tree->root.is_file)
-                        return visit("", 0, /* is_folder= */ false, userdata);
-                if (r != 0 || (is_folder && !w->def.folders))
+                        return visit("", 0, kind, userdata);
+                if (r != 0 || (kind == WATCH_FILE_FOLDER && !w->def.folders))
                         continue;
                 r = folder_path_of(f, e->name, e->length, path);
-                if (r >= 0 && path_filter_matches(w->def.filter, path_text_string(path), path->length, is_folder))
-                        r = visit(path_text_string(path), path->length, is_folder, userdata);
+                if (r >= 0 && path_filter_matches(w->def.filter, path_text_string(path), path->length,
+                                                  kind == WATCH_FILE_FOLDER))
+                        r = visit(path_text_string(path), path->length, kind, userdata);
         }
         return r;
 }
 
-int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, bool is_folder, void *userdata), void *userdata) {
+int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, WatchFile kind, void *userdata), void *userdata) {
         Folder *root = w->tree && w->tree->has_root ? model_root(w->tree->model) : NULL;
         PathText path = {};
         int r = 0;

@@ -161,9 +161,19 @@ WatchCounters watch_counters(const Watch *w);
  * the run has ended, so that a spool that is not empty yet is worked on. Other kinds: nothing. */
 void watch_recheck(Watch *w);
 
-/* Everything that the watch knows and its filter lets through, in no order; for `vaktctl plan`. is_folder only with
+typedef enum WatchFile {
+        WATCH_FILE_NONE, /* nothing is there, as far as is known */
+        WATCH_FILE_REGULAR,
+        WATCH_FILE_FOLDER,
+        WATCH_FILE_OTHER, /* a symbolic link, a FIFO, … */
+} WatchFile;
+
+/* What is there, by the path relative to the watch. */
+WatchFile watch_find(const Watch *w, const char *path) _pure_;
+
+/* Everything that the watch knows and its filter lets through, in no order; for `vaktctl plan`. Folders only with
  * WatchDef.folders. Nonzero from visit ends the walk and is returned. -ENOMEM. */
-int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, bool is_folder, void *userdata), void *userdata);
+int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, WatchFile kind, void *userdata), void *userdata);
 
 /* --- the snapshot: what the watch knows, kept over a restart --- */
 

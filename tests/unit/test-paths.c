@@ -876,6 +876,47 @@ static void test_people_are_told_about_files(void **state) {
         assert_true(explains(f, "elsewhere", "watch"));
 }
 
+static int find_sentence(const char *topic, const char *sentence, void *userdata) {
+        (void)strcat(userdata, sentence);
+        return 0;
+}
+
+static int note_plan(const char *path, size_t n, void *userdata) {
+        return find_sentence("", path, userdata);
+}
+
+/* What lies in a spool and is nothing to be worked on. */
+static void test_strange_items(void **state) {
+        static const char *const strange[] = { "spool/folder", "spool/fifo", "spool/link" };
+        char said[2048] = "";
+        Fixture *f = *state;
+
+        make_folder(f, "spool");
+        make_folder(f, "spool/folder");
+        assert_int_equal(mkfifo(in(f, "spool/fifo"), 0600), 0);
+        assert_int_equal(symlink("item", in(f, "spool/link")), 0);
+        touch(f, "spool/item");
+        write_spool_job(f, "SettleSec=1h", "Exec=/bin/true");
+        start_watching(f, "spool", 1);
+        assert_int_equal(manager_plan(f->m, job(f, "spool"), note_plan, said), 0);
+        assert_string_equal(said, in(f, "spool/item"));
+        for (size_t i = 0; i < ELEMENTSOF(strange); i++) {
+                const char *path = in(f, strange[i]);
+
+                said[0] = '\0';
+                assert_int_equal(manager_explain_path(f->m, job(f, "spool"), path, strlen(path), find_sentence, said),
+                                 0);
+                assert_non_null(strstr(said, "no regular file"));
+                assert_non_null(strstr(said, "leaves it where it is"));
+                assert_null(strstr(said, "Nothing is known"));
+        }
+        said[0] = '\0';
+        assert_int_equal(manager_explain_path(f->m, job(f, "spool"), in(f, "spool/item"), strlen(in(f, "spool/item")),
+                                              find_sentence, said),
+                         0);
+        assert_null(strstr(said, "no regular file"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void) {
@@ -912,6 +953,7 @@ int main(void) {
                 TEST(test_an_item_without_a_run_goes_back),
                 TEST(test_an_item_is_put_away_when_it_can_be),
                 TEST(test_people_are_told_about_files),
+                TEST(test_strange_items),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

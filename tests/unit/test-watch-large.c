@@ -182,7 +182,7 @@ static int check_on_disk(const char *path, const struct stat *st, int type, stru
         return 0;
 }
 
-static int check_in_model(const char *path, size_t n, bool is_folder, void *userdata) {
+static int check_in_model(const char *path, size_t n, WatchFile kind, void *userdata) {
         struct stat st;
 
         if (lstat(at("tree/%s", path), &st) < 0)

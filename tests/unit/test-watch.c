@@ -248,7 +248,7 @@ static void test_filter(void **state) {
         stop_watch(watch);
 }
 
-static int visit_count(const char *path, size_t n, bool is_folder, void *userdata) {
+static int visit_count(const char *path, size_t n, WatchFile kind, void *userdata) {
         ++*(size_t *)userdata;
         return 0;
 }
