@@ -50,7 +50,7 @@ static JobWatch *job_add_watch(Job *job) {
         if (!job->watch)
                 return NULL;
         job->watch->job = job;
-        job->watch->deadline.position = TIMER_HEAP_NONE;
+        job->watch->deadline.position = HEAP_NONE;
         return job->watch;
 }
 

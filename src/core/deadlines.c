@@ -19,7 +19,7 @@ usec_t deadline_of_realtime(usec_t realtime) {
 }
 
 static void arm(Manager *m) {
-        const TimerHeapEntry *first = timer_heap_first(&m->deadlines);
+        const HeapEntry *first = heap_first(&m->deadlines);
 
         if (!m->deadline_source)
                 return;
@@ -34,13 +34,13 @@ static void arm(Manager *m) {
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         Manager *m = userdata;
         usec_t now = now_boottime();
-        const TimerHeapEntry *first;
+        const HeapEntry *first;
 
-        for (unsigned n = 0; n < DEADLINES_PER_TURN && (first = timer_heap_first(&m->deadlines)) && first->at <= now;
+        for (unsigned n = 0; n < DEADLINES_PER_TURN && (first = heap_first(&m->deadlines)) && first->at <= now;
              n++) {
                 Deadline *d = first->owner;
 
-                (void)timer_heap_set(&m->deadlines, USEC_INFINITY, USEC_INFINITY, d, &d->position);
+                (void)heap_set(&m->deadlines, USEC_INFINITY, USEC_INFINITY, d, &d->position);
                 d->due(m, d);
         }
         arm(m);
@@ -48,7 +48,7 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
 }
 
 void deadline_set(Manager *m, Deadline *d, usec_t at_boottime) {
-        if (timer_heap_set(&m->deadlines, at_boottime, at_boottime, d, &d->position) < 0)
+        if (heap_set(&m->deadlines, at_boottime, at_boottime, d, &d->position) < 0)
                 log_error("Not enough memory to wait for a deadline; what waits for it goes on when vaktd is started "
                           "again.");
         arm(m);
@@ -68,5 +68,5 @@ int deadlines_init(Manager *m) {
 
 void deadlines_done(Manager *m) {
         m->deadline_source = sd_event_source_disable_unref(m->deadline_source);
-        timer_heap_done(&m->deadlines);
+        heap_done(&m->deadlines);
 }

@@ -86,7 +86,7 @@ void live_remove(Manager *m, LiveRun *run) {
 LiveRun *live_run_free(LiveRun *run) {
         if (!run)
                 return NULL;
-        assert(run->deadline.position == TIMER_HEAP_NONE && run->position == TIMER_HEAP_NONE);
+        assert(run->deadline.position == HEAP_NONE && run->position == HEAP_NONE);
         execution_free(run->execution);
         run_paths_free(run->paths);
         job_def_unref(run->def);
@@ -124,8 +124,8 @@ int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request)
         if (!run)
                 return -ENOMEM;
         *run = (LiveRun){
-                .deadline.position = TIMER_HEAP_NONE,
-                .position = TIMER_HEAP_NONE,
+                .deadline.position = HEAP_NONE,
+                .position = HEAP_NONE,
                 .manager = m,
                 .job = job,
                 .follow = request->follow,

@@ -8,8 +8,8 @@
 #include "core/manager.h"
 #include "exec/executor.h"
 #include "ledger/ledger.h"
-#include "sched/timer-heap.h"
 #include "sched/timers.h"
+#include "util/heap.h"
 
 #define OBSERVERS_MAX 4
 #define LIVE_RUNS_MAX 200000 /* runs that wait or go on, of all jobs together */
@@ -29,8 +29,8 @@ typedef struct Pool {
         bool is_configured; /* stands in vaktd.conf */
         unsigned n_runs;    /* that wait or go on */
         unsigned n_running;
-        TimerHeap waiting; /* LiveRun, by rank */
-        uint32_t position; /* in Manager.candidates */
+        Heap waiting;       /* LiveRun, by rank */
+        uint32_t position;  /* in Manager.candidates */
 } Pool;
 
 typedef struct RunPaths RunPaths; /* of paths.h */
@@ -93,7 +93,7 @@ struct Manager {
         Pool *no_pool;
         Pool **pools; /* sorted by name */
         size_t n_pools;
-        TimerHeap candidates; /* Pool with a slot that somebody waits for, by the rank of the first */
+        Heap candidates; /* Pool with a slot that somebody waits for, by the rank of the first */
         usec_t last_rank;
         unsigned n_running, n_queued;
         sd_event_source *start_source;  /* a deferred source that starts what is ready */
@@ -107,7 +107,7 @@ struct Manager {
         struct LoadedPaths *loaded_paths; /* what runs of an earlier daemon were given, while they are taken over */
         size_t n_loaded_paths;
 
-        TimerHeap deadlines; /* Deadline */
+        Heap deadlines; /* Deadline */
         sd_event_source *deadline_source;
 
         RunRecord *found; /* forgotten runs of an earlier daemon, as they were found */

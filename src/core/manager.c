@@ -287,7 +287,7 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
                 return -ENOMEM;
         TAILQ_INIT(&m->live);
         m->event = sd_event_ref(event);
-        m->survey_deadline.position = TIMER_HEAP_NONE;
+        m->survey_deadline.position = HEAP_NONE;
         m->options = *options;
         m->host = host_name();
         if (!m->host)

@@ -196,6 +196,7 @@ void path_runs_pump(JobPaths *p) {
                 n++;
         if (r < 0)
                 p->not_before = MAX(p->not_before, usec_add(now, AGAIN_USEC));
+        paths_hold(p);
         report_limit(p, now);
         arm(p, now);
         if (n == 0)

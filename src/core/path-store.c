@@ -19,11 +19,12 @@
 #define KEY_WAITING "waiting"
 #define KEY_RUN     "run"
 
-#define ROWS_PER_TURN    2000
-#define SAVE_SHARE       50   /* the part of the time that goes into writing is one of so many */
-#define WAITING_MAX      4096 /* more files that wait are not written down now: they will be found by comparison */
-#define BROKEN_SAVE_USEC (5 * USEC_PER_SEC)
-#define CHEAP_SAVE_USEC  USEC_PER_MSEC
+#define ROWS_PER_TURN     2000
+#define SAVE_SHARE        50   /* the part of the time that goes into writing is one of so many */
+#define WAITING_MAX       4096 /* more files that wait are not written down now: they will be found by comparison */
+#define WAITING_BYTES_MAX (16 << 20)
+#define BROKEN_SAVE_USEC  (5 * USEC_PER_SEC)
+#define CHEAP_SAVE_USEC   USEC_PER_MSEC
 
 /* --- what runs were given --- */
 
@@ -327,7 +328,7 @@ static bool can_save(const JobPaths *p, bool all) {
         const char *sentence;
 
         return ledger_state(p->manager->ledger, &sentence) == LEDGER_OK &&
-               (all || batch_n_waiting(p->batch) <= WAITING_MAX);
+               (all || (batch_n_waiting(p->batch) <= WAITING_MAX && batch_size(p->batch) <= WAITING_BYTES_MAX));
 }
 
 /* First the files that wait: without them, what the watches know would make them old news. So would it those that
@@ -340,7 +341,7 @@ static int save(JobPaths *p, bool all) {
                 paths_mark_ready(p);
         }
         r = p->is_unread ? -EAGAIN : save_waiting(p);
-        if (r < 0 || p->was_full)
+        if (r < 0 || p->has_lost)
                 return r;
         return save_watches(p, all ? 0 : ROWS_PER_TURN);
 }

@@ -152,11 +152,13 @@ typedef struct Plan {
         void *userdata;
 } Plan;
 
-static int plan_one(const char *path, size_t n, bool is_folder, void *userdata) {
+static int plan_one(const char *path, size_t n, WatchFile kind, void *userdata) {
         const Plan *plan = userdata;
         _cleanup_free_ char *whole = NULL;
         size_t length;
 
+        if (plan->source->kind == PATH_SPOOL && kind != WATCH_FILE_REGULAR)
+                return 0;
         whole = path_absolute(plan->source, path, n, &length);
         return whole ? plan->visit(whole, length, plan->userdata) : -ENOMEM;
 }
@@ -215,6 +217,21 @@ static int tell_cover(const Telling *t, const PathWatch *pw, bool *covered) {
                 return tell(t, "filter", "Include= and Exclude= leave it out of %s=%s.", key, pw->source->path);
         *covered = true;
         return tell(t, "watch", "%s=%s covers it, and is %s.", key, pw->source->path, state_of(pw));
+}
+
+/* The spool in which it lies for good, since it is nothing to be worked on. */
+static const PathWatch *find_spool_that_leaves(const Telling *t) {
+        const JobPaths *p = t->job->paths;
+
+        for (size_t i = 0; i < p->n_watches; i++) {
+                const PathWatch *pw = &p->watches[i];
+                const char *rest = path_below(pw->source->path, t->path);
+                WatchFile kind = rest && pw->watch ? watch_find(pw->watch, rest) : WATCH_FILE_NONE;
+
+                if (pw->source->kind == PATH_SPOOL && (kind == WATCH_FILE_FOLDER || kind == WATCH_FILE_OTHER))
+                        return pw;
+        }
+        return NULL;
 }
 
 static int tell_all_covers(const Telling *t) {
@@ -284,7 +301,8 @@ static int tell_waiting(const Telling *t, const BatchView *v, usec_t now) {
         if (r < 0)
                 return r;
         if (v->state == BATCH_FILE_SETTLING)
-                return tell(t, "settle", "It has to be quiet for another %s (SettleSec=).",
+                return tell(t, "settle", "%s has to be quiet for another %s (SettleSec=).",
+                            t->job->def->path->each ? "It" : "All that is watched",
                             span_format(wait, usec_sub(v->until, now), USEC_PER_MSEC));
         if (batch_is_limited(t->job->paths->batch, now, &until, NULL))
                 return tell(t, "limit",
@@ -338,8 +356,9 @@ static int tell_batch(const Telling *t) {
                             n_waiting, n_waiting == 1 ? " waits" : "s wait",
                             span_format(wait, usec_sub(until, now), USEC_PER_MSEC));
         if (next > now && next < USEC_INFINITY)
-                return tell(t, "files", "%zu file%s; the first has to be quiet for another %s (SettleSec=).",
-                            n_waiting, n_waiting == 1 ? " waits" : "s wait",
+                return tell(t, "files", "%zu file%s; %s to be quiet for another %s (SettleSec=).", n_waiting,
+                            n_waiting == 1 ? " waits" : "s wait",
+                            t->job->def->path->each ? "the first has" : "all that is watched has",
                             span_format(wait, next - now, USEC_PER_MSEC));
         return tell(t, "files", "%zu file%s for the job's next run.", n_waiting, n_waiting == 1 ? " waits" : "s wait");
 }
@@ -360,10 +379,15 @@ int paths_explain(const Job *job, int (*visit)(const char *topic, const char *se
 int manager_explain_path(Manager *m, const Job *job, const char *path, size_t n,
                          int (*visit)(const char *topic, const char *sentence, void *userdata), void *userdata) {
         Telling t = { .m = m, .job = job, .path = path, .n = n, .visit = visit, .userdata = userdata };
+        const PathWatch *leaves;
         int r;
 
         if (!job->paths)
                 return tell(&t, "watch", "The job watches no files: it has no section [Path], or is not in force.");
+        leaves = find_spool_that_leaves(&t);
+        if (leaves)
+                return tell(&t, "filter", "It is no regular file, so Spool=%s leaves it where it is.",
+                            leaves->source->path);
         r = tell_all_covers(&t);
         return r < 0 ? r : tell_place(&t);
 }

@@ -96,13 +96,32 @@ char *path_absolute(const PathSource *source, const char *path, size_t n, size_t
 static void report_lost_change(JobPaths *p, const char *path, int error) {
         LogContext c = { .job = p->job->name, .error = -error };
 
-        if (p->was_full)
+        if (p->has_lost)
                 return;
-        p->was_full = true;
-        log_message(LOG_ERR, &c,
-                    "%s changed, but it cannot be kept in mind (%s): so many files wait for a run of the job already. "
-                    "Restart vaktd when they are dealt with, to have all compared with what was known.",
-                    path, error == -ENOBUFS ? "too many files" : strerror(-error));
+        p->has_lost = true;
+        log_message(
+                LOG_ERR, &c,
+                "%s changed, but it cannot be kept in mind: %s. Restart vaktd when there is more memory, to have all "
+                "compared with what was known.",
+                path, strerror(-error));
+}
+
+/* Holds the watches when as many files wait as may, and lets them go when there is room again. */
+void paths_hold(JobPaths *p) {
+        LogContext c = { .job = p->job->name };
+        bool hold = batch_is_full(p->batch, p->is_held);
+
+        if (hold == p->is_held)
+                return;
+        p->is_held = hold;
+        if (hold)
+                log_message(LOG_WARNING, &c,
+                            "%zu changed files wait for runs, and no more are listed; what else changes is found by "
+                            "comparison when half of them are dealt with. Nothing is lost.",
+                            batch_n_waiting(p->batch));
+        for (size_t i = 0; i < p->n_watches; i++)
+                if (p->watches[i].watch)
+                        watch_hold(p->watches[i].watch, hold);
 }
 
 /* The unit that a control group belongs to: what follows the slices. Who manages units of his own has them below one
@@ -155,8 +174,23 @@ static void on_changed(void *userdata, Watch *w, const Change *change) {
                 r = add_change(p, change, path, n, from);
         if (r < 0)
                 report_lost_change(p, change->path, r);
+        paths_hold(p);
         paths_mark_dirty(p);
         paths_mark_ready(p);
+}
+
+/* What the job did itself may have been to move it: then it waits on until it is heard of under its new name. */
+static void on_gone(void *userdata, Watch *w, const Change *change) {
+        PathWatch *pw = userdata;
+        JobPaths *p = pw->paths;
+        _cleanup_free_ char *path = NULL;
+        size_t n;
+
+        if (is_own_change(p, change))
+                return;
+        path = path_absolute(pw->source, change->path, change->length, &n);
+        if (path && batch_remove(p->batch, path, n))
+                paths_mark_dirty(p);
 }
 
 /* The first look is over. From now on people rely on being told what changes, so there must be something to compare
@@ -285,7 +319,7 @@ static int watch_identity(const JobDef *def, const PathSource *s, Identity *ret)
 }
 
 static int open_watch(Manager *m, PathWatch *pw) {
-        static const WatchOps ops = { .changed = on_changed, .state_changed = on_state_changed };
+        static const WatchOps ops = { .changed = on_changed, .gone = on_gone, .state_changed = on_state_changed };
         const PathDef *d = pw->paths->def->path;
         WatchDef def = watch_def(d, pw->source);
         int r = 0;
@@ -306,6 +340,7 @@ static int open_watch(Manager *m, PathWatch *pw) {
         r = watch_new(&pw->watch, m->watcher, &def, &ops, pw);
         if (r < 0)
                 return r;
+        watch_hold(pw->watch, pw->paths->is_held);
         path_store_load(pw);
         return 0;
 }
@@ -394,8 +429,8 @@ static JobPaths *paths_new(Manager *m, Job *job) {
         p->manager = m;
         p->job = job;
         p->def = job_def_ref(job->def);
-        p->deadline = (Deadline){ .due = on_due, .position = TIMER_HEAP_NONE };
-        p->saving = (Deadline){ .due = on_save, .position = TIMER_HEAP_NONE };
+        p->deadline = (Deadline){ .due = on_due, .position = HEAP_NONE };
+        p->saving = (Deadline){ .due = on_save, .position = HEAP_NONE };
         return p;
 }
 

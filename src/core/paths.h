@@ -53,7 +53,8 @@ struct JobPaths {
         bool has_waiting;       /* files that wait are written down */
         bool is_unread;         /* perhaps more of them, which could not be read yet */
         bool was_limited;       /* the trigger limit was reached, and that was said */
-        bool was_full;          /* as many files wait as may, and that was said */
+        bool has_lost;          /* a change that could not be kept in mind, and that was said */
+        bool is_held;           /* as many files wait as may: the watches are held */
 };
 
 /* What a run was given. */
@@ -85,6 +86,7 @@ struct SpoolEnd {
 /* --- paths.c --- */
 void paths_mark_ready(JobPaths *p); /* somebody looks soon at whether a run can be asked for */
 void paths_mark_dirty(JobPaths *p);
+void paths_hold(JobPaths *p); /* when the batch has become full, or has room again */
 PathWatch *paths_find_spool(const JobPaths *p, const char *folder);
 /* The path below a folder, without a leading slash; NULL when it is not. "" for the folder itself. */
 const char *path_below(const char *folder, const char *path) _pure_;

@@ -24,7 +24,7 @@
 static Pool *pool_free(Pool *p) {
         if (!p)
                 return NULL;
-        timer_heap_done(&p->waiting);
+        heap_done(&p->waiting);
         free(p->name);
         return mfree(p);
 }
@@ -40,7 +40,7 @@ static int pool_new(Pool **ret, const char *name, unsigned slots) {
                 return -ENOMEM;
         p->slots = slots;
         p->max_wait = USEC_INFINITY;
-        p->position = TIMER_HEAP_NONE;
+        p->position = HEAP_NONE;
         *ret = TAKE_PTR(p);
         return 0;
 }
@@ -85,10 +85,10 @@ static int pool_get(Manager *m, const char *name, Pool **ret) {
 
 /* Puts the pool where it belongs among those that somebody could be started from. */
 static void pool_update(Manager *m, Pool *p) {
-        const TimerHeapEntry *first = timer_heap_first(&p->waiting);
+        const HeapEntry *first = heap_first(&p->waiting);
         usec_t rank = first && p->n_running < p->slots ? first->at : USEC_INFINITY;
 
-        if (timer_heap_set(&m->candidates, rank, rank, p, &p->position) < 0)
+        if (heap_set(&m->candidates, rank, rank, p, &p->position) < 0)
                 log_error("Not enough memory to start what waits for pool '%s'; the next run that ends tries again.",
                           p->name);
 }
@@ -144,7 +144,7 @@ void queues_done(Manager *m) {
         m->pools = mfree(m->pools);
         m->n_pools = 0;
         m->no_pool = pool_free(m->no_pool);
-        timer_heap_done(&m->candidates);
+        heap_done(&m->candidates);
 }
 
 size_t manager_n_pools(const Manager *m) {
@@ -226,7 +226,7 @@ static void arm_max_wait(Manager *m, LiveRun *run) {
 /* It holds a place of its job. */
 static void wait_for_slot(Manager *m, LiveRun *run) {
         run->stage = RUN_STAGE_READY;
-        if (timer_heap_set(&run->pool->waiting, run->rank, run->rank, run, &run->position) < 0) {
+        if (heap_set(&run->pool->waiting, run->rank, run->rank, run, &run->position) < 0) {
                 run_set_reason(run, "There was not enough memory to queue it.");
                 runs_drop(m, run, RUN_RESULT_START_FAILED);
                 return;
@@ -254,7 +254,7 @@ void queues_pump_job(Manager *m, Job *job) {
 }
 
 static bool may_start(const Manager *m) {
-        return timer_heap_first(&m->candidates) && m->is_started && !m->stopping && !m->is_held &&
+        return heap_first(&m->candidates) && m->is_started && !m->stopping && !m->is_held &&
                (m->settings.max_running == 0 || m->n_running < m->settings.max_running);
 }
 
@@ -264,15 +264,15 @@ void queues_pump(Manager *m) {
 }
 
 LiveRun *queues_take(Manager *m) {
-        const TimerHeapEntry *first = timer_heap_first(&m->candidates);
+        const HeapEntry *first = heap_first(&m->candidates);
         LiveRun *run;
         Pool *p;
 
         if (!may_start(m))
                 return NULL;
         p = first->owner;
-        run = timer_heap_first(&p->waiting)->owner;
-        (void)timer_heap_set(&p->waiting, USEC_INFINITY, 0, run, &run->position);
+        run = heap_first(&p->waiting)->owner;
+        (void)heap_set(&p->waiting, USEC_INFINITY, 0, run, &run->position);
         deadline_set(m, &run->deadline, USEC_INFINITY);
         run->stage = RUN_STAGE_STARTED;
         p->n_running++;
@@ -394,7 +394,7 @@ void queues_remove(Manager *m, LiveRun *run) {
                 job->n_waiting -= is_bounded(run);
                 break;
         case RUN_STAGE_READY:
-                (void)timer_heap_set(&run->pool->waiting, USEC_INFINITY, 0, run, &run->position);
+                (void)heap_set(&run->pool->waiting, USEC_INFINITY, 0, run, &run->position);
                 job->n_slots--;
                 break;
         case RUN_STAGE_NEW:

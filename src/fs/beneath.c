@@ -9,13 +9,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 
 #include "fs/identity.h"
 
@@ -206,23 +204,11 @@ static const unsigned remote_types[] = {
         0x47504653, /* gpfs */
 };
 
-/* Those that set FS_MGTIME in 6.13. */
-static const unsigned fine_types[] = { EXT4_SUPER_MAGIC, BTRFS_SUPER_MAGIC, XFS_SUPER_MAGIC, TMPFS_MAGIC };
-
 static bool is_among(const unsigned *types, size_t n, unsigned type) {
         for (size_t i = 0; i < n; i++)
                 if (types[i] == type)
                         return true;
         return false;
-}
-
-static bool kernel_is_at_least(unsigned major, unsigned minor) {
-        unsigned have_major, have_minor;
-        struct utsname u;
-
-        if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &have_major, &have_minor) != 2)
-                return false;
-        return have_major > major || (have_major == major && have_minor >= minor);
 }
 
 int file_system_traits(int fd, FileSystemTraits *ret) {
@@ -232,9 +218,6 @@ int file_system_traits(int fd, FileSystemTraits *ret) {
         if (fstatfs(fd, &s) < 0)
                 return -errno;
         type = (unsigned)s.f_type;
-        *ret = (FileSystemTraits){
-                .is_remote = is_among(remote_types, ELEMENTSOF(remote_types), type),
-                .has_fine_times = is_among(fine_types, ELEMENTSOF(fine_types), type) && kernel_is_at_least(6, 13),
-        };
+        *ret = (FileSystemTraits){ .is_remote = is_among(remote_types, ELEMENTSOF(remote_types), type) };
         return 0;
 }

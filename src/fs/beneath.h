@@ -19,8 +19,7 @@ int open_folder_beneath(int dir_fd, const char *path, size_t n, bool cross_mount
 int file_has_writer(int dir_fd, const char *name);
 
 typedef struct FileSystemTraits {
-        bool is_remote;      /* others may write there without our kernel knowing: must be polled */
-        bool has_fine_times; /* two changes never show the same times when somebody looked in between */
+        bool is_remote; /* others may write there without our kernel knowing: must be polled */
 } FileSystemTraits;
 
 /* Of the file system that fd is on. */

@@ -27,12 +27,12 @@ typedef enum PathKind {
 
 /* Events=, and what happened to a file. */
 typedef enum WatchEvents {
-        WATCH_CREATE = 1 << 0, /* has appeared, perhaps not complete */
-        WATCH_WRITE = 1 << 1,  /* content changed, perhaps not complete */
+        WATCH_CREATE = 1 << 0, /* has appeared under this name, perhaps not complete */
+        WATCH_WRITE = 1 << 1,  /* another content under this name, perhaps not complete */
         WATCH_CLOSE = 1 << 2,  /* complete: who wrote it has closed it; also links, FIFOs and the like that appear */
-        WATCH_MOVE = 1 << 3,   /* moved here: complete, too */
-        WATCH_DELETE = 1 << 4, /* gone, or moved out */
-        WATCH_ATTRIB = 1 << 5, /* mode, owner, times, links */
+        WATCH_MOVE = 1 << 3,   /* complete, and heard of as moved here; who asks for one of the two asks for both */
+        WATCH_DELETE = 1 << 4, /* gone from this name */
+        WATCH_ATTRIB = 1 << 5, /* mode, owner, links and the like; other times are another content */
         WATCH_COMPLETE = WATCH_CLOSE | WATCH_MOVE,
         WATCH_ALL = (1 << 6) - 1,
 } WatchEvents;

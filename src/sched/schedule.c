@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 #include "sched/plan.h"
-#include "sched/timer-heap.h"
+#include "util/heap.h"
 
 #define RAMP_KEPT_USEC USEC_PER_HOUR /* past its moment of the ramp, what was not dealt with is given another one */
 #define KEY_MAX        4096          /* bytes of a trigger's name in the ledger, with its NUL; a longer one is cut */
@@ -38,7 +38,7 @@ struct JobTimers {
 
 struct Schedule {
         ScheduleOps ops;
-        TimerHeap heaps[_SCHEDULE_CLOCK_MAX];
+        Heap heaps[_SCHEDULE_CLOCK_MAX];
         uint64_t seed;
         usec_t boot, former_boot; /* what marks of moments hold: a number of this boot */
         usec_t boot_began;        /* boottime */
@@ -67,7 +67,7 @@ Schedule *schedule_free(Schedule *s) {
                 return NULL;
         for (size_t i = 0; i < ELEMENTSOF(s->heaps); i++) {
                 assert(s->heaps[i].n_entries == 0);
-                timer_heap_done(&s->heaps[i]);
+                heap_done(&s->heaps[i]);
         }
         return mfree(s);
 }
@@ -155,10 +155,10 @@ static void put(Schedule *s, JobTimers *timers, TriggerClock *c, ScheduleClock c
         if (timers->def->timer.wake_system && clock <= SCHEDULE_BOOTTIME)
                 clock += SCHEDULE_REALTIME_ALARM;
         if (c->clock != clock)
-                (void)timer_heap_set(&s->heaps[c->clock], USEC_INFINITY, 0, timers, &c->position);
+                (void)heap_set(&s->heaps[c->clock], USEC_INFINITY, 0, timers, &c->position);
         c->clock = (uint8_t)clock;
         /* Without memory a trigger stays where it was, or out: the next change of the job tries again. */
-        (void)timer_heap_set(&s->heaps[clock], at, usec_add(at, accuracy), timers, &c->position);
+        (void)heap_set(&s->heaps[clock], at, usec_add(at, accuracy), timers, &c->position);
 }
 
 /* An interval is not to be blurred by more than a fraction of itself. */
@@ -273,7 +273,7 @@ static void update_next(const Schedule *s, Job *job, Instant now) {
                 bool is_realtime = c->clock == SCHEDULE_REALTIME || c->clock == SCHEDULE_REALTIME_ALARM;
                 usec_t at;
 
-                if (c->position == TIMER_HEAP_NONE)
+                if (c->position == HEAP_NONE)
                         continue;
                 at = s->heaps[c->clock].entries[c->position].at;
                 if (c->catching_up && timers->def->timer.catch_up == CATCH_UP_NONE)
@@ -374,7 +374,7 @@ static int make_timers(Schedule *s, Job *job, const JobTimers *old, Instant now,
 
                 if (known)
                         *c = *known;
-                c->position = TIMER_HEAP_NONE;
+                c->position = HEAP_NONE;
                 if (!known)
                         init_clock(s, timers, c, now);
                 else if (!is_same)
@@ -388,7 +388,7 @@ static void take_out(Schedule *s, JobTimers *timers) {
         for (uint32_t i = 0; timers && i < timers->n_clocks; i++) {
                 TriggerClock *c = &timers->clocks[i];
 
-                (void)timer_heap_set(&s->heaps[c->clock], USEC_INFINITY, 0, timers, &c->position);
+                (void)heap_set(&s->heaps[c->clock], USEC_INFINITY, 0, timers, &c->position);
         }
 }
 
@@ -774,7 +774,7 @@ unsigned schedule_elapse(Schedule *s, Instant now, unsigned max) {
 
         for (ScheduleClock clock = 0; clock < _SCHEDULE_CLOCK_MAX; clock++)
                 while (n < max) {
-                        const TimerHeapEntry *first = timer_heap_first(&s->heaps[clock]);
+                        const HeapEntry *first = heap_first(&s->heaps[clock]);
 
                         if (!first || first->at > clock_time(clock, now))
                                 break;
@@ -786,7 +786,7 @@ unsigned schedule_elapse(Schedule *s, Instant now, unsigned max) {
 }
 
 bool schedule_next(const Schedule *s, ScheduleClock clock, usec_t *ret_at, usec_t *ret_latest) {
-        const TimerHeapEntry *first = timer_heap_first(&s->heaps[clock]);
+        const HeapEntry *first = heap_first(&s->heaps[clock]);
 
         if (!first)
                 return false;
@@ -799,7 +799,7 @@ const Job *schedule_first_job(const Schedule *s) {
         const Job *job = NULL;
 
         for (ScheduleClock clock = 0; clock < _SCHEDULE_CLOCK_MAX; clock++) {
-                const TimerHeapEntry *first = timer_heap_first(&s->heaps[clock]);
+                const HeapEntry *first = heap_first(&s->heaps[clock]);
                 const JobTimers *timers = first ? first->owner : NULL;
 
                 if (timers && (!job || timers->job->next < job->next))

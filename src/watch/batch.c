@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Files in a hash table by path, and those that wait in two structures more: a heap by the moment at which they are
- * due, and, once they are, a list in the order in which they were first heard of. So the cost of a change does not
- * depend on how many wait.
+/* Files in a hash table by path, and those that wait in a list in the order in which they were first heard of.
+ *
+ * With Batch=all the files wait together: all are due when nothing was heard of any of them for long enough, so two
+ * moments are all that there is to know. With Batch=each every file waits by itself: those that settle are in a heap
+ * by the moment at which they are due, and from then on in another by their arrival. So the cost of a change does not
+ * depend on how many wait, in whatever order they come to rest.
  *
  * The trigger limit: at most limit_burst batches within limit_interval, counted with a ring of the moments at which
  * the last ones were taken. A job with Batch=all that runs into it goes in circles most likely, changing what it
@@ -14,20 +17,23 @@
 #include <assert.h>
 #include <sys/queue.h>
 
+#include "util/hash-table.h"
+#include "util/heap.h"
+#include "util/steps.h"
 #include "watch/hash.h"
 
-#define SLOTS_MIN 16U
-#define NOWHERE   UINT32_MAX
+#define COLLECT_STEP 4096U /* files found to be due in one turn: more than are heard of in one */
 
 typedef struct File File;
 struct File {
-        File *chain;             /* of its slot */
-        TAILQ_ENTRY(File) order; /* among the due ones, or in its run */
+        HashNode node;           /* first */
+        TAILQ_ENTRY(File) order; /* of arrival, while it waits */
         uint64_t hash, number;   /* number: of arrival */
-        usec_t first, last, due;
+        usec_t first, last;
         usec_t again_first, again_last; /* of changes while it is in a run; 0 = none */
         BatchRun *run;
-        uint32_t heap; /* place while it settles, NOWHERE = it does not */
+        uint32_t position; /* in one of the heaps, of Batch=each */
+        bool is_due;       /* in which */
         unsigned events, again_events;
         size_t length;
         char path[];
@@ -43,14 +49,14 @@ struct BatchRun {
 
 struct Batch {
         BatchConfig config;
-        File **slots;
-        size_t n_files, n_slots;
+        HashTable files;
+        size_t n_bytes; /* of them */
         uint64_t seed, last_number;
 
-        File **heap; /* by due, then number */
-        uint32_t n_heap, n_heap_allocated;
-        struct FileList due;
-        size_t n_due, n_running, n_runs;
+        struct FileList waiting;
+        usec_t first, last; /* of all that wait, for Batch=all */
+        Heap settling, due; /* Batch=each: by the moment, and by number */
+        size_t n_running, n_runs;
         TAILQ_HEAD(, BatchRun) runs;
 
         usec_t *taken; /* ring of limit_burst moments */
@@ -62,180 +68,137 @@ struct Batch {
 /* --- the table --- */
 
 static File *table_find(const Batch *b, uint64_t hash, const char *path, size_t n) {
-        if (b->n_slots == 0)
-                return NULL;
-        for (File *f = b->slots[hash & (b->n_slots - 1)]; f; f = f->chain)
-                if (f->hash == hash && f->length == n && memcmp(f->path, path, n) == 0)
-                        return f;
-        return NULL;
+        File *f = (void *)hash_table_chain(&b->files, (uint32_t)hash);
+
+        while (f && !(f->hash == hash && f->length == n && memcmp(f->path, path, n) == 0))
+                f = (void *)f->node.next;
+        return f;
 }
 
-static int table_grow(Batch *b) {
-        size_t n = b->n_slots * 2 > SLOTS_MIN ? b->n_slots * 2 : SLOTS_MIN;
-        File **slots;
-
-        if (b->n_files < b->n_slots)
-                return 0;
-        slots = calloc(n, sizeof(File *));
-        if (!slots)
-                return -ENOMEM;
-        for (size_t i = 0; i < b->n_slots; i++)
-                for (File *f = b->slots[i], *next; f; f = next) {
-                        File **slot = &slots[f->hash & (n - 1)];
-
-                        next = f->chain;
-                        f->chain = *slot;
-                        *slot = f;
-                }
-        free(b->slots);
-        b->slots = slots;
-        b->n_slots = n;
-        return 0;
+/* With its places in the table and the heaps. */
+static size_t file_size(const File *f) {
+        return sizeof(*f) + f->length + 1 + 2 * sizeof(HeapEntry) + 2 * sizeof(void *);
 }
 
-static void table_remove(Batch *b, const File *f) {
-        File **p = &b->slots[f->hash & (b->n_slots - 1)];
-
-        while (*p != f)
-                p = &(*p)->chain;
-        *p = f->chain;
-        b->n_files--;
-}
-
-/* --- the heap --- */
-
-static bool is_before(const File *a, const File *b) {
-        return a->due != b->due ? a->due < b->due : a->number < b->number;
-}
-
-static void heap_place(Batch *b, uint32_t i, File *f) {
-        b->heap[i] = f;
-        f->heap = i;
-}
-
-static void heap_sift_down(Batch *b, uint32_t i, File *f) {
-        for (;;) {
-                uint32_t child = 2 * i + 1;
-
-                if (child + 1 < b->n_heap && is_before(b->heap[child + 1], b->heap[child]))
-                        child++;
-                if (child >= b->n_heap || !is_before(b->heap[child], f))
-                        break;
-                heap_place(b, i, b->heap[child]);
-                i = child;
-        }
-        heap_place(b, i, f);
-}
-
-static void heap_put(Batch *b, uint32_t i, File *f) {
-        while (i > 0 && is_before(f, b->heap[(i - 1) / 2])) {
-                heap_place(b, i, b->heap[(i - 1) / 2]);
-                i = (i - 1) / 2;
-        }
-        heap_sift_down(b, i, f);
-}
-
-static void heap_remove(Batch *b, File *f) {
-        uint32_t i = f->heap;
-        File *last = b->heap[--b->n_heap];
-
-        f->heap = NOWHERE;
-        if (last != f)
-                heap_put(b, i, last);
-}
-
-/* Room for all files there are, so that none fails to go back in. */
-static int heap_reserve(Batch *b) {
-        uint32_t n = (uint32_t)(b->n_files + 1);
-        File **bigger;
-
-        if (n <= b->n_heap_allocated)
-                return 0;
-        n = n * 2 + SLOTS_MIN;
-        bigger = reallocarray(b->heap, n, sizeof(File *));
-        if (!bigger)
-                return -ENOMEM;
-        b->heap = bigger;
-        b->n_heap_allocated = n;
-        return 0;
+static uint32_t file_hash(const HashNode *node, const void *userdata) {
+        return (uint32_t)((const File *)(const void *)node)->hash;
 }
 
 /* --- waiting --- */
 
-static usec_t due_of(const Batch *b, const File *f) {
-        usec_t quiet = usec_add(f->last, b->config.settle), longest = usec_add(f->first, b->config.settle_max);
-
-        return MIN(quiet, longest);
+static usec_t settled_at(const Batch *b, usec_t first, usec_t last) {
+        return MIN(usec_add(last, b->config.settle), usec_add(first, b->config.settle_max));
 }
 
-static void file_settle(Batch *b, File *f) {
+/* When the file, or all of them, will have come to rest. */
+static usec_t due_of(const Batch *b, const File *f) {
+        return b->config.each ? settled_at(b, f->first, f->last) : settled_at(b, b->first, b->last);
+}
+
+static void file_leave_heap(Batch *b, File *f) {
+        (void)heap_set(f->is_due ? &b->due : &b->settling, USEC_INFINITY, 0, f, &f->position);
+        f->is_due = false;
+}
+
+/* Room was made for it when the file was. */
+static void file_enter_heap(Batch *b, File *f, bool is_due) {
+        uint64_t key = is_due ? f->number : due_of(b, f);
+        int r;
+
+        f->is_due = is_due;
+        r = heap_set(is_due ? &b->due : &b->settling, key, key, f, &f->position);
+        assert(r >= 0);
+}
+
+/* It is in the list, and has changed. */
+static void file_settle(Batch *b, File *f, usec_t now) {
         assert(!f->run);
-        f->due = due_of(b, f);
-        if (f->heap != NOWHERE)
-                heap_put(b, f->heap, f);
-        else {
-                b->n_heap++;
-                heap_put(b, b->n_heap - 1, f);
+        if (!b->config.each) {
+                b->first = MIN(b->first, f->first);
+                b->last = MAX(b->last, f->last);
+                return;
         }
+        file_leave_heap(b, f);
+        file_enter_heap(b, f, due_of(b, f) <= now);
+}
+
+/* Into the list: before another file, or NULL: behind all. */
+static void file_wait(Batch *b, File *f, File *before) {
+        if (TAILQ_EMPTY(&b->waiting)) {
+                b->first = USEC_INFINITY;
+                b->last = 0;
+        }
+        if (before)
+                TAILQ_INSERT_BEFORE(before, f, order);
+        else
+                TAILQ_INSERT_TAIL(&b->waiting, f, order);
 }
 
 static void file_unwait(Batch *b, File *f) {
-        if (f->heap != NOWHERE)
-                heap_remove(b, f);
-        else {
-                TAILQ_REMOVE(&b->due, f, order);
-                b->n_due--;
-        }
+        file_leave_heap(b, f);
+        TAILQ_REMOVE(&b->waiting, f, order);
 }
 
 static void file_forget(Batch *b, File *f) {
-        table_remove(b, f);
+        hash_table_take(&b->files, &f->node, (uint32_t)f->hash);
+        hash_table_shrink(&b->files);
+        b->n_bytes -= file_size(f);
         free(f);
 }
 
-/* Into the list of those that are due, by arrival. Most arrive in the order in which they fall due. */
-static void file_set_due(Batch *b, File *f) {
-        File *before = TAILQ_LAST(&b->due, FileList);
+/* False: there are more, for the next turn. */
+static bool batch_collect_due(Batch *b, usec_t now) {
+        const HeapEntry *first;
 
-        while (before && before->number > f->number)
-                before = TAILQ_PREV(before, FileList, order);
-        if (before)
-                TAILQ_INSERT_AFTER(&b->due, before, f, order);
-        else
-                TAILQ_INSERT_HEAD(&b->due, f, order);
-        b->n_due++;
+        for (unsigned n = 0; (first = heap_first(&b->settling)) && first->at <= now; n++) {
+                File *f = first->owner;
+
+                if (n >= COLLECT_STEP)
+                        return false;
+                file_leave_heap(b, f);
+                file_enter_heap(b, f, /* is_due= */ true);
+        }
+        return true;
 }
 
-static void batch_collect_due(Batch *b, usec_t now) {
-        while (b->n_heap > 0 && b->heap[0]->due <= now) {
-                File *f = b->heap[0];
+/* When the first of those that wait is due. */
+static usec_t batch_due(const Batch *b) {
+        const HeapEntry *first = heap_first(&b->settling);
 
-                heap_remove(b, f);
-                file_set_due(b, f);
-        }
+        if (TAILQ_EMPTY(&b->waiting))
+                return USEC_INFINITY;
+        if (!b->config.each)
+                return settled_at(b, b->first, b->last);
+        return heap_first(&b->due) ? 0 : first ? first->at : USEC_INFINITY;
 }
 
 /* --- changes --- */
 
-static File *file_new(Batch *b, uint64_t hash, const char *path, size_t n, usec_t now) {
-        File *f, **slot;
+/* Room for all files there are, so that none fails to go back in. */
+static int heaps_reserve(Batch *b, bool each) {
+        uint32_t n = each ? b->files.n_nodes + 1 : 0;
+        int r = heap_reserve(&b->settling, n);
 
-        if (table_grow(b) < 0 || heap_reserve(b) < 0)
+        return r < 0 ? r : heap_reserve(&b->due, n);
+}
+
+static File *file_new(Batch *b, uint64_t hash, const char *path, size_t n, usec_t now) {
+        File *f;
+
+        if (hash_table_reserve(&b->files) < 0 || heaps_reserve(b, b->config.each) < 0)
                 return NULL;
         f = malloc(sizeof(*f) + n + 1);
         if (!f)
                 return NULL;
-        *f = (File){ .hash = hash, .heap = NOWHERE, .length = n, .number = ++b->last_number, .first = now };
+        *f = (File){ .hash = hash, .position = HEAP_NONE, .length = n, .number = ++b->last_number, .first = now };
         memcpy(f->path, path, n);
         f->path[n] = '\0';
-        slot = &b->slots[hash & (b->n_slots - 1)];
-        f->chain = *slot;
-        *slot = f;
-        b->n_files++;
+        hash_table_put(&b->files, &f->node, (uint32_t)hash, file_hash, NULL);
+        b->n_bytes += file_size(f);
         return f;
 }
 
-/* A move within the watch: the old name waits no longer. */
+/* A move within the watch: the old name waits no longer, and the new one has its place. */
 static void batch_add_from(Batch *b, const char *from, File *f) {
         size_t n = strlen(from);
         File *old = table_find(b, hash_bytes(b->seed, from, n), from, n);
@@ -243,7 +206,11 @@ static void batch_add_from(Batch *b, const char *from, File *f) {
         if (!old || old == f || old->run)
                 return;
         f->first = MIN(f->first, old->first);
-        f->number = MIN(f->number, old->number);
+        if (old->number < f->number) {
+                file_unwait(b, f);
+                file_wait(b, f, old);
+                f->number = old->number;
+        }
         file_unwait(b, old);
         file_forget(b, old);
 }
@@ -265,18 +232,16 @@ int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned e
                 return 0;
         }
         if (!f) {
-                if (b->n_files >= BATCH_FILES_MAX)
-                        return -ENOBUFS;
                 f = file_new(b, hash, path, n, now);
                 if (!f)
                         return -ENOMEM;
-        } else if (f->heap == NOWHERE)
-                file_unwait(b, f); /* it was due, and settles anew */
+                file_wait(b, f, NULL);
+        }
         f->events |= events;
         f->last = now;
         if (from)
                 batch_add_from(b, from, f);
-        file_settle(b, f);
+        file_settle(b, f, now);
         return is_new;
 }
 
@@ -341,9 +306,7 @@ static void limit_count(Batch *b, usec_t now, usec_t due) {
 }
 
 bool batch_is_limited(const Batch *b, usec_t now, usec_t *ret_until, usec_t *ret_delay) {
-        bool waits = b->n_due > 0 || (b->n_heap > 0 && b->heap[0]->due <= now);
-
-        if (limit_next(b) <= now || !waits)
+        if (limit_next(b) <= now || batch_due(b) > now)
                 return false;
         if (ret_until)
                 *ret_until = limit_next(b);
@@ -355,7 +318,7 @@ bool batch_is_limited(const Batch *b, usec_t now, usec_t *ret_until, usec_t *ret
 /* --- runs --- */
 
 usec_t batch_next(const Batch *b, usec_t now) {
-        usec_t due = b->n_due > 0 ? 0 : b->n_heap > 0 ? b->heap[0]->due : USEC_INFINITY;
+        usec_t due = batch_due(b);
 
         if (due == USEC_INFINITY || b->n_runs >= MAX(b->config.parallel, 1U))
                 return USEC_INFINITY;
@@ -363,44 +326,48 @@ usec_t batch_next(const Batch *b, usec_t now) {
         return due <= now ? 0 : due;
 }
 
-/* When the first of them was due. */
-static usec_t run_fill(Batch *b, BatchRun *r, size_t n) {
-        usec_t due = USEC_INFINITY;
+static File *batch_first(const Batch *b) {
+        return b->config.each ? heap_first(&b->due)->owner : TAILQ_FIRST(&b->waiting);
+}
 
-        while (r->n_files < n) {
-                File *f = TAILQ_FIRST(&b->due);
+static void run_fill(Batch *b, BatchRun *r, size_t max) {
+        size_t bytes = 0;
 
-                TAILQ_REMOVE(&b->due, f, order);
-                b->n_due--;
+        while (r->n_files < max) {
+                File *f = batch_first(b);
+
+                bytes += f->length + 1;
+                if (r->n_files > 0 && bytes > BATCH_RUN_BYTES_MAX)
+                        break;
+                file_unwait(b, f);
                 f->run = r;
-                due = MIN(due, f->due);
                 r->files[r->n_files++] = f;
         }
-        b->n_running += n;
+        steps_add(r->n_files);
+        b->n_running += r->n_files;
         b->n_runs++;
         TAILQ_INSERT_TAIL(&b->runs, r, runs);
-        return due;
 }
 
 int batch_take(Batch *b, usec_t now, BatchRun **ret) {
+        size_t max = b->config.each ? 1 : MIN(batch_n_waiting(b), BATCH_RUN_FILES_MAX);
         BatchRun *r;
-        size_t n;
 
-        if (batch_next(b, now) > 0)
+        if (batch_next(b, now) > 0 || !batch_collect_due(b, now))
                 return 0;
-        batch_collect_due(b, now);
-        n = b->config.each ? 1 : b->n_due;
-        if (b->config.files_max > 0 && n > b->config.files_max)
-                n = b->config.files_max;
+        if (b->config.files_max > 0)
+                max = MIN(max, b->config.files_max);
         r = calloc(1, sizeof(*r));
         if (!r)
                 return -ENOMEM;
-        r->files = reallocarray(NULL, n, sizeof(File *));
+        r->files = reallocarray(NULL, max, sizeof(File *));
         if (!r->files) {
                 free(r);
                 return -ENOMEM;
         }
-        limit_count(b, now, run_fill(b, r, n));
+        /* When the first of them was due, had it been alone. */
+        limit_count(b, now, b->config.each ? due_of(b, batch_first(b)) : usec_add(b->first, b->config.settle));
+        run_fill(b, r, max);
         *ret = r;
         return 1;
 }
@@ -491,8 +458,9 @@ BatchFile batch_run_file(const BatchRun *r, size_t i) {
         return file_view(r->files[i]);
 }
 
-/* What changed while it was in the run makes it a new arrival; what was not dealt with is an old one. */
-static void file_leave_run(Batch *b, File *f, BatchOutcome outcome) {
+/* What changed while it was in the run makes it a new arrival; what was not dealt with is an old one, before all
+ * others. */
+static void file_leave_run(Batch *b, File *f, BatchOutcome outcome, usec_t now) {
         unsigned again = f->again_events & ~(1U << 31);
         bool changed = f->again_events != 0;
 
@@ -509,7 +477,8 @@ static void file_leave_run(Batch *b, File *f, BatchOutcome outcome) {
         f->last = changed ? f->again_last : f->last;
         f->events |= again;
         f->again_events = 0;
-        file_settle(b, f);
+        file_wait(b, f, outcome == BATCH_AGAIN ? TAILQ_FIRST(&b->waiting) : NULL);
+        file_settle(b, f, now);
 }
 
 void batch_done(Batch *b, BatchRun *r, BatchOutcome outcome, usec_t now) {
@@ -517,22 +486,22 @@ void batch_done(Batch *b, BatchRun *r, BatchOutcome outcome, usec_t now) {
         b->n_runs--;
         b->n_running -= r->n_files;
         for (size_t i = 0; i < r->n_files; i++)
-                file_leave_run(b, r->files[i], outcome);
+                file_leave_run(b, r->files[outcome == BATCH_AGAIN ? r->n_files - 1 - i : i], outcome, now);
+        steps_add(r->n_files);
         free(r->files);
         free(r);
-        batch_collect_due(b, now);
 }
 
 /* --- for people --- */
 
-static BatchView file_describe(const File *f, usec_t now) {
+static BatchView file_describe(const Batch *b, const File *f, usec_t now) {
         BatchView v = { .file = file_view(f) };
 
         if (f->run)
                 v.state = f->again_events ? BATCH_FILE_RUNNING_AGAIN : BATCH_FILE_RUNNING;
-        else if (f->heap != NOWHERE && f->due > now) {
+        else if (due_of(b, f) > now) {
                 v.state = BATCH_FILE_SETTLING;
-                v.until = f->due;
+                v.until = due_of(b, f);
         } else
                 v.state = BATCH_FILE_DUE;
         return v;
@@ -542,39 +511,40 @@ bool batch_find(const Batch *b, const char *path, size_t n, usec_t now, BatchVie
         const File *f = table_find(b, hash_bytes(b->seed, path, n), path, n);
 
         if (f)
-                *ret = file_describe(f, now);
+                *ret = file_describe(b, f, now);
         return f;
 }
 
-static int number_compare(const void *a, const void *b) {
-        const File *const *f = a, *const *g = b;
-
-        if (!(*f)->run != !(*g)->run)
-                return (*f)->run ? -1 : 1;
-        return ((*f)->number > (*g)->number) - ((*f)->number < (*g)->number);
-}
-
 int batch_visit(const Batch *b, usec_t now, int (*visit)(const BatchView *v, void *userdata), void *userdata) {
-        _cleanup_free_ const File **all = reallocarray(NULL, b->n_files + 1, sizeof(File *));
-        size_t n = 0;
+        const BatchRun *run;
+        const File *f;
+        BatchView v;
         int r = 0;
 
-        if (!all)
-                return -ENOMEM;
-        for (size_t i = 0; i < b->n_slots; i++)
-                for (const File *f = b->slots[i]; f; f = f->chain)
-                        all[n++] = f;
-        qsort(all, n, sizeof(*all), number_compare);
-        for (size_t i = 0; i < n && r == 0; i++) {
-                BatchView v = file_describe(all[i], now);
-
+        TAILQ_FOREACH(run, &b->runs, runs)
+        for (size_t i = 0; i < run->n_files && r == 0; i++) {
+                v = file_describe(b, run->files[i], now);
+                r = visit(&v, userdata);
+        }
+        for (f = TAILQ_FIRST(&b->waiting); f && r == 0; f = TAILQ_NEXT(f, order)) {
+                v = file_describe(b, f, now);
                 r = visit(&v, userdata);
         }
         return r;
 }
 
 size_t batch_n_waiting(const Batch *b) {
-        return b->n_files - b->n_running;
+        return b->files.n_nodes - b->n_running;
+}
+
+size_t batch_size(const Batch *b) {
+        return b->n_bytes;
+}
+
+bool batch_is_full(const Batch *b, bool until_now) {
+        size_t max = b->config.bytes_max > 0 ? b->config.bytes_max : BATCH_BYTES_MAX;
+
+        return b->n_bytes >= (until_now ? max / 2 : max);
 }
 
 size_t batch_n_running(const Batch *b) {
@@ -583,11 +553,25 @@ size_t batch_n_running(const Batch *b) {
 
 /* --- life --- */
 
+/* By other rules, or in other structures. */
+static void batch_settle_anew(Batch *b) {
+        File *f;
+
+        b->first = USEC_INFINITY;
+        b->last = 0;
+        TAILQ_FOREACH(f, &b->waiting, order) {
+                file_leave_heap(b, f);
+                file_settle(b, f, /* now= */ 0);
+        }
+}
+
 int batch_set_config(Batch *b, const BatchConfig *config) {
         usec_t *taken = NULL;
 
         if (config->limit_burst > PATH_LIMIT_BURST_MAX)
                 return -EINVAL;
+        if (heaps_reserve(b, config->each) < 0)
+                return -ENOMEM;
         if (config->limit_burst > 0 && config->limit_interval > 0) {
                 taken = calloc(config->limit_burst, sizeof(usec_t));
                 if (!taken)
@@ -600,10 +584,7 @@ int batch_set_config(Batch *b, const BatchConfig *config) {
         b->config = *config;
         if (config->settle_max == 0)
                 b->config.settle_max = USEC_INFINITY;
-        for (uint32_t i = 0; i < b->n_heap; i++)
-                b->heap[i]->due = due_of(b, b->heap[i]);
-        for (uint32_t i = b->n_heap / 2; i-- > 0;)
-                heap_sift_down(b, i, b->heap[i]);
+        batch_settle_anew(b);
         return 0;
 }
 
@@ -614,7 +595,7 @@ int batch_new(Batch **ret, const BatchConfig *config) {
         b = calloc(1, sizeof(*b));
         if (!b)
                 return -ENOMEM;
-        TAILQ_INIT(&b->due);
+        TAILQ_INIT(&b->waiting);
         TAILQ_INIT(&b->runs);
         b->seed = hash_seed();
         r = batch_set_config(b, config);
@@ -634,13 +615,14 @@ Batch *batch_free(Batch *b) {
                 free(r->files);
                 free(r);
         }
-        for (size_t i = 0; i < b->n_slots; i++)
-                for (File *f = b->slots[i], *next; f; f = next) {
-                        next = f->chain;
+        for (uint32_t i = 0; i < b->files.n_slots; i++)
+                for (HashNode *f = b->files.slots[i], *next; f; f = next) {
+                        next = f->next;
                         free(f);
                 }
-        free(b->slots);
-        free(b->heap);
+        hash_table_done(&b->files);
+        heap_done(&b->settling);
+        heap_done(&b->due);
         free(b->taken);
         return mfree(b);
 }

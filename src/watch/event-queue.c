@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One inotify fd, read 64 KiB at a time into a hash table of (id of the watch, name) that keeps the order of arrival.
+/* One inotify fd, read 64 KiB at a time into a set of (id of the watch, name) that keeps the order of arrival.
  * The events of a move are tied together by their cookie, so that where a file came from is always looked at before
  * where it went to, although the set has them under different names.
  *
@@ -11,20 +11,25 @@
 #include "watch/event-queue.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 
+#include "util/hash-table.h"
+#include "util/steps.h"
 #include "watch/hash.h"
 
 #define BUFFER_SIZE (64 * 1024)
-#define TABLE_MIN   64U
+#define DROP_STEP   64U /* entries that ran over, freed in one step */
 
 typedef struct KernelWatch {
-        int64_t id; /* the descriptor, or one from elsewhere; -1 = free slot */
+        HashNode node; /* first */
+        int64_t id;    /* the descriptor, or one from elsewhere */
         LIST_HEAD(, Subscriber) subscribers;
 } KernelWatch;
 
 typedef struct Pending Pending;
 struct Pending {
+        HashNode node; /* first */
         TAILQ_ENTRY(Pending) order;
         Pending *from, *to; /* the other half of a move that is still in the set */
         uint64_t hash;
@@ -35,18 +40,20 @@ struct Pending {
         char name[]; /* a NUL and the handle follow */
 };
 
+TAILQ_HEAD(PendingList, Pending);
+
 struct EventQueue {
         int fd;
         const EventQueueOps *ops;
         void *userdata;
 
-        KernelWatch *watches;
-        uint32_t n_watches, n_outer, n_watch_slots; /* n_outer: of them, those that are no watches of the kernel */
+        HashTable watches;
+        KernelWatch *spare; /* for the next one */
+        uint32_t n_outer;   /* those that are no watches of the kernel */
 
-        TAILQ_HEAD(, Pending) pending;
-        Pending **slots;
-        uint32_t n_pending, n_slots;
-        Pending *last_from; /* of the move whose second half may come next */
+        HashTable set;
+        struct PendingList pending, dropped; /* the set in its order; and what was in one that ran over */
+        Pending *last_from;                  /* of the move whose second half may come next */
         uint64_t seed;
 
         Subscriber *cursor; /* the next one of the watch that is being handed out */
@@ -60,68 +67,39 @@ static bool is_outer(int64_t id) {
         return id >= EVENT_QUEUE_OUTER_ID;
 }
 
-static uint32_t watch_home(const EventQueue *q, int64_t id) {
-        return (uint32_t)id * UINT32_C(2654435769) & (q->n_watch_slots - 1);
+static uint32_t watch_hash(const HashNode *node, const void *userdata) {
+        return (uint32_t)((const KernelWatch *)(const void *)node)->id;
 }
 
 static KernelWatch *watch_find(const EventQueue *q, int64_t id) {
-        for (uint32_t i = watch_home(q, id); q->n_watch_slots > 0; i = (i + 1) & (q->n_watch_slots - 1)) {
-                if (q->watches[i].id == id)
-                        return &q->watches[i];
-                if (q->watches[i].id < 0)
-                        return NULL;
-        }
-        return NULL;
+        KernelWatch *w = (void *)hash_table_chain(&q->watches, (uint32_t)id);
+
+        while (w && w->id != id)
+                w = (void *)w->node.next;
+        return w;
 }
 
-/* The list's first element points back at its head, so a head that moves has to tell it. */
-static void watch_place(EventQueue *q, uint32_t i, KernelWatch w) {
-        q->watches[i] = w;
-        if (w.subscribers.lh_first)
-                w.subscribers.lh_first->of_watch.le_prev = &q->watches[i].subscribers.lh_first;
+/* So that the next watch_insert() cannot fail. */
+static int watches_reserve(EventQueue *q) {
+        if (!q->spare)
+                q->spare = calloc(1, sizeof(*q->spare));
+        return q->spare ? hash_table_reserve(&q->watches) : -ENOMEM;
 }
 
-static KernelWatch *watch_insert(EventQueue *q, KernelWatch w) {
-        uint32_t i = watch_home(q, w.id);
+static KernelWatch *watch_insert(EventQueue *q, int64_t id) {
+        KernelWatch *w = TAKE_PTR(q->spare);
 
-        while (q->watches[i].id >= 0)
-                i = (i + 1) & (q->n_watch_slots - 1);
-        watch_place(q, i, w);
-        return &q->watches[i];
+        w->id = id;
+        hash_table_put(&q->watches, &w->node, watch_hash(&w->node, NULL), watch_hash, NULL);
+        q->n_outer += is_outer(id);
+        return w;
 }
 
-static int watches_grow(EventQueue *q) {
-        KernelWatch *old = q->watches, *bigger;
-        uint32_t n_old = q->n_watch_slots, n = MAX(n_old * 2, TABLE_MIN);
-
-        if ((q->n_watches + 1) * 4 <= n_old * 3)
-                return 0;
-        bigger = reallocarray(NULL, n, sizeof(KernelWatch));
-        if (!bigger)
-                return -ENOMEM;
-        for (uint32_t i = 0; i < n; i++)
-                bigger[i] = (KernelWatch){ .id = -1 };
-        q->watches = bigger;
-        q->n_watch_slots = n;
-        for (uint32_t i = 0; i < n_old; i++)
-                if (old[i].id >= 0)
-                        (void)watch_insert(q, old[i]);
-        free(old);
-        return 0;
-}
-
-static void watch_remove(EventQueue *q, const KernelWatch *w) {
-        bool outer = is_outer(w->id);
-        uint32_t mask = q->n_watch_slots - 1, i = (uint32_t)(w - q->watches);
-
-        for (uint32_t k = (i + 1) & mask; q->watches[k].id >= 0; k = (k + 1) & mask)
-                if (((k - watch_home(q, q->watches[k].id)) & mask) >= ((k - i) & mask)) {
-                        watch_place(q, i, q->watches[k]);
-                        i = k;
-                }
-        q->watches[i] = (KernelWatch){ .id = -1 };
-        q->n_watches--;
-        q->n_outer -= outer;
+static void watch_remove(EventQueue *q, KernelWatch *w) {
+        q->n_outer -= is_outer(w->id);
+        hash_table_take(&q->watches, &w->node, watch_hash(&w->node, NULL));
+        hash_table_shrink(&q->watches);
+        free(w);
 }
 
 /* --- subscribers --- */
@@ -130,7 +108,7 @@ int event_queue_subscribe_id(EventQueue *q, Subscriber *s, int64_t id, uint32_t 
         KernelWatch *w;
         int r;
 
-        r = watches_grow(q);
+        r = watches_reserve(q);
         if (r < 0)
                 return r;
         s->mask = mask;
@@ -138,11 +116,8 @@ int event_queue_subscribe_id(EventQueue *q, Subscriber *s, int64_t id, uint32_t 
                 return 1;
         event_queue_unsubscribe(q, s);
         w = watch_find(q, id);
-        if (!w) {
-                w = watch_insert(q, (KernelWatch){ .id = id });
-                q->n_watches++;
-                q->n_outer += is_outer(id);
-        }
+        if (!w)
+                w = watch_insert(q, id);
         LIST_INSERT_HEAD(&w->subscribers, s, of_watch);
         s->id = id;
         return 0;
@@ -152,7 +127,7 @@ int event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask) {
         char path[sizeof("/proc/self/fd/") + 11];
         int wd, r;
 
-        r = watches_grow(q); /* first, so that there is no watch without its place */
+        r = watches_reserve(q); /* first, so that there is no watch without its place */
         if (r < 0)
                 return r;
         (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -190,30 +165,22 @@ static uint64_t pending_hash(const EventQueue *q, int64_t id, const char *name, 
         return hash_bytes(q->seed ^ (uint64_t)id, name, n);
 }
 
-static Pending **pending_slot(const EventQueue *q, uint64_t hash, int64_t id, const char *name, size_t n) {
-        for (uint32_t i = (uint32_t)hash & (q->n_slots - 1);; i = (i + 1) & (q->n_slots - 1)) {
-                Pending *p = q->slots[i];
-
-                if (!p || (p->hash == hash && p->id == id && p->length == n && memcmp(p->name, name, n) == 0))
-                        return &q->slots[i];
-        }
+static uint32_t pending_rehash(const HashNode *node, const void *userdata) {
+        return (uint32_t)((const Pending *)(const void *)node)->hash;
 }
 
-static int pending_grow(EventQueue *q) {
-        uint32_t n = MAX(q->n_slots * 2, TABLE_MIN);
-        Pending **slots, *p;
+static Pending *pending_find(const EventQueue *q, uint64_t hash, int64_t id, const char *name, size_t n) {
+        Pending *p = (void *)hash_table_chain(&q->set, (uint32_t)hash);
 
-        if ((q->n_pending + 1) * 4 <= q->n_slots * 3)
-                return 0;
-        slots = calloc(n, sizeof(Pending *));
-        if (!slots)
-                return -ENOMEM;
-        free(q->slots);
-        q->slots = slots;
-        q->n_slots = n;
-        TAILQ_FOREACH(p, &q->pending, order)
-        *pending_slot(q, p->hash, p->id, p->name, p->length) = p;
-        return 0;
+        while (p && !(p->hash == hash && p->id == id && p->length == n && memcmp(p->name, name, n) == 0))
+                p = (void *)p->node.next;
+        return p;
+}
+
+bool event_queue_holds(const EventQueue *q, int64_t id, const char *name, size_t n, uint32_t mask) {
+        const Pending *p = pending_find(q, pending_hash(q, id, name, n), id, name, n);
+
+        return p && (p->mask & mask);
 }
 
 static void pending_untie(Pending *p) {
@@ -225,32 +192,33 @@ static void pending_untie(Pending *p) {
 }
 
 static void pending_unlink(EventQueue *q, Pending *p) {
-        uint32_t mask = q->n_slots - 1, i;
-
-        i = (uint32_t)(pending_slot(q, p->hash, p->id, p->name, p->length) - q->slots);
-        for (uint32_t k = (i + 1) & mask; q->slots[k]; k = (k + 1) & mask)
-                if (((k - (uint32_t)q->slots[k]->hash) & mask) >= ((k - i) & mask)) {
-                        q->slots[i] = q->slots[k];
-                        i = k;
-                }
-        q->slots[i] = NULL;
-        q->n_pending--;
+        hash_table_take(&q->set, &p->node, (uint32_t)p->hash);
+        hash_table_shrink(&q->set);
         TAILQ_REMOVE(&q->pending, p, order);
         pending_untie(p);
         if (q->last_from == p)
                 q->last_from = NULL;
 }
 
+/* All at once; they are freed bit by bit. */
 static void pending_clear(EventQueue *q) {
-        Pending *p;
+        TAILQ_CONCAT(&q->dropped, &q->pending, order);
+        hash_table_done(&q->set);
+        q->last_from = NULL;
+}
 
-        while ((p = TAILQ_FIRST(&q->pending))) {
-                TAILQ_REMOVE(&q->pending, p, order);
+/* False when nothing was left. */
+static bool pending_free_dropped(EventQueue *q, unsigned max) {
+        Pending *p = TAILQ_FIRST(&q->dropped);
+
+        if (!p)
+                return false;
+        for (unsigned n = 0; n < max && (p = TAILQ_FIRST(&q->dropped)); n++) {
+                steps_add(1);
+                TAILQ_REMOVE(&q->dropped, p, order);
                 free(p);
         }
-        q->slots = mfree(q->slots);
-        q->n_pending = q->n_slots = 0;
-        q->last_from = NULL;
+        return true;
 }
 
 static Pending *pending_new(const Heard *h, uint64_t hash) {
@@ -280,21 +248,20 @@ static void writer_merge(Writer *w, const Writer *other) {
 /* Finds or makes the entry of what an event is about; NULL without memory. */
 static Pending *pending_get(EventQueue *q, const Heard *h) {
         uint64_t hash = pending_hash(q, h->id, h->name, h->length);
-        Pending **slot, *p;
+        Pending *p;
 
-        if (pending_grow(q) < 0)
+        if (hash_table_reserve(&q->set) < 0)
                 return NULL;
-        slot = pending_slot(q, hash, h->id, h->name, h->length);
-        if (*slot) {
+        p = pending_find(q, hash, h->id, h->name, h->length);
+        if (p) {
                 q->counters.merged++;
-                writer_merge(&(*slot)->writer, &h->writer);
-                return *slot;
+                writer_merge(&p->writer, &h->writer);
+                return p;
         }
         p = pending_new(h, hash);
         if (!p)
                 return NULL;
-        *slot = p;
-        q->n_pending++;
+        hash_table_put(&q->set, &p->node, (uint32_t)hash, pending_rehash, NULL);
         TAILQ_INSERT_TAIL(&q->pending, p, order);
         return p;
 }
@@ -321,8 +288,9 @@ static void queue_overflowed(EventQueue *q) {
 }
 
 void event_queue_put(EventQueue *q, const Heard *h) {
-        Pending *p = q->n_pending < EVENT_QUEUE_MAX ? pending_get(q, h) : NULL;
+        Pending *p = q->set.n_nodes < EVENT_QUEUE_MAX ? pending_get(q, h) : NULL;
 
+        steps_add(1);
         if (!p) {
                 pending_clear(q);
                 queue_overflowed(q);
@@ -445,9 +413,10 @@ static void hand_out_end(EventQueue *q, const Pending *p) {
 
 bool event_queue_work(EventQueue *q) {
         _cleanup_free_ Pending *p = pending_next(q);
+        bool dropped = pending_free_dropped(q, DROP_STEP);
 
         if (!p)
-                return false;
+                return dropped;
         pending_unlink(q, p);
         if (p->mask & IN_IGNORED)
                 hand_out_end(q, p);
@@ -465,6 +434,7 @@ int event_queue_new(EventQueue **ret, const EventQueueOps *ops, void *userdata) 
         if (!q)
                 return -ENOMEM;
         TAILQ_INIT(&q->pending);
+        TAILQ_INIT(&q->dropped);
         q->fd = -EBADF;
         q->ops = ops;
         q->userdata = userdata;
@@ -482,9 +452,11 @@ int event_queue_new(EventQueue **ret, const EventQueueOps *ops, void *userdata) 
 EventQueue *event_queue_free(EventQueue *q) {
         if (!q)
                 return NULL;
-        assert(q->n_watches == 0);
+        assert(q->watches.n_nodes == 0);
         pending_clear(q);
-        free(q->watches);
+        (void)pending_free_dropped(q, UINT_MAX);
+        hash_table_done(&q->watches);
+        free(q->spare);
         safe_close(q->fd);
         free(q->buffer);
         return mfree(q);
@@ -497,7 +469,7 @@ int event_queue_fd(const EventQueue *q) {
 EventQueueCounters event_queue_counters(const EventQueue *q) {
         EventQueueCounters c = q->counters;
 
-        c.watches = q->n_watches - q->n_outer;
-        c.waiting = q->n_pending;
+        c.watches = q->watches.n_nodes - q->n_outer;
+        c.waiting = q->set.n_nodes;
         return c;
 }

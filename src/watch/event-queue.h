@@ -16,7 +16,7 @@
 
 #include "util/macro.h"
 
-#define EVENT_QUEUE_MAX 1000000U /* names in the set; more are treated as an overflow of the kernel's queue */
+#define EVENT_QUEUE_MAX 262144U /* names in the set; more are treated as an overflow of the kernel's queue */
 
 typedef struct EventQueue EventQueue;
 typedef struct Subscriber Subscriber;
@@ -102,6 +102,9 @@ int event_queue_subscribe_id(EventQueue *q, Subscriber *s, int64_t id, uint32_t 
 
 /* Has anybody subscribed to it? */
 bool event_queue_has_id(const EventQueue *q, int64_t id) _pure_;
+
+/* Is one of these events in the set, about that name? */
+bool event_queue_holds(const EventQueue *q, int64_t id, const char *name, size_t n, uint32_t mask) _pure_;
 
 /* Hands the oldest entry of the set to its subscribers, who may subscribe and unsubscribe whom they like. False when
  * the set was empty. */

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Each folder has a table of its own with open addressing: most folders are small, and one with a million files is no
- * slower than the others. Names are hashed with a seed of this process, so nobody can choose names that collide.
- * Nothing here recurses: a tree is as deep as somebody likes to make it. */
+/* Each folder has a table of its own: most folders are small, and one with a million files is no slower than the
+ * others. Names are hashed with a seed of this process, so nobody can choose names that collide. Nothing here
+ * recurses: a tree is as deep as somebody likes to make it. */
 
 #include "watch/model.h"
 
 #include <assert.h>
+#include <limits.h>
 
+#include "util/steps.h"
 #include "watch/hash.h"
 
-#define SLOTS_MIN 4U
 #define NAME_LEN  255U
 #define STAMP_KEY UINT64_C(0x76616b74) /* what is kept on disk is hashed with it: never to be changed */
 
@@ -21,129 +22,113 @@ struct Model {
         size_t n_folders, n_entries, n_name_bytes, n_slots;
         uint32_t last_id;
         LIST_HEAD(, Folder) dirty;
+        Model *heir; /* that has to remember which ids are gone; NULL: this one */
         uint32_t *removed;
         size_t n_removed, n_removed_allocated;
 };
 
 /* --- states --- */
 
-FileState file_state_from_stat(const struct stat *st) {
+static void entry_identify(Entry *e, const FileState *state) {
+        e->inode = state->inode;
+        e->birth = state->birth;
+        e->status = state->status;
+        e->rights = state->rights;
+}
+
+FileState file_state_from_stat(const struct stat *st, uint32_t birth) {
         const uint64_t content[] = { (uint64_t)st->st_size, (uint64_t)st->st_mtim.tv_sec,
                                      (uint64_t)st->st_mtim.tv_nsec, st->st_rdev };
-        const uint64_t status[] = { (uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec, st->st_mode,
-                                    (uint64_t)st->st_uid << 32 | st->st_gid };
+        const uint64_t rights[] = { st->st_mode, (uint64_t)st->st_uid << 32 | st->st_gid };
+        const uint64_t status[] = { (uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec, rights[0],
+                                    rights[1] };
 
         return (FileState){
                 .inode = st->st_ino,
+                .birth = birth,
                 .content = hash_bytes(STAMP_KEY, content, sizeof(content)) | 1,
                 .status = (uint32_t)hash_bytes(STAMP_KEY, status, sizeof(status)),
+                .rights = (uint32_t)hash_bytes(STAMP_KEY, rights, sizeof(rights)) | 1,
                 .is_folder = S_ISDIR(st->st_mode),
                 .is_regular = S_ISREG(st->st_mode),
         };
 }
 
+bool entry_is_same_file(const Entry *e, const FileState *state) {
+        return !!(e->flags & ENTRY_FOLDER) == state->is_folder && e->inode == state->inode &&
+               (e->birth == state->birth || e->birth == 0 || state->birth == 0);
+}
+
 bool entry_has_content(const Entry *e, const FileState *state) {
-        if (e->flags & ENTRY_FOLDER)
-                return state->is_folder;
-        return !state->is_folder && e->inode == state->inode && e->content == state->content;
+        return entry_is_same_file(e, state) && ((e->flags & ENTRY_FOLDER) || e->content == state->content);
 }
 
 bool entry_has_status(const Entry *e, const FileState *state) {
         return e->status == state->status;
 }
 
+bool entry_has_rights(const Entry *e, const FileState *state) {
+        return e->rights == state->rights || e->rights == 0 || state->rights == 0;
+}
+
 bool entry_set_state(Folder *f, Entry *e, const FileState *state) {
-        bool same = entry_has_content(e, state) && e->inode == state->inode && entry_has_status(e, state);
+        bool same = entry_has_content(e, state) && entry_has_status(e, state) && e->birth == state->birth;
 
         if (same)
                 return false;
         assert(!!(e->flags & ENTRY_FOLDER) == state->is_folder);
-        e->inode = state->inode;
-        e->status = state->status;
         if (!state->is_folder) {
                 e->content = state->content;
                 e->flags = (uint8_t)((e->flags & ~ENTRY_REGULAR) | (state->is_regular ? ENTRY_REGULAR : 0));
                 folder_set_dirty(f);
-        }
+        } else if (e->birth != state->birth || e->rights != state->rights)
+                folder_set_dirty(e->folder);
+        entry_identify(e, state);
         return true;
 }
 
 /* --- the table of a folder --- */
 
-static uint32_t slot_of(const Folder *f, const char *name, size_t n) {
-        return (uint32_t)hash_bytes(f->model->seed, name, n) & (f->n_slots - 1);
+static uint32_t name_hash(const Folder *f, const char *name, size_t n) {
+        return (uint32_t)hash_bytes(f->model->seed, name, n);
+}
+
+static uint32_t entry_hash(const HashNode *node, const void *userdata) {
+        const Entry *e = (const void *)node;
+
+        return name_hash(userdata, e->name, e->length);
 }
 
 Entry *folder_find(const Folder *f, const char *name, size_t n) {
-        if (f->n_entries == 0)
-                return NULL;
-        for (uint32_t i = slot_of(f, name, n);; i = (i + 1) & (f->n_slots - 1)) {
-                Entry *e = f->slots[i];
-
-                if (!e)
-                        return NULL;
+        for (Entry *e = (void *)hash_table_chain(&f->entries, name_hash(f, name, n)); e; e = entry_next(e))
                 if (e->length == n && memcmp(e->name, name, n) == 0)
                         return e;
-        }
-}
-
-static void folder_insert(Folder *f, Entry *e) {
-        uint32_t i = slot_of(f, e->name, e->length);
-
-        while (f->slots[i])
-                i = (i + 1) & (f->n_slots - 1);
-        f->slots[i] = e;
-}
-
-static int folder_resize(Folder *f, uint32_t n_slots) {
-        Entry **old = f->slots, **slots = calloc(n_slots, sizeof(Entry *));
-        uint32_t n_old = f->n_slots;
-
-        if (!slots)
-                return -ENOMEM;
-        f->slots = slots;
-        f->n_slots = n_slots;
-        f->cursor = 0;
-        f->model->n_slots += n_slots - n_old;
-        for (uint32_t i = 0; i < n_old; i++)
-                if (old[i])
-                        folder_insert(f, old[i]);
-        free(old);
-        return 0;
+        return NULL;
 }
 
 static int folder_reserve(Folder *f) {
-        if ((f->n_entries + 1) * 4 <= f->n_slots * 3)
-                return 0;
-        return folder_resize(f, MAX(f->n_slots * 2, SLOTS_MIN));
+        uint32_t before = f->entries.n_slots;
+        int r = hash_table_reserve(&f->entries);
+
+        f->model->n_slots += f->entries.n_slots - before;
+        return r;
 }
 
-/* Closes the gap at i, so that every entry can be reached from its own slot without one (Knuth, 6.4, algorithm R). */
-static void folder_close_gap(Folder *f, uint32_t i) {
-        uint32_t mask = f->n_slots - 1;
+static void folder_insert(Folder *f, Entry *e) {
+        uint32_t before = f->entries.n_slots;
 
-        for (uint32_t k = (i + 1) & mask; f->slots[k]; k = (k + 1) & mask) {
-                uint32_t home = slot_of(f, f->slots[k]->name, f->slots[k]->length);
-
-                if (((k - home) & mask) >= ((k - i) & mask)) {
-                        f->slots[i] = f->slots[k];
-                        i = k;
-                }
-        }
-        f->slots[i] = NULL;
+        hash_table_put(&f->entries, &e->node, name_hash(f, e->name, e->length), entry_hash, f);
+        f->model->n_slots += f->entries.n_slots - before;
 }
 
+/* While its slots are gone through it keeps them. */
 static void folder_remove(Folder *f, const Entry *e) {
-        uint32_t i = slot_of(f, e->name, e->length);
+        uint32_t before = f->entries.n_slots;
 
-        while (f->slots[i] != e)
-                i = (i + 1) & (f->n_slots - 1);
-        folder_close_gap(f, i);
-        f->n_entries--;
-        f->cursor = 0;
-        /* Gives back what a burst took; a table is halved once it is an eighth full. */
-        if (f->n_slots > SLOTS_MIN && f->n_entries < f->n_slots / 8)
-                (void)folder_resize(f, f->n_slots / 2);
+        hash_table_take(&f->entries, &e->node, name_hash(f, e->name, e->length));
+        if (!(f->flags & FOLDER_BUSY))
+                hash_table_shrink(&f->entries);
+        f->model->n_slots -= before - f->entries.n_slots;
 }
 
 /* --- entries --- */
@@ -181,6 +166,12 @@ static Folder *folder_new(Model *m, Folder *parent, Entry *entry) {
         return f;
 }
 
+/* A folder has come in below f. */
+static void folder_raise(Folder *f, uint32_t height) {
+        for (; f && f->height < height; f = f->parent)
+                f->height = height++;
+}
+
 int folder_add(Folder *f, const char *name, size_t n, const FileState *state, Entry **ret) {
         _cleanup_free_ Entry *e = NULL;
         int r;
@@ -198,14 +189,13 @@ int folder_add(Folder *f, const char *name, size_t n, const FileState *state, En
                 e->folder = folder_new(f->model, f, e);
                 if (!e->folder)
                         return -ENOMEM;
-                f->n_folders++;
+                LIST_INSERT_HEAD(&f->folders, e->folder, siblings);
+                folder_raise(f, 1);
         } else
                 e->content = state->content;
-        e->inode = state->inode;
-        e->status = state->status;
+        entry_identify(e, state);
         e->flags |= state->is_regular ? ENTRY_REGULAR : 0;
         folder_insert(f, e);
-        f->n_entries++;
         model_count_entry(f->model, e, 1);
         if (!state->is_folder)
                 folder_set_dirty(f);
@@ -217,7 +207,7 @@ Entry *folder_take(Folder *f, Entry *e) {
         folder_remove(f, e);
         model_count_entry(f->model, e, -1);
         if (e->flags & ENTRY_FOLDER) {
-                f->n_folders--;
+                LIST_REMOVE(e->folder, siblings);
                 e->folder->parent = NULL;
         } else
                 folder_set_dirty(f);
@@ -243,12 +233,12 @@ int folder_put(Folder *f, Entry *e, const char *name, size_t n, Entry **ret) {
         e->name[n] = '\0';
         e->length = (uint8_t)n;
         folder_insert(f, e);
-        f->n_entries++;
         model_count_entry(f->model, e, 1);
         if (e->flags & ENTRY_FOLDER) {
                 e->folder->entry = e;
                 e->folder->parent = f;
-                f->n_folders++;
+                LIST_INSERT_HEAD(&f->folders, e->folder, siblings);
+                folder_raise(f, e->folder->height + 1);
                 folder_set_dirty(e->folder);
         } else
                 folder_set_dirty(f);
@@ -256,10 +246,31 @@ int folder_put(Folder *f, Entry *e, const char *name, size_t n, Entry **ret) {
         return 0;
 }
 
+Entry *folder_pop(Folder *f, unsigned *steps) {
+        while (f->entries.n_nodes > 0 && *steps > 0) {
+                Entry *e = entry_in_slot(f, f->cursor);
+
+                --*steps;
+                steps_add(1);
+                if (!e) {
+                        f->cursor++;
+                        continue;
+                }
+                assert(!(e->flags & ENTRY_FOLDER));
+                f->entries.slots[f->cursor] = e->node.next;
+                f->entries.n_nodes--;
+                model_count_entry(f->model, e, -1);
+                return e;
+        }
+        return NULL;
+}
+
 /* --- freeing --- */
 
 /* An id that cannot be remembered leaves a row in the snapshot, whose parent is missing when it is loaded. */
 static void model_note_removed(Model *m, uint32_t id) {
+        while (m->heir)
+                m = m->heir;
         if (m->n_removed == m->n_removed_allocated) {
                 size_t n = MAX(2 * m->n_removed_allocated, (size_t)64);
                 uint32_t *bigger = reallocarray(m->removed, n, sizeof(uint32_t));
@@ -274,20 +285,19 @@ static void model_note_removed(Model *m, uint32_t id) {
 
 static void folder_free(Folder *f) {
         Model *m = f->model;
+        unsigned steps = UINT_MAX;
+        Entry *e;
 
         assert(!subscriber_is_subscribed(&f->subscriber));
-        assert(!(f->flags & (FOLDER_QUEUED | FOLDER_BUSY)));
-        for (uint32_t i = 0; i < f->n_slots; i++)
-                if (f->slots[i]) {
-                        assert(!(f->slots[i]->flags & ENTRY_FOLDER));
-                        model_count_entry(m, f->slots[i], -1);
-                        free(f->slots[i]);
-                }
+        assert(!(f->flags & (FOLDER_QUEUED | FOLDER_BUSY | FOLDER_LOOK_AGAIN)));
+        for (f->cursor = 0; (e = folder_pop(f, &steps));)
+                free(e);
         folder_clear_dirty(f);
         model_note_removed(m, f->id);
         m->n_folders--;
-        m->n_slots -= f->n_slots;
-        free(f->slots);
+        m->n_slots -= f->entries.n_slots;
+        hash_table_done(&f->entries);
+        free(f->moved_from);
         free(f);
 }
 
@@ -300,28 +310,31 @@ Entry *entry_free(Entry *e) {
 }
 
 Folder *folder_deepest(Folder *f) {
-        while (f->n_folders > 0) {
-                const Entry *e;
-
-                for (;; f->cursor++) {
-                        e = f->slots[f->cursor % f->n_slots];
-                        if (e && (e->flags & ENTRY_FOLDER))
-                                break;
-                }
-                f->cursor %= f->n_slots;
-                f = e->folder;
-        }
+        while (!LIST_EMPTY(&f->folders))
+                f = LIST_FIRST(&f->folders);
         return f;
 }
 
 void folder_free_leaf(Folder *f) {
-        Folder *parent = f->parent;
-        uint32_t cursor = parent->cursor;
-        Entry *e = folder_take(parent, f->entry);
+        (void)entry_free(folder_take(f->parent, f->entry));
+}
 
-        (void)entry_free(e);
-        if (cursor < parent->n_slots)
-                parent->cursor = cursor;
+int model_take_root(Model *m, Entry **ret) {
+        _cleanup_free_ Entry *e = entry_new("", 0);
+        Folder *root = m->root, *fresh = e ? folder_new(m, NULL, NULL) : NULL;
+        uint32_t id = root->id;
+
+        if (!fresh)
+                return -ENOMEM;
+        root->id = fresh->id;
+        fresh->id = id;
+        root->entry = e;
+        e->flags = ENTRY_FOLDER;
+        e->folder = root;
+        e->inode = root->inode;
+        m->root = fresh;
+        *ret = TAKE_PTR(e);
+        return 0;
 }
 
 int model_new(Model **ret, void *owner) {
@@ -343,10 +356,14 @@ int model_new(Model **ret, void *owner) {
 Model *model_free(Model *m) {
         if (!m)
                 return NULL;
-        while (m->root && m->root->n_folders > 0)
-                folder_free_leaf(folder_deepest(m->root));
-        if (m->root)
-                folder_free(m->root);
+        for (Folder *f = m->root, *parent; f; f = parent) {
+                f = folder_deepest(f);
+                parent = f->parent;
+                if (parent)
+                        folder_free_leaf(f);
+                else
+                        folder_free(f);
+        }
         free(m->removed);
         return mfree(m);
 }
@@ -357,6 +374,21 @@ void *model_owner(const Model *m) {
 
 Folder *model_root(const Model *m) {
         return m->root;
+}
+
+const Entry *model_find(const Model *m, const char *path) {
+        const Folder *f = m->root;
+
+        while (f) {
+                size_t n = strcspn(path, "/");
+                const Entry *e = folder_find(f, path, n);
+
+                if (!e || path[n] == '\0')
+                        return e;
+                f = e->flags & ENTRY_FOLDER ? e->folder : NULL;
+                path += n + 1;
+        }
+        return NULL;
 }
 
 size_t model_n_folders(const Model *m) {
@@ -375,19 +407,54 @@ size_t model_size(const Model *m) {
 
 /* --- folders --- */
 
-int folder_path(const Folder *f, PathText *ret) {
-        int r = 0;
+/* From the root, or from where what is in it was reported last. */
+static int folder_make_path(const Folder *f, bool reported, PathText *ret) {
+        size_t n = 0, depth = 0, n_before;
+        const Folder *top = f;
+        const char *before;
+        char *end;
+        int r;
 
-        path_text_clear(ret);
-        for (; f->parent && r >= 0; f = f->parent)
-                r = path_text_prepend(ret, f->entry->name, f->entry->length);
-        return r;
+        for (; top->parent && !(reported && top->moved_from); top = top->parent) {
+                n += top->entry->length + (depth > 0);
+                depth++;
+        }
+        steps_add(depth + n / 256);
+        before = reported ? strempty(top->moved_from) : "";
+        n_before = strlen(before);
+        r = path_text_resize(ret, n_before + (n_before > 0 && n > 0) + n);
+        if (r < 0)
+                return r;
+        for (end = ret->bytes + ret->length; f != top; f = f->parent) {
+                end -= f->entry->length;
+                memcpy(end, f->entry->name, f->entry->length);
+                if (end > ret->bytes)
+                        *--end = '/';
+        }
+        memcpy(ret->bytes, before, n_before);
+        return 0;
+}
+
+int folder_path(const Folder *f, PathText *ret) {
+        return folder_make_path(f, /* reported= */ false, ret);
 }
 
 int folder_path_of(const Folder *f, const char *name, size_t n, PathText *ret) {
         int r = folder_path(f, ret);
 
         return r < 0 ? r : path_text_append(ret, name, n);
+}
+
+int folder_reported_path_of(const Folder *f, const char *name, size_t n, PathText *ret) {
+        int r = folder_make_path(f, /* reported= */ true, ret);
+
+        return r < 0 || n == 0 ? r : path_text_append(ret, name, n);
+}
+
+bool folder_is_moving(const Folder *f) {
+        while (!f->moved_from && f->parent)
+                f = f->parent;
+        return f->moved_from;
 }
 
 unsigned folder_depth(const Folder *f) {
@@ -405,34 +472,15 @@ bool folder_is_below(const Folder *f, const Folder *above) {
         return false;
 }
 
-static Folder *folder_next_child(Folder *f) {
-        for (; f->cursor < f->n_slots; f->cursor++) {
-                const Entry *e = f->slots[f->cursor];
-
-                if (e && (e->flags & ENTRY_FOLDER)) {
-                        f->cursor++;
-                        return e->folder;
-                }
-        }
-        return NULL;
-}
-
 Folder *folder_walk(Folder *f, Folder *last) {
-        if (!last) {
-                f->cursor = 0;
+        if (!last)
                 return f;
-        }
-        for (;;) {
-                Folder *child = folder_next_child(last);
-
-                if (child) {
-                        child->cursor = 0;
-                        return child;
-                }
-                if (last == f || !last->parent)
-                        return NULL;
-                last = last->parent;
-        }
+        if (!LIST_EMPTY(&last->folders))
+                return LIST_FIRST(&last->folders);
+        for (; last && last != f; last = last->parent)
+                if (LIST_NEXT(last, siblings))
+                        return LIST_NEXT(last, siblings);
+        return NULL;
 }
 
 /* --- what changed since it was saved --- */
@@ -470,11 +518,14 @@ void model_forget_removed_ids(Model *m, size_t n) {
 }
 
 void model_succeed(Model *next, Model *m) {
+        assert(!m->heir && next->n_removed == 0);
         next->last_id = MAX(next->last_id, m->last_id);
-        for (size_t i = 0; i < m->n_removed; i++)
-                model_note_removed(next, m->removed[i]);
-        for (Folder *f = folder_walk(m->root, NULL); f; f = folder_walk(m->root, f))
-                model_note_removed(next, f->id);
+        next->removed = TAKE_PTR(m->removed);
+        next->n_removed = m->n_removed;
+        next->n_removed_allocated = m->n_removed_allocated;
+        m->n_removed = m->n_removed_allocated = 0;
+        m->heir = next;
+        model_note_removed(next, m->root->id); /* at once: what is left of the others belongs to nothing */
         next->root->id = ++next->last_id;
 }
 
@@ -492,8 +543,7 @@ int model_new_folder(Model *m, const char *name, size_t n, const FileState *stat
         if (!e)
                 return -ENOMEM;
         e->flags = ENTRY_FOLDER;
-        e->inode = state->inode;
-        e->status = state->status;
+        entry_identify(e, state);
         e->folder = folder_new(m, NULL, e);
         if (!e->folder)
                 return -ENOMEM;

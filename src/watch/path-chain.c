@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "fs/beneath.h"
 #include "fs/guarded.h"
 #include "util/glob.h"
 
@@ -90,7 +91,9 @@ static int chain_watch(PathChain *c, int dir_fd, const char *name, size_t n, Glo
 
 /* --- looking up --- */
 
-static int chain_walk(PathChain *c, int fd, const char *rest, int *ret_fd);
+/* The last written bytes of what is still to be walked stand in the path as it is written: they may be patterns, and
+ * are part of what was found. What is before them comes from a symbolic link. */
+static int chain_walk(PathChain *c, int fd, const char *rest, size_t written, int *ret_fd);
 
 /* The target of a symbolic link with the rest of the path behind it. */
 static int read_link(int link_fd, const char *rest, char **ret) {
@@ -112,7 +115,7 @@ static int read_link(int link_fd, const char *rest, char **ret) {
         return 0;
 }
 
-static int chain_follow(PathChain *c, int dir_fd, int link_fd, const char *rest, int *ret_fd) {
+static int chain_follow(PathChain *c, int dir_fd, int link_fd, const char *rest, size_t written, int *ret_fd) {
         _cleanup_free_ char *path = NULL;
         _cleanup_close_ int root = -EBADF;
         int r;
@@ -126,14 +129,24 @@ static int chain_follow(PathChain *c, int dir_fd, int link_fd, const char *rest,
         r = read_link(link_fd, rest, &path);
         if (r < 0)
                 return r;
+        written = MIN(written, strlen(rest));
         if (path[0] != '/')
-                return chain_walk(c, dir_fd, path, ret_fd);
+                return chain_walk(c, dir_fd, path, written, ret_fd);
         root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        return root < 0 ? -errno : chain_walk(c, root, path, ret_fd);
+        return root < 0 ? -errno : chain_walk(c, root, path, written, ret_fd);
+}
+
+/* What others may change in a directory of another file system is not heard of. */
+static void chain_note_device(PathChain *c, int fd, dev_t device) {
+        FileSystemTraits traits;
+
+        if (device != c->device && file_system_traits(fd, &traits) >= 0 && traits.is_remote)
+                c->blind = true;
+        c->device = device;
 }
 
 /* On from the name that was just watched. */
-static int chain_enter(PathChain *c, int dir_fd, const char *name, const char *rest, int *ret_fd) {
+static int chain_enter(PathChain *c, int dir_fd, const char *name, const char *rest, size_t written, int *ret_fd) {
         _cleanup_close_ int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         struct stat st;
 
@@ -142,28 +155,30 @@ static int chain_enter(PathChain *c, int dir_fd, const char *name, const char *r
         if (fstat(fd, &st) < 0)
                 return -errno;
         if (S_ISDIR(st.st_mode)) /* on overlayfs, a file's is not that of its folder */
-                c->device = st.st_dev;
+                chain_note_device(c, fd, st.st_dev);
         if (S_ISLNK(st.st_mode))
-                return chain_follow(c, dir_fd, fd, rest, ret_fd);
+                return chain_follow(c, dir_fd, fd, rest, written, ret_fd);
         if (rest[strspn(rest, "/")] == '\0') {
                 *ret_fd = TAKE_FD(fd);
                 return 0;
         }
-        return S_ISDIR(st.st_mode) ? chain_walk(c, fd, rest, ret_fd) : -ENOTDIR;
+        return S_ISDIR(st.st_mode) ? chain_walk(c, fd, rest, written, ret_fd) : -ENOTDIR;
 }
 
 /* Tries one name of a folder against a pattern; -ENOENT goes on with the next. */
 static int chain_try(PathChain *c, const Glob *glob, bool dot, int dir_fd, const char *name, const char *rest,
                      int *ret_fd) {
         size_t before = c->found.length;
+        unsigned n_symlinks = c->n_symlinks;
         int r;
 
         if (streq(name, ".") || streq(name, "..") || (name[0] == '.' && !dot) || !glob_match(glob, name, strlen(name)))
                 return -ENOENT;
         r = path_text_append(&c->found, name, strlen(name));
         if (r >= 0)
-                r = chain_enter(c, dir_fd, name, rest, ret_fd);
+                r = chain_enter(c, dir_fd, name, rest, strlen(rest), ret_fd);
         if (r < 0) {
+                c->n_symlinks = n_symlinks;
                 c->found.length = before;
                 c->found.bytes[before] = '\0';
         }
@@ -189,8 +204,9 @@ static int chain_enter_pattern(PathChain *c, int dir_fd, const Glob *glob, bool 
         return r;
 }
 
-static int chain_walk(PathChain *c, int fd, const char *rest, int *ret_fd) {
+static int chain_walk(PathChain *c, int fd, const char *rest, size_t written, int *ret_fd) {
         char name[NAME_MAX + 1];
+        bool is_written;
         const Glob *used;
         Glob *glob = NULL;
         size_t n;
@@ -206,7 +222,8 @@ static int chain_walk(PathChain *c, int fd, const char *rest, int *ret_fd) {
                 return -ENAMETOOLONG;
         memcpy(name, rest, n);
         name[n] = '\0';
-        if (c->glob && c->n_symlinks == 0 && glob_is_pattern(name)) {
+        is_written = strlen(rest) <= written;
+        if (c->glob && is_written && glob_is_pattern(name)) {
                 r = glob_new(&glob, name);
                 if (r < 0)
                         return r;
@@ -217,8 +234,8 @@ static int chain_walk(PathChain *c, int fd, const char *rest, int *ret_fd) {
                 return r;
         if (used)
                 return chain_enter_pattern(c, fd, used, name[0] == '.', rest + n, ret_fd);
-        r = path_text_append(&c->found, name, n);
-        return r < 0 ? r : chain_enter(c, fd, name, rest + n, ret_fd);
+        r = is_written ? path_text_append(&c->found, name, n) : 0;
+        return r < 0 ? r : chain_enter(c, fd, name, rest + n, written, ret_fd);
 }
 
 int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret_device) {
@@ -232,11 +249,12 @@ int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret
         LIST_INIT(&c->links);
         c->n_links = c->n_symlinks = 0;
         c->blind = c->refused = false;
+        c->device = 0;
         path_text_clear(&c->found);
         root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         r = root < 0 ? -errno : path_text_append(&c->found, "/", 1);
         if (r >= 0)
-                r = chain_walk(c, root, c->path, &fd);
+                r = chain_walk(c, root, c->path, strlen(c->path), &fd);
         links_free(&old);
         c->refused = c->refused && r < 0;
         if (ret_device)

@@ -25,6 +25,18 @@ static int path_text_reserve(PathText *p, size_t more) {
         return 0;
 }
 
+int path_text_resize(PathText *p, size_t n) {
+        int r;
+
+        p->length = 0;
+        r = path_text_reserve(p, n);
+        if (r < 0)
+                return r;
+        p->length = n;
+        p->bytes[n] = '\0';
+        return 0;
+}
+
 int path_text_append(PathText *p, const char *bytes, size_t n) {
         int r = path_text_reserve(p, n);
 

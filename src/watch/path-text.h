@@ -23,6 +23,9 @@ static inline const char *path_text_string(const PathText *p) {
         return p->bytes ?: "";
 }
 
+/* Makes it n bytes long, which the caller fills. 0 or -ENOMEM. */
+int path_text_resize(PathText *p, size_t n);
+
 /* Appends n bytes, after a slash where something stands before and does not end in one. 0 or -ENOMEM. */
 int path_text_append(PathText *p, const char *bytes, size_t n);
 

@@ -4,8 +4,8 @@
  * renamed changes one row and not those of all below it. A row says who the folder's parent is, and ends in a digest
  * of itself, so that a damaged one is found and its folder is looked at as if it were new.
  *
- * A row: version, kind; id of the parent, inode, device (8 bytes each, little endian); for the root its identity and
- * the state of a root that is a file; name; and for each file flags, inode, content, status and name.
+ * A row: version, kind; id of the parent, inode, device (8 bytes each, little endian); for the root its identity, for
+ * others birth and rights; name; and for each file flags, inode, birth and rights, content, status and name.
  *
  * Rows come back in any order, so folders wait in a list until all are there. */
 
@@ -15,12 +15,12 @@
 #include "watch/hash.h"
 #include "watch/watcher-internal.h"
 
-#define ROW_VERSION 1
+#define ROW_VERSION 2
 #define ROW_FOLDER  0
 #define ROW_ROOT    1
 #define DIGEST_KEY  UINT64_C(0x726f77)
 #define DIGEST_SIZE sizeof(uint64_t)
-#define KEPT_FLAGS  (ENTRY_REGULAR | ENTRY_UNSETTLED)
+#define KEPT_FLAGS  (ENTRY_REGULAR | ENTRY_UNSETTLED | ENTRY_NEW)
 
 /* --- writing --- */
 
@@ -67,14 +67,17 @@ static void row_put_root(Row *r, const Tree *t) {
         row_put_u64(r, root->file_system);
         row_put_u64(r, root->device);
         row_put_u64(r, root->inode);
-        row_put_byte(r, (unsigned char)(root->is_file | (t->file_unsettled ? 2 : 0)));
-        row_put_u64(r, t->file_state.content);
-        row_put_u64(r, t->file_state.status);
+        row_put_byte(r, root->is_file);
+}
+
+static void row_put_identity(Row *r, const Entry *e) {
+        row_put_u64(r, (uint64_t)e->birth << 32 | e->rights);
 }
 
 static void row_put_file(Row *r, const Entry *e) {
         row_put_byte(r, e->flags & KEPT_FLAGS);
         row_put_u64(r, e->inode);
+        row_put_identity(r, e);
         row_put_u64(r, e->content);
         row_put_u64(r, e->status);
         row_put_name(r, e);
@@ -91,6 +94,8 @@ static void row_write(Row *r, const Tree *t, const Folder *f) {
         row_put_u64(r, f->device);
         if (is_root)
                 row_put_root(r, t);
+        else
+                row_put_identity(r, f->entry);
         row_put_name(r, f->entry);
         FOLDER_FOREACH(e, f)
         if (!(e->flags & ENTRY_FOLDER))
@@ -98,9 +103,10 @@ static void row_write(Row *r, const Tree *t, const Folder *f) {
         row_put_u64(r, hash_bytes(DIGEST_KEY, r->bytes, r->n));
 }
 
-/* A folder that has left the tree has no parent to name: it comes back in, or is removed, soon. */
+/* A folder that has left the tree has no parent to name: it comes back in, or is removed, soon. And the row of one
+ * that was moved says where it was until all in it has been reported. */
 static bool is_writable(const Folder *f) {
-        return folder_is_below(f, model_root(f->model));
+        return folder_is_below(f, model_root(f->model)) && !folder_is_moving(f);
 }
 
 static size_t save_removed(Model *m, size_t max,
@@ -123,6 +129,8 @@ int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, con
 
         if (!t->started)
                 return 0;
+        if (t->n_lost_roots > 0)
+                return -EAGAIN;
         max = max > 0 ? max : INT32_MAX;
         done = save_removed(t->durable, max, write, userdata);
         for (f = model_first_dirty(t->durable); f && done < max && r >= 0; f = next) {
@@ -185,6 +193,13 @@ static uint64_t reader_u64(Reader *r) {
         return le64toh(v);
 }
 
+static void reader_identity(Reader *r, FileState *ret) {
+        uint64_t v = reader_u64(r);
+
+        ret->birth = (uint32_t)(v >> 32);
+        ret->rights = (uint32_t)v;
+}
+
 static const char *reader_name(Reader *r, size_t *ret_n) {
         *ret_n = reader_byte(r);
         return (const char *)reader_take(r, *ret_n);
@@ -204,6 +219,7 @@ static int load_file(Reader *r, Folder *f) {
         int q;
 
         state.inode = reader_u64(r);
+        reader_identity(r, &state);
         state.content = reader_u64(r);
         state.status = (uint32_t)reader_u64(r);
         name = reader_name(r, &n);
@@ -224,16 +240,10 @@ static int load_files(Reader *r, Folder *f) {
 }
 
 static void load_root(Reader *r, Tree *t) {
-        unsigned char flags;
-
         t->root.file_system = reader_u64(r);
         t->root.device = reader_u64(r);
         t->root.inode = reader_u64(r);
-        flags = reader_byte(r);
-        t->root.is_file = flags & 1;
-        t->file_unsettled = flags & 2;
-        t->file_state.content = reader_u64(r);
-        t->file_state.status = (uint32_t)reader_u64(r);
+        t->root.is_file = reader_byte(r);
         t->has_root = t->root.inode != 0;
 }
 
@@ -262,6 +272,7 @@ static int load_folder(Reader *r, Tree *t, uint32_t id, uint32_t parent, uint64_
         Entry *e;
         int q;
 
+        reader_identity(r, &state);
         name = reader_name(r, &n);
         if (r->failed || !name_is_valid(name, n))
                 return -EBADMSG;
@@ -347,7 +358,7 @@ static bool makes_ring(const Folder *f, const Folder *parent) {
 }
 
 static void loader_free_orphan(Entry *e) {
-        while (e->folder->n_folders > 0)
+        while (!LIST_EMPTY(&e->folder->folders))
                 folder_free_leaf(folder_deepest(e->folder));
         (void)entry_free(e);
 }

@@ -26,9 +26,10 @@
 #define FAILED_TEXT "failed"
 #define REST_TEXT   "rest" /* what a run left beside its item, or what was claimed and is none */
 
-#define OUR_MODE  0711  /* of .vakt-JOB and what is in it: a run gets at its own item, and nobody sees the others */
-#define LENT_MODE 01733 /* of an item's directory while its owner moves it, where there are no access control lists \
-                         */
+#define OUR_MODE 0711 /* of .vakt-JOB and what is in it: a run gets at its own item, and nobody sees the others */
+#define LENT_MODE                                                                                         \
+        01733 /* of an item's directory while its owner moves it, where there are no access control lists \
+               */
 
 #define LINKED_USEC USEC_PER_MINUTE /* so long it is expected that the other name of a file goes */
 #define CLAIMS_MAX  65536U          /* items that are claimed at once */

@@ -233,6 +233,10 @@ void tree_introduce(Tree *t, const void *handle) {
 
         if (!t->by_handle || !t->has_root || t->root.is_file)
                 return;
+        if (t->held) {
+                t->missed = true;
+                return;
+        }
         watch_wake(t->watch); /* so that the root is closed again */
         r = tree_path_of_handle(t, handle, path, &rest);
         if (r < 0) {

@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What a name in a folder is now, what it was, and what that makes of it. Everything that is reported comes through
- * here, whether an event led to it or the reading of a folder.
+ * here, whether an event led to it or the reading of a folder. What is reported is what the difference says, which is
+ * the same whoever noticed it, and what was heard beside. So to be moved or renamed is to be gone from one name and to
+ * have appeared under another, since no comparison can tell more.
  *
- * A file that a reading finds may have been written before the folder was watched (then no event will ever tell that
- * it is complete) or still be open (then one will). Whether somebody writes is asked of the kernel by a lease; so each
- * new file is reported as complete once, at the right time. An event about what a reading has reported already is a
- * duplicate as long as the file is the same.
+ * A file may have been written before its folder was watched (then no event will ever tell that it is complete) or
+ * still be open (then one will). Whether somebody writes is asked of the kernel by a lease. The kernel tells of the
+ * closing before it gives the lease; so where the lease is given and no closing waits to be looked at, there is none
+ * to come, and each file is reported as complete once.
  *
  * Moves are recognised by the inode: what has left is kept for a short time, with all that is below it and its
  * watches, and put in again where it turns up. */
 
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/sysmacros.h>
 
+#include "util/steps.h"
+#include "watch/hash.h"
 #include "watch/watcher-internal.h"
 
-#define RACY_USEC (20 * USEC_PER_MSEC) /* two ticks of the coarsest clock of the kernel (CONFIG_HZ=100) */
-#define DROP_STEP 256U                 /* files reported as gone in one step */
+#define DROP_STEP 256U /* files given up in one step */
+#define DRAIN_MAX (2 * 1024 * 1024)
+#define BIRTH_KEY UINT64_C(0x62697274) /* what is kept on disk is hashed with it: never to be changed */
 
 static const struct {
         uint32_t mask;
@@ -26,6 +32,32 @@ static const struct {
         { IN_CREATE, WATCH_CREATE }, { IN_MODIFY, WATCH_WRITE },  { IN_CLOSE_WRITE, WATCH_CLOSE },
         { IN_MOVED_TO, WATCH_MOVE }, { IN_ATTRIB, WATCH_ATTRIB },
 };
+
+/* --- looking --- */
+
+int stat_with_birth(int dir_fd, const char *name, struct stat *ret, uint32_t *ret_birth) {
+        struct statx s;
+
+        if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME,
+                  &s) < 0)
+                return -errno;
+        const uint64_t birth[] = { (uint64_t)s.stx_btime.tv_sec, s.stx_btime.tv_nsec };
+
+        *ret = (struct stat){
+                .st_dev = makedev(s.stx_dev_major, s.stx_dev_minor),
+                .st_ino = s.stx_ino,
+                .st_mode = s.stx_mode,
+                .st_nlink = s.stx_nlink,
+                .st_uid = s.stx_uid,
+                .st_gid = s.stx_gid,
+                .st_rdev = makedev(s.stx_rdev_major, s.stx_rdev_minor),
+                .st_size = (off_t)s.stx_size,
+                .st_mtim = { .tv_sec = s.stx_mtime.tv_sec, .tv_nsec = s.stx_mtime.tv_nsec },
+                .st_ctim = { .tv_sec = s.stx_ctime.tv_sec, .tv_nsec = s.stx_ctime.tv_nsec },
+        };
+        *ret_birth = s.stx_mask & STATX_BTIME ? (uint32_t)hash_bytes(BIRTH_KEY, birth, sizeof(birth)) | 1 : 0;
+        return 0;
+}
 
 /* --- reporting --- */
 
@@ -40,12 +72,23 @@ static void tree_tell(Tree *t, const char *path, size_t n, const char *from, uns
                      .is_folder = is_folder,
                      .pid = t->writer.pid };
 
-        if (c.events == 0 || (is_folder && !def->folders))
+        bool gone = events == WATCH_DELETE && c.events == 0 && def->events != 0 && t->watch->ops->gone &&
+                    !t->too_many; /* then not everything that is there is in the model */
+
+        if ((c.events == 0 && !gone) || (is_folder && !def->folders))
                 return;
+        if (t->root.is_file) { /* its entry has a name, but no path below the root */
+                c.path = "";
+                c.length = n = 0;
+        }
         if (n > 0 && !path_filter_matches(def->filter, path, n, is_folder))
                 return;
         if (t->fan && t->writer.group > 0)
                 c.cgroup = fan_queue_group_path(t->fan, t->writer.group);
+        if (gone) {
+                watch_report_gone(t->watch, &c);
+                return;
+        }
         t->counters.reported++;
         t->counters.synthetic += synthetic;
         watch_report(t->watch, &c);
@@ -62,13 +105,13 @@ static bool is_base_line(const Tree *t, const struct stat *st) {
         return t->silent && !(t->doubtful && timespec_load(&st->st_ctim) >= t->base_time);
 }
 
-static void tree_report_sighting(Tree *t, const Sighting *s, const char *from, unsigned events) {
+/* is_as_it_was: but elsewhere, so it is known who moved it. */
+static void tree_report_sighting(Tree *t, const Sighting *s, const char *from, unsigned events, bool is_as_it_was) {
         Writer before = t->writer;
 
         if (s->mask == 0 && is_base_line(t, s->st))
                 return;
-        /* Of what is found as it was but elsewhere, it is known who moved it. */
-        if (s->mask == 0 && events == WATCH_MOVE)
+        if (s->mask == 0 && is_as_it_was)
                 t->writer = t->mover;
         tree_tell(t, s->path, s->path_length, from, events, s->mask == 0, S_ISDIR(s->st->st_mode));
         t->writer = before;
@@ -124,11 +167,16 @@ static void tree_depart(Tree *t, Departed *d) {
         tree_arm_timer(t);
 }
 
+static bool is_moving(const Entry *e) {
+        return (e->flags & ENTRY_FOLDER) && e->folder->moved_from;
+}
+
 void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask) {
         _cleanup_(departed_freep) Departed *d = NULL;
 
         /* Without memory it stays in the model, and the next reading of the folder finds it gone again. */
-        if (folder_path_of(f, e->name, e->length, &t->from) < 0)
+        if (is_moving(e) ? folder_reported_path_of(e->folder, "", 0, &t->from) < 0
+                         : folder_reported_path_of(f, e->name, e->length, &t->from) < 0)
                 return;
         if (!(e->flags & ENTRY_FOLDER) && !(mask & IN_MOVED_FROM)) {
                 (void)entry_free(folder_take(f, e));
@@ -138,6 +186,11 @@ void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask) {
         }
         if (departed_new(&d, &t->from, e, mask == 0, t->writer) < 0)
                 return;
+        if ((e->flags & ENTRY_FOLDER) && !e->folder->moved_from) {
+                e->folder->moved_from = strdup(d->path);
+                if (!e->folder->moved_from)
+                        return;
+        }
         d->entry = folder_take(f, e);
         if (mask & IN_MOVED_FROM)
                 tree_depart(t, d);
@@ -146,103 +199,116 @@ void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask) {
         TAKE_PTR(d);
 }
 
+/* As a whole and in no time; what is in it is reported bit by bit, as of any folder that is gone. */
 void tree_lose_all(Tree *t) {
-        Folder *root = model_root(t->model);
+        _cleanup_(departed_freep) Departed *d = calloc(1, sizeof(*d));
 
-        for (uint32_t n = root->n_entries; n > 0; n--) {
-                Entry *first = NULL;
-
-                FOLDER_FOREACH(e, root) {
-                        first = e;
-                        break;
-                }
-                if (first)
-                        tree_lose(t, root, first, /* mask= */ 0);
-        }
+        if (!d || !(d->path = strdup("")) || model_take_root(t->model, &d->entry) < 0)
+                return; /* it stays in the model, and the next reading finds it gone */
+        tree_scan_abort(t);
+        d->synthetic = true;
+        t->n_lost_roots++;
+        TAILQ_INSERT_TAIL(&t->drops, d, order);
+        TAKE_PTR(d);
 }
 
 /* --- what does not come back --- */
 
-static bool model_has(const Model *m, const char *path) {
-        const Folder *f = model_root(m);
+static bool tree_has_on_disk(Tree *t, const char *path, size_t n) {
+        const char *slash = memrchr(path, '/', n), *name = slash ? slash + 1 : path;
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
 
-        while (f) {
-                size_t n = strcspn(path, "/");
-                const Entry *e = folder_find(f, path, n);
-
-                if (!e)
-                        return false;
-                if (path[n] == '\0')
-                        return true;
-                f = e->flags & ENTRY_FOLDER ? e->folder : NULL;
-                path += n + 1;
-        }
-        return false;
+        if (tree_open_root(t) < 0)
+                return false;
+        fd = open_folder_beneath(t->root_fd, path, slash ? (size_t)(slash - path) : 0, t->watch->def.cross_mounts);
+        return fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) >= 0;
 }
 
-static void drop_report(Tree *t, const Departed *d, const Folder *f, const Entry *e, bool synthetic) {
-        PathText *p = &t->from;
+/* Something else may have taken its place, and may not have been looked at yet. */
+static void tree_report_gone(Tree *t, const char *path, size_t n, bool synthetic, bool is_folder) {
+        if (!model_find(t->model, path) && !tree_has_on_disk(t, path, n))
+                tree_report(t, path, n, NULL, WATCH_DELETE, synthetic, is_folder);
+}
 
-        if (folder_path(f, p) < 0 || path_text_prepend(p, d->path, d->length) < 0)
-                return;
-        if (e && path_text_append(p, e->name, e->length) < 0)
-                return;
-        /* Something else may have taken its place. */
-        if (model_has(t->model, path_text_string(p)))
-                return;
-        tree_report(t, path_text_string(p), p->length, NULL, WATCH_DELETE, synthetic, /* is_folder= */ !e);
+static void drop_report(Tree *t, const Folder *f, const Entry *e, bool synthetic) {
+        if (folder_reported_path_of(f, e ? e->name : "", e ? e->length : 0, &t->from) >= 0)
+                tree_report_gone(t, path_text_string(&t->from), t->from.length, synthetic, /* is_folder= */ !e);
 }
 
 static void drop_finish(Tree *t, Departed *d) {
         TAILQ_REMOVE(&t->drops, d, order);
+        t->n_lost_roots -= d->length == 0;
         (void)departed_free(d);
 }
 
 /* Some files of a folder without folders; true when that was the last of them. */
 static bool drop_files(Tree *t, const Departed *d, Folder *f) {
-        if (!(t->watch->def.events & WATCH_DELETE))
-                return true;
-        for (uint32_t n = 0; f->cursor < f->n_slots; f->cursor++) {
-                if (!f->slots[f->cursor])
-                        continue;
-                if (n++ == DROP_STEP)
-                        return false;
-                drop_report(t, d, f, f->slots[f->cursor], /* synthetic= */ true);
+        unsigned steps = DROP_STEP;
+        Entry *e;
+
+        while ((e = folder_pop(f, &steps))) {
+                if (d && t->watch)
+                        drop_report(t, f, e, /* synthetic= */ true);
+                (void)entry_free(e);
         }
-        return true;
+        return f->entries.n_nodes == 0;
 }
 
-/* One folder at a time: each watch that is given up puts an event into the kernel's queue, which must not run over
- * from that. */
-static void drop_folder(Tree *t, Departed *d) {
-        Folder *top = d->entry->folder, *f = folder_deepest(top);
+/* Some files of one folder, or a folder that has none left. Each watch that is given up puts an event into the
+ * kernel's queue, which must not run over from that. */
+bool tree_bury(Tree *t, Folder *top, Folder **at, const Departed *d) {
+        Folder *f = folder_deepest(*at ?: top);
 
         if (!(f->flags & FOLDER_DEPARTED)) {
                 f->flags |= FOLDER_DEPARTED;
                 f->cursor = 0;
         }
+        *at = f;
         if (!drop_files(t, d, f))
-                return;
-        drop_report(t, d, f, NULL, f != top || d->synthetic);
+                return false;
+        if (d && t->watch && (f != top || d->length > 0))
+                drop_report(t, f, NULL, f != top || d->synthetic);
         tree_unsubscribe(t, f);
         tree_dequeue(t, f);
+        steps_add(1);
         if (f == top)
+                return true;
+        *at = f->parent;
+        folder_free_leaf(f);
+        return false;
+}
+
+static void drop_folder(Tree *t, Departed *d) {
+        if (tree_bury(t, d->entry->folder, &d->at, d))
                 drop_finish(t, d);
-        else
-                folder_free_leaf(f);
+}
+
+/* A model that nothing is left to be reported of. */
+static bool tree_work_dead(Tree *t) {
+        DeadModel *dead = TAILQ_FIRST(&t->dead);
+
+        if (!dead)
+                return false;
+        if (!tree_bury(t, model_root(dead->model), &dead->at, NULL))
+                return true;
+        TAILQ_REMOVE(&t->dead, dead, order);
+        (void)model_free(dead->model);
+        free(dead);
+        return true;
 }
 
 bool tree_work_drop(Tree *t) {
         Departed *d = TAILQ_FIRST(&t->drops);
 
         if (!d)
-                return false;
+                return tree_work_dead(t);
         t->writer = d->writer;
         if (d->entry->flags & ENTRY_FOLDER)
                 drop_folder(t, d);
         else {
-                if (!model_has(t->model, d->path))
-                        tree_report(t, d->path, d->length, NULL, WATCH_DELETE, d->synthetic, /* is_folder= */ false);
+                if (t->watch)
+                        tree_report_gone(t, d->path, d->length, d->synthetic, /* is_folder= */ false);
                 drop_finish(t, d);
         }
         t->writer = (Writer){};
@@ -251,19 +317,18 @@ bool tree_work_drop(Tree *t) {
 
 /* --- what is seen --- */
 
-static bool is_racy(const Tree *t, const struct stat *st) {
-        return !t->traits.has_fine_times && usec_add(timespec_load(&st->st_mtim), RACY_USEC) > t->now_realtime;
-}
-
 static void entry_set_flag(Entry *e, uint8_t flag, bool on) {
         e->flags = (uint8_t)(on ? e->flags | flag : e->flags & ~flag);
 }
 
-/* It stands in the folder's row, too: a start would report a file that was complete and has not changed since. */
-static void entry_set_unsettled(Folder *f, Entry *e, bool on) {
-        if (!!(e->flags & ENTRY_UNSETTLED) == on)
+/* ENTRY_UNSETTLED, ENTRY_NEW. They stand in the folder's row, too: a start would report a file that was complete and
+ * has not changed since. */
+static void entry_set_unsettled(Folder *f, Entry *e, uint8_t flags) {
+        f->flags |= flags != 0 ? FOLDER_UNSETTLED : 0;
+        if ((e->flags & (ENTRY_UNSETTLED | ENTRY_NEW)) == flags)
                 return;
-        entry_set_flag(e, ENTRY_UNSETTLED, on);
+        entry_set_flag(e, ENTRY_UNSETTLED | ENTRY_NEW, false);
+        entry_set_flag(e, flags, true);
         folder_set_dirty(f);
 }
 
@@ -274,30 +339,69 @@ static void entry_set_seen(const Folder *f, Entry *e) {
 /* 1, 0, negative errno: it cannot be told. The file was looked at before its writer is asked for; one who has finished
  * in between has changed it since, but then his closing will be heard of. */
 static int has_finished(const Sighting *s) {
-        FileState then = file_state_from_stat(s->st), now;
+        FileState then = file_state_from_stat(s->st, 0), now;
         struct stat st;
         int r;
 
-        r = file_has_writer(s->dir_fd, s->name);
+        r = file_has_writer(s->dir_fd, s->file);
         if (r != 0)
                 return r < 0 ? r : 0;
-        if (fstatat(s->dir_fd, s->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+        if (fstatat(s->dir_fd, s->file, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
                 return 0;
-        now = file_state_from_stat(&st);
+        now = file_state_from_stat(&st, 0);
         return then.inode == now.inode && then.content == now.content;
 }
 
-/* Has who wrote it finished? again: it looks the same as at the last look. */
-static bool is_complete(const Sighting *s, bool again) {
+/* It has been closed, and that is looked at soon. */
+static bool is_closing(Tree *t, const Sighting *s) {
+        bool is_root = t->root.is_file;
+        int64_t id = is_root ? t->file_subscriber.id : s->folder->subscriber.id;
+
+        if (id < 0)
+                return false;
+        (void)event_queue_drain(t->queue, DRAIN_MAX);
+        (void)watcher_hear(t->watch->watcher);
+        return event_queue_holds(t->queue, id, is_root ? "" : s->name, is_root ? 0 : s->length, IN_CLOSE_WRITE);
+}
+
+/* Has who wrote it finished? 1, 0: its closing is to come, or the next look. Negative errno: nobody tells. */
+static int ask_whether_complete(Tree *t, const Sighting *s) {
         int r;
 
-        if (!S_ISREG(s->st->st_mode))
-                return true;
+        if (!S_ISREG(s->st->st_mode) || (s->mask & IN_CLOSE_WRITE))
+                return 1;
         r = has_finished(s);
-        if (r >= 0)
-                return r;
-        /* Nobody tells. Where there are no events either, a file that stays as it is for a while has to do. */
+        return r != 0 && is_closing(t, s) ? 0 : r;
+}
+
+/* Where nobody tells. again: it looks the same as at the last look. */
+static bool is_complete_by_rule(const Sighting *s, bool again) {
+        if (s->mask != 0)
+                return (s->mask & IN_MOVED_TO) || s->st->st_nlink > 1;
+        /* Where there are no events either, a file that stays as it is for a while has to do. */
         return again || !(s->folder->flags & FOLDER_POLLED);
+}
+
+static bool is_complete(Tree *t, const Sighting *s, bool again) {
+        int r = ask_whether_complete(t, s);
+
+        return r < 0 ? is_complete_by_rule(s, again) : r > 0;
+}
+
+/* What a file that is new under its name is, beside being complete or not: it was made, linked or moved there. */
+static unsigned events_of_appearing(const struct stat *st) {
+        return WATCH_CREATE | (S_ISREG(st->st_mode) && st->st_size > 0 ? WATCH_WRITE : 0);
+}
+
+static unsigned events_when(unsigned events, bool complete) {
+        if (!complete)
+                return events & ~(unsigned)WATCH_COMPLETE;
+        return events & WATCH_COMPLETE ? events : events | WATCH_CLOSE;
+}
+
+/* Who wants to know of a new file when it is complete, and does not ask for each write, is told once, then. */
+static bool holds_back(const Tree *t) {
+        return (t->watch->def.events & (WATCH_COMPLETE | WATCH_WRITE)) == WATCH_COMPLETE;
 }
 
 static unsigned events_heard(const Sighting *s) {
@@ -306,25 +410,6 @@ static unsigned events_heard(const Sighting *s) {
         for (size_t i = 0; i < ELEMENTSOF(heard); i++)
                 if (s->mask & heard[i].mask)
                         events |= heard[i].event;
-        /* What is not written after it appeared is never closed: links of both kinds, devices, sockets. */
-        if ((events & WATCH_CREATE) && !S_ISDIR(s->st->st_mode) && (!S_ISREG(s->st->st_mode) || s->st->st_nlink > 1))
-                events |= WATCH_CLOSE;
-        return events;
-}
-
-static unsigned events_of_new(const Tree *t, const Sighting *s) {
-        unsigned events;
-
-        if (s->mask) {
-                events = events_heard(s);
-                /* In a folder that is still to be read for the first time, it may have been there all along. */
-                if ((events & (WATCH_CREATE | WATCH_MOVE)) || (t->silent && !(s->folder->flags & FOLDER_READ)))
-                        return events;
-                return events | WATCH_CREATE;
-        }
-        events = WATCH_CREATE | (s->moved ? WATCH_MOVE : 0);
-        if (!is_base_line(t, s->st) && (t->watch->def.events & WATCH_CLOSE) && is_complete(s, /* again= */ false))
-                events |= WATCH_CLOSE;
         return events;
 }
 
@@ -337,12 +422,36 @@ static Departed *departed_find(const Tree *t, const FileState *state) {
         return NULL;
 }
 
+/* Under its new name, and gone from the old one. */
+static void tree_report_arrival(Tree *t, const Sighting *s, const Departed *d, Entry *e) {
+        unsigned events = events_heard(s) | events_of_appearing(s->st);
+        bool is_replaced = model_find(t->model, d->path);
+        Writer writer = t->writer;
+
+        if ((t->watch->def.events & WATCH_COMPLETE) && !is_complete(t, s, /* again= */ false)) {
+                entry_set_unsettled(s->folder, e, ENTRY_UNSETTLED | ENTRY_NEW);
+                events = holds_back(t) ? 0 : events & ~(unsigned)WATCH_COMPLETE;
+        } else
+                entry_set_unsettled(s->folder, e, 0);
+        /* Then what waited under the old name is told from what is there now by being reported here. */
+        if (is_replaced)
+                t->writer = (Writer){};
+        tree_report_sighting(t, s, is_replaced ? NULL : d->path, events, /* is_as_it_was= */ false);
+        t->writer = d->writer;
+        if (!is_replaced)
+                tree_report(t, d->path, d->length, NULL, WATCH_DELETE, /* synthetic= */ false,
+                            S_ISDIR(s->st->st_mode));
+        t->writer = writer;
+}
+
 /* What left has turned up again, under this name. */
 static int tree_welcome(Tree *t, Departed *found, const Sighting *s, const FileState *state) {
         _cleanup_(departed_freep) Departed *d = NULL;
         Entry *e;
         int r;
 
+        if (state->is_folder && folder_depth(s->folder) + 1 + found->entry->folder->height > WATCH_DEPTH_MAX)
+                return -ENAMETOOLONG; /* as much of it as is not too deep is new */
         r = folder_put(s->folder, found->entry, s->name, s->length, &e);
         if (r < 0)
                 return r;
@@ -351,137 +460,197 @@ static int tree_welcome(Tree *t, Departed *found, const Sighting *s, const FileS
         TAILQ_REMOVE(&t->departed, d, order);
         t->n_departed--;
         (void)entry_set_state(s->folder, e, state);
-        entry_set_flag(e, ENTRY_UNSETTLED | ENTRY_FOUND | ENTRY_FOUND_CLOSED, false);
+        entry_set_flag(e, ENTRY_FOUND, false);
         entry_set_seen(s->folder, e);
-        tree_report_sighting(t, s, d->path, events_heard(s));
-        if (state->is_folder && t->watch->def.recursive)
+        tree_report_arrival(t, s, d, e);
+        if (!state->is_folder)
+                return 0;
+        if (t->watch->def.recursive)
                 tree_queue(t, e->folder, FOLDER_DEEP | FOLDER_MOVED);
+        else
+                e->folder->moved_from = mfree(e->folder->moved_from);
         return 0;
 }
 
+/* Some room is kept for folders: what is in one that is not known is not even heard of. */
 static bool tree_has_room(Tree *t, const Sighting *s, const FileState *state) {
-        if (state->is_folder && folder_depth(s->folder) >= WATCH_DEPTH_MAX)
+        size_t max = t->watch->def.model_max;
+
+        if (state->is_folder && (s->path_length > WATCH_PATH_MAX || folder_depth(s->folder) >= WATCH_DEPTH_MAX))
                 t->too_deep = true;
-        else if (!state->is_folder && model_n_entries(t->model) >= WATCH_ENTRIES_MAX)
+        else if (model_size(t->model) >= (state->is_folder ? max : max - max / 8))
                 t->too_many = true;
         else
                 return true;
         return false;
 }
 
-/* Heard of as created, and nobody writes it: made by link(2) out of nothing (O_TMPFILE) or by mknod(2), or its closing
- * is heard of next, as a duplicate. */
-static bool is_born_complete(const Tree *t, const Sighting *s, unsigned events) {
-        return s->mask && S_ISREG(s->st->st_mode) && !(events & WATCH_COMPLETE) &&
-               (t->watch->def.events & WATCH_CLOSE) && has_finished(s) > 0;
+static void tree_remember_newborn(Tree *t, const Sighting *s, const FileState *state) {
+        Newborn *b;
+
+        if (!t->newborns)
+                t->newborns = calloc(NEWBORNS, sizeof(Newborn));
+        if (!t->newborns)
+                return;
+        b = &t->newborns[state->inode % NEWBORNS];
+        b->folder = s->folder;
+        b->inode = state->inode;
+        b->length = s->length;
+        memcpy(b->name, s->name, s->length);
+        b->name[s->length] = '\0';
 }
 
 static void tree_see_new(Tree *t, const Sighting *s, const FileState *state) {
         Departed *d = s->mask & IN_MOVED_TO ? departed_find(t, state) : NULL;
-        bool found = s->mask == 0 && !is_base_line(t, s->st);
-        unsigned events;
+        bool is_base = s->mask == 0 && is_base_line(t, s->st), complete = true, waits = false;
+        unsigned events = events_heard(s) | (s->moved ? WATCH_MOVE : 0);
         Entry *e;
 
         if (d && tree_welcome(t, d, s, state) >= 0)
                 return;
-        events = events_of_new(t, s);
-        if (is_born_complete(t, s, events)) {
-                events |= WATCH_CLOSE;
-                found = true;
+        /* In a folder that is still to be read for the first time, it may have been there all along. */
+        if (s->mask == 0 || (events & (WATCH_CREATE | WATCH_MOVE)) || !t->silent || (s->folder->flags & FOLDER_READ))
+                events |= events_of_appearing(s->st);
+        if (!is_base && (t->watch->def.events & WATCH_COMPLETE)) {
+                int r = ask_whether_complete(t, s);
+
+                complete = r < 0 ? is_complete_by_rule(s, /* again= */ false) : r > 0;
+                events = events_when(events, complete);
+                waits = !complete && (r == 0 || s->mask == 0) && holds_back(t);
         }
         if (tree_has_room(t, s, state) && folder_add(s->folder, s->name, s->length, state, &e) >= 0) {
                 entry_set_seen(s->folder, e);
-                entry_set_flag(e, ENTRY_FOUND, found);
-                entry_set_flag(e, ENTRY_FOUND_CLOSED, found && (events & WATCH_CLOSE));
-                entry_set_flag(e, ENTRY_RACY, found && is_racy(t, s->st));
-                entry_set_flag(e, ENTRY_UNSETTLED,
-                               state->is_regular && !(events & WATCH_COMPLETE) && !is_base_line(t, s->st));
+                entry_set_flag(e, ENTRY_FOUND, s->mask == 0 && !is_base);
+                entry_set_unsettled(s->folder, e, complete ? 0 : ENTRY_UNSETTLED | ENTRY_NEW);
+                if (state->is_regular && (s->mask & IN_CREATE))
+                        tree_remember_newborn(t, s, state);
                 if (state->is_folder && !tree_subscribe_seen(t, s, e) && t->watch->def.recursive)
                         tree_queue(t, e->folder, s->moved || (s->mask & IN_MOVED_TO) ? FOLDER_MOVED : 0);
+                if (waits)
+                        return;
         }
-        tree_report_sighting(t, s, NULL, events);
+        tree_report_sighting(t, s, NULL, events, /* is_as_it_was= */ false);
 }
 
+/* What was heard, without what a look has reported already. */
 static unsigned events_of_known_heard(Tree *t, const Sighting *s, Entry *e, bool same, bool same_status) {
         unsigned events = events_heard(s), all = events;
 
         if (same && (e->flags & ENTRY_FOUND))
-                events &= ~(unsigned)WATCH_CREATE;
-        if (same && (e->flags & ENTRY_FOUND_CLOSED) && !(e->flags & ENTRY_RACY))
-                events &= ~(unsigned)(WATCH_CREATE | WATCH_WRITE | WATCH_CLOSE | WATCH_MOVE);
+                events &= ~(unsigned)(WATCH_CREATE | WATCH_MOVE);
         if (same && same_status)
                 events &= ~(unsigned)WATCH_ATTRIB;
         if (!same || (s->mask & IN_CLOSE_WRITE))
-                entry_set_flag(e, ENTRY_FOUND | ENTRY_FOUND_CLOSED, false);
+                entry_set_flag(e, ENTRY_FOUND, false);
         t->counters.duplicates += all != 0 && events == 0;
         return events;
 }
 
-static unsigned events_of_known_found(const Sighting *s, const Entry *e, bool same, bool same_status) {
-        unsigned events = s->moved ? WATCH_MOVE : 0;
+/* Its closing will be heard of, where what led here is that it was written to. */
+static bool may_be_complete(const Sighting *s) {
+        return s->mask == 0 || (s->mask & (IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB));
+}
 
-        if (!same)
-                events |= WATCH_WRITE;
-        else if (!same_status)
-                events |= WATCH_ATTRIB;
-        if ((!same || (e->flags & ENTRY_UNSETTLED)) && is_complete(s, /* again= */ same))
-                events |= WATCH_CLOSE;
-        return events;
+/* Takes COMPLETE out of the events, or puts it in, and says what is to be kept in mind: ENTRY_UNSETTLED, ENTRY_NEW. */
+static uint8_t settle(Tree *t, const Sighting *s, const Entry *e, const FileState *state, unsigned *events) {
+        uint8_t flags = e->flags & (ENTRY_UNSETTLED | ENTRY_NEW);
+        bool same = entry_has_content(e, state);
+
+        if (!(t->watch->def.events & WATCH_COMPLETE))
+                return 0;
+        if (same && flags == 0 && !(*events & WATCH_COMPLETE))
+                return 0;
+        /* In a folder that was moved, it is as complete as it was. */
+        if (same && flags == 0 && s->mask == 0)
+                return 0;
+        if (may_be_complete(s) && is_complete(t, s, /* again= */ same)) {
+                *events = events_when(*events, /* complete= */ true);
+                return 0;
+        }
+        *events = events_when(*events, /* complete= */ false);
+        return (uint8_t)(flags | ENTRY_UNSETTLED | (entry_is_same_file(e, state) ? 0 : ENTRY_NEW));
+}
+
+/* In a folder that was moved: gone from where it was. */
+static void tree_report_moved(Tree *t, const Sighting *s) {
+        Writer before = t->writer;
+
+        if (!folder_is_moving(s->folder) || folder_reported_path_of(s->folder, s->name, s->length, &t->from) < 0)
+                return;
+        t->writer = t->mover;
+        tree_report_gone(t, path_text_string(&t->from), t->from.length, /* synthetic= */ true,
+                         S_ISDIR(s->st->st_mode));
+        t->writer = before;
 }
 
 static void tree_see_known_file(Tree *t, const Sighting *s, Entry *e, const FileState *state) {
-        bool same = entry_has_content(e, state), same_status = entry_has_status(e, state);
-        unsigned events;
+        bool same_file = entry_is_same_file(e, state), same = entry_has_content(e, state);
+        bool same_status = entry_has_status(e, state);
+        unsigned events = s->moved ? WATCH_MOVE : 0;
+        uint8_t unsettled;
 
         entry_set_seen(s->folder, e);
         /* While the base line is read, what stands in the model already has been put there by an event. */
         if (s->mask == 0 && is_base_line(t, s->st))
                 return;
         if (s->mask)
-                events = events_of_known_heard(t, s, e, same, same_status);
-        else
-                events = events_of_known_found(s, e, same, same_status);
+                events |= events_of_known_heard(t, s, e, same, same_status);
+        if (!same_file || s->moved)
+                events |= events_of_appearing(s->st);
+        else if (!same)
+                events |= WATCH_WRITE;
+        if (same_file && (!entry_has_rights(e, state) || (s->mask == 0 && same && !same_status)))
+                events |= WATCH_ATTRIB;
+        unsettled = settle(t, s, e, state, &events);
         (void)entry_set_state(s->folder, e, state);
-        if (s->mask == 0 && (events & WATCH_CLOSE)) {
-                entry_set_flag(e, ENTRY_FOUND | ENTRY_FOUND_CLOSED, true);
-                entry_set_flag(e, ENTRY_RACY, is_racy(t, s->st));
-        }
-        if (events & WATCH_COMPLETE)
-                entry_set_unsettled(s->folder, e, false);
-        else if (!same && state->is_regular)
-                entry_set_unsettled(s->folder, e, true);
-        tree_report_sighting(t, s, NULL, events);
+        entry_set_unsettled(s->folder, e, unsettled);
+        if (s->mask == 0 && !same)
+                entry_set_flag(e, ENTRY_FOUND, true);
+        if (!(unsettled & ENTRY_NEW) || !holds_back(t))
+                tree_report_sighting(t, s, NULL, events, /* is_as_it_was= */ s->moved && same);
+        if (s->moved)
+                tree_report_moved(t, s);
 }
 
-/* A folder's own state is of no interest but who it is: if another one stands in its place, or something was laid over
+/* Where the folder itself counts, its rights do, too. If another one stands in its place, or something was laid over
  * it, the reading finds out. */
 static void tree_see_known_folder(Tree *t, const Sighting *s, Entry *e, const FileState *state) {
-        bool other = e->inode != state->inode || !tree_is_subscribed_to(t, s, e);
+        bool same_file = entry_is_same_file(e, state), other = !same_file || !tree_is_subscribed_to(t, s, e);
         uint32_t flags = (other || (s->mask & IN_MOVED_TO) ? FOLDER_DEEP : 0) | (s->moved ? FOLDER_MOVED : 0);
+        unsigned events = s->mask ? events_heard(s) : s->moved ? WATCH_MOVE : 0;
 
         entry_set_seen(s->folder, e);
+        if (!same_file)
+                events |= WATCH_CREATE;
+        else if (t->watch->def.folders && !entry_has_rights(e, state))
+                events |= WATCH_ATTRIB;
+        if (t->watch->def.folders)
+                (void)entry_set_state(s->folder, e, state);
         e->inode = state->inode;
+        if (s->moved && !e->folder->moved_from && folder_is_moving(s->folder) &&
+            folder_reported_path_of(s->folder, s->name, s->length, &t->from) >= 0)
+                e->folder->moved_from = strdup(path_text_string(&t->from));
         if (t->watch->def.recursive && (flags != 0 || (e->folder->flags & FOLDER_COVERED)))
                 tree_queue(t, e->folder, flags);
-        tree_report_sighting(t, s, NULL, s->mask ? events_heard(s) : s->moved ? WATCH_MOVE : 0);
+        tree_report_sighting(t, s, NULL, events, /* is_as_it_was= */ s->moved && !other);
+        if (s->moved)
+                tree_report_moved(t, s);
 }
 
 void tree_see(Tree *t, const Sighting *s) {
-        FileState state = file_state_from_stat(s->st);
+        FileState state = file_state_from_stat(s->st, s->birth);
         Entry *e = folder_find(s->folder, s->name, s->length);
+        bool other = e && !entry_is_same_file(e, &state);
 
-        /* Something was moved over it: only the one that came is of interest. */
-        if (e && !(e->flags & ENTRY_FOLDER) && (s->mask & IN_MOVED_TO) && e->inode != state.inode &&
-            departed_find(t, &state)) {
-                (void)entry_free(folder_take(s->folder, e));
-                e = NULL;
-        }
-        if (e && (!!(e->flags & ENTRY_FOLDER) != state.is_folder ||
-                  ((s->mask & IN_MOVED_FROM) && e->inode != state.inode))) {
+        if (other && ((s->mask & IN_MOVED_FROM) || !!(e->flags & ENTRY_FOLDER) != state.is_folder)) {
                 tree_lose(t, s->folder, e, s->mask & IN_MOVED_FROM);
                 e = folder_find(s->folder, s->name, s->length);
                 if (e)
                         return; /* no memory */
+        } else if (other && !state.is_folder && (s->mask & IN_MOVED_TO) && departed_find(t, &state)) {
+                /* Moved over it: only the one that came is of interest. */
+                (void)entry_free(folder_take(s->folder, e));
+                e = NULL;
         }
         if (!e)
                 tree_see_new(t, s, &state);
@@ -514,6 +683,8 @@ static int tree_open_folder(Tree *t, const Folder *f) {
                 r = folder_path(f, &t->from);
         if (r < 0)
                 return r;
+        if (t->from.length > WATCH_PATH_MAX)
+                return -ENAMETOOLONG;
         fd = open_folder_beneath(t->root_fd, path_text_string(&t->from), t->from.length, t->watch->def.cross_mounts);
         if (fd < 0)
                 return fd;
@@ -527,25 +698,27 @@ static int tree_open_folder(Tree *t, const Folder *f) {
 }
 
 /* A file that had no name when it was opened (O_TMPFILE) is closed under the name "#INODE", although it has got a name
- * since. */
+ * since. Those that were created last are remembered; another one is found by reading its folder, some time. */
 static void tree_look_at_nameless(Tree *t, Folder *f, const char *name) {
-        char *end, found[NAME_MAX + 1];
+        char *end;
         uint64_t inode = strtoull(name + 1, &end, 10);
-        size_t n = 0;
+        const Newborn *b = t->newborns ? &t->newborns[inode % NEWBORNS] : NULL;
+        const Entry *e;
 
-        FOLDER_FOREACH(e, f)
-        if (*end == '\0' && e->inode == inode && (e->flags & ENTRY_UNSETTLED)) {
-                n = e->length;
-                memcpy(found, e->name, n + 1);
-        }
-        if (n > 0)
-                tree_look(t, f, found, n, IN_CLOSE_WRITE);
+        if (*end != '\0' || !(f->flags & FOLDER_UNSETTLED))
+                return;
+        e = b && b->folder == f && b->inode == inode ? folder_find(f, b->name, b->length) : NULL;
+        if (!e || e->inode != inode)
+                tree_set_folder_flag(t, f, FOLDER_LOOK_ONCE, true);
+        else if (e->flags & ENTRY_UNSETTLED)
+                tree_look(t, f, b->name, b->length, IN_CLOSE_WRITE);
 }
 
 void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask) {
+        uint32_t birth;
         struct stat st;
         Entry *e;
-        int fd;
+        int fd, r;
 
         if (name_is_private(name))
                 return;
@@ -555,14 +728,15 @@ void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask) {
         if (fd < 0 || folder_path_of(f, name, n, &t->path) < 0)
                 return;
         e = folder_find(f, name, n);
-        if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) {
-                if (errno == ENOENT && e)
+        r = stat_with_birth(fd, name, &st, &birth);
+        if (r < 0) {
+                if (r == -ENOENT && e)
                         tree_lose(t, f, e, mask & (IN_MOVED_FROM | IN_DELETE));
-                else if (errno == ENOENT && t->silent && !(f->flags & FOLDER_READ) &&
+                else if (r == -ENOENT && t->silent && !(f->flags & FOLDER_READ) &&
                          (mask & (IN_DELETE | IN_CREATE | IN_MOVED_TO)) == IN_DELETE)
                         tree_report(t, path_text_string(&t->path), t->path.length, NULL, WATCH_DELETE,
                                     /* synthetic= */ false, mask & IN_ISDIR);
-                else if (errno == ENOENT && name[0] == '#' && (mask & IN_CLOSE_WRITE))
+                else if (r == -ENOENT && name[0] == '#' && (mask & IN_CLOSE_WRITE))
                         tree_look_at_nameless(t, f, name);
                 return;
         }
@@ -574,7 +748,9 @@ void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask) {
                                     .path = path_text_string(&t->path),
                                     .path_length = t->path.length,
                                     .dir_fd = fd,
+                                    .file = name,
                                     .st = &st,
+                                    .birth = birth,
                                     .mask = mask,
                             });
 }
@@ -601,8 +777,12 @@ void tree_on_folder_event(Subscriber *s, const Notice *n) {
         _cleanup_(identity_restore) IdentityScope scope = {};
 
         /* Of what has left the tree nothing is of interest; if it comes back, it is read again. */
-        if (!tree_is_attached(t, f))
+        if (!t->watch || !tree_is_attached(t, f))
                 return;
+        if (t->held) {
+                t->missed = true;
+                return;
+        }
         watch_enter(t->watch, &scope);
         watch_wake(t->watch); /* first: it sets the time of this turn */
         t->writer = t->mover = n->writer;

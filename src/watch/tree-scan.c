@@ -12,15 +12,18 @@
 #include <fcntl.h>
 #include <limits.h>
 
+#include "util/steps.h"
 #include "watch/watcher-internal.h"
 
 #define SCAN_STEP     256U
 #define SCAN_BUFFER   (32 * 1024)
 #define GONE_STEP     128U
+#define POLL_STEP     256U
+#define SLOTS_STEP    1024U
 #define POSTPONED_MAX 256U /* times that a reading gives way to events */
-#define TREE_EVENTS                                                                                             \
-        (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF | \
-         IN_ONLYDIR)
+#define TREE_EVENTS                                                                                          \
+        (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | \
+         IN_MOVE_SELF | IN_ONLYDIR) /* IN_ATTRIB: times that are set count as a change */
 
 /* --- the queue --- */
 
@@ -47,11 +50,21 @@ void tree_dequeue(Tree *t, Folder *f) {
 }
 
 void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on) {
-        size_t *count = flag == FOLDER_POLLED ? &t->n_polled : flag == FOLDER_UNREADABLE ? &t->n_unreadable : NULL;
+        size_t *count = flag == FOLDER_POLLED       ? &t->n_polled
+                        : flag == FOLDER_UNREADABLE ? &t->n_unreadable
+                        : flag == FOLDER_LOOK_ONCE  ? &t->n_look_once
+                        : flag == FOLDER_REMOTE     ? &t->n_remote
+                                                    : NULL;
+
+        bool was_polled = f->flags & FOLDER_LOOK_AGAIN;
 
         if (!!(f->flags & flag) == on)
                 return;
         f->flags = on ? f->flags | flag : f->flags & ~flag;
+        if (!was_polled && (f->flags & FOLDER_LOOK_AGAIN))
+                TAILQ_INSERT_TAIL(&t->polled, f, polled);
+        else if (was_polled && !(f->flags & FOLDER_LOOK_AGAIN))
+                TAILQ_REMOVE(&t->polled, f, polled);
         if (count)
                 *count += on ? 1 : (size_t)-1;
         if (on && flag != FOLDER_COVERED && t->poll_at == USEC_INFINITY)
@@ -63,12 +76,12 @@ void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on) {
 uint32_t tree_mask(const Tree *t) {
         unsigned events = t->watch->def.events;
 
-        return TREE_EVENTS | (events & WATCH_WRITE ? IN_MODIFY : 0) | (events & WATCH_ATTRIB ? IN_ATTRIB : 0);
+        return TREE_EVENTS | (events & WATCH_WRITE ? IN_MODIFY : 0);
 }
 
 /* Where the kernel refuses or does not tell all, the folder is read again from time to time. */
 static void scan_subscribe(Tree *t, Folder *f, int fd) {
-        bool polled = t->traits.is_remote || t->watch->def.backend == WATCH_BACKEND_POLL;
+        bool polled = (f->flags & FOLDER_REMOTE) || t->watch->def.backend == WATCH_BACKEND_POLL;
         int r = 0;
 
         if (t->watch->def.backend != WATCH_BACKEND_POLL)
@@ -80,12 +93,13 @@ static void scan_subscribe(Tree *t, Folder *f, int fd) {
 
 /* Another inode than last time means that all below may be another one, too. */
 static int scan_identify(Tree *t, Folder *f, int fd) {
+        FileSystemTraits traits = {};
         struct stat st;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
-        if (f->inode != 0 && f->device != st.st_dev && t->watch->def.cross_mounts)
-                (void)file_system_traits(fd, &t->traits);
+        (void)file_system_traits(fd, &traits);
+        tree_set_folder_flag(t, f, FOLDER_REMOTE, traits.is_remote);
         if (f->inode != st.st_ino || f->device != st.st_dev) {
                 if (f->inode != 0)
                         f->flags |= FOLDER_DEEP;
@@ -102,6 +116,8 @@ static int scan_open(Tree *t, Folder *f, int *ret_fd) {
         r = tree_open_root(t);
         if (r >= 0)
                 r = folder_path(f, &t->scan.path);
+        if (r >= 0 && t->scan.path.length > WATCH_PATH_MAX)
+                r = -ENAMETOOLONG;
         if (r < 0)
                 return r;
         fd = open_folder_beneath(t->root_fd, path_text_string(&t->scan.path), t->scan.path.length,
@@ -154,9 +170,12 @@ static void scan_begin(Tree *t, Folder *f) {
         s->flags |= f->flags & FOLDER_COVERED ? FOLDER_DEEP : 0;
         s->mover = f->mover;
         f->flags &= ~(uint32_t)(FOLDER_DEEP | FOLDER_MOVED);
+        f->flags &= ~(uint32_t)FOLDER_UNSETTLED;
         tree_set_folder_flag(t, f, FOLDER_UNREADABLE, false);
         tree_set_folder_flag(t, f, FOLDER_COVERED, false);
-        s->is_new = f->n_entries == 0;
+        tree_set_folder_flag(t, f, FOLDER_LOOK_ONCE, false);
+        s->is_new = f->entries.n_nodes == 0;
+        f->cursor = 0;
         f->flags ^= FOLDER_GENERATION;
         f->flags |= FOLDER_BUSY;
         s->folder = f;
@@ -188,19 +207,20 @@ static void scan_seen_folder(Tree *t, Folder *f, Entry *e) {
 /* Most folders are known as such by what getdents64(2) says: no need to ask for more. */
 static void scan_entry(Tree *t, const char *name, uint64_t inode, unsigned char type) {
         struct stat st = { .st_ino = inode, .st_mode = S_IFDIR };
+        bool is_enough = type == DT_DIR && !t->watch->def.folders;
+        uint32_t birth = 0;
         Scan *s = &t->scan;
         Folder *f = s->folder;
         size_t n = strlen(name), before = s->path.length;
         Entry *e = s->is_new && type == DT_DIR ? NULL : folder_find(f, name, n);
 
-        if (e && (e->flags & ENTRY_FOLDER) && type == DT_DIR && !(s->flags & FOLDER_MOVED)) {
+        if (e && (e->flags & ENTRY_FOLDER) && is_enough && !(s->flags & FOLDER_MOVED)) {
                 scan_seen_folder(t, f, e);
                 return;
         }
         if (path_text_append(&s->path, name, n) < 0)
                 return;
-        if ((type == DT_DIR && (!e || (e->flags & ENTRY_FOLDER))) ||
-            fstatat(s->fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) >= 0) {
+        if ((is_enough && (!e || (e->flags & ENTRY_FOLDER))) || stat_with_birth(s->fd, name, &st, &birth) >= 0) {
                 const PathFilter *filter = t->watch->def.filter;
                 const char *path = path_text_string(&s->path);
 
@@ -212,7 +232,9 @@ static void scan_entry(Tree *t, const char *name, uint64_t inode, unsigned char 
                                                  .path = path,
                                                  .path_length = s->path.length,
                                                  .dir_fd = s->fd,
+                                                 .file = name,
                                                  .st = &st,
+                                                 .birth = birth,
                                                  .moved = s->flags & FOLDER_MOVED });
         }
         s->path.length = before;
@@ -263,11 +285,12 @@ static bool is_unseen(const Folder *f, const Entry *e) {
 /* The reading did not come by, perhaps because it was renamed just then. */
 static void scan_verify(Tree *t, Folder *f, Entry *e) {
         char name[NAME_MAX + 1];
+        uint32_t birth;
         struct stat st;
         size_t n = e->length;
 
         memcpy(name, e->name, n + 1); /* the entry may go while it is looked at */
-        if (fstatat(t->scan.fd, e->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) {
+        if (stat_with_birth(t->scan.fd, e->name, &st, &birth) < 0) {
                 tree_lose(t, f, e, /* mask= */ 0);
                 return;
         }
@@ -279,21 +302,30 @@ static void scan_verify(Tree *t, Folder *f, Entry *e) {
                                          .path = path_text_string(&t->path),
                                          .path_length = t->path.length,
                                          .dir_fd = t->scan.fd,
-                                         .st = &st });
+                                         .file = name,
+                                         .st = &st,
+                                         .birth = birth,
+                                         .moved = t->scan.flags & FOLDER_MOVED });
 }
 
-/* Some of the entries that are gone; true when there are no more. */
+/* Some of the entries that are gone; true when there are no more. What comes in meanwhile has been seen, and the slots
+ * stay as they are but for more at their end. */
 static bool scan_verify_some(Tree *t) {
         Folder *f = t->scan.folder;
-        Entry *unseen[GONE_STEP];
+        Entry *unseen[2 * GONE_STEP];
         size_t n = 0;
 
-        FOLDER_FOREACH(e, f)
-        if (n < GONE_STEP && is_unseen(f, e))
-                unseen[n++] = e;
+        for (unsigned slots = 0; f->cursor < f->entries.n_slots && n < GONE_STEP && slots < SLOTS_STEP; slots++) {
+                for (Entry *e = entry_in_slot(f, f->cursor); e && n < ELEMENTSOF(unseen); e = entry_next(e))
+                        if (is_unseen(f, e))
+                                unseen[n++] = e;
+                if (n < ELEMENTSOF(unseen)) /* else there may be more */
+                        f->cursor++;
+                steps_add(1);
+        }
         for (size_t i = 0; i < n; i++)
                 scan_verify(t, f, unseen[i]);
-        return n < GONE_STEP;
+        return f->cursor >= f->entries.n_slots;
 }
 
 static void scan_end(Tree *t) {
@@ -303,6 +335,8 @@ static void scan_end(Tree *t) {
                 return;
         f->flags &= ~(uint32_t)FOLDER_LOADED;
         f->flags |= FOLDER_READ;
+        if (!(f->flags & FOLDER_MOVED)) /* not again meanwhile */
+                f->moved_from = mfree(f->moved_from);
         tree_scan_abort(t);
 }
 
@@ -353,10 +387,23 @@ bool tree_work_scan(Tree *t) {
 }
 
 void tree_poll(Tree *t) {
-        Folder *root = model_root(t->model);
-
-        for (Folder *f = folder_walk(root, NULL); f; f = folder_walk(root, f))
-                if (f->flags & (FOLDER_POLLED | FOLDER_UNREADABLE))
-                        tree_queue(t, f, 0);
+        t->n_to_poll = t->n_polled + t->n_unreadable + t->n_look_once; /* those that are several come as often */
         t->limit_reached = false;
+}
+
+bool tree_work_poll(Tree *t) {
+        if (t->n_to_poll == 0)
+                return false;
+        for (unsigned n = 0; n < POLL_STEP && t->n_to_poll > 0; n++) {
+                Folder *f = TAILQ_FIRST(&t->polled);
+
+                t->n_to_poll = f ? t->n_to_poll - 1 : 0;
+                if (!f)
+                        break;
+                TAILQ_REMOVE(&t->polled, f, polled);
+                TAILQ_INSERT_TAIL(&t->polled, f, polled);
+                tree_queue(t, f, 0);
+        }
+        steps_add(POLL_STEP);
+        return true;
 }

@@ -14,27 +14,29 @@
 #include <stdio.h>
 #include <sys/statfs.h>
 
+#include "util/steps.h"
 #include "watch/watcher-internal.h"
 
-#define UNSUBSCRIBE_STEP 4096U /* watches given up before the events that this makes are read */
-#define DRAIN_MAX        (4 * 1024 * 1024)
-#define POLL_SHARE       20U /* polling takes at most one part in so many of the time */
-#define FILE_EVENTS      (IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
+#define REST_STEP   256U   /* watches given up in one step */
+#define POLL_SHARE  20U    /* polling takes at most one part in so many of the time */
+#define FILE_NAME   "file" /* of a root that is one */
+#define FILE_EVENTS (IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
 
 /* --- who is there --- */
 
-static int root_identify(int fd, RootIdentity *ret, struct stat *ret_stat) {
+static int root_identify(int fd, RootIdentity *ret) {
         struct statfs s;
+        struct stat st;
         uint64_t id;
 
-        if (fstat(fd, ret_stat) < 0 || fstatfs(fd, &s) < 0)
+        if (fstat(fd, &st) < 0 || fstatfs(fd, &s) < 0)
                 return -errno;
         memcpy(&id, &s.f_fsid, sizeof(id));
         *ret = (RootIdentity){
-                .file_system = id != 0 ? id ^ (uint64_t)s.f_type << 32 : ret_stat->st_dev,
-                .device = ret_stat->st_dev,
-                .inode = ret_stat->st_ino,
-                .is_file = !S_ISDIR(ret_stat->st_mode),
+                .file_system = id != 0 ? id ^ (uint64_t)s.f_type << 32 : st.st_dev,
+                .device = st.st_dev,
+                .inode = st.st_ino,
+                .is_file = !S_ISDIR(st.st_mode),
         };
         return 0;
 }
@@ -67,56 +69,80 @@ static void tree_close(Tree *t) {
         t->open_folder = NULL;
 }
 
-/* --- a root that is a file --- */
+static void tree_set_real_path(Tree *t, int fd) {
+        char link[sizeof("/proc/self/fd/") + 11], path[PATH_MAX];
+        ssize_t n;
 
-static void tree_report_root(Tree *t, unsigned events, bool synthetic) {
-        tree_report(t, "", 0, NULL, events, synthetic, !t->root.is_file);
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, path, sizeof(path) - 1);
+        free(t->real_path);
+        t->real_path = n > 0 ? strndup(path, (size_t)n) : NULL;
 }
 
-/* The file again, after an event (mask) or because it is time to look. */
-static void tree_look_at_file(Tree *t, const struct stat *st, uint32_t mask) {
-        FileState now = file_state_from_stat(st);
-        bool same = now.content == t->file_state.content, same_status = now.status == t->file_state.status;
-        unsigned events = (mask & IN_MODIFY ? WATCH_WRITE : 0) | (mask & IN_CLOSE_WRITE ? WATCH_CLOSE : 0) |
-                          ((mask & IN_ATTRIB) && !same_status ? WATCH_ATTRIB : 0);
+/* --- a root that is a file --- */
 
-        if (mask == 0 && (!same || t->file_unsettled)) {
-                events |= same ? 0 : WATCH_WRITE;
-                if (file_has_writer(AT_FDCWD, t->watch->def.path) != 1)
-                        events |= WATCH_CLOSE;
-        } else if (mask == 0 && !same_status)
-                events |= WATCH_ATTRIB;
-        t->file_unsettled = (t->file_unsettled || !same) && !(events & WATCH_CLOSE);
-        if (!same || !same_status)
-                folder_set_dirty(model_root(t->model));
-        t->file_state = now;
-        tree_report_root(t, events, mask == 0);
+/* The file again, after an event (mask) or because it is time to look. It is an entry like others, in a folder of its
+ * own; only that it is not found there by name. */
+static void tree_look_at_file(Tree *t, uint32_t mask) {
+        uint32_t birth;
+        struct stat st;
+
+        if (!t->real_path || stat_with_birth(AT_FDCWD, t->real_path, &st, &birth) < 0 || st.st_ino != t->root.inode ||
+            st.st_dev != t->root.device) {
+                /* Another file has its path already: that one is looked at next. */
+                if (mask != 0)
+                        tree_resolve_later(t);
+                return;
+        }
+        tree_see(t, &(Sighting){ .folder = model_root(t->model),
+                                 .name = FILE_NAME,
+                                 .length = strlen(FILE_NAME),
+                                 .path = "",
+                                 .dir_fd = AT_FDCWD,
+                                 .file = t->real_path,
+                                 .st = &st,
+                                 .birth = birth,
+                                 .mask = mask });
 }
 
 static void on_file_event(Subscriber *s, const Notice *n) {
         Tree *t = (Tree *)(void *)((char *)s - offsetof(Tree, file_subscriber));
         _cleanup_(identity_restore) IdentityScope scope = {};
-        struct stat st;
 
+        if (t->held) {
+                t->missed = true;
+                return;
+        }
         watch_enter(t->watch, &scope);
         watch_wake(t->watch);
         if (n->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED | IN_ATTRIB))
                 tree_resolve_later(t);
-        /* Another file has its path already: that one is looked at next, by resolving. */
-        if (stat(t->watch->def.path, &st) < 0 || st.st_ino != t->root.inode || st.st_dev != t->root.device)
-                return;
-        tree_look_at_file(t, &st, n->mask);
+        if (n->mask & (IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB))
+                tree_look_at_file(t, n->mask);
 }
 
+static void tree_lose_file(Tree *t) {
+        Folder *root = model_root(t->model);
+        Entry *e = folder_find(root, FILE_NAME, strlen(FILE_NAME));
+
+        if (e)
+                tree_lose(t, root, e, /* mask= */ 0);
+}
+
+/* Subscribing comes first, so that nothing is missed in between. A watch of the kernel ends with its inode, whose
+ * number the next file has more often than not. */
 static void tree_adopt_file(Tree *t, int fd) {
         int r = -EOPNOTSUPP;
 
+        tree_set_real_path(t, fd);
         if (t->watch->def.backend != WATCH_BACKEND_POLL) {
                 t->file_subscriber.notify = on_file_event;
                 r = event_queue_subscribe(t->queue, &t->file_subscriber, fd, FILE_EVENTS);
         }
+        tree_set_folder_flag(t, model_root(t->model), FOLDER_REMOTE, t->traits.is_remote);
         tree_set_folder_flag(t, model_root(t->model), FOLDER_POLLED, r < 0 || t->traits.is_remote);
         t->limit_reached = r == -ENOSPC;
+        tree_look_at_file(t, /* mask= */ 0);
 }
 
 /* --- coming and going --- */
@@ -125,37 +151,20 @@ void tree_unsubscribe(Tree *t, Folder *f) {
         event_queue_unsubscribe(t->queue, &f->subscriber);
         tree_set_folder_flag(t, f, FOLDER_POLLED, false);
         tree_set_folder_flag(t, f, FOLDER_UNREADABLE, false);
+        tree_set_folder_flag(t, f, FOLDER_LOOK_ONCE, false);
+        tree_set_folder_flag(t, f, FOLDER_REMOTE, false);
 }
 
-static void tree_unsubscribe_all(Tree *t) {
-        Folder *root = model_root(t->model);
-        unsigned n = 0;
-
-        for (Folder *f = folder_walk(root, NULL); f; f = folder_walk(root, f)) {
-                tree_unsubscribe(t, f);
-                if (++n % UNSUBSCRIBE_STEP == 0)
-                        (void)event_queue_drain(t->queue, DRAIN_MAX);
-        }
-        event_queue_unsubscribe(t->queue, &t->file_subscriber);
-}
-
-static void tree_finish_drops(Tree *t) {
-        tree_expire_departed(t, USEC_INFINITY);
-        while (tree_work_drop(t))
-                ;
-}
-
+/* What is under way is not any more. */
 static void tree_stop(Tree *t) {
-        tree_finish_drops(t);
+        tree_expire_departed(t, USEC_INFINITY);
         tree_scan_abort(t);
-        while (!TAILQ_EMPTY(&t->scans))
-                tree_dequeue(t, TAILQ_FIRST(&t->scans));
-        tree_unsubscribe_all(t);
+        event_queue_unsubscribe(t->queue, &t->file_subscriber);
         tree_close(t);
 }
 
 /* The file system under the model is not here any more: the other model takes its place. Without memory for another
- * model, this one goes on. */
+ * model, this one goes on. Folders that wait to be read do so in vain. */
 static void tree_park(Tree *t) {
         RootIdentity root = t->root;
         Model *other = t->parked;
@@ -168,6 +177,19 @@ static void tree_park(Tree *t) {
         t->root = t->parked_root;
         t->parked_root = root;
         t->has_root = false;
+        t->resting = model_root(t->parked);
+}
+
+/* Some watches of what is parked. */
+static bool tree_work_rest(Tree *t) {
+        if (!t->resting)
+                return false;
+        for (unsigned n = 0; n < REST_STEP && t->resting; n++) {
+                tree_unsubscribe(t, t->resting);
+                t->resting = folder_walk(model_root(t->parked), t->resting);
+        }
+        steps_add(REST_STEP);
+        return true;
 }
 
 static bool is_parked(const Tree *t, const RootIdentity *r) {
@@ -176,15 +198,19 @@ static bool is_parked(const Tree *t, const RootIdentity *r) {
 
 /* A third file system is here: what was parked before makes room for it. */
 static void tree_forget_other(Tree *t) {
+        DeadModel *dead = calloc(1, sizeof(*dead));
         Model *fresh;
 
-        if (model_new(&fresh, t) < 0)
+        if (!dead || model_new(&fresh, t) < 0) {
+                free(dead);
                 return; /* then it is compared with the wrong one, and all is reported */
+        }
         if (t->durable == t->model) {
                 model_succeed(fresh, t->model);
                 t->durable = fresh;
         }
-        (void)model_free(t->model);
+        dead->model = t->model;
+        TAILQ_INSERT_TAIL(&t->dead, dead, order);
         t->model = fresh;
 }
 
@@ -208,37 +234,21 @@ static void tree_replace(Tree *t, const RootIdentity *now) {
                 tree_forget_other(t);
 }
 
-static void tree_set_real_path(Tree *t, int fd) {
-        char link[sizeof("/proc/self/fd/") + 11], path[PATH_MAX];
-        ssize_t n;
-
-        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-        n = readlink(link, path, sizeof(path) - 1);
-        free(t->real_path);
-        t->real_path = n > 0 ? strndup(path, (size_t)n) : NULL;
-}
-
-static void tree_adopt(Tree *t, int fd, const RootIdentity *now, const struct stat *st) {
+static void tree_adopt(Tree *t, int fd, const RootIdentity *now) {
         bool is_new = !t->has_root || t->root.inode != now->inode;
 
         t->root = *now;
         t->has_root = true;
         (void)file_system_traits(fd, &t->traits);
-        tree_set_real_path(t, fd);
-        if (now->is_file) {
+        if (now->is_file)
                 tree_adopt_file(t, fd);
-                if (is_new) {
-                        t->file_state = file_state_from_stat(st);
-                        t->file_unsettled = false;
-                        tree_report_root(t, WATCH_CREATE | WATCH_CLOSE, /* synthetic= */ true);
-                } else
-                        tree_look_at_file(t, st, /* mask= */ 0);
-        } else {
+        else {
+                tree_set_real_path(t, fd);
                 tree_choose_backend(t, fd);
                 if (t->fan_error < 0)
                         return;
                 if (is_new)
-                        tree_report_root(t, WATCH_CREATE, /* synthetic= */ true);
+                        tree_report(t, "", 0, NULL, WATCH_CREATE, /* synthetic= */ true, /* is_folder= */ true);
                 tree_queue(t, model_root(t->model), FOLDER_DEEP);
         }
         folder_set_dirty(model_root(t->model));
@@ -253,9 +263,12 @@ static void tree_missing(Tree *t, dev_t device) {
                 tree_park(t);
                 return;
         }
-        tree_report_root(t, WATCH_DELETE, /* synthetic= */ true);
-        if (!t->root.is_file)
+        if (t->root.is_file)
+                tree_lose_file(t);
+        else {
+                tree_report(t, "", 0, NULL, WATCH_DELETE, /* synthetic= */ true, /* is_folder= */ true);
                 tree_lose_all(t);
+        }
         tree_unsubscribe(t, model_root(t->model));
         event_queue_unsubscribe(t->queue, &t->file_subscriber);
         model_root(t->model)->inode = 0;
@@ -267,7 +280,6 @@ static void tree_missing(Tree *t, dev_t device) {
 static void tree_resolve(Tree *t) {
         _cleanup_close_ int fd = -EBADF;
         RootIdentity now;
-        struct stat st;
         dev_t device = 0;
         int r;
 
@@ -276,7 +288,7 @@ static void tree_resolve(Tree *t) {
         tree_finish_load(t);
         r = path_chain_resolve(t->chain, &fd, NULL, &device);
         if (r >= 0)
-                r = root_identify(fd, &now, &st);
+                r = root_identify(fd, &now);
         if (r < 0) {
                 tree_missing(t, device);
                 t->silent = false; /* what comes later is new */
@@ -286,7 +298,7 @@ static void tree_resolve(Tree *t) {
         if (t->has_root && t->root.device == now.device && t->root.inode == now.inode && t->real_path &&
             t->fan_error == 0) {
                 if (now.is_file)
-                        tree_look_at_file(t, &st, /* mask= */ 0);
+                        tree_adopt_file(t, fd);
                 else if (!tree_check_root(t, fd))
                         tree_queue(t, model_root(t->model), FOLDER_DEEP);
                 else if (!subscriber_is_subscribed(&model_root(t->model)->subscriber))
@@ -297,7 +309,7 @@ static void tree_resolve(Tree *t) {
                 tree_replace(t, &now);
         else if (is_parked(t, &now))
                 tree_park(t);
-        tree_adopt(t, fd, &now, &st);
+        tree_adopt(t, fd, &now);
 }
 
 void tree_resolve_later(Tree *t) {
@@ -309,8 +321,22 @@ static void on_chain_changed(void *userdata) {
         tree_resolve_later(userdata);
 }
 
+void tree_hold(Tree *t, bool on) {
+        if (t->held == on)
+                return;
+        t->held = on;
+        watch_wake(t->watch);
+        if (on || !t->missed)
+                return;
+        t->missed = false;
+        if (t->fan)
+                fan_queue_ask_again(t->fan);
+        tree_rescan(t);
+}
+
 void tree_rescan(Tree *t) {
         t->counters.rescans++;
+        t->too_deep = false;
         t->doubtful = t->doubtful || (t->by_handle && t->silent);
         tree_resolve_later(t);
         if (t->has_root && !t->root.is_file)
@@ -376,7 +402,7 @@ static void tree_plan_poll(Tree *t) {
                 t->poll_at = usec_add(t->now_monotonic, def->poll_max);
                 return;
         }
-        if (t->n_polled == 0 && t->n_unreadable == 0 && !path_chain_is_blind(t->chain))
+        if (t->n_polled == 0 && t->n_unreadable == 0 && t->n_look_once == 0 && !path_chain_is_blind(t->chain))
                 return;
         t->poll_interval = MAX(def->poll_min, took * POLL_SHARE);
         t->poll_interval = MIN(t->poll_interval, def->poll_max);
@@ -386,7 +412,8 @@ static void tree_plan_poll(Tree *t) {
 /* --- work --- */
 
 bool tree_is_idle(const Tree *t) {
-        return !t->resolve_due && TAILQ_EMPTY(&t->drops) && TAILQ_EMPTY(&t->scans) && !t->scan.folder;
+        return !t->resolve_due && !t->resting && t->n_to_poll == 0 && TAILQ_EMPTY(&t->drops) &&
+               TAILQ_EMPTY(&t->dead) && TAILQ_EMPTY(&t->scans) && !t->scan.folder;
 }
 
 void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic) {
@@ -395,13 +422,23 @@ void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic) {
 }
 
 bool tree_work(Tree *t) {
+        if (t->held)
+                return false;
         if (t->resolve_due) {
                 tree_resolve(t);
                 if (t->by_handle) /* what comes from now on is heard of: nobody has to wait for the reading */
                         watch_set_state(t->watch, tree_state(t));
                 return true;
         }
-        return tree_work_drop(t) || tree_work_scan(t);
+        return tree_work_rest(t) || tree_work_poll(t) || tree_work_drop(t) || tree_work_scan(t);
+}
+
+/* There is room again for what was left out. */
+static void tree_regain(Tree *t) {
+        if (!t->too_many || model_size(t->model) >= t->watch->def.model_max / 4 * 3)
+                return;
+        t->too_many = false;
+        tree_rescan(t);
 }
 
 /* No file of the tree stays open, so that it can be unmounted. */
@@ -413,13 +450,14 @@ void tree_rest(Tree *t) {
                 t->silent = t->silent && t->fan_error < 0;
                 t->doubtful = false;
                 tree_plan_poll(t);
+                tree_regain(t);
         }
         tree_arm_timer(t);
         watch_set_state(t->watch, tree_state(t));
 }
 
 WatchState tree_state(const Tree *t) {
-        bool polls_anyway = t->traits.is_remote || t->watch->def.backend == WATCH_BACKEND_POLL;
+        bool polls_anyway = t->n_polled == t->n_remote || t->watch->def.backend == WATCH_BACKEND_POLL;
 
         if (t->has_root && t->fan_error < 0)
                 return WATCH_FAILED;
@@ -427,7 +465,7 @@ WatchState tree_state(const Tree *t) {
                 return WATCH_STARTING;
         if (!t->has_root)
                 return WATCH_WAITING;
-        if ((t->n_polled > 0 && !polls_anyway) || t->n_unreadable > 0 || t->too_deep || t->too_many)
+        if ((t->n_polled > 0 && !polls_anyway) || t->n_unreadable > 0 || t->too_deep || t->too_many || t->held)
                 return WATCH_DEGRADED;
         return WATCH_ACTIVE;
 }
@@ -448,14 +486,16 @@ int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event) {
         t->silent = !watch->def.report_existing;
         t->resolve_due = true;
         TAILQ_INIT(&t->scans);
+        TAILQ_INIT(&t->polled);
         TAILQ_INIT(&t->departed);
         TAILQ_INIT(&t->drops);
+        TAILQ_INIT(&t->dead);
         subscriber_init(&t->file_subscriber);
         r = model_new(&t->model, t);
         t->durable = t->model;
         if (r >= 0)
-                r = path_chain_new(&t->chain, queue, watch->def.path, /* glob= */ false,
-                                   watch_follows_all(watch), on_chain_changed, t);
+                r = path_chain_new(&t->chain, queue, watch->def.path, /* glob= */ false, watch_follows_all(watch),
+                                   on_chain_changed, t);
         if (r >= 0)
                 r = sd_event_add_time(event, &t->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_tree_timer, t);
         if (r >= 0) {
@@ -470,20 +510,39 @@ int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event) {
         return 0;
 }
 
+void tree_retire(Tree *t) {
+        tree_finish_load(t);
+        tree_stop(t);
+        if (t->model)
+                tree_release_fan(t);
+        tree_close(t);
+        t->timer = sd_event_source_disable_unref(t->timer);
+        t->chain = path_chain_free(t->chain);
+        t->watch = NULL;
+}
+
+bool tree_work_retired(Tree *t) {
+        Model **m = t->model ? &t->model : &t->parked;
+
+        if (tree_work_drop(t))
+                return true;
+        if (!*m)
+                return false;
+        if (tree_bury(t, model_root(*m), &t->at, NULL)) {
+                *m = model_free(*m);
+                t->at = NULL;
+        }
+        return true;
+}
+
 Tree *tree_free(Tree *t) {
         if (!t)
                 return NULL;
-        tree_finish_load(t);
-        if (t->model) {
-                t->watch->def.events = 0; /* nobody is told any more */
-                tree_stop(t);
-                tree_release_fan(t);
-                tree_close(t);
-        }
-        (void)sd_event_source_disable_unref(t->timer);
-        (void)path_chain_free(t->chain);
-        (void)model_free(t->model);
-        (void)model_free(t->parked);
+        if (t->watch)
+                tree_retire(t);
+        while (tree_work_retired(t))
+                ;
+        free(t->newborns);
         free(t->scan.buffer);
         path_text_done(&t->scan.path);
         path_text_done(&t->path);

@@ -5,6 +5,7 @@
  * only. Four files share it: tree.c is about the root, tree-scan.c reads folders, tree-look.c looks at single names
  * and reports, tree-fan.c is about fanotify. */
 
+#include <limits.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 
@@ -20,8 +21,9 @@ typedef struct Loader Loader;
 /* What was taken out of the model: it may come back under another name, else it is gone and its watches with it. */
 typedef struct Departed {
         Entry *entry;
+        Folder *at;     /* how far it is given up; NULL = not begun */
         bool synthetic; /* no event told of it */
-        char *path;     /* that it had */
+        char *path;     /* that it had; "" = it was the root */
         size_t length;
         uint64_t inode;
         Writer writer;
@@ -30,6 +32,23 @@ typedef struct Departed {
 } Departed;
 
 TAILQ_HEAD(DepartedList, Departed);
+
+/* A file that was just created, by its inode number; see tree_look_at_nameless(). */
+typedef struct Newborn {
+        const Folder *folder; /* to compare with: perhaps it is gone */
+        uint64_t inode;
+        size_t length;
+        char name[NAME_MAX + 1];
+} Newborn;
+
+#define NEWBORNS 64U /* that are remembered */
+
+/* A model that another one has taken the place of, freed bit by bit. */
+typedef struct DeadModel {
+        Model *model;
+        Folder *at;
+        TAILQ_ENTRY(DeadModel) order;
+} DeadModel;
 
 #define DEPARTED_MAX 4096U /* that are waited for at once; the oldest is given up for another one */
 
@@ -54,7 +73,7 @@ typedef struct Scan {
 } Scan;
 
 struct Tree {
-        Watch *watch;
+        Watch *watch; /* NULL: it is retired */
         EventQueue *queue;
         PathChain *chain;
         Model *model, *parked; /* parked: of what was mounted here before */
@@ -64,7 +83,11 @@ struct Tree {
         dev_t folder_device; /* of a root that is a file: of the folder that it is in; 0 = not known */
         FileSystemTraits traits;
         bool has_root, resolve_due, silent, started, limit_reached, too_deep, too_many;
-        size_t n_polled, n_unreadable;
+        bool held, missed; /* missed: something happened meanwhile */
+        Newborn *newborns; /* NULL: none yet */
+        size_t n_polled, n_unreadable, n_look_once, n_remote;
+        size_t n_to_poll;            /* n_to_poll: that are not queued yet */
+        TAILQ_HEAD(, Folder) polled; /* FOLDER_LOOK_AGAIN */
 
         FanQueue *fan;       /* while the tree has a part in it */
         bool by_handle;      /* folders are heard of by it, not by inotify */
@@ -76,14 +99,16 @@ struct Tree {
         unsigned n_postponed;
         Writer writer, mover; /* who made what is reported just now, and moved what is queued just now */
 
-        Subscriber file_subscriber; /* a root that is a file */
-        FileState file_state;
-        bool file_unsettled;
+        Subscriber file_subscriber; /* a root that is a file, which is the one entry of the model */
 
         TAILQ_HEAD(, Folder) scans;
         Scan scan;
         struct DepartedList departed, drops;
-        size_t n_departed;
+        TAILQ_HEAD(, DeadModel) dead;
+        size_t n_departed, n_lost_roots; /* n_lost_roots: in drops */
+        Folder *resting;           /* of the parked model: its watches are given up from here on; NULL: they are */
+        Folder *at;                /* how far a retired model is freed */
+        TAILQ_ENTRY(Tree) retired; /* of the watcher's */
 
         int root_fd, open_fd; /* open during one turn */
         const Folder *open_folder;
@@ -103,8 +128,10 @@ typedef struct Sighting {
         size_t length;
         const char *path; /* of it, from the root */
         size_t path_length;
-        int dir_fd; /* of the folder */
+        int dir_fd;       /* of the folder */
+        const char *file; /* how to open it from there */
         const struct stat *st;
+        uint32_t birth;
         uint32_t mask; /* IN_* that led here; 0 = by reading the folder */
         bool moved;    /* with the folder it is in */
 } Sighting;
@@ -112,7 +139,11 @@ typedef struct Sighting {
 /* --- tree.c --- */
 
 int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event);
-Tree *tree_free(Tree *t);
+/* Its watch is freed: nobody is told any more. What it has is freed bit by bit, by tree_work_retired(), which gives
+ * false when only tree_free() is left. */
+void tree_retire(Tree *t);
+bool tree_work_retired(Tree *t);
+Tree *tree_free(Tree *t); /* at once, whatever is left */
 
 /* One bounded piece of work; false when there is nothing to do. Between tree_begin() and tree_rest(). */
 bool tree_work(Tree *t);
@@ -120,6 +151,7 @@ void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic);
 void tree_rest(Tree *t);
 
 void tree_resolve_later(Tree *t);
+void tree_hold(Tree *t, bool on);
 void tree_rescan(Tree *t);                          /* all of it, as after an overflow */
 void tree_mount_changed(Tree *t, const char *path); /* a mount came or went there */
 int tree_open_root(Tree *t);
@@ -135,7 +167,8 @@ void tree_dequeue(Tree *t, Folder *f);
 bool tree_work_scan(Tree *t);
 void tree_scan_abort(Tree *t);
 void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on);
-void tree_poll(Tree *t);
+void tree_poll(Tree *t); /* all that has to be looked at again from time to time, bit by bit: */
+bool tree_work_poll(Tree *t);
 
 uint32_t tree_mask(const Tree *t) _pure_;
 
@@ -174,9 +207,16 @@ void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask);
 /* Takes over and reports what was seen. */
 void tree_see(Tree *t, const Sighting *s);
 
+/* As fstatat(2), with a hash of the time of birth (0 = the file system does not tell). Negative errno. */
+int stat_with_birth(int dir_fd, const char *name, struct stat *ret, uint32_t *ret_birth);
+
 /* It is not there any more. */
 void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask);
 void tree_lose_all(Tree *t); /* what is in the root */
+
+/* Gives up a folder that is not in the model any more, and all below it, from *at on: a bounded part of it. Reported
+ * as gone for d, or not at all. True when only the folder itself is left to be freed. */
+bool tree_bury(Tree *t, Folder *top, Folder **at, const Departed *d);
 
 bool tree_work_drop(Tree *t);
 void tree_expire_departed(Tree *t, usec_t now_monotonic);

@@ -48,6 +48,7 @@ void watch_wake(Watch *w);
  * ourselves: watch_report(), watch_set_state(). */
 void watch_enter(const Watch *w, IdentityScope *scope);
 void watch_report(Watch *w, const Change *c);
+void watch_report_gone(Watch *w, const Change *c);
 
 /* Who sees what a user sees, or is that user's own daemon, may follow that user's symbolic links, too. */
 static inline bool watch_follows_all(const Watch *w) {

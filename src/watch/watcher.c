@@ -13,15 +13,18 @@
 #include <sys/epoll.h>
 
 #include "util/log.h"
+#include "util/steps.h"
 #include "util/string-table.h"
 #include "watch/mount-table.h"
 #include "watch/watcher-internal.h"
 
-#define WORK_SLICE     (4 * USEC_PER_MSEC)
-#define EVENTS_STEP    64U               /* names looked at between two looks at the clock */
-#define DRAIN_MAX      (2 * 1024 * 1024) /* bytes: more than the kernel's queue holds */
-#define REFUSED_TEXT                                                                                            \
-        "%s leads through a symbolic link that others can change, which is not followed: name the path that it leads " \
+#define WORK_SLICE  (4 * USEC_PER_MSEC)
+#define WORK_STEPS  20000U            /* in one turn, whatever the clock says */
+#define EVENTS_STEP 64U               /* names looked at between two looks at the clock */
+#define DRAIN_MAX   (2 * 1024 * 1024) /* bytes: more than the kernel's queue holds */
+#define REFUSED_TEXT                                                                                             \
+        "%s leads through a symbolic link that others can change, which is not followed: name the path that it " \
+        "leads "                                                                                                 \
         "to, or say User= in [Service]"
 #define DRAIN_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 20)
 
@@ -35,6 +38,7 @@ struct Watcher {
         MountTable *mounts;
         sd_event_source *queue_source, *fan_source, *work_source, *mounts_source;
         struct WatchList watches, work;
+        TAILQ_HEAD(, Tree) retired;
         bool overflowed, fan_overflowed;
         usec_t now_realtime, now_monotonic; /* of this turn */
 };
@@ -84,6 +88,13 @@ void watch_report(Watch *w, const Change *c) {
 
         enter(&scope, NULL);
         w->ops->changed(w->userdata, w, c);
+}
+
+void watch_report_gone(Watch *w, const Change *c) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+
+        enter(&scope, NULL);
+        w->ops->gone(w->userdata, w, c);
 }
 
 static int watch_try_identity(const WatchDef *def) {
@@ -157,16 +168,33 @@ static bool watcher_work_watch(Watcher *w) {
         return true;
 }
 
-static bool watcher_work_some(Watcher *w) {
+/* A piece of what is left of a watch that is gone. */
+static bool watcher_work_retired(Watcher *w) {
+        Tree *t = TAILQ_FIRST(&w->retired);
+
+        if (!t)
+                return false;
+        if (!tree_work_retired(t)) {
+                TAILQ_REMOVE(&w->retired, t, retired);
+                (void)tree_free(t);
+        }
+        return true;
+}
+
+static bool watcher_work_some(Watcher *w, uint64_t steps_until) {
         bool worked = false;
 
-        for (unsigned i = 0; i < EVENTS_STEP && event_queue_work(w->queue); i++)
+        for (unsigned i = 0; i < EVENTS_STEP && steps_taken < steps_until && event_queue_work(w->queue); i++) {
+                steps_add(1);
                 worked = true;
-        return watcher_work_watch(w) || worked;
+        }
+        steps_add(1);
+        return watcher_work_watch(w) | watcher_work_retired(w) | worked;
 }
 
 static int on_work(sd_event_source *s, void *userdata) {
         Watcher *w = userdata;
+        uint64_t steps_until = steps_taken + WORK_STEPS;
         usec_t until;
         Watch *watch;
 
@@ -175,11 +203,11 @@ static int on_work(sd_event_source *s, void *userdata) {
         if (w->overflowed || w->fan_overflowed)
                 watcher_repair(w);
         do {
-                if (!watcher_work_some(w)) {
+                if (!watcher_work_some(w, steps_until)) {
                         (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
                         return 0;
                 }
-        } while (now_clock(CLOCK_MONOTONIC) < until);
+        } while (steps_taken < steps_until && now_clock(CLOCK_MONOTONIC) < until);
         TAILQ_FOREACH(watch, &w->work, work)
         watch_rest(watch);
         return 0;
@@ -205,7 +233,7 @@ static void on_overflow(void *userdata) {
 }
 
 bool watcher_is_idle(const Watcher *w) {
-        return !w->overflowed && !w->fan_overflowed && TAILQ_EMPTY(&w->work) &&
+        return !w->overflowed && !w->fan_overflowed && TAILQ_EMPTY(&w->work) && TAILQ_EMPTY(&w->retired) &&
                event_queue_counters(w->queue).waiting == 0;
 }
 
@@ -396,6 +424,7 @@ int watcher_new(Watcher **ret, sd_event *event) {
                 return -ENOMEM;
         TAILQ_INIT(&w->watches);
         TAILQ_INIT(&w->work);
+        TAILQ_INIT(&w->retired);
         w->event = sd_event_ref(event);
         r = event_queue_new(&w->queue, &ops, w);
         if (r >= 0)
@@ -414,6 +443,8 @@ Watcher *watcher_free(Watcher *w) {
         if (!w)
                 return NULL;
         assert(TAILQ_EMPTY(&w->watches));
+        while (watcher_work_retired(w))
+                ;
         assert(!w->fan);
         (void)sd_event_source_disable_unref(w->queue_source);
         (void)sd_event_source_disable_unref(w->work_source);
@@ -486,8 +517,11 @@ static int watch_set_def(Watch *w, const WatchDef *def) {
         w->def.path = strdup(def->path);
         if (!w->def.path)
                 return -ENOMEM;
+        w->def.model_max = def->model_max > 0 ? def->model_max : WATCH_MODEL_MAX;
         w->def.poll_min = def->poll_min > 0 ? def->poll_min : WATCH_POLL_MIN;
         w->def.poll_max = def->poll_max > 0 ? def->poll_max : WATCH_POLL_MAX;
+        if (def->events & WATCH_COMPLETE) /* one thing: whether it was closed or moved there, no comparison can tell */
+                w->def.events |= WATCH_COMPLETE;
         if (def->kind != WATCH_PATH_CHANGED && def->kind != WATCH_PATH_MODIFIED)
                 return 0;
         w->def.events = WATCH_ALL & ~(unsigned)(def->kind == WATCH_PATH_CHANGED ? WATCH_WRITE : 0);
@@ -527,7 +561,11 @@ int watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps
 Watch *watch_free(Watch *w) {
         if (!w)
                 return NULL;
-        (void)tree_free(w->tree);
+        if (w->tree) {
+                tree_retire(w->tree);
+                TAILQ_INSERT_TAIL(&w->watcher->retired, w->tree, retired);
+                (void)sd_event_source_set_enabled(w->watcher->work_source, SD_EVENT_ON);
+        }
         (void)condition_free(w->condition);
         watch_unqueue(w);
         TAILQ_REMOVE(&w->watcher->watches, w, watches);
@@ -587,10 +625,24 @@ static int tree_explain(const Tree *t, char **ret) {
         if (t->n_unreadable > 0)
                 return asprintf(ret, "%zu folder%s below %s cannot be read; looked at again from time to time",
                                 t->n_unreadable, PLURAL(t->n_unreadable), path);
-        if (t->too_deep || t->too_many)
-                return asprintf(ret, "%s has more %s than are watched", path,
-                                t->too_deep ? "levels of folders" : "files");
-        if (t->n_polled > 0 && !t->traits.is_remote && t->watch->def.backend != WATCH_BACKEND_POLL)
+        if (t->held)
+                return asprintf(ret,
+                                "so many changed files of %s wait for runs that no more are listed; it is compared "
+                                "with what was known when half of them are dealt with",
+                                path);
+        if (t->too_deep)
+                return asprintf(
+                        ret,
+                        "directories below %s that have more than %u above them, or longer paths than %u bytes, "
+                        "are not watched",
+                        path, WATCH_DEPTH_MAX, WATCH_PATH_MAX);
+        if (t->too_many)
+                return asprintf(
+                        ret,
+                        "%s has more files than vaktd keeps in mind (%zu MiB); changes of the others are noticed "
+                        "while it runs only, and all of them are reported by each comparison",
+                        path, t->watch->def.model_max >> 20);
+        if (t->n_polled > t->n_remote && t->watch->def.backend != WATCH_BACKEND_POLL)
                 return tree_explain_polling(t, polled, ret);
         return asprintf(ret, "watching %s%s: %zu folders, %zu files%s%s", path, t->by_handle ? " by fanotify" : "",
                         model_n_folders(t->model), model_n_entries(t->model), polled[0] ? "; " : "", polled);
@@ -613,6 +665,11 @@ int watch_explain(const Watch *w, char **ret) {
         return 0;
 }
 
+void watch_hold(Watch *w, bool on) {
+        if (w->tree)
+                tree_hold(w->tree, on);
+}
+
 WatchCounters watch_counters(const Watch *w) {
         WatchCounters c = {};
 
@@ -627,23 +684,38 @@ void watch_recheck(Watch *w) {
                 condition_recheck(w->condition);
 }
 
+static WatchFile file_of(const Entry *e) {
+        if (!e)
+                return WATCH_FILE_NONE;
+        if (e->flags & ENTRY_FOLDER)
+                return WATCH_FILE_FOLDER;
+        return e->flags & ENTRY_REGULAR ? WATCH_FILE_REGULAR : WATCH_FILE_OTHER;
+}
+
+WatchFile watch_find(const Watch *w, const char *path) {
+        return w->tree && w->tree->has_root ? file_of(model_find(w->tree->model, path)) : WATCH_FILE_NONE;
+}
+
 static int visit_folder(Watch *w, Folder *f, PathText *path,
-                        int (*visit)(const char *path, size_t n, bool is_folder, void *userdata), void *userdata) {
+                        int (*visit)(const char *path, size_t n, WatchFile kind, void *userdata), void *userdata) {
         int r = 0;
 
         FOLDER_FOREACH(e, f) {
-                bool is_folder = e->flags & ENTRY_FOLDER;
+                WatchFile kind = file_of(e);
 
-                if (r != 0 || (is_folder && !w->def.folders))
+                if (r == 0 && w->tree->root.is_file)
+                        return visit("", 0, kind, userdata);
+                if (r != 0 || (kind == WATCH_FILE_FOLDER && !w->def.folders))
                         continue;
                 r = folder_path_of(f, e->name, e->length, path);
-                if (r >= 0 && path_filter_matches(w->def.filter, path_text_string(path), path->length, is_folder))
-                        r = visit(path_text_string(path), path->length, is_folder, userdata);
+                if (r >= 0 && path_filter_matches(w->def.filter, path_text_string(path), path->length,
+                                                  kind == WATCH_FILE_FOLDER))
+                        r = visit(path_text_string(path), path->length, kind, userdata);
         }
         return r;
 }
 
-int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, bool is_folder, void *userdata), void *userdata) {
+int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, WatchFile kind, void *userdata), void *userdata) {
         Folder *root = w->tree && w->tree->has_root ? model_root(w->tree->model) : NULL;
         PathText path = {};
         int r = 0;

@@ -11,7 +11,8 @@
  * each.
  *
  * What is guaranteed: every file that is complete and still there is reported at least once since it last changed,
- * with the path that it has then. What comes and goes between two looks may go unseen. Writes through mmap(2) and
+ * with the path that it has then; and what each change means is the same, whichever way it was noticed (Events= in
+ * vaktd.job(5)). What comes and goes between two looks may go unseen. Writes through mmap(2) and
  * those of other hosts give no events; only polling sees them. */
 
 #include <stdbool.h>
@@ -23,10 +24,11 @@
 #include "util/clock.h"
 #include "util/macro.h"
 
-#define WATCH_PRIVATE_PREFIX ".vakt-"  /* names that begin so are ours (claims of a spool): never reported */
-#define WATCH_ENTRIES_MAX    10000000U /* files in one model; those above are reported by event only */
-#define WATCH_DEPTH_MAX      2000U     /* folders below each other; deeper ones are not watched */
-#define WATCH_LARGE          20000U    /* folders; see WATCH_BACKEND_AUTO */
+#define WATCH_PRIVATE_PREFIX ".vakt-"            /* names that begin so are ours (claims of a spool): never reported */
+#define WATCH_MODEL_MAX      ((size_t)256 << 20) /* bytes of one model; what is not in it is reported by event only */
+#define WATCH_DEPTH_MAX      2000U               /* folders below each other; deeper ones are not watched */
+#define WATCH_PATH_MAX       32768U              /* bytes of a folder's path; those with longer ones are not, either */
+#define WATCH_LARGE          20000U              /* folders; see WATCH_BACKEND_AUTO */
 #define WATCH_MOVE_WINDOW    (50 * USEC_PER_MSEC) /* the second half of a move has to come within */
 #define WATCH_POLL_MIN       (2 * USEC_PER_SEC)
 #define WATCH_POLL_MAX       (5 * USEC_PER_MINUTE)
@@ -50,7 +52,7 @@ typedef struct Change {
         const char *path; /* relative to the watch: bytes, NUL-terminated, any length; "" = what is watched itself. For
                            * conditions: the path that is there, absolute */
         size_t length;
-        const char *from; /* of WATCH_MOVE: the path that it had in the same watch, or NULL */
+        const char *from; /* the path that it had in the same watch, where nothing is now; or NULL */
         unsigned events;  /* WATCH_*, at least one that was asked for; 0 for conditions */
         bool synthetic;   /* found by looking: when it happened is not known */
         bool is_folder;
@@ -78,6 +80,8 @@ const char *watch_state_to_string(WatchState s) _const_;
 typedef struct WatchOps {
         /* Something changed; for conditions: it holds now and did not before. */
         void (*changed)(void *userdata, Watch *w, const Change *c);
+        /* It is not there any more, and WATCH_DELETE was not asked for; may be NULL. events is 0. */
+        void (*gone)(void *userdata, Watch *w, const Change *c);
         /* watch_state() gives something else; may be NULL. */
         void (*state_changed)(void *userdata, Watch *w);
 } WatchOps;
@@ -97,6 +101,7 @@ typedef struct WatchDef {
         bool report_existing; /* without a snapshot, what is there at start is news (a spool), not the base line */
         WatchBackend backend;
         size_t large;              /* folders from which on a tree is large for WATCH_BACKEND_AUTO; 0 = WATCH_LARGE */
+        size_t model_max;          /* bytes; 0 = WATCH_MODEL_MAX */
         usec_t poll_min, poll_max; /* µs; 0 = WATCH_POLL_* */
 } WatchDef;
 
@@ -145,6 +150,10 @@ WatchState watch_state(const Watch *w) _pure_;
 /* A sentence on the state for people: what is missing, what is polled and how often, and what to do. -ENOMEM. */
 int watch_explain(const Watch *w, char **ret);
 
+/* Reports nothing until it is let go. What happens meanwhile is found by comparison then, as after an overflow. May be
+ * called from changed(); some more may come before that turn of the loop ends. Of conditions: nothing. */
+void watch_hold(Watch *w, bool on);
+
 /* What is counted for this watch; events, merged, overflows and watches are those of the watcher. */
 WatchCounters watch_counters(const Watch *w);
 
@@ -152,9 +161,19 @@ WatchCounters watch_counters(const Watch *w);
  * the run has ended, so that a spool that is not empty yet is worked on. Other kinds: nothing. */
 void watch_recheck(Watch *w);
 
-/* Everything that the watch knows and its filter lets through, in no order; for `vaktctl plan`. is_folder only with
+typedef enum WatchFile {
+        WATCH_FILE_NONE, /* nothing is there, as far as is known */
+        WATCH_FILE_REGULAR,
+        WATCH_FILE_FOLDER,
+        WATCH_FILE_OTHER, /* a symbolic link, a FIFO, … */
+} WatchFile;
+
+/* What is there, by the path relative to the watch. */
+WatchFile watch_find(const Watch *w, const char *path) _pure_;
+
+/* Everything that the watch knows and its filter lets through, in no order; for `vaktctl plan`. Folders only with
  * WatchDef.folders. Nonzero from visit ends the walk and is returned. -ENOMEM. */
-int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, bool is_folder, void *userdata), void *userdata);
+int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, WatchFile kind, void *userdata), void *userdata);
 
 /* --- the snapshot: what the watch knows, kept over a restart --- */
 
@@ -163,7 +182,8 @@ int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, bool is_folde
  * many, so call again while it returns max. The rows of one round of calls belong into one transaction, together with
  * what was made of the changes that were reported so far (runs, or the waiting files of a Batch): then a start finds
  * exactly what is new. write() returning negative ends it; the row comes again next time. Nothing is handed out
- * before the first look is finished. A condition has no rows. */
+ * before the first look is finished. -EAGAIN: what is watched has gone as a whole, and not all of it is reported yet.
+ * A condition has no rows. */
 int watch_save(Watch *w, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),
                void *userdata);
 

@@ -415,6 +415,57 @@ static void test_files_that_wait_are_kept(void **state) {
         assert_true(has_seen(f, "w/a"));
 }
 
+/* As logs are rotated: both names count, and swapped ones, whether that was heard of or found. */
+static void test_a_name_that_is_taken_again_counts(void **state) {
+        Fixture *f = *state;
+
+        make_folder(f, "w");
+        touch(f, "w/f");
+        touch(f, "w/g");
+        touch(f, "w/h");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\n" WRITE_LIST, in(f, "w"), f->folder, f->folder);
+        start_watching(f, "all", 1);
+        for (unsigned stopped = 0; stopped < 2; stopped++) {
+                assert_int_equal(manager_pause(f->m, "all"), 0);
+                if (stopped)
+                        stop(f);
+                assert_int_equal(rename(in(f, "w/f"), in(f, stopped ? "w/f.2" : "w/f.1")), 0);
+                touch(f, "w/f");
+                assert_int_equal(renameat2(AT_FDCWD, in(f, "w/g"), AT_FDCWD, in(f, "w/h"), RENAME_EXCHANGE), 0);
+                if (stopped)
+                        start_watching(f, "all", 1);
+                WAIT_FOR(f, counter(f, "all", "waiting") == 4);
+                assert_int_equal(manager_resume(f->m, "all"), 0);
+                WAIT_FOR(f, lines(f) == 5 * (1 + stopped));
+                assert_true(has_seen(f, stopped ? "w/f.2" : "w/f.1"));
+        }
+}
+
+/* No run gets a name where nothing is, if it did not ask for that. */
+static void test_a_file_that_is_gone_waits_no_longer(void **state) {
+        Fixture *f = *state;
+
+        make_folder(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->folder,
+                       f->folder);
+        start_watching(f, "all", 1);
+        assert_int_equal(manager_pause(f->m, "all"), 0);
+        touch(f, "w/a");
+        touch(f, "w/b");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 2);
+        assert_int_equal(unlink(in(f, "w/a")), 0);
+        WAIT_FOR(f, counter(f, "all", "waiting") == 1);
+        stop(f);
+        assert_int_equal(rename(in(f, "w/b"), in(f, "w/c")), 0);
+        touch(f, "w/d");
+        start_watching(f, "all", 1);
+        assert_int_equal(manager_resume(f->m, "all"), 0);
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_int_equal(lines(f), 3);
+        assert_true(has_seen(f, "w/c"));
+        assert_true(has_seen(f, "w/d"));
+}
+
 /* --- spools --- */
 
 static void write_spool_job(const Fixture *f, const char *path, const char *run) {
@@ -825,6 +876,47 @@ static void test_people_are_told_about_files(void **state) {
         assert_true(explains(f, "elsewhere", "watch"));
 }
 
+static int find_sentence(const char *topic, const char *sentence, void *userdata) {
+        (void)strcat(userdata, sentence);
+        return 0;
+}
+
+static int note_plan(const char *path, size_t n, void *userdata) {
+        return find_sentence("", path, userdata);
+}
+
+/* What lies in a spool and is nothing to be worked on. */
+static void test_strange_items(void **state) {
+        static const char *const strange[] = { "spool/folder", "spool/fifo", "spool/link" };
+        char said[2048] = "";
+        Fixture *f = *state;
+
+        make_folder(f, "spool");
+        make_folder(f, "spool/folder");
+        assert_int_equal(mkfifo(in(f, "spool/fifo"), 0600), 0);
+        assert_int_equal(symlink("item", in(f, "spool/link")), 0);
+        touch(f, "spool/item");
+        write_spool_job(f, "SettleSec=1h", "Exec=/bin/true");
+        start_watching(f, "spool", 1);
+        assert_int_equal(manager_plan(f->m, job(f, "spool"), note_plan, said), 0);
+        assert_string_equal(said, in(f, "spool/item"));
+        for (size_t i = 0; i < ELEMENTSOF(strange); i++) {
+                const char *path = in(f, strange[i]);
+
+                said[0] = '\0';
+                assert_int_equal(manager_explain_path(f->m, job(f, "spool"), path, strlen(path), find_sentence, said),
+                                 0);
+                assert_non_null(strstr(said, "no regular file"));
+                assert_non_null(strstr(said, "leaves it where it is"));
+                assert_null(strstr(said, "Nothing is known"));
+        }
+        said[0] = '\0';
+        assert_int_equal(manager_explain_path(f->m, job(f, "spool"), in(f, "spool/item"), strlen(in(f, "spool/item")),
+                                              find_sentence, said),
+                         0);
+        assert_null(strstr(said, "no regular file"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void) {
@@ -843,6 +935,8 @@ int main(void) {
                 TEST(test_what_exists_at_start_counts),
                 TEST(test_a_start_finds_what_changed_meanwhile),
                 TEST(test_files_that_wait_are_kept),
+                TEST(test_a_name_that_is_taken_again_counts),
+                TEST(test_a_file_that_is_gone_waits_no_longer),
                 TEST(test_items_are_acknowledged),
                 TEST(test_items_are_tried_again_and_given_up),
                 TEST(test_an_item_survives_a_restart),
@@ -859,6 +953,7 @@ int main(void) {
                 TEST(test_an_item_without_a_run_goes_back),
                 TEST(test_an_item_is_put_away_when_it_can_be),
                 TEST(test_people_are_told_about_files),
+                TEST(test_strange_items),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

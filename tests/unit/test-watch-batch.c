@@ -6,10 +6,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "util/steps.h"
 #include "watch/batch.h"
 
 #define S USEC_PER_SEC
@@ -83,11 +85,12 @@ static void test_each(void **state) {
         assert_string_equal(take(4, &r), "a");
 }
 
-static void test_settle(void **state) {
+/* Batch=each: the quiet time of the item. */
+static void test_settle_each(void **state) {
         BatchView v;
         BatchRun *r;
 
-        make(&(BatchConfig){ .settle = 10 * S, .settle_max = 25 * S });
+        make(&(BatchConfig){ .each = true, .settle = 10 * S, .settle_max = 25 * S });
         add("a", 0);
         add("b", 3 * S);
         assert_true(batch_next(b, 3 * S) == 10 * S);
@@ -102,6 +105,192 @@ static void test_settle(void **state) {
         add("a", 24 * S); /* never quiet, but not put off for ever */
         assert_true(batch_next(b, 24 * S) == 25 * S);
         assert_string_equal(take(25 * S, &r), "a");
+}
+
+/* Batch=all: the quiet time of all, so that what changes together is one run. */
+static void test_settle_all(void **state) {
+        BatchView v;
+        BatchRun *r;
+
+        make(&(BatchConfig){ .settle = 2 * S, .settle_max = 60 * S, .parallel = 2 });
+        for (unsigned i = 0; i < 10; i++) {
+                assert_true(batch_next(b, i * S / 3) > i * S / 3);
+                add((char[]){ (char)('a' + i), '\0' }, i * S / 3);
+        }
+        assert_true(batch_next(b, 3 * S) == 5 * S);
+        assert_true(batch_find(b, "a", 1, 3 * S, &v));
+        assert_int_equal(v.state, BATCH_FILE_SETTLING);
+        assert_true(v.until == 5 * S);
+        assert_string_equal(take(5 * S - 1, &r), "");
+        assert_string_equal(take(5 * S, &r), "a b c d e f g h i j");
+        batch_done(b, r, BATCH_FORGET, 5 * S);
+        assert_true(batch_next(b, 6 * S) == USEC_INFINITY);
+        /* Never quiet: the bound counts from the first change that no run has seen. */
+        for (usec_t at = 100 * S; at <= 160 * S; at += S)
+                add("x", at);
+        assert_true(batch_next(b, 159 * S) == 160 * S);
+        add("y", 160 * S);
+        assert_string_equal(take(160 * S, &r), "x y");
+        add("z", 161 * S);
+        assert_true(batch_next(b, 161 * S) == 163 * S);
+        batch_done(b, r, BATCH_AGAIN, 162 * S);
+        assert_string_equal(take(163 * S, &r), "x y z");
+}
+
+/* As a checkout of so many files does. */
+static void test_settle_many(void **state) {
+        usec_t now = S;
+        char name[16];
+        BatchRun *r;
+
+        make(&(BatchConfig){ .settle = 2 * S });
+        for (unsigned i = 0; i < 1500; i++) {
+                now += 10 * USEC_PER_MSEC;
+                (void)snprintf(name, sizeof(name), "%u", i);
+                add(name, now);
+                assert_int_equal(batch_take(b, now, &r), 0);
+        }
+        assert_true(batch_next(b, now) == now + 2 * S);
+        assert_int_equal(batch_take(b, now + 2 * S, &r), 1);
+        assert_int_equal(batch_run_size(r), 1500);
+}
+
+/* Every change of a reload puts what waits where the new rules want it. */
+static void test_other_rules(void **state) {
+        BatchRun *r;
+
+        make(&(BatchConfig){ .settle = 5 * S });
+        add("a", 1 * S);
+        add("b", 4 * S);
+        assert_true(batch_next(b, 4 * S) == 9 * S);
+        assert_int_equal(batch_set_config(b, &(BatchConfig){ .each = true, .settle = 5 * S }), 0);
+        assert_true(batch_next(b, 4 * S) == 6 * S);
+        assert_string_equal(take(6 * S, &r), "a");
+        batch_done(b, r, BATCH_AGAIN, 6 * S);
+        assert_int_equal(batch_set_config(b, &(BatchConfig){ .settle = 6 * S }), 0);
+        assert_true(batch_next(b, 6 * S) == 10 * S);
+        assert_string_equal(take(10 * S, &r), "a b");
+}
+
+/* --- the work of one turn, in steps --- */
+
+#define MANY        300000U
+#define LOG_OF_MANY 20U
+
+static uint64_t steps_before;
+
+/* No call may do more than the caller says; the most of any call since. */
+static void check_steps(uint64_t max, uint64_t *most) {
+        uint64_t n = steps_taken - steps_before;
+
+        assert_true(n <= max);
+        *most = n > *most ? n : *most;
+        steps_before = steps_taken;
+}
+
+/* Files that come to rest in the reverse of their arrival. */
+static void add_reversed(void) {
+        char name[16];
+
+        for (unsigned i = 0; i < MANY; i++) {
+                (void)snprintf(name, sizeof(name), "%u", i);
+                add(name, S + i);
+        }
+        for (unsigned i = MANY; i-- > 0;) {
+                (void)snprintf(name, sizeof(name), "%u", i);
+                add(name, 2 * S + MANY - i);
+        }
+}
+
+static void test_reversed_each(void **state) {
+        uint64_t most = 0;
+        unsigned next = 0;
+        char name[16];
+        BatchRun *r;
+
+        make(&(BatchConfig){ .each = true, .settle = S });
+        add_reversed();
+        steps_before = steps_taken;
+        while (batch_next(b, 10 * S) == 0) {
+                int q = batch_take(b, 10 * S, &r);
+
+                check_steps(UINT64_C(2) * 4096 * LOG_OF_MANY, &most);
+                if (q == 0)
+                        continue;
+                assert_int_equal(q, 1);
+                (void)snprintf(name, sizeof(name), "%u", next++);
+                assert_string_equal(batch_run_file(r, 0).path, name); /* by arrival all the same */
+                batch_done(b, r, BATCH_FORGET, 10 * S);
+                check_steps(LOG_OF_MANY, &most);
+        }
+        assert_int_equal(next, MANY);
+        print_message("# the longest turn of %u: %" PRIu64 " steps\n", MANY, most);
+}
+
+static void test_reversed_all(void **state) {
+        uint64_t most = 0;
+        unsigned next = 0;
+        char name[16];
+        BatchRun *r;
+
+        make(&(BatchConfig){ .settle = S });
+        add_reversed();
+        steps_before = steps_taken;
+        while (batch_take(b, 10 * S, &r) == 1) {
+                check_steps(BATCH_RUN_FILES_MAX, &most);
+                for (size_t i = 0; i < batch_run_size(r); i++) {
+                        (void)snprintf(name, sizeof(name), "%u", next++);
+                        assert_string_equal(batch_run_file(r, i).path, name);
+                }
+                batch_done(b, r, BATCH_FORGET, 10 * S);
+                check_steps(BATCH_RUN_FILES_MAX, &most);
+        }
+        assert_int_equal(next, MANY);
+        print_message("# the longest turn of %u: %" PRIu64 " steps\n", MANY, most);
+}
+
+/* By bytes, whatever they are of; and it stays full until half of it is dealt with. */
+static void test_full(void **state) {
+        static char path[10000];
+        unsigned n = 0;
+        BatchRun *r;
+
+        make(&(BatchConfig){ .bytes_max = 1 << 20, .files_max = 10 });
+        memset(path, 'x', sizeof(path) - 1);
+        while (!batch_is_full(b, /* until_now= */ false)) {
+                path[0] = (char)++n;
+                add(path, n);
+        }
+        assert_in_range(n, 100, 105);
+        add("one more", n); /* is not refused */
+        do {
+                assert_int_equal(batch_take(b, 200, &r), 1);
+                batch_done(b, r, BATCH_FORGET, 200);
+        } while (batch_is_full(b, /* until_now= */ true));
+        assert_in_range(batch_n_waiting(b), 40, 52);
+        while (batch_take(b, 200, &r) == 1)
+                batch_done(b, r, BATCH_FORGET, 200);
+        assert_int_equal(batch_size(b), 0);
+}
+
+/* Paths that are long are fewer in a run. */
+static void test_long_paths(void **state) {
+        static char path[512 * 1024];
+        unsigned n = 0;
+        BatchRun *r;
+
+        make(&(BatchConfig){});
+        memset(path, 'x', sizeof(path) - 1);
+        for (unsigned i = 0; i < 100; i++) {
+                path[0] = (char)(i + 1);
+                add(path, i);
+        }
+        while (batch_take(b, 200, &r) == 1) {
+                assert_in_range(batch_run_size(r), 1, BATCH_RUN_BYTES_MAX / sizeof(path));
+                n += (unsigned)batch_run_size(r);
+                batch_done(b, r, BATCH_FORGET, 200);
+        }
+        assert_int_equal(n, 100);
 }
 
 static void test_change_during_run(void **state) {
@@ -309,7 +498,14 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(test_all_in_order, unmake),
                 cmocka_unit_test_teardown(test_each, unmake),
-                cmocka_unit_test_teardown(test_settle, unmake),
+                cmocka_unit_test_teardown(test_settle_each, unmake),
+                cmocka_unit_test_teardown(test_settle_all, unmake),
+                cmocka_unit_test_teardown(test_settle_many, unmake),
+                cmocka_unit_test_teardown(test_other_rules, unmake),
+                cmocka_unit_test_teardown(test_reversed_each, unmake),
+                cmocka_unit_test_teardown(test_reversed_all, unmake),
+                cmocka_unit_test_teardown(test_full, unmake),
+                cmocka_unit_test_teardown(test_long_paths, unmake),
                 cmocka_unit_test_teardown(test_change_during_run, unmake),
                 cmocka_unit_test_teardown(test_again, unmake),
                 cmocka_unit_test_teardown(test_moved, unmake),

@@ -182,7 +182,7 @@ static int check_on_disk(const char *path, const struct stat *st, int type, stru
         return 0;
 }
 
-static int check_in_model(const char *path, size_t n, bool is_folder, void *userdata) {
+static int check_in_model(const char *path, size_t n, WatchFile kind, void *userdata) {
         struct stat st;
 
         if (lstat(at("tree/%s", path), &st) < 0)
@@ -405,9 +405,11 @@ static void test_large_tree_moved(void **state) {
 
         assert_int_equal(rename(at("in/a"), at("in/b")), 0);
         settle();
-        assert_n_reported(n);
+        assert_n_reported(2 * n);
         assert_int_equal(count_duplicates(), 0);
-        assert_string_equal(w.records[0].path, "b/0/1/file");
+        assert_string_equal(w.records[0].path, "a/0/1/file");
+        assert_int_equal(w.records[0].events, WATCH_DELETE);
+        assert_string_equal(w.records[n].path, "b/0/1/file");
 
         forget_records();
         assert_int_equal(rename(at("in/b"), at("out/b")), 0);

@@ -52,8 +52,9 @@ static void test_events(void **state) {
         forget_records();
         assert_int_equal(rename(at("a"), at("b")), 0);
         settle();
-        assert_n_reported(1);
-        assert_reported("b", WATCH_MOVE);
+        assert_n_reported(2);
+        assert_reported("a", WATCH_DELETE);
+        assert_reported("b", WATCH_CREATE | WATCH_WRITE | WATCH_MOVE);
         assert_string_equal(record_of("b")->from, "a");
         stop_watch(watch);
 }
@@ -247,7 +248,7 @@ static void test_filter(void **state) {
         stop_watch(watch);
 }
 
-static int visit_count(const char *path, size_t n, bool is_folder, void *userdata) {
+static int visit_count(const char *path, size_t n, WatchFile kind, void *userdata) {
         ++*(size_t *)userdata;
         return 0;
 }
@@ -286,7 +287,8 @@ static void test_moved_folder(void **state) {
         /* Within the tree: all keep being watched, under their new path. */
         assert_int_equal(rename(at("in/a"), at("in/c")), 0);
         settle();
-        assert_n_reported(1);
+        assert_n_reported(2);
+        assert_reported("a/b/1", WATCH_DELETE);
         assert_reported("c/b/1", WATCH_MOVE);
         write_file(at("in/c/b/2"), "x");
         settle();
@@ -323,14 +325,18 @@ static void test_moves_at_once(void **state) {
         assert_int_equal(rename(at("x"), at("y")), 0);
         assert_int_equal(rename(at("y"), at("z")), 0);
         settle();
-        assert_n_reported(1);
+        assert_n_reported(2);
+        assert_reported("a", WATCH_DELETE);
         assert_string_equal(record_of("z")->from, "a");
 
         forget_records();
         assert_int_equal(renameat2(AT_FDCWD, at("b"), AT_FDCWD, at("z"), RENAME_EXCHANGE), 0);
         settle();
+        assert_n_reported(2);
         assert_true(record_of("b")->events & WATCH_MOVE);
         assert_true(record_of("z")->events & WATCH_MOVE);
+        assert_null(record_of("b")->from); /* something is there */
+        assert_null(record_of("z")->from);
 
         forget_records();
         assert_int_equal(rename(at("b"), at("z")), 0); /* over it */
@@ -535,7 +541,7 @@ static void test_path_changed_folder(void **state) {
 
         make_folder(at("a"));
         settle();
-        assert_reported("a", WATCH_CREATE);
+        assert_reported("a", WATCH_CREATE | WATCH_CLOSE);
         assert_true(record_of("a")->is_folder);
         write_file(at("a/deep"), "x");
         settle();
@@ -594,6 +600,51 @@ static void test_path_exists_glob(void **state) {
         settle();
         assert_n_reported(1);
         assert_string_equal(w.records[0].path, at("b/in/1.csv"));
+        stop_watch(watch);
+}
+
+/* What was written in front of a link and behind it is a pattern, and is what is told; the link's target is neither.
+ */
+static void test_condition_behind_a_link(void **state) {
+        static const char *const patterns[] = { "link/field-*", "l*k/field-*", "absolute/fi*", "two/[f]*",
+                                                "link/f*/x" };
+        static const char *const found[] = { "link/field-1", "link/field-1", "absolute/field-1", "two/field-1",
+                                             "link/folder/x" };
+        Watch *watch;
+
+        make_folder(at("re*l"));
+        make_folder(at("re*l/folder"));
+        assert_int_equal(symlink("re*l", at("link")), 0);
+        assert_int_equal(symlink(at("re*l"), at("absolute")), 0);
+        assert_int_equal(symlink("link/.", at("two")), 0);
+        for (size_t i = 0; i < ELEMENTSOF(patterns); i++) {
+                _cleanup_free_ char *name = strdup(strchr(found[i], '/'));
+
+                remove_tree(at("re*l/folder"));
+                if (i == ELEMENTSOF(patterns) - 1)
+                        make_folder(at("re*l/folder"));
+                watch = start_watch(&(WatchDef){ .kind = WATCH_PATH_EXISTS_GLOB, .path = at("%s", patterns[i]) });
+                assert_n_reported(0);
+                write_file(at("re*l%s", name), "x");
+                settle();
+                assert_n_reported(1);
+                assert_string_equal(w.records[0].path, at("%s", found[i]));
+                stop_watch(watch);
+                forget_records();
+                watch = start_watch(&(WatchDef){ .kind = WATCH_PATH_EXISTS, .path = at("%s", found[i]) });
+                assert_n_reported(1);
+                assert_string_equal(w.records[0].path, at("%s", found[i]));
+                stop_watch(watch);
+                forget_records();
+                unlink(at("re*l%s", name));
+        }
+        /* A file may be a link itself. */
+        watch = start_watch(&(WatchDef){ .kind = WATCH_PATH_EXISTS_GLOB, .path = at("*.now") });
+        write_file(at("target"), "x");
+        assert_int_equal(symlink("target", at("a.now")), 0);
+        settle();
+        assert_n_reported(1);
+        assert_string_equal(w.records[0].path, at("a.now"));
         stop_watch(watch);
 }
 
@@ -895,6 +946,7 @@ int main(void) {
                 watch_test(test_path_changed_folder),
                 watch_test(test_path_exists),
                 watch_test(test_path_exists_glob),
+                watch_test(test_condition_behind_a_link),
                 watch_test(test_directory_not_empty),
                 watch_test(test_two_watches),
                 watch_test(test_polling),

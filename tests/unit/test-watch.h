@@ -40,6 +40,7 @@ typedef struct World {
         Watcher *watcher;
         Record *records;
         size_t n_records, n_allocated;
+        char gone[4096]; /* those whose deletion nobody asked for, each with a newline behind it */
         PathFilter *filter;
         Watch *watches[8]; /* that a failed test leaves behind */
 } World;
@@ -100,7 +101,13 @@ static inline void on_changed(void *userdata, Watch *watch, const Change *c) {
                                              .is_folder = c->is_folder };
 }
 
-static const WatchOps record_ops _unused_ = { .changed = on_changed };
+static inline void on_gone(void *userdata, Watch *watch, const Change *c) {
+        assert_int_equal(c->events, 0);
+        if (strlen(w.gone) + c->length + 2 <= sizeof(w.gone))
+                strcat(strcat(w.gone, c->path), "\n");
+}
+
+static const WatchOps record_ops _unused_ = { .changed = on_changed, .gone = on_gone };
 
 static inline void forget_records(void) {
         for (size_t i = 0; i < w.n_records; i++) {
@@ -108,6 +115,7 @@ static inline void forget_records(void) {
                 free(w.records[i].from);
         }
         w.n_records = 0;
+        w.gone[0] = '\0';
 }
 
 static inline const Record *record_of(const char *path) {
@@ -279,6 +287,44 @@ static inline void stop_watcher(void) {
                 w.watches[i] = watch_free(w.watches[i]);
         w.watcher = watcher_free(w.watcher);
         w.event = sd_event_unref(w.event);
+}
+
+/* --- a restart --- */
+
+static struct {
+        struct {
+                uint32_t id;
+                void *bytes;
+                size_t n;
+        } rows[64];
+        size_t n;
+} kept;
+
+static inline int keep_one_row(void *userdata, uint32_t id, const void *bytes, size_t n) {
+        assert_true(bytes && kept.n < ELEMENTSOF(kept.rows));
+        kept.rows[kept.n].id = id;
+        kept.rows[kept.n].bytes = memcpy(malloc(n), bytes, n);
+        kept.rows[kept.n++].n = n;
+        return 0;
+}
+
+static inline void stop_and_keep(Watch *watch) {
+        assert_true(watch_save(watch, 0, keep_one_row, NULL) >= 0);
+        stop_watch(watch);
+        stop_watcher();
+}
+
+static inline Watch *start_kept(const WatchDef *def) {
+        Watch *watch;
+
+        start_watcher();
+        watch = new_watch(def);
+        for (size_t i = 0; i < kept.n; i++) {
+                assert_int_equal(watch_load(watch, kept.rows[i].id, kept.rows[i].bytes, kept.rows[i].n), 0);
+                free(kept.rows[i].bytes);
+        }
+        kept.n = 0;
+        return watch;
 }
 
 static inline int setup_world(void **state) {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "sched/timer-heap.h"
+#include "util/heap.h"
 
 #define N 500
 
@@ -16,23 +16,23 @@
 static void test_heap(void **state) {
         static uint32_t positions[N];
         static usec_t at[N];
-        TimerHeap h = {};
+        Heap h = {};
         unsigned seed = 7;
 
         for (size_t i = 0; i < N; i++) {
-                positions[i] = TIMER_HEAP_NONE;
+                positions[i] = HEAP_NONE;
                 at[i] = USEC_INFINITY;
         }
         for (unsigned round = 0; round < 50000; round++) {
                 size_t i = (size_t)rand_r(&seed) % N;
                 usec_t smallest = USEC_INFINITY;
-                const TimerHeapEntry *first;
+                const HeapEntry *first;
 
                 at[i] = rand_r(&seed) % 4 == 0 ? USEC_INFINITY : (usec_t)rand_r(&seed) % 1000;
-                assert_int_equal(timer_heap_set(&h, at[i], usec_add(at[i], (usec_t)i % 7), &at[i], &positions[i]), 0);
+                assert_int_equal(heap_set(&h, at[i], usec_add(at[i], (usec_t)i % 7), &at[i], &positions[i]), 0);
                 for (size_t k = 0; k < N; k++)
                         smallest = MIN(smallest, usec_add(at[k], (usec_t)k % 7));
-                first = timer_heap_first(&h);
+                first = heap_first(&h);
                 if (smallest == USEC_INFINITY)
                         assert_null(first);
                 else {
@@ -40,7 +40,7 @@ static void test_heap(void **state) {
                         assert_true(*(usec_t *)first->owner == first->at);
                 }
         }
-        timer_heap_done(&h);
+        heap_done(&h);
 }
 
 int main(void) {
