@@ -24,15 +24,13 @@
 
 typedef struct RunOptions {
         int follow; /* a D-Bus boolean */
+        char *files;
+        size_t files_size, n_files;
 } RunOptions;
 
-/* Names and types of the options of Run; all booleans so far. */
-static const struct {
-        const char *name;
-        size_t offset;
-} run_options[] = {
-        { "follow", offsetof(RunOptions, follow) },
-};
+static void run_options_done(RunOptions *o) {
+        free(o->files);
+}
 
 int api_read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e) {
         const char *name;
@@ -175,8 +173,47 @@ static int method_next_elapses(sd_bus_message *m, void *userdata, sd_bus_error *
 static int bad_option(sd_bus_error *e, const char *name, const char *what) {
         _cleanup_free_ char *text = text_clean(name, TEXT_IN_LIST_MAX);
 
-        return sd_bus_error_setf(e, ERROR_BAD_OPTION, "Option '%s' of Run %s; the only one is 'follow', a boolean.",
-                                 strempty(text), what);
+        return sd_bus_error_setf(
+                e, ERROR_BAD_OPTION,
+                "Option '%s' of Run %s; there are 'follow', a boolean, and 'files', an array of absolute paths, "
+                "each an array of bytes without NUL.",
+                strempty(text), what);
+}
+
+/* Absolute paths, any bytes but NUL. */
+static int read_file(sd_bus_message *m, RunOptions *o, sd_bus_error *e) {
+        const void *bytes;
+        char *bigger;
+        size_t n;
+        int r;
+
+        r = sd_bus_message_read_array(m, 'y', &bytes, &n);
+        if (r <= 0)
+                return r;
+        if (n == 0 || *(const char *)bytes != '/' || memchr(bytes, 0, n))
+                return bad_option(e, "files", "has a path that is not absolute, or has a NUL");
+        bigger = realloc(o->files, o->files_size + n + 1);
+        if (!bigger)
+                return -ENOMEM;
+        memcpy(bigger + o->files_size, bytes, n);
+        bigger[o->files_size + n] = '\0';
+        o->files = bigger;
+        o->files_size += n + 1;
+        o->n_files++;
+        return 1;
+}
+
+static int read_files(sd_bus_message *m, RunOptions *o, sd_bus_error *e) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'v', "aay");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "ay");
+        while (r > 0)
+                r = read_file(m, o, e);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
 static int read_run_option(sd_bus_message *m, RunOptions *o, sd_bus_error *e) {
@@ -189,18 +226,18 @@ static int read_run_option(sd_bus_message *m, RunOptions *o, sd_bus_error *e) {
         r = sd_bus_message_peek_type(m, NULL, &contents);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < ELEMENTSOF(run_options); i++) {
-                if (!streq(run_options[i].name, name))
-                        continue;
-                if (!streq_ptr(contents, "b"))
-                        return bad_option(e, name, "has another type");
-                return sd_bus_message_read(m, "v", "b", (uint8_t *)o + run_options[i].offset);
-        }
+        if (streq(name, "follow"))
+                return streq_ptr(contents, "b") ? sd_bus_message_read(m, "v", "b", &o->follow)
+                                                : bad_option(e, name, "has another type");
+        if (streq(name, "files"))
+                return streq_ptr(contents, "aay") && !o->files
+                               ? read_files(m, o, e)
+                               : bad_option(e, name, "has another type, or is twice there");
         return bad_option(e, name, "is not known");
 }
 
 static int read_run_options(sd_bus_message *m, RunOptions *ret, sd_bus_error *e) {
-        RunOptions o = {};
+        _cleanup_(run_options_done) RunOptions o = {};
         int r;
 
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
@@ -218,8 +255,12 @@ static int read_run_options(sd_bus_message *m, RunOptions *ret, sd_bus_error *e)
         }
         if (r < 0)
                 return r;
+        r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
         *ret = o;
-        return sd_bus_message_exit_container(m);
+        o = (RunOptions){};
+        return 0;
 }
 
 static int read_run(sd_bus_message *m, const char **ret_job, RunOptions *ret_options, sd_bus_error *e) {
@@ -234,7 +275,7 @@ static int read_run(sd_bus_message *m, const char **ret_job, RunOptions *ret_opt
 static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         const RunRecord *record;
         char path[OBJECT_PATH_MAX];
-        RunOptions o;
+        _cleanup_(run_options_done) RunOptions o = {};
         const char *job;
         int r;
 
@@ -244,9 +285,14 @@ static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         if (o.follow && followers_are_full(c->api->followers))
                 return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
                                         "Too many clients follow runs already; run it without 'follow'.");
-        r = manager_request(
-                c->api->manager, job,
-                &(RunRequest){ .cause = RUN_CAUSE_MANUAL, .trigger = RUN_TRIGGER_NONE, .follow = o.follow }, &record);
+        r = manager_request(c->api->manager, job,
+                            &(RunRequest){ .cause = RUN_CAUSE_MANUAL,
+                                           .trigger = RUN_TRIGGER_NONE,
+                                           .follow = o.follow,
+                                           .files = o.files,
+                                           .files_size = o.files_size,
+                                           .n_files = o.n_files },
+                            &record);
         if (r < 0)
                 return api_job_error(c, r, job, e);
         if (o.follow && record->state != RUN_DONE) {
@@ -258,7 +304,7 @@ static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
 }
 
 static int method_run(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        RunOptions o;
+        _cleanup_(run_options_done) RunOptions o = {};
         const char *job;
         int r;
 

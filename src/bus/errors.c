@@ -26,6 +26,16 @@ static const ErrorRow job_errors[] = {
           "' any more, since vaktd is ending; try again when it is back." },
         { ENOBUFS, ERROR_LIMIT_REACHED, "Too many runs wait already, so job '",
           "' cannot be queued; try again when some are done." },
+        { ENOTSUP, ERROR_BAD_OPTION, "Job '", "' takes no files: its file has no section [Path], or says Unit=." },
+        { EDESTADDRREQ, ERROR_BAD_OPTION, "Each run of job '",
+          "' gets one file, so name it: 'vaktctl run JOB FILE'; 'vaktctl plan JOB' lists those that it watches." },
+        { E2BIG, ERROR_BAD_OPTION, "Each run of job '", "' gets one file: run it once for each of them." },
+        { EXDEV, ERROR_BAD_OPTION, "The file does not lie in the Spool= of job '", "', so it cannot be run for it." },
+        { ETXTBSY, ERROR_BUSY, "The file in the spool of job '",
+          "' is not there, is no regular file, or is being written; 'vaktctl why JOB FILE' says more." },
+        { EAGAIN, ERROR_BUSY, "The spool of job '", "' cannot be worked on now; 'vaktctl status JOB' says why." },
+        { EFBIG, ERROR_LIMIT_REACHED, "More files are watched than a run by hand of job '",
+          "' is given; name those that it is to get." },
         { EBUSY, ERROR_BUSY, "Job '", "' is being changed at this moment; try again." },
 };
 

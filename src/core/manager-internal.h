@@ -256,6 +256,11 @@ int paths_explain(const Job *job, int (*visit)(const char *topic, const char *se
 /* Something else may keep the job from running no longer. */
 void paths_pump_job(Job *job);
 /* The run was accepted and has paths: they are written with it. */
+/* What a run by hand is given: what is named, or what is watched; nothing when the job has no path triggers. *ret is NULL
+ * then. Errors as manager_request() has them. */
+int paths_by_hand(Job *job, const RunRequest *request, RunPaths **ret);
+/* It was not asked for after all. */
+void paths_put_back(Job *job, RunPaths *rp);
 void paths_run_accepted(Manager *m, const LiveRun *run);
 /* Another try gets what this one had. */
 void paths_run_retried(Manager *m, LiveRun *failed, LiveRun *next);

@@ -26,6 +26,8 @@ typedef struct ManagerOptions {
         const char *runtime_dir; /* /run/vaktd or the like */
 } ManagerOptions;
 
+#define RUN_FILES_MAX 100000 /* that a run by hand is given when none is named */
+
 /* What a client may ask of a run. */
 typedef struct RunRequest {
         RunCause cause;
@@ -35,6 +37,8 @@ typedef struct RunRequest {
         uint64_t parent;                /* run that asks, or 0 */
         const char *parent_job, *alarm; /* as in RunRecord */
         const char *payload;            /* as in RunRecord */
+        const char *files;              /* of RUN_CAUSE_MANUAL: absolute paths, each with a NUL behind it, or NULL */
+        size_t files_size, n_files;
 } RunRequest;
 
 /* Each member may be NULL. Called from the loop, after the thing has happened; a Job or RunRecord pointer is valid
@@ -76,7 +80,10 @@ int manager_observe(Manager *m, const ManagerObserver *o);
 
 /* Asks for a run. The record stays the manager's: valid until the loop turns. Also refused requests give a record
  * (state done, result skipped, reason). Errors: -ENOENT no such job, -ENOEXEC the job's file was never good (Job.fault
- * says why), -EBADF the job is disabled, -ESHUTDOWN the daemon is ending, -ENOBUFS too many runs wait on the whole. */
+ * says why), -EBADF the job is disabled, -ESHUTDOWN the daemon is ending, -ENOBUFS too many runs wait on the whole. And
+ * about files: -ENOTSUP the job takes none, -EDESTADDRREQ its runs get one each and none is named, -E2BIG its runs get
+ * one each and several are named, -EXDEV it does not lie in the job's spool, -ETXTBSY it is no file that can be taken
+ * out of there now, -EFBIG none is named and there are more than RUN_FILES_MAX. */
 int manager_request(Manager *m, const char *job, const RunRequest *request, const RunRecord **ret);
 
 /* Ends a run: a queued one is dropped, a running one told to stop. -ENOENT no such run, -EALREADY it is over. */

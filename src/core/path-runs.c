@@ -148,6 +148,80 @@ static int take(JobPaths *p, usec_t now) {
         return p->job->def->path->sources[0].kind == PATH_SPOOL ? spools_take(p, files) : run_batch(p, files);
 }
 
+/* --- by hand --- */
+
+static int list_new(RunPaths **ret, const char *files, size_t size, size_t n) {
+        _cleanup_(run_paths_freep) RunPaths *rp = calloc(1, sizeof(*rp));
+
+        if (!rp)
+                return -ENOMEM;
+        rp->list = malloc(MAX(size, (size_t)1));
+        if (!rp->list)
+                return -ENOMEM;
+        memcpy(rp->list, files, size);
+        rp->size = size;
+        rp->n = n;
+        *ret = TAKE_PTR(rp);
+        return 0;
+}
+
+typedef struct FileList {
+        FILE *stream;
+        size_t n;
+} FileList;
+
+static int add_file(const char *path, size_t n, void *userdata) {
+        FileList *l = userdata;
+
+        if (l->n++ >= RUN_FILES_MAX)
+                return -EFBIG;
+        return fwrite(path, 1, n + 1, l->stream) == n + 1 ? 0 : -ENOMEM;
+}
+
+/* All that the job watches, as `vaktctl plan` lists it. */
+static int list_watched(Manager *m, const Job *job, RunPaths **ret) {
+        _cleanup_free_ char *bytes = NULL;
+        FileList l = {};
+        size_t size;
+        int r;
+
+        l.stream = open_memstream(&bytes, &size);
+        if (!l.stream)
+                return -ENOMEM;
+        r = manager_plan(m, job, add_file, &l);
+        if (fclose(l.stream) != 0 && r >= 0)
+                r = -ENOMEM;
+        return r < 0 ? r : list_new(ret, bytes, size, l.n);
+}
+
+/* Never an empty $VAKT_PATH, which a command line would take for something else. */
+int paths_by_hand(Job *job, const RunRequest *request, RunPaths **ret) {
+        JobPaths *p = job->paths;
+        int r;
+
+        *ret = NULL;
+        if (!job->def->path || job->def->unit)
+                return request->n_files > 0 ? -ENOTSUP : 0;
+        if (!p)
+                return -EAGAIN;
+        if (!path_def_gives_one(job->def->path))
+                return request->n_files > 0 ? list_new(ret, request->files, request->files_size, request->n_files)
+                                            : list_watched(p->manager, job, ret);
+        if (request->n_files != 1)
+                return request->n_files == 0 ? -EDESTADDRREQ : -E2BIG;
+        if (job->def->path->sources[0].kind == PATH_SPOOL)
+                return spools_take_file(p, request->files, ret);
+        r = list_new(ret, request->files, request->files_size, 1);
+        if (r >= 0)
+                (*ret)->one = true;
+        return r;
+}
+
+void paths_put_back(Job *job, RunPaths *rp) {
+        if (rp->spool && job->paths)
+                spools_put_back(job->paths, rp);
+}
+
 /* --- the limit --- */
 
 static void report_limit(JobPaths *p, usec_t now) {

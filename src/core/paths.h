@@ -120,6 +120,10 @@ bool spools_have_ready(const JobPaths *p) _pure_;
 int spools_take_ready(JobPaths *p);
 /* The same of one that came to rest. */
 int spools_take(JobPaths *p, BatchRun *files);
+/* A file that lies in the spool, named by somebody: what its run gets. -EXDEV: it lies elsewhere; -ETXTBSY: it is not
+ * there, no regular file, or being written; -EAGAIN: the spool is not there; -ENOMEM. */
+int spools_take_file(JobPaths *p, const char *path, RunPaths **ret);
+void spools_put_back(JobPaths *p, RunPaths *rp);
 /* Before another try of a run. */
 void spools_retry(Manager *m, const LiveRun *failed, RunPaths *rp);
 void spools_run_ended(Manager *m, LiveRun *run);

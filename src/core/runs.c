@@ -624,8 +624,20 @@ static bool admit_by_overlap(LiveRun *run) {
         return false;
 }
 
-static bool admit(LiveRun *run) {
-        return admit_by_people(run) && admit_by_rate(run) && admit_by_overlap(run);
+/* A chain, say: with no file its command line would name something else. */
+static bool admit_without_file(LiveRun *run) {
+        const PathDef *d = run->def->path;
+
+        if (!d || run->def->unit || !(d->each || d->sources[0].kind == PATH_SPOOL))
+                return true;
+        run_set_reason(run, "A run of this job gets one file, and this one has none; name it: 'vaktctl run %s FILE'.",
+                       run->job->name);
+        return false;
+}
+
+static bool admit(LiveRun *run, bool has_paths) {
+        return (has_paths || admit_without_file(run)) && admit_by_people(run) && admit_by_rate(run) &&
+               admit_by_overlap(run);
 }
 
 /* Says of a run that was never accepted that it was recorded. */
@@ -673,7 +685,7 @@ int runs_request_paths(Manager *m, Job *job, const RunRequest *request, RunPaths
                 r = live_run_new(&run, m, job, request);
         if (r < 0)
                 return r;
-        admitted = admit(run);
+        admitted = admit(run, paths != NULL);
         if (!admitted)
                 mark_refused(&run->record, RUN_RESULT_SKIPPED);
         else
@@ -703,6 +715,7 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_
 }
 
 int manager_request(Manager *m, const char *name, const RunRequest *request, const RunRecord **ret) {
+        _cleanup_(run_paths_freep) RunPaths *paths = NULL;
         uint64_t id;
         Job *job;
         int r;
@@ -714,7 +727,12 @@ int manager_request(Manager *m, const char *name, const RunRequest *request, con
                 return r;
         if (!job->def->enabled)
                 return -EBADF;
-        r = runs_request(m, job, request, &id);
+        r = request->cause == RUN_CAUSE_MANUAL ? paths_by_hand(job, request, &paths) : 0;
+        if (r < 0)
+                return r;
+        r = runs_request_paths(m, job, request, paths ? &paths : NULL, &id);
+        if (paths)
+                paths_put_back(job, paths);
         if (r < 0)
                 return r;
         /* Who asked is told only of what is written. */

@@ -183,6 +183,36 @@ static void wait_for_claim(JobPaths *p, const char *path) {
                 p->not_before = MAX(p->not_before, later);
 }
 
+int spools_take_file(JobPaths *p, const char *path, RunPaths **ret) {
+        SpoolItem item = {};
+        PathWatch *pw = NULL;
+        const char *name;
+        int r;
+
+        if (!spool_of(p, path, &name))
+                return -EXDEV;
+        r = claim(p, path, &pw, &item);
+        if (r == 0)
+                return -ETXTBSY;
+        if (r < 0)
+                return r;
+        (void)batch_remove(p->batch, path, strlen(path));
+        *ret = paths_of_item(pw, &item);
+        if (!*ret) {
+                (void)spool_release(pw->spool, &item);
+                spool_item_done(&item);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+void spools_put_back(JobPaths *p, RunPaths *rp) {
+        PathWatch *pw = paths_find_spool(p, rp->spool);
+
+        if (pw && pw->spool && spool_release(pw->spool, &rp->item) < 0)
+                (void)ready_push(pw, &rp->item, /* first= */ false);
+}
+
 int spools_take(JobPaths *p, BatchRun *files) {
         _cleanup_free_ char *path = strdup(batch_run_file(files, 0).path);
         SpoolItem item = {};

@@ -106,7 +106,7 @@ typedef struct Verb {
 static const Verb verbs[] = {
         { "list", "", 0, 0, verb_list, "List all jobs, and what is wrong with files (the default)" },
         { "status", "[JOB|RUN...]", 0, UINT_MAX, verb_status, "Show the daemon, or jobs and runs in detail" },
-        { "run", "JOB", 1, 1, verb_run, "Run a job now" },
+        { "run", "JOB [FILE...]", 1, UINT_MAX, verb_run, "Run a job now, on these files if it watches some" },
         { "cancel", "ID|JOB...", 1, UINT_MAX, verb_cancel, "End a run, or all runs of a job" },
         { "pause", "JOB...|--all", 0, UINT_MAX, verb_pause, "Let nothing trigger a job, or any" },
         { "resume", "JOB...|--all", 0, UINT_MAX, verb_resume, "Let a job be triggered again" },

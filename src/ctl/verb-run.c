@@ -10,20 +10,66 @@
 #include <stdio.h>
 
 #include "ctl/alloc.h"
+#include "ctl/file-name.h"
 #include "ctl/journal-tail.h"
 #include "ctl/json.h"
 #include "ctl/run-waiter.h"
 
 #define EXIT_SIGNAL_BASE 128 /* as shells count */
 
-/* Asks for a run. ret_object is the message's. Returns as ctl_call() does. */
-static int request(Ctl *c, const char *job, sd_bus_message **ret_message, uint64_t *ret_id, const char **ret_object) {
-        static const MethodCall run = { .member = "Run", .changes = true };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_free_ char *look_at = alloc_format("vaktctl history %s", job);
+typedef struct Question {
+        const Ctl *ctl;
+        char **args; /* the job, and files */
+} Question;
+
+static int append_file(sd_bus_message *m, const char *argument) {
+        _cleanup_free_ char *path = file_name_from_argument(argument);
+
+        return path ? sd_bus_message_append_array(m, 'y', path, strlen(path)) : -errno;
+}
+
+static int append_files(sd_bus_message *m, char **files) {
         int r;
 
-        r = ctl_call(c, &run, look_at, &reply, "sa{sv}", job, c->follow ? 1 : 0, "follow", "b", true);
+        r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", "files");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "aay");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "ay");
+        for (; r >= 0 && *files; files++)
+                r = append_file(m, *files);
+        for (unsigned i = 0; i < 3 && r >= 0; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
+static int append_question(sd_bus_message *m, const void *userdata) {
+        const Question *q = userdata;
+        int r;
+
+        r = sd_bus_message_append(m, "s", q->args[0]);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0 && q->ctl->follow)
+                r = sd_bus_message_append(m, "{sv}", "follow", "b", true);
+        if (r >= 0 && q->args[1])
+                r = append_files(m, q->args + 1);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+/* Asks for a run. ret_object is the message's. Returns as ctl_call() does. */
+static int request(Ctl *c, char **args, sd_bus_message **ret_message, uint64_t *ret_id, const char **ret_object) {
+        const MethodCall run = { .member = "Run",
+                                 .changes = true,
+                                 .append = append_question,
+                                 .userdata = &(Question){ .ctl = c, .args = args } };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *look_at = alloc_format("vaktctl history %s", args[0]);
+        int r;
+
+        r = ctl_call(c, &run, look_at, &reply, NULL);
         if (r != 0)
                 return r;
         r = sd_bus_message_read(reply, "to", ret_id, ret_object);
@@ -48,14 +94,14 @@ static void say_of_run(const Ctl *c, FILE *f, const RunView *v) {
 }
 
 /* Without --wait: the run is on its way, or was refused. */
-static int run_only(Ctl *c, const char *job) {
+static int run_only(Ctl *c, char **args) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL, *message = NULL;
         const char *object;
         uint64_t id;
         RunView v;
         int r;
 
-        r = request(c, job, &reply, &id, &object);
+        r = request(c, args, &reply, &id, &object);
         if (r != 0)
                 return r;
         r = run_view_get(c, object, &message, &v);
@@ -162,9 +208,9 @@ static int exit_code_of_run(const RunView *v) {
         return CTL_RUN_FAILED;
 }
 
-static int wait_for_run(Ctl *c, const char *job, Follower *f, sd_bus_message **ret_message, RunView *ret) {
+static int wait_for_run(Ctl *c, char **args, Follower *f, sd_bus_message **ret_message, RunView *ret) {
         const RunWaiterOptions options = {
-                .job = job,
+                .job = args[0],
                 .seen = c->follow ? on_seen : NULL,
                 .output = c->follow ? on_output : NULL,
                 .missing = c->follow ? what_is_missing : NULL,
@@ -177,7 +223,7 @@ static int wait_for_run(Ctl *c, const char *job, Follower *f, sd_bus_message **r
 
         r = run_waiter_new(c, &options, &f->waiter);
         if (r == 0)
-                r = request(c, job, &reply, &id, &object);
+                r = request(c, args, &reply, &id, &object);
         if (r == 0)
                 r = run_waiter_wait(f->waiter, id, object, ret_message, ret);
         if (r == 0 && f->tail)
@@ -185,13 +231,13 @@ static int wait_for_run(Ctl *c, const char *job, Follower *f, sd_bus_message **r
         return r;
 }
 
-static int run_and_wait(Ctl *c, const char *job) {
+static int run_and_wait(Ctl *c, char **args) {
         _cleanup_(follower_done) Follower f = { .ctl = c };
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
         RunView v;
         int r;
 
-        r = wait_for_run(c, job, &f, &message, &v);
+        r = wait_for_run(c, args, &f, &message, &v);
         if (r != 0)
                 return r;
         if (c->json)
@@ -209,5 +255,5 @@ int verb_run(Ctl *c, char **args) {
                 ctl_complain("--json and --follow do not go together; use --wait.");
                 return CTL_USAGE;
         }
-        return c->wait || c->follow ? run_and_wait(c, args[0]) : run_only(c, args[0]);
+        return c->wait || c->follow ? run_and_wait(c, args) : run_only(c, args);
 }

@@ -40,7 +40,7 @@ ends 0 "--help"
 out "--help names the verbs" '^  reload '
 ctl --version
 ends 0 "--version"
-for usage in "no-such-verb" "list hello" "run" "run a b" "--no-such-option" "-x" "--wait list" "-n x history" "--lines" \
+for usage in "no-such-verb" "list hello" "run" "plan a b" "--no-such-option" "-x" "--wait list" "-n x history" "--lines" \
         "run hello --json --follow" "why" "why a b c" "plan" "plan a b" "plan a --limit=0" "plan a --json -0" \
         "list --null" "list --limit=1" "skip" "skip hello x" "skip hello -- -1" "skip hello 4294967296" \
         "pause hello --until=yesterday" "pause hello --until=nonsense" "resume hello --until=tomorrow" \
