@@ -2,8 +2,8 @@
 
 /* Text for a terminal. A description in a job file, a reason that quotes a program, a line of output: any of them may
  * hold an escape sequence that renames the window or hides a line, so all text goes through text_escape() on its way
- * out. Decoding is done here and not by mbrtowc(3): in the C locale, where cron jobs and containers live, mbrtowc()
- * takes no UTF-8 at all. Left out: grapheme clusters; a family emoji counts as its members. */
+ * out. It is decoded without mbrtowc(3): in the C locale, where cron jobs and containers live, that takes no UTF-8 at
+ * all. Left out: grapheme clusters; a family emoji counts as its members. */
 
 #include <langinfo.h>
 #include <locale.h>
@@ -12,6 +12,7 @@
 
 #include "ctl/alloc.h"
 #include "ctl/text.h"
+#include "util/escape.h"
 
 bool text_init_locale(void) {
         bool utf8;
@@ -23,66 +24,12 @@ bool text_init_locale(void) {
         return utf8;
 }
 
-/* Decodes one character (RFC 3629: no overlong form, no surrogate). Returns its length in bytes, or -EINVAL. */
-static int utf8_decode(const char *s, size_t n, uint32_t *ret) {
-        static const struct {
-                unsigned char mask, lead;
-                uint32_t min;
-        } forms[] = {
-                { 0x80, 0x00, 0 },
-                { 0xe0, 0xc0, 0x80 },
-                { 0xf0, 0xe0, 0x800 },
-                { 0xf8, 0xf0, 0x10000 },
-        };
-        const unsigned char *u = (const unsigned char *)s;
-
-        for (size_t len = 1; len <= MIN(n, ELEMENTSOF(forms)); len++) {
-                uint32_t c = u[0] & ~forms[len - 1].mask;
-
-                if ((u[0] & forms[len - 1].mask) != forms[len - 1].lead)
-                        continue;
-                for (size_t i = 1; i < len; i++) {
-                        if ((u[i] & 0xc0) != 0x80)
-                                return -EINVAL;
-                        c = c << 6 | (u[i] & 0x3f);
-                }
-                if (c < forms[len - 1].min || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-                        return -EINVAL;
-                *ret = c;
-                return (int)len;
-        }
-        return -EINVAL;
-}
-
-static bool is_dangerous(uint32_t c) {
-        return c < 0x20 || (c >= 0x7f && c <= 0x9f) ||                       /* C0, DEL, C1 */
-               c == 0x2028 || c == 0x2029 ||                                 /* line and paragraph separator */
-               (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069); /* direction of writing */
-}
-
 char *text_escape_n(const char *s, size_t n, TextFlags flags) {
-        static const char hex[] = "0123456789ABCDEF";
-        char *ret, *t;
+        char *text = escape_text(s, n, (flags & TEXT_KEEP_LINES) != 0);
 
-        t = ret = alloc_array(NULL, n + 1, 4);
-        for (size_t i = 0; i < n;) {
-                uint32_t c = 0;
-                int len = utf8_decode(s + i, n - i, &c);
-                bool keep = (c == '\n' || c == '\t') && (flags & TEXT_KEEP_LINES);
-
-                if (len > 0 && (keep || !is_dangerous(c))) {
-                        t = mempcpy(t, s + i, (size_t)len);
-                        i += (size_t)len;
-                        continue;
-                }
-                for (size_t end = i + (size_t)MAX(len, 1); i < end; i++) {
-                        unsigned char byte = (unsigned char)s[i];
-
-                        t = mempcpy(t, (char[]){ '\\', 'x', hex[byte >> 4], hex[byte & 15] }, 4);
-                }
-        }
-        *t = '\0';
-        return ret;
+        if (!text)
+                alloc_failed();
+        return text;
 }
 
 char *text_escape(const char *s) {

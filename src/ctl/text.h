@@ -25,8 +25,7 @@ typedef enum Color {
 /* Takes the locale from the environment. Returns true when the terminal shows UTF-8; widths are right either way. */
 bool text_init_locale(void);
 
-/* A copy of n bytes in which nothing can drive a terminal: control characters (C0, DEL, C1), what turns the direction
- * of writing, and bytes that are no UTF-8 are written as \xNN, byte by byte. */
+/* As escape_text(), which says what is escaped. */
 char *text_escape_n(const char *s, size_t n, TextFlags flags);
 char *text_escape(const char *s);
 

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 
 #include "util/clock.h"
+#include "util/file.h"
 #include "util/log.h"
 
 #define MESSAGES_PER_TURN  32
@@ -126,15 +127,6 @@ static bool is_left_over(const struct sockaddr_un *address) {
                connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED;
 }
 
-/* The mode comes from the socket, so that nobody can put another file in between. */
-static int bind_for_all(int fd, const struct sockaddr_un *address) {
-        mode_t mask = umask(0);
-        int r = fchmod(fd, 0666) < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
-
-        (void)umask(mask);
-        return r;
-}
-
 /* A socket in a folder, that everybody may send to. */
 static int bind_path(ChildNotify *n, const char *folder) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -143,9 +135,9 @@ static int bind_path(ChildNotify *n, const char *folder) {
 
         if (length < 0 || (size_t)length >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
-        r = bind_for_all(n->fd, &address);
+        r = socket_bind_for_all(n->fd, &address);
         if (r == -EADDRINUSE && is_left_over(&address) && unlink(address.sun_path) == 0)
-                r = bind_for_all(n->fd, &address);
+                r = socket_bind_for_all(n->fd, &address);
         if (r < 0)
                 return r;
         if (lstat(address.sun_path, &st) == 0) {

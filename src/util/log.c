@@ -14,6 +14,7 @@
 #include <systemd/sd-login.h>
 #include <time.h>
 
+#include "util/escape.h"
 #include "util/string-table.h"
 
 #define LOG_FIELDS_MAX  24   /* iovecs of one entry */
@@ -155,13 +156,15 @@ static size_t format_time(char *buf, size_t size) {
         return strftime(buf, size, "%b %d %H:%M:%S ", &tm);
 }
 
+/* Standard error may be a terminal, and jobs and file names say what they like. */
 static void stderr_write(const char *job, const char *text, size_t n) {
+        _cleanup_free_ char *escaped = escape_text(text, n, /* keep_lines= */ true);
         char stamp[32];
         struct iovec line[] = {
                 { .iov_base = stamp, .iov_len = format_time(stamp, sizeof(stamp)) },
                 { .iov_base = (char *)(job ?: "vaktd"), .iov_len = strlen(job ?: "vaktd") },
                 { .iov_base = (char *)": ", .iov_len = 2 },
-                { .iov_base = (char *)text, .iov_len = n },
+                { .iov_base = (char *)strempty(escaped), .iov_len = strlen(strempty(escaped)) },
                 { .iov_base = (char *)"\n", .iov_len = 1 },
         };
 

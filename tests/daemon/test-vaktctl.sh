@@ -212,6 +212,12 @@ printf 'to output\na bell \a here\n' | cmp -s - "$scratch/out"
 ok $? "--follow prints the output as it is"
 err "--follow prints standard error" '^to error$'
 err "--follow tells the result on standard error" '^Run [0-9]+ of job hello succeeded '
+job paint <<<$'[Run]\nShell=printf "\\\\033]0;owned\\\\007\\\\302\\\\233 \\\\tgr\\\\303\\\\274n\\\\n"'
+ctl -q reload
+ctl -q run paint --wait
+ends 0 "a run that paints"
+grep -q '\\x1B]0;owned\\x07\\xC2\\x9B .grün$' "$scratch/log" && ! grep -q $'[\033\007]\|\302\233' "$scratch/log"
+ok $? "what it prints drives no terminal from the daemon's standard error"
 job fast <<<$'[Run]\nShell=seq 300000; echo LAST'
 job wide <<<$'[Run]\nShell=printf "%%40000s\\n" x'
 ctl reload
