@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What the files of the child executor share: exec-child.c (the executor, a run's life and end), child-spawn.c (how
- * one command of it is started), child-adopt.c (runs of an earlier daemon). */
+ * one command of it is started), child-adopt.c (runs of an earlier daemon), child-reaper.c (other people's children). */
 
 #include "exec/child-cgroup.h"
 #include "exec/child-notify.h"
@@ -27,6 +27,7 @@ typedef struct ChildExecutor {
         char *runtime_dir;
         PathsFolder *lists;
         sd_event_source *sweep_source;
+        sd_event_source *reaper_source; /* where we are the parent of orphans */
         int null_fd;
         posix_spawnattr_t attributes;
         bool has_attributes;
@@ -108,6 +109,13 @@ void child_execution_report(ChildExecution *x, ExecOutcome *outcome);
 
 /* Opens the socket for STATUS=. Failure is logged, once. */
 void child_executor_open_notify(ChildExecutor *e);
+
+/* --- child-reaper.c --- */
+
+int child_executor_add_reaper(ChildExecutor *e);
+
+/* Waits for what has ended and is not ours. */
+void child_executor_reap(ChildExecutor *e);
 
 /* --- child-spawn.c --- */
 

@@ -304,8 +304,7 @@ static ExecOutcome outcome_of(const ChildExecution *x, const siginfo_t *si) {
         return o;
 }
 
-static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata) {
-        ChildExecution *x = userdata;
+static void command_ended(ChildExecution *x, const siginfo_t *si) {
         ExecOutcome outcome;
         int r;
 
@@ -321,13 +320,21 @@ static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata) {
                 x->command++;
                 r = execution_spawn(x);
                 if (r >= 0)
-                        return 0;
+                        return;
         }
         if (r < 0 && x->stop_result == RUN_RESULT_NONE) {
                 x->failure = -r;
                 report_failure(x);
         } else
                 child_execution_report(x, &outcome);
+}
+
+static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata) {
+        ChildExecution *x = userdata;
+        ChildExecutor *e = x->executor;
+
+        command_ended(x, si); /* frees x, perhaps */
+        child_executor_reap(e);
         return 0;
 }
 
@@ -562,6 +569,7 @@ static Executor *child_free(Executor *base) {
                 posix_spawnattr_destroy(&e->attributes);
         sd_event_source_disable_unref(e->adopt_source);
         sd_event_source_disable_unref(e->sweep_source);
+        sd_event_source_disable_unref(e->reaper_source);
         paths_folder_free(e->lists);
         child_notify_free(e->notify);
         child_cgroup_free(e->cgroup);
@@ -679,6 +687,8 @@ int child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *o
                 r = executor_open_lists(e, options);
         if (r >= 0)
                 r = executor_set_attributes(e);
+        if (r >= 0)
+                r = child_executor_add_reaper(e);
         if (r < 0)
                 return r;
         executor_open_helper(e);

@@ -461,6 +461,35 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
         return remove(path);
 }
 
+static bool has_child(void) {
+        siginfo_t si = {};
+
+        return waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+#define LEAVE_ORPHANS "for i in 1 2 3 4 5 6 7 8 9 10; do setsid sh -c '(sleep 0.2 &) & exit 3' & done; exit 7"
+
+/* As PID 1 of a container: what the runs leave behind becomes ours, and no status of a run is lost by that. */
+static void test_orphans(void **state) {
+        TestRun runs[20];
+        Rig rig;
+
+        rig_open_with(&rig, NULL, /* with_reaper= */ true);
+        for (size_t i = 0; i < ELEMENTSOF(runs); i++) {
+                run_init(&runs[i], &rig, LEAVE_ORPHANS);
+                run_start(&runs[i]);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(runs); i++) {
+                run_wait(&runs[i]);
+                assert_int_equal(runs[i].outcome.result, RUN_RESULT_EXIT);
+                assert_int_equal(runs[i].outcome.code, 7);
+                run_done(&runs[i]);
+        }
+        while (has_child()) /* until the last of them has ended and was waited for */
+                assert_true(sd_event_run(rig.event, TEST_TIMEOUT * USEC_PER_SEC) > 0);
+        rig_close(&rig);
+}
+
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_outcomes),
@@ -477,6 +506,7 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test(test_status_socket),
                 cmocka_unit_test(test_identity),
                 cmocka_unit_test(test_many),
+                cmocka_unit_test(test_orphans),
         };
         int r;
 

@@ -75,11 +75,20 @@ static const ExecutorCallbacks test_callbacks = {
         .ended = on_ended,
 };
 
-static _unused_ void rig_open(Rig *rig, const char *runtime_dir) {
+/* With a reaper the executor waits for orphans; without, the test does, as the subreaper that it is. */
+static _unused_ void rig_open_with(Rig *rig, const char *runtime_dir, bool with_reaper) {
         ExecutorOptions options = { .callbacks = test_callbacks, .userdata = rig, .runtime_dir = runtime_dir };
+        int before = 0;
 
+        assert_int_equal(prctl(PR_GET_CHILD_SUBREAPER, &before), 0);
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, with_reaper), 0);
         assert_int_equal(sd_event_new(&rig->event), 0);
         assert_int_equal(child_executor_new(&rig->executor, rig->event, &options), 0);
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, with_reaper || before), 0);
+}
+
+static _unused_ void rig_open(Rig *rig, const char *runtime_dir) {
+        rig_open_with(rig, runtime_dir, /* with_reaper= */ false);
 }
 
 static _unused_ void rig_close(Rig *rig) {
