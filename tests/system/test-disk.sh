@@ -124,11 +124,11 @@ test_no_occurrence_is_lost_or_doubled() {
         rm -f $EFFECTS
         install -D -m 644 /dev/stdin /etc/vaktd/vaktd.conf <<<$'[Manager]\nResumeRampSec=1s'
         for i in 1 2 3 4 5 6 7 8; do
-                job "tick$i" <<<$'[Timer]\nOnCalendar=*:*:*\nAccuracySec=1ms\nCatchUp=all\nCatchUpMax=1000\n[Run]
+                job "tick$i" <<<$'[Timer]\nOnCalendar=*:*:*\nAccuracySec=1ms\nCatchUp=all\nCatchUpMax=1000\n[Run]\nQueueMax=1000
 Shell=echo $VAKT_JOB $VAKT_SCHEDULED $VAKT_ATTEMPT >>'$EFFECTS
         done
         cat >>$JOBS/tick1.job <<<$'[Job]\nOnSuccess=after'
-        job after <<<$'[Run]\nShell=echo $VAKT_JOB $VAKT_PARENT_RUN >>'$EFFECTS
+        job after <<<$'[Run]\nQueueMax=1000\nShell=echo $VAKT_JOB $VAKT_PARENT_RUN >>'$EFFECTS
         # Fails, and is tried again once.
         job again <<<$'[Timer]\nOnCalendar=*:*:*\nAccuracySec=1ms\nCatchUp=all\nCatchUpMax=1000
 [Run]\nOverlap=parallel\nMaxParallel=100\nQueueMax=1000\nRetry=1\nRetryDelaySec=0
