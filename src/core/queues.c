@@ -191,7 +191,7 @@ unsigned job_places(const LiveRun *run) {
         return run->def->overlap == OVERLAP_PARALLEL ? run->def->max_parallel : 1;
 }
 
-/* By QueueMax=. What is made up for comes all at once: CatchUpMax= bounds it, and it takes nobody's place. */
+/* By QueueMax=. What is made up for comes all at once: CatchUpMax= bounds it, and nobody is refused for its sake. */
 static bool is_bounded(const LiveRun *run) {
         return run->record.cause != RUN_CAUSE_CATCH_UP;
 }
@@ -247,7 +247,6 @@ void queues_pump_job(Manager *m, Job *job) {
                 LiveRun *run = job->queue;
 
                 list_remove(&job->queue, &job->queue_tail, run);
-                job->n_waiting -= is_bounded(run);
                 queue_ready(m, run);
         }
         queues_pump(m);
@@ -309,7 +308,7 @@ void queues_add(Manager *m, LiveRun *run) {
         run->stage = RUN_STAGE_QUEUED;
         run->record.state = RUN_QUEUED;
         list_append(&job->queue, &job->queue_tail, run);
-        job->n_waiting += is_bounded(run);
+        job->n_bounded += is_bounded(run);
         queues_pump_job(m, job);
 }
 
@@ -391,10 +390,11 @@ void queues_remove(Manager *m, LiveRun *run) {
                 break;
         case RUN_STAGE_QUEUED:
                 list_remove(&job->queue, &job->queue_tail, run);
-                job->n_waiting -= is_bounded(run);
+                job->n_bounded -= is_bounded(run);
                 break;
         case RUN_STAGE_READY:
                 (void)heap_set(&run->pool->waiting, USEC_INFINITY, 0, run, &run->position);
+                job->n_bounded -= is_bounded(run);
                 job->n_slots--;
                 break;
         case RUN_STAGE_NEW:
@@ -408,6 +408,7 @@ void queues_remove(Manager *m, LiveRun *run) {
 
 void queues_release(Manager *m, LiveRun *run) {
         assert(run->stage == RUN_STAGE_STARTED);
+        run->job->n_bounded -= is_bounded(run);
         run->job->n_slots--;
         run->pool->n_running--;
         deadline_set(m, &run->deadline, USEC_INFINITY);
@@ -427,6 +428,7 @@ void queues_put_back(Manager *m, LiveRun *run) {
 
 void queues_adopt(Manager *m, LiveRun *run) {
         run->stage = RUN_STAGE_STARTED;
+        run->job->n_bounded += is_bounded(run);
         run->job->n_slots++;
         run->pool->n_running++;
         pool_update(m, run->pool);

@@ -612,11 +612,10 @@ static bool admit_by_overlap(LiveRun *run) {
                 return true;
         case OVERLAP_QUEUE:
         case OVERLAP_PARALLEL:
-                if (job->n_slots < job_places(run) || job->n_waiting < def->queue_max ||
-                    run->record.cause == RUN_CAUSE_CATCH_UP)
+                if (job->n_bounded < job_places(run) + def->queue_max || run->record.cause == RUN_CAUSE_CATCH_UP)
                         return true;
-                run_set_reason(run, "%u of the job's runs wait already (QueueMax=%u).", job->n_waiting,
-                               def->queue_max);
+                run_set_reason(run, "%u of the job's runs wait already (QueueMax=%u).",
+                               job->n_bounded - job_places(run), def->queue_max);
                 return false;
         case _OVERLAP_MAX:
                 break;

@@ -53,7 +53,7 @@ typedef struct Job {
         LiveRun *delayed;    /* of core/: runs whose time has not come yet: retries */
         JobWatch *watch;     /* of core/: what is watched for alarms, or NULL */
         JobPaths *paths;     /* of core/: path triggers, or NULL */
-        unsigned n_waiting;  /* of core/: runs in the queue, but for those that are made up for */
+        unsigned n_bounded;  /* of core/: runs in the queue or with a place that QueueMax= counts */
         unsigned n_delayed;  /* of core/: runs among the delayed; in n_queued, too */
         unsigned n_sought;   /* of core/: runs that are looked for, see LiveRun.is_sought */
         unsigned n_holds;    /* of core/: who has it in hands, so that it is not taken out of the table */
