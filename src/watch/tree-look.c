@@ -516,7 +516,9 @@ static void tree_see_new(Tree *t, const Sighting *s, const FileState *state) {
 
                 complete = r < 0 ? is_complete_by_rule(s, /* again= */ false) : r > 0;
                 events = events_when(events, complete);
-                waits = !complete && (r == 0 || s->mask == 0) && holds_back(t);
+                waits = !complete && holds_back(t);
+                if (r < 0 && !complete) /* perhaps nobody has it open, and its closing is never heard of */
+                        tree_set_folder_flag(t, s->folder, FOLDER_LOOK_ONCE, true);
         }
         if (tree_has_room(t, s, state) && folder_add(s->folder, s->name, s->length, state, &e) >= 0) {
                 entry_set_seen(s->folder, e);

@@ -139,6 +139,7 @@ static void tree_adopt_file(Tree *t, int fd) {
                 t->file_subscriber.notify = on_file_event;
                 r = event_queue_subscribe(t->queue, &t->file_subscriber, fd, FILE_EVENTS);
         }
+        tree_set_folder_flag(t, model_root(t->model), FOLDER_LOOK_ONCE, false);
         tree_set_folder_flag(t, model_root(t->model), FOLDER_REMOTE, t->traits.is_remote);
         tree_set_folder_flag(t, model_root(t->model), FOLDER_POLLED, r < 0 || t->traits.is_remote);
         t->limit_reached = r == -ENOSPC;

@@ -55,27 +55,27 @@ nothing_is_forgotten() { # COMMAND [START]
         gated_job settle SettleSec=2s
         systemctl start vaktd
         for name in run settle; do
-                within 10 is_watched $name
+                within 60 is_watched $name
         done
         put run first
-        within 10 test -e $BEGUN
-        within 10 counts run 0 1
+        within 60 test -e $BEGUN
+        within 60 counts run 0 1
         put run second
         put settle file
         put run third
-        within 10 counts run 2 1
-        within 10 counts settle 1 0
+        within 60 counts run 2 1
+        within 60 counts settle 1 0
         eval "$1"
         eval "${2-}"
         for name in run settle; do
-                within 20 is_watched $name
+                within 60 is_watched $name
         done
         # They are where they were.
         counts run 2 1
         same first "$(listed run)"
         open_gate
-        within 20 is_quiet run
-        within 20 is_quiet settle
+        within 60 is_quiet run
+        within 60 is_quiet settle
         same "first second third" "$(listed run)"
         same file "$(listed settle)"
         same "2 1" "$(runs_of run) $(runs_of settle)"

@@ -15,7 +15,7 @@ test_no_item_is_lost_or_doubled() {
         # shellcheck disable=SC2086 # no seed is no argument
         "$tools/spool-loop.py" "${size[@]}" ${VAKT_CRASH_SEED-}
         fails journal_has _SYSTEMD_UNIT=vaktd.service -p err
-        within 10 nothing_is_kept
+        within 60 nothing_is_kept
         rm -rf /srv/vakt-spool
 }
 
@@ -36,15 +36,15 @@ END
         systemctl start vaktd
         # What is open is not taken, not even by a daemon that has only just come.
         $as sh -c "umask 077; exec 7>$top/in/held; echo half >&7; touch $top/in/open; until [ -e $top/go ]; do sleep 0.05; done; echo whole >&7" &
-        within 10 test -e $top/done/open
+        within 60 test -e $top/done/open
         test -e $top/in/held
         kill_daemon
         $as sh -c "umask 077; echo x >$top/in/next"
-        within 10 test -e $top/done/next
+        within 60 test -e $top/done/next
         test -e $top/in/held
         $as touch $top/go
         wait $!
-        within 10 test -e $top/done/held
+        within 60 test -e $top/done/held
         same "half whole x" "$(sort $top/book | xargs)"
         same "nobody 600" "$(stat -c '%U %a' $top/done/held)"
         same nobody "$(journal VAKT_JOB=intake _TRANSPORT=stdout -o cat | sort -u)"

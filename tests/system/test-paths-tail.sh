@@ -9,13 +9,14 @@ is_limited() { # JOB
         vaktctl why "$1" | shows '^limit: '
 }
 
-# It writes into its own folder: each run makes the next one.
+# It writes into its own folder: each run makes the next one. Two runs within the interval are few enough for a machine
+# on which each of them takes seconds.
 chasing_job() {
         job chaser <<END
 [Path]
 PathChanged=$TREE/own
-TriggerLimitBurst=5
-TriggerLimitIntervalSec=1s
+TriggerLimitBurst=2
+TriggerLimitIntervalSec=6s
 [Run]
 Shell=cat "\$VAKT_PATHS" >>$LIST-chaser; date >$TREE/own/out
 END
@@ -38,36 +39,39 @@ has_lines() { # FILE N
         [ "$(wc -l <"$1")" -ge "$2" ]
 }
 
+limit_messages() {
+        journal VAKT_JOB=chaser MESSAGE_ID="$(message_id PATH_LIMITED)" -o cat | wc -l
+}
+
 test_a_job_that_changes_what_it_watches() {
-        local i start sum=0
+        local i start begin sum=0
         fresh_tree
         chasing_job
         other_job
         systemctl start vaktd
-        within 10 is_watched chaser
-        within 10 is_watched other
+        within 60 is_watched chaser
+        within 60 is_watched other
+        begin=$(now_ms)
         echo x >$TREE/own/in
-        within 20 is_limited chaser
-        within 10 journal_has VAKT_JOB=chaser MESSAGE_ID="$(message_id PATH_LIMITED)"
-        same 1 "$(journal VAKT_JOB=chaser MESSAGE_ID="$(message_id PATH_LIMITED)" -o cat | wc -l)"
+        within 60 is_limited chaser
+        within 60 eval '[ "$(limit_messages)" -ge 1 ]'
         # Others get their runs meanwhile.
         for i in {1..10}; do
                 echo x >$TREE/.part
                 start=$(now_ms)
                 mv $TREE/.part $TREE/other/$i
-                within 5 has_lines $LIST-other $i
+                within 60 has_lines $LIST-other $i
                 sum=$((sum + $(tail -n 1 $LIST-other) - start))
         done
-        # By now it has had its five, and one for each delay that is over; without a limit it would be hundreds.
-        [ "$(runs_of chaser)" -lt 15 ]
         echo "# figure: beside a job that chases its tail, another one's run begins after $((sum / 10)) ms (mean)"
-        # It is slower each time and never stops.
-        start=$(now_ms)
-        within 60 has_runs chaser 8
-        [ $(($(now_ms) - start)) -gt 2000 ]
-        # What others change there is in its next run.
+        # What others change there is in one of its next runs.
         echo x >$TREE/own/late
-        within 60 eval 'grep -qzxF $TREE/own/late $LIST-chaser'
+        within 120 eval 'grep -qzxF $TREE/own/late $LIST-chaser'
+        # It never stops, and is slower each time: of these five runs, the third waits for the interval, and the others
+        # for once and twice as long. However slow the machine is, it cannot be sooner.
+        within 120 has_runs chaser 5
+        [ $(($(now_ms) - begin)) -ge 24000 ]
+        [ "$(limit_messages)" -le "$(runs_of chaser)" ]
         fails journal_has _SYSTEMD_UNIT=vaktd.service -p err
 }
 
@@ -77,13 +81,14 @@ test_a_job_that_leaves_out_what_it_writes() {
         chasing_job
         sed -i '/^PathChanged/a Exclude=out' "$JOBS/chaser.job"
         systemctl start vaktd
-        within 10 is_watched chaser
+        within 60 is_watched chaser
         echo x >$TREE/own/in
-        within 10 eval 'test -e $TREE/own/out && is_quiet chaser'
+        within 60 eval 'test -e $TREE/own/out && is_quiet chaser'
+        same 1 "$(runs_of chaser)"
         echo x >$TREE/own/more
-        within 10 eval 'has_runs chaser 2 && is_quiet chaser'
-        same "in more" "$(tr '\0' '\n' <$LIST-chaser | sed 's,.*/,,' | sort -u | xargs)"
-        [ "$(runs_of chaser)" -le 4 ]
+        within 60 eval 'has_runs chaser 2 && is_quiet chaser'
+        same 2 "$(runs_of chaser)"
+        same "in more" "$(tr '\0' '\n' <$LIST-chaser | sed 's,.*/,,' | xargs)"
 }
 
 run_tests

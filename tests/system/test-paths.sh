@@ -38,7 +38,7 @@ END
         grep -q '^1\.\.' $FOLDER/tap
         fails grep '^not ok' $FOLDER/tap
         same success "$(property Result)"
-        nothing_is_kept
+        within 60 nothing_is_kept
 }
 
 # The user of a run is let in by an access control list: the service may not give files away.

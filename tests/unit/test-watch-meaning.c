@@ -4,6 +4,7 @@
  * is done at once, on files that are there already, and then it is looked at what was reported of each name. To be
  * closed and to be moved there are one event, since no comparison can tell them apart. */
 
+#include <linux/capability.h>
 #include <utime.h>
 
 #include "watch/watcher-internal.h" /* first: test-watch.h has a name that it uses */
@@ -397,6 +398,66 @@ static void test_one_report(void **state) {
                 }
 }
 
+/* CAP_LEASE or not: without it, nobody tells who has other users' files open. */
+static bool set_lease_right(bool on) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+        if (geteuid() != 0 || syscall(SYS_capget, &header, data) < 0)
+                return false;
+        data[0].effective = on ? data[0].permitted : data[0].effective & ~(1U << CAP_LEASE);
+        return syscall(SYS_capset, &header, data) == 0;
+}
+
+static int make_for_another(const char *path) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+        assert_true(fd >= 0);
+        assert_int_equal(fchown(fd, 1, 1), 0);
+        return fd;
+}
+
+/* Of another user's files it is known when they are closed, and else that they stay as they are. */
+static void test_one_report_of_others(void **state) {
+        static const WatchBackend events[] = { WATCH_BACKEND_INOTIFY, WATCH_BACKEND_FANOTIFY };
+
+        if (!set_lease_right(false)) {
+                print_message("# not done: other users are for root only\n");
+                return;
+        }
+        for (size_t b = 0; b < ELEMENTSOF(events) && is_possible(events[b]); b++) {
+                Watch *watch;
+                int fd;
+
+                make_folder(at("in"));
+                write_file(at("in/last1"), "x");
+                watch = start_watch(&(WatchDef){ .kind = WATCH_PATH_CHANGED,
+                                                 .path = at("in"),
+                                                 .backend = events[b],
+                                                 .poll_min = USEC_PER_HOUR });
+                fd = make_for_another(at("in/closed"));
+                settle();
+                assert_n_reported(0);
+                close(fd);
+                settle();
+                assert_n_reported(1);
+                stop_watch(watch);
+                forget_records();
+
+                watch = start_kind(WATCH_PATH_CHANGED, at("in"), events[b]);
+                assert_int_equal(mknod(at("in/made"), S_IFREG | 0644, 0), 0);
+                assert_int_equal(chown(at("in/made"), 1, 1), 0);
+                run_until_reported(1);
+                wait_for_the_last(watch, "last1");
+                assert_n_reported(2);
+                assert_true(record_of("made")->events & WATCH_COMPLETE);
+                stop_watch(watch);
+                forget_records();
+                remove_tree(at("in"));
+        }
+        assert_true(set_lease_right(true));
+}
+
 /* --- an inode's number that is used again --- */
 
 /* A file system on disk; those in memory count on. */
@@ -505,6 +566,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 watch_test(test_meanings),
                 watch_test(test_one_report),
+                watch_test(test_one_report_of_others),
                 watch_test(test_file_made_anew),
                 watch_test(test_directory_made_anew),
                 watch_test(test_file_made_anew_meanwhile),
