@@ -191,21 +191,19 @@ typedef struct Plan {
         sd_bus_message *reply;
         uint32_t left;  /* files that may still be listed */
         size_t size;    /* bytes of the listed ones in the message */
-        uint64_t total; /* all, the listed ones and the others */
+        uint64_t total; /* of the listed ones */
 } Plan;
 
 static int append_file(const char *path, size_t n, void *userdata) {
         Plan *p = userdata;
 
-        p->total++;
         if (p->left == 0)
-                return 0;
+                return 1;
         p->size += sizeof(uint32_t) + ((n + 3) & ~(size_t)3); /* as D-Bus lays out an array of bytes */
-        if (p->size > REPLY_SIZE_MAX) {
-                p->left = 0;
-                return 0;
-        }
+        if (p->size > REPLY_SIZE_MAX)
+                return 1;
         p->left--;
+        p->total++;
         return MIN(sd_bus_message_append_array(p->reply, 'y', path, n), 0);
 }
 
@@ -233,6 +231,8 @@ static int plan_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         r = manager_plan(c->api->manager, job, append_file, &plan);
         if (r < 0)
                 return r;
+        if (r > 0)
+                plan.total = manager_count_planned(job);
         r = sd_bus_message_close_container(reply);
         if (r < 0)
                 return r;

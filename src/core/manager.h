@@ -172,8 +172,11 @@ int manager_list_watch_counters(Manager *m, const Job *job,
                                 int (*visit)(const char *name, uint64_t value, void *userdata), void *userdata);
 
 /* What the job's [Path] matches at this moment: absolute paths, n bytes, in no order. A visit that returns nonzero
- * ends it and is returned. */
+ * ends it and is returned; 1 also when there is more than can be looked at in one turn. */
 int manager_plan(Manager *m, const Job *job, int (*visit)(const char *path, size_t n, void *userdata), void *userdata);
+
+/* How many that would give at the most, without looking at them. */
+uint64_t manager_count_planned(const Job *job) _pure_;
 
 /* What is known of one file (n bytes, absolute), in sentences as of manager_explain(): which watch covers it or which
  * filter leaves it out, when it was seen, what it waits for, which run has it. */

@@ -407,14 +407,11 @@ void path_store_load(PathWatch *pw) {
 }
 
 /* What runs were given stays until they are over. */
-static int forget_key(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
-        Manager *m = userdata;
+void path_store_forget(const JobPaths *p) {
+        Ledger *ledger = p->manager->ledger;
 
-        if (!streq(key, KEY_RUN))
-                (void)ledger_put(m->ledger, job, key, id, NULL, 0);
-        return 0;
-}
-
-void path_store_forget(Manager *m, const char *job) {
-        (void)ledger_list_blobs(m->ledger, job, NULL, forget_key, m);
+        for (size_t i = 0; i < p->n_watches; i++)
+                if (p->watches[i].key)
+                        (void)ledger_forget(ledger, p->job->name, p->watches[i].key);
+        (void)ledger_forget(ledger, p->job->name, KEY_WAITING);
 }

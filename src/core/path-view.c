@@ -177,6 +177,15 @@ int manager_plan(Manager *m, const Job *job, int (*visit)(const char *path, size
         return r;
 }
 
+uint64_t manager_count_planned(const Job *job) {
+        const JobPaths *p = job->paths;
+        uint64_t n = 0;
+
+        for (size_t i = 0; p && i < p->n_watches; i++)
+                n += p->watches[i].watch ? watch_n_files(p->watches[i].watch) : 0;
+        return n;
+}
+
 /* --- one file --- */
 
 typedef struct Telling {

@@ -525,9 +525,9 @@ void paths_remove_job(Manager *m, Job *job) {
                 return;
         for (size_t i = 0; i < job->paths->n_watches; i++)
                 spools_release(&job->paths->watches[i]);
+        path_store_forget(job->paths);
         paths_free(job->paths);
         job->paths = NULL;
-        path_store_forget(m, job->name);
 }
 
 /* --- all of them --- */

@@ -141,6 +141,6 @@ void path_store_load(PathWatch *pw);
 void path_store_load_waiting(JobPaths *p);
 /* The files of a run whose job is not watched yet wait for that. */
 void path_store_put_waiting(Manager *m, const LiveRun *run);
-void path_store_forget(Manager *m, const char *job);
+void path_store_forget(const JobPaths *p);
 /* What a run was given: NULL forgets it. */
 void path_store_put_run(Manager *m, const RunRecord *r, const RunPaths *rp);

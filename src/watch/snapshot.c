@@ -20,6 +20,7 @@
 #define ROW_ROOT    1
 #define DIGEST_KEY  UINT64_C(0x726f77)
 #define DIGEST_SIZE sizeof(uint64_t)
+#define SAVE_BYTES  (4 << 20) /* in one call, but for the last row */
 #define KEPT_FLAGS  (ENTRY_REGULAR | ENTRY_UNSETTLED | ENTRY_NEW)
 
 /* --- writing --- */
@@ -123,7 +124,7 @@ static size_t save_removed(Model *m, size_t max,
 int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),
               void *userdata) {
         Folder *f, *next;
-        size_t done;
+        size_t done, bytes = 0;
         Row row = {};
         int r = 0;
 
@@ -143,6 +144,11 @@ int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, con
                         break;
                 folder_clear_dirty(f);
                 done++;
+                bytes += row.n;
+                if (max != INT32_MAX && bytes >= SAVE_BYTES) {
+                        done = max;
+                        break;
+                }
         }
         free(row.bytes);
         return r < 0 ? r : (int)done;

@@ -696,34 +696,47 @@ WatchFile watch_find(const Watch *w, const char *path) {
         return w->tree && w->tree->has_root ? file_of(model_find(w->tree->model, path)) : WATCH_FILE_NONE;
 }
 
-static int visit_folder(Watch *w, Folder *f, PathText *path,
+static int visit_folder(Watch *w, Folder *f, PathText *path, size_t *left,
                         int (*visit)(const char *path, size_t n, WatchFile kind, void *userdata), void *userdata) {
         int r = 0;
 
         FOLDER_FOREACH(e, f) {
                 WatchFile kind = file_of(e);
 
-                if (r == 0 && w->tree->root.is_file)
+                if ((*left)-- == 0)
+                        return 1;
+                if (w->tree->root.is_file)
                         return visit("", 0, kind, userdata);
-                if (r != 0 || (kind == WATCH_FILE_FOLDER && !w->def.folders))
+                if (kind == WATCH_FILE_FOLDER && !w->def.folders)
                         continue;
                 r = folder_path_of(f, e->name, e->length, path);
                 if (r >= 0 && path_filter_matches(w->def.filter, path_text_string(path), path->length,
                                                   kind == WATCH_FILE_FOLDER))
                         r = visit(path_text_string(path), path->length, kind, userdata);
+                if (r != 0)
+                        return r;
         }
-        return r;
+        return 0;
 }
 
 int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, WatchFile kind, void *userdata), void *userdata) {
         Folder *root = w->tree && w->tree->has_root ? model_root(w->tree->model) : NULL;
+        size_t left = WATCH_VISIT_MAX;
         PathText path = {};
         int r = 0;
 
         for (Folder *f = root ? folder_walk(root, NULL) : NULL; f && r == 0; f = folder_walk(root, f))
-                r = visit_folder(w, f, &path, visit, userdata);
+                r = visit_folder(w, f, &path, &left, visit, userdata);
         path_text_done(&path);
         return r;
+}
+
+size_t watch_n_files(const Watch *w) {
+        const Tree *t = w->tree;
+
+        if (!t || !t->has_root)
+                return 0;
+        return model_n_entries(t->model) + (w->def.folders ? model_n_folders(t->model) - 1 : 0);
 }
 
 int watch_save(Watch *w, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),

@@ -26,6 +26,7 @@
 
 #define WATCH_PRIVATE_PREFIX ".vakt-"            /* names that begin so are ours (claims of a spool): never reported */
 #define WATCH_MODEL_MAX      ((size_t)256 << 20) /* bytes of one model; what is not in it is reported by event only */
+#define WATCH_VISIT_MAX      200000U             /* entries that watch_visit() looks at */
 #define WATCH_DEPTH_MAX      2000U               /* folders below each other; deeper ones are not watched */
 #define WATCH_PATH_MAX       32768U              /* bytes of a folder's path; those with longer ones are not, either */
 #define WATCH_LARGE          20000U              /* folders; see WATCH_BACKEND_AUTO */
@@ -172,18 +173,21 @@ typedef enum WatchFile {
 WatchFile watch_find(const Watch *w, const char *path) _pure_;
 
 /* Everything that the watch knows and its filter lets through, in no order; for `vaktctl plan`. Folders only with
- * WatchDef.folders. Nonzero from visit ends the walk and is returned. -ENOMEM. */
+ * WatchDef.folders. Nonzero from visit ends the walk and is returned; so is 1 after WATCH_VISIT_MAX looks. -ENOMEM. */
 int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, WatchFile kind, void *userdata), void *userdata);
+
+/* How many that would give at the most, without looking at them. */
+size_t watch_n_files(const Watch *w) _pure_;
 
 /* --- the snapshot: what the watch knows, kept over a restart --- */
 
 /* Hands out what changed since the last call (or load) as rows: a folder's id and some bytes to keep under it, or
- * NULL bytes for a row to delete. Ids are unique in a watch for good. At most max rows a call (0 = all); returns how
- * many, so call again while it returns max. The rows of one round of calls belong into one transaction, together with
- * what was made of the changes that were reported so far (runs, or the waiting files of a Batch): then a start finds
- * exactly what is new. write() returning negative ends it; the row comes again next time. Nothing is handed out
- * before the first look is finished. -EAGAIN: what is watched has gone as a whole, and not all of it is reported yet.
- * A condition has no rows. */
+ * NULL bytes for a row to delete. Ids are unique in a watch for good. At most max rows a call (0 = all), or fewer
+ * when they are large; returns how many, or max when there are more, so call again while it returns max. The rows of
+ * one round of calls belong into one transaction, together with what was made of the changes that were reported so far
+ * (runs, or the waiting files of a Batch): then a start finds exactly what is new. write() returning negative ends it;
+ * the row comes again next time. Nothing is handed out before the first look is finished. -EAGAIN: what is watched has
+ * gone as a whole, and not all of it is reported yet. A condition has no rows. */
 int watch_save(Watch *w, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),
                void *userdata);
 
