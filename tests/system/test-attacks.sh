@@ -147,7 +147,7 @@ END
         rmdir /srv/drop/.vakt-drop
         within 60 eval '! test -e /srv/drop/a'
         # And removed, it is made anew.
-        rmdir /srv/drop/.vakt-drop
+        within 60 rmdir /srv/drop/.vakt-drop # when the item of the last run is gone
         as user1 touch /srv/drop/b
         within 60 eval '! test -e /srv/drop/b'
 }
