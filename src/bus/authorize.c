@@ -9,23 +9,32 @@
 #include "bus/authorize.h"
 
 #include <assert.h>
+#include <sys/queue.h>
 
 #include "bus/errors.h"
 #include "util/log.h"
 
 typedef struct AuthorizeCall {
-        Authorizer *authorizer;
-        Connection *connection;
         sd_bus_message *message;
-        sd_bus_slot *slot;
         const char *action;
         AuthorizedFunc next;
-        struct AuthorizeCall *list_next;
+        STAILQ_ENTRY(AuthorizeCall) entry;
 } AuthorizeCall;
 
-struct Authorizer {
-        AuthorizeCall *calls;
+/* Who is this sender? One for all its calls, so that a sender takes one place, however much it asks. */
+typedef struct Question {
+        Authorizer *authorizer;
+        Connection *connection;
+        char *sender;
+        sd_bus_slot *slot; /* NULL: not asked yet */
+        STAILQ_HEAD(, AuthorizeCall) calls;
         unsigned n_calls;
+        TAILQ_ENTRY(Question) entry;
+} Question;
+
+struct Authorizer {
+        TAILQ_HEAD(, Question) questions; /* those that are asked first, the others in the order of their coming */
+        unsigned n_questions, n_asked, n_calls;
 };
 
 int authorizer_new(Authorizer **ret) {
@@ -33,28 +42,48 @@ int authorizer_new(Authorizer **ret) {
 
         if (!a)
                 return -ENOMEM;
+        TAILQ_INIT(&a->questions);
         *ret = a;
         return 0;
 }
 
 static AuthorizeCall *authorize_call_free(AuthorizeCall *call) {
-        AuthorizeCall **p = &call->authorizer->calls;
-
-        while (*p != call)
-                p = &(*p)->list_next;
-        *p = call->list_next;
-        call->authorizer->n_calls--;
-        sd_bus_slot_unref(call->slot);
         sd_bus_message_unref(call->message);
         return mfree(call);
 }
 DEFINE_CLEANUP(AuthorizeCall, authorize_call_free)
 
+static AuthorizeCall *question_take_call(Question *q) {
+        AuthorizeCall *call = STAILQ_FIRST(&q->calls);
+
+        if (!call)
+                return NULL;
+        STAILQ_REMOVE_HEAD(&q->calls, entry);
+        q->n_calls--;
+        q->authorizer->n_calls--;
+        return call;
+}
+
+static Question *question_free(Question *q) {
+        AuthorizeCall *call;
+
+        while ((call = question_take_call(q)))
+                authorize_call_free(call);
+        TAILQ_REMOVE(&q->authorizer->questions, q, entry);
+        q->authorizer->n_questions--;
+        q->authorizer->n_asked -= !!q->slot;
+        sd_bus_slot_unref(q->slot);
+        free(q->sender);
+        return mfree(q);
+}
+
 Authorizer *authorizer_free(Authorizer *a) {
+        Question *q;
+
         if (!a)
                 return NULL;
-        while (a->calls)
-                authorize_call_free(a->calls);
+        while ((q = TAILQ_FIRST(&a->questions)))
+                question_free(q);
         return mfree(a);
 }
 
@@ -68,64 +97,116 @@ static int refuse(sd_bus_error *e, const char *action) {
                                  action);
 }
 
+/* Deals with all calls of a sender, by whose uid is known now or cannot be had. */
+static void question_answer(Question *q, bool allowed) {
+        AuthorizeCall *next;
+
+        while ((next = question_take_call(q))) {
+                _cleanup_(authorize_call_freep) AuthorizeCall *call = next;
+                _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+                int r;
+
+                r = allowed ? call->next(q->connection, call->message, &e) : refuse(&e, call->action);
+                if (r < 0 || sd_bus_error_is_set(&e)) {
+                        r = sd_bus_reply_method_errno(call->message, r, &e);
+                        if (r < 0)
+                                log_debug_errno(r, "Cannot answer a client, ignoring: %m");
+                }
+        }
+        question_free(q);
+}
+
+static int on_user(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error);
+
+/* Asks what may be asked now. */
+static void authorizer_ask(Authorizer *a) {
+        Question *next;
+
+        for (Question *q = TAILQ_FIRST(&a->questions); q && a->n_asked < AUTHORIZE_ASKED_MAX; q = next) {
+                int r;
+
+                next = TAILQ_NEXT(q, entry);
+                if (q->slot)
+                        continue;
+                r = sd_bus_call_method_async(q->connection->bus, &q->slot, "org.freedesktop.DBus",
+                                             "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser",
+                                             on_user, q, "s", q->sender);
+                if (r >= 0)
+                        a->n_asked++;
+                else
+                        question_answer(q, /* allowed= */ false);
+        }
+}
+
 /* The answer of the bus: who the caller is. */
 static int on_user(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
-        _cleanup_(authorize_call_freep) AuthorizeCall *call = userdata;
-        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        Question *q = userdata;
+        Authorizer *a = q->authorizer;
         uint32_t uid;
-        int r;
 
-        if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "u", &uid) < 0 ||
-            !uid_is_privileged(call->connection->api, uid))
-                r = refuse(&e, call->action);
-        else
-                r = call->next(call->connection, call->message, &e);
-        if (r < 0 || sd_bus_error_is_set(&e)) {
-                r = sd_bus_reply_method_errno(call->message, r, &e);
-                if (r < 0)
-                        log_debug_errno(r, "Cannot answer a client, ignoring: %m");
-        }
+        question_answer(q, !sd_bus_message_is_method_error(reply, NULL) &&
+                                   sd_bus_message_read(reply, "u", &uid) >= 0 &&
+                                   uid_is_privileged(q->connection->api, uid));
+        authorizer_ask(a);
         return 0;
 }
 
-static unsigned authorizer_n_of_sender(const Authorizer *a, const char *sender) {
-        unsigned n = 0;
+static Question *find_question(const Authorizer *a, const char *sender) {
+        Question *q;
 
-        for (const AuthorizeCall *call = a->calls; call; call = call->list_next)
-                n += streq_ptr(sd_bus_message_get_sender(call->message), sender);
-        return n;
+        TAILQ_FOREACH(q, &a->questions, entry)
+        if (streq(q->sender, sender))
+                return q;
+        return NULL;
+}
+
+static Question *add_question(Connection *c, const char *sender) {
+        Question *q = calloc(1, sizeof(*q));
+
+        if (!q)
+                return NULL;
+        q->authorizer = c->authorizer;
+        q->connection = c;
+        q->sender = strdup(sender);
+        if (!q->sender)
+                return mfree(q);
+        STAILQ_INIT(&q->calls);
+        TAILQ_INSERT_TAIL(&q->authorizer->questions, q, entry);
+        q->authorizer->n_questions++;
+        return q;
+}
+
+static bool is_too_much(const Authorizer *a, const Question *q) {
+        if (!q)
+                return a->n_questions >= AUTHORIZE_SENDERS_MAX;
+        return q->n_calls >= (a->n_calls < AUTHORIZE_CALLS_MAX ? AUTHORIZE_PER_SENDER_MAX : 1);
 }
 
 static int ask_user(Connection *c, sd_bus_message *m, const char *action, AuthorizedFunc next, sd_bus_error *e) {
         const char *sender = sd_bus_message_get_sender(m);
         Authorizer *a = c->authorizer;
         AuthorizeCall *call;
-        int r;
+        Question *q;
 
         if (!sender)
                 return refuse(e, action);
-        if (a->n_calls >= AUTHORIZE_PENDING_MAX || authorizer_n_of_sender(a, sender) >= AUTHORIZE_PER_SENDER_MAX)
+        q = find_question(a, sender);
+        if (is_too_much(a, q))
                 return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
                                         "Too many calls wait for their authorisation; wait for some replies first.");
         call = calloc(1, sizeof(*call));
         if (!call)
                 return -ENOMEM;
-        *call = (AuthorizeCall){
-                .authorizer = a,
-                .connection = c,
-                .message = sd_bus_message_ref(m),
-                .action = action,
-                .next = next,
-                .list_next = a->calls,
-        };
-        a->calls = call;
-        a->n_calls++;
-        r = sd_bus_call_method_async(c->bus, &call->slot, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                     "org.freedesktop.DBus", "GetConnectionUnixUser", on_user, call, "s", sender);
-        if (r < 0) {
-                authorize_call_free(call);
-                return r;
+        q = q ?: add_question(c, sender);
+        if (!q) {
+                free(call);
+                return -ENOMEM;
         }
+        *call = (AuthorizeCall){ .message = sd_bus_message_ref(m), .action = action, .next = next };
+        STAILQ_INSERT_TAIL(&q->calls, call, entry);
+        q->n_calls++;
+        a->n_calls++;
+        authorizer_ask(a);
         return 1;
 }
 

@@ -11,8 +11,10 @@
 #define ACTION_MANAGE "org.vaktd1.manage"
 #define ACTION_RUN    "org.vaktd1.run"
 
-#define AUTHORIZE_PENDING_MAX    120 /* on the whole: dbus-daemon allows one connection 128 outstanding replies */
-#define AUTHORIZE_PER_SENDER_MAX 16
+#define AUTHORIZE_ASKED_MAX      120  /* questions under way: dbus-daemon allows one connection 128 of them */
+#define AUTHORIZE_SENDERS_MAX    4096 /* that wait for an answer; a bus allows each user 256 connections or so */
+#define AUTHORIZE_PER_SENDER_MAX 16   /* calls, while there are fewer than … */
+#define AUTHORIZE_CALLS_MAX      4096 /* … on the whole; then a sender may have one */
 
 /* What is done once it is allowed. m has not been read from; whoever is called sends the reply, or fills e and returns
  * a negative errno. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The door of the control socket: it listens, admits and counts its peers and lets them go. Everybody may connect,
- * since everybody may read; so each user has a share of the connections, of the signals and of the memory that unread
- * answers take, and root's share is out of the others' reach. The times at which peers were active are only looked at
- * when places become few, so that idle peers need no timers. */
+ * since everybody may read; so each user has a share of the connections, of the signals, of the memory that unread
+ * answers take and of the loop's time, and root's share is out of the others' reach. The times at which peers were
+ * active are only looked at when places become few, so that idle peers need no timers. */
 
 #include "bus/door-socket.h"
 
@@ -32,7 +32,7 @@ struct DoorSocket {
         dev_t device;
         ino_t inode; /* of that one: somebody else's is not removed */
         sd_id128_t id;
-        uint64_t last_number;
+        uint64_t last_number, n_turns;
 
         sd_event_source *listen, *resume, *post, *reap, *drain;
         Peer *peers[DOOR_PEERS_MAX];
@@ -108,8 +108,29 @@ static bool peer_leaves_unread(const Peer *p) {
         return peer_is_busy(p) && peer_n_unsent(p) > 0;
 }
 
-static bool door_may_serve(void *userdata, const Peer *p) {
-        return peer_is_privileged(p) || door_count_siblings(userdata, p, peer_leaves_unread) < DOOR_UNREAD_PER_UID_MAX;
+/* One message of a user is worked on at a time, whatever the number of connections, so what others ask waits for one
+ * message of each user. Turns go round; but when places for unread answers are few, who has one goes on, since the
+ * user may read one connection to its end before the next. */
+static uint64_t door_may_serve(void *userdata, const Peer *p) {
+        DoorSocket *d = userdata;
+        bool is_next = true;
+        size_t n_unread = 0;
+
+        if (peer_is_privileged(p))
+                return ++d->n_turns;
+        for (size_t i = 0; i < d->n_peers; i++) {
+                const Peer *q = d->peers[i];
+
+                if (q == p || peer_is_dropped(q) || peer_ucred(q)->uid != peer_ucred(p)->uid)
+                        continue;
+                if (peer_is_at_work(q))
+                        return 0;
+                is_next = is_next && !(peer_waits(q) && peer_turn(q) < peer_turn(p));
+                n_unread += peer_leaves_unread(q);
+        }
+        if (n_unread >= DOOR_UNREAD_PER_UID_MAX || (!is_next && n_unread < DOOR_UNREAD_PER_UID_MAX - 1))
+                return 0;
+        return ++d->n_turns;
 }
 
 static int door_subscribe(void *userdata, const Peer *p, bool on) {
@@ -190,6 +211,8 @@ static int on_post(sd_event_source *s, void *userdata) {
         DoorSocket *d = userdata;
         bool busy = false;
 
+        for (size_t i = 0; i < d->n_peers; i++)
+                peer_settle(d->peers[i]);
         for (size_t i = 0; i < d->n_peers; i++) {
                 peer_check(d->peers[i]);
                 busy = busy || (!peer_is_dropped(d->peers[i]) && peer_is_busy(d->peers[i]));

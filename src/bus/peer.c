@@ -50,7 +50,9 @@ struct Peer {
         Gate *gate;
         bool end_of_file;
         bool busy;  /* sd-bus has a message, or its answer is not read yet, or … */
-        bool waits; /* … a message waits for other peers of the user to read theirs */
+        bool waits; /* … a message waits for other peers of the user */
+        bool at_work;
+        uint64_t turn;
         bool dropped;
         usec_t last_active;
 
@@ -170,18 +172,21 @@ static bool peer_answers_handshake(const Peer *p) {
         return sd_bus_is_ready(p->connection.bus) <= 0 && (sd_bus_get_events(p->connection.bus) & POLLOUT) != 0;
 }
 
-/* True when sd-bus has read and handled all that it was given, and the peer has taken the answers. */
+/* True when sd-bus has read and handled all that it was given. */
 static bool peer_bus_is_idle(const Peer *p) {
         uint64_t n_read;
         int n_fed;
 
-        if (peer_answers_handshake(p))
+        if (sd_event_source_get_enabled(p->feed_io, NULL) > 0 || peer_answers_handshake(p))
                 return false;
         if (ioctl(p->feed_fd, SIOCOUTQ, &n_fed) < 0 || n_fed > 0)
                 return false;
-        if (sd_bus_get_n_queued_read(p->connection.bus, &n_read) < 0 || n_read > 0)
-                return false;
-        return connection_n_unsent(&p->connection) == 0;
+        return sd_bus_get_n_queued_read(p->connection.bus, &n_read) >= 0 && n_read == 0;
+}
+
+void peer_settle(Peer *p) {
+        if (!p->dropped && p->at_work && peer_bus_is_idle(p))
+                p->at_work = false;
 }
 
 /* Passes on as much of the unit as the socketpair takes. */
@@ -209,6 +214,7 @@ static int peer_want_input(Peer *p) {
 /* The one step of the machine: passes a unit on if there is one and it may, else asks for input. */
 static int peer_advance(Peer *p) {
         const void *unit;
+        uint64_t turn;
         size_t n;
         int r;
 
@@ -218,15 +224,21 @@ static int peer_advance(Peer *p) {
         if (n == 0)
                 return peer_want_input(p);
         peer_set_busy(p);
-        p->waits = !p->host->may_serve(p->host->userdata, p);
-        return p->waits ? 0 : peer_feed(p, unit, n);
+        turn = p->host->may_serve(p->host->userdata, p);
+        p->waits = turn == 0;
+        if (p->waits)
+                return 0;
+        p->turn = turn;
+        p->at_work = true;
+        return peer_feed(p, unit, n);
 }
 
 /* 1 when the peer is free for the next step. -EBADMSG when sd-bus takes the handshake for over and the gate does not,
  * or the other way round: after a BEGIN that sd-bus refuses, what the gate frames as messages would be handshake to
  * it, with a BEGIN wherever the peer likes it, and nothing behind that would be bounded. */
 static int peer_finish_unit(Peer *p) {
-        if (sd_event_source_get_enabled(p->feed_io, NULL) > 0 || !peer_bus_is_idle(p))
+        peer_settle(p);
+        if (p->at_work || connection_n_unsent(&p->connection) > 0)
                 return 0;
         if ((sd_bus_is_ready(p->connection.bus) > 0) == gate_in_handshake(p->gate))
                 return -EBADMSG;
@@ -535,6 +547,18 @@ bool peer_is_dropped(const Peer *p) {
 
 bool peer_is_busy(const Peer *p) {
         return p->busy;
+}
+
+bool peer_is_at_work(const Peer *p) {
+        return p->at_work;
+}
+
+bool peer_waits(const Peer *p) {
+        return p->waits;
+}
+
+uint64_t peer_turn(const Peer *p) {
+        return p->turn;
 }
 
 bool peer_is_subscribed(const Peer *p) {

@@ -26,8 +26,9 @@ typedef struct PeerHost {
         /* The peer is done with and to be freed from the loop. why: a phrase for the log, or NULL when it just left.
          */
         void (*dropped)(void *userdata, Peer *p, const char *why);
-        /* False while the peers of its user leave too much unread already. */
-        bool (*may_serve)(void *userdata, const Peer *p);
+        /* Whether its next message may be worked on now: 0: it has to wait for others of its user; else the number of
+         * its turn, which grows. */
+        uint64_t (*may_serve)(void *userdata, const Peer *p);
         /* It begins (true) or stops to listen to signals. -ENOBUFS when too many of its user do. */
         int (*subscribe)(void *userdata, const Peer *p, bool on);
         void *userdata;
@@ -53,6 +54,9 @@ const char *peer_server_id(const Peer *p) _pure_;
 
 bool peer_is_dropped(const Peer *p) _pure_;
 bool peer_is_busy(const Peer *p) _pure_;
+bool peer_is_at_work(const Peer *p) _pure_; /* sd-bus has not handled what it was given */
+bool peer_waits(const Peer *p) _pure_;      /* for may_serve() */
+uint64_t peer_turn(const Peer *p) _pure_;   /* of its last message */
 bool peer_is_subscribed(const Peer *p) _pure_;
 bool peer_is_privileged(const Peer *p) _pure_;
 uint64_t peer_n_unsent(const Peer *p); /* messages that it has not taken yet */
@@ -68,6 +72,9 @@ bool peer_has_left(const Peer *p);
 
 /* Of CLOCK_MONOTONIC, µs: when bytes came from it last. */
 usec_t peer_last_active(const Peer *p) _pure_;
+
+/* Looks whether its message is handled, before any peer is checked. */
+void peer_settle(Peer *p);
 
 /* Goes on with what waited, if it can now. */
 void peer_check(Peer *p);

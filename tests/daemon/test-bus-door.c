@@ -258,6 +258,41 @@ static void test_many_authorisations(void **state) {
         sd_bus_message_unref(harness_call(bus, "Resume", "s", "a"));
 }
 
+/* Many connections of somebody who may not change anything take no place from who may. */
+static void test_flood_of_others(void **state) {
+        enum { CONNECTIONS = 40, CALLS = 16 };
+        Harness *h = *state;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        sd_bus *others[CONNECTIONS];
+        Flood f = {}, of_others = {};
+        siginfo_t info;
+
+        if (geteuid() != 0 || !start_bus(h))
+                skip();
+        harness_add_job(h, "a", job_text);
+        harness_start(h);
+        bus = connect_bus(h);
+        for (size_t i = 0; i < CONNECTIONS; i++)
+                others[i] = connect_as(h, NOBODY);
+        assert_int_equal(kill(harness_pid(h), SIGSTOP), 0);
+        assert_int_equal(waitid(P_PID, (id_t)harness_pid(h), &info, WSTOPPED), 0);
+        for (size_t i = 0; i < CONNECTIONS; i++) {
+                flood(others[i], CALLS, &of_others);
+                /* The bus has taken them, before the next one. */
+                assert_true(sd_bus_call_method(others[i], DRIVER, DRIVER_PATH, DRIVER, "GetId", NULL, NULL, NULL) >=
+                            0);
+        }
+        flood(bus, 1, &f);
+        assert_int_equal(kill(harness_pid(h), SIGCONT), 0);
+        wait_flood(bus, 1, &f);
+        assert_int_equal(f.n_refused, 0);
+        for (size_t i = 0; i < CONNECTIONS; i++) {
+                wait_flood(others[i], (unsigned)(i + 1) * CALLS, &of_others);
+                sd_bus_flush_close_unref(others[i]);
+        }
+        sd_bus_message_unref(harness_call(bus, "Resume", "s", "a"));
+}
+
 /* Calls that were made before the end are answered. */
 static void test_answers_at_stop(void **state) {
         enum { CALLS = 10 };
@@ -366,6 +401,7 @@ int main(void) {
                 bus_test(test_log_control),
                 bus_test(test_unprivileged),
                 bus_test(test_many_authorisations),
+                bus_test(test_flood_of_others),
                 bus_test(test_answers_at_stop),
                 bus_test(test_follower_leaves),
                 bus_test(test_bus_restart),

@@ -7,10 +7,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "harness.h"
 #include "raw-peer.h"
@@ -514,6 +516,24 @@ static void test_unprivileged_limits(void **state) {
                 sd_bus_flush_close_unref(buses[i]);
 }
 
+/* Until nothing comes any more while others are served; each of these lets the user's connections have a turn. */
+static void wait_until_stuck(const Harness *h, const int *fds, size_t n) {
+        size_t before = 0, now = 0;
+
+        do {
+                before = now;
+                now = 0;
+                for (unsigned i = 0; i < 20; i++)
+                        harness_assert_served(h);
+                for (size_t i = 0; i < n; i++) {
+                        int unread;
+
+                        assert_int_equal(ioctl(fds[i], FIONREAD, &unread), 0);
+                        now += (size_t)unread;
+                }
+        } while (now != before);
+}
+
 /* The answers that one user leaves unread are few: its further connections wait until it reads. */
 static void test_unread_answers(void **state) {
         enum { CALLS = 30 };
@@ -535,10 +555,9 @@ static void test_unread_answers(void **state) {
         for (size_t i = 0; i < UNREAD_MAX; i++)
                 for (unsigned k = 0; k < CALLS; k++)
                         raw_send(fds[i], call, size);
-        harness_assert_served(h);
-        harness_assert_served(h);
+        wait_until_stuck(h, fds, UNREAD_MAX);
         raw_send(fds[UNREAD_MAX], call, size);
-        harness_assert_served(h);
+        wait_until_stuck(h, fds, ELEMENTSOF(fds));
         last = (struct pollfd){ .fd = fds[UNREAD_MAX], .events = POLLIN };
         assert_int_equal(poll(&last, 1, 0), 0);
         for (unsigned k = 0; k < CALLS; k++)
@@ -546,6 +565,60 @@ static void test_unread_answers(void **state) {
         assert_int_equal(raw_read_message(fds[UNREAD_MAX], NULL), 2);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++)
                 close(fds[i]);
+}
+
+static void freeze(const Harness *h) {
+        siginfo_t info;
+
+        assert_int_equal(kill(harness_pid(h), SIGSTOP), 0);
+        assert_int_equal(waitid(P_PID, (id_t)harness_pid(h), &info, WSTOPPED), 0);
+}
+
+/* What many connections of a user ask at once is done one after the other, with room for others in between: root is
+ * answered while most of them still wait. */
+static void test_fair_share(void **state) {
+        enum { CALLS = 8 };
+        Harness *h = *state;
+        int fds[OTHERS_MAX - 4], root;
+        size_t n_answered = 0, size, reply_size = 0;
+        uint8_t call[512];
+
+        if (geteuid() != 0)
+                skip();
+        harness_add_jobs(h, 20);
+        harness_start(h);
+        size = raw_call(call, sizeof(call), 1, MANAGER_PATH, MANAGER_INTERFACE, "ListJobs", NULL);
+        root = harness_connect_raw(h, (uid_t)-1);
+        raw_handshake(root);
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
+                fds[i] = harness_connect_raw(h, NOBODY);
+                raw_handshake(fds[i]);
+        }
+        freeze(h);
+        for (unsigned k = 0; k < CALLS; k++) {
+                for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                        raw_send(fds[i], call, size);
+                raw_send(root, call, size);
+        }
+        assert_int_equal(kill(harness_pid(h), SIGCONT), 0);
+        for (unsigned k = 0; k < CALLS; k++)
+                assert_int_equal(raw_read_message(root, &reply_size), 2);
+        freeze(h);
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
+                int n;
+
+                assert_int_equal(ioctl(fds[i], FIONREAD, &n), 0);
+                n_answered += (size_t)n / reply_size;
+        }
+        assert_int_equal(kill(harness_pid(h), SIGCONT), 0);
+        if (n_answered > CALLS * ELEMENTSOF(fds) / 4)
+                fail_msg("%zu of the user's calls were answered before root's", n_answered);
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
+                for (unsigned k = 0; k < CALLS; k++)
+                        assert_int_equal(raw_read_message(fds[i], NULL), 2);
+                close(fds[i]);
+        }
+        close(root);
 }
 
 /* Signals that nobody reads do not pile up: who subscribes and is silent is let go. */
@@ -737,6 +810,7 @@ int main(void) {
                 harness_test(test_no_descriptors),
                 harness_test(test_answers_at_stop),
                 harness_test(test_late_question_at_stop),
+                harness_test(test_fair_share),
                 harness_test(test_socket_in_use),
                 harness_test(test_socket_node),
         };

@@ -82,7 +82,7 @@ static void host_dropped(void *userdata, Peer *p, const char *why) {
 }
 
 /* Each unit has to wait once. */
-static bool host_may_serve(void *userdata, const Peer *p) {
+static uint64_t host_may_serve(void *userdata, const Peer *p) {
         bool *waited = userdata;
 
         *waited = !*waited;
