@@ -355,10 +355,10 @@ static bool is_about_dropped(const Journal *j) {
 static bool is_ours(const Journal *j) {
         if (is_mark(j))
                 return false;
-        if (is_about_dropped(j))
-                return true;
         if (is_too_old(j))
                 return false;
+        if (is_about_dropped(j))
+                return true;
         if (is_from_run(j))
                 return !j->scope.output_only || has(j, FIELD_TRANSPORT, "stdout");
         return !j->scope.output_only && is_from_above(j) && is_about_run(j);
@@ -592,6 +592,20 @@ int journal_next(Journal *j, JournalLine *ret) {
                 .priority = priority && priority[0] >= '0' && priority[0] <= '7' ? priority[0] - '0' : -1,
         };
         return 1;
+}
+
+uint64_t journal_count_dropped(const JournalScope *scope) {
+        Journal j = { .scope = *scope };
+        uint64_t n = 0;
+
+        if (sd_journal_open_namespace(&j.journal, NULL, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_ALL_NAMESPACES) >= 0 &&
+            match_dropped(j.journal) >= 0 && sd_journal_seek_realtime_usec(j.journal, scope->requested) >= 0)
+                while (sd_journal_next(j.journal) > 0 && read_entry(&j) >= 0)
+                        if (j.values[FIELD_MESSAGE] && is_about_dropped(&j))
+                                n += to_number(j.values[FIELD_N_DROPPED]);
+        forget_entry(&j);
+        sd_journal_close(j.journal);
+        return n;
 }
 
 /* --- new lines --- */

@@ -52,6 +52,9 @@ int journal_seek_last(Journal *j, unsigned n);
 /* The next line. 1: there is one, 0: there is none yet, negative errno. */
 int journal_next(Journal *j, JournalLine *ret);
 
+/* How many lines of the run's output the journal says it has dropped; 0 also when it cannot be read. */
+uint64_t journal_count_dropped(const JournalScope *scope);
+
 /* True when not all that may belong here can be read by this user. */
 bool journal_is_partial(void);
 

@@ -301,6 +301,12 @@ static int add_to_table(const RunView *v, void *userdata) {
         return 0;
 }
 
+char *run_view_dropped_sentence(uint64_t run, uint64_t n) {
+        return alloc_format("The journal has dropped %" PRIu64 " lines of the output of run %" PRIu64
+                            " (LogRateLimitBurst= and LogRateLimitIntervalSec= in [Service] of the job).",
+                            n, run);
+}
+
 int run_view_print_table(Ctl *c, const RunFilter *filter, unsigned limit, bool *ret_any) {
         static const TableColumn columns[] = {
                 { .title = "JOB", .shrink = SHRINK_LATE },

@@ -60,5 +60,8 @@ char *run_view_usage(const RunView *v);
 
 json_object *run_view_json(const RunView *v);
 
+/* A sentence about lines that the journal has dropped, which the caller frees. */
+char *run_view_dropped_sentence(uint64_t run, uint64_t n);
+
 /* Prints a table of runs, with a column of jobs unless it is one job's. Returns as run_view_list() does. */
 int run_view_print_table(Ctl *c, const RunFilter *filter, unsigned limit, bool *ret_any);

@@ -151,11 +151,16 @@ static void on_output(const char *line, size_t n, bool is_stderr, void *userdata
         print_output(is_stderr ? stderr : stdout, line, n);
 }
 
+static void complain_of_dropped(uint64_t run, uint64_t n) {
+        _cleanup_free_ char *sentence = n > 0 ? run_view_dropped_sentence(run, n) : NULL;
+
+        if (sentence)
+                ctl_complain("%s", sentence);
+}
+
 static void on_journal_line(const JournalLine *line, void *userdata) {
         if (line->dropped > 0)
-                ctl_complain("The journal has dropped %" PRIu64 " lines of the run (LogRateLimitBurst= and "
-                             "LogRateLimitIntervalSec= in [Service] of the job).",
-                             line->dropped);
+                complain_of_dropped(line->run, line->dropped);
         else
                 print_output(stdout, line->message, line->n);
 }
@@ -240,6 +245,9 @@ static int run_and_wait(Ctl *c, char **args) {
         r = wait_for_run(c, args, &f, &message, &v);
         if (r != 0)
                 return r;
+        if (!c->follow && !isempty(v.unit))
+                complain_of_dropped(v.id, journal_count_dropped(&(JournalScope){
+                                                  .run = v.id, .unit = v.unit, .requested = v.requested }));
         if (c->json)
                 json_print(run_view_json(&v));
         if (!run_view_is_success(&v)) {

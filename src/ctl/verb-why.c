@@ -5,8 +5,12 @@
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
 #include "ctl/file-name.h"
+#include "ctl/journal.h"
 #include "ctl/json.h"
 #include "ctl/properties.h"
+#include "ctl/run-view.h"
+
+#define LOOK_BACK_MAX 100 /* runs, for one that was started */
 
 static const MethodCall explain = { .member = "Explain" };
 
@@ -51,9 +55,40 @@ static int print_json(const PropertyPair *sentences) {
         return json_print(array);
 }
 
+/* What is missing of the output of the last run that was started. */
+static int look_for_dropped(const RunView *v, void *userdata) {
+        const JournalScope scope = { .run = v->id, .unit = v->unit, .requested = v->requested };
+        char **sentence = userdata;
+        uint64_t n;
+
+        if (v->started == 0)
+                return 0;
+        n = isempty(v->unit) ? 0 : journal_count_dropped(&scope);
+        if (n > 0)
+                *sentence = run_view_dropped_sentence(v->id, n);
+        return -1; /* no exit code is negative */
+}
+
+static int add_dropped(Ctl *c, const char *job, PropertyPair **sentences, char **ret_sentence) {
+        PropertyPair *last;
+        size_t n = 0;
+        int r;
+
+        r = run_view_list(c, &(RunFilter){ .job = job }, LOOK_BACK_MAX, look_for_dropped, ret_sentence);
+        if (r > 0 || !*ret_sentence)
+                return MAX(r, 0);
+        for (last = *sentences; last->key; last++)
+                n++;
+        *sentences = alloc_array(*sentences, n + 2, sizeof(PropertyPair));
+        (*sentences)[n] = (PropertyPair){ "output", *ret_sentence };
+        (*sentences)[n + 1] = (PropertyPair){ 0 };
+        return 0;
+}
+
 int verb_why(Ctl *c, char **args) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_free_ PropertyPair *sentences = NULL;
+        _cleanup_free_ char *dropped = NULL;
         size_t width = 0;
         int r;
 
@@ -63,6 +98,9 @@ int verb_why(Ctl *c, char **args) {
         r = properties_read_pairs(reply, &sentences);
         if (r < 0)
                 return ctl_bad_answer(&explain, r);
+        r = args[1] ? 0 : add_dropped(c, args[0], &sentences, &dropped);
+        if (r != 0)
+                return r;
         if (c->json)
                 return print_json(sentences);
         for (const PropertyPair *p = sentences; p->key; p++)

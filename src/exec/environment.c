@@ -197,13 +197,14 @@ void environment_read_run(char *const *environment, RunRecord *run) {
 /* The value for ${NAME} at s, and how many bytes that took; 0 bytes when it is no such thing. As the service manager
  * has it, a name is whatever stands there, but for a colon. */
 static const char *braced_value(const char *s, char *const *environment, size_t *ret_consumed) {
-        size_t n = startswith(s, "${") ? strcspn(s + 2, ":}") : 0;
+        const char *name = startswith(s, "${");
+        size_t n = name ? strcspn(name, ":}") : 0;
 
         *ret_consumed = 0;
-        if (!startswith(s, "${") || s[2 + n] != '}')
+        if (!name || name[n] != '}')
                 return NULL;
-        *ret_consumed = n + 3;
-        return n > 0 ? strempty(strv_env_get(environment, s + 2, n)) : "";
+        *ret_consumed = n + strlen("${}");
+        return n > 0 ? strempty(strv_env_get(environment, name, n)) : "";
 }
 
 static char *expand_in_place(const char *word, char *const *environment) {
