@@ -27,15 +27,15 @@ usec_t retry_not_before(const LiveRun *run) {
         return MIN(deadline_of_realtime(usec_add(run->record.requested, delay)), usec_add(now_boottime(), delay));
 }
 
-/* One that our own end interrupts is made again once in any case; it has failed at nothing. What files it had is found
- * again by itself. */
+/* One that our own end interrupts is made again once in any case; it has failed at nothing. What files it had are
+ * found again by themselves, also where an earlier daemon took the knowledge of them along. */
 bool wants_another_try(const LiveRun *run) {
         unsigned max = run->is_interrupted ? MAX(run->def->retry.max, 1U) : run->def->retry.max;
         const Job *job = run->job;
 
         if (job->gone || !job->def || !job->def->enabled)
                 return false;
-        if (run->paths && (run->is_interrupted || run->paths->again))
+        if (run->paths ? run->is_interrupted || run->paths->again : run->record.payload != NULL)
                 return false;
         return max == UINT_MAX || run->record.attempt <= max;
 }

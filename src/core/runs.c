@@ -224,14 +224,15 @@ static void on_run_status(void *cookie, const char *text) {
         NOTIFY_OBSERVERS(run->manager, run_changed, &run->record);
 }
 
-/* What was told to end by an earlier daemon and is gone now did as it was told. What was over before it was told to
- * has another reason than that. */
+/* What was told to end by an earlier daemon and is gone now did as it was told. What was over before it was told to, or
+ * at its time limit, has another reason than that. */
 static void on_run_ended(void *cookie, const ExecOutcome *reported) {
         LiveRun *run = cookie;
         ExecOutcome outcome = *reported;
 
         if (outcome.result == RUN_RESULT_LOST && run->record.state == RUN_STOPPING)
                 outcome.result = RUN_RESULT_CANCELLED;
+        run->is_interrupted = run->is_interrupted && outcome.result == RUN_RESULT_CANCELLED;
         if (outcome.result == RUN_RESULT_LOST && run->is_sought)
                 outcome.reason = "The machine went down while it was under way.";
         if (outcome.result != RUN_RESULT_CANCELLED && run->record.state == RUN_STOPPING)

@@ -197,6 +197,9 @@ ExecFound take_over_found(void *userdata, const char *job, uint64_t id) {
 
         if (runs_find(m, id) || m->stopping || !job_name_is_valid(job))
                 return EXEC_FOUND_FOREIGN;
+        for (size_t i = m->n_found_known; i < m->n_found; i++) /* by an earlier look, before we were ready */
+                if (m->found[i].id == id)
+                        return EXEC_FOUND_FOREIGN;
         if (known)
                 return known->state == RUN_DONE && streq(known->job, job) ? EXEC_FOUND_WRITTEN : EXEC_FOUND_FOREIGN;
         return EXEC_FOUND_FORGOTTEN;
@@ -273,7 +276,8 @@ void take_over_surveyed(void *userdata) {
         if (!m->is_started || m->stopping)
                 return;
         /* Stays as it was found, beside what is taken over: what came of a run is looked for here. */
-        qsort(m->found + m->n_found_known, m->n_found - m->n_found_known, sizeof(RunRecord), compare_ids);
+        if (m->n_found > m->n_found_known)
+                qsort(m->found + m->n_found_known, m->n_found - m->n_found_known, sizeof(RunRecord), compare_ids);
         for (size_t i = m->n_found_known; i < m->n_found; i++) {
                 note_occurred(m, &m->found[i]);
                 if (ledger_update(m->ledger, &m->found[i]) >= 0)

@@ -191,6 +191,10 @@ void environment_read_run(char *const *environment, RunRecord *run) {
                         run->parent_job = (char *)value;
                 else if ((value = startswith(*s, "VAKT_ALARM=")))
                         run->alarm = (char *)value;
+                else if ((value = startswith(*s, "VAKT_PATH=")))
+                        run->payload = (char *)value;
+                else if (startswith(*s, "VAKT_PATHS="))
+                        run->payload = (char *)"files of which nothing is known any more";
         }
 }
 

@@ -16,9 +16,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_free_ char *text = strndup((const char *)data, size);
         char buf[SPAN_TEXT_MAX];
         usec_t span = 4711, again;
+        uint64_t nsec = 4711;
         int r;
 
         assert(text);
+        r = span_parse_nsec(text, &nsec);
+        assert(r == 0 || ((r == -EINVAL || r == -ERANGE) && nsec == 4711));
         r = span_parse(text, &span);
         if (r < 0) {
                 assert(span == 4711);

@@ -112,6 +112,8 @@ static void test_gaps(void **state) {
                         t = check_next(*state, rows[i].line, rows[i].zone, rows[i].text,
                                        (DstPolicy){ .gap = DST_GAP_AFTER, .overlap = o }, start, rows[i].after);
                         check_next(*state, rows[i].line, rows[i].zone, rows[i].text,
+                                   (DstPolicy){ .gap = DST_GAP_AFTER, .overlap = o }, t - 1, rows[i].after);
+                        check_next(*state, rows[i].line, rows[i].zone, rows[i].text,
                                    (DstPolicy){ .gap = DST_GAP_AFTER, .overlap = o }, t, rows[i].skip);
                 }
         }

@@ -138,6 +138,18 @@ static void test_read_again(void **state) {
                 }
 }
 
+/* That a run was for files, at least. */
+static void test_read_paths(void **state) {
+        const char *const one[] = { "VAKT_PATH=/in/a b", NULL }, *const list[] = { "VAKT_PATHS=/run/x", NULL };
+        RunRecord run = RUN_RECORD_INIT;
+
+        environment_read_run((char *const *)one, &run);
+        assert_string_equal(run.payload, "/in/a b");
+        run.payload = NULL;
+        environment_read_run((char *const *)list, &run);
+        assert_non_null(run.payload);
+}
+
 /* Anybody may have made it. */
 static void test_read_nonsense(void **state) {
         const char *const l[] = { "VAKT_CAUSE=",
@@ -217,10 +229,11 @@ static void test_base_environment(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_expand),           cmocka_unit_test(test_too_many_words),
-                cmocka_unit_test(test_run_environment),  cmocka_unit_test(test_parent),
-                cmocka_unit_test(test_read_again),       cmocka_unit_test(test_read_nonsense),
-                cmocka_unit_test(test_base_environment), cmocka_unit_test(test_paths),
+                cmocka_unit_test(test_expand),          cmocka_unit_test(test_too_many_words),
+                cmocka_unit_test(test_run_environment), cmocka_unit_test(test_parent),
+                cmocka_unit_test(test_read_again),      cmocka_unit_test(test_read_nonsense),
+                cmocka_unit_test(test_read_paths),      cmocka_unit_test(test_base_environment),
+                cmocka_unit_test(test_paths),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

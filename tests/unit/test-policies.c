@@ -328,6 +328,7 @@ static void test_stop_with_something_to_follow(void **state) {
         stop(f);
         start(f);
         WAIT_FOR(f, count_result(f, "page", RUN_RESULT_SUCCESS) == 1);
+        assert_int_equal(count_cause(f, "slow", RUN_CAUSE_RETRY), 0); /* it was not we who ended it */
 }
 
 /* --- chains --- */

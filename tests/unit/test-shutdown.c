@@ -297,6 +297,7 @@ static void say_forgotten(uint64_t id, const char *job, RunCause cause, usec_t s
         r.cause = cause;
         r.scheduled = scheduled;
         r.parent = parent;
+        r.payload = cause == RUN_CAUSE_PATH ? (char *)"/in/a" : NULL;
         assert_int_equal(runs_callbacks()->found(stand_in.manager, job, id), EXEC_FOUND_FORGOTTEN);
         runs_callbacks()->forgotten(stand_in.manager, &r, /* is_over= */ true);
 }
@@ -315,13 +316,14 @@ static void test_forgotten_runs(void **state) {
         write_job(f, "tick",
                   "[Job]\nOnSuccess=after\nOnFailure=after\n[Timer]\nOnCalendar=hourly\nCatchUp=all\n"
                   "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=100\nRetry=1\nRetryDelaySec=0\n");
-        write_job(f, "after", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=100\n");
+        write_job(f, "after", "[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=100\nRetry=9\nRetryDelaySec=0\n");
         start_with_stand_in(f);
         say_forgotten(5003, "tick", RUN_CAUSE_CATCH_UP, hour, 0);
         say_forgotten(5000, "tick", RUN_CAUSE_TIMER, hour - 2 * USEC_PER_HOUR, 0);
         say_forgotten(5004, "tick", RUN_CAUSE_RETRY, hour - 2 * USEC_PER_HOUR, 5000);
         say_forgotten(5001, "tick", RUN_CAUSE_TIMER, hour - USEC_PER_HOUR, 0);
         say_forgotten(5002, "after", RUN_CAUSE_CHAIN, hour, 5001);
+        assert_int_equal(runs_callbacks()->found(f->m, "tick", 5004), EXEC_FOUND_FOREIGN); /* known by now */
         runs_callbacks()->surveyed(stand_in.manager);
         assert_int_equal(stand_in.n_starts, 5);
         assert_true(job(f, "tick")->next > hour);
@@ -340,6 +342,12 @@ static void test_forgotten_runs(void **state) {
         assert_int_equal(count_result(f, "tick", RUN_RESULT_MISSED), 0);
         assert_int_equal(manager_get_run(f->m, 5001)->trigger, 0);
         assert_true(manager_get_run(f->m, 5001)->scheduled == hour - USEC_PER_HOUR);
+        /* Without its files a run is not made again: they are found by themselves. */
+        say_forgotten(6001, "after", RUN_CAUSE_PATH, hour, 0);
+        runs_callbacks()->surveyed(stand_in.manager);
+        say_ended(6, RUN_RESULT_EXIT);
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 7);
         /* Once they are known, they are not found again. */
         assert_int_equal(runs_callbacks()->found(f->m, "tick", 5001), EXEC_FOUND_WRITTEN);
         assert_int_equal(runs_callbacks()->found(f->m, "other", 5001), EXEC_FOUND_FOREIGN);
