@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/paths-lib.sh"
 
-# On disk, where a new file gets the number that the old one had.
+# On the file system of the system: on disk, a new file gets the number that the old one had.
 readonly DISK=/srv/vakt-rotate
 
 file_job() {
