@@ -167,6 +167,16 @@ static void tree_depart(Tree *t, Departed *d) {
         tree_arm_timer(t);
 }
 
+/* Who wants to know of a new file when it is complete, and does not ask for each write, is told once, then. */
+static bool holds_back(const Tree *t) {
+        return (t->watch->def.events & (WATCH_COMPLETE | WATCH_WRITE)) == WATCH_COMPLETE;
+}
+
+/* Then one that was never complete leaves no trace. */
+static bool was_told(const Tree *t, const Entry *e) {
+        return !(e->flags & ENTRY_NEW) || !holds_back(t);
+}
+
 static bool is_moving(const Entry *e) {
         return (e->flags & ENTRY_FOLDER) && e->folder->moved_from;
 }
@@ -179,9 +189,12 @@ void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask) {
                          : folder_reported_path_of(f, e->name, e->length, &t->from) < 0)
                 return;
         if (!(e->flags & ENTRY_FOLDER) && !(mask & IN_MOVED_FROM)) {
+                bool told = was_told(t, e);
+
                 (void)entry_free(folder_take(f, e));
-                tree_report(t, path_text_string(&t->from), t->from.length, NULL, WATCH_DELETE, mask == 0,
-                            /* is_folder= */ false);
+                if (told)
+                        tree_report(t, path_text_string(&t->from), t->from.length, NULL, WATCH_DELETE, mask == 0,
+                                    /* is_folder= */ false);
                 return;
         }
         if (departed_new(&d, &t->from, e, mask == 0, t->writer) < 0)
@@ -248,7 +261,7 @@ static bool drop_files(Tree *t, const Departed *d, Folder *f) {
         Entry *e;
 
         while ((e = folder_pop(f, &steps))) {
-                if (d && t->watch)
+                if (d && t->watch && was_told(t, e))
                         drop_report(t, f, e, /* synthetic= */ true);
                 (void)entry_free(e);
         }
@@ -307,7 +320,7 @@ bool tree_work_drop(Tree *t) {
         if (d->entry->flags & ENTRY_FOLDER)
                 drop_folder(t, d);
         else {
-                if (t->watch)
+                if (t->watch && was_told(t, d->entry))
                         tree_report_gone(t, d->path, d->length, d->synthetic, /* is_folder= */ false);
                 drop_finish(t, d);
         }
@@ -399,11 +412,6 @@ static unsigned events_when(unsigned events, bool complete) {
         return events & WATCH_COMPLETE ? events : events | WATCH_CLOSE;
 }
 
-/* Who wants to know of a new file when it is complete, and does not ask for each write, is told once, then. */
-static bool holds_back(const Tree *t) {
-        return (t->watch->def.events & (WATCH_COMPLETE | WATCH_WRITE)) == WATCH_COMPLETE;
-}
-
 static unsigned events_heard(const Sighting *s) {
         unsigned events = 0;
 
@@ -425,7 +433,7 @@ static Departed *departed_find(const Tree *t, const FileState *state) {
 /* Under its new name, and gone from the old one. */
 static void tree_report_arrival(Tree *t, const Sighting *s, const Departed *d, Entry *e) {
         unsigned events = events_heard(s) | events_of_appearing(s->st);
-        bool is_replaced = model_find(t->model, d->path);
+        bool is_replaced = model_find(t->model, d->path), told = was_told(t, e);
         Writer writer = t->writer;
 
         if ((t->watch->def.events & WATCH_COMPLETE) && !is_complete(t, s, /* again= */ false)) {
@@ -438,7 +446,7 @@ static void tree_report_arrival(Tree *t, const Sighting *s, const Departed *d, E
                 t->writer = (Writer){};
         tree_report_sighting(t, s, is_replaced ? NULL : d->path, events, /* is_as_it_was= */ false);
         t->writer = d->writer;
-        if (!is_replaced)
+        if (!is_replaced && told)
                 tree_report(t, d->path, d->length, NULL, WATCH_DELETE, /* synthetic= */ false,
                             S_ISDIR(s->st->st_mode));
         t->writer = writer;
@@ -588,6 +596,7 @@ static void tree_report_moved(Tree *t, const Sighting *s) {
 static void tree_see_known_file(Tree *t, const Sighting *s, Entry *e, const FileState *state) {
         bool same_file = entry_is_same_file(e, state), same = entry_has_content(e, state);
         bool same_status = entry_has_status(e, state);
+        bool told = was_told(t, e);
         unsigned events = s->moved ? WATCH_MOVE : 0;
         uint8_t unsettled;
 
@@ -610,7 +619,7 @@ static void tree_see_known_file(Tree *t, const Sighting *s, Entry *e, const File
                 entry_set_flag(e, ENTRY_FOUND, true);
         if (!(unsettled & ENTRY_NEW) || !holds_back(t))
                 tree_report_sighting(t, s, NULL, events, /* is_as_it_was= */ s->moved && same);
-        if (s->moved)
+        if (s->moved && told)
                 tree_report_moved(t, s);
 }
 

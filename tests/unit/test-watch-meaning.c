@@ -398,6 +398,39 @@ static void test_one_report(void **state) {
                 }
 }
 
+/* A temporary name that was looked at before the file was complete is not told of, nor that it is gone. */
+static void test_temporary_name(void **state) {
+        for (size_t b = 0; b < ELEMENTSOF(backends) && is_possible(backends[b]); b++)
+                for (unsigned i = 0; i < 3; i++) {
+                        Watch *watch;
+                        int fd;
+
+                        make_folder(at("in"));
+                        make_folder(at("in/d"));
+                        make_folder(at("out"));
+                        write_file(at("in/last1"), "x");
+                        write_file(at("in/last2"), "x");
+                        watch = start_kind(WATCH_TREE, at("in"), backends[b]);
+                        fd = open(at("in/d/.f.tmp"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+                        settle();
+                        wait_for_the_last(watch, "last1");
+                        close(fd);
+                        if (i == 0)
+                                unlink(at("in/d/.f.tmp"));
+                        else if (i == 1)
+                                move(at("in/d/.f.tmp"), at("in/d/f"));
+                        else
+                                move(at("in/d"), at("out/d"));
+                        wait_for_the_last(watch, "last2");
+                        assert_int_equal(count_of("d/.f.tmp"), 0);
+                        assert_int_equal(count_of("d/f"), i == 1);
+                        stop_watch(watch);
+                        forget_records();
+                        remove_tree(at("in"));
+                        remove_tree(at("out"));
+                }
+}
+
 /* CAP_LEASE or not: without it, nobody tells who has other users' files open. */
 static bool set_lease_right(bool on) {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -566,6 +599,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 watch_test(test_meanings),
                 watch_test(test_one_report),
+                watch_test(test_temporary_name),
                 watch_test(test_one_report_of_others),
                 watch_test(test_file_made_anew),
                 watch_test(test_directory_made_anew),
