@@ -297,7 +297,7 @@ static void folder_free(Folder *f) {
         m->n_folders--;
         m->n_slots -= f->entries.n_slots;
         hash_table_done(&f->entries);
-        free(f->moved_from);
+        folder_end_move(f);
         free(f);
 }
 
@@ -410,8 +410,8 @@ size_t model_size(const Model *m) {
 /* From the root, or from where what is in it was reported last. */
 static int folder_make_path(const Folder *f, bool reported, PathText *ret) {
         size_t n = 0, depth = 0, n_before;
+        const MovedFrom *before;
         const Folder *top = f;
-        const char *before;
         char *end;
         int r;
 
@@ -419,9 +419,13 @@ static int folder_make_path(const Folder *f, bool reported, PathText *ret) {
                 n += top->entry->length + (depth > 0);
                 depth++;
         }
+        before = reported ? top->moved_from : NULL;
+        if (before && (top->flags & FOLDER_MOVED_BELOW)) {
+                n += top->entry->length + (depth > 0);
+                top = top->parent;
+        }
         steps_add(depth + n / 256);
-        before = reported ? strempty(top->moved_from) : "";
-        n_before = strlen(before);
+        n_before = before ? before->length : 0;
         r = path_text_resize(ret, n_before + (n_before > 0 && n > 0) + n);
         if (r < 0)
                 return r;
@@ -431,7 +435,48 @@ static int folder_make_path(const Folder *f, bool reported, PathText *ret) {
                 if (end > ret->bytes)
                         *--end = '/';
         }
-        memcpy(ret->bytes, before, n_before);
+        if (before)
+                memcpy(ret->bytes, before->path, n_before);
+        return 0;
+}
+
+void folder_end_move(Folder *f) {
+        MovedFrom *m = TAKE_PTR(f->moved_from);
+
+        f->flags &= ~(uint32_t)FOLDER_MOVED_BELOW;
+        if (m && --m->n_refs == 0)
+                free(m);
+}
+
+int folder_set_moved_from(Folder *f, const char *path, size_t n) {
+        MovedFrom *m = malloc(sizeof(*m) + n + 1);
+
+        if (!m)
+                return -ENOMEM;
+        *m = (MovedFrom){ .n_refs = 1, .length = n };
+        memcpy(m->path, path, n);
+        m->path[n] = '\0';
+        folder_end_move(f);
+        f->moved_from = m;
+        return 0;
+}
+
+int folder_inherit_moved_from(Folder *f) {
+        _cleanup_(path_text_done) PathText path = {};
+        Folder *parent = f->parent;
+        int r = 0;
+
+        if (!parent->moved_from || (parent->flags & FOLDER_MOVED_BELOW)) {
+                r = folder_reported_path_of(parent, "", 0, &path);
+                if (r >= 0)
+                        r = folder_set_moved_from(parent, path_text_string(&path), path.length);
+        }
+        if (r < 0)
+                return r;
+        folder_end_move(f);
+        f->moved_from = parent->moved_from;
+        f->moved_from->n_refs++;
+        f->flags |= FOLDER_MOVED_BELOW;
         return 0;
 }
 

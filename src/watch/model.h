@@ -69,12 +69,21 @@ typedef enum FolderFlags {
         FOLDER_LOADED = 1 << 8,     /* from a snapshot, not compared yet */
         FOLDER_DEPARTED = 1 << 9,   /* it or one above was moved out of the model and may come back */
         FOLDER_UNREADABLE = 1 << 10,
-        FOLDER_BUSY = 1 << 11,      /* is being read */
-        FOLDER_UNSETTLED = 1 << 12, /* has had files with ENTRY_UNSETTLED since it was last read */
-        FOLDER_LOOK_ONCE = 1 << 13, /* to be read some time, since something in it may have been missed */
-        FOLDER_REMOTE = 1 << 14,    /* others may change it without this kernel knowing */
+        FOLDER_BUSY = 1 << 11,        /* is being read */
+        FOLDER_UNSETTLED = 1 << 12,   /* has had files with ENTRY_UNSETTLED since it was last read */
+        FOLDER_LOOK_ONCE = 1 << 13,   /* to be read some time, since something in it may have been missed */
+        FOLDER_REMOTE = 1 << 14,      /* others may change it without this kernel knowing */
+        FOLDER_MOVED_BELOW = 1 << 15, /* see MovedFrom */
         FOLDER_LOOK_AGAIN = FOLDER_POLLED | FOLDER_UNREADABLE | FOLDER_LOOK_ONCE,
 } FolderFlags;
+
+/* The path under which what is in a folder was reported last; with FOLDER_MOVED_BELOW that of its parent, which all in
+ * that share: paths may be long, and folders many. */
+typedef struct MovedFrom {
+        unsigned n_refs;
+        size_t length;
+        char path[];
+} MovedFrom;
 
 struct Folder {
         Subscriber subscriber; /* first: its watch of the kernel */
@@ -90,7 +99,7 @@ struct Folder {
         uint32_t flags;
         uint64_t device, inode; /* of the opened folder; 0 = never opened */
         Writer mover;           /* who has moved it, with FOLDER_MOVED */
-        char *moved_from;       /* the path under which what is in it was reported last, until it is read; or NULL */
+        MovedFrom *moved_from;  /* until what is in it is read under its new path; or NULL */
         TAILQ_ENTRY(Folder) queue, polled;
         LIST_ENTRY(Folder) dirty;
 };
@@ -159,6 +168,11 @@ int folder_path_of(const Folder *f, const char *name, size_t n, PathText *ret);
 /* The path under which a name in it was reported last: another one while it waits to be read after a move. */
 int folder_reported_path_of(const Folder *f, const char *name, size_t n, PathText *ret);
 bool folder_is_moving(const Folder *f) _pure_; /* that one */
+
+/* From now on that is this path (n bytes), or its name below the one of its parent. -ENOMEM: it is as it was. */
+int folder_set_moved_from(Folder *f, const char *path, size_t n);
+int folder_inherit_moved_from(Folder *f);
+void folder_end_move(Folder *f); /* it is the path that it has */
 
 unsigned folder_depth(const Folder *f) _pure_;
 bool folder_is_below(const Folder *f, const Folder *above) _pure_; /* or the same */

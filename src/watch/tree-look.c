@@ -199,11 +199,9 @@ void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask) {
         }
         if (departed_new(&d, &t->from, e, mask == 0, t->writer) < 0)
                 return;
-        if ((e->flags & ENTRY_FOLDER) && !e->folder->moved_from) {
-                e->folder->moved_from = strdup(d->path);
-                if (!e->folder->moved_from)
-                        return;
-        }
+        /* Its own path, since it may get another name. */
+        if ((e->flags & ENTRY_FOLDER) && folder_set_moved_from(e->folder, d->path, d->length) < 0)
+                return;
         d->entry = folder_take(f, e);
         if (mask & IN_MOVED_FROM)
                 tree_depart(t, d);
@@ -476,7 +474,7 @@ static int tree_welcome(Tree *t, Departed *found, const Sighting *s, const FileS
         if (t->watch->def.recursive)
                 tree_queue(t, e->folder, FOLDER_DEEP | FOLDER_MOVED);
         else
-                e->folder->moved_from = mfree(e->folder->moved_from);
+                folder_end_move(e->folder);
         return 0;
 }
 
@@ -638,9 +636,8 @@ static void tree_see_known_folder(Tree *t, const Sighting *s, Entry *e, const Fi
         if (t->watch->def.folders)
                 (void)entry_set_state(s->folder, e, state);
         e->inode = state->inode;
-        if (s->moved && !e->folder->moved_from && folder_is_moving(s->folder) &&
-            folder_reported_path_of(s->folder, s->name, s->length, &t->from) >= 0)
-                e->folder->moved_from = strdup(path_text_string(&t->from));
+        if (s->moved && !e->folder->moved_from && folder_is_moving(s->folder))
+                (void)folder_inherit_moved_from(e->folder);
         if (t->watch->def.recursive && (flags != 0 || (e->folder->flags & FOLDER_COVERED)))
                 tree_queue(t, e->folder, flags);
         tree_report_sighting(t, s, NULL, events, /* is_as_it_was= */ s->moved && !other);

@@ -336,7 +336,7 @@ static void scan_end(Tree *t) {
         f->flags &= ~(uint32_t)FOLDER_LOADED;
         f->flags |= FOLDER_READ;
         if (!(f->flags & FOLDER_MOVED)) /* not again meanwhile */
-                f->moved_from = mfree(f->moved_from);
+                folder_end_move(f);
         tree_scan_abort(t);
 }
 

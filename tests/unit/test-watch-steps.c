@@ -4,6 +4,8 @@
  * files: it has a bound that does not depend on how many there are. 300,000 files with VAKT_WATCH_FULL=1 in the
  * environment, a tenth of them else, with the same bound. What is reported goes into a batch, as in the daemon. */
 
+#include <malloc.h>
+
 #include "test-watch.h"
 
 #include "util/steps.h"
@@ -423,6 +425,37 @@ static void test_full(void **state) {
         remove_deep(200);
 }
 
+/* Directories in one that is moved: each knows where it was, and their paths may be long. */
+static void test_move_of_many(void **state) {
+        size_t before, peak = 0;
+        char name[201] = "";
+        int dir;
+
+        make_folder(at("d"));
+        memset(name, 'd', 200);
+        dir = make_deep(at("d"), 150, 200);
+        for (unsigned i = 0; i < 3000; i++) {
+                char sub[16];
+
+                (void)snprintf(sub, sizeof(sub), "%u", i);
+                assert_int_equal(mkdirat(dir, sub, 0700), 0);
+        }
+        close(dir);
+        (void)watch_files(at("d"), /* recursive= */ true);
+        assert_int_equal(watch_counters(w.watches[0]).folders, 3151);
+        before = mallinfo2().uordblks + mallinfo2().hblkhd;
+        assert_int_equal(rename(at("d/%s", name), at("d/moved")), 0);
+        do {
+                assert_true(sd_event_run(w.event, 0) >= 0);
+                peak = MAX(peak, mallinfo2().uordblks + mallinfo2().hblkhd);
+        } while (!watcher_is_idle(w.watcher) || sd_event_run(w.event, 0) > 0);
+        assert_int_equal(watch_counters(w.watches[0]).folders, 3151);
+        print_message("# %zu bytes more at most\n", peak - before);
+        assert_true(peak < before + (20 << 20));
+        assert_int_equal(rename(at("d/moved"), at("d/%s", name)), 0);
+        remove_deep(200);
+}
+
 /* What is in the model has a bound, too. */
 static void test_large_model(void **state) {
         static const char sentence[] = "more files than vaktd keeps in mind";
@@ -523,6 +556,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_unmounted, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_polled, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_full, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_move_of_many, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_large_model, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_too_deep, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_moved_too_deep, setup, teardown),
