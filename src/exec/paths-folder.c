@@ -13,16 +13,13 @@
 #include "exec/paths-folder.h"
 
 #include <dirent.h>
-#include <endian.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/posix_acl.h>
-#include <linux/posix_acl_xattr.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/xattr.h>
 
+#include "fs/acl.h"
 #include "fs/guarded.h"
 #include "fs/identity.h"
 #include "util/log.h"
@@ -85,25 +82,6 @@ int paths_folder_name(const PathsFolder *f, uint64_t run, char **ret) {
 
 /* --- who may read --- */
 
-/* Lets one user read it beside its owner. */
-static int add_reader(int fd, uid_t uid) {
-        struct {
-                struct posix_acl_xattr_header header;
-                struct posix_acl_xattr_entry entries[5];
-        } acl = {
-                .header.a_version = htole32(POSIX_ACL_XATTR_VERSION),
-                .entries = {
-                        { htole16(ACL_USER_OBJ), htole16(ACL_READ), htole32(ACL_UNDEFINED_ID) },
-                        { htole16(ACL_USER), htole16(ACL_READ), htole32(uid) },
-                        { htole16(ACL_GROUP_OBJ), 0, htole32(ACL_UNDEFINED_ID) },
-                        { htole16(ACL_MASK), htole16(ACL_READ), htole32(ACL_UNDEFINED_ID) },
-                        { htole16(ACL_OTHER), 0, htole32(ACL_UNDEFINED_ID) },
-                },
-        };
-
-        return fsetxattr(fd, "system.posix_acl_access", &acl, sizeof(acl), 0) < 0 ? -errno : 0;
-}
-
 /* 1: the run has another user than us, who is *ret; 0: it has not; -ENOENT: it has one who cannot be named now. */
 static int reader_of(const JobDef *def, uid_t *ret) {
         const UnitValue *user = job_def_setting(def, "User"), *dynamic = job_def_setting(def, "DynamicUser");
@@ -129,7 +107,7 @@ static int let_user_read(int fd, const JobDef *def) {
 
         if (reader_of(def, &uid) <= 0 || fchown(fd, uid, (gid_t)-1) == 0)
                 return 0;
-        return add_reader(fd, uid);
+        return acl_give(fd, uid, 04);
 }
 
 /* --- writing --- */

@@ -10,22 +10,23 @@
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/xattr.h>
 
 #define ACL_NAME "system.posix_acl_access"
-#define ACL_ALL  (ACL_READ | ACL_WRITE | ACL_EXECUTE)
 
-int acl_give(int fd, uid_t uid) {
+int acl_give(int fd, uid_t uid, unsigned rights) {
+        const uint16_t perm = htole16((uint16_t)rights);
         const struct {
                 struct posix_acl_xattr_header header;
                 struct posix_acl_xattr_entry entries[5];
         } acl = {
                 .header.a_version = htole32(POSIX_ACL_XATTR_VERSION),
                 .entries = {
-                        { htole16(ACL_USER_OBJ), htole16(ACL_ALL), htole32(ACL_UNDEFINED_ID) },
-                        { htole16(ACL_USER), htole16(ACL_ALL), htole32(uid) },
+                        { htole16(ACL_USER_OBJ), perm, htole32(ACL_UNDEFINED_ID) },
+                        { htole16(ACL_USER), perm, htole32(uid) },
                         { htole16(ACL_GROUP_OBJ), 0, htole32(ACL_UNDEFINED_ID) },
-                        { htole16(ACL_MASK), htole16(ACL_ALL), htole32(ACL_UNDEFINED_ID) },
+                        { htole16(ACL_MASK), perm, htole32(ACL_UNDEFINED_ID) },
                         { htole16(ACL_OTHER), 0, htole32(ACL_UNDEFINED_ID) },
                 },
         };

@@ -5,9 +5,9 @@
 
 #include <sys/types.h>
 
-/* Gives all rights on fd to its owner and to one user, and none to anybody else. -EOPNOTSUPP: its file system has no
- * such lists. */
-int acl_give(int fd, uid_t uid);
+/* Gives rights (the bits 4, 2 and 1 of a mode) on fd to its owner and to one user, and none to anybody else.
+ * -EOPNOTSUPP: its file system has no such lists. */
+int acl_give(int fd, uid_t uid, unsigned rights);
 
 /* Takes the list away; the mode is then to be set by the caller. */
 int acl_remove(int fd);

@@ -274,7 +274,7 @@ static bool mover_of(const GuardedDirectory *d, const struct stat *file, Identit
  * to all for that moment, and the sticky bit keeps others from the item. What they put beside it is removed
  * afterwards. */
 static int lend(int item_fd, const Identity *mover, const struct stat *file) {
-        int r = acl_give(item_fd, mover->uid);
+        int r = acl_give(item_fd, mover->uid, 07);
 
         if (r == -EOPNOTSUPP && mover->uid == file->st_uid)
                 r = fchmod(item_fd, LENT_MODE) < 0 ? -errno : 0;

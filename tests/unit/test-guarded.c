@@ -222,7 +222,7 @@ static void test_acl(void **state) {
 
         make("lent", 0, 0711);
         fd = open(at("lent"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        r = acl_give(fd, ALICE);
+        r = acl_give(fd, ALICE, 07);
         if (r == -EOPNOTSUPP)
                 skip();
         assert_int_equal(r, 0);
