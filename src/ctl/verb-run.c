@@ -245,9 +245,11 @@ static int run_and_wait(Ctl *c, char **args) {
         r = wait_for_run(c, args, &f, &message, &v);
         if (r != 0)
                 return r;
-        if (!c->follow && !isempty(v.unit))
+        if (!c->follow && !isempty(v.unit)) {
+                (void)journal_knock();
                 complain_of_dropped(v.id, journal_count_dropped(&(JournalScope){
                                                   .run = v.id, .unit = v.unit, .requested = v.requested }));
+        }
         if (c->json)
                 json_print(run_view_json(&v));
         if (!run_view_is_success(&v)) {

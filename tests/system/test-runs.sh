@@ -196,7 +196,7 @@ readonly OF_ITSELF='environment (INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|N
 probe_jobs() {
         job probe <<'END'
 [Run]
-Exec=/bin/sh -c "grep ^Sig /proc/self/status; exec python3 /opt/vaktd-tests/probe.py a$$HOME $$USER"
+Exec=/bin/sh -c "grep ^Sig[BCI] /proc/self/status; exec python3 /opt/vaktd-tests/probe.py a$$HOME $$USER"
 END
         job probe-user <<'END'
 [Run]
@@ -217,7 +217,7 @@ END
         job probe-steps <<'END'
 [Run]
 Exec=/bin/true
-Exec=/bin/sh -c "grep ^Sig /proc/self/status; exec python3 /opt/vaktd-tests/probe.py"
+Exec=/bin/sh -c "grep ^Sig[BCI] /proc/self/status; exec python3 /opt/vaktd-tests/probe.py"
 [Service]
 User=nobody
 IgnoreSIGPIPE=yes
