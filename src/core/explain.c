@@ -144,18 +144,17 @@ static int tell_run(const Telling *t, const LiveRun *run) {
 
 /* A job with a long queue is told of by its first runs. */
 static int tell_runs(const Telling *t) {
-        unsigned n_told = 0, n_left = 0;
+        unsigned n_told = 0, n_left;
         const LiveRun *run;
         int r = 0;
 
         TAILQ_FOREACH(run, &t->job->runs, of_job) {
-                if (r < 0)
+                if (r < 0 || n_told == RUNS_TOLD_MAX)
                         break;
-                if (n_told++ < RUNS_TOLD_MAX)
-                        r = tell_run(t, run);
-                else
-                        n_left++;
+                r = tell_run(t, run);
+                n_told++;
         }
+        n_left = t->job->n_running + t->job->n_queued - n_told;
         if (r >= 0 && n_left > 0)
                 r = tell(t, "queue", "So do %u more runs.", n_left);
         return r;

@@ -14,6 +14,8 @@
 #include "util/log-messages.h"
 #include "util/log.h"
 
+#define RUNS_DUMPED_MAX 1000
+
 static void log_setting_faults(const Diagnostics *d) {
         for (size_t i = 0; i < d->n_items; i++) {
                 LogContext c = {
@@ -485,6 +487,7 @@ void manager_dump(Manager *m) {
         const Job *next = timers_next_job(m->timers);
         const char *ledger = NULL;
         const LiveRun *run;
+        size_t n = 0;
 
         if (ledger_state(m->ledger, &ledger) != LEDGER_OK)
                 log_notice("State: %s", ledger);
@@ -495,6 +498,10 @@ void manager_dump(Manager *m) {
                 const RunRecord *r = &run->record;
                 LogContext c = { .job = r->job, .run = r->id };
 
+                if (n++ == RUNS_DUMPED_MAX) {
+                        log_notice("State: and %zu more runs.", m->n_live - RUNS_DUMPED_MAX);
+                        break;
+                }
                 log_message(LOG_NOTICE, &c, "State: run %" PRIu64 " is %s (%s), pid %d.", r->id,
                             run_state_to_string(r->state), run_cause_to_string(r->cause), r->pid);
         }

@@ -46,6 +46,20 @@ test_a_stop_ends_them_in_order() {
         same "cancelled 15" "$(outcome "$id")"
 }
 
+test_what_a_stop_interrupts_is_made_again() {
+        local id
+        children
+        job plain <<<$'[Run]\nExec=/bin/sleep 1000'
+        systemctl start vaktd
+        id=$(ask plain)
+        within 5 is_running "$id"
+        systemctl restart vaktd
+        same "cancelled 15" "$(outcome "$id")"
+        within 10 has_runs plain 2
+        within 10 eval 'vaktctl --json history plain | shows "\"retry\""'
+        within 10 is_running $((id + 1))
+}
+
 test_killed_with_the_daemon_they_are_lost_and_tried_again() {
         local id pid
         children

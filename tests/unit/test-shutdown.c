@@ -354,6 +354,30 @@ static void test_forgotten_runs(void **state) {
         assert_int_equal(runs_callbacks()->found(f->m, "tick", 5004), EXEC_FOUND_FOREIGN); /* goes on */
 }
 
+/* Nothing elapses before these are known, or have been waited for long enough. */
+static void test_timers_wait_for_what_is_found(void **state) {
+        Fixture *f = *state;
+
+        for (unsigned i = 0; i < 2; i++) {
+                usec_t due;
+
+                write_job(f, "tick", "[Timer]\nOnInterval=10ms\n[Run]\nExec=/bin/true\nOverlap=skip\n");
+                start_with_stand_in(f);
+                take_over_start(f->m);
+                due = now_boottime() + 50 * USEC_PER_MSEC;
+                WAIT_FOR(f, now_boottime() > due);
+                settle_down(f);
+                assert_int_equal(stand_in.n_starts, 0);
+                if (i == 0)
+                        runs_callbacks()->surveyed(f->m);
+                else
+                        deadline_set(f->m, &f->m->survey_deadline, now_boottime());
+                WAIT_FOR(f, stand_in.n_starts == 1);
+                stop(f);
+                remove_job(f, "tick");
+        }
+}
+
 /* --- the daemon goes down --- */
 
 static void on_stopped(void *userdata) {
@@ -430,6 +454,7 @@ int main(void) {
                 TEST(test_explained),
                 TEST(test_nobody_is_refused_for_what_is_lost),
                 TEST(test_forgotten_runs),
+                TEST(test_timers_wait_for_what_is_found),
                 TEST(test_stop_waits_for_what_is_on_its_way),
                 TEST(test_stop_does_not_wait_for_ever),
                 TEST(test_stop_at_once),
