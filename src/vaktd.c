@@ -314,7 +314,9 @@ static int on_stop_signal(sd_event_source *s, const struct signalfd_siginfo *si,
         }
         d->stopping = true;
         d->stop_monotonic = now_clock(CLOCK_MONOTONIC);
-        notifier_send(d->notifier, "STOPPING=1\nSTATUS=Ending runs…");
+        /* What is known of files is written at the end, in no turn of the loop: TimeoutStopSec= is its bound, and the
+         * watchdog, which a stop does not end, is not. */
+        notifier_send(d->notifier, "WATCHDOG_USEC=0\nSTOPPING=1\nSTATUS=Ending runs…");
         log_debug("Got SIG%s, stopping.", strempty(sigabbrev_np((int)si->ssi_signo)));
         manager_stop(d->manager, on_runs_ended, d);
         bus_drain(d->bus, on_bus_drained, d);

@@ -191,15 +191,19 @@ static int wait_exit(Harness *h, usec_t deadline) {
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* True when READY=1 is among what the daemon tells now. */
-static bool read_notification(const Harness *h) {
-        char text[4096];
-        ssize_t n = recv(h->notify_fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+bool harness_was_told(const Harness *h, const char *line) {
+        char text[4096] = "\n";
+        ssize_t n;
 
-        if (n <= 0)
-                return false;
-        text[n] = '\0';
-        return startswith(text, "READY=1") || strstr(text, "\nREADY=1");
+        while ((n = recv(h->notify_fd, text + 1, sizeof(text) - 2, MSG_DONTWAIT)) > 0) {
+                const char *found;
+
+                text[n + 1] = '\0';
+                for (found = text; (found = strstr(found, line)); found++)
+                        if (found[-1] == '\n' && (found[strlen(line)] == '\n' || found[strlen(line)] == '\0'))
+                                return true;
+        }
+        return false;
 }
 
 void harness_start(Harness *h) {
@@ -214,7 +218,7 @@ void harness_start(Harness *h) {
 
                 if (poll(p, ELEMENTSOF(p), milliseconds_left(deadline)) <= 0)
                         fail_msg("vaktd is not ready in time");
-                if (read_notification(h))
+                if (harness_was_told(h, "READY=1"))
                         return;
                 if (p[1].revents) {
                         print_log(h);

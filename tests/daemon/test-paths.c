@@ -437,12 +437,28 @@ static void test_payload_for_others(void **state) {
         check_payload(other, id, "1 file");
 }
 
+/* What is known of files is written at the end, and there may be much of it. */
+static void test_a_stop_may_take_its_time(void **state) {
+        Harness *h = *state;
+
+        make_folder(h, "tree");
+        add_path_job(h, "w", "PathChanged=%s/tree\n", harness_folder(h));
+        harness_start(h);
+        harness_stop(h);
+        assert_true(harness_was_told(h, "WATCHDOG_USEC=0"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                harness_test(test_plan),       harness_test(test_waiting),
-                harness_test(test_large_plan), harness_test(test_explain_path),
-                harness_test(test_refusals),   harness_test(test_permissions),
-                harness_test(test_payload),    harness_test(test_payload_for_others),
+                harness_test(test_plan),
+                harness_test(test_waiting),
+                harness_test(test_large_plan),
+                harness_test(test_explain_path),
+                harness_test(test_refusals),
+                harness_test(test_permissions),
+                harness_test(test_payload),
+                harness_test(test_payload_for_others),
+                harness_test(test_a_stop_may_take_its_time),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
