@@ -189,7 +189,8 @@ static bool watcher_work_some(Watcher *w, uint64_t steps_until) {
                 worked = true;
         }
         steps_add(1);
-        return watcher_work_watch(w) | watcher_work_retired(w) | worked;
+        worked = watcher_work_watch(w) || worked;
+        return watcher_work_retired(w) || worked;
 }
 
 static int on_work(sd_event_source *s, void *userdata) {

@@ -69,7 +69,7 @@ static inline const char *at(const char *format, ...) {
 
 static inline void make_folder(const char *path) {
         if (mkdir(path, 0700) < 0)
-                fail_msg("mkdir %s: %s", path, strerror(errno));
+                fail_msg("mkdir %s: %s", strempty(path), strerror(errno));
 }
 
 static inline void write_file(const char *path, const char *text) {
