@@ -120,14 +120,14 @@ test_items_are_swapped() {
 [Path]
 Spool=/srv/drop
 [Run]
-Shell=stat -c '%%F %%h' "\$VAKT_PATH" >>/srv/names; cat "\$VAKT_PATH" >>/srv/names
+Shell=stat -c %%F "\$VAKT_PATH" >>/srv/names; cat "\$VAKT_PATH" >>/srv/names
 END
         systemctl start vaktd
         before=$(secrets)
         attack items /srv/drop /etc/shadow
         nothing_was_got
         within 60 eval '! test -f /srv/drop/item'
-        fails grep -vE '^regular (empty )?file 1$' /srv/names
+        fails grep -vE '^regular (empty )?file$' /srv/names
         echo "# figure: items taken: $(wc -l </srv/names)"
         systemctl -q is-active vaktd
 }
