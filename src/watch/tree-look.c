@@ -177,6 +177,27 @@ static bool was_told(const Tree *t, const Entry *e) {
         return !(e->flags & ENTRY_NEW) || !holds_back(t);
 }
 
+/* Perhaps something else than before, which was not looked at yet. */
+static bool tree_has_on_disk(Tree *t, const char *path, size_t n) {
+        const char *slash = memrchr(path, '/', n), *name = slash ? slash + 1 : path;
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+
+        if (tree_open_root(t) < 0)
+                return false;
+        fd = open_folder_beneath(t->root_fd, path, slash ? (size_t)(slash - path) : 0, t->watch->def.cross_mounts);
+        return fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) >= 0;
+}
+
+static bool tree_has(Tree *t, const char *path, size_t n) {
+        return model_find(t->model, path) || tree_has_on_disk(t, path, n);
+}
+
+static void tree_report_gone(Tree *t, const char *path, size_t n, bool synthetic, bool is_folder) {
+        if (!tree_has(t, path, n))
+                tree_report(t, path, n, NULL, WATCH_DELETE, synthetic, is_folder);
+}
+
 static bool is_moving(const Entry *e) {
         return (e->flags & ENTRY_FOLDER) && e->folder->moved_from;
 }
@@ -192,7 +213,10 @@ void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask) {
                 bool told = was_told(t, e);
 
                 (void)entry_free(folder_take(f, e));
-                if (told)
+                if (told && folder_is_moving(f)) /* it was seen under another path than it is missing under */
+                        tree_report_gone(t, path_text_string(&t->from), t->from.length, mask == 0,
+                                         /* is_folder= */ false);
+                else if (told)
                         tree_report(t, path_text_string(&t->from), t->from.length, NULL, WATCH_DELETE, mask == 0,
                                     /* is_folder= */ false);
                 return;
@@ -224,23 +248,6 @@ void tree_lose_all(Tree *t) {
 }
 
 /* --- what does not come back --- */
-
-static bool tree_has_on_disk(Tree *t, const char *path, size_t n) {
-        const char *slash = memrchr(path, '/', n), *name = slash ? slash + 1 : path;
-        _cleanup_close_ int fd = -EBADF;
-        struct stat st;
-
-        if (tree_open_root(t) < 0)
-                return false;
-        fd = open_folder_beneath(t->root_fd, path, slash ? (size_t)(slash - path) : 0, t->watch->def.cross_mounts);
-        return fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) >= 0;
-}
-
-/* Something else may have taken its place, and may not have been looked at yet. */
-static void tree_report_gone(Tree *t, const char *path, size_t n, bool synthetic, bool is_folder) {
-        if (!model_find(t->model, path) && !tree_has_on_disk(t, path, n))
-                tree_report(t, path, n, NULL, WATCH_DELETE, synthetic, is_folder);
-}
 
 static void drop_report(Tree *t, const Folder *f, const Entry *e, bool synthetic) {
         if (folder_reported_path_of(f, e ? e->name : "", e ? e->length : 0, &t->from) >= 0)
@@ -431,7 +438,7 @@ static Departed *departed_find(const Tree *t, const FileState *state) {
 /* Under its new name, and gone from the old one. */
 static void tree_report_arrival(Tree *t, const Sighting *s, const Departed *d, Entry *e) {
         unsigned events = events_heard(s) | events_of_appearing(s->st);
-        bool is_replaced = model_find(t->model, d->path), told = was_told(t, e);
+        bool is_replaced = tree_has(t, d->path, d->length), told = was_told(t, e);
         Writer writer = t->writer;
 
         if ((t->watch->def.events & WATCH_COMPLETE) && !is_complete(t, s, /* again= */ false)) {

@@ -258,6 +258,9 @@ static int on_fan(sd_event_source *s, int fd, uint32_t revents, void *userdata) 
 }
 
 bool watcher_hear(Watcher *w) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+
+        enter(&scope, NULL); /* who did it may be hidden from who the watch sees things for */
         if (w->fan)
                 (void)watcher_drain_fan(w, w->now_monotonic);
         return event_queue_counters(w->queue).waiting > 0;
