@@ -61,22 +61,20 @@ static void on_link_event(Subscriber *s, const Notice *n) {
                 l->chain->changed(l->chain->userdata);
 }
 
-/* From now on a change of name in the folder is heard of. */
-static int chain_watch(PathChain *c, int dir_fd, const char *name, size_t n, Glob *glob) {
+/* From now on a change of name in the folder is heard of, as far as there are links left. Only a link takes the pattern
+ * over, and keeps it until the next look. */
+static int chain_watch(PathChain *c, int dir_fd, const char *name, size_t n, Glob **glob) {
         Link *l;
         int r;
 
         if (c->n_links >= PATH_CHAIN_LINKS_MAX) {
                 c->blind = true;
-                glob_free(glob);
                 return 0;
         }
         l = malloc(sizeof(*l) + n + 1);
-        if (!l) {
-                glob_free(glob);
+        if (!l)
                 return -ENOMEM;
-        }
-        *l = (Link){ .chain = c, .glob = glob };
+        *l = (Link){ .chain = c, .glob = TAKE_PTR(*glob) };
         memcpy(l->name, name, n);
         l->name[n] = '\0';
         subscriber_init(&l->subscriber);
@@ -205,10 +203,10 @@ static int chain_enter_pattern(PathChain *c, int dir_fd, const Glob *glob, bool 
 }
 
 static int chain_walk(PathChain *c, int fd, const char *rest, size_t written, int *ret_fd) {
+        _cleanup_(glob_freep) Glob *glob = NULL;
         char name[NAME_MAX + 1];
         bool is_written;
         const Glob *used;
-        Glob *glob = NULL;
         size_t n;
         int r;
 
@@ -229,7 +227,7 @@ static int chain_walk(PathChain *c, int fd, const char *rest, size_t written, in
                         return r;
         }
         used = glob;
-        r = chain_watch(c, fd, name, n, glob);
+        r = chain_watch(c, fd, name, n, &glob);
         if (r < 0)
                 return r;
         if (used)

@@ -5,6 +5,8 @@
 
 #include "test-watch.h"
 
+#include "watch/path-chain.h"
+
 /* --- trees --- */
 
 static void test_file_is_reported_once(void **state) {
@@ -603,6 +605,26 @@ static void test_path_exists_glob(void **state) {
         stop_watch(watch);
 }
 
+/* Anybody who may make folders can make more of them than are listened to. */
+static void test_path_exists_glob_in_many_folders(void **state) {
+        const unsigned n = PATH_CHAIN_LINKS_MAX + 200;
+        Watch *watch;
+
+        for (unsigned i = 0; i < n; i++) {
+                make_folder(at("%u", i));
+                write_file(at("%u/other", i), "x");
+        }
+        watch = start_watch(&(WatchDef){ .kind = WATCH_PATH_EXISTS_GLOB, .path = at("*/[0-9]*.csv") });
+        settle();
+        assert_n_reported(0);
+        for (unsigned i = 0; i < n; i++)
+                write_file(at("%u/1.csv", i), "x");
+        watch_recheck(watch);
+        settle();
+        assert_n_reported(1);
+        stop_watch(watch);
+}
+
 /* What was written in front of a link and behind it is a pattern, and is what is told; the link's target is neither.
  */
 static void test_condition_behind_a_link(void **state) {
@@ -946,6 +968,7 @@ int main(void) {
                 watch_test(test_path_changed_folder),
                 watch_test(test_path_exists),
                 watch_test(test_path_exists_glob),
+                watch_test(test_path_exists_glob_in_many_folders),
                 watch_test(test_condition_behind_a_link),
                 watch_test(test_directory_not_empty),
                 watch_test(test_two_watches),
