@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What the files of the child executor share: exec-child.c (the executor, a run's life and end), child-spawn.c (how
- * one command of it is started), child-adopt.c (runs of an earlier daemon), child-reaper.c (other people's children). */
+ * one command of it is started), child-adopt.c (runs of an earlier daemon), child-reaper.c (other people's children).
+ */
 
 #include "exec/child-cgroup.h"
 #include "exec/child-notify.h"

@@ -372,14 +372,11 @@ static int execution_new(UnitExecution **ret, UnitExecutor *e, const ExecutionRe
 static int write_paths(PathsFolder *f, const ExecutionRequest *request, const char *variables) {
         if (variables)
                 return paths_folder_write(f, request->run->id, /* def= */ NULL, variables, strlen(variables));
-        if (request->paths_size > CREDENTIAL_MAX && !paths_reader_is_known(request->def)) {
-                log_error("The list of files of run %" PRIu64
-                          " of job %s has %zu bytes, and the service manager hands "
-                          "at most %d to a user that it makes for the run, or that is not in /etc/passwd; name one "
-                          "in User= that is there, or write Batch=each.",
-                          request->run->id, request->run->job, request->paths_size, CREDENTIAL_MAX);
-                return -E2BIG;
-        }
+        if (request->paths_size > START_ORDER_CREDENTIAL_MAX && !paths_reader_is_known(request->def))
+                log_warning("Run %" PRIu64 " of job %s has no $VAKT_PATHS: its list of files has %zu bytes, and the "
+                            "service manager hands at most %d to a user that it makes for the run, or that is not in "
+                            "/etc/passwd. The list is its standard input; or name another user in User=.",
+                            request->run->id, request->run->job, request->paths_size, START_ORDER_CREDENTIAL_MAX);
         return paths_folder_write(f, request->run->id, request->def, request->paths, request->paths_size);
 }
 
@@ -389,9 +386,12 @@ static int execution_order(UnitExecution *x, const ExecutionRequest *request, bo
         _cleanup_free_ char *variables = NULL, *file = NULL;
         int r = 0;
 
-        if (request->paths && request->one_path)
+        if (request->paths && request->one_path) {
                 variables = start_order_variables(request->paths);
-        if (!x->existing && (has_file || variables || (request->paths && !request->one_path)))
+                if (!variables)
+                        return -ENOMEM;
+        }
+        if (!x->existing && (has_file || request->paths))
                 r = paths_folder_name(f, request->run->id, &file);
         if (r == -ENOENT && variables) /* without a directory it is told by the environment */
                 r = 0;

@@ -80,17 +80,19 @@ static char *encode_word(const char *word, bool any_bytes) {
         return encoded;
 }
 
-int unit_command_encode(char ***ret, const CommandDef *c, const char *path, bool in_session) {
+char *unit_text_encode(const char *bytes) {
+        return encode_word(bytes, /* any_bytes= */ true);
+}
+
+int unit_command_encode(char ***ret, const CommandDef *c, bool decode_path, bool in_session) {
         _cleanup_(strv_freep) char **l = NULL;
         int r;
 
         r = strv_extend(&l, "vakt-command");
         if (r >= 0 && in_session)
                 r = strv_extend(&l, "session");
-        if (r >= 0 && path)
+        if (r >= 0 && decode_path)
                 r = strv_extend(&l, "path");
-        if (r >= 0 && path)
-                r = strv_consume(&l, encode_word(path, /* any_bytes= */ true));
         if (r >= 0)
                 r = strv_extend(&l, c->flags & COMMAND_NO_EXPAND ? "as-is" : "expand");
         if (r >= 0)

@@ -8,7 +8,8 @@
  *
  * Such a command is started through the program vakt-command, with its words encoded; it takes care of $VAR itself.
  *
- * It also brings what D-Bus and a unit's Environment= cannot hold: a path in $VAKT_PATH with bytes that are no text.
+ * It also brings what neither a unit's Environment= nor a file of EnvironmentFile= can hold: a path in $VAKT_PATH with
+ * bytes that are no text, which is encoded there.
  *
  * And it marks the output of a run in a session of PAM, whose processes logind takes out of their unit: what they
  * write is found by the stream that the mark came by.
@@ -22,13 +23,16 @@
 
 bool unit_command_is_garbled(const CommandDef *c) _pure_;
 
-/* True for what Environment= of a unit can hold: UTF-8, of characters that may be sent and have no effect of their
+/* True for what the environment of a unit can hold: UTF-8, of characters that may be sent and have no effect of their
  * own. */
 bool unit_text_is_plain(const char *s) _pure_;
 
-/* The words with which vakt-command is called for a command, without its own path. path: of $VAKT_PATH, any bytes, or
- * NULL. -ENOMEM. */
-int unit_command_encode(char ***ret, const CommandDef *c, const char *path, bool in_session);
+/* Any bytes as text, for unit_command_decode_word(). The caller frees it; NULL without memory. */
+char *unit_text_encode(const char *bytes);
+
+/* The words with which vakt-command is called for a command, without its own path. decode_path: $VAKT_PATH is encoded.
+ * -ENOMEM. */
+int unit_command_encode(char ***ret, const CommandDef *c, bool decode_path, bool in_session);
 
 /* The other way round, in place: "%24" becomes "$". False when it is no such word. */
 bool unit_command_decode_word(char *word);

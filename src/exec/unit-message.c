@@ -35,21 +35,24 @@ StartOrder *start_order_free(StartOrder *o) {
         strv_free(o->environment);
         free(o->list);
         free(o->variables);
-        free(o->path);
         free(o->job);
         return mfree(o);
 }
 
+/* The path as it is, or encoded where that cannot be in an environment. NULL without memory. */
+static char *path_text(const char *path) {
+        return unit_text_is_plain(path) ? strdup(path) : unit_text_encode(path);
+}
+
 char *start_order_variables(const char *path) {
+        _cleanup_free_ char *value = path_text(path);
         char *text, *end;
 
-        if (!unit_text_is_plain(path))
-                return NULL;
-        text = malloc(strlen("VAKT_PATH=\"\"\n") + 2 * strlen(path) + 1);
+        text = value ? malloc(strlen("VAKT_PATH=\"\"\n") + 2 * strlen(value) + 1) : NULL;
         if (!text)
                 return NULL;
         end = stpcpy(text, "VAKT_PATH=\"");
-        for (const char *s = path; *s; s++) {
+        for (const char *s = value; *s; s++) {
                 if (strchr("\"\\`$", *s))
                         *end++ = '\\';
                 *end++ = *s;
@@ -67,38 +70,25 @@ static int credential_path(char **ret, const char *unit) {
         return 0;
 }
 
-/* Whatever is not told by the environment is taken out of told. ret_seen: the list as the run sees it. */
-static int order_paths(StartOrder *o, ExecutionRequest *told, const char *unit, const char *file, char **ret_seen) {
-        char **copy = NULL;
-
-        if (file && told->one_path)
-                copy = &o->variables;
-        else if (file)
-                copy = &o->list;
-        else if (told->paths && told->one_path && !unit_text_is_plain(told->paths)) {
-                copy = &o->path;
-                file = told->paths;
-        }
-        if (!copy)
-                return 0;
-        *copy = strdup(file);
-        if (!*copy)
+/* ret_seen: the list as the run sees it; unchanged when it gets it as its standard input alone. */
+static int order_list(StartOrder *o, const ExecutionRequest *request, const char *unit, const char *file,
+                      char **ret_seen) {
+        o->list = strdup(file);
+        if (!o->list)
                 return -ENOMEM;
-        told->paths = NULL;
-        if (copy != &o->list)
-                return 0;
-        o->list_is_credential = !paths_reader_is_known(told->def);
-        if (o->list_is_credential)
-                return credential_path(ret_seen, unit);
+        if (!paths_reader_is_known(request->def)) {
+                o->list_is_credential = request->paths_size <= START_ORDER_CREDENTIAL_MAX;
+                return o->list_is_credential ? credential_path(ret_seen, unit) : 0;
+        }
         *ret_seen = strdup(file);
         return *ret_seen ? 0 : -ENOMEM;
 }
 
 int start_order_new(StartOrder **ret, const ExecutionRequest *request, const char *unit, const char *file) {
         _cleanup_(start_order_freep) StartOrder *o = NULL;
-        _cleanup_free_ char *seen = NULL;
+        _cleanup_free_ char *seen = NULL, *path = NULL;
         ExecutionRequest told = *request;
-        int r;
+        int r = 0;
 
         o = malloc(sizeof(*o));
         if (!o)
@@ -110,7 +100,16 @@ int start_order_new(StartOrder **ret, const ExecutionRequest *request, const cha
         };
         if (!o->job)
                 return -ENOMEM;
-        r = order_paths(o, &told, unit, file, &seen);
+        if (request->paths && request->one_path) {
+                o->path_is_encoded = !unit_text_is_plain(request->paths);
+                o->variables = file ? strdup(file) : NULL;
+                path = file ? NULL : path_text(request->paths);
+                if (!o->variables && !path)
+                        return -ENOMEM;
+                told.paths = path;
+                told.paths_size = path ? strlen(path) + 1 : 0;
+        } else if (file)
+                r = order_list(o, request, unit, file, &seen);
         if (r >= 0)
                 r = environment_for_run(&o->environment, /* base= */ NULL, &told, seen);
         if (r < 0)
@@ -355,13 +354,13 @@ static int append_command_flags(sd_bus_message *m, unsigned flags) {
 }
 
 static int append_command(sd_bus_message *m, const CommandDef *c, const char *type, const char *wrapper,
-                          const char *path, bool in_session) {
+                          bool decode_path, bool in_session) {
         _cleanup_(strv_freep) char **encoded = NULL;
         bool with_flags = streq(type, COMMAND_TYPE_FLAGS);
         int r = 0;
 
-        if (!with_flags && (path || in_session || unit_command_is_garbled(c)))
-                r = unit_command_encode(&encoded, c, path, in_session);
+        if (!with_flags && (decode_path || in_session || unit_command_is_garbled(c)))
+                r = unit_command_encode(&encoded, c, decode_path, in_session);
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'r', type);
         if (r >= 0)
@@ -377,7 +376,7 @@ static int append_command(sd_bus_message *m, const CommandDef *c, const char *ty
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int append_commands(sd_bus_message *m, const JobDef *def, const char *wrapper, const char *path) {
+static int append_commands(sd_bus_message *m, const JobDef *def, const char *wrapper, bool decode_path) {
         static char *const argv[] = { (char *)"true", NULL };
         static const CommandDef sentinel = { (char *)"/bin/true", (char **)argv, COMMAND_IGNORE_FAILURE };
         bool in_session = wrapper && find_property(def, "PAMName") && !has_other_root(def);
@@ -395,9 +394,9 @@ static int append_commands(sd_bus_message *m, const JobDef *def, const char *wra
                 r = sd_bus_message_open_container(m, 'a',
                                                   with_flags ? "(" COMMAND_TYPE_FLAGS ")" : "(" COMMAND_TYPE ")");
         for (size_t i = 0; r >= 0 && i < def->n_commands; i++)
-                r = append_command(m, &def->commands[i], type, wrapper, path, in_session);
+                r = append_command(m, &def->commands[i], type, wrapper, decode_path, in_session);
         if (r >= 0 && unit_has_sentinel(def, wrapper))
-                r = append_command(m, &sentinel, type, wrapper, /* path= */ NULL, /* in_session= */ false);
+                r = append_command(m, &sentinel, type, wrapper, /* decode_path= */ false, /* in_session= */ false);
         for (size_t i = 0; r >= 0 && i < 3; i++)
                 r = sd_bus_message_close_container(m);
         return r;
@@ -497,7 +496,7 @@ static int append_properties(sd_bus_message *m, const JobDef *def, const StartOr
         if (r >= 0)
                 r = append_type(m, def, o);
         if (r >= 0)
-                r = append_commands(m, def, context->wrapper, o->path);
+                r = append_commands(m, def, context->wrapper, o->path_is_encoded);
         if (r >= 0)
                 r = append_files(m, def, o);
         if (r >= 0)
@@ -511,7 +510,7 @@ int unit_message_append_start(sd_bus_message *m, const char *unit, const JobDef 
 
         assert(def->n_commands > 0);
 
-        if (o->path && (!context->wrapper || has_other_root(def)))
+        if (o->path_is_encoded && (!context->wrapper || has_other_root(def)))
                 return -EILSEQ;
         r = sd_bus_message_append(m, "ss", unit, "fail");
         if (r >= 0)

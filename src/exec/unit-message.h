@@ -7,6 +7,8 @@
 
 #include "exec/executor.h"
 
+#define START_ORDER_CREDENTIAL_MAX (1000 * 1024) /* bytes: the service manager takes 1 MiB, the job's own included */
+
 /* What has to be kept of an ExecutionRequest until the start is sure. */
 typedef struct StartOrder {
         char *job;
@@ -15,8 +17,8 @@ typedef struct StartOrder {
         char **environment; /* VAKT_JOB= and the others */
         char *list;         /* file with its paths, or NULL */
         bool list_is_credential;
-        char *variables; /* file that sets $VAKT_PATH, or NULL */
-        char *path;      /* for $VAKT_PATH, when no file of variables can hold it, or NULL */
+        char *variables;      /* file that sets $VAKT_PATH, or NULL */
+        bool path_is_encoded; /* $VAKT_PATH, for vakt-command */
 } StartOrder;
 
 /* unit: its name; file: with its paths, or, of a request for one path, with start_order_variables(); or NULL. -ENOMEM.
@@ -32,8 +34,7 @@ typedef struct StartContext {
 } StartContext;
 
 /* Everybody may read the environment of a unit, so the name of a file is not set there but in a file that the service
- * manager reads (EnvironmentFile=). Its text; the caller frees it. NULL when path holds what such a file cannot, or
- * without memory. */
+ * manager reads (EnvironmentFile=). Its text; the caller frees it. NULL without memory. */
 char *start_order_variables(const char *path);
 
 /* Appends the arguments of StartTransientUnit. -EILSEQ: without the wrapper the path cannot be handed over. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vakt-command [session] [path VALUE] expand|as-is PATH WORD…
+/* vakt-command [session] [path] expand|as-is PATH WORD…
  *
- * With $VAKT_PATH set to VALUE, executes PATH with the words; all of them are encoded: see unit-command.h for why. It
+ * Executes PATH with the words; all of them are encoded, and with "path" $VAKT_PATH is: see unit-command.h for why. It
  * runs in the place of the program, with the user, the sandbox and the environment that the service manager gave it,
  * and leaves nothing behind: should there be nothing to execute, it says so as the service manager would have, by its
  * exit status. */
@@ -52,10 +52,10 @@ static int execute(const char *name, char **argv, bool expand) {
         return -errno;
 }
 
-/* Whether there is a path, which is the run's by then. */
-static bool take_path(int argc, char **argv) {
-        return argc >= 3 && streq(argv[1], "path") && unit_command_decode_word(argv[2]) &&
-               setenv("VAKT_PATH", argv[2], /* overwrite= */ 1) == 0;
+static bool decode_path(void) {
+        char *path = getenv("VAKT_PATH");
+
+        return path && unit_command_decode_word(path);
 }
 
 static bool is_same_stream(int a, int b) {
@@ -76,7 +76,7 @@ static void mark_stream(int fd) {
 }
 
 int main(int argc, char *argv[]) {
-        bool in_session = argc >= 2 && streq(argv[1], "session"), good;
+        bool in_session = argc >= 2 && streq(argv[1], "session"), has_path, good;
         char **words; /* expand|as-is and what follows */
         int r = -EINVAL;
 
@@ -87,8 +87,9 @@ int main(int argc, char *argv[]) {
                 argc--;
                 argv++;
         }
-        words = take_path(argc, argv) ? argv + 3 : argv + 1;
-        good = argv + argc - words >= 3;
+        has_path = argc >= 2 && streq(argv[1], "path");
+        words = argv + 1 + has_path;
+        good = argv + argc - words >= 3 && (!has_path || decode_path());
 
         for (char **word = words + 1; good && *word; word++)
                 good = unit_command_decode_word(*word);

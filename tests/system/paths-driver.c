@@ -335,14 +335,20 @@ static void make_list(void) {
                 die("no memory");
 }
 
+#define SMALL_LIST 900000 /* bytes */
+
 #define COMPARE_INPUT "cmp - " FOLDER "/$VAKT_RUN"
 #define COMPARE_FILE  "cmp \"$VAKT_PATHS\" " FOLDER "/$VAKT_RUN"
 
 static void test_list(const char *what, const char *user, bool dynamic, const char *script) {
+        size_t size =
+                dynamic ? 0 : list_size; /* what the service manager hands to a user of the run's own is bounded */
         TestRun t;
 
+        while (dynamic && size < MIN((size_t)SMALL_LIST, list_size))
+                size += strlen(list + size) + 1;
         run_init(&t);
-        mean(&t, list, list_size);
+        mean(&t, list, size);
         add_script(&t, COMPARE_INPUT);
         add_script(&t, COMPARE_FILE);
         add_script(&t, COMPARE_INPUT);
@@ -351,7 +357,7 @@ static void test_list(const char *what, const char *user, bool dynamic, const ch
                 add_property(&t, "User", "s", user, 0);
         if (dynamic)
                 add_property(&t, "DynamicUser", "b", NULL, 1);
-        run_to_its_end(&t, list, list_size, /* one_path= */ false);
+        run_to_its_end(&t, list, size, /* one_path= */ false);
         result(t.outcome.result == RUN_RESULT_SUCCESS, what, t.reason);
         result(n_lists() == 0, "removes the list", "there are still some");
         run_done(&t);
@@ -472,7 +478,8 @@ static void test_all(const char *kind, const char *mode) {
                 test_no_room();
         if (!units)
                 return;
-        test_list("a list for DynamicUser=", NULL, true, "test $(stat -c %a \"$VAKT_PATHS\") = 444");
+        test_list("a list for DynamicUser=", NULL, true,
+                  "case $(stat -c %a \"$VAKT_PATHS\") in *0) ;; *) false ;; esac");
         test_read_again();
         test_other_root();
         test_adoption(kind);

@@ -84,14 +84,14 @@ others_see_no_name() { # UNIT JOB
 }
 
 test_names_are_private() {
-        local job gate=/run/vakt-gate
+        local job name gate=/run/vakt-gate
         rm -f $gate
         mkfifo -m 666 $gate
-        for job in one all dynamic; do
+        for job in one odd all dynamic; do
                 job $job <<END
 [Path]
 PathChanged=$TREE/$job
-Batch=$([ $job = one ] && echo each || echo all)
+Batch=$(case $job in one | odd) echo each ;; *) echo all ;; esac)
 [Run]
 Shell=[ -z "\$VAKT_PATHS" ] || tr '\0' '\n' <"\$VAKT_PATHS"; echo "\$VAKT_PATH"; [ -z "\$VAKT_PATHS" ] || cat | tr '\0' '\n'; cat $gate
 [Service]
@@ -99,13 +99,15 @@ $([ $job = dynamic ] && echo DynamicUser=yes || echo User=daemon)
 END
         done
         fresh_tree
-        mkdir -p $TREE/{one,all,dynamic}
+        mkdir -p $TREE/{one,odd,all,dynamic}
         systemctl start vaktd
-        for job in one all dynamic; do
+        for job in one odd all dynamic; do
                 within 20 is_watched $job
-                touch "$TREE/$job/secret \$HOME \"'"
+                name="secret \$HOME \"'"
+                [ $job != odd ] || name=$'secret \tHOME \033\''
+                touch "$TREE/$job/$name"
         done
-        for job in one all dynamic; do
+        for job in one odd all dynamic; do
                 within 20 journal_has VAKT_JOB=$job -g "^$TREE/$job/secret .HOME .'$"
                 others_see_no_name "$(vakt_units | grep "^vakt-$job-" | head -n 1)" $job
         done

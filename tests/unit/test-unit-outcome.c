@@ -259,7 +259,7 @@ static void test_command_there_and_back(void **state) {
                 all[i] = (char)(i + 1);
         all[255] = '\0';
         assert_true(unit_command_is_garbled(&c));
-        assert_int_equal(unit_command_encode(&l, &c, /* path= */ NULL, /* in_session= */ false), 0);
+        assert_int_equal(unit_command_encode(&l, &c, /* decode_path= */ false, /* in_session= */ false), 0);
         assert_int_equal(strv_length(l), 8);
         assert_string_equal(l[1], "as-is");
         assert_string_equal(l[5], "a%3Bb");
