@@ -615,7 +615,9 @@ static void tree_see_known_file(Tree *t, const Sighting *s, Entry *e, const File
                 events |= events_of_appearing(s->st);
         else if (!same)
                 events |= WATCH_WRITE;
-        if (same_file && (!entry_has_rights(e, state) || (s->mask == 0 && same && !same_status)))
+        /* Moved away and back: something was done to it. */
+        if (same_file &&
+            (!entry_has_rights(e, state) || ((s->mask == 0 || (s->mask & IN_MOVED_TO)) && same && !same_status)))
                 events |= WATCH_ATTRIB;
         unsettled = settle(t, s, e, state, &events);
         (void)entry_set_state(s->folder, e, state);

@@ -36,7 +36,7 @@ typedef struct Expected {
 
 typedef struct Meaning {
         const char *what;
-        void (*act)(void);
+        void (*act)(unsigned *seed);
         Expected expected[NAMES];
 } Meaning;
 
@@ -48,122 +48,122 @@ static void move(const char *from, const char *to) {
         assert_int_equal(rename(from, to), 0);
 }
 
-static void act_make(void) {
+static void act_make(unsigned *seed) {
         write_file(at("in/n"), "new");
 }
-static void act_make_empty(void) {
+static void act_make_empty(unsigned *seed) {
         write_file(at("in/n"), "");
 }
-static void act_write(void) {
+static void act_write(unsigned *seed) {
         write_file(at("in/a"), "longer");
 }
-static void act_truncate(void) {
+static void act_truncate(unsigned *seed) {
         write_file(at("in/a"), "");
 }
-static void act_remove(void) {
+static void act_remove(unsigned *seed) {
         unlink(at("in/a"));
 }
-static void act_chmod(void) {
+static void act_chmod(unsigned *seed) {
         assert_int_equal(chmod(at("in/a"), 0640), 0);
 }
-static void act_rename(void) {
+static void act_rename(unsigned *seed) {
         move(at("in/a"), at("in/n"));
 }
-static void act_rename_over(void) {
+static void act_rename_over(unsigned *seed) {
         move(at("in/a"), at("in/b"));
 }
-static void act_move_in(void) {
+static void act_move_in(unsigned *seed) {
         move(at("out/o"), at("in/n"));
 }
-static void act_move_in_over(void) {
+static void act_move_in_over(unsigned *seed) {
         move(at("out/o"), at("in/a"));
 }
-static void act_move_out(void) {
+static void act_move_out(unsigned *seed) {
         move(at("in/a"), at("out/n"));
 }
-static void act_exchange(void) {
+static void act_exchange(unsigned *seed) {
         exchange(at("in/a"), at("in/b"));
 }
-static void act_symlink(void) {
+static void act_symlink(unsigned *seed) {
         assert_int_equal(symlink("nowhere", at("in/n")), 0);
 }
-static void act_link(void) {
+static void act_link(unsigned *seed) {
         assert_int_equal(link(at("out/o"), at("in/n")), 0);
 }
-static void act_fifo(void) {
+static void act_fifo(unsigned *seed) {
         assert_int_equal(mkfifo(at("in/n"), 0600), 0);
 }
-static void act_move_folder(void) {
+static void act_move_folder(unsigned *seed) {
         move(at("in/d"), at("in/e"));
 }
-static void act_move_folder_in(void) {
+static void act_move_folder_in(unsigned *seed) {
         move(at("out/d"), at("in/e"));
 }
-static void act_move_folder_out(void) {
+static void act_move_folder_out(unsigned *seed) {
         move(at("in/d"), at("out/e"));
 }
-static void act_exchange_folders(void) {
+static void act_exchange_folders(unsigned *seed) {
         exchange(at("in/d"), at("in/g"));
 }
 
-static void act_replace(void) {
+static void act_replace(unsigned *seed) {
         unlink(at("in/a"));
         write_file(at("in/a"), "other");
 }
 
-static void act_rotate(void) {
+static void act_rotate(unsigned *seed) {
         move(at("in/a"), at("in/a.1"));
         write_file(at("in/a"), "x");
 }
 
-static void act_rotate_twice(void) {
+static void act_rotate_twice(unsigned *seed) {
         move(at("in/b"), at("in/b.2"));
         move(at("in/a"), at("in/b"));
         write_file(at("in/a"), "x");
 }
 
-static void act_swap(void) {
+static void act_swap(unsigned *seed) {
         move(at("in/a"), at("in/t"));
         move(at("in/b"), at("in/a"));
         move(at("in/t"), at("in/b"));
 }
 
-static void act_chain(void) {
+static void act_chain(unsigned *seed) {
         move(at("in/b"), at("in/n"));
         move(at("in/a"), at("in/b"));
 }
 
-static void act_into_place(void) {
+static void act_into_place(unsigned *seed) {
         write_file(at("in/.a.tmp"), "new");
         move(at("in/.a.tmp"), at("in/a"));
 }
 
-static void act_make_and_remove(void) {
+static void act_make_and_remove(unsigned *seed) {
         write_file(at("in/n"), "new");
         unlink(at("in/n"));
 }
 
-static void act_touch(void) {
+static void act_touch(unsigned *seed) {
         const struct utimbuf times = { .actime = 1, .modtime = 1 };
 
         assert_int_equal(utime(at("in/a"), &times), 0);
 }
 
-static void act_write_and_chmod(void) {
+static void act_write_and_chmod(unsigned *seed) {
         write_file(at("in/a"), "longer");
         assert_int_equal(chmod(at("in/a"), 0640), 0);
 }
 
-static void act_make_folder(void) {
+static void act_make_folder(unsigned *seed) {
         make_folder(at("in/e"));
         write_file(at("in/e/x"), "new");
 }
 
-static void act_remove_folder(void) {
+static void act_remove_folder(unsigned *seed) {
         remove_tree(at("in/d"));
 }
 
-static void act_move_folder_and_write(void) {
+static void act_move_folder_and_write(unsigned *seed) {
         move(at("in/d"), at("in/e"));
         write_file(at("in/e/x"), "longer");
         make_folder(at("in/d"));
@@ -287,35 +287,51 @@ static void prepare(void) {
                 write_file(at("%s", files[i]), files[i]);
 }
 
-static unsigned run_row(const Meaning *m, WatchBackend backend, Way way, unsigned asked) {
-        _cleanup_free_ char *path = strdup(at("in"));
-        const WatchDef def = { .kind = WATCH_TREE,
-                               .path = path,
-                               .events = asked,
-                               .recursive = true,
-                               .backend = backend,
-                               .poll_min = 2 * USEC_PER_MSEC };
-        char how[64];
+/* What was done is done, and all of it has been noticed. */
+static Watch *act_and_notice(const WatchDef *def, Way way, void (*act)(unsigned *seed), unsigned seed) {
         Watch *watch;
-        unsigned wrong;
 
         prepare();
-        watch = start_watch(&def);
+        watch = start_watch(def);
         if (way == WAY_STOPPED)
                 stop_and_keep(watch);
-        m->act();
+        act(&seed);
         if (way == WAY_STOPPED)
-                watch = start_kept(&def);
+                watch = start_kept(def);
         else if (way == WAY_OVERFLOW)
                 lose_events(watch);
         wait_for_the_last(watch, "last1");
         wait_for_the_last(watch, "last2");
-        (void)snprintf(how, sizeof(how), "%s, %s, %x", watch_backend_to_string(backend), way_names[way], asked);
-        wrong = check(m, asked, how);
+        return watch;
+}
+
+static void clean_up(Watch *watch) {
         stop_watch(watch);
         forget_records();
         remove_tree(at("in"));
         remove_tree(at("out"));
+}
+
+static WatchDef tree_def(const char *path, WatchBackend backend, unsigned events) {
+        return (WatchDef){ .kind = WATCH_TREE,
+                           .path = path,
+                           .events = events,
+                           .recursive = true,
+                           .backend = backend,
+                           .poll_min = 2 * USEC_PER_MSEC };
+}
+
+static unsigned run_row(const Meaning *m, WatchBackend backend, Way way, unsigned asked) {
+        _cleanup_free_ char *path = strdup(at("in"));
+        const WatchDef def = tree_def(path, backend, asked);
+        char how[64];
+        Watch *watch;
+        unsigned wrong;
+
+        watch = act_and_notice(&def, way, m->act, 0);
+        (void)snprintf(how, sizeof(how), "%s, %s, %x", watch_backend_to_string(backend), way_names[way], asked);
+        wrong = check(m, asked, how);
+        clean_up(watch);
         return wrong;
 }
 
@@ -397,6 +413,7 @@ static void act_at_random(unsigned *seed) {
 typedef struct Outcome {
         unsigned events[64];
         char *path[64];
+        bool is_there[64];
         size_t n;
 } Outcome;
 
@@ -409,51 +426,36 @@ static unsigned outcome_of(const Outcome *o, const char *path) {
 
 static void play(unsigned seed, WatchBackend backend, Way way, Outcome *ret) {
         _cleanup_free_ char *path = strdup(at("in"));
-        const WatchDef def = { .kind = WATCH_TREE,
-                               .path = path,
-                               .events = WATCH_ALL,
-                               .recursive = true,
-                               .backend = backend,
-                               .poll_min = 2 * USEC_PER_MSEC };
-        Watch *watch;
+        const WatchDef def = tree_def(path, backend, WATCH_ALL);
+        Watch *watch = act_and_notice(&def, way, act_at_random, seed);
 
-        prepare();
-        watch = start_watch(&def);
-        if (way == WAY_STOPPED)
-                stop_and_keep(watch);
-        act_at_random(&seed);
-        if (way == WAY_STOPPED)
-                watch = start_kept(&def);
-        else if (way == WAY_OVERFLOW)
-                lose_events(watch);
-        wait_for_the_last(watch, "last1");
-        wait_for_the_last(watch, "last2");
         *ret = (Outcome){};
         for (size_t i = 0; i < w.n_records; i++)
                 if (outcome_of(ret, w.records[i].path) == 0) {
                         assert_true(ret->n < ELEMENTSOF(ret->path));
                         ret->path[ret->n] = strdup(w.records[i].path);
-                        ret->events[ret->n++] = events_of(w.records[i].path);
+                        ret->events[ret->n] = events_of(w.records[i].path);
+                        ret->is_there[ret->n++] = access(at("in/%s", w.records[i].path), F_OK) == 0;
                 }
-        stop_watch(watch);
-        forget_records();
-        remove_tree(at("in"));
-        remove_tree(at("out"));
+        clean_up(watch);
 }
 
 static unsigned compare(unsigned seed, const Outcome *reference, const Outcome *o, const char *how) {
         unsigned wrong = 0;
 
         for (size_t i = 0; i < reference->n; i++) {
-                unsigned missing = reference->events[i] & ~outcome_of(o, reference->path[i]);
+                unsigned heard = outcome_of(o, reference->path[i]), missing = reference->events[i] & ~heard;
 
+                if (heard & CREATE) /* moved away and back again: more than that something was done to it */
+                        missing &= ~(unsigned)ATTRIB;
                 if (missing == 0)
                         continue;
                 print_message("# VAKT_SEED=%u, %s: %s: %x is missing\n", seed, how, reference->path[i], missing);
                 wrong++;
         }
         for (size_t i = 0; i < o->n; i++)
-                if ((o->events[i] & WATCH_DELETE) && !(outcome_of(reference, o->path[i]) & WATCH_DELETE)) {
+                if ((o->events[i] & WATCH_DELETE) && !(outcome_of(reference, o->path[i]) & WATCH_DELETE) &&
+                    o->is_there[i]) {
                         print_message("# VAKT_SEED=%u, %s: %s is not gone\n", seed, how, o->path[i]);
                         wrong++;
                 }
@@ -468,7 +470,7 @@ static void outcome_done(Outcome *o) {
 /* Whatever a comparison finds has been heard of, too. More may be heard: what was moved away and back, say. */
 static void test_anything(void **state) {
         unsigned first = getenv("VAKT_SEED") ? (unsigned)atoi(getenv("VAKT_SEED")) : 1;
-        unsigned n = getenv("VAKT_SEED") ? 1 : getenv("VAKT_TEST_FULL") ? 3000 : 60, wrong = 0;
+        unsigned n = getenv("VAKT_SEED") ? 1 : getenv("VAKT_TEST_FULL") ? 3000 : 30, wrong = 0;
 
         for (unsigned seed = first; seed < first + n; seed++) {
                 Outcome reference, o;
