@@ -12,6 +12,7 @@
 #include "util/log-messages.h"
 #include "util/log.h"
 #include "util/strv.h"
+#include "util/turn.h"
 
 #define SAVE_DELAY_USEC USEC_PER_SEC
 
@@ -28,7 +29,7 @@ void paths_mark_ready(JobPaths *p) {
 }
 
 /* One job a turn: others are to be heard in between. */
-static int on_ready(sd_event_source *s, void *userdata) {
+static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Manager *m = userdata;
         JobPaths *p = TAILQ_FIRST(&m->ready_paths);
 
@@ -537,11 +538,9 @@ int paths_init(Manager *m) {
 
         TAILQ_INIT(&m->ready_paths);
         TAILQ_INIT(&m->spool_ends);
-        r = sd_event_add_defer(m->event, &m->paths_source, on_ready, m);
+        r = event_add_turn(m->event, &m->paths_source, "paths-ready", on_ready, m);
         if (r < 0)
                 return r;
-        (void)sd_event_source_set_description(m->paths_source, "paths-ready");
-        (void)sd_event_source_set_enabled(m->paths_source, SD_EVENT_OFF);
         return sd_event_source_set_exit_on_failure(m->paths_source, true);
 }
 

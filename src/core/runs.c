@@ -19,6 +19,7 @@
 #include "time/timestamp.h"
 #include "util/log-messages.h"
 #include "util/log.h"
+#include "util/turn.h"
 
 #define STARTS_PER_TURN   8
 #define RESETTLE_USEC     (5 * USEC_PER_SEC)
@@ -163,7 +164,7 @@ static int settle(Manager *m) {
         return 0;
 }
 
-static int on_settle(sd_event_source *s, void *userdata) {
+static int on_settle(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         (void)settle(userdata);
         return 0;
 }
@@ -224,8 +225,8 @@ static void on_run_status(void *cookie, const char *text) {
         NOTIFY_OBSERVERS(run->manager, run_changed, &run->record);
 }
 
-/* What was told to end by an earlier daemon and is gone now did as it was told. What was over before it was told to, or
- * at its time limit, has another reason than that. */
+/* What was told to end by an earlier daemon and is gone now did as it was told. What was over before it was told to,
+ * or at its time limit, has another reason than that. */
 static void on_run_ended(void *cookie, const ExecOutcome *reported) {
         LiveRun *run = cookie;
         ExecOutcome outcome = *reported;
@@ -345,7 +346,7 @@ static void run_finish_unstarted(Manager *m, LiveRun *run, int error) {
 }
 
 /* A process is never older than its record: should we die in between, the next daemon looks for it. */
-static int on_start(sd_event_source *s, void *userdata) {
+static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Manager *m = userdata;
         LiveRun *batch[STARTS_PER_TURN];
         int errors[STARTS_PER_TURN];
@@ -835,7 +836,7 @@ const ExecutorCallbacks *runs_callbacks(void) {
         return &callbacks;
 }
 
-static int on_stopped(sd_event_source *s, void *userdata) {
+static int on_stopped(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Manager *m = userdata;
 
         if (m->n_live == 0)
@@ -843,25 +844,20 @@ static int on_stopped(sd_event_source *s, void *userdata) {
         return 0;
 }
 
-static int add_idle_source(Manager *m, sd_event_source **ret, sd_event_handler_t handler, const char *description) {
-        int r;
+static int add_turn(Manager *m, sd_event_source **ret, sd_event_io_handler_t handler, const char *description) {
+        int r = event_add_turn(m->event, ret, description, handler, m);
 
-        r = sd_event_add_defer(m->event, ret, handler, m);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(*ret, description);
-        (void)sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
-        return sd_event_source_set_exit_on_failure(*ret, true);
+        return r < 0 ? r : sd_event_source_set_exit_on_failure(*ret, true);
 }
 
 int runs_init(Manager *m) {
         int r;
 
-        r = add_idle_source(m, &m->start_source, on_start, "run-starter");
+        r = add_turn(m, &m->start_source, on_start, "run-starter");
         if (r >= 0)
-                r = add_idle_source(m, &m->settle_source, on_settle, "runs-settled");
+                r = add_turn(m, &m->settle_source, on_settle, "runs-settled");
         if (r >= 0)
-                r = add_idle_source(m, &m->stopped_source, on_stopped, "runs-stopped");
+                r = add_turn(m, &m->stopped_source, on_stopped, "runs-stopped");
         if (r < 0)
                 return r;
         r = sd_event_add_time_relative(m->event, &m->resettle_source, CLOCK_MONOTONIC, 0, RESETTLE_ACCURACY,

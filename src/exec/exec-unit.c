@@ -18,6 +18,7 @@
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 #include "util/strv.h"
+#include "util/turn.h"
 
 #define QUICK_TRIES      10 /* starts that were answered by neither yes nor no; past that it is one a minute */
 #define REPORTS_PER_TURN 64
@@ -108,7 +109,7 @@ static void execution_report(UnitExecution *x) {
         e->callbacks.ended(x->cookie, &outcome); /* frees x */
 }
 
-static int on_over(sd_event_source *s, void *userdata) {
+static int on_over(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         UnitExecutor *e = userdata;
 
         for (unsigned i = 0; i < REPORTS_PER_TURN && !TAILQ_EMPTY(&e->over); i++)
@@ -528,16 +529,6 @@ static int executor_find_wrapper(UnitExecutor *e) {
         return 0;
 }
 
-static int executor_add_over_source(UnitExecutor *e) {
-        int r;
-
-        r = sd_event_add_defer(e->event, &e->over_source, on_over, e);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(e->over_source, "runs-over");
-        return sd_event_source_set_enabled(e->over_source, SD_EVENT_OFF);
-}
-
 int unit_executor_new_at(Executor **ret, sd_event *event, const ExecutorOptions *options, const char *address,
                          bool is_bus) {
         _cleanup_(unit_freep) UnitExecutor *e = NULL;
@@ -567,7 +558,7 @@ int unit_executor_new_at(Executor **ret, sd_event *event, const ExecutorOptions 
         if (r >= 0)
                 r = paths_folder_new(&e->folder, options->runtime_dir, "unit");
         if (r >= 0)
-                r = executor_add_over_source(e);
+                r = event_add_turn(e->event, &e->over_source, "runs-over", on_over, e);
         if (r >= 0)
                 r = executor_add_drained_source(e);
         if (r >= 0)

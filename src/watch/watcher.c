@@ -15,6 +15,7 @@
 #include "util/log.h"
 #include "util/steps.h"
 #include "util/string-table.h"
+#include "util/turn.h"
 #include "watch/mount-table.h"
 #include "watch/watcher-internal.h"
 
@@ -193,12 +194,22 @@ static bool watcher_work_some(Watcher *w, uint64_t steps_until) {
         return watcher_work_retired(w) || worked;
 }
 
-static int on_work(sd_event_source *s, void *userdata) {
+/* Reading comes before all else, so where somebody writes all the time there would be nothing else: after it, the
+ * others have a turn each, then the work, and only then it is time to read again. */
+static void watcher_let_others_in(Watcher *w, sd_event_source *reading) {
+        (void)sd_event_source_set_enabled(reading, SD_EVENT_OFF);
+        (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
+}
+
+static int on_work(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Watcher *w = userdata;
         uint64_t steps_until = steps_taken + WORK_STEPS;
         usec_t until;
         Watch *watch;
 
+        (void)sd_event_source_set_enabled(w->queue_source, SD_EVENT_ON);
+        if (w->fan_source)
+                (void)sd_event_source_set_enabled(w->fan_source, SD_EVENT_ON);
         watcher_read_clocks(w);
         until = usec_add(w->now_monotonic, WORK_SLICE);
         if (w->overflowed || w->fan_overflowed)
@@ -220,7 +231,7 @@ static int on_queue(sd_event_source *s, int fd, uint32_t revents, void *userdata
 
         if (r < 0)
                 log_error_errno(r, "Cannot read events of inotify: %m, ignoring");
-        (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
+        watcher_let_others_in(w, s);
         return 0;
 }
 
@@ -252,8 +263,7 @@ static int on_fan(sd_event_source *s, int fd, uint32_t revents, void *userdata) 
         Watcher *w = userdata;
 
         (void)watcher_drain_fan(w, now_clock(CLOCK_MONOTONIC));
-        if (event_queue_counters(w->queue).waiting > 0)
-                (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
+        watcher_let_others_in(w, s);
         return 0;
 }
 
@@ -411,11 +421,7 @@ static int watcher_add_sources(Watcher *w) {
         r = sd_event_source_set_priority(w->queue_source, DRAIN_PRIORITY);
         if (r < 0)
                 return r;
-        r = sd_event_add_defer(w->event, &w->work_source, on_work, w);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(w->work_source, "watch-work");
-        return sd_event_source_set_enabled(w->work_source, SD_EVENT_OFF);
+        return event_add_turn(w->event, &w->work_source, "watch-work", on_work, w);
 }
 
 int watcher_new(Watcher **ret, sd_event *event) {

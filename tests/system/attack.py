@@ -5,6 +5,7 @@
 directories HOME TARGET   HOME/in and HOME/done are theirs, then links to TARGET, then what they find in HOME/other
 items SPOOL TARGET        SPOOL/item is a file, then a link to TARGET, a FIFO, a file with two names
 watched HOME TARGET       HOME/w is a directory, then a link to TARGET
+many HOME N               N files in HOME/w, with names that are long, and touched in reverse; then all of it goes away
 """
 
 import contextlib
@@ -70,6 +71,37 @@ def watched(n, target):
     behave()
     do(os.unlink, "w")
     do(os.rename, "w.mine", "w")
+
+
+def without_a_name(name):
+    fd = os.open("w", os.O_TMPFILE | os.O_WRONLY, 0o600)
+    os.link(f"/proc/self/fd/{fd}", f"w/{name}", follow_symlinks=True)
+    os.close(fd)
+
+
+# A directory deep down, as far as one can get with so many steps.
+def deep(steps):
+    here = os.open("w", os.O_DIRECTORY)
+    for _ in range(steps):
+        do(lambda name: os.mkdir(name, dir_fd=here), "d" * 250)
+        below = os.open("d" * 250, os.O_DIRECTORY, dir_fd=here)
+        os.close(here)
+        here = below
+    for i in range(1500):
+        os.close(os.open(str(i), os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=here))
+    os.close(here)
+
+
+def many(n, count):
+    for i in range(int(count)):
+        touch(f"w/{i}")
+    for i in reversed(range(int(count))):
+        do(os.utime, f"w/{i}")
+    for i in range(3000):
+        do(without_a_name, f"nameless-{i}")
+    deep(100)
+    os.rename("w", f"gone-{n}")
+    os.mkdir("w")
 
 
 def main():

@@ -204,4 +204,53 @@ END
         fails grep -zE 'letter|diary' $HOME1/names
 }
 
+# So many files that looking at them, forgetting them or listing them in one go would take longer than the watchdog waits,
+# and with paths so long that their names would fill the memory. Meanwhile others get answers.
+test_many_files_do_not_keep_it_from_others() {
+        local pid memory n=0
+        make_users
+        job many <<END
+[Path]
+PathChanged=$HOME1/w
+Recursive=yes
+Events=create close move delete attrib
+SettleSec=1s
+SettleMaxSec=3s
+[Run]
+Shell=grep -qzx $HOME1/w/last && touch $HOME1/seen; true
+[Service]
+User=user1
+END
+        job each <<END
+[Path]
+PathChanged=$HOME1/w
+Batch=each
+SettleSec=1s
+[Run]
+Exec=/bin/true
+[Service]
+User=user1
+END
+        drop_in 50-watchdog <<<$'[Service]\nWatchdogSec=10s'
+        systemctl start vaktd
+        pid=$(main_pid)
+        attack many $HOME1 100000 &
+        while kill -0 $! 2>/dev/null; do
+                timeout 10 vaktctl list >/dev/null
+                n=$((n + 1))
+        done
+        wait $!
+        [ $n -gt 0 ]
+        # What is there now is seen, whatever it took to get rid of the rest.
+        rm $JOBS/each.job
+        systemctl reload vaktd
+        as user1 touch $HOME1/w/last
+        within 120 test -e $HOME1/seen
+        same "$pid" "$(main_pid)"
+        same 0 "$(systemctl show -P NRestarts vaktd)"
+        memory=$(awk '/^VmHWM:/ { print $2 }' "/proc/$pid/status")
+        [ "$memory" -lt 1000000 ]
+        echo "# figure: lists while the attack went on: $n; memory at most: $memory kB"
+}
+
 run_tests

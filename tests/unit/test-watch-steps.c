@@ -9,6 +9,7 @@
 #include "test-watch.h"
 
 #include "util/steps.h"
+#include "util/turn.h"
 #include "watch/batch.h"
 
 /* A turn works until 20,000 steps are done and ends with the piece that it is at; the kernel's queue, which is read in
@@ -327,6 +328,41 @@ static void test_polled(void **state) {
         check("polled", n / 100);
 }
 
+/* --- others have their turn, too --- */
+
+static unsigned n_made, n_turns;
+
+/* Before the loop looks at what there is. */
+static int make_one_more(sd_event_source *s, void *userdata) {
+        write_file(at("d/%u", n_made++ % 1000), "x");
+        return 0;
+}
+
+static int on_turn(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        n_turns++;
+        return 0;
+}
+
+/* Somebody writes so fast that there is always something to be read. */
+static void test_turns_of_others(void **state) {
+        sd_event_source *s;
+
+        make_folder(at("d"));
+        (void)watch_files(at("d"), /* recursive= */ false);
+        assert_int_equal(event_add_turn(w.event, &s, "turns", on_turn, NULL), 0);
+        assert_true(sd_event_source_set_enabled(s, SD_EVENT_ON) >= 0);
+        assert_true(sd_event_source_set_prepare(s, make_one_more) >= 0);
+        n_made = n_turns = 0;
+        for (unsigned i = 0; i < 1000; i++)
+                assert_true(sd_event_run(w.event, 0) >= 0);
+        print_message("# %u turns, %u files, %zu reported\n", n_turns, n_made, w.n_records);
+        assert_true(n_turns >= 200);
+        assert_true(w.n_records >= 200);
+        sd_event_source_disable_unref(s);
+        run_turns();
+        w.n_records = 0;
+}
+
 /* --- what waits has a bound, in bytes --- */
 
 static size_t n_seen, largest;
@@ -555,6 +591,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_root, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_unmounted, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_polled, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_turns_of_others, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_full, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_move_of_many, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_large_model, setup, teardown),

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* An eventfd that is never read. */
+
+#include "util/turn.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+int event_add_turn(sd_event *event, sd_event_source **ret, const char *description, sd_event_io_handler_t handler,
+                   void *userdata) {
+        _cleanup_close_ int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+        sd_event_source *s;
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = sd_event_add_io(event, &s, fd, EPOLLIN, handler, userdata);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_io_fd_own(s, true);
+        TAKE_FD(fd);
+        (void)sd_event_source_set_description(s, description);
+        r = sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        if (r < 0) {
+                sd_event_source_unref(s);
+                return r;
+        }
+        *ret = s;
+        return 0;
+}
