@@ -12,13 +12,15 @@
 #include "fs/beneath.h"
 #include "watch/watcher-internal.h"
 
+#define NAMES_MAX 262144U /* looked at in a folder for one answer */
+
 struct Condition {
         Watch *watch;
         PathChain *chain;
         Subscriber folder; /* DirectoryNotEmpty= */
         sd_event_source *timer;
         PathText found;
-        bool look_due, recheck, held, blind;
+        bool look_due, recheck, held, blind, cut; /* cut: the folder has too many names to be looked at */
 };
 
 /* --- an empty folder --- */
@@ -48,10 +50,11 @@ static bool is_hidden_or_backup(const char *name) {
         return false;
 }
 
-/* 1, 0, negative errno. */
+/* 1, 0, negative errno; -E2BIG: none among as many as are looked at. */
 static int has_entries(int path_fd) {
         int fd = openat(path_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
         const struct dirent *d;
+        unsigned n = 0;
         DIR *dir;
 
         if (fd < 0)
@@ -63,7 +66,7 @@ static int has_entries(int path_fd) {
                 return r;
         }
         while (r == 0 && (d = readdir(dir)))
-                r = !is_hidden_or_backup(d->d_name);
+                r = n++ < NAMES_MAX ? !is_hidden_or_backup(d->d_name) : -E2BIG;
         (void)closedir(dir);
         return r;
 }
@@ -76,6 +79,7 @@ static void on_folder_event(Subscriber *s, const Notice *n) {
 
 static int condition_look_into(Condition *c, int fd) {
         FileSystemTraits traits = {};
+        int r;
 
         c->folder.notify = on_folder_event;
         if (event_queue_subscribe(watcher_queue(c->watch->watcher), &c->folder, fd,
@@ -83,13 +87,16 @@ static int condition_look_into(Condition *c, int fd) {
                 c->blind = true;
         (void)file_system_traits(fd, &traits);
         c->blind = c->blind || traits.is_remote;
-        return has_entries(fd);
+        r = has_entries(fd);
+        c->cut = r == -E2BIG;
+        return r;
 }
 
 /* 1, 0; errors are "no": whatever is in the way is not there for us. */
 static bool condition_holds(Condition *c) {
         _cleanup_close_ int fd = -EBADF;
 
+        c->cut = false;
         c->blind = c->watch->def.backend == WATCH_BACKEND_POLL;
         if (path_chain_resolve(c->chain, &fd, &c->found, NULL) < 0)
                 return false;
@@ -114,7 +121,7 @@ bool condition_work(Condition *c) {
         c->look_due = c->recheck = false;
         c->held = condition_holds(c);
         condition_plan(c);
-        watch_set_state(c->watch, condition_is_refused(c)                                      ? WATCH_DEGRADED
+        watch_set_state(c->watch, condition_is_refused(c) || condition_is_cut(c)               ? WATCH_DEGRADED
                                   : c->held || c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY ? WATCH_ACTIVE
                                                                                                : WATCH_WAITING);
         if (c->held && (!held || recheck)) {
@@ -139,8 +146,12 @@ bool condition_is_refused(const Condition *c) {
         return path_chain_is_refused(c->chain);
 }
 
+bool condition_is_cut(const Condition *c) {
+        return c->cut || path_chain_is_cut(c->chain);
+}
+
 bool condition_is_blind(const Condition *c) {
-        return c->blind || path_chain_is_blind(c->chain);
+        return c->blind || c->cut || path_chain_is_blind(c->chain);
 }
 
 /* --- life --- */

@@ -18,6 +18,9 @@ void condition_look_later(Condition *c);
 /* The next look reports even what held before. */
 void condition_recheck(Condition *c);
 
+/* There was more to look through than one look may: what was not looked at counts as not there. */
+bool condition_is_cut(const Condition *c) _pure_;
+
 /* A symbolic link on the way is not followed, see path_chain_is_refused(). */
 bool condition_is_refused(const Condition *c) _pure_;
 

@@ -16,6 +16,9 @@
 #include "util/glob.h"
 
 #define SYMLINKS_MAX 40 /* as the kernel has it */
+#define LOOK_COST_MAX 262144U /* of all that is done for one answer: about a tenth of a second */
+#define NAME_COST     1U      /* of a name that is read and compared with a pattern */
+#define STEP_COST     8U      /* of one that is opened */
 #define LINK_EVENTS  (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 typedef struct Link Link;
@@ -32,11 +35,11 @@ LIST_HEAD(LinkList, Link);
 struct PathChain {
         EventQueue *queue;
         char *path;
-        bool glob, follow_all, blind, refused;
+        bool glob, follow_all, blind, refused, cut;
         void (*changed)(void *userdata);
         void *userdata;
         struct LinkList links;
-        unsigned n_links, n_symlinks;
+        unsigned n_links, n_symlinks, left; /* left: of LOOK_COST_MAX */
         PathText found;
         dev_t device;
 };
@@ -89,9 +92,36 @@ static int chain_watch(PathChain *c, int dir_fd, const char *name, size_t n, Glo
 
 /* --- looking up --- */
 
-/* The last written bytes of what is still to be walked stand in the path as it is written: they may be patterns, and
- * are part of what was found. What is before them comes from a symbolic link. */
-static int chain_walk(PathChain *c, int fd, const char *rest, size_t written, int *ret_fd);
+/* How far a look has come. What is on the way is up to others, so nothing is called once for each name of it, and each
+ * name costs something of what one look may. */
+typedef struct Position {
+        int fd;           /* O_PATH; in it is to be walked */
+        const char *rest; /* what is left of the path */
+        size_t written;   /* so many of its last bytes stand in the path as it is written: they may be patterns, and are
+                           * part of what was found. What is before them comes from a symbolic link. */
+        char *text;       /* that rest points into when there was a symbolic link, else NULL */
+} Position;
+
+static void position_done(Position *p) {
+        p->fd = safe_close(p->fd);
+        p->text = mfree(p->text);
+}
+
+static bool position_is_end(const Position *p) {
+        return p->rest[strspn(p->rest, "/")] == '\0';
+}
+
+static int chain_walk(PathChain *c, Position *p, int *ret_fd);
+
+/* -E2BIG: that is enough for one look. */
+static int chain_pay(PathChain *c, unsigned cost) {
+        if (c->left >= cost) {
+                c->left -= cost;
+                return 0;
+        }
+        c->cut = c->blind = true;
+        return -E2BIG;
+}
 
 /* The target of a symbolic link with the rest of the path behind it. */
 static int read_link(int link_fd, const char *rest, char **ret) {
@@ -113,25 +143,27 @@ static int read_link(int link_fd, const char *rest, char **ret) {
         return 0;
 }
 
-static int chain_follow(PathChain *c, int dir_fd, int link_fd, const char *rest, size_t written, int *ret_fd) {
-        _cleanup_free_ char *path = NULL;
-        _cleanup_close_ int root = -EBADF;
+static int chain_follow(PathChain *c, Position *p, int link_fd) {
+        char *text;
         int r;
 
-        if (!c->follow_all && !guarded_may_follow(dir_fd, link_fd)) {
+        if (!c->follow_all && !guarded_may_follow(p->fd, link_fd)) {
                 c->refused = true;
                 return -ELOOP;
         }
         if (++c->n_symlinks > SYMLINKS_MAX)
                 return -ELOOP;
-        r = read_link(link_fd, rest, &path);
+        r = read_link(link_fd, p->rest, &text);
         if (r < 0)
                 return r;
-        written = MIN(written, strlen(rest));
-        if (path[0] != '/')
-                return chain_walk(c, dir_fd, path, written, ret_fd);
-        root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        return root < 0 ? -errno : chain_walk(c, root, path, written, ret_fd);
+        p->written = MIN(p->written, strlen(p->rest));
+        free(p->text);
+        p->rest = p->text = text;
+        if (text[0] != '/')
+                return 0;
+        safe_close(p->fd);
+        p->fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return p->fd < 0 ? -errno : 0;
 }
 
 /* What others may change in a directory of another file system is not heard of. */
@@ -143,9 +175,9 @@ static void chain_note_device(PathChain *c, int fd, dev_t device) {
         c->device = device;
 }
 
-/* On from the name that was just watched. */
-static int chain_enter(PathChain *c, int dir_fd, const char *name, const char *rest, size_t written, int *ret_fd) {
-        _cleanup_close_ int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+/* On to the name that was just watched, and taken off what is left. */
+static int chain_enter(PathChain *c, Position *p, const char *name) {
+        _cleanup_close_ int fd = openat(p->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         struct stat st;
 
         if (fd < 0)
@@ -155,36 +187,39 @@ static int chain_enter(PathChain *c, int dir_fd, const char *name, const char *r
         if (S_ISDIR(st.st_mode)) /* on overlayfs, a file's is not that of its folder */
                 chain_note_device(c, fd, st.st_dev);
         if (S_ISLNK(st.st_mode))
-                return chain_follow(c, dir_fd, fd, rest, written, ret_fd);
-        if (rest[strspn(rest, "/")] == '\0') {
-                *ret_fd = TAKE_FD(fd);
-                return 0;
-        }
-        return S_ISDIR(st.st_mode) ? chain_walk(c, fd, rest, written, ret_fd) : -ENOTDIR;
+                return chain_follow(c, p, fd);
+        if (!S_ISDIR(st.st_mode) && !position_is_end(p))
+                return -ENOTDIR;
+        safe_close(p->fd);
+        p->fd = TAKE_FD(fd);
+        return 0;
 }
 
 /* Tries one name of a folder against a pattern; -ENOENT goes on with the next. */
-static int chain_try(PathChain *c, const Glob *glob, bool dot, int dir_fd, const char *name, const char *rest,
-                     int *ret_fd) {
+static int chain_try(PathChain *c, const Position *p, const Glob *glob, bool dot, const char *name, int *ret_fd) {
+        _cleanup_(position_done) Position next = { .fd = -EBADF, .rest = p->rest, .written = strlen(p->rest) };
         size_t before = c->found.length;
         unsigned n_symlinks = c->n_symlinks;
         int r;
 
         if (streq(name, ".") || streq(name, "..") || (name[0] == '.' && !dot) || !glob_match(glob, name, strlen(name)))
                 return -ENOENT;
-        r = path_text_append(&c->found, name, strlen(name));
+        next.fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 3);
+        r = next.fd < 0 ? -errno : path_text_append(&c->found, name, strlen(name));
         if (r >= 0)
-                r = chain_enter(c, dir_fd, name, rest, strlen(rest), ret_fd);
+                r = chain_enter(c, &next, name);
+        if (r >= 0)
+                r = chain_walk(c, &next, ret_fd);
         if (r < 0) {
                 c->n_symlinks = n_symlinks;
                 c->found.length = before;
                 c->found.bytes[before] = '\0';
         }
-        return r == -ENOTDIR || r == -EACCES || r == -ELOOP ? -ENOENT : r;
+        return r == -ENOTDIR || r == -EACCES || r == -ELOOP || r == -ENAMETOOLONG ? -ENOENT : r;
 }
 
-static int chain_enter_pattern(PathChain *c, int dir_fd, const Glob *glob, bool dot, const char *rest, int *ret_fd) {
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = -ENOENT;
+static int chain_enter_pattern(PathChain *c, const Position *p, const Glob *glob, bool dot, int *ret_fd) {
+        int fd = openat(p->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = -ENOENT;
         const struct dirent *d;
         DIR *dir;
 
@@ -196,49 +231,66 @@ static int chain_enter_pattern(PathChain *c, int dir_fd, const Glob *glob, bool 
                 safe_close(fd);
                 return r;
         }
-        while (r == -ENOENT && (d = readdir(dir)))
-                r = chain_try(c, glob, dot, dir_fd, d->d_name, rest, ret_fd);
+        while (r == -ENOENT && (d = readdir(dir))) {
+                r = chain_pay(c, NAME_COST);
+                if (r >= 0)
+                        r = chain_try(c, p, glob, dot, d->d_name, ret_fd);
+        }
         (void)closedir(dir);
         return r;
 }
 
-static int chain_walk(PathChain *c, int fd, const char *rest, size_t written, int *ret_fd) {
+/* One name on. 1: what is left begins with a pattern, and all of that was tried. */
+static int chain_step(PathChain *c, Position *p, int *ret_fd) {
         _cleanup_(glob_freep) Glob *glob = NULL;
+        size_t n = strcspn(p->rest, "/");
         char name[NAME_MAX + 1];
         bool is_written;
         const Glob *used;
-        size_t n;
         int r;
 
-        rest += strspn(rest, "/");
-        n = strcspn(rest, "/");
-        if (n == 0) {
-                *ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-                return *ret_fd < 0 ? -errno : 0;
-        }
         if (n > NAME_MAX)
                 return -ENAMETOOLONG;
-        memcpy(name, rest, n);
+        memcpy(name, p->rest, n);
         name[n] = '\0';
-        is_written = strlen(rest) <= written;
+        is_written = strlen(p->rest) <= p->written;
         if (c->glob && is_written && glob_is_pattern(name)) {
                 r = glob_new(&glob, name);
                 if (r < 0)
                         return r;
         }
         used = glob;
-        r = chain_watch(c, fd, name, n, &glob);
+        r = chain_watch(c, p->fd, name, n, &glob);
         if (r < 0)
                 return r;
-        if (used)
-                return chain_enter_pattern(c, fd, used, name[0] == '.', rest + n, ret_fd);
+        p->rest += n;
+        if (used) {
+                r = chain_enter_pattern(c, p, used, name[0] == '.', ret_fd);
+                return r < 0 ? r : 1;
+        }
         r = is_written ? path_text_append(&c->found, name, n) : 0;
-        return r < 0 ? r : chain_enter(c, fd, name, rest + n, written, ret_fd);
+        return r < 0 ? r : chain_enter(c, p, name);
+}
+
+static int chain_walk(PathChain *c, Position *p, int *ret_fd) {
+        int r = 0;
+
+        while (r == 0) {
+                p->rest += strspn(p->rest, "/");
+                if (*p->rest == '\0') {
+                        *ret_fd = TAKE_FD(p->fd);
+                        return 0;
+                }
+                r = chain_pay(c, STEP_COST);
+                if (r >= 0)
+                        r = chain_step(c, p, ret_fd);
+        }
+        return r < 0 ? r : 0;
 }
 
 int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret_device) {
+        _cleanup_(position_done) Position p = { .fd = -EBADF, .rest = c->path, .written = strlen(c->path) };
         struct LinkList old = c->links;
-        _cleanup_close_ int root = -EBADF;
         int r, fd = -EBADF;
 
         /* The old links go when the new ones are there, so that nothing is missed in between. */
@@ -246,13 +298,14 @@ int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret
                 LIST_FIRST(&old)->links.le_prev = &LIST_FIRST(&old);
         LIST_INIT(&c->links);
         c->n_links = c->n_symlinks = 0;
-        c->blind = c->refused = false;
+        c->blind = c->refused = c->cut = false;
+        c->left = LOOK_COST_MAX;
         c->device = 0;
         path_text_clear(&c->found);
-        root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        r = root < 0 ? -errno : path_text_append(&c->found, "/", 1);
+        p.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        r = p.fd < 0 ? -errno : path_text_append(&c->found, "/", 1);
         if (r >= 0)
-                r = chain_walk(c, root, c->path, strlen(c->path), &fd);
+                r = chain_walk(c, &p, &fd);
         links_free(&old);
         c->refused = c->refused && r < 0;
         if (ret_device)
@@ -275,6 +328,10 @@ bool path_chain_is_blind(const PathChain *c) {
 
 bool path_chain_is_refused(const PathChain *c) {
         return c->refused;
+}
+
+bool path_chain_is_cut(const PathChain *c) {
+        return c->cut;
 }
 
 int path_chain_new(PathChain **ret, EventQueue *queue, const char *path, bool glob, bool follow_all,

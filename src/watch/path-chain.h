@@ -26,7 +26,7 @@ DEFINE_CLEANUP(PathChain, path_chain_free)
 
 /* Looks the path up, watching first and looking then. ret_fd: opened with O_PATH, the last name's link followed; for a
  * pattern, of the first that is there. ret_path (may be NULL): what was found, as it would be written. -ENOENT,
- * -ENOTDIR: not there; -ELOOP; -EACCES, -EMFILE, … ret_device (may be NULL) is set on failure, too: that of the last
+ * -ENOTDIR: not there; -ELOOP; -E2BIG; -EACCES, -EMFILE, … ret_device (may be NULL) is set on failure, too: that of the last
  * folder that was there. */
 int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret_device);
 
@@ -35,3 +35,6 @@ bool path_chain_is_blind(const PathChain *c) _pure_;
 
 /* True when the path was not found because of a symbolic link that is not followed. */
 bool path_chain_is_refused(const PathChain *c) _pure_;
+
+/* True when there was more to look through than one look may (-E2BIG). */
+bool path_chain_is_cut(const PathChain *c) _pure_;

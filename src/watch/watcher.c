@@ -27,6 +27,9 @@
         "%s leads through a symbolic link that others can change, which is not followed: name the path that it " \
         "leads "                                                                                                 \
         "to, or say User= in [Service]"
+#define CUT_TEXT                                                                                               \
+        "there are so many names to be searched for %s that each look gives up before it is through: move files " \
+        "away, or watch something narrower"
 #define DRAIN_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 20)
 
 TAILQ_HEAD(WatchList, Watch);
@@ -628,6 +631,8 @@ static int tree_explain(const Tree *t, char **ret) {
                                PLURAL(t->n_polled), MAX(t->poll_interval / USEC_PER_SEC, (usec_t)1));
         if (!t->started || t->fan_error < 0)
                 return tree_explain_beginning(t, ret);
+        if (!t->has_root && path_chain_is_cut(t->chain))
+                return asprintf(ret, CUT_TEXT, path);
         if (!t->has_root && path_chain_is_refused(t->chain))
                 return asprintf(ret, REFUSED_TEXT, path);
         if (!t->has_root)
@@ -664,6 +669,8 @@ int watch_explain(const Watch *w, char **ret) {
 
         if (w->tree)
                 r = tree_explain(w->tree, &text);
+        else if (condition_is_cut(w->condition))
+                r = asprintf(&text, CUT_TEXT, w->def.path);
         else if (condition_is_refused(w->condition))
                 r = asprintf(&text, REFUSED_TEXT, w->def.path);
         else

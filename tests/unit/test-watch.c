@@ -625,6 +625,32 @@ static void test_path_exists_glob_in_many_folders(void **state) {
         stop_watch(watch);
 }
 
+/* Who may make links decides how much there is to look through. */
+static void test_conditions_that_never_end(void **state) {
+        static const char *const patterns[] = { "*/*/*/*.csv", "0" };
+        char target[4000] = "";
+        Watch *watch;
+
+        for (size_t i = 0; i + sizeof("a/../") < sizeof(target) - 8; i += strlen("a/../"))
+                strcpy(target + i, "a/../");
+        make_folder(at("a"));
+        for (unsigned i = 0; i < 30; i++) {
+                char *end = target + strlen(target);
+
+                (void)sprintf(end, "%u", i + 1);
+                assert_int_equal(symlink(target, at("%u", i)), 0);
+                *end = '\0';
+        }
+        for (unsigned i = 0; i < 600; i++)
+                assert_int_equal(symlink(".", at("a/%u", i)), 0);
+        for (size_t i = 0; i < ELEMENTSOF(patterns); i++) {
+                watch = start_watch(&(WatchDef){ .kind = WATCH_PATH_EXISTS_GLOB, .path = at("%s", patterns[i]) });
+                assert_n_reported(0);
+                assert_int_equal(watch_state(watch), WATCH_DEGRADED);
+                stop_watch(watch);
+        }
+}
+
 /* What was written in front of a link and behind it is a pattern, and is what is told; the link's target is neither.
  */
 static void test_condition_behind_a_link(void **state) {
@@ -969,6 +995,7 @@ int main(void) {
                 watch_test(test_path_exists),
                 watch_test(test_path_exists_glob),
                 watch_test(test_path_exists_glob_in_many_folders),
+                watch_test(test_conditions_that_never_end),
                 watch_test(test_condition_behind_a_link),
                 watch_test(test_directory_not_empty),
                 watch_test(test_two_watches),
