@@ -11,6 +11,7 @@
 #include <linux/posix_acl_xattr.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/xattr.h>
 
 #define ACL_NAME "system.posix_acl_access"
@@ -36,4 +37,11 @@ int acl_give(int fd, uid_t uid, unsigned rights) {
 
 int acl_remove(int fd) {
         return fremovexattr(fd, ACL_NAME) < 0 && errno != ENODATA && errno != EOPNOTSUPP ? -errno : 0;
+}
+
+bool acl_is_there(int fd) {
+        char link[sizeof("/proc/self/fd/") + 11];
+
+        (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd); /* fgetxattr(2) takes no O_PATH */
+        return getxattr(link, ACL_NAME, NULL, 0) >= 0 || (errno != ENODATA && errno != EOPNOTSUPP);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "fs/acl.h"
 #include "fs/identity.h"
 
 #define LINKS_MAX 40 /* as the kernel has it */
@@ -48,20 +49,22 @@ static bool is_trusted(const struct stat *st) {
         return st->st_uid == 0 || st->st_uid == geteuid();
 }
 
-/* A group of root's or our own has no members that could harm us. (With a list of access rights, the group's bits are
- * the mask of what it may give to anybody.) */
-static bool is_shared(const struct stat *st) {
-        return (st->st_mode & S_IWOTH) || ((st->st_mode & S_IWGRP) && st->st_gid != 0 && st->st_gid != getegid());
+/* A group of root's or our own has no members that could harm us. But with a list of access rights, the group's bits
+ * are the mask of what it may give to anybody. */
+static bool is_shared(int fd, const struct stat *st) {
+        if (st->st_mode & S_IWOTH)
+                return true;
+        return (st->st_mode & S_IWGRP) && ((st->st_gid != 0 && st->st_gid != getegid()) || acl_is_there(fd));
 }
 
-static bool link_is_trusted(const struct stat *dir, const struct stat *link) {
-        return is_trusted(dir) && !is_shared(dir) && is_trusted(link);
+static bool link_is_trusted(int dir_fd, const struct stat *dir, const struct stat *link) {
+        return is_trusted(dir) && !is_shared(dir_fd, dir) && is_trusted(link);
 }
 
 bool guarded_may_follow(int dir_fd, int link_fd) {
         struct stat dir, link;
 
-        return fstat(dir_fd, &dir) >= 0 && fstat(link_fd, &link) >= 0 && link_is_trusted(&dir, &link);
+        return fstat(dir_fd, &dir) >= 0 && fstat(link_fd, &link) >= 0 && link_is_trusted(dir_fd, &dir, &link);
 }
 
 static int walk_root(Walk *w) {
@@ -96,7 +99,7 @@ static int walk_link(Walk *w, const char *name, int link_fd, const struct stat *
         char target[PATH_MAX], *rest;
         ssize_t n;
 
-        if (!link_is_trusted(&w->st, link))
+        if (!link_is_trusted(w->fd, &w->st, link))
                 return refuse_link(w, name, link);
         if (++w->n_links > LINKS_MAX)
                 return refuse(w, -ELOOP, "%s has too many symbolic links", w->done);
@@ -128,7 +131,7 @@ static int check_step(Walk *w, const char *name, const struct stat *st) {
 
 /* A directory of ours in which others may replace things. */
 static int check_shared(Walk *w) {
-        if (!is_trusted(&w->st) || !is_shared(&w->st) || (w->st.st_mode & S_ISVTX))
+        if (!is_trusted(&w->st) || !is_shared(w->fd, &w->st) || (w->st.st_mode & S_ISVTX))
                 return 0;
         return refuse(w, -EPERM,
                       "%s can be written by others and has no sticky bit, so they can replace what lies in it: chmod "
@@ -230,6 +233,7 @@ static void explain(Walk *w, int error, const char *path, char **reterr) {
 
 int guarded_open(const char *path, GuardedDirectory *ret, char **reterr) {
         _cleanup_(walk_done) Walk w = { .fd = -EBADF };
+        bool shared;
         int r;
 
         r = walk(&w, path);
@@ -239,6 +243,7 @@ int guarded_open(const char *path, GuardedDirectory *ret, char **reterr) {
                 explain(&w, r, path, reterr);
                 return r;
         }
+        shared = is_shared(w.fd, &w.st);
         *ret = (GuardedDirectory){
                 .fd = TAKE_FD(w.fd),
                 .device = w.st.st_dev,
@@ -246,7 +251,7 @@ int guarded_open(const char *path, GuardedDirectory *ret, char **reterr) {
                 .uid = w.st.st_uid,
                 .gid = w.st.st_gid,
                 .is_trusted = is_trusted(&w.st),
-                .is_shared = is_shared(&w.st),
+                .is_shared = shared,
                 .is_writable_by_all = w.st.st_mode & S_IWOTH,
         };
         return 0;

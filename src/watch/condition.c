@@ -14,12 +14,16 @@
 
 #define NAMES_MAX 262144U /* looked at in a folder for one answer */
 
+#define DEAR_USEC (20 * USEC_PER_MSEC) /* a look that takes so long is not repeated at once: */
+#define LOOK_SHARE 10U                 /* such ones take at most one part in so many of the time */
+
 struct Condition {
         Watch *watch;
         PathChain *chain;
         Subscriber folder; /* DirectoryNotEmpty= */
         sd_event_source *timer;
         PathText found;
+        usec_t not_before; /* monotonic: the next look */
         bool look_due, recheck, held, blind, cut; /* cut: the folder has too many names to be looked at */
 };
 
@@ -112,14 +116,26 @@ static void condition_plan(Condition *c) {
         (void)sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
 }
 
+/* Who makes a look dear can make events, too. */
+static bool condition_has_to_wait(const Condition *c, usec_t now) {
+        if (now >= c->not_before)
+                return false;
+        (void)sd_event_source_set_time_relative(c->timer, c->not_before - now);
+        (void)sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+        return true;
+}
+
 bool condition_work(Condition *c) {
         Change change = { .synthetic = true };
         bool held = c->held, recheck = c->recheck;
+        usec_t now = now_clock(CLOCK_MONOTONIC), took;
 
-        if (!c->look_due)
+        if (!c->look_due || condition_has_to_wait(c, now))
                 return false;
         c->look_due = c->recheck = false;
         c->held = condition_holds(c);
+        took = usec_sub(now_clock(CLOCK_MONOTONIC), now);
+        c->not_before = took < DEAR_USEC ? 0 : usec_add(now, took * LOOK_SHARE);
         condition_plan(c);
         watch_set_state(c->watch, condition_is_refused(c) || condition_is_cut(c)               ? WATCH_DEGRADED
                                   : c->held || c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY ? WATCH_ACTIVE

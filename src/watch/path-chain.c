@@ -16,9 +16,10 @@
 #include "util/glob.h"
 
 #define SYMLINKS_MAX 40 /* as the kernel has it */
-#define LOOK_COST_MAX 262144U /* of all that is done for one answer: about a tenth of a second */
-#define NAME_COST     1U      /* of a name that is read and compared with a pattern */
-#define STEP_COST     8U      /* of one that is opened */
+#define PLAIN_COST_MAX   32768U  /* of all that is done for one answer: about 10 ms; */
+#define PATTERN_COST_MAX 262144U /* with patterns, about 100 ms */
+#define NAME_COST        1U      /* of a name that is read and compared with a pattern */
+#define STEP_COST        8U      /* of one that is opened */
 #define LINK_EVENTS  (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 typedef struct Link Link;
@@ -39,7 +40,7 @@ struct PathChain {
         void (*changed)(void *userdata);
         void *userdata;
         struct LinkList links;
-        unsigned n_links, n_symlinks, left; /* left: of LOOK_COST_MAX */
+        unsigned n_links, n_symlinks, left; /* left: of the cost */
         PathText found;
         dev_t device;
 };
@@ -204,6 +205,9 @@ static int chain_try(PathChain *c, const Position *p, const Glob *glob, bool dot
 
         if (streq(name, ".") || streq(name, "..") || (name[0] == '.' && !dot) || !glob_match(glob, name, strlen(name)))
                 return -ENOENT;
+        r = chain_pay(c, STEP_COST);
+        if (r < 0)
+                return r;
         next.fd = fcntl(p->fd, F_DUPFD_CLOEXEC, 3);
         r = next.fd < 0 ? -errno : path_text_append(&c->found, name, strlen(name));
         if (r >= 0)
@@ -299,7 +303,7 @@ int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret
         LIST_INIT(&c->links);
         c->n_links = c->n_symlinks = 0;
         c->blind = c->refused = c->cut = false;
-        c->left = LOOK_COST_MAX;
+        c->left = c->glob ? PATTERN_COST_MAX : PLAIN_COST_MAX;
         c->device = 0;
         path_text_clear(&c->found);
         p.fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

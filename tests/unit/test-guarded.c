@@ -108,6 +108,30 @@ static void test_shared(void **state) {
         assert_int_equal(try(at("open/sub"), NULL), 0); /* root's own group */
 }
 
+/* setfacl -m u:alice:rwx: the directory is root's, and so is its group, and all the same alice can replace what is in
+ * it. */
+static void test_shared_by_a_list(void **state) {
+        _cleanup_close_ int fd = -EBADF;
+        GuardedDirectory d;
+        int r;
+
+        make("list", 0, 0755);
+        make("list/sub", 0, 0755);
+        make_link("sub", "list/link", 0);
+        fd = open(at("list"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        r = acl_give(fd, ALICE, 07);
+        if (r == -EOPNOTSUPP)
+                skip();
+        assert_int_equal(r, 0);
+        refuses("list", -EPERM, "sticky bit");
+        refuses("list/sub", -EPERM, "sticky bit");
+        assert_int_equal(chmod(at("list"), 01770), 0);
+        refuses("list/link", -ELOOP, "symbolic link");
+        assert_int_equal(guarded_open(at("list"), &d, NULL), 0);
+        assert_true(d.is_shared);
+        guarded_close(&d);
+}
+
 static void test_links(void **state) {
         make("real", 0, 0755);
         make("alice", ALICE, 0755);
@@ -240,6 +264,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_owners, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_shared, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_shared_by_a_list, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_links, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_make, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_identity, set_up, tear_down),
