@@ -246,7 +246,10 @@ static int run_and_wait(Ctl *c, char **args) {
         if (r != 0)
                 return r;
         if (!c->follow && !isempty(v.unit)) {
-                (void)journal_knock();
+                /* Knocked at once, the journal may read what the run wrote just after; the second time it has begun.
+                 */
+                if (journal_synchronize() < 0 && journal_knock() >= 0)
+                        (void)journal_knock();
                 complain_of_dropped(v.id, journal_count_dropped(&(JournalScope){
                                                   .run = v.id, .unit = v.unit, .requested = v.requested }));
         }
