@@ -177,7 +177,12 @@ test_log_of_a_run_that_did_not_start() {
         start
         fails vaktctl run lost --wait
         vaktctl log lost >/tmp/out
-        shows -E '\(true\)\[[0-9]+\]: .*working directory failed' /tmp/out
+        # Of a unit with eight variables and two log fields of its own, as each of ours has, systemd 257 loses what its
+        # executor says. What we say names the reason on both.
+        if [ "$(systemctl --version | sed -nE '1s/^systemd ([0-9]+).*/\1/p')" -lt 255 ]; then
+                shows -E '\(true\)\[[0-9]+\]: .*working directory failed' /tmp/out
+        fi
+        shows -E 'WorkingDirectory= could not be entered: /no/such' /tmp/out
         shows -E 'systemd\[1\]: vakt-lost-[0-9]+\.service: Main process exited, code=exited, status=200/CHDIR' /tmp/out
         shows 'vaktd\[[0-9]*\]: lost: Run [0-9]* failed' /tmp/out
 }

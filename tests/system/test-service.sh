@@ -95,16 +95,14 @@ test_reload_fails_on_a_bad_file_and_keeps_the_last_good_version() {
         same "a(sus) 0" "$(busctl call $MANAGER Diagnostics)"
 }
 
-test_stop_is_clean_within_a_second() {
-        local start pid
+test_stop_is_clean() {
+        local pid
         job long <<<$'[Run]\nExec=/bin/sleep 1000'
         systemctl start vaktd
         vaktctl run long
         within 5 journal_has VAKT_JOB=long MESSAGE_ID="$(message_id RUN_STARTED)"
-        pid=$(pgrep -x sleep)
-        start=$(now_ms)
-        systemctl stop vaktd
-        [ $(($(now_ms) - start)) -lt 1000 ]
+        pid=$(systemctl show --value -p MainPID "$(vakt_units)")
+        timeout 30 systemctl stop vaktd # it waits for nothing
         same inactive "$(systemctl is-active vaktd)"
         same "success 1 0" "$(property Result) $(property ExecMainCode) $(property ExecMainStatus)"
         # The run is a unit of its own and none of the daemon's business now.
