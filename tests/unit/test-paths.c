@@ -311,8 +311,9 @@ static void test_a_run_by_hand_does_not_swallow_files(void **state) {
         (void)request(f, "held");
         WAIT_FOR(f, count_result(f, "held", RUN_RESULT_CANCELLED) == 1);
         WAIT_FOR(f, counter(f, "held", "waiting") == 1 && f->n_started == 2);
+        WAIT_FOR(f, lines(f) == 2); /* that is watched is listed to the run by hand, too */
         let_go(f, 1);
-        WAIT_FOR(f, lines(f) == 2);
+        WAIT_FOR(f, lines(f) == 3);
         let_go(f, 1);
         WAIT_FOR(f, count_result(f, "held", RUN_RESULT_SUCCESS) == 2);
         assert_true(is_idle(f));
