@@ -169,7 +169,7 @@ static int enter_owner(Spool *s, Step *step) {
                 return 0;
         owner = user_name(step->at.uid);
         if (s->run_uid == UID_UNKNOWN || s->run_uid != step->at.uid) {
-                runs = s->run_uid == UID_UNKNOWN ? strdup("another user") : user_name(s->run_uid);
+                runs = s->run_uid == UID_UNKNOWN ? strdup("another user, or with more rights,") : user_name(s->run_uid);
                 return refuse(s, -EPERM,
                               "%s belongs to %s, who could lead runs as %s to other files: set User=%s, or give the "
                               "directory to root with the sticky bit (chmod 1777)",
@@ -395,7 +395,7 @@ int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret)
         if (r >= 0)
                 r = claim_check(s, &step, name, item_fd, folder, now_realtime);
         else if (r != -ENOENT)
-                (void)refuse(s, r, "%s/%s: %s", s->path, name, strerror(-r));
+                (void)refuse(s, r, "%s: a file in it cannot be moved: %s", s->path, strerror(-r)); /* all may read this */
         if (r < 0) {
                 (void)unlinkat(step.claims, folder, AT_REMOVEDIR);
                 return r;
