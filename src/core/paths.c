@@ -302,6 +302,35 @@ uid_t path_run_uid(const JobDef *def) {
         return uid;
 }
 
+static bool has_groups(const Identity *user, const UnitProperty *p) {
+        for (size_t i = 0; i < p->n_values; i++)
+                if (!isempty(p->values[i].text) && !identity_has_group(user, p->values[i].text))
+                        return false;
+        return true;
+}
+
+static bool gives_more(const Identity *user, const UnitProperty *p) {
+        if (streq(p->name, "AmbientCapabilities"))
+                return p->values[0].number != 0;
+        return (streq(p->name, "Group") || streq(p->name, "SupplementaryGroups")) && !has_groups(user, p);
+}
+
+uid_t path_spool_uid(const JobDef *def) {
+        const UnitValue *name = job_def_setting(def, "User");
+        uid_t uid = path_run_uid(def);
+        Identity user = {};
+
+        if (geteuid() != 0 || uid == 0 || uid == UID_UNKNOWN)
+                return uid;
+        if (identity_of_user(name->text, &user) < 0)
+                return UID_UNKNOWN;
+        for (size_t i = 0; i < def->n_properties; i++)
+                if (gives_more(&user, &def->properties[i]))
+                        uid = UID_UNKNOWN;
+        identity_done(&user);
+        return uid;
+}
+
 /* A run is told of no files that its user may not see. What is in a spool it is given, wherever that is. 1: the watch
  * sees as *ret; 0: as we do. A user whom only the service manager or a name service knows sees what everybody sees. */
 static int watch_identity(const JobDef *def, const PathSource *s, Identity *ret) {

@@ -93,6 +93,9 @@ const char *path_below(const char *folder, const char *path) _pure_;
 /* Whose rights the runs of a job have: UID_UNKNOWN when that shows only when they start, or only a name service says.
  */
 uid_t path_run_uid(const JobDef *def);
+/* The same for a spool, whose owner leads the runs to files: UID_UNKNOWN also when they have groups or capabilities that
+ * their user has not. */
+uid_t path_spool_uid(const JobDef *def);
 /* What a watch calls n bytes long, from the root on. The caller frees it; NULL without memory. */
 char *path_absolute(const PathSource *source, const char *path, size_t n, size_t *ret_length);
 

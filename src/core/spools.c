@@ -243,7 +243,7 @@ static int end_last_item(const SpoolEnd *end) {
                 .job = end->job,
                 .done = d ? d->spool_done : NULL,
                 .failed = d ? d->spool_failed : NULL,
-                .run_uid = path_run_uid(end->def),
+                .run_uid = path_spool_uid(end->def),
         };
         _cleanup_(spool_freep) Spool *s = NULL;
         int r;
@@ -407,7 +407,7 @@ void spools_find_item(const LiveRun *run, RunPaths *rp) {
         if (!rp->spool || !is_gone(rp->list))
                 return;
         if (def)
-                config.run_uid = path_run_uid(def);
+                config.run_uid = path_spool_uid(def);
         if (spool_open(&s, &config, NULL) < 0)
                 return;
         if (set_attempt(s, rp, attempt + 1) >= 0 && is_gone(rp->list))
@@ -462,7 +462,7 @@ void spools_open(PathWatch *pw) {
                 .job = job->name,
                 .done = d->spool_done,
                 .failed = d->spool_failed,
-                .run_uid = path_run_uid(pw->paths->def),
+                .run_uid = path_spool_uid(pw->paths->def),
         };
         int r;
 

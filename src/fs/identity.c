@@ -211,6 +211,30 @@ int identity_of_user(const char *name, Identity *ret) {
         return 0;
 }
 
+static bool has_gid(const Identity *i, gid_t gid) {
+        bool has = i->gid == gid;
+
+        for (size_t k = 0; !has && k < i->n_groups; k++)
+                has = i->groups[k] == gid;
+        return has;
+}
+
+bool identity_has_group(const Identity *i, const char *name) {
+        const struct group *gr;
+        bool has = false;
+        uid_t gid;
+        FILE *f;
+
+        if (parse_id(name, &gid))
+                return has_gid(i, gid);
+        f = fopen("/etc/group", "re");
+        while (f && !has && (gr = fgetgrent(f)))
+                has = streq(gr->gr_name, name) && has_gid(i, gr->gr_gid);
+        if (f)
+                (void)fclose(f);
+        return has;
+}
+
 char *user_name(uid_t uid) {
         const struct passwd *pw;
         char *text;

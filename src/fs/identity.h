@@ -43,5 +43,8 @@ void identity_restore(IdentityScope *scope);
  * fopen(3). */
 int identity_of_user(const char *name, Identity *ret);
 
+/* Has the user this group, by name or number, according to /etc/group? */
+bool identity_has_group(const Identity *i, const char *name);
+
 /* The user's name, or "uid 1000". The caller frees it; NULL without memory. */
 char *user_name(uid_t uid);

@@ -32,7 +32,8 @@
                */
 
 #define LINKED_USEC USEC_PER_MINUTE /* so long it is expected that the other name of a file goes */
-#define CLAIMS_MAX  65536U          /* items that are claimed at once */
+#define CLAIMS_MAX  65536U          /* items that are claimed at once; so many folders are looked into */
+#define NAMES_MAX   (4 * CLAIMS_MAX) /* and so many names in all of them: who owns the spool may put in what he likes */
 
 /* Which directory something was when the spool was opened. */
 typedef struct Pin {
@@ -169,7 +170,7 @@ static int enter_owner(Spool *s, Step *step) {
                 return 0;
         owner = user_name(step->at.uid);
         if (s->run_uid == UID_UNKNOWN || s->run_uid != step->at.uid) {
-                runs = s->run_uid == UID_UNKNOWN ? strdup("another user") : user_name(s->run_uid);
+                runs = s->run_uid == UID_UNKNOWN ? strdup("another user, or with more rights,") : user_name(s->run_uid);
                 return refuse(s, -EPERM,
                               "%s belongs to %s, who could lead runs as %s to other files: set User=%s, or give the "
                               "directory to root with the sticky bit (chmod 1777)",
@@ -395,7 +396,7 @@ int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret)
         if (r >= 0)
                 r = claim_check(s, &step, name, item_fd, folder, now_realtime);
         else if (r != -ENOENT)
-                (void)refuse(s, r, "%s/%s: %s", s->path, name, strerror(-r));
+                (void)refuse(s, r, "%s: a file in it cannot be moved: %s", s->path, strerror(-r)); /* all may read this */
         if (r < 0) {
                 (void)unlinkat(step.claims, folder, AT_REMOVEDIR);
                 return r;
@@ -566,7 +567,7 @@ typedef struct List {
                 SpoolItem item;
                 struct timespec arrived;
         } * entries;
-        size_t n, n_allocated;
+        size_t n, n_allocated, n_folders, n_names;
         Spool *spool;
         const Step *step;
         int n_failed;
@@ -596,7 +597,7 @@ static int list_add(List *l, SpoolItem item, struct timespec arrived) {
 }
 
 typedef struct Find {
-        const Step *step;
+        List *list;
         char *name;
 } Find;
 
@@ -604,9 +605,11 @@ static int take_name(void *userdata, int dir_fd, const char *name) {
         Find *find = userdata;
         struct stat st;
 
+        if (find->list->n_names++ >= NAMES_MAX)
+                return -E2BIG;
         /* Of several, the first by name: which one is the item cannot be told any more. */
         if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
-            !may_be_linked(&find->step->at, &st) || (find->name && strcmp(name, find->name) >= 0))
+            !may_be_linked(&find->list->step->at, &st) || (find->name && strcmp(name, find->name) >= 0))
                 return 0;
         free(find->name);
         find->name = strdup(name);
@@ -622,10 +625,15 @@ static int end_loan(const Step *step, int fd) {
         return take_back(fd);
 }
 
+static int refuse_many(const List *l) {
+        return refuse(l->spool, -E2BIG, "%s/%s holds more than %u items: move some of them away", l->spool->path,
+                      l->spool->claims, CLAIMS_MAX);
+}
+
 static int list_claim(void *userdata, int dir_fd, const char *name) {
         _cleanup_close_ int fd = -EBADF;
         List *l = userdata;
-        Find find = { .step = l->step };
+        Find find = { .list = l };
         SpoolItem item = {};
         char rest[FOLDER_MAX];
         int r;
@@ -638,9 +646,8 @@ static int list_claim(void *userdata, int dir_fd, const char *name) {
                 l->n_failed += streq(name + ID_DIGITS + 1, FAILED_TEXT);
                 return 0;
         }
-        if (l->n >= CLAIMS_MAX)
-                return refuse(l->spool, -E2BIG, "%s/%s holds more than %u items: move some of them away",
-                              l->spool->path, l->spool->claims, CLAIMS_MAX);
+        if (l->n_folders++ >= CLAIMS_MAX)
+                return refuse_many(l);
         fd = open_folder(dir_fd, name, O_NOFOLLOW);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
@@ -650,7 +657,7 @@ static int list_claim(void *userdata, int dir_fd, const char *name) {
         item.name = find.name;
         if (r < 0) {
                 spool_item_done(&item);
-                return r;
+                return r == -E2BIG ? refuse_many(l) : r;
         }
         if (item.name)
                 return list_add(l, item, (struct timespec){});

@@ -49,7 +49,8 @@ void spool_item_done(SpoolItem *i); /* frees what it holds */
 typedef struct SpoolConfig {
         const char *path, *job;
         const char *done, *failed; /* SpoolDone=, SpoolFailed=, absolute, or NULL */
-        uid_t run_uid;             /* whose rights the runs have; UID_UNKNOWN: somebody's that we do not know */
+        uid_t run_uid;             /* whose rights the runs have; UID_UNKNOWN: somebody's whom we do not know,
+                                    * or more than he has */
         uint64_t min_id;           /* ids are given out above it (what the ledger knows), 0 = from the clock */
 } SpoolConfig;
 

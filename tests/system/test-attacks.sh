@@ -88,6 +88,56 @@ END
         within 60 has_runs roots 1
 }
 
+# They have the user's number, and could all the same read what the user cannot.
+test_runs_with_more_rights_do_not_fit() {
+        make_users
+        local setting
+        for setting in Group=shadow SupplementaryGroups=shadow AmbientCapabilities=CAP_DAC_READ_SEARCH; do
+                job more <<END
+[Path]
+Spool=$HOME1/in
+[Run]
+Exec=/bin/true
+[Service]
+User=user1
+$setting
+END
+                systemctl start vaktd
+                within 60 eval 'vaktctl status more | shows "belongs to user1, who could lead runs as another user, or with more rights,"'
+                systemctl stop vaktd
+        done
+        job more <<END
+[Path]
+Spool=$HOME1/in
+[Run]
+Exec=/bin/true
+[Service]
+User=user1
+Group=user1
+END
+        systemctl start vaktd
+        as user1 touch $HOME1/in/a
+        within 60 has_runs more 1
+}
+
+test_what_is_wrong_with_an_item_names_it_to_nobody() {
+        make_users
+        install -d -o user2 -g user2 -m 700 $HOME2/in
+        job private <<END
+[Path]
+Spool=$HOME2/in
+[Run]
+Exec=/bin/true
+[Service]
+User=user2
+END
+        systemctl start vaktd
+        within 60 test -d $HOME2/in/.vakt-private
+        as user2 sh -c "exec 3>$HOME2/in/diagnosis; chmod 500 $HOME2/in; exec 3>&-"
+        within 60 eval 'vaktctl status private | shows "cannot be moved"'
+        fails eval 'as user1 vaktctl status private | shows diagnosis'
+}
+
 test_directories_are_swapped() {
         make_users
         job own <<END

@@ -277,6 +277,25 @@ static void test_claims(void **state) {
         spool_item_done(&i);
 }
 
+/* What lies in .vakt-job of her spool is hers, and is not looked at without end. */
+static void test_too_many_claims(void **state) {
+        make(at("alice"), ALICE, 0755);
+        make(at("alice/in"), ALICE, 0755);
+        make(at("alice/in/.vakt-job"), ALICE, 0755);
+        for (unsigned i = 0; i <= 65536; i++) {
+                const char *path = at("alice/in/.vakt-job/%016x.1", i);
+
+                assert_int_equal(mkdir(path, 0755), 0);
+                assert_int_equal(chown(path, ALICE, ALICE), 0);
+        }
+        {
+                SpoolConfig config = { .path = at("alice/in"), .job = "job", .run_uid = ALICE };
+
+                assert_int_equal(spool_open(&s, &config, &problem), -E2BIG);
+        }
+        says(problem, "holds more than 65536 items");
+}
+
 /* A second name of a file may be that of somebody else's. */
 static void test_hard_links(void **state) {
         SpoolItem i;
@@ -467,7 +486,8 @@ int main(void) {
                 owner_test(test_own),          owner_test(test_whose_runs),
                 owner_test(test_targets),      owner_test(test_replaced),
                 owner_test(test_drop),         owner_test(test_group),
-                owner_test(test_claims),       owner_test(test_hard_links),
+                owner_test(test_claims),       owner_test(test_too_many_claims),
+                owner_test(test_hard_links),
                 owner_test(test_attack_items), owner_test(test_attack_directories),
         };
 
