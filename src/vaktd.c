@@ -178,7 +178,7 @@ static int parse_arguments(Daemon *d, int argc, char *argv[]) {
         return 0;
 }
 
-/* --- folders (DESIGN section 2) --- */
+/* --- folders --- */
 
 /* Where the arguments say nothing. */
 static int find_folders(Daemon *d) {

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Who may change things: root and the daemon's own user. On the control socket that is known from the start, on the
- * bus it is asked for without waiting. DESIGN section 10. */
+ * bus it is asked for without waiting. See org.vaktd1(5). */
 
 #include <systemd/sd-bus.h>
 

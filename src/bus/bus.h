@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The D-Bus API of src/bus/org.vaktd1.xml over two doors: the system or user bus, and peer-to-peer connections on the
- * control socket. A view on core/manager.h with no state of its own. DESIGN section 10. */
+ * control socket. A view on core/manager.h with no state of its own. See org.vaktd1(5). */
 
 #include <systemd/sd-event.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The connection to the system or user bus, kept alive. DESIGN section 10. */
+/* The connection to the system or user bus, kept alive. See org.vaktd1(5). */
 
 #include "bus/bus.h"
 #include "bus/connection.h"

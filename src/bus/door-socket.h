@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The control socket: who may connect, how many of them, and the end. DESIGN section 10 and 12. */
+/* The control socket: who may connect, how many of them, and the end. See org.vaktd1(5). */
 
 #include "bus/peer.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The errors that a client sees: org.vaktd1.Error.*, each with a sentence that says what to do. DESIGN section 10. */
+/* The errors that a client sees: org.vaktd1.Error.*, each with a sentence that says what to do. See org.vaktd1(5). */
 
 #include <systemd/sd-bus.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The texts of one job (its file, then its drop-ins) -> a checked definition. No I/O. DESIGN section 4. */
+/* The texts of one job (its file, then its drop-ins) -> a checked definition. No I/O. See vaktd.job(5). */
 
 #include "config/diagnostics.h"
 #include "config/job-loader.h"

@@ -3,7 +3,7 @@
 
 /* Folders of job files -> definitions. The loader remembers what it read: a file whose stat data did not change is not
  * read again, and a job whose content did not change keeps its very JobDef, so that who compares two loads compares
- * pointers. A job whose file went bad keeps its last good definition. DESIGN sections 2 and 4. */
+ * pointers. A job whose file went bad keeps its last good definition. See vaktd.job(5). */
 
 #include "config/diagnostics.h"
 #include "job/job-def.h"

@@ -3,7 +3,7 @@
 
 /* Section [Service] of a job file: settings of unit files -> properties of a transient unit. One table
  * (service-table.c) says for each key what it is called on the bus, its type, who can do it, and which converter reads
- * it. DESIGN section 4. */
+ * it. See vaktd.job(5). */
 
 #include "config/job-builder.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktd.conf and its drop-ins. DESIGN section 4, last paragraph. */
+/* vaktd.conf and its drop-ins. See vaktd.conf(5). */
 
 #include "config/diagnostics.h"
 #include "util/clock.h"

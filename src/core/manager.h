@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The one place where triggers, admission, queue, executor and ledger meet (DESIGN section 3). A request becomes a run
+/* The one place where triggers, admission, queue, executor and ledger meet. A request becomes a run
  * with an id, whatever comes of it; observers (the bus) are told of every step. Nothing here knows D-Bus. */
 
 #include <systemd/sd-event.h>
@@ -80,10 +80,10 @@ int manager_observe(Manager *m, const ManagerObserver *o);
 
 /* Asks for a run. The record stays the manager's: valid until the loop turns. Also refused requests give a record
  * (state done, result skipped, reason). Errors: -ENOENT no such job, -ENOEXEC the job's file was never good (Job.fault
- * says why), -EBADF the job is disabled, -ESHUTDOWN the daemon is ending, -ENOBUFS too many runs wait on the whole. And
- * about files: -ENOTSUP the job takes none, -EDESTADDRREQ its runs get one each and none is named, -E2BIG its runs get
- * one each and several are named, -EXDEV it does not lie in the job's spool, -ETXTBSY it is no file that can be taken
- * out of there now, -EFBIG none is named and there are more than RUN_FILES_MAX. */
+ * says why), -EBADF the job is disabled, -ESHUTDOWN the daemon is ending, -ENOBUFS too many runs wait on the whole.
+ * And about files: -ENOTSUP the job takes none, -EDESTADDRREQ its runs get one each and none is named, -E2BIG its runs
+ * get one each and several are named, -EXDEV it does not lie in the job's spool, -ETXTBSY it is no file that can be
+ * taken out of there now, -EFBIG none is named and there are more than RUN_FILES_MAX. */
 int manager_request(Manager *m, const char *job, const RunRequest *request, const RunRecord **ret);
 
 /* Ends a run: a queued one is dropped, a running one told to stop. -ENOENT no such run, -EALREADY it is over. */
@@ -157,7 +157,7 @@ size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n);
 int manager_explain(Manager *m, const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
                     void *userdata);
 
-/* --- path triggers (DESIGN section 6) --- */
+/* --- path triggers --- */
 
 /* The lines of [Path] as they are watched. key, path: as written; state: "starting", "waiting", "active", "degraded";
  * sentence: what is the matter and what to do, or "". A visit that returns negative ends it and is returned. */

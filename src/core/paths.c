@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "exec/unit-name.h"
+#include "systemd/unit-name.h"
 #include "fs/guarded.h"
 #include "util/log-messages.h"
 #include "util/log.h"

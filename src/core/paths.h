@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Path triggers, as the files of core/ that make them up see them (DESIGN section 6): paths.c holds the watches of a
+/* Path triggers, as the files of core/ that make them up see them: paths.c holds the watches of a
  * job, path-runs.c makes runs of what they report, spools.c runs the items of a spool, path-store.c keeps over a
  * restart what all of them know, path-view.c tells people. */
 

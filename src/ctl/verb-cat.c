@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* vaktctl cat: a job's file and its drop-ins, each under its path. The daemon names the file; the drop-ins are found
- * here by the rules of DESIGN section 2: over all folders, by file name, an earlier folder's file (or mask) hiding a
+ * here by the rules of vaktd.job(5): over all folders, by file name, an earlier folder's file (or mask) hiding a
  * later one's of the same name. A file outside the usual folders has drop-ins beside itself only. */
 
 #include <dirent.h>

@@ -193,7 +193,7 @@ static int find_run(Log *l, const char *argument) {
         return r;
 }
 
-/* The unit of a run that was none, or did not get so far that it was written down: DESIGN section 8 says how it is
+/* The unit of a run that was none, or did not get so far that it was written down: systemd/unit-name.h says how it is
  * called. The caller frees it. */
 static char *usual_unit(const Log *l, const RunView *v) {
         const char *at = strchr(l->job, '@');

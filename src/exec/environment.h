@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The environment of a run, and what its command line makes of it. DESIGN section 8. */
+/* The environment of a run, and what its command line makes of it. See
+ * vaktd.job(5), "ENVIRONMENT". */
 
 #include <sys/types.h>
 

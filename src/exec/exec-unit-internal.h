@@ -10,10 +10,10 @@
 
 #include "exec/exec-unit.h"
 #include "exec/paths-folder.h"
-#include "exec/unit-connection.h"
-#include "exec/unit-facts.h"
+#include "systemd/unit-connection.h"
+#include "systemd/unit-facts.h"
 #include "exec/unit-message.h"
-#include "exec/unit-name.h"
+#include "systemd/unit-name.h"
 #include "exec/unit-outcome.h"
 #include "exec/unit-table.h"
 

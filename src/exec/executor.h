@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Starting, following and stopping runs, whatever they are made of: one small table of functions an executor, and
- * callbacks that report up. An execution is one run in the hands of an executor. DESIGN section 8.
+ * callbacks that report up. An execution is one run in the hands of an executor.
  *
  * Exactly once is a game of three: core writes a run down as "starting" before it calls start(); the executor reports
  * its end by ended(), and keeps what it must to report it again (a unit in the service manager) until core has called

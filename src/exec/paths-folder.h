@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The lists of paths that runs are given by a path trigger: a file a run, $VAKT_PATHS, which is its standard input,
- * too. They are in the folder "batches" of the runtime folder and gone when their run is over. DESIGN section 6. */
+ * too. They are in the folder "batches" of the runtime folder and gone when their run is over. See vaktd.job(5). */
 
 #include "job/job-def.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The call that starts a run as a transient unit. DESIGN section 8, "How a result survives". */
+/* The call that starts a run as a transient unit. */
 
 #include <systemd/sd-bus.h>
 

@@ -5,7 +5,7 @@
  * that may have been missing. */
 
 #include "exec/executor.h"
-#include "exec/unit-facts.h"
+#include "systemd/unit-facts.h"
 
 /* What became of the job that was to start the unit, as JobRemoved has it. */
 typedef enum StartResult {

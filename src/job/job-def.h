@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What a job file says, checked and in memory: made by config/, never changed afterwards, shared by reference between
- * the job table and the runs that were started with it. DESIGN section 4. */
+ * the job table and the runs that were started with it. See vaktd.job(5). */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -153,7 +153,7 @@ typedef struct JobDef {
         uint64_t digest; /* of all that was read: equal digests are equal jobs */
 } JobDef;
 
-/* A definition with the defaults of DESIGN section 4 and one reference. -ENOMEM. */
+/* A definition with the defaults of vaktd.job(5) and one reference. -ENOMEM. */
 int job_def_new(JobDef **ret, const char *name);
 void trigger_def_done(TriggerDef *t); /* frees what it holds, not itself */
 JobDef *job_def_ref(JobDef *d);

@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What section [Path] of a job says: which files and folders are watched, and which changes make a run. DESIGN
- * sections 4 and 6. */
+/* What section [Path] of a job says: which files and folders are watched, and which changes make a run. See
+ * vaktd.job(5). */
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A run: its record (what the ledger keeps and the bus shows) and the names of its states. DESIGN section 8. */
+/* A run: its record (what the ledger keeps and the bus shows) and the names of its states. */
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -90,7 +90,7 @@ static inline bool run_result_is_failure(RunResult r) {
                r == RUN_RESULT_START_FAILED || r == RUN_RESULT_LOST;
 }
 
-/* The words of DESIGN section 8: "timer", "catch-up", "queued", "start-failed", … */
+/* The words of vaktctl(1): "timer", "catch-up", "queued", "start-failed", … */
 const char *run_cause_to_string(RunCause c) _const_;
 const char *run_state_to_string(RunState s) _const_;
 const char *run_result_to_string(RunResult r) _const_;

@@ -2,8 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What happened and what must be remembered: runs, the last occurrence that was dealt with of every trigger, who is
- * paused, what is wrong. It stands in the SQLite database STATE_DIR/ledger.db, which this folder alone knows. DESIGN
- * sections 3 and 8.
+ * paused, what is wrong. It stands in the SQLite database STATE_DIR/ledger.db, which this folder alone knows.
  *
  * What is written is seen by every reader at once and goes to the database in one transaction at the end of the turn
  * of the event loop, or in ledger_commit(). So what one callback says without a ledger_commit() in between is written

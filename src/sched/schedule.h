@@ -6,7 +6,7 @@
  *
  * Every trigger has a mark: the moment up to which all of its occurrences are dealt with. What is planned follows from
  * the mark alone, so a daemon that was down, a machine that slept, a job that was paused and a clock that was set are
- * one case: what lies between the mark and now is due, or was missed, and CatchUp= decides. DESIGN section 5. */
+ * one case: what lies between the mark and now is due, or was missed, and CatchUp= decides. See vaktd.job(5). */
 
 #include "job/job-table.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Where an instance of vaktd has its files when nothing else is asked for (DESIGN section 2): what the daemon and
+/* Where an instance of vaktd has its files when nothing else is asked for (vaktd(8), "FILES"): what the daemon and
  * vaktctl have to agree on.
  *
  * Each returns 0, -ENOMEM, or -ENXIO where a user's home is not known; what is returned is the caller's to free. */

@@ -14,7 +14,7 @@
 
 #include "util/hash-table.h"
 #include "watch/event-queue.h"
-#include "watch/path-text.h"
+#include "fs/path-text.h"
 
 #define MODEL_NO_ID 0 /* of no folder */
 

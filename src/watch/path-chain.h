@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "watch/event-queue.h"
-#include "watch/path-text.h"
+#include "fs/path-text.h"
 
 #define PATH_CHAIN_LINKS_MAX 1024 /* folders watched for one path; a pattern may pass through many */
 
@@ -26,8 +26,8 @@ DEFINE_CLEANUP(PathChain, path_chain_free)
 
 /* Looks the path up, watching first and looking then. ret_fd: opened with O_PATH, the last name's link followed; for a
  * pattern, of the first that is there. ret_path (may be NULL): what was found, as it would be written. -ENOENT,
- * -ENOTDIR: not there; -ELOOP; -E2BIG; -EACCES, -EMFILE, … ret_device (may be NULL) is set on failure, too: that of the last
- * folder that was there. */
+ * -ENOTDIR: not there; -ELOOP; -E2BIG; -EACCES, -EMFILE, … ret_device (may be NULL) is set on failure, too: that of
+ * the last folder that was there. */
 int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret_device);
 
 /* True when not every folder on the way could be watched: ask again from time to time. */

@@ -16,7 +16,7 @@
 #include "util/steps.h"
 #include "util/string-table.h"
 #include "util/turn.h"
-#include "watch/mount-table.h"
+#include "fs/mount-table.h"
 #include "watch/watcher-internal.h"
 
 #define WORK_SLICE  (4 * USEC_PER_MSEC)
@@ -27,7 +27,7 @@
         "%s leads through a symbolic link that others can change, which is not followed: name the path that it " \
         "leads "                                                                                                 \
         "to, or say User= in [Service]"
-#define CUT_TEXT                                                                                               \
+#define CUT_TEXT                                                                                                  \
         "there are so many names to be searched for %s that each look gives up before it is through: move files " \
         "away, or watch something narrower"
 #define DRAIN_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 20)

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Files and folders, watched: which one changed, in whole trees, with nothing lost. One Watcher for the daemon, one
- * Watch for each line of a [Path] section. DESIGN section 6.
+ * Watch for each line of a [Path] section. See vaktd.job(5).
  *
  * A tree is kept as a model in memory (watch/model.h). Events of inotify, or of fanotify, say where to look; what is
  * reported is how the disk differs from the model. So whatever is missed - an overflow of the kernel's queue, a folder

@@ -11,9 +11,9 @@ cd "$(dirname "$0")/../../src"
 # Folder -> layer. Definitions (job/) hold parsed expressions, so time/ stands a step below job/. vaktctl (ctl) stands
 # beside the house: it talks to the daemon and may use what is pure.
 declare -A layer=(
-        [util]=0 [fs]=1 [time]=1 [job]=2
-        [config]=3 [sched]=3 [watch]=3 [probe]=3 [exec]=3 [ledger]=3 [upkeep]=3
-        [core]=4 [bus]=5 [vaktd]=6
+        [util]=0 [fs]=1 [time]=1 [job]=2 [systemd]=3
+        [config]=4 [sched]=4 [watch]=4 [probe]=4 [exec]=4 [ledger]=4 [upkeep]=4
+        [core]=5 [bus]=6 [vaktd]=7
 )
 ctl_may="util time job config"
 
@@ -80,5 +80,6 @@ result "every folder of src/ has its layer" < <(unknown_folders)
 result "includes lead to lower layers only" < <(includes | wrong_layers)
 result "sqlite3.h is seen in ledger/ only" < <(seen_elsewhere 'sqlite3\.h' ledger)
 result "ini.h is seen in config/ only" < <(seen_elsewhere 'ini\.h' config)
-result "sd-bus.h is seen in bus/, exec/, probe/ and ctl/ only" < <(seen_elsewhere 'systemd/sd-bus.*\.h' bus exec probe ctl)
+result "sd-bus.h is seen in bus/, systemd/, exec/, probe/ and ctl/ only" < \
+        <(seen_elsewhere 'systemd/sd-bus.*\.h' bus systemd exec probe ctl)
 echo "1..$number"

@@ -19,7 +19,7 @@
 #include <systemd/sd-bus.h>
 
 #include "exec/exec-unit.h"
-#include "exec/unit-name.h"
+#include "systemd/unit-name.h"
 #include "util/log.h"
 #include "util/strv.h"
 

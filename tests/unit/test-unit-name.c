@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "exec/unit-name.h"
+#include "systemd/unit-name.h"
 #include "exec/unit-table.h"
 
 #define LONG_JOB "a123456789012345678901234567890123456789012345678901234567890123"

@@ -4,7 +4,7 @@
  * hyphen is the run. The object path of a unit is decoded here and not by sd_bus_path_decode(), since that allocates,
  * and every signal about every unit of the machine passes through. */
 
-#include "exec/unit-name.h"
+#include "systemd/unit-name.h"
 
 #include <stdio.h>
 

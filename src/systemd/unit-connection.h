@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A connection to the service manager that comes back: by its private socket where we may use that, else over the bus.
- * DESIGN section 8. */
+ */
 
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>

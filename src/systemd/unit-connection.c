@@ -10,12 +10,12 @@
  * Nothing here waits: connecting, authentication and the calls that make the manager talk to us go on while the loop
  * turns, and calls that are made meanwhile are queued by sd-bus. */
 
-#include "exec/unit-connection.h"
+#include "systemd/unit-connection.h"
 
 #include <assert.h>
 #include <stdio.h>
 
-#include "exec/unit-name.h"
+#include "systemd/unit-name.h"
 #include "util/log.h"
 
 #define RETRY_MIN    (50 * USEC_PER_MSEC)

@@ -3,7 +3,7 @@
 /* Paths put together in one buffer that grows and is used again. They are built from the leaf to the root as often as
  * from the root to the leaf, since a folder knows its parent; hence both ends can be added to. */
 
-#include "watch/path-text.h"
+#include "fs/path-text.h"
 
 void path_text_done(PathText *p) {
         free(p->bytes);

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* How a run and its transient unit are called by each other: "vakt-JOB-RUN.service". DESIGN section 8. */
+/* How a run and its transient unit are called by each other: "vakt-JOB-RUN.service". */
 
 #include "job/job-def.h"
 

@@ -4,7 +4,7 @@
  * mounts are the same when id and path are; the kernel gives ids out again, but a path that got a new mount under the
  * old id within one reading is the same path with a new device, which whoever watches it sees by himself. */
 
-#include "watch/mount-table.h"
+#include "fs/mount-table.h"
 
 #include <fcntl.h>
 #include <stdio.h>

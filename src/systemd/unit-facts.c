@@ -3,7 +3,7 @@
 /* One table from the name of a property to where it is kept. A change signal holds some eighty properties of which a
  * fifth are of interest, so the table is sorted and searched by halves. */
 
-#include "exec/unit-facts.h"
+#include "systemd/unit-facts.h"
 
 #include "util/string-table.h"
 
