@@ -556,7 +556,8 @@ void runs_make_way(Manager *m, const Job *job) {
 
         for (LiveRun *run = TAILQ_LAST(&job->runs, LiveRunList); run; run = previous) {
                 previous = TAILQ_PREV(run, LiveRunList, of_job);
-                if (run->record.state == RUN_STOPPING || run->stage != RUN_STAGE_STARTED || !run->paths)
+                if (run->record.state == RUN_STOPPING || run->stage != RUN_STAGE_STARTED || !run->paths ||
+                    run->record.cause == RUN_CAUSE_MANUAL)
                         continue;
                 run->paths->again = true;
                 run_set_reason(run, "Files that changed meanwhile took its place (Overlap=replace).");

@@ -464,10 +464,16 @@ void spools_open(PathWatch *pw) {
                 .failed = d->spool_failed,
                 .run_uid = path_spool_uid(pw->paths->def),
         };
+        usec_t now = now_boottime();
         int r;
 
         if (pw->spool || pw->paths->manager->is_unread) /* an item may be in a run that the ledger will tell of */
                 return;
+        if (now < pw->reopen_at) { /* it is read whole, and its owner can make it come and go */
+                paths_mark_ready(pw->paths);
+                return;
+        }
+        pw->reopen_at = usec_add(now, REOPEN_USEC);
         r = spool_open(&pw->spool, &config, &problem);
         if (r >= 0) {
                 r = spool_recover(pw->spool, on_recovered, pw);
@@ -475,7 +481,6 @@ void spools_open(PathWatch *pw) {
         }
         if (r < 0) {
                 spools_close(pw);
-                pw->reopen_at = usec_add(now_boottime(), REOPEN_USEC);
                 if (asprintf(&what, "work on Spool=%s", pw->source->path) < 0)
                         what = NULL;
                 set_problem(pw, r, what ?: "work on its spool", problem ?: strerror(-r));
@@ -488,13 +493,19 @@ void spools_open(PathWatch *pw) {
         (void)sd_event_source_set_enabled(pw->paths->manager->settle_source, SD_EVENT_ONESHOT);
 }
 
+static bool is_there(const PathWatch *pw) {
+        WatchState state = pw->watch ? watch_state(pw->watch) : WATCH_WAITING;
+
+        return pw->source->kind == PATH_SPOOL && (state == WATCH_ACTIVE || state == WATCH_DEGRADED);
+}
+
 usec_t spools_reopen(JobPaths *p, usec_t now) {
         usec_t next = USEC_INFINITY;
 
         for (size_t i = 0; i < p->n_watches; i++) {
                 PathWatch *pw = &p->watches[i];
 
-                if (pw->spool || pw->spool_error == 0)
+                if (pw->spool || !is_there(pw) || p->manager->is_unread)
                         continue;
                 if (pw->reopen_at <= now)
                         spools_open(pw);

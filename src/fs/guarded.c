@@ -22,6 +22,7 @@ typedef struct Walk {
         char *done; /* the path of that directory, as far as it was walked */
         char *rest; /* still to be walked */
         unsigned n_links;
+        bool is_below_shared;
         bool makes; /* what is missing, with */
         mode_t make_mode;
         char *error; /* for people */
@@ -74,6 +75,7 @@ static int walk_root(Walk *w) {
                 return -errno;
         safe_close(w->fd);
         w->fd = fd;
+        w->is_below_shared = false;
         free(w->done);
         w->done = strdup("");
         return !w->done ? -ENOMEM : fstat(fd, &w->st) < 0 ? -errno : 0;
@@ -188,6 +190,8 @@ static int walk_step(Walk *w, const char *name) {
                 return r;
         if (asprintf(&done, "%s/%s", w->done, name) < 0)
                 return -ENOMEM;
+        if (is_trusted(&w->st) && !is_trusted(&st))
+                w->is_below_shared = is_shared(w->fd, &w->st);
         free(w->done);
         w->done = done;
         safe_close(w->fd);
@@ -253,6 +257,7 @@ int guarded_open(const char *path, GuardedDirectory *ret, char **reterr) {
                 .is_trusted = is_trusted(&w.st),
                 .is_shared = shared,
                 .is_writable_by_all = w.st.st_mode & S_IWOTH,
+                .is_below_shared = w.is_below_shared,
         };
         return 0;
 }

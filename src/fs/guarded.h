@@ -29,6 +29,7 @@ typedef struct GuardedDirectory {
         bool is_trusted; /* it belongs to root or to us; else to the user that all below belongs to */
         bool is_shared;  /* others than its owner can write it */
         bool is_writable_by_all;
+        bool is_below_shared; /* it is another user's, who may have made it where all may make directories */
 } GuardedDirectory;
 
 void guarded_close(GuardedDirectory *d);

@@ -31,9 +31,10 @@
         01733 /* of an item's directory while its owner moves it, where there are no access control lists \
                */
 
-#define LINKED_USEC USEC_PER_MINUTE /* so long it is expected that the other name of a file goes */
-#define CLAIMS_MAX  65536U          /* items that are claimed at once; so many folders are looked into */
-#define NAMES_MAX   (4 * CLAIMS_MAX) /* and so many names in all of them: who owns the spool may put in what he likes */
+#define LINKED_USEC USEC_PER_MINUTE  /* so long it is expected that the other name of a file goes */
+#define CLAIMS_MAX  65536U           /* items that are claimed at once; so many folders are looked into */
+#define NAMES_MAX   (4 * CLAIMS_MAX) /* and so many names in all of them: who owns the spool may put in what he likes \
+                                      */
 
 /* Which directory something was when the spool was opened. */
 typedef struct Pin {
@@ -170,7 +171,8 @@ static int enter_owner(Spool *s, Step *step) {
                 return 0;
         owner = user_name(step->at.uid);
         if (s->run_uid == UID_UNKNOWN || s->run_uid != step->at.uid) {
-                runs = s->run_uid == UID_UNKNOWN ? strdup("another user, or with more rights,") : user_name(s->run_uid);
+                runs = s->run_uid == UID_UNKNOWN ? strdup("another user, or with more rights,")
+                                                 : user_name(s->run_uid);
                 return refuse(s, -EPERM,
                               "%s belongs to %s, who could lead runs as %s to other files: set User=%s, or give the "
                               "directory to root with the sticky bit (chmod 1777)",
@@ -396,7 +398,8 @@ int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret)
         if (r >= 0)
                 r = claim_check(s, &step, name, item_fd, folder, now_realtime);
         else if (r != -ENOENT)
-                (void)refuse(s, r, "%s: a file in it cannot be moved: %s", s->path, strerror(-r)); /* all may read this */
+                (void)refuse(s, r, "%s: a file in it cannot be moved: %s", s->path,
+                             strerror(-r)); /* all may read this */
         if (r < 0) {
                 (void)unlinkat(step.claims, folder, AT_REMOVEDIR);
                 return r;
@@ -459,6 +462,13 @@ static int open_target(Spool *s, const Step *step, const Target *t, GuardedDirec
                 owner = user_name(step->at.uid);
                 return refuse(s, -EPERM, "%s=%s does not belong to %s, as the spool does: chown %s %s", t->key,
                               t->path, strempty(owner), strempty(owner), t->path);
+        }
+        if (step->at.is_trusted && d.is_below_shared) {
+                owner = user_name(d.uid);
+                return refuse(s, -EPERM,
+                              "%s=%s belongs to %s, who may have made it before you, since others can make "
+                              "directories there: name another, or make it as root",
+                              t->key, t->path, strempty(owner));
         }
         *ret = d;
         d.fd = -EBADF;
