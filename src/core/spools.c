@@ -236,19 +236,24 @@ static int end_item(PathWatch *pw, const SpoolEnd *end) {
 }
 
 /* Nobody works on the spool any more: its job is gone, disabled, or has another one. */
-static int end_last_item(const SpoolEnd *end) {
-        const PathDef *d = end->def->path;
+static int open_left(Spool **ret, const char *path, const char *job, const JobDef *def) {
+        const PathDef *d = def->path;
         SpoolConfig config = {
-                .path = end->spool,
-                .job = end->job,
+                .path = path,
+                .job = job,
                 .done = d ? d->spool_done : NULL,
                 .failed = d ? d->spool_failed : NULL,
-                .run_uid = path_spool_uid(end->def),
+                .run_uid = path_spool_uid(def),
         };
+
+        return spool_open(ret, &config, NULL);
+}
+
+static int end_last_item(const SpoolEnd *end) {
         _cleanup_(spool_freep) Spool *s = NULL;
         int r;
 
-        r = spool_open(&s, &config, NULL);
+        r = open_left(&s, end->spool, end->job, end->def);
         if (r < 0)
                 return r;
         return end->success ? spool_done(s, &end->item) : spool_fail(s, &end->item);
@@ -342,11 +347,33 @@ static bool wants_another_run(const Manager *m, const LiveRun *run) {
                (result == RUN_RESULT_LOST && run->paths->item.attempt <= LOST_MAX);
 }
 
+/* For whoever works on the spool next, which may be the same job by another name. */
+static void give_back(const LiveRun *run) {
+        LogContext c = { .job = run->record.job, .run = run->record.id };
+        _cleanup_(spool_freep) Spool *s = NULL;
+        int r = -ENOENT;
+
+        if (run->def)
+                r = open_left(&s, run->paths->spool, run->record.job, run->def);
+        if (r >= 0)
+                r = spool_release(s, &run->paths->item);
+        if (r >= 0)
+                log_message(LOG_NOTICE, &c, "Put %s back into %s, which the job does not work on any more.",
+                            run->paths->item.name, run->paths->spool);
+        else
+                log_message(LOG_WARNING, &c,
+                            "Cannot put %s back into %s: %s. It stays in " WATCH_PRIVATE_PREFIX "%s there, until a "
+                            "job of this name works on the folder again.",
+                            run->paths->item.name, run->paths->spool, strerror(-r), run->record.job);
+}
+
 /* Not the same path again: what is left of the last run might still work on it. */
 static void run_again(Manager *m, LiveRun *run) {
         PathWatch *pw = paths_find_spool(run->job->paths, run->paths->spool);
 
         path_store_put_run(m, &run->record, NULL);
+        if (!pw && !m->stopping)
+                give_back(run);
         if (!pw || !pw->spool || m->stopping)
                 return; /* it is claimed: found when the spool is opened */
         if (run->record.result == RUN_RESULT_LOST && spool_retry(pw->spool, &run->paths->item) == -ENOENT)

@@ -224,14 +224,24 @@ static bool goes_with(const char *names, const char *name) {
         return false;
 }
 
-/* Checks the verb's arguments and that the options go with it. */
-static int check_usage(const Verb *v, unsigned n_args, const bool *given) {
+/* Checks the verb's arguments and that the options go with it. None is empty, which is what is left of a variable that is
+ * not set, and would be the working directory where a file is meant. */
+static int check_usage(const Verb *v, char **args, const bool *given) {
+        unsigned n_args = 0;
+
         for (size_t i = 0; i < ELEMENTSOF(options); i++)
                 if (given[i] && !goes_with(options[i].verbs, v->name)) {
                         ctl_complain("--%s goes with %s only; see 'vaktctl --help'.", options[i].long_name,
                                      options[i].verbs);
                         return CTL_USAGE;
                 }
+        while (args[n_args] && args[n_args][0] != '\0')
+                n_args++;
+        if (args[n_args]) {
+                ctl_complain("An argument of 'vaktctl %s' is empty; is a variable not set that it is made from?",
+                             v->name);
+                return CTL_USAGE;
+        }
         if (n_args >= v->min && n_args <= v->max)
                 return CTL_DONE;
         ctl_complain("Write 'vaktctl %s%s%s'; see 'vaktctl --help'.", v->name, *v->arguments ? " " : "", v->arguments);
@@ -240,14 +250,11 @@ static int check_usage(const Verb *v, unsigned n_args, const bool *given) {
 
 static int run_verb(Ctl *c, char **args, const bool *given) {
         const char *name = args[0] ?: "list";
-        unsigned n_args = 0;
 
         args += args[0] ? 1 : 0;
-        while (args[n_args])
-                n_args++;
         for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++)
                 if (streq(v->name, name)) {
-                        int r = check_usage(v, n_args, given);
+                        int r = check_usage(v, args, given);
 
                         if (r != CTL_DONE)
                                 return r;

@@ -108,6 +108,18 @@ ends 0 "Batch=all where nothing is"
 [ ! -s "$scratch/out" ]
 ok $? "gets an empty list, and no path"
 
+# --- names ---
+
+cd "$scratch/tree" || exit 1
+ctl run all "" --follow
+ends 2 "an empty name, such as that of a variable that is not set"
+err "is no name of the working directory" "^An argument of .vaktctl run. is empty"
+ctl run all a "" --follow
+ends 2 "nor beside others"
+ctl why all ""
+ends 2 "nor to ask about"
+cd / || exit 1
+
 # --- others ---
 
 ctl run plain "$scratch/outside"

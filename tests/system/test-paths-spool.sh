@@ -52,4 +52,39 @@ END
         rm -rf $top
 }
 
+# What waits to be tried again belongs to no job then.
+test_a_job_gets_another_name() {
+        local top=/srv/vakt-renamed
+        rm -rf $top
+        mkdir -p $top/in $top/done
+        job old <<END
+[Path]
+Spool=$top/in
+SpoolDone=$top/done
+[Run]
+Shell=test "\$VAKT_JOB" = new
+Retry=9
+RetryDelaySec=2s
+END
+        systemctl start vaktd
+        within 60 is_watched old
+        echo x >$top/in/item
+        within 60 has_runs old 1
+        within 60 fails test -e $top/in/item
+        mv "$JOBS/old.job" "$JOBS/new.job"
+        systemctl reload vaktd
+        within 60 test -e $top/done/item
+        # By a job that is gone it is put back for whoever comes.
+        echo y >$top/in/other
+        within 60 test -e $top/done/other
+        sed -i 's/= new/= never/' "$JOBS/new.job"
+        systemctl reload vaktd
+        echo z >$top/in/last
+        within 60 has_runs new 3
+        rm "$JOBS/new.job"
+        systemctl reload vaktd
+        within 60 test -e $top/in/last
+        rm -rf $top
+}
+
 run_tests
