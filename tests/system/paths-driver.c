@@ -171,6 +171,8 @@ static void run_done(TestRun *t) {
         t->def = job_def_unref(t->def);
         run_record_done(&t->record);
         executor->ops->settled(executor);
+        while (sd_event_run(event, 0) > 0) /* its unit is let go in a turn of the loop */
+                ;
 }
 
 static int run_start(TestRun *t, const char *paths, size_t size, bool one_path) {
