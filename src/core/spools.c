@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "core/paths.h"
 #include "util/log.h"
@@ -480,6 +481,18 @@ static int on_recovered(void *userdata, const SpoolItem *i) {
         return 0;
 }
 
+/* There everything that is a file would be an item, the ledger first. */
+static bool is_own_directory(const Manager *m, const char *path) {
+        const char *own[] = { m->options.state_dir, m->options.runtime_dir };
+        struct stat here, st;
+
+        for (size_t i = 0; i < ELEMENTSOF(own); i++)
+                if (own[i] && stat(path, &here) >= 0 && stat(own[i], &st) >= 0 && here.st_dev == st.st_dev &&
+                    here.st_ino == st.st_ino)
+                        return true;
+        return false;
+}
+
 void spools_open(PathWatch *pw) {
         const Job *job = pw->paths->job;
         const PathDef *d = pw->paths->def->path;
@@ -501,7 +514,11 @@ void spools_open(PathWatch *pw) {
                 return;
         }
         pw->reopen_at = usec_add(now, REOPEN_USEC);
-        r = spool_open(&pw->spool, &config, &problem);
+        r = is_own_directory(pw->paths->manager, pw->source->path) ? -EINVAL : 0;
+        if (r < 0)
+                problem = strdup("vaktd keeps its own files there: name another directory");
+        else
+                r = spool_open(&pw->spool, &config, &problem);
         if (r >= 0) {
                 r = spool_recover(pw->spool, on_recovered, pw);
                 problem = r < 0 ? strdup(problem_of(pw->spool, r)) : NULL;

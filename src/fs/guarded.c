@@ -230,8 +230,12 @@ static int walk(Walk *w, const char *path) {
 static void explain(Walk *w, int error, const char *path, char **reterr) {
         if (!reterr)
                 return;
-        if (!w->error && asprintf(&w->error, "%s: %s", path, strerror(-error)) < 0)
-                w->error = NULL;
+        if (!w->error && error == -ENOENT)
+                (void)refuse(w, error, "%s is not there", path);
+        else if (!w->error && error == -EROFS)
+                (void)refuse(w, error, GUARDED_READ_ONLY_TEXT, path, path);
+        else if (!w->error)
+                (void)refuse(w, error, "%s: %s", path, strerror(-error));
         *reterr = TAKE_PTR(w->error);
 }
 

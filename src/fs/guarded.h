@@ -20,6 +20,11 @@
 
 #include "util/macro.h"
 
+/* What -EROFS of a directory means for people: of its path, twice. */
+#define GUARDED_READ_ONLY_TEXT                                                                                     \
+        "%s is read-only, for vaktd at least; if it is not for others, say ReadWritePaths=%s in a drop-in of its " \
+        "service, or restart vaktd after a remount"
+
 typedef struct GuardedDirectory {
         int fd; /* O_PATH: for openat(), renameat() and their like */
         dev_t device;

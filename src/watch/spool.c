@@ -31,10 +31,11 @@
         01733 /* of an item's directory while its owner moves it, where there are no access control lists \
                */
 
-#define LINKED_USEC USEC_PER_MINUTE  /* so long it is expected that the other name of a file goes */
-#define CLAIMS_MAX  65536U           /* items that are claimed at once; so many folders are looked into */
-#define NAMES_MAX   (4 * CLAIMS_MAX) /* and so many names in all of them: who owns the spool may put in what he likes \
-                                      */
+#define LINKED_USEC USEC_PER_MINUTE /* so long it is expected that the other name of a file goes */
+#define CLAIMS_MAX  65536U          /* items that are claimed at once; so many folders are looked into */
+#define NAMES_MAX                                                                                         \
+        (4 * CLAIMS_MAX) /* and so many names in all of them: who owns the spool may put in what he likes \
+                          */
 
 /* Which directory something was when the spool was opened. */
 typedef struct Pin {
@@ -152,6 +153,8 @@ static int open_claims(Spool *s, Step *step) {
         }
         if (fd == -ENOTDIR || fd == -ELOOP)
                 return refuse(s, fd, "%s/%s is no directory: move it away, and vaktd makes one", s->path, s->claims);
+        if (fd == -EROFS)
+                return refuse(s, fd, GUARDED_READ_ONLY_TEXT, s->path, s->path);
         if (fd < 0)
                 return refuse(s, fd, "%s/%s: %s", s->path, s->claims, strerror(-fd));
         r = check_claims(s, step, fd);
@@ -450,12 +453,15 @@ static Target target_failed(Spool *s) {
 /* A rename will have to get there. */
 static int open_target(Spool *s, const Step *step, const Target *t, GuardedDirectory *ret) {
         _cleanup_(guarded_close) GuardedDirectory d = { .fd = -EBADF };
-        _cleanup_free_ char *owner = NULL;
+        _cleanup_free_ char *owner = NULL, *reason = NULL;
         int r;
 
         r = open_pinned(s, t->path, t->pin, &d);
-        if (r < 0)
-                return r;
+        if (r < 0) {
+                reason = TAKE_PTR(s->problem);
+                return refuse(s, r, "%s=: %s%s", t->key, strempty(reason),
+                              r == -ENOENT ? ": make it, on the file system of the spool" : "");
+        }
         if (d.device != step->at.device)
                 return refuse(s, -EXDEV, "%s=%s is on another file system than the spool", t->key, t->path);
         if (!step->at.is_trusted && d.uid != step->at.uid && !d.is_writable_by_all) {

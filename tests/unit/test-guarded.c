@@ -82,7 +82,7 @@ static void test_owners(void **state) {
         guarded_close(&d);
         assert_int_equal(try("/", NULL), 0);
         assert_int_equal(try("relative", NULL), -EINVAL);
-        refuses("alice/missing", -ENOENT, "No such file");
+        refuses("alice/missing", -ENOENT, "/alice/missing is not there");
 
         /* What lies in a directory of hers has to be hers: she could have put another one there. */
         make("alice/bobs", BOB, 0755);

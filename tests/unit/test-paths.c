@@ -319,6 +319,29 @@ static void test_a_run_by_hand_does_not_swallow_files(void **state) {
         assert_true(is_idle(f));
 }
 
+static int find_own(const char *key, const char *path, const char *state, const char *sentence, void *userdata) {
+        *(bool *)userdata |= strstr(sentence, "vaktd keeps its own files there") != NULL;
+        return 0;
+}
+
+static bool is_refused_as_own(Fixture *f, const char *name) {
+        bool found = false;
+
+        assert_int_equal(manager_list_watches(f->m, job(f, name), find_own, &found), 0);
+        return found;
+}
+
+/* The daemon's own files are no items. */
+static void test_own_directories_are_no_spools(void **state) {
+        Fixture *f = *state;
+
+        write_path_job(f, "own", "[Path]\nSpool=%s\n[Run]\nExec=/bin/true\n", f->folder);
+        start(f);
+        WAIT_FOR(f, is_refused_as_own(f, "own"));
+        assert_int_equal(f->n_started, 0);
+        assert_int_equal(access(in(f, "ledger.db"), F_OK), 0);
+}
+
 /* A job that writes where it watches goes slower and slower, and never stops. */
 static void test_a_job_that_chases_its_tail_is_slowed(void **state) {
         Fixture *f = *state;
@@ -931,6 +954,7 @@ int main(void) {
                 TEST(test_another_run_is_waited_for),
                 TEST(test_replace_gives_all_to_the_next),
                 TEST(test_a_run_by_hand_does_not_swallow_files),
+                TEST(test_own_directories_are_no_spools),
                 TEST(test_a_job_that_chases_its_tail_is_slowed),
                 TEST(test_a_condition_is_looked_at_again_after_its_run),
                 TEST(test_what_exists_at_start_counts),
