@@ -160,8 +160,10 @@ END
         # What a state directory has is not taken for a spool's.
         attack directories $HOME1 /var/lib/vaktd
         test -s /var/lib/vaktd/ledger.db
+        # The attack leaves thousands of items that would come first.
+        find $HOME1/in -maxdepth 1 -type f -delete
         as user1 touch $HOME1/in/last
-        within 60 test -e $HOME1/done/last
+        within 300 test -e $HOME1/done/last
 }
 
 test_items_are_swapped() {
