@@ -289,36 +289,43 @@ int verb_cancel(Ctl *c, char **args) {
         return for_each_argument(c, args, cancel_argument, NULL);
 }
 
+/* The daemon that is to be reloaded, for a thread that may be there to the end of the program. */
+static struct {
+        unsigned pid;
+        int fd; /* of its process */
+} watched;
+
+static int daemon_has_ended(void) {
+        ctl_complain("vaktd (process %u) has ended, and reads all files when it is started.", watched.pid);
+        return CTL_NO_DAEMON;
+}
+
 /* The thread that ends the program when the daemon ends. */
 static void *watch_daemon(void *userdata) {
-        const Ctl *c = userdata;
-        struct pollfd p = { .fd = pidfd_open((pid_t)c->daemon_pid, 0), .events = POLLIN };
+        struct pollfd p = { .fd = watched.fd, .events = POLLIN };
 
-        while (p.fd >= 0 && poll(&p, 1, -1) <= 0)
+        while (poll(&p, 1, -1) <= 0)
                 ;
-        if (p.fd < 0 && errno != ESRCH)
-                ctl_complain("Cannot watch process %u: %s, ignoring.", c->daemon_pid, strerror(errno));
-        else {
-                ctl_complain("vaktd (process %u) has ended, and reads all files when it is started.", c->daemon_pid);
-                _exit(CTL_NO_DAEMON);
-        }
-        return NULL;
+        _exit(daemon_has_ended());
 }
 
 /* ExecReload= holds up the service manager: while it waits for a daemon that is dead no other one is started, and a
  * call waits in the socket for the next one. */
-static int start_watching_daemon(Ctl *c) {
+static int start_watching_daemon(const Ctl *c) {
         pthread_t thread;
         int r;
 
         if (c->daemon_pid == 0)
                 return 0;
-        r = pthread_create(&thread, NULL, watch_daemon, c);
-        if (r > 0) {
-                ctl_complain("Cannot watch process %u: %s.", c->daemon_pid, strerror(r));
-                return CTL_FAILED;
-        }
-        (void)pthread_detach(thread);
+        watched.pid = c->daemon_pid;
+        watched.fd = pidfd_open((pid_t)c->daemon_pid, 0);
+        if (watched.fd < 0 && errno == ESRCH)
+                return daemon_has_ended();
+        r = watched.fd < 0 ? errno : pthread_create(&thread, NULL, watch_daemon, NULL);
+        if (r > 0)
+                ctl_complain("Cannot watch process %u: %s, ignoring.", c->daemon_pid, strerror(r));
+        else
+                (void)pthread_detach(thread);
         return 0;
 }
 
