@@ -75,8 +75,10 @@ def watched(n, target):
 
 def without_a_name(name):
     fd = os.open("w", os.O_TMPFILE | os.O_WRONLY, 0o600)
-    os.link(f"/proc/self/fd/{fd}", f"w/{name}", follow_symlinks=True)
-    os.close(fd)
+    try:
+        os.link(f"/proc/self/fd/{fd}", f"w/{name}", follow_symlinks=True)
+    finally:
+        os.close(fd)
 
 
 # A directory deep down, as far as one can get with so many steps.
