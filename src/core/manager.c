@@ -276,7 +276,7 @@ static int on_taken_over_late(sd_event_source *source, void *userdata) {
         pauses_reload(m);
         load_what_was(m);
         if (!m->is_unread)
-                paths_look_again(m);
+                paths_ledger_readable(m);
         return 0;
 }
 
@@ -327,7 +327,9 @@ Manager *manager_free(Manager *m) {
         }
         job_table_free(m->jobs);
         queues_done(m);
-        take_over_done(m);
+        for (size_t i = 0; i < m->n_found; i++)
+                run_record_done(&m->found[i]);
+        free(m->found);
         deadlines_done(m);
         timers_free(m->timers);
         sd_event_source_disable_unref(m->resume_source);
