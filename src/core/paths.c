@@ -284,7 +284,8 @@ static void make_directory(const PathDef *d, const PathWatch *pw) {
                             pw->source->path, strempty(problem));
 }
 
-uid_t path_run_uid(const JobDef *def) {
+/* UID_UNKNOWN when that shows only when the runs start, or only a name service says. */
+static uid_t path_run_uid(const JobDef *def) {
         const UnitValue *user = job_def_setting(def, "User"), *dynamic = job_def_setting(def, "DynamicUser");
         Identity i = {};
         uid_t uid;
@@ -521,7 +522,8 @@ static const char *setting_text(const JobDef *def, const char *name) {
 }
 
 static bool has_same_user(const JobDef *a, const JobDef *b) {
-        return path_run_uid(a) == path_run_uid(b) && streq(setting_text(a, "User"), setting_text(b, "User"));
+        return path_run_uid(a) == path_run_uid(b) && path_spool_uid(a) == path_spool_uid(b) &&
+               streq(setting_text(a, "User"), setting_text(b, "User"));
 }
 
 static void renew_job(JobPaths *p) {

@@ -90,11 +90,9 @@ void paths_hold(JobPaths *p); /* when the batch has become full, or has room aga
 PathWatch *paths_find_spool(const JobPaths *p, const char *folder);
 /* The path below a folder, without a leading slash; NULL when it is not. "" for the folder itself. */
 const char *path_below(const char *folder, const char *path) _pure_;
-/* Whose rights the runs of a job have: UID_UNKNOWN when that shows only when they start, or only a name service says.
+/* Whose rights the runs of a job have, for a spool, whose owner leads them to files: UID_UNKNOWN when that shows only
+ * when they start, when only a name service says, and when they have groups or capabilities that their user has not.
  */
-uid_t path_run_uid(const JobDef *def);
-/* The same for a spool, whose owner leads the runs to files: UID_UNKNOWN also when they have groups or capabilities that
- * their user has not. */
 uid_t path_spool_uid(const JobDef *def);
 /* What a watch calls n bytes long, from the root on. The caller frees it; NULL without memory. */
 char *path_absolute(const PathSource *source, const char *path, size_t n, size_t *ret_length);

@@ -24,11 +24,6 @@ void identity_done(Identity *i) {
         *i = (Identity){};
 }
 
-bool identity_equal(const Identity *a, const Identity *b) {
-        return a->uid == b->uid && a->gid == b->gid && a->n_groups == b->n_groups &&
-               (a->n_groups == 0 || memcmp(a->groups, b->groups, a->n_groups * sizeof(gid_t)) == 0);
-}
-
 /* --- taking one --- */
 
 static int learn_own_groups(void) {

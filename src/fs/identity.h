@@ -22,7 +22,6 @@ typedef struct Identity {
 } Identity;
 
 void identity_done(Identity *i); /* frees what it holds */
-bool identity_equal(const Identity *a, const Identity *b) _pure_;
 
 /* From now on files are worked on as next; NULL = as ourselves. Gives the one before (may be NULL), to go back to; the
  * caller keeps next alive until then. -EPERM: we may not (CAP_SETUID, CAP_SETGID); then nothing has changed. Going

@@ -118,6 +118,10 @@ END
         systemctl start vaktd
         as user1 touch $HOME1/in/a
         within 60 has_runs more 1
+        # Nor when they get them later.
+        echo SupplementaryGroups=shadow >>$JOBS/more.job
+        systemctl reload vaktd
+        within 60 eval 'vaktctl status more | shows "or with more rights,"'
 }
 
 test_what_is_wrong_with_an_item_names_it_to_nobody() {
