@@ -911,7 +911,7 @@ int main(void) {
                 cmocka_unit_test(test_gone_writer),
         };
 
-        has_namespace = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+        has_namespace = take_namespace();
         is_permitted = fanotify_is_permitted();
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -601,6 +601,6 @@ int main(void) {
 
         if (!tests_are_possible())
                 return 0;
-        has_namespace = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+        has_namespace = take_namespace();
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

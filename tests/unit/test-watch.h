@@ -327,6 +327,17 @@ static inline Watch *start_kept(const WatchDef *def) {
         return watch;
 }
 
+/* Mounts of one's own, from here on: false where that is not permitted. */
+static inline bool take_namespace(void) {
+        static int taken = -1;
+
+        if (taken < 0)
+                taken = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+        return taken;
+}
+
+/* A file system of its own where that is permitted: fanotify hears all that happens on one, so what other tests do at
+ * the same time would be heard, too, and makes it doubtful what was there before a watch began. */
 static inline int setup_world(void **state) {
         w = (World){ .folder = "/dev/shm/vakt-test-watch-XXXXXX" };
         if (!mkdtemp(w.folder)) {
@@ -334,6 +345,8 @@ static inline int setup_world(void **state) {
                 if (!mkdtemp(w.folder))
                         return -1;
         }
+        if (take_namespace() && mount("vakt-test", w.folder, "tmpfs", 0, "mode=0700,nr_inodes=0") < 0)
+                return -1;
         log_set_max_level(LOG_ERR);
         start_watcher();
         return 0;
@@ -345,6 +358,8 @@ static inline int teardown_world(void **state) {
         free(w.records);
         w.filter = path_filter_free(w.filter);
         remove_tree(w.folder);
+        (void)umount2(w.folder, MNT_DETACH);
+        (void)rmdir(w.folder);
         return 0;
 }
 
