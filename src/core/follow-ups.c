@@ -53,8 +53,10 @@ static int request_retry(Manager *m, LiveRun *failed) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
         int r;
 
-        if (take_over_has_followed(m, failed->record.job, &request))
+        if (take_over_has_followed(m, failed->record.job, &request)) {
+                paths_run_was_retried(m, failed);
                 return 0;
+        }
         r = live_reserve(m);
         if (r >= 0)
                 r = live_run_new(&run, m, failed->job, &request);

@@ -34,6 +34,11 @@ typedef struct Pool {
 } Pool;
 
 typedef struct RunPaths RunPaths; /* of paths.h */
+
+typedef struct FoundRun {
+        RunRecord record;
+        RunPaths *paths; /* until it is taken over */
+} FoundRun;
 typedef struct SpoolEnd SpoolEnd;
 typedef struct Watcher Watcher;
 
@@ -110,7 +115,7 @@ struct Manager {
         Heap deadlines; /* Deadline */
         sd_event_source *deadline_source;
 
-        RunRecord *found; /* forgotten runs of an earlier daemon, as they were found */
+        FoundRun *found; /* forgotten runs of an earlier daemon, as they were found */
         size_t n_found, n_found_known;
         Deadline survey_deadline;
         bool was_surveyed, is_surveyed; /* all of them are found; and dealt with, or waited for long enough */
@@ -233,10 +238,11 @@ int take_over(Manager *m);
 /* Nothing elapses before it is known what goes on without the ledger knowing of it. */
 void take_over_start(Manager *m);
 ExecFound take_over_found(void *userdata, const char *job, uint64_t id);
-void take_over_forgotten(void *userdata, const RunRecord *run, bool is_over);
+void take_over_forgotten(void *userdata, const ExecutionRequest *request, bool is_over);
 void take_over_surveyed(void *userdata);
 /* The run that is asked for as what followed from another one was found, forgotten. */
 bool take_over_has_followed(const Manager *m, const char *job, const RunRequest *request) _pure_;
+void take_over_done(Manager *m);
 
 /* --- paths.c, path-runs.c, path-store.c: path triggers --- */
 int paths_init(Manager *m);
@@ -267,11 +273,16 @@ void paths_run_retried(Manager *m, LiveRun *failed, LiveRun *next);
 void paths_run_ended(Manager *m, LiveRun *run);
 /* It could not be started: files are not given up because the machine is short of something for now. */
 void paths_run_not_started(LiveRun *run, int error);
-/* The ledger can be read at last. */
-void paths_ledger_readable(Manager *m);
+/* What was not known of the runs of an earlier daemon is: from the ledger, or from the executor. */
+void paths_look_again(Manager *m);
 /* Around take_over(): what runs of an earlier daemon were given. */
 void paths_load_runs(Manager *m);
 void paths_give_back(Manager *m, LiveRun *run);
+/* The same of a run that is not in the ledger, from what the executor knows; NULL when that is nothing. */
+RunPaths *paths_found(const ExecutionRequest *request);
+void paths_give_found(Manager *m, LiveRun *run, RunPaths *rp);
+/* A run that was found has what this one had, as another try. */
+void paths_run_was_retried(Manager *m, LiveRun *failed);
 void paths_forget_loaded(Manager *m);
 
 /* --- absences.c --- */

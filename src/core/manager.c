@@ -276,7 +276,7 @@ static int on_taken_over_late(sd_event_source *source, void *userdata) {
         pauses_reload(m);
         load_what_was(m);
         if (!m->is_unread)
-                paths_ledger_readable(m);
+                paths_look_again(m);
         return 0;
 }
 
@@ -327,9 +327,7 @@ Manager *manager_free(Manager *m) {
         }
         job_table_free(m->jobs);
         queues_done(m);
-        for (size_t i = 0; i < m->n_found; i++)
-                run_record_done(&m->found[i]);
-        free(m->found);
+        take_over_done(m);
         deadlines_done(m);
         timers_free(m->timers);
         sd_event_source_disable_unref(m->resume_source);

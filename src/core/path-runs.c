@@ -8,6 +8,7 @@
  * result: those that changed meanwhile wait for the next run. */
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "core/paths.h"
 #include "time/span.h"
@@ -51,7 +52,7 @@ usec_t path_runs_allowed(JobPaths *p, usec_t now) {
         unsigned places = job->def->overlap == OVERLAP_PARALLEL ? job->def->max_parallel : 1;
         usec_t at = MAX(p->not_before, rate_allows(job, now));
 
-        if (m->stopping || !m->is_started || job->paused || runs_n_active(job) >= places)
+        if (m->stopping || !m->is_started || !m->is_surveyed || job->paused || runs_n_active(job) >= places)
                 return USEC_INFINITY;
         return at > now ? at : 0;
 }
@@ -60,7 +61,7 @@ usec_t path_runs_allowed(JobPaths *p, usec_t now) {
 
 /* For people: bytes as they are, and no more than the ledger keeps of a text. Of an item where it came from: where it
  * is now it will not be for long. */
-static char *payload_text(const RunPaths *rp) {
+char *run_paths_text(const RunPaths *rp) {
         char *text;
 
         if (rp->spool)
@@ -72,7 +73,7 @@ static char *payload_text(const RunPaths *rp) {
 }
 
 int path_runs_request(JobPaths *p, RunPaths **paths) {
-        _cleanup_free_ char *text = payload_text(*paths);
+        _cleanup_free_ char *text = run_paths_text(*paths);
         RunRequest request = { .cause = RUN_CAUSE_PATH, .trigger = RUN_TRIGGER_NONE, .payload = text };
         LogContext c = { .job = p->job->name };
         uint64_t id;
@@ -91,24 +92,88 @@ int path_runs_request(JobPaths *p, RunPaths **paths) {
         return r < 0 ? r : -EAGAIN;
 }
 
-static int run_paths_new(RunPaths **ret, BatchRun *files, bool one) {
+/* --- what forgotten runs have dealt with --- */
+
+/* That they were given it was never written, nor was what the watches knew by then: they take it for news. What has
+ * not changed since such a run was given it is none, and is left out, once. Anything else is given to a run, perhaps
+ * again, rather than never. */
+
+static int compare_dealt_with(const void *a, const void *b) {
+        return strcmp(((const DealtWith *)a)->path, ((const DealtWith *)b)->path);
+}
+
+static void note_dealt_with(JobPaths *p, const RunPaths *rp, usec_t given) {
+        DealtWith *more = reallocarray(p->dealt_with, p->n_dealt_with + rp->n, sizeof(DealtWith));
+        const char *path = rp->list;
+
+        if (!more)
+                return;
+        p->dealt_with = more;
+        p->is_sorted = false;
+        for (size_t i = 0; i < rp->n; i++, path += strlen(path) + 1) {
+                DealtWith *d = &more[p->n_dealt_with];
+
+                *d = (DealtWith){ .path = strdup(path), .before = given };
+                p->n_dealt_with += d->path != NULL;
+        }
+}
+
+/* When it changed last; of what is gone, when something in its directory did. */
+static usec_t changed_at(const char *path) {
+        const char *slash = strrchr(path, '/');
+        _cleanup_free_ char *folder = NULL;
+        struct stat st;
+
+        if (lstat(path, &st) >= 0)
+                return timespec_load(&st.st_ctim);
+        if (errno != ENOENT || !slash)
+                return USEC_INFINITY;
+        folder = slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
+        return folder && lstat(folder, &st) >= 0 ? timespec_load(&st.st_ctim) : USEC_INFINITY;
+}
+
+static bool is_known_to_be_dealt_with(JobPaths *p, const char *path) {
+        const DealtWith wanted = { .path = (char *)path };
+        usec_t before = 0;
+        DealtWith *d;
+
+        if (p->n_dealt_with == 0)
+                return false;
+        if (!p->is_sorted)
+                qsort(p->dealt_with, p->n_dealt_with, sizeof(DealtWith), compare_dealt_with);
+        p->is_sorted = true;
+        d = bsearch(&wanted, p->dealt_with, p->n_dealt_with, sizeof(DealtWith), compare_dealt_with);
+        while (d && d > p->dealt_with && streq(d[-1].path, path))
+                d--;
+        for (; d && d < p->dealt_with + p->n_dealt_with && streq(d->path, path); d++) {
+                before = MAX(before, d->before);
+                d->before = 0;
+        }
+        return before > 0 && changed_at(path) <= before;
+}
+
+static int run_paths_new(RunPaths **ret, JobPaths *p, BatchRun *files, bool one) {
+        size_t n = batch_run_size(files);
         _cleanup_(run_paths_freep) RunPaths *rp = calloc(1, sizeof(*rp));
         char *end;
 
         if (!rp)
                 return -ENOMEM;
-        rp->n = batch_run_size(files);
-        for (size_t i = 0; i < rp->n; i++)
+        for (size_t i = 0; i < n; i++)
                 rp->size += batch_run_file(files, i).length + 1;
         rp->list = end = malloc(rp->size);
         if (!rp->list)
                 return -ENOMEM;
-        for (size_t i = 0; i < rp->n; i++) {
+        for (size_t i = 0; i < n; i++) {
                 BatchFile f = batch_run_file(files, i);
 
+                if (is_known_to_be_dealt_with(p, f.path))
+                        continue;
                 memcpy(end, f.path, f.length + 1);
                 end += f.length + 1;
+                rp->n++;
         }
+        rp->size = (size_t)(end - rp->list);
         rp->one = one;
         rp->batch = files;
         *ret = TAKE_PTR(rp);
@@ -125,8 +190,8 @@ static int run_batch(JobPaths *p, BatchRun *files) {
         _cleanup_(run_paths_freep) RunPaths *rp = NULL;
         int r;
 
-        r = run_paths_new(&rp, files, path_def_gives_one(p->job->def->path));
-        if (r >= 0)
+        r = run_paths_new(&rp, p, files, path_def_gives_one(p->job->def->path));
+        if (r >= 0 && rp->n > 0)
                 r = path_runs_request(p, &rp);
         if (r <= 0)
                 batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, now_boottime());
@@ -325,6 +390,14 @@ void paths_run_retried(Manager *m, LiveRun *failed, LiveRun *next) {
         path_store_put_run(m, &next->record, rp);
 }
 
+/* Its files, but for an item, tell by themselves whether they were dealt with. */
+void paths_run_was_retried(Manager *m, LiveRun *failed) {
+        if (!failed->paths || !failed->paths->spool)
+                return;
+        path_store_put_run(m, &failed->record, NULL);
+        failed->paths = run_paths_free(failed->paths);
+}
+
 /* What was never begun, was ended so that newer files are dealt with, too, or was cut off with the machine, is not
  * dealt with. */
 static bool is_dealt_with(const Manager *m, const LiveRun *run) {
@@ -362,6 +435,8 @@ static void end_batch(Manager *m, LiveRun *run) {
                 wait_again(p, rp);
         if (!dealt_with)
                 put_waiting(m, run);
+        if (p && dealt_with && rp->is_found && run->record.cause != RUN_CAUSE_MANUAL)
+                note_dealt_with(p, rp, run->record.requested);
         rp->batch = NULL;
         path_store_put_run(m, &run->record, NULL);
 }

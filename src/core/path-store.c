@@ -187,6 +187,34 @@ void paths_give_back(Manager *m, LiveRun *run) {
                 path_runs_adopt(run->job->paths, run);
 }
 
+RunPaths *paths_found(const ExecutionRequest *request) {
+        _cleanup_(run_paths_freep) RunPaths *rp = calloc(1, sizeof(*rp));
+
+        if (!rp || request->paths_size == 0)
+                return NULL;
+        rp->list = malloc(request->paths_size);
+        if (!rp->list)
+                return NULL;
+        memcpy(rp->list, request->paths, request->paths_size);
+        rp->size = request->paths_size;
+        for (const char *path = rp->list; path < rp->list + rp->size; path += strlen(path) + 1, rp->n++)
+                if (path[0] != '/')
+                        return NULL; /* the run's user may have written it */
+        rp->one = request->one_path;
+        rp->is_found = true;
+        if (rp->one && spool_item_from_path(rp->list, request->run->job, &rp->spool, &rp->item) == -ENOMEM)
+                return NULL;
+        return TAKE_PTR(rp);
+}
+
+void paths_give_found(Manager *m, LiveRun *run, RunPaths *rp) {
+        run->paths = rp;
+        spools_find_item(run, rp);
+        path_store_put_run(m, &run->record, rp);
+        if (run->job->paths)
+                path_runs_adopt(run->job->paths, run);
+}
+
 /* Of a run that is over: its item waits to be put away still. One that was never begun says nothing of its item, which
  * is found where it is claimed. */
 static void settle_loaded(Manager *m, const struct LoadedPaths *l) {

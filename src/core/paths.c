@@ -445,6 +445,9 @@ static void paths_free(JobPaths *p) {
         deadline_set(m, &p->deadline, USEC_INFINITY);
         deadline_set(m, &p->saving, USEC_INFINITY);
         batch_free(p->batch);
+        for (size_t i = 0; i < p->n_dealt_with; i++)
+                free(p->dealt_with[i].path);
+        free(p->dealt_with);
         job_def_unref(p->def);
         free(p);
 }
@@ -589,7 +592,7 @@ void paths_reload(Manager *m) {
         }
 }
 
-void paths_ledger_readable(Manager *m) {
+void paths_look_again(Manager *m) {
         for (size_t i = 0; i < job_table_size(m->jobs); i++) {
                 JobPaths *p = job_table_at(m->jobs, i)->paths;
 

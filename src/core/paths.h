@@ -35,6 +35,12 @@ typedef struct PathWatch {
         usec_t settle_not_before; /* boottime: an item could not be put away */
 } PathWatch;
 
+/* A file that a forgotten run of an earlier daemon has dealt with, as it was before that was given it. */
+typedef struct DealtWith {
+        char *path;
+        usec_t before; /* realtime; 0: that was found out */
+} DealtWith;
+
 /* The path triggers of a job. */
 struct JobPaths {
         Deadline deadline; /* something falls due */
@@ -46,8 +52,11 @@ struct JobPaths {
         PathWatch *watches;
         size_t n_watches;
         Batch *batch;
+        DealtWith *dealt_with;
+        size_t n_dealt_with;
         usec_t save_not_before; /* boottime */
         usec_t not_before;      /* no run is asked for before, boottime */
+        bool is_sorted;         /* dealt_with is */
         bool is_ready;          /* in Manager.ready_paths */
         bool is_dirty;          /* more is known than is written */
         bool has_waiting;       /* files that wait are written down */
@@ -62,6 +71,7 @@ struct RunPaths {
         char *list; /* paths, each with a NUL behind it */
         size_t size, n;
         bool one;        /* $VAKT_PATH */
+        bool is_found;   /* the run was forgotten, and so is what made it */
         bool again;      /* it was ended for the sake of newer files: these are not dealt with */
         BatchRun *batch; /* of the job's batch, or NULL: nobody waits for its end */
         char *spool;     /* the folder that item is of, or NULL: there is none */
@@ -69,6 +79,8 @@ struct RunPaths {
 };
 
 RunPaths *run_paths_free(RunPaths *rp);
+/* For people; NULL without memory. */
+char *run_paths_text(const RunPaths *rp);
 DEFINE_CLEANUP(RunPaths, run_paths_free)
 
 /* A run that has ended, whose item is to be acknowledged or given up once that is written. */

@@ -504,17 +504,18 @@ void spools_open(PathWatch *pw) {
                 .failed = d->spool_failed,
                 .run_uid = path_spool_uid(pw->paths->def),
         };
+        const Manager *m = pw->paths->manager;
         usec_t now = now_boottime();
         int r;
 
-        if (pw->spool || pw->paths->manager->is_unread) /* an item may be in a run that the ledger will tell of */
+        if (pw->spool || m->is_unread || !m->is_surveyed) /* an item may be in a run of which we will hear */
                 return;
         if (now < pw->reopen_at) { /* it is read whole, and its owner can make it come and go */
                 paths_mark_ready(pw->paths);
                 return;
         }
         pw->reopen_at = usec_add(now, REOPEN_USEC);
-        r = is_own_directory(pw->paths->manager, pw->source->path) ? -EINVAL : 0;
+        r = is_own_directory(m, pw->source->path) ? -EINVAL : 0;
         if (r < 0)
                 problem = strdup("vaktd keeps its own files there: name another directory");
         else

@@ -9,7 +9,7 @@
 
 #include <inttypes.h>
 
-#include "core/manager-internal.h"
+#include "core/paths.h"
 #include "util/log.h"
 
 /* --- runs that were under way --- */
@@ -109,7 +109,8 @@ static void adopt(Manager *m, LiveRun *run, bool job_is_known, bool this_boot) {
         alarms_run_started(m, run);
 }
 
-static int take_over_started(Manager *m, const RunRecord *r, bool this_boot) {
+/* paths: what it was given, taken from there, or NULL. */
+static int take_over_started(Manager *m, const RunRecord *r, RunPaths **paths, bool this_boot) {
         LiveRun *run;
         Job *job;
         int e;
@@ -119,6 +120,8 @@ static int take_over_started(Manager *m, const RunRecord *r, bool this_boot) {
                 e = run_of_record(&run, m, job, r);
         if (e < 0)
                 return e;
+        if (paths && *paths)
+                paths_give_found(m, run, TAKE_PTR(*paths));
         count_as_running(m, run);
         adopt(m, run, !job->gone, this_boot);
         return 0;
@@ -164,7 +167,7 @@ static int on_unfinished(const RunRecord *r, bool this_boot, void *userdata) {
 
         if (runs_find(m, r->id)) /* asked for by a client who was quick */
                 return 0;
-        e = r->started == 0 ? take_over_waiting(m, r) : take_over_started(m, r, this_boot);
+        e = r->started == 0 ? take_over_waiting(m, r) : take_over_started(m, r, NULL, this_boot);
         if (e < 0)
                 log_message(LOG_ERR, &c, "Cannot take run %" PRIu64 " over from an earlier daemon: %s.", r->id,
                             strerror(-e));
@@ -185,8 +188,9 @@ int take_over(Manager *m) {
 
 /* The ledger was in memory only when they were started, and the daemon died. Their numbers are their own: ids are
  * never given out twice. What led to a run and what followed from it is not in the ledger either: the marks of the
- * triggers are behind, so nothing elapses before all of these are known; and what is found to have followed from a run
- * is not asked for again when the end of that run is heard of. */
+ * triggers are behind, and what changed is taken for news, so nothing elapses, and no file is given to a run, before
+ * all of these are known; and what is found to have followed from a run is not asked for again when the end of that
+ * run is heard of. */
 
 #define SURVEY_USEC (20 * USEC_PER_SEC) /* an occurrence that waits so long is still in time */
 
@@ -198,42 +202,59 @@ ExecFound take_over_found(void *userdata, const char *job, uint64_t id) {
         if (runs_find(m, id) || m->stopping || !job_name_is_valid(job))
                 return EXEC_FOUND_FOREIGN;
         for (size_t i = m->n_found_known; i < m->n_found; i++) /* by an earlier look, before we were ready */
-                if (m->found[i].id == id)
+                if (m->found[i].record.id == id)
                         return EXEC_FOUND_FOREIGN;
         if (known)
                 return known->state == RUN_DONE && streq(known->job, job) ? EXEC_FOUND_WRITTEN : EXEC_FOUND_FOREIGN;
         return EXEC_FOUND_FORGOTTEN;
 }
 
-void take_over_forgotten(void *userdata, const RunRecord *run, bool is_over) {
+static int add_found(Manager *m, const RunRecord *record, const ExecutionRequest *request) {
+        FoundRun *more = reallocarray(m->found, m->n_found + 1, sizeof(FoundRun)), *found;
+        int r;
+
+        if (!more)
+                return -ENOMEM;
+        m->found = more;
+        found = &more[m->n_found];
+        r = run_record_copy(&found->record, record);
+        if (r < 0)
+                return r;
+        found->paths = request->paths ? paths_found(request) : NULL;
+        if (found->paths) {
+                free(found->record.payload);
+                found->record.payload = run_paths_text(found->paths);
+        }
+        m->n_found++;
+        return 0;
+}
+
+void take_over_forgotten(void *userdata, const ExecutionRequest *request, bool is_over) {
+        const RunRecord *run = request->run;
         Manager *m = userdata;
         LogContext c = { .job = run->job, .run = run->id };
-        RunRecord *more, found = *run;
-        int r = -ENOMEM;
+        RunRecord found = *run;
+        int r;
 
         if (m->stopping || take_over_found(m, run->job, run->id) != EXEC_FOUND_FORGOTTEN)
                 return;
         log_message(LOG_WARNING, &c, "Found %s, of which the ledger knows nothing; %s.", run->unit,
                     is_over ? "writing its end down" : "following it");
         found.state = RUN_RUNNING;
-        found.requested = found.started = now_realtime();
+        found.started = now_realtime();
+        if (found.requested == 0 || found.requested > found.started)
+                found.requested = found.started;
         if (found.scheduled == 0)
                 found.scheduled = found.requested;
         found.host = m->host;
-        more = reallocarray(m->found, m->n_found + 1, sizeof(RunRecord));
-        if (more) {
-                m->found = more;
-                r = run_record_copy(&m->found[m->n_found], &found);
-        }
+        r = add_found(m, &found, request);
         if (r < 0)
                 log_message(LOG_ERR, &c, "Cannot take run %" PRIu64 " over from an earlier daemon: %s.", run->id,
                             strerror(-r));
-        else
-                m->n_found++;
 }
 
 static int compare_ids(const void *a, const void *b) {
-        uint64_t x = ((const RunRecord *)a)->id, y = ((const RunRecord *)b)->id;
+        uint64_t x = ((const FoundRun *)a)->record.id, y = ((const FoundRun *)b)->record.id;
 
         return x < y ? -1 : x > y;
 }
@@ -252,6 +273,7 @@ static void survey_done(Manager *m) {
         m->is_surveyed = true;
         deadline_set(m, &m->survey_deadline, USEC_INFINITY);
         timers_hold(m->timers, false);
+        paths_look_again(m);
 }
 
 static void on_survey_time(Manager *m, Deadline *d) {
@@ -264,9 +286,11 @@ void take_over_start(Manager *m) {
         if (m->was_surveyed)
                 take_over_surveyed(m);
         else if (m->executor->ops->outlives_daemon) {
+                m->is_surveyed = false;
                 timers_hold(m->timers, true);
                 deadline_set(m, &m->survey_deadline, usec_add(now_boottime(), SURVEY_USEC));
-        }
+        } else
+                m->is_surveyed = true;
 }
 
 void take_over_surveyed(void *userdata) {
@@ -277,11 +301,13 @@ void take_over_surveyed(void *userdata) {
                 return;
         /* Stays as it was found, beside what is taken over: what came of a run is looked for here. */
         if (m->n_found > m->n_found_known)
-                qsort(m->found + m->n_found_known, m->n_found - m->n_found_known, sizeof(RunRecord), compare_ids);
+                qsort(m->found + m->n_found_known, m->n_found - m->n_found_known, sizeof(FoundRun), compare_ids);
         for (size_t i = m->n_found_known; i < m->n_found; i++) {
-                note_occurred(m, &m->found[i]);
-                if (ledger_update(m->ledger, &m->found[i]) >= 0)
-                        (void)take_over_started(m, &m->found[i], /* this_boot= */ true);
+                FoundRun *found = &m->found[i];
+
+                note_occurred(m, &found->record);
+                if (ledger_update(m->ledger, &found->record) >= 0)
+                        (void)take_over_started(m, &found->record, &found->paths, /* this_boot= */ true);
         }
         m->n_found_known = m->n_found;
         if (!m->is_surveyed)
@@ -290,11 +316,20 @@ void take_over_surveyed(void *userdata) {
 
 bool take_over_has_followed(const Manager *m, const char *job, const RunRequest *request) {
         for (size_t i = 0; i < m->n_found && request->parent > 0; i++) {
-                const RunRecord *found = &m->found[i];
+                const RunRecord *found = &m->found[i].record;
 
                 if (found->parent == request->parent && found->cause == request->cause && streq(found->job, job) &&
                     streq_ptr(found->alarm, request->alarm))
                         return true;
         }
         return false;
+}
+
+void take_over_done(Manager *m) {
+        for (size_t i = 0; i < m->n_found; i++) {
+                run_record_done(&m->found[i].record);
+                run_paths_free(m->found[i].paths);
+        }
+        m->found = mfree(m->found);
+        m->n_found = 0;
 }

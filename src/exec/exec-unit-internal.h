@@ -99,6 +99,7 @@ typedef struct UnitExecution {
 /* The unit of a run that was reported, kept until the ledger has it. */
 typedef struct Release {
         Caller caller;
+        uint64_t list_run; /* its number, when it has a file with paths, else 0 */
         bool is_failed;
         bool is_settled;
         TAILQ_ENTRY(Release) unsettled;
@@ -207,7 +208,8 @@ void strangers_forget(UnitExecutor *e);
 /* unit-release.c */
 int release_build(Caller *c, sd_bus_message **ret);
 void release_answered(Caller *c, sd_bus_message *m);
-void release_keep(UnitExecutor *e, const char *unit, bool is_failed);    /* until it is settled */
+/* Until it is settled; the file of list_run, if that is not 0, too. False: it is not kept. */
+bool release_keep(UnitExecutor *e, const char *unit, bool is_failed, uint64_t list_run);
 void release_at_once(UnitExecutor *e, const char *unit, bool is_failed); /* as nobody needs it */
 void releases_settled(UnitExecutor *e);
 void releases_forget(UnitExecutor *e);

@@ -81,11 +81,12 @@ static void execution_judge(const UnitExecution *x, ExecOutcome *ret, char reaso
 }
 
 /* The unit has to be there until the ledger has what is reported here. */
-static void execution_keep_unit(const UnitExecution *x) {
-        if (x->existing || x->verdict != RUN_RESULT_NONE)
-                return;
-        if (x->facts.active == UNIT_FAILED || unit_facts_has_exited(&x->facts))
-                release_keep(x->caller.executor, x->caller.node.name, x->facts.active == UNIT_FAILED);
+static bool execution_keep_unit(const UnitExecution *x) {
+        bool is_failed = x->facts.active == UNIT_FAILED;
+
+        if (x->existing || x->verdict != RUN_RESULT_NONE || (!is_failed && !unit_facts_has_exited(&x->facts)))
+                return false;
+        return release_keep(x->caller.executor, x->caller.node.name, is_failed, x->list_run);
 }
 
 static void execution_report(UnitExecution *x) {
@@ -103,8 +104,7 @@ static void execution_report(UnitExecution *x) {
         if (!x->told_started && unit_has_run(&x->facts))
                 execution_tell_started(x);
         execution_judge(x, &outcome, reason);
-        execution_keep_unit(x);
-        if (x->list_run > 0)
+        if (!execution_keep_unit(x) && x->list_run > 0)
                 paths_folder_remove(e->folder, x->list_run);
         e->callbacks.ended(x->cookie, &outcome); /* frees x */
 }

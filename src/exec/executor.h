@@ -48,6 +48,8 @@ typedef enum ExecFound {
         EXEC_FOUND_FORGOTTEN, /* nothing is known of it: the ledger was in memory only */
 } ExecFound;
 
+typedef struct ExecutionRequest ExecutionRequest;
+
 /* Called from the loop; started() also from within start(), the others never. cookie is what start() or adopt() was
  * given. */
 typedef struct ExecutorCallbacks {
@@ -63,15 +65,16 @@ typedef struct ExecutorCallbacks {
         void (*drained)(void *userdata); /* what drain() has to wait for is over */
         /* A unit is there that looks like a run of ours and that nobody asked about. */
         ExecFound (*found)(void *userdata, const char *job, uint64_t run);
-        /* What its environment says of a forgotten one: id, job, unit, cause, attempt, scheduled, parent, parent_job,
-         * alarm; valid during the call. Comes before the end of any run that was adopted. */
-        void (*forgotten)(void *userdata, const RunRecord *run, bool is_over);
+        /* What is known of a forgotten one, valid during the call: of run the id, job and unit; from its environment
+         * the cause, attempt, scheduled, parent, parent_job and alarm; and if it was given files, these, and when:
+         * run->requested. Comes before the end of any run that was adopted. */
+        void (*forgotten)(void *userdata, const ExecutionRequest *request, bool is_over);
         /* All units that were there when we began were told of. Comes again after every later look at all units. May
          * be NULL. */
         void (*surveyed)(void *userdata);
 } ExecutorCallbacks;
 
-typedef struct ExecutionRequest {
+struct ExecutionRequest {
         const JobDef *def;    /* referenced by the executor as long as it needs it; NULL only for adopt(): unknown */
         const RunRecord *run; /* read during the call only */
         usec_t timeout;       /* µs for the whole run, USEC_INFINITY = none */
@@ -82,7 +85,7 @@ typedef struct ExecutionRequest {
                                     * with a NUL behind it; or NULL */
         size_t paths_size;         /* bytes, with the NULs */
         bool one_path; /* it is one path: $VAKT_PATH; else a list: standard input and the file $VAKT_PATHS */
-} ExecutionRequest;
+};
 
 typedef struct ExecutorOps {
         const char *name;

@@ -24,7 +24,8 @@
 #include "fs/identity.h"
 #include "util/log.h"
 
-#define FOLDER_MODE 0711 /* a run finds its own file there, and nobody sees which others are there */
+#define NOTE_MAX    (16 << 20) /* bytes that are read of one */
+#define FOLDER_MODE 0711       /* a run finds its own file there, and nobody sees which others are there */
 
 struct PathsFolder {
         char *path; /* or NULL */
@@ -233,6 +234,39 @@ void paths_folder_remove(const PathsFolder *f, uint64_t run) {
 
         if (folder >= 0 && unlinkat(folder, name.text, 0) < 0 && errno != ENOENT)
                 log_warning_errno(errno, "Cannot remove %s/%s: %m, ignoring", f->path, name.text);
+}
+
+/* A list may belong to the user of the run, who can do with it what he likes. */
+int paths_folder_read(const PathsFolder *f, uint64_t run, PathsNote *ret) {
+        _cleanup_free_ char *sentence = NULL, *bytes = NULL;
+        _cleanup_close_ int folder = open_folder(f, /* make= */ false, &sentence), fd = -EBADF;
+        FileName name = file_name(f, run);
+        size_t n = 0;
+        ssize_t k = 0;
+        struct stat st;
+
+        if (folder < 0)
+                return folder;
+        fd = openat(folder, name.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || st.st_size > NOTE_MAX)
+                return -EINVAL;
+        bytes = malloc((size_t)st.st_size + 1);
+        if (!bytes)
+                return -ENOMEM;
+        while (n < (size_t)st.st_size && (k = read(fd, bytes + n, (size_t)st.st_size - n)) > 0)
+                n += (size_t)k;
+        if (k < 0)
+                return -errno;
+        bytes[n] = '\0';
+        *ret = (PathsNote){
+                .bytes = TAKE_PTR(bytes),
+                .size = n,
+                .written = timespec_load(&st.st_mtim),
+                .is_ours = st.st_uid == geteuid(),
+        };
+        return 0;
 }
 
 /* --- what was left behind --- */

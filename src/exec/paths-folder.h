@@ -31,6 +31,16 @@ bool paths_folder_claim(PathsFolder *f, uint64_t run);
 
 void paths_folder_remove(const PathsFolder *f, uint64_t run);
 
+typedef struct PathsNote {
+        char *bytes; /* with a NUL behind them; the caller frees them */
+        size_t size;
+        usec_t written; /* realtime */
+        bool is_ours;   /* and the run's user cannot have changed it */
+} PathsNote;
+
+/* What was written for a run, by an earlier daemon perhaps. -ENOENT and others: it cannot be read. */
+int paths_folder_read(const PathsFolder *f, uint64_t run, PathsNote *ret);
+
 /* Once all runs of an earlier daemon were claimed: removes what it has left behind. Further calls do nothing. */
 void paths_folder_sweep(PathsFolder *f);
 

@@ -19,6 +19,9 @@
 
 #define LIST_CREDENTIAL "vakt-paths"
 
+#define VARIABLE     "VAKT_PATH=\""
+#define MARK_ENCODED "#encoded\n" /* a comment for the service manager */
+
 /* The limit of the journal, which drops lines without a word. 0 means its own limit in systemd 252; and a burst that
  * is larger overflows when the journal multiplies it, by up to 12. */
 #define LOG_INTERVAL_USEC USEC_PER_SEC
@@ -48,10 +51,10 @@ char *start_order_variables(const char *path) {
         _cleanup_free_ char *value = path_text(path);
         char *text, *end;
 
-        text = value ? malloc(strlen("VAKT_PATH=\"\"\n") + 2 * strlen(value) + 1) : NULL;
+        text = value ? malloc(strlen(MARK_ENCODED VARIABLE "\"\n") + 2 * strlen(value) + 1) : NULL;
         if (!text)
                 return NULL;
-        end = stpcpy(text, "VAKT_PATH=\"");
+        end = stpcpy(text, unit_text_is_plain(path) ? VARIABLE : MARK_ENCODED VARIABLE);
         for (const char *s = value; *s; s++) {
                 if (strchr("\"\\`$", *s))
                         *end++ = '\\';
@@ -59,6 +62,21 @@ char *start_order_variables(const char *path) {
         }
         stpcpy(end, "\"\n");
         return text;
+}
+
+char *start_order_read_variables(const char *text) {
+        const char *encoded = startswith(text, MARK_ENCODED), *s = startswith(encoded ?: text, VARIABLE);
+        _cleanup_free_ char *path = s ? strdup(s) : NULL;
+        char *end = path;
+
+        if (!path)
+                return NULL;
+        for (; *s && *s != '"'; s++) {
+                s += *s == '\\' && s[1];
+                *end++ = *s;
+        }
+        *end = '\0';
+        return encoded && !unit_command_decode_word(path) ? NULL : TAKE_PTR(path);
 }
 
 /* Where the service manager puts what it hands over as a credential. */

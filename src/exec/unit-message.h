@@ -36,6 +36,8 @@ typedef struct StartContext {
 /* Everybody may read the environment of a unit, so the name of a file is not set there but in a file that the service
  * manager reads (EnvironmentFile=). Its text; the caller frees it. NULL without memory. */
 char *start_order_variables(const char *path);
+/* The way back. NULL also when it is no such text. */
+char *start_order_read_variables(const char *text);
 
 /* Appends the arguments of StartTransientUnit. -EILSEQ: without the wrapper the path cannot be handed over. */
 int unit_message_append_start(sd_bus_message *m, const char *unit, const JobDef *def, const StartOrder *o,

@@ -3,7 +3,8 @@
 /* A unit that is over stays in the service manager, with its result, until we let it go: first the ledger, then the
  * release, so that whoever dies in between leaves a result behind. What was reported waits here until it is settled,
  * over the loss of any connection; past a bound (a ledger that cannot be written for hours) the oldest go all the
- * same, since a thousand kept units make each daemon-reload slower by half a second. */
+ * same, since a thousand kept units make each daemon-reload slower by half a second. The file that says what paths a
+ * run was given stays as long as its unit: until then it is the only record of them. */
 
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
@@ -58,6 +59,8 @@ static void release_settle(Release *r) {
         TAILQ_REMOVE(&e->unsettled, r, unsettled);
         e->n_unsettled--;
         r->is_settled = true;
+        if (r->list_run > 0)
+                paths_folder_remove(e->folder, r->list_run);
         caller_call(&r->caller, CALL_RELEASE);
 }
 
@@ -79,10 +82,13 @@ static Release *release_new(UnitExecutor *e, const char *unit, bool is_failed) {
         return TAKE_PTR(r);
 }
 
-void release_keep(UnitExecutor *e, const char *unit, bool is_failed) {
-        (void)release_new(e, unit, is_failed);
+bool release_keep(UnitExecutor *e, const char *unit, bool is_failed, uint64_t list_run) {
+        Release *r = release_new(e, unit, is_failed);
+
+        if (r)
+                r->list_run = list_run;
         if (e->n_unsettled <= UNIT_RELEASES_MAX)
-                return;
+                return r;
         if (!e->said_full)
                 log_warning(
                         "The ledger could not be written for the last %u runs: the service manager is not kept from "
@@ -91,6 +97,7 @@ void release_keep(UnitExecutor *e, const char *unit, bool is_failed) {
         e->said_full = true;
         release_settle(TAILQ_FIRST(&e->unsettled));
         calls_pump(e);
+        return r;
 }
 
 void release_at_once(UnitExecutor *e, const char *unit, bool is_failed) {

@@ -49,12 +49,16 @@ static void stranger_listed(UnitExecutor *e, const ListedUnit *u) {
         uint64_t run;
         bool is_over;
 
-        if (u->job != 0 || u->active == UNIT_DEACTIVATING || unit_table_find(&e->releases, u->name) ||
-            !unit_name_parse(u->name, job, &run))
+        if (unit_table_find(&e->releases, u->name) || !unit_name_parse(u->name, job, &run))
                 return;
+        if (u->job != 0 || u->active == UNIT_DEACTIVATING) {
+                (void)paths_folder_claim(e->folder, run); /* it is asked about later */
+                return;
+        }
         is_over = u->exited || u->active == UNIT_FAILED || u->active == UNIT_INACTIVE;
         switch (e->callbacks.found(e->userdata, job, run)) {
         case EXEC_FOUND_FORGOTTEN:
+                (void)paths_folder_claim(e->folder, run);
                 stranger_ask(e, u->name, job, run, is_over);
                 break;
         case EXEC_FOUND_WRITTEN:

@@ -36,11 +36,37 @@ int stranger_build(Caller *c, sd_bus_message **ret) {
         return r < 0 ? r : sd_bus_message_append(*ret, "ss", "org.freedesktop.systemd1.Service", "Environment");
 }
 
+/* What it was given, to be freed by the caller; nothing where that cannot be known. The first line of what we wrote
+ * for ourselves is never the beginning of a list, whose paths are absolute. */
+static char *read_files(const Stranger *s, RunRecord *run, ExecutionRequest *request) {
+        PathsNote note;
+
+        if (paths_folder_read(s->caller.executor->folder, s->run, &note) < 0)
+                return NULL;
+        run->requested = note.written;
+        if (note.bytes[0] != '/' && note.is_ours) {
+                char *path = start_order_read_variables(note.bytes);
+
+                free(note.bytes);
+                request->paths = path;
+                request->paths_size = path ? strlen(path) + 1 : 0;
+                request->one_path = path;
+                return path;
+        }
+        if (note.bytes[0] == '/' && note.bytes[note.size - 1] == '\0') {
+                request->paths = note.bytes;
+                request->paths_size = note.size;
+        }
+        return note.bytes;
+}
+
 /* What cannot be read is a run all the same: it has a number and a job. */
 static void tell(const Stranger *s, sd_bus_message *m) {
         UnitExecutor *e = s->caller.executor;
         _cleanup_(strv_freep) char **environment = NULL;
+        _cleanup_free_ char *files = NULL;
         RunRecord run = RUN_RECORD_INIT;
+        ExecutionRequest request = { .run = &run };
 
         if (sd_bus_message_enter_container(m, 'v', "as") > 0)
                 (void)sd_bus_message_read_strv(m, &environment);
@@ -48,7 +74,8 @@ static void tell(const Stranger *s, sd_bus_message *m) {
         run.id = s->run;
         run.job = (char *)s->job;
         run.unit = s->caller.node.name;
-        e->callbacks.forgotten(e->userdata, &run, s->is_over);
+        files = read_files(s, &run, &request);
+        e->callbacks.forgotten(e->userdata, &request, s->is_over);
 }
 
 /* After a call that was lost, the next comparison finds the unit again. */

@@ -419,6 +419,36 @@ char *spool_item_path(const Spool *s, const SpoolItem *i) {
                        : path;
 }
 
+/* The last component of the first n bytes, and what is before it: n is then the length of that. */
+static char *take_component(const char *path, size_t *n) {
+        size_t end = *n;
+
+        while (*n > 0 && path[*n - 1] != '/')
+                (*n)--;
+        if (*n == 0)
+                return NULL;
+        (*n)--;
+        return strndup(path + *n + 1, end - *n - 1);
+}
+
+int spool_item_from_path(const char *path, const char *job, char **ret_spool, SpoolItem *ret) {
+        size_t n = strlen(path);
+        _cleanup_free_ char *name = take_component(path, &n), *folder = take_component(path, &n),
+                            *claims = take_component(path, &n), *spool = NULL;
+        const char *of = claims ? startswith(claims, WATCH_PRIVATE_PREFIX) : NULL;
+        SpoolItem item = {};
+
+        if (isempty(name) || !of || !streq(of, job) || folder_name_parse(folder, &item.id, &item.attempt) <= 0)
+                return -EINVAL;
+        spool = n > 0 ? strndup(path, n) : strdup("/");
+        if (!spool)
+                return -ENOMEM;
+        *ret = item;
+        ret->name = TAKE_PTR(name);
+        *ret_spool = TAKE_PTR(spool);
+        return 0;
+}
+
 /* --- leaving --- */
 
 static int open_item(const SpoolItem *i, const Step *step, char folder[static FOLDER_MAX]) {

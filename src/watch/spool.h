@@ -81,6 +81,10 @@ int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret)
 /* Where the item is now, absolute: what a run gets as $VAKT_PATH. The caller frees it; NULL without memory. */
 char *spool_item_path(const Spool *s, const SpoolItem *i);
 
+/* The way back, without a spool: the directory that it is of, and the item, both for the caller to free. -EINVAL: it
+ * is no path of an item of that job's; -ENOMEM. */
+int spool_item_from_path(const char *path, const char *job, char **ret_spool, SpoolItem *ret);
+
 /* Acknowledges: the file goes to SpoolDone= (with "~ID" behind its name when that is taken), or is deleted. 1: the run
  * has taken it away itself, or it was acknowledged before. 0: done. Errors: it is still claimed, call again. */
 int spool_done(Spool *s, const SpoolItem *i);

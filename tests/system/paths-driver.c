@@ -361,8 +361,8 @@ static void test_list(const char *what, const char *user, bool dynamic, const ch
                 add_property(&t, "DynamicUser", "b", NULL, 1);
         run_to_its_end(&t, list, size, /* one_path= */ false);
         result(t.outcome.result == RUN_RESULT_SUCCESS, what, t.reason);
+        run_done(&t); /* until then the list is the only record of what the run was given */
         result(n_lists() == 0, "removes the list", "there are still some");
-        run_done(&t);
 }
 
 /* One command is started in another way than several. */
@@ -425,8 +425,8 @@ static void test_adoption(const char *kind) {
         (void)!write(gate, "go\n", 3);
         until(&t, has_ended);
         result(t.outcome.result == RUN_RESULT_SUCCESS, "a list, adopted", t.reason);
-        result(n_lists() == 0, "removes an adopted list and one that nobody knows", "there are still some");
         run_done(&t);
+        result(n_lists() == 0, "removes an adopted list and one that nobody knows", "there are still some");
         (void)close(gate);
 }
 

@@ -156,6 +156,60 @@ Shell=echo $VAKT_JOB $VAKT_SCHEDULED $VAKT_ATTEMPT >>'$EFFECTS'; exit 1'
         rm /etc/vaktd/vaktd.conf
 }
 
+# The same for files: what was dealt with while nothing could be written is not dealt with again, items of a spool are
+# put away, and what changes meanwhile is dealt with, too.
+test_no_file_is_lost_or_doubled() {
+        local i how top=/run/vakt-disk-files
+        small_disk
+        rm -rf $EFFECTS $top
+        mkdir -p $top/{all,each,in,done,failed}
+        job item <<<$'[Job]\nOnSuccess=after\nOnFailure=after\n[Path]\nSpool='$top$'/in\nSpoolDone='$top$'/done\nSpoolFailed='$top$'/failed
+[Run]\nOverlap=parallel\nMaxParallel=10\nShell=echo "item ${VAKT_PATH##*/}" >>'$EFFECTS'; case $VAKT_PATH in *bad*) exit 1;; esac'
+        job all <<<$'[Job]\nOnSuccess=after\n[Path]\nPathChanged='$top$'/all\nRecursive=yes\nBatch=all
+[Run]\nShell=tr "\\\\0" "\\\\n" <"$VAKT_PATHS" | sed s,^,all\\ , >>'$EFFECTS
+        job each <<<$'[Job]\nOnSuccess=after\n[Path]\nPathChanged='$top$'/each\nRecursive=yes\nBatch=each
+[Run]\nOverlap=parallel\nMaxParallel=10\nShell=echo "each $VAKT_PATH" >>'$EFFECTS
+        job after <<<$'[Run]\nQueueMax=1000\nShell=echo "after $VAKT_PARENT_RUN" >>'$EFFECTS
+        systemctl start vaktd
+        files_are_dealt_with 0
+        fill_disk
+        files_are_dealt_with 1
+        within 20 says LEDGER_DEGRADED
+        for how in restart KILL restart; do
+                if [ $how = KILL ]; then
+                        within 20 is_restarted "$(p=$(main_pid); kill -KILL "$p"; echo "$p")"
+                else
+                        systemctl restart vaktd
+                fi
+                i=$((${i:-1} + 1))
+                files_are_dealt_with $i
+        done
+        make_room
+        within 60 says LEDGER_RECOVERED
+        within 30 nothing_is_kept
+        within 30 eval '[ "$(find '$top'/in -type f | wc -l)" = 0 ]'
+        files_are_dealt_with 9
+        within 30 nothing_goes_on
+        nothing_ran_twice
+        same 12 "$(find $top/done -type f | wc -l)"
+        same 6 "$(find $top/failed -type f | wc -l)"
+        same "" "$(find $top/done -name '*bad*'; find $top/failed -type f ! -name '*bad*')"
+        same "" "$(find /run/vaktd/batches -type f)"
+}
+
+files_are_dealt_with() { # NUMBER
+        local n
+        n=$(effects_of after)
+        echo >$top/all/a$1
+        echo >"$top/each/e 100% $1"
+        echo >$top/each/$'\t\xff'$1
+        echo >$top/in/i$1
+        echo >"$top/in/i 100% $1"
+        echo >$top/in/bad$1
+        within 20 grep -qx "all $top/all/a$1" $EFFECTS
+        within 20 has_effects_of after $((n + 6))
+}
+
 effects_of() { # JOB
         grep -c "^$1 " $EFFECTS || true
 }

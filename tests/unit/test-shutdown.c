@@ -5,7 +5,9 @@
 
 #include "core-fixture.h"
 
-#include "core/manager-internal.h"
+#include <sys/stat.h>
+
+#include "core/paths.h"
 
 #define RUNS_MAX 16
 
@@ -13,6 +15,7 @@ typedef struct StandInRun {
         Execution base;
         void *cookie;
         uint64_t id;
+        char paths[256]; /* what it was given, a space behind each */
 } StandInRun;
 
 static struct {
@@ -34,6 +37,9 @@ static int stand_in_start(Executor *e, const ExecutionRequest *request, void *co
         assert_non_null(run);
         assert_true(stand_in.n_starts < RUNS_MAX);
         *run = (StandInRun){ .base.ops = e->ops, .cookie = cookie, .id = request->run->id };
+        assert_true(request->paths_size < sizeof(run->paths));
+        for (size_t i = 0; i < request->paths_size; i++)
+                run->paths[i] = request->paths[i] ?: ' ';
         stand_in.runs[stand_in.n_starts++] = run;
         *ret = &run->base;
         return 0;
@@ -299,7 +305,7 @@ static void say_forgotten(uint64_t id, const char *job, RunCause cause, usec_t s
         r.parent = parent;
         r.payload = cause == RUN_CAUSE_PATH ? (char *)"/in/a" : NULL;
         assert_int_equal(runs_callbacks()->found(stand_in.manager, job, id), EXEC_FOUND_FORGOTTEN);
-        runs_callbacks()->forgotten(stand_in.manager, &r, /* is_over= */ true);
+        runs_callbacks()->forgotten(stand_in.manager, &(ExecutionRequest){ .run = &r }, /* is_over= */ true);
 }
 
 /* Its units say what they were for: no occurrence comes again, and nothing that followed from one is asked for twice.
@@ -352,6 +358,147 @@ static void test_forgotten_runs(void **state) {
         assert_int_equal(runs_callbacks()->found(f->m, "tick", 5001), EXEC_FOUND_WRITTEN);
         assert_int_equal(runs_callbacks()->found(f->m, "other", 5001), EXEC_FOUND_FOREIGN);
         assert_int_equal(runs_callbacks()->found(f->m, "tick", 5004), EXEC_FOUND_FOREIGN); /* goes on */
+}
+
+static void say_forgotten_path(uint64_t id, const char *job, usec_t requested, uint64_t parent, const char *paths,
+                               size_t n, bool one) {
+        RunRecord r = RUN_RECORD_INIT;
+
+        r.id = id;
+        r.job = (char *)job;
+        r.unit = (char *)"a-unit.service";
+        r.cause = parent > 0 ? RUN_CAUSE_RETRY : RUN_CAUSE_PATH;
+        r.parent = parent;
+        r.requested = requested;
+        runs_callbacks()->forgotten(stand_in.manager,
+                                    &(ExecutionRequest){ .run = &r, .paths = paths, .paths_size = n, .one_path = one },
+                                    /* is_over= */ true);
+}
+
+/* A directory, or a file "a" or "b". */
+static void make_in(const Fixture *f, const char *name) {
+        char path[256];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", f->folder, name);
+        if (strrchr(name, '/') && strchr("ab", *(strrchr(name, '/') + 1)))
+                write_file(f->folder, name, "x");
+        else
+                assert_int_equal(mkdir(path, 0711), 0);
+}
+
+static bool is_in(const Fixture *f, const char *name) {
+        char path[256];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", f->folder, name);
+        return access(path, F_OK) >= 0;
+}
+
+static usec_t changed_in(const Fixture *f, const char *name) {
+        char path[256];
+        struct stat st;
+
+        (void)snprintf(path, sizeof(path), "%s/%s", f->folder, name);
+        assert_int_equal(lstat(path, &st), 0);
+        return timespec_load(&st.st_ctim);
+}
+
+/* What runs of its items came to is known before any of them is run: they are put away by that. */
+static void test_forgotten_items(void **state) {
+        static const char *const made[] = {
+                "in",
+                "in/.vakt-item",
+                "in/.vakt-item/0000000000000001.1",
+                "in/.vakt-item/0000000000000001.1/a",
+                "in/.vakt-item/0000000000000002.2",
+                "in/.vakt-item/0000000000000002.2/a",
+                "in/.vakt-item/0000000000000003.1",
+                "in/.vakt-item/0000000000000003.1/a",
+        };
+        char text[256], path[256];
+        Fixture *f = *state;
+
+        (void)snprintf(text, sizeof(text),
+                       "[Path]\nSpool=%s/in\n[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=9\nRetry=1\n"
+                       "RetryDelaySec=0\n",
+                       f->folder);
+        write_job(f, "item", text);
+        start_with_stand_in(f);
+        take_over_start(f->m);
+        for (size_t i = 0; i < ELEMENTSOF(made); i++)
+                make_in(f, made[i]);
+        WAIT_FOR(f, watch_state(job(f, "item")->paths->watches[0].watch) != WATCH_WAITING);
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 0);
+        /* The first one was done; the second one was done by its second try. */
+        (void)snprintf(path, sizeof(path), "%s/in/.vakt-item/0000000000000001.1/a", f->folder);
+        say_forgotten_path(5000, "item", 1, 0, path, strlen(path) + 1, /* one= */ true);
+        (void)snprintf(path, sizeof(path), "%s/in/.vakt-item/0000000000000002.1/a", f->folder);
+        say_forgotten_path(5001, "item", 1, 0, path, strlen(path) + 1, /* one= */ true);
+        (void)snprintf(path, sizeof(path), "%s/in/.vakt-item/0000000000000002.2/a", f->folder);
+        say_forgotten_path(5002, "item", 1, 5001, path, strlen(path) + 1, /* one= */ true);
+        runs_callbacks()->surveyed(f->m);
+        WAIT_FOR(f, stand_in.n_starts == 4);
+        assert_non_null(strstr(stand_in.runs[3]->paths, "0000000000000003.1/a "));
+        say_ended(2, RUN_RESULT_SUCCESS);
+        say_ended(1, RUN_RESULT_EXIT);
+        say_ended(0, RUN_RESULT_SUCCESS);
+        WAIT_FOR(f, !is_in(f, made[2]) && !is_in(f, made[4]));
+        settle_down(f);
+        assert_false(is_in(f, "in/.vakt-item/0000000000000002.failed"));
+        assert_true(is_in(f, made[7]));
+        assert_int_equal(stand_in.n_starts, 4);
+}
+
+/* What has not changed since such a run was given it is not given to another one; what that was not through with is.
+ */
+static void test_forgotten_files(void **state) {
+        static const RunResult results[] = { RUN_RESULT_SUCCESS, RUN_RESULT_LOST };
+
+        for (size_t i = 0; i < ELEMENTSOF(results); i++) {
+                char text[256], list[256], seen[256];
+                Fixture *f = *state;
+                usec_t given;
+                size_t n;
+
+                (void)snprintf(text, sizeof(text),
+                               "[Path]\nPathChanged=%s/in\nRecursive=yes\nBatch=all\n[Run]\nExec=/bin/true\n",
+                               f->folder);
+                write_job(f, "files", text);
+                start_with_stand_in(f);
+                take_over_start(f->m);
+                if (i == 0)
+                        make_in(f, "in");
+                WAIT_FOR(f, watch_state(job(f, "files")->paths->watches[0].watch) == WATCH_ACTIVE);
+                settle_down(f);
+                make_in(f, "in/a");
+                make_in(f, "in/b");
+                WAIT_FOR(f, batch_n_waiting(job(f, "files")->paths->batch) >= 2);
+                settle_down(f);
+                assert_int_equal(stand_in.n_starts, 0);
+                n = (size_t)snprintf(list, sizeof(list), "%s/in/a", f->folder) + 1;
+                n += (size_t)snprintf(list + n, sizeof(list) - n, "%s/in/b", f->folder) + 1;
+                /* The one it was given has changed since. */
+                given = changed_in(f, "in/b");
+                say_forgotten_path(5000 + 100 * i, "files", given, 0, list, n, /* one= */ false);
+                do
+                        write_file(f->folder, "in/b", "y");
+                while (changed_in(f, "in/b") <= given);
+                settle_down(f);
+                runs_callbacks()->surveyed(f->m);
+                settle_down(f);
+                assert_int_equal(stand_in.n_starts, 1);
+                assert_int_equal(stand_in.runs[0]->id, 5000 + 100 * i);
+                say_ended(0, results[i]);
+                WAIT_FOR(f, stand_in.n_starts == 2);
+                (void)snprintf(seen, sizeof(seen), "%s/in/a ", f->folder);
+                assert_true(!strstr(stand_in.runs[1]->paths, seen) == (results[i] == RUN_RESULT_SUCCESS));
+                (void)snprintf(seen, sizeof(seen), "%s/in/b ", f->folder);
+                assert_non_null(strstr(stand_in.runs[1]->paths, seen));
+                say_ended(1, RUN_RESULT_SUCCESS);
+                settle_down(f);
+                assert_int_equal(stand_in.n_starts, 2);
+                stop(f);
+        }
 }
 
 /* Nothing elapses before these are known, or have been waited for long enough. */
@@ -454,6 +601,8 @@ int main(void) {
                 TEST(test_explained),
                 TEST(test_nobody_is_refused_for_what_is_lost),
                 TEST(test_forgotten_runs),
+                TEST(test_forgotten_items),
+                TEST(test_forgotten_files),
                 TEST(test_timers_wait_for_what_is_found),
                 TEST(test_stop_waits_for_what_is_on_its_way),
                 TEST(test_stop_does_not_wait_for_ever),

@@ -10,6 +10,7 @@
 
 #include "util/file.h"
 #include "exec/unit-command.h"
+#include "exec/unit-message.h"
 
 #define RUN 7
 
@@ -21,6 +22,11 @@ static char folder[64];
 static unsigned n_ended;
 static RunResult end_result;
 static char end_reason[512];
+static ExecFound found_answer;
+static char found_path[128];
+static size_t found_size;
+static bool found_one;
+static unsigned n_surveyed;
 
 /* --- a life --- */
 
@@ -38,12 +44,30 @@ static void on_ended(void *cookie, const ExecOutcome *o) {
 }
 
 static ExecFound on_found(void *userdata, const char *job, uint64_t run) {
-        return EXEC_FOUND_FOREIGN;
+        return found_answer;
+}
+
+static void on_forgotten(void *userdata, const ExecutionRequest *request, bool is_over) {
+        (void)snprintf(found_path, sizeof(found_path), "%s", strempty(request->paths));
+        found_size = request->paths_size;
+        found_one = request->one_path;
+        assert_true(request->run->requested > 0);
+}
+
+static void on_surveyed(void *userdata) {
+        n_surveyed++;
 }
 
 static void open_executor(const char *runtime_dir) {
         const ExecutorOptions options = {
-                .callbacks = { .started = on_started, .status = on_status, .ended = on_ended, .found = on_found },
+                .callbacks = {
+                        .started = on_started,
+                        .status = on_status,
+                        .ended = on_ended,
+                        .found = on_found,
+                        .forgotten = on_forgotten,
+                        .surveyed = on_surveyed,
+                },
                 .runtime_dir = runtime_dir,
         };
 
@@ -92,6 +116,7 @@ static int set_up(void **state) {
         assert_int_equal(job_def_new(&def, "job"), 0);
         add_command();
         n_ended = 0;
+        found_answer = EXEC_FOUND_FOREIGN;
         make_wrapper();
         open_executor(folder);
         return 0;
@@ -169,11 +194,15 @@ static void make(const char *name, const char *bytes, size_t n) {
 }
 
 static void end(void) {
+        bool had_list = list_is_there();
+
         fake_run(fake_find("vakt-job-7.service"));
         assert_int_equal(n_ended, 0);
         fake_end(fake_find("vakt-job-7.service"), CLD_EXITED, 0, "success");
         until(has_ended);
         assert_int_equal(end_result, RUN_RESULT_SUCCESS);
+        assert_true(list_is_there() == had_list); /* as long as the unit: until the ledger has the end */
+        executor->ops->settled(executor);
 }
 
 /* --- what was told --- */
@@ -308,7 +337,7 @@ static void test_plain_path(void **state) {
 
 /* Every byte but NUL, which is more than any message takes: through vakt-command. */
 static void test_any_bytes(void **state) {
-        char path[256], *value, *out;
+        char path[256], *value, *out, *read;
         Told t;
 
         for (unsigned i = 0; i < 255; i++)
@@ -322,7 +351,10 @@ static void test_any_bytes(void **state) {
         assert_string_equal(t.words[1], "path");
         assert_string_equal(t.words[2], "expand");
         assert_string_equal(t.words[3], "/bin/job");
-        assert_true(unit_text_is_plain(t.variables));
+        read = start_order_read_variables(t.variables);
+        assert_string_equal(read, path);
+        free(read);
+        assert_true(startswith(t.variables, "#encoded\n") && unit_text_is_plain(strchr(t.variables, '\n') + 1));
         value = out = strchr(t.variables, '"') + 1;
         *strrchr(value, '"') = '\0';
         for (const char *s = value; *s; s++) /* as the service manager reads it */
@@ -489,7 +521,56 @@ static void test_adopted(void **state) {
         assert_true(list_is_there());
         fake_end(fake_find("vakt-job-7.service"), CLD_EXITED, 0, "success");
         until(has_ended);
+        assert_true(list_is_there());
+        executor->ops->settled(executor);
         assert_false(list_is_there());
+}
+
+static bool was_surveyed(void) {
+        return n_surveyed > 0;
+}
+
+#define TEXT(text) text, sizeof(text) - 1
+
+/* What the file says of a run that the ledger never heard of. A user who has the list can have written anything. */
+static void test_forgotten(void **state) {
+        static const struct {
+                const char *bytes;
+                size_t size;
+                bool foreign;
+                const char *path;
+                size_t path_size;
+                bool one;
+        } table[] = {
+                { LIST, sizeof(LIST), false, "/srv/a", sizeof(LIST), false },
+                { LIST, sizeof(LIST), true, "/srv/a", sizeof(LIST), false },
+                { TEXT("VAKT_PATH=\"/a\\\"%41\"\n"), false, "/a\"%41", 7, true },
+                { TEXT("#encoded\nVAKT_PATH=\"/%09\"\n"), false, "/\t", 3, true },
+                { TEXT("VAKT_PATH=\"/a\"\n"), true, "", 0, false },
+                { TEXT("#encoded\nVAKT_PATH=\"/%0\"\n"), false, "", 0, false },
+                { TEXT("/srv/a"), false, "", 0, false },
+                { TEXT(""), false, "", 0, false },
+        };
+
+        found_answer = EXEC_FOUND_FORGOTTEN;
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                char path[128];
+
+                executor = executor_free(executor);
+                (void)snprintf(path, sizeof(path), "%s/batches/unit-7", folder);
+                (void)unlink(path);
+                make("unit-7", table[i].bytes, table[i].size);
+                if (table[i].foreign && chown(path, 65534, (gid_t)-1) < 0)
+                        continue; /* we are not root */
+                if (i == 0)
+                        (void)fake_add("vakt-job-7.service", "active", "exited");
+                n_surveyed = 0;
+                open_executor(folder);
+                until(was_surveyed);
+                assert_true(list_is_there()); /* nobody else has it */
+                if (!streq(found_path, table[i].path) || found_size != table[i].path_size || found_one != table[i].one)
+                        fail_msg("row %zu: %s, %zu bytes", i, found_path, found_size);
+        }
 }
 
 /* It died before, or after, it had written the list. */
@@ -541,6 +622,7 @@ int main(void) {
                 fake_test(test_second_start),
                 fake_test(test_stopped_before_it_began),
                 fake_test(test_adopted),
+                fake_test(test_forgotten),
                 fake_test(test_adopted_and_started),
                 fake_test(test_adopted_with_list_and_started),
                 fake_test(test_adopted_without_room),

@@ -76,10 +76,10 @@ static inline ExecFound on_found(void *userdata, const char *job, uint64_t run) 
         return found_answer;
 }
 
-static inline void on_forgotten(void *userdata, const RunRecord *run, bool is_over) {
+static inline void on_forgotten(void *userdata, const ExecutionRequest *request, bool is_over) {
         n_forgotten++;
-        (void)snprintf(found_unit, sizeof(found_unit), "%s", run->unit);
-        found_scheduled = run->scheduled;
+        (void)snprintf(found_unit, sizeof(found_unit), "%s", request->run->unit);
+        found_scheduled = request->run->scheduled;
         for (size_t i = 0; i < ELEMENTSOF(runs); i++) /* before the end of anything is heard of */
                 assert_int_equal(runs[i].n_ended, 0);
 }

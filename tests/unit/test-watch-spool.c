@@ -89,6 +89,36 @@ static void test_done(void **state) {
         spool_item_done(&i);
 }
 
+static void test_from_path(void **state) {
+        static const struct {
+                const char *path, *spool; /* NULL: it is none of the job's */
+        } table[] = {
+                { "/in/.vakt-job/00000000000000ff.12/a b", "/in" },
+                { "//.vakt-job/00000000000000ff.12/a b", "/" },
+                { "/in/.vakt-jobs/00000000000000ff.12/a", NULL },
+                { "/in/vakt-job/00000000000000ff.12/a", NULL },
+                { "/in/.vakt-job/00000000000000ff.failed/a", NULL },
+                { "/in/.vakt-job/ff.1/a", NULL },
+                { "/in/.vakt-job/00000000000000ff.12/", NULL },
+                { ".vakt-job/00000000000000ff.12/a", NULL },
+                { "00000000000000ff.12/a", NULL },
+                { "/a", NULL },
+                { "", NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_free_ char *spool = NULL;
+                SpoolItem item = {};
+                int r = spool_item_from_path(table[i].path, "job", &spool, &item);
+
+                if (r != (table[i].spool ? 0 : -EINVAL) || !streq_ptr(spool, table[i].spool))
+                        fail_msg("%s: %d", table[i].path, r);
+                if (r == 0)
+                        assert_true(item.id == 255 && item.attempt == 12 && streq(item.name, "a b"));
+                spool_item_done(&item);
+        }
+}
+
 static void test_retry_and_fail(void **state) {
         SpoolItem i;
 
@@ -414,9 +444,10 @@ static void test_killed(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                spool_test(test_done),        spool_test(test_retry_and_fail), spool_test(test_release),
-                spool_test(test_names),       spool_test(test_order),          spool_test(test_not_claimable),
-                spool_test(test_bad_folders), spool_test(test_debris),         spool_test(test_killed),
+                spool_test(test_done),          spool_test(test_from_path),   spool_test(test_retry_and_fail),
+                spool_test(test_release),       spool_test(test_names),       spool_test(test_order),
+                spool_test(test_not_claimable), spool_test(test_bad_folders), spool_test(test_debris),
+                spool_test(test_killed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
