@@ -5,6 +5,7 @@
 
 #include <sys/queue.h>
 
+#include "core/gates.h"
 #include "core/manager.h"
 #include "exec/executor.h"
 #include "ledger/ledger.h"
@@ -166,6 +167,9 @@ int queues_init(Manager *m);
 void queues_done(Manager *m);
 /* Puts the pools of the settings into force. */
 int queues_set_pools(Manager *m);
+/* What the gates are to know of a run of the job with this definition; of a run that is there. */
+GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const JobDef *def);
+GateInput run_gate_input(const LiveRun *run, GateAsker asker);
 /* Gives the run its pool. -ENOMEM. */
 int queues_admit(Manager *m, LiveRun *run);
 /* Into the queue of its job, and on from there as far as it may go. */
@@ -200,8 +204,6 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_
 /* The same for what a path trigger has found: 1 when the run was accepted and has the paths now, 0 when it was
  * refused. */
 int runs_request_paths(Manager *m, Job *job, const RunRequest *request, RunPaths **paths, uint64_t *ret_id);
-/* Runs of the job that wait for others or go on; those that wait for their time do not count. */
-unsigned runs_n_active(const Job *job) _pure_;
 /* Ends what the job does for files: those that changed meanwhile take their place. What waits for a slot keeps it, and
  * what somebody else asked for goes on. */
 void runs_make_way(Manager *m, const Job *job);

@@ -52,7 +52,7 @@ usec_t path_runs_allowed(JobPaths *p, usec_t now) {
         unsigned places = job->def->overlap == OVERLAP_PARALLEL ? job->def->max_parallel : 1;
         usec_t at = MAX(p->not_before, rate_allows(job, now));
 
-        if (m->stopping || !m->is_started || !m->is_surveyed || job->paused || runs_n_active(job) >= places)
+        if (m->stopping || !m->is_started || !m->is_surveyed || job->paused || job_n_active(job) >= places)
                 return USEC_INFINITY;
         return at > now ? at : 0;
 }
@@ -329,7 +329,7 @@ void path_runs_pump(JobPaths *p) {
 
         if (!can_run(p->job))
                 return;
-        if (replaces(p->job) && batch_next(p->batch, now) == 0 && runs_n_active(p->job) > 0)
+        if (replaces(p->job) && batch_next(p->batch, now) == 0 && job_n_active(p->job) > 0)
                 runs_make_way(p->manager, p->job);
         while (n < RUNS_PER_TURN && path_runs_allowed(p, now) == 0 && (r = take(p, now)) > 0)
                 n++;

@@ -162,6 +162,35 @@ PoolState manager_get_pool(const Manager *m, size_t i) {
         };
 }
 
+/* --- the gates --- */
+
+GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const JobDef *def) {
+        return (GateInput){
+                .asker = asker,
+                .job = job,
+                .def = def,
+                .all_paused = m->paused,
+                .max_running = m->settings.max_running,
+                .n_running = m->n_running,
+                .is_starting = !m->is_started,
+                .is_stopping = m->stopping,
+                .is_held = m->is_held,
+                .zone = zone_cache_local(m->zones),
+        };
+}
+
+GateInput run_gate_input(const LiveRun *run, GateAsker asker) {
+        GateInput in = gate_input(run->manager, asker, run->job, run->def);
+
+        in.cause = run->record.cause;
+        if (run->pool) {
+                in.pool = run->pool->name;
+                in.pool_slots = run->pool->slots;
+                in.pool_running = run->pool->n_running;
+        }
+        return in;
+}
+
 /* --- the lists of a job --- */
 
 static void list_append(LiveRun **head, LiveRun **tail, LiveRun *run) {

@@ -547,10 +547,6 @@ static void replace_other_runs(Manager *m, const LiveRun *by) {
         }
 }
 
-unsigned runs_n_active(const Job *job) {
-        return job->n_running + job->n_queued - job->n_delayed;
-}
-
 void runs_make_way(Manager *m, const Job *job) {
         LiveRun *previous;
 
@@ -565,81 +561,18 @@ void runs_make_way(Manager *m, const Job *job) {
         }
 }
 
-/* Each sets the reason and returns false for a run that the job does not want now. */
-static bool admit_by_people(LiveRun *run) {
-        const Job *job = run->job;
-
-        if (run->record.cause == RUN_CAUSE_MANUAL)
-                return true;
-        if (job->paused) {
-                if (job->paused_alone)
-                        run_set_reason(run, "The job is paused; resume it with 'vaktctl resume %s'.", job->name);
-                else
-                        run_set_reason(run, "All jobs are paused; resume them with 'vaktctl resume --all'.");
-                return false;
-        }
-        if (job->skip > 0) {
-                run_set_reason(run, "Somebody asked to skip it (vaktctl skip).");
-                return false;
-        }
-        return true;
-}
-
-/* A start that is still to come would be the one to count from. */
-static bool admit_by_rate(LiveRun *run) {
-        const Job *job = run->job;
-        usec_t min = run->def->min_interval, last = job->last_start;
-        char span[SPAN_TEXT_MAX];
-
-        if (min == 0 || (job->n_queued == job->n_delayed &&
-                         (last == 0 || run->record.requested < last || run->record.requested - last >= min)))
-                return true;
-        run_set_reason(run, "The job runs once in %s at most (MinIntervalSec=).",
-                       span_format(span, min, USEC_PER_MSEC));
-        return false;
-}
-
-static bool admit_by_overlap(LiveRun *run) {
-        const Job *job = run->job;
-        const JobDef *def = run->def;
-
-        switch (def->overlap) {
-        case OVERLAP_SKIP:
-                /* Most runs that a power cut has ended are known to be lost some milliseconds after the start. Until
-                 * then they keep others waiting, but nobody is refused for their sake. */
-                if (runs_n_active(job) == job->n_sought)
-                        return true;
-                run_set_reason(run, "Another run of the job is not over yet (Overlap=skip).");
-                return false;
-        case OVERLAP_REPLACE:
-                return true;
-        case OVERLAP_QUEUE:
-        case OVERLAP_PARALLEL:
-                if (job->n_bounded < job_places(run) + def->queue_max || run->record.cause == RUN_CAUSE_CATCH_UP)
-                        return true;
-                run_set_reason(run, "%u of the job's runs wait already (QueueMax=%u).",
-                               job->n_bounded - job_places(run), def->queue_max);
-                return false;
-        case _OVERLAP_MAX:
-                break;
-        }
-        return false;
-}
-
-/* A chain, say: with no file its command line would name something else. */
-static bool admit_without_file(LiveRun *run) {
-        const PathDef *d = run->def->path;
-
-        if (!d || run->def->unit || !(d->each || d->sources[0].kind == PATH_SPOOL))
-                return true;
-        run_set_reason(run, "A run of this job gets one file, and this one has none; name it: 'vaktctl run %s FILE'.",
-                       run->job->name);
-        return false;
-}
-
+/* Sets the reason and returns false for a run that the job does not want now; what only makes it wait does so once it
+ * is accepted. */
 static bool admit(LiveRun *run, bool has_paths) {
-        return (has_paths || admit_without_file(run)) && admit_by_people(run) && admit_by_rate(run) &&
-               admit_by_overlap(run);
+        GateInput in = run_gate_input(run, GATE_REQUEST);
+        char why[GATE_WHY_MAX];
+        GateAnswer a;
+
+        in.has_file = has_paths;
+        a = gates_ask(&in, run->record.requested);
+        if (a.verdict == GATE_REFUSE)
+                run_set_reason(run, "%s", gates_why(why, &in, &a));
+        return a.verdict != GATE_REFUSE;
 }
 
 /* Says of a run that was never accepted that it was recorded. */

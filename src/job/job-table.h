@@ -67,6 +67,16 @@ int job_new(Job **ret, const char *name);
 Job *job_free(Job *j);
 DEFINE_CLEANUP(Job, job_free)
 
+/* Its file is there and good, and does not say Enabled=no. */
+static inline bool job_may_run(const Job *j) {
+        return !j->gone && j->def && j->def->enabled;
+}
+
+/* Runs that wait for others or go on; those that wait for their time do not count. */
+static inline unsigned job_n_active(const Job *j) {
+        return j->n_running + j->n_queued - j->n_delayed;
+}
+
 JobState job_state(const Job *j) _pure_;
 const char *job_state_to_string(JobState s) _const_;
 
