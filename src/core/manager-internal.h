@@ -191,7 +191,6 @@ LiveRun *queues_take(Manager *m);
 /* Something may have become free: for runs of this job; for any. */
 void queues_pump_job(Manager *m, Job *job);
 void queues_pump(Manager *m);
-unsigned job_places(const LiveRun *run) _pure_;
 
 /* --- runs.c --- */
 void runs_occurred(void *userdata, Job *job, const Occurrence *o);

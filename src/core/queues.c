@@ -19,6 +19,48 @@
 
 #define PRIORITY_STEP_USEC USEC_PER_MINUTE
 
+/* --- the gates --- */
+
+GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const JobDef *def) {
+        return (GateInput){
+                .asker = asker,
+                .job = job,
+                .def = def,
+                .all_paused = m->paused,
+                .max_running = m->settings.max_running,
+                .n_running = m->n_running,
+                .is_starting = !m->is_started,
+                .is_stopping = m->stopping,
+                .is_held = m->is_held,
+                .zone = zone_cache_local(m->zones),
+        };
+}
+
+GateInput run_gate_input(const LiveRun *run, GateAsker asker) {
+        GateInput in = gate_input(run->manager, asker, run->job, run->def);
+
+        in.cause = run->record.cause;
+        if (run->pool) {
+                in.pool = run->pool->name;
+                in.pool_slots = run->pool->slots;
+                in.pool_running = run->pool->n_running;
+        }
+        return in;
+}
+
+/* All gates that it has to pass there. */
+static bool admits(const LiveRun *run, GateAsker asker) {
+        GateInput in = run_gate_input(run, asker);
+
+        return gates_ask(&in, now_realtime()).verdict == GATE_ADMIT;
+}
+
+static bool pool_admits(const LiveRun *run) {
+        GateInput in = run_gate_input(run, GATE_READY);
+
+        return gates_ask_row(GATE_POOL, &in, now_realtime()).verdict == GATE_ADMIT;
+}
+
 /* --- pools --- */
 
 static Pool *pool_free(Pool *p) {
@@ -86,7 +128,7 @@ static int pool_get(Manager *m, const char *name, Pool **ret) {
 /* Puts the pool where it belongs among those that somebody could be started from. */
 static void pool_update(Manager *m, Pool *p) {
         const HeapEntry *first = heap_first(&p->waiting);
-        usec_t rank = first && p->n_running < p->slots ? first->at : USEC_INFINITY;
+        usec_t rank = first && pool_admits(first->owner) ? first->at : USEC_INFINITY;
 
         if (heap_set(&m->candidates, rank, rank, p, &p->position) < 0)
                 log_error("Not enough memory to start what waits for pool '%s'; the next run that ends tries again.",
@@ -162,35 +204,6 @@ PoolState manager_get_pool(const Manager *m, size_t i) {
         };
 }
 
-/* --- the gates --- */
-
-GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const JobDef *def) {
-        return (GateInput){
-                .asker = asker,
-                .job = job,
-                .def = def,
-                .all_paused = m->paused,
-                .max_running = m->settings.max_running,
-                .n_running = m->n_running,
-                .is_starting = !m->is_started,
-                .is_stopping = m->stopping,
-                .is_held = m->is_held,
-                .zone = zone_cache_local(m->zones),
-        };
-}
-
-GateInput run_gate_input(const LiveRun *run, GateAsker asker) {
-        GateInput in = gate_input(run->manager, asker, run->job, run->def);
-
-        in.cause = run->record.cause;
-        if (run->pool) {
-                in.pool = run->pool->name;
-                in.pool_slots = run->pool->slots;
-                in.pool_running = run->pool->n_running;
-        }
-        return in;
-}
-
 /* --- the lists of a job --- */
 
 static void list_append(LiveRun **head, LiveRun **tail, LiveRun *run) {
@@ -216,10 +229,6 @@ static void list_remove(LiveRun **head, LiveRun **tail, LiveRun *run) {
         run->next = run->previous = NULL;
 }
 
-unsigned job_places(const LiveRun *run) {
-        return run->def->overlap == OVERLAP_PARALLEL ? run->def->max_parallel : 1;
-}
-
 /* By QueueMax=. What is made up for comes all at once: CatchUpMax= bounds it, and nobody is refused for its sake. */
 static bool is_bounded(const LiveRun *run) {
         return run->record.cause != RUN_CAUSE_CATCH_UP;
@@ -234,7 +243,7 @@ static void on_waited_too_long(Manager *m, Deadline *d) {
         LiveRun *run = (LiveRun *)d;
         char span[SPAN_TEXT_MAX];
 
-        if (run->pool->n_running < run->pool->slots) {
+        if (pool_admits(run)) {
                 arm_max_wait(m, run);
                 return;
         }
@@ -272,7 +281,7 @@ static void queue_ready(Manager *m, LiveRun *run) {
 /* What waits when the daemon ends stays where it is. A run that found no memory gives its place back, which may let
  * the next one go; so look again each time. */
 void queues_pump_job(Manager *m, Job *job) {
-        while (!m->stopping && job->queue && job->n_slots < job_places(job->queue)) {
+        while (!m->stopping && job->queue && admits(job->queue, GATE_QUEUED)) {
                 LiveRun *run = job->queue;
 
                 list_remove(&job->queue, &job->queue_tail, run);
@@ -281,25 +290,27 @@ void queues_pump_job(Manager *m, Job *job) {
         queues_pump(m);
 }
 
-static bool may_start(const Manager *m) {
-        return heap_first(&m->candidates) && m->is_started && !m->stopping && !m->is_held &&
-               (m->settings.max_running == 0 || m->n_running < m->settings.max_running);
+/* The run that is to be started next, or NULL: what holds up the first of all holds up the others. */
+static LiveRun *startable(const Manager *m) {
+        const HeapEntry *first = heap_first(&m->candidates);
+        const Pool *p = first ? first->owner : NULL;
+        LiveRun *run = p ? heap_first(&p->waiting)->owner : NULL;
+
+        return run && admits(run, GATE_READY) ? run : NULL;
 }
 
 void queues_pump(Manager *m) {
-        if (m->start_source && may_start(m))
+        if (m->start_source && startable(m))
                 (void)sd_event_source_set_enabled(m->start_source, SD_EVENT_ONESHOT);
 }
 
 LiveRun *queues_take(Manager *m) {
-        const HeapEntry *first = heap_first(&m->candidates);
-        LiveRun *run;
+        LiveRun *run = startable(m);
         Pool *p;
 
-        if (!may_start(m))
+        if (!run)
                 return NULL;
-        p = first->owner;
-        run = heap_first(&p->waiting)->owner;
+        p = run->pool;
         (void)heap_set(&p->waiting, USEC_INFINITY, 0, run, &run->position);
         deadline_set(m, &run->deadline, USEC_INFINITY);
         run->stage = RUN_STAGE_STARTED;
@@ -350,27 +361,23 @@ static void undelay(Manager *m, LiveRun *run) {
         run->stage = RUN_STAGE_NEW;
 }
 
-static bool may_still_run(const Job *job) {
-        return !job->gone && job->def && job->def->enabled;
-}
-
-/* A pause holds a retry as it holds a trigger; how often a job may run holds for it, too. */
+/* Who ends a pause sets the deadlines anew. */
 static void on_time_has_come(Manager *m, Deadline *d) {
         LiveRun *run = (LiveRun *)d;
+        GateInput in = run_gate_input(run, GATE_RETRY);
+        GateAnswer a = gates_ask(&in, now_realtime());
+        char why[GATE_WHY_MAX];
         Job *job = run->job;
-        usec_t now = now_realtime(), allowed = 0;
 
-        if (job->paused)
+        switch (a.verdict) {
+        case GATE_ADMIT:
+                break;
+        case GATE_WAIT:
+                deadline_set(m, d, deadline_of_realtime(a.until));
                 return;
-        if (!may_still_run(job)) {
-                run_set_reason(run, "The job is gone, disabled or bad since it was to be tried again.");
+        case GATE_REFUSE:
+                run_set_reason(run, "%s", gates_why(why, &in, &a));
                 runs_drop(m, run, RUN_RESULT_SKIPPED);
-                return;
-        }
-        if (run->def->min_interval > 0 && job->last_start > 0 && job->last_start <= now)
-                allowed = usec_add(job->last_start, run->def->min_interval);
-        if (allowed > now) {
-                deadline_set(m, d, deadline_of_realtime(allowed));
                 return;
         }
         undelay(m, run);
