@@ -116,7 +116,7 @@ void alarms_clear(Manager *m, Job *job) {
 /* --- ExpectSec= --- */
 
 static bool expects(const Job *job) {
-        return job->def && job->def->expect != USEC_INFINITY && job->def->enabled && !job->gone && !job->paused;
+        return job_may_run(job) && job->def->expect != USEC_INFINITY && !job->paused;
 }
 
 static void arm_expect(Manager *m, JobWatch *w) {

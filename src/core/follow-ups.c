@@ -31,9 +31,8 @@ usec_t retry_not_before(const LiveRun *run) {
  * found again by themselves, also where an earlier daemon took the knowledge of them along. */
 bool wants_another_try(const LiveRun *run) {
         unsigned max = run->is_interrupted ? MAX(run->def->retry.max, 1U) : run->def->retry.max;
-        const Job *job = run->job;
 
-        if (job->gone || !job->def || !job->def->enabled)
+        if (!job_may_run(run->job))
                 return false;
         if (run->paths ? run->is_interrupted || run->paths->again : run->record.payload != NULL)
                 return false;

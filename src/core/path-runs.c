@@ -30,30 +30,21 @@ RunPaths *run_paths_free(RunPaths *rp) {
 
 /* --- when --- */
 
-/* From the start of a run that waits for a slot nobody can count yet. */
-static usec_t rate_allows(const Job *job, usec_t now) {
-        usec_t min = job->def->min_interval, realtime = now_realtime(), next;
-
-        if (min > 0 && job->n_queued > job->n_delayed)
-                return usec_add(now, AGAIN_USEC);
-        if (min == 0 || job->last_start == 0 || job->last_start > realtime)
-                return 0;
-        next = usec_add(job->last_start, min);
-        return next > realtime ? usec_add(now, next - realtime) : 0;
-}
-
 static bool replaces(const Job *job) {
         return job->def->overlap == OVERLAP_REPLACE && !job->def->path->each;
 }
 
-usec_t path_runs_allowed(JobPaths *p, usec_t now) {
-        const Manager *m = p->manager;
-        const Job *job = p->job;
-        unsigned places = job->def->overlap == OVERLAP_PARALLEL ? job->def->max_parallel : 1;
-        usec_t at = MAX(p->not_before, rate_allows(job, now));
+/* When a run may be asked for, boottime: 0 = now; USEC_INFINITY: when another one is over, or somebody says so. */
+static usec_t path_runs_allowed(const JobPaths *p, usec_t now) {
+        GateInput in = gate_input(p->manager, GATE_FILES, p->job, p->job->def);
+        usec_t realtime = now_realtime(), at = p->not_before;
+        GateAnswer a;
 
-        if (m->stopping || !m->is_started || !m->is_surveyed || job->paused || job_n_active(job) >= places)
-                return USEC_INFINITY;
+        in.cause = RUN_CAUSE_PATH;
+        in.has_file = true;
+        a = gates_ask(&in, realtime);
+        if (a.verdict == GATE_WAIT)
+                at = MAX(at, usec_add(now, usec_sub(a.until, realtime)));
         return at > now ? at : 0;
 }
 
@@ -318,16 +309,12 @@ static void arm(JobPaths *p, usec_t now) {
         deadline_set(p->manager, &p->deadline, at > 0 ? at : USEC_INFINITY);
 }
 
-static bool can_run(const Job *job) {
-        return !job->gone && job->def && job->def->enabled && job->def->path;
-}
-
 void path_runs_pump(JobPaths *p) {
         usec_t now = now_boottime();
         unsigned n = 0;
         int r = 0;
 
-        if (!can_run(p->job))
+        if (!job_may_run(p->job) || !p->job->def->path)
                 return;
         if (replaces(p->job) && batch_next(p->batch, now) == 0 && job_n_active(p->job) > 0)
                 runs_make_way(p->manager, p->job);
