@@ -46,20 +46,19 @@ static int tell_file(const Telling *t) {
                     t->job->fault);
 }
 
-static int tell_pause(const Telling *t) {
-        char until[TIMESTAMP_TEXT_MAX];
+/* What would become of a trigger that elapses now; of a job whose file was never good, only what people said. */
+static int tell_gates(const Telling *t) {
+        GateInput in = gate_input(t->m, GATE_FORECAST, t->job, t->job->def);
+        char why[GATE_WHY_MAX];
         int r = 0;
 
-        if (t->m->paused)
-                r = tell(t, "paused", "All jobs are paused; 'vaktctl resume --all' ends that.");
-        if (r >= 0 && t->job->paused_alone && t->job->pause_until < USEC_INFINITY)
-                r = tell(t, "paused", "It is paused until %s; 'vaktctl resume %s' ends that.",
-                         when(t, t->job->pause_until, until), t->job->name);
-        else if (r >= 0 && t->job->paused_alone)
-                r = tell(t, "paused", "It is paused; 'vaktctl resume %s' ends that.", t->job->name);
-        if (r >= 0 && t->job->skip > 0)
-                r = tell(t, "skip", "The next %u occurrence%s of its triggers will be skipped.", t->job->skip,
-                         PLURAL(t->job->skip));
+        in.has_file = t->job->def && t->job->def->n_triggers == 0;
+        for (GateRow row = 0; row < (t->job->def ? _GATE_MAX : GATE_RATE) && r >= 0; row++) {
+                GateAnswer a = gates_ask_row(row, &in, t->now);
+
+                if (a.verdict == GATE_REFUSE)
+                        r = tell(t, gate_row_to_string(row), "%s", gates_why(why, &in, &a));
+        }
         return r;
 }
 
@@ -87,10 +86,13 @@ static int tell_timer(const Telling *t) {
 static int tell_delayed(const Telling *t, const LiveRun *run) {
         char at[TIMESTAMP_TEXT_MAX], span[SPAN_TEXT_MAX];
         usec_t due = retry_not_before(run), now = now_boottime();
+        GateInput in = run_gate_input(run, GATE_RETRY);
+        GateAnswer a = gates_ask(&in, t->now);
+        char why[GATE_WHY_MAX];
 
-        if (t->job->paused)
-                return tell(t, "retry", "Run %" PRIu64 ", try %u, waits until the job is resumed.", run->record.id,
-                            run->record.attempt);
+        if (a.verdict == GATE_WAIT && a.until == USEC_INFINITY)
+                return tell(t, "retry", "Run %" PRIu64 ", try %u, %s", run->record.id, run->record.attempt,
+                            gates_why(why, &in, &a));
         due = MAX(due, now);
         return tell(t, "retry",
                     "Run %" PRIu64 ", try %u, is due at %s, in %s (RetryDelaySec=), after run %" PRIu64 ".",
@@ -98,21 +100,13 @@ static int tell_delayed(const Telling *t, const LiveRun *run) {
                     span_format(span, due - now, USEC_PER_SEC), run->record.parent);
 }
 
-static int tell_ready(const Telling *t, const LiveRun *run) {
-        const Pool *p = run->pool;
+static int tell_queued(const Telling *t, const LiveRun *run) {
+        GateInput in = run_gate_input(run, run->stage == RUN_STAGE_READY ? GATE_READY : GATE_QUEUED);
+        GateAnswer a = gates_ask(&in, t->now);
+        char why[GATE_WHY_MAX];
 
-        if (t->m->is_held)
-                return tell(t, "queue", "Run %" PRIu64 " waits for the next boot: the machine is going down.",
-                            run->record.id);
-        if (p->n_running >= p->slots)
-                return tell(t, "queue", "Run %" PRIu64 " waits for pool '%s': %u of its %u slot%s %s taken (Pool=).",
-                            run->record.id, p->name, p->n_running, p->slots, PLURAL(p->slots),
-                            p->slots == 1 ? "is" : "are");
-        if (t->m->settings.max_running > 0 && t->m->n_running >= t->m->settings.max_running)
-                return tell(t, "queue",
-                            "Run %" PRIu64 " waits for one of the %u places that all jobs share (MaxRunning=).",
-                            run->record.id, t->m->settings.max_running);
-        return tell(t, "queue", "Run %" PRIu64 " is about to be started.", run->record.id);
+        return tell(t, "queue", "Run %" PRIu64 " %s", run->record.id,
+                    a.verdict == GATE_ADMIT ? "is about to be started." : gates_why(why, &in, &a));
 }
 
 static int tell_started(const Telling *t, const LiveRun *run) {
@@ -132,10 +126,8 @@ static int tell_run(const Telling *t, const LiveRun *run) {
                 return tell_delayed(t, run);
         case RUN_STAGE_NEW:
         case RUN_STAGE_QUEUED:
-                return tell(t, "queue", "Run %" PRIu64 " waits until another run of the job is over (Overlap=%s).",
-                            run->record.id, overlap_to_string(run->def->overlap));
         case RUN_STAGE_READY:
-                return tell_ready(t, run);
+                return tell_queued(t, run);
         case RUN_STAGE_STARTED:
                 return tell_started(t, run);
         }
@@ -158,15 +150,6 @@ static int tell_runs(const Telling *t) {
         if (r >= 0 && n_left > 0)
                 r = tell(t, "queue", "So do %u more runs.", n_left);
         return r;
-}
-
-static int tell_rate(const Telling *t) {
-        usec_t min = t->job->def->min_interval, from = usec_add(t->job->last_start, min);
-        char at[TIMESTAMP_TEXT_MAX];
-
-        if (min == 0 || t->job->last_start == 0 || from <= t->now)
-                return 0;
-        return tell(t, "rate", "No run is started before %s (MinIntervalSec=).", when(t, from, at));
 }
 
 static int tell_alarm(const LedgerAlarm *alarm, void *userdata) {
@@ -220,7 +203,7 @@ static int tell_state(const Telling *t) {
 int manager_explain(Manager *m, const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
                     void *userdata) {
         Telling t = { .m = m, .job = job, .now = now_realtime(), .visit = visit, .userdata = userdata };
-        int (*const parts[])(const Telling *) = { tell_paths, tell_pause, tell_runs, tell_alarms, tell_last_refusal };
+        int (*const parts[])(const Telling *) = { tell_gates, tell_paths, tell_runs, tell_alarms, tell_last_refusal };
         int r;
 
         r = tell_state(&t);
@@ -228,8 +211,6 @@ int manager_explain(Manager *m, const Job *job, int (*visit)(const char *topic, 
                 r = tell_file(&t);
         if (r >= 0 && job->def)
                 r = tell_timer(&t);
-        if (r >= 0 && job->def)
-                r = tell_rate(&t);
         for (size_t i = 0; i < ELEMENTSOF(parts) && r >= 0; i++)
                 r = parts[i](&t);
         return r < 0 ? r : 0;

@@ -113,6 +113,7 @@ static const Case cases[] = {
              WAITS(RATE, NOW + USEC_PER_MINUTE, "waits until Sun 2025-06-15 15:07:40 UTC (MinIntervalSec=).")),
         /* The clock was set back to before the last start. */
         CASE(REQUEST, TIMER, F(), F(.last_start = NOW + 1), F(.min_interval = HOUR), ADMITS),
+        CASE(REQUEST, TIMER, F(), F(.last_start = NOW + HOUR), F(.min_interval = USEC_INFINITY), ADMITS),
         CASE(FORECAST, TIMER, F(), F(.last_start = NOW + 1), F(.min_interval = HOUR), ADMITS),
         CASE(RETRY, RETRY, F(), F(.last_start = NOW + 1), F(.min_interval = HOUR), ADMITS),
         CASE(FILES, PATH, F(), F(.last_start = NOW + 1), F(.min_interval = HOUR), ADMITS),

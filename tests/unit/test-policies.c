@@ -741,6 +741,113 @@ static void test_history_keep(void **state) {
         WAIT_FOR(f, count_result(f, "few", RUN_RESULT_SUCCESS) == 2);
 }
 
+/* --- why --- */
+
+typedef struct Topics {
+        bool paused, skip, rate, overlap;
+} Topics;
+
+static int note_topic(const char *topic, const char *sentence, void *userdata) {
+        Topics *t = userdata;
+
+        t->paused |= streq(topic, "paused");
+        t->skip |= streq(topic, "skip");
+        t->rate |= streq(topic, "rate");
+        t->overlap |= streq(topic, "overlap");
+        return 0;
+}
+
+/* What Explain says of a trigger that elapses now is what becomes of it, and the first of its sentences is why. */
+static bool check_agreement(Fixture *f, const char *name) {
+        RunRequest r = { .cause = RUN_CAUSE_CHAIN, .trigger = RUN_TRIGGER_NONE };
+        const RunRecord *record;
+        Topics t = {};
+        const char *why;
+
+        assert_int_equal(manager_explain(f->m, job(f, name), note_topic, &t), 0);
+        assert_int_equal(manager_request(f->m, name, &r, &record), 0);
+        if (record->state != RUN_DONE) {
+                assert_false(t.paused || t.skip || t.rate || t.overlap);
+                return true;
+        }
+        assert_int_equal(record->result, RUN_RESULT_SKIPPED);
+        why = t.paused ? "paused" : t.skip ? "vaktctl skip" : t.rate ? "MinIntervalSec=" : "Overlap=skip";
+        assert_true(t.paused || t.skip || t.rate || t.overlap);
+        assert_true(strstr(record->reason, why) || (t.overlap && strstr(record->reason, "QueueMax=")));
+        return false;
+}
+
+static int cancel_run(const RunRecord *r, void *userdata) {
+        if (r->state != RUN_DONE)
+                *(uint64_t *)userdata = r->id;
+        return r->state != RUN_DONE && random() % 2 > 0;
+}
+
+static void change_something(Fixture *f, const char *name) {
+        uint64_t id = 0;
+
+        switch (random() % 8) {
+        case 0:
+                assert_int_equal(manager_pause(f->m, name), 0);
+                break;
+        case 1:
+                assert_int_equal(manager_resume(f->m, name), 0);
+                break;
+        case 2:
+                assert_int_equal(random() % 4 == 0 ? manager_pause_all(f->m) : manager_resume_all(f->m), 0);
+                break;
+        case 3:
+                assert_int_equal(manager_skip(f->m, name, random() % 2 ? 0 : 2), 0);
+                break;
+        case 4:
+                (void)request(f, name);
+                break;
+        case 5:
+                (void)manager_list_runs(f->m, name, 0, 20, cancel_run, &id);
+                if (id > 0)
+                        assert_int_equal(manager_cancel(f->m, id), 0);
+                break;
+        default:
+                assert_true(sd_event_run(f->event, 0) >= 0);
+                break;
+        }
+}
+
+static void test_explain_and_requests_agree(void **state) {
+        static const char *const names[] = { "skip", "queue", "replace", "parallel", "rate", "rates" };
+        unsigned n_accepted = 0, n_refused = 0;
+        Fixture *f = *state;
+
+        srandom(3);
+        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=3\n");
+        write_held_job(f, "skip", "Overlap=skip");
+        write_held_job(f, "queue", "QueueMax=2\nPool=one");
+        write_held_job(f, "replace", "Overlap=replace");
+        write_held_job(f, "parallel", "Overlap=parallel\nMaxParallel=2\nQueueMax=1\nPool=one");
+        write_held_job(f, "rate", "MinIntervalSec=1h\nRetry=2");
+        write_held_job(f, "rates", "MinIntervalSec=1h\nOverlap=parallel\nMaxParallel=3");
+        start(f);
+        for (unsigned i = 0; i < 3000; i++) {
+                const char *name = names[random() % (long)ELEMENTSOF(names)];
+
+                change_something(f, name);
+                if (check_agreement(f, name))
+                        n_accepted++;
+                else
+                        n_refused++;
+        }
+        assert_true(n_accepted > 100 && n_refused > 100);
+        assert_int_equal(manager_resume_all(f->m), 0);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                while (job(f, names[i])->n_running + job(f, names[i])->n_queued > 0) {
+                        uint64_t id = 0;
+
+                        (void)manager_list_runs(f->m, names[i], 0, 20000, cancel_run, &id);
+                        assert_int_equal(manager_cancel(f->m, id), 0);
+                        assert_true(sd_event_run(f->event, USEC_PER_SEC) >= 0);
+                }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void) {
@@ -775,6 +882,7 @@ int main(void) {
                 TEST(test_queue_beside_catch_up),
                 TEST(test_pause_all),
                 TEST(test_history_keep),
+                TEST(test_explain_and_requests_agree),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
