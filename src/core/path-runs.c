@@ -31,8 +31,9 @@ RunPaths *run_paths_free(RunPaths *rp) {
 /* --- when --- */
 
 /* From the start of a run that waits for a slot nobody can count yet. */
-static usec_t rate_allows(const Job *job, usec_t now) {
-        usec_t min = job->def->min_interval, realtime = now_realtime(), next;
+static usec_t rate_allows(const JobPaths *p, usec_t now) {
+        const Job *job = p->job;
+        usec_t min = job->def->min_interval, realtime = turn_now(p->manager->event).realtime, next;
 
         if (min > 0 && job->n_queued > job->n_delayed)
                 return usec_add(now, AGAIN_USEC);
@@ -50,7 +51,7 @@ usec_t path_runs_allowed(JobPaths *p, usec_t now) {
         const Manager *m = p->manager;
         const Job *job = p->job;
         unsigned places = job->def->overlap == OVERLAP_PARALLEL ? job->def->max_parallel : 1;
-        usec_t at = MAX(p->not_before, rate_allows(job, now));
+        usec_t at = MAX(p->not_before, rate_allows(p, now));
 
         if (m->stopping || !m->is_started || !m->is_surveyed || job->paused || runs_n_active(job) >= places)
                 return USEC_INFINITY;
@@ -86,7 +87,7 @@ int path_runs_request(JobPaths *p, RunPaths **paths) {
                 runs_use_up_skip(p->manager, p->job);
                 return 0;
         }
-        p->not_before = usec_add(now_boottime(), AGAIN_USEC);
+        p->not_before = usec_add(turn_now(p->manager->event).boottime, AGAIN_USEC);
         log_message(LOG_ERR, &c, "Files changed, but no run could be asked for (%s); trying again.",
                     r < 0 ? strerror(-r) : "it was refused");
         return r < 0 ? r : -EAGAIN;
@@ -194,7 +195,7 @@ static int run_batch(JobPaths *p, BatchRun *files) {
         if (r >= 0 && rp->n > 0)
                 r = path_runs_request(p, &rp);
         if (r <= 0)
-                batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, now_boottime());
+                batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, turn_now(p->manager->event).boottime);
         if (r == 0)
                 recheck_conditions(p); /* one that holds on has nothing to report by itself */
         return r < 0 ? r : 1;
@@ -323,7 +324,7 @@ static bool can_run(const Job *job) {
 }
 
 void path_runs_pump(JobPaths *p) {
-        usec_t now = now_boottime();
+        usec_t now = turn_now(p->manager->event).boottime;
         unsigned n = 0;
         int r = 0;
 
@@ -356,7 +357,7 @@ void path_runs_adopt(JobPaths *p, LiveRun *run) {
 
         if (!rp || rp->spool || rp->batch)
                 return;
-        r = batch_adopt(p->batch, rp->list, rp->size, now_boottime(), &rp->batch);
+        r = batch_adopt(p->batch, rp->list, rp->size, turn_now(p->manager->event).boottime, &rp->batch);
         if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot keep others from the files of the run while it goes on: %s.",
                             strerror(-r));
@@ -374,7 +375,7 @@ void paths_run_not_started(LiveRun *run, int error) {
                 if (error == passing[i])
                         run->paths->again = true;
         if (p && run->paths && run->paths->again)
-                p->not_before = usec_add(now_boottime(), SHORT_USEC);
+                p->not_before = usec_add(turn_now(p->manager->event).boottime, SHORT_USEC);
 }
 
 void paths_run_retried(Manager *m, LiveRun *failed, LiveRun *next) {
@@ -412,7 +413,7 @@ static void wait_again(const JobPaths *p, const RunPaths *rp) {
         const char *end = rp->list + rp->size;
 
         for (const char *path = rp->list; path < end; path += strlen(path) + 1)
-                (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, now_boottime());
+                (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, turn_now(p->manager->event).boottime);
 }
 
 /* The run is forgotten in this turn, and the batch is written some time later: in between they stand by themselves. */
@@ -430,7 +431,8 @@ static void end_batch(Manager *m, LiveRun *run) {
         bool dealt_with = is_dealt_with(m, run);
 
         if (p && rp->batch)
-                batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN, now_boottime());
+                batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN,
+                           turn_now(p->manager->event).boottime);
         else if (p && !dealt_with)
                 wait_again(p, rp);
         if (!dealt_with)

@@ -220,7 +220,7 @@ static void arm_max_wait(Manager *m, LiveRun *run) {
         if (run->pool->max_wait == USEC_INFINITY)
                 return;
         run->deadline.due = on_waited_too_long;
-        deadline_set(m, &run->deadline, usec_add(now_boottime(), MAX(run->pool->max_wait, (usec_t)1)));
+        deadline_set(m, &run->deadline, usec_add(turn_now(m->event).boottime, MAX(run->pool->max_wait, (usec_t)1)));
 }
 
 /* It holds a place of its job. */
@@ -297,7 +297,7 @@ int queues_admit(Manager *m, LiveRun *run) {
 
 /* Ranks are never equal, not even where the clock did not move. */
 static void set_rank(Manager *m, LiveRun *run) {
-        m->last_rank = MAX(now_boottime(), m->last_rank + 1);
+        m->last_rank = MAX(turn_now(m->event).boottime, m->last_rank + 1);
         run->rank = m->last_rank + (usec_t)(JOB_PRIORITY_MAX - run->def->priority) * PRIORITY_STEP_USEC;
 }
 
@@ -329,7 +329,7 @@ static bool may_still_run(const Job *job) {
 static void on_time_has_come(Manager *m, Deadline *d) {
         LiveRun *run = (LiveRun *)d;
         Job *job = run->job;
-        usec_t now = now_realtime(), allowed = 0;
+        usec_t now = turn_now(m->event).realtime, allowed = 0;
 
         if (job->paused)
                 return;
@@ -341,7 +341,7 @@ static void on_time_has_come(Manager *m, Deadline *d) {
         if (run->def->min_interval > 0 && job->last_start > 0 && job->last_start <= now)
                 allowed = usec_add(job->last_start, run->def->min_interval);
         if (allowed > now) {
-                deadline_set(m, d, deadline_of_realtime(allowed));
+                deadline_set(m, d, deadline_of_realtime(m, allowed));
                 return;
         }
         undelay(m, run);
