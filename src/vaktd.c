@@ -525,7 +525,7 @@ static int daemon_check(const Daemon *d) {
                 r = job_loader_new(&loader, d->job_dirs, getuid(), zones,
                                    settings.executor == EXECUTOR_CHILD ? LOADER_FOR_CHILDREN : LOADER_FOR_ANY);
         if (r >= 0)
-                r = job_loader_load(loader);
+                r = job_loader_load(loader, now_realtime());
         if (r >= 0) {
                 (void)job_loader_jobs(loader, &n_jobs);
                 r = diagnostics_merge(&faults, job_loader_diagnostics(loader));

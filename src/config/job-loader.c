@@ -331,8 +331,8 @@ int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
         return 0;
 }
 
-int job_loader_load(JobLoader *l) {
-        return job_loader_load_at(l, (int64_t)(now_realtime() * NSEC_PER_USEC), LOADER_JOBS_MAX);
+int job_loader_load(JobLoader *l, usec_t now_realtime) {
+        return job_loader_load_at(l, (int64_t)(now_realtime * NSEC_PER_USEC), LOADER_JOBS_MAX);
 }
 
 /* --- the loader --- */

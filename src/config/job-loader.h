@@ -39,7 +39,7 @@ DEFINE_CLEANUP(JobLoader, job_loader_free)
  * files that are new; the fault names the circle. Afterwards job_loader_jobs() is sorted by name (strcmp) and
  * job_loader_diagnostics() holds what is wrong now. Returns 0, also with faults in files; negative errno only when
  * nothing could be done (-ENOMEM); then the earlier state stands. */
-int job_loader_load(JobLoader *l);
+int job_loader_load(JobLoader *l, usec_t now_realtime);
 
 /* The jobs, instances that have a file of their own among them; templates and masked names are none. */
 const LoadedJob *job_loader_jobs(JobLoader *l, size_t *ret_n);

@@ -34,7 +34,7 @@ static bool is_there(Manager *m, const char *name, const Job *job) {
 
 static void look_at_job(Manager *m, const char *name) {
         Job *job = job_table_get(m->jobs, name);
-        usec_t since, now = now_realtime();
+        usec_t since, now = turn_now(m->event).realtime;
         bool was_gone = ledger_get_mark(m->ledger, name, GONE_MARK, &since) >= 0;
 
         if (is_there(m, name, job)) {

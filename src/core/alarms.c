@@ -71,7 +71,7 @@ static void raise_alarm(Manager *m, Job *job, const char *key, usec_t since, uin
                 .job = job->name,
                 .key = (char *)key,
                 .since = since,
-                .raised = now_realtime(),
+                .raised = turn_now(m->event).realtime,
                 .run = run,
                 .text = (char *)sentence,
         };
@@ -123,7 +123,7 @@ static void arm_expect(Manager *m, JobWatch *w) {
         bool wanted = expects(w->job) && !w->expect && w->since > 0;
 
         deadline_set(m, &w->deadline,
-                     wanted ? deadline_of_realtime(usec_add(w->since, w->job->def->expect)) : USEC_INFINITY);
+                     wanted ? deadline_of_realtime(m, usec_add(w->since, w->job->def->expect)) : USEC_INFINITY);
 }
 
 static void on_expect(Manager *m, Deadline *d) {
@@ -134,7 +134,7 @@ static void on_expect(Manager *m, Deadline *d) {
         if (!expects(w->job))
                 return;
         /* The clock may have been set since. */
-        if (now_realtime() < usec_add(w->since, def->expect)) {
+        if (turn_now(m->event).realtime < usec_add(w->since, def->expect)) {
                 arm_expect(m, w);
                 return;
         }
@@ -158,7 +158,7 @@ static int load_success(const RunRecord *r, void *userdata) {
  * None counts when it lies in the future. */
 static void look_up_since(Manager *m, JobWatch *w) {
         LedgerFilter filter = { .job = w->job->name, .results = 1U << RUN_RESULT_SUCCESS, .limit = 1 };
-        usec_t times[3] = {}, now = now_realtime();
+        usec_t times[3] = {}, now = turn_now(m->event).realtime;
 
         (void)ledger_get_mark(m->ledger, w->job->name, SUCCESS_MARK, &times[0]);
         (void)ledger_get_mark(m->ledger, w->job->name, SINCE_MARK, &times[1]);
@@ -185,7 +185,7 @@ void alarms_set_job(Manager *m, Job *job) {
 
 void alarms_resume(Manager *m, Job *job) {
         if (job->watch && job->watch->since > 0 && job->def && job->def->expect != USEC_INFINITY)
-                expect_since(m, job->watch, SINCE_MARK, now_realtime());
+                expect_since(m, job->watch, SINCE_MARK, turn_now(m->event).realtime);
         alarms_set_job(m, job);
 }
 
@@ -211,7 +211,7 @@ void alarms_run_started(Manager *m, LiveRun *run) {
         if (run->def->slow == USEC_INFINITY)
                 return;
         run->deadline.due = on_slow;
-        deadline_set(m, &run->deadline, deadline_of_realtime(usec_add(run->record.started, run->def->slow)));
+        deadline_set(m, &run->deadline, deadline_of_realtime(m, usec_add(run->record.started, run->def->slow)));
 }
 
 void alarms_run_ended(Manager *m, const LiveRun *run) {
@@ -303,7 +303,7 @@ int manager_reset_failed(Manager *m, const char *name) {
         remember_reset(m, job);
         alarms_clear(m, job);
         if (job->watch && job->watch->since > 0) {
-                expect_since(m, job->watch, SINCE_MARK, now_realtime());
+                expect_since(m, job->watch, SINCE_MARK, turn_now(m->event).realtime);
                 arm_expect(m, job->watch);
         }
         for (LiveRun *run = job->delayed; run; run = next) {

@@ -10,12 +10,13 @@
 #define DEADLINE_ACCURACY_USEC (10 * USEC_PER_MSEC)
 #define DEADLINES_PER_TURN     64
 
-usec_t deadline_of_realtime(usec_t realtime) {
-        usec_t now = now_realtime();
+usec_t deadline_of_realtime(const Manager *m, usec_t realtime) {
+        Instant now = turn_now(m->event);
 
         if (realtime == USEC_INFINITY)
                 return USEC_INFINITY;
-        return realtime > now ? usec_add(now_boottime(), realtime - now) : usec_sub(now_boottime(), now - realtime);
+        return realtime > now.realtime ? usec_add(now.boottime, realtime - now.realtime)
+                                       : usec_sub(now.boottime, now.realtime - realtime);
 }
 
 static void arm(Manager *m) {
@@ -33,7 +34,7 @@ static void arm(Manager *m) {
 
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         Manager *m = userdata;
-        usec_t now = now_boottime();
+        usec_t now = turn_now(m->event).boottime;
         const HeapEntry *first;
 
         for (unsigned n = 0; n < DEADLINES_PER_TURN && (first = heap_first(&m->deadlines)) && first->at <= now;

@@ -85,7 +85,7 @@ static int tell_timer(const Telling *t) {
 
 static int tell_delayed(const Telling *t, const LiveRun *run) {
         char at[TIMESTAMP_TEXT_MAX], span[SPAN_TEXT_MAX];
-        usec_t due = retry_not_before(run), now = now_boottime();
+        usec_t due = retry_not_before(run), now = turn_now(t->m->event).boottime;
         GateInput in = run_gate_input(run, GATE_RETRY);
         GateAnswer a = gates_ask(&in, t->now);
         char why[GATE_WHY_MAX];
@@ -202,7 +202,7 @@ static int tell_state(const Telling *t) {
 
 int manager_explain(Manager *m, const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
                     void *userdata) {
-        Telling t = { .m = m, .job = job, .now = now_realtime(), .visit = visit, .userdata = userdata };
+        Telling t = { .m = m, .job = job, .now = turn_now(m->event).realtime, .visit = visit, .userdata = userdata };
         int (*const parts[])(const Telling *) = { tell_gates, tell_paths, tell_runs, tell_alarms, tell_last_refusal };
         int r;
 

@@ -117,7 +117,7 @@ static int set_def(LiveRun *run, const Job *job) {
 
 int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
-        usec_t now = now_realtime();
+        usec_t now = turn_now(m->event).realtime;
         int r;
 
         run = malloc(sizeof(*run));

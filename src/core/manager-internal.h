@@ -11,6 +11,7 @@
 #include "ledger/ledger.h"
 #include "sched/timers.h"
 #include "util/heap.h"
+#include "util/turn.h"
 
 #define OBSERVERS_MAX 4
 #define LIVE_RUNS_MAX 200000 /* runs that wait or go on, of all jobs together */
@@ -159,8 +160,8 @@ int deadlines_init(Manager *m);
 void deadlines_done(Manager *m);
 /* Sets, moves or (USEC_INFINITY) takes back. */
 void deadline_set(Manager *m, Deadline *d, usec_t at_boottime);
-/* The point in time of CLOCK_BOOTTIME that is this one of CLOCK_REALTIME, as the clocks are now. */
-usec_t deadline_of_realtime(usec_t realtime);
+/* The point in time of CLOCK_BOOTTIME that is this one of CLOCK_REALTIME, as the clocks are in this turn. */
+usec_t deadline_of_realtime(const Manager *m, usec_t realtime);
 
 /* --- queues.c: where runs wait --- */
 int queues_init(Manager *m);

@@ -346,7 +346,7 @@ Manager *manager_free(Manager *m) {
 int manager_start(Manager *m) {
         int r;
 
-        m->started_at = now_realtime();
+        m->started_at = turn_now(m->event).realtime;
         absences_look(m); /* it says who was not there when the last daemon was */
         r = timers_start(m->timers);
         if (r < 0)

@@ -37,7 +37,7 @@ static bool replaces(const Job *job) {
 /* When a run may be asked for, boottime: 0 = now; USEC_INFINITY: when another one is over, or somebody says so. */
 static usec_t path_runs_allowed(const JobPaths *p, usec_t now) {
         GateInput in = gate_input(p->manager, GATE_FILES, p->job, p->job->def);
-        usec_t realtime = now_realtime(), at = p->not_before;
+        usec_t realtime = turn_now(p->manager->event).realtime, at = p->not_before;
         GateAnswer a;
 
         in.cause = RUN_CAUSE_PATH;
@@ -77,7 +77,7 @@ int path_runs_request(JobPaths *p, RunPaths **paths) {
                 runs_use_up_skip(p->manager, p->job);
                 return 0;
         }
-        p->not_before = usec_add(now_boottime(), AGAIN_USEC);
+        p->not_before = usec_add(turn_now(p->manager->event).boottime, AGAIN_USEC);
         log_message(LOG_ERR, &c, "Files changed, but no run could be asked for (%s); trying again.",
                     r < 0 ? strerror(-r) : "it was refused");
         return r < 0 ? r : -EAGAIN;
@@ -185,7 +185,7 @@ static int run_batch(JobPaths *p, BatchRun *files) {
         if (r >= 0 && rp->n > 0)
                 r = path_runs_request(p, &rp);
         if (r <= 0)
-                batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, now_boottime());
+                batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, turn_now(p->manager->event).boottime);
         if (r == 0)
                 recheck_conditions(p); /* one that holds on has nothing to report by itself */
         return r < 0 ? r : 1;
@@ -310,7 +310,7 @@ static void arm(JobPaths *p, usec_t now) {
 }
 
 void path_runs_pump(JobPaths *p) {
-        usec_t now = now_boottime();
+        usec_t now = turn_now(p->manager->event).boottime;
         unsigned n = 0;
         int r = 0;
 
@@ -343,7 +343,7 @@ void path_runs_adopt(JobPaths *p, LiveRun *run) {
 
         if (!rp || rp->spool || rp->batch)
                 return;
-        r = batch_adopt(p->batch, rp->list, rp->size, now_boottime(), &rp->batch);
+        r = batch_adopt(p->batch, rp->list, rp->size, turn_now(p->manager->event).boottime, &rp->batch);
         if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot keep others from the files of the run while it goes on: %s.",
                             strerror(-r));
@@ -361,7 +361,7 @@ void paths_run_not_started(LiveRun *run, int error) {
                 if (error == passing[i])
                         run->paths->again = true;
         if (p && run->paths && run->paths->again)
-                p->not_before = usec_add(now_boottime(), SHORT_USEC);
+                p->not_before = usec_add(turn_now(p->manager->event).boottime, SHORT_USEC);
 }
 
 void paths_run_retried(Manager *m, LiveRun *failed, LiveRun *next) {
@@ -399,7 +399,7 @@ static void wait_again(const JobPaths *p, const RunPaths *rp) {
         const char *end = rp->list + rp->size;
 
         for (const char *path = rp->list; path < end; path += strlen(path) + 1)
-                (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, now_boottime());
+                (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, turn_now(p->manager->event).boottime);
 }
 
 /* The run is forgotten in this turn, and the batch is written some time later: in between they stand by themselves. */
@@ -417,7 +417,8 @@ static void end_batch(Manager *m, LiveRun *run) {
         bool dealt_with = is_dealt_with(m, run);
 
         if (p && rp->batch)
-                batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN, now_boottime());
+                batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN,
+                           turn_now(p->manager->event).boottime);
         else if (p && !dealt_with)
                 wait_again(p, rp);
         if (!dealt_with)

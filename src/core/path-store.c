@@ -265,7 +265,7 @@ static int save_waiting(JobPaths *p) {
         Packing packing = {};
         int r;
 
-        r = batch_visit(p->batch, now_boottime(), pack_waiting, &packing);
+        r = batch_visit(p->batch, turn_now(p->manager->event).boottime, pack_waiting, &packing);
         if (r == 0 && packing.blob.n > LEDGER_BLOB_MAX)
                 r = -E2BIG;
         if (r == 0 && p->has_waiting)
@@ -297,7 +297,7 @@ static int on_waiting(const char *job, const char *key, uint64_t id, const void 
         while (path < end) {
                 size_t length = strnlen(path, (size_t)(end - path));
 
-                if (batch_add(p->batch, path, length, NULL, WATCH_CLOSE, now_boottime()) < 0)
+                if (batch_add(p->batch, path, length, NULL, WATCH_CLOSE, turn_now(p->manager->event).boottime) < 0)
                         return -ENOMEM;
                 path += length + 1;
         }
@@ -375,7 +375,8 @@ static int save(JobPaths *p, bool all) {
 }
 
 void path_store_save(JobPaths *p, bool all) {
-        usec_t began = now_boottime(), now;
+        sd_event *event = p->manager->event;
+        usec_t began = turn_spent(event), now = turn_now(event).boottime, took;
         int r = -EAGAIN;
 
         if (!p->is_dirty && !all)
@@ -383,10 +384,8 @@ void path_store_save(JobPaths *p, bool all) {
         p->is_dirty = false;
         if (can_save(p, all))
                 r = save(p, all);
-        now = now_boottime();
-        p->save_not_before = r < 0                            ? now + BROKEN_SAVE_USEC
-                             : now - began <= CHEAP_SAVE_USEC ? now
-                                                              : now + SAVE_SHARE * (now - began);
+        took = turn_spent(event) - began;
+        p->save_not_before = r < 0 ? now + BROKEN_SAVE_USEC : took <= CHEAP_SAVE_USEC ? now : now + SAVE_SHARE * took;
         deadline_set(p->manager, &p->saving, USEC_INFINITY);
         if (r != 0) { /* go on, soon or later */
                 p->is_dirty = true;

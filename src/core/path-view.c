@@ -323,7 +323,7 @@ static int tell_waiting(const Telling *t, const BatchView *v, usec_t now) {
 }
 
 static int tell_place(const Telling *t) {
-        usec_t now = now_boottime();
+        usec_t now = turn_now(t->m->event).boottime;
         const LiveRun *run = run_with(t);
         BatchView v = {};
         bool known = batch_find(t->job->paths->batch, t->path, t->n, now, &v);
@@ -350,7 +350,7 @@ static int tell_watch(const Telling *t, const PathWatch *pw) {
 static int tell_batch(const Telling *t) {
         const Batch *b = t->job->paths->batch;
         size_t n_waiting = batch_n_waiting(b), n_running = batch_n_running(b);
-        usec_t now = now_boottime(), until, next = batch_next(b, now);
+        usec_t now = turn_now(t->job->paths->manager->event).boottime, until, next = batch_next(b, now);
         char wait[SPAN_TEXT_MAX];
         int r = 0;
 

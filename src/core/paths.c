@@ -54,7 +54,7 @@ static void on_save(Manager *m, Deadline *d) {
 void paths_mark_dirty(JobPaths *p) {
         if (!p->is_dirty)
                 deadline_set(p->manager, &p->saving,
-                             MAX(usec_add(now_boottime(), SAVE_DELAY_USEC), p->save_not_before));
+                             MAX(usec_add(turn_now(p->manager->event).boottime, SAVE_DELAY_USEC), p->save_not_before));
         p->is_dirty = true;
 }
 
@@ -154,7 +154,7 @@ static bool is_own_change(const JobPaths *p, const Change *change) {
 }
 
 static int add_change(JobPaths *p, const Change *change, const char *path, size_t n, const char *from) {
-        usec_t now = now_boottime();
+        usec_t now = turn_now(p->manager->event).boottime;
 
         if (is_own_change(p, change))
                 return batch_add_own(p->batch, path, n, from, now);

@@ -149,7 +149,7 @@ bool manager_is_paused(const Manager *m) {
 
 static int on_resume(sd_event_source *s, uint64_t usec, void *userdata) {
         Manager *m = userdata;
-        usec_t now = now_realtime();
+        usec_t now = turn_now(m->event).realtime;
 
         for (size_t i = 0; i < job_table_size(m->jobs); i++) {
                 Job *job = job_table_at(m->jobs, i);
@@ -196,7 +196,7 @@ int manager_resume(Manager *m, const char *job) {
 }
 
 int manager_pause_until(Manager *m, const char *job, usec_t until) {
-        return until <= now_realtime() ? -EINVAL : pause_job(m, job, true, until);
+        return until <= turn_now(m->event).realtime ? -EINVAL : pause_job(m, job, true, until);
 }
 
 int manager_skip(Manager *m, const char *name, unsigned count) {

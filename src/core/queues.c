@@ -52,13 +52,13 @@ GateInput run_gate_input(const LiveRun *run, GateAsker asker) {
 static bool admits(const LiveRun *run, GateAsker asker) {
         GateInput in = run_gate_input(run, asker);
 
-        return gates_ask(&in, now_realtime()).verdict == GATE_ADMIT;
+        return gates_ask(&in, turn_now(run->manager->event).realtime).verdict == GATE_ADMIT;
 }
 
 static bool pool_admits(const LiveRun *run) {
         GateInput in = run_gate_input(run, GATE_READY);
 
-        return gates_ask_row(GATE_POOL, &in, now_realtime()).verdict == GATE_ADMIT;
+        return gates_ask_row(GATE_POOL, &in, turn_now(run->manager->event).realtime).verdict == GATE_ADMIT;
 }
 
 /* --- pools --- */
@@ -258,7 +258,7 @@ static void arm_max_wait(Manager *m, LiveRun *run) {
         if (run->pool->max_wait == USEC_INFINITY)
                 return;
         run->deadline.due = on_waited_too_long;
-        deadline_set(m, &run->deadline, usec_add(now_boottime(), MAX(run->pool->max_wait, (usec_t)1)));
+        deadline_set(m, &run->deadline, usec_add(turn_now(m->event).boottime, MAX(run->pool->max_wait, (usec_t)1)));
 }
 
 /* It holds a place of its job. */
@@ -337,7 +337,7 @@ int queues_admit(Manager *m, LiveRun *run) {
 
 /* Ranks are never equal, not even where the clock did not move. */
 static void set_rank(Manager *m, LiveRun *run) {
-        m->last_rank = MAX(now_boottime(), m->last_rank + 1);
+        m->last_rank = MAX(turn_now(m->event).boottime, m->last_rank + 1);
         run->rank = m->last_rank + (usec_t)(JOB_PRIORITY_MAX - run->def->priority) * PRIORITY_STEP_USEC;
 }
 
@@ -365,7 +365,7 @@ static void undelay(Manager *m, LiveRun *run) {
 static void on_time_has_come(Manager *m, Deadline *d) {
         LiveRun *run = (LiveRun *)d;
         GateInput in = run_gate_input(run, GATE_RETRY);
-        GateAnswer a = gates_ask(&in, now_realtime());
+        GateAnswer a = gates_ask(&in, turn_now(m->event).realtime);
         char why[GATE_WHY_MAX];
         Job *job = run->job;
 
@@ -373,7 +373,7 @@ static void on_time_has_come(Manager *m, Deadline *d) {
         case GATE_ADMIT:
                 break;
         case GATE_WAIT:
-                deadline_set(m, d, deadline_of_realtime(a.until));
+                deadline_set(m, d, deadline_of_realtime(m, a.until));
                 return;
         case GATE_REFUSE:
                 run_set_reason(run, "%s", gates_why(why, &in, &a));

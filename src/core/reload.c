@@ -160,7 +160,7 @@ int reload_jobs(Manager *m) {
         size_t n;
         int r;
 
-        r = job_loader_load(m->loader);
+        r = job_loader_load(m->loader, turn_now(m->event).realtime);
         if (r < 0)
                 return r;
         log_faults(job_loader_diagnostics(m->loader));

@@ -99,9 +99,7 @@ static void maybe_stopped(Manager *m) {
                 (void)sd_event_source_set_enabled(m->stopped_source, SD_EVENT_ONESHOT);
 }
 
-static void record_outcome(RunRecord *r, const ExecOutcome *o) {
-        usec_t now = now_realtime();
-
+static void record_outcome(RunRecord *r, const ExecOutcome *o, usec_t now) {
         r->state = RUN_DONE;
         r->result = o->result;
         r->code = o->code;
@@ -120,7 +118,7 @@ void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
 
         reload_hold_job(job);
         runs_sought(run);
-        record_outcome(&run->record, outcome);
+        record_outcome(&run->record, outcome, turn_now(m->event).realtime);
         job_count_end(m, run);
         live_remove(m, run);
         (void)ledger_update(m->ledger, &run->record);
@@ -287,7 +285,7 @@ static void run_begin(Manager *m, LiveRun *run) {
 
         run_use_current_definition(run);
         run->record.state = RUN_STARTING;
-        run->record.started = now_realtime();
+        run->record.started = turn_now(m->event).realtime;
         job->n_queued--;
         m->n_queued--;
         job->n_running++;
@@ -679,7 +677,7 @@ int manager_request(Manager *m, const char *name, const RunRequest *request, con
 /* --- what is recorded only --- */
 
 void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResult result, const char *format, ...) {
-        usec_t now = now_realtime();
+        usec_t now = turn_now(m->event).realtime;
         LogContext c = { .job = job };
         char reason[LEDGER_TEXT_MAX];
         RunRecord record = RUN_RECORD_INIT;

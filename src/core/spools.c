@@ -116,7 +116,7 @@ static PathWatch *spool_of(const JobPaths *p, const char *path, const char **ret
 
 /* Who can write to a spool can make problems come and go as fast as he likes. */
 static bool may_report(PathWatch *pw) {
-        usec_t now = now_boottime();
+        usec_t now = turn_now(pw->paths->manager->event).boottime;
 
         if (now >= usec_add(pw->reports_since, USEC_PER_MINUTE)) {
                 pw->reports_since = now;
@@ -163,7 +163,7 @@ static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem
         spools_open(pw);
         if (!pw->spool)
                 return pw->spool_error < 0 ? pw->spool_error : -EAGAIN;
-        r = spool_claim(pw->spool, name, now_realtime(), ret_item);
+        r = spool_claim(pw->spool, name, turn_now(p->manager->event).realtime, ret_item);
         if (r == -EBUSY || r == -ENOENT || r == -EINVAL || r == -EMLINK)
                 return 0;
         if (r == -ESTALE)
@@ -178,7 +178,7 @@ static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem
 
 /* Some time later, and the others not: what is wrong may be wrong with this one only. */
 static void wait_for_claim(JobPaths *p, const char *path) {
-        usec_t later = usec_add(now_boottime(), CLAIM_AGAIN_USEC);
+        usec_t later = usec_add(turn_now(p->manager->event).boottime, CLAIM_AGAIN_USEC);
 
         if (!path || batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, later) < 0)
                 p->not_before = MAX(p->not_before, later);
@@ -221,7 +221,7 @@ int spools_take(JobPaths *p, BatchRun *files) {
         int r;
 
         r = path ? claim(p, path, &pw, &item) : -ENOMEM;
-        batch_done(p->batch, files, path ? BATCH_FORGET : BATCH_AGAIN, now_boottime());
+        batch_done(p->batch, files, path ? BATCH_FORGET : BATCH_AGAIN, turn_now(p->manager->event).boottime);
         if (r < 0)
                 wait_for_claim(p, path);
         if (r > 0)
@@ -293,7 +293,7 @@ static void end_later(Manager *m, SpoolEnd *end, const char *problem) {
 static void settle_end(Manager *m, SpoolEnd *end) {
         const Job *job = job_table_get(m->jobs, end->job);
         PathWatch *pw = job ? paths_find_spool(job->paths, end->spool) : NULL;
-        usec_t now = now_boottime();
+        usec_t now = turn_now(m->event).boottime;
         int r;
 
         if (pw ? !pw->spool || now < pw->settle_not_before : !end->def || !m->is_started)
@@ -505,7 +505,7 @@ void spools_open(PathWatch *pw) {
                 .run_uid = path_spool_uid(pw->paths->def),
         };
         const Manager *m = pw->paths->manager;
-        usec_t now = now_boottime();
+        usec_t now = turn_now(m->event).boottime;
         int r;
 
         if (pw->spool || m->is_unread || !m->is_surveyed) /* an item may be in a run of which we will hear */

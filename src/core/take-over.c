@@ -135,7 +135,7 @@ static void drop_waiting(Manager *m, const RunRecord *r) {
 
         dropped.state = RUN_DONE;
         dropped.result = RUN_RESULT_SKIPPED;
-        dropped.ended = now_realtime();
+        dropped.ended = turn_now(m->event).realtime;
         dropped.reason = reason;
         (void)ledger_update(m->ledger, &dropped);
 }
@@ -241,7 +241,7 @@ void take_over_forgotten(void *userdata, const ExecutionRequest *request, bool i
         log_message(LOG_WARNING, &c, "Found %s, of which the ledger knows nothing; %s.", run->unit,
                     is_over ? "writing its end down" : "following it");
         found.state = RUN_RUNNING;
-        found.started = now_realtime();
+        found.started = turn_now(m->event).realtime;
         if (found.requested == 0 || found.requested > found.started)
                 found.requested = found.started;
         if (found.scheduled == 0)
@@ -288,7 +288,7 @@ void take_over_start(Manager *m) {
         else if (m->executor->ops->outlives_daemon) {
                 m->is_surveyed = false;
                 timers_hold(m->timers, true);
-                deadline_set(m, &m->survey_deadline, usec_add(now_boottime(), SURVEY_USEC));
+                deadline_set(m, &m->survey_deadline, usec_add(turn_now(m->event).boottime, SURVEY_USEC));
         } else
                 m->is_surveyed = true;
 }

@@ -35,7 +35,7 @@ static int check_all(bool user, Diagnostics *d) {
                 r = job_loader_new(&loader, dirs, owner, zones, LOADER_FOR_ANY);
         if (r < 0)
                 return r;
-        r = job_loader_load(loader);
+        r = job_loader_load(loader, now_realtime());
         if (r < 0)
                 return r;
         (void)job_loader_jobs(loader, &n);

@@ -14,12 +14,6 @@
 #define SCHEDULE_FUTURE_USEC \
         (25 * USEC_PER_HOUR) /* a mark further ahead than this comes from a clock that was wrong */
 
-/* Both clocks, read at once. µs. */
-typedef struct Instant {
-        usec_t realtime;
-        usec_t boottime;
-} Instant;
-
 typedef enum ScheduleClock {
         SCHEDULE_REALTIME,
         SCHEDULE_BOOTTIME,

@@ -16,6 +16,7 @@
 
 #include "util/boot-id.h"
 #include "util/log.h"
+#include "util/turn.h"
 
 #define ELAPSE_BATCH    256
 #define CHANGE_PRIORITY (SD_EVENT_PRIORITY_IMPORTANT - 10)
@@ -44,10 +45,6 @@ static const struct {
         [SCHEDULE_REALTIME_ALARM] = { CLOCK_REALTIME_ALARM, CLOCK_REALTIME, "timers-realtime-alarm" },
         [SCHEDULE_BOOTTIME_ALARM] = { CLOCK_BOOTTIME_ALARM, CLOCK_BOOTTIME, "timers-boottime-alarm" },
 };
-
-static Instant read_clocks(void) {
-        return (Instant){ .realtime = now_realtime(), .boottime = now_boottime() };
-}
 
 /* --- waiting --- */
 
@@ -101,7 +98,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Timers *t = userdata;
 
         if (t->running && !t->held)
-                (void)schedule_elapse(t->schedule, read_clocks(), ELAPSE_BATCH);
+                (void)schedule_elapse(t->schedule, turn_now(t->event), ELAPSE_BATCH);
         timers_arm(t);
         return 0;
 }
@@ -109,7 +106,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 /* --- changes of clock and zone --- */
 
 static void timers_replan(Timers *t) {
-        Instant now = read_clocks();
+        Instant now = turn_now(t->event);
 
         for (size_t i = 0; i < job_table_size(t->jobs); i++)
                 schedule_replan_job(t->schedule, job_table_at(t->jobs, i), now);
@@ -249,7 +246,7 @@ Timers *timers_free(Timers *t) {
 }
 
 int timers_start(Timers *t) {
-        Instant now = read_clocks();
+        Instant now = turn_now(t->event);
         int r = 0;
 
         schedule_start(t->schedule, now);
@@ -282,7 +279,7 @@ int timers_set_job(Timers *t, Job *job) {
 
         if (!t->started)
                 return 0;
-        r = schedule_set_job(t->schedule, job, read_clocks());
+        r = schedule_set_job(t->schedule, job, turn_now(t->event));
         timers_arm(t);
         return r;
 }
@@ -293,33 +290,33 @@ void timers_remove_job(Timers *t, Job *job) {
 }
 
 void timers_resume_job(Timers *t, Job *job) {
-        schedule_resume_job(t->schedule, job, read_clocks());
+        schedule_resume_job(t->schedule, job, turn_now(t->event));
         timers_arm(t);
 }
 
 void timers_job_started(Timers *t, Job *job) {
         if (!job->timers)
                 return;
-        schedule_job_started(t->schedule, job, read_clocks());
+        schedule_job_started(t->schedule, job, turn_now(t->event));
         timers_arm(t);
 }
 
 void timers_job_ended(Timers *t, Job *job, bool success) {
         if (!job->timers)
                 return;
-        schedule_job_ended(t->schedule, job, success, read_clocks());
+        schedule_job_ended(t->schedule, job, success, turn_now(t->event));
         timers_arm(t);
 }
 
 uint32_t timers_note_occurred(Timers *t, Job *job, usec_t scheduled) {
-        uint32_t trigger = schedule_note_occurred(t->schedule, job, scheduled, read_clocks());
+        uint32_t trigger = schedule_note_occurred(t->schedule, job, scheduled, turn_now(t->event));
 
         timers_arm(t);
         return trigger;
 }
 
 size_t timers_preview(const Timers *t, const Job *job, usec_t *ret, size_t n) {
-        return schedule_preview(t->schedule, job, read_clocks(), ret, n);
+        return schedule_preview(t->schedule, job, turn_now(t->event), ret, n);
 }
 
 const Job *timers_next_job(const Timers *t) {

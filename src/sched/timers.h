@@ -29,7 +29,7 @@ void timers_stop(Timers *t);
 /* ResumeRampSec=, µs. */
 void timers_set_ramp(Timers *t, usec_t ramp);
 
-/* As the functions of schedule.h, with the clocks as they are now. */
+/* As the functions of schedule.h, with the clocks of this turn of the loop. */
 int timers_set_job(Timers *t, Job *job);
 void timers_remove_job(Timers *t, Job *job);
 void timers_resume_job(Timers *t, Job *job);

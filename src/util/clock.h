@@ -2,13 +2,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The unit of time everywhere, and the only place that reads clocks. Only event callbacks and main() call now_*():
- * all other code takes the time as a parameter, named after its clock. */
+ * all other code takes the time as a parameter, named after its clock. What decides about jobs and runs (core/, sched/
+ * and what they stand on) does not call them at all: its clock is the event loop that it is handed, see turn_now(). */
 
 #include <inttypes.h>
 #include <stdint.h>
 #include <time.h>
 
 typedef uint64_t usec_t; /* microseconds */
+
+/* Both clocks, read at once. µs. */
+typedef struct Instant {
+        usec_t realtime;
+        usec_t boottime;
+} Instant;
 
 #define USEC_INFINITY   UINT64_MAX
 #define USEC_PER_MSEC   ((usec_t)1000ULL)

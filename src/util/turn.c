@@ -1,11 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* An eventfd that is never read. */
+/* sd_event_now(3), and an eventfd that is never read. */
 
 #include "util/turn.h"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+
+Instant turn_now(sd_event *event) {
+        Instant now = {};
+
+        (void)sd_event_now(event, CLOCK_REALTIME, &now.realtime);
+        (void)sd_event_now(event, CLOCK_BOOTTIME, &now.boottime);
+        return now;
+}
+
+usec_t turn_spent(sd_event *event) {
+        usec_t began = 0;
+
+        (void)sd_event_now(event, CLOCK_MONOTONIC, &began);
+        return usec_sub(now_clock(CLOCK_MONOTONIC), began);
+}
 
 int event_add_turn(sd_event *event, sd_event_source **ret, const char *description, sd_event_io_handler_t handler,
                    void *userdata) {

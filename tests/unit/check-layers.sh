@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # The house rules that a grep can hold: a folder of src/ includes itself and lower layers only, folders of one layer do
-# not know each other, and three libraries are seen in certain folders only. TAP on standard output.
+# not know each other, three libraries are seen in certain folders only, and what decides about jobs and runs reads no
+# clock. TAP on standard output.
 
 set -euo pipefail
 
@@ -76,10 +77,18 @@ seen_elsewhere() {
                 grep -vE "^($(IFS='|'; echo "$*"))/" || true
 }
 
+# A clock that is read, or a timer that is set by one that nobody handed in.
+reads_clock() { # FOLDER...
+        grep -rnE '\<(now_[a-z]+|clock_gettime|gettimeofday|sd_event_now)[ ]*\(|\<time\((NULL|&)' --include='*.[ch]' \
+                "$@" || true
+}
+
 result "every folder of src/ has its layer" < <(unknown_folders)
 result "includes lead to lower layers only" < <(includes | wrong_layers)
 result "sqlite3.h is seen in ledger/ only" < <(seen_elsewhere 'sqlite3\.h' ledger)
 result "ini.h is seen in config/ only" < <(seen_elsewhere 'ini\.h' config)
 result "sd-bus.h is seen in bus/, systemd/, exec/, probe/ and ctl/ only" < \
         <(seen_elsewhere 'systemd/sd-bus.*\.h' bus systemd exec probe ctl)
+result "core/, sched/, job/ and time/ have the time from turn_now() or as a parameter" < \
+        <(reads_clock core sched job time)
 echo "1..$number"

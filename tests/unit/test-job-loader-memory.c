@@ -216,7 +216,7 @@ static void test_instance(void **state) {
 
         put_files("1");
         assert_int_equal(job_loader_new(&l, dirs, getuid(), zones, LOADER_FOR_ANY), 0);
-        assert_int_equal(job_loader_load(l), 0);
+        assert_int_equal(job_loader_load(l, now_realtime()), 0);
         for (unsigned instance = 1; instance < 5; instance++) {
                 char name[] = "t@0";
                 JobDef *def = NULL;

@@ -174,7 +174,7 @@ static void test_missing_folder(void **state) {
         size_t n;
 
         assert_int_equal(job_loader_new(&l, dirs, getuid(), NULL, LOADER_FOR_ANY), 0);
-        assert_int_equal(job_loader_load(l), 0);
+        assert_int_equal(job_loader_load(l, now_realtime()), 0);
         (void)job_loader_jobs(l, &n);
         assert_int_equal(n, 0);
         assert_int_equal(job_loader_diagnostics(l)->n_items, 0);
