@@ -46,7 +46,8 @@ static bool replaces(const Job *job) {
         return job->def->overlap == OVERLAP_REPLACE && !job->def->path->each;
 }
 
-usec_t path_runs_allowed(JobPaths *p, usec_t now) {
+/* When a run may be asked for, boottime: 0 = now; USEC_INFINITY: when another one is over, or somebody says so. */
+static usec_t path_runs_allowed(JobPaths *p, usec_t now) {
         const Manager *m = p->manager;
         const Job *job = p->job;
         unsigned places = job->def->overlap == OVERLAP_PARALLEL ? job->def->max_parallel : 1;

@@ -116,8 +116,6 @@ void path_runs_pump(JobPaths *p);
 int path_runs_request(JobPaths *p, RunPaths **paths);
 /* The files of a run that is under way are in the batch again. */
 void path_runs_adopt(JobPaths *p, LiveRun *run);
-/* When a run may be asked for, boottime: 0 = now; USEC_INFINITY: when another one is over, or somebody says so. */
-usec_t path_runs_allowed(JobPaths *p, usec_t now);
 
 /* --- spools.c --- */
 void spools_open(PathWatch *pw);
