@@ -3,6 +3,8 @@
 /* What all verbs share. Whatever is printed passes text_escape() on its way: the daemon's sentences quote job files.
  */
 
+#include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
@@ -98,151 +100,82 @@ void ctl_print_line(const Ctl *c, int width, const char *label, Color color, con
         putchar('\n');
 }
 
-/* Nobody is there, and the service manager says why; false when it does not. */
-static bool complain_of_service(const Ctl *c) {
-        const char *user = c->user ? "--user " : "";
-
-        switch (connection_service_state(c->connection)) {
-        case SERVICE_UNKNOWN:
-        case SERVICE_UP:
-                return false;
-        case SERVICE_CHANGING:
-                ctl_complain("vaktd is being stopped or started, and does not answer yet; see 'systemctl %sstatus "
-                             "vaktd'.",
-                             user);
-                return true;
-        case SERVICE_STOPPED:
-                ctl_complain("vaktd is stopped; start it with 'systemctl %sstart vaktd'.", user);
-                return true;
-        case SERVICE_MASKED:
-                ctl_complain("vaktd is stopped and masked; use 'systemctl %sunmask vaktd.service', then start it "
-                             "with 'systemctl %sstart vaktd'.",
-                             user, user);
-                return true;
-        case SERVICE_FAILED:
-                ctl_complain("vaktd.service has failed (%s), so nobody answers; see 'journalctl %s-u vaktd' for the "
-                             "reason, then use 'systemctl %sreset-failed vaktd.service vaktd.socket' and "
-                             "'systemctl %sstart vaktd.socket vaktd.service'.",
-                             strempty(connection_unit_result(c->connection)), user, user, user);
-                return true;
+static ExitCode exit_code_from_error(int error) {
+        switch (-error) {
+        case EINVAL:
+                return CTL_USAGE;
+        case ENOENT:
+                return CTL_NO_SUCH_JOB;
+        case EACCES:
+                return CTL_NOT_PERMITTED;
+        case EHOSTDOWN:
+        case ESHUTDOWN:
+        case ECONNRESET:
+                return CTL_NO_DAEMON;
+        default:
+                return CTL_FAILED;
         }
-        return false;
 }
 
-/* Nobody is there: where was looked, and what starts it. */
-static void complain_no_daemon(Ctl *c, const sd_bus_error *e) {
-        _cleanup_free_ char *places = connection_places(c->connection);
-        const char *user = c->user ? "--user " : "";
-        bool told = sd_bus_error_is_set(e) && !sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) &&
-                    !sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
-
-        if (complain_of_service(c))
-                return;
-        if (c->socket)
-                ctl_complain("No vaktd answers %s; start one with 'vaktd --socket=%s', or name another socket.",
-                             places, c->socket);
+int ctl_failed(Ctl *c, int error, const char *look_at) {
+        if (error == -ECONNABORTED)
+                ctl_complain("%s See '%s'.", c->error.message, look_at ?: "vaktctl list");
         else
-                ctl_complain("No vaktd answers %s%s%s; start it with 'systemctl %sstart vaktd'.", places,
-                             told ? ": " : "", told ? strempty(e->message) : "", user);
+                ctl_complain("%s", c->error.message);
+        sd_bus_error_free(&c->error);
+        return exit_code_from_error(error);
 }
 
-int ctl_call_failed(Ctl *c, const MethodCall *call, const char *look_at, const sd_bus_error *e, int error) {
-        ExitCode code = exit_code_from_error(e, error);
-        const char *user = c->user ? "--user " : "";
-
-        if (error == -EHOSTDOWN)
-                complain_no_daemon(c, e);
-        else if (error == -ECONNABORTED)
-                ctl_complain("The connection to vaktd broke before it answered %s: whether it was done is not known, "
-                             "and it was not sent again. See '%s'.",
-                             call->member, look_at ?: "vaktctl list");
-        else if (error == -ETIMEDOUT)
-                ctl_complain("vaktd did not answer %s in time; see 'systemctl %sstatus vaktd' and "
-                             "'journalctl %s-u vaktd'.",
-                             call->member, user, user);
-        else if (sd_bus_error_has_name(e, SD_BUS_ERROR_UNKNOWN_METHOD))
-                ctl_complain("The vaktd that runs does not know %s yet: it is older than vaktctl; restart it with "
-                             "'systemctl %srestart vaktd'.",
-                             call->member, user);
-        else if (code == CTL_NOT_PERMITTED && !startswith(strempty(e->name), VAKTD_NAME))
-                ctl_complain("This is not permitted to you (%s): do it as root, or as the user that vaktd runs as.",
-                             e->message ?: strerror(abs(error)));
-        else if (code == CTL_NO_DAEMON && !startswith(strempty(e->name), VAKTD_NAME))
-                ctl_complain("The connection to vaktd breaks each time (%s); see 'journalctl %s-u vaktd'.",
-                             e->message ?: strerror(abs(error)), user);
-        else
-                ctl_complain("%s", e->message ?: strerror(abs(error)));
-        return code;
-}
-
-int ctl_bad_answer(const MethodCall *call, int error) {
-        ctl_complain("vaktd's answer to %s cannot be read (%s): vaktctl and vaktd are of different versions; restart "
-                     "vaktd.",
-                     call->member, strerror(abs(error)));
-        return CTL_FAILED;
-}
-
-static int callv(Ctl *c, const MethodCall *call, const char *look_at, sd_bus_message **ret, const char *types,
-                 va_list ap) {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r;
-
-        if (!c->connection)
-                c->connection = connection_new(c->user, c->socket);
-        r = connection_callv(c->connection, call, &error, ret, types, ap);
-        return r < 0 ? ctl_call_failed(c, call, look_at, &error, r) : 0;
-}
-
-int ctl_call(Ctl *c, const MethodCall *call, const char *look_at, sd_bus_message **ret, const char *types, ...) {
+int ctl_call(Ctl *c, const MethodCall *call, const char *look_at, const char *types, ...) {
         va_list ap;
         int r;
 
         va_start(ap, types);
-        r = callv(c, call, look_at, ret, types, ap);
+        r = connection_callv(c->connection, call, &c->error, NULL, types, ap);
         va_end(ap);
-        return r;
-}
-
-int ctl_get_job(Ctl *c, const char *job, sd_bus_message **ret_message, const char **ret_path) {
-        static const MethodCall get_job = { .member = "GetJob" };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r;
-
-        r = ctl_call(c, &get_job, NULL, &reply, "s", job);
-        if (r != 0)
-                return r;
-        r = sd_bus_message_read(reply, "o", ret_path);
-        if (r < 0)
-                return ctl_bad_answer(&get_job, r);
-        *ret_message = TAKE_PTR(reply);
-        return 0;
+        return r < 0 ? ctl_failed(c, r, look_at) : 0;
 }
 
 bool ctl_is_run_number(const char *argument) {
         return strspn(argument, "0123456789") == strlen(argument) && strlen(argument) < 19;
 }
 
-int ctl_get_run(Ctl *c, const char *number, sd_bus_message **ret_message, const char **ret_path) {
-        static const MethodCall get_run = { .member = "GetRun" };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+int ctl_end_on_interrupt(sd_event *event) {
         int r;
 
-        r = ctl_call(c, &get_run, NULL, &reply, "t", (uint64_t)strtoull(number, NULL, 10));
-        if (r != 0)
-                return r;
-        r = sd_bus_message_read(reply, "o", ret_path);
-        if (r < 0)
-                return ctl_bad_answer(&get_run, r);
-        *ret_message = TAKE_PTR(reply);
+        r = sd_event_add_signal(event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
+        return r < 0 ? r : sd_event_add_signal(event, NULL, SIGTERM | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
+}
+
+int ctl_waiter_new(Ctl *c, const RunWaiterOptions *options, RunWaiter **ret) {
+        _cleanup_(run_waiter_freep) RunWaiter *w = NULL;
+        int r;
+
+        r = run_waiter_new(c->connection, options, &w);
+        if (r >= 0)
+                r = ctl_end_on_interrupt(run_waiter_event(w));
+        if (r < 0) {
+                ctl_complain("Cannot wait for a run: %s.", strerror(-r));
+                return CTL_FAILED;
+        }
+        *ret = TAKE_PTR(w);
         return 0;
 }
 
-int ctl_get_all(Ctl *c, const char *path, const char *interface, sd_bus_message **ret) {
-        MethodCall get_all = {
-                .path = path,
-                .interface = "org.freedesktop.DBus.Properties",
-                .member = "GetAll",
-        };
+int ctl_wait(Ctl *c, RunWaiter *w, const char *job, uint64_t id, const char *object, RunView *ret) {
+        int r;
 
-        return ctl_call(c, &get_all, NULL, ret, "s", interface);
+        r = run_waiter_wait(w, id, object, &c->error, ret);
+        if (r >= 0)
+                return 0;
+        if (r != -EINTR && r != -ESTALE)
+                return ctl_failed(c, r, NULL);
+        sd_bus_error_free(&c->error);
+        if (r == -EINTR)
+                ctl_complain("Run %" PRIu64 " of job %s goes on; 'vaktctl cancel %" PRIu64 "' ends it.", id, job, id);
+        else
+                ctl_complain("vaktd was restarted and does not know run %" PRIu64 " of job %s any more; see 'vaktctl "
+                             "history %s' and the journal.",
+                             id, job, job);
+        return CTL_FAILED;
 }

@@ -3,54 +3,12 @@
 /* vaktctl list: every job in a line, then what is wrong with files. One call gives all jobs; only for jobs whose files
  * have faults is the object itself asked. */
 
+#include "client/daemon-view.h"
+#include "client/job-view.h"
 #include "ctl/alloc.h"
-#include "ctl/daemon-view.h"
-#include "ctl/diagnostics-view.h"
-#include "ctl/job-view.h"
 #include "ctl/json.h"
 #include "ctl/relative-time.h"
-
-static const MethodCall list_jobs = { .member = "ListJobs" };
-
-typedef struct JobRow {
-        const char *name, *description, *state, *last_result, *object;
-        usec_t next, last_start, last_end;
-        uint64_t runs;
-} JobRow;
-
-/* The rows' strings are the reply's. */
-typedef struct JobRows {
-        JobRow *items;
-        size_t n_items, n_allocated;
-        sd_bus_message *reply;
-} JobRows;
-
-static void job_rows_done(JobRows *rows) {
-        free(rows->items);
-        sd_bus_message_unref(rows->reply);
-}
-
-static void job_rows_add(JobRows *rows, const JobRow *row) {
-        if (rows->n_items == rows->n_allocated) {
-                rows->n_allocated = MAX(2 * rows->n_allocated, (size_t)64);
-                rows->items = alloc_array(rows->items, rows->n_allocated, sizeof(*row));
-        }
-        rows->items[rows->n_items++] = *row;
-}
-
-static int job_rows_read(JobRows *rows) {
-        JobRow row;
-        int r;
-
-        r = sd_bus_message_enter_container(rows->reply, 'a', "(sssstttto)");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read(rows->reply, "(sssstttto)", &row.name, &row.description, &row.state,
-                                        &row.last_result, &row.next, &row.last_start, &row.last_end, &row.runs,
-                                        &row.object)) > 0)
-                job_rows_add(rows, &row);
-        return r;
-}
+#include "ctl/view-text.h"
 
 static const JobRow *job_rows_find(const JobRows *rows, const char *name) {
         for (size_t i = 0; i < rows->n_items; i++)
@@ -133,6 +91,24 @@ static void print_table(Ctl *c, const JobRows *rows) {
                        rows->n_items == 1 ? "" : "s", job_rows_count(rows, "running"));
 }
 
+/* The job that ".../NAME.job" or ".../NAME.job.d/SOME.conf" belongs to; NULL: no job's file. The caller frees it. */
+static char *diagnostic_job(const char *file) {
+        static const char *const marks[] = { ".job.d/", ".job" };
+
+        for (size_t i = 0; i < ELEMENTSOF(marks); i++) {
+                const char *end = NULL, *start;
+
+                for (const char *p = file; (p = strstr(p, marks[i])); p++)
+                        end = p;
+                if (!end || (i == 1 && end[strlen(marks[i])] != '\0'))
+                        continue;
+                start = memrchr(file, '/', (size_t)(end - file));
+                start = start ? start + 1 : file;
+                return alloc_format("%.*s", (int)(end - start), start);
+        }
+        return NULL;
+}
+
 /* Says of a job whose file is bad that an older version is in force. Returns as ctl_call() does. */
 static int print_in_force(Ctl *c, const JobRow *row) {
         _cleanup_(job_view_done) JobView job = { 0 };
@@ -140,9 +116,11 @@ static int print_in_force(Ctl *c, const JobRow *row) {
 
         if (streq(row->state, "invalid"))
                 return 0;
-        r = job_view_read_object(c, row->object, &job);
-        if (r != 0 || isempty(job.fault))
-                return r;
+        r = job_view_get_object(c->connection, row->object, &c->error, &job);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
+        if (isempty(job.fault))
+                return 0;
         printf("Job ");
         ctl_print_colored(c, COLOR_NONE, job.name);
         printf(" goes on with the last good version of its file.\n");
@@ -176,9 +154,11 @@ static int print_paused(Ctl *c) {
         _cleanup_(daemon_view_done) DaemonView v = { 0 };
         int r;
 
-        r = daemon_view_read(c, &v);
-        if (r != 0 || !v.paused)
-                return r;
+        r = daemon_view_get(c->connection, &c->error, &v);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
+        if (!v.paused)
+                return 0;
         ctl_print_colored(c, COLOR_YELLOW, DAEMON_PAUSED);
         fputs("\n\n", stdout);
         return 0;
@@ -189,12 +169,9 @@ int verb_list(Ctl *c, char **args) {
         _cleanup_(diagnostic_views_done) DiagnosticViews diagnostics = { 0 };
         int r;
 
-        r = ctl_call(c, &list_jobs, NULL, &rows.reply, NULL);
-        if (r != 0)
-                return r;
-        r = job_rows_read(&rows);
+        r = job_rows_get(c->connection, &c->error, &rows);
         if (r < 0)
-                return ctl_bad_answer(&list_jobs, r);
+                return ctl_failed(c, r, NULL);
         if (c->json)
                 return print_json(&rows);
         ctl_open_pager(c);
@@ -204,8 +181,8 @@ int verb_list(Ctl *c, char **args) {
         print_table(c, &rows);
         if (c->no_legend)
                 return CTL_DONE;
-        r = diagnostic_views_get(c, &diagnostics);
-        if (r != 0)
-                return r;
+        r = diagnostic_views_get(c->connection, /* reload= */ false, &c->error, &diagnostics);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
         return print_faults(c, &rows, &diagnostics);
 }

@@ -19,6 +19,8 @@ readonly SEAMS="
         job_loader_load_at              the clock, and a lower bound
         job_loader_n_instances          that instances are forgotten
         ledger_upkeep                   the clock
+        properties_read                 an answer that no bus has sent
+        properties_read_rows            the same
         unit_executor_new_at            the service manager
         unit_message_append_property    what the service manager says to each property
         watcher_counters                how things were heard
