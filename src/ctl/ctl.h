@@ -4,7 +4,7 @@
 /* What all verbs of vaktctl share: the options, what the output is like, the way to the daemon, and how a failure is
  * told. A verb returns the program's exit code and has said by then whatever there is to say. */
 
-#include "ctl/connection.h"
+#include "client/connection.h"
 #include "ctl/pager.h"
 #include "ctl/table.h"
 

@@ -2,9 +2,9 @@
 
 /* vaktctl status RUN: all that is remembered of one run. */
 
+#include "client/run-view.h"
 #include "ctl/alloc.h"
 #include "ctl/relative-time.h"
-#include "ctl/run-view.h"
 #include "ctl/size.h"
 #include "ctl/status.h"
 

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "client/job-view.h"
 #include "ctl/alloc.h"
-#include "ctl/job-view.h"
 #include "ctl/json.h"
 #include "util/places.h"
 #include "util/strv.h"

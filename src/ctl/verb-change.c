@@ -9,14 +9,14 @@
 #include <stdio.h>
 #include <sys/pidfd.h>
 
+#include "client/daemon-view.h"
+#include "client/diagnostics-view.h"
+#include "client/job-view.h"
+#include "client/run-view.h"
 #include "ctl/alloc.h"
-#include "ctl/daemon-view.h"
-#include "ctl/diagnostics-view.h"
-#include "ctl/job-view.h"
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
 #include "ctl/relative-time.h"
-#include "ctl/run-view.h"
 
 #define RELOAD_TIMEOUT (10 * USEC_PER_MINUTE)
 

@@ -3,10 +3,10 @@
 /* vaktctl check: what is wrong with job files and settings, found without any daemon by the code that the daemon reads
  * them with. */
 
+#include "client/diagnostics-view.h"
 #include "config/job-loader.h"
 #include "config/settings.h"
 #include "ctl/alloc.h"
-#include "ctl/diagnostics-view.h"
 #include "util/places.h"
 #include "util/strv.h"
 

@@ -3,11 +3,11 @@
 /* vaktctl history: what ran, newest first. The daemon filters; what is read here are the words of the options, so that
  * a wrong one is refused with the right ones named before anybody is asked. */
 
+#include "client/run-view.h"
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
-#include "ctl/run-view.h"
 #include "job/run.h"
 #include "util/strv.h"
 

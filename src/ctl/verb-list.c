@@ -3,10 +3,10 @@
 /* vaktctl list: every job in a line, then what is wrong with files. One call gives all jobs; only for jobs whose files
  * have faults is the object itself asked. */
 
+#include "client/daemon-view.h"
+#include "client/diagnostics-view.h"
+#include "client/job-view.h"
 #include "ctl/alloc.h"
-#include "ctl/daemon-view.h"
-#include "ctl/diagnostics-view.h"
-#include "ctl/job-view.h"
 #include "ctl/json.h"
 #include "ctl/relative-time.h"
 

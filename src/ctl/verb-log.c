@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "client/run-waiter.h"
 #include "ctl/alloc.h"
 #include "ctl/journal-tail.h"
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
-#include "ctl/run-waiter.h"
 
 #define LOOK_BACK_MAX 1000 /* runs of a job, for one that was started */
 #define PREFIX_MAX    512

@@ -4,9 +4,9 @@
  * so there are three ways to print it: harmless to a terminal, as it is, and in JSON. The daemon sends no more than it
  * was asked for; a list that is not whole always says so, since somebody may act on it. */
 
+#include "client/job-view.h"
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
-#include "ctl/job-view.h"
 #include "ctl/json.h"
 
 #define LIMIT_DEFAULT 10000

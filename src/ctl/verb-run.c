@@ -9,11 +9,11 @@
 
 #include <stdio.h>
 
+#include "client/run-waiter.h"
 #include "ctl/alloc.h"
 #include "ctl/file-name.h"
 #include "ctl/journal-tail.h"
 #include "ctl/json.h"
-#include "ctl/run-waiter.h"
 
 #define EXIT_SIGNAL_BASE 128 /* as shells count */
 

@@ -2,12 +2,12 @@
 
 /* vaktctl status: the daemon, jobs, or runs (status-run.c), each as a block like systemctl's. */
 
+#include "client/daemon-view.h"
+#include "client/diagnostics-view.h"
+#include "client/job-view.h"
+#include "client/run-view.h"
 #include "ctl/alloc.h"
-#include "ctl/daemon-view.h"
-#include "ctl/diagnostics-view.h"
-#include "ctl/job-view.h"
 #include "ctl/relative-time.h"
-#include "ctl/run-view.h"
 #include "ctl/status.h"
 
 #define STATUS_RUNS    10 /* runs shown below a job */

@@ -2,13 +2,13 @@
 
 /* vaktctl why: what a job waits for and why, or what became of one file, in the daemon's own sentences. */
 
+#include "client/properties.h"
+#include "client/run-view.h"
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
 #include "ctl/file-name.h"
 #include "ctl/journal.h"
 #include "ctl/json.h"
-#include "ctl/properties.h"
-#include "ctl/run-view.h"
 
 #define LOOK_BACK_MAX 100 /* runs, for one that was started */
 

@@ -2,8 +2,8 @@
 
 /* Properties by a table. Unknown ones are skipped so that an older vaktctl understands a newer vaktd. */
 
+#include "client/properties.h"
 #include "ctl/alloc.h"
-#include "ctl/properties.h"
 
 static const PropertyMap *find(const PropertyMap *map, size_t n, const char *name) {
         for (size_t i = 0; i < n; i++)

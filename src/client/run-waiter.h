@@ -5,8 +5,8 @@
 
 #include <systemd/sd-event.h>
 
+#include "client/run-view.h"
 #include "ctl/ctl.h"
-#include "ctl/run-view.h"
 
 typedef struct RunWaiterOptions {
         const char *job; /* for what is said */

@@ -21,9 +21,9 @@
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
 
+#include "client/connection.h"
+#include "client/service-start.h"
 #include "ctl/alloc.h"
-#include "ctl/connection.h"
-#include "ctl/service-start.h"
 #include "util/places.h"
 
 #define CALL_TIMEOUT    (25 * USEC_PER_SEC)

@@ -2,8 +2,8 @@
 
 /* What is wrong with files, in the form that editors and compilers made familiar. */
 
+#include "client/diagnostics-view.h"
 #include "ctl/alloc.h"
-#include "ctl/diagnostics-view.h"
 
 void diagnostic_views_done(DiagnosticViews *d) {
         d->items = mfree(d->items);

@@ -3,9 +3,9 @@
 
 /* A job as its object shows it, and the colours of its words. */
 
+#include "client/properties.h"
 #include "ctl/ctl.h"
 #include "ctl/json.h"
-#include "ctl/properties.h"
 
 /* Strings are the message's. Times are µs of CLOCK_REALTIME, 0 = never, USEC_INFINITY = none. */
 typedef struct JobView {

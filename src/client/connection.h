@@ -7,8 +7,8 @@
 
 #include <systemd/sd-bus.h>
 
+#include "client/service-start.h"
 #include "ctl/exit-code.h"
-#include "ctl/service-start.h"
 #include "util/clock.h"
 #include "util/macro.h"
 

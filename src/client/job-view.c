@@ -2,8 +2,8 @@
 
 /* A job as its object shows it. */
 
+#include "client/job-view.h"
 #include "ctl/alloc.h"
-#include "ctl/job-view.h"
 #include "job/run.h"
 #include "util/strv.h"
 

@@ -5,7 +5,7 @@
  * asked again; a daemon that does not know the run any more (or gave its number to another one) is believed to have
  * forgotten it. */
 
-#include "ctl/run-waiter.h"
+#include "client/run-waiter.h"
 
 #include <signal.h>
 

@@ -2,10 +2,10 @@
 
 /* The daemon as its manager object shows it. */
 
-#include "ctl/daemon-view.h"
+#include "client/daemon-view.h"
 
+#include "client/properties.h"
 #include "ctl/alloc.h"
-#include "ctl/properties.h"
 
 void daemon_view_done(DaemonView *v) {
         v->message = sd_bus_message_unref(v->message);

@@ -5,10 +5,10 @@
  * after each the manager is asked what became of the unit. It is asked before anything is connected to as well, since
  * a connection to its socket would start the daemon, too. */
 
-#include "ctl/service-start.h"
+#include "client/service-start.h"
 
+#include "client/connection.h"
 #include "ctl/alloc.h"
-#include "ctl/connection.h"
 
 #define SERVICE "/org/freedesktop/systemd1/unit/vaktd_2eservice"
 #define SOCKET  "/org/freedesktop/systemd1/unit/vaktd_2esocket"

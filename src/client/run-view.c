@@ -2,10 +2,10 @@
 
 /* Runs as they are shown. Long histories are asked for in pages, so that neither side holds all of it in a message. */
 
+#include "client/properties.h"
+#include "client/run-view.h"
 #include "ctl/alloc.h"
-#include "ctl/properties.h"
 #include "ctl/relative-time.h"
-#include "ctl/run-view.h"
 #include "ctl/size.h"
 #include "job/run.h"
 
