@@ -73,23 +73,3 @@ int pool_views_get(Ctl *c, PoolViews *ret) {
         p = (PoolViews){ 0 };
         return 0;
 }
-
-char *pool_view_text(const PoolView *v) {
-        return alloc_format("%" PRIu32 " of %" PRIu32 " slot%s taken, %" PRIu32 " wait%s", v->running, v->slots,
-                            PLURAL(v->slots), v->waiting, v->waiting == 1 ? "s" : "");
-}
-
-json_object *pool_views_json(const PoolViews *p) {
-        json_object *array = json_new_array();
-
-        for (size_t i = 0; i < p->n_items; i++) {
-                json_object *o = json_new_object();
-
-                json_add_string(o, "pool", p->items[i].name);
-                json_add_number(o, "slots", p->items[i].slots);
-                json_add_number(o, "running", p->items[i].running);
-                json_add_number(o, "waiting", p->items[i].waiting);
-                json_append(array, o);
-        }
-        return array;
-}

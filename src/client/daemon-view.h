@@ -4,7 +4,6 @@
 /* The daemon as its manager object shows it, and its pools. */
 
 #include "ctl/ctl.h"
-#include "ctl/json.h"
 
 /* Strings are the message's. */
 typedef struct DaemonView {
@@ -19,9 +18,6 @@ void daemon_view_done(DaemonView *v);
 
 /* Returns as ctl_call() does. */
 int daemon_view_read(Ctl *c, DaemonView *ret);
-
-/* "All jobs are paused …" */
-#define DAEMON_PAUSED "All jobs are paused: nothing triggers any until 'vaktctl resume --all'."
 
 typedef struct PoolView {
         const char *name;
@@ -38,8 +34,3 @@ void pool_views_done(PoolViews *p);
 
 /* None of a daemon that knows no pools yet. Returns as ctl_call() does. */
 int pool_views_get(Ctl *c, PoolViews *ret);
-
-/* "1 of 2 slots taken, 3 wait". The caller frees it. */
-char *pool_view_text(const PoolView *v);
-
-json_object *pool_views_json(const PoolViews *p);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is wrong with files, in the form that editors and compilers made familiar. */
+/* What is wrong with files, as the daemon reports it. */
 
 #include "client/diagnostics-view.h"
 #include "ctl/alloc.h"
@@ -44,48 +44,4 @@ int diagnostic_views_get(Ctl *c, DiagnosticViews *ret) {
         static const MethodCall diagnostics = { .member = "Diagnostics" };
 
         return diagnostic_views_call(c, &diagnostics, NULL, ret);
-}
-
-void diagnostic_print(FILE *f, const DiagnosticView *v) {
-        _cleanup_free_ char *file = text_escape(v->file), *message = text_escape(v->message);
-
-        if (v->line > 0)
-                fprintf(f, "%s:%u: %s\n", file, (unsigned)v->line, message);
-        else
-                fprintf(f, "%s: %s\n", file, message);
-}
-
-json_object *diagnostic_json(const DiagnosticView *v) {
-        json_object *o = json_new_object();
-
-        json_add_string(o, "file", v->file);
-        json_add_number(o, "line", v->line);
-        json_add_string(o, "message", v->message);
-        return o;
-}
-
-json_object *diagnostic_views_json(const DiagnosticViews *d) {
-        json_object *array = json_new_array();
-
-        for (size_t i = 0; i < d->n_items; i++)
-                json_append(array, diagnostic_json(&d->items[i]));
-        return array;
-}
-
-/* ".../NAME.job" or ".../NAME.job.d/SOME.conf" */
-char *diagnostic_job(const char *file) {
-        static const char *const marks[] = { ".job.d/", ".job" };
-
-        for (size_t i = 0; i < ELEMENTSOF(marks); i++) {
-                const char *end = NULL, *start;
-
-                for (const char *p = file; (p = strstr(p, marks[i])); p++)
-                        end = p;
-                if (!end || (i == 1 && end[strlen(marks[i])] != '\0'))
-                        continue;
-                start = memrchr(file, '/', (size_t)(end - file));
-                start = start ? start + 1 : file;
-                return alloc_format("%.*s", (int)(end - start), start);
-        }
-        return NULL;
 }

@@ -1,12 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is wrong with files, as the daemon reports it or check finds it: "file:line: message" a line, or JSON. */
-
-#include <stdio.h>
+/* What is wrong with files, as the daemon reports it. */
 
 #include "ctl/ctl.h"
-#include "ctl/json.h"
 
 /* Strings are the message's that they were read from. */
 typedef struct DiagnosticView {
@@ -26,10 +23,3 @@ void diagnostic_views_done(DiagnosticViews *d);
 /* Calls Diagnostics or Reload. Returns as ctl_call() does. */
 int diagnostic_views_call(Ctl *c, const MethodCall *call, const char *look_at, DiagnosticViews *ret);
 int diagnostic_views_get(Ctl *c, DiagnosticViews *ret);
-
-void diagnostic_print(FILE *f, const DiagnosticView *v);
-json_object *diagnostic_json(const DiagnosticView *v);
-json_object *diagnostic_views_json(const DiagnosticViews *d);
-
-/* The job that a file or a drop-in belongs to. The caller frees it; NULL when it is no job's file. */
-char *diagnostic_job(const char *file);

@@ -4,7 +4,6 @@
 
 #include "client/job-view.h"
 #include "ctl/alloc.h"
-#include "job/run.h"
 #include "util/strv.h"
 
 void job_view_done(JobView *v) {
@@ -100,106 +99,4 @@ int job_view_next_elapses(Ctl *c, const JobView *v, unsigned n, usec_t **ret, si
         *ret_n = size / sizeof(usec_t);
         memcpy(*ret, elapses, size);
         return 0;
-}
-
-static json_object *triggers_json(const JobView *v) {
-        json_object *array = json_new_array();
-
-        for (const PropertyPair *p = v->triggers; p && p->key; p++) {
-                json_object *o = json_new_object();
-
-                json_add_string(o, "key", p->key);
-                json_add_string(o, "value", p->value);
-                json_append(array, o);
-        }
-        return array;
-}
-
-static json_object *alarms_json(const JobView *v) {
-        json_object *array = json_new_array();
-
-        for (const PropertyAlarm *a = v->alarms; a && a->key; a++) {
-                json_object *o = json_new_object();
-
-                json_add_string(o, "key", a->key);
-                json_add_time(o, "raised_usec", a->raised);
-                json_add_string(o, "sentence", a->sentence);
-                json_append(array, o);
-        }
-        return array;
-}
-
-static json_object *watches_json(const JobView *v) {
-        json_object *array = json_new_array();
-
-        for (const PropertyWatch *w = v->watches; w && w->key; w++) {
-                json_object *o = json_new_object();
-
-                json_add_string(o, "key", w->key);
-                json_add_string(o, "path", w->path);
-                json_add_string(o, "state", w->state);
-                json_add_string(o, "sentence", w->sentence);
-                json_append(array, o);
-        }
-        return array;
-}
-
-static json_object *watch_counters_json(const JobView *v) {
-        json_object *o = json_new_object();
-
-        for (const PropertyNumber *p = v->watch_counters; p && p->name; p++)
-                json_add_number(o, p->name, p->value);
-        return o;
-}
-
-json_object *job_view_json(const JobView *v) {
-        json_object *o = json_new_object();
-
-        json_add_string(o, "job", v->name);
-        json_add_string(o, "description", v->description);
-        json_add_strings(o, "documentation", v->documentation);
-        json_add_strings(o, "tags", v->tags);
-        json_add_string(o, "state", v->state);
-        json_add_bool(o, "enabled", v->enabled);
-        json_add_bool(o, "paused", v->paused);
-        json_add_time(o, "pause_until_usec", v->pause_until);
-        json_add_number(o, "skip", v->skip);
-        json_add_string(o, "file", v->fragment);
-        json_add_string(o, "fault", v->fault);
-        json_add(o, "triggers", triggers_json(v));
-        json_add(o, "watches", watches_json(v));
-        json_add(o, "watch_counters", watch_counters_json(v));
-        json_add(o, "alarms", alarms_json(v));
-        json_add_string(o, "pool", v->pool);
-        json_add(o, "priority", json_object_new_int(v->priority));
-        json_add_known(o, "retry", v->retry == UINT32_MAX ? UINT64_MAX : v->retry);
-        json_add_string(o, "last_result", v->last_result);
-        json_add_time(o, "next_usec", v->next);
-        json_add_time(o, "last_start_usec", v->last_start);
-        json_add_time(o, "last_end_usec", v->last_end);
-        json_add_number(o, "runs", v->runs);
-        json_add_number(o, "running", v->running);
-        json_add_number(o, "queued", v->queued);
-        return o;
-}
-
-Color job_state_color(const char *state) {
-        static const struct {
-                const char *state;
-                Color color;
-        } table[] = {
-                { "running", COLOR_GREEN }, { "invalid", COLOR_RED }, { "paused", COLOR_YELLOW },
-                { "disabled", COLOR_GREY }, { "gone", COLOR_GREY },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(table); i++)
-                if (streq(state, table[i].state))
-                        return table[i].color;
-        return COLOR_NONE;
-}
-
-Color job_result_color(const char *result) {
-        int r = run_result_from_string(result);
-
-        return r >= 0 && run_result_is_failure((RunResult)r) ? COLOR_RED : COLOR_NONE;
 }

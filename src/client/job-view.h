@@ -1,11 +1,10 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A job as its object shows it, and the colours of its words. */
+/* A job as its object shows it. */
 
 #include "client/properties.h"
 #include "ctl/ctl.h"
-#include "ctl/json.h"
 
 /* Strings are the message's. Times are µs of CLOCK_REALTIME, 0 = never, USEC_INFINITY = none. */
 typedef struct JobView {
@@ -35,8 +34,3 @@ int job_view_read_object(Ctl *c, const char *path, JobView *ret);
 /* Its next elapses, at most so many; none while it has no next one. The caller frees them. Returns as ctl_call() does.
  */
 int job_view_next_elapses(Ctl *c, const JobView *v, unsigned n, usec_t **ret, size_t *ret_n);
-
-json_object *job_view_json(const JobView *v);
-
-Color job_state_color(const char *state) _pure_;
-Color job_result_color(const char *result) _pure_;

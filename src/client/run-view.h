@@ -1,12 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Runs as they are shown: read from ListRuns or from a Run object, drawn as a table, told as a sentence, as JSON. */
+/* Runs, read from QueryRuns or from a Run object. */
 
 #include "ctl/ctl.h"
-#include "ctl/json.h"
-
-#define RUN_OUTCOME_MAX 64
 
 /* Strings are the message's that it was read from. Times are µs of CLOCK_REALTIME, 0 = not yet. */
 typedef struct RunView {
@@ -47,21 +44,3 @@ int run_view_read_finished(sd_bus_message *m, RunView *ret);
 
 bool run_view_is_done(const RunView *v) _pure_;
 bool run_view_is_success(const RunView *v) _pure_;
-
-/* "running", "success", "exit 3", "signal TERM". Returns buf. */
-char *run_view_outcome(const RunView *v, char buf[static RUN_OUTCOME_MAX]);
-Color run_view_color(const RunView *v) _pure_;
-
-/* "Run 7 of job backup failed with exit code 3 after 1.2s." The caller frees it. */
-char *run_view_sentence(const RunView *v);
-
-/* "It used 12ms of CPU and at most 3.1M of memory."; NULL when neither is known. The caller frees it. */
-char *run_view_usage(const RunView *v);
-
-json_object *run_view_json(const RunView *v);
-
-/* A sentence about lines that the journal has dropped, which the caller frees. */
-char *run_view_dropped_sentence(uint64_t run, uint64_t n);
-
-/* Prints a table of runs, with a column of jobs unless it is one job's. Returns as run_view_list() does. */
-int run_view_print_table(Ctl *c, const RunFilter *filter, unsigned limit, bool *ret_any);

@@ -7,6 +7,8 @@
 #include "ctl/relative-time.h"
 #include "ctl/size.h"
 #include "ctl/status.h"
+#include "ctl/view-json.h"
+#include "ctl/view-text.h"
 
 #define LABEL_WIDTH 12
 

@@ -17,6 +17,8 @@
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
 #include "ctl/relative-time.h"
+#include "ctl/view-json.h"
+#include "ctl/view-text.h"
 
 #define RELOAD_TIMEOUT (10 * USEC_PER_MINUTE)
 

@@ -7,6 +7,8 @@
 #include "config/job-loader.h"
 #include "config/settings.h"
 #include "ctl/alloc.h"
+#include "ctl/view-json.h"
+#include "ctl/view-text.h"
 #include "util/places.h"
 #include "util/strv.h"
 

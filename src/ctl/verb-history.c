@@ -8,6 +8,8 @@
 #include "ctl/ctl.h"
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
+#include "ctl/view-json.h"
+#include "ctl/view-text.h"
 #include "job/run.h"
 #include "util/strv.h"
 

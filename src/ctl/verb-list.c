@@ -9,6 +9,7 @@
 #include "ctl/alloc.h"
 #include "ctl/json.h"
 #include "ctl/relative-time.h"
+#include "ctl/view-text.h"
 
 static const MethodCall list_jobs = { .member = "ListJobs" };
 
@@ -131,6 +132,24 @@ static void print_table(Ctl *c, const JobRows *rows) {
         if (!c->no_legend)
                 printf("%s%zu job%s listed, %zu running.\n", rows->n_items > 0 ? "\n" : "", rows->n_items,
                        rows->n_items == 1 ? "" : "s", job_rows_count(rows, "running"));
+}
+
+/* The job that ".../NAME.job" or ".../NAME.job.d/SOME.conf" belongs to; NULL: no job's file. The caller frees it. */
+static char *diagnostic_job(const char *file) {
+        static const char *const marks[] = { ".job.d/", ".job" };
+
+        for (size_t i = 0; i < ELEMENTSOF(marks); i++) {
+                const char *end = NULL, *start;
+
+                for (const char *p = file; (p = strstr(p, marks[i])); p++)
+                        end = p;
+                if (!end || (i == 1 && end[strlen(marks[i])] != '\0'))
+                        continue;
+                start = memrchr(file, '/', (size_t)(end - file));
+                start = start ? start + 1 : file;
+                return alloc_format("%.*s", (int)(end - start), start);
+        }
+        return NULL;
 }
 
 /* Says of a job whose file is bad that an older version is in force. Returns as ctl_call() does. */

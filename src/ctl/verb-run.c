@@ -14,6 +14,8 @@
 #include "ctl/file-name.h"
 #include "ctl/journal-tail.h"
 #include "ctl/json.h"
+#include "ctl/view-json.h"
+#include "ctl/view-text.h"
 
 #define EXIT_SIGNAL_BASE 128 /* as shells count */
 

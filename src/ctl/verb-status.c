@@ -9,6 +9,8 @@
 #include "ctl/alloc.h"
 #include "ctl/relative-time.h"
 #include "ctl/status.h"
+#include "ctl/view-json.h"
+#include "ctl/view-text.h"
 
 #define STATUS_RUNS    10 /* runs shown below a job */
 #define STATUS_ELAPSES 5

@@ -9,6 +9,7 @@
 #include "ctl/file-name.h"
 #include "ctl/journal.h"
 #include "ctl/json.h"
+#include "ctl/view-text.h"
 
 #define LOOK_BACK_MAX 100 /* runs, for one that was started */
 

@@ -1,0 +1,16 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Jobs, runs, pools and diagnostics as --json prints them. What is returned is the caller's. */
+
+#include "client/daemon-view.h"
+#include "client/diagnostics-view.h"
+#include "client/job-view.h"
+#include "client/run-view.h"
+#include "ctl/json.h"
+
+json_object *diagnostic_json(const DiagnosticView *v);
+json_object *diagnostic_views_json(const DiagnosticViews *d);
+json_object *pool_views_json(const PoolViews *p);
+json_object *job_view_json(const JobView *v);
+json_object *run_view_json(const RunView *v);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The views of client/ as people read them. What is wrong with files is said in the form that editors and compilers
+ * made familiar. */
+
+#include "ctl/view-text.h"
+
+#include "ctl/alloc.h"
+#include "ctl/relative-time.h"
+#include "ctl/size.h"
+#include "job/run.h"
+
+void diagnostic_print(FILE *f, const DiagnosticView *v) {
+        _cleanup_free_ char *file = text_escape(v->file), *message = text_escape(v->message);
+
+        if (v->line > 0)
+                fprintf(f, "%s:%u: %s\n", file, (unsigned)v->line, message);
+        else
+                fprintf(f, "%s: %s\n", file, message);
+}
+
+char *pool_view_text(const PoolView *v) {
+        return alloc_format("%" PRIu32 " of %" PRIu32 " slot%s taken, %" PRIu32 " wait%s", v->running, v->slots,
+                            PLURAL(v->slots), v->waiting, v->waiting == 1 ? "s" : "");
+}
+
+Color job_state_color(const char *state) {
+        static const struct {
+                const char *state;
+                Color color;
+        } table[] = {
+                { "running", COLOR_GREEN }, { "invalid", COLOR_RED }, { "paused", COLOR_YELLOW },
+                { "disabled", COLOR_GREY }, { "gone", COLOR_GREY },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                if (streq(state, table[i].state))
+                        return table[i].color;
+        return COLOR_NONE;
+}
+
+Color job_result_color(const char *result) {
+        int r = run_result_from_string(result);
+
+        return r >= 0 && run_result_is_failure((RunResult)r) ? COLOR_RED : COLOR_NONE;
+}
+
+static const char *signal_name(int signal) {
+        return sigabbrev_np(signal) ?: "unknown";
+}
+
+char *run_view_outcome(const RunView *v, char buf[static RUN_OUTCOME_MAX]) {
+        if (!run_view_is_done(v))
+                snprintf(buf, RUN_OUTCOME_MAX, "%s", v->state);
+        else if (streq(v->result, "exit"))
+                snprintf(buf, RUN_OUTCOME_MAX, "exit %d", (int)v->code);
+        else if (streq(v->result, "signal"))
+                snprintf(buf, RUN_OUTCOME_MAX, "signal %s", signal_name(v->code));
+        else
+                snprintf(buf, RUN_OUTCOME_MAX, "%s", v->result);
+        return buf;
+}
+
+Color run_view_color(const RunView *v) {
+        int result = run_result_from_string(v->result);
+
+        if (!run_view_is_done(v))
+                return streq(v->state, "running") ? COLOR_GREEN : COLOR_NONE;
+        return result >= 0 && run_result_is_failure((RunResult)result) ? COLOR_RED : COLOR_NONE;
+}
+
+/* What became of a run, without how long it took. The caller frees it. */
+static char *outcome_words(const RunView *v) {
+        static const struct {
+                const char *result, *words;
+        } table[] = {
+                { "success", "succeeded" },
+                { "timeout", "timed out" },
+                { "oom", "ran out of memory" },
+                { "cancelled", "was cancelled" },
+                { "start-failed", "could not be started" },
+                { "skipped", "was refused" },
+                { "missed", "was missed" },
+                { "lost", "was lost with the machine or the daemon" },
+        };
+
+        if (!run_view_is_done(v))
+                return alloc_format("is %s", v->state);
+        if (streq(v->result, "exit"))
+                return alloc_format("failed with exit code %d", (int)v->code);
+        if (streq(v->result, "signal"))
+                return alloc_format("was killed by signal %s", signal_name(v->code));
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                if (streq(v->result, table[i].result))
+                        return alloc_string(table[i].words);
+        return alloc_format("ended with the result %s", v->result);
+}
+
+char *run_view_sentence(const RunView *v) {
+        _cleanup_free_ char *words = outcome_words(v), *after = alloc_string("");
+        size_t n = strlen(v->reason);
+        char span[SPAN_TEXT_MAX];
+
+        if (v->started > 0 && v->ended > 0) {
+                free(after);
+                after = alloc_format(" after %s", duration_format(span, usec_sub(v->ended, v->started)));
+        }
+        return alloc_format("Run %" PRIu64 " of job %s %s%s%s%s%s", v->id, v->job, words, after, n > 0 ? ": " : "",
+                            v->reason, n > 0 && v->reason[n - 1] == '.' ? "" : ".");
+}
+
+char *run_view_usage(const RunView *v) {
+        _cleanup_free_ char *cpu = NULL, *memory = NULL;
+        char span[SPAN_TEXT_MAX], size[SIZE_TEXT_MAX];
+
+        if (v->cpu != USEC_INFINITY)
+                cpu = alloc_format("%s of CPU", duration_format(span, v->cpu));
+        if (v->memory_peak != UINT64_MAX)
+                memory = alloc_format("at most %s of memory", size_format(size, v->memory_peak));
+        if (!cpu && !memory)
+                return NULL;
+        return alloc_format("It used %s%s%s.", strempty(cpu), cpu && memory ? " and " : "", strempty(memory));
+}
+
+char *run_view_dropped_sentence(uint64_t run, uint64_t n) {
+        return alloc_format("The journal has dropped %" PRIu64 " lines of the output of run %" PRIu64
+                            " (LogRateLimitBurst= and LogRateLimitIntervalSec= in [Service] of the job).",
+                            n, run);
+}
+
+typedef struct TableFill {
+        Table *table;
+        bool with_job;
+        usec_t now;
+} TableFill;
+
+static int add_to_table(const RunView *v, void *userdata) {
+        TableFill *fill = userdata;
+        char id[24], outcome[RUN_OUTCOME_MAX], when[LOCAL_TIME_TEXT_MAX], took[SPAN_TEXT_MAX] = "-";
+        TableCell cells[] = {
+                { .text = v->job },     { .text = id },
+                { .text = v->cause },   { .text = outcome, .color = run_view_color(v) },
+                { .text = when },       { .text = took },
+                { .text = v->payload }, { .text = v->reason },
+        };
+
+        snprintf(id, sizeof(id), "%" PRIu64, v->id);
+        run_view_outcome(v, outcome);
+        local_time_format_short(when, v->started ?: v->requested);
+        if (v->started > 0)
+                duration_format(took, usec_sub(v->ended ?: fill->now, v->started));
+        table_add(fill->table, fill->with_job ? cells : cells + 1);
+        return 0;
+}
+
+int run_view_print_table(Ctl *c, const RunFilter *filter, unsigned limit, bool *ret_any) {
+        static const TableColumn columns[] = {
+                { .title = "JOB", .shrink = SHRINK_LATE },
+                { .title = "RUN", .right = true },
+                { .title = "CAUSE" },
+                { .title = "RESULT" },
+                { .title = "STARTED" },
+                { .title = "DURATION", .right = true },
+                { .title = "FILES", .shrink = SHRINK_FIRST, .optional = true },
+                { .title = "REASON", .shrink = SHRINK_FIRST },
+        };
+        bool with_job = isempty(filter->job);
+        _cleanup_(table_freep) Table *t =
+                table_new(with_job ? columns : columns + 1, ELEMENTSOF(columns) - (with_job ? 0 : 1));
+        TableFill fill = { .table = t, .with_job = with_job, .now = now_realtime() };
+        int r;
+
+        r = run_view_list(c, filter, limit, add_to_table, &fill);
+        *ret_any = table_size(t) > 0;
+        if (r != 0 || !*ret_any)
+                return r;
+        ctl_open_pager(c);
+        table_print(t, stdout, &c->style);
+        return 0;
+}

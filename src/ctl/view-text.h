@@ -1,0 +1,42 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Jobs, runs, pools and diagnostics in words: what is printed, and in which colour. A string that is returned is the
+ * caller's to free. */
+
+#include <stdio.h>
+
+#include "client/daemon-view.h"
+#include "client/diagnostics-view.h"
+#include "client/run-view.h"
+#include "ctl/ctl.h"
+
+#define RUN_OUTCOME_MAX 64
+
+/* "All jobs are paused …" */
+#define DAEMON_PAUSED "All jobs are paused: nothing triggers any until 'vaktctl resume --all'."
+
+/* "file:line: message" */
+void diagnostic_print(FILE *f, const DiagnosticView *v);
+
+/* "1 of 2 slots taken, 3 wait" */
+char *pool_view_text(const PoolView *v);
+
+Color job_state_color(const char *state) _pure_;
+Color job_result_color(const char *result) _pure_;
+
+/* "running", "success", "exit 3", "signal TERM". Returns buf. */
+char *run_view_outcome(const RunView *v, char buf[static RUN_OUTCOME_MAX]);
+Color run_view_color(const RunView *v) _pure_;
+
+/* "Run 7 of job backup failed with exit code 3 after 1.2s." */
+char *run_view_sentence(const RunView *v);
+
+/* "It used 12ms of CPU and at most 3.1M of memory."; NULL when neither is known. */
+char *run_view_usage(const RunView *v);
+
+/* A sentence about lines that the journal has dropped. */
+char *run_view_dropped_sentence(uint64_t run, uint64_t n);
+
+/* Prints a table of runs, with a column of jobs unless it is one job's. Returns as run_view_list() does. */
+int run_view_print_table(Ctl *c, const RunFilter *filter, unsigned limit, bool *ret_any);
