@@ -5,7 +5,6 @@
 #include "client/daemon-view.h"
 
 #include "client/properties.h"
-#include "ctl/alloc.h"
 
 void daemon_view_done(DaemonView *v) {
         v->message = sd_bus_message_unref(v->message);
@@ -41,20 +40,6 @@ void pool_views_done(PoolViews *p) {
         p->reply = sd_bus_message_unref(p->reply);
 }
 
-static int read_pools(PoolViews *p) {
-        PoolView v;
-        int r;
-
-        r = sd_bus_message_enter_container(p->reply, 'a', "(suuu)");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read(p->reply, "(suuu)", &v.name, &v.slots, &v.running, &v.waiting)) > 0) {
-                p->items = alloc_array(p->items, p->n_items + 1, sizeof(v));
-                p->items[p->n_items++] = v;
-        }
-        return r;
-}
-
 int pool_views_get(Ctl *c, PoolViews *ret) {
         static const MethodCall list_pools = { .member = "ListPools" };
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -66,7 +51,7 @@ int pool_views_get(Ctl *c, PoolViews *ret) {
                 return 0;
         if (r < 0)
                 return ctl_call_failed(c, &list_pools, NULL, &error, r);
-        r = read_pools(&p);
+        r = properties_read_rows(p.reply, "a(suuu)", &p.items, &p.n_items);
         if (r < 0)
                 return ctl_bad_answer(&list_pools, r);
         *ret = p;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Properties by a table. Unknown ones are skipped so that an older vaktctl understands a newer vaktd. */
+/* Properties by a table. Unknown ones are skipped so that an older client understands a newer vaktd. */
 
 #include "client/properties.h"
-#include "ctl/alloc.h"
+
+#include <assert.h>
+
+#define ROW_MEMBERS_MAX 9
 
 static const PropertyMap *find(const PropertyMap *map, size_t n, const char *name) {
         for (size_t i = 0; i < n; i++)
@@ -12,103 +15,73 @@ static const PropertyMap *find(const PropertyMap *map, size_t n, const char *nam
         return NULL;
 }
 
-int properties_read_pairs(sd_bus_message *m, PropertyPair **ret) {
-        _cleanup_free_ PropertyPair *pairs = alloc_array(NULL, 1, sizeof(PropertyPair));
-        PropertyPair pair;
-        size_t n = 0;
+static size_t round_up(size_t n, size_t to) {
+        return (n + to - 1) / to * to;
+}
+
+/* Where the members of a struct of a D-Bus type stand, in its order. Returns the size of the struct. */
+static size_t lay_out(const char *members, size_t ret_offsets[static ROW_MEMBERS_MAX]) {
+        size_t offset = 0, most = 1, n = 0;
+
+        for (const char *t = members; *t; t++) {
+                size_t size = *t == 't' ? sizeof(uint64_t) : *t == 'u' ? sizeof(uint32_t) : sizeof(char *);
+                size_t align = *t == 't' ? _Alignof(uint64_t) : *t == 'u' ? _Alignof(uint32_t) : _Alignof(char *);
+
+                assert(n < ROW_MEMBERS_MAX && strchr("sotu", *t));
+                offset = round_up(offset, align);
+                ret_offsets[n++] = offset;
+                offset += size;
+                most = MAX(most, align);
+        }
+        return round_up(offset, most);
+}
+
+int properties_read_rows(sd_bus_message *m, const char *type, void *ret, size_t *ret_n) {
+        _cleanup_free_ char *members = strndup(type + 2, strlen(type) - 3), *rows = NULL; /* without "a(" and ")" */
+        size_t offsets[ROW_MEMBERS_MAX], size, n = 0;
         int r;
 
-        r = sd_bus_message_enter_container(m, 'a', "(ss)");
+        if (!members)
+                return -ENOMEM;
+        size = lay_out(members, offsets);
+        rows = calloc(1, size);
+        if (!rows)
+                return -ENOMEM;
+        r = sd_bus_message_enter_container(m, 'a', type + 1);
         if (r < 0)
                 return r;
-        while ((r = sd_bus_message_read(m, "(ss)", &pair.key, &pair.value)) > 0) {
-                pairs = alloc_array(pairs, n + 2, sizeof(PropertyPair));
-                pairs[n++] = pair;
+        for (; (r = sd_bus_message_enter_container(m, type[1] == '{' ? 'e' : 'r', members)) > 0; n++) {
+                if ((n & (n + 1)) == 0) { /* with the one that ends them they fill the array */
+                        char *more = reallocarray(rows, 2 * (n + 1), size);
+
+                        if (!more)
+                                return -ENOMEM;
+                        rows = more;
+                }
+                for (size_t i = 0; r >= 0 && members[i] != '\0'; i++)
+                        r = sd_bus_message_read_basic(m, members[i], rows + n * size + offsets[i]);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
         }
         if (r < 0)
                 return r;
-        pairs[n] = (PropertyPair){ 0 };
-        *ret = TAKE_PTR(pairs);
-        return sd_bus_message_exit_container(m);
-}
-
-static int read_alarms(sd_bus_message *m, PropertyAlarm **ret) {
-        _cleanup_free_ PropertyAlarm *alarms = alloc_array(NULL, 1, sizeof(PropertyAlarm));
-        PropertyAlarm a;
-        size_t n = 0;
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "(sts)");
+        memset(rows + n * size, 0, size);
+        r = sd_bus_message_exit_container(m);
         if (r < 0)
                 return r;
-        while ((r = sd_bus_message_read(m, "(sts)", &a.key, &a.raised, &a.sentence)) > 0) {
-                alarms = alloc_array(alarms, n + 2, sizeof(PropertyAlarm));
-                alarms[n++] = a;
-        }
-        if (r < 0)
-                return r;
-        alarms[n] = (PropertyAlarm){ 0 };
-        *ret = TAKE_PTR(alarms);
-        return sd_bus_message_exit_container(m);
-}
-
-static int read_watches(sd_bus_message *m, PropertyWatch **ret) {
-        _cleanup_free_ PropertyWatch *watches = alloc_array(NULL, 1, sizeof(PropertyWatch));
-        PropertyWatch w;
-        size_t n = 0;
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "(ssss)");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read(m, "(ssss)", &w.key, &w.path, &w.state, &w.sentence)) > 0) {
-                watches = alloc_array(watches, n + 2, sizeof(PropertyWatch));
-                watches[n++] = w;
-        }
-        if (r < 0)
-                return r;
-        watches[n] = (PropertyWatch){ 0 };
-        *ret = TAKE_PTR(watches);
-        return sd_bus_message_exit_container(m);
-}
-
-static int read_numbers(sd_bus_message *m, PropertyNumber **ret) {
-        _cleanup_free_ PropertyNumber *numbers = alloc_array(NULL, 1, sizeof(PropertyNumber));
-        PropertyNumber number;
-        size_t n = 0;
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "{st}");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read(m, "{st}", &number.name, &number.value)) > 0) {
-                numbers = alloc_array(numbers, n + 2, sizeof(PropertyNumber));
-                numbers[n++] = number;
-        }
-        if (r < 0)
-                return r;
-        numbers[n] = (PropertyNumber){ 0 };
-        *ret = TAKE_PTR(numbers);
-        return sd_bus_message_exit_container(m);
-}
-
-static int read_value(sd_bus_message *m, const PropertyMap *p, void *to) {
-        if (streq(p->type, "as"))
-                return sd_bus_message_read_strv(m, to);
-        if (streq(p->type, "a(ss)"))
-                return properties_read_pairs(m, to);
-        if (streq(p->type, "a(sts)"))
-                return read_alarms(m, to);
-        if (streq(p->type, "a(ssss)"))
-                return read_watches(m, to);
-        if (streq(p->type, "a{st}"))
-                return read_numbers(m, to);
-        return sd_bus_message_read_basic(m, p->type[0], to);
+        memcpy(ret, &rows, sizeof(rows));
+        rows = NULL;
+        if (ret_n)
+                *ret_n = n;
+        return 0;
 }
 
 static int read_entry(sd_bus_message *m, const PropertyMap *map, size_t n, void *ret) {
         const PropertyMap *p;
         const char *name;
+        void *to;
         int r;
 
         r = sd_bus_message_read_basic(m, 's', &name);
@@ -120,10 +93,11 @@ static int read_entry(sd_bus_message *m, const PropertyMap *map, size_t n, void 
         r = sd_bus_message_enter_container(m, 'v', p->type);
         if (r < 0)
                 return r;
-        r = read_value(m, p, (char *)ret + p->offset);
-        if (r < 0)
-                return r;
-        return sd_bus_message_exit_container(m);
+        to = (char *)ret + p->offset;
+        r = streq(p->type, "as") ? sd_bus_message_read_strv(m, to)
+            : p->type[0] == 'a'  ? properties_read_rows(m, p->type, to, NULL)
+                                 : sd_bus_message_read_basic(m, p->type[0], to);
+        return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
 int properties_read(sd_bus_message *m, const PropertyMap *map, size_t n, void *ret) {

@@ -1,16 +1,15 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The properties of a D-Bus object -> the members of a struct, by a table. */
+/* The properties of a D-Bus object -> the members of a struct, by a table; and lists of structs. */
 
 #include <systemd/sd-bus.h>
 
 #include "util/macro.h"
 
 /* The member at offset has the type that belongs to the D-Bus type: s, o: const char * (valid as long as the message
- * is held), t: uint64_t, u: uint32_t, i: int32_t, b: int, as: char ** (the caller frees it), a(ss): PropertyPair *,
- * a(sts): PropertyAlarm *, a(ssss): PropertyWatch *, a{st}: PropertyNumber *, all ended by an empty one (the caller
- * frees the array; its strings are the message's). */
+ * is held), t: uint64_t, u: uint32_t, i: int32_t, b: int, as: char ** (the caller frees it); a(...), a{..}: a pointer
+ * to what properties_read_rows() gives. */
 typedef struct PropertyMap {
         const char *name;
         const char *type;
@@ -41,5 +40,8 @@ typedef struct PropertyNumber {
  * of another type is -ENXIO. */
 int properties_read(sd_bus_message *m, const PropertyMap *map, size_t n, void *ret);
 
-/* Reads an a(ss); as above. */
-int properties_read_pairs(sd_bus_message *m, PropertyPair **ret);
+/* Reads a list of structs or of dictionary entries, such as a(sts). ret: a pointer to a pointer to a C struct that has
+ * just the members of the D-Bus type, of the types above, in its order; only s, o, t and u may be among them. The
+ * caller frees the array, which an empty struct ends; its strings are the message's. ret_n may be NULL. -ENXIO: the
+ * message has another type; -ENOMEM. */
+int properties_read_rows(sd_bus_message *m, const char *type, void *ret, size_t *ret_n);

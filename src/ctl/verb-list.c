@@ -14,43 +14,22 @@
 static const MethodCall list_jobs = { .member = "ListJobs" };
 
 typedef struct JobRow {
-        const char *name, *description, *state, *last_result, *object;
+        const char *name, *description, *state, *last_result;
         usec_t next, last_start, last_end;
         uint64_t runs;
+        const char *object;
 } JobRow;
 
 /* The rows' strings are the reply's. */
 typedef struct JobRows {
         JobRow *items;
-        size_t n_items, n_allocated;
+        size_t n_items;
         sd_bus_message *reply;
 } JobRows;
 
 static void job_rows_done(JobRows *rows) {
         free(rows->items);
         sd_bus_message_unref(rows->reply);
-}
-
-static void job_rows_add(JobRows *rows, const JobRow *row) {
-        if (rows->n_items == rows->n_allocated) {
-                rows->n_allocated = MAX(2 * rows->n_allocated, (size_t)64);
-                rows->items = alloc_array(rows->items, rows->n_allocated, sizeof(*row));
-        }
-        rows->items[rows->n_items++] = *row;
-}
-
-static int job_rows_read(JobRows *rows) {
-        JobRow row;
-        int r;
-
-        r = sd_bus_message_enter_container(rows->reply, 'a', "(sssstttto)");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read(rows->reply, "(sssstttto)", &row.name, &row.description, &row.state,
-                                        &row.last_result, &row.next, &row.last_start, &row.last_end, &row.runs,
-                                        &row.object)) > 0)
-                job_rows_add(rows, &row);
-        return r;
 }
 
 static const JobRow *job_rows_find(const JobRows *rows, const char *name) {
@@ -211,7 +190,7 @@ int verb_list(Ctl *c, char **args) {
         r = ctl_call(c, &list_jobs, NULL, &rows.reply, NULL);
         if (r != 0)
                 return r;
-        r = job_rows_read(&rows);
+        r = properties_read_rows(rows.reply, "a(sssstttto)", &rows.items, &rows.n_items);
         if (r < 0)
                 return ctl_bad_answer(&list_jobs, r);
         if (c->json)

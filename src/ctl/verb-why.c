@@ -96,7 +96,7 @@ int verb_why(Ctl *c, char **args) {
         r = args[1] ? ask_about_file(c, args[0], args[1], &reply) : ctl_call(c, &explain, NULL, &reply, "s", args[0]);
         if (r != 0)
                 return r;
-        r = properties_read_pairs(reply, &sentences);
+        r = properties_read_rows(reply, "a(ss)", &sentences, NULL);
         if (r < 0)
                 return ctl_bad_answer(&explain, r);
         r = args[1] ? 0 : add_dropped(c, args[0], &sentences, &dropped);
