@@ -23,7 +23,6 @@
 
 #include "client/connection.h"
 #include "client/service-start.h"
-#include "ctl/alloc.h"
 #include "util/places.h"
 
 #define CALL_TIMEOUT    (25 * USEC_PER_SEC)
@@ -35,15 +34,16 @@
 
 struct Connection {
         sd_bus *bus;
+        const char *program;
         bool user;
         char *socket;
         bool socket_only;
-        bool on_socket;       /* bus is a peer-to-peer connection */
-        bool answered;        /* by a daemon, at some time: it was there */
-        char *daemon_name;    /* unique name on the bus of who answered last */
-        int socket_error;     /* why the socket could not be used, negative */
-        ServiceState service; /* of the daemon's unit, when it was last asked for */
-        char *unit_result;    /* how that failed, where that is why nobody is there; or NULL */
+        bool on_socket;        /* bus is a peer-to-peer connection */
+        bool answered;         /* by a daemon, at some time: it was there */
+        char daemon_name[256]; /* unique name on the bus of who answered last; "" on a socket */
+        int socket_error;      /* why the socket could not be used, negative */
+        ServiceState service;  /* of the daemon's unit, when it was last asked for */
+        char *unit_result;     /* how that failed, where that is why nobody is there; or NULL */
         ConnectionOpened opened;
         void *opened_userdata;
 };
@@ -59,44 +59,42 @@ typedef struct ErrorMeaning {
         const char *name; /* D-Bus name, or NULL: goes by errno */
         int error;
         ErrorKind kind;
-        ExitCode exit_code;
+        int told; /* errno that the caller gets */
 } ErrorMeaning;
 
 static const ErrorMeaning meanings[] = {
-        { VAKTD_NAME ".Error.NoSuchJob", 0, ERROR_FINAL, CTL_NO_SUCH_JOB },
-        { VAKTD_NAME ".Error.NoSuchRun", 0, ERROR_FINAL, CTL_NO_SUCH_JOB },
-        { VAKTD_NAME ".Error.InvalidJob", 0, ERROR_FINAL, CTL_FAILED },
-        { VAKTD_NAME ".Error.JobDisabled", 0, ERROR_FINAL, CTL_FAILED },
-        { VAKTD_NAME ".Error.Busy", 0, ERROR_FINAL, CTL_FAILED },
-        { VAKTD_NAME ".Error.LimitReached", 0, ERROR_FINAL, CTL_FAILED },
-        { VAKTD_NAME ".Error.BadOption", 0, ERROR_FINAL, CTL_USAGE },
-        { VAKTD_NAME ".Error.AccessDenied", 0, ERROR_FINAL, CTL_NOT_PERMITTED },
-        { VAKTD_NAME ".Error.ShuttingDown", 0, ERROR_ENDING, CTL_NO_DAEMON },
-        { SD_BUS_ERROR_ACCESS_DENIED, 0, ERROR_FINAL, CTL_NOT_PERMITTED },
-        { SD_BUS_ERROR_AUTH_FAILED, 0, ERROR_FINAL, CTL_NOT_PERMITTED },
-        { SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, 0, ERROR_FINAL, CTL_NOT_PERMITTED },
-        { SD_BUS_ERROR_SERVICE_UNKNOWN, 0, ERROR_ABSENT, CTL_NO_DAEMON },
-        { SD_BUS_ERROR_NAME_HAS_NO_OWNER, 0, ERROR_ABSENT, CTL_NO_DAEMON },
-        { "org.freedesktop.DBus.Error.Spawn.ChildExited", 0, ERROR_ABSENT, CTL_NO_DAEMON },
-        { "org.freedesktop.DBus.Error.Spawn.ChildSignaled", 0, ERROR_ABSENT, CTL_NO_DAEMON },
-        { "org.freedesktop.DBus.Error.Spawn.ExecFailed", 0, ERROR_ABSENT, CTL_NO_DAEMON },
-        { "org.freedesktop.systemd1.NoSuchUnit", 0, ERROR_ABSENT, CTL_NO_DAEMON },
-        { "org.freedesktop.systemd1.UnitMasked", 0, ERROR_ABSENT, CTL_NO_DAEMON },
-        { SD_BUS_ERROR_NO_REPLY, 0, ERROR_BROKEN, CTL_NO_DAEMON },
-        { SD_BUS_ERROR_DISCONNECTED, 0, ERROR_BROKEN, CTL_NO_DAEMON },
-        { NULL, ECONNABORTED, ERROR_FINAL, CTL_FAILED },
-        { NULL, EHOSTDOWN, ERROR_ABSENT, CTL_NO_DAEMON },
-        { NULL, EACCES, ERROR_FINAL, CTL_NOT_PERMITTED },
-        { NULL, EPERM, ERROR_FINAL, CTL_NOT_PERMITTED },
-        { NULL, EAGAIN, ERROR_BROKEN, CTL_NO_DAEMON }, /* connect(2): the backlog is full */
-        { NULL, ECONNRESET, ERROR_BROKEN, CTL_NO_DAEMON },
-        { NULL, ENOTCONN, ERROR_BROKEN, CTL_NO_DAEMON },
-        { NULL, EPIPE, ERROR_BROKEN, CTL_NO_DAEMON },
-        { NULL, ESHUTDOWN, ERROR_BROKEN, CTL_NO_DAEMON },
+        { VAKTD_NAME ".Error.NoSuchJob", 0, ERROR_FINAL, ENOENT },
+        { VAKTD_NAME ".Error.NoSuchRun", 0, ERROR_FINAL, ENOENT },
+        { VAKTD_NAME ".Error.BadOption", 0, ERROR_FINAL, EINVAL },
+        { VAKTD_NAME ".Error.AccessDenied", 0, ERROR_FINAL, EACCES },
+        { VAKTD_NAME ".Error.ShuttingDown", 0, ERROR_ENDING, ESHUTDOWN },
+        { SD_BUS_ERROR_ACCESS_DENIED, 0, ERROR_FINAL, EACCES },
+        { SD_BUS_ERROR_AUTH_FAILED, 0, ERROR_FINAL, EACCES },
+        { SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, 0, ERROR_FINAL, EACCES },
+        { SD_BUS_ERROR_UNKNOWN_METHOD, 0, ERROR_FINAL, EOPNOTSUPP },
+        { SD_BUS_ERROR_SERVICE_UNKNOWN, 0, ERROR_ABSENT, EHOSTDOWN },
+        { SD_BUS_ERROR_NAME_HAS_NO_OWNER, 0, ERROR_ABSENT, EHOSTDOWN },
+        { "org.freedesktop.DBus.Error.Spawn.ChildExited", 0, ERROR_ABSENT, EHOSTDOWN },
+        { "org.freedesktop.DBus.Error.Spawn.ChildSignaled", 0, ERROR_ABSENT, EHOSTDOWN },
+        { "org.freedesktop.DBus.Error.Spawn.ExecFailed", 0, ERROR_ABSENT, EHOSTDOWN },
+        { "org.freedesktop.systemd1.NoSuchUnit", 0, ERROR_ABSENT, EHOSTDOWN },
+        { "org.freedesktop.systemd1.UnitMasked", 0, ERROR_ABSENT, EHOSTDOWN },
+        { SD_BUS_ERROR_NO_REPLY, 0, ERROR_BROKEN, ECONNRESET },
+        { SD_BUS_ERROR_DISCONNECTED, 0, ERROR_BROKEN, ECONNRESET },
+        { NULL, ECONNABORTED, ERROR_FINAL, ECONNABORTED },
+        { NULL, ETIMEDOUT, ERROR_FINAL, ETIMEDOUT },
+        { NULL, EHOSTDOWN, ERROR_ABSENT, EHOSTDOWN },
+        { NULL, EACCES, ERROR_FINAL, EACCES },
+        { NULL, EPERM, ERROR_FINAL, EACCES },
+        { NULL, EAGAIN, ERROR_BROKEN, ECONNRESET }, /* connect(2): the backlog is full */
+        { NULL, ECONNRESET, ERROR_BROKEN, ECONNRESET },
+        { NULL, ENOTCONN, ERROR_BROKEN, ECONNRESET },
+        { NULL, EPIPE, ERROR_BROKEN, ECONNRESET },
+        { NULL, ESHUTDOWN, ERROR_BROKEN, ECONNRESET },
 };
 
 static const ErrorMeaning *error_meaning(const sd_bus_error *e, int error) {
-        static const ErrorMeaning other = { .kind = ERROR_FINAL, .exit_code = CTL_FAILED };
+        static const ErrorMeaning other = { .kind = ERROR_FINAL, .told = EIO };
 
         for (size_t i = 0; i < ELEMENTSOF(meanings); i++)
                 if (meanings[i].name ? e && streq_ptr(e->name, meanings[i].name) : error == -meanings[i].error)
@@ -104,27 +102,24 @@ static const ErrorMeaning *error_meaning(const sd_bus_error *e, int error) {
         return &other;
 }
 
-ExitCode exit_code_from_error(const sd_bus_error *e, int error) {
-        return error_meaning(e, error)->exit_code;
-}
+int connection_new(const char *program, bool user, const char *socket, Connection **ret) {
+        _cleanup_(connection_freep) Connection *c = calloc(1, sizeof(Connection));
+        int r = 0;
 
-static char *default_socket(bool user) {
-        char *path;
-
-        if (places_socket(user, &path) < 0)
-                alloc_failed();
-        return path;
-}
-
-Connection *connection_new(bool user, const char *socket) {
-        Connection *c = alloc_array(NULL, 1, sizeof(Connection));
-
+        if (!c)
+                return -ENOMEM;
         *c = (Connection){
+                .program = program,
                 .user = user,
-                .socket = socket ? alloc_string(socket) : default_socket(user),
+                .socket = socket ? strdup(socket) : NULL,
                 .socket_only = socket,
         };
-        return c;
+        if (!socket)
+                r = places_socket(user, &c->socket);
+        if (r < 0 || !c->socket)
+                return -ENOMEM; /* the place of a socket needs no home */
+        *ret = TAKE_PTR(c);
+        return 0;
 }
 
 static void connection_drop(Connection *c) {
@@ -136,7 +131,6 @@ Connection *connection_free(Connection *c) {
                 return NULL;
         c->bus = sd_bus_flush_close_unref(c->bus);
         free(c->socket);
-        free(c->daemon_name);
         free(c->unit_result);
         return mfree(c);
 }
@@ -145,18 +139,20 @@ sd_bus *connection_bus(Connection *c) {
         return c->bus;
 }
 
-/* "unix:path=…", escaped as the D-Bus specification says for server addresses. */
+/* "unix:path=…", escaped as the D-Bus specification says for server addresses. The caller frees it; NULL: no memory.
+ */
 static char *socket_address(const char *path) {
         static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/.";
-        char *address = alloc_array(NULL, strlen("unix:path=") + 3 * strlen(path) + 1, 1);
-        char *t = stpcpy(address, "unix:path=");
+        char *address = calloc(1, strlen("unix:path=") + 3 * strlen(path) + 1), *t = address;
 
+        if (!address)
+                return NULL;
+        t = stpcpy(t, "unix:path=");
         for (const char *s = path; *s; s++)
                 if (strchr(plain, *s))
                         *t++ = *s;
                 else
                         t += sprintf(t, "%%%02x", (unsigned char)*s);
-        *t = '\0';
         return address;
 }
 
@@ -186,6 +182,8 @@ static int open_socket(const char *path, sd_bus **ret) {
         _cleanup_free_ char *address = socket_address(path);
         int r;
 
+        if (!address)
+                return -ENOMEM;
         r = sd_bus_new(&bus);
         if (r < 0)
                 return r;
@@ -206,12 +204,12 @@ static int open_socket(const char *path, sd_bus **ret) {
         return 0;
 }
 
-static int open_bus(bool user, sd_bus **ret) {
+static int open_bus(const Connection *c, sd_bus **ret) {
         _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
         int r;
 
-        r = user ? sd_bus_open_user_with_description(&bus, "vaktctl")
-                 : sd_bus_open_system_with_description(&bus, "vaktctl");
+        r = c->user ? sd_bus_open_user_with_description(&bus, c->program)
+                    : sd_bus_open_system_with_description(&bus, c->program);
         if (r >= 0)
                 r = wait_until_ready(bus, BUS_TIMEOUT);
         if (r < 0)
@@ -238,14 +236,14 @@ static int open_door(Connection *c, bool may_start) {
         int r;
 
         c->service = SERVICE_UNKNOWN;
-        if (!c->socket_only && sd_booted() > 0 && open_bus(c->user, &bus) >= 0 && must_not_connect(c, bus) &&
+        if (!c->socket_only && sd_booted() > 0 && open_bus(c, &bus) >= 0 && must_not_connect(c, bus) &&
             (!may_start || c->service == SERVICE_MASKED))
                 return -EHOSTDOWN;
         r = c->socket_error = open_socket(c->socket, &c->bus);
         c->on_socket = r >= 0;
-        if (r >= 0 || error_meaning(NULL, r)->kind == ERROR_BROKEN || r == -ETIMEDOUT)
+        if (r >= 0 || error_meaning(NULL, r)->kind == ERROR_BROKEN || r == -ETIMEDOUT || r == -ENOMEM)
                 return r;
-        if (!c->socket_only && (bus || open_bus(c->user, &bus) >= 0)) {
+        if (!c->socket_only && (bus || open_bus(c, &bus) >= 0)) {
                 c->bus = TAKE_PTR(bus);
                 c->unit_result = may_start ? mfree(c->unit_result) : c->unit_result;
                 return may_start ? service_start(c->bus, &c->service, &c->unit_result) : 0;
@@ -269,13 +267,8 @@ static int connection_open(Connection *c, bool may_start) {
 }
 
 static void remember_daemon(Connection *c, sd_bus_message *reply) {
-        const char *sender = sd_bus_message_get_sender(reply);
-
         c->answered = true;
-        if (streq_ptr(sender, c->daemon_name))
-                return;
-        free(c->daemon_name);
-        c->daemon_name = sender ? alloc_string(sender) : NULL;
+        (void)snprintf(c->daemon_name, sizeof(c->daemon_name), "%s", strempty(sd_bus_message_get_sender(reply)));
 }
 
 bool connection_is_bus(const Connection *c) {
@@ -283,7 +276,7 @@ bool connection_is_bus(const Connection *c) {
 }
 
 bool connection_sent_by_daemon(const Connection *c, sd_bus_message *signal) {
-        return c->on_socket || streq_ptr(sd_bus_message_get_sender(signal), c->daemon_name);
+        return c->on_socket || streq(strempty(sd_bus_message_get_sender(signal)), c->daemon_name);
 }
 
 static int call_once(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
@@ -364,21 +357,120 @@ static int try_call(Connection *c, const MethodCall *call, sd_bus_error *reterr,
         return -ECONNABORTED;
 }
 
+/* Nobody is there: what the service manager says about that, else where was looked, and what starts it. As
+ * asprintf(3). */
+static int absence_sentence(const Connection *c, const sd_bus_error *e, char **ret) {
+        bool told = sd_bus_error_is_set(e) && !sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) &&
+                    !sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
+        const char *user = c->user ? "--user " : "", *socket_error = strerror(abs(c->socket_error));
+
+        switch (c->service) {
+        case SERVICE_UNKNOWN:
+        case SERVICE_UP:
+                break;
+        case SERVICE_CHANGING:
+                return asprintf(ret,
+                                "vaktd is being stopped or started, and does not answer yet; see 'systemctl %sstatus "
+                                "vaktd'.",
+                                user);
+        case SERVICE_STOPPED:
+                return asprintf(ret, "vaktd is stopped; start it with 'systemctl %sstart vaktd'.", user);
+        case SERVICE_MASKED:
+                return asprintf(ret,
+                                "vaktd is stopped and masked; use 'systemctl %sunmask vaktd.service', then start it "
+                                "with 'systemctl %sstart vaktd'.",
+                                user, user);
+        case SERVICE_FAILED:
+                return asprintf(ret,
+                                "vaktd.service has failed (%s), so nobody answers; see 'journalctl %s-u vaktd' for "
+                                "the reason, then use 'systemctl %sreset-failed vaktd.service vaktd.socket' and "
+                                "'systemctl %sstart vaktd.socket vaktd.service'.",
+                                strempty(c->unit_result), user, user, user);
+        }
+        if (c->socket_only)
+                return asprintf(ret,
+                                "No vaktd answers at %s (%s); start one with 'vaktd --socket=%s', or name another "
+                                "socket.",
+                                c->socket, socket_error, c->socket);
+        return asprintf(ret,
+                        "No vaktd answers at %s (%s) or on the %s bus%s%s; start it with 'systemctl %sstart vaktd'.",
+                        c->socket, socket_error, c->user ? "user" : "system", told ? ": " : "",
+                        told ? strempty(e->message) : "", user);
+}
+
+int connection_no_memory(sd_bus_error *reterr) {
+        (void)sd_bus_error_set_const(reterr, SD_BUS_ERROR_NO_MEMORY, "There is not enough memory left to do this.");
+        return -ENOMEM;
+}
+
+int connection_bad_answer(const Connection *c, const MethodCall *call, int error, sd_bus_error *reterr) {
+        if (error == -ENOMEM)
+                return connection_no_memory(reterr);
+        (void)sd_bus_error_setf(reterr, SD_BUS_ERROR_INCONSISTENT_MESSAGE,
+                                "vaktd's answer to %s cannot be read (%s): %s and vaktd are of different versions; "
+                                "restart vaktd.",
+                                call->member, strerror(abs(error)), c->program);
+        return -EBADMSG;
+}
+
+/* Says how a call failed, and returns what the caller is told. */
+static int fail(const Connection *c, const MethodCall *call, const sd_bus_error *e, int error, sd_bus_error *reterr) {
+        const char *why = e->message ?: strerror(abs(error)), *user = c->user ? "--user " : "";
+        bool by_daemon = startswith(strempty(e->name), VAKTD_NAME);
+        int told = error_meaning(e, error)->told, n;
+        _cleanup_free_ char *sentence = NULL;
+
+        if (error == -EHOSTDOWN)
+                n = absence_sentence(c, e, &sentence);
+        else if (error == -ECONNABORTED)
+                n = asprintf(&sentence,
+                             "The connection to vaktd broke before it answered %s: whether it was done is not known, "
+                             "and it was not sent again.",
+                             call->member);
+        else if (error == -ETIMEDOUT)
+                n = asprintf(&sentence,
+                             "vaktd did not answer %s in time; see 'systemctl %sstatus vaktd' and "
+                             "'journalctl %s-u vaktd'.",
+                             call->member, user, user);
+        else if (told == EOPNOTSUPP)
+                n = asprintf(&sentence,
+                             "The vaktd that runs does not know %s yet: it is older than %s; restart it with "
+                             "'systemctl %srestart vaktd'.",
+                             call->member, c->program, user);
+        else if (told == EACCES && !by_daemon)
+                n = asprintf(&sentence,
+                             "This is not permitted to you (%s): do it as root, or as the user that vaktd runs as.",
+                             why);
+        else if (told == ECONNRESET)
+                n = asprintf(&sentence, "The connection to vaktd breaks each time (%s); see 'journalctl %s-u vaktd'.",
+                             why, user);
+        else
+                n = error == -ENOMEM && !e->name ? -1 : asprintf(&sentence, "%s", why);
+        if (n < 0) {
+                sentence = NULL;
+                return connection_no_memory(reterr);
+        }
+        (void)sd_bus_error_setf(reterr, e->name ?: SD_BUS_ERROR_FAILED, "%s", sentence);
+        return -told;
+}
+
 int connection_callv(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
                      const char *types, va_list ap) {
         usec_t deadline = now_clock(CLOCK_MONOTONIC) + RETRY_FOR;
 
         for (usec_t pause = RETRY_PAUSE_MIN;; pause = MIN(2 * pause, RETRY_PAUSE_MAX)) {
+                _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
                 Failure failure = { ERROR_FINAL, false };
                 va_list copy;
                 int r;
 
                 va_copy(copy, ap);
-                r = try_call(c, call, reterr, ret, types, copy, &failure);
+                r = try_call(c, call, &error, ret, types, copy, &failure);
                 va_end(copy);
-                if (r >= 0 || !failure.again || call->once || now_clock(CLOCK_MONOTONIC) + pause > deadline)
+                if (r >= 0)
                         return r;
-                sd_bus_error_free(reterr);
+                if (!failure.again || call->once || now_clock(CLOCK_MONOTONIC) + pause > deadline)
+                        return fail(c, call, &error, r, reterr);
                 connection_drop(c); /* of a bus as well: the socket comes first */
                 (void)usleep((useconds_t)pause);
         }
@@ -393,20 +485,4 @@ int connection_call(Connection *c, const MethodCall *call, sd_bus_error *reterr,
         r = connection_callv(c, call, reterr, ret, types, ap);
         va_end(ap);
         return r;
-}
-
-ServiceState connection_service_state(const Connection *c) {
-        return c->service;
-}
-
-const char *connection_unit_result(const Connection *c) {
-        return c->unit_result;
-}
-
-char *connection_places(const Connection *c) {
-        _cleanup_free_ char *at = alloc_format("at %s (%s)", c->socket, strerror(abs(c->socket_error)));
-
-        if (c->socket_only)
-                return TAKE_PTR(at);
-        return alloc_format("%s or on the %s bus", at, c->user ? "user" : "system");
 }

@@ -7,8 +7,6 @@
 
 #include <systemd/sd-bus.h>
 
-#include "client/service-start.h"
-#include "ctl/exit-code.h"
 #include "util/clock.h"
 #include "util/macro.h"
 
@@ -32,9 +30,10 @@ typedef struct MethodCall {
         const void *userdata;
 } MethodCall;
 
-/* Nothing is connected before the first call. socket: this one and nothing else, or NULL: the usual one of the system
- * or user instance, then the bus. */
-Connection *connection_new(bool user, const char *socket);
+/* Nothing is connected before the first call. program: what the caller is called in sentences and by a bus, valid as
+ * long as the connection. socket: this one and nothing else, or NULL: the usual one of the system or user instance,
+ * then the bus. 0 or -ENOMEM. */
+int connection_new(const char *program, bool user, const char *socket, Connection **ret);
 Connection *connection_free(Connection *c);
 DEFINE_CLEANUP(Connection, connection_free)
 
@@ -46,10 +45,15 @@ sd_bus *connection_bus(Connection *c);
 typedef int (*ConnectionOpened)(sd_bus *bus, void *userdata);
 void connection_on_open(Connection *c, ConnectionOpened opened, void *userdata);
 
-/* Calls a method; types and what follows as sd_bus_message_append(3) takes them. ret may be NULL. Errors: -EHOSTDOWN:
- * there is no daemon; -EACCES: the socket may not be used; -ECONNABORTED: the connection broke under a call that
- * changes something, and whether it was done is not known; -ETIMEDOUT: no answer in time; others with the daemon's own
- * error in reterr. */
+/* Calls a method; types and what follows as sd_bus_message_append(3) takes them. ret may be NULL. reterr: not set yet;
+ * on failure its message is a whole sentence for a person, and its name the daemon's own error where it sent one.
+ * Every function of client/ that takes a reterr fails so, with one of these errors:
+ *
+ * -ENOENT: there is no such job or run; -EINVAL: an argument is refused; -EACCES: it is not permitted;
+ * -EHOSTDOWN: there is no daemon; -ESHUTDOWN: it is ending; -ECONNRESET: the connection breaks each time;
+ * -ECONNABORTED: the connection broke under a call that changes something, and whether it was done is not known;
+ * -ETIMEDOUT: no answer in time; -EOPNOTSUPP: the daemon does not know the method; -EBADMSG: the answer cannot be
+ * read; -ENOMEM; -EIO: whatever else the daemon has against it. */
 int connection_call(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
                     const char *types, ...);
 int connection_callv(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
@@ -61,13 +65,7 @@ bool connection_is_bus(const Connection *c);
 /* True when a signal was sent by the daemon that answered last: on a bus, anybody may send one. */
 bool connection_sent_by_daemon(const Connection *c, sd_bus_message *signal);
 
-/* "/run/vaktd/control or on the system bus": where the daemon was looked for. The caller frees it. */
-char *connection_places(const Connection *c);
-
-/* Why there is no daemon, as far as the service manager can tell; how its unit failed ("start-limit-hit",
- * "exit-code"), or NULL. */
-ServiceState connection_service_state(const Connection *c) _pure_;
-const char *connection_unit_result(const Connection *c) _pure_;
-
-/* What a failed call means for vaktctl's exit code. */
-ExitCode exit_code_from_error(const sd_bus_error *e, int error) _pure_;
+/* Both fill in reterr and return a negative errno, for an answer that is read by the caller: no memory, and any other
+ * error of reading it. */
+int connection_no_memory(sd_bus_error *reterr);
+int connection_bad_answer(const Connection *c, const MethodCall *call, int error, sd_bus_error *reterr);

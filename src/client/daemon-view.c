@@ -28,7 +28,7 @@ int daemon_view_read(Ctl *c, DaemonView *ret) {
                 return r;
         r = properties_read(v.message, map, ELEMENTSOF(map), &v);
         if (r < 0)
-                return ctl_bad_answer(&(MethodCall){ .member = "GetAll" }, r);
+                return ctl_bad_answer(c, &(MethodCall){ .member = "GetAll" }, r);
         *ret = v;
         v.message = NULL;
         return 0;
@@ -47,13 +47,13 @@ int pool_views_get(Ctl *c, PoolViews *ret) {
         int r;
 
         r = connection_call(c->connection, &list_pools, &error, &p.reply, NULL);
-        if (sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_METHOD))
+        if (r == -EOPNOTSUPP)
                 return 0;
         if (r < 0)
-                return ctl_call_failed(c, &list_pools, NULL, &error, r);
+                return ctl_call_failed(NULL, &error, r);
         r = properties_read_rows(p.reply, "a(suuu)", &p.items, &p.n_items);
         if (r < 0)
-                return ctl_bad_answer(&list_pools, r);
+                return ctl_bad_answer(c, &list_pools, r);
         *ret = p;
         p = (PoolViews){ 0 };
         return 0;

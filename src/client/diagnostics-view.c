@@ -21,7 +21,7 @@ int diagnostic_views_call(Ctl *c, const MethodCall *call, const char *look_at, D
                 return r;
         r = properties_read_rows(d.reply, "a(sus)", &d.items, &d.n_items);
         if (r < 0)
-                return ctl_bad_answer(call, r);
+                return ctl_bad_answer(c, call, r);
         *ret = d;
         d = (DiagnosticViews){ 0 };
         return 0;

@@ -60,7 +60,7 @@ int job_view_read_object(Ctl *c, const char *path, JobView *ret) {
                 return r;
         r = properties_read(v.message, map, ELEMENTSOF(map), &v);
         if (r < 0)
-                return ctl_bad_answer(&(MethodCall){ .member = "GetAll" }, r);
+                return ctl_bad_answer(c, &(MethodCall){ .member = "GetAll" }, r);
         *ret = v;
         v = (JobView){ 0 };
         return 0;
@@ -88,13 +88,13 @@ int job_view_next_elapses(Ctl *c, const JobView *v, unsigned n, usec_t **ret, si
         if (v->next == 0 || v->next == USEC_INFINITY)
                 return 0;
         r = connection_call(c->connection, &next_elapses, &error, &reply, "su", v->name, n);
-        if (sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_METHOD))
+        if (r == -EOPNOTSUPP)
                 return 0; /* an older vaktd, not restarted yet, has all the rest to show */
         if (r < 0)
-                return ctl_call_failed(c, &next_elapses, NULL, &error, r);
+                return ctl_call_failed(NULL, &error, r);
         r = sd_bus_message_read_array(reply, 't', (const void **)&elapses, &size);
         if (r < 0)
-                return ctl_bad_answer(&next_elapses, r);
+                return ctl_bad_answer(c, &next_elapses, r);
         *ret = alloc_array(NULL, size / sizeof(usec_t) + 1, sizeof(usec_t));
         *ret_n = size / sizeof(usec_t);
         memcpy(*ret, elapses, size);

@@ -80,7 +80,7 @@ static int visit_page(Ctl *c, Query *q, RunVisit visit, void *userdata) {
                 return r;
         r = sd_bus_message_enter_container(reply, 'a', ROW);
         if (r < 0)
-                return ctl_bad_answer(&query_runs, r);
+                return ctl_bad_answer(c, &query_runs, r);
         for (q->n = 0; (r = read_run(reply, &v)) > 0; q->n++) {
                 int k = visit(&v, userdata);
 
@@ -91,7 +91,7 @@ static int visit_page(Ctl *c, Query *q, RunVisit visit, void *userdata) {
                 r = sd_bus_message_exit_container(reply);
         if (r >= 0)
                 r = sd_bus_message_read_basic(reply, 't', &q->before);
-        return r < 0 ? ctl_bad_answer(&query_runs, r) : 0;
+        return r < 0 ? ctl_bad_answer(c, &query_runs, r) : 0;
 }
 
 int run_view_list(Ctl *c, const RunFilter *filter, unsigned limit, RunVisit visit, void *userdata) {
@@ -157,7 +157,7 @@ int run_view_get(Ctl *c, const char *path, sd_bus_message **ret_message, RunView
                 return r;
         r = run_view_read(reply, path, ret);
         if (r < 0)
-                return ctl_bad_answer(&(MethodCall){ .member = "GetAll" }, r);
+                return ctl_bad_answer(c, &(MethodCall){ .member = "GetAll" }, r);
         *ret_message = TAKE_PTR(reply);
         return 0;
 }

@@ -156,7 +156,6 @@ int run_waiter_new(Ctl *c, const RunWaiterOptions *options, RunWaiter **ret) {
         int r;
 
         *w = (RunWaiter){ .ctl = c, .options = *options };
-        c->connection = c->connection ?: connection_new(c->user, c->socket);
         connection_on_open(c->connection, subscribe, w);
         r = sd_event_new(&w->event);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(interrupts); i++)
@@ -186,14 +185,13 @@ static int read_object(RunWaiter *w, sd_bus_error *reterr, sd_bus_message **ret_
         int r;
 
         r = connection_call(w->ctl->connection, &get_all, reterr, &reply, "s", VAKTD_RUN);
-        if (sd_bus_error_has_name(reterr, SD_BUS_ERROR_UNKNOWN_OBJECT) ||
-            sd_bus_error_has_name(reterr, VAKTD_NAME ".Error.NoSuchRun"))
+        if (sd_bus_error_has_name(reterr, SD_BUS_ERROR_UNKNOWN_OBJECT))
                 return -ENOENT;
         if (r < 0)
                 return r;
         r = run_view_read(reply, w->object, ret);
         if (r < 0)
-                return r;
+                return connection_bad_answer(w->ctl->connection, &get_all, r, reterr);
         w->requested = w->requested ?: ret->requested;
         if (ret->requested != w->requested)
                 return -ENOENT;
@@ -234,7 +232,7 @@ static int look(RunWaiter *w, sd_bus_message **ret_message, RunView *ret) {
         if (r == -ENOENT)
                 return complain_forgotten(w);
         if (r < 0)
-                return ctl_call_failed(w->ctl, &(MethodCall){ .member = "GetAll" }, NULL, &error, r);
+                return ctl_call_failed(NULL, &error, r);
         if (w->options.seen)
                 w->options.seen(ret, w->options.userdata);
         return 0;

@@ -8,7 +8,7 @@
 #include "client/service-start.h"
 
 #include "client/connection.h"
-#include "ctl/alloc.h"
+#include "util/macro.h"
 
 #define SERVICE "/org/freedesktop/systemd1/unit/vaktd_2eservice"
 #define SOCKET  "/org/freedesktop/systemd1/unit/vaktd_2esocket"
@@ -82,7 +82,7 @@ static ServiceState failed_state(sd_bus *bus, char **ret_result) {
 
         if (m)
                 (void)sd_bus_message_read(m, "v", "s", &result);
-        *ret_result = alloc_string(result);
+        *ret_result = strdup(result);
         return SERVICE_FAILED;
 }
 

@@ -16,7 +16,8 @@ typedef enum ServiceState {
         SERVICE_MASKED, /* and not there */
 } ServiceState;
 
-/* ret_result: of a unit that has failed, its Result ("start-limit-hit"); the caller's to free. */
+/* ret_result: of a unit that has failed, its Result ("start-limit-hit"); the caller's to free, NULL without memory.
+ */
 ServiceState service_state(sd_bus *bus, char **ret_result);
 
 /* True when systemd listens on the socket in the place of the daemon, so that who connects starts it. */

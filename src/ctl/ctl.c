@@ -98,88 +98,36 @@ void ctl_print_line(const Ctl *c, int width, const char *label, Color color, con
         putchar('\n');
 }
 
-/* Nobody is there, and the service manager says why; false when it does not. */
-static bool complain_of_service(const Ctl *c) {
-        const char *user = c->user ? "--user " : "";
-
-        switch (connection_service_state(c->connection)) {
-        case SERVICE_UNKNOWN:
-        case SERVICE_UP:
-                return false;
-        case SERVICE_CHANGING:
-                ctl_complain("vaktd is being stopped or started, and does not answer yet; see 'systemctl %sstatus "
-                             "vaktd'.",
-                             user);
-                return true;
-        case SERVICE_STOPPED:
-                ctl_complain("vaktd is stopped; start it with 'systemctl %sstart vaktd'.", user);
-                return true;
-        case SERVICE_MASKED:
-                ctl_complain("vaktd is stopped and masked; use 'systemctl %sunmask vaktd.service', then start it "
-                             "with 'systemctl %sstart vaktd'.",
-                             user, user);
-                return true;
-        case SERVICE_FAILED:
-                ctl_complain("vaktd.service has failed (%s), so nobody answers; see 'journalctl %s-u vaktd' for the "
-                             "reason, then use 'systemctl %sreset-failed vaktd.service vaktd.socket' and "
-                             "'systemctl %sstart vaktd.socket vaktd.service'.",
-                             strempty(connection_unit_result(c->connection)), user, user, user);
-                return true;
+static ExitCode exit_code_from_error(int error) {
+        switch (-error) {
+        case EINVAL:
+                return CTL_USAGE;
+        case ENOENT:
+                return CTL_NO_SUCH_JOB;
+        case EACCES:
+                return CTL_NOT_PERMITTED;
+        case EHOSTDOWN:
+        case ESHUTDOWN:
+        case ECONNRESET:
+                return CTL_NO_DAEMON;
+        default:
+                return CTL_FAILED;
         }
-        return false;
 }
 
-/* Nobody is there: where was looked, and what starts it. */
-static void complain_no_daemon(Ctl *c, const sd_bus_error *e) {
-        _cleanup_free_ char *places = connection_places(c->connection);
-        const char *user = c->user ? "--user " : "";
-        bool told = sd_bus_error_is_set(e) && !sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) &&
-                    !sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
-
-        if (complain_of_service(c))
-                return;
-        if (c->socket)
-                ctl_complain("No vaktd answers %s; start one with 'vaktd --socket=%s', or name another socket.",
-                             places, c->socket);
+int ctl_call_failed(const char *look_at, const sd_bus_error *e, int error) {
+        if (error == -ECONNABORTED)
+                ctl_complain("%s See '%s'.", e->message, look_at ?: "vaktctl list");
         else
-                ctl_complain("No vaktd answers %s%s%s; start it with 'systemctl %sstart vaktd'.", places,
-                             told ? ": " : "", told ? strempty(e->message) : "", user);
+                ctl_complain("%s", e->message);
+        return exit_code_from_error(error);
 }
 
-int ctl_call_failed(Ctl *c, const MethodCall *call, const char *look_at, const sd_bus_error *e, int error) {
-        ExitCode code = exit_code_from_error(e, error);
-        const char *user = c->user ? "--user " : "";
+int ctl_bad_answer(const Ctl *c, const MethodCall *call, int error) {
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
 
-        if (error == -EHOSTDOWN)
-                complain_no_daemon(c, e);
-        else if (error == -ECONNABORTED)
-                ctl_complain("The connection to vaktd broke before it answered %s: whether it was done is not known, "
-                             "and it was not sent again. See '%s'.",
-                             call->member, look_at ?: "vaktctl list");
-        else if (error == -ETIMEDOUT)
-                ctl_complain("vaktd did not answer %s in time; see 'systemctl %sstatus vaktd' and "
-                             "'journalctl %s-u vaktd'.",
-                             call->member, user, user);
-        else if (sd_bus_error_has_name(e, SD_BUS_ERROR_UNKNOWN_METHOD))
-                ctl_complain("The vaktd that runs does not know %s yet: it is older than vaktctl; restart it with "
-                             "'systemctl %srestart vaktd'.",
-                             call->member, user);
-        else if (code == CTL_NOT_PERMITTED && !startswith(strempty(e->name), VAKTD_NAME))
-                ctl_complain("This is not permitted to you (%s): do it as root, or as the user that vaktd runs as.",
-                             e->message ?: strerror(abs(error)));
-        else if (code == CTL_NO_DAEMON && !startswith(strempty(e->name), VAKTD_NAME))
-                ctl_complain("The connection to vaktd breaks each time (%s); see 'journalctl %s-u vaktd'.",
-                             e->message ?: strerror(abs(error)), user);
-        else
-                ctl_complain("%s", e->message ?: strerror(abs(error)));
-        return code;
-}
-
-int ctl_bad_answer(const MethodCall *call, int error) {
-        ctl_complain("vaktd's answer to %s cannot be read (%s): vaktctl and vaktd are of different versions; restart "
-                     "vaktd.",
-                     call->member, strerror(abs(error)));
-        return CTL_FAILED;
+        error = connection_bad_answer(c->connection, call, error, &e);
+        return ctl_call_failed(NULL, &e, error);
 }
 
 static int callv(Ctl *c, const MethodCall *call, const char *look_at, sd_bus_message **ret, const char *types,
@@ -187,10 +135,8 @@ static int callv(Ctl *c, const MethodCall *call, const char *look_at, sd_bus_mes
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         int r;
 
-        if (!c->connection)
-                c->connection = connection_new(c->user, c->socket);
         r = connection_callv(c->connection, call, &error, ret, types, ap);
-        return r < 0 ? ctl_call_failed(c, call, look_at, &error, r) : 0;
+        return r < 0 ? ctl_call_failed(look_at, &error, r) : 0;
 }
 
 int ctl_call(Ctl *c, const MethodCall *call, const char *look_at, sd_bus_message **ret, const char *types, ...) {
@@ -213,7 +159,7 @@ int ctl_get_job(Ctl *c, const char *job, sd_bus_message **ret_message, const cha
                 return r;
         r = sd_bus_message_read(reply, "o", ret_path);
         if (r < 0)
-                return ctl_bad_answer(&get_job, r);
+                return ctl_bad_answer(c, &get_job, r);
         *ret_message = TAKE_PTR(reply);
         return 0;
 }
@@ -232,7 +178,7 @@ int ctl_get_run(Ctl *c, const char *number, sd_bus_message **ret_message, const 
                 return r;
         r = sd_bus_message_read(reply, "o", ret_path);
         if (r < 0)
-                return ctl_bad_answer(&get_run, r);
+                return ctl_bad_answer(c, &get_run, r);
         *ret_message = TAKE_PTR(reply);
         return 0;
 }

@@ -5,6 +5,7 @@
  * told. A verb returns the program's exit code and has said by then whatever there is to say. */
 
 #include "client/connection.h"
+#include "ctl/exit-code.h"
 #include "ctl/pager.h"
 #include "ctl/table.h"
 
@@ -89,10 +90,10 @@ void ctl_print_colored(const Ctl *c, Color color, const char *text);
 int ctl_call(Ctl *c, const MethodCall *call, const char *look_at, sd_bus_message **ret, const char *types, ...);
 
 /* Tells of a failed call and returns its exit code. */
-int ctl_call_failed(Ctl *c, const MethodCall *call, const char *look_at, const sd_bus_error *e, int error);
+int ctl_call_failed(const char *look_at, const sd_bus_error *e, int error);
 
 /* Tells of an answer that cannot be read and returns the exit code. */
-int ctl_bad_answer(const MethodCall *call, int error);
+int ctl_bad_answer(const Ctl *c, const MethodCall *call, int error);
 
 /* The object path of a job; valid as long as *ret_message is held. Returns as ctl_call() does. */
 int ctl_get_job(Ctl *c, const char *job, sd_bus_message **ret_message, const char **ret_path);

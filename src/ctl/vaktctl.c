@@ -288,6 +288,8 @@ int main(int argc, char *argv[]) {
                 r = print_help();
         else if (c.version)
                 r = puts("vaktctl " VAKT_VERSION) < 0 ? CTL_FAILED : CTL_DONE;
+        else if (connection_new("vaktctl", c.user, c.socket, &c.connection) < 0)
+                alloc_failed();
         else
                 r = run_verb(&c, argv + optind, given);
         connection_free(c.connection);

@@ -192,7 +192,7 @@ int verb_list(Ctl *c, char **args) {
                 return r;
         r = properties_read_rows(rows.reply, "a(sssstttto)", &rows.items, &rows.n_items);
         if (r < 0)
-                return ctl_bad_answer(&list_jobs, r);
+                return ctl_bad_answer(c, &list_jobs, r);
         if (c->json)
                 return print_json(&rows);
         ctl_open_pager(c);

@@ -68,7 +68,7 @@ static int plan_get(Ctl *c, const char *job, Plan *p) {
         if (r >= 0)
                 r = sd_bus_message_read_basic(p->reply, 't', &p->total);
         if (r < 0)
-                return ctl_bad_answer(&plan_call, r);
+                return ctl_bad_answer(c, &plan_call, r);
         if (p->n_files > 0)
                 qsort(p->files, p->n_files, sizeof(PlannedFile), compare_files);
         return 0;

@@ -76,7 +76,7 @@ static int request(Ctl *c, char **args, sd_bus_message **ret_message, uint64_t *
                 return r;
         r = sd_bus_message_read(reply, "to", ret_id, ret_object);
         if (r < 0)
-                return ctl_bad_answer(&run, r);
+                return ctl_bad_answer(c, &run, r);
         *ret_message = TAKE_PTR(reply);
         return 0;
 }

@@ -98,7 +98,7 @@ int verb_why(Ctl *c, char **args) {
                 return r;
         r = properties_read_rows(reply, "a(ss)", &sentences, NULL);
         if (r < 0)
-                return ctl_bad_answer(&explain, r);
+                return ctl_bad_answer(c, &explain, r);
         r = args[1] ? 0 : add_dropped(c, args[0], &sentences, &dropped);
         if (r != 0)
                 return r;
