@@ -6,11 +6,13 @@
 
 #include "client/properties.h"
 
+#define RELOAD_TIMEOUT (10 * USEC_PER_MINUTE)
+
 void daemon_view_done(DaemonView *v) {
         v->message = sd_bus_message_unref(v->message);
 }
 
-int daemon_view_read(Ctl *c, DaemonView *ret) {
+int daemon_view_get(Connection *c, sd_bus_error *reterr, DaemonView *ret) {
         static const PropertyMap map[] = {
                 { "Version", "s", offsetof(DaemonView, version) },
                 { "Executor", "s", offsetof(DaemonView, executor) },
@@ -20,41 +22,46 @@ int daemon_view_read(Ctl *c, DaemonView *ret) {
                 { "Queued", "u", offsetof(DaemonView, queued) },
                 { "Paused", "b", offsetof(DaemonView, paused) },
         };
-        _cleanup_(daemon_view_done) DaemonView v = { .version = "", .executor = "" };
+        DaemonView v = { .version = "", .executor = "" };
         int r;
 
-        r = ctl_get_all(c, VAKTD_PATH, VAKTD_MANAGER, &v.message);
-        if (r != 0)
-                return r;
-        r = properties_read(v.message, map, ELEMENTSOF(map), &v);
-        if (r < 0)
-                return ctl_bad_answer(c, &(MethodCall){ .member = "GetAll" }, r);
-        *ret = v;
-        v.message = NULL;
-        return 0;
+        r = properties_get(c, &(MethodCall){ .path = VAKTD_PATH }, VAKTD_MANAGER, map, ELEMENTSOF(map), reterr,
+                           &v.message, &v);
+        if (r >= 0)
+                *ret = v;
+        return r;
 }
 
 void pool_views_done(PoolViews *p) {
         p->items = mfree(p->items);
         p->n_items = 0;
-        p->reply = sd_bus_message_unref(p->reply);
+        p->message = sd_bus_message_unref(p->message);
 }
 
-int pool_views_get(Ctl *c, PoolViews *ret) {
+int pool_views_get(Connection *c, sd_bus_error *reterr, PoolViews *ret) {
         static const MethodCall list_pools = { .member = "ListPools" };
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_(pool_views_done) PoolViews p = { 0 };
         int r;
 
-        r = connection_call(c->connection, &list_pools, &error, &p.reply, NULL);
-        if (r == -EOPNOTSUPP)
-                return 0;
-        if (r < 0)
-                return ctl_call_failed(NULL, &error, r);
-        r = properties_read_rows(p.reply, "a(suuu)", &p.items, &p.n_items);
-        if (r < 0)
-                return ctl_bad_answer(c, &list_pools, r);
-        *ret = p;
-        p = (PoolViews){ 0 };
+        r = properties_get_rows(c, &list_pools, "a(suuu)", reterr, &ret->message, &ret->items, &ret->n_items);
+        if (r != -EOPNOTSUPP)
+                return r;
+        sd_bus_error_free(reterr);
+        *ret = (PoolViews){ 0 };
         return 0;
+}
+
+void diagnostic_views_done(DiagnosticViews *d) {
+        d->items = mfree(d->items);
+        d->n_items = 0;
+        d->message = sd_bus_message_unref(d->message);
+}
+
+int diagnostic_views_get(Connection *c, bool reload, sd_bus_error *reterr, DiagnosticViews *ret) {
+        const MethodCall call = {
+                .member = reload ? "Reload" : "Diagnostics",
+                .changes = reload,
+                .timeout = reload ? RELOAD_TIMEOUT : 0,
+        };
+
+        return properties_get_rows(c, &call, "a(sus)", reterr, &ret->message, &ret->items, &ret->n_items);
 }

@@ -1,11 +1,11 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The daemon as its manager object shows it, and its pools. */
+/* The daemon as its manager object shows it, its pools, and what is wrong with files. Strings are the message's that
+ * each view holds. Functions with a reterr fail as connection_call() does. */
 
-#include "ctl/ctl.h"
+#include "client/connection.h"
 
-/* Strings are the message's. */
 typedef struct DaemonView {
         sd_bus_message *message;
         const char *version, *executor;
@@ -14,10 +14,8 @@ typedef struct DaemonView {
         int paused; /* all jobs at once are */
 } DaemonView;
 
+int daemon_view_get(Connection *c, sd_bus_error *reterr, DaemonView *ret);
 void daemon_view_done(DaemonView *v);
-
-/* Returns as ctl_call() does. */
-int daemon_view_read(Ctl *c, DaemonView *ret);
 
 typedef struct PoolView {
         const char *name;
@@ -25,12 +23,27 @@ typedef struct PoolView {
 } PoolView;
 
 typedef struct PoolViews {
+        sd_bus_message *message;
         PoolView *items;
         size_t n_items;
-        sd_bus_message *reply;
 } PoolViews;
 
+/* None of a daemon that knows no pools yet. */
+int pool_views_get(Connection *c, sd_bus_error *reterr, PoolViews *ret);
 void pool_views_done(PoolViews *p);
 
-/* None of a daemon that knows no pools yet. Returns as ctl_call() does. */
-int pool_views_get(Ctl *c, PoolViews *ret);
+typedef struct DiagnosticView {
+        const char *file;
+        uint32_t line; /* 0: the file as a whole */
+        const char *message;
+} DiagnosticView;
+
+typedef struct DiagnosticViews {
+        sd_bus_message *message;
+        DiagnosticView *items;
+        size_t n_items;
+} DiagnosticViews;
+
+/* reload: all files are read again before; this may take minutes. */
+int diagnostic_views_get(Connection *c, bool reload, sd_bus_error *reterr, DiagnosticViews *ret);
+void diagnostic_views_done(DiagnosticViews *d);

@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A job as its object shows it. */
+/* Jobs, and what can be asked about one. */
 
 #include "client/job-view.h"
-#include "ctl/alloc.h"
+
 #include "util/strv.h"
+
+void job_rows_done(JobRows *rows) {
+        rows->items = mfree(rows->items);
+        rows->n_items = 0;
+        rows->message = sd_bus_message_unref(rows->message);
+}
+
+int job_rows_get(Connection *c, sd_bus_error *reterr, JobRows *ret) {
+        return properties_get_rows(c, &(MethodCall){ .member = "ListJobs" }, "a(sssstttto)", reterr, &ret->message,
+                                   &ret->items, &ret->n_items);
+}
 
 void job_view_done(JobView *v) {
         v->documentation = strv_free(v->documentation);
@@ -16,7 +27,7 @@ void job_view_done(JobView *v) {
         v->message = sd_bus_message_unref(v->message);
 }
 
-int job_view_read_object(Ctl *c, const char *path, JobView *ret) {
+int job_view_get_object(Connection *c, const char *object, sd_bus_error *reterr, JobView *ret) {
         static const PropertyMap map[] = {
                 { "Name", "s", offsetof(JobView, name) },
                 { "Description", "s", offsetof(JobView, description) },
@@ -55,29 +66,33 @@ int job_view_read_object(Ctl *c, const char *path, JobView *ret) {
         };
         int r;
 
-        r = ctl_get_all(c, path, VAKTD_JOB, &v.message);
-        if (r != 0)
-                return r;
-        r = properties_read(v.message, map, ELEMENTSOF(map), &v);
+        r = properties_get(c, &(MethodCall){ .path = object }, VAKTD_JOB, map, ELEMENTSOF(map), reterr, &v.message,
+                           &v);
         if (r < 0)
-                return ctl_bad_answer(c, &(MethodCall){ .member = "GetAll" }, r);
+                return r;
         *ret = v;
         v = (JobView){ 0 };
         return 0;
 }
 
-int job_view_read(Ctl *c, const char *job, JobView *ret) {
+int job_view_get(Connection *c, const char *job, sd_bus_error *reterr, JobView *ret) {
+        static const MethodCall get_job = { .member = "GetJob" };
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *path;
+        const char *object;
         int r;
 
-        r = ctl_get_job(c, job, &reply, &path);
-        return r != 0 ? r : job_view_read_object(c, path, ret);
+        r = connection_call(c, &get_job, reterr, &reply, "s", job);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(reply, "o", &object);
+        if (r < 0)
+                return connection_bad_answer(c, &get_job, r, reterr);
+        return job_view_get_object(c, object, reterr, ret);
 }
 
-int job_view_next_elapses(Ctl *c, const JobView *v, unsigned n, usec_t **ret, size_t *ret_n) {
+int job_view_next_elapses(Connection *c, const JobView *v, uint32_t n, sd_bus_error *reterr, usec_t **ret,
+                          size_t *ret_n) {
         static const MethodCall next_elapses = { .member = "NextElapses" };
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const usec_t *elapses;
         size_t size;
@@ -87,16 +102,108 @@ int job_view_next_elapses(Ctl *c, const JobView *v, unsigned n, usec_t **ret, si
         *ret_n = 0;
         if (v->next == 0 || v->next == USEC_INFINITY)
                 return 0;
-        r = connection_call(c->connection, &next_elapses, &error, &reply, "su", v->name, n);
-        if (r == -EOPNOTSUPP)
+        r = connection_call(c, &next_elapses, reterr, &reply, "su", v->name, n);
+        if (r == -EOPNOTSUPP) {
+                sd_bus_error_free(reterr);
                 return 0; /* an older vaktd, not restarted yet, has all the rest to show */
+        }
         if (r < 0)
-                return ctl_call_failed(NULL, &error, r);
+                return r;
         r = sd_bus_message_read_array(reply, 't', (const void **)&elapses, &size);
         if (r < 0)
-                return ctl_bad_answer(c, &next_elapses, r);
-        *ret = alloc_array(NULL, size / sizeof(usec_t) + 1, sizeof(usec_t));
+                return connection_bad_answer(c, &next_elapses, r, reterr);
+        *ret = malloc(size + 1); /* none is no failure */
+        if (!*ret)
+                return connection_no_memory(reterr);
         *ret_n = size / sizeof(usec_t);
         memcpy(*ret, elapses, size);
+        return 0;
+}
+
+/* --- why --- */
+
+typedef struct Question {
+        const char *job, *file;
+} Question;
+
+static int append_question(sd_bus_message *m, const void *userdata) {
+        const Question *q = userdata;
+        int r;
+
+        r = sd_bus_message_append_basic(m, 's', q->job);
+        return r < 0 || !q->file ? r : sd_bus_message_append_array(m, 'y', q->file, strlen(q->file));
+}
+
+void job_explanation_done(JobExplanation *e) {
+        e->items = mfree(e->items);
+        e->n_items = 0;
+        e->message = sd_bus_message_unref(e->message);
+}
+
+int job_explanation_get(Connection *c, const char *job, const char *file, sd_bus_error *reterr, JobExplanation *ret) {
+        const MethodCall explain = {
+                .member = file ? "ExplainPath" : "Explain",
+                .append = append_question,
+                .userdata = &(Question){ .job = job, .file = file },
+        };
+
+        return properties_get_rows(c, &explain, "a(ss)", reterr, &ret->message, &ret->items, &ret->n_items);
+}
+
+/* --- plan --- */
+
+void job_plan_done(JobPlan *p) {
+        p->files = mfree(p->files);
+        p->n_files = 0;
+        p->message = sd_bus_message_unref(p->message);
+}
+
+static int read_plan(JobPlan *p) {
+        size_t n_allocated = 0;
+        PlannedFile file;
+        int r;
+
+        r = sd_bus_message_enter_container(p->message, 'a', "ay");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_read_array(p->message, 'y', (const void **)&file.path, &file.n)) > 0) {
+                if (p->n_files == n_allocated) {
+                        PlannedFile *more;
+
+                        n_allocated = MAX(n_allocated * 2, (size_t)64);
+                        more = reallocarray(p->files, n_allocated, sizeof(PlannedFile));
+                        if (!more)
+                                return -ENOMEM;
+                        p->files = more;
+                }
+                p->files[p->n_files++] = file;
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(p->message);
+        return r < 0 ? r : sd_bus_message_read_basic(p->message, 't', &p->total);
+}
+
+static int compare_files(const void *a, const void *b) {
+        const PlannedFile *x = a, *y = b;
+        int r = memcmp(x->path, y->path, MIN(x->n, y->n));
+
+        return r != 0 ? r : (x->n > y->n) - (x->n < y->n);
+}
+
+int job_plan_get(Connection *c, const char *job, uint32_t limit, sd_bus_error *reterr, JobPlan *ret) {
+        static const MethodCall plan = { .member = "Plan" };
+        _cleanup_(job_plan_done) JobPlan p = { 0 };
+        int r;
+
+        r = connection_call(c, &plan, reterr, &p.message, "su", job, limit);
+        if (r < 0)
+                return r;
+        r = read_plan(&p);
+        if (r < 0)
+                return connection_bad_answer(c, &plan, r, reterr);
+        if (p.n_files > 0)
+                qsort(p.files, p.n_files, sizeof(PlannedFile), compare_files);
+        *ret = p;
+        p = (JobPlan){ 0 };
         return 0;
 }

@@ -1,12 +1,28 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A job as its object shows it. */
+/* Jobs: all of them in rows, one as its object shows it, what one waits for, and the files that it matches. Strings
+ * are the message's that each view holds; times are µs of CLOCK_REALTIME, 0 = never, USEC_INFINITY = none. Functions
+ * with a reterr fail as connection_call() does. */
 
 #include "client/properties.h"
-#include "ctl/ctl.h"
 
-/* Strings are the message's. Times are µs of CLOCK_REALTIME, 0 = never, USEC_INFINITY = none. */
+typedef struct JobRow {
+        const char *name, *description, *state, *last_result;
+        usec_t next, last_start, last_end;
+        uint64_t runs;
+        const char *object;
+} JobRow;
+
+typedef struct JobRows {
+        sd_bus_message *message;
+        JobRow *items;
+        size_t n_items;
+} JobRows;
+
+int job_rows_get(Connection *c, sd_bus_error *reterr, JobRows *ret);
+void job_rows_done(JobRows *rows);
+
 typedef struct JobView {
         sd_bus_message *message;
         const char *name, *description, *state, *fragment, *fault, *last_result;
@@ -25,12 +41,40 @@ typedef struct JobView {
         int enabled, paused;
 } JobView;
 
+/* Reads a job by its name, or by its object. */
+int job_view_get(Connection *c, const char *job, sd_bus_error *reterr, JobView *ret);
+int job_view_get_object(Connection *c, const char *object, sd_bus_error *reterr, JobView *ret);
 void job_view_done(JobView *v);
 
-/* Reads a job by its name, or by its object. Returns as ctl_call() does. */
-int job_view_read(Ctl *c, const char *job, JobView *ret);
-int job_view_read_object(Ctl *c, const char *path, JobView *ret);
+/* Its next elapses, at most so many; none while it has no next one, or of a daemon that does not know how to tell them
+ * yet. The caller frees them. */
+int job_view_next_elapses(Connection *c, const JobView *v, uint32_t n, sd_bus_error *reterr, usec_t **ret,
+                          size_t *ret_n);
 
-/* Its next elapses, at most so many; none while it has no next one. The caller frees them. Returns as ctl_call() does.
- */
-int job_view_next_elapses(Ctl *c, const JobView *v, unsigned n, usec_t **ret, size_t *ret_n);
+/* Pairs of a topic and a sentence. */
+typedef struct JobExplanation {
+        sd_bus_message *message;
+        PropertyPair *items; /* ended by an empty one */
+        size_t n_items;
+} JobExplanation;
+
+/* What a job waits for and why; or, for a file that is not NULL, an absolute path, what is known of that. */
+int job_explanation_get(Connection *c, const char *job, const char *file, sd_bus_error *reterr, JobExplanation *ret);
+void job_explanation_done(JobExplanation *e);
+
+/* The bytes are the message's, with no NUL behind them. */
+typedef struct PlannedFile {
+        const char *path;
+        size_t n;
+} PlannedFile;
+
+typedef struct JobPlan {
+        sd_bus_message *message;
+        PlannedFile *files; /* by bytes, a directory right before what is in it */
+        size_t n_files;
+        uint64_t total; /* that match; more than files: they were limited, or did not fit into a message */
+} JobPlan;
+
+/* What the job's [Path] matches at this moment, at most so many files. */
+int job_plan_get(Connection *c, const char *job, uint32_t limit, sd_bus_error *reterr, JobPlan *ret);
+void job_plan_done(JobPlan *p);

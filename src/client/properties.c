@@ -118,3 +118,36 @@ int properties_read(sd_bus_message *m, const PropertyMap *map, size_t n, void *r
                 return r;
         return sd_bus_message_exit_container(m);
 }
+
+int properties_get(Connection *c, const MethodCall *call, const char *interface, const PropertyMap *map, size_t n,
+                   sd_bus_error *reterr, sd_bus_message **ret_message, void *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        MethodCall get_all = *call;
+        int r;
+
+        get_all.interface = "org.freedesktop.DBus.Properties";
+        get_all.member = "GetAll";
+        r = connection_call(c, &get_all, reterr, &reply, "s", interface);
+        if (r < 0)
+                return r;
+        r = properties_read(reply, map, n, ret);
+        if (r < 0)
+                return connection_bad_answer(c, &get_all, r, reterr);
+        *ret_message = TAKE_PTR(reply);
+        return 0;
+}
+
+int properties_get_rows(Connection *c, const MethodCall *call, const char *type, sd_bus_error *reterr,
+                        sd_bus_message **ret_message, void *ret, size_t *ret_n) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = connection_call(c, call, reterr, &reply, NULL);
+        if (r < 0)
+                return r;
+        r = properties_read_rows(reply, type, ret, ret_n);
+        if (r < 0)
+                return connection_bad_answer(c, call, r, reterr);
+        *ret_message = TAKE_PTR(reply);
+        return 0;
+}

@@ -3,9 +3,7 @@
 
 /* The properties of a D-Bus object -> the members of a struct, by a table; and lists of structs. */
 
-#include <systemd/sd-bus.h>
-
-#include "util/macro.h"
+#include "client/connection.h"
 
 /* The member at offset has the type that belongs to the D-Bus type: s, o: const char * (valid as long as the message
  * is held), t: uint64_t, u: uint32_t, i: int32_t, b: int, as: char ** (the caller frees it); a(...), a{..}: a pointer
@@ -45,3 +43,14 @@ int properties_read(sd_bus_message *m, const PropertyMap *map, size_t n, void *r
  * caller frees the array, which an empty struct ends; its strings are the message's. ret_n may be NULL. -ENXIO: the
  * message has another type; -ENOMEM. */
 int properties_read_rows(sd_bus_message *m, const char *type, void *ret, size_t *ret_n);
+
+/* Both fail as connection_call() does; the caller drops *ret_message, which what was read points into.
+ *
+ * Reads an object: GetAll of an interface, then as properties_read(). The call says where and how it is asked. What
+ * was allocated for ret is the caller's to free on failure as well. */
+int properties_get(Connection *c, const MethodCall *call, const char *interface, const PropertyMap *map, size_t n,
+                   sd_bus_error *reterr, sd_bus_message **ret_message, void *ret);
+
+/* Calls a method without arguments, and reads its answer as properties_read_rows(). */
+int properties_get_rows(Connection *c, const MethodCall *call, const char *type, sd_bus_error *reterr,
+                        sd_bus_message **ret_message, void *ret, size_t *ret_n);

@@ -2,9 +2,9 @@
 
 /* Long histories are asked for in pages, so that neither side holds all of it in a message. */
 
-#include "client/properties.h"
 #include "client/run-view.h"
-#include "ctl/alloc.h"
+
+#include "client/properties.h"
 
 #define PAGE 500 /* runs asked for at once */
 #define ROW  "(tsssssttttiuosstttss)"
@@ -69,19 +69,17 @@ static int append_query(sd_bus_message *m, const void *userdata) {
 }
 
 /* Asks for one page and visits it; moves the query on. Returns as run_view_list(). */
-static int visit_page(Ctl *c, Query *q, RunVisit visit, void *userdata) {
+static int visit_page(Connection *c, Query *q, RunVisit visit, void *userdata, sd_bus_error *reterr) {
         const MethodCall query_runs = { .member = "QueryRuns", .append = append_query, .userdata = q };
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         RunView v = EMPTY_VIEW;
         int r;
 
-        r = ctl_call(c, &query_runs, NULL, &reply, NULL);
-        if (r != 0)
+        r = connection_call(c, &query_runs, reterr, &reply, NULL);
+        if (r < 0)
                 return r;
         r = sd_bus_message_enter_container(reply, 'a', ROW);
-        if (r < 0)
-                return ctl_bad_answer(c, &query_runs, r);
-        for (q->n = 0; (r = read_run(reply, &v)) > 0; q->n++) {
+        for (q->n = 0; r >= 0 && (r = read_run(reply, &v)) > 0; q->n++) {
                 int k = visit(&v, userdata);
 
                 if (k != 0)
@@ -91,17 +89,18 @@ static int visit_page(Ctl *c, Query *q, RunVisit visit, void *userdata) {
                 r = sd_bus_message_exit_container(reply);
         if (r >= 0)
                 r = sd_bus_message_read_basic(reply, 't', &q->before);
-        return r < 0 ? ctl_bad_answer(c, &query_runs, r) : 0;
+        return r < 0 ? connection_bad_answer(c, &query_runs, r, reterr) : 0;
 }
 
-int run_view_list(Ctl *c, const RunFilter *filter, unsigned limit, RunVisit visit, void *userdata) {
+int run_view_list(Connection *c, const RunFilter *filter, uint32_t limit, RunVisit visit, void *userdata,
+                  sd_bus_error *reterr) {
         Query q = { .filter = filter };
 
         while (limit > 0) {
                 int r;
 
-                q.limit = MIN(limit, (unsigned)PAGE);
-                r = visit_page(c, &q, visit, userdata);
+                q.limit = MIN(limit, (uint32_t)PAGE);
+                r = visit_page(c, &q, visit, userdata, reterr);
                 if (r != 0 || q.before == 0)
                         return r;
                 limit -= MIN(limit, q.n);
@@ -109,7 +108,12 @@ int run_view_list(Ctl *c, const RunFilter *filter, unsigned limit, RunVisit visi
         return 0;
 }
 
-int run_view_read(sd_bus_message *m, const char *path, RunView *ret) {
+void run_view_done(RunView *v) {
+        v->own_object = mfree(v->own_object);
+        v->message = sd_bus_message_unref(v->message);
+}
+
+int run_view_get_object(Connection *c, const char *object, bool once, sd_bus_error *reterr, RunView *ret) {
         static const PropertyMap map[] = {
                 { "Id", "t", offsetof(RunView, id) },
                 { "Job", "s", offsetof(RunView, job) },
@@ -136,29 +140,46 @@ int run_view_read(sd_bus_message *m, const char *path, RunView *ret) {
                 { "MainPID", "u", offsetof(RunView, pid) },
         };
 
-        *ret = (RunView)EMPTY_VIEW;
-        ret->object = path;
-        return properties_read(m, map, ELEMENTSOF(map), ret);
-}
-
-int run_view_read_finished(sd_bus_message *m, RunView *ret) {
-        *ret = (RunView)EMPTY_VIEW;
-        ret->state = "done";
-        return sd_bus_message_read(m, "tsosis", &ret->id, &ret->job, &ret->object, &ret->result, &ret->code,
-                                   &ret->reason);
-}
-
-int run_view_get(Ctl *c, const char *path, sd_bus_message **ret_message, RunView *ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(run_view_done) RunView v = EMPTY_VIEW;
         int r;
 
-        r = ctl_get_all(c, path, VAKTD_RUN, &reply);
-        if (r != 0)
-                return r;
-        r = run_view_read(reply, path, ret);
+        v.object = v.own_object = strdup(object);
+        if (!v.object)
+                return connection_no_memory(reterr);
+        r = properties_get(c, &(MethodCall){ .path = object, .once = once }, VAKTD_RUN, map, ELEMENTSOF(map), reterr,
+                           &v.message, &v);
         if (r < 0)
-                return ctl_bad_answer(c, &(MethodCall){ .member = "GetAll" }, r);
-        *ret_message = TAKE_PTR(reply);
+                return r;
+        *ret = v;
+        v = (RunView){ 0 };
+        return 0;
+}
+
+int run_view_get(Connection *c, uint64_t id, sd_bus_error *reterr, RunView *ret) {
+        static const MethodCall get_run = { .member = "GetRun" };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *object;
+        int r;
+
+        r = connection_call(c, &get_run, reterr, &reply, "t", id);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(reply, "o", &object);
+        if (r < 0)
+                return connection_bad_answer(c, &get_run, r, reterr);
+        return run_view_get_object(c, object, /* once= */ false, reterr, ret);
+}
+
+int run_view_read_finished(sd_bus_message *signal, RunView *ret) {
+        RunView v = EMPTY_VIEW;
+        int r;
+
+        r = sd_bus_message_read(signal, "tsosis", &v.id, &v.job, &v.object, &v.result, &v.code, &v.reason);
+        if (r < 0)
+                return r;
+        v.state = "done";
+        v.message = sd_bus_message_ref(signal);
+        *ret = v;
         return 0;
 }
 
@@ -168,4 +189,63 @@ bool run_view_is_done(const RunView *v) {
 
 bool run_view_is_success(const RunView *v) {
         return run_view_is_done(v) && streq(v->result, "success");
+}
+
+/* --- a new run --- */
+
+typedef struct Request {
+        const char *job;
+        char *const *files;
+        bool follow;
+} Request;
+
+static int append_request(sd_bus_message *m, const void *userdata) {
+        const Request *q = userdata;
+        int r;
+
+        r = sd_bus_message_append_basic(m, 's', q->job);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0 && q->follow)
+                r = sd_bus_message_append(m, "{sv}", "follow", "b", true);
+        if (r < 0 || !q->files || !*q->files)
+                return r < 0 ? r : sd_bus_message_close_container(m);
+        r = sd_bus_message_open_container(m, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", "files");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "aay");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "ay");
+        for (char *const *file = q->files; r >= 0 && *file; file++)
+                r = sd_bus_message_append_array(m, 'y', *file, strlen(*file));
+        for (unsigned i = 0; i < 4 && r >= 0; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
+int run_view_request(Connection *c, const char *job, char *const *files, bool follow, sd_bus_error *reterr,
+                     uint64_t *ret_id, char **ret_object) {
+        const MethodCall run = {
+                .member = "Run",
+                .changes = true,
+                .append = append_request,
+                .userdata = &(Request){ .job = job, .files = files, .follow = follow },
+        };
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *object;
+        char *copy;
+        int r;
+
+        r = connection_call(c, &run, reterr, &reply, NULL);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(reply, "to", ret_id, &object);
+        if (r < 0)
+                return connection_bad_answer(c, &run, r, reterr);
+        copy = strdup(object);
+        if (!copy)
+                return connection_no_memory(reterr);
+        *ret_object = copy;
+        return 0;
 }

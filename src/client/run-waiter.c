@@ -7,19 +7,16 @@
 
 #include "client/run-waiter.h"
 
-#include <signal.h>
-
-#include "ctl/alloc.h"
+#include <inttypes.h>
 
 #define OWNER_MATCH                                                                 \
         "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus'," \
         "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" VAKTD_NAME "'"
 
 struct RunWaiter {
-        Ctl *ctl;
+        Connection *connection;
         RunWaiterOptions options;
         sd_event *event;
-        sd_event_source *interrupts[2];
         sd_bus *bus; /* whose signals are subscribed to */
         sd_bus_slot *finished_slot, *output_slot, *changed_slot, *disconnected_slot, *owner_slot;
 
@@ -29,7 +26,6 @@ struct RunWaiter {
         sd_bus_message *finished; /* the signal that told the end */
         bool changed;             /* the object is to be looked at */
         bool broken;              /* the connection is gone */
-        int interrupt;            /* signal */
 };
 
 static void unsubscribe(RunWaiter *w) {
@@ -47,10 +43,7 @@ RunWaiter *run_waiter_free(RunWaiter *w) {
         if (!w)
                 return NULL;
         unsubscribe(w);
-        if (w->ctl->connection)
-                connection_on_open(w->ctl->connection, NULL, NULL);
-        for (size_t i = 0; i < ELEMENTSOF(w->interrupts); i++)
-                sd_event_source_disable_unref(w->interrupts[i]);
+        connection_on_open(w->connection, NULL, NULL);
         sd_event_unref(w->event);
         free(w->object);
         sd_bus_message_unref(w->finished);
@@ -61,15 +54,12 @@ sd_event *run_waiter_event(RunWaiter *w) {
         return w->event;
 }
 
-/* --- signals --- */
-
 static int on_finished(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         RunWaiter *w = userdata;
         uint64_t id;
 
-        if (!w->finished && connection_sent_by_daemon(w->ctl->connection, m) &&
-            sd_bus_message_read(m, "t", &id) >= 0 && id == w->id &&
-            sd_bus_message_rewind(m, /* complete= */ true) >= 0)
+        if (!w->finished && connection_sent_by_daemon(w->connection, m) && sd_bus_message_read(m, "t", &id) >= 0 &&
+            id == w->id && sd_bus_message_rewind(m, /* complete= */ true) >= 0)
                 w->finished = sd_bus_message_ref(m);
         return 0;
 }
@@ -81,7 +71,7 @@ static int on_output(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         uint64_t id;
         size_t n;
 
-        if (!connection_sent_by_daemon(w->ctl->connection, m) || sd_bus_message_read(m, "tu", &id, &stream) < 0 ||
+        if (!connection_sent_by_daemon(w->connection, m) || sd_bus_message_read(m, "tu", &id, &stream) < 0 ||
             id != w->id || sd_bus_message_read_array(m, 'y', &line, &n) < 0)
                 return 0;
         w->options.output(line, n, stream == 2, w->options.userdata);
@@ -112,13 +102,6 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret
         return 0;
 }
 
-static int on_interrupt(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
-        RunWaiter *w = userdata;
-
-        w->interrupt = (int)si->ssi_signo;
-        return 0;
-}
-
 /* Changes of the run's object, for who wants to see them. */
 static int subscribe_to_object(RunWaiter *w) {
         if (!w->object || !w->bus || !w->options.seen || w->changed_slot)
@@ -142,7 +125,7 @@ static int subscribe(sd_bus *bus, void *userdata) {
         if (r >= 0)
                 r = sd_bus_match_signal(bus, &w->finished_slot, NULL, VAKTD_PATH, VAKTD_MANAGER, "RunFinished",
                                         on_finished, w);
-        if (r >= 0 && connection_is_bus(w->ctl->connection))
+        if (r >= 0 && connection_is_bus(w->connection))
                 r = sd_bus_add_match(bus, &w->owner_slot, OWNER_MATCH, on_owner_changed, w);
         if (r >= 0 && w->options.output)
                 r = sd_bus_match_signal(bus, &w->output_slot, NULL, VAKTD_PATH, VAKTD_MANAGER, "RunOutput", on_output,
@@ -150,66 +133,21 @@ static int subscribe(sd_bus *bus, void *userdata) {
         return r < 0 ? r : subscribe_to_object(w);
 }
 
-int run_waiter_new(Ctl *c, const RunWaiterOptions *options, RunWaiter **ret) {
-        static const int interrupts[] = { SIGINT, SIGTERM };
-        _cleanup_(run_waiter_freep) RunWaiter *w = alloc_array(NULL, 1, sizeof(RunWaiter));
+int run_waiter_new(Connection *c, const RunWaiterOptions *options, RunWaiter **ret) {
+        _cleanup_(run_waiter_freep) RunWaiter *w = calloc(1, sizeof(RunWaiter));
         int r;
 
-        *w = (RunWaiter){ .ctl = c, .options = *options };
-        connection_on_open(c->connection, subscribe, w);
+        if (!w)
+                return -ENOMEM;
+        *w = (RunWaiter){ .connection = c, .options = *options };
+        connection_on_open(c, subscribe, w);
         r = sd_event_new(&w->event);
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(interrupts); i++)
-                r = sd_event_add_signal(w->event, &w->interrupts[i], interrupts[i] | SD_EVENT_SIGNAL_PROCMASK,
-                                        on_interrupt, w);
-        if (r >= 0 && connection_bus(c->connection))
-                r = subscribe(connection_bus(c->connection), w);
-        if (r < 0) {
-                ctl_complain("Cannot wait for a run: %s.", strerror(-r));
-                return CTL_FAILED;
-        }
-        *ret = TAKE_PTR(w);
-        return 0;
-}
-
-/* --- looking --- */
-
-/* Reads the run's object. -ENOENT: this daemon does not know the run; else as connection_call(). */
-static int read_object(RunWaiter *w, sd_bus_error *reterr, sd_bus_message **ret_message, RunView *ret) {
-        const MethodCall get_all = {
-                .path = w->object,
-                .interface = "org.freedesktop.DBus.Properties",
-                .member = "GetAll",
-                .once = w->finished,
-        };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r;
-
-        r = connection_call(w->ctl->connection, &get_all, reterr, &reply, "s", VAKTD_RUN);
-        if (sd_bus_error_has_name(reterr, SD_BUS_ERROR_UNKNOWN_OBJECT))
-                return -ENOENT;
+        if (r >= 0 && connection_bus(c))
+                r = subscribe(connection_bus(c), w);
         if (r < 0)
                 return r;
-        r = run_view_read(reply, w->object, ret);
-        if (r < 0)
-                return connection_bad_answer(w->ctl->connection, &get_all, r, reterr);
-        w->requested = w->requested ?: ret->requested;
-        if (ret->requested != w->requested)
-                return -ENOENT;
-        *ret_message = TAKE_PTR(reply);
+        *ret = TAKE_PTR(w);
         return 0;
-}
-
-static int complain_forgotten(const RunWaiter *w) {
-        ctl_complain("vaktd was restarted and does not know run %" PRIu64 " of job %s any more; see "
-                     "'vaktctl history %s' and the journal.",
-                     w->id, w->options.job, w->options.job);
-        return CTL_FAILED;
-}
-
-static int complain_interrupted(const RunWaiter *w) {
-        ctl_complain("Run %" PRIu64 " of job %s goes on; 'vaktctl cancel %" PRIu64 "' ends it.", w->id, w->options.job,
-                     w->id);
-        return CTL_FAILED;
 }
 
 /* Those that came while something was waited for. */
@@ -218,64 +156,59 @@ static void process_signals(RunWaiter *w) {
                 ;
 }
 
-/* What the run is like now. Returns as ctl_call() does. */
-static int look(RunWaiter *w, sd_bus_message **ret_message, RunView *ret) {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+/* What the run is like now; as run_waiter_wait(). */
+static int look(RunWaiter *w, sd_bus_error *reterr, RunView *ret) {
         int r;
 
         w->changed = false;
-        r = read_object(w, &error, ret_message, ret);
-        if (r < 0)
-                process_signals(w);
-        if (r < 0 && w->finished && run_view_read_finished(w->finished, ret) >= 0)
-                return 0;
-        if (r == -ENOENT)
-                return complain_forgotten(w);
-        if (r < 0)
-                return ctl_call_failed(NULL, &error, r);
-        if (w->options.seen)
-                w->options.seen(ret, w->options.userdata);
-        return 0;
-}
-
-/* --- waiting --- */
-
-/* Until something happens. */
-static int sleep_until_news(RunWaiter *w) {
-        while (!w->finished && !w->changed && !w->broken && w->interrupt == 0) {
-                int r = sd_event_run(w->event, UINT64_MAX);
-
-                if (r < 0)
-                        return r;
-        }
-        if (w->broken && !w->finished)
-                ctl_complain("The connection to vaktd broke; waiting on%s.",
-                             w->options.missing ? w->options.missing(w->options.userdata) : "");
-        w->broken = false;
-        return 0;
-}
-
-int run_waiter_wait(RunWaiter *w, uint64_t id, const char *object, sd_bus_message **ret_message, RunView *ret) {
-        int r;
-
-        w->id = id;
-        w->object = alloc_string(object);
-        r = subscribe_to_object(w);
-        if (r < 0)
-                w->broken = true; /* the look below finds out why, on a new connection */
-        for (;;) {
-                _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
-
-                r = look(w, &message, ret);
-                if (r != 0)
-                        return r;
-                if (run_view_is_done(ret)) {
-                        process_signals(w); /* lines that came before the end */
-                        *ret_message = TAKE_PTR(message);
+        r = run_view_get_object(w->connection, w->object, /* once= */ w->finished, reterr, ret);
+        if (r >= 0) {
+                w->requested = w->requested ?: ret->requested;
+                if (ret->requested == w->requested) {
+                        if (w->options.seen)
+                                w->options.seen(ret, w->options.userdata);
                         return 0;
                 }
-                r = sleep_until_news(w);
-                if (r < 0 || w->interrupt != 0)
-                        return complain_interrupted(w);
+                run_view_done(ret);
+        }
+        process_signals(w);
+        if (w->finished && run_view_read_finished(w->finished, ret) >= 0) {
+                sd_bus_error_free(reterr);
+                return 0;
+        }
+        if (r < 0 && r != -ENOENT && !sd_bus_error_has_name(reterr, SD_BUS_ERROR_UNKNOWN_OBJECT))
+                return r;
+        sd_bus_error_free(reterr);
+        (void)sd_bus_error_setf(reterr, VAKTD_NAME ".Error.NoSuchRun",
+                                "vaktd was restarted and does not know run %" PRIu64 " any more.", w->id);
+        return -ESTALE;
+}
+
+int run_waiter_wait(RunWaiter *w, uint64_t id, const char *object, sd_bus_error *reterr, RunView *ret) {
+        w->id = id;
+        w->object = strdup(object);
+        if (!w->object)
+                return connection_no_memory(reterr);
+        if (subscribe_to_object(w) < 0)
+                w->broken = true; /* the look below finds out why, on a new connection */
+        for (;;) {
+                _cleanup_(run_view_done) RunView v = { 0 };
+                int r, code;
+
+                r = look(w, reterr, &v);
+                if (r < 0)
+                        return r;
+                if (run_view_is_done(&v)) {
+                        process_signals(w); /* lines that came before the end */
+                        *ret = v;
+                        v = (RunView){ 0 };
+                        return 0;
+                }
+                while (!w->finished && !w->changed && !w->broken)
+                        if (sd_event_run(w->event, UINT64_MAX) < 0 || sd_event_get_exit_code(w->event, &code) >= 0)
+                                return -EINTR;
+                if (w->broken && !w->finished && w->options.broken)
+                        w->options.broken(w->options.userdata);
+                w->broken = false;
         }
 }

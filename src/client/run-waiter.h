@@ -6,29 +6,30 @@
 #include <systemd/sd-event.h>
 
 #include "client/run-view.h"
-#include "ctl/ctl.h"
 
+/* Each may be NULL. */
 typedef struct RunWaiterOptions {
-        const char *job; /* for what is said */
-        /* What the run is like, each time it was looked at: at first, when it has changed, at its end; or NULL. */
+        /* What the run is like, each time it was looked at: at first, when it has changed, at its end. */
         void (*seen)(const RunView *v, void *userdata);
-        /* A line of output that the daemon sent; or NULL. */
+        /* A line of output that the daemon sent. */
         void (*output)(const char *line, size_t n, bool is_stderr, void *userdata);
-        /* When the connection breaks while it is waited: what will be missing, as ", without …", or "". */
-        const char *(*missing)(void *userdata);
+        /* The connection broke while it is waited; a new one is made. */
+        void (*broken)(void *userdata);
         void *userdata;
 } RunWaiterOptions;
 
 typedef struct RunWaiter RunWaiter;
 
-/* Subscribes to what there is to be told, so that nothing is missed of a run that is asked for afterwards. Returns 0
- * or an exit code after the failure was told. */
-int run_waiter_new(Ctl *c, const RunWaiterOptions *options, RunWaiter **ret);
+/* Subscribes to what there is to be told, so that nothing is missed of a run that is asked for afterwards. Outlives
+ * the connection's calls, not the connection. Negative errno. */
+int run_waiter_new(Connection *c, const RunWaiterOptions *options, RunWaiter **ret);
 RunWaiter *run_waiter_free(RunWaiter *w);
 DEFINE_CLEANUP(RunWaiter, run_waiter_free)
 
+/* The loop that waits; other sources may be added. */
 sd_event *run_waiter_event(RunWaiter *w);
 
-/* Waits for the end of this run. Returns 0 with the run as it ended, which holds on to *ret_message, or an exit code
- * after the reason was told; the run goes on when that was an interrupt. */
-int run_waiter_wait(RunWaiter *w, uint64_t id, const char *object, sd_bus_message **ret_message, RunView *ret);
+/* Waits for the end of this run, which is then in *ret. -EINTR: the loop was told to exit (sd_event_exit(3)), with
+ * nothing in reterr; -ESTALE: the daemon was restarted and does not know the run any more; else as
+ * connection_call(). */
+int run_waiter_wait(RunWaiter *w, uint64_t id, const char *object, sd_bus_error *reterr, RunView *ret);

@@ -3,6 +3,8 @@
 /* What all verbs share. Whatever is printed passes text_escape() on its way: the daemon's sentences quote job files.
  */
 
+#include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
@@ -115,80 +117,64 @@ static ExitCode exit_code_from_error(int error) {
         }
 }
 
-int ctl_call_failed(const char *look_at, const sd_bus_error *e, int error) {
+int ctl_failed(Ctl *c, int error, const char *look_at) {
         if (error == -ECONNABORTED)
-                ctl_complain("%s See '%s'.", e->message, look_at ?: "vaktctl list");
+                ctl_complain("%s See '%s'.", c->error.message, look_at ?: "vaktctl list");
         else
-                ctl_complain("%s", e->message);
+                ctl_complain("%s", c->error.message);
+        sd_bus_error_free(&c->error);
         return exit_code_from_error(error);
 }
 
-int ctl_bad_answer(const Ctl *c, const MethodCall *call, int error) {
-        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
-
-        error = connection_bad_answer(c->connection, call, error, &e);
-        return ctl_call_failed(NULL, &e, error);
-}
-
-static int callv(Ctl *c, const MethodCall *call, const char *look_at, sd_bus_message **ret, const char *types,
-                 va_list ap) {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r;
-
-        r = connection_callv(c->connection, call, &error, ret, types, ap);
-        return r < 0 ? ctl_call_failed(look_at, &error, r) : 0;
-}
-
-int ctl_call(Ctl *c, const MethodCall *call, const char *look_at, sd_bus_message **ret, const char *types, ...) {
+int ctl_call(Ctl *c, const MethodCall *call, const char *look_at, const char *types, ...) {
         va_list ap;
         int r;
 
         va_start(ap, types);
-        r = callv(c, call, look_at, ret, types, ap);
+        r = connection_callv(c->connection, call, &c->error, NULL, types, ap);
         va_end(ap);
-        return r;
-}
-
-int ctl_get_job(Ctl *c, const char *job, sd_bus_message **ret_message, const char **ret_path) {
-        static const MethodCall get_job = { .member = "GetJob" };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int r;
-
-        r = ctl_call(c, &get_job, NULL, &reply, "s", job);
-        if (r != 0)
-                return r;
-        r = sd_bus_message_read(reply, "o", ret_path);
-        if (r < 0)
-                return ctl_bad_answer(c, &get_job, r);
-        *ret_message = TAKE_PTR(reply);
-        return 0;
+        return r < 0 ? ctl_failed(c, r, look_at) : 0;
 }
 
 bool ctl_is_run_number(const char *argument) {
         return strspn(argument, "0123456789") == strlen(argument) && strlen(argument) < 19;
 }
 
-int ctl_get_run(Ctl *c, const char *number, sd_bus_message **ret_message, const char **ret_path) {
-        static const MethodCall get_run = { .member = "GetRun" };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+int ctl_end_on_interrupt(sd_event *event) {
         int r;
 
-        r = ctl_call(c, &get_run, NULL, &reply, "t", (uint64_t)strtoull(number, NULL, 10));
-        if (r != 0)
-                return r;
-        r = sd_bus_message_read(reply, "o", ret_path);
-        if (r < 0)
-                return ctl_bad_answer(c, &get_run, r);
-        *ret_message = TAKE_PTR(reply);
+        r = sd_event_add_signal(event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
+        return r < 0 ? r : sd_event_add_signal(event, NULL, SIGTERM | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
+}
+
+int ctl_waiter_new(Ctl *c, const RunWaiterOptions *options, RunWaiter **ret) {
+        _cleanup_(run_waiter_freep) RunWaiter *w = NULL;
+        int r;
+
+        r = run_waiter_new(c->connection, options, &w);
+        if (r >= 0)
+                r = ctl_end_on_interrupt(run_waiter_event(w));
+        if (r < 0) {
+                ctl_complain("Cannot wait for a run: %s.", strerror(-r));
+                return CTL_FAILED;
+        }
+        *ret = TAKE_PTR(w);
         return 0;
 }
 
-int ctl_get_all(Ctl *c, const char *path, const char *interface, sd_bus_message **ret) {
-        MethodCall get_all = {
-                .path = path,
-                .interface = "org.freedesktop.DBus.Properties",
-                .member = "GetAll",
-        };
+int ctl_wait(Ctl *c, RunWaiter *w, const char *job, uint64_t id, const char *object, RunView *ret) {
+        int r;
 
-        return ctl_call(c, &get_all, NULL, ret, "s", interface);
+        r = run_waiter_wait(w, id, object, &c->error, ret);
+        if (r >= 0)
+                return 0;
+        if (r == -EINTR)
+                ctl_complain("Run %" PRIu64 " of job %s goes on; 'vaktctl cancel %" PRIu64 "' ends it.", id, job, id);
+        else if (r == -ESTALE)
+                ctl_complain("vaktd was restarted and does not know run %" PRIu64 " of job %s any more; see 'vaktctl "
+                             "history %s' and the journal.",
+                             id, job, job);
+        else
+                return ctl_failed(c, r, NULL);
+        return CTL_FAILED;
 }

@@ -4,7 +4,7 @@
 /* What all verbs of vaktctl share: the options, what the output is like, the way to the daemon, and how a failure is
  * told. A verb returns the program's exit code and has said by then whatever there is to say. */
 
-#include "client/connection.h"
+#include "client/run-waiter.h"
 #include "ctl/exit-code.h"
 #include "ctl/pager.h"
 #include "ctl/table.h"
@@ -44,6 +44,7 @@ typedef struct Ctl {
         Pager *pager;    /* or NULL */
 
         Connection *connection;
+        sd_bus_error error; /* of what failed there, until ctl_failed() tells it */
 } Ctl;
 
 typedef int (*VerbFunction)(Ctl *c, char **args);
@@ -85,22 +86,19 @@ void ctl_print_line(const Ctl *c, int width, const char *label, Color color, con
 /* Text in a colour, where there are colours; the text is escaped. */
 void ctl_print_colored(const Ctl *c, Color color, const char *text);
 
-/* Calls the manager, or whom the call names. Returns 0, or an exit code after the failure was told. look_at: for a
+/* Calls what answers with nothing but success. Returns 0, or an exit code after the failure was told. look_at: for a
  * call that changes something, the command that shows whether it was done. */
-int ctl_call(Ctl *c, const MethodCall *call, const char *look_at, sd_bus_message **ret, const char *types, ...);
+int ctl_call(Ctl *c, const MethodCall *call, const char *look_at, const char *types, ...);
 
-/* Tells of a failed call and returns its exit code. */
-int ctl_call_failed(const char *look_at, const sd_bus_error *e, int error);
+/* Tells of a function of client/ that failed with c->error, and returns the exit code. look_at: as above, or NULL. */
+int ctl_failed(Ctl *c, int error, const char *look_at);
 
-/* Tells of an answer that cannot be read and returns the exit code. */
-int ctl_bad_answer(const Ctl *c, const MethodCall *call, int error);
-
-/* The object path of a job; valid as long as *ret_message is held. Returns as ctl_call() does. */
-int ctl_get_job(Ctl *c, const char *job, sd_bus_message **ret_message, const char **ret_path);
-
-/* Whether an argument is the number of a run and no job's name; the object path of that run, as above. */
+/* Whether an argument is the number of a run and no job's name. */
 bool ctl_is_run_number(const char *argument) _pure_;
-int ctl_get_run(Ctl *c, const char *number, sd_bus_message **ret_message, const char **ret_path);
 
-/* All properties of an object. Returns as ctl_call() does. */
-int ctl_get_all(Ctl *c, const char *path, const char *interface, sd_bus_message **ret);
+/* Lets SIGINT and SIGTERM end a loop. Negative errno. */
+int ctl_end_on_interrupt(sd_event *event);
+
+/* As run_waiter_new() and run_waiter_wait(), until somebody interrupts it. Returns as ctl_call() does. */
+int ctl_waiter_new(Ctl *c, const RunWaiterOptions *options, RunWaiter **ret);
+int ctl_wait(Ctl *c, RunWaiter *w, const char *job, uint64_t id, const char *object, RunView *ret);

@@ -120,16 +120,12 @@ static json_object *run_json(const RunView *v) {
 }
 
 int status_run(Ctl *c, const char *number, json_object *array) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL, *message = NULL;
-        const char *path;
-        RunView v;
+        _cleanup_(run_view_done) RunView v = { 0 };
         int r;
 
-        r = ctl_get_run(c, number, &reply, &path);
-        if (r == 0)
-                r = run_view_get(c, path, &message, &v);
-        if (r != 0)
-                return r;
+        r = run_view_get(c->connection, strtoull(number, NULL, 10), &c->error, &v);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
         if (c->json) {
                 json_append(array, run_json(&v));
                 return 0;

@@ -11,6 +11,7 @@
 
 #include "client/job-view.h"
 #include "ctl/alloc.h"
+#include "ctl/ctl.h"
 #include "ctl/json.h"
 #include "util/places.h"
 #include "util/strv.h"
@@ -193,9 +194,9 @@ static int cat_job(Ctl *c, const char *job, json_object *array) {
         _cleanup_free_ char *file = NULL;
         int r;
 
-        r = job_view_read(c, job, &v);
-        if (r != 0)
-                return r;
+        r = job_view_get(c->connection, job, &c->error, &v);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
         file = job_file(&v);
         if (!file) {
                 ctl_complain("vaktd names no file for job %s; see 'vaktctl status %s'.", job, job);

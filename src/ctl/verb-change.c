@@ -3,14 +3,12 @@
 /* vaktctl cancel, pause, resume, reset-failed, skip, reload: verbs that change something and do not wait. With several
  * jobs each is tried; the exit code is that of the first that failed. */
 
-#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/pidfd.h>
 
 #include "client/daemon-view.h"
-#include "client/diagnostics-view.h"
 #include "client/job-view.h"
 #include "client/run-view.h"
 #include "ctl/alloc.h"
@@ -19,8 +17,6 @@
 #include "ctl/relative-time.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
-
-#define RELOAD_TIMEOUT (10 * USEC_PER_MINUTE)
 
 /* What is done for one argument; what came of it is appended for --json. */
 typedef int (*ArgumentFunction)(Ctl *c, const char *argument, json_object *array, void *userdata);
@@ -60,8 +56,8 @@ static int pause_job(Ctl *c, const char *job, json_object *array, void *until_us
         char when[LOCAL_TIME_TEXT_MAX];
         int r;
 
-        r = until == USEC_INFINITY ? ctl_call(c, &pause_now, look_at, NULL, "s", job)
-                                   : ctl_call(c, &pause_until, look_at, NULL, "st", job, until);
+        r = until == USEC_INFINITY ? ctl_call(c, &pause_now, look_at, "s", job)
+                                   : ctl_call(c, &pause_until, look_at, "st", job, until);
         if (r != 0)
                 return r;
         append_pause(array, job, /* paused= */ true, until);
@@ -78,7 +74,7 @@ static int resume_job(Ctl *c, const char *job, json_object *array, void *userdat
         _cleanup_free_ char *look_at = alloc_format("vaktctl status %s", job);
         int r;
 
-        r = ctl_call(c, &resume, look_at, NULL, "s", job);
+        r = ctl_call(c, &resume, look_at, "s", job);
         if (r != 0)
                 return r;
         append_pause(array, job, /* paused= */ false, USEC_INFINITY);
@@ -121,7 +117,7 @@ static int pause_or_resume_all(Ctl *c, bool pause) {
         const MethodCall change = { .member = pause ? "PauseAll" : "ResumeAll", .changes = true };
         int r;
 
-        r = ctl_call(c, &change, "vaktctl status", NULL, NULL);
+        r = ctl_call(c, &change, "vaktctl status", NULL);
         if (r != 0)
                 return r;
         if (c->json)
@@ -168,7 +164,7 @@ static int reset_job(Ctl *c, const char *job, json_object *array, void *userdata
         json_object *o;
         int r;
 
-        r = ctl_call(c, &reset_failed, look_at, NULL, "s", job);
+        r = ctl_call(c, &reset_failed, look_at, "s", job);
         if (r != 0)
                 return r;
         o = json_new_object();
@@ -204,7 +200,7 @@ int verb_skip(Ctl *c, char **args) {
 
         if (r != CTL_DONE)
                 return r;
-        r = ctl_call(c, &skip, look_at, NULL, "su", job, count);
+        r = ctl_call(c, &skip, look_at, "su", job, count);
         if (r != 0)
                 return r;
         if (c->json) {
@@ -230,7 +226,7 @@ static int cancel_run(Ctl *c, uint64_t id, json_object *array) {
         json_object *o;
         int r;
 
-        r = ctl_call(c, &cancel, "vaktctl history", NULL, "t", id);
+        r = ctl_call(c, &cancel, "vaktctl history", "t", id);
         if (r != 0)
                 return r;
         o = json_new_object();
@@ -247,8 +243,6 @@ typedef struct LiveRuns {
         size_t n_expected;
 } LiveRuns;
 
-enum { WALK_COMPLETE = -1 }; /* no exit code is negative */
-
 static int collect_live(const RunView *v, void *userdata) {
         LiveRuns *live = userdata;
 
@@ -256,7 +250,7 @@ static int collect_live(const RunView *v, void *userdata) {
                 live->ids = alloc_array(live->ids, live->n_ids + 1, sizeof(uint64_t));
                 live->ids[live->n_ids++] = v->id;
         }
-        return live->n_ids >= live->n_expected ? WALK_COMPLETE : 0;
+        return live->n_ids >= live->n_expected;
 }
 
 static int cancel_job(Ctl *c, const char *job, json_object *array) {
@@ -265,14 +259,14 @@ static int cancel_job(Ctl *c, const char *job, json_object *array) {
         LiveRuns live = { 0 };
         int r, ret = CTL_DONE;
 
-        r = job_view_read(c, job, &v);
-        if (r != 0)
-                return r;
+        r = job_view_get(c->connection, job, &c->error, &v);
         live.n_expected = (size_t)v.running + v.queued;
-        r = live.n_expected > 0 ? run_view_list(c, &(RunFilter){ .job = job }, UINT_MAX, collect_live, &live) : 0;
+        if (r >= 0 && live.n_expected > 0)
+                r = run_view_list(c->connection, &(RunFilter){ .job = job }, UINT32_MAX, collect_live, &live,
+                                  &c->error);
         ids = live.ids;
-        if (r > 0)
-                return r;
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
         if (live.n_ids == 0)
                 ctl_say(c, stdout, "No run of job %s goes on or waits.", job);
         for (size_t i = 0; i < live.n_ids; i++) { /* newest first: none that waits starts in between */
@@ -332,16 +326,15 @@ static int start_watching_daemon(const Ctl *c) {
 }
 
 int verb_reload(Ctl *c, char **args) {
-        static const MethodCall reload = { .member = "Reload", .changes = true, .timeout = RELOAD_TIMEOUT };
         _cleanup_(diagnostic_views_done) DiagnosticViews d = { 0 };
         int r;
 
         r = start_watching_daemon(c);
         if (r != 0)
                 return r;
-        r = diagnostic_views_call(c, &reload, "vaktctl status", &d);
-        if (r != 0)
-                return r;
+        r = diagnostic_views_get(c->connection, /* reload= */ true, &c->error, &d);
+        if (r < 0)
+                return ctl_failed(c, r, "vaktctl status");
         if (c->json)
                 json_print(diagnostic_views_json(&d));
         for (size_t i = 0; !c->json && i < d.n_items; i++)

@@ -3,7 +3,6 @@
 /* vaktctl check: what is wrong with job files and settings, found without any daemon by the code that the daemon reads
  * them with. */
 
-#include "client/diagnostics-view.h"
 #include "config/job-loader.h"
 #include "config/settings.h"
 #include "ctl/alloc.h"

@@ -137,14 +137,13 @@ static int note_run(const RunView *v, void *any) {
 
 /* Nothing was printed: no run of the job matches, or none is remembered, or there is no such job. */
 static int explain_nothing(Ctl *c, const RunFilter *f) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *path;
         bool any = false;
         int r;
 
-        r = run_view_list(c, &(RunFilter){ .job = f->job }, 1, note_run, &any);
-        if (r == 0 && !any && f->job)
-                r = ctl_get_job(c, f->job, &reply, &path);
+        r = run_view_list(c->connection, &(RunFilter){ .job = f->job }, 1, note_run, &any, &c->error);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
+        r = !any && f->job ? ctl_call(c, &(MethodCall){ .member = "GetJob" }, NULL, "s", f->job) : 0;
         if (r == 0)
                 ctl_say(c, stdout, any ? "No run matches." : "Nothing has run yet.");
         return r;
@@ -159,7 +158,9 @@ int verb_history(Ctl *c, char **args) {
         r = read_filter(c, &filter);
         if (r != CTL_DONE)
                 return r;
-        r = c->json ? run_view_list(c, &filter, limit, print_run_json, &any)
+        r = c->json ? run_view_list(c->connection, &filter, limit, print_run_json, &any, &c->error)
                     : run_view_print_table(c, &filter, limit, &any);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
         return r != 0 || any ? r : explain_nothing(c, &filter);
 }

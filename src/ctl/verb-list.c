@@ -4,33 +4,11 @@
  * have faults is the object itself asked. */
 
 #include "client/daemon-view.h"
-#include "client/diagnostics-view.h"
 #include "client/job-view.h"
 #include "ctl/alloc.h"
 #include "ctl/json.h"
 #include "ctl/relative-time.h"
 #include "ctl/view-text.h"
-
-static const MethodCall list_jobs = { .member = "ListJobs" };
-
-typedef struct JobRow {
-        const char *name, *description, *state, *last_result;
-        usec_t next, last_start, last_end;
-        uint64_t runs;
-        const char *object;
-} JobRow;
-
-/* The rows' strings are the reply's. */
-typedef struct JobRows {
-        JobRow *items;
-        size_t n_items;
-        sd_bus_message *reply;
-} JobRows;
-
-static void job_rows_done(JobRows *rows) {
-        free(rows->items);
-        sd_bus_message_unref(rows->reply);
-}
 
 static const JobRow *job_rows_find(const JobRows *rows, const char *name) {
         for (size_t i = 0; i < rows->n_items; i++)
@@ -138,9 +116,11 @@ static int print_in_force(Ctl *c, const JobRow *row) {
 
         if (streq(row->state, "invalid"))
                 return 0;
-        r = job_view_read_object(c, row->object, &job);
-        if (r != 0 || isempty(job.fault))
-                return r;
+        r = job_view_get_object(c->connection, row->object, &c->error, &job);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
+        if (isempty(job.fault))
+                return 0;
         printf("Job ");
         ctl_print_colored(c, COLOR_NONE, job.name);
         printf(" goes on with the last good version of its file.\n");
@@ -174,9 +154,11 @@ static int print_paused(Ctl *c) {
         _cleanup_(daemon_view_done) DaemonView v = { 0 };
         int r;
 
-        r = daemon_view_read(c, &v);
-        if (r != 0 || !v.paused)
-                return r;
+        r = daemon_view_get(c->connection, &c->error, &v);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
+        if (!v.paused)
+                return 0;
         ctl_print_colored(c, COLOR_YELLOW, DAEMON_PAUSED);
         fputs("\n\n", stdout);
         return 0;
@@ -187,12 +169,9 @@ int verb_list(Ctl *c, char **args) {
         _cleanup_(diagnostic_views_done) DiagnosticViews diagnostics = { 0 };
         int r;
 
-        r = ctl_call(c, &list_jobs, NULL, &rows.reply, NULL);
-        if (r != 0)
-                return r;
-        r = properties_read_rows(rows.reply, "a(sssstttto)", &rows.items, &rows.n_items);
+        r = job_rows_get(c->connection, &c->error, &rows);
         if (r < 0)
-                return ctl_bad_answer(c, &list_jobs, r);
+                return ctl_failed(c, r, NULL);
         if (c->json)
                 return print_json(&rows);
         ctl_open_pager(c);
@@ -202,8 +181,8 @@ int verb_list(Ctl *c, char **args) {
         print_table(c, &rows);
         if (c->no_legend)
                 return CTL_DONE;
-        r = diagnostic_views_get(c, &diagnostics);
-        if (r != 0)
-                return r;
+        r = diagnostic_views_get(c->connection, /* reload= */ false, &c->error, &diagnostics);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
         return print_faults(c, &rows, &diagnostics);
 }

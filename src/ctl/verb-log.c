@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "client/run-waiter.h"
 #include "ctl/alloc.h"
+#include "ctl/ctl.h"
 #include "ctl/journal-tail.h"
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
@@ -25,8 +25,7 @@ typedef struct Log {
 
         const char *job;
         char *usual_unit;
-        sd_bus_message *message; /* that run is read from */
-        RunView run;             /* that is meant; of all runs: the last one, or one with the id 0 */
+        RunView run; /* that is meant; of all runs: the last one, or one with the id 0 */
 
         RunWaiter *waiter;
         sd_event *event;
@@ -38,7 +37,7 @@ static void log_done(Log *l) {
         l->tail = journal_tail_free(l->tail);
         l->waiter = run_waiter_free(l->waiter);
         l->event = sd_event_unref(l->event);
-        l->message = sd_bus_message_unref(l->message);
+        run_view_done(&l->run);
         l->usual_unit = mfree(l->usual_unit);
 }
 
@@ -143,54 +142,38 @@ static int read_output(Log *l) {
 
 /* --- which run --- */
 
-typedef struct LastRun {
-        char *object; /* of the last one that was started, else of the last one; NULL: none */
-} LastRun;
-
+/* Of the last one that was started, else of the last one. */
 static int look_for_started(const RunView *v, void *userdata) {
-        LastRun *last = userdata;
+        char **object = userdata;
 
-        if (last->object && v->started == 0)
+        if (*object && v->started == 0)
                 return 0;
-        free(last->object);
-        last->object = alloc_string(v->object);
-        return v->started > 0 ? -1 : 0; /* no exit code is negative */
-}
-
-static int find_last_run(Log *l, const char *job, char **ret_object) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        LastRun last = { NULL };
-        const char *path;
-        int r;
-
-        r = run_view_list(l->ctl, &(RunFilter){ .job = job }, LOOK_BACK_MAX, look_for_started, &last);
-        *ret_object = last.object;
-        if (r > 0 || last.object)
-                return MAX(r, 0);
-        r = ctl_get_job(l->ctl, job, &reply, &path);
-        if (r == 0)
-                ctl_say(l->ctl, stderr, "Job %s has not run yet.", job);
-        return r;
+        free(*object);
+        *object = alloc_string(v->object);
+        return v->started > 0;
 }
 
 /* Fills in the run that an argument means. Returns an exit code; CTL_DONE with the id 0: there is none. */
 static int find_run(Log *l, const char *argument) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_free_ char *object = NULL;
-        const char *path;
+        Ctl *c = l->ctl;
         int r;
 
         if (ctl_is_run_number(argument) && !l->all)
-                r = ctl_get_run(l->ctl, argument, &reply, &path);
+                r = run_view_get(c->connection, strtoull(argument, NULL, 10), &c->error, &l->run);
         else {
-                r = find_last_run(l, argument, &object);
-                path = object;
+                r = run_view_list(c->connection, &(RunFilter){ .job = argument }, LOOK_BACK_MAX, look_for_started,
+                                  &object, &c->error);
+                if (r >= 0 && !object) {
+                        r = ctl_call(c, &(MethodCall){ .member = "GetJob" }, NULL, "s", argument);
+                        if (r == 0)
+                                ctl_say(c, stderr, "Job %s has not run yet.", argument);
+                        return r;
+                }
+                if (r >= 0)
+                        r = run_view_get_object(c->connection, object, /* once= */ false, &c->error, &l->run);
         }
-        if (r != 0 || !path)
-                return r;
-        r = run_view_get(l->ctl, path, &l->message, &l->run);
-        l->run.object = ""; /* the path goes away */
-        return r;
+        return r < 0 ? ctl_failed(c, r, NULL) : CTL_DONE;
 }
 
 /* The unit of a run that was none, or did not get so far that it was written down: systemd/unit-name.h says how it is
@@ -322,20 +305,19 @@ static void on_seen(const RunView *v, void *userdata) {
         l->no_journal = start_tail(l, v, run_waiter_event(l->waiter)) != 0;
 }
 
+static void on_broken(void *userdata) {
+        ctl_complain("The connection to vaktd broke; waiting on.");
+}
+
 /* Until the run is over. */
 static int follow_run(Log *l) {
-        const RunWaiterOptions options = { .job = l->job, .seen = on_seen, .userdata = l };
-        _cleanup_free_ char *number = alloc_format("%" PRIu64, l->run.id);
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL, *message = NULL;
-        const char *path;
-        RunView v;
+        const RunWaiterOptions options = { .seen = on_seen, .broken = on_broken, .userdata = l };
+        _cleanup_(run_view_done) RunView v = { 0 };
         int r;
 
-        r = run_waiter_new(l->ctl, &options, &l->waiter);
+        r = ctl_waiter_new(l->ctl, &options, &l->waiter);
         if (r == 0)
-                r = ctl_get_run(l->ctl, number, &reply, &path);
-        if (r == 0)
-                r = run_waiter_wait(l->waiter, l->run.id, path, &message, &v);
+                r = ctl_wait(l->ctl, l->waiter, l->job, l->run.id, l->run.object, &v);
         if (r == 0 && l->tail)
                 journal_tail_finish(l->tail);
         return r != 0 ? r : l->no_journal ? CTL_FAILED : CTL_DONE;
@@ -343,14 +325,13 @@ static int follow_run(Log *l) {
 
 /* From the last run on, until it is interrupted. */
 static int follow_job(Log *l) {
-        static const int interrupts[] = { SIGINT, SIGTERM };
         int r;
 
         l->all = true;
         l->since = l->since ?: l->run.requested;
         r = sd_event_new(&l->event);
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(interrupts); i++)
-                r = sd_event_add_signal(l->event, NULL, interrupts[i] | SD_EVENT_SIGNAL_PROCMASK, NULL, NULL);
+        if (r >= 0)
+                r = ctl_end_on_interrupt(l->event);
         if (r < 0) {
                 ctl_complain("The journal cannot be followed: %s.", strerror(-r));
                 return CTL_FAILED;

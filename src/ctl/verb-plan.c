@@ -11,72 +11,7 @@
 
 #define LIMIT_DEFAULT 10000
 
-static const MethodCall plan_call = { .member = "Plan" };
-
-/* The bytes are the message's, with no NUL behind them. */
-typedef struct PlannedFile {
-        const char *path;
-        size_t n;
-} PlannedFile;
-
-typedef struct Plan {
-        sd_bus_message *reply;
-        PlannedFile *files;
-        size_t n_files;
-        uint64_t total;
-} Plan;
-
-static void plan_done(Plan *p) {
-        p->files = mfree(p->files);
-        p->reply = sd_bus_message_unref(p->reply);
-}
-
-static int read_files(Plan *p) {
-        size_t n_allocated = 0;
-        PlannedFile file;
-        int r;
-
-        r = sd_bus_message_enter_container(p->reply, 'a', "ay");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read_array(p->reply, 'y', (const void **)&file.path, &file.n)) > 0) {
-                if (p->n_files == n_allocated) {
-                        n_allocated = MAX(n_allocated * 2, (size_t)64);
-                        p->files = alloc_array(p->files, n_allocated, sizeof(PlannedFile));
-                }
-                p->files[p->n_files++] = file;
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(p->reply);
-}
-
-/* By bytes, a folder right before what is in it. */
-static int compare_files(const void *a, const void *b) {
-        const PlannedFile *x = a, *y = b;
-        int r = memcmp(x->path, y->path, MIN(x->n, y->n));
-
-        return r != 0 ? r : (x->n > y->n) - (x->n < y->n);
-}
-
-/* Returns as ctl_call() does. */
-static int plan_get(Ctl *c, const char *job, Plan *p) {
-        int r;
-
-        r = ctl_call(c, &plan_call, NULL, &p->reply, "su", job, c->limit ?: LIMIT_DEFAULT);
-        if (r != 0)
-                return r;
-        r = read_files(p);
-        if (r >= 0)
-                r = sd_bus_message_read_basic(p->reply, 't', &p->total);
-        if (r < 0)
-                return ctl_bad_answer(c, &plan_call, r);
-        if (p->n_files > 0)
-                qsort(p->files, p->n_files, sizeof(PlannedFile), compare_files);
-        return 0;
-}
-
-/* --- how they are printed --- */
-
-static int print_json(const Plan *p) {
+static int print_json(const JobPlan *p) {
         json_object *array = json_new_array();
 
         for (const PlannedFile *f = p->files; f < p->files + p->n_files; f++) {
@@ -99,7 +34,7 @@ static void print_as_it_is(const PlannedFile *f, char end) {
         putchar(end);
 }
 
-static void print_files(const Ctl *c, const Plan *p) {
+static void print_files(const Ctl *c, const JobPlan *p) {
         for (const PlannedFile *f = p->files; f < p->files + p->n_files; f++)
                 if (c->terminal && !c->null)
                         print_escaped(f);
@@ -107,10 +42,8 @@ static void print_files(const Ctl *c, const Plan *p) {
                         print_as_it_is(f, c->null ? '\0' : '\n');
 }
 
-/* --- what is said about them --- */
-
 /* "10000 of 24000 files are listed; …" or "12 files match." The caller frees it. */
-static char *count_sentence(const Ctl *c, const Plan *p) {
+static char *count_sentence(const Ctl *c, const JobPlan *p) {
         if (p->n_files == p->total)
                 return p->total == 0 ? alloc_string("Nothing matches.")
                                      : alloc_format("%" PRIu64 " file%s match%s.", p->total, PLURAL(p->total),
@@ -127,16 +60,18 @@ static int explain_watches(Ctl *c, const char *job) {
         _cleanup_(job_view_done) JobView v = { 0 };
         int r;
 
-        r = job_view_read(c, job, &v);
-        for (const PropertyWatch *w = v.watches; r == 0 && w && w->key; w++)
+        r = job_view_get(c->connection, job, &c->error, &v);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
+        for (const PropertyWatch *w = v.watches; w && w->key; w++)
                 if (!streq(w->state, "active"))
                         ctl_say(c, stdout, "%s=%s is %s%s%s", w->key, w->path, w->state,
                                 isempty(w->sentence) ? "." : ": ", w->sentence);
-        return r;
+        return 0;
 }
 
 int verb_plan(Ctl *c, char **args) {
-        _cleanup_(plan_done) Plan p = { 0 };
+        _cleanup_(job_plan_done) JobPlan p = { 0 };
         _cleanup_free_ char *sentence = NULL;
         int r;
 
@@ -144,9 +79,9 @@ int verb_plan(Ctl *c, char **args) {
                 ctl_complain("--json and --null do not go together: write one of them.");
                 return CTL_USAGE;
         }
-        r = plan_get(c, args[0], &p);
-        if (r != 0)
-                return r;
+        r = job_plan_get(c->connection, args[0], c->limit ?: LIMIT_DEFAULT, &c->error, &p);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
         sentence = count_sentence(c, &p);
         if (c->terminal && !c->json && !c->null) {
                 ctl_open_pager(c);

@@ -9,76 +9,34 @@
 
 #include <stdio.h>
 
-#include "client/run-waiter.h"
 #include "ctl/alloc.h"
 #include "ctl/file-name.h"
 #include "ctl/journal-tail.h"
 #include "ctl/json.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
+#include "util/strv.h"
 
 #define EXIT_SIGNAL_BASE 128 /* as shells count */
 
-typedef struct Question {
-        const Ctl *ctl;
-        char **args; /* the job, and files */
-} Question;
-
-static int append_file(sd_bus_message *m, const char *argument) {
-        _cleanup_free_ char *path = file_name_from_argument(argument);
-
-        return path ? sd_bus_message_append_array(m, 'y', path, strlen(path)) : -errno;
-}
-
-static int append_files(sd_bus_message *m, char **files) {
-        int r;
-
-        r = sd_bus_message_open_container(m, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", "files");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "aay");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "ay");
-        for (; r >= 0 && *files; files++)
-                r = append_file(m, *files);
-        for (unsigned i = 0; i < 3 && r >= 0; i++)
-                r = sd_bus_message_close_container(m);
-        return r;
-}
-
-static int append_question(sd_bus_message *m, const void *userdata) {
-        const Question *q = userdata;
-        int r;
-
-        r = sd_bus_message_append(m, "s", q->args[0]);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "{sv}");
-        if (r >= 0 && q->ctl->follow)
-                r = sd_bus_message_append(m, "{sv}", "follow", "b", true);
-        if (r >= 0 && q->args[1])
-                r = append_files(m, q->args + 1);
-        return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
-/* Asks for a run. ret_object is the message's. Returns as ctl_call() does. */
-static int request(Ctl *c, char **args, sd_bus_message **ret_message, uint64_t *ret_id, const char **ret_object) {
-        const MethodCall run = { .member = "Run",
-                                 .changes = true,
-                                 .append = append_question,
-                                 .userdata = &(Question){ .ctl = c, .args = args } };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+/* Asks for a run. Returns as ctl_call() does; the caller frees the object's path. */
+static int request(Ctl *c, char **args, uint64_t *ret_id, char **ret_object) {
         _cleanup_free_ char *look_at = alloc_format("vaktctl history %s", args[0]);
+        _cleanup_(strv_freep) char **files = NULL;
         int r;
 
-        r = ctl_call(c, &run, look_at, &reply, NULL);
-        if (r != 0)
-                return r;
-        r = sd_bus_message_read(reply, "to", ret_id, ret_object);
-        if (r < 0)
-                return ctl_bad_answer(c, &run, r);
-        *ret_message = TAKE_PTR(reply);
-        return 0;
+        for (char **file = args + 1; *file; file++) {
+                char *path = file_name_from_argument(*file);
+
+                if (!path) {
+                        ctl_complain("%s", strerror(errno));
+                        return CTL_FAILED;
+                }
+                if (strv_consume(&files, path) < 0)
+                        alloc_failed();
+        }
+        r = run_view_request(c->connection, args[0], files, c->follow, &c->error, ret_id, ret_object);
+        return r < 0 ? ctl_failed(c, r, look_at) : 0;
 }
 
 static void complain_of_run(const RunView *v) {
@@ -97,18 +55,17 @@ static void say_of_run(const Ctl *c, FILE *f, const RunView *v) {
 
 /* Without --wait: the run is on its way, or was refused. */
 static int run_only(Ctl *c, char **args) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL, *message = NULL;
-        const char *object;
+        _cleanup_(run_view_done) RunView v = { 0 };
+        _cleanup_free_ char *object = NULL;
         uint64_t id;
-        RunView v;
         int r;
 
-        r = request(c, args, &reply, &id, &object);
+        r = request(c, args, &id, &object);
         if (r != 0)
                 return r;
-        r = run_view_get(c, object, &message, &v);
-        if (r != 0)
-                return r;
+        r = run_view_get_object(c->connection, object, /* once= */ false, &c->error, &v);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
         if (c->json)
                 json_print(run_view_json(&v));
         else if (c->quiet) /* of every run that has a number, whatever became of it */
@@ -196,10 +153,11 @@ static void on_seen(const RunView *v, void *userdata) {
         ctl_complain("The run's output cannot be shown. %s", sentence ?: strerror(-r));
 }
 
-static const char *what_is_missing(void *userdata) {
+static void on_broken(void *userdata) {
         const Follower *f = userdata;
 
-        return f->tail ? "" : ", without the run's output, which the journal has";
+        ctl_complain("The connection to vaktd broke; waiting on%s.",
+                     f->ctl->follow && !f->tail ? ", without the run's output, which the journal has" : "");
 }
 
 /* --- waiting --- */
@@ -215,24 +173,22 @@ static int exit_code_of_run(const RunView *v) {
         return CTL_RUN_FAILED;
 }
 
-static int wait_for_run(Ctl *c, char **args, Follower *f, sd_bus_message **ret_message, RunView *ret) {
+static int wait_for_run(Ctl *c, char **args, Follower *f, RunView *ret) {
         const RunWaiterOptions options = {
-                .job = args[0],
                 .seen = c->follow ? on_seen : NULL,
                 .output = c->follow ? on_output : NULL,
-                .missing = c->follow ? what_is_missing : NULL,
+                .broken = on_broken,
                 .userdata = f,
         };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *object;
+        _cleanup_free_ char *object = NULL;
         uint64_t id;
         int r;
 
-        r = run_waiter_new(c, &options, &f->waiter);
+        r = ctl_waiter_new(c, &options, &f->waiter);
         if (r == 0)
-                r = request(c, args, &reply, &id, &object);
+                r = request(c, args, &id, &object);
         if (r == 0)
-                r = run_waiter_wait(f->waiter, id, object, ret_message, ret);
+                r = ctl_wait(c, f->waiter, args[0], id, object, ret);
         if (r == 0 && f->tail)
                 journal_tail_finish(f->tail);
         return r;
@@ -240,11 +196,10 @@ static int wait_for_run(Ctl *c, char **args, Follower *f, sd_bus_message **ret_m
 
 static int run_and_wait(Ctl *c, char **args) {
         _cleanup_(follower_done) Follower f = { .ctl = c };
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
-        RunView v;
+        _cleanup_(run_view_done) RunView v = { 0 };
         int r;
 
-        r = wait_for_run(c, args, &f, &message, &v);
+        r = wait_for_run(c, args, &f, &v);
         if (r != 0)
                 return r;
         if (!c->follow && !isempty(v.unit)) {

@@ -3,7 +3,6 @@
 /* vaktctl status: the daemon, jobs, or runs (status-run.c), each as a block like systemctl's. */
 
 #include "client/daemon-view.h"
-#include "client/diagnostics-view.h"
 #include "client/job-view.h"
 #include "client/run-view.h"
 #include "ctl/alloc.h"
@@ -69,13 +68,13 @@ static int status_daemon(Ctl *c) {
         _cleanup_(daemon_view_done) DaemonView v = { 0 };
         int r;
 
-        r = daemon_view_read(c, &v);
-        if (r == 0)
-                r = pool_views_get(c, &pools);
-        if (r == 0)
-                r = diagnostic_views_get(c, &d);
-        if (r != 0)
-                return r;
+        r = daemon_view_get(c->connection, &c->error, &v);
+        if (r >= 0)
+                r = pool_views_get(c->connection, &c->error, &pools);
+        if (r >= 0)
+                r = diagnostic_views_get(c->connection, /* reload= */ false, &c->error, &d);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
         if (c->json)
                 return daemon_json(&v, &pools, &d);
         ctl_open_pager(c);
@@ -120,9 +119,9 @@ static int print_pool(Ctl *c, const char *name) {
         _cleanup_free_ char *text = NULL;
         int r;
 
-        r = pool_views_get(c, &pools);
-        if (r != 0)
-                return r;
+        r = pool_views_get(c->connection, &c->error, &pools);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
         for (size_t i = 0; i < pools.n_items && !text; i++)
                 if (streq(pools.items[i].name, name))
                         text = pool_view_text(&pools.items[i]);
@@ -252,13 +251,15 @@ static int append_run(const RunView *v, void *userdata) {
 
 static int append_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_elapses, json_object *array) {
         json_object *o = job_view_json(v), *next = json_new_array(), *runs = json_new_array();
+        int r;
 
         for (size_t i = 0; i < n_elapses; i++)
                 json_append_number(next, elapses[i]);
         json_add(o, "next_elapses_usec", next);
         json_add(o, "last_runs", runs);
         json_append(array, o);
-        return run_view_list(c, &(RunFilter){ .job = v->name }, STATUS_RUNS, append_run, runs);
+        r = run_view_list(c->connection, &(RunFilter){ .job = v->name }, STATUS_RUNS, append_run, runs, &c->error);
+        return r < 0 ? ctl_failed(c, r, NULL) : 0;
 }
 
 /* One job as a block, or appended to the array. */
@@ -269,11 +270,11 @@ static int status_job(Ctl *c, const char *job, json_object *array) {
         bool any;
         int r;
 
-        r = job_view_read(c, job, &v);
-        if (r == 0)
-                r = job_view_next_elapses(c, &v, STATUS_ELAPSES, &elapses, &n_elapses);
-        if (r != 0)
-                return r;
+        r = job_view_get(c->connection, job, &c->error, &v);
+        if (r >= 0)
+                r = job_view_next_elapses(c->connection, &v, STATUS_ELAPSES, &c->error, &elapses, &n_elapses);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
         if (c->json)
                 return append_job(c, &v, elapses, n_elapses, array);
         ctl_open_pager(c);

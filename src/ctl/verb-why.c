@@ -2,7 +2,7 @@
 
 /* vaktctl why: what a job waits for and why, or what became of one file, in the daemon's own sentences. */
 
-#include "client/properties.h"
+#include "client/job-view.h"
 #include "client/run-view.h"
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
@@ -12,36 +12,6 @@
 #include "ctl/view-text.h"
 
 #define LOOK_BACK_MAX 100 /* runs, for one that was started */
-
-static const MethodCall explain = { .member = "Explain" };
-
-typedef struct FileQuestion {
-        const char *job, *path;
-} FileQuestion;
-
-static int append_question(sd_bus_message *m, const void *userdata) {
-        const FileQuestion *q = userdata;
-        int r;
-
-        r = sd_bus_message_append_basic(m, 's', q->job);
-        return r < 0 ? r : sd_bus_message_append_array(m, 'y', q->path, strlen(q->path));
-}
-
-/* Returns as ctl_call() does. */
-static int ask_about_file(Ctl *c, const char *job, const char *file, sd_bus_message **ret) {
-        _cleanup_free_ char *path = file_name_from_argument(file);
-
-        if (!path) {
-                ctl_complain("'%s' is no absolute path, and the working directory cannot be told: %s.", file,
-                             strerror(errno));
-                return CTL_FAILED;
-        }
-        return ctl_call(c,
-                        &(MethodCall){ .member = "ExplainPath",
-                                       .append = append_question,
-                                       .userdata = &(FileQuestion){ .job = job, .path = path } },
-                        NULL, ret, NULL);
-}
 
 static int print_json(const PropertyPair *sentences) {
         json_object *array = json_new_array();
@@ -67,46 +37,46 @@ static int look_for_dropped(const RunView *v, void *userdata) {
         n = isempty(v->unit) ? 0 : journal_count_dropped(&scope);
         if (n > 0)
                 *sentence = run_view_dropped_sentence(v->id, n);
-        return -1; /* no exit code is negative */
+        return 1;
 }
 
-static int add_dropped(Ctl *c, const char *job, PropertyPair **sentences, char **ret_sentence) {
-        PropertyPair *last;
-        size_t n = 0;
+static int add_dropped(Ctl *c, const char *job, JobExplanation *e, char **ret_sentence) {
         int r;
 
-        r = run_view_list(c, &(RunFilter){ .job = job }, LOOK_BACK_MAX, look_for_dropped, ret_sentence);
-        if (r > 0 || !*ret_sentence)
-                return MAX(r, 0);
-        for (last = *sentences; last->key; last++)
-                n++;
-        *sentences = alloc_array(*sentences, n + 2, sizeof(PropertyPair));
-        (*sentences)[n] = (PropertyPair){ "output", *ret_sentence };
-        (*sentences)[n + 1] = (PropertyPair){ 0 };
+        r = run_view_list(c->connection, &(RunFilter){ .job = job }, LOOK_BACK_MAX, look_for_dropped, ret_sentence,
+                          &c->error);
+        if (r < 0 || !*ret_sentence)
+                return r;
+        e->items = alloc_array(e->items, e->n_items + 2, sizeof(PropertyPair));
+        e->items[e->n_items++] = (PropertyPair){ "output", *ret_sentence };
+        e->items[e->n_items] = (PropertyPair){ 0 };
         return 0;
 }
 
 int verb_why(Ctl *c, char **args) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_free_ PropertyPair *sentences = NULL;
-        _cleanup_free_ char *dropped = NULL;
+        _cleanup_(job_explanation_done) JobExplanation e = { 0 };
+        _cleanup_free_ char *dropped = NULL, *path = NULL;
         size_t width = 0;
         int r;
 
-        r = args[1] ? ask_about_file(c, args[0], args[1], &reply) : ctl_call(c, &explain, NULL, &reply, "s", args[0]);
-        if (r != 0)
-                return r;
-        r = properties_read_rows(reply, "a(ss)", &sentences, NULL);
+        if (args[1]) {
+                path = file_name_from_argument(args[1]);
+                if (!path) {
+                        ctl_complain("'%s' is no absolute path, and the working directory cannot be told: %s.",
+                                     args[1], strerror(errno));
+                        return CTL_FAILED;
+                }
+        }
+        r = job_explanation_get(c->connection, args[0], path, &c->error, &e);
+        if (r >= 0 && !path)
+                r = add_dropped(c, args[0], &e, &dropped);
         if (r < 0)
-                return ctl_bad_answer(c, &explain, r);
-        r = args[1] ? 0 : add_dropped(c, args[0], &sentences, &dropped);
-        if (r != 0)
-                return r;
+                return ctl_failed(c, r, NULL);
         if (c->json)
-                return print_json(sentences);
-        for (const PropertyPair *p = sentences; p->key; p++)
+                return print_json(e.items);
+        for (const PropertyPair *p = e.items; p->key; p++)
                 width = MAX(width, strlen(p->key));
-        for (const PropertyPair *p = sentences; p->key; p++) {
+        for (const PropertyPair *p = e.items; p->key; p++) {
                 _cleanup_free_ char *label = alloc_format("%s:", p->key);
 
                 printf("%-*s ", (int)width + 1, label);

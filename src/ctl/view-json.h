@@ -4,7 +4,6 @@
 /* Jobs, runs, pools and diagnostics as --json prints them. What is returned is the caller's. */
 
 #include "client/daemon-view.h"
-#include "client/diagnostics-view.h"
 #include "client/job-view.h"
 #include "client/run-view.h"
 #include "ctl/json.h"

@@ -170,10 +170,12 @@ int run_view_print_table(Ctl *c, const RunFilter *filter, unsigned limit, bool *
         TableFill fill = { .table = t, .with_job = with_job, .now = now_realtime() };
         int r;
 
-        r = run_view_list(c, filter, limit, add_to_table, &fill);
+        r = run_view_list(c->connection, filter, limit, add_to_table, &fill, &c->error);
         *ret_any = table_size(t) > 0;
-        if (r != 0 || !*ret_any)
-                return r;
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
+        if (!*ret_any)
+                return 0;
         ctl_open_pager(c);
         table_print(t, stdout, &c->style);
         return 0;

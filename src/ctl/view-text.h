@@ -7,8 +7,6 @@
 #include <stdio.h>
 
 #include "client/daemon-view.h"
-#include "client/diagnostics-view.h"
-#include "client/run-view.h"
 #include "ctl/ctl.h"
 
 #define RUN_OUTCOME_MAX 64
@@ -38,5 +36,5 @@ char *run_view_usage(const RunView *v);
 /* A sentence about lines that the journal has dropped. */
 char *run_view_dropped_sentence(uint64_t run, uint64_t n);
 
-/* Prints a table of runs, with a column of jobs unless it is one job's. Returns as run_view_list() does. */
+/* Prints a table of runs, with a column of jobs unless it is one job's. Returns as ctl_call() does. */
 int run_view_print_table(Ctl *c, const RunFilter *filter, unsigned limit, bool *ret_any);

@@ -16,7 +16,7 @@ declare -A layer=(
         [config]=4 [sched]=4 [watch]=4 [probe]=4 [exec]=4 [ledger]=4 [upkeep]=4
         [core]=5 [bus]=6 [vaktd]=7
 )
-client_may="util time job ctl" # and not ctl, once its views print nothing
+client_may="util"
 ctl_may="util time job config client"
 
 number=0
