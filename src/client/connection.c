@@ -152,7 +152,7 @@ static char *socket_address(const char *path) {
                 if (strchr(plain, *s))
                         *t++ = *s;
                 else
-                        t += sprintf(t, "%%%02x", (unsigned char)*s);
+                        t += snprintf(t, sizeof("%ff"), "%%%02x", (unsigned char)*s);
         return address;
 }
 

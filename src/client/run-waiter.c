@@ -205,7 +205,7 @@ int run_waiter_wait(RunWaiter *w, uint64_t id, const char *object, sd_bus_error 
                         return 0;
                 }
                 while (!w->finished && !w->changed && !w->broken)
-                        if (sd_event_run(w->event, UINT64_MAX) < 0 || sd_event_get_exit_code(w->event, &code) >= 0)
+                        if (sd_event_get_exit_code(w->event, &code) >= 0 || sd_event_run(w->event, UINT64_MAX) < 0)
                                 return -EINTR;
                 if (w->broken && !w->finished && w->options.broken)
                         w->options.broken(w->options.userdata);

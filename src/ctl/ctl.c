@@ -168,13 +168,14 @@ int ctl_wait(Ctl *c, RunWaiter *w, const char *job, uint64_t id, const char *obj
         r = run_waiter_wait(w, id, object, &c->error, ret);
         if (r >= 0)
                 return 0;
+        if (r != -EINTR && r != -ESTALE)
+                return ctl_failed(c, r, NULL);
+        sd_bus_error_free(&c->error);
         if (r == -EINTR)
                 ctl_complain("Run %" PRIu64 " of job %s goes on; 'vaktctl cancel %" PRIu64 "' ends it.", id, job, id);
-        else if (r == -ESTALE)
+        else
                 ctl_complain("vaktd was restarted and does not know run %" PRIu64 " of job %s any more; see 'vaktctl "
                              "history %s' and the journal.",
                              id, job, job);
-        else
-                return ctl_failed(c, r, NULL);
         return CTL_FAILED;
 }

@@ -85,6 +85,13 @@ reads_clock() { # FOLDER...
                 "$@" || true
 }
 
+# client/ hands back what it has to say: its callers may be no programs with a terminal, and do not end with one call.
+loud_client() {
+        grep -rnE --include='*.[ch]' \
+                -e '\b(v?d?f?printf|f?puts|f?putc|putchar|fwrite|perror|v?syslog|v?(warn|err)x?|_?exit|_Exit|abort)\(' \
+                -e '\bstd(out|err)\b|\bEXIT_|\bCTL_|\blog_[a-z]+\(|util/log' client || true
+}
+
 result "every folder of src/ has its layer" < <(unknown_folders)
 result "includes lead to lower layers only" < <(includes | wrong_layers)
 result "sqlite3.h is seen in ledger/ only" < <(seen_elsewhere 'sqlite3\.h' ledger)
@@ -93,4 +100,5 @@ result "sd-bus.h is seen in bus/, systemd/, exec/, probe/ and client/ only" < \
         <(seen_elsewhere 'systemd/sd-bus.*\.h' bus systemd exec probe client)
 result "core/, sched/, job/ and time/ have the time from turn_now() or as a parameter" < \
         <(reads_clock core sched job time)
+result "client/ neither prints nor ends the program" < <(loud_client)
 echo "1..$number"
