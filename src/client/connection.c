@@ -469,9 +469,10 @@ int connection_callv(Connection *c, const MethodCall *call, sd_bus_error *reterr
                 va_end(copy);
                 if (r >= 0)
                         return r;
+                if (failure.again || failure.kind == ERROR_BROKEN)
+                        connection_drop(c); /* of a bus as well: the socket comes first */
                 if (!failure.again || call->once || now_clock(CLOCK_MONOTONIC) + pause > deadline)
                         return fail(c, call, &error, r, reterr);
-                connection_drop(c); /* of a bus as well: the socket comes first */
                 (void)usleep((useconds_t)pause);
         }
 }
