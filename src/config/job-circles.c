@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "config/job-file.h"
+#include "util/array.h"
 
 #define NOBODY       UINT_MAX
 #define SHOWN_MAX    8         /* names in a sentence */
@@ -52,23 +53,10 @@ static void graph_done(Graph *g) {
 /* --- making the graph --- */
 
 static unsigned find_name(const Graph *g, const char *name, size_t length) {
-        unsigned low = 0, high = g->n;
+        unsigned at = (unsigned)BISECT(g->n, i, strncmp(g->entries[i]->name, name, length) < 0);
+        const char *other = at < g->n ? g->entries[at]->name : "";
 
-        while (low < high) {
-                unsigned middle = low + (high - low) / 2;
-                const char *other = g->entries[middle]->name;
-                int r = strncmp(other, name, length);
-
-                if (r == 0 && other[length] != '\0')
-                        r = 1;
-                if (r == 0)
-                        return middle;
-                if (r < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return NOBODY;
+        return strncmp(other, name, length) == 0 && other[length] == '\0' ? at : NOBODY;
 }
 
 /* The entry that is requested. Of a name with %i only the template is known. */

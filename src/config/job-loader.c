@@ -16,6 +16,7 @@
 #include "config/job-entry.h"
 #include "config/job-file.h"
 #include "config/job-loader-internal.h"
+#include "util/array.h"
 #include "util/strv.h"
 
 struct JobLoader {
@@ -33,25 +34,13 @@ struct JobLoader {
         Diagnostics diagnostics;
         JobDef **instances; /* that were asked for, by name */
         size_t n_instances;
-        size_t instances_size;
         size_t n_read;
 };
 
 static const Entry *find_entry(const JobLoader *l, const char *name) {
-        size_t low = 0, high = l->n_entries;
+        size_t at = BISECT(l->n_entries, i, strcmp(l->entries[i]->name, name) < 0);
 
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                int r = strcmp(l->entries[middle]->name, name);
-
-                if (r == 0)
-                        return l->entries[middle];
-                if (r < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return NULL;
+        return at < l->n_entries && streq(l->entries[at]->name, name) ? l->entries[at] : NULL;
 }
 
 /* One load under way. */
@@ -64,7 +53,7 @@ typedef struct Load {
         JobScan scan;
         size_t old_at; /* entries of the loader before this one are done with */
         Entry **entries;
-        size_t n_entries, entries_size;
+        size_t n_entries;
         Diagnostics faults; /* of folders and of names */
 } Load;
 
@@ -142,9 +131,12 @@ static Entry *find_old(Load *load, const char *name) {
 }
 
 static int append_entry(Load *load, Entry *e) {
-        if (array_grow(&load->entries, &load->entries_size, load->n_entries, sizeof(Entry *)) < 0)
+        Entry **place = ARRAY_NEXT(load->entries, load->n_entries);
+
+        if (!place)
                 return -ENOMEM;
-        load->entries[load->n_entries++] = e;
+        *place = e;
+        load->n_entries++;
         return 0;
 }
 
@@ -391,45 +383,26 @@ size_t job_loader_n_instances(const JobLoader *l) {
         return l->n_instances;
 }
 
-/* Where an instance is among those that were asked for, or would be. */
-static size_t find_instance(const JobLoader *l, const char *name, bool *ret_found) {
-        size_t low = 0, high = l->n_instances;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (strcmp(l->instances[middle]->name, name) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        *ret_found = low < l->n_instances && streq(l->instances[low]->name, name);
-        return low;
-}
-
 /* Remembers a definition of an instance, or returns the one that is known and the same. The reference is taken over,
  * and one is given back in *d. */
 static int remember_instance(JobLoader *l, JobDef **d) {
-        bool found;
+        JobDef **known;
         size_t at;
 
-        if (l->n_instances >= l->instances_size)
+        if ((l->n_instances & (l->n_instances - 1)) == 0) /* it is to grow */
                 forget_instances(l);
-        at = find_instance(l, (*d)->name, &found);
-        if (found && l->instances[at]->digest == (*d)->digest) {
+        at = BISECT(l->n_instances, i, strcmp(l->instances[i]->name, (*d)->name) < 0);
+        known = at < l->n_instances && streq(l->instances[at]->name, (*d)->name) ? &l->instances[at] : NULL;
+        if (known && (*known)->digest == (*d)->digest) {
                 job_def_unref(*d);
-                *d = job_def_ref(l->instances[at]);
+                *d = job_def_ref(*known);
                 return 0;
         }
-        if (found)
-                job_def_unref(l->instances[at]);
-        else {
-                if (array_grow(&l->instances, &l->instances_size, l->n_instances, sizeof(JobDef *)) < 0)
-                        return -ENOMEM;
-                memmove(l->instances + at + 1, l->instances + at, (l->n_instances - at) * sizeof(JobDef *));
-                l->n_instances++;
-        }
-        l->instances[at] = job_def_ref(*d);
+        if (known)
+                job_def_unref(*known);
+        else if (!(known = ARRAY_INSERT(l->instances, l->n_instances, at)))
+                return -ENOMEM;
+        *known = job_def_ref(*d);
         return 0;
 }
 

@@ -8,27 +8,24 @@
 #include <dirent.h>
 #include <fcntl.h>
 
-int array_grow(void *array, size_t *size, size_t n, size_t item) {
-        size_t wanted = MAX(*size * 2, (size_t)64);
-        void **a = array, *bigger;
-
-        if (n < *size)
-                return 0;
-        bigger = reallocarray(*a, wanted, item);
-        if (!bigger)
-                return -ENOMEM;
-        *a = bigger;
-        *size = wanted;
-        return 0;
-}
+#include "util/array.h"
 
 int job_scan_add(JobScan *s, const char *name, size_t n, unsigned folder, CandidateKind kind) {
-        while (s->n_names + n >= s->names_size)
-                if (array_grow(&s->names, &s->names_size, s->names_size, 1) < 0)
-                        return -ENOMEM;
-        if (array_grow(&s->items, &s->items_size, s->n_items, sizeof(Candidate)) < 0)
+        Candidate *c = ARRAY_NEXT(s->items, s->n_items);
+
+        if (!c)
                 return -ENOMEM;
-        s->items[s->n_items++] = (Candidate){ .offset = s->n_names, .folder = folder, .kind = kind };
+        if (s->n_names + n >= s->names_size) {
+                size_t size = 2 * s->names_size + n + 1;
+                char *bigger = realloc(s->names, size);
+
+                if (!bigger)
+                        return -ENOMEM;
+                s->names = bigger;
+                s->names_size = size;
+        }
+        *c = (Candidate){ .offset = s->n_names, .folder = folder, .kind = kind };
+        s->n_items++;
         memcpy(s->names + s->n_names, name, n);
         s->names[s->n_names + n] = '\0';
         s->n_names += n + 1;
@@ -136,16 +133,8 @@ void job_scan_sort(JobScan *s) {
 }
 
 size_t job_scan_find(const JobScan *s, const char *name, size_t n, const Candidate **ret) {
-        size_t low = 0, high = s->n_items, count = 0;
+        size_t low = BISECT(s->n_items, i, strncmp(s->items[i].name, name, n) < 0), count = 0;
 
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (strncmp(s->items[middle].name, name, n) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
         *ret = s->items + low;
         while (low + count < s->n_items && strncmp((*ret)[count].name, name, n) == 0 && (*ret)[count].name[n] == '\0')
                 count++;

@@ -27,7 +27,7 @@ typedef struct Candidate {
 
 typedef struct JobScan {
         Candidate *items;
-        size_t n_items, items_size;
+        size_t n_items;
         char *names;
         size_t n_names, names_size;
         bool full;
@@ -51,6 +51,3 @@ void job_scan_done(JobScan *s);
 
 /* The length of NAME in the name of a job's file; 0 after a fault that says what is wrong with it; -ENOMEM. */
 ssize_t job_scan_stem(const Folder *folder, const char *file, Diagnostics *faults);
-
-/* Room for a further one in an array of n that has size: doubles it. 0 or -ENOMEM. */
-int array_grow(void *array, size_t *size, size_t n, size_t item);

@@ -12,6 +12,7 @@
 #include "config/key-table.h"
 #include "config/source.h"
 #include "job/job-def.h"
+#include "util/array.h"
 #include "util/log.h"
 #include "util/string-table.h"
 
@@ -56,17 +57,7 @@ bool pool_name_is_valid(const char *name) {
 
 /* Where a pool is among the others, or would be. */
 static size_t find_pool(const Settings *s, const char *name) {
-        size_t low = 0, high = s->n_pools;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (strcmp(s->pools[middle].name, name) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
+        return BISECT(s->n_pools, i, strcmp(s->pools[i].name, name) < 0);
 }
 
 const PoolDef *settings_pool(const Settings *s, const char *name) {
@@ -77,14 +68,11 @@ const PoolDef *settings_pool(const Settings *s, const char *name) {
 
 static int insert_pool(Settings *s, size_t at, const char *name) {
         _cleanup_free_ char *copy = strdup(name);
-        PoolDef *more = copy ? reallocarray(s->pools, s->n_pools + 1, sizeof(PoolDef)) : NULL;
+        PoolDef *pool = copy ? ARRAY_INSERT(s->pools, s->n_pools, at) : NULL;
 
-        if (!more)
+        if (!pool)
                 return -ENOMEM;
-        s->pools = more;
-        memmove(more + at + 1, more + at, (s->n_pools - at) * sizeof(PoolDef));
-        more[at] = (PoolDef){ .name = TAKE_PTR(copy), .slots = 1, .max_wait = USEC_INFINITY };
-        s->n_pools++;
+        *pool = (PoolDef){ .name = TAKE_PTR(copy), .slots = 1, .max_wait = USEC_INFINITY };
         return 0;
 }
 

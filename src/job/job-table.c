@@ -7,11 +7,12 @@
 
 #include <assert.h>
 
+#include "util/array.h"
 #include "util/string-table.h"
 
 struct JobTable {
         Job **jobs;
-        size_t n_jobs, n_allocated;
+        size_t n_jobs;
 };
 
 int job_new(Job **ret, const char *name) {
@@ -74,43 +75,23 @@ JobTable *job_table_free(JobTable *t) {
 
 /* The index of the name, or where it would stand. */
 static size_t table_position(const JobTable *t, const char *name, bool *ret_found) {
-        size_t low = 0, high = t->n_jobs;
+        size_t at = BISECT(t->n_jobs, i, strcmp(t->jobs[i]->name, name) < 0);
 
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                int c = strcmp(t->jobs[middle]->name, name);
-
-                if (c == 0) {
-                        *ret_found = true;
-                        return middle;
-                }
-                if (c < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        *ret_found = false;
-        return low;
+        *ret_found = at < t->n_jobs && streq(t->jobs[at]->name, name);
+        return at;
 }
 
 int job_table_add(JobTable *t, Job *j) {
         bool found;
         size_t i = table_position(t, j->name, &found);
+        Job **place;
 
         if (found)
                 return -EEXIST;
-        if (t->n_jobs == t->n_allocated) {
-                size_t n = MAX(t->n_allocated * 2, 16U);
-                Job **bigger = reallocarray(t->jobs, n, sizeof(Job *));
-
-                if (!bigger)
-                        return -ENOMEM;
-                t->jobs = bigger;
-                t->n_allocated = n;
-        }
-        memmove(t->jobs + i + 1, t->jobs + i, (t->n_jobs - i) * sizeof(Job *));
-        t->jobs[i] = j;
-        t->n_jobs++;
+        place = ARRAY_INSERT(t->jobs, t->n_jobs, i);
+        if (!place)
+                return -ENOMEM;
+        *place = j;
         return 0;
 }
 
@@ -119,8 +100,7 @@ void job_table_remove(JobTable *t, Job *j) {
         size_t i = table_position(t, j->name, &found);
 
         assert(found && t->jobs[i] == j);
-        memmove(t->jobs + i, t->jobs + i + 1, (t->n_jobs - i - 1) * sizeof(Job *));
-        t->n_jobs--;
+        ARRAY_REMOVE(t->jobs, t->n_jobs, i);
         job_free(j);
 }
 

@@ -4,20 +4,10 @@
 
 #include "ledger/sorted-set.h"
 
-#include "util/macro.h"
+#include "util/array.h"
 
 size_t sorted_set_position(const SortedSet *s, const void *key) {
-        size_t low = 0, high = s->n;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (s->compare(s->items[middle], key) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
+        return BISECT(s->n, i, s->compare(s->items[i], key) < 0);
 }
 
 void *sorted_set_get(const SortedSet *s, const void *key) {
@@ -26,42 +16,23 @@ void *sorted_set_get(const SortedSet *s, const void *key) {
         return i < s->n && s->compare(s->items[i], key) == 0 ? s->items[i] : NULL;
 }
 
-static int sorted_set_reserve(SortedSet *s) {
-        size_t n = MAX(s->n_allocated * 2, (size_t)16);
-        void **bigger;
-
-        if (s->n < s->n_allocated)
-                return 0;
-        bigger = reallocarray(s->items, n, sizeof(void *));
-        if (!bigger)
-                return -ENOMEM;
-        s->items = bigger;
-        s->n_allocated = n;
-        return 0;
-}
-
 int sorted_set_insert(SortedSet *s, void *item) {
-        size_t i = sorted_set_position(s, item);
-        int r;
+        void **place = ARRAY_INSERT(s->items, s->n, sorted_set_position(s, item));
 
-        r = sorted_set_reserve(s);
-        if (r < 0)
-                return r;
-        memmove(s->items + i + 1, s->items + i, (s->n - i) * sizeof(void *));
-        s->items[i] = item;
-        s->n++;
+        if (!place)
+                return -ENOMEM;
+        *place = item;
         return 0;
 }
 
 void sorted_set_remove_at(SortedSet *s, size_t i) {
         s->free_item(s->items[i]);
-        s->n--;
-        memmove(s->items + i, s->items + i + 1, (s->n - i) * sizeof(void *));
+        ARRAY_REMOVE(s->items, s->n, i);
 }
 
 void sorted_set_clear(SortedSet *s) {
         for (size_t i = 0; i < s->n; i++)
                 s->free_item(s->items[i]);
         s->items = mfree(s->items);
-        s->n = s->n_allocated = 0;
+        s->n = 0;
 }

@@ -8,7 +8,7 @@
 
 typedef struct SortedSet {
         void **items;
-        size_t n, n_allocated;
+        size_t n;
         int (*compare)(const void *a, const void *b);
         void (*free_item)(void *item);
 } SortedSet;

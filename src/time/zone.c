@@ -5,6 +5,7 @@
  * nanoseconds. */
 
 #include "time/zone-internal.h"
+#include "util/array.h"
 
 #define OFFSET_SPREAD 93600 /* no offset is as large as 26 hours, so a local time is that near to its instant */
 
@@ -26,17 +27,7 @@ const char *zone_name(const Zone *zone) {
 
 /* The number of changes up to an instant, that is the index of its period: 0 before the first change. */
 static size_t period_index(const struct tzif *t, int64_t instant) {
-        size_t low = 0, high = t->n;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (t->at[middle] <= instant)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
+        return BISECT(t->n, i, t->at[i] <= instant);
 }
 
 static int64_t period_from(const struct tzif *t, size_t i) {
