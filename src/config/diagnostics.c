@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "config/utf8.h"
+#include "util/array.h"
 
 /* Puts a question mark for each byte that is no UTF-8, and for control characters. */
 static char *make_presentable(char *s) {
@@ -23,19 +24,6 @@ static char *make_presentable(char *s) {
                 }
         }
         return s;
-}
-
-/* Room for one more; the array doubles, so its capacity follows from its length. */
-static int reserve(Diagnostics *d) {
-        Diagnostic *bigger;
-
-        if ((d->n_items & (d->n_items - 1)) != 0)
-                return 0;
-        bigger = reallocarray(d->items, d->n_items > 0 ? d->n_items * 2 : 1, sizeof(Diagnostic));
-        if (!bigger)
-                return -ENOMEM;
-        d->items = bigger;
-        return 0;
 }
 
 /* False unless everybody may read the file and look into each directory on the way to it. */
@@ -58,12 +46,14 @@ static bool everybody_may_read(const char *file) {
 /* The message is taken over, also on failure. */
 static int append(Diagnostics *d, const char *file, unsigned line, char *message, bool is_private) {
         _cleanup_free_ char *text = message, *name = strdup(file);
+        Diagnostic *item = ARRAY_NEXT(d->items, d->n_items);
 
-        if (!text || !name || reserve(d) < 0)
+        if (!text || !name || !item)
                 return -ENOMEM;
         make_presentable(name);
         make_presentable(text);
-        d->items[d->n_items++] = (Diagnostic){
+        d->n_items++;
+        *item = (Diagnostic){
                 .file = TAKE_PTR(name),
                 .line = line,
                 .message = TAKE_PTR(text),

@@ -12,6 +12,7 @@
 #include "config/diagnostics.h"
 #include "config/utf8.h"
 #include "config/words.h"
+#include "util/array.h"
 #include "util/strv.h"
 
 #define BLANKS WORD_BLANKS
@@ -163,17 +164,6 @@ void command_def_done(CommandDef *c) {
         *c = (CommandDef){};
 }
 
-/* Moves the command to the end of the array. */
-static int append_command(CommandDef **commands, size_t *n_commands, CommandDef *c) {
-        CommandDef *bigger = reallocarray(*commands, *n_commands + 1, sizeof(CommandDef));
-
-        if (!bigger)
-                return -ENOMEM;
-        bigger[(*n_commands)++] = TAKE_GENERIC(*c, (CommandDef){});
-        *commands = bigger;
-        return 0;
-}
-
 int exec_line_parse(const char *value, const Specifiers *specifiers, CommandDef **commands, size_t *n_commands,
                     char **reterr) {
         _cleanup_free_ char *word = malloc(strlen(value) + 1);
@@ -184,6 +174,7 @@ int exec_line_parse(const char *value, const Specifiers *specifiers, CommandDef 
                 return -ENOMEM;
         do {
                 _cleanup_(command_def_done) CommandDef c = {};
+                CommandDef *place;
 
                 r = take_command(&p, word, specifiers, &c, reterr);
                 if (r < 0)
@@ -191,9 +182,11 @@ int exec_line_parse(const char *value, const Specifiers *specifiers, CommandDef 
                 if (*n_commands >= JOB_COMMANDS_MAX)
                         return complain(reterr, "The job has more than %d commands. Put them into a script.",
                                         JOB_COMMANDS_MAX);
-                r = append_command(commands, n_commands, &c);
-                if (r < 0)
-                        return r;
+                place = ARRAY_NEXT(*commands, *n_commands);
+                if (!place)
+                        return -ENOMEM;
+                *place = TAKE_GENERIC(c, (CommandDef){});
+                (*n_commands)++;
                 p += strspn(p, BLANKS);
         } while (*p != '\0');
         return 0;

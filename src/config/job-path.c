@@ -12,6 +12,7 @@
 
 #include "config/path-value.h"
 #include "config/utf8.h"
+#include "util/array.h"
 #include "util/strv.h"
 
 #define BLANKS    " \t"
@@ -98,19 +99,14 @@ static void clear_sources(Builder *b, PathKind kind) {
 static int append_source(const KeyLine *k, PathKind kind, char *path) {
         Builder *b = builder_of(k);
         PathDef *d = b->def->path;
-        PathSource *sources;
-        Place *places;
+        PathSource *source = ARRAY_NEXT(d->sources, d->n_sources);
+        Place *place = ARRAY_NEXT(b->path.sources, d->n_sources);
 
-        sources = reallocarray(d->sources, d->n_sources + 1, sizeof(PathSource));
-        if (!sources)
+        if (!source || !place)
                 return -ENOMEM;
-        d->sources = sources;
-        places = reallocarray(b->path.sources, d->n_sources + 1, sizeof(Place));
-        if (!places)
-                return -ENOMEM;
-        b->path.sources = places;
-        place_set(&places[d->n_sources], k);
-        sources[d->n_sources++] = (PathSource){ .kind = kind, .path = path };
+        place_set(place, k);
+        *source = (PathSource){ .kind = kind, .path = path };
+        d->n_sources++;
         return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "config/job-timer.h"
 
 #include "time/timestamp.h"
+#include "util/array.h"
 #include "util/string-table.h"
 
 #define ANCHOR_ADVICE "Write a date as in systemd.time(7), for example 2026-01-05 03:00."
@@ -45,23 +46,15 @@ static void clear_triggers(Builder *b, TriggerType type) {
 
 static int append_trigger(Builder *b, const KeyLine *k, TriggerType type, usec_t span) {
         JobDef *d = b->def;
-        TriggerDef *triggers;
-        Place *places;
-        char *copy;
+        TriggerDef *trigger = ARRAY_NEXT(d->triggers, d->n_triggers);
+        Place *place = ARRAY_NEXT(b->timer.triggers, d->n_triggers);
+        char *copy = trigger && place ? strdup(k->value) : NULL;
 
-        triggers = reallocarray(d->triggers, d->n_triggers + 1, sizeof(TriggerDef));
-        if (!triggers)
-                return -ENOMEM;
-        d->triggers = triggers;
-        places = reallocarray(b->timer.triggers, d->n_triggers + 1, sizeof(Place));
-        if (!places)
-                return -ENOMEM;
-        b->timer.triggers = places;
-        copy = strdup(k->value);
         if (!copy)
                 return -ENOMEM;
-        place_set(&places[d->n_triggers], k);
-        triggers[d->n_triggers++] = (TriggerDef){ .type = type, .span = span, .expression = copy };
+        place_set(place, k);
+        *trigger = (TriggerDef){ .type = type, .span = span, .expression = copy };
+        d->n_triggers++;
         return 0;
 }
 
@@ -128,7 +121,7 @@ int timer_parse_anchor(const KeyLine *k, _unused_ void *field) {
 
 int timer_parse_except(const KeyLine *k, _unused_ void *field) {
         TimerLines *lines = &builder_of(k)->timer;
-        WaitingLine *bigger;
+        WaitingLine *line;
         int r;
 
         if (*k->value == '\0') {
@@ -138,11 +131,10 @@ int timer_parse_except(const KeyLine *k, _unused_ void *field) {
         }
         if (lines->n_except >= JOB_EXCEPT_MAX)
                 return key_fault(k, "The job has more than %d lines of Except=. Remove some.", JOB_EXCEPT_MAX);
-        bigger = reallocarray(lines->except, lines->n_except + 1, sizeof(WaitingLine));
-        if (!bigger)
+        line = ARRAY_NEXT(lines->except, lines->n_except);
+        if (!line)
                 return -ENOMEM;
-        lines->except = bigger;
-        r = set_waiting(&bigger[lines->n_except], k);
+        r = set_waiting(line, k);
         if (r >= 0)
                 lines->n_except++;
         return r;

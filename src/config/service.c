@@ -16,6 +16,7 @@
 #include "config/path-value.h"
 #include "config/utf8.h"
 #include "config/words.h"
+#include "util/array.h"
 #include "util/strv.h"
 
 #define WORD_SHOWN_MAX 64 /* bytes of a word that a fault repeats */
@@ -145,23 +146,16 @@ static const char *current_path(const KeyLine *k) {
 static int append_property(const KeyLine *k, UnitProperty *p) {
         Builder *b = builder_of(k);
         JobDef *d = b->def;
-        UnitProperty *properties;
-        Place *places;
+        UnitProperty *property = ARRAY_NEXT(d->properties, d->n_properties);
+        Place *place = ARRAY_NEXT(b->service.places, d->n_properties);
 
-        properties = reallocarray(d->properties, d->n_properties + 1, sizeof(UnitProperty));
-        if (!properties)
-                return -ENOMEM;
-        d->properties = properties;
-        places = reallocarray(b->service.places, d->n_properties + 1, sizeof(Place));
-        if (!places)
-                return -ENOMEM;
-        b->service.places = places;
         p->path = current_path(k);
         p->line = k->line;
-        if (!p->path)
+        if (!property || !place || !p->path)
                 return -ENOMEM;
-        place_set(&places[d->n_properties], k);
-        properties[d->n_properties++] = TAKE_GENERIC(*p, (UnitProperty){});
+        place_set(place, k);
+        *property = TAKE_GENERIC(*p, (UnitProperty){});
+        d->n_properties++;
         return 0;
 }
 

@@ -22,6 +22,7 @@
 #include "fs/acl.h"
 #include "fs/guarded.h"
 #include "fs/identity.h"
+#include "util/array.h"
 #include "util/log.h"
 
 #define NOTE_MAX    (16 << 20) /* bytes that are read of one */
@@ -30,7 +31,7 @@
 struct PathsFolder {
         char *path; /* or NULL */
         const char *kind;
-        uint64_t *claims; /* until it was swept */
+        uint64_t *claims; /* in their order, until it was swept */
         size_t n_claims;
         bool swept;
 };
@@ -271,36 +272,33 @@ int paths_folder_read(const PathsFolder *f, uint64_t run, PathsNote *ret) {
 
 /* --- what was left behind --- */
 
+static size_t claim_position(const PathsFolder *f, uint64_t run) {
+        return BISECT(f->n_claims, i, f->claims[i] < run);
+}
+
 bool paths_folder_claim(PathsFolder *f, uint64_t run) {
         _cleanup_free_ char *sentence = NULL;
         _cleanup_close_ int folder = open_folder(f, /* make= */ false, &sentence);
         FileName name = file_name(f, run);
-        uint64_t *claims;
+        uint64_t *claim;
 
         if (folder < 0 || faccessat(folder, name.text, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return false;
         if (f->swept)
                 return true;
-        claims = reallocarray(f->claims, f->n_claims + 1, sizeof(uint64_t));
-        if (!claims) {
+        claim = ARRAY_INSERT(f->claims, f->n_claims, claim_position(f, run));
+        if (claim)
+                *claim = run;
+        else
                 f->swept = true; /* rather leave some files behind than take one away */
-                return true;
-        }
-        f->claims = claims;
-        f->claims[f->n_claims++] = run;
         return true;
-}
-
-static int compare_numbers(const void *a, const void *b) {
-        const uint64_t *x = a, *y = b;
-
-        return (*x > *y) - (*x < *y);
 }
 
 /* True for a file of ours that no run has claimed; "." is before one that was not finished. */
 static bool is_left(const PathsFolder *f, const char *name) {
         const char *number = startswith(name + (name[0] == '.'), f->kind);
         uint64_t run;
+        size_t at;
         char *end;
 
         if (!number || number[0] != '-')
@@ -308,8 +306,8 @@ static bool is_left(const PathsFolder *f, const char *name) {
         run = strtoull(number + 1, &end, 10);
         if (number[1] == '\0' || *end != '\0')
                 return false;
-        return name[0] == '.' || f->n_claims == 0 ||
-               !bsearch(&run, f->claims, f->n_claims, sizeof(uint64_t), compare_numbers);
+        at = claim_position(f, run);
+        return name[0] == '.' || at == f->n_claims || f->claims[at] != run;
 }
 
 void paths_folder_sweep(PathsFolder *f) {
@@ -319,8 +317,6 @@ void paths_folder_sweep(PathsFolder *f) {
         const struct dirent *entry;
 
         f->swept = true;
-        if (f->n_claims > 0)
-                qsort(f->claims, f->n_claims, sizeof(uint64_t), compare_numbers);
         while (folder && (entry = readdir(folder)))
                 if (is_left(f, entry->d_name))
                         (void)unlinkat(dirfd(folder), entry->d_name, 0);

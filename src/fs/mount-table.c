@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "util/array.h"
+
 typedef struct Mount {
         long id;
         char *path;
@@ -16,7 +18,7 @@ typedef struct Mount {
 
 typedef struct MountList {
         Mount *mounts;
-        size_t n_mounts, n_allocated;
+        size_t n_mounts;
 } MountList;
 
 struct MountTable {
@@ -28,7 +30,7 @@ static void mount_list_done(MountList *l) {
         for (size_t i = 0; i < l->n_mounts; i++)
                 free(l->mounts[i].path);
         l->mounts = mfree(l->mounts);
-        l->n_mounts = l->n_allocated = 0;
+        l->n_mounts = 0;
 }
 
 /* Space, tab, newline and backslash stand as \ooo. */
@@ -47,20 +49,15 @@ static void unescape(char *s) {
 }
 
 static int mount_list_add(MountList *l, long id, const char *path) {
-        if (l->n_mounts == l->n_allocated) {
-                size_t n = 2 * l->n_allocated + 32;
-                Mount *bigger = reallocarray(l->mounts, n, sizeof(Mount));
+        Mount *m = ARRAY_NEXT(l->mounts, l->n_mounts);
 
-                if (!bigger)
-                        return -ENOMEM;
-                l->mounts = bigger;
-                l->n_allocated = n;
-        }
-        l->mounts[l->n_mounts].id = id;
-        l->mounts[l->n_mounts].path = strdup(path);
-        if (!l->mounts[l->n_mounts].path)
+        if (!m)
                 return -ENOMEM;
-        unescape(l->mounts[l->n_mounts++].path);
+        *m = (Mount){ .id = id, .path = strdup(path) };
+        if (!m->path)
+                return -ENOMEM;
+        unescape(m->path);
+        l->n_mounts++;
         return 0;
 }
 

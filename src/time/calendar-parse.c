@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "time/calendar-internal.h"
+#include "util/array.h"
 
 static const struct {
         const char *name, *expression;
@@ -81,15 +82,12 @@ static bool is_digit(char c) {
 }
 
 static int list_add(struct list *list, struct component c, const char *at) {
-        struct item *items;
+        struct item *item = ARRAY_NEXT(list->items, list->n);
 
-        if (list->n == 0 || (list->n & (list->n - 1)) == 0) {
-                items = reallocarray(list->items, list->n > 0 ? list->n * 2 : 1, sizeof(*items));
-                if (!items)
-                        return -ENOMEM;
-                list->items = items;
-        }
-        list->items[list->n++] = (struct item){ .c = c, .at = at };
+        if (!item)
+                return -ENOMEM;
+        *item = (struct item){ .c = c, .at = at };
+        list->n++;
         return 0;
 }
 

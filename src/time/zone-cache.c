@@ -8,6 +8,7 @@
 #include <limits.h>
 
 #include "time/zone-internal.h"
+#include "util/array.h"
 
 #define ZONEINFO  "/usr/share/zoneinfo/"
 #define LOCALTIME "/etc/localtime"
@@ -140,19 +141,9 @@ static int zone_load(Zone *zone) {
         return 0;
 }
 
-static int cache_append(ZoneCache *cache, Zone *zone) {
-        Zone **zones;
-
-        zones = reallocarray(cache->zones, cache->n_zones + 1, sizeof(*zones));
-        if (!zones)
-                return -ENOMEM;
-        cache->zones = zones;
-        zones[cache->n_zones++] = zone;
-        return 0;
-}
-
 int zone_cache_get(ZoneCache *cache, const char *name, const Zone **ret) {
         _cleanup_(zone_freep) Zone *zone = NULL;
+        Zone **place;
         int r;
 
         if (!zone_name_is_valid(name))
@@ -179,10 +170,11 @@ int zone_cache_get(ZoneCache *cache, const char *name, const Zone **ret) {
         r = zone_load(zone);
         if (r < 0)
                 return r;
-        r = cache_append(cache, zone);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(zone);
+        place = ARRAY_NEXT(cache->zones, cache->n_zones);
+        if (!place)
+                return -ENOMEM;
+        cache->n_zones++;
+        *ret = *place = TAKE_PTR(zone);
         return 0;
 }
 

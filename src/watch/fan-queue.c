@@ -21,6 +21,7 @@
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 
+#include "util/array.h"
 #include "watch/hash.h"
 #include "watch/writer-table.h"
 
@@ -66,7 +67,7 @@ struct FanQueue {
         void *userdata;
         WriterTable *writers;
         FanMark *marks;
-        size_t n_marks, n_marks_allocated;
+        size_t n_marks;
         uint64_t move; /* FAN_RENAME, or the two halves */
         uint64_t seed;
         uint32_t cookie;
@@ -152,17 +153,9 @@ static FanMark *mark_add(FanQueue *f, dev_t device) {
 
         if (m)
                 return m;
-        if (f->n_marks == f->n_marks_allocated) {
-                size_t n = 2 * f->n_marks_allocated + 4;
-                FanMark *bigger = reallocarray(f->marks, n, sizeof(FanMark));
-
-                if (!bigger)
-                        return NULL;
-                f->marks = bigger;
-                f->n_marks_allocated = n;
-        }
-        m = &f->marks[f->n_marks++];
-        *m = (FanMark){ .device = device };
+        m = ARRAY_NEXT(f->marks, f->n_marks);
+        if (m)
+                f->marks[f->n_marks++] = (FanMark){ .device = device };
         return m;
 }
 

@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <endian.h>
 
+#include "util/array.h"
 #include "watch/hash.h"
 #include "watch/watcher-internal.h"
 
@@ -169,7 +170,7 @@ typedef struct LoadedFolder {
 
 struct Loader {
         LoadedFolder *folders;
-        size_t n_folders, n_allocated;
+        size_t n_folders;
 };
 
 static const unsigned char *reader_take(Reader *r, size_t n) {
@@ -256,18 +257,12 @@ static void load_root(Reader *r, Tree *t) {
 static int loader_add(Tree *t, uint32_t id, uint32_t parent, Entry *e) {
         Loader *l = t->loader ?: (t->loader = calloc(1, sizeof(Loader)));
 
-        if (!l)
-                return -ENOMEM;
-        if (l->n_folders == l->n_allocated) {
-                size_t n = 2 * l->n_allocated + 64;
-                LoadedFolder *bigger = reallocarray(l->folders, n, sizeof(LoadedFolder));
+        LoadedFolder *place = l ? ARRAY_NEXT(l->folders, l->n_folders) : NULL;
 
-                if (!bigger)
-                        return -ENOMEM;
-                l->folders = bigger;
-                l->n_allocated = n;
-        }
-        l->folders[l->n_folders++] = (LoadedFolder){ .id = id, .parent = parent, .entry = e };
+        if (!place)
+                return -ENOMEM;
+        *place = (LoadedFolder){ .id = id, .parent = parent, .entry = e };
+        l->n_folders++;
         return 0;
 }
 

@@ -19,6 +19,7 @@
 #include "fs/beneath.h"
 #include "fs/guarded.h"
 #include "fs/identity.h"
+#include "util/array.h"
 #include "watch/watcher.h"
 
 #define ID_DIGITS   16
@@ -613,7 +614,7 @@ typedef struct List {
                 SpoolItem item;
                 struct timespec arrived;
         } * entries;
-        size_t n, n_allocated, n_folders, n_names;
+        size_t n, n_folders, n_names;
         Spool *spool;
         const Step *step;
         int n_failed;
@@ -626,19 +627,15 @@ static void list_done(List *l) {
 }
 
 static int list_add(List *l, SpoolItem item, struct timespec arrived) {
-        if (l->n == l->n_allocated) {
-                size_t n = 2 * l->n_allocated + 32;
-                __typeof__(l->entries) bigger = reallocarray(l->entries, n, sizeof(*bigger));
+        __typeof__(l->entries) place = ARRAY_NEXT(l->entries, l->n);
 
-                if (!bigger) {
-                        spool_item_done(&item);
-                        return -ENOMEM;
-                }
-                l->entries = bigger;
-                l->n_allocated = n;
+        if (!place) {
+                spool_item_done(&item);
+                return -ENOMEM;
         }
-        l->entries[l->n].item = item;
-        l->entries[l->n++].arrived = arrived;
+        place->item = item;
+        place->arrived = arrived;
+        l->n++;
         return 0;
 }
 
