@@ -475,12 +475,9 @@ static void unit_settled(Executor *base) {
 static Executor *unit_free(Executor *base) {
         UnitExecutor *e = (UnitExecutor *)base;
 
-        assert(e->executions.n == 0);
+        assert(e->executions.n_nodes == 0);
         releases_forget(e);
         strangers_forget(e);
-        unit_table_done(&e->strangers);
-        unit_table_done(&e->executions);
-        unit_table_done(&e->releases);
         sd_bus_slot_unref(e->list_slot);
         sd_bus_slot_unref(e->state_slot);
         unit_connection_free(e->connection);

@@ -118,6 +118,6 @@ void releases_settled(UnitExecutor *e) {
 
 /* The units stay; the next daemon is asked about them. */
 void releases_forget(UnitExecutor *e) {
-        while (e->releases.n > 0)
+        while (e->releases.n_nodes > 0)
                 (void)release_free((Release *)caller_of(unit_table_any(&e->releases)));
 }

@@ -202,10 +202,10 @@ void executor_compare(UnitExecutor *e) {
 static int on_compare_time(sd_event_source *s, uint64_t usec, void *userdata) {
         UnitExecutor *e = userdata;
 
-        if (e->executions.n > 0 || e->is_held) {
+        if (e->executions.n_nodes > 0 || e->is_held) {
                 executor_compare(e);
                 executor_keep_comparing(e);
-        } else if (e->releases.n > 0)
+        } else if (e->releases.n_nodes > 0)
                 executor_keep_comparing(e);
         else {
                 unit_connection_handler.closed(e);

@@ -111,7 +111,7 @@ bool unit_drain(Executor *base) {
 
         e->is_draining = true;
         executor_put_waiting_back(e);
-        if (e->executions.n > 0)
+        if (e->executions.n_nodes > 0)
                 executor_compare(e);
         e->has_drained = executor_is_drained(e);
         return e->has_drained;

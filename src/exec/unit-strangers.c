@@ -111,11 +111,11 @@ void stranger_ask(UnitExecutor *e, const char *unit, const char *job, uint64_t r
 }
 
 void strangers_note_surveyed(UnitExecutor *e) {
-        if (e->callbacks.surveyed && e->strangers.n == 0 && !e->list_slot)
+        if (e->callbacks.surveyed && e->strangers.n_nodes == 0 && !e->list_slot)
                 e->callbacks.surveyed(e->userdata);
 }
 
 void strangers_forget(UnitExecutor *e) {
-        while (e->strangers.n > 0)
+        while (e->strangers.n_nodes > 0)
                 stranger_free((Stranger *)caller_of(unit_table_any(&e->strangers)));
 }

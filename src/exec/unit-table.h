@@ -4,22 +4,18 @@
 /* Things that are found by the name of their unit: a hash table of nodes that are part of them. Several may have one
  * name. */
 
-#include "util/macro.h"
+#include "util/hash-table.h"
 
 typedef struct UnitNode {
-        struct UnitNode *hash_next;
-        char *name; /* of the unit; the node's */
+        HashNode hash; /* first */
+        char *name;    /* of the unit; the node's */
 } UnitNode;
 
-typedef struct UnitTable {
-        UnitNode **buckets; /* a power of two of them, or none */
-        size_t n_buckets, n;
-} UnitTable;
+typedef HashTable UnitTable;
 
 /* The table owns no node. -ENOMEM. */
 int unit_table_add(UnitTable *t, UnitNode *node);
-void unit_table_remove(UnitTable *t, UnitNode *node); /* which is in it */
-void unit_table_done(UnitTable *t);
+void unit_table_remove(UnitTable *t, UnitNode *node); /* which is in it; an empty table holds no memory */
 
 /* The first node of this name, and the next one after a node; NULL when there is none. */
 UnitNode *unit_table_find(const UnitTable *t, const char *name) _pure_;
@@ -29,5 +25,5 @@ UnitNode *unit_table_any(const UnitTable *t) _pure_; /* one of them, or NULL */
 
 /* All nodes, in no order; the table may not change meanwhile. */
 #define UNIT_TABLE_FOREACH(node, t)                    \
-        for (size_t _i = 0; _i < (t)->n_buckets; _i++) \
-                for (UnitNode *node = (t)->buckets[_i]; node; node = node->hash_next)
+        for (uint32_t _i = 0; _i < (t)->n_slots; _i++) \
+                for (UnitNode *node = (void *)(t)->slots[_i]; node; node = (void *)node->hash.next)

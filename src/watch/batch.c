@@ -18,9 +18,9 @@
 #include <sys/queue.h>
 
 #include "util/hash-table.h"
+#include "util/hash.h"
 #include "util/heap.h"
 #include "util/steps.h"
-#include "watch/hash.h"
 
 #define COLLECT_STEP 4096U /* files found to be due in one turn: more than are heard of in one */
 

@@ -15,8 +15,8 @@
 #include <stdio.h>
 
 #include "util/hash-table.h"
+#include "util/hash.h"
 #include "util/steps.h"
-#include "watch/hash.h"
 
 #define BUFFER_SIZE (64 * 1024)
 #define DROP_STEP   64U /* entries that ran over, freed in one step */

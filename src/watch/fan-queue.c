@@ -22,7 +22,7 @@
 #include <sys/sysmacros.h>
 
 #include "util/array.h"
-#include "watch/hash.h"
+#include "util/hash.h"
 #include "watch/writer-table.h"
 
 #define BUFFER_SIZE (64 * 1024)

@@ -9,8 +9,8 @@
 #include <assert.h>
 #include <limits.h>
 
+#include "util/hash.h"
 #include "util/steps.h"
-#include "watch/hash.h"
 
 #define NAME_LEN  255U
 #define STAMP_KEY UINT64_C(0x76616b74) /* what is kept on disk is hashed with it: never to be changed */

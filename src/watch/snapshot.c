@@ -13,7 +13,7 @@
 #include <endian.h>
 
 #include "util/array.h"
-#include "watch/hash.h"
+#include "util/hash.h"
 #include "watch/watcher-internal.h"
 
 #define ROW_VERSION 2

@@ -17,8 +17,8 @@
 #include <limits.h>
 #include <sys/sysmacros.h>
 
+#include "util/hash.h"
 #include "util/steps.h"
-#include "watch/hash.h"
 #include "watch/watcher-internal.h"
 
 #define DROP_STEP 256U /* files given up in one step */

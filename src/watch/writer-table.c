@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "watch/hash.h"
+#include "util/hash.h"
 
 #define PROCESSES  64U
 #define REMEMBERED USEC_PER_SEC /* how long a process that is gone is known: no number is used again so soon */

@@ -255,7 +255,7 @@ static void full_round(Score *score) {
         while (full.n_ended < per_round)
                 (void)sd_event_run(full.event, UINT64_MAX);
         score_end(score);
-        while (((UnitExecutor *)full.executor)->releases.n > 0)
+        while (((UnitExecutor *)full.executor)->releases.n_nodes > 0)
                 (void)sd_event_run(full.event, UINT64_MAX);
         executor_free(full.executor);
         sd_event_source_unref(full.settle);

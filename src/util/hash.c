@@ -4,7 +4,7 @@
  * which is what hash tables of several languages use. One half of its key is the seed, the other a constant: the seed
  * alone is what an attacker would have to guess. */
 
-#include "watch/hash.h"
+#include "util/hash.h"
 
 #include <endian.h>
 #include <string.h>
