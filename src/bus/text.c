@@ -29,7 +29,8 @@ static size_t character_length(const char *s) {
         return is_noncharacter((const uint8_t *)s, n) ? 0 : n;
 }
 
-size_t text_valid_length(const char *s, size_t max) {
+/* Bytes of s, at most max, that are whole valid characters. */
+static size_t text_valid_length(const char *s, size_t max) {
         size_t done = 0;
 
         assert(s);

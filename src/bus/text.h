@@ -10,9 +10,6 @@
 #define TEXT_IN_LIST_MAX 256                 /* bytes of a text in a reply with many rows */
 #define TEXT_MAX         ((size_t)16 * 1024) /* bytes of any other */
 
-/* Bytes of s, at most max, that are whole valid characters. */
-size_t text_valid_length(const char *s, size_t max);
-
 /* A copy of s of at most max bytes (and the NUL): bytes that are no UTF-8 become U+FFFD, what is too long ends in "…".
  * NULL when out of memory. */
 char *text_clean(const char *s, size_t max);

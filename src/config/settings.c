@@ -25,7 +25,6 @@ static const char *const executor_choice_table[] = {
         [EXECUTOR_UNIT] = "unit",
         [EXECUTOR_CHILD] = "child",
 };
-DEFINE_TO_STRING(executor_choice, ExecutorChoice)
 DEFINE_FROM_STRING(executor_choice)
 
 void settings_init(Settings *s) {

@@ -50,5 +50,4 @@ const PoolDef *settings_pool(const Settings *s, const char *name) _pure_;
  * when nothing could be done. What s held is freed, unless that is returned; then it is untouched. */
 int settings_load(Settings *s, const char *path, uid_t owner, Diagnostics *d);
 
-const char *executor_choice_to_string(ExecutorChoice c) _const_;
 int executor_choice_from_string(const char *s) _pure_;

@@ -108,7 +108,7 @@ static void clear_alarm(Manager *m, Job *job, const char *key) {
         NOTIFY_OBSERVERS(m, alarm_cleared, job, key);
 }
 
-void alarms_clear(Manager *m, Job *job) {
+static void alarms_clear(Manager *m, Job *job) {
         clear_alarm(m, job, KEY_SLOW);
         clear_alarm(m, job, KEY_EXPECT);
 }

@@ -218,8 +218,6 @@ void runs_accept(Manager *m, LiveRun *run);
 void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome);
 /* Ends what waits. */
 void runs_drop(Manager *m, LiveRun *run, RunResult result);
-/* It is known whether a run of another boot is there. */
-void runs_sought(LiveRun *run);
 /* What the executor is to know of a run. */
 ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
 
@@ -298,7 +296,6 @@ void alarms_set_job(Manager *m, Job *job);
 void alarms_remove_job(Manager *m, Job *job);
 void alarms_run_started(Manager *m, LiveRun *run);
 void alarms_run_ended(Manager *m, const LiveRun *run);
-void alarms_clear(Manager *m, Job *job);
 /* Of the run that a job made last: somebody said so (vaktctl reset-failed). */
 bool alarms_failure_is_forgotten(Manager *m, const RunRecord *r);
 /* The job is not paused any more: what is expected of it is expected from now on. */
@@ -331,5 +328,3 @@ int reload_get_job_or_ghost(Manager *m, const char *name, Job **ret);
  */
 void reload_hold_job(Job *job);
 void reload_let_go_of_job(Manager *m, Job *job);
-/* Takes a job out of the table when its file is gone and nothing of it goes on. */
-void reload_drop_job_if_over(Manager *m, Job *job);

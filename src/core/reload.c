@@ -106,7 +106,8 @@ static void refresh_on_demand(Manager *m, Job *job) {
                 NOTIFY_OBSERVERS(m, job_changed, job);
 }
 
-void reload_drop_job_if_over(Manager *m, Job *job) {
+/* Takes a job out of the table when its file is gone and nothing of it goes on. */
+static void reload_drop_job_if_over(Manager *m, Job *job) {
         if (!job->gone || job->n_running + job->n_queued + job->n_holds > 0)
                 return;
         timers_remove_job(m->timers, job);

@@ -29,7 +29,8 @@
 
 /* --- the end of a run --- */
 
-void runs_sought(LiveRun *run) {
+/* It is known whether a run of another boot is there. */
+static void runs_sought(LiveRun *run) {
         run->job->n_sought -= run->is_sought;
         run->is_sought = false;
 }

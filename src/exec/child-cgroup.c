@@ -285,12 +285,6 @@ bool child_cgroup_exists(const ChildCgroup *c, uint64_t run) {
         return faccessat(c->fd, run_file(path, run, ""), F_OK, 0) >= 0;
 }
 
-bool child_cgroup_is_populated(const ChildCgroup *c, uint64_t run) {
-        uint64_t populated;
-
-        return read_keyed(c, run, "cgroup.events", "populated", &populated) >= 0 && populated > 0;
-}
-
 char *child_cgroup_entrance(const ChildCgroup *c, uint64_t run) {
         char name[FILE_PATH_MAX], *path;
 

@@ -26,9 +26,6 @@ DEFINE_CLEANUP(ChildCgroup, child_cgroup_free)
 int child_cgroup_make(ChildCgroup *c, uint64_t run);
 bool child_cgroup_exists(const ChildCgroup *c, uint64_t run);
 
-/* True when a process is in it; a zombie is not. */
-bool child_cgroup_is_populated(const ChildCgroup *c, uint64_t run);
-
 /* The file that a process writes itself into to become a member; the caller frees it. NULL without memory. */
 char *child_cgroup_entrance(const ChildCgroup *c, uint64_t run);
 

@@ -80,7 +80,7 @@ static int become(const Identity *i) {
         return 0;
 }
 
-int identity_swap(const Identity *next, const Identity **ret_previous) {
+static int identity_swap(const Identity *next, const Identity **ret_previous) {
         const Identity *previous = current;
         int r = 0;
 

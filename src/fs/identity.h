@@ -23,17 +23,14 @@ typedef struct Identity {
 
 void identity_done(Identity *i); /* frees what it holds */
 
-/* From now on files are worked on as next; NULL = as ourselves. Gives the one before (may be NULL), to go back to; the
- * caller keeps next alive until then. -EPERM: we may not (CAP_SETUID, CAP_SETGID); then nothing has changed. Going
- * back to ourselves always succeeds. */
-int identity_swap(const Identity *next, const Identity **ret_previous);
-
-/* Back to the one before, in the manner of a cleanup: "_cleanup_(identity_restore) IdentityScope …". */
+/* Who was before, to go back to, in the manner of a cleanup: "_cleanup_(identity_restore) IdentityScope …". */
 typedef struct IdentityScope {
-        const Identity *previous;
+        const Identity *previous; /* may be NULL */
         bool is_entered;
 } IdentityScope;
 
+/* From now on files are worked on as next; NULL = as ourselves. The caller keeps next alive until the scope ends.
+ * -EPERM: we may not (CAP_SETUID, CAP_SETGID); then nothing has changed. Going back to ourselves always succeeds. */
 int identity_enter(IdentityScope *scope, const Identity *next);
 void identity_restore(IdentityScope *scope);
 

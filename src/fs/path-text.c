@@ -50,17 +50,3 @@ int path_text_append(PathText *p, const char *bytes, size_t n) {
         return 0;
 }
 
-int path_text_prepend(PathText *p, const char *bytes, size_t n) {
-        bool slash = n > 0 && p->length > 0 && bytes[n - 1] != '/';
-        int r = path_text_reserve(p, n);
-
-        if (r < 0)
-                return r;
-        memmove(p->bytes + n + slash, p->bytes, p->length);
-        memcpy(p->bytes, bytes, n);
-        if (slash)
-                p->bytes[n] = '/';
-        p->length += n + slash;
-        p->bytes[p->length] = '\0';
-        return 0;
-}

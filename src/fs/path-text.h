@@ -28,6 +28,3 @@ int path_text_resize(PathText *p, size_t n);
 
 /* Appends n bytes, after a slash where something stands before and does not end in one. 0 or -ENOMEM. */
 int path_text_append(PathText *p, const char *bytes, size_t n);
-
-/* The same at the front. */
-int path_text_prepend(PathText *p, const char *bytes, size_t n);

@@ -178,5 +178,4 @@ static const char *const catch_up_table[] = {
         [CATCH_UP_ONCE] = "once",
         [CATCH_UP_ALL] = "all",
 };
-DEFINE_TO_STRING(catch_up, CatchUp)
 DEFINE_FROM_STRING(catch_up)

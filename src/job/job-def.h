@@ -181,5 +181,4 @@ const char *overlap_to_string(Overlap o) _const_;
 int overlap_from_string(const char *s) _pure_;
 const char *interval_from_to_string(IntervalFrom f) _const_;
 int interval_from_from_string(const char *s) _pure_;
-const char *catch_up_to_string(CatchUp c) _const_;
 int catch_up_from_string(const char *s) _pure_;

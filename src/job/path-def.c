@@ -103,7 +103,6 @@ static const char *const watch_backend_table[_WATCH_BACKEND_MAX] = {
         [WATCH_BACKEND_FANOTIFY] = "fanotify",
         [WATCH_BACKEND_POLL] = "poll",
 };
-DEFINE_TO_STRING(watch_backend, WatchBackend)
 DEFINE_FROM_STRING(watch_backend)
 
 /* By bit. */

@@ -16,7 +16,6 @@ struct Ledger {
         int lock_fd;
         char *path; /* of the database */
         BootId boot;
-        bool first_of_boot;
 
         Store *store; /* NULL when it could not be opened */
         Pending pending;

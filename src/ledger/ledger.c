@@ -20,7 +20,6 @@
 #define LOCK_FILE       "ledger.lock"
 #define LOCK_TRIES      50 /* half a second, at start only */
 #define LOCK_PAUSE_NSEC (10 * 1000 * 1000)
-#define BOOT_FILE       "boot" /* the last boot seen, for when the database is lost */
 
 /* Pages of the write-ahead log, of 4 KiB: moved to the database when there is nothing else to do; so many more, and it
  * is done although there is; and where that fails, the end: nothing more is written. */
@@ -122,16 +121,12 @@ static int write_blobs(Ledger *l) {
 }
 
 static int write_meta(Ledger *l) {
-        char text[32], boot[SD_ID128_STRING_MAX];
-        int r;
+        char text[32];
 
         if (!l->meta_changed)
                 return 0;
         (void)snprintf(text, sizeof(text), "%" PRIu64, l->ids.reserved);
-        r = store_set_meta(l->store, STORE_META_NEXT_RUN, text);
-        if (r >= 0)
-                r = store_set_meta(l->store, STORE_META_BOOT, sd_id128_to_string(l->boot.id, boot));
-        return r;
+        return store_set_meta(l->store, STORE_META_NEXT_RUN, text);
 }
 
 static void note_ended_runs(Ledger *l) {
@@ -289,22 +284,6 @@ static int open_folder(Ledger *l, const char *state_dir, char **reterr_message) 
         return lock_folder(l, state_dir, reterr_message);
 }
 
-static void look_at_boot(Ledger *l) {
-        char seen[SD_ID128_STRING_MAX + 1], current[SD_ID128_STRING_MAX];
-        sd_id128_t id = SD_ID128_NULL;
-
-        l->first_of_boot = true;
-        l->boot = boot_id_get();
-        if (sd_id128_is_null(l->boot.id))
-                return;
-        if (file_read(l->state_fd, BOOT_FILE, seen, sizeof(seen)) < 0 || sd_id128_from_string(seen, &id) < 0)
-                id = SD_ID128_NULL;
-        l->first_of_boot = !boot_id_is(&l->boot, id);
-        (void)sd_id128_to_string(l->boot.id, current);
-        if (!sd_id128_equal(id, l->boot.id))
-                (void)file_write_atomically(l->state_fd, BOOT_FILE, current, strlen(current));
-}
-
 int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **reterr_message) {
         _cleanup_(ledger_closep) Ledger *l = calloc(1, sizeof(*l));
         int r;
@@ -323,7 +302,7 @@ int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **ret
         if (r < 0)
                 return r;
         run_ids_load(&l->ids, l->state_fd);
-        look_at_boot(l);
+        l->boot = boot_id_get();
         r = ledger_connect(l);
         reserve_ids(l);
         if (r < 0)
@@ -365,10 +344,6 @@ Ledger *ledger_close(Ledger *l) {
 void ledger_on_readable(Ledger *l, void (*func)(void *userdata), void *userdata) {
         l->readable = func;
         l->readable_userdata = userdata;
-}
-
-bool ledger_is_first_of_boot(const Ledger *l) {
-        return l->first_of_boot;
 }
 
 void ledger_set_retention(Ledger *l, unsigned keep, usec_t keep_usec, LedgerRetentionFunc of_job, void *userdata) {

@@ -97,9 +97,6 @@ int ledger_list(Ledger *l, const char *job, uint64_t before, unsigned limit,
  * A negative errno may also mean that the database could not be read. */
 int ledger_unfinished(Ledger *l, int (*visit)(const RunRecord *r, bool this_boot, void *userdata), void *userdata);
 
-/* True when this is the first ledger_open() of this boot of the machine. */
-bool ledger_is_first_of_boot(const Ledger *l) _pure_;
-
 /* --- marks: per trigger of a job, the last occurrence that was dealt with --- */
 
 /* Sets the mark in the transaction of this turn: the mark and the run it led to are written together or not at all.
@@ -130,10 +127,6 @@ int ledger_set_job_state(Ledger *l, const char *job, const LedgerJobState *state
 
 /* Zeros when nothing is remembered. Negative errno: it could not be read. */
 int ledger_get_job_state(Ledger *l, const char *job, LedgerJobState *ret);
-
-/* Every job with a state, in no order. The visit may write; nonzero ends the walk and is returned. */
-int ledger_list_job_states(Ledger *l, int (*visit)(const char *job, const LedgerJobState *state, void *userdata),
-                           void *userdata);
 
 /* --- alarms, and conditions that hold --- */
 

@@ -122,47 +122,6 @@ int ledger_get_job_state(Ledger *l, const char *job, LedgerJobState *ret) {
         return 0;
 }
 
-static bool state_is_empty(const LedgerJobState *s) {
-        return !s->paused && s->pause_until == 0 && s->skip == 0;
-}
-
-typedef struct StateWalk {
-        const Pending *pending;
-        int result; /* of the last visit */
-        int (*visit)(const char *job, const LedgerJobState *state, void *userdata);
-        void *userdata;
-} StateWalk;
-
-static int on_stored_state(const char *job, const LedgerJobState *state, void *userdata) {
-        StateWalk *w = userdata;
-
-        if (pending_get_state(w->pending, job))
-                return 0;
-        w->result = w->visit(job, state, w->userdata);
-        return w->result != 0;
-}
-
-int ledger_list_job_states(Ledger *l, int (*visit)(const char *job, const LedgerJobState *state, void *userdata),
-                           void *userdata) {
-        StateWalk w = { .pending = &l->pending, .visit = visit, .userdata = userdata };
-        const SortedSet *states = &l->pending.states;
-        int r = 0;
-
-        for (size_t i = 0; w.result == 0 && i < states->n;) {
-                const PendingState *s = states->items[i];
-                LedgerJobState state = s->state;
-
-                if (!state_is_empty(&state))
-                        w.result = visit(s->job, &state, userdata);
-                i = sorted_set_position(states, s) + 1;
-        }
-        if (w.result == 0 && l->store)
-                r = store_list_job_states(l->store, on_stored_state, &w);
-        if (r < 0)
-                (void)read_result(l, r);
-        return w.result;
-}
-
 /* --- alarms --- */
 
 int ledger_set_alarm(Ledger *l, const LedgerAlarm *alarm) {

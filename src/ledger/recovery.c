@@ -78,14 +78,6 @@ static uint64_t next_id_in_meta(const Ledger *l) {
         return store_get_meta(l->store, STORE_META_NEXT_RUN, &text) >= 0 ? strtoull(text, NULL, 10) : 0;
 }
 
-static bool boot_is_in_meta(const Ledger *l) {
-        _cleanup_free_ char *text = NULL;
-        sd_id128_t id;
-
-        return store_get_meta(l->store, STORE_META_BOOT, &text) >= 0 && sd_id128_from_string(text, &id) >= 0 &&
-               boot_id_is(&l->boot, id);
-}
-
 static int take_over(Ledger *l) {
         uint64_t next;
         int r;
@@ -94,8 +86,6 @@ static int take_over(Ledger *l) {
         if (r < 0)
                 return r;
         run_ids_at_least(&l->ids, MAX(next, next_id_in_meta(l)));
-        if (boot_is_in_meta(l))
-                l->first_of_boot = false;
         l->meta_changed = true;
         return 0;
 }

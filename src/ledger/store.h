@@ -89,7 +89,6 @@ int store_list_blobs(Store *s, const char *job, const char *key, StoreBlobFunc v
 int store_list_blobs_backwards(Store *s, StoreBlobFunc visit, void *userdata);
 
 #define STORE_META_NEXT_RUN "next-run" /* an id that was not given out, nor any above */
-#define STORE_META_BOOT     "boot"     /* the last boot seen */
 
 int store_set_meta(Store *s, const char *key, const char *value);
 int store_get_meta(Store *s, const char *key, char **ret); /* -ENOENT */

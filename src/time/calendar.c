@@ -209,10 +209,6 @@ const Zone *calendar_zone(const Calendar *c) {
         return c->zone;
 }
 
-size_t calendar_size(const Calendar *c) {
-        return sizeof(*c) + c->end[_CALENDAR_FIELD_MAX - 1] * sizeof(struct component);
-}
-
 /* "Mon..Fri", "Sat,Sun" */
 static void format_weekdays(FILE *f, uint8_t weekdays) {
         static const char *const names[] = { "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun" };

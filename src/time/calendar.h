@@ -34,9 +34,6 @@ int calendar_format(const Calendar *calendar, char **ret);
 /* The zone that its times are meant in. */
 const Zone *calendar_zone(const Calendar *calendar);
 
-/* Bytes that it takes. */
-size_t calendar_size(const Calendar *calendar);
-
 /* The first elapse after an instant (µs of CLOCK_REALTIME), always later than that. policy NULL, or with both
  * defaults: what systemd 252 answers, which is "skip" and "first" for a fixed time of day, and what mktime(3) makes of
  * times that stand in a gap on the way. With one of the two set, the default of the other is DST_GAP_SKIP or

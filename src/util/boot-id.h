@@ -21,9 +21,5 @@ BootId boot_id_get(void);
  * container. 0 where it cannot be told. */
 usec_t boot_begin_boottime(void);
 
-static inline bool boot_id_is(const BootId *b, sd_id128_t id) {
-        return !sd_id128_is_null(id) && (sd_id128_equal(id, b->id) || sd_id128_equal(id, b->kernel));
-}
-
 /* start: when PID 1 was started, as field 22 of /proc/1/stat has it; 0 = not known. */
 BootId boot_id_make(sd_id128_t kernel, uint64_t start);

@@ -82,15 +82,6 @@ int make_directories(const char *path, mode_t mode) {
         return mkdir(copy, mode) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-int fd_set_nonblock(int fd, bool nonblock) {
-        int flags = fcntl(fd, F_GETFL);
-
-        if (flags < 0)
-                return -errno;
-        flags = nonblock ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
-        return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
-}
-
 int socket_bind_for_all(int fd, const struct sockaddr_un *address) {
         mode_t mask = umask(0);
         int r = fchmod(fd, 0666) < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;

@@ -19,9 +19,6 @@ int file_write_atomically(int dir_fd, const char *name, const void *data, size_t
 /* Makes a folder and its parents with mode; one that is there is fine. */
 int make_directories(const char *path, mode_t mode);
 
-/* Sets or clears O_NONBLOCK. */
-int fd_set_nonblock(int fd, bool nonblock);
-
 /* As bind(2), and everybody may connect, whatever the umask is. By the mode of the socket, not by its path: that may be
  * somebody else's file by then. Negative errno. */
 int socket_bind_for_all(int fd, const struct sockaddr_un *address);

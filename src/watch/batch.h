@@ -49,7 +49,7 @@ int batch_set_config(Batch *b, const BatchConfig *config);
  * goes to path. 1: it waits now and did not before; 0: it did. -ENOMEM. */
 int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now);
 
-/* The same of what a run of the job did itself (change_is_of_cgroup() tells): no reason for another run, so it is
+/* The same of what a run of the job did itself (its control group tells): no reason for another run, so it is
  * forgotten. But when it moved what waits here for others' sake, that waits on under its new name: 1; else 0.
  * -ENOMEM. */
 int batch_add_own(Batch *b, const char *path, size_t n, const char *from, usec_t now);

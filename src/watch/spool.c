@@ -610,33 +610,17 @@ int spool_release(Spool *s, const SpoolItem *i) {
 /* --- what is there --- */
 
 typedef struct List {
-        struct {
-                SpoolItem item;
-                struct timespec arrived;
-        } * entries;
-        size_t n, n_folders, n_names;
+        SpoolItem *items;
+        size_t n_items, n_folders, n_names;
         Spool *spool;
         const Step *step;
         int n_failed;
 } List;
 
 static void list_done(List *l) {
-        for (size_t i = 0; i < l->n; i++)
-                spool_item_done(&l->entries[i].item);
-        free(l->entries);
-}
-
-static int list_add(List *l, SpoolItem item, struct timespec arrived) {
-        __typeof__(l->entries) place = ARRAY_NEXT(l->entries, l->n);
-
-        if (!place) {
-                spool_item_done(&item);
-                return -ENOMEM;
-        }
-        place->item = item;
-        place->arrived = arrived;
-        l->n++;
-        return 0;
+        for (size_t i = 0; i < l->n_items; i++)
+                spool_item_done(&l->items[i]);
+        free(l->items);
 }
 
 typedef struct Find {
@@ -677,7 +661,7 @@ static int list_claim(void *userdata, int dir_fd, const char *name) {
         _cleanup_close_ int fd = -EBADF;
         List *l = userdata;
         Find find = { .list = l };
-        SpoolItem item = {};
+        SpoolItem item = {}, *place;
         char rest[FOLDER_MAX];
         int r;
 
@@ -702,8 +686,14 @@ static int list_claim(void *userdata, int dir_fd, const char *name) {
                 spool_item_done(&item);
                 return r == -E2BIG ? refuse_many(l) : r;
         }
-        if (item.name)
-                return list_add(l, item, (struct timespec){});
+        if (item.name) {
+                place = ARRAY_NEXT(l->items, l->n_items);
+                if (place)
+                        l->items[l->n_items++] = item;
+                else
+                        spool_item_done(&item);
+                return place ? 0 : -ENOMEM;
+        }
         /* Made and not filled, or emptied and not removed; or what is in it is no item. */
         if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && (errno == ENOTEMPTY || errno == EEXIST))
                 (void)rename_into(dir_fd, name, dir_fd, folder_name_of(rest, item.id, REST_TEXT));
@@ -726,7 +716,7 @@ static int list_claims(Spool *s, List *l) {
 }
 
 static int id_compare(const void *a, const void *b) {
-        const SpoolItem *i = a, *k = b; /* the first member of an entry */
+        const SpoolItem *i = a, *k = b;
 
         return (i->id > k->id) - (i->id < k->id);
 }
@@ -738,52 +728,15 @@ int spool_recover(Spool *s, int (*visit)(void *userdata, const SpoolItem *i), vo
         r = list_claims(s, &l);
         if (r < 0)
                 return r;
-        if (l.n > 0)
-                qsort(l.entries, l.n, sizeof(*l.entries), id_compare);
-        for (size_t i = 0; i < l.n && r == 0; i++)
-                r = visit(userdata, &l.entries[i].item);
+        if (l.n_items > 0)
+                qsort(l.items, l.n_items, sizeof(SpoolItem), id_compare);
+        for (size_t i = 0; i < l.n_items && r == 0; i++)
+                r = visit(userdata, &l.items[i]);
         return r;
 }
 
 int spool_count_failed(const Spool *s) {
         return s->n_failed;
-}
-
-static int list_unclaimed(void *userdata, int dir_fd, const char *name) {
-        SpoolItem item = {};
-        struct stat st;
-
-        if (!name_is_claimable(name) || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
-                return 0;
-        item.name = strdup(name);
-        return item.name ? list_add(userdata, item, st.st_ctim) : -ENOMEM;
-}
-
-static int arrival_compare(const void *a, const void *b) {
-        const __typeof__(*((List *)NULL)->entries) *i = a, *k = b;
-
-        if (i->arrived.tv_sec != k->arrived.tv_sec)
-                return i->arrived.tv_sec < k->arrived.tv_sec ? -1 : 1;
-        if (i->arrived.tv_nsec != k->arrived.tv_nsec)
-                return i->arrived.tv_nsec < k->arrived.tv_nsec ? -1 : 1;
-        return strcmp(i->item.name, k->item.name);
-}
-
-int spool_visit(Spool *s, int (*visit)(void *userdata, const char *name), void *userdata) {
-        _cleanup_(step_end) Step step = STEP_INIT;
-        _cleanup_(list_done) List l = {};
-        int r;
-
-        r = step_begin(s, &step);
-        if (r >= 0)
-                r = each_name(step.at.fd, list_unclaimed, &l);
-        if (r < 0)
-                return r;
-        if (l.n > 0)
-                qsort(l.entries, l.n, sizeof(*l.entries), arrival_compare);
-        for (size_t i = 0; i < l.n && r == 0; i++)
-                r = visit(userdata, l.entries[i].item.name);
-        return r;
 }
 
 /* --- life --- */

@@ -102,8 +102,5 @@ int spool_release(Spool *s, const SpoolItem *i);
  * all functions above; nonzero from it ends the walk and is returned. Negative errno. */
 int spool_recover(Spool *s, int (*visit)(void *userdata, const SpoolItem *i), void *userdata);
 
-/* What lies in the spool unclaimed, regular files only, in the order of arrival (ctime, then name): for a start. */
-int spool_visit(Spool *s, int (*visit)(void *userdata, const char *name), void *userdata);
-
 /* How many had been given up and stayed in .vakt-JOB when it was read last: by spool_open() or spool_recover(). */
 int spool_count_failed(const Spool *s) _pure_;

@@ -412,9 +412,23 @@ static void tree_plan_poll(Tree *t) {
 
 /* --- work --- */
 
-bool tree_is_idle(const Tree *t) {
+static bool tree_is_idle(const Tree *t) {
         return !t->resolve_due && !t->resting && t->n_to_poll == 0 && TAILQ_EMPTY(&t->drops) &&
                TAILQ_EMPTY(&t->dead) && TAILQ_EMPTY(&t->scans) && !t->scan.folder;
+}
+
+static WatchState tree_state(const Tree *t) {
+        bool polls_anyway = t->n_polled == t->n_remote || t->watch->def.backend == WATCH_BACKEND_POLL;
+
+        if (t->has_root && t->fan_error < 0)
+                return WATCH_FAILED;
+        if (!t->started && !(t->has_root && t->by_handle))
+                return WATCH_STARTING;
+        if (!t->has_root)
+                return WATCH_WAITING;
+        if ((t->n_polled > 0 && !polls_anyway) || t->n_unreadable > 0 || t->too_deep || t->too_many || t->held)
+                return WATCH_DEGRADED;
+        return WATCH_ACTIVE;
 }
 
 void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic) {
@@ -455,20 +469,6 @@ void tree_rest(Tree *t) {
         }
         tree_arm_timer(t);
         watch_set_state(t->watch, tree_state(t));
-}
-
-WatchState tree_state(const Tree *t) {
-        bool polls_anyway = t->n_polled == t->n_remote || t->watch->def.backend == WATCH_BACKEND_POLL;
-
-        if (t->has_root && t->fan_error < 0)
-                return WATCH_FAILED;
-        if (!t->started && !(t->has_root && t->by_handle))
-                return WATCH_STARTING;
-        if (!t->has_root)
-                return WATCH_WAITING;
-        if ((t->n_polled > 0 && !polls_anyway) || t->n_unreadable > 0 || t->too_deep || t->too_many || t->held)
-                return WATCH_DEGRADED;
-        return WATCH_ACTIVE;
 }
 
 /* --- life --- */

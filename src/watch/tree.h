@@ -155,8 +155,6 @@ void tree_hold(Tree *t, bool on);
 void tree_rescan(Tree *t);                          /* all of it, as after an overflow */
 void tree_mount_changed(Tree *t, const char *path); /* a mount came or went there */
 int tree_open_root(Tree *t);
-bool tree_is_idle(const Tree *t) _pure_;
-WatchState tree_state(const Tree *t) _pure_;
 void tree_arm_timer(Tree *t);
 void tree_unsubscribe(Tree *t, Folder *f);
 

@@ -61,18 +61,8 @@ static const char *const state_table[_WATCH_STATE_MAX] = {
         [WATCH_DEGRADED] = "degraded", [WATCH_FAILED] = "failed",
 };
 
-const char *watch_kind_to_string(WatchKind k) {
-        return (size_t)k < ELEMENTSOF(kind_table) ? kind_table[k] : NULL;
-}
-
 const char *watch_state_to_string(WatchState s) {
         return (size_t)s < ELEMENTSOF(state_table) ? state_table[s] : NULL;
-}
-
-bool change_is_of_cgroup(const Change *c, const char *cgroup) {
-        const char *rest = c->cgroup ? startswith(c->cgroup, cgroup) : NULL;
-
-        return rest && (rest[0] == '\0' || rest[0] == '/');
 }
 
 /* --- as who --- */
@@ -674,7 +664,7 @@ int watch_explain(const Watch *w, char **ret) {
         else if (condition_is_refused(w->condition))
                 r = asprintf(&text, REFUSED_TEXT, w->def.path);
         else
-                r = asprintf(&text, "%s=%s%s", watch_kind_to_string(w->def.kind), w->def.path,
+                r = asprintf(&text, "%s=%s%s", kind_table[w->def.kind], w->def.path,
                              condition_is_blind(w->condition) ? ", looked at from time to time" : "");
         if (r < 0)
                 return -ENOMEM;

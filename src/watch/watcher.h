@@ -47,8 +47,6 @@ typedef enum WatchKind {
         _WATCH_KIND_MAX,
 } WatchKind;
 
-const char *watch_kind_to_string(WatchKind k) _const_; /* the key: "PathExists" …; "Tree" for the last */
-
 typedef struct Change {
         const char *path; /* relative to the watch: bytes, NUL-terminated, any length; "" = what is watched itself. For
                            * conditions: the path that is there, absolute */
@@ -61,9 +59,6 @@ typedef struct Change {
         pid_t pid;          /* 0 = not known, or several */
         const char *cgroup; /* his control group, as in /proc/PID/cgroup; NULL = not known, or of several */
 } Change;
-
-/* Was it made in this control group, or in one below it? So a job's own changes are told from those of others. */
-bool change_is_of_cgroup(const Change *c, const char *cgroup) _pure_;
 
 typedef enum WatchState {
         WATCH_STARTING, /* the first look is not finished; with fanotify nothing has to wait for that */

@@ -343,7 +343,7 @@ static void bench_backend(WatchBackend backend) {
                 while (!watcher_is_idle(s.watcher))
                         (void)sd_event_run(s.event, 0);
                 memory = mallinfo2().uordblks - before;
-                printf("--- %s ---\n", watch_backend_to_string(backend));
+                printf("--- %s ---\n", backend == WATCH_BACKEND_FANOTIFY ? "fanotify" : "inotify");
                 printf("memory: %.1f MiB, %.0f bytes a folder\n", (double)memory / 1048576,
                        (double)memory / n_folders);
                 bench_latency(&s);

@@ -184,7 +184,7 @@ static void test_identity(void **state) {
         const gid_t groups[] = { BOB };
         const Identity alice = { .uid = ALICE, .gid = ALICE, .groups = (gid_t *)groups, .n_groups = 1 };
         _cleanup_close_ int dir_fd = -EBADF;
-        const Identity *before, *left;
+        _cleanup_(identity_restore) IdentityScope as_alice = {};
         struct stat st;
 
         make("secret", 0, 0700);
@@ -196,8 +196,8 @@ static void test_identity(void **state) {
         dir_fd = open(at("secret"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(dir_fd >= 0);
 
-        assert_int_equal(identity_swap(&alice, &before), 0);
-        assert_null(before);
+        assert_int_equal(identity_enter(&as_alice, &alice), 0);
+        assert_null(as_alice.previous);
         /* None of root's rights are left: by path or by descriptor, by capability or by group. */
         assert_int_equal(open(at("secret/x"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600), -1);
         assert_int_equal(errno, EACCES);
@@ -217,8 +217,7 @@ static void test_identity(void **state) {
                 assert_int_equal(mkdir(at("secret/y"), 0700), 0);
         }
         assert_int_equal(mkdir(at("secret/z"), 0700), -1);
-        assert_int_equal(identity_swap(before, &left), 0);
-        assert_ptr_equal(left, &alice);
+        identity_restore(&as_alice);
         assert_int_equal(mkdir(at("secret/z"), 0700), 0);
         assert_int_equal(chown(at("alice"), BOB, BOB), 0);
 }
@@ -241,7 +240,7 @@ static void test_users(void **state) {
 static void test_acl(void **state) {
         const Identity alice = { .uid = ALICE, .gid = ALICE };
         _cleanup_close_ int fd = -EBADF;
-        const Identity *before, *left;
+        _cleanup_(identity_restore) IdentityScope as_alice = {};
         int r;
 
         make("lent", 0, 0711);
@@ -250,14 +249,14 @@ static void test_acl(void **state) {
         if (r == -EOPNOTSUPP)
                 skip();
         assert_int_equal(r, 0);
-        assert_int_equal(identity_swap(&alice, &before), 0);
+        assert_int_equal(identity_enter(&as_alice, &alice), 0);
         assert_int_equal(mkdir(at("lent/a"), 0700), 0);
-        assert_int_equal(identity_swap(before, &left), 0);
+        identity_restore(&as_alice);
         assert_int_equal(acl_remove(fd), 0);
         assert_int_equal(fchmod(fd, 0711), 0);
-        assert_int_equal(identity_swap(&alice, &before), 0);
+        assert_int_equal(identity_enter(&as_alice, &alice), 0);
         assert_int_equal(mkdir(at("lent/b"), 0700), -1);
-        assert_int_equal(identity_swap(before, &left), 0);
+        identity_restore(&as_alice);
 }
 
 int main(void) {

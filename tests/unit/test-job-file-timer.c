@@ -181,7 +181,7 @@ static void test_persistent(void **state) {
                 JobDef *d = build_good(persistent_rows[i].timer, persistent_rows[i].dropin);
 
                 if (d->timer.catch_up != persistent_rows[i].catch_up)
-                        fail_msg("row of line %d: %s", persistent_rows[i].line, catch_up_to_string(d->timer.catch_up));
+                        fail_msg("row of line %d: %d", persistent_rows[i].line, (int)d->timer.catch_up);
                 job_def_unref(d);
         }
 }

@@ -226,7 +226,6 @@ static unsigned check_after(const Life *life, const Image *database, const Image
         image_write(database, AFTER, LEDGER_FILE);
         image_write(log, AFTER, LEDGER_FILE "-wal");
         copy_file("next-run"); /* is waited for */
-        copy_file("boot");
         l = open_in(AFTER);
         turn = check_turns(l);
         if (turn < life->synced_turn || turn > life->turn)

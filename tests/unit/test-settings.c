@@ -248,9 +248,9 @@ static void test_bad_files(void **state) {
 }
 
 static void test_names(void **state) {
-        for (int i = 0; i < _EXECUTOR_CHOICE_MAX; i++)
-                assert_int_equal(executor_choice_from_string(executor_choice_to_string((ExecutorChoice)i)), i);
-        assert_null(executor_choice_to_string(_EXECUTOR_CHOICE_MAX));
+        assert_int_equal(executor_choice_from_string("auto"), EXECUTOR_AUTO);
+        assert_int_equal(executor_choice_from_string("unit"), EXECUTOR_UNIT);
+        assert_int_equal(executor_choice_from_string("child"), EXECUTOR_CHILD);
         assert_true(executor_choice_from_string("fork") < 0);
 }
 

@@ -588,7 +588,6 @@ static void on_deed(void *userdata, Watch *watch, const Change *c) {
         *d = (Deed){ .pid = c->pid, .synthetic = c->synthetic };
         (void)snprintf(d->path, sizeof(d->path), "%s", c->path);
         (void)snprintf(d->cgroup, sizeof(d->cgroup), "%s", c->cgroup ?: "");
-        assert_int_equal(c->cgroup != NULL, change_is_of_cgroup(c, c->cgroup ?: "?"));
 }
 
 static const Deed *deed_of(const char *path) {
@@ -803,16 +802,6 @@ static void test_mover(void **state) {
         stop_watch(watch);
 }
 
-static void test_change_is_of_cgroup(void **state) {
-        const Change c = { .cgroup = "/vakt.slice/vakt-job-7.service/x" }, unknown = {};
-
-        assert_true(change_is_of_cgroup(&c, "/vakt.slice/vakt-job-7.service/x"));
-        assert_true(change_is_of_cgroup(&c, "/vakt.slice/vakt-job-7.service"));
-        assert_false(change_is_of_cgroup(&c, "/vakt.slice/vakt-job-7.serv"));
-        assert_false(change_is_of_cgroup(&c, "/vakt.slice/vakt-job-7.service/x/y"));
-        assert_false(change_is_of_cgroup(&unknown, "/vakt.slice"));
-}
-
 static void test_cgroup_text(void **state) {
         static const struct {
                 int line;
@@ -905,7 +894,6 @@ int main(void) {
                 watch_test(test_writers),
                 watch_test(test_several_writers),
                 watch_test(test_mover),
-                cmocka_unit_test(test_change_is_of_cgroup),
                 cmocka_unit_test(test_cgroup_text),
                 cmocka_unit_test(test_writer_table),
                 cmocka_unit_test(test_gone_writer),

@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# check-exports.sh BUILD
+#
+# What a file of src/ gives to others is used by others of src/; else it is static, or is not there. The exceptions are
+# what a test must reach: a seam by which it hands in a clock, a bus or a fault, or a figure that nothing else shows.
+# TAP on standard output.
+
+set -euo pipefail
+
+build=$1
+readonly SEAMS="
+        boot_id_make                    another boot
+        cgroup_of_text                  the text of another process
+        child_properties                both sides of the table of settings
+        file_name_absolute              another working directory
+        job_loader_files_read           that nothing is read twice
+        job_loader_load_at              the clock, and a lower bound
+        job_loader_n_instances          that instances are forgotten
+        ledger_upkeep                   the clock
+        unit_executor_new_at            the service manager
+        unit_message_append_property    what the service manager says to each property
+        watcher_counters                how things were heard
+        watcher_is_idle                 when all was looked at
+"
+
+echo 1..2
+found=$(find "$build/src" -name '*.o' -print0 | LC_ALL=C xargs -0 nm -A --format=posix | awk -v seams="$SEAMS" '
+        BEGIN {
+                n = split(seams, lines, "\n")
+                for (i = 1; i <= n; i++) {
+                        split(lines[i], words, " ")
+                        if (words[1] != "")
+                                seam[words[1]] = 1
+                }
+        }
+        $3 ~ /[TDBRVC]/ { defined[$2] = $1 }
+        $3 == "U" { used[$2] = 1 }
+        END {
+                for (name in defined)
+                        if (!(name in used) && !(name in seam) && name != "main" && name !~ /^__/) # of sanitizers
+                                print "export", name, defined[name]
+                for (name in seam)
+                        if (!(name in defined) || name in used)
+                                print "seam", name
+        }' | LC_ALL=C sort)
+
+report() { # NUMBER KIND TITLE
+        local faults
+        faults=$(grep "^$2 " <<<"$found" || true)
+        [ -n "$faults" ] || { echo "ok $1 - $3" && return; }
+        echo "# ${faults//$'\n'/$'\n'# }"
+        echo "not ok $1 - $3"
+}
+
+report 1 export "what a file exports, another one uses"
+report 2 seam "each exception is one"
