@@ -10,53 +10,32 @@
 
 #include "core/paths.h"
 
-#define BUCKETS_MIN 64U
+static LiveRun *run_of_node(const HashNode *node) {
+        return (LiveRun *)((char *)(uintptr_t)node - offsetof(LiveRun, by_id));
+}
 
-/* Ids are given out one after the other: they fill the buckets evenly by themselves. */
-static LiveRun **bucket_of(const Manager *m, uint64_t id) {
-        return &m->live_buckets[id & (m->n_live_buckets - 1)];
+/* Ids are given out one after the other: they fill the slots evenly by themselves. */
+static uint32_t hash_of_node(const HashNode *node, const void *userdata) {
+        return (uint32_t)run_of_node(node)->record.id;
 }
 
 LiveRun *runs_find(const Manager *m, uint64_t id) {
-        LiveRun *run = m->n_live > 0 ? *bucket_of(m, id) : NULL;
-
-        while (run && run->record.id != id)
-                run = run->same_bucket;
-        return run;
-}
-
-static void put_into_bucket(Manager *m, LiveRun *run) {
-        LiveRun **bucket = bucket_of(m, run->record.id);
-
-        run->same_bucket = *bucket;
-        *bucket = run;
+        for (const HashNode *node = hash_table_chain(&m->live_by_id, (uint32_t)id); node; node = node->next)
+                if (run_of_node(node)->record.id == id)
+                        return run_of_node(node);
+        return NULL;
 }
 
 int live_reserve(Manager *m) {
-        size_t n = MAX(m->n_live_buckets * 2, BUCKETS_MIN);
-        LiveRun **buckets, *run;
-
-        if (m->n_live >= LIVE_RUNS_MAX)
-                return -ENOBUFS;
-        if (m->n_live < m->n_live_buckets)
-                return 0;
-        buckets = calloc(n, sizeof(LiveRun *));
-        if (!buckets)
-                return -ENOMEM;
-        free(m->live_buckets);
-        m->live_buckets = buckets;
-        m->n_live_buckets = n;
-        TAILQ_FOREACH(run, &m->live, all)
-        put_into_bucket(m, run);
-        return 0;
+        return m->live_by_id.n_nodes < LIVE_RUNS_MAX ? hash_table_reserve(&m->live_by_id) : -ENOBUFS;
 }
 
 /* What an earlier daemon left may come after a first request. */
 void live_add(Manager *m, LiveRun *run) {
         LiveRun *before = TAILQ_LAST(&m->live, LiveRunList), *of_job = TAILQ_LAST(&run->job->runs, LiveRunList);
 
-        assert(m->n_live < m->n_live_buckets && !runs_find(m, run->record.id));
-        put_into_bucket(m, run);
+        assert(!runs_find(m, run->record.id));
+        hash_table_put(&m->live_by_id, &run->by_id, (uint32_t)run->record.id, hash_of_node, NULL);
         while (before && before->record.id > run->record.id)
                 before = TAILQ_PREV(before, LiveRunList, all);
         while (of_job && of_job->record.id > run->record.id)
@@ -69,18 +48,13 @@ void live_add(Manager *m, LiveRun *run) {
                 TAILQ_INSERT_AFTER(&run->job->runs, of_job, run, of_job);
         else
                 TAILQ_INSERT_HEAD(&run->job->runs, run, of_job);
-        m->n_live++;
 }
 
 void live_remove(Manager *m, LiveRun *run) {
-        LiveRun **link = bucket_of(m, run->record.id);
-
-        while (*link != run)
-                link = &(*link)->same_bucket;
-        *link = run->same_bucket;
+        hash_table_take(&m->live_by_id, &run->by_id, (uint32_t)run->record.id);
+        hash_table_shrink(&m->live_by_id);
         TAILQ_REMOVE(&m->live, run, all);
         TAILQ_REMOVE(&run->job->runs, run, of_job);
-        m->n_live--;
 }
 
 LiveRun *live_run_free(LiveRun *run) {

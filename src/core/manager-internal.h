@@ -10,6 +10,7 @@
 #include "exec/executor.h"
 #include "ledger/ledger.h"
 #include "sched/timers.h"
+#include "util/hash-table.h"
 #include "util/heap.h"
 #include "util/turn.h"
 
@@ -63,7 +64,7 @@ struct LiveRun {
         Execution *execution;     /* NULL until it is started */
         LiveRun *next, *previous; /* in Job.queue or Job.delayed */
         TAILQ_ENTRY(LiveRun) all, of_job;
-        LiveRun *same_bucket;
+        HashNode by_id;
         RunPaths *paths;   /* what a path trigger gave it, or NULL */
         usec_t rank;       /* among those that wait for the same: the smallest goes first */
         uint32_t position; /* in Pool.waiting */
@@ -95,8 +96,7 @@ struct Manager {
         char *host;
 
         LiveRunList live;       /* in the order of ids */
-        LiveRun **live_buckets; /* the same, by id; a power of two of them */
-        size_t n_live, n_live_buckets;
+        HashTable live_by_id;   /* the same */
         Pool *no_pool;
         Pool **pools; /* sorted by name */
         size_t n_pools;

@@ -497,7 +497,7 @@ void manager_dump(Manager *m) {
                 LogContext c = { .job = r->job, .run = r->id };
 
                 if (n++ == RUNS_DUMPED_MAX) {
-                        log_notice("State: and %zu more runs.", m->n_live - RUNS_DUMPED_MAX);
+                        log_notice("State: and %zu more runs.", (size_t)m->live_by_id.n_nodes - RUNS_DUMPED_MAX);
                         break;
                 }
                 log_message(LOG_NOTICE, &c, "State: run %" PRIu64 " is %s (%s), pid %d.", r->id,

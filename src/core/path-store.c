@@ -14,6 +14,7 @@
 #include <inttypes.h>
 
 #include "core/paths.h"
+#include "util/array.h"
 #include "util/log.h"
 
 #define KEY_WAITING "waiting"
@@ -136,7 +137,7 @@ struct LoadedPaths {
 static int on_loaded(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
         _cleanup_(run_paths_freep) RunPaths *rp = calloc(1, sizeof(*rp));
         Manager *m = userdata;
-        struct LoadedPaths *bigger;
+        struct LoadedPaths *loaded;
         LogContext c = { .job = job, .run = id };
 
         if (!rp)
@@ -146,14 +147,14 @@ static int on_loaded(const char *job, const char *key, uint64_t id, const void *
                             "What stands in the ledger about the files of run %" PRIu64 " is damaged.", id);
                 return 0;
         }
-        bigger = reallocarray(m->loaded_paths, m->n_loaded_paths + 1, sizeof(*bigger));
-        if (!bigger)
+        loaded = ARRAY_NEXT(m->loaded_paths, m->n_loaded_paths);
+        if (!loaded)
                 return -ENOMEM;
-        m->loaded_paths = bigger;
-        bigger[m->n_loaded_paths] = (struct LoadedPaths){ .run = id, .job = strdup(job) };
-        if (!bigger[m->n_loaded_paths].job)
+        *loaded = (struct LoadedPaths){ .run = id, .job = strdup(job) };
+        if (!loaded->job)
                 return -ENOMEM;
-        bigger[m->n_loaded_paths++].paths = TAKE_PTR(rp);
+        loaded->paths = TAKE_PTR(rp);
+        m->n_loaded_paths++;
         return 0;
 }
 
@@ -174,12 +175,10 @@ void paths_load_runs(Manager *m) {
 }
 
 void paths_give_back(Manager *m, LiveRun *run) {
-        const struct LoadedPaths wanted = { .run = run->record.id };
-        struct LoadedPaths *found = NULL;
+        struct LoadedPaths *found =
+                m->loaded_paths + BISECT(m->n_loaded_paths, i, m->loaded_paths[i].run < run->record.id);
 
-        if (m->n_loaded_paths > 0)
-                found = bsearch(&wanted, m->loaded_paths, m->n_loaded_paths, sizeof(wanted), loaded_compare);
-        if (!found || !found->paths)
+        if (found == m->loaded_paths + m->n_loaded_paths || found->run != run->record.id || !found->paths)
                 return;
         run->paths = TAKE_PTR(found->paths);
         spools_find_item(run, run->paths);

@@ -15,6 +15,7 @@
 
 #include "core/manager-internal.h"
 #include "time/span.h"
+#include "util/array.h"
 #include "util/log.h"
 
 #define PRIORITY_STEP_USEC USEC_PER_MINUTE
@@ -88,40 +89,27 @@ static int pool_new(Pool **ret, const char *name, unsigned slots) {
 }
 
 static size_t pool_position(const Manager *m, const char *name) {
-        size_t low = 0, high = m->n_pools;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (strcmp(m->pools[middle]->name, name) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return low;
+        return BISECT(m->n_pools, i, strcmp(m->pools[i]->name, name) < 0);
 }
 
 /* The pool of this name, which is made when it is not there. */
 static int pool_get(Manager *m, const char *name, Pool **ret) {
         size_t i = pool_position(m, name);
-        Pool **more, *p;
+        _cleanup_(pool_freep) Pool *p = NULL;
+        Pool **place;
         int r;
 
         if (i < m->n_pools && streq(m->pools[i]->name, name)) {
                 *ret = m->pools[i];
                 return 0;
         }
-        more = reallocarray(m->pools, m->n_pools + 1, sizeof(Pool *));
-        if (!more)
-                return -ENOMEM;
-        m->pools = more;
         r = pool_new(&p, name, /* slots= */ 1);
         if (r < 0)
                 return r;
-        memmove(m->pools + i + 1, m->pools + i, (m->n_pools - i) * sizeof(Pool *));
-        m->pools[i] = p;
-        m->n_pools++;
-        *ret = p;
+        place = ARRAY_INSERT(m->pools, m->n_pools, i);
+        if (!place)
+                return -ENOMEM;
+        *ret = *place = TAKE_PTR(p);
         return 0;
 }
 
@@ -142,8 +130,7 @@ static void pool_drop_if_unused(Manager *m, Pool *p) {
                 return;
         i = pool_position(m, p->name);
         assert(i < m->n_pools && m->pools[i] == p);
-        memmove(m->pools + i, m->pools + i + 1, (m->n_pools - i - 1) * sizeof(Pool *));
-        m->n_pools--;
+        ARRAY_REMOVE(m->pools, m->n_pools, i);
         pool_update(m, p); /* nobody waits: takes it out */
         pool_free(p);
 }

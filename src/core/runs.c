@@ -96,7 +96,7 @@ static void job_count_end(Manager *m, const LiveRun *run) {
 }
 
 static void maybe_stopped(Manager *m) {
-        if (m->stopping && m->n_live == 0 && m->stopped_source)
+        if (m->stopping && m->live_by_id.n_nodes == 0 && m->stopped_source)
                 (void)sd_event_source_set_enabled(m->stopped_source, SD_EVENT_ONESHOT);
 }
 
@@ -772,7 +772,7 @@ const ExecutorCallbacks *runs_callbacks(void) {
 static int on_stopped(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Manager *m = userdata;
 
-        if (m->n_live == 0)
+        if (m->live_by_id.n_nodes == 0)
                 m->stopped(m->stopped_userdata);
         return 0;
 }
@@ -820,7 +820,7 @@ void runs_free_all(Manager *m) {
                         queues_remove(m, run);
                 live_run_free(run);
         }
-        m->live_buckets = mfree(m->live_buckets);
+        hash_table_done(&m->live_by_id);
         m->start_source = sd_event_source_disable_unref(m->start_source);
         m->settle_source = sd_event_source_disable_unref(m->settle_source);
         m->resettle_source = sd_event_source_disable_unref(m->resettle_source);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "core/paths.h"
+#include "util/array.h"
 #include "util/log.h"
 
 #define CLAIM_AGAIN_USEC  (5 * USEC_PER_SEC) /* after one that failed */
@@ -41,19 +42,11 @@ static RunPaths *paths_of_item(const PathWatch *pw, SpoolItem *item) {
 /* --- items without a run --- */
 
 static bool ready_push(PathWatch *pw, SpoolItem *item, bool first) {
-        SpoolItem *bigger = reallocarray(pw->ready, pw->n_ready + 1, sizeof(SpoolItem));
+        SpoolItem *place = ARRAY_INSERT(pw->ready, pw->n_ready, first ? 0 : pw->n_ready);
 
-        if (!bigger)
-                return false;
-        pw->ready = bigger;
-        if (first) {
-                memmove(bigger + 1, bigger, pw->n_ready * sizeof(SpoolItem));
-                bigger[0] = *item;
-        } else
-                bigger[pw->n_ready] = *item;
-        pw->n_ready++;
-        *item = (SpoolItem){};
-        return true;
+        if (place)
+                *place = TAKE_GENERIC(*item, (SpoolItem){});
+        return place;
 }
 
 static int give_up(PathWatch *pw, const SpoolItem *item) {
@@ -95,8 +88,7 @@ int spools_take_ready(JobPaths *p) {
                 if (!pw->spool || pw->n_ready == 0)
                         continue;
                 item = pw->ready[0];
-                pw->n_ready--;
-                memmove(pw->ready, pw->ready + 1, pw->n_ready * sizeof(SpoolItem));
+                ARRAY_REMOVE(pw->ready, pw->n_ready, 0);
                 r = request_item(pw, &item);
                 spool_item_done(&item);
                 return r;

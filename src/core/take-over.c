@@ -10,6 +10,7 @@
 #include <inttypes.h>
 
 #include "core/paths.h"
+#include "util/array.h"
 #include "util/log.h"
 
 /* --- runs that were under way --- */
@@ -210,13 +211,11 @@ ExecFound take_over_found(void *userdata, const char *job, uint64_t id) {
 }
 
 static int add_found(Manager *m, const RunRecord *record, const ExecutionRequest *request) {
-        FoundRun *more = reallocarray(m->found, m->n_found + 1, sizeof(FoundRun)), *found;
+        FoundRun *found = ARRAY_NEXT(m->found, m->n_found);
         int r;
 
-        if (!more)
+        if (!found)
                 return -ENOMEM;
-        m->found = more;
-        found = &more[m->n_found];
         r = run_record_copy(&found->record, record);
         if (r < 0)
                 return r;
