@@ -212,6 +212,7 @@ static int plan_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         const Job *job = NULL;
         Plan plan = {};
         uint32_t limit;
+        uint64_t most;
         int r;
 
         r = read_watching_job(c, m, &job, e);
@@ -228,11 +229,11 @@ static int plan_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         r = sd_bus_message_open_container(reply, 'a', "ay");
         if (r < 0)
                 return r;
-        r = manager_plan(c->api->manager, job, append_file, &plan);
+        r = manager_plan(c->api->manager, job, append_file, &plan, &most);
         if (r < 0)
                 return r;
         if (r > 0)
-                plan.total = manager_count_planned(job);
+                plan.total = most;
         r = sd_bus_message_close_container(reply);
         if (r < 0)
                 return r;

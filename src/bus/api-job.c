@@ -295,7 +295,7 @@ static int get_watches(sd_bus *bus, const char *path, const char *interface, con
         r = sd_bus_message_open_container(reply, 'a', "(ssss)");
         if (r < 0)
                 return r;
-        r = manager_list_watches(c->api->manager, userdata, append_watch, reply);
+        r = manager_list_triggers(c->api->manager, userdata, append_watch, reply);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 

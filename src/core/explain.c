@@ -188,8 +188,8 @@ static int tell_last_refusal(const Telling *t) {
         return r < 0 ? r : 0;
 }
 
-static int tell_paths(const Telling *t) {
-        return paths_explain(t->job, t->visit, t->userdata);
+static int tell_triggers(const Telling *t) {
+        return triggers_explain(t->m, t->job, t->visit, t->userdata);
 }
 
 static int tell_state(const Telling *t) {
@@ -203,7 +203,8 @@ static int tell_state(const Telling *t) {
 int manager_explain(Manager *m, const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
                     void *userdata) {
         Telling t = { .m = m, .job = job, .now = turn_now(m->event).realtime, .visit = visit, .userdata = userdata };
-        int (*const parts[])(const Telling *) = { tell_gates, tell_paths, tell_runs, tell_alarms, tell_last_refusal };
+        int (*const parts[])(const Telling *) = { tell_gates, tell_triggers, tell_runs, tell_alarms,
+                                                  tell_last_refusal };
         int r;
 
         r = tell_state(&t);

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <limits.h>
 
-#include "core/paths.h"
+#include "core/manager-internal.h"
 #include "util/log.h"
 
 #define CHAIN_DEPTH_MAX 64
@@ -35,7 +35,7 @@ bool wants_another_try(const LiveRun *run) {
 
         if (!job_may_run(run->job))
                 return false;
-        if (run->paths ? run->is_interrupted || run->paths->again : run->record.payload != NULL)
+        if (run->payload ? run->is_interrupted || run->returns_payload : run->record.payload != NULL)
                 return false;
         return max == UINT_MAX || run->record.attempt <= max;
 }
@@ -53,10 +53,9 @@ static int request_retry(Manager *m, LiveRun *failed) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
         int r;
 
-        if (take_over_has_followed(m, failed->record.job, &request)) {
-                paths_run_was_retried(m, failed);
+        failed->was_retried = take_over_has_followed(m, failed->record.job, &request);
+        if (failed->was_retried)
                 return 0;
-        }
         r = live_reserve(m);
         if (r >= 0)
                 r = live_run_new(&run, m, failed->job, &request);
@@ -71,7 +70,7 @@ static int request_retry(Manager *m, LiveRun *failed) {
                 queues_remove(m, run);
                 return r;
         }
-        paths_run_retried(m, failed, run);
+        triggers_run_retried(m, failed, run);
         runs_accept(m, TAKE_PTR(run));
         return 0;
 }
@@ -129,7 +128,7 @@ static void request_one(Manager *m, const char *name, const char *key, const Run
                 runs_refuse(m, name, request, RUN_RESULT_SKIPPED,
                             "Its file says Enabled=no (asked for by %s= of job %s).", key, by);
         else if (r >= 0)
-                r = runs_request(m, job, request, &id);
+                r = runs_request(m, job, request, /* payload= */ NULL, &id);
         if (r == -ENOENT)
                 runs_refuse(m, name, request, RUN_RESULT_START_FAILED,
                             "There is no job of this name; correct %s= of job %s.", key, by);

@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "core/paths.h"
+#include "core/manager-internal.h"
 
 static LiveRun *run_of_node(const HashNode *node) {
         return (LiveRun *)((char *)(uintptr_t)node - offsetof(LiveRun, by_id));
@@ -62,7 +62,7 @@ LiveRun *live_run_free(LiveRun *run) {
                 return NULL;
         assert(run->deadline.position == HEAP_NONE && run->position == HEAP_NONE);
         execution_free(run->execution);
-        run_paths_free(run->paths);
+        run_payload_free(run->payload);
         job_def_unref(run->def);
         run_record_done(&run->record);
         return mfree(run);

@@ -7,6 +7,7 @@
 
 #include "core/gates.h"
 #include "core/manager.h"
+#include "core/trigger.h"
 #include "exec/executor.h"
 #include "ledger/ledger.h"
 #include "sched/timers.h"
@@ -16,13 +17,6 @@
 
 #define OBSERVERS_MAX 4
 #define LIVE_RUNS_MAX 200000 /* runs that wait or go on, of all jobs together */
-
-/* A point in time, of CLOCK_BOOTTIME, at which something is to be done; the first member of what it is about. */
-typedef struct Deadline Deadline;
-struct Deadline {
-        void (*due)(Manager *m, Deadline *d);
-        uint32_t position; /* in Manager.deadlines */
-};
 
 /* Runs that may go on at once, and those that wait for that. Manager.no_pool is the one for all that name none. */
 typedef struct Pool {
@@ -36,14 +30,10 @@ typedef struct Pool {
         uint32_t position;  /* in Manager.candidates */
 } Pool;
 
-typedef struct RunPaths RunPaths; /* of paths.h */
-
 typedef struct FoundRun {
         RunRecord record;
-        RunPaths *paths; /* until it is taken over */
+        RunPayload *payload; /* until it is taken over */
 } FoundRun;
-typedef struct SpoolEnd SpoolEnd;
-typedef struct Watcher Watcher;
 
 typedef enum RunStage {
         RUN_STAGE_NEW,     /* in no queue */
@@ -65,11 +55,13 @@ struct LiveRun {
         LiveRun *next, *previous; /* in Job.queue or Job.delayed */
         TAILQ_ENTRY(LiveRun) all, of_job;
         HashNode by_id;
-        RunPaths *paths;   /* what a path trigger gave it, or NULL */
-        usec_t rank;       /* among those that wait for the same: the smallest goes first */
-        uint32_t position; /* in Pool.waiting */
+        RunPayload *payload; /* what a trigger gave it, or NULL */
+        usec_t rank;         /* among those that wait for the same: the smallest goes first */
+        uint32_t position;   /* in Pool.waiting */
         RunStage stage;
         bool follow;
+        bool returns_payload;  /* what it was given was not dealt with, and is for another run */
+        bool was_retried;      /* by an earlier daemon */
         bool is_interrupted;   /* was told to end because we do */
         bool is_sought;        /* was under way when the machine went down, and is looked for all the same */
         usec_t previous_start; /* of the job, before this one */
@@ -107,12 +99,11 @@ struct Manager {
         sd_event_source *settle_source; /* a deferred source that tells the executor what is in the ledger */
         sd_event_source *resettle_source;
 
-        Watcher *watcher; /* of the first job with [Path] on */
-        sd_event_source *paths_source;
-        TAILQ_HEAD(, JobPaths) ready_paths;
-        TAILQ_HEAD(, SpoolEnd) spool_ends;
-        struct LoadedPaths *loaded_paths; /* what runs of an earlier daemon were given, while they are taken over */
-        size_t n_loaded_paths;
+        Trigger *triggers[TRIGGER_KINDS_MAX]; /* kinds of them */
+        size_t n_triggers;
+        struct LoadedPayload
+                *loaded_payloads; /* what runs of an earlier daemon were given, while they are taken over */
+        size_t n_loaded_payloads;
 
         Heap deadlines; /* Deadline */
         sd_event_source *deadline_source;
@@ -158,8 +149,6 @@ void run_set_reason(LiveRun *run, const char *format, ...) _printf_(2, 3);
 /* --- deadlines.c --- */
 int deadlines_init(Manager *m);
 void deadlines_done(Manager *m);
-/* Sets, moves or (USEC_INFINITY) takes back. */
-void deadline_set(Manager *m, Deadline *d, usec_t at_boottime);
 /* The point in time of CLOCK_BOOTTIME that is this one of CLOCK_REALTIME, as the clocks are in this turn. */
 usec_t deadline_of_realtime(const Manager *m, usec_t realtime);
 
@@ -199,19 +188,6 @@ const ExecutorCallbacks *runs_callbacks(void) _const_;
 int runs_init(Manager *m);
 void runs_stop_all(Manager *m);
 void runs_free_all(Manager *m);
-/* Asks for a run of a job that is there and good, in the name of somebody. As manager_request(). */
-int runs_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_id);
-/* The same for what a path trigger has found: 1 when the run was accepted and has the paths now, 0 when it was
- * refused. */
-int runs_request_paths(Manager *m, Job *job, const RunRequest *request, RunPaths **paths, uint64_t *ret_id);
-/* Ends what the job does for files: those that changed meanwhile take their place. What waits for a slot keeps it, and
- * what somebody else asked for goes on. */
-void runs_make_way(Manager *m, const Job *job);
-/* One occurrence of a trigger was skipped. */
-void runs_use_up_skip(Manager *m, Job *job);
-/* Writes down that a run of what has this name was asked for, and why there is none. */
-void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResult result, const char *format, ...)
-        _printf_(5, 6);
 /* Takes an accepted run, with its id, up among the live ones; there must be room. */
 void runs_accept(Manager *m, LiveRun *run);
 /* The one way out for a run that was accepted. It must be in no queue any more. Frees it. */
@@ -244,46 +220,39 @@ void take_over_surveyed(void *userdata);
 bool take_over_has_followed(const Manager *m, const char *job, const RunRequest *request) _pure_;
 void take_over_done(Manager *m);
 
-/* --- paths.c, path-runs.c, path-store.c: path triggers --- */
-int paths_init(Manager *m);
-void paths_done(Manager *m);
-/* Jobs are watched from now on. */
-void paths_start(Manager *m);
-/* The definition of the job is new, or it may run again. */
-void paths_set_job(Manager *m, Job *job);
-void paths_remove_job(Manager *m, Job *job);
-/* Somebody may have mended what was in the way. */
-void paths_reload(Manager *m);
-/* Writes all that is known, before the end. */
-void paths_save_all(Manager *m);
-/* As manager_explain(), for what is watched. */
-int paths_explain(const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
-                  void *userdata);
-/* Something else may keep the job from running no longer. */
-void paths_pump_job(Job *job);
-/* The run was accepted and has paths: they are written with it. */
-/* What a run by hand is given: what is named, or what is watched; nothing when the job has no path triggers. *ret is NULL
- * then. Errors as manager_request() has them. */
-int paths_by_hand(Job *job, const RunRequest *request, RunPaths **ret);
-/* It was not asked for after all. */
-void paths_put_back(Job *job, RunPaths *rp);
-void paths_run_accepted(Manager *m, const LiveRun *run);
-/* Another try gets what this one had. */
-void paths_run_retried(Manager *m, LiveRun *failed, LiveRun *next);
-void paths_run_ended(Manager *m, LiveRun *run);
-/* It could not be started: files are not given up because the machine is short of something for now. */
-void paths_run_not_started(LiveRun *run, int error);
-/* What was not known of the runs of an earlier daemon is: from the ledger, or from the executor. */
-void paths_look_again(Manager *m);
+/* --- triggers.c: the kinds of triggers --- */
+/* Tells each of them that has the function. */
+#define TELL_TRIGGERS(m, function, ...)                                                                         \
+        do {                                                                                                    \
+                for (size_t _i = 0; _i < (m)->n_triggers; _i++)                                                 \
+                        if ((m)->triggers[_i]->ops->function)                                                   \
+                                (m)->triggers[_i]->ops->function((m)->triggers[_i] __VA_OPT__(, ) __VA_ARGS__); \
+        } while (false)
+/* For each that has the function. */
+#define FOREACH_TRIGGER(m, t, function)                 \
+        for (size_t _i = 0; _i < (m)->n_triggers; _i++) \
+                for (Trigger *t = (m)->triggers[_i]; t && t->ops->function; t = NULL)
+int triggers_init(Manager *m);
+void triggers_done(Manager *m);
+int triggers_start(Manager *m);
+int triggers_set_job(Manager *m, Job *job);
+int triggers_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_id);
+void triggers_run_ended(Manager *m, LiveRun *run);
+void triggers_run_retried(Manager *m, LiveRun *failed, LiveRun *next);
+int triggers_explain(Manager *m, const Job *job, ExplainVisit visit, void *userdata);
+Trigger *trigger_of(const Manager *m, const TriggerOps *ops) _pure_;
+
+/* --- payloads.c: what triggers gave runs, in the ledger --- */
+RunPayload *run_payload_free(RunPayload *p);
+DEFINE_CLEANUP(RunPayload, run_payload_free)
+void payload_put(Manager *m, const RunRecord *r, const RunPayload *p);
 /* Around take_over(): what runs of an earlier daemon were given. */
-void paths_load_runs(Manager *m);
-void paths_give_back(Manager *m, LiveRun *run);
-/* The same of a run that is not in the ledger, from what the executor knows; NULL when that is nothing. */
-RunPaths *paths_found(const ExecutionRequest *request);
-void paths_give_found(Manager *m, LiveRun *run, RunPaths *rp);
-/* A run that was found has what this one had, as another try. */
-void paths_run_was_retried(Manager *m, LiveRun *failed);
-void paths_forget_loaded(Manager *m);
+void payloads_load(Manager *m);
+void payload_give_back(Manager *m, LiveRun *run);
+/* The same of a run that is not in the ledger: from what the executor knows; NULL when that is nothing. */
+RunPayload *payload_recognize(Manager *m, const ExecutionRequest *request, RunRecord *record);
+void payload_give(Manager *m, LiveRun *run, RunPayload *p);
+void payloads_forget_loaded(Manager *m);
 
 /* --- absences.c --- */
 /* Forgets what is kept of jobs and triggers that are gone. */

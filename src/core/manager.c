@@ -175,8 +175,6 @@ static int open_parts(Manager *m) {
         if (r >= 0)
                 r = open_timers(m);
         if (r >= 0)
-                r = paths_init(m);
-        if (r >= 0)
                 r = add_readable_source(m);
         return r < 0 ? r : runs_init(m);
 }
@@ -276,7 +274,7 @@ static int on_taken_over_late(sd_event_source *source, void *userdata) {
         pauses_reload(m);
         load_what_was(m);
         if (!m->is_unread)
-                paths_look_again(m);
+                TELL_TRIGGERS(m, hold, /* hold= */ !m->is_surveyed || m->stopping);
         return 0;
 }
 
@@ -303,6 +301,9 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         r = open_ledger(m);
         if (r < 0)
                 return r;
+        r = triggers_init(m);
+        if (r < 0)
+                return log_error_errno(r, "Cannot set the triggers up: %m");
         r = reload_jobs(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot load the job files: %m");
@@ -317,10 +318,10 @@ Manager *manager_free(Manager *m) {
                 return NULL;
         m->n_observers = 0;
         if (m->jobs && m->ledger)
-                paths_save_all(m);
+                TELL_TRIGGERS(m, flush);
         runs_free_all(m);
         m->ledger = ledger_close(m->ledger); /* asks for the retention of jobs one last time */
-        paths_done(m);
+        triggers_done(m);
         for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++) {
                 timers_remove_job(m->timers, job_table_at(m->jobs, i));
                 alarms_remove_job(m, job_table_at(m->jobs, i));
@@ -354,7 +355,9 @@ int manager_start(Manager *m) {
         pauses_start(m);
         m->is_started = true;
         take_over_start(m);
-        paths_start(m);
+        r = triggers_start(m);
+        if (r < 0)
+                return r;
         queues_pump(m);
         return 0;
 }
@@ -364,6 +367,7 @@ void manager_stop(Manager *m, void (*done)(void *userdata), void *userdata) {
         m->stopped = done;
         m->stopped_userdata = userdata;
         timers_stop(m->timers);
+        TELL_TRIGGERS(m, hold, /* hold= */ true);
         runs_stop_all(m);
 }
 
@@ -391,7 +395,7 @@ int manager_reload(Manager *m) {
                 return log_error_errno(r, "Cannot load the job files: %m; what is in force stays so");
         set_retention(m);
         absences_look(m);
-        paths_reload(m);
+        TELL_TRIGGERS(m, reload);
         if (m->has_left_runs)
                 (void)take_over(m);
         queues_pump(m);
@@ -473,10 +477,6 @@ int manager_query_runs(Manager *m, const LedgerFilter *filter, int (*visit)(cons
 
 const char *manager_executor(const Manager *m) {
         return m->executor->ops->name;
-}
-
-size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n) {
-        return timers_preview(m->timers, job, ret, n);
 }
 
 /* --- for people --- */

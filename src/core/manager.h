@@ -13,17 +13,19 @@
 #include "ledger/ledger.h"
 
 typedef struct Manager Manager;
+typedef struct TriggerOps TriggerOps; /* of core/trigger.h */
 
 /* What the daemon was started with; strings stay the caller's. */
 typedef struct ManagerOptions {
         char *const *job_dirs; /* NULL-terminated, first wins */
         const char *state_dir; /* where the ledger lives */
         const char *config_path;
-        uid_t owner;             /* whose files are trusted beside root's */
-        int executor;            /* ExecutorChoice from the command line, or -1 */
-        int log_level;           /* from the command line, or -1 */
-        bool user_instance;      /* runs get the user's environment and home instead of the system's */
-        const char *runtime_dir; /* /run/vaktd or the like */
+        uid_t owner;                       /* whose files are trusted beside root's */
+        int executor;                      /* ExecutorChoice from the command line, or -1 */
+        int log_level;                     /* from the command line, or -1 */
+        bool user_instance;                /* runs get the user's environment and home instead of the system's */
+        const char *runtime_dir;           /* /run/vaktd or the like */
+        const TriggerOps *const *triggers; /* NULL-terminated: the kinds that jobs may have */
 } ManagerOptions;
 
 #define RUN_FILES_MAX 100000 /* that a run by hand is given when none is named */
@@ -152,36 +154,32 @@ const char *manager_executor(const Manager *m);
 /* The next n elapses of a job's timers as planned, realtime µs in order. Returns how many there are. */
 size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n);
 
+typedef int (*ExplainVisit)(const char *topic, const char *sentence, void *userdata);
+typedef int (*CounterVisit)(const char *name, uint64_t value, void *userdata);
+typedef int (*PlanVisit)(const char *path, size_t n, void *userdata);
+typedef int (*TriggerVisit)(const char *key, const char *value, const char *state, const char *sentence,
+                            void *userdata);
+
 /* What the job waits for and why, in a few sentences, each under a word ("state", "timer", "queue", "last"). A visit
  * that returns negative ends it and is returned. */
-int manager_explain(Manager *m, const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
-                    void *userdata);
+int manager_explain(Manager *m, const Job *job, ExplainVisit visit, void *userdata);
 
-/* --- path triggers --- */
-
-/* The lines of [Path] as they are watched. key, path: as written; state: "starting", "waiting", "active", "degraded";
+/* The lines of [Path] as they are watched. key, value: as written; state: "starting", "waiting", "active", "degraded";
  * sentence: what is the matter and what to do, or "". A visit that returns negative ends it and is returned. */
-int manager_list_watches(Manager *m, const Job *job,
-                         int (*visit)(const char *key, const char *path, const char *state, const char *sentence,
-                                      void *userdata),
-                         void *userdata);
+int manager_list_triggers(Manager *m, const Job *job, TriggerVisit visit, void *userdata);
 
 /* Numbers of all watches of the job together, each under a word: "events", "overflows", "rescans", "synthetic",
  * "duplicates", "reported", "waiting", "folders", "files" and so on. */
-int manager_list_watch_counters(Manager *m, const Job *job,
-                                int (*visit)(const char *name, uint64_t value, void *userdata), void *userdata);
+int manager_list_watch_counters(Manager *m, const Job *job, CounterVisit visit, void *userdata);
 
 /* What the job's [Path] matches at this moment: absolute paths, n bytes, in no order. A visit that returns nonzero
- * ends it and is returned; 1 also when there is more than can be looked at in one turn. */
-int manager_plan(Manager *m, const Job *job, int (*visit)(const char *path, size_t n, void *userdata), void *userdata);
-
-/* How many that would give at the most, without looking at them. */
-uint64_t manager_count_planned(const Job *job) _pure_;
+ * ends it and is returned; 1 also when there is more than can be looked at in one turn. *ret_most: how many that would
+ * give at the most, when it is not 0 that is returned. */
+int manager_plan(Manager *m, const Job *job, PlanVisit visit, void *userdata, uint64_t *ret_most);
 
 /* What is known of one file (n bytes, absolute), in sentences as of manager_explain(): which watch covers it or which
  * filter leaves it out, when it was seen, what it waits for, which run has it. */
-int manager_explain_path(Manager *m, const Job *job, const char *path, size_t n,
-                         int (*visit)(const char *topic, const char *sentence, void *userdata), void *userdata);
+int manager_explain_path(Manager *m, const Job *job, const char *path, size_t n, ExplainVisit visit, void *userdata);
 
 /* Writes what the daemon knows about itself to the log (SIGUSR1). */
 void manager_dump(Manager *m);

@@ -19,6 +19,14 @@
 #define AGAIN_USEC    USEC_PER_SEC       /* after a request that could not be taken */
 #define SHORT_USEC    (5 * USEC_PER_SEC) /* after a run that the machine was short of something for */
 
+RunPaths *run_paths_new(void) {
+        RunPaths *rp = calloc(1, sizeof(*rp));
+
+        if (rp)
+                rp->base.ops = &path_trigger_ops;
+        return rp;
+}
+
 RunPaths *run_paths_free(RunPaths *rp) {
         if (!rp)
                 return NULL;
@@ -34,17 +42,9 @@ static bool replaces(const Job *job) {
         return job->def->overlap == OVERLAP_REPLACE && !job->def->path->each;
 }
 
-/* When a run may be asked for, boottime: 0 = now; USEC_INFINITY: when another one is over, or somebody says so. */
 static usec_t path_runs_allowed(const JobPaths *p, usec_t now) {
-        GateInput in = gate_input(p->manager, GATE_FILES, p->job, p->job->def);
-        usec_t realtime = turn_now(p->manager->event).realtime, at = p->not_before;
-        GateAnswer a;
+        usec_t at = MAX(p->not_before, runs_allowed(p->trigger->base.manager, p->job, RUN_CAUSE_PATH));
 
-        in.cause = RUN_CAUSE_PATH;
-        in.has_file = true;
-        a = gates_ask(&in, realtime);
-        if (a.verdict == GATE_WAIT)
-                at = MAX(at, usec_add(now, usec_sub(a.until, realtime)));
         return at > now ? at : 0;
 }
 
@@ -64,20 +64,24 @@ char *run_paths_text(const RunPaths *rp) {
 }
 
 int path_runs_request(JobPaths *p, RunPaths **paths) {
+        Manager *m = p->trigger->base.manager;
+        RunPayload *payload = &(*paths)->base;
         _cleanup_free_ char *text = run_paths_text(*paths);
         RunRequest request = { .cause = RUN_CAUSE_PATH, .trigger = RUN_TRIGGER_NONE, .payload = text };
         LogContext c = { .job = p->job->name };
         uint64_t id;
         int r;
 
-        r = runs_request_paths(p->manager, p->job, &request, paths, &id);
-        if (r > 0)
+        r = runs_request(m, p->job, &request, &payload, &id);
+        if (r > 0) {
+                *paths = NULL;
                 return r;
+        }
         if (r == 0 && p->job->skip > 0) {
-                runs_use_up_skip(p->manager, p->job);
+                runs_use_up_skip(m, p->job);
                 return 0;
         }
-        p->not_before = usec_add(turn_now(p->manager->event).boottime, AGAIN_USEC);
+        p->not_before = usec_add(paths_now(p), AGAIN_USEC);
         log_message(LOG_ERR, &c, "Files changed, but no run could be asked for (%s); trying again.",
                     r < 0 ? strerror(-r) : "it was refused");
         return r < 0 ? r : -EAGAIN;
@@ -143,9 +147,9 @@ static bool is_known_to_be_dealt_with(JobPaths *p, const char *path) {
         return before > 0 && changed_at(path) <= before;
 }
 
-static int run_paths_new(RunPaths **ret, JobPaths *p, BatchRun *files, bool one) {
+static int paths_of_batch(RunPaths **ret, JobPaths *p, BatchRun *files, bool one) {
         size_t n = batch_run_size(files);
-        _cleanup_(run_paths_freep) RunPaths *rp = calloc(1, sizeof(*rp));
+        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new();
         char *end;
 
         if (!rp)
@@ -181,11 +185,11 @@ static int run_batch(JobPaths *p, BatchRun *files) {
         _cleanup_(run_paths_freep) RunPaths *rp = NULL;
         int r;
 
-        r = run_paths_new(&rp, p, files, path_def_gives_one(p->job->def->path));
+        r = paths_of_batch(&rp, p, files, path_def_gives_one(p->job->def->path));
         if (r >= 0 && rp->n > 0)
                 r = path_runs_request(p, &rp);
         if (r <= 0)
-                batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, turn_now(p->manager->event).boottime);
+                batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, paths_now(p));
         if (r == 0)
                 recheck_conditions(p); /* one that holds on has nothing to report by itself */
         return r < 0 ? r : 1;
@@ -207,7 +211,7 @@ static int take(JobPaths *p, usec_t now) {
 /* --- by hand --- */
 
 static int list_new(RunPaths **ret, const char *files, size_t size, size_t n) {
-        _cleanup_(run_paths_freep) RunPaths *rp = calloc(1, sizeof(*rp));
+        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new();
 
         if (!rp)
                 return -ENOMEM;
@@ -235,34 +239,30 @@ static int add_file(const char *path, size_t n, void *userdata) {
 }
 
 /* All that the job watches, as `vaktctl plan` lists it. */
-static int list_watched(Manager *m, const Job *job, RunPaths **ret) {
+static int list_watched(const JobPaths *p, RunPaths **ret) {
         _cleanup_free_ char *bytes = NULL;
         FileList l = {};
+        uint64_t most;
         size_t size;
         int r;
 
         l.stream = open_memstream(&bytes, &size);
         if (!l.stream)
                 return -ENOMEM;
-        r = manager_plan(m, job, add_file, &l);
+        r = path_view_plan(&p->trigger->base, p->job, add_file, &l, &most);
         if (fclose(l.stream) != 0 && r >= 0)
                 r = -ENOMEM;
         return r < 0 ? r : list_new(ret, bytes, size, l.n);
 }
 
 /* Never an empty $VAKT_PATH, which a command line would take for something else. */
-int paths_by_hand(Job *job, const RunRequest *request, RunPaths **ret) {
-        JobPaths *p = job->paths;
+static int paths_by_hand(JobPaths *p, const RunRequest *request, RunPaths **ret) {
+        const Job *job = p->job;
         int r;
 
-        *ret = NULL;
-        if (!job->def->path || job->def->unit)
-                return request->n_files > 0 ? -ENOTSUP : 0;
-        if (!p)
-                return -EAGAIN;
         if (!path_def_gives_one(job->def->path))
                 return request->n_files > 0 ? list_new(ret, request->files, request->files_size, request->n_files)
-                                            : list_watched(p->manager, job, ret);
+                                            : list_watched(p, ret);
         if (request->n_files != 1)
                 return request->n_files == 0 ? -EDESTADDRREQ : -E2BIG;
         if (job->def->path->sources[0].kind == PATH_SPOOL)
@@ -273,9 +273,26 @@ int paths_by_hand(Job *job, const RunRequest *request, RunPaths **ret) {
         return r;
 }
 
-void paths_put_back(Job *job, RunPaths *rp) {
-        if (rp->spool && job->paths)
-                spools_put_back(job->paths, rp);
+int path_runs_by_hand(Trigger *base, Job *job, const RunRequest *request, uint64_t *ret_id) {
+        _cleanup_(run_paths_freep) RunPaths *rp = NULL;
+        JobPaths *p = trigger_get(base, job);
+        RunPayload *payload;
+        int r;
+
+        if (!job->def->path || job->def->unit)
+                return 0;
+        if (!p)
+                return -EAGAIN;
+        r = paths_by_hand(p, request, &rp);
+        if (r < 0)
+                return r;
+        payload = &rp->base;
+        r = runs_request(base->manager, job, request, &payload, ret_id);
+        if (r > 0)
+                rp = NULL;
+        else if (rp->spool)
+                spools_put_back(p, rp);
+        return r < 0 ? r : 1;
 }
 
 /* --- the limit --- */
@@ -291,7 +308,7 @@ static void report_limit(JobPaths *p, usec_t now) {
                             "Files change faster than TriggerLimitBurst= allows, perhaps because the job changes what "
                             "it watches; nothing is lost, the next run begins in %s.",
                             span_format(wait, usec_sub(until, now), USEC_PER_MSEC));
-                NOTIFY_OBSERVERS(p->manager, job_changed, p->job);
+                manager_job_changed(p->trigger->base.manager, p->job);
         }
         if (limited != p->was_limited && (limited || batch_n_waiting(p->batch) == 0))
                 p->was_limited = limited;
@@ -306,18 +323,19 @@ static void arm(JobPaths *p, usec_t now) {
         if (at == 0)
                 paths_mark_ready(p);
         at = MIN(at, spools_reopen(p, now));
-        deadline_set(p->manager, &p->deadline, at > 0 ? at : USEC_INFINITY);
+        deadline_set(p->trigger->base.manager, &p->deadline, at > 0 ? at : USEC_INFINITY);
 }
 
 void path_runs_pump(JobPaths *p) {
-        usec_t now = turn_now(p->manager->event).boottime;
+        usec_t now = paths_now(p);
         unsigned n = 0;
         int r = 0;
 
         if (!job_may_run(p->job) || !p->job->def->path)
                 return;
         if (replaces(p->job) && batch_next(p->batch, now) == 0 && job_n_active(p->job) > 0)
-                runs_make_way(p->manager, p->job);
+                runs_preempt(&p->trigger->base, p->job,
+                             "Files that changed meanwhile took its place (Overlap=replace).");
         while (n < RUNS_PER_TURN && path_runs_allowed(p, now) == 0 && (r = take(p, now)) > 0)
                 n++;
         if (r < 0)
@@ -336,62 +354,26 @@ void path_runs_pump(JobPaths *p) {
 
 /* --- what comes after --- */
 
-void path_runs_adopt(JobPaths *p, LiveRun *run) {
-        RunPaths *rp = run->paths;
-        LogContext c = { .job = run->record.job, .run = run->record.id };
+void path_runs_adopt(JobPaths *p, const LiveRun *run) {
+        RunPaths *rp = run_paths(run);
+        LogContext c = { .job = p->job->name, .run = run_record(run)->id };
         int r;
 
         if (!rp || rp->spool || rp->batch)
                 return;
-        r = batch_adopt(p->batch, rp->list, rp->size, turn_now(p->manager->event).boottime, &rp->batch);
+        r = batch_adopt(p->batch, rp->list, rp->size, paths_now(p), &rp->batch);
         if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot keep others from the files of the run while it goes on: %s.",
                             strerror(-r));
 }
 
-void paths_run_accepted(Manager *m, const LiveRun *run) {
-        path_store_put_run(m, &run->record, run->paths);
-}
-
-void paths_run_not_started(LiveRun *run, int error) {
-        static const int passing[] = { -ENOSPC, -EDQUOT, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN, -EROFS };
-        JobPaths *p = run->job->paths;
-
-        for (size_t i = 0; run->paths && i < ELEMENTSOF(passing); i++)
-                if (error == passing[i])
-                        run->paths->again = true;
-        if (p && run->paths && run->paths->again)
-                p->not_before = usec_add(turn_now(p->manager->event).boottime, SHORT_USEC);
-}
-
-void paths_run_retried(Manager *m, LiveRun *failed, LiveRun *next) {
-        RunPaths *rp = failed->paths;
-
-        if (!rp)
-                return;
-        failed->paths = NULL;
-        next->paths = rp;
-        if (rp->spool)
-                spools_retry(m, failed, rp);
-        path_store_put_run(m, &failed->record, NULL);
-        path_store_put_run(m, &next->record, rp);
-}
-
-/* Its files, but for an item, tell by themselves whether they were dealt with. */
-void paths_run_was_retried(Manager *m, LiveRun *failed) {
-        if (!failed->paths || !failed->paths->spool)
-                return;
-        path_store_put_run(m, &failed->record, NULL);
-        failed->paths = run_paths_free(failed->paths);
-}
-
 /* What was never begun, was ended so that newer files are dealt with, too, or was cut off with the machine, is not
  * dealt with. */
-static bool is_dealt_with(const Manager *m, const LiveRun *run) {
-        RunResult result = run->record.result;
+static bool is_dealt_with(const PathTrigger *t, const LiveRun *run) {
+        RunResult result = run_record(run)->result;
 
-        return !run->paths->again && result != RUN_RESULT_SKIPPED && result != RUN_RESULT_LOST &&
-               !(result == RUN_RESULT_CANCELLED && m->stopping);
+        return !run_returns_payload(run) && result != RUN_RESULT_SKIPPED && result != RUN_RESULT_LOST &&
+               !(result == RUN_RESULT_CANCELLED && manager_is_stopping(t->base.manager));
 }
 
 /* Files of a run that was not in the batch. */
@@ -399,47 +381,48 @@ static void wait_again(const JobPaths *p, const RunPaths *rp) {
         const char *end = rp->list + rp->size;
 
         for (const char *path = rp->list; path < end; path += strlen(path) + 1)
-                (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, turn_now(p->manager->event).boottime);
+                (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, paths_now(p));
 }
 
 /* The run is forgotten in this turn, and the batch is written some time later: in between they stand by themselves. */
-static void put_waiting(Manager *m, const LiveRun *run) {
-        JobPaths *p = run->job->paths;
-
-        path_store_put_waiting(m, run);
+static void put_waiting(const PathTrigger *t, JobPaths *p, const LiveRun *run) {
+        path_store_put_waiting(t, run);
         if (p)
                 p->has_waiting = true;
 }
 
-static void end_batch(Manager *m, LiveRun *run) {
-        JobPaths *p = run->job->paths;
-        RunPaths *rp = run->paths;
-        bool dealt_with = is_dealt_with(m, run);
+static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run) {
+        RunPaths *rp = run_paths(run);
+        bool dealt_with = is_dealt_with(t, run);
 
         if (p && rp->batch)
                 batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN,
-                           turn_now(p->manager->event).boottime);
+                           paths_now(p));
         else if (p && !dealt_with)
                 wait_again(p, rp);
         if (!dealt_with)
-                put_waiting(m, run);
-        if (p && dealt_with && rp->is_found && run->record.cause != RUN_CAUSE_MANUAL)
-                note_dealt_with(p, rp, run->record.requested);
+                put_waiting(t, p, run);
+        if (p && dealt_with && rp->is_found && run_record(run)->cause != RUN_CAUSE_MANUAL)
+                note_dealt_with(p, rp, run_record(run)->requested);
         rp->batch = NULL;
-        path_store_put_run(m, &run->record, NULL);
 }
 
-void paths_run_ended(Manager *m, LiveRun *run) {
-        JobPaths *p = run->job->paths;
-        RunPaths *rp = run->paths;
+bool path_runs_ended(Trigger *base, LiveRun *run) {
+        PathTrigger *t = (PathTrigger *)base;
+        JobPaths *p = job_paths(t, run_job(run));
+        RunPaths *rp = run_paths(run);
+        bool is_kept = false;
 
         if (rp && rp->spool)
-                spools_run_ended(m, run);
+                is_kept = spools_run_ended(t, run);
         else if (rp)
-                end_batch(m, run);
-        if (!p || m->stopping)
-                return;
+                end_batch(t, p, run);
+        if (!p || manager_is_stopping(base->manager))
+                return is_kept;
+        if (run_returns_payload(run) && run_record(run)->result == RUN_RESULT_START_FAILED)
+                p->not_before = usec_add(paths_now(p), SHORT_USEC);
         recheck_conditions(p);
         paths_mark_dirty(p);
         paths_mark_ready(p);
+        return is_kept;
 }

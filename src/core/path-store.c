@@ -5,7 +5,8 @@
  *     "PathChanged=/srv tree …"   what a watch knows, a row a folder (watch/watcher.h)
  *     "waiting"                   the files that changed and have no run; by a run's number those it was not
  *                                 through with
- *     "run", by its number        what a run was given, until it is over
+ *
+ * beside what the core keeps of what a run was given.
  *
  * Rows of one turn are one transaction, so a change is in the snapshot and in a run or among the waiting, or in none
  * of them and will be found by comparison. Writing the snapshot is as dear as the folders that changed are large: as
@@ -18,7 +19,6 @@
 #include "util/log.h"
 
 #define KEY_WAITING "waiting"
-#define KEY_RUN     "run"
 
 #define ROWS_PER_TURN     2000
 #define SAVE_SHARE        50   /* the part of the time that goes into writing is one of so many */
@@ -111,85 +111,33 @@ static bool unpack(RunPaths *rp, const char *p, size_t n) {
         return true;
 }
 
-void path_store_put_run(Manager *m, const RunRecord *r, const RunPaths *rp) {
-        LogContext c = { .job = r->job, .run = r->id };
+int path_store_pack(const RunPayload *payload, char **ret, size_t *ret_n) {
         Blob b = {};
-        int e = -ENOMEM;
 
-        if (!rp)
-                e = ledger_put(m->ledger, r->job, KEY_RUN, r->id, NULL, 0);
-        else if (pack(&b, rp))
-                e = ledger_put(m->ledger, r->job, KEY_RUN, r->id, b.bytes, b.n);
-        free(b.bytes);
-        if (e < 0)
-                log_message(LOG_WARNING, &c, "Cannot remember over a restart which files the run is about: %s.",
-                            strerror(-e));
-}
-
-/* --- runs of an earlier daemon --- */
-
-struct LoadedPaths {
-        uint64_t run;
-        char *job;
-        RunPaths *paths; /* NULL: taken */
-};
-
-static int on_loaded(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
-        _cleanup_(run_paths_freep) RunPaths *rp = calloc(1, sizeof(*rp));
-        Manager *m = userdata;
-        struct LoadedPaths *loaded;
-        LogContext c = { .job = job, .run = id };
-
-        if (!rp)
+        if (!pack(&b, (const RunPaths *)payload)) {
+                free(b.bytes);
                 return -ENOMEM;
-        if (!unpack(rp, bytes, n)) {
-                log_message(LOG_WARNING, &c,
-                            "What stands in the ledger about the files of run %" PRIu64 " is damaged.", id);
-                return 0;
         }
-        loaded = ARRAY_NEXT(m->loaded_paths, m->n_loaded_paths);
-        if (!loaded)
-                return -ENOMEM;
-        *loaded = (struct LoadedPaths){ .run = id, .job = strdup(job) };
-        if (!loaded->job)
-                return -ENOMEM;
-        loaded->paths = TAKE_PTR(rp);
-        m->n_loaded_paths++;
+        *ret = b.bytes;
+        *ret_n = b.n;
         return 0;
 }
 
-static int loaded_compare(const void *a, const void *b) {
-        const struct LoadedPaths *l = a, *o = b;
+int path_store_unpack(Trigger *base, const void *bytes, size_t n, RunPayload **ret) {
+        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new();
 
-        return (l->run > o->run) - (l->run < o->run);
+        if (!rp)
+                return -ENOMEM;
+        if (!unpack(rp, bytes, n))
+                return -EBADMSG;
+        *ret = &TAKE_PTR(rp)->base;
+        return 0;
 }
 
-void paths_load_runs(Manager *m) {
-        int r;
+RunPayload *path_store_recognize(Trigger *base, const ExecutionRequest *request, RunRecord *record) {
+        _cleanup_(run_paths_freep) RunPaths *rp = request->paths_size > 0 ? run_paths_new() : NULL;
 
-        r = ledger_list_blobs(m->ledger, NULL, KEY_RUN, on_loaded, m);
-        if (r < 0)
-                log_warning_errno(r, "Cannot read from the ledger which files runs were given: %m");
-        if (m->n_loaded_paths > 0)
-                qsort(m->loaded_paths, m->n_loaded_paths, sizeof(*m->loaded_paths), loaded_compare);
-}
-
-void paths_give_back(Manager *m, LiveRun *run) {
-        struct LoadedPaths *found =
-                m->loaded_paths + BISECT(m->n_loaded_paths, i, m->loaded_paths[i].run < run->record.id);
-
-        if (found == m->loaded_paths + m->n_loaded_paths || found->run != run->record.id || !found->paths)
-                return;
-        run->paths = TAKE_PTR(found->paths);
-        spools_find_item(run, run->paths);
-        if (run->job->paths)
-                path_runs_adopt(run->job->paths, run);
-}
-
-RunPaths *paths_found(const ExecutionRequest *request) {
-        _cleanup_(run_paths_freep) RunPaths *rp = calloc(1, sizeof(*rp));
-
-        if (!rp || request->paths_size == 0)
+        if (!rp)
                 return NULL;
         rp->list = malloc(request->paths_size);
         if (!rp->list)
@@ -201,47 +149,11 @@ RunPaths *paths_found(const ExecutionRequest *request) {
                         return NULL; /* the run's user may have written it */
         rp->one = request->one_path;
         rp->is_found = true;
-        if (rp->one && spool_item_from_path(rp->list, request->run->job, &rp->spool, &rp->item) == -ENOMEM)
+        if (rp->one && spool_item_from_path(rp->list, record->job, &rp->spool, &rp->item) == -ENOMEM)
                 return NULL;
-        return TAKE_PTR(rp);
-}
-
-void paths_give_found(Manager *m, LiveRun *run, RunPaths *rp) {
-        run->paths = rp;
-        spools_find_item(run, rp);
-        path_store_put_run(m, &run->record, rp);
-        if (run->job->paths)
-                path_runs_adopt(run->job->paths, run);
-}
-
-/* Of a run that is over: its item waits to be put away still. One that was never begun says nothing of its item, which
- * is found where it is claimed. */
-static void settle_loaded(Manager *m, const struct LoadedPaths *l) {
-        const RunRecord *r = ledger_get(m->ledger, l->run);
-        RunRecord forgotten = { .id = l->run, .job = l->job };
-        LiveRun *run = runs_find(m, l->run);
-
-        if (run && !run->paths) /* it was there before the ledger could be read */
-                paths_give_back(m, run);
-        if (run || (r && r->state != RUN_DONE))
-                return; /* or is taken over later */
-        if (l->paths->spool && r && r->result != RUN_RESULT_SKIPPED)
-                spools_add_end(m, r, NULL, l->paths);
-        else
-                path_store_put_run(m, &forgotten, NULL);
-}
-
-void paths_forget_loaded(Manager *m) {
-        for (size_t i = 0; i < m->n_loaded_paths; i++) {
-                struct LoadedPaths *l = &m->loaded_paths[i];
-
-                if (l->paths && m->ledger)
-                        settle_loaded(m, l);
-                run_paths_free(l->paths);
-                free(l->job);
-        }
-        m->loaded_paths = mfree(m->loaded_paths);
-        m->n_loaded_paths = 0;
+        free(record->payload);
+        record->payload = run_paths_text(rp);
+        return &TAKE_PTR(rp)->base;
 }
 
 /* --- files that wait --- */
@@ -264,24 +176,27 @@ static int save_waiting(JobPaths *p) {
         Packing packing = {};
         int r;
 
-        r = batch_visit(p->batch, turn_now(p->manager->event).boottime, pack_waiting, &packing);
+        r = batch_visit(p->batch, paths_now(p), pack_waiting, &packing);
         if (r == 0 && packing.blob.n > LEDGER_BLOB_MAX)
                 r = -E2BIG;
         if (r == 0 && p->has_waiting)
-                r = ledger_forget(p->manager->ledger, p->job->name, KEY_WAITING);
+                r = ledger_forget(p->trigger->base.ledger, p->job->name, KEY_WAITING);
         if (r == 0 && packing.blob.n > 0)
-                r = ledger_put(p->manager->ledger, p->job->name, KEY_WAITING, 0, packing.blob.bytes, packing.blob.n);
+                r = ledger_put(p->trigger->base.ledger, p->job->name, KEY_WAITING, 0, packing.blob.bytes,
+                               packing.blob.n);
         if (r == 0)
                 p->has_waiting = packing.blob.n > 0;
         free(packing.blob.bytes);
         return packing.failed ? -ENOMEM : r;
 }
 
-void path_store_put_waiting(Manager *m, const LiveRun *run) {
-        LogContext c = { .job = run->record.job, .run = run->record.id };
+void path_store_put_waiting(const PathTrigger *t, const LiveRun *run) {
+        const RunRecord *record = run_record(run);
+        LogContext c = { .job = record->job, .run = record->id };
         int r;
 
-        r = ledger_put(m->ledger, run->record.job, KEY_WAITING, run->record.id, run->paths->list, run->paths->size);
+        r = ledger_put(t->base.ledger, record->job, KEY_WAITING, record->id, run_paths(run)->list,
+                       run_paths(run)->size);
         if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot remember the files that the run was not through with: %s.",
                             strerror(-r));
@@ -296,7 +211,7 @@ static int on_waiting(const char *job, const char *key, uint64_t id, const void 
         while (path < end) {
                 size_t length = strnlen(path, (size_t)(end - path));
 
-                if (batch_add(p->batch, path, length, NULL, WATCH_CLOSE, turn_now(p->manager->event).boottime) < 0)
+                if (batch_add(p->batch, path, length, NULL, WATCH_CLOSE, paths_now(p)) < 0)
                         return -ENOMEM;
                 path += length + 1;
         }
@@ -307,7 +222,7 @@ void path_store_load_waiting(JobPaths *p) {
         LogContext c = { .job = p->job->name };
         int r;
 
-        r = ledger_list_blobs(p->manager->ledger, p->job->name, KEY_WAITING, on_waiting, p);
+        r = ledger_list_blobs(p->trigger->base.ledger, p->job->name, KEY_WAITING, on_waiting, p);
         p->is_unread = r < 0;
         if (r >= 0 && p->has_waiting)
                 r = save_waiting(p);
@@ -326,7 +241,7 @@ typedef struct Saving {
 static int save_row(void *userdata, uint32_t id, const void *bytes, size_t n) {
         const Saving *s = userdata;
 
-        return ledger_put(s->paths->manager->ledger, s->paths->job->name, s->key, id, bytes, n);
+        return ledger_put(s->paths->trigger->base.ledger, s->paths->job->name, s->key, id, bytes, n);
 }
 
 /* 1: there is more. */
@@ -339,7 +254,7 @@ static int save_watches(JobPaths *p, size_t max) {
                 if (!p->watches[i].watch || !s.key)
                         continue;
                 if (p->watches[i].is_unread) /* its rows and those of the watch as it is now do not go together */
-                        r = ledger_forget(p->manager->ledger, p->job->name, s.key);
+                        r = ledger_forget(p->trigger->base.ledger, p->job->name, s.key);
                 if (r < 0)
                         break;
                 p->watches[i].is_unread = false;
@@ -354,7 +269,7 @@ static int save_watches(JobPaths *p, size_t max) {
 static bool can_save(const JobPaths *p, bool all) {
         const char *sentence;
 
-        return ledger_state(p->manager->ledger, &sentence) == LEDGER_OK &&
+        return ledger_state(p->trigger->base.ledger, &sentence) == LEDGER_OK &&
                (all || (batch_n_waiting(p->batch) <= WAITING_MAX && batch_size(p->batch) <= WAITING_BYTES_MAX));
 }
 
@@ -374,7 +289,7 @@ static int save(JobPaths *p, bool all) {
 }
 
 void path_store_save(JobPaths *p, bool all) {
-        sd_event *event = p->manager->event;
+        sd_event *event = p->trigger->base.event;
         usec_t began = turn_spent(event), now = turn_now(event).boottime, took;
         int r = -EAGAIN;
 
@@ -385,10 +300,10 @@ void path_store_save(JobPaths *p, bool all) {
                 r = save(p, all);
         took = turn_spent(event) - began;
         p->save_not_before = r < 0 ? now + BROKEN_SAVE_USEC : took <= CHEAP_SAVE_USEC ? now : now + SAVE_SHARE * took;
-        deadline_set(p->manager, &p->saving, USEC_INFINITY);
+        deadline_set(p->trigger->base.manager, &p->saving, USEC_INFINITY);
         if (r != 0) { /* go on, soon or later */
                 p->is_dirty = true;
-                deadline_set(p->manager, &p->saving, r > 0 ? now : p->save_not_before);
+                deadline_set(p->trigger->base.manager, &p->saving, r > 0 ? now : p->save_not_before);
         }
 }
 
@@ -418,7 +333,7 @@ void path_store_load(PathWatch *pw) {
 
         if (!pw->key)
                 return;
-        r = ledger_list_blobs(p->manager->ledger, p->job->name, pw->key, load_row, &l);
+        r = ledger_list_blobs(p->trigger->base.ledger, p->job->name, pw->key, load_row, &l);
         pw->is_unread = r < 0;
         if (r < 0)
                 log_message(LOG_WARNING, &c,
@@ -434,7 +349,7 @@ void path_store_load(PathWatch *pw) {
 
 /* What runs were given stays until they are over. */
 void path_store_forget(const JobPaths *p) {
-        Ledger *ledger = p->manager->ledger;
+        Ledger *ledger = p->trigger->base.ledger;
 
         for (size_t i = 0; i < p->n_watches; i++)
                 if (p->watches[i].key)

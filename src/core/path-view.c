@@ -55,11 +55,8 @@ static char *sentence_of(const PathWatch *pw) {
                                                                                                           : text;
 }
 
-int manager_list_watches(Manager *m, const Job *job,
-                         int (*visit)(const char *key, const char *path, const char *state, const char *sentence,
-                                      void *userdata),
-                         void *userdata) {
-        const JobPaths *p = job->paths;
+int path_view_list(Trigger *base, const Job *job, TriggerVisit visit, void *userdata) {
+        const JobPaths *p = trigger_get(base, job);
         int r = 0;
 
         for (size_t i = 0; p && i < p->n_watches && r >= 0; i++) {
@@ -69,7 +66,7 @@ int manager_list_watches(Manager *m, const Job *job,
                 r = visit(path_kind_to_string(pw->source->kind), pw->source->path, state_of(pw), strempty(sentence),
                           userdata);
         }
-        return r < 0 ? r : 0;
+        return r;
 }
 
 /* --- numbers --- */
@@ -101,9 +98,8 @@ static size_t count_failed(const JobPaths *p) {
         return n;
 }
 
-int manager_list_watch_counters(Manager *m, const Job *job,
-                                int (*visit)(const char *name, uint64_t value, void *userdata), void *userdata) {
-        const JobPaths *p = job->paths;
+int path_view_count(Trigger *base, const Job *job, CounterVisit visit, void *userdata) {
+        const JobPaths *p = trigger_get(base, job);
         WatchCounters sum = {};
         int r = 0;
 
@@ -141,14 +137,14 @@ int manager_list_watch_counters(Manager *m, const Job *job,
 
         for (size_t i = 0; i < ELEMENTSOF(numbers) && r >= 0; i++)
                 r = visit(numbers[i].name, numbers[i].value, userdata);
-        return r < 0 ? r : 0;
+        return r;
 }
 
 /* --- what would be matched --- */
 
 typedef struct Plan {
         const PathSource *source;
-        int (*visit)(const char *path, size_t n, void *userdata);
+        PlanVisit visit;
         void *userdata;
 } Plan;
 
@@ -163,37 +159,30 @@ static int plan_one(const char *path, size_t n, WatchFile kind, void *userdata) 
         return whole ? plan->visit(whole, length, plan->userdata) : -ENOMEM;
 }
 
-int manager_plan(Manager *m, const Job *job, int (*visit)(const char *path, size_t n, void *userdata),
-                 void *userdata) {
-        const JobPaths *p = job->paths;
+int path_view_plan(Trigger *base, const Job *job, PlanVisit visit, void *userdata, uint64_t *ret_most) {
+        const JobPaths *p = trigger_get(base, job);
         int r = 0;
 
-        for (size_t i = 0; p && i < p->n_watches && r == 0; i++) {
+        *ret_most = 0;
+        for (size_t i = 0; p && i < p->n_watches; i++) {
                 Plan plan = { .source = p->watches[i].source, .visit = visit, .userdata = userdata };
+                const Watch *w = p->watches[i].watch;
 
-                if (p->watches[i].watch)
+                *ret_most += w ? watch_n_files(w) : 0;
+                if (w && r == 0)
                         r = watch_visit(p->watches[i].watch, plan_one, &plan);
         }
         return r;
 }
 
-uint64_t manager_count_planned(const Job *job) {
-        const JobPaths *p = job->paths;
-        uint64_t n = 0;
-
-        for (size_t i = 0; p && i < p->n_watches; i++)
-                n += p->watches[i].watch ? watch_n_files(p->watches[i].watch) : 0;
-        return n;
-}
-
 /* --- one file --- */
 
 typedef struct Telling {
-        Manager *m;
+        const JobPaths *paths;
         const Job *job;
         const char *path; /* absolute */
         size_t n;
-        int (*visit)(const char *topic, const char *sentence, void *userdata);
+        ExplainVisit visit;
         void *userdata;
 } Telling;
 
@@ -230,7 +219,7 @@ static int tell_cover(const Telling *t, const PathWatch *pw, bool *covered) {
 
 /* The spool in which it lies for good, since it is nothing to be worked on. */
 static const PathWatch *find_spool_that_leaves(const Telling *t) {
-        const JobPaths *p = t->job->paths;
+        const JobPaths *p = t->paths;
 
         for (size_t i = 0; i < p->n_watches; i++) {
                 const PathWatch *pw = &p->watches[i];
@@ -244,7 +233,7 @@ static const PathWatch *find_spool_that_leaves(const Telling *t) {
 }
 
 static int tell_all_covers(const Telling *t) {
-        const JobPaths *p = t->job->paths;
+        const JobPaths *p = t->paths;
         bool covered = false;
         int r = 0;
 
@@ -275,10 +264,8 @@ static bool batch_run_has(const BatchRun *files, const char *path, size_t n) {
 
 /* The run that has the file: in its batch, or as the item that it was before it was claimed. */
 static const LiveRun *run_with(const Telling *t) {
-        const LiveRun *run;
-
-        TAILQ_FOREACH(run, &t->job->runs, of_job) {
-                const RunPaths *rp = run->paths;
+        for (const LiveRun *run = runs_next(t->job, NULL); run; run = runs_next(t->job, run)) {
+                const RunPaths *rp = run_paths(run);
                 const char *rest = rp && rp->spool ? path_below(rp->spool, t->path) : NULL;
 
                 if (rp && rp->batch && batch_run_has(rp->batch, t->path, t->n))
@@ -289,11 +276,11 @@ static const LiveRun *run_with(const Telling *t) {
         return NULL;
 }
 
-static int tell_run(const Telling *t, const LiveRun *run, bool changed_since) {
+static int tell_run(const Telling *t, const RunRecord *run, bool changed_since) {
         int r;
 
-        r = tell(t, "run", "It is in run %" PRIu64 ", which is %s%s.", run->record.id,
-                 run_state_to_string(run->record.state), run->record.attempt > 1 ? " (another try)" : "");
+        r = tell(t, "run", "It is in run %" PRIu64 ", which is %s%s.", run->id, run_state_to_string(run->state),
+                 run->attempt > 1 ? " (another try)" : "");
         if (r >= 0 && changed_since)
                 r = tell(t, "run", "It has changed since that run got it, and will be in a later one, too.");
         return r;
@@ -313,7 +300,7 @@ static int tell_waiting(const Telling *t, const BatchView *v, usec_t now) {
                 return tell(t, "settle", "%s has to be quiet for another %s (SettleSec=).",
                             t->job->def->path->each ? "It" : "All that is watched",
                             span_format(wait, usec_sub(v->until, now), USEC_PER_MSEC));
-        if (batch_is_limited(t->job->paths->batch, now, &until, NULL))
+        if (batch_is_limited(t->paths->batch, now, &until, NULL))
                 return tell(t, "limit",
                             "Runs were asked for faster than TriggerLimitBurst= allows; the next one begins in %s.",
                             span_format(wait, usec_sub(until, now), USEC_PER_MSEC));
@@ -323,13 +310,13 @@ static int tell_waiting(const Telling *t, const BatchView *v, usec_t now) {
 }
 
 static int tell_place(const Telling *t) {
-        usec_t now = turn_now(t->m->event).boottime;
+        usec_t now = paths_now(t->paths);
         const LiveRun *run = run_with(t);
         BatchView v = {};
-        bool known = batch_find(t->job->paths->batch, t->path, t->n, now, &v);
+        bool known = batch_find(t->paths->batch, t->path, t->n, now, &v);
 
         if (run)
-                return tell_run(t, run, known && v.state == BATCH_FILE_RUNNING_AGAIN);
+                return tell_run(t, run_record(run), known && v.state == BATCH_FILE_RUNNING_AGAIN);
         if (known)
                 return tell_waiting(t, &v, now);
         return tell(t, "seen", "Nothing is known of it that would have to be dealt with.");
@@ -348,9 +335,9 @@ static int tell_watch(const Telling *t, const PathWatch *pw) {
 }
 
 static int tell_batch(const Telling *t) {
-        const Batch *b = t->job->paths->batch;
+        const Batch *b = t->paths->batch;
         size_t n_waiting = batch_n_waiting(b), n_running = batch_n_running(b);
-        usec_t now = turn_now(t->job->paths->manager->event).boottime, until, next = batch_next(b, now);
+        usec_t now = paths_now(t->paths), until, next = batch_next(b, now);
         char wait[SPAN_TEXT_MAX];
         int r = 0;
 
@@ -372,31 +359,38 @@ static int tell_batch(const Telling *t) {
         return tell(t, "files", "%zu file%s for the job's next run.", n_waiting, n_waiting == 1 ? " waits" : "s wait");
 }
 
-int paths_explain(const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
-                  void *userdata) {
-        Telling t = { .job = job, .visit = visit, .userdata = userdata };
-        const JobPaths *p = job->paths;
+static int tell_job(const Telling *t) {
         int r = 0;
 
-        if (!p)
-                return 0;
-        for (size_t i = 0; i < p->n_watches && r >= 0; i++)
-                r = tell_watch(&t, &p->watches[i]);
-        return r < 0 ? r : tell_batch(&t);
+        for (size_t i = 0; i < t->paths->n_watches && r >= 0; i++)
+                r = tell_watch(t, &t->paths->watches[i]);
+        return r < 0 ? r : tell_batch(t);
 }
 
-int manager_explain_path(Manager *m, const Job *job, const char *path, size_t n,
-                         int (*visit)(const char *topic, const char *sentence, void *userdata), void *userdata) {
-        Telling t = { .m = m, .job = job, .path = path, .n = n, .visit = visit, .userdata = userdata };
-        const PathWatch *leaves;
+static int tell_file(const Telling *t) {
+        const PathWatch *leaves = find_spool_that_leaves(t);
         int r;
 
-        if (!job->paths)
-                return tell(&t, "watch", "The job watches no files: it has no section [Path], or is not in force.");
-        leaves = find_spool_that_leaves(&t);
         if (leaves)
-                return tell(&t, "filter", "It is no regular file, so Spool=%s leaves it where it is.",
+                return tell(t, "filter", "It is no regular file, so Spool=%s leaves it where it is.",
                             leaves->source->path);
-        r = tell_all_covers(&t);
-        return r < 0 ? r : tell_place(&t);
+        r = tell_all_covers(t);
+        return r < 0 ? r : tell_place(t);
+}
+
+int path_view_explain(Trigger *base, const Job *job, const char *file, size_t n, ExplainVisit visit, void *userdata) {
+        Telling t = {
+                .paths = trigger_get(base, job),
+                .job = job,
+                .path = file,
+                .n = n,
+                .visit = visit,
+                .userdata = userdata,
+        };
+        int r;
+
+        if (!t.paths)
+                return 0;
+        r = file ? tell_file(&t) : tell_job(&t);
+        return r < 0 ? r : 1;
 }

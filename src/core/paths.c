@@ -19,27 +19,25 @@
 /* --- who is to be looked at --- */
 
 void paths_mark_ready(JobPaths *p) {
-        Manager *m = p->manager;
-
         if (p->is_ready)
                 return;
         p->is_ready = true;
-        TAILQ_INSERT_TAIL(&m->ready_paths, p, ready);
-        (void)sd_event_source_set_enabled(m->paths_source, SD_EVENT_ONESHOT);
+        TAILQ_INSERT_TAIL(&p->trigger->ready, p, ready);
+        (void)sd_event_source_set_enabled(p->trigger->ready_source, SD_EVENT_ONESHOT);
 }
 
 /* One job a turn: others are to be heard in between. */
 static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Manager *m = userdata;
-        JobPaths *p = TAILQ_FIRST(&m->ready_paths);
+        PathTrigger *t = userdata;
+        JobPaths *p = TAILQ_FIRST(&t->ready);
 
         if (!p)
                 return 0;
-        TAILQ_REMOVE(&m->ready_paths, p, ready);
+        TAILQ_REMOVE(&t->ready, p, ready);
         p->is_ready = false;
         path_runs_pump(p);
-        if (!TAILQ_EMPTY(&m->ready_paths))
-                (void)sd_event_source_set_enabled(m->paths_source, SD_EVENT_ONESHOT);
+        if (!TAILQ_EMPTY(&t->ready))
+                (void)sd_event_source_set_enabled(t->ready_source, SD_EVENT_ONESHOT);
         return 0;
 }
 
@@ -53,14 +51,13 @@ static void on_save(Manager *m, Deadline *d) {
 
 void paths_mark_dirty(JobPaths *p) {
         if (!p->is_dirty)
-                deadline_set(p->manager, &p->saving,
-                             MAX(usec_add(turn_now(p->manager->event).boottime, SAVE_DELAY_USEC), p->save_not_before));
+                deadline_set(p->trigger->base.manager, &p->saving,
+                             MAX(usec_add(paths_now(p), SAVE_DELAY_USEC), p->save_not_before));
         p->is_dirty = true;
 }
 
-void paths_pump_job(Job *job) {
-        if (job->paths)
-                paths_mark_ready(job->paths);
+JobPaths *job_paths(const PathTrigger *t, const Job *job) {
+        return trigger_get(&t->base, job);
 }
 
 /* --- changes --- */
@@ -154,7 +151,7 @@ static bool is_own_change(const JobPaths *p, const Change *change) {
 }
 
 static int add_change(JobPaths *p, const Change *change, const char *path, size_t n, const char *from) {
-        usec_t now = turn_now(p->manager->event).boottime;
+        usec_t now = paths_now(p);
 
         if (is_own_change(p, change))
                 return batch_add_own(p->batch, path, n, from, now);
@@ -216,7 +213,7 @@ static void on_state_changed(void *userdata, Watch *w) {
         save_base_line(pw, state);
         paths_mark_dirty(pw->paths);
         paths_mark_ready(pw->paths);
-        NOTIFY_OBSERVERS(pw->paths->manager, job_changed, pw->paths->job);
+        manager_job_changed(pw->paths->trigger->base.manager, pw->paths->job);
 }
 
 /* --- the watch of a line --- */
@@ -349,8 +346,9 @@ static int watch_identity(const JobDef *def, const PathSource *s, Identity *ret)
         return r < 0 ? r : 1;
 }
 
-static int open_watch(Manager *m, PathWatch *pw) {
+static int open_watch(PathWatch *pw) {
         static const WatchOps ops = { .changed = on_changed, .gone = on_gone, .state_changed = on_state_changed };
+        PathTrigger *t = pw->paths->trigger;
         const PathDef *d = pw->paths->def->path;
         WatchDef def = watch_def(d, pw->source);
         int r = 0;
@@ -361,14 +359,14 @@ static int open_watch(Manager *m, PathWatch *pw) {
         def.identity = r > 0 ? &pw->identity : NULL;
         r = 0;
 
-        if (!m->watcher)
-                r = watcher_new(&m->watcher, m->event);
+        if (!t->watcher)
+                r = watcher_new(&t->watcher, t->base.event);
         if (r >= 0)
                 r = set_key(pw, &def);
         if (r < 0)
                 return r;
         make_directory(d, pw);
-        r = watch_new(&pw->watch, m->watcher, &def, &ops, pw);
+        r = watch_new(&pw->watch, t->watcher, &def, &ops, pw);
         if (r < 0)
                 return r;
         watch_hold(pw->watch, pw->paths->is_held);
@@ -386,7 +384,7 @@ static void add_watches(JobPaths *p) {
                 PathWatch *pw = &p->watches[p->n_watches++];
 
                 *pw = (PathWatch){ .paths = p, .source = &d->sources[i] };
-                pw->error = open_watch(p->manager, pw);
+                pw->error = open_watch(pw);
                 if (pw->error < 0)
                         log_message(LOG_ERR, &c, "Cannot watch %s: %s. Reload vaktd when that is mended.",
                                     pw->source->path, strerror(-pw->error));
@@ -433,17 +431,17 @@ static BatchConfig batch_config(const JobDef *def) {
 }
 
 static void paths_free(JobPaths *p) {
-        Manager *m = p->manager;
-        LiveRun *run;
+        PathTrigger *t = p->trigger;
 
-        TAILQ_FOREACH(run, &p->job->runs, of_job)
-        if (run->paths)
-                run->paths->batch = NULL;
+        for (LiveRun *run = runs_next(p->job, NULL); run; run = runs_next(p->job, run))
+                if (run_paths(run))
+                        run_paths(run)->batch = NULL;
         drop_watches(p);
         if (p->is_ready)
-                TAILQ_REMOVE(&m->ready_paths, p, ready);
-        deadline_set(m, &p->deadline, USEC_INFINITY);
-        deadline_set(m, &p->saving, USEC_INFINITY);
+                TAILQ_REMOVE(&t->ready, p, ready);
+        deadline_set(t->base.manager, &p->deadline, USEC_INFINITY);
+        deadline_set(t->base.manager, &p->saving, USEC_INFINITY);
+        trigger_set(&t->base, p->job, NULL);
         batch_free(p->batch);
         for (size_t i = 0; i < p->n_dealt_with; i++)
                 free(p->dealt_with[i].path);
@@ -452,7 +450,7 @@ static void paths_free(JobPaths *p) {
         free(p);
 }
 
-static JobPaths *paths_new(Manager *m, Job *job) {
+static JobPaths *paths_new(PathTrigger *t, Job *job) {
         BatchConfig config = batch_config(job->def);
         JobPaths *p = calloc(1, sizeof(*p));
 
@@ -460,29 +458,29 @@ static JobPaths *paths_new(Manager *m, Job *job) {
                 free(p);
                 return NULL;
         }
-        p->manager = m;
+        p->trigger = t;
         p->job = job;
         p->def = job_def_ref(job->def);
         p->deadline = (Deadline){ .due = on_due, .position = HEAP_NONE };
         p->saving = (Deadline){ .due = on_save, .position = HEAP_NONE };
+        trigger_set(&t->base, job, p);
         return p;
 }
 
-static void start_job(Manager *m, Job *job) {
+static void start_job(PathTrigger *t, Job *job) {
         LogContext c = { .job = job->name };
-        LiveRun *run;
+        JobPaths *p = paths_new(t, job);
 
-        job->paths = paths_new(m, job);
-        if (!job->paths) {
+        if (!p) {
                 log_message(LOG_ERR, &c, "Not enough memory to watch what it names. Reload vaktd when there is some.");
                 return;
         }
-        path_store_load_waiting(job->paths);
-        TAILQ_FOREACH(run, &job->runs, of_job)
-        path_runs_adopt(job->paths, run);
-        add_watches(job->paths);
-        paths_mark_dirty(job->paths);
-        paths_mark_ready(job->paths);
+        path_store_load_waiting(p);
+        for (LiveRun *run = runs_next(job, NULL); run; run = runs_next(job, run))
+                path_runs_adopt(p, run);
+        add_watches(p);
+        paths_mark_dirty(p);
+        paths_mark_ready(p);
 }
 
 static bool has_key(const JobPaths *p, const char *key) {
@@ -506,7 +504,7 @@ static void watch_anew(JobPaths *p) {
         add_watches(p);
         STRV_FOREACH(key, old) {
                 if (!has_key(p, *key))
-                        (void)ledger_forget(p->manager->ledger, p->job->name, *key);
+                        (void)ledger_forget(p->trigger->base.ledger, p->job->name, *key);
         }
         paths_mark_dirty(p);
 }
@@ -541,90 +539,159 @@ static void renew_job(JobPaths *p) {
         paths_mark_ready(p);
 }
 
-void paths_set_job(Manager *m, Job *job) {
-        bool wanted = !job->gone && job->def && job->def->enabled && job->def->path;
+/* Its file is gone, has no [Path] any more, or disables it: nobody waits for what changes from now on. */
+static void paths_remove_job(Trigger *t, Job *job) {
+        JobPaths *p = trigger_get(t, job);
 
-        if (!m->is_started)
+        if (!p)
                 return;
-        if (!wanted)
-                paths_remove_job(m, job);
-        else if (job->paths)
-                renew_job(job->paths);
-        else
-                start_job(m, job);
+        for (size_t i = 0; i < p->n_watches; i++)
+                spools_release(&p->watches[i]);
+        path_store_forget(p);
+        paths_free(p);
 }
 
-/* Its file is gone, has no [Path] any more, or disables it: nobody waits for what changes from now on. */
-void paths_remove_job(Manager *m, Job *job) {
-        if (!job->paths)
-                return;
-        for (size_t i = 0; i < job->paths->n_watches; i++)
-                spools_release(&job->paths->watches[i]);
-        path_store_forget(job->paths);
-        paths_free(job->paths);
-        job->paths = NULL;
+static int paths_set_job(Trigger *t, Job *job) {
+        bool wanted = !job->gone && job->def && job->def->enabled && job->def->path;
+
+        if (!wanted)
+                paths_remove_job(t, job);
+        else if (trigger_get(t, job))
+                renew_job(trigger_get(t, job));
+        else
+                start_job((PathTrigger *)t, job);
+        return 0;
+}
+
+static void paths_pause_changed(Trigger *t, Job *job) {
+        JobPaths *p = trigger_get(t, job);
+
+        if (p && !job->paused)
+                paths_mark_ready(p);
 }
 
 /* --- all of them --- */
 
-int paths_init(Manager *m) {
+#define FOREACH_JOB_PATHS(t, p)                                                    \
+        for (size_t _j = 0; _j < job_table_size(manager_jobs((t)->manager)); _j++) \
+                for (JobPaths *p = trigger_get(t, job_table_at(manager_jobs((t)->manager), _j)); p; p = NULL)
+
+static void on_settle_again(Manager *m, Deadline *d) {
+        manager_notify_written(m);
+}
+
+static int paths_init(Trigger *base) {
+        PathTrigger *t = (PathTrigger *)base;
         int r;
 
-        TAILQ_INIT(&m->ready_paths);
-        TAILQ_INIT(&m->spool_ends);
-        r = event_add_turn(m->event, &m->paths_source, "paths-ready", on_ready, m);
+        TAILQ_INIT(&t->ready);
+        TAILQ_INIT(&t->spool_ends);
+        t->settling = (Deadline){ .due = on_settle_again, .position = HEAP_NONE };
+        r = event_add_turn(base->event, &t->ready_source, "paths-ready", on_ready, t);
         if (r < 0)
                 return r;
-        return sd_event_source_set_exit_on_failure(m->paths_source, true);
+        return sd_event_source_set_exit_on_failure(t->ready_source, true);
 }
 
-void paths_start(Manager *m) {
-        for (size_t i = 0; i < job_table_size(m->jobs); i++)
-                paths_set_job(m, job_table_at(m->jobs, i));
+static int paths_start(Trigger *t) {
+        JobTable *jobs = manager_jobs(t->manager);
+
+        ((PathTrigger *)t)->is_started = true;
+        for (size_t i = 0; i < job_table_size(jobs); i++)
+                (void)paths_set_job(t, job_table_at(jobs, i));
+        return 0;
 }
 
-void paths_reload(Manager *m) {
-        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
-                Job *job = job_table_at(m->jobs, i);
+static void paths_reload(Trigger *t) {
+        FOREACH_JOB_PATHS(t, p)
+        if (has_failed_watch(p))
+                (void)paths_set_job(t, p->job);
+}
 
-                if (job->paths && has_failed_watch(job->paths))
-                        paths_set_job(m, job);
+static void paths_hold_all(Trigger *t, bool hold) {
+        if (hold)
+                return;
+        FOREACH_JOB_PATHS(t, p) {
+                for (size_t i = 0; i < p->n_watches; i++)
+                        if (p->watches[i].watch)
+                                on_state_changed(&p->watches[i], p->watches[i].watch);
+                paths_mark_ready(p);
         }
 }
 
-void paths_look_again(Manager *m) {
-        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
-                JobPaths *p = job_table_at(m->jobs, i)->paths;
-
-                for (size_t k = 0; p && k < p->n_watches; k++)
-                        if (p->watches[k].watch)
-                                on_state_changed(&p->watches[k], p->watches[k].watch);
-        }
-}
-
-void paths_save_all(Manager *m) {
-        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
-                JobPaths *p = job_table_at(m->jobs, i)->paths;
-
-                if (p)
-                        path_store_save(p, /* all= */ true);
-        }
+static void paths_flush(Trigger *t) {
+        FOREACH_JOB_PATHS(t, p)
+        path_store_save(p, /* all= */ true);
 }
 
 /* The ledger is closed by now. */
-void paths_done(Manager *m) {
+static void paths_done(Trigger *base) {
+        PathTrigger *t = (PathTrigger *)base;
         SpoolEnd *end;
 
-        for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++) {
-                Job *job = job_table_at(m->jobs, i);
-
-                if (job->paths)
-                        paths_free(job->paths);
-                job->paths = NULL;
-        }
-        while ((end = TAILQ_FIRST(&m->spool_ends)))
-                spools_free_end(m, end);
-        paths_forget_loaded(m);
-        m->watcher = watcher_free(m->watcher);
-        m->paths_source = sd_event_source_disable_unref(m->paths_source);
+        FOREACH_JOB_PATHS(base, p)
+        paths_free(p);
+        while ((end = TAILQ_FIRST(&t->spool_ends)))
+                spools_free_end(t, end);
+        deadline_set(base->manager, &t->settling, USEC_INFINITY);
+        t->watcher = watcher_free(t->watcher);
+        t->ready_source = sd_event_source_disable_unref(t->ready_source);
 }
+
+static void describe(const RunPayload *payload, ExecutionRequest *request) {
+        const RunPaths *rp = (const RunPaths *)payload;
+
+        request->paths = rp->list;
+        request->paths_size = rp->size;
+        request->one_path = rp->one;
+}
+
+static RunPayload *free_payload(RunPayload *payload) {
+        run_paths_free((RunPaths *)payload);
+        return NULL;
+}
+
+/* Of a run that is over, its item waits to be put away still. One that was never begun says nothing of its item, which
+ * is found where it is claimed. */
+static bool restore(Trigger *base, LiveRun *run, const RunRecord *r, RunPayload *payload) {
+        PathTrigger *t = (PathTrigger *)base;
+        RunPaths *rp = (RunPaths *)payload;
+
+        if (run) {
+                spools_find_item(run, rp);
+                if (job_paths(t, run_job(run)))
+                        path_runs_adopt(job_paths(t, run_job(run)), run);
+                return true;
+        }
+        if (!rp->spool || !r || r->result == RUN_RESULT_SKIPPED)
+                return false;
+        spools_add_end(t, r, NULL, rp);
+        return true;
+}
+
+const TriggerOps path_trigger_ops = {
+        .size = sizeof(PathTrigger),
+        .init = paths_init,
+        .done = paths_done,
+        .start = paths_start,
+        .hold = paths_hold_all,
+        .reload = paths_reload,
+        .written = spools_settle,
+        .flush = paths_flush,
+        .set_job = paths_set_job,
+        .remove_job = paths_remove_job,
+        .pause_changed = paths_pause_changed,
+        .request = path_runs_by_hand,
+        .run_ended = path_runs_ended,
+        .run_retried = spools_retry,
+        .describe = describe,
+        .pack = path_store_pack,
+        .unpack = path_store_unpack,
+        .recognize = path_store_recognize,
+        .free_payload = free_payload,
+        .restore = restore,
+        .explain = path_view_explain,
+        .list = path_view_list,
+        .count = path_view_count,
+        .plan = path_view_plan,
+};

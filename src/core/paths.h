@@ -1,17 +1,34 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Path triggers, as the files of core/ that make them up see them: paths.c holds the watches of a
+/* Path triggers, as the files that make them up see them: paths.c holds the watches of a
  * job, path-runs.c makes runs of what they report, spools.c runs the items of a spool, path-store.c keeps over a
  * restart what all of them know, path-view.c tells people. */
 
 #include <sys/queue.h>
 
-#include "core/manager-internal.h"
+#include "core/trigger.h"
 #include "fs/identity.h"
+#include "util/turn.h"
 #include "watch/batch.h"
 #include "watch/spool.h"
 #include "watch/watcher.h"
+
+extern const TriggerOps path_trigger_ops;
+
+typedef struct JobPaths JobPaths;
+typedef struct SpoolEnd SpoolEnd;
+
+/* The path triggers of all jobs. */
+typedef struct PathTrigger {
+        Trigger base;
+        Watcher *watcher; /* of the first job with [Path] on */
+        sd_event_source *ready_source;
+        TAILQ_HEAD(, JobPaths) ready;
+        TAILQ_HEAD(, SpoolEnd) spool_ends;
+        bool is_started;
+        Deadline settling; /* an item that could not be put away is tried again */
+} PathTrigger;
 
 /* A line of [Path]. */
 typedef struct PathWatch {
@@ -46,7 +63,7 @@ struct JobPaths {
         Deadline deadline; /* something falls due */
         Deadline saving;   /* what changed is to be written */
         TAILQ_ENTRY(JobPaths) ready;
-        Manager *manager;
+        PathTrigger *trigger;
         Job *job;
         JobDef *def; /* that the watches borrow from: an older one perhaps, that watches the same */
         PathWatch *watches;
@@ -57,7 +74,7 @@ struct JobPaths {
         usec_t save_not_before; /* boottime */
         usec_t not_before;      /* no run is asked for before, boottime */
         bool is_sorted;         /* dealt_with is */
-        bool is_ready;          /* in Manager.ready_paths */
+        bool is_ready;          /* in PathTrigger.ready */
         bool is_dirty;          /* more is known than is written */
         bool has_waiting;       /* files that wait are written down */
         bool is_unread;         /* perhaps more of them, which could not be read yet */
@@ -67,24 +84,28 @@ struct JobPaths {
 };
 
 /* What a run was given. */
-struct RunPaths {
+typedef struct RunPaths {
+        RunPayload base;
         char *list; /* paths, each with a NUL behind it */
         size_t size, n;
         bool one;        /* $VAKT_PATH */
         bool is_found;   /* the run was forgotten, and so is what made it */
-        bool again;      /* it was ended for the sake of newer files: these are not dealt with */
         BatchRun *batch; /* of the job's batch, or NULL: nobody waits for its end */
         char *spool;     /* the folder that item is of, or NULL: there is none */
         SpoolItem item;
-};
+} RunPaths;
 
+RunPaths *run_paths_new(void); /* NULL without memory */
 RunPaths *run_paths_free(RunPaths *rp);
 /* For people; NULL without memory. */
 char *run_paths_text(const RunPaths *rp);
 DEFINE_CLEANUP(RunPaths, run_paths_free)
+/* What a run was given, or NULL. */
+static inline RunPaths *run_paths(const LiveRun *run) {
+        return (RunPaths *)run_payload(run, &path_trigger_ops);
+}
 
 /* A run that has ended, whose item is to be acknowledged or given up once that is written. */
-typedef struct SpoolEnd SpoolEnd;
 struct SpoolEnd {
         TAILQ_ENTRY(SpoolEnd) ends;
         uint64_t run;
@@ -96,7 +117,12 @@ struct SpoolEnd {
 };
 
 /* --- paths.c --- */
-void paths_mark_ready(JobPaths *p); /* somebody looks soon at whether a run can be asked for */
+/* boottime */
+static inline usec_t paths_now(const JobPaths *p) {
+        return turn_now(p->trigger->base.event).boottime;
+}
+JobPaths *job_paths(const PathTrigger *t, const Job *job); /* NULL: it has no path triggers */
+void paths_mark_ready(JobPaths *p);                        /* somebody looks soon at whether a run can be asked for */
 void paths_mark_dirty(JobPaths *p);
 void paths_hold(JobPaths *p); /* when the batch has become full, or has room again */
 PathWatch *paths_find_spool(const JobPaths *p, const char *folder);
@@ -115,7 +141,10 @@ void path_runs_pump(JobPaths *p);
  * for now. */
 int path_runs_request(JobPaths *p, RunPaths **paths);
 /* The files of a run that is under way are in the batch again. */
-void path_runs_adopt(JobPaths *p, LiveRun *run);
+void path_runs_adopt(JobPaths *p, const LiveRun *run);
+/* As the functions of TriggerOps. */
+int path_runs_by_hand(Trigger *base, Job *job, const RunRequest *request, uint64_t *ret_id);
+bool path_runs_ended(Trigger *base, LiveRun *run);
 
 /* --- spools.c --- */
 void spools_open(PathWatch *pw);
@@ -136,13 +165,14 @@ int spools_take(JobPaths *p, BatchRun *files);
 int spools_take_file(JobPaths *p, const char *path, RunPaths **ret);
 void spools_put_back(JobPaths *p, RunPaths *rp);
 /* Before another try of a run. */
-void spools_retry(Manager *m, const LiveRun *failed, RunPaths *rp);
-void spools_run_ended(Manager *m, LiveRun *run);
+void spools_retry(Trigger *base, const LiveRun *failed, RunPayload *payload); /* as TriggerOps.run_retried() */
+/* True: its payload is kept until the item is put away. */
+bool spools_run_ended(PathTrigger *t, LiveRun *run);
 /* Acknowledges and gives up what ended; call when that is written. */
-void spools_settle(Manager *m);
+void spools_settle(Trigger *base);
 /* def: of the run, or NULL when it is not known any more. */
-void spools_add_end(Manager *m, const RunRecord *r, JobDef *def, RunPaths *rp);
-void spools_free_end(Manager *m, SpoolEnd *end);
+void spools_add_end(PathTrigger *t, const RunRecord *r, JobDef *def, RunPaths *rp);
+void spools_free_end(PathTrigger *t, SpoolEnd *end);
 
 /* --- path-store.c --- */
 /* Writes what is new, as far as it can be written now. */
@@ -151,7 +181,15 @@ void path_store_save(JobPaths *p, bool all);
 void path_store_load(PathWatch *pw);
 void path_store_load_waiting(JobPaths *p);
 /* The files of a run whose job is not watched yet wait for that. */
-void path_store_put_waiting(Manager *m, const LiveRun *run);
+void path_store_put_waiting(const PathTrigger *t, const LiveRun *run);
 void path_store_forget(const JobPaths *p);
-/* What a run was given: NULL forgets it. */
-void path_store_put_run(Manager *m, const RunRecord *r, const RunPaths *rp);
+/* As the functions of TriggerOps. */
+int path_store_pack(const RunPayload *payload, char **ret, size_t *ret_n);
+int path_store_unpack(Trigger *base, const void *bytes, size_t n, RunPayload **ret);
+RunPayload *path_store_recognize(Trigger *base, const ExecutionRequest *request, RunRecord *record);
+
+/* --- path-view.c: as the functions of TriggerOps --- */
+int path_view_explain(Trigger *base, const Job *job, const char *file, size_t n, ExplainVisit visit, void *userdata);
+int path_view_list(Trigger *base, const Job *job, TriggerVisit visit, void *userdata);
+int path_view_count(Trigger *base, const Job *job, CounterVisit visit, void *userdata);
+int path_view_plan(Trigger *base, const Job *job, PlanVisit visit, void *userdata, uint64_t *ret_most);

@@ -74,9 +74,9 @@ static void apply(Manager *m, Job *job) {
                 timers_resume_job(m->timers, job);
                 queues_resume(m, job);
                 alarms_resume(m, job);
-                paths_pump_job(job);
         } else if (timers_set_job(m->timers, job) < 0)
                 log_message(LOG_ERR, &c, "Not enough memory to plan the job anew; reload when there is some.");
+        TELL_TRIGGERS(m, pause_changed, job);
         alarms_set_job(m, job);
 }
 

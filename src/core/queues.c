@@ -37,6 +37,17 @@ GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const Jo
         };
 }
 
+usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause) {
+        GateInput in = gate_input(m, GATE_FILES, job, job->def);
+        Instant now = turn_now(m->event);
+        GateAnswer a;
+
+        in.cause = cause;
+        in.has_file = true;
+        a = gates_ask(&in, now.realtime);
+        return a.verdict == GATE_WAIT ? usec_add(now.boottime, usec_sub(a.until, now.realtime)) : 0;
+}
+
 GateInput run_gate_input(const LiveRun *run, GateAsker asker) {
         GateInput in = gate_input(run->manager, asker, run->job, run->def);
 

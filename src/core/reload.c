@@ -43,10 +43,11 @@ static int job_update(Manager *m, Job *job, JobDef *def, const Diagnostic *fault
                 job_def_unref(job->def);
                 job->def = def;
                 r = timers_set_job(m->timers, job);
+                if (r >= 0)
+                        r = triggers_set_job(m, job);
                 if (r < 0)
                         return r;
                 alarms_set_job(m, job);
-                paths_set_job(m, job);
         }
         return changed;
 }
@@ -112,7 +113,7 @@ static void reload_drop_job_if_over(Manager *m, Job *job) {
                 return;
         timers_remove_job(m->timers, job);
         alarms_remove_job(m, job);
-        paths_remove_job(m, job);
+        TELL_TRIGGERS(m, remove_job, job);
         NOTIFY_OBSERVERS(m, job_removed, job);
         job_table_remove(m->jobs, job);
 }
@@ -136,7 +137,7 @@ static void drop_unseen_jobs(Manager *m) {
                         continue;
                 timers_remove_job(m->timers, job);
                 job->gone = true;
-                paths_remove_job(m, job);
+                TELL_TRIGGERS(m, remove_job, job);
                 if (job->n_running + job->n_queued > 0)
                         NOTIFY_OBSERVERS(m, job_changed, job);
                 else

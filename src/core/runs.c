@@ -14,7 +14,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "core/paths.h"
+#include "core/manager-internal.h"
 #include "time/span.h"
 #include "time/timestamp.h"
 #include "util/log-messages.h"
@@ -128,7 +128,7 @@ void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
         NOTIFY_OBSERVERS(m, run_finished, &run->record);
         alarms_run_ended(m, run);
         follow_up(m, run);
-        paths_run_ended(m, run);
+        triggers_run_ended(m, run);
         NOTIFY_OBSERVERS(m, job_changed, job);
         NOTIFY_OBSERVERS(m, summary_changed);
         if (had_started) {
@@ -159,7 +159,7 @@ static int settle(Manager *m) {
         m->executor->ops->settled(m->executor);
         if (m->former_executor)
                 m->former_executor->ops->settled(m->former_executor);
-        spools_settle(m);
+        TELL_TRIGGERS(m, written);
         return 0;
 }
 
@@ -249,16 +249,17 @@ ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run) {
                                           ? ledger_get(m->ledger, run->record.parent)
                                           : NULL;
 
-        return (ExecutionRequest){
+        ExecutionRequest request = {
                 .def = run->def,
                 .run = &run->record,
                 .timeout = run->def->timeout > 0 ? run->def->timeout : m->settings.default_timeout,
                 .follow = run->follow,
                 .parent_result = parent ? run_result_to_string(parent->result) : NULL,
-                .paths = run->paths ? run->paths->list : NULL,
-                .paths_size = run->paths ? run->paths->size : 0,
-                .one_path = run->paths && run->paths->one,
         };
+
+        if (run->payload)
+                run->payload->ops->describe(run->payload, &request);
+        return request;
 }
 
 /* A run is started with what the job's file says now, not with what it said when the run was asked for. */
@@ -336,9 +337,13 @@ static int run_start(Manager *m, LiveRun *run) {
         return r;
 }
 
+/* What it was given is not given up because the machine is short of something for now. */
 static void run_finish_unstarted(Manager *m, LiveRun *run, int error) {
+        static const int passing[] = { -ENOSPC, -EDQUOT, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN, -EROFS };
         ExecOutcome outcome = EXEC_OUTCOME_INIT;
 
+        for (size_t i = 0; i < ELEMENTSOF(passing); i++)
+                run->returns_payload = run->returns_payload || (run->payload && error == passing[i]);
         outcome.result = RUN_RESULT_START_FAILED;
         outcome.code = -error;
         runs_finish(m, run, &outcome);
@@ -359,10 +364,8 @@ static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata
                 errors[i] = run_start(m, batch[i]);
         /* What the end of one leads to may be the end of another of them. */
         for (size_t i = 0; i < n; i++)
-                if (errors[i] < 0) {
-                        paths_run_not_started(batch[i], errors[i]);
+                if (errors[i] < 0)
                         run_finish_unstarted(m, batch[i], errors[i]);
-                }
         queues_pump(m);
         return 0;
 }
@@ -540,34 +543,33 @@ static void replace_other_runs(Manager *m, const LiveRun *by) {
                 if (run == by || run->record.state == RUN_STOPPING)
                         continue;
                 run_set_reason(run, "Run %" PRIu64 " took its place (Overlap=replace).", by->record.id);
-                if (run->paths)
-                        run->paths->again = true; /* the other one knows nothing of its files */
+                run->returns_payload = run->payload != NULL; /* the other one knows nothing of it */
                 run_end(m, run);
         }
 }
 
-void runs_make_way(Manager *m, const Job *job) {
+void runs_preempt(const Trigger *t, const Job *job, const char *reason) {
         LiveRun *previous;
 
         for (LiveRun *run = TAILQ_LAST(&job->runs, LiveRunList); run; run = previous) {
                 previous = TAILQ_PREV(run, LiveRunList, of_job);
-                if (run->record.state == RUN_STOPPING || run->stage != RUN_STAGE_STARTED || !run->paths ||
-                    run->record.cause == RUN_CAUSE_MANUAL)
+                if (run->record.state == RUN_STOPPING || run->stage != RUN_STAGE_STARTED ||
+                    !run_payload(run, t->ops) || run->record.cause == RUN_CAUSE_MANUAL)
                         continue;
-                run->paths->again = true;
-                run_set_reason(run, "Files that changed meanwhile took its place (Overlap=replace).");
-                run_end(m, run);
+                run->returns_payload = true;
+                run_set_reason(run, "%s", reason);
+                run_end(t->manager, run);
         }
 }
 
 /* Sets the reason and returns false for a run that the job does not want now; what only makes it wait does so once it
  * is accepted. */
-static bool admit(LiveRun *run, bool has_paths) {
+static bool admit(LiveRun *run, bool has_payload) {
         GateInput in = run_gate_input(run, GATE_REQUEST);
         char why[GATE_WHY_MAX];
         GateAnswer a;
 
-        in.has_file = has_paths;
+        in.has_file = has_payload;
         a = gates_ask(&in, run->record.requested);
         if (a.verdict == GATE_REFUSE)
                 run_set_reason(run, "%s", gates_why(why, &in, &a));
@@ -609,7 +611,7 @@ void runs_accept(Manager *m, LiveRun *run) {
                 queues_add(m, run);
 }
 
-int runs_request_paths(Manager *m, Job *job, const RunRequest *request, RunPaths **paths, uint64_t *ret_id) {
+int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **payload, uint64_t *ret_id) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
         bool admitted;
         int r;
@@ -619,7 +621,7 @@ int runs_request_paths(Manager *m, Job *job, const RunRequest *request, RunPaths
                 r = live_run_new(&run, m, job, request);
         if (r < 0)
                 return r;
-        admitted = admit(run, paths != NULL);
+        admitted = admit(run, payload != NULL);
         if (!admitted)
                 mark_refused(&run->record, RUN_RESULT_SKIPPED);
         else
@@ -636,20 +638,15 @@ int runs_request_paths(Manager *m, Job *job, const RunRequest *request, RunPaths
                 announce_refusal(m, &run->record);
                 return 0;
         }
-        if (paths) {
-                run->paths = TAKE_PTR(*paths);
-                paths_run_accepted(m, run);
+        if (payload) {
+                run->payload = TAKE_PTR(*payload);
+                payload_put(m, &run->record, run->payload);
         }
         runs_accept(m, TAKE_PTR(run));
         return 1;
 }
 
-int runs_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_id) {
-        return runs_request_paths(m, job, request, NULL, ret_id);
-}
-
 int manager_request(Manager *m, const char *name, const RunRequest *request, const RunRecord **ret) {
-        _cleanup_(run_paths_freep) RunPaths *paths = NULL;
         uint64_t id;
         Job *job;
         int r;
@@ -661,12 +658,9 @@ int manager_request(Manager *m, const char *name, const RunRequest *request, con
                 return r;
         if (!job->def->enabled)
                 return -EBADF;
-        r = request->cause == RUN_CAUSE_MANUAL ? paths_by_hand(job, request, &paths) : 0;
-        if (r < 0)
-                return r;
-        r = runs_request_paths(m, job, request, paths ? &paths : NULL, &id);
-        if (paths)
-                paths_put_back(job, paths);
+        r = request->cause == RUN_CAUSE_MANUAL ? triggers_request(m, job, request, &id) : 0;
+        if (r == 0)
+                r = runs_request(m, job, request, /* payload= */ NULL, &id);
         if (r < 0)
                 return r;
         /* Who asked is told only of what is written. */
@@ -744,7 +738,7 @@ void runs_occurred(void *userdata, Job *job, const Occurrence *o) {
                 record_missed(m, job, &request, o);
                 return;
         }
-        r = runs_request(m, job, &request, &id);
+        r = runs_request(m, job, &request, /* payload= */ NULL, &id);
         runs_use_up_skip(m, job);
         if (r < 0)
                 log_message(LOG_ERR, &c, "Timer elapsed, but no run could be asked for: %s.", strerror(-r));

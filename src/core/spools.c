@@ -23,7 +23,7 @@
 /* --- what a run gets --- */
 
 static RunPaths *paths_of_item(const PathWatch *pw, SpoolItem *item) {
-        _cleanup_(run_paths_freep) RunPaths *rp = calloc(1, sizeof(*rp));
+        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new();
 
         if (!rp)
                 return NULL;
@@ -108,7 +108,7 @@ static PathWatch *spool_of(const JobPaths *p, const char *path, const char **ret
 
 /* Who can write to a spool can make problems come and go as fast as he likes. */
 static bool may_report(PathWatch *pw) {
-        usec_t now = turn_now(pw->paths->manager->event).boottime;
+        usec_t now = paths_now(pw->paths);
 
         if (now >= usec_add(pw->reports_since, USEC_PER_MINUTE)) {
                 pw->reports_since = now;
@@ -155,7 +155,7 @@ static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem
         spools_open(pw);
         if (!pw->spool)
                 return pw->spool_error < 0 ? pw->spool_error : -EAGAIN;
-        r = spool_claim(pw->spool, name, turn_now(p->manager->event).realtime, ret_item);
+        r = spool_claim(pw->spool, name, turn_now(p->trigger->base.event).realtime, ret_item);
         if (r == -EBUSY || r == -ENOENT || r == -EINVAL || r == -EMLINK)
                 return 0;
         if (r == -ESTALE)
@@ -170,7 +170,7 @@ static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem
 
 /* Some time later, and the others not: what is wrong may be wrong with this one only. */
 static void wait_for_claim(JobPaths *p, const char *path) {
-        usec_t later = usec_add(turn_now(p->manager->event).boottime, CLAIM_AGAIN_USEC);
+        usec_t later = usec_add(paths_now(p), CLAIM_AGAIN_USEC);
 
         if (!path || batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, later) < 0)
                 p->not_before = MAX(p->not_before, later);
@@ -213,7 +213,7 @@ int spools_take(JobPaths *p, BatchRun *files) {
         int r;
 
         r = path ? claim(p, path, &pw, &item) : -ENOMEM;
-        batch_done(p->batch, files, path ? BATCH_FORGET : BATCH_AGAIN, turn_now(p->manager->event).boottime);
+        batch_done(p->batch, files, path ? BATCH_FORGET : BATCH_AGAIN, paths_now(p));
         if (r < 0)
                 wait_for_claim(p, path);
         if (r > 0)
@@ -252,8 +252,8 @@ static int end_last_item(const SpoolEnd *end) {
         return end->success ? spool_done(s, &end->item) : spool_fail(s, &end->item);
 }
 
-void spools_free_end(Manager *m, SpoolEnd *end) {
-        TAILQ_REMOVE(&m->spool_ends, end, ends);
+void spools_free_end(PathTrigger *t, SpoolEnd *end) {
+        TAILQ_REMOVE(&t->spool_ends, end, ends);
         spool_item_done(&end->item);
         job_def_unref(end->def);
         free(end->job);
@@ -261,59 +261,57 @@ void spools_free_end(Manager *m, SpoolEnd *end) {
         free(end);
 }
 
-static void forget_end(Manager *m, SpoolEnd *end) {
-        RunRecord r = { .id = end->run, .job = end->job };
-
-        path_store_put_run(m, &r, NULL);
-        spools_free_end(m, end);
+static void forget_end(PathTrigger *t, SpoolEnd *end) {
+        payload_forget(t->base.manager, end->job, end->run);
+        spools_free_end(t, end);
 }
 
 /* Some time later, the others first: what is wrong may be wrong with this one only. */
-static void end_later(Manager *m, SpoolEnd *end, const char *problem) {
+static void end_later(PathTrigger *t, SpoolEnd *end, const char *problem) {
         LogContext c = { .job = end->job, .run = end->run };
 
         if (!end->reported)
                 log_message(LOG_ERR, &c, "Cannot put %s away after its run: %s. It stays claimed until vaktd can.",
                             end->item.name, problem);
         end->reported = true;
-        TAILQ_REMOVE(&m->spool_ends, end, ends);
-        TAILQ_INSERT_TAIL(&m->spool_ends, end, ends);
-        (void)sd_event_source_set_time_relative(m->resettle_source, SETTLE_AGAIN_USEC);
-        (void)sd_event_source_set_enabled(m->resettle_source, SD_EVENT_ONESHOT);
+        TAILQ_REMOVE(&t->spool_ends, end, ends);
+        TAILQ_INSERT_TAIL(&t->spool_ends, end, ends);
+        deadline_set(t->base.manager, &t->settling, usec_add(turn_now(t->base.event).boottime, SETTLE_AGAIN_USEC));
 }
 
-static void settle_end(Manager *m, SpoolEnd *end) {
-        const Job *job = job_table_get(m->jobs, end->job);
-        PathWatch *pw = job ? paths_find_spool(job->paths, end->spool) : NULL;
-        usec_t now = turn_now(m->event).boottime;
+static void settle_end(PathTrigger *t, SpoolEnd *end) {
+        const Job *job = job_table_get(manager_jobs(t->base.manager), end->job);
+        PathWatch *pw = job ? paths_find_spool(job_paths(t, job), end->spool) : NULL;
+        usec_t now = turn_now(t->base.event).boottime;
         int r;
 
-        if (pw ? !pw->spool || now < pw->settle_not_before : !end->def || !m->is_started)
+        if (pw ? !pw->spool || now < pw->settle_not_before : !end->def || !t->is_started)
                 return; /* until the spool is there */
         r = pw ? end_item(pw, end) : end_last_item(end);
         if (r == 0 || (r > 0 && pw))
-                forget_end(m, end);
+                forget_end(t, end);
         else if (!pw) /* the folder may be another one now: until there is such a job again */
                 end->def = job_def_unref(end->def);
         else {
                 pw->settle_not_before = usec_add(now, SETTLE_AGAIN_USEC);
-                end_later(m, end, problem_of(pw->spool, r));
+                end_later(t, end, problem_of(pw->spool, r));
                 if (r == -ESTALE)
                         spool_is_stale(pw);
         }
 }
 
-void spools_settle(Manager *m) {
+void spools_settle(Trigger *base) {
+        PathTrigger *t = (PathTrigger *)base;
         SpoolEnd *next;
 
-        for (SpoolEnd *end = TAILQ_FIRST(&m->spool_ends); end; end = next) {
+        for (SpoolEnd *end = TAILQ_FIRST(&t->spool_ends); end; end = next) {
                 next = TAILQ_NEXT(end, ends);
-                settle_end(m, end);
+                settle_end(t, end);
         }
 }
 
 /* Without memory it is found at the next start. */
-void spools_add_end(Manager *m, const RunRecord *r, JobDef *def, RunPaths *rp) {
+void spools_add_end(PathTrigger *t, const RunRecord *r, JobDef *def, RunPaths *rp) {
         SpoolEnd *end = calloc(1, sizeof(*end));
 
         if (!end)
@@ -329,57 +327,66 @@ void spools_add_end(Manager *m, const RunRecord *r, JobDef *def, RunPaths *rp) {
         end->spool = TAKE_PTR(rp->spool);
         end->item = rp->item;
         rp->item = (SpoolItem){};
-        TAILQ_INSERT_TAIL(&m->spool_ends, end, ends);
+        TAILQ_INSERT_TAIL(&t->spool_ends, end, ends);
 }
 
 /* It was not run, or not to an end that says anything about it. */
-static bool wants_another_run(const Manager *m, const LiveRun *run) {
-        RunResult result = run->record.result;
+static bool wants_another_run(const PathTrigger *t, const LiveRun *run) {
+        RunResult result = run_record(run)->result;
 
-        return run->paths->again || result == RUN_RESULT_SKIPPED || (result == RUN_RESULT_CANCELLED && m->stopping) ||
-               (result == RUN_RESULT_LOST && run->paths->item.attempt <= LOST_MAX);
+        return run_returns_payload(run) || result == RUN_RESULT_SKIPPED ||
+               (result == RUN_RESULT_CANCELLED && manager_is_stopping(t->base.manager)) ||
+               (result == RUN_RESULT_LOST && run_paths(run)->item.attempt <= LOST_MAX);
 }
 
 /* For whoever works on the spool next, which may be the same job by another name. */
 static void give_back(const LiveRun *run) {
-        LogContext c = { .job = run->record.job, .run = run->record.id };
+        const RunRecord *record = run_record(run);
+        const RunPaths *rp = run_paths(run);
+        LogContext c = { .job = record->job, .run = record->id };
         _cleanup_(spool_freep) Spool *s = NULL;
         int r = -ENOENT;
 
-        if (run->def)
-                r = open_left(&s, run->paths->spool, run->record.job, run->def);
+        if (run_def(run))
+                r = open_left(&s, rp->spool, record->job, run_def(run));
         if (r >= 0)
-                r = spool_release(s, &run->paths->item);
+                r = spool_release(s, &rp->item);
         if (r >= 0)
                 log_message(LOG_NOTICE, &c, "Put %s back into %s, which the job does not work on any more.",
-                            run->paths->item.name, run->paths->spool);
+                            rp->item.name, rp->spool);
         else
                 log_message(LOG_WARNING, &c,
                             "Cannot put %s back into %s: %s. It stays in " WATCH_PRIVATE_PREFIX "%s there, until a "
                             "job of this name works on the folder again.",
-                            run->paths->item.name, run->paths->spool, strerror(-r), run->record.job);
+                            rp->item.name, rp->spool, strerror(-r), record->job);
 }
 
 /* Not the same path again: what is left of the last run might still work on it. */
-static void run_again(Manager *m, LiveRun *run) {
-        PathWatch *pw = paths_find_spool(run->job->paths, run->paths->spool);
+static void run_again(const PathTrigger *t, LiveRun *run) {
+        RunPaths *rp = run_paths(run);
+        PathWatch *pw = paths_find_spool(job_paths(t, run_job(run)), rp->spool);
+        bool stopping = manager_is_stopping(t->base.manager);
 
-        path_store_put_run(m, &run->record, NULL);
-        if (!pw && !m->stopping)
+        if (!pw && !stopping)
                 give_back(run);
-        if (!pw || !pw->spool || m->stopping)
+        if (!pw || !pw->spool || stopping)
                 return; /* it is claimed: found when the spool is opened */
-        if (run->record.result == RUN_RESULT_LOST && spool_retry(pw->spool, &run->paths->item) == -ENOENT)
+        if (run_record(run)->result == RUN_RESULT_LOST && spool_retry(pw->spool, &rp->item) == -ENOENT)
                 return; /* it was put away, and the power cut took the note of that */
-        (void)ready_push(pw, &run->paths->item, /* first= */ false);
+        (void)ready_push(pw, &rp->item, /* first= */ false);
 }
 
-void spools_run_ended(Manager *m, LiveRun *run) {
-        if (wants_another_run(m, run))
-                run_again(m, run);
+bool spools_run_ended(PathTrigger *t, LiveRun *run) {
+        bool again = wants_another_run(t, run);
+
+        if (run_was_retried(run))
+                return false; /* its item is the other one's */
+        if (again)
+                run_again(t, run);
         else
-                spools_add_end(m, &run->record, run->def, run->paths);
-        (void)sd_event_source_set_enabled(m->settle_source, SD_EVENT_ONESHOT);
+                spools_add_end(t, run_record(run), run_def(run), run_paths(run));
+        manager_notify_written(t->base.manager);
+        return !again;
 }
 
 /* Its path says which try it is in. */
@@ -398,9 +405,10 @@ static int set_attempt(const Spool *s, RunPaths *rp, unsigned attempt) {
         return 0;
 }
 
-void spools_retry(Manager *m, const LiveRun *failed, RunPaths *rp) {
-        PathWatch *pw = paths_find_spool(failed->job->paths, rp->spool);
-        LogContext c = { .job = failed->record.job, .run = failed->record.id };
+void spools_retry(Trigger *base, const LiveRun *failed, RunPayload *payload) {
+        RunPaths *rp = (RunPaths *)payload;
+        PathWatch *pw = rp->spool ? paths_find_spool(trigger_get(base, run_job(failed)), rp->spool) : NULL;
+        LogContext c = { .job = run_record(failed)->job, .run = run_record(failed)->id };
         SpoolItem next = rp->item;
         int r;
 
@@ -419,8 +427,8 @@ static bool is_gone(const char *path) {
 }
 
 void spools_find_item(const LiveRun *run, RunPaths *rp) {
-        const JobDef *def = run->def ?: run->job->def;
-        SpoolConfig config = { .path = rp->spool, .job = run->record.job, .run_uid = UID_UNKNOWN };
+        const JobDef *def = run_def(run) ?: run_job(run)->def;
+        SpoolConfig config = { .path = rp->spool, .job = run_record(run)->job, .run_uid = UID_UNKNOWN };
         _cleanup_(spool_freep) Spool *s = NULL;
         unsigned attempt = rp->item.attempt;
 
@@ -438,12 +446,11 @@ void spools_find_item(const LiveRun *run, RunPaths *rp) {
 
 /* Also where it was renamed by a daemon that died before it had that written. */
 static bool has_run(const PathWatch *pw, const SpoolItem *item) {
-        const Manager *m = pw->paths->manager;
-        const LiveRun *run;
+        const Job *job = pw->paths->job;
         SpoolEnd *end;
 
-        TAILQ_FOREACH(run, &pw->paths->job->runs, of_job) {
-                RunPaths *rp = run->paths;
+        for (const LiveRun *run = runs_next(job, NULL); run; run = runs_next(job, run)) {
+                RunPaths *rp = run_paths(run);
 
                 if (!rp || !rp->spool || rp->item.id != item->id || !streq(rp->spool, pw->source->path))
                         continue;
@@ -451,8 +458,8 @@ static bool has_run(const PathWatch *pw, const SpoolItem *item) {
                         (void)set_attempt(pw->spool, rp, item->attempt);
                 return true;
         }
-        TAILQ_FOREACH(end, &m->spool_ends, ends)
-        if (end->item.id == item->id && streq(end->job, pw->paths->job->name) && streq(end->spool, pw->source->path)) {
+        TAILQ_FOREACH(end, &pw->paths->trigger->spool_ends, ends)
+        if (end->item.id == item->id && streq(end->job, job->name) && streq(end->spool, pw->source->path)) {
                 end->item.attempt = item->attempt;
                 return true;
         }
@@ -474,8 +481,8 @@ static int on_recovered(void *userdata, const SpoolItem *i) {
 }
 
 /* There everything that is a file would be an item, the ledger first. */
-static bool is_own_directory(const Manager *m, const char *path) {
-        const char *own[] = { m->options.state_dir, m->options.runtime_dir };
+static bool is_own_directory(const ManagerOptions *o, const char *path) {
+        const char *own[] = { o->state_dir, o->runtime_dir };
         struct stat here, st;
 
         for (size_t i = 0; i < ELEMENTSOF(own); i++)
@@ -496,18 +503,18 @@ void spools_open(PathWatch *pw) {
                 .failed = d->spool_failed,
                 .run_uid = path_spool_uid(pw->paths->def),
         };
-        const Manager *m = pw->paths->manager;
-        usec_t now = turn_now(m->event).boottime;
+        const Trigger *t = &pw->paths->trigger->base;
+        usec_t now = paths_now(pw->paths);
         int r;
 
-        if (pw->spool || m->is_unread || !m->is_surveyed) /* an item may be in a run of which we will hear */
+        if (pw->spool || !manager_knows_what_was(t->manager)) /* an item may be in a run of which we will hear */
                 return;
         if (now < pw->reopen_at) { /* it is read whole, and its owner can make it come and go */
                 paths_mark_ready(pw->paths);
                 return;
         }
         pw->reopen_at = usec_add(now, REOPEN_USEC);
-        r = is_own_directory(m, pw->source->path) ? -EINVAL : 0;
+        r = is_own_directory(t->options, pw->source->path) ? -EINVAL : 0;
         if (r < 0)
                 problem = strdup("vaktd keeps its own files there: name another directory");
         else
@@ -527,7 +534,7 @@ void spools_open(PathWatch *pw) {
         pw->n_failed = (size_t)spool_count_failed(pw->spool);
         clear_problem(pw);
         /* Those that are to be put away are so once that is written. */
-        (void)sd_event_source_set_enabled(pw->paths->manager->settle_source, SD_EVENT_ONESHOT);
+        manager_notify_written(t->manager);
 }
 
 static bool is_there(const PathWatch *pw) {
@@ -542,7 +549,7 @@ usec_t spools_reopen(JobPaths *p, usec_t now) {
         for (size_t i = 0; i < p->n_watches; i++) {
                 PathWatch *pw = &p->watches[i];
 
-                if (pw->spool || !is_there(pw) || p->manager->is_unread)
+                if (pw->spool || !is_there(pw) || !manager_knows_what_was(p->trigger->base.manager))
                         continue;
                 if (pw->reopen_at <= now)
                         spools_open(pw);

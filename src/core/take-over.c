@@ -9,7 +9,7 @@
 
 #include <inttypes.h>
 
-#include "core/paths.h"
+#include "core/manager-internal.h"
 #include "util/array.h"
 #include "util/log.h"
 
@@ -64,7 +64,7 @@ static int run_of_record(LiveRun **ret, Manager *m, Job *job, const RunRecord *r
         e = queues_admit(m, run);
         if (e < 0)
                 return e;
-        paths_give_back(m, run);
+        payload_give_back(m, run);
         *ret = TAKE_PTR(run);
         return 0;
 }
@@ -110,8 +110,8 @@ static void adopt(Manager *m, LiveRun *run, bool job_is_known, bool this_boot) {
         alarms_run_started(m, run);
 }
 
-/* paths: what it was given, taken from there, or NULL. */
-static int take_over_started(Manager *m, const RunRecord *r, RunPaths **paths, bool this_boot) {
+/* payload: what it was given, taken from there, or NULL. */
+static int take_over_started(Manager *m, const RunRecord *r, RunPayload **payload, bool this_boot) {
         LiveRun *run;
         Job *job;
         int e;
@@ -121,8 +121,8 @@ static int take_over_started(Manager *m, const RunRecord *r, RunPaths **paths, b
                 e = run_of_record(&run, m, job, r);
         if (e < 0)
                 return e;
-        if (paths && *paths)
-                paths_give_found(m, run, TAKE_PTR(*paths));
+        if (payload && *payload)
+                payload_give(m, run, TAKE_PTR(*payload));
         count_as_running(m, run);
         adopt(m, run, !job->gone, this_boot);
         return 0;
@@ -179,9 +179,9 @@ int take_over(Manager *m) {
         int r;
 
         m->has_left_runs = false;
-        paths_load_runs(m);
+        payloads_load(m);
         r = ledger_unfinished(m->ledger, on_unfinished, m);
-        paths_forget_loaded(m);
+        payloads_forget_loaded(m);
         return r;
 }
 
@@ -219,11 +219,7 @@ static int add_found(Manager *m, const RunRecord *record, const ExecutionRequest
         r = run_record_copy(&found->record, record);
         if (r < 0)
                 return r;
-        found->paths = request->paths ? paths_found(request) : NULL;
-        if (found->paths) {
-                free(found->record.payload);
-                found->record.payload = run_paths_text(found->paths);
-        }
+        found->payload = payload_recognize(m, request, &found->record);
         m->n_found++;
         return 0;
 }
@@ -272,7 +268,7 @@ static void survey_done(Manager *m) {
         m->is_surveyed = true;
         deadline_set(m, &m->survey_deadline, USEC_INFINITY);
         timers_hold(m->timers, false);
-        paths_look_again(m);
+        TELL_TRIGGERS(m, hold, /* hold= */ false);
 }
 
 static void on_survey_time(Manager *m, Deadline *d) {
@@ -287,9 +283,10 @@ void take_over_start(Manager *m) {
         else if (m->executor->ops->outlives_daemon) {
                 m->is_surveyed = false;
                 timers_hold(m->timers, true);
+                TELL_TRIGGERS(m, hold, /* hold= */ true);
                 deadline_set(m, &m->survey_deadline, usec_add(turn_now(m->event).boottime, SURVEY_USEC));
         } else
-                m->is_surveyed = true;
+                survey_done(m);
 }
 
 void take_over_surveyed(void *userdata) {
@@ -306,7 +303,7 @@ void take_over_surveyed(void *userdata) {
 
                 note_occurred(m, &found->record);
                 if (ledger_update(m->ledger, &found->record) >= 0)
-                        (void)take_over_started(m, &found->record, &found->paths, /* this_boot= */ true);
+                        (void)take_over_started(m, &found->record, &found->payload, /* this_boot= */ true);
         }
         m->n_found_known = m->n_found;
         if (!m->is_surveyed)
@@ -327,7 +324,7 @@ bool take_over_has_followed(const Manager *m, const char *job, const RunRequest 
 void take_over_done(Manager *m) {
         for (size_t i = 0; i < m->n_found; i++) {
                 run_record_done(&m->found[i].record);
-                run_paths_free(m->found[i].paths);
+                run_payload_free(m->found[i].payload);
         }
         m->found = mfree(m->found);
         m->n_found = 0;

@@ -24,7 +24,8 @@ typedef struct JobTimers JobTimers; /* of sched/ */
 typedef struct LiveRun LiveRun;     /* of core/ */
 typedef TAILQ_HEAD(LiveRunList, LiveRun) LiveRunList;
 typedef struct JobWatch JobWatch; /* of core/ */
-typedef struct JobPaths JobPaths; /* of core/ */
+
+#define TRIGGER_KINDS_MAX 8 /* kinds of triggers */
 
 typedef struct Job {
         char *name;
@@ -52,7 +53,7 @@ typedef struct Job {
         LiveRun *queue_tail;
         LiveRun *delayed;    /* of core/: runs whose time has not come yet: retries */
         JobWatch *watch;     /* of core/: what is watched for alarms, or NULL */
-        JobPaths *paths;     /* of core/: path triggers, or NULL */
+        void *triggers[TRIGGER_KINDS_MAX]; /* what each kind of trigger keeps of the job, see core/trigger.h */
         unsigned n_bounded;  /* of core/: runs in the queue or with a place that QueueMax= counts */
         unsigned n_delayed;  /* of core/: runs among the delayed; in n_queued, too */
         unsigned n_sought;   /* of core/: runs that are looked for, see LiveRun.is_sought */

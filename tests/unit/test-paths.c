@@ -100,14 +100,14 @@ static int count_active(const char *key, const char *path, const char *state, co
 static unsigned n_active(Fixture *f, const char *name) {
         unsigned n = 0;
 
-        assert_int_equal(manager_list_watches(f->m, job(f, name), count_active, &n), 0);
+        assert_int_equal(manager_list_triggers(f->m, job(f, name), count_active, &n), 0);
         return n;
 }
 
 static unsigned n_watching(Fixture *f, const char *name) {
         unsigned n = 0;
 
-        assert_int_equal(manager_list_watches(f->m, job(f, name), count_watching, &n), 0);
+        assert_int_equal(manager_list_triggers(f->m, job(f, name), count_watching, &n), 0);
         return n;
 }
 
@@ -327,7 +327,7 @@ static int find_own(const char *key, const char *path, const char *state, const 
 static bool is_refused_as_own(Fixture *f, const char *name) {
         bool found = false;
 
-        assert_int_equal(manager_list_watches(f->m, job(f, name), find_own, &found), 0);
+        assert_int_equal(manager_list_triggers(f->m, job(f, name), find_own, &found), 0);
         return found;
 }
 
@@ -883,6 +883,7 @@ static bool explains(Fixture *f, const char *file, const char *topic) {
 
 static void test_people_are_told_about_files(void **state) {
         Fixture *f = *state;
+        uint64_t most;
         unsigned n = 0;
 
         make_folder(f, "w");
@@ -891,7 +892,7 @@ static void test_people_are_told_about_files(void **state) {
         write_path_job(f, "all", "[Path]\nPathChanged=%s\nInclude=*.csv\nSettleSec=1h\n" WRITE_LIST, in(f, "w"),
                        f->folder, f->folder);
         start_watching(f, "all", 1);
-        assert_int_equal(manager_plan(f->m, job(f, "all"), count_plan, &n), 0);
+        assert_int_equal(manager_plan(f->m, job(f, "all"), count_plan, &n, &most), 0);
         assert_int_equal(n, 1);
         touch(f, "w/a.csv");
         WAIT_FOR(f, counter(f, "all", "waiting") == 1);
@@ -914,6 +915,7 @@ static void test_strange_items(void **state) {
         static const char *const strange[] = { "spool/folder", "spool/fifo", "spool/link" };
         char said[2048] = "";
         Fixture *f = *state;
+        uint64_t most;
 
         make_folder(f, "spool");
         make_folder(f, "spool/folder");
@@ -922,7 +924,7 @@ static void test_strange_items(void **state) {
         touch(f, "spool/item");
         write_spool_job(f, "SettleSec=1h", "Exec=/bin/true");
         start_watching(f, "spool", 1);
-        assert_int_equal(manager_plan(f->m, job(f, "spool"), note_plan, said), 0);
+        assert_int_equal(manager_plan(f->m, job(f, "spool"), note_plan, said, &most), 0);
         assert_string_equal(said, in(f, "spool/item"));
         for (size_t i = 0; i < ELEMENTSOF(strange); i++) {
                 const char *path = in(f, strange[i]);

@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include "core/manager-internal.h"
 #include "core/paths.h"
 
 #define RUNS_MAX 16
@@ -393,6 +394,10 @@ static bool is_in(const Fixture *f, const char *name) {
         return access(path, F_OK) >= 0;
 }
 
+static const JobPaths *watched(Fixture *f, const char *name) {
+        return trigger_get(trigger_of(f->m, &path_trigger_ops), job(f, name));
+}
+
 static usec_t changed_in(const Fixture *f, const char *name) {
         char path[256];
         struct stat st;
@@ -426,7 +431,7 @@ static void test_forgotten_items(void **state) {
         take_over_start(f->m);
         for (size_t i = 0; i < ELEMENTSOF(made); i++)
                 make_in(f, made[i]);
-        WAIT_FOR(f, watch_state(job(f, "item")->paths->watches[0].watch) != WATCH_WAITING);
+        WAIT_FOR(f, watch_state(watched(f, "item")->watches[0].watch) != WATCH_WAITING);
         settle_down(f);
         assert_int_equal(stand_in.n_starts, 0);
         /* The first one was done; the second one was done by its second try. */
@@ -468,11 +473,11 @@ static void test_forgotten_files(void **state) {
                 take_over_start(f->m);
                 if (i == 0)
                         make_in(f, "in");
-                WAIT_FOR(f, watch_state(job(f, "files")->paths->watches[0].watch) == WATCH_ACTIVE);
+                WAIT_FOR(f, watch_state(watched(f, "files")->watches[0].watch) == WATCH_ACTIVE);
                 settle_down(f);
                 make_in(f, "in/a");
                 make_in(f, "in/b");
-                WAIT_FOR(f, batch_n_waiting(job(f, "files")->paths->batch) >= 2);
+                WAIT_FOR(f, batch_n_waiting(watched(f, "files")->batch) >= 2);
                 settle_down(f);
                 assert_int_equal(stand_in.n_starts, 0);
                 n = (size_t)snprintf(list, sizeof(list), "%s/in/a", f->folder) + 1;

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What triggers gave runs, in the ledger under the job's name, the word "run" and the run's number, from when the run
+ * is accepted until it is over. At a start it is given back to the runs that are taken over. Only the kind of trigger
+ * that packed it can tell what it is. */
+
+#include <inttypes.h>
+
+#include "core/manager-internal.h"
+#include "util/array.h"
+#include "util/log.h"
+
+#define KEY_RUN "run"
+
+struct LoadedPayload {
+        uint64_t run;
+        char *job;
+        RunPayload *payload; /* NULL: taken */
+};
+
+RunPayload *run_payload_free(RunPayload *p) {
+        return p ? p->ops->free_payload(p) : NULL;
+}
+
+/* --- writing --- */
+
+void payload_put(Manager *m, const RunRecord *r, const RunPayload *p) {
+        LogContext c = { .job = r->job, .run = r->id };
+        _cleanup_free_ char *bytes = NULL;
+        size_t n;
+        int e;
+
+        e = p->ops->pack(p, &bytes, &n);
+        if (e >= 0)
+                e = ledger_put(m->ledger, r->job, KEY_RUN, r->id, bytes, n);
+        if (e < 0)
+                log_message(LOG_WARNING, &c, "Cannot remember over a restart which files the run is about: %s.",
+                            strerror(-e));
+}
+
+void payload_forget(Manager *m, const char *job, uint64_t run) {
+        LogContext c = { .job = job, .run = run };
+        int r = ledger_put(m->ledger, job, KEY_RUN, run, NULL, 0);
+
+        if (r < 0)
+                log_message(LOG_WARNING, &c, "Cannot forget over a restart which files the run was about: %s.",
+                            strerror(-r));
+}
+
+/* --- runs of an earlier daemon --- */
+
+/* 0: no kind of trigger knows what it is. */
+static int unpack(Manager *m, const void *bytes, size_t n, RunPayload **ret) {
+        for (size_t i = 0; i < m->n_triggers; i++) {
+                Trigger *t = m->triggers[i];
+                int r = t->ops->unpack ? t->ops->unpack(t, bytes, n, ret) : -EBADMSG;
+
+                if (r != -EBADMSG)
+                        return r < 0 ? r : 1;
+        }
+        return 0;
+}
+
+static int on_loaded(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        Manager *m = userdata;
+        struct LoadedPayload *place, loaded = { .run = id };
+        LogContext c = { .job = job, .run = id };
+        int r;
+
+        r = unpack(m, bytes, n, &loaded.payload);
+        if (r == 0)
+                log_message(LOG_WARNING, &c,
+                            "What stands in the ledger about the files of run %" PRIu64 " is damaged.", id);
+        if (r <= 0)
+                return r;
+        loaded.job = strdup(job);
+        place = loaded.job ? ARRAY_NEXT(m->loaded_payloads, m->n_loaded_payloads) : NULL;
+        if (!place) {
+                run_payload_free(loaded.payload);
+                free(loaded.job);
+                return -ENOMEM;
+        }
+        *place = loaded;
+        m->n_loaded_payloads++;
+        return 0;
+}
+
+static int loaded_compare(const void *a, const void *b) {
+        const struct LoadedPayload *l = a, *o = b;
+
+        return (l->run > o->run) - (l->run < o->run);
+}
+
+void payloads_load(Manager *m) {
+        int r;
+
+        r = ledger_list_blobs(m->ledger, NULL, KEY_RUN, on_loaded, m);
+        if (r < 0)
+                log_warning_errno(r, "Cannot read from the ledger which files runs were given: %m");
+        if (m->n_loaded_payloads > 0)
+                qsort(m->loaded_payloads, m->n_loaded_payloads, sizeof(*m->loaded_payloads), loaded_compare);
+}
+
+static bool restore(Manager *m, LiveRun *run, const RunRecord *record, RunPayload *p) {
+        Trigger *t = trigger_of(m, p->ops);
+
+        return t->ops->restore && t->ops->restore(t, run, record, p);
+}
+
+void payload_give_back(Manager *m, LiveRun *run) {
+        struct LoadedPayload *found =
+                m->loaded_payloads + BISECT(m->n_loaded_payloads, i, m->loaded_payloads[i].run < run->record.id);
+
+        if (found == m->loaded_payloads + m->n_loaded_payloads || found->run != run->record.id || !found->payload)
+                return;
+        run->payload = TAKE_PTR(found->payload);
+        (void)restore(m, run, &run->record, run->payload);
+}
+
+RunPayload *payload_recognize(Manager *m, const ExecutionRequest *request, RunRecord *record) {
+        RunPayload *p = NULL;
+
+        FOREACH_TRIGGER(m, t, recognize)
+        p = p ?: t->ops->recognize(t, request, record);
+        return p;
+}
+
+void payload_give(Manager *m, LiveRun *run, RunPayload *p) {
+        run->payload = p;
+        (void)restore(m, run, &run->record, p);
+        payload_put(m, &run->record, p);
+}
+
+static void settle_loaded(Manager *m, const struct LoadedPayload *l) {
+        const RunRecord *r = ledger_get(m->ledger, l->run);
+        LiveRun *run = runs_find(m, l->run);
+
+        if (run && !run->payload) /* it was there before the ledger could be read */
+                payload_give_back(m, run);
+        if (run || (r && r->state != RUN_DONE))
+                return; /* or is taken over later */
+        if (!restore(m, NULL, r, l->payload))
+                payload_forget(m, l->job, l->run);
+}
+
+void payloads_forget_loaded(Manager *m) {
+        for (size_t i = 0; i < m->n_loaded_payloads; i++) {
+                struct LoadedPayload *l = &m->loaded_payloads[i];
+
+                if (l->payload)
+                        settle_loaded(m, l);
+                run_payload_free(l->payload);
+                free(l->job);
+        }
+        m->loaded_payloads = mfree(m->loaded_payloads);
+        m->n_loaded_payloads = 0;
+}
