@@ -17,7 +17,7 @@
 #include "bus/bus.h"
 #include "config.h"
 #include "core/manager.h"
-#include "core/paths.h"
+#include "trigger/kinds.h"
 #include "util/file.h"
 #include "util/log-messages.h"
 #include "util/log.h"
@@ -414,7 +414,6 @@ static void on_ready(void *userdata, int error) {
 }
 
 static int open_manager(Daemon *d) {
-        static const TriggerOps *const triggers[] = { &path_trigger_ops, NULL };
         ManagerOptions o = {
                 .job_dirs = d->job_dirs,
                 .state_dir = d->state_dir,
@@ -424,7 +423,7 @@ static int open_manager(Daemon *d) {
                 .log_level = -1,
                 .user_instance = d->user,
                 .runtime_dir = d->runtime_dir,
-                .triggers = triggers,
+                .triggers = trigger_kinds,
         };
 
         return manager_new(&d->manager, d->event, &o);

@@ -112,7 +112,7 @@ int text_append(sd_bus_message *m, const char *s, size_t max) {
         return sd_bus_message_append_basic(m, 's', text);
 }
 
-/* The text ends in "and N more" where there are more than the one file that it names; see core/path-runs.c. */
+/* The text ends in "and N more" where there are more than the one file that it names; see trigger/path-runs.c. */
 const char *text_count_of_payload(const char *payload, char buf[static TEXT_COUNT_MAX]) {
         const char *last = NULL;
         unsigned n_more = 0;

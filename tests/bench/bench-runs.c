@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "core/manager.h"
+#include "trigger/kinds.h"
 #include "util/log.h"
 
 #define IN_FLIGHT 8
@@ -114,6 +115,7 @@ static usec_t full_round(const char *folder) {
                 .owner = getuid(),
                 .executor = -1,
                 .log_level = -1,
+                .triggers = trigger_kinds,
         };
         Full f = {};
         ManagerObserver observer = { .run_finished = on_finished, .userdata = &f };

@@ -14,7 +14,7 @@ cd "$(dirname "$0")/../../src"
 declare -A layer=(
         [util]=0 [fs]=1 [time]=1 [job]=2 [systemd]=3
         [config]=4 [sched]=4 [watch]=4 [probe]=4 [exec]=4 [ledger]=4 [upkeep]=4
-        [core]=5 [bus]=6 [vaktd]=7
+        [core]=5 [bus]=6 [trigger]=6 [vaktd]=7
 )
 client_may="util"
 ctl_may="util time job config client"
@@ -63,6 +63,11 @@ wrong_layers() {
         done
 }
 
+# What a kind of trigger sees of the core.
+trigger_sees_more() {
+        includes | grep -E '^trigger/' | grep -E ' core/' | grep -vE ' core/(trigger|manager)\.h$' || true
+}
+
 unknown_folders() {
         local folder
         for folder in */; do
@@ -94,11 +99,12 @@ loud_client() {
 
 result "every folder of src/ has its layer" < <(unknown_folders)
 result "includes lead to lower layers only" < <(includes | wrong_layers)
+result "trigger/ sees core/trigger.h and core/manager.h of core/" < <(trigger_sees_more)
 result "sqlite3.h is seen in ledger/ only" < <(seen_elsewhere 'sqlite3\.h' ledger)
 result "ini.h is seen in config/ only" < <(seen_elsewhere 'ini\.h' config)
 result "sd-bus.h is seen in bus/, systemd/, exec/, probe/ and client/ only" < \
         <(seen_elsewhere 'systemd/sd-bus.*\.h' bus systemd exec probe client)
 result "client/ neither prints nor ends the program" < <(loud_client)
-result "core/, sched/, job/ and time/ have the time from turn_now() or as a parameter" < \
-        <(reads_clock core sched job time)
+result "core/, trigger/, sched/, job/ and time/ have the time from turn_now() or as a parameter" < \
+        <(reads_clock core trigger sched job time)
 echo "1..$number"

@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#include "core/paths.h"
+#include "trigger/kinds.h"
 #include "util/log.h"
 
 static void on_run_started(void *userdata, const RunRecord *r) {
@@ -131,7 +131,6 @@ int fixture_teardown(void **state) {
 }
 
 void start(Fixture *f) {
-        static const TriggerOps *const triggers[] = { &path_trigger_ops, NULL };
         ManagerOptions o = {
                 .job_dirs = f->dirs,
                 .state_dir = f->folder,
@@ -140,7 +139,7 @@ void start(Fixture *f) {
                 .executor = -1,
                 .log_level = -1,
                 .runtime_dir = f->folder,
-                .triggers = triggers,
+                .triggers = trigger_kinds,
         };
         ManagerObserver observer = {
                 .job_new = on_job_new,

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/manager-internal.h"
-#include "core/paths.h"
+#include "trigger/path.h"
 
 #define RUNS_MAX 16
 

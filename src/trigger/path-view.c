@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "core/paths.h"
+#include "trigger/path.h"
 #include "time/span.h"
 
 #define SENTENCE_MAX 1024

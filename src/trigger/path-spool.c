@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "core/paths.h"
+#include "trigger/path.h"
 #include "util/array.h"
 #include "util/log.h"
 

@@ -14,7 +14,7 @@
 
 #include <inttypes.h>
 
-#include "core/paths.h"
+#include "trigger/path.h"
 #include "util/array.h"
 #include "util/log.h"
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "core/paths.h"
+#include "trigger/path.h"
 #include "time/span.h"
 #include "util/log-messages.h"
 #include "util/log.h"

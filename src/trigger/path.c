@@ -3,7 +3,7 @@
 /* The watches of jobs with a section [Path]: made, kept over reloads that do not concern them, and the changes that
  * they report put into the job's batch. From there on see path-runs.c. */
 
-#include "core/paths.h"
+#include "trigger/path.h"
 
 #include <stdio.h>
 

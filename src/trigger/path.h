@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Path triggers, as the files that make them up see them: paths.c holds the watches of a
- * job, path-runs.c makes runs of what they report, spools.c runs the items of a spool, path-store.c keeps over a
+/* Path triggers, as the files that make them up see them: path.c holds the watches of a
+ * job, path-runs.c makes runs of what they report, path-spool.c runs the items of a spool, path-store.c keeps over a
  * restart what all of them know, path-view.c tells people. */
 
 #include <sys/queue.h>
@@ -116,7 +116,7 @@ struct SpoolEnd {
         bool reported; /* that it cannot be put away */
 };
 
-/* --- paths.c --- */
+/* --- path.c --- */
 /* boottime */
 static inline usec_t paths_now(const JobPaths *p) {
         return turn_now(p->trigger->base.event).boottime;
@@ -146,7 +146,7 @@ void path_runs_adopt(JobPaths *p, const LiveRun *run);
 int path_runs_by_hand(Trigger *base, Job *job, const RunRequest *request, uint64_t *ret_id);
 bool path_runs_ended(Trigger *base, LiveRun *run);
 
-/* --- spools.c --- */
+/* --- path-spool.c --- */
 void spools_open(PathWatch *pw);
 /* Again those that could not be opened: what was in the way may be mended. When that is due next, boottime. */
 usec_t spools_reopen(JobPaths *p, usec_t now);

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* All kinds of triggers; a further one is a file of its own and a line here. */
+
+#include "trigger/kinds.h"
+
+extern const TriggerOps path_trigger_ops;
+
+const TriggerOps *const trigger_kinds[] = { &path_trigger_ops, NULL };
