@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the ledger keeps of jobs and triggers that are gone. The mark of a trigger goes with it: should it be written
- * again, it starts anew, and makes up for nothing. Of a job whose file is gone all is kept for a day: a package that
- * is upgraded takes its files away and brings them back, and with them the job is as it was, paused if it was, with
- * its alarms and with intervals that go on from where they were; but the time in which there was no such job is not
- * one that it missed. Then everything is forgotten but its history, which has rules of its own (HistoryKeepSec=).
+/* What the ledger keeps of jobs that are gone. Of a job whose file is gone all is kept for a day: a package that is
+ * upgraded takes its files away and brings them back, and with them the job is as it was, paused if it was, with its
+ * alarms and with intervals that go on from where they were; but the time in which there was no such job is not one
+ * that it missed. Then everything is forgotten but its history, which has rules of its own (HistoryKeepSec=).
  *
  * It is looked at when vaktd starts and at each reload; an index look-up a job. */
 
@@ -13,15 +12,6 @@
 
 #define GONE_MARK      "gone" /* among the marks of the triggers, whose keys hold a "=": since when the job is */
 #define GONE_KEPT_USEC USEC_PER_DAY
-
-static int forget_old_trigger(const char *name, const char *key, usec_t usec, void *userdata) {
-        Manager *m = userdata;
-        const Job *job = job_table_get(m->jobs, name);
-
-        if (job && !job->gone && job->def && strchr(key, '=') && !schedule_has_mark(job->def, key))
-                (void)ledger_forget_mark(m->ledger, name, key);
-        return 0;
-}
 
 /* An instance that somebody asked for by name is there as long as its template is. */
 static bool is_there(Manager *m, const char *name, const Job *job) {
@@ -54,7 +44,6 @@ static void look_at_job(Manager *m, const char *name) {
 void absences_look(Manager *m) {
         _cleanup_free_ char *name = strdup(""); /* that is what is said about all jobs */
 
-        (void)ledger_list_marks(m->ledger, NULL, forget_old_trigger, m);
         if (ledger_commit(m->ledger) < 0)
                 return; /* the next reload looks again */
         while (name) {

@@ -62,27 +62,6 @@ static int tell_gates(const Telling *t) {
         return r;
 }
 
-static int tell_timer(const Telling *t) {
-        const JobDef *def = t->job->def;
-        char at[TIMESTAMP_TEXT_MAX], span[SPAN_TEXT_MAX];
-        usec_t next;
-
-        if (def->n_triggers == 0 && def->path)
-                return tell(t, "path", "It runs when files change, or when somebody asks for it.");
-        if (def->n_triggers == 0)
-                return tell(t, "timer", "It has no trigger: it runs when somebody asks for it.");
-        if (!def->enabled || t->job->gone)
-                return 0;
-        if (t->job->next == USEC_INFINITY)
-                return tell(t, "timer",
-                            job_state(t->job) == JOB_PAUSED
-                                    ? "Its timers stand still while it is paused; what they miss is made up for."
-                                    : "None of its timers will elapse again.");
-        next = MAX(t->job->next, t->now);
-        return tell(t, "timer", "Its next timer elapses at %s, in %s.", when(t, next, at),
-                    span_format(span, next - t->now, USEC_PER_SEC));
-}
-
 static int tell_delayed(const Telling *t, const LiveRun *run) {
         char at[TIMESTAMP_TEXT_MAX], span[SPAN_TEXT_MAX];
         usec_t due = retry_not_before(run), now = turn_now(t->m->event).boottime;
@@ -189,7 +168,18 @@ static int tell_last_refusal(const Telling *t) {
 }
 
 static int tell_triggers(const Telling *t) {
-        return triggers_explain(t->m, t->job, t->visit, t->userdata);
+        bool has_trigger = false;
+
+        FOREACH_TRIGGER(t->m, kind, explain) {
+                int r = kind->ops->explain(kind, t->job, /* file= */ NULL, 0, t->visit, t->userdata);
+
+                if (r < 0)
+                        return r;
+                has_trigger = has_trigger || r > 0;
+        }
+        if (has_trigger || !t->job->def)
+                return 0;
+        return tell(t, "timer", "It has no trigger: it runs when somebody asks for it.");
 }
 
 static int tell_state(const Telling *t) {
@@ -200,18 +190,13 @@ static int tell_state(const Telling *t) {
         return tell(t, "state", "It is %s.", job_state_to_string(job_state(t->job)));
 }
 
-int manager_explain(Manager *m, const Job *job, int (*visit)(const char *topic, const char *sentence, void *userdata),
-                    void *userdata) {
+int manager_explain(Manager *m, const Job *job, ExplainVisit visit, void *userdata) {
         Telling t = { .m = m, .job = job, .now = turn_now(m->event).realtime, .visit = visit, .userdata = userdata };
-        int (*const parts[])(const Telling *) = { tell_gates, tell_triggers, tell_runs, tell_alarms,
-                                                  tell_last_refusal };
-        int r;
+        int (*const parts[])(const Telling *) = {
+                tell_state, tell_file, tell_triggers, tell_gates, tell_runs, tell_alarms, tell_last_refusal,
+        };
+        int r = 0;
 
-        r = tell_state(&t);
-        if (r >= 0)
-                r = tell_file(&t);
-        if (r >= 0 && job->def)
-                r = tell_timer(&t);
         for (size_t i = 0; i < ELEMENTSOF(parts) && r >= 0; i++)
                 r = parts[i](&t);
         return r < 0 ? r : 0;

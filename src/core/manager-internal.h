@@ -10,7 +10,6 @@
 #include "core/trigger.h"
 #include "exec/executor.h"
 #include "ledger/ledger.h"
-#include "sched/timers.h"
 #include "util/hash-table.h"
 #include "util/heap.h"
 #include "util/turn.h"
@@ -77,7 +76,6 @@ struct Manager {
         JobTable *jobs;
         unsigned generation;
         Ledger *ledger;
-        Timers *timers;
         ZoneCache *zones;
         sd_event_source *resume_source;   /* the next end of a pause */
         sd_event_source *readable_source; /* a deferred source: the ledger can be read at last */
@@ -183,7 +181,6 @@ void queues_pump_job(Manager *m, Job *job);
 void queues_pump(Manager *m);
 
 /* --- runs.c --- */
-void runs_occurred(void *userdata, Job *job, const Occurrence *o);
 const ExecutorCallbacks *runs_callbacks(void) _const_;
 int runs_init(Manager *m);
 void runs_stop_all(Manager *m);
@@ -239,7 +236,6 @@ int triggers_set_job(Manager *m, Job *job);
 int triggers_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_id);
 void triggers_run_ended(Manager *m, LiveRun *run);
 void triggers_run_retried(Manager *m, LiveRun *failed, LiveRun *next);
-int triggers_explain(Manager *m, const Job *job, ExplainVisit visit, void *userdata);
 Trigger *trigger_of(const Manager *m, const TriggerOps *ops) _pure_;
 
 /* --- payloads.c: what triggers gave runs, in the ledger --- */

@@ -48,8 +48,6 @@ static int load_settings(Manager *m, bool is_reload) {
                             "them and reload.");
         settings_done(&m->settings);
         m->settings = s;
-        if (m->timers)
-                timers_set_ramp(m->timers, s.resume_ramp);
         if (m->options.log_level >= 0)
                 log_set_max_level(m->options.log_level);
         else if (s.log_level >= 0)
@@ -111,41 +109,6 @@ static int open_zones(Manager *m) {
         return 0;
 }
 
-static usec_t get_mark(void *userdata, const Job *job, const char *key) {
-        Manager *m = userdata;
-        usec_t mark;
-
-        return ledger_get_mark(m->ledger, job->name, key, &mark) < 0 ? USEC_INFINITY : mark;
-}
-
-static void set_mark(void *userdata, const Job *job, const char *key, usec_t mark) {
-        Manager *m = userdata;
-        LogContext c = { .job = job->name };
-        int r;
-
-        r = mark == USEC_INFINITY ? ledger_forget_mark(m->ledger, job->name, key)
-                                  : ledger_set_mark(m->ledger, job->name, key, mark);
-        if (r < 0)
-                log_message(LOG_WARNING, &c, "Cannot remember when '%s' elapsed last: %s, ignoring.", key,
-                            strerror(-r));
-}
-
-static int open_timers(Manager *m) {
-        const ScheduleOps ops = {
-                .occurred = runs_occurred,
-                .get_mark = get_mark,
-                .set_mark = set_mark,
-                .userdata = m,
-        };
-        int r;
-
-        r = timers_new(&m->timers, m->event, m->jobs, m->zones, &ops);
-        if (r < 0)
-                return r;
-        timers_set_ramp(m->timers, m->settings.resume_ramp);
-        return pauses_init(m);
-}
-
 static int on_taken_over_late(sd_event_source *source, void *userdata);
 
 static int add_readable_source(Manager *m) {
@@ -173,7 +136,7 @@ static int open_parts(Manager *m) {
         if (r >= 0)
                 r = queues_init(m);
         if (r >= 0)
-                r = open_timers(m);
+                r = pauses_init(m);
         if (r >= 0)
                 r = add_readable_source(m);
         return r < 0 ? r : runs_init(m);
@@ -322,15 +285,12 @@ Manager *manager_free(Manager *m) {
         runs_free_all(m);
         m->ledger = ledger_close(m->ledger); /* asks for the retention of jobs one last time */
         triggers_done(m);
-        for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++) {
-                timers_remove_job(m->timers, job_table_at(m->jobs, i));
+        for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++)
                 alarms_remove_job(m, job_table_at(m->jobs, i));
-        }
         job_table_free(m->jobs);
         queues_done(m);
         take_over_done(m);
         deadlines_done(m);
-        timers_free(m->timers);
         sd_event_source_disable_unref(m->resume_source);
         sd_event_source_disable_unref(m->readable_source);
         executor_free(m->executor);
@@ -349,15 +309,12 @@ int manager_start(Manager *m) {
 
         m->started_at = turn_now(m->event).realtime;
         absences_look(m); /* it says who was not there when the last daemon was */
-        r = timers_start(m->timers);
-        if (r < 0)
-                return r;
         pauses_start(m);
         m->is_started = true;
-        take_over_start(m);
         r = triggers_start(m);
         if (r < 0)
                 return r;
+        take_over_start(m);
         queues_pump(m);
         return 0;
 }
@@ -366,7 +323,6 @@ void manager_stop(Manager *m, void (*done)(void *userdata), void *userdata) {
         m->stopping = true;
         m->stopped = done;
         m->stopped_userdata = userdata;
-        timers_stop(m->timers);
         TELL_TRIGGERS(m, hold, /* hold= */ true);
         runs_stop_all(m);
 }
@@ -389,13 +345,12 @@ int manager_reload(Manager *m) {
         r = queues_set_pools(m);
         if (r < 0)
                 log_error_errno(r, "Cannot put the pools of vaktd.conf into force: %m; reload when there is memory");
-        timers_refresh_zones(m->timers);
+        TELL_TRIGGERS(m, reload);
         r = reload_jobs(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot load the job files: %m; what is in force stays so");
         set_retention(m);
         absences_look(m);
-        TELL_TRIGGERS(m, reload);
         if (m->has_left_runs)
                 (void)take_over(m);
         queues_pump(m);
@@ -481,8 +436,20 @@ const char *manager_executor(const Manager *m) {
 
 /* --- for people --- */
 
+static const Job *next_job(const Manager *m) {
+        const Job *next = NULL;
+
+        for (size_t i = 0; i < job_table_size(m->jobs); i++) {
+                const Job *job = job_table_at(m->jobs, i);
+
+                if (job->next < (next ? next->next : USEC_INFINITY))
+                        next = job;
+        }
+        return next;
+}
+
 void manager_dump(Manager *m) {
-        const Job *next = timers_next_job(m->timers);
+        const Job *next = next_job(m);
         const char *ledger = NULL;
         const LiveRun *run;
         size_t n = 0;
@@ -506,13 +473,13 @@ void manager_dump(Manager *m) {
 }
 
 char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now_realtime_usec) {
-        const Job *next = timers_next_job(m->timers);
+        const Job *next = next_job(m);
         size_t n_jobs = job_table_size(m->jobs);
         const char *sentence;
         char at[64] = "";
         struct tm tm;
 
-        if (next && next->next != USEC_INFINITY) {
+        if (next) {
                 time_t seconds = (time_t)(MAX(next->next, now_realtime_usec) / USEC_PER_SEC);
 
                 if (localtime_r(&seconds, &tm))

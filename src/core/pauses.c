@@ -65,18 +65,16 @@ static void arm_resume(Manager *m) {
 /* What it means for the job that it is paused now, or is not any more. */
 static void apply(Manager *m, Job *job) {
         bool was_paused = job->paused;
-        LogContext c = { .job = job->name };
 
         set_effective(m, job);
         if (job->paused == was_paused)
                 return;
         if (!job->paused) {
-                timers_resume_job(m->timers, job);
                 queues_resume(m, job);
                 alarms_resume(m, job);
-        } else if (timers_set_job(m->timers, job) < 0)
-                log_message(LOG_ERR, &c, "Not enough memory to plan the job anew; reload when there is some.");
-        TELL_TRIGGERS(m, pause_changed, job);
+        }
+        if (m->is_started)
+                TELL_TRIGGERS(m, pause_changed, job);
         alarms_set_job(m, job);
 }
 

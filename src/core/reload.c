@@ -42,9 +42,7 @@ static int job_update(Manager *m, Job *job, JobDef *def, const Diagnostic *fault
                 job_def_ref(def);
                 job_def_unref(job->def);
                 job->def = def;
-                r = timers_set_job(m->timers, job);
-                if (r >= 0)
-                        r = triggers_set_job(m, job);
+                r = triggers_set_job(m, job);
                 if (r < 0)
                         return r;
                 alarms_set_job(m, job);
@@ -111,7 +109,6 @@ static void refresh_on_demand(Manager *m, Job *job) {
 static void reload_drop_job_if_over(Manager *m, Job *job) {
         if (!job->gone || job->n_running + job->n_queued + job->n_holds > 0)
                 return;
-        timers_remove_job(m->timers, job);
         alarms_remove_job(m, job);
         TELL_TRIGGERS(m, remove_job, job);
         NOTIFY_OBSERVERS(m, job_removed, job);
@@ -135,7 +132,6 @@ static void drop_unseen_jobs(Manager *m) {
                         refresh_on_demand(m, job);
                 if (job->generation == m->generation)
                         continue;
-                timers_remove_job(m->timers, job);
                 job->gone = true;
                 TELL_TRIGGERS(m, remove_job, job);
                 if (job->n_running + job->n_queued > 0)

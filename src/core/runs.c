@@ -86,12 +86,9 @@ static void job_count_end(Manager *m, const LiveRun *run) {
                 job->last_end = run->record.ended;
                 if (run->record.result != RUN_RESULT_SKIPPED)
                         job->last_result = run->record.result;
-                timers_job_ended(m->timers, job, run->record.result == RUN_RESULT_SUCCESS);
         } else {
                 job->n_queued--;
                 m->n_queued--;
-                /* An interval that counts from the end stood still while the run waited. */
-                timers_job_ended(m->timers, job, /* success= */ false);
         }
 }
 
@@ -296,8 +293,7 @@ static void run_begin(Manager *m, LiveRun *run) {
         run->previous_start = job->last_start;
         job->last_start = run->record.started;
         name_unit(m, run);
-        if (run->record.cause != RUN_CAUSE_TIMER && run->record.cause != RUN_CAUSE_CATCH_UP)
-                timers_job_started(m->timers, job);
+        TELL_TRIGGERS(m, run_started, run);
         alarms_run_started(m, run);
         (void)ledger_update(m->ledger, &run->record);
 }
@@ -701,47 +697,12 @@ void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResu
                 announce_refusal(m, &record);
 }
 
-/* One record for all occurrences that were missed in a row. */
-static void record_missed(Manager *m, const Job *job, const RunRequest *request, const Occurrence *o) {
-        char since[TIMESTAMP_TEXT_MAX];
-
-        if (o->n == 1 && o->n_is_exact)
-                runs_refuse(m, job->name, request, RUN_RESULT_MISSED,
-                            "Its time passed while vaktd or the machine was away or too busy.");
-        else
-                runs_refuse(m, job->name, request, RUN_RESULT_MISSED,
-                            "%s%" PRIu64 " times since %s passed while vaktd or the machine was away or too busy.",
-                            o->n_is_exact ? "" : "More than ", o->n,
-                            timestamp_format(since, o->since, job->def->timer.zone, TIMESTAMP_PRETTY));
-}
-
 void runs_use_up_skip(Manager *m, Job *job) {
         if (job->skip == 0 || job->paused)
                 return;
         job->skip--;
         pauses_save(m, job);
         NOTIFY_OBSERVERS(m, job_changed, job);
-}
-
-void runs_occurred(void *userdata, Job *job, const Occurrence *o) {
-        Manager *m = userdata;
-        RunRequest request = {
-                .cause = o->kind == OCCURRENCE_CATCH_UP ? RUN_CAUSE_CATCH_UP : RUN_CAUSE_TIMER,
-                .trigger = o->trigger,
-                .scheduled = o->scheduled,
-        };
-        LogContext c = { .job = job->name };
-        uint64_t id;
-        int r;
-
-        if (o->kind == OCCURRENCE_MISSED) {
-                record_missed(m, job, &request, o);
-                return;
-        }
-        r = runs_request(m, job, &request, /* payload= */ NULL, &id);
-        runs_use_up_skip(m, job);
-        if (r < 0)
-                log_message(LOG_ERR, &c, "Timer elapsed, but no run could be asked for: %s.", strerror(-r));
 }
 
 /* --- set-up --- */

@@ -254,21 +254,10 @@ static int compare_ids(const void *a, const void *b) {
         return x < y ? -1 : x > y;
 }
 
-/* A retry has the time of the first try, and no other: that one was asked for by then. */
-static void note_occurred(Manager *m, RunRecord *found) {
-        Job *job;
-
-        if (found->cause != RUN_CAUSE_TIMER && found->cause != RUN_CAUSE_CATCH_UP && found->cause != RUN_CAUSE_RETRY)
-                return;
-        if (reload_get_job(m, found->job, &job) >= 0)
-                found->trigger = timers_note_occurred(m->timers, job, found->scheduled);
-}
-
 static void survey_done(Manager *m) {
         m->is_surveyed = true;
         deadline_set(m, &m->survey_deadline, USEC_INFINITY);
-        timers_hold(m->timers, false);
-        TELL_TRIGGERS(m, hold, /* hold= */ false);
+        TELL_TRIGGERS(m, hold, /* hold= */ m->stopping);
 }
 
 static void on_survey_time(Manager *m, Deadline *d) {
@@ -282,7 +271,6 @@ void take_over_start(Manager *m) {
                 take_over_surveyed(m);
         else if (m->executor->ops->outlives_daemon) {
                 m->is_surveyed = false;
-                timers_hold(m->timers, true);
                 TELL_TRIGGERS(m, hold, /* hold= */ true);
                 deadline_set(m, &m->survey_deadline, usec_add(turn_now(m->event).boottime, SURVEY_USEC));
         } else
@@ -300,8 +288,10 @@ void take_over_surveyed(void *userdata) {
                 qsort(m->found + m->n_found_known, m->n_found - m->n_found_known, sizeof(FoundRun), compare_ids);
         for (size_t i = m->n_found_known; i < m->n_found; i++) {
                 FoundRun *found = &m->found[i];
+                Job *job;
 
-                note_occurred(m, &found->record);
+                if (reload_get_job(m, found->record.job, &job) >= 0)
+                        TELL_TRIGGERS(m, run_found, job, &found->record);
                 if (ledger_update(m->ledger, &found->record) >= 0)
                         (void)take_over_started(m, &found->record, &found->payload, /* this_boot= */ true);
         }

@@ -52,7 +52,7 @@ struct TriggerOps {
         /* --- a job --- */
         int (*set_job)(Trigger *t, Job *job);        /* is new, or has another definition; not before start() */
         void (*remove_job)(Trigger *t, Job *job);    /* is gone; perhaps not for the first time */
-        void (*pause_changed)(Trigger *t, Job *job); /* Job.paused is another one */
+        void (*pause_changed)(Trigger *t, Job *job); /* Job.paused is another one; not before start() */
 
         /* --- a run --- */
         /* A person asks for it (RUN_CAUSE_MANUAL): asks for it with what it is to be given. 0: the kind has nothing to
@@ -71,7 +71,8 @@ struct TriggerOps {
         void (*describe)(const RunPayload *p, ExecutionRequest *request); /* what the executor is to know of it */
         int (*pack)(const RunPayload *p, char **ret, size_t *ret_n);
         int (*unpack)(Trigger *t, const void *bytes, size_t n, RunPayload **ret); /* -EBADMSG: not of this kind */
-        /* The opposite of describe(), for a run that is not in the ledger. Sets record->payload. NULL: not of this kind. */
+        /* The opposite of describe(), for a run that is not in the ledger. Sets record->payload. NULL: not of this
+         * kind. */
         RunPayload *(*recognize)(Trigger *t, const ExecutionRequest *request, RunRecord *record);
         RunPayload *(*free_payload)(RunPayload *p);
         /* It was found in the ledger. run NULL: that is over, as record says, or (NULL) nothing is known of it; true:
@@ -79,7 +80,7 @@ struct TriggerOps {
         bool (*restore)(Trigger *t, LiveRun *run, const RunRecord *record, RunPayload *p);
 
         /* --- for people --- */
-        /* As manager_explain(); with a file as manager_explain_path(): 0 when the job has no such trigger. */
+        /* As manager_explain(); with a file as manager_explain_path(). 0: the job has no such trigger; 1: it has. */
         int (*explain)(Trigger *t, const Job *job, const char *file, size_t n, ExplainVisit visit, void *userdata);
         int (*list)(Trigger *t, const Job *job, TriggerVisit visit, void *userdata); /* as manager_list_triggers() */
         int (*count)(Trigger *t, const Job *job, CounterVisit visit, void *userdata);

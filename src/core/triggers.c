@@ -156,14 +156,6 @@ void manager_notify_written(Manager *m) {
 
 /* --- for people --- */
 
-int triggers_explain(Manager *m, const Job *job, ExplainVisit visit, void *userdata) {
-        int r = 0;
-
-        FOREACH_TRIGGER(m, t, explain)
-        r = r < 0 ? r : t->ops->explain(t, job, NULL, 0, visit, userdata);
-        return r;
-}
-
 int manager_explain_path(Manager *m, const Job *job, const char *path, size_t n, ExplainVisit visit, void *userdata) {
         int r = 0;
 
@@ -192,7 +184,11 @@ int manager_list_watch_counters(Manager *m, const Job *job, CounterVisit visit, 
 }
 
 size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n) {
-        return timers_preview(m->timers, job, ret, n);
+        size_t found = 0;
+
+        FOREACH_TRIGGER(m, t, next)
+        found = found ?: t->ops->next(t, job, ret, n);
+        return found;
 }
 
 int manager_plan(Manager *m, const Job *job, PlanVisit visit, void *userdata, uint64_t *ret_most) {

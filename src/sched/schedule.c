@@ -795,19 +795,6 @@ bool schedule_next(const Schedule *s, ScheduleClock clock, usec_t *ret_at, usec_
         return true;
 }
 
-const Job *schedule_first_job(const Schedule *s) {
-        const Job *job = NULL;
-
-        for (ScheduleClock clock = 0; clock < _SCHEDULE_CLOCK_MAX; clock++) {
-                const HeapEntry *first = heap_first(&s->heaps[clock]);
-                const JobTimers *timers = first ? first->owner : NULL;
-
-                if (timers && (!job || timers->job->next < job->next))
-                        job = timers->job;
-        }
-        return job;
-}
-
 /* --- looking ahead --- */
 
 /* What a trigger elapses at after it did at previous; the first time previous is 0. */

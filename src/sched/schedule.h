@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The timers of all jobs as a machine that is told the time: no clock is read here and nothing waits, so that a test
- * lives through years in a second. timers.c runs it on the event loop.
+ * lives through years in a second. trigger/timer.c runs it on the event loop.
  *
  * Every trigger has a mark: the moment up to which all of its occurrences are dealt with. What is planned follows from
  * the mark alone, so a daemon that was down, a machine that slept, a job that was paused and a clock that was set are
@@ -107,6 +107,3 @@ unsigned schedule_elapse(Schedule *s, Instant now, unsigned max);
 
 /* The next n elapses of a job as planned, realtime µs in order, random delays included. Returns how many there are. */
 size_t schedule_preview(const Schedule *s, const Job *job, Instant now, usec_t *ret, size_t n);
-
-/* The job whose window ends first on the clock that people read; NULL when none. */
-const Job *schedule_first_job(const Schedule *s);

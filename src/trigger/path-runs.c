@@ -396,8 +396,7 @@ static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run) {
         bool dealt_with = is_dealt_with(t, run);
 
         if (p && rp->batch)
-                batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN,
-                           paths_now(p));
+                batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN, paths_now(p));
         else if (p && !dealt_with)
                 wait_again(p, rp);
         if (!dealt_with)

@@ -15,7 +15,6 @@
 #include <inttypes.h>
 
 #include "trigger/path.h"
-#include "util/array.h"
 #include "util/log.h"
 
 #define KEY_WAITING "waiting"

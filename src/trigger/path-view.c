@@ -362,9 +362,11 @@ static int tell_batch(const Telling *t) {
 static int tell_job(const Telling *t) {
         int r = 0;
 
-        for (size_t i = 0; i < t->paths->n_watches && r >= 0; i++)
+        if (t->job->def->n_triggers == 0)
+                r = tell(t, "path", "It runs when files change, or when somebody asks for it.");
+        for (size_t i = 0; t->paths && i < t->paths->n_watches && r >= 0; i++)
                 r = tell_watch(t, &t->paths->watches[i]);
-        return r < 0 ? r : tell_batch(t);
+        return r < 0 || !t->paths ? r : tell_batch(t);
 }
 
 static int tell_file(const Telling *t) {
@@ -389,7 +391,7 @@ int path_view_explain(Trigger *base, const Job *job, const char *file, size_t n,
         };
         int r;
 
-        if (!t.paths)
+        if (!job->def || !job->def->path || (file && !t.paths))
                 return 0;
         r = file ? tell_file(&t) : tell_job(&t);
         return r < 0 ? r : 1;

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Timers: the schedule (sched/schedule.h) on the event loop, what elapses made into requests, and its marks in the
+ * ledger.
+ *
+ * One sd-event source waits for each of the schedule's clocks; at most ELAPSE_BATCH triggers are dealt with in one
+ * turn of the loop, so that a second in which ten thousand jobs are due does not keep clients waiting.
+ *
+ * Two things change what was planned: somebody sets the clock (a timerfd that is cancelled then tells; it does so,
+ * too, when the machine wakes up), or the rules of a zone change (the folders of /etc/localtime and of the zone files
+ * are watched). Both have a higher priority than the timers: everything is planned anew before anything elapses. */
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <sys/timerfd.h>
+#include <systemd/sd-id128.h>
+
+#include "core/trigger.h"
+#include "sched/schedule.h"
+#include "time/span.h"
+#include "time/timestamp.h"
+#include "util/boot-id.h"
+#include "util/log.h"
+#include "util/turn.h"
+
+#define ELAPSE_BATCH    256
+#define CHANGE_PRIORITY (SD_EVENT_PRIORITY_IMPORTANT - 10)
+#define ZONE_EVENTS     (IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE | IN_ATTRIB)
+
+/* What random delays and moments of the ramp are derived from; not a secret. */
+static const sd_id128_t spread_id = SD_ID128_MAKE(5d, 1c, 0e, 8b, 77, 0a, 4b, 6e, 9f, 55, 20, d3, 64, a1, 3e, 92);
+
+typedef struct Timers {
+        Trigger base;
+        sd_event_source *sources[_SCHEDULE_CLOCK_MAX];
+        sd_event_source *change_source, *localtime_source, *zoneinfo_source;
+        int change_fd;
+        Schedule *schedule;
+        bool runs; /* things elapse */
+} Timers;
+
+static const struct {
+        clockid_t id, instead; /* without the right to wake the machine */
+        const char *description;
+} clocks[_SCHEDULE_CLOCK_MAX] = {
+        [SCHEDULE_REALTIME] = { CLOCK_REALTIME, CLOCK_REALTIME, "timers-realtime" },
+        [SCHEDULE_BOOTTIME] = { CLOCK_BOOTTIME, CLOCK_BOOTTIME, "timers-boottime" },
+        [SCHEDULE_REALTIME_ALARM] = { CLOCK_REALTIME_ALARM, CLOCK_REALTIME, "timers-realtime-alarm" },
+        [SCHEDULE_BOOTTIME_ALARM] = { CLOCK_BOOTTIME_ALARM, CLOCK_BOOTTIME, "timers-boottime-alarm" },
+};
+
+/* --- waiting --- */
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *userdata);
+
+/* The sources of the alarm clocks are made when a job first wants to wake the machine. */
+static int timers_add_source(Timers *t, ScheduleClock clock) {
+        sd_event_source **s = &t->sources[clock];
+        int r;
+
+        r = sd_event_add_time(t->base.event, s, clocks[clock].id, 0, 1, on_timer, t);
+        if (r < 0 && clocks[clock].id != clocks[clock].instead) {
+                log_warning_errno(r,
+                                  "Cannot wake the machine for jobs with WakeSystem=: %m; they run when it is awake");
+                r = sd_event_add_time(t->base.event, s, clocks[clock].instead, 0, 1, on_timer, t);
+        }
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(*s, clocks[clock].description);
+        (void)sd_event_source_set_enabled(*s, SD_EVENT_OFF);
+        return sd_event_source_set_exit_on_failure(*s, true);
+}
+
+static int timers_arm_clock(Timers *t, ScheduleClock clock) {
+        usec_t at, latest;
+        int r;
+
+        if (!t->runs || !schedule_next(t->schedule, clock, &at, &latest))
+                return t->sources[clock] ? sd_event_source_set_enabled(t->sources[clock], SD_EVENT_OFF) : 0;
+        if (!t->sources[clock]) {
+                r = timers_add_source(t, clock);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_event_source_set_time(t->sources[clock], at);
+        if (r >= 0)
+                r = sd_event_source_set_time_accuracy(t->sources[clock], latest > at ? latest - at : 1);
+        return r < 0 ? r : sd_event_source_set_enabled(t->sources[clock], SD_EVENT_ONESHOT);
+}
+
+static void timers_arm(Timers *t) {
+        for (ScheduleClock clock = 0; clock < _SCHEDULE_CLOCK_MAX; clock++) {
+                int r = timers_arm_clock(t, clock);
+
+                if (r < 0)
+                        log_error_errno(r, "Cannot arm the timer of the jobs (%s): %m", clocks[clock].description);
+        }
+}
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Timers *t = userdata;
+
+        if (t->runs)
+                (void)schedule_elapse(t->schedule, turn_now(t->base.event), ELAPSE_BATCH);
+        timers_arm(t);
+        return 0;
+}
+
+/* --- changes of clock and zone --- */
+
+static void timers_replan(Timers *t) {
+        Instant now = turn_now(t->base.event);
+        JobTable *jobs = manager_jobs(t->base.manager);
+
+        for (size_t i = 0; i < job_table_size(jobs); i++)
+                schedule_replan_job(t->schedule, job_table_at(jobs, i), now);
+        timers_arm(t);
+}
+
+static int change_fd_arm(const Timers *t) {
+        /* Far beyond what any job can be planned for; what counts is that it is cancelled. */
+        struct itimerspec never = { .it_value.tv_sec = INT64_C(1) << 40 };
+
+        return timerfd_settime(t->change_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0 ? -errno
+                                                                                                            : 0;
+}
+
+static int on_clock_set(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Timers *t = userdata;
+        uint64_t n;
+        int r;
+
+        if (read(fd, &n, sizeof(n)) < 0 && errno == EAGAIN)
+                return 0;
+        r = change_fd_arm(t);
+        if (r < 0) {
+                log_error_errno(r, "Cannot wait for the clock to be set: %m; jobs are planned anew on reload only");
+                (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        }
+        log_debug("The clock was set or the machine has slept; planning all jobs anew.");
+        timers_replan(t);
+        return 0;
+}
+
+static int timers_watch_clock(Timers *t) {
+        int r;
+
+        t->change_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+        if (t->change_fd < 0)
+                return -errno;
+        r = change_fd_arm(t);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(t->base.event, &t->change_source, t->change_fd, EPOLLIN, on_clock_set, t);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(t->change_source, "clock-set");
+        return sd_event_source_set_priority(t->change_source, CHANGE_PRIORITY);
+}
+
+static void timers_refresh_zones(Timers *t) {
+        if (zone_cache_refresh(t->base.zones) <= 0)
+                return;
+        log_info("The rules of a time zone have changed; planning all jobs anew.");
+        timers_replan(t);
+}
+
+static int on_zone_files(sd_event_source *s, const struct inotify_event *event, void *userdata) {
+        timers_refresh_zones(userdata);
+        return 0;
+}
+
+static int on_etc(sd_event_source *s, const struct inotify_event *event, void *userdata) {
+        if ((event->mask & IN_Q_OVERFLOW) || (event->len > 0 && streq(event->name, "localtime")))
+                timers_refresh_zones(userdata);
+        return 0;
+}
+
+/* A folder that cannot be watched costs us the news, not the daemon: a reload looks, too. */
+static void timers_watch_folder(Timers *t, sd_event_source **ret, const char *path,
+                                sd_event_inotify_handler_t handler) {
+        int r;
+
+        r = sd_event_add_inotify(t->base.event, ret, path, ZONE_EVENTS | IN_ONLYDIR, handler, t);
+        if (r < 0) {
+                log_debug_errno(r, "Cannot watch %s for changes of time zones: %m, ignoring", path);
+                return;
+        }
+        (void)sd_event_source_set_description(*ret, path);
+        (void)sd_event_source_set_priority(*ret, CHANGE_PRIORITY);
+}
+
+/* --- what elapses --- */
+
+/* One record for all occurrences that were missed in a row. */
+static void record_missed(Manager *m, const Job *job, const RunRequest *request, const Occurrence *o) {
+        char since[TIMESTAMP_TEXT_MAX];
+
+        if (o->n == 1 && o->n_is_exact)
+                runs_refuse(m, job->name, request, RUN_RESULT_MISSED,
+                            "Its time passed while vaktd or the machine was away or too busy.");
+        else
+                runs_refuse(m, job->name, request, RUN_RESULT_MISSED,
+                            "%s%" PRIu64 " times since %s passed while vaktd or the machine was away or too busy.",
+                            o->n_is_exact ? "" : "More than ", o->n,
+                            timestamp_format(since, o->since, job->def->timer.zone, TIMESTAMP_PRETTY));
+}
+
+static void occurred(void *userdata, Job *job, const Occurrence *o) {
+        Manager *m = ((Timers *)userdata)->base.manager;
+        RunRequest request = {
+                .cause = o->kind == OCCURRENCE_CATCH_UP ? RUN_CAUSE_CATCH_UP : RUN_CAUSE_TIMER,
+                .trigger = o->trigger,
+                .scheduled = o->scheduled,
+        };
+        LogContext c = { .job = job->name };
+        uint64_t id;
+        int r;
+
+        if (o->kind == OCCURRENCE_MISSED) {
+                record_missed(m, job, &request, o);
+                return;
+        }
+        r = runs_request(m, job, &request, /* payload= */ NULL, &id);
+        runs_use_up_skip(m, job);
+        if (r < 0)
+                log_message(LOG_ERR, &c, "Timer elapsed, but no run could be asked for: %s.", strerror(-r));
+}
+
+static usec_t get_mark(void *userdata, const Job *job, const char *key) {
+        Timers *t = userdata;
+        usec_t mark;
+
+        return ledger_get_mark(t->base.ledger, job->name, key, &mark) < 0 ? USEC_INFINITY : mark;
+}
+
+static void set_mark(void *userdata, const Job *job, const char *key, usec_t mark) {
+        Timers *t = userdata;
+        LogContext c = { .job = job->name };
+        int r;
+
+        r = mark == USEC_INFINITY ? ledger_forget_mark(t->base.ledger, job->name, key)
+                                  : ledger_set_mark(t->base.ledger, job->name, key, mark);
+        if (r < 0)
+                log_message(LOG_WARNING, &c, "Cannot remember when '%s' elapsed last: %s, ignoring.", key,
+                            strerror(-r));
+}
+
+/* The mark of a trigger goes with it: should it be written again, it starts anew, and makes up for nothing. */
+static int forget_old_mark(const char *name, const char *key, usec_t usec, void *userdata) {
+        Timers *t = userdata;
+        const Job *job = job_table_get(manager_jobs(t->base.manager), name);
+
+        if (job && !job->gone && job->def && strchr(key, '=') && !schedule_has_mark(job->def, key))
+                (void)ledger_forget_mark(t->base.ledger, name, key);
+        return 0;
+}
+
+/* --- making --- */
+
+static int timers_new_schedule(Timers *t) {
+        const ScheduleOps ops = {
+                .occurred = occurred,
+                .get_mark = get_mark,
+                .set_mark = set_mark,
+                .userdata = t,
+        };
+        char id[SD_ID128_STRING_MAX], former[SD_ID128_STRING_MAX];
+        BootId boot = boot_id_get();
+        ScheduleBoot b = { .id = "unknown", .began = boot_begin_boottime() };
+        sd_id128_t machine = spread_id;
+        uint64_t seed;
+
+        /* A machine without an id has the delays of all machines without one. */
+        (void)sd_id128_get_machine_app_specific(spread_id, &machine);
+        memcpy(&seed, machine.bytes, sizeof(seed));
+        if (!sd_id128_is_null(boot.id)) {
+                b.id = sd_id128_to_string(boot.id, id);
+                b.former = sd_id128_to_string(boot.kernel, former);
+        }
+        return schedule_new(&t->schedule, &ops, seed, &b);
+}
+
+static int timers_init(Trigger *base) {
+        Timers *t = (Timers *)base;
+        int r;
+
+        t->change_fd = -EBADF;
+        r = timers_new_schedule(t);
+        if (r >= 0)
+                r = timers_add_source(t, SCHEDULE_REALTIME);
+        if (r >= 0)
+                r = timers_add_source(t, SCHEDULE_BOOTTIME);
+        if (r >= 0)
+                r = timers_watch_clock(t);
+        if (r < 0)
+                return r;
+        timers_watch_folder(t, &t->localtime_source, "/etc", on_etc);
+        timers_watch_folder(t, &t->zoneinfo_source, "/usr/share/zoneinfo", on_zone_files);
+        return 0;
+}
+
+static void timers_done(Trigger *base) {
+        Timers *t = (Timers *)base;
+        JobTable *jobs = manager_jobs(base->manager);
+
+        for (size_t i = 0; t->schedule && i < job_table_size(jobs); i++)
+                schedule_remove_job(t->schedule, job_table_at(jobs, i));
+        schedule_free(t->schedule);
+        for (size_t i = 0; i < ELEMENTSOF(t->sources); i++)
+                sd_event_source_disable_unref(t->sources[i]);
+        sd_event_source_disable_unref(t->change_source);
+        sd_event_source_disable_unref(t->localtime_source);
+        sd_event_source_disable_unref(t->zoneinfo_source);
+        safe_close(t->change_fd);
+}
+
+/* --- the daemon --- */
+
+/* OnStartupSec= counts from here. */
+static int timers_start(Trigger *base) {
+        Timers *t = (Timers *)base;
+        Instant now = turn_now(base->event);
+        JobTable *jobs = manager_jobs(base->manager);
+        int r = 0;
+
+        (void)ledger_list_marks(base->ledger, NULL, forget_old_mark, t);
+        schedule_set_ramp(t->schedule, base->settings->resume_ramp);
+        schedule_start(t->schedule, now);
+        for (size_t i = 0; i < job_table_size(jobs) && r >= 0; i++)
+                r = schedule_set_job(t->schedule, job_table_at(jobs, i), now);
+        schedule_started(t->schedule);
+        timers_arm(t);
+        return r;
+}
+
+static void timers_hold(Trigger *base, bool hold) {
+        Timers *t = (Timers *)base;
+
+        t->runs = !hold;
+        timers_arm(t);
+}
+
+static void timers_reload(Trigger *base) {
+        Timers *t = (Timers *)base;
+
+        schedule_set_ramp(t->schedule, base->settings->resume_ramp);
+        timers_refresh_zones(t);
+}
+
+/* --- jobs and runs --- */
+
+static int timers_set_job(Trigger *base, Job *job) {
+        Timers *t = (Timers *)base;
+        int r;
+
+        r = schedule_set_job(t->schedule, job, turn_now(base->event));
+        (void)ledger_list_marks(base->ledger, job->name, forget_old_mark, t);
+        timers_arm(t);
+        return r;
+}
+
+static void timers_remove_job(Trigger *base, Job *job) {
+        Timers *t = (Timers *)base;
+
+        schedule_remove_job(t->schedule, job);
+        timers_arm(t);
+}
+
+static void timers_pause_changed(Trigger *base, Job *job) {
+        Timers *t = (Timers *)base;
+        Instant now = turn_now(base->event);
+        LogContext c = { .job = job->name };
+
+        if (!job->paused)
+                schedule_resume_job(t->schedule, job, now);
+        else if (schedule_set_job(t->schedule, job, now) < 0)
+                log_message(LOG_ERR, &c, "Not enough memory to plan the job anew; reload when there is some.");
+        timers_arm(t);
+}
+
+static bool is_of_timer(const RunRecord *r) {
+        return r->cause == RUN_CAUSE_TIMER || r->cause == RUN_CAUSE_CATCH_UP;
+}
+
+static void timers_run_started(Trigger *base, LiveRun *run) {
+        Timers *t = (Timers *)base;
+
+        if (!run_job(run)->timers || is_of_timer(run_record(run)))
+                return;
+        schedule_job_started(t->schedule, run_job(run), turn_now(base->event));
+        timers_arm(t);
+}
+
+/* One that was never started counts as well: an interval that counts from the end stood still while it waited. */
+static bool timers_run_ended(Trigger *base, LiveRun *run) {
+        Timers *t = (Timers *)base;
+
+        if (!run_job(run)->timers)
+                return false;
+        schedule_job_ended(t->schedule, run_job(run), run_record(run)->result == RUN_RESULT_SUCCESS,
+                           turn_now(base->event));
+        timers_arm(t);
+        return false;
+}
+
+/* A retry has the time of the first try, and no other: that one was asked for by then. */
+static void timers_run_found(Trigger *base, Job *job, RunRecord *record) {
+        Timers *t = (Timers *)base;
+
+        if (!is_of_timer(record) && record->cause != RUN_CAUSE_RETRY)
+                return;
+        record->trigger = schedule_note_occurred(t->schedule, job, record->scheduled, turn_now(base->event));
+        timers_arm(t);
+}
+
+/* --- for people --- */
+
+static int timers_explain(Trigger *base, const Job *job, const char *file, size_t n, ExplainVisit visit,
+                          void *userdata) {
+        char sentence[256], at[TIMESTAMP_TEXT_MAX], span[SPAN_TEXT_MAX];
+        usec_t now = turn_now(base->event).realtime, next = MAX(job->next, now);
+        int r;
+
+        if (file || !job->def || job->def->n_triggers == 0)
+                return 0;
+        if (!job->def->enabled || job->gone)
+                return 1;
+        if (job->next == USEC_INFINITY)
+                (void)snprintf(sentence, sizeof(sentence),
+                               job_state(job) == JOB_PAUSED
+                                       ? "Its timers stand still while it is paused; what they miss is made up for."
+                                       : "None of its timers will elapse again.");
+        else
+                (void)snprintf(sentence, sizeof(sentence), "Its next timer elapses at %s, in %s.",
+                               timestamp_format(at, next, zone_cache_local(base->zones), TIMESTAMP_PRETTY),
+                               span_format(span, next - now, USEC_PER_SEC));
+        r = visit("timer", sentence, userdata);
+        return r < 0 ? r : 1;
+}
+
+static int timers_list(Trigger *base, const Job *job, TriggerVisit visit, void *userdata) {
+        int r = 0;
+
+        for (size_t i = 0; job->def && i < job->def->n_triggers && r >= 0; i++)
+                r = visit(trigger_type_to_string(job->def->triggers[i].type), job->def->triggers[i].expression, "", "",
+                          userdata);
+        return r;
+}
+
+static size_t timers_next(Trigger *base, const Job *job, usec_t *ret, size_t n) {
+        return schedule_preview(((Timers *)base)->schedule, job, turn_now(base->event), ret, n);
+}
+
+const TriggerOps timer_trigger_ops = {
+        .size = sizeof(Timers),
+        .init = timers_init,
+        .done = timers_done,
+        .start = timers_start,
+        .hold = timers_hold,
+        .reload = timers_reload,
+        .set_job = timers_set_job,
+        .remove_job = timers_remove_job,
+        .pause_changed = timers_pause_changed,
+        .run_started = timers_run_started,
+        .run_ended = timers_run_ended,
+        .run_found = timers_run_found,
+        .explain = timers_explain,
+        .list = timers_list,
+        .next = timers_next,
+};
