@@ -196,32 +196,6 @@ static int get_overlap(sd_bus *bus, const char *path, const char *interface, con
 
 /* --- the job itself --- */
 
-static int append_trigger(sd_bus_message *reply, const TriggerDef *t) {
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'r', "ss");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_basic(reply, 's', trigger_type_to_string(t->type));
-        if (r < 0)
-                return r;
-        r = text_append(reply, t->expression, TEXT_MAX);
-        if (r < 0)
-                return r;
-        return sd_bus_message_close_container(reply);
-}
-
-static int get_triggers(sd_bus *bus, const char *path, const char *interface, const char *property,
-                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Job *j = userdata;
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'a', "(ss)");
-        for (size_t i = 0; r >= 0 && j->def && i < j->def->n_triggers; i++)
-                r = append_trigger(reply, &j->def->triggers[i]);
-        return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
 static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                      void *userdata, sd_bus_error *e) {
         return sd_bus_message_append_basic(reply, 's', job_state_to_string(job_state(userdata)));
@@ -265,19 +239,37 @@ static int get_alarms(sd_bus *bus, const char *path, const char *interface, cons
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-/* --- what it watches --- */
+/* --- its triggers --- */
 
-static int append_watch(const char *key, const char *path, const char *state, const char *sentence, void *userdata) {
+static int append_trigger(const char *key, const char *value, const char *state, const char *sentence,
+                          void *userdata) {
         sd_bus_message *m = userdata;
         int r;
 
+        r = sd_bus_message_open_container(m, 'r', "ss");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(m, 's', key);
+        if (r < 0)
+                return r;
+        r = text_append(m, value, TEXT_MAX);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+/* Of those that have one. */
+static int append_watch(const char *key, const char *value, const char *state, const char *sentence, void *userdata) {
+        sd_bus_message *m = userdata;
+        int r;
+
+        if (isempty(state))
+                return 0;
         r = sd_bus_message_open_container(m, 'r', "ssss");
         if (r < 0)
                 return r;
         r = sd_bus_message_append_basic(m, 's', key);
         if (r < 0)
                 return r;
-        r = text_append(m, path, PATH_MAX);
+        r = text_append(m, value, TEXT_MAX);
         if (r < 0)
                 return r;
         r = sd_bus_message_append_basic(m, 's', state);
@@ -287,16 +279,25 @@ static int append_watch(const char *key, const char *path, const char *state, co
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int get_watches(sd_bus *bus, const char *path, const char *interface, const char *property,
-                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+static int append_triggers(sd_bus *bus, sd_bus_message *reply, const Job *job, const char *type, TriggerVisit visit) {
         const Connection *c = sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
         int r;
 
-        r = sd_bus_message_open_container(reply, 'a', "(ssss)");
+        r = sd_bus_message_open_container(reply, 'a', type);
         if (r < 0)
                 return r;
-        r = manager_list_triggers(c->api->manager, userdata, append_watch, reply);
+        r = manager_list_triggers(c->api->manager, job, visit, reply);
         return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_triggers(sd_bus *bus, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        return append_triggers(bus, reply, userdata, "(ss)", append_trigger);
+}
+
+static int get_watches(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        return append_triggers(bus, reply, userdata, "(ssss)", append_watch);
 }
 
 static int append_counter(const char *name, uint64_t value, void *userdata) {
@@ -331,7 +332,8 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("Skip", "u", NULL, offsetof(Job, skip), CHANGES),
         SD_BUS_PROPERTY("Fragment", "s", get_fragment, 0, CHANGES),
         SD_BUS_PROPERTY("Fault", "s", get_fault, 0, CHANGES),
-        SD_BUS_PROPERTY("Triggers", "a(ss)", get_triggers, 0, CHANGES),
+        /* They may be a thousand, which are not to be sent with every change of the job. */
+        SD_BUS_PROPERTY("Triggers", "a(ss)", get_triggers, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Pool", "s", get_def_text, 0, CHANGES),
         SD_BUS_PROPERTY("Priority", "i", get_priority, 0, CHANGES),
         SD_BUS_PROPERTY("Overlap", "s", get_overlap, 0, CHANGES),

@@ -164,8 +164,9 @@ typedef int (*TriggerVisit)(const char *key, const char *value, const char *stat
  * that returns negative ends it and is returned. */
 int manager_explain(Manager *m, const Job *job, ExplainVisit visit, void *userdata);
 
-/* The lines of [Path] as they are watched. key, value: as written; state: "starting", "waiting", "active", "degraded";
- * sentence: what is the matter and what to do, or "". A visit that returns negative ends it and is returned. */
+/* What may ask for runs of the job, of all kinds. key, value: as written; state: of what is watched "starting",
+ * "waiting", "active", "degraded", else ""; sentence: what is the matter and what to do, or "". A visit that returns
+ * negative ends it and is returned. */
 int manager_list_triggers(Manager *m, const Job *job, TriggerVisit visit, void *userdata);
 
 /* Numbers of all watches of the job together, each under a word: "events", "overflows", "rescans", "synthetic",

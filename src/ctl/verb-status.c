@@ -218,6 +218,24 @@ static void print_watches(const Ctl *c, const JobView *v) {
         print_trouble(c, v);
 }
 
+/* Those that are watched stand there. */
+static bool is_watched(const JobView *v, const PropertyPair *trigger) {
+        for (const PropertyWatch *w = v->watches; w && w->key; w++)
+                if (streq(w->key, trigger->key) && streq(w->path, trigger->value))
+                        return true;
+        return false;
+}
+
+static void print_triggers(const Ctl *c, const JobView *v) {
+        const char *label = "Triggers";
+
+        for (const PropertyPair *p = v->triggers; p && p->key; p++)
+                if (!is_watched(v, p)) {
+                        status_print_line(c, label, COLOR_NONE, "%s=%s", p->key, p->value);
+                        label = "";
+                }
+}
+
 static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_elapses) {
         Color state = job_state_color(v->state), result = job_result_color(v->last_result);
         int r;
@@ -234,8 +252,7 @@ static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_e
                 status_print_line(c, "", COLOR_NONE, "The last good version of the file is in force.");
         print_strings(c, "Docs", v->documentation);
         print_strings(c, "Tags", v->tags);
-        for (const PropertyPair *p = v->triggers; p && p->key; p++)
-                status_print_line(c, p == v->triggers ? "Triggers" : "", COLOR_NONE, "%s=%s", p->key, p->value);
+        print_triggers(c, v);
         print_watches(c, v);
         r = print_policy(c, v);
         print_last(c, v);

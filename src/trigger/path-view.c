@@ -57,8 +57,11 @@ static char *sentence_of(const PathWatch *pw) {
 
 int path_view_list(Trigger *base, const Job *job, TriggerVisit visit, void *userdata) {
         const JobPaths *p = trigger_get(base, job);
+        const PathDef *d = !p && job->def ? job->def->path : NULL;
         int r = 0;
 
+        for (size_t i = 0; d && i < d->n_sources && r >= 0; i++)
+                r = visit(path_kind_to_string(d->sources[i].kind), d->sources[i].path, "", "", userdata);
         for (size_t i = 0; p && i < p->n_watches && r >= 0; i++) {
                 const PathWatch *pw = &p->watches[i];
                 _cleanup_free_ char *sentence = is_well(pw) ? NULL : sentence_of(pw);

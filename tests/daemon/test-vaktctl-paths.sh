@@ -141,10 +141,13 @@ ctl status tree
 out "status shows watches" "^ +Watches: PathChanged=$tree \(active\)\$"
 ! grep -q Trouble "$scratch/out"
 ok $? "and no trouble where there is none"
+[ "$(grep -c "PathChanged=$tree" "$scratch/out")" = 1 ]
+ok $? "and each trigger once"
 ctl status later
 out "with what is waited for" "^ +Watches: PathChanged=$scratch/later \(waiting\)"
 ctl --json status tree
 json "status in JSON" "[(w['key'], w['path'], w['state']) for w in j[0]['watches']] == [('PathChanged', '$tree', 'active')] and j[0]['watch_counters']['overflows'] == 0 and j[0]['watch_counters']['reported'] > 0"
+json "its triggers are those of all kinds" "[(t['key'], t['value']) for t in j[0]['triggers']] == [('PathChanged', '$tree')]"
 ctl --json status timer
 json "of a job without any" "j[0]['watches'] == [] and j[0]['watch_counters'] == {}"
 
