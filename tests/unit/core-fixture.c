@@ -139,7 +139,7 @@ void start(Fixture *f) {
                 .executor = -1,
                 .log_level = -1,
                 .runtime_dir = f->folder,
-                .triggers = trigger_kinds,
+                .triggers = f->triggers ?: trigger_kinds,
         };
         ManagerObserver observer = {
                 .job_new = on_job_new,

@@ -20,6 +20,7 @@ typedef struct Fixture {
         char folder[64];
         char jobs[96], gate[96], config[96];
         char *dirs[2];
+        const TriggerOps *const *triggers; /* NULL: those that there are */
         sd_event *event;
         Manager *m;
         int gate_fd;
