@@ -25,7 +25,7 @@ char *job_object_path(char buf[static OBJECT_PATH_MAX], const char *name) {
         memcpy(buf, JOB_PREFIX "/", strlen(JOB_PREFIX "/"));
         if (*name == '\0')
                 *out++ = '_';
-        for (size_t i = 0; name[i] != '\0' && i < CLIENT_JOB_NAME_MAX; i++) {
+        for (size_t i = 0; i < CLIENT_JOB_NAME_MAX && name[i] != '\0'; i++) {
                 if (is_plain(name[i], i == 0)) {
                         *out++ = name[i];
                         continue;
