@@ -9,9 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static bool is_digit(char c) {
-        return c >= '0' && c <= '9';
-}
+#include "util/ascii.h"
 
 /* What may stand in a path as it is; a digit not as the first character. */
 static bool is_plain(char c, bool first) {
@@ -25,7 +23,7 @@ char *job_object_path(char buf[static OBJECT_PATH_MAX], const char *name) {
         memcpy(buf, JOB_PREFIX "/", strlen(JOB_PREFIX "/"));
         if (*name == '\0')
                 *out++ = '_';
-        for (size_t i = 0; name[i] != '\0' && i < CLIENT_JOB_NAME_MAX; i++) {
+        for (size_t i = 0; i < CLIENT_JOB_NAME_MAX && name[i] != '\0'; i++) {
                 if (is_plain(name[i], i == 0)) {
                         *out++ = name[i];
                         continue;
@@ -41,12 +39,6 @@ char *job_object_path(char buf[static OBJECT_PATH_MAX], const char *name) {
 char *run_object_path(char buf[static OBJECT_PATH_MAX], uint64_t id) {
         (void)snprintf(buf, OBJECT_PATH_MAX, RUN_PREFIX "/%" PRIu64, id);
         return buf;
-}
-
-static int hex_value(char c) {
-        if (is_digit(c))
-                return c - '0';
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -ENOENT;
 }
 
 int job_from_object_path(const char *path, char ret_name[static CLIENT_JOB_NAME_MAX + 1]) {

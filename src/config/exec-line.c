@@ -15,13 +15,11 @@
 #include "util/array.h"
 #include "util/strv.h"
 
-#define BLANKS WORD_BLANKS
-
 /* Takes a word that is nothing but text, or a semicolon by itself. */
 static bool take_token(const char **p, const char *token) {
         const char *rest = startswith(*p, token);
 
-        if (!rest || (*rest != '\0' && !strchr(BLANKS, *rest)))
+        if (!rest || (*rest != '\0' && !strchr(WORD_BLANKS, *rest)))
                 return false;
         *p = rest;
         return true;
@@ -108,7 +106,7 @@ static int take_arguments(const char **p, char *word, const Specifiers *specifie
         int r;
 
         for (;;) {
-                *p += strspn(*p, BLANKS);
+                *p += strspn(*p, WORD_BLANKS);
                 if (take_token(p, ";"))
                         return 0;
                 if (take_token(p, "\\;"))
@@ -167,7 +165,7 @@ void command_def_done(CommandDef *c) {
 int exec_line_parse(const char *value, const Specifiers *specifiers, CommandDef **commands, size_t *n_commands,
                     char **reterr) {
         _cleanup_free_ char *word = malloc(strlen(value) + 1);
-        const char *p = value + strspn(value, BLANKS);
+        const char *p = value + strspn(value, WORD_BLANKS);
         int r;
 
         if (!word)
@@ -187,7 +185,7 @@ int exec_line_parse(const char *value, const Specifiers *specifiers, CommandDef 
                         return -ENOMEM;
                 *place = TAKE_GENERIC(c, (CommandDef){});
                 (*n_commands)++;
-                p += strspn(p, BLANKS);
+                p += strspn(p, WORD_BLANKS);
         } while (*p != '\0');
         return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "config/job-file.h"
 #include "config/key-table.h"
+#include "config/reader.h"
 
 /* Where something was set, so that what only the whole job can tell finds its line. */
 typedef struct Place {
@@ -88,6 +89,10 @@ typedef struct Builder {
         ChainLine *chains;
         size_t n_chains;
 } Builder;
+
+static inline Builder *builder_of(const KeyLine *k) {
+        return k->reading->userdata;
+}
 
 /* Writes down that the line is where something was set. */
 void place_set(Place *p, const KeyLine *k);

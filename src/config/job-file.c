@@ -18,7 +18,6 @@
 #include "config/utf8.h"
 #include "util/strv.h"
 
-#define BLANKS      " \t"
 #define SHELL       "/bin/sh"
 #define PLACEHOLDER "instance" /* what %i stands for while a template is checked */
 

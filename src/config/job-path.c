@@ -15,17 +15,12 @@
 #include "util/array.h"
 #include "util/strv.h"
 
-#define BLANKS    " \t"
 #define SHOWN_MAX 64 /* bytes of a word that a fault repeats */
 
 #define KIND(k)  (1U << (k))
 #define CHANGES  (KIND(PATH_CHANGED) | KIND(PATH_MODIFIED))
 #define SPOOL    KIND(PATH_SPOOL)
 #define NONEMPTY KIND(PATH_DIRECTORY_NOT_EMPTY)
-
-static Builder *builder_of(const KeyLine *k) {
-        return k->reading->userdata;
-}
 
 void path_lines_done(PathLines *lines) {
         free(lines->sources);

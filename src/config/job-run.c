@@ -10,16 +10,11 @@
 #include "config/utf8.h"
 #include "util/strv.h"
 
-#define BLANKS         " \t"
 #define RUN_UNIT       "vakt-" /* what runs are called in the service manager */
 #define FACTOR_MAX     1000
 #define DECIMALS_MAX   6
 #define SHOWN_MAX      64
 #define SIGNAL_BIT_MAX 63
-
-static Builder *builder_of(const KeyLine *k) {
-        return k->reading->userdata;
-}
 
 /* --- requests --- */
 

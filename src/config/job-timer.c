@@ -11,10 +11,6 @@
 
 #define ANCHOR_ADVICE "Write a date as in systemd.time(7), for example 2026-01-05 03:00."
 
-static Builder *builder_of(const KeyLine *k) {
-        return k->reading->userdata;
-}
-
 static void waiting_line_done(WaitingLine *w) {
         free(w->value);
         *w = (WaitingLine){};

@@ -7,12 +7,12 @@
 
 #include <signal.h>
 
+#include "systemd/unit-name.h"
 #include "util/string-table.h"
 
 #define ERRNO_MAX  4095
 #define STATUS_MAX 255
 
-#define UNIT_NAME_MAX   255
 #define UNIT_NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\@"
 
 bool number_parse(const char *s, uint64_t *ret) {

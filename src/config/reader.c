@@ -22,7 +22,6 @@
 
 #define INIH_SECTION_MAX 48 /* characters of the name of a section that go to inih */
 
-#define BLANKS         " \t"
 #define LETTERS_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 #define KEY_CHARS      LETTERS_DIGITS "_-"
 #define SECTION_CHARS  LETTERS_DIGITS "_-.@ "

@@ -7,6 +7,7 @@
 
 #include "config/diagnostics.h"
 
+#define BLANKS             " \t"
 #define READER_LINE_MAX    ((size_t)64 * 1024) /* bytes in a line, continuations included */
 #define READER_SECTION_MAX 80                  /* characters in a section's name */
 #define READER_KEY_MAX     48                  /* characters in a key: inih needs the rest of its line for the value */

@@ -21,10 +21,6 @@
 
 #define WORD_SHOWN_MAX 64 /* bytes of a word that a fault repeats */
 
-static Builder *builder_of(const KeyLine *k) {
-        return k->reading->userdata;
-}
-
 void service_lines_done(ServiceLines *lines) {
         free(lines->places);
 }

@@ -11,7 +11,7 @@
 #include "core/manager-internal.h"
 
 static LiveRun *run_of_node(const HashNode *node) {
-        return (LiveRun *)((char *)(uintptr_t)node - offsetof(LiveRun, by_id));
+        return (void *)((uintptr_t)node - offsetof(LiveRun, by_id));
 }
 
 /* Ids are given out one after the other: they fill the slots evenly by themselves. */

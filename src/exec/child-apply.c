@@ -23,12 +23,11 @@
 
 #include "exec/child-environment.h"
 #include "exec/environment.h"
+#include "fs/identity.h"
 #include "util/strv.h"
 
-#define GROUPS_MAX          65536
 #define AFFINITY_MAX        1024 /* bytes of a mask: 8192 processors */
 #define IO_PRIORITY_DEFAULT 4
-#define UID_NOBODY          65534 /* who has no home, whatever the database says */
 
 /* What became known on the way. */
 typedef struct Child {
@@ -171,18 +170,6 @@ static int set_umask(Child *c) {
 
 /* --- names --- */
 
-static bool parse_id(const char *s, unsigned *ret) {
-        unsigned long id;
-        char *end;
-
-        errno = 0;
-        id = strtoul(s, &end, 10);
-        if (s[0] < '0' || s[0] > '9' || *end != '\0' || errno != 0 || id >= UINT32_MAX)
-                return false;
-        *ret = (unsigned)id;
-        return true;
-}
-
 static int set_variable(Child *c, const char *name, const char *value) {
         _cleanup_free_ char *assignment = NULL;
 
@@ -215,7 +202,7 @@ static int look_up_user(Child *c) {
         if (!name)
                 return 0;
         errno = 0;
-        pw = parse_id(name, &id) ? getpwuid(id) : getpwnam(name);
+        pw = identity_parse_id(name, &id) ? getpwuid(id) : getpwnam(name);
         if (pw)
                 return take_user(c, pw->pw_name, pw);
         if (errno != 0 && errno != ENOENT && errno != ESRCH)
@@ -227,7 +214,7 @@ static int look_up_group(Child *c, const char *name, const char *setting, gid_t 
         const struct group *gr;
         unsigned id;
 
-        if (parse_id(name, &id)) {
+        if (identity_parse_id(name, &id)) {
                 *ret = id;
                 return 0;
         }
@@ -265,7 +252,7 @@ static int look_up_memberships(Child *c) {
                 if (getgrouplist(user, c->gid, c->groups, &n) >= 0)
                         break;
                 n = MAX(n, given * 2); /* a C library may not say how many there are */
-                if (n > GROUPS_MAX)
+                if (n > IDENTITY_GROUPS_MAX)
                         return fail(c, E2BIG, "The user '%s' of User= is in too many groups.", user);
         }
         c->n_groups = (size_t)n;

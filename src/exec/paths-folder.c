@@ -23,6 +23,7 @@
 #include "fs/guarded.h"
 #include "fs/identity.h"
 #include "util/array.h"
+#include "util/file.h"
 #include "util/log.h"
 
 #define NOTE_MAX    (16 << 20) /* bytes that are read of one */
@@ -158,26 +159,12 @@ static int check_room(int fd, size_t size) {
         return size > (uint64_t)st.f_bavail * st.f_frsize / 2 ? -ENOSPC : 0;
 }
 
-static int write_all(int fd, const char *p, size_t n) {
-        while (n > 0) {
-                ssize_t k = write(fd, p, n);
-
-                if (k < 0 && errno == EINTR)
-                        continue;
-                if (k < 0)
-                        return -errno;
-                p += k;
-                n -= (size_t)k;
-        }
-        return 0;
-}
-
 static int fill(int fd, const JobDef *def, const char *paths, size_t size) {
         int r;
 
         r = check_room(fd, size);
         if (r >= 0)
-                r = write_all(fd, paths, size);
+                r = fd_write_all(fd, paths, size);
         return r < 0 || !def ? r : let_user_read(fd, def);
 }
 

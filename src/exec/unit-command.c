@@ -107,7 +107,7 @@ int unit_command_encode(char ***ret, const CommandDef *c, bool decode_path, bool
         return 0;
 }
 
-static int hex_value(char c) {
+static int upper_hex_value(char c) {
         if (c >= '0' && c <= '9')
                 return c - '0';
         return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
@@ -123,8 +123,8 @@ bool unit_command_decode_word(char *word) {
                         *out++ = *s;
                         continue;
                 }
-                high = hex_value(s[1]);
-                low = high < 0 ? -1 : hex_value(s[2]);
+                high = upper_hex_value(s[1]);
+                low = high < 0 ? -1 : upper_hex_value(s[2]);
                 if (low < 0 || high + low == 0)
                         return false;
                 *out++ = (char)(high * 16 + low);

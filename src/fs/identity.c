@@ -12,8 +12,6 @@
 #include <sys/fsuid.h>
 #include <sys/syscall.h>
 
-#define GROUPS_MAX 65536
-
 static const Identity *current; /* NULL = ourselves */
 static gid_t *own_groups;
 static size_t n_own_groups;
@@ -118,7 +116,7 @@ void identity_restore(IdentityScope *scope) {
 
 /* --- users --- */
 
-static bool parse_id(const char *name, uid_t *ret) {
+bool identity_parse_id(const char *name, uid_t *ret) {
         unsigned long id;
         char *end;
 
@@ -152,7 +150,7 @@ static int find_passwd(const char *name, uid_t uid, FILE **ret_file, const struc
 static int add_group(Identity *i, gid_t gid) {
         gid_t *bigger;
 
-        if (i->n_groups >= GROUPS_MAX)
+        if (i->n_groups >= IDENTITY_GROUPS_MAX)
                 return -E2BIG;
         bigger = reallocarray(i->groups, i->n_groups + 1, sizeof(gid_t));
         if (!bigger)
@@ -181,7 +179,7 @@ static int find_groups(Identity *i, const char *user) {
 
 int identity_of_user(const char *name, Identity *ret) {
         uid_t uid = UID_UNKNOWN;
-        bool is_number = parse_id(name, &uid);
+        bool is_number = identity_parse_id(name, &uid);
         const struct passwd *pw;
         Identity i = {};
         FILE *f;
@@ -220,7 +218,7 @@ bool identity_has_group(const Identity *i, const char *name) {
         uid_t gid;
         FILE *f;
 
-        if (parse_id(name, &gid))
+        if (identity_parse_id(name, &gid))
                 return has_gid(i, gid);
         f = fopen("/etc/group", "re");
         while (f && !has && (gr = fgetgrent(f)))

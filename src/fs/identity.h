@@ -11,8 +11,9 @@
 
 #include "util/macro.h"
 
-#define UID_NOBODY  ((uid_t)65534) /* who owns nothing, and belongs to no group but his own */
-#define UID_UNKNOWN ((uid_t)-1)
+#define UID_NOBODY          ((uid_t)65534) /* who owns nothing, and belongs to no group but his own */
+#define UID_UNKNOWN         ((uid_t)-1)
+#define IDENTITY_GROUPS_MAX 65536
 
 typedef struct Identity {
         uid_t uid;
@@ -20,6 +21,9 @@ typedef struct Identity {
         gid_t *groups; /* beside gid */
         size_t n_groups;
 } Identity;
+
+/* A user or group by its number; false when it is none. */
+bool identity_parse_id(const char *name, uid_t *ret);
 
 void identity_done(Identity *i); /* frees what it holds */
 

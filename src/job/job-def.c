@@ -6,6 +6,7 @@
 
 #include <assert.h>
 
+#include "util/ascii.h"
 #include "util/string-table.h"
 #include "util/strv.h"
 
@@ -99,10 +100,6 @@ JobDef *job_def_unref(JobDef *d) {
         return mfree(d);
 }
 
-static bool char_is_alnum(char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 const UnitValue *job_def_setting(const JobDef *d, const char *name) {
         const UnitValue *found = NULL;
 
@@ -116,14 +113,14 @@ bool job_name_is_valid(const char *name) {
         size_t n = strlen(name);
         bool seen_at = false;
 
-        if (n == 0 || n > JOB_NAME_MAX || !char_is_alnum(name[0]))
+        if (n == 0 || n > JOB_NAME_MAX || !is_alphanumeric(name[0]))
                 return false;
         for (size_t i = 1; i < n; i++) {
                 if (name[i] == '@') {
                         if (seen_at)
                                 return false;
                         seen_at = true;
-                } else if (!char_is_alnum(name[i]) && (!strchr("_.-", name[i]) || name[i - 1] == '@'))
+                } else if (!is_alphanumeric(name[i]) && (!strchr("_.-", name[i]) || name[i - 1] == '@'))
                         return false;
         }
         return true;

@@ -8,19 +8,11 @@
 
 #include <stdio.h>
 
+#include "util/ascii.h"
+
 #define PREFIX      "vakt-"
 #define SUFFIX      ".service"
 #define UNIT_OBJECT "/org/freedesktop/systemd1/unit/"
-
-static bool char_is_alnum(char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-static int hex_value(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* The byte that two hexadecimal digits stand for, or -1. */
 static int hex_byte(const char *s) {
@@ -33,7 +25,7 @@ int unit_name_of_run(char **ret, const char *job, uint64_t run) {
         char escaped[JOB_NAME_MAX * 4 + 1], *out = escaped, *unit;
 
         for (; *job && out + 4 < escaped + sizeof(escaped); job++)
-                if (char_is_alnum(*job) || strchr("_.-", *job))
+                if (is_alphanumeric(*job) || strchr("_.-", *job))
                         *out++ = *job;
                 else
                         out += snprintf(out, 5, "\\x%02x", (unsigned char)*job);

@@ -11,6 +11,7 @@
 
 #include "time/calendar-internal.h"
 #include "util/array.h"
+#include "util/ascii.h"
 
 static const struct {
         const char *name, *expression;
@@ -75,10 +76,6 @@ static int refuse(struct parser *parser, const char *at, int error, const char *
         parser->fault_at = at;
         parser->fault = message;
         return error;
-}
-
-static bool is_digit(char c) {
-        return c >= '0' && c <= '9';
 }
 
 static int list_add(struct list *list, struct component c, const char *at) {
@@ -540,10 +537,6 @@ static int find_suffix(const char *text, ZoneCache *cache, const Zone *zone, use
                 }
         }
         return 0;
-}
-
-static bool is_letter(char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 /* Says where the fault is. A last word that looks like a zone and is none is what went wrong. */

@@ -11,10 +11,7 @@
 #include "time/calendar-internal.h"
 #include "time/libc-mktime.h"
 
-#define TURNS_MAX  1000 /* systemd's own valve */
-#define PROBES_MAX 6    /* glibc's */
-#define DST_STRIDE 601200
-#define DST_REACH  (536454000 / 2 + DST_STRIDE)
+#define TURNS_MAX 1000 /* systemd's own valve */
 
 /* The date and time under construction. */
 struct walk {

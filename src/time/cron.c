@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "util/ascii.h"
+
 #include "time/cron.h"
 
 #define WEEKDAYS_MAX      7 /* Sunday's second number */
@@ -78,10 +80,6 @@ static int refuse(struct parser *parser, const char *at, const char *message) {
         parser->fault_at = at;
         parser->fault = message;
         return -EINVAL;
-}
-
-static bool is_digit(char c) {
-        return c >= '0' && c <= '9';
 }
 
 static bool is_blank(char c) {

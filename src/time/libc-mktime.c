@@ -9,10 +9,6 @@
 
 #include "time/libc-mktime.h"
 
-#define PROBES_MAX 6
-#define DST_STRIDE 601200
-#define DST_REACH  (536454000 / 2 + DST_STRIDE)
-
 /* Looks for a period with the wanted daylight saving nearby, and reads the wall clock with its offset. */
 static int64_t instant_with_dst(const Zone *zone, int64_t wanted, int64_t instant, bool dst) {
         for (int64_t distance = DST_STRIDE; distance < DST_REACH; distance += DST_STRIDE)

@@ -7,6 +7,11 @@
 #include "time/civil.h"
 #include "time/zone.h"
 
+/* glibc's. */
+#define PROBES_MAX 6
+#define DST_STRIDE 601200
+#define DST_REACH  (536454000 / 2 + DST_STRIDE)
+
 /* The instant of the fields, which are brought into order. *dst says which of two is meant, 0 or 1, or -1; it is set
  * to what holds. *offset is the first guess at the offset to UTC, and set to the one found: glibc remembers it from
  * call to call, and starts with 0. False when glibc finds no way; nothing is changed then. */

@@ -7,17 +7,10 @@
 
 #include "time/civil.h"
 #include "time/posix-tz.h"
+#include "util/ascii.h"
 
 #define DEFAULT_DATES ",M3.2.0,M11.1.0"
 #define DEFAULT_TIME  7200
-
-static bool is_digit(char c) {
-        return c >= '0' && c <= '9';
-}
-
-static bool is_letter(char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
 
 static int read_number(const char **p, int min, int max, int *ret) {
         int n = 0;

@@ -12,6 +12,7 @@
 #include "time/libc-mktime.h"
 #include "time/span.h"
 #include "time/timestamp.h"
+#include "util/ascii.h"
 
 #define BLANKS " \t\n\v\f\r"
 
@@ -30,10 +31,6 @@ static const struct form {
         { "y-m-d H:M", true, true, false },  { "Y-m-d H:M", true, true, false },  { "y-m-d", true, false, false },
         { "Y-m-d", true, false, false },     { "H:M:S", false, true, true },      { "H:M", false, true, false },
 };
-
-static bool is_digit(char c) {
-        return c >= '0' && c <= '9';
-}
 
 static bool read_number(const char **p, int min, int max, int digits, int *ret) {
         int n = 0;

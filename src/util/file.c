@@ -34,7 +34,7 @@ ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size) {
         return (ssize_t)used;
 }
 
-static int write_all(int fd, const char *p, size_t n) {
+int fd_write_all(int fd, const char *p, size_t n) {
         while (n > 0) {
                 ssize_t k = write(fd, p, n);
 
@@ -58,7 +58,7 @@ int file_write_atomically(int dir_fd, const char *name, const void *data, size_t
         fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return -errno;
-        r = write_all(fd, data, n);
+        r = fd_write_all(fd, data, n);
         if (r >= 0 && fdatasync(fd) < 0)
                 r = -errno;
         if (r >= 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)

@@ -16,6 +16,9 @@ ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size);
 /* Replaces a file: all of the new content or all of the old one is there, also after a power cut. Mode 0600. */
 int file_write_atomically(int dir_fd, const char *name, const void *data, size_t n);
 
+/* All n bytes, however many write(2) takes at once. 0 or negative errno. */
+int fd_write_all(int fd, const char *p, size_t n);
+
 /* Makes a folder and its parents with mode; one that is there is fine. */
 int make_directories(const char *path, mode_t mode);
 

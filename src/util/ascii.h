@@ -1,0 +1,23 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Characters, whatever the locale is. */
+
+#include <stdbool.h>
+
+static inline bool is_digit(char c) {
+        return c >= '0' && c <= '9';
+}
+
+static inline bool is_letter(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static inline bool is_alphanumeric(char c) {
+        return is_letter(c) || is_digit(c);
+}
+
+/* Of a hexadecimal digit in small letters; or -1. */
+static inline int hex_value(char c) {
+        return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
