@@ -8,7 +8,8 @@
  * A file may have been written before its folder was watched (then no event will ever tell that it is complete) or
  * still be open (then one will). Whether somebody writes is asked of the kernel by a lease. The kernel tells of the
  * closing before it gives the lease; so where the lease is given and no closing waits to be looked at, there is none
- * to come, and each file is reported as complete once.
+ * to come, and each file is reported as complete once. Where it is not given, the closing may have been told to nobody
+ * just before the folder was watched; so that one is looked at again.
  *
  * Moves are recognised by the inode: what has left is kept for a short time, with all that is below it and its
  * watches, and put in again where it turns up. */
@@ -21,9 +22,10 @@
 #include "util/steps.h"
 #include "watch/watcher-internal.h"
 
-#define DROP_STEP 256U /* files given up in one step */
-#define DRAIN_MAX (2 * 1024 * 1024)
-#define BIRTH_KEY UINT64_C(0x62697274) /* what is kept on disk is hashed with it: never to be changed */
+#define DROP_STEP     256U /* files given up in one step */
+#define DRAIN_MAX     (2 * 1024 * 1024)
+#define CLOSING_LOOKS 8U                   /* at files that somebody seems to write to, until one knows that he does */
+#define BIRTH_KEY     UINT64_C(0x62697274) /* what is kept on disk is hashed with it: never to be changed */
 
 static const struct {
         uint32_t mask;
@@ -382,14 +384,35 @@ static bool is_closing(Tree *t, const Sighting *s) {
         return event_queue_holds(t->queue, id, is_root ? "" : s->name, is_root ? 0 : s->length, IN_CLOSE_WRITE);
 }
 
-/* Has who wrote it finished? 1, 0: its closing is to come, or the next look. Negative errno: nobody tells. */
-static int ask_whether_complete(Tree *t, const Sighting *s) {
+/* Who closes a file counts as a writer for a moment after that was told; and that was not told here if the folder was
+ * not watched yet, or if the file was opened under another name. Who still writes to it later on closes it later on.
+ */
+static bool may_have_been_closed(Tree *t, const Sighting *s, const Entry *e) {
+        const FileState state = file_state_from_stat(s->st, 0);
+
+        if (s->st->st_nlink > 1 && !t->root.is_file)
+                return true;
+        if (s->mask != 0 && !(s->mask & IN_MOVED_TO))
+                return false;
+        if (e && (e->flags & ENTRY_UNSETTLED))
+                return entry_has_content(e, &state) && t->closing_looks > 0;
+        t->closing_looks = CLOSING_LOOKS;
+        return true;
+}
+
+/* Has who wrote it finished? 1, 0: its closing is to come, or the next look. Negative errno: nobody tells. e: as it
+ * was found last, or NULL. */
+static int ask_whether_complete(Tree *t, const Sighting *s, const Entry *e) {
         int r;
 
         if (!S_ISREG(s->st->st_mode) || (s->mask & IN_CLOSE_WRITE))
                 return 1;
         r = has_finished(s);
-        return r != 0 && is_closing(t, s) ? 0 : r;
+        if (r != 0)
+                return is_closing(t, s) ? 0 : r;
+        if (may_have_been_closed(t, s, e))
+                tree_set_folder_flag(t, s->folder, FOLDER_LOOK_ONCE, true);
+        return 0;
 }
 
 /* Where nobody tells. again: it looks the same as at the last look. */
@@ -400,8 +423,8 @@ static bool is_complete_by_rule(const Sighting *s, bool again) {
         return again || !(s->folder->flags & FOLDER_POLLED);
 }
 
-static bool is_complete(Tree *t, const Sighting *s, bool again) {
-        int r = ask_whether_complete(t, s);
+static bool is_complete(Tree *t, const Sighting *s, const Entry *e, bool again) {
+        int r = ask_whether_complete(t, s, e);
 
         return r < 0 ? is_complete_by_rule(s, again) : r > 0;
 }
@@ -441,7 +464,7 @@ static void tree_report_arrival(Tree *t, const Sighting *s, const Departed *d, E
         bool is_replaced = tree_has(t, d->path, d->length), told = was_told(t, e);
         Writer writer = t->writer;
 
-        if ((t->watch->def.events & WATCH_COMPLETE) && !is_complete(t, s, /* again= */ false)) {
+        if ((t->watch->def.events & WATCH_COMPLETE) && !is_complete(t, s, NULL, /* again= */ false)) {
                 entry_set_unsettled(s->folder, e, ENTRY_UNSETTLED | ENTRY_NEW);
                 events = holds_back(t) ? 0 : events & ~(unsigned)WATCH_COMPLETE;
         } else
@@ -525,7 +548,7 @@ static void tree_see_new(Tree *t, const Sighting *s, const FileState *state) {
         if (s->mask == 0 || (events & (WATCH_CREATE | WATCH_MOVE)) || !t->silent || (s->folder->flags & FOLDER_READ))
                 events |= events_of_appearing(s->st);
         if (!is_base && (t->watch->def.events & WATCH_COMPLETE)) {
-                int r = ask_whether_complete(t, s);
+                int r = ask_whether_complete(t, s, NULL);
 
                 complete = r < 0 ? is_complete_by_rule(s, /* again= */ false) : r > 0;
                 events = events_when(events, complete);
@@ -578,7 +601,7 @@ static uint8_t settle(Tree *t, const Sighting *s, const Entry *e, const FileStat
         /* In a folder that was moved, it is as complete as it was. */
         if (same && flags == 0 && s->mask == 0)
                 return 0;
-        if (may_be_complete(s) && is_complete(t, s, /* again= */ same)) {
+        if (may_be_complete(s) && is_complete(t, s, e, /* again= */ same)) {
                 *events = events_when(*events, /* complete= */ true);
                 return 0;
         }

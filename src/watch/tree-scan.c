@@ -389,6 +389,7 @@ bool tree_work_scan(Tree *t) {
 void tree_poll(Tree *t) {
         t->n_to_poll = t->n_polled + t->n_unreadable + t->n_look_once; /* those that are several come as often */
         t->limit_reached = false;
+        t->closing_looks -= t->closing_looks > 0;
 }
 
 bool tree_work_poll(Tree *t) {

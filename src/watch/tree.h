@@ -87,6 +87,7 @@ struct Tree {
         Newborn *newborns; /* NULL: none yet */
         size_t n_polled, n_unreadable, n_look_once, n_remote;
         size_t n_to_poll;            /* n_to_poll: that are not queued yet */
+        unsigned closing_looks;      /* at files whose closing may not have been told, still to come */
         TAILQ_HEAD(, Folder) polled; /* FOLDER_LOOK_AGAIN */
 
         FanQueue *fan;       /* while the tree has a part in it */

@@ -212,8 +212,8 @@ static const Meaning meanings[] = {
 
 /* --- noticing --- */
 
-/* As when the kernel's queue has run over: what was in it is not to be had. */
-static void lose_events(Watch *watch) {
+/* What is in the kernel's queue is not to be had any more. */
+static void drop_events(const Watch *watch) {
         char buffer[64 * 1024];
 
         (void)fcntl(event_queue_fd(watcher_queue(w.watcher)), F_SETFL, O_NONBLOCK);
@@ -225,6 +225,11 @@ static void lose_events(Watch *watch) {
                 while (read(fd, buffer, sizeof(buffer)) > 0)
                         ;
         }
+}
+
+/* As when it has run over. */
+static void lose_events(Watch *watch) {
+        drop_events(watch);
         watch_wake(watch);
         tree_rescan(watch->tree);
 }
@@ -573,6 +578,129 @@ static void test_temporary_name(void **state) {
                 }
 }
 
+/* Open for writing, and nobody tells when it is closed: it was opened under a name that is gone. So is a file for whom
+ * looks at it while it is being closed, after that was told. */
+static int open_unheard(const char *path, bool keep_name) {
+        _cleanup_free_ char *other = strdup(at("out/other"));
+        int fd;
+
+        assert_int_equal(link(path, other), 0);
+        fd = open(other, O_WRONLY | O_APPEND | O_CLOEXEC);
+        assert_true(fd >= 0);
+        if (!keep_name)
+                assert_int_equal(unlink(other), 0);
+        return fd;
+}
+
+static void find_in_folder(Watch *watch) {
+        move(at("out/d"), at("in/d"));
+}
+
+static void find_moved(Watch *watch) {
+        move(at("out/d/f"), at("in/f"));
+}
+
+static void find_linked(Watch *watch) {
+        assert_int_equal(link(at("out/d/f"), at("in/f")), 0);
+}
+
+static void find_after_overflow(Watch *watch) {
+        move(at("out/d/f"), at("in/f"));
+        lose_events(watch);
+}
+
+/* Of the closing of a file nothing may be heard. It is reported all the same, once, and not before. */
+static void test_unheard_closing(void **state) {
+        static const struct {
+                void (*find)(Watch *watch);
+                const char *name;
+                bool keep_name;
+        } table[] = {
+                { find_in_folder, "d/f", false },
+                { find_moved, "f", false },
+                { find_linked, "f", true },
+                { find_after_overflow, "f", false },
+        };
+
+        for (size_t b = 0; b < ELEMENTSOF(backends) && is_possible(backends[b]); b++)
+                for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                        Watch *watch;
+                        int fd;
+
+                        make_folder(at("in"));
+                        make_folder(at("out"));
+                        make_folder(at("out/d"));
+                        write_file(at("out/d/f"), "x");
+                        write_file(at("in/last1"), "x");
+                        watch = start_kind(WATCH_TREE, at("in"), backends[b]);
+                        fd = open_unheard(at("out/d/f"), table[i].keep_name);
+                        table[i].find(watch);
+                        wait_for_the_last(watch, "last1");
+                        assert_int_equal(count_of(table[i].name), 0);
+                        close(fd);
+                        run_until_reported(2);
+                        assert_int_equal(count_of(table[i].name), 1);
+                        assert_n_reported(2);
+                        clean_up(watch);
+                }
+}
+
+/* The same of a file that is watched by itself. */
+static void test_unheard_closing_of_a_file(void **state) {
+        Watch *watch;
+        int fd;
+
+        write_file(at("f"), "x");
+        watch = start_kind(WATCH_PATH_CHANGED, at("f"), WATCH_BACKEND_INOTIFY);
+        fd = open(at("f"), O_WRONLY | O_APPEND | O_CLOEXEC);
+        assert_int_equal(write(fd, "y", 1), 1);
+        lose_events(watch);
+        settle();
+        assert_n_reported(0);
+        close(fd);
+        drop_events(watch);
+        run_until_reported(1);
+        assert_n_reported(1);
+        stop_watch(watch);
+}
+
+/* Who is seen to write to it will be heard of when he closes it: nobody has to look again. After some looks that is
+ * assumed of all. */
+static void test_looks_come_to_an_end(void **state) {
+        for (unsigned i = 0; i < 4 && is_possible(backends[i / 2]); i++) {
+                _cleanup_free_ char *path = strdup(at("in"));
+                WatchDef def = tree_def(path, backends[i / 2], WATCH_ALL & ~(unsigned)WATCH_WRITE);
+                bool grows = i % 2 == 0;
+                unsigned n_looks = 0;
+                Watch *watch;
+                int fd;
+
+                make_folder(at("in"));
+                make_folder(at("out"));
+                make_folder(at("out/d"));
+                def.poll_min = def.poll_max = USEC_PER_HOUR;
+                fd = open(at("out/d/f"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+                assert_true(fd >= 0);
+                watch = start_watch(&def);
+                find_in_folder(watch);
+                settle();
+                for (; watch->tree->n_look_once > 0 && n_looks < 100; n_looks++) {
+                        if (grows)
+                                assert_int_equal(write(fd, "x", 1), 1);
+                        tree_poll(watch->tree);
+                        watch_wake(watch);
+                        settle();
+                }
+                if (grows ? n_looks != 1 : n_looks < 2 || n_looks == 100)
+                        fail_msg("backend %d, %s: %u looks", (int)def.backend, grows ? "growing" : "idle", n_looks);
+                assert_n_reported(0);
+                close(fd);
+                settle();
+                assert_n_reported(1);
+                clean_up(watch);
+        }
+}
+
 /* CAP_LEASE or not: without it, nobody tells who has other users' files open. */
 static bool set_lease_right(bool on) {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -743,6 +871,9 @@ int main(void) {
                 watch_test(test_anything),
                 watch_test(test_one_report),
                 watch_test(test_temporary_name),
+                watch_test(test_unheard_closing),
+                watch_test(test_unheard_closing_of_a_file),
+                watch_test(test_looks_come_to_an_end),
                 watch_test(test_one_report_of_others),
                 watch_test(test_file_made_anew),
                 watch_test(test_directory_made_anew),
