@@ -143,8 +143,8 @@ static void spool_is_stale(PathWatch *pw) {
         spools_open(pw);
 }
 
-/* 1: it is ours; 0: it is not to be; negative errno: it cannot be for now. Who still writes to it closes it sometime,
- * and then it is heard of again. What has other names for long stays; `why` says so. */
+/* 1: it is ours; 0: it is not to be; negative errno: it cannot be for now; -EBUSY: somebody seems to write to it. What
+ * has other names for long stays; `why` says so. */
 static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem *ret_item) {
         const char *name;
         PathWatch *pw = spool_of(p, path, &name);
@@ -156,13 +156,13 @@ static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem
         if (!pw->spool)
                 return pw->spool_error < 0 ? pw->spool_error : -EAGAIN;
         r = spool_claim(pw->spool, name, turn_now(p->trigger->base.event).realtime, ret_item);
-        if (r == -EBUSY || r == -ENOENT || r == -EINVAL || r == -EMLINK)
+        if (r == -ENOENT || r == -EINVAL || r == -EMLINK)
                 return 0;
         if (r == -ESTALE)
                 spool_is_stale(pw);
         else if (r >= 0)
                 clear_problem(pw);
-        else if (r != -EAGAIN)
+        else if (r != -EAGAIN && r != -EBUSY)
                 set_problem(pw, r, "claim an item", problem_of(pw->spool, r));
         *ret = pw;
         return r < 0 ? r : 1;
@@ -185,7 +185,7 @@ int spools_take_file(JobPaths *p, const char *path, RunPaths **ret) {
         if (!spool_of(p, path, &name))
                 return -EXDEV;
         r = claim(p, path, &pw, &item);
-        if (r == 0)
+        if (r == 0 || r == -EBUSY)
                 return -ETXTBSY;
         if (r < 0)
                 return r;
@@ -219,7 +219,8 @@ int spools_take(JobPaths *p, BatchRun *files) {
         if (r > 0)
                 r = request_item(pw, &item);
         spool_item_done(&item);
-        return r < 0 ? r : 1;
+        /* Its writer may be closing it, and that may have been told already. The others do not wait for that. */
+        return r < 0 && r != -EBUSY ? r : 1;
 }
 
 /* --- the end of a run --- */

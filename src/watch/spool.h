@@ -70,12 +70,12 @@ const char *spool_problem(const Spool *s) _pure_;
  * the spool was opened. Open it again. */
 
 /* Claims a file that has come to rest (a Batch with settling says so). 0 and the item, which the caller frees.
- * -EBUSY: somebody still has it open for writing; it will be heard of again when he closes it. That is known of files
- * of our own user, and of all with CAP_LEASE; for others, the close event and SettleSec= have to do. -ENOENT: it is
- * gone; -EINVAL: not a regular file, or a private name. -EMLINK: it has another name somewhere, so it may be a file
- * that whoever put it here cannot even read; when that is news (-EAGAIN), the other name may just be about to go. Any
- * error leaves it where it was, or, when its name was taken meanwhile, claimed: then it is found when the spool is
- * opened next. */
+ * -EBUSY: somebody still has it open for writing, or is just closing it, and may have been heard of already: try
+ * again. That is known of files of our own user, and of all with CAP_LEASE; for others, the close event and SettleSec=
+ * have to do. -ENOENT: it is gone; -EINVAL: not a regular file, or a private name. -EMLINK: it has another name
+ * somewhere, so it may be a file that whoever put it here cannot even read; when that is news (-EAGAIN), the other
+ * name may just be about to go. Any error leaves it where it was, or, when its name was taken meanwhile, claimed: then
+ * it is found when the spool is opened next. */
 int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret);
 
 /* Where the item is now, absolute: what a run gets as $VAKT_PATH. The caller frees it; NULL without memory. */

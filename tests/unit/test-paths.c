@@ -538,6 +538,29 @@ static void test_items_are_tried_again_and_given_up(void **state) {
         assert_int_equal(count_result(f, "spool", RUN_RESULT_SUCCESS), 2);
 }
 
+/* Who has closed it may be taken for a writer still when it is to be claimed, and is not heard of a second time. */
+static void test_an_item_whose_writer_is_not_heard_of(void **state) {
+        Fixture *f = *state;
+        int fd;
+
+        make_folder(f, "spool");
+        touch(f, "other");
+        fd = open(in(f, "other"), O_WRONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        write_spool_job(f, "", "Exec=/bin/true");
+        start_watching(f, "spool", 1);
+        assert_int_equal(link(in(f, "other"), in(f, "spool/item")), 0);
+        assert_int_equal(unlink(in(f, "other")), 0);
+        touch(f, "spool/item"); /* it is closed, and so it is complete */
+        touch(f, "spool/next");
+        WAIT_FOR(f, f->n_finished == 1);
+        WAIT_FOR(f, !exists(f, "spool/next"));
+        assert_true(exists(f, "spool/item"));
+        close(fd);
+        WAIT_FOR(f, f->n_finished == 2);
+        WAIT_FOR(f, !exists(f, "spool/item"));
+}
+
 /* The daemon goes away in the middle of a run: the item is processed again, not lost. */
 static void test_an_item_survives_a_restart(void **state) {
         Fixture *f = *state;
@@ -966,6 +989,7 @@ int main(void) {
                 TEST(test_a_file_that_is_gone_waits_no_longer),
                 TEST(test_items_are_acknowledged),
                 TEST(test_items_are_tried_again_and_given_up),
+                TEST(test_an_item_whose_writer_is_not_heard_of),
                 TEST(test_an_item_survives_a_restart),
                 TEST(test_a_reload_keeps_what_it_does_not_concern),
                 TEST(test_a_crash_makes_no_file_news_again),
