@@ -192,6 +192,20 @@ run_one() { # FUNCTION LOG
         )
 }
 
+# What the daemon and the service manager say when a test has failed. A script may have more to say: explain_more.
+explain() {
+        local job
+        systemctl --lines=0 status vaktd.service
+        systemctl list-units --all --no-legend --plain 'vakt-*'
+        systemctl list-jobs --no-legend --plain
+        systemctl -q is-active vaktd.service || return # nobody is to start it by asking
+        for job in "$JOBS"/*.job; do
+                timeout 20 vaktctl status "$(basename "$job" .job)"
+                timeout 20 vaktctl why "$(basename "$job" .job)"
+        done
+        ! declare -F explain_more >/dev/null || explain_more
+}
+
 run_tests() {
         local names name number=0 log
         mapfile -t names < <(grep -oE '^test_[a-z0-9_]+' "$0")
@@ -207,6 +221,7 @@ run_tests() {
                         grep '^# figure: ' "$log"
                 else
                         sed 's/^/# /' "$log"
+                        explain 2>&1 | sed 's/^/# /'
                         journal -o short-precise | sed 's/^/# journal: /'
                         echo "not ok $number - ${name#test_}"
                 fi

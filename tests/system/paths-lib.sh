@@ -112,3 +112,18 @@ kill_daemon() {
 fast_restart() {
         drop_in 50-crash <<<$'[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=0'
 }
+
+# Where files got stuck: in the kernel, which has told of more or fewer files than there are; in the watches, which have
+# reported them or not; or waiting for a run.
+explain_more() {
+        local job pid
+        for job in "$JOBS"/*.job; do
+                watch_says "$(basename "$job" .job)"
+                job_property "$(basename "$job" .job)" WatchCounters
+        done
+        pid=$(main_pid)
+        grep -hE 'State|ctxt_switches' "/proc/$pid/status"
+        cat "/proc/$pid/wchan"
+        grep -H . "/proc/$pid"/fdinfo/* | grep -vE 'inotify wd|(ino|mnt_id|flags):'
+        [ ! -d $TREE ] || path_files same $LIST $TREE ""
+}
