@@ -400,6 +400,12 @@ static bool may_have_been_closed(Tree *t, const Sighting *s, const Entry *e) {
         return true;
 }
 
+/* Who makes a file by opening it counts as a writer some time after that was told. An empty one that was made in
+ * another way can wait for the next look. */
+static bool may_be_opened(const Sighting *s) {
+        return (s->mask & IN_CREATE) && s->st->st_size == 0 && s->st->st_nlink == 1;
+}
+
 /* Has who wrote it finished? 1, 0: its closing is to come, or the next look. Negative errno: nobody tells. e: as it
  * was found last, or NULL. */
 static int ask_whether_complete(Tree *t, const Sighting *s, const Entry *e) {
@@ -408,11 +414,13 @@ static int ask_whether_complete(Tree *t, const Sighting *s, const Entry *e) {
         if (!S_ISREG(s->st->st_mode) || (s->mask & IN_CLOSE_WRITE))
                 return 1;
         r = has_finished(s);
-        if (r != 0)
-                return is_closing(t, s) ? 0 : r;
-        if (may_have_been_closed(t, s, e))
+        if (r != 0 && is_closing(t, s))
+                return 0;
+        if (r > 0 ? may_be_opened(s) : r == 0 && may_have_been_closed(t, s, e)) {
                 tree_set_folder_flag(t, s->folder, FOLDER_LOOK_ONCE, true);
-        return 0;
+                return 0;
+        }
+        return r;
 }
 
 /* Where nobody tells. again: it looks the same as at the last look. */

@@ -701,6 +701,32 @@ static void test_looks_come_to_an_end(void **state) {
         }
 }
 
+/* A file is made first, and opened then: in between it has no writer, and is not complete. */
+static void test_made_and_not_opened_yet(void **state) {
+        for (size_t b = 0; b < ELEMENTSOF(backends) && is_possible(backends[b]); b++)
+                for (unsigned i = 0; i < 2; i++) {
+                        _cleanup_free_ char *path = strdup(at("in"));
+                        WatchDef def = tree_def(path, backends[b], WATCH_CLOSE);
+                        Watch *watch;
+
+                        if (backends[b] == WATCH_BACKEND_POLL)
+                                break;
+                        def.poll_min = i == 0 ? USEC_PER_HOUR : 2 * USEC_PER_MSEC;
+                        make_folder(at("in"));
+                        make_folder(at("out"));
+                        watch = start_watch(&def);
+                        assert_int_equal(mknod(at("in/f"), S_IFREG | 0600, 0), 0);
+                        if (i == 0) {
+                                settle();
+                                assert_n_reported(0);
+                                write_file(at("in/f"), "x");
+                        }
+                        run_until_reported(1); /* and one that nobody opens */
+                        assert_n_reported(1);
+                        clean_up(watch);
+                }
+}
+
 /* CAP_LEASE or not: without it, nobody tells who has other users' files open. */
 static bool set_lease_right(bool on) {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -874,6 +900,7 @@ int main(void) {
                 watch_test(test_unheard_closing),
                 watch_test(test_unheard_closing_of_a_file),
                 watch_test(test_looks_come_to_an_end),
+                watch_test(test_made_and_not_opened_yet),
                 watch_test(test_one_report_of_others),
                 watch_test(test_file_made_anew),
                 watch_test(test_directory_made_anew),
