@@ -4,6 +4,7 @@
 
 #include "client/job-view.h"
 
+#include "util/array.h"
 #include "util/strv.h"
 
 void job_rows_done(JobRows *rows) {
@@ -159,24 +160,18 @@ void job_plan_done(JobPlan *p) {
 }
 
 static int read_plan(JobPlan *p) {
-        size_t n_allocated = 0;
-        PlannedFile file;
+        PlannedFile file, *next;
         int r;
 
         r = sd_bus_message_enter_container(p->message, 'a', "ay");
         if (r < 0)
                 return r;
         while ((r = sd_bus_message_read_array(p->message, 'y', (const void **)&file.path, &file.n)) > 0) {
-                if (p->n_files == n_allocated) {
-                        PlannedFile *more;
-
-                        n_allocated = MAX(n_allocated * 2, (size_t)64);
-                        more = reallocarray(p->files, n_allocated, sizeof(PlannedFile));
-                        if (!more)
-                                return -ENOMEM;
-                        p->files = more;
-                }
-                p->files[p->n_files++] = file;
+                next = ARRAY_NEXT(p->files, p->n_files);
+                if (!next)
+                        return -ENOMEM;
+                *next = file;
+                p->n_files++;
         }
         if (r >= 0)
                 r = sd_bus_message_exit_container(p->message);

@@ -6,6 +6,8 @@
 
 #include <assert.h>
 
+#include "util/array.h"
+
 #define ROW_MEMBERS_MAX 9
 
 static const PropertyMap *find(const PropertyMap *map, size_t n, const char *name) {
@@ -39,27 +41,21 @@ static size_t lay_out(const char *members, size_t ret_offsets[static ROW_MEMBERS
 int properties_read_rows(sd_bus_message *m, const char *type, void *ret, size_t *ret_n) {
         _cleanup_free_ char *members = strndup(type + 2, strlen(type) - 3), *rows = NULL; /* without "a(" and ")" */
         size_t offsets[ROW_MEMBERS_MAX], size, n = 0;
+        char *row;
         int r;
 
         if (!members)
                 return -ENOMEM;
         size = lay_out(members, offsets);
-        rows = calloc(1, size);
-        if (!rows)
-                return -ENOMEM;
         r = sd_bus_message_enter_container(m, 'a', type + 1);
         if (r < 0)
                 return r;
         for (; (r = sd_bus_message_enter_container(m, type[1] == '{' ? 'e' : 'r', members)) > 0; n++) {
-                if ((n & (n + 1)) == 0) { /* with the one that ends them they fill the array */
-                        char *more = reallocarray(rows, 2 * (n + 1), size);
-
-                        if (!more)
-                                return -ENOMEM;
-                        rows = more;
-                }
+                row = array_gap(&rows, n, n, size);
+                if (!row)
+                        return -ENOMEM;
                 for (size_t i = 0; r >= 0 && members[i] != '\0'; i++)
-                        r = sd_bus_message_read_basic(m, members[i], rows + n * size + offsets[i]);
+                        r = sd_bus_message_read_basic(m, members[i], row + offsets[i]);
                 if (r >= 0)
                         r = sd_bus_message_exit_container(m);
                 if (r < 0)
@@ -67,7 +63,10 @@ int properties_read_rows(sd_bus_message *m, const char *type, void *ret, size_t 
         }
         if (r < 0)
                 return r;
-        memset(rows + n * size, 0, size);
+        row = array_gap(&rows, n, n, size);
+        if (!row)
+                return -ENOMEM;
+        memset(row, 0, size);
         r = sd_bus_message_exit_container(m);
         if (r < 0)
                 return r;

@@ -496,6 +496,7 @@ static void test_no_memory(void **state) {
                 { __LINE__, get_daemon }, { __LINE__, get_nothing },
         };
         Harness *h = *state;
+        _cleanup_(connection_freep) Connection *first = NULL;
         char text[2 * PATH_MAX];
 
         (void)snprintf(text, sizeof(text),
@@ -503,7 +504,8 @@ static void test_no_memory(void **state) {
                        harness_folder(h));
         harness_add_job(h, "job", text);
         harness_start(h);
-        assert_int_equal(request_run(connection_to(h), NULL), 0);
+        first = connection_to(h);
+        assert_int_equal(request_run(first, NULL), 0);
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
                 for (long n = 0;; n++) {
                         _cleanup_(connection_freep) Connection *c = connection_to(h);
