@@ -293,7 +293,7 @@ static bool has_failed(const Job *job) {
 
 int manager_reset_failed(Manager *m, const char *name) {
         Job *job = job_table_get(m->jobs, name);
-        LiveRun *next;
+        LiveRun *run;
 
         if (!job)
                 return -ENOENT;
@@ -306,8 +306,7 @@ int manager_reset_failed(Manager *m, const char *name) {
                 expect_since(m, job->watch, SINCE_MARK, turn_now(m->event).realtime);
                 arm_expect(m, job->watch);
         }
-        for (LiveRun *run = job->delayed; run; run = next) {
-                next = run->next;
+        while ((run = TAILQ_FIRST(&job->delayed))) {
                 run_set_reason(run, "Somebody asked to forget that the job failed (vaktctl reset-failed).");
                 runs_drop(m, run, RUN_RESULT_CANCELLED);
         }

@@ -62,14 +62,11 @@ static int request_retry(Manager *m, LiveRun *failed) {
         if (r < 0)
                 return r;
         run->record.attempt = failed->record.attempt + 1;
-        run->record.state = RUN_WAITING;
         r = queues_admit(m, run);
         if (r >= 0)
                 r = ledger_add(m->ledger, &run->record);
-        if (r < 0) {
-                queues_remove(m, run);
+        if (r < 0)
                 return r;
-        }
         triggers_run_retried(m, failed, run);
         runs_accept(m, TAKE_PTR(run));
         return 0;
@@ -79,8 +76,8 @@ static int request_retry(Manager *m, LiveRun *failed) {
 static void drop_retries(Manager *m, const LiveRun *by) {
         LiveRun *next;
 
-        for (LiveRun *run = by->job->delayed; run; run = next) {
-                next = run->next;
+        for (LiveRun *run = TAILQ_FIRST(&by->job->delayed); run; run = next) {
+                next = TAILQ_NEXT(run, waiting);
                 if (run->record.payload)
                         continue; /* has work of its own to do */
                 run_set_reason(run, "Run %" PRIu64 " of the job has succeeded meanwhile.", by->record.id);

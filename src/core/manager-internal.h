@@ -25,8 +25,8 @@ typedef struct Pool {
         bool is_configured; /* stands in vaktd.conf */
         unsigned n_runs;    /* that wait or go on */
         unsigned n_running;
-        Heap waiting;       /* LiveRun, by rank */
-        uint32_t position;  /* in Manager.candidates */
+        Heap waiting;      /* LiveRun, by rank */
+        uint32_t position; /* in Manager.candidates */
 } Pool;
 
 typedef struct FoundRun {
@@ -34,12 +34,17 @@ typedef struct FoundRun {
         RunPayload *payload; /* until it is taken over */
 } FoundRun;
 
+/* How far a run has come; run_set_stage() alone changes it. The state in its record follows from it. */
 typedef enum RunStage {
-        RUN_STAGE_NEW,     /* in no queue */
-        RUN_STAGE_DELAYED, /* among Job.delayed */
-        RUN_STAGE_QUEUED,  /* in Job.queue: waits for the job's other runs */
-        RUN_STAGE_READY,   /* in Pool.waiting: holds a place of its job */
-        RUN_STAGE_STARTED, /* holds one of its pool and of all, too */
+        RUN_STAGE_NONE,     /* counted nowhere: not accepted yet, or left to the next daemon */
+        RUN_STAGE_DELAYED,  /* in Job.delayed: a retry whose time has not come */
+        RUN_STAGE_QUEUED,   /* in Job.queue: waits for the job's other runs */
+        RUN_STAGE_READY,    /* in Pool.waiting: holds a place of its job */
+        RUN_STAGE_STARTING, /* goes on: holds one of its pool and of all, too */
+        RUN_STAGE_RUNNING,  /* goes on */
+        RUN_STAGE_STOPPING, /* goes on */
+        RUN_STAGE_DONE,
+        _RUN_STAGE_MAX,
 } RunStage;
 
 /* A run that is not over. */
@@ -50,13 +55,13 @@ struct LiveRun {
         Job *job;
         JobDef *def;
         Pool *pool;
-        Execution *execution;     /* NULL until it is started */
-        LiveRun *next, *previous; /* in Job.queue or Job.delayed */
+        Execution *execution; /* NULL until it is started */
         TAILQ_ENTRY(LiveRun) all, of_job;
         HashNode by_id;
-        RunPayload *payload; /* what a trigger gave it, or NULL */
-        usec_t rank;         /* among those that wait for the same: the smallest goes first */
-        uint32_t position;   /* in Pool.waiting */
+        TAILQ_ENTRY(LiveRun) waiting; /* in Job.queue or Job.delayed */
+        RunPayload *payload;          /* what a trigger gave it, or NULL */
+        usec_t rank;                  /* among those that wait for the same: the smallest goes first */
+        uint32_t position;            /* in Pool.waiting */
         RunStage stage;
         bool follow;
         bool returns_payload;  /* what it was given was not dealt with, and is for another run */
@@ -133,6 +138,17 @@ struct Manager {
                                 (m)->observers[_i].member((m)->observers[_i].userdata __VA_OPT__(, ) __VA_ARGS__); \
         } while (false)
 
+/* --- run-stage.c --- */
+/* Takes the run on to that stage: its record's state, the list that it waits in, and all numbers with it. There must
+ * be such a transition. Into Pool.waiting, and what else the stage needs, is for the caller. */
+void run_set_stage(LiveRun *run, RunStage stage);
+/* Whether it is looked for: see LiveRun.is_sought. */
+void run_set_sought(LiveRun *run, bool sought);
+bool run_goes_on(const LiveRun *run) _pure_;
+const char *run_stage_to_string(RunStage stage) _const_;
+/* What makes a run go from one stage to another: "accept", "begin"; NULL when nothing does. */
+const char *run_transition_to_string(RunStage from, RunStage to) _const_;
+
 /* --- live-runs.c: the set of live runs --- */
 LiveRun *runs_find(const Manager *m, uint64_t id) _pure_;
 /* Room for one more. -ENOMEM; -ENOBUFS: LIVE_RUNS_MAX. */
@@ -140,7 +156,7 @@ int live_reserve(Manager *m);
 void live_add(Manager *m, LiveRun *run); /* there must be room */
 void live_remove(Manager *m, LiveRun *run);
 int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request);
-LiveRun *live_run_free(LiveRun *run); /* must be in no queue */
+LiveRun *live_run_free(LiveRun *run); /* must wait for nothing and not go on; leaves its pool */
 DEFINE_CLEANUP(LiveRun, live_run_free)
 void run_set_reason(LiveRun *run, const char *format, ...) _printf_(2, 3);
 
@@ -160,22 +176,19 @@ GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const Jo
 GateInput run_gate_input(const LiveRun *run, GateAsker asker);
 /* Gives the run its pool. -ENOMEM. */
 int queues_admit(Manager *m, LiveRun *run);
-/* Into the queue of its job, and on from there as far as it may go. */
+/* Into the queue of its job; from there it goes on when that is pumped. */
 void queues_add(Manager *m, LiveRun *run);
 /* The same, once that point in time has come and the job is not paused. */
 void queues_delay(Manager *m, LiveRun *run, usec_t at_boottime);
 /* The job is not paused any more: what came due meanwhile is due now. */
 void queues_resume(Manager *m, const Job *job);
-/* Takes out a run that was not started; it is in no pool any more. What may go on now is for the caller to pump. */
-void queues_remove(Manager *m, LiveRun *run);
-/* The run is over: its slots are free. */
-void queues_release(Manager *m, LiveRun *run);
-/* The run was not started after all: it waits for its slot again, where it stood, and keeps its place of the job. */
-void queues_put_back(Manager *m, LiveRun *run);
-/* A run that an earlier daemon started holds its slots, whether there are any or not. */
-void queues_adopt(Manager *m, LiveRun *run);
-/* The next run that may be started, which holds all its slots then; NULL when there is none. */
-LiveRun *queues_take(Manager *m);
+void queues_leave_pool(LiveRun *run);
+/* Who waits for a slot of the pool, or holds one, has changed. */
+void queues_pool_changed(Manager *m, Pool *pool);
+/* The run is ready: it waits for a slot of its pool, where it stood, should it have done so before. */
+void queues_wait_for_slot(Manager *m, LiveRun *run);
+/* The next run that may be started; NULL when there is none. */
+LiveRun *queues_next(const Manager *m);
 /* Something may have become free: for runs of this job; for any. */
 void queues_pump_job(Manager *m, Job *job);
 void queues_pump(Manager *m);
