@@ -299,7 +299,6 @@ int manager_reset_failed(Manager *m, const char *name) {
                 return -ENOENT;
         if (!has_failed(job))
                 return 0;
-        reload_hold_job(job);
         remember_reset(m, job);
         alarms_clear(m, job);
         if (job->watch && job->watch->since > 0) {
@@ -313,7 +312,6 @@ int manager_reset_failed(Manager *m, const char *name) {
         if (run_result_is_failure(job->last_result))
                 job->last_result = RUN_RESULT_NONE;
         NOTIFY_OBSERVERS(m, job_changed, job);
-        reload_let_go_of_job(m, job);
-        (void)ledger_commit(m->ledger);
+        (void)runs_commit(m);
         return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the end of a run leads to: another try (Retry=), or other jobs (OnSuccess=, OnFailure=). It is asked for in the
- * same turn in which the outcome is written, so that the ledger has both or neither.
+/* What the end of a run leads to: another try (Retry=), or other jobs (OnSuccess=, OnFailure=). It is asked for from
+ * the outbox, in the transaction of the outcome, so that the ledger has both or neither.
  *
  * A try that waits is a run of its own in the ledger, with its number and the run before it; when it is due follows
  * from when it was asked for, so that a restart needs nothing else. Other jobs hear of the last try only. */
@@ -142,23 +142,13 @@ void follow_up_request(Manager *m, char *const *jobs, const char *key, const Run
                 request_one(m, jobs[i], key, request);
 }
 
-static RunRequest request_by(const LiveRun *run) {
-        return (RunRequest){
+void follow_up(Manager *m, LiveRun *run) {
+        RunRequest request = {
                 .cause = RUN_CAUSE_CHAIN,
                 .trigger = RUN_TRIGGER_NONE,
                 .parent = run->record.id,
                 .parent_job = run->record.job,
         };
-}
-
-void follow_up_given_up(Manager *m, const LiveRun *run) {
-        RunRequest request = request_by(run);
-
-        follow_up_request(m, run->def->on_failure, "OnFailure", &request);
-}
-
-void follow_up(Manager *m, LiveRun *run) {
-        RunRequest request = request_by(run);
         LogContext c = { .job = run->record.job, .run = run->record.id };
         int r;
 
@@ -167,9 +157,9 @@ void follow_up(Manager *m, LiveRun *run) {
                 follow_up_request(m, run->def->on_success, "OnSuccess", &request);
                 return;
         }
-        if (!run_result_is_failure(run->record.result) && !run->is_interrupted)
+        if (!run_result_is_failure(run->record.result) && !run->is_interrupted && !run->is_given_up)
                 return;
-        if (wants_another_try(run)) {
+        if (!run->is_given_up && wants_another_try(run)) {
                 r = request_retry(m, run);
                 if (r >= 0)
                         return;

@@ -58,7 +58,7 @@ struct LiveRun {
         Execution *execution; /* NULL until it is started */
         TAILQ_ENTRY(LiveRun) all, of_job;
         HashNode by_id;
-        TAILQ_ENTRY(LiveRun) waiting; /* in Job.queue or Job.delayed */
+        TAILQ_ENTRY(LiveRun) waiting; /* in Job.queue, Job.delayed or Manager.outbox */
         RunPayload *payload;          /* what a trigger gave it, or NULL */
         usec_t rank;                  /* among those that wait for the same: the smallest goes first */
         uint32_t position;            /* in Pool.waiting */
@@ -66,6 +66,7 @@ struct LiveRun {
         bool follow;
         bool returns_payload;  /* what it was given was not dealt with, and is for another run */
         bool was_retried;      /* by an earlier daemon */
+        bool is_given_up;      /* a try that is not made after all: who waits to hear of the failure hears of it */
         bool is_interrupted;   /* was told to end because we do */
         bool is_sought;        /* was under way when the machine went down, and is looked for all the same */
         usec_t previous_start; /* of the job, before this one */
@@ -90,14 +91,16 @@ struct Manager {
         usec_t started_at;         /* realtime */
         char *host;
 
-        LiveRunList live;       /* in the order of ids */
-        HashTable live_by_id;   /* the same */
+        LiveRunList live;     /* in the order of ids */
+        HashTable live_by_id; /* the same */
         Pool *no_pool;
         Pool **pools; /* sorted by name */
         size_t n_pools;
         Heap candidates; /* Pool with a slot that somebody waits for, by the rank of the first */
         usec_t last_rank;
         unsigned n_running, n_queued;
+        LiveRunList outbox;             /* runs that have ended, and what follows from that is not done yet */
+        sd_event_source *outbox_source; /* a deferred source that does it */
         sd_event_source *start_source;  /* a deferred source that starts what is ready */
         sd_event_source *settle_source; /* a deferred source that tells the executor what is in the ledger */
         sd_event_source *resettle_source;
@@ -200,8 +203,13 @@ void runs_stop_all(Manager *m);
 void runs_free_all(Manager *m);
 /* Takes an accepted run, with its id, up among the live ones; there must be room. */
 void runs_accept(Manager *m, LiveRun *run);
-/* The one way out for a run that was accepted. It must be in no queue any more. Frees it. */
+/* The one way out for a run that was accepted: its outcome is given to the ledger, and the run to the outbox. What
+ * follows from it comes later in the same turn of the event loop, and so does its memory's end. */
 void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome);
+/* Deals with what has ended. Not while somebody is in the middle of something that an ending run could change. */
+void runs_empty_outbox(Manager *m);
+/* The same, then ledger_commit(): an outcome and what follows from it are written together or not at all. */
+int runs_commit(Manager *m);
 /* Ends what waits. */
 void runs_drop(Manager *m, LiveRun *run, RunResult result);
 /* What the executor is to know of a run. */
@@ -213,8 +221,6 @@ void follow_up(Manager *m, LiveRun *run);
 bool wants_another_try(const LiveRun *run) _pure_;
 /* The point in time, of CLOCK_BOOTTIME, before which a retry is not started. */
 usec_t retry_not_before(const LiveRun *run);
-/* A try that was accepted is not made after all: who waits to hear of the failure hears of it. */
-void follow_up_given_up(Manager *m, const LiveRun *run);
 /* The jobs of a list (OnFailure= …) are asked for a run. */
 void follow_up_request(Manager *m, char *const *jobs, const char *key, const RunRequest *request);
 
@@ -302,7 +308,5 @@ int reload_get_job(Manager *m, const char *name, Job **ret);
 /* The same, for a run that is not over: also one whose file is bad (its def may be NULL), and one that is gone where
  * there is none any more. -ENOMEM. */
 int reload_get_job_or_ghost(Manager *m, const char *name, Job **ret);
-/* Who holds a job keeps it in the table; who lets go of it last takes it out if its file is gone and nothing goes on.
- */
-void reload_hold_job(Job *job);
-void reload_let_go_of_job(Manager *m, Job *job);
+/* Takes a job out of the table when its file is gone and nothing of it goes on. */
+void reload_drop_job_if_over(Manager *m, Job *job);

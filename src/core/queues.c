@@ -223,8 +223,7 @@ static void on_waited_too_long(Manager *m, Deadline *d) {
         }
         run_set_reason(run, "It waited longer than %s for a slot of pool '%s' (MaxWaitSec=).",
                        span_format(span, run->pool->max_wait, USEC_PER_MSEC), run->pool->name);
-        if (run->record.attempt > 1)
-                follow_up_given_up(m, run);
+        run->is_given_up = run->record.attempt > 1;
         runs_drop(m, run, RUN_RESULT_SKIPPED);
 }
 

@@ -26,6 +26,7 @@
 #define RESETTLE_ACCURACY USEC_PER_SEC
 #define DRAIN_USEC        (2 * USEC_PER_SEC) /* for what mostly takes milliseconds */
 #define DRAIN_ACCURACY    (10 * USEC_PER_MSEC)
+#define OUTBOX_PRIORITY   (SD_EVENT_PRIORITY_IMPORTANT - 100)
 
 /* --- the end of a run --- */
 
@@ -97,31 +98,17 @@ static void record_outcome(RunRecord *r, const ExecOutcome *o, usec_t now) {
         r->memory_peak = o->memory_peak;
 }
 
-/* The outcome and what follows from it are one transaction: both are written, or the run is reported once more. */
 void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
-        Job *job = run->job;
-        bool had_started = run_goes_on(run);
-
-        reload_hold_job(job);
+        if (run_goes_on(run))
+                (void)sd_event_source_set_enabled(m->settle_source, SD_EVENT_ONESHOT);
         record_outcome(&run->record, outcome, turn_now(m->event).realtime);
         run_set_stage(run, RUN_STAGE_DONE);
         job_note_end(run);
-        live_remove(m, run);
         (void)ledger_update(m->ledger, &run->record);
-
-        log_outcome(&run->record);
-        NOTIFY_OBSERVERS(m, run_finished, &run->record);
-        alarms_run_ended(m, run);
-        follow_up(m, run);
-        triggers_run_ended(m, run);
-        NOTIFY_OBSERVERS(m, job_changed, job);
-        NOTIFY_OBSERVERS(m, summary_changed);
-        if (had_started)
-                (void)sd_event_source_set_enabled(m->settle_source, SD_EVENT_ONESHOT);
-        queues_pump_job(m, job);
-        live_run_free(run);
-        reload_let_go_of_job(m, job);
-        maybe_stopped(m);
+        run->execution = execution_free(run->execution);
+        queues_leave_pool(run);
+        TAILQ_INSERT_TAIL(&m->outbox, run, waiting);
+        (void)sd_event_source_set_enabled(m->outbox_source, SD_EVENT_ONESHOT);
 }
 
 void runs_drop(Manager *m, LiveRun *run, RunResult result) {
@@ -131,10 +118,51 @@ void runs_drop(Manager *m, LiveRun *run, RunResult result) {
         runs_finish(m, run, &outcome);
 }
 
+/* --- the outbox --- */
+
+/* A run that has ended lies here until those who ended it are done with what they are doing: what it leads to may be
+ * the end of others, which come behind it. Until then it stays among the runs of its job, which is not taken out of
+ * the table before the last of them has left. */
+static void deal_with_end(Manager *m, LiveRun *run) {
+        Job *job = run->job;
+
+        live_remove(m, run);
+        log_outcome(&run->record);
+        NOTIFY_OBSERVERS(m, run_finished, &run->record);
+        alarms_run_ended(m, run);
+        follow_up(m, run);
+        triggers_run_ended(m, run);
+        NOTIFY_OBSERVERS(m, job_changed, job);
+        NOTIFY_OBSERVERS(m, summary_changed);
+        queues_pump_job(m, job);
+        live_run_free(run);
+        reload_drop_job_if_over(m, job);
+        maybe_stopped(m);
+}
+
+void runs_empty_outbox(Manager *m) {
+        LiveRun *run;
+
+        while ((run = TAILQ_FIRST(&m->outbox))) {
+                TAILQ_REMOVE(&m->outbox, run, waiting);
+                deal_with_end(m, run);
+        }
+}
+
+static int on_outbox(sd_event_source *s, void *userdata) {
+        runs_empty_outbox(userdata);
+        return 0;
+}
+
+int runs_commit(Manager *m) {
+        runs_empty_outbox(m);
+        return ledger_commit(m->ledger);
+}
+
 /* What the executor reported may be forgotten by it once it is written. A ledger that is in memory only is looked at
  * again: until it is written, the service manager is the better memory. */
 static int settle(Manager *m) {
-        if (ledger_commit(m->ledger) < 0) {
+        if (runs_commit(m) < 0) {
                 (void)sd_event_source_set_time_relative(m->resettle_source, RESETTLE_USEC);
                 return sd_event_source_set_enabled(m->resettle_source, SD_EVENT_ONESHOT);
         }
@@ -210,6 +238,7 @@ static void on_run_status(void *cookie, const char *text) {
  * or at its time limit, has another reason than that. */
 static void on_run_ended(void *cookie, const ExecOutcome *reported) {
         LiveRun *run = cookie;
+        Manager *m = run->manager;
         ExecOutcome outcome = *reported;
 
         if (outcome.result == RUN_RESULT_LOST && run->stage == RUN_STAGE_STOPPING)
@@ -221,7 +250,8 @@ static void on_run_ended(void *cookie, const ExecOutcome *reported) {
                 run->record.reason = mfree(run->record.reason);
         if (outcome.reason && (outcome.result != RUN_RESULT_CANCELLED || !run->record.reason))
                 run_set_reason(run, "%s", outcome.reason);
-        runs_finish(run->manager, run, &outcome);
+        runs_finish(m, run, &outcome);
+        runs_empty_outbox(m);
 }
 
 /* --- start --- */
@@ -294,48 +324,40 @@ static void run_unbegin(Manager *m, LiveRun *run) {
         (void)ledger_update(m->ledger, r);
 }
 
-/* One that cannot be started is as good as stopping: nobody is to touch it before it is finished. */
-static int run_start(Manager *m, LiveRun *run) {
+/* What it was given is not given up because the machine is short of something for now. */
+static void run_start(Manager *m, LiveRun *run) {
+        static const int passing[] = { -ENOSPC, -EDQUOT, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN, -EROFS };
         ExecutionRequest request = runs_execution_request(m, run);
+        ExecOutcome outcome = EXEC_OUTCOME_INIT;
         int r;
 
         r = m->executor->ops->start(m->executor, &request, run, &run->execution);
-        if (r < 0) {
-                run_set_reason(run, "It could not be started: %s.", strerror(-r));
-                run_set_stage(run, RUN_STAGE_STOPPING);
-        }
-        return r;
-}
-
-/* What it was given is not given up because the machine is short of something for now. */
-static void run_finish_unstarted(Manager *m, LiveRun *run, int error) {
-        static const int passing[] = { -ENOSPC, -EDQUOT, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN, -EROFS };
-        ExecOutcome outcome = EXEC_OUTCOME_INIT;
-
+        if (r >= 0)
+                return;
+        run_set_reason(run, "It could not be started: %s.", strerror(-r));
         for (size_t i = 0; i < ELEMENTSOF(passing); i++)
-                run->returns_payload = run->returns_payload || (run->payload && error == passing[i]);
+                run->returns_payload = run->returns_payload || (run->payload && r == passing[i]);
         outcome.result = RUN_RESULT_START_FAILED;
-        outcome.code = -error;
+        outcome.code = -r;
         runs_finish(m, run, &outcome);
 }
 
-/* A process is never older than its record: should we die in between, the next daemon looks for it. */
+/* A process is never older than its record: should we die in between, the next daemon looks for it. Nobody may end
+ * what is begun and not started yet, so nothing waits in the outbox when that is written. */
 static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Manager *m = userdata;
         LiveRun *batch[STARTS_PER_TURN];
-        int errors[STARTS_PER_TURN];
         size_t n = 0;
 
+        runs_empty_outbox(m);
         while (n < STARTS_PER_TURN && (batch[n] = queues_next(m)))
                 run_begin(m, batch[n++]);
+        assert(TAILQ_EMPTY(&m->outbox));
         if (n > 0)
                 (void)ledger_commit(m->ledger);
         for (size_t i = 0; i < n; i++)
-                errors[i] = run_start(m, batch[i]);
-        /* What the end of one leads to may be the end of another of them. */
-        for (size_t i = 0; i < n; i++)
-                if (errors[i] < 0)
-                        run_finish_unstarted(m, batch[i], errors[i]);
+                run_start(m, batch[i]);
+        runs_empty_outbox(m);
         queues_pump(m);
         return 0;
 }
@@ -363,13 +385,13 @@ static void run_end(Manager *m, LiveRun *run) {
 int manager_cancel(Manager *m, uint64_t id) {
         LiveRun *run = runs_find(m, id);
 
-        if (!run)
+        if (!run || run->stage == RUN_STAGE_DONE)
                 return ledger_get(m->ledger, id) ? -EALREADY : -ENOENT;
         if (run->stage == RUN_STAGE_STOPPING)
                 return 0;
         run_set_reason(run, "Somebody asked for it.");
         run_end(m, run);
-        (void)ledger_commit(m->ledger);
+        (void)runs_commit(m);
         return 0;
 }
 
@@ -394,7 +416,7 @@ static void runs_leave(Manager *m, bool (*may_leave)(const LiveRun *run)) {
 
         for (LiveRun *run = TAILQ_FIRST(&m->live); run; run = next) {
                 next = TAILQ_NEXT(run, all);
-                if (may_leave(run))
+                if (run->stage != RUN_STAGE_DONE && may_leave(run))
                         run_leave(m, run);
         }
 }
@@ -467,6 +489,7 @@ static void on_run_put_back(void *cookie) {
         if (run->stage == RUN_STAGE_STOPPING) {
                 outcome.result = RUN_RESULT_CANCELLED;
                 runs_finish(m, run, &outcome);
+                runs_empty_outbox(m);
                 return;
         }
         run->execution = execution_free(run->execution);
@@ -497,7 +520,7 @@ static void replace_other_runs(Manager *m, const LiveRun *by) {
 
         for (LiveRun *run = TAILQ_LAST(&by->job->runs, LiveRunList); run; run = previous) {
                 previous = TAILQ_PREV(run, LiveRunList, of_job);
-                if (run == by || run->stage == RUN_STAGE_STOPPING)
+                if (run == by || run->stage == RUN_STAGE_STOPPING || run->stage == RUN_STAGE_DONE)
                         continue;
                 run_set_reason(run, "Run %" PRIu64 " took its place (Overlap=replace).", by->record.id);
                 run->returns_payload = run->payload != NULL; /* the other one knows nothing of it */
@@ -618,7 +641,7 @@ int manager_request(Manager *m, const char *name, const RunRequest *request, con
         if (r < 0)
                 return r;
         /* Who asked is told only of what is written. */
-        (void)ledger_commit(m->ledger);
+        (void)runs_commit(m);
         *ret = manager_get_run(m, id);
         return *ret ? 0 : -EIO;
 }
@@ -697,6 +720,19 @@ static int add_turn(Manager *m, sd_event_source **ret, sd_event_io_handler_t han
         return r < 0 ? r : sd_event_source_set_exit_on_failure(*ret, true);
 }
 
+/* For what is ended by those who do not empty it: before all other sources, so that it is still one turn. */
+static int add_outbox(Manager *m) {
+        int r;
+
+        r = sd_event_add_defer(m->event, &m->outbox_source, on_outbox, m);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(m->outbox_source, "runs-ended");
+        (void)sd_event_source_set_enabled(m->outbox_source, SD_EVENT_OFF);
+        r = sd_event_source_set_priority(m->outbox_source, OUTBOX_PRIORITY);
+        return r < 0 ? r : sd_event_source_set_exit_on_failure(m->outbox_source, true);
+}
+
 int runs_init(Manager *m) {
         int r;
 
@@ -705,6 +741,8 @@ int runs_init(Manager *m) {
                 r = add_turn(m, &m->settle_source, on_settle, "runs-settled");
         if (r >= 0)
                 r = add_turn(m, &m->stopped_source, on_stopped, "runs-stopped");
+        if (r >= 0)
+                r = add_outbox(m);
         if (r < 0)
                 return r;
         r = sd_event_add_time_relative(m->event, &m->resettle_source, CLOCK_MONOTONIC, 0, RESETTLE_ACCURACY,
@@ -729,6 +767,7 @@ void runs_free_all(Manager *m) {
         while ((run = TAILQ_FIRST(&m->live)))
                 run_leave(m, run);
         hash_table_done(&m->live_by_id);
+        m->outbox_source = sd_event_source_disable_unref(m->outbox_source);
         m->start_source = sd_event_source_disable_unref(m->start_source);
         m->settle_source = sd_event_source_disable_unref(m->settle_source);
         m->resettle_source = sd_event_source_disable_unref(m->resettle_source);

@@ -185,6 +185,7 @@ int take_over(Manager *m) {
         payloads_load(m);
         r = ledger_unfinished(m->ledger, on_unfinished, m);
         payloads_forget_loaded(m);
+        runs_empty_outbox(m); /* nobody is told of lost runs before all are known */
         return r;
 }
 

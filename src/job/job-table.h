@@ -56,7 +56,6 @@ typedef struct Job {
         unsigned n_bounded;  /* of core/: runs in the queue or with a place that QueueMax= counts */
         unsigned n_delayed;  /* of core/: runs among the delayed; in n_queued, too */
         unsigned n_sought;   /* of core/: runs that are looked for, see LiveRun.is_sought */
-        unsigned n_holds;    /* of core/: who has it in hands, so that it is not taken out of the table */
         unsigned n_slots;    /* of core/: runs that hold one of the job's places, started or about to be */
         unsigned generation; /* of core/: the load that saw the job last */
 } Job;
