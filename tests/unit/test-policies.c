@@ -313,7 +313,7 @@ static void test_stop_with_something_to_follow(void **state) {
         (void)snprintf(text, sizeof(text),
                        "[Job]\nOnFailure=page\n[Run]\n"
                        "Shell=trap 'touch %s; read line <%s; exit 1' TERM; while :; do sleep 0.01; done\n"
-                       "TimeoutSec=10ms\n[Service]\nKillMode=process\n",
+                       "TimeoutSec=1s\n[Service]\nKillMode=process\n",
                        marker, f->gate);
         write_job(f, "slow", text);
         write_job(f, "page", "[Run]\nExec=/bin/true\n");
