@@ -44,7 +44,7 @@ static void look_at_job(Manager *m, const char *name) {
 void absences_look(Manager *m) {
         _cleanup_free_ char *name = strdup(""); /* that is what is said about all jobs */
 
-        if (ledger_commit(m->ledger) < 0)
+        if (runs_commit(m) < 0)
                 return; /* the next reload looks again */
         while (name) {
                 char *next = NULL;

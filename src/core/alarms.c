@@ -293,28 +293,25 @@ static bool has_failed(const Job *job) {
 
 int manager_reset_failed(Manager *m, const char *name) {
         Job *job = job_table_get(m->jobs, name);
-        LiveRun *next;
+        LiveRun *run;
 
         if (!job)
                 return -ENOENT;
         if (!has_failed(job))
                 return 0;
-        reload_hold_job(job);
         remember_reset(m, job);
         alarms_clear(m, job);
         if (job->watch && job->watch->since > 0) {
                 expect_since(m, job->watch, SINCE_MARK, turn_now(m->event).realtime);
                 arm_expect(m, job->watch);
         }
-        for (LiveRun *run = job->delayed; run; run = next) {
-                next = run->next;
+        while ((run = TAILQ_FIRST(&job->delayed))) {
                 run_set_reason(run, "Somebody asked to forget that the job failed (vaktctl reset-failed).");
                 runs_drop(m, run, RUN_RESULT_CANCELLED);
         }
         if (run_result_is_failure(job->last_result))
                 job->last_result = RUN_RESULT_NONE;
         NOTIFY_OBSERVERS(m, job_changed, job);
-        reload_let_go_of_job(m, job);
-        (void)ledger_commit(m->ledger);
+        (void)runs_commit(m);
         return 0;
 }

@@ -103,12 +103,17 @@ static int tell_run(const Telling *t, const LiveRun *run) {
         switch (run->stage) {
         case RUN_STAGE_DELAYED:
                 return tell_delayed(t, run);
-        case RUN_STAGE_NEW:
         case RUN_STAGE_QUEUED:
         case RUN_STAGE_READY:
                 return tell_queued(t, run);
-        case RUN_STAGE_STARTED:
+        case RUN_STAGE_STARTING:
+        case RUN_STAGE_RUNNING:
+        case RUN_STAGE_STOPPING:
                 return tell_started(t, run);
+        case RUN_STAGE_NONE:
+        case RUN_STAGE_DONE:
+        case _RUN_STAGE_MAX:
+                break;
         }
         return 0;
 }

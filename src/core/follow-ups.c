@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the end of a run leads to: another try (Retry=), or other jobs (OnSuccess=, OnFailure=). It is asked for in the
- * same turn in which the outcome is written, so that the ledger has both or neither.
+/* What the end of a run leads to: another try (Retry=), or other jobs (OnSuccess=, OnFailure=). It is asked for from
+ * the outbox, in the transaction of the outcome, so that the ledger has both or neither.
  *
  * A try that waits is a run of its own in the ledger, with its number and the run before it; when it is due follows
  * from when it was asked for, so that a restart needs nothing else. Other jobs hear of the last try only. */
@@ -62,14 +62,11 @@ static int request_retry(Manager *m, LiveRun *failed) {
         if (r < 0)
                 return r;
         run->record.attempt = failed->record.attempt + 1;
-        run->record.state = RUN_WAITING;
         r = queues_admit(m, run);
         if (r >= 0)
                 r = ledger_add(m->ledger, &run->record);
-        if (r < 0) {
-                queues_remove(m, run);
+        if (r < 0)
                 return r;
-        }
         triggers_run_retried(m, failed, run);
         runs_accept(m, TAKE_PTR(run));
         return 0;
@@ -79,8 +76,8 @@ static int request_retry(Manager *m, LiveRun *failed) {
 static void drop_retries(Manager *m, const LiveRun *by) {
         LiveRun *next;
 
-        for (LiveRun *run = by->job->delayed; run; run = next) {
-                next = run->next;
+        for (LiveRun *run = TAILQ_FIRST(&by->job->delayed); run; run = next) {
+                next = TAILQ_NEXT(run, waiting);
                 if (run->record.payload)
                         continue; /* has work of its own to do */
                 run_set_reason(run, "Run %" PRIu64 " of the job has succeeded meanwhile.", by->record.id);
@@ -145,23 +142,13 @@ void follow_up_request(Manager *m, char *const *jobs, const char *key, const Run
                 request_one(m, jobs[i], key, request);
 }
 
-static RunRequest request_by(const LiveRun *run) {
-        return (RunRequest){
+void follow_up(Manager *m, LiveRun *run) {
+        RunRequest request = {
                 .cause = RUN_CAUSE_CHAIN,
                 .trigger = RUN_TRIGGER_NONE,
                 .parent = run->record.id,
                 .parent_job = run->record.job,
         };
-}
-
-void follow_up_given_up(Manager *m, const LiveRun *run) {
-        RunRequest request = request_by(run);
-
-        follow_up_request(m, run->def->on_failure, "OnFailure", &request);
-}
-
-void follow_up(Manager *m, LiveRun *run) {
-        RunRequest request = request_by(run);
         LogContext c = { .job = run->record.job, .run = run->record.id };
         int r;
 
@@ -170,9 +157,9 @@ void follow_up(Manager *m, LiveRun *run) {
                 follow_up_request(m, run->def->on_success, "OnSuccess", &request);
                 return;
         }
-        if (!run_result_is_failure(run->record.result) && !run->is_interrupted)
+        if (!run_result_is_failure(run->record.result) && !run->is_interrupted && !run->is_given_up)
                 return;
-        if (wants_another_try(run)) {
+        if (!run->is_given_up && wants_another_try(run)) {
                 r = request_retry(m, run);
                 if (r >= 0)
                         return;

@@ -60,7 +60,9 @@ void live_remove(Manager *m, LiveRun *run) {
 LiveRun *live_run_free(LiveRun *run) {
         if (!run)
                 return NULL;
+        assert(run->stage == RUN_STAGE_NONE || run->stage == RUN_STAGE_DONE);
         assert(run->deadline.position == HEAP_NONE && run->position == HEAP_NONE);
+        queues_leave_pool(run);
         execution_free(run->execution);
         run_payload_free(run->payload);
         job_def_unref(run->def);
@@ -106,7 +108,7 @@ int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request)
                 .record = RUN_RECORD_INIT,
         };
         run->record.cause = request->cause;
-        run->record.state = RUN_QUEUED;
+        run->record.state = request->cause == RUN_CAUSE_RETRY ? RUN_WAITING : RUN_QUEUED;
         run->record.trigger = request->trigger;
         run->record.parent = request->parent;
         run->record.scheduled = request->scheduled > 0 ? request->scheduled : now;

@@ -25,8 +25,8 @@ typedef struct Pool {
         bool is_configured; /* stands in vaktd.conf */
         unsigned n_runs;    /* that wait or go on */
         unsigned n_running;
-        Heap waiting;       /* LiveRun, by rank */
-        uint32_t position;  /* in Manager.candidates */
+        Heap waiting;      /* LiveRun, by rank */
+        uint32_t position; /* in Manager.candidates */
 } Pool;
 
 typedef struct FoundRun {
@@ -34,12 +34,17 @@ typedef struct FoundRun {
         RunPayload *payload; /* until it is taken over */
 } FoundRun;
 
+/* How far a run has come; run_set_stage() alone changes it. The state in its record follows from it. */
 typedef enum RunStage {
-        RUN_STAGE_NEW,     /* in no queue */
-        RUN_STAGE_DELAYED, /* among Job.delayed */
-        RUN_STAGE_QUEUED,  /* in Job.queue: waits for the job's other runs */
-        RUN_STAGE_READY,   /* in Pool.waiting: holds a place of its job */
-        RUN_STAGE_STARTED, /* holds one of its pool and of all, too */
+        RUN_STAGE_NONE,     /* counted nowhere: not accepted yet, or left to the next daemon */
+        RUN_STAGE_DELAYED,  /* in Job.delayed: a retry whose time has not come */
+        RUN_STAGE_QUEUED,   /* in Job.queue: waits for the job's other runs */
+        RUN_STAGE_READY,    /* in Pool.waiting: holds a place of its job */
+        RUN_STAGE_STARTING, /* goes on: holds one of its pool and of all, too */
+        RUN_STAGE_RUNNING,  /* goes on */
+        RUN_STAGE_STOPPING, /* goes on */
+        RUN_STAGE_DONE,
+        _RUN_STAGE_MAX,
 } RunStage;
 
 /* A run that is not over. */
@@ -50,17 +55,18 @@ struct LiveRun {
         Job *job;
         JobDef *def;
         Pool *pool;
-        Execution *execution;     /* NULL until it is started */
-        LiveRun *next, *previous; /* in Job.queue or Job.delayed */
+        Execution *execution; /* NULL until it is started */
         TAILQ_ENTRY(LiveRun) all, of_job;
         HashNode by_id;
-        RunPayload *payload; /* what a trigger gave it, or NULL */
-        usec_t rank;         /* among those that wait for the same: the smallest goes first */
-        uint32_t position;   /* in Pool.waiting */
+        TAILQ_ENTRY(LiveRun) waiting; /* in Job.queue, Job.delayed or Manager.outbox */
+        RunPayload *payload;          /* what a trigger gave it, or NULL */
+        usec_t rank;                  /* among those that wait for the same: the smallest goes first */
+        uint32_t position;            /* in Pool.waiting */
         RunStage stage;
         bool follow;
         bool returns_payload;  /* what it was given was not dealt with, and is for another run */
         bool was_retried;      /* by an earlier daemon */
+        bool is_given_up;      /* a try that is not made after all: who waits to hear of the failure hears of it */
         bool is_interrupted;   /* was told to end because we do */
         bool is_sought;        /* was under way when the machine went down, and is looked for all the same */
         usec_t previous_start; /* of the job, before this one */
@@ -85,14 +91,16 @@ struct Manager {
         usec_t started_at;         /* realtime */
         char *host;
 
-        LiveRunList live;       /* in the order of ids */
-        HashTable live_by_id;   /* the same */
+        LiveRunList live;     /* in the order of ids */
+        HashTable live_by_id; /* the same */
         Pool *no_pool;
         Pool **pools; /* sorted by name */
         size_t n_pools;
         Heap candidates; /* Pool with a slot that somebody waits for, by the rank of the first */
         usec_t last_rank;
         unsigned n_running, n_queued;
+        LiveRunList outbox;             /* runs that have ended, and what follows from that is not done yet */
+        sd_event_source *outbox_source; /* a deferred source that does it */
         sd_event_source *start_source;  /* a deferred source that starts what is ready */
         sd_event_source *settle_source; /* a deferred source that tells the executor what is in the ledger */
         sd_event_source *resettle_source;
@@ -133,6 +141,17 @@ struct Manager {
                                 (m)->observers[_i].member((m)->observers[_i].userdata __VA_OPT__(, ) __VA_ARGS__); \
         } while (false)
 
+/* --- run-stage.c --- */
+/* Takes the run on to that stage: its record's state, the list that it waits in, and all numbers with it. There must
+ * be such a transition. Into Pool.waiting, and what else the stage needs, is for the caller. */
+void run_set_stage(LiveRun *run, RunStage stage);
+/* Whether it is looked for: see LiveRun.is_sought. */
+void run_set_sought(LiveRun *run, bool sought);
+bool run_goes_on(const LiveRun *run) _pure_;
+const char *run_stage_to_string(RunStage stage) _const_;
+/* What makes a run go from one stage to another: "accept", "begin"; NULL when nothing does. */
+const char *run_transition_to_string(RunStage from, RunStage to) _const_;
+
 /* --- live-runs.c: the set of live runs --- */
 LiveRun *runs_find(const Manager *m, uint64_t id) _pure_;
 /* Room for one more. -ENOMEM; -ENOBUFS: LIVE_RUNS_MAX. */
@@ -140,7 +159,7 @@ int live_reserve(Manager *m);
 void live_add(Manager *m, LiveRun *run); /* there must be room */
 void live_remove(Manager *m, LiveRun *run);
 int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request);
-LiveRun *live_run_free(LiveRun *run); /* must be in no queue */
+LiveRun *live_run_free(LiveRun *run); /* must wait for nothing and not go on; leaves its pool */
 DEFINE_CLEANUP(LiveRun, live_run_free)
 void run_set_reason(LiveRun *run, const char *format, ...) _printf_(2, 3);
 
@@ -160,22 +179,19 @@ GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const Jo
 GateInput run_gate_input(const LiveRun *run, GateAsker asker);
 /* Gives the run its pool. -ENOMEM. */
 int queues_admit(Manager *m, LiveRun *run);
-/* Into the queue of its job, and on from there as far as it may go. */
+/* Into the queue of its job; from there it goes on when that is pumped. */
 void queues_add(Manager *m, LiveRun *run);
 /* The same, once that point in time has come and the job is not paused. */
 void queues_delay(Manager *m, LiveRun *run, usec_t at_boottime);
 /* The job is not paused any more: what came due meanwhile is due now. */
 void queues_resume(Manager *m, const Job *job);
-/* Takes out a run that was not started; it is in no pool any more. What may go on now is for the caller to pump. */
-void queues_remove(Manager *m, LiveRun *run);
-/* The run is over: its slots are free. */
-void queues_release(Manager *m, LiveRun *run);
-/* The run was not started after all: it waits for its slot again, where it stood, and keeps its place of the job. */
-void queues_put_back(Manager *m, LiveRun *run);
-/* A run that an earlier daemon started holds its slots, whether there are any or not. */
-void queues_adopt(Manager *m, LiveRun *run);
-/* The next run that may be started, which holds all its slots then; NULL when there is none. */
-LiveRun *queues_take(Manager *m);
+void queues_leave_pool(LiveRun *run);
+/* Who waits for a slot of the pool, or holds one, has changed. */
+void queues_pool_changed(Manager *m, Pool *pool);
+/* The run is ready: it waits for a slot of its pool, where it stood, should it have done so before. */
+void queues_wait_for_slot(Manager *m, LiveRun *run);
+/* The next run that may be started; NULL when there is none. */
+LiveRun *queues_next(const Manager *m);
 /* Something may have become free: for runs of this job; for any. */
 void queues_pump_job(Manager *m, Job *job);
 void queues_pump(Manager *m);
@@ -187,8 +203,13 @@ void runs_stop_all(Manager *m);
 void runs_free_all(Manager *m);
 /* Takes an accepted run, with its id, up among the live ones; there must be room. */
 void runs_accept(Manager *m, LiveRun *run);
-/* The one way out for a run that was accepted. It must be in no queue any more. Frees it. */
+/* The one way out for a run that was accepted: its outcome is given to the ledger, and the run to the outbox. What
+ * follows from it comes later in the same turn of the event loop, and so does its memory's end. */
 void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome);
+/* Deals with what has ended. Not while somebody is in the middle of something that an ending run could change. */
+void runs_empty_outbox(Manager *m);
+/* The same, then ledger_commit(): an outcome and what follows from it are written together or not at all. */
+int runs_commit(Manager *m);
 /* Ends what waits. */
 void runs_drop(Manager *m, LiveRun *run, RunResult result);
 /* What the executor is to know of a run. */
@@ -200,8 +221,6 @@ void follow_up(Manager *m, LiveRun *run);
 bool wants_another_try(const LiveRun *run) _pure_;
 /* The point in time, of CLOCK_BOOTTIME, before which a retry is not started. */
 usec_t retry_not_before(const LiveRun *run);
-/* A try that was accepted is not made after all: who waits to hear of the failure hears of it. */
-void follow_up_given_up(Manager *m, const LiveRun *run);
 /* The jobs of a list (OnFailure= …) are asked for a run. */
 void follow_up_request(Manager *m, char *const *jobs, const char *key, const RunRequest *request);
 
@@ -289,7 +308,5 @@ int reload_get_job(Manager *m, const char *name, Job **ret);
 /* The same, for a run that is not over: also one whose file is bad (its def may be NULL), and one that is gone where
  * there is none any more. -ENOMEM. */
 int reload_get_job_or_ghost(Manager *m, const char *name, Job **ret);
-/* Who holds a job keeps it in the table; who lets go of it last takes it out if its file is gone and nothing goes on.
- */
-void reload_hold_job(Job *job);
-void reload_let_go_of_job(Manager *m, Job *job);
+/* Takes a job out of the table when its file is gone and nothing of it goes on. */
+void reload_drop_job_if_over(Manager *m, Job *job);

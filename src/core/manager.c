@@ -249,6 +249,7 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         if (!m)
                 return -ENOMEM;
         TAILQ_INIT(&m->live);
+        TAILQ_INIT(&m->outbox);
         m->event = sd_event_ref(event);
         m->survey_deadline.position = HEAP_NONE;
         m->options = *options;
@@ -280,6 +281,7 @@ Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
         m->n_observers = 0;
+        runs_empty_outbox(m);
         if (m->jobs && m->ledger)
                 TELL_TRIGGERS(m, flush);
         runs_free_all(m);
@@ -320,6 +322,7 @@ int manager_start(Manager *m) {
 }
 
 void manager_stop(Manager *m, void (*done)(void *userdata), void *userdata) {
+        runs_empty_outbox(m);
         m->stopping = true;
         m->stopped = done;
         m->stopped_userdata = userdata;

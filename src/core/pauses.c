@@ -129,7 +129,7 @@ static int set_all_paused(Manager *m, bool paused) {
                 NOTIFY_OBSERVERS(m, job_changed, job);
         }
         NOTIFY_OBSERVERS(m, summary_changed);
-        (void)ledger_commit(m->ledger);
+        (void)runs_commit(m);
         return 0;
 }
 
@@ -181,7 +181,7 @@ static int pause_job(Manager *m, const char *name, bool paused, usec_t until) {
                 return -ENOENT;
         set_paused(m, job, paused, until);
         arm_resume(m);
-        (void)ledger_commit(m->ledger); /* who asked is told only of what is written */
+        (void)runs_commit(m); /* who asked is told only of what is written */
         return 0;
 }
 
@@ -215,6 +215,6 @@ int manager_skip(Manager *m, const char *name, unsigned count) {
         else
                 log_message(LOG_NOTICE, &c, "No occurrence of its triggers is skipped any more.");
         NOTIFY_OBSERVERS(m, job_changed, job);
-        (void)ledger_commit(m->ledger);
+        (void)runs_commit(m);
         return 0;
 }

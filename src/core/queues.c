@@ -125,7 +125,7 @@ static int pool_get(Manager *m, const char *name, Pool **ret) {
 }
 
 /* Puts the pool where it belongs among those that somebody could be started from. */
-static void pool_update(Manager *m, Pool *p) {
+void queues_pool_changed(Manager *m, Pool *p) {
         const HeapEntry *first = heap_first(&p->waiting);
         usec_t rank = first && pool_admits(first->owner) ? first->at : USEC_INFINITY;
 
@@ -142,7 +142,7 @@ static void pool_drop_if_unused(Manager *m, Pool *p) {
         i = pool_position(m, p->name);
         assert(i < m->n_pools && m->pools[i] == p);
         ARRAY_REMOVE(m->pools, m->n_pools, i);
-        pool_update(m, p); /* nobody waits: takes it out */
+        queues_pool_changed(m, p); /* nobody waits: takes it out */
         pool_free(p);
 }
 
@@ -152,7 +152,7 @@ static void pool_configure(Manager *m, Pool *p) {
         p->is_configured = def;
         p->slots = def ? def->slots : 1;
         p->max_wait = def ? def->max_wait : USEC_INFINITY;
-        pool_update(m, p);
+        queues_pool_changed(m, p);
 }
 
 int queues_set_pools(Manager *m) {
@@ -202,37 +202,13 @@ PoolState manager_get_pool(const Manager *m, size_t i) {
         };
 }
 
-/* --- the lists of a job --- */
-
-static void list_append(LiveRun **head, LiveRun **tail, LiveRun *run) {
-        run->next = NULL;
-        run->previous = *tail;
-        if (*tail)
-                (*tail)->next = run;
-        else
-                *head = run;
-        *tail = run;
-}
-
-/* tail may be NULL: of a list that has none. */
-static void list_remove(LiveRun **head, LiveRun **tail, LiveRun *run) {
-        if (run->previous)
-                run->previous->next = run->next;
-        else
-                *head = run->next;
-        if (run->next)
-                run->next->previous = run->previous;
-        else if (tail)
-                *tail = run->previous;
-        run->next = run->previous = NULL;
-}
-
-/* By QueueMax=. What is made up for comes all at once: CatchUpMax= bounds it, and nobody is refused for its sake. */
-static bool is_bounded(const LiveRun *run) {
-        return run->record.cause != RUN_CAUSE_CATCH_UP;
-}
-
 /* --- waiting for a slot --- */
+
+/* Ranks are never equal, not even where the clock did not move. */
+static void set_rank(Manager *m, LiveRun *run) {
+        m->last_rank = MAX(turn_now(m->event).boottime, m->last_rank + 1);
+        run->rank = m->last_rank + (usec_t)(JOB_PRIORITY_MAX - run->def->priority) * PRIORITY_STEP_USEC;
+}
 
 static void arm_max_wait(Manager *m, LiveRun *run);
 
@@ -247,8 +223,7 @@ static void on_waited_too_long(Manager *m, Deadline *d) {
         }
         run_set_reason(run, "It waited longer than %s for a slot of pool '%s' (MaxWaitSec=).",
                        span_format(span, run->pool->max_wait, USEC_PER_MSEC), run->pool->name);
-        if (run->record.attempt > 1)
-                follow_up_given_up(m, run);
+        run->is_given_up = run->record.attempt > 1;
         runs_drop(m, run, RUN_RESULT_SKIPPED);
 }
 
@@ -259,37 +234,32 @@ static void arm_max_wait(Manager *m, LiveRun *run) {
         deadline_set(m, &run->deadline, usec_add(turn_now(m->event).boottime, MAX(run->pool->max_wait, (usec_t)1)));
 }
 
-/* It holds a place of its job. */
-static void wait_for_slot(Manager *m, LiveRun *run) {
-        run->stage = RUN_STAGE_READY;
+void queues_wait_for_slot(Manager *m, LiveRun *run) {
+        if (run->rank == 0) /* an earlier daemon had started it */
+                set_rank(m, run);
         if (heap_set(&run->pool->waiting, run->rank, run->rank, run, &run->position) < 0) {
                 run_set_reason(run, "There was not enough memory to queue it.");
                 runs_drop(m, run, RUN_RESULT_START_FAILED);
                 return;
         }
         arm_max_wait(m, run);
-        pool_update(m, run->pool);
-}
-
-static void queue_ready(Manager *m, LiveRun *run) {
-        run->job->n_slots++;
-        wait_for_slot(m, run);
+        queues_pool_changed(m, run->pool);
 }
 
 /* What waits when the daemon ends stays where it is. A run that found no memory gives its place back, which may let
  * the next one go; so look again each time. */
 void queues_pump_job(Manager *m, Job *job) {
-        while (!m->stopping && job->queue && admits(job->queue, GATE_QUEUED)) {
-                LiveRun *run = job->queue;
+        LiveRun *run;
 
-                list_remove(&job->queue, &job->queue_tail, run);
-                queue_ready(m, run);
+        while (!m->stopping && (run = TAILQ_FIRST(&job->queue)) && admits(run, GATE_QUEUED)) {
+                run_set_stage(run, RUN_STAGE_READY);
+                queues_wait_for_slot(m, run);
         }
         queues_pump(m);
 }
 
-/* The run that is to be started next, or NULL: what holds up the first of all holds up the others. */
-static LiveRun *startable(const Manager *m) {
+/* What holds up the first of all holds up the others. */
+LiveRun *queues_next(const Manager *m) {
         const HeapEntry *first = heap_first(&m->candidates);
         const Pool *p = first ? first->owner : NULL;
         LiveRun *run = p ? heap_first(&p->waiting)->owner : NULL;
@@ -298,23 +268,8 @@ static LiveRun *startable(const Manager *m) {
 }
 
 void queues_pump(Manager *m) {
-        if (m->start_source && startable(m))
+        if (m->start_source && queues_next(m))
                 (void)sd_event_source_set_enabled(m->start_source, SD_EVENT_ONESHOT);
-}
-
-LiveRun *queues_take(Manager *m) {
-        LiveRun *run = startable(m);
-        Pool *p;
-
-        if (!run)
-                return NULL;
-        p = run->pool;
-        (void)heap_set(&p->waiting, USEC_INFINITY, 0, run, &run->position);
-        deadline_set(m, &run->deadline, USEC_INFINITY);
-        run->stage = RUN_STAGE_STARTED;
-        p->n_running++;
-        pool_update(m, p);
-        return run;
 }
 
 /* --- in and out --- */
@@ -333,30 +288,9 @@ int queues_admit(Manager *m, LiveRun *run) {
         return 0;
 }
 
-/* Ranks are never equal, not even where the clock did not move. */
-static void set_rank(Manager *m, LiveRun *run) {
-        m->last_rank = MAX(turn_now(m->event).boottime, m->last_rank + 1);
-        run->rank = m->last_rank + (usec_t)(JOB_PRIORITY_MAX - run->def->priority) * PRIORITY_STEP_USEC;
-}
-
 void queues_add(Manager *m, LiveRun *run) {
-        Job *job = run->job;
-
         set_rank(m, run);
-        run->stage = RUN_STAGE_QUEUED;
-        run->record.state = RUN_QUEUED;
-        list_append(&job->queue, &job->queue_tail, run);
-        job->n_bounded += is_bounded(run);
-        queues_pump_job(m, job);
-}
-
-static void undelay(Manager *m, LiveRun *run) {
-        Job *job = run->job;
-
-        list_remove(&job->delayed, NULL, run);
-        job->n_delayed--;
-        deadline_set(m, &run->deadline, USEC_INFINITY);
-        run->stage = RUN_STAGE_NEW;
+        run_set_stage(run, RUN_STAGE_QUEUED);
 }
 
 /* Who ends a pause sets the deadlines anew. */
@@ -378,92 +312,31 @@ static void on_time_has_come(Manager *m, Deadline *d) {
                 runs_drop(m, run, RUN_RESULT_SKIPPED);
                 return;
         }
-        undelay(m, run);
         queues_add(m, run);
+        queues_pump_job(m, job);
         NOTIFY_OBSERVERS(m, run_changed, &run->record);
         NOTIFY_OBSERVERS(m, job_changed, job);
 }
 
 void queues_delay(Manager *m, LiveRun *run, usec_t at_boottime) {
-        Job *job = run->job;
-
-        run->stage = RUN_STAGE_DELAYED;
-        run->record.state = RUN_WAITING;
-        run->next = job->delayed;
-        run->previous = NULL;
-        if (run->next)
-                run->next->previous = run;
-        job->delayed = run;
-        job->n_delayed++;
+        run_set_stage(run, RUN_STAGE_DELAYED);
         run->deadline.due = on_time_has_come;
         deadline_set(m, &run->deadline, at_boottime);
 }
 
 void queues_resume(Manager *m, const Job *job) {
-        for (LiveRun *run = job->delayed; run; run = run->next)
-                deadline_set(m, &run->deadline, retry_not_before(run));
+        LiveRun *run;
+
+        TAILQ_FOREACH(run, &job->delayed, waiting)
+        deadline_set(m, &run->deadline, retry_not_before(run));
 }
 
-static void leave_pool(Manager *m, LiveRun *run) {
+void queues_leave_pool(LiveRun *run) {
         Pool *p = run->pool;
 
         if (!p)
                 return;
         run->pool = NULL;
         p->n_runs--;
-        pool_update(m, p);
-        pool_drop_if_unused(m, p);
-}
-
-void queues_remove(Manager *m, LiveRun *run) {
-        Job *job = run->job;
-
-        switch (run->stage) {
-        case RUN_STAGE_DELAYED:
-                undelay(m, run);
-                break;
-        case RUN_STAGE_QUEUED:
-                list_remove(&job->queue, &job->queue_tail, run);
-                job->n_bounded -= is_bounded(run);
-                break;
-        case RUN_STAGE_READY:
-                (void)heap_set(&run->pool->waiting, USEC_INFINITY, 0, run, &run->position);
-                job->n_bounded -= is_bounded(run);
-                job->n_slots--;
-                break;
-        case RUN_STAGE_NEW:
-        case RUN_STAGE_STARTED:
-                break;
-        }
-        deadline_set(m, &run->deadline, USEC_INFINITY);
-        run->stage = RUN_STAGE_NEW;
-        leave_pool(m, run);
-}
-
-void queues_release(Manager *m, LiveRun *run) {
-        assert(run->stage == RUN_STAGE_STARTED);
-        run->job->n_bounded -= is_bounded(run);
-        run->job->n_slots--;
-        run->pool->n_running--;
-        deadline_set(m, &run->deadline, USEC_INFINITY);
-        run->stage = RUN_STAGE_NEW;
-        leave_pool(m, run);
-        queues_pump_job(m, run->job);
-}
-
-void queues_put_back(Manager *m, LiveRun *run) {
-        assert(run->stage == RUN_STAGE_STARTED);
-        if (run->rank == 0) /* an earlier daemon had started it */
-                set_rank(m, run);
-        run->pool->n_running--;
-        deadline_set(m, &run->deadline, USEC_INFINITY);
-        wait_for_slot(m, run);
-}
-
-void queues_adopt(Manager *m, LiveRun *run) {
-        run->stage = RUN_STAGE_STARTED;
-        run->job->n_bounded += is_bounded(run);
-        run->job->n_slots++;
-        run->pool->n_running++;
-        pool_update(m, run->pool);
+        pool_drop_if_unused(run->manager, p);
 }

@@ -105,23 +105,13 @@ static void refresh_on_demand(Manager *m, Job *job) {
                 NOTIFY_OBSERVERS(m, job_changed, job);
 }
 
-/* Takes a job out of the table when its file is gone and nothing of it goes on. */
-static void reload_drop_job_if_over(Manager *m, Job *job) {
-        if (!job->gone || job->n_running + job->n_queued + job->n_holds > 0)
+void reload_drop_job_if_over(Manager *m, Job *job) {
+        if (!job->gone || !TAILQ_EMPTY(&job->runs))
                 return;
         alarms_remove_job(m, job);
         TELL_TRIGGERS(m, remove_job, job);
         NOTIFY_OBSERVERS(m, job_removed, job);
         job_table_remove(m->jobs, job);
-}
-
-void reload_hold_job(Job *job) {
-        job->n_holds++;
-}
-
-void reload_let_go_of_job(Manager *m, Job *job) {
-        job->n_holds--;
-        reload_drop_job_if_over(m, job);
 }
 
 static void drop_unseen_jobs(Manager *m) {
@@ -134,7 +124,7 @@ static void drop_unseen_jobs(Manager *m) {
                         continue;
                 job->gone = true;
                 TELL_TRIGGERS(m, remove_job, job);
-                if (job->n_running + job->n_queued > 0)
+                if (!TAILQ_EMPTY(&job->runs))
                         NOTIFY_OBSERVERS(m, job_changed, job);
                 else
                         reload_drop_job_if_over(m, job);

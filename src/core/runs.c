@@ -26,14 +26,9 @@
 #define RESETTLE_ACCURACY USEC_PER_SEC
 #define DRAIN_USEC        (2 * USEC_PER_SEC) /* for what mostly takes milliseconds */
 #define DRAIN_ACCURACY    (10 * USEC_PER_MSEC)
+#define OUTBOX_PRIORITY   (SD_EVENT_PRIORITY_IMPORTANT - 100)
 
 /* --- the end of a run --- */
-
-/* It is known whether a run of another boot is there. */
-static void runs_sought(LiveRun *run) {
-        run->job->n_sought -= run->is_sought;
-        run->is_sought = false;
-}
 
 static void log_outcome(const RunRecord *r) {
         LogContext c = { .job = r->job, .run = r->id, .message_id = MESSAGE_RUN_FAILED };
@@ -77,19 +72,14 @@ static void log_outcome(const RunRecord *r) {
         }
 }
 
-static void job_count_end(Manager *m, const LiveRun *run) {
+static void job_note_end(const LiveRun *run) {
         Job *job = run->job;
 
-        if (run->record.started > 0) {
-                job->n_running--;
-                m->n_running--;
-                job->last_end = run->record.ended;
-                if (run->record.result != RUN_RESULT_SKIPPED)
-                        job->last_result = run->record.result;
-        } else {
-                job->n_queued--;
-                m->n_queued--;
-        }
+        if (run->record.started == 0)
+                return;
+        job->last_end = run->record.ended;
+        if (run->record.result != RUN_RESULT_SKIPPED)
+                job->last_result = run->record.result;
 }
 
 static void maybe_stopped(Manager *m) {
@@ -98,7 +88,6 @@ static void maybe_stopped(Manager *m) {
 }
 
 static void record_outcome(RunRecord *r, const ExecOutcome *o, usec_t now) {
-        r->state = RUN_DONE;
         r->result = o->result;
         r->code = o->code;
         if (o->started > 0 && r->started > 0)
@@ -109,18 +98,35 @@ static void record_outcome(RunRecord *r, const ExecOutcome *o, usec_t now) {
         r->memory_peak = o->memory_peak;
 }
 
-/* The outcome and what follows from it are one transaction: both are written, or the run is reported once more. */
 void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
-        Job *job = run->job;
-        bool had_started = run->stage == RUN_STAGE_STARTED;
-
-        reload_hold_job(job);
-        runs_sought(run);
+        if (run_goes_on(run))
+                (void)sd_event_source_set_enabled(m->settle_source, SD_EVENT_ONESHOT);
         record_outcome(&run->record, outcome, turn_now(m->event).realtime);
-        job_count_end(m, run);
-        live_remove(m, run);
+        run_set_stage(run, RUN_STAGE_DONE);
+        job_note_end(run);
         (void)ledger_update(m->ledger, &run->record);
+        run->execution = execution_free(run->execution);
+        queues_leave_pool(run);
+        TAILQ_INSERT_TAIL(&m->outbox, run, waiting);
+        (void)sd_event_source_set_enabled(m->outbox_source, SD_EVENT_ONESHOT);
+}
 
+void runs_drop(Manager *m, LiveRun *run, RunResult result) {
+        ExecOutcome outcome = EXEC_OUTCOME_INIT;
+
+        outcome.result = result;
+        runs_finish(m, run, &outcome);
+}
+
+/* --- the outbox --- */
+
+/* A run that has ended lies here until those who ended it are done with what they are doing: what it leads to may be
+ * the end of others, which come behind it. Until then it stays among the runs of its job, which is not taken out of
+ * the table before the last of them has left. */
+static void deal_with_end(Manager *m, LiveRun *run) {
+        Job *job = run->job;
+
+        live_remove(m, run);
         log_outcome(&run->record);
         NOTIFY_OBSERVERS(m, run_finished, &run->record);
         alarms_run_ended(m, run);
@@ -128,28 +134,35 @@ void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
         triggers_run_ended(m, run);
         NOTIFY_OBSERVERS(m, job_changed, job);
         NOTIFY_OBSERVERS(m, summary_changed);
-        if (had_started) {
-                queues_release(m, run);
-                (void)sd_event_source_set_enabled(m->settle_source, SD_EVENT_ONESHOT);
-        } else
-                queues_pump_job(m, job);
+        queues_pump_job(m, job);
         live_run_free(run);
-        reload_let_go_of_job(m, job);
+        reload_drop_job_if_over(m, job);
         maybe_stopped(m);
 }
 
-void runs_drop(Manager *m, LiveRun *run, RunResult result) {
-        ExecOutcome outcome = EXEC_OUTCOME_INIT;
+void runs_empty_outbox(Manager *m) {
+        LiveRun *run;
 
-        outcome.result = result;
-        queues_remove(m, run);
-        runs_finish(m, run, &outcome);
+        while ((run = TAILQ_FIRST(&m->outbox))) {
+                TAILQ_REMOVE(&m->outbox, run, waiting);
+                deal_with_end(m, run);
+        }
+}
+
+static int on_outbox(sd_event_source *s, void *userdata) {
+        runs_empty_outbox(userdata);
+        return 0;
+}
+
+int runs_commit(Manager *m) {
+        runs_empty_outbox(m);
+        return ledger_commit(m->ledger);
 }
 
 /* What the executor reported may be forgotten by it once it is written. A ledger that is in memory only is looked at
  * again: until it is written, the service manager is the better memory. */
 static int settle(Manager *m) {
-        if (ledger_commit(m->ledger) < 0) {
+        if (runs_commit(m) < 0) {
                 (void)sd_event_source_set_time_relative(m->resettle_source, RESETTLE_USEC);
                 return sd_event_source_set_enabled(m->resettle_source, SD_EVENT_ONESHOT);
         }
@@ -187,14 +200,14 @@ static void on_run_started(void *cookie, const ExecIdentity *identity) {
         Manager *m = run->manager;
         LogContext c = { .message_id = MESSAGE_RUN_STARTED, .job = run->record.job, .run = run->record.id };
 
-        runs_sought(run);
+        run_set_sought(run, false);
         record_identity(&run->record, identity);
         (void)ledger_update(m->ledger, &run->record);
-        if (run->record.state != RUN_STARTING) { /* a further command of the run, or one that was adopted */
+        if (run->stage != RUN_STAGE_STARTING) { /* a further command of the run, or one that was adopted */
                 NOTIFY_OBSERVERS(m, run_changed, &run->record);
                 return;
         }
-        run->record.state = RUN_RUNNING;
+        run_set_stage(run, RUN_STAGE_RUNNING);
         (void)ledger_update(m->ledger, &run->record);
         log_message(LOG_INFO, &c, "Run %" PRIu64 " started (%s).", run->record.id,
                     run_cause_to_string(run->record.cause));
@@ -225,18 +238,20 @@ static void on_run_status(void *cookie, const char *text) {
  * or at its time limit, has another reason than that. */
 static void on_run_ended(void *cookie, const ExecOutcome *reported) {
         LiveRun *run = cookie;
+        Manager *m = run->manager;
         ExecOutcome outcome = *reported;
 
-        if (outcome.result == RUN_RESULT_LOST && run->record.state == RUN_STOPPING)
+        if (outcome.result == RUN_RESULT_LOST && run->stage == RUN_STAGE_STOPPING)
                 outcome.result = RUN_RESULT_CANCELLED;
         run->is_interrupted = run->is_interrupted && outcome.result == RUN_RESULT_CANCELLED;
         if (outcome.result == RUN_RESULT_LOST && run->is_sought)
                 outcome.reason = "The machine went down while it was under way.";
-        if (outcome.result != RUN_RESULT_CANCELLED && run->record.state == RUN_STOPPING)
+        if (outcome.result != RUN_RESULT_CANCELLED && run->stage == RUN_STAGE_STOPPING)
                 run->record.reason = mfree(run->record.reason);
         if (outcome.reason && (outcome.result != RUN_RESULT_CANCELLED || !run->record.reason))
                 run_set_reason(run, "%s", outcome.reason);
-        runs_finish(run->manager, run, &outcome);
+        runs_finish(m, run, &outcome);
+        runs_empty_outbox(m);
 }
 
 /* --- start --- */
@@ -283,13 +298,8 @@ static void run_begin(Manager *m, LiveRun *run) {
         Job *job = run->job;
 
         run_use_current_definition(run);
-        run->record.state = RUN_STARTING;
+        run_set_stage(run, RUN_STAGE_STARTING);
         run->record.started = turn_now(m->event).realtime;
-        job->n_queued--;
-        m->n_queued--;
-        job->n_running++;
-        m->n_running++;
-        job->n_runs++;
         run->previous_start = job->last_start;
         job->last_start = run->record.started;
         name_unit(m, run);
@@ -305,13 +315,7 @@ static void run_unbegin(Manager *m, LiveRun *run) {
 
         if (job->last_start == r->started)
                 job->last_start = run->previous_start;
-        if (job->n_runs > 0 && run->rank > 0)
-                job->n_runs--;
-        job->n_queued++;
-        m->n_queued++;
-        job->n_running--;
-        m->n_running--;
-        r->state = RUN_QUEUED;
+        run_set_stage(run, RUN_STAGE_READY);
         r->started = 0;
         r->pid = 0;
         r->pid_start = 0;
@@ -320,48 +324,40 @@ static void run_unbegin(Manager *m, LiveRun *run) {
         (void)ledger_update(m->ledger, r);
 }
 
-/* One that cannot be started is as good as stopping: nobody is to touch it before it is finished. */
-static int run_start(Manager *m, LiveRun *run) {
+/* What it was given is not given up because the machine is short of something for now. */
+static void run_start(Manager *m, LiveRun *run) {
+        static const int passing[] = { -ENOSPC, -EDQUOT, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN, -EROFS };
         ExecutionRequest request = runs_execution_request(m, run);
+        ExecOutcome outcome = EXEC_OUTCOME_INIT;
         int r;
 
         r = m->executor->ops->start(m->executor, &request, run, &run->execution);
-        if (r < 0) {
-                run_set_reason(run, "It could not be started: %s.", strerror(-r));
-                run->record.state = RUN_STOPPING;
-        }
-        return r;
-}
-
-/* What it was given is not given up because the machine is short of something for now. */
-static void run_finish_unstarted(Manager *m, LiveRun *run, int error) {
-        static const int passing[] = { -ENOSPC, -EDQUOT, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN, -EROFS };
-        ExecOutcome outcome = EXEC_OUTCOME_INIT;
-
+        if (r >= 0)
+                return;
+        run_set_reason(run, "It could not be started: %s.", strerror(-r));
         for (size_t i = 0; i < ELEMENTSOF(passing); i++)
-                run->returns_payload = run->returns_payload || (run->payload && error == passing[i]);
+                run->returns_payload = run->returns_payload || (run->payload && r == passing[i]);
         outcome.result = RUN_RESULT_START_FAILED;
-        outcome.code = -error;
+        outcome.code = -r;
         runs_finish(m, run, &outcome);
 }
 
-/* A process is never older than its record: should we die in between, the next daemon looks for it. */
+/* A process is never older than its record: should we die in between, the next daemon looks for it. Nobody may end
+ * what is begun and not started yet, so nothing waits in the outbox when that is written. */
 static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Manager *m = userdata;
         LiveRun *batch[STARTS_PER_TURN];
-        int errors[STARTS_PER_TURN];
         size_t n = 0;
 
-        while (n < STARTS_PER_TURN && (batch[n] = queues_take(m)))
+        runs_empty_outbox(m);
+        while (n < STARTS_PER_TURN && (batch[n] = queues_next(m)))
                 run_begin(m, batch[n++]);
+        assert(TAILQ_EMPTY(&m->outbox));
         if (n > 0)
                 (void)ledger_commit(m->ledger);
         for (size_t i = 0; i < n; i++)
-                errors[i] = run_start(m, batch[i]);
-        /* What the end of one leads to may be the end of another of them. */
-        for (size_t i = 0; i < n; i++)
-                if (errors[i] < 0)
-                        run_finish_unstarted(m, batch[i], errors[i]);
+                run_start(m, batch[i]);
+        runs_empty_outbox(m);
         queues_pump(m);
         return 0;
 }
@@ -370,9 +366,9 @@ static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata
 
 /* Should we be killed before an interrupted one has ended, it is no less lost than if we had never told it to. */
 static void run_stop(Manager *m, LiveRun *run, RunResult result) {
-        if (run->record.state == RUN_STOPPING)
+        if (run->stage == RUN_STAGE_STOPPING)
                 return;
-        run->record.state = RUN_STOPPING;
+        run_set_stage(run, RUN_STAGE_STOPPING);
         if (!run->is_interrupted)
                 (void)ledger_update(m->ledger, &run->record);
         NOTIFY_OBSERVERS(m, run_changed, &run->record);
@@ -389,30 +385,20 @@ static void run_end(Manager *m, LiveRun *run) {
 int manager_cancel(Manager *m, uint64_t id) {
         LiveRun *run = runs_find(m, id);
 
-        if (!run)
+        if (!run || run->stage == RUN_STAGE_DONE)
                 return ledger_get(m->ledger, id) ? -EALREADY : -ENOENT;
-        if (run->record.state == RUN_STOPPING)
+        if (run->stage == RUN_STAGE_STOPPING)
                 return 0;
         run_set_reason(run, "Somebody asked for it.");
         run_end(m, run);
-        (void)ledger_commit(m->ledger);
+        (void)runs_commit(m);
         return 0;
 }
 
 /* What waits was accepted: it stays in the ledger as it is, for the next daemon. So does what goes on without us. */
 static void run_leave(Manager *m, LiveRun *run) {
-        if (run->record.started > 0) {
-                run->job->n_running--;
-                m->n_running--;
-        } else {
-                run->job->n_queued--;
-                m->n_queued--;
-        }
-        if (run->stage == RUN_STAGE_STARTED)
-                queues_release(m, run);
-        else
-                queues_remove(m, run);
-        runs_sought(run);
+        run_set_stage(run, RUN_STAGE_NONE);
+        live_remove(m, run);
         live_run_free(run);
 }
 
@@ -430,10 +416,8 @@ static void runs_leave(Manager *m, bool (*may_leave)(const LiveRun *run)) {
 
         for (LiveRun *run = TAILQ_FIRST(&m->live); run; run = next) {
                 next = TAILQ_NEXT(run, all);
-                if (!may_leave(run))
-                        continue;
-                live_remove(m, run);
-                run_leave(m, run);
+                if (run->stage != RUN_STAGE_DONE && may_leave(run))
+                        run_leave(m, run);
         }
 }
 
@@ -444,7 +428,7 @@ static void runs_stop_children(Manager *m) {
                 previous = TAILQ_PREV(run, LiveRunList, all);
                 if (run_outlives_us(run))
                         continue;
-                if (run->record.state != RUN_STOPPING) {
+                if (run->stage != RUN_STAGE_STOPPING) {
                         run->is_interrupted = true;
                         run_set_reason(run, "vaktd was told to stop%s.",
                                        wants_another_try(run) ? "; it is run again when vaktd is started" : "");
@@ -502,20 +486,20 @@ static void on_run_put_back(void *cookie) {
         Job *job = run->job;
         ExecOutcome outcome = EXEC_OUTCOME_INIT;
 
-        if (run->record.state == RUN_STOPPING) {
+        if (run->stage == RUN_STAGE_STOPPING) {
                 outcome.result = RUN_RESULT_CANCELLED;
                 runs_finish(m, run, &outcome);
+                runs_empty_outbox(m);
                 return;
         }
         run->execution = execution_free(run->execution);
         run_unbegin(m, run);
         if (m->stopping) {
-                live_remove(m, run);
                 run_leave(m, run);
                 maybe_stopped(m);
                 return;
         }
-        queues_put_back(m, run);
+        queues_wait_for_slot(m, run);
         NOTIFY_OBSERVERS(m, run_changed, &run->record);
         NOTIFY_OBSERVERS(m, job_changed, job);
         NOTIFY_OBSERVERS(m, summary_changed);
@@ -536,7 +520,7 @@ static void replace_other_runs(Manager *m, const LiveRun *by) {
 
         for (LiveRun *run = TAILQ_LAST(&by->job->runs, LiveRunList); run; run = previous) {
                 previous = TAILQ_PREV(run, LiveRunList, of_job);
-                if (run == by || run->record.state == RUN_STOPPING)
+                if (run == by || run->stage == RUN_STAGE_STOPPING || run->stage == RUN_STAGE_DONE)
                         continue;
                 run_set_reason(run, "Run %" PRIu64 " took its place (Overlap=replace).", by->record.id);
                 run->returns_payload = run->payload != NULL; /* the other one knows nothing of it */
@@ -549,8 +533,8 @@ void runs_preempt(const Trigger *t, const Job *job, const char *reason) {
 
         for (LiveRun *run = TAILQ_LAST(&job->runs, LiveRunList); run; run = previous) {
                 previous = TAILQ_PREV(run, LiveRunList, of_job);
-                if (run->record.state == RUN_STOPPING || run->stage != RUN_STAGE_STARTED ||
-                    !run_payload(run, t->ops) || run->record.cause == RUN_CAUSE_MANUAL)
+                if (run->stage == RUN_STAGE_STOPPING || !run_goes_on(run) || !run_payload(run, t->ops) ||
+                    run->record.cause == RUN_CAUSE_MANUAL)
                         continue;
                 run->returns_payload = true;
                 run_set_reason(run, "%s", reason);
@@ -580,7 +564,6 @@ static void announce_refusal(Manager *m, const RunRecord *r) {
 }
 
 static void mark_refused(RunRecord *r, RunResult result) {
-        r->state = RUN_DONE;
         r->result = result;
         r->ended = r->requested;
 }
@@ -589,22 +572,20 @@ void runs_accept(Manager *m, LiveRun *run) {
         Job *job = run->job;
 
         if (m->stopping) { /* it stands in the ledger, for the next daemon */
-                queues_remove(m, run);
                 live_run_free(run);
                 return;
         }
         live_add(m, run);
-        job->n_queued++;
-        m->n_queued++;
         if (run->record.cause == RUN_CAUSE_RETRY)
                 queues_delay(m, run, retry_not_before(run));
+        else
+                queues_add(m, run);
         NOTIFY_OBSERVERS(m, run_new, &run->record);
-        if (run->stage == RUN_STAGE_NEW && run->def->overlap == OVERLAP_REPLACE)
+        if (run->stage == RUN_STAGE_QUEUED && run->def->overlap == OVERLAP_REPLACE)
                 replace_other_runs(m, run);
         NOTIFY_OBSERVERS(m, job_changed, job);
         NOTIFY_OBSERVERS(m, summary_changed);
-        if (run->stage == RUN_STAGE_NEW)
-                queues_add(m, run);
+        queues_pump_job(m, job);
 }
 
 int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **payload, uint64_t *ret_id) {
@@ -618,17 +599,17 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **p
         if (r < 0)
                 return r;
         admitted = admit(run, payload != NULL);
-        if (!admitted)
-                mark_refused(&run->record, RUN_RESULT_SKIPPED);
-        else
+        if (admitted)
                 r = queues_admit(m, run);
+        else {
+                run_set_stage(run, RUN_STAGE_DONE);
+                mark_refused(&run->record, RUN_RESULT_SKIPPED);
+        }
         if (r < 0)
                 return r;
         r = ledger_add(m->ledger, &run->record);
-        if (r < 0) {
-                queues_remove(m, run);
+        if (r < 0)
                 return r;
-        }
         *ret_id = run->record.id;
         if (!admitted) {
                 announce_refusal(m, &run->record);
@@ -660,7 +641,7 @@ int manager_request(Manager *m, const char *name, const RunRequest *request, con
         if (r < 0)
                 return r;
         /* Who asked is told only of what is written. */
-        (void)ledger_commit(m->ledger);
+        (void)runs_commit(m);
         *ret = manager_get_run(m, id);
         return *ret ? 0 : -EIO;
 }
@@ -679,6 +660,7 @@ void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResu
         (void)vsnprintf(reason, sizeof(reason), format, ap);
         va_end(ap);
         record.job = (char *)job;
+        record.state = RUN_DONE;
         record.cause = request->cause;
         record.trigger = request->trigger;
         record.parent = request->parent;
@@ -738,6 +720,19 @@ static int add_turn(Manager *m, sd_event_source **ret, sd_event_io_handler_t han
         return r < 0 ? r : sd_event_source_set_exit_on_failure(*ret, true);
 }
 
+/* For what is ended by those who do not empty it: before all other sources, so that it is still one turn. */
+static int add_outbox(Manager *m) {
+        int r;
+
+        r = sd_event_add_defer(m->event, &m->outbox_source, on_outbox, m);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(m->outbox_source, "runs-ended");
+        (void)sd_event_source_set_enabled(m->outbox_source, SD_EVENT_OFF);
+        r = sd_event_source_set_priority(m->outbox_source, OUTBOX_PRIORITY);
+        return r < 0 ? r : sd_event_source_set_exit_on_failure(m->outbox_source, true);
+}
+
 int runs_init(Manager *m) {
         int r;
 
@@ -746,6 +741,8 @@ int runs_init(Manager *m) {
                 r = add_turn(m, &m->settle_source, on_settle, "runs-settled");
         if (r >= 0)
                 r = add_turn(m, &m->stopped_source, on_stopped, "runs-stopped");
+        if (r >= 0)
+                r = add_outbox(m);
         if (r < 0)
                 return r;
         r = sd_event_add_time_relative(m->event, &m->resettle_source, CLOCK_MONOTONIC, 0, RESETTLE_ACCURACY,
@@ -767,15 +764,10 @@ void runs_free_all(Manager *m) {
         LiveRun *run;
 
         m->stopping = true; /* nothing is started any more */
-        while ((run = TAILQ_FIRST(&m->live))) {
-                live_remove(m, run);
-                if (run->stage == RUN_STAGE_STARTED)
-                        queues_release(m, run);
-                else
-                        queues_remove(m, run);
-                live_run_free(run);
-        }
+        while ((run = TAILQ_FIRST(&m->live)))
+                run_leave(m, run);
         hash_table_done(&m->live_by_id);
+        m->outbox_source = sd_event_source_disable_unref(m->outbox_source);
         m->start_source = sd_event_source_disable_unref(m->start_source);
         m->settle_source = sd_event_source_disable_unref(m->settle_source);
         m->resettle_source = sd_event_source_disable_unref(m->resettle_source);

@@ -69,13 +69,16 @@ static int run_of_record(LiveRun **ret, Manager *m, Job *job, const RunRecord *r
         return 0;
 }
 
+/* It holds its slots, whether there are any or not. */
 static void count_as_running(Manager *m, LiveRun *run) {
+        RunState state = run->record.state;
+
         live_add(m, run);
-        run->job->n_running++;
-        m->n_running++;
+        run_set_stage(run, state == RUN_STOPPING  ? RUN_STAGE_STOPPING
+                           : state == RUN_RUNNING ? RUN_STAGE_RUNNING
+                                                  : RUN_STAGE_STARTING);
         run->previous_start = run->job->last_start;
         run->job->last_start = MAX(run->job->last_start, run->record.started);
-        queues_adopt(m, run);
 }
 
 static void finish_as_lost(Manager *m, LiveRun *run, const char *reason) {
@@ -99,8 +102,8 @@ static void adopt(Manager *m, LiveRun *run, bool job_is_known, bool this_boot) {
         }
         if (!job_is_known)
                 request.def = NULL;
-        request.other_boot = run->is_sought = !this_boot;
-        run->job->n_sought += run->is_sought;
+        request.other_boot = !this_boot;
+        run_set_sought(run, !this_boot);
         if (executor)
                 r = executor->ops->adopt(executor, &request, run, &run->execution);
         if (r < 0) {
@@ -182,6 +185,7 @@ int take_over(Manager *m) {
         payloads_load(m);
         r = ledger_unfinished(m->ledger, on_unfinished, m);
         payloads_forget_loaded(m);
+        runs_empty_outbox(m); /* nobody is told of lost runs before all are known */
         return r;
 }
 

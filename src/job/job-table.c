@@ -23,6 +23,8 @@ int job_new(Job **ret, const char *name) {
                 return -ENOMEM;
         j->next = USEC_INFINITY;
         TAILQ_INIT(&j->runs);
+        TAILQ_INIT(&j->queue);
+        TAILQ_INIT(&j->delayed);
         j->name = strdup(name);
         if (!j->name)
                 return -ENOMEM;

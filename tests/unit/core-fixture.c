@@ -7,18 +7,77 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "core/manager-internal.h"
 #include "trigger/kinds.h"
 #include "util/log.h"
+
+#define COUNTED_RUNS_MAX 200 /* with more, counting anew at every step would take too long */
+
+/* Counts anew what is counted of runs: whoever is told of anything finds it right. */
+static void check_counters(const Fixture *f) {
+        unsigned n_running = 0, n_queued = 0;
+
+        if (!f->m || f->m->live_by_id.n_nodes > COUNTED_RUNS_MAX)
+                return;
+        for (size_t i = 0; i < job_table_size(f->m->jobs); i++) {
+                const Job *j = job_table_at(f->m->jobs, i);
+                unsigned running = 0, queued = 0, delayed = 0, sought = 0, slots = 0, bounded = 0;
+                const LiveRun *run;
+
+                TAILQ_FOREACH(run, &j->runs, of_job) {
+                        bool in_queue = run->stage == RUN_STAGE_QUEUED, ready = run->stage == RUN_STAGE_READY;
+
+                        delayed += run->stage == RUN_STAGE_DELAYED;
+                        queued += in_queue || ready || run->stage == RUN_STAGE_DELAYED;
+                        running += run_goes_on(run);
+                        slots += ready || run_goes_on(run);
+                        bounded += (in_queue || ready || run_goes_on(run)) && run->record.cause != RUN_CAUSE_CATCH_UP;
+                        sought += run->is_sought;
+                }
+                assert_int_equal(j->n_running, running);
+                assert_int_equal(j->n_queued, queued);
+                assert_int_equal(j->n_delayed, delayed);
+                assert_int_equal(j->n_sought, sought);
+                assert_int_equal(j->n_slots, slots);
+                assert_int_equal(j->n_bounded, bounded);
+                n_running += running;
+                n_queued += queued;
+        }
+        assert_int_equal(f->m->n_running, n_running);
+        assert_int_equal(f->m->n_queued, n_queued);
+        for (size_t i = 0; i <= f->m->n_pools; i++) {
+                const Pool *p = i < f->m->n_pools ? f->m->pools[i] : f->m->no_pool;
+                unsigned runs = 0, running = 0;
+                const LiveRun *run;
+
+                TAILQ_FOREACH(run, &f->m->live, all) {
+                        runs += run->pool == p;
+                        running += run->pool == p && run_goes_on(run);
+                }
+                assert_int_equal(p->n_running, running);
+                assert_true(p->n_runs >= runs); /* one that is about to be accepted is in it */
+        }
+}
 
 static void on_run_started(void *userdata, const RunRecord *r) {
         Fixture *f = userdata;
 
+        check_counters(f);
         f->n_started++;
+}
+
+static void on_run_new(void *userdata, const RunRecord *r) {
+        check_counters(userdata);
+}
+
+static void on_summary_changed(void *userdata) {
+        check_counters(userdata);
 }
 
 static void on_run_finished(void *userdata, const RunRecord *r) {
         Fixture *f = userdata;
 
+        check_counters(f);
         assert_int_equal(r->state, RUN_DONE);
         assert_int_not_equal(r->result, RUN_RESULT_NONE);
         if (r->result == RUN_RESULT_SKIPPED)
@@ -36,6 +95,7 @@ static void on_job_removed(void *userdata, const Job *j) {
 }
 
 static void on_job_changed(void *userdata, const Job *j) {
+        check_counters(userdata);
         ((Fixture *)userdata)->n_job_changed++;
 }
 
@@ -145,7 +205,10 @@ void start(Fixture *f) {
                 .job_new = on_job_new,
                 .job_removed = on_job_removed,
                 .job_changed = on_job_changed,
+                .run_new = on_run_new,
+                .run_changed = on_run_new,
                 .run_started = on_run_started,
+                .summary_changed = on_summary_changed,
                 .run_finished = on_run_finished,
                 .reloaded = on_reloaded,
                 .alarm_raised = on_alarm_raised,

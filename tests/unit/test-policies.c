@@ -313,7 +313,7 @@ static void test_stop_with_something_to_follow(void **state) {
         (void)snprintf(text, sizeof(text),
                        "[Job]\nOnFailure=page\n[Run]\n"
                        "Shell=trap 'touch %s; read line <%s; exit 1' TERM; while :; do sleep 0.01; done\n"
-                       "TimeoutSec=10ms\n[Service]\nKillMode=process\n",
+                       "TimeoutSec=1s\n[Service]\nKillMode=process\n",
                        marker, f->gate);
         write_job(f, "slow", text);
         write_job(f, "page", "[Run]\nExec=/bin/true\n");
@@ -741,6 +741,53 @@ static void test_history_keep(void **state) {
         WAIT_FOR(f, count_result(f, "few", RUN_RESULT_SUCCESS) == 2);
 }
 
+/* --- the order in which others are told --- */
+
+static void tell_new(void *userdata, const RunRecord *r) {
+        char *told = userdata;
+
+        (void)snprintf(told + strlen(told), 256 - strlen(told), "+%" PRIu64 " ", r->id);
+}
+
+static void tell_end(void *userdata, const RunRecord *r) {
+        char *told = userdata;
+
+        (void)snprintf(told + strlen(told), 256 - strlen(told), "-%" PRIu64 " ", r->id);
+}
+
+static void tell_job(void *userdata, const Job *j) {
+        char *told = userdata;
+
+        (void)snprintf(told + strlen(told), 256 - strlen(told), "%u/%u ", j->n_running, j->n_queued);
+}
+
+/* A run that takes the place of others is accepted before anybody hears of their end, and what those lead to is asked
+ * for after that: nothing happens in the middle of something else. */
+static void test_ends_are_dealt_with_afterwards(void **state) {
+        Fixture *f = *state;
+        char told[256] = "";
+        ManagerObserver o = {
+                .run_new = tell_new, .run_finished = tell_end, .job_changed = tell_job, .userdata = told
+        };
+
+        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=1\n");
+        write_held_job(f, "holder", "");
+        write_job(f, "job", "[Run]\nExec=/bin/true\nOverlap=replace\n");
+        start(f);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        assert_int_equal(manager_observe(f->m, &o), 0);
+        (void)request(f, "job");
+        assert_string_equal(told, "+2 0/1 ");
+        told[0] = '\0';
+        (void)request(f, "job");
+        assert_string_equal(told, "+3 0/1 -2 0/1 ");
+        told[0] = '\0';
+        let_go(f, 1);
+        WAIT_FOR(f, manager_n_running(f->m) + manager_n_queued(f->m) == 0);
+        assert_string_equal(told, "-1 0/0 1/0 -3 0/0 ");
+}
+
 /* --- why --- */
 
 typedef struct Topics {
@@ -882,6 +929,7 @@ int main(void) {
                 TEST(test_queue_beside_catch_up),
                 TEST(test_pause_all),
                 TEST(test_history_keep),
+                TEST(test_ends_are_dealt_with_afterwards),
                 TEST(test_explain_and_requests_agree),
         };
 

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The one place where a run goes on to its next stage. With the stage change, in one step, the state in its record,
+ * the list or heap that it waits in, and every number that tells of runs: so whoever looks, at any point in between,
+ * finds them right. What is to follow from a stage is for those who bring it about. */
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "core/manager-internal.h"
+#include "util/log.h"
+
+static const struct {
+        const char *name;
+        RunState state; /* of the record; _RUN_STATE_MAX: as it is */
+        bool waits, has_place, goes_on;
+} stages[_RUN_STAGE_MAX] = {
+        [RUN_STAGE_NONE] = { .name = "none", .state = _RUN_STATE_MAX },
+        [RUN_STAGE_DELAYED] = { .name = "delayed", .state = RUN_WAITING, .waits = true },
+        [RUN_STAGE_QUEUED] = { .name = "queued", .state = RUN_QUEUED, .waits = true },
+        [RUN_STAGE_READY] = { .name = "ready", .state = RUN_QUEUED, .waits = true, .has_place = true },
+        [RUN_STAGE_STARTING] = { .name = "starting", .state = RUN_STARTING, .has_place = true, .goes_on = true },
+        [RUN_STAGE_RUNNING] = { .name = "running", .state = RUN_RUNNING, .has_place = true, .goes_on = true },
+        [RUN_STAGE_STOPPING] = { .name = "stopping", .state = RUN_STOPPING, .has_place = true, .goes_on = true },
+        [RUN_STAGE_DONE] = { .name = "done", .state = RUN_DONE },
+};
+
+static const char *const transitions[_RUN_STAGE_MAX][_RUN_STAGE_MAX] = {
+        [RUN_STAGE_NONE] = {
+                [RUN_STAGE_DELAYED] = "accept to try again",
+                [RUN_STAGE_QUEUED] = "accept",
+                [RUN_STAGE_STARTING] = "adopt",
+                [RUN_STAGE_RUNNING] = "adopt",
+                [RUN_STAGE_STOPPING] = "adopt",
+                [RUN_STAGE_DONE] = "refuse",
+        },
+        [RUN_STAGE_DELAYED] = {
+                [RUN_STAGE_NONE] = "leave",
+                [RUN_STAGE_QUEUED] = "fall due",
+                [RUN_STAGE_DONE] = "drop",
+        },
+        [RUN_STAGE_QUEUED] = {
+                [RUN_STAGE_NONE] = "leave",
+                [RUN_STAGE_READY] = "get a place",
+                [RUN_STAGE_DONE] = "drop",
+        },
+        [RUN_STAGE_READY] = {
+                [RUN_STAGE_NONE] = "leave",
+                [RUN_STAGE_STARTING] = "begin",
+                [RUN_STAGE_DONE] = "drop",
+        },
+        [RUN_STAGE_STARTING] = {
+                [RUN_STAGE_NONE] = "leave",
+                [RUN_STAGE_READY] = "put back",
+                [RUN_STAGE_RUNNING] = "start",
+                [RUN_STAGE_STOPPING] = "stop",
+                [RUN_STAGE_DONE] = "end",
+        },
+        [RUN_STAGE_RUNNING] = {
+                [RUN_STAGE_NONE] = "leave",
+                [RUN_STAGE_READY] = "put back",
+                [RUN_STAGE_STOPPING] = "stop",
+                [RUN_STAGE_DONE] = "end",
+        },
+        [RUN_STAGE_STOPPING] = {
+                [RUN_STAGE_NONE] = "leave",
+                [RUN_STAGE_DONE] = "end",
+        },
+};
+
+const char *run_stage_to_string(RunStage stage) {
+        return stages[stage].name;
+}
+
+const char *run_transition_to_string(RunStage from, RunStage to) {
+        return transitions[from][to];
+}
+
+bool run_goes_on(const LiveRun *run) {
+        return stages[run->stage].goes_on;
+}
+
+/* By QueueMax=. What is made up for comes all at once: CatchUpMax= bounds it, and nobody is refused for its sake. */
+static bool is_bounded(const LiveRun *run) {
+        return run->record.cause != RUN_CAUSE_CATCH_UP;
+}
+
+static void count(const LiveRun *run, unsigned by) {
+        bool waits = stages[run->stage].waits, goes_on = stages[run->stage].goes_on;
+        bool has_place = stages[run->stage].has_place;
+        Manager *m = run->manager;
+        Job *job = run->job;
+
+        m->n_queued += by * waits;
+        job->n_queued += by * waits;
+        job->n_delayed += by * (run->stage == RUN_STAGE_DELAYED);
+        job->n_bounded += by * ((has_place || run->stage == RUN_STAGE_QUEUED) && is_bounded(run));
+        job->n_slots += by * has_place;
+        m->n_running += by * goes_on;
+        job->n_running += by * goes_on;
+        if (run->pool)
+                run->pool->n_running += by * goes_on;
+}
+
+void run_set_sought(LiveRun *run, bool sought) {
+        run->job->n_sought += (unsigned)sought - run->is_sought;
+        run->is_sought = sought;
+}
+
+static LiveRunList *waiting_list(const LiveRun *run) {
+        return run->stage == RUN_STAGE_DELAYED  ? &run->job->delayed
+               : run->stage == RUN_STAGE_QUEUED ? &run->job->queue
+                                                : NULL;
+}
+
+static void leave_stage(LiveRun *run, bool will_go_on) {
+        LiveRunList *list = waiting_list(run);
+
+        if (list)
+                TAILQ_REMOVE(list, run, waiting);
+        if (run->stage == RUN_STAGE_READY)
+                (void)heap_set(&run->pool->waiting, USEC_INFINITY, 0, run, &run->position);
+        if (!run_goes_on(run) || !will_go_on) {
+                deadline_set(run->manager, &run->deadline, USEC_INFINITY);
+                run_set_sought(run, false);
+        }
+        count(run, -1U);
+}
+
+void run_set_stage(LiveRun *run, RunStage stage) {
+        LogContext c = { .job = run->record.job, .run = run->record.id };
+        RunStage before = run->stage;
+        LiveRunList *list;
+
+        assert(transitions[before][stage]);
+        leave_stage(run, stages[stage].goes_on);
+        run->stage = stage;
+        if (stages[stage].state != _RUN_STATE_MAX)
+                run->record.state = stages[stage].state;
+        count(run, 1);
+        if (before == RUN_STAGE_READY)
+                run->job->n_runs += stage == RUN_STAGE_STARTING;
+        else if (stage == RUN_STAGE_READY && before != RUN_STAGE_QUEUED)
+                run->job->n_runs -= run->rank > 0; /* what an earlier daemon began was not counted */
+        list = waiting_list(run);
+        if (list)
+                TAILQ_INSERT_TAIL(list, run, waiting);
+        if (run->pool)
+                queues_pool_changed(run->manager, run->pool);
+        log_message(LOG_DEBUG, &c, "Run %" PRIu64 " is %s now (%s).", run->record.id, stages[stage].name,
+                    transitions[before][stage]);
+}

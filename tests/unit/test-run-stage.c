@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The stages of a run: which lead to which, and what each counts for. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "core/manager-internal.h"
+
+/* What nobody can do yet stands here as well: a transition that is added is to be added here. */
+static const char table[] = "none -> delayed: accept to try again\n"
+                            "none -> queued: accept\n"
+                            "none -> starting: adopt\n"
+                            "none -> running: adopt\n"
+                            "none -> stopping: adopt\n"
+                            "none -> done: refuse\n"
+                            "delayed -> none: leave\n"
+                            "delayed -> queued: fall due\n"
+                            "delayed -> done: drop\n"
+                            "queued -> none: leave\n"
+                            "queued -> ready: get a place\n"
+                            "queued -> done: drop\n"
+                            "ready -> none: leave\n"
+                            "ready -> starting: begin\n"
+                            "ready -> done: drop\n"
+                            "starting -> none: leave\n"
+                            "starting -> ready: put back\n"
+                            "starting -> running: start\n"
+                            "starting -> stopping: stop\n"
+                            "starting -> done: end\n"
+                            "running -> none: leave\n"
+                            "running -> ready: put back\n"
+                            "running -> stopping: stop\n"
+                            "running -> done: end\n"
+                            "stopping -> none: leave\n"
+                            "stopping -> done: end\n";
+
+static void test_table(void **state) {
+        char text[sizeof(table) + 4096] = "";
+
+        for (RunStage from = 0; from < _RUN_STAGE_MAX; from++)
+                for (RunStage to = 0; to < _RUN_STAGE_MAX; to++)
+                        if (run_transition_to_string(from, to))
+                                (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s -> %s: %s\n",
+                                               run_stage_to_string(from), run_stage_to_string(to),
+                                               run_transition_to_string(from, to));
+        assert_string_equal(text, table);
+}
+
+/* A run of a job in a pool, with all that it is counted in. */
+typedef struct World {
+        Manager m;
+        Job job;
+        Pool pool;
+        LiveRun run;
+} World;
+
+static void world_init(World *w, RunCause cause) {
+        *w = (World){
+                .pool = { .position = HEAP_NONE, .slots = 1 },
+                .run = { .position = HEAP_NONE, .deadline.position = HEAP_NONE, .rank = 1 },
+        };
+        w->run.manager = &w->m;
+        w->run.job = &w->job;
+        w->run.pool = &w->pool;
+        w->run.record.cause = cause;
+        TAILQ_INIT(&w->job.queue);
+        TAILQ_INIT(&w->job.delayed);
+}
+
+static void world_done(World *w) {
+        heap_done(&w->pool.waiting);
+        heap_done(&w->m.candidates);
+        heap_done(&w->m.deadlines);
+}
+
+/* By ways that the table has. */
+static void bring_to(World *w, RunStage stage) {
+        static const RunStage by_way_of[_RUN_STAGE_MAX] = {
+                [RUN_STAGE_READY] = RUN_STAGE_QUEUED,
+                [RUN_STAGE_STARTING] = RUN_STAGE_READY,
+                [RUN_STAGE_RUNNING] = RUN_STAGE_STARTING,
+                [RUN_STAGE_STOPPING] = RUN_STAGE_RUNNING,
+        };
+
+        if (stage == RUN_STAGE_NONE)
+                return;
+        bring_to(w, by_way_of[stage]);
+        run_set_stage(&w->run, stage);
+}
+
+static void check_counts(const World *w) {
+        bool waits = w->run.stage >= RUN_STAGE_DELAYED && w->run.stage <= RUN_STAGE_READY;
+        bool goes_on = w->run.stage >= RUN_STAGE_STARTING && w->run.stage <= RUN_STAGE_STOPPING;
+        bool has_place = goes_on || w->run.stage == RUN_STAGE_READY;
+        bool in_queue = w->run.stage == RUN_STAGE_QUEUED;
+
+        assert_int_equal(w->m.n_queued, waits);
+        assert_int_equal(w->job.n_queued, waits);
+        assert_int_equal(w->job.n_delayed, w->run.stage == RUN_STAGE_DELAYED);
+        assert_int_equal(w->m.n_running, goes_on);
+        assert_int_equal(w->job.n_running, goes_on);
+        assert_int_equal(w->pool.n_running, goes_on);
+        assert_int_equal(w->job.n_slots, has_place);
+        assert_int_equal(w->job.n_bounded, (in_queue || has_place) && w->run.record.cause != RUN_CAUSE_CATCH_UP);
+        assert_ptr_equal(TAILQ_FIRST(&w->job.queue), in_queue ? &w->run : NULL);
+        assert_ptr_equal(TAILQ_FIRST(&w->job.delayed), w->run.stage == RUN_STAGE_DELAYED ? &w->run : NULL);
+        if (!goes_on)
+                assert_false(w->run.is_sought || w->job.n_sought > 0);
+}
+
+static void check_state(const World *w, RunState before) {
+        static const RunState states[_RUN_STAGE_MAX] = {
+                [RUN_STAGE_DELAYED] = RUN_WAITING, [RUN_STAGE_QUEUED] = RUN_QUEUED,
+                [RUN_STAGE_READY] = RUN_QUEUED,    [RUN_STAGE_STARTING] = RUN_STARTING,
+                [RUN_STAGE_RUNNING] = RUN_RUNNING, [RUN_STAGE_STOPPING] = RUN_STOPPING,
+                [RUN_STAGE_DONE] = RUN_DONE,
+        };
+
+        assert_int_equal(w->run.record.state, w->run.stage == RUN_STAGE_NONE ? before : states[w->run.stage]);
+}
+
+/* Whatever transition a run makes, from whatever stage, it is counted where it is afterwards and nowhere else. */
+static void check_transition(RunStage from, RunStage to, RunCause cause) {
+        RunState before;
+        World w;
+
+        world_init(&w, cause);
+        bring_to(&w, from);
+        check_counts(&w);
+        if (run_goes_on(&w.run))
+                run_set_sought(&w.run, true);
+        before = w.run.record.state;
+        run_set_stage(&w.run, to);
+        check_counts(&w);
+        check_state(&w, before);
+        world_done(&w);
+}
+
+/* What the table does not have ends us before anything is changed. */
+static void check_impossible(RunStage from, RunStage to) {
+        World w;
+        int status;
+        pid_t pid;
+
+        world_init(&w, RUN_CAUSE_TIMER);
+        bring_to(&w, from);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                (void)setrlimit(RLIMIT_CORE, &(struct rlimit){});
+                (void)signal(SIGABRT, SIG_DFL);
+                (void)dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
+                run_set_stage(&w.run, to);
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+        world_done(&w);
+}
+
+static void test_every_pair(void **state) {
+        for (RunStage from = 0; from < _RUN_STAGE_MAX; from++)
+                for (RunStage to = 0; to < _RUN_STAGE_MAX; to++)
+                        if (run_transition_to_string(from, to)) {
+                                check_transition(from, to, RUN_CAUSE_TIMER);
+                                check_transition(from, to, RUN_CAUSE_CATCH_UP);
+                        } else
+                                check_impossible(from, to);
+}
+
+/* How many were started: one that goes back was not, but for what an earlier daemon began, which was not counted. */
+static void test_started(void **state) {
+        World w;
+
+        world_init(&w, RUN_CAUSE_TIMER);
+        bring_to(&w, RUN_STAGE_RUNNING);
+        assert_int_equal(w.job.n_runs, 1);
+        run_set_stage(&w.run, RUN_STAGE_READY);
+        assert_int_equal(w.job.n_runs, 0);
+        run_set_stage(&w.run, RUN_STAGE_STARTING);
+        run_set_stage(&w.run, RUN_STAGE_DONE);
+        assert_int_equal(w.job.n_runs, 1);
+        world_done(&w);
+        world_init(&w, RUN_CAUSE_TIMER);
+        w.run.rank = 0;
+        run_set_stage(&w.run, RUN_STAGE_STARTING);
+        assert_int_equal(w.job.n_runs, 0);
+        run_set_stage(&w.run, RUN_STAGE_READY);
+        assert_int_equal(w.job.n_runs, 0);
+        world_done(&w);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_table),
+                cmocka_unit_test(test_every_pair),
+                cmocka_unit_test(test_started),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
