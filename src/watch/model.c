@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <limits.h>
 
+#include "util/array.h"
 #include "util/hash.h"
 #include "util/steps.h"
 
@@ -24,7 +25,7 @@ struct Model {
         LIST_HEAD(, Folder) dirty;
         Model *heir; /* that has to remember which ids are gone; NULL: this one */
         uint32_t *removed;
-        size_t n_removed, n_removed_allocated;
+        size_t n_removed;
 };
 
 /* --- states --- */
@@ -269,18 +270,13 @@ Entry *folder_pop(Folder *f, unsigned *steps) {
 
 /* An id that cannot be remembered leaves a row in the snapshot, whose parent is missing when it is loaded. */
 static void model_note_removed(Model *m, uint32_t id) {
+        uint32_t *place;
+
         while (m->heir)
                 m = m->heir;
-        if (m->n_removed == m->n_removed_allocated) {
-                size_t n = MAX(2 * m->n_removed_allocated, (size_t)64);
-                uint32_t *bigger = reallocarray(m->removed, n, sizeof(uint32_t));
-
-                if (!bigger)
-                        return;
-                m->removed = bigger;
-                m->n_removed_allocated = n;
-        }
-        m->removed[m->n_removed++] = id;
+        place = ARRAY_NEXT(m->removed, m->n_removed);
+        if (place)
+                m->removed[m->n_removed++] = id;
 }
 
 static void folder_free(Folder *f) {
@@ -559,7 +555,6 @@ void model_forget_removed_ids(Model *m, size_t n) {
         if (m->n_removed > 0)
                 return;
         m->removed = mfree(m->removed);
-        m->n_removed_allocated = 0;
 }
 
 void model_succeed(Model *next, Model *m) {
@@ -567,8 +562,7 @@ void model_succeed(Model *next, Model *m) {
         next->last_id = MAX(next->last_id, m->last_id);
         next->removed = TAKE_PTR(m->removed);
         next->n_removed = m->n_removed;
-        next->n_removed_allocated = m->n_removed_allocated;
-        m->n_removed = m->n_removed_allocated = 0;
+        m->n_removed = 0;
         m->heir = next;
         model_note_removed(next, m->root->id); /* at once: what is left of the others belongs to nothing */
         next->root->id = ++next->last_id;
