@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Holds what vaktd.architecture(7) and src/README.md name against the source. In the page a function (Fn) with a file
+# (Pa) on its line is defined in that file, one without is defined somewhere; types (Vt), constants (Dv) and event
+# sources (Ql) exist; a constant followed by an id on the next line is that MESSAGE_ID. In the README this holds for
+# what stands between backticks: a path, `name()`, `TypeName`, `CONSTANT`. TAP on standard output.
+
+set -euo pipefail
+
+cd "$(dirname "$0")/../.."
+page=src/man/vaktd.architecture.7
+readme=src/README.md
+
+all=$(mktemp)
+trap 'rm -f "$all"' EXIT
+find src -name '*.[ch]' -exec cat {} + >"$all"
+
+number=0
+result() { # DESCRIPTION, faults on standard input
+        local faults
+        faults=$(cat)
+        number=$((number + 1))
+        if [ -z "$faults" ]; then
+                echo "ok $number - $1"
+        else
+                echo "# ${faults//$'\n'/$'\n'# }"
+                echo "not ok $number - $1"
+        fi
+}
+
+is_function() { # NAME [FILE]
+        grep -E "^[A-Za-z_].*[ *]$1\(" "${2:-$all}" | grep -qv ';$'
+}
+
+is_type() {
+        grep -qE "^(typedef )?(struct|enum|union) $1( |;|\$)|^} $1;" "$all"
+}
+
+is_constant() {
+        grep -qwE "^#define +$1|^ +$1( =.*)?,.*" "$all"
+}
+
+# Prints MACRO NAME [FILE] for each macro of these kinds in the page.
+names_of_page() {
+        awk '/^\.\\"/ { next }
+             /^\./ {
+                n = split($0, word, /[ .]*[ ]+|^\./)
+                file = ""
+                for (i = 1; i < n; i++)
+                        if (word[i] == "Pa" && word[i + 1] ~ /\.[ch]$/) file = word[i + 1]
+                for (i = 1; i < n; i++)
+                        if (word[i] ~ /^(Fn|Vt|Dv|Ql|Pa)$/) print word[i], word[i + 1], (word[i] == "Fn" ? file : "")
+             }' $page
+}
+
+wrong_in_page() { # MACRO
+        local macro name file
+        names_of_page | awk -v macro="$1" '$1 == macro' | sort -u | while read -r macro name file; do
+                case $macro in
+                Fn) [ -z "$file" ] || [ -e "src/$file" ] || { echo "there is no src/$file"; continue; }
+                        is_function "$name" ${file:+"src/$file"} || echo "$name() is not defined in src/$file" ;;
+                Vt) is_type "$name" || echo "there is no type $name" ;;
+                Dv) is_constant "$name" || echo "there is no constant $name" ;;
+                Ql) grep -qF "\"$name\"" "$all" || echo "there is no event source $name" ;;
+                Pa) [[ $name != *.[ch] && $name != *.md && $name != */ ]] || [ -e "src/${name#src/}" ] ||
+                        echo "there is no src/$name" ;;
+                esac
+        done
+}
+
+wrong_ids() {
+        awk '/^\.It Dv MESSAGE_/ { name = $3; next } name { print name, $1; name = "" }' $page |
+                while read -r name id; do
+                        grep -qE "^#define $name +\"$id\"" src/util/log-messages.h || echo "$name is not $id"
+                done
+}
+
+# shellcheck disable=SC2016
+names_of_readme() {
+        awk '/^ *```/ { code = !code } !code' $readme | grep -oE '`[^` ]+`' | tr -d '`' | sort -u
+}
+
+# Paths are below src/, or begin with tests/, units/; * stands for a part of a name.
+wrong_in_readme() {
+        names_of_readme | while read -r name; do
+                case $name in
+                *\(\)) is_function "${name%()}" || echo "$name is not defined" ;;
+                *=*) ;;
+                */* | *.[ch] | *.md | *.sh | *.xml | *.build)
+                        compgen -G "$name" >/dev/null || compgen -G "src/$name" >/dev/null || echo "there is no $name" ;;
+                *[!A-Z0-9_]*) [[ ! $name =~ ^[A-Z][a-z]+[A-Z][A-Za-z]*$ ]] || is_type "$name" ||
+                        echo "there is no type $name" ;;
+                *_*) grep -qwF "$name" "$all" tests/run tests/unit/*.h || echo "nothing is called $name" ;;
+                esac
+        done
+}
+
+# Where nothing is found, nothing is wrong either.
+too_few() {
+        local macro n
+        for macro in Fn:60 Pa:60 Vt:5 Dv:10 Ql:5; do
+                n=$(names_of_page | grep -c "^${macro%:*} ") || true
+                [ "$n" -ge "${macro#*:}" ] || echo "the page has $n ${macro%:*}"
+        done
+        n=$(names_of_readme | wc -l)
+        [ "$n" -ge 40 ] || echo "the README has $n names"
+}
+
+result "names are found" < <(too_few)
+result "functions are where the page says" < <(wrong_in_page Fn)
+result "files of the page exist" < <(wrong_in_page Pa)
+result "types of the page exist" < <(wrong_in_page Vt)
+result "constants of the page exist" < <(wrong_in_page Dv)
+result "event sources of the page exist" < <(wrong_in_page Ql)
+result "ids of messages are those of the page" < <(wrong_ids)
+result "what src/README.md names exists" < <(wrong_in_readme)
+echo "1..$number"
