@@ -21,6 +21,8 @@ readonly SEAMS="
         ledger_upkeep                   the clock
         properties_read                 an answer that no bus has sent
         properties_read_rows            the same
+        run_stage_to_string             the table of transitions, printed
+        run_transition_to_string        the same
         unit_executor_new_at            the service manager
         unit_message_append_property    what the service manager says to each property
         watcher_counters                how things were heard
