@@ -181,6 +181,8 @@ GateInput run_gate_input(const LiveRun *run, GateAsker asker);
 int queues_admit(Manager *m, LiveRun *run);
 /* Into the queue of its job; from there it goes on when that is pumped. */
 void queues_add(Manager *m, LiveRun *run);
+/* The job has another definition: what waits waits by that, for its places and in its pool. */
+void queues_redefine(Manager *m, Job *job);
 /* The same, once that point in time has come and the job is not paused. */
 void queues_delay(Manager *m, LiveRun *run, usec_t at_boottime);
 /* The job is not paused any more: what came due meanwhile is due now. */
@@ -212,6 +214,8 @@ void runs_empty_outbox(Manager *m);
 int runs_commit(Manager *m);
 /* Ends what waits. */
 void runs_drop(Manager *m, LiveRun *run, RunResult result);
+/* A run is started with what the job's file says now, not with what it said when the run was asked for. */
+void run_use_current_definition(LiveRun *run);
 /* What the executor is to know of a run. */
 ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
 

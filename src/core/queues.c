@@ -293,6 +293,26 @@ void queues_add(Manager *m, LiveRun *run) {
         run_set_stage(run, RUN_STAGE_QUEUED);
 }
 
+/* What has a place gives it back first: there may be fewer of them now. Backwards, so that the order stays. */
+void queues_redefine(Manager *m, Job *job) {
+        LiveRun *run;
+
+        TAILQ_FOREACH_REVERSE(run, &job->runs, LiveRunList, of_job) {
+                Pool *pool = run->pool;
+
+                if (run_goes_on(run))
+                        continue;
+                if (run->stage == RUN_STAGE_READY)
+                        run_set_stage(run, RUN_STAGE_QUEUED);
+                run_use_current_definition(run);
+                if (queues_admit(m, run) < 0)
+                        continue; /* it waits for the pool that it has */
+                pool->n_runs--;
+                pool_drop_if_unused(m, pool);
+        }
+        queues_pump_job(m, job);
+}
+
 /* Who ends a pause sets the deadlines anew. */
 static void on_time_has_come(Manager *m, Deadline *d) {
         LiveRun *run = (LiveRun *)d;

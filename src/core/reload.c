@@ -46,6 +46,7 @@ static int job_update(Manager *m, Job *job, JobDef *def, const Diagnostic *fault
                 if (r < 0)
                         return r;
                 alarms_set_job(m, job);
+                queues_redefine(m, job);
         }
         return changed;
 }

@@ -46,6 +46,7 @@ static const char *const transitions[_RUN_STAGE_MAX][_RUN_STAGE_MAX] = {
         },
         [RUN_STAGE_READY] = {
                 [RUN_STAGE_NONE] = "leave",
+                [RUN_STAGE_QUEUED] = "give its place back",
                 [RUN_STAGE_STARTING] = "begin",
                 [RUN_STAGE_DONE] = "drop",
         },
@@ -143,7 +144,9 @@ void run_set_stage(LiveRun *run, RunStage stage) {
         else if (stage == RUN_STAGE_READY && before != RUN_STAGE_QUEUED)
                 run->job->n_runs -= run->rank > 0; /* what an earlier daemon began was not counted */
         list = waiting_list(run);
-        if (list)
+        if (list && before == RUN_STAGE_READY) /* it was the first already */
+                TAILQ_INSERT_HEAD(list, run, waiting);
+        else if (list)
                 TAILQ_INSERT_TAIL(list, run, waiting);
         if (run->pool)
                 queues_pool_changed(run->manager, run->pool);

@@ -274,8 +274,7 @@ ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run) {
         return request;
 }
 
-/* A run is started with what the job's file says now, not with what it said when the run was asked for. */
-static void run_use_current_definition(LiveRun *run) {
+void run_use_current_definition(LiveRun *run) {
         if (run->job->gone || !run->job->def || run->job->def == run->def)
                 return;
         job_def_unref(run->def);

@@ -456,6 +456,8 @@ void schedule_replan_job(Schedule *s, Job *job, Instant now) {
         for (uint32_t i = 0; timers && i < timers->n_clocks; i++) {
                 TriggerClock *c = &timers->clocks[i];
 
+                if (is_moment(trigger_of(timers, c)))
+                        continue; /* its mark is a boot, and no time */
                 if (c->mark > usec_add(now.realtime, SCHEDULE_FUTURE_USEC)) {
                         c->ahead = MAX(c->ahead, c->mark);
                         set_mark(s, timers, c, now.realtime);

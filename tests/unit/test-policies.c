@@ -58,6 +58,37 @@ static void test_pool_without_a_name_in_the_settings(void **state) {
         assert_int_equal(manager_n_pools(f->m), 0);
 }
 
+/* What waits when a file is edited waits by what it says then: how many may go on at once, and in which pool. */
+static void test_an_edit_counts_for_what_waits(void **state) {
+        Fixture *f = *state;
+
+        write_held_job(f, "holder", "Pool=one");
+        write_held_job(f, "job", "Pool=one\nOverlap=parallel\nMaxParallel=3\nQueueMax=5");
+        write_job(f, "free", "[Run]\nExec=/bin/true\n");
+        start(f);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        for (unsigned i = 0; i < 3; i++)
+                (void)request(f, "job");
+        assert_int_equal(manager_get_pool(f->m, 0).n_waiting, 3);
+
+        write_held_job(f, "job", "Pool=two\nQueueMax=5");
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, job(f, "job")->n_running == 1);
+        assert_int_equal(manager_get_pool(f->m, 0).n_waiting, 0);
+        assert_int_equal(manager_get_pool(f->m, 1).n_running, 1);
+        assert_int_equal(finish(f, "free")->result, RUN_RESULT_SUCCESS);
+        assert_int_equal(job(f, "job")->n_running, 1);
+        assert_int_equal(job(f, "job")->n_queued, 2);
+
+        write_held_job(f, "job", "Overlap=parallel\nMaxParallel=3\nQueueMax=5");
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, job(f, "job")->n_running == 3);
+        let_go(f, 4);
+        WAIT_FOR(f, manager_n_running(f->m) == 0);
+        assert_int_equal(manager_n_pools(f->m), 0);
+}
+
 static void test_priority(void **state) {
         Fixture *f = *state;
         uint64_t low, middle, high;
@@ -901,6 +932,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_pool_is_shared),
                 TEST(test_pool_without_a_name_in_the_settings),
+                TEST(test_an_edit_counts_for_what_waits),
                 TEST(test_priority),
                 TEST(test_many_for_one_slot),
                 TEST(test_max_wait),
