@@ -17,7 +17,7 @@
 #define OBSERVERS_MAX 4
 #define LIVE_RUNS_MAX 200000 /* runs that wait or go on, of all jobs together */
 
-/* Runs that may go on at once, and those that wait for that. Manager.no_pool is the one for all that name none. */
+/* Runs that may go on at once, and those that wait for that. RunQueue.no_pool is the one for all that name none. */
 typedef struct Pool {
         char *name;
         unsigned slots;
@@ -26,8 +26,17 @@ typedef struct Pool {
         unsigned n_runs;    /* that wait or go on */
         unsigned n_running;
         Heap waiting;      /* LiveRun, by rank */
-        uint32_t position; /* in Manager.candidates */
+        uint32_t position; /* in RunQueue.candidates */
 } Pool;
+
+/* Where runs wait for a slot. */
+typedef struct RunQueue {
+        Pool *no_pool;
+        Pool **pools; /* sorted by name */
+        size_t n_pools;
+        Heap candidates; /* Pool with a slot that somebody waits for, by the rank of the first */
+        usec_t last_rank;
+} RunQueue;
 
 typedef struct FoundRun {
         RunRecord record;
@@ -93,11 +102,7 @@ struct Manager {
 
         LiveRunList live;     /* in the order of ids */
         HashTable live_by_id; /* the same */
-        Pool *no_pool;
-        Pool **pools; /* sorted by name */
-        size_t n_pools;
-        Heap candidates; /* Pool with a slot that somebody waits for, by the rank of the first */
-        usec_t last_rank;
+        RunQueue queue;
         unsigned n_running, n_queued;
         LiveRunList outbox;             /* runs that have ended, and what follows from that is not done yet */
         sd_event_source *outbox_source; /* a deferred source that does it */

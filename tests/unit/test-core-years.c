@@ -633,9 +633,9 @@ static void check_counts(void) {
         CHECK(s.is_young || n == s.n_live_entries - s.n_left, "%zu live runs of %u", n, s.n_live_entries - s.n_left);
         CHECK(s.m->n_running == all.running && s.m->n_queued == all.queued, "%u+%u, counted %u+%u", s.m->n_running,
               s.m->n_queued, all.running, all.queued);
-        check_pool(s.m->no_pool);
-        for (size_t i = 0; i < s.m->n_pools; i++)
-                check_pool(s.m->pools[i]);
+        check_pool(s.m->queue.no_pool);
+        for (size_t i = 0; i < s.m->queue.n_pools; i++)
+                check_pool(s.m->queue.pools[i]);
         s.n_checked++;
 }
 
