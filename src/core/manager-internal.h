@@ -43,6 +43,15 @@ typedef struct FoundRun {
         RunPayload *payload; /* until it is taken over */
 } FoundRun;
 
+/* The end of the daemon. */
+typedef struct Drain {
+        unsigned n_executors;    /* that have a word to say before we leave */
+        sd_event_source *source; /* has waited for them long enough */
+        void (*done)(void *userdata);
+        void *userdata;
+        sd_event_source *done_source;
+} Drain;
+
 /* How far a run has come; run_set_stage() alone changes it. The state in its record follows from it. */
 typedef enum RunStage {
         RUN_STAGE_NONE,     /* counted nowhere: not accepted yet, or left to the next daemon */
@@ -129,11 +138,7 @@ struct Manager {
         bool is_unread;     /* the ledger could not be read yet: who knows what goes on */
         bool is_held;       /* the machine goes down: nothing is started */
         bool stopping;
-        unsigned n_draining; /* executors that have a word to say before we leave */
-        sd_event_source *drain_source;
-        void (*stopped)(void *userdata);
-        void *stopped_userdata;
-        sd_event_source *stopped_source;
+        Drain drain;
 
         ManagerObserver observers[OBSERVERS_MAX];
         size_t n_observers;
@@ -206,7 +211,6 @@ void queues_pump(Manager *m);
 /* --- runs.c --- */
 const ExecutorCallbacks *runs_callbacks(void) _const_;
 int runs_init(Manager *m);
-void runs_stop_all(Manager *m);
 void runs_free_all(Manager *m);
 /* Takes an accepted run, with its id, up among the live ones; there must be room. */
 void runs_accept(Manager *m, LiveRun *run);
@@ -223,6 +227,22 @@ void runs_drop(Manager *m, LiveRun *run, RunResult result);
 void run_use_current_definition(LiveRun *run);
 /* What the executor is to know of a run. */
 ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
+
+/* Tells one that was started to end. */
+void run_stop(Manager *m, LiveRun *run, RunResult result);
+/* What the executor reported may be forgotten by it once it is written. */
+int runs_settle(Manager *m);
+
+/* --- drain.c --- */
+int drain_init(Manager *m);
+void drain_done(Manager *m);
+void drain_begin(Manager *m, void (*done)(void *userdata), void *userdata); /* as manager_stop() */
+void drain_executor_done(void *userdata);
+/* Lets a run go. What waits was accepted: it stays in the ledger as it is, for the next daemon, and so does what goes
+ * on without us. */
+void drain_run(Manager *m, LiveRun *run);
+/* A run is over: perhaps it was the last one that is waited for. */
+void drain_look(Manager *m);
 
 /* --- follow-ups.c: what a run leads to when it has ended --- */
 void follow_up(Manager *m, LiveRun *run);

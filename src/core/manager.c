@@ -139,6 +139,8 @@ static int open_parts(Manager *m) {
                 r = pauses_init(m);
         if (r >= 0)
                 r = add_readable_source(m);
+        if (r >= 0)
+                r = drain_init(m);
         return r < 0 ? r : runs_init(m);
 }
 
@@ -285,6 +287,7 @@ Manager *manager_free(Manager *m) {
         if (m->jobs && m->ledger)
                 TELL_TRIGGERS(m, flush);
         runs_free_all(m);
+        drain_done(m);
         m->ledger = ledger_close(m->ledger); /* asks for the retention of jobs one last time */
         triggers_done(m);
         for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++)
@@ -324,10 +327,8 @@ int manager_start(Manager *m) {
 void manager_stop(Manager *m, void (*done)(void *userdata), void *userdata) {
         runs_empty_outbox(m);
         m->stopping = true;
-        m->stopped = done;
-        m->stopped_userdata = userdata;
         TELL_TRIGGERS(m, hold, /* hold= */ true);
-        runs_stop_all(m);
+        drain_begin(m, done, userdata);
 }
 
 int manager_observe(Manager *m, const ManagerObserver *o) {

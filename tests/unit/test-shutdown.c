@@ -575,7 +575,7 @@ static void test_stop_does_not_wait_for_ever(void **state) {
         settle_down(f);
         assert_false(f->stopped);
         /* Two seconds pass. */
-        assert_int_equal(sd_event_source_set_time_relative(f->m->drain_source, 0), 0);
+        assert_int_equal(sd_event_source_set_time_relative(f->m->drain.source, 0), 0);
         WAIT_FOR(f, f->stopped);
         runs_callbacks()->drained(f->m); /* too late */
         settle_down(f);
