@@ -43,6 +43,17 @@ typedef struct FoundRun {
         RunPayload *payload; /* until it is taken over */
 } FoundRun;
 
+/* What an earlier daemon left. */
+typedef struct TakeOver {
+        FoundRun *found; /* forgotten runs, as they were found */
+        size_t n_found, n_known;
+        Deadline deadline;              /* until then they are waited for */
+        bool was_surveyed, is_surveyed; /* all of them are found; and dealt with, or waited for long enough */
+        bool has_left_runs;             /* in the ledger, that could not be taken over yet */
+        struct LoadedPayload *payloads; /* what runs were given, while those in the ledger are taken over */
+        size_t n_payloads;
+} TakeOver;
+
 /* The end of the daemon. */
 typedef struct Drain {
         unsigned n_executors;    /* that have a word to say before we leave */
@@ -121,22 +132,14 @@ struct Manager {
 
         Trigger *triggers[TRIGGER_KINDS_MAX]; /* kinds of them */
         size_t n_triggers;
-        struct LoadedPayload
-                *loaded_payloads; /* what runs of an earlier daemon were given, while they are taken over */
-        size_t n_loaded_payloads;
-
         Heap deadlines; /* Deadline */
         sd_event_source *deadline_source;
 
-        FoundRun *found; /* forgotten runs of an earlier daemon, as they were found */
-        size_t n_found, n_found_known;
-        Deadline survey_deadline;
-        bool was_surveyed, is_surveyed; /* all of them are found; and dealt with, or waited for long enough */
+        TakeOver take_over;
 
-        bool is_started;    /* manager_start() was called: runs may be */
-        bool has_left_runs; /* in the ledger, that could not be taken over yet */
-        bool is_unread;     /* the ledger could not be read yet: who knows what goes on */
-        bool is_held;       /* the machine goes down: nothing is started */
+        bool is_started; /* manager_start() was called: runs may be */
+        bool is_unread;  /* the ledger could not be read yet: who knows what goes on */
+        bool is_held;    /* the machine goes down: nothing is started */
         bool stopping;
         Drain drain;
 

@@ -239,7 +239,7 @@ static int on_taken_over_late(sd_event_source *source, void *userdata) {
         pauses_reload(m);
         load_what_was(m);
         if (!m->is_unread)
-                TELL_TRIGGERS(m, hold, /* hold= */ !m->is_surveyed || m->stopping);
+                TELL_TRIGGERS(m, hold, /* hold= */ !m->take_over.is_surveyed || m->stopping);
         return 0;
 }
 
@@ -253,7 +253,7 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         TAILQ_INIT(&m->live);
         TAILQ_INIT(&m->outbox);
         m->event = sd_event_ref(event);
-        m->survey_deadline.position = HEAP_NONE;
+        m->take_over.deadline.position = HEAP_NONE;
         m->options = *options;
         m->host = host_name();
         if (!m->host)
@@ -355,7 +355,7 @@ int manager_reload(Manager *m) {
                 return log_error_errno(r, "Cannot load the job files: %m; what is in force stays so");
         set_retention(m);
         absences_look(m);
-        if (m->has_left_runs)
+        if (m->take_over.has_left_runs)
                 (void)take_over(m);
         queues_pump(m);
         n_jobs = job_table_size(m->jobs);

@@ -523,7 +523,7 @@ static void test_timers_wait_for_what_is_found(void **state) {
                 if (i == 0)
                         runs_callbacks()->surveyed(f->m);
                 else
-                        deadline_set(f->m, &f->m->survey_deadline, now_boottime());
+                        deadline_set(f->m, &f->m->take_over.deadline, now_boottime());
                 WAIT_FOR(f, stand_in.n_starts == 1);
                 stop(f);
                 remove_job(f, "tick");
