@@ -17,7 +17,7 @@
 #define OBSERVERS_MAX 4
 #define LIVE_RUNS_MAX 200000 /* runs that wait or go on, of all jobs together */
 
-/* Runs that may go on at once, and those that wait for that. Manager.no_pool is the one for all that name none. */
+/* Runs that may go on at once, and those that wait for that. RunQueue.no_pool is the one for all that name none. */
 typedef struct Pool {
         char *name;
         unsigned slots;
@@ -26,13 +26,42 @@ typedef struct Pool {
         unsigned n_runs;    /* that wait or go on */
         unsigned n_running;
         Heap waiting;      /* LiveRun, by rank */
-        uint32_t position; /* in Manager.candidates */
+        uint32_t position; /* in RunQueue.candidates */
 } Pool;
+
+/* Where runs wait for a slot. */
+typedef struct RunQueue {
+        Pool *no_pool;
+        Pool **pools; /* sorted by name */
+        size_t n_pools;
+        Heap candidates; /* Pool with a slot that somebody waits for, by the rank of the first */
+        usec_t last_rank;
+} RunQueue;
 
 typedef struct FoundRun {
         RunRecord record;
         RunPayload *payload; /* until it is taken over */
 } FoundRun;
+
+/* What an earlier daemon left. */
+typedef struct TakeOver {
+        FoundRun *found; /* forgotten runs, as they were found */
+        size_t n_found, n_known;
+        Deadline deadline;              /* until then they are waited for */
+        bool was_surveyed, is_surveyed; /* all of them are found; and dealt with, or waited for long enough */
+        bool has_left_runs;             /* in the ledger, that could not be taken over yet */
+        struct LoadedPayload *payloads; /* what runs were given, while those in the ledger are taken over */
+        size_t n_payloads;
+} TakeOver;
+
+/* The end of the daemon. */
+typedef struct Drain {
+        unsigned n_executors;    /* that have a word to say before we leave */
+        sd_event_source *source; /* has waited for them long enough */
+        void (*done)(void *userdata);
+        void *userdata;
+        sd_event_source *done_source;
+} Drain;
 
 /* How far a run has come; run_set_stage() alone changes it. The state in its record follows from it. */
 typedef enum RunStage {
@@ -93,11 +122,7 @@ struct Manager {
 
         LiveRunList live;     /* in the order of ids */
         HashTable live_by_id; /* the same */
-        Pool *no_pool;
-        Pool **pools; /* sorted by name */
-        size_t n_pools;
-        Heap candidates; /* Pool with a slot that somebody waits for, by the rank of the first */
-        usec_t last_rank;
+        RunQueue queue;
         unsigned n_running, n_queued;
         LiveRunList outbox;             /* runs that have ended, and what follows from that is not done yet */
         sd_event_source *outbox_source; /* a deferred source that does it */
@@ -107,28 +132,16 @@ struct Manager {
 
         Trigger *triggers[TRIGGER_KINDS_MAX]; /* kinds of them */
         size_t n_triggers;
-        struct LoadedPayload
-                *loaded_payloads; /* what runs of an earlier daemon were given, while they are taken over */
-        size_t n_loaded_payloads;
-
         Heap deadlines; /* Deadline */
         sd_event_source *deadline_source;
 
-        FoundRun *found; /* forgotten runs of an earlier daemon, as they were found */
-        size_t n_found, n_found_known;
-        Deadline survey_deadline;
-        bool was_surveyed, is_surveyed; /* all of them are found; and dealt with, or waited for long enough */
+        TakeOver take_over;
 
-        bool is_started;    /* manager_start() was called: runs may be */
-        bool has_left_runs; /* in the ledger, that could not be taken over yet */
-        bool is_unread;     /* the ledger could not be read yet: who knows what goes on */
-        bool is_held;       /* the machine goes down: nothing is started */
+        bool is_started; /* manager_start() was called: runs may be */
+        bool is_unread;  /* the ledger could not be read yet: who knows what goes on */
+        bool is_held;    /* the machine goes down: nothing is started */
         bool stopping;
-        unsigned n_draining; /* executors that have a word to say before we leave */
-        sd_event_source *drain_source;
-        void (*stopped)(void *userdata);
-        void *stopped_userdata;
-        sd_event_source *stopped_source;
+        Drain drain;
 
         ManagerObserver observers[OBSERVERS_MAX];
         size_t n_observers;
@@ -201,7 +214,6 @@ void queues_pump(Manager *m);
 /* --- runs.c --- */
 const ExecutorCallbacks *runs_callbacks(void) _const_;
 int runs_init(Manager *m);
-void runs_stop_all(Manager *m);
 void runs_free_all(Manager *m);
 /* Takes an accepted run, with its id, up among the live ones; there must be room. */
 void runs_accept(Manager *m, LiveRun *run);
@@ -218,6 +230,22 @@ void runs_drop(Manager *m, LiveRun *run, RunResult result);
 void run_use_current_definition(LiveRun *run);
 /* What the executor is to know of a run. */
 ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
+
+/* Tells one that was started to end. */
+void run_stop(Manager *m, LiveRun *run, RunResult result);
+/* What the executor reported may be forgotten by it once it is written. */
+int runs_settle(Manager *m);
+
+/* --- drain.c --- */
+int drain_init(Manager *m);
+void drain_done(Manager *m);
+void drain_begin(Manager *m, void (*done)(void *userdata), void *userdata); /* as manager_stop() */
+void drain_executor_done(void *userdata);
+/* Lets a run go. What waits was accepted: it stays in the ledger as it is, for the next daemon, and so does what goes
+ * on without us. */
+void drain_run(Manager *m, LiveRun *run);
+/* A run is over: perhaps it was the last one that is waited for. */
+void drain_look(Manager *m);
 
 /* --- follow-ups.c: what a run leads to when it has ended --- */
 void follow_up(Manager *m, LiveRun *run);

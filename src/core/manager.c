@@ -139,6 +139,8 @@ static int open_parts(Manager *m) {
                 r = pauses_init(m);
         if (r >= 0)
                 r = add_readable_source(m);
+        if (r >= 0)
+                r = drain_init(m);
         return r < 0 ? r : runs_init(m);
 }
 
@@ -237,7 +239,7 @@ static int on_taken_over_late(sd_event_source *source, void *userdata) {
         pauses_reload(m);
         load_what_was(m);
         if (!m->is_unread)
-                TELL_TRIGGERS(m, hold, /* hold= */ !m->is_surveyed || m->stopping);
+                TELL_TRIGGERS(m, hold, /* hold= */ !m->take_over.is_surveyed || m->stopping);
         return 0;
 }
 
@@ -251,7 +253,7 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         TAILQ_INIT(&m->live);
         TAILQ_INIT(&m->outbox);
         m->event = sd_event_ref(event);
-        m->survey_deadline.position = HEAP_NONE;
+        m->take_over.deadline.position = HEAP_NONE;
         m->options = *options;
         m->host = host_name();
         if (!m->host)
@@ -285,6 +287,7 @@ Manager *manager_free(Manager *m) {
         if (m->jobs && m->ledger)
                 TELL_TRIGGERS(m, flush);
         runs_free_all(m);
+        drain_done(m);
         m->ledger = ledger_close(m->ledger); /* asks for the retention of jobs one last time */
         triggers_done(m);
         for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++)
@@ -324,10 +327,8 @@ int manager_start(Manager *m) {
 void manager_stop(Manager *m, void (*done)(void *userdata), void *userdata) {
         runs_empty_outbox(m);
         m->stopping = true;
-        m->stopped = done;
-        m->stopped_userdata = userdata;
         TELL_TRIGGERS(m, hold, /* hold= */ true);
-        runs_stop_all(m);
+        drain_begin(m, done, userdata);
 }
 
 int manager_observe(Manager *m, const ManagerObserver *o) {
@@ -354,7 +355,7 @@ int manager_reload(Manager *m) {
                 return log_error_errno(r, "Cannot load the job files: %m; what is in force stays so");
         set_retention(m);
         absences_look(m);
-        if (m->has_left_runs)
+        if (m->take_over.has_left_runs)
                 (void)take_over(m);
         queues_pump(m);
         n_jobs = job_table_size(m->jobs);

@@ -74,14 +74,14 @@ static int on_loaded(const char *job, const char *key, uint64_t id, const void *
         if (r <= 0)
                 return r;
         loaded.job = strdup(job);
-        place = loaded.job ? ARRAY_NEXT(m->loaded_payloads, m->n_loaded_payloads) : NULL;
+        place = loaded.job ? ARRAY_NEXT(m->take_over.payloads, m->take_over.n_payloads) : NULL;
         if (!place) {
                 run_payload_free(loaded.payload);
                 free(loaded.job);
                 return -ENOMEM;
         }
         *place = loaded;
-        m->n_loaded_payloads++;
+        m->take_over.n_payloads++;
         return 0;
 }
 
@@ -97,8 +97,8 @@ void payloads_load(Manager *m) {
         r = ledger_list_blobs(m->ledger, NULL, KEY_RUN, on_loaded, m);
         if (r < 0)
                 log_warning_errno(r, "Cannot read from the ledger which files runs were given: %m");
-        if (m->n_loaded_payloads > 0)
-                qsort(m->loaded_payloads, m->n_loaded_payloads, sizeof(*m->loaded_payloads), loaded_compare);
+        if (m->take_over.n_payloads > 0)
+                qsort(m->take_over.payloads, m->take_over.n_payloads, sizeof(*m->take_over.payloads), loaded_compare);
 }
 
 static bool restore(Manager *m, LiveRun *run, const RunRecord *record, RunPayload *p) {
@@ -108,10 +108,11 @@ static bool restore(Manager *m, LiveRun *run, const RunRecord *record, RunPayloa
 }
 
 void payload_give_back(Manager *m, LiveRun *run) {
-        struct LoadedPayload *found =
-                m->loaded_payloads + BISECT(m->n_loaded_payloads, i, m->loaded_payloads[i].run < run->record.id);
+        struct LoadedPayload *found = m->take_over.payloads + BISECT(m->take_over.n_payloads, i,
+                                                                     m->take_over.payloads[i].run < run->record.id);
 
-        if (found == m->loaded_payloads + m->n_loaded_payloads || found->run != run->record.id || !found->payload)
+        if (found == m->take_over.payloads + m->take_over.n_payloads || found->run != run->record.id ||
+            !found->payload)
                 return;
         run->payload = TAKE_PTR(found->payload);
         (void)restore(m, run, &run->record, run->payload);
@@ -144,14 +145,14 @@ static void settle_loaded(Manager *m, const struct LoadedPayload *l) {
 }
 
 void payloads_forget_loaded(Manager *m) {
-        for (size_t i = 0; i < m->n_loaded_payloads; i++) {
-                struct LoadedPayload *l = &m->loaded_payloads[i];
+        for (size_t i = 0; i < m->take_over.n_payloads; i++) {
+                struct LoadedPayload *l = &m->take_over.payloads[i];
 
                 if (l->payload)
                         settle_loaded(m, l);
                 run_payload_free(l->payload);
                 free(l->job);
         }
-        m->loaded_payloads = mfree(m->loaded_payloads);
-        m->n_loaded_payloads = 0;
+        m->take_over.payloads = mfree(m->take_over.payloads);
+        m->take_over.n_payloads = 0;
 }

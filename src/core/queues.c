@@ -30,7 +30,7 @@ GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const Jo
                 .all_paused = m->paused,
                 .max_running = m->settings.max_running,
                 .n_running = m->n_running,
-                .is_starting = !m->is_started || (asker == GATE_FILES && !m->is_surveyed),
+                .is_starting = !m->is_started || (asker == GATE_FILES && !m->take_over.is_surveyed),
                 .is_stopping = m->stopping,
                 .is_held = m->is_held,
                 .zone = zone_cache_local(m->zones),
@@ -100,7 +100,7 @@ static int pool_new(Pool **ret, const char *name, unsigned slots) {
 }
 
 static size_t pool_position(const Manager *m, const char *name) {
-        return BISECT(m->n_pools, i, strcmp(m->pools[i]->name, name) < 0);
+        return BISECT(m->queue.n_pools, i, strcmp(m->queue.pools[i]->name, name) < 0);
 }
 
 /* The pool of this name, which is made when it is not there. */
@@ -110,14 +110,14 @@ static int pool_get(Manager *m, const char *name, Pool **ret) {
         Pool **place;
         int r;
 
-        if (i < m->n_pools && streq(m->pools[i]->name, name)) {
-                *ret = m->pools[i];
+        if (i < m->queue.n_pools && streq(m->queue.pools[i]->name, name)) {
+                *ret = m->queue.pools[i];
                 return 0;
         }
         r = pool_new(&p, name, /* slots= */ 1);
         if (r < 0)
                 return r;
-        place = ARRAY_INSERT(m->pools, m->n_pools, i);
+        place = ARRAY_INSERT(m->queue.pools, m->queue.n_pools, i);
         if (!place)
                 return -ENOMEM;
         *ret = *place = TAKE_PTR(p);
@@ -129,7 +129,7 @@ void queues_pool_changed(Manager *m, Pool *p) {
         const HeapEntry *first = heap_first(&p->waiting);
         usec_t rank = first && pool_admits(first->owner) ? first->at : USEC_INFINITY;
 
-        if (heap_set(&m->candidates, rank, rank, p, &p->position) < 0)
+        if (heap_set(&m->queue.candidates, rank, rank, p, &p->position) < 0)
                 log_error("Not enough memory to start what waits for pool '%s'; the next run that ends tries again.",
                           p->name);
 }
@@ -137,11 +137,11 @@ void queues_pool_changed(Manager *m, Pool *p) {
 static void pool_drop_if_unused(Manager *m, Pool *p) {
         size_t i;
 
-        if (p == m->no_pool || p->is_configured || p->n_runs > 0)
+        if (p == m->queue.no_pool || p->is_configured || p->n_runs > 0)
                 return;
         i = pool_position(m, p->name);
-        assert(i < m->n_pools && m->pools[i] == p);
-        ARRAY_REMOVE(m->pools, m->n_pools, i);
+        assert(i < m->queue.n_pools && m->queue.pools[i] == p);
+        ARRAY_REMOVE(m->queue.pools, m->queue.n_pools, i);
         queues_pool_changed(m, p); /* nobody waits: takes it out */
         pool_free(p);
 }
@@ -164,35 +164,35 @@ int queues_set_pools(Manager *m) {
                 if (r < 0)
                         return r;
         }
-        for (size_t i = m->n_pools; i > 0; i--) {
-                pool_configure(m, m->pools[i - 1]);
-                pool_drop_if_unused(m, m->pools[i - 1]);
+        for (size_t i = m->queue.n_pools; i > 0; i--) {
+                pool_configure(m, m->queue.pools[i - 1]);
+                pool_drop_if_unused(m, m->queue.pools[i - 1]);
         }
         queues_pump(m);
         return 0;
 }
 
 int queues_init(Manager *m) {
-        int r = pool_new(&m->no_pool, "", /* slots= */ UINT32_MAX);
+        int r = pool_new(&m->queue.no_pool, "", /* slots= */ UINT32_MAX);
 
         return r < 0 ? r : queues_set_pools(m);
 }
 
 void queues_done(Manager *m) {
-        for (size_t i = 0; i < m->n_pools; i++)
-                pool_free(m->pools[i]);
-        m->pools = mfree(m->pools);
-        m->n_pools = 0;
-        m->no_pool = pool_free(m->no_pool);
-        heap_done(&m->candidates);
+        for (size_t i = 0; i < m->queue.n_pools; i++)
+                pool_free(m->queue.pools[i]);
+        m->queue.pools = mfree(m->queue.pools);
+        m->queue.n_pools = 0;
+        m->queue.no_pool = pool_free(m->queue.no_pool);
+        heap_done(&m->queue.candidates);
 }
 
 size_t manager_n_pools(const Manager *m) {
-        return m->n_pools;
+        return m->queue.n_pools;
 }
 
 PoolState manager_get_pool(const Manager *m, size_t i) {
-        const Pool *p = m->pools[i];
+        const Pool *p = m->queue.pools[i];
 
         return (PoolState){
                 .name = p->name,
@@ -206,8 +206,8 @@ PoolState manager_get_pool(const Manager *m, size_t i) {
 
 /* Ranks are never equal, not even where the clock did not move. */
 static void set_rank(Manager *m, LiveRun *run) {
-        m->last_rank = MAX(turn_now(m->event).boottime, m->last_rank + 1);
-        run->rank = m->last_rank + (usec_t)(JOB_PRIORITY_MAX - run->def->priority) * PRIORITY_STEP_USEC;
+        m->queue.last_rank = MAX(turn_now(m->event).boottime, m->queue.last_rank + 1);
+        run->rank = m->queue.last_rank + (usec_t)(JOB_PRIORITY_MAX - run->def->priority) * PRIORITY_STEP_USEC;
 }
 
 static void arm_max_wait(Manager *m, LiveRun *run);
@@ -260,7 +260,7 @@ void queues_pump_job(Manager *m, Job *job) {
 
 /* What holds up the first of all holds up the others. */
 LiveRun *queues_next(const Manager *m) {
-        const HeapEntry *first = heap_first(&m->candidates);
+        const HeapEntry *first = heap_first(&m->queue.candidates);
         const Pool *p = first ? first->owner : NULL;
         LiveRun *run = p ? heap_first(&p->waiting)->owner : NULL;
 
@@ -275,7 +275,7 @@ void queues_pump(Manager *m) {
 /* --- in and out --- */
 
 int queues_admit(Manager *m, LiveRun *run) {
-        Pool *pool = m->no_pool;
+        Pool *pool = m->queue.no_pool;
         int r;
 
         if (run->def->pool) {

@@ -24,8 +24,6 @@
 #define STARTS_PER_TURN   8
 #define RESETTLE_USEC     (5 * USEC_PER_SEC)
 #define RESETTLE_ACCURACY USEC_PER_SEC
-#define DRAIN_USEC        (2 * USEC_PER_SEC) /* for what mostly takes milliseconds */
-#define DRAIN_ACCURACY    (10 * USEC_PER_MSEC)
 #define OUTBOX_PRIORITY   (SD_EVENT_PRIORITY_IMPORTANT - 100)
 
 /* --- the end of a run --- */
@@ -82,11 +80,6 @@ static void job_note_end(const LiveRun *run) {
                 job->last_result = run->record.result;
 }
 
-static void maybe_stopped(Manager *m) {
-        if (m->stopping && m->live_by_id.n_nodes == 0 && m->stopped_source)
-                (void)sd_event_source_set_enabled(m->stopped_source, SD_EVENT_ONESHOT);
-}
-
 static void record_outcome(RunRecord *r, const ExecOutcome *o, usec_t now) {
         r->result = o->result;
         r->code = o->code;
@@ -137,7 +130,7 @@ static void deal_with_end(Manager *m, LiveRun *run) {
         queues_pump_job(m, job);
         live_run_free(run);
         reload_drop_job_if_over(m, job);
-        maybe_stopped(m);
+        drain_look(m);
 }
 
 void runs_empty_outbox(Manager *m) {
@@ -161,7 +154,7 @@ int runs_commit(Manager *m) {
 
 /* What the executor reported may be forgotten by it once it is written. A ledger that is in memory only is looked at
  * again: until it is written, the service manager is the better memory. */
-static int settle(Manager *m) {
+int runs_settle(Manager *m) {
         if (runs_commit(m) < 0) {
                 (void)sd_event_source_set_time_relative(m->resettle_source, RESETTLE_USEC);
                 return sd_event_source_set_enabled(m->resettle_source, SD_EVENT_ONESHOT);
@@ -174,12 +167,12 @@ static int settle(Manager *m) {
 }
 
 static int on_settle(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        (void)settle(userdata);
+        (void)runs_settle(userdata);
         return 0;
 }
 
 static int on_resettle(sd_event_source *s, uint64_t usec, void *userdata) {
-        (void)settle(userdata);
+        (void)runs_settle(userdata);
         return 0;
 }
 
@@ -364,7 +357,7 @@ static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata
 /* --- stopping --- */
 
 /* Should we be killed before an interrupted one has ended, it is no less lost than if we had never told it to. */
-static void run_stop(Manager *m, LiveRun *run, RunResult result) {
+void run_stop(Manager *m, LiveRun *run, RunResult result) {
         if (run->stage == RUN_STAGE_STOPPING)
                 return;
         run_set_stage(run, RUN_STAGE_STOPPING);
@@ -394,89 +387,6 @@ int manager_cancel(Manager *m, uint64_t id) {
         return 0;
 }
 
-/* What waits was accepted: it stays in the ledger as it is, for the next daemon. So does what goes on without us. */
-static void run_leave(Manager *m, LiveRun *run) {
-        run_set_stage(run, RUN_STAGE_NONE);
-        live_remove(m, run);
-        live_run_free(run);
-}
-
-static bool run_waits(const LiveRun *run) {
-        return !run->execution;
-}
-
-static bool run_outlives_us(const LiveRun *run) {
-        return !run->execution || run->execution->ops->outlives_daemon;
-}
-
-/* Oldest first, as they stand in the queues. */
-static void runs_leave(Manager *m, bool (*may_leave)(const LiveRun *run)) {
-        LiveRun *next;
-
-        for (LiveRun *run = TAILQ_FIRST(&m->live); run; run = next) {
-                next = TAILQ_NEXT(run, all);
-                if (run->stage != RUN_STAGE_DONE && may_leave(run))
-                        run_leave(m, run);
-        }
-}
-
-static void runs_stop_children(Manager *m) {
-        LiveRun *previous;
-
-        for (LiveRun *run = TAILQ_LAST(&m->live, LiveRunList); run; run = previous) {
-                previous = TAILQ_PREV(run, LiveRunList, all);
-                if (run_outlives_us(run))
-                        continue;
-                if (run->stage != RUN_STAGE_STOPPING) {
-                        run->is_interrupted = true;
-                        run_set_reason(run, "vaktd was told to stop%s.",
-                                       wants_another_try(run) ? "; it is run again when vaktd is started" : "");
-                }
-                run_stop(m, run, RUN_RESULT_CANCELLED);
-        }
-}
-
-/* --- leaving what goes on without us --- */
-
-static void runs_drained(Manager *m) {
-        m->n_draining = 0;
-        (void)sd_event_source_set_enabled(m->drain_source, SD_EVENT_OFF);
-        runs_leave(m, run_outlives_us);
-        (void)settle(m);
-        maybe_stopped(m);
-}
-
-/* The next daemon asks for what is not known by now. */
-static int on_drain_time(sd_event_source *s, uint64_t usec, void *userdata) {
-        log_notice("The service manager does not answer; how some runs are doing is left to the next daemon.");
-        runs_drained(userdata);
-        return 0;
-}
-
-static void on_drained(void *userdata) {
-        Manager *m = userdata;
-
-        if (m->n_draining > 0 && --m->n_draining == 0)
-                runs_drained(m);
-}
-
-static bool executor_drain(Executor *e) {
-        return !e || !e->ops->drain || e->ops->drain(e);
-}
-
-void runs_stop_all(Manager *m) {
-        runs_leave(m, run_waits);
-        runs_stop_children(m);
-        m->n_draining = !executor_drain(m->executor);
-        m->n_draining += !executor_drain(m->former_executor);
-        if (m->n_draining == 0) {
-                runs_drained(m);
-                return;
-        }
-        (void)sd_event_source_set_time_relative(m->drain_source, DRAIN_USEC);
-        (void)sd_event_source_set_enabled(m->drain_source, SD_EVENT_ONESHOT);
-}
-
 /* --- going back --- */
 
 static void on_run_put_back(void *cookie) {
@@ -494,8 +404,7 @@ static void on_run_put_back(void *cookie) {
         run->execution = execution_free(run->execution);
         run_unbegin(m, run);
         if (m->stopping) {
-                run_leave(m, run);
-                maybe_stopped(m);
+                drain_run(m, run);
                 return;
         }
         queues_wait_for_slot(m, run);
@@ -696,21 +605,13 @@ const ExecutorCallbacks *runs_callbacks(void) {
                 .ended = on_run_ended,
                 .put_back = on_run_put_back,
                 .held = on_held,
-                .drained = on_drained,
+                .drained = drain_executor_done,
                 .found = take_over_found,
                 .forgotten = take_over_forgotten,
                 .surveyed = take_over_surveyed,
         };
 
         return &callbacks;
-}
-
-static int on_stopped(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Manager *m = userdata;
-
-        if (m->live_by_id.n_nodes == 0)
-                m->stopped(m->stopped_userdata);
-        return 0;
 }
 
 static int add_turn(Manager *m, sd_event_source **ret, sd_event_io_handler_t handler, const char *description) {
@@ -739,8 +640,6 @@ int runs_init(Manager *m) {
         if (r >= 0)
                 r = add_turn(m, &m->settle_source, on_settle, "runs-settled");
         if (r >= 0)
-                r = add_turn(m, &m->stopped_source, on_stopped, "runs-stopped");
-        if (r >= 0)
                 r = add_outbox(m);
         if (r < 0)
                 return r;
@@ -749,14 +648,7 @@ int runs_init(Manager *m) {
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(m->resettle_source, "runs-settled-later");
-        r = sd_event_source_set_enabled(m->resettle_source, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_add_time_relative(m->event, &m->drain_source, CLOCK_MONOTONIC, 0, DRAIN_ACCURACY,
-                                               on_drain_time, m);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(m->drain_source, "runs-drained-or-not");
-        return sd_event_source_set_enabled(m->drain_source, SD_EVENT_OFF);
+        return sd_event_source_set_enabled(m->resettle_source, SD_EVENT_OFF);
 }
 
 void runs_free_all(Manager *m) {
@@ -764,12 +656,10 @@ void runs_free_all(Manager *m) {
 
         m->stopping = true; /* nothing is started any more */
         while ((run = TAILQ_FIRST(&m->live)))
-                run_leave(m, run);
+                drain_run(m, run);
         hash_table_done(&m->live_by_id);
         m->outbox_source = sd_event_source_disable_unref(m->outbox_source);
         m->start_source = sd_event_source_disable_unref(m->start_source);
         m->settle_source = sd_event_source_disable_unref(m->settle_source);
         m->resettle_source = sd_event_source_disable_unref(m->resettle_source);
-        m->drain_source = sd_event_source_disable_unref(m->drain_source);
-        m->stopped_source = sd_event_source_disable_unref(m->stopped_source);
 }

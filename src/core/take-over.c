@@ -157,7 +157,7 @@ static int take_over_waiting(Manager *m, const RunRecord *r) {
         if (e >= 0)
                 e = run_of_record(&run, m, job, r);
         if (e < 0) { /* a bad file, no memory: it stays where it is, until the next reload */
-                m->has_left_runs = true;
+                m->take_over.has_left_runs = true;
                 return e == -ENOEXEC ? 0 : e;
         }
         runs_accept(m, run);
@@ -181,7 +181,7 @@ static int on_unfinished(const RunRecord *r, bool this_boot, void *userdata) {
 int take_over(Manager *m) {
         int r;
 
-        m->has_left_runs = false;
+        m->take_over.has_left_runs = false;
         payloads_load(m);
         r = ledger_unfinished(m->ledger, on_unfinished, m);
         payloads_forget_loaded(m);
@@ -206,8 +206,9 @@ ExecFound take_over_found(void *userdata, const char *job, uint64_t id) {
 
         if (runs_find(m, id) || m->stopping || !job_name_is_valid(job))
                 return EXEC_FOUND_FOREIGN;
-        for (size_t i = m->n_found_known; i < m->n_found; i++) /* by an earlier look, before we were ready */
-                if (m->found[i].record.id == id)
+        for (size_t i = m->take_over.n_known; i < m->take_over.n_found;
+             i++) /* by an earlier look, before we were ready */
+                if (m->take_over.found[i].record.id == id)
                         return EXEC_FOUND_FOREIGN;
         if (known)
                 return known->state == RUN_DONE && streq(known->job, job) ? EXEC_FOUND_WRITTEN : EXEC_FOUND_FOREIGN;
@@ -215,7 +216,7 @@ ExecFound take_over_found(void *userdata, const char *job, uint64_t id) {
 }
 
 static int add_found(Manager *m, const RunRecord *record, const ExecutionRequest *request) {
-        FoundRun *found = ARRAY_NEXT(m->found, m->n_found);
+        FoundRun *found = ARRAY_NEXT(m->take_over.found, m->take_over.n_found);
         int r;
 
         if (!found)
@@ -224,7 +225,7 @@ static int add_found(Manager *m, const RunRecord *record, const ExecutionRequest
         if (r < 0)
                 return r;
         found->payload = payload_recognize(m, request, &found->record);
-        m->n_found++;
+        m->take_over.n_found++;
         return 0;
 }
 
@@ -259,8 +260,8 @@ static int compare_ids(const void *a, const void *b) {
 }
 
 static void survey_done(Manager *m) {
-        m->is_surveyed = true;
-        deadline_set(m, &m->survey_deadline, USEC_INFINITY);
+        m->take_over.is_surveyed = true;
+        deadline_set(m, &m->take_over.deadline, USEC_INFINITY);
         TELL_TRIGGERS(m, hold, /* hold= */ m->stopping);
 }
 
@@ -270,13 +271,13 @@ static void on_survey_time(Manager *m, Deadline *d) {
 }
 
 void take_over_start(Manager *m) {
-        m->survey_deadline.due = on_survey_time;
-        if (m->was_surveyed)
+        m->take_over.deadline.due = on_survey_time;
+        if (m->take_over.was_surveyed)
                 take_over_surveyed(m);
         else if (m->executor->ops->outlives_daemon) {
-                m->is_surveyed = false;
+                m->take_over.is_surveyed = false;
                 TELL_TRIGGERS(m, hold, /* hold= */ true);
-                deadline_set(m, &m->survey_deadline, usec_add(turn_now(m->event).boottime, SURVEY_USEC));
+                deadline_set(m, &m->take_over.deadline, usec_add(turn_now(m->event).boottime, SURVEY_USEC));
         } else
                 survey_done(m);
 }
@@ -284,14 +285,15 @@ void take_over_start(Manager *m) {
 void take_over_surveyed(void *userdata) {
         Manager *m = userdata;
 
-        m->was_surveyed = true;
+        m->take_over.was_surveyed = true;
         if (!m->is_started || m->stopping)
                 return;
         /* Stays as it was found, beside what is taken over: what came of a run is looked for here. */
-        if (m->n_found > m->n_found_known)
-                qsort(m->found + m->n_found_known, m->n_found - m->n_found_known, sizeof(FoundRun), compare_ids);
-        for (size_t i = m->n_found_known; i < m->n_found; i++) {
-                FoundRun *found = &m->found[i];
+        if (m->take_over.n_found > m->take_over.n_known)
+                qsort(m->take_over.found + m->take_over.n_known, m->take_over.n_found - m->take_over.n_known,
+                      sizeof(FoundRun), compare_ids);
+        for (size_t i = m->take_over.n_known; i < m->take_over.n_found; i++) {
+                FoundRun *found = &m->take_over.found[i];
                 Job *job;
 
                 if (reload_get_job(m, found->record.job, &job) >= 0)
@@ -299,14 +301,14 @@ void take_over_surveyed(void *userdata) {
                 if (ledger_update(m->ledger, &found->record) >= 0)
                         (void)take_over_started(m, &found->record, &found->payload, /* this_boot= */ true);
         }
-        m->n_found_known = m->n_found;
-        if (!m->is_surveyed)
+        m->take_over.n_known = m->take_over.n_found;
+        if (!m->take_over.is_surveyed)
                 survey_done(m);
 }
 
 bool take_over_has_followed(const Manager *m, const char *job, const RunRequest *request) {
-        for (size_t i = 0; i < m->n_found && request->parent > 0; i++) {
-                const RunRecord *found = &m->found[i].record;
+        for (size_t i = 0; i < m->take_over.n_found && request->parent > 0; i++) {
+                const RunRecord *found = &m->take_over.found[i].record;
 
                 if (found->parent == request->parent && found->cause == request->cause && streq(found->job, job) &&
                     streq_ptr(found->alarm, request->alarm))
@@ -316,10 +318,10 @@ bool take_over_has_followed(const Manager *m, const char *job, const RunRequest 
 }
 
 void take_over_done(Manager *m) {
-        for (size_t i = 0; i < m->n_found; i++) {
-                run_record_done(&m->found[i].record);
-                run_payload_free(m->found[i].payload);
+        for (size_t i = 0; i < m->take_over.n_found; i++) {
+                run_record_done(&m->take_over.found[i].record);
+                run_payload_free(m->take_over.found[i].payload);
         }
-        m->found = mfree(m->found);
-        m->n_found = 0;
+        m->take_over.found = mfree(m->take_over.found);
+        m->take_over.n_found = 0;
 }

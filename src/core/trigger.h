@@ -21,7 +21,7 @@ typedef struct RunPayload {
         const TriggerOps *ops;
 } RunPayload;
 
-/* The first member of what a kind of trigger keeps for all jobs. All of it is the core's, and there until free(). */
+/* The first member of what a kind of trigger keeps for all jobs. All in it is the core's, and there until done(). */
 typedef struct Trigger {
         const TriggerOps *ops;
         Manager *manager;
@@ -45,8 +45,8 @@ struct TriggerOps {
         /* Nothing is asked for until that is taken back: so it is to begin with, while it is not known yet what goes
          * on, and when the daemon ends. When it is taken back, perhaps once more, something has become known. */
         void (*hold)(Trigger *t, bool hold);
-        void (*reload)(Trigger *t);  /* jobs and settings were loaded: what was in the way may be mended */
-        void (*written)(Trigger *t); /* what the kind asked to be told of by trigger_notify_written() */
+        void (*reload)(Trigger *t); /* settings were loaded, jobs are about to be: what was in the way may be mended */
+        void (*written)(Trigger *t); /* as manager_notify_written() asked for: all that was written before is safe */
         void (*flush)(Trigger *t);   /* the daemon ends: the last chance to write something down */
 
         /* --- a job --- */
@@ -108,8 +108,8 @@ void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResu
         _printf_(5, 6);
 /* One occurrence of a trigger was skipped. */
 void runs_use_up_skip(Manager *m, Job *job);
-/* From when on the gates let a run with a payload of this cause pass, boottime; 0: now; USEC_INFINITY: when another one
- * is over, or somebody says so. */
+/* From when on the gates let a run with a payload of this cause pass, boottime; 0: now; USEC_INFINITY: when another
+ * one is over, or somebody says so. */
 usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause);
 /* Ends what the job does for a payload of this kind, for the sake of newer ones: run_returns_payload() is true of it
  * then. What waits for a slot keeps it, and what a person asked for goes on. */

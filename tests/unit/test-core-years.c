@@ -633,9 +633,9 @@ static void check_counts(void) {
         CHECK(s.is_young || n == s.n_live_entries - s.n_left, "%zu live runs of %u", n, s.n_live_entries - s.n_left);
         CHECK(s.m->n_running == all.running && s.m->n_queued == all.queued, "%u+%u, counted %u+%u", s.m->n_running,
               s.m->n_queued, all.running, all.queued);
-        check_pool(s.m->no_pool);
-        for (size_t i = 0; i < s.m->n_pools; i++)
-                check_pool(s.m->pools[i]);
+        check_pool(s.m->queue.no_pool);
+        for (size_t i = 0; i < s.m->queue.n_pools; i++)
+                check_pool(s.m->queue.pools[i]);
         s.n_checked++;
 }
 
@@ -718,7 +718,7 @@ static void check_nothing_is_stuck(void) {
                 CHECK(!job->paused_alone || job->pause_until == 0 || job->pause_until > fake_clock.realtime,
                       "the pause of %s is over", job->name);
                 check_files(job);
-                CHECK(!s.m->is_surveyed || usec_add(job->next, LATE_MAX) > fake_clock.realtime,
+                CHECK(!s.m->take_over.is_surveyed || usec_add(job->next, LATE_MAX) > fake_clock.realtime,
                       "%s was to elapse at %" PRIu64, job->name, job->next - BEGIN);
         }
 }
@@ -792,7 +792,7 @@ static void check_taken_over(void) {
                 r = ledger_get(s.m->ledger, id);
                 CHECK(r, "run %" PRIu64 " of %s is lost", id, e->job);
                 if (r->state != RUN_DONE) {
-                        CHECK(s.m->has_left_runs, "run %" PRIu64 " of %s was not taken over", id, e->job);
+                        CHECK(s.m->take_over.has_left_runs, "run %" PRIu64 " of %s was not taken over", id, e->job);
                         e->is_left = true;
                         s.n_left++;
                         continue;

@@ -78,7 +78,7 @@ static void world_init(World *w, RunCause cause) {
 
 static void world_done(World *w) {
         heap_done(&w->pool.waiting);
-        heap_done(&w->m.candidates);
+        heap_done(&w->m.queue.candidates);
         heap_done(&w->m.deadlines);
 }
 

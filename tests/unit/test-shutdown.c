@@ -523,7 +523,7 @@ static void test_timers_wait_for_what_is_found(void **state) {
                 if (i == 0)
                         runs_callbacks()->surveyed(f->m);
                 else
-                        deadline_set(f->m, &f->m->survey_deadline, now_boottime());
+                        deadline_set(f->m, &f->m->take_over.deadline, now_boottime());
                 WAIT_FOR(f, stand_in.n_starts == 1);
                 stop(f);
                 remove_job(f, "tick");
@@ -575,7 +575,7 @@ static void test_stop_does_not_wait_for_ever(void **state) {
         settle_down(f);
         assert_false(f->stopped);
         /* Two seconds pass. */
-        assert_int_equal(sd_event_source_set_time_relative(f->m->drain_source, 0), 0);
+        assert_int_equal(sd_event_source_set_time_relative(f->m->drain.source, 0), 0);
         WAIT_FOR(f, f->stopped);
         runs_callbacks()->drained(f->m); /* too late */
         settle_down(f);

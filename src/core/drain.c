@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The end of the daemon: what waits and what goes on without us is let go, children are told to end, and an executor
+ * that has something to say about its runs is waited for, not for ever. */
+
+#include "core/manager-internal.h"
+#include "util/log.h"
+
+#define DRAIN_USEC     (2 * USEC_PER_SEC) /* for what mostly takes milliseconds */
+#define DRAIN_ACCURACY (10 * USEC_PER_MSEC)
+
+void drain_look(Manager *m) {
+        if (m->stopping && m->live_by_id.n_nodes == 0 && m->drain.done_source)
+                (void)sd_event_source_set_enabled(m->drain.done_source, SD_EVENT_ONESHOT);
+}
+
+void drain_run(Manager *m, LiveRun *run) {
+        run_set_stage(run, RUN_STAGE_NONE);
+        live_remove(m, run);
+        live_run_free(run);
+        drain_look(m);
+}
+
+static bool run_waits(const LiveRun *run) {
+        return !run->execution;
+}
+
+static bool run_outlives_us(const LiveRun *run) {
+        return !run->execution || run->execution->ops->outlives_daemon;
+}
+
+/* Oldest first, as they stand in the queues. */
+static void let_go(Manager *m, bool (*may_go)(const LiveRun *run)) {
+        LiveRun *next;
+
+        for (LiveRun *run = TAILQ_FIRST(&m->live); run; run = next) {
+                next = TAILQ_NEXT(run, all);
+                if (run->stage != RUN_STAGE_DONE && may_go(run))
+                        drain_run(m, run);
+        }
+}
+
+static void stop_children(Manager *m) {
+        LiveRun *previous;
+
+        for (LiveRun *run = TAILQ_LAST(&m->live, LiveRunList); run; run = previous) {
+                previous = TAILQ_PREV(run, LiveRunList, all);
+                if (run_outlives_us(run))
+                        continue;
+                if (run->stage != RUN_STAGE_STOPPING) {
+                        run->is_interrupted = true;
+                        run_set_reason(run, "vaktd was told to stop%s.",
+                                       wants_another_try(run) ? "; it is run again when vaktd is started" : "");
+                }
+                run_stop(m, run, RUN_RESULT_CANCELLED);
+        }
+}
+
+static void drained(Manager *m) {
+        m->drain.n_executors = 0;
+        (void)sd_event_source_set_enabled(m->drain.source, SD_EVENT_OFF);
+        let_go(m, run_outlives_us);
+        (void)runs_settle(m);
+        drain_look(m);
+}
+
+/* The next daemon asks for what is not known by now. */
+static int on_drain_time(sd_event_source *s, uint64_t usec, void *userdata) {
+        log_notice("The service manager does not answer; how some runs are doing is left to the next daemon.");
+        drained(userdata);
+        return 0;
+}
+
+void drain_executor_done(void *userdata) {
+        Manager *m = userdata;
+
+        if (m->drain.n_executors > 0 && --m->drain.n_executors == 0)
+                drained(m);
+}
+
+static bool executor_drain(Executor *e) {
+        return !e || !e->ops->drain || e->ops->drain(e);
+}
+
+void drain_begin(Manager *m, void (*done)(void *userdata), void *userdata) {
+        m->drain.done = done;
+        m->drain.userdata = userdata;
+        let_go(m, run_waits);
+        stop_children(m);
+        m->drain.n_executors = !executor_drain(m->executor);
+        m->drain.n_executors += !executor_drain(m->former_executor);
+        if (m->drain.n_executors == 0) {
+                drained(m);
+                return;
+        }
+        (void)sd_event_source_set_time_relative(m->drain.source, DRAIN_USEC);
+        (void)sd_event_source_set_enabled(m->drain.source, SD_EVENT_ONESHOT);
+}
+
+static int on_done(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Manager *m = userdata;
+
+        if (m->live_by_id.n_nodes == 0)
+                m->drain.done(m->drain.userdata);
+        return 0;
+}
+
+int drain_init(Manager *m) {
+        int r;
+
+        r = event_add_turn(m->event, &m->drain.done_source, "runs-stopped", on_done, m);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(m->drain.done_source, true);
+        if (r >= 0)
+                r = sd_event_add_time_relative(m->event, &m->drain.source, CLOCK_MONOTONIC, 0, DRAIN_ACCURACY,
+                                               on_drain_time, m);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(m->drain.source, "runs-drained-or-not");
+        return sd_event_source_set_enabled(m->drain.source, SD_EVENT_OFF);
+}
+
+void drain_done(Manager *m) {
+        m->drain.source = sd_event_source_disable_unref(m->drain.source);
+        m->drain.done_source = sd_event_source_disable_unref(m->drain.done_source);
+}
