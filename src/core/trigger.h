@@ -108,8 +108,8 @@ void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResu
         _printf_(5, 6);
 /* One occurrence of a trigger was skipped. */
 void runs_use_up_skip(Manager *m, Job *job);
-/* From when on the gates let a run with a payload of this cause pass, boottime; 0: now; USEC_INFINITY: when another one
- * is over, or somebody says so. */
+/* From when on the gates let a run with a payload of this cause pass, boottime; 0: now; USEC_INFINITY: when another
+ * one is over, or somebody says so. */
 usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause);
 /* Ends what the job does for a payload of this kind, for the sake of newer ones: run_returns_payload() is true of it
  * then. What waits for a slot keeps it, and what a person asked for goes on. */

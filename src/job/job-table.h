@@ -46,16 +46,16 @@ typedef struct Job {
         RunResult last_result;
         usec_t last_start; /* realtime µs, 0 = never */
         usec_t last_end;
-        usec_t next;         /* realtime µs of the next elapse, USEC_INFINITY = none */
-        JobTimers *timers;   /* owned by sched/ */
-        LiveRunList runs;    /* of core/: all that are not over, in the order of ids */
-        LiveRunList queue;   /* of core/: runs that wait for the job's other runs */
-        LiveRunList delayed; /* of core/: runs whose time has not come yet: retries */
-        JobWatch *watch;     /* of core/: what is watched for alarms, or NULL */
+        usec_t next;                       /* realtime µs of the next elapse, USEC_INFINITY = none */
+        JobTimers *timers;                 /* owned by sched/ */
+        LiveRunList runs;                  /* of core/: all that are not over, in the order of ids */
+        LiveRunList queue;                 /* of core/: runs that wait for the job's other runs */
+        LiveRunList delayed;               /* of core/: runs whose time has not come yet: retries */
+        JobWatch *watch;                   /* of core/: what is watched for alarms, or NULL */
         void *triggers[TRIGGER_KINDS_MAX]; /* what each kind of trigger keeps of the job, see core/trigger.h */
-        unsigned n_bounded;  /* of core/: runs in the queue or with a place that QueueMax= counts */
-        unsigned n_delayed;  /* of core/: runs among the delayed; in n_queued, too */
-        unsigned n_sought;   /* of core/: runs that are looked for, see LiveRun.is_sought */
+        unsigned n_bounded;                /* of core/: runs in the queue or with a place that QueueMax= counts */
+        unsigned n_delayed;                /* of core/: runs among the delayed; in n_queued, too */
+        unsigned n_sought;                 /* of core/: runs that are looked for, see LiveRun.is_sought */
         unsigned n_slots;    /* of core/: runs that hold one of the job's places, started or about to be */
         unsigned generation; /* of core/: the load that saw the job last */
 } Job;
