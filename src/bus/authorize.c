@@ -155,8 +155,8 @@ static Question *find_question(const Authorizer *a, const char *sender) {
         Question *q;
 
         TAILQ_FOREACH(q, &a->questions, entry)
-        if (streq(q->sender, sender))
-                return q;
+                if (streq(q->sender, sender))
+                        return q;
         return NULL;
 }
 

@@ -45,8 +45,8 @@ static int check_target(const KeyLine *k, const char *word, char *const *list) {
         if (strv_length(list) >= JOB_CHAINS_MAX)
                 return key_fault(k, "There are more than %d jobs in %s=. Remove some.", JOB_CHAINS_MAX, key);
         STRV_FOREACH(s, list)
-        if (streq(*s, word))
-                return 0;
+                if (streq(*s, word))
+                        return 0;
         return 1;
 }
 

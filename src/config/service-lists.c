@@ -424,10 +424,10 @@ static int add_command(const CommandDef *c, UnitProperty *p) {
  * (tried on 252 and 257). Of Exec= the unit executor takes care. */
 static int check_command(const KeyLine *k, const CommandDef *c) {
         STRV_FOREACH(word, c->argv)
-        if (strpbrk(*word, "$;"))
-                return service_fault_word(k, *word,
-                                          "has \"$\" or \";\" in it, which a reload of the service manager "
-                                          "changes. Put the command into a script.");
+                if (strpbrk(*word, "$;"))
+                        return service_fault_word(k, *word,
+                                                  "has \"$\" or \";\" in it, which a reload of the service manager "
+                                                  "changes. Put the command into a script.");
         return 1;
 }
 

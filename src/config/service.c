@@ -131,8 +131,8 @@ static const char *current_path(const KeyLine *k) {
         JobDef *d = builder_of(k)->def;
 
         STRV_FOREACH(path, d->paths)
-        if (streq(*path, file))
-                return *path;
+                if (streq(*path, file))
+                        return *path;
         if (strv_extend(&d->paths, file) < 0)
                 return NULL;
         return d->paths[strv_length(d->paths) - 1];

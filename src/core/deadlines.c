@@ -37,8 +37,7 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         usec_t now = turn_now(m->event).boottime;
         const HeapEntry *first;
 
-        for (unsigned n = 0; n < DEADLINES_PER_TURN && (first = heap_first(&m->deadlines)) && first->at <= now;
-             n++) {
+        for (unsigned n = 0; n < DEADLINES_PER_TURN && (first = heap_first(&m->deadlines)) && first->at <= now; n++) {
                 Deadline *d = first->owner;
 
                 (void)heap_set(&m->deadlines, USEC_INFINITY, USEC_INFINITY, d, &d->position);

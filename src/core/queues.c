@@ -348,7 +348,7 @@ void queues_resume(Manager *m, const Job *job) {
         LiveRun *run;
 
         TAILQ_FOREACH(run, &job->delayed, waiting)
-        deadline_set(m, &run->deadline, retry_not_before(run));
+                deadline_set(m, &run->deadline, retry_not_before(run));
 }
 
 void queues_leave_pool(LiveRun *run) {

@@ -224,8 +224,8 @@ static bool goes_with(const char *names, const char *name) {
         return false;
 }
 
-/* Checks the verb's arguments and that the options go with it. None is empty, which is what is left of a variable that is
- * not set, and would be the working directory where a file is meant. */
+/* Checks the verb's arguments and that the options go with it. None is empty, which is what is left of a variable that
+ * is not set, and would be the working directory where a file is meant. */
 static int check_usage(const Verb *v, char **args, const bool *given) {
         unsigned n_args = 0;
 

@@ -30,7 +30,7 @@ static void put_text(FILE *f, const char *text) {
 static void put_list(FILE *f, char *const *l) {
         put_number(f, strv_length(l));
         STRV_FOREACH(s, l)
-        put_text(f, *s);
+                put_text(f, *s);
 }
 
 static void put_property(FILE *f, const UnitProperty *p) {

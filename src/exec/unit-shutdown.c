@@ -86,8 +86,8 @@ static bool executor_is_drained(const UnitExecutor *e) {
                 if (!TAILQ_EMPTY(&e->queues[i]))
                         return false;
         UNIT_TABLE_FOREACH(node, &e->executions)
-        if (execution_of(caller_of(node))->state != EXECUTION_FOLLOWED)
-                return false;
+                if (execution_of(caller_of(node))->state != EXECUTION_FOLLOWED)
+                        return false;
         return true;
 }
 

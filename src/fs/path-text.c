@@ -49,4 +49,3 @@ int path_text_append(PathText *p, const char *bytes, size_t n) {
         p->bytes[p->length] = '\0';
         return 0;
 }
-

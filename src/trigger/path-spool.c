@@ -460,10 +460,10 @@ static bool has_run(const PathWatch *pw, const SpoolItem *item) {
                 return true;
         }
         TAILQ_FOREACH(end, &pw->paths->trigger->spool_ends, ends)
-        if (end->item.id == item->id && streq(end->job, job->name) && streq(end->spool, pw->source->path)) {
-                end->item.attempt = item->attempt;
-                return true;
-        }
+                if (end->item.id == item->id && streq(end->job, job->name) && streq(end->spool, pw->source->path)) {
+                        end->item.attempt = item->attempt;
+                        return true;
+                }
         return false;
 }
 

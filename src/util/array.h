@@ -16,33 +16,33 @@ void *array_gap(void *array, size_t n, size_t at, size_t size);
 #define ARRAY_NEXT(array, n) ((__typeof__(array))array_gap(&(array), (n), (n), sizeof(*(array))))
 
 /* The place of a new element at an index, which is counted, for the caller to fill in; or NULL. */
-#define ARRAY_INSERT(array, n, at)                                                      \
-        ({                                                                              \
+#define ARRAY_INSERT(array, n, at)                                                       \
+        ({                                                                               \
                 __typeof__(array) _place = array_gap(&(array), n, at, sizeof(*(array))); \
-                (n) += _place != NULL;                                                  \
-                _place;                                                                 \
+                (n) += _place != NULL;                                                   \
+                _place;                                                                  \
         })
 
 /* Takes out the element at an index, which may not be a text that changes with the count. */
-#define ARRAY_REMOVE(array, n, at)                                                              \
-        ({                                                                                      \
-                (n)--;                                                                          \
-                memmove(&(array)[at], &(array)[(at) + 1], ((n) - (at)) * sizeof(*(array)));     \
+#define ARRAY_REMOVE(array, n, at)                                                          \
+        ({                                                                                  \
+                (n)--;                                                                      \
+                memmove(&(array)[at], &(array)[(at) + 1], ((n) - (at)) * sizeof(*(array))); \
         })
 
 /* The first of n indices for which the expression before, in terms of i, does not hold; n when it holds for all. It
  * holds for none behind one for which it does not. */
-#define BISECT(n, i, before)                                       \
-        ({                                                         \
-                size_t _low = 0, _high = (n);                      \
-                                                                   \
-                while (_low < _high) {                             \
-                        size_t i = _low + (_high - _low) / 2;      \
-                                                                   \
-                        if (before)                                \
-                                _low = i + 1;                      \
-                        else                                       \
-                                _high = i;                         \
-                }                                                  \
-                _low;                                              \
+#define BISECT(n, i, before)                                  \
+        ({                                                    \
+                size_t _low = 0, _high = (n);                 \
+                                                              \
+                while (_low < _high) {                        \
+                        size_t i = _low + (_high - _low) / 2; \
+                                                              \
+                        if (before)                           \
+                                _low = i + 1;                 \
+                        else                                  \
+                                _high = i;                    \
+                }                                             \
+                _low;                                         \
         })

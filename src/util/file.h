@@ -22,6 +22,6 @@ int fd_write_all(int fd, const char *p, size_t n);
 /* Makes a folder and its parents with mode; one that is there is fine. */
 int make_directories(const char *path, mode_t mode);
 
-/* As bind(2), and everybody may connect, whatever the umask is. By the mode of the socket, not by its path: that may be
- * somebody else's file by then. Negative errno. */
+/* As bind(2), and everybody may connect, whatever the umask is. By the mode of the socket, not by its path: that may
+ * be somebody else's file by then. Negative errno. */
 int socket_bind_for_all(int fd, const struct sockaddr_un *address);

@@ -70,8 +70,8 @@ char **strv_copy(char *const *l) {
         _cleanup_(strv_freep) char **copy = NULL;
 
         STRV_FOREACH(s, l)
-        if (strv_extend(&copy, *s) < 0)
-                return NULL;
+                if (strv_extend(&copy, *s) < 0)
+                        return NULL;
         return TAKE_PTR(copy);
 }
 
@@ -79,7 +79,7 @@ const char *strv_env_get(char *const *l, const char *name, size_t n) {
         const char *found = NULL;
 
         STRV_FOREACH(s, l)
-        if (strncmp(*s, name, n) == 0 && (*s)[n] == '=')
-                found = *s + n + 1;
+                if (strncmp(*s, name, n) == 0 && (*s)[n] == '=')
+                        found = *s + n + 1;
         return found;
 }

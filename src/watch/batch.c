@@ -522,10 +522,10 @@ int batch_visit(const Batch *b, usec_t now, int (*visit)(const BatchView *v, voi
         int r = 0;
 
         TAILQ_FOREACH(run, &b->runs, runs)
-        for (size_t i = 0; i < run->n_files && r == 0; i++) {
-                v = file_describe(b, run->files[i], now);
-                r = visit(&v, userdata);
-        }
+                for (size_t i = 0; i < run->n_files && r == 0; i++) {
+                        v = file_describe(b, run->files[i], now);
+                        r = visit(&v, userdata);
+                }
         for (f = TAILQ_FIRST(&b->waiting); f && r == 0; f = TAILQ_NEXT(f, order)) {
                 v = file_describe(b, f, now);
                 r = visit(&v, userdata);

@@ -14,8 +14,8 @@
 
 #define NAMES_MAX 262144U /* looked at in a folder for one answer */
 
-#define DEAR_USEC (20 * USEC_PER_MSEC) /* a look that takes so long is not repeated at once: */
-#define LOOK_SHARE 10U                 /* such ones take at most one part in so many of the time */
+#define DEAR_USEC  (20 * USEC_PER_MSEC) /* a look that takes so long is not repeated at once: */
+#define LOOK_SHARE 10U                  /* such ones take at most one part in so many of the time */
 
 struct Condition {
         Watch *watch;
@@ -23,7 +23,7 @@ struct Condition {
         Subscriber folder; /* DirectoryNotEmpty= */
         sd_event_source *timer;
         PathText found;
-        usec_t not_before; /* monotonic: the next look */
+        usec_t not_before;                        /* monotonic: the next look */
         bool look_due, recheck, held, blind, cut; /* cut: the folder has too many names to be looked at */
 };
 

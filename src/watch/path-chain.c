@@ -15,12 +15,12 @@
 #include "fs/guarded.h"
 #include "util/glob.h"
 
-#define SYMLINKS_MAX 40 /* as the kernel has it */
+#define SYMLINKS_MAX     40      /* as the kernel has it */
 #define PLAIN_COST_MAX   32768U  /* of all that is done for one answer: about 10 ms; */
 #define PATTERN_COST_MAX 262144U /* with patterns, about 100 ms */
 #define NAME_COST        1U      /* of a name that is read and compared with a pattern */
 #define STEP_COST        8U      /* of one that is opened */
-#define LINK_EVENTS  (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+#define LINK_EVENTS      (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 typedef struct Link Link;
 struct Link {
@@ -65,8 +65,8 @@ static void on_link_event(Subscriber *s, const Notice *n) {
                 l->chain->changed(l->chain->userdata);
 }
 
-/* From now on a change of name in the folder is heard of, as far as there are links left. Only a link takes the pattern
- * over, and keeps it until the next look. */
+/* From now on a change of name in the folder is heard of, as far as there are links left. Only a link takes the
+ * pattern over, and keeps it until the next look. */
 static int chain_watch(PathChain *c, int dir_fd, const char *name, size_t n, Glob **glob) {
         Link *l;
         int r;
@@ -98,9 +98,9 @@ static int chain_watch(PathChain *c, int dir_fd, const char *name, size_t n, Glo
 typedef struct Position {
         int fd;           /* O_PATH; in it is to be walked */
         const char *rest; /* what is left of the path */
-        size_t written;   /* so many of its last bytes stand in the path as it is written: they may be patterns, and are
-                           * part of what was found. What is before them comes from a symbolic link. */
-        char *text;       /* that rest points into when there was a symbolic link, else NULL */
+        size_t written; /* so many of its last bytes stand in the path as it is written: they may be patterns, and are
+                         * part of what was found. What is before them comes from a symbolic link. */
+        char *text;     /* that rest points into when there was a symbolic link, else NULL */
 } Position;
 
 static void position_done(Position *p) {

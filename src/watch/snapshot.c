@@ -100,8 +100,8 @@ static void row_write(Row *r, const Tree *t, const Folder *f) {
                 row_put_identity(r, f->entry);
         row_put_name(r, f->entry);
         FOLDER_FOREACH(e, f)
-        if (!(e->flags & ENTRY_FOLDER))
-                row_put_file(r, e);
+                if (!(e->flags & ENTRY_FOLDER))
+                        row_put_file(r, e);
         row_put_u64(r, hash_bytes(DIGEST_KEY, r->bytes, r->n));
 }
 

@@ -461,8 +461,8 @@ static Departed *departed_find(const Tree *t, const FileState *state) {
         Departed *d;
 
         TAILQ_FOREACH_REVERSE(d, &t->departed, DepartedList, order)
-        if (d->inode == state->inode && !!(d->entry->flags & ENTRY_FOLDER) == state->is_folder)
-                return d;
+                if (d->inode == state->inode && !!(d->entry->flags & ENTRY_FOLDER) == state->is_folder)
+                        return d;
         return NULL;
 }
 

@@ -129,8 +129,8 @@ static void watcher_read_clocks(Watcher *w) {
         w->now_realtime = now_realtime();
         w->now_monotonic = now_clock(CLOCK_MONOTONIC);
         TAILQ_FOREACH(watch, &w->work, work)
-        if (watch->tree)
-                tree_begin(watch->tree, w->now_realtime, w->now_monotonic);
+                if (watch->tree)
+                        tree_begin(watch->tree, w->now_realtime, w->now_monotonic);
 }
 
 /* What fanotify has lost concerns only those who use it. */
@@ -214,7 +214,7 @@ static int on_work(sd_event_source *s, int fd, uint32_t revents, void *userdata)
                 }
         } while (steps_taken < steps_until && now_clock(CLOCK_MONOTONIC) < until);
         TAILQ_FOREACH(watch, &w->work, work)
-        watch_rest(watch);
+                watch_rest(watch);
         return 0;
 }
 
@@ -287,12 +287,12 @@ static void on_unknown(void *userdata, int64_t id, const void *handle) {
         if (!w->fan || !handle)
                 return;
         TAILQ_FOREACH(watch, &w->watches, watches)
-        if (watch->tree && !event_queue_has_id(w->queue, id)) {
-                _cleanup_(identity_restore) IdentityScope scope = {};
+                if (watch->tree && !event_queue_has_id(w->queue, id)) {
+                        _cleanup_(identity_restore) IdentityScope scope = {};
 
-                watch_enter(watch, &scope);
-                tree_introduce(watch->tree, handle);
-        }
+                        watch_enter(watch, &scope);
+                        tree_introduce(watch->tree, handle);
+                }
         if (!event_queue_has_id(w->queue, id))
                 fan_queue_ignore(w->fan, id);
 }
@@ -337,9 +337,9 @@ bool watcher_shares_device(const Watcher *w, const Watch *watch, dev_t device) {
         const Watch *other;
 
         TAILQ_FOREACH(other, &w->watches, watches)
-        if (other != watch && other->tree && other->tree->by_handle &&
-            (other->tree->root.device == device || other->def.cross_mounts))
-                return true;
+                if (other != watch && other->tree && other->tree->by_handle &&
+                    (other->tree->root.device == device || other->def.cross_mounts))
+                        return true;
         return false;
 }
 
@@ -347,8 +347,9 @@ static void watcher_rescan_device(Watcher *w, dev_t device) {
         Watch *watch;
 
         TAILQ_FOREACH(watch, &w->watches, watches)
-        if (watch->tree && watch->tree->by_handle && (watch->tree->root.device == device || watch->def.cross_mounts))
-                tree_rescan(watch->tree);
+                if (watch->tree && watch->tree->by_handle &&
+                    (watch->tree->root.device == device || watch->def.cross_mounts))
+                        tree_rescan(watch->tree);
 }
 
 /* A file system that was unmounted has lost its mark. If it is back already, nothing was heard of it since. */
@@ -366,8 +367,8 @@ static void on_mount(void *userdata, const char *path) {
         Watch *watch;
 
         TAILQ_FOREACH(watch, &w->watches, watches)
-        if (watch->tree)
-                tree_mount_changed(watch->tree, path);
+                if (watch->tree)
+                        tree_mount_changed(watch->tree, path);
 }
 
 static int on_mounts(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -506,10 +507,10 @@ WatchCounters watcher_counters(const Watcher *w) {
 
         counters_add_queues(&sum, w);
         TAILQ_FOREACH(watch, &w->watches, watches)
-        if (watch->tree) {
-                one = tree_counters(watch->tree);
-                counters_add(&sum, &one);
-        }
+                if (watch->tree) {
+                        one = tree_counters(watch->tree);
+                        counters_add(&sum, &one);
+                }
         return sum;
 }
 

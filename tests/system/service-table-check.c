@@ -56,7 +56,7 @@ static char *read_unit(const char *unit, char *const *baseline) {
                 bool known = false;
 
                 STRV_FOREACH(s, baseline)
-                known = known || streq(*s, line);
+                        known = known || streq(*s, line);
                 if (!known)
                         fprintf(f, "%s\n", line);
         }
@@ -135,7 +135,7 @@ static bool start_by_peer(const char *unit, const char *settings) {
                 r = strv_extendf(&arguments, "--unit=%s", unit);
         STRV_FOREACH(s, ((char *[]){ (char *)"--quiet", (char *)"--no-block", (char *)"--remain-after-exit",
                                      (char *)"--service-type=oneshot", (char *)"--description=sample", NULL }))
-        r = r < 0 ? r : strv_extend(&arguments, *s);
+                r = r < 0 ? r : strv_extend(&arguments, *s);
         for (char *line = r >= 0 ? strtok_r(copy, "\n", &state) : NULL; r >= 0 && line;
              line = strtok_r(NULL, "\n", &state))
                 r = strv_extendf(&arguments, "--property=%s", line);

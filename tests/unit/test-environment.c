@@ -188,7 +188,7 @@ static void test_parent(void **state) {
         assert_string_equal(get(l, "VAKT_PARENT_RESULT"), "exit");
         assert_string_equal(get(l, "VAKT_ALARM"), "slow");
         STRV_FOREACH(s, l)
-        assert_non_null(startswith(*s, "VAKT_"));
+                assert_non_null(startswith(*s, "VAKT_"));
 }
 
 /* One path as it is, or the file with many. */

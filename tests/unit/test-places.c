@@ -36,7 +36,7 @@ static void assert_job_dirs(bool user, const char *expected) {
 
         assert_int_equal(places_job_dirs(user, &dirs), 0);
         STRV_FOREACH(d, dirs)
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "%s:", *d);
+                n += (size_t)snprintf(text + n, sizeof(text) - n, "%s:", *d);
         assert_string_equal(text, expected);
 }
 

@@ -432,10 +432,9 @@ static void test_killed(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                spool_test(test_done),          spool_test(test_from_path),   spool_test(test_retry_and_fail),
-                spool_test(test_release),       spool_test(test_names),
-                spool_test(test_not_claimable), spool_test(test_bad_folders), spool_test(test_debris),
-                spool_test(test_killed),
+                spool_test(test_done),        spool_test(test_from_path), spool_test(test_retry_and_fail),
+                spool_test(test_release),     spool_test(test_names),     spool_test(test_not_claimable),
+                spool_test(test_bad_folders), spool_test(test_debris),    spool_test(test_killed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
