@@ -76,8 +76,8 @@ static Timer *timer_of(const sd_event_source *s) {
         Timer *t;
 
         TAILQ_FOREACH(t, &all_timers, timers)
-        if (t->source == s)
-                return t;
+                if (t->source == s)
+                        return t;
         return NULL;
 }
 
@@ -190,8 +190,8 @@ usec_t fake_clock_next(void) {
         const Timer *t;
 
         TAILQ_FOREACH(t, &all_timers, timers)
-        if (t->armed)
-                next = MIN(next, usec_sub(t->at, read_clock(t->clock)));
+                if (t->armed)
+                        next = MIN(next, usec_sub(t->at, read_clock(t->clock)));
         return next;
 }
 
@@ -199,7 +199,7 @@ int fake_clock_run(sd_event *event) {
         Timer *t;
 
         TAILQ_FOREACH(t, &all_timers, timers)
-        if (t->armed && t->at <= read_clock(t->clock))
-                (void)__real_sd_event_source_set_enabled(t->source, SD_EVENT_ONESHOT);
+                if (t->armed && t->at <= read_clock(t->clock))
+                        (void)__real_sd_event_source_set_enabled(t->source, SD_EVENT_ONESHOT);
         return sd_event_run(event, 0);
 }

@@ -585,9 +585,9 @@ static void check_job(const Job *job, Count *all) {
                 check_run(run, &c);
         }
         TAILQ_FOREACH(run, &job->queue, waiting)
-        n_queue += run->stage == RUN_STAGE_QUEUED ? 1 : 1000;
+                n_queue += run->stage == RUN_STAGE_QUEUED ? 1 : 1000;
         TAILQ_FOREACH(run, &job->delayed, waiting)
-        n_delayed += run->stage == RUN_STAGE_DELAYED ? 1 : 1000;
+                n_delayed += run->stage == RUN_STAGE_DELAYED ? 1 : 1000;
         CHECK(job->n_running == c.running && job->n_queued == c.queued, "%s: %u+%u, counted %u+%u", job->name,
               job->n_running, job->n_queued, c.running, c.queued);
         CHECK(job->n_slots == c.slots && job->n_bounded == c.bounded, "%s: %u %u, counted %u %u", job->name,
@@ -626,7 +626,7 @@ static void check_counts(void) {
         const LiveRun *run;
 
         TAILQ_FOREACH(run, &s.m->live, all)
-        n++;
+                n++;
         for (size_t i = 0; i < job_table_size(s.m->jobs); i++)
                 check_job(job_table_at(s.m->jobs, i), &all);
         CHECK(all.running + all.queued + all.ended == n && n_live() == n, "%u live runs, counted %zu", n_live(), n);
