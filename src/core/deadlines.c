@@ -43,7 +43,6 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
                 (void)heap_set(&m->deadlines, USEC_INFINITY, USEC_INFINITY, d, &d->position);
                 d->due(m, d);
         }
-        runs_empty_outbox(m);
         arm(m);
         return 0;
 }

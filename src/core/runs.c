@@ -99,7 +99,6 @@ void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
         job_note_end(run);
         (void)ledger_update(m->ledger, &run->record);
         run->execution = execution_free(run->execution);
-        queues_leave_pool(run);
         TAILQ_INSERT_TAIL(&m->outbox, run, waiting);
         (void)sd_event_source_set_enabled(m->outbox_source, SD_EVENT_ONESHOT);
 }
@@ -349,7 +348,6 @@ static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata
                 (void)ledger_commit(m->ledger);
         for (size_t i = 0; i < n; i++)
                 run_start(m, batch[i]);
-        runs_empty_outbox(m);
         queues_pump(m);
         return 0;
 }
@@ -398,7 +396,6 @@ static void on_run_put_back(void *cookie) {
         if (run->stage == RUN_STAGE_STOPPING) {
                 outcome.result = RUN_RESULT_CANCELLED;
                 runs_finish(m, run, &outcome);
-                runs_empty_outbox(m);
                 return;
         }
         run->execution = execution_free(run->execution);

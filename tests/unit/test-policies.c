@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "core-fixture.h"
+#include "core/manager-internal.h"
 #include "time/span.h"
 
 /* --- pools --- */
@@ -819,6 +820,40 @@ static void test_ends_are_dealt_with_afterwards(void **state) {
         assert_string_equal(told, "-1 0/0 1/0 -3 0/0 ");
 }
 
+static LiveRun *drop_queued(Fixture *f) {
+        LiveRun *run = runs_find(f->m, request(f, "job")->id);
+
+        assert_non_null(run);
+        run->is_given_up = true;
+        runs_drop(f->m, run, RUN_RESULT_SKIPPED);
+        return run;
+}
+
+/* What has ended is over for who asks, also where what follows from it is still to come: that comes before anything
+ * else does, and before we end. */
+static void test_ended_and_not_dealt_with(void **state) {
+        Fixture *f = *state;
+        uint64_t id;
+
+        write_held_job(f, "holder", "Pool=one");
+        write_job(f, "job", "[Job]\nOnFailure=page\n[Run]\nExec=/bin/true\nPool=one\n");
+        write_job(f, "page", "[Run]\nExec=/bin/true\n");
+        start(f);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        id = drop_queued(f)->record.id;
+        assert_int_equal(manager_cancel(f->m, id), -EALREADY);
+        assert_int_equal(manager_get_run(f->m, id)->result, RUN_RESULT_SKIPPED);
+        assert_int_equal(count_cause(f, "page", RUN_CAUSE_CHAIN), 0);
+        assert_true(sd_event_run(f->event, 0) >= 0);
+        assert_int_equal(count_cause(f, "page", RUN_CAUSE_CHAIN), 1);
+        (void)drop_queued(f);
+        stop(f);
+        start(f);
+        assert_int_equal(count_cause(f, "page", RUN_CAUSE_CHAIN), 2);
+        WAIT_FOR(f, count_result(f, "page", RUN_RESULT_SUCCESS) == 2);
+}
+
 /* --- why --- */
 
 typedef struct Topics {
@@ -962,6 +997,7 @@ int main(void) {
                 TEST(test_pause_all),
                 TEST(test_history_keep),
                 TEST(test_ends_are_dealt_with_afterwards),
+                TEST(test_ended_and_not_dealt_with),
                 TEST(test_explain_and_requests_agree),
         };
 
