@@ -46,7 +46,7 @@ struct FakeExecutor {
         sd_event *event;
         sd_event_source *timer;
         TAILQ_HEAD(, FakeExecution) executions;
-        bool surveyed, is_refusing;
+        bool surveyed, holds;
         usec_t drained; /* when that is to be said; USEC_INFINITY = not */
 };
 
@@ -171,15 +171,28 @@ static void report(FakeExecution *x) {
         }
 }
 
+/* What is being started has not begun yet, and does not. */
+static void tell_held(FakeExecutor *e) {
+        FakeExecution *x;
+
+        e->holds = false;
+        e->options.callbacks.held(e->options.userdata, is_held);
+        TAILQ_FOREACH(x, &e->executions, executions)
+        if (is_held && x->unit && !x->told_started && x->unit->started > fake_clock.boottime) {
+                remove_unit(x->unit);
+                x->unit = NULL;
+                x->put_back = true;
+        }
+}
+
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         FakeExecutor *e = userdata;
         FakeExecution *x;
 
         if (!e->surveyed)
                 survey(e);
-        if (e->is_refusing)
-                fake_world_hold(true);
-        e->is_refusing = false;
+        if (e->holds)
+                tell_held(e);
         for (unsigned n = 0; n < REPORTS_PER_TURN && !fake_world.is_dead(); n++) {
                 TAILQ_FOREACH(x, &e->executions, executions)
                 if (due_at(x) <= fake_clock.boottime)
@@ -221,10 +234,10 @@ static int fake_start(Executor *executor, const ExecutionRequest *request, void 
                 return -EIO;
         if (fake_world.random(200) == 0)
                 return -E2BIG;
-        e->is_refusing =
-                is_held || fake_world.random(2000) == 0; /* the machine goes down, and nobody heard of it yet */
-        add_execution(e, request, cookie, e->is_refusing ? NULL : begin_unit(request), ret);
-        ((FakeExecution *)*ret)->put_back = e->is_refusing;
+        if (!is_held && fake_world.random(2000) == 0) /* the machine goes down, which is heard of by that */
+                is_held = e->holds = true;
+        add_execution(e, request, cookie, is_held ? NULL : begin_unit(request), ret);
+        ((FakeExecution *)*ret)->put_back = is_held;
         return 0;
 }
 
@@ -337,20 +350,11 @@ void fake_world_down(void) {
                 remove_unit(TAILQ_FIRST(&units));
 }
 
-/* What is being started has not begun yet, and does not. */
 void fake_world_hold(bool hold) {
-        FakeExecution *x;
-
         if (is_held == hold)
                 return;
         is_held = hold;
-        current->options.callbacks.held(current->options.userdata, hold);
-        TAILQ_FOREACH(x, &current->executions, executions)
-        if (hold && x->unit && !x->told_started && x->unit->started > fake_clock.boottime) {
-                remove_unit(x->unit);
-                x->unit = NULL;
-                x->put_back = true;
-        }
+        tell_held(current);
         arm(current);
 }
 
