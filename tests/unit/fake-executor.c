@@ -46,7 +46,7 @@ struct FakeExecutor {
         sd_event *event;
         sd_event_source *timer;
         TAILQ_HEAD(, FakeExecution) executions;
-        bool surveyed, is_refusing;
+        bool surveyed, holds;
         usec_t drained; /* when that is to be said; USEC_INFINITY = not */
 };
 
@@ -62,8 +62,8 @@ static Unit *find_unit(uint64_t id) {
         Unit *u;
 
         TAILQ_FOREACH(u, &units, units)
-                if (u->id == id)
-                        return u;
+        if (u->id == id)
+                return u;
         return NULL;
 }
 
@@ -121,7 +121,7 @@ static void arm(FakeExecutor *e) {
         const FakeExecution *x;
 
         TAILQ_FOREACH(x, &e->executions, executions)
-                at = MIN(at, due_at(x));
+        at = MIN(at, due_at(x));
         (void)sd_event_source_set_time(e->timer, at);
         (void)sd_event_source_set_enabled(e->timer, at == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
@@ -136,7 +136,7 @@ static void survey(FakeExecutor *e) {
 
                 next = TAILQ_NEXT(u, units);
                 TAILQ_FOREACH(x, &e->executions, executions)
-                        is_known = is_known || x->unit == u;
+                is_known = is_known || x->unit == u;
                 if (is_known || u->is_reported)
                         continue;
                 assert_int_equal(e->options.callbacks.found(e->options.userdata, u->job, u->id), EXEC_FOUND_WRITTEN);
@@ -171,19 +171,32 @@ static void report(FakeExecution *x) {
         }
 }
 
+/* What is being started has not begun yet, and does not. */
+static void tell_held(FakeExecutor *e) {
+        FakeExecution *x;
+
+        e->holds = false;
+        e->options.callbacks.held(e->options.userdata, is_held);
+        TAILQ_FOREACH(x, &e->executions, executions)
+        if (is_held && x->unit && !x->told_started && x->unit->started > fake_clock.boottime) {
+                remove_unit(x->unit);
+                x->unit = NULL;
+                x->put_back = true;
+        }
+}
+
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         FakeExecutor *e = userdata;
         FakeExecution *x;
 
         if (!e->surveyed)
                 survey(e);
-        if (e->is_refusing)
-                fake_world_hold(true);
-        e->is_refusing = false;
+        if (e->holds)
+                tell_held(e);
         for (unsigned n = 0; n < REPORTS_PER_TURN && !fake_world.is_dead(); n++) {
                 TAILQ_FOREACH(x, &e->executions, executions)
-                        if (due_at(x) <= fake_clock.boottime)
-                                break;
+                if (due_at(x) <= fake_clock.boottime)
+                        break;
                 if (!x)
                         break;
                 report(x);
@@ -221,10 +234,10 @@ static int fake_start(Executor *executor, const ExecutionRequest *request, void 
                 return -EIO;
         if (fake_world.random(200) == 0)
                 return -E2BIG;
-        e->is_refusing =
-                is_held || fake_world.random(2000) == 0; /* the machine goes down, and nobody heard of it yet */
-        add_execution(e, request, cookie, e->is_refusing ? NULL : begin_unit(request), ret);
-        ((FakeExecution *)*ret)->put_back = e->is_refusing;
+        if (!is_held && fake_world.random(2000) == 0) /* the machine goes down, which is heard of by that */
+                is_held = e->holds = true;
+        add_execution(e, request, cookie, is_held ? NULL : begin_unit(request), ret);
+        ((FakeExecution *)*ret)->put_back = is_held;
         return 0;
 }
 
@@ -323,7 +336,7 @@ int __wrap_unit_executor_new(Executor **ret, sd_event *event, const ExecutorOpti
         TAILQ_INIT(&e->executions);
         assert_int_equal(sd_event_add_time(event, &e->timer, CLOCK_BOOTTIME, 0, 1, on_timer, e), 0);
         TAILQ_FOREACH(u, &units, units)
-                u->is_reported = false;
+        u->is_reported = false;
         is_held = false;
         current = e;
         *ret = &e->executor;
@@ -337,20 +350,11 @@ void fake_world_down(void) {
                 remove_unit(TAILQ_FIRST(&units));
 }
 
-/* What is being started has not begun yet, and does not. */
 void fake_world_hold(bool hold) {
-        FakeExecution *x;
-
         if (is_held == hold)
                 return;
         is_held = hold;
-        current->options.callbacks.held(current->options.userdata, hold);
-        TAILQ_FOREACH(x, &current->executions, executions)
-                if (hold && x->unit && !x->told_started && x->unit->started > fake_clock.boottime) {
-                        remove_unit(x->unit);
-                        x->unit = NULL;
-                        x->put_back = true;
-                }
+        tell_held(current);
         arm(current);
 }
 
@@ -359,7 +363,7 @@ unsigned fake_world_n_units(void) {
         const Unit *u;
 
         TAILQ_FOREACH(u, &units, units)
-                n++;
+        n++;
         return n;
 }
 
@@ -368,6 +372,6 @@ unsigned fake_world_n_running(const char *job) {
         const Unit *u;
 
         TAILQ_FOREACH(u, &units, units)
-                n += u->ends > fake_clock.boottime && streq(u->job, job);
+        n += u->ends > fake_clock.boottime && streq(u->job, job);
         return n;
 }
