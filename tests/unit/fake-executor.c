@@ -62,8 +62,8 @@ static Unit *find_unit(uint64_t id) {
         Unit *u;
 
         TAILQ_FOREACH(u, &units, units)
-        if (u->id == id)
-                return u;
+                if (u->id == id)
+                        return u;
         return NULL;
 }
 
@@ -121,7 +121,7 @@ static void arm(FakeExecutor *e) {
         const FakeExecution *x;
 
         TAILQ_FOREACH(x, &e->executions, executions)
-        at = MIN(at, due_at(x));
+                at = MIN(at, due_at(x));
         (void)sd_event_source_set_time(e->timer, at);
         (void)sd_event_source_set_enabled(e->timer, at == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
@@ -136,7 +136,7 @@ static void survey(FakeExecutor *e) {
 
                 next = TAILQ_NEXT(u, units);
                 TAILQ_FOREACH(x, &e->executions, executions)
-                is_known = is_known || x->unit == u;
+                        is_known = is_known || x->unit == u;
                 if (is_known || u->is_reported)
                         continue;
                 assert_int_equal(e->options.callbacks.found(e->options.userdata, u->job, u->id), EXEC_FOUND_WRITTEN);
@@ -178,11 +178,11 @@ static void tell_held(FakeExecutor *e) {
         e->holds = false;
         e->options.callbacks.held(e->options.userdata, is_held);
         TAILQ_FOREACH(x, &e->executions, executions)
-        if (is_held && x->unit && !x->told_started && x->unit->started > fake_clock.boottime) {
-                remove_unit(x->unit);
-                x->unit = NULL;
-                x->put_back = true;
-        }
+                if (is_held && x->unit && !x->told_started && x->unit->started > fake_clock.boottime) {
+                        remove_unit(x->unit);
+                        x->unit = NULL;
+                        x->put_back = true;
+                }
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -195,8 +195,8 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
                 tell_held(e);
         for (unsigned n = 0; n < REPORTS_PER_TURN && !fake_world.is_dead(); n++) {
                 TAILQ_FOREACH(x, &e->executions, executions)
-                if (due_at(x) <= fake_clock.boottime)
-                        break;
+                        if (due_at(x) <= fake_clock.boottime)
+                                break;
                 if (!x)
                         break;
                 report(x);
@@ -336,7 +336,7 @@ int __wrap_unit_executor_new(Executor **ret, sd_event *event, const ExecutorOpti
         TAILQ_INIT(&e->executions);
         assert_int_equal(sd_event_add_time(event, &e->timer, CLOCK_BOOTTIME, 0, 1, on_timer, e), 0);
         TAILQ_FOREACH(u, &units, units)
-        u->is_reported = false;
+                u->is_reported = false;
         is_held = false;
         current = e;
         *ret = &e->executor;
@@ -363,7 +363,7 @@ unsigned fake_world_n_units(void) {
         const Unit *u;
 
         TAILQ_FOREACH(u, &units, units)
-        n++;
+                n++;
         return n;
 }
 
@@ -372,6 +372,6 @@ unsigned fake_world_n_running(const char *job) {
         const Unit *u;
 
         TAILQ_FOREACH(u, &units, units)
-        n += u->ends > fake_clock.boottime && streq(u->job, job);
+                n += u->ends > fake_clock.boottime && streq(u->job, job);
         return n;
 }
