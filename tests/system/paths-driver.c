@@ -88,12 +88,19 @@ static ExecFound on_found(void *userdata, const char *job, uint64_t run) {
         return EXEC_FOUND_WRITTEN;
 }
 
+static bool has_drained;
+
+static void on_drained(void *userdata) {
+        has_drained = true;
+}
+
 static void open_executor(const char *kind) {
         const ExecutorOptions options = {
                 .callbacks = { .started = on_started,
                                .output = on_output,
                                .status = on_text,
                                .ended = on_ended,
+                               .drained = on_drained,
                                .found = on_found },
                 .runtime_dir = runtime_dir,
         };
@@ -123,6 +130,17 @@ static bool has_ended(const TestRun *t) {
 
 static bool has_started(const TestRun *t) {
         return t->n_started > 0 || t->n_ended > 0;
+}
+
+static bool is_drained(const TestRun *t) {
+        return has_drained;
+}
+
+/* What it has still to say to the service manager, such as to let units go, is said and answered. */
+static void close_executor(void) {
+        has_drained = !executor->ops->drain || executor->ops->drain(executor);
+        until(&(TestRun){}, is_drained);
+        executor = executor_free(executor);
 }
 
 static void add_command(TestRun *t, unsigned flags, const char *const *words) {
@@ -506,7 +524,7 @@ int main(int argc, char *argv[]) {
         make_list();
         open_executor(argv[1]);
         test_all(argv[1], argc > 2 ? argv[2] : "400:nobody");
-        executor = executor_free(executor);
+        close_executor();
         sd_event_unref(event);
         free(list);
         printf("1..%u\n", n_tests);
