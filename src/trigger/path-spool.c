@@ -143,8 +143,8 @@ static void spool_is_stale(PathWatch *pw) {
         spools_open(pw);
 }
 
-/* 1: it is ours; 0: it is not to be; negative errno: it cannot be for now; -EBUSY: somebody seems to write to it. What
- * has other names for long stays; `why` says so. */
+/* 1: it is ours; 0: it is not to be; negative errno: it cannot be for now; -EBUSY: for a reason of its own (somebody
+ * seems to write to it, or it has just got another name). What has other names for long stays; `why` says so. */
 static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem *ret_item) {
         const char *name;
         PathWatch *pw = spool_of(p, path, &name);
@@ -158,11 +158,13 @@ static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem
         r = spool_claim(pw->spool, name, turn_now(p->trigger->base.event).realtime, ret_item);
         if (r == -ENOENT || r == -EINVAL || r == -EMLINK)
                 return 0;
+        if (r == -EAGAIN)
+                r = -EBUSY;
         if (r == -ESTALE)
                 spool_is_stale(pw);
         else if (r >= 0)
                 clear_problem(pw);
-        else if (r != -EAGAIN && r != -EBUSY)
+        else if (r != -EBUSY)
                 set_problem(pw, r, "claim an item", problem_of(pw->spool, r));
         *ret = pw;
         return r < 0 ? r : 1;
@@ -219,7 +221,7 @@ int spools_take(JobPaths *p, BatchRun *files) {
         if (r > 0)
                 r = request_item(pw, &item);
         spool_item_done(&item);
-        /* Its writer may be closing it, and that may have been told already. The others do not wait for that. */
+        /* The others do not wait for what one file is to blame for: its writer may be closing it, say. */
         return r < 0 && r != -EBUSY ? r : 1;
 }
 

@@ -561,6 +561,46 @@ static void test_an_item_whose_writer_is_not_heard_of(void **state) {
         WAIT_FOR(f, !exists(f, "spool/item"));
 }
 
+#define LINKED (2 * DEADLINE_SECONDS)
+
+static const char *linked(const Fixture *f, const char *folder, unsigned i) {
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "%s/linked-%u", folder, i);
+        return in(f, name);
+}
+
+/* As if it just had got its second name. */
+static bool are_news(const Fixture *f) {
+        for (unsigned i = 0; i < LINKED; i++)
+                assert_int_equal(chmod(linked(f, "spool", i), 0644), 0);
+        return true;
+}
+
+/* Where all may write, a file with a second name is waited for, since that may be about to go. Who leaves many there
+ * does not keep the items of others waiting. */
+static void test_items_that_cannot_be_claimed_yet_hold_up_no_others(void **state) {
+        Fixture *f = *state;
+
+        if (geteuid() != 0)
+                skip();
+        make_folder(f, "spool");
+        assert_int_equal(chmod(in(f, "spool"), 01777), 0);
+        write_spool_job(f, "", "Exec=/bin/true");
+        start_watching(f, "spool", 1);
+        make_folder(f, "names");
+        for (unsigned i = 0; i < LINKED; i++) {
+                const char *slash = strrchr(linked(f, "", i), '/');
+
+                write_file(in(f, "spool"), slash + 1, "x");
+                assert_int_equal(link(linked(f, "spool", i), linked(f, "names", i)), 0);
+        }
+        touch(f, "spool/next");
+        WAIT_FOR(f, are_news(f) && f->n_finished == 1);
+        WAIT_FOR(f, !exists(f, "spool/next"));
+        assert_true(exists(f, "spool/linked-0"));
+}
+
 /* The daemon goes away in the middle of a run: the item is processed again, not lost. */
 static void test_an_item_survives_a_restart(void **state) {
         Fixture *f = *state;
@@ -990,6 +1030,7 @@ int main(void) {
                 TEST(test_items_are_acknowledged),
                 TEST(test_items_are_tried_again_and_given_up),
                 TEST(test_an_item_whose_writer_is_not_heard_of),
+                TEST(test_items_that_cannot_be_claimed_yet_hold_up_no_others),
                 TEST(test_an_item_survives_a_restart),
                 TEST(test_a_reload_keeps_what_it_does_not_concern),
                 TEST(test_a_crash_makes_no_file_news_again),
