@@ -343,7 +343,10 @@ static void test_instances(void **state) {
         assert_null(job(f, "tell@."));
         remove_job(f, "tell@.");
 
-        /* They follow their template. */
+        /* They stay over a reload as long as their template does, and follow it. */
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_non_null(job(f, "tell@oslo"));
+        assert_int_equal(job(f, "tell@oslo")->n_runs, 1);
         write_job(f, "tell@", "[Run]\nShell=test %i = bergen\n");
         assert_int_equal(manager_reload(f->m), 0);
         assert_int_equal(finish(f, "tell@bergen")->result, RUN_RESULT_SUCCESS);
