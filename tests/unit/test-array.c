@@ -57,7 +57,7 @@ static void test_not_counted(void **state) {
 }
 
 /* The address sanitizer ends who asks for more than there can be, unless it is told not to. */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void); /* read by a shared library */
 const char *__asan_default_options(void) {
         return "allocator_may_return_null=1";
 }
