@@ -172,9 +172,9 @@ static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem
 
 /* Some time later, and the others not: what is wrong may be wrong with this one only. */
 static void wait_for_claim(JobPaths *p, const char *path) {
-        usec_t later = usec_add(paths_now(p), CLAIM_AGAIN_USEC);
+        usec_t now = paths_now(p), later = usec_add(now, CLAIM_AGAIN_USEC);
 
-        if (!path || batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, later) < 0)
+        if (!path || batch_add_later(p->batch, path, strlen(path), WATCH_CLOSE, later, now) < 0)
                 p->not_before = MAX(p->not_before, later);
 }
 

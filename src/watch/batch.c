@@ -222,27 +222,36 @@ static void file_change_in_run(File *f, unsigned events, usec_t now) {
         f->again_events |= events | 1U << 31; /* also when it is about nothing in particular */
 }
 
-int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now) {
+/* As if it had happened at that time, which may be to come. */
+static int add_at(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t at, usec_t now) {
         uint64_t hash = hash_bytes(b->seed, path, n);
         File *f = table_find(b, hash, path, n);
         bool is_new = !f;
 
         if (f && f->run) {
-                file_change_in_run(f, events, now);
+                file_change_in_run(f, events, at);
                 return 0;
         }
         if (!f) {
-                f = file_new(b, hash, path, n, now);
+                f = file_new(b, hash, path, n, at);
                 if (!f)
                         return -ENOMEM;
                 file_wait(b, f, NULL);
         }
         f->events |= events;
-        f->last = now;
+        f->last = at;
         if (from)
                 batch_add_from(b, from, f);
         file_settle(b, f, now);
         return is_new;
+}
+
+int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now) {
+        return add_at(b, path, n, from, events, now, now);
+}
+
+int batch_add_later(Batch *b, const char *path, size_t n, unsigned events, usec_t at, usec_t now) {
+        return add_at(b, path, n, NULL, events, at, now);
 }
 
 int batch_add_own(Batch *b, const char *path, size_t n, const char *from, usec_t now) {

@@ -49,6 +49,9 @@ int batch_set_config(Batch *b, const BatchConfig *config);
  * goes to path. 1: it waits now and did not before; 0: it did. -ENOMEM. */
 int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now);
 
+/* The same, but it waits until that time, also where nothing has to settle. */
+int batch_add_later(Batch *b, const char *path, size_t n, unsigned events, usec_t at, usec_t now);
+
 /* The same of what a run of the job did itself (its control group tells): no reason for another run, so it is
  * forgotten. But when it moved what waits here for others' sake, that waits on under its new name: 1; else 0.
  * -ENOMEM. */

@@ -108,6 +108,22 @@ static void test_settle_each(void **state) {
 }
 
 /* Batch=all: the quiet time of all, so that what changes together is one run. */
+/* What nobody could take yet is not taken again at once, though nothing has to settle. */
+static void test_later(void **state) {
+        BatchRun *r;
+
+        make(&(BatchConfig){ .each = true, .parallel = 8 });
+        add("a", 1 * S);
+        assert_string_equal(take(1 * S, &r), "a");
+        batch_done(b, r, BATCH_FORGET, 1 * S);
+        assert_int_equal(batch_add_later(b, "a", 1, 1, 6 * S, 1 * S), 1);
+        add("b", 2 * S);
+        assert_string_equal(take(2 * S, &r), "b");
+        assert_true(batch_next(b, 2 * S) == 6 * S);
+        assert_string_equal(take(6 * S - 1, &r), "");
+        assert_string_equal(take(6 * S, &r), "a");
+}
+
 static void test_settle_all(void **state) {
         BatchView v;
         BatchRun *r;
@@ -498,6 +514,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(test_all_in_order, unmake),
                 cmocka_unit_test_teardown(test_each, unmake),
+                cmocka_unit_test_teardown(test_later, unmake),
                 cmocka_unit_test_teardown(test_settle_each, unmake),
                 cmocka_unit_test_teardown(test_settle_all, unmake),
                 cmocka_unit_test_teardown(test_settle_many, unmake),
