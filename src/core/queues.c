@@ -300,7 +300,7 @@ void queues_redefine(Manager *m, Job *job) {
         TAILQ_FOREACH_REVERSE(run, &job->runs, LiveRunList, of_job) {
                 Pool *pool = run->pool;
 
-                if (run_goes_on(run))
+                if (run_goes_on(run) || run->stage == RUN_STAGE_DONE)
                         continue;
                 if (run->stage == RUN_STAGE_READY)
                         run_set_stage(run, RUN_STAGE_QUEUED);

@@ -62,8 +62,10 @@ static void stranger_listed(UnitExecutor *e, const ListedUnit *u) {
                 stranger_ask(e, u->name, job, run, is_over);
                 break;
         case EXEC_FOUND_WRITTEN:
-                if (is_over)
+                if (is_over) {
+                        paths_folder_remove(e->folder, run);
                         release_at_once(e, u->name, u->active == UNIT_FAILED);
+                }
                 break;
         case EXEC_FOUND_FOREIGN:
                 break;
@@ -142,7 +144,8 @@ static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = executor_read_list(e, m);
         if (r >= 0) {
                 executor_find_absent(e);
-                paths_folder_sweep(e->folder); /* by now all runs are known, those that were forgotten, too */
+                if (!e->is_draining) /* else nobody takes up those that were forgotten: that is for the next daemon */
+                        paths_folder_sweep(e->folder); /* by now all runs are known, those that were forgotten, too */
         }
         e->list_slot = sd_bus_slot_unref(e->list_slot);
         if (r < 0) {

@@ -113,18 +113,30 @@ static void note_dealt_with(JobPaths *p, const RunPaths *rp, usec_t given) {
         }
 }
 
-/* When it changed last; of what is gone, when something in its directory did. */
+/* Where only (even) seconds are kept, it may have changed until their end. */
+static usec_t changed_until(const struct stat *st) {
+        usec_t at = timespec_load(&st->st_ctim);
+
+        return st->st_ctim.tv_nsec == 0 ? usec_add(at, 2 * USEC_PER_SEC) : at;
+}
+
+/* When it changed last, or what a link leads to; of what is gone, when something in its directory did. */
 static usec_t changed_at(const char *path) {
         const char *slash = strrchr(path, '/');
         _cleanup_free_ char *folder = NULL;
         struct stat st;
+        usec_t at;
 
-        if (lstat(path, &st) >= 0)
-                return timespec_load(&st.st_ctim);
+        if (lstat(path, &st) >= 0) {
+                at = changed_until(&st);
+                if (!S_ISLNK(st.st_mode))
+                        return at;
+                return stat(path, &st) >= 0 ? MAX(at, changed_until(&st)) : USEC_INFINITY;
+        }
         if (errno != ENOENT || !slash)
                 return USEC_INFINITY;
         folder = slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
-        return folder && lstat(folder, &st) >= 0 ? timespec_load(&st.st_ctim) : USEC_INFINITY;
+        return folder && lstat(folder, &st) >= 0 ? changed_until(&st) : USEC_INFINITY;
 }
 
 static bool is_known_to_be_dealt_with(JobPaths *p, const char *path) {
