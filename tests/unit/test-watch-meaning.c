@@ -791,6 +791,7 @@ static void test_one_report_of_others(void **state) {
 
 /* A file system on disk; those in memory count on. */
 static void use_disk(void) {
+        (void)umount2(w.folder, MNT_DETACH);
         (void)rmdir(w.folder);
         strcpy(w.folder, "/var/tmp/vakt-test-watch-XXXXXX");
         assert_non_null(mkdtemp(w.folder));
