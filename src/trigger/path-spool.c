@@ -170,14 +170,6 @@ static int claim(const JobPaths *p, const char *path, PathWatch **ret, SpoolItem
         return r < 0 ? r : 1;
 }
 
-/* Some time later, and the others not: what is wrong may be wrong with this one only. */
-static void wait_for_claim(JobPaths *p, const char *path) {
-        usec_t now = paths_now(p), later = usec_add(now, CLAIM_AGAIN_USEC);
-
-        if (!path || batch_add_later(p->batch, path, strlen(path), WATCH_CLOSE, later, now) < 0)
-                p->not_before = MAX(p->not_before, later);
-}
-
 int spools_take_file(JobPaths *p, const char *path, RunPaths **ret) {
         SpoolItem item = {};
         PathWatch *pw = NULL;
@@ -209,15 +201,16 @@ void spools_put_back(JobPaths *p, RunPaths *rp) {
 }
 
 int spools_take(JobPaths *p, BatchRun *files) {
-        _cleanup_free_ char *path = strdup(batch_run_file(files, 0).path);
+        usec_t now = paths_now(p);
         SpoolItem item = {};
         PathWatch *pw = NULL;
         int r;
 
-        r = path ? claim(p, path, &pw, &item) : -ENOMEM;
-        batch_done(p->batch, files, path ? BATCH_FORGET : BATCH_AGAIN, paths_now(p));
+        r = claim(p, batch_run_file(files, 0).path, &pw, &item);
         if (r < 0)
-                wait_for_claim(p, path);
+                batch_postpone(p->batch, files, usec_add(now, CLAIM_AGAIN_USEC), now);
+        else
+                batch_done(p->batch, files, BATCH_FORGET, now);
         if (r > 0)
                 r = request_item(pw, &item);
         spool_item_done(&item);

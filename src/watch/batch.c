@@ -222,36 +222,27 @@ static void file_change_in_run(File *f, unsigned events, usec_t now) {
         f->again_events |= events | 1U << 31; /* also when it is about nothing in particular */
 }
 
-/* As if it had happened at that time, which may be to come. */
-static int add_at(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t at, usec_t now) {
+int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now) {
         uint64_t hash = hash_bytes(b->seed, path, n);
         File *f = table_find(b, hash, path, n);
         bool is_new = !f;
 
         if (f && f->run) {
-                file_change_in_run(f, events, at);
+                file_change_in_run(f, events, now);
                 return 0;
         }
         if (!f) {
-                f = file_new(b, hash, path, n, at);
+                f = file_new(b, hash, path, n, now);
                 if (!f)
                         return -ENOMEM;
                 file_wait(b, f, NULL);
         }
         f->events |= events;
-        f->last = at;
+        f->last = now;
         if (from)
                 batch_add_from(b, from, f);
         file_settle(b, f, now);
         return is_new;
-}
-
-int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now) {
-        return add_at(b, path, n, from, events, now, now);
-}
-
-int batch_add_later(Batch *b, const char *path, size_t n, unsigned events, usec_t at, usec_t now) {
-        return add_at(b, path, n, NULL, events, at, now);
 }
 
 int batch_add_own(Batch *b, const char *path, size_t n, const char *from, usec_t now) {
@@ -312,6 +303,14 @@ static void limit_count(Batch *b, usec_t now, usec_t due) {
         oldest = b->n_taken < b->config.limit_burst ? 0 : b->taken[b->n_taken % b->config.limit_burst];
         b->not_before = oldest > 0 ? usec_add(oldest, b->config.limit_interval) : 0;
         b->not_before = MAX(b->not_before, b->slowness > 0 ? usec_add(now, limit_delay(b)) : 0);
+}
+
+/* What was taken last led to no run. It was allowed then, so nothing else was in its way. */
+static void limit_uncount(Batch *b) {
+        if (!has_limit(b))
+                return;
+        b->n_taken--;
+        b->not_before = 0;
 }
 
 bool batch_is_limited(const Batch *b, usec_t now, usec_t *ret_until, usec_t *ret_delay) {
@@ -490,15 +489,36 @@ static void file_leave_run(Batch *b, File *f, BatchOutcome outcome, usec_t now) 
         file_settle(b, f, now);
 }
 
-void batch_done(Batch *b, BatchRun *r, BatchOutcome outcome, usec_t now) {
+/* Its files are elsewhere by now. */
+static void run_remove(Batch *b, BatchRun *r) {
         TAILQ_REMOVE(&b->runs, r, runs);
         b->n_runs--;
         b->n_running -= r->n_files;
-        for (size_t i = 0; i < r->n_files; i++)
-                file_leave_run(b, r->files[outcome == BATCH_AGAIN ? r->n_files - 1 - i : i], outcome, now);
         steps_add(r->n_files);
         free(r->files);
         free(r);
+}
+
+void batch_done(Batch *b, BatchRun *r, BatchOutcome outcome, usec_t now) {
+        for (size_t i = 0; i < r->n_files; i++)
+                file_leave_run(b, r->files[outcome == BATCH_AGAIN ? r->n_files - 1 - i : i], outcome, now);
+        run_remove(b, r);
+}
+
+void batch_postpone(Batch *b, BatchRun *r, usec_t until, usec_t now) {
+        for (size_t i = 0; i < r->n_files; i++) {
+                File *f = r->files[i];
+
+                f->run = NULL;
+                f->number = ++b->last_number;
+                f->events |= f->again_events & ~(1U << 31);
+                f->again_events = 0;
+                f->first = f->last = until;
+                file_wait(b, f, NULL);
+                file_settle(b, f, now);
+        }
+        limit_uncount(b);
+        run_remove(b, r);
 }
 
 /* --- for people --- */

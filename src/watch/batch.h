@@ -49,9 +49,6 @@ int batch_set_config(Batch *b, const BatchConfig *config);
  * goes to path. 1: it waits now and did not before; 0: it did. -ENOMEM. */
 int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now);
 
-/* The same, but it waits until that time, also where nothing has to settle. */
-int batch_add_later(Batch *b, const char *path, size_t n, unsigned events, usec_t at, usec_t now);
-
 /* The same of what a run of the job did itself (its control group tells): no reason for another run, so it is
  * forgotten. But when it moved what waits here for others' sake, that waits on under its new name: 1; else 0.
  * -ENOMEM. */
@@ -90,6 +87,10 @@ typedef enum BatchOutcome {
 
 /* The run is over, or was never started. What changed during it waits on, whatever the outcome. Frees it. */
 void batch_done(Batch *b, BatchRun *r, BatchOutcome outcome, usec_t now);
+
+/* The run that was taken last could not be: its files wait until that time and settle then, behind all others, and it
+ * does not count for the limit. Of Batch=each only. Frees it. */
+void batch_postpone(Batch *b, BatchRun *r, usec_t until, usec_t now);
 
 /* --- for people, and for the ledger --- */
 

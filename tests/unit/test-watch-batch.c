@@ -108,20 +108,27 @@ static void test_settle_each(void **state) {
 }
 
 /* Batch=all: the quiet time of all, so that what changes together is one run. */
-/* What nobody could take yet is not taken again at once, though nothing has to settle. */
-static void test_later(void **state) {
+/* What could not be is not taken again at once, though nothing has to settle, holds up no others, and counts for
+ * nothing. */
+static void test_postponed(void **state) {
         BatchRun *r;
 
-        make(&(BatchConfig){ .each = true, .parallel = 8 });
+        make(&(BatchConfig){ .each = true, .parallel = 8, .limit_interval = 60 * S, .limit_burst = 2 });
         add("a", 1 * S);
-        assert_string_equal(take(1 * S, &r), "a");
-        batch_done(b, r, BATCH_FORGET, 1 * S);
-        assert_int_equal(batch_add_later(b, "a", 1, 1, 6 * S, 1 * S), 1);
-        add("b", 2 * S);
-        assert_string_equal(take(2 * S, &r), "b");
-        assert_true(batch_next(b, 2 * S) == 6 * S);
-        assert_string_equal(take(6 * S - 1, &r), "");
-        assert_string_equal(take(6 * S, &r), "a");
+        for (unsigned i = 0; i < 4; i++) {
+                usec_t now = (1 + 5 * i) * S;
+
+                assert_string_equal(take(now, &r), "a");
+                batch_postpone(b, r, now + 5 * S, now);
+                assert_true(batch_next(b, now) == now + 5 * S);
+                assert_string_equal(take(now + 5 * S - 1, &r), "");
+        }
+        add("b", 20 * S);
+        assert_string_equal(take(20 * S, &r), "b");
+        assert_string_equal(take(21 * S, &r), "a");
+        assert_int_equal(batch_n_waiting(b), 0);
+        add("c", 22 * S);
+        assert_true(batch_next(b, 22 * S) == 80 * S);
 }
 
 static void test_settle_all(void **state) {
@@ -514,7 +521,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(test_all_in_order, unmake),
                 cmocka_unit_test_teardown(test_each, unmake),
-                cmocka_unit_test_teardown(test_later, unmake),
+                cmocka_unit_test_teardown(test_postponed, unmake),
                 cmocka_unit_test_teardown(test_settle_each, unmake),
                 cmocka_unit_test_teardown(test_settle_all, unmake),
                 cmocka_unit_test_teardown(test_settle_many, unmake),
