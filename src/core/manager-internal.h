@@ -90,6 +90,7 @@ struct LiveRun {
         TAILQ_ENTRY(LiveRun) waiting; /* in Job.queue, Job.delayed or Manager.outbox */
         RunPayload *payload;          /* what a trigger gave it, or NULL */
         usec_t rank;                  /* among those that wait for the same: the smallest goes first */
+        usec_t waits_since;           /* for a slot of its pool, boottime; 0: it did not yet */
         uint32_t position;            /* in Pool.waiting */
         RunStage stage;
         bool follow;

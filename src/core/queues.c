@@ -218,6 +218,7 @@ static void on_waited_too_long(Manager *m, Deadline *d) {
         char span[SPAN_TEXT_MAX];
 
         if (pool_admits(run)) {
+                run->waits_since = turn_now(m->event).boottime;
                 arm_max_wait(m, run);
                 return;
         }
@@ -231,7 +232,7 @@ static void arm_max_wait(Manager *m, LiveRun *run) {
         if (run->pool->max_wait == USEC_INFINITY)
                 return;
         run->deadline.due = on_waited_too_long;
-        deadline_set(m, &run->deadline, usec_add(turn_now(m->event).boottime, MAX(run->pool->max_wait, (usec_t)1)));
+        deadline_set(m, &run->deadline, usec_add(run->waits_since, MAX(run->pool->max_wait, (usec_t)1)));
 }
 
 void queues_wait_for_slot(Manager *m, LiveRun *run) {
@@ -242,6 +243,8 @@ void queues_wait_for_slot(Manager *m, LiveRun *run) {
                 runs_drop(m, run, RUN_RESULT_START_FAILED);
                 return;
         }
+        if (run->waits_since == 0)
+                run->waits_since = turn_now(m->event).boottime;
         arm_max_wait(m, run);
         queues_pool_changed(m, run->pool);
 }
@@ -293,7 +296,8 @@ void queues_add(Manager *m, LiveRun *run) {
         run_set_stage(run, RUN_STAGE_QUEUED);
 }
 
-/* What has a place gives it back first: there may be fewer of them now. Backwards, so that the order stays. */
+/* What has a place gives it back first: there may be fewer of them now. Backwards, so that the order stays. How long
+ * it has waited for a slot counts on, unless it is to wait for another pool's. */
 void queues_redefine(Manager *m, Job *job) {
         LiveRun *run;
 
@@ -307,6 +311,8 @@ void queues_redefine(Manager *m, Job *job) {
                 run_use_current_definition(run);
                 if (queues_admit(m, run) < 0)
                         continue; /* it waits for the pool that it has */
+                if (run->pool != pool)
+                        run->waits_since = 0;
                 pool->n_runs--;
                 pool_drop_if_unused(m, pool);
         }

@@ -290,6 +290,7 @@ static void run_begin(Manager *m, LiveRun *run) {
 
         run_use_current_definition(run);
         run_set_stage(run, RUN_STAGE_STARTING);
+        run->waits_since = 0;
         run->record.started = turn_now(m->event).realtime;
         run->previous_start = job->last_start;
         job->last_start = run->record.started;

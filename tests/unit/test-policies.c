@@ -170,6 +170,31 @@ static void test_max_wait(void **state) {
         assert_int_equal(finish(f, "late")->result, RUN_RESULT_SUCCESS);
 }
 
+/* Nobody can make it wait longer by editing its file. */
+static void test_max_wait_over_edits(void **state) {
+        usec_t end = now_boottime() + DEADLINE_SECONDS * USEC_PER_SEC;
+        Fixture *f = *state;
+        uint64_t id;
+
+        write_file(f->folder, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=300ms\n");
+        write_held_job(f, "holder", "Pool=one");
+        write_job(f, "late", "[Run]\nExec=/bin/true\nPool=one\n");
+        start(f);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        id = request(f, "late")->id;
+        for (unsigned i = 0; manager_get_run(f->m, id)->state != RUN_DONE; i++) {
+                char text[128];
+
+                assert_true(now_boottime() < end);
+                (void)snprintf(text, sizeof(text), "[Job]\nDescription=%u\n[Run]\nExec=/bin/true\nPool=one\n", i);
+                write_job(f, "late", text);
+                assert_int_equal(manager_reload(f->m), 0);
+                assert_true(sd_event_run(f->event, 0) >= 0);
+        }
+        assert_int_equal(manager_get_run(f->m, id)->result, RUN_RESULT_SKIPPED);
+}
+
 /* It holds for runs that come in one turn, too, of which none finds the pool full. */
 static void test_max_wait_in_one_turn(void **state) {
         Fixture *f = *state;
@@ -971,6 +996,7 @@ int main(void) {
                 TEST(test_priority),
                 TEST(test_many_for_one_slot),
                 TEST(test_max_wait),
+                TEST(test_max_wait_over_edits),
                 TEST(test_max_wait_in_one_turn),
                 TEST(test_max_wait_of_a_retry),
                 TEST(test_retry),
