@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The daemon: arguments, folders, signals, one event loop, and what it tells the service manager. Everything that it
- * does for its users is in core/ and below; who talks to it comes in through bus/.
+/* The daemon: arguments, directories, signals, one event loop, and what it tells the service manager. Everything that
+ * it does for its users is in core/ and below; who talks to it comes in through bus/.
  *
  * Start: settings, jobs and ledger are read, the doors are opened, then READY=1 and only then the first trigger. Stop:
  * no new run, own children are ended, clients that have begun are answered, then the loop ends. */
@@ -55,7 +55,7 @@ static void print_help(void) {
                "Runs jobs when it is time, when files change, when the machine gets into a state.\n\n"
                "  -h --help             Show this help\n"
                "     --version          Show the version\n"
-               "     --user             Be the daemon of a user, with the folders of that user\n"
+               "     --user             Be the daemon of a user, with the directories of that user\n"
                "     --config=FILE      Read the settings from FILE and FILE.d/*.conf\n"
                "     --jobs-dir=DIR     Read job files from DIR; repeatable, the first one wins\n"
                "     --state-dir=DIR    Keep what must be remembered in DIR\n"
@@ -65,7 +65,7 @@ static void print_help(void) {
                "     --check            Check settings and job files, say what is wrong, and end\n\n"
                "Signals: SIGTERM and SIGINT end it, SIGHUP reads the files again, SIGUSR1 logs its state.\n"
                "Exit status: 0 ended as asked, 64 bad argument, 69 a door could not be opened, 71 the\n"
-               "system refused something, 73 a folder could not be made, 78 --check found errors; see\n"
+               "system refused something, 73 a directory could not be made, 78 --check found errors; see\n"
                "vaktd(8).\n");
 }
 
@@ -97,7 +97,7 @@ static const struct option options[] = {
 
 /* A path from the command line, made absolute so that it means the same wherever the daemon goes. */
 static int take_path(char **ret, const char *path) {
-        _cleanup_free_ char *folder = NULL;
+        _cleanup_free_ char *directory = NULL;
         char *absolute;
 
         if (isempty(path)) {
@@ -107,8 +107,8 @@ static int take_path(char **ret, const char *path) {
         if (path[0] == '/')
                 absolute = strdup(path);
         else {
-                folder = getcwd(NULL, 0);
-                if (!folder || asprintf(&absolute, "%s/%s", folder, path) < 0)
+                directory = getcwd(NULL, 0);
+                if (!directory || asprintf(&absolute, "%s/%s", directory, path) < 0)
                         absolute = NULL;
         }
         if (!absolute)
@@ -179,10 +179,10 @@ static int parse_arguments(Daemon *d, int argc, char *argv[]) {
         return 0;
 }
 
-/* --- folders --- */
+/* --- directories --- */
 
 /* Where the arguments say nothing. */
-static int find_folders(Daemon *d) {
+static int find_directories(Daemon *d) {
         const char *state = d->user ? NULL : getenv("STATE_DIRECTORY");
         int r = 0;
 
@@ -199,24 +199,24 @@ static int find_folders(Daemon *d) {
         return r;
 }
 
-static int make_folders(Daemon *d) {
-        _cleanup_free_ char *socket_folder = strdup(d->socket_path);
+static int prepare_directories(Daemon *d) {
+        _cleanup_free_ char *socket_directory = strdup(d->socket_path);
         int r;
 
-        if (!socket_folder)
+        if (!socket_directory)
                 return -ENOMEM;
-        *strrchr(socket_folder, '/') = '\0';
-        d->runtime_dir = strdup(socket_folder[0] != '\0' ? socket_folder : "/");
+        *strrchr(socket_directory, '/') = '\0';
+        d->runtime_dir = strdup(socket_directory[0] != '\0' ? socket_directory : "/");
         if (!d->runtime_dir)
                 return -ENOMEM;
         r = make_directories(d->state_dir, 0700);
         if (r < 0)
-                return log_error_errno(r, "Cannot make the state folder %s: %m", d->state_dir);
-        if (d->listen_fd < 0 && socket_folder[0] != '\0') {
-                r = make_directories(socket_folder, 0755);
+                return log_error_errno(r, "Cannot make the state directory %s: %m", d->state_dir);
+        if (d->listen_fd < 0 && socket_directory[0] != '\0') {
+                r = make_directories(socket_directory, 0755);
                 if (r < 0)
-                        return log_error_errno(r, "Cannot make the folder of the control socket, %s: %m",
-                                               socket_folder);
+                        return log_error_errno(r, "Cannot make the directory of the control socket, %s: %m",
+                                               socket_directory);
         }
         return 0;
 }
@@ -466,7 +466,7 @@ static int daemon_open(Daemon *d) {
                 return EX_OSERR;
         }
         d->listen_fd = inherited_socket();
-        if (make_folders(d) < 0)
+        if (prepare_directories(d) < 0)
                 return EX_CANTCREAT;
         r = open_manager(d);
         if (r < 0)
@@ -515,13 +515,13 @@ static void print_diagnostics(const Diagnostics *d) {
 static int daemon_check(const Daemon *d) {
         _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         _cleanup_(job_loader_freep) JobLoader *loader = NULL;
-        Diagnostics faults = {};
+        Diagnostics problems = {};
         Settings settings;
-        size_t n_jobs = 0, n_faults;
+        size_t n_jobs = 0, n_problems;
         int r;
 
         settings_init(&settings);
-        (void)settings_load(&settings, d->config_path, getuid(), &faults);
+        (void)settings_load(&settings, d->config_path, getuid(), &problems);
         r = zone_cache_new(NULL, &zones);
         if (r >= 0)
                 r = job_loader_new(&loader, d->job_dirs, getuid(), zones,
@@ -530,18 +530,18 @@ static int daemon_check(const Daemon *d) {
                 r = job_loader_load(loader, now_realtime());
         if (r >= 0) {
                 (void)job_loader_jobs(loader, &n_jobs);
-                r = diagnostics_merge(&faults, job_loader_diagnostics(loader));
+                r = diagnostics_merge(&problems, job_loader_diagnostics(loader));
         }
         settings_done(&settings);
-        print_diagnostics(&faults);
-        n_faults = faults.n_items;
-        diagnostics_done(&faults);
+        print_diagnostics(&problems);
+        n_problems = problems.n_items;
+        diagnostics_done(&problems);
         if (r < 0) {
                 fprintf(stderr, "vaktd: cannot read the job files: %s.\n", strerror(-r));
                 return EX_OSERR;
         }
-        printf("%zu job%s, %zu fault%s.\n", n_jobs, PLURAL(n_jobs), n_faults, PLURAL(n_faults));
-        return n_faults > 0 ? EX_CONFIG : EX_OK;
+        printf("%zu job%s, %zu problem%s.\n", n_jobs, PLURAL(n_jobs), n_problems, PLURAL(n_problems));
+        return n_problems > 0 ? EX_CONFIG : EX_OK;
 }
 
 int main(int argc, char *argv[]) {
@@ -550,7 +550,7 @@ int main(int argc, char *argv[]) {
 
         r = parse_arguments(&d, argc, argv);
         if (r == 0)
-                r = find_folders(&d);
+                r = find_directories(&d);
         else if (r > 0)
                 r = -ECANCELED; /* help or version was printed */
         if (r == -ECANCELED)

@@ -51,12 +51,12 @@ static int send_run_finished(Connection *c, const Signal *s, const char *member,
 static int send_alarm_raised(Connection *c, const Signal *s, const char *member, const char *path) {
         _cleanup_free_ char *key_copy = NULL, *copy = NULL;
         const char *key = text_fit(s->key, TEXT_IN_LIST_MAX, &key_copy);
-        const char *sentence = text_fit(s->reason, TEXT_IN_LIST_MAX, &copy);
+        const char *message = text_fit(s->reason, TEXT_IN_LIST_MAX, &copy);
 
-        if (!key || !sentence)
+        if (!key || !message)
                 return -ENOMEM;
         return sd_bus_emit_signal(c->bus, MANAGER_PATH, "org.vaktd1.Manager", member, "ssts", s->job, key, s->run,
-                                  sentence);
+                                  message);
 }
 
 static int send_alarm_cleared(Connection *c, const Signal *s, const char *member, const char *path) {
@@ -69,7 +69,7 @@ static int send_alarm_cleared(Connection *c, const Signal *s, const char *member
 }
 
 static int send_reloaded(Connection *c, const Signal *s, const char *member, const char *path) {
-        return sd_bus_emit_signal(c->bus, MANAGER_PATH, "org.vaktd1.Manager", member, "u", s->faults);
+        return sd_bus_emit_signal(c->bus, MANAGER_PATH, "org.vaktd1.Manager", member, "u", s->problems);
 }
 
 static int send_job_changed(Connection *c, const Signal *s, const char *member, const char *path) {
@@ -294,7 +294,7 @@ static void on_alarm_cleared(void *userdata, const Job *j, const char *key) {
 }
 
 static void on_reloaded(void *userdata, const Diagnostics *d) {
-        announcer_push(userdata, &(Signal){ .kind = SIGNAL_RELOADED, .faults = (unsigned)d->n_items });
+        announcer_push(userdata, &(Signal){ .kind = SIGNAL_RELOADED, .problems = (unsigned)d->n_items });
 }
 
 static void on_summary_changed(void *userdata) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The methods of org.vaktd1.Manager that say why: what a job waits for, what its [Path] matches, what is known of one
- * file. The last two name files, in folders that the caller may not be able to look into, where the daemon can: they
- * are left to who may manage the jobs, while everybody may ask about a job. All walk what the manager has in memory;
- * nothing is looked up on disk for a client. */
+ * file. The last two name files, in directories that the caller may not be able to look into, where the daemon can:
+ * they are left to who may manage the jobs, while everybody may ask about a job. All walk what the manager has in
+ * memory; nothing is looked up on disk for a client. */
 
 #include <stdio.h>
 
@@ -12,11 +12,11 @@
 #include "bus/errors.h"
 #include "bus/text.h"
 
-#define EXPLAIN_MAX      200                 /* sentences; a job may have more runs waiting than anybody reads of */
+#define EXPLAIN_MAX      200                 /* messages; a job may have more runs waiting than anybody reads of */
 #define PLAN_DEFAULT     10000               /* files */
 #define EXPLAIN_PATH_MAX ((size_t)64 * 1024) /* bytes; kept while the bus is asked who the caller is */
 
-/* --- sentences --- */
+/* --- messages --- */
 
 typedef struct Explanation {
         const Connection *connection;
@@ -25,12 +25,12 @@ typedef struct Explanation {
         unsigned n, n_left_out;
 } Explanation;
 
-static int append_sentence(const char *topic, const char *sentence, void *userdata) {
+static int append_message(const char *topic, const char *message, void *userdata) {
         Explanation *x = userdata;
         int r;
 
-        if (streq(topic, "file") && connection_fault_of(x->connection, x->job) != x->job->fault)
-                sentence = PRIVATE_FAULT;
+        if (streq(topic, "file") && connection_problem_of(x->connection, x->job) != x->job->problem)
+                message = PRIVATE_PROBLEM;
         if (x->n == EXPLAIN_MAX) {
                 x->n_left_out++;
                 return 0;
@@ -42,7 +42,7 @@ static int append_sentence(const char *topic, const char *sentence, void *userda
         r = sd_bus_message_append_basic(x->reply, 's', topic);
         if (r < 0)
                 return r;
-        r = text_append(x->reply, sentence, TEXT_MAX);
+        r = text_append(x->reply, message, TEXT_MAX);
         return r < 0 ? r : sd_bus_message_close_container(x->reply);
 }
 
@@ -53,9 +53,9 @@ typedef struct Subject {
         size_t n;
 } Subject;
 
-static int append_sentences(Manager *m, const Subject *s, Explanation *x) {
-        return s->path ? manager_explain_path(m, s->job, s->path, s->n, append_sentence, x)
-                       : manager_explain(m, s->job, append_sentence, x);
+static int append_messages(Manager *m, const Subject *s, Explanation *x) {
+        return s->path ? manager_explain_path(m, s->job, s->path, s->n, append_message, x)
+                       : manager_explain(m, s->job, append_message, x);
 }
 
 /* The rows a(ss). */
@@ -67,11 +67,11 @@ static int append_explanation(const Connection *c, sd_bus_message *m, const Subj
         r = sd_bus_message_open_container(m, 'a', "(ss)");
         if (r < 0)
                 return r;
-        r = append_sentences(c->api->manager, s, &x);
+        r = append_messages(c->api->manager, s, &x);
         if (r < 0)
                 return r;
         if (x.n_left_out > 0) {
-                (void)snprintf(rest, sizeof(rest), "There are %u sentences more.", x.n_left_out);
+                (void)snprintf(rest, sizeof(rest), "There are %u messages more.", x.n_left_out);
                 r = sd_bus_message_append(m, "(ss)", "queue", rest);
                 if (r < 0)
                         return r;
@@ -121,7 +121,7 @@ static int read_watching_job(const Connection *c, sd_bus_message *m, const Job *
                 return api_job_error(c, -ENOENT, name, e);
         if (!job->def)
                 return api_job_error(c, -ENOEXEC, name, e);
-        if (!job->def->path)
+        if (!job->def->path_trigger)
                 return api_job_error(c, -ENODATA, name, e);
         if (!job->def->enabled)
                 return api_job_error(c, -EBADF, name, e);

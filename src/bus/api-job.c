@@ -80,9 +80,9 @@ static int get_fragment(sd_bus *bus, const char *path, const char *interface, co
 }
 
 /* A job whose file was never good is not known to be disabled. */
-static int get_fault(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                     void *userdata, sd_bus_error *e) {
-        return text_append(reply, connection_fault_of(connection_of_getter(bus), userdata), TEXT_MAX);
+static int get_problem(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        return text_append(reply, connection_problem_of(connection_of_getter(bus), userdata), TEXT_MAX);
 }
 
 static int get_enabled(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -241,8 +241,7 @@ static int get_alarms(sd_bus *bus, const char *path, const char *interface, cons
 
 /* --- its triggers --- */
 
-static int append_trigger(const char *key, const char *value, const char *state, const char *sentence,
-                          void *userdata) {
+static int append_trigger(const char *key, const char *value, const char *state, const char *message, void *userdata) {
         sd_bus_message *m = userdata;
         int r;
 
@@ -257,7 +256,7 @@ static int append_trigger(const char *key, const char *value, const char *state,
 }
 
 /* Of those that have one. */
-static int append_watch(const char *key, const char *value, const char *state, const char *sentence, void *userdata) {
+static int append_watch(const char *key, const char *value, const char *state, const char *message, void *userdata) {
         sd_bus_message *m = userdata;
         int r;
 
@@ -275,7 +274,7 @@ static int append_watch(const char *key, const char *value, const char *state, c
         r = sd_bus_message_append_basic(m, 's', state);
         if (r < 0)
                 return r;
-        r = text_append(m, sentence, TEXT_IN_LIST_MAX * 4);
+        r = text_append(m, message, TEXT_IN_LIST_MAX * 4);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -331,7 +330,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("PauseUntil", "t", NULL, offsetof(Job, pause_until), CHANGES),
         SD_BUS_PROPERTY("Skip", "u", NULL, offsetof(Job, skip), CHANGES),
         SD_BUS_PROPERTY("Fragment", "s", get_fragment, 0, CHANGES),
-        SD_BUS_PROPERTY("Fault", "s", get_fault, 0, CHANGES),
+        SD_BUS_PROPERTY("Problem", "s", get_problem, 0, CHANGES),
         /* They may be a thousand, which are not to be sent with every change of the job. */
         SD_BUS_PROPERTY("Triggers", "a(ss)", get_triggers, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Pool", "s", get_def_text, 0, CHANGES),

@@ -50,7 +50,7 @@ int api_read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e) {
 int api_job_error(const Connection *c, int error, const char *name, sd_bus_error *e) {
         const Job *j = error == -ENOEXEC ? job_table_get(manager_jobs(c->api->manager), name) : NULL;
 
-        return error_about_job(e, error, name, j ? connection_fault_of(c, j) : NULL);
+        return error_about_job(e, error, name, j ? connection_problem_of(c, j) : NULL);
 }
 
 /* --- reading --- */
@@ -91,25 +91,25 @@ static int method_get_run(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 }
 
 /* The rows a(sus) of all diagnostics, or of as many as fit. trusted: also what private files say. */
-static int append_diagnostics(sd_bus_message *m, const Diagnostics *d, const char *ledger_fault, bool trusted) {
+static int append_diagnostics(sd_bus_message *m, const Diagnostics *d, const char *ledger_error, bool trusted) {
         size_t size = 0;
         int r;
 
         r = sd_bus_message_open_container(m, 'a', "(sus)");
-        if (r >= 0 && ledger_fault)
-                r = sd_bus_message_append(m, "(sus)", "ledger", 0, ledger_fault);
+        if (r >= 0 && ledger_error)
+                r = sd_bus_message_append(m, "(sus)", "ledger", 0, ledger_error);
         for (size_t i = 0; r >= 0 && i < d->n_items; i++) {
                 _cleanup_free_ char *file_copy = NULL, *message_copy = NULL;
                 const char *file = text_fit(d->items[i].file, PATH_MAX, &file_copy);
                 const char *message =
-                        text_fit(d->items[i].is_private && !trusted ? PRIVATE_FAULT : d->items[i].message,
+                        text_fit(d->items[i].is_private && !trusted ? PRIVATE_PROBLEM : d->items[i].message,
                                  TEXT_IN_LIST_MAX * 4, &message_copy);
 
                 if (!file || !message)
                         return -ENOMEM;
                 size += 32 + strlen(file) + strlen(message);
                 if (size > DIAGNOSTICS_SIZE_MAX) {
-                        r = sd_bus_message_append(m, "(sus)", "", 0, "There are more faults than fit in one reply.");
+                        r = sd_bus_message_append(m, "(sus)", "", 0, "There are more problems than fit in one reply.");
                         break;
                 }
                 r = sd_bus_message_append(m, "(sus)", file, d->items[i].line, message);
@@ -120,11 +120,11 @@ static int append_diagnostics(sd_bus_message *m, const Diagnostics *d, const cha
 }
 
 /* Takes the reply over. */
-static int send_diagnostics(const Connection *c, sd_bus_message *begun, const char *ledger_fault, bool trusted) {
+static int send_diagnostics(const Connection *c, sd_bus_message *begun, const char *ledger_error, bool trusted) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = begun;
         int r;
 
-        r = append_diagnostics(reply, manager_diagnostics(c->api->manager), ledger_fault, trusted);
+        r = append_diagnostics(reply, manager_diagnostics(c->api->manager), ledger_error, trusted);
         if (r < 0)
                 return r;
         return sd_bus_message_send(reply);
@@ -136,7 +136,7 @@ static int method_diagnostics(sd_bus_message *m, void *userdata, sd_bus_error *e
         int r;
 
         r = api_new_large_reply(c, m, &reply, e);
-        return r < 0 ? r : send_diagnostics(c, reply, manager_ledger_fault(c->api->manager), connection_is_trusted(c));
+        return r < 0 ? r : send_diagnostics(c, reply, manager_ledger_error(c->api->manager), connection_is_trusted(c));
 }
 
 static int method_next_elapses(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -558,9 +558,9 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("NextElapses", SD_BUS_ARGS("s", job, "u", n), SD_BUS_RESULT("at", elapses),
                                 method_next_elapses, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("s", job), SD_BUS_RESULT("a(ss)", sentences), method_explain,
+        SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("s", job), SD_BUS_RESULT("a(ss)", messages), method_explain,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ExplainPath", SD_BUS_ARGS("s", job, "ay", path), SD_BUS_RESULT("a(ss)", sentences),
+        SD_BUS_METHOD_WITH_ARGS("ExplainPath", SD_BUS_ARGS("s", job, "ay", path), SD_BUS_RESULT("a(ss)", messages),
                                 method_explain_path, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Plan", SD_BUS_ARGS("s", job, "u", limit), SD_BUS_RESULT("aay", paths, "t", total),
                                 method_plan, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -584,9 +584,9 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS("RunFinished",
                                 SD_BUS_ARGS("t", id, "s", job, "o", run, "s", result, "i", code, "s", reason), 0),
         SD_BUS_SIGNAL_WITH_ARGS("RunOutput", SD_BUS_ARGS("t", id, "u", stream, "ay", line), 0),
-        SD_BUS_SIGNAL_WITH_ARGS("AlarmRaised", SD_BUS_ARGS("s", job, "s", key, "t", run, "s", sentence), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("AlarmRaised", SD_BUS_ARGS("s", job, "s", key, "t", run, "s", message), 0),
         SD_BUS_SIGNAL_WITH_ARGS("AlarmCleared", SD_BUS_ARGS("s", job, "s", key), 0),
-        SD_BUS_SIGNAL_WITH_ARGS("Reloaded", SD_BUS_ARGS("u", faults), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("Reloaded", SD_BUS_ARGS("u", problems), 0),
 
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("StartedAt", "t", get_started_at, 0, SD_BUS_VTABLE_PROPERTY_CONST),

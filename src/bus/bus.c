@@ -11,16 +11,16 @@
 
 #include "bus/announcer.h"
 #include "bus/connection.h"
-#include "bus/door-bus.h"
-#include "bus/door-socket.h"
+#include "bus/bus-client.h"
+#include "bus/listener.h"
 #include "bus/follow.h"
 #include "util/log.h"
 
 struct Bus {
         ApiContext api;
         BusOptions options;
-        DoorSocket *socket; /* NULL: there is none */
-        DoorBus *bus;       /* NULL: there is none */
+        Listener *socket; /* NULL: there is none */
+        BusClient *bus;   /* NULL: there is none */
         Followers *followers;
         Announcer *announcer;
         sd_event_source *ready; /* deferred: when there is no bus to wait for */
@@ -36,24 +36,24 @@ struct Bus {
 static bool bus_has_audience(void *userdata) {
         const Bus *b = userdata;
 
-        return (b->bus && door_bus_connection(b->bus)) || (b->socket && door_socket_has_audience(b->socket));
+        return (b->bus && bus_client_connection(b->bus)) || (b->socket && listener_has_audience(b->socket));
 }
 
 static void bus_each(void *userdata, void (*visit)(Connection *c, void *arg), void *arg) {
         const Bus *b = userdata;
-        Connection *c = b->bus ? door_bus_connection(b->bus) : NULL;
+        Connection *c = b->bus ? bus_client_connection(b->bus) : NULL;
 
         if (c)
                 visit(c, arg);
         if (b->socket)
-                door_socket_each(b->socket, visit, arg);
+                listener_each(b->socket, visit, arg);
 }
 
 static void bus_shed(void *userdata) {
         const Bus *b = userdata;
 
         if (b->socket)
-                door_socket_shed(b->socket);
+                listener_shed(b->socket);
 }
 
 /* --- ready --- */
@@ -96,9 +96,9 @@ void bus_drain(Bus *b, void (*done)(void *userdata), void *userdata) {
         b->drained_userdata = userdata;
         b->n_draining = 1 + !!b->socket + !!b->bus;
         if (b->socket)
-                door_socket_drain(b->socket, door_drained, b);
+                listener_drain(b->socket, door_drained, b);
         if (b->bus)
-                door_bus_drain(b->bus, door_drained, b);
+                bus_client_drain(b->bus, door_drained, b);
         if (sd_event_source_set_enabled(b->drain, SD_EVENT_ONESHOT) < 0)
                 log_error("Cannot wait for the doors to close.");
 }
@@ -139,13 +139,13 @@ static int bus_open_doors(Bus *b, int inherited) {
         int r;
 
         if (b->options.choice != BUS_NONE) {
-                r = door_bus_new(&b->bus, &b->api, b->options.choice, on_bus_ready, b);
+                r = bus_client_new(&b->bus, &b->api, b->options.choice, on_bus_ready, b);
                 if (r < 0)
                         return log_error_errno(r, "Cannot connect to the bus: %m");
         }
         if (fd < 0 && !b->options.socket_path)
                 return 0;
-        return door_socket_new(&b->socket, &b->api, TAKE_FD(fd), b->options.socket_path);
+        return listener_new(&b->socket, &b->api, TAKE_FD(fd), b->options.socket_path);
 }
 
 static int bus_make(Bus **ret, sd_event *event, Manager *m, const BusOptions *options, int inherited) {
@@ -203,8 +203,8 @@ int bus_new(Bus **ret, sd_event *event, Manager *m, const BusOptions *options) {
 Bus *bus_free(Bus *b) {
         if (!b)
                 return NULL;
-        door_socket_free(b->socket);
-        door_bus_free(b->bus);
+        listener_free(b->socket);
+        bus_client_free(b->bus);
         announcer_free(b->announcer);
         followers_free(b->followers);
         sd_event_source_disable_unref(b->ready);

@@ -49,13 +49,13 @@ static inline bool connection_is_trusted(const Connection *c) {
         return c->is_peer ? uid_is_privileged(c->api, c->uid) : c->api->user_bus;
 }
 
-/* What a private job file has as its fault for who is not trusted. */
-#define PRIVATE_FAULT                                                                                             \
+/* What a private job file has as its problem for who is not trusted. */
+#define PRIVATE_PROBLEM                                                                                           \
         "Its file has an error, which is told to those alone that may manage jobs, since not everybody may read " \
         "the file."
 
-static inline const char *connection_fault_of(const Connection *c, const Job *j) {
-        return j->fault && j->fault_is_private && !connection_is_trusted(c) ? PRIVATE_FAULT : j->fault;
+static inline const char *connection_problem_of(const Connection *c, const Job *j) {
+        return j->problem && j->problem_is_private && !connection_is_trusted(c) ? PRIVATE_PROBLEM : j->problem;
 }
 
 /* In a getter of a property: the connection that it is for. */

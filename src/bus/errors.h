@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The errors that a client sees: org.vaktd1.Error.*, each with a sentence that says what to do. See org.vaktd1(5). */
+/* The errors that a client sees: org.vaktd1.Error.*, each with a message that says what to do. See org.vaktd1(5). */
 
 #include <systemd/sd-bus.h>
 
@@ -20,6 +20,6 @@
 #define ERROR_SHUTTING_DOWN "org.vaktd1.Error.ShuttingDown"
 
 /* Both fill e from what a function of core/manager.h returned, and return what a method handler is to return then: a
- * negative errno. detail (may be NULL) is what else is known, such as the fault of the job's file. */
+ * negative errno. detail (may be NULL) is what else is known, such as the problem of the job's file. */
 int error_about_job(sd_bus_error *e, int error, const char *job, const char *detail);
 int error_about_run(sd_bus_error *e, int error, uint64_t id);

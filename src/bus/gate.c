@@ -5,9 +5,9 @@
  * then frames the messages by their first 16 bytes, both byte orders, and lets only whole method calls through.
  *
  * The buffer holds what was read and not yet passed on. It grows with what the peer really sent, not with what it
- * announces, and is given back when it is empty. What stands inside a message beyond its lengths is sd-bus' to judge.
- * The handshake is not understood either, only its BEGIN is found, and its size is bounded. sd-bus does not take every
- * BEGIN; the owner of the gate has to make sure that it took this one before it passes on a message. */
+ * announces, and is given back when it is empty. What stands inside a message beyond its lengths is sd-bus' to
+ * validate. The handshake is not understood either, only its BEGIN is found, and its size is bounded. sd-bus does not
+ * take every BEGIN; the owner of the gate has to make sure that it took this one before it passes on a message. */
 
 #include "bus/gate.h"
 

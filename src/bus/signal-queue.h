@@ -30,8 +30,8 @@ typedef struct Signal {
         RunResult result;
         int code;
         char *key;    /* of an alarm */
-        char *reason; /* of an end; the sentence of an alarm */
-        unsigned faults;
+        char *reason; /* of an end; the message of an alarm */
+        unsigned problems;
         struct Signal *next;
 } Signal;
 

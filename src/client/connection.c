@@ -359,7 +359,7 @@ static int try_call(Connection *c, const MethodCall *call, sd_bus_error *reterr,
 
 /* Nobody is there: what the service manager says about that, else where was looked, and what starts it. As
  * asprintf(3). */
-static int absence_sentence(const Connection *c, const sd_bus_error *e, char **ret) {
+static int absence_message(const Connection *c, const sd_bus_error *e, char **ret) {
         bool told = sd_bus_error_is_set(e) && !sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) &&
                     !sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
         const char *user = c->user ? "--user " : "", *socket_error = strerror(abs(c->socket_error));
@@ -418,39 +418,39 @@ static int fail(const Connection *c, const MethodCall *call, const sd_bus_error 
         const char *why = e->message ?: strerror(abs(error)), *user = c->user ? "--user " : "";
         bool by_daemon = startswith(strempty(e->name), VAKTD_NAME);
         int told = error_meaning(e, error)->told, n;
-        _cleanup_free_ char *sentence = NULL;
+        _cleanup_free_ char *message = NULL;
 
         if (error == -EHOSTDOWN)
-                n = absence_sentence(c, e, &sentence);
+                n = absence_message(c, e, &message);
         else if (error == -ECONNABORTED)
-                n = asprintf(&sentence,
+                n = asprintf(&message,
                              "The connection to vaktd broke before it answered %s: whether it was done is not known, "
                              "and it was not sent again.",
                              call->member);
         else if (error == -ETIMEDOUT)
-                n = asprintf(&sentence,
+                n = asprintf(&message,
                              "vaktd did not answer %s in time; see 'systemctl %sstatus vaktd' and "
                              "'journalctl %s-u vaktd'.",
                              call->member, user, user);
         else if (told == EOPNOTSUPP)
-                n = asprintf(&sentence,
+                n = asprintf(&message,
                              "The vaktd that runs does not know %s yet: it is older than %s; restart it with "
                              "'systemctl %srestart vaktd'.",
                              call->member, c->program, user);
         else if (told == EACCES && !by_daemon)
-                n = asprintf(&sentence,
+                n = asprintf(&message,
                              "This is not permitted to you (%s): do it as root, or as the user that vaktd runs as.",
                              why);
         else if (told == ECONNRESET)
-                n = asprintf(&sentence, "The connection to vaktd breaks each time (%s); see 'journalctl %s-u vaktd'.",
+                n = asprintf(&message, "The connection to vaktd breaks each time (%s); see 'journalctl %s-u vaktd'.",
                              why, user);
         else
-                n = error == -ENOMEM && !e->name ? -1 : asprintf(&sentence, "%s", why);
+                n = error == -ENOMEM && !e->name ? -1 : asprintf(&message, "%s", why);
         if (n < 0) {
-                sentence = NULL;
+                message = NULL;
                 return connection_no_memory(reterr);
         }
-        (void)sd_bus_error_setf(reterr, e->name ?: SD_BUS_ERROR_FAILED, "%s", sentence);
+        (void)sd_bus_error_setf(reterr, e->name ?: SD_BUS_ERROR_FAILED, "%s", message);
         return -told;
 }
 

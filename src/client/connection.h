@@ -30,7 +30,7 @@ typedef struct MethodCall {
         const void *userdata;
 } MethodCall;
 
-/* Nothing is connected before the first call. program: what the caller is called in sentences and by a bus, valid as
+/* Nothing is connected before the first call. program: what the caller is called in messages and by a bus, valid as
  * long as the connection. socket: this one and nothing else, or NULL: the usual one of the system or user instance,
  * then the bus. 0 or -ENOMEM. */
 int connection_new(const char *program, bool user, const char *socket, Connection **ret);
@@ -46,7 +46,7 @@ typedef int (*ConnectionOpened)(sd_bus *bus, void *userdata);
 void connection_on_open(Connection *c, ConnectionOpened opened, void *userdata);
 
 /* Calls a method; types and what follows as sd_bus_message_append(3) takes them. ret may be NULL. reterr: not set yet;
- * on failure its message is a whole sentence for a person, and its name the daemon's own error where it sent one.
+ * on failure its message is a whole message for a person, and its name the daemon's own error where it sent one.
  * Every function of client/ that takes a reterr fails so, with one of these errors:
  *
  * -ENOENT: there is no such job or run; -EINVAL: an argument is refused; -EACCES: it is not permitted;

@@ -25,7 +25,7 @@ void job_rows_done(JobRows *rows);
 
 typedef struct JobView {
         sd_bus_message *message;
-        const char *name, *description, *state, *fragment, *fault, *last_result;
+        const char *name, *description, *state, *fragment, *problem, *last_result;
         char **documentation, **tags;
         PropertyPair *triggers; /* ended by an empty one */
         PropertyAlarm *alarms;  /* ended by an empty one */
@@ -51,7 +51,7 @@ void job_view_done(JobView *v);
 int job_view_next_elapses(Connection *c, const JobView *v, uint32_t n, sd_bus_error *reterr, usec_t **ret,
                           size_t *ret_n);
 
-/* Pairs of a topic and a sentence. */
+/* Pairs of a topic and a message. */
 typedef struct JobExplanation {
         sd_bus_message *message;
         PropertyPair *items; /* ended by an empty one */

@@ -22,11 +22,11 @@ typedef struct PropertyPair {
 typedef struct PropertyAlarm {
         const char *key;
         uint64_t raised;
-        const char *sentence;
+        const char *message;
 } PropertyAlarm;
 
 typedef struct PropertyWatch {
-        const char *key, *path, *state, *sentence;
+        const char *key, *path, *state, *message;
 } PropertyWatch;
 
 typedef struct PropertyNumber {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Lists of faults. Texts are made fit for a terminal and for the bus on their way in, once, because the name of a file
- * and the words of a bad line may hold any byte. */
+/* Lists of problems. Texts are made fit for a terminal and for the bus on their way in, once, because the name of a
+ * file and the words of a bad line may hold any byte. */
 
 #include "config/diagnostics.h"
 
@@ -122,7 +122,7 @@ int complain(char **reterr, const char *format, ...) {
         return -EINVAL;
 }
 
-int file_faults_add(FileFaults *f, unsigned line, const char *format, ...) {
+int file_problems_add(FileProblems *f, unsigned line, const char *format, ...) {
         va_list ap;
         int r;
 
@@ -134,11 +134,11 @@ int file_faults_add(FileFaults *f, unsigned line, const char *format, ...) {
         return r;
 }
 
-int file_faults_end(FileFaults *f) {
+int file_problems_end(FileProblems *f) {
         unsigned more = f->n > DIAGNOSTICS_PER_FILE_MAX ? f->n - DIAGNOSTICS_PER_FILE_MAX : 0;
 
         if (more == 0 || !f->list)
                 return 0;
-        return diagnostics_add(f->list, f->file, 0, "%u further fault%s in this file. Mend those above first.", more,
+        return diagnostics_add(f->list, f->file, 0, "%u further problem%s in this file. Mend those above first.", more,
                                more == 1 ? "" : "s");
 }

@@ -1,19 +1,19 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is wrong with the files of an administrator: file, line and a sentence each, in the order found. */
+/* What is wrong with the files of an administrator: file, line and a message each, in the order found. */
 
 #include <stddef.h>
 #include <sys/types.h>
 
 #include "util/macro.h"
 
-#define DIAGNOSTICS_PER_FILE_MAX 20 /* a file's further faults are counted in one last entry */
+#define DIAGNOSTICS_PER_FILE_MAX 20 /* a file's further problems are counted in one last entry */
 
 typedef struct Diagnostic {
         char *file;      /* path of the file */
         unsigned line;   /* from 1; 0 = the file as a whole */
-        char *message;   /* a sentence: what is wrong and what to do; it may repeat what the file says */
+        char *message;   /* a message: what is wrong and what to do; it may repeat what the file says */
         bool is_private; /* not everybody may read the file; true until diagnostics_find_private() */
 } Diagnostic;
 
@@ -33,17 +33,17 @@ void diagnostics_find_private(Diagnostics *d);
 
 void diagnostics_done(Diagnostics *d);
 
-/* Sets *reterr to a sentence that is the caller's to free. Returns -EINVAL, or -ENOMEM with *reterr untouched. */
+/* Sets *reterr to a message that is the caller's to free. Returns -EINVAL, or -ENOMEM with *reterr untouched. */
 int complain(char **reterr, const char *format, ...) _printf_(2, 3);
 
-/* The faults of one file on their way into a list: the first DIAGNOSTICS_PER_FILE_MAX are written down, the others
+/* The problems of one file on their way into a list: the first DIAGNOSTICS_PER_FILE_MAX are written down, the others
  * counted. */
-typedef struct FileFaults {
+typedef struct FileProblems {
         Diagnostics *list; /* NULL: count only */
         const char *file;  /* stays the caller's */
-        unsigned n;        /* faults so far */
-} FileFaults;
+        unsigned n;        /* problems so far */
+} FileProblems;
 
 /* Both return 0, or -ENOMEM. end() writes the one last entry when there were too many. */
-int file_faults_add(FileFaults *f, unsigned line, const char *format, ...) _printf_(3, 4);
-int file_faults_end(FileFaults *f);
+int file_problems_add(FileProblems *f, unsigned line, const char *format, ...) _printf_(3, 4);
+int file_problems_end(FileProblems *f);

@@ -90,10 +90,10 @@ static int check_program(const char *path, char **reterr) {
         if (slash && *path != '/')
                 return complain(reterr,
                                 "\"%.*s\" is neither an absolute path nor a plain name. Begin it with \"/\", or leave "
-                                "the folders away to have it looked up in PATH.",
+                                "the directories away to have it looked up in PATH.",
                                 (int)utf8_cut(path, 64), path);
         if ((slash && slash[1] == '\0') || streq(path, ".") || streq(path, ".."))
-                return complain(reterr, "\"%.*s\" is a folder. Name the program in it.", (int)utf8_cut(path, 64),
+                return complain(reterr, "\"%.*s\" is a directory. Name the program in it.", (int)utf8_cut(path, 64),
                                 path);
         if (strlen(path) >= PATH_MAX || strlen(slash ? slash + 1 : path) > NAME_MAX)
                 return complain(reterr, "The program's path is longer than the system allows.");

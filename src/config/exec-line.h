@@ -11,7 +11,7 @@
 
 /* Appends the command, or commands, to an array that stays the caller's on failure, and grows it. specifiers may be
  * NULL: none is replaced. They are replaced word by word after the splitting, so a value with blanks stays one word.
- * -EINVAL with a sentence in *reterr (freed by the caller); -ENOMEM. */
+ * -EINVAL with a message in *reterr (freed by the caller); -ENOMEM. */
 int exec_line_parse(const char *value, const Specifiers *specifiers, CommandDef **commands, size_t *n_commands,
                     char **reterr);
 

@@ -10,10 +10,10 @@
 /* Where something was set, so that what only the whole job can tell finds its line. */
 typedef struct Place {
         const KeyRow *row;
-        FileFaults *faults; /* of the text that it stands in */
+        FileProblems *problems; /* of the text that it stands in */
         unsigned line;
         unsigned order; /* counts the lines of all texts; 0: it was not set */
-        bool judged;    /* false: a template's value with %i */
+        bool validated; /* false: a template's value with %i */
 } Place;
 
 /* A line whose value waits for the end. */
@@ -22,7 +22,7 @@ typedef struct WaitingLine {
         char *value;
 } WaitingLine;
 
-/* Of section [Timer]: times of the wall clock can be judged when the last line has said in which zone. */
+/* Of section [Timer]: times of the wall clock can be validated when the last line has said in which zone. */
 typedef struct TimerLines {
         Place *triggers; /* one for each of the definition's */
         WaitingLine *except;
@@ -63,8 +63,8 @@ typedef struct PathLines {
 
 /* Of section [Service]. */
 typedef struct ServiceLines {
-        Place *places; /* one for each property of the definition */
-        bool unjudged; /* a template's value with %i is among them: the whole cannot be judged */
+        Place *places;    /* one for each property of the definition */
+        bool unvalidated; /* a template's value with %i is among them: the whole cannot be validated */
 } ServiceLines;
 
 /* One request of OnSuccess= and so on. */
@@ -76,8 +76,8 @@ typedef struct ChainLine {
 typedef struct Builder {
         JobDef *def;
         JobFileContext *context;
-        FileFaults *faults; /* one for each text */
-        size_t n_faults;
+        FileProblems *problems; /* one for each text */
+        size_t n_problems;
         unsigned order;
         char *shell;
         Place exec_place; /* of the first Exec= that counts */
@@ -97,8 +97,8 @@ static inline Builder *builder_of(const KeyLine *k) {
 /* Writes down that the line is where something was set. */
 void place_set(Place *p, const KeyLine *k);
 
-/* The line that stood there, for a fault that is found late. */
+/* The line that stood there, for a problem that is found late. */
 KeyLine place_line(const Place *p, const char *value);
 
-/* How many faults there are so far, in all texts. */
-unsigned builder_n_faults(const Builder *b) _pure_;
+/* How many problems there are so far, in all texts. */
+unsigned builder_n_problems(const Builder *b) _pure_;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One job looked at as a load would, but by itself: its folder is not listed, so that checking each of 10,000 files
- * lists none 10,000 times, and who may write to the folder is no matter, since a draft lies where its author works. */
+/* One job looked at as a load would, but by itself: its directory is not listed, so that checking each of 10,000 files
+ * lists none 10,000 times, and who may write to the directory is no matter, since a draft lies where its author works.
+ */
 
 #include "config/host-name.h"
 #include "config/job-entry.h"
@@ -33,27 +34,27 @@ static int check(EntryContext *context, const JobScan *scan, Finding *f, const c
         if (r == 0)
                 return diagnostics_add(d, path, 0, "There is no such file.");
         r = entry_read(&e, context, f, /* old= */ NULL);
-        return r < 0 ? r : diagnostics_merge(d, &e->faults);
+        return r < 0 ? r : diagnostics_merge(d, &e->problems);
 }
 
 int job_file_check(const char *path, uid_t owner, Diagnostics *d) {
-        _cleanup_(folder_done) Folder folder = FOLDER_NONE;
+        _cleanup_(directory_done) Directory directory = DIRECTORY_NONE;
         _cleanup_(job_scan_done) JobScan scan = {};
         _cleanup_(finding_done) Finding f = {};
         _cleanup_free_ char *name = NULL;
         _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         char host[HOST_SIZE];
-        EntryContext context = { .folders = &folder, .owner = owner, .host = host, .target = LOADER_FOR_ANY };
+        EntryContext context = { .directories = &directory, .owner = owner, .host = host, .target = LOADER_FOR_ANY };
         const char *file;
         ssize_t n;
         int r;
 
-        r = folder_of_file(path, &folder, &file);
+        r = directory_of_file(path, &directory, &file);
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
-                return diagnostics_add(d, path, 0, "The folder of the file cannot be opened: %s.", strerror(-r));
-        n = job_scan_stem(&folder, file, d);
+                return diagnostics_add(d, path, 0, "The directory of the file cannot be opened: %s.", strerror(-r));
+        n = job_scan_stem(&directory, file, d);
         if (n <= 0)
                 return (int)n;
         name = strndup(file, (size_t)n);

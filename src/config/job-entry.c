@@ -3,7 +3,7 @@
 /* Looking is cheap and done for every name at every load: one fstatat() a file. Reading is done only when a stamp
  * differs, or cannot be relied on: a file that was changed within a tick of the clock before it was read may be
  * written to once more and keep its stamp. Such files are read again the next time (git does the same with its index).
- * After a fault in getting at a file it is read again too, because what was in the way need not leave a trace in the
+ * After a problem in getting at a file it is read again too, because what was in the way need not leave a trace in the
  * file.
  *
  * Templates keep their texts instead of a definition: an instance that somebody asks for tomorrow is made of what was
@@ -72,33 +72,33 @@ static int copy_texts(const JobText *texts, JobText **ret) {
 
 /* --- looking --- */
 
-/* Writes what came with a sentence down as a fault. 0, or the errno that was no fault. */
-static int note_fault(Diagnostics *d, const Folder *folder, const char *file, int r, const char *sentence) {
+/* Writes what came with a message down as a problem. 0, or the errno that was no problem. */
+static int note_problem(Diagnostics *d, const Directory *directory, const char *file, int r, const char *message) {
         _cleanup_free_ char *path = NULL;
 
         if (r != -EINVAL)
                 return r;
-        path = folder_join(folder, file);
-        return path ? diagnostics_add(d, path, 0, "%s", sentence) : -ENOMEM;
+        path = directory_join(directory, file);
+        return path ? diagnostics_add(d, path, 0, "%s", message) : -ENOMEM;
 }
 
 /* Looks for the file among candidates. Returns 1 when there is one, else 0. */
 static int search_file_among(Finding *f, const EntryContext *context, const Candidate *candidates, size_t n) {
         for (size_t i = 0; i < n; i++) {
-                const Folder *folder = &context->folders[candidates[i].folder];
-                _cleanup_free_ char *sentence = NULL;
+                const Directory *directory = &context->directories[candidates[i].directory];
+                _cleanup_free_ char *message = NULL;
                 int r;
 
                 if (candidates[i].kind != CANDIDATE_FILE)
                         continue;
                 (void)snprintf(f->file, sizeof(f->file), "%s" JOB_SUFFIX, candidates[i].name);
-                r = source_stat(folder, f->file, &f->stamp, &sentence);
+                r = source_stat(directory, f->file, &f->stamp, &message);
                 if (r == -ENOENT)
                         continue;
-                f->folder = candidates[i].folder;
+                f->directory = candidates[i].directory;
                 f->masked = r == SOURCE_MASK;
                 if (r < 0)
-                        r = note_fault(&f->faults, folder, f->file, r, sentence);
+                        r = note_problem(&f->problems, directory, f->file, r, message);
                 return r < 0 ? r : 1;
         }
         return 0;
@@ -122,7 +122,7 @@ static int search_file(Finding *f, const EntryContext *context, const JobScan *s
 /* Adds the drop-ins of one name. */
 static int search_dropins_among(Finding *f, const EntryContext *context, const Candidate *candidates, size_t n) {
         _cleanup_free_ unsigned *which = NULL;
-        char folder_name[JOB_FILE_NAME_MAX];
+        char directory_name[JOB_FILE_NAME_MAX];
         size_t n_which = 0;
 
         for (size_t i = 0; i < n; i++) {
@@ -130,13 +130,13 @@ static int search_dropins_among(Finding *f, const EntryContext *context, const C
                         continue;
                 if (!which && !(which = calloc(n, sizeof(*which))))
                         return -ENOMEM;
-                which[n_which++] = candidates[i].folder;
+                which[n_which++] = candidates[i].directory;
         }
         if (n_which == 0)
                 return 0;
-        (void)snprintf(folder_name, sizeof(folder_name), "%s" JOB_DROPINS_SUFFIX, candidates[0].name);
-        return sources_add_dropins(&f->dropins, context->folders, which, n_which, folder_name, context->owner,
-                                   &f->faults);
+        (void)snprintf(directory_name, sizeof(directory_name), "%s" JOB_DROPINS_SUFFIX, candidates[0].name);
+        return sources_add_dropins(&f->dropins, context->directories, which, n_which, directory_name, context->owner,
+                                   &f->problems);
 }
 
 /* For an instance those of its template go first, so that its own have the last word. */
@@ -169,7 +169,7 @@ int finding_search(Finding *f, const EntryContext *context, const JobScan *scan)
 
 void finding_done(Finding *f) {
         sources_done(&f->dropins);
-        diagnostics_done(&f->faults);
+        diagnostics_done(&f->problems);
 }
 
 /* --- entries --- */
@@ -181,7 +181,7 @@ Entry *job_entry_free(Entry *e) {
         texts_free(e->texts);
         chains_done(&e->chains);
         sources_done(&e->dropins);
-        diagnostics_done(&e->faults);
+        diagnostics_done(&e->problems);
         return mfree(e);
 }
 
@@ -196,35 +196,35 @@ static int entry_new(Entry **ret, const char *name) {
         return 0;
 }
 
-bool entry_depends_on(const Entry *e, unsigned folder) {
-        if (e->folder == folder)
+bool entry_depends_on(const Entry *e, unsigned directory) {
+        if (e->directory == directory)
                 return true;
         for (size_t i = 0; i < e->dropins.n_items; i++)
-                if (e->dropins.items[i].folder == folder)
+                if (e->dropins.items[i].directory == directory)
                         return true;
         return false;
 }
 
 bool entry_is_current(const Entry *e, const Finding *f) {
-        return !e->recheck && f->faults.n_items == 0 && e->folder == f->folder && e->masked == f->masked &&
+        return !e->recheck && f->problems.n_items == 0 && e->directory == f->directory && e->masked == f->masked &&
                e->hidden == f->hidden && file_stamp_equal(&e->stamp, &f->stamp) &&
                sources_equal(&e->dropins, &f->dropins);
 }
 
-static int read_source(Entry *e, EntryContext *context, unsigned folder, const char *name, FileStamp *stamp,
+static int read_source(Entry *e, EntryContext *context, unsigned directory, const char *name, FileStamp *stamp,
                        JobText *ret) {
-        const Folder *f = &context->folders[folder];
-        _cleanup_free_ char *sentence = NULL;
+        const Directory *f = &context->directories[directory];
+        _cleanup_free_ char *message = NULL;
         int r;
 
         context->n_read++;
-        r = source_read(f, name, context->owner, ret, stamp, &sentence);
+        r = source_read(f, name, context->owner, ret, stamp, &message);
         if (r >= 0) {
                 e->recheck = e->recheck || stamp->ctime > context->now - RACY_NSEC;
                 return 0;
         }
         e->recheck = true;
-        return note_fault(&e->faults, f, name, r, sentence);
+        return note_problem(&e->problems, f, name, r, message);
 }
 
 /* Reads the file and the drop-ins, up to the first that cannot be read. The stamps become those of what was read. */
@@ -235,11 +235,11 @@ static int read_sources(Entry *e, EntryContext *context, const char *file, JobTe
 
         if (!texts)
                 return -ENOMEM;
-        r = read_source(e, context, e->folder, file, &e->stamp, &texts[n++]);
-        for (size_t i = 0; r >= 0 && e->faults.n_items == 0 && i < e->dropins.n_items; i++) {
+        r = read_source(e, context, e->directory, file, &e->stamp, &texts[n++]);
+        for (size_t i = 0; r >= 0 && e->problems.n_items == 0 && i < e->dropins.n_items; i++) {
                 Source *s = &e->dropins.items[i];
 
-                r = read_source(e, context, s->folder, s->name, &s->stamp, &texts[n++]);
+                r = read_source(e, context, s->directory, s->name, &s->stamp, &texts[n++]);
         }
         if (r < 0)
                 return r;
@@ -248,7 +248,7 @@ static int read_sources(Entry *e, EntryContext *context, const char *file, JobTe
         return 0;
 }
 
-/* Reads the files and makes a definition of them, or checks a template; a fault is no error. */
+/* Reads the files and makes a definition of them, or checks a template; a problem is no error. */
 static int read_and_build(Entry *e, EntryContext *context, const char *file) {
         _cleanup_(texts_freep) JobText *texts = NULL;
         JobFileContext file_context = {
@@ -262,16 +262,16 @@ static int read_and_build(Entry *e, EntryContext *context, const char *file) {
         int r;
 
         r = read_sources(e, context, file, &texts, &n);
-        if (r < 0 || e->faults.n_items > 0)
+        if (r < 0 || e->problems.n_items > 0)
                 return r;
         if (job_name_is_template(e->name)) {
-                r = job_file_check_template(e->name, &file_context, texts, n, &e->faults);
+                r = job_file_check_template(e->name, &file_context, texts, n, &e->problems);
                 if (r >= 0)
                         e->texts = TAKE_PTR(texts);
         } else
-                r = job_file_build(e->name, &file_context, texts, n, &e->faults, &e->def);
+                r = job_file_build(e->name, &file_context, texts, n, &e->problems, &e->def);
         /* A zone that is installed tomorrow leaves no trace in the file. */
-        e->recheck = e->recheck || file_context.zones_at_fault;
+        e->recheck = e->recheck || file_context.zones_at_problem;
         return r == -EINVAL ? 0 : r;
 }
 
@@ -280,12 +280,12 @@ static int keep_in_force(Entry *e, const Entry *old) {
         bool same = e->def && old->def && e->def->digest == old->def->digest;
         int r;
 
-        if (e->faults.n_items > 0 || same) {
+        if (e->problems.n_items > 0 || same) {
                 job_def_unref(e->def);
                 e->def = job_def_ref(old->def);
                 e->changed = false;
         }
-        if (e->faults.n_items == 0)
+        if (e->problems.n_items == 0)
                 return 0;
         r = chains_copy(&old->chains, &e->chains);
         return r >= 0 && old->texts ? copy_texts(old->texts, &e->texts) : r;
@@ -298,13 +298,13 @@ int entry_read(Entry **ret, EntryContext *context, Finding *f, const Entry *old)
         r = entry_new(&e, f->name);
         if (r < 0)
                 return r;
-        e->folder = f->folder;
+        e->directory = f->directory;
         e->stamp = f->stamp;
         e->masked = f->masked;
         e->hidden = f->hidden;
         e->dropins = TAKE_GENERIC(f->dropins, (Sources){});
-        e->faults = TAKE_GENERIC(f->faults, (Diagnostics){});
-        if (e->faults.n_items > 0)
+        e->problems = TAKE_GENERIC(f->problems, (Diagnostics){});
+        if (e->problems.n_items > 0)
                 e->recheck = true;
         else if (!e->masked)
                 r = read_and_build(e, context, f->file);
@@ -319,18 +319,18 @@ int entry_read(Entry **ret, EntryContext *context, Finding *f, const Entry *old)
 
 /* It is read again by the next load: what it is at odds with may be another file. */
 int entry_reject(Entry *e, const Entry *old, const Chain *at, const char *format, ...) {
-        _cleanup_free_ char *sentence = NULL;
+        _cleanup_free_ char *message = NULL;
         va_list ap;
         int r;
 
         va_start(ap, format);
-        r = vasprintf(&sentence, format, ap);
+        r = vasprintf(&message, format, ap);
         va_end(ap);
         if (r < 0) {
-                sentence = NULL;
+                message = NULL;
                 return -ENOMEM;
         }
-        r = diagnostics_add(&e->faults, at->file, at->line, "%s", sentence);
+        r = diagnostics_add(&e->problems, at->file, at->line, "%s", message);
         if (r < 0)
                 return r;
         chains_done(&e->chains);
@@ -356,14 +356,14 @@ static int copy_sources(const Sources *from, Sources *ret) {
         return 0;
 }
 
-int entry_carry(Entry **ret, const Entry *old, const char *folder_path, const char *sentence) {
+int entry_carry(Entry **ret, const Entry *old, const char *directory_path, const char *message) {
         _cleanup_(job_entry_freep) Entry *e = NULL;
         int r;
 
         r = entry_new(&e, old->name);
         if (r < 0)
                 return r;
-        e->folder = old->folder;
+        e->directory = old->directory;
         e->stamp = old->stamp;
         e->masked = old->masked;
         e->hidden = old->hidden;
@@ -371,7 +371,7 @@ int entry_carry(Entry **ret, const Entry *old, const char *folder_path, const ch
         e->carried = true;
         r = copy_sources(&old->dropins, &e->dropins);
         if (r >= 0)
-                r = diagnostics_add(&e->faults, folder_path, 0, "%s", sentence);
+                r = diagnostics_add(&e->problems, directory_path, 0, "%s", message);
         if (r >= 0)
                 r = keep_in_force(e, old);
         if (r < 0)

@@ -11,25 +11,25 @@
 #include "time/zone.h"
 
 typedef struct Entry {
-        JobDef *def;        /* in force: the last good one; NULL for a template */
-        JobText *texts;     /* of a template: the last good ones, path is NULL at the end; NULL for a job */
-        Chains chains;      /* what it requests, as it is in force */
-        Sources dropins;    /* that count, in order */
-        Diagnostics faults; /* of its files as they are now */
-        FileStamp stamp;    /* of the file */
-        unsigned folder;    /* that the file is in */
+        JobDef *def;          /* in force: the last good one; NULL for a template */
+        JobText *texts;       /* of a template: the last good ones, path is NULL at the end; NULL for a job */
+        Chains chains;        /* what it requests, as it is in force */
+        Sources dropins;      /* that count, in order */
+        Diagnostics problems; /* of its files as they are now */
+        FileStamp stamp;      /* of the file */
+        unsigned directory;   /* that the file is in */
         bool masked;
         bool hidden;  /* drop-ins for an instance that has no file: shows when it is asked for */
         bool recheck; /* the stamps say nothing: read again */
         bool changed; /* by the load under way: says something else than what was in force before */
-        bool carried; /* its folder cannot be read now; that is told once, for the folder */
+        bool carried; /* its directory cannot be read now; that is told once, for the directory */
         bool kept;    /* the loader's: the load under way took it over */
         char name[];
 } Entry;
 
 /* What a load goes by. */
 typedef struct EntryContext {
-        const Folder *folders; /* open */
+        const Directory *directories; /* open */
         uid_t owner;
         int64_t now;      /* ns of CLOCK_REALTIME, from before any file was looked at */
         const char *host; /* %h */
@@ -41,15 +41,15 @@ typedef struct EntryContext {
 /* What is found out about a name before anything is read. */
 typedef struct Finding {
         const char *name;
-        const Candidate *candidates; /* of this name, by folder */
+        const Candidate *candidates; /* of this name, by directory */
         size_t n_candidates;
         char file[JOB_FILE_NAME_MAX]; /* that counts */
-        unsigned folder;              /* that it is in */
+        unsigned directory;           /* that it is in */
         FileStamp stamp;
         bool masked;
         bool hidden;
         Sources dropins;
-        Diagnostics faults;
+        Diagnostics problems;
 } Finding;
 
 /* Looks for the file and the drop-ins that count. Returns 1 when there is a file, be it a bad one, 0 when there is
@@ -60,18 +60,18 @@ void finding_done(Finding *f);
 /* True when the entry holds what was found, so that nothing has to be read. */
 bool entry_is_current(const Entry *e, const Finding *f);
 
-/* Reads what was found; its lists are taken over. A fault is no error: what was in force (old, may be NULL) stays.
+/* Reads what was found; its lists are taken over. A problem is no error: what was in force (old, may be NULL) stays.
  * 0 or -ENOMEM. */
 int entry_read(Entry **ret, EntryContext *context, Finding *f, const Entry *old);
 
-/* Writes a fault down at a request of the entry; what was in force (old, may be NULL) comes back. 0 or -ENOMEM. */
+/* Writes a problem down at a request of the entry; what was in force (old, may be NULL) comes back. 0 or -ENOMEM. */
 int entry_reject(Entry *e, const Entry *old, const Chain *at, const char *format, ...) _printf_(4, 5);
 
-/* A copy of the entry for a load that cannot see its files, with that as its fault. 0 or -ENOMEM. */
-int entry_carry(Entry **ret, const Entry *old, const char *folder_path, const char *sentence);
+/* A copy of the entry for a load that cannot see its files, with that as its problem. 0 or -ENOMEM. */
+int entry_carry(Entry **ret, const Entry *old, const char *directory_path, const char *message);
 
-/* True when its file or one of its drop-ins is in that folder. */
-bool entry_depends_on(const Entry *e, unsigned folder) _pure_;
+/* True when its file or one of its drop-ins is in that directory. */
+bool entry_depends_on(const Entry *e, unsigned directory) _pure_;
 
 Entry *job_entry_free(Entry *e);
 DEFINE_CLEANUP(Entry, job_entry_free)

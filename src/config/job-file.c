@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The keys of a job file, and the rules that hold between them. A key that vaktd does not have yet is unknown: better
- * refused with its line than taken and not obeyed. Values of one key are judged where they stand; what only the whole
- * job can tell (nothing to run, Exec= beside Shell=) is judged at the end, and the fault goes to the line that brought
- * it about, which may be one of a drop-in. */
+ * refused with its line than taken and not obeyed. Values of one key are validated where they stand; what only the
+ * whole job can tell (nothing to run, Exec= beside Shell=) is validated at the end, and the problem goes to the line
+ * that brought it about, which may be one of a drop-in. */
 
 #include "config/job-file.h"
 
@@ -27,7 +27,7 @@ static void builder_done(Builder *b) {
         path_lines_done(&b->path);
         service_lines_done(&b->service);
         free(b->chains);
-        free(b->faults);
+        free(b->problems);
         free(b->shell);
 }
 
@@ -36,22 +36,22 @@ void place_set(Place *p, const KeyLine *k) {
 
         *p = (Place){
                 .row = k->row,
-                .faults = k->reading->faults,
+                .problems = k->reading->problems,
                 .line = k->line,
                 .order = ++b->order,
-                .judged = k->faults == k->reading->faults,
+                .validated = k->problems == k->reading->problems,
         };
 }
 
 KeyLine place_line(const Place *p, const char *value) {
-        return (KeyLine){ .row = p->row, .value = value, .line = p->line, .faults = p->faults };
+        return (KeyLine){ .row = p->row, .value = value, .line = p->line, .problems = p->problems };
 }
 
-unsigned builder_n_faults(const Builder *b) {
+unsigned builder_n_problems(const Builder *b) {
         unsigned n = 0;
 
-        for (size_t i = 0; i < b->n_faults; i++)
-                n += b->faults[i].n;
+        for (size_t i = 0; i < b->n_problems; i++)
+                n += b->problems[i].n;
         return n;
 }
 
@@ -83,7 +83,7 @@ static int append_words(const KeyLine *k, char ***list, size_t max, int (*check)
                 }
                 if (strv_length(*list) >= max) {
                         free(copy);
-                        return key_fault(k, "There are more than %zu words in %s=. Remove some.", max, k->row->key);
+                        return key_problem(k, "There are more than %zu words in %s=. Remove some.", max, k->row->key);
                 }
                 r = strv_consume(list, copy);
                 if (r < 0)
@@ -92,23 +92,23 @@ static int append_words(const KeyLine *k, char ***list, size_t max, int (*check)
         return 0;
 }
 
-/* Returns 1 when the word may stay, 0 when its fault was written down. */
+/* Returns 1 when the word may stay, 0 when its problem was written down. */
 static int check_documentation(const KeyLine *k, const char *word) {
         static const char *const schemes[] = { "http://", "https://", "file:", "info:", "man:" };
 
         for (size_t i = 0; i < ELEMENTSOF(schemes); i++)
                 if (startswith(word, schemes[i]))
                         return 1;
-        return key_fault(k,
-                         "\"%.*s\" is no place of documentation. Write URIs that begin with http://, https://, "
-                         "file:, info: or man:, and put text into Description=.",
-                         (int)utf8_cut(word, 64), word);
+        return key_problem(k,
+                           "\"%.*s\" is no place of documentation. Write URIs that begin with http://, https://, "
+                           "file:, info: or man:, and put text into Description=.",
+                           (int)utf8_cut(word, 64), word);
 }
 
 static int check_tag(const KeyLine *k, const char *word) {
         if (strlen(word) <= JOB_TAG_LENGTH_MAX)
                 return 1;
-        return key_fault(k, "A tag is longer than %d bytes. Make it shorter.", JOB_TAG_LENGTH_MAX);
+        return key_problem(k, "A tag is longer than %d bytes. Make it shorter.", JOB_TAG_LENGTH_MAX);
 }
 
 static int parse_documentation(const KeyLine *k, void *field) {
@@ -120,7 +120,7 @@ static int parse_tags(const KeyLine *k, void *field) {
 }
 
 static int parse_exec(const KeyLine *k, _unused_ void *field) {
-        _cleanup_free_ char *sentence = NULL;
+        _cleanup_free_ char *message = NULL;
         Builder *b = k->reading->userdata;
         int r;
 
@@ -133,8 +133,8 @@ static int parse_exec(const KeyLine *k, _unused_ void *field) {
         }
         if (b->exec_place.order == 0)
                 place_set(&b->exec_place, k);
-        r = exec_line_parse(k->value, k->reading->specifiers, &b->def->commands, &b->def->n_commands, &sentence);
-        return r == -EINVAL ? key_fault(k, "%s", sentence) : r;
+        r = exec_line_parse(k->value, k->reading->specifiers, &b->def->commands, &b->def->n_commands, &message);
+        return r == -EINVAL ? key_problem(k, "%s", message) : r;
 }
 
 static int parse_shell(const KeyLine *k, _unused_ void *field) {
@@ -266,9 +266,9 @@ static const KeyRow job_rows[] = {
         { "Run", "HistoryKeepSec", parse_history_span, FIELD(history_keep_usec), &history_span },
 };
 
-/* Reads one text into the builder's definition; what is wrong is added up in faults. */
+/* Reads one text into the builder's definition; what is wrong is added up in problems. */
 static int read_text(Builder *b, const JobText *text, const Specifiers *specifiers, bool instance_unknown,
-                     FileFaults *faults) {
+                     FileProblems *problems) {
         KeyReading reading = {
                 .rows = job_rows,
                 .n_rows = ELEMENTSOF(job_rows),
@@ -276,7 +276,7 @@ static int read_text(Builder *b, const JobText *text, const Specifiers *specifie
                 .n_more_rows = n_service_rows,
                 .object = b->def,
                 .userdata = b,
-                .faults = faults,
+                .problems = problems,
                 .specifiers = specifiers,
                 .instance_unknown = instance_unknown,
                 .digest = b->def->digest,
@@ -289,10 +289,10 @@ static int read_text(Builder *b, const JobText *text, const Specifiers *specifie
 
 static int read_texts(Builder *b, const JobText *texts, const Specifiers *specifiers, bool instance_unknown,
                       Diagnostics *d) {
-        for (size_t i = 0; i < b->n_faults; i++)
-                b->faults[i] = (FileFaults){ .list = d, .file = texts[i].path };
-        for (size_t i = 0; i < b->n_faults; i++) {
-                int r = read_text(b, &texts[i], specifiers, instance_unknown, &b->faults[i]);
+        for (size_t i = 0; i < b->n_problems; i++)
+                b->problems[i] = (FileProblems){ .list = d, .file = texts[i].path };
+        for (size_t i = 0; i < b->n_problems; i++) {
+                int r = read_text(b, &texts[i], specifiers, instance_unknown, &b->problems[i]);
 
                 if (r < 0)
                         return r;
@@ -315,16 +315,18 @@ static int put_shell_command(Builder *b) {
         return 0;
 }
 
-static int fault_nothing_to_run(const Builder *b) {
-        const Place *first = b->def->n_triggers > 0 ? &b->timer.triggers[0] : b->def->path ? b->path.sources : NULL;
+static int problem_nothing_to_run(const Builder *b) {
+        const Place *first = b->def->n_triggers > 0 ? &b->timer.triggers[0]
+                             : b->def->path_trigger ? b->path.sources
+                                                    : NULL;
 
-        return file_faults_add(first ? first->faults : &b->faults[0], first ? first->line : 0,
-                               "The job has nothing to run. Write Exec=, Shell= or Unit= in section [Run].");
+        return file_problems_add(first ? first->problems : &b->problems[0], first ? first->line : 0,
+                                 "The job has nothing to run. Write Exec=, Shell= or Unit= in section [Run].");
 }
 
-/* Judges what only the whole can tell. Follow-up faults are not worth a line: who mistyped Exec= knows that nothing is
- * left to run. */
-static int judge_commands(Builder *b) {
+/* Validates what only the whole can tell. Follow-up problems are not worth a line: who mistyped Exec= knows that
+ * nothing is left to run. */
+static int validate_commands(Builder *b) {
         const Place *places[] = { &b->exec_place, &b->shell_place, &b->unit_place };
         const Place *first = NULL, *later = places[0];
 
@@ -335,11 +337,12 @@ static int judge_commands(Builder *b) {
                         first = places[i];
         }
         if (first && first != later)
-                return file_faults_add(later->faults, later->line, "The job has both %s= and %s=. Remove one of them.",
-                                       first->row->key, later->row->key);
-        if (later->order == 0 && builder_n_faults(b) == 0)
-                return fault_nothing_to_run(b);
-        return builder_n_faults(b) == 0 && b->shell ? put_shell_command(b) : 0;
+                return file_problems_add(later->problems, later->line,
+                                         "The job has both %s= and %s=. Remove one of them.", first->row->key,
+                                         later->row->key);
+        if (later->order == 0 && builder_n_problems(b) == 0)
+                return problem_nothing_to_run(b);
+        return builder_n_problems(b) == 0 && b->shell ? put_shell_command(b) : 0;
 }
 
 static int finish(Builder *b) {
@@ -349,27 +352,27 @@ static int finish(Builder *b) {
         if (r >= 0)
                 r = path_finish(b);
         if (r >= 0)
-                r = judge_commands(b);
+                r = validate_commands(b);
         if (r >= 0)
                 r = service_finish(b);
-        if (r >= 0 && builder_n_faults(b) == 0)
+        if (r >= 0 && builder_n_problems(b) == 0)
                 r = run_finish_chains(b);
-        for (size_t i = 0; r >= 0 && i < b->n_faults; i++)
-                r = file_faults_end(&b->faults[i]);
+        for (size_t i = 0; r >= 0 && i < b->n_problems; i++)
+                r = file_problems_end(&b->problems[i]);
         return r;
 }
 
 static int build(const char *name, JobFileContext *context, const Specifiers *specifiers, bool instance_unknown,
                  const JobText *texts, size_t n_texts, Diagnostics *d, JobDef **ret) {
-        _cleanup_(builder_done) Builder b = { .context = context, .n_faults = n_texts };
+        _cleanup_(builder_done) Builder b = { .context = context, .n_problems = n_texts };
         int r;
 
         r = job_def_new(&b.def, name);
         if (r < 0)
                 return r;
         b.def->fragment = strdup(texts[0].path);
-        b.faults = calloc(n_texts, sizeof(FileFaults));
-        if (!b.def->fragment || !b.faults)
+        b.problems = calloc(n_texts, sizeof(FileProblems));
+        if (!b.def->fragment || !b.problems)
                 return -ENOMEM;
         b.def->digest = hash_string(hash_string(HASH_START, name), texts[0].path);
         r = read_texts(&b, texts, specifiers, instance_unknown, d);
@@ -377,7 +380,7 @@ static int build(const char *name, JobFileContext *context, const Specifiers *sp
                 r = finish(&b);
         if (r < 0)
                 return r;
-        if (builder_n_faults(&b) > 0)
+        if (builder_n_problems(&b) > 0)
                 return -EINVAL;
         *ret = TAKE_PTR(b.def);
         return 0;

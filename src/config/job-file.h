@@ -19,7 +19,7 @@ typedef struct Chain {
         char *target; /* name of the job; in a template "instance" stands for %i */
         char *file;
         unsigned line;
-        bool judged; /* false: a template's value with %i */
+        bool validated; /* false: a template's value with %i */
 } Chain;
 
 typedef struct Chains {
@@ -32,21 +32,21 @@ int chains_copy(const Chains *from, Chains *ret); /* 0 or -ENOMEM; ret may be ha
 
 /* What a definition depends on beside its texts. */
 typedef struct JobFileContext {
-        const char *host;    /* %h */
-        ZoneCache *zones;    /* that the definition's zones are borrowed from; NULL: only UTC is known */
-        LoaderTarget target; /* what the runs will be made of */
-        usec_t now;          /* realtime; tells which abbreviations the zones use */
-        Chains *chains;      /* result, where it is not NULL: what a good file requests */
-        bool zones_at_fault; /* result: what is wrong may be right when the system gets other zones */
+        const char *host;      /* %h */
+        ZoneCache *zones;      /* that the definition's zones are borrowed from; NULL: only UTC is known */
+        LoaderTarget target;   /* what the runs will be made of */
+        usec_t now;            /* realtime; tells which abbreviations the zones use */
+        Chains *chains;        /* result, where it is not NULL: what a good file requests */
+        bool zones_at_problem; /* result: what is wrong may be right when the system gets other zones */
 } JobFileContext;
 
 /* Builds the definition of the job name from texts[0], its file, and the others, merged in this order. name is NAME or
- * NAME@INSTANCE. What is wrong goes to d. The reference is the caller's. -EINVAL with faults in d (n_texts is at least
- * 1); -ENOMEM. */
+ * NAME@INSTANCE. What is wrong goes to d. The reference is the caller's. -EINVAL with problems in d (n_texts is at
+ * least 1); -ENOMEM. */
 int job_file_build(const char *name, JobFileContext *context, const JobText *texts, size_t n_texts, Diagnostics *d,
                    JobDef **ret);
 
-/* Checks a template, NAME@, as far as that can be done without an instance: a value with %i is not judged. The same
+/* Checks a template, NAME@, as far as that can be done without an instance: a value with %i is not validated. The same
  * errors. */
 int job_file_check_template(const char *name, JobFileContext *context, const JobText *texts, size_t n_texts,
                             Diagnostics *d);

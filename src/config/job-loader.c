@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A load lists the folders, sorts what it found by name, and walks it beside the entries of the load before, which are
- * sorted as well. For each name the file that counts and its drop-ins are looked up with one fstatat() each; when none
- * of them changed, the entry of before is taken over as it is (job-entry.c). All is built beside the state in force
- * and swapped in at the end, so that running out of memory changes nothing. */
+/* A load lists the directories, sorts what it found by name, and walks it beside the entries of the load before, which
+ * are sorted as well. For each name the file that counts and its drop-ins are looked up with one fstatat() each; when
+ * none of them changed, the entry of before is taken over as it is (job-entry.c). All is built beside the state in
+ * force and swapped in at the end, so that running out of memory changes nothing. */
 
 #include "config/job-loader.h"
 
@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "config/host-name.h"
-#include "config/job-circles.h"
+#include "config/job-cycles.h"
 #include "config/job-entry.h"
 #include "config/job-file.h"
 #include "config/job-loader-internal.h"
@@ -20,8 +20,8 @@
 #include "util/strv.h"
 
 struct JobLoader {
-        Folder *folders; /* open during a load only */
-        size_t n_folders;
+        Directory *directories; /* open during a load only */
+        size_t n_directories;
         uid_t owner;
         ZoneCache *zones;
         LoaderTarget target;
@@ -49,53 +49,53 @@ typedef struct Load {
         EntryContext context;
         size_t entries_max;
         char host[HOST_SIZE];
-        char **refusals; /* per folder: why it cannot be read; NULL: it can */
+        char **refusals; /* per directory: why it cannot be read; NULL: it can */
         JobScan scan;
         size_t old_at; /* entries of the loader before this one are done with */
         Entry **entries;
         size_t n_entries;
-        Diagnostics faults; /* of folders and of names */
+        Diagnostics problems; /* of directories and of names */
 } Load;
 
-/* --- folders --- */
+/* --- directories --- */
 
-/* A folder that is there and cannot be read takes no job away: what was loaded from it stays. The sentence is taken
+/* A directory that is there and cannot be read takes no job away: what was loaded from it stays. The message is taken
  * over. */
-static int refuse_folder(Load *load, unsigned folder, char *sentence) {
+static int refuse_directory(Load *load, unsigned directory, char *message) {
         JobLoader *l = load->loader;
         int r;
 
-        load->refusals[folder] = sentence;
-        if (!sentence)
+        load->refusals[directory] = message;
+        if (!message)
                 return -ENOMEM;
-        r = diagnostics_add(&load->faults, l->folders[folder].path, 0, "%s", sentence);
+        r = diagnostics_add(&load->problems, l->directories[directory].path, 0, "%s", message);
         for (size_t i = 0; r >= 0 && i < l->n_entries; i++)
-                if (entry_depends_on(l->entries[i], folder))
-                        r = job_scan_add(&load->scan, l->entries[i]->name, strlen(l->entries[i]->name), folder,
+                if (entry_depends_on(l->entries[i], directory))
+                        r = job_scan_add(&load->scan, l->entries[i]->name, strlen(l->entries[i]->name), directory,
                                          CANDIDATE_CARRIED);
         return r;
 }
 
-static int scan_folder(Load *load, unsigned folder) {
-        Folder *f = &load->loader->folders[folder];
-        char *sentence = NULL;
+static int scan_directory(Load *load, unsigned directory) {
+        Directory *f = &load->loader->directories[directory];
+        char *message = NULL;
         int r;
 
-        f->fd = folder_open(AT_FDCWD, f->path, load->loader->owner, &sentence);
+        f->fd = directory_open(AT_FDCWD, f->path, load->loader->owner, &message);
         if (f->fd == -ENOENT)
                 return 0;
         if (f->fd < 0)
-                return f->fd == -EINVAL ? refuse_folder(load, folder, sentence) : f->fd;
-        r = job_scan_folder(&load->scan, f, folder, load->entries_max, &load->faults);
+                return f->fd == -EINVAL ? refuse_directory(load, directory, message) : f->fd;
+        r = job_scan_directory(&load->scan, f, directory, load->entries_max, &load->problems);
         if (r >= 0 || r == -ENOMEM)
                 return r;
-        r = complain(&sentence, "The folder cannot be read: %s.", strerror(-r));
-        return r == -EINVAL ? refuse_folder(load, folder, sentence) : r;
+        r = complain(&message, "The directory cannot be read: %s.", strerror(-r));
+        return r == -EINVAL ? refuse_directory(load, directory, message) : r;
 }
 
-static int scan_folders(Load *load) {
-        for (unsigned i = 0; i < load->loader->n_folders; i++) {
-                int r = scan_folder(load, i);
+static int scan_directories(Load *load) {
+        for (unsigned i = 0; i < load->loader->n_directories; i++) {
+                int r = scan_directory(load, i);
 
                 if (r < 0)
                         return r;
@@ -104,7 +104,7 @@ static int scan_folders(Load *load) {
         return 0;
 }
 
-/* The folder for whose sake the old entry has to stay; NULL: for none. A file in an earlier folder counts in any
+/* The directory for whose sake the old entry has to stay; NULL: for none. A file in an earlier directory counts in any
  * case, unless drop-ins are out of reach. */
 static const Candidate *must_carry(const Finding *f, const Entry *old) {
         for (size_t i = 0; i < f->n_candidates; i++) {
@@ -146,8 +146,8 @@ static int load_finding(Load *load, Finding *f, Entry *old) {
         int r;
 
         if (carried)
-                r = entry_carry(&fresh, old, load->loader->folders[carried->folder].path,
-                                load->refusals[carried->folder]);
+                r = entry_carry(&fresh, old, load->loader->directories[carried->directory].path,
+                                load->refusals[carried->directory]);
         else {
                 r = finding_search(f, &load->context, &load->scan);
                 if (r <= 0)
@@ -188,7 +188,7 @@ static int load_names(Load *load) {
 /* --- the load as a whole --- */
 
 static int load_begin(Load *load) {
-        load->refusals = calloc(load->loader->n_folders + 1, sizeof(char *));
+        load->refusals = calloc(load->loader->n_directories + 1, sizeof(char *));
         if (!load->refusals)
                 return -ENOMEM;
         host_name_get(load->host);
@@ -204,23 +204,23 @@ static void load_done(Load *load) {
                         job_entry_free(load->entries[i]);
         free(load->entries);
         job_scan_done(&load->scan);
-        diagnostics_done(&load->faults);
-        for (size_t i = 0; i < load->loader->n_folders; i++) {
-                load->loader->folders[i].fd = safe_close(load->loader->folders[i].fd);
+        diagnostics_done(&load->problems);
+        for (size_t i = 0; i < load->loader->n_directories; i++) {
+                load->loader->directories[i].fd = safe_close(load->loader->directories[i].fd);
                 if (load->refusals)
                         free(load->refusals[i]);
         }
         free(load->refusals);
 }
 
-/* Adds the faults of the entries to those of the folders. */
-static int gather_faults(Load *load) {
-        diagnostics_find_private(&load->faults);
+/* Adds the problems of the entries to those of the directories. */
+static int gather_problems(Load *load) {
+        diagnostics_find_private(&load->problems);
         for (size_t i = 0; i < load->n_entries; i++) {
                 int r;
 
-                diagnostics_find_private(&load->entries[i]->faults);
-                r = load->entries[i]->carried ? 0 : diagnostics_merge(&load->faults, &load->entries[i]->faults);
+                diagnostics_find_private(&load->entries[i]->problems);
+                r = load->entries[i]->carried ? 0 : diagnostics_merge(&load->problems, &load->entries[i]->problems);
                 if (r < 0)
                         return r;
         }
@@ -240,7 +240,7 @@ static int list_jobs(const Load *load, LoadedJob **ret, size_t *ret_n) {
                         jobs[n++] = (LoadedJob){
                                 .name = e->name,
                                 .def = e->def,
-                                .fault = e->faults.n_items > 0 ? e->faults.items : NULL,
+                                .problem = e->problems.n_items > 0 ? e->problems.items : NULL,
                         };
         }
         *ret = jobs;
@@ -284,7 +284,7 @@ static void load_commit(Load *load, LoadedJob *jobs, size_t n_jobs) {
         l->n_entries = TAKE_GENERIC(load->n_entries, 0);
         l->jobs = jobs;
         l->n_jobs = n_jobs;
-        l->diagnostics = TAKE_GENERIC(load->faults, (Diagnostics){});
+        l->diagnostics = TAKE_GENERIC(load->problems, (Diagnostics){});
         l->n_read = load->context.n_read;
         l->loaded_at = load->context.now;
         strcpy(l->host, load->host);
@@ -294,7 +294,7 @@ static void load_commit(Load *load, LoadedJob *jobs, size_t n_jobs) {
 int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
         _cleanup_(load_done) Load load = {
                 .loader = l,
-                .context = { .folders = l->folders,
+                .context = { .directories = l->directories,
                              .owner = l->owner,
                              .now = now_realtime,
                              .host = load.host,
@@ -308,13 +308,13 @@ int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
 
         r = load_begin(&load);
         if (r >= 0)
-                r = scan_folders(&load);
+                r = scan_directories(&load);
         if (r >= 0)
                 r = load_names(&load);
         if (r >= 0)
-                r = circles_break(load.entries, load.n_entries, find_old_entry, l);
+                r = cycles_break(load.entries, load.n_entries, find_old_entry, l);
         if (r >= 0)
-                r = gather_faults(&load);
+                r = gather_problems(&load);
         if (r >= 0)
                 r = list_jobs(&load, &jobs, &n_jobs);
         if (r < 0)
@@ -338,13 +338,13 @@ int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *z
         l->owner = owner;
         l->zones = zones;
         l->target = target;
-        l->folders = calloc(n + 1, sizeof(Folder));
-        if (!l->folders)
+        l->directories = calloc(n + 1, sizeof(Directory));
+        if (!l->directories)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
-                l->folders[i] = (Folder){ .path = strdup(dirs[i]), .fd = -EBADF };
-                l->n_folders++;
-                if (!l->folders[i].path)
+                l->directories[i] = (Directory){ .path = strdup(dirs[i]), .fd = -EBADF };
+                l->n_directories++;
+                if (!l->directories[i].path)
                         return -ENOMEM;
         }
         *ret = TAKE_PTR(l);
@@ -358,9 +358,9 @@ JobLoader *job_loader_free(JobLoader *l) {
         for (size_t i = 0; i < l->n_instances; i++)
                 job_def_unref(l->instances[i]);
         free(l->instances);
-        for (size_t i = 0; i < l->n_folders; i++)
-                folder_done(&l->folders[i]);
-        free(l->folders);
+        for (size_t i = 0; i < l->n_directories; i++)
+                directory_done(&l->directories[i]);
+        free(l->directories);
         return mfree(l);
 }
 
@@ -430,7 +430,7 @@ static int build_instance(JobLoader *l, const char *name, const Entry *template,
 
 /* Copies what is wrong with the entry. */
 static int refuse_entry(const Entry *e, Diagnostics *d) {
-        int r = diagnostics_merge(d, &e->faults);
+        int r = diagnostics_merge(d, &e->problems);
 
         return r < 0 ? r : -EINVAL;
 }

@@ -1,23 +1,23 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Folders of job files -> definitions. The loader remembers what it read: a file whose stat data did not change is not
- * read again, and a job whose content did not change keeps its very JobDef, so that who compares two loads compares
- * pointers. A job whose file went bad keeps its last good definition. See vaktd.job(5). */
+/* Directories of job files -> definitions. The loader remembers what it read: a file whose stat data did not change is
+ * not read again, and a job whose content did not change keeps its very JobDef, so that who compares two loads
+ * compares pointers. A job whose file went bad keeps its last good definition. See vaktd.job(5). */
 
 #include "config/diagnostics.h"
 #include "job/job-def.h"
 #include "time/zone.h"
 
-#define LOADER_JOBS_MAX      200000        /* job files taken from all folders together */
+#define LOADER_JOBS_MAX      200000        /* job files taken from all directories together */
 #define LOADER_FILE_SIZE_MAX (1024 * 1024) /* bytes in one file */
 
 typedef struct JobLoader JobLoader;
 
 typedef struct LoadedJob {
-        const char *name;        /* owned by the loader, valid until the next load */
-        JobDef *def;             /* the version in force: NULL when the file was never good */
-        const Diagnostic *fault; /* first fault of the file as it is now, NULL when it is good; valid as name is */
+        const char *name;          /* owned by the loader, valid until the next load */
+        JobDef *def;               /* the version in force: NULL when the file was never good */
+        const Diagnostic *problem; /* first problem of the file as it is now, NULL when it is good; valid as name is */
 } LoadedJob;
 
 /* What the runs will be made of, so that a setting which would silently do nothing is refused with its line. */
@@ -35,9 +35,9 @@ int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *z
 JobLoader *job_loader_free(JobLoader *l);
 DEFINE_CLEANUP(JobLoader, job_loader_free)
 
-/* Reads all folders. Jobs that request each other in a circle (OnSuccess=, OnFailure=, OnAlarm=) are faults of those
- * files that are new; the fault names the circle. Afterwards job_loader_jobs() is sorted by name (strcmp) and
- * job_loader_diagnostics() holds what is wrong now. Returns 0, also with faults in files; negative errno only when
+/* Reads all directories. Jobs that request each other in a cycle (OnSuccess=, OnFailure=, OnAlarm=) are problems of
+ * those files that are new; the problem names the cycle. Afterwards job_loader_jobs() is sorted by name (strcmp) and
+ * job_loader_diagnostics() holds what is wrong now. Returns 0, also with problems in files; negative errno only when
  * nothing could be done (-ENOMEM); then the earlier state stands. */
 int job_loader_load(JobLoader *l, usec_t now_realtime);
 
@@ -50,10 +50,10 @@ size_t job_loader_files_read(const JobLoader *l) _pure_;
 
 /* Makes the instance NAME@INSTANCE of a template that is loaded, without a file of its own. The reference is the
  * caller's; it is the same JobDef as long as the content is. Drop-ins that were in NAME@INSTANCE.job.d count. -ENOENT
- * when there is no such template, or the instance is masked; -EINVAL with the faults in d (may be NULL) when it is
+ * when there is no such template, or the instance is masked; -EINVAL with the problems in d (may be NULL) when it is
  * bad. */
 int job_loader_instantiate(JobLoader *l, const char *name, JobDef **ret, Diagnostics *d);
 
-/* Checks single files without any folder (vaktctl check). What is wrong is appended to d. Returns 0 also with
- * faults. */
+/* Checks single files without any directory (vaktctl check). What is wrong is appended to d. Returns 0 also with
+ * problems. */
 int job_file_check(const char *path, uid_t owner, Diagnostics *d);

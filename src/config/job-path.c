@@ -2,8 +2,8 @@
 
 /* A setting of a watch that would do nothing is refused: who writes Include= beside PathExists= believes that it
  * narrows something, and Exclude= that is not obeyed may cost files in a spool. So most of this file is rules between
- * keys, judged when the last line is known. Whether a path is there, and what it is, is no matter of the job file: it
- * may come tomorrow. */
+ * keys, validated when the last line is known. Whether a path is there, and what it is, is no matter of the job file:
+ * it may come tomorrow. */
 
 #include "config/job-path.h"
 
@@ -15,7 +15,7 @@
 #include "util/array.h"
 #include "util/strv.h"
 
-#define SHOWN_MAX 64 /* bytes of a word that a fault repeats */
+#define SHOWN_MAX 64 /* bytes of a word that a problem repeats */
 
 #define KIND(k)  (1U << (k))
 #define CHANGES  (KIND(PATH_CHANGED) | KIND(PATH_MODIFIED))
@@ -28,13 +28,13 @@ void path_lines_done(PathLines *lines) {
 
 /* The section begins with the first key that is in it. */
 static int need_section(Builder *b) {
-        return b->def->path ? 0 : path_def_new(&b->def->path);
+        return b->def->path_trigger ? 0 : path_def_new(&b->def->path_trigger);
 }
 
 /* --- what is watched --- */
 
-/* Each name of a pattern is one by itself, so that none reaches over a slash. Returns 1, or 0 after a fault. */
-static int judge_names(const KeyLine *k, const char *path, bool is_pattern) {
+/* Each name of a pattern is one by itself, so that none reaches over a slash. Returns 1, or 0 after a problem. */
+static int validate_names(const KeyLine *k, const char *path, bool is_pattern) {
         char name[NAME_MAX + 1];
 
         for (size_t n; *path != '\0'; path += n) {
@@ -44,40 +44,40 @@ static int judge_names(const KeyLine *k, const char *path, bool is_pattern) {
                 path += *path == '/';
                 n = strcspn(path, "/");
                 if (n > NAME_MAX)
-                        return key_fault_value(k,
-                                               "has a name of more than %d bytes in it. There can be no such file: "
-                                               "write another path.",
-                                               NAME_MAX);
+                        return key_problem_value(k,
+                                                 "has a name of more than %d bytes in it. There can be no such file: "
+                                                 "write another path.",
+                                                 NAME_MAX);
                 memcpy(name, path, n);
                 name[n] = '\0';
                 if (is_pattern && glob_is_pattern(name))
                         r = glob_new(&glob, name);
                 if (r == -EINVAL)
-                        return key_fault_value(k, "is no pattern: a name in it ends in a lone backslash. Write "
-                                                  "\\\\ for one.");
+                        return key_problem_value(k, "is no pattern: a name in it ends in a lone backslash. Write "
+                                                    "\\\\ for one.");
                 if (r < 0)
                         return r;
         }
         return 1;
 }
 
-/* Takes the value as a path, made tidy. Returns 1, or 0 after a fault, with the path as it is written. */
+/* Takes the value as a path, made tidy. Returns 1, or 0 after a problem, with the path as it is written. */
 static int read_path(const KeyLine *k, bool is_pattern, char **ret) {
         _cleanup_free_ char *path = strdup(k->value);
-        const char *fault;
+        const char *problem;
         int r;
 
         if (!path)
                 return -ENOMEM;
-        fault = path_value_tidy(path);
-        r = fault ? key_fault_value(k, "%s", fault) : judge_names(k, path, is_pattern);
+        problem = path_value_tidy(path);
+        r = problem ? key_problem_value(k, "%s", problem) : validate_names(k, path, is_pattern);
         if (r >= 0)
                 *ret = TAKE_PTR(path);
         return r;
 }
 
 static void clear_sources(Builder *b, PathKind kind) {
-        PathDef *d = b->def->path;
+        PathDef *d = b->def->path_trigger;
         size_t n = 0;
 
         for (size_t i = 0; i < d->n_sources; i++)
@@ -93,7 +93,7 @@ static void clear_sources(Builder *b, PathKind kind) {
 /* The path is taken over, unless that fails. */
 static int append_source(const KeyLine *k, PathKind kind, char *path) {
         Builder *b = builder_of(k);
-        PathDef *d = b->def->path;
+        PathDef *d = b->def->path_trigger;
         PathSource *source = ARRAY_NEXT(d->sources, d->n_sources);
         Place *place = ARRAY_NEXT(b->path.sources, d->n_sources);
 
@@ -105,7 +105,7 @@ static int append_source(const KeyLine *k, PathKind kind, char *path) {
         return 0;
 }
 
-/* A bad path is one all the same: that nothing is watched would be a fault that nobody understands. */
+/* A bad path is one all the same: that nothing is watched would be a problem that nobody understands. */
 int path_parse_source(const KeyLine *k, _unused_ void *field) {
         PathKind kind = *(const PathKind *)k->row->argument;
         Builder *b = builder_of(k);
@@ -119,11 +119,12 @@ int path_parse_source(const KeyLine *k, _unused_ void *field) {
                 clear_sources(b, kind);
                 return 0;
         }
-        if (b->def->path->n_sources >= PATH_SOURCES_MAX)
-                return key_fault(k,
-                                 "The job watches more than %d paths. Remove some, or watch a folder that they are "
-                                 "in.",
-                                 PATH_SOURCES_MAX);
+        if (b->def->path_trigger->n_sources >= PATH_SOURCES_MAX)
+                return key_problem(
+                        k,
+                        "The job watches more than %d paths. Remove some, or watch a directory that they are "
+                        "in.",
+                        PATH_SOURCES_MAX);
         r = read_path(k, kind == PATH_EXISTS_GLOB, &path);
         if (r >= 0)
                 r = append_source(k, kind, path);
@@ -152,10 +153,10 @@ int path_parse_setting(const KeyLine *k, _unused_ void *field) {
         line.row = &row;
         if (*k->value == '\0' && key->fallback)
                 line.value = key->fallback;
-        return key->parse(&line, (char *)b->def->path + key->offset);
+        return key->parse(&line, (char *)b->def->path_trigger + key->offset);
 }
 
-/* A pattern with an empty name, "." or ".." in it is no fault of its grammar, but nothing is ever called so. */
+/* A pattern with an empty name, "." or ".." in it is no problem of its grammar, but nothing is ever called so. */
 static bool can_match(const char *pattern) {
         const char *name = pattern + (*pattern == '/');
 
@@ -169,21 +170,21 @@ static bool can_match(const char *pattern) {
         return true;
 }
 
-static int judge_pattern(const KeyLine *k) {
+static int validate_pattern(const KeyLine *k) {
         char *const pattern[] = { (char *)k->value, NULL };
         _cleanup_(path_filter_freep) PathFilter *unused = NULL;
         int r;
 
         r = path_filter_new(&unused, pattern, NULL, NULL);
         if (r == -EINVAL)
-                return key_fault_value(k, "is no pattern: it ends in a lone backslash. Write \\\\ for one.");
+                return key_problem_value(k, "is no pattern: it ends in a lone backslash. Write \\\\ for one.");
         if (r == -E2BIG)
-                return key_fault_value(k, "is longer than %d bytes. Make it shorter.", GLOB_MAX);
+                return key_problem_value(k, "is longer than %d bytes. Make it shorter.", GLOB_MAX);
         if (r < 0)
                 return r;
         if (!can_match(k->value))
-                return key_fault_value(k, "matches nothing. Write a path below the one that is watched, without "
-                                          "\".\", \"..\" and empty names.");
+                return key_problem_value(k, "matches nothing. Write a path below the one that is watched, without "
+                                            "\".\", \"..\" and empty names.");
         return 1;
 }
 
@@ -196,9 +197,9 @@ static int parse_pattern(const KeyLine *k, void *field) {
                 return 0;
         }
         if (strv_length(*list) >= PATH_PATTERNS_MAX)
-                return key_fault(k, "There are more than %d patterns in %s=. Remove some.", PATH_PATTERNS_MAX,
-                                 k->row->key);
-        r = judge_pattern(k);
+                return key_problem(k, "There are more than %d patterns in %s=. Remove some.", PATH_PATTERNS_MAX,
+                                   k->row->key);
+        r = validate_pattern(k);
         return r > 0 ? strv_extend(list, k->value) : r;
 }
 
@@ -206,10 +207,11 @@ static int add_event(const KeyLine *k, const char *word, unsigned *events) {
         int event = watch_event_from_string(word);
 
         if (event < 0)
-                return key_fault(k,
-                                 "%s=: \"%.*s\" is no event. Write create, write, close, move, delete or attrib, with "
-                                 "blanks between.",
-                                 k->row->key, (int)utf8_cut(word, SHOWN_MAX), word);
+                return key_problem(
+                        k,
+                        "%s=: \"%.*s\" is no event. Write create, write, close, move, delete or attrib, with "
+                        "blanks between.",
+                        k->row->key, (int)utf8_cut(word, SHOWN_MAX), word);
         *events |= (unsigned)event;
         return 0;
 }
@@ -239,16 +241,16 @@ static int parse_batch(const KeyLine *k, void *field) {
         return r;
 }
 
-static int parse_folder(const KeyLine *k, void *field) {
-        char **folder = field, *path = NULL;
+static int parse_directory(const KeyLine *k, void *field) {
+        char **directory = field, *path = NULL;
         int r = 0;
 
         if (*k->value != '\0')
                 r = read_path(k, /* is_pattern= */ false, &path);
         if (r < 0)
                 return r;
-        free(*folder);
-        *folder = path;
+        free(*directory);
+        *directory = path;
         return 0;
 }
 
@@ -309,8 +311,8 @@ const PathKey path_keys[_PATH_SETTING_MAX] = {
         [PATH_SETTLE] = { key_parse_span, FIELD(settle), &finite_span, "0" },
         [PATH_SETTLE_MAX] = { key_parse_span, FIELD(settle_max), &endless_span, "infinity" },
         [PATH_BATCH] = { parse_batch, FIELD(each), &batch_words, "all" },
-        [PATH_SPOOL_DONE] = { parse_folder, FIELD(spool_done) },
-        [PATH_SPOOL_FAILED] = { parse_folder, FIELD(spool_failed) },
+        [PATH_SPOOL_DONE] = { parse_directory, FIELD(spool_done) },
+        [PATH_SPOOL_FAILED] = { parse_directory, FIELD(spool_failed) },
         [PATH_LIMIT_INTERVAL] = { parse_limit_interval, FIELD(limit_interval), &finite_span },
         [PATH_LIMIT_BURST] = { parse_limit_burst, FIELD(limit_burst), &burst_range },
         [PATH_MAKE_DIRECTORY] = { key_parse_bool, FIELD(make_directory), NULL, "no" },
@@ -327,7 +329,7 @@ static KeyLine later_line(const Place *a, const Place *b) {
 }
 
 static const Place *first_source(const Builder *b, unsigned kinds) {
-        const PathDef *d = b->def->path;
+        const PathDef *d = b->def->path_trigger;
 
         for (size_t i = 0; i < d->n_sources; i++)
                 if (KIND(d->sources[i].kind) & kinds)
@@ -351,15 +353,15 @@ static const struct {
         { PATH_INCLUDE, CHANGES | SPOOL, "PathChanged=, PathModified= or Spool=" },
         { PATH_EXCLUDE, CHANGES | SPOOL, "PathChanged=, PathModified= or Spool=" },
         { PATH_EVENTS, CHANGES, "PathChanged= or PathModified=", "a file in it is taken when it is complete" },
-        { PATH_RECURSIVE, CHANGES, "PathChanged= or PathModified=", "it is one folder" },
-        { PATH_CROSS_MOUNTS, CHANGES, "PathChanged= or PathModified=", "it is one folder" },
+        { PATH_RECURSIVE, CHANGES, "PathChanged= or PathModified=", "it is one directory" },
+        { PATH_CROSS_MOUNTS, CHANGES, "PathChanged= or PathModified=", "it is one directory" },
         { PATH_SPOOL_DONE, SPOOL, "Spool=" },
         { PATH_SPOOL_FAILED, SPOOL, "Spool=" },
         { PATH_MAKE_DIRECTORY, CHANGES | NONEMPTY | SPOOL,
           "PathChanged=, PathModified=, DirectoryNotEmpty= or Spool=" },
 };
 
-static int judge_belongings(const Builder *b) {
+static int validate_belongings(const Builder *b) {
         bool spool = first_source(b, SPOOL);
         int r = 0;
 
@@ -367,110 +369,112 @@ static int judge_belongings(const Builder *b) {
                 const Place *place = &b->path.settings[belongings[i].setting];
                 KeyLine k = place_line(place, NULL);
 
-                if (place->order == 0 || is_off(b->def->path, belongings[i].setting) ||
+                if (place->order == 0 || is_off(b->def->path_trigger, belongings[i].setting) ||
                     first_source(b, belongings[i].kinds))
                         continue;
                 if (spool && belongings[i].no_spool)
-                        r = key_fault(&k, "%s= has no meaning for a spool: %s. Remove the line.", k.row->key,
-                                      belongings[i].no_spool);
+                        r = key_problem(&k, "%s= has no meaning for a spool: %s. Remove the line.", k.row->key,
+                                        belongings[i].no_spool);
                 else
-                        r = key_fault(&k,
-                                      "%s= belongs to %s, which the job does not have. Add one, or remove the "
-                                      "line.",
-                                      k.row->key, belongings[i].keys);
+                        r = key_problem(&k,
+                                        "%s= belongs to %s, which the job does not have. Add one, or remove the "
+                                        "line.",
+                                        k.row->key, belongings[i].keys);
         }
         return r;
 }
 
-static int judge_duplicates(const Builder *b) {
-        const PathDef *d = b->def->path;
+static int validate_duplicates(const Builder *b) {
+        const PathDef *d = b->def->path_trigger;
         int r = 0;
 
         for (size_t i = 1; r >= 0 && i < d->n_sources; i++)
-                for (size_t j = 0; b->path.sources[i].judged && j < i; j++) {
+                for (size_t j = 0; b->path.sources[i].validated && j < i; j++) {
                         KeyLine k = place_line(&b->path.sources[i], d->sources[i].path);
 
-                        if (d->sources[i].kind != d->sources[j].kind || !b->path.sources[j].judged ||
+                        if (d->sources[i].kind != d->sources[j].kind || !b->path.sources[j].validated ||
                             !streq(d->sources[i].path, d->sources[j].path))
                                 continue;
-                        r = key_fault_value(&k, "stands there twice. Remove one of the lines.");
+                        r = key_problem_value(&k, "stands there twice. Remove one of the lines.");
                         break;
                 }
         return r;
 }
 
-static int judge_settle(const Builder *b) {
+static int validate_settle(const Builder *b) {
         const Place *settle = &b->path.settings[PATH_SETTLE], *max = &b->path.settings[PATH_SETTLE_MAX];
         KeyLine k = later_line(settle, max);
 
-        if (!settle->judged || !max->judged || b->def->path->settle_max >= b->def->path->settle)
+        if (!settle->validated || !max->validated || b->def->path_trigger->settle_max >= b->def->path_trigger->settle)
                 return 0;
-        return key_fault(&k, "SettleMaxSec= is shorter than SettleSec=: no file would be quiet for so long. Make it "
-                             "longer.");
+        return key_problem(&k, "SettleMaxSec= is shorter than SettleSec=: no file would be quiet for so long. Make it "
+                               "longer.");
 }
 
-static bool is_in(const char *path, const char *folder) {
-        const char *rest = startswith(path, folder);
+static bool is_in(const char *path, const char *directory) {
+        const char *rest = startswith(path, directory);
 
-        return rest && (*rest == '\0' || *rest == '/' || streq(folder, "/"));
+        return rest && (*rest == '\0' || *rest == '/' || streq(directory, "/"));
 }
 
 /* A file that is done with must not come back as a new one. */
-static int judge_spool_folder(const Builder *b, PathSetting s, const char *folder) {
-        const PathDef *d = b->def->path;
+static int validate_spool_directory(const Builder *b, PathSetting s, const char *directory) {
+        const PathDef *d = b->def->path_trigger;
         const Place *place = &b->path.settings[s];
 
-        for (size_t i = 0; folder && place->judged && i < d->n_sources; i++)
-                if (d->sources[i].kind == PATH_SPOOL && b->path.sources[i].judged &&
-                    is_in(folder, d->sources[i].path)) {
+        for (size_t i = 0; directory && place->validated && i < d->n_sources; i++)
+                if (d->sources[i].kind == PATH_SPOOL && b->path.sources[i].validated &&
+                    is_in(directory, d->sources[i].path)) {
                         KeyLine k = later_line(place, &b->path.sources[i]);
 
-                        return key_fault(&k,
-                                         "%s= is the folder of Spool= itself, or in it. Write one that is not, on "
-                                         "the same file system.",
-                                         place->row->key);
+                        return key_problem(
+                                &k,
+                                "%s= is the directory of Spool= itself, or in it. Write one that is not, on "
+                                "the same file system.",
+                                place->row->key);
                 }
         return 0;
 }
 
 /* A unit is started as it is: nobody could tell it which item it is for, and that would be deleted all the same. */
-static int judge_spool(const Builder *b, const Place *spool) {
+static int validate_spool(const Builder *b, const Place *spool) {
         const Place *batch = &b->path.settings[PATH_BATCH];
-        const PathDef *d = b->def->path;
+        const PathDef *d = b->def->path_trigger;
         KeyLine k;
         int r = 0;
 
-        if (batch->judged && !d->each) {
+        if (batch->validated && !d->each) {
                 k = later_line(batch, spool);
-                r = key_fault(&k, "The job has both Spool= and Batch=all. Each file in a spool has a run of its own: "
-                                  "remove Batch=.");
+                r = key_problem(&k,
+                                "The job has both Spool= and Batch=all. Each file in a spool has a run of its own: "
+                                "remove Batch=.");
         }
         if (r >= 0 && b->unit_place.order > 0) {
                 k = later_line(&b->unit_place, spool);
-                r = key_fault(&k, "The job has both Spool= and Unit=, but a unit is not told which file it is for. "
-                                  "Write Exec= or Shell=.");
+                r = key_problem(&k, "The job has both Spool= and Unit=, but a unit is not told which file it is for. "
+                                    "Write Exec= or Shell=.");
         }
         if (r >= 0)
-                r = judge_spool_folder(b, PATH_SPOOL_DONE, d->spool_done);
-        return r < 0 ? r : judge_spool_folder(b, PATH_SPOOL_FAILED, d->spool_failed);
+                r = validate_spool_directory(b, PATH_SPOOL_DONE, d->spool_done);
+        return r < 0 ? r : validate_spool_directory(b, PATH_SPOOL_FAILED, d->spool_failed);
 }
 
-static int judge(const Builder *b) {
+static int validate(const Builder *b) {
         const Place *spool = first_source(b, SPOOL), *other = first_source(b, ~SPOOL);
         int r;
 
         if (spool && other) {
                 KeyLine k = later_line(spool, other);
 
-                return key_fault(&k, "The job has both Spool= and %s=. Make a job of its own for the spool.",
-                                 other->row->key);
+                return key_problem(&k, "The job has both Spool= and %s=. Make a job of its own for the spool.",
+                                   other->row->key);
         }
-        r = judge_belongings(b);
+        r = validate_belongings(b);
         if (r >= 0)
-                r = judge_duplicates(b);
+                r = validate_duplicates(b);
         if (r >= 0)
-                r = judge_settle(b);
-        return r >= 0 && spool ? judge_spool(b, spool) : r;
+                r = validate_settle(b);
+        return r >= 0 && spool ? validate_spool(b, spool) : r;
 }
 
 static int complete(PathDef *d) {
@@ -495,23 +499,23 @@ static int finish_without_source(Builder *b) {
                 if (p->order > 0 && (!first || p->order < first->order))
                         first = p;
         }
-        b->def->path = path_def_free(b->def->path);
-        if (!first || builder_n_faults(b) > 0)
+        b->def->path_trigger = path_def_free(b->def->path_trigger);
+        if (!first || builder_n_problems(b) > 0)
                 return 0;
         k = place_line(first, NULL);
-        return key_fault(&k,
-                         "%s= stands in a section that watches nothing. Add PathChanged=, Spool= or the like, or "
-                         "remove the line.",
-                         k.row->key);
+        return key_problem(&k,
+                           "%s= stands in a section that watches nothing. Add PathChanged=, Spool= or the like, or "
+                           "remove the line.",
+                           k.row->key);
 }
 
 int path_finish(Builder *b) {
         int r;
 
-        if (!b->def->path)
+        if (!b->def->path_trigger)
                 return 0;
-        if (b->def->path->n_sources == 0)
+        if (b->def->path_trigger->n_sources == 0)
                 return finish_without_source(b);
-        r = judge(b);
-        return r < 0 || builder_n_faults(b) > 0 ? r : complete(b->def->path);
+        r = validate(b);
+        return r < 0 || builder_n_problems(b) > 0 ? r : complete(b->def->path_trigger);
 }

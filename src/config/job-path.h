@@ -20,7 +20,7 @@ typedef struct PathKey {
 
 extern const PathKey path_keys[_PATH_SETTING_MAX];
 
-/* Judges the section as a whole and completes it. Faults go to their lines. 0 or -ENOMEM. */
+/* Validates the section as a whole and completes it. Problems go to their lines. 0 or -ENOMEM. */
 int path_finish(Builder *b);
 
 void path_lines_done(PathLines *lines);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A job that is requested need not be there: it may come tomorrow, and a run that asks for one that is not there says
- * so. That jobs request each other in a circle is found when all are known (job-circles.c). */
+ * so. That jobs request each other in a cycle is found when all are known (job-cycles.c). */
 
 #include "config/job-run.h"
 
@@ -28,22 +28,22 @@ static void clear_chain(Builder *b, const KeyRow *row, char ***list) {
         *list = strv_free(*list);
 }
 
-/* Returns 1 when the word may be added, 0 when its fault was written down or it is there already. */
+/* Returns 1 when the word may be added, 0 when its problem was written down or it is there already. */
 static int check_target(const KeyLine *k, const char *word, char *const *list) {
         const char *key = k->row->key;
         int shown = (int)utf8_cut(word, SHOWN_MAX);
         size_t n = strlen(word);
 
         if (!job_name_is_valid(word))
-                return key_fault(k, "%s=: \"%.*s\" is no name of a job. Write names with blanks between.", key, shown,
-                                 word);
+                return key_problem(k, "%s=: \"%.*s\" is no name of a job. Write names with blanks between.", key,
+                                   shown, word);
         if (word[n - 1] == '@')
-                return key_fault(k, "%s=: \"%s\" is a template. Write %sINSTANCE.", key, word, word);
-        /* Of a template's %i that is said when the circles are looked for. */
-        if (streq(word, builder_of(k)->def->name) && k->faults == k->reading->faults)
-                return key_fault(k, "%s=: The job requests itself. Remove the request.", key);
+                return key_problem(k, "%s=: \"%s\" is a template. Write %sINSTANCE.", key, word, word);
+        /* Of a template's %i that is said when the cycles are looked for. */
+        if (streq(word, builder_of(k)->def->name) && k->problems == k->reading->problems)
+                return key_problem(k, "%s=: The job requests itself. Remove the request.", key);
         if (strv_length(list) >= JOB_CHAINS_MAX)
-                return key_fault(k, "There are more than %d jobs in %s=. Remove some.", JOB_CHAINS_MAX, key);
+                return key_problem(k, "There are more than %d jobs in %s=. Remove some.", JOB_CHAINS_MAX, key);
         STRV_FOREACH(s, list)
                 if (streq(*s, word))
                         return 0;
@@ -103,9 +103,9 @@ int run_finish_chains(Builder *b) {
 
                 *c = (Chain){
                         .target = strdup(line->target),
-                        .file = strdup(line->place.faults->file),
+                        .file = strdup(line->place.problems->file),
                         .line = line->place.line,
-                        .judged = line->place.judged,
+                        .validated = line->place.validated,
                 };
                 if (!c->target || !c->file)
                         return -ENOMEM;
@@ -148,13 +148,13 @@ int run_parse_unit(const KeyLine *k, void *field) {
         b->unit_place = (Place){};
         if (*k->value != '\0') {
                 if (!unit_name_is_valid(k->value))
-                        return key_fault_value(k, "is no unit that can be started. Write its whole name, such as "
-                                                  "fstrim.service, and an instance instead of a template.");
+                        return key_problem_value(k, "is no unit that can be started. Write its whole name, such as "
+                                                    "fstrim.service, and an instance instead of a template.");
                 if (startswith(k->value, RUN_UNIT))
-                        return key_fault_value(k, "is a run of vaktd. Name another unit, or the job in OnSuccess=.");
+                        return key_problem_value(k, "is a run of vaktd. Name another unit, or the job in OnSuccess=.");
                 if (b->context->target == LOADER_FOR_CHILDREN)
-                        return key_fault(k, "Unit= needs the service manager, and runs are children of vaktd here "
-                                            "(Executor=child). Use Executor=unit, or write Exec= instead.");
+                        return key_problem(k, "Unit= needs the service manager, and runs are children of vaktd here "
+                                              "(Executor=child). Use Executor=unit, or write Exec= instead.");
                 place_set(&b->unit_place, k);
         }
         return key_parse_text(k, field);
@@ -162,10 +162,10 @@ int run_parse_unit(const KeyLine *k, void *field) {
 
 int run_parse_pool(const KeyLine *k, void *field) {
         if (*k->value != '\0' && !pool_name_is_valid(k->value))
-                return key_fault_value(k,
-                                       "is no name of a pool. Write at most %d letters, digits, \"_\", \".\" and "
-                                       "\"-\".",
-                                       JOB_POOL_MAX);
+                return key_problem_value(k,
+                                         "is no name of a pool. Write at most %d letters, digits, \"_\", \".\" and "
+                                         "\"-\".",
+                                         JOB_POOL_MAX);
         return key_parse_text(k, field);
 }
 
@@ -174,8 +174,8 @@ int run_parse_priority(const KeyLine *k, void *field) {
         uint64_t n;
 
         if (!number_parse(k->value + (negative || k->value[0] == '+'), &n) || n > JOB_PRIORITY_MAX)
-                return key_fault_value(k, "is no priority. Write a whole number from -%d to %d; higher goes first.",
-                                       JOB_PRIORITY_MAX, JOB_PRIORITY_MAX);
+                return key_problem_value(k, "is no priority. Write a whole number from -%d to %d; higher goes first.",
+                                         JOB_PRIORITY_MAX, JOB_PRIORITY_MAX);
         *(int *)field = negative ? -(int)n : (int)n;
         return 0;
 }
@@ -208,7 +208,7 @@ int run_parse_factor(const KeyLine *k, void *field) {
         double factor;
 
         if (!parse_decimal(k->value, &factor) || factor < 1 || factor > FACTOR_MAX)
-                return key_fault_value(k, "is no factor. Write a number from 1 to %d, for example 1.5.", FACTOR_MAX);
+                return key_problem_value(k, "is no factor. Write a number from 1 to %d, for example 1.5.", FACTOR_MAX);
         *(double *)field = factor;
         return 0;
 }
@@ -222,10 +222,11 @@ static int add_success(const KeyLine *k, const char *word, SuccessDef *success) 
         else if (signal > 0 && signal <= SIGNAL_BIT_MAX)
                 success->signals |= UINT64_C(1) << signal;
         else
-                return key_fault(k,
-                                 "%s=: \"%.*s\" is neither an exit status nor a signal. Write numbers from 0 to 255, "
-                                 "names such as TEMPFAIL, or signals such as SIGTERM.",
-                                 k->row->key, (int)utf8_cut(word, SHOWN_MAX), word);
+                return key_problem(
+                        k,
+                        "%s=: \"%.*s\" is neither an exit status nor a signal. Write numbers from 0 to 255, "
+                        "names such as TEMPFAIL, or signals such as SIGTERM.",
+                        k->row->key, (int)utf8_cut(word, SHOWN_MAX), word);
         return 0;
 }
 

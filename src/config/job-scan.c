@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One pass over the folders, nothing opened, all names in one block of memory: with 10,000 files this and the sorting
- * are half of a reload that finds nothing new. */
+/* One pass over the directories, nothing opened, all names in one block of memory: with 10,000 files this and the
+ * sorting are half of a reload that finds nothing new. */
 
 #include "config/job-scan.h"
 
@@ -10,7 +10,7 @@
 
 #include "util/array.h"
 
-int job_scan_add(JobScan *s, const char *name, size_t n, unsigned folder, CandidateKind kind) {
+int job_scan_add(JobScan *s, const char *name, size_t n, unsigned directory, CandidateKind kind) {
         Candidate *c = ARRAY_NEXT(s->items, s->n_items);
 
         if (!c)
@@ -24,7 +24,7 @@ int job_scan_add(JobScan *s, const char *name, size_t n, unsigned folder, Candid
                 s->names = bigger;
                 s->names_size = size;
         }
-        *c = (Candidate){ .offset = s->n_names, .folder = folder, .kind = kind };
+        *c = (Candidate){ .offset = s->n_names, .directory = directory, .kind = kind };
         s->n_items++;
         memcpy(s->names + s->n_names, name, n);
         s->names[s->n_names + n] = '\0';
@@ -49,16 +49,16 @@ static bool stem_is_valid(const char *name, size_t n) {
         return job_name_is_valid(stem);
 }
 
-ssize_t job_scan_stem(const Folder *folder, const char *file, Diagnostics *faults) {
+ssize_t job_scan_stem(const Directory *directory, const char *file, Diagnostics *problems) {
         size_t n = stem_length(file, JOB_SUFFIX);
         _cleanup_free_ char *path = NULL;
 
         if (stem_is_valid(file, n))
                 return (ssize_t)n;
-        path = folder_join(folder, file);
+        path = directory_join(directory, file);
         if (!path)
                 return -ENOMEM;
-        return diagnostics_add(faults, path, 0,
+        return diagnostics_add(problems, path, 0,
                                "The file's name is no job name. Call it NAME.job, where NAME has at most %d letters, "
                                "digits, \"_\", \".\" and \"-\", begins with a letter or digit, and may hold one \"@\" "
                                "with a letter or digit "
@@ -66,9 +66,9 @@ ssize_t job_scan_stem(const Folder *folder, const char *file, Diagnostics *fault
                                JOB_NAME_MAX);
 }
 
-/* Takes one name of a folder. What is no job file and no folder of drop-ins (hidden files, backups, a README) is
+/* Takes one name of a directory. What is no job file and no directory of drop-ins (hidden files, backups, a README) is
  * passed over. */
-static int take_name(JobScan *s, const Folder *folder, unsigned index, const char *name, Diagnostics *faults) {
+static int take_name(JobScan *s, const Directory *directory, unsigned index, const char *name, Diagnostics *problems) {
         ssize_t n;
 
         if (name[0] == '.')
@@ -78,17 +78,17 @@ static int take_name(JobScan *s, const Folder *folder, unsigned index, const cha
                 return job_scan_add(s, name, (size_t)n, index, CANDIDATE_DROPINS);
         if (stem_length(name, JOB_SUFFIX) == 0)
                 return 0;
-        n = job_scan_stem(folder, name, faults);
+        n = job_scan_stem(directory, name, problems);
         return n > 0 ? job_scan_add(s, name, (size_t)n, index, CANDIDATE_FILE) : (int)n;
 }
 
-int job_scan_folder(JobScan *s, const Folder *folder, unsigned index, size_t max, Diagnostics *faults) {
+int job_scan_directory(JobScan *s, const Directory *directory, unsigned index, size_t max, Diagnostics *problems) {
         DIR *dir;
         int fd, r = 0;
 
         if (s->full)
                 return 0;
-        fd = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        fd = openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         dir = fd >= 0 ? fdopendir(fd) : NULL;
         if (!dir) {
                 r = -errno;
@@ -104,11 +104,11 @@ int job_scan_folder(JobScan *s, const Folder *folder, unsigned index, size_t max
                         r = -errno;
                         break;
                 }
-                r = take_name(s, folder, index, e->d_name, faults);
-                if (r >= 0 && s->n_items + faults->n_items > max) {
+                r = take_name(s, directory, index, e->d_name, problems);
+                if (r >= 0 && s->n_items + problems->n_items > max) {
                         s->full = true;
                         s->n_items -= s->n_items > 0;
-                        r = diagnostics_add(faults, folder->path, 0,
+                        r = diagnostics_add(problems, directory->path, 0,
                                             "There are more than %zu job files; the others are not read. Remove some.",
                                             max);
                         break;
@@ -122,7 +122,7 @@ static int compare(const void *a, const void *b) {
         const Candidate *x = a, *y = b;
         int r = strcmp(x->name, y->name);
 
-        return r != 0 ? r : (x->folder > y->folder) - (x->folder < y->folder);
+        return r != 0 ? r : (x->directory > y->directory) - (x->directory < y->directory);
 }
 
 void job_scan_sort(JobScan *s) {

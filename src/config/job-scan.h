@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The names that folders of jobs hold: what could be a job's file, and what folders of drop-ins there are. */
+/* The names that directories of jobs hold: what could be a job's file, and what directories of drop-ins there are. */
 
 #include "config/source.h"
 #include "job/job-def.h"
@@ -13,7 +13,7 @@
 typedef enum CandidateKind {
         CANDIDATE_FILE,    /* NAME.job */
         CANDIDATE_DROPINS, /* NAME.job.d */
-        CANDIDATE_CARRIED, /* was there when the folder could be read */
+        CANDIDATE_CARRIED, /* was there when the directory could be read */
 } CandidateKind;
 
 typedef struct Candidate {
@@ -21,7 +21,7 @@ typedef struct Candidate {
                 const char *name; /* of the job */
                 size_t offset;    /* private, while names are added */
         };
-        unsigned folder;
+        unsigned directory;
         CandidateKind kind;
 } Candidate;
 
@@ -34,14 +34,14 @@ typedef struct JobScan {
 } JobScan;
 
 /* Adds a name of n bytes. 0 or -ENOMEM. */
-int job_scan_add(JobScan *s, const char *name, size_t n, unsigned folder, CandidateKind kind);
+int job_scan_add(JobScan *s, const char *name, size_t n, unsigned directory, CandidateKind kind);
 
-/* Adds what a folder, number index, holds. Files whose name no job can have are faults. Past max candidates and faults
- * the rest is left out, of all folders, which is a fault as well. 0, -ENOMEM, or the negative errno of a folder that
- * cannot be read. */
-int job_scan_folder(JobScan *s, const Folder *folder, unsigned index, size_t max, Diagnostics *faults);
+/* Adds what a directory, number index, holds. Files whose name no job can have are problems. Past max candidates and
+ * problems the rest is left out, of all directories, which is a problem as well. 0, -ENOMEM, or the negative errno of
+ * a directory that cannot be read. */
+int job_scan_directory(JobScan *s, const Directory *directory, unsigned index, size_t max, Diagnostics *problems);
 
-/* Sorts by name, then by folder. Nothing may be added afterwards, nothing looked at before. */
+/* Sorts by name, then by directory. Nothing may be added afterwards, nothing looked at before. */
 void job_scan_sort(JobScan *s);
 
 /* The candidates of a name of n bytes; how many there are. */
@@ -49,5 +49,5 @@ size_t job_scan_find(const JobScan *s, const char *name, size_t n, const Candida
 
 void job_scan_done(JobScan *s);
 
-/* The length of NAME in the name of a job's file; 0 after a fault that says what is wrong with it; -ENOMEM. */
-ssize_t job_scan_stem(const Folder *folder, const char *file, Diagnostics *faults);
+/* The length of NAME in the name of a job's file; 0 after a problem that says what is wrong with it; -ENOMEM. */
+ssize_t job_scan_stem(const Directory *directory, const char *file, Diagnostics *problems);

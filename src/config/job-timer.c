@@ -62,14 +62,14 @@ static int read_trigger_span(const KeyLine *k, TriggerType type, usec_t *ret) {
         if (r <= 0)
                 return r;
         if (span == USEC_INFINITY)
-                return key_fault_value(k, "never comes. Write a finite time span, or remove the line.");
+                return key_problem_value(k, "never comes. Write a finite time span, or remove the line.");
         if (type == TRIGGER_INTERVAL && span < JOB_INTERVAL_MIN)
-                return key_fault_value(k, "is shorter than 1ms. Write a longer time span.");
+                return key_problem_value(k, "is shorter than 1ms. Write a longer time span.");
         *ret = span;
         return 0;
 }
 
-/* A bad trigger is one all the same: that it were missing would be a fault that nobody understands. */
+/* A bad trigger is one all the same: that it were missing would be a problem that nobody understands. */
 int timer_parse_trigger(const KeyLine *k, _unused_ void *field) {
         TriggerType type = *(const TriggerType *)k->row->argument;
         Builder *b = builder_of(k);
@@ -81,9 +81,9 @@ int timer_parse_trigger(const KeyLine *k, _unused_ void *field) {
                 return 0;
         }
         if (b->def->n_triggers >= JOB_TRIGGERS_MAX)
-                return key_fault(k, "The job has more than %d triggers. Remove some.", JOB_TRIGGERS_MAX);
+                return key_problem(k, "The job has more than %d triggers. Remove some.", JOB_TRIGGERS_MAX);
         if (strlen(k->value) > CALENDAR_TEXT_MAX)
-                return key_fault_value(k, "is longer than %d bytes. Make it shorter.", CALENDAR_TEXT_MAX);
+                return key_problem_value(k, "is longer than %d bytes. Make it shorter.", CALENDAR_TEXT_MAX);
         if (type != TRIGGER_CALENDAR && type != TRIGGER_CRON)
                 r = read_trigger_span(k, type, &span);
         return r < 0 ? r : append_trigger(b, k, type, span);
@@ -126,7 +126,7 @@ int timer_parse_except(const KeyLine *k, _unused_ void *field) {
                 return 0;
         }
         if (lines->n_except >= JOB_EXCEPT_MAX)
-                return key_fault(k, "The job has more than %d lines of Except=. Remove some.", JOB_EXCEPT_MAX);
+                return key_problem(k, "The job has more than %d lines of Except=. Remove some.", JOB_EXCEPT_MAX);
         line = ARRAY_NEXT(lines->except, lines->n_except);
         if (!line)
                 return -ENOMEM;
@@ -195,11 +195,11 @@ static int get_zone(const Builder *b, const char *name, const Zone **ret) {
         return 0;
 }
 
-static int fault_zone(const Builder *b, const char *name, int error) {
+static int problem_zone(const Builder *b, const char *name, int error) {
         static const struct {
                 int error;
-                const char *sentence;
-        } faults[] = {
+                const char *message;
+        } problems[] = {
                 { -EINVAL, "is no name of a time zone. Write one such as Europe/Oslo." },
                 { -ENOENT, "is no time zone that this system has. timedatectl list-timezones shows which there are." },
                 { -EBADMSG, "leads to no sound file of a time zone. Write one such as Europe/Oslo." },
@@ -209,11 +209,11 @@ static int fault_zone(const Builder *b, const char *name, int error) {
         };
         KeyLine k = place_line(&b->timer.zone, name);
 
-        b->context->zones_at_fault = true;
-        for (size_t i = 0; i < ELEMENTSOF(faults); i++)
-                if (faults[i].error == error)
-                        return key_fault_value(&k, "%s", faults[i].sentence);
-        return key_fault_value(&k, "cannot be read: %s.", strerror(-error));
+        b->context->zones_at_problem = true;
+        for (size_t i = 0; i < ELEMENTSOF(problems); i++)
+                if (problems[i].error == error)
+                        return key_problem_value(&k, "%s", problems[i].message);
+        return key_problem_value(&k, "cannot be read: %s.", strerror(-error));
 }
 
 /* Sets the zone that the job's times are meant in. Returns 1, or 0 when it is not known. */
@@ -226,44 +226,44 @@ static int finish_zone(Builder *b) {
                         timer->zone = zone_cache_local(b->context->zones);
                 return b->timer.zone.order == 0; /* what is too long to be one is none either */
         }
-        if (!b->timer.zone.judged)
+        if (!b->timer.zone.validated)
                 return 0;
         r = get_zone(b, timer->time_zone, &timer->zone);
         if (r == -ENOMEM)
                 return r;
-        return r < 0 ? fault_zone(b, timer->time_zone, r) : 1;
+        return r < 0 ? problem_zone(b, timer->time_zone, r) : 1;
 }
 
 /* --- the end: times of the wall clock --- */
 
-static int fault_expression(const Place *p, const char *value, const char *kind, const TimeFault *fault) {
+static int problem_expression(const Place *p, const char *value, const char *kind, const TimeError *problem) {
         KeyLine k = place_line(p, value);
 
-        return key_fault_value(&k, "is no %s expression: column %zu: %s.", kind, fault->column, fault->message);
+        return key_problem_value(&k, "is no %s expression: column %zu: %s.", kind, problem->column, problem->message);
 }
 
 static int finish_calendar(const Builder *b, const Place *p, const char *value, Calendar **ret) {
         const JobFileContext *c = b->context;
-        TimeFault fault = {};
+        TimeError problem = {};
         int r;
 
-        if (!p->judged)
+        if (!p->validated)
                 return 0;
-        r = calendar_parse(value, c->zones, b->def->timer.zone, c->now, ret, &fault);
+        r = calendar_parse(value, c->zones, b->def->timer.zone, c->now, ret, &problem);
         if (r >= 0 || r == -ENOMEM)
                 return r;
-        b->context->zones_at_fault = true; /* one can stand at the end of the expression */
-        return fault_expression(p, value, "calendar", &fault);
+        b->context->zones_at_problem = true; /* one can stand at the end of the expression */
+        return problem_expression(p, value, "calendar", &problem);
 }
 
 static int finish_cron(const Builder *b, const Place *p, const char *value, Cron **ret) {
-        TimeFault fault = {};
+        TimeError problem = {};
         int r;
 
-        if (!p->judged)
+        if (!p->validated)
                 return 0;
-        r = cron_parse(value, b->def->timer.zone, ret, &fault);
-        return r < 0 && r != -ENOMEM ? fault_expression(p, value, "cron", &fault) : r;
+        r = cron_parse(value, b->def->timer.zone, ret, &problem);
+        return r < 0 && r != -ENOMEM ? problem_expression(p, value, "cron", &problem) : r;
 }
 
 static int finish_triggers(Builder *b) {
@@ -307,21 +307,21 @@ static int finish_anchor(Builder *b) {
         KeyLine k;
         int r;
 
-        if (!w->value || !w->place.judged)
+        if (!w->value || !w->place.validated)
                 return 0;
         k = place_line(&w->place, w->value);
         r = timestamp_parse(w->value, c->zones, zone, c->now, &anchor);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
-                b->context->zones_at_fault = true;
-                return key_fault_value(&k, "is no point in time. %s", ANCHOR_ADVICE);
+                b->context->zones_at_problem = true;
+                return key_problem_value(&k, "is no point in time. %s", ANCHOR_ADVICE);
         }
         r = timestamp_parse(w->value, c->zones, zone, usec_add(c->now, 36 * USEC_PER_HOUR), &later);
         if (r == -ENOMEM)
                 return r;
         if (r < 0 || later != anchor)
-                return key_fault_value(&k, "depends on the day it is read. %s", ANCHOR_ADVICE);
+                return key_problem_value(&k, "depends on the day it is read. %s", ANCHOR_ADVICE);
         b->def->timer.anchor = anchor;
         return 0;
 }
@@ -341,15 +341,15 @@ static int check_interval(const Builder *b) {
         KeyLine k = place_line(later, NULL);
 
         if (anchor->order > 0 && b->def->timer.interval_from != INTERVAL_FROM_START)
-                return key_fault(&k,
-                                 "The job has both Anchor= and IntervalFrom=%s. Intervals are counted either from a "
-                                 "date or from the last run: remove one of them.",
-                                 interval_from_to_string(b->def->timer.interval_from));
-        if (later->order > 0 && !has_interval(b->def) && builder_n_faults(b) == 0)
-                return key_fault(&k,
-                                 "%s= belongs to OnInterval=, which the job does not have. Add one, or remove the "
-                                 "line.",
-                                 later->row->key);
+                return key_problem(&k,
+                                   "The job has both Anchor= and IntervalFrom=%s. Intervals are counted either from a "
+                                   "date or from the last run: remove one of them.",
+                                   interval_from_to_string(b->def->timer.interval_from));
+        if (later->order > 0 && !has_interval(b->def) && builder_n_problems(b) == 0)
+                return key_problem(&k,
+                                   "%s= belongs to OnInterval=, which the job does not have. Add one, or remove the "
+                                   "line.",
+                                   later->row->key);
         return 0;
 }
 

@@ -18,7 +18,7 @@ int timer_parse_dst(const KeyLine *k, void *field); /* the KeyWords are the argu
 /* What the argument of a row for timer_parse_dst() may be. */
 extern const KeyWords timer_gap_words, timer_overlap_words;
 
-/* Parses what waited for the zone, and judges the section as a whole. Faults go to their lines. 0 or -ENOMEM. */
+/* Parses what waited for the zone, and validates the section as a whole. Problems go to their lines. 0 or -ENOMEM. */
 int timer_finish(Builder *b);
 
 void timer_lines_done(TimerLines *lines);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* One place for what all keys have in common: finding the row, saying what was probably meant when there is none,
- * "X-…", specifiers, the default behind an empty value, the digest. A parser sees only values that it has to judge. */
+ * "X-…", specifiers, the default behind an empty value, the digest. A parser sees only values that it has to validate.
+ */
 
 #include "config/key-table.h"
 
@@ -13,7 +14,7 @@
 #include "config/utf8.h"
 #include "time/span.h"
 
-#define QUOTED_MAX  64 /* bytes of a value that a fault repeats */
+#define QUOTED_MAX  64 /* bytes of a value that a problem repeats */
 #define SPAN_ADVICE "Write one as in systemd.time(7), for example 15min or 1h 30min."
 
 uint64_t hash_string(uint64_t hash, const char *s) {
@@ -70,25 +71,25 @@ static bool is_private(const char *name) {
         return startswith(name, "X-") != NULL;
 }
 
-static int key_fault_v(const KeyLine *k, const char *prefix, const char *format, va_list ap) {
+static int key_problem_v(const KeyLine *k, const char *prefix, const char *format, va_list ap) {
         char text[512];
 
         (void)vsnprintf(text, sizeof(text), format, ap);
         text[utf8_cut(text, sizeof(text) - 4)] = '\0';
-        return file_faults_add(k->faults, k->line, "%s%s", prefix, text);
+        return file_problems_add(k->problems, k->line, "%s%s", prefix, text);
 }
 
-int key_fault(const KeyLine *k, const char *format, ...) {
+int key_problem(const KeyLine *k, const char *format, ...) {
         va_list ap;
         int r;
 
         va_start(ap, format);
-        r = key_fault_v(k, "", format, ap);
+        r = key_problem_v(k, "", format, ap);
         va_end(ap);
         return r;
 }
 
-int key_fault_value(const KeyLine *k, const char *format, ...) {
+int key_problem_value(const KeyLine *k, const char *format, ...) {
         char prefix[QUOTED_MAX + READER_KEY_MAX + 16];
         size_t n = utf8_cut(k->value, QUOTED_MAX);
         va_list ap;
@@ -96,7 +97,7 @@ int key_fault_value(const KeyLine *k, const char *format, ...) {
 
         (void)snprintf(prefix, sizeof(prefix), "%s=%.*s%s ", k->row->key, (int)n, k->value, k->value[n] ? "…" : "");
         va_start(ap, format);
-        r = key_fault_v(k, prefix, format, ap);
+        r = key_problem_v(k, prefix, format, ap);
         va_end(ap);
         return r;
 }
@@ -140,7 +141,7 @@ static void list_sections(const KeyReading *r, char *buf, size_t size) {
         }
 }
 
-static int fault_section(KeyReading *r, unsigned line, const char *section) {
+static int problem_section(KeyReading *r, unsigned line, const char *section) {
         const char *best = NULL;
         unsigned nearest = typing_errors(section) + 1;
         char known[256];
@@ -154,11 +155,11 @@ static int fault_section(KeyReading *r, unsigned line, const char *section) {
                 }
         }
         if (best)
-                return file_faults_add(r->faults, line, "Unknown section [%s]. Did you mean [%s]?", section, best);
+                return file_problems_add(r->problems, line, "Unknown section [%s]. Did you mean [%s]?", section, best);
         list_sections(r, known, sizeof(known));
-        return file_faults_add(r->faults, line,
-                               "Unknown section [%s]. The sections here are: %s. Call it [X-%s] to have it ignored.",
-                               section, known, section);
+        return file_problems_add(r->problems, line,
+                                 "Unknown section [%s]. The sections here are: %s. Call it [X-%s] to have it ignored.",
+                                 section, known, section);
 }
 
 /* The rest of a section's header behind "Pool", blanks left out; NULL when it is another section. */
@@ -172,8 +173,8 @@ static int begin_named_section(KeyReading *r, unsigned line, const char *name) {
         int e;
 
         if (*name == '\0')
-                e = file_faults_add(r->faults, line, "Section [%s] has no name. Write [%s NAME].", r->named_section,
-                                    r->named_section);
+                e = file_problems_add(r->problems, line, "Section [%s] has no name. Write [%s NAME].",
+                                      r->named_section, r->named_section);
         else
                 e = r->begin_named(r, line, name);
         (void)enter_section(r, r->named_section);
@@ -191,7 +192,7 @@ static int on_section(void *userdata, unsigned line, const char *section) {
         if (r->skip_section || enter_section(r, section))
                 return 0;
         r->skip_section = true;
-        return fault_section(r, line, section);
+        return problem_section(r, line, section);
 }
 
 /* The row of the nearest key, in this section or (elsewhere) in the others; NULL when none is near. */
@@ -222,30 +223,31 @@ static const KeyRow *find_key(const KeyReading *r, const char *key) {
         return NULL;
 }
 
-static int fault_key(KeyReading *r, unsigned line, const char *section, const char *key) {
+static int problem_key(KeyReading *r, unsigned line, const char *section, const char *key) {
         char where[READER_SECTION_MAX + 32];
         const KeyRow *near;
 
-        if (r->faults->n >= DIAGNOSTICS_PER_FILE_MAX)
-                return file_faults_add(r->faults, line, "Unknown key."); /* is counted only: no need to search */
+        if (r->problems->n >= DIAGNOSTICS_PER_FILE_MAX)
+                return file_problems_add(r->problems, line, "Unknown key."); /* is counted only: no need to search */
         if (*section == '\0')
                 (void)snprintf(where, sizeof(where), "before the first section");
         else
                 (void)snprintf(where, sizeof(where), "in section [%s]", section);
         near = find_key(r, key);
         if (near)
-                return file_faults_add(r->faults, line, "%s= stands %s and belongs in section [%s].", key, where,
-                                       near->section);
+                return file_problems_add(r->problems, line, "%s= stands %s and belongs in section [%s].", key, where,
+                                         near->section);
         near = find_similar(r, section, key, /* elsewhere= */ false);
         if (near)
-                return file_faults_add(r->faults, line, "Unknown key %s= %s. Did you mean %s=?", key, where,
-                                       near->key);
+                return file_problems_add(r->problems, line, "Unknown key %s= %s. Did you mean %s=?", key, where,
+                                         near->key);
         near = find_similar(r, section, key, /* elsewhere= */ true);
         if (near)
-                return file_faults_add(r->faults, line, "Unknown key %s= %s. Did you mean %s= in section [%s]?", key,
-                                       where, near->key, near->section);
-        return file_faults_add(r->faults, line, "Unknown key %s= %s. Remove it, or call it X-%s= to have it ignored.",
-                               key, where, key);
+                return file_problems_add(r->problems, line, "Unknown key %s= %s. Did you mean %s= in section [%s]?",
+                                         key, where, near->key, near->section);
+        return file_problems_add(r->problems, line,
+                                 "Unknown key %s= %s. Remove it, or call it X-%s= to have it ignored.", key, where,
+                                 key);
 }
 
 static void *object_of(const KeyReading *r, const KeyRow *row) {
@@ -254,22 +256,22 @@ static void *object_of(const KeyReading *r, const KeyRow *row) {
 
 /* Gives the value to the row's parser. */
 static int parse_line(KeyReading *r, KeyLine *k) {
-        _cleanup_free_ char *expanded = NULL, *sentence = NULL;
-        FileFaults unheard = {};
-        bool judged = !r->instance_unknown || !specifier_is_used(k->value, 'i');
+        _cleanup_free_ char *expanded = NULL, *message = NULL;
+        FileProblems unheard = {};
+        bool validated = !r->instance_unknown || !specifier_is_used(k->value, 'i');
         int e;
 
-        if (r->specifiers && (!k->row->raw || !judged)) {
-                e = specifier_expand(k->value, r->specifiers, &expanded, &sentence);
+        if (r->specifiers && (!k->row->raw || !validated)) {
+                e = specifier_expand(k->value, r->specifiers, &expanded, &message);
                 if (e == -EINVAL)
-                        return key_fault(k, "%s", sentence);
+                        return key_problem(k, "%s", message);
                 if (e < 0)
                         return e;
                 if (!k->row->raw)
                         k->value = expanded;
         }
-        if (!judged)
-                k->faults = &unheard;
+        if (!validated)
+                k->problems = &unheard;
         if (*k->value == '\0' && k->row->fallback)
                 k->value = k->row->fallback;
         return k->row->parse(k, (char *)object_of(r, k->row) + k->row->offset);
@@ -298,12 +300,12 @@ static int on_assign(void *userdata, unsigned line, const char *section, const c
                                                      .row = row,
                                                      .value = value,
                                                      .line = line,
-                                                     .faults = r->faults,
+                                                     .problems = r->problems,
                                                      .reading = r,
                                              });
                 }
         }
-        return fault_key(r, line, section, key);
+        return problem_key(r, line, section, key);
 }
 
 int key_table_read(KeyReading *r, const char *text, size_t n) {
@@ -311,14 +313,14 @@ int key_table_read(KeyReading *r, const char *text, size_t n) {
 
         r->skip_section = false;
         (void)enter_section(r, "");
-        return reader_parse(text, n, &sink, r->faults);
+        return reader_parse(text, n, &sink, r->problems);
 }
 
 int key_parse_text(const KeyLine *k, void *field) {
         char **text = field, *copy = NULL;
 
         if (strlen(k->value) > KEY_TEXT_MAX)
-                return key_fault_value(k, "is longer than %d bytes. Make it shorter.", KEY_TEXT_MAX);
+                return key_problem_value(k, "is longer than %d bytes. Make it shorter.", KEY_TEXT_MAX);
         if (*k->value != '\0') {
                 copy = strdup(k->value);
                 if (!copy)
@@ -344,7 +346,7 @@ int key_parse_bool(const KeyLine *k, void *field) {
                         *(bool *)field = words[i].value;
                         return 0;
                 }
-        return key_fault_value(k, "is neither yes nor no. Write one of them.");
+        return key_problem_value(k, "is neither yes nor no. Write one of them.");
 }
 
 static int parse_number(const KeyLine *k, unsigned *ret, const char *otherwise) {
@@ -354,11 +356,11 @@ static int parse_number(const KeyLine *k, unsigned *ret, const char *otherwise) 
         errno = 0;
         n = strtoul(k->value, NULL, 10);
         if (*k->value == '\0' || k->value[strspn(k->value, "0123456789")] != '\0')
-                return key_fault_value(k, "is no whole number. Write one from %u to %u%s.", range->min, range->max,
-                                       otherwise);
+                return key_problem_value(k, "is no whole number. Write one from %u to %u%s.", range->min, range->max,
+                                         otherwise);
         if (errno != 0 || n < range->min || n > range->max)
-                return key_fault_value(k, "is out of range. Write a number from %u to %u%s.", range->min, range->max,
-                                       otherwise);
+                return key_problem_value(k, "is out of range. Write a number from %u to %u%s.", range->min, range->max,
+                                         otherwise);
         *ret = (unsigned)n;
         return 0;
 }
@@ -378,9 +380,9 @@ int key_read_span(const KeyLine *k, usec_t *ret) {
         int r = span_parse(k->value, ret);
 
         if (r == -ERANGE)
-                return key_fault_value(k, "is a longer time span than can be counted. %s", SPAN_ADVICE);
+                return key_problem_value(k, "is a longer time span than can be counted. %s", SPAN_ADVICE);
         if (r < 0)
-                return key_fault_value(k, "is no time span. %s", SPAN_ADVICE);
+                return key_problem_value(k, "is no time span. %s", SPAN_ADVICE);
         return 1;
 }
 
@@ -394,10 +396,10 @@ int key_parse_span(const KeyLine *k, void *field) {
         if (r <= 0)
                 return r;
         if (span == USEC_INFINITY && !bounds->endless)
-                return key_fault_value(k, "has no end. Write a finite time span.");
+                return key_problem_value(k, "has no end. Write a finite time span.");
         if (span < bounds->min)
-                return key_fault_value(k, "is shorter than %s. Write a longer time span.",
-                                       span_format(text, bounds->min, 1));
+                return key_problem_value(k, "is shorter than %s. Write a longer time span.",
+                                         span_format(text, bounds->min, 1));
         *(usec_t *)field = span;
         return 0;
 }
@@ -407,7 +409,7 @@ int key_read_mode(const KeyLine *k, mode_t *ret) {
         unsigned long mode = strtoul(k->value, NULL, 8);
 
         if (n == 0 || n > 5 || k->value[n] != '\0' || mode > 07777)
-                return key_fault_value(k, "is no access mode. Write an octal number, for example 0750.");
+                return key_problem_value(k, "is no access mode. Write an octal number, for example 0750.");
         *ret = (mode_t)mode;
         return 1;
 }
@@ -417,7 +419,7 @@ int key_parse_word(const KeyLine *k, void *field) {
         int value = words->from_string(k->value);
 
         if (value < 0)
-                return key_fault_value(k, "is unknown. Write %s.", words->choices);
+                return key_problem_value(k, "is unknown. Write %s.", words->choices);
         *(int *)field = value;
         return 0;
 }

@@ -19,11 +19,11 @@ typedef struct KeyLine {
         const KeyRow *row;
         const char *value; /* stripped, specifiers replaced unless the row is raw; "" clears or restores the default */
         unsigned line;
-        FileFaults *faults;
+        FileProblems *problems;
         KeyReading *reading;
 } KeyLine;
 
-/* Puts the value into field. What is wrong with it goes to key_fault(), and 0 is returned all the same; a negative
+/* Puts the value into field. What is wrong with it goes to key_problem(), and 0 is returned all the same; a negative
  * errno ends the reading (-ENOMEM). */
 typedef int (*KeyParse)(const KeyLine *k, void *field);
 
@@ -44,13 +44,13 @@ struct KeyReading {
         size_t n_more_rows;
         void *object;   /* that the fields are in */
         void *userdata; /* of the parsers */
-        FileFaults *faults;
+        FileProblems *problems;
         const Specifiers *specifiers; /* NULL: a percent sign is nothing special */
-        bool instance_unknown;        /* a template is checked: a value with %i is not judged */
+        bool instance_unknown;        /* a template is checked: a value with %i is not validated */
         uint64_t digest;              /* of all sections, keys and values so far */
         /* A section that is written with a name behind it, as in "[Pool disk]": its rows say "Pool". What begins one
-         * sets named_object, which the fields of those rows are in. It returns 1, or 0 when it wrote a fault down and
-         * the section is to be passed over, or a negative errno. NULL: there is none. */
+         * sets named_object, which the fields of those rows are in. It returns 1, or 0 when it wrote a problem down
+         * and the section is to be passed over, or a negative errno. NULL: there is none. */
         const char *named_section;
         int (*begin_named)(KeyReading *r, unsigned line, const char *name);
         void *named_object;
@@ -60,13 +60,14 @@ struct KeyReading {
         size_t n_section_rows;
 };
 
-/* Reads a text. What is wrong goes to r->faults. Returns 0, also with faults; -ENOMEM or what a parser returned. */
+/* Reads a text. What is wrong goes to r->problems. Returns 0, also with problems; -ENOMEM or what a parser returned.
+ */
 int key_table_read(KeyReading *r, const char *text, size_t n);
 
-/* Writes a fault of the line down: 0 or -ENOMEM. key_fault_value() puts what the key is set to before the sentence,
+/* Writes a problem of the line down: 0 or -ENOMEM. key_problem_value() puts what the key is set to before the message,
  * which begins with what is wrong: "is no time span. Write …". */
-int key_fault(const KeyLine *k, const char *format, ...) _printf_(2, 3);
-int key_fault_value(const KeyLine *k, const char *format, ...) _printf_(2, 3);
+int key_problem(const KeyLine *k, const char *format, ...) _printf_(2, 3);
+int key_problem_value(const KeyLine *k, const char *format, ...) _printf_(2, 3);
 
 /* --- parsers that every table can use --- */
 
@@ -85,7 +86,7 @@ typedef struct KeySpan {
         bool endless; /* "infinity" is allowed */
 } KeySpan;
 int key_parse_span(const KeyLine *k, void *field); /* usec_t as the KeySpan that is the argument allows */
-int key_read_span(const KeyLine *k, usec_t *ret);  /* returns 1, or 0 when the fault was written down */
+int key_read_span(const KeyLine *k, usec_t *ret);  /* returns 1, or 0 when the problem was written down */
 
 int key_read_mode(const KeyLine *k, mode_t *ret); /* an access mode, in octal digits; returns the same */
 

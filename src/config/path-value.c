@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Nothing here looks at the disk: a path is judged by how it is written. What would depend on where somebody stands
+/* Nothing here looks at the disk: a path is validated by how it is written. What would depend on where somebody stands
  * ("." and "..", no slash in front) is refused instead of resolved. */
 
 #include "config/path-value.h"

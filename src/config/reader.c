@@ -42,7 +42,7 @@ typedef struct Reader {
         char *rest;   /* of its value, what inih did not get yet */
         Buffer value; /* what came back */
         const ReaderSink *sink;
-        FileFaults *faults;
+        FileProblems *problems;
         int error;
 } Reader;
 
@@ -102,21 +102,21 @@ static bool is_plain(unsigned char c) {
         return (c >= 0x20 && c < 0x7f) || c == '\t';
 }
 
-/* Returns 1 when the line may be used, 0 when it was found faulty. */
+/* Returns 1 when the line may be used, 0 when it was found broken. */
 static int check_characters(Reader *rd, const char *p, size_t n) {
         for (size_t i = 0; i < n;) {
                 unsigned char c = (unsigned char)p[i];
                 size_t length = is_plain(c) ? 1 : utf8_char_length(p + i, n - i);
 
                 if (length == 0)
-                        return file_faults_add(rd->faults, rd->line,
-                                               "The line is not valid UTF-8 (byte 0x%02x). Save the file as UTF-8.",
-                                               c);
+                        return file_problems_add(rd->problems, rd->line,
+                                                 "The line is not valid UTF-8 (byte 0x%02x). Save the file as UTF-8.",
+                                                 c);
                 if (length == 1 && !is_plain(c))
-                        return file_faults_add(rd->faults, rd->line,
-                                               "The line holds the control character 0x%02x. Take it out; in Exec= "
-                                               "it can be written as \\x%02x.",
-                                               c, c);
+                        return file_problems_add(rd->problems, rd->line,
+                                                 "The line holds the control character 0x%02x. Take it out; in Exec= "
+                                                 "it can be written as \\x%02x.",
+                                                 c, c);
                 i += length;
         }
         return 1;
@@ -126,8 +126,8 @@ static int check_characters(Reader *rd, const char *p, size_t n) {
 static int check_nul(Reader *rd, const char *p, size_t n) {
         if (!memchr(p, '\0', n))
                 return 1;
-        return file_faults_add(rd->faults, rd->line,
-                               "The line holds a NUL byte, so this is no text file. Write it anew.");
+        return file_problems_add(rd->problems, rd->line,
+                                 "The line holds a NUL byte, so this is no text file. Write it anew.");
 }
 
 static bool goes_on(const char *p, size_t n) {
@@ -143,9 +143,9 @@ static int join_physical(Reader *rd, const char *p, size_t n, bool more) {
         int r;
 
         if (rd->logical.n + n > READER_LINE_MAX) {
-                r = file_faults_add(rd->faults, rd->first_line,
-                                    "The line is longer than %zu bytes. Put what it says into a script of its own.",
-                                    READER_LINE_MAX);
+                r = file_problems_add(rd->problems, rd->first_line,
+                                      "The line is longer than %zu bytes. Put what it says into a script of its own.",
+                                      READER_LINE_MAX);
                 return r;
         }
         r = buffer_append(&rd->logical, p, more ? n - 1 : n);
@@ -154,7 +154,7 @@ static int join_physical(Reader *rd, const char *p, size_t n, bool more) {
         return r < 0 ? r : 1;
 }
 
-/* Reads on to the end of the next logical line; a faulty one is left empty. Returns 1, 0 at the end of the text, or a
+/* Reads on to the end of the next logical line; a broken one is left empty. Returns 1, 0 at the end of the text, or a
  * negative errno. */
 static int read_logical(Reader *rd) {
         bool usable = true, more = true;
@@ -195,10 +195,11 @@ static int feed_section(Reader *rd, char *str, size_t size) {
         if (end < name || *end != ']' || strspn(name, SECTION_CHARS) != (size_t)(end - name) || end == name ||
             end - name > READER_SECTION_MAX) {
                 rd->skip_section = true;
-                return file_faults_add(rd->faults, rd->first_line,
-                                       "This is no section header. Write [NAME] and nothing else in the line, with a "
-                                       "name of at most %d letters, digits, blanks and \"_-.@\".",
-                                       READER_SECTION_MAX);
+                return file_problems_add(
+                        rd->problems, rd->first_line,
+                        "This is no section header. Write [NAME] and nothing else in the line, with a "
+                        "name of at most %d letters, digits, blanks and \"_-.@\".",
+                        READER_SECTION_MAX);
         }
         *end = '\0';
         rd->skip_section = false;
@@ -218,17 +219,17 @@ static int split_assignment(Reader *rd) {
         if (rd->skip_section)
                 return 0;
         if (!equal)
-                return file_faults_add(rd->faults, rd->first_line,
-                                       "The line has no \"=\". Write KEY=VALUE, or begin it with \"#\" to make it a "
-                                       "comment.");
+                return file_problems_add(rd->problems, rd->first_line,
+                                         "The line has no \"=\". Write KEY=VALUE, or begin it with \"#\" to make it a "
+                                         "comment.");
         for (n = (size_t)(equal - key); n > 0 && strchr(BLANKS, key[n - 1]); n--)
                 ;
         key[n] = '\0';
         if (n == 0 || n > READER_KEY_MAX || strspn(key, KEY_CHARS) != n)
-                return file_faults_add(rd->faults, rd->first_line,
-                                       "What stands before the \"=\" is no key: a key is one word of at most %d "
-                                       "letters, digits, \"_\" and \"-\".",
-                                       READER_KEY_MAX);
+                return file_problems_add(rd->problems, rd->first_line,
+                                         "What stands before the \"=\" is no key: a key is one word of at most %d "
+                                         "letters, digits, \"_\" and \"-\".",
+                                         READER_KEY_MAX);
         rd->key = key;
         rd->rest = equal + 1 + strspn(equal + 1, BLANKS);
         rd->value.n = 0;
@@ -306,9 +307,9 @@ static int take_piece(void *userdata, _unused_ const char *section, const char *
         return r >= 0;
 }
 
-int reader_parse(const char *text, size_t n, const ReaderSink *sink, FileFaults *faults) {
+int reader_parse(const char *text, size_t n, const ReaderSink *sink, FileProblems *problems) {
         static const char bom[] = "\xef\xbb\xbf";
-        Reader rd = { .at = text, .end = text + n, .sink = sink, .faults = faults };
+        Reader rd = { .at = text, .end = text + n, .sink = sink, .problems = problems };
         int r;
 
         if (n >= strlen(bom) && memcmp(text, bom, strlen(bom)) == 0)

@@ -21,6 +21,6 @@ typedef struct ReaderSink {
         void *userdata;
 } ReaderSink;
 
-/* Reads n bytes of text. What is no configuration file's line is a fault; the others are delivered all the same.
- * Returns 0, also with faults; -ENOMEM, or what the sink returned. */
-int reader_parse(const char *text, size_t n, const ReaderSink *sink, FileFaults *faults);
+/* Reads n bytes of text. What is no configuration file's line is a problem; the others are delivered all the same.
+ * Returns 0, also with problems; -ENOMEM, or what the sink returned. */
+int reader_parse(const char *text, size_t n, const ReaderSink *sink, FileProblems *problems);

@@ -28,21 +28,21 @@ typedef int (*ServiceVisit)(const KeyLine *k, const ServiceSetting *s, char *wor
 int service_each_word(const KeyLine *k, const ServiceSetting *s, const char *value, ServiceVisit visit,
                       UnitProperty *p);
 
-/* Makes a path tidy in place: "/a//b/" becomes "/a/b". Returns 1, or 0 after a fault: it is not absolute, or has "."
+/* Makes a path tidy in place: "/a//b/" becomes "/a/b". Returns 1, or 0 after a problem: it is not absolute, or has "."
  * or ".." in it. */
 int service_check_path(const KeyLine *k, char *path);
 
 /* Writes down that a word of the value is wrong: "KEY=: "word" is no …". 0 or -ENOMEM. */
-int service_fault_word(const KeyLine *k, const char *word, const char *format, ...) _printf_(3, 4);
+int service_problem_word(const KeyLine *k, const char *word, const char *format, ...) _printf_(3, 4);
 
 /* --- names that the service manager would pass over (service-names.c) --- */
 
 /* Writes down that a word is none of the names, some of which may be NULL: with the nearest one, or else the advice.
  */
-int service_fault_unknown(const KeyLine *k, const char *word, const char *const *names, size_t n, const char *what,
-                          const char *advice);
+int service_problem_unknown(const KeyLine *k, const char *word, const char *const *names, size_t n, const char *what,
+                            const char *advice);
 
-/* All return 1, or 0 after a fault. A kind of device begins with "char-" or "block-". */
+/* All return 1, or 0 after a problem. A kind of device begins with "char-" or "block-". */
 int service_check_system_call(const KeyLine *k, const char *word);
 int service_check_file_system(const KeyLine *k, const char *word);
 int service_check_device_kind(const KeyLine *k, const char *word);
@@ -111,7 +111,7 @@ CONVERTER(service_cpus);         /* ay, or b of the other one for "numa" */
 
 /* --- lists (service-lists.c) --- */
 
-/* Returns 1 when the word may stay, 0 when its fault was written down. It may change the word. */
+/* Returns 1 when the word may stay, 0 when its problem was written down. It may change the word. */
 typedef int (*ServiceCheck)(const KeyLine *k, char *word);
 
 CONVERTER(service_words);            /* as; ServiceCheck in a ServiceWordRule */
@@ -142,7 +142,7 @@ typedef struct ServiceStream {
 /* For service_words() and service_filter(). */
 extern const ServiceWordRule service_assignments, service_variables, service_assignments_or_variables, service_paths,
         service_groups, service_controllers, service_architectures, service_system_calls, service_plain_system_calls,
-        service_address_families, service_file_systems, service_interfaces, service_folders;
+        service_address_families, service_file_systems, service_interfaces, service_directory_names;
 
 /* --- the file system (service-mounts.c) --- */
 

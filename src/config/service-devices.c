@@ -34,14 +34,14 @@ int service_device_allow(const KeyLine *k, _unused_ const ServiceSetting *s, Uni
                 return -ENOMEM;
         device = split_first(copy, &access);
         if (access[strspn(access, "rwm")] != '\0')
-                return service_fault_word(k, access, "is no access to a device. Write letters of \"rwm\".");
+                return service_problem_word(k, access, "is no access to a device. Write letters of \"rwm\".");
         if (startswith(device, "char-") || startswith(device, "block-"))
                 r = service_check_device_kind(k, device);
         else {
                 if (!startswith(device, "/dev/"))
-                        return service_fault_word(k, device,
-                                                  "is no device. Write a path below /dev, or char-NAME or "
-                                                  "block-NAME.");
+                        return service_problem_word(k, device,
+                                                    "is no device. Write a path below /dev, or char-NAME or "
+                                                    "block-NAME.");
                 r = service_check_path(k, device);
         }
         if (r > 0)
@@ -84,8 +84,8 @@ int service_device_value(const KeyLine *k, const ServiceSetting *s, UnitProperty
                 return -ENOMEM;
         path = split_first(copy, &text);
         if (!io_values[kind].parse(text, &value))
-                return key_fault_value(k, "is not what is set for a device. Write a path and behind it %s.",
-                                       io_values[kind].advice);
+                return key_problem_value(k, "is not what is set for a device. Write a path and behind it %s.",
+                                         io_values[kind].advice);
         r = service_check_path(k, path);
         if (r > 0)
                 r = service_begin_list(p);
@@ -149,9 +149,9 @@ static int visit_address(const KeyLine *k, _unused_ const ServiceSetting *s, cha
         prefix = 8 * address_size(family);
         if (inet_pton(family, word, &address) != 1 ||
             (slash && (!number_parse(slash + 1, &prefix) || prefix > 8 * address_size(family))))
-                return service_fault_word(k, word,
-                                          "is no address or network. Write, say, 10.0.0.0/8, ::1, any, "
-                                          "localhost, link-local or multicast.");
+                return service_problem_word(k, word,
+                                            "is no address or network. Write, say, 10.0.0.0/8, ::1, any, "
+                                            "localhost, link-local or multicast.");
         return add_address(p, family, &address, (unsigned)prefix);
 }
 
@@ -209,7 +209,7 @@ int service_socket_bind(const KeyLine *k, _unused_ const ServiceSetting *s, Unit
         take_choice(&rest, families, family_values, &ports.family);
         take_choice(&rest, protocols, protocol_values, &ports.protocol);
         if (!parse_ports(rest, &ports))
-                return key_fault_value(k, "is no rule for sockets. Write, say, tcp:80, ipv6:udp:5000-5010 or any.");
+                return key_problem_value(k, "is no rule for sockets. Write, say, tcp:80, ipv6:udp:5000-5010 or any.");
         r = service_number(p, 1);
         if (r > 0)
                 r = service_number(p, (uint64_t)ports.family);
@@ -232,7 +232,7 @@ int service_bpf_program(const KeyLine *k, _unused_ const ServiceSetting *s, Unit
                 return -ENOMEM;
         colon = strchr(copy, ':');
         if (!colon || copy[strspn(copy, "abcdefghijklmnopqrstuvwxyz0123456789_")] != ':')
-                return key_fault_value(k, "is no program. Write TYPE:PATH, for example egress:/sys/fs/bpf/x.");
+                return key_problem_value(k, "is no program. Write TYPE:PATH, for example egress:/sys/fs/bpf/x.");
         *colon++ = '\0';
         r = service_check_path(k, colon);
         if (r > 0)

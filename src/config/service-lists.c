@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Lists of words, and lines that are one element of a list. The service manager passes some bad words over with a line
- * in the journal; here each is a fault, because a filter without the word that was mistyped is another filter. */
+ * in the journal; here each is a problem, because a filter without the word that was mistyped is another filter. */
 
 #include <stdio.h>
 
@@ -32,15 +32,15 @@ static int check_assignment(const KeyLine *k, char *word) {
 
         if (n > 0 && word[n] == '=')
                 return 1;
-        return service_fault_word(k, word,
-                                  "is no assignment. Write NAME=value, in quotes when there are blanks in "
-                                  "it.");
+        return service_problem_word(k, word,
+                                    "is no assignment. Write NAME=value, in quotes when there are blanks in "
+                                    "it.");
 }
 
 static int check_variable(const KeyLine *k, char *word) {
         size_t n = variable_length(word);
 
-        return n > 0 && word[n] == '\0' ? 1 : service_fault_word(k, word, "is no name of a variable.");
+        return n > 0 && word[n] == '\0' ? 1 : service_problem_word(k, word, "is no name of a variable.");
 }
 
 static int check_assignment_or_variable(const KeyLine *k, char *word) {
@@ -48,7 +48,7 @@ static int check_assignment_or_variable(const KeyLine *k, char *word) {
 
         return n > 0 && (word[n] == '\0' || word[n] == '=')
                        ? 1
-                       : service_fault_word(k, word, "is neither a name of a variable nor an assignment.");
+                       : service_problem_word(k, word, "is neither a name of a variable nor an assignment.");
 }
 
 /* "-" says that the path need not be there, "+" that it is meant below RootDirectory=. */
@@ -63,13 +63,13 @@ static int check_prefixed_path(const KeyLine *k, char *word) {
 static int check_group(const KeyLine *k, char *word) {
         if (*word != '\0' && !strpbrk(word, ":/ \t\n"))
                 return 1;
-        return service_fault_word(k, word, "is no name of a group.");
+        return service_problem_word(k, word, "is no name of a group.");
 }
 
 static int check_one_of(const KeyLine *k, const char *word, const char *const *known, size_t n, const char *what) {
         if (string_table_find(known, n, word) >= 0)
                 return 1;
-        return service_fault_unknown(k, word, known, n, what, "");
+        return service_problem_unknown(k, word, known, n, what, "");
 }
 
 static int check_controller(const KeyLine *k, char *word) {
@@ -102,13 +102,13 @@ static int check_system_call(const KeyLine *k, char *word) {
         if (!colon)
                 return check_plain_system_call(k, word);
         if (k->value[0] != '~')
-                return service_fault_word(k, word,
-                                          "has an error behind it, which only a list that begins with \"~\" "
-                                          "can have.");
+                return service_problem_word(k, word,
+                                            "has an error behind it, which only a list that begins with \"~\" "
+                                            "can have.");
         if (!streq(colon + 1, "kill") && errno_from_name(colon + 1) < 0)
-                return service_fault_word(k, word,
-                                          "ends in no error of a system call. Write a name, such as EPERM, "
-                                          "or \"kill\".");
+                return service_problem_word(k, word,
+                                            "ends in no error of a system call. Write a name, such as EPERM, "
+                                            "or \"kill\".");
         *colon = '\0';
         r = check_plain_system_call(k, word);
         *colon = ':';
@@ -118,8 +118,8 @@ static int check_system_call(const KeyLine *k, char *word) {
 static int check_address_family(const KeyLine *k, char *word) {
         if (string_table_find(address_families, n_address_families, word) >= 0)
                 return 1;
-        return service_fault_unknown(k, word, address_families, n_address_families, "address family",
-                                     "Write names of address_families(7), such as AF_UNIX, or none.");
+        return service_problem_unknown(k, word, address_families, n_address_families, "address family",
+                                       "Write names of address_families(7), such as AF_UNIX, or none.");
 }
 
 static int check_file_system(const KeyLine *k, char *word) {
@@ -129,18 +129,19 @@ static int check_file_system(const KeyLine *k, char *word) {
 static int check_interface(const KeyLine *k, char *word) {
         size_t n = strcspn(word, " \t\n/:");
 
-        return n > 0 && n < 16 && word[n] == '\0' ? 1
-                                                  : service_fault_word(k, word, "is no name of a network interface.");
+        return n > 0 && n < 16 && word[n] == '\0'
+                       ? 1
+                       : service_problem_word(k, word, "is no name of a network interface.");
 }
 
-static int check_folder(const KeyLine *k, char *word) {
+static int check_directory(const KeyLine *k, char *word) {
         _cleanup_free_ char *absolute = NULL;
         int r;
 
         if (*word == '/' || *word == '\0')
-                return service_fault_word(k, word,
-                                          "is no relative path. Write the name of a folder, without the "
-                                          "place where it is made.");
+                return service_problem_word(k, word,
+                                            "is no relative path. Write the name of a directory, without the "
+                                            "place where it is made.");
         if (asprintf(&absolute, "/%s", word) < 0)
                 return -ENOMEM;
         r = service_check_path(k, absolute);
@@ -161,7 +162,7 @@ const ServiceWordRule service_plain_system_calls = { check_plain_system_call };
 const ServiceWordRule service_address_families = { check_address_family };
 const ServiceWordRule service_file_systems = { check_file_system };
 const ServiceWordRule service_interfaces = { check_interface };
-const ServiceWordRule service_folders = { check_folder };
+const ServiceWordRule service_directory_names = { check_directory };
 
 /* --- lists of words --- */
 
@@ -223,20 +224,20 @@ int service_filter(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
                 return r;
         r = service_each_word(k, s, k->value + !allow, visit_filter, p);
         if (r > 0 && p->values[1].number == 0)
-                return key_fault(k,
-                                 "%s=~ forbids nothing. Write what is forbidden behind the \"~\", or nothing at "
-                                 "all to start anew.",
-                                 k->row->key);
+                return key_problem(k,
+                                   "%s=~ forbids nothing. Write what is forbidden behind the \"~\", or nothing at "
+                                   "all to start anew.",
+                                   k->row->key);
         return r;
 }
 
 /* Whether the run may make control groups below its own; a list says with which controllers. */
 int service_delegate(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
-        FileFaults unheard = {};
+        FileProblems unheard = {};
         KeyLine quiet = *k;
         int r;
 
-        quiet.faults = &unheard;
+        quiet.problems = &unheard;
         r = service_bool(&quiet, s, p);
         if (r != 0)
                 return r;
@@ -267,16 +268,16 @@ static bool credential_is_valid(const char *s) {
         return n > 0 && n <= CREDENTIAL_MAX && s[n] == '\0' && !streq(s, ".") && !streq(s, "..");
 }
 
-/* Splits ID:REST. Without a colon *ret_rest is NULL. Returns 1, or 0 after a fault. */
+/* Splits ID:REST. Without a colon *ret_rest is NULL. Returns 1, or 0 after a problem. */
 static int split_credential(const KeyLine *k, char *copy, char **ret_rest) {
         char *colon = strchr(copy, ':');
 
         if (colon)
                 *colon++ = '\0';
         if (!credential_is_valid(copy))
-                return service_fault_word(k, copy,
-                                          "is no name of a credential. Write a name without blanks, \":\" "
-                                          "and \"/\".");
+                return service_problem_word(k, copy,
+                                            "is no name of a credential. Write a name without blanks, \":\" "
+                                            "and \"/\".");
         *ret_rest = colon;
         return 1;
 }
@@ -338,12 +339,12 @@ static bool base64_decode(char *s, size_t *ret_n) {
         return (letters + padding) % 4 == 0 && padding <= 2 && letters % 4 != 1;
 }
 
-static int fault_base64(const KeyLine *k) {
-        return key_fault(k, "The value of %s= is no base64. Write what base64(1) prints.", k->row->key);
+static int problem_base64(const KeyLine *k) {
+        return key_problem(k, "The value of %s= is no base64. Write what base64(1) prints.", k->row->key);
 }
 
 int service_set_credential(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
-        _cleanup_free_ char *copy = strdup(k->value), *sentence = NULL;
+        _cleanup_free_ char *copy = strdup(k->value), *message = NULL;
         char *value = NULL;
         size_t n = 0;
         int r;
@@ -354,16 +355,16 @@ int service_set_credential(const KeyLine *k, const ServiceSetting *s, UnitProper
         if (r <= 0)
                 return r;
         if (!value)
-                return key_fault_value(k, "has no value. Write NAME:VALUE.");
+                return key_problem_value(k, "has no value. Write NAME:VALUE.");
         if (s->argument && !base64_decode(value, &n))
-                return fault_base64(k);
+                return problem_base64(k);
         if (!s->argument) {
-                r = word_unescape(value, value, &n, &sentence);
+                r = word_unescape(value, value, &n, &message);
                 if (r < 0)
-                        return r == -EINVAL ? key_fault(k, "%s", sentence) : r;
+                        return r == -EINVAL ? key_problem(k, "%s", message) : r;
         }
         if (n > CREDENTIAL_SIZE)
-                return key_fault(k, "The credential is larger than %d bytes. Use LoadCredential=.", CREDENTIAL_SIZE);
+                return key_problem(k, "The credential is larger than %d bytes. Use LoadCredential=.", CREDENTIAL_SIZE);
         r = service_begin_list(p);
         if (r > 0)
                 r = service_add_element(p, copy);
@@ -377,11 +378,11 @@ static int visit_log_field(const KeyLine *k, _unused_ const ServiceSetting *s, c
         size_t n = strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS "_");
 
         if (n == 0 || n > JOURNAL_FIELD || word[n] != '=' || *word == '_' || strchr(DIGITS, *word))
-                return service_fault_word(k, word,
-                                          "is no field of the journal. Write NAME=value, with a name of "
-                                          "capital letters, digits and \"_\".");
+                return service_problem_word(k, word,
+                                            "is no field of the journal. Write NAME=value, with a name of "
+                                            "capital letters, digits and \"_\".");
         if (startswith(word, "VAKT_"))
-                return service_fault_word(k, word, "is set by vaktd. Choose another name.");
+                return service_problem_word(k, word, "is set by vaktd. Choose another name.");
         return service_add_element(p, word);
 }
 
@@ -425,21 +426,21 @@ static int add_command(const CommandDef *c, UnitProperty *p) {
 static int check_command(const KeyLine *k, const CommandDef *c) {
         STRV_FOREACH(word, c->argv)
                 if (strpbrk(*word, "$;"))
-                        return service_fault_word(k, *word,
-                                                  "has \"$\" or \";\" in it, which a reload of the service manager "
-                                                  "changes. Put the command into a script.");
+                        return service_problem_word(k, *word,
+                                                    "has \"$\" or \";\" in it, which a reload of the service manager "
+                                                    "changes. Put the command into a script.");
         return 1;
 }
 
 int service_commands(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProperty *p) {
-        _cleanup_free_ char *sentence = NULL;
+        _cleanup_free_ char *message = NULL;
         CommandDef *commands = NULL;
         size_t n = 0;
         int r;
 
-        r = exec_line_parse(k->value, k->reading->specifiers, &commands, &n, &sentence);
+        r = exec_line_parse(k->value, k->reading->specifiers, &commands, &n, &message);
         if (r == -EINVAL)
-                r = key_fault(k, "%s", sentence);
+                r = key_problem(k, "%s", message);
         else if (r >= 0)
                 r = service_begin_list(p);
         for (size_t i = 0; i < n; i++) {
@@ -457,15 +458,15 @@ int service_commands(const KeyLine *k, _unused_ const ServiceSetting *s, UnitPro
 
 /* Text ends in a newline, as in a unit file. */
 int service_input_text(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProperty *p) {
-        _cleanup_free_ char *text = malloc(strlen(k->value) + 2), *sentence = NULL;
+        _cleanup_free_ char *text = malloc(strlen(k->value) + 2), *message = NULL;
         size_t n;
         int r;
 
         if (!text)
                 return -ENOMEM;
-        r = word_unescape(k->value, text, &n, &sentence);
+        r = word_unescape(k->value, text, &n, &message);
         if (r < 0)
-                return r == -EINVAL ? key_fault(k, "%s", sentence) : r;
+                return r == -EINVAL ? key_problem(k, "%s", message) : r;
         text[n++] = '\n';
         r = unit_property_add_text(p, text, n);
         return r < 0 ? r : 1;
@@ -479,7 +480,7 @@ int service_base64(const KeyLine *k, _unused_ const ServiceSetting *s, UnitPrope
         if (!copy)
                 return -ENOMEM;
         if (!base64_decode(copy, &n))
-                return fault_base64(k);
+                return problem_base64(k);
         r = unit_property_add_text(p, copy, n);
         return r < 0 ? r : 1;
 }
@@ -513,22 +514,22 @@ int service_hash(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
                 return r <= 0 ? r : service_string(p, copy);
         }
         if (s->argument && (!base64 || !base64_decode(copy, &n)))
-                return key_fault_value(k, "is no signature. Write a path, or base64: and what base64(1) prints.");
+                return key_problem_value(k, "is no signature. Write a path, or base64: and what base64(1) prints.");
         if (!s->argument && (base64 || !hex_decode(copy, &n) || n < HASH_MIN))
-                return key_fault_value(k, "is no hash. Write at least %d hexadecimal digits, or a path.",
-                                       2 * HASH_MIN);
+                return key_problem_value(k, "is no hash. Write at least %d hexadecimal digits, or a path.",
+                                         2 * HASH_MIN);
         r = unit_property_add_text(p, copy, n);
         return r < 0 ? r : 1;
 }
 
-static int fault_stream(const KeyLine *k, const ServiceSetting *s) {
+static int problem_stream(const KeyLine *k, const ServiceSetting *s) {
         char choices[256] = "";
         size_t used = 0;
 
         for (const ServiceStream *i = s->argument; i->word && used < sizeof(choices); i++)
                 used += (size_t)snprintf(choices + used, sizeof(choices) - used, "%s%s%s", used > 0 ? ", " : "",
                                          i->word, i->property ? "PATH" : "");
-        return key_fault_value(k, "is nothing that a run can be given. It can be one of: %s.", choices);
+        return key_problem_value(k, "is nothing that a run can be given. It can be one of: %s.", choices);
 }
 
 int service_stream(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
@@ -541,10 +542,10 @@ int service_stream(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
                 if (i->property ? startswith(k->value, i->word) != NULL : streq(k->value, i->word))
                         break;
         if (!i->word)
-                return fault_stream(k, s);
+                return problem_stream(k, s);
         if (b->context->target == LOADER_FOR_CHILDREN && !(i->flags & SERVICE_CHILD))
-                return key_fault_value(k, "needs the service manager, and runs are children of vaktd here "
-                                          "(Executor=child). Write null or file:PATH, or use Executor=unit.");
+                return key_problem_value(k, "needs the service manager, and runs are children of vaktd here "
+                                            "(Executor=child). Write null or file:PATH, or use Executor=unit.");
         if (!i->property)
                 return service_string(p, k->value);
         p->name = i->property;

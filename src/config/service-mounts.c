@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a run sees of the file system: mounts, images, folders of its own. */
+/* What a run sees of the file system: mounts, images, directories of its own. */
 
 #include <stdio.h>
 #include <sys/mount.h>
@@ -35,9 +35,9 @@ static int visit_bind(const KeyLine *k, _unused_ const ServiceSetting *s, char *
         int r;
 
         if (n > 3 || (!streq(options, "rbind") && !streq(options, "norbind") && !streq(options, "")))
-                return service_fault_word(k, word,
-                                          "goes on with unknown options. Write SOURCE:DESTINATION:rbind or "
-                                          "norbind.");
+                return service_problem_word(k, word,
+                                            "goes on with unknown options. Write SOURCE:DESTINATION:rbind or "
+                                            "norbind.");
         r = service_check_path(k, source);
         if (r > 0 && n > 1)
                 r = service_check_path(k, parts[1]);
@@ -75,21 +75,21 @@ int service_tmpfs(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         return r < 0 ? r : service_each_word(k, s, k->value, visit_tmpfs, p);
 }
 
-/* --- folders of the run's own --- */
+/* --- directories of the run's own --- */
 
-/* FOLDER, or FOLDER:LINK, which is the second property: (sst) with flags that are not used yet. */
+/* DIRECTORY, or DIRECTORY:LINK, which is the second property: (sst) with flags that are not used yet. */
 static int visit_directory(const KeyLine *k, const ServiceSetting *s, char *word, UnitProperty *p) {
         char *colon = s->other ? strchr(word, ':') : NULL;
         int r;
 
         if (!colon) {
-                r = service_folders.check(k, word);
+                r = service_directory_names.check(k, word);
                 return r <= 0 ? r : service_add_element(&p[0], word);
         }
         *colon++ = '\0';
-        r = service_folders.check(k, word);
+        r = service_directory_names.check(k, word);
         if (r > 0)
-                r = service_folders.check(k, colon);
+                r = service_directory_names.check(k, colon);
         if (r > 0 && p[1].n_values == 0)
                 r = service_begin_list(&p[1]);
         if (r > 0)
@@ -123,10 +123,10 @@ static bool is_partition(const char *s) {
         return false;
 }
 
-static int fault_partition(const KeyLine *k, const char *word) {
-        return service_fault_word(k, word,
-                                  "is no partition. Write PARTITION:OPTIONS, with a partition such as root, "
-                                  "usr, home, srv or var.");
+static int problem_partition(const KeyLine *k, const char *word) {
+        return service_problem_word(k, word,
+                                    "is no partition. Write PARTITION:OPTIONS, with a partition such as root, "
+                                    "usr, home, srv or var.");
 }
 
 /* (ss): PARTITION:OPTIONS, or the options of the root partition alone. */
@@ -136,7 +136,7 @@ static int visit_image_options(const KeyLine *k, _unused_ const ServiceSetting *
         int r;
 
         if (n > 2 || (n == 2 && !is_partition(parts[0])))
-                return fault_partition(k, parts[0]);
+                return problem_partition(k, parts[0]);
         r = service_add_element(p, n == 2 ? parts[0] : "root");
         return r <= 0 ? r : service_string(p, parts[n - 1]);
 }
@@ -160,13 +160,13 @@ static int add_mount_options(const KeyLine *k, char *const *parts, size_t n, Uni
         r = service_number(p, n / 2);
         for (size_t i = 0; r > 0 && i + 1 < n; i += 2) {
                 if (!is_partition(parts[i]))
-                        return fault_partition(k, parts[i]);
+                        return problem_partition(k, parts[i]);
                 r = service_string(p, parts[i]);
                 if (r > 0)
                         r = service_string(p, parts[i + 1]);
         }
         if (r > 0 && n % 2 != 0)
-                return fault_partition(k, parts[n - 1]);
+                return problem_partition(k, parts[n - 1]);
         return r;
 }
 
@@ -177,7 +177,7 @@ static int visit_mount_image(const KeyLine *k, _unused_ const ServiceSetting *s,
         int r;
 
         if (n < 2)
-                return service_fault_word(k, word, "has no place to be mounted at. Write IMAGE:PATH.");
+                return service_problem_word(k, word, "has no place to be mounted at. Write IMAGE:PATH.");
         r = service_check_path(k, source);
         if (r > 0)
                 r = service_check_path(k, parts[1]);

@@ -67,20 +67,20 @@ static const char *nearest_name(const char *word, const char *const *names, size
         return found;
 }
 
-int service_fault_unknown(const KeyLine *k, const char *word, const char *const *names, size_t n, const char *what,
-                          const char *advice) {
+int service_problem_unknown(const KeyLine *k, const char *word, const char *const *names, size_t n, const char *what,
+                            const char *advice) {
         const char *nearest = nearest_name(word, names, n);
 
         if (nearest)
-                return service_fault_word(k, word, "is no %s. Did you mean \"%s\"?", what, nearest);
-        return service_fault_word(k, word, "is no %s. %s", what, advice);
+                return service_problem_word(k, word, "is no %s. Did you mean \"%s\"?", what, nearest);
+        return service_problem_word(k, word, "is no %s. %s", what, advice);
 }
 
 static int check_listed(const KeyLine *k, const char *word, const char *const *names, size_t n, const char *what,
                         const char *advice) {
         if (string_table_find(names, n, word) >= 0)
                 return 1;
-        return service_fault_unknown(k, word, names, n, what, advice);
+        return service_problem_unknown(k, word, names, n, what, advice);
 }
 
 /* --- system calls --- */
@@ -107,14 +107,14 @@ static const Seccomp *seccomp_library(void) {
         return library.resolve && library.name ? &library : NULL;
 }
 
-static int fault_system_call(const KeyLine *k, const char *word, const Seccomp *library) {
+static int problem_system_call(const KeyLine *k, const char *word, const Seccomp *library) {
         char *names[SYSTEM_CALL_LAST + 1];
         int r;
 
         for (int i = 0; i <= SYSTEM_CALL_LAST; i++)
                 names[i] = library ? library->name(NATIVE_ARCHITECTURE, i) : NULL;
-        r = service_fault_unknown(k, word, (const char *const *)names, ELEMENTSOF(names), "system call",
-                                  "Write names, or groups such as @system-service.");
+        r = service_problem_unknown(k, word, (const char *const *)names, ELEMENTSOF(names), "system call",
+                                    "Write names, or groups such as @system-service.");
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 free(names[i]);
         return r;
@@ -128,7 +128,7 @@ int service_check_system_call(const KeyLine *k, const char *word) {
                 return check_listed(k, word, system_call_groups, ELEMENTSOF(system_call_groups),
                                     "group of system calls", "See systemd-analyze syscall-filter.");
         if (n == 0 || word[n] != '\0' || (library && library->resolve(word) == UNKNOWN_SYSTEM_CALL))
-                return fault_system_call(k, word, library);
+                return problem_system_call(k, word, library);
         return 1;
 }
 
@@ -177,6 +177,6 @@ int service_check_device_kind(const KeyLine *k, const char *word) {
         (void)fclose(f);
         if (good)
                 return 1;
-        return service_fault_word(k, word, "is no kind of device here. Did you mean \"%.*s%s\"?", (int)(name - word),
-                                  word, nearest);
+        return service_problem_word(k, word, "is no kind of device here. Did you mean \"%.*s%s\"?", (int)(name - word),
+                                    word, nearest);
 }

@@ -46,7 +46,7 @@ int service_bool(const KeyLine *k, _unused_ const ServiceSetting *s, UnitPropert
         bool yes = is_true(k->value);
 
         if (!yes && !is_false(k->value))
-                return key_fault_value(k, "is neither yes nor no. Write one of them.");
+                return key_problem_value(k, "is neither yes nor no. Write one of them.");
         return service_number(p, yes);
 }
 
@@ -61,7 +61,7 @@ static const ServiceWord *find_word(const ServiceWord *words, const char *s) {
         return NULL;
 }
 
-static int fault_words(const KeyLine *k, const ServiceWord *words) {
+static int problem_words(const KeyLine *k, const ServiceWord *words) {
         char choices[CHOICES_MAX] = "";
         size_t used = 0;
 
@@ -71,27 +71,27 @@ static int fault_words(const KeyLine *k, const ServiceWord *words) {
                                          : w[1].word ? ", "
                                                      : " or ",
                                          w->word);
-        return key_fault_value(k, "is unknown. Write %s.", choices);
+        return key_problem_value(k, "is unknown. Write %s.", choices);
 }
 
 int service_word(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         const ServiceWord *w = find_word(s->argument, k->value);
 
-        return w ? service_string(p, w->word) : fault_words(k, s->argument);
+        return w ? service_string(p, w->word) : problem_words(k, s->argument);
 }
 
 int service_enum(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         const ServiceWord *w = find_word(s->argument, k->value);
 
-        return w ? service_number(p, (uint64_t)w->value) : fault_words(k, s->argument);
+        return w ? service_number(p, (uint64_t)w->value) : problem_words(k, s->argument);
 }
 
 int service_level(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProperty *p) {
         int level = log_level_from_string(k->value);
 
         if (level < 0)
-                return key_fault_value(k, "is no log level. Write emerg, alert, crit, err, warning, notice, info or "
-                                          "debug.");
+                return key_problem_value(k, "is no log level. Write emerg, alert, crit, err, warning, notice, info or "
+                                            "debug.");
         return service_number(p, (uint64_t)level);
 }
 
@@ -99,7 +99,7 @@ int service_signal(const KeyLine *k, _unused_ const ServiceSetting *s, UnitPrope
         int signal = signal_from_name(k->value);
 
         if (signal < 0)
-                return key_fault_value(k, "is no signal. Write a name, such as SIGTERM or RTMIN+3, or a number.");
+                return key_problem_value(k, "is no signal. Write a name, such as SIGTERM or RTMIN+3, or a number.");
         return service_number(p, (uint64_t)signal);
 }
 
@@ -107,7 +107,7 @@ int service_errno(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProper
         int error = streq(k->value, "kill") ? ERRNO_KILL : errno_from_name(k->value);
 
         if (error < 0)
-                return key_fault_value(k, "is no error of a system call. Write a name, such as EPERM, or \"kill\".");
+                return key_problem_value(k, "is no error of a system call. Write a name, such as EPERM, or \"kill\".");
         return service_number(p, (uint64_t)error);
 }
 
@@ -117,7 +117,7 @@ int service_text(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         const ServiceText *rule = s->argument;
 
         if (rule && !rule->is_valid(k->value))
-                return key_fault_value(k, "%s", rule->advice);
+                return key_problem_value(k, "%s", rule->advice);
         return service_string(p, k->value);
 }
 
@@ -146,7 +146,7 @@ int service_label(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProper
         int r;
 
         if (k->value[ignore] == '\0')
-                return key_fault_value(k, "names nothing. Write a name behind the \"-\".");
+                return key_problem_value(k, "names nothing. Write a name behind the \"-\".");
         r = service_number(p, ignore);
         return r < 0 ? r : service_string(p, k->value + ignore);
 }
@@ -169,8 +169,8 @@ int service_integer(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) 
         int64_t value;
 
         if (!integer_parse(k->value, &value) || value < range->min || value > range->max)
-                return key_fault_value(k, "is no whole number in range. Write one from %lld to %lld.",
-                                       (long long)range->min, (long long)range->max);
+                return key_problem_value(k, "is no whole number in range. Write one from %lld to %lld.",
+                                         (long long)range->min, (long long)range->max);
         return service_number(p, (uint64_t)value);
 }
 
@@ -181,9 +181,9 @@ int service_mode(const KeyLine *k, _unused_ const ServiceSetting *s, UnitPropert
         return r > 0 ? service_number(p, mode) : r;
 }
 
-static int fault_percentage(const KeyLine *k) {
-        return key_fault_value(k, "is no percentage from 0%% to 100%%, with two decimals at most. Write one, for "
-                                  "example 20%%.");
+static int problem_percentage(const KeyLine *k) {
+        return key_problem_value(k, "is no percentage from 0%% to 100%%, with two decimals at most. Write one, for "
+                                    "example 20%%.");
 }
 
 static bool is_percentage(const char *s) {
@@ -197,7 +197,7 @@ static int convert_share(const KeyLine *k, const ServiceSetting *s, UnitProperty
         uint32_t share;
 
         if (percent_parse(k->value, &share) < 0 || share > PERMYRIAD_FULL)
-                return fault_percentage(k);
+                return problem_percentage(k);
         service_use_other(s, p);
         return service_number(p, percent_scale(share));
 }
@@ -210,10 +210,10 @@ int service_size(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
                 return convert_share(k, s, p);
         r = size_parse(k->value, 1024, &size);
         if (r == -ERANGE)
-                return key_fault_value(k, "is larger than can be counted. " SIZE_ADVICE);
+                return key_problem_value(k, "is larger than can be counted. " SIZE_ADVICE);
         if (r < 0)
-                return key_fault_value(k, "is no size. Write bytes, with a suffix K, M, G, T, P or E if you like, a "
-                                          "percentage, or infinity.");
+                return key_problem_value(k, "is no size. Write bytes, with a suffix K, M, G, T, P or E if you like, a "
+                                            "percentage, or infinity.");
         return service_number(p, size);
 }
 
@@ -223,7 +223,7 @@ int service_tasks(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         if (is_percentage(k->value))
                 return convert_share(k, s, p);
         if (!streq(k->value, "infinity") && (!number_parse(k->value, &n) || n == 0 || n == UINT64_MAX))
-                return key_fault_value(k, "is no number of tasks. Write one from 1, a percentage, or infinity.");
+                return key_problem_value(k, "is no number of tasks. Write one from 1, a percentage, or infinity.");
         return service_number(p, n);
 }
 
@@ -233,8 +233,8 @@ int service_weight(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         if (s->argument && streq(k->value, "idle"))
                 return service_number(p, WEIGHT_IDLE);
         if (!number_parse(k->value, &weight) || weight == 0 || weight > WEIGHT_MAX)
-                return key_fault_value(k, "is no weight. Write a number from 1 to %d%s.", WEIGHT_MAX,
-                                       s->argument ? ", or idle" : "");
+                return key_problem_value(k, "is no weight. Write a number from 1 to %d%s.", WEIGHT_MAX,
+                                         s->argument ? ", or idle" : "");
         return service_number(p, weight);
 }
 
@@ -242,8 +242,8 @@ int service_quota(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProper
         uint32_t share;
 
         if (percent_parse(k->value, &share) < 0 || share == 0)
-                return key_fault_value(k, "is no share of a CPU. Write a percentage above 0%%, for example 20%% or "
-                                          "250%%.");
+                return key_problem_value(k, "is no share of a CPU. Write a percentage above 0%%, for example 20%% or "
+                                            "250%%.");
         return service_number(p, share * USEC_PER_SEC / PERMYRIAD_FULL);
 }
 
@@ -251,7 +251,7 @@ int service_pressure(const KeyLine *k, _unused_ const ServiceSetting *s, UnitPro
         uint32_t share;
 
         if (percent_parse(k->value, &share) < 0 || share > PERMYRIAD_FULL)
-                return fault_percentage(k);
+                return problem_percentage(k);
         return service_number(p, percent_scale(share));
 }
 
@@ -268,10 +268,10 @@ int service_span(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         if (span == 0 && rule->zero_is_endless)
                 span = USEC_INFINITY;
         if (span == USEC_INFINITY && !rule->endless)
-                return key_fault_value(k, "has no end. Write a finite time span.");
+                return key_problem_value(k, "has no end. Write a finite time span.");
         if (span < rule->min)
-                return key_fault_value(k, "is shorter than %s. Write a longer time span.",
-                                       span_format(text, rule->min, 1));
+                return key_problem_value(k, "is shorter than %s. Write a longer time span.",
+                                         span_format(text, rule->min, 1));
         return service_number(p, span);
 }
 
@@ -280,8 +280,8 @@ int service_nsec(const KeyLine *k, _unused_ const ServiceSetting *s, UnitPropert
         uint64_t nsec;
 
         if (span_parse_nsec(k->value, &nsec) < 0)
-                return key_fault_value(k, "is no time span. Write nanoseconds, or a time span with a unit, for "
-                                          "example 50us.");
+                return key_problem_value(k, "is no time span. Write nanoseconds, or a time span with a unit, for "
+                                            "example 50us.");
         return service_number(p, nsec);
 }
 
@@ -358,10 +358,10 @@ int service_limit(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         if (r >= 0)
                 r = parse_limit(kind, colon ? colon + 1 : soft_text, &hard);
         if (r < 0)
-                return key_fault_value(k, "is no limit. %s, infinity, or two of them as SOFT:HARD.",
-                                       limits[kind].advice);
+                return key_problem_value(k, "is no limit. %s, infinity, or two of them as SOFT:HARD.",
+                                         limits[kind].advice);
         if (soft > hard)
-                return key_fault_value(k, "has a soft limit above the hard one. Write SOFT:HARD.");
+                return key_problem_value(k, "has a soft limit above the hard one. Write SOFT:HARD.");
         r = service_number(&p[0], hard);
         return r < 0 ? r : service_number(&p[1], soft);
 }

@@ -35,8 +35,8 @@ static int visit_capability(const KeyLine *k, _unused_ const ServiceSetting *s, 
         int capability = capability_from_name(word);
 
         if (capability < 0)
-                return service_fault_unknown(k, word, capabilities, n_capabilities, "capability",
-                                             "Write names of capabilities(7), such as CAP_NET_ADMIN.");
+                return service_problem_unknown(k, word, capabilities, n_capabilities, "capability",
+                                               "Write names of capabilities(7), such as CAP_NET_ADMIN.");
         mask->values[0].number |= UINT64_C(1) << capability;
         return 1;
 }
@@ -70,20 +70,20 @@ static int visit_namespace(const KeyLine *k, _unused_ const ServiceSetting *s, c
                 }
                 names[n++] = w->word;
         }
-        return service_fault_unknown(k, word, names, n, "kind of namespace",
-                                     "Write cgroup, ipc, net, mnt, pid, user or uts, or yes or no.");
+        return service_problem_unknown(k, word, names, n, "kind of namespace",
+                                       "Write cgroup, ipc, net, mnt, pid, user or uts, or yes or no.");
 }
 
 int service_namespaces(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         static const ServiceWord words[] = { { "yes", 0 }, { "no", (int64_t)NAMESPACES_ALL }, {} };
         const ServiceSetting plain = { .argument = words };
         bool take_away = k->value[0] == '~';
-        FileFaults unheard = {};
+        FileProblems unheard = {};
         KeyLine quiet = *k;
         uint64_t mask;
         int r;
 
-        quiet.faults = &unheard;
+        quiet.problems = &unheard;
         r = service_enum(&quiet, &plain, p);
         if (r != 0)
                 return r;
@@ -105,7 +105,7 @@ static int visit_bit(const KeyLine *k, const ServiceSetting *s, char *word, Unit
                         p->values[0].number |= (uint64_t)w->value;
                         return 1;
                 }
-        return service_fault_word(k, word, "is unknown here.");
+        return service_problem_word(k, word, "is unknown here.");
 }
 
 int service_bits(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
@@ -141,7 +141,7 @@ static int visit_coredump(const KeyLine *k, _unused_ const ServiceSetting *s, ch
         errno = 0;
         p->values[0].number |= strtoull(word, &end, 16);
         if (errno != 0 || *end != '\0' || word[strspn(word, "0123456789abcdefABCDEFx")] != '\0')
-                return service_fault_word(k, word, "is nothing that a core dump could hold. " COREDUMP_CHOICE);
+                return service_problem_word(k, word, "is nothing that a core dump could hold. " COREDUMP_CHOICE);
         return 1;
 }
 
@@ -187,10 +187,10 @@ static int cpu_set_parse(const KeyLine *k, CpuSet *set) {
                 return -ENOMEM;
         for (char *word = strtok_r(copy, " \t,", &state); word; word = strtok_r(NULL, " \t,", &state))
                 if (!cpu_set_add_range(set, word))
-                        return key_fault_value(k,
-                                               "is no list of numbers below %d. Write them with blanks or commas "
-                                               "between, and ranges as 0-3.",
-                                               CPUS_MAX);
+                        return key_problem_value(k,
+                                                 "is no list of numbers below %d. Write them with blanks or commas "
+                                                 "between, and ranges as 0-3.",
+                                                 CPUS_MAX);
         return 1;
 }
 
@@ -199,8 +199,8 @@ static int convert_numa(const KeyLine *k, const ServiceSetting *s, UnitProperty 
         const Builder *b = k->reading->userdata;
 
         if (b->context->target == LOADER_FOR_CHILDREN)
-                return key_fault_value(k, "needs the service manager, and runs are children of vaktd here "
-                                          "(Executor=child). Write numbers, or use Executor=unit.");
+                return key_problem_value(k, "needs the service manager, and runs are children of vaktd here "
+                                            "(Executor=child). Write numbers, or use Executor=unit.");
         service_use_other(s, p);
         return service_number(p, true);
 }

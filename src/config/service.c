@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Everything about a setting that can be judged is judged here, at load time: a unit with a property that the service
- * manager does not take is not started at all, and one that it takes and does not obey gives a sandbox that is none.
+/* Everything about a setting that can be validated is validated here, at load time: a unit with a property that the
+ * service manager does not take is not started at all, and one that it takes and does not obey gives a sandbox that is
+ * none.
  *
  * A later line replaces an earlier one, unless the key is a list. What unit files merge bit by bit (capabilities,
  * namespaces, sets of CPUs) is merged here, because the bus replaces it. */
@@ -19,7 +20,7 @@
 #include "util/array.h"
 #include "util/strv.h"
 
-#define WORD_SHOWN_MAX 64 /* bytes of a word that a fault repeats */
+#define WORD_SHOWN_MAX 64 /* bytes of a word that a problem repeats */
 
 void service_lines_done(ServiceLines *lines) {
         free(lines->places);
@@ -65,7 +66,7 @@ int service_add_element(UnitProperty *p, const char *text) {
         return r;
 }
 
-int service_fault_word(const KeyLine *k, const char *word, const char *format, ...) {
+int service_problem_word(const KeyLine *k, const char *word, const char *format, ...) {
         char text[512];
         va_list ap;
 
@@ -73,7 +74,7 @@ int service_fault_word(const KeyLine *k, const char *word, const char *format, .
         (void)vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
         text[utf8_cut(text, sizeof(text) - 4)] = '\0';
-        return key_fault(k, "%s=: \"%.*s\" %s", k->row->key, (int)utf8_cut(word, WORD_SHOWN_MAX), word, text);
+        return key_problem(k, "%s=: \"%.*s\" %s", k->row->key, (int)utf8_cut(word, WORD_SHOWN_MAX), word, text);
 }
 
 int service_each_word(const KeyLine *k, const ServiceSetting *s, const char *value, ServiceVisit visit,
@@ -84,24 +85,24 @@ int service_each_word(const KeyLine *k, const ServiceSetting *s, const char *val
         if (!word)
                 return -ENOMEM;
         do {
-                _cleanup_free_ char *sentence = NULL;
+                _cleanup_free_ char *message = NULL;
 
-                r = word_next(&value, word, &sentence);
+                r = word_next(&value, word, &message);
                 if (r == -EINVAL)
-                        return key_fault(k, "%s", sentence);
+                        return key_problem(k, "%s", message);
                 if (r <= 0)
                         return r < 0 ? r : 1;
                 if (!utf8_is_valid(word)) /* an escape can stand for any byte */
-                        return service_fault_word(k, word, "is not valid UTF-8. Write it without such escapes.");
+                        return service_problem_word(k, word, "is not valid UTF-8. Write it without such escapes.");
                 r = visit(k, s, word, p);
         } while (r > 0);
         return r;
 }
 
 int service_check_path(const KeyLine *k, char *path) {
-        const char *fault = path_value_tidy(path);
+        const char *problem = path_value_tidy(path);
 
-        return fault ? service_fault_word(k, path, "%s", fault) : 1;
+        return problem ? service_problem_word(k, path, "%s", problem) : 1;
 }
 
 /* --- the properties of the definition --- */
@@ -127,15 +128,15 @@ static void remove_earlier(Builder *b, const KeyRow *row) {
 
 /* The text that is being read, as the definition keeps it; NULL without memory. */
 static const char *current_path(const KeyLine *k) {
-        const char *file = k->reading->faults->file;
+        const char *file = k->reading->problems->file;
         JobDef *d = builder_of(k)->def;
 
-        STRV_FOREACH(path, d->paths)
+        STRV_FOREACH(path, d->source_files)
                 if (streq(*path, file))
                         return *path;
-        if (strv_extend(&d->paths, file) < 0)
+        if (strv_extend(&d->source_files, file) < 0)
                 return NULL;
-        return d->paths[strv_length(d->paths) - 1];
+        return d->source_files[strv_length(d->source_files) - 1];
 }
 
 /* Moves a property into the definition. */
@@ -182,26 +183,26 @@ static int convert(const KeyLine *k, const ServiceSetting *s) {
 
 /* --- a line --- */
 
-/* Returns 1 when the runs can be given what the key says, 0 when its fault was written down. */
+/* Returns 1 when the runs can be given what the key says, 0 when its problem was written down. */
 static int check_target(const KeyLine *k, const ServiceSetting *s) {
         LoaderTarget target = builder_of(k)->context->target;
 
         if (target == LOADER_FOR_CHILDREN && !(s->flags & SERVICE_CHILD))
-                return key_fault(k,
-                                 "%s= needs the service manager, and runs are children of vaktd here "
-                                 "(Executor=child): it would %s. Remove it, or use Executor=unit.",
-                                 k->row->key, s->flags & SERVICE_PROTECTS ? "not protect" : "do nothing");
+                return key_problem(k,
+                                   "%s= needs the service manager, and runs are children of vaktd here "
+                                   "(Executor=child): it would %s. Remove it, or use Executor=unit.",
+                                   k->row->key, s->flags & SERVICE_PROTECTS ? "not protect" : "do nothing");
         if (target == LOADER_FOR_USER_UNITS && (s->flags & SERVICE_SYSTEM))
-                return key_fault(k,
-                                 "%s= needs the service manager of the system, and the one of a user cannot do it. "
-                                 "Remove it, or make this a job of the system.",
-                                 k->row->key);
+                return key_problem(k,
+                                   "%s= needs the service manager of the system, and the one of a user cannot do it. "
+                                   "Remove it, or make this a job of the system.",
+                                   k->row->key);
         return 1;
 }
 
 /* "20%" is what people write, and what a unit file takes: the last sign is no specifier. "%%" means the same. */
 static int expand_percentage(const KeyLine *k, char **ret) {
-        _cleanup_free_ char *head = NULL, *expanded = NULL, *sentence = NULL;
+        _cleanup_free_ char *head = NULL, *expanded = NULL, *message = NULL;
         size_t n = strlen(k->value), signs = 0;
         bool single;
         int r;
@@ -212,9 +213,9 @@ static int expand_percentage(const KeyLine *k, char **ret) {
         head = strndup(k->value, n - single);
         if (!head)
                 return -ENOMEM;
-        r = specifier_expand(head, k->reading->specifiers, &expanded, &sentence);
+        r = specifier_expand(head, k->reading->specifiers, &expanded, &message);
         if (r == -EINVAL)
-                return key_fault(k, "%s", sentence);
+                return key_problem(k, "%s", message);
         if (r < 0)
                 return r;
         if (asprintf(ret, "%s%s", expanded, single ? "%" : "") < 0)
@@ -230,8 +231,8 @@ int service_parse(const KeyLine *k, _unused_ void *field) {
         int r;
 
         if (!s->property)
-                return key_fault(k, "%s= %s", k->row->key, s->refusal);
-        b->service.unjudged = b->service.unjudged || k->faults != k->reading->faults;
+                return key_problem(k, "%s= %s", k->row->key, s->refusal);
+        b->service.unvalidated = b->service.unvalidated || k->problems != k->reading->problems;
         if (*k->value == '\0' && !(s->flags & SERVICE_EMPTY)) {
                 remove_earlier(b, k->row);
                 return 0;
@@ -244,8 +245,8 @@ int service_parse(const KeyLine *k, _unused_ void *field) {
         if (r <= 0)
                 return r;
         if (b->def->n_properties >= JOB_PROPERTIES_MAX)
-                return key_fault(k, "The job has more than %d settings in [Service]. Remove some.",
-                                 JOB_PROPERTIES_MAX);
+                return key_problem(k, "The job has more than %d settings in [Service]. Remove some.",
+                                   JOB_PROPERTIES_MAX);
         return convert(&line, s);
 }
 
@@ -265,7 +266,7 @@ static int64_t number_of(const JobDef *d, const char *name, int64_t otherwise) {
 }
 
 static KeyLine line_of(const Place *p) {
-        return (KeyLine){ .row = p->row, .line = p->line, .faults = p->faults };
+        return (KeyLine){ .row = p->row, .line = p->line, .problems = p->problems };
 }
 
 static int check_alone(const Builder *b) {
@@ -274,7 +275,7 @@ static int check_alone(const Builder *b) {
         if (b->def->n_properties == 0 || !b->def->unit)
                 return 0;
         k = line_of(&b->service.places[0]);
-        return key_fault(
+        return key_problem(
                 &k,
                 "The job starts the unit %s as it is (Unit=), so %s= has no effect. Put it into that unit, or "
                 "write Exec= instead of Unit=.",
@@ -290,17 +291,18 @@ static int check_namespaces(const Builder *b) {
 
                 if (!(setting_of(k.row)->flags & SERVICE_NAMESPACE))
                         continue;
-                r = key_fault(&k,
-                              "%s= does nothing in a job of a user without PrivateUsers=yes, and nothing would tell. "
-                              "Add PrivateUsers=yes, or remove it.",
-                              k.row->key);
+                r = key_problem(
+                        &k,
+                        "%s= does nothing in a job of a user without PrivateUsers=yes, and nothing would tell. "
+                        "Add PrivateUsers=yes, or remove it.",
+                        k.row->key);
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
-/* The service manager judges the priority by the policy that it knows so far: so the policy goes first. */
+/* The service manager validates the priority by the policy that it knows so far: so the policy goes first. */
 static int order_scheduling(Builder *b) {
         UnitProperty *policy = find_property(b->def, "CPUSchedulingPolicy");
         UnitProperty *priority = find_property(b->def, "CPUSchedulingPriority");
@@ -312,10 +314,11 @@ static int order_scheduling(Builder *b) {
                 return 0;
         if (n < sched_get_priority_min(name) || n > sched_get_priority_max(name)) {
                 k = line_of(&b->service.places[priority - b->def->properties]);
-                return key_fault(&k,
-                                 "The scheduling policy does not have CPUSchedulingPriority=%d. Write one from %d to "
-                                 "%d, or choose CPUSchedulingPolicy=rr or fifo.",
-                                 (int)n, sched_get_priority_min(name), sched_get_priority_max(name));
+                return key_problem(
+                        &k,
+                        "The scheduling policy does not have CPUSchedulingPriority=%d. Write one from %d to "
+                        "%d, or choose CPUSchedulingPolicy=rr or fifo.",
+                        (int)n, sched_get_priority_min(name), sched_get_priority_max(name));
         }
         if (policy && policy > priority) {
                 Place *places = b->service.places;
@@ -333,7 +336,7 @@ static int order_scheduling(Builder *b) {
 int service_finish(Builder *b) {
         int r;
 
-        if (b->service.unjudged)
+        if (b->service.unvalidated)
                 return 0;
         r = check_alone(b);
         if (r >= 0)

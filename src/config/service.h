@@ -23,7 +23,7 @@ typedef enum ServiceFlags {
 typedef struct ServiceSetting ServiceSetting;
 
 /* Reads the value into p[0], which has the name and type of the setting, and p[1], which has the other ones; a
- * property without values is left out. Returns 1; 0 when the fault was written down; or -ENOMEM. */
+ * property without values is left out. Returns 1; 0 when the problem was written down; or -ENOMEM. */
 typedef int (*ServiceConvert)(const KeyLine *k, const ServiceSetting *s, UnitProperty *p);
 
 struct ServiceSetting {
@@ -44,7 +44,7 @@ extern const size_t n_service_rows;
 /* Parser (KeyParse) of all of them. */
 int service_parse(const KeyLine *k, void *field);
 
-/* Judges the section as a whole. Faults go to their lines. 0 or -ENOMEM. */
+/* Validates the section as a whole. Problems go to their lines. 0 or -ENOMEM. */
 int service_finish(Builder *b);
 
 void service_lines_done(ServiceLines *lines);

@@ -82,14 +82,15 @@ static int begin_pool(KeyReading *r, unsigned line, const char *name) {
         int e = 0;
 
         if (!pool_name_is_valid(name))
-                return file_faults_add(r->faults, line,
-                                       "[" POOL_SECTION " %s] is no name of a pool. Write at most %d letters, digits, "
-                                       "\"_\", \".\" and \"-\".",
-                                       name, JOB_POOL_MAX);
+                return file_problems_add(r->problems, line,
+                                         "[" POOL_SECTION
+                                         " %s] is no name of a pool. Write at most %d letters, digits, "
+                                         "\"_\", \".\" and \"-\".",
+                                         name, JOB_POOL_MAX);
         if (!settings_pool(s, name)) {
                 if (s->n_pools >= SETTINGS_POOLS_MAX)
-                        return file_faults_add(r->faults, line, "There are more than %d pools. Remove some.",
-                                               SETTINGS_POOLS_MAX);
+                        return file_problems_add(r->problems, line, "There are more than %d pools. Remove some.",
+                                                 SETTINGS_POOLS_MAX);
                 e = insert_pool(s, at, name);
         }
         r->named_object = e >= 0 ? &s->pools[at] : NULL;
@@ -113,8 +114,8 @@ static int parse_log_level(const KeyLine *k, void *field) {
         int level = *k->value != '\0' ? log_level_from_string(k->value) : -1;
 
         if (level < 0 && *k->value != '\0')
-                return key_fault_value(k, "is no log level. Write emerg, alert, crit, err, warning, notice, info or "
-                                          "debug.");
+                return key_problem_value(k, "is no log level. Write emerg, alert, crit, err, warning, notice, info or "
+                                            "debug.");
         *(int *)field = level;
         return 0;
 }
@@ -142,64 +143,64 @@ static const KeyRow settings_rows[] = {
         { POOL_SECTION, "MaxWaitSec", key_parse_span, POOL(max_wait), &wait_span, "infinity" },
 };
 
-static int read_text(Settings *s, const JobText *text, Diagnostics *d, unsigned *faults) {
-        FileFaults file_faults = { .list = d, .file = text->path };
+static int read_text(Settings *s, const JobText *text, Diagnostics *d, unsigned *problems) {
+        FileProblems file_problems = { .list = d, .file = text->path };
         KeyReading reading = {
                 .rows = settings_rows,
                 .n_rows = ELEMENTSOF(settings_rows),
                 .object = s,
-                .faults = &file_faults,
+                .problems = &file_problems,
                 .named_section = POOL_SECTION,
                 .begin_named = begin_pool,
         };
         int r = key_table_read(&reading, text->bytes, text->n);
 
         if (r >= 0)
-                r = file_faults_end(&file_faults);
-        *faults += file_faults.n;
+                r = file_problems_end(&file_problems);
+        *problems += file_problems.n;
         return r;
 }
 
 /* Reads one file. One that is not there, or masked, says nothing. */
-static int read_file(Settings *s, const Folder *folder, const char *name, uid_t owner, Diagnostics *d,
-                     unsigned *faults) {
+static int read_file(Settings *s, const Directory *directory, const char *name, uid_t owner, Diagnostics *d,
+                     unsigned *problems) {
         _cleanup_(job_text_done) JobText text = {};
-        _cleanup_free_ char *sentence = NULL, *path = NULL;
+        _cleanup_free_ char *message = NULL, *path = NULL;
         FileStamp stamp;
         int r;
 
-        r = source_stat(folder, name, &stamp, &sentence);
+        r = source_stat(directory, name, &stamp, &message);
         if (r == -ENOENT || r == SOURCE_MASK)
                 return 0;
         if (r >= 0)
-                r = source_read(folder, name, owner, &text, &stamp, &sentence);
+                r = source_read(directory, name, owner, &text, &stamp, &message);
         if (r >= 0)
-                return read_text(s, &text, d, faults);
+                return read_text(s, &text, d, problems);
         if (r != -EINVAL)
                 return r;
-        (*faults)++;
-        path = folder_join(folder, name);
-        return path ? diagnostics_add(d, path, 0, "%s", sentence) : -ENOMEM;
+        (*problems)++;
+        path = directory_join(directory, name);
+        return path ? diagnostics_add(d, path, 0, "%s", message) : -ENOMEM;
 }
 
 /* Reads the file and its drop-ins over s. */
-static int read_files(Settings *s, const Folder *folder, const char *name, uid_t owner, Diagnostics *d,
-                      unsigned *faults) {
+static int read_files(Settings *s, const Directory *directory, const char *name, uid_t owner, Diagnostics *d,
+                      unsigned *problems) {
         _cleanup_(sources_done) Sources dropins = {};
-        _cleanup_free_ char *dropin_folder = NULL;
+        _cleanup_free_ char *dropin_directory = NULL;
         int r;
 
-        r = read_file(s, folder, name, owner, d, faults);
+        r = read_file(s, directory, name, owner, d, problems);
         if (r < 0)
                 return r;
-        if (asprintf(&dropin_folder, "%s.d", name) < 0)
+        if (asprintf(&dropin_directory, "%s.d", name) < 0)
                 return -ENOMEM;
-        r = sources_add_dropins(&dropins, folder, &(const unsigned){ 0 }, 1, dropin_folder, owner, d);
+        r = sources_add_dropins(&dropins, directory, &(const unsigned){ 0 }, 1, dropin_directory, owner, d);
         if (r < 0)
                 return r;
-        *faults += (unsigned)r;
+        *problems += (unsigned)r;
         for (size_t i = 0; i < dropins.n_items; i++) {
-                r = read_file(s, folder, dropins.items[i].name, owner, d, faults);
+                r = read_file(s, directory, dropins.items[i].name, owner, d, problems);
                 if (r < 0)
                         return r;
         }
@@ -207,23 +208,23 @@ static int read_files(Settings *s, const Folder *folder, const char *name, uid_t
 }
 
 int settings_load(Settings *s, const char *path, uid_t owner, Diagnostics *d) {
-        _cleanup_(folder_done) Folder folder = FOLDER_NONE;
+        _cleanup_(directory_done) Directory directory = DIRECTORY_NONE;
         _cleanup_(settings_done) Settings fresh = {};
-        unsigned faults = 0;
+        unsigned problems = 0;
         const char *name;
         int r;
 
         settings_init(&fresh);
-        r = folder_of_file(path, &folder, &name);
+        r = directory_of_file(path, &directory, &name);
         if (r >= 0)
-                r = read_files(&fresh, &folder, name, owner, d, &faults);
+                r = read_files(&fresh, &directory, name, owner, d, &problems);
         else if (r != -ENOENT && r != -ENOMEM) {
-                faults++;
-                r = diagnostics_add(d, path, 0, "The folder of the file cannot be opened: %s.", strerror(-r));
+                problems++;
+                r = diagnostics_add(d, path, 0, "The directory of the file cannot be opened: %s.", strerror(-r));
         }
         if (r < 0 && r != -ENOENT)
                 return r;
         settings_done(s);
         *s = TAKE_GENERIC(fresh, (Settings){});
-        return faults > 0 ? SETTINGS_PARTIAL : 0;
+        return problems > 0 ? SETTINGS_PARTIAL : 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What a job file says is done with the rights of the daemon, so only files are read that nobody but their trusted
- * owner could have written. That is judged by fstat() on what was opened, not on the name. Links are followed: who may
- * make one in a trusted folder is trusted too. Folders above the one that is read are not looked at. */
+ * owner could have written. That is validated by fstat() on what was opened, not on the name. Links are followed: who
+ * may make one in a trusted directory is trusted too. Directories above the one that is read are not looked at. */
 
 #include "config/source.h"
 
@@ -43,7 +43,7 @@ bool sources_equal(const Sources *a, const Sources *b) {
         if (a->n_items != b->n_items)
                 return false;
         for (size_t i = 0; i < a->n_items; i++)
-                if (a->items[i].folder != b->items[i].folder || !streq(a->items[i].name, b->items[i].name) ||
+                if (a->items[i].directory != b->items[i].directory || !streq(a->items[i].name, b->items[i].name) ||
                     !file_stamp_equal(&a->items[i].stamp, &b->items[i].stamp))
                         return false;
         return true;
@@ -62,38 +62,38 @@ void job_text_done(JobText *t) {
         *t = (JobText){};
 }
 
-char *folder_join(const Folder *folder, const char *name) {
-        size_t n = strlen(folder->path);
+char *directory_join(const Directory *directory, const char *name) {
+        size_t n = strlen(directory->path);
         char *path;
 
-        if (asprintf(&path, "%s%s%s", folder->path, n > 0 && folder->path[n - 1] != '/' ? "/" : "", name) < 0)
+        if (asprintf(&path, "%s%s%s", directory->path, n > 0 && directory->path[n - 1] != '/' ? "/" : "", name) < 0)
                 return NULL;
         return path;
 }
 
-void folder_done(Folder *f) {
+void directory_done(Directory *f) {
         free(f->path);
         f->fd = safe_close(f->fd);
         f->path = NULL;
 }
 
-int folder_of_file(const char *path, Folder *ret, const char **ret_name) {
-        _cleanup_(folder_done) Folder folder = FOLDER_NONE;
+int directory_of_file(const char *path, Directory *ret, const char **ret_name) {
+        _cleanup_(directory_done) Directory directory = DIRECTORY_NONE;
         const char *slash = strrchr(path, '/');
 
-        folder.path = slash ? strndup(path, MAX((size_t)(slash - path), (size_t)1)) : strdup("");
-        if (!folder.path)
+        directory.path = slash ? strndup(path, MAX((size_t)(slash - path), (size_t)1)) : strdup("");
+        if (!directory.path)
                 return -ENOMEM;
-        folder.fd = open(slash ? folder.path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (folder.fd < 0)
+        directory.fd = open(slash ? directory.path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (directory.fd < 0)
                 return -errno;
-        *ret = TAKE_GENERIC(folder, FOLDER_NONE);
+        *ret = TAKE_GENERIC(directory, DIRECTORY_NONE);
         *ret_name = slash ? slash + 1 : path;
         return 0;
 }
 
 /* The name is taken over, also on failure. */
-static int sources_append(Sources *s, char *name, unsigned folder) {
+static int sources_append(Sources *s, char *name, unsigned directory) {
         Source *bigger = name ? reallocarray(s->items, s->n_items + 1, sizeof(Source)) : NULL;
 
         if (!bigger) {
@@ -101,7 +101,7 @@ static int sources_append(Sources *s, char *name, unsigned folder) {
                 return -ENOMEM;
         }
         s->items = bigger;
-        s->items[s->n_items++] = (Source){ .name = name, .folder = folder };
+        s->items[s->n_items++] = (Source){ .name = name, .directory = directory };
         return 0;
 }
 
@@ -127,7 +127,7 @@ static int check_trust(const struct stat *st, const char *what, uid_t owner, cha
         return 0;
 }
 
-int folder_open(int at_fd, const char *name, uid_t owner, char **reterr) {
+int directory_open(int at_fd, const char *name, uid_t owner, char **reterr) {
         _cleanup_close_ int fd = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
         struct stat st;
         int r;
@@ -135,10 +135,10 @@ int folder_open(int at_fd, const char *name, uid_t owner, char **reterr) {
         if (fd < 0 && errno == ENOENT)
                 return -ENOENT;
         if (fd < 0 && errno == ENOTDIR)
-                return complain(reterr, "This is no folder. Replace it by one, or remove it.");
+                return complain(reterr, "This is no directory. Replace it by one, or remove it.");
         if (fd < 0 || fstat(fd, &st) < 0)
-                return complain(reterr, "The folder cannot be opened: %s.", strerror(errno));
-        r = check_trust(&st, "folder", owner, reterr);
+                return complain(reterr, "The directory cannot be opened: %s.", strerror(errno));
+        r = check_trust(&st, "directory", owner, reterr);
         if (r < 0)
                 return r;
         return TAKE_FD(fd);
@@ -148,13 +148,13 @@ static bool is_mask(const struct stat *st) {
         return S_ISREG(st->st_mode) ? st->st_size == 0 : S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
 }
 
-int source_stat(const Folder *folder, const char *name, FileStamp *ret, char **reterr) {
+int source_stat(const Directory *directory, const char *name, FileStamp *ret, char **reterr) {
         struct stat st;
 
-        if (fstatat(folder->fd, name, &st, 0) < 0) {
+        if (fstatat(directory->fd, name, &st, 0) < 0) {
                 if (errno != ENOENT)
                         return complain(reterr, "The file cannot be looked at: %s.", strerror(errno));
-                if (fstatat(folder->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                if (fstatat(directory->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         return -ENOENT;
                 return complain(reterr, "This is a link to a file that is not there. Mend the link or remove it; one "
                                         "to /dev/null masks.");
@@ -167,7 +167,7 @@ static int check_regular(const struct stat *st, char **reterr) {
         if (S_ISREG(st->st_mode))
                 return 0;
         return complain(reterr, "This is a %s and must be a regular file. Remove it or give it another name.",
-                        S_ISDIR(st->st_mode)    ? "folder"
+                        S_ISDIR(st->st_mode)    ? "directory"
                         : S_ISFIFO(st->st_mode) ? "FIFO"
                         : S_ISSOCK(st->st_mode) ? "socket"
                                                 : "device");
@@ -175,16 +175,16 @@ static int check_regular(const struct stat *st, char **reterr) {
 
 /* Opens a file that may be read, and tells what it is. The name is looked at first because the opening of a device
  * can have effects. */
-static int open_trusted(const Folder *folder, const char *name, uid_t owner, struct stat *ret, char **reterr) {
+static int open_trusted(const Directory *directory, const char *name, uid_t owner, struct stat *ret, char **reterr) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
-        if (fstatat(folder->fd, name, ret, 0) < 0)
+        if (fstatat(directory->fd, name, ret, 0) < 0)
                 return complain(reterr, "The file cannot be looked at: %s.", strerror(errno));
         r = check_regular(ret, reterr);
         if (r < 0)
                 return r;
-        fd = openat(folder->fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        fd = openat(directory->fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0 || fstat(fd, ret) < 0)
                 return complain(reterr, "The file cannot be opened: %s.", strerror(errno));
         r = check_regular(ret, reterr);
@@ -213,7 +213,7 @@ static ssize_t read_up_to(int fd, char *buf, size_t size) {
         return (ssize_t)used;
 }
 
-int source_read(const Folder *folder, const char *name, uid_t owner, JobText *ret, FileStamp *ret_stamp,
+int source_read(const Directory *directory, const char *name, uid_t owner, JobText *ret, FileStamp *ret_stamp,
                 char **reterr) {
         _cleanup_(job_text_done) JobText text = {};
         _cleanup_close_ int fd = -EBADF;
@@ -221,10 +221,10 @@ int source_read(const Folder *folder, const char *name, uid_t owner, JobText *re
         FileStamp stamp, later;
         ssize_t n;
 
-        fd = open_trusted(folder, name, owner, &before, reterr);
+        fd = open_trusted(directory, name, owner, &before, reterr);
         if (fd < 0)
                 return fd;
-        text.path = folder_join(folder, name);
+        text.path = directory_join(directory, name);
         text.bytes = malloc((size_t)before.st_size + 1);
         if (!text.path || !text.bytes)
                 return -ENOMEM;
@@ -249,13 +249,13 @@ static bool is_dropin(const char *name) {
         return name[0] != '.' && n > n_suffix && streq(name + n - n_suffix, DROPIN_SUFFIX);
 }
 
-/* Adds all that is called *.conf in the folder NAME of folders[index]. */
-static int list_dropins(Sources *s, const Folder *folders, unsigned index, const char *name, uid_t owner,
+/* Adds all that is called *.conf in the directory NAME of directories[index]. */
+static int list_dropins(Sources *s, const Directory *directories, unsigned index, const char *name, uid_t owner,
                         char **reterr) {
         _cleanup_(close_dirp) DIR *dir = NULL;
         int fd, r = 0;
 
-        fd = folder_open(folders[index].fd, name, owner, reterr);
+        fd = directory_open(directories[index].fd, name, owner, reterr);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
         dir = fdopendir(fd);
@@ -276,7 +276,7 @@ static int list_dropins(Sources *s, const Folder *folders, unsigned index, const
                 r = sources_append(s, relative, index);
         }
         if (r >= 0 && errno != 0)
-                return complain(reterr, "The folder cannot be read: %s.", strerror(errno));
+                return complain(reterr, "The directory cannot be read: %s.", strerror(errno));
         return r;
 }
 
@@ -284,35 +284,36 @@ static int compare_sources(const void *a, const void *b) {
         const Source *x = a, *y = b;
         int r = strcmp(x->name, y->name);
 
-        return r != 0 ? r : (x->folder > y->folder) - (x->folder < y->folder);
+        return r != 0 ? r : (x->directory > y->directory) - (x->directory < y->directory);
 }
 
-/* Writes a fault of a file in a folder down. Takes the sentence over; r is what came with it. Returns 1 or -ENOMEM. */
-static int note_fault(Diagnostics *d, const Folder *folder, const char *name, int r, char *sentence) {
-        _cleanup_free_ char *path = NULL, *text = sentence;
+/* Writes a problem of a file in a directory down. Takes the message over; r is what came with it. Returns 1 or
+ * -ENOMEM. */
+static int note_problem(Diagnostics *d, const Directory *directory, const char *name, int r, char *message) {
+        _cleanup_free_ char *path = NULL, *text = message;
 
         if (r != -EINVAL)
                 return r;
-        path = folder_join(folder, name);
+        path = directory_join(directory, name);
         if (!path)
                 return -ENOMEM;
         r = diagnostics_add(d, path, 0, "%s", text);
         return r < 0 ? r : 1;
 }
 
-/* Moves those that count from found, which is sorted, to the end of s. Returns the number of faults. */
-static int keep_effective(Sources *s, Sources *found, const Folder *folders, Diagnostics *d) {
+/* Moves those that count from found, which is sorted, to the end of s. Returns the number of problems. */
+static int keep_effective(Sources *s, Sources *found, const Directory *directories, Diagnostics *d) {
         const char *settled = NULL;
-        int faults = 0;
+        int problems = 0;
 
         for (size_t i = 0; i < found->n_items; i++) {
                 Source *item = &found->items[i];
-                char *sentence = NULL;
+                char *message = NULL;
                 int r;
 
                 if (settled && streq(settled, item->name))
                         continue;
-                r = source_stat(&folders[item->folder], item->name, &item->stamp, &sentence);
+                r = source_stat(&directories[item->directory], item->name, &item->stamp, &message);
                 if (r == -ENOENT)
                         continue;
                 settled = item->name;
@@ -321,35 +322,35 @@ static int keep_effective(Sources *s, Sources *found, const Folder *folders, Dia
                 if (r == SOURCE_FILE) {
                         char *name = strdup(item->name);
 
-                        r = sources_append(s, name, item->folder);
+                        r = sources_append(s, name, item->directory);
                         if (r >= 0)
                                 s->items[s->n_items - 1].stamp = item->stamp;
                 } else
-                        r = note_fault(d, &folders[item->folder], item->name, r, sentence);
+                        r = note_problem(d, &directories[item->directory], item->name, r, message);
                 if (r < 0)
                         return r;
-                faults += r;
+                problems += r;
         }
-        return faults;
+        return problems;
 }
 
-int sources_add_dropins(Sources *s, const Folder *folders, const unsigned *which, size_t n_which, const char *name,
-                        uid_t owner, Diagnostics *d) {
+int sources_add_dropins(Sources *s, const Directory *directories, const unsigned *which, size_t n_which,
+                        const char *name, uid_t owner, Diagnostics *d) {
         _cleanup_(sources_done) Sources found = {};
-        int faults = 0, r;
+        int problems = 0, r;
 
         for (size_t i = 0; i < n_which; i++) {
-                char *sentence = NULL;
+                char *message = NULL;
 
-                r = list_dropins(&found, folders, which[i], name, owner, &sentence);
+                r = list_dropins(&found, directories, which[i], name, owner, &message);
                 if (r < 0)
-                        r = note_fault(d, &folders[which[i]], name, r, sentence);
+                        r = note_problem(d, &directories[which[i]], name, r, message);
                 if (r < 0)
                         return r;
-                faults += r;
+                problems += r;
         }
         if (found.n_items > 1)
                 qsort(found.items, found.n_items, sizeof(Source), compare_sources);
-        r = keep_effective(s, &found, folders, d);
-        return r < 0 ? r : faults + r;
+        r = keep_effective(s, &found, directories, d);
+        return r < 0 ? r : problems + r;
 }

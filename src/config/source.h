@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The files that a configuration is made of: found in trusted folders, told apart by their stat data, read whole. */
+/* The files that a configuration is made of: found in trusted directories, told apart by their stat data, read whole.
+ */
 
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -10,11 +11,11 @@
 
 #define SOURCE_DROPINS_MAX 256 /* drop-ins of one job */
 
-/* A folder of configuration, open. */
-typedef struct Folder {
+/* A directory of configuration, open. */
+typedef struct Directory {
         char *path;
         int fd;
-} Folder;
+} Directory;
 
 /* Tells whether a file is the same as when it was read. Times are ns of CLOCK_REALTIME. */
 typedef struct FileStamp {
@@ -26,8 +27,8 @@ typedef struct FileStamp {
 } FileStamp;
 
 typedef struct Source {
-        char *name; /* relative to its folder */
-        unsigned folder;
+        char *name; /* relative to its directory */
+        unsigned directory;
         FileStamp stamp;
 } Source;
 
@@ -48,32 +49,32 @@ typedef enum SourceKind {
         SOURCE_MASK, /* empty, or a link to /dev/null */
 } SourceKind;
 
-#define FOLDER_NONE ((Folder){ .fd = -EBADF })
+#define DIRECTORY_NONE ((Directory){ .fd = -EBADF })
 
-/* Opens the folder that a file is in; *ret_name is the rest of path. -ENOENT, or another negative errno. */
-int folder_of_file(const char *path, Folder *ret, const char **ret_name);
-void folder_done(Folder *f);
+/* Opens the directory that a file is in; *ret_name is the rest of path. -ENOENT, or another negative errno. */
+int directory_of_file(const char *path, Directory *ret, const char **ret_name);
+void directory_done(Directory *f);
 
-/* Opens a folder, relative to at_fd, if it belongs to root or owner and nobody else may write to it. Returns the fd;
- * -ENOENT when there is none; -EINVAL or -ENOMEM as complain() does. */
-int folder_open(int at_fd, const char *name, uid_t owner, char **reterr);
+/* Opens a directory, relative to at_fd, if it belongs to root or owner and nobody else may write to it. Returns the
+ * fd; -ENOENT when there is none; -EINVAL or -ENOMEM as complain() does. */
+int directory_open(int at_fd, const char *name, uid_t owner, char **reterr);
 
 /* Looks at a file, following links. Returns a SourceKind; -ENOENT when there is none; -EINVAL or -ENOMEM. */
-int source_stat(const Folder *folder, const char *name, FileStamp *ret, char **reterr);
+int source_stat(const Directory *directory, const char *name, FileStamp *ret, char **reterr);
 
 /* Reads a file that is regular, belongs to root or owner, is writable by nobody else and not too large. ret_stamp is
  * what it was when the reading began. 0, -EINVAL or -ENOMEM. */
-int source_read(const Folder *folder, const char *name, uid_t owner, JobText *ret, FileStamp *ret_stamp,
+int source_read(const Directory *directory, const char *name, uid_t owner, JobText *ret, FileStamp *ret_stamp,
                 char **reterr);
 
-/* Adds the drop-ins that folders hold in NAME (a folder in them: "backup.job.d"), in the order of their file names; of
- * several with one name that in the first folder counts, and masks take effect. which says which of folders to look
- * into, ascending. Returns the number of faults, each written to d; or -ENOMEM. */
-int sources_add_dropins(Sources *s, const Folder *folders, const unsigned *which, size_t n_which, const char *name,
-                        uid_t owner, Diagnostics *d);
+/* Adds the drop-ins that directories hold in NAME (a directory in them: "backup.job.d"), in the order of their file
+ * names; of several with one name that in the first directory counts, and masks take effect. which says which of
+ * directories to look into, ascending. Returns the number of problems, each written to d; or -ENOMEM. */
+int sources_add_dropins(Sources *s, const Directory *directories, const unsigned *which, size_t n_which,
+                        const char *name, uid_t owner, Diagnostics *d);
 
 bool file_stamp_equal(const FileStamp *a, const FileStamp *b) _pure_;
 bool sources_equal(const Sources *a, const Sources *b) _pure_;
 void sources_done(Sources *s);
 void job_text_done(JobText *t);
-char *folder_join(const Folder *folder, const char *name); /* the path of a file in it; NULL without memory */
+char *directory_join(const Directory *directory, const char *name); /* the path of a file in it; NULL without memory */

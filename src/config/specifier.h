@@ -13,7 +13,7 @@ typedef struct Specifiers {
         const char *host;
 } Specifiers;
 
-/* Returns a copy of s with everything replaced, the caller's to free. -EINVAL with a sentence in *reterr (freed by the
+/* Returns a copy of s with everything replaced, the caller's to free. -EINVAL with a message in *reterr (freed by the
  * caller) when a specifier is unknown or the result too long; -ENOMEM. */
 int specifier_expand(const char *s, const Specifiers *specifiers, char **ret, char **reterr);
 

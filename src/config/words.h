@@ -8,7 +8,7 @@
 #define WORD_BLANKS " \t\n\r"
 
 /* Takes the next word of *p into out, which has room for all that is left. Returns 1; 0 when there is none; -EINVAL
- * with a sentence in *reterr (freed by the caller); -ENOMEM. */
+ * with a message in *reterr (freed by the caller); -ENOMEM. */
 int word_next(const char **p, char *out, char **reterr);
 
 /* Replaces escapes, nothing else: quotes and blanks are text. out has room for s. The same errors. */

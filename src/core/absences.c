@@ -10,7 +10,7 @@
 #include "core/manager-internal.h"
 #include "util/log.h"
 
-#define GONE_MARK      "gone" /* among the marks of the triggers, whose keys hold a "=": since when the job is */
+#define GONE_STAMP     "gone" /* among the stamps of the triggers, whose keys hold a "=": since when the job is */
 #define GONE_KEPT_USEC USEC_PER_DAY
 
 /* An instance that somebody asked for by name is there as long as its template is. */
@@ -25,16 +25,16 @@ static bool is_there(Manager *m, const char *name, const Job *job) {
 static void look_at_job(Manager *m, const char *name) {
         Job *job = job_table_get(m->jobs, name);
         usec_t since, now = turn_now(m->event).realtime;
-        bool was_gone = ledger_get_mark(m->ledger, name, GONE_MARK, &since) >= 0;
+        bool was_gone = ledger_get_stamp(m->ledger, name, GONE_STAMP, &since) >= 0;
 
         if (is_there(m, name, job)) {
                 if (!was_gone)
                         return;
-                (void)ledger_forget_mark(m->ledger, name, GONE_MARK);
+                (void)ledger_forget_stamp(m->ledger, name, GONE_STAMP);
                 if (job)
                         job->came_back = true;
         } else if (!was_gone || since > now)
-                (void)ledger_set_mark(m->ledger, name, GONE_MARK, now);
+                (void)ledger_set_stamp(m->ledger, name, GONE_STAMP, now);
         else if (!job && now - since >= GONE_KEPT_USEC) {
                 log_debug("%s is gone for a day; forgetting what is kept of it but its history.", name);
                 (void)ledger_forget_job(m->ledger, name);

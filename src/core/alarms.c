@@ -18,21 +18,21 @@
 
 #define KEY_SLOW   "slow"
 #define KEY_EXPECT "expect"
-/* Among the marks of the triggers, whose keys hold a "=". */
-#define SUCCESS_MARK "success"
-#define SINCE_MARK   "expected" /* since then a success is, if that was later */
-#define RESET_MARK   "reset"    /* not a time: failures of runs up to this one are forgotten */
-#define SENTENCE_MAX 512
+/* Among the stamps of the triggers, whose keys hold a "=". */
+#define SUCCESS_STAMP "success"
+#define SINCE_STAMP   "expected" /* since then a success is, if that was later */
+#define RESET_STAMP   "reset"    /* not a time: failures of runs up to this one are forgotten */
+#define MESSAGE_MAX   512
 
-struct JobWatch {
+struct JobAlarms {
         Deadline deadline; /* of ExpectSec= */
         Job *job;
         usec_t since;      /* realtime: ExpectSec= counts from here; 0 = not looked up yet */
         bool slow, expect; /* raised */
 };
 
-static bool *flag_of(JobWatch *w, const char *key) {
-        return streq(key, KEY_SLOW) ? &w->slow : streq(key, KEY_EXPECT) ? &w->expect : NULL;
+static bool *flag_of(JobAlarms *a, const char *key) {
+        return streq(key, KEY_SLOW) ? &a->slow : streq(key, KEY_EXPECT) ? &a->expect : NULL;
 }
 
 static int load_alarm(const LedgerAlarm *alarm, void *userdata) {
@@ -43,37 +43,37 @@ static int load_alarm(const LedgerAlarm *alarm, void *userdata) {
         return 0;
 }
 
-static JobWatch *job_add_watch(Job *job) {
-        if (job->watch)
-                return job->watch;
-        job->watch = calloc(1, sizeof(JobWatch));
-        if (!job->watch)
+static JobAlarms *job_add_alarms(Job *job) {
+        if (job->alarms)
+                return job->alarms;
+        job->alarms = calloc(1, sizeof(JobAlarms));
+        if (!job->alarms)
                 return NULL;
-        job->watch->job = job;
-        job->watch->deadline.position = HEAP_NONE;
-        return job->watch;
+        job->alarms->job = job;
+        job->alarms->deadline.position = HEAP_NONE;
+        return job->alarms;
 }
 
 /* With what the ledger knows of it: the job may have been here before. */
-static JobWatch *job_get_watch(Manager *m, Job *job) {
-        bool is_new = !job->watch;
+static JobAlarms *job_get_alarms(Manager *m, Job *job) {
+        bool is_new = !job->alarms;
 
-        if (job_add_watch(job) && is_new)
-                (void)ledger_list_alarms(m->ledger, job->name, load_alarm, job->watch);
-        return job->watch;
+        if (job_add_alarms(job) && is_new)
+                (void)ledger_list_alarms(m->ledger, job->name, load_alarm, job->alarms);
+        return job->alarms;
 }
 
 /* --- raising and clearing --- */
 
-static void raise_alarm(Manager *m, Job *job, const char *key, usec_t since, uint64_t run, const char *sentence) {
-        JobWatch *w = job_get_watch(m, job);
+static void raise_alarm(Manager *m, Job *job, const char *key, usec_t since, uint64_t run, const char *message) {
+        JobAlarms *a = job_get_alarms(m, job);
         LedgerAlarm alarm = {
                 .job = job->name,
                 .key = (char *)key,
                 .since = since,
                 .raised = turn_now(m->event).realtime,
                 .run = run,
-                .text = (char *)sentence,
+                .text = (char *)message,
         };
         LogContext c = { .job = job->name, .run = run, .message_id = MESSAGE_ALARM_RAISED };
         RunRequest request = {
@@ -84,12 +84,12 @@ static void raise_alarm(Manager *m, Job *job, const char *key, usec_t since, uin
                 .alarm = key,
         };
 
-        if (!w || *flag_of(w, key))
+        if (!a || *flag_of(a, key))
                 return;
-        *flag_of(w, key) = true;
+        *flag_of(a, key) = true;
         if (ledger_set_alarm(m->ledger, &alarm) < 0)
                 log_message(LOG_WARNING, &c, "Cannot remember over a restart that the alarm was raised, ignoring.");
-        log_message(LOG_WARNING, &c, "Alarm (%s): %s", key, sentence);
+        log_message(LOG_WARNING, &c, "Alarm (%s): %s", key, message);
         NOTIFY_OBSERVERS(m, alarm_raised, job, &alarm);
         if (job->def)
                 follow_up_request(m, job->def->on_alarm, "OnAlarm", &request);
@@ -100,9 +100,9 @@ static void clear_alarm(Manager *m, Job *job, const char *key) {
         LedgerAlarm alarm = { .job = job->name, .key = (char *)key };
         LogContext c = { .job = job->name, .message_id = MESSAGE_ALARM_CLEARED };
 
-        if (!job->watch || !*flag_of(job->watch, key))
+        if (!job->alarms || !*flag_of(job->alarms, key))
                 return;
-        *flag_of(job->watch, key) = false;
+        *flag_of(job->alarms, key) = false;
         (void)ledger_set_alarm(m->ledger, &alarm);
         log_message(LOG_NOTICE, &c, "The alarm (%s) is cleared.", key);
         NOTIFY_OBSERVERS(m, alarm_cleared, job, key);
@@ -119,34 +119,34 @@ static bool expects(const Job *job) {
         return job_may_run(job) && job->def->expect != USEC_INFINITY && !job->paused;
 }
 
-static void arm_expect(Manager *m, JobWatch *w) {
-        bool wanted = expects(w->job) && !w->expect && w->since > 0;
+static void arm_expect(Manager *m, JobAlarms *a) {
+        bool wanted = expects(a->job) && !a->expect && a->since > 0;
 
-        deadline_set(m, &w->deadline,
-                     wanted ? deadline_of_realtime(m, usec_add(w->since, w->job->def->expect)) : USEC_INFINITY);
+        deadline_set(m, &a->deadline,
+                     wanted ? deadline_of_realtime(m, usec_add(a->since, a->job->def->expect)) : USEC_INFINITY);
 }
 
 static void on_expect(Manager *m, Deadline *d) {
-        JobWatch *w = (JobWatch *)d;
-        const JobDef *def = w->job->def;
-        char span[SPAN_TEXT_MAX], sentence[SENTENCE_MAX];
+        JobAlarms *a = (JobAlarms *)d;
+        const JobDef *def = a->job->def;
+        char span[SPAN_TEXT_MAX], message[MESSAGE_MAX];
 
-        if (!expects(w->job))
+        if (!expects(a->job))
                 return;
         /* The clock may have been set since. */
-        if (turn_now(m->event).realtime < usec_add(w->since, def->expect)) {
-                arm_expect(m, w);
+        if (turn_now(m->event).realtime < usec_add(a->since, def->expect)) {
+                arm_expect(m, a);
                 return;
         }
-        (void)snprintf(sentence, sizeof(sentence), "No run of it has succeeded for %s (ExpectSec=).",
+        (void)snprintf(message, sizeof(message), "No run of it has succeeded for %s (ExpectSec=).",
                        span_format(span, def->expect, USEC_PER_MSEC));
-        raise_alarm(m, w->job, KEY_EXPECT, w->since, 0, sentence);
+        raise_alarm(m, a->job, KEY_EXPECT, a->since, 0, message);
 }
 
-static void expect_since(Manager *m, JobWatch *w, const char *mark, usec_t at) {
-        w->since = at;
-        if (ledger_set_mark(m->ledger, w->job->name, mark, at) < 0)
-                log_warning("Cannot remember since when a success of %s is expected, ignoring.", w->job->name);
+static void expect_since(Manager *m, JobAlarms *a, const char *stamp, usec_t at) {
+        a->since = at;
+        if (ledger_set_stamp(m->ledger, a->job->name, stamp, at) < 0)
+                log_warning("Cannot remember since when a success of %s is expected, ignoring.", a->job->name);
 }
 
 static int load_success(const RunRecord *r, void *userdata) {
@@ -154,57 +154,57 @@ static int load_success(const RunRecord *r, void *userdata) {
         return 1;
 }
 
-/* The latest of what is remembered and what stands in the history: nobody keeps the marks while nothing is expected.
+/* The latest of what is remembered and what stands in the history: nobody keeps the stamps while nothing is expected.
  * None counts when it lies in the future. */
-static void look_up_since(Manager *m, JobWatch *w) {
-        LedgerFilter filter = { .job = w->job->name, .results = 1U << RUN_RESULT_SUCCESS, .limit = 1 };
+static void look_up_since(Manager *m, JobAlarms *a) {
+        LedgerFilter filter = { .job = a->job->name, .results = 1U << RUN_RESULT_SUCCESS, .limit = 1 };
         usec_t times[3] = {}, now = turn_now(m->event).realtime;
 
-        (void)ledger_get_mark(m->ledger, w->job->name, SUCCESS_MARK, &times[0]);
-        (void)ledger_get_mark(m->ledger, w->job->name, SINCE_MARK, &times[1]);
+        (void)ledger_get_stamp(m->ledger, a->job->name, SUCCESS_STAMP, &times[0]);
+        (void)ledger_get_stamp(m->ledger, a->job->name, SINCE_STAMP, &times[1]);
         (void)ledger_query(m->ledger, &filter, load_success, &times[2], NULL);
-        w->since = 0;
+        a->since = 0;
         for (size_t i = 0; i < ELEMENTSOF(times); i++)
                 if (times[i] <= now)
-                        w->since = MAX(w->since, times[i]);
-        if (w->since == 0)
-                expect_since(m, w, SINCE_MARK, now);
+                        a->since = MAX(a->since, times[i]);
+        if (a->since == 0)
+                expect_since(m, a, SINCE_STAMP, now);
 }
 
 void alarms_set_job(Manager *m, Job *job) {
         bool watched = expects(job) || (job->def && job->def->slow != USEC_INFINITY);
-        JobWatch *w = watched ? job_get_watch(m, job) : job->watch;
+        JobAlarms *a = watched ? job_get_alarms(m, job) : job->alarms;
 
-        if (!w)
+        if (!a)
                 return;
-        w->deadline.due = on_expect;
-        if (expects(job) && w->since == 0)
-                look_up_since(m, w);
-        arm_expect(m, w);
+        a->deadline.due = on_expect;
+        if (expects(job) && a->since == 0)
+                look_up_since(m, a);
+        arm_expect(m, a);
 }
 
 void alarms_resume(Manager *m, Job *job) {
-        if (job->watch && job->watch->since > 0 && job->def && job->def->expect != USEC_INFINITY)
-                expect_since(m, job->watch, SINCE_MARK, turn_now(m->event).realtime);
+        if (job->alarms && job->alarms->since > 0 && job->def && job->def->expect != USEC_INFINITY)
+                expect_since(m, job->alarms, SINCE_STAMP, turn_now(m->event).realtime);
         alarms_set_job(m, job);
 }
 
 void alarms_remove_job(Manager *m, Job *job) {
-        if (!job->watch)
+        if (!job->alarms)
                 return;
-        deadline_set(m, &job->watch->deadline, USEC_INFINITY);
-        job->watch = mfree(job->watch);
+        deadline_set(m, &job->alarms->deadline, USEC_INFINITY);
+        job->alarms = mfree(job->alarms);
 }
 
 /* --- SlowSec= --- */
 
 static void on_slow(Manager *m, Deadline *d) {
         LiveRun *run = (LiveRun *)d;
-        char span[SPAN_TEXT_MAX], sentence[SENTENCE_MAX];
+        char span[SPAN_TEXT_MAX], message[MESSAGE_MAX];
 
-        (void)snprintf(sentence, sizeof(sentence), "Run %" PRIu64 " takes longer than %s (SlowSec=).", run->record.id,
+        (void)snprintf(message, sizeof(message), "Run %" PRIu64 " takes longer than %s (SlowSec=).", run->record.id,
                        span_format(span, run->def->slow, USEC_PER_MSEC));
-        raise_alarm(m, run->job, KEY_SLOW, run->record.started, run->record.id, sentence);
+        raise_alarm(m, run->job, KEY_SLOW, run->record.started, run->record.id, message);
 }
 
 void alarms_run_started(Manager *m, LiveRun *run) {
@@ -217,12 +217,12 @@ void alarms_run_started(Manager *m, LiveRun *run) {
 void alarms_run_ended(Manager *m, const LiveRun *run) {
         Job *job = run->job;
 
-        if (run->record.result != RUN_RESULT_SUCCESS || !job->watch)
+        if (run->record.result != RUN_RESULT_SUCCESS || !job->alarms)
                 return;
         alarms_clear(m, job);
-        if (job->watch->since > 0)
-                expect_since(m, job->watch, SUCCESS_MARK, run->record.ended);
-        arm_expect(m, job->watch);
+        if (job->alarms->since > 0)
+                expect_since(m, job->alarms, SUCCESS_STAMP, run->record.ended);
+        arm_expect(m, job->alarms);
 }
 
 /* --- from the ledger --- */
@@ -232,8 +232,8 @@ static int load_watch(const LedgerAlarm *alarm, void *userdata) {
         Manager *m = userdata;
         Job *job = job_table_get(m->jobs, alarm->job);
 
-        if (job && job_add_watch(job))
-                (void)load_alarm(alarm, job->watch);
+        if (job && job_add_alarms(job))
+                (void)load_alarm(alarm, job->alarms);
         return 0;
 }
 
@@ -274,7 +274,7 @@ static void remember_reset(Manager *m, const Job *job) {
         uint64_t id = 0;
 
         (void)ledger_list(m->ledger, job->name, 0, 1, load_id, &id);
-        if (ledger_set_mark(m->ledger, job->name, RESET_MARK, id) < 0)
+        if (ledger_set_stamp(m->ledger, job->name, RESET_STAMP, id) < 0)
                 log_message(LOG_WARNING, &c,
                             "Cannot remember over a restart that its failure is forgotten, ignoring.");
 }
@@ -282,13 +282,13 @@ static void remember_reset(Manager *m, const Job *job) {
 bool alarms_failure_is_forgotten(Manager *m, const RunRecord *r) {
         usec_t id;
 
-        return run_result_is_failure(r->result) && ledger_get_mark(m->ledger, r->job, RESET_MARK, &id) >= 0 &&
+        return run_result_is_failure(r->result) && ledger_get_stamp(m->ledger, r->job, RESET_STAMP, &id) >= 0 &&
                r->id <= id;
 }
 
 static bool has_failed(const Job *job) {
         return run_result_is_failure(job->last_result) || job->n_delayed > 0 ||
-               (job->watch && (job->watch->slow || job->watch->expect));
+               (job->alarms && (job->alarms->slow || job->alarms->expect));
 }
 
 int manager_reset_failed(Manager *m, const char *name) {
@@ -301,9 +301,9 @@ int manager_reset_failed(Manager *m, const char *name) {
                 return 0;
         remember_reset(m, job);
         alarms_clear(m, job);
-        if (job->watch && job->watch->since > 0) {
-                expect_since(m, job->watch, SINCE_MARK, turn_now(m->event).realtime);
-                arm_expect(m, job->watch);
+        if (job->alarms && job->alarms->since > 0) {
+                expect_since(m, job->alarms, SINCE_STAMP, turn_now(m->event).realtime);
+                arm_expect(m, job->alarms);
         }
         while ((run = TAILQ_FIRST(&job->delayed))) {
                 run_set_reason(run, "Somebody asked to forget that the job failed (vaktctl reset-failed).");

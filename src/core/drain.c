@@ -30,7 +30,7 @@ static bool run_outlives_us(const LiveRun *run) {
 }
 
 /* Oldest first, as they stand in the queues. */
-static void let_go(Manager *m, bool (*may_go)(const LiveRun *run)) {
+static void release_runs(Manager *m, bool (*may_go)(const LiveRun *run)) {
         LiveRun *next;
 
         for (LiveRun *run = TAILQ_FIRST(&m->live); run; run = next) {
@@ -59,8 +59,8 @@ static void stop_children(Manager *m) {
 static void drained(Manager *m) {
         m->drain.n_executors = 0;
         (void)sd_event_source_set_enabled(m->drain.source, SD_EVENT_OFF);
-        let_go(m, run_outlives_us);
-        (void)runs_settle(m);
+        release_runs(m, run_outlives_us);
+        (void)runs_acknowledge(m);
         drain_look(m);
 }
 
@@ -85,7 +85,7 @@ static bool executor_drain(Executor *e) {
 void drain_begin(Manager *m, void (*done)(void *userdata), void *userdata) {
         m->drain.done = done;
         m->drain.userdata = userdata;
-        let_go(m, run_waits);
+        release_runs(m, run_waits);
         stop_children(m);
         m->drain.n_executors = !executor_drain(m->executor);
         m->drain.n_executors += !executor_drain(m->former_executor);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Why a job does not run: everything that stands between it and its next run, a sentence each, and what became of the
+/* Why a job does not run: everything that stands between it and its next run, a message each, and what became of the
  * last time that it did not. Only words for what the other files know; nothing is decided here. */
 
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 #include "time/span.h"
 #include "time/timestamp.h"
 
-#define SENTENCE_MAX  1024
+#define MESSAGE_MAX   1024
 #define UNIT_TEXT_MAX 320
 #define RUNS_TOLD_MAX 20
 
@@ -19,18 +19,18 @@ typedef struct Telling {
         Manager *m;
         const Job *job;
         usec_t now; /* realtime */
-        int (*visit)(const char *topic, const char *sentence, void *userdata);
+        int (*visit)(const char *topic, const char *message, void *userdata);
         void *userdata;
 } Telling;
 
 _printf_(3, 4) static int tell(const Telling *t, const char *topic, const char *format, ...) {
-        char sentence[SENTENCE_MAX];
+        char message[MESSAGE_MAX];
         va_list ap;
 
         va_start(ap, format);
-        (void)vsnprintf(sentence, sizeof(sentence), format, ap);
+        (void)vsnprintf(message, sizeof(message), format, ap);
         va_end(ap);
-        return t->visit(topic, sentence, t->userdata);
+        return t->visit(topic, message, t->userdata);
 }
 
 static const char *when(const Telling *t, usec_t at, char buf[static TIMESTAMP_TEXT_MAX]) {
@@ -38,12 +38,12 @@ static const char *when(const Telling *t, usec_t at, char buf[static TIMESTAMP_T
 }
 
 static int tell_file(const Telling *t) {
-        if (!t->job->fault)
+        if (!t->job->problem)
                 return 0;
         return tell(t, "file",
                     t->job->def ? "%s The version before it is in force."
                                 : "%s The job cannot run until that is mended.",
-                    t->job->fault);
+                    t->job->problem);
 }
 
 /* What would become of a trigger that elapses now; of a job whose file was never good, only what people said. */

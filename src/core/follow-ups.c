@@ -87,9 +87,9 @@ static void drop_retries(Manager *m, const LiveRun *by) {
 
 /* --- chains --- */
 
-/* A circle in the files is a fault of theirs; one that only instances and what they are called close is found here,
+/* A cycle in the files is a problem of theirs; one that only instances and what they are called close is found here,
  * when it would be gone through a second time. */
-static bool closes_a_circle(Manager *m, const char *name, const RunRequest *request) {
+static bool closes_a_cycle(Manager *m, const char *name, const RunRequest *request) {
         uint64_t id = request->parent;
 
         for (unsigned depth = 0; id > 0 && depth < CHAIN_DEPTH_MAX; depth++) {
@@ -112,10 +112,10 @@ static void request_one(Manager *m, const char *name, const char *key, const Run
 
         if (take_over_has_followed(m, name, request))
                 return;
-        if (closes_a_circle(m, name, request)) {
+        if (closes_a_cycle(m, name, request)) {
                 runs_refuse(
                         m, name, request, RUN_RESULT_SKIPPED,
-                        "It is among the jobs that led to this request: the jobs request each other in a circle, or "
+                        "It is among the jobs that led to this request: the jobs request each other in a cycle, or "
                         "in a chain of more than %d (%s= of job %s).",
                         CHAIN_DEPTH_MAX, key, by);
                 return;

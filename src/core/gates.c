@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The gates that a run has to pass, a row each: what it reads, what it answers, and how it says so. Who asks them and
- * what is made of an answer (a refused record, a deadline, a place in a queue, a sentence for people) is left to the
+ * what is made of an answer (a refused record, a deadline, a place in a queue, a message for people) is left to the
  * callers; so the answers cannot differ between them. */
 
 #include "core/gates.h"
@@ -37,7 +37,7 @@ _printf_(2, 3) static char *say(char buf[static GATE_WHY_MAX], const char *forma
 
 /* A chain, say: with no file its command line would name something else. */
 static GateAnswer ask_file(const GateInput *in, usec_t now) {
-        const PathDef *d = in->def ? in->def->path : NULL;
+        const PathDef *d = in->def ? in->def->path_trigger : NULL;
 
         return in->has_file || !d || in->def->unit || !(d->each || d->sources[0].kind == PATH_SPOOL) ? ADMIT : REFUSE;
 }

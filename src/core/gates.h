@@ -69,8 +69,8 @@ GateAnswer gates_ask(const GateInput *in, usec_t now);
 /* One of them; it admits who does not have to pass it. */
 GateAnswer gates_ask_row(GateRow row, const GateInput *in, usec_t now);
 
-/* A sentence about an answer that does not admit: to GATE_REQUEST the reason of its end, to GATE_FORECAST what holds
- * for its next trigger, to a run what it waits for, as the end of a sentence that begins with the run. Fills buf,
+/* A message about an answer that does not admit: to GATE_REQUEST the reason of its end, to GATE_FORECAST what holds
+ * for its next trigger, to a run what it waits for, as the end of a message that begins with the run. Fills buf,
  * returns it. */
 #define GATE_WHY_MAX 512
 const char *gates_why(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a);

@@ -107,7 +107,7 @@ struct Manager {
         ManagerOptions options;
         Settings settings;
         Diagnostics diagnostics;
-        size_t n_setting_faults; /* of them, the first ones */
+        size_t n_setting_problems; /* of them, the first ones */
         JobLoader *loader;
         JobTable *jobs;
         unsigned generation;
@@ -125,11 +125,11 @@ struct Manager {
         HashTable live_by_id; /* the same */
         RunQueue queue;
         unsigned n_running, n_queued;
-        LiveRunList outbox;             /* runs that have ended, and what follows from that is not done yet */
-        sd_event_source *outbox_source; /* a deferred source that does it */
-        sd_event_source *start_source;  /* a deferred source that starts what is ready */
-        sd_event_source *settle_source; /* a deferred source that tells the executor what is in the ledger */
-        sd_event_source *resettle_source;
+        LiveRunList outbox;                  /* runs that have ended, and what follows from that is not done yet */
+        sd_event_source *outbox_source;      /* a deferred source that does it */
+        sd_event_source *start_source;       /* a deferred source that starts what is ready */
+        sd_event_source *acknowledge_source; /* a deferred source that tells the executor what is in the ledger */
+        sd_event_source *acknowledge_again_source;
 
         Trigger *triggers[TRIGGER_KINDS_MAX]; /* kinds of them */
         size_t n_triggers;
@@ -235,7 +235,7 @@ ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
 /* Tells one that was started to end. */
 void run_stop(Manager *m, LiveRun *run, RunResult result);
 /* What the executor reported may be forgotten by it once it is written. */
-int runs_settle(Manager *m);
+int runs_acknowledge(Manager *m);
 
 /* --- drain.c --- */
 int drain_init(Manager *m);
@@ -340,6 +340,6 @@ int reload_jobs(Manager *m);
 int reload_get_job(Manager *m, const char *name, Job **ret);
 /* The same, for a run that is not over: also one whose file is bad (its def may be NULL), and one that is gone where
  * there is none any more. -ENOMEM. */
-int reload_get_job_or_ghost(Manager *m, const char *name, Job **ret);
+int reload_get_job_or_placeholder(Manager *m, const char *name, Job **ret);
 /* Takes a job out of the table when its file is gone and nothing of it goes on. */
 void reload_drop_job_if_over(Manager *m, Job *job);

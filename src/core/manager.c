@@ -16,10 +16,10 @@
 
 #define RUNS_DUMPED_MAX 1000
 
-static void log_setting_faults(const Diagnostics *d) {
+static void log_setting_problems(const Diagnostics *d) {
         for (size_t i = 0; i < d->n_items; i++) {
                 LogContext c = {
-                        .message_id = MESSAGE_CONFIG_FAULT,
+                        .message_id = MESSAGE_CONFIG_PROBLEM,
                         .file = d->items[i].file,
                         .line = d->items[i].line,
                 };
@@ -37,8 +37,8 @@ static int load_settings(Manager *m, bool is_reload) {
         settings_init(&s);
         r = settings_load(&s, m->options.config_path, m->options.owner, &m->diagnostics);
         diagnostics_find_private(&m->diagnostics);
-        log_setting_faults(&m->diagnostics);
-        m->n_setting_faults = m->diagnostics.n_items;
+        log_setting_problems(&m->diagnostics);
+        m->n_setting_problems = m->diagnostics.n_items;
         if (r < 0 || (is_reload && r == SETTINGS_PARTIAL)) {
                 settings_done(&s);
                 return r;
@@ -340,7 +340,7 @@ int manager_observe(Manager *m, const ManagerObserver *o) {
 
 int manager_reload(Manager *m) {
         LogContext c = { .message_id = MESSAGE_RELOADED };
-        size_t n_jobs, n_faults;
+        size_t n_jobs, n_problems;
         int r;
 
         diagnostics_done(&m->diagnostics);
@@ -359,13 +359,13 @@ int manager_reload(Manager *m) {
                 (void)take_over(m);
         queues_pump(m);
         n_jobs = job_table_size(m->jobs);
-        n_faults = m->diagnostics.n_items;
-        if (n_faults == 0)
+        n_problems = m->diagnostics.n_items;
+        if (n_problems == 0)
                 log_message(LOG_INFO, &c, "Reloaded: %zu job%s.", n_jobs, PLURAL(n_jobs));
         else
                 log_message(LOG_WARNING, &c,
-                            "Reloaded: %zu job%s, %zu fault%s in files; what was good before stays in force.", n_jobs,
-                            PLURAL(n_jobs), n_faults, PLURAL(n_faults));
+                            "Reloaded: %zu job%s, %zu problem%s in files; what was good before stays in force.",
+                            n_jobs, PLURAL(n_jobs), n_problems, PLURAL(n_problems));
         NOTIFY_OBSERVERS(m, reloaded, &m->diagnostics);
         NOTIFY_OBSERVERS(m, summary_changed);
         return 0;
@@ -381,11 +381,11 @@ const Diagnostics *manager_diagnostics(Manager *m) {
         return &m->diagnostics;
 }
 
-const char *manager_ledger_fault(Manager *m) {
-        const char *sentence = NULL;
+const char *manager_ledger_error(Manager *m) {
+        const char *message = NULL;
 
-        (void)ledger_state(m->ledger, &sentence);
-        return sentence;
+        (void)ledger_state(m->ledger, &message);
+        return message;
 }
 
 unsigned manager_n_running(const Manager *m) {
@@ -460,7 +460,7 @@ void manager_dump(Manager *m) {
 
         if (ledger_state(m->ledger, &ledger) != LEDGER_OK)
                 log_notice("State: %s", ledger);
-        log_notice("State: jobs %zu, running %u, waiting %u, faults in files %zu, executor %s, next job %s.",
+        log_notice("State: jobs %zu, running %u, waiting %u, problems in files %zu, executor %s, next job %s.",
                    job_table_size(m->jobs), m->n_running, m->n_queued, m->diagnostics.n_items, m->executor->ops->name,
                    next ? next->name : "none");
         TAILQ_FOREACH(run, &m->live, all) {
@@ -479,7 +479,7 @@ void manager_dump(Manager *m) {
 char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now_realtime_usec) {
         const Job *next = next_job(m);
         size_t n_jobs = job_table_size(m->jobs);
-        const char *sentence;
+        const char *message;
         char at[64] = "";
         struct tm tm;
 
@@ -494,11 +494,11 @@ char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now
                                m->n_running, next->name, at);
         else
                 (void)snprintf(buf, MANAGER_STATUS_MAX, "%zu job%s, %u running", n_jobs, PLURAL(n_jobs), m->n_running);
-        if (m->n_setting_faults > 0)
+        if (m->n_setting_problems > 0)
                 (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; vaktd.conf has errors");
         if (m->paused)
                 (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; all are paused");
-        if (ledger_state(m->ledger, &sentence) != LEDGER_OK)
+        if (ledger_state(m->ledger, &message) != LEDGER_OK)
                 (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; the ledger is in memory only");
         return buf;
 }

@@ -54,7 +54,7 @@ typedef struct ManagerObserver {
         void (*run_started)(void *userdata, const RunRecord *r);
         void (*run_finished)(void *userdata, const RunRecord *r); /* state is done: result is set */
         void (*run_output)(void *userdata, const RunRecord *r, const char *line, size_t n, bool is_stderr);
-        /* key: "slow", "expect"; run: that it is about, or 0; sentence: what is wrong */
+        /* key: "slow", "expect"; run: that it is about, or 0; message: what is wrong */
         void (*alarm_raised)(void *userdata, const Job *j, const LedgerAlarm *alarm);
         void (*alarm_cleared)(void *userdata, const Job *j, const char *key);
         void (*reloaded)(void *userdata, const Diagnostics *d);
@@ -81,11 +81,11 @@ int manager_observe(Manager *m, const ManagerObserver *o);
 /* --- what bus/ and vaktd.c call --- */
 
 /* Asks for a run. The record stays the manager's: valid until the loop turns. Also refused requests give a record
- * (state done, result skipped, reason). Errors: -ENOENT no such job, -ENOEXEC the job's file was never good (Job.fault
- * says why), -EBADF the job is disabled, -ESHUTDOWN the daemon is ending, -ENOBUFS too many runs wait on the whole.
- * And about files: -ENOTSUP the job takes none, -EDESTADDRREQ its runs get one each and none is named, -E2BIG its runs
- * get one each and several are named, -EXDEV it does not lie in the job's spool, -ETXTBSY it is no file that can be
- * taken out of there now, -EFBIG none is named and there are more than RUN_FILES_MAX. */
+ * (state done, result skipped, reason). Errors: -ENOENT no such job, -ENOEXEC the job's file was never good
+ * (Job.problem says why), -EBADF the job is disabled, -ESHUTDOWN the daemon is ending, -ENOBUFS too many runs wait on
+ * the whole. And about files: -ENOTSUP the job takes none, -EDESTADDRREQ its runs get one each and none is named,
+ * -E2BIG its runs get one each and several are named, -EXDEV it does not lie in the job's spool, -ETXTBSY it is no
+ * file that can be taken out of there now, -EFBIG none is named and there are more than RUN_FILES_MAX. */
 int manager_request(Manager *m, const char *job, const RunRequest *request, const RunRecord **ret);
 
 /* Ends a run: a queued one is dropped, a running one told to stop. -ENOENT no such run, -EALREADY it is over. */
@@ -118,8 +118,8 @@ int manager_reload(Manager *m);
 
 JobTable *manager_jobs(Manager *m);
 const Diagnostics *manager_diagnostics(Manager *m);
-/* Why the ledger is in memory only for now, a sentence that is valid until the loop turns; NULL when all is well. */
-const char *manager_ledger_fault(Manager *m);
+/* Why the ledger is in memory only for now, a message that is valid until the loop turns; NULL when all is well. */
+const char *manager_ledger_error(Manager *m);
 unsigned manager_n_running(const Manager *m);
 unsigned manager_n_queued(const Manager *m);
 usec_t manager_started_at(const Manager *m); /* realtime µs of manager_start() */
@@ -154,23 +154,23 @@ const char *manager_executor(const Manager *m);
 /* The next n elapses of a job's timers as planned, realtime µs in order. Returns how many there are. */
 size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n);
 
-typedef int (*ExplainVisit)(const char *topic, const char *sentence, void *userdata);
+typedef int (*ExplainVisit)(const char *topic, const char *message, void *userdata);
 typedef int (*CounterVisit)(const char *name, uint64_t value, void *userdata);
 typedef int (*PlanVisit)(const char *path, size_t n, void *userdata);
-typedef int (*TriggerVisit)(const char *key, const char *value, const char *state, const char *sentence,
+typedef int (*TriggerVisit)(const char *key, const char *value, const char *state, const char *message,
                             void *userdata);
 
-/* What the job waits for and why, in a few sentences, each under a word ("state", "timer", "queue", "last"). A visit
+/* What the job waits for and why, in a few messages, each under a word ("state", "timer", "queue", "last"). A visit
  * that returns negative ends it and is returned. */
 int manager_explain(Manager *m, const Job *job, ExplainVisit visit, void *userdata);
 
 /* What may ask for runs of the job, of all kinds. key, value: as written; state: of what is watched "starting",
- * "waiting", "active", "degraded", else ""; sentence: what is the matter and what to do, or "". A visit that returns
+ * "waiting", "active", "degraded", else ""; message: what is the matter and what to do, or "". A visit that returns
  * negative ends it and is returned. */
 int manager_list_triggers(Manager *m, const Job *job, TriggerVisit visit, void *userdata);
 
 /* Numbers of all watches of the job together, each under a word: "events", "overflows", "rescans", "synthetic",
- * "duplicates", "reported", "waiting", "folders", "files" and so on. */
+ * "duplicates", "reported", "waiting", "directories", "files" and so on. */
 int manager_list_watch_counters(Manager *m, const Job *job, CounterVisit visit, void *userdata);
 
 /* What the job's [Path] matches at this moment: absolute paths, n bytes, in no order. A visit that returns nonzero
@@ -178,7 +178,7 @@ int manager_list_watch_counters(Manager *m, const Job *job, CounterVisit visit, 
  * give at the most, when it is not 0 that is returned. */
 int manager_plan(Manager *m, const Job *job, PlanVisit visit, void *userdata, uint64_t *ret_most);
 
-/* What is known of one file (n bytes, absolute), in sentences as of manager_explain(): which watch covers it or which
+/* What is known of one file (n bytes, absolute), in messages as of manager_explain(): which watch covers it or which
  * filter leaves it out, when it was seen, what it waits for, which run has it. */
 int manager_explain_path(Manager *m, const Job *job, const char *path, size_t n, ExplainVisit visit, void *userdata);
 

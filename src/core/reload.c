@@ -10,7 +10,7 @@
 #include "util/log-messages.h"
 #include "util/log.h"
 
-static int format_fault(char **ret, const Diagnostic *d) {
+static int format_problem(char **ret, const Diagnostic *d) {
         *ret = NULL;
         if (!d)
                 return 0;
@@ -23,18 +23,18 @@ static int format_fault(char **ret, const Diagnostic *d) {
 }
 
 /* Gives the job what was loaded for it; true when anything about it changed. */
-static int job_update(Manager *m, Job *job, JobDef *def, const Diagnostic *fault) {
+static int job_update(Manager *m, Job *job, JobDef *def, const Diagnostic *problem) {
         _cleanup_free_ char *text = NULL;
         bool changed = job->gone || job->def != def;
         int r;
 
-        r = format_fault(&text, fault);
+        r = format_problem(&text, problem);
         if (r < 0)
                 return r;
-        job->fault_is_private = fault && fault->is_private;
-        if (!streq_ptr(job->fault, text)) {
-                free(job->fault);
-                job->fault = TAKE_PTR(text);
+        job->problem_is_private = problem && problem->is_private;
+        if (!streq_ptr(job->problem, text)) {
+                free(job->problem);
+                job->problem = TAKE_PTR(text);
                 changed = true;
         }
         if (job->gone || job->def != def) {
@@ -51,7 +51,7 @@ static int job_update(Manager *m, Job *job, JobDef *def, const Diagnostic *fault
         return changed;
 }
 
-static int job_add(Manager *m, const char *name, JobDef *def, const Diagnostic *fault, Job **ret) {
+static int job_add(Manager *m, const char *name, JobDef *def, const Diagnostic *problem, Job **ret) {
         _cleanup_(job_freep) Job *job = NULL;
         int r;
 
@@ -65,7 +65,7 @@ static int job_add(Manager *m, const char *name, JobDef *def, const Diagnostic *
         pauses_load(m, *ret);
         if (m->is_started)
                 manager_load_last(m, *ret);
-        r = job_update(m, *ret, def, fault);
+        r = job_update(m, *ret, def, problem);
         if (r < 0)
                 return r;
         NOTIFY_OBSERVERS(m, job_new, *ret);
@@ -77,9 +77,9 @@ static int put_into_force(Manager *m, const LoadedJob *loaded) {
         int r;
 
         if (!job)
-                r = job_add(m, loaded->name, loaded->def, loaded->fault, &job);
+                r = job_add(m, loaded->name, loaded->def, loaded->problem, &job);
         else {
-                r = job_update(m, job, loaded->def, loaded->fault);
+                r = job_update(m, job, loaded->def, loaded->problem);
                 if (r > 0)
                         NOTIFY_OBSERVERS(m, job_changed, job);
         }
@@ -132,10 +132,10 @@ static void drop_unseen_jobs(Manager *m) {
         }
 }
 
-static void log_faults(const Diagnostics *diagnostics) {
+static void log_problems(const Diagnostics *diagnostics) {
         for (size_t i = 0; i < diagnostics->n_items; i++) {
                 const Diagnostic *d = &diagnostics->items[i];
-                LogContext c = { .message_id = MESSAGE_CONFIG_FAULT, .file = d->file, .line = d->line };
+                LogContext c = { .message_id = MESSAGE_CONFIG_PROBLEM, .file = d->file, .line = d->line };
 
                 if (d->line > 0)
                         log_message(LOG_ERR, &c, "%s:%u: %s", d->file, d->line, d->message);
@@ -152,7 +152,7 @@ int reload_jobs(Manager *m) {
         r = job_loader_load(m->loader, turn_now(m->event).realtime);
         if (r < 0)
                 return r;
-        log_faults(job_loader_diagnostics(m->loader));
+        log_problems(job_loader_diagnostics(m->loader));
         m->generation++;
         loaded = job_loader_jobs(m->loader, &n);
         for (size_t i = 0; i < n; i++) {
@@ -197,7 +197,7 @@ int reload_get_job(Manager *m, const char *name, Job **ret) {
 }
 
 /* Not under the name of a definition that could be started: it says nothing but what the job was called. */
-static int add_ghost(Manager *m, const char *name, Job **ret) {
+static int add_placeholder(Manager *m, const char *name, Job **ret) {
         _cleanup_(job_def_unrefp) JobDef *def = NULL;
         int r;
 
@@ -210,7 +210,7 @@ static int add_ghost(Manager *m, const char *name, Job **ret) {
         return 0;
 }
 
-int reload_get_job_or_ghost(Manager *m, const char *name, Job **ret) {
+int reload_get_job_or_placeholder(Manager *m, const char *name, Job **ret) {
         Job *job;
         int r;
 
@@ -220,7 +220,7 @@ int reload_get_job_or_ghost(Manager *m, const char *name, Job **ret) {
         if (r < 0)
                 job = job_table_get(m->jobs, name);
         if (!job)
-                return add_ghost(m, name, ret);
+                return add_placeholder(m, name, ret);
         *ret = job;
         return 0;
 }

@@ -21,10 +21,10 @@
 #include "util/log.h"
 #include "util/turn.h"
 
-#define STARTS_PER_TURN   8
-#define RESETTLE_USEC     (5 * USEC_PER_SEC)
-#define RESETTLE_ACCURACY USEC_PER_SEC
-#define OUTBOX_PRIORITY   (SD_EVENT_PRIORITY_IMPORTANT - 100)
+#define STARTS_PER_TURN            8
+#define ACKNOWLEDGE_AGAIN_USEC     (5 * USEC_PER_SEC)
+#define ACKNOWLEDGE_AGAIN_ACCURACY USEC_PER_SEC
+#define OUTBOX_PRIORITY            (SD_EVENT_PRIORITY_IMPORTANT - 100)
 
 /* --- the end of a run --- */
 
@@ -93,7 +93,7 @@ static void record_outcome(RunRecord *r, const ExecOutcome *o, usec_t now) {
 
 void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
         if (run_goes_on(run))
-                (void)sd_event_source_set_enabled(m->settle_source, SD_EVENT_ONESHOT);
+                (void)sd_event_source_set_enabled(m->acknowledge_source, SD_EVENT_ONESHOT);
         record_outcome(&run->record, outcome, turn_now(m->event).realtime);
         run_set_stage(run, RUN_STAGE_DONE);
         job_note_end(run);
@@ -153,25 +153,25 @@ int runs_commit(Manager *m) {
 
 /* What the executor reported may be forgotten by it once it is written. A ledger that is in memory only is looked at
  * again: until it is written, the service manager is the better memory. */
-int runs_settle(Manager *m) {
+int runs_acknowledge(Manager *m) {
         if (runs_commit(m) < 0) {
-                (void)sd_event_source_set_time_relative(m->resettle_source, RESETTLE_USEC);
-                return sd_event_source_set_enabled(m->resettle_source, SD_EVENT_ONESHOT);
+                (void)sd_event_source_set_time_relative(m->acknowledge_again_source, ACKNOWLEDGE_AGAIN_USEC);
+                return sd_event_source_set_enabled(m->acknowledge_again_source, SD_EVENT_ONESHOT);
         }
-        m->executor->ops->settled(m->executor);
+        m->executor->ops->acknowledge(m->executor);
         if (m->former_executor)
-                m->former_executor->ops->settled(m->former_executor);
+                m->former_executor->ops->acknowledge(m->former_executor);
         TELL_TRIGGERS(m, written);
         return 0;
 }
 
-static int on_settle(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        (void)runs_settle(userdata);
+static int on_acknowledge(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        (void)runs_acknowledge(userdata);
         return 0;
 }
 
-static int on_resettle(sd_event_source *s, uint64_t usec, void *userdata) {
-        (void)runs_settle(userdata);
+static int on_acknowledge_again(sd_event_source *s, uint64_t usec, void *userdata) {
+        (void)runs_acknowledge(userdata);
         return 0;
 }
 
@@ -636,17 +636,17 @@ int runs_init(Manager *m) {
 
         r = add_turn(m, &m->start_source, on_start, "run-starter");
         if (r >= 0)
-                r = add_turn(m, &m->settle_source, on_settle, "runs-settled");
+                r = add_turn(m, &m->acknowledge_source, on_acknowledge, "runs-acknowledge");
         if (r >= 0)
                 r = add_outbox(m);
         if (r < 0)
                 return r;
-        r = sd_event_add_time_relative(m->event, &m->resettle_source, CLOCK_MONOTONIC, 0, RESETTLE_ACCURACY,
-                                       on_resettle, m);
+        r = sd_event_add_time_relative(m->event, &m->acknowledge_again_source, CLOCK_MONOTONIC, 0,
+                                       ACKNOWLEDGE_AGAIN_ACCURACY, on_acknowledge_again, m);
         if (r < 0)
                 return r;
-        (void)sd_event_source_set_description(m->resettle_source, "runs-settled-later");
-        return sd_event_source_set_enabled(m->resettle_source, SD_EVENT_OFF);
+        (void)sd_event_source_set_description(m->acknowledge_again_source, "runs-acknowledge-again");
+        return sd_event_source_set_enabled(m->acknowledge_again_source, SD_EVENT_OFF);
 }
 
 void runs_free_all(Manager *m) {
@@ -658,6 +658,6 @@ void runs_free_all(Manager *m) {
         hash_table_done(&m->live_by_id);
         m->outbox_source = sd_event_source_disable_unref(m->outbox_source);
         m->start_source = sd_event_source_disable_unref(m->start_source);
-        m->settle_source = sd_event_source_disable_unref(m->settle_source);
-        m->resettle_source = sd_event_source_disable_unref(m->resettle_source);
+        m->acknowledge_source = sd_event_source_disable_unref(m->acknowledge_source);
+        m->acknowledge_again_source = sd_event_source_disable_unref(m->acknowledge_again_source);
 }

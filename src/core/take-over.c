@@ -119,7 +119,7 @@ static int take_over_started(Manager *m, const RunRecord *r, RunPayload **payloa
         Job *job;
         int e;
 
-        e = reload_get_job_or_ghost(m, r->job, &job);
+        e = reload_get_job_or_placeholder(m, r->job, &job);
         if (e >= 0)
                 e = run_of_record(&run, m, job, r);
         if (e < 0)
@@ -192,7 +192,7 @@ int take_over(Manager *m) {
 /* --- units that nobody knows --- */
 
 /* The ledger was in memory only when they were started, and the daemon died. Their numbers are their own: ids are
- * never given out twice. What led to a run and what followed from it is not in the ledger either: the marks of the
+ * never given out twice. What led to a run and what followed from it is not in the ledger either: the stamps of the
  * triggers are behind, and what changed is taken for news, so nothing elapses, and no file is given to a run, before
  * all of these are known; and what is found to have followed from a run is not asked for again when the end of that
  * run is heard of. */

@@ -151,7 +151,7 @@ void manager_job_changed(Manager *m, const Job *job) {
 }
 
 void manager_notify_written(Manager *m) {
-        (void)sd_event_source_set_enabled(m->settle_source, SD_EVENT_ONESHOT);
+        (void)sd_event_source_set_enabled(m->acknowledge_source, SD_EVENT_ONESHOT);
 }
 
 /* --- for people --- */

@@ -51,8 +51,8 @@ static GapTimes find_gap_times(const Expression *wall, usec_t begin, usec_t end)
         return times;
 }
 
-/* A sentence about the times of a gap; runs_at: the wall clock time at which they are made up for, or 0. */
-static char *gap_sentence(const GapTimes *times, const char *zone, usec_t runs_at) {
+/* A message about the times of a gap; runs_at: the wall clock time at which they are made up for, or 0. */
+static char *gap_message(const GapTimes *times, const char *zone, usec_t runs_at) {
         char first[WALL_TEXT_MAX], last[WALL_TEXT_MAX], at[WALL_TEXT_MAX];
 
         wall_format(first, times->first, USEC_INFINITY);
@@ -93,8 +93,7 @@ char *clock_change_next_gap(const Expression *e, const Expression *wall, usec_t 
                 end = (usec_t)(change.at + change.after) * USEC_PER_SEC;
                 times = find_gap_times(wall, (usec_t)begin * USEC_PER_SEC, end);
                 if (times.n > 0)
-                        return gap_sentence(&times, zone_name(e->zone),
-                                            at == next && !names_time(wall, end) ? end : 0);
+                        return gap_message(&times, zone_name(e->zone), at == next && !names_time(wall, end) ? end : 0);
         }
         return NULL;
 }

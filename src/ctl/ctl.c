@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What all verbs share. Whatever is printed passes text_escape() on its way: the daemon's sentences quote job files.
+/* What all verbs share. Whatever is printed passes text_escape() on its way: the daemon's messages quote job files.
  */
 
 #include <inttypes.h>
@@ -57,7 +57,7 @@ void ctl_open_pager(Ctl *c) {
                 c->pager = pager_open();
 }
 
-static void print_sentence(FILE *f, const char *format, va_list ap) {
+static void print_message(FILE *f, const char *format, va_list ap) {
         _cleanup_free_ char *text = NULL, *escaped = NULL;
 
         if (vasprintf(&text, format, ap) < 0)
@@ -71,7 +71,7 @@ void ctl_complain(const char *format, ...) {
 
         fflush(stdout);
         va_start(ap, format);
-        print_sentence(stderr, format, ap);
+        print_message(stderr, format, ap);
         va_end(ap);
 }
 
@@ -81,7 +81,7 @@ void ctl_say(const Ctl *c, FILE *f, const char *format, ...) {
         if (c->quiet || c->json)
                 return;
         va_start(ap, format);
-        print_sentence(f, format, ap);
+        print_message(f, format, ap);
         va_end(ap);
 }
 

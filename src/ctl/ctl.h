@@ -74,10 +74,10 @@ void ctl_init_output(Ctl *c);
  * --no-pager. */
 void ctl_open_pager(Ctl *c);
 
-/* A sentence on standard error. */
+/* A message on standard error. */
 void ctl_complain(const char *format, ...) _printf_(1, 2);
 
-/* A sentence about what was done, on f; not with --quiet or --json. */
+/* A message about what was done, on f; not with --quiet or --json. */
 void ctl_say(const Ctl *c, FILE *f, const char *format, ...) _printf_(3, 4);
 
 /* "     Label: text", the label right-aligned in so many columns; an empty one: what belongs to the line above. */

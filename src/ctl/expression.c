@@ -32,7 +32,7 @@ bool expression_looks_like_cron(const char *text) {
 }
 
 static int parse_calendar(const char *text, ZoneCache *cache, const Zone *local, usec_t now, Expression *ret,
-                          TimeFault *reterr) {
+                          TimeError *reterr) {
         Expression e = { 0 };
         int r;
 
@@ -46,7 +46,7 @@ static int parse_calendar(const char *text, ZoneCache *cache, const Zone *local,
         return 0;
 }
 
-static int parse_cron(const char *text, const Zone *zone, Expression *ret, TimeFault *reterr) {
+static int parse_cron(const char *text, const Zone *zone, Expression *ret, TimeError *reterr) {
         Expression e = { .zone = zone };
         int r;
 
@@ -60,7 +60,7 @@ static int parse_cron(const char *text, const Zone *zone, Expression *ret, TimeF
 }
 
 int expression_parse(const char *text, ZoneCache *cache, bool cron, usec_t now_realtime, Expression *ret,
-                     TimeFault *reterr) {
+                     TimeError *reterr) {
         const Zone *local = zone_cache_local(cache);
         int r;
 

@@ -22,7 +22,7 @@ bool expression_looks_like_cron(const char *text);
 /* Reads a calendar expression, or, with cron, one of cron when it is no calendar expression and looks like one. The
  * zones belong to the cache; expressions that name no zone mean the local one. -EINVAL with *reterr filled in. */
 int expression_parse(const char *text, ZoneCache *cache, bool cron, usec_t now_realtime, Expression *ret,
-                     TimeFault *reterr);
+                     TimeError *reterr);
 
 /* The same expression with its zone replaced by UTC, so that its elapses are the wall clock times that it names.
  * -EOPNOTSUPP for one that is bound to summer or winter time by an abbreviation ("CEST"), which names no time that

@@ -27,11 +27,11 @@ static char *append_names(char *begin, char *end, const char *path) {
         }
 }
 
-char *file_name_absolute(const char *folder, const char *name) {
-        char *ret = alloc_array(NULL, strlen(folder) + strlen(name) + 3, 1), *end = ret;
+char *file_name_absolute(const char *directory, const char *name) {
+        char *ret = alloc_array(NULL, strlen(directory) + strlen(name) + 3, 1), *end = ret;
 
         if (name[0] != '/')
-                end = append_names(ret, end, folder);
+                end = append_names(ret, end, directory);
         end = append_names(ret, end, name);
         if (end == ret)
                 *end++ = '/';
@@ -40,7 +40,7 @@ char *file_name_absolute(const char *folder, const char *name) {
 }
 
 char *file_name_from_argument(const char *name) {
-        _cleanup_free_ char *folder = name[0] == '/' ? alloc_string("/") : get_current_dir_name();
+        _cleanup_free_ char *directory = name[0] == '/' ? alloc_string("/") : get_current_dir_name();
 
-        return folder ? file_name_absolute(folder, name) : NULL;
+        return directory ? file_name_absolute(directory, name) : NULL;
 }

@@ -433,8 +433,8 @@ static int find_streams(Journal *j) {
 
 /* --- opening --- */
 
-/* Whether the folder of this machine's journals is there; *ret_denied: but may not be looked into. */
-static bool has_folder(const char *base, bool *ret_denied) {
+/* Whether the directory of this machine's journals is there; *ret_denied: but may not be looked into. */
+static bool has_directory(const char *base, bool *ret_denied) {
         char machine[SD_ID128_STRING_MAX];
         sd_id128_t id;
         char path[64], file[96];
@@ -450,31 +450,31 @@ static bool has_folder(const char *base, bool *ret_denied) {
         return true;
 }
 
-static bool look_for_folders(bool *ret_denied) {
-        bool there = has_folder("/run/log/journal", ret_denied);
+static bool look_for_directories(bool *ret_denied) {
+        bool there = has_directory("/run/log/journal", ret_denied);
 
-        return has_folder("/var/log/journal", ret_denied) || there;
+        return has_directory("/var/log/journal", ret_denied) || there;
 }
 
 bool journal_is_partial(void) {
         bool denied = false;
 
-        (void)look_for_folders(&denied);
+        (void)look_for_directories(&denied);
         return denied;
 }
 
 /* A journal without any file: why. */
-static int explain_no_file(char **reterr_sentence) {
-        bool denied = false, there = look_for_folders(&denied);
+static int explain_no_file(char **reterr_message) {
+        bool denied = false, there = look_for_directories(&denied);
 
         if (there && denied) {
-                *reterr_sentence =
+                *reterr_message =
                         alloc_string("You may not read the journal, where the output of runs is: be root, or "
                                      "in one of the groups systemd-journal and adm.");
                 return -EACCES;
         }
-        *reterr_sentence = alloc_string("There is no journal here. Without one, vaktd prints what its runs say on its "
-                                        "own standard error, each line with the job's name in front.");
+        *reterr_message = alloc_string("There is no journal here. Without one, vaktd prints what its runs say on its "
+                                       "own standard error, each line with the job's name in front.");
         return -ENOENT;
 }
 
@@ -491,7 +491,7 @@ static char *unit_prefix(const char *unit) {
         return is_run_unit(unit) && suffix && p < suffix ? alloc_format("%.*s", (int)(p - unit), unit) : NULL;
 }
 
-int journal_open(const JournalScope *scope, Journal **ret, char **reterr_sentence) {
+int journal_open(const JournalScope *scope, Journal **ret, char **reterr_message) {
         _cleanup_(journal_freep) Journal *j = alloc_array(NULL, 1, sizeof(Journal));
         int r;
 
@@ -501,7 +501,7 @@ int journal_open(const JournalScope *scope, Journal **ret, char **reterr_sentenc
         j->scope.invocation = alloc_string(scope->invocation);
         r = sd_journal_open_namespace(&j->journal, NULL, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_ALL_NAMESPACES);
         if (r >= 0 && !has_files(j->journal))
-                return explain_no_file(reterr_sentence);
+                return explain_no_file(reterr_message);
         if (r >= 0)
                 r = sd_journal_set_data_threshold(j->journal, 0);
         if (r >= 0)
@@ -515,7 +515,7 @@ int journal_open(const JournalScope *scope, Journal **ret, char **reterr_sentenc
         if (r >= 0)
                 r = sd_journal_seek_head(j->journal);
         if (r < 0) {
-                *reterr_sentence = alloc_format("The journal cannot be read: %s.", strerror(-r));
+                *reterr_message = alloc_format("The journal cannot be read: %s.", strerror(-r));
                 return r;
         }
         *ret = TAKE_PTR(j);

@@ -39,9 +39,9 @@ bool journal_scope_is_known(const JournalScope *s) _pure_;
 
 typedef struct Journal Journal;
 
-/* Opens at the start. -EACCES, -ENOENT, …: it cannot be read, and *reterr_sentence (the caller's to free) says why and
+/* Opens at the start. -EACCES, -ENOENT, …: it cannot be read, and *reterr_message (the caller's to free) says why and
  * what to do. */
-int journal_open(const JournalScope *scope, Journal **ret, char **reterr_sentence);
+int journal_open(const JournalScope *scope, Journal **ret, char **reterr_message);
 Journal *journal_free(Journal *j);
 DEFINE_CLEANUP(Journal, journal_free)
 

@@ -18,7 +18,7 @@
 #define ELAPSES_MAX    100000
 #define EXPRESSION_MAX 100000 /* bytes of a line that are read; the parsers take less */
 #define LABEL_WIDTH    15
-#define EXCERPT_BEFORE 60 /* bytes of a refused expression that are shown in front of the fault, */
+#define EXCERPT_BEFORE 60 /* bytes of a refused expression that are shown in front of the problem, */
 #define EXCERPT_AFTER  20 /* and behind it */
 
 /* What holds for all expressions. */
@@ -115,7 +115,7 @@ static void print_good_json(const Preview *p, const char *text, const Expression
         json_print_line(o);
 }
 
-/* The refused expression and below it a mark at the fault; of a long one only what is around it. */
+/* The refused expression and below it a mark at the problem; of a long one only what is around it. */
 static void print_caret(const char *text, size_t column) {
         size_t length = strlen(text), at = MIN(column > 0 ? column - 1 : 0, length);
         size_t begin = at > EXCERPT_BEFORE ? at - EXCERPT_BEFORE : 0, end = MIN(length, at + EXCERPT_AFTER);
@@ -132,33 +132,33 @@ static void print_caret(const char *text, size_t column) {
                 (int)(strlen(cut_before) + text_width(before)), "");
 }
 
-static void complain_bad(const Preview *p, const char *text, const TimeFault *fault) {
+static void complain_bad(const Preview *p, const char *text, const TimeError *problem) {
         bool cron = p->ctl->cron && expression_looks_like_cron(text);
 
-        ctl_complain("This is no %s expression: %s (column %zu).%s", cron ? "cron" : "calendar", fault->message,
-                     fault->column,
+        ctl_complain("This is no %s expression: %s (column %zu).%s", cron ? "cron" : "calendar", problem->message,
+                     problem->column,
                      !cron && expression_looks_like_cron(text) ? " Cron expressions are taken with --cron." : "");
-        print_caret(text, fault->column);
+        print_caret(text, problem->column);
 }
 
-static void print_bad_json(const char *text, const TimeFault *fault) {
+static void print_bad_json(const char *text, const TimeError *problem) {
         json_object *o = json_new_object();
 
         json_add_string(o, "expression", text);
-        json_add_string(o, "error", fault->message);
-        json_add_number(o, "column", fault->column);
+        json_add_string(o, "error", problem->message);
+        json_add_number(o, "column", problem->column);
         json_print_line(o);
 }
 
 static int preview(Preview *p, const char *text) {
         _cleanup_(expression_done) Expression e = { 0 };
-        TimeFault fault = { .column = 1, .message = "it cannot be read" };
+        TimeError problem = { .column = 1, .message = "it cannot be read" };
 
-        if (expression_parse(text, p->zones, p->ctl->cron, p->now, &e, &fault) < 0) {
+        if (expression_parse(text, p->zones, p->ctl->cron, p->now, &e, &problem) < 0) {
                 if (p->ctl->json)
-                        print_bad_json(text, &fault);
+                        print_bad_json(text, &problem);
                 else
-                        complain_bad(p, text, &fault);
+                        complain_bad(p, text, &problem);
                 return CTL_FAILED;
         }
         if (p->ctl->json)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* vaktctl cat: a job's file and its drop-ins, each under its path. The daemon names the file; the drop-ins are found
- * here by the rules of vaktd.job(5): over all folders, by file name, an earlier folder's file (or mask) hiding a
- * later one's of the same name. A file outside the usual folders has drop-ins beside itself only. */
+ * here by the rules of vaktd.job(5): over all directories, by file name, an earlier directory's file (or mask) hiding
+ * a later one's of the same name. A file outside the usual directories has drop-ins beside itself only. */
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -104,9 +104,9 @@ static bool is_known(char *const *paths, const char *name) {
         return false;
 }
 
-/* Adds the drop-ins of one folder, which need not be there. */
-static void collect(char ***paths, const char *folder) {
-        DIR *dir = opendir(folder);
+/* Adds the drop-ins of one directory, which need not be there. */
+static void collect(char ***paths, const char *directory) {
+        DIR *dir = opendir(directory);
         struct dirent *e;
 
         while (dir && (e = readdir(dir))) {
@@ -114,15 +114,15 @@ static void collect(char ***paths, const char *folder) {
 
                 if (e->d_name[0] == '.' || n < 6 || !streq(e->d_name + n - 5, ".conf") || is_known(*paths, e->d_name))
                         continue;
-                if (strv_consume(paths, alloc_format("%s/%s", folder, e->d_name)) < 0)
+                if (strv_consume(paths, alloc_format("%s/%s", directory, e->d_name)) < 0)
                         alloc_failed();
         }
         if (dir)
                 (void)closedir(dir);
 }
 
-/* The folders that may hold drop-ins for a file: all the usual ones when it lies in one of them. */
-static char **drop_in_folders(bool user, const char *fragment) {
+/* The directories that may hold drop-ins for a file: all the usual ones when it lies in one of them. */
+static char **drop_in_directories(bool user, const char *fragment) {
         _cleanup_(strv_freep) char **dirs = NULL;
         _cleanup_free_ char *own = alloc_format("%.*s", (int)(file_name(fragment) - fragment), fragment);
         char **ret = NULL;
@@ -147,12 +147,12 @@ static bool is_mask(const char *path) {
         return stat(path, &st) >= 0 && (S_ISCHR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_size == 0));
 }
 
-/* Appends the drop-ins in the folders NAME.job.d, in the order in which they are applied. */
-static void add_drop_ins(char ***paths, char *const *folders, const char *name) {
+/* Appends the drop-ins in the directories NAME.job.d, in the order in which they are applied. */
+static void add_drop_ins(char ***paths, char *const *directories, const char *name) {
         _cleanup_(strv_freep) char **found = NULL;
 
-        STRV_FOREACH(folder, folders) {
-                _cleanup_free_ char *d = alloc_format("%s/%s.job.d", *folder, name);
+        STRV_FOREACH(directory, directories) {
+                _cleanup_free_ char *d = alloc_format("%s/%s.job.d", *directory, name);
 
                 collect(&found, d);
         }
@@ -166,26 +166,26 @@ static void add_drop_ins(char ***paths, char *const *folders, const char *name) 
 
 /* The drop-ins of a job, those of the template before those of the instance; the caller frees it. */
 static char **drop_ins(bool user, const char *job, const char *fragment) {
-        _cleanup_(strv_freep) char **folders = drop_in_folders(user, fragment);
+        _cleanup_(strv_freep) char **directories = drop_in_directories(user, fragment);
         const char *at = strchr(job, '@');
         char **paths = NULL;
 
         if (at) {
                 _cleanup_free_ char *template = alloc_format("%.*s", (int)(at + 1 - job), job);
 
-                add_drop_ins(&paths, folders, template);
+                add_drop_ins(&paths, directories, template);
         }
-        add_drop_ins(&paths, folders, job);
+        add_drop_ins(&paths, directories, job);
         return paths;
 }
 
-/* The file that a job came from; that of one that was never good stands in its fault, "file:line: message". */
+/* The file that a job came from; that of one that was never good stands in its problem, "file:line: message". */
 static char *job_file(const JobView *v) {
-        const char *end = strstr(v->fault, ".job:");
+        const char *end = strstr(v->problem, ".job:");
 
         if (!isempty(v->fragment))
                 return alloc_string(v->fragment);
-        return end ? alloc_format("%.*s.job", (int)(end - v->fault), v->fault) : NULL;
+        return end ? alloc_format("%.*s.job", (int)(end - v->problem), v->problem) : NULL;
 }
 
 static int cat_job(Ctl *c, const char *job, json_object *array) {

@@ -341,7 +341,7 @@ int verb_reload(Ctl *c, char **args) {
                 diagnostic_print(stderr, &d.items[i]);
         if (d.n_items > 0) {
                 if (!c->json)
-                        ctl_complain("Reloaded, but for %zu fault%s: correct and reload again; what was in force "
+                        ctl_complain("Reloaded, but for %zu problem%s: correct and reload again; what was in force "
                                      "before stays until then.",
                                      d.n_items, d.n_items == 1 ? "" : "s");
                 return CTL_FAILED;

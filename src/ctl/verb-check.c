@@ -93,7 +93,7 @@ int verb_check(Ctl *c, char **args) {
                 json_print(json_object_get(array));
         if (d.n_items > 0)
                 return CTL_FAILED;
-        ctl_say(c, stdout, args[0] ? "%zu file%s checked, no fault." : "%zu job%s checked, no fault.", n,
+        ctl_say(c, stdout, args[0] ? "%zu file%s checked, no problem." : "%zu job%s checked, no problem.", n,
                 n == 1 ? "" : "s");
         return CTL_DONE;
 }

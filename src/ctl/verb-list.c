@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* vaktctl list: every job in a line, then what is wrong with files. One call gives all jobs; only for jobs whose files
- * have faults is the object itself asked. */
+ * have problems is the object itself asked. */
 
 #include "client/daemon-view.h"
 #include "client/job-view.h"
@@ -119,7 +119,7 @@ static int print_in_force(Ctl *c, const JobRow *row) {
         r = job_view_get_object(c->connection, row->object, &c->error, &job);
         if (r < 0)
                 return ctl_failed(c, r, NULL);
-        if (isempty(job.fault))
+        if (isempty(job.problem))
                 return 0;
         printf("Job ");
         ctl_print_colored(c, COLOR_NONE, job.name);
@@ -127,8 +127,8 @@ static int print_in_force(Ctl *c, const JobRow *row) {
         return 0;
 }
 
-/* The files' faults; after the last one of a job, which version is in force. */
-static int print_faults(Ctl *c, const JobRows *rows, const DiagnosticViews *d) {
+/* The files' problems; after the last one of a job, which version is in force. */
+static int print_problems(Ctl *c, const JobRows *rows, const DiagnosticViews *d) {
         int r;
 
         if (d->n_items > 0)
@@ -184,5 +184,5 @@ int verb_list(Ctl *c, char **args) {
         r = diagnostic_views_get(c->connection, /* reload= */ false, &c->error, &diagnostics);
         if (r < 0)
                 return ctl_failed(c, r, NULL);
-        return print_faults(c, &rows, &diagnostics);
+        return print_problems(c, &rows, &diagnostics);
 }

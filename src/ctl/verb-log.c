@@ -217,16 +217,16 @@ static void on_line(const JournalLine *line, void *userdata) {
 static int open_journal(const Log *l, const RunView *v, Journal **ret) {
         _cleanup_(journal_freep) Journal *j = NULL;
         const JournalScope scope = log_scope(l, v);
-        _cleanup_free_ char *sentence = NULL;
+        _cleanup_free_ char *message = NULL;
         int r;
 
-        r = journal_open(&scope, &j, &sentence);
+        r = journal_open(&scope, &j, &message);
         if (r >= 0 && l->ctl->lines > 0)
                 r = journal_seek_last(j, l->ctl->lines);
         else if (r >= 0 && l->since > 0)
                 r = journal_seek_time(j, l->since);
         if (r < 0) {
-                ctl_complain("%s", sentence ?: strerror(-r));
+                ctl_complain("%s", message ?: strerror(-r));
                 return r == -EACCES ? CTL_NOT_PERMITTED : CTL_FAILED;
         }
         *ret = TAKE_PTR(j);

@@ -43,7 +43,7 @@ static void print_files(const Ctl *c, const JobPlan *p) {
 }
 
 /* "10000 of 24000 files are listed; …" or "12 files match." The caller frees it. */
-static char *count_sentence(const Ctl *c, const JobPlan *p) {
+static char *count_message(const Ctl *c, const JobPlan *p) {
         if (p->n_files == p->total)
                 return p->total == 0 ? alloc_string("Nothing matches.")
                                      : alloc_format("%" PRIu64 " file%s match%s.", p->total, PLURAL(p->total),
@@ -66,13 +66,13 @@ static int explain_watches(Ctl *c, const char *job) {
         for (const PropertyWatch *w = v.watches; w && w->key; w++)
                 if (!streq(w->state, "active"))
                         ctl_say(c, stdout, "%s=%s is %s%s%s", w->key, w->path, w->state,
-                                isempty(w->sentence) ? "." : ": ", w->sentence);
+                                isempty(w->message) ? "." : ": ", w->message);
         return 0;
 }
 
 int verb_plan(Ctl *c, char **args) {
         _cleanup_(job_plan_done) JobPlan p = { 0 };
-        _cleanup_free_ char *sentence = NULL;
+        _cleanup_free_ char *message = NULL;
         int r;
 
         if (c->json && c->null) {
@@ -82,12 +82,12 @@ int verb_plan(Ctl *c, char **args) {
         r = job_plan_get(c->connection, args[0], c->limit ?: LIMIT_DEFAULT, &c->error, &p);
         if (r < 0)
                 return ctl_failed(c, r, NULL);
-        sentence = count_sentence(c, &p);
+        message = count_message(c, &p);
         if (c->terminal && !c->json && !c->null) {
                 ctl_open_pager(c);
                 print_files(c, &p);
                 if (!c->no_legend && !c->quiet) {
-                        ctl_say(c, stdout, "%s%s", p.n_files > 0 ? "\n" : "", sentence);
+                        ctl_say(c, stdout, "%s%s", p.n_files > 0 ? "\n" : "", message);
                         return explain_watches(c, args[0]);
                 }
         } else if (c->json)
@@ -95,6 +95,6 @@ int verb_plan(Ctl *c, char **args) {
         else
                 print_files(c, &p);
         if (p.n_files < p.total)
-                ctl_complain("%s", sentence);
+                ctl_complain("%s", message);
         return r;
 }

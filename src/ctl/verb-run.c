@@ -40,15 +40,15 @@ static int request(Ctl *c, char **args, uint64_t *ret_id, char **ret_object) {
 }
 
 static void complain_of_run(const RunView *v) {
-        _cleanup_free_ char *sentence = run_view_sentence(v);
+        _cleanup_free_ char *message = run_view_message(v);
 
-        ctl_complain("%s", sentence);
+        ctl_complain("%s", message);
 }
 
 static void say_of_run(const Ctl *c, FILE *f, const RunView *v) {
-        _cleanup_free_ char *sentence = run_view_sentence(v), *usage = run_view_usage(v);
+        _cleanup_free_ char *message = run_view_message(v), *usage = run_view_usage(v);
 
-        ctl_say(c, f, "%s", sentence);
+        ctl_say(c, f, "%s", message);
         if (usage)
                 ctl_say(c, f, "%s", usage);
 }
@@ -111,10 +111,10 @@ static void on_output(const char *line, size_t n, bool is_stderr, void *userdata
 }
 
 static void complain_of_dropped(uint64_t run, uint64_t n) {
-        _cleanup_free_ char *sentence = n > 0 ? run_view_dropped_sentence(run, n) : NULL;
+        _cleanup_free_ char *message = n > 0 ? run_view_dropped_message(run, n) : NULL;
 
-        if (sentence)
-                ctl_complain("%s", sentence);
+        if (message)
+                ctl_complain("%s", message);
 }
 
 static void on_journal_line(const JournalLine *line, void *userdata) {
@@ -137,12 +137,12 @@ static void on_seen(const RunView *v, void *userdata) {
                 .output_only = true,
         };
         _cleanup_(journal_freep) Journal *journal = NULL;
-        _cleanup_free_ char *sentence = NULL;
+        _cleanup_free_ char *message = NULL;
         int r;
 
         if (f->tail || f->no_journal || !journal_scope_is_known(&scope))
                 return;
-        r = journal_open(&scope, &journal, &sentence);
+        r = journal_open(&scope, &journal, &message);
         if (r >= 0)
                 r = journal_tail_new(&f->tail, journal, run_waiter_event(f->waiter), on_journal_line, f);
         if (r >= 0) {
@@ -150,7 +150,7 @@ static void on_seen(const RunView *v, void *userdata) {
                 return;
         }
         f->no_journal = true;
-        ctl_complain("The run's output cannot be shown. %s", sentence ?: strerror(-r));
+        ctl_complain("The run's output cannot be shown. %s", message ?: strerror(-r));
 }
 
 static void on_broken(void *userdata) {

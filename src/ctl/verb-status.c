@@ -54,7 +54,7 @@ static void print_daemon(const Ctl *c, const DaemonView *v, const PoolViews *poo
 
                 status_print_line(c, i == 0 ? "Pools" : "", COLOR_NONE, "%s: %s", pools->items[i].name, text);
         }
-        status_print_line(c, "Faults", d->n_items > 0 ? COLOR_RED : COLOR_NONE, "%zu", d->n_items);
+        status_print_line(c, "Problems", d->n_items > 0 ? COLOR_RED : COLOR_NONE, "%zu", d->n_items);
         for (size_t i = 0; i < d->n_items; i++) {
                 if (i == 0)
                         putchar('\n');
@@ -109,7 +109,7 @@ static void print_alarms(const Ctl *c, const JobView *v) {
         char age[RELATIVE_TIME_MAX];
 
         for (const PropertyAlarm *a = v->alarms; a && a->key; a++)
-                status_print_line(c, a == v->alarms ? "Alarm" : "", COLOR_RED, "%s (%s)", a->sentence,
+                status_print_line(c, a == v->alarms ? "Alarm" : "", COLOR_RED, "%s (%s)", a->message,
                                   relative_time_format(age, a->raised, now_realtime()));
 }
 
@@ -210,10 +210,10 @@ static void print_trouble(const Ctl *c, const JobView *v) {
 
 static void print_watches(const Ctl *c, const JobView *v) {
         for (const PropertyWatch *w = v->watches; w && w->key; w++) {
-                bool told = !isempty(w->sentence) && !streq(w->state, "active");
+                bool told = !isempty(w->message) && !streq(w->state, "active");
 
                 status_print_line(c, w == v->watches ? "Watches" : "", watch_color(w->state), "%s=%s (%s)%s%s", w->key,
-                                  w->path, w->state, told ? ": " : "", told ? w->sentence : "");
+                                  w->path, w->state, told ? ": " : "", told ? w->message : "");
         }
         print_trouble(c, v);
 }
@@ -246,9 +246,9 @@ static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_e
         print_held_back(c, v);
         if (!isempty(v->fragment))
                 status_print_line(c, "File", COLOR_NONE, "%s", v->fragment);
-        if (!isempty(v->fault))
-                status_print_line(c, "Fault", COLOR_RED, "%s", v->fault);
-        if (!isempty(v->fault) && !streq(v->state, "invalid"))
+        if (!isempty(v->problem))
+                status_print_line(c, "Problem", COLOR_RED, "%s", v->problem);
+        if (!isempty(v->problem) && !streq(v->state, "invalid"))
                 status_print_line(c, "", COLOR_NONE, "The last good version of the file is in force.");
         print_strings(c, "Docs", v->documentation);
         print_strings(c, "Tags", v->tags);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl why: what a job waits for and why, or what became of one file, in the daemon's own sentences. */
+/* vaktctl why: what a job waits for and why, or what became of one file, in the daemon's own messages. */
 
 #include "client/job-view.h"
 #include "client/run-view.h"
@@ -13,14 +13,14 @@
 
 #define LOOK_BACK_MAX 100 /* runs, for one that was started */
 
-static int print_json(const PropertyPair *sentences) {
+static int print_json(const PropertyPair *messages) {
         json_object *array = json_new_array();
 
-        for (const PropertyPair *p = sentences; p->key; p++) {
+        for (const PropertyPair *p = messages; p->key; p++) {
                 json_object *o = json_new_object();
 
                 json_add_string(o, "topic", p->key);
-                json_add_string(o, "sentence", p->value);
+                json_add_string(o, "message", p->value);
                 json_append(array, o);
         }
         return json_print(array);
@@ -29,26 +29,26 @@ static int print_json(const PropertyPair *sentences) {
 /* What is missing of the output of the last run that was started. */
 static int look_for_dropped(const RunView *v, void *userdata) {
         const JournalScope scope = { .run = v->id, .unit = v->unit, .requested = v->requested };
-        char **sentence = userdata;
+        char **message = userdata;
         uint64_t n;
 
         if (v->started == 0)
                 return 0;
         n = isempty(v->unit) ? 0 : journal_count_dropped(&scope);
         if (n > 0)
-                *sentence = run_view_dropped_sentence(v->id, n);
+                *message = run_view_dropped_message(v->id, n);
         return 1;
 }
 
-static int add_dropped(Ctl *c, const char *job, JobExplanation *e, char **ret_sentence) {
+static int add_dropped(Ctl *c, const char *job, JobExplanation *e, char **ret_message) {
         int r;
 
-        r = run_view_list(c->connection, &(RunFilter){ .job = job }, LOOK_BACK_MAX, look_for_dropped, ret_sentence,
+        r = run_view_list(c->connection, &(RunFilter){ .job = job }, LOOK_BACK_MAX, look_for_dropped, ret_message,
                           &c->error);
-        if (r < 0 || !*ret_sentence)
+        if (r < 0 || !*ret_message)
                 return r;
         e->items = alloc_array(e->items, e->n_items + 2, sizeof(PropertyPair));
-        e->items[e->n_items++] = (PropertyPair){ "output", *ret_sentence };
+        e->items[e->n_items++] = (PropertyPair){ "output", *ret_message };
         e->items[e->n_items] = (PropertyPair){ 0 };
         return 0;
 }

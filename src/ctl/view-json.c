@@ -57,7 +57,7 @@ static json_object *alarms_json(const JobView *v) {
 
                 json_add_string(o, "key", a->key);
                 json_add_time(o, "raised_usec", a->raised);
-                json_add_string(o, "sentence", a->sentence);
+                json_add_string(o, "message", a->message);
                 json_append(array, o);
         }
         return array;
@@ -72,7 +72,7 @@ static json_object *watches_json(const JobView *v) {
                 json_add_string(o, "key", w->key);
                 json_add_string(o, "path", w->path);
                 json_add_string(o, "state", w->state);
-                json_add_string(o, "sentence", w->sentence);
+                json_add_string(o, "message", w->message);
                 json_append(array, o);
         }
         return array;
@@ -99,7 +99,7 @@ json_object *job_view_json(const JobView *v) {
         json_add_time(o, "pause_until_usec", v->pause_until);
         json_add_number(o, "skip", v->skip);
         json_add_string(o, "file", v->fragment);
-        json_add_string(o, "fault", v->fault);
+        json_add_string(o, "problem", v->problem);
         json_add(o, "triggers", triggers_json(v));
         json_add(o, "watches", watches_json(v));
         json_add(o, "watch_counters", watch_counters_json(v));

@@ -96,7 +96,7 @@ static char *outcome_words(const RunView *v) {
         return alloc_format("ended with the result %s", v->result);
 }
 
-char *run_view_sentence(const RunView *v) {
+char *run_view_message(const RunView *v) {
         _cleanup_free_ char *words = outcome_words(v), *after = alloc_string("");
         size_t n = strlen(v->reason);
         char span[SPAN_TEXT_MAX];
@@ -122,7 +122,7 @@ char *run_view_usage(const RunView *v) {
         return alloc_format("It used %s%s%s.", strempty(cpu), cpu && memory ? " and " : "", strempty(memory));
 }
 
-char *run_view_dropped_sentence(uint64_t run, uint64_t n) {
+char *run_view_dropped_message(uint64_t run, uint64_t n) {
         return alloc_format("The journal has dropped %" PRIu64 " lines of the output of run %" PRIu64
                             " (LogRateLimitBurst= and LogRateLimitIntervalSec= in [Service] of the job).",
                             n, run);

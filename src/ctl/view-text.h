@@ -28,13 +28,13 @@ char *run_view_outcome(const RunView *v, char buf[static RUN_OUTCOME_MAX]);
 Color run_view_color(const RunView *v) _pure_;
 
 /* "Run 7 of job backup failed with exit code 3 after 1.2s." */
-char *run_view_sentence(const RunView *v);
+char *run_view_message(const RunView *v);
 
 /* "It used 12ms of CPU and at most 3.1M of memory."; NULL when neither is known. */
 char *run_view_usage(const RunView *v);
 
-/* A sentence about lines that the journal has dropped. */
-char *run_view_dropped_sentence(uint64_t run, uint64_t n);
+/* A message about lines that the journal has dropped. */
+char *run_view_dropped_message(uint64_t run, uint64_t n);
 
 /* Prints a table of runs, with a column of jobs unless it is one job's. Returns as ctl_call() does. */
 int run_view_print_table(Ctl *c, const RunFilter *filter, unsigned limit, bool *ret_any);

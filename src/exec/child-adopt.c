@@ -235,7 +235,7 @@ int child_adopt(Executor *base, const ExecutionRequest *request, void *cookie, E
         x->was_starting = run->state == RUN_STARTING;
         x->timeout = request->timeout;
         x->adopted_started = run->started;
-        x->has_list = paths_folder_claim(e->lists, x->run);
+        x->has_list = files_directory_claim(e->lists, x->run);
         x->has_group = e->cgroup && child_cgroup_exists(e->cgroup, x->run);
         if (run->state == RUN_STOPPING) /* which it was told by a daemon that can send SIGKILL no more */
                 x->stop_result = run->result != RUN_RESULT_NONE ? run->result : RUN_RESULT_CANCELLED;

@@ -4,7 +4,7 @@
  * then groups and user; then the working directory, since only that user may be allowed into it; at last the program,
  * which is looked for with the rights and the PATH that it will run with.
  *
- * Every step either does what its setting says or names it in a sentence. A run that cannot have what it was promised
+ * Every step either does what its setting says or names it in a message. A run that cannot have what it was promised
  * is not started. */
 
 #include "exec/child-apply.h"
@@ -49,7 +49,7 @@ _printf_(3, 4) static int fail(Child *c, int error, const char *format, ...) {
 
         c->failed->error = abs(error);
         va_start(ap, format);
-        (void)vsnprintf(c->failed->sentence, sizeof(c->failed->sentence), format, ap);
+        (void)vsnprintf(c->failed->message, sizeof(c->failed->message), format, ap);
         va_end(ap);
         return -abs(error);
 }
@@ -402,21 +402,21 @@ static int set_user(Child *c) {
 
 /* --- as the user --- */
 
-static int change_folder(Child *c) {
+static int change_directory(Child *c) {
         const char *written = c->settings->working_directory, *path = written;
         bool may_be_absent = written && written[0] == '-';
 
-        if (chdir(c->orders->folder) < 0)
-                return fail(c, errno, "Cannot change to the folder %s: %s.", c->orders->folder, strerror(errno));
+        if (chdir(c->orders->directory) < 0)
+                return fail(c, errno, "Cannot change to the directory %s: %s.", c->orders->directory, strerror(errno));
         if (!written)
                 return 0;
         path += may_be_absent;
         if (streq(path, "~"))
                 path = c->home ?: strv_env_get(c->environment, "HOME", strlen("HOME"));
         if (!path)
-                return fail(c, ENOENT, "WorkingDirectory=~ wants a home folder, and the user has none.");
+                return fail(c, ENOENT, "WorkingDirectory=~ wants a home directory, and the user has none.");
         if (chdir(path) < 0 && !may_be_absent)
-                return fail(c, errno, "Cannot change to the folder %s of WorkingDirectory=: %s.", path,
+                return fail(c, errno, "Cannot change to the directory %s of WorkingDirectory=: %s.", path,
                             strerror(errno));
         return 0;
 }
@@ -450,9 +450,9 @@ static int execute(Child *c) {
 }
 
 static int (*const steps[])(Child *c) = {
-        enter_cgroup,    open_input,      set_oom_score, set_nice,      set_cpu_scheduling,    set_cpu_affinity,
-        set_io_priority, set_timer_slack, set_umask,     look_up_user,  look_up_groups,        make_environment,
-        set_limits,      set_groups,      set_user,      change_folder, set_no_new_privileges, ignore_sigpipe,
+        enter_cgroup,    open_input,      set_oom_score, set_nice,         set_cpu_scheduling,    set_cpu_affinity,
+        set_io_priority, set_timer_slack, set_umask,     look_up_user,     look_up_groups,        make_environment,
+        set_limits,      set_groups,      set_user,      change_directory, set_no_new_privileges, ignore_sigpipe,
         execute,
 };
 

@@ -158,17 +158,17 @@ static int enter_own_group(const ChildCgroup *c) {
 /* A group that has a process in it refuses. */
 static void remove_empty_groups(const ChildCgroup *c) {
         int fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 3);
-        DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+        DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
         struct dirent *entry;
 
-        if (!folder) {
+        if (!directory) {
                 safe_close(fd);
                 return;
         }
-        while ((entry = readdir(folder)))
+        while ((entry = readdir(directory)))
                 if (startswith(entry->d_name, RUN_PREFIX))
                         (void)unlinkat(c->fd, entry->d_name, AT_REMOVEDIR);
-        (void)closedir(folder);
+        (void)closedir(directory);
 }
 
 int child_cgroup_new(ChildCgroup **ret, sd_event *event) {

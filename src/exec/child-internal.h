@@ -10,7 +10,7 @@
 #include "exec/child-settings.h"
 #include "exec/executor.h"
 #include "exec/output.h"
-#include "exec/paths-folder.h"
+#include "exec/files-directory.h"
 
 #include <spawn.h>
 
@@ -24,9 +24,9 @@ typedef struct ChildExecutor {
         sd_event *event;
         ExecutorCallbacks callbacks;
         char **environment;
-        char *folder; /* where runs start */
+        char *directory; /* where runs start */
         char *runtime_dir;
-        PathsFolder *lists;
+        FilesDirectory *lists;
         sd_event_source *sweep_source;
         sd_event_source *reaper_source; /* where we are the parent of orphans */
         int null_fd;
@@ -123,7 +123,7 @@ void child_executor_reap(ChildExecutor *e);
 /* Starts the command whose turn it is. Negative errno: nothing runs; failure_reason may say why. */
 int child_spawn(ChildExecution *x, pid_t *ret);
 
-/* What vakt-exec said before it ended: its errno, and a sentence in failure_reason. 0: it did all. */
+/* What vakt-exec said before it ended: its errno, and a message in failure_reason. 0: it did all. */
 int child_spawn_answer(ChildExecution *x);
 
 /* --- child-adopt.c --- */

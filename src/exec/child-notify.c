@@ -127,10 +127,10 @@ static bool is_left_over(const struct sockaddr_un *address) {
                connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED;
 }
 
-/* A socket in a folder, that everybody may send to. */
-static int bind_path(ChildNotify *n, const char *folder) {
+/* A socket in a directory, that everybody may send to. */
+static int bind_path(ChildNotify *n, const char *directory) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", folder), r;
+        int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", directory), r;
         struct stat st;
 
         if (length < 0 || (size_t)length >= sizeof(address.sun_path))
@@ -164,18 +164,18 @@ static int bind_abstract(ChildNotify *n) {
         return 0;
 }
 
-static int open_socket(ChildNotify *n, const char *folder) {
+static int open_socket(ChildNotify *n, const char *directory) {
         int r = -ENAMETOOLONG;
 
         n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (n->fd < 0 || setsockopt(n->fd, SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, sizeof(int)) < 0)
                 return -errno;
-        if (folder)
-                r = bind_path(n, folder);
+        if (directory)
+                r = bind_path(n, directory);
         return r == -ENAMETOOLONG || r == -EADDRINUSE ? bind_abstract(n) : r;
 }
 
-int child_notify_new(ChildNotify **ret, sd_event *event, const char *folder, child_notify_status_t status,
+int child_notify_new(ChildNotify **ret, sd_event *event, const char *directory, child_notify_status_t status,
                      void *userdata) {
         _cleanup_(child_notify_freep) ChildNotify *n = NULL;
         int r;
@@ -184,7 +184,7 @@ int child_notify_new(ChildNotify **ret, sd_event *event, const char *folder, chi
         if (!n)
                 return -ENOMEM;
         *n = (ChildNotify){ .fd = -EBADF, .status = status, .userdata = userdata };
-        r = open_socket(n, folder);
+        r = open_socket(n, directory);
         if (r < 0)
                 return r;
         r = sd_event_add_io(event, &n->source, n->fd, EPOLLIN, on_message, n);

@@ -16,9 +16,9 @@ typedef struct ChildNotify ChildNotify;
 /* A process that the kernel vouches for says this about itself. */
 typedef void (*child_notify_status_t)(void *userdata, pid_t sender, const char *status);
 
-/* Listens on FOLDER/notify, which replaces one of an earlier daemon, or on a socket without a file (folder NULL, or a
- * path that is too long). */
-int child_notify_new(ChildNotify **ret, sd_event *event, const char *folder, child_notify_status_t status,
+/* Listens on DIRECTORY/notify, which replaces one of an earlier daemon, or on a socket without a file (directory NULL,
+ * or a path that is too long). */
+int child_notify_new(ChildNotify **ret, sd_event *event, const char *directory, child_notify_status_t status,
                      void *userdata);
 ChildNotify *child_notify_free(ChildNotify *n);
 DEFINE_CLEANUP(ChildNotify, child_notify_free)

@@ -56,7 +56,7 @@ int child_orders_write(const ChildOrders *o) {
                 safe_close(copy);
                 return -errno;
         }
-        put_text(f, o->folder);
+        put_text(f, o->directory);
         put_text(f, o->entrance);
         put_text(f, o->list);
         put_text(f, o->program);
@@ -162,7 +162,7 @@ static int get_orders(ChildOrdersText *t, ChildOrders *ret) {
         int r;
 
         *ret = (ChildOrders){
-                .folder = get_text(t),
+                .directory = get_text(t),
         };
         ret->entrance = get_text(t);
         ret->list = get_text(t);

@@ -7,13 +7,13 @@
 #include "job/unit-property.h"
 
 #define ORDERS_MAX       ((size_t)16 * 1024 * 1024) /* bytes */
-#define CHILD_FAILED_MAX 512                        /* bytes of a sentence, its NUL included */
+#define CHILD_FAILED_MAX 512                        /* bytes of a message, its NUL included */
 
 typedef struct ChildOrders {
-        const char *folder;   /* where the run starts, unless WorkingDirectory= says otherwise */
-        const char *entrance; /* of its control group, "" = none */
-        const char *list;     /* a file that is to be given to the user of the run, "" = none */
-        const char *program;  /* as written: absolute, or looked up in PATH */
+        const char *directory; /* where the run starts, unless WorkingDirectory= says otherwise */
+        const char *entrance;  /* of its control group, "" = none */
+        const char *list;      /* a file that is to be given to the user of the run, "" = none */
+        const char *program;   /* as written: absolute, or looked up in PATH */
         char **argv;
         bool expand;   /* $VAR in argv */
         char **passed; /* of our own variables, by PassEnvironment= */
@@ -33,6 +33,6 @@ DEFINE_CLEANUP(ChildOrdersText, child_orders_text_free)
 
 /* The answer: one write to a pipe that is closed when the run's program is executed. */
 typedef struct ChildFailed {
-        int error;                       /* errno */
-        char sentence[CHILD_FAILED_MAX]; /* of what could not be done */
+        int error;                      /* errno */
+        char message[CHILD_FAILED_MAX]; /* of what could not be done */
 } ChildFailed;

@@ -85,12 +85,12 @@ const char *process_environment_get(const char *environment, size_t size, const 
 }
 
 int process_visit_all(void (*visit)(pid_t pid, const ProcessInfo *info, void *userdata), void *userdata) {
-        DIR *folder = opendir("/proc");
+        DIR *directory = opendir("/proc");
         struct dirent *entry;
 
-        if (!folder)
+        if (!directory)
                 return -errno;
-        while ((entry = readdir(folder))) {
+        while ((entry = readdir(directory))) {
                 ProcessInfo info;
                 char *end;
                 long pid = strtol(entry->d_name, &end, 10);
@@ -98,6 +98,6 @@ int process_visit_all(void (*visit)(pid_t pid, const ProcessInfo *info, void *us
                 if (pid > 0 && *end == '\0' && process_read((pid_t)pid, &info) >= 0)
                         visit((pid_t)pid, &info, userdata);
         }
-        (void)closedir(folder);
+        (void)closedir(directory);
         return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Two ways to a run's process. Where nothing has to be done between fork and exec but streams and a folder, the
+/* Two ways to a run's process. Where nothing has to be done between fork and exec but streams and a directory, the
  * program is spawned directly. Else vakt-exec is spawned in its place, with its orders in a memory file, and executes
  * the program when it has done what the job's [Service] section says.
  *
@@ -55,7 +55,7 @@ static int spawn_program(const ChildExecution *x, const char *program, char *con
         if (r == 0) /* what somebody has left open for us */
                 r = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
         if (r == 0)
-                r = posix_spawn_file_actions_addchdir_np(&actions, x->executor->folder);
+                r = posix_spawn_file_actions_addchdir_np(&actions, x->executor->directory);
         if (r == 0)
                 r = spawn(x, program, argv, &actions, ret);
         posix_spawn_file_actions_destroy(&actions);
@@ -82,7 +82,7 @@ static int write_orders(const ChildExecution *x) {
         _cleanup_(strv_freep) char **passed = NULL;
         _cleanup_free_ char *entrance = NULL;
         ChildOrders orders = {
-                .folder = x->executor->folder,
+                .directory = x->executor->directory,
                 .list = x->list && !paths_reader_is_known(x->def) ? x->list : "",
                 .program = command->path,
                 .argv = command->argv,
@@ -171,9 +171,9 @@ int child_spawn_answer(ChildExecution *x) {
         x->answer_fd = safe_close(x->answer_fd);
         if (n != sizeof(failed))
                 return 0;
-        failed.sentence[sizeof(failed.sentence) - 1] = '\0';
+        failed.message[sizeof(failed.message) - 1] = '\0';
         free(x->failure_reason);
-        x->failure_reason = strdup(failed.sentence);
+        x->failure_reason = strdup(failed.message);
         return failed.error > 0 ? -failed.error : -EIO;
 }
 

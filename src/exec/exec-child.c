@@ -389,14 +389,14 @@ static int execution_make_environment(ChildExecution *x, const ExecutionRequest 
 
 /* The list of paths that it is given. */
 static int execution_make_list(ChildExecution *x, const ExecutionRequest *request) {
-        PathsFolder *f = x->executor->lists;
+        FilesDirectory *f = x->executor->lists;
         int r;
 
         if (!request->paths || request->one_path)
                 return 0;
-        r = paths_folder_name(f, x->run, &x->list);
+        r = files_directory_name(f, x->run, &x->list);
         if (r >= 0)
-                r = paths_folder_write(f, x->run, request->def, request->paths, request->paths_size);
+                r = files_directory_write(f, x->run, request->def, request->paths, request->paths_size);
         x->has_list = r >= 0;
         return r;
 }
@@ -511,7 +511,7 @@ static Execution *child_free_execution(Execution *base) {
         if (x->has_group)
                 child_cgroup_remove(x->executor->cgroup, x->run);
         if (x->has_list)
-                paths_folder_remove(x->executor->lists, x->run);
+                files_directory_remove(x->executor->lists, x->run);
         output_free(x->output);
         output_free(x->error);
         safe_close(x->output_fd);
@@ -570,13 +570,13 @@ static Executor *child_free(Executor *base) {
         sd_event_source_disable_unref(e->adopt_source);
         sd_event_source_disable_unref(e->sweep_source);
         sd_event_source_disable_unref(e->reaper_source);
-        paths_folder_free(e->lists);
+        files_directory_free(e->lists);
         child_notify_free(e->notify);
         child_cgroup_free(e->cgroup);
         safe_close(e->null_fd);
         safe_close(e->helper_fd);
         strv_free(e->environment);
-        free(e->folder);
+        free(e->directory);
         free(e->runtime_dir);
         sd_event_unref(e->event);
         return mfree(e);
@@ -588,7 +588,7 @@ static void child_freep(ChildExecutor **e) {
 }
 
 /* Nothing is kept of a child once it was waited for. */
-static void child_settled(Executor *base) {
+static void child_acknowledge(Executor *base) {
 }
 
 /* A run begins with every signal at its default and none blocked, whatever the daemon does with its own. */
@@ -625,26 +625,26 @@ static void executor_open_helper(ChildExecutor *e) {
                 (void)snprintf(e->helper_path, sizeof(e->helper_path), "/proc/self/fd/%d", e->helper_fd);
 }
 
-static int executor_set_folders(ChildExecutor *e, const ExecutorOptions *options) {
+static int executor_set_directories(ChildExecutor *e, const ExecutorOptions *options) {
         const char *home = options->user_instance ? strv_env_get(e->environment, "HOME", strlen("HOME")) : NULL;
 
-        e->folder = strdup(home ?: "/");
+        e->directory = strdup(home ?: "/");
         e->runtime_dir = options->runtime_dir ? strdup(options->runtime_dir) : NULL;
-        return !e->folder || (options->runtime_dir && !e->runtime_dir) ? -ENOMEM : 0;
+        return !e->directory || (options->runtime_dir && !e->runtime_dir) ? -ENOMEM : 0;
 }
 
 /* All runs of an earlier daemon are adopted before the loop comes to this. */
 static int on_sweep(sd_event_source *s, void *userdata) {
         ChildExecutor *e = userdata;
 
-        paths_folder_sweep(e->lists);
+        files_directory_sweep(e->lists);
         return 0;
 }
 
 static int executor_open_lists(ChildExecutor *e, const ExecutorOptions *options) {
         int r;
 
-        r = paths_folder_new(&e->lists, options->runtime_dir, "child");
+        r = files_directory_new(&e->lists, options->runtime_dir, "child");
         if (r >= 0)
                 r = sd_event_add_defer(e->event, &e->sweep_source, on_sweep, e);
         if (r < 0)
@@ -659,7 +659,7 @@ static const ExecutorOps child_ops = {
         .start = child_start,
         .adopt = child_adopt,
         .stop = child_stop,
-        .settled = child_settled,
+        .acknowledge = child_acknowledge,
         .free_execution = child_free_execution,
         .free = child_free,
 };
@@ -682,7 +682,7 @@ int child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *o
                 return -errno;
         r = environment_base(&e->environment, options->user_instance);
         if (r >= 0)
-                r = executor_set_folders(e, options);
+                r = executor_set_directories(e, options);
         if (r >= 0)
                 r = executor_open_lists(e, options);
         if (r >= 0)

@@ -9,7 +9,7 @@
 #include <sys/queue.h>
 
 #include "exec/exec-unit.h"
-#include "exec/paths-folder.h"
+#include "exec/files-directory.h"
 #include "systemd/unit-connection.h"
 #include "systemd/unit-facts.h"
 #include "exec/unit-message.h"
@@ -101,8 +101,8 @@ typedef struct Release {
         Caller caller;
         uint64_t list_run; /* its number, when it has a file with paths, else 0 */
         bool is_failed;
-        bool is_settled;
-        TAILQ_ENTRY(Release) unsettled;
+        bool is_acknowledged;
+        TAILQ_ENTRY(Release) unacknowledged;
 } Release;
 TAILQ_HEAD(ReleaseQueue, Release);
 
@@ -112,7 +112,7 @@ struct UnitExecutor {
         ExecutorCallbacks callbacks;
         void *userdata;
         StartContext start;
-        PathsFolder *folder;
+        FilesDirectory *directory;
         UnitConnection *connection;
         bool is_open;
         bool reloading;      /* the manager reads its files, units come and go */
@@ -126,8 +126,8 @@ struct UnitExecutor {
         UnitTable executions, releases, strangers;
         struct CallerQueue queues[_CALL_KIND_MAX];
         unsigned n_calls; /* under way */
-        struct ReleaseQueue unsettled;
-        size_t n_unsettled;
+        struct ReleaseQueue unacknowledged;
+        size_t n_unacknowledged;
         struct CallerQueue over; /* in the order in which they ended */
         sd_event_source *over_source;
         sd_event_source *compare_timer;
@@ -211,5 +211,5 @@ void release_answered(Caller *c, sd_bus_message *m);
 /* Until it is settled; the file of list_run, if that is not 0, too. False: it is not kept. */
 bool release_keep(UnitExecutor *e, const char *unit, bool is_failed, uint64_t list_run);
 void release_at_once(UnitExecutor *e, const char *unit, bool is_failed); /* as nobody needs it */
-void releases_settled(UnitExecutor *e);
+void releases_acknowledged(UnitExecutor *e);
 void releases_forget(UnitExecutor *e);

@@ -59,7 +59,7 @@ static void execution_forget_earlier(UnitExecution *x) {
         f->exec_pid = 0;
 }
 
-static void execution_judge(const UnitExecution *x, ExecOutcome *ret, char reason[static UNIT_REASON_MAX]) {
+static void execution_validate(const UnitExecution *x, ExecOutcome *ret, char reason[static UNIT_REASON_MAX]) {
         const UnitEnd end = {
                 .facts = &x->facts,
                 .def = x->def,
@@ -103,9 +103,9 @@ static void execution_report(UnitExecution *x) {
         execution_forget_earlier(x);
         if (!x->told_started && unit_has_run(&x->facts))
                 execution_tell_started(x);
-        execution_judge(x, &outcome, reason);
+        execution_validate(x, &outcome, reason);
         if (!execution_keep_unit(x) && x->list_run > 0)
-                paths_folder_remove(e->folder, x->list_run);
+                files_directory_remove(e->directory, x->list_run);
         e->callbacks.ended(x->cookie, &outcome); /* frees x */
 }
 
@@ -258,7 +258,7 @@ static const char *hint_to_refusal(const sd_bus_error *error) {
         return "";
 }
 
-/* Jobs that would be cancelled by it wait: those of a shutdown, mostly, which is no fault of the run. */
+/* Jobs that would be cancelled by it wait: those of a shutdown, mostly, which is no problem of the run. */
 static bool error_is_conflict(const sd_bus_error *error) {
         return sd_bus_error_has_name(error, "org.freedesktop.systemd1.TransactionIsDestructive") ||
                sd_bus_error_has_name(error, "org.freedesktop.systemd1.ShuttingDown");
@@ -370,20 +370,20 @@ static int execution_new(UnitExecution **ret, UnitExecutor *e, const ExecutionRe
 }
 
 /* Writes the file that tells a run its paths. */
-static int write_paths(PathsFolder *f, const ExecutionRequest *request, const char *variables) {
+static int write_paths(FilesDirectory *f, const ExecutionRequest *request, const char *variables) {
         if (variables)
-                return paths_folder_write(f, request->run->id, /* def= */ NULL, variables, strlen(variables));
+                return files_directory_write(f, request->run->id, /* def= */ NULL, variables, strlen(variables));
         if (request->paths_size > START_ORDER_CREDENTIAL_MAX && !paths_reader_is_known(request->def))
                 log_warning("Run %" PRIu64 " of job %s has no $VAKT_PATHS: its list of files has %zu bytes, and the "
                             "service manager hands at most %d to a user that it makes for the run, or that is not in "
                             "/etc/passwd. The list is its standard input; or name another user in User=.",
                             request->run->id, request->run->job, request->paths_size, START_ORDER_CREDENTIAL_MAX);
-        return paths_folder_write(f, request->run->id, request->def, request->paths, request->paths_size);
+        return files_directory_write(f, request->run->id, request->def, request->paths, request->paths_size);
 }
 
 /* What is to be told when it is started, and the file that tells it its paths. has_file: that is there already. */
 static int execution_order(UnitExecution *x, const ExecutionRequest *request, bool has_file) {
-        PathsFolder *f = x->caller.executor->folder;
+        FilesDirectory *f = x->caller.executor->directory;
         _cleanup_free_ char *variables = NULL, *file = NULL;
         int r = 0;
 
@@ -393,7 +393,7 @@ static int execution_order(UnitExecution *x, const ExecutionRequest *request, bo
                         return -ENOMEM;
         }
         if (!x->existing && (has_file || request->paths))
-                r = paths_folder_name(f, request->run->id, &file);
+                r = files_directory_name(f, request->run->id, &file);
         if (r == -ENOENT && variables) /* without a directory it is told by the environment */
                 r = 0;
         if (r >= 0)
@@ -443,7 +443,7 @@ static int unit_adopt(Executor *base, const ExecutionRequest *request, void *coo
         x->was_stopping = run->state == RUN_STOPPING;
         x->expected = run->invocation;
         x->since = run->started;
-        if (!x->existing && paths_folder_claim(e->folder, run->id))
+        if (!x->existing && files_directory_claim(e->directory, run->id))
                 x->list_run = run->id;
         r = execution_bound_existing(x, request->timeout, usec_sub(now_realtime(), run->started));
         if (r >= 0 && run->state == RUN_STARTING && request->def && !x->existing && !request->other_boot)
@@ -468,8 +468,8 @@ static int unit_adopt(Executor *base, const ExecutionRequest *request, void *coo
 
 /* --- the executor --- */
 
-static void unit_settled(Executor *base) {
-        releases_settled((UnitExecutor *)base);
+static void unit_acknowledge(Executor *base) {
+        releases_acknowledged((UnitExecutor *)base);
 }
 
 static Executor *unit_free(Executor *base) {
@@ -485,7 +485,7 @@ static Executor *unit_free(Executor *base) {
         sd_event_source_disable_unref(e->drained_source);
         sd_event_source_disable_unref(e->compare_timer);
         sd_event_unref(e->event);
-        paths_folder_free(e->folder);
+        files_directory_free(e->directory);
         free(e->start.wrapper);
         strv_free(e->start.login);
         return mfree(e);
@@ -504,7 +504,7 @@ static const ExecutorOps unit_ops = {
         .adopt = unit_adopt,
         .stop = unit_stop,
         .drain = unit_drain,
-        .settled = unit_settled,
+        .acknowledge = unit_acknowledge,
         .free_execution = unit_free_execution,
         .free = unit_free,
 };
@@ -548,12 +548,12 @@ int unit_executor_new_at(Executor **ret, sd_event *event, const ExecutorOptions 
         for (size_t i = 0; i < ELEMENTSOF(e->queues); i++)
                 TAILQ_INIT(&e->queues[i]);
         TAILQ_INIT(&e->over);
-        TAILQ_INIT(&e->unsettled);
+        TAILQ_INIT(&e->unacknowledged);
         r = executor_find_wrapper(e);
         if (r >= 0 && !options->user_instance)
                 r = environment_add_user(&e->start.login, /* uid= */ 0);
         if (r >= 0)
-                r = paths_folder_new(&e->folder, options->runtime_dir, "unit");
+                r = files_directory_new(&e->directory, options->runtime_dir, "unit");
         if (r >= 0)
                 r = event_add_turn(e->event, &e->over_source, "runs-over", on_over, e);
         if (r >= 0)
@@ -570,12 +570,12 @@ int unit_executor_new_at(Executor **ret, sd_event *event, const ExecutorOptions 
 }
 
 bool unit_executor_is_available(bool user_instance) {
-        const char *folder = getenv("XDG_RUNTIME_DIR");
+        const char *directory = getenv("XDG_RUNTIME_DIR");
         _cleanup_free_ char *path = NULL;
 
         if (!user_instance)
                 return sd_booted() > 0;
-        if (isempty(folder) || asprintf(&path, "%s/systemd/private", folder) < 0) {
+        if (isempty(directory) || asprintf(&path, "%s/systemd/private", directory) < 0) {
                 path = NULL;
                 return false;
         }

@@ -6,7 +6,7 @@
 #include "exec/executor.h"
 
 #define UNIT_CALLS_MAX    32   /* calls to the service manager under way at once */
-#define UNIT_RELEASES_MAX 2000 /* units that are kept until settled() */
+#define UNIT_RELEASES_MAX 2000 /* units that are kept until acknowledge() */
 
 /* address: of a service manager, or with is_bus of a bus that one is on; NULL: the usual. */
 int unit_executor_new_at(Executor **ret, sd_event *event, const ExecutorOptions *options, const char *address,

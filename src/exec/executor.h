@@ -6,7 +6,8 @@
  *
  * Exactly once is a game of three: core writes a run down as "starting" before it calls start(); the executor reports
  * its end by ended(), and keeps what it must to report it again (a unit in the service manager) until core has called
- * settled(), after that end stands in the ledger. A daemon that starts hands every run that was under way to adopt().
+ * acknowledge(), after that end stands in the ledger. A daemon that starts hands every run that was under way to
+ * adopt().
  */
 
 #include <systemd/sd-event.h>
@@ -24,7 +25,7 @@ typedef struct Execution Execution;
 typedef struct ExecOutcome {
         RunResult result;
         int code;             /* as RunRecord.code */
-        const char *reason;   /* a sentence, or NULL; valid during the call */
+        const char *reason;   /* a message, or NULL; valid during the call */
         usec_t started;       /* realtime µs, 0 = not known or as it was reported before */
         usec_t ended;         /* realtime µs, 0 = just now */
         usec_t cpu;           /* µs, USEC_INFINITY = not known */
@@ -107,7 +108,7 @@ typedef struct ExecutorOps {
          * is not, if the service manager answers. NULL: always true. */
         bool (*drain)(Executor *e);
         /* All that was reported by ended() so far is in the ledger: what was kept for a second report may go. */
-        void (*settled)(Executor *e);
+        void (*acknowledge)(Executor *e);
         /* Lets go of it, nothing is reported: what still runs is killed, unless the executor outlives the daemon. */
         Execution *(*free_execution)(Execution *x);
         Executor *(*free)(Executor *e);

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "exec/environment.h"
-#include "exec/paths-folder.h"
+#include "exec/files-directory.h"
 #include "exec/unit-command.h"
 #include "util/strv.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Judges are asked one after the other until one knows. What makes it more than a look at Result:
+/* Validates are asked one after the other until one knows. What makes it more than a look at Result:
  *
  * A service that dies of SIGTERM has succeeded in the eyes of the service manager, a job that somebody killed has not.
  * What goes wrong between fork and exec is reported by an exit status (203 for a program that is not there) that a
@@ -19,14 +19,14 @@
 #include "exec/unit-message.h"
 #include "util/string-table.h"
 
-/* systemd.exec(5), "Process Exit Codes". The values of a setting are added to the sentence. */
+/* systemd.exec(5), "Process Exit Codes". The values of a setting are added to the message. */
 static const struct {
         int status;
         const char *step;
         const char *setting; /* as the service manager calls it, or NULL */
-        const char *sentence;
+        const char *message;
 } steps[] = {
-        { 200, "CHDIR", "WorkingDirectory", "The folder of WorkingDirectory= could not be entered" },
+        { 200, "CHDIR", "WorkingDirectory", "The directory of WorkingDirectory= could not be entered" },
         { 201, "NICE", "Nice", "The value of Nice= could not be set" },
         { 202, "FDS", NULL, "Its open files could not be arranged" },
         { 203, "EXEC", NULL, "The program of Exec= could not be executed" },
@@ -36,7 +36,7 @@ static const struct {
         { 207, "SIGNAL_MASK", NULL, "Its signals could not be set up" },
         { 208, "STDIN", "StandardInput", "Its standard input (StandardInput=) could not be opened" },
         { 209, "STDOUT", "StandardOutput", "Its standard output (StandardOutput=) could not be opened" },
-        { 210, "CHROOT", "RootDirectory", "The folder of RootDirectory= could not be entered" },
+        { 210, "CHROOT", "RootDirectory", "The directory of RootDirectory= could not be entered" },
         { 211, "IOPRIO", NULL, "Its IOSchedulingClass= or IOSchedulingPriority= could not be set" },
         { 212, "TIMERSLACK", NULL, "The value of TimerSlackNSec= could not be set" },
         { 213, "SECUREBITS", NULL, "The value of SecureBits= could not be set" },
@@ -60,21 +60,21 @@ static const struct {
         { 230, "PERSONALITY", "Personality", "The value of Personality= could not be set" },
         { 231, "APPARMOR", NULL, "The profile of AppArmorProfile= could not be set" },
         { 232, "ADDRESS_FAMILIES", NULL, "RestrictAddressFamilies= could not be set" },
-        { 233, "RUNTIME_DIRECTORY", NULL, "The folder of RuntimeDirectory= could not be made" },
+        { 233, "RUNTIME_DIRECTORY", NULL, "The directory of RuntimeDirectory= could not be made" },
         { 235, "CHOWN", NULL, "A file of it could not be given to its user" },
         { 236, "SMACK_PROCESS_LABEL", NULL, "The value of SmackProcessLabel= could not be set" },
         { 237, "KEYRING", NULL, "Its keyring (KeyringMode=) could not be set up" },
-        { 238, "STATE_DIRECTORY", NULL, "The folder of StateDirectory= could not be made" },
-        { 239, "CACHE_DIRECTORY", NULL, "The folder of CacheDirectory= could not be made" },
-        { 240, "LOGS_DIRECTORY", NULL, "The folder of LogsDirectory= could not be made" },
-        { 241, "CONFIGURATION_DIRECTORY", NULL, "The folder of ConfigurationDirectory= could not be made" },
+        { 238, "STATE_DIRECTORY", NULL, "The directory of StateDirectory= could not be made" },
+        { 239, "CACHE_DIRECTORY", NULL, "The directory of CacheDirectory= could not be made" },
+        { 240, "LOGS_DIRECTORY", NULL, "The directory of LogsDirectory= could not be made" },
+        { 241, "CONFIGURATION_DIRECTORY", NULL, "The directory of ConfigurationDirectory= could not be made" },
         { 242, "NUMA_POLICY", NULL, "NUMAPolicy= or NUMAMask= could not be set" },
         { 243, "CREDENTIALS", NULL,
           "Its credentials (LoadCredential= and the like) could not be set up: often the file does not exist" },
         { 244, "BPF", NULL, "One of its BPF programs could not be attached" },
 };
 
-/* What Result says by itself. Those that need a closer look have judges of their own. */
+/* What Result says by itself. Those that need a closer look have validates of their own. */
 static const struct {
         const char *word;
         RunResult result;
@@ -160,7 +160,7 @@ typedef struct Verdict {
         char *reason;
 } Verdict;
 
-_printf_(3, 4) static bool judge(Verdict *v, RunResult result, const char *format, ...) {
+_printf_(3, 4) static bool validate(Verdict *v, RunResult result, const char *format, ...) {
         va_list ap;
 
         v->outcome->result = result;
@@ -171,7 +171,7 @@ _printf_(3, 4) static bool judge(Verdict *v, RunResult result, const char *forma
         return true;
 }
 
-static bool judge_as(Verdict *v, RunResult result, int code) {
+static bool validate_as(Verdict *v, RunResult result, int code) {
         v->outcome->result = result;
         v->outcome->code = code;
         return true;
@@ -181,57 +181,57 @@ static int signal_of(const UnitFacts *f) {
         return died_by_signal(f) ? f->status : 0;
 }
 
-static bool judge_told_to_stop(const UnitEnd *end, Verdict *v) {
+static bool validate_told_to_stop(const UnitEnd *end, Verdict *v) {
         if (end->stop_result == RUN_RESULT_NONE || unit_facts_ended_by_itself(end->facts))
                 return false;
-        return judge_as(v, end->stop_result, signal_of(end->facts));
+        return validate_as(v, end->stop_result, signal_of(end->facts));
 }
 
-static bool judge_shutdown(const UnitEnd *end, Verdict *v) {
+static bool validate_shutdown(const UnitEnd *end, Verdict *v) {
         if (!end->shutting_down || (!end->stopped_elsewhere && end->start != START_RESULT_CANCELED))
                 return false;
         v->outcome->code = signal_of(end->facts);
-        return judge(v, RUN_RESULT_LOST, UNIT_REASON_SHUT_DOWN);
+        return validate(v, RUN_RESULT_LOST, UNIT_REASON_SHUT_DOWN);
 }
 
-static bool judge_cut_short(const UnitEnd *end, Verdict *v) {
+static bool validate_cut_short(const UnitEnd *end, Verdict *v) {
         if (!end->cut_short)
                 return false;
-        return judge(
+        return validate(
                 v, RUN_RESULT_LOST,
                 "The service manager was reloaded while it ran, and forgot which commands were still to come (as it "
                 "does when one has a '$' or ';' in it): perhaps not all of them were run. One Shell= has no such "
                 "trouble.");
 }
 
-static bool judge_conditions(const UnitEnd *end, Verdict *v) {
+static bool validate_conditions(const UnitEnd *end, Verdict *v) {
         const UnitFacts *f = end->facts;
 
         if (f->active != UNIT_INACTIVE || f->exec_start > 0 || streq(f->result, "exec-condition"))
                 return false;
         if (f->condition_monotonic > 0 && !f->condition_result)
-                return judge(v, RUN_RESULT_SKIPPED, "A condition of its unit did not hold (Condition…=).");
+                return validate(v, RUN_RESULT_SKIPPED, "A condition of its unit did not hold (Condition…=).");
         if (f->assert_monotonic > 0 && !f->assert_result)
-                return judge(v, RUN_RESULT_SKIPPED, "An assertion of its unit did not hold (Assert…=).");
+                return validate(v, RUN_RESULT_SKIPPED, "An assertion of its unit did not hold (Assert…=).");
         return false;
 }
 
-static bool judge_start(const UnitEnd *end, Verdict *v) {
+static bool validate_start(const UnitEnd *end, Verdict *v) {
         if (end->facts->exec_start > 0)
                 return false;
         if (end->start == START_RESULT_DEPENDENCY)
-                return judge(v, RUN_RESULT_START_FAILED,
-                             "A unit that %s needs could not be started; see systemctl status %s.", end->unit,
-                             end->unit);
+                return validate(v, RUN_RESULT_START_FAILED,
+                                "A unit that %s needs could not be started; see systemctl status %s.", end->unit,
+                                end->unit);
         if (end->start == START_RESULT_CANCELED)
-                return judge(v, end->existing ? RUN_RESULT_START_FAILED : RUN_RESULT_CANCELLED,
-                             "The start of %s was cancelled by somebody else.", end->unit);
+                return validate(v, end->existing ? RUN_RESULT_START_FAILED : RUN_RESULT_CANCELLED,
+                                "The start of %s was cancelled by somebody else.", end->unit);
         if (end->start == START_RESULT_OTHER)
-                return judge(v, RUN_RESULT_START_FAILED,
-                             "The service manager gave the start of %s up; its journal says why.", end->unit);
+                return validate(v, RUN_RESULT_START_FAILED,
+                                "The service manager gave the start of %s up; its journal says why.", end->unit);
         if (!end->existing && (streq(end->facts->result, "exit-code") || streq(end->facts->result, "signal")))
-                return judge(v, RUN_RESULT_START_FAILED,
-                             "What ExecStartPre= or ExecCondition= runs before it failed.");
+                return validate(v, RUN_RESULT_START_FAILED,
+                                "What ExecStartPre= or ExecCondition= runs before it failed.");
         return false;
 }
 
@@ -242,15 +242,15 @@ static bool has_wrapped_command(const JobDef *def) {
         return property_text(def, "PAMName") != NULL;
 }
 
-static bool judge_wrapper(const UnitEnd *end, Verdict *v) {
+static bool validate_wrapper(const UnitEnd *end, Verdict *v) {
         const UnitFacts *f = end->facts;
 
         if (end->existing || !wrapper_failed(f) || !has_wrapped_command(end->def))
                 return false;
         v->outcome->code = f->status_errno;
-        return judge(v, RUN_RESULT_START_FAILED, "The program of Exec= could not be executed%s%s: %s.",
-                     end->def->n_commands == 1 ? ": " : "",
-                     end->def->n_commands == 1 ? end->def->commands[0].path : "", strerror(f->status_errno));
+        return validate(v, RUN_RESULT_START_FAILED, "The program of Exec= could not be executed%s%s: %s.",
+                        end->def->n_commands == 1 ? ": " : "",
+                        end->def->n_commands == 1 ? end->def->commands[0].path : "", strerror(f->status_errno));
 }
 
 /* The first file of EnvironmentFile= that has to be there and is not. */
@@ -271,13 +271,13 @@ static const char *missing_environment_file(const JobDef *def) {
         return missing;
 }
 
-static bool judge_resources(const UnitEnd *end, Verdict *v) {
+static bool validate_resources(const UnitEnd *end, Verdict *v) {
         const char *file = streq(end->facts->result, "resources") ? missing_environment_file(end->def) : NULL;
 
-        return file && judge(v, RUN_RESULT_START_FAILED, "The file %s of EnvironmentFile= is not there.", file);
+        return file && validate(v, RUN_RESULT_START_FAILED, "The file %s of EnvironmentFile= is not there.", file);
 }
 
-static bool judge_step(const UnitEnd *end, Verdict *v) {
+static bool validate_step(const UnitEnd *end, Verdict *v) {
         int i = failed_step(end->facts, end->existing);
         const char *value;
 
@@ -286,11 +286,11 @@ static bool judge_step(const UnitEnd *end, Verdict *v) {
         value = property_text(end->def, steps[i].setting);
         if (steps[i].status == 203 && end->def && end->def->n_commands == 1)
                 value = end->def->commands[0].path;
-        return judge(v, RUN_RESULT_START_FAILED, "%s%s%s (step %s).", steps[i].sentence, value ? ": " : "",
-                     strempty(value), steps[i].step);
+        return validate(v, RUN_RESULT_START_FAILED, "%s%s%s (step %s).", steps[i].message, value ? ": " : "",
+                        strempty(value), steps[i].step);
 }
 
-static bool judge_stopped_elsewhere(const UnitEnd *end, Verdict *v) {
+static bool validate_stopped_elsewhere(const UnitEnd *end, Verdict *v) {
         const UnitFacts *f = end->facts;
         bool unseen = !end->existing && f->active == UNIT_INACTIVE && streq(f->result, "success");
 
@@ -300,24 +300,24 @@ static bool judge_stopped_elsewhere(const UnitEnd *end, Verdict *v) {
                 if (streq(results[i].word, f->result) && !results[i].by_stop)
                         return false;
         v->outcome->code = signal_of(f);
-        return judge(v, RUN_RESULT_CANCELLED, "Its unit was stopped, and not by vaktd.");
+        return validate(v, RUN_RESULT_CANCELLED, "Its unit was stopped, and not by vaktd.");
 }
 
 /* Clean in the eyes of the service manager. */
-static bool judge_clean(const UnitEnd *end, Verdict *v) {
+static bool validate_clean(const UnitEnd *end, Verdict *v) {
         const UnitFacts *f = end->facts;
 
         if (!streq(f->result, "success"))
                 return false;
         if (end->existing || !died_by_signal(f) || failure_is_ignored(end->def) ||
             (end->def && success_def_has_signal(&end->def->success, f->status)))
-                return judge_as(v, RUN_RESULT_SUCCESS, 0);
-        return judge_as(v, RUN_RESULT_SIGNAL, f->status);
+                return validate_as(v, RUN_RESULT_SUCCESS, 0);
+        return validate_as(v, RUN_RESULT_SIGNAL, f->status);
 }
 
 /* What SuccessExitStatus= says is not told to the service manager when there is one command: it keeps a record of its
  * own for us then, whatever the status. */
-static bool judge_success_status(const UnitEnd *end, Verdict *v) {
+static bool validate_success_status(const UnitEnd *end, Verdict *v) {
         const UnitFacts *f = end->facts;
         bool success;
 
@@ -333,10 +333,10 @@ static bool judge_success_status(const UnitEnd *end, Verdict *v) {
         else
                 success = f->code == CLD_EXITED && streq(f->result, "exit-code") &&
                           success_def_has_status(&end->def->success, f->status);
-        return success && judge_as(v, RUN_RESULT_SUCCESS, 0);
+        return success && validate_as(v, RUN_RESULT_SUCCESS, 0);
 }
 
-static bool judge_result(const UnitEnd *end, Verdict *v) {
+static bool validate_result(const UnitEnd *end, Verdict *v) {
         const UnitFacts *f = end->facts;
 
         for (size_t i = 0; i < ELEMENTSOF(results); i++) {
@@ -349,15 +349,15 @@ static bool judge_result(const UnitEnd *end, Verdict *v) {
                 return true;
         }
         if (end->existing && f->result[0] == '\0' && f->active != UNIT_FAILED) /* a target, a device */
-                return judge_as(v, RUN_RESULT_SUCCESS, 0);
-        return judge(v, RUN_RESULT_START_FAILED, "The unit %s failed%s%s.", end->unit, f->result[0] ? ": " : "",
-                     f->result);
+                return validate_as(v, RUN_RESULT_SUCCESS, 0);
+        return validate(v, RUN_RESULT_START_FAILED, "The unit %s failed%s%s.", end->unit, f->result[0] ? ": " : "",
+                        f->result);
 }
 
-static bool (*const judges[])(const UnitEnd *end, Verdict *v) = {
-        judge_told_to_stop,   judge_cut_short, judge_shutdown,  judge_conditions,        judge_start,
-        judge_wrapper,        judge_step,      judge_resources, judge_stopped_elsewhere, judge_clean,
-        judge_success_status, judge_result,
+static bool (*const validates[])(const UnitEnd *end, Verdict *v) = {
+        validate_told_to_stop,   validate_cut_short, validate_shutdown,  validate_conditions,        validate_start,
+        validate_wrapper,        validate_step,      validate_resources, validate_stopped_elsewhere, validate_clean,
+        validate_success_status, validate_result,
 };
 
 void unit_outcome(const UnitEnd *end, ExecOutcome *ret, char reason[static UNIT_REASON_MAX]) {
@@ -370,8 +370,8 @@ void unit_outcome(const UnitEnd *end, ExecOutcome *ret, char reason[static UNIT_
         };
         Verdict v = { &o, reason };
 
-        for (size_t i = 0; i < ELEMENTSOF(judges); i++)
-                if (judges[i](end, &v))
+        for (size_t i = 0; i < ELEMENTSOF(validates); i++)
+                if (validates[i](end, &v))
                         break;
         *ret = o;
 }

@@ -20,9 +20,9 @@ static Release *release_free(Release *r) {
                 return NULL;
         e = r->caller.executor;
         caller_cancel(&r->caller);
-        if (!r->is_settled) {
-                TAILQ_REMOVE(&e->unsettled, r, unsettled);
-                e->n_unsettled--;
+        if (!r->is_acknowledged) {
+                TAILQ_REMOVE(&e->unacknowledged, r, unacknowledged);
+                e->n_unacknowledged--;
         }
         unit_table_remove(&e->releases, &r->caller.node);
         free(r->caller.node.name);
@@ -53,14 +53,14 @@ void release_answered(Caller *c, sd_bus_message *m) {
         (void)release_free(release_of(c));
 }
 
-static void release_settle(Release *r) {
+static void release_acknowledge(Release *r) {
         UnitExecutor *e = r->caller.executor;
 
-        TAILQ_REMOVE(&e->unsettled, r, unsettled);
-        e->n_unsettled--;
-        r->is_settled = true;
+        TAILQ_REMOVE(&e->unacknowledged, r, unacknowledged);
+        e->n_unacknowledged--;
+        r->is_acknowledged = true;
         if (r->list_run > 0)
-                paths_folder_remove(e->folder, r->list_run);
+                files_directory_remove(e->directory, r->list_run);
         caller_call(&r->caller, CALL_RELEASE);
 }
 
@@ -77,8 +77,8 @@ static Release *release_new(UnitExecutor *e, const char *unit, bool is_failed) {
         if (unit_table_add(&e->releases, &r->caller.node) < 0)
                 return NULL;
         (void)TAKE_PTR(name);
-        TAILQ_INSERT_TAIL(&e->unsettled, r, unsettled);
-        e->n_unsettled++;
+        TAILQ_INSERT_TAIL(&e->unacknowledged, r, unacknowledged);
+        e->n_unacknowledged++;
         return TAKE_PTR(r);
 }
 
@@ -87,7 +87,7 @@ bool release_keep(UnitExecutor *e, const char *unit, bool is_failed, uint64_t li
 
         if (r)
                 r->list_run = list_run;
-        if (e->n_unsettled <= UNIT_RELEASES_MAX)
+        if (e->n_unacknowledged <= UNIT_RELEASES_MAX)
                 return r;
         if (!e->said_full)
                 log_warning(
@@ -95,7 +95,7 @@ bool release_keep(UnitExecutor *e, const char *unit, bool is_failed, uint64_t li
                         "forgetting the oldest of them any longer.",
                         UNIT_RELEASES_MAX);
         e->said_full = true;
-        release_settle(TAILQ_FIRST(&e->unsettled));
+        release_acknowledge(TAILQ_FIRST(&e->unacknowledged));
         calls_pump(e);
         return r;
 }
@@ -105,13 +105,13 @@ void release_at_once(UnitExecutor *e, const char *unit, bool is_failed) {
 
         if (!r)
                 return;
-        release_settle(r);
+        release_acknowledge(r);
         calls_pump(e);
 }
 
-void releases_settled(UnitExecutor *e) {
-        while (!TAILQ_EMPTY(&e->unsettled))
-                release_settle(TAILQ_FIRST(&e->unsettled));
+void releases_acknowledged(UnitExecutor *e) {
+        while (!TAILQ_EMPTY(&e->unacknowledged))
+                release_acknowledge(TAILQ_FIRST(&e->unacknowledged));
         e->said_full = false;
         calls_pump(e);
 }

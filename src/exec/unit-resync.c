@@ -52,18 +52,18 @@ static void stranger_listed(UnitExecutor *e, const ListedUnit *u) {
         if (unit_table_find(&e->releases, u->name) || !unit_name_parse(u->name, job, &run))
                 return;
         if (u->job != 0 || u->active == UNIT_DEACTIVATING) {
-                (void)paths_folder_claim(e->folder, run); /* it is asked about later */
+                (void)files_directory_claim(e->directory, run); /* it is asked about later */
                 return;
         }
         is_over = u->exited || u->active == UNIT_FAILED || u->active == UNIT_INACTIVE;
         switch (e->callbacks.found(e->userdata, job, run)) {
         case EXEC_FOUND_FORGOTTEN:
-                (void)paths_folder_claim(e->folder, run);
+                (void)files_directory_claim(e->directory, run);
                 stranger_ask(e, u->name, job, run, is_over);
                 break;
         case EXEC_FOUND_WRITTEN:
                 if (is_over) {
-                        paths_folder_remove(e->folder, run);
+                        files_directory_remove(e->directory, run);
                         release_at_once(e, u->name, u->active == UNIT_FAILED);
                 }
                 break;
@@ -145,7 +145,8 @@ static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r >= 0) {
                 executor_find_absent(e);
                 if (!e->is_draining) /* else nobody takes up those that were forgotten: that is for the next daemon */
-                        paths_folder_sweep(e->folder); /* by now all runs are known, those that were forgotten, too */
+                        files_directory_sweep(
+                                e->directory); /* by now all runs are known, those that were forgotten, too */
         }
         e->list_slot = sd_bus_slot_unref(e->list_slot);
         if (r < 0) {

@@ -41,7 +41,7 @@ int stranger_build(Caller *c, sd_bus_message **ret) {
 static char *read_files(const Stranger *s, RunRecord *run, ExecutionRequest *request) {
         PathsNote note;
 
-        if (paths_folder_read(s->caller.executor->folder, s->run, &note) < 0)
+        if (files_directory_read(s->caller.executor->directory, s->run, &note) < 0)
                 return NULL;
         run->requested = note.written;
         if (note.bytes[0] != '/' && note.is_ours) {

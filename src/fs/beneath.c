@@ -19,13 +19,13 @@
 
 #define PIECE_MAX 2048 /* bytes of a path resolved at once; a name has 255 at most */
 
-#define FOLDER_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+#define DIRECTORY_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
 
 static bool openat2_is_forbidden;
 
 static int open_at_once(int dir_fd, const char *path, bool cross_mounts) {
         struct open_how how = {
-                .flags = O_RDONLY | FOLDER_FLAGS | O_NOATIME,
+                .flags = O_RDONLY | DIRECTORY_FLAGS | O_NOATIME,
                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | (cross_mounts ? 0 : RESOLVE_NO_XDEV),
         };
         long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
@@ -49,10 +49,10 @@ static int mount_of(int fd, uint64_t *ret) {
 }
 
 static int open_step(int dir_fd, const char *name, bool is_last) {
-        int fd = openat(dir_fd, name, FOLDER_FLAGS | (is_last ? O_RDONLY | O_NOATIME : O_PATH));
+        int fd = openat(dir_fd, name, DIRECTORY_FLAGS | (is_last ? O_RDONLY | O_NOATIME : O_PATH));
 
         if (fd < 0 && errno == EPERM && is_last)
-                fd = openat(dir_fd, name, FOLDER_FLAGS | O_RDONLY);
+                fd = openat(dir_fd, name, DIRECTORY_FLAGS | O_RDONLY);
         return fd < 0 ? -errno : fd;
 }
 
@@ -96,7 +96,7 @@ static int open_piece(int dir_fd, const char *path, bool cross_mounts) {
         if (fd != -EPERM && fd != -ENOSYS)
                 return fd;
         fd = open_by_steps(dir_fd, path, cross_mounts);
-        openat2_is_forbidden = openat2_is_forbidden || fd >= 0; /* it was not the folder that was refused */
+        openat2_is_forbidden = openat2_is_forbidden || fd >= 0; /* it was not the directory that was refused */
         return fd;
 }
 
@@ -110,7 +110,7 @@ static size_t piece_length(const char *path, size_t n) {
         return slash ? (size_t)(slash - path) : n;
 }
 
-int open_folder_beneath(int dir_fd, const char *path, size_t n, bool cross_mounts) {
+int open_directory_beneath(int dir_fd, const char *path, size_t n, bool cross_mounts) {
         _cleanup_close_ int fd = -EBADF;
         char piece[PIECE_MAX + NAME_MAX + 1];
 

@@ -9,10 +9,10 @@
 
 #include "util/macro.h"
 
-/* Opens the folder at path (n bytes, relative, "" = dir_fd itself) for reading. A path may be longer than PATH_MAX.
- * -ELOOP, -ENOTDIR: not a folder any more; -EXDEV: another mount begins there and cross_mounts is false; -ENOENT,
+/* Opens the directory at path (n bytes, relative, "" = dir_fd itself) for reading. A path may be longer than PATH_MAX.
+ * -ELOOP, -ENOTDIR: not a directory any more; -EXDEV: another mount begins there and cross_mounts is false; -ENOENT,
  * -EACCES and what else openat2(2) says. */
-int open_folder_beneath(int dir_fd, const char *path, size_t n, bool cross_mounts);
+int open_directory_beneath(int dir_fd, const char *path, size_t n, bool cross_mounts);
 
 /* Has somebody this regular file open for writing? 1, 0; -EACCES: it is not ours and we may not ask (CAP_LEASE, or
  * CAP_SETUID); -EOPNOTSUPP: its file system does not say; -ENOENT, … */

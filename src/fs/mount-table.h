@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is mounted where, and what has changed: a mount laid over a watched folder gives no event of inotify. */
+/* What is mounted where, and what has changed: a mount laid over a watched directory gives no event of inotify. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -77,7 +77,7 @@ JobDef *job_def_unref(JobDef *d) {
                 calendar_free(d->timer.except[i]);
         free(d->timer.except);
         free(d->timer.time_zone);
-        path_def_free(d->path);
+        path_def_free(d->path_trigger);
         for (size_t i = 0; i < d->n_commands; i++) {
                 free(d->commands[i].path);
                 strv_free(d->commands[i].argv);
@@ -86,7 +86,7 @@ JobDef *job_def_unref(JobDef *d) {
         for (size_t i = 0; i < d->n_properties; i++)
                 unit_property_done(&d->properties[i]);
         free(d->properties);
-        strv_free(d->paths);
+        strv_free(d->source_files);
         strv_free(d->on_success);
         strv_free(d->on_failure);
         strv_free(d->on_alarm);

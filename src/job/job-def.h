@@ -123,7 +123,7 @@ typedef struct JobDef {
         size_t n_triggers;
         TimerDef timer;
 
-        PathDef *path; /* [Path], or NULL */
+        PathDef *path_trigger; /* [Path], or NULL */
 
         char **on_success, **on_failure; /* jobs to request when a run has ended so; NULL-terminated or NULL */
         char **on_alarm;
@@ -148,7 +148,7 @@ typedef struct JobDef {
         UnitProperty
                 *properties; /* [Service], in the order of the lines; a later one of the same name adds or replaces */
         size_t n_properties;
-        char **paths; /* of the files that were read, for UnitProperty.path */
+        char **source_files; /* of the files that were read, for UnitProperty.path */
 
         uint64_t digest; /* of all that was read: equal digests are equal jobs */
 } JobDef;

@@ -36,9 +36,9 @@ Job *job_free(Job *j) {
         if (!j)
                 return NULL;
         assert(!j->timers);
-        assert(!j->watch);
+        assert(!j->alarms);
         job_def_unref(j->def);
-        free(j->fault);
+        free(j->problem);
         free(j->name);
         return mfree(j);
 }

@@ -23,20 +23,20 @@ typedef enum JobState {
 typedef struct JobTimers JobTimers; /* of sched/ */
 typedef struct LiveRun LiveRun;     /* of core/ */
 typedef TAILQ_HEAD(LiveRunList, LiveRun) LiveRunList;
-typedef struct JobWatch JobWatch; /* of core/ */
+typedef struct JobAlarms JobAlarms; /* of core/ */
 
 #define TRIGGER_KINDS_MAX 8 /* kinds of triggers */
 
 typedef struct Job {
         char *name;
-        JobDef *def; /* NULL: invalid */
-        char *fault; /* "file:line: message" while the file on disk is bad, else NULL; with a def, the older version is
-                      * in force */
-        bool fault_is_private; /* it may repeat what stands in a file that not everybody may read */
-        bool paused;           /* by itself, or because everything is */
-        bool paused_alone;     /* by itself */
-        usec_t pause_until;    /* of itself; realtime; USEC_INFINITY = until somebody resumes it */
-        unsigned skip;         /* occurrences that are still to be left out */
+        JobDef *def;   /* NULL: invalid */
+        char *problem; /* "file:line: message" while the file on disk is bad, else NULL; with a def, the older version
+                        * is in force */
+        bool problem_is_private; /* it may repeat what stands in a file that not everybody may read */
+        bool paused;             /* by itself, or because everything is */
+        bool paused_alone;       /* by itself */
+        usec_t pause_until;      /* of itself; realtime; USEC_INFINITY = until somebody resumes it */
+        unsigned skip;           /* occurrences that are still to be left out */
         bool gone;
         bool came_back;     /* its file was away when the daemon was here last */
         bool on_demand;     /* an instance that somebody asked for by name; no file of its own */
@@ -51,7 +51,7 @@ typedef struct Job {
         LiveRunList runs;                  /* of core/: all that are not over, in the order of ids */
         LiveRunList queue;                 /* of core/: runs that wait for the job's other runs */
         LiveRunList delayed;               /* of core/: runs whose time has not come yet: retries */
-        JobWatch *watch;                   /* of core/: what is watched for alarms, or NULL */
+        JobAlarms *alarms;                 /* of core/: what is watched for alarms, or NULL */
         void *triggers[TRIGGER_KINDS_MAX]; /* what each kind of trigger keeps of the job, see core/trigger.h */
         unsigned n_bounded;                /* of core/: runs in the queue or with a place that QueueMax= counts */
         unsigned n_delayed;                /* of core/: runs among the delayed; in n_queued, too */

@@ -47,7 +47,7 @@ PathDef *path_def_free(PathDef *d) {
 }
 
 /* One run a batch that comes oftener than once in half a second for ten seconds is caused by the run before it. Runs
- * of single files come as often as files do; items of a spool have left the folder before their run begins. */
+ * of single files come as often as files do; items of a spool have left the directory before their run begins. */
 void path_def_set_default_limit(PathDef *d) {
         bool spool = d->n_sources > 0 && d->sources[0].kind == PATH_SPOOL;
 

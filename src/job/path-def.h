@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What section [Path] of a job says: which files and folders are watched, and which changes make a run. See
+/* What section [Path] of a job says: which files and directories are watched, and which changes make a run. See
  * vaktd.job(5). */
 
 #include <stdbool.h>

@@ -73,7 +73,7 @@ typedef struct RunRecord {
         usec_t cpu;            /* µs of CPU, USEC_INFINITY = not known */
         uint64_t memory_peak;  /* bytes, UINT64_MAX = not known */
         char *host;            /* name of the machine */
-        char *reason;          /* a sentence why it was refused or failed, or NULL */
+        char *reason;          /* a message why it was refused or failed, or NULL */
         char *status_text;     /* what the run last reported about itself, or NULL */
 } RunRecord;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The part of the ledger that keeps bytes for jobs: what a run was given, what a watch has seen. Unlike the small
- * things in marks.c they are listed in an order, so a walk merges what is pending into what the database has; and
+ * things in stamps.c they are listed in an order, so a walk merges what is pending into what the database has; and
  * they may be large, so a visit gets them where they are, held by a reference, and no copy. */
 
 #include "ledger/ledger-internal.h"
@@ -102,6 +102,6 @@ int ledger_list_blobs(Ledger *l, const char *job, const char *key,
         r = l->store ? store_list_blobs(l->store, job, key, on_stored_blob, &w) : l->error;
         walk_pending(&w, NULL);
         if (r == -EBADMSG && l->store)
-                ledger_fault(l, r);
+                ledger_error(l, r);
         return w.result != 0 || r > 0 ? w.result : r;
 }

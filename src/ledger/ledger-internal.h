@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The ledger's body, shared by ledger.c (runs, transactions), marks.c and blobs.c (the rest of what is asked of it)
+/* The ledger's body, shared by ledger.c (runs, transactions), stamps.c and blobs.c (the rest of what is asked of it)
  * and recovery.c (when the database fails). Tests that need to hurry it along look in here, too. */
 
 #include "ledger/pending.h"
@@ -9,10 +9,10 @@
 #include "ledger/run-ids.h"
 #include "ledger/store.h"
 
-#define LEDGER_SENTENCE_MAX 512
+#define LEDGER_MESSAGE_MAX 512
 
 struct Ledger {
-        int state_fd; /* the folder */
+        int state_fd; /* the directory */
         int lock_fd;
         char *path; /* of the database */
         BootId boot;
@@ -40,7 +40,7 @@ struct Ledger {
         sd_event_source *retry_source; /* armed while error is set */
         unsigned n_replaced;           /* damaged databases so far */
         usec_t suspected_monotonic;    /* when damage was met last */
-        char sentence[LEDGER_SENTENCE_MAX];
+        char message[LEDGER_MESSAGE_MAX];
 };
 
 /* SQLite would refuse what is too long in the middle of a transaction, and everything else with it. */
@@ -61,6 +61,6 @@ bool ledger_upkeep(Ledger *l, usec_t now_realtime, usec_t now_boottime);
 /* Opens the database and takes over what it knows about ids and the boot. -EBADMSG leaves it open, to be read. */
 int ledger_connect(Ledger *l);
 /* Deals with an error of the store: a damaged database is replaced, all else means to go on in memory for now. */
-void ledger_fault(Ledger *l, int error);
+void ledger_error(Ledger *l, int error);
 /* Tries to write again. 0 when all is well, else why not. */
 int ledger_retry(Ledger *l);

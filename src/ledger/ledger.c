@@ -69,14 +69,14 @@ static int write_runs(Ledger *l) {
         return r;
 }
 
-static int write_marks(Ledger *l) {
+static int write_stamps(Ledger *l) {
         int r = 0;
 
-        for (size_t i = 0; r >= 0 && i < l->pending.marks.n; i++) {
-                const PendingMark *m = l->pending.marks.items[i];
+        for (size_t i = 0; r >= 0 && i < l->pending.stamps.n; i++) {
+                const PendingStamp *m = l->pending.stamps.items[i];
 
-                r = m->forget ? store_forget_mark(l->store, m->job, m->key)
-                              : store_set_mark(l->store, m->job, m->key, m->usec);
+                r = m->forget ? store_forget_stamp(l->store, m->job, m->key)
+                              : store_set_stamp(l->store, m->job, m->key, m->usec);
         }
         return r;
 }
@@ -140,7 +140,7 @@ static void note_ended_runs(Ledger *l) {
 
 int ledger_flush(Ledger *l) {
         static const Writer writers[] = {
-                write_runs, write_marks, write_states, write_alarms, write_blobs, write_meta
+                write_runs, write_stamps, write_states, write_alarms, write_blobs, write_meta
         };
         int r = 0;
 
@@ -172,7 +172,7 @@ int ledger_commit(Ledger *l) {
                 return 0;
         r = ledger_flush(l);
         if (r < 0)
-                ledger_fault(l, r);
+                ledger_error(l, r);
         return l->error;
 }
 
@@ -186,7 +186,7 @@ static int on_commit(sd_event_source *s, void *userdata) {
 /* Neither is missed by anybody for now: a full disk is told of by the next commit. */
 static void upkeep_failed(Ledger *l, int error) {
         if (error == -EBADMSG)
-                ledger_fault(l, error);
+                ledger_error(l, error);
         else
                 log_debug_errno(error, "Cannot tidy up the ledger: %m, ignoring");
 }
@@ -254,7 +254,7 @@ static int add_sources(Ledger *l) {
 /* A file that nobody else can open, or anybody could keep us from starting; and not SQLite's own lock, which does not
  * tell another daemon from a program that happens to look into the database. Where the file cannot be made, nothing
  * else can be written either, and no harm is done. */
-static int lock_folder(Ledger *l, const char *state_dir, char **reterr_message) {
+static int lock_directory(Ledger *l, const char *state_dir, char **reterr_message) {
         l->lock_fd = openat(l->state_fd, LOCK_FILE, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
         if (l->lock_fd < 0)
                 return 0;
@@ -273,7 +273,7 @@ static int lock_folder(Ledger *l, const char *state_dir, char **reterr_message) 
         return -EBUSY;
 }
 
-static int open_folder(Ledger *l, const char *state_dir, char **reterr_message) {
+static int open_directory(Ledger *l, const char *state_dir, char **reterr_message) {
         l->state_fd = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (l->state_fd < 0)
                 return -errno;
@@ -281,7 +281,7 @@ static int open_folder(Ledger *l, const char *state_dir, char **reterr_message) 
                 l->path = NULL;
                 return -ENOMEM;
         }
-        return lock_folder(l, state_dir, reterr_message);
+        return lock_directory(l, state_dir, reterr_message);
 }
 
 int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **reterr_message) {
@@ -296,7 +296,7 @@ int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **ret
         l->scan_max = LEDGER_SCAN_MAX;
         pending_init(&l->pending);
         retention_init(&l->retention);
-        r = open_folder(l, state_dir, reterr_message);
+        r = open_directory(l, state_dir, reterr_message);
         if (r >= 0)
                 r = add_sources(l);
         if (r < 0)
@@ -306,7 +306,7 @@ int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **ret
         r = ledger_connect(l);
         reserve_ids(l);
         if (r < 0)
-                ledger_fault(l, r);
+                ledger_error(l, r);
         l->was_unreadable = !l->store;
         ledger_arm_commit(l);
         *ret = TAKE_PTR(l);
@@ -393,7 +393,7 @@ const RunRecord *ledger_get(Ledger *l, uint64_t id) {
         else if (l->store && id > 0)
                 r = store_get_run(l->store, id, &found);
         if (r == -EBADMSG)
-                ledger_fault(l, r);
+                ledger_error(l, r);
         if (r < 0)
                 return NULL;
         run_record_done(&l->found);
@@ -463,7 +463,7 @@ int ledger_query(Ledger *l, const LedgerFilter *filter, int (*visit)(const RunRe
         if (q.n_left > 0 && q.result == 0)
                 (void)query_pending(&q, next > 0 ? next - 1 : 0);
         if (r == -EBADMSG)
-                ledger_fault(l, r);
+                ledger_error(l, r);
         if (ret_next)
                 *ret_next = q.n_left > 0 && q.result == 0 ? next : 0;
         return q.result;
@@ -504,7 +504,7 @@ static int next_stored_unfinished(Ledger *l, uint64_t after, Unfinished *u) {
                 run_record_done(&u->record);
         }
         if (r == -EBADMSG) {
-                ledger_fault(l, r); /* what was saved is pending, or in a new database */
+                ledger_error(l, r); /* what was saved is pending, or in a new database */
                 return next_stored_unfinished(l, after, u);
         }
         return u->error < 0 ? u->error : r;

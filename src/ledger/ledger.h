@@ -2,11 +2,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What happened and what must be remembered: runs, the last occurrence that was dealt with of every trigger, who is
- * paused, what is wrong. It stands in the SQLite database STATE_DIR/ledger.db, which this folder alone knows.
+ * paused, what is wrong. It stands in the SQLite database STATE_DIR/ledger.db, which this directory alone knows.
  *
  * What is written is seen by every reader at once and goes to the database in one transaction at the end of the turn
  * of the event loop, or in ledger_commit(). So what one callback says without a ledger_commit() in between is written
- * together or not at all, however much it is: the end of a run, its mark, its alarm, the runs that follow it. A
+ * together or not at all, however much it is: the end of a run, its stamp, its alarm, the runs that follow it. A
  * database that cannot be written never stops anybody: the ledger says so, goes on in memory, and writes what it held
  * as soon as it can. All functions but ledger_open() may therefore be called whatever state it is in.
  *
@@ -19,8 +19,8 @@
 
 #define LEDGER_FILE        "ledger.db"
 #define LEDGER_RUNS_MAX    10000 /* runs held in memory while the database cannot be written; finished ones go first */
-#define LEDGER_MARKS_MAX   100000 /* marks, job states and alarms held so, each */
-#define LEDGER_KEY_MAX     4096   /* bytes in the key of a mark or an alarm */
+#define LEDGER_STAMPS_MAX  100000 /* stamps, job states and alarms held so, each */
+#define LEDGER_KEY_MAX     4096   /* bytes in the key of a stamp or an alarm */
 #define LEDGER_TEXT_MAX    4096   /* bytes kept of a reason or status text; the rest is cut off */
 #define LEDGER_PAYLOAD_MAX 8192   /* the same of a payload */
 #define LEDGER_SCAN_MAX    5000   /* rows that one ledger_query() passes over */
@@ -30,8 +30,8 @@ typedef struct Ledger Ledger;
 
 /* Opens or makes the database in state_dir, which must exist, and keeps other daemons from it until it is closed.
  * event: whose turns end transactions; NULL: only ledger_commit() writes, and nothing is pruned. A database that
- * cannot be used is no error, see ledger_state(). -EBUSY: another vaktd works on this folder, with a sentence in
- * reterr_message (may be NULL; the caller frees it). -ENOMEM, -ENOENT and what else opening a folder gives. */
+ * cannot be used is no error, see ledger_state(). -EBUSY: another vaktd works on this directory, with a message in
+ * reterr_message (may be NULL; the caller frees it). -ENOMEM, -ENOENT and what else opening a directory gives. */
 int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **reterr_message);
 
 /* Writes what is open, then closes. */
@@ -50,9 +50,9 @@ typedef enum LedgerState {
         _LEDGER_STATE_MAX,
 } LedgerState;
 
-/* ret_sentence: why and what to do, for status and diagnostics; NULL when all is well. The ledger's, valid until the
+/* ret_message: why and what to do, for status and diagnostics; NULL when all is well. The ledger's, valid until the
  * next call. */
-LedgerState ledger_state(Ledger *l, const char **ret_sentence);
+LedgerState ledger_state(Ledger *l, const char **ret_message);
 
 /* Called once, from whatever writes then, when a database that could not be read by ledger_open() can be. */
 void ledger_on_readable(Ledger *l, void (*func)(void *userdata), void *userdata);
@@ -97,21 +97,21 @@ int ledger_list(Ledger *l, const char *job, uint64_t before, unsigned limit,
  * A negative errno may also mean that the database could not be read. */
 int ledger_unfinished(Ledger *l, int (*visit)(const RunRecord *r, bool this_boot, void *userdata), void *userdata);
 
-/* --- marks: per trigger of a job, the last occurrence that was dealt with --- */
+/* --- stamps: per trigger of a job, the last occurrence that was dealt with --- */
 
-/* Sets the mark in the transaction of this turn: the mark and the run it led to are written together or not at all.
+/* Sets the stamp in the transaction of this turn: the stamp and the run it led to are written together or not at all.
  * key: the trigger, in words that survive an edit of the file around it. -ENOMEM, -ENAMETOOLONG, -ENOBUFS. */
-int ledger_set_mark(Ledger *l, const char *job, const char *key, usec_t usec);
+int ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec);
 
 /* -ENOENT: there is none; -EIO and others: it could not be read. */
-int ledger_get_mark(Ledger *l, const char *job, const char *key, usec_t *ret);
+int ledger_get_stamp(Ledger *l, const char *job, const char *key, usec_t *ret);
 
-/* Errors as of ledger_set_mark(). */
-int ledger_forget_mark(Ledger *l, const char *job, const char *key);
+/* Errors as of ledger_set_stamp(). */
+int ledger_forget_stamp(Ledger *l, const char *job, const char *key);
 
-/* Every mark of job (NULL = of all jobs), in no order. The visit may write; nonzero ends the walk and is returned. */
-int ledger_list_marks(Ledger *l, const char *job,
-                      int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata);
+/* Every stamp of job (NULL = of all jobs), in no order. The visit may write; nonzero ends the walk and is returned. */
+int ledger_list_stamps(Ledger *l, const char *job,
+                       int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata);
 
 /* --- what people said about a job --- */
 
@@ -136,7 +136,7 @@ typedef struct LedgerAlarm {
         usec_t since;  /* the condition holds since; 0 = it does not: the alarm is forgotten */
         usec_t raised; /* the alarm was raised then; 0 = not yet */
         uint64_t run;  /* that it is about, or 0 */
-        char *text;    /* a sentence, or NULL */
+        char *text;    /* a message, or NULL */
 } LedgerAlarm;
 
 /* In the transaction of this turn; replaces what stood under job and key. text is cut like a reason. -ENOMEM,
@@ -155,7 +155,7 @@ int ledger_list_alarms(Ledger *l, const char *job, int (*visit)(const LedgerAlar
 
 /* In the transaction of this turn; replaces what stood under job, key and id. bytes NULL: that is forgotten. -ENOMEM,
  * -ENAMETOOLONG, -E2BIG. While the database cannot be written -ENOBUFS: past LEDGER_BLOBS_BYTES nothing more is held,
- * what stood there stays; to forget is possible then, too, LEDGER_MARKS_MAX times. All of a turn is written at once,
+ * what stood there stays; to forget is possible then, too, LEDGER_STAMPS_MAX times. All of a turn is written at once,
  * and holds the loop for about 2 µs a row and 2 ms a MiB; so much again when the log is moved: some 8,000 small rows
  * or 6 MiB are 20 ms. */
 int ledger_put(Ledger *l, const char *job, const char *key, uint64_t id, const void *bytes, size_t n);
@@ -176,7 +176,7 @@ int ledger_list_blobs(Ledger *l, const char *job, const char *key,
 
 /* --- all that is kept of a job, but its runs --- */
 
-/* Marks, state, alarms and blobs. Errors as of the functions that forget each. */
+/* Stamps, state, alarms and blobs. Errors as of the functions that forget each. */
 int ledger_forget_job(Ledger *l, const char *job);
 
 /* The next name in order behind after ("": the first) of which any of these stands in the database, for free(). What

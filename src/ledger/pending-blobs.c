@@ -108,7 +108,7 @@ void pending_blobs_clear(PendingBlobs *p) {
 }
 
 bool pending_blobs_is_full(const PendingBlobs *p) {
-        return p->n_bytes >= LEDGER_BLOBS_BYTES || p->n_void >= LEDGER_MARKS_MAX;
+        return p->n_bytes >= LEDGER_BLOBS_BYTES || p->n_void >= LEDGER_STAMPS_MAX;
 }
 
 /* --- writing --- */
@@ -157,7 +157,7 @@ int pending_blobs_put(PendingBlobs *p, const char *job, const char *key, uint64_
                 return 0;
         }
         if (is_bounded && !(bytes ? has_room(p, sizeof(*row) + n + (s ? 0 : set_size(job, key)), row_size(known))
-                                  : known || p->n_void < LEDGER_MARKS_MAX))
+                                  : known || p->n_void < LEDGER_STAMPS_MAX))
                 return -ENOBUFS;
         s = s ?: insert_set(p, job, key);
         if (!s)
@@ -187,7 +187,7 @@ static void forget_rows(PendingBlobs *p, BlobSet *s) {
 int pending_blobs_forget(PendingBlobs *p, const char *job, const char *key, bool is_bounded) {
         BlobSet *s = find_set(p, job, key);
 
-        if (!s && is_bounded && p->n_void >= LEDGER_MARKS_MAX)
+        if (!s && is_bounded && p->n_void >= LEDGER_STAMPS_MAX)
                 return -ENOBUFS;
         s = s ?: insert_set(p, job, key);
         if (!s)

@@ -17,15 +17,15 @@ static void free_run(void *item) {
         free(item);
 }
 
-static int compare_marks(const void *a, const void *b) {
-        const PendingMark *x = a, *y = b;
+static int compare_stamps(const void *a, const void *b) {
+        const PendingStamp *x = a, *y = b;
         int c = strcmp(x->job, y->job);
 
         return c != 0 ? c : strcmp(x->key, y->key);
 }
 
-static void free_mark(void *item) {
-        PendingMark *m = item;
+static void free_stamp(void *item) {
+        PendingStamp *m = item;
 
         free(m->job);
         free(m->key);
@@ -76,7 +76,7 @@ static void free_alarm(void *item) {
 void pending_init(Pending *p) {
         *p = (Pending){
                 .runs = { .compare = compare_runs, .free_item = free_run },
-                .marks = { .compare = compare_marks, .free_item = free_mark },
+                .stamps = { .compare = compare_stamps, .free_item = free_stamp },
                 .states = { .compare = compare_states, .free_item = free_state },
                 .alarms = { .compare = compare_alarms, .free_item = free_alarm },
         };
@@ -85,7 +85,7 @@ void pending_init(Pending *p) {
 
 void pending_clear(Pending *p) {
         sorted_set_clear(&p->runs);
-        sorted_set_clear(&p->marks);
+        sorted_set_clear(&p->stamps);
         sorted_set_clear(&p->states);
         sorted_set_clear(&p->alarms);
         pending_blobs_clear(&p->blobs);
@@ -93,12 +93,12 @@ void pending_clear(Pending *p) {
 }
 
 bool pending_is_empty(const Pending *p) {
-        return p->runs.n == 0 && p->marks.n == 0 && p->states.n == 0 && p->alarms.n == 0 && p->blobs.sets.n == 0;
+        return p->runs.n == 0 && p->stamps.n == 0 && p->states.n == 0 && p->alarms.n == 0 && p->blobs.sets.n == 0;
 }
 
 bool pending_is_full(const Pending *p) {
-        return p->runs.n >= LEDGER_RUNS_MAX || p->marks.n >= LEDGER_MARKS_MAX || p->states.n >= LEDGER_MARKS_MAX ||
-               p->alarms.n >= LEDGER_MARKS_MAX || pending_blobs_is_full(&p->blobs);
+        return p->runs.n >= LEDGER_RUNS_MAX || p->stamps.n >= LEDGER_STAMPS_MAX || p->states.n >= LEDGER_STAMPS_MAX ||
+               p->alarms.n >= LEDGER_STAMPS_MAX || pending_blobs_is_full(&p->blobs);
 }
 
 static bool has_room(const Pending *p, const SortedSet *s, size_t max) {
@@ -206,12 +206,12 @@ bool pending_run_is_of_this_boot(const Pending *p, uint64_t id) {
         return run && !run->is_of_other_boot;
 }
 
-/* --- marks, states and alarms --- */
+/* --- stamps, states and alarms --- */
 
-static PendingMark *insert_mark(Pending *p, const char *job, const char *key) {
-        PendingMark *m;
+static PendingStamp *insert_stamp(Pending *p, const char *job, const char *key) {
+        PendingStamp *m;
 
-        if (!has_room(p, &p->marks, LEDGER_MARKS_MAX)) {
+        if (!has_room(p, &p->stamps, LEDGER_STAMPS_MAX)) {
                 errno = ENOBUFS;
                 return NULL;
         }
@@ -220,18 +220,18 @@ static PendingMark *insert_mark(Pending *p, const char *job, const char *key) {
                 return NULL;
         m->job = strdup(job);
         m->key = strdup(key);
-        if (m->job && m->key && sorted_set_insert(&p->marks, m) >= 0)
+        if (m->job && m->key && sorted_set_insert(&p->stamps, m) >= 0)
                 return m;
-        free_mark(m);
+        free_stamp(m);
         errno = ENOMEM;
         return NULL;
 }
 
-int pending_put_mark(Pending *p, const char *job, const char *key, usec_t usec, bool forget) {
-        PendingMark *m = sorted_set_get(&p->marks, &(PendingMark){ .job = (char *)job, .key = (char *)key });
+int pending_put_stamp(Pending *p, const char *job, const char *key, usec_t usec, bool forget) {
+        PendingStamp *m = sorted_set_get(&p->stamps, &(PendingStamp){ .job = (char *)job, .key = (char *)key });
 
         if (!m)
-                m = insert_mark(p, job, key);
+                m = insert_stamp(p, job, key);
         if (!m)
                 return -errno;
         m->usec = usec;
@@ -239,14 +239,14 @@ int pending_put_mark(Pending *p, const char *job, const char *key, usec_t usec, 
         return 0;
 }
 
-const PendingMark *pending_get_mark(const Pending *p, const char *job, const char *key) {
-        return sorted_set_get(&p->marks, &(PendingMark){ .job = (char *)job, .key = (char *)key });
+const PendingStamp *pending_get_stamp(const Pending *p, const char *job, const char *key) {
+        return sorted_set_get(&p->stamps, &(PendingStamp){ .job = (char *)job, .key = (char *)key });
 }
 
 static PendingState *insert_state(Pending *p, const char *job) {
         PendingState *s;
 
-        if (!has_room(p, &p->states, LEDGER_MARKS_MAX)) {
+        if (!has_room(p, &p->states, LEDGER_STAMPS_MAX)) {
                 errno = ENOBUFS;
                 return NULL;
         }
@@ -299,7 +299,7 @@ int pending_put_alarm(Pending *p, const LedgerAlarm *alarm) {
         int r;
 
         if (!known)
-                return has_room(p, &p->alarms, LEDGER_MARKS_MAX) ? insert_alarm(p, alarm) : -ENOBUFS;
+                return has_room(p, &p->alarms, LEDGER_STAMPS_MAX) ? insert_alarm(p, alarm) : -ENOBUFS;
         r = pending_alarm_copy(&copy, alarm); /* which may be the known one */
         if (r < 0)
                 return r;

@@ -14,11 +14,11 @@ typedef struct PendingRun {
         bool is_of_other_boot; /* the machine was booted since it was last seen going on */
 } PendingRun;
 
-typedef struct PendingMark {
+typedef struct PendingStamp {
         char *job, *key;
         usec_t usec;
         bool forget; /* to be removed from the database */
-} PendingMark;
+} PendingStamp;
 
 typedef struct PendingState {
         char *job;
@@ -27,7 +27,7 @@ typedef struct PendingState {
 
 typedef struct Pending {
         SortedSet runs;   /* PendingRun, by id */
-        SortedSet marks;  /* PendingMark, by job and key */
+        SortedSet stamps; /* PendingStamp, by job and key */
         SortedSet states; /* PendingState, by job */
         SortedSet alarms; /* LedgerAlarm, by job and key; not since anything: to be removed from the database */
         PendingBlobs blobs;
@@ -40,12 +40,12 @@ void pending_clear(Pending *p); /* frees what it holds */
 bool pending_is_empty(const Pending *p) _pure_;
 bool pending_is_full(const Pending *p) _pure_; /* one of the maximums is reached */
 
-/* Copy what is said over what was said before. -ENOMEM; -ENOBUFS when bounded and there are too many marks, states or
+/* Copy what is said over what was said before. -ENOMEM; -ENOBUFS when bounded and there are too many stamps, states or
  * alarms. A run that is one too many pushes out another one. */
 int pending_put_run(Pending *p, const RunRecord *record, bool is_new);
 /* The same for a run that a damaged database was found to have. */
 int pending_rescue_run(Pending *p, const RunRecord *record, bool this_boot);
-int pending_put_mark(Pending *p, const char *job, const char *key, usec_t usec, bool forget);
+int pending_put_stamp(Pending *p, const char *job, const char *key, usec_t usec, bool forget);
 int pending_put_state(Pending *p, const char *job, const LedgerJobState *state);
 int pending_put_alarm(Pending *p, const LedgerAlarm *alarm);
 
@@ -57,6 +57,6 @@ const RunRecord *pending_get_run(const Pending *p, uint64_t id);
 const RunRecord *pending_get_run_below(const Pending *p, uint64_t id); /* the one with the highest id below */
 const RunRecord *pending_get_run_above(const Pending *p, uint64_t id); /* the one with the lowest id above */
 bool pending_run_is_of_this_boot(const Pending *p, uint64_t id) _pure_;
-const PendingMark *pending_get_mark(const Pending *p, const char *job, const char *key);
+const PendingStamp *pending_get_stamp(const Pending *p, const char *job, const char *key);
 const PendingState *pending_get_state(const Pending *p, const char *job);
 const LedgerAlarm *pending_get_alarm(const Pending *p, const char *job, const char *key);

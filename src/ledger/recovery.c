@@ -4,11 +4,11 @@
  *
  * A database that cannot be opened or written (disk full, read-only, I/O error, locked, of a newer version) is let be:
  * what is said stays in Pending, as far as that reaches, and a timer tries again, ever more seldom. Everything that
- * was held is then written in one transaction, however big, because runs and the marks that led to them belong
+ * was held is then written in one transaction, however big, because runs and the stamps that led to them belong
  * together. One line is logged when it begins and one when it is over.
  *
- * A damaged database is moved aside and a new one started at once. What can still be read of marks, job states, alarms
- * blobs and runs that are not over is carried over: without these, triggers would fire again, running units be
+ * A damaged database is moved aside and a new one started at once. What can still be read of stamps, job states,
+ * alarms blobs and runs that are not over is carried over: without these, triggers would fire again, running units be
  * forgotten and what they work on be lost.
  */
 
@@ -35,8 +35,8 @@ static const struct {
         { -ENOSPC, "the disk is full", "Make room on it." },
         { -EDQUOT, "the quota is used up", "Make room on the disk." },
         { -EROFS, "it is read-only", "Make it writable." },
-        { -EACCES, "access is denied", "Look at the owner and the mode of the file and its folder." },
-        { -EPERM, "access is denied", "Look at the owner and the attributes of the file and its folder." },
+        { -EACCES, "access is denied", "Look at the owner and the mode of the file and its directory." },
+        { -EPERM, "access is denied", "Look at the owner and the attributes of the file and its directory." },
         { -EBUSY, "another program has it open", "End that program; 'fuser -v' with the file's name finds it." },
         { -EPROTONOSUPPORT, "a newer version of vaktd made it", "Run that version, or move the file away." },
         { -EMEDIUMTYPE, "it is the database of another program", "Move the file away." },
@@ -51,14 +51,14 @@ static void describe(Ledger *l, const char *what_follows) {
                         reason = explanations[i].reason;
                         advice = explanations[i].advice;
                 }
-        (void)snprintf(l->sentence, sizeof(l->sentence), "The ledger %s cannot be written: %s. %s%s%s", l->path,
+        (void)snprintf(l->message, sizeof(l->message), "The ledger %s cannot be written: %s. %s%s%s", l->path,
                        strempty(reason), what_follows, advice[0] != '\0' ? " " : "", advice);
 }
 
-LedgerState ledger_state(Ledger *l, const char **ret_sentence) {
+LedgerState ledger_state(Ledger *l, const char **ret_message) {
         char held[160], dropped[64] = "";
 
-        *ret_sentence = NULL;
+        *ret_message = NULL;
         if (l->error == 0)
                 return LEDGER_OK;
         if (l->pending.n_dropped > 0)
@@ -66,7 +66,7 @@ LedgerState ledger_state(Ledger *l, const char **ret_sentence) {
         (void)snprintf(held, sizeof(held), "%zu runs are held in memory until it can be%s.", l->pending.runs.n,
                        dropped);
         describe(l, held);
-        *ret_sentence = l->sentence;
+        *ret_message = l->message;
         return LEDGER_DEGRADED;
 }
 
@@ -120,12 +120,12 @@ static int rescue_run(const RunRecord *r, bool this_boot, void *userdata) {
         return 0;
 }
 
-/* A mark of the future would keep its trigger silent until then: that is damage, too. */
-static int rescue_mark(const char *job, const char *key, usec_t usec, void *userdata) {
+/* A stamp of the future would keep its trigger silent until then: that is damage, too. */
+static int rescue_stamp(const char *job, const char *key, usec_t usec, void *userdata) {
         Rescue *rescue = userdata;
 
-        if (job && key && usec <= rescue->now && !pending_get_mark(rescue->pending, job, key))
-                (void)pending_put_mark(rescue->pending, job, key, usec, /* forget= */ false);
+        if (job && key && usec <= rescue->now && !pending_get_stamp(rescue->pending, job, key))
+                (void)pending_put_stamp(rescue->pending, job, key, usec, /* forget= */ false);
         return 0;
 }
 
@@ -165,7 +165,7 @@ static void rescue_what_can_be_read(Ledger *l, usec_t now) {
         for (unsigned i = 0; i < RESCUED_MAX; i++)
                 if (store_next_unfinished(l->store, rescue.last, rescue_run, &rescue) < 0)
                         break;
-        (void)store_list_marks(l->store, NULL, rescue_mark, &rescue);
+        (void)store_list_stamps(l->store, NULL, rescue_stamp, &rescue);
         (void)store_list_job_states(l->store, rescue_state, &rescue);
         (void)store_list_alarms(l->store, NULL, rescue_alarm, &rescue);
         if (store_list_blobs(l->store, NULL, NULL, rescue_blob, &rescue) < 0)
@@ -177,9 +177,9 @@ static void say_replaced(const Ledger *l, const char *name) {
 
         log_message(LOG_ERR, &c,
                     "The ledger %s is damaged: it was moved to %s beside it, and a new one is started. "
-                    "Of what it knew, %zu unfinished runs, %zu marks of triggers, %zu states of jobs, %zu alarms "
+                    "Of what it knew, %zu unfinished runs, %zu stamps of triggers, %zu states of jobs, %zu alarms "
                     "and %zu KiB of what jobs keep are saved.",
-                    l->path, name, l->pending.runs.n, l->pending.marks.n, l->pending.states.n, l->pending.alarms.n,
+                    l->path, name, l->pending.runs.n, l->pending.stamps.n, l->pending.states.n, l->pending.alarms.n,
                     l->pending.blobs.n_bytes >> 10);
 }
 
@@ -270,12 +270,12 @@ static void degrade(Ledger *l, int error) {
                 l->store = store_close(l->store, /* is_damaged= */ true);
         if (!is_known) {
                 describe(l, "Going on in memory, and trying again.");
-                log_message(LOG_ERR, &c, "%s", l->sentence);
+                log_message(LOG_ERR, &c, "%s", l->message);
         }
         back_off(l);
 }
 
-void ledger_fault(Ledger *l, int error) {
+void ledger_error(Ledger *l, int error) {
         if (error == -EBADMSG)
                 error = mend(l);
         if (error < 0)

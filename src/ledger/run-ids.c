@@ -3,7 +3,7 @@
 /* A small file beside the database, "next-run", says which ids may have been given out. It is written a block ahead,
  * and waits for the disk, which a commit of the database does not; so a power cut that takes the last transactions, or
  * a database that had to be moved aside, does not bring back ids that stand in the journal and in unit names. A block
- * is reserved while half of the last one is left, so that the folder's entry has had its time to reach the disk as
+ * is reserved while half of the last one is left, so that the directory's entry has had its time to reach the disk as
  * well. */
 
 #include "ledger/run-ids.h"

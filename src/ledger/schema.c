@@ -91,8 +91,11 @@ static const char schema_4[] = "CREATE TABLE blobs ("
                                "  PRIMARY KEY (job, key, id)"
                                ") STRICT;";
 
+/* The field's word for what is kept of a trigger. */
+static const char schema_5[] = "ALTER TABLE marks RENAME TO stamps;";
+
 /* Entry i leads from version i to version i + 1. What was released is never changed, only added to. */
-static const char *const migrations[] = { schema_1, schema_2, schema_3, schema_4 };
+static const char *const migrations[] = { schema_1, schema_2, schema_3, schema_4, schema_5 };
 _Static_assert(ELEMENTSOF(migrations) == SCHEMA_VERSION, "one step for each version");
 
 static int read_number(sqlite3 *db, const char *sql, int *ret) {

@@ -5,7 +5,7 @@
 
 #include <sqlite3.h>
 
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 5
 
 /* Whether the database may be written by us: 0, its version may be 0 (empty) to SCHEMA_VERSION; -EPROTONOSUPPORT: a
  * newer vaktd made it; -EMEDIUMTYPE: somebody else did; -EBADMSG: it is damaged, or no database; other negative

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The small tables: marks of triggers, states of jobs, alarms, and what the ledger knows about itself. */
+/* The small tables: stamps of triggers, states of jobs, alarms, and what the ledger knows about itself. */
 
 #include "ledger/store-internal.h"
 
-/* --- marks --- */
+/* --- stamps --- */
 
-int store_set_mark(Store *s, const char *job, const char *key, usec_t usec) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_SET_MARK];
+int store_set_stamp(Store *s, const char *job, const char *key, usec_t usec) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_SET_STAMP];
 
         bind_text(statement, 1, job);
         bind_text(statement, 2, key);
@@ -15,16 +15,16 @@ int store_set_mark(Store *s, const char *job, const char *key, usec_t usec) {
         return store_step_done(s, statement);
 }
 
-int store_forget_mark(Store *s, const char *job, const char *key) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_FORGET_MARK];
+int store_forget_stamp(Store *s, const char *job, const char *key) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_FORGET_STAMP];
 
         bind_text(statement, 1, job);
         bind_text(statement, 2, key);
         return store_step_done(s, statement);
 }
 
-int store_get_mark(Store *s, const char *job, const char *key, usec_t *ret) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_GET_MARK];
+int store_get_stamp(Store *s, const char *job, const char *key, usec_t *ret) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_GET_STAMP];
         int r;
 
         bind_text(statement, 1, job);
@@ -35,9 +35,9 @@ int store_get_mark(Store *s, const char *job, const char *key, usec_t *ret) {
         return r;
 }
 
-int store_list_marks(Store *s, const char *job,
-                     int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_LIST_MARKS];
+int store_list_stamps(Store *s, const char *job,
+                      int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_LIST_STAMPS];
         int r;
 
         bind_jobs(statement, job);

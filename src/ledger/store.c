@@ -40,11 +40,11 @@ static const char *const statement_sql[_STATEMENT_MAX] = {
         [STATEMENT_DELETE_RUN] = "DELETE FROM runs WHERE id = ?1",
         [STATEMENT_NEXT_JOB] = "SELECT job FROM runs INDEXED BY runs_by_job WHERE job > ?1 ORDER BY job LIMIT 1",
 
-        [STATEMENT_SET_MARK] = "INSERT INTO marks (job, key, usec) VALUES (?1, ?2, ?3)"
-                               " ON CONFLICT (job, key) DO UPDATE SET usec = excluded.usec",
-        [STATEMENT_FORGET_MARK] = "DELETE FROM marks WHERE job = ?1 AND key = ?2",
-        [STATEMENT_GET_MARK] = "SELECT usec FROM marks WHERE job = ?1 AND key = ?2",
-        [STATEMENT_LIST_MARKS] = "SELECT job, key, usec FROM marks WHERE job >= ?1 AND job <= ?2",
+        [STATEMENT_SET_STAMP] = "INSERT INTO stamps (job, key, usec) VALUES (?1, ?2, ?3)"
+                                " ON CONFLICT (job, key) DO UPDATE SET usec = excluded.usec",
+        [STATEMENT_FORGET_STAMP] = "DELETE FROM stamps WHERE job = ?1 AND key = ?2",
+        [STATEMENT_GET_STAMP] = "SELECT usec FROM stamps WHERE job = ?1 AND key = ?2",
+        [STATEMENT_LIST_STAMPS] = "SELECT job, key, usec FROM stamps WHERE job >= ?1 AND job <= ?2",
         [STATEMENT_SET_STATE] =
                 "INSERT INTO job_state (job, paused, pause_until, skip) VALUES (?1, ?2, ?3, ?4)"
                 " ON CONFLICT (job) DO UPDATE"
@@ -69,7 +69,7 @@ static const char *const statement_sql[_STATEMENT_MAX] = {
         [STATEMENT_LIST_BLOBS_OF_KEY] =
                 "SELECT job, key, id, bytes FROM blobs WHERE job = ?1 AND job <= ?2 AND key = ?3 ORDER BY id",
         [STATEMENT_LIST_BLOBS_BACKWARDS] = "SELECT job, key, id, bytes FROM blobs NOT INDEXED ORDER BY rowid DESC",
-        [STATEMENT_NEXT_KEPT_JOB] = "SELECT min(job) FROM (SELECT min(job) AS job FROM marks WHERE job > ?1"
+        [STATEMENT_NEXT_KEPT_JOB] = "SELECT min(job) FROM (SELECT min(job) AS job FROM stamps WHERE job > ?1"
                                     " UNION ALL SELECT min(job) FROM job_state WHERE job > ?1"
                                     " UNION ALL SELECT min(job) FROM alarms WHERE job > ?1"
                                     " UNION ALL SELECT min(job) FROM blobs WHERE job > ?1)",
@@ -270,6 +270,14 @@ static int set_up(Store *s) {
         return schema_migrate(s->db);
 }
 
+/* What an earlier version calls by another name: of a damaged database that could not be brought up to date it can be
+ * saved all the same. */
+static void prepare_former(Store *s, Statement i) {
+        if (i == STATEMENT_LIST_STAMPS)
+                (void)sqlite3_prepare_v2(s->db, "SELECT job, key, usec FROM marks WHERE job >= ?1 AND job <= ?2", -1,
+                                         &s->statements[i], NULL);
+}
+
 static int prepare_one(Store *s, Statement i) {
         _cleanup_free_ char *built = statement_sql[i] ? NULL : run_statement_sql(i);
         const char *sql = statement_sql[i] ?: built;
@@ -280,8 +288,11 @@ static int prepare_one(Store *s, Statement i) {
         code = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
         if (code == SQLITE_OK)
                 return 0;
+        if ((code & 0xff) != SQLITE_ERROR)
+                return store_error(s, code);
         /* A table or a column is not there: this version of the schema has it, so the file is broken. */
-        return (code & 0xff) == SQLITE_ERROR ? -EBADMSG : store_error(s, code);
+        prepare_former(s, i);
+        return -EBADMSG;
 }
 
 static void store_closep(Store **s) {
@@ -349,7 +360,7 @@ static int is_late(void *userdata) {
 
 /* A page that could not be read is found as if it were damage; the code says what it was. Where none is told ("failed
  * to get page"), the doubt is the file's: real damage is met again when the page is used. */
-static int judge_finding(const char *finding) {
+static int validate_finding(const char *finding) {
         const char *unread = strstr(finding, "unable to get the page. error code=");
         int code;
 
@@ -367,7 +378,7 @@ static int on_check_row(void *userdata, int n, char **values, char **names) {
         if (n == 0 || !values[0] || streq(values[0], "ok"))
                 return 0;
         log_debug("SQLite finds: %s", values[0]);
-        *result = judge_finding(values[0]);
+        *result = validate_finding(values[0]);
         return 0;
 }
 
@@ -395,7 +406,7 @@ static bool has_few_pages(Store *s) {
  * tables of blobs and runs are left to the moment when something trips over their damage. */
 int store_check(Store *s, usec_t limit) {
         static const char *const pragmas[] = {
-                "PRAGMA quick_check('meta')",   "PRAGMA quick_check('job_state')", "PRAGMA quick_check('marks')",
+                "PRAGMA quick_check('meta')",   "PRAGMA quick_check('job_state')", "PRAGMA quick_check('stamps')",
                 "PRAGMA quick_check('alarms')", "PRAGMA quick_check('blobs')",     "PRAGMA quick_check('runs')",
         };
         usec_t deadline_monotonic = usec_add(now_clock(CLOCK_MONOTONIC), limit);

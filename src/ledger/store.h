@@ -57,13 +57,13 @@ int store_prune_job(Store *s, const char *job, unsigned keep, usec_t before, uns
 /* The first job with runs in the order of names behind after, for free(). -ENOENT: there is none. */
 int store_next_job(Store *s, const char *after, char **ret);
 
-/* --- marks, job states, alarms, blobs, meta --- */
+/* --- stamps, job states, alarms, blobs, meta --- */
 
-int store_set_mark(Store *s, const char *job, const char *key, usec_t usec);
-int store_forget_mark(Store *s, const char *job, const char *key);
-int store_get_mark(Store *s, const char *job, const char *key, usec_t *ret); /* -ENOENT */
-int store_list_marks(Store *s, const char *job,
-                     int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata);
+int store_set_stamp(Store *s, const char *job, const char *key, usec_t usec);
+int store_forget_stamp(Store *s, const char *job, const char *key);
+int store_get_stamp(Store *s, const char *job, const char *key, usec_t *ret); /* -ENOENT */
+int store_list_stamps(Store *s, const char *job,
+                      int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata);
 
 /* As ledger_next_kept_job(). */
 int store_next_kept_job(Store *s, const char *after, char **ret);

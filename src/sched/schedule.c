@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* How the pieces fit: plan_trigger() looks at the mark of a trigger and puts it into the heap of the right clock;
- * deal_with() is called when that moment has come, hands out what has become due since the mark, and plans again.
+/* How the pieces fit: plan_trigger() looks at the stamp of a trigger and puts it into the heap of the right clock;
+ * deal_with() is called when that moment has come, hands out what has become due since the stamp, and plans again.
  *
  * Late is what comes more than SCHEDULE_LATE_USEC after its time, or lies before missed_until, which is set where the
  * daemon was not there to see it: at start and at the end of a pause. A trigger that is late is not dealt with on the
@@ -19,10 +19,10 @@
 #define KEY_MAX        4096          /* bytes of a trigger's name in the ledger, with its NUL; a longer one is cut */
 
 typedef struct TriggerClock {
-        usec_t mark;         /* realtime */
+        usec_t stamp;        /* realtime */
         int64_t base;        /* boottime, of an interval: the last occurrence; before boot it is negative */
         usec_t missed_until; /* realtime */
-        usec_t ahead; /* realtime: a mark that the clock was set back behind, for when it is put right; 0 = none */
+        usec_t ahead; /* realtime: a stamp that the clock was set back behind, for when it is put right; 0 = none */
         uint32_t position; /* in the heap of clock */
         uint8_t clock;     /* ScheduleClock */
         bool done;         /* of a moment after boot or start: it was there */
@@ -40,7 +40,7 @@ struct Schedule {
         ScheduleOps ops;
         Heap heaps[_SCHEDULE_CLOCK_MAX];
         uint64_t seed;
-        usec_t boot, former_boot; /* what marks of moments hold: a number of this boot */
+        usec_t boot, former_boot; /* what stamps of moments hold: a number of this boot */
         usec_t boot_began;        /* boottime */
         usec_t ramp;
         usec_t startup; /* boottime */
@@ -85,7 +85,7 @@ void schedule_started(Schedule *s) {
         s->starting = false;
 }
 
-/* --- marks --- */
+/* --- stamps --- */
 
 static const TriggerDef *trigger_of(const JobTimers *timers, const TriggerClock *c) {
         return &timers->def->triggers[c - timers->clocks];
@@ -111,7 +111,7 @@ static const char *trigger_key(const JobDef *def, const TriggerDef *t, char key[
         return key;
 }
 
-bool schedule_has_mark(const JobDef *def, const char *key) {
+bool schedule_has_stamp(const JobDef *def, const char *key) {
         char own[KEY_MAX];
 
         for (size_t i = 0; def->enabled && i < def->n_triggers; i++)
@@ -120,17 +120,17 @@ bool schedule_has_mark(const JobDef *def, const char *key) {
         return false;
 }
 
-static usec_t get_mark(const Schedule *s, const JobTimers *timers, const TriggerClock *c) {
+static usec_t get_stamp(const Schedule *s, const JobTimers *timers, const TriggerClock *c) {
         char key[KEY_MAX];
 
-        return s->ops.get_mark(s->ops.userdata, timers->job, trigger_key(timers->def, trigger_of(timers, c), key));
+        return s->ops.get_stamp(s->ops.userdata, timers->job, trigger_key(timers->def, trigger_of(timers, c), key));
 }
 
-static void set_mark(const Schedule *s, const JobTimers *timers, TriggerClock *c, usec_t mark) {
+static void set_stamp(const Schedule *s, const JobTimers *timers, TriggerClock *c, usec_t stamp) {
         char key[KEY_MAX];
 
-        c->mark = mark;
-        s->ops.set_mark(s->ops.userdata, timers->job, trigger_key(timers->def, trigger_of(timers, c), key), mark);
+        c->stamp = stamp;
+        s->ops.set_stamp(s->ops.userdata, timers->job, trigger_key(timers->def, trigger_of(timers, c), key), stamp);
 }
 
 /* --- planning --- */
@@ -176,11 +176,11 @@ static usec_t moment_of_ramp(const Schedule *s, const JobTimers *timers, Instant
 
         if (s->ramp == 0)
                 return now.boottime;
-        at = s->ops.get_mark(s->ops.userdata, timers->job, SCHEDULE_RAMP_KEY);
+        at = s->ops.get_stamp(s->ops.userdata, timers->job, SCHEDULE_RAMP_KEY);
         if (at == USEC_INFINITY || at > usec_add(now.realtime, s->ramp) ||
             usec_add(at, RAMP_KEPT_USEC) < now.realtime) {
                 at = usec_add(now.realtime, plan_spread(s->seed, timers->job->name, s->ramp));
-                s->ops.set_mark(s->ops.userdata, timers->job, SCHEDULE_RAMP_KEY, at);
+                s->ops.set_stamp(s->ops.userdata, timers->job, SCHEDULE_RAMP_KEY, at);
         }
         return to_boottime(at, now);
 }
@@ -199,7 +199,7 @@ static void plan_wall(Schedule *s, JobTimers *timers, TriggerClock *c, const Tri
         const TimerDef *timer = &timers->def->timer;
         usec_t next, in_time;
 
-        if (plan_next(timer, t, c->mark, &next) < 0)
+        if (plan_next(timer, t, c->stamp, &next) < 0)
                 put(s, timers, c, SCHEDULE_REALTIME, USEC_INFINITY, 0);
         else if (usec_add(delayed(s, timers, t, next), accuracy_of(timers, t)) > c->missed_until)
                 put(s, timers, c, SCHEDULE_REALTIME, delayed(s, timers, t, next), accuracy_of(timers, t));
@@ -220,7 +220,7 @@ static bool job_is_busy(const Job *job) {
 
 static void plan_interval(Schedule *s, JobTimers *timers, TriggerClock *c, const TriggerDef *t, Instant now) {
         int64_t next = c->base + (int64_t)t->span;
-        usec_t delay = plan_delay(&timers->def->timer, t, timers->job->name, s->seed, usec_add(c->mark, t->span));
+        usec_t delay = plan_delay(&timers->def->timer, t, timers->job->name, s->seed, usec_add(c->stamp, t->span));
 
         if (t->span >= INT64_MAX / 2 || (waits_for_end(timers) && job_is_busy(timers->job)))
                 put(s, timers, c, SCHEDULE_BOOTTIME, USEC_INFINITY, 0);
@@ -309,18 +309,18 @@ static const TriggerClock *find_clock(const JobTimers *old, const JobDef *def, u
 /* Of a moment after boot or start that was not known before. */
 static bool moment_is_over(const Schedule *s, const JobTimers *timers, TriggerClock *c, Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
-        usec_t mark;
+        usec_t stamp;
 
         if (!s->starting || timers->job->came_back)
                 return time_of_moment(s, t) <= now.boottime;
         if (t->type == TRIGGER_STARTUP)
                 return false;
-        mark = get_mark(s, timers, c);
-        if (mark == s->former_boot && mark != s->boot) { /* once: the next boot may have that number again */
-                set_mark(s, timers, c, s->boot);
+        stamp = get_stamp(s, timers, c);
+        if (stamp == s->former_boot && stamp != s->boot) { /* once: the next boot may have that number again */
+                set_stamp(s, timers, c, s->boot);
                 return true;
         }
-        return mark == s->boot;
+        return stamp == s->boot;
 }
 
 /* An interval of another length goes on from its last occurrence; what it would have missed by the new length did not
@@ -331,7 +331,7 @@ static void change_interval(const Schedule *s, JobTimers *timers, TriggerClock *
 
         if (late >= 0)
                 c->base += (late / span + 1) * span;
-        set_mark(s, timers, c, late >= 0 ? to_realtime(c->base, now) : c->mark);
+        set_stamp(s, timers, c, late >= 0 ? to_realtime(c->base, now) : c->stamp);
 }
 
 /* A trigger that is seen for the first time in the life of the daemon. */
@@ -339,22 +339,22 @@ static void init_clock(const Schedule *s, JobTimers *timers, TriggerClock *c, In
         const TriggerDef *t = trigger_of(timers, c);
         bool was_there = s->starting && !timers->job->came_back;
         bool goes_on = !was_there && !is_moment(t) && !plan_is_wall(&timers->def->timer, t);
-        usec_t mark = USEC_INFINITY;
+        usec_t stamp = USEC_INFINITY;
 
         if (is_moment(t)) {
                 c->done = moment_is_over(s, timers, c, now);
                 return;
         }
         if (was_there || goes_on)
-                mark = get_mark(s, timers, c);
-        if (mark == USEC_INFINITY || mark > usec_add(now.realtime, SCHEDULE_FUTURE_USEC)) {
-                c->ahead = mark == USEC_INFINITY ? 0 : mark;
-                set_mark(s, timers, c, now.realtime);
+                stamp = get_stamp(s, timers, c);
+        if (stamp == USEC_INFINITY || stamp > usec_add(now.realtime, SCHEDULE_FUTURE_USEC)) {
+                c->ahead = stamp == USEC_INFINITY ? 0 : stamp;
+                set_stamp(s, timers, c, now.realtime);
         } else {
-                c->mark = mark;
+                c->stamp = stamp;
                 c->missed_until = now.realtime;
         }
-        c->base = (int64_t)now.boottime - MAX(signed_difference(now.realtime, c->mark), INT64_C(0));
+        c->base = (int64_t)now.boottime - MAX(signed_difference(now.realtime, c->stamp), INT64_C(0));
         if (goes_on)
                 change_interval(s, timers, c, now);
 }
@@ -457,13 +457,13 @@ void schedule_replan_job(Schedule *s, Job *job, Instant now) {
                 TriggerClock *c = &timers->clocks[i];
 
                 if (is_moment(trigger_of(timers, c)))
-                        continue; /* its mark is a boot, and no time */
-                if (c->mark > usec_add(now.realtime, SCHEDULE_FUTURE_USEC)) {
-                        c->ahead = MAX(c->ahead, c->mark);
-                        set_mark(s, timers, c, now.realtime);
+                        continue; /* its stamp is a boot, and no time */
+                if (c->stamp > usec_add(now.realtime, SCHEDULE_FUTURE_USEC)) {
+                        c->ahead = MAX(c->ahead, c->stamp);
+                        set_stamp(s, timers, c, now.realtime);
                 } else if (c->ahead > 0 && c->ahead <= now.realtime) {
-                        if (c->ahead > c->mark && plan_is_wall(&timers->def->timer, trigger_of(timers, c)))
-                                set_mark(s, timers, c, c->ahead);
+                        if (c->ahead > c->stamp && plan_is_wall(&timers->def->timer, trigger_of(timers, c)))
+                                set_stamp(s, timers, c, c->ahead);
                         c->ahead = 0;
                 }
                 c->missed_until = MIN(c->missed_until, now.realtime);
@@ -482,7 +482,7 @@ static void restart_intervals(Schedule *s, Job *job, Instant now) {
                 if (t->type != TRIGGER_INTERVAL || plan_is_wall(&timers->def->timer, t))
                         continue;
                 c->base = (int64_t)now.boottime;
-                set_mark(s, timers, c, now.realtime);
+                set_stamp(s, timers, c, now.realtime);
         }
 }
 
@@ -534,10 +534,10 @@ static void note_occurred(const Schedule *s, JobTimers *timers, TriggerClock *c,
 
         if (is_moment(t)) {
                 c->done = true;
-                set_mark(s, timers, c, s->boot);
-        } else if (scheduled > c->mark && scheduled <= now.realtime) {
+                set_stamp(s, timers, c, s->boot);
+        } else if (scheduled > c->stamp && scheduled <= now.realtime) {
                 c->base = (int64_t)now.boottime - (int64_t)(now.realtime - scheduled);
-                set_mark(s, timers, c, scheduled);
+                set_stamp(s, timers, c, scheduled);
         }
 }
 
@@ -565,7 +565,7 @@ uint32_t schedule_note_occurred(Schedule *s, Job *job, usec_t scheduled, Instant
 
 /* --- what is due --- */
 
-/* Occurrences of a trigger since its mark: the last ones, oldest first. */
+/* Occurrences of a trigger since its stamp: the last ones, oldest first. */
 typedef struct Due {
         usec_t *last;
         size_t n_last;
@@ -646,14 +646,14 @@ static void due_append(Due *due, size_t size, usec_t occurrence) {
         due->total++;
 }
 
-/* Everything since the mark that has come. A random delay holds occurrences back, in their order. */
+/* Everything since the stamp that has come. A random delay holds occurrences back, in their order. */
 static void find_due(const Schedule *s, const JobTimers *timers, const TriggerClock *c, const TriggerDef *t, Due *due,
                      size_t size, Instant now) {
         const TimerDef *timer = &timers->def->timer;
-        usec_t certain = usec_sub(now.realtime, timer->random_delay), from = MAX(certain, c->mark), next;
+        usec_t certain = usec_sub(now.realtime, timer->random_delay), from = MAX(certain, c->stamp), next;
 
-        plan_last(timer, t, c->mark, certain, due->last, size, &due->n_last, &due->total, &due->is_exact);
-        if (due->n_last > 0 && plan_next(timer, t, c->mark, &due->since) < 0)
+        plan_last(timer, t, c->stamp, certain, due->last, size, &due->n_last, &due->total, &due->is_exact);
+        if (due->n_last > 0 && plan_next(timer, t, c->stamp, &due->since) < 0)
                 due->since = due->last[0];
         while (plan_next(timer, t, from, &next) >= 0 && delayed(s, timers, t, next) <= now.realtime) {
                 due_append(due, size, next);
@@ -681,8 +681,8 @@ static void fold_window(const JobTimers *timers, const TriggerClock *c, const Tr
         usec_t first, last = due->last[due->n_last - 1];
 
         if (timers->def->timer.random_delay > 0 || due->n_in_time == 0 || due->total < 2 ||
-            plan_next(&timers->def->timer, t, c->mark, &first) < 0 || usec_add(first, accuracy_of(timers, t)) < last ||
-            is_late(timers, c, first, now))
+            plan_next(&timers->def->timer, t, c->stamp, &first) < 0 ||
+            usec_add(first, accuracy_of(timers, t)) < last || is_late(timers, c, first, now))
                 return;
         due->last[0] = due->since = last;
         due->n_last = due->n_in_time = 1;
@@ -708,7 +708,7 @@ static void deal_with_wall(Schedule *s, JobTimers *timers, TriggerClock *c, cons
         if (put_off(s, timers, c, due.n_in_time == 0, now))
                 return;
         hand_out_due(s, timers, c, &due, now);
-        set_mark(s, timers, c, last);
+        set_stamp(s, timers, c, last);
         plan_trigger(s, timers, c, now);
 }
 
@@ -738,7 +738,7 @@ static void deal_with_interval(Schedule *s, JobTimers *timers, TriggerClock *c, 
         hand_out_due(s, timers, c, &due, now);
         /* What was late by more counts from now, or it would come again as soon as the run has failed. */
         c->base = waits_for_end(timers) && due.n_in_time == 0 ? (int64_t)now.boottime : last;
-        set_mark(s, timers, c, to_realtime(c->base, now));
+        set_stamp(s, timers, c, to_realtime(c->base, now));
         plan_trigger(s, timers, c, now);
 }
 
@@ -748,7 +748,7 @@ static void deal_with_moment(Schedule *s, JobTimers *timers, TriggerClock *c, In
         hand_out(s, timers, c, OCCURRENCE_DUE, MIN(scheduled, now.realtime), scheduled, 1, true);
         c->done = true;
         if (trigger_of(timers, c)->type != TRIGGER_STARTUP)
-                set_mark(s, timers, c, s->boot);
+                set_stamp(s, timers, c, s->boot);
         plan_trigger(s, timers, c, now);
 }
 
@@ -763,7 +763,7 @@ static void deal_with(Schedule *s, JobTimers *timers, TriggerClock *c, Instant n
         else
                 deal_with_interval(s, timers, c, t, now);
         if (was_catching_up && !c->catching_up && s->ramp > 0)
-                s->ops.set_mark(s->ops.userdata, timers->job, SCHEDULE_RAMP_KEY, USEC_INFINITY);
+                s->ops.set_stamp(s->ops.userdata, timers->job, SCHEDULE_RAMP_KEY, USEC_INFINITY);
         update_next(s, timers->job, now);
 }
 
@@ -803,7 +803,7 @@ bool schedule_next(const Schedule *s, ScheduleClock clock, usec_t *ret_at, usec_
 static usec_t preview_trigger(const Schedule *s, const JobTimers *timers, const TriggerClock *c, usec_t *occurrence,
                               Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
-        usec_t after = MAX(c->mark, now.realtime), next;
+        usec_t after = MAX(c->stamp, now.realtime), next;
 
         if (is_moment(t))
                 next = *occurrence > 0 || c->done ? USEC_INFINITY : to_realtime((int64_t)time_of_moment(s, t), now);

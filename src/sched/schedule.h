@@ -4,15 +4,16 @@
 /* The timers of all jobs as a machine that is told the time: no clock is read here and nothing waits, so that a test
  * lives through years in a second. trigger/timer.c runs it on the event loop.
  *
- * Every trigger has a mark: the moment up to which all of its occurrences are dealt with. What is planned follows from
- * the mark alone, so a daemon that was down, a machine that slept, a job that was paused and a clock that was set are
- * one case: what lies between the mark and now is due, or was missed, and CatchUp= decides. See vaktd.job(5). */
+ * Every trigger has a stamp: the moment up to which all of its occurrences are dealt with. What is planned follows
+ * from the stamp alone, so a daemon that was down, a machine that slept, a job that was paused and a clock that was
+ * set are one case: what lies between the stamp and now is due, or was missed, and CatchUp= decides. See vaktd.job(5).
+ */
 
 #include "job/job-table.h"
 
 #define SCHEDULE_LATE_USEC (60 * USEC_PER_SEC) /* an occurrence that is late by more was missed */
 #define SCHEDULE_FUTURE_USEC \
-        (25 * USEC_PER_HOUR) /* a mark further ahead than this comes from a clock that was wrong */
+        (25 * USEC_PER_HOUR) /* a stamp further ahead than this comes from a clock that was wrong */
 
 typedef enum ScheduleClock {
         SCHEDULE_REALTIME,
@@ -43,13 +44,13 @@ typedef struct Occurrence {
                     */
 
 typedef struct ScheduleOps {
-        /* An occurrence is dealt with by this call; its mark is set right after it. Jobs must not be added, changed or
-         * removed meanwhile. */
+        /* An occurrence is dealt with by this call; its stamp is set right after it. Jobs must not be added, changed
+         * or removed meanwhile. */
         void (*occurred)(void *userdata, Job *job, const Occurrence *o);
         /* What is remembered of a trigger; USEC_INFINITY = nothing. */
-        usec_t (*get_mark)(void *userdata, const Job *job, const char *key);
-        void (*set_mark)(void *userdata, const Job *job, const char *key,
-                         usec_t realtime); /* USEC_INFINITY: forgets it */
+        usec_t (*get_stamp)(void *userdata, const Job *job, const char *key);
+        void (*set_stamp)(void *userdata, const Job *job, const char *key,
+                          usec_t realtime); /* USEC_INFINITY: forgets it */
         void *userdata;
 } ScheduleOps;
 
@@ -76,7 +77,7 @@ void schedule_set_ramp(Schedule *s, usec_t ramp);
 void schedule_start(Schedule *s, Instant now);
 void schedule_started(Schedule *s);
 
-/* Plans a job by its definition and state, which may have changed: a trigger that it had before keeps its mark, a new
+/* Plans a job by its definition and state, which may have changed: a trigger that it had before keeps its stamp, a new
  * one starts at now, nothing occurs by the change itself. Sets job->timers and job->next. -ENOMEM. */
 int schedule_set_job(Schedule *s, Job *job, Instant now);
 void schedule_remove_job(Schedule *s, Job *job);
@@ -88,14 +89,14 @@ void schedule_resume_job(Schedule *s, Job *job, Instant now);
 void schedule_job_started(Schedule *s, Job *job, Instant now);
 void schedule_job_ended(Schedule *s, Job *job, bool success, Instant now);
 
-/* True for the key of the mark of a trigger that the job has, and that can elapse. */
-bool schedule_has_mark(const JobDef *def, const char *key);
+/* True for the key of the stamp of a trigger that the job has, and that can elapse. */
+bool schedule_has_stamp(const JobDef *def, const char *key);
 
 /* A run of the job is there that an earlier daemon made for this occurrence: what came up to it was dealt with, as if
  * it had been written down. Returns the trigger that it is of, RUN_TRIGGER_NONE when none of the job has it. */
 uint32_t schedule_note_occurred(Schedule *s, Job *job, usec_t scheduled, Instant now);
 
-/* A clock was set or the rules of a zone have changed: plans a job anew from its marks. */
+/* A clock was set or the rules of a zone have changed: plans a job anew from its stamps. */
 void schedule_replan_job(Schedule *s, Job *job, Instant now);
 
 /* When schedule_elapse() is to be called next for a clock: not before *ret_at, not after *ret_latest, µs of that

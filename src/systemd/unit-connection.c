@@ -252,15 +252,15 @@ static int connection_start(UnitConnection *c, const char *address, bool is_bus)
 
 static int connection_start_private(UnitConnection *c) {
         _cleanup_free_ char *address = NULL;
-        const char *folder;
+        const char *directory;
 
         if (!c->options.user_instance)
                 return connection_start(c, SYSTEM_PRIVATE, /* is_bus= */ false);
-        folder = getenv("XDG_RUNTIME_DIR");
-        /* Such a character would have to be escaped in an address; nobody's folder has one. */
-        if (isempty(folder) || strpbrk(folder, ",;=%"))
+        directory = getenv("XDG_RUNTIME_DIR");
+        /* Such a character would have to be escaped in an address; nobody's directory has one. */
+        if (isempty(directory) || strpbrk(directory, ",;=%"))
                 return -ENOENT;
-        if (asprintf(&address, "unix:path=%s/systemd/private", folder) < 0) {
+        if (asprintf(&address, "unix:path=%s/systemd/private", directory) < 0) {
                 address = NULL;
                 return -ENOMEM;
         }

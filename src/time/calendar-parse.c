@@ -36,7 +36,7 @@ static const char *const weekday_names[] = { "Monday", "Tuesday",  "Wednesday", 
 
 static const struct {
         int32_t min, max;
-        const char *fault;
+        const char *problem;
 } field_ranges[_CALENDAR_FIELD_MAX] = {
         [CALENDAR_YEAR] = { CALENDAR_YEAR_MIN, CALENDAR_YEAR_MAX, "a year is 1970 to 2199, with a step that fits in" },
         [CALENDAR_MONTH] = { 1, 12, "a month is 1 to 12, with a step that fits in" },
@@ -63,8 +63,8 @@ struct parser {
         uint8_t weekdays;
         bool from_end;
         bool utc;
-        const char *fault_at;
-        const char *fault;
+        const char *problem_at;
+        const char *problem;
 };
 
 static void parser_done(struct parser *parser) {
@@ -73,8 +73,8 @@ static void parser_done(struct parser *parser) {
 }
 
 static int refuse(struct parser *parser, const char *at, int error, const char *message) {
-        parser->fault_at = at;
-        parser->fault = message;
+        parser->problem_at = at;
+        parser->problem = message;
         return error;
 }
 
@@ -478,7 +478,7 @@ static int normalize(struct parser *parser) {
                         if (from_end)
                                 max -= 3; /* systemd takes three for each item */
                         if (!component_is_valid(&list->items[i].c, field_ranges[f].min, max, from_end))
-                                return refuse(parser, list->items[i].at, -EINVAL, field_ranges[f].fault);
+                                return refuse(parser, list->items[i].at, -EINVAL, field_ranges[f].problem);
                 }
         }
         return 0;
@@ -539,18 +539,18 @@ static int find_suffix(const char *text, ZoneCache *cache, const Zone *zone, use
         return 0;
 }
 
-/* Says where the fault is. A last word that looks like a zone and is none is what went wrong. */
-static void explain(const struct parser *parser, const char *body, TimeFault *reterr) {
+/* Says where the problem is. A last word that looks like a zone and is none is what went wrong. */
+static void explain(const struct parser *parser, const char *body, TimeError *reterr) {
         const char *space = strrchr(body, ' ');
-        bool inside = parser->fault_at >= body && parser->fault_at <= body + strlen(body);
+        bool inside = parser->problem_at >= body && parser->problem_at <= body + strlen(body);
         size_t ignored;
 
-        *reterr = (TimeFault){
-                .column = inside ? (size_t)(parser->fault_at - body) + 1 : 1,
-                .message = parser->fault,
+        *reterr = (TimeError){
+                .column = inside ? (size_t)(parser->problem_at - body) + 1 : 1,
+                .message = parser->problem,
         };
         if (space && is_letter(space[1]) && zone_name_is_valid(space + 1) && match_weekday(space + 1, &ignored) < 0)
-                *reterr = (TimeFault){
+                *reterr = (TimeError){
                         .column = (size_t)(space - body) + 2,
                         .message = "there is no time zone of that name",
                 };
@@ -593,7 +593,7 @@ static int calendar_new(const struct parser *parser, const struct suffix *suffix
 }
 
 int calendar_parse(const char *text, ZoneCache *cache, const Zone *zone, usec_t now, Calendar **ret,
-                   TimeFault *reterr) {
+                   TimeError *reterr) {
         _cleanup_(parser_done) struct parser parser = {};
         _cleanup_free_ char *body = NULL;
         struct suffix suffix;
@@ -601,7 +601,7 @@ int calendar_parse(const char *text, ZoneCache *cache, const Zone *zone, usec_t 
 
         if (strlen(text) > CALENDAR_TEXT_MAX) {
                 if (reterr)
-                        *reterr = (TimeFault){ .column = CALENDAR_TEXT_MAX, .message = "the expression is too long" };
+                        *reterr = (TimeError){ .column = CALENDAR_TEXT_MAX, .message = "the expression is too long" };
                 return -ENOBUFS;
         }
         r = find_suffix(text, cache, zone ?: zone_utc(), now, &suffix);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "time/local-set.h"
-#include "time/time-fault.h"
+#include "time/time-error.h"
 #include "time/zone.h"
 #include "util/clock.h"
 
@@ -24,7 +24,7 @@ typedef struct Calendar Calendar;
  * -EINVAL: no such expression; -ERANGE: a number is too large; -ENOBUFS: too long a list; each with *reterr (may be
  * NULL) filled in. */
 int calendar_parse(const char *text, ZoneCache *cache, const Zone *zone, usec_t now, Calendar **ret,
-                   TimeFault *reterr);
+                   TimeError *reterr);
 Calendar *calendar_free(Calendar *calendar);
 DEFINE_CLEANUP(Calendar, calendar_free)
 

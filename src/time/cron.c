@@ -56,7 +56,7 @@ static const struct field {
         int step_max; /* where N/STEP ends */
         const char *const *names;
         int n_names;
-        const char *fault;
+        const char *problem;
 } fields[_CRON_FIELD_MAX] = {
         [CRON_SECOND] = { 0, 59, 59, NULL, 0, "a second is 0 to 59" },
         [CRON_MINUTE] = { 0, 59, 59, NULL, 0, "a minute is 0 to 59" },
@@ -72,13 +72,13 @@ static const struct field {
 struct parser {
         const char *p;
         Cron *cron;
-        const char *fault_at;
-        const char *fault;
+        const char *problem_at;
+        const char *problem;
 };
 
 static int refuse(struct parser *parser, const char *at, const char *message) {
-        parser->fault_at = at;
-        parser->fault = message;
+        parser->problem_at = at;
+        parser->problem = message;
         return -EINVAL;
 }
 
@@ -102,11 +102,11 @@ static int parse_value(struct parser *parser, const struct field *field, int *re
                         return 0;
                 }
         if (!is_digit(*at))
-                return refuse(parser, at, field->fault);
+                return refuse(parser, at, field->problem);
         for (; is_digit(*parser->p); parser->p++)
                 value = MIN(value * 10 + (*parser->p - '0'), 10000);
         if (value < field->min || value > field->max)
-                return refuse(parser, at, field->fault);
+                return refuse(parser, at, field->problem);
         *ret = value;
         return 0;
 }
@@ -186,7 +186,7 @@ static int parse_day_word(struct parser *parser) {
         if (p == parser->p || (*p != 'W' && *p != 'w'))
                 return 0;
         if (n < 1 || n > 31)
-                return refuse(parser, parser->p, fields[CRON_DAY].fault);
+                return refuse(parser, parser->p, fields[CRON_DAY].problem);
         cron->near_days |= UINT32_C(1) << n;
         parser->p = p + 1;
         return 1;
@@ -397,14 +397,14 @@ static int parse_text(struct parser *parser) {
                       "@hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually or @reboot is expected");
 }
 
-int cron_parse(const char *text, const Zone *zone, Cron **ret, TimeFault *reterr) {
+int cron_parse(const char *text, const Zone *zone, Cron **ret, TimeError *reterr) {
         _cleanup_(cron_freep) Cron *cron = NULL;
         struct parser parser = { .p = text };
         int r;
 
         if (strlen(text) > CRON_TEXT_MAX) {
                 if (reterr)
-                        *reterr = (TimeFault){ .column = CRON_TEXT_MAX, .message = "the expression is too long" };
+                        *reterr = (TimeError){ .column = CRON_TEXT_MAX, .message = "the expression is too long" };
                 return -ENOBUFS;
         }
         cron = calloc(1, sizeof(*cron));
@@ -415,9 +415,9 @@ int cron_parse(const char *text, const Zone *zone, Cron **ret, TimeFault *reterr
         r = parse_text(&parser);
         if (r < 0) {
                 if (reterr)
-                        *reterr = (TimeFault){
-                                .column = (size_t)(parser.fault_at - text) + 1,
-                                .message = parser.fault,
+                        *reterr = (TimeError){
+                                .column = (size_t)(parser.problem_at - text) + 1,
+                                .message = parser.problem,
                         };
                 return r;
         }

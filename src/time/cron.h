@@ -27,7 +27,7 @@
  *  - @reboot is recognised and has no time: the scheduler makes it "at start of the first vaktd after boot". */
 
 #include "time/local-set.h"
-#include "time/time-fault.h"
+#include "time/time-error.h"
 #include "time/zone.h"
 #include "util/clock.h"
 
@@ -37,7 +37,7 @@ typedef struct Cron Cron;
 
 /* Parses an expression, bound to a zone (borrowed; NULL: UTC). -EINVAL with *reterr (may be NULL) filled in, -ENOBUFS
  * when it is too long. */
-int cron_parse(const char *text, const Zone *zone, Cron **ret, TimeFault *reterr);
+int cron_parse(const char *text, const Zone *zone, Cron **ret, TimeError *reterr);
 Cron *cron_free(Cron *cron);
 DEFINE_CLEANUP(Cron, cron_free)
 

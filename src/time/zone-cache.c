@@ -178,7 +178,7 @@ int zone_cache_get(ZoneCache *cache, const char *name, const Zone **ret) {
         return 0;
 }
 
-/* The name of the local zone is what the link points to, behind the folder of zones. */
+/* The name of the local zone is what the link points to, behind the directory of zones. */
 static int localtime_name(const char *path, char **ret) {
         char target[PATH_MAX];
         const char *name = NULL;

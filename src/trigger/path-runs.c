@@ -39,7 +39,7 @@ RunPaths *run_paths_free(RunPaths *rp) {
 /* --- when --- */
 
 static bool replaces(const Job *job) {
-        return job->def->overlap == OVERLAP_REPLACE && !job->def->path->each;
+        return job->def->overlap == OVERLAP_REPLACE && !job->def->path_trigger->each;
 }
 
 static usec_t path_runs_allowed(const JobPaths *p, usec_t now) {
@@ -123,7 +123,7 @@ static usec_t changed_until(const struct stat *st) {
 /* When it changed last, or what a link leads to; of what is gone, when something in its directory did. */
 static usec_t changed_at(const char *path) {
         const char *slash = strrchr(path, '/');
-        _cleanup_free_ char *folder = NULL;
+        _cleanup_free_ char *directory = NULL;
         struct stat st;
         usec_t at;
 
@@ -135,8 +135,8 @@ static usec_t changed_at(const char *path) {
         }
         if (errno != ENOENT || !slash)
                 return USEC_INFINITY;
-        folder = slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
-        return folder && lstat(folder, &st) >= 0 ? changed_until(&st) : USEC_INFINITY;
+        directory = slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
+        return directory && lstat(directory, &st) >= 0 ? changed_until(&st) : USEC_INFINITY;
 }
 
 static bool is_known_to_be_dealt_with(JobPaths *p, const char *path) {
@@ -197,7 +197,7 @@ static int run_batch(JobPaths *p, BatchRun *files) {
         _cleanup_(run_paths_freep) RunPaths *rp = NULL;
         int r;
 
-        r = paths_of_batch(&rp, p, files, path_def_gives_one(p->job->def->path));
+        r = paths_of_batch(&rp, p, files, path_def_gives_one(p->job->def->path_trigger));
         if (r >= 0 && rp->n > 0)
                 r = path_runs_request(p, &rp);
         if (r <= 0)
@@ -217,7 +217,7 @@ static int take(JobPaths *p, usec_t now) {
         r = batch_take(p->batch, now, &files);
         if (r <= 0)
                 return r;
-        return p->job->def->path->sources[0].kind == PATH_SPOOL ? spools_take(p, files) : run_batch(p, files);
+        return p->job->def->path_trigger->sources[0].kind == PATH_SPOOL ? spools_take(p, files) : run_batch(p, files);
 }
 
 /* --- by hand --- */
@@ -272,12 +272,12 @@ static int paths_by_hand(JobPaths *p, const RunRequest *request, RunPaths **ret)
         const Job *job = p->job;
         int r;
 
-        if (!path_def_gives_one(job->def->path))
+        if (!path_def_gives_one(job->def->path_trigger))
                 return request->n_files > 0 ? list_new(ret, request->files, request->files_size, request->n_files)
                                             : list_watched(p, ret);
         if (request->n_files != 1)
                 return request->n_files == 0 ? -EDESTADDRREQ : -E2BIG;
-        if (job->def->path->sources[0].kind == PATH_SPOOL)
+        if (job->def->path_trigger->sources[0].kind == PATH_SPOOL)
                 return spools_take_file(p, request->files, ret);
         r = list_new(ret, request->files, request->files_size, 1);
         if (r >= 0)
@@ -291,7 +291,7 @@ int path_runs_by_hand(Trigger *base, Job *job, const RunRequest *request, uint64
         RunPayload *payload;
         int r;
 
-        if (!job->def->path || job->def->unit)
+        if (!job->def->path_trigger || job->def->unit)
                 return 0;
         if (!p)
                 return -EAGAIN;
@@ -343,7 +343,7 @@ void path_runs_pump(JobPaths *p) {
         unsigned n = 0;
         int r = 0;
 
-        if (!job_may_run(p->job) || !p->job->def->path)
+        if (!job_may_run(p->job) || !p->job->def->path_trigger)
                 return;
         if (replaces(p->job) && batch_next(p->batch, now) == 0 && job_n_active(p->job) > 0)
                 runs_preempt(&p->trigger->base, p->job,

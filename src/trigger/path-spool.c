@@ -52,7 +52,7 @@ static bool ready_push(PathWatch *pw, SpoolItem *item, bool first) {
 static int give_up(PathWatch *pw, const SpoolItem *item) {
         int r = spool_fail(pw->spool, item);
 
-        if (r == 0 && !pw->paths->def->path->spool_failed)
+        if (r == 0 && !pw->paths->def->path_trigger->spool_failed)
                 pw->n_failed++;
         return r;
 }
@@ -100,10 +100,10 @@ int spools_take_ready(JobPaths *p) {
 
 static PathWatch *spool_of(const JobPaths *p, const char *path, const char **ret_name) {
         const char *slash = strrchr(path, '/');
-        _cleanup_free_ char *folder = slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
+        _cleanup_free_ char *directory = slash > path ? strndup(path, (size_t)(slash - path)) : strdup("/");
 
         *ret_name = slash + 1;
-        return folder ? paths_find_spool(p, folder) : NULL;
+        return directory ? paths_find_spool(p, directory) : NULL;
 }
 
 /* Who can write to a spool can make problems come and go as fast as he likes. */
@@ -226,7 +226,7 @@ static int end_item(PathWatch *pw, const SpoolEnd *end) {
 
 /* Nobody works on the spool any more: its job is gone, disabled, or has another one. */
 static int open_left(Spool **ret, const char *path, const char *job, const JobDef *def) {
-        const PathDef *d = def->path;
+        const PathDef *d = def->path_trigger;
         SpoolConfig config = {
                 .path = path,
                 .job = job,
@@ -286,7 +286,7 @@ static void settle_end(PathTrigger *t, SpoolEnd *end) {
         r = pw ? end_item(pw, end) : end_last_item(end);
         if (r == 0 || (r > 0 && pw))
                 forget_end(t, end);
-        else if (!pw) /* the folder may be another one now: until there is such a job again */
+        else if (!pw) /* the directory may be another one now: until there is such a job again */
                 end->def = job_def_unref(end->def);
         else {
                 pw->settle_not_before = usec_add(now, SETTLE_AGAIN_USEC);
@@ -353,7 +353,7 @@ static void give_back(const LiveRun *run) {
         else
                 log_message(LOG_WARNING, &c,
                             "Cannot put %s back into %s: %s. It stays in " WATCH_PRIVATE_PREFIX "%s there, until a "
-                            "job of this name works on the folder again.",
+                            "job of this name works on the directory again.",
                             rp->item.name, rp->spool, strerror(-r), record->job);
 }
 
@@ -490,7 +490,7 @@ static bool is_own_directory(const ManagerOptions *o, const char *path) {
 
 void spools_open(PathWatch *pw) {
         const Job *job = pw->paths->job;
-        const PathDef *d = pw->paths->def->path;
+        const PathDef *d = pw->paths->def->path_trigger;
         _cleanup_free_ char *what = NULL, *problem = NULL;
         SpoolConfig config = {
                 .path = pw->source->path,

@@ -2,15 +2,15 @@
 
 /* What path triggers keep in the ledger, under the job's name:
  *
- *     "PathChanged=/srv tree …"   what a watch knows, a row a folder (watch/watcher.h)
+ *     "PathChanged=/srv tree …"   what a watch knows, a row a directory (watch/watcher.h)
  *     "waiting"                   the files that changed and have no run; by a run's number those it was not
  *                                 through with
  *
  * beside what the core keeps of what a run was given.
  *
  * Rows of one turn are one transaction, so a change is in the snapshot and in a run or among the waiting, or in none
- * of them and will be found by comparison. Writing the snapshot is as dear as the folders that changed are large: as
- * long as it is cheap it goes with every run, else as often as it takes two hundredths of the time. */
+ * of them and will be found by comparison. Writing the snapshot is as dear as the directories that changed are large:
+ * as long as it is cheap it goes with every run, else as often as it takes two hundredths of the time. */
 
 #include <inttypes.h>
 
@@ -266,9 +266,9 @@ static int save_watches(JobPaths *p, size_t max) {
 
 /* In memory there would be two of everything, and the next start finds what is missing by comparison. */
 static bool can_save(const JobPaths *p, bool all) {
-        const char *sentence;
+        const char *message;
 
-        return ledger_state(p->trigger->base.ledger, &sentence) == LEDGER_OK &&
+        return ledger_state(p->trigger->base.ledger, &message) == LEDGER_OK &&
                (all || (batch_n_waiting(p->batch) <= WAITING_MAX && batch_size(p->batch) <= WAITING_BYTES_MAX));
 }
 
@@ -342,7 +342,7 @@ void path_store_load(PathWatch *pw) {
                             pw->source->path, strerror(-r));
         else if (l.n_bad > 0)
                 log_message(LOG_NOTICE, &c,
-                            "What was known of %u folders of %s cannot be used; all files in them are taken for "
+                            "What was known of %u directories of %s cannot be used; all files in them are taken for "
                             "changed.",
                             l.n_bad, pw->source->path);
 }

@@ -11,7 +11,7 @@
 #include "trigger/path.h"
 #include "time/span.h"
 
-#define SENTENCE_MAX 1024
+#define MESSAGE_MAX 1024
 
 /* --- watches --- */
 
@@ -25,14 +25,14 @@ static bool is_well(const PathWatch *pw) {
         return pw->watch && pw->spool_error >= 0 && watch_state(pw->watch) == WATCH_ACTIVE;
 }
 
-static bool ends_a_sentence(const char *s) {
+static bool ends_a_message(const char *s) {
         size_t n = strlen(s);
 
         return n > 0 && s[n - 1] == '.';
 }
 
 /* What is wrong with the line, or how it is watched. The caller frees it. */
-static char *sentence_of(const PathWatch *pw) {
+static char *message_of(const PathWatch *pw) {
         _cleanup_free_ char *words = NULL;
         char *text = NULL;
 
@@ -51,22 +51,21 @@ static char *sentence_of(const PathWatch *pw) {
         if (watch_explain(pw->watch, &words) < 0)
                 return NULL;
         words[0] = (char)toupper((unsigned char)words[0]);
-        return asprintf(&text, "%s%s", words, words[0] != '\0' && !ends_a_sentence(words) ? "." : "") < 0 ? NULL
-                                                                                                          : text;
+        return asprintf(&text, "%s%s", words, words[0] != '\0' && !ends_a_message(words) ? "." : "") < 0 ? NULL : text;
 }
 
 int path_view_list(Trigger *base, const Job *job, TriggerVisit visit, void *userdata) {
         const JobPaths *p = trigger_get(base, job);
-        const PathDef *d = !p && job->def ? job->def->path : NULL;
+        const PathDef *d = !p && job->def ? job->def->path_trigger : NULL;
         int r = 0;
 
         for (size_t i = 0; d && i < d->n_sources && r >= 0; i++)
                 r = visit(path_kind_to_string(d->sources[i].kind), d->sources[i].path, "", "", userdata);
         for (size_t i = 0; p && i < p->n_watches && r >= 0; i++) {
                 const PathWatch *pw = &p->watches[i];
-                _cleanup_free_ char *sentence = is_well(pw) ? NULL : sentence_of(pw);
+                _cleanup_free_ char *message = is_well(pw) ? NULL : message_of(pw);
 
-                r = visit(path_kind_to_string(pw->source->kind), pw->source->path, state_of(pw), strempty(sentence),
+                r = visit(path_kind_to_string(pw->source->kind), pw->source->path, state_of(pw), strempty(message),
                           userdata);
         }
         return r;
@@ -80,9 +79,9 @@ static void add_counters(WatchCounters *sum, const WatchCounters *c) {
         sum->duplicates += c->duplicates;
         sum->reported += c->reported;
         sum->waiting += c->waiting;
-        sum->folders += c->folders;
+        sum->directories += c->directories;
         sum->files += c->files;
-        sum->polled_folders += c->polled_folders;
+        sum->polled_directories += c->polled_directories;
         sum->model_bytes += c->model_bytes;
         /* Of the one queue of the kernel, which all share. */
         sum->events = c->events;
@@ -129,9 +128,9 @@ int path_view_count(Trigger *base, const Job *job, CounterVisit visit, void *use
                 { "marks", sum.marks },
                 { "others", sum.others },
                 { "looking", sum.waiting },
-                { "folders", sum.folders },
+                { "directories", sum.directories },
                 { "files", sum.files },
-                { "polled-folders", sum.polled_folders },
+                { "polled-directories", sum.polled_directories },
                 { "model-bytes", sum.model_bytes },
                 { "waiting", batch_n_waiting(p->batch) },
                 { "running", batch_n_running(p->batch) },
@@ -190,18 +189,18 @@ typedef struct Telling {
 } Telling;
 
 _printf_(3, 4) static int tell(const Telling *t, const char *topic, const char *format, ...) {
-        char sentence[SENTENCE_MAX];
+        char message[MESSAGE_MAX];
         va_list ap;
 
         va_start(ap, format);
-        (void)vsnprintf(sentence, sizeof(sentence), format, ap);
+        (void)vsnprintf(message, sizeof(message), format, ap);
         va_end(ap);
-        return t->visit(topic, sentence, t->userdata);
+        return t->visit(topic, message, t->userdata);
 }
 
 /* Which line of [Path] covers it, or why one that could does not. */
 static int tell_cover(const Telling *t, const PathWatch *pw, bool *covered) {
-        const PathDef *d = pw->paths->def->path;
+        const PathDef *d = pw->paths->def->path_trigger;
         const char *rest = path_below(pw->source->path, t->path), *key = path_kind_to_string(pw->source->kind);
         size_t n = rest ? strlen(rest) : 0;
         bool deep = rest && strchr(rest, '/');
@@ -209,12 +208,12 @@ static int tell_cover(const Telling *t, const PathWatch *pw, bool *covered) {
         if (!rest)
                 return 0;
         if (deep && (!d->recursive || pw->source->kind == PATH_SPOOL))
-                return tell(t, "filter", "%s=%s does not look into folders below it%s.", key, pw->source->path,
+                return tell(t, "filter", "%s=%s does not look into directories below it%s.", key, pw->source->path,
                             pw->source->kind == PATH_SPOOL ? "" : "; Recursive=yes would");
-        if (n > 0 && path_filter_has_excluded_folder(d->filter, rest, n))
-                return tell(t, "filter", "It is in a folder that Exclude= leaves out of %s=%s.", key,
+        if (n > 0 && path_filter_has_excluded_directory(d->filter, rest, n))
+                return tell(t, "filter", "It is in a directory that Exclude= leaves out of %s=%s.", key,
                             pw->source->path);
-        if (n > 0 && !path_filter_matches(d->filter, rest, n, /* is_folder= */ false))
+        if (n > 0 && !path_filter_matches(d->filter, rest, n, /* is_directory= */ false))
                 return tell(t, "filter", "Include= and Exclude= leave it out of %s=%s.", key, pw->source->path);
         *covered = true;
         return tell(t, "watch", "%s=%s covers it, and is %s.", key, pw->source->path, state_of(pw));
@@ -229,7 +228,7 @@ static const PathWatch *find_spool_that_leaves(const Telling *t) {
                 const char *rest = path_below(pw->source->path, t->path);
                 WatchFile kind = rest && pw->watch ? watch_find(pw->watch, rest) : WATCH_FILE_NONE;
 
-                if (pw->source->kind == PATH_SPOOL && (kind == WATCH_FILE_FOLDER || kind == WATCH_FILE_OTHER))
+                if (pw->source->kind == PATH_SPOOL && (kind == WATCH_FILE_DIRECTORY || kind == WATCH_FILE_OTHER))
                         return pw;
         }
         return NULL;
@@ -301,7 +300,7 @@ static int tell_waiting(const Telling *t, const BatchView *v, usec_t now) {
                 return r;
         if (v->state == BATCH_FILE_SETTLING)
                 return tell(t, "settle", "%s has to be quiet for another %s (SettleSec=).",
-                            t->job->def->path->each ? "It" : "All that is watched",
+                            t->job->def->path_trigger->each ? "It" : "All that is watched",
                             span_format(wait, usec_sub(v->until, now), USEC_PER_MSEC));
         if (batch_is_limited(t->paths->batch, now, &until, NULL))
                 return tell(t, "limit",
@@ -329,12 +328,12 @@ static int tell_place(const Telling *t) {
 
 /* Only what is not as it should be: there may be a thousand. */
 static int tell_watch(const Telling *t, const PathWatch *pw) {
-        _cleanup_free_ char *sentence = is_well(pw) ? NULL : sentence_of(pw);
+        _cleanup_free_ char *message = is_well(pw) ? NULL : message_of(pw);
 
         if (is_well(pw))
                 return 0;
         return tell(t, "watch", "%s=%s is %s. %s", path_kind_to_string(pw->source->kind), pw->source->path,
-                    state_of(pw), strempty(sentence));
+                    state_of(pw), strempty(message));
 }
 
 static int tell_batch(const Telling *t) {
@@ -357,7 +356,7 @@ static int tell_batch(const Telling *t) {
         if (next > now && next < USEC_INFINITY)
                 return tell(t, "files", "%zu file%s; %s to be quiet for another %s (SettleSec=).", n_waiting,
                             n_waiting == 1 ? " waits" : "s wait",
-                            t->job->def->path->each ? "the first has" : "all that is watched has",
+                            t->job->def->path_trigger->each ? "the first has" : "all that is watched has",
                             span_format(wait, next - now, USEC_PER_MSEC));
         return tell(t, "files", "%zu file%s for the job's next run.", n_waiting, n_waiting == 1 ? " waits" : "s wait");
 }
@@ -394,7 +393,7 @@ int path_view_explain(Trigger *base, const Job *job, const char *file, size_t n,
         };
         int r;
 
-        if (!job->def || !job->def->path || (file && !t.paths))
+        if (!job->def || !job->def->path_trigger || (file && !t.paths))
                 return 0;
         r = file ? tell_file(&t) : tell_job(&t);
         return r < 0 ? r : 1;

@@ -62,12 +62,12 @@ JobPaths *job_paths(const PathTrigger *t, const Job *job) {
 
 /* --- changes --- */
 
-const char *path_below(const char *folder, const char *path) {
-        const char *rest = startswith(path, folder);
+const char *path_below(const char *directory, const char *path) {
+        const char *rest = startswith(path, directory);
 
         if (!rest)
                 return NULL;
-        if (streq(folder, "/"))
+        if (streq(directory, "/"))
                 return rest;
         return *rest == '\0' ? rest : *rest == '/' ? rest + 1 : NULL;
 }
@@ -218,7 +218,7 @@ static void on_state_changed(void *userdata, Watch *w) {
 
 /* --- the watch of a line --- */
 
-/* A folder is seen as a tree where it is to be searched or sifted, else as systemd.path(5) sees it. */
+/* A directory is seen as a tree where it is to be searched or sifted, else as systemd.path(5) sees it. */
 static bool wants_tree(const PathDef *d, const PathSource *s) {
         return s->kind == PATH_SPOOL || ((s->kind == PATH_CHANGED || s->kind == PATH_MODIFIED) &&
                                          (d->recursive || d->filter || d->events != 0));
@@ -349,7 +349,7 @@ static int watch_identity(const JobDef *def, const PathSource *s, Identity *ret)
 static int open_watch(PathWatch *pw) {
         static const WatchOps ops = { .changed = on_changed, .gone = on_gone, .state_changed = on_state_changed };
         PathTrigger *t = pw->paths->trigger;
-        const PathDef *d = pw->paths->def->path;
+        const PathDef *d = pw->paths->def->path_trigger;
         WatchDef def = watch_def(d, pw->source);
         int r = 0;
 
@@ -376,7 +376,7 @@ static int open_watch(PathWatch *pw) {
 
 /* One that cannot be watched does not keep the others from it; the state of the job says so. */
 static void add_watches(JobPaths *p) {
-        const PathDef *d = p->def->path;
+        const PathDef *d = p->def->path_trigger;
         LogContext c = { .job = p->job->name };
 
         p->watches = calloc(d->n_sources, sizeof(PathWatch));
@@ -407,9 +407,9 @@ static void drop_watches(JobPaths *p) {
         p->n_watches = 0;
 }
 
-PathWatch *paths_find_spool(const JobPaths *p, const char *folder) {
+PathWatch *paths_find_spool(const JobPaths *p, const char *directory) {
         for (size_t i = 0; p && i < p->n_watches; i++)
-                if (p->watches[i].source->kind == PATH_SPOOL && streq(p->watches[i].source->path, folder))
+                if (p->watches[i].source->kind == PATH_SPOOL && streq(p->watches[i].source->path, directory))
                         return &p->watches[i];
         return NULL;
 }
@@ -417,7 +417,7 @@ PathWatch *paths_find_spool(const JobPaths *p, const char *folder) {
 /* --- the path triggers of a job --- */
 
 static BatchConfig batch_config(const JobDef *def) {
-        const PathDef *d = def->path;
+        const PathDef *d = def->path_trigger;
 
         return (BatchConfig){
                 .settle = d->settle,
@@ -533,8 +533,8 @@ static void renew_job(JobPaths *p) {
 
         if (batch_set_config(p->batch, &config) < 0)
                 log_message(LOG_ERR, &c, "Not enough memory for its new path settings; those before stay in force.");
-        if (!path_def_watches_the_same(p->def->path, p->job->def->path) || !has_same_user(p->def, p->job->def) ||
-            has_failed_watch(p))
+        if (!path_def_watches_the_same(p->def->path_trigger, p->job->def->path_trigger) ||
+            !has_same_user(p->def, p->job->def) || has_failed_watch(p))
                 watch_anew(p);
         paths_mark_ready(p);
 }
@@ -552,7 +552,7 @@ static void paths_remove_job(Trigger *t, Job *job) {
 }
 
 static int paths_set_job(Trigger *t, Job *job) {
-        bool wanted = !job->gone && job->def && job->def->enabled && job->def->path;
+        bool wanted = !job->gone && job->def && job->def->enabled && job->def->path_trigger;
 
         if (!wanted)
                 paths_remove_job(t, job);

@@ -91,7 +91,7 @@ typedef struct RunPaths {
         bool one;        /* $VAKT_PATH */
         bool is_found;   /* the run was forgotten, and so is what made it */
         BatchRun *batch; /* of the job's batch, or NULL: nobody waits for its end */
-        char *spool;     /* the folder that item is of, or NULL: there is none */
+        char *spool;     /* the directory that item is of, or NULL: there is none */
         SpoolItem item;
 } RunPaths;
 
@@ -125,9 +125,9 @@ JobPaths *job_paths(const PathTrigger *t, const Job *job); /* NULL: it has no pa
 void paths_mark_ready(JobPaths *p);                        /* somebody looks soon at whether a run can be asked for */
 void paths_mark_dirty(JobPaths *p);
 void paths_hold(JobPaths *p); /* when the batch has become full, or has room again */
-PathWatch *paths_find_spool(const JobPaths *p, const char *folder);
-/* The path below a folder, without a leading slash; NULL when it is not. "" for the folder itself. */
-const char *path_below(const char *folder, const char *path) _pure_;
+PathWatch *paths_find_spool(const JobPaths *p, const char *directory);
+/* The path below a directory, without a leading slash; NULL when it is not. "" for the directory itself. */
+const char *path_below(const char *directory, const char *path) _pure_;
 /* Whose rights the runs of a job have, for a spool, whose owner leads them to files: UID_UNKNOWN when that shows only
  * when they start, when only a name service says, and when they have groups or capabilities that their user has not.
  */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Timers: the schedule (sched/schedule.h) on the event loop, what elapses made into requests, and its marks in the
+/* Timers: the schedule (sched/schedule.h) on the event loop, what elapses made into requests, and its stamps in the
  * ledger.
  *
  * One sd-event source waits for each of the schedule's clocks; at most ELAPSE_BATCH triggers are dealt with in one
  * turn of the loop, so that a second in which ten thousand jobs are due does not keep clients waiting.
  *
  * Two things change what was planned: somebody sets the clock (a timerfd that is cancelled then tells; it does so,
- * too, when the machine wakes up), or the rules of a zone change (the folders of /etc/localtime and of the zone files
- * are watched). Both have a higher priority than the timers: everything is planned anew before anything elapses. */
+ * too, when the machine wakes up), or the rules of a zone change (the directories of /etc/localtime and of the zone
+ * files are watched). Both have a higher priority than the timers: everything is planned anew before anything elapses.
+ */
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -178,9 +179,9 @@ static int on_etc(sd_event_source *s, const struct inotify_event *event, void *u
         return 0;
 }
 
-/* A folder that cannot be watched costs us the news, not the daemon: a reload looks, too. */
-static void timers_watch_folder(Timers *t, sd_event_source **ret, const char *path,
-                                sd_event_inotify_handler_t handler) {
+/* A directory that cannot be watched costs us the news, not the daemon: a reload looks, too. */
+static void timers_watch_directory(Timers *t, sd_event_source **ret, const char *path,
+                                   sd_event_inotify_handler_t handler) {
         int r;
 
         r = sd_event_add_inotify(t->base.event, ret, path, ZONE_EVENTS | IN_ONLYDIR, handler, t);
@@ -229,32 +230,32 @@ static void occurred(void *userdata, Job *job, const Occurrence *o) {
                 log_message(LOG_ERR, &c, "Timer elapsed, but no run could be asked for: %s.", strerror(-r));
 }
 
-static usec_t get_mark(void *userdata, const Job *job, const char *key) {
+static usec_t get_stamp(void *userdata, const Job *job, const char *key) {
         Timers *t = userdata;
-        usec_t mark;
+        usec_t stamp;
 
-        return ledger_get_mark(t->base.ledger, job->name, key, &mark) < 0 ? USEC_INFINITY : mark;
+        return ledger_get_stamp(t->base.ledger, job->name, key, &stamp) < 0 ? USEC_INFINITY : stamp;
 }
 
-static void set_mark(void *userdata, const Job *job, const char *key, usec_t mark) {
+static void set_stamp(void *userdata, const Job *job, const char *key, usec_t stamp) {
         Timers *t = userdata;
         LogContext c = { .job = job->name };
         int r;
 
-        r = mark == USEC_INFINITY ? ledger_forget_mark(t->base.ledger, job->name, key)
-                                  : ledger_set_mark(t->base.ledger, job->name, key, mark);
+        r = stamp == USEC_INFINITY ? ledger_forget_stamp(t->base.ledger, job->name, key)
+                                   : ledger_set_stamp(t->base.ledger, job->name, key, stamp);
         if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot remember when '%s' elapsed last: %s, ignoring.", key,
                             strerror(-r));
 }
 
-/* The mark of a trigger goes with it: should it be written again, it starts anew, and makes up for nothing. */
-static int forget_old_mark(const char *name, const char *key, usec_t usec, void *userdata) {
+/* The stamp of a trigger goes with it: should it be written again, it starts anew, and makes up for nothing. */
+static int forget_old_stamp(const char *name, const char *key, usec_t usec, void *userdata) {
         Timers *t = userdata;
         const Job *job = job_table_get(manager_jobs(t->base.manager), name);
 
-        if (job && !job->gone && job->def && strchr(key, '=') && !schedule_has_mark(job->def, key))
-                (void)ledger_forget_mark(t->base.ledger, name, key);
+        if (job && !job->gone && job->def && strchr(key, '=') && !schedule_has_stamp(job->def, key))
+                (void)ledger_forget_stamp(t->base.ledger, name, key);
         return 0;
 }
 
@@ -263,8 +264,8 @@ static int forget_old_mark(const char *name, const char *key, usec_t usec, void 
 static int timers_new_schedule(Timers *t) {
         const ScheduleOps ops = {
                 .occurred = occurred,
-                .get_mark = get_mark,
-                .set_mark = set_mark,
+                .get_stamp = get_stamp,
+                .set_stamp = set_stamp,
                 .userdata = t,
         };
         char id[SD_ID128_STRING_MAX], former[SD_ID128_STRING_MAX];
@@ -297,8 +298,8 @@ static int timers_init(Trigger *base) {
                 r = timers_watch_clock(t);
         if (r < 0)
                 return r;
-        timers_watch_folder(t, &t->localtime_source, "/etc", on_etc);
-        timers_watch_folder(t, &t->zoneinfo_source, "/usr/share/zoneinfo", on_zone_files);
+        timers_watch_directory(t, &t->localtime_source, "/etc", on_etc);
+        timers_watch_directory(t, &t->zoneinfo_source, "/usr/share/zoneinfo", on_zone_files);
         return 0;
 }
 
@@ -326,7 +327,7 @@ static int timers_start(Trigger *base) {
         JobTable *jobs = manager_jobs(base->manager);
         int r = 0;
 
-        (void)ledger_list_marks(base->ledger, NULL, forget_old_mark, t);
+        (void)ledger_list_stamps(base->ledger, NULL, forget_old_stamp, t);
         schedule_set_ramp(t->schedule, base->settings->resume_ramp);
         schedule_start(t->schedule, now);
         for (size_t i = 0; i < job_table_size(jobs) && r >= 0; i++)
@@ -357,7 +358,7 @@ static int timers_set_job(Trigger *base, Job *job) {
         int r;
 
         r = schedule_set_job(t->schedule, job, turn_now(base->event));
-        (void)ledger_list_marks(base->ledger, job->name, forget_old_mark, t);
+        (void)ledger_list_stamps(base->ledger, job->name, forget_old_stamp, t);
         timers_arm(t);
         return r;
 }
@@ -420,7 +421,7 @@ static void timers_run_found(Trigger *base, Job *job, RunRecord *record) {
 
 static int timers_explain(Trigger *base, const Job *job, const char *file, size_t n, ExplainVisit visit,
                           void *userdata) {
-        char sentence[256], at[TIMESTAMP_TEXT_MAX], span[SPAN_TEXT_MAX];
+        char message[256], at[TIMESTAMP_TEXT_MAX], span[SPAN_TEXT_MAX];
         usec_t now = turn_now(base->event).realtime, next = MAX(job->next, now);
         int r;
 
@@ -429,15 +430,15 @@ static int timers_explain(Trigger *base, const Job *job, const char *file, size_
         if (!job->def->enabled || job->gone)
                 return 1;
         if (job->next == USEC_INFINITY)
-                (void)snprintf(sentence, sizeof(sentence),
+                (void)snprintf(message, sizeof(message),
                                job_state(job) == JOB_PAUSED
                                        ? "Its timers stand still while it is paused; what they miss is made up for."
                                        : "None of its timers will elapse again.");
         else
-                (void)snprintf(sentence, sizeof(sentence), "Its next timer elapses at %s, in %s.",
+                (void)snprintf(message, sizeof(message), "Its next timer elapses at %s, in %s.",
                                timestamp_format(at, next, zone_cache_local(base->zones), TIMESTAMP_PRETTY),
                                span_format(span, next - now, USEC_PER_SEC));
-        r = visit("timer", sentence, userdata);
+        r = visit("timer", message, userdata);
         return r < 0 ? r : 1;
 }
 

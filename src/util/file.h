@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Small whole files, relative to a folder's fd. */
+/* Small whole files, relative to a directory's fd. */
 
 #include <limits.h>
 #include <sys/types.h>
@@ -19,7 +19,7 @@ int file_write_atomically(int dir_fd, const char *name, const void *data, size_t
 /* All n bytes, however many write(2) takes at once. 0 or negative errno. */
 int fd_write_all(int fd, const char *p, size_t n);
 
-/* Makes a folder and its parents with mode; one that is there is fine. */
+/* Makes a directory and its parents with mode; one that is there is fine. */
 int make_directories(const char *path, mode_t mode);
 
 /* As bind(2), and everybody may connect, whatever the umask is. By the mode of the socket, not by its path: that may

@@ -12,11 +12,11 @@
 #define GLOB_WORDS ((GLOB_MAX + 1 + 63) / 64)
 
 typedef enum TokenType {
-        TOKEN_BYTE,    /* this byte */
-        TOKEN_SET,     /* one byte of a set */
-        TOKEN_NAME,    /* any number of bytes but slashes */
-        TOKEN_FOLDERS, /* any number of bytes that end in a slash, or none: "**" with its slash */
-        TOKEN_REST,    /* one or more bytes */
+        TOKEN_BYTE,        /* this byte */
+        TOKEN_SET,         /* one byte of a set */
+        TOKEN_NAME,        /* any number of bytes but slashes */
+        TOKEN_DIRECTORIES, /* any number of bytes that end in a slash, or none: "**" with its slash */
+        TOKEN_REST,        /* one or more bytes */
 } TokenType;
 
 typedef struct ByteSet {
@@ -128,13 +128,13 @@ static void glob_add_set(Glob *g, const ByteSet *s) {
         g->tokens[g->n_tokens++] = (Token){ .type = TOKEN_SET, .set = (uint16_t)g->n_sets++ };
 }
 
-/* Asterisks; the bytes they took. Two or more that are a whole component cross folders. */
+/* Asterisks; the bytes they took. Two or more that are a whole component cross directories. */
 static size_t parse_asterisks(Glob *g, const char *pattern, const char *p) {
         size_t n = strspn(p, "*");
         bool whole = n >= 2 && (p == pattern || p[-1] == '/');
 
         if (whole && p[n] == '/') {
-                glob_add(g, TOKEN_FOLDERS, 0);
+                glob_add(g, TOKEN_DIRECTORIES, 0);
                 return n + 1;
         }
         glob_add(g, whole && !p[n] ? TOKEN_REST : TOKEN_NAME, 0);
@@ -212,7 +212,7 @@ bool glob_is_pattern(const char *text) {
 static void places_add(const Glob *g, uint64_t *places, size_t i) {
         for (;; i++) {
                 places[i / 64] |= UINT64_C(1) << (i % 64);
-                if (i == g->n_tokens || (g->tokens[i].type != TOKEN_NAME && g->tokens[i].type != TOKEN_FOLDERS))
+                if (i == g->n_tokens || (g->tokens[i].type != TOKEN_NAME && g->tokens[i].type != TOKEN_DIRECTORIES))
                         return;
         }
 }
@@ -237,7 +237,7 @@ static void step_token(const Glob *g, size_t i, unsigned char byte, uint64_t *ne
                 if (byte != '/')
                         places_add(g, next, i);
                 return;
-        case TOKEN_FOLDERS:
+        case TOKEN_DIRECTORIES:
                 places_stay(next, i);
                 if (byte == '/')
                         places_add(g, next, i + 1);

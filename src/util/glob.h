@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Globs on relative paths, bytes and not characters, as .gitignore writes them: `*` and `?` stay within a name, `**`
- * as a whole component crosses folders (`**` + `/a` is a anywhere, `a/` + `**` all below a), `[a-z]`, `[!a-z]` and
+ * as a whole component crosses directories (`**` + `/a` is a anywhere, `a/` + `**` all below a), `[a-z]`, `[!a-z]` and
  * `[[:digit:]]` are sets that never contain a slash, a backslash takes the next byte as it is. A leading dot is a byte
  * like any other. Matching takes at most (bytes of the path) × (bytes of the pattern) steps, whatever they are. */
 

@@ -7,8 +7,8 @@
 
 typedef struct Rule {
         Glob *glob;
-        bool of_name;      /* on the last name only */
-        bool folders_only; /* written with a slash at its end */
+        bool of_name;          /* on the last name only */
+        bool directories_only; /* written with a slash at its end */
 } Rule;
 
 typedef struct RuleList {
@@ -37,8 +37,8 @@ static int rule_parse(Rule *ret, const char *text) {
         if (!pattern)
                 return -ENOMEM;
         n = strlen(pattern);
-        ret->folders_only = n > 1 && pattern[n - 1] == '/';
-        if (ret->folders_only)
+        ret->directories_only = n > 1 && pattern[n - 1] == '/';
+        if (ret->directories_only)
                 pattern[n - 1] = '\0';
         ret->of_name = text[0] != '/' && !strchr(pattern, '/');
         return glob_new(&ret->glob, pattern);
@@ -91,33 +91,33 @@ PathFilter *path_filter_free(PathFilter *f) {
         return mfree(f);
 }
 
-static bool rule_list_matches(const RuleList *l, const char *path, size_t n, bool is_folder) {
+static bool rule_list_matches(const RuleList *l, const char *path, size_t n, bool is_directory) {
         const char *slash = memrchr(path, '/', n), *name = slash ? slash + 1 : path;
 
         for (size_t i = 0; i < l->n_rules; i++) {
                 const Rule *rule = &l->rules[i];
                 const char *subject = rule->of_name ? name : path;
 
-                if ((is_folder || !rule->folders_only) &&
+                if ((is_directory || !rule->directories_only) &&
                     glob_match(rule->glob, subject, n - (size_t)(subject - path)))
                         return true;
         }
         return false;
 }
 
-bool path_filter_matches(const PathFilter *f, const char *path, size_t n, bool is_folder) {
+bool path_filter_matches(const PathFilter *f, const char *path, size_t n, bool is_directory) {
         if (!f)
                 return true;
-        if (f->include.n_rules > 0 && !rule_list_matches(&f->include, path, n, is_folder))
+        if (f->include.n_rules > 0 && !rule_list_matches(&f->include, path, n, is_directory))
                 return false;
-        return !rule_list_matches(&f->exclude, path, n, is_folder);
+        return !rule_list_matches(&f->exclude, path, n, is_directory);
 }
 
 bool path_filter_descends(const PathFilter *f, const char *path, size_t n) {
-        return !f || n == 0 || !rule_list_matches(&f->exclude, path, n, /* is_folder= */ true);
+        return !f || n == 0 || !rule_list_matches(&f->exclude, path, n, /* is_directory= */ true);
 }
 
-bool path_filter_has_excluded_folder(const PathFilter *f, const char *path, size_t n) {
+bool path_filter_has_excluded_directory(const PathFilter *f, const char *path, size_t n) {
         for (size_t i = 1; f && i < n; i++)
                 if (path[i] == '/' && !path_filter_descends(f, path, i))
                         return true;

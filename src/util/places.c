@@ -16,7 +16,7 @@
 
 typedef struct Root {
         const char *system, *variable;
-        const char *in_home; /* NULL: not in the home folder, but where logind makes it */
+        const char *in_home; /* NULL: not in the home directory, but where logind makes it */
 } Root;
 
 static const Root config_root = { VAKT_SYSCONFDIR, "XDG_CONFIG_HOME", ".config" };

@@ -8,17 +8,17 @@
 
 #include "util/macro.h"
 
-/* The folders of job files, first one wins; NULL-terminated, for strv_free(). */
+/* The directories of job files, first one wins; NULL-terminated, for strv_free(). */
 int places_job_dirs(bool user, char ***ret);
 
 /* The path of vaktd.conf. */
 int places_settings(bool user, char **ret);
 
-/* The folder of what must be remembered. */
+/* The directory of what must be remembered. */
 int places_state_dir(bool user, char **ret);
 
 /* The path of the control socket. */
 int places_socket(bool user, char **ret);
 
 /* What to say to -ENXIO. */
-#define PLACES_NO_HOME "The home folder is not known. Set HOME, or XDG_CONFIG_HOME and XDG_STATE_HOME."
+#define PLACES_NO_HOME "The home directory is not known. Set HOME, or XDG_CONFIG_HOME and XDG_STATE_HOME."

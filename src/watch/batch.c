@@ -8,7 +8,7 @@
  * depend on how many wait, in whatever order they come to rest.
  *
  * The trigger limit: at most limit_burst batches within limit_interval, counted with a ring of the moments at which
- * the last ones were taken. A job with Batch=all that runs into it goes in circles most likely, changing what it
+ * the last ones were taken. A job with Batch=all that runs into it goes in cycles most likely, changing what it
  * watches: while files fall due as soon as a batch is taken, the delay doubles each time, and it shrinks when they
  * come later. With Batch=each many files may have arrived for good reasons, and the limit is all. */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The three kinds of systemd.path(5) that hold or do not hold. Each look answers the whole question again, so events
- * need not be understood, only noticed. What counts as an empty folder is what systemd's dir_is_empty() says. */
+ * need not be understood, only noticed. What counts as an empty directory is what systemd's dir_is_empty() says. */
 
 #include "watch/condition.h"
 
@@ -12,7 +12,7 @@
 #include "fs/beneath.h"
 #include "watch/watcher-internal.h"
 
-#define NAMES_MAX 262144U /* looked at in a folder for one answer */
+#define NAMES_MAX 262144U /* looked at in a directory for one answer */
 
 #define DEAR_USEC  (20 * USEC_PER_MSEC) /* a look that takes so long is not repeated at once: */
 #define LOOK_SHARE 10U                  /* such ones take at most one part in so many of the time */
@@ -20,14 +20,14 @@
 struct Condition {
         Watch *watch;
         PathChain *chain;
-        Subscriber folder; /* DirectoryNotEmpty= */
+        Subscriber directory; /* DirectoryNotEmpty= */
         sd_event_source *timer;
         PathText found;
         usec_t not_before;                        /* monotonic: the next look */
-        bool look_due, recheck, held, blind, cut; /* cut: the folder has too many names to be looked at */
+        bool look_due, recheck, held, blind, cut; /* cut: the directory has too many names to be looked at */
 };
 
-/* --- an empty folder --- */
+/* --- an empty directory --- */
 
 static const char *const backup_suffixes[] = {
         ".rpmnew",    ".rpmsave",  ".rpmorig",     ".dpkg-old",    ".dpkg-new", ".dpkg-tmp",
@@ -77,16 +77,16 @@ static int has_entries(int path_fd) {
 
 /* --- looking --- */
 
-static void on_folder_event(Subscriber *s, const Notice *n) {
-        condition_look_later((Condition *)(void *)((char *)s - offsetof(Condition, folder)));
+static void on_directory_event(Subscriber *s, const Notice *n) {
+        condition_look_later((Condition *)(void *)((char *)s - offsetof(Condition, directory)));
 }
 
 static int condition_look_into(Condition *c, int fd) {
         FileSystemTraits traits = {};
         int r;
 
-        c->folder.notify = on_folder_event;
-        if (event_queue_subscribe(watcher_queue(c->watch->watcher), &c->folder, fd,
+        c->directory.notify = on_directory_event;
+        if (event_queue_subscribe(watcher_queue(c->watch->watcher), &c->directory, fd,
                                   IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR) < 0)
                 c->blind = true;
         (void)file_system_traits(fd, &traits);
@@ -189,7 +189,7 @@ int condition_new(Condition **ret, Watch *watch) {
                 return -ENOMEM;
         c->watch = watch;
         c->look_due = true;
-        subscriber_init(&c->folder);
+        subscriber_init(&c->directory);
         r = path_chain_new(&c->chain, watcher_queue(watch->watcher), watch->def.path,
                            watch->def.kind == WATCH_PATH_EXISTS_GLOB, watch_follows_all(watch), on_chain_changed, c);
         if (r >= 0)
@@ -210,7 +210,7 @@ int condition_new(Condition **ret, Watch *watch) {
 Condition *condition_free(Condition *c) {
         if (!c)
                 return NULL;
-        event_queue_unsubscribe(watcher_queue(c->watch->watcher), &c->folder);
+        event_queue_unsubscribe(watcher_queue(c->watch->watcher), &c->directory);
         (void)sd_event_source_disable_unref(c->timer);
         (void)path_chain_free(c->chain);
         path_text_done(&c->found);

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* PathExists=, PathExistsGlob= and DirectoryNotEmpty=: something that holds or not. Of this folder of src/ only. */
+/* PathExists=, PathExistsGlob= and DirectoryNotEmpty=: something that holds or not. Of this directory of src/ only. */
 
 #include "watch/watcher.h"
 
@@ -24,5 +24,5 @@ bool condition_is_cut(const Condition *c) _pure_;
 /* A symbolic link on the way is not followed, see path_chain_is_refused(). */
 bool condition_is_refused(const Condition *c) _pure_;
 
-/* Asked again from time to time, since the kernel does not tell all; then the sentence to go with it. */
+/* Asked again from time to time, since the kernel does not tell all; then the message to go with it. */
 bool condition_is_blind(const Condition *c) _pure_;

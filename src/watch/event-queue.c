@@ -6,7 +6,7 @@
  *
  * A watch that the kernel gives up (IN_IGNORED) is handed on like any other event, so that what was heard of it before
  * comes first; descriptors are not used again by the kernel until 2^31 of them were, so an event of one that we do not
- * know any more is old news of a folder that we gave up. */
+ * know any more is old news of a directory that we gave up. */
 
 #include "watch/event-queue.h"
 
@@ -367,8 +367,8 @@ static Pending *pending_next(EventQueue *q) {
         return p;
 }
 
-/* Of a folder that nobody knows; perhaps somebody gets to know it now. Not when its turn comes early: what tells of
- * the folder itself may stand before it. */
+/* Of a directory that nobody knows; perhaps somebody gets to know it now. Not when its turn comes early: what tells of
+ * the directory itself may stand before it. */
 static const KernelWatch *introduce(EventQueue *q, const Pending *p) {
         char handle[EVENT_QUEUE_HANDLE_MAX] __attribute__((__aligned__(16)));
 

@@ -2,11 +2,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The kernel's inotify queue of this daemon and what was read from it. Reading is separate from work: drain() empties
- * the kernel's queue into a set with one entry for each (folder, name), however often it was heard of, in order of
+ * the kernel's queue into a set with one entry for each (directory, name), however often it was heard of, in order of
  * the first time; work() hands out one entry of the set. The kernel's queue lasts for some 70 ms of a busy writer, so
  * drain() is to be called often and is quick; the set is bounded by the names that there are.
  *
- * One watch of the kernel serves all that are interested in the same inode. What is heard of folders by other ways
+ * One watch of the kernel serves all that are interested in the same inode. What is heard of directories by other ways
  * than inotify (fan-queue.h) goes into the same set, under ids that are no watches of inotify. */
 
 #include <stdbool.h>
@@ -27,7 +27,8 @@ typedef struct Writer {
         uint32_t group; /* the control group, as writer-table.h calls it; 0 = not known, or several */
 } Writer;
 
-/* What has been heard of one name in a folder (or of the folder itself: no name) since it was last handed out. */
+/* What has been heard of one name in a directory (or of the directory itself: no name) since it was last handed out.
+ */
 typedef struct Notice {
         const char *name; /* bytes of one name; "" = the subscriber's inode itself */
         size_t length;

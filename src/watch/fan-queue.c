@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* An id is a keyed hash of the file system's id and the folder's handle, so that no table of handles is needed: with a
- * million folders, two of them share an id once in ten million such trees, and then a name is looked at in vain.
+/* An id is a keyed hash of the file system's id and the directory's handle, so that no table of handles is needed:
+ * with a million directories, two of them share an id once in ten million such trees, and then a name is looked at in
+ * vain.
  *
  * All traffic of the file system comes by here, most of it of no interest. What has turned out to be in nobody's tree
  * is kept in a small cache of ids, one place for each, and dropped at the first look; which one falls out is no
@@ -43,15 +44,15 @@ _Static_assert(FAN_CREATE == IN_CREATE && FAN_DELETE == IN_DELETE && FAN_CLOSE_W
 #define FAN_EVENT_INFO_TYPE_NEW_DFID_NAME 12
 #endif
 
-/* A folder as the kernel names it; what is after the fixed part is as long as it has to be. */
-typedef struct FolderHandle {
+/* A directory as the kernel names it; what is after the fixed part is as long as it has to be. */
+typedef struct DirectoryHandle {
         __kernel_fsid_t file_system;
         uint32_t n_bytes;
         int32_t type; /* from here on as in struct file_handle */
         unsigned char bytes[HANDLE_MAX];
-} FolderHandle;
+} DirectoryHandle;
 
-_Static_assert(sizeof(FolderHandle) <= EVENT_QUEUE_HANDLE_MAX, "a handle fits into an entry of the set");
+_Static_assert(sizeof(DirectoryHandle) <= EVENT_QUEUE_HANDLE_MAX, "a handle fits into an entry of the set");
 
 typedef struct FanMark {
         dev_t device;
@@ -78,11 +79,11 @@ struct FanQueue {
 
 /* --- ids --- */
 
-static size_t handle_size(const FolderHandle *h) {
-        return offsetof(FolderHandle, bytes) + h->n_bytes;
+static size_t handle_size(const DirectoryHandle *h) {
+        return offsetof(DirectoryHandle, bytes) + h->n_bytes;
 }
 
-static int64_t handle_id(const FanQueue *f, const FolderHandle *h) {
+static int64_t handle_id(const FanQueue *f, const DirectoryHandle *h) {
         return (int64_t)(hash_bytes(f->seed, h, handle_size(h)) & (EVENT_QUEUE_OUTER_ID - 1)) | EVENT_QUEUE_OUTER_ID;
 }
 
@@ -176,7 +177,7 @@ static int fan_mark_add(FanQueue *f, int fd, uint32_t mask) {
         return fan_mark(f, fd, FAN_MARK_ADD, events | f->move);
 }
 
-/* A folder has to have a handle, or its events would not be known. */
+/* A directory has to have a handle, or its events would not be known. */
 static int check_handle(int fd) {
         union {
                 struct file_handle h;
@@ -225,7 +226,7 @@ void fan_queue_unmark(FanQueue *f, int fd) {
 
 /* --- subscribing --- */
 
-static int handle_of(const FanMark *m, int dir_fd, const char *name, FolderHandle *ret) {
+static int handle_of(const FanMark *m, int dir_fd, const char *name, DirectoryHandle *ret) {
         union {
                 struct file_handle h;
                 char bytes[sizeof(struct file_handle) + HANDLE_MAX];
@@ -234,14 +235,16 @@ static int handle_of(const FanMark *m, int dir_fd, const char *name, FolderHandl
 
         if (name_to_handle_at(dir_fd, name, &u.h, &mount_id, name[0] == '\0' ? AT_EMPTY_PATH : 0) < 0)
                 return -errno;
-        *ret = (FolderHandle){ .file_system = m->file_system, .n_bytes = u.h.handle_bytes, .type = u.h.handle_type };
+        *ret = (DirectoryHandle){ .file_system = m->file_system,
+                                  .n_bytes = u.h.handle_bytes,
+                                  .type = u.h.handle_type };
         memcpy(ret->bytes, u.h.f_handle, u.h.handle_bytes);
         return 0;
 }
 
 int fan_queue_subscribe(FanQueue *f, Subscriber *s, int dir_fd, const char *name, dev_t device, uint32_t mask) {
         const FanMark *m = mark_find(f, device);
-        FolderHandle h;
+        DirectoryHandle h;
         bool late;
         int64_t id;
         int r;
@@ -266,7 +269,7 @@ int fan_queue_subscribe(FanQueue *f, Subscriber *s, int dir_fd, const char *name
 }
 
 int fan_queue_open(const FanQueue *f, int mount_fd, const void *handle) {
-        const FolderHandle *h = handle;
+        const DirectoryHandle *h = handle;
         union {
                 struct file_handle h;
                 char bytes[sizeof(struct file_handle) + HANDLE_MAX];
@@ -286,9 +289,9 @@ int fan_queue_open(const FanQueue *f, int mount_fd, const void *handle) {
 
 /* --- reading --- */
 
-/* One of the places that an event names: a folder and a name in it. */
+/* One of the places that an event names: a directory and a name in it. */
 typedef struct FanPlace {
-        FolderHandle handle;
+        DirectoryHandle handle;
         const char *name;
         size_t length;
 } FanPlace;
@@ -311,7 +314,7 @@ static bool place_parse(const struct fanotify_event_info_header *header, FanPlac
         memcpy(ret->handle.bytes, p, h.handle_bytes);
         ret->name = p + h.handle_bytes;
         ret->length = strnlen(ret->name, (size_t)(end - ret->name));
-        if (ret->length == 1 && ret->name[0] == '.') /* the folder itself */
+        if (ret->length == 1 && ret->name[0] == '.') /* the directory itself */
                 ret->length = 0;
         return ret->length <= 255;
 }
@@ -421,7 +424,7 @@ const char *fan_queue_explain(int error) {
                 const char *text;
         } table[] = {
                 { EPERM, "the service may not use fanotify: give it CAP_SYS_ADMIN by the drop-in 10-fanotify.conf" },
-                { EACCES, "the folder may not be read" },
+                { EACCES, "the directory may not be read" },
                 { ENOSYS, "the kernel is built without fanotify" },
                 { EINVAL, "the kernel is older than 5.9 and cannot tell names by fanotify" },
                 { EMFILE, "too many processes use fanotify: raise fs.fanotify.max_user_groups" },

@@ -2,8 +2,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The kernel's fanotify queue of this daemon (fanotify(7)): a whole file system is marked with one call, however many
- * folders it has, and each event says in which folder it happened, which name it is about, and who did it. Events go
- * into the set of an EventQueue, as if they came from inotify, under an id that is made from the folder's file handle.
+ * directories it has, and each event says in which directory it happened, which name it is about, and who did it.
+ * Events go into the set of an EventQueue, as if they came from inotify, under an id that is made from the directory's
+ * file handle.
  *
  * It needs CAP_SYS_ADMIN in the first user namespace, Linux 5.9, and a file system that gives file handles. */
 
@@ -23,7 +24,7 @@ DEFINE_CLEANUP(FanQueue, fan_queue_free)
 
 int fan_queue_fd(const FanQueue *f) _pure_;
 
-/* What stands in the way, as a sentence for people, of an error of fan_queue_new() or fan_queue_mark(). */
+/* What stands in the way, as a message for people, of an error of fan_queue_new() or fan_queue_mark(). */
 const char *fan_queue_explain(int error) _const_;
 
 /* From now on all events of the file system that fd (O_PATH is enough) is on are heard of; again is fine. mask: IN_*.
@@ -31,8 +32,8 @@ const char *fan_queue_explain(int error) _const_;
 int fan_queue_mark(FanQueue *f, int fd, uint32_t mask);
 void fan_queue_unmark(FanQueue *f, int fd);
 
-/* As event_queue_subscribe(), to the folder of that name in dir_fd, or to what dir_fd is open on when it is "", on a
- * file system with number device. What it is on is marked if it was not. 1: to the same folder as before; 0: to
+/* As event_queue_subscribe(), to the directory of that name in dir_fd, or to what dir_fd is open on when it is "", on
+ * a file system with number device. What it is on is marked if it was not. 1: to the same directory as before; 0: to
  * another, or it was not; FAN_QUEUE_LATE: the same, and events of it have been dropped already as of somebody else's.
  */
 #define FAN_QUEUE_LATE 2
@@ -49,7 +50,7 @@ bool fan_queue_take_lost(FanQueue *f, dev_t *ret_device);
 /* Somebody new may want what nobody wanted. */
 void fan_queue_ask_again(FanQueue *f);
 
-/* Opens (O_PATH) the folder that a handle of EventQueueOps.unknown() means. mount_fd: any, not O_PATH, on its file
+/* Opens (O_PATH) the directory that a handle of EventQueueOps.unknown() means. mount_fd: any, not O_PATH, on its file
  * system. -ESTALE: it is gone, or on another file system; -EPERM: CAP_DAC_READ_SEARCH is missing; … */
 int fan_queue_open(const FanQueue *f, int mount_fd, const void *handle);
 

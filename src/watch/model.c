@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Each folder has a table of its own: most folders are small, and one with a million files is no slower than the
- * others. Names are hashed with a seed of this process, so nobody can choose names that collide. Nothing here
+/* Each directory has a table of its own: most directories are small, and one with a million files is no slower than
+ * the others. Names are hashed with a seed of this process, so nobody can choose names that collide. Nothing here
  * recurses: a tree is as deep as somebody likes to make it. */
 
 #include "watch/model.h"
@@ -18,11 +18,11 @@
 
 struct Model {
         void *owner;
-        Folder *root;
+        Directory *root;
         uint64_t seed;
-        size_t n_folders, n_entries, n_name_bytes, n_slots;
+        size_t n_directories, n_entries, n_name_bytes, n_slots;
         uint32_t last_id;
-        LIST_HEAD(, Folder) dirty;
+        LIST_HEAD(, Directory) dirty;
         Model *heir; /* that has to remember which ids are gone; NULL: this one */
         uint32_t *removed;
         size_t n_removed;
@@ -50,18 +50,18 @@ FileState file_state_from_stat(const struct stat *st, uint32_t birth) {
                 .content = hash_bytes(STAMP_KEY, content, sizeof(content)) | 1,
                 .status = (uint32_t)hash_bytes(STAMP_KEY, status, sizeof(status)),
                 .rights = (uint32_t)hash_bytes(STAMP_KEY, rights, sizeof(rights)) | 1,
-                .is_folder = S_ISDIR(st->st_mode),
+                .is_directory = S_ISDIR(st->st_mode),
                 .is_regular = S_ISREG(st->st_mode),
         };
 }
 
 bool entry_is_same_file(const Entry *e, const FileState *state) {
-        return !!(e->flags & ENTRY_FOLDER) == state->is_folder && e->inode == state->inode &&
+        return !!(e->flags & ENTRY_DIRECTORY) == state->is_directory && e->inode == state->inode &&
                (e->birth == state->birth || e->birth == 0 || state->birth == 0);
 }
 
 bool entry_has_content(const Entry *e, const FileState *state) {
-        return entry_is_same_file(e, state) && ((e->flags & ENTRY_FOLDER) || e->content == state->content);
+        return entry_is_same_file(e, state) && ((e->flags & ENTRY_DIRECTORY) || e->content == state->content);
 }
 
 bool entry_has_status(const Entry *e, const FileState *state) {
@@ -72,25 +72,25 @@ bool entry_has_rights(const Entry *e, const FileState *state) {
         return e->rights == state->rights || e->rights == 0 || state->rights == 0;
 }
 
-bool entry_set_state(Folder *f, Entry *e, const FileState *state) {
+bool entry_set_state(Directory *f, Entry *e, const FileState *state) {
         bool same = entry_has_content(e, state) && entry_has_status(e, state) && e->birth == state->birth;
 
         if (same)
                 return false;
-        assert(!!(e->flags & ENTRY_FOLDER) == state->is_folder);
-        if (!state->is_folder) {
+        assert(!!(e->flags & ENTRY_DIRECTORY) == state->is_directory);
+        if (!state->is_directory) {
                 e->content = state->content;
                 e->flags = (uint8_t)((e->flags & ~ENTRY_REGULAR) | (state->is_regular ? ENTRY_REGULAR : 0));
-                folder_set_dirty(f);
+                directory_set_dirty(f);
         } else if (e->birth != state->birth || e->rights != state->rights)
-                folder_set_dirty(e->folder);
+                directory_set_dirty(e->directory);
         entry_identify(e, state);
         return true;
 }
 
-/* --- the table of a folder --- */
+/* --- the table of a directory --- */
 
-static uint32_t name_hash(const Folder *f, const char *name, size_t n) {
+static uint32_t name_hash(const Directory *f, const char *name, size_t n) {
         return (uint32_t)hash_bytes(f->model->seed, name, n);
 }
 
@@ -100,14 +100,14 @@ static uint32_t entry_hash(const HashNode *node, const void *userdata) {
         return name_hash(userdata, e->name, e->length);
 }
 
-Entry *folder_find(const Folder *f, const char *name, size_t n) {
+Entry *directory_find(const Directory *f, const char *name, size_t n) {
         for (Entry *e = (void *)hash_table_chain(&f->entries, name_hash(f, name, n)); e; e = entry_next(e))
                 if (e->length == n && memcmp(e->name, name, n) == 0)
                         return e;
         return NULL;
 }
 
-static int folder_reserve(Folder *f) {
+static int directory_reserve(Directory *f) {
         uint32_t before = f->entries.n_slots;
         int r = hash_table_reserve(&f->entries);
 
@@ -115,7 +115,7 @@ static int folder_reserve(Folder *f) {
         return r;
 }
 
-static void folder_insert(Folder *f, Entry *e) {
+static void directory_insert(Directory *f, Entry *e) {
         uint32_t before = f->entries.n_slots;
 
         hash_table_put(&f->entries, &e->node, name_hash(f, e->name, e->length), entry_hash, f);
@@ -123,11 +123,11 @@ static void folder_insert(Folder *f, Entry *e) {
 }
 
 /* While its slots are gone through it keeps them. */
-static void folder_remove(Folder *f, const Entry *e) {
+static void directory_remove(Directory *f, const Entry *e) {
         uint32_t before = f->entries.n_slots;
 
         hash_table_take(&f->entries, &e->node, name_hash(f, e->name, e->length));
-        if (!(f->flags & FOLDER_BUSY))
+        if (!(f->flags & DIRECTORY_BUSY))
                 hash_table_shrink(&f->entries);
         f->model->n_slots -= before - f->entries.n_slots;
 }
@@ -148,12 +148,12 @@ static Entry *entry_new(const char *name, size_t n) {
 
 static void model_count_entry(Model *m, const Entry *e, int by) {
         m->n_name_bytes += (size_t)by * e->length;
-        if (!(e->flags & ENTRY_FOLDER))
+        if (!(e->flags & ENTRY_DIRECTORY))
                 m->n_entries += (size_t)by;
 }
 
-static Folder *folder_new(Model *m, Folder *parent, Entry *entry) {
-        Folder *f = calloc(1, sizeof(*f));
+static Directory *directory_new(Model *m, Directory *parent, Entry *entry) {
+        Directory *f = calloc(1, sizeof(*f));
 
         if (!f)
                 return NULL;
@@ -162,66 +162,66 @@ static Folder *folder_new(Model *m, Folder *parent, Entry *entry) {
         f->parent = parent;
         f->entry = entry;
         f->id = ++m->last_id;
-        m->n_folders++;
-        folder_set_dirty(f);
+        m->n_directories++;
+        directory_set_dirty(f);
         return f;
 }
 
-/* A folder has come in below f. */
-static void folder_raise(Folder *f, uint32_t height) {
+/* A directory has come in below f. */
+static void directory_raise(Directory *f, uint32_t height) {
         for (; f && f->height < height; f = f->parent)
                 f->height = height++;
 }
 
-int folder_add(Folder *f, const char *name, size_t n, const FileState *state, Entry **ret) {
+int directory_add(Directory *f, const char *name, size_t n, const FileState *state, Entry **ret) {
         _cleanup_free_ Entry *e = NULL;
         int r;
 
         if (n == 0 || n > NAME_LEN)
                 return -EINVAL;
-        r = folder_reserve(f);
+        r = directory_reserve(f);
         if (r < 0)
                 return r;
         e = entry_new(name, n);
         if (!e)
                 return -ENOMEM;
-        if (state->is_folder) {
-                e->flags = ENTRY_FOLDER;
-                e->folder = folder_new(f->model, f, e);
-                if (!e->folder)
+        if (state->is_directory) {
+                e->flags = ENTRY_DIRECTORY;
+                e->directory = directory_new(f->model, f, e);
+                if (!e->directory)
                         return -ENOMEM;
-                LIST_INSERT_HEAD(&f->folders, e->folder, siblings);
-                folder_raise(f, 1);
+                LIST_INSERT_HEAD(&f->directories, e->directory, siblings);
+                directory_raise(f, 1);
         } else
                 e->content = state->content;
         entry_identify(e, state);
         e->flags |= state->is_regular ? ENTRY_REGULAR : 0;
-        folder_insert(f, e);
+        directory_insert(f, e);
         model_count_entry(f->model, e, 1);
-        if (!state->is_folder)
-                folder_set_dirty(f);
+        if (!state->is_directory)
+                directory_set_dirty(f);
         *ret = TAKE_PTR(e);
         return 0;
 }
 
-Entry *folder_take(Folder *f, Entry *e) {
-        folder_remove(f, e);
+Entry *directory_take(Directory *f, Entry *e) {
+        directory_remove(f, e);
         model_count_entry(f->model, e, -1);
-        if (e->flags & ENTRY_FOLDER) {
-                LIST_REMOVE(e->folder, siblings);
-                e->folder->parent = NULL;
+        if (e->flags & ENTRY_DIRECTORY) {
+                LIST_REMOVE(e->directory, siblings);
+                e->directory->parent = NULL;
         } else
-                folder_set_dirty(f);
+                directory_set_dirty(f);
         return e;
 }
 
-int folder_put(Folder *f, Entry *e, const char *name, size_t n, Entry **ret) {
+int directory_put(Directory *f, Entry *e, const char *name, size_t n, Entry **ret) {
         Entry *bigger = e;
         int r;
 
         if (n == 0 || n > NAME_LEN)
                 return -EINVAL;
-        r = folder_reserve(f);
+        r = directory_reserve(f);
         if (r < 0)
                 return r;
         if (n > e->length) {
@@ -233,21 +233,21 @@ int folder_put(Folder *f, Entry *e, const char *name, size_t n, Entry **ret) {
         memcpy(e->name, name, n);
         e->name[n] = '\0';
         e->length = (uint8_t)n;
-        folder_insert(f, e);
+        directory_insert(f, e);
         model_count_entry(f->model, e, 1);
-        if (e->flags & ENTRY_FOLDER) {
-                e->folder->entry = e;
-                e->folder->parent = f;
-                LIST_INSERT_HEAD(&f->folders, e->folder, siblings);
-                folder_raise(f, e->folder->height + 1);
-                folder_set_dirty(e->folder);
+        if (e->flags & ENTRY_DIRECTORY) {
+                e->directory->entry = e;
+                e->directory->parent = f;
+                LIST_INSERT_HEAD(&f->directories, e->directory, siblings);
+                directory_raise(f, e->directory->height + 1);
+                directory_set_dirty(e->directory);
         } else
-                folder_set_dirty(f);
+                directory_set_dirty(f);
         *ret = e;
         return 0;
 }
 
-Entry *folder_pop(Folder *f, unsigned *steps) {
+Entry *directory_pop(Directory *f, unsigned *steps) {
         while (f->entries.n_nodes > 0 && *steps > 0) {
                 Entry *e = entry_in_slot(f, f->cursor);
 
@@ -257,7 +257,7 @@ Entry *folder_pop(Folder *f, unsigned *steps) {
                         f->cursor++;
                         continue;
                 }
-                assert(!(e->flags & ENTRY_FOLDER));
+                assert(!(e->flags & ENTRY_DIRECTORY));
                 f->entries.slots[f->cursor] = e->node.next;
                 f->entries.n_nodes--;
                 model_count_entry(f->model, e, -1);
@@ -279,45 +279,45 @@ static void model_note_removed(Model *m, uint32_t id) {
                 m->removed[m->n_removed++] = id;
 }
 
-static void folder_free(Folder *f) {
+static void directory_free(Directory *f) {
         Model *m = f->model;
         unsigned steps = UINT_MAX;
         Entry *e;
 
         assert(!subscriber_is_subscribed(&f->subscriber));
-        assert(!(f->flags & (FOLDER_QUEUED | FOLDER_BUSY | FOLDER_LOOK_AGAIN)));
-        for (f->cursor = 0; (e = folder_pop(f, &steps));)
+        assert(!(f->flags & (DIRECTORY_QUEUED | DIRECTORY_BUSY | DIRECTORY_LOOK_AGAIN)));
+        for (f->cursor = 0; (e = directory_pop(f, &steps));)
                 free(e);
-        folder_clear_dirty(f);
+        directory_clear_dirty(f);
         model_note_removed(m, f->id);
-        m->n_folders--;
+        m->n_directories--;
         m->n_slots -= f->entries.n_slots;
         hash_table_done(&f->entries);
-        folder_end_move(f);
+        directory_end_move(f);
         free(f);
 }
 
 Entry *entry_free(Entry *e) {
         if (!e)
                 return NULL;
-        if (e->flags & ENTRY_FOLDER)
-                folder_free(e->folder);
+        if (e->flags & ENTRY_DIRECTORY)
+                directory_free(e->directory);
         return mfree(e);
 }
 
-Folder *folder_deepest(Folder *f) {
-        while (!LIST_EMPTY(&f->folders))
-                f = LIST_FIRST(&f->folders);
+Directory *directory_deepest(Directory *f) {
+        while (!LIST_EMPTY(&f->directories))
+                f = LIST_FIRST(&f->directories);
         return f;
 }
 
-void folder_free_leaf(Folder *f) {
-        (void)entry_free(folder_take(f->parent, f->entry));
+void directory_free_leaf(Directory *f) {
+        (void)entry_free(directory_take(f->parent, f->entry));
 }
 
 int model_take_root(Model *m, Entry **ret) {
         _cleanup_free_ Entry *e = entry_new("", 0);
-        Folder *root = m->root, *fresh = e ? folder_new(m, NULL, NULL) : NULL;
+        Directory *root = m->root, *fresh = e ? directory_new(m, NULL, NULL) : NULL;
         uint32_t id = root->id;
 
         if (!fresh)
@@ -325,8 +325,8 @@ int model_take_root(Model *m, Entry **ret) {
         root->id = fresh->id;
         fresh->id = id;
         root->entry = e;
-        e->flags = ENTRY_FOLDER;
-        e->folder = root;
+        e->flags = ENTRY_DIRECTORY;
+        e->directory = root;
         e->inode = root->inode;
         m->root = fresh;
         *ret = TAKE_PTR(e);
@@ -342,7 +342,7 @@ int model_new(Model **ret, void *owner) {
         LIST_INIT(&m->dirty);
         m->owner = owner;
         m->seed = hash_seed();
-        m->root = folder_new(m, NULL, NULL);
+        m->root = directory_new(m, NULL, NULL);
         if (!m->root)
                 return -ENOMEM;
         *ret = TAKE_PTR(m);
@@ -352,13 +352,13 @@ int model_new(Model **ret, void *owner) {
 Model *model_free(Model *m) {
         if (!m)
                 return NULL;
-        for (Folder *f = m->root, *parent; f; f = parent) {
-                f = folder_deepest(f);
+        for (Directory *f = m->root, *parent; f; f = parent) {
+                f = directory_deepest(f);
                 parent = f->parent;
                 if (parent)
-                        folder_free_leaf(f);
+                        directory_free_leaf(f);
                 else
-                        folder_free(f);
+                        directory_free(f);
         }
         free(m->removed);
         return mfree(m);
@@ -368,27 +368,27 @@ void *model_owner(const Model *m) {
         return m->owner;
 }
 
-Folder *model_root(const Model *m) {
+Directory *model_root(const Model *m) {
         return m->root;
 }
 
 const Entry *model_find(const Model *m, const char *path) {
-        const Folder *f = m->root;
+        const Directory *f = m->root;
 
         while (f) {
                 size_t n = strcspn(path, "/");
-                const Entry *e = folder_find(f, path, n);
+                const Entry *e = directory_find(f, path, n);
 
                 if (!e || path[n] == '\0')
                         return e;
-                f = e->flags & ENTRY_FOLDER ? e->folder : NULL;
+                f = e->flags & ENTRY_DIRECTORY ? e->directory : NULL;
                 path += n + 1;
         }
         return NULL;
 }
 
-size_t model_n_folders(const Model *m) {
-        return m->n_folders;
+size_t model_n_directories(const Model *m) {
+        return m->n_directories;
 }
 
 size_t model_n_entries(const Model *m) {
@@ -396,18 +396,19 @@ size_t model_n_entries(const Model *m) {
 }
 
 size_t model_size(const Model *m) {
-        size_t n = m->n_entries + m->n_folders;
+        size_t n = m->n_entries + m->n_directories;
 
-        return n * (sizeof(Entry) + 8) + m->n_name_bytes + m->n_folders * sizeof(Folder) + m->n_slots * sizeof(void *);
+        return n * (sizeof(Entry) + 8) + m->n_name_bytes + m->n_directories * sizeof(Directory) +
+               m->n_slots * sizeof(void *);
 }
 
-/* --- folders --- */
+/* --- directories --- */
 
 /* From the root, or from where what is in it was reported last. */
-static int folder_make_path(const Folder *f, bool reported, PathText *ret) {
+static int directory_make_path(const Directory *f, bool reported, PathText *ret) {
         size_t n = 0, depth = 0, n_before;
         const MovedFrom *before;
-        const Folder *top = f;
+        const Directory *top = f;
         char *end;
         int r;
 
@@ -416,7 +417,7 @@ static int folder_make_path(const Folder *f, bool reported, PathText *ret) {
                 depth++;
         }
         before = reported ? top->moved_from : NULL;
-        if (before && (top->flags & FOLDER_MOVED_BELOW)) {
+        if (before && (top->flags & DIRECTORY_MOVED_BELOW)) {
                 n += top->entry->length + (depth > 0);
                 top = top->parent;
         }
@@ -436,15 +437,15 @@ static int folder_make_path(const Folder *f, bool reported, PathText *ret) {
         return 0;
 }
 
-void folder_end_move(Folder *f) {
+void directory_end_move(Directory *f) {
         MovedFrom *m = TAKE_PTR(f->moved_from);
 
-        f->flags &= ~(uint32_t)FOLDER_MOVED_BELOW;
+        f->flags &= ~(uint32_t)DIRECTORY_MOVED_BELOW;
         if (m && --m->n_refs == 0)
                 free(m);
 }
 
-int folder_set_moved_from(Folder *f, const char *path, size_t n) {
+int directory_set_moved_from(Directory *f, const char *path, size_t n) {
         MovedFrom *m = malloc(sizeof(*m) + n + 1);
 
         if (!m)
@@ -452,53 +453,53 @@ int folder_set_moved_from(Folder *f, const char *path, size_t n) {
         *m = (MovedFrom){ .n_refs = 1, .length = n };
         memcpy(m->path, path, n);
         m->path[n] = '\0';
-        folder_end_move(f);
+        directory_end_move(f);
         f->moved_from = m;
         return 0;
 }
 
-int folder_inherit_moved_from(Folder *f) {
+int directory_inherit_moved_from(Directory *f) {
         _cleanup_(path_text_done) PathText path = {};
-        Folder *parent = f->parent;
+        Directory *parent = f->parent;
         int r = 0;
 
-        if (!parent->moved_from || (parent->flags & FOLDER_MOVED_BELOW)) {
-                r = folder_reported_path_of(parent, "", 0, &path);
+        if (!parent->moved_from || (parent->flags & DIRECTORY_MOVED_BELOW)) {
+                r = directory_reported_path_of(parent, "", 0, &path);
                 if (r >= 0)
-                        r = folder_set_moved_from(parent, path_text_string(&path), path.length);
+                        r = directory_set_moved_from(parent, path_text_string(&path), path.length);
         }
         if (r < 0)
                 return r;
-        folder_end_move(f);
+        directory_end_move(f);
         f->moved_from = parent->moved_from;
         f->moved_from->n_refs++;
-        f->flags |= FOLDER_MOVED_BELOW;
+        f->flags |= DIRECTORY_MOVED_BELOW;
         return 0;
 }
 
-int folder_path(const Folder *f, PathText *ret) {
-        return folder_make_path(f, /* reported= */ false, ret);
+int directory_path(const Directory *f, PathText *ret) {
+        return directory_make_path(f, /* reported= */ false, ret);
 }
 
-int folder_path_of(const Folder *f, const char *name, size_t n, PathText *ret) {
-        int r = folder_path(f, ret);
+int directory_path_of(const Directory *f, const char *name, size_t n, PathText *ret) {
+        int r = directory_path(f, ret);
 
         return r < 0 ? r : path_text_append(ret, name, n);
 }
 
-int folder_reported_path_of(const Folder *f, const char *name, size_t n, PathText *ret) {
-        int r = folder_make_path(f, /* reported= */ true, ret);
+int directory_reported_path_of(const Directory *f, const char *name, size_t n, PathText *ret) {
+        int r = directory_make_path(f, /* reported= */ true, ret);
 
         return r < 0 || n == 0 ? r : path_text_append(ret, name, n);
 }
 
-bool folder_is_moving(const Folder *f) {
+bool directory_is_moving(const Directory *f) {
         while (!f->moved_from && f->parent)
                 f = f->parent;
         return f->moved_from;
 }
 
-unsigned folder_depth(const Folder *f) {
+unsigned directory_depth(const Directory *f) {
         unsigned n = 0;
 
         for (; f->parent; f = f->parent)
@@ -506,18 +507,18 @@ unsigned folder_depth(const Folder *f) {
         return n;
 }
 
-bool folder_is_below(const Folder *f, const Folder *above) {
+bool directory_is_below(const Directory *f, const Directory *above) {
         for (; f; f = f->parent)
                 if (f == above)
                         return true;
         return false;
 }
 
-Folder *folder_walk(Folder *f, Folder *last) {
+Directory *directory_walk(Directory *f, Directory *last) {
         if (!last)
                 return f;
-        if (!LIST_EMPTY(&last->folders))
-                return LIST_FIRST(&last->folders);
+        if (!LIST_EMPTY(&last->directories))
+                return LIST_FIRST(&last->directories);
         for (; last && last != f; last = last->parent)
                 if (LIST_NEXT(last, siblings))
                         return LIST_NEXT(last, siblings);
@@ -526,21 +527,21 @@ Folder *folder_walk(Folder *f, Folder *last) {
 
 /* --- what changed since it was saved --- */
 
-void folder_set_dirty(Folder *f) {
-        if (f->flags & FOLDER_DIRTY)
+void directory_set_dirty(Directory *f) {
+        if (f->flags & DIRECTORY_DIRTY)
                 return;
-        f->flags |= FOLDER_DIRTY;
+        f->flags |= DIRECTORY_DIRTY;
         LIST_INSERT_HEAD(&f->model->dirty, f, dirty);
 }
 
-void folder_clear_dirty(Folder *f) {
-        if (!(f->flags & FOLDER_DIRTY))
+void directory_clear_dirty(Directory *f) {
+        if (!(f->flags & DIRECTORY_DIRTY))
                 return;
-        f->flags &= ~(uint32_t)FOLDER_DIRTY;
+        f->flags &= ~(uint32_t)DIRECTORY_DIRTY;
         LIST_REMOVE(f, dirty);
 }
 
-Folder *model_first_dirty(const Model *m) {
+Directory *model_first_dirty(const Model *m) {
         return LIST_FIRST(&m->dirty);
 }
 
@@ -568,12 +569,12 @@ void model_succeed(Model *next, Model *m) {
         next->root->id = ++next->last_id;
 }
 
-void folder_set_id(Folder *f, uint32_t id) {
+void directory_set_id(Directory *f, uint32_t id) {
         f->id = id;
         f->model->last_id = MAX(f->model->last_id, id);
 }
 
-int model_new_folder(Model *m, const char *name, size_t n, const FileState *state, Entry **ret) {
+int model_new_directory(Model *m, const char *name, size_t n, const FileState *state, Entry **ret) {
         _cleanup_free_ Entry *e = NULL;
 
         if (n == 0 || n > NAME_LEN)
@@ -581,10 +582,10 @@ int model_new_folder(Model *m, const char *name, size_t n, const FileState *stat
         e = entry_new(name, n);
         if (!e)
                 return -ENOMEM;
-        e->flags = ENTRY_FOLDER;
+        e->flags = ENTRY_DIRECTORY;
         entry_identify(e, state);
-        e->folder = folder_new(m, NULL, e);
-        if (!e->folder)
+        e->directory = directory_new(m, NULL, e);
+        if (!e->directory)
                 return -ENOMEM;
         *ret = TAKE_PTR(e);
         return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Looks paths up by itself, name by name as path_resolution(7) says, because only then is it known which folders the
- * answer depends on. systemd.path(5) watches the parents, too; but where the path has symbolic links, it watches the
- * link and not what lies behind, and a link that is replaced by rename goes unseen. */
+/* Looks paths up by itself, name by name as path_resolution(7) says, because only then is it known which directories
+ * the answer depends on. systemd.path(5) watches the parents, too; but where the path has symbolic links, it watches
+ * the link and not what lies behind, and a link that is replaced by rename goes unseen. */
 
 #include "watch/path-chain.h"
 
@@ -60,12 +60,12 @@ static void links_free(struct LinkList *list) {
 static void on_link_event(Subscriber *s, const Notice *n) {
         const Link *l = (const Link *)s;
 
-        /* No name: the folder itself is gone or was moved. */
+        /* No name: the directory itself is gone or was moved. */
         if (n->length == 0 || (l->glob ? glob_match(l->glob, n->name, n->length) : streq(l->name, n->name)))
                 l->chain->changed(l->chain->userdata);
 }
 
-/* From now on a change of name in the folder is heard of, as far as there are links left. Only a link takes the
+/* From now on a change of name in the directory is heard of, as far as there are links left. Only a link takes the
  * pattern over, and keeps it until the next look. */
 static int chain_watch(PathChain *c, int dir_fd, const char *name, size_t n, Glob **glob) {
         Link *l;
@@ -185,7 +185,7 @@ static int chain_enter(PathChain *c, Position *p, const char *name) {
                 return -errno;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        if (S_ISDIR(st.st_mode)) /* on overlayfs, a file's is not that of its folder */
+        if (S_ISDIR(st.st_mode)) /* on overlayfs, a file's is not that of its directory */
                 chain_note_device(c, fd, st.st_dev);
         if (S_ISLNK(st.st_mode))
                 return chain_follow(c, p, fd);
@@ -196,7 +196,7 @@ static int chain_enter(PathChain *c, Position *p, const char *name) {
         return 0;
 }
 
-/* Tries one name of a folder against a pattern; -ENOENT goes on with the next. */
+/* Tries one name of a directory against a pattern; -ENOENT goes on with the next. */
 static int chain_try(PathChain *c, const Position *p, const Glob *glob, bool dot, const char *name, int *ret_fd) {
         _cleanup_(position_done) Position next = { .fd = -EBADF, .rest = p->rest, .written = strlen(p->rest) };
         size_t before = c->found.length;

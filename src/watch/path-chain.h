@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* An absolute path that may not be there yet, whose parents may come and go and whose symbolic links may be changed:
- * every folder that looking it up passes through is watched for the one name that matters in it. What another mount
+ * every directory that looking it up passes through is watched for the one name that matters in it. What another mount
  * covers is noticed by the mount table only, see mount-table.h. */
 
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 #include "watch/event-queue.h"
 #include "fs/path-text.h"
 
-#define PATH_CHAIN_LINKS_MAX 1024 /* folders watched for one path; a pattern may pass through many */
+#define PATH_CHAIN_LINKS_MAX 1024 /* directories watched for one path; a pattern may pass through many */
 
 typedef struct PathChain PathChain;
 
@@ -27,10 +27,10 @@ DEFINE_CLEANUP(PathChain, path_chain_free)
 /* Looks the path up, watching first and looking then. ret_fd: opened with O_PATH, the last name's link followed; for a
  * pattern, of the first that is there. ret_path (may be NULL): what was found, as it would be written. -ENOENT,
  * -ENOTDIR: not there; -ELOOP; -E2BIG; -EACCES, -EMFILE, … ret_device (may be NULL) is set on failure, too: that of
- * the last folder that was there. */
+ * the last directory that was there. */
 int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret_device);
 
-/* True when not every folder on the way could be watched: ask again from time to time. */
+/* True when not every directory on the way could be watched: ask again from time to time. */
 bool path_chain_is_blind(const PathChain *c) _pure_;
 
 /* True when the path was not found because of a symbolic link that is not followed. */

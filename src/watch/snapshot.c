@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The model of a tree as rows of bytes, one a folder, named by the folder's id and not by its path: a folder that is
- * renamed changes one row and not those of all below it. A row says who the folder's parent is, and ends in a digest
- * of itself, so that a damaged one is found and its folder is looked at as if it were new.
+/* The model of a tree as rows of bytes, one a directory, named by the directory's id and not by its path: a directory
+ * that is renamed changes one row and not those of all below it. A row says who the directory's parent is, and ends in
+ * a digest of itself, so that a damaged one is found and its directory is looked at as if it were new.
  *
  * A row: version, kind; id of the parent, inode, device (8 bytes each, little endian); for the root its identity, for
  * others birth and rights; name; and for each file flags, inode, birth and rights, content, status and name.
  *
- * Rows come back in any order, so folders wait in a list until all are there. */
+ * Rows come back in any order, so directories wait in a list until all are there. */
 
 #include <assert.h>
 #include <endian.h>
@@ -16,13 +16,13 @@
 #include "util/hash.h"
 #include "watch/watcher-internal.h"
 
-#define ROW_VERSION 2
-#define ROW_FOLDER  0
-#define ROW_ROOT    1
-#define DIGEST_KEY  UINT64_C(0x726f77)
-#define DIGEST_SIZE sizeof(uint64_t)
-#define SAVE_BYTES  (4 << 20) /* in one call, but for the last row */
-#define KEPT_FLAGS  (ENTRY_REGULAR | ENTRY_UNSETTLED | ENTRY_NEW)
+#define ROW_VERSION   2
+#define ROW_DIRECTORY 0
+#define ROW_ROOT      1
+#define DIGEST_KEY    UINT64_C(0x726f77)
+#define DIGEST_SIZE   sizeof(uint64_t)
+#define SAVE_BYTES    (4 << 20) /* in one call, but for the last row */
+#define KEPT_FLAGS    (ENTRY_REGULAR | ENTRY_UNSETTLED | ENTRY_NEW)
 
 /* --- writing --- */
 
@@ -85,12 +85,12 @@ static void row_put_file(Row *r, const Entry *e) {
         row_put_name(r, e);
 }
 
-static void row_write(Row *r, const Tree *t, const Folder *f) {
+static void row_write(Row *r, const Tree *t, const Directory *f) {
         bool is_root = f == model_root(f->model);
 
         r->n = 0;
         row_put_byte(r, ROW_VERSION);
-        row_put_byte(r, is_root ? ROW_ROOT : ROW_FOLDER);
+        row_put_byte(r, is_root ? ROW_ROOT : ROW_DIRECTORY);
         row_put_u64(r, is_root ? MODEL_NO_ID : f->parent->id);
         row_put_u64(r, f->inode);
         row_put_u64(r, f->device);
@@ -99,16 +99,16 @@ static void row_write(Row *r, const Tree *t, const Folder *f) {
         else
                 row_put_identity(r, f->entry);
         row_put_name(r, f->entry);
-        FOLDER_FOREACH(e, f)
-                if (!(e->flags & ENTRY_FOLDER))
+        DIRECTORY_FOREACH(e, f)
+                if (!(e->flags & ENTRY_DIRECTORY))
                         row_put_file(r, e);
         row_put_u64(r, hash_bytes(DIGEST_KEY, r->bytes, r->n));
 }
 
-/* A folder that has left the tree has no parent to name: it comes back in, or is removed, soon. And the row of one
+/* A directory that has left the tree has no parent to name: it comes back in, or is removed, soon. And the row of one
  * that was moved says where it was until all in it has been reported. */
-static bool is_writable(const Folder *f) {
-        return folder_is_below(f, model_root(f->model)) && !folder_is_moving(f);
+static bool is_writable(const Directory *f) {
+        return directory_is_below(f, model_root(f->model)) && !directory_is_moving(f);
 }
 
 static size_t save_removed(Model *m, size_t max,
@@ -124,7 +124,7 @@ static size_t save_removed(Model *m, size_t max,
 
 int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),
               void *userdata) {
-        Folder *f, *next;
+        Directory *f, *next;
         size_t done, bytes = 0;
         Row row = {};
         int r = 0;
@@ -143,7 +143,7 @@ int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, con
                 r = row.failed ? -ENOMEM : write(userdata, f->id, row.bytes, row.n);
                 if (r < 0)
                         break;
-                folder_clear_dirty(f);
+                directory_clear_dirty(f);
                 done++;
                 bytes += row.n;
                 if (max != INT32_MAX && bytes >= SAVE_BYTES) {
@@ -163,14 +163,14 @@ typedef struct Reader {
         bool failed;
 } Reader;
 
-typedef struct LoadedFolder {
+typedef struct LoadedDirectory {
         uint32_t id, parent;
         Entry *entry;
-} LoadedFolder;
+} LoadedDirectory;
 
 struct Loader {
-        LoadedFolder *folders;
-        size_t n_folders;
+        LoadedDirectory *directories;
+        size_t n_directories;
 };
 
 static const unsigned char *reader_take(Reader *r, size_t n) {
@@ -217,7 +217,7 @@ static bool name_is_valid(const char *name, size_t n) {
                !(n == 2 && name[0] == '.' && name[1] == '.');
 }
 
-static int load_file(Reader *r, Folder *f) {
+static int load_file(Reader *r, Directory *f) {
         uint8_t flags = reader_byte(r) & KEPT_FLAGS;
         FileState state = { .is_regular = flags & ENTRY_REGULAR };
         const char *name;
@@ -230,15 +230,15 @@ static int load_file(Reader *r, Folder *f) {
         state.content = reader_u64(r);
         state.status = (uint32_t)reader_u64(r);
         name = reader_name(r, &n);
-        if (r->failed || !name_is_valid(name, n) || folder_find(f, name, n))
+        if (r->failed || !name_is_valid(name, n) || directory_find(f, name, n))
                 return -EBADMSG;
-        q = folder_add(f, name, n, &state, &e);
+        q = directory_add(f, name, n, &state, &e);
         if (q >= 0)
                 e->flags |= flags;
         return q;
 }
 
-static int load_files(Reader *r, Folder *f) {
+static int load_files(Reader *r, Directory *f) {
         int q = 0;
 
         while (q >= 0 && r->left > 0)
@@ -257,17 +257,17 @@ static void load_root(Reader *r, Tree *t) {
 static int loader_add(Tree *t, uint32_t id, uint32_t parent, Entry *e) {
         Loader *l = t->loader ?: (t->loader = calloc(1, sizeof(Loader)));
 
-        LoadedFolder *place = l ? ARRAY_NEXT(l->folders, l->n_folders) : NULL;
+        LoadedDirectory *place = l ? ARRAY_NEXT(l->directories, l->n_directories) : NULL;
 
         if (!place)
                 return -ENOMEM;
-        *place = (LoadedFolder){ .id = id, .parent = parent, .entry = e };
-        l->n_folders++;
+        *place = (LoadedDirectory){ .id = id, .parent = parent, .entry = e };
+        l->n_directories++;
         return 0;
 }
 
-static int load_folder(Reader *r, Tree *t, uint32_t id, uint32_t parent, uint64_t inode, Folder **ret) {
-        FileState state = { .is_folder = true, .inode = inode };
+static int load_directory(Reader *r, Tree *t, uint32_t id, uint32_t parent, uint64_t inode, Directory **ret) {
+        FileState state = { .is_directory = true, .inode = inode };
         const char *name;
         size_t n;
         Entry *e;
@@ -277,16 +277,16 @@ static int load_folder(Reader *r, Tree *t, uint32_t id, uint32_t parent, uint64_
         name = reader_name(r, &n);
         if (r->failed || !name_is_valid(name, n))
                 return -EBADMSG;
-        q = model_new_folder(t->model, name, n, &state, &e);
+        q = model_new_directory(t->model, name, n, &state, &e);
         if (q < 0)
                 return q;
-        folder_set_id(e->folder, id);
+        directory_set_id(e->directory, id);
         q = loader_add(t, id, parent, e);
         if (q < 0) {
                 (void)entry_free(e);
                 return q;
         }
-        *ret = e->folder;
+        *ret = e->directory;
         return 0;
 }
 
@@ -305,7 +305,7 @@ static int row_check(const void *bytes, size_t n, Reader *ret) {
 int tree_load(Tree *t, uint32_t id, const void *bytes, size_t n) {
         uint64_t parent, inode, device;
         unsigned char kind;
-        Folder *f = NULL;
+        Directory *f = NULL;
         Reader reader;
         int r;
 
@@ -324,73 +324,73 @@ int tree_load(Tree *t, uint32_t id, const void *bytes, size_t n) {
                 f = model_root(t->model);
                 load_root(&reader, t);
                 (void)reader_byte(&reader); /* it has no name */
-                folder_set_id(f, id);
+                directory_set_id(f, id);
         } else
-                r = load_folder(&reader, t, id, (uint32_t)parent, inode, &f);
+                r = load_directory(&reader, t, id, (uint32_t)parent, inode, &f);
         if (r < 0)
                 return r;
         f->inode = inode;
         f->device = device;
-        f->flags |= FOLDER_LOADED;
+        f->flags |= DIRECTORY_LOADED;
         return load_files(&reader, f);
 }
 
 /* --- putting together --- */
 
 static int loaded_compare(const void *a, const void *b) {
-        const LoadedFolder *l = a, *m = b;
+        const LoadedDirectory *l = a, *m = b;
 
         return (l->id > m->id) - (l->id < m->id);
 }
 
-static Folder *loader_find(const Tree *t, uint32_t id) {
-        const LoadedFolder key = { .id = id }, *found;
+static Directory *loader_find(const Tree *t, uint32_t id) {
+        const LoadedDirectory key = { .id = id }, *found;
         const Loader *l = t->loader;
 
         if (id == model_root(t->model)->id)
                 return model_root(t->model);
-        found = bsearch(&key, l->folders, l->n_folders, sizeof(LoadedFolder), loaded_compare);
-        return found && found->entry ? found->entry->folder : NULL;
+        found = bsearch(&key, l->directories, l->n_directories, sizeof(LoadedDirectory), loaded_compare);
+        return found && found->entry ? found->entry->directory : NULL;
 }
 
-/* Would the folder hang below itself? */
-static bool makes_ring(const Folder *f, const Folder *parent) {
-        return folder_is_below(parent, f);
+/* Would the directory hang below itself? */
+static bool makes_ring(const Directory *f, const Directory *parent) {
+        return directory_is_below(parent, f);
 }
 
 static void loader_free_orphan(Entry *e) {
-        while (!LIST_EMPTY(&e->folder->folders))
-                folder_free_leaf(folder_deepest(e->folder));
+        while (!LIST_EMPTY(&e->directory->directories))
+                directory_free_leaf(directory_deepest(e->directory));
         (void)entry_free(e);
 }
 
 static void loader_link(Tree *t) {
         Loader *l = t->loader;
 
-        for (size_t i = 0; i < l->n_folders; i++) {
-                Entry *e = l->folders[i].entry;
-                Folder *parent = loader_find(t, l->folders[i].parent), *f = e->folder;
+        for (size_t i = 0; i < l->n_directories; i++) {
+                Entry *e = l->directories[i].entry;
+                Directory *parent = loader_find(t, l->directories[i].parent), *f = e->directory;
 
-                if (parent && !makes_ring(f, parent) && !folder_find(parent, e->name, e->length) &&
-                    folder_put(parent, e, e->name, e->length, &e) >= 0)
-                        l->folders[i].entry = e;
+                if (parent && !makes_ring(f, parent) && !directory_find(parent, e->name, e->length) &&
+                    directory_put(parent, e, e->name, e->length, &e) >= 0)
+                        l->directories[i].entry = e;
         }
         /* What found no parent; freeing takes away what hangs below, so those linked are left out first. */
-        for (size_t i = 0; i < l->n_folders; i++)
-                if (l->folders[i].entry->folder->parent)
-                        l->folders[i].entry = NULL;
-        for (size_t i = 0; i < l->n_folders; i++)
-                if (l->folders[i].entry)
-                        loader_free_orphan(l->folders[i].entry);
+        for (size_t i = 0; i < l->n_directories; i++)
+                if (l->directories[i].entry->directory->parent)
+                        l->directories[i].entry = NULL;
+        for (size_t i = 0; i < l->n_directories; i++)
+                if (l->directories[i].entry)
+                        loader_free_orphan(l->directories[i].entry);
 }
 
-/* What was loaded is what is saved; a folder that came through whole needs no new row. */
+/* What was loaded is what is saved; a directory that came through whole needs no new row. */
 static void tree_clean(Tree *t) {
-        Folder *root = model_root(t->model);
+        Directory *root = model_root(t->model);
 
-        for (Folder *f = folder_walk(root, NULL); f; f = folder_walk(root, f))
-                if (f->flags & FOLDER_LOADED)
-                        folder_clear_dirty(f);
+        for (Directory *f = directory_walk(root, NULL); f; f = directory_walk(root, f))
+                if (f->flags & DIRECTORY_LOADED)
+                        directory_clear_dirty(f);
 }
 
 void tree_finish_load(Tree *t) {
@@ -398,9 +398,9 @@ void tree_finish_load(Tree *t) {
 
         if (!l)
                 return;
-        qsort(l->folders, l->n_folders, sizeof(LoadedFolder), loaded_compare);
+        qsort(l->directories, l->n_directories, sizeof(LoadedDirectory), loaded_compare);
         loader_link(t);
         tree_clean(t);
-        free(l->folders);
+        free(l->directories);
         t->loader = mfree(l);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Everything is done with folders opened for the moment, so that a spool can be unmounted, and by rename within one
- * file system, so that each step happens or does not. There is no fsync: after a power cut a rename may not have
+/* Everything is done with directories opened for the moment, so that a spool can be unmounted, and by rename within
+ * one file system, so that each step happens or does not. There is no fsync: after a power cut a rename may not have
  * happened, which is the state before, and that is one from which work goes on as well.
  *
- * An item's own folder, and not a longer name, keeps the name that it came with, which may have 255 bytes already. */
+ * An item's own directory, and not a longer name, keeps the name that it came with, which may have 255 bytes already.
+ */
 
 #include "watch/spool.h"
 
@@ -22,10 +23,10 @@
 #include "util/array.h"
 #include "watch/watcher.h"
 
-#define ID_DIGITS   16
-#define FOLDER_MAX  48 /* "0123456789abcdef.1000000" and the end */
-#define FAILED_TEXT "failed"
-#define REST_TEXT   "rest" /* what a run left beside its item, or what was claimed and is none */
+#define ID_DIGITS     16
+#define DIRECTORY_MAX 48 /* "0123456789abcdef.1000000" and the end */
+#define FAILED_TEXT   "failed"
+#define REST_TEXT     "rest" /* what a run left beside its item, or what was claimed and is none */
 
 #define OUR_MODE 0711 /* of .vakt-JOB and what is in it: a run gets at its own item, and nobody sees the others */
 #define LENT_MODE                                                                                         \
@@ -33,7 +34,7 @@
                */
 
 #define LINKED_USEC USEC_PER_MINUTE /* so long it is expected that the other name of a file goes */
-#define CLAIMS_MAX  65536U          /* items that are claimed at once; so many folders are looked into */
+#define CLAIMS_MAX  65536U          /* items that are claimed at once; so many directories are looked into */
 #define NAMES_MAX                                                                                         \
         (4 * CLAIMS_MAX) /* and so many names in all of them: who owns the spool may put in what he likes \
                           */
@@ -46,7 +47,7 @@ typedef struct Pin {
 } Pin;
 
 struct Spool {
-        char *path, *claims, *done, *failed; /* claims: the name of the folder in path */
+        char *path, *claims, *done, *failed; /* claims: the name of the directory in path */
         Pin pin, done_pin, failed_pin;
         uid_t run_uid;
         uint64_t last_id;
@@ -81,7 +82,7 @@ static int refuse_errno(Spool *s, int error, const char *path) {
 
 /* --- directories --- */
 
-static int open_folder(int dir_fd, const char *path, int flags) {
+static int open_directory(int dir_fd, const char *path, int flags) {
         int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
 
         return fd < 0 ? -errno : fd;
@@ -144,13 +145,13 @@ static int check_claims(Spool *s, const Step *step, int fd) {
 /* Made anew where it is gone. In a directory of ours that others can write, too, we make it ourselves: in one call, by
  * descriptor, it is ours or it is not made. */
 static int open_claims(Spool *s, Step *step) {
-        _cleanup_close_ int fd = open_folder(step->at.fd, s->claims, O_NOFOLLOW);
+        _cleanup_close_ int fd = open_directory(step->at.fd, s->claims, O_NOFOLLOW);
         bool made = false;
         int r;
 
         if (fd == -ENOENT) {
                 made = mkdirat(step->at.fd, s->claims, 0700) >= 0;
-                fd = made || errno == EEXIST ? open_folder(step->at.fd, s->claims, O_NOFOLLOW) : -errno;
+                fd = made || errno == EEXIST ? open_directory(step->at.fd, s->claims, O_NOFOLLOW) : -errno;
         }
         if (fd == -ENOTDIR || fd == -ELOOP)
                 return refuse(s, fd, "%s/%s is no directory: move it away, and vaktd makes one", s->path, s->claims);
@@ -200,18 +201,18 @@ static int step_begin(Spool *s, Step *step) {
         return r < 0 ? r : open_claims(s, step);
 }
 
-static const char *folder_name(char buf[static FOLDER_MAX], uint64_t id, unsigned attempt) {
-        (void)snprintf(buf, FOLDER_MAX, "%016llx.%u", (unsigned long long)id, attempt);
+static const char *directory_name(char buf[static DIRECTORY_MAX], uint64_t id, unsigned attempt) {
+        (void)snprintf(buf, DIRECTORY_MAX, "%016llx.%u", (unsigned long long)id, attempt);
         return buf;
 }
 
-static const char *folder_name_of(char buf[static FOLDER_MAX], uint64_t id, const char *what) {
-        (void)snprintf(buf, FOLDER_MAX, "%016llx.%s", (unsigned long long)id, what);
+static const char *directory_name_of(char buf[static DIRECTORY_MAX], uint64_t id, const char *what) {
+        (void)snprintf(buf, DIRECTORY_MAX, "%016llx.%s", (unsigned long long)id, what);
         return buf;
 }
 
 /* 1: an item; 0: one of ours that is none; -EINVAL: not ours. */
-static int folder_name_parse(const char *name, uint64_t *ret_id, unsigned *ret_attempt) {
+static int directory_name_parse(const char *name, uint64_t *ret_id, unsigned *ret_attempt) {
         static const char digits[] = "0123456789abcdef";
         unsigned long attempt;
         char *end;
@@ -245,9 +246,9 @@ static int rename_into(int from_fd, const char *from, int to_fd, const char *to)
         return renameat(from_fd, from, to_fd, to) < 0 ? -errno : 0;
 }
 
-/* Calls visit with each name of a folder. */
+/* Calls visit with each name of a directory. */
 static int each_name(int dir_fd, int (*visit)(void *userdata, int dir_fd, const char *name), void *userdata) {
-        int fd = open_folder(dir_fd, ".", 0), r = 0;
+        int fd = open_directory(dir_fd, ".", 0), r = 0;
         const struct dirent *d;
         DIR *dir;
 
@@ -353,8 +354,8 @@ static int remove_other(void *userdata, int dir_fd, const char *name) {
 /* Who opened it just before it was renamed is seen only now, and so is what was put in its place just then: that goes
  * back. Should its name be taken again, a file that is only being written stays claimed, and the next opening of the
  * spool finds it; anything else is put aside for good. */
-static int claim_check(Spool *s, const Step *step, const char *name, int item_fd, const char *folder, usec_t now) {
-        char rest[FOLDER_MAX];
+static int claim_check(Spool *s, const Step *step, const char *name, int item_fd, const char *directory, usec_t now) {
+        char rest[DIRECTORY_MAX];
         int r = check_file(step, item_fd, name, now);
 
         if (r >= 0)
@@ -362,16 +363,17 @@ static int claim_check(Spool *s, const Step *step, const char *name, int item_fd
         if (r == -ENOENT || move_as(s, step, &step->at, item_fd, /* out_of_item= */ true, name, name) >= 0)
                 return r;
         if (r != -EBUSY)
-                (void)rename_into(step->claims, folder, step->claims, folder_name_of(rest, s->last_id, REST_TEXT));
+                (void)rename_into(step->claims, directory, step->claims,
+                                  directory_name_of(rest, s->last_id, REST_TEXT));
         return r;
 }
 
-static int make_item_folder(const Step *step, const char *folder) {
+static int make_item_directory(const Step *step, const char *directory) {
         _cleanup_close_ int fd = -EBADF;
 
-        if (mkdirat(step->claims, folder, OUR_MODE) < 0)
+        if (mkdirat(step->claims, directory, OUR_MODE) < 0)
                 return -errno;
-        fd = open_folder(step->claims, folder, O_NOFOLLOW);
+        fd = open_directory(step->claims, directory, O_NOFOLLOW);
         if (fd >= 0 && fchmod(fd, OUR_MODE) < 0) /* whatever the umask is */
                 return -errno;
         return TAKE_FD(fd);
@@ -382,7 +384,7 @@ int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret)
         _cleanup_(step_end) Step step = STEP_INIT;
         _cleanup_free_ char *copy = strdup(name);
         _cleanup_close_ int item_fd = -EBADF;
-        char folder[FOLDER_MAX];
+        char directory[DIRECTORY_MAX];
         int r;
 
         if (!copy)
@@ -394,18 +396,18 @@ int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret)
                 r = check_file(&step, step.at.fd, name, now_realtime);
         if (r < 0)
                 return r;
-        r = item_fd = make_item_folder(&step, folder_name(folder, id, 1));
+        r = item_fd = make_item_directory(&step, directory_name(directory, id, 1));
         if (r < 0)
                 return refuse_errno(s, r, s->path);
         s->last_id = id;
         r = move_as(s, &step, &step.at, item_fd, /* out_of_item= */ false, name, name);
         if (r >= 0)
-                r = claim_check(s, &step, name, item_fd, folder, now_realtime);
+                r = claim_check(s, &step, name, item_fd, directory, now_realtime);
         else if (r != -ENOENT)
                 (void)refuse(s, r, "%s: a file in it cannot be moved: %s", s->path,
                              strerror(-r)); /* all may read this */
         if (r < 0) {
-                (void)unlinkat(step.claims, folder, AT_REMOVEDIR);
+                (void)unlinkat(step.claims, directory, AT_REMOVEDIR);
                 return r;
         }
         *ret = (SpoolItem){ .id = id, .attempt = 1, .name = TAKE_PTR(copy) };
@@ -413,9 +415,10 @@ int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret)
 }
 
 char *spool_item_path(const Spool *s, const SpoolItem *i) {
-        char folder[FOLDER_MAX], *path;
+        char directory[DIRECTORY_MAX], *path;
 
-        return asprintf(&path, "%s/%s/%s/%s", s->path, s->claims, folder_name(folder, i->id, i->attempt), i->name) < 0
+        return asprintf(&path, "%s/%s/%s/%s", s->path, s->claims, directory_name(directory, i->id, i->attempt),
+                        i->name) < 0
                        ? NULL
                        : path;
 }
@@ -434,12 +437,12 @@ static char *take_component(const char *path, size_t *n) {
 
 int spool_item_from_path(const char *path, const char *job, char **ret_spool, SpoolItem *ret) {
         size_t n = strlen(path);
-        _cleanup_free_ char *name = take_component(path, &n), *folder = take_component(path, &n),
+        _cleanup_free_ char *name = take_component(path, &n), *directory = take_component(path, &n),
                             *claims = take_component(path, &n), *spool = NULL;
         const char *of = claims ? startswith(claims, WATCH_PRIVATE_PREFIX) : NULL;
         SpoolItem item = {};
 
-        if (isempty(name) || !of || !streq(of, job) || folder_name_parse(folder, &item.id, &item.attempt) <= 0)
+        if (isempty(name) || !of || !streq(of, job) || directory_name_parse(directory, &item.id, &item.attempt) <= 0)
                 return -EINVAL;
         spool = n > 0 ? strndup(path, n) : strdup("/");
         if (!spool)
@@ -452,19 +455,19 @@ int spool_item_from_path(const char *path, const char *job, char **ret_spool, Sp
 
 /* --- leaving --- */
 
-static int open_item(const SpoolItem *i, const Step *step, char folder[static FOLDER_MAX]) {
-        return open_folder(step->claims, folder_name(folder, i->id, i->attempt), O_NOFOLLOW);
+static int open_item(const SpoolItem *i, const Step *step, char directory[static DIRECTORY_MAX]) {
+        return open_directory(step->claims, directory_name(directory, i->id, i->attempt), O_NOFOLLOW);
 }
 
 /* A run may have left other files there. They are kept, and in nobody's way. */
-static int remove_item_folder(const Step *step, const SpoolItem *i, const char *folder) {
-        char rest[FOLDER_MAX];
+static int remove_item_directory(const Step *step, const SpoolItem *i, const char *directory) {
+        char rest[DIRECTORY_MAX];
 
-        if (unlinkat(step->claims, folder, AT_REMOVEDIR) >= 0)
+        if (unlinkat(step->claims, directory, AT_REMOVEDIR) >= 0)
                 return 0;
         if (errno != ENOTEMPTY && errno != EEXIST)
                 return -errno;
-        return rename_into(step->claims, folder, step->claims, folder_name_of(rest, i->id, REST_TEXT));
+        return rename_into(step->claims, directory, step->claims, directory_name_of(rest, i->id, REST_TEXT));
 }
 
 typedef struct Target {
@@ -533,14 +536,14 @@ static int move_to(Spool *s, const Step *step, int item_fd, const SpoolItem *i, 
 static int spool_leave(Spool *s, const SpoolItem *i, Target target) {
         _cleanup_(step_end) Step step = STEP_INIT;
         _cleanup_close_ int item_fd = -EBADF;
-        char folder[FOLDER_MAX];
+        char directory[DIRECTORY_MAX];
         bool gone = false;
         int r;
 
         r = step_begin(s, &step);
         if (r < 0)
                 return r;
-        r = item_fd = open_item(i, &step, folder);
+        r = item_fd = open_item(i, &step, directory);
         if (r == -ENOENT)
                 return 1;
         if (r < 0)
@@ -551,7 +554,7 @@ static int spool_leave(Spool *s, const SpoolItem *i, Target target) {
                 r = 0;
         }
         if (r >= 0)
-                r = remove_item_folder(&step, i, folder);
+                r = remove_item_directory(&step, i, directory);
         return r < 0 ? r : gone;
 }
 
@@ -561,30 +564,30 @@ int spool_done(Spool *s, const SpoolItem *i) {
 
 static int spool_rename_item(Spool *s, const SpoolItem *i, const char *to) {
         _cleanup_(step_end) Step step = STEP_INIT;
-        char folder[FOLDER_MAX];
+        char directory[DIRECTORY_MAX];
         int r;
 
         r = step_begin(s, &step);
-        return r < 0 ? r : rename_into(step.claims, folder_name(folder, i->id, i->attempt), step.claims, to);
+        return r < 0 ? r : rename_into(step.claims, directory_name(directory, i->id, i->attempt), step.claims, to);
 }
 
 int spool_fail(Spool *s, const SpoolItem *i) {
-        char folder[FOLDER_MAX];
+        char directory[DIRECTORY_MAX];
         int r;
 
         if (s->failed)
                 return spool_leave(s, i, target_failed(s));
-        r = spool_rename_item(s, i, folder_name_of(folder, i->id, FAILED_TEXT));
+        r = spool_rename_item(s, i, directory_name_of(directory, i->id, FAILED_TEXT));
         return r == -ENOENT ? 1 : r;
 }
 
 int spool_retry(Spool *s, SpoolItem *i) {
-        char folder[FOLDER_MAX];
+        char directory[DIRECTORY_MAX];
         int r;
 
         if (i->attempt >= SPOOL_ATTEMPTS_MAX)
                 return -ERANGE;
-        r = spool_rename_item(s, i, folder_name(folder, i->id, i->attempt + 1));
+        r = spool_rename_item(s, i, directory_name(directory, i->id, i->attempt + 1));
         if (r < 0)
                 return r;
         i->attempt++;
@@ -594,24 +597,24 @@ int spool_retry(Spool *s, SpoolItem *i) {
 int spool_release(Spool *s, const SpoolItem *i) {
         _cleanup_(step_end) Step step = STEP_INIT;
         _cleanup_close_ int item_fd = -EBADF;
-        char folder[FOLDER_MAX];
+        char directory[DIRECTORY_MAX];
         int r;
 
         r = step_begin(s, &step);
         if (r < 0)
                 return r;
-        r = item_fd = open_item(i, &step, folder);
+        r = item_fd = open_item(i, &step, directory);
         if (r < 0)
                 return r;
         r = move_as(s, &step, &step.at, item_fd, /* out_of_item= */ true, i->name, i->name);
-        return r < 0 ? r : remove_item_folder(&step, i, folder);
+        return r < 0 ? r : remove_item_directory(&step, i, directory);
 }
 
 /* --- what is there --- */
 
 typedef struct List {
         SpoolItem *items;
-        size_t n_items, n_folders, n_names;
+        size_t n_items, n_directories, n_names;
         Spool *spool;
         const Step *step;
         int n_failed;
@@ -662,10 +665,10 @@ static int list_claim(void *userdata, int dir_fd, const char *name) {
         List *l = userdata;
         Find find = { .list = l };
         SpoolItem item = {}, *place;
-        char rest[FOLDER_MAX];
+        char rest[DIRECTORY_MAX];
         int r;
 
-        r = folder_name_parse(name, &item.id, &item.attempt);
+        r = directory_name_parse(name, &item.id, &item.attempt);
         if (r < 0)
                 return 0;
         l->spool->last_id = MAX(l->spool->last_id, item.id);
@@ -673,9 +676,9 @@ static int list_claim(void *userdata, int dir_fd, const char *name) {
                 l->n_failed += streq(name + ID_DIGITS + 1, FAILED_TEXT);
                 return 0;
         }
-        if (l->n_folders++ >= CLAIMS_MAX)
+        if (l->n_directories++ >= CLAIMS_MAX)
                 return refuse_many(l);
-        fd = open_folder(dir_fd, name, O_NOFOLLOW);
+        fd = open_directory(dir_fd, name, O_NOFOLLOW);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
         r = end_loan(l->step, fd);
@@ -696,7 +699,7 @@ static int list_claim(void *userdata, int dir_fd, const char *name) {
         }
         /* Made and not filled, or emptied and not removed; or what is in it is no item. */
         if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && (errno == ENOTEMPTY || errno == EEXIST))
-                (void)rename_into(dir_fd, name, dir_fd, folder_name_of(rest, item.id, REST_TEXT));
+                (void)rename_into(dir_fd, name, dir_fd, directory_name_of(rest, item.id, REST_TEXT));
         return 0;
 }
 

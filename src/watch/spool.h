@@ -1,11 +1,11 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Spool=: a folder in which each file that comes to rest is one item of work. An item is claimed by being renamed into
- * a folder of its own within SPOOL/.vakt-JOB/, which no watch reports; whoever put it there cannot take it for
+/* Spool=: a directory in which each file that comes to rest is one item of work. An item is claimed by being renamed
+ * into a directory of its own within SPOOL/.vakt-JOB/, which no watch reports; whoever put it there cannot take it for
  * unclaimed any more, and two daemons cannot claim it both. All that has to be remembered of an item - which it is,
- * how often it was tried, whether it has failed - is the name of that folder, and each step is one rename: killed at
- * any point, the next start finds every item in one state or the next.
+ * how often it was tried, whether it has failed - is the name of that directory, and each step is one rename: killed
+ * at any point, the next start finds every item in one state or the next.
  *
  *     SPOOL/name                      not claimed
  *     SPOOL/.vakt-JOB/ID.N/name       claimed, in its Nth try; ID has 16 hexadecimal digits and grows with arrival

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is different for a tree when its folders are heard of by fanotify. The file system is marked with one call, and
- * from then on everything is heard; so the tree counts as watched at once, and its folders are read in turns when
- * there is nothing else to do. An event of a folder that was not read yet names it by its handle only: the kernel is
- * asked for its path, and the folders on the way to it come into the model before the others.
+/* What is different for a tree when its directories are heard of by fanotify. The file system is marked with one call,
+ * and from then on everything is heard; so the tree counts as watched at once, and its directories are read in turns
+ * when there is nothing else to do. An event of a directory that was not read yet names it by its handle only: the
+ * kernel is asked for its path, and the directories on the way to it come into the model before the others.
  *
- * Backend=auto takes inotify as long as that is cheap. It pins every folder in memory and takes a second for a hundred
- * thousand of them, where fanotify takes nothing, but hears of everything else on the file system, too. So a tree is
- * handed over when it has WATCH_LARGE folders, or when the limit of inotify's watches is reached. By reading it once
- * more, each folder changes over without a gap.
+ * Backend=auto takes inotify as long as that is cheap. It pins every directory in memory and takes a second for a
+ * hundred thousand of them, where fanotify takes nothing, but hears of everything else on the file system, too. So a
+ * tree is handed over when it has WATCH_LARGE directories, or when the limit of inotify's watches is reached. By
+ * reading it once more, each directory changes over without a gap.
  *
- * A folder that is made while its parent is heard of need not be read: all that happens in it is heard of from its
+ * A directory that is made while its parent is heard of need not be read: all that happens in it is heard of from its
  * first moment, and with it who did it. */
 
 #include <fcntl.h>
@@ -45,7 +45,7 @@ static int tree_start_fan(Tree *t, int fd) {
 static bool tree_is_large(const Tree *t) {
         const WatchDef *def = &t->watch->def;
 
-        return model_n_folders(t->model) >= (def->large > 0 ? def->large : WATCH_LARGE);
+        return model_n_directories(t->model) >= (def->large > 0 ? def->large : WATCH_LARGE);
 }
 
 void tree_choose_backend(Tree *t, int fd) {
@@ -68,7 +68,7 @@ static void tree_change_over(Tree *t) {
         if (tree_start_fan(t, t->root_fd) < 0)
                 t->fan_refused = true;
         else
-                tree_queue(t, model_root(t->model), FOLDER_DEEP);
+                tree_queue(t, model_root(t->model), DIRECTORY_DEEP);
 }
 
 void tree_outgrow(Tree *t) {
@@ -90,15 +90,15 @@ void tree_release_fan(Tree *t) {
 
 /* --- subscribing --- */
 
-static int tree_subscribe_handle(Tree *t, Folder *f, int dir_fd, const char *name, dev_t device) {
-        f->subscriber.notify = tree_on_folder_event;
+static int tree_subscribe_handle(Tree *t, Directory *f, int dir_fd, const char *name, dev_t device) {
+        f->subscriber.notify = tree_on_directory_event;
         return fan_queue_subscribe(t->fan, &f->subscriber, dir_fd, name, device, tree_mask(t));
 }
 
-int tree_subscribe(Tree *t, Folder *f, int fd) {
+int tree_subscribe(Tree *t, Directory *f, int fd) {
         int r;
 
-        f->subscriber.notify = tree_on_folder_event;
+        f->subscriber.notify = tree_on_directory_event;
         if (!t->by_handle) {
                 r = event_queue_subscribe(t->queue, &f->subscriber, fd, tree_mask(t));
                 if (r == -ENOSPC)
@@ -117,32 +117,32 @@ int tree_subscribe(Tree *t, Folder *f, int fd) {
         return event_queue_subscribe(t->queue, &f->subscriber, fd, tree_mask(t));
 }
 
-/* Of folders in a folder that is watched alone, only what happens to themselves is wanted; for inotify that is an
- * event of the parent, for fanotify it is not. */
-static bool wants_folders_themselves(const Tree *t) {
-        return !t->watch->def.recursive && t->watch->def.folders && (t->watch->def.events & WATCH_ATTRIB);
+/* Of directories in a directory that is watched alone, only what happens to themselves is wanted; for inotify that is
+ * an event of the parent, for fanotify it is not. */
+static bool wants_directories_themselves(const Tree *t) {
+        return !t->watch->def.recursive && t->watch->def.directories && (t->watch->def.events & WATCH_ATTRIB);
 }
 
-bool tree_subscribe_seen(Tree *t, const Sighting *s, Entry *e) {
+bool tree_subscribe_seen(Tree *t, const Observation *s, Entry *e) {
         bool is_born = t->watch->def.recursive && (s->mask & IN_CREATE) && !(s->mask & IN_MOVED_TO);
-        dev_t device = s->st->st_dev != 0 ? s->st->st_dev : s->folder->device;
-        Folder *f = e->folder;
+        dev_t device = s->st->st_dev != 0 ? s->st->st_dev : s->directory->device;
+        Directory *f = e->directory;
 
-        if (!t->by_handle || !(is_born || wants_folders_themselves(t)))
+        if (!t->by_handle || !(is_born || wants_directories_themselves(t)))
                 return false;
         if (tree_subscribe_handle(t, f, s->dir_fd, s->name, device) != 0 || !is_born)
                 return false;
         /* A snapshot of another subvolume appears with all that is in it. */
-        if (device != s->folder->device)
+        if (device != s->directory->device)
                 return false;
         f->device = device;
         f->inode = s->st->st_ino;
-        f->flags |= FOLDER_READ;
+        f->flags |= DIRECTORY_READ;
         return true;
 }
 
-bool tree_is_subscribed_to(Tree *t, const Sighting *s, Entry *e) {
-        Folder *f = e->folder;
+bool tree_is_subscribed_to(Tree *t, const Observation *s, Entry *e) {
+        Directory *f = e->directory;
 
         if (!subscriber_is_outer(&f->subscriber) || !(s->mask & (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)))
                 return true;
@@ -150,17 +150,17 @@ bool tree_is_subscribed_to(Tree *t, const Sighting *s, Entry *e) {
 }
 
 bool tree_check_root(Tree *t, int fd) {
-        Folder *root = model_root(t->model);
+        Directory *root = model_root(t->model);
 
         if (!subscriber_is_outer(&root->subscriber))
                 return true;
         return tree_subscribe_handle(t, root, fd, "", t->root.device) == 1;
 }
 
-/* --- folders that are heard of before they are read --- */
+/* --- directories that are heard of before they are read --- */
 
-/* What is behind real_path in the path of the folder that a handle means, with the slash. -ESTALE, -EXDEV: not in this
- * tree. */
+/* What is behind real_path in the path of the directory that a handle means, with the slash. -ESTALE, -EXDEV: not in
+ * this tree. */
 static int tree_path_of_handle(Tree *t, const void *handle, char path[static PATH_MAX], const char **ret) {
         _cleanup_close_ int mount = -EBADF, fd = -EBADF;
         char link[sizeof("/proc/self/fd/") + 11];
@@ -171,7 +171,7 @@ static int tree_path_of_handle(Tree *t, const void *handle, char path[static PAT
         r = tree_open_root(t);
         if (r < 0 || !t->real_path)
                 return -ESTALE;
-        mount = open_folder_beneath(t->root_fd, "", 0, /* cross_mounts= */ false);
+        mount = open_directory_beneath(t->root_fd, "", 0, /* cross_mounts= */ false);
         if (mount < 0)
                 return mount;
         fd = fan_queue_open(t->fan, mount, handle);
@@ -189,38 +189,38 @@ static int tree_path_of_handle(Tree *t, const void *handle, char path[static PAT
         return 0;
 }
 
-/* The folder on a path, put into the model where it was not there. path is written to and put back. NULL: it is not
+/* The directory on a path, put into the model where it was not there. path is written to and put back. NULL: it is not
  * wanted, or not there any more. */
-static Folder *tree_find_or_see(Tree *t, char *path) {
-        Folder *f = model_root(t->model);
+static Directory *tree_find_or_see(Tree *t, char *path) {
+        Directory *f = model_root(t->model);
 
         while (f && *(path += strspn(path, "/"))) {
                 size_t n = strcspn(path, "/");
                 char end = path[n];
-                const Entry *e = folder_find(f, path, n);
+                const Entry *e = directory_find(f, path, n);
 
                 path[n] = '\0';
                 if (!e) {
                         tree_look(t, f, path, n, /* mask= */ 0);
-                        e = folder_find(f, path, n);
+                        e = directory_find(f, path, n);
                 }
                 path[n] = end;
                 path += n;
-                f = e && (e->flags & ENTRY_FOLDER) ? e->folder : NULL;
+                f = e && (e->flags & ENTRY_DIRECTORY) ? e->directory : NULL;
         }
         return f;
 }
 
-/* The path may have led elsewhere meanwhile: then another folder is subscribed to than was asked for, and no harm
+/* The path may have led elsewhere meanwhile: then another directory is subscribed to than was asked for, and no harm
  * done. */
-static void tree_subscribe_path(Tree *t, Folder *f, const char *path) {
+static void tree_subscribe_path(Tree *t, Directory *f, const char *path) {
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
 
         if (subscriber_is_subscribed(&f->subscriber) || tree_open_root(t) < 0)
                 return;
         path += strspn(path, "/");
-        fd = open_folder_beneath(t->root_fd, path, strlen(path), t->watch->def.cross_mounts);
+        fd = open_directory_beneath(t->root_fd, path, strlen(path), t->watch->def.cross_mounts);
         if (fd >= 0 && fstat(fd, &st) >= 0)
                 (void)tree_subscribe_handle(t, f, fd, "", st.st_dev);
 }
@@ -228,7 +228,7 @@ static void tree_subscribe_path(Tree *t, Folder *f, const char *path) {
 void tree_introduce(Tree *t, const void *handle) {
         const char *rest = NULL;
         char path[PATH_MAX];
-        Folder *f;
+        Directory *f;
         int r;
 
         if (!t->by_handle || !t->has_root || t->root.is_file)

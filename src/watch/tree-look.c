@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a name in a folder is now, what it was, and what that makes of it. Everything that is reported comes through
- * here, whether an event led to it or the reading of a folder. What is reported is what the difference says, which is
- * the same whoever noticed it, and what was heard beside. So to be moved or renamed is to be gone from one name and to
- * have appeared under another, since no comparison can tell more.
+/* What a name in a directory is now, what it was, and what that makes of it. Everything that is reported comes through
+ * here, whether an event led to it or the reading of a directory. What is reported is what the difference says, which
+ * is the same whoever noticed it, and what was heard beside. So to be moved or renamed is to be gone from one name and
+ * to have appeared under another, since no comparison can tell more.
  *
- * A file may have been written before its folder was watched (then no event will ever tell that it is complete) or
+ * A file may have been written before its directory was watched (then no event will ever tell that it is complete) or
  * still be open (then one will). Whether somebody writes is asked of the kernel by a lease. The kernel tells of the
  * closing before it gives the lease; so where the lease is given and no closing waits to be looked at, there is none
  * to come, and each file is reported as complete once. Where it is not given, the closing may have been told to nobody
- * just before the folder was watched; so that one is looked at again.
+ * just before the directory was watched; so that one is looked at again.
  *
  * Moves are recognised by the inode: what has left is kept for a short time, with all that is below it and its
  * watches, and put in again where it turns up. */
@@ -64,26 +64,26 @@ int stat_with_birth(int dir_fd, const char *name, struct stat *ret, uint32_t *re
 /* --- reporting --- */
 
 static void tree_tell(Tree *t, const char *path, size_t n, const char *from, unsigned events, bool synthetic,
-                      bool is_folder) {
+                      bool is_directory) {
         const WatchDef *def = &t->watch->def;
         Change c = { .path = path,
                      .length = n,
                      .from = from,
                      .events = events & def->events,
                      .synthetic = synthetic,
-                     .is_folder = is_folder,
+                     .is_directory = is_directory,
                      .pid = t->writer.pid };
 
         bool gone = events == WATCH_DELETE && c.events == 0 && def->events != 0 && t->watch->ops->gone &&
                     !t->too_many; /* then not everything that is there is in the model */
 
-        if ((c.events == 0 && !gone) || (is_folder && !def->folders))
+        if ((c.events == 0 && !gone) || (is_directory && !def->directories))
                 return;
         if (t->root.is_file) { /* its entry has a name, but no path below the root */
                 c.path = "";
                 c.length = n = 0;
         }
-        if (n > 0 && !path_filter_matches(def->filter, path, n, is_folder))
+        if (n > 0 && !path_filter_matches(def->filter, path, n, is_directory))
                 return;
         if (t->fan && t->writer.group > 0)
                 c.cgroup = fan_queue_group_path(t->fan, t->writer.group);
@@ -97,9 +97,9 @@ static void tree_tell(Tree *t, const char *path, size_t n, const char *from, uns
 }
 
 void tree_report(Tree *t, const char *path, size_t n, const char *from, unsigned events, bool synthetic,
-                 bool is_folder) {
+                 bool is_directory) {
         if (!synthetic || !t->silent)
-                tree_tell(t, path, n, from, events, synthetic, is_folder);
+                tree_tell(t, path, n, from, events, synthetic, is_directory);
 }
 
 /* It was there before the watch began: what is reported are changes. */
@@ -108,7 +108,8 @@ static bool is_base_line(const Tree *t, const struct stat *st) {
 }
 
 /* is_as_it_was: but elsewhere, so it is known who moved it. */
-static void tree_report_sighting(Tree *t, const Sighting *s, const char *from, unsigned events, bool is_as_it_was) {
+static void tree_report_observation(Tree *t, const Observation *s, const char *from, unsigned events,
+                                    bool is_as_it_was) {
         Writer before = t->writer;
 
         if (s->mask == 0 && is_base_line(t, s->st))
@@ -187,7 +188,7 @@ static bool tree_has_on_disk(Tree *t, const char *path, size_t n) {
 
         if (tree_open_root(t) < 0)
                 return false;
-        fd = open_folder_beneath(t->root_fd, path, slash ? (size_t)(slash - path) : 0, t->watch->def.cross_mounts);
+        fd = open_directory_beneath(t->root_fd, path, slash ? (size_t)(slash - path) : 0, t->watch->def.cross_mounts);
         return fd >= 0 && fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) >= 0;
 }
 
@@ -195,40 +196,40 @@ static bool tree_has(Tree *t, const char *path, size_t n) {
         return model_find(t->model, path) || tree_has_on_disk(t, path, n);
 }
 
-static void tree_report_gone(Tree *t, const char *path, size_t n, bool synthetic, bool is_folder) {
+static void tree_report_gone(Tree *t, const char *path, size_t n, bool synthetic, bool is_directory) {
         if (!tree_has(t, path, n))
-                tree_report(t, path, n, NULL, WATCH_DELETE, synthetic, is_folder);
+                tree_report(t, path, n, NULL, WATCH_DELETE, synthetic, is_directory);
 }
 
 static bool is_moving(const Entry *e) {
-        return (e->flags & ENTRY_FOLDER) && e->folder->moved_from;
+        return (e->flags & ENTRY_DIRECTORY) && e->directory->moved_from;
 }
 
-void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask) {
+void tree_lose(Tree *t, Directory *f, Entry *e, uint32_t mask) {
         _cleanup_(departed_freep) Departed *d = NULL;
 
-        /* Without memory it stays in the model, and the next reading of the folder finds it gone again. */
-        if (is_moving(e) ? folder_reported_path_of(e->folder, "", 0, &t->from) < 0
-                         : folder_reported_path_of(f, e->name, e->length, &t->from) < 0)
+        /* Without memory it stays in the model, and the next reading of the directory finds it gone again. */
+        if (is_moving(e) ? directory_reported_path_of(e->directory, "", 0, &t->from) < 0
+                         : directory_reported_path_of(f, e->name, e->length, &t->from) < 0)
                 return;
-        if (!(e->flags & ENTRY_FOLDER) && !(mask & IN_MOVED_FROM)) {
+        if (!(e->flags & ENTRY_DIRECTORY) && !(mask & IN_MOVED_FROM)) {
                 bool told = was_told(t, e);
 
-                (void)entry_free(folder_take(f, e));
-                if (told && folder_is_moving(f)) /* it was seen under another path than it is missing under */
+                (void)entry_free(directory_take(f, e));
+                if (told && directory_is_moving(f)) /* it was seen under another path than it is missing under */
                         tree_report_gone(t, path_text_string(&t->from), t->from.length, mask == 0,
-                                         /* is_folder= */ false);
+                                         /* is_directory= */ false);
                 else if (told)
                         tree_report(t, path_text_string(&t->from), t->from.length, NULL, WATCH_DELETE, mask == 0,
-                                    /* is_folder= */ false);
+                                    /* is_directory= */ false);
                 return;
         }
         if (departed_new(&d, &t->from, e, mask == 0, t->writer) < 0)
                 return;
         /* Its own path, since it may get another name. */
-        if ((e->flags & ENTRY_FOLDER) && folder_set_moved_from(e->folder, d->path, d->length) < 0)
+        if ((e->flags & ENTRY_DIRECTORY) && directory_set_moved_from(e->directory, d->path, d->length) < 0)
                 return;
-        d->entry = folder_take(f, e);
+        d->entry = directory_take(f, e);
         if (mask & IN_MOVED_FROM)
                 tree_depart(t, d);
         else
@@ -236,7 +237,7 @@ void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask) {
         TAKE_PTR(d);
 }
 
-/* As a whole and in no time; what is in it is reported bit by bit, as of any folder that is gone. */
+/* As a whole and in no time; what is in it is reported bit by bit, as of any directory that is gone. */
 void tree_lose_all(Tree *t) {
         _cleanup_(departed_freep) Departed *d = calloc(1, sizeof(*d));
 
@@ -251,9 +252,9 @@ void tree_lose_all(Tree *t) {
 
 /* --- what does not come back --- */
 
-static void drop_report(Tree *t, const Folder *f, const Entry *e, bool synthetic) {
-        if (folder_reported_path_of(f, e ? e->name : "", e ? e->length : 0, &t->from) >= 0)
-                tree_report_gone(t, path_text_string(&t->from), t->from.length, synthetic, /* is_folder= */ !e);
+static void drop_report(Tree *t, const Directory *f, const Entry *e, bool synthetic) {
+        if (directory_reported_path_of(f, e ? e->name : "", e ? e->length : 0, &t->from) >= 0)
+                tree_report_gone(t, path_text_string(&t->from), t->from.length, synthetic, /* is_directory= */ !e);
 }
 
 static void drop_finish(Tree *t, Departed *d) {
@@ -262,12 +263,12 @@ static void drop_finish(Tree *t, Departed *d) {
         (void)departed_free(d);
 }
 
-/* Some files of a folder without folders; true when that was the last of them. */
-static bool drop_files(Tree *t, const Departed *d, Folder *f) {
+/* Some files of a directory without directories; true when that was the last of them. */
+static bool drop_files(Tree *t, const Departed *d, Directory *f) {
         unsigned steps = DROP_STEP;
         Entry *e;
 
-        while ((e = folder_pop(f, &steps))) {
+        while ((e = directory_pop(f, &steps))) {
                 if (d && t->watch && was_told(t, e))
                         drop_report(t, f, e, /* synthetic= */ true);
                 (void)entry_free(e);
@@ -275,13 +276,13 @@ static bool drop_files(Tree *t, const Departed *d, Folder *f) {
         return f->entries.n_nodes == 0;
 }
 
-/* Some files of one folder, or a folder that has none left. Each watch that is given up puts an event into the
+/* Some files of one directory, or a directory that has none left. Each watch that is given up puts an event into the
  * kernel's queue, which must not run over from that. */
-bool tree_bury(Tree *t, Folder *top, Folder **at, const Departed *d) {
-        Folder *f = folder_deepest(*at ?: top);
+bool tree_bury(Tree *t, Directory *top, Directory **at, const Departed *d) {
+        Directory *f = directory_deepest(*at ?: top);
 
-        if (!(f->flags & FOLDER_DEPARTED)) {
-                f->flags |= FOLDER_DEPARTED;
+        if (!(f->flags & DIRECTORY_DEPARTED)) {
+                f->flags |= DIRECTORY_DEPARTED;
                 f->cursor = 0;
         }
         *at = f;
@@ -295,12 +296,12 @@ bool tree_bury(Tree *t, Folder *top, Folder **at, const Departed *d) {
         if (f == top)
                 return true;
         *at = f->parent;
-        folder_free_leaf(f);
+        directory_free_leaf(f);
         return false;
 }
 
-static void drop_folder(Tree *t, Departed *d) {
-        if (tree_bury(t, d->entry->folder, &d->at, d))
+static void drop_directory(Tree *t, Departed *d) {
+        if (tree_bury(t, d->entry->directory, &d->at, d))
                 drop_finish(t, d);
 }
 
@@ -324,11 +325,11 @@ bool tree_work_drop(Tree *t) {
         if (!d)
                 return tree_work_dead(t);
         t->writer = d->writer;
-        if (d->entry->flags & ENTRY_FOLDER)
-                drop_folder(t, d);
+        if (d->entry->flags & ENTRY_DIRECTORY)
+                drop_directory(t, d);
         else {
                 if (t->watch && was_told(t, d->entry))
-                        tree_report_gone(t, d->path, d->length, d->synthetic, /* is_folder= */ false);
+                        tree_report_gone(t, d->path, d->length, d->synthetic, /* is_directory= */ false);
                 drop_finish(t, d);
         }
         t->writer = (Writer){};
@@ -341,24 +342,24 @@ static void entry_set_flag(Entry *e, uint8_t flag, bool on) {
         e->flags = (uint8_t)(on ? e->flags | flag : e->flags & ~flag);
 }
 
-/* ENTRY_UNSETTLED, ENTRY_NEW. They stand in the folder's row, too: a start would report a file that was complete and
- * has not changed since. */
-static void entry_set_unsettled(Folder *f, Entry *e, uint8_t flags) {
-        f->flags |= flags != 0 ? FOLDER_UNSETTLED : 0;
+/* ENTRY_UNSETTLED, ENTRY_NEW. They stand in the directory's row, too: a start would report a file that was complete
+ * and has not changed since. */
+static void entry_set_unsettled(Directory *f, Entry *e, uint8_t flags) {
+        f->flags |= flags != 0 ? DIRECTORY_UNSETTLED : 0;
         if ((e->flags & (ENTRY_UNSETTLED | ENTRY_NEW)) == flags)
                 return;
         entry_set_flag(e, ENTRY_UNSETTLED | ENTRY_NEW, false);
         entry_set_flag(e, flags, true);
-        folder_set_dirty(f);
+        directory_set_dirty(f);
 }
 
-static void entry_set_seen(const Folder *f, Entry *e) {
-        entry_set_flag(e, ENTRY_SEEN, f->flags & FOLDER_GENERATION);
+static void entry_set_seen(const Directory *f, Entry *e) {
+        entry_set_flag(e, ENTRY_SEEN, f->flags & DIRECTORY_GENERATION);
 }
 
 /* 1, 0, negative errno: it cannot be told. The file was looked at before its writer is asked for; one who has finished
  * in between has changed it since, but then his closing will be heard of. */
-static int has_finished(const Sighting *s) {
+static int has_finished(const Observation *s) {
         FileState then = file_state_from_stat(s->st, 0), now;
         struct stat st;
         int r;
@@ -373,9 +374,9 @@ static int has_finished(const Sighting *s) {
 }
 
 /* It has been closed, and that is looked at soon. */
-static bool is_closing(Tree *t, const Sighting *s) {
+static bool is_closing(Tree *t, const Observation *s) {
         bool is_root = t->root.is_file;
-        int64_t id = is_root ? t->file_subscriber.id : s->folder->subscriber.id;
+        int64_t id = is_root ? t->file_subscriber.id : s->directory->subscriber.id;
 
         if (id < 0)
                 return false;
@@ -384,10 +385,11 @@ static bool is_closing(Tree *t, const Sighting *s) {
         return event_queue_holds(t->queue, id, is_root ? "" : s->name, is_root ? 0 : s->length, IN_CLOSE_WRITE);
 }
 
-/* Who closes a file counts as a writer for a moment after that was told; and that was not told here if the folder was
- * not watched yet, or if the file was opened under another name. Who still writes to it later on closes it later on.
+/* Who closes a file counts as a writer for a moment after that was told; and that was not told here if the directory
+ * was not watched yet, or if the file was opened under another name. Who still writes to it later on closes it later
+ * on.
  */
-static bool may_have_been_closed(Tree *t, const Sighting *s, const Entry *e) {
+static bool may_have_been_closed(Tree *t, const Observation *s, const Entry *e) {
         const FileState state = file_state_from_stat(s->st, 0);
 
         if (s->st->st_nlink > 1 && !t->root.is_file)
@@ -402,13 +404,13 @@ static bool may_have_been_closed(Tree *t, const Sighting *s, const Entry *e) {
 
 /* Who makes a file by opening it counts as a writer some time after that was told. An empty one that was made in
  * another way can wait for the next look. */
-static bool may_be_opened(const Sighting *s) {
+static bool may_be_opened(const Observation *s) {
         return (s->mask & IN_CREATE) && s->st->st_size == 0 && s->st->st_nlink == 1;
 }
 
 /* Has who wrote it finished? 1, 0: its closing is to come, or the next look. Negative errno: nobody tells. e: as it
  * was found last, or NULL. */
-static int ask_whether_complete(Tree *t, const Sighting *s, const Entry *e) {
+static int ask_whether_complete(Tree *t, const Observation *s, const Entry *e) {
         int r;
 
         if (!S_ISREG(s->st->st_mode) || (s->mask & IN_CLOSE_WRITE))
@@ -417,21 +419,21 @@ static int ask_whether_complete(Tree *t, const Sighting *s, const Entry *e) {
         if (r != 0 && is_closing(t, s))
                 return 0;
         if (r > 0 ? may_be_opened(s) : r == 0 && may_have_been_closed(t, s, e)) {
-                tree_set_folder_flag(t, s->folder, FOLDER_LOOK_ONCE, true);
+                tree_set_directory_flag(t, s->directory, DIRECTORY_LOOK_ONCE, true);
                 return 0;
         }
         return r;
 }
 
 /* Where nobody tells. again: it looks the same as at the last look. */
-static bool is_complete_by_rule(const Sighting *s, bool again) {
+static bool is_complete_by_rule(const Observation *s, bool again) {
         if (s->mask != 0)
                 return (s->mask & IN_MOVED_TO) || s->st->st_nlink > 1;
         /* Where there are no events either, a file that stays as it is for a while has to do. */
-        return again || !(s->folder->flags & FOLDER_POLLED);
+        return again || !(s->directory->flags & DIRECTORY_POLLED);
 }
 
-static bool is_complete(Tree *t, const Sighting *s, const Entry *e, bool again) {
+static bool is_complete(Tree *t, const Observation *s, const Entry *e, bool again) {
         int r = ask_whether_complete(t, s, e);
 
         return r < 0 ? is_complete_by_rule(s, again) : r > 0;
@@ -448,7 +450,7 @@ static unsigned events_when(unsigned events, bool complete) {
         return events & WATCH_COMPLETE ? events : events | WATCH_CLOSE;
 }
 
-static unsigned events_heard(const Sighting *s) {
+static unsigned events_heard(const Observation *s) {
         unsigned events = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(heard); i++)
@@ -461,26 +463,26 @@ static Departed *departed_find(const Tree *t, const FileState *state) {
         Departed *d;
 
         TAILQ_FOREACH_REVERSE(d, &t->departed, DepartedList, order)
-                if (d->inode == state->inode && !!(d->entry->flags & ENTRY_FOLDER) == state->is_folder)
+                if (d->inode == state->inode && !!(d->entry->flags & ENTRY_DIRECTORY) == state->is_directory)
                         return d;
         return NULL;
 }
 
 /* Under its new name, and gone from the old one. */
-static void tree_report_arrival(Tree *t, const Sighting *s, const Departed *d, Entry *e) {
+static void tree_report_arrival(Tree *t, const Observation *s, const Departed *d, Entry *e) {
         unsigned events = events_heard(s) | events_of_appearing(s->st);
         bool is_replaced = tree_has(t, d->path, d->length), told = was_told(t, e);
         Writer writer = t->writer;
 
         if ((t->watch->def.events & WATCH_COMPLETE) && !is_complete(t, s, NULL, /* again= */ false)) {
-                entry_set_unsettled(s->folder, e, ENTRY_UNSETTLED | ENTRY_NEW);
+                entry_set_unsettled(s->directory, e, ENTRY_UNSETTLED | ENTRY_NEW);
                 events = holds_back(t) ? 0 : events & ~(unsigned)WATCH_COMPLETE;
         } else
-                entry_set_unsettled(s->folder, e, 0);
+                entry_set_unsettled(s->directory, e, 0);
         /* Then what waited under the old name is told from what is there now by being reported here. */
         if (is_replaced)
                 t->writer = (Writer){};
-        tree_report_sighting(t, s, is_replaced ? NULL : d->path, events, /* is_as_it_was= */ false);
+        tree_report_observation(t, s, is_replaced ? NULL : d->path, events, /* is_as_it_was= */ false);
         t->writer = d->writer;
         if (!is_replaced && told)
                 tree_report(t, d->path, d->length, NULL, WATCH_DELETE, /* synthetic= */ false,
@@ -489,47 +491,49 @@ static void tree_report_arrival(Tree *t, const Sighting *s, const Departed *d, E
 }
 
 /* What left has turned up again, under this name. */
-static int tree_welcome(Tree *t, Departed *found, const Sighting *s, const FileState *state) {
+static int tree_welcome(Tree *t, Departed *found, const Observation *s, const FileState *state) {
         _cleanup_(departed_freep) Departed *d = NULL;
         Entry *e;
         int r;
 
-        if (state->is_folder && folder_depth(s->folder) + 1 + found->entry->folder->height > WATCH_DEPTH_MAX)
+        if (state->is_directory &&
+            directory_depth(s->directory) + 1 + found->entry->directory->height > WATCH_DEPTH_MAX)
                 return -ENAMETOOLONG; /* as much of it as is not too deep is new */
-        r = folder_put(s->folder, found->entry, s->name, s->length, &e);
+        r = directory_put(s->directory, found->entry, s->name, s->length, &e);
         if (r < 0)
                 return r;
         d = found;
         d->entry = NULL;
         TAILQ_REMOVE(&t->departed, d, order);
         t->n_departed--;
-        (void)entry_set_state(s->folder, e, state);
+        (void)entry_set_state(s->directory, e, state);
         entry_set_flag(e, ENTRY_FOUND, false);
-        entry_set_seen(s->folder, e);
+        entry_set_seen(s->directory, e);
         tree_report_arrival(t, s, d, e);
-        if (!state->is_folder)
+        if (!state->is_directory)
                 return 0;
         if (t->watch->def.recursive)
-                tree_queue(t, e->folder, FOLDER_DEEP | FOLDER_MOVED);
+                tree_queue(t, e->directory, DIRECTORY_DEEP | DIRECTORY_MOVED);
         else
-                folder_end_move(e->folder);
+                directory_end_move(e->directory);
         return 0;
 }
 
-/* Some room is kept for folders: what is in one that is not known is not even heard of. */
-static bool tree_has_room(Tree *t, const Sighting *s, const FileState *state) {
+/* Some room is kept for directories: what is in one that is not known is not even heard of. */
+static bool tree_has_room(Tree *t, const Observation *s, const FileState *state) {
         size_t max = t->watch->def.model_max;
 
-        if (state->is_folder && (s->path_length > WATCH_PATH_MAX || folder_depth(s->folder) >= WATCH_DEPTH_MAX))
+        if (state->is_directory &&
+            (s->path_length > WATCH_PATH_MAX || directory_depth(s->directory) >= WATCH_DEPTH_MAX))
                 t->too_deep = true;
-        else if (model_size(t->model) >= (state->is_folder ? max : max - max / 8))
+        else if (model_size(t->model) >= (state->is_directory ? max : max - max / 8))
                 t->too_many = true;
         else
                 return true;
         return false;
 }
 
-static void tree_remember_newborn(Tree *t, const Sighting *s, const FileState *state) {
+static void tree_remember_newborn(Tree *t, const Observation *s, const FileState *state) {
         Newborn *b;
 
         if (!t->newborns)
@@ -537,14 +541,14 @@ static void tree_remember_newborn(Tree *t, const Sighting *s, const FileState *s
         if (!t->newborns)
                 return;
         b = &t->newborns[state->inode % NEWBORNS];
-        b->folder = s->folder;
+        b->directory = s->directory;
         b->inode = state->inode;
         b->length = s->length;
         memcpy(b->name, s->name, s->length);
         b->name[s->length] = '\0';
 }
 
-static void tree_see_new(Tree *t, const Sighting *s, const FileState *state) {
+static void tree_see_new(Tree *t, const Observation *s, const FileState *state) {
         Departed *d = s->mask & IN_MOVED_TO ? departed_find(t, state) : NULL;
         bool is_base = s->mask == 0 && is_base_line(t, s->st), complete = true, waits = false;
         unsigned events = events_heard(s) | (s->moved ? WATCH_MOVE : 0);
@@ -552,8 +556,9 @@ static void tree_see_new(Tree *t, const Sighting *s, const FileState *state) {
 
         if (d && tree_welcome(t, d, s, state) >= 0)
                 return;
-        /* In a folder that is still to be read for the first time, it may have been there all along. */
-        if (s->mask == 0 || (events & (WATCH_CREATE | WATCH_MOVE)) || !t->silent || (s->folder->flags & FOLDER_READ))
+        /* In a directory that is still to be read for the first time, it may have been there all along. */
+        if (s->mask == 0 || (events & (WATCH_CREATE | WATCH_MOVE)) || !t->silent ||
+            (s->directory->flags & DIRECTORY_READ))
                 events |= events_of_appearing(s->st);
         if (!is_base && (t->watch->def.events & WATCH_COMPLETE)) {
                 int r = ask_whether_complete(t, s, NULL);
@@ -562,24 +567,24 @@ static void tree_see_new(Tree *t, const Sighting *s, const FileState *state) {
                 events = events_when(events, complete);
                 waits = !complete && holds_back(t);
                 if (r < 0 && !complete) /* perhaps nobody has it open, and its closing is never heard of */
-                        tree_set_folder_flag(t, s->folder, FOLDER_LOOK_ONCE, true);
+                        tree_set_directory_flag(t, s->directory, DIRECTORY_LOOK_ONCE, true);
         }
-        if (tree_has_room(t, s, state) && folder_add(s->folder, s->name, s->length, state, &e) >= 0) {
-                entry_set_seen(s->folder, e);
+        if (tree_has_room(t, s, state) && directory_add(s->directory, s->name, s->length, state, &e) >= 0) {
+                entry_set_seen(s->directory, e);
                 entry_set_flag(e, ENTRY_FOUND, s->mask == 0 && !is_base);
-                entry_set_unsettled(s->folder, e, complete ? 0 : ENTRY_UNSETTLED | ENTRY_NEW);
+                entry_set_unsettled(s->directory, e, complete ? 0 : ENTRY_UNSETTLED | ENTRY_NEW);
                 if (state->is_regular && (s->mask & IN_CREATE))
                         tree_remember_newborn(t, s, state);
-                if (state->is_folder && !tree_subscribe_seen(t, s, e) && t->watch->def.recursive)
-                        tree_queue(t, e->folder, s->moved || (s->mask & IN_MOVED_TO) ? FOLDER_MOVED : 0);
+                if (state->is_directory && !tree_subscribe_seen(t, s, e) && t->watch->def.recursive)
+                        tree_queue(t, e->directory, s->moved || (s->mask & IN_MOVED_TO) ? DIRECTORY_MOVED : 0);
                 if (waits)
                         return;
         }
-        tree_report_sighting(t, s, NULL, events, /* is_as_it_was= */ false);
+        tree_report_observation(t, s, NULL, events, /* is_as_it_was= */ false);
 }
 
 /* What was heard, without what a look has reported already. */
-static unsigned events_of_known_heard(Tree *t, const Sighting *s, Entry *e, bool same, bool same_status) {
+static unsigned events_of_known_heard(Tree *t, const Observation *s, Entry *e, bool same, bool same_status) {
         unsigned events = events_heard(s), all = events;
 
         if (same && (e->flags & ENTRY_FOUND))
@@ -593,12 +598,12 @@ static unsigned events_of_known_heard(Tree *t, const Sighting *s, Entry *e, bool
 }
 
 /* Its closing will be heard of, where what led here is that it was written to. */
-static bool may_be_complete(const Sighting *s) {
+static bool may_be_complete(const Observation *s) {
         return s->mask == 0 || (s->mask & (IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB));
 }
 
 /* Takes COMPLETE out of the events, or puts it in, and says what is to be kept in mind: ENTRY_UNSETTLED, ENTRY_NEW. */
-static uint8_t settle(Tree *t, const Sighting *s, const Entry *e, const FileState *state, unsigned *events) {
+static uint8_t settle(Tree *t, const Observation *s, const Entry *e, const FileState *state, unsigned *events) {
         uint8_t flags = e->flags & (ENTRY_UNSETTLED | ENTRY_NEW);
         bool same = entry_has_content(e, state);
 
@@ -606,7 +611,7 @@ static uint8_t settle(Tree *t, const Sighting *s, const Entry *e, const FileStat
                 return 0;
         if (same && flags == 0 && !(*events & WATCH_COMPLETE))
                 return 0;
-        /* In a folder that was moved, it is as complete as it was. */
+        /* In a directory that was moved, it is as complete as it was. */
         if (same && flags == 0 && s->mask == 0)
                 return 0;
         if (may_be_complete(s) && is_complete(t, s, e, /* again= */ same)) {
@@ -617,11 +622,12 @@ static uint8_t settle(Tree *t, const Sighting *s, const Entry *e, const FileStat
         return (uint8_t)(flags | ENTRY_UNSETTLED | (entry_is_same_file(e, state) ? 0 : ENTRY_NEW));
 }
 
-/* In a folder that was moved: gone from where it was. */
-static void tree_report_moved(Tree *t, const Sighting *s) {
+/* In a directory that was moved: gone from where it was. */
+static void tree_report_moved(Tree *t, const Observation *s) {
         Writer before = t->writer;
 
-        if (!folder_is_moving(s->folder) || folder_reported_path_of(s->folder, s->name, s->length, &t->from) < 0)
+        if (!directory_is_moving(s->directory) ||
+            directory_reported_path_of(s->directory, s->name, s->length, &t->from) < 0)
                 return;
         t->writer = t->mover;
         tree_report_gone(t, path_text_string(&t->from), t->from.length, /* synthetic= */ true,
@@ -629,14 +635,14 @@ static void tree_report_moved(Tree *t, const Sighting *s) {
         t->writer = before;
 }
 
-static void tree_see_known_file(Tree *t, const Sighting *s, Entry *e, const FileState *state) {
+static void tree_see_known_file(Tree *t, const Observation *s, Entry *e, const FileState *state) {
         bool same_file = entry_is_same_file(e, state), same = entry_has_content(e, state);
         bool same_status = entry_has_status(e, state);
         bool told = was_told(t, e);
         unsigned events = s->moved ? WATCH_MOVE : 0;
         uint8_t unsettled;
 
-        entry_set_seen(s->folder, e);
+        entry_set_seen(s->directory, e);
         /* While the base line is read, what stands in the model already has been put there by an event. */
         if (s->mask == 0 && is_base_line(t, s->st))
                 return;
@@ -651,118 +657,119 @@ static void tree_see_known_file(Tree *t, const Sighting *s, Entry *e, const File
             (!entry_has_rights(e, state) || ((s->mask == 0 || (s->mask & IN_MOVED_TO)) && same && !same_status)))
                 events |= WATCH_ATTRIB;
         unsettled = settle(t, s, e, state, &events);
-        (void)entry_set_state(s->folder, e, state);
-        entry_set_unsettled(s->folder, e, unsettled);
+        (void)entry_set_state(s->directory, e, state);
+        entry_set_unsettled(s->directory, e, unsettled);
         if (s->mask == 0 && !same)
                 entry_set_flag(e, ENTRY_FOUND, true);
         if (!(unsettled & ENTRY_NEW) || !holds_back(t))
-                tree_report_sighting(t, s, NULL, events, /* is_as_it_was= */ s->moved && same);
+                tree_report_observation(t, s, NULL, events, /* is_as_it_was= */ s->moved && same);
         if (s->moved && told)
                 tree_report_moved(t, s);
 }
 
-/* Where the folder itself counts, its rights do, too. If another one stands in its place, or something was laid over
- * it, the reading finds out. */
-static void tree_see_known_folder(Tree *t, const Sighting *s, Entry *e, const FileState *state) {
+/* Where the directory itself counts, its rights do, too. If another one stands in its place, or something was laid
+ * over it, the reading finds out. */
+static void tree_see_known_directory(Tree *t, const Observation *s, Entry *e, const FileState *state) {
         bool same_file = entry_is_same_file(e, state), other = !same_file || !tree_is_subscribed_to(t, s, e);
-        uint32_t flags = (other || (s->mask & IN_MOVED_TO) ? FOLDER_DEEP : 0) | (s->moved ? FOLDER_MOVED : 0);
+        uint32_t flags = (other || (s->mask & IN_MOVED_TO) ? DIRECTORY_DEEP : 0) | (s->moved ? DIRECTORY_MOVED : 0);
         unsigned events = s->mask ? events_heard(s) : s->moved ? WATCH_MOVE : 0;
 
-        entry_set_seen(s->folder, e);
+        entry_set_seen(s->directory, e);
         if (!same_file)
                 events |= WATCH_CREATE;
-        else if (t->watch->def.folders && !entry_has_rights(e, state))
+        else if (t->watch->def.directories && !entry_has_rights(e, state))
                 events |= WATCH_ATTRIB;
-        if (t->watch->def.folders)
-                (void)entry_set_state(s->folder, e, state);
+        if (t->watch->def.directories)
+                (void)entry_set_state(s->directory, e, state);
         e->inode = state->inode;
-        if (s->moved && !e->folder->moved_from && folder_is_moving(s->folder))
-                (void)folder_inherit_moved_from(e->folder);
-        if (t->watch->def.recursive && (flags != 0 || (e->folder->flags & FOLDER_COVERED)))
-                tree_queue(t, e->folder, flags);
-        tree_report_sighting(t, s, NULL, events, /* is_as_it_was= */ s->moved && !other);
+        if (s->moved && !e->directory->moved_from && directory_is_moving(s->directory))
+                (void)directory_inherit_moved_from(e->directory);
+        if (t->watch->def.recursive && (flags != 0 || (e->directory->flags & DIRECTORY_COVERED)))
+                tree_queue(t, e->directory, flags);
+        tree_report_observation(t, s, NULL, events, /* is_as_it_was= */ s->moved && !other);
         if (s->moved)
                 tree_report_moved(t, s);
 }
 
-void tree_see(Tree *t, const Sighting *s) {
+void tree_see(Tree *t, const Observation *s) {
         FileState state = file_state_from_stat(s->st, s->birth);
-        Entry *e = folder_find(s->folder, s->name, s->length);
+        Entry *e = directory_find(s->directory, s->name, s->length);
         bool other = e && !entry_is_same_file(e, &state);
 
-        if (other && ((s->mask & IN_MOVED_FROM) || !!(e->flags & ENTRY_FOLDER) != state.is_folder)) {
-                tree_lose(t, s->folder, e, s->mask & IN_MOVED_FROM);
-                e = folder_find(s->folder, s->name, s->length);
+        if (other && ((s->mask & IN_MOVED_FROM) || !!(e->flags & ENTRY_DIRECTORY) != state.is_directory)) {
+                tree_lose(t, s->directory, e, s->mask & IN_MOVED_FROM);
+                e = directory_find(s->directory, s->name, s->length);
                 if (e)
                         return; /* no memory */
-        } else if (other && !state.is_folder && (s->mask & IN_MOVED_TO) && departed_find(t, &state)) {
+        } else if (other && !state.is_directory && (s->mask & IN_MOVED_TO) && departed_find(t, &state)) {
                 /* Moved over it: only the one that came is of interest. */
-                (void)entry_free(folder_take(s->folder, e));
+                (void)entry_free(directory_take(s->directory, e));
                 e = NULL;
         }
         if (!e)
                 tree_see_new(t, s, &state);
-        else if (state.is_folder)
-                tree_see_known_folder(t, s, e, &state);
+        else if (state.is_directory)
+                tree_see_known_directory(t, s, e, &state);
         else
                 tree_see_known_file(t, s, e, &state);
 }
 
 /* --- looking at what an event names --- */
 
-static bool tree_wants(const Tree *t, const char *path, size_t n, bool is_folder) {
+static bool tree_wants(const Tree *t, const char *path, size_t n, bool is_directory) {
         const PathFilter *filter = t->watch->def.filter;
 
-        return is_folder ? path_filter_descends(filter, path, n) : path_filter_matches(filter, path, n, false);
+        return is_directory ? path_filter_descends(filter, path, n) : path_filter_matches(filter, path, n, false);
 }
 
-/* A folder, open for this turn of the loop. Negative errno. */
-static int tree_open_folder(Tree *t, const Folder *f) {
+/* A directory, open for this turn of the loop. Negative errno. */
+static int tree_open_directory(Tree *t, const Directory *f) {
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
         int r;
 
-        if (t->open_folder == f && t->open_fd >= 0)
+        if (t->open_directory == f && t->open_fd >= 0)
                 return t->open_fd;
-        t->open_folder = NULL;
+        t->open_directory = NULL;
         t->open_fd = safe_close(t->open_fd);
         r = tree_open_root(t);
         if (r >= 0)
-                r = folder_path(f, &t->from);
+                r = directory_path(f, &t->from);
         if (r < 0)
                 return r;
         if (t->from.length > WATCH_PATH_MAX)
                 return -ENAMETOOLONG;
-        fd = open_folder_beneath(t->root_fd, path_text_string(&t->from), t->from.length, t->watch->def.cross_mounts);
+        fd = open_directory_beneath(t->root_fd, path_text_string(&t->from), t->from.length,
+                                    t->watch->def.cross_mounts);
         if (fd < 0)
                 return fd;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        /* Another folder has taken this one's place: the parent's event about that is under way. */
+        /* Another directory has taken this one's place: the parent's event about that is under way. */
         if (f->inode != 0 && (f->inode != st.st_ino || f->device != st.st_dev))
                 return -ESTALE;
-        t->open_folder = f;
+        t->open_directory = f;
         return t->open_fd = TAKE_FD(fd);
 }
 
 /* A file that had no name when it was opened (O_TMPFILE) is closed under the name "#INODE", although it has got a name
- * since. Those that were created last are remembered; another one is found by reading its folder, some time. */
-static void tree_look_at_nameless(Tree *t, Folder *f, const char *name) {
+ * since. Those that were created last are remembered; another one is found by reading its directory, some time. */
+static void tree_look_at_nameless(Tree *t, Directory *f, const char *name) {
         char *end;
         uint64_t inode = strtoull(name + 1, &end, 10);
         const Newborn *b = t->newborns ? &t->newborns[inode % NEWBORNS] : NULL;
         const Entry *e;
 
-        if (*end != '\0' || !(f->flags & FOLDER_UNSETTLED))
+        if (*end != '\0' || !(f->flags & DIRECTORY_UNSETTLED))
                 return;
-        e = b && b->folder == f && b->inode == inode ? folder_find(f, b->name, b->length) : NULL;
+        e = b && b->directory == f && b->inode == inode ? directory_find(f, b->name, b->length) : NULL;
         if (!e || e->inode != inode)
-                tree_set_folder_flag(t, f, FOLDER_LOOK_ONCE, true);
+                tree_set_directory_flag(t, f, DIRECTORY_LOOK_ONCE, true);
         else if (e->flags & ENTRY_UNSETTLED)
                 tree_look(t, f, b->name, b->length, IN_CLOSE_WRITE);
 }
 
-void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask) {
+void tree_look(Tree *t, Directory *f, const char *name, size_t n, uint32_t mask) {
         uint32_t birth;
         struct stat st;
         Entry *e;
@@ -770,17 +777,17 @@ void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask) {
 
         if (name_is_private(name))
                 return;
-        fd = tree_open_folder(t, f);
+        fd = tree_open_directory(t, f);
         if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
                 tree_queue(t, f, 0);
-        if (fd < 0 || folder_path_of(f, name, n, &t->path) < 0)
+        if (fd < 0 || directory_path_of(f, name, n, &t->path) < 0)
                 return;
-        e = folder_find(f, name, n);
+        e = directory_find(f, name, n);
         r = stat_with_birth(fd, name, &st, &birth);
         if (r < 0) {
                 if (r == -ENOENT && e)
                         tree_lose(t, f, e, mask & (IN_MOVED_FROM | IN_DELETE));
-                else if (r == -ENOENT && t->silent && !(f->flags & FOLDER_READ) &&
+                else if (r == -ENOENT && t->silent && !(f->flags & DIRECTORY_READ) &&
                          (mask & (IN_DELETE | IN_CREATE | IN_MOVED_TO)) == IN_DELETE)
                         tree_report(t, path_text_string(&t->path), t->path.length, NULL, WATCH_DELETE,
                                     /* synthetic= */ false, mask & IN_ISDIR);
@@ -789,8 +796,8 @@ void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask) {
                 return;
         }
         if (e || tree_wants(t, path_text_string(&t->path), t->path.length, S_ISDIR(st.st_mode)))
-                tree_see(t, &(Sighting){
-                                    .folder = f,
+                tree_see(t, &(Observation){
+                                    .directory = f,
                                     .name = name,
                                     .length = n,
                                     .path = path_text_string(&t->path),
@@ -803,11 +810,11 @@ void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask) {
                             });
 }
 
-/* What is heard of the folder itself. */
-static void tree_on_self_event(Tree *t, Folder *f, uint32_t mask) {
+/* What is heard of the directory itself. */
+static void tree_on_self_event(Tree *t, Directory *f, uint32_t mask) {
         if (f == model_root(t->model)) {
                 if (mask & IN_ATTRIB)
-                        tree_report(t, "", 0, NULL, WATCH_ATTRIB, /* synthetic= */ false, /* is_folder= */ true);
+                        tree_report(t, "", 0, NULL, WATCH_ATTRIB, /* synthetic= */ false, /* is_directory= */ true);
                 if (mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED))
                         tree_resolve_later(t);
         } else if (mask & (IN_UNMOUNT | IN_IGNORED))
@@ -819,8 +826,8 @@ static void tree_on_self_event(Tree *t, Folder *f, uint32_t mask) {
                 tree_queue(t, f, 0);
 }
 
-void tree_on_folder_event(Subscriber *s, const Notice *n) {
-        Folder *f = (Folder *)s;
+void tree_on_directory_event(Subscriber *s, const Notice *n) {
+        Directory *f = (Directory *)s;
         Tree *t = model_owner(f->model);
         _cleanup_(identity_restore) IdentityScope scope = {};
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Reading folders: first the watch is added, then the folder is read through the same file descriptor, so nothing can
- * come in between unseen and nothing that is swapped meanwhile leads elsewhere. A folder is read in steps of a bounded
- * number of entries; events that arrive in between are worked on in between. What a reading has not come by is looked
- * at once more by name before it is called gone.
+/* Reading directories: first the watch is added, then the directory is read through the same file descriptor, so
+ * nothing can come in between unseen and nothing that is swapped meanwhile leads elsewhere. A directory is read in
+ * steps of a bounded number of entries; events that arrive in between are worked on in between. What a reading has not
+ * come by is looked at once more by name before it is called gone.
  *
- * Folders wait in one queue, last in first out, so that the queue stays about as long as the tree is deep and wide and
- * a folder is read while its parent is still in the caches. */
+ * Directories wait in one queue, last in first out, so that the queue stays about as long as the tree is deep and wide
+ * and a directory is read while its parent is still in the caches. */
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -27,47 +27,47 @@
 
 /* --- the queue --- */
 
-void tree_queue(Tree *t, Folder *f, uint32_t flags) {
-        if (flags & FOLDER_MOVED)
-                f->mover = f->flags & FOLDER_MOVED ? (Writer){} : t->mover; /* twice: not known who */
+void tree_queue(Tree *t, Directory *f, uint32_t flags) {
+        if (flags & DIRECTORY_MOVED)
+                f->mover = f->flags & DIRECTORY_MOVED ? (Writer){} : t->mover; /* twice: not known who */
         f->flags |= flags;
-        if ((f->flags & FOLDER_QUEUED) || !tree_is_attached(t, f))
+        if ((f->flags & DIRECTORY_QUEUED) || !tree_is_attached(t, f))
                 return;
-        f->flags |= FOLDER_QUEUED;
+        f->flags |= DIRECTORY_QUEUED;
         TAILQ_INSERT_HEAD(&t->scans, f, queue);
         watch_wake(t->watch);
 }
 
-void tree_dequeue(Tree *t, Folder *f) {
-        if (t->scan.folder == f)
+void tree_dequeue(Tree *t, Directory *f) {
+        if (t->scan.directory == f)
                 tree_scan_abort(t);
-        if (t->open_folder == f)
-                t->open_folder = NULL;
-        if (!(f->flags & FOLDER_QUEUED))
+        if (t->open_directory == f)
+                t->open_directory = NULL;
+        if (!(f->flags & DIRECTORY_QUEUED))
                 return;
-        f->flags &= ~(uint32_t)FOLDER_QUEUED;
+        f->flags &= ~(uint32_t)DIRECTORY_QUEUED;
         TAILQ_REMOVE(&t->scans, f, queue);
 }
 
-void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on) {
-        size_t *count = flag == FOLDER_POLLED       ? &t->n_polled
-                        : flag == FOLDER_UNREADABLE ? &t->n_unreadable
-                        : flag == FOLDER_LOOK_ONCE  ? &t->n_look_once
-                        : flag == FOLDER_REMOTE     ? &t->n_remote
-                                                    : NULL;
+void tree_set_directory_flag(Tree *t, Directory *f, uint32_t flag, bool on) {
+        size_t *count = flag == DIRECTORY_POLLED       ? &t->n_polled
+                        : flag == DIRECTORY_UNREADABLE ? &t->n_unreadable
+                        : flag == DIRECTORY_LOOK_ONCE  ? &t->n_look_once
+                        : flag == DIRECTORY_REMOTE     ? &t->n_remote
+                                                       : NULL;
 
-        bool was_polled = f->flags & FOLDER_LOOK_AGAIN;
+        bool was_polled = f->flags & DIRECTORY_LOOK_AGAIN;
 
         if (!!(f->flags & flag) == on)
                 return;
         f->flags = on ? f->flags | flag : f->flags & ~flag;
-        if (!was_polled && (f->flags & FOLDER_LOOK_AGAIN))
+        if (!was_polled && (f->flags & DIRECTORY_LOOK_AGAIN))
                 TAILQ_INSERT_TAIL(&t->polled, f, polled);
-        else if (was_polled && !(f->flags & FOLDER_LOOK_AGAIN))
+        else if (was_polled && !(f->flags & DIRECTORY_LOOK_AGAIN))
                 TAILQ_REMOVE(&t->polled, f, polled);
         if (count)
                 *count += on ? 1 : (size_t)-1;
-        if (on && flag != FOLDER_COVERED && t->poll_at == USEC_INFINITY)
+        if (on && flag != DIRECTORY_COVERED && t->poll_at == USEC_INFINITY)
                 t->poll_at = usec_add(t->now_monotonic, t->poll_interval);
 }
 
@@ -79,49 +79,49 @@ uint32_t tree_mask(const Tree *t) {
         return TREE_EVENTS | (events & WATCH_WRITE ? IN_MODIFY : 0);
 }
 
-/* Where the kernel refuses or does not tell all, the folder is read again from time to time. */
-static void scan_subscribe(Tree *t, Folder *f, int fd) {
-        bool polled = (f->flags & FOLDER_REMOTE) || t->watch->def.backend == WATCH_BACKEND_POLL;
+/* Where the kernel refuses or does not tell all, the directory is read again from time to time. */
+static void scan_subscribe(Tree *t, Directory *f, int fd) {
+        bool polled = (f->flags & DIRECTORY_REMOTE) || t->watch->def.backend == WATCH_BACKEND_POLL;
         int r = 0;
 
         if (t->watch->def.backend != WATCH_BACKEND_POLL)
                 r = tree_subscribe(t, f, fd);
         if (r == -ENOSPC || r == -ENOMEM)
                 t->limit_reached = true;
-        tree_set_folder_flag(t, f, FOLDER_POLLED, polled || r < 0);
+        tree_set_directory_flag(t, f, DIRECTORY_POLLED, polled || r < 0);
 }
 
 /* Another inode than last time means that all below may be another one, too. */
-static int scan_identify(Tree *t, Folder *f, int fd) {
+static int scan_identify(Tree *t, Directory *f, int fd) {
         FileSystemTraits traits = {};
         struct stat st;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
         (void)file_system_traits(fd, &traits);
-        tree_set_folder_flag(t, f, FOLDER_REMOTE, traits.is_remote);
+        tree_set_directory_flag(t, f, DIRECTORY_REMOTE, traits.is_remote);
         if (f->inode != st.st_ino || f->device != st.st_dev) {
                 if (f->inode != 0)
-                        f->flags |= FOLDER_DEEP;
+                        f->flags |= DIRECTORY_DEEP;
                 f->inode = st.st_ino;
                 f->device = st.st_dev;
         }
         return 0;
 }
 
-static int scan_open(Tree *t, Folder *f, int *ret_fd) {
+static int scan_open(Tree *t, Directory *f, int *ret_fd) {
         _cleanup_close_ int fd = -EBADF;
         int r;
 
         r = tree_open_root(t);
         if (r >= 0)
-                r = folder_path(f, &t->scan.path);
+                r = directory_path(f, &t->scan.path);
         if (r >= 0 && t->scan.path.length > WATCH_PATH_MAX)
                 r = -ENAMETOOLONG;
         if (r < 0)
                 return r;
-        fd = open_folder_beneath(t->root_fd, path_text_string(&t->scan.path), t->scan.path.length,
-                                 t->watch->def.cross_mounts);
+        fd = open_directory_beneath(t->root_fd, path_text_string(&t->scan.path), t->scan.path.length,
+                                    t->watch->def.cross_mounts);
         if (fd < 0)
                 return fd;
         r = scan_identify(t, f, fd);
@@ -134,7 +134,7 @@ static int scan_open(Tree *t, Folder *f, int *ret_fd) {
 }
 
 /* What cannot be opened is not there, is covered, or is tried again later. */
-static void scan_refused(Tree *t, Folder *f, int error) {
+static void scan_refused(Tree *t, Directory *f, int error) {
         switch (error) {
         case -ESTALE:
         case -ENOENT:
@@ -147,14 +147,14 @@ static void scan_refused(Tree *t, Folder *f, int error) {
                 return;
         case -EXDEV:
                 tree_unsubscribe(t, f);
-                tree_set_folder_flag(t, f, FOLDER_COVERED, true);
+                tree_set_directory_flag(t, f, DIRECTORY_COVERED, true);
                 return;
         default:
-                tree_set_folder_flag(t, f, FOLDER_UNREADABLE, true);
+                tree_set_directory_flag(t, f, DIRECTORY_UNREADABLE, true);
         }
 }
 
-static void scan_begin(Tree *t, Folder *f) {
+static void scan_begin(Tree *t, Directory *f) {
         Scan *s = &t->scan;
         int r, fd;
 
@@ -166,76 +166,76 @@ static void scan_begin(Tree *t, Folder *f) {
                 return;
         }
         /* What is asked for while it is read is for the next reading. */
-        s->flags = f->flags & (FOLDER_DEEP | FOLDER_MOVED);
-        s->flags |= f->flags & FOLDER_COVERED ? FOLDER_DEEP : 0;
+        s->flags = f->flags & (DIRECTORY_DEEP | DIRECTORY_MOVED);
+        s->flags |= f->flags & DIRECTORY_COVERED ? DIRECTORY_DEEP : 0;
         s->mover = f->mover;
-        f->flags &= ~(uint32_t)(FOLDER_DEEP | FOLDER_MOVED);
-        f->flags &= ~(uint32_t)FOLDER_UNSETTLED;
-        tree_set_folder_flag(t, f, FOLDER_UNREADABLE, false);
-        tree_set_folder_flag(t, f, FOLDER_COVERED, false);
-        tree_set_folder_flag(t, f, FOLDER_LOOK_ONCE, false);
+        f->flags &= ~(uint32_t)(DIRECTORY_DEEP | DIRECTORY_MOVED);
+        f->flags &= ~(uint32_t)DIRECTORY_UNSETTLED;
+        tree_set_directory_flag(t, f, DIRECTORY_UNREADABLE, false);
+        tree_set_directory_flag(t, f, DIRECTORY_COVERED, false);
+        tree_set_directory_flag(t, f, DIRECTORY_LOOK_ONCE, false);
         s->is_new = f->entries.n_nodes == 0;
         f->cursor = 0;
-        f->flags ^= FOLDER_GENERATION;
-        f->flags |= FOLDER_BUSY;
-        s->folder = f;
+        f->flags ^= DIRECTORY_GENERATION;
+        f->flags |= DIRECTORY_BUSY;
+        s->directory = f;
         s->fd = fd;
         s->used = s->at = 0;
         s->is_read = false;
 }
 
 void tree_scan_abort(Tree *t) {
-        if (t->scan.folder) {
-                t->scan.folder->flags &= ~(uint32_t)FOLDER_BUSY;
-                t->scan.folder->flags |= t->scan.is_read ? 0 : t->scan.flags;
+        if (t->scan.directory) {
+                t->scan.directory->flags &= ~(uint32_t)DIRECTORY_BUSY;
+                t->scan.directory->flags |= t->scan.is_read ? 0 : t->scan.flags;
         }
-        t->scan.folder = NULL;
+        t->scan.directory = NULL;
         t->scan.fd = safe_close(t->scan.fd);
 }
 
 /* --- reading --- */
 
-static void scan_seen_folder(Tree *t, Folder *f, Entry *e) {
+static void scan_seen_directory(Tree *t, Directory *f, Entry *e) {
         uint32_t flags = t->scan.flags;
 
-        e->flags = (uint8_t)((e->flags & ~ENTRY_SEEN) | (f->flags & FOLDER_GENERATION ? ENTRY_SEEN : 0));
-        if (t->watch->def.recursive &&
-            (flags != 0 || (e->folder->flags & (FOLDER_COVERED | FOLDER_LOADED)) || !(e->folder->flags & FOLDER_READ)))
-                tree_queue(t, e->folder, flags);
+        e->flags = (uint8_t)((e->flags & ~ENTRY_SEEN) | (f->flags & DIRECTORY_GENERATION ? ENTRY_SEEN : 0));
+        if (t->watch->def.recursive && (flags != 0 || (e->directory->flags & (DIRECTORY_COVERED | DIRECTORY_LOADED)) ||
+                                        !(e->directory->flags & DIRECTORY_READ)))
+                tree_queue(t, e->directory, flags);
 }
 
-/* Most folders are known as such by what getdents64(2) says: no need to ask for more. */
+/* Most directories are known as such by what getdents64(2) says: no need to ask for more. */
 static void scan_entry(Tree *t, const char *name, uint64_t inode, unsigned char type) {
         struct stat st = { .st_ino = inode, .st_mode = S_IFDIR };
-        bool is_enough = type == DT_DIR && !t->watch->def.folders;
+        bool is_enough = type == DT_DIR && !t->watch->def.directories;
         uint32_t birth = 0;
         Scan *s = &t->scan;
-        Folder *f = s->folder;
+        Directory *f = s->directory;
         size_t n = strlen(name), before = s->path.length;
-        Entry *e = s->is_new && type == DT_DIR ? NULL : folder_find(f, name, n);
+        Entry *e = s->is_new && type == DT_DIR ? NULL : directory_find(f, name, n);
 
-        if (e && (e->flags & ENTRY_FOLDER) && is_enough && !(s->flags & FOLDER_MOVED)) {
-                scan_seen_folder(t, f, e);
+        if (e && (e->flags & ENTRY_DIRECTORY) && is_enough && !(s->flags & DIRECTORY_MOVED)) {
+                scan_seen_directory(t, f, e);
                 return;
         }
         if (path_text_append(&s->path, name, n) < 0)
                 return;
-        if ((is_enough && (!e || (e->flags & ENTRY_FOLDER))) || stat_with_birth(s->fd, name, &st, &birth) >= 0) {
+        if ((is_enough && (!e || (e->flags & ENTRY_DIRECTORY))) || stat_with_birth(s->fd, name, &st, &birth) >= 0) {
                 const PathFilter *filter = t->watch->def.filter;
                 const char *path = path_text_string(&s->path);
 
                 if (S_ISDIR(st.st_mode) ? path_filter_descends(filter, path, s->path.length)
                                         : path_filter_matches(filter, path, s->path.length, false))
-                        tree_see(t, &(Sighting){ .folder = f,
-                                                 .name = name,
-                                                 .length = n,
-                                                 .path = path,
-                                                 .path_length = s->path.length,
-                                                 .dir_fd = s->fd,
-                                                 .file = name,
-                                                 .st = &st,
-                                                 .birth = birth,
-                                                 .moved = s->flags & FOLDER_MOVED });
+                        tree_see(t, &(Observation){ .directory = f,
+                                                    .name = name,
+                                                    .length = n,
+                                                    .path = path,
+                                                    .path_length = s->path.length,
+                                                    .dir_fd = s->fd,
+                                                    .file = name,
+                                                    .st = &st,
+                                                    .birth = birth,
+                                                    .moved = s->flags & DIRECTORY_MOVED });
         }
         s->path.length = before;
         s->path.bytes[before] = '\0';
@@ -247,13 +247,13 @@ static void scan_dirent(Tree *t, const struct dirent64 *d) {
         scan_entry(t, d->d_name, d->d_ino, d->d_type);
 }
 
-/* 1: more may come; 0: read to the end; negative errno. The path is made anew in each step: the folder may have moved
- * meanwhile. */
+/* 1: more may come; 0: read to the end; negative errno. The path is made anew in each step: the directory may have
+ * moved meanwhile. */
 static int scan_some(Tree *t) {
         Scan *s = &t->scan;
         int r;
 
-        r = folder_path(s->folder, &s->path);
+        r = directory_path(s->directory, &s->path);
         if (r < 0)
                 return r;
         for (unsigned n = 0; n < SCAN_STEP; n++) {
@@ -270,7 +270,7 @@ static int scan_some(Tree *t) {
                 d = (const void *)(s->buffer + s->at);
                 s->at += d->d_reclen;
                 scan_dirent(t, d);
-                if (!s->folder)
+                if (!s->directory)
                         return 1; /* lost while it was read */
         }
         return 1;
@@ -278,12 +278,12 @@ static int scan_some(Tree *t) {
 
 /* --- ending --- */
 
-static bool is_unseen(const Folder *f, const Entry *e) {
-        return !!(e->flags & ENTRY_SEEN) != !!(f->flags & FOLDER_GENERATION);
+static bool is_unseen(const Directory *f, const Entry *e) {
+        return !!(e->flags & ENTRY_SEEN) != !!(f->flags & DIRECTORY_GENERATION);
 }
 
 /* The reading did not come by, perhaps because it was renamed just then. */
-static void scan_verify(Tree *t, Folder *f, Entry *e) {
+static void scan_verify(Tree *t, Directory *f, Entry *e) {
         char name[NAME_MAX + 1];
         uint32_t birth;
         struct stat st;
@@ -295,23 +295,23 @@ static void scan_verify(Tree *t, Folder *f, Entry *e) {
                 return;
         }
         e->flags ^= ENTRY_SEEN;
-        if (folder_path_of(f, name, n, &t->path) >= 0)
-                tree_see(t, &(Sighting){ .folder = f,
-                                         .name = name,
-                                         .length = n,
-                                         .path = path_text_string(&t->path),
-                                         .path_length = t->path.length,
-                                         .dir_fd = t->scan.fd,
-                                         .file = name,
-                                         .st = &st,
-                                         .birth = birth,
-                                         .moved = t->scan.flags & FOLDER_MOVED });
+        if (directory_path_of(f, name, n, &t->path) >= 0)
+                tree_see(t, &(Observation){ .directory = f,
+                                            .name = name,
+                                            .length = n,
+                                            .path = path_text_string(&t->path),
+                                            .path_length = t->path.length,
+                                            .dir_fd = t->scan.fd,
+                                            .file = name,
+                                            .st = &st,
+                                            .birth = birth,
+                                            .moved = t->scan.flags & DIRECTORY_MOVED });
 }
 
 /* Some of the entries that are gone; true when there are no more. What comes in meanwhile has been seen, and the slots
  * stay as they are but for more at their end. */
 static bool scan_verify_some(Tree *t) {
-        Folder *f = t->scan.folder;
+        Directory *f = t->scan.directory;
         Entry *unseen[2 * GONE_STEP];
         size_t n = 0;
 
@@ -329,14 +329,14 @@ static bool scan_verify_some(Tree *t) {
 }
 
 static void scan_end(Tree *t) {
-        Folder *f = t->scan.folder;
+        Directory *f = t->scan.directory;
 
         if (!scan_verify_some(t))
                 return;
-        f->flags &= ~(uint32_t)FOLDER_LOADED;
-        f->flags |= FOLDER_READ;
-        if (!(f->flags & FOLDER_MOVED)) /* not again meanwhile */
-                folder_end_move(f);
+        f->flags &= ~(uint32_t)DIRECTORY_LOADED;
+        f->flags |= DIRECTORY_READ;
+        if (!(f->flags & DIRECTORY_MOVED)) /* not again meanwhile */
+                directory_end_move(f);
         tree_scan_abort(t);
 }
 
@@ -349,10 +349,10 @@ static bool scan_has_to_wait(Tree *t) {
 }
 
 static bool tree_work_some_scan(Tree *t) {
-        Folder *f = TAILQ_FIRST(&t->scans);
+        Directory *f = TAILQ_FIRST(&t->scans);
         int r;
 
-        if (!t->scan.folder) {
+        if (!t->scan.directory) {
                 if (!f)
                         return false;
                 if (scan_has_to_wait(t))
@@ -360,17 +360,17 @@ static bool tree_work_some_scan(Tree *t) {
                 tree_dequeue(t, f);
                 if (tree_is_attached(t, f))
                         scan_begin(t, f);
-                if (!t->scan.folder)
+                if (!t->scan.directory)
                         return true;
         }
         t->mover = t->scan.mover;
-        if (!tree_is_attached(t, t->scan.folder)) { /* moved away meanwhile */
+        if (!tree_is_attached(t, t->scan.directory)) { /* moved away meanwhile */
                 tree_scan_abort(t);
                 return true;
         }
         r = t->scan.is_read ? 0 : scan_some(t);
         if (r < 0) {
-                tree_set_folder_flag(t, t->scan.folder, FOLDER_UNREADABLE, true);
+                tree_set_directory_flag(t, t->scan.directory, DIRECTORY_UNREADABLE, true);
                 tree_scan_abort(t);
         } else if (r == 0) {
                 t->scan.is_read = true;
@@ -396,7 +396,7 @@ bool tree_work_poll(Tree *t) {
         if (t->n_to_poll == 0)
                 return false;
         for (unsigned n = 0; n < POLL_STEP && t->n_to_poll > 0; n++) {
-                Folder *f = TAILQ_FIRST(&t->polled);
+                Directory *f = TAILQ_FIRST(&t->polled);
 
                 t->n_to_poll = f ? t->n_to_poll - 1 : 0;
                 if (!f)

@@ -66,7 +66,7 @@ int tree_open_root(Tree *t) {
 static void tree_close(Tree *t) {
         t->root_fd = safe_close(t->root_fd);
         t->open_fd = safe_close(t->open_fd);
-        t->open_folder = NULL;
+        t->open_directory = NULL;
 }
 
 static void tree_set_real_path(Tree *t, int fd) {
@@ -81,8 +81,8 @@ static void tree_set_real_path(Tree *t, int fd) {
 
 /* --- a root that is a file --- */
 
-/* The file again, after an event (mask) or because it is time to look. It is an entry like others, in a folder of its
- * own; only that it is not found there by name. */
+/* The file again, after an event (mask) or because it is time to look. It is an entry like others, in a directory of
+ * its own; only that it is not found there by name. */
 static void tree_look_at_file(Tree *t, uint32_t mask) {
         uint32_t birth;
         struct stat st;
@@ -94,15 +94,15 @@ static void tree_look_at_file(Tree *t, uint32_t mask) {
                         tree_resolve_later(t);
                 return;
         }
-        tree_see(t, &(Sighting){ .folder = model_root(t->model),
-                                 .name = FILE_NAME,
-                                 .length = strlen(FILE_NAME),
-                                 .path = "",
-                                 .dir_fd = AT_FDCWD,
-                                 .file = t->real_path,
-                                 .st = &st,
-                                 .birth = birth,
-                                 .mask = mask });
+        tree_see(t, &(Observation){ .directory = model_root(t->model),
+                                    .name = FILE_NAME,
+                                    .length = strlen(FILE_NAME),
+                                    .path = "",
+                                    .dir_fd = AT_FDCWD,
+                                    .file = t->real_path,
+                                    .st = &st,
+                                    .birth = birth,
+                                    .mask = mask });
 }
 
 static void on_file_event(Subscriber *s, const Notice *n) {
@@ -122,8 +122,8 @@ static void on_file_event(Subscriber *s, const Notice *n) {
 }
 
 static void tree_lose_file(Tree *t) {
-        Folder *root = model_root(t->model);
-        Entry *e = folder_find(root, FILE_NAME, strlen(FILE_NAME));
+        Directory *root = model_root(t->model);
+        Entry *e = directory_find(root, FILE_NAME, strlen(FILE_NAME));
 
         if (e)
                 tree_lose(t, root, e, /* mask= */ 0);
@@ -139,21 +139,21 @@ static void tree_adopt_file(Tree *t, int fd) {
                 t->file_subscriber.notify = on_file_event;
                 r = event_queue_subscribe(t->queue, &t->file_subscriber, fd, FILE_EVENTS);
         }
-        tree_set_folder_flag(t, model_root(t->model), FOLDER_LOOK_ONCE, false);
-        tree_set_folder_flag(t, model_root(t->model), FOLDER_REMOTE, t->traits.is_remote);
-        tree_set_folder_flag(t, model_root(t->model), FOLDER_POLLED, r < 0 || t->traits.is_remote);
+        tree_set_directory_flag(t, model_root(t->model), DIRECTORY_LOOK_ONCE, false);
+        tree_set_directory_flag(t, model_root(t->model), DIRECTORY_REMOTE, t->traits.is_remote);
+        tree_set_directory_flag(t, model_root(t->model), DIRECTORY_POLLED, r < 0 || t->traits.is_remote);
         t->limit_reached = r == -ENOSPC;
         tree_look_at_file(t, /* mask= */ 0);
 }
 
 /* --- coming and going --- */
 
-void tree_unsubscribe(Tree *t, Folder *f) {
+void tree_unsubscribe(Tree *t, Directory *f) {
         event_queue_unsubscribe(t->queue, &f->subscriber);
-        tree_set_folder_flag(t, f, FOLDER_POLLED, false);
-        tree_set_folder_flag(t, f, FOLDER_UNREADABLE, false);
-        tree_set_folder_flag(t, f, FOLDER_LOOK_ONCE, false);
-        tree_set_folder_flag(t, f, FOLDER_REMOTE, false);
+        tree_set_directory_flag(t, f, DIRECTORY_POLLED, false);
+        tree_set_directory_flag(t, f, DIRECTORY_UNREADABLE, false);
+        tree_set_directory_flag(t, f, DIRECTORY_LOOK_ONCE, false);
+        tree_set_directory_flag(t, f, DIRECTORY_REMOTE, false);
 }
 
 /* What is under way is not any more. */
@@ -165,7 +165,7 @@ static void tree_stop(Tree *t) {
 }
 
 /* The file system under the model is not here any more: the other model takes its place. Without memory for another
- * model, this one goes on. Folders that wait to be read do so in vain. */
+ * model, this one goes on. Directories that wait to be read do so in vain. */
 static void tree_park(Tree *t) {
         RootIdentity root = t->root;
         Model *other = t->parked;
@@ -187,7 +187,7 @@ static bool tree_work_rest(Tree *t) {
                 return false;
         for (unsigned n = 0; n < REST_STEP && t->resting; n++) {
                 tree_unsubscribe(t, t->resting);
-                t->resting = folder_walk(model_root(t->parked), t->resting);
+                t->resting = directory_walk(model_root(t->parked), t->resting);
         }
         steps_add(REST_STEP);
         return true;
@@ -249,25 +249,25 @@ static void tree_adopt(Tree *t, int fd, const RootIdentity *now) {
                 if (t->fan_error < 0)
                         return;
                 if (is_new)
-                        tree_report(t, "", 0, NULL, WATCH_CREATE, /* synthetic= */ true, /* is_folder= */ true);
-                tree_queue(t, model_root(t->model), FOLDER_DEEP);
+                        tree_report(t, "", 0, NULL, WATCH_CREATE, /* synthetic= */ true, /* is_directory= */ true);
+                tree_queue(t, model_root(t->model), DIRECTORY_DEEP);
         }
-        folder_set_dirty(model_root(t->model));
+        directory_set_dirty(model_root(t->model));
 }
 
-/* device: of the last folder on the way that is still there. Another one than before: it was unmounted. */
+/* device: of the last directory on the way that is still there. Another one than before: it was unmounted. */
 static void tree_missing(Tree *t, dev_t device) {
         t->fan_error = 0;
         if (!t->has_root)
                 return;
-        if ((t->folder_device != 0 ? t->folder_device : t->root.device) != device) {
+        if ((t->directory_device != 0 ? t->directory_device : t->root.device) != device) {
                 tree_park(t);
                 return;
         }
         if (t->root.is_file)
                 tree_lose_file(t);
         else {
-                tree_report(t, "", 0, NULL, WATCH_DELETE, /* synthetic= */ true, /* is_folder= */ true);
+                tree_report(t, "", 0, NULL, WATCH_DELETE, /* synthetic= */ true, /* is_directory= */ true);
                 tree_lose_all(t);
         }
         tree_unsubscribe(t, model_root(t->model));
@@ -295,13 +295,13 @@ static void tree_resolve(Tree *t) {
                 t->silent = false; /* what comes later is new */
                 return;
         }
-        t->folder_device = now.is_file ? device : 0;
+        t->directory_device = now.is_file ? device : 0;
         if (t->has_root && t->root.device == now.device && t->root.inode == now.inode && t->real_path &&
             t->fan_error == 0) {
                 if (now.is_file)
                         tree_adopt_file(t, fd);
                 else if (!tree_check_root(t, fd))
-                        tree_queue(t, model_root(t->model), FOLDER_DEEP);
+                        tree_queue(t, model_root(t->model), DIRECTORY_DEEP);
                 else if (!subscriber_is_subscribed(&model_root(t->model)->subscriber))
                         tree_queue(t, model_root(t->model), 0);
                 return;
@@ -341,21 +341,21 @@ void tree_rescan(Tree *t) {
         t->doubtful = t->doubtful || (t->by_handle && t->silent);
         tree_resolve_later(t);
         if (t->has_root && !t->root.is_file)
-                tree_queue(t, model_root(t->model), FOLDER_DEEP);
+                tree_queue(t, model_root(t->model), DIRECTORY_DEEP);
 }
 
-/* The folder that a mount has come over or gone from, if it is in the model. */
+/* The directory that a mount has come over or gone from, if it is in the model. */
 void tree_mount_changed(Tree *t, const char *path) {
         const char *rest = t->real_path ? startswith(path, t->real_path) : NULL;
-        Folder *f = model_root(t->model);
+        Directory *f = model_root(t->model);
 
         if (!rest || rest[0] != '/')
                 return;
         while (f && *(rest += strspn(rest, "/"))) {
                 size_t n = strcspn(rest, "/");
-                const Entry *e = folder_find(f, rest, n);
+                const Entry *e = directory_find(f, rest, n);
 
-                f = e && (e->flags & ENTRY_FOLDER) ? e->folder : NULL;
+                f = e && (e->flags & ENTRY_DIRECTORY) ? e->directory : NULL;
                 rest += n;
         }
         if (f && t->watch->def.recursive)
@@ -414,7 +414,7 @@ static void tree_plan_poll(Tree *t) {
 
 static bool tree_is_idle(const Tree *t) {
         return !t->resolve_due && !t->resting && t->n_to_poll == 0 && TAILQ_EMPTY(&t->drops) &&
-               TAILQ_EMPTY(&t->dead) && TAILQ_EMPTY(&t->scans) && !t->scan.folder;
+               TAILQ_EMPTY(&t->dead) && TAILQ_EMPTY(&t->scans) && !t->scan.directory;
 }
 
 static WatchState tree_state(const Tree *t) {

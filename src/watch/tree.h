@@ -1,9 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One watched folder (with what is below it) or file: PathChanged=, PathModified= and trees. Of this folder of src/
- * only. Four files share it: tree.c is about the root, tree-scan.c reads folders, tree-look.c looks at single names
- * and reports, tree-fan.c is about fanotify. */
+/* One watched directory (with what is below it) or file: PathChanged=, PathModified= and trees. Of this directory of
+ * src/ only. Four files share it: tree.c is about the root, tree-scan.c reads directories, tree-look.c looks at single
+ * names and reports, tree-fan.c is about fanotify. */
 
 #include <limits.h>
 #include <sys/queue.h>
@@ -21,7 +21,7 @@ typedef struct Loader Loader;
 /* What was taken out of the model: it may come back under another name, else it is gone and its watches with it. */
 typedef struct Departed {
         Entry *entry;
-        Folder *at;     /* how far it is given up; NULL = not begun */
+        Directory *at;  /* how far it is given up; NULL = not begun */
         bool synthetic; /* no event told of it */
         char *path;     /* that it had; "" = it was the root */
         size_t length;
@@ -35,7 +35,7 @@ TAILQ_HEAD(DepartedList, Departed);
 
 /* A file that was just created, by its inode number; see tree_look_at_nameless(). */
 typedef struct Newborn {
-        const Folder *folder; /* to compare with: perhaps it is gone */
+        const Directory *directory; /* to compare with: perhaps it is gone */
         uint64_t inode;
         size_t length;
         char name[NAME_MAX + 1];
@@ -46,7 +46,7 @@ typedef struct Newborn {
 /* A model that another one has taken the place of, freed bit by bit. */
 typedef struct DeadModel {
         Model *model;
-        Folder *at;
+        Directory *at;
         TAILQ_ENTRY(DeadModel) order;
 } DeadModel;
 
@@ -59,15 +59,15 @@ typedef struct RootIdentity {
         bool is_file;
 } RootIdentity;
 
-/* The folder that is being read. */
+/* The directory that is being read. */
 typedef struct Scan {
-        Folder *folder; /* NULL = none */
+        Directory *directory; /* NULL = none */
         int fd;
         char *buffer;
         size_t used, at;
         PathText path;
         Writer mover;
-        uint32_t flags; /* FOLDER_DEEP, FOLDER_MOVED: what was asked for */
+        uint32_t flags; /* DIRECTORY_DEEP, DIRECTORY_MOVED: what was asked for */
         bool is_new;    /* nothing was known of it */
         bool is_read;   /* to the end; what it did not come by is looked at */
 } Scan;
@@ -80,18 +80,18 @@ struct Tree {
         Model *durable;        /* the one of both that is saved */
         Loader *loader;
         RootIdentity root, parked_root;
-        dev_t folder_device; /* of a root that is a file: of the folder that it is in; 0 = not known */
+        dev_t directory_device; /* of a root that is a file: of the directory that it is in; 0 = not known */
         FileSystemTraits traits;
         bool has_root, resolve_due, silent, started, limit_reached, too_deep, too_many;
         bool held, missed; /* missed: something happened meanwhile */
         Newborn *newborns; /* NULL: none yet */
         size_t n_polled, n_unreadable, n_look_once, n_remote;
-        size_t n_to_poll;            /* n_to_poll: that are not queued yet */
-        unsigned closing_looks;      /* at files whose closing may not have been told, still to come */
-        TAILQ_HEAD(, Folder) polled; /* FOLDER_LOOK_AGAIN */
+        size_t n_to_poll;               /* n_to_poll: that are not queued yet */
+        unsigned closing_looks;         /* at files whose closing may not have been told, still to come */
+        TAILQ_HEAD(, Directory) polled; /* DIRECTORY_LOOK_AGAIN */
 
         FanQueue *fan;       /* while the tree has a part in it */
-        bool by_handle;      /* folders are heard of by it, not by inotify */
+        bool by_handle;      /* directories are heard of by it, not by inotify */
         bool fan_refused;    /* and not tried again */
         bool doubtful;       /* before the base line was read, something was heard and not understood */
         int fan_error;       /* why it is not possible, where it has to be; negative errno */
@@ -102,17 +102,17 @@ struct Tree {
 
         Subscriber file_subscriber; /* a root that is a file, which is the one entry of the model */
 
-        TAILQ_HEAD(, Folder) scans;
+        TAILQ_HEAD(, Directory) scans;
         Scan scan;
         struct DepartedList departed, drops;
         TAILQ_HEAD(, DeadModel) dead;
         size_t n_departed, n_lost_roots; /* n_lost_roots: in drops */
-        Folder *resting;           /* of the parked model: its watches are given up from here on; NULL: they are */
-        Folder *at;                /* how far a retired model is freed */
+        Directory *resting;        /* of the parked model: its watches are given up from here on; NULL: they are */
+        Directory *at;             /* how far a retired model is freed */
         TAILQ_ENTRY(Tree) retired; /* of the watcher's */
 
         int root_fd, open_fd; /* open during one turn */
-        const Folder *open_folder;
+        const Directory *open_directory;
         usec_t now_realtime, now_monotonic; /* of this turn */
 
         usec_t poll_at, poll_began, poll_interval; /* CLOCK_MONOTONIC; USEC_INFINITY = not */
@@ -123,19 +123,19 @@ struct Tree {
 };
 
 /* How a name is seen. */
-typedef struct Sighting {
-        Folder *folder;
+typedef struct Observation {
+        Directory *directory;
         const char *name;
         size_t length;
         const char *path; /* of it, from the root */
         size_t path_length;
-        int dir_fd;       /* of the folder */
+        int dir_fd;       /* of the directory */
         const char *file; /* how to open it from there */
         const struct stat *st;
         uint32_t birth;
-        uint32_t mask; /* IN_* that led here; 0 = by reading the folder */
-        bool moved;    /* with the folder it is in */
-} Sighting;
+        uint32_t mask; /* IN_* that led here; 0 = by reading the directory */
+        bool moved;    /* with the directory it is in */
+} Observation;
 
 /* --- tree.c --- */
 
@@ -157,15 +157,15 @@ void tree_rescan(Tree *t);                          /* all of it, as after an ov
 void tree_mount_changed(Tree *t, const char *path); /* a mount came or went there */
 int tree_open_root(Tree *t);
 void tree_arm_timer(Tree *t);
-void tree_unsubscribe(Tree *t, Folder *f);
+void tree_unsubscribe(Tree *t, Directory *f);
 
 /* --- tree-scan.c --- */
 
-void tree_queue(Tree *t, Folder *f, uint32_t flags); /* FOLDER_DEEP, FOLDER_MOVED */
-void tree_dequeue(Tree *t, Folder *f);
+void tree_queue(Tree *t, Directory *f, uint32_t flags); /* DIRECTORY_DEEP, DIRECTORY_MOVED */
+void tree_dequeue(Tree *t, Directory *f);
 bool tree_work_scan(Tree *t);
 void tree_scan_abort(Tree *t);
-void tree_set_folder_flag(Tree *t, Folder *f, uint32_t flag, bool on);
+void tree_set_directory_flag(Tree *t, Directory *f, uint32_t flag, bool on);
 void tree_poll(Tree *t); /* all that has to be looked at again from time to time, bit by bit: */
 bool tree_work_poll(Tree *t);
 
@@ -173,19 +173,19 @@ uint32_t tree_mask(const Tree *t) _pure_;
 
 /* --- tree-fan.c --- */
 
-/* Asks the kernel for the events of a folder that is open, by whatever is used for this tree. As
+/* Asks the kernel for the events of a directory that is open, by whatever is used for this tree. As
  * event_queue_subscribe(). */
-int tree_subscribe(Tree *t, Folder *f, int fd);
+int tree_subscribe(Tree *t, Directory *f, int fd);
 
-/* The same for a folder that was just seen, if that is worth while before it is read. True when it is new and
+/* The same for a directory that was just seen, if that is worth while before it is read. True when it is new and
  * everything that happens in it will be heard of, so that it need not be read. */
-bool tree_subscribe_seen(Tree *t, const Sighting *s, Entry *e);
+bool tree_subscribe_seen(Tree *t, const Observation *s, Entry *e);
 
-/* Is what stands under the name of a known folder still the one that is heard of? */
-bool tree_is_subscribed_to(Tree *t, const Sighting *s, Entry *e);
+/* Is what stands under the name of a known directory still the one that is heard of? */
+bool tree_is_subscribed_to(Tree *t, const Observation *s, Entry *e);
 
 void tree_choose_backend(Tree *t, int fd); /* for a root that is there now, open with O_PATH */
-bool tree_check_root(Tree *t, int fd);     /* false: it is another folder than what is heard of */
+bool tree_check_root(Tree *t, int fd);     /* false: it is another directory than what is heard of */
 void tree_outgrow(Tree *t);                /* if it is too large for inotify */
 void tree_introduce(Tree *t, const void *handle);
 void tree_release_fan(Tree *t);
@@ -201,32 +201,32 @@ int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, con
 /* --- tree-look.c --- */
 
 /* Looks at one name because of an event (or without, mask 0) and reports what differs. */
-void tree_look(Tree *t, Folder *f, const char *name, size_t n, uint32_t mask);
+void tree_look(Tree *t, Directory *f, const char *name, size_t n, uint32_t mask);
 
 /* Takes over and reports what was seen. */
-void tree_see(Tree *t, const Sighting *s);
+void tree_see(Tree *t, const Observation *s);
 
 /* As fstatat(2), with a hash of the time of birth (0 = the file system does not tell). Negative errno. */
 int stat_with_birth(int dir_fd, const char *name, struct stat *ret, uint32_t *ret_birth);
 
 /* It is not there any more. */
-void tree_lose(Tree *t, Folder *f, Entry *e, uint32_t mask);
+void tree_lose(Tree *t, Directory *f, Entry *e, uint32_t mask);
 void tree_lose_all(Tree *t); /* what is in the root */
 
-/* Gives up a folder that is not in the model any more, and all below it, from *at on: a bounded part of it. Reported
- * as gone for d, or not at all. True when only the folder itself is left to be freed. */
-bool tree_bury(Tree *t, Folder *top, Folder **at, const Departed *d);
+/* Gives up a directory that is not in the model any more, and all below it, from *at on: a bounded part of it.
+ * Reported as gone for d, or not at all. True when only the directory itself is left to be freed. */
+bool tree_bury(Tree *t, Directory *top, Directory **at, const Departed *d);
 
 bool tree_work_drop(Tree *t);
 void tree_expire_departed(Tree *t, usec_t now_monotonic);
-void tree_on_folder_event(Subscriber *s, const Notice *n);
+void tree_on_directory_event(Subscriber *s, const Notice *n);
 
 /* Reports a path if it was asked for. from may be NULL. */
 void tree_report(Tree *t, const char *path, size_t n, const char *from, unsigned events, bool synthetic,
-                 bool is_folder);
+                 bool is_directory);
 
-static inline bool tree_is_attached(const Tree *t, const Folder *f) {
-        return folder_is_below(f, model_root(t->model));
+static inline bool tree_is_attached(const Tree *t, const Directory *f) {
+        return directory_is_below(f, model_root(t->model));
 }
 
 static inline bool name_is_private(const char *name) {

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a Watch is made of; of this folder of src/ only. */
+/* What a Watch is made of; of this directory of src/ only. */
 
 #include "fs/identity.h"
 #include "watch/condition.h"

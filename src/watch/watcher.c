@@ -437,8 +437,9 @@ int watcher_new(Watcher **ret, sd_event *event) {
                 return r;
         r = watcher_watch_mounts(w);
         if (r < 0)
-                log_warning_errno(r, "Cannot watch the table of mounts: %m; what is mounted over a watched folder is "
-                                     "noticed late, ignoring");
+                log_warning_errno(r,
+                                  "Cannot watch the table of mounts: %m; what is mounted over a watched directory is "
+                                  "noticed late, ignoring");
         *ret = TAKE_PTR(w);
         return 0;
 }
@@ -472,18 +473,18 @@ static void counters_add(WatchCounters *sum, const WatchCounters *c) {
         sum->synthetic += c->synthetic;
         sum->duplicates += c->duplicates;
         sum->reported += c->reported;
-        sum->folders += c->folders;
+        sum->directories += c->directories;
         sum->files += c->files;
-        sum->polled_folders += c->polled_folders;
+        sum->polled_directories += c->polled_directories;
         sum->model_bytes += c->model_bytes;
 }
 
 static WatchCounters tree_counters(const Tree *t) {
         WatchCounters c = t->counters;
 
-        c.folders = model_n_folders(t->model);
+        c.directories = model_n_directories(t->model);
         c.files = model_n_entries(t->model);
-        c.polled_folders = t->n_polled;
+        c.polled_directories = t->n_polled;
         c.model_bytes = model_size(t->model);
         return c;
 }
@@ -529,7 +530,7 @@ static int watch_set_def(Watch *w, const WatchDef *def) {
         if (def->kind != WATCH_PATH_CHANGED && def->kind != WATCH_PATH_MODIFIED)
                 return 0;
         w->def.events = WATCH_ALL & ~(unsigned)(def->kind == WATCH_PATH_CHANGED ? WATCH_WRITE : 0);
-        w->def.folders = true;
+        w->def.directories = true;
         w->def.recursive = false;
         return 0;
 }
@@ -593,7 +594,7 @@ void watch_set_state(Watch *w, WatchState state) {
         }
 }
 
-/* Why folders are read again from time to time, and what to do about it. */
+/* Why directories are read again from time to time, and what to do about it. */
 static int tree_explain_polling(const Tree *t, const char *polled, char **ret) {
         if (t->fan_error_below < 0)
                 return asprintf(ret, "part of %s cannot be watched by fanotify, %s: %s", t->watch->def.path,
@@ -608,9 +609,9 @@ static int tree_explain_beginning(const Tree *t, char **ret) {
                 return asprintf(ret, "%s cannot be watched by fanotify: %s; or write Backend=auto", path,
                                 fan_queue_explain(t->fan_error));
         if (t->has_root && t->by_handle)
-                return asprintf(ret, "watching %s by fanotify; %zu folders of it are read so far", path,
-                                model_n_folders(t->model));
-        return asprintf(ret, "reading %s: %zu folders so far", path, model_n_folders(t->model));
+                return asprintf(ret, "watching %s by fanotify; %zu directories of it are read so far", path,
+                                model_n_directories(t->model));
+        return asprintf(ret, "reading %s: %zu directories so far", path, model_n_directories(t->model));
 }
 
 static int tree_explain(const Tree *t, char **ret) {
@@ -618,8 +619,8 @@ static int tree_explain(const Tree *t, char **ret) {
         char polled[128] = "";
 
         if (t->n_polled > 0)
-                (void)snprintf(polled, sizeof(polled), "%zu folder%s polled every %" PRI_USEC " s", t->n_polled,
-                               PLURAL(t->n_polled), MAX(t->poll_interval / USEC_PER_SEC, (usec_t)1));
+                (void)snprintf(polled, sizeof(polled), "%zu director%s polled every %" PRI_USEC " s", t->n_polled,
+                               t->n_polled == 1 ? "y" : "ies", MAX(t->poll_interval / USEC_PER_SEC, (usec_t)1));
         if (!t->started || t->fan_error < 0)
                 return tree_explain_beginning(t, ret);
         if (!t->has_root && path_chain_is_cut(t->chain))
@@ -629,8 +630,8 @@ static int tree_explain(const Tree *t, char **ret) {
         if (!t->has_root)
                 return asprintf(ret, "%s is not there; its parents are watched", path);
         if (t->n_unreadable > 0)
-                return asprintf(ret, "%zu folder%s below %s cannot be read; looked at again from time to time",
-                                t->n_unreadable, PLURAL(t->n_unreadable), path);
+                return asprintf(ret, "%zu director%s below %s cannot be read; looked at again from time to time",
+                                t->n_unreadable, t->n_unreadable == 1 ? "y" : "ies", path);
         if (t->held)
                 return asprintf(ret,
                                 "so many changed files of %s wait for runs that no more are listed; it is compared "
@@ -650,8 +651,8 @@ static int tree_explain(const Tree *t, char **ret) {
                         path, t->watch->def.model_max >> 20);
         if (t->n_polled > t->n_remote && t->watch->def.backend != WATCH_BACKEND_POLL)
                 return tree_explain_polling(t, polled, ret);
-        return asprintf(ret, "watching %s%s: %zu folders, %zu files%s%s", path, t->by_handle ? " by fanotify" : "",
-                        model_n_folders(t->model), model_n_entries(t->model), polled[0] ? "; " : "", polled);
+        return asprintf(ret, "watching %s%s: %zu directories, %zu files%s%s", path, t->by_handle ? " by fanotify" : "",
+                        model_n_directories(t->model), model_n_entries(t->model), polled[0] ? "; " : "", polled);
 }
 
 int watch_explain(const Watch *w, char **ret) {
@@ -695,8 +696,8 @@ void watch_recheck(Watch *w) {
 static WatchFile file_of(const Entry *e) {
         if (!e)
                 return WATCH_FILE_NONE;
-        if (e->flags & ENTRY_FOLDER)
-                return WATCH_FILE_FOLDER;
+        if (e->flags & ENTRY_DIRECTORY)
+                return WATCH_FILE_DIRECTORY;
         return e->flags & ENTRY_REGULAR ? WATCH_FILE_REGULAR : WATCH_FILE_OTHER;
 }
 
@@ -704,22 +705,22 @@ WatchFile watch_find(const Watch *w, const char *path) {
         return w->tree && w->tree->has_root ? file_of(model_find(w->tree->model, path)) : WATCH_FILE_NONE;
 }
 
-static int visit_folder(Watch *w, Folder *f, PathText *path, size_t *left,
-                        int (*visit)(const char *path, size_t n, WatchFile kind, void *userdata), void *userdata) {
+static int visit_directory(Watch *w, Directory *f, PathText *path, size_t *left,
+                           int (*visit)(const char *path, size_t n, WatchFile kind, void *userdata), void *userdata) {
         int r = 0;
 
-        FOLDER_FOREACH(e, f) {
+        DIRECTORY_FOREACH(e, f) {
                 WatchFile kind = file_of(e);
 
                 if ((*left)-- == 0)
                         return 1;
                 if (w->tree->root.is_file)
                         return visit("", 0, kind, userdata);
-                if (kind == WATCH_FILE_FOLDER && !w->def.folders)
+                if (kind == WATCH_FILE_DIRECTORY && !w->def.directories)
                         continue;
-                r = folder_path_of(f, e->name, e->length, path);
+                r = directory_path_of(f, e->name, e->length, path);
                 if (r >= 0 && path_filter_matches(w->def.filter, path_text_string(path), path->length,
-                                                  kind == WATCH_FILE_FOLDER))
+                                                  kind == WATCH_FILE_DIRECTORY))
                         r = visit(path_text_string(path), path->length, kind, userdata);
                 if (r != 0)
                         return r;
@@ -728,13 +729,13 @@ static int visit_folder(Watch *w, Folder *f, PathText *path, size_t *left,
 }
 
 int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, WatchFile kind, void *userdata), void *userdata) {
-        Folder *root = w->tree && w->tree->has_root ? model_root(w->tree->model) : NULL;
+        Directory *root = w->tree && w->tree->has_root ? model_root(w->tree->model) : NULL;
         size_t left = WATCH_VISIT_MAX;
         PathText path = {};
         int r = 0;
 
-        for (Folder *f = root ? folder_walk(root, NULL) : NULL; f && r == 0; f = folder_walk(root, f))
-                r = visit_folder(w, f, &path, &left, visit, userdata);
+        for (Directory *f = root ? directory_walk(root, NULL) : NULL; f && r == 0; f = directory_walk(root, f))
+                r = visit_directory(w, f, &path, &left, visit, userdata);
         path_text_done(&path);
         return r;
 }
@@ -744,7 +745,7 @@ size_t watch_n_files(const Watch *w) {
 
         if (!t || !t->has_root)
                 return 0;
-        return model_n_entries(t->model) + (w->def.folders ? model_n_folders(t->model) - 1 : 0);
+        return model_n_entries(t->model) + (w->def.directories ? model_n_directories(t->model) - 1 : 0);
 }
 
 int watch_save(Watch *w, size_t max, int (*write)(void *userdata, uint32_t id, const void *bytes, size_t n),

@@ -1,14 +1,14 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Files and folders, watched: which one changed, in whole trees, with nothing lost. One Watcher for the daemon, one
- * Watch for each line of a [Path] section. See vaktd.job(5).
+/* Files and directories, watched: which one changed, in whole trees, with nothing lost. One Watcher for the daemon,
+ * one Watch for each line of a [Path] section. See vaktd.job(5).
  *
  * A tree is kept as a model in memory (watch/model.h). Events of inotify, or of fanotify, say where to look; what is
- * reported is how the disk differs from the model. So whatever is missed - an overflow of the kernel's queue, a folder
- * that was full before it could be watched, the time while the daemon was down - is found by looking again, and such a
- * change is marked as synthetic. Reading, working and looking happen in turns of the event loop of a few milliseconds
- * each.
+ * reported is how the disk differs from the model. So whatever is missed - an overflow of the kernel's queue, a
+ * directory that was full before it could be watched, the time while the daemon was down - is found by looking again,
+ * and such a change is marked as synthetic. Reading, working and looking happen in turns of the event loop of a few
+ * milliseconds each.
  *
  * What is guaranteed: every file that is complete and still there is reported at least once since it last changed,
  * with the path that it has then; and what each change means is the same, whichever way it was noticed (Events= in
@@ -27,9 +27,9 @@
 #define WATCH_PRIVATE_PREFIX ".vakt-"            /* names that begin so are ours (claims of a spool): never reported */
 #define WATCH_MODEL_MAX      ((size_t)256 << 20) /* bytes of one model; what is not in it is reported by event only */
 #define WATCH_VISIT_MAX      200000U             /* entries that watch_visit() looks at */
-#define WATCH_DEPTH_MAX      2000U               /* folders below each other; deeper ones are not watched */
-#define WATCH_PATH_MAX       32768U              /* bytes of a folder's path; those with longer ones are not, either */
-#define WATCH_LARGE          20000U              /* folders; see WATCH_BACKEND_AUTO */
+#define WATCH_DEPTH_MAX      2000U               /* directories below each other; deeper ones are not watched */
+#define WATCH_PATH_MAX       32768U /* bytes of a directory's path; those with longer ones are not, either */
+#define WATCH_LARGE          20000U /* directories; see WATCH_BACKEND_AUTO */
 #define WATCH_MOVE_WINDOW    (50 * USEC_PER_MSEC) /* the second half of a move has to come within */
 #define WATCH_POLL_MIN       (2 * USEC_PER_SEC)
 #define WATCH_POLL_MAX       (5 * USEC_PER_MINUTE)
@@ -41,9 +41,9 @@ typedef enum WatchKind {
         WATCH_PATH_EXISTS,         /* PathExists=: a condition, true or not; see watch_recheck() */
         WATCH_PATH_EXISTS_GLOB,    /* PathExistsGlob=: the same for a pattern, * in any name of it */
         WATCH_DIRECTORY_NOT_EMPTY, /* DirectoryNotEmpty=: the same; hidden and backup files do not count */
-        WATCH_PATH_CHANGED,        /* PathChanged=: the file, or what is directly in the folder; not each write */
+        WATCH_PATH_CHANGED,        /* PathChanged=: the file, or what is directly in the directory; not each write */
         WATCH_PATH_MODIFIED,       /* PathModified=: each write, too */
-        WATCH_TREE,                /* a folder with Recursive=, Include=, Exclude=, Events=, or a spool */
+        WATCH_TREE,                /* a directory with Recursive=, Include=, Exclude=, Events=, or a spool */
         _WATCH_KIND_MAX,
 } WatchKind;
 
@@ -54,7 +54,7 @@ typedef struct Change {
         const char *from; /* the path that it had in the same watch, where nothing is now; or NULL */
         unsigned events;  /* WATCH_*, at least one that was asked for; 0 for conditions */
         bool synthetic;   /* found by looking: when it happened is not known */
-        bool is_folder;
+        bool is_directory;
         /* Who made it, where the kernel says (with fanotify): never anybody who did not. */
         pid_t pid;          /* 0 = not known, or several */
         const char *cgroup; /* his control group, as in /proc/PID/cgroup; NULL = not known, or of several */
@@ -92,12 +92,12 @@ typedef struct WatchDef {
         const PathFilter *filter;
         unsigned events;      /* WATCH_*; of trees only */
         bool recursive;       /* of trees only */
-        bool folders;         /* report folders like files; of trees only (PathChanged= always does) */
+        bool directories;     /* report directories like files; of trees only (PathChanged= always does) */
         bool cross_mounts;    /* go on into what is mounted below; else it is left out */
         bool report_existing; /* without a snapshot, what is there at start is news (a spool), not the base line */
         WatchBackend backend;
-        size_t large;              /* folders from which on a tree is large for WATCH_BACKEND_AUTO; 0 = WATCH_LARGE */
-        size_t model_max;          /* bytes; 0 = WATCH_MODEL_MAX */
+        size_t large;     /* directories from which on a tree is large for WATCH_BACKEND_AUTO; 0 = WATCH_LARGE */
+        size_t model_max; /* bytes; 0 = WATCH_MODEL_MAX */
         usec_t poll_min, poll_max; /* µs; 0 = WATCH_POLL_* */
 } WatchDef;
 
@@ -121,7 +121,7 @@ typedef struct WatchCounters {
         size_t watches;      /* of inotify */
         size_t marks;        /* file systems, of fanotify */
         size_t waiting;      /* names to look at */
-        size_t folders, files, polled_folders;
+        size_t directories, files, polled_directories;
         size_t model_bytes;
 } WatchCounters;
 
@@ -143,7 +143,7 @@ DEFINE_CLEANUP(Watch, watch_free)
 
 WatchState watch_state(const Watch *w) _pure_;
 
-/* A sentence on the state for people: what is missing, what is polled and how often, and what to do. -ENOMEM. */
+/* A message on the state for people: what is missing, what is polled and how often, and what to do. -ENOMEM. */
 int watch_explain(const Watch *w, char **ret);
 
 /* Reports nothing until it is let go. What happens meanwhile is found by comparison then, as after an overflow. May be
@@ -160,15 +160,16 @@ void watch_recheck(Watch *w);
 typedef enum WatchFile {
         WATCH_FILE_NONE, /* nothing is there, as far as is known */
         WATCH_FILE_REGULAR,
-        WATCH_FILE_FOLDER,
+        WATCH_FILE_DIRECTORY,
         WATCH_FILE_OTHER, /* a symbolic link, a FIFO, … */
 } WatchFile;
 
 /* What is there, by the path relative to the watch. */
 WatchFile watch_find(const Watch *w, const char *path) _pure_;
 
-/* Everything that the watch knows and its filter lets through, in no order; for `vaktctl plan`. Folders only with
- * WatchDef.folders. Nonzero from visit ends the walk and is returned; so is 1 after WATCH_VISIT_MAX looks. -ENOMEM. */
+/* Everything that the watch knows and its filter lets through, in no order; for `vaktctl plan`. Directories only with
+ * WatchDef.directories. Nonzero from visit ends the walk and is returned; so is 1 after WATCH_VISIT_MAX looks.
+ * -ENOMEM. */
 int watch_visit(Watch *w, int (*visit)(const char *path, size_t n, WatchFile kind, void *userdata), void *userdata);
 
 /* How many that would give at the most, without looking at them. */
@@ -176,7 +177,7 @@ size_t watch_n_files(const Watch *w) _pure_;
 
 /* --- the snapshot: what the watch knows, kept over a restart --- */
 
-/* Hands out what changed since the last call (or load) as rows: a folder's id and some bytes to keep under it, or
+/* Hands out what changed since the last call (or load) as rows: a directory's id and some bytes to keep under it, or
  * NULL bytes for a row to delete. Ids are unique in a watch for good. At most max rows a call (0 = all), or fewer
  * when they are large; returns how many, or max when there are more, so call again while it returns max. The rows of
  * one round of calls belong into one transaction, together with what was made of the changes that were reported so far
@@ -187,6 +188,6 @@ int watch_save(Watch *w, size_t max, int (*write)(void *userdata, uint32_t id, c
                void *userdata);
 
 /* Gives back one row, in any order, after watch_new() and before the loop runs. -EBADMSG: it is damaged; -ESTALE: it
- * is of another version. Then, and when rows are missing, that folder is compared with nothing: all in it is
+ * is of another version. Then, and when rows are missing, that directory is compared with nothing: all in it is
  * reported. */
 int watch_load(Watch *w, uint32_t id, const void *bytes, size_t n);

@@ -30,24 +30,24 @@ TimeoutSec=10min
 
 class Daemon:
     def __init__(self, vaktd, n_jobs):
-        self.folder = tempfile.mkdtemp(prefix="vakt-bench-")
-        os.mkdir(f"{self.folder}/jobs", 0o755)
+        self.directory = tempfile.mkdtemp(prefix="vakt-bench-")
+        os.mkdir(f"{self.directory}/jobs", 0o755)
         for n in range(n_jobs):
             self.write_job(n)
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.bind(f"{self.folder}/notify")
+        self.notify.bind(f"{self.directory}/notify")
         self.notify.settimeout(120)
         begin = time.monotonic()
         self.process = subprocess.Popen(
-            [vaktd, "--no-bus", f"--config={self.folder}/vaktd.conf", f"--jobs-dir={self.folder}/jobs",
-             f"--state-dir={self.folder}/state", f"--socket={self.folder}/control"],
-            env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": f"{self.folder}/notify"},
+            [vaktd, "--no-bus", f"--config={self.directory}/vaktd.conf", f"--jobs-dir={self.directory}/jobs",
+             f"--state-dir={self.directory}/state", f"--socket={self.directory}/control"],
+            env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": f"{self.directory}/notify"},
             stderr=subprocess.DEVNULL)
         self.wait_for("READY=1")
         self.start_seconds = time.monotonic() - begin
 
     def write_job(self, n, extra=""):
-        path = f"{self.folder}/jobs/job{n:06}.job"
+        path = f"{self.directory}/jobs/job{n:06}.job"
         with open(path, "w", encoding="utf-8") as f:
             f.write(JOB.format(n=n) + extra)
         os.chmod(path, 0o644)
@@ -78,14 +78,14 @@ class Daemon:
         self.process.terminate()
         self.process.wait(30)
         self.notify.close()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.directory)
         return self.process.returncode
 
 
-def read_all_seconds(folder):
+def read_all_seconds(directory):
     """The physical limit of a load: every file opened and read once."""
     begin = time.monotonic()
-    for entry in os.scandir(folder):
+    for entry in os.scandir(directory):
         with open(entry.path, "rb") as f:
             f.read()
     return time.monotonic() - begin
@@ -101,7 +101,7 @@ def main():
             time.sleep(1)  # pages of the start are settled; nothing is waited for
             pss[n] = d.memory()
             print(f"{n} jobs: start to READY {d.start_seconds * 1000:.1f} ms, PSS idle {pss[n] / 1024:.0f} KiB")
-            limit = read_all_seconds(f"{d.folder}/jobs")
+            limit = read_all_seconds(f"{d.directory}/jobs")
             d.write_job(0, "Overlap=skip\n")
             one = d.reload_seconds()
             none = d.reload_seconds()

@@ -33,30 +33,30 @@ def report(title, values):
 
 def measure(vaktd, vaktctl, jobs, seconds):
     """The lateness in us of every run that a timer asked for."""
-    folder = tempfile.mkdtemp(prefix="vakt-bench-")
-    os.mkdir(f"{folder}/jobs", 0o755)
+    directory = tempfile.mkdtemp(prefix="vakt-bench-")
+    os.mkdir(f"{directory}/jobs", 0o755)
     for name, expression in jobs.items():
-        path = f"{folder}/jobs/{name}.job"
+        path = f"{directory}/jobs/{name}.job"
         with open(path, "w", encoding="utf-8") as f:
             f.write(JOB.format(expression=expression))
         os.chmod(path, 0o644)
     notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    notify.bind(f"{folder}/notify")
+    notify.bind(f"{directory}/notify")
     daemon = subprocess.Popen(
-        [vaktd, "--no-bus", f"--config={folder}/vaktd.conf", f"--jobs-dir={folder}/jobs",
-         f"--state-dir={folder}/state", f"--socket={folder}/control"],
-        env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": f"{folder}/notify"}, stderr=subprocess.DEVNULL)
+        [vaktd, "--no-bus", f"--config={directory}/vaktd.conf", f"--jobs-dir={directory}/jobs",
+         f"--state-dir={directory}/state", f"--socket={directory}/control"],
+        env={"PATH": os.environ["PATH"], "NOTIFY_SOCKET": f"{directory}/notify"}, stderr=subprocess.DEVNULL)
     try:
         while "READY=1" not in notify.recv(4096).decode():
             pass
         notify.close()  # nobody reads what else it says, and it would wait for that
         time.sleep(seconds)
         runs = [json.loads(line) for line in subprocess.check_output(
-            [vaktctl, f"--socket={folder}/control", "--json", "history", "-n", "10000"]).splitlines()]
+            [vaktctl, f"--socket={directory}/control", "--json", "history", "-n", "10000"]).splitlines()]
     finally:
         daemon.terminate()
         daemon.wait(30)
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
     return [r["started_usec"] - r["scheduled_usec"] for r in runs if r["cause"] == "timer" and r["started_usec"]]
 
 

@@ -33,7 +33,7 @@ typedef struct Figure {
         Times total, longest;
 } Figure;
 
-static char folder[PATH_MAX];
+static char directory[PATH_MAX];
 
 static usec_t now(void) {
         return now_clock(CLOCK_MONOTONIC);
@@ -64,15 +64,15 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 }
 
 static void remove_files(void) {
-        (void)nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-        if (mkdir(folder, 0700) < 0)
+        (void)nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        if (mkdir(directory, 0700) < 0)
                 give_up("mkdir");
 }
 
 static Ledger *open_ledger(sd_event *event) {
         Ledger *l;
 
-        if (ledger_open(&l, event, folder, NULL) < 0)
+        if (ledger_open(&l, event, directory, NULL) < 0)
                 give_up("ledger_open");
         return l;
 }
@@ -89,7 +89,7 @@ static sqlite3 *open_bare(void) {
         char path[PATH_MAX + 16];
         sqlite3 *db;
 
-        (void)snprintf(path, sizeof(path), "%s/" LEDGER_FILE, folder);
+        (void)snprintf(path, sizeof(path), "%s/" LEDGER_FILE, directory);
         if (sqlite3_open(path, &db) != SQLITE_OK || sqlite3_exec(db, pragmas, NULL, NULL, NULL) != SQLITE_OK)
                 give_up("sqlite3_open");
         return db;
@@ -373,7 +373,7 @@ static void bench_recovery(void) {
 
         remove_files();
         w.ledger = open_ledger(NULL);
-        ledger_fault(w.ledger, -ENOSPC);
+        ledger_error(w.ledger, -ENOSPC);
         while (w.n < LEDGER_RUNS_MAX)
                 write_run(&w);
         start = now();
@@ -389,7 +389,7 @@ static void keep_hundred(const char *job, unsigned *keep, usec_t *keep_usec, voi
         *keep = 100;
 }
 
-/* 10,000 jobs with ten runs each, none too many, and a mark each that is kept. */
+/* 10,000 jobs with ten runs each, none too many, and a stamp each that is kept. */
 static void bench_reload(void) {
         Writer w = { .when = now_realtime() };
         usec_t start, set, looked_at, forgotten;
@@ -405,8 +405,8 @@ static void bench_reload(void) {
                 for (unsigned k = 0; k < 10; k++)
                         if (ledger_add(w.ledger, &r) < 0)
                                 give_up("ledger_add");
-                if (ledger_set_mark(w.ledger, name, "k", 1) < 0)
-                        give_up("ledger_set_mark");
+                if (ledger_set_stamp(w.ledger, name, "k", 1) < 0)
+                        give_up("ledger_set_stamp");
         }
         (void)ledger_commit(w.ledger);
         start = now();
@@ -419,12 +419,12 @@ static void bench_reload(void) {
         start = now();
         for (unsigned i = 0; i < RELOAD_JOBS; i++) {
                 (void)snprintf(name, sizeof(name), "job-%u", i);
-                (void)ledger_forget_mark(w.ledger, name, "none");
+                (void)ledger_forget_stamp(w.ledger, name, "none");
         }
         forgotten = now() - start;
         ledger_close(w.ledger);
         printf("reload with %u jobs: retention set in %" PRIu64 " us, looked at in %u idle steps of %.0f us;"
-               " marks forgotten in %.1f us a job\n",
+               " stamps forgotten in %.1f us a job\n",
                RELOAD_JOBS, set, n_steps, (double)looked_at / n_steps, (double)forgotten / RELOAD_JOBS);
 }
 
@@ -444,9 +444,9 @@ static void print_write(const char *what, const Figure *f, const Figure *bare) {
 int main(int argc, char *argv[]) {
         Figure bare = {}, kept = {}, pruned = {};
 
-        (void)snprintf(folder, sizeof(folder), "%s/vakt-bench-ledger-XXXXXX",
+        (void)snprintf(directory, sizeof(directory), "%s/vakt-bench-ledger-XXXXXX",
                        argc > 1 ? argv[1] : getenv("TMPDIR") ?: "/tmp");
-        if (!mkdtemp(folder))
+        if (!mkdtemp(directory))
                 give_up("mkdtemp");
         log_open(LOG_TARGET_NULL);
         for (unsigned i = 0; i < ROUNDS; i++) {
@@ -460,6 +460,6 @@ int main(int argc, char *argv[]) {
         bench_lists();
         bench_recovery();
         bench_reload();
-        (void)nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        (void)nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
         return EXIT_SUCCESS;
 }

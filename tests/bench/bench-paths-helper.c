@@ -2,12 +2,12 @@
 
 /* What bench-paths.py cannot do itself without being slower than what it measures:
  *
- *   walk FOLDER                  the least that a watcher of a tree does: µs of a walk with inotify_add_watch(2)
- *   react FOLDER COMMAND…        the least that a trigger does: for each file closed, posix_spawn(3) of the command
+ *   walk DIRECTORY                  the least that a watcher of a tree does: µs of a walk with inotify_add_watch(2)
+ *   react DIRECTORY COMMAND…        the least that a trigger does: for each file closed, posix_spawn(3) of the command
  *   stamp SOCKET [PATH]          what a run does: sends when it began, and which file it is about
  *   collect LOG                  what a run of a batch does: appends standard input to a file
- *   burst FOLDER FOLDERS FILES   writes so many files into so many folders that are there, prints µs
- *   nest FOLDER FOLDERS FILES    the same into folders that it makes, each in one of those before it
+ *   burst DIRECTORY DIRECTORIES FILES   writes so many files into so many directories that are there, prints µs
+ *   nest DIRECTORY DIRECTORIES FILES    the same into directories that it makes, each in one of those before it
  *
  * The files are called so that bench-paths.py can tell which are missing. */
 
@@ -107,11 +107,11 @@ static int do_collect(char *argv[]) {
 
 /* --- who writes --- */
 
-static void write_file(const char *folder, unsigned number) {
+static void write_file(const char *directory, unsigned number) {
         char path[PATH_MAX];
         int fd;
 
-        (void)snprintf(path, sizeof(path), "%s/file-%u", folder, number);
+        (void)snprintf(path, sizeof(path), "%s/file-%u", directory, number);
         fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         if (fd < 0 || write(fd, "x\n", 2) != 2)
                 give_up(path);
@@ -119,19 +119,19 @@ static void write_file(const char *folder, unsigned number) {
 }
 
 static int do_burst(char *argv[]) {
-        unsigned n_folders = (unsigned)strtoul(argv[1], NULL, 10), n_files = (unsigned)strtoul(argv[2], NULL, 10);
+        unsigned n_directories = (unsigned)strtoul(argv[1], NULL, 10), n_files = (unsigned)strtoul(argv[2], NULL, 10);
         usec_t start = now();
-        char folder[PATH_MAX];
+        char directory[PATH_MAX];
 
         for (unsigned i = 0; i < n_files; i++) {
-                (void)snprintf(folder, sizeof(folder), "%s/folder-%u", argv[0], i % n_folders);
-                write_file(folder, i);
+                (void)snprintf(directory, sizeof(directory), "%s/directory-%u", argv[0], i % n_directories);
+                write_file(directory, i);
         }
         printf("%" PRIu64 "\n", now() - start);
         return EXIT_SUCCESS;
 }
 
-/* Three folders in each. */
+/* Three directories in each. */
 static void nested_path(char *path, const char *top, unsigned number) {
         if (number == 0) {
                 (void)snprintf(path, PATH_MAX, "%s/nest", top);
@@ -142,17 +142,17 @@ static void nested_path(char *path, const char *top, unsigned number) {
 }
 
 static int do_nest(char *argv[]) {
-        unsigned n_folders = (unsigned)strtoul(argv[1], NULL, 10), n_files = (unsigned)strtoul(argv[2], NULL, 10);
-        unsigned each = n_files / n_folders;
+        unsigned n_directories = (unsigned)strtoul(argv[1], NULL, 10), n_files = (unsigned)strtoul(argv[2], NULL, 10);
+        unsigned each = n_files / n_directories;
         usec_t start = now();
-        char folder[PATH_MAX];
+        char directory[PATH_MAX];
 
-        for (unsigned i = 0; i < n_folders; i++) {
-                nested_path(folder, argv[0], i);
-                if (mkdir(folder, 0700) < 0)
-                        give_up(folder);
+        for (unsigned i = 0; i < n_directories; i++) {
+                nested_path(directory, argv[0], i);
+                if (mkdir(directory, 0700) < 0)
+                        give_up(directory);
                 for (unsigned k = 0; k < each; k++)
-                        write_file(folder, i * each + k);
+                        write_file(directory, i * each + k);
         }
         printf("%" PRIu64 "\n", now() - start);
         return EXIT_SUCCESS;

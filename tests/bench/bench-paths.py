@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Path triggers of the whole daemon beside the watchers that Debian has, in turns in one run, on tmpfs:
 
-  setup    50,000 folders until the watcher is quiet, beside a bare walk with inotify_add_watch(2); its memory then;
+  setup    50,000 directories until the watcher is quiet, beside a bare walk with inotify_add_watch(2); its memory then;
            and its processor time and wake-ups in VAKT_BENCH_IDLE=30 seconds in which nothing happens
   latency  a file that is there is written and closed: until the command that is run for it begins
-  burst    100,000 files into 1,000 folders, 20,000 into 2,000 new nested ones: files a second until all are reported,
+  burst    100,000 files into 1,000 directories, 20,000 into 2,000 new nested ones: files a second until all are reported,
            and how many never were; and 2,000 files, one run for each
   box      latency once more, by units: vaktd beside a path unit, in a booted systemd (root; tests/system/box)
 
-usage: bench-paths.py BUILDDIR [PART...]      (default: all; VAKT_BENCH_ROUNDS=3 rounds, VAKT_BENCH_FOLDERS=50000;
+usage: bench-paths.py BUILDDIR [PART...]      (default: all; VAKT_BENCH_ROUNDS=3 rounds, VAKT_BENCH_DIRECTORIES=50000;
 VAKT_BENCH_ONLY=vaktd: only those with that in their name)
 
 Peers that are not in PATH are skipped: inotifywait, incrond, watchman, fswatch, entr. Quiet is who sleeps in all threads
@@ -28,7 +28,7 @@ import threading
 import time
 
 ROUNDS = int(os.environ.get("VAKT_BENCH_ROUNDS", "3"))
-FOLDERS = int(os.environ.get("VAKT_BENCH_FOLDERS", "50000"))
+DIRECTORIES = int(os.environ.get("VAKT_BENCH_DIRECTORIES", "50000"))
 ONLY = os.environ.get("VAKT_BENCH_ONLY", "")
 IDLE_SECONDS = float(os.environ.get("VAKT_BENCH_IDLE", "30"))
 CHANGES = 150
@@ -37,8 +37,8 @@ GIVE_UP_CHANGES = 5  # without a run
 QUIET_SECONDS, QUIET_USAGE_NSEC = 0.3, 2_000_000
 REST_SECONDS = 5  # after set-up, before idle is measured: vaktd writes down a second later what it has seen
 STUCK_SECONDS = 10  # nothing new is reported for so long: what is missing now is lost
-BURST_FOLDERS, BURST_FILES = 1000, 100000
-NEST_FOLDERS, NEST_FILES = 2000, 20000
+BURST_DIRECTORIES, BURST_FILES = 1000, 100000
+NEST_DIRECTORIES, NEST_FILES = 2000, 20000
 EACH_FILES = 2000
 
 
@@ -55,15 +55,15 @@ class Place:
 
     def __init__(self, helper, vaktd=None):
         self.helper, self.vaktd = helper, vaktd
-        self.folder = tempfile.mkdtemp(prefix="vakt-bench-paths-", dir="/dev/shm")
+        self.directory = tempfile.mkdtemp(prefix="vakt-bench-paths-", dir="/dev/shm")
         self.state = tempfile.mkdtemp(prefix="vakt-bench-paths-")  # the ledger is on a disk, where it would be
-        self.sock_path = f"{self.folder}/stamps"
+        self.sock_path = f"{self.directory}/stamps"
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind(self.sock_path)
         os.chmod(self.sock_path, 0o777)
 
     def new(self, name):
-        path = f"{self.folder}/{name}"
+        path = f"{self.directory}/{name}"
         shutil.rmtree(path, ignore_errors=True)
         os.mkdir(path)
         return path
@@ -82,7 +82,7 @@ class Place:
 
     def close(self):
         self.sock.close()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.directory)
         shutil.rmtree(self.state)
 
 
@@ -289,8 +289,8 @@ class Incron(Watcher):
     actions = ("nothing", "stamp")
 
     def start(self):
-        for folder in ("system", "user"):
-            os.mkdir(f"{self.own}/{folder}")
+        for directory in ("system", "user"):
+            os.mkdir(f"{self.own}/{directory}")
         with open(f"{self.own}/conf", "w", encoding="utf-8") as f:
             f.write(f"system_table_dir = {self.own}/system\nuser_table_dir = {self.own}/user\n"
                     f"lockfile_dir = {self.own}\nlockfile_name = incrond\n")
@@ -338,9 +338,9 @@ class Entr(Watcher):
 
     def start(self):
         entr = self.run(["entr", "-n", "-p", *self.command(), "/_"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        for folder, _, files in os.walk(self.tree):
+        for directory, _, files in os.walk(self.tree):
             for name in files:
-                entr.stdin.write(f"{folder}/{name}\n".encode())
+                entr.stdin.write(f"{directory}/{name}\n".encode())
         entr.stdin.close()
         return entr.pid
 
@@ -372,7 +372,7 @@ def measure_idle(watcher):
 
 
 def setup(place):
-    tree = make_tree(place, FOLDERS)
+    tree = make_tree(place, DIRECTORIES)
     place.call("walk", tree)
     rows = {}
     for i in range(ROUNDS):
@@ -391,7 +391,7 @@ def setup(place):
         print(f"# round {i + 1}: the last bare walk {bare:.3f} s, load {load():.1f}", flush=True)
     for name, row in rows.items():
         best = min(row)
-        print(f"set-up, {FOLDERS} folders: {name}: {best[0]:.3f} s, ratio to the bare walk "
+        print(f"set-up, {DIRECTORIES} directories: {name}: {best[0]:.3f} s, ratio to the bare walk "
               f"{quantile([r[1] for r in row], .5):.2f} of {', '.join(f'{r[1]:.2f}' for r in row)}; "
               f"PSS {min(r[2] for r in row) / 1024:.1f} MiB, "
               f"at rest {row[-1][3] / 1024:.1f}; {row[-1][4]} watches; "
@@ -494,18 +494,18 @@ class Log:
         return since
 
 
-def burst_once(place, kind, what, n_folders, n_files):
+def burst_once(place, kind, what, n_directories, n_files):
     tree = place.new("tree")
     if what == "burst":
-        for i in range(n_folders):
-            os.mkdir(f"{tree}/folder-{i}")
-    log = Log(f"{place.folder}/names")
+        for i in range(n_directories):
+            os.mkdir(f"{tree}/directory-{i}")
+    log = Log(f"{place.directory}/names")
     watcher = kind(place, tree, "collect", log.path)
     writer = {}
     try:
         watcher.wait_until_ready()
         begin = time.monotonic()
-        thread = threading.Thread(target=lambda: writer.update(us=place.call(what, tree, n_folders, n_files)))
+        thread = threading.Thread(target=lambda: writer.update(us=place.call(what, tree, n_directories, n_files)))
         thread.start()
         end = log.wait_for(n_files)
         thread.join()
@@ -520,7 +520,7 @@ def burst_once(place, kind, what, n_folders, n_files):
 def each_once(place, kind):
     """One run for each file, all files written at once."""
     tree = place.new("tree")
-    os.mkdir(f"{tree}/folder-0")
+    os.mkdir(f"{tree}/directory-0")
     watcher = kind(place, tree, "stamp")
     names = set()
     try:
@@ -542,14 +542,14 @@ def each_once(place, kind):
 
 
 def burst(place):
-    for what, n_folders, n_files in (("burst", BURST_FOLDERS, BURST_FILES), ("nest", NEST_FOLDERS, NEST_FILES)):
+    for what, n_directories, n_files in (("burst", BURST_DIRECTORIES, BURST_FILES), ("nest", NEST_DIRECTORIES, NEST_FILES)):
         rows = {}
         for i in range(ROUNDS):
             for kind in those_that_can("collect"):
-                rows.setdefault(kind.name, []).append(burst_once(place, kind, what, n_folders, n_files))
+                rows.setdefault(kind.name, []).append(burst_once(place, kind, what, n_directories, n_files))
             print(f"# round {i + 1}: load {load():.1f}", flush=True)
         for name, row in rows.items():
-            print(f"{what}, {n_files} files in {n_folders} folders: {name}: lost {[r[2] for r in row]}, "
+            print(f"{what}, {n_files} files in {n_directories} directories: {name}: lost {[r[2] for r in row]}, "
                   f"reported again {[r[3] for r in row]}, "
                   f"{', '.join(f'{(n_files - r[2]) / r[0]:.0f}' for r in row)} files/s; "
                   f"time beside that of the writer "
@@ -594,7 +594,7 @@ def inside(helper):
     """In the box: the same file, the same command; the one or the other watches."""
     place = Place(helper)
     rows = {"a path unit": [], "vaktd, unit executor": []}
-    path = f"{place.folder}/file"
+    path = f"{place.directory}/file"
     command = f"{helper} stamp {place.sock_path}"
     write(path, "")
     write("/run/systemd/system/bench.path", PATH_UNIT.format(path=path))

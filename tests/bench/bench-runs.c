@@ -105,12 +105,12 @@ static void on_finished(void *userdata, const RunRecord *r) {
                 (void)sd_event_exit(f->event, 0);
 }
 
-static usec_t full_round(const char *folder) {
+static usec_t full_round(const char *directory) {
         char config[256];
-        char *dirs[] = { (char *)folder, NULL };
+        char *dirs[] = { (char *)directory, NULL };
         ManagerOptions o = {
                 .job_dirs = dirs,
-                .state_dir = folder,
+                .state_dir = directory,
                 .config_path = config,
                 .owner = getuid(),
                 .executor = -1,
@@ -121,7 +121,7 @@ static usec_t full_round(const char *folder) {
         ManagerObserver observer = { .run_finished = on_finished, .userdata = &f };
         usec_t begin;
 
-        (void)snprintf(config, sizeof(config), "%s/vaktd.conf", folder);
+        (void)snprintf(config, sizeof(config), "%s/vaktd.conf", directory);
         if (sd_event_new(&f.event) < 0 || manager_new(&f.m, f.event, &o) < 0 || manager_observe(f.m, &observer) < 0 ||
             manager_start(f.m) < 0)
                 abort();
@@ -140,7 +140,7 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 }
 
 int main(int argc, char *argv[]) {
-        char folder[] = "/tmp/vakt-bench-runs-XXXXXX", path[64];
+        char directory[] = "/tmp/vakt-bench-runs-XXXXXX", path[64];
         usec_t bare = 0, full = 0;
         sigset_t set;
         FILE *job;
@@ -151,9 +151,9 @@ int main(int argc, char *argv[]) {
         sigemptyset(&set);
         sigaddset(&set, SIGCHLD);
         sigprocmask(SIG_BLOCK, &set, NULL);
-        if (!mkdtemp(folder))
+        if (!mkdtemp(directory))
                 return EXIT_FAILURE;
-        (void)snprintf(path, sizeof(path), "%s/true.job", folder);
+        (void)snprintf(path, sizeof(path), "%s/true.job", directory);
         job = fopen(path, "we");
         if (!job)
                 return EXIT_FAILURE;
@@ -166,11 +166,11 @@ int main(int argc, char *argv[]) {
         (void)dup2(null_fd, STDERR_FILENO);
         for (unsigned i = 0; i < ROUNDS; i++) {
                 bare += bare_round();
-                full += full_round(folder);
+                full += full_round(directory);
         }
         printf("bare posix_spawn+pidfd: %.0f runs/s\n", (double)per_round * ROUNDS * 1e6 / (double)bare);
         printf("vaktd child executor:   %.0f runs/s\n", (double)per_round * ROUNDS * 1e6 / (double)full);
         printf("ratio: %.2f (aim: 0.8 or better)\n", (double)bare / (double)full);
-        (void)nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        (void)nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
         return EXIT_SUCCESS;
 }

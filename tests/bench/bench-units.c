@@ -219,7 +219,7 @@ static ExecFound on_full_found(void *userdata, const char *job, uint64_t run) {
 
 /* As core does: what ended is settled once a turn. */
 static int on_full_settle(sd_event_source *s, void *userdata) {
-        full.executor->ops->settled(full.executor);
+        full.executor->ops->acknowledge(full.executor);
         return 0;
 }
 

@@ -3,17 +3,15 @@
 /* Watching a tree beside the least that it can cost, and beside inotifywait(1) where that is installed, in turns in
  * one run on tmpfs:
  *
- *   set-up     50,000 folders until all is watched, beside a bare walk with opendir(3) and inotify_add_watch(2); and
- *              by fanotify, until everything is heard of, and until all is read
- *   memory     that the watcher has more after it than before
- *   latency    from write and close to the callback, a file at a time
- *   burst      100,000 files in 1,000 folders from a process of its own: files a second until all are reported, and
- *              how many were lost
- *   others     100,000 files made elsewhere on the same file system: processor time that these cost fanotify
- *   idle       processor time of a second of watching when nothing happens
+ *   set-up     50,000 directories until all is watched, beside a bare walk with opendir(3) and inotify_add_watch(2);
+ * and by fanotify, until everything is heard of, and until all is read memory     that the watcher has more after it
+ * than before latency    from write and close to the callback, a file at a time burst      100,000 files in 1,000
+ * directories from a process of its own: files a second until all are reported, and how many were lost others 100,000
+ * files made elsewhere on the same file system: processor time that these cost fanotify idle       processor time of a
+ * second of watching when nothing happens
  *
- * All but the first over inotify and then over fanotify, where that is permitted. The number of folders may be given
- * as the first argument. */
+ * All but the first over inotify and then over fanotify, where that is permitted. The number of directories may be
+ * given as the first argument. */
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -28,13 +26,13 @@
 #include "util/log.h"
 #include "watch/watcher.h"
 
-#define ROUNDS        5
-#define BURST_FILES   100000U
-#define BURST_FOLDERS 1000U
-#define LATENCIES     5000U
+#define ROUNDS            5
+#define BURST_FILES       100000U
+#define BURST_DIRECTORIES 1000U
+#define LATENCIES         5000U
 
-static char folder[] = "/dev/shm/vakt-bench-watch-XXXXXX";
-static unsigned n_folders = 50000;
+static char directory[] = "/dev/shm/vakt-bench-watch-XXXXXX";
+static unsigned n_directories = 50000;
 static uint64_t n_reported;
 
 static usec_t now(void) {
@@ -51,7 +49,7 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 }
 
 static void remove_all(void) {
-        (void)nftw(folder, remove_entry, 32, FTW_DEPTH | FTW_PHYS);
+        (void)nftw(directory, remove_entry, 32, FTW_DEPTH | FTW_PHYS);
 }
 
 static void make(const char *path) {
@@ -63,11 +61,11 @@ static void make(const char *path) {
 static void make_tree(void) {
         char path[PATH_MAX];
 
-        for (unsigned i = 0; i < n_folders; i++) {
+        for (unsigned i = 0; i < n_directories; i++) {
                 if (i % 100 == 0)
-                        (void)snprintf(path, sizeof(path), "%s/%u", folder, i);
+                        (void)snprintf(path, sizeof(path), "%s/%u", directory, i);
                 else
-                        (void)snprintf(path, sizeof(path), "%s/%u/%u", folder, i - i % 100, i);
+                        (void)snprintf(path, sizeof(path), "%s/%u/%u", directory, i - i % 100, i);
                 make(path);
         }
 }
@@ -93,7 +91,7 @@ static usec_t measure_bare(void) {
         int inotify = inotify_init1(IN_CLOEXEC);
         usec_t start = now(), took;
 
-        bare_walk(inotify, folder);
+        bare_walk(inotify, directory);
         took = now() - start;
         close(inotify);
         return took;
@@ -120,7 +118,7 @@ typedef struct Setup {
 /* Until the watch says that from now on nothing is missed. */
 static Setup start(WatchBackend backend) {
         const WatchDef def = {
-                .kind = WATCH_TREE, .path = folder, .events = WATCH_COMPLETE, .recursive = true, .backend = backend
+                .kind = WATCH_TREE, .path = directory, .events = WATCH_COMPLETE, .recursive = true, .backend = backend
         };
         Setup s;
 
@@ -174,7 +172,7 @@ static usec_t measure_inotifywait(void) {
         pid = fork();
         if (pid == 0) {
                 (void)dup2(fds[1], STDERR_FILENO);
-                (void)execlp("inotifywait", "inotifywait", "-m", "-r", folder, NULL);
+                (void)execlp("inotifywait", "inotifywait", "-m", "-r", directory, NULL);
                 _exit(127);
         }
         close(fds[1]);
@@ -199,8 +197,8 @@ static void bench_set_up(void) {
                 t = measure_inotifywait();
                 theirs = MIN(theirs, t);
         }
-        printf("set-up of %u folders (best of %d): bare walk %.0f ms, vakt %.0f ms, ratio %.2f", n_folders, ROUNDS,
-               (double)bare / 1000, (double)ours / 1000, (double)ours / (double)bare);
+        printf("set-up of %u directories (best of %d): bare walk %.0f ms, vakt %.0f ms, ratio %.2f", n_directories,
+               ROUNDS, (double)bare / 1000, (double)ours / 1000, (double)ours / (double)bare);
         if (theirs > 0)
                 printf("; inotifywait %.0f ms, ratio %.2f", (double)theirs / 1000, (double)theirs / (double)bare);
         printf("\n");
@@ -245,7 +243,7 @@ static void bench_latency(Setup *s) {
                 uint64_t before = n_reported;
                 usec_t begin;
 
-                (void)snprintf(path, sizeof(path), "%s/%u/latency%u", folder, i * 100 % n_folders, i);
+                (void)snprintf(path, sizeof(path), "%s/%u/latency%u", directory, i * 100 % n_directories, i);
                 begin = now();
                 write_file(path);
                 while (n_reported == before)
@@ -262,8 +260,8 @@ static _Noreturn void write_burst(void) {
         char path[PATH_MAX];
 
         for (unsigned i = 0; i < BURST_FILES; i++) {
-                (void)snprintf(path, sizeof(path), "%s/%u/burst%u", folder,
-                               i % BURST_FOLDERS % (n_folders / 100) * 100, i);
+                (void)snprintf(path, sizeof(path), "%s/%u/burst%u", directory,
+                               i % BURST_DIRECTORIES % (n_directories / 100) * 100, i);
                 write_file(path);
         }
         _exit(0);
@@ -344,8 +342,8 @@ static void bench_backend(WatchBackend backend) {
                         (void)sd_event_run(s.event, 0);
                 memory = mallinfo2().uordblks - before;
                 printf("--- %s ---\n", backend == WATCH_BACKEND_FANOTIFY ? "fanotify" : "inotify");
-                printf("memory: %.1f MiB, %.0f bytes a folder\n", (double)memory / 1048576,
-                       (double)memory / n_folders);
+                printf("memory: %.1f MiB, %.0f bytes a directory\n", (double)memory / 1048576,
+                       (double)memory / n_directories);
                 bench_latency(&s);
                 bench_burst(&s);
                 bench_others(&s);
@@ -357,10 +355,10 @@ static void bench_backend(WatchBackend backend) {
 int main(int argc, char *argv[]) {
         log_set_max_level(LOG_ERR);
         if (argc > 1)
-                n_folders = MAX((unsigned)atoi(argv[1]), 100U);
+                n_directories = MAX((unsigned)atoi(argv[1]), 100U);
         for (WatchBackend backend = WATCH_BACKEND_INOTIFY; backend <= WATCH_BACKEND_FANOTIFY; backend++) {
-                strcpy(folder + strlen(folder) - 6, "XXXXXX");
-                if (!mkdtemp(folder))
+                strcpy(directory + strlen(directory) - 6, "XXXXXX");
+                if (!mkdtemp(directory))
                         give_up("mkdtemp");
                 make_tree();
                 if (backend == WATCH_BACKEND_INOTIFY) {

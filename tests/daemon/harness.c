@@ -23,7 +23,7 @@
 #define ENVIRONMENT_MAX 8
 
 struct Harness {
-        char folder[PATH_MAX];
+        char directory[PATH_MAX];
         char socket[PATH_MAX];
         bool with_bus;
         char *environment[ENVIRONMENT_MAX]; /* NAME=value */
@@ -41,14 +41,14 @@ static int milliseconds_left(usec_t deadline) {
         return (int)(usec_sub(deadline, now_clock(CLOCK_MONOTONIC)) / USEC_PER_MSEC);
 }
 
-/* --- the scratch folder --- */
+/* --- the scratch directory --- */
 
-const char *harness_folder(const Harness *h) {
-        return h->folder;
+const char *harness_directory(const Harness *h) {
+        return h->directory;
 }
 
 static void make_path(const Harness *h, char path[static PATH_MAX], const char *name) {
-        assert_true(snprintf(path, PATH_MAX, "%s/%s", h->folder, name) < PATH_MAX);
+        assert_true(snprintf(path, PATH_MAX, "%s/%s", h->directory, name) < PATH_MAX);
 }
 
 void harness_write(const Harness *h, const char *name, const char *text) {
@@ -146,7 +146,7 @@ static _Noreturn void exec_daemon(const Harness *h) {
                 argv[n++] = wrapper;
         argv[n++] = getenv("VAKTD_BIN");
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
-                (void)snprintf(options[i], sizeof(options[i]), "--%s=%s/%s", names[i], h->folder, files[i]);
+                (void)snprintf(options[i], sizeof(options[i]), "--%s=%s/%s", names[i], h->directory, files[i]);
                 argv[n++] = options[i];
         }
         (void)snprintf(socket_option, sizeof(socket_option), "--socket=%s", h->socket);
@@ -154,11 +154,11 @@ static _Noreturn void exec_daemon(const Harness *h) {
         if (!h->with_bus)
                 argv[n++] = "--no-bus";
         argv[n] = NULL;
-        (void)snprintf(notify, sizeof(notify), "%s/supervisor", h->folder);
+        (void)snprintf(notify, sizeof(notify), "%s/supervisor", h->directory);
         (void)setenv("NOTIFY_SOCKET", notify, /* overwrite= */ 1);
         for (size_t i = 0; i < h->n_environment; i++)
                 (void)putenv(h->environment[i]);
-        (void)snprintf(log, sizeof(log), "%s/log", h->folder);
+        (void)snprintf(log, sizeof(log), "%s/log", h->directory);
         fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (fd >= 0 && dup2(fd, STDOUT_FILENO) >= 0 && dup2(fd, STDERR_FILENO) >= 0)
                 execv(argv[0], (char *const *)argv);
@@ -292,20 +292,20 @@ bool harness_can_measure(void) {
 /* --- setup and teardown --- */
 
 int harness_setup(void **state) {
-        static const char *const folders[] = { "jobs.d", "state" };
+        static const char *const directories[] = { "jobs.d", "state" };
         Harness *h = calloc(1, sizeof(*h));
         const char *tmp = getenv("TMPDIR");
 
         assert_non_null(h);
         h->notify_fd = h->pidfd = -EBADF;
-        (void)snprintf(h->folder, sizeof(h->folder), "%s/vakt.XXXXXX", isempty(tmp) ? "/tmp" : tmp);
-        assert_non_null(mkdtemp(h->folder));
-        assert_int_equal(chmod(h->folder, 0755), 0); /* so that other users can connect */
+        (void)snprintf(h->directory, sizeof(h->directory), "%s/vakt.XXXXXX", isempty(tmp) ? "/tmp" : tmp);
+        assert_non_null(mkdtemp(h->directory));
+        assert_int_equal(chmod(h->directory, 0755), 0); /* so that other users can connect */
         make_path(h, h->socket, "control");
-        for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
                 char path[PATH_MAX];
 
-                make_path(h, path, folders[i]);
+                make_path(h, path, directories[i]);
                 assert_int_equal(mkdir(path, 0755), 0);
         }
         *state = h;
@@ -324,7 +324,7 @@ int harness_teardown(void **state) {
         }
         safe_close(h->notify_fd);
         safe_close(h->pidfd);
-        (void)nftw(h->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        (void)nftw(h->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
         for (size_t i = 0; i < h->n_environment; i++)
                 free(h->environment[i]);
         free(h);

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A real vaktd in a scratch folder, for tests: started, waited for, talked to over its control socket, ended. Every
+/* A real vaktd in a scratch directory, for tests: started, waited for, talked to over its control socket, ended. Every
  * function fails the test (cmocka) when it cannot do its work in HARNESS_TIMEOUT_SEC; nothing sleeps.
  *
  * The daemon is $VAKTD_BIN, behind $VAKTD_WRAPPER if that is set (valgrind). */
@@ -29,8 +29,8 @@ int harness_setup(void **state);
 int harness_teardown(void **state);
 #define harness_test(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
 
-/* Files of the scratch folder. */
-const char *harness_folder(const Harness *h) _pure_;
+/* Files of the scratch directory. */
+const char *harness_directory(const Harness *h) _pure_;
 void harness_add_job(const Harness *h, const char *name, const char *text); /* writes jobs.d/NAME.job */
 void harness_add_jobs(const Harness *h, unsigned n);                        /* "job-0" … that run /bin/true */
 void harness_remove_job(const Harness *h, const char *name);

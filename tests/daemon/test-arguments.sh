@@ -40,19 +40,19 @@ expect 64 "an argument" "takes no argument 'start'" start
 expect 64 "an executor that is none" "not 'magic'" --executor=magic
 expect 64 "an empty path" "empty" --socket=
 
-expect 0 "--check of nothing" "^0 jobs, 0 faults" --check "${places[@]}"
+expect 0 "--check of nothing" "^0 jobs, 0 problems" --check "${places[@]}"
 printf '[Run]\nExec=/bin/true\n' >"$scratch/jobs.d/good.job"
 printf '[Run]\nExec=/bin/true\nColour=red\n' >"$scratch/jobs.d/bad.job"
 expect 78 "--check of a bad job" "bad.job:3: .*Colour" --check "${places[@]}"
 rm "$scratch/jobs.d/bad.job"
-expect 0 "--check of a good job" "^1 job, 0 faults" --check "${places[@]}"
+expect 0 "--check of a good job" "^1 job, 0 problems" --check "${places[@]}"
 
 printf '[Manager]\nMaxRunning=many\n' >"$scratch/vaktd.conf"
 expect 78 "--check of a bad vaktd.conf" "vaktd.conf:2: " --check "${places[@]}"
 rm "$scratch/vaktd.conf"
 
 touch "$scratch/file"
-expect 73 "a state folder that cannot be made" "state folder" --no-bus "--state-dir=$scratch/file/state" \
+expect 73 "a state directory that cannot be made" "state directory" --no-bus "--state-dir=$scratch/file/state" \
         "--socket=$scratch/control"
 expect 69 "a socket that cannot be made" "control" --no-bus "--jobs-dir=$scratch/jobs.d" "--state-dir=$scratch/state" \
         "--socket=/proc/control"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A client of the API without vaktctl: what client/ reads of a real daemon, how it fails (an errno, a D-Bus name and a
- * sentence), over restarts of the daemon, and without memory. */
+ * message), over restarts of the daemon, and without memory. */
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,19 +23,19 @@ static Connection *connection_to(const Harness *h) {
         char path[PATH_MAX + 16];
         Connection *c;
 
-        (void)snprintf(path, sizeof(path), "%s/control", harness_folder(h));
+        (void)snprintf(path, sizeof(path), "%s/control", harness_directory(h));
         assert_int_equal(connection_new("test-client", /* user= */ false, path, &c), 0);
         return c;
 }
 
-/* A call failed so: errno, D-Bus name (NULL: any), part of the sentence. The error can be used again then. */
+/* A call failed so: errno, D-Bus name (NULL: any), part of the message. The error can be used again then. */
 static void assert_failed(int r, int expected, sd_bus_error *e, const char *name, const char *part) {
         assert_int_equal(r, -expected);
         assert_non_null(e->message);
         if (name)
                 assert_string_equal(e->name, name);
         if (!strstr(e->message, part) || e->message[strlen(e->message) - 1] != '.')
-                fail_msg("'%s' is no sentence with '%s'", e->message, part);
+                fail_msg("'%s' is no message with '%s'", e->message, part);
         sd_bus_error_free(e);
 }
 
@@ -111,7 +111,7 @@ static void test_files_of_a_job(void **state) {
         sd_bus_error e = SD_BUS_ERROR_NULL;
         char text[2 * PATH_MAX], path[PATH_MAX];
 
-        (void)snprintf(path, sizeof(path), "%s/tree", harness_folder(h));
+        (void)snprintf(path, sizeof(path), "%s/tree", harness_directory(h));
         assert_int_equal(mkdir(path, 0755), 0);
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 harness_write(h, names[i], "");
@@ -129,7 +129,7 @@ static void test_files_of_a_job(void **state) {
         for (size_t i = 0; i < p.n_files; i++) {
                 static const char *const sorted[] = { "tree/a", "tree/a-", "tree/a\xff", "tree/b" };
 
-                (void)snprintf(path, sizeof(path), "%s/%s", harness_folder(h), sorted[i]);
+                (void)snprintf(path, sizeof(path), "%s/%s", harness_directory(h), sorted[i]);
                 assert_int_equal(p.files[i].n, strlen(path));
                 assert_memory_equal(p.files[i].path, path, strlen(path));
         }
@@ -382,7 +382,7 @@ static void replace_daemon_and_state(Waiting *w) {
         harness_kill(w->h);
         assert_int_equal(kill(w->pid, SIGKILL), 0); /* nobody would end it any more */
         for (size_t i = 0; i < ELEMENTSOF(files); i++) {
-                (void)snprintf(path, sizeof(path), "%s/state/%s", harness_folder(w->h), files[i]);
+                (void)snprintf(path, sizeof(path), "%s/state/%s", harness_directory(w->h), files[i]);
                 assert_true(unlink(path) >= 0 || errno == ENOENT);
         }
         harness_start(w->h);
@@ -501,7 +501,7 @@ static void test_no_memory(void **state) {
 
         (void)snprintf(text, sizeof(text),
                        "[Timer]\nOnCalendar=*:0/5\n[Path]\nPathChanged=%s\n[Run]\nExec=/bin/true\n",
-                       harness_folder(h));
+                       harness_directory(h));
         harness_add_job(h, "job", text);
         harness_start(h);
         first = connection_to(h);

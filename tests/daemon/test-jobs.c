@@ -18,7 +18,7 @@ static void read_whole(const Harness *h, const char *name, char *buf, size_t siz
         size_t n;
         FILE *f;
 
-        (void)snprintf(path, sizeof(path), "%s/%s", harness_folder(h), name);
+        (void)snprintf(path, sizeof(path), "%s/%s", harness_directory(h), name);
         f = fopen(path, "re");
         if (!f)
                 fail_msg("%s is not there", path);
@@ -62,23 +62,23 @@ static void test_bad_among_good(void **state) {
         Harness *h = *state;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(watch_freep) Watch *w = NULL;
-        char folder[PATH_MAX], path[PATH_MAX], name[32];
+        char directory[PATH_MAX], path[PATH_MAX], name[32];
         unsigned n_success = 0, n_good = harness_is_slow() ? N_GOOD / 10 : N_GOOD;
 
-        (void)snprintf(folder, sizeof(folder), "%s/jobs.d", harness_folder(h));
+        (void)snprintf(directory, sizeof(directory), "%s/jobs.d", harness_directory(h));
         harness_add_job(h, "go", "[Run]\nExec=/bin/true\n");
         for (unsigned i = 0; i < n_good; i++) {
                 (void)snprintf(name, sizeof(name), "good-%03u", i);
                 harness_add_job(h, name, "[Run]\nExec=/bin/true\n");
         }
         for (size_t i = 0; i < N_BAD_JOBS; i++)
-                bad_job_put(&bad_jobs[i], folder, path);
+                bad_job_put(&bad_jobs[i], directory, path);
         harness_start(h);
         bus = harness_connect(h);
 
         for (size_t i = 0; i < N_BAD_JOBS; i++) {
                 (void)snprintf(path, sizeof(path), bad_jobs[i].dropin ? "%s/%s.job.d/50-bad.conf" : "%s/%s.job",
-                               folder, bad_jobs[i].name);
+                               directory, bad_jobs[i].name);
                 if (count_diagnostics(bus, path, bad_jobs[i].line, bad_jobs[i].message) == 0)
                         fail_msg("no diagnostic of %s:%u '%s'", path, bad_jobs[i].line, bad_jobs[i].message);
         }
@@ -108,7 +108,7 @@ static void test_environment(void **state) {
 
         (void)snprintf(job, sizeof(job),
                        "[Run]\nShell=env >%.100s/env; ls -l /proc/self/fd >%.100s/fds; pwd >%.100s/pwd\n",
-                       harness_folder(h), harness_folder(h), harness_folder(h));
+                       harness_directory(h), harness_directory(h), harness_directory(h));
         harness_add_job(h, "look", job);
         harness_set_environment(h, "SECRET_OF_THE_DAEMON", "x");
         harness_start(h);
@@ -124,12 +124,12 @@ static void test_environment(void **state) {
         assert_non_null(strstr(out, "PATH=/usr/local/sbin:"));
         assert_non_null(strstr(out, "HOME=/"));
         /* The daemon's own is not the run's. */
-        (void)snprintf(job, sizeof(job), "NOTIFY_SOCKET=%.200s/supervisor\n", harness_folder(h));
+        (void)snprintf(job, sizeof(job), "NOTIFY_SOCKET=%.200s/supervisor\n", harness_directory(h));
         assert_null(strstr(out, job));
         assert_null(strstr(out, "SECRET_OF_THE_DAEMON"));
         read_whole(h, "pwd", out, sizeof(out));
         assert_string_equal(out, "/\n");
-        /* Nothing of the daemon's files: streams, and the folder that ls itself reads. */
+        /* Nothing of the daemon's files: streams, and the directory that ls itself reads. */
         read_whole(h, "fds", out, sizeof(out));
         assert_null(strstr(out, "socket:"));
         assert_null(strstr(out, "eventpoll"));
@@ -142,7 +142,8 @@ static void test_session(void **state) {
         int sid = 0, pgid = 0, pid = 0;
         char job[512], out[256];
 
-        (void)snprintf(job, sizeof(job), "[Run]\nShell=cut -d' ' -f 1,5,6 /proc/$$/stat >%s/ids\n", harness_folder(h));
+        (void)snprintf(job, sizeof(job), "[Run]\nShell=cut -d' ' -f 1,5,6 /proc/$$/stat >%s/ids\n",
+                       harness_directory(h));
         harness_add_job(h, "look", job);
         harness_start(h);
         bus = harness_connect(h);
@@ -197,7 +198,7 @@ static void test_stop_ends_children(void **state) {
         _cleanup_close_ int fd = -EBADF;
         ssize_t n;
 
-        (void)snprintf(fifo, sizeof(fifo), "%s/gate", harness_folder(h));
+        (void)snprintf(fifo, sizeof(fifo), "%s/gate", harness_directory(h));
         assert_int_equal(mkfifo(fifo, 0666), 0);
         fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         assert_true(fd >= 0);
@@ -238,7 +239,7 @@ static void test_deaf_service_manager(void **state) {
 
         harness_add_job(h, "true", "[Run]\nExec=/bin/true\n");
         harness_start(h);
-        (void)snprintf(path, sizeof(path), "%s/supervisor", harness_folder(h));
+        (void)snprintf(path, sizeof(path), "%s/supervisor", harness_directory(h));
         fill(path);
         bus = harness_connect(h);
         for (unsigned i = 0; i < 20; i++) {
@@ -257,13 +258,13 @@ static void test_notify_socket_of_somebody_else(void **state) {
         struct stat before, after;
         char socket_name[256];
 
-        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", harness_folder(h));
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", harness_directory(h));
         assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
         assert_int_equal(stat(address.sun_path, &before), 0);
         harness_add_job(h, "where",
-                        "[Run]\nShell=echo $NOTIFY_SOCKET >$VAKT_TEST_FOLDER/where\n"
-                        "[Service]\nPassEnvironment=VAKT_TEST_FOLDER\n");
-        harness_set_environment(h, "VAKT_TEST_FOLDER", harness_folder(h));
+                        "[Run]\nShell=echo $NOTIFY_SOCKET >$VAKT_TEST_DIRECTORY/where\n"
+                        "[Service]\nPassEnvironment=VAKT_TEST_DIRECTORY\n");
+        harness_set_environment(h, "VAKT_TEST_DIRECTORY", harness_directory(h));
         harness_start(h);
         bus = harness_connect(h);
         run_job(bus, "where", "success");

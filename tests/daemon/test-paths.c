@@ -15,12 +15,12 @@
 #define JOB_INTERFACE "org.vaktd1.Job"
 #define WORDS_MAX     8192
 
-/* --- the scratch folder --- */
+/* --- the scratch directory --- */
 
-static void make_folder(const Harness *h, const char *name) {
+static void make_directory(const Harness *h, const char *name) {
         char path[PATH_MAX];
 
-        assert_true(snprintf(path, sizeof(path), "%s/%s", harness_folder(h), name) < (int)sizeof(path));
+        assert_true(snprintf(path, sizeof(path), "%s/%s", harness_directory(h), name) < (int)sizeof(path));
         assert_int_equal(mkdir(path, 0755), 0);
 }
 
@@ -39,28 +39,28 @@ _printf_(3, 4) static void add_path_job(const Harness *h, const char *name, cons
 /* --- what the job object says --- */
 
 typedef struct WatchRow {
-        char key[32], path[PATH_MAX], state[16], sentence[1024];
+        char key[32], path[PATH_MAX], state[16], message[1024];
 } WatchRow;
 
 /* The only line of [Path] of a job. False while there is none. */
 static bool get_watch(sd_bus *bus, const char *job, WatchRow *ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        const char *key, *path, *state, *sentence;
+        const char *key, *path, *state, *message;
         char object[64];
         int r;
 
         (void)snprintf(object, sizeof(object), "/org/vaktd1/job/%s", job);
         assert_true(sd_bus_get_property(bus, NULL, object, JOB_INTERFACE, "Watches", NULL, &m, "a(ssss)") >= 0);
         assert_true(sd_bus_message_enter_container(m, 'a', "(ssss)") > 0);
-        r = sd_bus_message_read(m, "(ssss)", &key, &path, &state, &sentence);
+        r = sd_bus_message_read(m, "(ssss)", &key, &path, &state, &message);
         assert_true(r >= 0);
         if (r == 0)
                 return false;
         (void)snprintf(ret->key, sizeof(ret->key), "%s", key);
         (void)snprintf(ret->path, sizeof(ret->path), "%s", path);
         (void)snprintf(ret->state, sizeof(ret->state), "%s", state);
-        (void)snprintf(ret->sentence, sizeof(ret->sentence), "%s", sentence);
-        assert_int_equal(sd_bus_message_read(m, "(ssss)", &key, &path, &state, &sentence), 0);
+        (void)snprintf(ret->message, sizeof(ret->message), "%s", message);
+        assert_int_equal(sd_bus_message_read(m, "(ssss)", &key, &path, &state, &message), 0);
         return true;
 }
 
@@ -93,11 +93,11 @@ static uint64_t get_counter(sd_bus *bus, const char *job, const char *name) {
 
 /* --- Plan --- */
 
-/* True when the path below the scratch folder is among the files of a plan. */
+/* True when the path below the scratch directory is among the files of a plan. */
 static bool has_file(const Harness *h, const char *list, const char *name) {
         _cleanup_free_ char *line = NULL;
 
-        assert_true(asprintf(&line, "|%s/%s|", harness_folder(h), name) >= 0);
+        assert_true(asprintf(&line, "|%s/%s|", harness_directory(h), name) >= 0);
         return strstr(list, line);
 }
 
@@ -132,21 +132,21 @@ static void test_plan(void **state) {
         WatchRow row;
         size_t n;
 
-        make_folder(h, "tree");
-        make_folder(h, "tree/sub");
-        make_folder(h, "tree/none");
+        make_directory(h, "tree");
+        make_directory(h, "tree/sub");
+        make_directory(h, "tree/none");
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 harness_write(h, names[i], "");
         harness_write(h, "tree/sub/c.tmp", "");
         harness_write(h, "tree/none/d", "");
         add_path_job(h, "w", "PathChanged=%s/tree\nRecursive=yes\nExclude=**/*.tmp\nExclude=none/**\n",
-                     harness_folder(h));
+                     harness_directory(h));
         harness_start(h);
         bus = harness_connect(h);
         w = watch_changes(bus);
         wait_for_state(bus, w, "w", "active", &row);
         assert_string_equal(row.key, "PathChanged");
-        assert_true(startswith(row.path, harness_folder(h)) && strstr(row.path, "/tree"));
+        assert_true(startswith(row.path, harness_directory(h)) && strstr(row.path, "/tree"));
 
         plan(bus, "w", 0, &n, &total, list);
         assert_int_equal(n, ELEMENTSOF(names));
@@ -170,7 +170,7 @@ static void test_waiting(void **state) {
         WatchRow row;
         size_t n;
 
-        add_path_job(h, "w", "PathModified=%s/later\n", harness_folder(h));
+        add_path_job(h, "w", "PathModified=%s/later\n", harness_directory(h));
         harness_start(h);
         bus = harness_connect(h);
         w = watch_changes(bus);
@@ -179,7 +179,7 @@ static void test_waiting(void **state) {
         plan(bus, "w", 0, &n, &total, NULL);
         assert_int_equal(n, 0);
         assert_int_equal(total, 0);
-        make_folder(h, "later");
+        make_directory(h, "later");
         wait_for_state(bus, w, "w", "active", &row);
 }
 
@@ -199,12 +199,12 @@ static void test_large_plan(void **state) {
                 skip();
         memset(name, 'n', NAME);
         name[NAME] = '\0';
-        fd = open(harness_folder(h), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        fd = open(harness_directory(h), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         for (int i = 0; i < DEPTH; i++, fd = next) {
-                const char *folder = i == 0 ? "tree" : name;
+                const char *directory = i == 0 ? "tree" : name;
 
-                assert_int_equal(mkdirat(fd, folder, 0755), 0);
-                next = openat(fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                assert_int_equal(mkdirat(fd, directory, 0755), 0);
+                next = openat(fd, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 assert_true(next >= 0);
                 safe_close(fd);
         }
@@ -217,7 +217,7 @@ static void test_large_plan(void **state) {
                 safe_close(made);
         }
         safe_close(fd);
-        add_path_job(h, "w", "PathChanged=%s/tree\nRecursive=yes\n", harness_folder(h));
+        add_path_job(h, "w", "PathChanged=%s/tree\nRecursive=yes\n", harness_directory(h));
         harness_start(h);
         bus = harness_connect(h);
         w = watch_changes(bus);
@@ -230,10 +230,10 @@ static void test_large_plan(void **state) {
 
 /* --- ExplainPath --- */
 
-/* Writes "topic: sentence" a line; returns what the call did. */
+/* Writes "topic: message" a line; returns what the call did. */
 static int explain(sd_bus *bus, const char *job, const void *path, size_t n, sd_bus_error *e, char *buf) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        const char *topic, *sentence;
+        const char *topic, *message;
         size_t used = 0;
         int r;
 
@@ -246,18 +246,18 @@ static int explain(sd_bus *bus, const char *job, const void *path, size_t n, sd_
         if (r < 0)
                 return r;
         assert_true(sd_bus_message_enter_container(reply, 'a', "(ss)") > 0);
-        while (sd_bus_message_read(reply, "(ss)", &topic, &sentence) > 0) {
-                used += (size_t)snprintf(buf + used, WORDS_MAX - used, "%s: %s\n", topic, sentence);
+        while (sd_bus_message_read(reply, "(ss)", &topic, &message) > 0) {
+                used += (size_t)snprintf(buf + used, WORDS_MAX - used, "%s: %s\n", topic, message);
                 assert_true(used < WORDS_MAX);
         }
         return 0;
 }
 
-/* The same of a file in the scratch folder, which must be answered. */
+/* The same of a file in the scratch directory, which must be answered. */
 static const char *explain_file(const Harness *h, sd_bus *bus, const char *job, const char *name, char *buf) {
         char path[PATH_MAX];
 
-        assert_true(snprintf(path, sizeof(path), "%s/%s", harness_folder(h), name) < (int)sizeof(path));
+        assert_true(snprintf(path, sizeof(path), "%s/%s", harness_directory(h), name) < (int)sizeof(path));
         assert_true(explain(bus, job, path, strlen(path), NULL, buf) >= 0);
         return buf;
 }
@@ -270,8 +270,9 @@ static void test_explain_path(void **state) {
         char text[WORDS_MAX];
         WatchRow row;
 
-        make_folder(h, "tree");
-        add_path_job(h, "w", "PathChanged=%s/tree\nRecursive=yes\nExclude=*.tmp\nSettleSec=1h\n", harness_folder(h));
+        make_directory(h, "tree");
+        add_path_job(h, "w", "PathChanged=%s/tree\nRecursive=yes\nExclude=*.tmp\nSettleSec=1h\n",
+                     harness_directory(h));
         harness_start(h);
         bus = harness_connect(h);
         w = watch_changes(bus);
@@ -314,7 +315,7 @@ static void test_refusals(void **state) {
 
         memset(large, 'x', 64 * 1024 + 1);
         large[0] = '/';
-        add_path_job(h, "w", "PathExists=%s/no\n", harness_folder(h));
+        add_path_job(h, "w", "PathExists=%s/no\n", harness_directory(h));
         harness_add_job(h, "bad", "nonsense\n");
         harness_add_job(h, "timer", "[Run]\nExec=/bin/true\n");
         harness_add_job(h, "off", "[Job]\nEnabled=no\n[Path]\nPathExists=/no\n[Run]\nExec=/bin/true\n");
@@ -346,7 +347,7 @@ static void test_permissions(void **state) {
 
         if (geteuid() != 0)
                 skip();
-        add_path_job(h, "w", "PathExists=%s/no\n", harness_folder(h));
+        add_path_job(h, "w", "PathExists=%s/no\n", harness_directory(h));
         harness_start(h);
         bus = harness_connect_as(h, NOBODY);
         harness_call_fails(bus, "org.vaktd1.Error.AccessDenied", "Plan", "su", "w", 0);
@@ -369,8 +370,8 @@ static void test_payload(void **state) {
         uint64_t id;
         WatchRow row;
 
-        make_folder(h, "tree");
-        add_path_job(h, "w", "PathChanged=%s/tree\nRecursive=yes\n", harness_folder(h));
+        make_directory(h, "tree");
+        add_path_job(h, "w", "PathChanged=%s/tree\nRecursive=yes\n", harness_directory(h));
         harness_add_job(h, "plain", "[Run]\nExec=/bin/true\n");
         harness_start(h);
         bus = harness_connect(h);
@@ -382,7 +383,7 @@ static void test_payload(void **state) {
         assert_true(sd_bus_message_read(m, "tsos", &id, NULL, &run, &result) > 0);
         assert_string_equal(result, "success");
         assert_true(sd_bus_get_property_string(bus, NULL, run, "org.vaktd1.Run", "Payload", NULL, &payload) >= 0);
-        assert_true(asprintf(&expected, "%s/tree/bad\xef\xbf\xbd", harness_folder(h)) >= 0);
+        assert_true(asprintf(&expected, "%s/tree/bad\xef\xbf\xbd", harness_directory(h)) >= 0);
         assert_string_equal(payload, expected);
         id = harness_run(bus, "plain", /* follow= */ false);
         watch_run_finished(finished, id, NULL, 0);
@@ -421,8 +422,8 @@ static void test_payload_for_others(void **state) {
 
         if (geteuid() != 0)
                 skip();
-        make_folder(h, "tree");
-        add_path_job(h, "w", "PathChanged=%s/tree\n", harness_folder(h));
+        make_directory(h, "tree");
+        add_path_job(h, "w", "PathChanged=%s/tree\n", harness_directory(h));
         harness_start(h);
         bus = harness_connect(h);
         other = harness_connect_as(h, NOBODY);
@@ -432,7 +433,7 @@ static void test_payload_for_others(void **state) {
         harness_write(h, "tree/secret", "");
         m = watch_next(finished, "RunFinished");
         assert_true(sd_bus_message_read(m, "t", &id) > 0);
-        (void)snprintf(path, sizeof(path), "%s/tree/secret", harness_folder(h));
+        (void)snprintf(path, sizeof(path), "%s/tree/secret", harness_directory(h));
         check_payload(bus, id, path);
         check_payload(other, id, "1 file");
 }
@@ -441,8 +442,8 @@ static void test_payload_for_others(void **state) {
 static void test_a_stop_may_take_its_time(void **state) {
         Harness *h = *state;
 
-        make_folder(h, "tree");
-        add_path_job(h, "w", "PathChanged=%s/tree\n", harness_folder(h));
+        make_directory(h, "tree");
+        add_path_job(h, "w", "PathChanged=%s/tree\n", harness_directory(h));
         harness_start(h);
         harness_stop(h);
         assert_true(harness_was_told(h, "WATCHDOG_USEC=0"));

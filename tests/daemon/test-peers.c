@@ -84,7 +84,7 @@ static void test_large_message(void **state) {
                 assert_true(harness_resident(h) < before + 4 * 1024 * 1024);
 }
 
-/* One of nearly 1 MiB passes, and what is in it is judged. */
+/* One of nearly 1 MiB passes, and what is in it is validated. */
 static void test_largest_message(void **state) {
         Harness *h = *state;
         size_t size = 1024 * 1024 - 256;
@@ -316,7 +316,7 @@ static void test_reload_signals(void **state) {
         _cleanup_(watch_freep) Watch *w = NULL;
         const char *name, *path;
         sd_bus_message *m;
-        uint32_t faults;
+        uint32_t problems;
 
         harness_add_job(h, "old", job_text);
         harness_start(h);
@@ -332,8 +332,8 @@ static void test_reload_signals(void **state) {
         for (unsigned seen = 0; seen < 3;) {
                 m = watch_next(w, /* member= */ NULL);
                 if (streq(sd_bus_message_get_member(m), "Reloaded")) {
-                        assert_true(sd_bus_message_read(m, "u", &faults) >= 0);
-                        assert_int_equal(faults, 1);
+                        assert_true(sd_bus_message_read(m, "u", &problems) >= 0);
+                        assert_int_equal(problems, 1);
                         sd_bus_message_unref(m);
                         assert_int_equal(seen, 3);
                         break;
@@ -767,7 +767,7 @@ static void test_socket_node(void **state) {
         struct stat st;
         int fd;
 
-        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", harness_folder(h));
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", harness_directory(h));
         harness_start(h);
         (void)umask(mask);
         assert_int_equal(lstat(address.sun_path, &st), 0);

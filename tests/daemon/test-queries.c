@@ -201,7 +201,7 @@ static void test_bad_filters(void **state) {
         static const struct {
                 int line;
                 FilterEntry entry;
-                const char *part; /* of the sentence */
+                const char *part; /* of the message */
         } table[] = {
                 { __LINE__, { "results", "as", wrong_result }, "no result 'nonsense'; there are: success, exit" },
                 { __LINE__, { "results", "as", empty }, "no result ''" },
@@ -237,16 +237,16 @@ static void test_bad_filters(void **state) {
 
 static unsigned count_alarms(sd_bus *bus, const char *job, uint64_t *ret_run) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = harness_call(bus, "ListAlarms", "s", job);
-        const char *name, *key, *sentence;
+        const char *name, *key, *message;
         uint64_t raised, run;
         unsigned n = 0;
 
         assert_true(sd_bus_message_enter_container(reply, 'a', "(sstts)") > 0);
-        for (; sd_bus_message_read(reply, "(sstts)", &name, &key, &raised, &run, &sentence) > 0; n++) {
+        for (; sd_bus_message_read(reply, "(sstts)", &name, &key, &raised, &run, &message) > 0; n++) {
                 assert_string_equal(name, "slow");
                 assert_string_equal(key, "slow");
                 assert_true(raised > 0);
-                assert_non_null(strstr(sentence, "takes longer than 1ms"));
+                assert_non_null(strstr(message, "takes longer than 1ms"));
                 if (ret_run)
                         *ret_run = run;
         }
@@ -255,13 +255,13 @@ static unsigned count_alarms(sd_bus *bus, const char *job, uint64_t *ret_run) {
 
 static unsigned count_alarms_of_object(sd_bus *bus, const char *path) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        const char *key, *sentence;
+        const char *key, *message;
         uint64_t raised;
         unsigned n = 0;
 
         assert_true(sd_bus_get_property(bus, NULL, path, "org.vaktd1.Job", "Alarms", NULL, &m, "a(sts)") >= 0);
         assert_true(sd_bus_message_enter_container(m, 'a', "(sts)") > 0);
-        for (; sd_bus_message_read(m, "(sts)", &key, &raised, &sentence) > 0; n++)
+        for (; sd_bus_message_read(m, "(sts)", &key, &raised, &message) > 0; n++)
                 assert_string_equal(key, "slow");
         return n;
 }
@@ -272,7 +272,7 @@ static void test_alarms(void **state) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *raised = NULL, *cleared = NULL;
         _cleanup_(watch_freep) Watch *w = NULL, *changes = NULL;
-        const char *job, *key, *sentence, *interface;
+        const char *job, *key, *message, *interface;
         uint64_t id, run;
 
         harness_add_job(h, "slow", "[Job]\nSlowSec=1ms\n[Run]\nExec=/bin/sleep 1000\n");
@@ -282,11 +282,11 @@ static void test_alarms(void **state) {
         w = watch_new(bus, "type='signal',interface='org.vaktd1.Manager'");
         id = harness_run(bus, "slow", /* follow= */ false);
         raised = watch_next(w, "AlarmRaised");
-        assert_true(sd_bus_message_read(raised, "ssts", &job, &key, &run, &sentence) > 0);
+        assert_true(sd_bus_message_read(raised, "ssts", &job, &key, &run, &message) > 0);
         assert_string_equal(job, "slow");
         assert_string_equal(key, "slow");
         assert_int_equal(run, id);
-        assert_non_null(strstr(sentence, "(SlowSec=)"));
+        assert_non_null(strstr(message, "(SlowSec=)"));
         assert_int_equal(count_alarms(bus, "", &run), 1);
         assert_int_equal(run, id);
         assert_int_equal(count_alarms(bus, "slow", NULL), 1);
@@ -431,18 +431,18 @@ static void test_executor(void **state) {
         free(executor);
 }
 
-/* --- faults --- */
+/* --- problems --- */
 
 /* What job a has to say about its file. */
-static void check_fault(sd_bus *bus, const char *secret, bool expected) {
+static void check_problem(sd_bus *bus, const char *secret, bool expected) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_free_ char *fault = NULL;
+        _cleanup_free_ char *problem = NULL;
         const char *topic, *text;
 
-        assert_true(sd_bus_get_property_string(bus, NULL, "/org/vaktd1/job/a", "org.vaktd1.Job", "Fault", NULL,
-                                               &fault) >= 0);
-        assert_string_not_equal(fault, "");
-        assert_int_equal(!!strstr(fault, secret), expected);
+        assert_true(sd_bus_get_property_string(bus, NULL, "/org/vaktd1/job/a", "org.vaktd1.Job", "Problem", NULL,
+                                               &problem) >= 0);
+        assert_string_not_equal(problem, "");
+        assert_int_equal(!!strstr(problem, secret), expected);
         reply = harness_call(bus, "Explain", "s", "a");
         assert_true(sd_bus_message_enter_container(reply, 'a', "(ss)") > 0);
         do
@@ -463,7 +463,7 @@ static void check_diagnostics(sd_bus *bus, const char *secret, bool expected) {
         assert_int_equal(!!strstr(text, secret), expected);
 }
 
-/* The message of a fault repeats what stands in the file: who may not read the file is not told it. */
+/* The message of a problem repeats what stands in the file: who may not read the file is not told it. */
 static void test_private_file(void **state) {
         static const char secret[] = "hunter2";
         Harness *h = *state;
@@ -473,25 +473,25 @@ static void test_private_file(void **state) {
         if (geteuid() != 0)
                 skip();
         harness_add_job(h, "a", "[Run]\nOverlap=hunter2\nExec=/bin/true\n");
-        (void)snprintf(path, sizeof(path), "%s/jobs.d/a.job", harness_folder(h));
-        assert_int_equal(chmod(harness_folder(h), 0755), 0);
+        (void)snprintf(path, sizeof(path), "%s/jobs.d/a.job", harness_directory(h));
+        assert_int_equal(chmod(harness_directory(h), 0755), 0);
         harness_start(h);
         bus = harness_connect(h);
         other = harness_connect_as(h, 65534);
         check_diagnostics(other, secret, true);
-        check_fault(other, secret, true);
+        check_problem(other, secret, true);
         for (unsigned i = 0; i < 2; i++) {
                 assert_int_equal(chmod(path, i == 0 ? 0600 : 0644), 0);
-                assert_int_equal(chmod(harness_folder(h), i == 0 ? 0755 : 0711), 0);
+                assert_int_equal(chmod(harness_directory(h), i == 0 ? 0755 : 0711), 0);
                 if (i == 1) { /* a private directory is as good */
-                        (void)snprintf(path, sizeof(path), "%s/jobs.d", harness_folder(h));
+                        (void)snprintf(path, sizeof(path), "%s/jobs.d", harness_directory(h));
                         assert_int_equal(chmod(path, 0700), 0);
                 }
                 sd_bus_message_unref(harness_call(bus, "Reload", NULL));
                 check_diagnostics(bus, secret, true);
-                check_fault(bus, secret, true);
+                check_problem(bus, secret, true);
                 check_diagnostics(other, secret, false);
-                check_fault(other, secret, false);
+                check_problem(other, secret, false);
         }
 }
 

@@ -82,15 +82,15 @@ static size_t next_elapses(sd_bus *bus, const char *job, uint32_t n, usec_t *ret
         return size / sizeof(usec_t);
 }
 
-/* True when a sentence under this topic has the part. */
+/* True when a message under this topic has the part. */
 static bool explains(sd_bus *bus, const char *job, const char *topic, const char *part) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = harness_call(bus, "Explain", "s", job);
-        const char *t, *sentence;
+        const char *t, *message;
         bool found = false;
 
         assert_true(sd_bus_message_enter_container(reply, 'a', "(ss)") > 0);
-        while (sd_bus_message_read(reply, "(ss)", &t, &sentence) > 0)
-                found = found || (streq(t, topic) && strstr(sentence, part));
+        while (sd_bus_message_read(reply, "(ss)", &t, &message) > 0)
+                found = found || (streq(t, topic) && strstr(message, part));
         return found;
 }
 
@@ -359,11 +359,11 @@ static void test_pauses_of_all_kinds(void **state) {
 
 /* An explanation is for people: of a long queue it gives a part, and says so. */
 static void test_long_explanation(void **state) {
-        enum { N_RUNS = 250, SENTENCES_MAX = 30 };
+        enum { N_RUNS = 250, MESSAGES_MAX = 30 };
         Harness *h = *state;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        const char *sentence = "";
+        const char *message = "";
         unsigned n = 0;
 
         harness_add_job(h, "long", "[Run]\nExec=/bin/sleep 1000\nQueueMax=1000\n");
@@ -373,10 +373,10 @@ static void test_long_explanation(void **state) {
                 (void)harness_run(bus, "long", /* follow= */ false);
         reply = harness_call(bus, "Explain", "s", "long");
         assert_true(sd_bus_message_enter_container(reply, 'a', "(ss)") > 0);
-        while (sd_bus_message_read(reply, "(ss)", NULL, &sentence) > 0)
+        while (sd_bus_message_read(reply, "(ss)", NULL, &message) > 0)
                 n++;
-        assert_true(n < SENTENCES_MAX);
-        assert_non_null(strstr(sentence, "more runs."));
+        assert_true(n < MESSAGES_MAX);
+        assert_non_null(strstr(message, "more runs."));
 }
 
 /* --- refusals --- */
@@ -519,7 +519,7 @@ static int make_fifo(const Harness *h, const char *name) {
         char path[PATH_MAX];
         int fd;
 
-        (void)snprintf(path, sizeof(path), "%s/%s", harness_folder(h), name);
+        (void)snprintf(path, sizeof(path), "%s/%s", harness_directory(h), name);
         assert_int_equal(mkfifo(path, 0666), 0);
         fd = open(path, O_RDWR | O_CLOEXEC);
         assert_true(fd >= 0);
@@ -528,12 +528,12 @@ static int make_fifo(const Harness *h, const char *name) {
 
 /* A job whose runs say by a FIFO that they are there, and go on until a line comes from another. */
 static void add_held_job(const Harness *h, const char *name) {
-        const char *folder = harness_folder(h);
+        const char *directory = harness_directory(h);
         char text[512];
 
         (void)snprintf(text, sizeof(text),
-                       "[Run]\nShell=echo >%.100s/up; read line <%.100s/gate\nOverlap=queue\nQueueMax=2\n", folder,
-                       folder);
+                       "[Run]\nShell=echo >%.100s/up; read line <%.100s/gate\nOverlap=queue\nQueueMax=2\n", directory,
+                       directory);
         harness_add_job(h, name, text);
 }
 

@@ -103,7 +103,7 @@ ctl why tree a
 out "which has the name that the shell gave it" '^watch: +No line '
 cd /
 ctl --json why tree "$tree/a"
-json "why of a file in JSON" "'watch' in [s['topic'] for s in j] and all(list(s) == ['topic', 'sentence'] for s in j)"
+json "why of a file in JSON" "'watch' in [s['topic'] for s in j] and all(list(s) == ['topic', 'message'] for s in j)"
 ctl why timer /a
 ends 1 "why of a file of a job that watches nothing"
 ctl why no-such-job /a
@@ -188,7 +188,7 @@ if have_nobody; then
         nobody why tree
         ends 0 "why of a job as nobody"
 else
-        skip "what nobody may" "needs root, and a folder that nobody can reach"
+        skip "what nobody may" "needs root, and a directory that nobody can reach"
 fi
 
 stop_daemon TERM

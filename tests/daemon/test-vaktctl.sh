@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# vaktctl against a real daemon without any bus, in a scratch folder: what each verb prints, and every exit code.
+# vaktctl against a real daemon without any bus, in a scratch directory: what each verb prints, and every exit code.
 # Wants VAKTD_BIN and VAKTCTL_BIN; VAKTD_WRAPPER is put before the daemon. TAP on standard output.
 
 # shellcheck source=tests/daemon/vaktctl-harness.sh
@@ -57,7 +57,7 @@ for usage in "no-such-verb" "list hello" "run" "plan a b" "--no-such-option" "-x
 done
 ctl check "$jobs/hello.job" "$jobs/fail.job"
 ends 0 "check of good files"
-out "check says how many" '^2 files checked, no fault\.'
+out "check says how many" '^2 files checked, no problem\.'
 printf '[Run]\nExec=/bin/true\nNoSuchKey=1\n' >"$scratch/bad.job"
 chmod 644 "$scratch/bad.job"
 ctl check "$jobs/hello.job" "$scratch/bad.job"
@@ -70,7 +70,7 @@ cp "$scratch/bad.job" "$scratch/config/vaktd/jobs.d/"
 printf '[Manager]\nMaxRunning=many\n' >"$scratch/config/vaktd/vaktd.conf"
 XDG_CONFIG_HOME=$scratch/config ctl --user check
 ends 1 "check of all files"
-out "check reads job folders" "^$scratch/config/vaktd/jobs.d/bad.job:3: "
+out "check reads job directories" "^$scratch/config/vaktd/jobs.d/bad.job:3: "
 out "check reads the settings" "^$scratch/config/vaktd/vaktd.conf:2: "
 
 # --- calendar, without a daemon ---
@@ -349,7 +349,7 @@ ctl why hello
 ends 0 "why"
 out "why tells of a pause" '^paused: +It is paused until '
 ctl --json why hello
-json "why in JSON" "'paused' in [s['topic'] for s in j] and all(list(s) == ['topic', 'sentence'] for s in j)"
+json "why in JSON" "'paused' in [s['topic'] for s in j] and all(list(s) == ['topic', 'message'] for s in j)"
 ctl --json pause hello --until='2199-01-01 UTC'
 json "pause --until in JSON" "j == [{'job': 'hello', 'paused': True, 'until_usec': 7226582400000000}]"
 ctl -q resume hello
@@ -445,10 +445,10 @@ json "reload in JSON" "[(d['file'], d['line']) for d in j] == [('$jobs/bad.job',
 ctl list
 ends 0 "list with bad files"
 out "list shows a file that was never good" '^bad +invalid '
-out "list tells the fault" "^$jobs/fail\.job:2: "
+out "list tells the problem" "^$jobs/fail\.job:2: "
 out "list tells that the older version is in force" '^Job fail goes on with the last good version of its file\.$'
 ctl status fail
-out "status tells the fault" "^ +Fault: $jobs/fail\.job:2: "
+out "status tells the problem" "^ +Problem: $jobs/fail\.job:2: "
 ctl run bad
 ends 1 "run of a job that was never good"
 ctl run fail --wait
@@ -528,7 +528,7 @@ if have_nobody; then
         done
         err "a refusal says so" '.'
 else
-        skip "what nobody may" "needs root, and a folder that nobody can reach"
+        skip "what nobody may" "needs root, and a directory that nobody can reach"
 fi
 
 # --- when the daemon goes ---
@@ -571,7 +571,7 @@ ctl reload --pid="$gone"
 ends 6 "reload of a daemon that is gone"
 err "it says that the daemon has ended" "^vaktd \\(process $gone\\) has ended"
 ctl reload --pid="$daemon"
-err "reload of a daemon by its process" '^Reloaded, but for 1 fault'
+err "reload of a daemon by its process" '^Reloaded, but for 1 problem'
 stop_daemon TERM
 ctl list
 ends 6 "list after the daemon"

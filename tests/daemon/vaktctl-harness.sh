@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 #
-# For tests of vaktctl against a real daemon without any bus, to be sourced: a scratch folder, the daemon in it, and
+# For tests of vaktctl against a real daemon without any bus, to be sourced: a scratch directory, the daemon in it, and
 # what holds vaktctl's output against what it should be. TAP on standard output.
 
 set -u

@@ -42,13 +42,13 @@ static void check_elapses(const Calendar *c, const Calendar *again, const DstPol
 static void check_text(const char *text, ZoneCache *cache, const Zone *zone, usec_t start) {
         _cleanup_(calendar_freep) Calendar *c = NULL, *again = NULL;
         _cleanup_free_ char *normal = NULL, *normal_again = NULL;
-        TimeFault fault = {};
+        TimeError problem = {};
         int r;
 
-        r = calendar_parse(text, cache, zone, start, &c, &fault);
+        r = calendar_parse(text, cache, zone, start, &c, &problem);
         if (r < 0) {
                 assert(r == -EINVAL || r == -ERANGE || r == -ENOBUFS);
-                assert(fault.column >= 1 && fault.column <= strlen(text) + 1 && !isempty(fault.message));
+                assert(problem.column >= 1 && problem.column <= strlen(text) + 1 && !isempty(problem.message));
                 return;
         }
         assert(calendar_format(c, &normal) == 0);

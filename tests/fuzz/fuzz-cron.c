@@ -29,13 +29,13 @@ static void check_runs(const Cron *c, const Cron *again, const DstPolicy *policy
 static void check_text(const char *text, const Zone *zone, usec_t start) {
         _cleanup_free_ char *normal = NULL, *normal_again = NULL;
         _cleanup_(cron_freep) Cron *c = NULL, *again = NULL;
-        TimeFault fault = {};
+        TimeError problem = {};
         int r;
 
-        r = cron_parse(text, zone, &c, &fault);
+        r = cron_parse(text, zone, &c, &problem);
         if (r < 0) {
                 assert(r == -EINVAL || r == -ENOBUFS);
-                assert(fault.column >= 1 && fault.column <= strlen(text) + 1 && !isempty(fault.message));
+                assert(problem.column >= 1 && problem.column <= strlen(text) + 1 && !isempty(problem.message));
                 return;
         }
         assert(cron_format(c, &normal) == 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A pattern and, behind a NUL, a path, both of any bytes. No answer is wrong, but some laws hold: escaped, a text
- * matches itself; what matches a pattern matches it below any folder, too, when the pattern is put behind "**". */
+ * matches itself; what matches a pattern matches it below any directory, too, when the pattern is put behind "**". */
 
 #include <assert.h>
 
@@ -17,7 +17,7 @@ static char *join(const char *a, const char *b) {
 }
 
 static void check_below(const char *pattern, const char *path) {
-        _cleanup_free_ char *deep = join("**/", pattern), *below = join("some/folder/", path);
+        _cleanup_free_ char *deep = join("**/", pattern), *below = join("some/directory/", path);
         _cleanup_(glob_freep) Glob *g = NULL;
 
         if (glob_new(&g, deep) < 0)
@@ -57,6 +57,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (path[0] && pattern[0] != '/' && glob_match(g, path, strlen(path)))
                 check_below(pattern, path);
         if (path_filter_new(&f, (char *[]){ pattern, NULL }, NULL, NULL) >= 0)
-                (void)path_filter_matches(f, path, strlen(path), /* is_folder= */ true);
+                (void)path_filter_matches(f, path, strlen(path), /* is_directory= */ true);
         return 0;
 }

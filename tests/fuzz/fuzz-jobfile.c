@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Any bytes as a job file: nothing crashes or hangs, each refusal names a fault inside the file, and what is accepted
- * obeys the parser's law. That is: read into assignments and written down in the plainest form, the same job comes out
- * again, with the same digest. The bytes are taken for a template's file as well, and for a drop-in. */
+/* Any bytes as a job file: nothing crashes or hangs, each refusal names a problem inside the file, and what is
+ * accepted obeys the parser's law. That is: read into assignments and written down in the plainest form, the same job
+ * comes out again, with the same digest. The bytes are taken for a template's file as well, and for a drop-in. */
 
 #include <assert.h>
 #include <stdint.h>
@@ -30,11 +30,11 @@ static JobText print_plain(const JobText *text) {
         JobText plain = { .path = text->path };
         FILE *f = open_memstream(&plain.bytes, &plain.n);
         ReaderSink sink = { .section = print_section, .assign = print_assignment, .userdata = f };
-        FileFaults faults = {};
+        FileProblems problems = {};
 
         assert(f);
-        assert(reader_parse(text->bytes, text->n, &sink, &faults) == 0);
-        assert(faults.n == 0);
+        assert(reader_parse(text->bytes, text->n, &sink, &problems) == 0);
+        assert(problems.n == 0);
         assert(fclose(f) == 0);
         return plain;
 }
@@ -49,7 +49,7 @@ static unsigned count_lines(const JobText *text) {
         return n;
 }
 
-static void check_faults(const Diagnostics *d, const JobText *text) {
+static void check_problems(const Diagnostics *d, const JobText *text) {
         assert(d->n_items > 0);
         for (size_t i = 0; i < d->n_items; i++) {
                 assert(strlen(d->items[i].message) > 0);
@@ -123,8 +123,8 @@ static void check_watched(const PathDef *p) {
 }
 
 static void check_definition(const JobDef *d) {
-        if (d->path)
-                check_watched(d->path);
+        if (d->path_trigger)
+                check_watched(d->path_trigger);
         assert((d->n_commands > 0) != (d->unit != NULL) && d->n_commands <= JOB_COMMANDS_MAX);
         assert(d->n_triggers <= JOB_TRIGGERS_MAX);
         for (size_t i = 0; i < d->n_triggers; i++) {
@@ -167,7 +167,7 @@ static void check_job(const char *name, const JobText *texts, size_t n) {
         r = job_file_build(name, context(), texts, n, &d, &def);
         if (r < 0) {
                 assert(r == -EINVAL);
-                check_faults(&d, &texts[n - 1]);
+                check_problems(&d, &texts[n - 1]);
                 diagnostics_done(&d);
                 return;
         }
@@ -179,8 +179,8 @@ static void check_job(const char *name, const JobText *texts, size_t n) {
         assert(again->digest == def->digest);
         assert(again->n_commands == def->n_commands && again->n_triggers == def->n_triggers);
         assert(again->n_properties == def->n_properties);
-        assert(!again->path == !def->path);
-        assert(!def->path || path_def_watches_the_same(again->path, def->path));
+        assert(!again->path_trigger == !def->path_trigger);
+        assert(!def->path_trigger || path_def_watches_the_same(again->path_trigger, def->path_trigger));
         for (size_t i = 0; i < n; i++)
                 free(plain[i].bytes);
         job_def_unref(again);
@@ -222,7 +222,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check_targets(&texts[1]);
         check_job("fuzz@instance", texts, 2);
         if (job_file_check_template("fuzz@", context(), &texts[1], 1, &d) < 0)
-                check_faults(&d, &texts[1]);
+                check_problems(&d, &texts[1]);
         diagnostics_done(&d);
         free(texts[1].bytes);
         return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Runs a fuzz target once over each file of the folders (or files) that it is given: the corpus as an ordinary test,
- * with any compiler. What the target asserts is what is tested; here it only says which file was at work. */
+/* Runs a fuzz target once over each file of the directories (or files) that it is given: the corpus as an ordinary
+ * test, with any compiler. What the target asserts is what is tested; here it only says which file was at work. */
 
 #include <dirent.h>
 #include <limits.h>

@@ -189,11 +189,11 @@ def kept_units():
 
 class Verdict:
     def __init__(self):
-        self.faults = []
+        self.problems = []
 
     def check(self, good, text):
         if not good:
-            self.faults.append(text)
+            self.problems.append(text)
 
 
 def expected_effects(job, result, code):
@@ -228,7 +228,7 @@ def check_follow_ups(v, rows):
             v.check(n == wanted, f"run {i} of {job} ({result}) has {n} runs by {by}")
 
 
-def judge(told, shown):
+def validate(told, shown):
     v = Verdict()
     with open(EFFECTS) as f:
         effects = collections.Counter(int(line) for line in f)
@@ -250,7 +250,7 @@ def judge(told, shown):
     # A timer that is paused goes on writing its refusals after we have looked.
     for i in said.keys() | {i for i in written if i <= max(said)}:
         v.check(said.get(i) == written.get(i), f"run {i}: history says {said.get(i)}, the ledger {written.get(i)}")
-    return v.faults, rows, effects
+    return v.problems, rows, effects
 
 
 def main(argv):
@@ -270,18 +270,18 @@ def main(argv):
         clients.end()
     loop = time.monotonic() - begin
     shown = settle(jobs)
-    faults, rows, effects = judge(clients.told, shown)
+    problems, rows, effects = validate(clients.told, shown)
     results = collections.Counter(r[3] for r in rows.values())
     print(f"# figure: {rounds} rounds in {loop:.0f} s, seed {seed}: "
           + ", ".join(f"{n} × {k}" for k, n in counts.items()))
     print(f"# figure: {len(rows)} runs ({len(clients.told)} told to clients, {clients.unanswered} requests refused or "
           f"without answer), {sum(effects.values())} executed: "
           + ", ".join(f"{n} {k or 'none'}" for k, n in results.items()))
-    for f in faults[:40]:
-        print("fault:", f)
-    if faults:
-        print(f"{len(faults)} faults")
-    return bool(faults)
+    for f in problems[:40]:
+        print("problem:", f)
+    if problems:
+        print(f"{len(problems)} problems")
+    return bool(problems)
 
 
 if __name__ == "__main__":

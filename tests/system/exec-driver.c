@@ -32,9 +32,9 @@
 #define RUNS_MAX    10000
 #define STORM_WIDTH 40
 #define SYSTEM_BUS  "unix:path=/run/dbus/system_bus_socket"
-#define FOLDER      "/tmp/exec-driver"
-#define LEDGER      FOLDER "/ledger"
-#define MARKS       FOLDER "/marks"
+#define DIRECTORY   "/tmp/exec-driver"
+#define LEDGER      DIRECTORY "/ledger"
+#define MARKS       DIRECTORY "/marks"
 
 static bool user_instance;
 static const char *address; /* NULL: as the executor likes it */
@@ -124,11 +124,11 @@ static const Case cases[] = {
           { PROPERTY("User", "s", TEXT("nosuchuser")) },
           .result = RUN_RESULT_START_FAILED,
           .reason = "User=" },
-        { "no-folder",
+        { "no-directory",
           { SHELL("true", 0) },
-          { PROPERTY("WorkingDirectory", "s", TEXT("/no/such/folder")) },
+          { PROPERTY("WorkingDirectory", "s", TEXT("/no/such/directory")) },
           .result = RUN_RESULT_START_FAILED,
-          .reason = "could not be entered: /no/such/folder (step CHDIR)" },
+          .reason = "could not be entered: /no/such/directory (step CHDIR)" },
         { "no-root",
           { SHELL("true", 0) },
           { PROPERTY("RootDirectory", "s", TEXT("/no/such/root")) },
@@ -395,7 +395,7 @@ static void on_status(void *cookie, const char *text) {
 }
 
 static int on_settle(sd_event_source *s, void *userdata) {
-        driver.executor->ops->settled(driver.executor);
+        driver.executor->ops->acknowledge(driver.executor);
         return 0;
 }
 
@@ -817,8 +817,8 @@ static const Case storm_case = { "storm", { SHELL("echo $VAKT_RUN >>" MARKS, 0) 
 static void prepare(void) {
         JobDef *def = is_storm ? def_of_case(&storm_case) : NULL;
 
-        if (mkdir(FOLDER, 0755) < 0 && errno != EEXIST)
-                die("%s: %s", FOLDER, strerror(errno));
+        if (mkdir(DIRECTORY, 0755) < 0 && errno != EEXIST)
+                die("%s: %s", DIRECTORY, strerror(errno));
         (void)unlink(MARKS);
         (void)unlink(LEDGER);
         (void)close(open(LEDGER, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));

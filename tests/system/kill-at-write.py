@@ -166,7 +166,7 @@ def kept_units():
 WANTED = {"first": ("success", 0), "second": ("success", 0), "retried": ("exit", 3)}
 
 
-def faults_of(s):
+def problems_of(s):
     with open(EFFECTS) as f:
         effects = collections.Counter(int(line) for line in f)
     rows = query("SELECT id, job, cause, state, result, code, attempt, parent FROM runs")
@@ -200,16 +200,16 @@ def try_point(point):
         status = s.daemon.stop()
         paused = query("SELECT 1 FROM job_state WHERE job = 'refused' AND paused") != []
         hit = s.lives > 1 or status != 0
-        faults = list(faults_of(s))
+        problems = list(problems_of(s))
         if s.paused is not None and paused not in s.paused:
-            faults.append(f"paused is {paused}, and the client was told otherwise")
+            problems.append(f"paused is {paused}, and the client was told otherwise")
     finally:
         if s.daemon and s.daemon.is_alive():
             s.daemon.process.kill()
             s.daemon.process.wait()
-    for f in faults:
-        print(f"fault: killed at {point[0]} {point[1]}: {f}")
-    return hit, len(faults)
+    for f in problems:
+        print(f"problem: killed at {point[0]} {point[1]}: {f}")
+    return hit, len(problems)
 
 
 def main():
@@ -218,20 +218,20 @@ def main():
     p.add_argument("--start", type=int, default=1)
     p.add_argument("syscalls", nargs="+")
     args = p.parse_args()
-    n_faults = 0
+    n_problems = 0
     write_jobs()
     os.makedirs("/run/vaktd", exist_ok=True)
     for syscall in args.syscalls:
         begin, n = time.monotonic(), 0
         for number in range(args.start, POINTS_MAX, args.stride):
-            hit, faults = try_point((syscall, number))
-            n_faults += faults
+            hit, problems = try_point((syscall, number))
+            n_problems += problems
             n += hit
             if not hit:
                 break
         took = time.monotonic() - begin
         print(f"# figure: {syscall}: killed at {n} points, the last one before {number}, {took:.0f} s", flush=True)
-    return bool(n_faults)
+    return bool(n_problems)
 
 
 if __name__ == "__main__":

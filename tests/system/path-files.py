@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Makes many files, and compares a list of names with what is there.
 
-  path-files.py make ROOT FOLDERS FILES PREFIX   FILES files in FOLDERS folders, which are made, too, below each other
+  path-files.py make ROOT DIRECTORIES FILES PREFIX   FILES files in DIRECTORIES directories, which are made, too, below each other
   path-files.py odd ROOT                         files with names that nobody would choose
   path-files.py once LIST ROOT PREFIX            each file PREFIX… below ROOT is in LIST, once
   path-files.py same LIST ROOT PREFIX            each is in LIST, at least once, and no other name
@@ -23,7 +23,7 @@ ODD_NAMES = (
 )
 
 
-def folder_of(number):
+def directory_of(number):
     """The tree is as wide at each place, so that it grows deep, too."""
     names = []
     while number > 0:
@@ -32,13 +32,13 @@ def folder_of(number):
     return b"/".join(reversed(names))
 
 
-def make(root, folders, files, prefix):
-    root, n, total = os.fsencode(root), int(folders), int(files)
+def make(root, directories, files, prefix):
+    root, n, total = os.fsencode(root), int(directories), int(files)
     for i in range(n):
-        folder = os.path.join(root, folder_of(i))
-        os.makedirs(folder, exist_ok=True)
+        directory = os.path.join(root, directory_of(i))
+        os.makedirs(directory, exist_ok=True)
         for k in range(total * i // n, total * (i + 1) // n):
-            with open(b"%s/%s%d" % (folder, prefix.encode(), k), "wb") as f:
+            with open(b"%s/%s%d" % (directory, prefix.encode(), k), "wb") as f:
                 f.write(b"x")
 
 
@@ -57,19 +57,19 @@ def read_list(name):
 
 
 def files_below(root, prefix):
-    return {os.path.join(folder, name) for folder, _, names in os.walk(os.fsencode(root)) for name in names
+    return {os.path.join(directory, name) for directory, _, names in os.walk(os.fsencode(root)) for name in names
             if name.startswith(prefix.encode())}
 
 
 def compare(listed, there, at_most_once):
-    faults = [("not reported", p) for p in sorted(there - listed.keys())]
-    faults += [("reported and not there", p) for p in sorted(listed.keys() - there)]
+    problems = [("not reported", p) for p in sorted(there - listed.keys())]
+    problems += [("reported and not there", p) for p in sorted(listed.keys() - there)]
     if at_most_once:
-        faults += [(f"reported {n} times", p) for p, n in listed.items() if n > 1]
-    for what, path in faults[:20]:
+        problems += [(f"reported {n} times", p) for p, n in listed.items() if n > 1]
+    for what, path in problems[:20]:
         print(what, path)
-    print(f"{len(there)} files, {sum(listed.values())} names, {len(faults)} faults")
-    return 1 if faults else 0
+    print(f"{len(there)} files, {sum(listed.values())} names, {len(problems)} problems")
+    return 1 if problems else 0
 
 
 def main(argv):

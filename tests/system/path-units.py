@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Path triggers beside path units of the service manager: the same is done to two folders, one watched by each, and
+"""Path triggers beside path units of the service manager: the same is done to two directories, one watched by each, and
 what triggered is compared. Runs as root in a machine of its own (tests/system/box); exit status 1 when they differ.
 
 Each case has a unit and a job of its own, and everything is done once. That nothing more comes is known when a file
@@ -44,7 +44,7 @@ def nothing(base):
     pass
 
 
-# Below its folder, "t" is what is watched; "other" is beside it.
+# Below its directory, "t" is what is watched; "other" is beside it.
 def file_there(b):
     write(f"{b}/t")
 
@@ -55,13 +55,13 @@ def link_there(b):
     os.symlink("one", f"{b}/t")
 
 
-def folder_there(b):
+def directory_there(b):
     os.makedirs(f"{b}/t/sub")
     for name in ("t/file", "t/sub/deep", "other"):
         write(f"{b}/{name}")
 
 
-def empty_folder(b):
+def empty_directory(b):
     os.mkdir(f"{b}/t")
     write(f"{b}/other")
 
@@ -88,24 +88,24 @@ FILE_ACTIONS = {
     "link-other": (link_there, lambda b: write(f"{b}/two", "y")),
     "beside": (lambda b: (file_there(b), other_there(b)), lambda b: write(f"{b}/other", "y")),
 }
-FOLDER_ACTIONS = {
-    "create": (folder_there, lambda b: write(f"{b}/t/new")),
-    "mkdir": (folder_there, lambda b: os.mkdir(f"{b}/t/new")),
-    "close": (folder_there, lambda b: write(f"{b}/t/file", "y")),
-    "write-open": (folder_there, lambda b: write_and_hold(f"{b}/t/file")),
-    "chmod": (folder_there, lambda b: os.chmod(f"{b}/t/file", 0o600)),
-    "chmod-self": (folder_there, lambda b: os.chmod(f"{b}/t", 0o700)),
-    "touch": (folder_there, lambda b: os.utime(f"{b}/t/file", (1, 1))),
-    "unlink": (folder_there, lambda b: os.unlink(f"{b}/t/file")),
-    "rename-in": (folder_there, lambda b: os.rename(f"{b}/other", f"{b}/t/new")),
-    "rename-out": (folder_there, lambda b: os.rename(f"{b}/t/file", f"{b}/gone")),
-    "rename-within": (folder_there, lambda b: os.rename(f"{b}/t/file", f"{b}/t/new")),
-    "rename-self": (folder_there, lambda b: os.rename(f"{b}/t", f"{b}/gone")),
-    "symlink": (folder_there, lambda b: os.symlink("nowhere", f"{b}/t/new")),
-    "deep": (folder_there, lambda b: write(f"{b}/t/sub/deep", "y")),
-    "deep-new": (folder_there, lambda b: write(f"{b}/t/sub/new")),
-    "read": (folder_there, lambda b: open(f"{b}/t/file").close()),
-    "start": (folder_there, nothing),
+DIRECTORY_ACTIONS = {
+    "create": (directory_there, lambda b: write(f"{b}/t/new")),
+    "mkdir": (directory_there, lambda b: os.mkdir(f"{b}/t/new")),
+    "close": (directory_there, lambda b: write(f"{b}/t/file", "y")),
+    "write-open": (directory_there, lambda b: write_and_hold(f"{b}/t/file")),
+    "chmod": (directory_there, lambda b: os.chmod(f"{b}/t/file", 0o600)),
+    "chmod-self": (directory_there, lambda b: os.chmod(f"{b}/t", 0o700)),
+    "touch": (directory_there, lambda b: os.utime(f"{b}/t/file", (1, 1))),
+    "unlink": (directory_there, lambda b: os.unlink(f"{b}/t/file")),
+    "rename-in": (directory_there, lambda b: os.rename(f"{b}/other", f"{b}/t/new")),
+    "rename-out": (directory_there, lambda b: os.rename(f"{b}/t/file", f"{b}/gone")),
+    "rename-within": (directory_there, lambda b: os.rename(f"{b}/t/file", f"{b}/t/new")),
+    "rename-self": (directory_there, lambda b: os.rename(f"{b}/t", f"{b}/gone")),
+    "symlink": (directory_there, lambda b: os.symlink("nowhere", f"{b}/t/new")),
+    "deep": (directory_there, lambda b: write(f"{b}/t/sub/deep", "y")),
+    "deep-new": (directory_there, lambda b: write(f"{b}/t/sub/new")),
+    "read": (directory_there, lambda b: open(f"{b}/t/file").close()),
+    "start": (directory_there, nothing),
 }
 EXISTS_ACTIONS = {
     "start": (file_there, nothing),
@@ -128,25 +128,25 @@ GLOB_ACTIONS = {
     "hidden": (nothing, lambda b: write(f"{b}/.t")),
 }
 NOT_EMPTY_ACTIONS = {
-    "start": (folder_there, nothing),
-    "start-empty": (empty_folder, nothing),
+    "start": (directory_there, nothing),
+    "start-empty": (empty_directory, nothing),
     "start-missing": (nothing, nothing),
-    "create": (empty_folder, lambda b: write(f"{b}/t/new")),
-    "mkdir": (empty_folder, lambda b: os.mkdir(f"{b}/t/new")),
-    "rename-in": (empty_folder, lambda b: os.rename(f"{b}/other", f"{b}/t/new")),
-    "hidden": (empty_folder, lambda b: write(f"{b}/t/.new")),
-    "backup": (empty_folder, lambda b: write(f"{b}/t/new~")),
-    "folder-comes": (nothing, lambda b: (os.mkdir(f"{b}/t"), write(f"{b}/t/new"))),
+    "create": (empty_directory, lambda b: write(f"{b}/t/new")),
+    "mkdir": (empty_directory, lambda b: os.mkdir(f"{b}/t/new")),
+    "rename-in": (empty_directory, lambda b: os.rename(f"{b}/other", f"{b}/t/new")),
+    "hidden": (empty_directory, lambda b: write(f"{b}/t/.new")),
+    "backup": (empty_directory, lambda b: write(f"{b}/t/new~")),
+    "directory-comes": (nothing, lambda b: (os.mkdir(f"{b}/t"), write(f"{b}/t/new"))),
     "becomes-file": (nothing, lambda b: write(f"{b}/t")),
 }
-# What is appended to the case's folder in the key.
+# What is appended to the case's directory in the key.
 TARGETS = {"create-parent": "deep/er/t"}
 
 
 def cases():
     """name: (key, target, setup, action)"""
     for key in ("PathChanged", "PathModified"):
-        for what, actions in (("file", FILE_ACTIONS), ("folder", FOLDER_ACTIONS)):
+        for what, actions in (("file", FILE_ACTIONS), ("directory", DIRECTORY_ACTIONS)):
             for name, (setup, action) in actions.items():
                 yield f"{key}-{what}-{name}", (key, TARGETS.get(name, "t"), setup, action)
     for key, target, actions in (("PathExists", "t", EXISTS_ACTIONS), ("PathExistsGlob", "t[0-9]", GLOB_ACTIONS),
@@ -159,7 +159,7 @@ SENTINEL = ("PathChanged", "t", file_there, nothing)
 
 
 class Part:
-    """Some cases and their sentinel, in a folder of their own."""
+    """Some cases and their sentinel, in a directory of their own."""
     def __init__(self, number, some):
         self.top = f"{TOP}/{number}"
         self.cases = {**some, "sentinel": SENTINEL}

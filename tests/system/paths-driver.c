@@ -19,7 +19,7 @@
 #include "exec/executor.h"
 #include "util/log.h"
 
-#define FOLDER       "/run/paths-driver" /* runs find what was meant in it */
+#define DIRECTORY    "/run/paths-driver" /* runs find what was meant in it */
 #define BATCHES      "batches"
 #define PATHS        100000
 #define TIMEOUT_USEC (60 * USEC_PER_SEC)
@@ -188,7 +188,7 @@ static void run_done(TestRun *t) {
         t->execution = execution_free(t->execution);
         t->def = job_def_unref(t->def);
         run_record_done(&t->record);
-        executor->ops->settled(executor);
+        executor->ops->acknowledge(executor);
         while (sd_event_run(event, 0) > 0) /* its unit is let go in a turn of the loop */
                 ;
 }
@@ -220,7 +220,7 @@ static void mean(const TestRun *t, const char *paths, size_t size) {
         char name[128];
         FILE *f;
 
-        (void)snprintf(name, sizeof(name), FOLDER "/%" PRIu64, t->record.id);
+        (void)snprintf(name, sizeof(name), DIRECTORY "/%" PRIu64, t->record.id);
         f = fopen(name, "we");
         if (!f || fwrite(paths, 1, size, f) != size || fclose(f) != 0)
                 die("%s: %s", name, strerror(errno));
@@ -229,16 +229,16 @@ static void mean(const TestRun *t, const char *paths, size_t size) {
 /* Files of lists, of ours and of all others. */
 static unsigned n_lists(void) {
         char path[4096];
-        DIR *folder;
+        DIR *directory;
         unsigned n = 0;
 
         (void)snprintf(path, sizeof(path), "%s/" BATCHES, runtime_dir);
-        folder = opendir(path);
-        if (!folder)
+        directory = opendir(path);
+        if (!directory)
                 return 0;
-        while (readdir(folder))
+        while (readdir(directory))
                 n++;
-        (void)closedir(folder);
+        (void)closedir(directory);
         return n - 2;
 }
 
@@ -278,8 +278,8 @@ static const struct {
         { "255 bytes, no UTF-8", "/srv/in/" LONG5 "\xff\xff\xff\xff\xff" },
 };
 
-#define COMPARE_VARIABLE "printf %s \"$VAKT_PATH\" | cmp - " FOLDER "/$VAKT_RUN"
-#define COMPARE_WORD     "printf %s \"$1\" | cmp - " FOLDER "/$0 && test $# = 1"
+#define COMPARE_VARIABLE "printf %s \"$VAKT_PATH\" | cmp - " DIRECTORY "/$VAKT_RUN"
+#define COMPARE_WORD     "printf %s \"$1\" | cmp - " DIRECTORY "/$0 && test $# = 1"
 
 /* As a variable, and as a word of a command line. */
 static void test_name(size_t i, bool reloads) {
@@ -357,8 +357,8 @@ static void make_list(void) {
 
 #define SMALL_LIST 900000 /* bytes */
 
-#define COMPARE_INPUT "cmp - " FOLDER "/$VAKT_RUN"
-#define COMPARE_FILE  "cmp \"$VAKT_PATHS\" " FOLDER "/$VAKT_RUN"
+#define COMPARE_INPUT "cmp - " DIRECTORY "/$VAKT_RUN"
+#define COMPARE_FILE  "cmp \"$VAKT_PATHS\" " DIRECTORY "/$VAKT_RUN"
 
 static void test_list(const char *what, const char *user, bool dynamic, const char *script) {
         size_t size =
@@ -416,12 +416,12 @@ static void test_adoption(const char *kind) {
         int gate;
         TestRun t;
 
-        (void)unlink(FOLDER "/gate");
-        if (mkfifo(FOLDER "/gate", 0600) < 0 || (gate = open(FOLDER "/gate", O_RDWR | O_CLOEXEC)) < 0)
+        (void)unlink(DIRECTORY "/gate");
+        if (mkfifo(DIRECTORY "/gate", 0600) < 0 || (gate = open(DIRECTORY "/gate", O_RDWR | O_CLOEXEC)) < 0)
                 die("no gate: %s", strerror(errno));
         run_init(&t);
         mean(&t, list, list_size);
-        add_script(&t, "read line <" FOLDER "/gate; " COMPARE_INPUT " && " COMPARE_FILE);
+        add_script(&t, "read line <" DIRECTORY "/gate; " COMPARE_INPUT " && " COMPARE_FILE);
         if (run_start(&t, list, list_size, /* one_path= */ false) < 0)
                 die("no start");
         until(&t, has_started);
@@ -457,7 +457,7 @@ static void test_no_room(void) {
         if (!much)
                 die("no memory");
         memset(much, 'x', size - 1);
-        (void)snprintf(path, sizeof(path), FOLDER "/small");
+        (void)snprintf(path, sizeof(path), DIRECTORY "/small");
         executor = executor_free(executor);
         runtime_dir = path;
         open_executor(kind);
@@ -494,7 +494,7 @@ static void test_all(const char *kind, const char *mode) {
         test_list("a list for User=65534", "65534", false, script);
         test_one_command("a list for one command", NULL);
         test_one_command("another StandardInput=", "null");
-        if (access(FOLDER "/small", F_OK) >= 0)
+        if (access(DIRECTORY "/small", F_OK) >= 0)
                 test_no_room();
         if (!units)
                 return;
@@ -516,8 +516,8 @@ int main(int argc, char *argv[]) {
         (void)sigaddset(&set, SIGCHLD);
         (void)sigprocmask(SIG_BLOCK, &set, NULL);
         log_open(LOG_TARGET_NULL);
-        runtime_dir = getenv("RUNTIME_DIRECTORY") ?: FOLDER;
-        if ((mkdir(FOLDER, 0755) < 0 && errno != EEXIST) || chmod(FOLDER, 0755) < 0 || sd_event_new(&event) < 0)
+        runtime_dir = getenv("RUNTIME_DIRECTORY") ?: DIRECTORY;
+        if ((mkdir(DIRECTORY, 0755) < 0 && errno != EEXIST) || chmod(DIRECTORY, 0755) < 0 || sd_event_new(&event) < 0)
                 die("cannot begin: %s", strerror(errno));
         (void)umask(0022);
         next_run = (uint64_t)now_realtime() / USEC_PER_SEC;

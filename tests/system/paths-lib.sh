@@ -36,7 +36,7 @@ watch_tree() { # JOB…
 }
 
 # On a file system whose times tell two writes apart, a file is reported once; elsewhere (the overlay of the box is one)
-# it may be twice when it was written just as its folder was read for the first time.
+# it may be twice when it was written just as its directory was read for the first time.
 fresh_tree() {
         { local -; set +x; } 2>/dev/null
         ! mountpoint -q $TREE || umount -l $TREE
@@ -57,7 +57,7 @@ counter() {
         job_property "$1" WatchCounters | grep -oE "\"$2\" [0-9]+" | cut -d' ' -f2
 }
 
-# watch_says JOB: key, path, state and sentence of each line.
+# watch_says JOB: key, path, state and message of each line.
 watch_says() {
         { local -; set +x; } 2>/dev/null
         job_property "$1" Watches

@@ -23,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = "/srv/vakt-spool"
 IN, DONE, FAILED, PARTS, BOOK = (f"{TOP}/{n}" for n in ("in", "done", "failed", "parts", "book"))
 CLAIMS = f"{IN}/.vakt-intake"
-LOGS = ("begun", "processed", "faults")
+LOGS = ("begun", "processed", "problems")
 CGROUP = "/sys/fs/cgroup/system.slice/vaktd.service/cgroup.procs"
 RUNS = "/sys/fs/cgroup/vakt.slice/vakt-intake-*.service/cgroup.kill"
 WRITERS = 8
@@ -47,8 +47,8 @@ Shell=exec {HERE}/spool-item.sh {BOOK}
 
 
 def prepare():
-    for folder in (IN, DONE, FAILED, PARTS, BOOK, f"{BOOK}/locks", "/etc/vaktd/jobs.d"):
-        os.makedirs(folder, exist_ok=True)
+    for directory in (IN, DONE, FAILED, PARTS, BOOK, f"{BOOK}/locks", "/etc/vaktd/jobs.d"):
+        os.makedirs(directory, exist_ok=True)
     for name in LOGS:
         open(f"{BOOK}/{name}", "w").close()
     with open("/etc/vaktd/jobs.d/intake.job", "w") as f:
@@ -92,7 +92,7 @@ STYLES = {"once": (write_at_once, 6), "slow": (write_slowly, 1), "rename": (rena
 
 class Writers:
     def __init__(self, files, pace, seed):
-        self.names, self.lock, self.fault = [], threading.Lock(), None
+        self.names, self.lock, self.problem = [], threading.Lock(), None
         self.threads = [threading.Thread(target=self.write, args=(i, files // WRITERS, pace,
                                                                   random.Random(f"{seed}-{i}")))
                         for i in range(WRITERS)]
@@ -109,7 +109,7 @@ class Writers:
                     self.names.append(name)
                 time.sleep(rng.random() * 2 * pace)
         except OSError as e:
-            self.fault = e
+            self.problem = e
 
     def are_at_it(self):
         return any(t.is_alive() for t in self.threads)
@@ -117,8 +117,8 @@ class Writers:
     def end(self):
         for t in self.threads:
             t.join()
-        if self.fault:
-            raise self.fault
+        if self.problem:
+            raise self.problem
 
 
 # --- kills ---
@@ -208,29 +208,29 @@ def lines(name):
 def entries_left():
     """What is in the spool or claimed still."""
     left = [n for n in os.listdir(IN) if not n.startswith(".vakt-")]
-    return left + [os.path.join(folder, n) for folder, folders, files in os.walk(CLAIMS) for n in folders + files]
+    return left + [os.path.join(directory, n) for directory, directories, files in os.walk(CLAIMS) for n in directories + files]
 
 
-def judge(names, kills):
-    faults = lines("faults")
+def validate(names, kills):
+    problems = lines("problems")
     begun = collections.Counter(line.split()[0] for line in lines("begun"))
     processed = collections.Counter(line.split()[0] for line in lines("processed"))
     done, failed = os.listdir(DONE), os.listdir(FAILED)
-    faults += [f"{name} was acknowledged and not processed" for name in done if not processed[name]]
-    faults += [f"{n} is in the spool still" for n in entries_left()]
+    problems += [f"{name} was acknowledged and not processed" for name in done if not processed[name]]
+    problems += [f"{n} is in the spool still" for n in entries_left()]
     unseen = 0
     for name in names:
         where = [n for n in done + failed if n == name or n.startswith(name + "~")]
         if len(where) != 1:
-            faults.append(f"{name} is there {len(where)} times: {where}, begun {begun[name]}")
+            problems.append(f"{name} is there {len(where)} times: {where}, begun {begun[name]}")
         elif name in failed or "bad" in name:
             if name not in failed or begun[name] > TRIES:
-                faults.append(f"{name} always failed: begun {begun[name]} times, given up: {name in failed}")
+                problems.append(f"{name} always failed: begun {begun[name]} times, given up: {name in failed}")
             unseen += TRIES - begun[name]
     # Each is tried as often as Retry= says. A run that was killed at once could not write down that it had begun.
     if unseen > kills:
-        faults.append(f"{unseen} tries of items that were given up are missing, and {kills} runs were killed")
-    return faults, begun, processed, done, failed
+        problems.append(f"{unseen} tries of items that were given up are missing, and {kills} runs were killed")
+    return problems, begun, processed, done, failed
 
 
 def main(argv):
@@ -253,16 +253,16 @@ def main(argv):
     except TimeoutError as e:
         print("not settled:", e)
     took = time.monotonic() - begin
-    faults, begun, processed, done, failed = judge(writers.names, counts["kill_run"] + counts["kill_both"])
+    problems, begun, processed, done, failed = validate(writers.names, counts["kill_run"] + counts["kill_both"])
     print(f"# figure: {files} items in {took:.0f} s ({files / took:.0f} a second), seed {seed}: "
           + ", ".join(f"{n} × {k}" for k, n in counts.items()))
     print(f"# figure: {len(done)} done, {len(failed)} given up, {sum(begun.values())} runs, "
           f"{sum(n > 1 for n in processed.values())} items processed more than once")
-    for f in faults[:40]:
-        print("fault:", f)
-    if faults:
-        print(f"{len(faults)} faults")
-    return bool(faults)
+    for f in problems[:40]:
+        print("problem:", f)
+    if problems:
+        print(f"{len(problems)} problems")
+    return bool(problems)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Swaps folders of a tree for links that lead out of it, and back, as fast as it can, and fills them meanwhile.
+"""Swaps directories of a tree for links that lead out of it, and back, as fast as it can, and fills them meanwhile.
 
   swap-links.py TREE OUTSIDE ROUNDS
 
-Each round makes TREE/rN/swapped with folders in it that OUTSIDE has, too, and exchanges it for a link to OUTSIDE and
-back, many times, while it is read. In the end it is a folder in even rounds and a link in odd ones."""
+Each round makes TREE/rN/swapped with directories in it that OUTSIDE has, too, and exchanges it for a link to OUTSIDE and
+back, many times, while it is read. In the end it is a directory in even rounds and a link in odd ones."""
 
 import ctypes
 import os
 import sys
 import time
 
-FOLDERS = 30
-SWAPPING_S = 0.04  # a round, in which the folders are read some times
+DIRECTORIES = 30
+SWAPPING_S = 0.04  # a round, in which the directories are read some times
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 libc = ctypes.CDLL(None, use_errno=True)
@@ -24,11 +24,11 @@ def exchange(a, b):
         raise OSError(ctypes.get_errno(), "cannot exchange", a)
 
 
-def fill(folder, prefix):
-    for i in range(FOLDERS):
-        os.makedirs(f"{folder}/deep{i}", exist_ok=True)
+def fill(directory, prefix):
+    for i in range(DIRECTORIES):
+        os.makedirs(f"{directory}/deep{i}", exist_ok=True)
         for k in range(3):
-            with open(f"{folder}/deep{i}/{prefix}{k}", "w") as f:
+            with open(f"{directory}/deep{i}/{prefix}{k}", "w") as f:
                 f.write("x")
 
 

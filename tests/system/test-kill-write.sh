@@ -28,7 +28,7 @@ test_killed_at_every_message() {
         killed_at sendmsg
 }
 
-test_killed_at_every_change_of_a_folder() {
+test_killed_at_every_change_of_a_directory() {
         killed_at rename renameat renameat2 unlink unlinkat
 }
 

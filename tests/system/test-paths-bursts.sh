@@ -13,7 +13,7 @@ all_reported_once() { # PREFIX N
         path_files once $LIST $TREE "$1"
 }
 
-test_new_folders_below_each_other() {
+test_new_directories_below_each_other() {
         tree_job tree
         watch_tree tree
         path_files make $TREE 2000 20000 new

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Fewer inotify watches than folders: what cannot be watched is polled, and that is said. The limit is that of a user
+# Fewer inotify watches than directories: what cannot be watched is polled, and that is said. The limit is that of a user
 # namespace which the daemon has to itself here, so nobody else feels it.
 
 . "$(dirname "$0")/paths-lib.sh"
@@ -29,10 +29,10 @@ test_the_limit_of_watches_is_reached() {
         watch_says tree | shows 'limit of inotify watches is reached.*raise fs.inotify.max_user_watches'
         vaktctl status tree | shows 'degraded'
         vaktctl why tree | shows '^watch: .*limit of inotify watches'
-        polled=$(counter tree polled-folders)
+        polled=$(counter tree polled-directories)
         [ "$polled" -ge 400 ]
         [ "$(counter tree watches)" -le 100 ]
-        # All are reported: those of watched folders, of polled ones, and of new ones.
+        # All are reported: those of watched directories, of polled ones, and of new ones.
         path_files make $TREE 700 7000 after
         within 60 has_listed 7000
         within 60 is_quiet tree
@@ -48,7 +48,7 @@ test_the_limit_of_watches_is_reached() {
         # When there are more, they are taken.
         set_limit 10000
         within 60 is_watched tree
-        same 0 "$(counter tree polled-folders)"
+        same 0 "$(counter tree polled-directories)"
         echo x >$TREE/d1/last
         within 60 is_listed $TREE/d1/last
         fails journal_has _SYSTEMD_UNIT=vaktd.service -p err

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Symbolic links below a watched folder are never followed, also those that take a folder's place while it is read.
+# Symbolic links below a watched directory are never followed, also those that take a directory's place while it is read.
 
 . "$(dirname "$0")/paths-lib.sh"
 
@@ -28,7 +28,7 @@ test_links_that_leave_the_tree() {
         watch_in tree
         mkdir $OUTSIDE/deep
         echo x >$OUTSIDE/secret
-        ln -s $OUTSIDE $IN/folder
+        ln -s $OUTSIDE $IN/directory
         ln -s $OUTSIDE/secret $IN/file
         ln -s ../outside $IN/relative
         ln -s nowhere $IN/dangling
@@ -39,19 +39,19 @@ test_links_that_leave_the_tree() {
         within 60 is_listed $IN/after
         within 60 is_quiet tree
         # A link is one of the tree's files, and that is all.
-        for name in folder file relative dangling loop; do
+        for name in directory file relative dangling loop; do
                 within 60 is_listed $IN/$name
         done
         nothing_of_outside_is_listed
 }
 
-test_a_folder_is_swapped_for_a_link_while_it_is_read() {
+test_a_directory_is_swapped_for_a_link_while_it_is_read() {
         local rounds=40 i
         tree_job tree
         tree_job slow SettleSec=1s
         watch_in tree slow
         "$tools/swap-links.py" $IN $OUTSIDE $rounds
-        # In the end they are folders: their files are found, however the races went.
+        # In the end they are directories: their files are found, however the races went.
         within 60 is_quiet tree
         within 60 is_quiet slow
         nothing_of_outside_is_listed

@@ -9,7 +9,7 @@ is_limited() { # JOB
         vaktctl why "$1" | shows '^limit: '
 }
 
-# It writes into its own folder: each run makes the next one. Two runs within the interval are few enough for a machine
+# It writes into its own directory: each run makes the next one. Two runs within the interval are few enough for a machine
 # on which each of them takes seconds.
 chasing_job() {
         job chaser <<END

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Large trees that are renamed, moved out and in, unmounted and mounted over, and folders that are not there yet. The
+# Large trees that are renamed, moved out and in, unmounted and mounted over, and directories that are not there yet. The
 # full size by VAKT_TEST_FULL=1.
 
 . "$(dirname "$0")/paths-lib.sh"
@@ -10,7 +10,7 @@ readonly IN=$TREE/in OUT=$TREE/out MOUNTED=$TREE/mounted
 size=2000
 [ -z "${VAKT_TEST_FULL-}" ] || size=50000
 
-# A file in each of so many folders, there before the watch begins; and nothing is reported of it.
+# A file in each of so many directories, there before the watch begins; and nothing is reported of it.
 large_tree() {
         fresh_tree
         mkdir $IN $OUT
@@ -24,7 +24,7 @@ large_tree() {
         same 0 "$(n_listed)"
 }
 
-expect() { # FOLDER [FOLDER under whose name…]: what is to be reported next
+expect() { # DIRECTORY [DIRECTORY under whose name…]: what is to be reported next
         { local -; set +x; } 2>/dev/null
         local name
         [ $# -gt 1 ] || set -- "$1" "$1"
@@ -40,9 +40,9 @@ reported_once() {
         sort -z $LIST | cmp - $LIST-expected
 }
 
-# Each folder is watched once, also the root and those on the way to it.
-counts_agree() { # FOLDERS FILES
-        same "$1 $2" "$(counter tree folders) $(counter tree files)"
+# Each directory is watched once, also the root and those on the way to it.
+counts_agree() { # DIRECTORIES FILES
+        same "$1 $2" "$(counter tree directories) $(counter tree files)"
         [ "$(counter tree watches)" -ge "$1" ]
         [ "$(counter tree watches)" -le $(($1 + 5)) ]
 }
@@ -83,7 +83,7 @@ test_a_tree_is_mounted_over() {
         # There, the same would be other files; and this one has nothing.
         expect $IN
         mount -t tmpfs -o mode=755 vakt-over $IN
-        within 60 eval '[ "$(counter tree folders)" = 1 ]'
+        within 60 eval '[ "$(counter tree directories)" = 1 ]'
         echo x >$IN/over
         within 60 is_listed $IN/over
         umount $IN
@@ -99,7 +99,7 @@ test_a_tree_is_mounted_over() {
         fails journal_has _SYSTEMD_UNIT=vaktd.service -p warning
 }
 
-test_a_folder_below_is_mounted_over() {
+test_a_directory_below_is_mounted_over() {
         # shellcheck disable=SC2034 # in what is evaluated
         local below watches
         large_tree
@@ -149,7 +149,7 @@ test_a_mount_goes_and_comes() {
         umount $OUT
 }
 
-test_a_folder_that_is_not_there_yet() {
+test_a_directory_that_is_not_there_yet() {
         fresh_tree
         tree_job tree
         sed -i "s,^PathChanged=.*,PathChanged=$TREE/a/b/c," "$JOBS/tree.job"
@@ -169,7 +169,7 @@ test_a_folder_that_is_not_there_yet() {
         is_watched tree
 }
 
-test_folders_are_made() {
+test_directories_are_made() {
         fresh_tree
         tree_job tree MakeDirectory=yes DirectoryMode=0750
         sed -i "s,^PathChanged=.*,PathChanged=$TREE/a/b," "$JOBS/tree.job"

@@ -6,13 +6,13 @@
 
 . "$(dirname "$0")/lib.sh"
 
-readonly FOLDER=/run/paths-driver
+readonly DIRECTORY=/run/paths-driver
 
 # A file system in which a long list has no room.
 make_small() {
-        mkdir -p $FOLDER/small
-        mount -t tmpfs -o size=1m paths-driver $FOLDER/small
-        trap 'umount -l $FOLDER/small; rm -rf $FOLDER' EXIT
+        mkdir -p $DIRECTORY/small
+        mount -t tmpfs -o size=1m paths-driver $DIRECTORY/small
+        trap 'umount -l $DIRECTORY/small; rm -rf $DIRECTORY' EXIT
 }
 
 is_over() {
@@ -29,14 +29,14 @@ ExecStart=
 ExecStart=$(realpath "$(dirname "$0")")/paths-driver $1 $2
 Restart=no
 WatchdogSec=0
-ReadWritePaths=$FOLDER
-StandardOutput=file:$FOLDER/tap
+ReadWritePaths=$DIRECTORY
+StandardOutput=file:$DIRECTORY/tap
 END
         systemctl start vaktd.service
         within 300 is_over
-        grep -v '^ok' $FOLDER/tap
-        grep -q '^1\.\.' $FOLDER/tap
-        fails grep '^not ok' $FOLDER/tap
+        grep -v '^ok' $DIRECTORY/tap
+        grep -q '^1\.\.' $DIRECTORY/tap
+        fails grep '^not ok' $DIRECTORY/tap
         same success "$(property Result)"
         within 60 nothing_is_kept
 }

@@ -43,7 +43,7 @@ test_the_daemon_is_shut_in() {
         same "lo:" "$(awk 'NR > 2 { print $1 }' "/proc/$pid/net/dev")"
 }
 
-has_run_after_touch() { # FILE JOB: the first look at a folder takes what is there for known
+has_run_after_touch() { # FILE JOB: the first look at a directory takes what is there for known
         touch "$1"
         has_runs "$2" 1
 }

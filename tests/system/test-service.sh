@@ -77,7 +77,7 @@ test_reload_fails_on_a_bad_file_and_keeps_the_last_good_version() {
         printf '[Job]\nDescription=Worse\n[Run]\nExec=/bin/true\nNoSuchKey=1\n' >"$JOBS/hello.job"
         fails systemctl reload vaktd
         # The reason, with file and line.
-        journal_has -u vaktd MESSAGE_ID="$(message_id CONFIG_FAULT)" CONFIG_FILE=$JOBS/hello.job CONFIG_LINE=5
+        journal_has -u vaktd MESSAGE_ID="$(message_id CONFIG_PROBLEM)" CONFIG_FILE=$JOBS/hello.job CONFIG_LINE=5
         journal -u vaktd -o cat | shows 'hello.job:5.*NoSuchKey'
         # shellcheck disable=SC2086
         busctl call $MANAGER Diagnostics | shows 'a(sus) 1 "/etc/vaktd/jobs.d/hello.job" 5 ".*NoSuchKey'

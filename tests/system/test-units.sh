@@ -59,11 +59,11 @@ END
         outcome_job slow-line 'timeout 15' <<<$'[Run]\nTimeoutSec=2s\nExec=/bin/true\nExec=/bin/sleep 1000'
 }
 
-# The code is an errno or what systemd says of the step; the sentence is what counts.
+# The code is an errno or what systemd says of the step; the message is what counts.
 jobs_that_cannot_start() {
         outcome_job no-user start-failed 'User' <<<$'[Run]\nExec=/bin/true\n[Service]\nUser=no-such-user'
         outcome_job no-group start-failed 'Group' <<<$'[Run]\nExec=/bin/true\n[Service]\nGroup=no-such-group'
-        outcome_job no-folder start-failed 'WorkingDirectory' \
+        outcome_job no-directory start-failed 'WorkingDirectory' \
                 <<<$'[Run]\nExec=/bin/true\n[Service]\nWorkingDirectory=/no/such'
         outcome_job no-root start-failed 'RootDirectory' <<<$'[Run]\nExec=/bin/true\n[Service]\nRootDirectory=/no/such'
         outcome_job no-program start-failed '' <<<$'[Run]\nExec=/no/such/program'
@@ -423,8 +423,8 @@ test_what_a_run_is_given() {
                 EnvironmentFile=/etc/vakt-environment Environment=C=3 UnsetEnvironment=C)"
         # Nothing takes the daemon's word from a run.
         same "named" "$(seen named 'echo $VAKT_JOB' Environment=VAKT_JOB=liar)"
-        same "/usr/bin" "$(seen folder pwd WorkingDirectory=/usr/bin)"
-        same "/" "$(seen no-folder pwd WorkingDirectory=-/no/such)"
+        same "/usr/bin" "$(seen directory pwd WorkingDirectory=/usr/bin)"
+        same "/" "$(seen no-directory pwd WorkingDirectory=-/no/such)"
         same "123 456" "$(seen files 'echo $(ulimit -Sn) $(ulimit -Hn)' LimitNOFILE=123:456)"
         same "0027" "$(seen umask umask UMask=0027)"
         same "5" "$(seen nice nice Nice=5)"

@@ -44,7 +44,7 @@ test_the_user_instance_starts_and_serves() {
         as_user vaktctl --user list | shows hello
         as_user vaktctl --user run hello --follow | shows "hello from $TESTER"
         as_user busctl --user call org.vaktd1 /org/vaktd1 org.vaktd1.Manager ListJobs | shows '"hello"'
-        # Its own folders, and nothing of the system's.
+        # Its own directories, and nothing of the system's.
         test -d /home/$TESTER/.local/state/vaktd
         fails test -e /run/vaktd/control
         same "$TESTER" "$(stat -c %U "/run/user/$uid/vaktd/control")"

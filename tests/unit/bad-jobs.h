@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Fifty job files, each bad in a way of its own, with the line and a part of the sentence that a good diagnostic has.
+/* Fifty job files, each bad in a way of its own, with the line and a part of the message that a good diagnostic has.
  * The unit test of the loader and the daemon's test share them. */
 
 #include <errno.h>
@@ -157,18 +157,18 @@ static const BadJob bad_jobs[] = {
 #define N_BAD_JOBS (sizeof(bad_jobs) / sizeof(bad_jobs[0]))
 _Static_assert(N_BAD_JOBS == 50, "fifty bad jobs");
 
-/* Puts the bad job into a folder. path becomes the file that its diagnostic names. */
-static inline void bad_job_put(const BadJob *b, const char *folder, char path[static PATH_MAX]) {
-        (void)snprintf(path, PATH_MAX, "%s/%s.job", folder, b->name);
+/* Puts the bad job into a directory. path becomes the file that its diagnostic names. */
+static inline void bad_job_put(const BadJob *b, const char *directory, char path[static PATH_MAX]) {
+        (void)snprintf(path, PATH_MAX, "%s/%s.job", directory, b->name);
         if (b->build)
                 b->build(path);
         else
                 bad_job_write(path, b->content, b->n_content > 0 ? b->n_content : strlen(b->content));
         if (!b->dropin)
                 return;
-        (void)snprintf(path, PATH_MAX, "%s/%s.job.d", folder, b->name);
+        (void)snprintf(path, PATH_MAX, "%s/%s.job.d", directory, b->name);
         if (mkdir(path, 0755) < 0 && errno != EEXIST)
                 abort();
-        (void)snprintf(path, PATH_MAX, "%s/%s.job.d/50-bad.conf", folder, b->name);
+        (void)snprintf(path, PATH_MAX, "%s/%s.job.d/50-bad.conf", directory, b->name);
         bad_job_write(path, b->dropin, strlen(b->dropin));
 }

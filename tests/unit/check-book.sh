@@ -17,14 +17,14 @@ trap 'rm -f "$all"' EXIT
 find src -name '*.[ch]' -exec cat {} + >"$all"
 
 number=0
-result() { # DESCRIPTION, faults on standard input
-        local faults
-        faults=$(cat)
+result() { # DESCRIPTION, problems on standard input
+        local problems
+        problems=$(cat)
         number=$((number + 1))
-        if [ -z "$faults" ]; then
+        if [ -z "$problems" ]; then
                 echo "ok $number - $1"
         else
-                echo "# ${faults//$'\n'/$'\n'# }"
+                echo "# ${problems//$'\n'/$'\n'# }"
                 echo "not ok $number - $1"
         fi
 }

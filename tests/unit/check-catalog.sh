@@ -35,8 +35,8 @@ status=0
 diff <(header_ids | sort) <(catalog_ids | sort) | sed 's/^/# /' || status=1
 result $status "header and catalog have the same ids"
 
-# One line "ID fault" for each entry that lacks something.
-faults=$(awk '
+# One line "ID problem" for each entry that lacks something.
+problems=$(awk '
         function check() { if (id != "" && (!subject || !by || !body))
                 print id " lacks a subject, a Defined-By or a text" }
         /^#/            { next }
@@ -48,9 +48,9 @@ faults=$(awk '
         id != ""        { body = 1 }
         length > 80     { print id ": a line is longer than 80 columns" }
         END             { check() }' $catalog)
-[ -z "$faults" ] || echo "# ${faults//$'\n'/$'\n'# }"
+[ -z "$problems" ] || echo "# ${problems//$'\n'/$'\n'# }"
 status=0
-[ -z "$faults" ] || status=1
+[ -z "$problems" ] || status=1
 result $status "every entry has a subject, a Defined-By and a text of at most 80 columns"
 
 if command -v journalctl >/dev/null; then

@@ -4,7 +4,7 @@
 # check-exports.sh BUILD
 #
 # What a file of src/ gives to others is used by others of src/; else it is static, or is not there. The exceptions are
-# what a test must reach: a seam by which it hands in a clock, a bus or a fault, or a figure that nothing else shows.
+# what a test must reach: a seam by which it hands in a clock, a bus or a problem, or a figure that nothing else shows.
 # TAP on standard output.
 
 set -euo pipefail
@@ -51,10 +51,10 @@ found=$(find "$build/src" -name '*.o' -print0 | LC_ALL=C xargs -0 nm -A --format
         }' | LC_ALL=C sort)
 
 report() { # NUMBER KIND TITLE
-        local faults
-        faults=$(grep "^$2 " <<<"$found" || true)
-        [ -n "$faults" ] || { echo "ok $1 - $3" && return; }
-        echo "# ${faults//$'\n'/$'\n'# }"
+        local problems
+        problems=$(grep "^$2 " <<<"$found" || true)
+        [ -n "$problems" ] || { echo "ok $1 - $3" && return; }
+        echo "# ${problems//$'\n'/$'\n'# }"
         echo "not ok $1 - $3"
 }
 

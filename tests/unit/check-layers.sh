@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The house rules that a grep can hold: a folder of src/ includes itself and lower layers only, folders of one layer do
-# not know each other, three libraries are seen in certain folders only, and what decides about jobs and runs reads no
+# The house rules that a grep can hold: a directory of src/ includes itself and lower layers only, directories of one layer do
+# not know each other, three libraries are seen in certain directories only, and what decides about jobs and runs reads no
 # clock. TAP on standard output.
 
 set -euo pipefail
 
 cd "$(dirname "$0")/../../src"
 
-# Folder -> layer. Definitions (job/) hold parsed expressions, so time/ stands a step below job/. What talks to the
+# Directory -> layer. Definitions (job/) hold parsed expressions, so time/ stands a step below job/. What talks to the
 # daemon (client) and vaktctl (ctl) stand beside the house, and may use what is pure.
 declare -A layer=(
         [util]=0 [fs]=1 [time]=1 [job]=2 [systemd]=3
@@ -20,14 +20,14 @@ client_may="util"
 ctl_may="util time job config client"
 
 number=0
-result() { # DESCRIPTION, faults on standard input
-        local faults
-        faults=$(cat)
+result() { # DESCRIPTION, problems on standard input
+        local problems
+        problems=$(cat)
         number=$((number + 1))
-        if [ -z "$faults" ]; then
+        if [ -z "$problems" ]; then
                 echo "ok $number - $1"
         else
-                echo "# ${faults//$'\n'/$'\n'# }"
+                echo "# ${problems//$'\n'/$'\n'# }"
                 echo "not ok $number - $1"
         fi
 }
@@ -37,14 +37,14 @@ includes() {
         grep -rHoE '^#[ ]*include "[^"]+"' --include='*.[ch]' . | sed -E 's|^\./([^:]+):#[ ]*include "([^"]+)"|\1 \2|'
 }
 
-folder_of() {
+directory_of() {
         case $1 in
         */*) echo "${1%%/*}" ;;
         *) echo "${1%.*}" ;;
         esac
 }
 
-may_include() { # FROM TO (folders)
+may_include() { # FROM TO (directories)
         [ "$1" = "$2" ] && return
         case $1 in
         client) [[ " $client_may " == *" $2 "* ]] ;;
@@ -57,8 +57,8 @@ wrong_layers() {
         local file included from to
         while read -r file included; do
                 [ "$included" != config.h ] || continue # made by meson
-                from=$(folder_of "$file")
-                to=$(folder_of "$included")
+                from=$(directory_of "$file")
+                to=$(directory_of "$included")
                 may_include "$from" "$to" || echo "$file includes $included"
         done
 }
@@ -68,15 +68,15 @@ trigger_sees_more() {
         includes | grep -E '^trigger/' | grep -E ' core/' | grep -vE ' core/(trigger|manager)\.h$' || true
 }
 
-unknown_folders() {
-        local folder
-        for folder in */; do
-                folder=${folder%/}
-                [[ " man client ctl " == *" $folder "* ]] || [ -n "${layer[$folder]-}" ] || echo "$folder has no layer"
+unknown_directories() {
+        local directory
+        for directory in */; do
+                directory=${directory%/}
+                [[ " man client ctl " == *" $directory "* ]] || [ -n "${layer[$directory]-}" ] || echo "$directory has no layer"
         done
 }
 
-# HEADER (an extended regular expression), then the folders that may see it.
+# HEADER (an extended regular expression), then the directories that may see it.
 seen_elsewhere() {
         local header=$1
         shift
@@ -85,7 +85,7 @@ seen_elsewhere() {
 }
 
 # A clock that is read, or a timer that is set by one that nobody handed in.
-reads_clock() { # FOLDER...
+reads_clock() { # DIRECTORY...
         grep -rnE '\<(now_[a-z]+|clock_gettime|gettimeofday|sd_event_now)[ ]*\(|\<time\((NULL|&)' --include='*.[ch]' \
                 "$@" || true
 }
@@ -97,7 +97,7 @@ loud_client() {
                 -e '\bstd(out|err)\b|\bEXIT_|\bCTL_|\blog_[a-z]+\(|util/log' client || true
 }
 
-result "every folder of src/ has its layer" < <(unknown_folders)
+result "every directory of src/ has its layer" < <(unknown_directories)
 result "includes lead to lower layers only" < <(includes | wrong_layers)
 result "trigger/ sees core/trigger.h and core/manager.h of core/" < <(trigger_sees_more)
 result "sqlite3.h is seen in ledger/ only" < <(seen_elsewhere 'sqlite3\.h' ledger)

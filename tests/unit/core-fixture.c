@@ -114,11 +114,11 @@ static void on_reloaded(void *userdata, const Diagnostics *d) {
         ((Fixture *)userdata)->n_reloaded++;
 }
 
-void write_file(const char *folder, const char *name, const char *text) {
+void write_file(const char *directory, const char *name, const char *text) {
         char path[256];
         FILE *f;
 
-        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
         f = fopen(path, "we");
         assert_non_null(f);
         (void)fputs(text, f);
@@ -161,11 +161,11 @@ int fixture_setup(void **state) {
         sigaddset(&set, SIGCHLD);
         sigprocmask(SIG_BLOCK, &set, NULL);
         log_open(LOG_TARGET_NULL);
-        (void)snprintf(f->folder, sizeof(f->folder), "/tmp/vakt-test-core-XXXXXX");
-        assert_non_null(mkdtemp(f->folder));
-        (void)snprintf(f->jobs, sizeof(f->jobs), "%s/jobs", f->folder);
-        (void)snprintf(f->gate, sizeof(f->gate), "%s/gate", f->folder);
-        (void)snprintf(f->config, sizeof(f->config), "%s/vaktd.conf", f->folder);
+        (void)snprintf(f->directory, sizeof(f->directory), "/tmp/vakt-test-core-XXXXXX");
+        assert_non_null(mkdtemp(f->directory));
+        (void)snprintf(f->jobs, sizeof(f->jobs), "%s/jobs", f->directory);
+        (void)snprintf(f->gate, sizeof(f->gate), "%s/gate", f->directory);
+        (void)snprintf(f->config, sizeof(f->config), "%s/vaktd.conf", f->directory);
         f->dirs[0] = f->jobs;
         assert_int_equal(mkdir(f->jobs, 0755), 0);
         assert_int_equal(mkfifo(f->gate, 0600), 0);
@@ -185,7 +185,7 @@ int fixture_teardown(void **state) {
         manager_free(f->m);
         sd_event_unref(f->event);
         close(f->gate_fd);
-        (void)nftw(f->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        (void)nftw(f->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
         free(f);
         return 0;
 }
@@ -193,12 +193,12 @@ int fixture_teardown(void **state) {
 void start(Fixture *f) {
         ManagerOptions o = {
                 .job_dirs = f->dirs,
-                .state_dir = f->folder,
+                .state_dir = f->directory,
                 .config_path = f->config,
                 .owner = getuid(),
                 .executor = -1,
                 .log_level = -1,
-                .runtime_dir = f->folder,
+                .runtime_dir = f->directory,
                 .triggers = f->triggers ?: trigger_kinds,
         };
         ManagerObserver observer = {

@@ -17,7 +17,7 @@
 #define EVENTS_MAX       4096
 
 typedef struct Fixture {
-        char folder[64];
+        char directory[64];
         char jobs[96], gate[96], config[96];
         char *dirs[2];
         const TriggerOps *const *triggers; /* NULL: those that there are */
@@ -34,7 +34,7 @@ typedef struct Fixture {
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
-void write_file(const char *folder, const char *name, const char *text);
+void write_file(const char *directory, const char *name, const char *text);
 void write_job(const Fixture *f, const char *name, const char *text);
 void remove_job(const Fixture *f, const char *name);
 /* A job whose runs go on until let_go(). */

@@ -281,7 +281,7 @@ static bool fake_drain(Executor *executor) {
         }
 }
 
-static void fake_settled(Executor *executor) {
+static void fake_acknowledge(Executor *executor) {
         Unit *u, *next;
 
         for (u = fake_world.is_dead() ? NULL : TAILQ_FIRST(&units); u; u = next) {
@@ -320,7 +320,7 @@ static const ExecutorOps ops = {
         .adopt = fake_adopt,
         .stop = fake_stop,
         .drain = fake_drain,
-        .settled = fake_settled,
+        .acknowledge = fake_acknowledge,
         .free_execution = fake_free_execution,
         .free = fake_free,
 };

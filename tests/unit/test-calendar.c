@@ -413,19 +413,19 @@ static void test_refusals(void **state) {
         const struct fixture *f = *state;
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
-                TimeFault fault = {};
+                TimeError problem = {};
                 Calendar *c = NULL;
-                int r = calendar_parse(bad[i].text, f->cache, f->oslo, BASE, &c, &fault);
+                int r = calendar_parse(bad[i].text, f->cache, f->oslo, BASE, &c, &problem);
 
                 if (r >= 0 || c)
                         fail_msg("line %d: \"%s\" is accepted", bad[i].line, bad[i].text);
-                if (fault.column < 1 || fault.column > strlen(bad[i].text) + 1 || isempty(fault.message))
-                        fail_msg("line %d: \"%s\": column %zu, %s", bad[i].line, bad[i].text, fault.column,
-                                 strempty(fault.message));
+                if (problem.column < 1 || problem.column > strlen(bad[i].text) + 1 || isempty(problem.message))
+                        fail_msg("line %d: \"%s\": column %zu, %s", bad[i].line, bad[i].text, problem.column,
+                                 strempty(problem.message));
         }
 }
 
-static void test_fault_columns(void **state) {
+static void test_problem_columns(void **state) {
         static const struct {
                 int line;
                 const char *text;
@@ -451,13 +451,13 @@ static void test_fault_columns(void **state) {
         const struct fixture *f = *state;
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                TimeFault fault = {};
+                TimeError problem = {};
                 Calendar *c;
 
-                assert_true(calendar_parse(rows[i].text, f->cache, f->oslo, BASE, &c, &fault) < 0);
-                if (fault.column != rows[i].column)
+                assert_true(calendar_parse(rows[i].text, f->cache, f->oslo, BASE, &c, &problem) < 0);
+                if (problem.column != rows[i].column)
                         fail_msg("line %d: \"%s\" is faulted in column %zu: %s", rows[i].line, rows[i].text,
-                                 fault.column, fault.message);
+                                 problem.column, problem.message);
         }
 }
 
@@ -466,26 +466,26 @@ static void test_limits(void **state) {
         const struct fixture *f = *state;
         char text[CALENDAR_TEXT_MAX + 2];
         _cleanup_free_ char *shown = NULL;
-        TimeFault fault = {};
+        TimeError problem = {};
         Calendar *c = NULL;
         size_t n = 0;
 
         memset(text, ' ', sizeof(text) - 1);
         text[sizeof(text) - 1] = '\0';
-        assert_int_equal(calendar_parse(text, f->cache, f->oslo, BASE, &c, &fault), -ENOBUFS);
+        assert_int_equal(calendar_parse(text, f->cache, f->oslo, BASE, &c, &problem), -ENOBUFS);
 
         for (size_t i = 0; i < CALENDAR_COMPONENTS_MAX; i++)
                 n += (size_t)sprintf(text + n, "%s%zu", i > 0 ? "," : "", i % 24);
         strcpy(text + n, ":00");
-        assert_int_equal(calendar_parse(text, f->cache, f->oslo, BASE, &c, &fault), 0);
+        assert_int_equal(calendar_parse(text, f->cache, f->oslo, BASE, &c, &problem), 0);
         assert_int_equal(calendar_format(c, &shown), 0);
         assert_true(strlen(shown) < 128); /* what stands twice is dropped */
         c = calendar_free(c);
         strcpy(text + n, ",1:00");
-        assert_int_equal(calendar_parse(text, f->cache, f->oslo, BASE, &c, &fault), -ENOBUFS);
+        assert_int_equal(calendar_parse(text, f->cache, f->oslo, BASE, &c, &problem), -ENOBUFS);
 
-        assert_int_equal(calendar_parse("99999999999999999999:00", f->cache, f->oslo, BASE, &c, &fault), -ERANGE);
-        assert_int_equal(calendar_parse("0/0:00", f->cache, f->oslo, BASE, &c, &fault), -ERANGE);
+        assert_int_equal(calendar_parse("99999999999999999999:00", f->cache, f->oslo, BASE, &c, &problem), -ERANGE);
+        assert_int_equal(calendar_parse("0/0:00", f->cache, f->oslo, BASE, &c, &problem), -ERANGE);
 }
 
 /* Where systemd gives up ("Infinite loop in calendar calculation"), there is an answer here. */
@@ -524,7 +524,7 @@ static void test_matches_day(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_recorded_answers), cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_fault_columns),    cmocka_unit_test(test_limits),
+                cmocka_unit_test(test_problem_columns),  cmocka_unit_test(test_limits),
                 cmocka_unit_test(test_beyond_systemd),   cmocka_unit_test(test_matches_day),
         };
 

@@ -84,7 +84,7 @@ typedef struct Ids {
 } Ids;
 
 static struct {
-        char folder[64], jobs[80], config[80];
+        char directory[64], jobs[80], config[80];
         char *dirs[2];
         uint64_t seed, state; /* of the random numbers */
         sd_event *event;
@@ -397,7 +397,7 @@ static void write_text(const char *path, const char *text) {
         char new[128];
         FILE *f;
 
-        (void)snprintf(new, sizeof(new), "%s/new", s.folder);
+        (void)snprintf(new, sizeof(new), "%s/new", s.directory);
         f = fopen(new, "we");
         assert_non_null(f);
         (void)fputs(text, f);
@@ -460,7 +460,7 @@ static void print_timers(FILE *f) {
 static void print_paths(FILE *f, unsigned i) {
         static const char *const settings[] = { "Batch=each", "SettleSec=5s", "TriggerLimitBurst=3", "Recursive=yes" };
 
-        fprintf(f, "[Path]\nPathChanged=%s/d%02u\nEvents=close delete\nBackend=inotify\n", s.folder, i);
+        fprintf(f, "[Path]\nPathChanged=%s/d%02u\nEvents=close delete\nBackend=inotify\n", s.directory, i);
         if (one_in(2))
                 fprintf(f, "%s\n", random_of(settings, ELEMENTSOF(settings)));
 }
@@ -533,7 +533,7 @@ static void write_settings(void) {
 static void touch(unsigned i) {
         char path[128];
 
-        (void)snprintf(path, sizeof(path), "%s/d%02u/%u", s.folder, i, (unsigned)random_below(FILES));
+        (void)snprintf(path, sizeof(path), "%s/d%02u/%u", s.directory, i, (unsigned)random_below(FILES));
         if (one_in(4))
                 (void)unlink(path);
         else
@@ -814,12 +814,12 @@ static void start_daemon(void) {
         ManagerOptions o = {
                 .triggers = trigger_kinds,
                 .job_dirs = s.dirs,
-                .state_dir = s.folder,
+                .state_dir = s.directory,
                 .config_path = s.config,
                 .owner = getuid(),
                 .executor = EXECUTOR_UNIT,
                 .log_level = -1,
-                .runtime_dir = s.folder,
+                .runtime_dir = s.directory,
         };
 
         s.is_young = true;
@@ -959,8 +959,8 @@ static void set_clock(void) {
         s.n_steps++;
 }
 
-static int on_told(const char *topic, const char *sentence, void *userdata) {
-        assert_true(strlen(sentence) > 0);
+static int on_told(const char *topic, const char *message, void *userdata) {
+        assert_true(strlen(message) > 0);
         return 0;
 }
 
@@ -1156,14 +1156,14 @@ static int setup(void **state) {
         log_open(LOG_TARGET_NULL);
         fake_clock = (FakeClock){ .realtime = BEGIN, .boottime = USEC_PER_MINUTE, .monotonic = USEC_PER_MINUTE };
         fake_world = (FakeWorld){ random_below, is_dead, on_began, on_put_back, on_reported, on_released };
-        (void)snprintf(s.folder, sizeof(s.folder), "/dev/shm/vakt-test-years-XXXXXX");
-        assert_non_null(mkdtemp(s.folder));
-        (void)snprintf(s.jobs, sizeof(s.jobs), "%s/jobs", s.folder);
-        (void)snprintf(s.config, sizeof(s.config), "%s/vaktd.conf", s.folder);
+        (void)snprintf(s.directory, sizeof(s.directory), "/dev/shm/vakt-test-years-XXXXXX");
+        assert_non_null(mkdtemp(s.directory));
+        (void)snprintf(s.jobs, sizeof(s.jobs), "%s/jobs", s.directory);
+        (void)snprintf(s.config, sizeof(s.config), "%s/vaktd.conf", s.directory);
         s.dirs[0] = s.jobs;
         assert_int_equal(mkdir(s.jobs, 0755), 0);
         for (unsigned i = JOBS - PATH_JOBS; i < JOBS; i++) {
-                (void)snprintf(path, sizeof(path), "%s/d%02u", s.folder, i);
+                (void)snprintf(path, sizeof(path), "%s/d%02u", s.directory, i);
                 assert_int_equal(mkdir(path, 0755), 0);
         }
         (void)snprintf(path, sizeof(path), "%s/t@.job", s.jobs);
@@ -1187,7 +1187,7 @@ static int teardown(void **state) {
         free(s.live.items);
         free(s.new_ids.items);
         if (!s.is_traced)
-                (void)nftw(s.folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+                (void)nftw(s.directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
         return 0;
 }
 

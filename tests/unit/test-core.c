@@ -56,7 +56,7 @@ static void test_leftover(void **state) {
         _cleanup_close_ int pidfd = -EBADF;
         FILE *file;
 
-        (void)snprintf(path, sizeof(path), "%s/pid", f->folder);
+        (void)snprintf(path, sizeof(path), "%s/pid", f->directory);
         (void)snprintf(text, sizeof(text), "[Run]\nShell=read x <%s & echo $! >%s\n", f->gate, path);
         write_job(f, "leaver", text);
         start(f);
@@ -156,7 +156,7 @@ static void test_max_running(void **state) {
         uint64_t ids[4];
         char name[8];
 
-        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=2\n");
+        write_file(f->directory, "vaktd.conf", "[Manager]\nMaxRunning=2\n");
         for (unsigned i = 0; i < 4; i++) {
                 (void)snprintf(name, sizeof(name), "j%u", i);
                 write_held_job(f, name, "");
@@ -172,7 +172,7 @@ static void test_max_running(void **state) {
         assert_int_equal(manager_get_run(f->m, ids[2])->state, RUN_QUEUED);
 
         /* A higher limit counts at once. */
-        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=3\n");
+        write_file(f->directory, "vaktd.conf", "[Manager]\nMaxRunning=3\n");
         assert_int_equal(manager_reload(f->m), 0);
         WAIT_FOR(f, f->n_started == 3);
         let_go(f, 4);
@@ -273,7 +273,7 @@ static void test_reload_with_a_bad_file(void **state) {
         assert_int_equal(manager_reload(f->m), 0);
 
         assert_int_equal(manager_diagnostics(f->m)->n_items, 2);
-        assert_non_null(strstr(job(f, "a")->fault, "a.job:3: "));
+        assert_non_null(strstr(job(f, "a")->problem, "a.job:3: "));
         assert_int_equal(finish(f, "a")->result, RUN_RESULT_SUCCESS);
         assert_int_equal(finish(f, "b")->result, RUN_RESULT_SUCCESS);
         assert_int_equal(job_state(job(f, "c")), JOB_INVALID);
@@ -283,7 +283,7 @@ static void test_reload_with_a_bad_file(void **state) {
         remove_job(f, "c");
         assert_int_equal(manager_reload(f->m), 0);
         assert_int_equal(manager_diagnostics(f->m)->n_items, 0);
-        assert_null(job(f, "a")->fault);
+        assert_null(job(f, "a")->problem);
         assert_null(job(f, "c"));
 }
 
@@ -293,13 +293,13 @@ static void test_bad_settings(void **state) {
         char status[MANAGER_STATUS_MAX];
 
         write_job(f, "a", "[Run]\nExec=/bin/true\n");
-        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=many\nHistoryKeep=1\n");
+        write_file(f->directory, "vaktd.conf", "[Manager]\nMaxRunning=many\nHistoryKeep=1\n");
         start(f);
         assert_int_equal(manager_diagnostics(f->m)->n_items, 1);
         assert_non_null(strstr(manager_diagnostics(f->m)->items[0].file, "vaktd.conf"));
         assert_non_null(strstr(manager_status(f->m, status, now_realtime()), "vaktd.conf has errors"));
         assert_int_equal(finish(f, "a")->result, RUN_RESULT_SUCCESS);
-        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=5\n");
+        write_file(f->directory, "vaktd.conf", "[Manager]\nMaxRunning=5\n");
         assert_int_equal(manager_reload(f->m), 0);
         assert_int_equal(manager_diagnostics(f->m)->n_items, 0);
         assert_null(strstr(manager_status(f->m, status, now_realtime()), "errors"));
@@ -511,11 +511,11 @@ static void test_lost(void **state) {
 }
 
 /* Makes the ledger believe that a trigger was last dealt with then. */
-static void set_mark(const Fixture *f, const char *name, const char *key, usec_t mark) {
+static void set_stamp(const Fixture *f, const char *name, const char *key, usec_t stamp) {
         Ledger *l;
 
-        assert_int_equal(ledger_open(&l, NULL, f->folder, NULL), 0);
-        assert_int_equal(ledger_set_mark(l, name, key, mark), 0);
+        assert_int_equal(ledger_open(&l, NULL, f->directory, NULL), 0);
+        assert_int_equal(ledger_set_stamp(l, name, key, stamp), 0);
         ledger_close(l);
 }
 
@@ -534,7 +534,7 @@ static void test_catch_up(void **state) {
         Fixture *f = *state;
         char text[256];
 
-        write_file(f->folder, "vaktd.conf", "[Manager]\nResumeRampSec=0\n");
+        write_file(f->directory, "vaktd.conf", "[Manager]\nResumeRampSec=0\n");
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
                 (void)snprintf(text, sizeof(text), "[Timer]\nOnCalendar=hourly\n%s\n[Run]\nExec=/bin/true\n",
                                table[i].catch_up);
@@ -543,7 +543,7 @@ static void test_catch_up(void **state) {
         start(f);
         stop(f);
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
-                set_mark(f, table[i].name, "OnCalendar=hourly", hour - 3 * USEC_PER_HOUR);
+                set_stamp(f, table[i].name, "OnCalendar=hourly", hour - 3 * USEC_PER_HOUR);
         write_job(f, "fresh", "[Timer]\nOnCalendar=hourly\nCatchUp=all\n[Run]\nExec=/bin/true\n");
         start(f);
         WAIT_FOR(f, f->n_finished == 8); /* five runs, three rows for what was missed */
@@ -583,10 +583,10 @@ static void test_pause_and_skip_are_kept(void **state) {
         assert_true(job(f, "rarely")->skip > 9000);
 }
 
-static int collect(const char *topic, const char *sentence, void *userdata) {
+static int collect(const char *topic, const char *message, void *userdata) {
         char *text = userdata;
 
-        (void)snprintf(text + strlen(text), 4096 - strlen(text), "%s: %s\n", topic, sentence);
+        (void)snprintf(text + strlen(text), 4096 - strlen(text), "%s: %s\n", topic, message);
         return 0;
 }
 

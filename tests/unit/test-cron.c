@@ -165,19 +165,19 @@ static void test_refusals(void **state) {
                 { __LINE__, "99999999999999999999 * * * *", 1 },
         };
         char too_long[CRON_TEXT_MAX + 2];
-        TimeFault fault;
+        TimeError problem;
         Cron *c = NULL;
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
-                if (cron_parse(bad[i].text, NULL, &c, &fault) != -EINVAL || isempty(fault.message))
+                if (cron_parse(bad[i].text, NULL, &c, &problem) != -EINVAL || isempty(problem.message))
                         fail_msg("line %d: \"%s\" is accepted", bad[i].line, bad[i].text);
-                if (fault.column != bad[i].column)
+                if (problem.column != bad[i].column)
                         fail_msg("line %d: \"%s\" is faulted in column %zu: %s", bad[i].line, bad[i].text,
-                                 fault.column, fault.message);
+                                 problem.column, problem.message);
         }
         memset(too_long, ' ', sizeof(too_long) - 1);
         too_long[sizeof(too_long) - 1] = '\0';
-        assert_int_equal(cron_parse(too_long, NULL, &c, &fault), -ENOBUFS);
+        assert_int_equal(cron_parse(too_long, NULL, &c, &problem), -ENOBUFS);
 }
 
 /* Runs in Europe/Oslo on the days of the clock changes; the other settings than the default, too. */

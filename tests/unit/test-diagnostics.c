@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Lists of faults: order, copies, the count behind the twentieth of a file, and texts that the bus takes. */
+/* Lists of problems: order, copies, the count behind the twentieth of a file, and texts that the bus takes. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@ static void test_add_and_merge(void **state) {
         Diagnostics a = {}, b = {};
 
         for (unsigned i = 0; i < 100; i++)
-                assert_int_equal(diagnostics_add(&a, "/a", i, "fault %u", i), 0);
+                assert_int_equal(diagnostics_add(&a, "/a", i, "problem %u", i), 0);
         assert_int_equal(diagnostics_merge(&b, &a), 0);
         assert_int_equal(diagnostics_merge(&b, &a), 0);
         diagnostics_done(&a);
@@ -22,30 +22,30 @@ static void test_add_and_merge(void **state) {
         assert_int_equal(b.n_items, 200);
         assert_int_equal(b.items[142].line, 42);
         assert_string_equal(b.items[142].file, "/a");
-        assert_string_equal(b.items[142].message, "fault 42");
+        assert_string_equal(b.items[142].message, "problem 42");
         diagnostics_done(&b);
 }
 
 static void test_per_file_limit(void **state) {
         Diagnostics d = {};
-        FileFaults f = { .list = &d, .file = "/a" }, unheard = { .file = "/b" };
+        FileProblems f = { .list = &d, .file = "/a" }, unheard = { .file = "/b" };
 
         for (unsigned i = 1; i <= DIAGNOSTICS_PER_FILE_MAX; i++)
-                assert_int_equal(file_faults_add(&f, i, "fault"), 0);
-        assert_int_equal(file_faults_end(&f), 0);
+                assert_int_equal(file_problems_add(&f, i, "problem"), 0);
+        assert_int_equal(file_problems_end(&f), 0);
         assert_int_equal(d.n_items, DIAGNOSTICS_PER_FILE_MAX);
 
-        assert_int_equal(file_faults_add(&f, 21, "fault"), 0);
-        assert_int_equal(file_faults_add(&f, 22, "fault"), 0);
-        assert_int_equal(file_faults_end(&f), 0);
+        assert_int_equal(file_problems_add(&f, 21, "problem"), 0);
+        assert_int_equal(file_problems_add(&f, 22, "problem"), 0);
+        assert_int_equal(file_problems_end(&f), 0);
         assert_int_equal(f.n, 22);
         assert_int_equal(d.n_items, DIAGNOSTICS_PER_FILE_MAX + 1);
         assert_int_equal(d.items[DIAGNOSTICS_PER_FILE_MAX].line, 0);
         assert_string_equal(d.items[DIAGNOSTICS_PER_FILE_MAX].message,
-                            "2 further faults in this file. Mend those above first.");
+                            "2 further problems in this file. Mend those above first.");
         diagnostics_done(&d);
 
-        assert_int_equal(file_faults_add(&unheard, 1, "fault"), 0);
+        assert_int_equal(file_problems_add(&unheard, 1, "problem"), 0);
         assert_int_equal(unheard.n, 1);
 }
 
@@ -96,11 +96,11 @@ static void test_utf8_cut(void **state) {
 }
 
 static void test_complain(void **state) {
-        char *sentence = NULL;
+        char *message = NULL;
 
-        assert_int_equal(complain(&sentence, "%s is wrong.", "This"), -EINVAL);
-        assert_string_equal(sentence, "This is wrong.");
-        free(sentence);
+        assert_int_equal(complain(&message, "%s is wrong.", "This"), -EINVAL);
+        assert_string_equal(message, "This is wrong.");
+        free(message);
 }
 
 int main(void) {

@@ -12,7 +12,7 @@
 
 #include "exec/child-process.h"
 
-static char folder[] = "/tmp/vakt-test-adopt-XXXXXX";
+static char directory[] = "/tmp/vakt-test-adopt-XXXXXX";
 static char fifo[64]; /* a script that opens it both ways and reads waits for whatever we write */
 
 /* --- what a daemon tells us --- */
@@ -89,7 +89,7 @@ static Daemon daemon_start(void (*begin)(Rig *rig, TestRun *t), TestRun *t) {
                                .output = say_output,
                                .status = say_status,
                                .ended = say_ended },
-                .runtime_dir = folder,
+                .runtime_dir = directory,
         };
         sd_event_source *idle = NULL;
         int fds[2];
@@ -171,12 +171,13 @@ static void write_fifo(void) {
         assert_int_equal(close(fd), 0);
 }
 
-/* A run whose script has the fifo for %1$s and the folder for %2$s; it says "ready" when it is as far as it will go.
+/* A run whose script has the fifo for %1$s and the directory for %2$s; it says "ready" when it is as far as it will
+ * go.
  */
 static void script_init(TestRun *t, const char *format) {
         _cleanup_free_ char *script = NULL;
 
-        assert_true(asprintf(&script, format, fifo, folder) > 0);
+        assert_true(asprintf(&script, format, fifo, directory) > 0);
         run_init(t, NULL, script);
 }
 
@@ -240,7 +241,7 @@ static pid_t read_number(const char *name) {
         int number = 0;
         FILE *f;
 
-        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
         f = fopen(path, "re");
         assert_non_null(f);
         assert_int_equal(fscanf(f, "%d", &number), 1);
@@ -412,7 +413,7 @@ static void test_never_seen(void **state) {
         daemon_expect_ended(&d, RUN_RESULT_LOST, NEVER_SEEN);
         (void)daemon_wait(&d, SAID_IDLE);
         daemon_kill(&d);
-        (void)snprintf(path, sizeof(path), "%s/ran", folder);
+        (void)snprintf(path, sizeof(path), "%s/ran", directory);
         assert_int_equal(access(path, F_OK), -1);
         assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
         assert_int_equal(kill(-pid, SIGKILL), 0);
@@ -515,12 +516,12 @@ int main(void) {
         };
         int r;
 
-        if (!mkdtemp(folder))
+        if (!mkdtemp(directory))
                 return EXIT_FAILURE;
-        (void)snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+        (void)snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
         if (mkfifo(fifo, 0600) < 0)
                 return EXIT_FAILURE;
         r = cmocka_run_group_tests(tests, group_setup, NULL);
-        (void)nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        (void)nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
         return r;
 }

@@ -345,16 +345,16 @@ int main(void) {
                 cmocka_unit_test(test_settings),      cmocka_unit_test(test_status),  cmocka_unit_test(test_adopted),
                 cmocka_unit_test(test_full),
         };
-        char folder[] = "/tmp/vakt-test-cgroup-XXXXXX";
+        char directory[] = "/tmp/vakt-test-cgroup-XXXXXX";
         int r;
 
-        if (!mkdtemp(folder))
+        if (!mkdtemp(directory))
                 return EXIT_FAILURE;
-        (void)snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+        (void)snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
         if (mkfifo(fifo, 0600) < 0)
                 return EXIT_FAILURE;
         r = cmocka_run_group_tests(tests, group_setup_with_group, group_teardown);
         (void)unlink(fifo);
-        (void)rmdir(folder);
+        (void)rmdir(directory);
         return r;
 }

@@ -9,7 +9,7 @@
 #include <ftw.h>
 #include <sys/stat.h>
 
-static char folder[] = "/tmp/vakt-test-child-paths-XXXXXX";
+static char directory[] = "/tmp/vakt-test-child-paths-XXXXXX";
 static char meant[64]; /* file of what a run is to get */
 
 static void mean(const char *bytes, size_t n) {
@@ -36,7 +36,7 @@ static int run_try_with(TestRun *t, const char *paths, size_t size, bool one_pat
 static bool file_is_there(const char *kind, uint64_t run) {
         char path[128];
 
-        (void)snprintf(path, sizeof(path), "%s/batches/%s-%" PRIu64, folder, kind, run);
+        (void)snprintf(path, sizeof(path), "%s/batches/%s-%" PRIu64, directory, kind, run);
         return access(path, F_OK) == 0;
 }
 
@@ -55,7 +55,7 @@ static void test_one_path(void **state) {
                 path[i] = (char)(i + 1);
         path[255] = '\0';
         mean(path, 255);
-        rig_open(&rig, folder);
+        rig_open(&rig, directory);
         for (unsigned with_helper = 0; with_helper < 2; with_helper++) {
                 _cleanup_(strv_freep) char **argv = NULL;
                 TestRun t;
@@ -86,7 +86,7 @@ static void test_list(void **state) {
         Rig rig;
 
         mean(LIST, sizeof(LIST));
-        rig_open(&rig, folder);
+        rig_open(&rig, directory);
         for (unsigned with_helper = 0; with_helper < 2; with_helper++) {
                 TestRun t;
 
@@ -118,7 +118,7 @@ static void test_other_input(void **state) {
         TestRun t;
 
         mean(LIST, sizeof(LIST));
-        rig_open(&rig, folder);
+        rig_open(&rig, directory);
         run_init(&t, &rig, "test -c /dev/stdin && cmp \"$VAKT_PATHS\" $MEANT");
         def_set_list(t.def, "PassEnvironment", "MEANT");
         def_set_text(t.def, "StandardInput", "null");
@@ -145,7 +145,7 @@ static void test_nowhere(void **state) {
         run_done(&t);
         rig_close(&rig);
 
-        rig_open(&rig, "/no/such/folder");
+        rig_open(&rig, "/no/such/directory");
         run_init(&t, &rig, "true");
         assert_int_equal(run_try_with(&t, LIST, sizeof(LIST), /* one_path= */ false), -ENOENT);
         run_done(&t);
@@ -157,7 +157,7 @@ static void test_taken_away(void **state) {
         Rig rig;
         TestRun t;
 
-        rig_open(&rig, folder);
+        rig_open(&rig, directory);
         run_init(&t, &rig, "rm -f \"$VAKT_PATHS\"");
         def_add_script(t.def, "true", 0);
         assert_int_equal(run_try_with(&t, LIST, sizeof(LIST), /* one_path= */ false), 0);
@@ -176,7 +176,7 @@ static void test_removal(void **state) {
         Rig rig;
         TestRun t;
 
-        rig_open(&rig, folder);
+        rig_open(&rig, directory);
         run_init(&t, &rig, "sleep 1000");
         run = t.record.id;
         assert_int_equal(run_try_with(&t, LIST, sizeof(LIST), /* one_path= */ false), 0);
@@ -185,11 +185,11 @@ static void test_removal(void **state) {
         assert_false(file_is_there("child", run));
         rig_close(&rig);
 
-        (void)snprintf(stray, sizeof(stray), "%s/batches/child-98765", folder);
-        (void)snprintf(other, sizeof(other), "%s/batches/unit-98765", folder);
+        (void)snprintf(stray, sizeof(stray), "%s/batches/child-98765", directory);
+        (void)snprintf(other, sizeof(other), "%s/batches/unit-98765", directory);
         assert_int_equal(close(open(stray, O_CREAT | O_WRONLY | O_CLOEXEC, 0400)), 0);
         assert_int_equal(close(open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0400)), 0);
-        rig_open(&rig, folder);
+        rig_open(&rig, directory);
         run_init(&t, &rig, "cmp - $MEANT");
         def_set_list(t.def, "PassEnvironment", "MEANT");
         assert_int_equal(run_try_with(&t, LIST, sizeof(LIST), /* one_path= */ false), 0);
@@ -209,10 +209,10 @@ static void test_adopted(void **state) {
         Rig rig;
         TestRun t;
 
-        rig_open(&rig, folder);
+        rig_open(&rig, directory);
         run_init(&t, &rig, "true");
         t.record.state = RUN_RUNNING;
-        (void)snprintf(path, sizeof(path), "%s/batches/child-%" PRIu64, folder, t.record.id);
+        (void)snprintf(path, sizeof(path), "%s/batches/child-%" PRIu64, directory, t.record.id);
         assert_int_equal(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0400)), 0);
         run_adopt(&t);
         assert_true(file_is_there("child", t.record.id));
@@ -228,14 +228,14 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 }
 
 static int set_up(void **state) {
-        assert_non_null(mkdtemp(folder));
-        (void)snprintf(meant, sizeof(meant), "%s/meant", folder);
+        assert_non_null(mkdtemp(directory));
+        (void)snprintf(meant, sizeof(meant), "%s/meant", directory);
         assert_int_equal(setenv("MEANT", meant, 1), 0);
         return group_setup(state);
 }
 
 static int tear_down(void **state) {
-        return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int main(void) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Every setting of [Service] that a child is given, seen from inside the run, and the sentence for each that cannot be
+/* Every setting of [Service] that a child is given, seen from inside the run, and the message for each that cannot be
  * given. What wants root is tried by root only, what root cannot show is tried as nobody. */
 
 #include "test-exec-child.h"
@@ -16,7 +16,7 @@
 
 #define NOBODY 65534
 
-static char folder[] = "/tmp/vakt-test-settings-XXXXXX";
+static char directory[] = "/tmp/vakt-test-settings-XXXXXX";
 
 static bool is_root(void) {
         return geteuid() == 0;
@@ -257,17 +257,17 @@ static void put_file(const char *name, const char *text) {
         char path[128];
         FILE *f;
 
-        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
         f = fopen(path, "we");
         assert_non_null(f);
         assert_true(fputs(text, f) >= 0);
         assert_int_equal(fclose(f), 0);
 }
 
-static const char *in_folder(const char *name) {
+static const char *in_directory(const char *name) {
         static char path[128];
 
-        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
         return path;
 }
 
@@ -284,10 +284,10 @@ static void test_files(void **state) {
         assert_int_equal(strv_extend(&t.def->commands[0].argv, "${B}"), 0);
         assert_int_equal(strv_extend(&t.def->commands[0].argv, "$C"), 0);
         t.def->commands[0].flags = 0;
-        def_set_text(t.def, "StandardInputFile", in_folder("input"));
+        def_set_text(t.def, "StandardInputFile", in_directory("input"));
         def_set_list(t.def, "Environment", "A=line C=line");
-        def_set_file(t.def, in_folder("*.env"), false);
-        def_set_file(t.def, in_folder("absent"), true);
+        def_set_file(t.def, in_directory("*.env"), false);
+        def_set_file(t.def, in_directory("absent"), true);
         run_start(&t);
         run_wait(&t);
         assert_string_equal(t.reason, "");
@@ -296,7 +296,7 @@ static void test_files(void **state) {
 
         run_init(&t, &rig, "cat");
         _cleanup_free_ char *input = NULL;
-        assert_true(asprintf(&input, "file:%s", in_folder("input")) > 0);
+        assert_true(asprintf(&input, "file:%s", in_directory("input")) > 0);
         def_set_text(t.def, "StandardInput", input);
         run_start(&t);
         run_wait(&t);
@@ -311,14 +311,14 @@ static void test_program_in_path(void **state) {
         TestRun t;
 
         put_file("prog-of-test", "#!/bin/sh\necho found\n");
-        assert_int_equal(chmod(in_folder("prog-of-test"), 0755), 0);
+        assert_int_equal(chmod(in_directory("prog-of-test"), 0755), 0);
         rig_open(&rig, NULL);
         for (unsigned i = 0; i < 2; i++) {
                 _cleanup_free_ char *path = NULL;
 
                 run_init(&t, &rig, NULL);
                 def_add_command(t.def, "prog-of-test", strv_copy((char *[]){ (char *)"prog-of-test", NULL }), 0);
-                assert_true(asprintf(&path, "PATH=/bin:%s", folder) > 0);
+                assert_true(asprintf(&path, "PATH=/bin:%s", directory) > 0);
                 def_set_list(t.def, "Environment", path);
                 if (i > 0)
                         def_set_number(t.def, "UMask", 0022);
@@ -359,17 +359,17 @@ static const struct {
           false,
           { { TEXT, "WorkingDirectory", "/no/such" } },
           ENOENT,
-          "Cannot change to the folder /no/such of WorkingDirectory=: No such file or directory." },
+          "Cannot change to the directory /no/such of WorkingDirectory=: No such file or directory." },
         { __LINE__,
           true,
           { { TEXT, "User", "nobody" }, { TEXT, "WorkingDirectory", "/root" } },
           EACCES,
-          "Cannot change to the folder /root of WorkingDirectory=: Permission denied." },
+          "Cannot change to the directory /root of WorkingDirectory=: Permission denied." },
         { __LINE__,
           true,
           { { TEXT, "User", "nobody" }, { TEXT, "WorkingDirectory", "~" } },
           ENOENT,
-          "Cannot change to the folder /nonexistent of WorkingDirectory=: No such file or directory." },
+          "Cannot change to the directory /nonexistent of WorkingDirectory=: No such file or directory." },
         { __LINE__,
           false,
           { { TEXT, "StandardInput", "file:/no/such" } },
@@ -568,16 +568,16 @@ static void test_environment_file(void **state) {
                 const char *value;
 
                 put_file("table", table[i].text);
-                assert_int_equal(environment_read_file(&l, in_folder("table"), count_ignored), 0);
+                assert_int_equal(environment_read_file(&l, in_directory("table"), count_ignored), 0);
                 value = strv_env_get(l, "X", 1);
                 if (!streq_ptr(value, table[i].value))
                         fail_msg("line %d: '%s'", table[i].line, value ?: "(none)");
         }
-        assert_int_equal(truncate(in_folder("table"), ENVIRONMENT_FILE_MAX), 0);
+        assert_int_equal(truncate(in_directory("table"), ENVIRONMENT_FILE_MAX), 0);
         {
                 char **l = NULL;
 
-                assert_int_equal(environment_read_file(&l, in_folder("table"), count_ignored), -EFBIG);
+                assert_int_equal(environment_read_file(&l, in_directory("table"), count_ignored), -EFBIG);
                 assert_null(l);
         }
         {
@@ -585,7 +585,7 @@ static void test_environment_file(void **state) {
 
                 n_ignored = 0;
                 put_file("table", "# X=1\n\nexport A=1\nB=2\nC.D=\"3 4\"\n");
-                assert_int_equal(environment_read_file(&l, in_folder("table"), count_ignored), 0);
+                assert_int_equal(environment_read_file(&l, in_directory("table"), count_ignored), 0);
                 assert_int_equal(strv_length(l), 1);
                 assert_int_equal(n_ignored, 2);
                 assert_string_equal(last_ignored, "C.D=3 4");
@@ -598,7 +598,7 @@ static void test_orders(void **state) {
         UnitValue values[] = { { .number = 2 }, { .number = 3, .text = (char *)"a\0b" }, { .number = 7 } };
         UnitProperty property = { .name = "User", .signature = "s", .values = values, .n_values = 3 };
         ChildOrders orders = {
-                .folder = "/",
+                .directory = "/",
                 .entrance = "",
                 .list = "/run/list",
                 .program = "/bin/sh",
@@ -616,7 +616,7 @@ static void test_orders(void **state) {
         assert_true(fd >= 0);
         assert_int_equal(fstat(fd, &st), 0);
         assert_int_equal(child_orders_read(fd, &read, &text), 0);
-        assert_string_equal(read.folder, "/");
+        assert_string_equal(read.directory, "/");
         assert_string_equal(read.list, "/run/list");
         assert_string_equal(read.program, "/bin/sh");
         assert_int_equal(strv_length(read.argv), 3);
@@ -662,9 +662,9 @@ int main(void) {
         };
         int r;
 
-        if (!mkdtemp(folder))
+        if (!mkdtemp(directory))
                 return EXIT_FAILURE;
         r = cmocka_run_group_tests(tests, group_setup, NULL);
-        (void)nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        (void)nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
         return r;
 }

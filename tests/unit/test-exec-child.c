@@ -15,7 +15,7 @@
 
 #include "exec/child-process.h"
 
-static char folder[] = "/tmp/vakt-test-child-XXXXXX";
+static char directory[] = "/tmp/vakt-test-child-XXXXXX";
 static char fifo[64]; /* a script that opens it both ways and reads waits for whatever we write */
 static char self[4096];
 
@@ -332,18 +332,18 @@ static void notify_run(TestRun *t, Rig *rig, const char *what) {
 
 static void test_status(void **state) {
         static const struct {
-                const char *folder, *what, *status;
+                const char *directory, *what, *status;
         } table[] = {
-                { folder, "status", "42% done" },          { NULL, "status", "42% done" },
-                { folder, "child", "before the barrier" }, { folder, "barrier", "before the barrier" },
-                { NULL, "barrier", "before the barrier" }, { folder, "many", "7999" },
+                { directory, "status", "42% done" },          { NULL, "status", "42% done" },
+                { directory, "child", "before the barrier" }, { directory, "barrier", "before the barrier" },
+                { NULL, "barrier", "before the barrier" },    { directory, "many", "7999" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
                 Rig rig;
                 TestRun t;
 
-                rig_open(&rig, table[i].folder);
+                rig_open(&rig, table[i].directory);
                 notify_run(&t, &rig, table[i].what);
                 assert_string_equal(t.status, table[i].status);
                 run_done(&t);
@@ -355,7 +355,7 @@ static void test_status_limits(void **state) {
         Rig rig;
         TestRun t;
 
-        rig_open(&rig, folder);
+        rig_open(&rig, directory);
         notify_run(&t, &rig, "long");
         assert_int_equal(t.n_status, 1); /* the first one was ignored */
         assert_true(strlen(t.status) >= 256 && strlen(t.status) <= 512);
@@ -377,10 +377,10 @@ static void test_status_of_others(void **state) {
         TestRun t;
         char c;
 
-        rig_open(&rig, folder);
+        rig_open(&rig, directory);
         run_init(&t, &rig, "echo ready; read line");
         run_start(&t);
-        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", folder);
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", directory);
         assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
         pipe_end = fds[0];
         message.msg_control = control;
@@ -404,8 +404,8 @@ static void test_status_socket(void **state) {
         Rig rig;
         TestRun t;
 
-        (void)snprintf(path, sizeof(path), "%s/notify", folder);
-        rig_open(&rig, folder);
+        (void)snprintf(path, sizeof(path), "%s/notify", directory);
+        rig_open(&rig, directory);
         assert_int_equal(access(path, F_OK), -1);
         run_init(&t, &rig, "echo $NOTIFY_SOCKET");
         run_start(&t);
@@ -512,12 +512,12 @@ int main(int argc, char *argv[]) {
 
         if (argc > 1)
                 return be_a_run(argv[1]);
-        if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0 || !mkdtemp(folder))
+        if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0 || !mkdtemp(directory))
                 return EXIT_FAILURE;
-        (void)snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+        (void)snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
         if (mkfifo(fifo, 0600) < 0)
                 return EXIT_FAILURE;
         r = cmocka_run_group_tests(tests, group_setup, NULL);
-        (void)nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        (void)nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
         return r;
 }

@@ -14,7 +14,7 @@ static const Specifiers specifiers = { .job = "backup@a", .instance = "a b;\"c",
 /* A command is shown as "FLAGSpath[argv0][argv1]…", FLAGS of "-" and ":". */
 static const struct {
         int line;
-        const char *text, *expected; /* or a part of the sentence that refuses it */
+        const char *text, *expected; /* or a part of the message that refuses it */
         bool bad;
 } rows[] = {
         { __LINE__, "/bin/true", "/bin/true[/bin/true]" },
@@ -92,16 +92,16 @@ static const struct {
         { __LINE__, "bin/true", "neither an absolute path", true },
         { __LINE__, "./true", "neither an absolute path", true },
         { __LINE__, "../true", "neither an absolute path", true },
-        { __LINE__, "/usr/bin/", "is a folder", true },
-        { __LINE__, "/", "is a folder", true },
-        { __LINE__, "..", "is a folder", true },
+        { __LINE__, "/usr/bin/", "is a directory", true },
+        { __LINE__, "/", "is a directory", true },
+        { __LINE__, "..", "is a directory", true },
         { __LINE__, "/opt/a\\\"b", "The name of the program has a quote", true },
         { __LINE__, "/opt/a\\'b", "The name of the program has a quote", true },
         { __LINE__, "/opt/a\\\\b", "The name of the program has a quote", true },
         { __LINE__, "/opt/a\\nb", "The name of the program has a quote", true },
         { __LINE__, "/opt/a\\x7f", "The name of the program has a quote", true },
         { __LINE__, "/opt/\\xff", "Word 1 of the command is not valid UTF-8", true },
-        { __LINE__, ".", "is a folder", true },
+        { __LINE__, ".", "is a directory", true },
 
         /* specifiers: after the splitting, so that a value stays one word whatever it holds */
         { __LINE__, "/bin/echo %i x%ix", "/bin/echo[/bin/echo][a b;\"c][xa b;\"cx]" },
@@ -134,51 +134,51 @@ static void free_commands(CommandDef *commands, size_t n) {
 static void test_rows(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
                 CommandDef *commands = NULL;
-                char shown[1024] = "", *sentence = NULL;
+                char shown[1024] = "", *message = NULL;
                 size_t n = 0;
-                int r = exec_line_parse(rows[i].text, &specifiers, &commands, &n, &sentence);
+                int r = exec_line_parse(rows[i].text, &specifiers, &commands, &n, &message);
 
                 if (r == 0)
                         show(commands, n, shown);
-                if (rows[i].bad ? r != -EINVAL || !strstr(sentence, rows[i].expected)
+                if (rows[i].bad ? r != -EINVAL || !strstr(message, rows[i].expected)
                                 : r != 0 || !streq(shown, rows[i].expected))
-                        fail_msg("row of line %d: %d %s %s", rows[i].line, r, shown, strempty(sentence));
+                        fail_msg("row of line %d: %d %s %s", rows[i].line, r, shown, strempty(message));
                 free_commands(commands, n);
-                free(sentence);
+                free(message);
         }
 }
 
 static void test_without_specifiers(void **state) {
         CommandDef *commands = NULL;
-        char shown[64], *sentence = NULL;
+        char shown[64], *message = NULL;
         size_t n = 0;
 
-        assert_int_equal(exec_line_parse("/bin/date +%F", NULL, &commands, &n, &sentence), 0);
+        assert_int_equal(exec_line_parse("/bin/date +%F", NULL, &commands, &n, &message), 0);
         show(commands, n, shown);
         assert_string_equal(shown, "/bin/date[/bin/date][+%F]");
         free_commands(commands, n);
 }
 
 static void test_limits(void **state) {
-        char text[2 * EXEC_WORDS_MAX + 16], *p, *sentence = NULL;
+        char text[2 * EXEC_WORDS_MAX + 16], *p, *message = NULL;
         CommandDef *commands = NULL;
         size_t n = 0;
 
         p = stpcpy(text, "a");
         for (size_t i = 1; i < EXEC_WORDS_MAX; i++)
                 p = stpcpy(p, " a");
-        assert_int_equal(exec_line_parse(text, NULL, &commands, &n, &sentence), 0);
+        assert_int_equal(exec_line_parse(text, NULL, &commands, &n, &message), 0);
         stpcpy(p, " a");
-        assert_int_equal(exec_line_parse(text, NULL, &commands, &n, &sentence), -EINVAL);
-        assert_non_null(strstr(sentence, "more than 4096 words"));
-        sentence = mfree(sentence);
+        assert_int_equal(exec_line_parse(text, NULL, &commands, &n, &message), -EINVAL);
+        assert_non_null(strstr(message, "more than 4096 words"));
+        message = mfree(message);
 
         for (; n < JOB_COMMANDS_MAX;)
-                assert_int_equal(exec_line_parse("a", NULL, &commands, &n, &sentence), 0);
-        assert_int_equal(exec_line_parse("a", NULL, &commands, &n, &sentence), -EINVAL);
-        assert_non_null(strstr(sentence, "more than 64 commands"));
+                assert_int_equal(exec_line_parse("a", NULL, &commands, &n, &message), 0);
+        assert_int_equal(exec_line_parse("a", NULL, &commands, &n, &message), -EINVAL);
+        assert_non_null(strstr(message, "more than 64 commands"));
         assert_int_equal(n, JOB_COMMANDS_MAX);
-        free(sentence);
+        free(message);
         free_commands(commands, n);
 }
 

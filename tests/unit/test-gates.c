@@ -26,7 +26,7 @@ typedef struct Case {
         GateVerdict verdict;
         GateRow row;
         usec_t until;
-        const char *why; /* the whole sentence */
+        const char *why; /* the whole message */
 } Case;
 
 /* A line: who asks for what reason, fields of the input, of the job, of its definition, what comes of it. */
@@ -41,22 +41,22 @@ typedef struct Case {
 #define WAITS(r, at, text) .verdict = GATE_WAIT, .row = GATE_##r, .until = (at), .why = (text)
 #define FOR_OTHERS         USEC_INFINITY
 
-static PathSource spool = { .kind = PATH_SPOOL }, folder = { .kind = PATH_CHANGED };
+static PathSource spool = { .kind = PATH_SPOOL }, directory = { .kind = PATH_CHANGED };
 static PathDef of_spool = { .sources = &spool, .n_sources = 1 };
-static PathDef of_each = { .sources = &folder, .n_sources = 1, .each = true };
-static PathDef of_all = { .sources = &folder, .n_sources = 1 };
+static PathDef of_each = { .sources = &directory, .n_sources = 1, .each = true };
+static PathDef of_all = { .sources = &directory, .n_sources = 1 };
 
 static const Case cases[] = {
         CASE(REQUEST, TIMER, F(), F(), F(), ADMITS),
 
         /* A run that is to get one file has none. */
-        CASE(REQUEST, TIMER, F(), F(), F(.path = &of_spool),
+        CASE(REQUEST, TIMER, F(), F(), F(.path_trigger = &of_spool),
              REFUSES(FILE, "A run of this job gets one file, and this one has none; name it: 'vaktctl run j FILE'.")),
-        CASE(REQUEST, CHAIN, F(), F(), F(.path = &of_each),
+        CASE(REQUEST, CHAIN, F(), F(), F(.path_trigger = &of_each),
              REFUSES(FILE, "A run of this job gets one file, and this one has none; name it: 'vaktctl run j FILE'.")),
-        CASE(REQUEST, PATH, F(.has_file = true), F(), F(.path = &of_each), ADMITS),
-        CASE(REQUEST, TIMER, F(), F(), F(.path = &of_all), ADMITS),
-        CASE(REQUEST, TIMER, F(), F(), F(.path = &of_each, .unit = (char *)"a.service"), ADMITS),
+        CASE(REQUEST, PATH, F(.has_file = true), F(), F(.path_trigger = &of_each), ADMITS),
+        CASE(REQUEST, TIMER, F(), F(), F(.path_trigger = &of_all), ADMITS),
+        CASE(REQUEST, TIMER, F(), F(), F(.path_trigger = &of_each, .unit = (char *)"a.service"), ADMITS),
 
         /* Paused by itself, and because all jobs are; a person is not held up by that. */
         CASE(REQUEST, TIMER, F(), F(.paused_alone = true, .pause_until = USEC_INFINITY), F(),

@@ -44,14 +44,14 @@ static JobDef *build_good(const char *path, const char *dropin) {
 }
 
 static void check_source(const JobDef *d, size_t i, PathKind kind, const char *path) {
-        assert_true(i < d->path->n_sources);
-        assert_int_equal(d->path->sources[i].kind, kind);
-        assert_string_equal(d->path->sources[i].path, path);
+        assert_true(i < d->path_trigger->n_sources);
+        assert_int_equal(d->path_trigger->sources[i].kind, kind);
+        assert_string_equal(d->path_trigger->sources[i].path, path);
 }
 
 static void test_defaults(void **state) {
         JobDef *d = build_good("PathChanged=/srv/in\n", NULL);
-        const PathDef *p = d->path;
+        const PathDef *p = d->path_trigger;
 
         assert_int_equal(d->n_triggers, 0);
         assert_int_equal(p->n_sources, 1);
@@ -76,7 +76,7 @@ static void test_defaults(void **state) {
 }
 
 static bool matches(const PathDef *p, const char *path) {
-        return path_filter_matches(p->filter, path, strlen(path), /* is_folder= */ false);
+        return path_filter_matches(p->filter, path, strlen(path), /* is_directory= */ false);
 }
 
 static void test_every_key(void **state) {
@@ -104,7 +104,7 @@ static void test_every_key(void **state) {
                                "Backend=fanotify\n"
                                "PollSec=100ms\n",
                                NULL);
-        const PathDef *p = d->path;
+        const PathDef *p = d->path_trigger;
 
         assert_int_equal(p->n_sources, 6);
         check_source(d, 0, PATH_CHANGED, "/srv/in with blanks");
@@ -138,11 +138,11 @@ static void test_spool(void **state) {
 
         check_source(d, 0, PATH_SPOOL, "/srv/in");
         check_source(d, 1, PATH_SPOOL, "/srv/in2");
-        assert_string_equal(d->path->spool_done, "/srv/done");
-        assert_string_equal(d->path->spool_failed, "/srv/in-bad");
-        assert_true(d->path->each);
-        assert_int_equal(d->path->limit_burst, 0);
-        assert_true(matches(d->path, "a.xml") && !matches(d->path, "a.part"));
+        assert_string_equal(d->path_trigger->spool_done, "/srv/done");
+        assert_string_equal(d->path_trigger->spool_failed, "/srv/in-bad");
+        assert_true(d->path_trigger->each);
+        assert_int_equal(d->path_trigger->limit_burst, 0);
+        assert_true(matches(d->path_trigger, "a.xml") && !matches(d->path_trigger, "a.part"));
         job_def_unref(d);
 }
 
@@ -155,7 +155,7 @@ static void test_clear(void **state) {
                                "PathChanged=\nPathChanged=/d\nInclude=\nInclude=z\nExclude=\nEvents=\nRecursive=\n"
                                "CrossMounts=\nSettleSec=\nSettleMaxSec=\nBatch=\nTriggerLimitIntervalSec=\n"
                                "TriggerLimitBurst=\nMakeDirectory=\nDirectoryMode=\nBackend=\nPollSec=\n");
-        const PathDef *p = d->path;
+        const PathDef *p = d->path_trigger;
 
         assert_int_equal(p->n_sources, 2);
         check_source(d, 0, PATH_EXISTS, "/b");
@@ -170,16 +170,16 @@ static void test_clear(void **state) {
         job_def_unref(d);
 
         d = build_good("Spool=/a\nSpoolDone=/b\nSpoolFailed=/c\n", "SpoolDone=\nSpoolFailed=\n");
-        assert_null(d->path->spool_done);
-        assert_null(d->path->spool_failed);
+        assert_null(d->path_trigger->spool_done);
+        assert_null(d->path_trigger->spool_failed);
         job_def_unref(d);
 
         d = build_good("PathChanged=/a\nInclude=x\nSettleSec=1\n", "PathChanged=\nInclude=\nSettleSec=\n");
-        assert_null(d->path);
+        assert_null(d->path_trigger);
         job_def_unref(d);
 
         d = build_good("", NULL);
-        assert_null(d->path);
+        assert_null(d->path_trigger);
         job_def_unref(d);
 }
 
@@ -204,13 +204,14 @@ static void test_trigger_limits(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(limit_rows); i++) {
                 JobDef *d = build_good(limit_rows[i].path, NULL);
 
-                if (d->path->limit_interval != limit_rows[i].interval || d->path->limit_burst != limit_rows[i].burst)
-                        fail_msg("row of line %d: %u", limit_rows[i].line, d->path->limit_burst);
+                if (d->path_trigger->limit_interval != limit_rows[i].interval ||
+                    d->path_trigger->limit_burst != limit_rows[i].burst)
+                        fail_msg("row of line %d: %u", limit_rows[i].line, d->path_trigger->limit_burst);
                 job_def_unref(d);
         }
 }
 
-/* What is no fault. */
+/* What is no problem. */
 static const struct {
         int line;
         const char *path, *dropin;
@@ -229,7 +230,7 @@ static const struct {
         { __LINE__, "SpoolDone=/d\n", "Spool=/a\n" },
         { __LINE__, "Spool=/a\nSpoolDone=/d\nSpoolFailed=/d\n", NULL },
         { __LINE__, "Spool=/a\nSpoolDone=/\nSpoolFailed=/ab\n", NULL },
-        { __LINE__, "Spool=/a\nSpoolDone=/a\n", "SpoolDone=/b\n" }, /* what was replaced is not judged */
+        { __LINE__, "Spool=/a\nSpoolDone=/a\n", "SpoolDone=/b\n" }, /* what was replaced is not validated */
         { __LINE__, "Spool=/a/b\nSpool=/a\n", NULL },
         { __LINE__, "DirectoryNotEmpty=/a\nMakeDirectory=yes\n", NULL },
         { __LINE__, "PathChanged=/a\nSettleSec=5\nSettleMaxSec=5\n", NULL },
@@ -264,7 +265,7 @@ static const struct {
         int line;
         const char *path, *dropin;
         const char *file;
-        unsigned fault_line;
+        unsigned problem_line;
         const char *message;
 } bad_rows[] = {
         /* paths */
@@ -335,7 +336,7 @@ static const struct {
         { __LINE__, "PathChanged=/a\nSpoolDone=/b\n", NULL, A, 5, "SpoolDone= belongs to Spool=, which the job" },
         { __LINE__, "PathChanged=/a\nSpoolFailed=/b\n", NULL, A, 5, "SpoolFailed= belongs to Spool=, which the" },
         { __LINE__, "Spool=/a\nRecursive=yes\n", NULL, A, 5,
-          "Recursive= has no meaning for a spool: it is one folder. Remove the line." },
+          "Recursive= has no meaning for a spool: it is one directory. Remove the line." },
         { __LINE__, "Spool=/a\nCrossMounts=yes\n", NULL, A, 5, "CrossMounts= has no meaning for a spool" },
         { __LINE__, "Spool=/a\nEvents=create\n", NULL, A, 5,
           "Events= has no meaning for a spool: a file in it is taken when it is complete." },
@@ -346,10 +347,10 @@ static const struct {
         { __LINE__, "Spool=/a\nBatch=all\n", NULL, A, 5, "both Spool= and Batch=all. Each file" },
         { __LINE__, "Batch=all\n", "Spool=/a\n", B, 2, "both Spool= and Batch=all" },
         { __LINE__, "Spool=/a\nSpoolDone=/a\n", NULL, A, 5,
-          "SpoolDone= is the folder of Spool= itself, or in it. Write one that is not, on the same file system." },
-        { __LINE__, "Spool=/a\nSpoolDone=/b\nSpoolFailed=//a/b/\n", NULL, A, 6, "SpoolFailed= is the folder of" },
-        { __LINE__, "SpoolDone=/a/x\nSpool=/b\n", "Spool=/a\n", B, 2, "SpoolDone= is the folder of Spool=" },
-        { __LINE__, "Spool=/\nSpoolDone=/a\n", NULL, A, 5, "SpoolDone= is the folder of Spool= itself, or in it" },
+          "SpoolDone= is the directory of Spool= itself, or in it. Write one that is not, on the same file system." },
+        { __LINE__, "Spool=/a\nSpoolDone=/b\nSpoolFailed=//a/b/\n", NULL, A, 6, "SpoolFailed= is the directory of" },
+        { __LINE__, "SpoolDone=/a/x\nSpool=/b\n", "Spool=/a\n", B, 2, "SpoolDone= is the directory of Spool=" },
+        { __LINE__, "Spool=/\nSpoolDone=/a\n", NULL, A, 5, "SpoolDone= is the directory of Spool= itself, or in it" },
         { __LINE__, "PathChanged=/a\nSettleSec=5\nSettleMaxSec=4999ms\n", NULL, A, 6,
           "SettleMaxSec= is shorter than SettleSec=" },
         { __LINE__, "PathChanged=/a\nSettleMaxSec=4\n", "SettleSec=5\n", B, 2, "SettleMaxSec= is shorter than" },
@@ -364,16 +365,16 @@ static void test_bad(void **state) {
                 int r = build("a", bad_rows[i].path, bad_rows[i].dropin, &d, &def);
 
                 if (r != -EINVAL || d.n_items != 1 || def || !streq(d.items[0].file, bad_rows[i].file) ||
-                    d.items[0].line != bad_rows[i].fault_line || !strstr(d.items[0].message, bad_rows[i].message))
-                        fail_msg("row of line %d: %d, %zu faults, %s:%u: %s", bad_rows[i].line, r, d.n_items,
+                    d.items[0].line != bad_rows[i].problem_line || !strstr(d.items[0].message, bad_rows[i].message))
+                        fail_msg("row of line %d: %d, %zu problems, %s:%u: %s", bad_rows[i].line, r, d.n_items,
                                  d.n_items > 0 ? d.items[0].file : "", d.n_items > 0 ? d.items[0].line : 0,
                                  d.n_items > 0 ? d.items[0].message : "");
                 diagnostics_done(&d);
         }
 }
 
-/* All faults of a section are told at once, each with its line. */
-static void test_many_faults(void **state) {
+/* All problems of a section are told at once, each with its line. */
+static void test_many_problems(void **state) {
         static const unsigned lines[] = { 4, 5, 6, 10, 8 };
         Diagnostics d = {};
         JobDef *def = NULL;
@@ -389,11 +390,11 @@ static void test_many_faults(void **state) {
         diagnostics_done(&d);
 }
 
-/* %i is replaced before anything is judged; in a template, what it is part of is not. */
+/* %i is replaced before anything is validated; in a template, what it is part of is not. */
 static const struct {
         int line;
         const char *path;
-        const char *fault; /* NULL: a good template */
+        const char *problem; /* NULL: a good template */
 } template_rows[] = {
         { __LINE__, "PathChanged=%i\nPathChanged=/%i/../x\nPathExistsGlob=/%i\\/x\n", NULL },
         { __LINE__, "PathChanged=/a/%i\nPathChanged=/a/instance\n", NULL },
@@ -407,7 +408,7 @@ static const struct {
         { __LINE__, "Include=%i\n", "watches nothing" },
         { __LINE__, "PathExists=/%i\nInclude=%i\n", "Include= belongs to" },
         { __LINE__, "Spool=/%i\nPathChanged=/%i\n", "both Spool= and PathChanged=" },
-        { __LINE__, "Spool=/%i\nSpool=/a\nSpoolDone=/a/b\n", "SpoolDone= is the folder" },
+        { __LINE__, "Spool=/%i\nSpool=/a\nSpoolDone=/a/b\n", "SpoolDone= is the directory" },
 };
 
 static void test_templates(void **state) {
@@ -417,17 +418,17 @@ static void test_templates(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(template_rows); i++) {
                 int r = build("a@", template_rows[i].path, NULL, &d, &def);
 
-                if (template_rows[i].fault ? r != -EINVAL || !strstr(d.items[0].message, template_rows[i].fault)
-                                           : r != 0)
+                if (template_rows[i].problem ? r != -EINVAL || !strstr(d.items[0].message, template_rows[i].problem)
+                                             : r != 0)
                         fail_msg("row of line %d: %d %s", template_rows[i].line, r,
                                  d.n_items > 0 ? d.items[0].message : "");
                 diagnostics_done(&d);
         }
         assert_int_equal(build("a@x", "PathChanged=/srv/%i/%h/%j/%%\nInclude=*.%i\n", NULL, &d, &def), 0);
         check_source(def, 0, PATH_CHANGED, "/srv/x/host/a@x/%");
-        assert_string_equal(def->path->include[0], "*.x");
+        assert_string_equal(def->path_trigger->include[0], "*.x");
         job_def_unref(def);
-        /* who may name an instance must not get out of the folder */
+        /* who may name an instance must not get out of the directory */
         assert_int_equal(build("a@..", "PathChanged=/srv/%i\n", NULL, &d, NULL), -EINVAL);
         assert_non_null(strstr(d.items[0].message, "PathChanged=/srv/.. has \".\" or \"..\" in it"));
         diagnostics_done(&d);
@@ -448,7 +449,7 @@ static char *repeat(const char *head, const char *format, unsigned n) {
 
 static void test_limits(void **state) {
         static const struct {
-                const char *head, *format, *more, *fault;
+                const char *head, *format, *more, *problem;
                 unsigned max;
         } rows[] = {
                 { "", "PathExists=/%u\n", "PathChanged=/x\n", "watches more than 1024 paths", PATH_SOURCES_MAX },
@@ -467,7 +468,7 @@ static void test_limits(void **state) {
                 assert_int_equal(build("a", text, rows[i].more, &d, &def), -EINVAL);
                 assert_int_equal(d.n_items, 1);
                 assert_string_equal(d.items[0].file, B);
-                assert_non_null(strstr(d.items[0].message, rows[i].fault));
+                assert_non_null(strstr(d.items[0].message, rows[i].problem));
                 diagnostics_done(&d);
         }
 }
@@ -481,7 +482,7 @@ static void test_long_path(void **state) {
 
         assert_true(asprintf(&good, "%s/123456\n", names) > 0 && asprintf(&bad, "%s/1234567\n", names) > 0);
         def = build_good(good, NULL);
-        assert_int_equal(strlen(def->path->sources[0].path), PATH_MAX - 1);
+        assert_int_equal(strlen(def->path_trigger->sources[0].path), PATH_MAX - 1);
         job_def_unref(def);
         assert_int_equal(build("a", bad, NULL, &d, &def), -EINVAL);
         assert_non_null(strstr(d.items[0].message, "is longer than the system allows"));
@@ -522,7 +523,7 @@ int main(void) {
                 cmocka_unit_test(test_trigger_limits),
                 cmocka_unit_test(test_good),
                 cmocka_unit_test(test_bad),
-                cmocka_unit_test(test_many_faults),
+                cmocka_unit_test(test_many_problems),
                 cmocka_unit_test(test_templates),
                 cmocka_unit_test(test_limits),
                 cmocka_unit_test(test_long_path),

@@ -186,7 +186,7 @@ static void test_persistent(void **state) {
         }
 }
 
-/* What is no fault. */
+/* What is no problem. */
 static const struct {
         int line;
         const char *timer, *dropin;
@@ -204,7 +204,7 @@ static const struct {
         { __LINE__, "Anchor=2026-01-05\n", "OnInterval=1h\n" },
         { __LINE__, "OnInterval=1h\nIntervalFrom=end\nAnchor=2026-01-05\n", "IntervalFrom=\n" },
         { __LINE__, "OnInterval=1h\nIntervalFrom=success\n", "Anchor=\n" },
-        { __LINE__, "TimeZone=No/Such\n", "TimeZone=Asia/Tokyo\n" }, /* what was replaced is not judged */
+        { __LINE__, "TimeZone=No/Such\n", "TimeZone=Asia/Tokyo\n" }, /* what was replaced is not validated */
         { __LINE__, "OnCalendar=nonsense\nOnCron=nonsense\nExcept=nonsense\n", "OnCalendar=\nOnCron=\nExcept=\n" },
         { __LINE__, "CatchUpWithinSec=0\nCatchUpMax=1\n", NULL },
 };
@@ -228,7 +228,7 @@ static const struct {
         int line;
         const char *timer, *dropin;
         const char *file;
-        unsigned fault_line;
+        unsigned problem_line;
         const char *message;
 } bad_rows[] = {
         { __LINE__, "OnCalendar=Mon 25:00\n", NULL, A, 4,
@@ -303,19 +303,19 @@ static void test_bad(void **state) {
                 int r = build("a", bad_rows[i].timer, bad_rows[i].dropin, &d, &def);
 
                 if (r != -EINVAL || d.n_items != 1 || def || !streq(d.items[0].file, bad_rows[i].file) ||
-                    d.items[0].line != bad_rows[i].fault_line || !strstr(d.items[0].message, bad_rows[i].message))
-                        fail_msg("row of line %d: %d, %zu faults, %s:%u: %s", bad_rows[i].line, r, d.n_items,
+                    d.items[0].line != bad_rows[i].problem_line || !strstr(d.items[0].message, bad_rows[i].message))
+                        fail_msg("row of line %d: %d, %zu problems, %s:%u: %s", bad_rows[i].line, r, d.n_items,
                                  d.n_items > 0 ? d.items[0].file : "", d.n_items > 0 ? d.items[0].line : 0,
                                  d.n_items > 0 ? d.items[0].message : "");
                 diagnostics_done(&d);
         }
 }
 
-/* %i is replaced before anything is judged; in a template, what it is part of is not. */
+/* %i is replaced before anything is validated; in a template, what it is part of is not. */
 static const struct {
         int line;
         const char *timer;
-        const char *fault; /* NULL: a good template */
+        const char *problem; /* NULL: a good template */
 } template_rows[] = {
         { __LINE__, "OnCalendar=%i\nOnCron=%i\nExcept=%i\nOnInterval=%i\nAnchor=%i\n", NULL },
         { __LINE__, "OnInterval=%i\nIntervalFrom=end\n", NULL },
@@ -334,8 +334,8 @@ static void test_templates(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(template_rows); i++) {
                 int r = build("a@", template_rows[i].timer, NULL, &d, &def);
 
-                if (template_rows[i].fault ? r != -EINVAL || !strstr(d.items[0].message, template_rows[i].fault)
-                                           : r != 0)
+                if (template_rows[i].problem ? r != -EINVAL || !strstr(d.items[0].message, template_rows[i].problem)
+                                             : r != 0)
                         fail_msg("row of line %d: %d %s", template_rows[i].line, r,
                                  d.n_items > 0 ? d.items[0].message : "");
                 diagnostics_done(&d);
@@ -348,8 +348,8 @@ static void test_templates(void **state) {
         diagnostics_done(&d);
 }
 
-/* Late faults count with the others: twenty are told, the rest is a number, of each file for itself. */
-static void test_many_faults(void **state) {
+/* Late problems count with the others: twenty are told, the rest is a number, of each file for itself. */
+static void test_many_problems(void **state) {
         char text[4096] = "", *p = text;
         Diagnostics d = {};
         JobDef *def = NULL;
@@ -361,7 +361,7 @@ static void test_many_faults(void **state) {
         assert_int_equal(d.items[14].line, 32);
         assert_int_equal(d.items[15].line, 5);
         assert_string_equal(d.items[20].file, B);
-        assert_non_null(strstr(d.items[21].message, "10 further faults"));
+        assert_non_null(strstr(d.items[21].message, "10 further problems"));
         diagnostics_done(&d);
 }
 
@@ -421,7 +421,7 @@ static void test_without_zones(void **state) {
                 assert_true(asprintf(&text.bytes, RUN "[Timer]\n%s", rows[i].timer) > 0);
                 text.n = strlen(text.bytes);
                 r = job_file_build("a", &c, &text, 1, &d, &def);
-                if (r != (rows[i].good ? 0 : -EINVAL) || c.zones_at_fault == rows[i].good ||
+                if (r != (rows[i].good ? 0 : -EINVAL) || c.zones_at_problem == rows[i].good ||
                     (def && def->timer.zone != zone_utc()))
                         fail_msg("row of line %d: %d", rows[i].line, r);
                 free(text.bytes);
@@ -453,7 +453,7 @@ int main(void) {
                 cmocka_unit_test(test_defaults),  cmocka_unit_test(test_every_key),
                 cmocka_unit_test(test_clear),     cmocka_unit_test(test_persistent),
                 cmocka_unit_test(test_good),      cmocka_unit_test(test_bad),
-                cmocka_unit_test(test_templates), cmocka_unit_test(test_many_faults),
+                cmocka_unit_test(test_templates), cmocka_unit_test(test_many_problems),
                 cmocka_unit_test(test_limits),    cmocka_unit_test(test_without_zones),
                 cmocka_unit_test(test_digest),
         };

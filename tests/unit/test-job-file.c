@@ -193,7 +193,7 @@ static void test_merge(void **state) {
 static const struct {
         int line;
         const char *file, *dropin;
-        const char *fault; /* FILE:LINE: and a part of the sentence */
+        const char *problem; /* FILE:LINE: and a part of the message */
 } whole_rows[] = {
         { __LINE__, "[Run]\nShell=true\n", RUN, "/j/b.job:2: The job has both" },
         { __LINE__, RUN "Exec=/bin/b\n", "[Run]\n\nShell=true\n", "/j/b.job:3: The job has both" },
@@ -230,7 +230,7 @@ static const struct {
 /* Values that are refused where they stand. */
 static const struct {
         int line;
-        const char *text, *fault;
+        const char *text, *problem;
 } value_rows[] = {
         { __LINE__, "[Job]\nOnSuccess=b c/d\n", "2: OnSuccess=: \"c/d\" is no name of a job. Write names with" },
         { __LINE__, "[Job]\nOnFailure=t@\n", "2: OnFailure=: \"t@\" is a template. Write t@INSTANCE." },
@@ -277,7 +277,7 @@ static void test_values(void **state) {
 
                 if (d.n_items > 0)
                         (void)snprintf(shown, sizeof(shown), "%u: %s", d.items[0].line, d.items[0].message);
-                if (r != -EINVAL || d.n_items < 1 || !startswith(shown, value_rows[i].fault))
+                if (r != -EINVAL || d.n_items < 1 || !startswith(shown, value_rows[i].problem))
                         fail_msg("row of line %d: %d, %zu, %s", value_rows[i].line, r, d.n_items, shown);
                 diagnostics_done(&d);
         }
@@ -373,14 +373,14 @@ static void test_whole(void **state) {
                 if (d.n_items > 0)
                         (void)snprintf(shown, sizeof(shown), "%s:%u: %s", d.items[0].file, d.items[0].line,
                                        d.items[0].message);
-                if (r != -EINVAL || d.n_items != 1 || def || !startswith(shown, whole_rows[i].fault))
+                if (r != -EINVAL || d.n_items != 1 || def || !startswith(shown, whole_rows[i].problem))
                         fail_msg("row of line %d: %d, %zu, %s", whole_rows[i].line, r, d.n_items, shown);
                 diagnostics_done(&d);
         }
 }
 
-/* A file of nothing but faults has twenty of them told, and the others counted. */
-static void test_many_faults(void **state) {
+/* A file of nothing but problems has twenty of them told, and the others counted. */
+static void test_many_problems(void **state) {
         char text[8192] = "[Run]\n", *p = text + strlen(text);
         Diagnostics d = {};
         JobDef *def = NULL;
@@ -390,7 +390,7 @@ static void test_many_faults(void **state) {
         assert_int_equal(build("a", text, NULL, NULL, &d, &def), -EINVAL);
         assert_int_equal(d.n_items, DIAGNOSTICS_PER_FILE_MAX + 1);
         assert_int_equal(d.items[19].line, 21);
-        assert_non_null(strstr(d.items[20].message, "80 further faults"));
+        assert_non_null(strstr(d.items[20].message, "80 further problems"));
         diagnostics_done(&d);
 }
 
@@ -456,7 +456,7 @@ static void test_edit_distance(void **state) {
 static const struct {
         int line;
         const char *text;
-        const char *fault; /* NULL: a good template */
+        const char *problem; /* NULL: a good template */
 } template_rows[] = {
         { __LINE__, "[Run]\nExec=/opt/%i/run %j\n", NULL },
         { __LINE__, "[Run]\nExec=%i/run\n", NULL },
@@ -478,8 +478,8 @@ static void test_templates(void **state) {
                 Diagnostics d = {};
                 int r = job_file_check_template("a@", &context, &text, 1, &d);
 
-                if (template_rows[i].fault ? r != -EINVAL || !strstr(d.items[0].message, template_rows[i].fault)
-                                           : r != 0)
+                if (template_rows[i].problem ? r != -EINVAL || !strstr(d.items[0].message, template_rows[i].problem)
+                                             : r != 0)
                         fail_msg("row of line %d: %d %s", template_rows[i].line, r,
                                  d.n_items > 0 ? d.items[0].message : "");
                 diagnostics_done(&d);
@@ -488,13 +488,13 @@ static void test_templates(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_defaults),    cmocka_unit_test(test_every_key),
-                cmocka_unit_test(test_shell),       cmocka_unit_test(test_specifiers),
-                cmocka_unit_test(test_merge),       cmocka_unit_test(test_whole),
-                cmocka_unit_test(test_many_faults), cmocka_unit_test(test_long_text),
-                cmocka_unit_test(test_digest),      cmocka_unit_test(test_edit_distance),
-                cmocka_unit_test(test_templates),   cmocka_unit_test(test_values),
-                cmocka_unit_test(test_policies),    cmocka_unit_test(test_policy_defaults),
+                cmocka_unit_test(test_defaults),      cmocka_unit_test(test_every_key),
+                cmocka_unit_test(test_shell),         cmocka_unit_test(test_specifiers),
+                cmocka_unit_test(test_merge),         cmocka_unit_test(test_whole),
+                cmocka_unit_test(test_many_problems), cmocka_unit_test(test_long_text),
+                cmocka_unit_test(test_digest),        cmocka_unit_test(test_edit_distance),
+                cmocka_unit_test(test_templates),     cmocka_unit_test(test_values),
+                cmocka_unit_test(test_policies),      cmocka_unit_test(test_policy_defaults),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

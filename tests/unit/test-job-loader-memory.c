@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Memory that runs out anywhere: each allocation of a load fails once, in turn. The load says so, the state before it
- * stands, and nothing leaks, which the sanitizers and valgrind judge. */
+ * stands, and nothing leaks, which the sanitizers and valgrind validate. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,33 +17,33 @@
 #include "service-samples.h"
 
 static ZoneCache *zones;
-static char root[] = "/tmp/vakt-memory-XXXXXX", folder_a[64], folder_b[64];
+static char root[] = "/tmp/vakt-memory-XXXXXX", directory_a[64], directory_b[64];
 
-static void put(const char *folder, const char *name, const char *content) {
+static void put(const char *directory, const char *name, const char *content) {
         char path[PATH_MAX];
 
-        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
         bad_job_write(path, content, strlen(content));
 }
 
-static void make_folder(const char *folder, const char *name) {
+static void make_directory(const char *directory, const char *name) {
         char path[PATH_MAX];
 
-        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
         assert_int_equal(mkdir(path, 0755), 0);
 }
 
 static int setup(void **state) {
         assert_non_null(mkdtemp(root));
         assert_int_equal(zone_cache_new(NULL, &zones), 0);
-        (void)snprintf(folder_a, sizeof(folder_a), "%s/a", root);
-        (void)snprintf(folder_b, sizeof(folder_b), "%s/b", root);
-        make_folder(root, "a");
-        make_folder(root, "b");
-        make_folder(folder_a, "x.job.d");
-        make_folder(folder_a, "t@.job.d");
-        make_folder(folder_a, "t@1.job.d");
-        make_folder(root, "vaktd.conf.d");
+        (void)snprintf(directory_a, sizeof(directory_a), "%s/a", root);
+        (void)snprintf(directory_b, sizeof(directory_b), "%s/b", root);
+        make_directory(root, "a");
+        make_directory(root, "b");
+        make_directory(directory_a, "x.job.d");
+        make_directory(directory_a, "t@.job.d");
+        make_directory(directory_a, "t@1.job.d");
+        make_directory(root, "vaktd.conf.d");
         return 0;
 }
 
@@ -69,23 +69,23 @@ static void put_files(const char *version) {
         char text[64];
 
         (void)snprintf(text, sizeof(text), "[Run]\nQueueMax=%s\n", version);
-        put(folder_b, "x.job", FULL);
-        put(folder_a, "x.job.d/1.conf", text);
-        put(folder_b, "shell.job", "[Run]\nShell=true\n");
-        put(folder_b, "bad.job", "[Run]\nExec=a\nExce=x\nTimeoutSec=x\n[Foo]\n[Bar\n");
-        put(folder_b, "late.job", "[Timer]\nOnCalendar=x\nOnCron=x\nAnchor=now\nExcept=x\nOnInterval=1\n");
-        put(folder_b, "path.job",
+        put(directory_b, "x.job", FULL);
+        put(directory_a, "x.job.d/1.conf", text);
+        put(directory_b, "shell.job", "[Run]\nShell=true\n");
+        put(directory_b, "bad.job", "[Run]\nExec=a\nExce=x\nTimeoutSec=x\n[Foo]\n[Bar\n");
+        put(directory_b, "late.job", "[Timer]\nOnCalendar=x\nOnCron=x\nAnchor=now\nExcept=x\nOnInterval=1\n");
+        put(directory_b, "path.job",
             "[Path]\nPathChanged=/a\nPathExistsGlob=/a/*b\nPathChanged=\nPathModified=//c/\nInclude=a*\nExclude=/b/\n"
             "Events=move close\nSettleSec=1\n[Run]\nExec=/bin/a\n");
-        put(folder_b, "spool.job", "[Path]\nSpool=/a\nSpoolDone=/b\nSpoolFailed=c\nInclude=x\\ \n[Run]\nExec=a\n");
-        put(folder_b, "nozone.job", "[Timer]\nTimeZone=x/y\n[Run]\nExec=/bin/a\n");
-        put(folder_b, "no name.job", "");
-        put(folder_b, "t@.job", "[Run]\nExec=/bin/%i\n");
-        put(folder_a, "t@.job.d/1.conf", text);
-        put(folder_a, "t@1.job.d/1.conf", text);
-        put(folder_a, "t@2.job", "[Run]\nExec=/bin/%i %j\n");
-        put(folder_b, "c1.job", "[Job]\nOnSuccess=c2\n[Run]\nUnit=a.service\n");
-        put(folder_b, "c2.job", "[Job]\nOnFailure=c1\n[Run]\nExec=x\n");
+        put(directory_b, "spool.job", "[Path]\nSpool=/a\nSpoolDone=/b\nSpoolFailed=c\nInclude=x\\ \n[Run]\nExec=a\n");
+        put(directory_b, "nozone.job", "[Timer]\nTimeZone=x/y\n[Run]\nExec=/bin/a\n");
+        put(directory_b, "no name.job", "");
+        put(directory_b, "t@.job", "[Run]\nExec=/bin/%i\n");
+        put(directory_a, "t@.job.d/1.conf", text);
+        put(directory_a, "t@1.job.d/1.conf", text);
+        put(directory_a, "t@2.job", "[Run]\nExec=/bin/%i %j\n");
+        put(directory_b, "c1.job", "[Job]\nOnSuccess=c2\n[Run]\nUnit=a.service\n");
+        put(directory_b, "c2.job", "[Job]\nOnFailure=c1\n[Run]\nExec=x\n");
         put(root, "vaktd.conf", "[Pool a]\nSlots=3\n[Pool b]\n[Manager]\nMaxRunning=3\nExecutor=wrong\n");
         put(root, "vaktd.conf.d/1.conf", "[Manager]\nLogLevel=debug\n");
 }
@@ -122,7 +122,7 @@ static void load_without_memory(JobLoader *l, unsigned expected_queue) {
 }
 
 static void test_load(void **state) {
-        char *dirs[] = { folder_a, folder_b, NULL };
+        char *dirs[] = { directory_a, directory_b, NULL };
         JobLoader *l = NULL;
         long n = 0;
         int r;
@@ -137,12 +137,12 @@ static void test_load(void **state) {
         load_without_memory(l, 1); /* nothing changed: what is known is taken over */
         put_files("2");
         load_without_memory(l, 2);
-        /* a folder that cannot be read any more: all is carried over */
-        assert_int_equal(chmod(folder_a, 0777), 0);
-        assert_int_equal(chmod(folder_b, 0777), 0);
+        /* a directory that cannot be read any more: all is carried over */
+        assert_int_equal(chmod(directory_a, 0777), 0);
+        assert_int_equal(chmod(directory_b, 0777), 0);
         load_without_memory(l, 2);
-        assert_int_equal(chmod(folder_a, 0755), 0);
-        assert_int_equal(chmod(folder_b, 0755), 0);
+        assert_int_equal(chmod(directory_a, 0755), 0);
+        assert_int_equal(chmod(directory_b, 0755), 0);
         load_without_memory(l, 2);
         /* files that went bad */
         put_files("wrong");
@@ -151,7 +151,7 @@ static void test_load(void **state) {
 }
 
 static void test_instance(void **state) {
-        char *dirs[] = { folder_a, folder_b, NULL };
+        char *dirs[] = { directory_a, directory_b, NULL };
         JobLoader *l = NULL;
 
         put_files("1");
@@ -182,7 +182,7 @@ static void test_check_and_settings(void **state) {
         int r;
 
         put_files("1");
-        (void)snprintf(path, sizeof(path), "%s/bad.job", folder_b);
+        (void)snprintf(path, sizeof(path), "%s/bad.job", directory_b);
         n = 0;
         do {
                 Diagnostics d = {};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Folders -> jobs, in a scratch folder: who wins, what masks, what is merged, what is refused; and what a second load
- * leaves alone. Loads are made "an hour later", so that no stamp is too young to be relied on; where that is the
- * point, it is said. */
+/* Directories -> jobs, in a scratch directory: who wins, what masks, what is merged, what is refused; and what a
+ * second load leaves alone. Loads are made "an hour later", so that no stamp is too young to be relied on; where that
+ * is the point, it is said. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,13 +39,13 @@ static char *scratch_path(const Scratch *s, const char *name) {
         return path;
 }
 
-/* Writes a file anew; folders before it are made. */
+/* Writes a file anew; directories before it are made. */
 static void put(const Scratch *s, const char *name, const char *content) {
-        char path[PATH_MAX], folder[PATH_MAX];
+        char path[PATH_MAX], directory[PATH_MAX];
 
         (void)snprintf(path, sizeof(path), "%s/%s", s->root, name);
-        (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
-        assert_int_equal(make_directories(folder, 0755), 0);
+        (void)snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(path, '/') - path), path);
+        assert_int_equal(make_directories(directory, 0755), 0);
         bad_job_write(path, content, strlen(content));
 }
 
@@ -113,7 +113,7 @@ static void load(const Scratch *s) {
         assert_int_equal(job_loader_load_at(s->loader, now_nsec() + HOUR_NSEC, LOADER_JOBS_MAX), 0);
 }
 
-/* The names of all jobs, each with what its first command is called, "?" without a definition, "!" with a fault. */
+/* The names of all jobs, each with what its first command is called, "?" without a definition, "!" with a problem. */
 static void assert_jobs(const Scratch *s, const char *expected) {
         char shown[4096] = "", *p = shown;
         const LoadedJob *jobs;
@@ -124,7 +124,7 @@ static void assert_jobs(const Scratch *s, const char *expected) {
                 if (i > 0)
                         assert_true(strcmp(jobs[i - 1].name, jobs[i].name) < 0);
                 p += sprintf(p, "%s%s:%s%s", i > 0 ? " " : "", jobs[i].name,
-                             jobs[i].def ? jobs[i].def->commands[0].argv[0] : "?", jobs[i].fault ? "!" : "");
+                             jobs[i].def ? jobs[i].def->commands[0].argv[0] : "?", jobs[i].problem ? "!" : "");
         }
         assert_string_equal(shown, expected);
 }
@@ -140,8 +140,8 @@ static const LoadedJob *find_job(const Scratch *s, const char *name) {
         return NULL;
 }
 
-/* The one diagnostic there is: the path below the scratch folder, the line, a part of the sentence. */
-static void assert_fault(const Scratch *s, const char *file, unsigned line, const char *message) {
+/* The one diagnostic there is: the path below the scratch directory, the line, a part of the message. */
+static void assert_problem(const Scratch *s, const char *file, unsigned line, const char *message) {
         const Diagnostics *d = job_loader_diagnostics(s->loader);
 
         assert_int_equal(d->n_items, 1);
@@ -168,7 +168,7 @@ static void test_empty(void **state) {
         assert_clean(s);
 }
 
-static void test_missing_folder(void **state) {
+static void test_missing_directory(void **state) {
         char *dirs[] = { (char *)"/nonexistent/vakt/jobs.d", NULL };
         JobLoader *l;
         size_t n;
@@ -234,17 +234,17 @@ static void test_names(void **state) {
         put(s, "a/bad name.job", RUN("x"));
         load(s);
         assert_jobs(s, "A-b_c.1:x");
-        assert_fault(s, "a/bad name.job", 0, "no job name");
+        assert_problem(s, "a/bad name.job", 0, "no job name");
         drop(s, "a/bad name.job");
 
         put(s, "a/-x.job", RUN("x"));
         load(s);
-        assert_fault(s, "a/-x.job", 0, "no job name");
+        assert_problem(s, "a/-x.job", 0, "no job name");
         drop(s, "a/-x.job");
 
         put(s, "a/x@y@z.job", RUN("x"));
         load(s);
-        assert_fault(s, "a/x@y@z.job", 0, "no job name");
+        assert_problem(s, "a/x@y@z.job", 0, "no job name");
         drop(s, "a/x@y@z.job");
 
         put(s, "a/a123456789a123456789a123456789a123456789a123456789a1234567891234.job", RUN("x"));
@@ -252,7 +252,7 @@ static void test_names(void **state) {
         assert_clean(s);
         put(s, "a/a123456789a123456789a123456789a123456789a123456789a12345678912345.job", RUN("x"));
         load(s);
-        assert_fault(s, "a/a123456789a123456789a123456789a123456789a123456789a12345678912345.job", 0, "no job name");
+        assert_problem(s, "a/a123456789a123456789a123456789a123456789a123456789a12345678912345.job", 0, "no job name");
 }
 
 /* Descriptions tell the order in which drop-ins were read. */
@@ -286,7 +286,7 @@ static void test_dropins(void **state) {
         put(s, "b/x.job.d/10-one.conf", "[Job]\n\nTag=b10\n");
         put(s, "b/other.job", RUN("other"));
         load(s);
-        assert_fault(s, "b/x.job.d/10-one.conf", 3, "Did you mean Tags=?");
+        assert_problem(s, "b/x.job.d/10-one.conf", 3, "Did you mean Tags=?");
         assert_jobs(s, "other:other x:x!");
         assert_string_equal(find_job(s, "x")->def->tags[1], "b10");
 
@@ -297,12 +297,12 @@ static void test_dropins(void **state) {
 
         put_link(s, "b/x.job.d/90.conf", "nowhere");
         load(s);
-        assert_fault(s, "b/x.job.d/90.conf", 0, "link to a file that is not there");
+        assert_problem(s, "b/x.job.d/90.conf", 0, "link to a file that is not there");
         drop(s, "b/x.job.d/90.conf");
         put(s, "c", "x");
-        put(s, "b/other.job.d", "no folder");
+        put(s, "b/other.job.d", "no directory");
         load(s);
-        assert_fault(s, "b/other.job.d", 0, "This is no folder");
+        assert_problem(s, "b/other.job.d", 0, "This is no directory");
 }
 
 static JobDef *instance(const Scratch *s, const char *name, int expected) {
@@ -460,7 +460,7 @@ static void test_reload(void **state) {
         assert_int_equal(job_loader_files_read(s->loader), 0);
         assert_ptr_equal(find_job(s, "x")->def, x);
         assert_jobs(s, "x:x y:y z:?!");
-        assert_fault(s, "b/z.job", 1, "Unknown section [Foo]");
+        assert_problem(s, "b/z.job", 1, "Unknown section [Foo]");
 
         /* written anew with the same content, and with a comment more: read, and found to be the same */
         put(s, "a/x.job", RUN("x"));
@@ -492,7 +492,7 @@ static void test_reload(void **state) {
         load(s);
         assert_jobs(s, "x:x2 y:y! z:?!");
         assert_ptr_equal(find_job(s, "y")->def, y);
-        assert_int_equal(find_job(s, "y")->fault->line, 1);
+        assert_int_equal(find_job(s, "y")->problem->line, 1);
         load(s);
         assert_int_equal(job_loader_files_read(s->loader), 0);
         assert_ptr_equal(find_job(s, "y")->def, y);
@@ -556,7 +556,7 @@ static void test_trust(void **state) {
         set_mode(s, "a/x.job", 0646);
         load(s);
         assert_jobs(s, "x:x! y:y z:z");
-        assert_fault(s, "a/x.job", 0, "mode 0646) can be written by others than its owner");
+        assert_problem(s, "a/x.job", 0, "mode 0646) can be written by others than its owner");
         set_mode(s, "a/x.job", 0444);
         load(s);
         assert_jobs(s, "x:x y:y z:z");
@@ -566,18 +566,18 @@ static void test_trust(void **state) {
         set_mode(s, "a/y.job.d", 0775);
         load(s);
         assert_jobs(s, "x:x y:y! z:z");
-        assert_fault(s, "a/y.job.d", 0, "mode 0775");
+        assert_problem(s, "a/y.job.d", 0, "mode 0775");
         set_mode(s, "a/y.job.d", 0755);
 
-        /* a folder that others can write to, with the sticky bit too, gives nothing and takes nothing away */
+        /* a directory that others can write to, with the sticky bit too, gives nothing and takes nothing away */
         set_mode(s, "a", 01777);
         put(s, "a/new.job", RUN("new"));
         load(s);
         assert_jobs(s, "x:x! y:y! z:z");
-        assert_fault(s, "a", 0, "mode 1777");
+        assert_problem(s, "a", 0, "mode 1777");
         load(s);
         assert_jobs(s, "x:x! y:y! z:z");
-        assert_string_equal(find_job(s, "x")->fault->message, job_loader_diagnostics(s->loader)->items[0].message);
+        assert_string_equal(find_job(s, "x")->problem->message, job_loader_diagnostics(s->loader)->items[0].message);
         set_mode(s, "a", 0755);
         load(s);
         assert_jobs(s, "new:new x:x y:y z:z");
@@ -594,7 +594,7 @@ static void test_foreign_owner(void **state) {
         assert_int_equal(chown(path, 12345, 0), 0);
         load(s);
         assert_jobs(s, "x:?!");
-        assert_fault(s, "a/x.job", 0, "belongs to user 12345 (mode 0644) and must belong to root.");
+        assert_problem(s, "a/x.job", 0, "belongs to user 12345 (mode 0644) and must belong to root.");
 
         /* the user of a user instance is trusted beside root, others are not */
         job_loader_free(s->loader);
@@ -603,11 +603,11 @@ static void test_foreign_owner(void **state) {
         assert_jobs(s, "x:x");
         assert_int_equal(chown(path, 12346, 0), 0);
         load(s);
-        assert_fault(s, "a/x.job", 0, "belongs to user 12346 (mode 0644) and must belong to root or user 12345.");
+        assert_problem(s, "a/x.job", 0, "belongs to user 12346 (mode 0644) and must belong to root or user 12345.");
 }
 
-/* A folder that cannot be read while its jobs have drop-ins elsewhere, and files in a better folder. */
-static void test_refused_folder(void **state) {
+/* A directory that cannot be read while its jobs have drop-ins elsewhere, and files in a better directory. */
+static void test_refused_directory(void **state) {
         Scratch *s = *state;
 
         put(s, "b/x.job", RUN("b-x"));
@@ -649,12 +649,13 @@ static void test_fifty_bad_jobs(void **state) {
                 char path[PATH_MAX];
 
                 assert_null(job->def);
-                assert_non_null(job->fault);
+                assert_non_null(job->problem);
                 (void)snprintf(path, sizeof(path), b->dropin ? "%s/%s.job.d/50-bad.conf" : "%s/%s.job", s->dirs[0],
                                b->name);
-                if (!streq(job->fault->file, path) || job->fault->line != b->line ||
-                    !strstr(job->fault->message, b->message))
-                        fail_msg("%s: %s:%u: %s", b->name, job->fault->file, job->fault->line, job->fault->message);
+                if (!streq(job->problem->file, path) || job->problem->line != b->line ||
+                    !strstr(job->problem->message, b->message))
+                        fail_msg("%s: %s:%u: %s", b->name, job->problem->file, job->problem->line,
+                                 job->problem->message);
         }
         if (d->n_items != N_BAD_JOBS)
                 for (size_t i = 0; i < d->n_items; i++)
@@ -665,10 +666,10 @@ static void test_fifty_bad_jobs(void **state) {
 
                 (void)snprintf(name, sizeof(name), "good-%zu", i);
                 assert_non_null(find_job(s, name)->def);
-                assert_null(find_job(s, name)->fault);
+                assert_null(find_job(s, name)->problem);
         }
 
-        /* each alone is told the same by a check, and the sentences are sentences */
+        /* each alone is told the same by a check, and the messages are messages */
         for (size_t i = 0; i < d->n_items; i++) {
                 const char *message = d->items[i].message;
 
@@ -714,7 +715,7 @@ static void test_check_file(void **state) {
         assert_non_null(strstr(d.items[2].message, "No such file or directory"));
         diagnostics_done(&d);
 
-        /* a name without a folder is one of the current folder, and is shown as it was given */
+        /* a name without a directory is one of the current directory, and is shown as it was given */
         assert_int_equal(chdir(s->dirs[0]), 0);
         put(s, "a/plain.job", "[Run]\nExce=1\n");
         assert_int_equal(job_file_check("plain.job", getuid(), &d), 0);
@@ -730,7 +731,7 @@ static void test_limits(void **state) {
 
         bad_job_repeat(large, "[Run]\nExec=/bin/true\n#", "0123456789abcdef", LOADER_FILE_SIZE_MAX / 16, "\n");
         load(s);
-        assert_fault(s, "a/large.job", 0, "larger than 1048576 bytes");
+        assert_problem(s, "a/large.job", 0, "larger than 1048576 bytes");
         drop(s, "a/large.job");
 
         for (unsigned i = 0; i < 20; i++) {
@@ -742,7 +743,7 @@ static void test_limits(void **state) {
         assert_int_equal(job_loader_load_at(s->loader, now_nsec(), 20), 0);
         assert_clean(s);
         assert_int_equal(job_loader_load_at(s->loader, now_nsec(), 19), 0);
-        assert_fault(s, "a", 0, "more than 19 job files");
+        assert_problem(s, "a", 0, "more than 19 job files");
 
         for (unsigned i = 0; i < 257; i++) {
                 char name[40];
@@ -751,7 +752,7 @@ static void test_limits(void **state) {
                 put(s, name, "[Run]\n");
         }
         load(s);
-        assert_fault(s, "b/j00.job.d", 0, "more than 256 drop-ins");
+        assert_problem(s, "b/j00.job.d", 0, "more than 256 drop-ins");
 }
 
 /* A zone that is not there makes a file bad until it comes, without a change of the file; one that goes leaves the job
@@ -801,7 +802,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
                 TEST(test_empty),
-                cmocka_unit_test(test_missing_folder),
+                cmocka_unit_test(test_missing_directory),
                 TEST(test_precedence_and_masks),
                 TEST(test_names),
                 TEST(test_dropins),
@@ -812,7 +813,7 @@ int main(void) {
                 TEST(test_racy_stamps),
                 TEST(test_trust),
                 TEST(test_foreign_owner),
-                TEST(test_refused_folder),
+                TEST(test_refused_directory),
                 TEST(test_fifty_bad_jobs),
                 TEST(test_check_file),
                 TEST(test_limits),

@@ -316,7 +316,7 @@ static void test_bounded(void **state) {
         l = open_ledger(NULL);
         put(l, "a", "stored", 1, "stored");
         assert_int_equal(ledger_commit(l), 0);
-        ledger_fault(l, -EIO);
+        ledger_error(l, -EIO);
         while (ledger_put(l, "a", "k", n, bytes, MIB) == 0)
                 n++;
         assert_int_equal(n, LEDGER_BLOBS_BYTES / MIB - 1); /* the last one has its own size on top */
@@ -347,10 +347,10 @@ static void test_names_are_bounded(void **state) {
 
         log_open(LOG_TARGET_NULL);
         l = open_ledger(NULL);
-        ledger_fault(l, -EIO);
-        for (unsigned i = 0; i < LEDGER_MARKS_MAX; i++)
+        ledger_error(l, -EIO);
+        for (unsigned i = 0; i < LEDGER_STAMPS_MAX; i++)
                 put(l, "a", "k", i, NULL);
-        assert_int_equal(ledger_put(l, "a", "k", LEDGER_MARKS_MAX, NULL, 0), -ENOBUFS);
+        assert_int_equal(ledger_put(l, "a", "k", LEDGER_STAMPS_MAX, NULL, 0), -ENOBUFS);
         assert_int_equal(ledger_forget(l, "b", NULL), -ENOBUFS);
         put(l, "a", "k", 7, NULL);
         memset(key, 'x', LEDGER_KEY_MAX);
@@ -382,7 +382,7 @@ static void test_unread(void **state) {
         put(l, "b", "k", 1, "old");
         put(l, "b", "k", 2, "old");
         l = ledger_close(l);
-        assert_int_equal(sqlite3_open(in_folder(LEDGER_FILE), &db), SQLITE_OK);
+        assert_int_equal(sqlite3_open(in_directory(LEDGER_FILE), &db), SQLITE_OK);
         assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT * FROM runs", NULL, NULL, NULL), SQLITE_OK);
         l = open_ledger(NULL);
         assert_int_equal(ledger_forget(l, "a", NULL), 0);
@@ -402,7 +402,7 @@ static int query_number(const char *sql) {
         sqlite3 *db = NULL;
         int n;
 
-        assert_int_equal(sqlite3_open(in_folder(LEDGER_FILE), &db), SQLITE_OK);
+        assert_int_equal(sqlite3_open(in_directory(LEDGER_FILE), &db), SQLITE_OK);
         assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
         assert_int_equal(sqlite3_step(s), SQLITE_ROW);
         n = sqlite3_column_int(s, 0);
@@ -412,7 +412,7 @@ static int query_number(const char *sql) {
 }
 
 static void damage_page(int page) {
-        int fd = open(in_folder(LEDGER_FILE), O_WRONLY | O_CLOEXEC);
+        int fd = open(in_directory(LEDGER_FILE), O_WRONLY | O_CLOEXEC);
         char junk[4096];
 
         memset(junk, 0xa5, sizeof(junk));
@@ -525,12 +525,12 @@ static void test_io_error(void **state) {
                 set_file_limit(RLIM_INFINITY);
                 (void)close(l->lock_fd);
                 l->lock_fd = -EBADF;
-                assert_int_equal(ledger_open(&other, NULL, folder, NULL), 0);
+                assert_int_equal(ledger_open(&other, NULL, directory, NULL), 0);
                 assert_int_equal(ledger_list_blobs(other, "a", "big", check_pattern, &p), 0);
                 assert_int_equal(count_runs(other, NULL) - n_before, p.n_seen);
                 ledger_close(other);
                 /* Or goes on, and writes what it held. */
-                ledger_fault(l, -EIO);
+                ledger_error(l, -EIO);
                 assert_int_equal(ledger_commit(l), 0);
                 p.n_seen = 0;
                 assert_int_equal(ledger_list_blobs(l, "a", "big", check_pattern, &p), 0);
@@ -709,7 +709,7 @@ static void test_beside_model(void **state) {
                 if (draw(40) == 0)
                         assert_int_equal(ledger_commit(l), 0); /* and back from memory */
                 if (draw(200) == 0)
-                        ledger_fault(l, -ENOSPC);
+                        ledger_error(l, -ENOSPC);
                 if (draw(1000) == 0)
                         reopen(&l);
         }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The kill at every write. A small daemon's life (runs, marks and alarms turn by turn, pruning, moving the log, an
+/* The kill at every write. A small daemon's life (runs, stamps and alarms turn by turn, pruning, moving the log, an
  * orderly end) is run under strace, which kills it before its Nth call of one kind, for N = 1, 2, 3, … until it
- * survives, in one and the same folder. It tells of every id that it was given, and of every turn that was committed.
- * After each death the ledger must be whole, hold every committed turn, hold no half turn (a mark without its run, an
- * end without what followed from it, a run that goes on without the files that it was given), and give out no id
- * again. The same with a database of version 1 to begin with.
+ * survives, in one and the same directory. It tells of every id that it was given, and of every turn that was
+ * committed. After each death the ledger must be whole, hold every committed turn, hold no half turn (a stamp without
+ * its run, an end without what followed from it, a run that goes on without the files that it was given), and give out
+ * no id again. The same with a database of version 1 to begin with.
  */
 
 #include "test-ledger.h"
@@ -51,7 +51,7 @@ static void commit(Ledger *l) {
 }
 
 static int set_kept_alarm(Ledger *l, const char *key, usec_t since, uint64_t run) {
-        LedgerAlarm a = { (char *)"kept", (char *)key, since, since, run, (char *)"A sentence." };
+        LedgerAlarm a = { (char *)"kept", (char *)key, since, since, run, (char *)"A message." };
 
         return ledger_set_alarm(l, &a);
 }
@@ -73,9 +73,9 @@ static int put_batch(Ledger *l, uint64_t run) {
         return r < 0 ? r : ledger_put(l, "kept", "seen", 0, &run, sizeof(run));
 }
 
-/* An occurrence: its mark, its run, what that is given, and that it is under way. */
+/* An occurrence: its stamp, its run, what that is given, and that it is under way. */
 static void begin_a_run(Ledger *l, RunRecord *r) {
-        if (ledger_add(l, r) < 0 || ledger_set_mark(l, "kept", "k", r->scheduled) < 0 ||
+        if (ledger_add(l, r) < 0 || ledger_set_stamp(l, "kept", "k", r->scheduled) < 0 ||
             set_kept_alarm(l, "under way", 1, r->id) < 0 || put_batch(l, r->id) < 0)
                 _exit(5);
         tell(GIVEN, r->id);
@@ -149,22 +149,22 @@ static void hear(Told *t, const Word *w) {
 
 /* mode: "live" or "suffer". True when it came to its end alive. */
 static bool run_daemon(const char *mode, const char *call, unsigned n, Told *t) {
-        const char *fault = streq(mode, "live") ? "signal=KILL" : "error=EIO";
+        const char *problem = streq(mode, "live") ? "signal=KILL" : "error=EIO";
         char trace[64], inject[96];
         int fds[2], status;
         Word w;
         pid_t pid;
 
         (void)snprintf(trace, sizeof(trace), "trace=%s", call);
-        (void)snprintf(inject, sizeof(inject), "inject=%s:%s:when=%u", call, fault, n);
+        (void)snprintf(inject, sizeof(inject), "inject=%s:%s:when=%u", call, problem, n);
         assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
         pid = fork();
         if (pid == 0) {
                 (void)dup2(fds[1], tell_fd);
                 /* What is traced cannot be looked through for leaks as well. */
                 (void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
-                (void)execlp("strace", "strace", "-f", "-qq", "-o", in_folder("trace"), "-e", trace, "-e", inject,
-                             program, mode, folder, NULL);
+                (void)execlp("strace", "strace", "-f", "-qq", "-o", in_directory("trace"), "-e", trace, "-e", inject,
+                             program, mode, directory, NULL);
                 _exit(127);
         }
         close(fds[1]);
@@ -190,15 +190,15 @@ static void check_runs(Ledger *l, const Told *t, const char *call, unsigned n) {
                         fail_msg("%s %u: the end of run %" PRIu64 " is lost", call, n, t->ended[i]);
 }
 
-/* The newest run of the job and the mark of its trigger are of the same turn. */
-static void check_mark(Ledger *l, const char *call, unsigned n) {
-        usec_t mark = 0;
+/* The newest run of the job and the stamp of its trigger are of the same turn. */
+static void check_stamp(Ledger *l, const char *call, unsigned n) {
+        usec_t stamp = 0;
         Seen s = { .stop_at = 1 };
 
-        (void)ledger_get_mark(l, "kept", "k", &mark);
+        (void)ledger_get_stamp(l, "kept", "k", &stamp);
         (void)ledger_list(l, "kept", 0, 1, see, &s);
-        if (mark != (s.n > 0 ? ledger_get(l, s.ids[0])->scheduled : 0))
-                fail_msg("%s %u: a mark without its run, or a run without its mark", call, n);
+        if (stamp != (s.n > 0 ? ledger_get(l, s.ids[0])->scheduled : 0))
+                fail_msg("%s %u: a stamp without its run, or a run without its stamp", call, n);
 }
 
 typedef struct Ends {
@@ -296,7 +296,7 @@ static void check_batches(Ledger *l, const char *call, unsigned n) {
 static void check_old(Ledger *l, const char *call, unsigned n) {
         usec_t usec = 0;
 
-        (void)ledger_get_mark(l, "old", "k", &usec);
+        (void)ledger_get_stamp(l, "old", "k", &usec);
         if (usec != 77 || count_runs(l, "old") != 10)
                 fail_msg("%s %u: what was there is lost", call, n);
 }
@@ -307,7 +307,7 @@ static void check_ledger(Told *t, const char *call, unsigned n) {
         if (!is_ok(l) || l->n_replaced > 0 || store_check(l->store, USEC_PER_MINUTE) < 0)
                 fail_msg("%s %u: the database is damaged", call, n);
         check_runs(l, t, call, n);
-        check_mark(l, call, n);
+        check_stamp(l, call, n);
         check_ends(l, call, n);
         check_batches(l, call, n);
         if (t->from_version_1)
@@ -347,7 +347,7 @@ static const char rows_1[] =
         " INSERT INTO runs (id, job, cause, state, result, code, attempt, trigger_index, parent, scheduled, requested,"
         " started, ended, pid, boot)"
         " SELECT i, 'old', 'manual', 'done', 'exit', 0, 1, 0, 0, 1, 1, 1, 1, 0, '' FROM n;"
-        "INSERT INTO marks VALUES ('old', 'k', 77)";
+        "INSERT INTO stamps VALUES ('old', 'k', 77)";
 
 static void test_kill_at_every_from_version_1(void **state) {
         run_sql(version_1);
@@ -358,7 +358,7 @@ static void test_kill_at_every_from_version_1(void **state) {
 /* Whether there were as many calls as that. */
 static bool was_hit(void) {
         _cleanup_free_ char *line = NULL;
-        FILE *f = fopen(in_folder("trace"), "re");
+        FILE *f = fopen(in_directory("trace"), "re");
         bool hit = false;
         size_t n = 0;
 
@@ -391,11 +391,14 @@ static void test_error_at_every(void **state) {
 
 /* strace counts each kind of call by itself. */
 #define kill_test(call) \
-        { "kill at every " call, test_kill_at_every, make_folder, remove_folder, (void *)call }
-#define upgrade_test(call) \
-        { "upgrade, kill at every " call, test_kill_at_every_from_version_1, make_folder, remove_folder, (void *)call }
+        { "kill at every " call, test_kill_at_every, make_directory, remove_directory, (void *)call }
+#define upgrade_test(call)                                                                                           \
+        {                                                                                                            \
+                "upgrade, kill at every " call, test_kill_at_every_from_version_1, make_directory, remove_directory, \
+                        (void *)call                                                                                 \
+        }
 #define error_test(call) \
-        { "error at every " call, test_error_at_every, make_folder, remove_folder, (void *)call }
+        { "error at every " call, test_error_at_every, make_directory, remove_directory, (void *)call }
 
 int main(int argc, char *argv[]) {
         const struct CMUnitTest tests[] = {

@@ -41,7 +41,7 @@ typedef struct Image {
 static const char *path_of(const char *sub, const char *name) {
         static char path[512];
 
-        (void)snprintf(path, sizeof(path), "%s/%s/%s", folder, sub, name);
+        (void)snprintf(path, sizeof(path), "%s/%s/%s", directory, sub, name);
         return path;
 }
 
@@ -93,7 +93,7 @@ static Ledger *open_in(const char *sub) {
         char path[512];
         Ledger *l;
 
-        (void)snprintf(path, sizeof(path), "%s/%s", folder, sub);
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, sub);
         assert_int_equal(ledger_open(&l, NULL, path, NULL), 0);
         return l;
 }
@@ -112,7 +112,7 @@ typedef struct Life {
 } Life;
 
 static void set_run_alarm(Ledger *l, const char *key, uint64_t run) {
-        LedgerAlarm a = { (char *)"a", (char *)key, 1, 1, run, (char *)"A sentence." };
+        LedgerAlarm a = { (char *)"a", (char *)key, 1, 1, run, (char *)"A message." };
 
         assert_int_equal(ledger_set_alarm(l, &a), 0);
 }
@@ -146,7 +146,7 @@ static void live_a_turn(Life *life) {
         assert_int_equal(ledger_add(l, &next), 0);
         put_batches(l, life->run.id, next.id);
         set_run_alarm(l, "under way", next.id);
-        assert_int_equal(ledger_set_mark(l, "a", "k", ++life->turn), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "k", ++life->turn), 0);
         assert_int_equal(ledger_commit(l), 0);
         life->run = next;
         life->last_id = next.id;
@@ -206,7 +206,7 @@ static unsigned check_turns(Ledger *l) {
         assert_true(is_ok(l));
         assert_int_equal(l->n_replaced, 0);
         assert_int_equal(store_check(l->store, USEC_PER_MINUTE), 0);
-        (void)ledger_get_mark(l, "a", "k", &turn);
+        (void)ledger_get_stamp(l, "a", "k", &turn);
         assert_int_equal(ledger_list(l, "a", 0, UINT32_MAX, look_at_run, &left), 0);
         assert_int_equal(ledger_list(l, "follower", 0, UINT32_MAX, count, &left.n_followers), 0);
         assert_int_equal(left.n_open, turn > 0);

@@ -31,7 +31,7 @@ static int read_number(const char *sql) {
         sqlite3 *db = NULL;
         int n;
 
-        assert_int_equal(sqlite3_open(in_folder(LEDGER_FILE), &db), SQLITE_OK);
+        assert_int_equal(sqlite3_open(in_directory(LEDGER_FILE), &db), SQLITE_OK);
         assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
         assert_int_equal(sqlite3_step(s), SQLITE_ROW);
         n = sqlite3_column_int(s, 0);
@@ -81,7 +81,7 @@ static size_t count_matches(Ledger *l, LedgerFilter f) {
         return n;
 }
 
-static int count_mark(const char *job, const char *key, usec_t usec, void *userdata) {
+static int count_stamp(const char *job, const char *key, usec_t usec, void *userdata) {
         ++*(size_t *)userdata;
         return 0;
 }
@@ -98,11 +98,11 @@ static void check_small_tables(Ledger *l) {
         size_t n = 0;
         usec_t usec;
 
-        assert_int_equal(ledger_get_mark(l, "a", "OnCalendar=daily", &usec), 0);
+        assert_int_equal(ledger_get_stamp(l, "a", "OnCalendar=daily", &usec), 0);
         assert_int_equal(usec, 1234);
-        assert_int_equal(ledger_get_mark(l, "b@1", "OnCron=@daily", &usec), 0);
+        assert_int_equal(ledger_get_stamp(l, "b@1", "OnCron=@daily", &usec), 0);
         assert_int_equal(usec, 5678);
-        assert_int_equal(ledger_list_marks(l, NULL, count_mark, &n), 0);
+        assert_int_equal(ledger_list_stamps(l, NULL, count_stamp, &n), 0);
         assert_int_equal(n, 2);
         assert_int_equal(ledger_get_job_state(l, "", &s), 0);
         assert_true(s.paused && s.pause_until == 0 && s.skip == 0);
@@ -149,6 +149,8 @@ static void make_version(int version) {
                 run_sql(version_2_from_1);
         if (version >= 3)
                 run_sql(version_3_from_2);
+        if (version >= 4)
+                run_sql(version_4_from_3);
 }
 
 static int check_blob(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
@@ -193,8 +195,8 @@ static void check_new_in_old(int version) {
 static void test_new_in_old(void **state) {
         for (int version = 1; version < SCHEMA_VERSION; version++) {
                 check_new_in_old(version);
-                assert_int_equal(unlink(in_folder(LEDGER_FILE)), 0);
-                assert_int_equal(unlink(in_folder("next-run")), 0);
+                assert_int_equal(unlink(in_directory(LEDGER_FILE)), 0);
+                assert_int_equal(unlink(in_directory("next-run")), 0);
         }
 }
 
@@ -211,8 +213,8 @@ static void test_disk_error_on_the_way(void **state) {
         for (unsigned i = 0; i < 20; i++) {
                 Ledger *l;
 
-                (void)unlink(in_folder(LEDGER_FILE));
-                (void)unlink(in_folder(LEDGER_FILE "-wal"));
+                (void)unlink(in_directory(LEDGER_FILE));
+                (void)unlink(in_directory(LEDGER_FILE "-wal"));
                 make_version_1();
                 limit.rlim_cur = 4096 * i;
                 assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -233,7 +235,7 @@ static void damage_root_of(const char *table) {
         (void)snprintf(sql, sizeof(sql), "SELECT rootpage FROM sqlite_schema WHERE name = '%s'", table);
         page = read_number(sql);
         memset(junk, 0xa5, sizeof(junk));
-        fd = open(in_folder(LEDGER_FILE), O_WRONLY | O_CLOEXEC);
+        fd = open(in_directory(LEDGER_FILE), O_WRONLY | O_CLOEXEC);
         assert_int_equal(pwrite(fd, junk, sizeof(junk), (page - 1) * 4096L), sizeof(junk));
         (void)close(fd);
 }
@@ -263,7 +265,7 @@ static void test_damaged_runs_on_the_way(void **state) {
         l = open_ledger(NULL);
         assert_true(is_ok(l));
         assert_int_equal(l->n_replaced, 1);
-        assert_int_equal(ledger_get_mark(l, "a", "OnCalendar=daily", &usec), 0);
+        assert_int_equal(ledger_get_stamp(l, "a", "OnCalendar=daily", &usec), 0);
         assert_int_equal(usec, 1234);
         assert_int_equal(count_runs(l, NULL), 0);
 }

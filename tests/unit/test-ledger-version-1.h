@@ -37,10 +37,15 @@ _unused_ static const char version_3_from_2[] =
         "CREATE INDEX runs_by_hand ON runs (id) WHERE cause = 'manual';"
         "PRAGMA user_version = 3";
 
+_unused_ static const char version_4_from_3[] =
+        "CREATE TABLE blobs (job TEXT NOT NULL, key TEXT NOT NULL, id INTEGER NOT NULL, bytes BLOB NOT NULL,"
+        " PRIMARY KEY (job, key, id)) STRICT;"
+        "PRAGMA user_version = 4";
+
 static inline void run_sql(const char *sql) {
         sqlite3 *db = NULL;
 
-        assert_int_equal(sqlite3_open(in_folder(LEDGER_FILE), &db), SQLITE_OK);
+        assert_int_equal(sqlite3_open(in_directory(LEDGER_FILE), &db), SQLITE_OK);
         assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
         assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }

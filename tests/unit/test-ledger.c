@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is said to the ledger is there at once and after a restart: runs newest first, their ids never twice; marks;
+/* What is said to the ledger is there at once and after a restart: runs newest first, their ids never twice; stamps;
  * states of jobs; alarms; and history as long as it is to be kept. Searches are in test-ledger-query.c, what it does
- * when its database fails it in test-ledger-faults.c. */
+ * when its database fails it in test-ledger-errors.c. */
 
 #include "test-ledger.h"
 
@@ -45,12 +45,12 @@ static void test_ids_are_not_reused(void **state) {
         assert_int_equal(count_runs(l, NULL), 0);
         ledger_close(l);
 
-        assert_int_equal(unlink(in_folder("next-run")), 0);
+        assert_int_equal(unlink(in_directory("next-run")), 0);
         l = open_ledger(NULL);
         assert_int_equal(add(l, "a"), last + 1);
         ledger_close(l);
 
-        assert_int_equal(unlink(in_folder(LEDGER_FILE)), 0);
+        assert_int_equal(unlink(in_directory(LEDGER_FILE)), 0);
         l = open_ledger(NULL);
         assert_int_equal(add(l, "a"), last + 2);
         ledger_close(l);
@@ -237,8 +237,8 @@ static void test_long_texts(void **state) {
         assert_int_equal(ledger_commit(l), 0);
         assert_int_equal(strlen(ledger_get(l, r.id)->reason), LEDGER_TEXT_MAX);
 
-        assert_int_equal(ledger_set_mark(l, "a", text, 1), -ENAMETOOLONG);
-        assert_int_equal(ledger_set_mark(l, text, "a", 1), -ENAMETOOLONG);
+        assert_int_equal(ledger_set_stamp(l, "a", text, 1), -ENAMETOOLONG);
+        assert_int_equal(ledger_set_stamp(l, text, "a", 1), -ENAMETOOLONG);
         assert_int_equal(ledger_set_job_state(l, text, &(LedgerJobState){ .paused = true }), -ENAMETOOLONG);
         assert_int_equal(ledger_set_alarm(l, &(LedgerAlarm){ .job = text, .key = (char *)"slow", .since = 1 }),
                          -ENAMETOOLONG);
@@ -299,7 +299,7 @@ static void test_unfinished(void **state) {
 static void run_sql(const char *sql) {
         sqlite3 *db = NULL;
 
-        assert_int_equal(sqlite3_open(in_folder(LEDGER_FILE), &db), SQLITE_OK);
+        assert_int_equal(sqlite3_open(in_directory(LEDGER_FILE), &db), SQLITE_OK);
         assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
         assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
@@ -352,23 +352,23 @@ static void test_boots_of_a_container(void **state) {
         assert_int_equal(count_of_this_boot(sd_id128_to_string(now.kernel, text)), 1);
 }
 
-/* --- marks and states --- */
+/* --- stamps and states --- */
 
-static int count_mark(const char *job, const char *key, usec_t usec, void *userdata) {
+static int count_stamp(const char *job, const char *key, usec_t usec, void *userdata) {
         ++*(size_t *)userdata;
         return 0;
 }
 
-static size_t count_marks(Ledger *l, const char *job) {
+static size_t count_stamps(Ledger *l, const char *job) {
         size_t n = 0;
 
-        assert_int_equal(ledger_list_marks(l, job, count_mark, &n), 0);
+        assert_int_equal(ledger_list_stamps(l, job, count_stamp, &n), 0);
         return n;
 }
 
-static void check_mark(Ledger *l, const char *job, const char *key, usec_t expected) {
+static void check_stamp(Ledger *l, const char *job, const char *key, usec_t expected) {
         usec_t usec = 12345;
-        int r = ledger_get_mark(l, job, key, &usec);
+        int r = ledger_get_stamp(l, job, key, &usec);
 
         if (expected == 0)
                 assert_int_equal(r, -ENOENT);
@@ -377,39 +377,39 @@ static void check_mark(Ledger *l, const char *job, const char *key, usec_t expec
         assert_true(usec == (expected ?: 12345));
 }
 
-static void test_marks(void **state) {
+static void test_stamps(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
 
-        check_mark(l, "a", "k1", 0);
-        assert_int_equal(ledger_set_mark(l, "a", "k1", 10), 0);
-        assert_int_equal(ledger_set_mark(l, "a", "k2", 20), 0);
-        assert_int_equal(ledger_set_mark(l, "a", "k3", 300), 0);
-        assert_int_equal(ledger_set_mark(l, "b", "k1", USEC_INFINITY - 1), 0);
-        check_mark(l, "a", "k1", 10);
+        check_stamp(l, "a", "k1", 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "k1", 10), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "k2", 20), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "k3", 300), 0);
+        assert_int_equal(ledger_set_stamp(l, "b", "k1", USEC_INFINITY - 1), 0);
+        check_stamp(l, "a", "k1", 10);
         for (int i = 0; i < 2; i++) {
                 l = ledger_close(l);
                 l = open_ledger(NULL);
-                check_mark(l, "a", "k1", 10 + (usec_t)i);
-                check_mark(l, "b", "k1", USEC_INFINITY - 1);
-                assert_int_equal(ledger_set_mark(l, "a", "k1", 11), 0);
-                check_mark(l, "a", "k1", 11);
-                assert_int_equal(count_marks(l, "a"), 3);
-                assert_int_equal(count_marks(l, "b"), 1);
-                assert_int_equal(count_marks(l, NULL), 4);
+                check_stamp(l, "a", "k1", 10 + (usec_t)i);
+                check_stamp(l, "b", "k1", USEC_INFINITY - 1);
+                assert_int_equal(ledger_set_stamp(l, "a", "k1", 11), 0);
+                check_stamp(l, "a", "k1", 11);
+                assert_int_equal(count_stamps(l, "a"), 3);
+                assert_int_equal(count_stamps(l, "b"), 1);
+                assert_int_equal(count_stamps(l, NULL), 4);
         }
         /* pending though it is */
-        assert_int_equal(ledger_forget_mark(l, "a", "k1"), 0);
+        assert_int_equal(ledger_forget_stamp(l, "a", "k1"), 0);
         for (int i = 0; i < 2; i++) {
-                check_mark(l, "a", "k1", 0);
-                check_mark(l, "a", "k2", 20);
-                check_mark(l, "a", "k3", 300);
-                assert_int_equal(count_marks(l, NULL), 3);
+                check_stamp(l, "a", "k1", 0);
+                check_stamp(l, "a", "k2", 20);
+                check_stamp(l, "a", "k3", 300);
+                assert_int_equal(count_stamps(l, NULL), 3);
                 l = ledger_close(l);
                 l = open_ledger(NULL);
         }
-        assert_int_equal(ledger_forget_mark(l, "b", "k1"), 0);
-        assert_int_equal(ledger_set_mark(l, "b", "k1", 5), 0);
-        check_mark(l, "b", "k1", 5);
+        assert_int_equal(ledger_forget_stamp(l, "b", "k1"), 0);
+        assert_int_equal(ledger_set_stamp(l, "b", "k1", 5), 0);
+        check_stamp(l, "b", "k1", 5);
 }
 
 static void check_kept(Ledger *l, const char *after, const char *expected) {
@@ -429,7 +429,7 @@ static void test_forget_job(void **state) {
         LedgerAlarm alarm = { .job = (char *)"d", .key = (char *)"slow", .since = 1, .raised = 1 };
 
         check_kept(l, "", NULL);
-        assert_int_equal(ledger_set_mark(l, "b", "k", 10), 0);
+        assert_int_equal(ledger_set_stamp(l, "b", "k", 10), 0);
         assert_int_equal(ledger_set_job_state(l, "c", &(LedgerJobState){ .skip = 1 }), 0);
         assert_int_equal(ledger_set_alarm(l, &alarm), 0);
         assert_int_equal(ledger_put(l, "e", "k", 1, "x", 1), 0);
@@ -440,7 +440,7 @@ static void test_forget_job(void **state) {
         check_kept(l, "e", NULL);
         alarm.job = (char *)"c";
         assert_int_equal(ledger_set_alarm(l, &alarm), 0);
-        assert_int_equal(ledger_set_mark(l, "c", "k", 10), 0);
+        assert_int_equal(ledger_set_stamp(l, "c", "k", 10), 0);
         assert_int_equal(ledger_put(l, "c", "k", 1, "x", 1), 0);
         assert_int_equal(ledger_forget_job(l, "c"), 0);
         check_kept(l, "b", "d");
@@ -457,7 +457,7 @@ static void test_memory(void **state) {
         for (size_t round = 0; round < ELEMENTSOF(used); round++) {
                 for (unsigned i = 0; i < 20000; i++) {
                         (void)add_done(l, i % 2 > 0 ? "a" : "b", RUN_RESULT_SUCCESS, 1000000 + i);
-                        assert_int_equal(ledger_set_mark(l, "a", "k", i), 0);
+                        assert_int_equal(ledger_set_stamp(l, "a", "k", i), 0);
                         if (i % 20 == 19)
                                 assert_int_equal(ledger_commit(l), 0);
                         if (i % 2000 == 1999)
@@ -615,7 +615,7 @@ static void test_one_transaction_a_turn(void **state) {
         assert_int_equal(sd_event_run(event, 0), 0); /* nothing wakes an idle daemon */
 
         add(l, "a");
-        assert_int_equal(ledger_set_mark(l, "a", "k", 1), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "k", 1), 0);
         assert_false(pending_is_empty(&l->pending));
         settle(event);
         assert_true(pending_is_empty(&l->pending));
@@ -643,12 +643,12 @@ static int on_end_of_run(sd_event_source *s, void *userdata) {
 
         c->ended.state = RUN_DONE;
         assert_int_equal(ledger_update(l, &c->ended), 0);
-        assert_int_equal(ledger_set_mark(l, "a", "k", 1), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "k", 1), 0);
         set_alarm(l, "a", "slow", 1);
         for (unsigned i = 0; i < N_FOLLOWERS; i++)
                 add(l, "follower");
         assert_int_equal(l->pending.runs.n, N_FOLLOWERS + 1);
-        assert_int_equal(l->pending.marks.n, 1);
+        assert_int_equal(l->pending.stamps.n, 1);
         assert_int_equal(l->pending.alarms.n, 1);
         return 0;
 }
@@ -811,11 +811,11 @@ static void test_second_opener(void **state) {
         Ledger *l = open_ledger(NULL), *second = NULL;
         char *message = NULL;
 
-        assert_int_equal(ledger_open(&second, NULL, folder, &message), -EBUSY);
+        assert_int_equal(ledger_open(&second, NULL, directory, &message), -EBUSY);
         assert_null(second);
-        assert_non_null(strstr(message, folder));
+        assert_non_null(strstr(message, directory));
         free(message);
-        assert_int_equal(ledger_open(&second, NULL, folder, NULL), -EBUSY);
+        assert_int_equal(ledger_open(&second, NULL, directory, NULL), -EBUSY);
         add(l, "a");
         assert_int_equal(ledger_commit(l), 0);
         ledger_close(l);
@@ -832,13 +832,13 @@ static void test_files(void **state) {
         l = open_ledger(NULL);
         add(l, "a");
         assert_int_equal(ledger_commit(l), 0);
-        assert_int_equal(stat(in_folder(LEDGER_FILE), &st), 0);
+        assert_int_equal(stat(in_directory(LEDGER_FILE), &st), 0);
         assert_int_equal(st.st_mode & 0777, 0600);
-        assert_int_equal(stat(in_folder(LEDGER_FILE "-wal"), &st), 0);
+        assert_int_equal(stat(in_directory(LEDGER_FILE "-wal"), &st), 0);
         assert_int_equal(st.st_mode & 0777, 0600);
-        assert_int_equal(access(in_folder(LEDGER_FILE "-shm"), F_OK), -1);
+        assert_int_equal(access(in_directory(LEDGER_FILE "-shm"), F_OK), -1);
         l = ledger_close(l);
-        assert_int_equal(access(in_folder(LEDGER_FILE "-wal"), F_OK), -1);
+        assert_int_equal(access(in_directory(LEDGER_FILE "-wal"), F_OK), -1);
 }
 
 int main(void) {
@@ -854,7 +854,7 @@ int main(void) {
                 ledger_test(test_unfinished_of_another_boot),
                 ledger_test(test_boots_of_a_container),
                 ledger_test(test_memory),
-                ledger_test(test_marks),
+                ledger_test(test_stamps),
                 ledger_test(test_forget_job),
                 ledger_test(test_job_states),
                 ledger_test(test_alarms),

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the tests of the ledger share: a folder of their own, runs, and a look at what is listed. */
+/* What the tests of the ledger share: a directory of their own, runs, and a look at what is listed. */
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -16,44 +16,44 @@
 #include "ledger/ledger.h"
 #include "util/log.h"
 
-static char folder[] = "/tmp/vakt-test-ledger-XXXXXX";
+static char directory[] = "/tmp/vakt-test-ledger-XXXXXX";
 
 static inline int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
         return remove(path);
 }
 
 /* Nothing survives from one test to the next. */
-static inline int make_folder(void **state) {
-        (void)strcpy(folder + strlen(folder) - 6, "XXXXXX");
-        return mkdtemp(folder) ? 0 : -1;
+static inline int make_directory(void **state) {
+        (void)strcpy(directory + strlen(directory) - 6, "XXXXXX");
+        return mkdtemp(directory) ? 0 : -1;
 }
 
-static inline int remove_folder(void **state) {
+static inline int remove_directory(void **state) {
         log_open(LOG_TARGET_STDERR);
-        return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        return nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-#define ledger_test(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
+#define ledger_test(f) cmocka_unit_test_setup_teardown(f, make_directory, remove_directory)
 
-static inline const char *in_folder(const char *name) {
+static inline const char *in_directory(const char *name) {
         static char path[256];
 
-        (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
         return path;
 }
 
 static inline Ledger *open_ledger(sd_event *event) {
         Ledger *l = NULL;
 
-        assert_int_equal(ledger_open(&l, event, folder, NULL), 0);
+        assert_int_equal(ledger_open(&l, event, directory, NULL), 0);
         return l;
 }
 
 static inline bool is_ok(Ledger *l) {
-        const char *sentence;
-        bool ok = ledger_state(l, &sentence) == LEDGER_OK;
+        const char *message;
+        bool ok = ledger_state(l, &message) == LEDGER_OK;
 
-        assert_true(ok == !sentence);
+        assert_true(ok == !message);
         return ok;
 }
 

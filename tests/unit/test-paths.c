@@ -10,7 +10,7 @@
 
 #include "core-fixture.h"
 
-/* A run writes what it was given, one path and a newline each, to FOLDER/seen, which is nobody's watch. */
+/* A run writes what it was given, one path and a newline each, to DIRECTORY/seen, which is nobody's watch. */
 #define WRITE_ONE  "[Run]\nShell=printf '%%%%s\\n' \"$VAKT_PATH\" >>%s/seen\n"
 #define WRITE_LIST "[Run]\nShell=tr '\\0' '\\n' >>%s/seen; echo . >>%s/seen\n"
 
@@ -21,11 +21,11 @@ static const char *in(const Fixture *f, const char *name) {
         static unsigned i;
 
         i = (i + 1) % 8;
-        (void)snprintf(path[i], sizeof(path[i]), "%s/%s", f->folder, name);
+        (void)snprintf(path[i], sizeof(path[i]), "%s/%s", f->directory, name);
         return path[i];
 }
 
-static void make_folder(const Fixture *f, const char *name) {
+static void make_directory(const Fixture *f, const char *name) {
         assert_int_equal(mkdir(in(f, name), 0755), 0);
 }
 
@@ -87,12 +87,12 @@ static bool is_watching(const char *state) {
         return streq(state, "active") || streq(state, "degraded") || streq(state, "waiting");
 }
 
-static int count_watching(const char *key, const char *path, const char *state, const char *sentence, void *userdata) {
+static int count_watching(const char *key, const char *path, const char *state, const char *message, void *userdata) {
         *(unsigned *)userdata += is_watching(state);
         return 0;
 }
 
-static int count_active(const char *key, const char *path, const char *state, const char *sentence, void *userdata) {
+static int count_active(const char *key, const char *path, const char *state, const char *message, void *userdata) {
         *(unsigned *)userdata += streq(state, "active");
         return 0;
 }
@@ -114,8 +114,8 @@ static unsigned n_watching(Fixture *f, const char *name) {
 /* With the first look done. */
 static void start_watching(Fixture *f, const char *name, unsigned n) {
         start(f);
-        if (job(f, name)->fault)
-                fail_msg("%s", job(f, name)->fault);
+        if (job(f, name)->problem)
+                fail_msg("%s", job(f, name)->problem);
         WAIT_FOR(f, n_watching(f, name) == n);
 }
 
@@ -139,7 +139,7 @@ static unsigned counter(Fixture *f, const char *name, const char *number) {
         return (unsigned)wanted.value;
 }
 
-static int count_limit(const char *topic, const char *sentence, void *userdata) {
+static int count_limit(const char *topic, const char *message, void *userdata) {
         *(unsigned *)userdata += streq(topic, "limit");
         return 0;
 }
@@ -150,9 +150,9 @@ static void test_each_file_has_a_run(void **state) {
         static const char *const names[] = { "w/plain", "w/with blank", "w/quote'\"$HOME`x`", "w/-rf", "w/\xff\xfe" };
         Fixture *f = *state;
 
-        make_folder(f, "w");
+        make_directory(f, "w");
         write_path_job(f, "each", "[Path]\nPathChanged=%s\nEvents=close\nBatch=each\n" WRITE_ONE, in(f, "w"),
-                       f->folder);
+                       f->directory);
         start_watching(f, "each", 1);
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 touch(f, names[i]);
@@ -167,10 +167,10 @@ static void test_a_batch_is_a_list(void **state) {
         _cleanup_(run_record_done) RunRecord r = {};
         Fixture *f = *state;
 
-        make_folder(f, "w");
-        make_folder(f, "w/sub");
+        make_directory(f, "w");
+        make_directory(f, "w/sub");
         write_path_job(f, "all", "[Path]\nPathChanged=%s\nRecursive=yes\nEvents=close\nSettleSec=200ms\n" WRITE_LIST,
-                       in(f, "w"), f->folder, f->folder);
+                       in(f, "w"), f->directory, f->directory);
         start_watching(f, "all", 1);
         touch(f, "w/a");
         touch(f, "w/sub/b");
@@ -188,9 +188,9 @@ static void test_a_batch_is_a_list(void **state) {
 static void test_the_list_is_a_file(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
+        make_directory(f, "w");
         write_path_job(f, "all", "[Path]\nPathChanged=%s\n[Run]\nShell=tr '\\0' '\\n' <\"$VAKT_PATHS\" >>%s/seen\n",
-                       in(f, "w"), f->folder);
+                       in(f, "w"), f->directory);
         start_watching(f, "all", 1);
         touch(f, "w/a");
         WAIT_FOR(f, lines(f) > 0);
@@ -200,10 +200,10 @@ static void test_the_list_is_a_file(void **state) {
 static void test_changes_in_a_run_make_the_next_batch(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
+        make_directory(f, "w");
         write_path_job(f, "held",
                        "[Path]\nPathChanged=%s\nEvents=close\n[Run]\nShell=tr '\\0' '\\n' >>%s/seen; read line <%s\n",
-                       in(f, "w"), f->folder, f->gate);
+                       in(f, "w"), f->directory, f->gate);
         start_watching(f, "held", 1);
         touch(f, "w/a");
         WAIT_FOR(f, has_seen(f, "w/a"));
@@ -225,8 +225,8 @@ static void test_changes_in_a_run_make_the_next_batch(void **state) {
 static void test_files_wait_for_the_end_of_a_pause(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
-        write_path_job(f, "all", "[Path]\nPathChanged=%s\n" WRITE_LIST, in(f, "w"), f->folder, f->folder);
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\n" WRITE_LIST, in(f, "w"), f->directory, f->directory);
         start_watching(f, "all", 1);
         assert_int_equal(manager_pause(f->m, "all"), 0);
         touch(f, "w/a");
@@ -242,9 +242,9 @@ static void test_files_wait_for_the_end_of_a_pause(void **state) {
 static void test_skip_leaves_a_batch_out(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
-        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->folder,
-                       f->folder);
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->directory,
+                       f->directory);
         start_watching(f, "all", 1);
         assert_int_equal(manager_skip(f->m, "all", 1), 0);
         touch(f, "w/a");
@@ -258,11 +258,11 @@ static void test_skip_leaves_a_batch_out(void **state) {
 static void test_another_run_is_waited_for(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
+        make_directory(f, "w");
         write_path_job(f, "held",
                        "[Path]\nPathChanged=%s\nEvents=close\n[Run]\nOverlap=skip\nShell=tr '\\0' '\\n' >>%s/seen; "
                        "read line <%s\n",
-                       in(f, "w"), f->folder, f->gate);
+                       in(f, "w"), f->directory, f->gate);
         start_watching(f, "held", 1);
         (void)request(f, "held");
         WAIT_FOR(f, f->n_started == 1);
@@ -278,11 +278,11 @@ static void test_another_run_is_waited_for(void **state) {
 static void test_replace_gives_all_to_the_next(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
+        make_directory(f, "w");
         write_path_job(f, "held",
                        "[Path]\nPathChanged=%s\nEvents=close\n[Run]\nOverlap=replace\nShell=tr '\\0' '\\n' "
                        ">>%s/seen; read line <%s\n",
-                       in(f, "w"), f->folder, f->gate);
+                       in(f, "w"), f->directory, f->gate);
         start_watching(f, "held", 1);
         touch(f, "w/a");
         WAIT_FOR(f, has_seen(f, "w/a"));
@@ -299,12 +299,12 @@ static void test_replace_gives_all_to_the_next(void **state) {
 static void test_a_run_by_hand_does_not_swallow_files(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
+        make_directory(f, "w");
         write_path_job(
                 f, "held",
                 "[Path]\nPathChanged=%s\nEvents=close\n[Run]\nOverlap=replace\nShell=tr '\\0' '\\n' >>%s/seen; read "
                 "line <%s\n",
-                in(f, "w"), f->folder, f->gate);
+                in(f, "w"), f->directory, f->gate);
         start_watching(f, "held", 1);
         touch(f, "w/a");
         WAIT_FOR(f, lines(f) == 1);
@@ -319,8 +319,8 @@ static void test_a_run_by_hand_does_not_swallow_files(void **state) {
         assert_true(is_idle(f));
 }
 
-static int find_own(const char *key, const char *path, const char *state, const char *sentence, void *userdata) {
-        *(bool *)userdata |= strstr(sentence, "vaktd keeps its own files there") != NULL;
+static int find_own(const char *key, const char *path, const char *state, const char *message, void *userdata) {
+        *(bool *)userdata |= strstr(message, "vaktd keeps its own files there") != NULL;
         return 0;
 }
 
@@ -335,7 +335,7 @@ static bool is_refused_as_own(Fixture *f, const char *name) {
 static void test_own_directories_are_no_spools(void **state) {
         Fixture *f = *state;
 
-        write_path_job(f, "own", "[Path]\nSpool=%s\n[Run]\nExec=/bin/true\n", f->folder);
+        write_path_job(f, "own", "[Path]\nSpool=%s\n[Run]\nExec=/bin/true\n", f->directory);
         start(f);
         WAIT_FOR(f, is_refused_as_own(f, "own"));
         assert_int_equal(f->n_started, 0);
@@ -347,11 +347,11 @@ static void test_a_job_that_chases_its_tail_is_slowed(void **state) {
         Fixture *f = *state;
         unsigned n_told = 0;
 
-        make_folder(f, "w");
+        make_directory(f, "w");
         write_path_job(f, "tail",
                        "[Path]\nPathChanged=%s\nEvents=close\nTriggerLimitIntervalSec=1h\nTriggerLimitBurst=5\n"
                        "[Run]\nShell=echo >>%s/w/own\n",
-                       in(f, "w"), f->folder);
+                       in(f, "w"), f->directory);
         start_watching(f, "tail", 1);
         touch(f, "w/a");
         WAIT_FOR(f, f->n_finished == 5);
@@ -368,12 +368,12 @@ static void test_a_job_that_chases_its_tail_is_slowed(void **state) {
 static void test_a_condition_is_looked_at_again_after_its_run(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
+        make_directory(f, "w");
         touch(f, "w/1");
         touch(f, "w/2");
         touch(f, "w/3");
         write_path_job(f, "work", "[Path]\nDirectoryNotEmpty=%s\n[Run]\nShell=set -- %s/w/*; rm \"$1\"\n", in(f, "w"),
-                       f->folder);
+                       f->directory);
         start(f);
         WAIT_FOR(f, f->n_finished == 3 && is_idle(f));
         assert_false(exists(f, "w/3"));
@@ -396,12 +396,12 @@ static void test_what_exists_at_start_counts(void **state) {
 static void test_a_start_finds_what_changed_meanwhile(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
-        make_folder(f, "w/sub");
+        make_directory(f, "w");
+        make_directory(f, "w/sub");
         touch(f, "w/old");
         touch(f, "w/sub/old");
         write_path_job(f, "all", "[Path]\nPathChanged=%s\nRecursive=yes\nEvents=close\nSettleSec=100ms\n" WRITE_LIST,
-                       in(f, "w"), f->folder, f->folder);
+                       in(f, "w"), f->directory, f->directory);
         start_watching(f, "all", 1);
         touch(f, "w/first");
         WAIT_FOR(f, f->n_finished == 1);
@@ -424,9 +424,9 @@ static void test_a_start_finds_what_changed_meanwhile(void **state) {
 static void test_files_that_wait_are_kept(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
-        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->folder,
-                       f->folder);
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->directory,
+                       f->directory);
         start_watching(f, "all", 1);
         assert_int_equal(manager_pause(f->m, "all"), 0);
         touch(f, "w/a");
@@ -443,11 +443,11 @@ static void test_files_that_wait_are_kept(void **state) {
 static void test_a_name_that_is_taken_again_counts(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
+        make_directory(f, "w");
         touch(f, "w/f");
         touch(f, "w/g");
         touch(f, "w/h");
-        write_path_job(f, "all", "[Path]\nPathChanged=%s\n" WRITE_LIST, in(f, "w"), f->folder, f->folder);
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\n" WRITE_LIST, in(f, "w"), f->directory, f->directory);
         start_watching(f, "all", 1);
         for (unsigned stopped = 0; stopped < 2; stopped++) {
                 assert_int_equal(manager_pause(f->m, "all"), 0);
@@ -469,9 +469,9 @@ static void test_a_name_that_is_taken_again_counts(void **state) {
 static void test_a_file_that_is_gone_waits_no_longer(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
-        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->folder,
-                       f->folder);
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->directory,
+                       f->directory);
         start_watching(f, "all", 1);
         assert_int_equal(manager_pause(f->m, "all"), 0);
         touch(f, "w/a");
@@ -495,14 +495,14 @@ static void test_a_file_that_is_gone_waits_no_longer(void **state) {
 static void write_spool_job(const Fixture *f, const char *path, const char *run) {
         char job[2048];
 
-        (void)snprintf(job, sizeof(job), "[Path]\nSpool=%s/spool\n%s\n[Run]\n%s\n", f->folder, path, run);
+        (void)snprintf(job, sizeof(job), "[Path]\nSpool=%s/spool\n%s\n[Run]\n%s\n", f->directory, path, run);
         write_job(f, "spool", job);
 }
 
 static void test_items_are_acknowledged(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "spool");
+        make_directory(f, "spool");
         touch(f, "spool/before");
         write_spool_job(
                 f, "",
@@ -520,10 +520,10 @@ static void test_items_are_tried_again_and_given_up(void **state) {
         Fixture *f = *state;
         char keys[600];
 
-        make_folder(f, "spool");
-        make_folder(f, "failed");
-        make_folder(f, "done");
-        (void)snprintf(keys, sizeof(keys), "SpoolFailed=%s/failed\nSpoolDone=%s/done", f->folder, f->folder);
+        make_directory(f, "spool");
+        make_directory(f, "failed");
+        make_directory(f, "done");
+        (void)snprintf(keys, sizeof(keys), "SpoolFailed=%s/failed\nSpoolDone=%s/done", f->directory, f->directory);
         write_spool_job(f, keys,
                         "Shell=case $VAKT_PATH in *bad) exit 1;; *twice) test $VAKT_ATTEMPT = 2;; "
                         "esac\nRetry=1\nRetryDelaySec=1ms");
@@ -543,7 +543,7 @@ static void test_an_item_whose_writer_is_not_heard_of(void **state) {
         Fixture *f = *state;
         int fd;
 
-        make_folder(f, "spool");
+        make_directory(f, "spool");
         touch(f, "other");
         fd = open(in(f, "other"), O_WRONLY | O_CLOEXEC);
         assert_true(fd >= 0);
@@ -563,10 +563,10 @@ static void test_an_item_whose_writer_is_not_heard_of(void **state) {
 
 #define LINKED (2 * DEADLINE_SECONDS)
 
-static const char *linked(const Fixture *f, const char *folder, unsigned i) {
+static const char *linked(const Fixture *f, const char *directory, unsigned i) {
         char name[32];
 
-        (void)snprintf(name, sizeof(name), "%s/linked-%u", folder, i);
+        (void)snprintf(name, sizeof(name), "%s/linked-%u", directory, i);
         return in(f, name);
 }
 
@@ -584,11 +584,11 @@ static void test_items_that_cannot_be_claimed_yet_hold_up_no_others(void **state
 
         if (geteuid() != 0)
                 skip();
-        make_folder(f, "spool");
+        make_directory(f, "spool");
         assert_int_equal(chmod(in(f, "spool"), 01777), 0);
         write_spool_job(f, "", "Exec=/bin/true");
         start_watching(f, "spool", 1);
-        make_folder(f, "names");
+        make_directory(f, "names");
         for (unsigned i = 0; i < LINKED; i++) {
                 const char *slash = strrchr(linked(f, "", i), '/');
 
@@ -606,8 +606,8 @@ static void test_an_item_survives_a_restart(void **state) {
         Fixture *f = *state;
         char run[600];
 
-        make_folder(f, "spool");
-        (void)snprintf(run, sizeof(run), "Shell=echo x >>%s/seen; read line <%s", f->folder, f->gate);
+        make_directory(f, "spool");
+        (void)snprintf(run, sizeof(run), "Shell=echo x >>%s/seen; read line <%s", f->directory, f->gate);
         write_spool_job(f, "", run);
         start_watching(f, "spool", 1);
         touch(f, "spool/item");
@@ -626,16 +626,16 @@ static void test_an_item_survives_a_restart(void **state) {
 static void test_a_reload_keeps_what_it_does_not_concern(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
-        make_folder(f, "v");
-        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->folder,
-                       f->folder);
+        make_directory(f, "w");
+        make_directory(f, "v");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->directory,
+                       f->directory);
         start_watching(f, "all", 1);
         assert_int_equal(manager_pause(f->m, "all"), 0);
         touch(f, "w/a");
         WAIT_FOR(f, counter(f, "all", "waiting") == 1);
         write_path_job(f, "all", "[Path]\nPathChanged=%s\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"),
-                       in(f, "v"), f->folder, f->folder);
+                       in(f, "v"), f->directory, f->directory);
         assert_int_equal(manager_reload(f->m), 0);
         WAIT_FOR(f, n_watching(f, "all") == 2);
         touch(f, "v/b");
@@ -644,7 +644,7 @@ static void test_a_reload_keeps_what_it_does_not_concern(void **state) {
         WAIT_FOR(f, f->n_finished == 1);
         assert_true(has_seen(f, "w/a"));
         assert_true(has_seen(f, "v/b"));
-        write_path_job(f, "all", WRITE_LIST, f->folder, f->folder);
+        write_path_job(f, "all", WRITE_LIST, f->directory, f->directory);
         assert_int_equal(manager_reload(f->m), 0);
         assert_int_equal(n_watching(f, "all"), 0);
 }
@@ -684,9 +684,9 @@ static void crash(Fixture *f) {
 static void test_a_crash_makes_no_file_news_again(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
+        make_directory(f, "w");
         write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\nSettleSec=2500ms\n" WRITE_LIST, in(f, "w"),
-                       f->folder, f->folder);
+                       f->directory, f->directory);
         start_watching(f, "all", 1);
         touch(f, "w/a");
         WAIT_FOR(f, f->n_finished == 1);
@@ -700,7 +700,7 @@ static void write_pool(const Fixture *f, const char *settings) {
         char conf[256];
 
         (void)snprintf(conf, sizeof(conf), "[Pool p]\nSlots=1\n%s\n", settings);
-        write_file(f->folder, "vaktd.conf", conf);
+        write_file(f->directory, "vaktd.conf", conf);
         write_held_job(f, "holder", "Pool=p");
 }
 
@@ -709,9 +709,9 @@ static void test_a_crash_loses_no_file_that_waits_again(void **state) {
         Fixture *f = *state;
 
         write_pool(f, "MaxWaitSec=200ms");
-        make_folder(f, "w");
-        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST "Pool=p\n", in(f, "w"), f->folder,
-                       f->folder);
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST "Pool=p\n", in(f, "w"),
+                       f->directory, f->directory);
         start_watching(f, "all", 1);
         (void)request(f, "holder");
         WAIT_FOR(f, f->n_started == 1);
@@ -732,20 +732,20 @@ static void test_a_crash_loses_no_file_that_waits_again(void **state) {
 }
 
 /* As an earlier daemon left it: claimed, and no run. */
-static void make_claim(const Fixture *f, const char *folder, const char *name) {
+static void make_claim(const Fixture *f, const char *directory, const char *name) {
         char path[256];
 
         (void)mkdir(in(f, "spool/.vakt-spool"), 0711);
-        (void)snprintf(path, sizeof(path), "spool/.vakt-spool/%s", folder);
-        make_folder(f, path);
-        (void)snprintf(path, sizeof(path), "spool/.vakt-spool/%s/%s", folder, name);
+        (void)snprintf(path, sizeof(path), "spool/.vakt-spool/%s", directory);
+        make_directory(f, path);
+        (void)snprintf(path, sizeof(path), "spool/.vakt-spool/%s/%s", directory, name);
         touch(f, path);
 }
 
 static void test_items_without_a_run_are_not_forgotten(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "spool");
+        make_directory(f, "spool");
         make_claim(f, "0000000000000001.1", "a");
         make_claim(f, "0000000000000002.1", "b");
         write_spool_job(f, "", "Shell=test -f \"$VAKT_PATH\"\nMinIntervalSec=300ms");
@@ -757,7 +757,7 @@ static void test_items_without_a_run_are_not_forgotten(void **state) {
 
 static void hold_an_item(Fixture *f, const char *run) {
         write_pool(f, "");
-        make_folder(f, "spool");
+        make_directory(f, "spool");
         write_spool_job(f, "", run);
         start_watching(f, "spool", 1);
         (void)request(f, "holder");
@@ -820,8 +820,8 @@ static void test_an_item_is_found_where_it_is(void **state) {
 static void test_a_condition_outlives_a_skip(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
-        write_path_job(f, "work", "[Path]\nDirectoryNotEmpty=%s\n[Run]\nShell=rm %s/w/*\n", in(f, "w"), f->folder);
+        make_directory(f, "w");
+        write_path_job(f, "work", "[Path]\nDirectoryNotEmpty=%s\n[Run]\nShell=rm %s/w/*\n", in(f, "w"), f->directory);
         start(f);
         turn(f, 20);
         assert_int_equal(manager_skip(f->m, "work", 1), 0);
@@ -834,11 +834,11 @@ static void test_a_condition_outlives_a_skip(void **state) {
 static void test_the_interval_refuses_no_file(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "w");
+        make_directory(f, "w");
         write_path_job(f, "each",
                        "[Path]\nPathChanged=%s\nEvents=close\nBatch=each\n" WRITE_ONE
                        "Overlap=parallel\nMaxParallel=4\nMinIntervalSec=100ms\n",
-                       in(f, "w"), f->folder);
+                       in(f, "w"), f->directory);
         start_watching(f, "each", 1);
         touch(f, "w/a");
         touch(f, "w/b");
@@ -852,14 +852,14 @@ static void test_a_spool_is_tried_again(void **state) {
         Fixture *f = *state;
         char keys[600];
 
-        make_folder(f, "spool");
-        (void)snprintf(keys, sizeof(keys), "SpoolDone=%s/done", f->folder);
+        make_directory(f, "spool");
+        (void)snprintf(keys, sizeof(keys), "SpoolDone=%s/done", f->directory);
         write_spool_job(f, keys, "Shell=true");
         start_watching(f, "spool", 1);
         touch(f, "spool/item");
         turn(f, 50);
         assert_int_equal(f->n_started, 0);
-        make_folder(f, "done");
+        make_directory(f, "done");
         WAIT_FOR(f, exists(f, "done/item"));
         assert_int_equal(n_active(f, "spool"), 1);
 }
@@ -869,9 +869,9 @@ static void test_an_item_outlives_its_job(void **state) {
         Fixture *f = *state;
         char keys[600], run[600];
 
-        make_folder(f, "spool");
-        make_folder(f, "done");
-        (void)snprintf(keys, sizeof(keys), "SpoolDone=%s/done", f->folder);
+        make_directory(f, "spool");
+        make_directory(f, "done");
+        (void)snprintf(keys, sizeof(keys), "SpoolDone=%s/done", f->directory);
         (void)snprintf(run, sizeof(run), "Shell=read line <%s", f->gate);
         write_spool_job(f, keys, run);
         start_watching(f, "spool", 1);
@@ -888,7 +888,7 @@ static void test_an_item_outlives_its_job(void **state) {
 static void test_an_item_without_a_run_goes_back(void **state) {
         Fixture *f = *state;
 
-        make_folder(f, "spool");
+        make_directory(f, "spool");
         make_claim(f, "0000000000000001.1", "a");
         make_claim(f, "0000000000000002.1", "b");
         write_spool_job(f, "", "Shell=true\nMinIntervalSec=1h");
@@ -904,9 +904,9 @@ static void test_an_item_is_put_away_when_it_can_be(void **state) {
         Fixture *f = *state;
         char keys[600], run[600];
 
-        make_folder(f, "spool");
-        make_folder(f, "done");
-        (void)snprintf(keys, sizeof(keys), "SpoolDone=%s/done", f->folder);
+        make_directory(f, "spool");
+        make_directory(f, "done");
+        (void)snprintf(keys, sizeof(keys), "SpoolDone=%s/done", f->directory);
         (void)snprintf(run, sizeof(run), "Shell=read line <%s", f->gate);
         write_spool_job(f, keys, run);
         start_watching(f, "spool", 1);
@@ -916,7 +916,7 @@ static void test_an_item_is_put_away_when_it_can_be(void **state) {
         let_go(f, 1);
         WAIT_FOR(f, f->n_finished == 1);
         turn(f, 20);
-        make_folder(f, "done");
+        make_directory(f, "done");
         WAIT_FOR(f, exists(f, "done/item"));
 }
 
@@ -928,7 +928,7 @@ static int count_plan(const char *path, size_t n, void *userdata) {
         return 0;
 }
 
-static int find_topic(const char *topic, const char *sentence, void *userdata) {
+static int find_topic(const char *topic, const char *message, void *userdata) {
         const char **wanted = userdata;
 
         if (streq(topic, wanted[0]))
@@ -949,11 +949,11 @@ static void test_people_are_told_about_files(void **state) {
         uint64_t most;
         unsigned n = 0;
 
-        make_folder(f, "w");
+        make_directory(f, "w");
         touch(f, "w/a.csv");
         touch(f, "w/b.txt");
         write_path_job(f, "all", "[Path]\nPathChanged=%s\nInclude=*.csv\nSettleSec=1h\n" WRITE_LIST, in(f, "w"),
-                       f->folder, f->folder);
+                       f->directory, f->directory);
         start_watching(f, "all", 1);
         assert_int_equal(manager_plan(f->m, job(f, "all"), count_plan, &n, &most), 0);
         assert_int_equal(n, 1);
@@ -964,24 +964,24 @@ static void test_people_are_told_about_files(void **state) {
         assert_true(explains(f, "elsewhere", "watch"));
 }
 
-static int find_sentence(const char *topic, const char *sentence, void *userdata) {
-        (void)strcat(userdata, sentence);
+static int find_message(const char *topic, const char *message, void *userdata) {
+        (void)strcat(userdata, message);
         return 0;
 }
 
 static int note_plan(const char *path, size_t n, void *userdata) {
-        return find_sentence("", path, userdata);
+        return find_message("", path, userdata);
 }
 
 /* What lies in a spool and is nothing to be worked on. */
 static void test_strange_items(void **state) {
-        static const char *const strange[] = { "spool/folder", "spool/fifo", "spool/link" };
+        static const char *const strange[] = { "spool/directory", "spool/fifo", "spool/link" };
         char said[2048] = "";
         Fixture *f = *state;
         uint64_t most;
 
-        make_folder(f, "spool");
-        make_folder(f, "spool/folder");
+        make_directory(f, "spool");
+        make_directory(f, "spool/directory");
         assert_int_equal(mkfifo(in(f, "spool/fifo"), 0600), 0);
         assert_int_equal(symlink("item", in(f, "spool/link")), 0);
         touch(f, "spool/item");
@@ -993,7 +993,7 @@ static void test_strange_items(void **state) {
                 const char *path = in(f, strange[i]);
 
                 said[0] = '\0';
-                assert_int_equal(manager_explain_path(f->m, job(f, "spool"), path, strlen(path), find_sentence, said),
+                assert_int_equal(manager_explain_path(f->m, job(f, "spool"), path, strlen(path), find_message, said),
                                  0);
                 assert_non_null(strstr(said, "no regular file"));
                 assert_non_null(strstr(said, "leaves it where it is"));
@@ -1001,7 +1001,7 @@ static void test_strange_items(void **state) {
         }
         said[0] = '\0';
         assert_int_equal(manager_explain_path(f->m, job(f, "spool"), in(f, "spool/item"), strlen(in(f, "spool/item")),
-                                              find_sentence, said),
+                                              find_message, said),
                          0);
         assert_null(strstr(said, "no regular file"));
 }

@@ -28,7 +28,7 @@ static void set(const char *config, const char *state, const char *runtime, cons
                 assert_int_equal(all[i].value ? setenv(all[i].name, all[i].value, 1) : unsetenv(all[i].name), 0);
 }
 
-/* The folders of jobs, one after the other, each with a colon behind it. */
+/* The directories of jobs, one after the other, each with a colon behind it. */
 static void assert_job_dirs(bool user, const char *expected) {
         _cleanup_(strv_freep) char **dirs = NULL;
         char text[1024] = "";

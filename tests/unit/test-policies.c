@@ -17,7 +17,7 @@ static void test_pool_is_shared(void **state) {
         Fixture *f = *state;
         uint64_t first;
 
-        write_file(f->folder, "vaktd.conf", "[Pool disk]\nSlots=2\n");
+        write_file(f->directory, "vaktd.conf", "[Pool disk]\nSlots=2\n");
         write_held_job(f, "a", "Pool=disk");
         write_held_job(f, "b", "Pool=disk");
         write_held_job(f, "c", "Pool=disk");
@@ -153,7 +153,7 @@ static void test_max_wait(void **state) {
         const RunRecord *r;
         uint64_t id;
 
-        write_file(f->folder, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=20ms\n");
+        write_file(f->directory, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=20ms\n");
         write_held_job(f, "holder", "Pool=one");
         write_job(f, "late", "[Run]\nExec=/bin/true\nPool=one\n");
         start(f);
@@ -176,7 +176,7 @@ static void test_max_wait_over_edits(void **state) {
         Fixture *f = *state;
         uint64_t id;
 
-        write_file(f->folder, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=300ms\n");
+        write_file(f->directory, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=300ms\n");
         write_held_job(f, "holder", "Pool=one");
         write_job(f, "late", "[Run]\nExec=/bin/true\nPool=one\n");
         start(f);
@@ -200,7 +200,7 @@ static void test_max_wait_in_one_turn(void **state) {
         Fixture *f = *state;
         uint64_t id;
 
-        write_file(f->folder, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=20ms\n");
+        write_file(f->directory, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=20ms\n");
         write_held_job(f, "holder", "Pool=one");
         write_job(f, "late", "[Run]\nExec=/bin/true\nPool=one\n");
         start(f);
@@ -215,7 +215,7 @@ static void test_max_wait_of_a_retry(void **state) {
         Fixture *f = *state;
         RunRecord last;
 
-        write_file(f->folder, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=10ms\n");
+        write_file(f->directory, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=10ms\n");
         write_held_job(f, "holder", "Pool=one");
         write_job(f, "bad", "[Job]\nOnFailure=page\n[Run]\nShell=exit 1\nPool=one\nRetry=1\nRetryDelaySec=30ms\n");
         write_job(f, "page", "[Run]\nExec=/bin/true\n");
@@ -295,14 +295,14 @@ static void test_retry_gives_way_to_a_success(void **state) {
         char text[512], marker[128];
         uint64_t retry;
 
-        (void)snprintf(marker, sizeof(marker), "%s/marker", f->folder);
+        (void)snprintf(marker, sizeof(marker), "%s/marker", f->directory);
         (void)snprintf(text, sizeof(text), "[Run]\nShell=test -e %s\nRetry=5\nRetryDelaySec=1h\nOverlap=skip\n",
                        marker);
         write_job(f, "job", text);
         start(f);
         retry = finish(f, "job")->id + 1;
         assert_int_equal(manager_get_run(f->m, retry)->state, RUN_WAITING);
-        write_file(f->folder, "marker", "");
+        write_file(f->directory, "marker", "");
         assert_int_equal(finish(f, "job")->result, RUN_RESULT_SUCCESS);
         assert_int_equal(manager_get_run(f->m, retry)->result, RUN_RESULT_SKIPPED);
         assert_int_equal(job(f, "job")->n_queued, 0);
@@ -330,12 +330,12 @@ static void test_retry_of_a_job_that_is_gone(void **state) {
         char text[512];
 
         (void)snprintf(text, sizeof(text),
-                       "[Run]\nShell=test -e %s/marker && read line <%s\nRetry=5\nRetryDelaySec=1h\n", f->folder,
+                       "[Run]\nShell=test -e %s/marker && read line <%s\nRetry=5\nRetryDelaySec=1h\n", f->directory,
                        f->gate);
         write_job(f, "job", text);
         start(f);
         (void)finish(f, "job");
-        write_file(f->folder, "marker", "");
+        write_file(f->directory, "marker", "");
         (void)request(f, "job");
         WAIT_FOR(f, f->n_started == 2);
         remove_job(f, "job");
@@ -366,7 +366,7 @@ static void test_stop_with_something_to_follow(void **state) {
         Fixture *f = *state;
         char text[512], marker[128];
 
-        (void)snprintf(marker, sizeof(marker), "%s/marker", f->folder);
+        (void)snprintf(marker, sizeof(marker), "%s/marker", f->directory);
         (void)snprintf(text, sizeof(text),
                        "[Job]\nOnFailure=page\n[Run]\n"
                        "Shell=trap 'touch %s; read line <%s; exit 1' TERM; while :; do sleep 0.01; done\n"
@@ -401,7 +401,7 @@ static void test_chains(void **state) {
                   "[Job]\nOnSuccess=after\nOnFailure=page\n[Run]\nShell=exit 3\nRetry=1\nRetryDelaySec=1ms\n");
         write_job(f, "after", "[Run]\nExec=/bin/true\n");
         (void)snprintf(text, sizeof(text),
-                       "[Run]\nShell=echo $VAKT_CAUSE $VAKT_PARENT_JOB $VAKT_PARENT_RESULT >%s/out\n", f->folder);
+                       "[Run]\nShell=echo $VAKT_CAUSE $VAKT_PARENT_JOB $VAKT_PARENT_RESULT >%s/out\n", f->directory);
         write_job(f, "page", text);
         start(f);
         (void)finish(f, "good");
@@ -415,7 +415,7 @@ static void test_chains(void **state) {
         assert_int_equal(count_cause(f, "page", RUN_CAUSE_CHAIN), 0); /* there is another try */
         WAIT_FOR(f, count_result(f, "page", RUN_RESULT_SUCCESS) == 1);
         assert_int_equal(count_cause(f, "after", RUN_CAUSE_CHAIN), 1);
-        (void)snprintf(text, sizeof(text), "%s/out", f->folder);
+        (void)snprintf(text, sizeof(text), "%s/out", f->directory);
         out = fopen(text, "re");
         assert_non_null(out);
         assert_non_null(fgets(line, sizeof(line), out));
@@ -590,14 +590,14 @@ static void test_reset_failed(void **state) {
         assert_int_equal(manager_reset_failed(f->m, "nowhere"), -ENOENT);
 }
 
-static usec_t mark_of(const Fixture *f, const char *job, const char *key) {
-        usec_t mark = 0;
+static usec_t stamp_of(const Fixture *f, const char *job, const char *key) {
+        usec_t stamp = 0;
         Ledger *l;
 
-        assert_int_equal(ledger_open(&l, NULL, f->folder, NULL), 0);
-        (void)ledger_get_mark(l, job, key, &mark);
+        assert_int_equal(ledger_open(&l, NULL, f->directory, NULL), 0);
+        (void)ledger_get_stamp(l, job, key, &stamp);
         ledger_close(l);
-        return mark;
+        return stamp;
 }
 
 /* It stays so over a restart, and says nothing about what did succeed. */
@@ -606,16 +606,16 @@ static void test_reset_failed_is_kept(void **state) {
         usec_t success, end, start_of_last;
         char text[256];
 
-        (void)snprintf(text, sizeof(text), "[Job]\nExpectSec=1h\n[Run]\nShell=test -e %s/good\n", f->folder);
+        (void)snprintf(text, sizeof(text), "[Job]\nExpectSec=1h\n[Run]\nShell=test -e %s/good\n", f->directory);
         write_job(f, "job", text);
-        write_file(f->folder, "good", "");
+        write_file(f->directory, "good", "");
         start(f);
         success = finish(f, "job")->ended;
         f->n_job_changed = 0;
         assert_int_equal(manager_reset_failed(f->m, "job"), 0); /* of nothing */
         assert_int_equal(f->n_job_changed, 0);
         assert_int_equal(job(f, "job")->last_result, RUN_RESULT_SUCCESS);
-        (void)snprintf(text, sizeof(text), "%s/good", f->folder);
+        (void)snprintf(text, sizeof(text), "%s/good", f->directory);
         assert_int_equal(unlink(text), 0);
         assert_int_equal(finish(f, "job")->result, RUN_RESULT_EXIT);
         end = job(f, "job")->last_end;
@@ -625,7 +625,7 @@ static void test_reset_failed_is_kept(void **state) {
                 assert_int_equal(job(f, "job")->last_result, RUN_RESULT_NONE);
                 assert_true(job(f, "job")->last_end == end && job(f, "job")->last_start == start_of_last);
                 stop(f);
-                assert_true(mark_of(f, "job", "success") == success);
+                assert_true(stamp_of(f, "job", "success") == success);
                 start(f);
         }
         (void)finish(f, "job");
@@ -636,31 +636,31 @@ static void test_reset_failed_is_kept(void **state) {
 
 /* --- what is gone --- */
 
-static int count_mark(const char *job, const char *key, usec_t usec, void *userdata) {
+static int count_stamp(const char *job, const char *key, usec_t usec, void *userdata) {
         ++*(unsigned *)userdata;
         return 0;
 }
 
-static unsigned n_marks(const Fixture *f, const char *job) {
+static unsigned n_stamps(const Fixture *f, const char *job) {
         unsigned n = 0;
         Ledger *l;
 
-        assert_int_equal(ledger_open(&l, NULL, f->folder, NULL), 0);
-        (void)ledger_list_marks(l, job, count_mark, &n);
+        assert_int_equal(ledger_open(&l, NULL, f->directory, NULL), 0);
+        (void)ledger_list_stamps(l, job, count_stamp, &n);
         ledger_close(l);
         return n;
 }
 
-static void put_mark(const Fixture *f, const char *job, const char *key, usec_t usec) {
+static void put_stamp(const Fixture *f, const char *job, const char *key, usec_t usec) {
         Ledger *l;
 
-        assert_int_equal(ledger_open(&l, NULL, f->folder, NULL), 0);
-        assert_int_equal(ledger_set_mark(l, job, key, usec), 0);
+        assert_int_equal(ledger_open(&l, NULL, f->directory, NULL), 0);
+        assert_int_equal(ledger_set_stamp(l, job, key, usec), 0);
         ledger_close(l);
 }
 
-/* An edit leaves no mark behind, and a job that is gone for a day nothing at all. */
-static void test_many_marks(void **state) {
+/* An edit leaves no stamp behind, and a job that is gone for a day nothing at all. */
+static void test_many_stamps(void **state) {
         Fixture *f = *state;
         char text[128], *name = NULL;
         Ledger *l;
@@ -677,27 +677,27 @@ static void test_many_marks(void **state) {
         }
         assert_int_equal(manager_pause(f->m, "job"), 0);
         stop(f);
-        assert_int_equal(n_marks(f, "job"), 1);
+        assert_int_equal(n_stamps(f, "job"), 1);
         /* The same with nobody there while the file is edited. */
         write_job(f, "job", "[Timer]\nOnCalendar=2090-02-01\n[Run]\nExec=/bin/true\n");
         start(f);
         stop(f);
-        assert_int_equal(n_marks(f, "job"), 1);
+        assert_int_equal(n_stamps(f, "job"), 1);
         start(f);
         remove_job(f, "job");
         assert_int_equal(manager_reload(f->m), 0);
         stop(f);
-        assert_int_equal(n_marks(f, "job"), 2); /* since when it is gone */
-        put_mark(f, "job", "gone", now_realtime() - 25 * USEC_PER_HOUR);
+        assert_int_equal(n_stamps(f, "job"), 2); /* since when it is gone */
+        put_stamp(f, "job", "gone", now_realtime() - 25 * USEC_PER_HOUR);
         start(f);
         stop(f);
-        assert_int_equal(ledger_open(&l, NULL, f->folder, NULL), 0);
+        assert_int_equal(ledger_open(&l, NULL, f->directory, NULL), 0);
         assert_int_equal(ledger_next_kept_job(l, "", &name), 0);
         assert_string_equal(name, "other");
         free(name);
         assert_int_equal(ledger_next_kept_job(l, "other", &name), -ENOENT);
         ledger_close(l);
-        assert_int_equal(n_marks(f, "other"), 1);
+        assert_int_equal(n_stamps(f, "other"), 1);
 }
 
 /* An upgrade takes the file away and brings it back: nothing fires, and nothing is forgotten. */
@@ -713,10 +713,10 @@ static void test_back_after_an_upgrade(void **state) {
         assert_int_equal(manager_pause(f->m, "paused"), 0);
         stop(f);
         interval = now_realtime() - 6 * USEC_PER_DAY;
-        put_mark(f, "job", "OnCalendar=hourly", now_realtime() - 5 * USEC_PER_HOUR);
-        put_mark(f, "job", "OnInterval=7d", interval);
-        put_mark(f, "job", "gone", now_realtime() - 3 * USEC_PER_HOUR);
-        write_file(f->folder, "vaktd.conf", "[Manager]\nResumeRampSec=0\n");
+        put_stamp(f, "job", "OnCalendar=hourly", now_realtime() - 5 * USEC_PER_HOUR);
+        put_stamp(f, "job", "OnInterval=7d", interval);
+        put_stamp(f, "job", "gone", now_realtime() - 3 * USEC_PER_HOUR);
+        write_file(f->directory, "vaktd.conf", "[Manager]\nResumeRampSec=0\n");
         start(f);
         for (unsigned i = 0; i < 2; i++) {
                 for (unsigned turn = 0; turn < 50; turn++) /* what is due would be asked for in the first ones */
@@ -736,9 +736,9 @@ static void test_back_after_an_upgrade(void **state) {
                 assert_int_equal(manager_reload(f->m), 0);
         }
         stop(f);
-        assert_true(mark_of(f, "job", "OnInterval=7d") <= interval + USEC_PER_SEC &&
-                    mark_of(f, "job", "OnInterval=7d") + USEC_PER_SEC >= interval);
-        assert_int_equal(n_marks(f, "job"), 2);
+        assert_true(stamp_of(f, "job", "OnInterval=7d") <= interval + USEC_PER_SEC &&
+                    stamp_of(f, "job", "OnInterval=7d") + USEC_PER_SEC >= interval);
+        assert_int_equal(n_stamps(f, "job"), 2);
 }
 
 /* What is made up for waits beside QueueMax=, and takes nobody's place in it. */
@@ -748,8 +748,8 @@ static void test_queue_beside_catch_up(void **state) {
 
         write_held_job(f, "job",
                        "Overlap=parallel\nMaxParallel=1\nQueueMax=1\n[Timer]\nOnCalendar=hourly\nCatchUp=all");
-        put_mark(f, "job", "OnCalendar=hourly", now_realtime() - 5 * USEC_PER_HOUR);
-        write_file(f->folder, "vaktd.conf", "[Manager]\nResumeRampSec=0\n");
+        put_stamp(f, "job", "OnCalendar=hourly", now_realtime() - 5 * USEC_PER_HOUR);
+        write_file(f->directory, "vaktd.conf", "[Manager]\nResumeRampSec=0\n");
         start(f);
         WAIT_FOR(f, count_cause(f, "job", RUN_CAUSE_CATCH_UP) >= 4 && f->n_started == 1);
         assert_int_equal(request(f, "job")->state, RUN_QUEUED); /* which would have the place */
@@ -827,7 +827,7 @@ static void test_ends_are_dealt_with_afterwards(void **state) {
                 .run_new = tell_new, .run_finished = tell_end, .job_changed = tell_job, .userdata = told
         };
 
-        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=1\n");
+        write_file(f->directory, "vaktd.conf", "[Manager]\nMaxRunning=1\n");
         write_held_job(f, "holder", "");
         write_job(f, "job", "[Run]\nExec=/bin/true\nOverlap=replace\n");
         start(f);
@@ -885,7 +885,7 @@ typedef struct Topics {
         bool paused, skip, rate, overlap;
 } Topics;
 
-static int note_topic(const char *topic, const char *sentence, void *userdata) {
+static int note_topic(const char *topic, const char *message, void *userdata) {
         Topics *t = userdata;
 
         t->paused |= streq(topic, "paused");
@@ -895,7 +895,7 @@ static int note_topic(const char *topic, const char *sentence, void *userdata) {
         return 0;
 }
 
-/* What Explain says of a trigger that elapses now is what becomes of it, and the first of its sentences is why. */
+/* What Explain says of a trigger that elapses now is what becomes of it, and the first of its messages is why. */
 static bool check_agreement(Fixture *f, const char *name) {
         RunRequest r = { .cause = RUN_CAUSE_CHAIN, .trigger = RUN_TRIGGER_NONE };
         const RunRecord *record;
@@ -957,7 +957,7 @@ static void test_explain_and_requests_agree(void **state) {
         Fixture *f = *state;
 
         srandom(3);
-        write_file(f->folder, "vaktd.conf", "[Manager]\nMaxRunning=3\n");
+        write_file(f->directory, "vaktd.conf", "[Manager]\nMaxRunning=3\n");
         write_held_job(f, "skip", "Overlap=skip");
         write_held_job(f, "queue", "QueueMax=2\nPool=one");
         write_held_job(f, "replace", "Overlap=replace");
@@ -1017,7 +1017,7 @@ int main(void) {
                 TEST(test_alarm_of_a_job_that_comes_back),
                 TEST(test_reset_failed),
                 TEST(test_reset_failed_is_kept),
-                TEST(test_many_marks),
+                TEST(test_many_stamps),
                 TEST(test_back_after_an_upgrade),
                 TEST(test_queue_beside_catch_up),
                 TEST(test_pause_all),

@@ -103,9 +103,9 @@ static void test_all_types(void **state) {
         assert_null(o.pairs[3].key);
         assert_string_equal(o.alarms[0].key, "slow");
         assert_true(o.alarms[0].raised == 5);
-        assert_string_equal(o.alarms[0].sentence, "It is slow.");
+        assert_string_equal(o.alarms[0].message, "It is slow.");
         assert_null(o.alarms[1].key);
-        assert_string_equal(o.watches[0].sentence, "");
+        assert_string_equal(o.watches[0].message, "");
         assert_string_equal(o.watches[0].path, "/path");
         assert_null(o.watches[1].key);
         assert_string_equal(o.numbers[1].name, "most");

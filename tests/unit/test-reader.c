@@ -10,7 +10,7 @@
 
 #include "config/reader.h"
 
-/* Writes what the reader delivers as "LINE[SECTION]" and "LINE:SECTION.KEY=<VALUE>", faults as "LINE!WORD…". */
+/* Writes what the reader delivers as "LINE[SECTION]" and "LINE:SECTION.KEY=<VALUE>", problems as "LINE!WORD…". */
 typedef struct Record {
         char text[4096];
         size_t n;
@@ -40,9 +40,9 @@ static int on_assign(void *userdata, unsigned line, const char *section, const c
 static void read_all(const char *text, size_t n, Record *rec) {
         ReaderSink sink = { .section = on_section, .assign = on_assign, .userdata = rec };
         Diagnostics d = {};
-        FileFaults faults = { .list = &d, .file = "f" };
+        FileProblems problems = { .list = &d, .file = "f" };
 
-        assert_int_equal(reader_parse(text, n, &sink, &faults), 0);
+        assert_int_equal(reader_parse(text, n, &sink, &problems), 0);
         for (size_t i = 0; i < d.n_items; i++)
                 record(rec, "%u!%.20s ", d.items[i].line, d.items[i].message);
         diagnostics_done(&d);
@@ -95,7 +95,7 @@ static const struct {
         { __LINE__, "[A]\nB=\\\nc\n", "1[A] 2:A.B=<c> " },
         { __LINE__, "\\\n[A]\nB=1\n", "1[A] 3:A.B=<1> " },
 
-        /* faults; the other lines are delivered */
+        /* problems; the other lines are delivered */
         { __LINE__, "[A]\nfoo\nB=c\n", "1[A] 3:A.B=<c> 2!The line has no \"=\". " },
         { __LINE__, "[A]\nfoo bar=1\nB=c\n", "1[A] 3:A.B=<c> 2!What stands before t " },
         { __LINE__, "[A]\n=1\n", "1[A] 2!What stands before t " },
@@ -184,14 +184,14 @@ static void test_lossless(void **state) {
                 char text[2100], *value = text + strlen("[Section]\nKey=");
                 Expectation e = { .value = value };
                 ReaderSink sink = { .section = no_section, .assign = compare_value, .userdata = &e };
-                FileFaults faults = {};
+                FileProblems problems = {};
 
                 strcpy(text, "[Section]\nKey=");
                 value[0] = ';';
                 fill(value + 1, n - 1, (unsigned)n);
                 value[n] = '\0';
-                assert_int_equal(reader_parse(text, strlen(text), &sink, &faults), 0);
-                assert_int_equal(faults.n, 0);
+                assert_int_equal(reader_parse(text, strlen(text), &sink, &problems), 0);
+                assert_int_equal(problems.n, 0);
                 assert_int_equal(e.seen, 1);
                 assert_int_equal(e.line, 2);
         }
@@ -207,15 +207,15 @@ static void test_longest_line(void **state) {
 
         assert_non_null(text);
         for (size_t more = 0; more < 2; more++) {
-                FileFaults faults = {};
+                FileProblems problems = {};
 
                 memcpy(text, head, sizeof(head));
                 memset(value, 'x', n + more);
                 value[n + more] = '\0';
                 e = (Expectation){ .value = value };
-                assert_int_equal(reader_parse(text, strlen(text), &sink, &faults), 0);
+                assert_int_equal(reader_parse(text, strlen(text), &sink, &problems), 0);
                 assert_int_equal(e.seen, 1 - more);
-                assert_int_equal(faults.n, more);
+                assert_int_equal(problems.n, more);
         }
         free(text);
 }
@@ -254,9 +254,9 @@ static void test_sink_ends_reading(void **state) {
         static const char text[] = "[A]\nB=1\nC=2\nD=3\n";
         unsigned calls = 0;
         ReaderSink sink = { .section = no_section, .assign = refuse, .userdata = &calls };
-        FileFaults faults = {};
+        FileProblems problems = {};
 
-        assert_int_equal(reader_parse(text, strlen(text), &sink, &faults), -ENOMEM);
+        assert_int_equal(reader_parse(text, strlen(text), &sink, &problems), -ENOMEM);
         assert_int_equal(calls, 1);
 }
 

@@ -26,7 +26,7 @@ typedef struct World World;
 
 /* What was said about one trigger; each job of these tests has one. */
 typedef struct Account {
-        usec_t mark, first_mark, ramp;
+        usec_t stamp, first_stamp, ramp;
         char key[256];
         uint64_t n_due, n_catch_up, n_missed;
         usec_t last;  /* the last occurrence that was spoken of */
@@ -64,7 +64,7 @@ static void occurred(void *userdata, Job *job, const Occurrence *o) {
         if (o->kind == OCCURRENCE_MISSED) {
                 a->n_missed += o->n;
                 a->since = o->since;
-                assert_true(o->since > a->mark || !plan_is_wall(&job->def->timer, job->def->triggers));
+                assert_true(o->since > a->stamp || !plan_is_wall(&job->def->timer, job->def->triggers));
                 a->is_exact = a->is_exact && o->n_is_exact;
         } else if (o->kind == OCCURRENCE_DUE)
                 a->n_due++;
@@ -72,31 +72,31 @@ static void occurred(void *userdata, Job *job, const Occurrence *o) {
                 a->n_catch_up++;
 }
 
-static usec_t read_mark(void *userdata, const Job *job, const char *key) {
+static usec_t read_stamp(void *userdata, const Job *job, const char *key) {
         const Account *a = account_of(job);
 
         if (streq(key, SCHEDULE_RAMP_KEY))
                 return a->ramp > 0 ? a->ramp : USEC_INFINITY;
-        return streq(a->key, key) ? a->mark : USEC_INFINITY;
+        return streq(a->key, key) ? a->stamp : USEC_INFINITY;
 }
 
-static void write_mark(void *userdata, const Job *job, const char *key, usec_t mark) {
+static void write_stamp(void *userdata, const Job *job, const char *key, usec_t stamp) {
         Account *a = account_of(job);
 
         if (streq(key, SCHEDULE_RAMP_KEY)) {
-                a->ramp = mark == USEC_INFINITY ? 0 : mark;
+                a->ramp = stamp == USEC_INFINITY ? 0 : stamp;
                 return;
         }
         (void)snprintf(a->key, sizeof(a->key), "%s", key);
-        if (a->first_mark == 0)
-                a->first_mark = mark;
-        a->mark = mark;
+        if (a->first_stamp == 0)
+                a->first_stamp = stamp;
+        a->stamp = stamp;
 }
 
 /* --- the world --- */
 
 static void start_daemon(void) {
-        static const ScheduleOps ops = { .occurred = occurred, .get_mark = read_mark, .set_mark = write_mark };
+        static const ScheduleOps ops = { .occurred = occurred, .get_stamp = read_stamp, .set_stamp = write_stamp };
         char id[16];
         const ScheduleBoot boot = { .id = id, .former = w.former_boot, .began = w.boot_began };
 
@@ -219,7 +219,7 @@ static void check_accounts(void) {
 
                 if (!plan_is_wall(&def->timer, def->triggers) || !a->is_exact)
                         continue;
-                expected = count_occurrences(def, a->first_mark, a->mark);
+                expected = count_occurrences(def, a->first_stamp, a->stamp);
                 if (n != expected)
                         fail_msg("%s (%s): %" PRIu64 " due, %" PRIu64 " caught up, %" PRIu64 " missed, but %" PRIu64
                                  " occurrences",

@@ -13,7 +13,7 @@
 #include "service-samples.h"
 #include "util/strv.h"
 
-/* The properties, or the first fault with its line, as text. */
+/* The properties, or the first problem with its line, as text. */
 static char *convert(const char *text, LoaderTarget target) {
         char *shown = NULL;
         size_t n;
@@ -72,11 +72,11 @@ static void test_all_rows(void **state) {
         }
 }
 
-/* The whole of the sentence where it is short, else its beginning. */
+/* The whole of the message where it is short, else its beginning. */
 static const struct {
         int line;
         const char *text;
-        const char *fault;
+        const char *problem;
 } bad_rows[] = {
         /* words and booleans */
         { __LINE__, "PrivateTmp=maybe", "4: PrivateTmp=maybe is neither yes nor no. Write one of them." },
@@ -281,11 +281,11 @@ static const struct {
           "4: The job starts the unit a.service as it is (Unit=), so User= has no effect." },
 };
 
-static void test_faults(void **state) {
+static void test_problems(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(bad_rows); i++) {
                 _cleanup_free_ char *shown = convert(bad_rows[i].text, LOADER_FOR_UNITS);
 
-                if (!startswith(shown, bad_rows[i].fault))
+                if (!startswith(shown, bad_rows[i].problem))
                         fail_msg("row of line %d: %s", bad_rows[i].line, shown);
         }
 }
@@ -327,7 +327,7 @@ static const struct {
         { __LINE__, "CPUAffinity=0\nCPUAffinity=9", "CPUAffinity ay '<01><02>'" },
         { __LINE__, "CPUAffinity=0\nCPUAffinity=\nCPUAffinity=1", "CPUAffinity ay '<02>'" },
         { __LINE__, "CPUAffinity=numa\nCPUAffinity=1", "CPUAffinity ay '<02>'" },
-        /* the policy is told before the priority that it judges */
+        /* the policy is told before the priority that it validates */
         { __LINE__, "CPUSchedulingPriority=9\nNice=1\nCPUSchedulingPolicy=fifo",
           "CPUSchedulingPolicy i 1; Nice i 1; CPUSchedulingPriority i 9" },
         /* percent signs and specifiers */
@@ -470,7 +470,7 @@ static void test_template(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_samples), cmocka_unit_test(test_all_rows), cmocka_unit_test(test_faults),
+                cmocka_unit_test(test_samples), cmocka_unit_test(test_all_rows), cmocka_unit_test(test_problems),
                 cmocka_unit_test(test_lines),   cmocka_unit_test(test_places),   cmocka_unit_test(test_too_many),
                 cmocka_unit_test(test_targets), cmocka_unit_test(test_children), cmocka_unit_test(test_template),
         };

@@ -28,13 +28,13 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 }
 
 static int setup(void **state) {
-        char folder[PATH_MAX];
+        char directory[PATH_MAX];
 
         strcpy(root + strlen(root) - 6, "XXXXXX");
         assert_non_null(mkdtemp(root));
         (void)snprintf(conf, sizeof(conf), "%s/vaktd.conf", root);
-        (void)snprintf(folder, sizeof(folder), "%s.d", conf);
-        return mkdir(folder, 0755);
+        (void)snprintf(directory, sizeof(directory), "%s.d", conf);
+        return mkdir(directory, 0755);
 }
 
 static int teardown(void **state) {
@@ -175,7 +175,7 @@ static void test_many_pools(void **state) {
 static const struct {
         int line;
         const char *text;
-        unsigned fault_line;
+        unsigned problem_line;
         const char *message;
 } bad_rows[] = {
         { __LINE__, "[Manager]\nMaxRunning=many\n", 2, "is no whole number. Write one from 0 to 100000." },
@@ -203,7 +203,7 @@ static const struct {
         { __LINE__, "MaxRunning=1\n", 1, "before the first section and belongs in section [Manager]" },
 };
 
-static void test_faults(void **state) {
+static void test_problems(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(bad_rows); i++) {
                 Settings s = { .max_running = 77 };
                 Diagnostics d = {};
@@ -212,7 +212,7 @@ static void test_faults(void **state) {
                 put("vaktd.conf", bad_rows[i].text);
                 put("vaktd.conf.d/10.conf", "[Manager]\nHistoryKeep=9\n");
                 r = settings_load(&s, conf, getuid(), &d);
-                if (r != SETTINGS_PARTIAL || d.n_items != 1 || d.items[0].line != bad_rows[i].fault_line ||
+                if (r != SETTINGS_PARTIAL || d.n_items != 1 || d.items[0].line != bad_rows[i].problem_line ||
                     !strstr(d.items[0].message, bad_rows[i].message) || !streq(d.items[0].file, conf))
                         fail_msg("row of line %d: %d %s", bad_rows[i].line, r, d.n_items ? d.items[0].message : "");
                 /* the defaults, and what is good */
@@ -242,7 +242,7 @@ static void test_bad_files(void **state) {
         assert_int_equal(unlink(conf), 0);
         assert_int_equal(mkdir(conf, 0755), 0);
         assert_int_equal(settings_load(&s, conf, getuid(), &d), SETTINGS_PARTIAL);
-        assert_non_null(strstr(d.items[2].message, "This is a folder"));
+        assert_non_null(strstr(d.items[2].message, "This is a directory"));
         assert_int_equal(s.max_running, 0); /* nothing is taken from a file that others may write */
         diagnostics_done(&d);
 }
@@ -257,8 +257,8 @@ static void test_names(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
-                TEST(test_defaults), TEST(test_history), TEST(test_pools),     TEST(test_many_pools),
-                TEST(test_values),   TEST(test_faults),  TEST(test_bad_files), cmocka_unit_test(test_names),
+                TEST(test_defaults), TEST(test_history),  TEST(test_pools),     TEST(test_many_pools),
+                TEST(test_values),   TEST(test_problems), TEST(test_bad_files), cmocka_unit_test(test_names),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

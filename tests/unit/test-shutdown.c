@@ -57,7 +57,7 @@ static bool stand_in_drain(Executor *e) {
         return !stand_in.has_something_to_say;
 }
 
-static void stand_in_settled(Executor *e) {
+static void stand_in_acknowledge(Executor *e) {
         stand_in.n_settled++;
 }
 
@@ -81,7 +81,7 @@ static const ExecutorOps ops = {
         .adopt = stand_in_adopt,
         .stop = stand_in_stop,
         .drain = stand_in_drain,
-        .settled = stand_in_settled,
+        .acknowledge = stand_in_acknowledge,
         .free_execution = stand_in_free_execution,
         .free = stand_in_free,
 };
@@ -166,7 +166,7 @@ static void test_shutdown_that_is_cancelled(void **state) {
         Fixture *f = *state;
         uint64_t ids[4];
 
-        write_file(f->folder, "vaktd.conf", "[Pool disk]\nSlots=2\n");
+        write_file(f->directory, "vaktd.conf", "[Pool disk]\nSlots=2\n");
         write_job(f, "job", "[Run]\nExec=/bin/true\nPool=disk\nOverlap=parallel\nMaxParallel=8\nQueueMax=8\n");
         start_with_stand_in(f);
         for (size_t i = 0; i < 3; i++)
@@ -246,8 +246,8 @@ static void test_over_before_it_was_cancelled(void **state) {
         assert_null(manager_get_run(f->m, id)->reason);
 }
 
-static int count_held(const char *topic, const char *sentence, void *userdata) {
-        *(unsigned *)userdata += strstr(sentence, "going down") != NULL;
+static int count_held(const char *topic, const char *message, void *userdata) {
+        *(unsigned *)userdata += strstr(message, "going down") != NULL;
         return 0;
 }
 
@@ -317,8 +317,8 @@ static void test_forgotten_runs(void **state) {
         RunRecord after;
         Ledger *l;
 
-        assert_int_equal(ledger_open(&l, NULL, f->folder, NULL), 0);
-        assert_int_equal(ledger_set_mark(l, "tick", "OnCalendar=hourly", hour - 4 * USEC_PER_HOUR - 1), 0);
+        assert_int_equal(ledger_open(&l, NULL, f->directory, NULL), 0);
+        assert_int_equal(ledger_set_stamp(l, "tick", "OnCalendar=hourly", hour - 4 * USEC_PER_HOUR - 1), 0);
         ledger_close(l);
         write_job(f, "tick",
                   "[Job]\nOnSuccess=after\nOnFailure=after\n[Timer]\nOnCalendar=hourly\nCatchUp=all\n"
@@ -380,9 +380,9 @@ static void say_forgotten_path(uint64_t id, const char *job, usec_t requested, u
 static void make_in(const Fixture *f, const char *name) {
         char path[256];
 
-        (void)snprintf(path, sizeof(path), "%s/%s", f->folder, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", f->directory, name);
         if (strrchr(name, '/') && strchr("ab", *(strrchr(name, '/') + 1)))
-                write_file(f->folder, name, "x");
+                write_file(f->directory, name, "x");
         else
                 assert_int_equal(mkdir(path, 0711), 0);
 }
@@ -390,7 +390,7 @@ static void make_in(const Fixture *f, const char *name) {
 static bool is_in(const Fixture *f, const char *name) {
         char path[256];
 
-        (void)snprintf(path, sizeof(path), "%s/%s", f->folder, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", f->directory, name);
         return access(path, F_OK) >= 0;
 }
 
@@ -402,7 +402,7 @@ static usec_t changed_in(const Fixture *f, const char *name) {
         char path[256];
         struct stat st;
 
-        (void)snprintf(path, sizeof(path), "%s/%s", f->folder, name);
+        (void)snprintf(path, sizeof(path), "%s/%s", f->directory, name);
         assert_int_equal(lstat(path, &st), 0);
         return timespec_load(&st.st_ctim);
 }
@@ -425,7 +425,7 @@ static void test_forgotten_items(void **state) {
         (void)snprintf(text, sizeof(text),
                        "[Path]\nSpool=%s/in\n[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=9\nRetry=1\n"
                        "RetryDelaySec=0\n",
-                       f->folder);
+                       f->directory);
         write_job(f, "item", text);
         start_with_stand_in(f);
         take_over_start(f->m);
@@ -435,11 +435,11 @@ static void test_forgotten_items(void **state) {
         settle_down(f);
         assert_int_equal(stand_in.n_starts, 0);
         /* The first one was done; the second one was done by its second try. */
-        (void)snprintf(path, sizeof(path), "%s/in/.vakt-item/0000000000000001.1/a", f->folder);
+        (void)snprintf(path, sizeof(path), "%s/in/.vakt-item/0000000000000001.1/a", f->directory);
         say_forgotten_path(5000, "item", 1, 0, path, strlen(path) + 1, /* one= */ true);
-        (void)snprintf(path, sizeof(path), "%s/in/.vakt-item/0000000000000002.1/a", f->folder);
+        (void)snprintf(path, sizeof(path), "%s/in/.vakt-item/0000000000000002.1/a", f->directory);
         say_forgotten_path(5001, "item", 1, 0, path, strlen(path) + 1, /* one= */ true);
-        (void)snprintf(path, sizeof(path), "%s/in/.vakt-item/0000000000000002.2/a", f->folder);
+        (void)snprintf(path, sizeof(path), "%s/in/.vakt-item/0000000000000002.2/a", f->directory);
         say_forgotten_path(5002, "item", 1, 5001, path, strlen(path) + 1, /* one= */ true);
         runs_callbacks()->surveyed(f->m);
         WAIT_FOR(f, stand_in.n_starts == 4);
@@ -467,7 +467,7 @@ static void test_forgotten_files(void **state) {
 
                 (void)snprintf(text, sizeof(text),
                                "[Path]\nPathChanged=%s/in\nRecursive=yes\nBatch=all\n[Run]\nExec=/bin/true\n",
-                               f->folder);
+                               f->directory);
                 write_job(f, "files", text);
                 start_with_stand_in(f);
                 take_over_start(f->m);
@@ -480,13 +480,13 @@ static void test_forgotten_files(void **state) {
                 WAIT_FOR(f, batch_n_waiting(watched(f, "files")->batch) >= 2);
                 settle_down(f);
                 assert_int_equal(stand_in.n_starts, 0);
-                n = (size_t)snprintf(list, sizeof(list), "%s/in/a", f->folder) + 1;
-                n += (size_t)snprintf(list + n, sizeof(list) - n, "%s/in/b", f->folder) + 1;
+                n = (size_t)snprintf(list, sizeof(list), "%s/in/a", f->directory) + 1;
+                n += (size_t)snprintf(list + n, sizeof(list) - n, "%s/in/b", f->directory) + 1;
                 /* The one it was given has changed since. */
                 given = changed_in(f, "in/b");
                 say_forgotten_path(5000 + 100 * i, "files", given, 0, list, n, /* one= */ false);
                 do
-                        write_file(f->folder, "in/b", "y");
+                        write_file(f->directory, "in/b", "y");
                 while (changed_in(f, "in/b") <= given);
                 settle_down(f);
                 runs_callbacks()->surveyed(f->m);
@@ -495,9 +495,9 @@ static void test_forgotten_files(void **state) {
                 assert_int_equal(stand_in.runs[0]->id, 5000 + 100 * i);
                 say_ended(0, results[i]);
                 WAIT_FOR(f, stand_in.n_starts == 2);
-                (void)snprintf(seen, sizeof(seen), "%s/in/a ", f->folder);
+                (void)snprintf(seen, sizeof(seen), "%s/in/a ", f->directory);
                 assert_true(!strstr(stand_in.runs[1]->paths, seen) == (results[i] == RUN_RESULT_SUCCESS));
-                (void)snprintf(seen, sizeof(seen), "%s/in/b ", f->folder);
+                (void)snprintf(seen, sizeof(seen), "%s/in/b ", f->directory);
                 assert_non_null(strstr(stand_in.runs[1]->paths, seen));
                 say_ended(1, RUN_RESULT_SUCCESS);
                 settle_down(f);

@@ -15,7 +15,7 @@ static const Specifiers job = { .job = "backup", .host = "vaktmester" },
 static const struct {
         int line;
         const Specifiers *specifiers;
-        const char *text, *expected, *sentence;
+        const char *text, *expected, *message;
 } rows[] = {
         { __LINE__, &job, "", "", NULL },
         { __LINE__, &job, "plain", "plain", NULL },
@@ -35,14 +35,14 @@ static const struct {
 
 static void test_rows(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
-                char *value = NULL, *sentence = NULL;
-                int r = specifier_expand(rows[i].text, rows[i].specifiers, &value, &sentence);
+                char *value = NULL, *message = NULL;
+                int r = specifier_expand(rows[i].text, rows[i].specifiers, &value, &message);
 
                 if (r != (rows[i].expected ? 0 : -EINVAL) || !streq_ptr(value, rows[i].expected) ||
-                    (rows[i].sentence && !strstr(sentence, rows[i].sentence)))
-                        fail_msg("row of line %d: %d %s %s", rows[i].line, r, value, sentence);
+                    (rows[i].message && !strstr(message, rows[i].message)))
+                        fail_msg("row of line %d: %d %s %s", rows[i].line, r, value, message);
                 free(value);
-                free(sentence);
+                free(message);
         }
 }
 
@@ -50,16 +50,16 @@ static void test_rows(void **state) {
 static void test_limit(void **state) {
         static char text[64 * 1024], host[65];
         const Specifiers s = { .job = "j", .host = host };
-        char *value = NULL, *sentence = NULL;
+        char *value = NULL, *message = NULL;
 
         memset(host, 'h', 64);
         for (size_t i = 0; i + 2 < sizeof(text); i += 2)
                 memcpy(text + i, "%h", 2);
-        assert_int_equal(specifier_expand(text, &s, &value, &sentence), -EINVAL);
-        assert_non_null(strstr(sentence, "longer than 65536 bytes"));
-        free(sentence);
+        assert_int_equal(specifier_expand(text, &s, &value, &message), -EINVAL);
+        assert_non_null(strstr(message, "longer than 65536 bytes"));
+        free(message);
         text[2 * 1024] = '\0';
-        assert_int_equal(specifier_expand(text, &s, &value, &sentence), 0);
+        assert_int_equal(specifier_expand(text, &s, &value, &message), 0);
         assert_int_equal(strlen(value), SPECIFIER_RESULT_MAX);
         free(value);
 }

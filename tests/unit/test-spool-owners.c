@@ -34,7 +34,7 @@ static void says(const char *text, const char *words) {
 }
 
 static void make(const char *path, uid_t uid, mode_t mode) {
-        make_folder(path);
+        make_directory(path);
         assert_int_equal(chown(path, uid, uid), 0);
         assert_int_equal(chmod(path, mode), 0);
 }
@@ -72,7 +72,7 @@ static unsigned count_names(const char *path) {
 static int set_up(void **state) {
         int r = setup_world(state);
 
-        return r < 0 ? r : chmod(w.folder, 0755);
+        return r < 0 ? r : chmod(w.directory, 0755);
 }
 
 static int tear_down(void **state) {

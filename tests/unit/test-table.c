@@ -216,7 +216,7 @@ static void test_table_optional(void **state) {
 static void test_file_names(void **state) {
         static const struct {
                 int line;
-                const char *folder, *name, *path;
+                const char *directory, *name, *path;
         } table[] = {
                 { __LINE__, "/srv/in", "a", "/srv/in/a" },
                 { __LINE__, "/srv/in", "/a", "/a" },
@@ -235,7 +235,7 @@ static void test_file_names(void **state) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
-                _cleanup_free_ char *path = file_name_absolute(table[i].folder, table[i].name);
+                _cleanup_free_ char *path = file_name_absolute(table[i].directory, table[i].name);
 
                 if (!streq(path, table[i].path))
                         fail_msg("line %d: got '%s'", table[i].line, path);

@@ -174,7 +174,7 @@ static void check_words(const Fixture *f, const char *wanted) {
         char path[256], words[256] = "";
         FILE *stream;
 
-        (void)snprintf(path, sizeof(path), "%s/words", f->folder);
+        (void)snprintf(path, sizeof(path), "%s/words", f->directory);
         stream = fopen(path, "re");
         assert_non_null(stream);
         words[fread(words, 1, sizeof(words) - 1, stream)] = '\0';
@@ -185,8 +185,8 @@ static void check_words(const Fixture *f, const char *wanted) {
 static void write_bell_job(const Fixture *f, const char *shell, const char *settings) {
         char text[768];
 
-        (void)snprintf(text, sizeof(text), "[Run]\nShell=echo \"$VAKT_PATH\" >>%s/words; %s\n%s\n", f->folder, shell,
-                       settings);
+        (void)snprintf(text, sizeof(text), "[Run]\nShell=echo \"$VAKT_PATH\" >>%s/words; %s\n%s\n", f->directory,
+                       shell, settings);
         write_job(f, "bell", text);
 }
 
@@ -313,13 +313,13 @@ static void test_preempted(void **state) {
         assert_int_equal(seen.n_retried, 0);
 }
 
-static int find_bell(const char *topic, const char *sentence, void *userdata) {
+static int find_bell(const char *topic, const char *message, void *userdata) {
         *(unsigned *)userdata += streq(topic, "bell");
         assert_false(streq(topic, "timer"));
         return 0;
 }
 
-static int find_listed(const char *key, const char *value, const char *state, const char *sentence, void *userdata) {
+static int find_listed(const char *key, const char *value, const char *state, const char *message, void *userdata) {
         *(unsigned *)userdata += streq(key, "Bell") && streq(value, "bell") && streq(state, "silent");
         return 0;
 }

@@ -53,7 +53,7 @@ static void test_whole_life(void **state) {
         compare();
         assert_non_null(fake_find("vakt-job-1.service"));
         assert_int_equal(n_found, 0);
-        executor->ops->settled(executor);
+        executor->ops->acknowledge(executor);
         until(no_unit_is_left);
         assert_int_equal(fake.n_stops, 1);
         assert_int_equal(fake.n_resets, 0);
@@ -65,7 +65,7 @@ static void test_failure_is_reset(void **state) {
         fake_run(fake_find(runs[0].unit));
         fake_end(fake_find(runs[0].unit), CLD_EXITED, 7, "exit-code");
         EXPECT(RUN_RESULT_EXIT, 7);
-        executor->ops->settled(executor);
+        executor->ops->acknowledge(executor);
         until(no_unit_is_left);
         assert_int_equal(fake.n_stops, 0);
         assert_int_equal(fake.n_resets, 1);
@@ -430,7 +430,7 @@ static void test_adopt_what_ended(void **state) {
         adopt(0, RUN_STARTING);
         EXPECT(RUN_RESULT_SUCCESS, 0);
         assert_int_equal(runs[0].n_started, 1);
-        executor->ops->settled(executor);
+        executor->ops->acknowledge(executor);
         until(no_unit_is_left);
 }
 
@@ -485,7 +485,7 @@ static void test_existing_unit(void **state) {
         u->code = CLD_EXITED;
         fake_become(u, "inactive", "dead", 0);
         EXPECT(RUN_RESULT_SUCCESS, 0);
-        executor->ops->settled(executor);
+        executor->ops->acknowledge(executor);
         compare();
         assert_int_equal(fake.n_stops, 0);
 }
@@ -724,7 +724,7 @@ static void test_ledger_that_cannot_be_written(void **state) {
         assert_null(fake_find("vakt-job-1.service"));
         assert_null(fake_find("vakt-job-3.service"));
         assert_non_null(fake_find("vakt-job-4.service"));
-        executor->ops->settled(executor);
+        executor->ops->acknowledge(executor);
         until(no_unit_is_left);
 }
 
@@ -733,7 +733,7 @@ static void test_release_that_was_lost(void **state) {
         fake_end(fake_find(runs[0].unit), CLD_EXITED, 0, "success");
         EXPECT(RUN_RESULT_SUCCESS, 0);
         fake.on_stop = MOOD_DROP;
-        executor->ops->settled(executor);
+        executor->ops->acknowledge(executor);
         until(was_stopped);
         fake.on_stop = MOOD_GOOD;
         until(no_unit_is_left);
@@ -771,7 +771,7 @@ static void test_nothing_to_do_costs_nothing(void **state) {
         a_minute_passes();
         compare();
         assert_int_equal(fake.n_connections, 1);
-        executor->ops->settled(executor);
+        executor->ops->acknowledge(executor);
         until(no_unit_is_left);
         compare();
         a_minute_passes();

@@ -53,7 +53,7 @@ typedef enum FakeMood {
 
 typedef struct Fake {
         sd_event *event;
-        char folder[32], path[64], address[80];
+        char directory[32], path[64], address[80];
         int listen_fd;
         sd_event_source *listen_source;
         sd_bus *peer;
@@ -488,9 +488,9 @@ static inline void fake_stop_listening(void) {
 
 static inline void fake_begin(bool is_bus) {
         fake = (Fake){ .is_bus = is_bus, .listen_fd = -EBADF, .error = SD_BUS_ERROR_NO_REPLY };
-        (void)snprintf(fake.folder, sizeof(fake.folder), "/tmp/vakt-test-unit-XXXXXX");
-        assert_non_null(mkdtemp(fake.folder));
-        (void)snprintf(fake.path, sizeof(fake.path), "%s/private", fake.folder);
+        (void)snprintf(fake.directory, sizeof(fake.directory), "/tmp/vakt-test-unit-XXXXXX");
+        assert_non_null(mkdtemp(fake.directory));
+        (void)snprintf(fake.path, sizeof(fake.path), "%s/private", fake.directory);
         (void)snprintf(fake.address, sizeof(fake.address), "unix:path=%s", fake.path);
         assert_int_equal(sd_event_new(&fake.event), 0);
         fake_listen();
@@ -500,7 +500,7 @@ static inline void fake_finish(void) {
         fake_drop();
         fake_stop_listening();
         fake.last_start = sd_bus_message_unref(fake.last_start);
-        (void)rmdir(fake.folder);
+        (void)rmdir(fake.directory);
         fake.event = sd_event_unref(fake.event);
 }
 

@@ -18,7 +18,7 @@ static Executor *executor;
 static Execution *execution;
 static JobDef *def;
 static RunRecord record;
-static char folder[64];
+static char directory[64];
 static unsigned n_ended;
 static RunResult end_result;
 static char end_reason[512];
@@ -99,15 +99,15 @@ static void add_property(const char *name, const char *text) {
 static void make_wrapper(void) {
         char path[128];
 
-        (void)snprintf(path, sizeof(path), "%s/vakt-command", folder);
+        (void)snprintf(path, sizeof(path), "%s/vakt-command", directory);
         assert_int_equal(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0700)), 0);
-        assert_int_equal(setenv("VAKTD_PROGRAM_DIR", folder, 1), 0);
+        assert_int_equal(setenv("VAKTD_PROGRAM_DIR", directory, 1), 0);
 }
 
 static int set_up(void **state) {
         log_open(LOG_TARGET_NULL);
-        (void)snprintf(folder, sizeof(folder), "/tmp/vakt-test-unit-paths-XXXXXX");
-        assert_non_null(mkdtemp(folder));
+        (void)snprintf(directory, sizeof(directory), "/tmp/vakt-test-unit-paths-XXXXXX");
+        assert_non_null(mkdtemp(directory));
         fake_begin(/* is_bus= */ false);
         record = (RunRecord)RUN_RECORD_INIT;
         record.id = RUN;
@@ -118,7 +118,7 @@ static int set_up(void **state) {
         n_ended = 0;
         found_answer = EXEC_FOUND_FOREIGN;
         make_wrapper();
-        open_executor(folder);
+        open_executor(directory);
         return 0;
 }
 
@@ -131,7 +131,7 @@ static int tear_down(void **state) {
         executor = executor_free(executor);
         def = job_def_unref(def);
         fake_finish();
-        return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static ExecutionRequest request_of(const char *paths, size_t size, bool one_path) {
@@ -170,14 +170,14 @@ static bool was_asked_for(void) {
 static bool stray_is_gone(void) {
         char path[128];
 
-        (void)snprintf(path, sizeof(path), "%s/batches/unit-99", folder);
+        (void)snprintf(path, sizeof(path), "%s/batches/unit-99", directory);
         return access(path, F_OK) < 0;
 }
 
 static bool list_is_there(void) {
         char path[128];
 
-        (void)snprintf(path, sizeof(path), "%s/batches/unit-7", folder);
+        (void)snprintf(path, sizeof(path), "%s/batches/unit-7", directory);
         return access(path, F_OK) == 0;
 }
 
@@ -185,9 +185,9 @@ static void make(const char *name, const char *bytes, size_t n) {
         char path[128];
         int fd;
 
-        (void)snprintf(path, sizeof(path), "%s/batches", folder);
+        (void)snprintf(path, sizeof(path), "%s/batches", directory);
         (void)mkdir(path, 0711);
-        (void)snprintf(path, sizeof(path), "%s/batches/%s", folder, name);
+        (void)snprintf(path, sizeof(path), "%s/batches/%s", directory, name);
         fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
         assert_int_equal(write(fd, bytes, n), n);
         assert_int_equal(close(fd), 0);
@@ -202,7 +202,7 @@ static void end(void) {
         until(has_ended);
         assert_int_equal(end_result, RUN_RESULT_SUCCESS);
         assert_true(list_is_there() == had_list); /* as long as the unit: until the ledger has the end */
-        executor->ops->settled(executor);
+        executor->ops->acknowledge(executor);
 }
 
 /* --- what was told --- */
@@ -368,10 +368,10 @@ static void test_any_bytes(void **state) {
 static void test_any_bytes_without_helper(void **state) {
         char path[128];
 
-        (void)snprintf(path, sizeof(path), "%s/vakt-command", folder);
+        (void)snprintf(path, sizeof(path), "%s/vakt-command", directory);
         assert_int_equal(unlink(path), 0);
         executor = executor_free(executor);
-        open_executor(folder);
+        open_executor(directory);
         assert_int_equal(start("/\xff", 3, /* one_path= */ true), 0);
         until(has_ended);
         assert_int_equal(end_result, RUN_RESULT_START_FAILED);
@@ -400,10 +400,10 @@ static void test_list(void **state) {
         assert_true(list_is_there()); /* before it is asked for */
         until(unit_is_there);
         t = *told();
-        (void)snprintf(expected, sizeof(expected), "%s/batches/unit-7", folder);
+        (void)snprintf(expected, sizeof(expected), "%s/batches/unit-7", directory);
         assert_string_equal(t.list, expected);
         assert_string_equal(t.variable, "");
-        (void)snprintf(expected, sizeof(expected), "StandardInputFile=%s/batches/unit-7", folder);
+        (void)snprintf(expected, sizeof(expected), "StandardInputFile=%s/batches/unit-7", directory);
         assert_string_equal(t.input, expected);
         assert_true(list_is_there());
         end();
@@ -420,9 +420,9 @@ static void test_list_by_credential(void **state) {
         until(unit_is_there);
         t = *told();
         assert_string_equal(t.list, "/run/credentials/vakt-job-7.service/vakt-paths");
-        (void)snprintf(expected, sizeof(expected), "vakt-paths:%s/batches/unit-7", folder);
+        (void)snprintf(expected, sizeof(expected), "vakt-paths:%s/batches/unit-7", directory);
         assert_string_equal(t.credential, expected);
-        (void)snprintf(expected, sizeof(expected), "StandardInputFile=%s/batches/unit-7", folder);
+        (void)snprintf(expected, sizeof(expected), "StandardInputFile=%s/batches/unit-7", directory);
         assert_string_equal(t.input, expected);
         end();
         assert_false(list_is_there());
@@ -467,7 +467,7 @@ static void test_nowhere(void **state) {
         open_executor(NULL);
         assert_int_equal(start(LIST, sizeof(LIST), /* one_path= */ false), -ENOENT);
         assert_null(execution);
-        assert_int_equal(start("/a", 3, /* one_path= */ true), 0); /* which can do without a folder */
+        assert_int_equal(start("/a", 3, /* one_path= */ true), 0); /* which can do without a directory */
         until(unit_is_there);
         assert_string_equal(told()->variable, "/a");
 }
@@ -522,7 +522,7 @@ static void test_adopted(void **state) {
         fake_end(fake_find("vakt-job-7.service"), CLD_EXITED, 0, "success");
         until(has_ended);
         assert_true(list_is_there());
-        executor->ops->settled(executor);
+        executor->ops->acknowledge(executor);
         assert_false(list_is_there());
 }
 
@@ -557,7 +557,7 @@ static void test_forgotten(void **state) {
                 char path[128];
 
                 executor = executor_free(executor);
-                (void)snprintf(path, sizeof(path), "%s/batches/unit-7", folder);
+                (void)snprintf(path, sizeof(path), "%s/batches/unit-7", directory);
                 (void)unlink(path);
                 make("unit-7", table[i].bytes, table[i].size);
                 if (table[i].foreign && chown(path, 65534, (gid_t)-1) < 0)
@@ -565,7 +565,7 @@ static void test_forgotten(void **state) {
                 if (i == 0)
                         (void)fake_add("vakt-job-7.service", "active", "exited");
                 n_surveyed = 0;
-                open_executor(folder);
+                open_executor(directory);
                 until(was_surveyed);
                 assert_true(list_is_there()); /* nobody else has it */
                 if (!streq(found_path, table[i].path) || found_size != table[i].path_size || found_one != table[i].one)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What only fanotify can do, and what goes wrong with it alone: events of folders that were not read yet, who did it,
- * file systems that are unmounted, permission. That it reports what inotify reports is shown by the other tests, which
- * run over it, too (VAKT_WATCH_BACKEND=fanotify). Without the permission most are skipped. */
+/* What only fanotify can do, and what goes wrong with it alone: events of directories that were not read yet, who did
+ * it, file systems that are unmounted, permission. That it reports what inotify reports is shown by the other tests,
+ * which run over it, too (VAKT_WATCH_BACKEND=fanotify). Without the permission most are skipped. */
 
 #include <linux/capability.h>
 #include <sys/ioctl.h>
@@ -61,10 +61,10 @@ static void test_one_mark(void **state) {
 
         need_permission();
         for (unsigned i = 0; i < 100; i++)
-                make_folder(at("%u", i));
-        watch = start_fan(w.folder, WATCH_COMPLETE);
+                make_directory(at("%u", i));
+        watch = start_fan(w.directory, WATCH_COMPLETE);
         assert_int_equal(watch_counters(watch).marks, 1);
-        assert_int_equal(watch_counters(watch).folders, 101);
+        assert_int_equal(watch_counters(watch).directories, 101);
         assert_true(watch_counters(watch).watches < 10);
         assert_explained(watch, "by fanotify");
         other = start_fan(at("7"), WATCH_COMPLETE);
@@ -86,8 +86,8 @@ static void test_others(void **state) {
         Watch *watch;
 
         need_permission();
-        make_folder(at("in"));
-        make_folder(at("inner")); /* begins like the other */
+        make_directory(at("in"));
+        make_directory(at("inner")); /* begins like the other */
         watch = start_fan(at("in"), WATCH_ALL);
         write_file(at("inner/1"), "x");
         settle();
@@ -107,14 +107,14 @@ static void test_others(void **state) {
         assert_string_equal(w.records[0].path, "now/2");
 }
 
-/* A tree that is watched alone hears of its folders themselves, not of what is in them. */
+/* A tree that is watched alone hears of its directories themselves, not of what is in them. */
 static void test_not_recursive(void **state) {
         Watch *watch;
 
         need_permission();
-        make_folder(at("a"));
+        make_directory(at("a"));
         watch = start_watch(
-                &(WatchDef){ .kind = WATCH_PATH_CHANGED, .path = w.folder, .backend = WATCH_BACKEND_FANOTIFY });
+                &(WatchDef){ .kind = WATCH_PATH_CHANGED, .path = w.directory, .backend = WATCH_BACKEND_FANOTIFY });
         write_file(at("a/deep"), "x");
         settle();
         assert_n_reported(0);
@@ -122,7 +122,7 @@ static void test_not_recursive(void **state) {
         settle();
         assert_n_reported(1);
         assert_reported("a", WATCH_ATTRIB);
-        make_folder(at("b"));
+        make_directory(at("b"));
         settle();
         forget_records();
         write_file(at("b/deep"), "x");
@@ -136,28 +136,28 @@ static void test_not_recursive(void **state) {
 
 /* --- before all is read --- */
 
-static size_t n_folders_when_active;
+static size_t n_directories_when_active;
 
 static void on_state_changed(void *userdata, Watch *watch) {
         if (watch_state(watch) == WATCH_ACTIVE)
-                n_folders_when_active = watch_counters(watch).folders;
+                n_directories_when_active = watch_counters(watch).directories;
 }
 
-/* A tree of n + n * n folders with a file in each of the lower ones, and the watch at the moment when it says that it
- * is active. */
+/* A tree of n + n * n directories with a file in each of the lower ones, and the watch at the moment when it says that
+ * it is active. */
 static Watch *start_unread(unsigned n) {
         static const WatchOps ops = { .changed = on_changed, .state_changed = on_state_changed };
         const WatchDef def = { .kind = WATCH_TREE,
-                               .path = w.folder,
+                               .path = w.directory,
                                .events = WATCH_ALL,
                                .recursive = true,
                                .backend = WATCH_BACKEND_FANOTIFY };
         Watch *watch;
 
         for (unsigned i = 0; i < n; i++) {
-                make_folder(at("%u", i));
+                make_directory(at("%u", i));
                 for (unsigned k = 0; k < n; k++) {
-                        make_folder(at("%u/%u", i, k));
+                        make_directory(at("%u/%u", i, k));
                         write_file(at("%u/%u/old", i, k), "x");
                 }
         }
@@ -166,8 +166,8 @@ static Watch *start_unread(unsigned n) {
         while (watch_state(watch) == WATCH_STARTING)
                 assert_true(sd_event_run(w.event, 60 * USEC_PER_SEC) > 0);
         assert_int_equal(watch_state(watch), WATCH_ACTIVE);
-        assert_int_equal(n_folders_when_active, 1);
-        assert_true(watch_counters(watch).folders < n * n);
+        assert_int_equal(n_directories_when_active, 1);
+        assert_true(watch_counters(watch).directories < n * n);
         return watch;
 }
 
@@ -189,13 +189,14 @@ static void test_before_it_is_read(void **state) {
         }
         settle();
         for (unsigned i = 0; i < 60; i++) {
-                assert_reported(at("%u/59/new", i) + strlen(w.folder) + 1, WATCH_CREATE | WATCH_WRITE | WATCH_CLOSE);
-                assert_reported(at("%u/58/old", i) + strlen(w.folder) + 1, WATCH_WRITE | WATCH_CLOSE);
-                assert_reported(at("%u/57/old", i) + strlen(w.folder) + 1, WATCH_DELETE);
-                assert_false(record_of(at("%u/58/old", i) + strlen(w.folder) + 1)->synthetic);
+                assert_reported(at("%u/59/new", i) + strlen(w.directory) + 1,
+                                WATCH_CREATE | WATCH_WRITE | WATCH_CLOSE);
+                assert_reported(at("%u/58/old", i) + strlen(w.directory) + 1, WATCH_WRITE | WATCH_CLOSE);
+                assert_reported(at("%u/57/old", i) + strlen(w.directory) + 1, WATCH_DELETE);
+                assert_false(record_of(at("%u/58/old", i) + strlen(w.directory) + 1)->synthetic);
         }
         assert_n_reported(180);
-        assert_int_equal(watch_counters(watch).folders, 60 * 61 + 1);
+        assert_int_equal(watch_counters(watch).directories, 60 * 61 + 1);
         assert_int_equal(watch_counters(watch).files, 60 * 60);
         stop_watch(watch);
 }
@@ -219,26 +220,26 @@ static void test_overflow_before_it_is_read(void **state) {
         stop_watch(watch);
 }
 
-/* --- the same place, another folder --- */
+/* --- the same place, another directory --- */
 
 static void test_made_anew(void **state) {
-        char path[] = "/var/tmp/vakt-test-watch-XXXXXX", folder[64], file[64];
+        char path[] = "/var/tmp/vakt-test-watch-XXXXXX", directory[64], file[64];
         Watch *watch;
 
         need_permission();
-        /* File systems on disk give a new folder the number that the old one had. */
+        /* File systems on disk give a new directory the number that the old one had. */
         assert_non_null(mkdtemp(path));
-        (void)snprintf(folder, sizeof(folder), "%s/a", path);
+        (void)snprintf(directory, sizeof(directory), "%s/a", path);
         (void)snprintf(file, sizeof(file), "%s/a/f", path);
-        make_folder(folder);
+        make_directory(directory);
         watch = start_fan(path, WATCH_COMPLETE);
         if (watch_state(watch) == WATCH_FAILED) {
                 remove_tree(path);
                 leave("/var/tmp has no file handles");
         }
         for (unsigned i = 0; i < 3; i++) {
-                assert_int_equal(rmdir(folder), 0);
-                make_folder(folder);
+                assert_int_equal(rmdir(directory), 0);
+                make_directory(directory);
                 settle();
                 write_file(file, "x");
                 settle();
@@ -250,9 +251,9 @@ static void test_made_anew(void **state) {
         }
         /* The root, too. */
         stop_watch(watch);
-        watch = start_fan(folder, WATCH_COMPLETE);
-        assert_int_equal(rmdir(folder), 0);
-        make_folder(folder);
+        watch = start_fan(directory, WATCH_COMPLETE);
+        assert_int_equal(rmdir(directory), 0);
+        make_directory(directory);
         settle();
         write_file(file, "x");
         settle();
@@ -300,7 +301,7 @@ static bool make_image(const char *path) {
         return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-/* Unmounted and mounted again before anybody looks: the same device, number and folders, but no mark any more. */
+/* Unmounted and mounted again before anybody looks: the same device, number and directories, but no mark any more. */
 static void test_mounted_again(void **state) {
         char device[32];
         Watch *watch;
@@ -310,12 +311,12 @@ static void test_mounted_again(void **state) {
         if (!has_namespace || !make_image(at("image")))
                 leave("no file system can be made");
         loop = attach_loop(at("image"), device);
-        make_folder(at("m"));
+        make_directory(at("m"));
         if (loop < 0 || mount(device, at("m"), "ext4", 0, NULL) < 0) {
                 close(loop);
                 leave("no loop device can be had");
         }
-        make_folder(at("m/a"));
+        make_directory(at("m/a"));
         watch = start_fan(at("m"), WATCH_COMPLETE | WATCH_DELETE);
         assert_int_equal(umount2(at("m"), 0), 0);
         assert_int_equal(mount(device, at("m"), "ext4", 0, NULL), 0);
@@ -338,10 +339,10 @@ static void test_two_file_systems(void **state) {
         need_permission();
         if (!has_namespace)
                 leave("a namespace is refused");
-        make_folder(at("t"));
-        make_folder(at("t/sub"));
+        make_directory(at("t"));
+        make_directory(at("t/sub"));
         assert_int_equal(mount("vakt-test", at("t/sub"), "tmpfs", 0, "mode=0700"), 0);
-        make_folder(at("t/sub/a"));
+        make_directory(at("t/sub/a"));
         watch = start_watch(&(WatchDef){ .kind = WATCH_TREE,
                                          .path = at("t"),
                                          .events = WATCH_COMPLETE,
@@ -355,7 +356,7 @@ static void test_two_file_systems(void **state) {
         assert_n_reported(2);
         assert_false(record_of("sub/a/2")->synthetic);
         /* One that comes beneath later. */
-        make_folder(at("t/later"));
+        make_directory(at("t/later"));
         settle();
         assert_int_equal(mount("vakt-test", at("t/later"), "tmpfs", 0, "mode=0700"), 0);
         settle();
@@ -375,19 +376,19 @@ static void test_two_file_systems(void **state) {
 
 static void test_large_tree_changes_over(void **state) {
         WatchDef def = {
-                .kind = WATCH_TREE, .path = w.folder, .events = WATCH_COMPLETE | WATCH_DELETE, .recursive = true
+                .kind = WATCH_TREE, .path = w.directory, .events = WATCH_COMPLETE | WATCH_DELETE, .recursive = true
         };
         Watch *watch;
 
         need_permission();
         def.large = 20;
         for (unsigned i = 0; i < 15; i++)
-                make_folder(at("%u", i));
+                make_directory(at("%u", i));
         watch = start_watch(&def);
         assert_int_equal(watch_counters(watch).marks, 0);
         assert_true(watch_counters(watch).watches > 15);
         for (unsigned i = 15; i < 25; i++) {
-                make_folder(at("%u", i));
+                make_directory(at("%u", i));
                 write_file(at("%u/f", i), "x");
         }
         settle();
@@ -414,7 +415,7 @@ static void test_large_tree_changes_over(void **state) {
 
 static _Noreturn void run_without_permission(void) {
         WatchDef def = { .kind = WATCH_TREE,
-                         .path = w.folder,
+                         .path = w.directory,
                          .events = WATCH_COMPLETE,
                          .recursive = true,
                          .report_existing = true };
@@ -446,7 +447,7 @@ static _Noreturn void run_without_permission(void) {
 static void test_not_permitted(void **state) {
         pid_t pid;
 
-        make_folder(at("a"));
+        make_directory(at("a"));
         write_file(at("a/1"), "x");
         pid = fork();
         assert_true(pid >= 0);
@@ -470,7 +471,7 @@ static void test_possible_later(void **state) {
         Watch *watch;
 
         need_permission();
-        make_folder(at("m"));
+        make_directory(at("m"));
         if (!has_namespace || mount("proc", at("m"), "proc", 0, NULL) < 0)
                 leave("a namespace is refused");
         watch = start_fan(at("m"), WATCH_COMPLETE);
@@ -500,7 +501,7 @@ static void test_permitted_later(void **state) {
         need_permission();
         set_effective(~(1U << CAP_SYS_ADMIN));
         watch = start_watch(&(WatchDef){ .kind = WATCH_TREE,
-                                         .path = w.folder,
+                                         .path = w.directory,
                                          .events = WATCH_COMPLETE,
                                          .recursive = true,
                                          .backend = WATCH_BACKEND_FANOTIFY,
@@ -520,11 +521,11 @@ static void test_holds_nothing(void **state) {
         Watch *watch;
 
         need_permission();
-        make_folder(at("m"));
+        make_directory(at("m"));
         if (!has_namespace || mount("vakt-test", at("m"), "tmpfs", 0, "mode=0700") < 0)
                 leave("a namespace is refused");
-        make_folder(at("m/in"));
-        make_folder(at("m/out"));
+        make_directory(at("m/in"));
+        make_directory(at("m/out"));
         watch = start_fan(at("m/in"), WATCH_COMPLETE);
         write_file(at("m/out/f"), "x");
         settle();
@@ -540,7 +541,7 @@ static void ignore_overflow(void *userdata) {
 static void ignore_notice(Subscriber *s, const Notice *n) {
 }
 
-/* Who subscribes to a folder whose events were dropped up to now is told so. */
+/* Who subscribes to a directory whose events were dropped up to now is told so. */
 static void test_late(void **state) {
         static const EventQueueOps ops = { .overflowed = ignore_overflow };
         Subscriber s = { .notify = ignore_notice, .id = -1 };
@@ -553,7 +554,7 @@ static void test_late(void **state) {
         need_permission();
         assert_int_equal(event_queue_new(&queue, &ops, NULL), 0);
         assert_int_equal(fan_queue_new(&fan, queue, ignore_overflow, NULL), 0);
-        fd = open(w.folder, O_DIRECTORY | O_CLOEXEC);
+        fd = open(w.directory, O_DIRECTORY | O_CLOEXEC);
         assert_int_equal(fstat(fd, &st), 0);
         assert_int_equal(fan_queue_subscribe(fan, &s, fd, "", st.st_dev, 0), 0);
         assert_int_equal(fan_queue_subscribe(fan, &s, fd, "", st.st_dev, 0), 1);
@@ -703,14 +704,14 @@ static void deed_write(void) {
 }
 
 static void deed_write_deep(void) {
-        make_folder(at("a"));
-        make_folder(at("a/b"));
+        make_directory(at("a"));
+        make_directory(at("a/b"));
         write_file(at("a/b/deep"), "x");
 }
 
 /* As careful programs do it: nobody sees half of it. */
 static void deed_write_aside(void) {
-        make_folder(at("tmp"));
+        make_directory(at("tmp"));
         for (unsigned i = 0; i < 500; i++)
                 write_file(at("tmp/%u", i), "x");
         assert_int_equal(rename(at("tmp"), at("result")), 0);
@@ -731,16 +732,16 @@ static void test_writers(void **state) {
         need_permission();
         if (!doer_start(&d))
                 leave("a control group is refused");
-        watch = watch_deeds(w.folder);
+        watch = watch_deeds(w.directory);
         doer_do(&d, deed_write);
         assert_int_equal(deed_of("own")->pid, d.pid);
         assert_string_equal(deed_of("own")->cgroup, doer_cgroup(&d));
-        /* In folders that it makes itself, and those that it moves. */
+        /* In directories that it makes itself, and those that it moves. */
         doer_do(&d, deed_write_deep);
         assert_string_equal(deed_of("a/b/deep")->cgroup, doer_cgroup(&d));
         doer_do(&d, deed_write_aside);
         for (unsigned i = 0; i < 500; i++)
-                assert_string_equal(deed_of(at("result/%u", i) + strlen(w.folder) + 1)->cgroup, doer_cgroup(&d));
+                assert_string_equal(deed_of(at("result/%u", i) + strlen(w.directory) + 1)->cgroup, doer_cgroup(&d));
         doer_do(&d, deed_move);
         assert_string_equal(deed_of("z/b/deep")->cgroup, doer_cgroup(&d));
         n_deeds = 0;
@@ -763,7 +764,7 @@ static void test_several_writers(void **state) {
         need_permission();
         if (!doer_start(&d))
                 leave("a control group is refused");
-        watch = watch_deeds(w.folder);
+        watch = watch_deeds(w.directory);
         write_file(at("own"), "y");
         write_file(at("one"), "x");
         doer_do(&d, deed_write);
@@ -774,17 +775,17 @@ static void test_several_writers(void **state) {
         doer_stop(&d);
 }
 
-/* A folder that is moved has been moved by somebody, and with it what is in it. But what is found in it beside is
+/* A directory that is moved has been moved by somebody, and with it what is in it. But what is found in it beside is
  * nobody's. */
 static void test_mover(void **state) {
         Watch *watch;
 
         need_permission();
-        make_folder(at("in"));
-        make_folder(at("in/a"));
-        make_folder(at("in/a/sub"));
+        make_directory(at("in"));
+        make_directory(at("in/a"));
+        make_directory(at("in/a/sub"));
         write_file(at("in/a/sub/known"), "x");
-        make_folder(at("new"));
+        make_directory(at("new"));
         write_file(at("new/found"), "x");
         watch = watch_deeds(at("in"));
         assert_int_equal(rename(at("in/a"), at("in/b")), 0);
@@ -792,7 +793,7 @@ static void test_mover(void **state) {
         settle();
         assert_int_equal(deed_of("b/sub/known")->pid, getpid());
         assert_int_equal(deed_of("new/found")->pid, 0);
-        /* Of a folder that is gone, what was in it is gone by the same hand. */
+        /* Of a directory that is gone, what was in it is gone by the same hand. */
         n_deeds = 0;
         assert_int_equal(rename(at("in/b"), at("out")), 0);
         while (n_deeds == 0)

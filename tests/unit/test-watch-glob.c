@@ -110,7 +110,7 @@ static void test_filter(void **state) {
         static const struct {
                 unsigned line;
                 const char *path;
-                bool is_folder, matches;
+                bool is_directory, matches;
         } table[] = {
                 { __LINE__, "a.csv", false, true },    { __LINE__, "x/y/a.csv", false, true },
                 { __LINE__, "x/a.txt", false, false }, { __LINE__, "in/x/y", false, true },
@@ -121,13 +121,13 @@ static void test_filter(void **state) {
 
         assert_int_equal(path_filter_new(&f, include, exclude, NULL), 0);
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
-                if (path_filter_matches(f, table[i].path, strlen(table[i].path), table[i].is_folder) !=
+                if (path_filter_matches(f, table[i].path, strlen(table[i].path), table[i].is_directory) !=
                     table[i].matches)
                         fail_msg("line %u: %s", table[i].line, table[i].path);
         assert_false(path_filter_descends(f, "a/.git", 6));
         assert_true(path_filter_descends(f, "a", 1));
-        assert_true(path_filter_has_excluded_folder(f, "a/.git/b", 8));
-        assert_false(path_filter_has_excluded_folder(f, "a/.git", 6));
+        assert_true(path_filter_has_excluded_directory(f, "a/.git/b", 8));
+        assert_false(path_filter_has_excluded_directory(f, "a/.git", 6));
 }
 
 static void test_bad_filter(void **state) {

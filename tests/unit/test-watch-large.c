@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Nothing is lost and nothing doubled when there is much of it: bursts into new folders, an overflow of the kernel's
- * queue, changes while nobody watched, and large trees that are moved, mounted over and unmounted. Sizes are those of
- * the issue with VAKT_WATCH_FULL=1 in the environment, a fifth of them else. */
+/* Nothing is lost and nothing doubled when there is much of it: bursts into new directories, an overflow of the
+ * kernel's queue, changes while nobody watched, and large trees that are moved, mounted over and unmounted. Sizes are
+ * those of the issue with VAKT_WATCH_FULL=1 in the environment, a fifth of them else. */
 
 #include <poll.h>
 #include <sys/syscall.h>
@@ -45,14 +45,14 @@ static void write_meanwhile(void (*f)(void)) {
         settle();
 }
 
-/* n folders, nested five deep in turn, with ten files each. */
+/* n directories, nested five deep in turn, with ten files each. */
 static void fill_nested(void) {
         char path[PATH_MAX];
         unsigned n = size_of(2000);
 
         for (unsigned i = 0; i < n; i++) {
                 if (i % 5 == 0)
-                        (void)snprintf(path, sizeof(path), "%s/%u", w.folder, i);
+                        (void)snprintf(path, sizeof(path), "%s/%u", w.directory, i);
                 else
                         (void)snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%u", i);
                 if (mkdir(path, 0700) < 0)
@@ -70,21 +70,21 @@ static void fill_nested(void) {
         }
 }
 
-static void test_new_nested_folders(void **state) {
-        Watch *watch = start_tree(w.folder, WATCH_COMPLETE);
+static void test_new_nested_directories(void **state) {
+        Watch *watch = start_tree(w.directory, WATCH_COMPLETE);
 
         write_meanwhile(fill_nested);
         assert_int_equal(count_duplicates(), 0);
         assert_n_reported(size_of(2000) * 10);
-        assert_int_equal(watch_counters(watch).folders, size_of(2000) + 1);
+        assert_int_equal(watch_counters(watch).directories, size_of(2000) + 1);
         print_message("# %" PRIu64 " synthetic, %" PRIu64 " duplicates\n", watch_counters(watch).synthetic,
                       watch_counters(watch).duplicates);
 }
 
 /* --- anything at all --- */
 
-static void fill_flat(const char *folder, unsigned n) {
-        int dir = open(folder, O_DIRECTORY | O_CLOEXEC);
+static void fill_flat(const char *directory, unsigned n) {
+        int dir = open(directory, O_DIRECTORY | O_CLOEXEC);
         char name[16];
 
         for (unsigned i = 0; i < n; i++) {
@@ -103,7 +103,7 @@ static const char *some_path(unsigned *seed) {
         static char paths[2][PATH_MAX];
         static unsigned next;
         char *p = paths[next++ % 2];
-        int n = snprintf(p, PATH_MAX, "%s/tree", w.folder);
+        int n = snprintf(p, PATH_MAX, "%s/tree", w.directory);
         unsigned depth = 1 + (unsigned)rand_r(seed) % 3;
 
         for (unsigned i = 0; i < depth; i++)
@@ -142,7 +142,7 @@ static void do_anything(unsigned *seed) {
                 return;
         case 7:
                 if (rand_r(seed) % 2) {
-                        if (symlink(w.folder, path) < 0)
+                        if (symlink(w.directory, path) < 0)
                                 return; /* something is there */
                 } else if (unlink(path) < 0)
                         (void)rmdir(path);
@@ -170,7 +170,7 @@ static bool is_recorded(const char *path) {
 }
 
 static int check_on_disk(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        const char *relative = path + strlen(w.folder) + strlen("/tree/");
+        const char *relative = path + strlen(w.directory) + strlen("/tree/");
 
         if (type == FTW_D || type == FTW_DP)
                 return 0;
@@ -206,7 +206,7 @@ static void check_all(Watch *watch) {
 static void test_anything(void **state) {
         Watch *watch;
 
-        make_folder(at("tree"));
+        make_directory(at("tree"));
         watch = start_tree(at("tree"), WATCH_COMPLETE);
         for (unsigned round = 0; round < 3; round++) {
                 write_meanwhile(do_much);
@@ -228,7 +228,7 @@ static void test_anything(void **state) {
         assert_int_equal(watch_counters(watch).files, 0);
 }
 
-/* Folders that become links to somewhere else and back, all the time. */
+/* Directories that become links to somewhere else and back, all the time. */
 static void swap_for_links(void) {
         for (unsigned round = 0; round < size_of(20000); round++) {
                 unsigned i = round % 20;
@@ -242,13 +242,13 @@ static void swap_for_links(void) {
 static void test_swapped_for_links(void **state) {
         Watch *watch;
 
-        make_folder(at("tree"));
-        make_folder(at("outside"));
-        make_folder(at("outside/sub"));
+        make_directory(at("tree"));
+        make_directory(at("outside"));
+        make_directory(at("outside/sub"));
         write_file(at("outside/sub/secret"), "x");
         for (unsigned i = 0; i < 20; i++) {
-                make_folder(at("tree/%u", i));
-                make_folder(at("tree/%u/sub", i));
+                make_directory(at("tree/%u", i));
+                make_directory(at("tree/%u/sub", i));
         }
         watch = start_tree(at("tree"), WATCH_ALL);
         write_meanwhile(swap_for_links);
@@ -259,9 +259,9 @@ static void test_swapped_for_links(void **state) {
                 write_file(at("tree/%u/sub/f", i), "x");
         settle();
         for (unsigned i = 0; i < 20; i++)
-                assert_non_null(record_of(at("%u/sub/f", i) + strlen(w.folder) + 1));
+                assert_non_null(record_of(at("%u/sub/f", i) + strlen(w.directory) + 1));
         /* Those that were between two names when they were looked at are waited for a little. */
-        while (watch_counters(watch).folders != 41)
+        while (watch_counters(watch).directories != 41)
                 assert_true(sd_event_run(w.event, 60 * USEC_PER_SEC) > 0);
 }
 
@@ -272,8 +272,8 @@ static void test_overflow(void **state) {
         unsigned n = size_of(100000);
         Watch *watch;
 
-        make_folder(at("a"));
-        watch = start_tree(w.folder, WATCH_COMPLETE);
+        make_directory(at("a"));
+        watch = start_tree(w.directory, WATCH_COMPLETE);
         fill_flat(at("a"), n);
         settle();
         assert_int_equal(count_duplicates(), 0);
@@ -289,11 +289,11 @@ static void test_overflow(void **state) {
 static void test_overflow_at_start(void **state) {
         Watch *watch;
 
-        make_folder(at("a"));
-        make_folder(at("b"));
+        make_directory(at("a"));
+        make_directory(at("b"));
         fill_flat(at("b"), 10000);
         watch = new_watch(
-                &(WatchDef){ .kind = WATCH_TREE, .path = w.folder, .events = WATCH_COMPLETE, .recursive = true });
+                &(WatchDef){ .kind = WATCH_TREE, .path = w.directory, .events = WATCH_COMPLETE, .recursive = true });
         while (watch_counters(watch).files == 0)
                 assert_true(sd_event_run(w.event, 60 * USEC_PER_SEC) > 0);
         fill_flat(at("a"), 20000);
@@ -308,14 +308,14 @@ static void test_overflow_at_start(void **state) {
 /* Writing goes on while the overflow is repaired. */
 static void rewrite_all(void) {
         for (unsigned round = 0; round < 3; round++)
-                fill_flat(w.folder, size_of(50000));
+                fill_flat(w.directory, size_of(50000));
 }
 
 static void test_repeated_overflow(void **state) {
-        Watch *watch = start_tree(w.folder, WATCH_COMPLETE);
+        Watch *watch = start_tree(w.directory, WATCH_COMPLETE);
         unsigned n = size_of(50000), different = 0;
 
-        fill_flat(w.folder, n);
+        fill_flat(w.directory, n);
         write_meanwhile(rewrite_all);
         (void)count_duplicates();
         for (size_t i = 0; i < w.n_records; i++)
@@ -348,13 +348,13 @@ static int keep_row(void *userdata, uint32_t id, const void *bytes, size_t n) {
 }
 
 static void test_while_down(void **state) {
-        const WatchDef def = { .kind = WATCH_TREE, .path = w.folder, .events = WATCH_COMPLETE, .recursive = true };
+        const WatchDef def = { .kind = WATCH_TREE, .path = w.directory, .events = WATCH_COMPLETE, .recursive = true };
         unsigned n = size_of(100000);
         Watch *watch;
 
-        make_folder(at("a"));
+        make_directory(at("a"));
         for (unsigned i = 0; i < 100; i++)
-                make_folder(at("a/sub%u", i));
+                make_directory(at("a/sub%u", i));
         fill_flat(at("a/sub7"), n / 2);
         watch = start_watch(&def);
         assert_int_equal(watch_save(watch, 0, keep_row, NULL), 102);
@@ -377,7 +377,7 @@ static void test_while_down(void **state) {
 
 /* --- large trees on the move --- */
 
-/* n folders and as many files, one in each. */
+/* n directories and as many files, one in each. */
 static void make_tree(const char *path, unsigned n) {
         char sub[PATH_MAX + 32];
 
@@ -386,7 +386,7 @@ static void make_tree(const char *path, unsigned n) {
                         (void)snprintf(sub, sizeof(sub), "%s/%u", path, i);
                 else
                         (void)snprintf(sub, sizeof(sub), "%s/%u/%u", path, i - i % 100, i);
-                make_folder(sub);
+                make_directory(sub);
                 (void)strcat(sub, "/file");
                 write_file(sub, "x");
         }
@@ -396,12 +396,12 @@ static void test_large_tree_moved(void **state) {
         unsigned n = size_of(50000);
         Watch *watch;
 
-        make_folder(at("in"));
-        make_folder(at("in/a"));
-        make_folder(at("out"));
+        make_directory(at("in"));
+        make_directory(at("in/a"));
+        make_directory(at("out"));
         make_tree(at("in/a"), n);
         watch = start_tree(at("in"), WATCH_COMPLETE | WATCH_DELETE);
-        assert_int_equal(watch_counters(watch).folders, n + 2);
+        assert_int_equal(watch_counters(watch).directories, n + 2);
 
         assert_int_equal(rename(at("in/a"), at("in/b")), 0);
         settle();
@@ -416,14 +416,14 @@ static void test_large_tree_moved(void **state) {
         run_until_reported(n);
         assert_n_reported(n);
         assert_int_equal(w.records[0].events, WATCH_DELETE);
-        assert_int_equal(watch_counters(watch).folders, 1);
+        assert_int_equal(watch_counters(watch).directories, 1);
         assert_true(watch_counters(watch).watches < 10);
 
         forget_records();
         assert_int_equal(rename(at("out/b"), at("in/c")), 0);
         settle();
         assert_n_reported(n);
-        assert_int_equal(watch_counters(watch).folders, n + 2);
+        assert_int_equal(watch_counters(watch).directories, n + 2);
         assert_int_equal(watch_counters(watch).overflows, 0);
 }
 
@@ -446,13 +446,13 @@ static void test_unmounted(void **state) {
 
         if (!has_namespace)
                 skip();
-        make_folder(at("m"));
-        make_folder(at("held"));
+        make_directory(at("m"));
+        make_directory(at("held"));
         mount_tmpfs(at("m"));
-        make_folder(at("m/tree"));
+        make_directory(at("m/tree"));
         make_tree(at("m/tree"), n);
         watch = start_tree(at("m/tree"), WATCH_COMPLETE | WATCH_DELETE);
-        assert_int_equal(watch_counters(watch).folders, n + 1);
+        assert_int_equal(watch_counters(watch).directories, n + 1);
 
         assert_int_equal(mount(at("m"), at("held"), NULL, MS_BIND, NULL), 0);
         unmount(at("m"));
@@ -468,7 +468,7 @@ static void test_unmounted(void **state) {
         settle();
         assert_n_reported(1);
         assert_reported("meanwhile", WATCH_CLOSE);
-        assert_int_equal(watch_counters(watch).folders, n + 1);
+        assert_int_equal(watch_counters(watch).directories, n + 1);
         write_file(at("m/tree/after"), "x");
         settle();
         assert_n_reported(2);
@@ -483,7 +483,7 @@ static void test_unmounted_for_good(void **state) {
 
         if (!has_namespace)
                 skip();
-        make_folder(at("m"));
+        make_directory(at("m"));
         mount_tmpfs(at("m"));
         make_tree(at("m"), n);
         watch = start_tree(at("m"), WATCH_COMPLETE | WATCH_DELETE);
@@ -503,12 +503,13 @@ static void test_mounted_over(void **state) {
 
         if (!has_namespace)
                 skip();
-        make_folder(at("m"));
-        make_folder(at("m/in"));
+        make_directory(at("m"));
+        make_directory(at("m/in"));
         make_tree(at("m/in"), n);
         watch = start_tree(at("m"), WATCH_COMPLETE | WATCH_DELETE);
 
-        /* Over a folder in the tree: what is covered is kept, what covers it is another file system and left out. */
+        /* Over a directory in the tree: what is covered is kept, what covers it is another file system and left out.
+         */
         mount_tmpfs(at("m/in/0"));
         write_file(at("m/in/0/other"), "x");
         settle();
@@ -532,7 +533,7 @@ static void test_mounted_over(void **state) {
         unmount(at("m"));
         settle();
         assert_n_reported(0);
-        assert_int_equal(watch_counters(watch).folders, n + 2);
+        assert_int_equal(watch_counters(watch).directories, n + 2);
         write_file(at("m/in/100/again"), "x");
         settle();
         assert_n_reported(1);
@@ -543,8 +544,8 @@ static void test_cross_mounts(void **state) {
 
         if (!has_namespace)
                 skip();
-        make_folder(at("m"));
-        make_folder(at("m/sub"));
+        make_directory(at("m"));
+        make_directory(at("m/sub"));
         watch = start_watch(&(WatchDef){ .kind = WATCH_TREE,
                                          .path = at("m"),
                                          .events = WATCH_COMPLETE,
@@ -568,14 +569,14 @@ static void test_overlay(void **state) {
                 skip();
         if (backend_of_tests() == WATCH_BACKEND_FANOTIFY) /* which it gives no handles for */
                 return;
-        make_folder(at("o"));
+        make_directory(at("o"));
         mount_tmpfs(at("o"));
-        make_folder(at("o/lower"));
-        make_folder(at("o/lower/a"));
+        make_directory(at("o/lower"));
+        make_directory(at("o/lower/a"));
         write_file(at("o/lower/a/f"), "x");
-        make_folder(at("o/upper"));
-        make_folder(at("o/work"));
-        make_folder(at("o/merged"));
+        make_directory(at("o/upper"));
+        make_directory(at("o/work"));
+        make_directory(at("o/merged"));
         (void)snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", at("o/lower"), at("o/upper"),
                        at("o/work"));
         if (mount("overlay", at("o/merged"), "overlay", 0, options) < 0) {
@@ -583,7 +584,7 @@ static void test_overlay(void **state) {
                 skip();
         }
         watch = start_tree(at("o/merged"), WATCH_COMPLETE | WATCH_DELETE);
-        assert_int_equal(watch_counters(watch).folders, 2);
+        assert_int_equal(watch_counters(watch).directories, 2);
         write_file(at("o/merged/a/f"), "changed"); /* copied up */
         write_file(at("o/merged/a/g"), "x");
         settle();
@@ -617,11 +618,11 @@ static _Noreturn void run_limited(void) {
         write_text("/proc/sys/user/max_inotify_watches", "20");
         start_watcher();
         watch = start_watch(&(WatchDef){ .kind = WATCH_TREE,
-                                         .path = w.folder,
+                                         .path = w.directory,
                                          .events = WATCH_COMPLETE,
                                          .recursive = true,
                                          .poll_min = 2 * USEC_PER_MSEC });
-        if (watch_state(watch) != WATCH_DEGRADED || watch_counters(watch).polled_folders < 80)
+        if (watch_state(watch) != WATCH_DEGRADED || watch_counters(watch).polled_directories < 80)
                 _exit(2);
         if (watch_explain(watch, &text) < 0 || !strstr(text, "max_user_watches"))
                 _exit(3);
@@ -633,7 +634,7 @@ static _Noreturn void run_limited(void) {
         /* The limit is raised: polling ends by itself. */
         write_text("/proc/sys/user/max_inotify_watches", "1000");
         run_until_state(watch, WATCH_ACTIVE);
-        _exit(watch_counters(watch).polled_folders == 0 ? 0 : 5);
+        _exit(watch_counters(watch).polled_directories == 0 ? 0 : 5);
 }
 
 static void test_limit(void **state) {
@@ -643,7 +644,7 @@ static void test_limit(void **state) {
         if (backend_of_tests() == WATCH_BACKEND_FANOTIFY) /* which has no such limit */
                 return;
         for (unsigned i = 0; i < 100; i++)
-                make_folder(at("%u", i));
+                make_directory(at("%u", i));
         pid = fork();
         assert_true(pid >= 0);
         if (pid == 0)
@@ -658,7 +659,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 watch_test(test_anything),
                 watch_test(test_swapped_for_links),
-                watch_test(test_new_nested_folders),
+                watch_test(test_new_nested_directories),
                 watch_test(test_overflow),
                 watch_test(test_overflow_at_start),
                 watch_test(test_repeated_overflow),

@@ -93,16 +93,16 @@ static void act_link(unsigned *seed) {
 static void act_fifo(unsigned *seed) {
         assert_int_equal(mkfifo(at("in/n"), 0600), 0);
 }
-static void act_move_folder(unsigned *seed) {
+static void act_move_directory(unsigned *seed) {
         move(at("in/d"), at("in/e"));
 }
-static void act_move_folder_in(unsigned *seed) {
+static void act_move_directory_in(unsigned *seed) {
         move(at("out/d"), at("in/e"));
 }
-static void act_move_folder_out(unsigned *seed) {
+static void act_move_directory_out(unsigned *seed) {
         move(at("in/d"), at("out/e"));
 }
-static void act_exchange_folders(unsigned *seed) {
+static void act_exchange_directories(unsigned *seed) {
         exchange(at("in/d"), at("in/g"));
 }
 
@@ -154,19 +154,19 @@ static void act_write_and_chmod(unsigned *seed) {
         assert_int_equal(chmod(at("in/a"), 0640), 0);
 }
 
-static void act_make_folder(unsigned *seed) {
-        make_folder(at("in/e"));
+static void act_make_directory(unsigned *seed) {
+        make_directory(at("in/e"));
         write_file(at("in/e/x"), "new");
 }
 
-static void act_remove_folder(unsigned *seed) {
+static void act_remove_directory(unsigned *seed) {
         remove_tree(at("in/d"));
 }
 
-static void act_move_folder_and_write(unsigned *seed) {
+static void act_move_directory_and_write(unsigned *seed) {
         move(at("in/d"), at("in/e"));
         write_file(at("in/e/x"), "longer");
-        make_folder(at("in/d"));
+        make_directory(at("in/d"));
         write_file(at("in/d/y"), "new");
 }
 
@@ -195,18 +195,18 @@ static const Meaning meanings[] = {
         { "symbolic link", act_symlink, { { "n", CREATE | COMPLETE } } },
         { "linked", act_link, { { "n", APPEARS } } },
         { "FIFO", act_fifo, { { "n", CREATE | COMPLETE } } },
-        { "directory made", act_make_folder, { { "e/x", APPEARS } } },
-        { "directory removed", act_remove_folder, { { "d/s/x", DELETE }, { "d/x", DELETE } } },
+        { "directory made", act_make_directory, { { "e/x", APPEARS } } },
+        { "directory removed", act_remove_directory, { { "d/s/x", DELETE }, { "d/x", DELETE } } },
         { "directory renamed",
-          act_move_folder,
+          act_move_directory,
           { { "d/s/x", DELETE }, { "d/x", DELETE }, { "e/s/x", APPEARS }, { "e/x", APPEARS } } },
-        { "directory moved in", act_move_folder_in, { { "e/x", APPEARS } } },
-        { "directory moved out", act_move_folder_out, { { "d/s/x", DELETE }, { "d/x", DELETE } } },
+        { "directory moved in", act_move_directory_in, { { "e/x", APPEARS } } },
+        { "directory moved out", act_move_directory_out, { { "d/s/x", DELETE }, { "d/x", DELETE } } },
         { "directories exchanged",
-          act_exchange_folders,
+          act_exchange_directories,
           { { "d/s/x", DELETE }, { "d/x", APPEARS }, { "g/s/x", APPEARS }, { "g/x", APPEARS } } },
         { "directory renamed and written to",
-          act_move_folder_and_write,
+          act_move_directory_and_write,
           { { "d/s/x", DELETE }, { "d/x", DELETE }, { "d/y", APPEARS }, { "e/s/x", APPEARS }, { "e/x", APPEARS } } },
 };
 
@@ -282,12 +282,12 @@ static unsigned check(const Meaning *m, unsigned asked, const char *how) {
 }
 
 static void prepare(void) {
-        static const char *const folders[] = { "in", "in/d", "in/d/s", "in/g", "out", "out/d" };
+        static const char *const directories[] = { "in", "in/d", "in/d/s", "in/g", "out", "out/d" };
         static const char *const files[] = { "in/a",     "in/b",     "in/d/x", "in/d/s/x", "in/g/x",
                                              "in/last1", "in/last2", "out/o",  "out/d/x" };
 
-        for (size_t i = 0; i < ELEMENTSOF(folders); i++)
-                make_folder(at("%s", folders[i]));
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++)
+                make_directory(at("%s", directories[i]));
         for (size_t i = 0; i < ELEMENTSOF(files); i++)
                 write_file(at("%s", files[i]), files[i]);
 }
@@ -371,7 +371,7 @@ static bool is_possible(WatchBackend backend) {
 }
 
 static const char *const names[] = { "a", "b", "n", "m", "d/x", "d/y", "g/x", "g/y" };
-static const char *const folder_names[] = { "d", "g", "e" };
+static const char *const directory_names[] = { "d", "g", "e" };
 
 /* Whatever fails does so each time that the same numbers are drawn. Hard links are left out: what is done to a file
  * under another name is not heard of. */
@@ -379,8 +379,8 @@ static void act_at_random(unsigned *seed) {
         for (unsigned n = 1 + (unsigned)rand_r(seed) % 6; n > 0; n--) {
                 const char *a = at("in/%s", names[(unsigned)rand_r(seed) % ELEMENTSOF(names)]);
                 const char *b = at("in/%s", names[(unsigned)rand_r(seed) % ELEMENTSOF(names)]);
-                const char *f = at("in/%s", folder_names[(unsigned)rand_r(seed) % ELEMENTSOF(folder_names)]);
-                const char *g = at("in/%s", folder_names[(unsigned)rand_r(seed) % ELEMENTSOF(folder_names)]);
+                const char *f = at("in/%s", directory_names[(unsigned)rand_r(seed) % ELEMENTSOF(directory_names)]);
+                const char *g = at("in/%s", directory_names[(unsigned)rand_r(seed) % ELEMENTSOF(directory_names)]);
                 int fd;
 
                 switch ((unsigned)rand_r(seed) % 9) {
@@ -527,7 +527,7 @@ static void test_one_report(void **state) {
                         bool is_file = k >= ELEMENTSOF(kinds);
                         Watch *watch;
 
-                        make_folder(at("in"));
+                        make_directory(at("in"));
                         write_file(at("in/last1"), "x");
                         watch = start_kind(kinds[k % ELEMENTSOF(kinds)], is_file ? at("in/f") : at("in"), backends[b]);
                         make_in_steps(at("in/f"));
@@ -552,9 +552,9 @@ static void test_temporary_name(void **state) {
                         Watch *watch;
                         int fd;
 
-                        make_folder(at("in"));
-                        make_folder(at("in/d"));
-                        make_folder(at("out"));
+                        make_directory(at("in"));
+                        make_directory(at("in/d"));
+                        make_directory(at("out"));
                         write_file(at("in/last1"), "x");
                         write_file(at("in/last2"), "x");
                         watch = start_kind(WATCH_TREE, at("in"), backends[b]);
@@ -592,7 +592,7 @@ static int open_unheard(const char *path, bool keep_name) {
         return fd;
 }
 
-static void find_in_folder(Watch *watch) {
+static void find_in_directory(Watch *watch) {
         move(at("out/d"), at("in/d"));
 }
 
@@ -616,7 +616,7 @@ static void test_unheard_closing(void **state) {
                 const char *name;
                 bool keep_name;
         } table[] = {
-                { find_in_folder, "d/f", false },
+                { find_in_directory, "d/f", false },
                 { find_moved, "f", false },
                 { find_linked, "f", true },
                 { find_after_overflow, "f", false },
@@ -627,9 +627,9 @@ static void test_unheard_closing(void **state) {
                         Watch *watch;
                         int fd;
 
-                        make_folder(at("in"));
-                        make_folder(at("out"));
-                        make_folder(at("out/d"));
+                        make_directory(at("in"));
+                        make_directory(at("out"));
+                        make_directory(at("out/d"));
                         write_file(at("out/d/f"), "x");
                         write_file(at("in/last1"), "x");
                         watch = start_kind(WATCH_TREE, at("in"), backends[b]);
@@ -675,14 +675,14 @@ static void test_looks_come_to_an_end(void **state) {
                 Watch *watch;
                 int fd;
 
-                make_folder(at("in"));
-                make_folder(at("out"));
-                make_folder(at("out/d"));
+                make_directory(at("in"));
+                make_directory(at("out"));
+                make_directory(at("out/d"));
                 def.poll_min = def.poll_max = USEC_PER_HOUR;
                 fd = open(at("out/d/f"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
                 assert_true(fd >= 0);
                 watch = start_watch(&def);
-                find_in_folder(watch);
+                find_in_directory(watch);
                 settle();
                 for (; watch->tree->n_look_once > 0 && n_looks < 100; n_looks++) {
                         if (grows)
@@ -712,8 +712,8 @@ static void test_made_and_not_opened_yet(void **state) {
                         if (backends[b] == WATCH_BACKEND_POLL)
                                 break;
                         def.poll_min = i == 0 ? USEC_PER_HOUR : 2 * USEC_PER_MSEC;
-                        make_folder(at("in"));
-                        make_folder(at("out"));
+                        make_directory(at("in"));
+                        make_directory(at("out"));
                         watch = start_watch(&def);
                         assert_int_equal(mknod(at("in/f"), S_IFREG | 0600, 0), 0);
                         if (i == 0) {
@@ -758,7 +758,7 @@ static void test_one_report_of_others(void **state) {
                 Watch *watch;
                 int fd;
 
-                make_folder(at("in"));
+                make_directory(at("in"));
                 write_file(at("in/last1"), "x");
                 watch = start_watch(&(WatchDef){ .kind = WATCH_PATH_CHANGED,
                                                  .path = at("in"),
@@ -791,10 +791,10 @@ static void test_one_report_of_others(void **state) {
 
 /* A file system on disk; those in memory count on. */
 static void use_disk(void) {
-        (void)umount2(w.folder, MNT_DETACH);
-        (void)rmdir(w.folder);
-        strcpy(w.folder, "/var/tmp/vakt-test-watch-XXXXXX");
-        assert_non_null(mkdtemp(w.folder));
+        (void)umount2(w.directory, MNT_DETACH);
+        (void)rmdir(w.directory);
+        strcpy(w.directory, "/var/tmp/vakt-test-watch-XXXXXX");
+        assert_non_null(mkdtemp(w.directory));
 }
 
 static uint64_t inode_of(const char *path) {
@@ -841,12 +841,12 @@ static void test_directory_made_anew(void **state) {
         Watch *there, *filled;
 
         use_disk();
-        make_folder(at("d"));
+        make_directory(at("d"));
         there = start_watch(&(WatchDef){ .kind = WATCH_PATH_EXISTS, .path = at("d/f") });
         filled = start_watch(&(WatchDef){ .kind = WATCH_DIRECTORY_NOT_EMPTY, .path = at("d") });
         for (unsigned i = 0; i < 20; i++) {
                 assert_int_equal(rmdir(at("d")), 0);
-                make_folder(at("d"));
+                make_directory(at("d"));
                 settle();
                 write_file(at("d/f"), "x");
                 settle();
@@ -868,7 +868,7 @@ static void test_file_made_anew_meanwhile(void **state) {
         use_disk();
         for (unsigned i = 0; i < 20; i++) {
                 bool is_file = i % 2;
-                _cleanup_free_ char *path = strdup(is_file ? at("f") : w.folder);
+                _cleanup_free_ char *path = strdup(is_file ? at("f") : w.directory);
                 const WatchDef def = { .kind = kinds[is_file ? 0 : i / 2 % 2],
                                        .path = path,
                                        .events = WATCH_CREATE | WATCH_COMPLETE };

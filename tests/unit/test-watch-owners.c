@@ -10,7 +10,7 @@ enum { ALICE = 54321, BOB = 54322 };
 static Identity alice = { .uid = ALICE, .gid = ALICE };
 
 static void make(const char *path, uid_t uid, mode_t mode) {
-        make_folder(path);
+        make_directory(path);
         assert_int_equal(chown(path, uid, uid), 0);
         assert_int_equal(chmod(path, mode), 0);
 }
@@ -23,7 +23,7 @@ static void make_link(const char *target, const char *path, uid_t uid) {
 static int set_up(void **state) {
         int r = setup_world(state);
 
-        if (r < 0 || chmod(w.folder, 0755) < 0)
+        if (r < 0 || chmod(w.directory, 0755) < 0)
                 return -1;
         make(at("alice"), ALICE, 0755);
         make(at("alice/dir"), ALICE, 0755);
@@ -98,7 +98,7 @@ static void test_tree(void **state) {
         settle();
         assert_n_reported(1);
         assert_string_equal(w.records[0].path, "hers");
-        explains(watch, "1 folder below");
+        explains(watch, "1 directory below");
         stop_watch(watch);
 }
 

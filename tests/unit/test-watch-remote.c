@@ -121,7 +121,7 @@ static void assert_explained(const Watch *watch, const char *part) {
 /* There at the start, there at the next start, and come later. */
 static void try_tree(const Mount *m, int *child) {
         const WatchDef def = { .kind = WATCH_TREE,
-                               .path = w.folder,
+                               .path = w.directory,
                                .events = WATCH_COMPLETE,
                                .recursive = true,
                                .cross_mounts = true,
@@ -129,8 +129,8 @@ static void try_tree(const Mount *m, int *child) {
         Watch *watch = start_watch(&def);
 
         assert_int_equal(watch_state(watch), WATCH_ACTIVE);
-        assert_int_equal(watch_counters(watch).polled_folders, 3); /* it and the two in it, and no more */
-        assert_explained(watch, "3 folders polled");
+        assert_int_equal(watch_counters(watch).polled_directories, 3); /* it and the two in it, and no more */
+        assert_explained(watch, "3 directories polled");
         write_file(at("far/a"), "x");
         settle();
         run_until_reported(2);
@@ -148,11 +148,11 @@ static void try_tree(const Mount *m, int *child) {
 
         unmount(m, at("near"), *child);
         settle();
-        assert_int_equal(watch_counters(watch).polled_folders, 0);
+        assert_int_equal(watch_counters(watch).polled_directories, 0);
         *child = m->mount(at("far"), at("near"));
         assert_true(*child >= 0);
         forget_records();
-        while (watch_counters(watch).polled_folders < 3)
+        while (watch_counters(watch).polled_directories < 3)
                 assert_true(sd_event_run(w.event, 60 * USEC_PER_SEC) > 0);
         settle();
         forget_records();
@@ -200,10 +200,10 @@ static void try_file(void) {
 static void try_mount(const Mount *m) {
         int child;
 
-        make_folder(at("far"));
-        make_folder(at("far/sub"));
-        make_folder(at("far/empty"));
-        make_folder(at("near"));
+        make_directory(at("far"));
+        make_directory(at("far/sub"));
+        make_directory(at("far/empty"));
+        make_directory(at("near"));
         child = m->mount(at("far"), at("near"));
         if (child < 0) {
                 print_message("# not done: no %s mount can be had here\n", m->name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The spool: each step, names of any bytes, folders that are not what they should be; and a daemon, of the few lines
- * that spool.h asks of one, which is killed at random while writers write: every item is processed, none is
+/* The spool: each step, names of any bytes, directories that are not what they should be; and a daemon, of the few
+ * lines that spool.h asks of one, which is killed at random while writers write: every item is processed, none is
  * acknowledged twice, none is taken half-written. VAKT_SEED=N repeats the moments. */
 
 #include <dirent.h>
@@ -26,9 +26,9 @@ static int setup_spool(void **state) {
 
         if (r < 0)
                 return r;
-        make_folder(at("in"));
-        make_folder(at("done"));
-        make_folder(at("failed"));
+        make_directory(at("in"));
+        make_directory(at("done"));
+        make_directory(at("failed"));
         return open_spool(&s, at("in"), at("done"), at("failed"), geteuid());
 }
 
@@ -193,10 +193,10 @@ static void test_not_claimable(void **state) {
         SpoolItem i = {};
         int fd;
 
-        make_folder(at("in/folder"));
+        make_directory(at("in/directory"));
         assert_int_equal(symlink("/etc/passwd", at("in/link")), 0);
         assert_int_equal(mkfifo(at("in/fifo"), 0600), 0);
-        assert_int_equal(spool_claim(s, "folder", 1, &i), -EINVAL);
+        assert_int_equal(spool_claim(s, "directory", 1, &i), -EINVAL);
         assert_int_equal(spool_claim(s, "link", 1, &i), -EINVAL);
         assert_int_equal(spool_claim(s, "fifo", 1, &i), -EINVAL);
         assert_int_equal(spool_claim(s, "gone", 1, &i), -ENOENT);
@@ -210,16 +210,16 @@ static void test_not_claimable(void **state) {
         spool_item_done(&i);
 }
 
-/* The claim folder is not a link to somewhere, nor another's, and folders on other file systems are refused. */
-static void test_bad_folders(void **state) {
+/* The claim directory is not a link to somewhere, nor another's, and directories on other file systems are refused. */
+static void test_bad_directories(void **state) {
         Spool *other = NULL;
 
-        make_folder(at("x"));
+        make_directory(at("x"));
         assert_int_equal(open_spool(&other, at("missing"), NULL, NULL, geteuid()), -ENOENT);
         assert_int_equal(symlink(at("done"), at("x/.vakt-job")), 0);
         assert_true(open_spool(&other, at("x"), NULL, NULL, geteuid()) < 0);
         unlink(at("x/.vakt-job"));
-        make_folder(at("x/.vakt-job"));
+        make_directory(at("x/.vakt-job"));
         assert_int_equal(chmod(at("x/.vakt-job"), 0777), 0);
         assert_int_equal(open_spool(&other, at("x"), NULL, NULL, geteuid()), -EPERM);
         assert_int_equal(chmod(at("x/.vakt-job"), 0711), 0);
@@ -231,8 +231,8 @@ static void test_bad_folders(void **state) {
 static void test_debris(void **state) {
         SpoolItem i;
 
-        make_folder(at("in/.vakt-job/00000000000000aa.1")); /* made, and then killed */
-        make_folder(at("in/.vakt-job/somebody's"));
+        make_directory(at("in/.vakt-job/00000000000000aa.1")); /* made, and then killed */
+        make_directory(at("in/.vakt-job/somebody's"));
         reopen(at("done"), at("failed"));
         assert_string_equal(recovered(), "");
         assert_false(is_there(at("in/.vakt-job/00000000000000aa.1")));
@@ -332,13 +332,13 @@ static int recover_item(void *userdata, const SpoolItem *i) {
 
 /* What lies in the spool. Returns how many could be claimed. */
 static unsigned claim_items(void) {
-        DIR *folder = opendir(at("in"));
+        DIR *directory = opendir(at("in"));
         const struct dirent *e;
         unsigned n = 0;
 
-        if (!folder)
+        if (!directory)
                 _exit(9);
-        while ((e = readdir(folder))) {
+        while ((e = readdir(directory))) {
                 SpoolItem i;
                 int r = e->d_name[0] != '.' ? spool_claim(s, e->d_name, now_realtime(), &i) : -EBUSY;
 
@@ -350,7 +350,7 @@ static unsigned claim_items(void) {
                 process(&i);
                 spool_item_done(&i);
         }
-        (void)closedir(folder);
+        (void)closedir(directory);
         return n;
 }
 
@@ -432,9 +432,15 @@ static void test_killed(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                spool_test(test_done),        spool_test(test_from_path), spool_test(test_retry_and_fail),
-                spool_test(test_release),     spool_test(test_names),     spool_test(test_not_claimable),
-                spool_test(test_bad_folders), spool_test(test_debris),    spool_test(test_killed),
+                spool_test(test_done),
+                spool_test(test_from_path),
+                spool_test(test_retry_and_fail),
+                spool_test(test_release),
+                spool_test(test_names),
+                spool_test(test_not_claimable),
+                spool_test(test_bad_directories),
+                spool_test(test_debris),
+                spool_test(test_killed),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

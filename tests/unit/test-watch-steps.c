@@ -127,8 +127,8 @@ static void act_link_nameless(int dir, const char *name) {
 }
 
 /* Files that got a name while they were open, and are closed after that was heard of. */
-static void close_nameless(const char *folder, unsigned n) {
-        int dir = open(folder, O_DIRECTORY | O_CLOEXEC), fds[512];
+static void close_nameless(const char *directory, unsigned n) {
+        int dir = open(directory, O_DIRECTORY | O_CLOEXEC), fds[512];
         char link[sizeof("/proc/self/fd/") + 11], name[32];
 
         assert_true(dir >= 0 && n <= ELEMENTSOF(fds));
@@ -150,8 +150,8 @@ static void close_nameless(const char *folder, unsigned n) {
 }
 
 /* chunk: so many between two times that the loop runs; 0 = the loop does not run. */
-static void act_on_all(void (*act)(int dir, const char *name), const char *folder, unsigned n, unsigned chunk) {
-        int dir = open(folder, O_DIRECTORY | O_CLOEXEC);
+static void act_on_all(void (*act)(int dir, const char *name), const char *directory, unsigned n, unsigned chunk) {
+        int dir = open(directory, O_DIRECTORY | O_CLOEXEC);
         char name[16];
 
         assert_true(dir >= 0);
@@ -171,7 +171,7 @@ static void act_on_all(void (*act)(int dir, const char *name), const char *folde
 static void test_files(void **state) {
         Watch *watch;
 
-        make_folder(at("d"));
+        make_directory(at("d"));
         watch = watch_files(at("d"), /* recursive= */ false);
         act_on_all(act_write, at("d"), n_files, CHUNK);
         check("create", n_files);
@@ -199,7 +199,7 @@ static void test_files(void **state) {
 static void test_overflow(void **state) {
         Watch *watch;
 
-        make_folder(at("d"));
+        make_directory(at("d"));
         watch = watch_files(at("d"), /* recursive= */ false);
         act_on_all(act_write, at("d"), n_files, 0);
         run_turns();
@@ -218,8 +218,8 @@ static void test_overflow(void **state) {
 static void test_directory(void **state) {
         Watch *watch;
 
-        make_folder(at("d"));
-        make_folder(at("d/sub"));
+        make_directory(at("d"));
+        make_directory(at("d/sub"));
         act_on_all(act_write, at("d/sub"), n_files, 0);
         watch = watch_files(at("d"), /* recursive= */ true);
         assert_int_equal(watch_counters(watch).files, n_files);
@@ -254,7 +254,7 @@ static void test_directory(void **state) {
 static void test_root(void **state) {
         Watch *watch;
 
-        make_folder(at("d"));
+        make_directory(at("d"));
         act_on_all(act_write, at("d"), n_files, 0);
         watch = watch_files(at("d"), /* recursive= */ false);
         assert_int_equal(rename(at("d"), at("gone")), 0);
@@ -284,12 +284,12 @@ static void test_unmounted(void **state) {
 
         if (!has_namespace)
                 skip();
-        make_folder(at("m"));
+        make_directory(at("m"));
         for (unsigned round = 0; round < 2; round++) {
                 if (mount("vakt-test", at("m"), "tmpfs", 0, "nr_inodes=0,mode=0700") < 0)
                         fail_msg("mount: %s", strerror(errno));
                 for (unsigned i = 0; i < 10; i++) {
-                        make_folder(at("m/%u", i));
+                        make_directory(at("m/%u", i));
                         act_on_all(act_write, at("m/%u", i), n_files / 10, 0);
                 }
                 if (round == 0)
@@ -310,9 +310,9 @@ static void test_polled(void **state) {
         unsigned n = n_files / 10;
         WatchDef def;
 
-        make_folder(at("d"));
+        make_directory(at("d"));
         for (unsigned i = 0; i < n; i++)
-                make_folder(at("d/%u", i));
+                make_directory(at("d/%u", i));
         def = (WatchDef){ .kind = WATCH_TREE,
                           .path = at("d"),
                           .events = WATCH_COMPLETE,
@@ -347,7 +347,7 @@ static int on_turn(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 static void test_turns_of_others(void **state) {
         sd_event_source *s;
 
-        make_folder(at("d"));
+        make_directory(at("d"));
         (void)watch_files(at("d"), /* recursive= */ false);
         assert_int_equal(event_add_turn(w.event, &s, "turns", on_turn, NULL), 0);
         assert_true(sd_event_source_set_enabled(s, SD_EVENT_ON) >= 0);
@@ -388,8 +388,8 @@ static void deal_with_some(void) {
 }
 
 /* So many directories below each other, with names of that length; the innermost, open. */
-static int make_deep(const char *folder, unsigned depth, size_t length) {
-        int dir = open(folder, O_DIRECTORY | O_CLOEXEC);
+static int make_deep(const char *directory, unsigned depth, size_t length) {
+        int dir = open(directory, O_DIRECTORY | O_CLOEXEC);
         char name[NAME_MAX + 1] = "";
 
         assert_true(dir >= 0);
@@ -443,7 +443,7 @@ static void test_full(void **state) {
         batch = batch_free(batch);
         assert_int_equal(batch_new(&batch, &(BatchConfig){ .bytes_max = max, .files_max = 100 }), 0);
         n_seen = largest = 0;
-        make_folder(at("d"));
+        make_directory(at("d"));
         assert_int_equal(watch_new(&w.watches[0], w.watcher, &def, &ops, NULL), 0);
         run_turns();
         fill_deep(150, 1500);
@@ -467,7 +467,7 @@ static void test_move_of_many(void **state) {
         char name[201] = "";
         int dir;
 
-        make_folder(at("d"));
+        make_directory(at("d"));
         memset(name, 'd', 200);
         dir = make_deep(at("d"), 150, 200);
         for (unsigned i = 0; i < 3000; i++) {
@@ -478,14 +478,14 @@ static void test_move_of_many(void **state) {
         }
         close(dir);
         (void)watch_files(at("d"), /* recursive= */ true);
-        assert_int_equal(watch_counters(w.watches[0]).folders, 3151);
+        assert_int_equal(watch_counters(w.watches[0]).directories, 3151);
         before = mallinfo2().uordblks + mallinfo2().hblkhd;
         assert_int_equal(rename(at("d/%s", name), at("d/moved")), 0);
         do {
                 assert_true(sd_event_run(w.event, 0) >= 0);
                 peak = MAX(peak, mallinfo2().uordblks + mallinfo2().hblkhd);
         } while (!watcher_is_idle(w.watcher) || sd_event_run(w.event, 0) > 0);
-        assert_int_equal(watch_counters(w.watches[0]).folders, 3151);
+        assert_int_equal(watch_counters(w.watches[0]).directories, 3151);
         print_message("# %zu bytes more at most\n", peak - before);
         assert_true(peak < before + (20 << 20));
         assert_int_equal(rename(at("d/moved"), at("d/%s", name)), 0);
@@ -494,7 +494,7 @@ static void test_move_of_many(void **state) {
 
 /* What is in the model has a bound, too. */
 static void test_large_model(void **state) {
-        static const char sentence[] = "more files than vaktd keeps in mind";
+        static const char message[] = "more files than vaktd keeps in mind";
         const WatchDef def = { .kind = WATCH_TREE,
                                .path = at("d"),
                                .events = WATCH_COMPLETE,
@@ -504,8 +504,8 @@ static void test_large_model(void **state) {
         _cleanup_free_ char *text = NULL;
         Watch *watch;
 
-        make_folder(at("d"));
-        make_folder(at("d/sub"));
+        make_directory(at("d"));
+        make_directory(at("d/sub"));
         assert_int_equal(watch_new(&w.watches[0], w.watcher, &def, &count_ops, NULL), 0);
         watch = w.watches[0];
         run_turns();
@@ -515,7 +515,7 @@ static void test_large_model(void **state) {
         assert_true(watch_counters(watch).model_bytes <= 1 << 20);
         assert_int_equal(watch_state(watch), WATCH_DEGRADED);
         assert_int_equal(watch_explain(watch, &text), 0);
-        assert_non_null(strstr(text, sentence));
+        assert_non_null(strstr(text, message));
         write_file(at("d/sub/in a directory"), "x");
         run_turns();
         check("in a full model", 1);
@@ -532,38 +532,38 @@ static void test_too_deep(void **state) {
         Watch *watch;
         unsigned n;
 
-        make_folder(at("d"));
+        make_directory(at("d"));
         watch = watch_files(at("d"), /* recursive= */ true);
         fill_deep(150, 1);
         run_turns();
         assert_int_equal(watch_state(watch), WATCH_ACTIVE);
-        n = (unsigned)watch_counters(watch).folders;
+        n = (unsigned)watch_counters(watch).directories;
         fill_deep(170, 1);
         run_turns();
         check("too deep", 1);
         assert_int_equal(watch_state(watch), WATCH_DEGRADED);
-        assert_true(watch_counters(watch).folders > n && watch_counters(watch).folders < 171);
+        assert_true(watch_counters(watch).directories > n && watch_counters(watch).directories < 171);
         remove_deep(200);
 }
 
 static void test_moved_too_deep(void **state) {
         int dir;
 
-        make_folder(at("d"));
-        make_folder(at("d/d"));
+        make_directory(at("d"));
+        make_directory(at("d/d"));
         close(make_deep(at("d"), 1500, 1));
-        make_folder(at("d/other"));
+        make_directory(at("d/other"));
         close(make_deep(at("d/other"), 1500, 1));
         (void)watch_files(at("d"), /* recursive= */ true);
-        assert_int_equal(watch_counters(w.watches[0]).folders, 3002);
+        assert_int_equal(watch_counters(w.watches[0]).directories, 3002);
         dir = make_deep(at("d"), 1500, 1);
         assert_int_equal(renameat(AT_FDCWD, at("d/other"), dir, "d"), 0);
         close(dir);
         run_turns();
-        while (watch_counters(w.watches[0]).folders > 2001) /* what has left is waited for a little */
+        while (watch_counters(w.watches[0]).directories > 2001) /* what has left is waited for a little */
                 assert_true(sd_event_run(w.event, 60 * USEC_PER_SEC) > 0);
         run_turns();
-        assert_int_equal(watch_counters(w.watches[0]).folders, 2001);
+        assert_int_equal(watch_counters(w.watches[0]).directories, 2001);
         assert_int_equal(watch_state(w.watches[0]), WATCH_DEGRADED);
         check("moved too deep", 0);
         remove_deep(1);

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the tests of watches share: a folder on tmpfs, a loop with a watcher, and a record of what was reported.
+/* What the tests of watches share: a directory on tmpfs, a loop with a watcher, and a record of what was reported.
  * Nothing here sleeps: inotify queues an event before the system call that caused it returns, so what was done is
  * either worked on or waits, and the loop is run until nothing does. */
 
@@ -31,11 +31,11 @@
 typedef struct Record {
         char *path, *from;
         unsigned events;
-        bool synthetic, is_folder;
+        bool synthetic, is_directory;
 } Record;
 
 typedef struct World {
-        char folder[64];
+        char directory[64];
         sd_event *event;
         Watcher *watcher;
         Record *records;
@@ -58,7 +58,7 @@ static inline const char *at(const char *format, ...) {
         static char paths[4][PATH_MAX];
         static unsigned next;
         char *p = paths[next++ % 4];
-        int n = snprintf(p, PATH_MAX, "%s/", w.folder);
+        int n = snprintf(p, PATH_MAX, "%s/", w.directory);
         va_list ap;
 
         va_start(ap, format);
@@ -67,7 +67,7 @@ static inline const char *at(const char *format, ...) {
         return p;
 }
 
-static inline void make_folder(const char *path) {
+static inline void make_directory(const char *path) {
         if (mkdir(path, 0700) < 0)
                 fail_msg("mkdir %s: %s", strempty(path), strerror(errno));
 }
@@ -98,7 +98,7 @@ static inline void on_changed(void *userdata, Watch *watch, const Change *c) {
                                              .from = c->from ? strdup(c->from) : NULL,
                                              .events = c->events,
                                              .synthetic = c->synthetic,
-                                             .is_folder = c->is_folder };
+                                             .is_directory = c->is_directory };
 }
 
 static inline void on_gone(void *userdata, Watch *watch, const Change *c) {
@@ -198,7 +198,7 @@ static inline void run_until_state(const Watch *watch, WatchState state) {
 }
 
 /* The same tests over another backend, where one does not ask for its own; or over two, since trees of
- * VAKT_WATCH_LARGE folders change over. */
+ * VAKT_WATCH_LARGE directories change over. */
 static inline WatchBackend backend_of_tests(void) {
         const char *s = getenv("VAKT_WATCH_BACKEND");
 
@@ -339,13 +339,13 @@ static inline bool take_namespace(void) {
 /* A file system of its own where that is permitted: fanotify hears all that happens on one, so what other tests do at
  * the same time would be heard, too, and makes it doubtful what was there before a watch began. */
 static inline int setup_world(void **state) {
-        w = (World){ .folder = "/dev/shm/vakt-test-watch-XXXXXX" };
-        if (!mkdtemp(w.folder)) {
-                strcpy(w.folder, "/tmp/vakt-test-watch-XXXXXX");
-                if (!mkdtemp(w.folder))
+        w = (World){ .directory = "/dev/shm/vakt-test-watch-XXXXXX" };
+        if (!mkdtemp(w.directory)) {
+                strcpy(w.directory, "/tmp/vakt-test-watch-XXXXXX");
+                if (!mkdtemp(w.directory))
                         return -1;
         }
-        if (take_namespace() && mount("vakt-test", w.folder, "tmpfs", 0, "mode=0700,nr_inodes=0") < 0)
+        if (take_namespace() && mount("vakt-test", w.directory, "tmpfs", 0, "mode=0700,nr_inodes=0") < 0)
                 return -1;
         log_set_max_level(LOG_ERR);
         start_watcher();
@@ -357,9 +357,9 @@ static inline int teardown_world(void **state) {
         forget_records();
         free(w.records);
         w.filter = path_filter_free(w.filter);
-        remove_tree(w.folder);
-        (void)umount2(w.folder, MNT_DETACH);
-        (void)rmdir(w.folder);
+        remove_tree(w.directory);
+        (void)umount2(w.directory, MNT_DETACH);
+        (void)rmdir(w.directory);
         return 0;
 }
 

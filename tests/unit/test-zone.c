@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Time zones, held against libc's localtime(3) for every zone that a scheduler may meet; TZif files that are not what
- * they should be; and the cache, on a folder of its own. */
+ * they should be; and the cache, on a directory of its own. */
 
 #include <fcntl.h>
 #include <limits.h>
@@ -294,12 +294,12 @@ static void test_all_year_dst(void **state) {
         free(tzif);
 }
 
-static void make_folders(const char *root) {
-        static const char *const folders[] = { "", "/usr", "/usr/share", "/usr/share/zoneinfo", "/etc" };
+static void make_directories(const char *root) {
+        static const char *const directories[] = { "", "/usr", "/usr/share", "/usr/share/zoneinfo", "/etc" };
         char path[PATH_MAX];
 
-        for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
-                (void)snprintf(path, sizeof(path), "%s%s", root, folders[i]);
+        for (size_t i = 0; i < ELEMENTSOF(directories); i++) {
+                (void)snprintf(path, sizeof(path), "%s%s", root, directories[i]);
                 assert_true(mkdir(path, 0755) == 0 || errno == EEXIST);
         }
 }
@@ -344,7 +344,7 @@ static void test_cache_refresh(void **state) {
         const Zone *a, *again, *local;
 
         assert_non_null(mkdtemp(root));
-        make_folders(root);
+        make_directories(root);
         write_zone(root, "/usr/share/zoneinfo/A", "AAA-1");
         assert_int_equal(zone_cache_new(root, &cache), 0);
         assert_int_equal(zone_cache_get(cache, "A", &a), 0);
@@ -389,7 +389,7 @@ static void test_cache_refuses(void **state) {
         int fd;
 
         assert_non_null(mkdtemp(root));
-        make_folders(root);
+        make_directories(root);
         assert_int_equal(zone_cache_new(root, &cache), 0);
 
         (void)snprintf(path, sizeof(path), "%s/usr/share/zoneinfo/Fifo", root);

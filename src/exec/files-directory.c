@@ -10,7 +10,7 @@
  * asked while the loop runs, cannot be named: then who makes that user of the run hands the list over, the service
  * manager as a credential, or vakt-exec. */
 
-#include "exec/paths-folder.h"
+#include "exec/files-directory.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -26,10 +26,10 @@
 #include "util/file.h"
 #include "util/log.h"
 
-#define NOTE_MAX    (16 << 20) /* bytes that are read of one */
-#define FOLDER_MODE 0711       /* a run finds its own file there, and nobody sees which others are there */
+#define NOTE_MAX       (16 << 20) /* bytes that are read of one */
+#define DIRECTORY_MODE 0711       /* a run finds its own file there, and nobody sees which others are there */
 
-struct PathsFolder {
+struct FilesDirectory {
         char *path; /* or NULL */
         const char *kind;
         uint64_t *claims; /* in their order, until it was swept */
@@ -37,7 +37,7 @@ struct PathsFolder {
         bool swept;
 };
 
-PathsFolder *paths_folder_free(PathsFolder *f) {
+FilesDirectory *files_directory_free(FilesDirectory *f) {
         if (!f)
                 return NULL;
         free(f->path);
@@ -56,8 +56,8 @@ static int make_path(char **ret, const char *runtime_dir) {
         return 0;
 }
 
-int paths_folder_new(PathsFolder **ret, const char *runtime_dir, const char *kind) {
-        _cleanup_(paths_folder_freep) PathsFolder *f = calloc(1, sizeof(PathsFolder));
+int files_directory_new(FilesDirectory **ret, const char *runtime_dir, const char *kind) {
+        _cleanup_(files_directory_freep) FilesDirectory *f = calloc(1, sizeof(FilesDirectory));
         int r;
 
         if (!f)
@@ -72,7 +72,7 @@ int paths_folder_new(PathsFolder **ret, const char *runtime_dir, const char *kin
         return 0;
 }
 
-int paths_folder_name(const PathsFolder *f, uint64_t run, char **ret) {
+int files_directory_name(const FilesDirectory *f, uint64_t run, char **ret) {
         char *name;
 
         if (!f->path)
@@ -118,14 +118,14 @@ static int let_user_read(int fd, const JobDef *def) {
 /* Opens the directory, which has to be ours and nobody else's: what lies in it is believed, and the socket's directory
  * may be one that others can write. make: it is made when it is missing. An fd; *reterr, a text for people without the
  * final dot, is the caller's to free. */
-static int open_folder(const PathsFolder *f, bool make, char **reterr) {
+static int open_directory(const FilesDirectory *f, bool make, char **reterr) {
         _cleanup_(guarded_close) GuardedDirectory d = { .fd = -EBADF };
         bool made;
         int fd, r;
 
         if (!f->path)
                 return -ENOENT;
-        made = make && mkdir(f->path, FOLDER_MODE) == 0;
+        made = make && mkdir(f->path, DIRECTORY_MODE) == 0;
         if (make && !made && errno != EEXIST)
                 return -errno;
         r = guarded_open(f->path, &d, reterr);
@@ -142,7 +142,7 @@ static int open_folder(const PathsFolder *f, bool make, char **reterr) {
         fd = openat(d.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        if (made && fchmod(fd, FOLDER_MODE) < 0) { /* whatever our umask is */
+        if (made && fchmod(fd, DIRECTORY_MODE) < 0) { /* whatever our umask is */
                 r = -errno;
                 close(fd);
                 return r;
@@ -150,7 +150,7 @@ static int open_folder(const PathsFolder *f, bool make, char **reterr) {
         return fd;
 }
 
-/* What is in the runtime folder is in memory, and other services want some of it. */
+/* What is in the runtime directory is in memory, and other services want some of it. */
 static int check_room(int fd, size_t size) {
         struct statvfs st;
 
@@ -173,69 +173,69 @@ typedef struct FileName {
         char text[64];
 } FileName;
 
-static FileName file_name(const PathsFolder *f, uint64_t run) {
+static FileName file_name(const FilesDirectory *f, uint64_t run) {
         FileName name;
 
         (void)snprintf(name.text, sizeof(name.text), "%s-%" PRIu64, f->kind, run);
         return name;
 }
 
-static int write_file(int folder, const FileName *name, const JobDef *def, const char *paths, size_t size) {
+static int write_file(int directory, const FileName *name, const JobDef *def, const char *paths, size_t size) {
         _cleanup_close_ int fd = -EBADF;
         char temporary[sizeof(name->text) + 1];
         int r;
 
         (void)snprintf(temporary, sizeof(temporary), ".%s", name->text);
-        (void)unlinkat(folder, temporary, 0); /* of a daemon that died right here */
-        fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+        (void)unlinkat(directory, temporary, 0); /* of a daemon that died right here */
+        fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
         if (fd < 0)
                 return -errno;
         r = fill(fd, def, paths, size);
-        if (r >= 0 && renameat(folder, temporary, folder, name->text) < 0)
+        if (r >= 0 && renameat(directory, temporary, directory, name->text) < 0)
                 r = -errno;
         if (r < 0)
-                (void)unlinkat(folder, temporary, 0);
+                (void)unlinkat(directory, temporary, 0);
         return r;
 }
 
-int paths_folder_write(PathsFolder *f, uint64_t run, const JobDef *def, const char *paths, size_t size) {
-        _cleanup_free_ char *sentence = NULL;
-        _cleanup_close_ int folder = open_folder(f, /* make= */ true, &sentence);
+int files_directory_write(FilesDirectory *f, uint64_t run, const JobDef *def, const char *paths, size_t size) {
+        _cleanup_free_ char *message = NULL;
+        _cleanup_close_ int directory = open_directory(f, /* make= */ true, &message);
         FileName name = file_name(f, run);
         int r;
 
-        if (folder < 0) {
-                if (sentence)
-                        log_error("The files of run %" PRIu64 " cannot be handed over: %s.", run, sentence);
-                return folder;
+        if (directory < 0) {
+                if (message)
+                        log_error("The files of run %" PRIu64 " cannot be handed over: %s.", run, message);
+                return directory;
         }
-        r = write_file(folder, &name, def, paths, size);
+        r = write_file(directory, &name, def, paths, size);
         if (r >= 0)
-                (void)paths_folder_claim(f, run);
+                (void)files_directory_claim(f, run);
         return r;
 }
 
-void paths_folder_remove(const PathsFolder *f, uint64_t run) {
-        _cleanup_free_ char *sentence = NULL;
-        _cleanup_close_ int folder = open_folder(f, /* make= */ false, &sentence);
+void files_directory_remove(const FilesDirectory *f, uint64_t run) {
+        _cleanup_free_ char *message = NULL;
+        _cleanup_close_ int directory = open_directory(f, /* make= */ false, &message);
         FileName name = file_name(f, run);
 
-        if (folder >= 0 && unlinkat(folder, name.text, 0) < 0 && errno != ENOENT)
+        if (directory >= 0 && unlinkat(directory, name.text, 0) < 0 && errno != ENOENT)
                 log_warning_errno(errno, "Cannot remove %s/%s: %m, ignoring", f->path, name.text);
 }
 
 /* A list may belong to the user of the run, who can do with it what he likes. */
-int paths_folder_read(const PathsFolder *f, uint64_t run, PathsNote *ret) {
-        _cleanup_free_ char *sentence = NULL, *bytes = NULL;
-        _cleanup_close_ int folder = open_folder(f, /* make= */ false, &sentence), fd = -EBADF;
+int files_directory_read(const FilesDirectory *f, uint64_t run, PathsNote *ret) {
+        _cleanup_free_ char *message = NULL, *bytes = NULL;
+        _cleanup_close_ int directory = open_directory(f, /* make= */ false, &message), fd = -EBADF;
         FileName name = file_name(f, run);
         size_t n = 0;
         ssize_t k = 0;
         struct stat st;
 
-        if (folder < 0)
-                return folder;
-        fd = openat(folder, name.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (directory < 0)
+                return directory;
+        fd = openat(directory, name.text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
         if (!S_ISREG(st.st_mode) || st.st_size > NOTE_MAX)
@@ -259,17 +259,17 @@ int paths_folder_read(const PathsFolder *f, uint64_t run, PathsNote *ret) {
 
 /* --- what was left behind --- */
 
-static size_t claim_position(const PathsFolder *f, uint64_t run) {
+static size_t claim_position(const FilesDirectory *f, uint64_t run) {
         return BISECT(f->n_claims, i, f->claims[i] < run);
 }
 
-bool paths_folder_claim(PathsFolder *f, uint64_t run) {
-        _cleanup_free_ char *sentence = NULL;
-        _cleanup_close_ int folder = open_folder(f, /* make= */ false, &sentence);
+bool files_directory_claim(FilesDirectory *f, uint64_t run) {
+        _cleanup_free_ char *message = NULL;
+        _cleanup_close_ int directory = open_directory(f, /* make= */ false, &message);
         FileName name = file_name(f, run);
         uint64_t *claim;
 
-        if (folder < 0 || faccessat(folder, name.text, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        if (directory < 0 || faccessat(directory, name.text, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return false;
         if (f->swept)
                 return true;
@@ -282,7 +282,7 @@ bool paths_folder_claim(PathsFolder *f, uint64_t run) {
 }
 
 /* True for a file of ours that no run has claimed; "." is before one that was not finished. */
-static bool is_left(const PathsFolder *f, const char *name) {
+static bool is_left(const FilesDirectory *f, const char *name) {
         const char *number = startswith(name + (name[0] == '.'), f->kind);
         uint64_t run;
         size_t at;
@@ -297,18 +297,18 @@ static bool is_left(const PathsFolder *f, const char *name) {
         return name[0] == '.' || at == f->n_claims || f->claims[at] != run;
 }
 
-void paths_folder_sweep(PathsFolder *f) {
-        _cleanup_free_ char *sentence = NULL;
-        int fd = f->swept ? -EBADF : open_folder(f, /* make= */ false, &sentence);
-        DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+void files_directory_sweep(FilesDirectory *f) {
+        _cleanup_free_ char *message = NULL;
+        int fd = f->swept ? -EBADF : open_directory(f, /* make= */ false, &message);
+        DIR *directory = fd < 0 ? NULL : fdopendir(fd);
         const struct dirent *entry;
 
         f->swept = true;
-        while (folder && (entry = readdir(folder)))
+        while (directory && (entry = readdir(directory)))
                 if (is_left(f, entry->d_name))
-                        (void)unlinkat(dirfd(folder), entry->d_name, 0);
-        if (folder)
-                (void)closedir(folder);
+                        (void)unlinkat(dirfd(directory), entry->d_name, 0);
+        if (directory)
+                (void)closedir(directory);
         else
                 safe_close(fd);
         f->claims = mfree(f->claims);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The strongly connected components of the graph of requests, by Tarjan's algorithm with a stack of its own: linear in
- * jobs and requests, whatever a hundred thousand files say. A job is in a circle exactly when its component has
+ * jobs and requests, whatever a hundred thousand files say. A job is in a cycle exactly when its component has
  * another member, or when it requests itself.
  *
- * A changed job that is refused goes back to its earlier version, whose requests may close another circle with what is
+ * A changed job that is refused goes back to its earlier version, whose requests may close another cycle with what is
  * new: so it is looked again until nothing is found. Each round refuses at least one file.
  *
- * The circle that a fault names is found by a search of its own, for which there is a budget: in a tangle of thousands
- * the later faults name none. */
+ * The cycle that a problem names is found by a search of its own, for which there is a budget: in a tangle of
+ * thousands the later problems name none. */
 
-#include "config/job-circles.h"
+#include "config/job-cycles.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -19,8 +19,8 @@
 #include "util/array.h"
 
 #define NOBODY       UINT_MAX
-#define SHOWN_MAX    8         /* names in a sentence */
-#define SEARCH_STEPS 1000000UL /* requests that are followed for the sake of sentences, in one load */
+#define SHOWN_MAX    8         /* names in a message */
+#define SEARCH_STEPS 1000000UL /* requests that are followed for the sake of messages, in one load */
 
 typedef struct Edge {
         unsigned to;
@@ -39,7 +39,7 @@ typedef struct Graph {
         unsigned *path, n_path;   /* visited, component not known yet */
         unsigned *calls, n_calls; /* that the walk is in */
         unsigned n_indices, n_components;
-        /* of the search for a sentence */
+        /* of the search for a message */
         unsigned *parent, *queue;
         unsigned long steps;
 } Graph;
@@ -64,7 +64,7 @@ static unsigned resolve(const Graph *g, const Chain *c) {
         size_t n_template = job_name_template_length(c->target);
         unsigned v = NOBODY;
 
-        if (c->judged)
+        if (c->validated)
                 v = find_name(g, c->target, strlen(c->target));
         if (v == NOBODY && n_template > 0)
                 v = find_name(g, c->target, n_template);
@@ -164,7 +164,7 @@ static void find_components(Graph *g) {
                         walk_from(g, v);
 }
 
-/* An edge of v that stays in its component; NULL: it is in no circle. */
+/* An edge of v that stays in its component; NULL: it is in no cycle. */
 static const Edge *edge_inside(const Graph *g, unsigned v) {
         for (unsigned i = g->first[v]; i < g->first[v + 1]; i++)
                 if (g->component[g->edges[i].to] == g->component[v])
@@ -172,11 +172,11 @@ static const Edge *edge_inside(const Graph *g, unsigned v) {
         return NULL;
 }
 
-/* --- the sentence --- */
+/* --- the message --- */
 
 /* Puts the way from v back to itself, the shortest, into parent: the last but one is returned; NOBODY when it was too
  * long a search. */
-static unsigned find_circle(Graph *g, unsigned v) {
+static unsigned find_cycle(Graph *g, unsigned v) {
         unsigned n_queue = 0, at = 0, found = NOBODY;
 
         g->queue[n_queue++] = v;
@@ -197,7 +197,7 @@ static unsigned find_circle(Graph *g, unsigned v) {
                 }
         }
 finish:
-        /* The queue becomes the circle, and what was noted for the search is forgotten. */
+        /* The queue becomes the cycle, and what was noted for the search is forgotten. */
         at = 0;
         for (unsigned u = found; u != NOBODY && u != v; u = g->parent[u])
                 g->path[at++] = u;
@@ -208,7 +208,7 @@ finish:
 }
 
 /* Writes "a -> b -> a"; in path are the members between, the last one first. */
-static void print_circle(const Graph *g, unsigned v, char *buf, size_t size) {
+static void print_cycle(const Graph *g, unsigned v, char *buf, size_t size) {
         size_t used = (size_t)snprintf(buf, size, "%s", g->entries[v]->name);
 
         for (unsigned i = g->n_path; i > 0 && used < size; i--) {
@@ -231,27 +231,27 @@ static const Chain *chain_to(const Graph *g, unsigned v, unsigned to) {
 }
 
 static int reject(Graph *g, unsigned v, const Entry *old) {
-        char circle[(SHOWN_MAX + 4) * (JOB_NAME_MAX + 4)];
+        char cycle[(SHOWN_MAX + 4) * (JOB_NAME_MAX + 4)];
         const Chain *chain = edge_inside(g, v)->chain;
-        unsigned last = find_circle(g, v);
+        unsigned last = find_cycle(g, v);
 
         if (last == NOBODY)
                 return entry_reject(g->entries[v], old, chain,
-                                    "The jobs request each other in a circle, this one and %u others. Remove a "
+                                    "The jobs request each other in a cycle, this one and %u others. Remove a "
                                     "request.",
                                     g->size[g->component[v]] - 1);
         if (last == v)
                 return entry_reject(g->entries[v], old, chain_to(g, v, v),
                                     "The job requests itself. Remove the request.");
         chain = chain_to(g, v, g->path[g->n_path - 1]);
-        print_circle(g, v, circle, sizeof(circle));
+        print_cycle(g, v, cycle, sizeof(cycle));
         return entry_reject(g->entries[v], old, chain,
-                            "The jobs request each other in a circle: %s. Remove one of the requests.", circle);
+                            "The jobs request each other in a cycle: %s. Remove one of the requests.", cycle);
 }
 
 /* --- the whole --- */
 
-static bool is_in_circle(const Graph *g, unsigned v) {
+static bool is_in_cycle(const Graph *g, unsigned v) {
         return g->size[g->component[v]] > 1 || edge_inside(g, v);
 }
 
@@ -269,7 +269,7 @@ static int look(Entry *const *entries, size_t n, unsigned long *steps,
                 return r;
         find_components(&g);
         for (unsigned v = 0; v < g.n; v++) {
-                if (!entries[v]->changed || !is_in_circle(&g, v))
+                if (!entries[v]->changed || !is_in_cycle(&g, v))
                         continue;
                 r = reject(&g, v, old(userdata, entries[v]->name));
                 if (r < 0)
@@ -280,8 +280,8 @@ static int look(Entry *const *entries, size_t n, unsigned long *steps,
         return rejected;
 }
 
-int circles_break(Entry *const *entries, size_t n, const Entry *(*old)(const void *userdata, const char *name),
-                  const void *userdata) {
+int cycles_break(Entry *const *entries, size_t n, const Entry *(*old)(const void *userdata, const char *name),
+                 const void *userdata) {
         unsigned long steps = 0;
         int r;
 

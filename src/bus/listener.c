@@ -5,7 +5,7 @@
  * answers take and of the loop's time, and root's share is out of the others' reach. The times at which peers were
  * active are only looked at when places become few, so that idle peers need no timers. */
 
-#include "bus/door-socket.h"
+#include "bus/listener.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #define LOG_INTERVAL USEC_PER_MINUTE
 #define LOG_BURST    10U
 
-struct DoorSocket {
+struct Listener {
         const ApiContext *api;
         PeerHost host;
         int fd;
@@ -47,7 +47,7 @@ struct DoorSocket {
         void *drained_userdata;
 };
 
-static usec_t door_now(const DoorSocket *d) {
+static usec_t door_now(const Listener *d) {
         usec_t now = 0;
 
         (void)sd_event_now(d->api->event, CLOCK_MONOTONIC, &now);
@@ -55,7 +55,7 @@ static usec_t door_now(const DoorSocket *d) {
 }
 
 /* Whoever misbehaves a thousand times a minute does not fill the journal. */
-static void door_log_refusal(DoorSocket *d, const struct ucred *ucred, const char *what, const char *why) {
+static void door_log_refusal(Listener *d, const struct ucred *ucred, const char *what, const char *why) {
         static const LogContext context = { .message_id = MESSAGE_PEER_DROPPED };
         usec_t now = door_now(d);
 
@@ -77,13 +77,13 @@ static void door_log_refusal(DoorSocket *d, const struct ucred *ucred, const cha
 /* --- what a peer asks of its door --- */
 
 static void door_peer_busy(void *userdata, Peer *p) {
-        DoorSocket *d = userdata;
+        Listener *d = userdata;
 
         (void)sd_event_source_set_enabled(d->post, SD_EVENT_ON);
 }
 
 static void door_peer_dropped(void *userdata, Peer *p, const char *why) {
-        DoorSocket *d = userdata;
+        Listener *d = userdata;
 
         if (peer_is_subscribed(p))
                 d->n_subscribed--;
@@ -93,7 +93,7 @@ static void door_peer_dropped(void *userdata, Peer *p, const char *why) {
 }
 
 /* Counts the peers of p's user, but p, for which test() is true. */
-static size_t door_count_siblings(const DoorSocket *d, const Peer *p, bool (*test)(const Peer *p)) {
+static size_t door_count_siblings(const Listener *d, const Peer *p, bool (*test)(const Peer *p)) {
         size_t n = 0;
 
         for (size_t i = 0; i < d->n_peers; i++) {
@@ -112,7 +112,7 @@ static bool peer_leaves_unread(const Peer *p) {
  * message of each user. Turns go round; but when places for unread answers are few, who has one goes on, since the
  * user may read one connection to its end before the next. */
 static uint64_t door_may_serve(void *userdata, const Peer *p) {
-        DoorSocket *d = userdata;
+        Listener *d = userdata;
         bool is_next = true;
         size_t n_unread = 0;
 
@@ -134,7 +134,7 @@ static uint64_t door_may_serve(void *userdata, const Peer *p) {
 }
 
 static int door_subscribe(void *userdata, const Peer *p, bool on) {
-        DoorSocket *d = userdata;
+        Listener *d = userdata;
 
         if (!on)
                 d->n_subscribed--;
@@ -149,18 +149,18 @@ static int door_subscribe(void *userdata, const Peer *p, bool on) {
 
 /* --- signals --- */
 
-bool door_socket_has_audience(const DoorSocket *d) {
+bool listener_has_audience(const Listener *d) {
         return d->n_subscribed > 0;
 }
 
-void door_socket_each(DoorSocket *d, void (*visit)(Connection *c, void *arg), void *arg) {
+void listener_each(Listener *d, void (*visit)(Connection *c, void *arg), void *arg) {
         for (size_t i = 0; i < d->n_peers; i++)
                 if (!peer_is_dropped(d->peers[i]) && peer_is_subscribed(d->peers[i]))
                         visit(peer_connection(d->peers[i]), arg);
 }
 
 /* The unprivileged peer with the most unsent, and the sum of all of them. */
-static Peer *door_laggard(const DoorSocket *d, uint64_t *ret_sum) {
+static Peer *door_laggard(const Listener *d, uint64_t *ret_sum) {
         Peer *worst = NULL;
 
         *ret_sum = 0;
@@ -176,7 +176,7 @@ static Peer *door_laggard(const DoorSocket *d, uint64_t *ret_sum) {
         return worst;
 }
 
-void door_socket_shed(DoorSocket *d) {
+void listener_shed(Listener *d) {
         uint64_t sum;
 
         for (;;) {
@@ -190,7 +190,7 @@ void door_socket_shed(DoorSocket *d) {
 
 /* --- the peers --- */
 
-static void door_reap(DoorSocket *d) {
+static void door_reap(Listener *d) {
         for (size_t i = 0; i < d->n_peers;) {
                 if (!peer_is_dropped(d->peers[i])) {
                         i++;
@@ -208,7 +208,7 @@ static int on_reap(sd_event_source *s, void *userdata) {
 
 /* After every event of the loop while a peer is busy. */
 static int on_post(sd_event_source *s, void *userdata) {
-        DoorSocket *d = userdata;
+        Listener *d = userdata;
         bool busy = false;
 
         for (size_t i = 0; i < d->n_peers; i++)
@@ -223,7 +223,7 @@ static int on_post(sd_event_source *s, void *userdata) {
 }
 
 /* When places become few, those go that neither say nor want to hear anything. */
-static void door_drop_idle(DoorSocket *d) {
+static void door_drop_idle(Listener *d) {
         usec_t now = door_now(d);
 
         for (size_t i = 0; i < d->n_peers; i++) {
@@ -237,7 +237,7 @@ static void door_drop_idle(DoorSocket *d) {
 }
 
 /* A new connection may be seen before the ends of old ones that came first. */
-static void door_drop_left(DoorSocket *d) {
+static void door_drop_left(Listener *d) {
         for (size_t i = 0; i < d->n_peers; i++)
                 if (!peer_is_dropped(d->peers[i]) && peer_has_left(d->peers[i]))
                         peer_drop(d->peers[i], NULL);
@@ -245,7 +245,7 @@ static void door_drop_left(DoorSocket *d) {
 }
 
 /* Why a user may not have one more connection, or NULL. */
-static const char *door_refusal(const DoorSocket *d, uid_t uid) {
+static const char *door_refusal(const Listener *d, uid_t uid) {
         bool privileged = uid_is_privileged(d->api, uid);
         size_t n = 0, n_others = 0;
 
@@ -261,7 +261,7 @@ static const char *door_refusal(const DoorSocket *d, uid_t uid) {
 }
 
 /* Makes a peer of a connection, or closes it. */
-static void door_admit(DoorSocket *d, int accepted) {
+static void door_admit(Listener *d, int accepted) {
         _cleanup_close_ int fd = accepted;
         PeerParameters parameters = { .api = d->api, .host = &d->host, .server_id = d->id };
         socklen_t size = sizeof(parameters.ucred);
@@ -294,14 +294,14 @@ static void door_admit(DoorSocket *d, int accepted) {
 /* --- listening --- */
 
 static int on_resume(sd_event_source *s, uint64_t usec, void *userdata) {
-        const DoorSocket *d = userdata;
+        const Listener *d = userdata;
 
         (void)sd_event_source_set_enabled(d->listen, SD_EVENT_ON);
         return 0;
 }
 
 /* The connection stays in the backlog and would wake us again at once. */
-static void door_pause(DoorSocket *d, int error) {
+static void door_pause(Listener *d, int error) {
         log_warning_errno(error, "Cannot accept clients of the control socket for a moment: %m");
         (void)sd_event_source_set_enabled(d->listen, SD_EVENT_OFF);
         (void)sd_event_source_set_time_relative(d->resume, ACCEPT_PAUSE);
@@ -309,7 +309,7 @@ static void door_pause(DoorSocket *d, int error) {
 }
 
 static int on_connection(sd_event_source *s, int fd, uint32_t events, void *userdata) {
-        DoorSocket *d = userdata;
+        Listener *d = userdata;
         int accepted;
 
         accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -340,7 +340,7 @@ static int remove_stale_socket(const struct sockaddr_un *address) {
         return unlink(address->sun_path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static int door_make_socket(DoorSocket *d, const char *path) {
+static int door_make_socket(Listener *d, const char *path) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         struct stat st;
         int r;
@@ -367,7 +367,7 @@ static int door_make_socket(DoorSocket *d, const char *path) {
         return listen(d->fd, BACKLOG) < 0 ? -errno : 0;
 }
 
-static int door_take_socket(const DoorSocket *d) {
+static int door_take_socket(const Listener *d) {
         int r, flags;
 
         r = sd_is_socket(d->fd, AF_UNIX, SOCK_STREAM, /* listening= */ 1);
@@ -379,7 +379,7 @@ static int door_take_socket(const DoorSocket *d) {
         return 0;
 }
 
-static int door_open(DoorSocket *d, const char *path) {
+static int door_open(Listener *d, const char *path) {
         int r;
 
         if (d->fd >= 0) {
@@ -402,7 +402,7 @@ static int door_open(DoorSocket *d, const char *path) {
 /* --- the end --- */
 
 /* Only what we made, and only while it is still ours. */
-static void door_remove_socket(DoorSocket *d) {
+static void door_remove_socket(Listener *d) {
         struct stat st;
 
         if (d->path && lstat(d->path, &st) >= 0 && st.st_dev == d->device && st.st_ino == d->inode)
@@ -411,7 +411,7 @@ static void door_remove_socket(DoorSocket *d) {
 }
 
 static int on_drain(sd_event_source *s, uint64_t usec, void *userdata) {
-        DoorSocket *d = userdata;
+        Listener *d = userdata;
         usec_t now = door_now(d);
         void (*drained)(void *);
 
@@ -434,7 +434,7 @@ static int on_drain(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-void door_socket_drain(DoorSocket *d, void (*done)(void *userdata), void *userdata) {
+void listener_drain(Listener *d, void (*done)(void *userdata), void *userdata) {
         assert(done);
 
         /* The backlog of a socket of our own has nobody to wait for; what is in it is served. */
@@ -458,7 +458,7 @@ static int source_off(sd_event_source *s, const char *description) {
         return sd_event_source_set_enabled(s, SD_EVENT_OFF);
 }
 
-static int door_add_timer(DoorSocket *d, sd_event_source **ret, sd_event_time_handler_t handler,
+static int door_add_timer(Listener *d, sd_event_source **ret, sd_event_time_handler_t handler,
                           const char *description) {
         int r;
 
@@ -467,7 +467,7 @@ static int door_add_timer(DoorSocket *d, sd_event_source **ret, sd_event_time_ha
         return r < 0 ? r : source_off(*ret, description);
 }
 
-static int door_add_sources(DoorSocket *d) {
+static int door_add_sources(Listener *d) {
         sd_event *event = d->api->event;
         int r;
 
@@ -491,8 +491,8 @@ static int door_add_sources(DoorSocket *d) {
         return door_add_timer(d, &d->drain, on_drain, "control-socket-drain");
 }
 
-int door_socket_new(DoorSocket **ret, const ApiContext *api, int fd, const char *path) {
-        _cleanup_(door_socket_freep) DoorSocket *d = NULL;
+int listener_new(Listener **ret, const ApiContext *api, int fd, const char *path) {
+        _cleanup_(listener_freep) Listener *d = NULL;
         int r;
 
         assert(ret);
@@ -524,7 +524,7 @@ int door_socket_new(DoorSocket **ret, const ApiContext *api, int fd, const char 
         return 0;
 }
 
-DoorSocket *door_socket_free(DoorSocket *d) {
+Listener *listener_free(Listener *d) {
         if (!d)
                 return NULL;
         for (size_t i = 0; i < d->n_peers; i++)

@@ -38,9 +38,9 @@ static _Noreturn void exec_bus(const Harness *h, int fd) {
         int log_fd;
 
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void)snprintf(configuration, sizeof(configuration), "--config-file=%s/bus.conf", harness_folder(h));
+        (void)snprintf(configuration, sizeof(configuration), "--config-file=%s/bus.conf", harness_directory(h));
         (void)snprintf(address, sizeof(address), "--print-address=%d", fd);
-        (void)snprintf(log, sizeof(log), "%s/bus.log", harness_folder(h));
+        (void)snprintf(log, sizeof(log), "%s/bus.log", harness_directory(h));
         log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (log_fd >= 0)
                 (void)dup2(log_fd, STDERR_FILENO);
@@ -54,7 +54,7 @@ static bool start_bus(const Harness *h) {
         int fds[2];
         ssize_t n;
 
-        (void)snprintf(text, sizeof(text), bus_configuration, harness_folder(h));
+        (void)snprintf(text, sizeof(text), bus_configuration, harness_directory(h));
         harness_write(h, "bus.conf", text);
         assert_int_equal(pipe2(fds, 0), 0);
         assert_int_equal(fcntl(fds[0], F_SETFD, FD_CLOEXEC), 0);
@@ -78,7 +78,7 @@ static void stop_bus(void) {
 }
 
 static void bus_address(const Harness *h, char address[static PATH_MAX]) {
-        assert_true(snprintf(address, PATH_MAX, "unix:path=%s/bus", harness_folder(h)) < PATH_MAX);
+        assert_true(snprintf(address, PATH_MAX, "unix:path=%s/bus", harness_directory(h)) < PATH_MAX);
 }
 
 static sd_bus *connect_as(const Harness *h, uid_t uid) {
@@ -323,7 +323,7 @@ static void test_follower_leaves(void **state) {
 
         if (!start_bus(h))
                 skip();
-        assert_true(snprintf(fifo, sizeof(fifo), "%s/fifo", harness_folder(h)) < PATH_MAX);
+        assert_true(snprintf(fifo, sizeof(fifo), "%s/fifo", harness_directory(h)) < PATH_MAX);
         assert_int_equal(mkfifo(fifo, 0600), 0);
         (void)snprintf(job, sizeof(job), "[Run]\nShell=echo before; cat %s; echo after\n", fifo);
         harness_add_job(h, "talk", job);

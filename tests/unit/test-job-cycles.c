@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Jobs that request each other in a circle: who is told, at which line, and what stays in force. */
+/* Jobs that request each other in a cycle: who is told, at which line, and what stays in force. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,22 +10,22 @@
 #include <sys/stat.h>
 
 #include "bad-jobs.h"
-#include "config/job-circles.h"
+#include "config/job-cycles.h"
 #include "config/job-loader-internal.h"
 #include "util/file.h"
 
 #define RUN   "[Run]\nExec=x\n"
 #define LATER (INT64_MAX / 2)
 
-static char root[] = "/tmp/vakt-circles-XXXXXX";
+static char root[] = "/tmp/vakt-cycles-XXXXXX";
 static JobLoader *loader;
 
 static void put(const char *name, const char *content) {
-        char path[PATH_MAX], folder[PATH_MAX];
+        char path[PATH_MAX], directory[PATH_MAX];
 
         (void)snprintf(path, sizeof(path), "%s/%s", root, name);
-        (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
-        assert_int_equal(make_directories(folder, 0755), 0);
+        (void)snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(path, '/') - path), path);
+        assert_int_equal(make_directories(directory, 0755), 0);
         bad_job_write(path, content, strlen(content));
 }
 
@@ -46,9 +46,9 @@ static int teardown(void **state) {
         return nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Loads, and compares the faults ("FILE:LINE: " and the sentence up to a ".", a line each) and the jobs: each with its
- * first request, "-" when it has none, "?" when there is no definition. */
-static void load(const char *faults, const char *jobs) {
+/* Loads, and compares the problems ("FILE:LINE: " and the message up to a ".", a line each) and the jobs: each with
+ * its first request, "-" when it has none, "?" when there is no definition. */
+static void load(const char *problems, const char *jobs) {
         char shown[4096] = "", *p = shown;
         const Diagnostics *d;
         const LoadedJob *j;
@@ -59,7 +59,7 @@ static void load(const char *faults, const char *jobs) {
         for (size_t i = 0; i < d->n_items; i++)
                 p += sprintf(p, "%s:%u: %.*s\n", d->items[i].file + strlen(root) + 1, d->items[i].line,
                              (int)strcspn(d->items[i].message, "."), d->items[i].message);
-        assert_string_equal(shown, faults);
+        assert_string_equal(shown, problems);
         p = shown;
         *p = '\0';
         j = job_loader_jobs(loader, &n);
@@ -71,7 +71,7 @@ static void load(const char *faults, const char *jobs) {
         assert_string_equal(shown, jobs);
 }
 
-#define CIRCLE "The jobs request each other in a circle: "
+#define CYCLE "The jobs request each other in a cycle: "
 
 static void test_new(void **state) {
         put("a.job", "[Job]\n\nOnFailure=other b\n" RUN);
@@ -79,36 +79,36 @@ static void test_new(void **state) {
         put("c.job", "[Job]\nOnFailure=a\n" RUN);
         put("d.job", "[Job]\nOnFailure=a\n" RUN);
         put("e.job", RUN);
-        load("a.job:3: " CIRCLE "a -> b -> c -> a\n"
-             "b.job:4: " CIRCLE "b -> c -> a -> b\n"
-             "c.job:2: " CIRCLE "c -> a -> b -> c\n",
+        load("a.job:3: " CYCLE "a -> b -> c -> a\n"
+             "b.job:4: " CYCLE "b -> c -> a -> b\n"
+             "c.job:2: " CYCLE "c -> a -> b -> c\n",
              "a:? b:? c:? d:a e:-");
         /* The others are well again when one is mended, though nobody touched them. */
         put("b.job", RUN);
         load("", "a:other b:- c:a d:a e:-");
 }
 
-/* OnSuccess= and OnAlarm= close circles as well, and the line is that of the request, in a drop-in too. */
+/* OnSuccess= and OnAlarm= close cycles as well, and the line is that of the request, in a drop-in too. */
 static void test_keys(void **state) {
         put("a.job", "[Job]\nOnSuccess=x b\n" RUN);
         put("b.job", RUN);
         put("b.job.d/1.conf", "[Job]\nOnAlarm=x\nOnAlarm=a\n");
-        load("a.job:2: " CIRCLE "a -> b -> a\n"
-             "b.job.d/1.conf:3: " CIRCLE "b -> a -> b\n",
+        load("a.job:2: " CYCLE "a -> b -> a\n"
+             "b.job.d/1.conf:3: " CYCLE "b -> a -> b\n",
              "a:? b:?");
         put("b.job.d/1.conf", "[Job]\nOnAlarm=a\nOnAlarm=\n");
         load("", "a:- b:-");
 }
 
-/* Only what was changed is at fault, and goes back to what it was. */
+/* Only what was changed is at problem, and goes back to what it was. */
 static void test_changed(void **state) {
         put("a.job", "[Job]\nOnFailure=x\n" RUN);
         put("b.job", "[Job]\nOnFailure=a\n" RUN);
         load("", "a:x b:a");
         put("a.job", "[Job]\nOnFailure=b\n" RUN);
         put("b.job", "# the same\n[Job]\nOnFailure=a\n" RUN);
-        load("a.job:2: " CIRCLE "a -> b -> a\n", "a:x b:a");
-        load("a.job:2: " CIRCLE "a -> b -> a\n", "a:x b:a");
+        load("a.job:2: " CYCLE "a -> b -> a\n", "a:x b:a");
+        load("a.job:2: " CYCLE "a -> b -> a\n", "a:x b:a");
         put("b.job", "[Job]\nOnFailure=c\n" RUN);
         load("", "a:b b:c");
 }
@@ -122,9 +122,9 @@ static void test_going_back(void **state) {
         put("a.job", "[Job]\nOnFailure=c\n" RUN);
         put("b.job", "[Job]\nOnFailure=a\n" RUN);
         put("c.job", "[Job]\nOnFailure=a\n" RUN);
-        load("a.job:2: " CIRCLE "a -> c -> a\n"
-             "b.job:2: " CIRCLE "b -> a -> b\n"
-             "c.job:2: " CIRCLE "c -> a -> c\n",
+        load("a.job:2: " CYCLE "a -> c -> a\n"
+             "b.job:2: " CYCLE "b -> a -> b\n"
+             "c.job:2: " CYCLE "c -> a -> c\n",
              "a:b b:- c:-");
 }
 
@@ -147,7 +147,7 @@ static void test_templates(void **state) {
         put("b.job", "[Job]\nOnFailure=c\n" RUN);
         load("", "a:t@1 b:c");
         put("t@.job", "[Job]\n\nOnFailure=a\n" RUN);
-        load("t@.job:3: " CIRCLE "t@ -> a -> t@\n", "a:t@1 b:c");
+        load("t@.job:3: " CYCLE "t@ -> a -> t@\n", "a:t@1 b:c");
         /* instances are still made of the earlier version */
         assert_int_equal(job_loader_instantiate(loader, "t@x", &def, NULL), 0);
         assert_string_equal(def->on_failure[1], "b");
@@ -162,7 +162,7 @@ static void test_masked(void **state) {
         put("b.job", "");
         load("", "a:b");
         put("b.job", "[Job]\nOnFailure=a\n" RUN);
-        load("b.job:2: " CIRCLE "b -> a -> b\n", "a:b b:?");
+        load("b.job:2: " CYCLE "b -> a -> b\n", "a:b b:?");
         put("b.job", "");
         load("", "a:b");
 }
@@ -179,7 +179,7 @@ static Entry *make_entry(unsigned i, unsigned n_chains, const unsigned *targets)
         for (; e->chains.n_items < n_chains; e->chains.n_items++) {
                 Chain *c = &e->chains.items[e->chains.n_items];
 
-                *c = (Chain){ .file = strdup("f"), .line = 1, .judged = true };
+                *c = (Chain){ .file = strdup("f"), .line = 1, .validated = true };
                 assert_true(asprintf(&c->target, "j%06u", targets[e->chains.n_items]) > 0);
         }
         return e;
@@ -200,10 +200,10 @@ static void check_ring(unsigned n, unsigned width) {
                         targets[k] = (i + 1 + k * 7919) % n;
                 entries[i] = make_entry(i, width, targets);
         }
-        assert_int_equal(circles_break(entries, n, no_old, NULL), 0);
+        assert_int_equal(cycles_break(entries, n, no_old, NULL), 0);
         for (unsigned i = 0; i < n; i++) {
-                assert_int_equal(entries[i]->faults.n_items, 1);
-                assert_true(strlen(entries[i]->faults.items[0].message) < 300);
+                assert_int_equal(entries[i]->problems.n_items, 1);
+                assert_true(strlen(entries[i]->problems.items[0].message) < 300);
                 job_entry_free(entries[i]);
         }
         free(entries);
@@ -215,19 +215,19 @@ static void test_many(void **state) {
 
         check_ring(n, 1);
         check_ring(n, 8);
-        /* a chain as long is no circle, and needs no stack */
+        /* a chain as long is no cycle, and needs no stack */
         entries = calloc(n, sizeof(Entry *));
         for (unsigned i = 0; i < n; i++)
                 entries[i] = make_entry(i, 1, &(unsigned){ i + 1 });
-        assert_int_equal(circles_break(entries, n, no_old, NULL), 0);
+        assert_int_equal(cycles_break(entries, n, no_old, NULL), 0);
         for (unsigned i = 0; i < n; i++) {
-                assert_int_equal(entries[i]->faults.n_items, 0);
+                assert_int_equal(entries[i]->problems.n_items, 0);
                 job_entry_free(entries[i]);
         }
         free(entries);
 }
 
-static void test_long_sentence(void **state) {
+static void test_long_message(void **state) {
         char name[16], text[64];
 
         for (unsigned i = 0; i < 12; i++) {
@@ -237,16 +237,16 @@ static void test_long_sentence(void **state) {
         }
         assert_int_equal(job_loader_load_at(loader, LATER, LOADER_JOBS_MAX), 0);
         assert_string_equal(job_loader_diagnostics(loader)->items[3].message,
-                            CIRCLE "j03 -> j04 -> j05 -> j06 -> j07 -> j08 -> j09 -> j10 -> ... -> j02 -> j03. Remove "
-                                   "one of the requests.");
+                            CYCLE "j03 -> j04 -> j05 -> j06 -> j07 -> j08 -> j09 -> j10 -> ... -> j02 -> j03. Remove "
+                                  "one of the requests.");
 }
 
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
-                TEST(test_new),           TEST(test_keys),      TEST(test_changed), TEST(test_going_back),
-                TEST(test_self),          TEST(test_templates), TEST(test_masked),  cmocka_unit_test(test_many),
-                TEST(test_long_sentence),
+                TEST(test_new),          TEST(test_keys),      TEST(test_changed), TEST(test_going_back),
+                TEST(test_self),         TEST(test_templates), TEST(test_masked),  cmocka_unit_test(test_many),
+                TEST(test_long_message),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,22 +21,22 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "exec/paths-folder.h"
+#include "exec/files-directory.h"
 #include "util/file.h"
 
 #define LIST      "/srv/a\nb\0-rf\0/srv/\xff"
 #define LIST_SIZE sizeof(LIST)
 
-static char folder[64];
+static char directory[64];
 static JobDef *def;
-static PathsFolder *paths;
+static FilesDirectory *paths;
 
 static int set_up(void **state) {
-        (void)snprintf(folder, sizeof(folder), "/tmp/vakt-test-paths-XXXXXX");
-        assert_non_null(mkdtemp(folder));
-        assert_int_equal(chmod(folder, 0755), 0);
+        (void)snprintf(directory, sizeof(directory), "/tmp/vakt-test-paths-XXXXXX");
+        assert_non_null(mkdtemp(directory));
+        assert_int_equal(chmod(directory, 0755), 0);
         assert_int_equal(job_def_new(&def, "test"), 0);
-        assert_int_equal(paths_folder_new(&paths, folder, "unit"), 0);
+        assert_int_equal(files_directory_new(&paths, directory, "unit"), 0);
         return 0;
 }
 
@@ -45,9 +45,9 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 }
 
 static int tear_down(void **state) {
-        paths = paths_folder_free(paths);
+        paths = files_directory_free(paths);
         def = job_def_unref(def);
-        return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static void set_property(const char *name, const char *text, uint64_t number) {
@@ -64,13 +64,13 @@ static void set_property(const char *name, const char *text, uint64_t number) {
 }
 
 static int write_list(uint64_t run) {
-        return paths_folder_write(paths, run, def, LIST, LIST_SIZE);
+        return files_directory_write(paths, run, def, LIST, LIST_SIZE);
 }
 
 static char *name_of(uint64_t run) {
         char *name = NULL;
 
-        assert_int_equal(paths_folder_name(paths, run, &name), 0);
+        assert_int_equal(files_directory_name(paths, run, &name), 0);
         return name;
 }
 
@@ -85,14 +85,14 @@ static struct stat stat_of(uint64_t run) {
 static bool is_there(const char *file) {
         char path[128];
 
-        (void)snprintf(path, sizeof(path), "%s/batches/%s", folder, file);
+        (void)snprintf(path, sizeof(path), "%s/batches/%s", directory, file);
         return access(path, F_OK) == 0;
 }
 
 static void make(const char *file) {
         char path[128];
 
-        (void)snprintf(path, sizeof(path), "%s/batches/%s", folder, file);
+        (void)snprintf(path, sizeof(path), "%s/batches/%s", directory, file);
         assert_int_equal(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0400)), 0);
 }
 
@@ -101,7 +101,7 @@ static unsigned n_files(void) {
         DIR *d;
         unsigned n = 0;
 
-        (void)snprintf(path, sizeof(path), "%s/batches", folder);
+        (void)snprintf(path, sizeof(path), "%s/batches", directory);
         d = opendir(path);
         assert_non_null(d);
         while (readdir(d))
@@ -124,18 +124,18 @@ static void test_write(void **state) {
         assert_memory_equal(text, LIST, LIST_SIZE);
         assert_int_equal(stat_of(812).st_mode, S_IFREG | 0400);
         assert_int_equal(n_files(), 1);
-        (void)snprintf(path, sizeof(path), "%s/batches", folder);
+        (void)snprintf(path, sizeof(path), "%s/batches", directory);
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_mode, S_IFDIR | 0711);
 
         /* Again, of another length; whoever reads the old one reads on. */
-        assert_int_equal(paths_folder_write(paths, 812, def, "x", 2), 0);
+        assert_int_equal(files_directory_write(paths, 812, def, "x", 2), 0);
         assert_int_equal(file_read(AT_FDCWD, name, text, sizeof(text)), 2);
         assert_int_equal(n_files(), 1);
 
-        paths_folder_remove(paths, 812);
+        files_directory_remove(paths, 812);
         assert_int_equal(n_files(), 0);
-        paths_folder_remove(paths, 812);
+        files_directory_remove(paths, 812);
 }
 
 /* A daemon has died in the middle of it. */
@@ -148,19 +148,19 @@ static void test_write_over_remnant(void **state) {
 }
 
 static void test_nowhere(void **state) {
-        _cleanup_(paths_folder_freep) PathsFolder *none = NULL, *absent = NULL;
+        _cleanup_(files_directory_freep) FilesDirectory *none = NULL, *absent = NULL;
         char path[128];
 
-        assert_int_equal(paths_folder_new(&none, NULL, "unit"), 0);
-        assert_int_equal(paths_folder_write(none, 1, def, LIST, LIST_SIZE), -ENOENT);
-        assert_false(paths_folder_claim(none, 1));
-        paths_folder_remove(none, 1);
-        paths_folder_sweep(none);
+        assert_int_equal(files_directory_new(&none, NULL, "unit"), 0);
+        assert_int_equal(files_directory_write(none, 1, def, LIST, LIST_SIZE), -ENOENT);
+        assert_false(files_directory_claim(none, 1));
+        files_directory_remove(none, 1);
+        files_directory_sweep(none);
 
-        (void)snprintf(path, sizeof(path), "%s/no/such", folder);
-        assert_int_equal(paths_folder_new(&absent, path, "unit"), 0);
-        assert_int_equal(paths_folder_write(absent, 1, def, LIST, LIST_SIZE), -ENOENT);
-        paths_folder_sweep(absent);
+        (void)snprintf(path, sizeof(path), "%s/no/such", directory);
+        assert_int_equal(files_directory_new(&absent, path, "unit"), 0);
+        assert_int_equal(files_directory_write(absent, 1, def, LIST, LIST_SIZE), -ENOENT);
+        files_directory_sweep(absent);
 }
 
 /* The directory that a socket is in may be everybody's: whatever else than our own directory is there is left alone.
@@ -169,17 +169,17 @@ static void test_directory_of_others(void **state) {
         uid_t other = geteuid() == 0 ? 3999999 : geteuid();
         char path[128], target[128];
 
-        assert_int_equal(chmod(folder, 01777), 0);
-        (void)snprintf(path, sizeof(path), "%s/batches", folder);
-        (void)snprintf(target, sizeof(target), "%s/target", folder);
+        assert_int_equal(chmod(directory, 01777), 0);
+        (void)snprintf(path, sizeof(path), "%s/batches", directory);
+        (void)snprintf(target, sizeof(target), "%s/target", directory);
         assert_int_equal(mkdir(target, 0755), 0);
         if (geteuid() == 0) { /* somebody was there first */
                 assert_int_equal(mkdir(path, 0711), 0);
                 assert_int_equal(chown(path, other, (gid_t)-1), 0);
                 make("unit-5");
                 assert_int_equal(write_list(1), -EPERM);
-                assert_false(paths_folder_claim(paths, 5));
-                paths_folder_remove(paths, 5);
+                assert_false(files_directory_claim(paths, 5));
+                files_directory_remove(paths, 5);
                 assert_int_equal(n_files(), 1);
                 assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
         }
@@ -193,9 +193,9 @@ static void test_directory_of_others(void **state) {
         assert_int_equal(rmdir(path), 0);
         assert_int_equal(write_list(1), 0);
         assert_true(is_there("unit-1"));
-        assert_int_equal(chmod(folder, 0777), 0); /* anybody could replace the directory */
+        assert_int_equal(chmod(directory, 0777), 0); /* anybody could replace the directory */
         assert_int_equal(write_list(2), -EPERM);
-        assert_int_equal(chmod(folder, 0755), 0);
+        assert_int_equal(chmod(directory, 0755), 0);
 }
 
 static void test_failure_leaves_nothing(void **state) {
@@ -215,13 +215,13 @@ static void test_failure_leaves_nothing(void **state) {
 
 /* The service manager takes no path with links or dots in it. */
 static void test_real_path(void **state) {
-        _cleanup_(paths_folder_freep) PathsFolder *f = NULL;
+        _cleanup_(files_directory_freep) FilesDirectory *f = NULL;
         _cleanup_free_ char *name = NULL, *expected = name_of(7);
         char path[128];
 
-        (void)snprintf(path, sizeof(path), "%s/./../%s", folder, strrchr(folder, '/') + 1);
-        assert_int_equal(paths_folder_new(&f, path, "unit"), 0);
-        assert_int_equal(paths_folder_name(f, 7, &name), 0);
+        (void)snprintf(path, sizeof(path), "%s/./../%s", directory, strrchr(directory, '/') + 1);
+        assert_int_equal(files_directory_new(&f, path, "unit"), 0);
+        assert_int_equal(files_directory_name(f, 7, &name), 0);
         assert_string_equal(name, expected);
 }
 
@@ -342,7 +342,7 @@ static void test_unknown_user(void **state) {
 static void test_sweep(void **state) {
         static const char *const ours[] = { "unit-3", ".unit-4", "unit-18446744073709551615" };
         static const char *const others[] = { "child-3", ".child-3", "unit-3x", "unit-", "unit", "units-3", "other" };
-        _cleanup_(paths_folder_freep) PathsFolder *next = NULL;
+        _cleanup_(files_directory_freep) FilesDirectory *next = NULL;
 
         assert_int_equal(write_list(1), 0);
         assert_int_equal(write_list(2), 0);
@@ -352,12 +352,12 @@ static void test_sweep(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(others); i++)
                 make(others[i]);
 
-        assert_int_equal(paths_folder_new(&next, folder, "unit"), 0);
-        assert_true(paths_folder_claim(next, 20));
-        assert_true(paths_folder_claim(next, 2));
-        assert_false(paths_folder_claim(next, 5));
-        assert_int_equal(paths_folder_write(next, 4, def, "x", 2), 0);
-        paths_folder_sweep(next);
+        assert_int_equal(files_directory_new(&next, directory, "unit"), 0);
+        assert_true(files_directory_claim(next, 20));
+        assert_true(files_directory_claim(next, 2));
+        assert_false(files_directory_claim(next, 5));
+        assert_int_equal(files_directory_write(next, 4, def, "x", 2), 0);
+        files_directory_sweep(next);
         assert_false(is_there("unit-1"));
         assert_true(is_there("unit-2"));
         assert_true(is_there("unit-4"));
@@ -368,10 +368,10 @@ static void test_sweep(void **state) {
                 assert_true(is_there(others[i]));
 
         /* What comes later is nobody's remnant. */
-        assert_int_equal(paths_folder_write(next, 6, def, "x", 2), 0);
-        paths_folder_sweep(next);
+        assert_int_equal(files_directory_write(next, 6, def, "x", 2), 0);
+        files_directory_sweep(next);
         assert_true(is_there("unit-6"));
-        assert_true(paths_folder_claim(next, 6));
+        assert_true(files_directory_claim(next, 6));
 }
 
 static void test_input(void **state) {

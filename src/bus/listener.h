@@ -16,22 +16,22 @@
 #define DOOR_DRAIN_MAX              (700 * USEC_PER_MSEC)
 #define DOOR_DRAIN_QUIET            (100 * USEC_PER_MSEC)
 
-typedef struct DoorSocket DoorSocket;
+typedef struct Listener Listener;
 
 /* Listens on fd, which is the door's from here on, or, when fd is negative, on a socket that is made at path
- * (in a folder that is there) and removed at the end. Errors are logged: -EADDRINUSE another daemon serves path;
+ * (in a directory that is there) and removed at the end. Errors are logged: -EADDRINUSE another daemon serves path;
  * -ENOTSOCK, -EINVAL fd is no listening unix socket. */
-int door_socket_new(DoorSocket **ret, const ApiContext *api, int fd, const char *path);
-DoorSocket *door_socket_free(DoorSocket *d);
-DEFINE_CLEANUP(DoorSocket, door_socket_free)
+int listener_new(Listener **ret, const ApiContext *api, int fd, const char *path);
+Listener *listener_free(Listener *d);
+DEFINE_CLEANUP(Listener, listener_free)
 
 /* True when a peer listens to signals; and each of those. */
-bool door_socket_has_audience(const DoorSocket *d) _pure_;
-void door_socket_each(DoorSocket *d, void (*visit)(Connection *c, void *arg), void *arg);
+bool listener_has_audience(const Listener *d) _pure_;
+void listener_each(Listener *d, void (*visit)(Connection *c, void *arg), void *arg);
 
 /* Lets those go that leave the most signals unread, when it is too much. */
-void door_socket_shed(DoorSocket *d);
+void listener_shed(Listener *d);
 
 /* Accepts nobody from an inherited socket any more, serves each peer until it has asked something and been quiet for
  * DOOR_DRAIN_QUIET, at most for DOOR_DRAIN_MAX, closes all and calls done() from the loop. */
-void door_socket_drain(DoorSocket *d, void (*done)(void *userdata), void *userdata);
+void listener_drain(Listener *d, void (*done)(void *userdata), void *userdata);

@@ -32,19 +32,19 @@ static void write_file(const char *path, const char *text) {
 }
 
 static void check_state(Ledger *l, LedgerState expected, const char *word) {
-        const char *sentence;
+        const char *message;
 
-        assert_int_equal(ledger_state(l, &sentence), expected);
-        if (word && !strstr(sentence, word))
-                fail_msg("'%s' does not speak of '%s'", sentence, word);
+        assert_int_equal(ledger_state(l, &message), expected);
+        if (word && !strstr(message, word))
+                fail_msg("'%s' does not speak of '%s'", message, word);
 }
 
 /* --- in memory --- */
 
-/* A folder in the place of the database: it cannot be opened until it is gone. */
+/* A directory in the place of the database: it cannot be opened until it is gone. */
 static Ledger *open_without_database(void) {
         be_quiet();
-        assert_int_equal(mkdir(in_folder(LEDGER_FILE), 0700), 0);
+        assert_int_equal(mkdir(in_directory(LEDGER_FILE), 0700), 0);
         return open_ledger(NULL);
 }
 
@@ -70,7 +70,7 @@ static void test_bounded(void **state) {
         assert_int_equal(ledger_update(l, &(RunRecord){ .id = first, .job = (char *)"old", .state = RUN_DONE }), 0);
         assert_non_null(ledger_get(l, first));
 
-        assert_int_equal(rmdir(in_folder(LEDGER_FILE)), 0);
+        assert_int_equal(rmdir(in_directory(LEDGER_FILE)), 0);
         assert_int_equal(ledger_commit(l), 0);
         assert_true(is_ok(l));
         assert_int_equal(count_runs(l, NULL), LEDGER_RUNS_MAX);
@@ -90,7 +90,7 @@ static void test_ends_of_stored_runs_are_kept(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(stored); i++)
                 stored[i] = add(l, "a");
         assert_int_equal(ledger_commit(l), 0);
-        ledger_fault(l, -ENOSPC);
+        ledger_error(l, -ENOSPC);
         for (size_t i = 0; i < ELEMENTSOF(stored); i++)
                 assert_int_equal(
                         ledger_update(l, &(RunRecord){ .id = stored[i], .job = (char *)"a", .state = RUN_DONE }), 0);
@@ -104,21 +104,21 @@ static void test_ends_of_stored_runs_are_kept(void **state) {
         assert_int_equal(count_runs(l, "new"), LEDGER_RUNS_MAX - ELEMENTSOF(stored));
 }
 
-static void test_marks_are_bounded(void **state) {
+static void test_stamps_are_bounded(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_without_database();
         char key[16];
         usec_t usec;
 
-        for (unsigned i = 0; i < LEDGER_MARKS_MAX; i++) {
+        for (unsigned i = 0; i < LEDGER_STAMPS_MAX; i++) {
                 (void)snprintf(key, sizeof(key), "%u", i);
-                assert_int_equal(ledger_set_mark(l, "a", key, i), 0);
+                assert_int_equal(ledger_set_stamp(l, "a", key, i), 0);
         }
-        assert_int_equal(ledger_set_mark(l, "a", "one more", 1), -ENOBUFS);
-        assert_int_equal(ledger_set_mark(l, "a", "77", 1), 0);
-        assert_int_equal(rmdir(in_folder(LEDGER_FILE)), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "one more", 1), -ENOBUFS);
+        assert_int_equal(ledger_set_stamp(l, "a", "77", 1), 0);
+        assert_int_equal(rmdir(in_directory(LEDGER_FILE)), 0);
         assert_int_equal(ledger_retry(l), 0);
-        assert_int_equal(ledger_set_mark(l, "a", "one more", 1), 0);
-        assert_int_equal(ledger_get_mark(l, "a", "77", &usec), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "one more", 1), 0);
+        assert_int_equal(ledger_get_stamp(l, "a", "77", &usec), 0);
         assert_int_equal(usec, 1);
 }
 
@@ -127,27 +127,27 @@ static void test_alarms_are_bounded(void **state) {
         LedgerAlarm one_more = { .job = (char *)"a", .key = (char *)"one more", .since = 1 };
         char key[16];
 
-        for (unsigned i = 0; i < LEDGER_MARKS_MAX; i++) {
+        for (unsigned i = 0; i < LEDGER_STAMPS_MAX; i++) {
                 (void)snprintf(key, sizeof(key), "%06u", i);
                 set_alarm(l, "a", key, 1);
         }
         assert_int_equal(ledger_set_alarm(l, &one_more), -ENOBUFS);
         set_alarm(l, "a", "000077", 0);
-        assert_int_equal(count_alarms(l, "a"), LEDGER_MARKS_MAX - 1);
-        assert_int_equal(rmdir(in_folder(LEDGER_FILE)), 0);
+        assert_int_equal(count_alarms(l, "a"), LEDGER_STAMPS_MAX - 1);
+        assert_int_equal(rmdir(in_directory(LEDGER_FILE)), 0);
         assert_int_equal(ledger_retry(l), 0);
         assert_int_equal(ledger_set_alarm(l, &one_more), 0);
-        assert_int_equal(count_alarms(l, "a"), LEDGER_MARKS_MAX);
+        assert_int_equal(count_alarms(l, "a"), LEDGER_STAMPS_MAX);
 }
 
-/* A folder that cannot be written to costs the memory of ids, not the daemon. */
+/* A directory that cannot be written to costs the memory of ids, not the daemon. */
 static void test_unwritable(void **state) {
         _cleanup_(ledger_closep) Ledger *l = NULL;
 
         be_quiet();
         assert_int_equal(ledger_open(&l, NULL, "/proc", NULL), 0);
         assert_int_equal(add(l, "a"), 1);
-        assert_int_equal(ledger_set_mark(l, "a", "k", 1), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "k", 1), 0);
         assert_int_equal(ledger_set_job_state(l, "a", &(LedgerJobState){ .skip = 1 }), 0);
         set_alarm(l, "a", "slow", 1);
         assert_true(ledger_commit(l) < 0);
@@ -163,13 +163,13 @@ static void test_retry_by_timer(void **state) {
         Ledger *l;
 
         be_quiet();
-        assert_int_equal(mkdir(in_folder(LEDGER_FILE), 0700), 0);
+        assert_int_equal(mkdir(in_directory(LEDGER_FILE), 0700), 0);
         assert_int_equal(sd_event_new(&event), 0);
         l = open_ledger(event);
         id = add(l, "a");
         assert_int_equal(sd_event_run(event, 0), 0);
         assert_true(ledger_commit(l) < 0);
-        assert_int_equal(rmdir(in_folder(LEDGER_FILE)), 0);
+        assert_int_equal(rmdir(in_directory(LEDGER_FILE)), 0);
         while (!is_ok(l))
                 assert_true(sd_event_run(event, 30 * USEC_PER_SEC) > 0);
         assert_true(pending_is_empty(&l->pending));
@@ -185,7 +185,7 @@ static void test_retry_by_timer(void **state) {
 static void run_sql(const char *file, const char *sql) {
         sqlite3 *db = NULL;
 
-        assert_int_equal(sqlite3_open(in_folder(file), &db), SQLITE_OK);
+        assert_int_equal(sqlite3_open(in_directory(file), &db), SQLITE_OK);
         assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
         assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
@@ -208,14 +208,14 @@ static void check_untouched(const char *sql, const char *word) {
 
         be_quiet();
         run_sql(LEDGER_FILE, sql);
-        before = read_whole(in_folder(LEDGER_FILE), &n_before);
+        before = read_whole(in_directory(LEDGER_FILE), &n_before);
         l = open_ledger(NULL);
         check_state(l, LEDGER_DEGRADED, word);
         add(l, "a");
         assert_true(ledger_commit(l) < 0);
         assert_int_equal(count_runs(l, NULL), 1);
         ledger_close(l);
-        after = read_whole(in_folder(LEDGER_FILE), &n_after);
+        after = read_whole(in_directory(LEDGER_FILE), &n_after);
         assert_int_equal(n_after, n_before);
         assert_memory_equal(after, before, n_before);
         free(before);
@@ -249,17 +249,17 @@ static void test_newer_version_with_log(void **state) {
         be_quiet();
         l = open_ledger(NULL);
         ledger_close(l);
-        assert_int_equal(sqlite3_open(in_folder(LEDGER_FILE), &db), SQLITE_OK);
+        assert_int_equal(sqlite3_open(in_directory(LEDGER_FILE), &db), SQLITE_OK);
         (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
         assert_int_equal(sqlite3_close(db), SQLITE_OK);
-        before = read_whole(in_folder(LEDGER_FILE "-wal"), &n_before);
+        before = read_whole(in_directory(LEDGER_FILE "-wal"), &n_before);
         assert_true(n_before > 0);
 
         l = open_ledger(NULL);
         check_state(l, LEDGER_DEGRADED, "newer");
         ledger_close(l);
-        after = read_whole(in_folder(LEDGER_FILE "-wal"), &n_after);
+        after = read_whole(in_directory(LEDGER_FILE "-wal"), &n_after);
         assert_int_equal(n_after, n_before);
         assert_memory_equal(after, before, n_before);
         free(before);
@@ -270,7 +270,7 @@ static void test_foreign_database(void **state) {
         check_untouched("CREATE TABLE runs (mine); INSERT INTO runs VALUES (1)", "another program");
 }
 
-static const char *const tables[] = { "marks", "job_state", "alarms", "blobs", "runs" };
+static const char *const tables[] = { "stamps", "job_state", "alarms", "blobs", "runs" };
 
 static int count_blob(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
         assert_int_equal(n, 6);
@@ -295,8 +295,8 @@ static void check_saved(Ledger *l, const char *missing) {
         LedgerJobState s = {};
         usec_t usec = 0;
 
-        (void)ledger_get_mark(l, "a", "k", &usec);
-        assert_int_equal(usec, streq(missing, "marks") ? 0 : 77);
+        (void)ledger_get_stamp(l, "a", "k", &usec);
+        assert_int_equal(usec, streq(missing, "stamps") ? 0 : 77);
         assert_int_equal(ledger_get_job_state(l, "a", &s), 0);
         assert_int_equal(s.skip, streq(missing, "job_state") ? 0 : 3);
         assert_int_equal(count_alarms(l, "a"), streq(missing, "alarms") ? 0 : 1);
@@ -311,9 +311,9 @@ static void test_missing_table(void **state) {
 
         be_quiet();
         for (size_t i = 0; i < ELEMENTSOF(tables); i++) {
-                (void)unlink(in_folder(LEDGER_FILE));
+                (void)unlink(in_directory(LEDGER_FILE));
                 l = open_ledger(NULL);
-                assert_int_equal(ledger_set_mark(l, "a", "k", 77), 0);
+                assert_int_equal(ledger_set_stamp(l, "a", "k", 77), 0);
                 assert_int_equal(ledger_set_job_state(l, "a", &(LedgerJobState){ .skip = 3 }), 0);
                 set_alarm(l, "a", "slow", 1);
                 put_blob(l, add(l, "a"));
@@ -338,7 +338,7 @@ static void test_locked(void **state) {
         l = open_ledger(NULL);
         old = add(l, "a");
         ledger_close(l);
-        assert_int_equal(sqlite3_open(in_folder(LEDGER_FILE), &db), SQLITE_OK);
+        assert_int_equal(sqlite3_open(in_directory(LEDGER_FILE), &db), SQLITE_OK);
         assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT * FROM runs", NULL, NULL, NULL), SQLITE_OK);
         l = open_ledger(NULL);
         check_state(l, LEDGER_DEGRADED, "another program has it open");
@@ -358,7 +358,7 @@ static int is_moved_aside(const struct dirent *e) {
 
 static int n_moved_aside(void) {
         struct dirent **names = NULL;
-        int n = scandir(folder, &names, is_moved_aside, NULL);
+        int n = scandir(directory, &names, is_moved_aside, NULL);
 
         for (int i = 0; i < n; i++)
                 free(names[i]);
@@ -368,7 +368,7 @@ static int n_moved_aside(void) {
 
 /* Bytes from offset to the end, or n of them, become nonsense. */
 static void damage(off_t offset, size_t n) {
-        int fd = open(in_folder(LEDGER_FILE), O_WRONLY | O_CLOEXEC);
+        int fd = open(in_directory(LEDGER_FILE), O_WRONLY | O_CLOEXEC);
         char junk[4096];
         struct stat st;
 
@@ -409,8 +409,9 @@ static void test_text_file(void **state) {
         Ledger *l;
 
         be_quiet();
-        write_file(in_folder(LEDGER_FILE), "This is no database, and it is long enough to be looked at as if it were "
-                                           "one, which takes a hundred bytes at the very least.\n");
+        write_file(in_directory(LEDGER_FILE),
+                   "This is no database, and it is long enough to be looked at as if it were "
+                   "one, which takes a hundred bytes at the very least.\n");
         l = open_ledger(NULL);
         assert_true(is_ok(l));
         assert_int_equal(n_moved_aside(), 1);
@@ -421,8 +422,8 @@ static void test_text_file(void **state) {
 static void test_junk_log(void **state) {
         Ledger *l;
 
-        write_file(in_folder(LEDGER_FILE), "");
-        write_file(in_folder(LEDGER_FILE "-wal"), "nonsense");
+        write_file(in_directory(LEDGER_FILE), "");
+        write_file(in_directory(LEDGER_FILE "-wal"), "nonsense");
         l = open_ledger(NULL);
         assert_true(is_ok(l));
         add(l, "a");
@@ -436,7 +437,7 @@ static off_t root_of(const char *table) {
         sqlite3 *db = NULL;
         off_t page;
 
-        assert_int_equal(sqlite3_open(in_folder(LEDGER_FILE), &db), SQLITE_OK);
+        assert_int_equal(sqlite3_open(in_directory(LEDGER_FILE), &db), SQLITE_OK);
         assert_int_equal(sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name = ?1", -1, &s, NULL),
                          SQLITE_OK);
         (void)sqlite3_bind_text(s, 1, table, -1, SQLITE_STATIC);
@@ -471,8 +472,8 @@ static RunRecord fill_before_damage(Ledger *l) {
         LedgerJobState paused = { .paused = true };
         RunRecord r = under_way;
 
-        assert_int_equal(ledger_set_mark(l, "a", "k", 77), 0);
-        assert_int_equal(ledger_set_mark(l, "a", "future", USEC_INFINITY / 4), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "k", 77), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "future", USEC_INFINITY / 4), 0);
         assert_int_equal(ledger_set_job_state(l, "a", &paused), 0);
         set_alarm(l, "a", "slow", 5);
         set_alarm(l, "a", "future", USEC_INFINITY / 4);
@@ -488,9 +489,9 @@ static void check_after_damage(Ledger *l, const RunRecord *r) {
         LedgerJobState found;
         usec_t usec;
 
-        assert_int_equal(ledger_get_mark(l, "a", "k", &usec), 0);
+        assert_int_equal(ledger_get_stamp(l, "a", "k", &usec), 0);
         assert_int_equal(usec, 77);
-        assert_int_equal(ledger_get_mark(l, "a", "future", &usec), -ENOENT);
+        assert_int_equal(ledger_get_stamp(l, "a", "future", &usec), -ENOENT);
         assert_int_equal(ledger_get_job_state(l, "a", &found), 0);
         assert_true(found.paused);
         assert_int_equal(count_alarms(l, "a"), 1);
@@ -532,7 +533,7 @@ static void test_damaged_under_way(void **state) {
 
         be_quiet();
         l = open_ledger(NULL);
-        assert_int_equal(ledger_set_mark(l, "a", "k", 77), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "k", 77), 0);
         set_alarm(l, "a", "slow", 1);
         for (unsigned i = 0; i < 40000; i++)
                 (void)add_done(l, "a", RUN_RESULT_SUCCESS, 1);
@@ -545,7 +546,7 @@ static void test_damaged_under_way(void **state) {
         assert_int_equal(l->n_replaced, 1);
         assert_true(is_ok(l));
         assert_int_equal(count_runs(l, "b"), 1);
-        assert_int_equal(ledger_get_mark(l, "a", "k", &usec), 0);
+        assert_int_equal(ledger_get_stamp(l, "a", "k", &usec), 0);
         assert_int_equal(count_alarms(l, NULL), 2);
         assert_int_equal(add(l, "b"), last + 1);
         assert_int_equal(ledger_commit(l), 0);
@@ -596,7 +597,7 @@ static void test_damaged_again_and_again(void **state) {
 
         l = open_ledger(NULL);
         for (unsigned i = 0; i < 10; i++)
-                ledger_fault(l, -EBADMSG);
+                ledger_error(l, -EBADMSG);
         check_state(l, LEDGER_DEGRADED, "again and again");
         assert_true(l->n_replaced < 5);
         add(l, "a");
@@ -631,12 +632,12 @@ static void test_io_error(void **state) {
                 during = add(l, "a");
                 (void)ledger_commit(l);
         }
-        assert_int_equal(ledger_set_mark(l, "a", "k", 5), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "k", 5), 0);
         set_alarm(l, "a", "slow", 5);
         check_state(l, LEDGER_DEGRADED, "held in memory");
         assert_int_equal(ledger_update(l, &(RunRecord){ .id = before, .job = (char *)"a", .state = RUN_DONE }), 0);
         assert_int_equal(ledger_get(l, before)->state, RUN_DONE);
-        assert_int_equal(ledger_get_mark(l, "a", "k", &usec), 0);
+        assert_int_equal(ledger_get_stamp(l, "a", "k", &usec), 0);
         assert_int_equal(count_runs(l, NULL), 201);
         set_file_limit(RLIM_INFINITY);
         assert_int_equal(ledger_commit(l), 0);
@@ -645,7 +646,7 @@ static void test_io_error(void **state) {
         l = open_ledger(NULL);
         assert_int_equal(count_runs(l, NULL), 201);
         assert_int_equal(ledger_get(l, before)->state, RUN_DONE);
-        assert_int_equal(ledger_get_mark(l, "a", "k", &usec), 0);
+        assert_int_equal(ledger_get_stamp(l, "a", "k", &usec), 0);
         assert_int_equal(count_alarms(l, "a"), 1);
         assert_true(add(l, "a") > during);
         assert_int_equal(n_moved_aside(), 0);
@@ -706,20 +707,20 @@ static bool may_mount(void) {
         } while (false)
 
 static void mount_disk(void) {
-        assert_int_equal(mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m"), 0);
+        assert_int_equal(mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m"), 0);
 }
 
 static void remount(unsigned long flags) {
-        assert_int_equal(mount("none", folder, "none", MS_REMOUNT | MS_NOSUID | MS_NODEV | flags, NULL), 0);
+        assert_int_equal(mount("none", directory, "none", MS_REMOUNT | MS_NOSUID | MS_NODEV | flags, NULL), 0);
 }
 
 static int unmount_and_remove(void **state) {
-        (void)umount2(folder, MNT_DETACH);
-        return remove_folder(state);
+        (void)umount2(directory, MNT_DETACH);
+        return remove_directory(state);
 }
 
 static void fill_disk(void) {
-        int fd = open(in_folder("filler"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        int fd = open(in_directory("filler"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         char block[4096] = {};
 
         assert_true(fd >= 0);
@@ -730,7 +731,7 @@ static void fill_disk(void) {
 }
 
 static void empty_disk(void) {
-        assert_int_equal(unlink(in_folder("filler")), 0);
+        assert_int_equal(unlink(in_directory("filler")), 0);
 }
 
 static void test_full_disk(void **state) {
@@ -744,7 +745,7 @@ static void test_full_disk(void **state) {
         mount_disk();
         l = open_ledger(NULL);
         before = add(l, "a");
-        assert_int_equal(ledger_set_mark(l, "a", "k", 1), 0);
+        assert_int_equal(ledger_set_stamp(l, "a", "k", 1), 0);
         set_alarm(l, "a", "cleared", 1);
         put_blob(l, before);
         assert_int_equal(ledger_commit(l), 0);
@@ -752,7 +753,7 @@ static void test_full_disk(void **state) {
         for (unsigned i = 0; i < 300; i++) {
                 during = add(l, "b");
                 put_blob(l, during);
-                assert_int_equal(ledger_set_mark(l, "a", "k", during), 0);
+                assert_int_equal(ledger_set_stamp(l, "a", "k", during), 0);
                 if (ledger_commit(l) < 0)
                         assert_int_equal(ledger_commit(l), -ENOSPC);
         }
@@ -764,7 +765,7 @@ static void test_full_disk(void **state) {
         assert_int_equal(ledger_get(l, before)->id, before);
         assert_int_equal(count_runs(l, NULL), 301);
         assert_int_equal(count_blobs(l), 301);
-        assert_int_equal(ledger_get_mark(l, "a", "k", &usec), 0);
+        assert_int_equal(ledger_get_stamp(l, "a", "k", &usec), 0);
         assert_int_equal(usec, during);
         assert_int_equal(ledger_put(l, "a", "batch", before, NULL, 0), 0);
         assert_int_equal(ledger_update(l, &(RunRecord){ .id = before, .job = (char *)"a", .state = RUN_DONE }), 0);
@@ -780,7 +781,7 @@ static void test_full_disk(void **state) {
         assert_true(is_ok(l));
         assert_int_equal(count_runs(l, NULL), 301);
         assert_int_equal(ledger_get(l, before)->state, RUN_DONE);
-        assert_int_equal(ledger_get_mark(l, "a", "k", &usec), 0);
+        assert_int_equal(ledger_get_stamp(l, "a", "k", &usec), 0);
         assert_int_equal(usec, during);
         assert_int_equal(count_alarms(l, "b"), 1);
         assert_int_equal(count_alarms(l, NULL), 1);
@@ -833,7 +834,7 @@ static void test_disk_fills_up(void **state) {
                 int fd;
 
                 fill_disk();
-                fd = open(in_folder("filler"), O_WRONLY | O_CLOEXEC);
+                fd = open(in_directory("filler"), O_WRONLY | O_CLOEXEC);
                 assert_int_equal(ftruncate(fd, lseek(fd, 0, SEEK_END) - n_free * 4096), 0);
                 close(fd);
                 l = open_ledger(NULL);
@@ -878,13 +879,13 @@ static void test_read_only(void **state) {
         ledger_close(l);
 }
 
-#define disk_test(f) cmocka_unit_test_setup_teardown(f, make_folder, unmount_and_remove)
+#define disk_test(f) cmocka_unit_test_setup_teardown(f, make_directory, unmount_and_remove)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 ledger_test(test_bounded),
                 ledger_test(test_ends_of_stored_runs_are_kept),
-                ledger_test(test_marks_are_bounded),
+                ledger_test(test_stamps_are_bounded),
                 ledger_test(test_alarms_are_bounded),
                 ledger_test(test_unwritable),
                 ledger_test(test_retry_by_timer),

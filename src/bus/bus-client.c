@@ -6,7 +6,7 @@
  * The end: the name is given back first. The bus answers that in order, so every call that was sent to the name has
  * reached us before the answer, and those that come later wait in the bus for our successor. */
 
-#include "bus/door-bus.h"
+#include "bus/bus-client.h"
 
 #include <assert.h>
 
@@ -18,17 +18,17 @@
 #define RETRY_MAX  (30 * USEC_PER_SEC)
 #define DRAIN_TICK (10 * USEC_PER_MSEC)
 
-typedef enum DoorBusState {
-        DOOR_BUS_CLOSED,
-        DOOR_BUS_OPENING, /* connecting, or the name is asked for */
-        DOOR_BUS_OPEN,    /* the name is ours */
-        DOOR_BUS_BROKEN,  /* to be closed from the loop */
-} DoorBusState;
+typedef enum BusClientState {
+        BUS_CLIENT_CLOSED,
+        BUS_CLIENT_OPENING, /* connecting, or the name is asked for */
+        BUS_CLIENT_OPEN,    /* the name is ours */
+        BUS_CLIENT_BROKEN,  /* to be closed from the loop */
+} BusClientState;
 
-struct DoorBus {
+struct BusClient {
         Connection connection; /* first; bus is NULL while closed */
         BusChoice choice;
-        DoorBusState state;
+        BusClientState state;
         bool was_open; /* ready(0) was called */
         int error;     /* why it broke */
         usec_t retry;
@@ -55,16 +55,16 @@ static const struct {
 };
 
 /* Takes the connection out of use; it is closed from the loop, since this may be called from one of its callbacks. */
-static void door_break(DoorBus *d, int error) {
-        if (d->state == DOOR_BUS_BROKEN || d->state == DOOR_BUS_CLOSED)
+static void door_break(BusClient *d, int error) {
+        if (d->state == BUS_CLIENT_BROKEN || d->state == BUS_CLIENT_CLOSED)
                 return;
-        d->state = DOOR_BUS_BROKEN;
+        d->state = BUS_CLIENT_BROKEN;
         d->error = error;
         (void)sd_event_source_set_enabled(d->broken, SD_EVENT_ONESHOT);
 }
 
-static void door_close(DoorBus *d) {
-        d->state = DOOR_BUS_CLOSED;
+static void door_close(BusClient *d) {
+        d->state = BUS_CLIENT_CLOSED;
         if (!d->connection.bus)
                 return;
         followers_drop(d->connection.api->followers, &d->connection);
@@ -88,11 +88,11 @@ static int name_error(const sd_bus_error *e) {
 /* The answer to RequestName: 1 the name is ours, 3 somebody else's, 4 it was ours already. */
 static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         const sd_bus_error *e = sd_bus_message_get_error(m);
-        DoorBus *d = userdata;
+        BusClient *d = userdata;
         uint32_t answer;
         int r;
 
-        if (d->state != DOOR_BUS_OPENING)
+        if (d->state != BUS_CLIENT_OPENING)
                 return 0;
         r = e ? name_error(e) : sd_bus_message_read(m, "u", &answer);
         if (r >= 0 && answer != 1 && answer != 4)
@@ -101,7 +101,7 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
                 door_break(d, r);
                 return 0;
         }
-        d->state = DOOR_BUS_OPEN;
+        d->state = BUS_CLIENT_OPEN;
         d->retry = RETRY_MIN;
         if (d->was_open) {
                 log_info("The %s is back; vaktd is %s on it again.", buses[d->choice].name, BUS_NAME);
@@ -112,7 +112,7 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         return 0;
 }
 
-static int door_set_up(DoorBus *d) {
+static int door_set_up(BusClient *d) {
         Connection *c = &d->connection;
         int r;
 
@@ -138,15 +138,15 @@ static int door_set_up(DoorBus *d) {
         return sd_bus_request_name_async(c->bus, NULL, BUS_NAME, /* flags= */ 0, on_name, d);
 }
 
-static int door_open(DoorBus *d) {
+static int door_open(BusClient *d) {
         int r;
 
-        assert(d->state == DOOR_BUS_CLOSED);
+        assert(d->state == BUS_CLIENT_CLOSED);
 
         r = buses[d->choice].open(&d->connection.bus, "vaktd");
         if (r < 0)
                 return r;
-        d->state = DOOR_BUS_OPENING;
+        d->state = BUS_CLIENT_OPENING;
         r = door_set_up(d);
         if (r < 0)
                 door_close(d);
@@ -155,7 +155,7 @@ static int door_open(DoorBus *d) {
 
 /* --- breaking and opening again --- */
 
-static void door_retry_later(DoorBus *d) {
+static void door_retry_later(BusClient *d) {
         int r;
 
         r = sd_event_source_set_time_relative(d->reopen, d->retry);
@@ -166,7 +166,7 @@ static void door_retry_later(DoorBus *d) {
         d->retry = MIN(d->retry * 2, RETRY_MAX);
 }
 
-static void door_log_failure(const DoorBus *d, int error) {
+static void door_log_failure(const BusClient *d, int error) {
         if (error == -EEXIST)
                 log_error_errno(error, "Another program owns the name %s on the %s.", BUS_NAME, buses[d->choice].name);
         else if (error == -EACCES)
@@ -177,8 +177,8 @@ static void door_log_failure(const DoorBus *d, int error) {
 }
 
 static int on_broken(sd_event_source *s, void *userdata) {
-        DoorBus *d = userdata;
-        bool was_open = d->state == DOOR_BUS_BROKEN && d->connection.bus;
+        BusClient *d = userdata;
+        bool was_open = d->state == BUS_CLIENT_BROKEN && d->connection.bus;
         int error = d->error;
 
         door_close(d);
@@ -205,7 +205,7 @@ static int on_broken(sd_event_source *s, void *userdata) {
 }
 
 static int on_reopen(sd_event_source *s, uint64_t usec, void *userdata) {
-        DoorBus *d = userdata;
+        BusClient *d = userdata;
         int r;
 
         r = door_open(d);
@@ -219,37 +219,37 @@ static int on_reopen(sd_event_source *s, uint64_t usec, void *userdata) {
 /* --- signals --- */
 
 static bool door_wants(Connection *c, const MatchSubject *s) {
-        DoorBus *d = (DoorBus *)c; /* its first member */
+        BusClient *d = (BusClient *)c; /* its first member */
         uint64_t unsent = connection_n_unsent(c);
 
-        if (unsent >= DOOR_BUS_UNSENT_MAX && !d->lags)
+        if (unsent >= BUS_CLIENT_UNSENT_MAX && !d->lags)
                 log_warning("The %s takes signals too slowly; some are left out.", buses[d->choice].name);
-        d->lags = unsent >= DOOR_BUS_UNSENT_MAX;
+        d->lags = unsent >= BUS_CLIENT_UNSENT_MAX;
         return !d->lags;
 }
 
-Connection *door_bus_connection(DoorBus *d) {
-        return d->state == DOOR_BUS_OPEN ? &d->connection : NULL;
+Connection *bus_client_connection(BusClient *d) {
+        return d->state == BUS_CLIENT_OPEN ? &d->connection : NULL;
 }
 
 /* --- the end --- */
 
 static int on_released(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        DoorBus *d = userdata;
+        BusClient *d = userdata;
 
         d->released = true;
         return 0;
 }
 
-static bool door_is_drained(const DoorBus *d, usec_t now) {
-        if (d->state != DOOR_BUS_OPEN || now >= d->drain_end)
+static bool door_is_drained(const BusClient *d, usec_t now) {
+        if (d->state != BUS_CLIENT_OPEN || now >= d->drain_end)
                 return true;
         return d->released && authorizer_n_pending(d->connection.authorizer) == 0 &&
                connection_n_unsent(&d->connection) == 0;
 }
 
 static int on_drain(sd_event_source *s, uint64_t usec, void *userdata) {
-        DoorBus *d = userdata;
+        BusClient *d = userdata;
         void (*drained)(void *);
         usec_t now = 0;
 
@@ -266,7 +266,7 @@ static int on_drain(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-void door_bus_drain(DoorBus *d, void (*done)(void *userdata), void *userdata) {
+void bus_client_drain(BusClient *d, void (*done)(void *userdata), void *userdata) {
         usec_t now = 0;
 
         assert(done);
@@ -275,8 +275,8 @@ void door_bus_drain(DoorBus *d, void (*done)(void *userdata), void *userdata) {
         (void)sd_event_source_set_enabled(d->reopen, SD_EVENT_OFF);
         d->drained = done;
         d->drained_userdata = userdata;
-        d->drain_end = usec_add(now, DOOR_BUS_DRAIN_MAX);
-        if (d->state == DOOR_BUS_OPEN &&
+        d->drain_end = usec_add(now, BUS_CLIENT_DRAIN_MAX);
+        if (d->state == BUS_CLIENT_OPEN &&
             sd_bus_release_name_async(d->connection.bus, NULL, BUS_NAME, on_released, d) < 0)
                 d->released = true;
         (void)sd_event_source_set_time_relative(d->drain, 0);
@@ -285,7 +285,7 @@ void door_bus_drain(DoorBus *d, void (*done)(void *userdata), void *userdata) {
 
 /* --- life --- */
 
-static int door_add_timer(DoorBus *d, sd_event_source **ret, sd_event_time_handler_t handler,
+static int door_add_timer(BusClient *d, sd_event_source **ret, sd_event_time_handler_t handler,
                           const char *description) {
         int r;
 
@@ -297,7 +297,7 @@ static int door_add_timer(DoorBus *d, sd_event_source **ret, sd_event_time_handl
         return sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
 }
 
-static int door_add_sources(DoorBus *d) {
+static int door_add_sources(BusClient *d) {
         int r;
 
         r = sd_event_add_defer(d->connection.api->event, &d->broken, on_broken, d);
@@ -313,9 +313,9 @@ static int door_add_sources(DoorBus *d) {
         return door_add_timer(d, &d->drain, on_drain, "bus-drain");
 }
 
-int door_bus_new(DoorBus **ret, const ApiContext *api, BusChoice choice, void (*ready)(void *userdata, int error),
-                 void *userdata) {
-        _cleanup_(door_bus_freep) DoorBus *d = NULL;
+int bus_client_new(BusClient **ret, const ApiContext *api, BusChoice choice, void (*ready)(void *userdata, int error),
+                   void *userdata) {
+        _cleanup_(bus_client_freep) BusClient *d = NULL;
         int r;
 
         assert(ret);
@@ -344,7 +344,7 @@ int door_bus_new(DoorBus **ret, const ApiContext *api, BusChoice choice, void (*
         return 0;
 }
 
-DoorBus *door_bus_free(DoorBus *d) {
+BusClient *bus_client_free(BusClient *d) {
         if (!d)
                 return NULL;
         door_close(d);

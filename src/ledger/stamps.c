@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The part of the ledger that is small and no history: marks of triggers, states of jobs, alarms. They are asked for
+/* The part of the ledger that is small and no history: stamps of triggers, states of jobs, alarms. They are asked for
  * when jobs are loaded and written now and then, so nothing is cached: Pending first, then the database.
  *
  * A walk goes through what is pending by the order of its keys and not by index, since the visit may put in more; what
@@ -12,33 +12,33 @@
 /* What was read; damage is dealt with. */
 static int read_result(Ledger *l, int r) {
         if (r == -EBADMSG)
-                ledger_fault(l, r);
+                ledger_error(l, r);
         return r;
 }
 
-/* --- marks --- */
+/* --- stamps --- */
 
-static int put_mark(Ledger *l, const char *job, const char *key, usec_t usec, bool forget) {
+static int put_stamp(Ledger *l, const char *job, const char *key, usec_t usec, bool forget) {
         int r;
 
-        r = pending_put_mark(&l->pending, job, key, usec, forget);
+        r = pending_put_stamp(&l->pending, job, key, usec, forget);
         if (r >= 0)
                 ledger_arm_commit(l);
         return r;
 }
 
-int ledger_set_mark(Ledger *l, const char *job, const char *key, usec_t usec) {
+int ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec) {
         if (!ledger_name_is_short(job) || !ledger_name_is_short(key))
                 return -ENAMETOOLONG;
-        return put_mark(l, job, key, usec, /* forget= */ false);
+        return put_stamp(l, job, key, usec, /* forget= */ false);
 }
 
-int ledger_forget_mark(Ledger *l, const char *job, const char *key) {
-        return put_mark(l, job, key, 0, /* forget= */ true);
+int ledger_forget_stamp(Ledger *l, const char *job, const char *key) {
+        return put_stamp(l, job, key, 0, /* forget= */ true);
 }
 
-int ledger_get_mark(Ledger *l, const char *job, const char *key, usec_t *ret) {
-        const PendingMark *m = pending_get_mark(&l->pending, job, key);
+int ledger_get_stamp(Ledger *l, const char *job, const char *key, usec_t *ret) {
+        const PendingStamp *m = pending_get_stamp(&l->pending, job, key);
 
         if (m && m->forget)
                 return -ENOENT;
@@ -46,49 +46,49 @@ int ledger_get_mark(Ledger *l, const char *job, const char *key, usec_t *ret) {
                 *ret = m->usec;
                 return 0;
         }
-        return l->store ? read_result(l, store_get_mark(l->store, job, key, ret)) : -ENOENT;
+        return l->store ? read_result(l, store_get_stamp(l->store, job, key, ret)) : -ENOENT;
 }
 
-typedef struct MarkWalk {
+typedef struct StampWalk {
         const Pending *pending;
         int result; /* of the last visit */
         int (*visit)(const char *job, const char *key, usec_t usec, void *userdata);
         void *userdata;
-} MarkWalk;
+} StampWalk;
 
-static int on_stored_mark(const char *job, const char *key, usec_t usec, void *userdata) {
-        MarkWalk *w = userdata;
+static int on_stored_stamp(const char *job, const char *key, usec_t usec, void *userdata) {
+        StampWalk *w = userdata;
 
-        if (pending_get_mark(w->pending, job, key))
+        if (pending_get_stamp(w->pending, job, key))
                 return 0;
         w->result = w->visit(job, key, usec, w->userdata);
         return w->result != 0;
 }
 
-static void walk_pending_marks(MarkWalk *w, const char *job) {
-        const SortedSet *marks = &w->pending->marks;
-        PendingMark first = { .job = (char *)strempty(job), .key = (char *)"" };
-        size_t i = sorted_set_position(marks, &first);
+static void walk_pending_stamps(StampWalk *w, const char *job) {
+        const SortedSet *stamps = &w->pending->stamps;
+        PendingStamp first = { .job = (char *)strempty(job), .key = (char *)"" };
+        size_t i = sorted_set_position(stamps, &first);
 
-        while (w->result == 0 && i < marks->n) {
-                const PendingMark *m = marks->items[i];
+        while (w->result == 0 && i < stamps->n) {
+                const PendingStamp *m = stamps->items[i];
 
                 if (job && !streq(job, m->job))
                         return;
                 if (!m->forget)
                         w->result = w->visit(m->job, m->key, m->usec, w->userdata);
-                i = sorted_set_position(marks, m) + 1;
+                i = sorted_set_position(stamps, m) + 1;
         }
 }
 
-int ledger_list_marks(Ledger *l, const char *job,
-                      int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata) {
-        MarkWalk w = { .pending = &l->pending, .visit = visit, .userdata = userdata };
+int ledger_list_stamps(Ledger *l, const char *job,
+                       int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata) {
+        StampWalk w = { .pending = &l->pending, .visit = visit, .userdata = userdata };
         int r = 0;
 
-        walk_pending_marks(&w, job);
+        walk_pending_stamps(&w, job);
         if (w.result == 0 && l->store)
-                r = store_list_marks(l->store, job, on_stored_mark, &w);
+                r = store_list_stamps(l->store, job, on_stored_stamp, &w);
         if (r < 0)
                 (void)read_result(l, r);
         return w.result;
@@ -194,8 +194,8 @@ int ledger_list_alarms(Ledger *l, const char *job, int (*visit)(const LedgerAlar
 
 /* --- all of a job --- */
 
-static int forget_mark(const char *job, const char *key, usec_t usec, void *userdata) {
-        return ledger_forget_mark(userdata, job, key);
+static int forget_stamp(const char *job, const char *key, usec_t usec, void *userdata) {
+        return ledger_forget_stamp(userdata, job, key);
 }
 
 static int forget_alarm(const LedgerAlarm *alarm, void *userdata) {
@@ -207,7 +207,7 @@ static int forget_alarm(const LedgerAlarm *alarm, void *userdata) {
 int ledger_forget_job(Ledger *l, const char *job) {
         int r;
 
-        r = ledger_list_marks(l, job, forget_mark, l);
+        r = ledger_list_stamps(l, job, forget_stamp, l);
         if (r >= 0)
                 r = ledger_set_job_state(l, job, &(LedgerJobState){});
         if (r >= 0)
