@@ -35,7 +35,7 @@ bool wants_another_try(const LiveRun *run) {
 
         if (!job_may_run(run->job))
                 return false;
-        if (run->payload ? run->is_interrupted || run->returns_payload : run->record.payload != NULL)
+        if (run->record.payload && (!run->payload || run->is_interrupted || run->returns_payload))
                 return false;
         return max == UINT_MAX || run->record.attempt <= max;
 }

@@ -328,7 +328,7 @@ static void run_start(Manager *m, LiveRun *run) {
                 return;
         run_set_reason(run, "It could not be started: %s.", strerror(-r));
         for (size_t i = 0; i < ELEMENTSOF(passing); i++)
-                run->returns_payload = run->returns_payload || (run->payload && r == passing[i]);
+                run->returns_payload = run->returns_payload || (run->record.payload && r == passing[i]);
         outcome.result = RUN_RESULT_START_FAILED;
         outcome.code = -r;
         runs_finish(m, run, &outcome);
@@ -429,7 +429,7 @@ static void replace_other_runs(Manager *m, const LiveRun *by) {
                 if (run == by || run->stage == RUN_STAGE_STOPPING || run->stage == RUN_STAGE_DONE)
                         continue;
                 run_set_reason(run, "Run %" PRIu64 " took its place (Overlap=replace).", by->record.id);
-                run->returns_payload = run->payload != NULL; /* the other one knows nothing of it */
+                run->returns_payload = run->record.payload != NULL; /* the other one knows nothing of it */
                 run_end(m, run);
         }
 }

@@ -319,6 +319,50 @@ static void test_a_run_by_hand_does_not_swallow_files(void **state) {
         assert_true(is_idle(f));
 }
 
+/* It had no file that is for the other run, and failed by itself: it is tried again as any other one is. */
+static void test_a_run_by_hand_without_files_is_tried_again(void **state) {
+        Fixture *f = *state;
+        siginfo_t info;
+
+        make_directory(f, "w");
+        write_path_job(f, "held",
+                       "[Path]\nPathChanged=%s\n[Run]\nOverlap=replace\nRetry=1\nRetryDelaySec=1h\n"
+                       "Shell=read line <%s; exit 3\n",
+                       in(f, "w"), f->gate);
+        start_watching(f, "held", 1);
+        (void)request(f, "held");
+        WAIT_FOR(f, f->n_started == 1);
+        let_go(f, 1);
+        assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0); /* before the stop reaches it */
+        (void)request(f, "held");
+        WAIT_FOR(f, f->n_finished >= 1);
+        assert_int_equal(count_result(f, "held", RUN_RESULT_EXIT), 1);
+        assert_int_equal(count_cause(f, "held", RUN_CAUSE_RETRY), 1);
+}
+
+static void on_stopped(void *userdata) {
+        ((Fixture *)userdata)->stopped = true;
+}
+
+/* Nothing would find again what it is to do. */
+static void test_a_run_by_hand_without_files_is_made_again_after_a_stop(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "held", "[Path]\nPathChanged=%s\n[Run]\nShell=read line <%s\n", in(f, "w"), f->gate);
+        start_watching(f, "held", 1);
+        (void)request(f, "held");
+        WAIT_FOR(f, f->n_started == 1);
+        manager_stop(f->m, on_stopped, f);
+        WAIT_FOR(f, f->stopped);
+        stop(f);
+        start(f);
+        WAIT_FOR(f, f->n_started == 1);
+        assert_int_equal(count_cause(f, "held", RUN_CAUSE_RETRY), 1);
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_finished == 1);
+}
+
 static int find_own(const char *key, const char *path, const char *state, const char *message, void *userdata) {
         *(bool *)userdata |= strstr(message, "vaktd keeps its own files there") != NULL;
         return 0;
@@ -1019,6 +1063,8 @@ int main(void) {
                 TEST(test_another_run_is_waited_for),
                 TEST(test_replace_gives_all_to_the_next),
                 TEST(test_a_run_by_hand_does_not_swallow_files),
+                TEST(test_a_run_by_hand_without_files_is_tried_again),
+                TEST(test_a_run_by_hand_without_files_is_made_again_after_a_stop),
                 TEST(test_own_directories_are_no_spools),
                 TEST(test_a_job_that_chases_its_tail_is_slowed),
                 TEST(test_a_condition_is_looked_at_again_after_its_run),
