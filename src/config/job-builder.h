@@ -3,9 +3,10 @@
 
 /* A definition between the first line of its texts and the last: what the parsers of a job file's keys share. */
 
-#include "config/job-file.h"
+#include "config/job-context.h"
 #include "config/key-table.h"
 #include "config/reader.h"
+#include "job/job-def.h"
 
 /* Where something was set, so that what only the whole job can tell finds its line. */
 typedef struct Place {

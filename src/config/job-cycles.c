@@ -15,7 +15,6 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "config/job-file.h"
 #include "util/array.h"
 
 #define NOBODY       UINT_MAX

@@ -4,11 +4,8 @@
 /* What a loader knows of one name: the files that count for it, with their stamps, and what was made of them. */
 
 #include "config/job-file.h"
-#include "config/job-loader.h"
 #include "config/job-scan.h"
 #include "config/source.h"
-#include "job/job-def.h"
-#include "time/zone.h"
 
 typedef struct Entry {
         JobDef *def;          /* in force: the last good one; NULL for a template */

@@ -18,6 +18,10 @@
 #include "config/utf8.h"
 #include "util/strv.h"
 
+#define TAGS_MAX          64
+#define TAG_LENGTH_MAX    64 /* bytes */
+#define DOCUMENTATION_MAX 64
+
 #define SHELL       "/bin/sh"
 #define PLACEHOLDER "instance" /* what %i stands for while a template is checked */
 
@@ -29,30 +33,6 @@ static void builder_done(Builder *b) {
         free(b->chains);
         free(b->problems);
         free(b->shell);
-}
-
-void place_set(Place *p, const KeyLine *k) {
-        Builder *b = k->reading->userdata;
-
-        *p = (Place){
-                .row = k->row,
-                .problems = k->reading->problems,
-                .line = k->line,
-                .order = ++b->order,
-                .validated = k->problems == k->reading->problems,
-        };
-}
-
-KeyLine place_line(const Place *p, const char *value) {
-        return (KeyLine){ .row = p->row, .value = value, .line = p->line, .problems = p->problems };
-}
-
-unsigned builder_n_problems(const Builder *b) {
-        unsigned n = 0;
-
-        for (size_t i = 0; i < b->n_problems; i++)
-                n += b->problems[i].n;
-        return n;
 }
 
 /* Takes the next word of a list apart by blanks; NULL at the end. */
@@ -106,17 +86,17 @@ static int check_documentation(const KeyLine *k, const char *word) {
 }
 
 static int check_tag(const KeyLine *k, const char *word) {
-        if (strlen(word) <= JOB_TAG_LENGTH_MAX)
+        if (strlen(word) <= TAG_LENGTH_MAX)
                 return 1;
-        return key_problem(k, "A tag is longer than %d bytes. Make it shorter.", JOB_TAG_LENGTH_MAX);
+        return key_problem(k, "A tag is longer than %d bytes. Make it shorter.", TAG_LENGTH_MAX);
 }
 
 static int parse_documentation(const KeyLine *k, void *field) {
-        return append_words(k, field, JOB_DOCUMENTATION_MAX, check_documentation);
+        return append_words(k, field, DOCUMENTATION_MAX, check_documentation);
 }
 
 static int parse_tags(const KeyLine *k, void *field) {
-        return append_words(k, field, JOB_TAGS_MAX, check_tag);
+        return append_words(k, field, TAGS_MAX, check_tag);
 }
 
 static int parse_exec(const KeyLine *k, _unused_ void *field) {

@@ -14,8 +14,6 @@
 #include "config/host-name.h"
 #include "config/job-cycles.h"
 #include "config/job-entry.h"
-#include "config/job-file.h"
-#include "config/job-loader-internal.h"
 #include "util/array.h"
 #include "util/strv.h"
 

@@ -6,11 +6,10 @@
  * compares pointers. A job whose file went bad keeps its last good definition. See vaktd.job(5). */
 
 #include "config/diagnostics.h"
+#include "config/job-context.h"
 #include "job/job-def.h"
-#include "time/zone.h"
 
-#define LOADER_JOBS_MAX      200000        /* job files taken from all directories together */
-#define LOADER_FILE_SIZE_MAX (1024 * 1024) /* bytes in one file */
+#define LOADER_JOBS_MAX 200000 /* job files taken from all directories together */
 
 typedef struct JobLoader JobLoader;
 
@@ -19,14 +18,6 @@ typedef struct LoadedJob {
         JobDef *def;               /* the version in force: NULL when the file was never good */
         const Diagnostic *problem; /* first problem of the file as it is now, NULL when it is good; valid as name is */
 } LoadedJob;
-
-/* What the runs will be made of, so that a setting which would silently do nothing is refused with its line. */
-typedef enum LoaderTarget {
-        LOADER_FOR_UNITS,      /* transient units of the system's service manager */
-        LOADER_FOR_USER_UNITS, /* of a user's: what needs root is refused */
-        LOADER_FOR_CHILDREN,   /* own children: what only the service manager can do is refused */
-        LOADER_FOR_ANY,        /* not known: nothing is refused for it (vaktctl check) */
-} LoaderTarget;
 
 /* dirs: NULL-terminated, first one wins. owner: files must belong to root or to this user and be writable by nobody
  * else. zones: that the definitions borrow theirs from, so it has to outlive them all; NULL: only UTC is known. A file
@@ -57,3 +48,11 @@ int job_loader_instantiate(JobLoader *l, const char *name, JobDef **ret, Diagnos
 /* Checks single files without any directory (vaktctl check). What is wrong is appended to d. Returns 0 also with
  * problems. */
 int job_file_check(const char *path, uid_t owner, Diagnostics *d);
+
+/* --- what tests set and see --- */
+
+/* job_loader_load() as if it were then (ns of CLOCK_REALTIME), with at most so many entries of directories taken. */
+int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max);
+
+/* Definitions of instances without a file that the loader remembers. */
+size_t job_loader_n_instances(const JobLoader *l) _pure_;

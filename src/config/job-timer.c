@@ -9,6 +9,7 @@
 #include "util/array.h"
 #include "util/string-table.h"
 
+#define INTERVAL_MIN  USEC_PER_MSEC
 #define ANCHOR_ADVICE "Write a date as in systemd.time(7), for example 2026-01-05 03:00."
 
 static void waiting_line_done(WaitingLine *w) {
@@ -63,7 +64,7 @@ static int read_trigger_span(const KeyLine *k, TriggerType type, usec_t *ret) {
                 return r;
         if (span == USEC_INFINITY)
                 return key_problem_value(k, "never comes. Write a finite time span, or remove the line.");
-        if (type == TRIGGER_INTERVAL && span < JOB_INTERVAL_MIN)
+        if (type == TRIGGER_INTERVAL && span < INTERVAL_MIN)
                 return key_problem_value(k, "is shorter than 1ms. Write a longer time span.");
         *ret = span;
         return 0;

@@ -265,16 +265,12 @@ static int64_t number_of(const JobDef *d, const char *name, int64_t otherwise) {
         return p ? (int64_t)p->values[0].number : otherwise;
 }
 
-static KeyLine line_of(const Place *p) {
-        return (KeyLine){ .row = p->row, .line = p->line, .problems = p->problems };
-}
-
 static int check_alone(const Builder *b) {
         KeyLine k;
 
         if (b->def->n_properties == 0 || !b->def->unit)
                 return 0;
-        k = line_of(&b->service.places[0]);
+        k = place_line(&b->service.places[0], NULL);
         return key_problem(
                 &k,
                 "The job starts the unit %s as it is (Unit=), so %s= has no effect. Put it into that unit, or "
@@ -286,7 +282,7 @@ static int check_namespaces(const Builder *b) {
         if (b->context->target != LOADER_FOR_USER_UNITS || number_of(b->def, "PrivateUsers", 0) > 0)
                 return 0;
         for (size_t i = 0; i < b->def->n_properties; i++) {
-                KeyLine k = line_of(&b->service.places[i]);
+                KeyLine k = place_line(&b->service.places[i], NULL);
                 int r;
 
                 if (!(setting_of(k.row)->flags & SERVICE_NAMESPACE))
@@ -313,7 +309,7 @@ static int order_scheduling(Builder *b) {
         if (!priority)
                 return 0;
         if (n < sched_get_priority_min(name) || n > sched_get_priority_max(name)) {
-                k = line_of(&b->service.places[priority - b->def->properties]);
+                k = place_line(&b->service.places[priority - b->def->properties], NULL);
                 return key_problem(
                         &k,
                         "The scheduling policy does not have CPUSchedulingPriority=%d. Write one from %d to "

@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <sys/sysmacros.h>
 
-#include "config/job-loader.h"
-
 #define DROPIN_SUFFIX ".conf"
 
 static void close_dirp(DIR **d) {
@@ -190,8 +188,8 @@ static int open_trusted(const Directory *directory, const char *name, uid_t owne
         r = check_regular(ret, reterr);
         if (r >= 0)
                 r = check_trust(ret, "file", owner, reterr);
-        if (r >= 0 && ret->st_size > LOADER_FILE_SIZE_MAX)
-                r = complain(reterr, "The file is larger than %d bytes. Make it smaller.", LOADER_FILE_SIZE_MAX);
+        if (r >= 0 && ret->st_size > SOURCE_SIZE_MAX)
+                r = complain(reterr, "The file is larger than %d bytes. Make it smaller.", SOURCE_SIZE_MAX);
         return r < 0 ? r : TAKE_FD(fd);
 }
 

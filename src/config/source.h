@@ -9,7 +9,8 @@
 
 #include "config/diagnostics.h"
 
-#define SOURCE_DROPINS_MAX 256 /* drop-ins of one job */
+#define SOURCE_SIZE_MAX    (1024 * 1024) /* bytes in one file */
+#define SOURCE_DROPINS_MAX 256           /* drop-ins of one job */
 
 /* A directory of configuration, open. */
 typedef struct Directory {

@@ -11,7 +11,7 @@
 
 #include "bad-jobs.h"
 #include "config/job-cycles.h"
-#include "config/job-loader-internal.h"
+#include "config/job-loader.h"
 #include "util/file.h"
 
 #define RUN   "[Run]\nExec=x\n"

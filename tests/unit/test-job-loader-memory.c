@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "bad-jobs.h"
-#include "config/job-loader-internal.h"
+#include "config/job-loader.h"
 #include "config/settings.h"
 #include "failing-memory.h"
 #include "service-samples.h"

@@ -13,8 +13,8 @@
 #include <time.h>
 
 #include "bad-jobs.h"
-#include "config/job-loader-internal.h"
 #include "config/job-loader.h"
+#include "config/source.h"
 #include "util/file.h"
 
 #define HOUR_NSEC (3600 * 1000000000LL)
@@ -729,7 +729,7 @@ static void test_limits(void **state) {
         Scratch *s = *state;
         _cleanup_free_ char *large = scratch_path(s, "a/large.job");
 
-        bad_job_repeat(large, "[Run]\nExec=/bin/true\n#", "0123456789abcdef", LOADER_FILE_SIZE_MAX / 16, "\n");
+        bad_job_repeat(large, "[Run]\nExec=/bin/true\n#", "0123456789abcdef", SOURCE_SIZE_MAX / 16, "\n");
         load(s);
         assert_problem(s, "a/large.job", 0, "larger than 1048576 bytes");
         drop(s, "a/large.job");
