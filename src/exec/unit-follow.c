@@ -320,6 +320,7 @@ static size_t first_question(const UnitExecution *x) {
 }
 
 static void execution_ask(UnitExecution *x) {
+        caller_cancel(&x->caller); /* what was asked before matters no more */
         if (x->questions == 0)
                 execution_over(x);
         else
