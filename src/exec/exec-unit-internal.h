@@ -37,6 +37,7 @@ typedef enum CallKind {
 struct Caller {
         UnitNode node;
         UnitExecutor *executor;
+        unsigned wanted;   /* calls that are to be made after that, a bit each */
         CallKind call;     /* that waits in its queue, or is under way */
         sd_bus_slot *slot; /* while it is under way */
         TAILQ_ENTRY(Caller) queue;
@@ -82,9 +83,7 @@ typedef struct UnitExecution {
         bool existing; /* Unit=: not a unit of ours */
         bool adopted;
         bool was_stopping; /* before it was adopted */
-        bool stop_sent;
-        bool look_wanted;
-        bool kill_wanted, stop_looked;
+        bool stop_looked;  /* its unit, for how long its end may take */
         bool awaits_start; /* of an existing unit: its job goes on */
         bool stopped_elsewhere;
         bool shutting_down;
@@ -141,6 +140,9 @@ static inline UnitExecution *execution_of(Caller *c) {
 }
 static inline Caller *caller_of(UnitNode *node) { /* its first member */
         return (Caller *)node;
+}
+static inline void execution_want(UnitExecution *x, CallKind kind) {
+        x->caller.wanted |= 1U << kind;
 }
 
 /* unit-calls.c */

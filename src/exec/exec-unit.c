@@ -142,14 +142,17 @@ static Execution *unit_free_execution(Execution *base) {
 /* --- what is done next --- */
 
 static void execution_next_followed(UnitExecution *x) {
-        if (execution_is_over(x))
+        static const CallKind order[] = { CALL_LOOK, CALL_STOP, CALL_KILL };
+
+        if (execution_is_over(x)) {
                 execution_end(x);
-        else if (x->look_wanted)
-                caller_call(&x->caller, CALL_LOOK);
-        else if (x->stop_result != RUN_RESULT_NONE && !x->stop_sent)
-                caller_call(&x->caller, CALL_STOP);
-        else if (x->kill_wanted)
-                caller_call(&x->caller, CALL_KILL);
+                return;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(order); i++)
+                if (x->caller.wanted & 1U << order[i]) {
+                        caller_call(&x->caller, order[i]);
+                        return;
+                }
 }
 
 void execution_next(UnitExecution *x) {
@@ -186,6 +189,7 @@ static void unit_stop(Execution *base, RunResult result) {
         if (x->stop_result != RUN_RESULT_NONE || x->state >= EXECUTION_ENDING)
                 return;
         x->stop_result = result;
+        execution_want(x, CALL_STOP);
         if (x->state == EXECUTION_WAITING)
                 execution_conclude(x, result, 0, NULL);
         else
@@ -195,7 +199,6 @@ static void unit_stop(Execution *base, RunResult result) {
 int execution_build_stop(Caller *c, sd_bus_message **ret) {
         int r;
 
-        execution_of(c)->stop_sent = true;
         r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE, "StopUnit");
         return r < 0 ? r : sd_bus_message_append(*ret, "ss", c->node.name, "replace");
 }
@@ -209,7 +212,7 @@ void execution_stop_answered(Caller *c, sd_bus_message *m) {
                 return;
         }
         if (error_is_unsure(error))
-                x->stop_sent = false; /* told again when the comparison finds it still there */
+                execution_want(x, CALL_STOP); /* told again when the comparison finds it still there */
         else if (!sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit"))
                 log_warning("Cannot stop %s: %s", c->node.name, strempty(error->message));
         executor_compare(c->executor);
@@ -305,7 +308,7 @@ void execution_start_answered(Caller *c, sd_bus_message *m) {
                 /* A name is never used twice: it was us. */
                 x->state = EXECUTION_FOLLOWED;
                 x->order = start_order_free(x->order);
-                x->look_wanted = true;
+                execution_want(x, CALL_LOOK);
                 execution_next(x);
         } else if (error_is_unsure(error))
                 execution_start_unsure(x, error);

@@ -70,8 +70,10 @@ static void execution_look_closer(UnitExecution *x) {
 
         if (x->state != EXECUTION_FOLLOWED)
                 return;
-        if (x->was_stopping && x->stop_result == RUN_RESULT_NONE && !unit_facts_has_exited(f))
+        if (x->was_stopping && x->stop_result == RUN_RESULT_NONE && !unit_facts_has_exited(f)) {
                 x->stop_result = RUN_RESULT_CANCELLED;
+                execution_want(x, CALL_STOP);
+        }
         if (x->stop_result == RUN_RESULT_NONE && is_being_stopped(f))
                 x->stopped_elsewhere = true;
         else if (f->active == UNIT_ACTIVE || f->active == UNIT_ACTIVATING)
@@ -103,14 +105,14 @@ static void execution_changed(UnitExecution *x, bool is_last, sd_bus_message *m)
         int r = 0;
 
         if (!is_whole(x, is_last))
-                x->look_wanted = true;
+                execution_want(x, CALL_LOOK);
         else {
                 r = unit_facts_read(&x->facts, m);
                 execution_tell_status(x, before);
         }
         if (r < 0) {
                 log_debug_errno(r, "Cannot read what changed about %s, looking at all of it: %m", x->caller.node.name);
-                x->look_wanted = true;
+                execution_want(x, CALL_LOOK);
         }
         if (is_last)
                 execution_look_closer(x);
@@ -143,8 +145,8 @@ static void on_job_removed(void *userdata, const char *unit, uint32_t job, const
                 if (!x->awaits_start)
                         continue;
                 x->awaits_start = false;
-                /* Of a unit that was active all along nothing was told. */
-                x->look_wanted = x->facts.active == UNIT_UNKNOWN;
+                if (x->facts.active == UNIT_UNKNOWN) /* of one that was active all along nothing was told */
+                        execution_want(x, CALL_LOOK);
                 execution_look_closer(x);
         }
 }
@@ -202,7 +204,6 @@ int execution_build_look(Caller *c, sd_bus_message **ret) {
         _cleanup_free_ char *object = NULL;
         int r;
 
-        execution_of(c)->look_wanted = false;
         r = sd_bus_path_encode(MANAGER_OBJECT "/unit", c->node.name, &object);
         if (r >= 0)
                 r = unit_connection_new_call(c->executor->connection, ret, object, "org.freedesktop.DBus.Properties",
@@ -275,7 +276,7 @@ void execution_look_answered(Caller *c, sd_bus_message *m) {
         int r;
 
         if (error && error_is_unsure(error)) {
-                x->look_wanted = true;
+                execution_want(x, CALL_LOOK);
                 executor_compare(c->executor);
                 execution_next(x);
                 return;

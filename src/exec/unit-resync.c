@@ -35,11 +35,11 @@ static void execution_listed(UnitExecution *x, const ListedUnit *u) {
         if (x->state == EXECUTION_UNSURE) {
                 x->state = EXECUTION_FOLLOWED;
                 x->order = start_order_free(x->order);
-                x->look_wanted = true;
+                execution_want(x, CALL_LOOK);
         } else if (x->state != EXECUTION_FOLLOWED)
                 return;
         if (!is_as_known(&x->facts, u))
-                x->look_wanted = true;
+                execution_want(x, CALL_LOOK);
         execution_next(x);
 }
 
@@ -178,7 +178,8 @@ static void executor_look_at_existing(UnitExecutor *e) {
 
                 if (!x->existing || (x->state != EXECUTION_FOLLOWED && x->state != EXECUTION_UNSURE))
                         continue;
-                x->look_wanted = x->state == EXECUTION_FOLLOWED;
+                if (x->state == EXECUTION_FOLLOWED)
+                        execution_want(x, CALL_LOOK);
                 execution_next(x);
         }
 }
