@@ -100,7 +100,7 @@ static int caller_send(Caller *c) {
         TAILQ_REMOVE(&c->executor->queues[c->call], c, queue);
         c->executor->n_calls++;
         if (c->call == CALL_START)
-                execution_of(c)->state = EXECUTION_SENT;
+                execution_set_state(execution_of(c), EXECUTION_SENT);
         return 0;
 }
 
@@ -147,7 +147,7 @@ static void execution_interrupted(UnitExecution *x) {
 
         caller_cancel(&x->caller);
         if (call == CALL_START) {
-                x->state = EXECUTION_UNSURE;
+                execution_set_state(x, EXECUTION_UNSURE);
                 x->perhaps_started = true;
         } else if (call == CALL_ASK)
                 caller_call(&x->caller, CALL_ASK);
