@@ -2,9 +2,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What the parts of the unit executor share: exec-unit.c (runs come in and go out), unit-calls.c (what is asked of the
- * service manager), unit-follow.c (what it says), unit-resync.c (comparing), unit-release.c (letting units go),
- * unit-strangers.c (units that nobody knows), unit-shutdown.c (when the machine, or we, go down), unit-bounds.c (how
- * long runs may take). */
+ * service manager), unit-state.c (states), unit-follow.c (what it says), unit-resync.c (comparing), unit-release.c
+ * (letting units go), unit-strangers.c (units that nobody knows), unit-shutdown.c (when the machine, or we, go down),
+ * unit-bounds.c (how long runs may take). */
 
 #include <sys/queue.h>
 
@@ -37,6 +37,7 @@ typedef enum CallKind {
 struct Caller {
         UnitNode node;
         UnitExecutor *executor;
+        unsigned wanted;   /* calls that are to be made after that, a bit each */
         CallKind call;     /* that waits in its queue, or is under way */
         sd_bus_slot *slot; /* while it is under way */
         TAILQ_ENTRY(Caller) queue;
@@ -47,10 +48,13 @@ typedef enum ExecutionState {
         EXECUTION_WAITING,  /* its start was not sent */
         EXECUTION_SENT,     /* it was, and is not answered */
         EXECUTION_UNSURE,   /* whether it was started has to be seen */
+        EXECUTION_STARTING, /* of an existing unit: the job that starts it goes on */
         EXECUTION_FOLLOWED, /* its unit is there */
+        EXECUTION_REFUSED,  /* its start would cancel other jobs: whether the machine goes down is asked */
         EXECUTION_ENDING,   /* it is over, some figures are asked for */
         EXECUTION_OVER,     /* to be reported */
-        EXECUTION_REPORTED, /* about to be freed */
+        EXECUTION_PUT_BACK, /* the same, as one that was not started */
+        _EXECUTION_STATE_MAX,
 } ExecutionState;
 
 typedef struct UnitExecution {
@@ -74,7 +78,7 @@ typedef struct UnitExecution {
         StartResult start;
         unsigned n_unanswered;
         unsigned questions; /* that are still to be asked, a bit each */
-        pid_t told_pid;
+        pid_t told_pid;     /* by started(); -1 = it was not called yet */
         sd_id128_t told_invocation;
         RunResult verdict; /* what is reported when the facts do not tell; none = they do */
         int verdict_code;
@@ -82,18 +86,12 @@ typedef struct UnitExecution {
         bool existing; /* Unit=: not a unit of ours */
         bool adopted;
         bool was_stopping; /* before it was adopted */
-        bool stop_sent;
-        bool look_wanted;
-        bool kill_wanted, stop_looked;
-        bool awaits_start; /* of an existing unit: its job goes on */
+        bool stop_looked;  /* its unit, for how long its end may take */
         bool stopped_elsewhere;
         bool shutting_down;
         bool perhaps_started; /* a start of it was lost on its way */
-        bool conflicts;       /* its start was refused for a job of the service manager's that it would cancel */
-        bool is_put_back;
-        bool cut_short; /* some of its commands were not run */
-        bool told_started;
-        bool has_first_half; /* of a change */
+        bool cut_short;       /* some of its commands were not run */
+        bool has_first_half;  /* of a change */
 } UnitExecution;
 
 /* The unit of a run that was reported, kept until the ledger has it. */
@@ -128,7 +126,7 @@ struct UnitExecutor {
         unsigned n_calls; /* under way */
         struct ReleaseQueue unacknowledged;
         size_t n_unacknowledged;
-        struct CallerQueue over; /* in the order in which they ended */
+        struct CallerQueue over; /* or put back, in the order in which they ended */
         sd_event_source *over_source;
         sd_event_source *compare_timer;
         sd_bus_slot *list_slot; /* of the comparison that is under way */
@@ -142,6 +140,15 @@ static inline UnitExecution *execution_of(Caller *c) {
 static inline Caller *caller_of(UnitNode *node) { /* its first member */
         return (Caller *)node;
 }
+static inline bool execution_has_unit(const UnitExecution *x) {
+        return x->state == EXECUTION_STARTING || x->state == EXECUTION_FOLLOWED;
+}
+static inline bool execution_is_done(const UnitExecution *x) { /* it is over, or put back */
+        return x->state >= EXECUTION_OVER;
+}
+static inline void execution_want(UnitExecution *x, CallKind kind) {
+        x->caller.wanted |= 1U << kind;
+}
 
 /* unit-calls.c */
 void caller_call(Caller *c, CallKind kind);           /* puts it into its queue */
@@ -151,12 +158,16 @@ void calls_interrupted(UnitExecutor *e);              /* the connection is gone 
 bool error_is_unsure(const sd_bus_error *error);      /* the call is to be made again, and was perhaps obeyed */
 bool error_is_undelivered(const sd_bus_error *error); /* of those: it was surely not obeyed */
 
+/* unit-state.c */
+void execution_set_state(UnitExecution *x, ExecutionState state);
+const char *execution_state_to_string(ExecutionState state);
+const char *execution_transition_to_string(ExecutionState from, ExecutionState to); /* NULL: there is none */
+
 /* exec-unit.c */
 void execution_next(UnitExecution *x); /* makes the call that its state asks for */
 /* over, whatever the facts say */
 void execution_conclude(UnitExecution *x, RunResult result, int code, const char *reason);
 void execution_set_verdict(UnitExecution *x, RunResult result, int code, const char *reason);
-void execution_over(UnitExecution *x);
 
 /* What each kind of call is made of. build: 0 or negative errno. answered: m is the answer, may be an error; the
  * caller makes no call any more by then. */
@@ -177,8 +188,9 @@ void execution_look_answered(Caller *c, sd_bus_message *m);
 int execution_build_question(Caller *c, sd_bus_message **ret);
 void execution_question_answered(Caller *c, sd_bus_message *m);
 bool execution_is_over(const UnitExecution *x);
-void execution_end(UnitExecution *x);              /* asks what is left to be known, then it is over */
-void execution_end_with_verdict(UnitExecution *x); /* the same where only the reason may be another */
+void execution_end(UnitExecution *x); /* asks what is left to be known, then it is over */
+/* The same where there is a verdict, and only the reason may be another. */
+void execution_end_with_verdict(UnitExecution *x, ExecutionState state);
 void execution_tell_started(UnitExecution *x);
 extern const UnitConnectionHandler unit_connection_handler;
 
@@ -195,7 +207,6 @@ void executor_ask_whether_held(UnitExecutor *e);
 void executor_note_drained(UnitExecutor *e); /* when the last thing to wait for may be over */
 bool unit_drain(Executor *base);
 bool execution_is_unstarted(const UnitExecution *x); /* it is over, and was never begun */
-void execution_put_back(UnitExecution *x);
 
 /* unit-strangers.c */
 int stranger_build(Caller *c, sd_bus_message **ret);

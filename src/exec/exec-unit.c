@@ -26,17 +26,6 @@
 
 /* --- going out --- */
 
-void execution_over(UnitExecution *x) {
-        UnitExecutor *e = x->caller.executor;
-
-        assert(x->state != EXECUTION_OVER);
-
-        caller_cancel(&x->caller);
-        x->state = EXECUTION_OVER;
-        TAILQ_INSERT_TAIL(&e->over, &x->caller, queue);
-        (void)sd_event_source_set_enabled(e->over_source, SD_EVENT_ON);
-}
-
 void execution_set_verdict(UnitExecution *x, RunResult result, int code, const char *reason) {
         x->verdict = result;
         x->verdict_code = code;
@@ -45,7 +34,7 @@ void execution_set_verdict(UnitExecution *x, RunResult result, int code, const c
 
 void execution_conclude(UnitExecution *x, RunResult result, int code, const char *reason) {
         execution_set_verdict(x, result, code, reason);
-        execution_over(x);
+        execution_set_state(x, EXECUTION_OVER);
 }
 
 /* What an existing unit did before it was asked for is not this run's. */
@@ -94,14 +83,12 @@ static void execution_report(UnitExecution *x) {
         char reason[UNIT_REASON_MAX];
         ExecOutcome outcome;
 
-        TAILQ_REMOVE(&e->over, &x->caller, queue);
-        x->state = EXECUTION_REPORTED;
-        if (x->is_put_back || (x->shutting_down && execution_is_unstarted(x))) {
+        if (x->state == EXECUTION_PUT_BACK) {
                 e->callbacks.put_back(x->cookie); /* frees x */
                 return;
         }
         execution_forget_earlier(x);
-        if (!x->told_started && unit_has_run(&x->facts))
+        if (x->told_pid < 0 && unit_has_run(&x->facts))
                 execution_tell_started(x);
         execution_validate(x, &outcome, reason);
         if (!execution_keep_unit(x) && x->list_run > 0)
@@ -123,7 +110,7 @@ static Execution *unit_free_execution(Execution *base) {
         UnitExecution *x = (UnitExecution *)base;
         UnitExecutor *e = x->caller.executor;
 
-        if (x->state == EXECUTION_OVER)
+        if (execution_is_done(x))
                 TAILQ_REMOVE(&e->over, &x->caller, queue);
         caller_cancel(&x->caller);
         unit_table_remove(&e->executions, &x->caller.node);
@@ -142,14 +129,17 @@ static Execution *unit_free_execution(Execution *base) {
 /* --- what is done next --- */
 
 static void execution_next_followed(UnitExecution *x) {
-        if (execution_is_over(x))
+        static const CallKind order[] = { CALL_LOOK, CALL_STOP, CALL_KILL };
+
+        if (execution_is_over(x)) {
                 execution_end(x);
-        else if (x->look_wanted)
-                caller_call(&x->caller, CALL_LOOK);
-        else if (x->stop_result != RUN_RESULT_NONE && !x->stop_sent)
-                caller_call(&x->caller, CALL_STOP);
-        else if (x->kill_wanted)
-                caller_call(&x->caller, CALL_KILL);
+                return;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(order); i++)
+                if (x->caller.wanted & 1U << order[i]) {
+                        caller_call(&x->caller, order[i]);
+                        return;
+                }
 }
 
 void execution_next(UnitExecution *x) {
@@ -158,7 +148,7 @@ void execution_next(UnitExecution *x) {
         switch (x->state) {
         case EXECUTION_WAITING:
                 if (x->caller.executor->is_held || x->caller.executor->is_draining)
-                        execution_put_back(x);
+                        execution_set_state(x, EXECUTION_PUT_BACK);
                 else
                         caller_call(&x->caller, CALL_START);
                 break;
@@ -166,13 +156,16 @@ void execution_next(UnitExecution *x) {
                 if (x->existing) /* of the others a comparison tells */
                         caller_call(&x->caller, CALL_LOOK);
                 break;
+        case EXECUTION_STARTING:
         case EXECUTION_FOLLOWED:
                 execution_next_followed(x);
                 break;
         case EXECUTION_SENT:
+        case EXECUTION_REFUSED:
         case EXECUTION_ENDING:
         case EXECUTION_OVER:
-        case EXECUTION_REPORTED:
+        case EXECUTION_PUT_BACK:
+        case _EXECUTION_STATE_MAX:
                 break;
         }
         calls_pump(x->caller.executor);
@@ -183,9 +176,10 @@ void execution_next(UnitExecution *x) {
 static void unit_stop(Execution *base, RunResult result) {
         UnitExecution *x = (UnitExecution *)base;
 
-        if (x->stop_result != RUN_RESULT_NONE || x->state >= EXECUTION_ENDING)
+        if (x->stop_result != RUN_RESULT_NONE || x->state >= EXECUTION_REFUSED)
                 return;
         x->stop_result = result;
+        execution_want(x, CALL_STOP);
         if (x->state == EXECUTION_WAITING)
                 execution_conclude(x, result, 0, NULL);
         else
@@ -195,7 +189,6 @@ static void unit_stop(Execution *base, RunResult result) {
 int execution_build_stop(Caller *c, sd_bus_message **ret) {
         int r;
 
-        execution_of(c)->stop_sent = true;
         r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE, "StopUnit");
         return r < 0 ? r : sd_bus_message_append(*ret, "ss", c->node.name, "replace");
 }
@@ -209,7 +202,7 @@ void execution_stop_answered(Caller *c, sd_bus_message *m) {
                 return;
         }
         if (error_is_unsure(error))
-                x->stop_sent = false; /* told again when the comparison finds it still there */
+                execution_want(x, CALL_STOP); /* told again when the comparison finds it still there */
         else if (!sd_bus_error_has_name(error, "org.freedesktop.systemd1.NoSuchUnit"))
                 log_warning("Cannot stop %s: %s", c->node.name, strempty(error->message));
         executor_compare(c->executor);
@@ -239,9 +232,7 @@ static void execution_started(UnitExecution *x, sd_bus_message *m) {
         (void)sd_bus_message_read(m, "o", &job);
         id = job ? strrchr(job, '/') : NULL;
         x->start_job = id ? (uint32_t)strtoul(id + 1, NULL, 10) : 0;
-        x->state = EXECUTION_FOLLOWED;
-        x->awaits_start = x->existing;
-        x->order = start_order_free(x->order);
+        execution_set_state(x, x->existing ? EXECUTION_STARTING : EXECUTION_FOLLOWED);
         execution_next(x);
 }
 
@@ -273,16 +264,15 @@ static void execution_refused(UnitExecution *x, const sd_bus_error *error) {
         (void)snprintf(reason, sizeof(reason), "The service manager refused to start %s: %.*s.%s", x->caller.node.name,
                        (int)n, n > 0 ? error->message : "", hint_to_refusal(error));
         execution_set_verdict(x, x->stop_result ?: RUN_RESULT_START_FAILED, sd_bus_error_get_errno(error), reason);
-        x->conflicts = error_is_conflict(error);
-        if (x->conflicts)
-                execution_end_with_verdict(x);
+        if (error_is_conflict(error))
+                execution_end_with_verdict(x, EXECUTION_REFUSED);
         else
-                execution_over(x);
+                execution_set_state(x, EXECUTION_OVER);
 }
 
 /* Whether it was obeyed is seen by a comparison, however often it takes: a run that may go on has not failed. */
 static void execution_start_unsure(UnitExecution *x, const sd_bus_error *error) {
-        x->state = EXECUTION_UNSURE;
+        execution_set_state(x, EXECUTION_UNSURE);
         if (!error_is_undelivered(error))
                 x->perhaps_started = true;
         if (x->tries == QUICK_TRIES)
@@ -303,9 +293,8 @@ void execution_start_answered(Caller *c, sd_bus_message *m) {
                 execution_started(x, m);
         else if (!x->existing && sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitExists")) {
                 /* A name is never used twice: it was us. */
-                x->state = EXECUTION_FOLLOWED;
-                x->order = start_order_free(x->order);
-                x->look_wanted = true;
+                execution_set_state(x, EXECUTION_FOLLOWED);
+                execution_want(x, CALL_LOOK);
                 execution_next(x);
         } else if (error_is_unsure(error))
                 execution_start_unsure(x, error);
@@ -354,6 +343,7 @@ static int execution_new(UnitExecution **ret, UnitExecutor *e, const ExecutionRe
                 .cookie = cookie,
                 .sent = e->comparison,
                 .bound = request->timeout,
+                .told_pid = -1,
                 .facts = UNIT_FACTS_INIT,
         };
         r = execution_name(&x->caller.node.name, request, &x->existing);
@@ -438,7 +428,7 @@ static int unit_adopt(Executor *base, const ExecutionRequest *request, void *coo
         r = execution_new(&x, e, request, cookie);
         if (r < 0)
                 return r;
-        x->state = EXECUTION_UNSURE;
+        execution_set_state(x, EXECUTION_UNSURE);
         x->adopted = true;
         x->was_stopping = run->state == RUN_STOPPING;
         x->expected = run->invocation;

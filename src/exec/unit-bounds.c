@@ -33,7 +33,7 @@ static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
 static int on_stop_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
         UnitExecution *x = userdata;
 
-        x->kill_wanted = true;
+        execution_want(x, CALL_KILL);
         execution_next(x);
         return 0;
 }
@@ -63,7 +63,8 @@ static void bound_stop(UnitExecution *x) {
         if (f->active != UNIT_DEACTIVATING || streq(x->bound_step, f->step))
                 return;
         if (f->timeout_stop == 0 && !x->stop_looked) {
-                x->stop_looked = x->look_wanted = true; /* then we are here again */
+                x->stop_looked = true;
+                execution_want(x, CALL_LOOK); /* then we are here again */
                 return;
         }
         memcpy(x->bound_step, f->step, sizeof(x->bound_step));
@@ -84,7 +85,6 @@ void execution_keep_bounds(UnitExecution *x) {
 int execution_build_kill(Caller *c, sd_bus_message **ret) {
         int r;
 
-        execution_of(c)->kill_wanted = false;
         r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE, "KillUnit");
         return r < 0 ? r : sd_bus_message_append(*ret, "ssi", c->node.name, "all", SIGKILL);
 }

@@ -90,6 +90,7 @@ static int caller_send(Caller *c) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
+        c->wanted &= ~(1U << c->call);
         r = kinds[c->call].build(c, &m);
         if (r < 0)
                 return r;
@@ -99,7 +100,7 @@ static int caller_send(Caller *c) {
         TAILQ_REMOVE(&c->executor->queues[c->call], c, queue);
         c->executor->n_calls++;
         if (c->call == CALL_START)
-                execution_of(c)->state = EXECUTION_SENT;
+                execution_set_state(execution_of(c), EXECUTION_SENT);
         return 0;
 }
 
@@ -145,29 +146,13 @@ static void execution_interrupted(UnitExecution *x) {
         CallKind call = x->caller.call;
 
         caller_cancel(&x->caller);
-        switch (call) {
-        case CALL_START:
-                x->state = EXECUTION_UNSURE;
+        if (call == CALL_START) {
+                execution_set_state(x, EXECUTION_UNSURE);
                 x->perhaps_started = true;
-                break;
-        case CALL_STOP:
-                x->stop_sent = false;
-                break;
-        case CALL_KILL:
-                x->kill_wanted = true;
-                break;
-        case CALL_LOOK:
-                x->look_wanted = true;
-                break;
-        case CALL_ASK:
+        } else if (call == CALL_ASK)
                 caller_call(&x->caller, CALL_ASK);
-                break;
-        case CALL_NONE:
-        case CALL_IDENTIFY:
-        case CALL_RELEASE:
-        case _CALL_KIND_MAX:
-                break;
-        }
+        else
+                execution_want(x, call);
         execution_next(x);
 }
 

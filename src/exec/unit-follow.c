@@ -24,7 +24,7 @@ static bool is_service(const char *unit) {
 bool execution_is_over(const UnitExecution *x) {
         const UnitFacts *f = &x->facts;
 
-        if (x->awaits_start)
+        if (x->state != EXECUTION_FOLLOWED)
                 return false;
         if (unit_facts_is_over(f))
                 return true;
@@ -39,9 +39,8 @@ void execution_tell_started(UnitExecution *x) {
                 .invocation = f->invocation,
         };
 
-        if (x->told_started && identity.pid == x->told_pid && sd_id128_equal(identity.invocation, x->told_invocation))
+        if (identity.pid == x->told_pid && sd_id128_equal(identity.invocation, x->told_invocation))
                 return;
-        x->told_started = true;
         x->told_pid = identity.pid;
         x->told_invocation = identity.invocation;
         x->caller.executor->callbacks.started(x->cookie, &identity);
@@ -52,7 +51,7 @@ static bool execution_runs(const UnitExecution *x) {
         const UnitFacts *f = &x->facts;
         bool activating = f->active == UNIT_ACTIVATING && unit_is_oneshot(x->def) && f->main_pid > 0;
 
-        if (x->existing && !x->awaits_start && (f->active == UNIT_ACTIVE || f->active == UNIT_RELOADING))
+        if (x->existing && x->state == EXECUTION_FOLLOWED && (f->active == UNIT_ACTIVE || f->active == UNIT_RELOADING))
                 return true;
         if (x->existing)
                 return f->active == UNIT_ACTIVATING && f->main_pid > 0;
@@ -68,10 +67,12 @@ static bool is_being_stopped(const UnitFacts *f) {
 static void execution_look_closer(UnitExecution *x) {
         const UnitFacts *f = &x->facts;
 
-        if (x->state != EXECUTION_FOLLOWED)
+        if (!execution_has_unit(x))
                 return;
-        if (x->was_stopping && x->stop_result == RUN_RESULT_NONE && !unit_facts_has_exited(f))
+        if (x->was_stopping && x->stop_result == RUN_RESULT_NONE && !unit_facts_has_exited(f)) {
                 x->stop_result = RUN_RESULT_CANCELLED;
+                execution_want(x, CALL_STOP);
+        }
         if (x->stop_result == RUN_RESULT_NONE && is_being_stopped(f))
                 x->stopped_elsewhere = true;
         else if (f->active == UNIT_ACTIVE || f->active == UNIT_ACTIVATING)
@@ -103,14 +104,14 @@ static void execution_changed(UnitExecution *x, bool is_last, sd_bus_message *m)
         int r = 0;
 
         if (!is_whole(x, is_last))
-                x->look_wanted = true;
+                execution_want(x, CALL_LOOK);
         else {
                 r = unit_facts_read(&x->facts, m);
                 execution_tell_status(x, before);
         }
         if (r < 0) {
                 log_debug_errno(r, "Cannot read what changed about %s, looking at all of it: %m", x->caller.node.name);
-                x->look_wanted = true;
+                execution_want(x, CALL_LOOK);
         }
         if (is_last)
                 execution_look_closer(x);
@@ -122,7 +123,7 @@ static void on_properties_changed(void *userdata, const char *unit, bool is_last
         for (UnitNode *n = unit_table_find(&e->executions, unit); n; n = unit_table_find_next(n)) {
                 UnitExecution *x = execution_of(caller_of(n));
 
-                if (x->state != EXECUTION_SENT && x->state != EXECUTION_FOLLOWED)
+                if (x->state != EXECUTION_SENT && !execution_has_unit(x))
                         continue;
                 if (sd_bus_message_rewind(m, /* complete= */ true) >= 0 && sd_bus_message_skip(m, "s") >= 0)
                         execution_changed(x, is_last, m);
@@ -137,14 +138,14 @@ static void on_job_removed(void *userdata, const char *unit, uint32_t job, const
         for (UnitNode *n = unit_table_find(&e->executions, unit); n; n = unit_table_find_next(n)) {
                 UnitExecution *x = execution_of(caller_of(n));
 
-                if (x->state != EXECUTION_FOLLOWED || x->start_job != job)
+                if (!execution_has_unit(x) || x->start_job != job)
                         continue;
                 x->start = start_result_from_string(result);
-                if (!x->awaits_start)
+                if (x->state != EXECUTION_STARTING)
                         continue;
-                x->awaits_start = false;
-                /* Of a unit that was active all along nothing was told. */
-                x->look_wanted = x->facts.active == UNIT_UNKNOWN;
+                execution_set_state(x, EXECUTION_FOLLOWED);
+                if (x->facts.active == UNIT_UNKNOWN) /* of one that was active all along nothing was told */
+                        execution_want(x, CALL_LOOK);
                 execution_look_closer(x);
         }
 }
@@ -156,7 +157,7 @@ static void on_unit_removed(void *userdata, const char *unit) {
         UnitNode *n = unit_table_find(&e->executions, unit);
         UnitExecution *x = n ? execution_of(caller_of(n)) : NULL;
 
-        if (x && !x->existing && !e->reloading && x->state == EXECUTION_FOLLOWED)
+        if (x && !x->existing && !e->reloading && execution_has_unit(x))
                 executor_compare(e);
 }
 
@@ -202,7 +203,6 @@ int execution_build_look(Caller *c, sd_bus_message **ret) {
         _cleanup_free_ char *object = NULL;
         int r;
 
-        execution_of(c)->look_wanted = false;
         r = sd_bus_path_encode(MANAGER_OBJECT "/unit", c->node.name, &object);
         if (r >= 0)
                 r = unit_connection_new_call(c->executor->connection, ret, object, "org.freedesktop.DBus.Properties",
@@ -248,8 +248,8 @@ static bool unsure_unit_is_lost(UnitExecution *x, const UnitFacts *fresh) {
 static bool existing_unit_is_lost(UnitExecution *x, const UnitFacts *fresh) {
         if (x->state == EXECUTION_UNSURE)
                 return unsure_unit_is_lost(x, fresh);
-        if (x->awaits_start && fresh->job != x->start_job)
-                x->awaits_start = false; /* we missed its end */
+        if (x->state == EXECUTION_STARTING && fresh->job != x->start_job)
+                execution_set_state(x, EXECUTION_FOLLOWED); /* we missed its end */
         return is_forgotten(x, fresh);
 }
 
@@ -258,12 +258,10 @@ static void execution_looked(UnitExecution *x, UnitFacts *fresh) {
                 execution_absent(x);
                 return;
         }
-        if (x->state == EXECUTION_UNSURE && x->existing) {
-                x->awaits_start = fresh->job != 0;
+        if (x->state == EXECUTION_UNSURE) {
                 x->start_job = fresh->job;
+                execution_set_state(x, fresh->job != 0 ? EXECUTION_STARTING : EXECUTION_FOLLOWED);
         }
-        x->state = EXECUTION_FOLLOWED;
-        x->order = start_order_free(x->order);
         execution_take_facts(x, fresh);
         execution_look_closer(x);
 }
@@ -275,13 +273,13 @@ void execution_look_answered(Caller *c, sd_bus_message *m) {
         int r;
 
         if (error && error_is_unsure(error)) {
-                x->look_wanted = true;
+                execution_want(x, CALL_LOOK);
                 executor_compare(c->executor);
                 execution_next(x);
                 return;
         }
         r = error ? -sd_bus_error_get_errno(error) : unit_facts_read(&fresh, m);
-        if (x->state == EXECUTION_FOLLOWED && execution_is_over(x))
+        if (execution_is_over(x))
                 execution_next(x); /* a signal was faster, and what we saw may be what came after its end */
         else if (r >= 0)
                 execution_looked(x, &fresh);
@@ -320,16 +318,18 @@ static size_t first_question(const UnitExecution *x) {
 }
 
 static void execution_ask(UnitExecution *x) {
-        if (x->questions == 0)
-                execution_over(x);
-        else
+        if (x->questions != 0)
                 caller_call(&x->caller, CALL_ASK);
+        else if (x->shutting_down && execution_is_unstarted(x))
+                execution_set_state(x, EXECUTION_PUT_BACK);
+        else
+                execution_set_state(x, EXECUTION_OVER);
 }
 
 void execution_end(UnitExecution *x) {
         const UnitFacts *f = &x->facts;
 
-        x->state = EXECUTION_ENDING;
+        execution_set_state(x, EXECUTION_ENDING);
         /* A unit of ours that ends well by itself is kept as "exited". */
         if (!x->existing && f->active == UNIT_INACTIVE && f->exec_start > 0 && streq(f->result, "success"))
                 x->stopped_elsewhere = true;
@@ -345,8 +345,8 @@ void execution_end(UnitExecution *x) {
         execution_ask(x);
 }
 
-void execution_end_with_verdict(UnitExecution *x) {
-        x->state = EXECUTION_ENDING;
+void execution_end_with_verdict(UnitExecution *x, ExecutionState state) {
+        execution_set_state(x, state);
         x->questions = QUESTION_SHUTDOWN;
         execution_ask(x);
 }
@@ -413,7 +413,7 @@ void execution_question_answered(Caller *c, sd_bus_message *m) {
                 execution_learn(x, question, m);
         else if (question == QUESTION_MEMORY && sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_PROPERTY))
                 c->executor->no_memory_peak = true;
-        else if (question == QUESTION_SHUTDOWN && x->conflicts)
+        else if (question == QUESTION_SHUTDOWN && x->state == EXECUTION_REFUSED)
                 execution_set_shutting_down(x, true); /* its last words were about that */
         execution_ask(x);
 }

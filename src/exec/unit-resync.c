@@ -33,13 +33,12 @@ static bool is_as_known(const UnitFacts *f, const ListedUnit *u) {
 static void execution_listed(UnitExecution *x, const ListedUnit *u) {
         x->seen = x->caller.executor->comparison;
         if (x->state == EXECUTION_UNSURE) {
-                x->state = EXECUTION_FOLLOWED;
-                x->order = start_order_free(x->order);
-                x->look_wanted = true;
-        } else if (x->state != EXECUTION_FOLLOWED)
+                execution_set_state(x, EXECUTION_FOLLOWED);
+                execution_want(x, CALL_LOOK);
+        } else if (!execution_has_unit(x))
                 return;
         if (!is_as_known(&x->facts, u))
-                x->look_wanted = true;
+                execution_want(x, CALL_LOOK);
         execution_next(x);
 }
 
@@ -85,15 +84,15 @@ void execution_absent(UnitExecution *x) {
         if (x->stop_result == RUN_RESULT_NONE && x->was_stopping)
                 x->stop_result = RUN_RESULT_CANCELLED;
         if (x->stop_result != RUN_RESULT_NONE)
-                execution_over(x);
-        else if (x->state == EXECUTION_FOLLOWED && x->stopped_elsewhere)
+                execution_set_state(x, EXECUTION_OVER);
+        else if (execution_has_unit(x) && x->stopped_elsewhere)
                 execution_end(x);
         else if (x->order) {
-                x->state = EXECUTION_WAITING;
+                execution_set_state(x, EXECUTION_WAITING);
                 execution_next(x);
         } else {
                 execution_set_verdict(x, RUN_RESULT_LOST, 0, REASON_GONE);
-                execution_end_with_verdict(x);
+                execution_end_with_verdict(x, EXECUTION_ENDING);
         }
 }
 
@@ -103,7 +102,7 @@ static void executor_find_absent(UnitExecutor *e) {
 
                 if (x->existing || x->seen == e->comparison || x->sent >= e->comparison)
                         continue;
-                if (x->state == EXECUTION_UNSURE || x->state == EXECUTION_FOLLOWED)
+                if (x->state == EXECUTION_UNSURE || execution_has_unit(x))
                         execution_absent(x);
         }
 }
@@ -176,9 +175,10 @@ static void executor_look_at_existing(UnitExecutor *e) {
         UNIT_TABLE_FOREACH(node, &e->executions) {
                 UnitExecution *x = execution_of(caller_of(node));
 
-                if (!x->existing || (x->state != EXECUTION_FOLLOWED && x->state != EXECUTION_UNSURE))
+                if (!x->existing || (x->state != EXECUTION_UNSURE && !execution_has_unit(x)))
                         continue;
-                x->look_wanted = x->state == EXECUTION_FOLLOWED;
+                if (execution_has_unit(x))
+                        execution_want(x, CALL_LOOK);
                 execution_next(x);
         }
 }

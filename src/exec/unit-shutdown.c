@@ -19,14 +19,10 @@ bool execution_is_unstarted(const UnitExecution *x) {
         const UnitFacts *f = &x->facts;
         bool has_begun = x->existing ? f->inactive_exit >= x->since : f->inactive_exit > 0;
 
-        if (x->stop_result != RUN_RESULT_NONE || x->adopted)
-                return x->conflicts;
-        return x->conflicts || (x->start == START_RESULT_CANCELED && f->exec_start == 0 && !has_begun);
-}
-
-void execution_put_back(UnitExecution *x) {
-        x->is_put_back = true;
-        execution_over(x);
+        if (x->state == EXECUTION_REFUSED)
+                return true;
+        return x->stop_result == RUN_RESULT_NONE && !x->adopted && x->start == START_RESULT_CANCELED &&
+               f->exec_start == 0 && !has_begun;
 }
 
 static void executor_put_waiting_back(UnitExecutor *e) {
@@ -34,7 +30,7 @@ static void executor_put_waiting_back(UnitExecutor *e) {
                 UnitExecution *x = execution_of(caller_of(node));
 
                 if (x->state == EXECUTION_WAITING)
-                        execution_put_back(x);
+                        execution_set_state(x, EXECUTION_PUT_BACK);
         }
 }
 
@@ -86,7 +82,7 @@ static bool executor_is_drained(const UnitExecutor *e) {
                 if (!TAILQ_EMPTY(&e->queues[i]))
                         return false;
         UNIT_TABLE_FOREACH(node, &e->executions)
-                if (execution_of(caller_of(node))->state != EXECUTION_FOLLOWED)
+                if (!execution_has_unit(execution_of(caller_of(node))))
                         return false;
         return true;
 }

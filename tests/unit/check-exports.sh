@@ -14,6 +14,8 @@ readonly SEAMS="
         boot_id_make                    another boot
         cgroup_of_text                  the text of another process
         child_properties                both sides of the table of settings
+        execution_state_to_string       the table of transitions, printed
+        execution_transition_to_string  the same
         file_name_absolute              another working directory
         job_loader_files_read           that nothing is read twice
         job_loader_load_at              the clock, and a lower bound

@@ -279,6 +279,25 @@ static void test_half_a_change(void **state) {
         assert_int_equal(fake.n_looks, 1);
 }
 
+static bool two_calls_are_held(void) {
+        return fake.n_held == 2;
+}
+
+/* The list that it is missing in comes before the answer to the question how it is doing. */
+static void test_gone_while_it_is_looked_at(void **state) {
+        run_0();
+        fake.on_list = fake.on_get_all = MOOD_HOLD;
+        fake_reloading(false);
+        until(call_is_held);
+        fake_tell_half(fake_find(runs[0].unit), "org.freedesktop.systemd1.Unit", "org.freedesktop.systemd1");
+        until(two_calls_are_held);
+        fake_forget(runs[0].unit);
+        assert_true(sd_bus_reply_method_return(fake.held[0], "a(ssssssouso)", 0) >= 0);
+        assert_true(fake_error(fake.held[1], SD_BUS_ERROR_UNKNOWN_OBJECT) >= 0);
+        EXPECT(RUN_RESULT_LOST, 0);
+        assert_non_null(strstr(runs[0].reason, "gone"));
+}
+
 /* A list that was made before a run began says nothing about it. */
 static void test_list_of_an_earlier_moment(void **state) {
         sd_bus_message *list;
@@ -939,6 +958,7 @@ int main(void) {
                 fake_test(test_nothing_new_is_not_looked_at),
                 fake_test(test_unit_that_is_gone),
                 fake_test(test_half_a_change),
+                fake_test(test_gone_while_it_is_looked_at),
                 fake_test(test_list_of_an_earlier_moment),
                 fake_test(test_ended_while_away),
                 fake_test(test_stop),
