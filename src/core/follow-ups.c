@@ -14,6 +14,18 @@
 
 #define CHAIN_DEPTH_MAX 64
 
+/* The run that is asked for as what followed from another one was found, forgotten. */
+static bool has_followed(const Manager *m, const char *job, const RunRequest *request) {
+        for (size_t i = 0; i < m->take_over.n_found && request->parent > 0; i++) {
+                const RunRecord *found = &m->take_over.found[i].record;
+
+                if (found->parent == request->parent && found->cause == request->cause && streq(found->job, job) &&
+                    streq_ptr(found->alarm, request->alarm))
+                        return true;
+        }
+        return false;
+}
+
 /* --- retries --- */
 
 usec_t retry_not_before(const LiveRun *run) {
@@ -53,7 +65,7 @@ static int request_retry(Manager *m, LiveRun *failed) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
         int r;
 
-        failed->was_retried = take_over_has_followed(m, failed->record.job, &request);
+        failed->was_retried = has_followed(m, failed->record.job, &request);
         if (failed->was_retried)
                 return 0;
         r = live_reserve(m);
@@ -110,7 +122,7 @@ static void request_one(Manager *m, const char *name, const char *key, const Run
         Job *job;
         int r;
 
-        if (take_over_has_followed(m, name, request))
+        if (has_followed(m, name, request))
                 return;
         if (closes_a_cycle(m, name, request)) {
                 runs_refuse(

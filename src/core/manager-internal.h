@@ -116,6 +116,7 @@ struct Manager {
         sd_event_source *resume_source;   /* the next end of a pause */
         sd_event_source *readable_source; /* a deferred source: the ledger can be read at last */
         bool paused;                      /* all jobs are */
+        ExecutorOptions executor_options;
         Executor *executor;
         Executor *former_executor; /* the other one, for runs that it began before it was changed; or NULL */
         usec_t started_at;         /* realtime */
@@ -213,7 +214,7 @@ void queues_pump_job(Manager *m, Job *job);
 void queues_pump(Manager *m);
 
 /* --- runs.c --- */
-const ExecutorCallbacks *runs_callbacks(void) _const_;
+const ExecutorCallbacks *runs_callbacks(void) _const_; /* for what is reported of a run */
 int runs_init(Manager *m);
 void runs_free_all(Manager *m);
 /* Takes an accepted run, with its id, up among the live ones; there must be room. */
@@ -259,14 +260,12 @@ void follow_up_request(Manager *m, char *const *jobs, const char *key, const Run
 
 /* --- take-over.c --- */
 /* Takes over what the ledger holds of an earlier daemon: what waited is queued, what was under way is adopted. */
-int take_over(Manager *m);
+int take_over_runs(Manager *m);
 /* Nothing elapses before it is known what goes on without the ledger knowing of it. */
 void take_over_start(Manager *m);
 ExecFound take_over_found(void *userdata, const char *job, uint64_t id);
 void take_over_forgotten(void *userdata, const ExecutionRequest *request, bool is_over);
 void take_over_surveyed(void *userdata);
-/* The run that is asked for as what followed from another one was found, forgotten. */
-bool take_over_has_followed(const Manager *m, const char *job, const RunRequest *request) _pure_;
 void take_over_done(Manager *m);
 
 /* --- triggers.c: the kinds of triggers --- */
@@ -294,7 +293,7 @@ Trigger *trigger_of(const Manager *m, const TriggerOps *ops) _pure_;
 RunPayload *run_payload_free(RunPayload *p);
 DEFINE_CLEANUP(RunPayload, run_payload_free)
 void payload_put(Manager *m, const RunRecord *r, const RunPayload *p);
-/* Around take_over(): what runs of an earlier daemon were given. */
+/* Around take_over_runs(): what runs of an earlier daemon were given. */
 void payloads_load(Manager *m);
 void payload_give_back(Manager *m, LiveRun *run);
 /* The same of a run that is not in the ledger: from what the executor knows; NULL when that is nothing. */

@@ -67,17 +67,21 @@ static ExecutorChoice choose_executor(const Manager *m) {
 }
 
 static int open_executor(Manager *m) {
-        bool units = choose_executor(m) == EXECUTOR_UNIT;
-        ExecutorOptions options = {
+        ExecutorOptions *o = &m->executor_options;
+        int r;
+
+        *o = (ExecutorOptions){
                 .callbacks = *runs_callbacks(),
                 .userdata = m,
                 .user_instance = m->options.user_instance,
                 .runtime_dir = m->options.runtime_dir,
         };
-        int r;
-
-        r = units ? unit_executor_new(&m->executor, m->event, &options)
-                  : child_executor_new(&m->executor, m->event, &options);
+        o->callbacks.drained = drain_executor_done;
+        o->callbacks.found = take_over_found;
+        o->callbacks.forgotten = take_over_forgotten;
+        o->callbacks.surveyed = take_over_surveyed;
+        r = choose_executor(m) == EXECUTOR_UNIT ? unit_executor_new(&m->executor, m->event, o)
+                                                : child_executor_new(&m->executor, m->event, o);
         if (r == -EHOSTDOWN)
                 log_error("Executor=unit was asked for, but no service manager runs here that could be asked; write "
                           "Executor=auto or child.");
@@ -224,7 +228,7 @@ static void load_what_was(Manager *m) {
 
         load_last_runs(m);
         alarms_load(m);
-        r = take_over(m);
+        r = take_over_runs(m);
         m->is_unread = r < 0;
         if (r < 0)
                 log_warning_errno(r,
@@ -356,7 +360,7 @@ int manager_reload(Manager *m) {
         set_retention(m);
         absences_look(m);
         if (m->take_over.has_left_runs)
-                (void)take_over(m);
+                (void)take_over_runs(m);
         queues_pump(m);
         n_jobs = job_table_size(m->jobs);
         n_problems = m->diagnostics.n_items;

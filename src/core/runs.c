@@ -603,10 +603,6 @@ const ExecutorCallbacks *runs_callbacks(void) {
                 .ended = on_run_ended,
                 .put_back = on_run_put_back,
                 .held = on_held,
-                .drained = drain_executor_done,
-                .found = take_over_found,
-                .forgotten = take_over_forgotten,
-                .surveyed = take_over_surveyed,
         };
 
         return &callbacks;

@@ -26,19 +26,14 @@ static bool is_of_units(const RunRecord *r) {
 /* The executor that has the run: ours, or the other one, which is opened when it is needed first. */
 static Executor *executor_of(Manager *m, const RunRecord *r) {
         bool units = m->executor->ops->outlives_daemon;
-        ExecutorOptions options = {
-                .callbacks = *runs_callbacks(),
-                .userdata = m,
-                .user_instance = m->options.user_instance,
-                .runtime_dir = m->options.runtime_dir,
-        };
+        const ExecutorOptions *o = &m->executor_options;
         int r2 = 0;
 
         if (units ? !is_of_children(r) : !is_of_units(r))
                 return m->executor;
         if (!m->former_executor)
-                r2 = units ? child_executor_new(&m->former_executor, m->event, &options)
-                           : unit_executor_new(&m->former_executor, m->event, &options);
+                r2 = units ? child_executor_new(&m->former_executor, m->event, o)
+                           : unit_executor_new(&m->former_executor, m->event, o);
         if (r2 < 0)
                 log_warning_errno(r2, "Cannot look for runs that were started as %s: %m, ignoring",
                                   units ? "children" : "units");
@@ -178,7 +173,7 @@ static int on_unfinished(const RunRecord *r, bool this_boot, void *userdata) {
         return 0;
 }
 
-int take_over(Manager *m) {
+int take_over_runs(Manager *m) {
         int r;
 
         m->take_over.has_left_runs = false;
@@ -304,17 +299,6 @@ void take_over_surveyed(void *userdata) {
         m->take_over.n_known = m->take_over.n_found;
         if (!m->take_over.is_surveyed)
                 survey_done(m);
-}
-
-bool take_over_has_followed(const Manager *m, const char *job, const RunRequest *request) {
-        for (size_t i = 0; i < m->take_over.n_found && request->parent > 0; i++) {
-                const RunRecord *found = &m->take_over.found[i].record;
-
-                if (found->parent == request->parent && found->cause == request->cause && streq(found->job, job) &&
-                    streq_ptr(found->alarm, request->alarm))
-                        return true;
-        }
-        return false;
 }
 
 void take_over_done(Manager *m) {

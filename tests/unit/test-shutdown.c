@@ -305,8 +305,8 @@ static void say_forgotten(uint64_t id, const char *job, RunCause cause, usec_t s
         r.scheduled = scheduled;
         r.parent = parent;
         r.payload = cause == RUN_CAUSE_PATH ? (char *)"/in/a" : NULL;
-        assert_int_equal(runs_callbacks()->found(stand_in.manager, job, id), EXEC_FOUND_FORGOTTEN);
-        runs_callbacks()->forgotten(stand_in.manager, &(ExecutionRequest){ .run = &r }, /* is_over= */ true);
+        assert_int_equal(take_over_found(stand_in.manager, job, id), EXEC_FOUND_FORGOTTEN);
+        take_over_forgotten(stand_in.manager, &(ExecutionRequest){ .run = &r }, /* is_over= */ true);
 }
 
 /* Its units say what they were for: no occurrence comes again, and nothing that followed from one is asked for twice.
@@ -330,8 +330,8 @@ static void test_forgotten_runs(void **state) {
         say_forgotten(5004, "tick", RUN_CAUSE_RETRY, hour - 2 * USEC_PER_HOUR, 5000);
         say_forgotten(5001, "tick", RUN_CAUSE_TIMER, hour - USEC_PER_HOUR, 0);
         say_forgotten(5002, "after", RUN_CAUSE_CHAIN, hour, 5001);
-        assert_int_equal(runs_callbacks()->found(f->m, "tick", 5004), EXEC_FOUND_FOREIGN); /* known by now */
-        runs_callbacks()->surveyed(stand_in.manager);
+        assert_int_equal(take_over_found(f->m, "tick", 5004), EXEC_FOUND_FOREIGN); /* known by now */
+        take_over_surveyed(stand_in.manager);
         assert_int_equal(stand_in.n_starts, 5);
         assert_true(job(f, "tick")->next > hour);
         say_ended(0, RUN_RESULT_EXIT);    /* 5000: was tried again as 5004 */
@@ -351,14 +351,14 @@ static void test_forgotten_runs(void **state) {
         assert_true(manager_get_run(f->m, 5001)->scheduled == hour - USEC_PER_HOUR);
         /* Without its files a run is not made again: they are found by themselves. */
         say_forgotten(6001, "after", RUN_CAUSE_PATH, hour, 0);
-        runs_callbacks()->surveyed(stand_in.manager);
+        take_over_surveyed(stand_in.manager);
         say_ended(6, RUN_RESULT_EXIT);
         settle_down(f);
         assert_int_equal(stand_in.n_starts, 7);
         /* Once they are known, they are not found again. */
-        assert_int_equal(runs_callbacks()->found(f->m, "tick", 5001), EXEC_FOUND_WRITTEN);
-        assert_int_equal(runs_callbacks()->found(f->m, "other", 5001), EXEC_FOUND_FOREIGN);
-        assert_int_equal(runs_callbacks()->found(f->m, "tick", 5004), EXEC_FOUND_FOREIGN); /* goes on */
+        assert_int_equal(take_over_found(f->m, "tick", 5001), EXEC_FOUND_WRITTEN);
+        assert_int_equal(take_over_found(f->m, "other", 5001), EXEC_FOUND_FOREIGN);
+        assert_int_equal(take_over_found(f->m, "tick", 5004), EXEC_FOUND_FOREIGN); /* goes on */
 }
 
 static void say_forgotten_path(uint64_t id, const char *job, usec_t requested, uint64_t parent, const char *paths,
@@ -371,9 +371,9 @@ static void say_forgotten_path(uint64_t id, const char *job, usec_t requested, u
         r.cause = parent > 0 ? RUN_CAUSE_RETRY : RUN_CAUSE_PATH;
         r.parent = parent;
         r.requested = requested;
-        runs_callbacks()->forgotten(stand_in.manager,
-                                    &(ExecutionRequest){ .run = &r, .paths = paths, .paths_size = n, .one_path = one },
-                                    /* is_over= */ true);
+        take_over_forgotten(stand_in.manager,
+                            &(ExecutionRequest){ .run = &r, .paths = paths, .paths_size = n, .one_path = one },
+                            /* is_over= */ true);
 }
 
 /* A directory, or a file "a" or "b". */
@@ -441,7 +441,7 @@ static void test_forgotten_items(void **state) {
         say_forgotten_path(5001, "item", 1, 0, path, strlen(path) + 1, /* one= */ true);
         (void)snprintf(path, sizeof(path), "%s/in/.vakt-item/0000000000000002.2/a", f->directory);
         say_forgotten_path(5002, "item", 1, 5001, path, strlen(path) + 1, /* one= */ true);
-        runs_callbacks()->surveyed(f->m);
+        take_over_surveyed(f->m);
         WAIT_FOR(f, stand_in.n_starts == 4);
         assert_non_null(strstr(stand_in.runs[3]->paths, "0000000000000003.1/a "));
         say_ended(2, RUN_RESULT_SUCCESS);
@@ -489,7 +489,7 @@ static void test_forgotten_files(void **state) {
                         write_file(f->directory, "in/b", "y");
                 while (changed_in(f, "in/b") <= given);
                 settle_down(f);
-                runs_callbacks()->surveyed(f->m);
+                take_over_surveyed(f->m);
                 settle_down(f);
                 assert_int_equal(stand_in.n_starts, 1);
                 assert_int_equal(stand_in.runs[0]->id, 5000 + 100 * i);
@@ -521,7 +521,7 @@ static void test_timers_wait_for_what_is_found(void **state) {
                 settle_down(f);
                 assert_int_equal(stand_in.n_starts, 0);
                 if (i == 0)
-                        runs_callbacks()->surveyed(f->m);
+                        take_over_surveyed(f->m);
                 else
                         deadline_set(f->m, &f->m->take_over.deadline, now_boottime());
                 WAIT_FOR(f, stand_in.n_starts == 1);
@@ -554,7 +554,7 @@ static void test_stop_waits_for_what_is_on_its_way(void **state) {
         say_put_back(1);
         settle_down(f);
         assert_false(f->stopped);
-        runs_callbacks()->drained(f->m);
+        drain_executor_done(f->m);
         WAIT_FOR(f, f->stopped);
         assert_null(stand_in.runs[2]);
         assert_int_equal(manager_get_run(f->m, ending)->result, RUN_RESULT_EXIT);
@@ -577,7 +577,7 @@ static void test_stop_does_not_wait_for_ever(void **state) {
         /* Two seconds pass. */
         assert_int_equal(sd_event_source_set_time_relative(f->m->drain.source, 0), 0);
         WAIT_FOR(f, f->stopped);
-        runs_callbacks()->drained(f->m); /* too late */
+        drain_executor_done(f->m); /* too late */
         settle_down(f);
 }
 
