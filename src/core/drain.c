@@ -9,18 +9,6 @@
 #define DRAIN_USEC     (2 * USEC_PER_SEC) /* for what mostly takes milliseconds */
 #define DRAIN_ACCURACY (10 * USEC_PER_MSEC)
 
-void drain_look(Manager *m) {
-        if (m->stopping && m->live_by_id.n_nodes == 0 && m->drain.done_source)
-                (void)sd_event_source_set_enabled(m->drain.done_source, SD_EVENT_ONESHOT);
-}
-
-void drain_run(Manager *m, LiveRun *run) {
-        run_set_stage(run, RUN_STAGE_NONE);
-        live_remove(m, run);
-        live_run_free(run);
-        drain_look(m);
-}
-
 static bool run_waits(const LiveRun *run) {
         return !run->execution;
 }
@@ -36,7 +24,7 @@ static void release_runs(Manager *m, bool (*may_go)(const LiveRun *run)) {
         for (LiveRun *run = TAILQ_FIRST(&m->live); run; run = next) {
                 next = TAILQ_NEXT(run, all);
                 if (run->stage != RUN_STAGE_DONE && may_go(run))
-                        drain_run(m, run);
+                        run_leave(m, run);
         }
 }
 
@@ -61,7 +49,8 @@ static void drained(Manager *m) {
         (void)sd_event_source_set_enabled(m->drain.source, SD_EVENT_OFF);
         release_runs(m, run_outlives_us);
         (void)runs_acknowledge(m);
-        drain_look(m);
+        if (m->live_by_id.n_nodes == 0)
+                (void)sd_event_source_set_enabled(m->emptied_source, SD_EVENT_ONESHOT);
 }
 
 /* The next daemon asks for what is not known by now. */
@@ -97,7 +86,7 @@ void drain_begin(Manager *m, void (*done)(void *userdata), void *userdata) {
         (void)sd_event_source_set_enabled(m->drain.source, SD_EVENT_ONESHOT);
 }
 
-static int on_done(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+static int on_emptied(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Manager *m = userdata;
 
         if (m->live_by_id.n_nodes == 0)
@@ -108,9 +97,9 @@ static int on_done(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 int drain_init(Manager *m) {
         int r;
 
-        r = event_add_turn(m->event, &m->drain.done_source, "runs-stopped", on_done, m);
+        r = event_add_turn(m->event, &m->emptied_source, "runs-stopped", on_emptied, m);
         if (r >= 0)
-                r = sd_event_source_set_exit_on_failure(m->drain.done_source, true);
+                r = sd_event_source_set_exit_on_failure(m->emptied_source, true);
         if (r >= 0)
                 r = sd_event_add_time_relative(m->event, &m->drain.source, CLOCK_MONOTONIC, 0, DRAIN_ACCURACY,
                                                on_drain_time, m);
@@ -122,5 +111,5 @@ int drain_init(Manager *m) {
 
 void drain_done(Manager *m) {
         m->drain.source = sd_event_source_disable_unref(m->drain.source);
-        m->drain.done_source = sd_event_source_disable_unref(m->drain.done_source);
+        m->emptied_source = sd_event_source_disable_unref(m->emptied_source);
 }

@@ -55,6 +55,8 @@ void live_remove(Manager *m, LiveRun *run) {
         hash_table_shrink(&m->live_by_id);
         TAILQ_REMOVE(&m->live, run, all);
         TAILQ_REMOVE(&run->job->runs, run, of_job);
+        if (m->stopping && m->live_by_id.n_nodes == 0)
+                (void)sd_event_source_set_enabled(m->emptied_source, SD_EVENT_ONESHOT);
 }
 
 LiveRun *live_run_free(LiveRun *run) {
@@ -68,6 +70,12 @@ LiveRun *live_run_free(LiveRun *run) {
         job_def_unref(run->def);
         run_record_done(&run->record);
         return mfree(run);
+}
+
+void run_leave(Manager *m, LiveRun *run) {
+        run_set_stage(run, RUN_STAGE_NONE);
+        live_remove(m, run);
+        live_run_free(run);
 }
 
 static int copy_string(char **ret, const char *s) {

@@ -60,7 +60,6 @@ typedef struct Drain {
         sd_event_source *source; /* has waited for them long enough */
         void (*done)(void *userdata);
         void *userdata;
-        sd_event_source *done_source;
 } Drain;
 
 /* How far a run has come; run_set_stage() alone changes it. The state in its record follows from it. */
@@ -122,8 +121,9 @@ struct Manager {
         usec_t started_at;         /* realtime */
         char *host;
 
-        LiveRunList live;     /* in the order of ids */
-        HashTable live_by_id; /* the same */
+        LiveRunList live;                /* in the order of ids */
+        HashTable live_by_id;            /* the same */
+        sd_event_source *emptied_source; /* the daemon ends, and the last of them is gone */
         RunQueue queue;
         unsigned n_running, n_queued;
         LiveRunList outbox;                  /* runs that have ended, and what follows from that is not done yet */
@@ -176,6 +176,9 @@ void live_remove(Manager *m, LiveRun *run);
 int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request);
 LiveRun *live_run_free(LiveRun *run); /* must wait for nothing and not go on; leaves its pool */
 DEFINE_CLEANUP(LiveRun, live_run_free)
+/* Lets a run go. What waits was accepted: it stays in the ledger as it is, for the next daemon, and so does what goes
+ * on without us. */
+void run_leave(Manager *m, LiveRun *run);
 void run_set_reason(LiveRun *run, const char *format, ...) _printf_(2, 3);
 
 /* --- deadlines.c --- */
@@ -243,11 +246,6 @@ int drain_init(Manager *m);
 void drain_done(Manager *m);
 void drain_begin(Manager *m, void (*done)(void *userdata), void *userdata); /* as manager_stop() */
 void drain_executor_done(void *userdata);
-/* Lets a run go. What waits was accepted: it stays in the ledger as it is, for the next daemon, and so does what goes
- * on without us. */
-void drain_run(Manager *m, LiveRun *run);
-/* A run is over: perhaps it was the last one that is waited for. */
-void drain_look(Manager *m);
 
 /* --- follow-ups.c: what a run leads to when it has ended --- */
 void follow_up(Manager *m, LiveRun *run);

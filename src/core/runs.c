@@ -129,7 +129,6 @@ static void deal_with_end(Manager *m, LiveRun *run) {
         queues_pump_job(m, job);
         live_run_free(run);
         reload_drop_job_if_over(m, job);
-        drain_look(m);
 }
 
 void runs_empty_outbox(Manager *m) {
@@ -402,7 +401,7 @@ static void on_run_put_back(void *cookie) {
         run->execution = execution_free(run->execution);
         run_unbegin(m, run);
         if (m->stopping) {
-                drain_run(m, run);
+                run_leave(m, run);
                 return;
         }
         queues_wait_for_slot(m, run);
@@ -650,7 +649,7 @@ void runs_free_all(Manager *m) {
 
         m->stopping = true; /* nothing is started any more */
         while ((run = TAILQ_FIRST(&m->live)))
-                drain_run(m, run);
+                run_leave(m, run);
         hash_table_done(&m->live_by_id);
         m->outbox_source = sd_event_source_disable_unref(m->outbox_source);
         m->start_source = sd_event_source_disable_unref(m->start_source);
