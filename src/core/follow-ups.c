@@ -28,18 +28,6 @@ static bool has_followed(const Manager *m, const char *job, const RunRequest *re
 
 /* --- retries --- */
 
-usec_t retry_not_before(const LiveRun *run) {
-        const Manager *m = run->manager;
-        usec_t delay = retry_def_delay(&run->def->retry, run->record.attempt - 1), now = turn_now(m->event).boottime;
-        const RunRecord *failed;
-
-        if (run->record.parent > 0 && (failed = ledger_get(m->ledger, run->record.parent)) &&
-            failed->result == RUN_RESULT_CANCELLED)
-                return now; /* that try was interrupted by us */
-        /* Not later than a delay from now: a clock that was set back asks for no patience. */
-        return MIN(deadline_of_realtime(m, usec_add(run->record.requested, delay)), usec_add(now, delay));
-}
-
 /* One that our own end interrupts is made again once in any case; it has failed at nothing. What files it had are
  * found again by themselves, also where an earlier daemon took the knowledge of them along. */
 bool wants_another_try(const LiveRun *run) {

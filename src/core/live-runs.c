@@ -59,6 +59,10 @@ void live_remove(Manager *m, LiveRun *run) {
                 (void)sd_event_source_set_enabled(m->emptied_source, SD_EVENT_ONESHOT);
 }
 
+RunPayload *run_payload_free(RunPayload *p) {
+        return p ? p->ops->free_payload(p) : NULL;
+}
+
 LiveRun *live_run_free(LiveRun *run) {
         if (!run)
                 return NULL;
@@ -128,6 +132,13 @@ int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request)
                 return r;
         *ret = TAKE_PTR(run);
         return 0;
+}
+
+void run_use_current_definition(LiveRun *run) {
+        if (run->job->gone || !run->job->def || run->job->def == run->def)
+                return;
+        job_def_unref(run->def);
+        run->def = job_def_ref(run->job->def);
 }
 
 void run_set_reason(LiveRun *run, const char *format, ...) {

@@ -201,8 +201,10 @@ int queues_admit(Manager *m, LiveRun *run);
 void queues_add(Manager *m, LiveRun *run);
 /* The job has another definition: what waits waits by that, for its places and in its pool. */
 void queues_redefine(Manager *m, Job *job);
-/* The same, once that point in time has come and the job is not paused. */
-void queues_delay(Manager *m, LiveRun *run, usec_t at_boottime);
+/* The point in time, of CLOCK_BOOTTIME, before which a retry is not started. */
+usec_t retry_not_before(const LiveRun *run);
+/* The same, once that has come and the job is not paused. */
+void queues_delay(Manager *m, LiveRun *run);
 /* The job is not paused any more: what came due meanwhile is due now. */
 void queues_resume(Manager *m, const Job *job);
 void queues_leave_pool(LiveRun *run);
@@ -251,8 +253,6 @@ void drain_executor_done(void *userdata);
 void follow_up(Manager *m, LiveRun *run);
 /* It would be tried again, should it fail. */
 bool wants_another_try(const LiveRun *run) _pure_;
-/* The point in time, of CLOCK_BOOTTIME, before which a retry is not started. */
-usec_t retry_not_before(const LiveRun *run);
 /* The jobs of a list (OnFailure= …) are asked for a run. */
 void follow_up_request(Manager *m, char *const *jobs, const char *key, const RunRequest *request);
 
@@ -326,13 +326,11 @@ void pauses_reload(Manager *m);
 /* Writes that down. */
 void pauses_save(Manager *m, const Job *job);
 
-/* --- manager.c --- */
-/* What the job did last, as the ledger has it. */
-void manager_load_last(Manager *m, Job *job);
-
 /* --- reload.c --- */
 /* Reads all job files and makes the table what they say. */
 int reload_jobs(Manager *m);
+/* What the job did last, as the ledger has it. */
+void reload_load_last(Manager *m, Job *job);
 /* The job of this name; an instance of a template is made when it is not there. -ENOENT, -ENOEXEC, -ENOMEM. */
 int reload_get_job(Manager *m, const char *name, Job **ret);
 /* The same, for a run that is not over: also one whose file is bad (its def may be NULL), and one that is gone where

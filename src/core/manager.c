@@ -194,31 +194,9 @@ static char *host_name(void) {
         return strdup(name);
 }
 
-/* What the job did last, before this daemon. */
-static int load_last_run(const RunRecord *r, void *userdata) {
-        return run_record_copy(userdata, r) < 0 ? 0 : 1;
-}
-
-void manager_load_last(Manager *m, Job *job) {
-        const uint32_t not_run = 1U << RUN_RESULT_NONE | 1U << RUN_RESULT_SKIPPED | 1U << RUN_RESULT_MISSED;
-        LedgerFilter filter = {
-                .job = job->name,
-                .results = ((1U << _RUN_RESULT_MAX) - 1) & ~not_run,
-                .limit = 1,
-        };
-        RunRecord last = {};
-
-        if (ledger_query(m->ledger, &filter, load_last_run, &last, NULL) <= 0)
-                return;
-        job->last_start = last.started;
-        job->last_end = last.ended;
-        job->last_result = alarms_failure_is_forgotten(m, &last) ? RUN_RESULT_NONE : last.result;
-        run_record_done(&last);
-}
-
 static void load_last_runs(Manager *m) {
         for (size_t i = 0; i < job_table_size(m->jobs); i++)
-                manager_load_last(m, job_table_at(m->jobs, i));
+                reload_load_last(m, job_table_at(m->jobs, i));
 }
 
 /* Before any client can ask for anything, and before anything is planned: never two at once holds from the first
@@ -373,6 +351,29 @@ int manager_reload(Manager *m) {
         NOTIFY_OBSERVERS(m, reloaded, &m->diagnostics);
         NOTIFY_OBSERVERS(m, summary_changed);
         return 0;
+}
+
+int manager_request(Manager *m, const char *name, const RunRequest *request, const RunRecord **ret) {
+        uint64_t id;
+        Job *job;
+        int r;
+
+        if (m->stopping)
+                return -ESHUTDOWN;
+        r = reload_get_job(m, name, &job);
+        if (r < 0)
+                return r;
+        if (!job->def->enabled)
+                return -EBADF;
+        r = request->cause == RUN_CAUSE_MANUAL ? triggers_request(m, job, request, &id) : 0;
+        if (r == 0)
+                r = runs_request(m, job, request, /* payload= */ NULL, &id);
+        if (r < 0)
+                return r;
+        /* Who asked is told only of what is written. */
+        (void)runs_commit(m);
+        *ret = manager_get_run(m, id);
+        return *ret ? 0 : -EIO;
 }
 
 /* --- answers --- */

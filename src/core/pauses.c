@@ -45,6 +45,14 @@ void pauses_save(Manager *m, const Job *job) {
                             strerror(-r));
 }
 
+void runs_use_up_skip(Manager *m, Job *job) {
+        if (job->skip == 0 || job->paused)
+                return;
+        job->skip--;
+        pauses_save(m, job);
+        NOTIFY_OBSERVERS(m, job_changed, job);
+}
+
 static void arm_resume(Manager *m) {
         usec_t first = USEC_INFINITY;
 

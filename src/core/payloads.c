@@ -18,8 +18,12 @@ struct LoadedPayload {
         RunPayload *payload; /* NULL: taken */
 };
 
-RunPayload *run_payload_free(RunPayload *p) {
-        return p ? p->ops->free_payload(p) : NULL;
+Trigger *trigger_of(const Manager *m, const TriggerOps *ops) {
+        size_t i = 0;
+
+        while (m->triggers[i]->ops != ops)
+                i++;
+        return m->triggers[i];
 }
 
 /* --- writing --- */

@@ -344,10 +344,22 @@ static void on_time_has_come(Manager *m, Deadline *d) {
         NOTIFY_OBSERVERS(m, job_changed, job);
 }
 
-void queues_delay(Manager *m, LiveRun *run, usec_t at_boottime) {
+usec_t retry_not_before(const LiveRun *run) {
+        const Manager *m = run->manager;
+        usec_t delay = retry_def_delay(&run->def->retry, run->record.attempt - 1), now = turn_now(m->event).boottime;
+        const RunRecord *failed;
+
+        if (run->record.parent > 0 && (failed = ledger_get(m->ledger, run->record.parent)) &&
+            failed->result == RUN_RESULT_CANCELLED)
+                return now; /* that try was interrupted by us */
+        /* Not later than a delay from now: a clock that was set back asks for no patience. */
+        return MIN(deadline_of_realtime(m, usec_add(run->record.requested, delay)), usec_add(now, delay));
+}
+
+void queues_delay(Manager *m, LiveRun *run) {
         run_set_stage(run, RUN_STAGE_DELAYED);
         run->deadline.due = on_time_has_come;
-        deadline_set(m, &run->deadline, at_boottime);
+        deadline_set(m, &run->deadline, retry_not_before(run));
 }
 
 void queues_resume(Manager *m, const Job *job) {

@@ -10,6 +10,28 @@
 #include "util/log-messages.h"
 #include "util/log.h"
 
+/* What the job did last, before this daemon. */
+static int load_last_run(const RunRecord *r, void *userdata) {
+        return run_record_copy(userdata, r) < 0 ? 0 : 1;
+}
+
+void reload_load_last(Manager *m, Job *job) {
+        const uint32_t not_run = 1U << RUN_RESULT_NONE | 1U << RUN_RESULT_SKIPPED | 1U << RUN_RESULT_MISSED;
+        LedgerFilter filter = {
+                .job = job->name,
+                .results = ((1U << _RUN_RESULT_MAX) - 1) & ~not_run,
+                .limit = 1,
+        };
+        RunRecord last = {};
+
+        if (ledger_query(m->ledger, &filter, load_last_run, &last, NULL) <= 0)
+                return;
+        job->last_start = last.started;
+        job->last_end = last.ended;
+        job->last_result = alarms_failure_is_forgotten(m, &last) ? RUN_RESULT_NONE : last.result;
+        run_record_done(&last);
+}
+
 static int format_problem(char **ret, const Diagnostic *d) {
         *ret = NULL;
         if (!d)
@@ -64,7 +86,7 @@ static int job_add(Manager *m, const char *name, JobDef *def, const Diagnostic *
         *ret = TAKE_PTR(job);
         pauses_load(m, *ret);
         if (m->is_started)
-                manager_load_last(m, *ret);
+                reload_load_last(m, *ret);
         r = job_update(m, *ret, def, problem);
         if (r < 0)
                 return r;

@@ -265,13 +265,6 @@ ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run) {
         return request;
 }
 
-void run_use_current_definition(LiveRun *run) {
-        if (run->job->gone || !run->job->def || run->job->def == run->def)
-                return;
-        job_def_unref(run->def);
-        run->def = job_def_ref(run->job->def);
-}
-
 /* Where it will be looked for, should we die before anybody can tell. */
 static void name_unit(const Manager *m, LiveRun *run) {
         const ExecutorOps *ops = m->executor->ops;
@@ -482,7 +475,7 @@ void runs_accept(Manager *m, LiveRun *run) {
         }
         live_add(m, run);
         if (run->record.cause == RUN_CAUSE_RETRY)
-                queues_delay(m, run, retry_not_before(run));
+                queues_delay(m, run);
         else
                 queues_add(m, run);
         NOTIFY_OBSERVERS(m, run_new, &run->record);
@@ -528,29 +521,6 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **p
         return 1;
 }
 
-int manager_request(Manager *m, const char *name, const RunRequest *request, const RunRecord **ret) {
-        uint64_t id;
-        Job *job;
-        int r;
-
-        if (m->stopping)
-                return -ESHUTDOWN;
-        r = reload_get_job(m, name, &job);
-        if (r < 0)
-                return r;
-        if (!job->def->enabled)
-                return -EBADF;
-        r = request->cause == RUN_CAUSE_MANUAL ? triggers_request(m, job, request, &id) : 0;
-        if (r == 0)
-                r = runs_request(m, job, request, /* payload= */ NULL, &id);
-        if (r < 0)
-                return r;
-        /* Who asked is told only of what is written. */
-        (void)runs_commit(m);
-        *ret = manager_get_run(m, id);
-        return *ret ? 0 : -EIO;
-}
-
 /* --- what is recorded only --- */
 
 void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResult result, const char *format, ...) {
@@ -582,14 +552,6 @@ void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResu
                             reason);
         else
                 announce_refusal(m, &record);
-}
-
-void runs_use_up_skip(Manager *m, Job *job) {
-        if (job->skip == 0 || job->paused)
-                return;
-        job->skip--;
-        pauses_save(m, job);
-        NOTIFY_OBSERVERS(m, job_changed, job);
 }
 
 /* --- set-up --- */

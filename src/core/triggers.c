@@ -8,14 +8,6 @@
 #include "core/manager-internal.h"
 #include "util/log.h"
 
-Trigger *trigger_of(const Manager *m, const TriggerOps *ops) {
-        size_t i = 0;
-
-        while (m->triggers[i]->ops != ops)
-                i++;
-        return m->triggers[i];
-}
-
 /* --- the daemon --- */
 
 static int add_trigger(Manager *m, const TriggerOps *ops) {
