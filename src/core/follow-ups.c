@@ -62,7 +62,7 @@ static int request_retry(Manager *m, LiveRun *failed) {
         if (r < 0)
                 return r;
         run->record.attempt = failed->record.attempt + 1;
-        r = queues_admit(m, run);
+        r = pools_admit(m, run);
         if (r >= 0)
                 r = ledger_add(m->ledger, &run->record);
         if (r < 0)

@@ -68,7 +68,7 @@ LiveRun *live_run_free(LiveRun *run) {
                 return NULL;
         assert(run->stage == RUN_STAGE_NONE || run->stage == RUN_STAGE_DONE);
         assert(run->deadline.position == HEAP_NONE && run->position == HEAP_NONE);
-        queues_leave_pool(run);
+        pools_leave(run);
         execution_free(run->execution);
         run_payload_free(run->payload);
         job_def_unref(run->def);

@@ -187,16 +187,24 @@ void deadlines_done(Manager *m);
 /* The point in time of CLOCK_BOOTTIME that is this one of CLOCK_REALTIME, as the clocks are in this turn. */
 usec_t deadline_of_realtime(const Manager *m, usec_t realtime);
 
-/* --- queues.c: where runs wait --- */
-int queues_init(Manager *m);
-void queues_done(Manager *m);
-/* Puts the pools of the settings into force. */
-int queues_set_pools(Manager *m);
+/* --- pools.c: what runs of different jobs share --- */
+int pools_init(Manager *m);
+void pools_done(Manager *m);
+/* Puts the pools of the settings into force; who calls it pumps the queues. */
+int pools_configure(Manager *m);
 /* What the gates are to know of a run of the job with this definition; of a run that is there. */
 GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const JobDef *def);
 GateInput run_gate_input(const LiveRun *run, GateAsker asker);
-/* Gives the run its pool. -ENOMEM. */
-int queues_admit(Manager *m, LiveRun *run);
+/* There is a slot in its pool for the run. */
+bool pool_admits(const LiveRun *run);
+/* Gives the run the pool of its definition, instead of the one that it has. How long it has waited for a slot counts
+ * on, unless that is another one. -ENOMEM: nothing has changed. */
+int pools_admit(Manager *m, LiveRun *run);
+void pools_leave(LiveRun *run);
+/* Who waits for a slot of the pool, or holds one, has changed. */
+void pool_changed(Manager *m, Pool *pool);
+
+/* --- queues.c: where runs wait --- */
 /* Into the queue of its job; from there it goes on when that is pumped. */
 void queues_add(Manager *m, LiveRun *run);
 /* The job has another definition: what waits waits by that, for its places and in its pool. */
@@ -207,9 +215,6 @@ usec_t retry_not_before(const LiveRun *run);
 void queues_delay(Manager *m, LiveRun *run);
 /* The job is not paused any more: what came due meanwhile is due now. */
 void queues_resume(Manager *m, const Job *job);
-void queues_leave_pool(LiveRun *run);
-/* Who waits for a slot of the pool, or holds one, has changed. */
-void queues_pool_changed(Manager *m, Pool *pool);
 /* The run is ready: it waits for a slot of its pool, where it stood, should it have done so before. */
 void queues_wait_for_slot(Manager *m, LiveRun *run);
 /* The next run that may be started; NULL when there is none. */

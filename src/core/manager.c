@@ -138,7 +138,7 @@ static int open_parts(Manager *m) {
         if (r >= 0)
                 r = deadlines_init(m);
         if (r >= 0)
-                r = queues_init(m);
+                r = pools_init(m);
         if (r >= 0)
                 r = pauses_init(m);
         if (r >= 0)
@@ -275,7 +275,7 @@ Manager *manager_free(Manager *m) {
         for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++)
                 alarms_remove_job(m, job_table_at(m->jobs, i));
         job_table_free(m->jobs);
-        queues_done(m);
+        pools_done(m);
         take_over_done(m);
         deadlines_done(m);
         sd_event_source_disable_unref(m->resume_source);
@@ -328,9 +328,10 @@ int manager_reload(Manager *m) {
         diagnostics_done(&m->diagnostics);
         (void)load_settings(
                 m, /* is_reload= */ true); /* a bad file leaves the settings in force as they are, and a diagnostic */
-        r = queues_set_pools(m);
+        r = pools_configure(m);
         if (r < 0)
                 log_error_errno(r, "Cannot put the pools of vaktd.conf into force: %m; reload when there is memory");
+        queues_pump(m);
         TELL_TRIGGERS(m, reload);
         r = reload_jobs(m);
         if (r < 0)

@@ -6,35 +6,21 @@
  * Within a job it is first come, first served. Among those that wait for a slot it is so too, but each step of
  * Priority= counts as one minute that the run has waited already. A run with a high priority goes first, and one with
  * a low priority is overtaken only by what came within so many minutes after it: nobody starves, and a rank never
- * changes, so that a heap is all it takes. Runs without a pool wait in one of their own without a limit. What may be
- * started next is then the lowest rank among the pools that have a slot, which is a heap of pools.
- *
- * A pool that vaktd.conf does not describe has one slot, and lives as long as somebody is in it: a named lock. */
-
-#include <assert.h>
+ * changes, so that a heap is all it takes. */
 
 #include "core/manager-internal.h"
 #include "time/span.h"
-#include "util/array.h"
 #include "util/log.h"
 
 #define PRIORITY_STEP_USEC USEC_PER_MINUTE
 
 /* --- the gates --- */
 
-GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const JobDef *def) {
-        return (GateInput){
-                .asker = asker,
-                .job = job,
-                .def = def,
-                .all_paused = m->paused,
-                .max_running = m->settings.max_running,
-                .n_running = m->n_running,
-                .is_starting = !m->is_started || (asker == GATE_FILES && !m->take_over.is_surveyed),
-                .is_stopping = m->stopping,
-                .is_held = m->is_held,
-                .zone = zone_cache_local(m->zones),
-        };
+/* All gates that it has to pass there. */
+static bool admits(const LiveRun *run, GateAsker asker) {
+        GateInput in = run_gate_input(run, asker);
+
+        return gates_ask(&in, turn_now(run->manager->event).realtime).verdict == GATE_ADMIT;
 }
 
 usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause) {
@@ -46,160 +32,6 @@ usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause) {
         in.has_file = true;
         a = gates_ask(&in, now.realtime);
         return a.verdict == GATE_WAIT ? usec_add(now.boottime, usec_sub(a.until, now.realtime)) : 0;
-}
-
-GateInput run_gate_input(const LiveRun *run, GateAsker asker) {
-        GateInput in = gate_input(run->manager, asker, run->job, run->def);
-
-        in.cause = run->record.cause;
-        if (run->pool) {
-                in.pool = run->pool->name;
-                in.pool_slots = run->pool->slots;
-                in.pool_running = run->pool->n_running;
-        }
-        return in;
-}
-
-/* All gates that it has to pass there. */
-static bool admits(const LiveRun *run, GateAsker asker) {
-        GateInput in = run_gate_input(run, asker);
-
-        return gates_ask(&in, turn_now(run->manager->event).realtime).verdict == GATE_ADMIT;
-}
-
-static bool pool_admits(const LiveRun *run) {
-        GateInput in = run_gate_input(run, GATE_READY);
-
-        return gates_ask_row(GATE_POOL, &in, turn_now(run->manager->event).realtime).verdict == GATE_ADMIT;
-}
-
-/* --- pools --- */
-
-static Pool *pool_free(Pool *p) {
-        if (!p)
-                return NULL;
-        heap_done(&p->waiting);
-        free(p->name);
-        return mfree(p);
-}
-DEFINE_CLEANUP(Pool, pool_free)
-
-static int pool_new(Pool **ret, const char *name, unsigned slots) {
-        _cleanup_(pool_freep) Pool *p = calloc(1, sizeof(*p));
-
-        if (!p)
-                return -ENOMEM;
-        p->name = strdup(name);
-        if (!p->name)
-                return -ENOMEM;
-        p->slots = slots;
-        p->max_wait = USEC_INFINITY;
-        p->position = HEAP_NONE;
-        *ret = TAKE_PTR(p);
-        return 0;
-}
-
-static size_t pool_position(const Manager *m, const char *name) {
-        return BISECT(m->queue.n_pools, i, strcmp(m->queue.pools[i]->name, name) < 0);
-}
-
-/* The pool of this name, which is made when it is not there. */
-static int pool_get(Manager *m, const char *name, Pool **ret) {
-        size_t i = pool_position(m, name);
-        _cleanup_(pool_freep) Pool *p = NULL;
-        Pool **place;
-        int r;
-
-        if (i < m->queue.n_pools && streq(m->queue.pools[i]->name, name)) {
-                *ret = m->queue.pools[i];
-                return 0;
-        }
-        r = pool_new(&p, name, /* slots= */ 1);
-        if (r < 0)
-                return r;
-        place = ARRAY_INSERT(m->queue.pools, m->queue.n_pools, i);
-        if (!place)
-                return -ENOMEM;
-        *ret = *place = TAKE_PTR(p);
-        return 0;
-}
-
-/* Puts the pool where it belongs among those that somebody could be started from. */
-void queues_pool_changed(Manager *m, Pool *p) {
-        const HeapEntry *first = heap_first(&p->waiting);
-        usec_t rank = first && pool_admits(first->owner) ? first->at : USEC_INFINITY;
-
-        if (heap_set(&m->queue.candidates, rank, rank, p, &p->position) < 0)
-                log_error("Not enough memory to start what waits for pool '%s'; the next run that ends tries again.",
-                          p->name);
-}
-
-static void pool_drop_if_unused(Manager *m, Pool *p) {
-        size_t i;
-
-        if (p == m->queue.no_pool || p->is_configured || p->n_runs > 0)
-                return;
-        i = pool_position(m, p->name);
-        assert(i < m->queue.n_pools && m->queue.pools[i] == p);
-        ARRAY_REMOVE(m->queue.pools, m->queue.n_pools, i);
-        queues_pool_changed(m, p); /* nobody waits: takes it out */
-        pool_free(p);
-}
-
-static void pool_configure(Manager *m, Pool *p) {
-        const PoolDef *def = settings_pool(&m->settings, p->name);
-
-        p->is_configured = def;
-        p->slots = def ? def->slots : 1;
-        p->max_wait = def ? def->max_wait : USEC_INFINITY;
-        queues_pool_changed(m, p);
-}
-
-int queues_set_pools(Manager *m) {
-        Pool *p;
-        int r;
-
-        for (size_t i = 0; i < m->settings.n_pools; i++) {
-                r = pool_get(m, m->settings.pools[i].name, &p);
-                if (r < 0)
-                        return r;
-        }
-        for (size_t i = m->queue.n_pools; i > 0; i--) {
-                pool_configure(m, m->queue.pools[i - 1]);
-                pool_drop_if_unused(m, m->queue.pools[i - 1]);
-        }
-        queues_pump(m);
-        return 0;
-}
-
-int queues_init(Manager *m) {
-        int r = pool_new(&m->queue.no_pool, "", /* slots= */ UINT32_MAX);
-
-        return r < 0 ? r : queues_set_pools(m);
-}
-
-void queues_done(Manager *m) {
-        for (size_t i = 0; i < m->queue.n_pools; i++)
-                pool_free(m->queue.pools[i]);
-        m->queue.pools = mfree(m->queue.pools);
-        m->queue.n_pools = 0;
-        m->queue.no_pool = pool_free(m->queue.no_pool);
-        heap_done(&m->queue.candidates);
-}
-
-size_t manager_n_pools(const Manager *m) {
-        return m->queue.n_pools;
-}
-
-PoolState manager_get_pool(const Manager *m, size_t i) {
-        const Pool *p = m->queue.pools[i];
-
-        return (PoolState){
-                .name = p->name,
-                .slots = p->slots,
-                .n_running = p->n_running,
-                .n_waiting = p->waiting.n_entries,
-        };
 }
 
 /* --- waiting for a slot --- */
@@ -246,7 +78,7 @@ void queues_wait_for_slot(Manager *m, LiveRun *run) {
         if (run->waits_since == 0)
                 run->waits_since = turn_now(m->event).boottime;
         arm_max_wait(m, run);
-        queues_pool_changed(m, run->pool);
+        pool_changed(m, run->pool);
 }
 
 /* What waits when the daemon ends stays where it is. A run that found no memory gives its place back, which may let
@@ -277,20 +109,6 @@ void queues_pump(Manager *m) {
 
 /* --- in and out --- */
 
-int queues_admit(Manager *m, LiveRun *run) {
-        Pool *pool = m->queue.no_pool;
-        int r;
-
-        if (run->def->pool) {
-                r = pool_get(m, run->def->pool, &pool);
-                if (r < 0)
-                        return r;
-        }
-        run->pool = pool;
-        pool->n_runs++;
-        return 0;
-}
-
 void queues_add(Manager *m, LiveRun *run) {
         set_rank(m, run);
         run_set_stage(run, RUN_STAGE_QUEUED);
@@ -302,19 +120,12 @@ void queues_redefine(Manager *m, Job *job) {
         LiveRun *run;
 
         TAILQ_FOREACH_REVERSE(run, &job->runs, LiveRunList, of_job) {
-                Pool *pool = run->pool;
-
                 if (run_goes_on(run) || run->stage == RUN_STAGE_DONE)
                         continue;
                 if (run->stage == RUN_STAGE_READY)
                         run_set_stage(run, RUN_STAGE_QUEUED);
                 run_use_current_definition(run);
-                if (queues_admit(m, run) < 0)
-                        continue; /* it waits for the pool that it has */
-                if (run->pool != pool)
-                        run->waits_since = 0;
-                pool->n_runs--;
-                pool_drop_if_unused(m, pool);
+                (void)pools_admit(m, run); /* or it waits for the pool that it has */
         }
         queues_pump_job(m, job);
 }
@@ -367,14 +178,4 @@ void queues_resume(Manager *m, const Job *job) {
 
         TAILQ_FOREACH(run, &job->delayed, waiting)
                 deadline_set(m, &run->deadline, retry_not_before(run));
-}
-
-void queues_leave_pool(LiveRun *run) {
-        Pool *p = run->pool;
-
-        if (!p)
-                return;
-        run->pool = NULL;
-        p->n_runs--;
-        pool_drop_if_unused(run->manager, p);
 }

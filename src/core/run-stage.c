@@ -149,7 +149,7 @@ void run_set_stage(LiveRun *run, RunStage stage) {
         else if (list)
                 TAILQ_INSERT_TAIL(list, run, waiting);
         if (run->pool)
-                queues_pool_changed(run->manager, run->pool);
+                pool_changed(run->manager, run->pool);
         log_message(LOG_DEBUG, &c, "Run %" PRIu64 " is %s now (%s).", run->record.id, stages[stage].name,
                     transitions[before][stage]);
 }

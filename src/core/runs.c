@@ -498,7 +498,7 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **p
                 return r;
         admitted = admit(run, payload != NULL);
         if (admitted)
-                r = queues_admit(m, run);
+                r = pools_admit(m, run);
         else {
                 run_set_stage(run, RUN_STAGE_DONE);
                 mark_refused(&run->record, RUN_RESULT_SKIPPED);

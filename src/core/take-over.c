@@ -56,7 +56,7 @@ static int run_of_record(LiveRun **ret, Manager *m, Job *job, const RunRecord *r
                 return e;
         run_record_done(&run->record);
         run->record = copy;
-        e = queues_admit(m, run);
+        e = pools_admit(m, run);
         if (e < 0)
                 return e;
         payload_give_back(m, run);

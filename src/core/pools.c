@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What runs of different jobs share: the slots of a pool (Pool=), and those of the daemon (MaxRunning=).
+ *
+ * A pool that vaktd.conf does not describe has one slot, and lives as long as somebody is in it: a named lock. Runs
+ * without a pool wait in one of their own without a limit. What may be started next is the lowest rank among the pools
+ * that have a slot, which is a heap of pools; queues.c gives the ranks. */
+
+#include <assert.h>
+
+#include "core/manager-internal.h"
+#include "util/array.h"
+#include "util/log.h"
+
+/* --- what the gates are to know --- */
+
+GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const JobDef *def) {
+        return (GateInput){
+                .asker = asker,
+                .job = job,
+                .def = def,
+                .all_paused = m->paused,
+                .max_running = m->settings.max_running,
+                .n_running = m->n_running,
+                .is_starting = !m->is_started || (asker == GATE_FILES && !m->take_over.is_surveyed),
+                .is_stopping = m->stopping,
+                .is_held = m->is_held,
+                .zone = zone_cache_local(m->zones),
+        };
+}
+
+GateInput run_gate_input(const LiveRun *run, GateAsker asker) {
+        GateInput in = gate_input(run->manager, asker, run->job, run->def);
+
+        in.cause = run->record.cause;
+        if (run->pool) {
+                in.pool = run->pool->name;
+                in.pool_slots = run->pool->slots;
+                in.pool_running = run->pool->n_running;
+        }
+        return in;
+}
+
+bool pool_admits(const LiveRun *run) {
+        GateInput in = run_gate_input(run, GATE_READY);
+
+        return gates_ask_row(GATE_POOL, &in, turn_now(run->manager->event).realtime).verdict == GATE_ADMIT;
+}
+
+/* --- the pools --- */
+
+static Pool *pool_free(Pool *p) {
+        if (!p)
+                return NULL;
+        heap_done(&p->waiting);
+        free(p->name);
+        return mfree(p);
+}
+DEFINE_CLEANUP(Pool, pool_free)
+
+static int pool_new(Pool **ret, const char *name, unsigned slots) {
+        _cleanup_(pool_freep) Pool *p = calloc(1, sizeof(*p));
+
+        if (!p)
+                return -ENOMEM;
+        p->name = strdup(name);
+        if (!p->name)
+                return -ENOMEM;
+        p->slots = slots;
+        p->max_wait = USEC_INFINITY;
+        p->position = HEAP_NONE;
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+static size_t pool_position(const Manager *m, const char *name) {
+        return BISECT(m->queue.n_pools, i, strcmp(m->queue.pools[i]->name, name) < 0);
+}
+
+/* The pool of this name, which is made when it is not there. */
+static int pool_get(Manager *m, const char *name, Pool **ret) {
+        size_t i = pool_position(m, name);
+        _cleanup_(pool_freep) Pool *p = NULL;
+        Pool **place;
+        int r;
+
+        if (i < m->queue.n_pools && streq(m->queue.pools[i]->name, name)) {
+                *ret = m->queue.pools[i];
+                return 0;
+        }
+        r = pool_new(&p, name, /* slots= */ 1);
+        if (r < 0)
+                return r;
+        place = ARRAY_INSERT(m->queue.pools, m->queue.n_pools, i);
+        if (!place)
+                return -ENOMEM;
+        *ret = *place = TAKE_PTR(p);
+        return 0;
+}
+
+/* Puts the pool where it belongs among those that somebody could be started from. */
+void pool_changed(Manager *m, Pool *p) {
+        const HeapEntry *first = heap_first(&p->waiting);
+        usec_t rank = first && pool_admits(first->owner) ? first->at : USEC_INFINITY;
+
+        if (heap_set(&m->queue.candidates, rank, rank, p, &p->position) < 0)
+                log_error("Not enough memory to start what waits for pool '%s'; the next run that ends tries again.",
+                          p->name);
+}
+
+static void drop_if_unused(Manager *m, Pool *p) {
+        size_t i;
+
+        if (p == m->queue.no_pool || p->is_configured || p->n_runs > 0)
+                return;
+        i = pool_position(m, p->name);
+        assert(i < m->queue.n_pools && m->queue.pools[i] == p);
+        ARRAY_REMOVE(m->queue.pools, m->queue.n_pools, i);
+        pool_changed(m, p); /* nobody waits: takes it out */
+        pool_free(p);
+}
+
+static void configure(Manager *m, Pool *p) {
+        const PoolDef *def = settings_pool(&m->settings, p->name);
+
+        p->is_configured = def;
+        p->slots = def ? def->slots : 1;
+        p->max_wait = def ? def->max_wait : USEC_INFINITY;
+        pool_changed(m, p);
+}
+
+int pools_configure(Manager *m) {
+        Pool *p;
+        int r;
+
+        for (size_t i = 0; i < m->settings.n_pools; i++) {
+                r = pool_get(m, m->settings.pools[i].name, &p);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = m->queue.n_pools; i > 0; i--) {
+                configure(m, m->queue.pools[i - 1]);
+                drop_if_unused(m, m->queue.pools[i - 1]);
+        }
+        return 0;
+}
+
+int pools_init(Manager *m) {
+        int r = pool_new(&m->queue.no_pool, "", /* slots= */ UINT32_MAX);
+
+        return r < 0 ? r : pools_configure(m);
+}
+
+void pools_done(Manager *m) {
+        for (size_t i = 0; i < m->queue.n_pools; i++)
+                pool_free(m->queue.pools[i]);
+        m->queue.pools = mfree(m->queue.pools);
+        m->queue.n_pools = 0;
+        m->queue.no_pool = pool_free(m->queue.no_pool);
+        heap_done(&m->queue.candidates);
+}
+
+size_t manager_n_pools(const Manager *m) {
+        return m->queue.n_pools;
+}
+
+PoolState manager_get_pool(const Manager *m, size_t i) {
+        const Pool *p = m->queue.pools[i];
+
+        return (PoolState){
+                .name = p->name,
+                .slots = p->slots,
+                .n_running = p->n_running,
+                .n_waiting = p->waiting.n_entries,
+        };
+}
+
+/* --- in and out --- */
+
+static void leave(Manager *m, Pool *p) {
+        p->n_runs--;
+        drop_if_unused(m, p);
+}
+
+int pools_admit(Manager *m, LiveRun *run) {
+        Pool *pool = m->queue.no_pool, *former = run->pool;
+        int r;
+
+        if (run->def->pool) {
+                r = pool_get(m, run->def->pool, &pool);
+                if (r < 0)
+                        return r;
+        }
+        run->pool = pool;
+        pool->n_runs++;
+        if (former && former != pool)
+                run->waits_since = 0;
+        if (former)
+                leave(m, former);
+        return 0;
+}
+
+void pools_leave(LiveRun *run) {
+        Pool *p = run->pool;
+
+        if (!p)
+                return;
+        run->pool = NULL;
+        leave(run->manager, p);
+}
