@@ -76,13 +76,6 @@ static void raise_alarm(Manager *m, Job *job, const char *key, usec_t since, uin
                 .text = (char *)message,
         };
         LogContext c = { .job = job->name, .run = run, .message_id = MESSAGE_ALARM_RAISED };
-        RunRequest request = {
-                .cause = RUN_CAUSE_CHAIN,
-                .trigger = RUN_TRIGGER_NONE,
-                .parent = run,
-                .parent_job = job->name,
-                .alarm = key,
-        };
 
         if (!a || *flag_of(a, key))
                 return;
@@ -91,8 +84,7 @@ static void raise_alarm(Manager *m, Job *job, const char *key, usec_t since, uin
                 log_message(LOG_WARNING, &c, "Cannot remember over a restart that the alarm was raised, ignoring.");
         log_message(LOG_WARNING, &c, "Alarm (%s): %s", key, message);
         NOTIFY_OBSERVERS(m, alarm_raised, job, &alarm);
-        if (job->def)
-                follow_up_request(m, job->def->on_alarm, "OnAlarm", &request);
+        m->listeners->alarm_raised(m, job, &alarm);
         NOTIFY_OBSERVERS(m, job_changed, job);
 }
 

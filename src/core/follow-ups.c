@@ -137,7 +137,7 @@ static void request_one(Manager *m, const char *name, const char *key, const Run
                             "It could not be asked for (%s= of job %s): %s.", key, by, strerror(-r));
 }
 
-void follow_up_request(Manager *m, char *const *jobs, const char *key, const RunRequest *request) {
+static void request_all(Manager *m, char *const *jobs, const char *key, const RunRequest *request) {
         for (size_t i = 0; jobs && jobs[i]; i++)
                 request_one(m, jobs[i], key, request);
 }
@@ -154,7 +154,7 @@ void follow_up(Manager *m, LiveRun *run) {
 
         if (run->record.result == RUN_RESULT_SUCCESS) {
                 drop_retries(m, run);
-                follow_up_request(m, run->def->on_success, "OnSuccess", &request);
+                request_all(m, run->def->on_success, "OnSuccess", &request);
                 return;
         }
         if (!run_result_is_failure(run->record.result) && !run->is_interrupted && !run->is_given_up)
@@ -166,5 +166,18 @@ void follow_up(Manager *m, LiveRun *run) {
                 log_message(LOG_ERR, &c, "It cannot be tried again: %s.", strerror(-r));
         }
         if (!run->is_interrupted)
-                follow_up_request(m, run->def->on_failure, "OnFailure", &request);
+                request_all(m, run->def->on_failure, "OnFailure", &request);
+}
+
+void follow_up_alarm(Manager *m, const Job *job, const LedgerAlarm *alarm) {
+        RunRequest request = {
+                .cause = RUN_CAUSE_CHAIN,
+                .trigger = RUN_TRIGGER_NONE,
+                .parent = alarm->run,
+                .parent_job = job->name,
+                .alarm = alarm->key,
+        };
+
+        if (job->def)
+                request_all(m, job->def->on_alarm, "OnAlarm", &request);
 }

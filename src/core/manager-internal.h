@@ -101,7 +101,14 @@ struct LiveRun {
         usec_t previous_start; /* of the job, before this one */
 };
 
+/* Where control goes upwards: who deals with what a file further down has noticed. manager.c puts them together. */
+typedef struct Listeners {
+        void (*run_ended)(Manager *m, LiveRun *run); /* it is taken from the outbox, and is the listener's to free */
+        void (*alarm_raised)(Manager *m, const Job *job, const LedgerAlarm *alarm);
+} Listeners;
+
 struct Manager {
+        const Listeners *listeners;
         sd_event *event;
         ManagerOptions options;
         Settings settings;
@@ -179,6 +186,8 @@ DEFINE_CLEANUP(LiveRun, live_run_free)
 /* Lets a run go. What waits was accepted: it stays in the ledger as it is, for the next daemon, and so does what goes
  * on without us. */
 void run_leave(Manager *m, LiveRun *run);
+/* A run is started with what the job's file says now, not with what it said when the run was asked for. */
+void run_use_current_definition(LiveRun *run);
 void run_set_reason(LiveRun *run, const char *format, ...) _printf_(2, 3);
 
 /* --- deadlines.c --- */
@@ -223,28 +232,36 @@ LiveRun *queues_next(const Manager *m);
 void queues_pump_job(Manager *m, Job *job);
 void queues_pump(Manager *m);
 
-/* --- runs.c --- */
-const ExecutorCallbacks *runs_callbacks(void) _const_; /* for what is reported of a run */
-int runs_init(Manager *m);
-void runs_free_all(Manager *m);
-/* Takes an accepted run, with its id, up among the live ones; there must be room. */
-void runs_accept(Manager *m, LiveRun *run);
+/* --- outbox.c: how a run ends --- */
+int outbox_init(Manager *m);
+void outbox_done(Manager *m);
 /* The one way out for a run that was accepted: its outcome is given to the ledger, and the run to the outbox. What
  * follows from it comes later in the same turn of the event loop, and so does its memory's end. */
 void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome);
+/* Ends what waits. */
+void runs_drop(Manager *m, LiveRun *run, RunResult result);
 /* Deals with what has ended. Not while somebody is in the middle of something that an ending run could change. */
 void runs_empty_outbox(Manager *m);
 /* The same, then ledger_commit(): an outcome and what follows from it are written together or not at all. */
 int runs_commit(Manager *m);
-/* Ends what waits. */
-void runs_drop(Manager *m, LiveRun *run, RunResult result);
-/* A run is started with what the job's file says now, not with what it said when the run was asked for. */
-void run_use_current_definition(LiveRun *run);
-/* What the executor is to know of a run. */
-ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
-
 /* Tells one that was started to end. */
 void run_stop(Manager *m, LiveRun *run, RunResult result);
+/* Cancels a run, whether it was started or waits. */
+void run_end(Manager *m, LiveRun *run);
+void run_log_outcome(const RunRecord *r);
+
+/* --- requests.c --- */
+/* Takes an accepted run, with its id, up among the live ones; there must be room. */
+void runs_accept(Manager *m, LiveRun *run);
+
+/* --- runs.c --- */
+const ExecutorCallbacks *runs_callbacks(void) _const_; /* for what is reported of a run */
+int runs_init(Manager *m);
+void runs_free_all(Manager *m);
+/* The listener of the outbox. */
+void runs_deal_with_end(Manager *m, LiveRun *run);
+/* What the executor is to know of a run. */
+ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
 /* What the executor reported may be forgotten by it once it is written. */
 int runs_acknowledge(Manager *m);
 
@@ -258,8 +275,7 @@ void drain_executor_done(void *userdata);
 void follow_up(Manager *m, LiveRun *run);
 /* It would be tried again, should it fail. */
 bool wants_another_try(const LiveRun *run) _pure_;
-/* The jobs of a list (OnFailure= …) are asked for a run. */
-void follow_up_request(Manager *m, char *const *jobs, const char *key, const RunRequest *request);
+void follow_up_alarm(Manager *m, const Job *job, const LedgerAlarm *alarm); /* OnAlarm= */
 
 /* --- take-over.c --- */
 /* Takes over what the ledger holds of an earlier daemon: what waited is queued, what was under way is adopted. */
@@ -328,8 +344,6 @@ void pauses_load(Manager *m, Job *job);
 void pauses_load_all(Manager *m);
 /* The ledger can be read again: takes what stands there for all jobs. */
 void pauses_reload(Manager *m);
-/* Writes that down. */
-void pauses_save(Manager *m, const Job *job);
 
 /* --- reload.c --- */
 /* Reads all job files and makes the table what they say. */

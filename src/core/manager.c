@@ -225,6 +225,11 @@ static int on_taken_over_late(sd_event_source *source, void *userdata) {
         return 0;
 }
 
+static const Listeners listeners = {
+        .run_ended = runs_deal_with_end,
+        .alarm_raised = follow_up_alarm,
+};
+
 int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         _cleanup_(manager_freep) Manager *m = NULL;
         int r;
@@ -232,6 +237,7 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         m = calloc(1, sizeof(*m));
         if (!m)
                 return -ENOMEM;
+        m->listeners = &listeners;
         TAILQ_INIT(&m->live);
         TAILQ_INIT(&m->outbox);
         m->event = sd_event_ref(event);

@@ -34,7 +34,7 @@ void pauses_load_all(Manager *m) {
         m->paused = ledger_get_job_state(m->ledger, ALL_JOBS, &state) >= 0 && state.paused;
 }
 
-void pauses_save(Manager *m, const Job *job) {
+static void pauses_save(Manager *m, const Job *job) {
         LedgerJobState state = { .paused = job->paused_alone, .pause_until = job->pause_until, .skip = job->skip };
         LogContext c = { .job = job->name };
         int r;

@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* How a request becomes a run and a run becomes history: admission, start, end. Where runs wait in between is in
- * queues.c, what their end leads to in follow-ups.c.
+/* A run between the queues and the outbox: its start, what the executor reports of it, and what is done about its end.
+ * How it became one is in requests.c, where it waited in queues.c, what its end leads to in follow-ups.c.
  *
  * Starting is left to a deferred event source, a few a turn, so that a second in which a thousand jobs are due does
- * not keep clients waiting. Every request has its record in the ledger before anything is done about it, the refused
- * ones too; a run is "starting" there before the executor hears of it; and what the executor reports is in the ledger
- * before it is told that it may forget it. */
+ * not keep clients waiting. A run is "starting" in the ledger before the executor hears of it, and what the executor
+ * reports is there before it is told that it may forget it. */
 
 #include <assert.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "core/manager-internal.h"
-#include "time/span.h"
-#include "time/timestamp.h"
 #include "util/log-messages.h"
 #include "util/log.h"
 #include "util/turn.h"
@@ -24,102 +18,15 @@
 #define STARTS_PER_TURN            8
 #define ACKNOWLEDGE_AGAIN_USEC     (5 * USEC_PER_SEC)
 #define ACKNOWLEDGE_AGAIN_ACCURACY USEC_PER_SEC
-#define OUTBOX_PRIORITY            (SD_EVENT_PRIORITY_IMPORTANT - 100)
 
-/* --- the end of a run --- */
+/* --- the end --- */
 
-static void log_outcome(const RunRecord *r) {
-        LogContext c = { .job = r->job, .run = r->id, .message_id = MESSAGE_RUN_FAILED };
-        usec_t took = r->started > 0 ? usec_sub(r->ended, r->started) : 0;
-        char span[SPAN_TEXT_MAX];
-
-        (void)span_format(span, took, took < USEC_PER_SEC ? USEC_PER_MSEC : 10 * USEC_PER_MSEC);
-        switch (r->result) {
-        case RUN_RESULT_SUCCESS:
-                c.message_id = MESSAGE_RUN_SUCCEEDED;
-                log_message(LOG_INFO, &c, "Run %" PRIu64 " succeeded after %s.", r->id, span);
-                break;
-        case RUN_RESULT_SKIPPED:
-        case RUN_RESULT_MISSED:
-                c.message_id = MESSAGE_RUN_REFUSED;
-                log_message(LOG_INFO, &c, "Run %" PRIu64 " was not started: %s", r->id, strempty(r->reason));
-                break;
-        case RUN_RESULT_CANCELLED:
-                c.message_id = MESSAGE_RUN_CANCELLED;
-                log_message(LOG_NOTICE, &c, "Run %" PRIu64 " was cancelled: %s", r->id, strempty(r->reason));
-                break;
-        case RUN_RESULT_EXIT:
-                log_message(LOG_WARNING, &c, "Run %" PRIu64 " failed with exit status %d after %s.", r->id, r->code,
-                            span);
-                break;
-        case RUN_RESULT_SIGNAL:
-                log_message(LOG_WARNING, &c, "Run %" PRIu64 " was killed by signal %s after %s.", r->id,
-                            strempty(sigabbrev_np(r->code)), span);
-                break;
-        case RUN_RESULT_TIMEOUT:
-                log_message(LOG_WARNING, &c, "Run %" PRIu64 " was stopped at its time limit, after %s.", r->id, span);
-                break;
-        case RUN_RESULT_NONE:
-        case RUN_RESULT_OOM:
-        case RUN_RESULT_START_FAILED:
-        case RUN_RESULT_LOST:
-        case _RUN_RESULT_MAX:
-                log_message(LOG_WARNING, &c, "Run %" PRIu64 " failed (%s): %s", r->id, run_result_to_string(r->result),
-                            strempty(r->reason));
-                break;
-        }
-}
-
-static void job_note_end(const LiveRun *run) {
-        Job *job = run->job;
-
-        if (run->record.started == 0)
-                return;
-        job->last_end = run->record.ended;
-        if (run->record.result != RUN_RESULT_SKIPPED)
-                job->last_result = run->record.result;
-}
-
-static void record_outcome(RunRecord *r, const ExecOutcome *o, usec_t now) {
-        r->result = o->result;
-        r->code = o->code;
-        if (o->started > 0 && r->started > 0)
-                r->started = o->started;
-        r->ended = o->ended > 0 ? o->ended : now;
-        r->pid = 0;
-        r->cpu = o->cpu;
-        r->memory_peak = o->memory_peak;
-}
-
-void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
-        if (run_goes_on(run))
-                (void)sd_event_source_set_enabled(m->acknowledge_source, SD_EVENT_ONESHOT);
-        record_outcome(&run->record, outcome, turn_now(m->event).realtime);
-        run_set_stage(run, RUN_STAGE_DONE);
-        job_note_end(run);
-        (void)ledger_update(m->ledger, &run->record);
-        run->execution = execution_free(run->execution);
-        TAILQ_INSERT_TAIL(&m->outbox, run, waiting);
-        (void)sd_event_source_set_enabled(m->outbox_source, SD_EVENT_ONESHOT);
-}
-
-void runs_drop(Manager *m, LiveRun *run, RunResult result) {
-        ExecOutcome outcome = EXEC_OUTCOME_INIT;
-
-        outcome.result = result;
-        runs_finish(m, run, &outcome);
-}
-
-/* --- the outbox --- */
-
-/* A run that has ended lies here until those who ended it are done with what they are doing: what it leads to may be
- * the end of others, which come behind it. Until then it stays among the runs of its job, which is not taken out of
- * the table before the last of them has left. */
-static void deal_with_end(Manager *m, LiveRun *run) {
+/* Until now it was among the runs of its job, which is not taken out of the table before the last of them has left. */
+void runs_deal_with_end(Manager *m, LiveRun *run) {
         Job *job = run->job;
 
         live_remove(m, run);
-        log_outcome(&run->record);
+        run_log_outcome(&run->record);
         NOTIFY_OBSERVERS(m, run_finished, &run->record);
         alarms_run_ended(m, run);
         follow_up(m, run);
@@ -129,25 +36,6 @@ static void deal_with_end(Manager *m, LiveRun *run) {
         queues_pump_job(m, job);
         live_run_free(run);
         reload_drop_job_if_over(m, job);
-}
-
-void runs_empty_outbox(Manager *m) {
-        LiveRun *run;
-
-        while ((run = TAILQ_FIRST(&m->outbox))) {
-                TAILQ_REMOVE(&m->outbox, run, waiting);
-                deal_with_end(m, run);
-        }
-}
-
-static int on_outbox(sd_event_source *s, void *userdata) {
-        runs_empty_outbox(userdata);
-        return 0;
-}
-
-int runs_commit(Manager *m) {
-        runs_empty_outbox(m);
-        return ledger_commit(m->ledger);
 }
 
 /* What the executor reported may be forgotten by it once it is written. A ledger that is in memory only is looked at
@@ -345,39 +233,6 @@ static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata
         return 0;
 }
 
-/* --- stopping --- */
-
-/* Should we be killed before an interrupted one has ended, it is no less lost than if we had never told it to. */
-void run_stop(Manager *m, LiveRun *run, RunResult result) {
-        if (run->stage == RUN_STAGE_STOPPING)
-                return;
-        run_set_stage(run, RUN_STAGE_STOPPING);
-        if (!run->is_interrupted)
-                (void)ledger_update(m->ledger, &run->record);
-        NOTIFY_OBSERVERS(m, run_changed, &run->record);
-        run->execution->ops->stop(run->execution, result);
-}
-
-static void run_end(Manager *m, LiveRun *run) {
-        if (run->execution)
-                run_stop(m, run, RUN_RESULT_CANCELLED);
-        else
-                runs_drop(m, run, RUN_RESULT_CANCELLED);
-}
-
-int manager_cancel(Manager *m, uint64_t id) {
-        LiveRun *run = runs_find(m, id);
-
-        if (!run || run->stage == RUN_STAGE_DONE)
-                return ledger_get(m->ledger, id) ? -EALREADY : -ENOENT;
-        if (run->stage == RUN_STAGE_STOPPING)
-                return 0;
-        run_set_reason(run, "Somebody asked for it.");
-        run_end(m, run);
-        (void)runs_commit(m);
-        return 0;
-}
-
 /* --- going back --- */
 
 static void on_run_put_back(void *cookie) {
@@ -410,150 +265,6 @@ static void on_held(void *userdata, bool held) {
         queues_pump(m);
 }
 
-/* --- admission --- */
-
-/* Ends what else the job does or waits for, for Overlap=replace. */
-static void replace_other_runs(Manager *m, const LiveRun *by) {
-        LiveRun *previous;
-
-        for (LiveRun *run = TAILQ_LAST(&by->job->runs, LiveRunList); run; run = previous) {
-                previous = TAILQ_PREV(run, LiveRunList, of_job);
-                if (run == by || run->stage == RUN_STAGE_STOPPING || run->stage == RUN_STAGE_DONE)
-                        continue;
-                run_set_reason(run, "Run %" PRIu64 " took its place (Overlap=replace).", by->record.id);
-                run->returns_payload = run->record.payload != NULL; /* the other one knows nothing of it */
-                run_end(m, run);
-        }
-}
-
-void runs_preempt(const Trigger *t, const Job *job, const char *reason) {
-        LiveRun *previous;
-
-        for (LiveRun *run = TAILQ_LAST(&job->runs, LiveRunList); run; run = previous) {
-                previous = TAILQ_PREV(run, LiveRunList, of_job);
-                if (run->stage == RUN_STAGE_STOPPING || !run_goes_on(run) || !run_payload(run, t->ops) ||
-                    run->record.cause == RUN_CAUSE_MANUAL)
-                        continue;
-                run->returns_payload = true;
-                run_set_reason(run, "%s", reason);
-                run_end(t->manager, run);
-        }
-}
-
-/* Sets the reason and returns false for a run that the job does not want now; what only makes it wait does so once it
- * is accepted. */
-static bool admit(LiveRun *run, bool has_payload) {
-        GateInput in = run_gate_input(run, GATE_REQUEST);
-        char why[GATE_WHY_MAX];
-        GateAnswer a;
-
-        in.has_file = has_payload;
-        a = gates_ask(&in, run->record.requested);
-        if (a.verdict == GATE_REFUSE)
-                run_set_reason(run, "%s", gates_why(why, &in, &a));
-        return a.verdict != GATE_REFUSE;
-}
-
-/* Says of a run that was never accepted that it was recorded. */
-static void announce_refusal(Manager *m, const RunRecord *r) {
-        log_outcome(r);
-        NOTIFY_OBSERVERS(m, run_new, r);
-        NOTIFY_OBSERVERS(m, run_finished, r);
-}
-
-static void mark_refused(RunRecord *r, RunResult result) {
-        r->result = result;
-        r->ended = r->requested;
-}
-
-void runs_accept(Manager *m, LiveRun *run) {
-        Job *job = run->job;
-
-        if (m->stopping) { /* it stands in the ledger, for the next daemon */
-                live_run_free(run);
-                return;
-        }
-        live_add(m, run);
-        if (run->record.cause == RUN_CAUSE_RETRY)
-                queues_delay(m, run);
-        else
-                queues_add(m, run);
-        NOTIFY_OBSERVERS(m, run_new, &run->record);
-        if (run->stage == RUN_STAGE_QUEUED && run->def->overlap == OVERLAP_REPLACE)
-                replace_other_runs(m, run);
-        NOTIFY_OBSERVERS(m, job_changed, job);
-        NOTIFY_OBSERVERS(m, summary_changed);
-        queues_pump_job(m, job);
-}
-
-int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **payload, uint64_t *ret_id) {
-        _cleanup_(live_run_freep) LiveRun *run = NULL;
-        bool admitted;
-        int r;
-
-        r = live_reserve(m);
-        if (r >= 0)
-                r = live_run_new(&run, m, job, request);
-        if (r < 0)
-                return r;
-        admitted = admit(run, payload != NULL);
-        if (admitted)
-                r = pools_admit(m, run);
-        else {
-                run_set_stage(run, RUN_STAGE_DONE);
-                mark_refused(&run->record, RUN_RESULT_SKIPPED);
-        }
-        if (r < 0)
-                return r;
-        r = ledger_add(m->ledger, &run->record);
-        if (r < 0)
-                return r;
-        *ret_id = run->record.id;
-        if (!admitted) {
-                announce_refusal(m, &run->record);
-                return 0;
-        }
-        if (payload) {
-                run->payload = TAKE_PTR(*payload);
-                payload_put(m, &run->record, run->payload);
-        }
-        runs_accept(m, TAKE_PTR(run));
-        return 1;
-}
-
-/* --- what is recorded only --- */
-
-void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResult result, const char *format, ...) {
-        usec_t now = turn_now(m->event).realtime;
-        LogContext c = { .job = job };
-        char reason[LEDGER_TEXT_MAX];
-        RunRecord record = RUN_RECORD_INIT;
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        (void)vsnprintf(reason, sizeof(reason), format, ap);
-        va_end(ap);
-        record.job = (char *)job;
-        record.state = RUN_DONE;
-        record.cause = request->cause;
-        record.trigger = request->trigger;
-        record.parent = request->parent;
-        record.parent_job = (char *)request->parent_job;
-        record.alarm = (char *)request->alarm;
-        record.requested = now;
-        record.scheduled = request->scheduled > 0 ? request->scheduled : now;
-        record.host = m->host;
-        record.reason = reason;
-        mark_refused(&record, result);
-        r = ledger_add(m->ledger, &record);
-        if (r < 0)
-                log_message(LOG_ERR, &c, "Cannot write down a run that was not started (%s): %s", strerror(-r),
-                            reason);
-        else
-                announce_refusal(m, &record);
-}
-
 /* --- set-up --- */
 
 const ExecutorCallbacks *runs_callbacks(void) {
@@ -575,19 +286,6 @@ static int add_turn(Manager *m, sd_event_source **ret, sd_event_io_handler_t han
         return r < 0 ? r : sd_event_source_set_exit_on_failure(*ret, true);
 }
 
-/* For what is ended by those who do not empty it: before all other sources, so that it is still one turn. */
-static int add_outbox(Manager *m) {
-        int r;
-
-        r = sd_event_add_defer(m->event, &m->outbox_source, on_outbox, m);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(m->outbox_source, "runs-ended");
-        (void)sd_event_source_set_enabled(m->outbox_source, SD_EVENT_OFF);
-        r = sd_event_source_set_priority(m->outbox_source, OUTBOX_PRIORITY);
-        return r < 0 ? r : sd_event_source_set_exit_on_failure(m->outbox_source, true);
-}
-
 int runs_init(Manager *m) {
         int r;
 
@@ -595,7 +293,7 @@ int runs_init(Manager *m) {
         if (r >= 0)
                 r = add_turn(m, &m->acknowledge_source, on_acknowledge, "runs-acknowledge");
         if (r >= 0)
-                r = add_outbox(m);
+                r = outbox_init(m);
         if (r < 0)
                 return r;
         r = sd_event_add_time_relative(m->event, &m->acknowledge_again_source, CLOCK_MONOTONIC, 0,
@@ -613,7 +311,7 @@ void runs_free_all(Manager *m) {
         while ((run = TAILQ_FIRST(&m->live)))
                 run_leave(m, run);
         hash_table_done(&m->live_by_id);
-        m->outbox_source = sd_event_source_disable_unref(m->outbox_source);
+        outbox_done(m);
         m->start_source = sd_event_source_disable_unref(m->start_source);
         m->acknowledge_source = sd_event_source_disable_unref(m->acknowledge_source);
         m->acknowledge_again_source = sd_event_source_disable_unref(m->acknowledge_again_source);

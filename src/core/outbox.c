@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* How a run ends: its outcome is given to the ledger, and the run to the outbox. There it
+ * lies until those who ended it are done with what they are doing. What it leads to may be the end of others, which
+ * come behind it; that is for a file further up (Listeners.run_ended). */
+
+#include <inttypes.h>
+#include <signal.h>
+
+#include "core/manager-internal.h"
+#include "time/span.h"
+#include "util/log-messages.h"
+#include "util/log.h"
+
+#define OUTBOX_PRIORITY (SD_EVENT_PRIORITY_IMPORTANT - 100)
+
+/* --- the end of a run --- */
+
+void run_log_outcome(const RunRecord *r) {
+        LogContext c = { .job = r->job, .run = r->id, .message_id = MESSAGE_RUN_FAILED };
+        usec_t took = r->started > 0 ? usec_sub(r->ended, r->started) : 0;
+        char span[SPAN_TEXT_MAX];
+
+        (void)span_format(span, took, took < USEC_PER_SEC ? USEC_PER_MSEC : 10 * USEC_PER_MSEC);
+        switch (r->result) {
+        case RUN_RESULT_SUCCESS:
+                c.message_id = MESSAGE_RUN_SUCCEEDED;
+                log_message(LOG_INFO, &c, "Run %" PRIu64 " succeeded after %s.", r->id, span);
+                break;
+        case RUN_RESULT_SKIPPED:
+        case RUN_RESULT_MISSED:
+                c.message_id = MESSAGE_RUN_REFUSED;
+                log_message(LOG_INFO, &c, "Run %" PRIu64 " was not started: %s", r->id, strempty(r->reason));
+                break;
+        case RUN_RESULT_CANCELLED:
+                c.message_id = MESSAGE_RUN_CANCELLED;
+                log_message(LOG_NOTICE, &c, "Run %" PRIu64 " was cancelled: %s", r->id, strempty(r->reason));
+                break;
+        case RUN_RESULT_EXIT:
+                log_message(LOG_WARNING, &c, "Run %" PRIu64 " failed with exit status %d after %s.", r->id, r->code,
+                            span);
+                break;
+        case RUN_RESULT_SIGNAL:
+                log_message(LOG_WARNING, &c, "Run %" PRIu64 " was killed by signal %s after %s.", r->id,
+                            strempty(sigabbrev_np(r->code)), span);
+                break;
+        case RUN_RESULT_TIMEOUT:
+                log_message(LOG_WARNING, &c, "Run %" PRIu64 " was stopped at its time limit, after %s.", r->id, span);
+                break;
+        case RUN_RESULT_NONE:
+        case RUN_RESULT_OOM:
+        case RUN_RESULT_START_FAILED:
+        case RUN_RESULT_LOST:
+        case _RUN_RESULT_MAX:
+                log_message(LOG_WARNING, &c, "Run %" PRIu64 " failed (%s): %s", r->id, run_result_to_string(r->result),
+                            strempty(r->reason));
+                break;
+        }
+}
+
+static void job_note_end(const LiveRun *run) {
+        Job *job = run->job;
+
+        if (run->record.started == 0)
+                return;
+        job->last_end = run->record.ended;
+        if (run->record.result != RUN_RESULT_SKIPPED)
+                job->last_result = run->record.result;
+}
+
+static void record_outcome(RunRecord *r, const ExecOutcome *o, usec_t now) {
+        r->result = o->result;
+        r->code = o->code;
+        if (o->started > 0 && r->started > 0)
+                r->started = o->started;
+        r->ended = o->ended > 0 ? o->ended : now;
+        r->pid = 0;
+        r->cpu = o->cpu;
+        r->memory_peak = o->memory_peak;
+}
+
+void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
+        if (run_goes_on(run))
+                (void)sd_event_source_set_enabled(m->acknowledge_source, SD_EVENT_ONESHOT);
+        record_outcome(&run->record, outcome, turn_now(m->event).realtime);
+        run_set_stage(run, RUN_STAGE_DONE);
+        job_note_end(run);
+        (void)ledger_update(m->ledger, &run->record);
+        run->execution = execution_free(run->execution);
+        TAILQ_INSERT_TAIL(&m->outbox, run, waiting);
+        (void)sd_event_source_set_enabled(m->outbox_source, SD_EVENT_ONESHOT);
+}
+
+void runs_drop(Manager *m, LiveRun *run, RunResult result) {
+        ExecOutcome outcome = EXEC_OUTCOME_INIT;
+
+        outcome.result = result;
+        runs_finish(m, run, &outcome);
+}
+
+/* --- the outbox --- */
+
+void runs_empty_outbox(Manager *m) {
+        LiveRun *run;
+
+        while ((run = TAILQ_FIRST(&m->outbox))) {
+                TAILQ_REMOVE(&m->outbox, run, waiting);
+                m->listeners->run_ended(m, run);
+        }
+}
+
+static int on_outbox(sd_event_source *s, void *userdata) {
+        runs_empty_outbox(userdata);
+        return 0;
+}
+
+int runs_commit(Manager *m) {
+        runs_empty_outbox(m);
+        return ledger_commit(m->ledger);
+}
+
+/* For what is ended by those who do not empty it: before all other sources, so that it is still one turn. */
+int outbox_init(Manager *m) {
+        int r;
+
+        r = sd_event_add_defer(m->event, &m->outbox_source, on_outbox, m);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(m->outbox_source, "runs-ended");
+        (void)sd_event_source_set_enabled(m->outbox_source, SD_EVENT_OFF);
+        r = sd_event_source_set_priority(m->outbox_source, OUTBOX_PRIORITY);
+        return r < 0 ? r : sd_event_source_set_exit_on_failure(m->outbox_source, true);
+}
+
+void outbox_done(Manager *m) {
+        m->outbox_source = sd_event_source_disable_unref(m->outbox_source);
+}
+
+/* --- stopping --- */
+
+/* Should we be killed before an interrupted one has ended, it is no less lost than if we had never told it to. */
+void run_stop(Manager *m, LiveRun *run, RunResult result) {
+        if (run->stage == RUN_STAGE_STOPPING)
+                return;
+        run_set_stage(run, RUN_STAGE_STOPPING);
+        if (!run->is_interrupted)
+                (void)ledger_update(m->ledger, &run->record);
+        NOTIFY_OBSERVERS(m, run_changed, &run->record);
+        run->execution->ops->stop(run->execution, result);
+}
+
+void run_end(Manager *m, LiveRun *run) {
+        if (run->execution)
+                run_stop(m, run, RUN_RESULT_CANCELLED);
+        else
+                runs_drop(m, run, RUN_RESULT_CANCELLED);
+}
+
+int manager_cancel(Manager *m, uint64_t id) {
+        LiveRun *run = runs_find(m, id);
+
+        if (!run || run->stage == RUN_STAGE_DONE)
+                return ledger_get(m->ledger, id) ? -EALREADY : -ENOENT;
+        if (run->stage == RUN_STAGE_STOPPING)
+                return 0;
+        run_set_reason(run, "Somebody asked for it.");
+        run_end(m, run);
+        (void)runs_commit(m);
+        return 0;
+}
