@@ -16,8 +16,8 @@
 
 /* The run that is asked for as what followed from another one was found, forgotten. */
 static bool has_followed(const Manager *m, const char *job, const RunRequest *request) {
-        for (size_t i = 0; i < m->take_over.n_found && request->parent > 0; i++) {
-                const RunRecord *found = &m->take_over.found[i].record;
+        for (size_t i = 0; i < m->found.n && request->parent > 0; i++) {
+                const RunRecord *found = &m->found.runs[i].record;
 
                 if (found->parent == request->parent && found->cause == request->cause && streq(found->job, job) &&
                     streq_ptr(found->alarm, request->alarm))

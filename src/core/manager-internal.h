@@ -43,12 +43,16 @@ typedef struct FoundRun {
         RunPayload *payload; /* until it is taken over */
 } FoundRun;
 
+/* Runs that the executor has found and the ledger has forgotten, as they were found. */
+typedef struct FoundRuns {
+        FoundRun *runs;
+        size_t n, n_known; /* the first of them are taken over */
+} FoundRuns;
+
 /* What an earlier daemon left. */
 typedef struct TakeOver {
-        FoundRun *found; /* forgotten runs, as they were found */
-        size_t n_found, n_known;
-        Deadline deadline;              /* until then they are waited for */
-        bool was_surveyed, is_surveyed; /* all of them are found; and dealt with, or waited for long enough */
+        Deadline deadline;              /* until then forgotten runs are waited for */
+        bool was_surveyed;              /* all of them are found */
         bool has_left_runs;             /* in the ledger, that could not be taken over yet */
         struct LoadedPayload *payloads; /* what runs were given, while those in the ledger are taken over */
         size_t n_payloads;
@@ -145,10 +149,12 @@ struct Manager {
         sd_event_source *deadline_source;
 
         TakeOver take_over;
+        FoundRuns found;
 
-        bool is_started; /* manager_start() was called: runs may be */
-        bool is_unread;  /* the ledger could not be read yet: who knows what goes on */
-        bool is_held;    /* the machine goes down: nothing is started */
+        bool is_started;  /* manager_start() was called: runs may be */
+        bool is_unread;   /* the ledger could not be read yet: who knows what goes on */
+        bool is_surveyed; /* forgotten runs are taken over, or were waited for long enough */
+        bool is_held;     /* the machine goes down: nothing is started */
         bool stopping;
         Drain drain;
 

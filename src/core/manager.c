@@ -221,7 +221,7 @@ static int on_taken_over_late(sd_event_source *source, void *userdata) {
         pauses_reload(m);
         load_what_was(m);
         if (!m->is_unread)
-                TELL_TRIGGERS(m, hold, /* hold= */ !m->take_over.is_surveyed || m->stopping);
+                TELL_TRIGGERS(m, hold, /* hold= */ !m->is_surveyed || m->stopping);
         return 0;
 }
 

@@ -22,7 +22,7 @@ GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const Jo
                 .all_paused = m->paused,
                 .max_running = m->settings.max_running,
                 .n_running = m->n_running,
-                .is_starting = !m->is_started || (asker == GATE_FILES && !m->take_over.is_surveyed),
+                .is_starting = !m->is_started || (asker == GATE_FILES && !m->is_surveyed),
                 .is_stopping = m->stopping,
                 .is_held = m->is_held,
                 .zone = zone_cache_local(m->zones),

@@ -201,9 +201,8 @@ ExecFound take_over_found(void *userdata, const char *job, uint64_t id) {
 
         if (runs_find(m, id) || m->stopping || !job_name_is_valid(job))
                 return EXEC_FOUND_FOREIGN;
-        for (size_t i = m->take_over.n_known; i < m->take_over.n_found;
-             i++) /* by an earlier look, before we were ready */
-                if (m->take_over.found[i].record.id == id)
+        for (size_t i = m->found.n_known; i < m->found.n; i++) /* by an earlier look, before we were ready */
+                if (m->found.runs[i].record.id == id)
                         return EXEC_FOUND_FOREIGN;
         if (known)
                 return known->state == RUN_DONE && streq(known->job, job) ? EXEC_FOUND_WRITTEN : EXEC_FOUND_FOREIGN;
@@ -211,7 +210,7 @@ ExecFound take_over_found(void *userdata, const char *job, uint64_t id) {
 }
 
 static int add_found(Manager *m, const RunRecord *record, const ExecutionRequest *request) {
-        FoundRun *found = ARRAY_NEXT(m->take_over.found, m->take_over.n_found);
+        FoundRun *found = ARRAY_NEXT(m->found.runs, m->found.n);
         int r;
 
         if (!found)
@@ -220,7 +219,7 @@ static int add_found(Manager *m, const RunRecord *record, const ExecutionRequest
         if (r < 0)
                 return r;
         found->payload = payload_recognize(m, request, &found->record);
-        m->take_over.n_found++;
+        m->found.n++;
         return 0;
 }
 
@@ -255,7 +254,7 @@ static int compare_ids(const void *a, const void *b) {
 }
 
 static void survey_done(Manager *m) {
-        m->take_over.is_surveyed = true;
+        m->is_surveyed = true;
         deadline_set(m, &m->take_over.deadline, USEC_INFINITY);
         TELL_TRIGGERS(m, hold, /* hold= */ m->stopping);
 }
@@ -270,7 +269,7 @@ void take_over_start(Manager *m) {
         if (m->take_over.was_surveyed)
                 take_over_surveyed(m);
         else if (m->executor->ops->outlives_daemon) {
-                m->take_over.is_surveyed = false;
+                m->is_surveyed = false;
                 TELL_TRIGGERS(m, hold, /* hold= */ true);
                 deadline_set(m, &m->take_over.deadline, usec_add(turn_now(m->event).boottime, SURVEY_USEC));
         } else
@@ -284,11 +283,10 @@ void take_over_surveyed(void *userdata) {
         if (!m->is_started || m->stopping)
                 return;
         /* Stays as it was found, beside what is taken over: what came of a run is looked for here. */
-        if (m->take_over.n_found > m->take_over.n_known)
-                qsort(m->take_over.found + m->take_over.n_known, m->take_over.n_found - m->take_over.n_known,
-                      sizeof(FoundRun), compare_ids);
-        for (size_t i = m->take_over.n_known; i < m->take_over.n_found; i++) {
-                FoundRun *found = &m->take_over.found[i];
+        if (m->found.n > m->found.n_known)
+                qsort(m->found.runs + m->found.n_known, m->found.n - m->found.n_known, sizeof(FoundRun), compare_ids);
+        for (size_t i = m->found.n_known; i < m->found.n; i++) {
+                FoundRun *found = &m->found.runs[i];
                 Job *job;
 
                 if (reload_get_job(m, found->record.job, &job) >= 0)
@@ -296,16 +294,16 @@ void take_over_surveyed(void *userdata) {
                 if (ledger_update(m->ledger, &found->record) >= 0)
                         (void)take_over_started(m, &found->record, &found->payload, /* this_boot= */ true);
         }
-        m->take_over.n_known = m->take_over.n_found;
-        if (!m->take_over.is_surveyed)
+        m->found.n_known = m->found.n;
+        if (!m->is_surveyed)
                 survey_done(m);
 }
 
 void take_over_done(Manager *m) {
-        for (size_t i = 0; i < m->take_over.n_found; i++) {
-                run_record_done(&m->take_over.found[i].record);
-                run_payload_free(m->take_over.found[i].payload);
+        for (size_t i = 0; i < m->found.n; i++) {
+                run_record_done(&m->found.runs[i].record);
+                run_payload_free(m->found.runs[i].payload);
         }
-        m->take_over.found = mfree(m->take_over.found);
-        m->take_over.n_found = 0;
+        m->found.runs = mfree(m->found.runs);
+        m->found.n = 0;
 }

@@ -135,7 +135,7 @@ bool manager_is_stopping(const Manager *m) {
 }
 
 bool manager_knows_what_was(const Manager *m) {
-        return !m->is_unread && m->take_over.is_surveyed;
+        return !m->is_unread && m->is_surveyed;
 }
 
 void manager_job_changed(Manager *m, const Job *job) {

@@ -723,7 +723,7 @@ static void check_nothing_is_stuck(void) {
                 CHECK(!job->paused_alone || job->pause_until == 0 || job->pause_until > fake_clock.realtime,
                       "the pause of %s is over", job->name);
                 check_files(job);
-                CHECK(!s.m->take_over.is_surveyed || usec_add(job->next, LATE_MAX) > fake_clock.realtime,
+                CHECK(!s.m->is_surveyed || usec_add(job->next, LATE_MAX) > fake_clock.realtime,
                       "%s was to elapse at %" PRIu64, job->name, job->next - BEGIN);
         }
 }
