@@ -6,8 +6,15 @@
 #include "core/manager-internal.h"
 #include "util/log.h"
 
-#define DRAIN_USEC     (2 * USEC_PER_SEC) /* for what mostly takes milliseconds */
-#define DRAIN_ACCURACY (10 * USEC_PER_MSEC)
+#define DRAIN_USEC (2 * USEC_PER_SEC) /* for what mostly takes milliseconds */
+
+struct Drain {
+        Deadline deadline;               /* of the wait for executors */
+        unsigned n_executors;            /* that have a word to say before we leave */
+        sd_event_source *emptied_source; /* no run is left */
+        void (*done)(void *userdata);
+        void *userdata;
+};
 
 static bool run_waits(const LiveRun *run) {
         return !run->execution;
@@ -21,17 +28,17 @@ static bool run_outlives_us(const LiveRun *run) {
 static void release_runs(Manager *m, bool (*may_go)(const LiveRun *run)) {
         LiveRun *next;
 
-        for (LiveRun *run = TAILQ_FIRST(&m->live); run; run = next) {
+        for (LiveRun *run = TAILQ_FIRST(&m->live.all); run; run = next) {
                 next = TAILQ_NEXT(run, all);
                 if (run->stage != RUN_STAGE_DONE && may_go(run))
-                        run_leave(m, run);
+                        run_leave(run);
         }
 }
 
 static void stop_children(Manager *m) {
         LiveRun *previous;
 
-        for (LiveRun *run = TAILQ_LAST(&m->live, LiveRunList); run; run = previous) {
+        for (LiveRun *run = TAILQ_LAST(&m->live.all, LiveRunList); run; run = previous) {
                 previous = TAILQ_PREV(run, LiveRunList, all);
                 if (run_outlives_us(run))
                         continue;
@@ -45,25 +52,24 @@ static void stop_children(Manager *m) {
 }
 
 static void drained(Manager *m) {
-        m->drain.n_executors = 0;
-        (void)sd_event_source_set_enabled(m->drain.source, SD_EVENT_OFF);
+        m->drain->n_executors = 0;
+        deadline_set(m, &m->drain->deadline, USEC_INFINITY);
         release_runs(m, run_outlives_us);
-        (void)runs_acknowledge(m);
-        if (m->live_by_id.n_nodes == 0)
-                (void)sd_event_source_set_enabled(m->emptied_source, SD_EVENT_ONESHOT);
+        runs_acknowledge(m);
+        if (m->live.by_id.n_nodes == 0)
+                (void)sd_event_source_set_enabled(m->drain->emptied_source, SD_EVENT_ONESHOT);
 }
 
 /* The next daemon asks for what is not known by now. */
-static int on_drain_time(sd_event_source *s, uint64_t usec, void *userdata) {
+static void on_drain_time(Manager *m, Deadline *d) {
         log_notice("The service manager does not answer; how some runs are doing is left to the next daemon.");
-        drained(userdata);
-        return 0;
+        drained(m);
 }
 
 void drain_executor_done(void *userdata) {
         Manager *m = userdata;
 
-        if (m->drain.n_executors > 0 && --m->drain.n_executors == 0)
+        if (m->drain->n_executors > 0 && --m->drain->n_executors == 0)
                 drained(m);
 }
 
@@ -72,44 +78,43 @@ static bool executor_drain(Executor *e) {
 }
 
 void drain_begin(Manager *m, void (*done)(void *userdata), void *userdata) {
-        m->drain.done = done;
-        m->drain.userdata = userdata;
+        m->live.emptied_source = m->drain->emptied_source;
+        m->drain->done = done;
+        m->drain->userdata = userdata;
         release_runs(m, run_waits);
         stop_children(m);
-        m->drain.n_executors = !executor_drain(m->executor);
-        m->drain.n_executors += !executor_drain(m->former_executor);
-        if (m->drain.n_executors == 0) {
+        m->drain->n_executors = !executor_drain(m->executor);
+        m->drain->n_executors += !executor_drain(m->former_executor);
+        if (m->drain->n_executors == 0)
                 drained(m);
-                return;
-        }
-        (void)sd_event_source_set_time_relative(m->drain.source, DRAIN_USEC);
-        (void)sd_event_source_set_enabled(m->drain.source, SD_EVENT_ONESHOT);
+        else
+                deadline_set(m, &m->drain->deadline, usec_add(turn_now(m->event).boottime, DRAIN_USEC));
 }
 
 static int on_emptied(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Manager *m = userdata;
 
-        if (m->live_by_id.n_nodes == 0)
-                m->drain.done(m->drain.userdata);
+        if (m->live.by_id.n_nodes == 0)
+                m->drain->done(m->drain->userdata);
         return 0;
 }
 
 int drain_init(Manager *m) {
         int r;
 
-        r = event_add_turn(m->event, &m->emptied_source, "runs-stopped", on_emptied, m);
-        if (r >= 0)
-                r = sd_event_source_set_exit_on_failure(m->emptied_source, true);
-        if (r >= 0)
-                r = sd_event_add_time_relative(m->event, &m->drain.source, CLOCK_MONOTONIC, 0, DRAIN_ACCURACY,
-                                               on_drain_time, m);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(m->drain.source, "runs-drained-or-not");
-        return sd_event_source_set_enabled(m->drain.source, SD_EVENT_OFF);
+        m->drain = calloc(1, sizeof(*m->drain));
+        if (!m->drain)
+                return -ENOMEM;
+        m->drain->deadline = (Deadline){ .due = on_drain_time, .position = HEAP_NONE };
+        r = event_add_turn(m->event, &m->drain->emptied_source, "runs-stopped", on_emptied, m);
+        return r < 0 ? r : sd_event_source_set_exit_on_failure(m->drain->emptied_source, true);
 }
 
 void drain_done(Manager *m) {
-        m->drain.source = sd_event_source_disable_unref(m->drain.source);
-        m->emptied_source = sd_event_source_disable_unref(m->emptied_source);
+        if (!m->drain)
+                return;
+        m->live.emptied_source = NULL;
+        deadline_set(m, &m->drain->deadline, USEC_INFINITY);
+        sd_event_source_disable_unref(m->drain->emptied_source);
+        m->drain = mfree(m->drain);
 }

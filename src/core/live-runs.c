@@ -19,44 +19,44 @@ static uint32_t hash_of_node(const HashNode *node, const void *userdata) {
         return (uint32_t)run_of_node(node)->record.id;
 }
 
-LiveRun *runs_find(const Manager *m, uint64_t id) {
-        for (const HashNode *node = hash_table_chain(&m->live_by_id, (uint32_t)id); node; node = node->next)
+LiveRun *live_find(const LiveRuns *live, uint64_t id) {
+        for (const HashNode *node = hash_table_chain(&live->by_id, (uint32_t)id); node; node = node->next)
                 if (run_of_node(node)->record.id == id)
                         return run_of_node(node);
         return NULL;
 }
 
-int live_reserve(Manager *m) {
-        return m->live_by_id.n_nodes < LIVE_RUNS_MAX ? hash_table_reserve(&m->live_by_id) : -ENOBUFS;
+int live_reserve(LiveRuns *live) {
+        return live->by_id.n_nodes < LIVE_RUNS_MAX ? hash_table_reserve(&live->by_id) : -ENOBUFS;
 }
 
 /* What an earlier daemon left may come after a first request. */
-void live_add(Manager *m, LiveRun *run) {
-        LiveRun *before = TAILQ_LAST(&m->live, LiveRunList), *of_job = TAILQ_LAST(&run->job->runs, LiveRunList);
+void live_add(LiveRuns *live, LiveRun *run) {
+        LiveRun *before = TAILQ_LAST(&live->all, LiveRunList), *of_job = TAILQ_LAST(&run->job->runs, LiveRunList);
 
-        assert(!runs_find(m, run->record.id));
-        hash_table_put(&m->live_by_id, &run->by_id, (uint32_t)run->record.id, hash_of_node, NULL);
+        assert(!live_find(live, run->record.id));
+        hash_table_put(&live->by_id, &run->by_id, (uint32_t)run->record.id, hash_of_node, NULL);
         while (before && before->record.id > run->record.id)
                 before = TAILQ_PREV(before, LiveRunList, all);
         while (of_job && of_job->record.id > run->record.id)
                 of_job = TAILQ_PREV(of_job, LiveRunList, of_job);
         if (before)
-                TAILQ_INSERT_AFTER(&m->live, before, run, all);
+                TAILQ_INSERT_AFTER(&live->all, before, run, all);
         else
-                TAILQ_INSERT_HEAD(&m->live, run, all);
+                TAILQ_INSERT_HEAD(&live->all, run, all);
         if (of_job)
                 TAILQ_INSERT_AFTER(&run->job->runs, of_job, run, of_job);
         else
                 TAILQ_INSERT_HEAD(&run->job->runs, run, of_job);
 }
 
-void live_remove(Manager *m, LiveRun *run) {
-        hash_table_take(&m->live_by_id, &run->by_id, (uint32_t)run->record.id);
-        hash_table_shrink(&m->live_by_id);
-        TAILQ_REMOVE(&m->live, run, all);
+void live_remove(LiveRuns *live, LiveRun *run) {
+        hash_table_take(&live->by_id, &run->by_id, (uint32_t)run->record.id);
+        hash_table_shrink(&live->by_id);
+        TAILQ_REMOVE(&live->all, run, all);
         TAILQ_REMOVE(&run->job->runs, run, of_job);
-        if (m->stopping && m->live_by_id.n_nodes == 0)
-                (void)sd_event_source_set_enabled(m->emptied_source, SD_EVENT_ONESHOT);
+        if (live->emptied_source && live->by_id.n_nodes == 0)
+                (void)sd_event_source_set_enabled(live->emptied_source, SD_EVENT_ONESHOT);
 }
 
 RunPayload *run_payload_free(RunPayload *p) {
@@ -76,9 +76,9 @@ LiveRun *live_run_free(LiveRun *run) {
         return mfree(run);
 }
 
-void run_leave(Manager *m, LiveRun *run) {
+void run_leave(LiveRun *run) {
         run_set_stage(run, RUN_STAGE_NONE);
-        live_remove(m, run);
+        live_remove(&run->manager->live, run);
         live_run_free(run);
 }
 

@@ -58,14 +58,6 @@ typedef struct TakeOver {
         size_t n_payloads;
 } TakeOver;
 
-/* The end of the daemon. */
-typedef struct Drain {
-        unsigned n_executors;    /* that have a word to say before we leave */
-        sd_event_source *source; /* has waited for them long enough */
-        void (*done)(void *userdata);
-        void *userdata;
-} Drain;
-
 /* How far a run has come; run_set_stage() alone changes it. The state in its record follows from it. */
 typedef enum RunStage {
         RUN_STAGE_NONE,     /* counted nowhere: not accepted yet, or left to the next daemon */
@@ -105,11 +97,20 @@ struct LiveRun {
         usec_t previous_start; /* of the job, before this one */
 };
 
+/* All that are not over. */
+typedef struct LiveRuns {
+        LiveRunList all;                 /* in the order of ids */
+        HashTable by_id;                 /* the same */
+        sd_event_source *emptied_source; /* of drain.c: enabled when the last of them leaves; NULL before the end */
+} LiveRuns;
+
 /* Where control goes upwards: who deals with what a file further down has noticed. manager.c puts them together. */
 typedef struct Listeners {
         void (*run_ended)(Manager *m, LiveRun *run); /* it is taken from the outbox, and is the listener's to free */
         void (*alarm_raised)(Manager *m, const Job *job, const LedgerAlarm *alarm);
 } Listeners;
+
+typedef struct Drain Drain;
 
 struct Manager {
         const Listeners *listeners;
@@ -132,16 +133,14 @@ struct Manager {
         usec_t started_at;         /* realtime */
         char *host;
 
-        LiveRunList live;                /* in the order of ids */
-        HashTable live_by_id;            /* the same */
-        sd_event_source *emptied_source; /* the daemon ends, and the last of them is gone */
+        LiveRuns live;
         RunQueue queue;
         unsigned n_running, n_queued;
         LiveRunList outbox;                  /* runs that have ended, and what follows from that is not done yet */
         sd_event_source *outbox_source;      /* a deferred source that does it */
         sd_event_source *start_source;       /* a deferred source that starts what is ready */
         sd_event_source *acknowledge_source; /* a deferred source that tells the executor what is in the ledger */
-        sd_event_source *acknowledge_again_source;
+        Deadline acknowledge_again;
 
         Trigger *triggers[TRIGGER_KINDS_MAX]; /* kinds of them */
         size_t n_triggers;
@@ -156,7 +155,7 @@ struct Manager {
         bool is_surveyed; /* forgotten runs are taken over, or were waited for long enough */
         bool is_held;     /* the machine goes down: nothing is started */
         bool stopping;
-        Drain drain;
+        Drain *drain;
 
         ManagerObserver observers[OBSERVERS_MAX];
         size_t n_observers;
@@ -181,17 +180,17 @@ const char *run_stage_to_string(RunStage stage) _const_;
 const char *run_transition_to_string(RunStage from, RunStage to) _const_;
 
 /* --- live-runs.c: the set of live runs --- */
-LiveRun *runs_find(const Manager *m, uint64_t id) _pure_;
+LiveRun *live_find(const LiveRuns *live, uint64_t id) _pure_;
 /* Room for one more. -ENOMEM; -ENOBUFS: LIVE_RUNS_MAX. */
-int live_reserve(Manager *m);
-void live_add(Manager *m, LiveRun *run); /* there must be room */
-void live_remove(Manager *m, LiveRun *run);
+int live_reserve(LiveRuns *live);
+void live_add(LiveRuns *live, LiveRun *run); /* there must be room */
+void live_remove(LiveRuns *live, LiveRun *run);
 int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request);
 LiveRun *live_run_free(LiveRun *run); /* must wait for nothing and not go on; leaves its pool */
 DEFINE_CLEANUP(LiveRun, live_run_free)
 /* Lets a run go. What waits was accepted: it stays in the ledger as it is, for the next daemon, and so does what goes
  * on without us. */
-void run_leave(Manager *m, LiveRun *run);
+void run_leave(LiveRun *run);
 /* A run is started with what the job's file says now, not with what it said when the run was asked for. */
 void run_use_current_definition(LiveRun *run);
 void run_set_reason(LiveRun *run, const char *format, ...) _printf_(2, 3);
@@ -269,7 +268,7 @@ void runs_deal_with_end(Manager *m, LiveRun *run);
 /* What the executor is to know of a run. */
 ExecutionRequest runs_execution_request(Manager *m, const LiveRun *run);
 /* What the executor reported may be forgotten by it once it is written. */
-int runs_acknowledge(Manager *m);
+void runs_acknowledge(Manager *m);
 
 /* --- drain.c --- */
 int drain_init(Manager *m);

@@ -142,6 +142,8 @@ static int open_parts(Manager *m) {
         if (r >= 0)
                 r = pauses_init(m);
         if (r >= 0)
+                r = outbox_init(m);
+        if (r >= 0)
                 r = add_readable_source(m);
         if (r >= 0)
                 r = drain_init(m);
@@ -238,7 +240,7 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         if (!m)
                 return -ENOMEM;
         m->listeners = &listeners;
-        TAILQ_INIT(&m->live);
+        TAILQ_INIT(&m->live.all);
         TAILQ_INIT(&m->outbox);
         m->event = sd_event_ref(event);
         m->take_over.deadline.position = HEAP_NONE;
@@ -413,7 +415,7 @@ usec_t manager_started_at(const Manager *m) {
 }
 
 const RunRecord *manager_get_run(Manager *m, uint64_t id) {
-        const LiveRun *run = runs_find(m, id);
+        const LiveRun *run = live_find(&m->live, id);
 
         return run ? &run->record : ledger_get(m->ledger, id);
 }
@@ -427,7 +429,7 @@ typedef struct ListWalk {
 /* What the ledger remembers of a run that goes on may be older than what we know. */
 static int visit_current(const RunRecord *r, void *userdata) {
         const ListWalk *w = userdata;
-        const LiveRun *run = runs_find(w->manager, r->id);
+        const LiveRun *run = live_find(&w->manager->live, r->id);
 
         return w->visit(run ? &run->record : r, w->userdata);
 }
@@ -475,12 +477,12 @@ void manager_dump(Manager *m) {
         log_notice("State: jobs %zu, running %u, waiting %u, problems in files %zu, executor %s, next job %s.",
                    job_table_size(m->jobs), m->n_running, m->n_queued, m->diagnostics.n_items, m->executor->ops->name,
                    next ? next->name : "none");
-        TAILQ_FOREACH(run, &m->live, all) {
+        TAILQ_FOREACH(run, &m->live.all, all) {
                 const RunRecord *r = &run->record;
                 LogContext c = { .job = r->job, .run = r->id };
 
                 if (n++ == RUNS_DUMPED_MAX) {
-                        log_notice("State: and %zu more runs.", (size_t)m->live_by_id.n_nodes - RUNS_DUMPED_MAX);
+                        log_notice("State: and %zu more runs.", (size_t)m->live.by_id.n_nodes - RUNS_DUMPED_MAX);
                         break;
                 }
                 log_message(LOG_NOTICE, &c, "State: run %" PRIu64 " is %s (%s), pid %d.", r->id,

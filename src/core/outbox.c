@@ -157,7 +157,7 @@ void run_end(Manager *m, LiveRun *run) {
 }
 
 int manager_cancel(Manager *m, uint64_t id) {
-        LiveRun *run = runs_find(m, id);
+        LiveRun *run = live_find(&m->live, id);
 
         if (!run || run->stage == RUN_STAGE_DONE)
                 return ledger_get(m->ledger, id) ? -EALREADY : -ENOENT;

@@ -138,7 +138,7 @@ void payload_give(Manager *m, LiveRun *run, RunPayload *p) {
 
 static void settle_loaded(Manager *m, const struct LoadedPayload *l) {
         const RunRecord *r = ledger_get(m->ledger, l->run);
-        LiveRun *run = runs_find(m, l->run);
+        LiveRun *run = live_find(&m->live, l->run);
 
         if (run && !run->payload) /* it was there before the ledger could be read */
                 payload_give_back(m, run);

@@ -70,7 +70,7 @@ void runs_accept(Manager *m, LiveRun *run) {
                 live_run_free(run);
                 return;
         }
-        live_add(m, run);
+        live_add(&m->live, run);
         if (run->record.cause == RUN_CAUSE_RETRY)
                 queues_delay(m, run);
         else
@@ -88,7 +88,7 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **p
         bool admitted;
         int r;
 
-        r = live_reserve(m);
+        r = live_reserve(&m->live);
         if (r >= 0)
                 r = live_run_new(&run, m, job, request);
         if (r < 0)

@@ -15,9 +15,8 @@
 #include "util/log.h"
 #include "util/turn.h"
 
-#define STARTS_PER_TURN            8
-#define ACKNOWLEDGE_AGAIN_USEC     (5 * USEC_PER_SEC)
-#define ACKNOWLEDGE_AGAIN_ACCURACY USEC_PER_SEC
+#define STARTS_PER_TURN        8
+#define ACKNOWLEDGE_AGAIN_USEC (5 * USEC_PER_SEC)
 
 /* --- the end --- */
 
@@ -25,7 +24,7 @@
 void runs_deal_with_end(Manager *m, LiveRun *run) {
         Job *job = run->job;
 
-        live_remove(m, run);
+        live_remove(&m->live, run);
         run_log_outcome(&run->record);
         NOTIFY_OBSERVERS(m, run_finished, &run->record);
         alarms_run_ended(m, run);
@@ -40,26 +39,24 @@ void runs_deal_with_end(Manager *m, LiveRun *run) {
 
 /* What the executor reported may be forgotten by it once it is written. A ledger that is in memory only is looked at
  * again: until it is written, the service manager is the better memory. */
-int runs_acknowledge(Manager *m) {
+void runs_acknowledge(Manager *m) {
         if (runs_commit(m) < 0) {
-                (void)sd_event_source_set_time_relative(m->acknowledge_again_source, ACKNOWLEDGE_AGAIN_USEC);
-                return sd_event_source_set_enabled(m->acknowledge_again_source, SD_EVENT_ONESHOT);
+                deadline_set(m, &m->acknowledge_again, usec_add(turn_now(m->event).boottime, ACKNOWLEDGE_AGAIN_USEC));
+                return;
         }
         m->executor->ops->acknowledge(m->executor);
         if (m->former_executor)
                 m->former_executor->ops->acknowledge(m->former_executor);
         TELL_TRIGGERS(m, written);
-        return 0;
 }
 
 static int on_acknowledge(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        (void)runs_acknowledge(userdata);
+        runs_acknowledge(userdata);
         return 0;
 }
 
-static int on_acknowledge_again(sd_event_source *s, uint64_t usec, void *userdata) {
-        (void)runs_acknowledge(userdata);
-        return 0;
+static void on_acknowledge_again(Manager *m, Deadline *d) {
+        runs_acknowledge(m);
 }
 
 /* --- what the executor reports --- */
@@ -249,7 +246,7 @@ static void on_run_put_back(void *cookie) {
         run->execution = execution_free(run->execution);
         run_unbegin(m, run);
         if (m->stopping) {
-                run_leave(m, run);
+                run_leave(run);
                 return;
         }
         queues_wait_for_slot(m, run);
@@ -289,30 +286,19 @@ static int add_turn(Manager *m, sd_event_source **ret, sd_event_io_handler_t han
 int runs_init(Manager *m) {
         int r;
 
+        m->acknowledge_again = (Deadline){ .due = on_acknowledge_again, .position = HEAP_NONE };
         r = add_turn(m, &m->start_source, on_start, "run-starter");
-        if (r >= 0)
-                r = add_turn(m, &m->acknowledge_source, on_acknowledge, "runs-acknowledge");
-        if (r >= 0)
-                r = outbox_init(m);
-        if (r < 0)
-                return r;
-        r = sd_event_add_time_relative(m->event, &m->acknowledge_again_source, CLOCK_MONOTONIC, 0,
-                                       ACKNOWLEDGE_AGAIN_ACCURACY, on_acknowledge_again, m);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(m->acknowledge_again_source, "runs-acknowledge-again");
-        return sd_event_source_set_enabled(m->acknowledge_again_source, SD_EVENT_OFF);
+        return r < 0 ? r : add_turn(m, &m->acknowledge_source, on_acknowledge, "runs-acknowledge");
 }
 
 void runs_free_all(Manager *m) {
         LiveRun *run;
 
         m->stopping = true; /* nothing is started any more */
-        while ((run = TAILQ_FIRST(&m->live)))
-                run_leave(m, run);
-        hash_table_done(&m->live_by_id);
+        while ((run = TAILQ_FIRST(&m->live.all)))
+                run_leave(run);
+        hash_table_done(&m->live.by_id);
         outbox_done(m);
         m->start_source = sd_event_source_disable_unref(m->start_source);
         m->acknowledge_source = sd_event_source_disable_unref(m->acknowledge_source);
-        m->acknowledge_again_source = sd_event_source_disable_unref(m->acknowledge_again_source);
 }

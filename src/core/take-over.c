@@ -47,7 +47,7 @@ static int run_of_record(LiveRun **ret, Manager *m, Job *job, const RunRecord *r
         RunRecord copy;
         int e;
 
-        e = live_reserve(m);
+        e = live_reserve(&m->live);
         if (e >= 0)
                 e = live_run_new(&run, m, job, &request);
         if (e >= 0)
@@ -68,7 +68,7 @@ static int run_of_record(LiveRun **ret, Manager *m, Job *job, const RunRecord *r
 static void count_as_running(Manager *m, LiveRun *run) {
         RunState state = run->record.state;
 
-        live_add(m, run);
+        live_add(&m->live, run);
         run_set_stage(run, state == RUN_STOPPING  ? RUN_STAGE_STOPPING
                            : state == RUN_RUNNING ? RUN_STAGE_RUNNING
                                                   : RUN_STAGE_STARTING);
@@ -164,7 +164,7 @@ static int on_unfinished(const RunRecord *r, bool this_boot, void *userdata) {
         LogContext c = { .job = r->job, .run = r->id };
         int e;
 
-        if (runs_find(m, r->id)) /* asked for by a client who was quick */
+        if (live_find(&m->live, r->id)) /* asked for by a client who was quick */
                 return 0;
         e = r->started == 0 ? take_over_waiting(m, r) : take_over_started(m, r, NULL, this_boot);
         if (e < 0)
@@ -199,7 +199,7 @@ ExecFound take_over_found(void *userdata, const char *job, uint64_t id) {
         Manager *m = userdata;
         const RunRecord *known = ledger_get(m->ledger, id);
 
-        if (runs_find(m, id) || m->stopping || !job_name_is_valid(job))
+        if (live_find(&m->live, id) || m->stopping || !job_name_is_valid(job))
                 return EXEC_FOUND_FOREIGN;
         for (size_t i = m->found.n_known; i < m->found.n; i++) /* by an earlier look, before we were ready */
                 if (m->found.runs[i].record.id == id)

@@ -17,7 +17,7 @@
 static void check_counters(const Fixture *f) {
         unsigned n_running = 0, n_queued = 0;
 
-        if (!f->m || f->m->live_by_id.n_nodes > COUNTED_RUNS_MAX)
+        if (!f->m || f->m->live.by_id.n_nodes > COUNTED_RUNS_MAX)
                 return;
         for (size_t i = 0; i < job_table_size(f->m->jobs); i++) {
                 const Job *j = job_table_at(f->m->jobs, i);
@@ -50,7 +50,7 @@ static void check_counters(const Fixture *f) {
                 unsigned runs = 0, running = 0;
                 const LiveRun *run;
 
-                TAILQ_FOREACH(run, &f->m->live, all) {
+                TAILQ_FOREACH(run, &f->m->live.all, all) {
                         runs += run->pool == p;
                         running += run->pool == p && run_goes_on(run);
                 }

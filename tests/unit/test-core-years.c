@@ -561,7 +561,7 @@ static void check_run(const LiveRun *run, Count *c) {
         if (e->state == ENTRY_NONE && s.is_young)
                 (void)entry_add(r);
         CHECK(e->state == ENTRY_LIVE, "run %" PRIu64 " of %s lives, and is not to", r->id, r->job);
-        CHECK(runs_find(s.m, r->id) == run, "run %" PRIu64 " is not found by its number", r->id);
+        CHECK(live_find(&s.m->live, r->id) == run, "run %" PRIu64 " is not found by its number", r->id);
         c->ended += run->stage == RUN_STAGE_DONE; /* what follows from that is done next */
         if (run->stage == RUN_STAGE_DONE)
                 return;
@@ -611,7 +611,7 @@ static void check_pool(const Pool *p) {
         unsigned n_runs = 0, n_running = 0, n_waiting = 0;
         const LiveRun *run;
 
-        TAILQ_FOREACH(run, &s.m->live, all) {
+        TAILQ_FOREACH(run, &s.m->live.all, all) {
                 n_runs += run->pool == p;
                 n_running += run->pool == p && run_goes_on(run);
                 n_waiting += run->pool == p && run->stage == RUN_STAGE_READY;
@@ -622,7 +622,7 @@ static void check_pool(const Pool *p) {
 }
 
 static unsigned n_live(void) {
-        return s.m->live_by_id.n_nodes;
+        return s.m->live.by_id.n_nodes;
 }
 
 static void check_counts(void) {
@@ -630,7 +630,7 @@ static void check_counts(void) {
         Count all = {};
         const LiveRun *run;
 
-        TAILQ_FOREACH(run, &s.m->live, all)
+        TAILQ_FOREACH(run, &s.m->live.all, all)
                 n++;
         for (size_t i = 0; i < job_table_size(s.m->jobs); i++)
                 check_job(job_table_at(s.m->jobs, i), &all);
@@ -701,7 +701,7 @@ static void check_nothing_is_stuck(void) {
                 !s.m->is_held && (s.m->settings.max_running == 0 || s.m->n_running < s.m->settings.max_running);
         const LiveRun *run;
 
-        TAILQ_FOREACH(run, &s.m->live, all) {
+        TAILQ_FOREACH(run, &s.m->live.all, all) {
                 const Job *job = run->job;
 
                 if (run->stage == RUN_STAGE_DELAYED)
@@ -732,7 +732,7 @@ static void check_nothing_is_stuck(void) {
 static void check_ledger(void) {
         const LiveRun *run;
 
-        TAILQ_FOREACH(run, &s.m->live, all) {
+        TAILQ_FOREACH(run, &s.m->live.all, all) {
                 const RunRecord *r = ledger_get(s.m->ledger, run->record.id);
 
                 CHECK(r && (r->state == run->record.state || r->state == RUN_WAITING) &&
@@ -792,7 +792,7 @@ static void check_taken_over(void) {
                 s.live.items[n++] = id;
                 s.n_left -= e->is_left;
                 e->is_left = false;
-                if (runs_find(s.m, id))
+                if (live_find(&s.m->live, id))
                         continue;
                 r = ledger_get(s.m->ledger, id);
                 CHECK(r, "run %" PRIu64 " of %s is lost", id, e->job);
@@ -922,7 +922,7 @@ static void ask(const char *name) {
 }
 
 static void cancel(void) {
-        const LiveRun *run = TAILQ_FIRST(&s.m->live);
+        const LiveRun *run = TAILQ_FIRST(&s.m->live.all);
 
         for (uint64_t n = n_live() > 0 ? random_below(n_live()) : 0; n > 0; n--)
                 run = TAILQ_NEXT(run, all);

@@ -846,7 +846,7 @@ static void test_ends_are_dealt_with_afterwards(void **state) {
 }
 
 static LiveRun *drop_queued(Fixture *f) {
-        LiveRun *run = runs_find(f->m, request(f, "job")->id);
+        LiveRun *run = live_find(&f->m->live, request(f, "job")->id);
 
         assert_non_null(run);
         run->is_given_up = true;

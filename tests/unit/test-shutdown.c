@@ -278,7 +278,7 @@ static void test_nobody_is_refused_for_what_is_lost(void **state) {
         lost = request(f, "job")->id;
         WAIT_FOR(f, stand_in.n_starts == 1);
         assert_int_equal(request(f, "job")->result, RUN_RESULT_SKIPPED);
-        TAILQ_FIRST(&f->m->live)->is_sought = true;
+        TAILQ_FIRST(&f->m->live.all)->is_sought = true;
         job(f, "job")->n_sought = 1;
         assert_int_equal(request(f, "job")->state, RUN_QUEUED);
         settle_down(f);
@@ -575,7 +575,7 @@ static void test_stop_does_not_wait_for_ever(void **state) {
         settle_down(f);
         assert_false(f->stopped);
         /* Two seconds pass. */
-        assert_int_equal(sd_event_source_set_time_relative(f->m->drain.source, 0), 0);
+        deadline_set(f->m, heap_first(&f->m->deadlines)->owner, now_boottime());
         WAIT_FOR(f, f->stopped);
         drain_executor_done(f->m); /* too late */
         settle_down(f);
