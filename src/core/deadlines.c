@@ -20,16 +20,16 @@ usec_t deadline_of_realtime(const Manager *m, usec_t realtime) {
 }
 
 static void arm(Manager *m) {
-        const HeapEntry *first = heap_first(&m->deadlines);
+        const HeapEntry *first = heap_first(&m->deadlines->heap);
 
-        if (!m->deadline_source)
+        if (!m->deadlines->source)
                 return;
         if (!first) {
-                (void)sd_event_source_set_enabled(m->deadline_source, SD_EVENT_OFF);
+                (void)sd_event_source_set_enabled(m->deadlines->source, SD_EVENT_OFF);
                 return;
         }
-        (void)sd_event_source_set_time(m->deadline_source, first->at);
-        (void)sd_event_source_set_enabled(m->deadline_source, SD_EVENT_ONESHOT);
+        (void)sd_event_source_set_time(m->deadlines->source, first->at);
+        (void)sd_event_source_set_enabled(m->deadlines->source, SD_EVENT_ONESHOT);
 }
 
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -37,10 +37,11 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         usec_t now = turn_now(m->event).boottime;
         const HeapEntry *first;
 
-        for (unsigned n = 0; n < DEADLINES_PER_TURN && (first = heap_first(&m->deadlines)) && first->at <= now; n++) {
+        for (unsigned n = 0; n < DEADLINES_PER_TURN && (first = heap_first(&m->deadlines->heap)) && first->at <= now;
+             n++) {
                 Deadline *d = first->owner;
 
-                (void)heap_set(&m->deadlines, USEC_INFINITY, USEC_INFINITY, d, &d->position);
+                (void)heap_set(&m->deadlines->heap, USEC_INFINITY, USEC_INFINITY, d, &d->position);
                 d->due(m, d);
         }
         arm(m);
@@ -48,7 +49,7 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
 }
 
 void deadline_set(Manager *m, Deadline *d, usec_t at_boottime) {
-        if (heap_set(&m->deadlines, at_boottime, at_boottime, d, &d->position) < 0)
+        if (heap_set(&m->deadlines->heap, at_boottime, at_boottime, d, &d->position) < 0)
                 log_error("Not enough memory to wait for a deadline; what waits for it goes on when vaktd is started "
                           "again.");
         arm(m);
@@ -57,16 +58,22 @@ void deadline_set(Manager *m, Deadline *d, usec_t at_boottime) {
 int deadlines_init(Manager *m) {
         int r;
 
-        r = sd_event_add_time(m->event, &m->deadline_source, CLOCK_BOOTTIME, 0, DEADLINE_ACCURACY_USEC, on_deadline,
+        m->deadlines = calloc(1, sizeof(*m->deadlines));
+        if (!m->deadlines)
+                return -ENOMEM;
+        r = sd_event_add_time(m->event, &m->deadlines->source, CLOCK_BOOTTIME, 0, DEADLINE_ACCURACY_USEC, on_deadline,
                               m);
         if (r < 0)
                 return r;
-        (void)sd_event_source_set_description(m->deadline_source, "deadlines");
-        (void)sd_event_source_set_enabled(m->deadline_source, SD_EVENT_OFF);
-        return sd_event_source_set_exit_on_failure(m->deadline_source, true);
+        (void)sd_event_source_set_description(m->deadlines->source, "deadlines");
+        (void)sd_event_source_set_enabled(m->deadlines->source, SD_EVENT_OFF);
+        return sd_event_source_set_exit_on_failure(m->deadlines->source, true);
 }
 
 void deadlines_done(Manager *m) {
-        m->deadline_source = sd_event_source_disable_unref(m->deadline_source);
-        heap_done(&m->deadlines);
+        if (!m->deadlines)
+                return;
+        sd_event_source_disable_unref(m->deadlines->source);
+        heap_done(&m->deadlines->heap);
+        m->deadlines = mfree(m->deadlines);
 }

@@ -17,7 +17,7 @@
 #define OBSERVERS_MAX 4
 #define LIVE_RUNS_MAX 200000 /* runs that wait or go on, of all jobs together */
 
-/* Runs that may go on at once, and those that wait for that. RunQueue.no_pool is the one for all that name none. */
+/* Runs that may go on at once, and those that wait for that. */
 typedef struct Pool {
         char *name;
         unsigned slots;
@@ -26,17 +26,15 @@ typedef struct Pool {
         unsigned n_runs;    /* that wait or go on */
         unsigned n_running;
         Heap waiting;      /* LiveRun, by rank */
-        uint32_t position; /* in RunQueue.candidates */
+        uint32_t position; /* in Pools.candidates */
 } Pool;
 
-/* Where runs wait for a slot. */
-typedef struct RunQueue {
-        Pool *no_pool;
-        Pool **pools; /* sorted by name */
-        size_t n_pools;
+typedef struct Pools {
+        Pool *unlimited; /* of runs that name none */
+        Pool **named;    /* sorted by name */
+        size_t n_named;
         Heap candidates; /* Pool with a slot that somebody waits for, by the rank of the first */
-        usec_t last_rank;
-} RunQueue;
+} Pools;
 
 typedef struct FoundRun {
         RunRecord record;
@@ -104,6 +102,11 @@ typedef struct LiveRuns {
         sd_event_source *emptied_source; /* of drain.c: enabled when the last of them leaves; NULL before the end */
 } LiveRuns;
 
+typedef struct Deadlines {
+        Heap heap; /* Deadline */
+        sd_event_source *source;
+} Deadlines;
+
 /* Where control goes upwards: who deals with what a file further down has noticed. manager.c puts them together. */
 typedef struct Listeners {
         void (*run_ended)(Manager *m, LiveRun *run); /* it is taken from the outbox, and is the listener's to free */
@@ -111,6 +114,7 @@ typedef struct Listeners {
 } Listeners;
 
 typedef struct Drain Drain;
+typedef struct Outbox Outbox;
 
 struct Manager {
         const Listeners *listeners;
@@ -134,18 +138,17 @@ struct Manager {
         char *host;
 
         LiveRuns live;
-        RunQueue queue;
+        Pools *pools;
+        usec_t last_rank; /* that a run was given */
         unsigned n_running, n_queued;
-        LiveRunList outbox;                  /* runs that have ended, and what follows from that is not done yet */
-        sd_event_source *outbox_source;      /* a deferred source that does it */
+        Outbox *outbox;
         sd_event_source *start_source;       /* a deferred source that starts what is ready */
         sd_event_source *acknowledge_source; /* a deferred source that tells the executor what is in the ledger */
         Deadline acknowledge_again;
 
         Trigger *triggers[TRIGGER_KINDS_MAX]; /* kinds of them */
         size_t n_triggers;
-        Heap deadlines; /* Deadline */
-        sd_event_source *deadline_source;
+        Deadlines *deadlines;
 
         TakeOver take_over;
         FoundRuns found;
@@ -217,6 +220,8 @@ int pools_admit(Manager *m, LiveRun *run);
 void pools_leave(LiveRun *run);
 /* Who waits for a slot of the pool, or holds one, has changed. */
 void pool_changed(Manager *m, Pool *pool);
+/* Of those that wait where there is a slot, the one with the lowest rank; or NULL. */
+LiveRun *pools_first(const Manager *m);
 
 /* --- queues.c: where runs wait --- */
 /* Into the queue of its job; from there it goes on when that is pumped. */
@@ -240,6 +245,7 @@ void queues_pump(Manager *m);
 /* --- outbox.c: how a run ends --- */
 int outbox_init(Manager *m);
 void outbox_done(Manager *m);
+bool outbox_is_empty(const Manager *m);
 /* The one way out for a run that was accepted: its outcome is given to the ledger, and the run to the outbox. What
  * follows from it comes later in the same turn of the event loop, and so does its memory's end. */
 void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome);

@@ -241,7 +241,6 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
                 return -ENOMEM;
         m->listeners = &listeners;
         TAILQ_INIT(&m->live.all);
-        TAILQ_INIT(&m->outbox);
         m->event = sd_event_ref(event);
         m->take_over.deadline.position = HEAP_NONE;
         m->options = *options;
@@ -273,10 +272,12 @@ Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
         m->n_observers = 0;
-        runs_empty_outbox(m);
+        if (m->outbox)
+                runs_empty_outbox(m);
         if (m->jobs && m->ledger)
                 TELL_TRIGGERS(m, flush);
         runs_free_all(m);
+        outbox_done(m);
         drain_done(m);
         m->ledger = ledger_close(m->ledger); /* asks for the retention of jobs one last time */
         triggers_done(m);

@@ -4,6 +4,7 @@
  * lies until those who ended it are done with what they are doing. What it leads to may be the end of others, which
  * come behind it; that is for a file further up (Listeners.run_ended). */
 
+#include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
 
@@ -13,6 +14,12 @@
 #include "util/log.h"
 
 #define OUTBOX_PRIORITY (SD_EVENT_PRIORITY_IMPORTANT - 100)
+
+/* Runs that have ended, and what follows from that is not done yet. */
+struct Outbox {
+        LiveRunList runs;
+        sd_event_source *source; /* a deferred source that does it */
+};
 
 /* --- the end of a run --- */
 
@@ -87,8 +94,8 @@ void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
         job_note_end(run);
         (void)ledger_update(m->ledger, &run->record);
         run->execution = execution_free(run->execution);
-        TAILQ_INSERT_TAIL(&m->outbox, run, waiting);
-        (void)sd_event_source_set_enabled(m->outbox_source, SD_EVENT_ONESHOT);
+        TAILQ_INSERT_TAIL(&m->outbox->runs, run, waiting);
+        (void)sd_event_source_set_enabled(m->outbox->source, SD_EVENT_ONESHOT);
 }
 
 void runs_drop(Manager *m, LiveRun *run, RunResult result) {
@@ -103,10 +110,14 @@ void runs_drop(Manager *m, LiveRun *run, RunResult result) {
 void runs_empty_outbox(Manager *m) {
         LiveRun *run;
 
-        while ((run = TAILQ_FIRST(&m->outbox))) {
-                TAILQ_REMOVE(&m->outbox, run, waiting);
+        while ((run = TAILQ_FIRST(&m->outbox->runs))) {
+                TAILQ_REMOVE(&m->outbox->runs, run, waiting);
                 m->listeners->run_ended(m, run);
         }
+}
+
+bool outbox_is_empty(const Manager *m) {
+        return TAILQ_EMPTY(&m->outbox->runs);
 }
 
 static int on_outbox(sd_event_source *s, void *userdata) {
@@ -123,17 +134,25 @@ int runs_commit(Manager *m) {
 int outbox_init(Manager *m) {
         int r;
 
-        r = sd_event_add_defer(m->event, &m->outbox_source, on_outbox, m);
+        m->outbox = calloc(1, sizeof(*m->outbox));
+        if (!m->outbox)
+                return -ENOMEM;
+        TAILQ_INIT(&m->outbox->runs);
+        r = sd_event_add_defer(m->event, &m->outbox->source, on_outbox, m);
         if (r < 0)
                 return r;
-        (void)sd_event_source_set_description(m->outbox_source, "runs-ended");
-        (void)sd_event_source_set_enabled(m->outbox_source, SD_EVENT_OFF);
-        r = sd_event_source_set_priority(m->outbox_source, OUTBOX_PRIORITY);
-        return r < 0 ? r : sd_event_source_set_exit_on_failure(m->outbox_source, true);
+        (void)sd_event_source_set_description(m->outbox->source, "runs-ended");
+        (void)sd_event_source_set_enabled(m->outbox->source, SD_EVENT_OFF);
+        r = sd_event_source_set_priority(m->outbox->source, OUTBOX_PRIORITY);
+        return r < 0 ? r : sd_event_source_set_exit_on_failure(m->outbox->source, true);
 }
 
 void outbox_done(Manager *m) {
-        m->outbox_source = sd_event_source_disable_unref(m->outbox_source);
+        if (!m->outbox)
+                return;
+        assert(outbox_is_empty(m));
+        sd_event_source_disable_unref(m->outbox->source);
+        m->outbox = mfree(m->outbox);
 }
 
 /* --- stopping --- */

@@ -74,7 +74,7 @@ static int pool_new(Pool **ret, const char *name, unsigned slots) {
 }
 
 static size_t pool_position(const Manager *m, const char *name) {
-        return BISECT(m->queue.n_pools, i, strcmp(m->queue.pools[i]->name, name) < 0);
+        return BISECT(m->pools->n_named, i, strcmp(m->pools->named[i]->name, name) < 0);
 }
 
 /* The pool of this name, which is made when it is not there. */
@@ -84,14 +84,14 @@ static int pool_get(Manager *m, const char *name, Pool **ret) {
         Pool **place;
         int r;
 
-        if (i < m->queue.n_pools && streq(m->queue.pools[i]->name, name)) {
-                *ret = m->queue.pools[i];
+        if (i < m->pools->n_named && streq(m->pools->named[i]->name, name)) {
+                *ret = m->pools->named[i];
                 return 0;
         }
         r = pool_new(&p, name, /* slots= */ 1);
         if (r < 0)
                 return r;
-        place = ARRAY_INSERT(m->queue.pools, m->queue.n_pools, i);
+        place = ARRAY_INSERT(m->pools->named, m->pools->n_named, i);
         if (!place)
                 return -ENOMEM;
         *ret = *place = TAKE_PTR(p);
@@ -103,19 +103,26 @@ void pool_changed(Manager *m, Pool *p) {
         const HeapEntry *first = heap_first(&p->waiting);
         usec_t rank = first && pool_admits(first->owner) ? first->at : USEC_INFINITY;
 
-        if (heap_set(&m->queue.candidates, rank, rank, p, &p->position) < 0)
+        if (heap_set(&m->pools->candidates, rank, rank, p, &p->position) < 0)
                 log_error("Not enough memory to start what waits for pool '%s'; the next run that ends tries again.",
                           p->name);
+}
+
+LiveRun *pools_first(const Manager *m) {
+        const HeapEntry *first = heap_first(&m->pools->candidates);
+        const Pool *p = first ? first->owner : NULL;
+
+        return p ? heap_first(&p->waiting)->owner : NULL;
 }
 
 static void drop_if_unused(Manager *m, Pool *p) {
         size_t i;
 
-        if (p == m->queue.no_pool || p->is_configured || p->n_runs > 0)
+        if (p == m->pools->unlimited || p->is_configured || p->n_runs > 0)
                 return;
         i = pool_position(m, p->name);
-        assert(i < m->queue.n_pools && m->queue.pools[i] == p);
-        ARRAY_REMOVE(m->queue.pools, m->queue.n_pools, i);
+        assert(i < m->pools->n_named && m->pools->named[i] == p);
+        ARRAY_REMOVE(m->pools->named, m->pools->n_named, i);
         pool_changed(m, p); /* nobody waits: takes it out */
         pool_free(p);
 }
@@ -138,34 +145,41 @@ int pools_configure(Manager *m) {
                 if (r < 0)
                         return r;
         }
-        for (size_t i = m->queue.n_pools; i > 0; i--) {
-                configure(m, m->queue.pools[i - 1]);
-                drop_if_unused(m, m->queue.pools[i - 1]);
+        for (size_t i = m->pools->n_named; i > 0; i--) {
+                configure(m, m->pools->named[i - 1]);
+                drop_if_unused(m, m->pools->named[i - 1]);
         }
         return 0;
 }
 
 int pools_init(Manager *m) {
-        int r = pool_new(&m->queue.no_pool, "", /* slots= */ UINT32_MAX);
+        int r;
+
+        m->pools = calloc(1, sizeof(*m->pools));
+        if (!m->pools)
+                return -ENOMEM;
+        r = pool_new(&m->pools->unlimited, "", /* slots= */ UINT32_MAX);
 
         return r < 0 ? r : pools_configure(m);
 }
 
 void pools_done(Manager *m) {
-        for (size_t i = 0; i < m->queue.n_pools; i++)
-                pool_free(m->queue.pools[i]);
-        m->queue.pools = mfree(m->queue.pools);
-        m->queue.n_pools = 0;
-        m->queue.no_pool = pool_free(m->queue.no_pool);
-        heap_done(&m->queue.candidates);
+        if (!m->pools)
+                return;
+        for (size_t i = 0; i < m->pools->n_named; i++)
+                pool_free(m->pools->named[i]);
+        free(m->pools->named);
+        pool_free(m->pools->unlimited);
+        heap_done(&m->pools->candidates);
+        m->pools = mfree(m->pools);
 }
 
 size_t manager_n_pools(const Manager *m) {
-        return m->queue.n_pools;
+        return m->pools->n_named;
 }
 
 PoolState manager_get_pool(const Manager *m, size_t i) {
-        const Pool *p = m->queue.pools[i];
+        const Pool *p = m->pools->named[i];
 
         return (PoolState){
                 .name = p->name,
@@ -183,7 +197,7 @@ static void leave(Manager *m, Pool *p) {
 }
 
 int pools_admit(Manager *m, LiveRun *run) {
-        Pool *pool = m->queue.no_pool, *former = run->pool;
+        Pool *pool = m->pools->unlimited, *former = run->pool;
         int r;
 
         if (run->def->pool) {

@@ -38,8 +38,8 @@ usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause) {
 
 /* Ranks are never equal, not even where the clock did not move. */
 static void set_rank(Manager *m, LiveRun *run) {
-        m->queue.last_rank = MAX(turn_now(m->event).boottime, m->queue.last_rank + 1);
-        run->rank = m->queue.last_rank + (usec_t)(JOB_PRIORITY_MAX - run->def->priority) * PRIORITY_STEP_USEC;
+        m->last_rank = MAX(turn_now(m->event).boottime, m->last_rank + 1);
+        run->rank = m->last_rank + (usec_t)(JOB_PRIORITY_MAX - run->def->priority) * PRIORITY_STEP_USEC;
 }
 
 static void arm_max_wait(Manager *m, LiveRun *run);
@@ -95,9 +95,7 @@ void queues_pump_job(Manager *m, Job *job) {
 
 /* What holds up the first of all holds up the others. */
 LiveRun *queues_next(const Manager *m) {
-        const HeapEntry *first = heap_first(&m->queue.candidates);
-        const Pool *p = first ? first->owner : NULL;
-        LiveRun *run = p ? heap_first(&p->waiting)->owner : NULL;
+        LiveRun *run = pools_first(m);
 
         return run && admits(run, GATE_READY) ? run : NULL;
 }

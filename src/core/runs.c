@@ -221,7 +221,7 @@ static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata
         runs_empty_outbox(m);
         while (n < STARTS_PER_TURN && (batch[n] = queues_next(m)))
                 run_begin(m, batch[n++]);
-        assert(TAILQ_EMPTY(&m->outbox));
+        assert(outbox_is_empty(m));
         if (n > 0)
                 (void)ledger_commit(m->ledger);
         for (size_t i = 0; i < n; i++)
@@ -298,7 +298,6 @@ void runs_free_all(Manager *m) {
         while ((run = TAILQ_FIRST(&m->live.all)))
                 run_leave(run);
         hash_table_done(&m->live.by_id);
-        outbox_done(m);
         m->start_source = sd_event_source_disable_unref(m->start_source);
         m->acknowledge_source = sd_event_source_disable_unref(m->acknowledge_source);
 }

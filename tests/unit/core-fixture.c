@@ -45,8 +45,8 @@ static void check_counters(const Fixture *f) {
         }
         assert_int_equal(f->m->n_running, n_running);
         assert_int_equal(f->m->n_queued, n_queued);
-        for (size_t i = 0; i <= f->m->queue.n_pools; i++) {
-                const Pool *p = i < f->m->queue.n_pools ? f->m->queue.pools[i] : f->m->queue.no_pool;
+        for (size_t i = 0; i <= f->m->pools->n_named; i++) {
+                const Pool *p = i < f->m->pools->n_named ? f->m->pools->named[i] : f->m->pools->unlimited;
                 unsigned runs = 0, running = 0;
                 const LiveRun *run;
 

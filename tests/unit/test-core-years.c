@@ -638,9 +638,9 @@ static void check_counts(void) {
         CHECK(s.is_young || n == s.n_live_entries - s.n_left, "%zu live runs of %u", n, s.n_live_entries - s.n_left);
         CHECK(s.m->n_running == all.running && s.m->n_queued == all.queued, "%u+%u, counted %u+%u", s.m->n_running,
               s.m->n_queued, all.running, all.queued);
-        check_pool(s.m->queue.no_pool);
-        for (size_t i = 0; i < s.m->queue.n_pools; i++)
-                check_pool(s.m->queue.pools[i]);
+        check_pool(s.m->pools->unlimited);
+        for (size_t i = 0; i < s.m->pools->n_named; i++)
+                check_pool(s.m->pools->named[i]);
         s.n_checked++;
 }
 
@@ -706,7 +706,7 @@ static void check_nothing_is_stuck(void) {
 
                 if (run->stage == RUN_STAGE_DELAYED)
                         CHECK(job->paused || (run->deadline.position != HEAP_NONE &&
-                                              s.m->deadlines.entries[run->deadline.position].at > fake_clock.boottime),
+                                              s.m->deadlines->heap.entries[run->deadline.position].at > fake_clock.boottime),
                               "run %" PRIu64 " of %s waits for no time", run->record.id, job->name);
                 else if (run->stage == RUN_STAGE_QUEUED)
                         CHECK(job->n_slots >= places_of(job->def && !job->gone ? job->def : run->def),

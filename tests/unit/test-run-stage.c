@@ -59,6 +59,8 @@ static void test_table(void **state) {
 /* A run of a job in a pool, with all that it is counted in. */
 typedef struct World {
         Manager m;
+        Deadlines deadlines;
+        Pools pools;
         Job job;
         Pool pool;
         LiveRun run;
@@ -69,6 +71,8 @@ static void world_init(World *w, RunCause cause) {
                 .pool = { .position = HEAP_NONE, .slots = 1 },
                 .run = { .position = HEAP_NONE, .deadline.position = HEAP_NONE, .rank = 1 },
         };
+        w->m.deadlines = &w->deadlines;
+        w->m.pools = &w->pools;
         w->run.manager = &w->m;
         w->run.job = &w->job;
         w->run.pool = &w->pool;
@@ -79,8 +83,8 @@ static void world_init(World *w, RunCause cause) {
 
 static void world_done(World *w) {
         heap_done(&w->pool.waiting);
-        heap_done(&w->m.queue.candidates);
-        heap_done(&w->m.deadlines);
+        heap_done(&w->pools.candidates);
+        heap_done(&w->deadlines.heap);
 }
 
 /* By ways that the table has. */
