@@ -7,7 +7,9 @@
  *
  * It is looked at when vaktd starts and at each reload; an index look-up a job. */
 
-#include "core/manager-internal.h"
+#include "core/absences.h"
+#include "core/manager-body.h"
+#include "core/outbox.h"
 #include "util/log.h"
 
 #define GONE_STAMP     "gone" /* among the stamps of the triggers, whose keys hold a "=": since when the job is */

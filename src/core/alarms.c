@@ -11,7 +11,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "core/manager-internal.h"
+#include "core/alarms.h"
+#include "core/deadlines.h"
+#include "core/manager-body.h"
+#include "core/outbox.h"
 #include "time/span.h"
 #include "util/log-messages.h"
 #include "util/log.h"

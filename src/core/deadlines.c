@@ -4,7 +4,8 @@
  * one source of the event loop: thousands of retries cost 32 bytes each, and an empty heap costs no wake-up.
  * CLOCK_BOOTTIME, because a delay goes on while the machine sleeps and does not care how its clock is set. */
 
-#include "core/manager-internal.h"
+#include "core/deadlines.h"
+#include "core/manager-body.h"
 #include "util/log.h"
 
 #define DEADLINE_ACCURACY_USEC (10 * USEC_PER_MSEC)

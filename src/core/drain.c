@@ -3,7 +3,11 @@
 /* The end of the daemon: what waits and what goes on without us is let go, children are told to end, and an executor
  * that has something to say about its runs is waited for, not for ever. */
 
-#include "core/manager-internal.h"
+#include "core/drain.h"
+#include "core/follow-ups.h"
+#include "core/manager-body.h"
+#include "core/outbox.h"
+#include "core/runs.h"
 #include "util/log.h"
 
 #define DRAIN_USEC (2 * USEC_PER_SEC) /* for what mostly takes milliseconds */

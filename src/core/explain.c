@@ -7,7 +7,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "core/manager-internal.h"
+#include "core/gates.h"
+#include "core/manager-body.h"
+#include "core/pools.h"
+#include "core/queues.h"
 #include "time/span.h"
 #include "time/timestamp.h"
 

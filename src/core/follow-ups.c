@@ -9,7 +9,13 @@
 #include <inttypes.h>
 #include <limits.h>
 
-#include "core/manager-internal.h"
+#include "core/follow-ups.h"
+#include "core/manager-body.h"
+#include "core/outbox.h"
+#include "core/pools.h"
+#include "core/reload.h"
+#include "core/requests.h"
+#include "core/triggers.h"
 #include "util/log.h"
 
 #define CHAIN_DEPTH_MAX 64

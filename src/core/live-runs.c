@@ -8,7 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "core/manager-internal.h"
+#include "core/manager-body.h"
+#include "core/pools.h"
 
 static LiveRun *run_of_node(const HashNode *node) {
         return (void *)((uintptr_t)node - offsetof(LiveRun, by_id));

@@ -8,7 +8,8 @@
 #include <inttypes.h>
 #include <signal.h>
 
-#include "core/manager-internal.h"
+#include "core/manager-body.h"
+#include "core/outbox.h"
 #include "time/span.h"
 #include "util/log-messages.h"
 #include "util/log.h"

@@ -5,7 +5,11 @@
 
 #include <assert.h>
 
-#include "core/manager-internal.h"
+#include "core/alarms.h"
+#include "core/manager-body.h"
+#include "core/outbox.h"
+#include "core/pauses.h"
+#include "core/queues.h"
 #include "util/log.h"
 
 #define RESUME_ACCURACY_USEC USEC_PER_SEC

@@ -6,7 +6,8 @@
 
 #include <inttypes.h>
 
-#include "core/manager-internal.h"
+#include "core/manager-body.h"
+#include "core/triggers.h"
 #include "util/array.h"
 #include "util/log.h"
 

@@ -8,7 +8,9 @@
 
 #include <assert.h>
 
-#include "core/manager-internal.h"
+#include "core/gates.h"
+#include "core/manager-body.h"
+#include "core/pools.h"
 #include "util/array.h"
 #include "util/log.h"
 

@@ -8,7 +8,12 @@
  * a low priority is overtaken only by what came within so many minutes after it: nobody starves, and a rank never
  * changes, so that a heap is all it takes. */
 
-#include "core/manager-internal.h"
+#include "core/deadlines.h"
+#include "core/gates.h"
+#include "core/manager-body.h"
+#include "core/outbox.h"
+#include "core/pools.h"
+#include "core/queues.h"
 #include "time/span.h"
 #include "util/log.h"
 

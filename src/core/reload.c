@@ -6,7 +6,12 @@
 
 #include <stdio.h>
 
-#include "core/manager-internal.h"
+#include "core/alarms.h"
+#include "core/manager-body.h"
+#include "core/pauses.h"
+#include "core/queues.h"
+#include "core/reload.h"
+#include "core/triggers.h"
 #include "util/log-messages.h"
 #include "util/log.h"
 

@@ -6,7 +6,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "core/manager-internal.h"
+#include "core/gates.h"
+#include "core/manager-body.h"
+#include "core/outbox.h"
+#include "core/triggers.h"
+#include "core/pools.h"
+#include "core/queues.h"
+#include "core/requests.h"
 #include "util/log.h"
 
 /* Ends what else the job does or waits for, for Overlap=replace. */

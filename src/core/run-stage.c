@@ -7,7 +7,8 @@
 #include <assert.h>
 #include <inttypes.h>
 
-#include "core/manager-internal.h"
+#include "core/manager-body.h"
+#include "core/pools.h"
 #include "util/log.h"
 
 static const struct {

@@ -10,7 +10,14 @@
 #include <assert.h>
 #include <inttypes.h>
 
-#include "core/manager-internal.h"
+#include "core/alarms.h"
+#include "core/follow-ups.h"
+#include "core/manager-body.h"
+#include "core/outbox.h"
+#include "core/queues.h"
+#include "core/reload.h"
+#include "core/runs.h"
+#include "core/triggers.h"
 #include "util/log-messages.h"
 #include "util/log.h"
 #include "util/turn.h"

@@ -9,7 +9,15 @@
 
 #include <inttypes.h>
 
-#include "core/manager-internal.h"
+#include "core/alarms.h"
+#include "core/manager-body.h"
+#include "core/outbox.h"
+#include "core/triggers.h"
+#include "core/pools.h"
+#include "core/reload.h"
+#include "core/requests.h"
+#include "core/runs.h"
+#include "core/take-over.h"
 #include "util/array.h"
 #include "util/log.h"
 

@@ -5,7 +5,8 @@
 
 #include <assert.h>
 
-#include "core/manager-internal.h"
+#include "core/manager-body.h"
+#include "core/triggers.h"
 #include "util/log.h"
 
 /* --- the daemon --- */

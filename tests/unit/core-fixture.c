@@ -7,7 +7,8 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#include "core/manager-internal.h"
+#include "core/manager-body.h"
+#include "core/pools.h"
 #include "trigger/kinds.h"
 #include "util/log.h"
 

@@ -27,7 +27,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/manager-internal.h"
+#include "core/deadlines.h"
+#include "core/manager-body.h"
+#include "core/pools.h"
 #include "fake-clock.h"
 #include "fake-executor.h"
 #include "ledger/store.h"

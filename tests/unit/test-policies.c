@@ -8,7 +8,8 @@
 #include <sys/resource.h>
 
 #include "core-fixture.h"
-#include "core/manager-internal.h"
+#include "core/manager-body.h"
+#include "core/outbox.h"
 #include "time/span.h"
 
 /* --- pools --- */

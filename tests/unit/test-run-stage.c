@@ -13,7 +13,9 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "core/manager-internal.h"
+#include "core/deadlines.h"
+#include "core/manager-body.h"
+#include "core/pools.h"
 
 /* What nobody can do yet stands here as well: a transition that is added is to be added here. */
 static const char table[] = "none -> delayed: accept to try again\n"

@@ -7,7 +7,12 @@
 
 #include <sys/stat.h>
 
-#include "core/manager-internal.h"
+#include "core/deadlines.h"
+#include "core/drain.h"
+#include "core/manager-body.h"
+#include "core/runs.h"
+#include "core/take-over.h"
+#include "core/triggers.h"
 #include "trigger/path.h"
 
 #define RUNS_MAX 16

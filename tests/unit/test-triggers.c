@@ -5,7 +5,7 @@
 
 #include "core-fixture.h"
 
-#include "core/manager-internal.h"
+#include "core/manager-body.h"
 #include "trigger/kinds.h"
 
 #define WORD_MAX 16

@@ -1,16 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Brings the parts together and answers who asks. What happens to a request is in runs.c, what a new load of the files
- * means in reload.c. */
-
-#include "core/manager.h"
+/* Puts the parts of the manager together, starts and stops it, and answers clients. Nothing in core/ calls this file,
+ * and no file of core/ calls one that stands above it: src/README.md has their order. What goes upwards all the same
+ * goes through Listeners, the executor's callbacks, the table of trigger kinds, and observers. */
 
 #include <assert.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 
-#include "core/manager-internal.h"
+#include "core/absences.h"
+#include "core/alarms.h"
+#include "core/deadlines.h"
+#include "core/drain.h"
+#include "core/follow-ups.h"
+#include "core/manager-body.h"
+#include "core/outbox.h"
+#include "core/pauses.h"
+#include "core/pools.h"
+#include "core/queues.h"
+#include "core/reload.h"
+#include "core/runs.h"
+#include "core/take-over.h"
+#include "core/triggers.h"
 #include "util/log-messages.h"
 #include "util/log.h"
 

@@ -1,0 +1,110 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The body of Manager: what the files of core/ share, and nobody else sees. A part with a file of its own has its body
+ * there, or in the header of that file. */
+
+#include "core/live-run.h"
+#include "core/manager.h"
+#include "core/trigger.h"
+#include "util/turn.h"
+
+#define OBSERVERS_MAX 4
+
+typedef struct Deadlines Deadlines;
+typedef struct Drain Drain;
+typedef struct Outbox Outbox;
+typedef struct Pools Pools;
+
+typedef struct FoundRun {
+        RunRecord record;
+        RunPayload *payload; /* until it is taken over */
+} FoundRun;
+
+/* Runs that the executor has found and the ledger has forgotten, as they were found. */
+typedef struct FoundRuns {
+        FoundRun *runs;
+        size_t n, n_known; /* the first of them are taken over */
+} FoundRuns;
+
+/* What an earlier daemon left. */
+typedef struct TakeOver {
+        Deadline deadline;              /* until then forgotten runs are waited for */
+        bool was_surveyed;              /* all of them are found */
+        bool has_left_runs;             /* in the ledger, that could not be taken over yet */
+        struct LoadedPayload *payloads; /* what runs were given, while those in the ledger are taken over */
+        size_t n_payloads;
+} TakeOver;
+
+/* Where control goes upwards: who deals with what a file further down has noticed. assembly.c puts them together. */
+typedef struct Listeners {
+        void (*run_ended)(Manager *m, LiveRun *run); /* it is taken from the outbox, and is the listener's to free */
+        void (*alarm_raised)(Manager *m, const Job *job, const LedgerAlarm *alarm);
+} Listeners;
+
+struct Manager {
+        const Listeners *listeners;
+        sd_event *event;
+        ManagerOptions options;
+        Settings settings;
+        Diagnostics diagnostics;
+        size_t n_setting_problems; /* of them, the first ones */
+        JobLoader *loader;
+        JobTable *jobs;
+        unsigned generation;
+        Ledger *ledger;
+        ZoneCache *zones;
+        sd_event_source *resume_source;   /* the next end of a pause */
+        sd_event_source *readable_source; /* a deferred source: the ledger can be read at last */
+        bool paused;                      /* all jobs are */
+        ExecutorOptions executor_options;
+        Executor *executor;
+        Executor *former_executor; /* the other one, for runs that it began before it was changed; or NULL */
+        usec_t started_at;         /* realtime */
+        char *host;
+
+        LiveRuns live;
+        Pools *pools;
+        usec_t last_rank; /* that a run was given */
+        unsigned n_running, n_queued;
+        Outbox *outbox;
+        sd_event_source *start_source;       /* a deferred source that starts what is ready */
+        sd_event_source *acknowledge_source; /* a deferred source that tells the executor what is in the ledger */
+        Deadline acknowledge_again;
+
+        Trigger *triggers[TRIGGER_KINDS_MAX]; /* kinds of them */
+        size_t n_triggers;
+        Deadlines *deadlines;
+
+        TakeOver take_over;
+        FoundRuns found;
+
+        bool is_started;  /* manager_start() was called: runs may be */
+        bool is_unread;   /* the ledger could not be read yet: who knows what goes on */
+        bool is_surveyed; /* forgotten runs are taken over, or were waited for long enough */
+        bool is_held;     /* the machine goes down: nothing is started */
+        bool stopping;
+        Drain *drain;
+
+        ManagerObserver observers[OBSERVERS_MAX];
+        size_t n_observers;
+};
+
+#define NOTIFY_OBSERVERS(m, member, ...)                                                                           \
+        do {                                                                                                       \
+                for (size_t _i = 0; _i < (m)->n_observers; _i++)                                                   \
+                        if ((m)->observers[_i].member)                                                             \
+                                (m)->observers[_i].member((m)->observers[_i].userdata __VA_OPT__(, ) __VA_ARGS__); \
+        } while (false)
+
+/* Tells each kind of trigger that has the function. */
+#define TELL_TRIGGERS(m, function, ...)                                                                         \
+        do {                                                                                                    \
+                for (size_t _i = 0; _i < (m)->n_triggers; _i++)                                                 \
+                        if ((m)->triggers[_i]->ops->function)                                                   \
+                                (m)->triggers[_i]->ops->function((m)->triggers[_i] __VA_OPT__(, ) __VA_ARGS__); \
+        } while (false)
+/* For each that has the function. */
+#define FOREACH_TRIGGER(m, t, function)                 \
+        for (size_t _i = 0; _i < (m)->n_triggers; _i++) \
+                for (Trigger *t = (m)->triggers[_i]; t && t->ops->function; t = NULL)

@@ -1,0 +1,24 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Where runs wait. */
+
+#include "core/manager.h"
+
+/* Into the queue of its job; from there it goes on when that is pumped. */
+void queues_add(Manager *m, LiveRun *run);
+/* The job has another definition: what waits waits by that, for its places and in its pool. */
+void queues_redefine(Manager *m, Job *job);
+/* The point in time, of CLOCK_BOOTTIME, before which a retry is not started. */
+usec_t retry_not_before(const LiveRun *run);
+/* The same, once that has come and the job is not paused. */
+void queues_delay(Manager *m, LiveRun *run);
+/* The job is not paused any more: what came due meanwhile is due now. */
+void queues_resume(Manager *m, const Job *job);
+/* The run is ready: it waits for a slot of its pool, where it stood, should it have done so before. */
+void queues_wait_for_slot(Manager *m, LiveRun *run);
+/* The next run that may be started; NULL when there is none. */
+LiveRun *queues_next(const Manager *m);
+/* Something may have become free: for runs of this job; for any. */
+void queues_pump_job(Manager *m, Job *job);
+void queues_pump(Manager *m);
