@@ -28,18 +28,6 @@
 
 #define RUNS_DUMPED_MAX 1000
 
-static void log_setting_problems(const Diagnostics *d) {
-        for (size_t i = 0; i < d->n_items; i++) {
-                LogContext c = {
-                        .message_id = MESSAGE_CONFIG_PROBLEM,
-                        .file = d->items[i].file,
-                        .line = d->items[i].line,
-                };
-
-                log_message(LOG_ERR, &c, "%s:%u: %s", d->items[i].file, d->items[i].line, d->items[i].message);
-        }
-}
-
 /* Reads vaktd.conf over the settings in force; errors go into the diagnostics. At a reload, what was good before
  * stays: then nothing is taken from files with errors. */
 static int load_settings(Manager *m, bool is_reload) {
@@ -49,7 +37,7 @@ static int load_settings(Manager *m, bool is_reload) {
         settings_init(&s);
         r = settings_load(&s, m->options.config_path, m->options.owner, &m->diagnostics);
         diagnostics_find_private(&m->diagnostics);
-        log_setting_problems(&m->diagnostics);
+        reload_log_problems(&m->diagnostics);
         m->n_setting_problems = m->diagnostics.n_items;
         if (r < 0 || (is_reload && r == SETTINGS_PARTIAL)) {
                 settings_done(&s);
@@ -125,43 +113,6 @@ static int open_zones(Manager *m) {
         return 0;
 }
 
-static int on_taken_over_late(sd_event_source *source, void *userdata);
-
-static int add_readable_source(Manager *m) {
-        int r;
-
-        r = sd_event_add_defer(m->event, &m->readable_source, on_taken_over_late, m);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(m->readable_source, "ledger-readable");
-        return sd_event_source_set_enabled(m->readable_source, SD_EVENT_OFF);
-}
-
-static int open_parts(Manager *m) {
-        int r;
-
-        r = job_table_new(&m->jobs);
-        if (r >= 0)
-                r = open_zones(m);
-        if (r >= 0)
-                r = open_executor(m);
-        if (r >= 0)
-                r = job_loader_new(&m->loader, m->options.job_dirs, m->options.owner, m->zones, loader_target(m));
-        if (r >= 0)
-                r = deadlines_init(m);
-        if (r >= 0)
-                r = pools_init(m);
-        if (r >= 0)
-                r = pauses_init(m);
-        if (r >= 0)
-                r = outbox_init(m);
-        if (r >= 0)
-                r = add_readable_source(m);
-        if (r >= 0)
-                r = drain_init(m);
-        return r < 0 ? r : runs_init(m);
-}
-
 /* It is called in the middle of something. */
 static void on_ledger_readable(void *userdata) {
         Manager *m = userdata;
@@ -201,13 +152,6 @@ static void set_retention(Manager *m) {
         ledger_set_retention(m->ledger, m->settings.history_keep, m->settings.history_keep_usec, retention_of_job, m);
 }
 
-static char *host_name(void) {
-        char name[HOST_NAME_MAX + 1] = "";
-
-        (void)gethostname(name, sizeof(name) - 1);
-        return strdup(name);
-}
-
 static void load_last_runs(Manager *m) {
         for (size_t i = 0; i < job_table_size(m->jobs); i++)
                 reload_load_last(m, job_table_at(m->jobs, i));
@@ -229,7 +173,7 @@ static void load_what_was(Manager *m) {
 }
 
 /* What stands in a ledger that could not be read at start counts from now on. */
-static int on_taken_over_late(sd_event_source *source, void *userdata) {
+static int on_readable(sd_event_source *source, void *userdata) {
         Manager *m = userdata;
 
         pauses_reload(m);
@@ -239,6 +183,33 @@ static int on_taken_over_late(sd_event_source *source, void *userdata) {
         return 0;
 }
 
+static int open_parts(Manager *m) {
+        int r;
+
+        r = job_table_new(&m->jobs);
+        if (r >= 0)
+                r = open_zones(m);
+        if (r >= 0)
+                r = open_executor(m);
+        if (r >= 0)
+                r = job_loader_new(&m->loader, m->options.job_dirs, m->options.owner, m->zones, loader_target(m));
+        if (r >= 0)
+                r = deadlines_init(m);
+        if (r >= 0)
+                r = pools_init(m);
+        if (r >= 0)
+                r = pauses_init(m);
+        if (r >= 0)
+                r = outbox_init(m);
+        if (r >= 0)
+                r = sd_event_add_defer(m->event, &m->readable_source, on_readable, m);
+        if (r >= 0)
+                r = event_source_set_up(m->readable_source, "ledger-readable");
+        if (r >= 0)
+                r = drain_init(m);
+        return r < 0 ? r : runs_init(m);
+}
+
 static const Listeners listeners = {
         .run_ended = runs_deal_with_end,
         .alarm_raised = follow_up_alarm,
@@ -246,6 +217,7 @@ static const Listeners listeners = {
 
 int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         _cleanup_(manager_freep) Manager *m = NULL;
+        char host[HOST_NAME_MAX + 1] = "";
         int r;
 
         m = calloc(1, sizeof(*m));
@@ -256,7 +228,8 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
         m->event = sd_event_ref(event);
         m->take_over.deadline.position = HEAP_NONE;
         m->options = *options;
-        m->host = host_name();
+        (void)gethostname(host, sizeof(host) - 1);
+        m->host = strdup(host);
         if (!m->host)
                 return -ENOMEM;
         r = load_settings(m, /* is_reload= */ false);

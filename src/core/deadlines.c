@@ -64,11 +64,7 @@ int deadlines_init(Manager *m) {
                 return -ENOMEM;
         r = sd_event_add_time(m->event, &m->deadlines->source, CLOCK_BOOTTIME, 0, DEADLINE_ACCURACY_USEC, on_deadline,
                               m);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(m->deadlines->source, "deadlines");
-        (void)sd_event_source_set_enabled(m->deadlines->source, SD_EVENT_OFF);
-        return sd_event_source_set_exit_on_failure(m->deadlines->source, true);
+        return r < 0 ? r : event_source_set_up(m->deadlines->source, "deadlines");
 }
 
 void deadlines_done(Manager *m) {

@@ -104,14 +104,11 @@ static int on_emptied(sd_event_source *s, int fd, uint32_t revents, void *userda
 }
 
 int drain_init(Manager *m) {
-        int r;
-
         m->drain = calloc(1, sizeof(*m->drain));
         if (!m->drain)
                 return -ENOMEM;
         m->drain->deadline = (Deadline){ .due = on_drain_time, .position = HEAP_NONE };
-        r = event_add_turn(m->event, &m->drain->emptied_source, "runs-stopped", on_emptied, m);
-        return r < 0 ? r : sd_event_source_set_exit_on_failure(m->drain->emptied_source, true);
+        return event_add_turn(m->event, &m->drain->emptied_source, "runs-stopped", on_emptied, m);
 }
 
 void drain_done(Manager *m) {

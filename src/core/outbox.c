@@ -140,12 +140,9 @@ int outbox_init(Manager *m) {
                 return -ENOMEM;
         TAILQ_INIT(&m->outbox->runs);
         r = sd_event_add_defer(m->event, &m->outbox->source, on_outbox, m);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(m->outbox->source, "runs-ended");
-        (void)sd_event_source_set_enabled(m->outbox->source, SD_EVENT_OFF);
-        r = sd_event_source_set_priority(m->outbox->source, OUTBOX_PRIORITY);
-        return r < 0 ? r : sd_event_source_set_exit_on_failure(m->outbox->source, true);
+        if (r >= 0)
+                r = event_source_set_up(m->outbox->source, "runs-ended");
+        return r < 0 ? r : sd_event_source_set_priority(m->outbox->source, OUTBOX_PRIORITY);
 }
 
 void outbox_done(Manager *m) {

@@ -172,14 +172,9 @@ static int on_resume(sd_event_source *s, uint64_t usec, void *userdata) {
 }
 
 int pauses_init(Manager *m) {
-        int r;
+        int r = sd_event_add_time(m->event, &m->resume_source, CLOCK_REALTIME, 0, RESUME_ACCURACY_USEC, on_resume, m);
 
-        r = sd_event_add_time(m->event, &m->resume_source, CLOCK_REALTIME, 0, RESUME_ACCURACY_USEC, on_resume, m);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(m->resume_source, "pause-ends");
-        (void)sd_event_source_set_enabled(m->resume_source, SD_EVENT_OFF);
-        return sd_event_source_set_exit_on_failure(m->resume_source, true);
+        return r < 0 ? r : event_source_set_up(m->resume_source, "pause-ends");
 }
 
 void pauses_start(Manager *m) {

@@ -38,15 +38,13 @@ void reload_load_last(Manager *m, Job *job) {
 }
 
 static int format_problem(char **ret, const Diagnostic *d) {
-        *ret = NULL;
-        if (!d)
+        int r = d->line > 0 ? asprintf(ret, "%s:%u: %s", d->file, d->line, d->message)
+                            : asprintf(ret, "%s: %s", d->file, d->message);
+
+        if (r >= 0)
                 return 0;
-        if (d->line > 0 ? asprintf(ret, "%s:%u: %s", d->file, d->line, d->message) < 0
-                        : asprintf(ret, "%s: %s", d->file, d->message) < 0) {
-                *ret = NULL;
-                return -ENOMEM;
-        }
-        return 0;
+        *ret = NULL;
+        return -ENOMEM;
 }
 
 /* Gives the job what was loaded for it; true when anything about it changed. */
@@ -55,7 +53,7 @@ static int job_update(Manager *m, Job *job, JobDef *def, const Diagnostic *probl
         bool changed = job->gone || job->def != def;
         int r;
 
-        r = format_problem(&text, problem);
+        r = problem ? format_problem(&text, problem) : 0;
         if (r < 0)
                 return r;
         job->problem_is_private = problem && problem->is_private;
@@ -159,15 +157,14 @@ static void drop_unseen_jobs(Manager *m) {
         }
 }
 
-static void log_problems(const Diagnostics *diagnostics) {
+void reload_log_problems(const Diagnostics *diagnostics) {
         for (size_t i = 0; i < diagnostics->n_items; i++) {
                 const Diagnostic *d = &diagnostics->items[i];
                 LogContext c = { .message_id = MESSAGE_CONFIG_PROBLEM, .file = d->file, .line = d->line };
+                _cleanup_free_ char *text = NULL;
 
-                if (d->line > 0)
-                        log_message(LOG_ERR, &c, "%s:%u: %s", d->file, d->line, d->message);
-                else
-                        log_message(LOG_ERR, &c, "%s: %s", d->file, d->message);
+                (void)format_problem(&text, d);
+                log_message(LOG_ERR, &c, "%s", text ?: d->message);
         }
 }
 
@@ -179,7 +176,7 @@ int reload_jobs(Manager *m) {
         r = job_loader_load(m->loader, turn_now(m->event).realtime);
         if (r < 0)
                 return r;
-        log_problems(job_loader_diagnostics(m->loader));
+        reload_log_problems(job_loader_diagnostics(m->loader));
         m->generation++;
         loaded = job_loader_jobs(m->loader, &n);
         for (size_t i = 0; i < n; i++) {

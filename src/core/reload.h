@@ -7,6 +7,7 @@
 
 /* Reads all job files and makes the table what they say. */
 int reload_jobs(Manager *m);
+void reload_log_problems(const Diagnostics *diagnostics);
 /* What the job did last, as the ledger has it. */
 void reload_load_last(Manager *m, Job *job);
 /* The job of this name; an instance of a template is made when it is not there. -ENOENT, -ENOEXEC, -ENOMEM. */

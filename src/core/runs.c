@@ -284,18 +284,12 @@ const ExecutorCallbacks *runs_callbacks(void) {
         return &callbacks;
 }
 
-static int add_turn(Manager *m, sd_event_source **ret, sd_event_io_handler_t handler, const char *description) {
-        int r = event_add_turn(m->event, ret, description, handler, m);
-
-        return r < 0 ? r : sd_event_source_set_exit_on_failure(*ret, true);
-}
-
 int runs_init(Manager *m) {
         int r;
 
         m->acknowledge_again = (Deadline){ .due = on_acknowledge_again, .position = HEAP_NONE };
-        r = add_turn(m, &m->start_source, on_start, "run-starter");
-        return r < 0 ? r : add_turn(m, &m->acknowledge_source, on_acknowledge, "runs-acknowledge");
+        r = event_add_turn(m->event, &m->start_source, "run-starter", on_start, m);
+        return r < 0 ? r : event_add_turn(m->event, &m->acknowledge_source, "runs-acknowledge", on_acknowledge, m);
 }
 
 void runs_free_all(Manager *m) {

@@ -582,15 +582,11 @@ static void on_settle_again(Manager *m, Deadline *d) {
 
 static int paths_init(Trigger *base) {
         PathTrigger *t = (PathTrigger *)base;
-        int r;
 
         TAILQ_INIT(&t->ready);
         TAILQ_INIT(&t->spool_ends);
         t->settling = (Deadline){ .due = on_settle_again, .position = HEAP_NONE };
-        r = event_add_turn(base->event, &t->ready_source, "paths-ready", on_ready, t);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_exit_on_failure(t->ready_source, true);
+        return event_add_turn(base->event, &t->ready_source, "paths-ready", on_ready, t);
 }
 
 static int paths_start(Trigger *t) {

@@ -67,11 +67,7 @@ static int timers_add_source(Timers *t, ScheduleClock clock) {
                                   "Cannot wake the machine for jobs with WakeSystem=: %m; they run when it is awake");
                 r = sd_event_add_time(t->base.event, s, clocks[clock].instead, 0, 1, on_timer, t);
         }
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(*s, clocks[clock].description);
-        (void)sd_event_source_set_enabled(*s, SD_EVENT_OFF);
-        return sd_event_source_set_exit_on_failure(*s, true);
+        return r < 0 ? r : event_source_set_up(*s, clocks[clock].description);
 }
 
 static int timers_arm_clock(Timers *t, ScheduleClock clock) {

@@ -22,6 +22,13 @@ usec_t turn_spent(sd_event *event) {
         return usec_sub(now_clock(CLOCK_MONOTONIC), began);
 }
 
+int event_source_set_up(sd_event_source *s, const char *description) {
+        int r = sd_event_source_set_enabled(s, SD_EVENT_OFF);
+
+        (void)sd_event_source_set_description(s, description);
+        return r < 0 ? r : sd_event_source_set_exit_on_failure(s, true);
+}
+
 int event_add_turn(sd_event *event, sd_event_source **ret, const char *description, sd_event_io_handler_t handler,
                    void *userdata) {
         _cleanup_close_ int fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -35,8 +42,7 @@ int event_add_turn(sd_event *event, sd_event_source **ret, const char *descripti
                 return r;
         (void)sd_event_source_set_io_fd_own(s, true);
         TAKE_FD(fd);
-        (void)sd_event_source_set_description(s, description);
-        r = sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        r = event_source_set_up(s, description);
         if (r < 0) {
                 sd_event_source_unref(s);
                 return r;
