@@ -15,21 +15,14 @@
 #define GONE_STAMP     "gone" /* among the stamps of the triggers, whose keys hold a "=": since when the job is */
 #define GONE_KEPT_USEC USEC_PER_DAY
 
-/* An instance that somebody asked for by name is there as long as its template is. */
-static bool is_there(Manager *m, const char *name, const Job *job) {
-        _cleanup_(job_def_unrefp) JobDef *def = NULL;
-
-        if (job)
-                return !job->gone;
-        return strchr(name, '@') && job_loader_instantiate(m->loader, name, &def, NULL) != -ENOENT;
-}
-
 static void look_at_job(Manager *m, const char *name) {
         Job *job = job_table_get(m->jobs, name);
         usec_t since, now = turn_now(m->event).realtime;
+        _cleanup_(job_def_unrefp) JobDef *def = NULL;
         bool was_gone = ledger_get_stamp(m->ledger, name, GONE_STAMP, &since) >= 0;
 
-        if (is_there(m, name, job)) {
+        /* An instance that somebody asked for by name is there as long as its template is. */
+        if (job ? !job->gone : strchr(name, '@') && job_loader_instantiate(m->loader, name, &def, NULL) != -ENOENT) {
                 if (!was_gone)
                         return;
                 (void)ledger_forget_stamp(m->ledger, name, GONE_STAMP);

@@ -281,18 +281,14 @@ bool alarms_failure_is_forgotten(Manager *m, const RunRecord *r) {
                r->id <= id;
 }
 
-static bool has_failed(const Job *job) {
-        return run_result_is_failure(job->last_result) || job->n_delayed > 0 ||
-               (job->alarms && (job->alarms->slow || job->alarms->expect));
-}
-
 int manager_reset_failed(Manager *m, const char *name) {
         Job *job = job_table_get(m->jobs, name);
         LiveRun *run;
 
         if (!job)
                 return -ENOENT;
-        if (!has_failed(job))
+        if (!run_result_is_failure(job->last_result) && job->n_delayed == 0 &&
+            !(job->alarms && (job->alarms->slow || job->alarms->expect)))
                 return 0;
         remember_reset(m, job);
         alarms_clear(m, job);

@@ -88,12 +88,6 @@ static int open_executor(Manager *m) {
         return r;
 }
 
-static LoaderTarget loader_target(const Manager *m) {
-        if (!m->executor->ops->outlives_daemon)
-                return LOADER_FOR_CHILDREN;
-        return m->options.user_instance ? LOADER_FOR_USER_UNITS : LOADER_FOR_UNITS;
-}
-
 /* TZ= of our environment is the local zone then, as everywhere. */
 static int open_zones(Manager *m) {
         const char *tz = getenv("TZ");
@@ -152,17 +146,13 @@ static void set_retention(Manager *m) {
         ledger_set_retention(m->ledger, m->settings.history_keep, m->settings.history_keep_usec, retention_of_job, m);
 }
 
-static void load_last_runs(Manager *m) {
-        for (size_t i = 0; i < job_table_size(m->jobs); i++)
-                reload_load_last(m, job_table_at(m->jobs, i));
-}
-
 /* Before any client can ask for anything, and before anything is planned: never two at once holds from the first
  * request on, and an interval that counts from the end of a run stands still while one goes on. */
 static void load_what_was(Manager *m) {
         int r;
 
-        load_last_runs(m);
+        for (size_t i = 0; i < job_table_size(m->jobs); i++)
+                reload_load_last(m, job_table_at(m->jobs, i));
         alarms_load(m);
         r = take_over_runs(m);
         m->is_unread = r < 0;
@@ -184,6 +174,7 @@ static int on_readable(sd_event_source *source, void *userdata) {
 }
 
 static int open_parts(Manager *m) {
+        LoaderTarget target;
         int r;
 
         r = job_table_new(&m->jobs);
@@ -191,8 +182,12 @@ static int open_parts(Manager *m) {
                 r = open_zones(m);
         if (r >= 0)
                 r = open_executor(m);
-        if (r >= 0)
-                r = job_loader_new(&m->loader, m->options.job_dirs, m->options.owner, m->zones, loader_target(m));
+        if (r < 0)
+                return r;
+        target = !m->executor->ops->outlives_daemon ? LOADER_FOR_CHILDREN
+                 : m->options.user_instance         ? LOADER_FOR_USER_UNITS
+                                                    : LOADER_FOR_UNITS;
+        r = job_loader_new(&m->loader, m->options.job_dirs, m->options.owner, m->zones, target);
         if (r >= 0)
                 r = deadlines_init(m);
         if (r >= 0)

@@ -20,21 +20,17 @@ struct Drain {
         void *userdata;
 };
 
-static bool run_waits(const LiveRun *run) {
-        return !run->execution;
-}
-
 static bool run_outlives_us(const LiveRun *run) {
         return !run->execution || run->execution->ops->outlives_daemon;
 }
 
 /* Oldest first, as they stand in the queues. */
-static void release_runs(Manager *m, bool (*may_go)(const LiveRun *run)) {
+static void release_runs(Manager *m, bool only_waiting) {
         LiveRun *next;
 
         for (LiveRun *run = TAILQ_FIRST(&m->live.all); run; run = next) {
                 next = TAILQ_NEXT(run, all);
-                if (run->stage != RUN_STAGE_DONE && may_go(run))
+                if (run->stage != RUN_STAGE_DONE && (only_waiting ? !run->execution : run_outlives_us(run)))
                         run_leave(run);
         }
 }
@@ -58,7 +54,7 @@ static void stop_children(Manager *m) {
 static void drained(Manager *m) {
         m->drain->n_executors = 0;
         deadline_set(m, &m->drain->deadline, USEC_INFINITY);
-        release_runs(m, run_outlives_us);
+        release_runs(m, /* only_waiting= */ false);
         runs_acknowledge(m);
         if (m->live.by_id.n_nodes == 0)
                 (void)sd_event_source_set_enabled(m->drain->emptied_source, SD_EVENT_ONESHOT);
@@ -85,7 +81,7 @@ void drain_begin(Manager *m, void (*done)(void *userdata), void *userdata) {
         m->live.emptied_source = m->drain->emptied_source;
         m->drain->done = done;
         m->drain->userdata = userdata;
-        release_runs(m, run_waits);
+        release_runs(m, /* only_waiting= */ true);
         stop_children(m);
         m->drain->n_executors = !executor_drain(m->executor);
         m->drain->n_executors += !executor_drain(m->former_executor);

@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "core/gates.h"
 #include "core/manager-body.h"
 #include "core/pools.h"
 #include "core/queues.h"

@@ -88,22 +88,6 @@ static int copy_string(char **ret, const char *s) {
         return s && !*ret ? -ENOMEM : 0;
 }
 
-static int set_texts(RunRecord *r, const Manager *m, const Job *job, const RunRequest *request) {
-        if (copy_string(&r->job, job->name) < 0 || copy_string(&r->parent_job, request->parent_job) < 0 ||
-            copy_string(&r->alarm, request->alarm) < 0 || copy_string(&r->payload, request->payload) < 0 ||
-            copy_string(&r->host, m->host) < 0)
-                return -ENOMEM;
-        return 0;
-}
-
-/* A run of an earlier daemon may be of a job whose file is bad by now: it gets a definition that says nothing. */
-static int set_def(LiveRun *run, const Job *job) {
-        if (!job->def)
-                return job_def_new(&run->def, job->name);
-        run->def = job_def_ref(job->def);
-        return 0;
-}
-
 int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
         usec_t now = turn_now(m->event).realtime;
@@ -126,9 +110,14 @@ int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request)
         run->record.parent = request->parent;
         run->record.scheduled = request->scheduled > 0 ? request->scheduled : now;
         run->record.requested = now;
-        r = set_def(run, job);
-        if (r >= 0)
-                r = set_texts(&run->record, m, job, request);
+        if (copy_string(&run->record.job, job->name) < 0 ||
+            copy_string(&run->record.parent_job, request->parent_job) < 0 ||
+            copy_string(&run->record.alarm, request->alarm) < 0 ||
+            copy_string(&run->record.payload, request->payload) < 0 || copy_string(&run->record.host, m->host) < 0)
+                return -ENOMEM;
+        /* A run of an earlier daemon may be of a job whose file is bad by now: its definition says nothing. */
+        run->def = job->def ? job_def_ref(job->def) : NULL;
+        r = run->def ? 0 : job_def_new(&run->def, job->name);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(run);

@@ -66,34 +66,26 @@ void run_log_outcome(const RunRecord *r) {
         }
 }
 
-static void job_note_end(const LiveRun *run) {
-        Job *job = run->job;
-
-        if (run->record.started == 0)
-                return;
-        job->last_end = run->record.ended;
-        if (run->record.result != RUN_RESULT_SKIPPED)
-                job->last_result = run->record.result;
-}
-
-static void record_outcome(RunRecord *r, const ExecOutcome *o, usec_t now) {
-        r->result = o->result;
-        r->code = o->code;
-        if (o->started > 0 && r->started > 0)
-                r->started = o->started;
-        r->ended = o->ended > 0 ? o->ended : now;
-        r->pid = 0;
-        r->cpu = o->cpu;
-        r->memory_peak = o->memory_peak;
-}
-
 void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
+        RunRecord *r = &run->record;
+
         if (run_goes_on(run))
                 (void)sd_event_source_set_enabled(m->acknowledge_source, SD_EVENT_ONESHOT);
-        record_outcome(&run->record, outcome, turn_now(m->event).realtime);
+        r->result = outcome->result;
+        r->code = outcome->code;
+        if (outcome->started > 0 && r->started > 0)
+                r->started = outcome->started;
+        r->ended = outcome->ended > 0 ? outcome->ended : turn_now(m->event).realtime;
+        r->pid = 0;
+        r->cpu = outcome->cpu;
+        r->memory_peak = outcome->memory_peak;
         run_set_stage(run, RUN_STAGE_DONE);
-        job_note_end(run);
-        (void)ledger_update(m->ledger, &run->record);
+        if (r->started > 0) {
+                run->job->last_end = r->ended;
+                if (r->result != RUN_RESULT_SKIPPED)
+                        run->job->last_result = r->result;
+        }
+        (void)ledger_update(m->ledger, r);
         run->execution = execution_free(run->execution);
         TAILQ_INSERT_TAIL(&m->outbox->runs, run, waiting);
         (void)sd_event_source_set_enabled(m->outbox->source, SD_EVENT_ONESHOT);

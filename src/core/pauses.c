@@ -57,7 +57,7 @@ void runs_use_up_skip(Manager *m, Job *job) {
         NOTIFY_OBSERVERS(m, job_changed, job);
 }
 
-static void arm_resume(Manager *m) {
+void pauses_start(Manager *m) {
         usec_t first = USEC_INFINITY;
 
         for (size_t i = 0; i < job_table_size(m->jobs); i++) {
@@ -119,7 +119,7 @@ void pauses_reload(Manager *m) {
                 apply(m, job);
                 NOTIFY_OBSERVERS(m, job_changed, job);
         }
-        arm_resume(m);
+        pauses_start(m);
 }
 
 static int set_all_paused(Manager *m, bool paused) {
@@ -167,7 +167,7 @@ static int on_resume(sd_event_source *s, uint64_t usec, void *userdata) {
                 if (job->paused_alone && job->pause_until > 0 && job->pause_until <= now)
                         set_paused(m, job, false, 0);
         }
-        arm_resume(m);
+        pauses_start(m);
         return 0;
 }
 
@@ -177,17 +177,13 @@ int pauses_init(Manager *m) {
         return r < 0 ? r : event_source_set_up(m->resume_source, "pause-ends");
 }
 
-void pauses_start(Manager *m) {
-        arm_resume(m);
-}
-
 static int pause_job(Manager *m, const char *name, bool paused, usec_t until) {
         Job *job = job_table_get(m->jobs, name);
 
         if (!job)
                 return -ENOENT;
         set_paused(m, job, paused, until);
-        arm_resume(m);
+        pauses_start(m);
         (void)runs_commit(m); /* who asked is told only of what is written */
         return 0;
 }

@@ -8,7 +8,6 @@
 
 #include <assert.h>
 
-#include "core/gates.h"
 #include "core/manager-body.h"
 #include "core/pools.h"
 #include "util/array.h"
@@ -129,15 +128,6 @@ static void drop_if_unused(Manager *m, Pool *p) {
         pool_free(p);
 }
 
-static void configure(Manager *m, Pool *p) {
-        const PoolDef *def = settings_pool(&m->settings, p->name);
-
-        p->is_configured = def;
-        p->slots = def ? def->slots : 1;
-        p->max_wait = def ? def->max_wait : USEC_INFINITY;
-        pool_changed(m, p);
-}
-
 int pools_configure(Manager *m) {
         Pool *p;
         int r;
@@ -148,8 +138,15 @@ int pools_configure(Manager *m) {
                         return r;
         }
         for (size_t i = m->pools->n_named; i > 0; i--) {
-                configure(m, m->pools->named[i - 1]);
-                drop_if_unused(m, m->pools->named[i - 1]);
+                const PoolDef *def;
+
+                p = m->pools->named[i - 1];
+                def = settings_pool(&m->settings, p->name);
+                p->is_configured = def;
+                p->slots = def ? def->slots : 1;
+                p->max_wait = def ? def->max_wait : USEC_INFINITY;
+                pool_changed(m, p);
+                drop_if_unused(m, p);
         }
         return 0;
 }

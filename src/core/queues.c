@@ -9,7 +9,6 @@
  * changes, so that a heap is all it takes. */
 
 #include "core/deadlines.h"
-#include "core/gates.h"
 #include "core/manager-body.h"
 #include "core/outbox.h"
 #include "core/pools.h"
@@ -141,13 +140,11 @@ static void on_time_has_come(Manager *m, Deadline *d) {
         char why[GATE_WHY_MAX];
         Job *job = run->job;
 
-        switch (a.verdict) {
-        case GATE_ADMIT:
-                break;
-        case GATE_WAIT:
+        if (a.verdict == GATE_WAIT) {
                 deadline_set(m, d, deadline_of_realtime(m, a.until));
                 return;
-        case GATE_REFUSE:
+        }
+        if (a.verdict == GATE_REFUSE) {
                 run_set_reason(run, "%s", gates_why(why, &in, &a));
                 runs_drop(m, run, RUN_RESULT_SKIPPED);
                 return;

@@ -220,31 +220,21 @@ int reload_get_job(Manager *m, const char *name, Job **ret) {
         return 0;
 }
 
-/* Not under the name of a definition that could be started: it says nothing but what the job was called. */
-static int add_placeholder(Manager *m, const char *name, Job **ret) {
+int reload_get_job_or_placeholder(Manager *m, const char *name, Job **ret) {
         _cleanup_(job_def_unrefp) JobDef *def = NULL;
         int r;
 
+        r = reload_get_job(m, name, ret);
+        if (r >= 0 || r == -ENOMEM)
+                return r;
+        *ret = job_table_get(m->jobs, name);
+        if (*ret)
+                return 0;
+        /* Not with a definition that could be started: it says nothing but what the job was called. */
         r = job_def_new(&def, name);
         if (r >= 0)
                 r = job_add(m, name, def, NULL, ret);
-        if (r < 0)
-                return r;
-        (*ret)->gone = true;
-        return 0;
-}
-
-int reload_get_job_or_placeholder(Manager *m, const char *name, Job **ret) {
-        Job *job;
-        int r;
-
-        r = reload_get_job(m, name, &job);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0)
-                job = job_table_get(m->jobs, name);
-        if (!job)
-                return add_placeholder(m, name, ret);
-        *ret = job;
-        return 0;
+        if (r >= 0)
+                (*ret)->gone = true;
+        return r;
 }

@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "core/gates.h"
 #include "core/manager-body.h"
 #include "core/outbox.h"
 #include "core/triggers.h"
@@ -43,20 +42,6 @@ void runs_preempt(const Trigger *t, const Job *job, const char *reason) {
         }
 }
 
-/* Sets the reason and returns false for a run that the job does not want now; what only makes it wait does so once it
- * is accepted. */
-static bool admit(LiveRun *run, bool has_payload) {
-        GateInput in = run_gate_input(run, GATE_REQUEST);
-        char why[GATE_WHY_MAX];
-        GateAnswer a;
-
-        in.has_file = has_payload;
-        a = gates_ask(&in, run->record.requested);
-        if (a.verdict == GATE_REFUSE)
-                run_set_reason(run, "%s", gates_why(why, &in, &a));
-        return a.verdict != GATE_REFUSE;
-}
-
 /* Says of a run that was never accepted that it was recorded. */
 static void announce_refusal(Manager *m, const RunRecord *r) {
         run_log_outcome(r);
@@ -91,7 +76,10 @@ void runs_accept(Manager *m, LiveRun *run) {
 
 int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **payload, uint64_t *ret_id) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
+        char why[GATE_WHY_MAX];
         bool admitted;
+        GateAnswer a;
+        GateInput in;
         int r;
 
         r = live_reserve(&m->live);
@@ -99,10 +87,14 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **p
                 r = live_run_new(&run, m, job, request);
         if (r < 0)
                 return r;
-        admitted = admit(run, payload != NULL);
+        in = run_gate_input(run, GATE_REQUEST);
+        in.has_file = payload != NULL;
+        a = gates_ask(&in, run->record.requested);
+        admitted = a.verdict != GATE_REFUSE; /* what makes it wait does so once it is accepted */
         if (admitted)
                 r = pools_admit(m, run);
         else {
+                run_set_reason(run, "%s", gates_why(why, &in, &a));
                 run_set_stage(run, RUN_STAGE_DONE);
                 mark_refused(&run->record, RUN_RESULT_SKIPPED);
         }

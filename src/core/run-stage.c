@@ -82,11 +82,6 @@ bool run_goes_on(const LiveRun *run) {
         return stages[run->stage].goes_on;
 }
 
-/* By QueueMax=. What is made up for comes all at once: CatchUpMax= bounds it, and nobody is refused for its sake. */
-static bool is_bounded(const LiveRun *run) {
-        return run->record.cause != RUN_CAUSE_CATCH_UP;
-}
-
 static void count(const LiveRun *run, unsigned by) {
         bool waits = stages[run->stage].waits, goes_on = stages[run->stage].goes_on;
         bool has_place = stages[run->stage].has_place;
@@ -96,7 +91,9 @@ static void count(const LiveRun *run, unsigned by) {
         m->n_queued += by * waits;
         job->n_queued += by * waits;
         job->n_delayed += by * (run->stage == RUN_STAGE_DELAYED);
-        job->n_bounded += by * ((has_place || run->stage == RUN_STAGE_QUEUED) && is_bounded(run));
+        /* By QueueMax=. What is made up for comes all at once: CatchUpMax= bounds it. */
+        job->n_bounded +=
+                by * ((has_place || run->stage == RUN_STAGE_QUEUED) && run->record.cause != RUN_CAUSE_CATCH_UP);
         job->n_slots += by * has_place;
         m->n_running += by * goes_on;
         job->n_running += by * goes_on;

@@ -68,33 +68,29 @@ static void on_acknowledge_again(Manager *m, Deadline *d) {
 
 /* --- what the executor reports --- */
 
-static void record_identity(RunRecord *r, const ExecIdentity *identity) {
-        r->pid = identity->pid;
-        r->pid_start = identity->pid_start;
-        r->invocation = identity->invocation;
-        if (!identity->unit || streq_ptr(r->unit, identity->unit))
-                return;
-        free(r->unit);
-        r->unit = strdup(identity->unit); /* without it a later daemon finds the run by its number */
-}
-
 static void on_run_started(void *cookie, const ExecIdentity *identity) {
         LiveRun *run = cookie;
         Manager *m = run->manager;
-        LogContext c = { .message_id = MESSAGE_RUN_STARTED, .job = run->record.job, .run = run->record.id };
+        RunRecord *r = &run->record;
+        LogContext c = { .message_id = MESSAGE_RUN_STARTED, .job = r->job, .run = r->id };
 
         run_set_sought(run, false);
-        record_identity(&run->record, identity);
-        (void)ledger_update(m->ledger, &run->record);
+        r->pid = identity->pid;
+        r->pid_start = identity->pid_start;
+        r->invocation = identity->invocation;
+        if (identity->unit && !streq_ptr(r->unit, identity->unit)) {
+                free(r->unit);
+                r->unit = strdup(identity->unit); /* without it a later daemon finds the run by its number */
+        }
+        (void)ledger_update(m->ledger, r);
         if (run->stage != RUN_STAGE_STARTING) { /* a further command of the run, or one that was adopted */
-                NOTIFY_OBSERVERS(m, run_changed, &run->record);
+                NOTIFY_OBSERVERS(m, run_changed, r);
                 return;
         }
         run_set_stage(run, RUN_STAGE_RUNNING);
-        (void)ledger_update(m->ledger, &run->record);
-        log_message(LOG_INFO, &c, "Run %" PRIu64 " started (%s).", run->record.id,
-                    run_cause_to_string(run->record.cause));
-        NOTIFY_OBSERVERS(m, run_started, &run->record);
+        (void)ledger_update(m->ledger, r);
+        log_message(LOG_INFO, &c, "Run %" PRIu64 " started (%s).", r->id, run_cause_to_string(r->cause));
+        NOTIFY_OBSERVERS(m, run_started, r);
         NOTIFY_OBSERVERS(m, job_changed, run->job);
         NOTIFY_OBSERVERS(m, summary_changed);
 }
@@ -184,22 +180,6 @@ static void run_begin(Manager *m, LiveRun *run) {
         (void)ledger_update(m->ledger, &run->record);
 }
 
-/* Takes back what run_begin() did. What an earlier daemon began was not counted. */
-static void run_unbegin(Manager *m, LiveRun *run) {
-        RunRecord *r = &run->record;
-        Job *job = run->job;
-
-        if (job->last_start == r->started)
-                job->last_start = run->previous_start;
-        run_set_stage(run, RUN_STAGE_READY);
-        r->started = 0;
-        r->pid = 0;
-        r->pid_start = 0;
-        r->unit = mfree(r->unit);
-        r->invocation = SD_ID128_NULL;
-        (void)ledger_update(m->ledger, r);
-}
-
 /* What it was given is not given up because the machine is short of something for now. */
 static void run_start(Manager *m, LiveRun *run) {
         static const int passing[] = { -ENOSPC, -EDQUOT, -EMFILE, -ENFILE, -ENOMEM, -EAGAIN, -EROFS };
@@ -242,16 +222,24 @@ static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata
 static void on_run_put_back(void *cookie) {
         LiveRun *run = cookie;
         Manager *m = run->manager;
+        RunRecord *r = &run->record;
         Job *job = run->job;
-        ExecOutcome outcome = EXEC_OUTCOME_INIT;
 
         if (run->stage == RUN_STAGE_STOPPING) {
-                outcome.result = RUN_RESULT_CANCELLED;
-                runs_finish(m, run, &outcome);
+                runs_drop(m, run, RUN_RESULT_CANCELLED);
                 return;
         }
         run->execution = execution_free(run->execution);
-        run_unbegin(m, run);
+        /* Takes back what run_begin() did. What an earlier daemon began was not counted. */
+        if (job->last_start == r->started)
+                job->last_start = run->previous_start;
+        run_set_stage(run, RUN_STAGE_READY);
+        r->started = 0;
+        r->pid = 0;
+        r->pid_start = 0;
+        r->unit = mfree(r->unit);
+        r->invocation = SD_ID128_NULL;
+        (void)ledger_update(m->ledger, r);
         if (m->stopping) {
                 run_leave(run);
                 return;

@@ -23,21 +23,13 @@
 
 /* --- runs that were under way --- */
 
-static bool is_of_children(const RunRecord *r) {
-        return !r->unit && r->pid_start > 0;
-}
-
-static bool is_of_units(const RunRecord *r) {
-        return r->unit;
-}
-
 /* The executor that has the run: ours, or the other one, which is opened when it is needed first. */
 static Executor *executor_of(Manager *m, const RunRecord *r) {
         bool units = m->executor->ops->outlives_daemon;
         const ExecutorOptions *o = &m->executor_options;
         int r2 = 0;
 
-        if (units ? !is_of_children(r) : !is_of_units(r))
+        if (units ? r->unit || r->pid_start == 0 /* no child, as far as is known */ : !r->unit)
                 return m->executor;
         if (!m->former_executor)
                 r2 = units ? child_executor_new(&m->former_executor, m->event, o)
@@ -72,24 +64,9 @@ static int run_of_record(LiveRun **ret, Manager *m, Job *job, const RunRecord *r
         return 0;
 }
 
-/* It holds its slots, whether there are any or not. */
-static void count_as_running(Manager *m, LiveRun *run) {
-        RunState state = run->record.state;
-
-        live_add(&m->live, run);
-        run_set_stage(run, state == RUN_STOPPING  ? RUN_STAGE_STOPPING
-                           : state == RUN_RUNNING ? RUN_STAGE_RUNNING
-                                                  : RUN_STAGE_STARTING);
-        run->previous_start = run->job->last_start;
-        run->job->last_start = MAX(run->job->last_start, run->record.started);
-}
-
 static void finish_as_lost(Manager *m, LiveRun *run, const char *reason) {
-        ExecOutcome outcome = EXEC_OUTCOME_INIT;
-
         run_set_reason(run, "%s", reason);
-        outcome.result = RUN_RESULT_LOST;
-        runs_finish(m, run, &outcome);
+        runs_drop(m, run, RUN_RESULT_LOST);
 }
 
 /* Which boot it was is a guess where the kernel's word for it is hidden from us (in containers): a unit by the name of
@@ -129,7 +106,13 @@ static int take_over_started(Manager *m, const RunRecord *r, RunPayload **payloa
                 return e;
         if (payload && *payload)
                 payload_give(m, run, TAKE_PTR(*payload));
-        count_as_running(m, run);
+        /* It holds its slots, whether there are any or not. */
+        live_add(&m->live, run);
+        run_set_stage(run, r->state == RUN_STOPPING  ? RUN_STAGE_STOPPING
+                           : r->state == RUN_RUNNING ? RUN_STAGE_RUNNING
+                                                     : RUN_STAGE_STARTING);
+        run->previous_start = job->last_start;
+        job->last_start = MAX(job->last_start, r->started);
         adopt(m, run, !job->gone, this_boot);
         return 0;
 }
@@ -217,25 +200,12 @@ ExecFound take_over_found(void *userdata, const char *job, uint64_t id) {
         return EXEC_FOUND_FORGOTTEN;
 }
 
-static int add_found(Manager *m, const RunRecord *record, const ExecutionRequest *request) {
-        FoundRun *found = ARRAY_NEXT(m->found.runs, m->found.n);
-        int r;
-
-        if (!found)
-                return -ENOMEM;
-        r = run_record_copy(&found->record, record);
-        if (r < 0)
-                return r;
-        found->payload = payload_recognize(m, request, &found->record);
-        m->found.n++;
-        return 0;
-}
-
 void take_over_forgotten(void *userdata, const ExecutionRequest *request, bool is_over) {
         const RunRecord *run = request->run;
         Manager *m = userdata;
         LogContext c = { .job = run->job, .run = run->id };
         RunRecord found = *run;
+        FoundRun *place;
         int r;
 
         if (m->stopping || take_over_found(m, run->job, run->id) != EXEC_FOUND_FORGOTTEN)
@@ -249,8 +219,12 @@ void take_over_forgotten(void *userdata, const ExecutionRequest *request, bool i
         if (found.scheduled == 0)
                 found.scheduled = found.requested;
         found.host = m->host;
-        r = add_found(m, &found, request);
-        if (r < 0)
+        place = ARRAY_NEXT(m->found.runs, m->found.n);
+        r = place ? run_record_copy(&place->record, &found) : -ENOMEM;
+        if (r >= 0) {
+                place->payload = payload_recognize(m, request, &place->record);
+                m->found.n++;
+        } else
                 log_message(LOG_ERR, &c, "Cannot take run %" PRIu64 " over from an earlier daemon: %s.", run->id,
                             strerror(-r));
 }
