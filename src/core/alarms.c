@@ -8,6 +8,7 @@
  * from when it was seen first. A pause says that somebody knows, and so does who asks to forget that the job failed:
  * what is expected of it is expected from then on. */
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -197,12 +198,14 @@ static void on_slow(Manager *m, Deadline *d) {
         LiveRun *run = (LiveRun *)d;
         char span[SPAN_TEXT_MAX], message[MESSAGE_MAX];
 
+        assert(run_goes_on(run));
         (void)snprintf(message, sizeof(message), "Run %" PRIu64 " takes longer than %s (SlowSec=).", run->record.id,
                        span_format(span, run->def->slow, USEC_PER_MSEC));
         raise_alarm(m, run->job, KEY_SLOW, run->record.started, run->record.id, message);
 }
 
 void alarms_run_started(Manager *m, LiveRun *run) {
+        assert(run_goes_on(run));
         if (run->def->slow == USEC_INFINITY)
                 return;
         run->deadline.due = on_slow;
@@ -212,6 +215,7 @@ void alarms_run_started(Manager *m, LiveRun *run) {
 void alarms_run_ended(Manager *m, const LiveRun *run) {
         Job *job = run->job;
 
+        assert(run->stage == RUN_STAGE_DONE);
         if (run->record.result != RUN_RESULT_SUCCESS || !job->alarms)
                 return;
         alarms_clear(m, job);

@@ -283,6 +283,7 @@ Manager *manager_free(Manager *m) {
 int manager_start(Manager *m) {
         int r;
 
+        assert(!m->is_started && !m->stopping);
         m->started_at = turn_now(m->event).realtime;
         absences_look(m); /* it says who was not there when the last daemon was */
         pauses_start(m);

@@ -4,6 +4,8 @@
  * one source of the event loop: thousands of retries cost 32 bytes each, and an empty heap costs no wake-up.
  * CLOCK_BOOTTIME, because a delay goes on while the machine sleeps and does not care how its clock is set. */
 
+#include <assert.h>
+
 #include "core/deadlines.h"
 #include "core/manager-body.h"
 #include "util/log.h"
@@ -50,6 +52,7 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
 }
 
 void deadline_set(Manager *m, Deadline *d, usec_t at_boottime) {
+        assert(d->due || at_boottime == USEC_INFINITY);
         if (heap_set(&m->deadlines->heap, at_boottime, at_boottime, d, &d->position) < 0)
                 log_error("Not enough memory to wait for a deadline; what waits for it goes on when vaktd is started "
                           "again.");

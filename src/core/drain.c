@@ -3,6 +3,8 @@
 /* The end of the daemon: what waits and what goes on without us is let go, children are told to end, and an executor
  * that has something to say about its runs is waited for, not for ever. */
 
+#include <assert.h>
+
 #include "core/drain.h"
 #include "core/follow-ups.h"
 #include "core/manager-body.h"
@@ -78,6 +80,7 @@ static bool executor_drain(Executor *e) {
 }
 
 void drain_begin(Manager *m, void (*done)(void *userdata), void *userdata) {
+        assert(m->stopping && outbox_is_empty(m)); /* a run that has ended leads to nothing any more */
         m->live.emptied_source = m->drain->emptied_source;
         m->drain->done = done;
         m->drain->userdata = userdata;
@@ -94,6 +97,7 @@ void drain_begin(Manager *m, void (*done)(void *userdata), void *userdata) {
 static int on_emptied(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Manager *m = userdata;
 
+        assert(m->stopping);
         if (m->live.by_id.n_nodes == 0)
                 m->drain->done(m->drain->userdata);
         return 0;

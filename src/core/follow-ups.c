@@ -6,6 +6,7 @@
  * A try that waits is a run of its own in the ledger, with its number and the run before it; when it is due follows
  * from when it was asked for, so that a restart needs nothing else. Other jobs hear of the last try only. */
 
+#include <assert.h>
 #include <inttypes.h>
 #include <limits.h>
 
@@ -158,6 +159,7 @@ void follow_up(Manager *m, LiveRun *run) {
         LogContext c = { .job = run->record.job, .run = run->record.id };
         int r;
 
+        assert(run->stage == RUN_STAGE_DONE);
         if (run->record.result == RUN_RESULT_SUCCESS) {
                 drop_retries(m, run);
                 request_all(m, run->def->on_success, "OnSuccess", &request);

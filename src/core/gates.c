@@ -6,6 +6,7 @@
 
 #include "core/gates.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -248,6 +249,7 @@ GateAnswer gates_ask(const GateInput *in, usec_t now) {
 }
 
 const char *gates_why(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a) {
+        assert(a->verdict != GATE_ADMIT);
         return gates[a->row].why(buf, in, a);
 }
 

@@ -52,6 +52,7 @@ void live_add(LiveRuns *live, LiveRun *run) {
 }
 
 void live_remove(LiveRuns *live, LiveRun *run) {
+        assert(live_find(live, run->record.id) == run);
         hash_table_take(&live->by_id, &run->by_id, (uint32_t)run->record.id);
         hash_table_shrink(&live->by_id);
         TAILQ_REMOVE(&live->all, run, all);
@@ -125,6 +126,7 @@ int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request)
 }
 
 void run_use_current_definition(LiveRun *run) {
+        assert(!run_goes_on(run)); /* or it was not started with what its definition says */
         if (run->job->gone || !run->job->def || run->job->def == run->def)
                 return;
         job_def_unref(run->def);

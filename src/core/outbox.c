@@ -69,6 +69,7 @@ void run_log_outcome(const RunRecord *r) {
 void runs_finish(Manager *m, LiveRun *run, const ExecOutcome *outcome) {
         RunRecord *r = &run->record;
 
+        assert(outcome->result != RUN_RESULT_NONE);
         if (run_goes_on(run))
                 (void)sd_event_source_set_enabled(m->acknowledge_source, SD_EVENT_ONESHOT);
         r->result = outcome->result;
@@ -149,6 +150,7 @@ void outbox_done(Manager *m) {
 
 /* Should we be killed before an interrupted one has ended, it is no less lost than if we had never told it to. */
 void run_stop(Manager *m, LiveRun *run, RunResult result) {
+        assert(run->execution);
         if (run->stage == RUN_STAGE_STOPPING)
                 return;
         run_set_stage(run, RUN_STAGE_STOPPING);

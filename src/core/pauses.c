@@ -93,6 +93,7 @@ static void apply(Manager *m, Job *job) {
 static void set_paused(Manager *m, Job *job, bool paused, usec_t until) {
         LogContext c = { .job = job->name };
 
+        assert(paused == (until > 0));
         if (job->paused_alone == paused && job->pause_until == until)
                 return;
         job->paused_alone = paused;

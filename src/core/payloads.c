@@ -4,6 +4,7 @@
  * is accepted until it is over. At a start it is given back to the runs that are taken over. Only the kind of trigger
  * that packed it can tell what it is. */
 
+#include <assert.h>
 #include <inttypes.h>
 
 #include "core/manager-body.h"
@@ -22,8 +23,9 @@ struct LoadedPayload {
 Trigger *trigger_of(const Manager *m, const TriggerOps *ops) {
         size_t i = 0;
 
-        while (m->triggers[i]->ops != ops)
+        while (i < m->n_triggers && m->triggers[i]->ops != ops)
                 i++;
+        assert(i < m->n_triggers);
         return m->triggers[i];
 }
 
@@ -132,6 +134,7 @@ RunPayload *payload_recognize(Manager *m, const ExecutionRequest *request, RunRe
 }
 
 void payload_give(Manager *m, LiveRun *run, RunPayload *p) {
+        assert(!run->payload);
         run->payload = p;
         (void)restore(m, run, &run->record, p);
         payload_put(m, &run->record, p);

@@ -121,6 +121,7 @@ static void drop_if_unused(Manager *m, Pool *p) {
 
         if (p == m->pools->unlimited || p->is_configured || p->n_runs > 0)
                 return;
+        assert(p->n_running == 0 && p->waiting.n_entries == 0);
         i = pool_position(m, p->name);
         assert(i < m->pools->n_named && m->pools->named[i] == p);
         ARRAY_REMOVE(m->pools->named, m->pools->n_named, i);
@@ -165,8 +166,10 @@ int pools_init(Manager *m) {
 void pools_done(Manager *m) {
         if (!m->pools)
                 return;
-        for (size_t i = 0; i < m->pools->n_named; i++)
+        for (size_t i = 0; i < m->pools->n_named; i++) {
+                assert(m->pools->named[i]->n_runs == 0);
                 pool_free(m->pools->named[i]);
+        }
         free(m->pools->named);
         pool_free(m->pools->unlimited);
         heap_done(&m->pools->candidates);
@@ -191,6 +194,7 @@ PoolState manager_get_pool(const Manager *m, size_t i) {
 /* --- in and out --- */
 
 static void leave(Manager *m, Pool *p) {
+        assert(p->n_runs > 0);
         p->n_runs--;
         drop_if_unused(m, p);
 }

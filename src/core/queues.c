@@ -8,6 +8,8 @@
  * a low priority is overtaken only by what came within so many minutes after it: nobody starves, and a rank never
  * changes, so that a heap is all it takes. */
 
+#include <assert.h>
+
 #include "core/deadlines.h"
 #include "core/manager-body.h"
 #include "core/outbox.h"
@@ -53,6 +55,7 @@ static void on_waited_too_long(Manager *m, Deadline *d) {
         LiveRun *run = (LiveRun *)d;
         char span[SPAN_TEXT_MAX];
 
+        assert(run->stage == RUN_STAGE_READY);
         if (pool_admits(run)) {
                 run->waits_since = turn_now(m->event).boottime;
                 arm_max_wait(m, run);
@@ -72,6 +75,7 @@ static void arm_max_wait(Manager *m, LiveRun *run) {
 }
 
 void queues_wait_for_slot(Manager *m, LiveRun *run) {
+        assert(run->stage == RUN_STAGE_READY);
         if (run->rank == 0) /* an earlier daemon had started it */
                 set_rank(m, run);
         if (heap_set(&run->pool->waiting, run->rank, run->rank, run, &run->position) < 0) {
@@ -140,6 +144,7 @@ static void on_time_has_come(Manager *m, Deadline *d) {
         char why[GATE_WHY_MAX];
         Job *job = run->job;
 
+        assert(run->stage == RUN_STAGE_DELAYED);
         if (a.verdict == GATE_WAIT) {
                 deadline_set(m, d, deadline_of_realtime(m, a.until));
                 return;
@@ -168,6 +173,7 @@ usec_t retry_not_before(const LiveRun *run) {
 }
 
 void queues_delay(Manager *m, LiveRun *run) {
+        assert(run->record.cause == RUN_CAUSE_RETRY);
         run_set_stage(run, RUN_STAGE_DELAYED);
         run->deadline.due = on_time_has_come;
         deadline_set(m, &run->deadline, retry_not_before(run));
@@ -176,6 +182,7 @@ void queues_delay(Manager *m, LiveRun *run) {
 void queues_resume(Manager *m, const Job *job) {
         LiveRun *run;
 
+        assert(!job->paused);
         TAILQ_FOREACH(run, &job->delayed, waiting)
                 deadline_set(m, &run->deadline, retry_not_before(run));
 }

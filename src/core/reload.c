@@ -4,6 +4,7 @@
  * its clock and its counters, what is gone is let finish. Nothing is ever triggered by a reload itself. The loader
  * hands out the same JobDef for the same content, so the comparison is one of pointers. */
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "core/alarms.h"
@@ -134,6 +135,7 @@ static void refresh_on_demand(Manager *m, Job *job) {
 void reload_drop_job_if_over(Manager *m, Job *job) {
         if (!job->gone || !TAILQ_EMPTY(&job->runs))
                 return;
+        assert(job->n_running == 0 && job->n_queued == 0);
         alarms_remove_job(m, job);
         TELL_TRIGGERS(m, remove_job, job);
         NOTIFY_OBSERVERS(m, job_removed, job);

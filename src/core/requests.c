@@ -3,6 +3,7 @@
 /* How a request becomes a run, or is refused. Either way it has its record in the ledger before anything is done about
  * it. */
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -57,6 +58,7 @@ static void mark_refused(RunRecord *r, RunResult result) {
 void runs_accept(Manager *m, LiveRun *run) {
         Job *job = run->job;
 
+        assert(run->record.id > 0 && run->pool && run->stage == RUN_STAGE_NONE);
         if (m->stopping) { /* it stands in the ledger, for the next daemon */
                 live_run_free(run);
                 return;
@@ -82,6 +84,7 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **p
         GateInput in;
         int r;
 
+        assert(job->def && !job->gone);
         r = live_reserve(&m->live);
         if (r >= 0)
                 r = live_run_new(&run, m, job, request);

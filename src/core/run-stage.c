@@ -97,6 +97,9 @@ static void count(const LiveRun *run, unsigned by) {
         job->n_slots += by * has_place;
         m->n_running += by * goes_on;
         job->n_running += by * goes_on;
+        /* None goes below zero. */
+        assert(job->n_running <= m->n_running && job->n_queued <= m->n_queued && job->n_delayed <= job->n_queued);
+        assert(job->n_bounded <= job->n_running + job->n_queued && job->n_slots >= job->n_running);
         if (run->pool)
                 run->pool->n_running += by * goes_on;
 }

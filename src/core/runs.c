@@ -31,6 +31,7 @@
 void runs_deal_with_end(Manager *m, LiveRun *run) {
         Job *job = run->job;
 
+        assert(run->stage == RUN_STAGE_DONE && !run->execution);
         live_remove(&m->live, run);
         run_log_outcome(&run->record);
         NOTIFY_OBSERVERS(m, run_finished, &run->record);
@@ -120,6 +121,7 @@ static void on_run_ended(void *cookie, const ExecOutcome *reported) {
         Manager *m = run->manager;
         ExecOutcome outcome = *reported;
 
+        assert(run_goes_on(run));
         if (outcome.result == RUN_RESULT_LOST && run->stage == RUN_STAGE_STOPPING)
                 outcome.result = RUN_RESULT_CANCELLED;
         run->is_interrupted = run->is_interrupted && outcome.result == RUN_RESULT_CANCELLED;
@@ -187,6 +189,7 @@ static void run_start(Manager *m, LiveRun *run) {
         ExecOutcome outcome = EXEC_OUTCOME_INIT;
         int r;
 
+        assert(run->stage == RUN_STAGE_STARTING && !run->execution);
         r = m->executor->ops->start(m->executor, &request, run, &run->execution);
         if (r >= 0)
                 return;
@@ -286,6 +289,7 @@ void runs_free_all(Manager *m) {
         m->stopping = true; /* nothing is started any more */
         while ((run = TAILQ_FIRST(&m->live.all)))
                 run_leave(run);
+        assert(m->n_running == 0 && m->n_queued == 0);
         hash_table_done(&m->live.by_id);
         m->start_source = sd_event_source_disable_unref(m->start_source);
         m->acknowledge_source = sd_event_source_disable_unref(m->acknowledge_source);

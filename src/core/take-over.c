@@ -7,6 +7,7 @@
  *
  * A run goes back to the kind of executor that had it: vaktd.conf may have been changed meanwhile. */
 
+#include <assert.h>
 #include <inttypes.h>
 
 #include "core/alarms.h"
@@ -76,6 +77,7 @@ static void adopt(Manager *m, LiveRun *run, bool job_is_known, bool this_boot) {
         Executor *executor = executor_of(m, &run->record);
         int r = -EOPNOTSUPP;
 
+        assert(run_goes_on(run));
         if (!this_boot && (!executor || !executor->ops->outlives_daemon)) {
                 finish_as_lost(m, run, "The machine went down while it was under way.");
                 return;
@@ -242,11 +244,13 @@ static void survey_done(Manager *m) {
 }
 
 static void on_survey_time(Manager *m, Deadline *d) {
+        assert(!m->is_surveyed);
         log_notice("The service manager does not say which runs are under way; going on without.");
         survey_done(m);
 }
 
 void take_over_start(Manager *m) {
+        assert(m->is_started);
         m->take_over.deadline.due = on_survey_time;
         if (m->take_over.was_surveyed)
                 take_over_surveyed(m);
@@ -264,6 +268,7 @@ void take_over_surveyed(void *userdata) {
         m->take_over.was_surveyed = true;
         if (!m->is_started || m->stopping)
                 return;
+        assert(m->found.n_known <= m->found.n);
         /* Stays as it was found, beside what is taken over: what came of a run is looked for here. */
         if (m->found.n > m->found.n_known)
                 qsort(m->found.runs + m->found.n_known, m->found.n - m->found.n_known, sizeof(FoundRun), compare_ids);

@@ -47,6 +47,7 @@ void triggers_done(Manager *m) {
 }
 
 int triggers_start(Manager *m) {
+        assert(m->is_started);
         FOREACH_TRIGGER(m, t, start) {
                 int r = t->ops->start(t);
 
@@ -94,6 +95,7 @@ void triggers_run_retried(Manager *m, LiveRun *failed, LiveRun *next) {
 
         if (!p)
                 return;
+        assert(!next->payload);
         if (p->ops->run_retried)
                 p->ops->run_retried(trigger_of(m, p->ops), failed, p);
         next->payload = p;
