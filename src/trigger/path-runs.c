@@ -19,11 +19,11 @@
 #define AGAIN_USEC    USEC_PER_SEC       /* after a request that could not be taken */
 #define SHORT_USEC    (5 * USEC_PER_SEC) /* after a run that the machine was short of something for */
 
-RunPaths *run_paths_new(void) {
+RunPaths *run_paths_new(const Trigger *t) {
         RunPaths *rp = calloc(1, sizeof(*rp));
 
         if (rp)
-                rp->base.ops = &path_trigger_ops;
+                rp->base.ops = t->ops;
         return rp;
 }
 
@@ -161,7 +161,7 @@ static bool is_known_to_be_dealt_with(JobPaths *p, const char *path) {
 
 static int paths_of_batch(RunPaths **ret, JobPaths *p, BatchRun *files, bool one) {
         size_t n = batch_run_size(files);
-        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new();
+        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new(&p->trigger->base);
         char *end;
 
         if (!rp)
@@ -222,8 +222,8 @@ static int take(JobPaths *p, usec_t now) {
 
 /* --- by hand --- */
 
-static int list_new(RunPaths **ret, const char *files, size_t size, size_t n) {
-        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new();
+static int list_new(RunPaths **ret, const JobPaths *p, const char *files, size_t size, size_t n) {
+        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new(&p->trigger->base);
 
         if (!rp)
                 return -ENOMEM;
@@ -264,7 +264,7 @@ static int list_watched(const JobPaths *p, RunPaths **ret) {
         r = path_view_plan(&p->trigger->base, p->job, add_file, &l, &most);
         if (fclose(l.stream) != 0 && r >= 0)
                 r = -ENOMEM;
-        return r < 0 ? r : list_new(ret, bytes, size, l.n);
+        return r < 0 ? r : list_new(ret, p, bytes, size, l.n);
 }
 
 /* Never an empty $VAKT_PATH, which a command line would take for something else. */
@@ -273,13 +273,13 @@ static int paths_by_hand(JobPaths *p, const RunRequest *request, RunPaths **ret)
         int r;
 
         if (!path_def_gives_one(job->def->path_trigger))
-                return request->n_files > 0 ? list_new(ret, request->files, request->files_size, request->n_files)
+                return request->n_files > 0 ? list_new(ret, p, request->files, request->files_size, request->n_files)
                                             : list_watched(p, ret);
         if (request->n_files != 1)
                 return request->n_files == 0 ? -EDESTADDRREQ : -E2BIG;
         if (job->def->path_trigger->sources[0].kind == PATH_SPOOL)
                 return spools_take_file(p, request->files, ret);
-        r = list_new(ret, request->files, request->files_size, 1);
+        r = list_new(ret, p, request->files, request->files_size, 1);
         if (r >= 0)
                 (*ret)->one = true;
         return r;
@@ -367,7 +367,7 @@ void path_runs_pump(JobPaths *p) {
 /* --- what comes after --- */
 
 void path_runs_adopt(JobPaths *p, const LiveRun *run) {
-        RunPaths *rp = run_paths(run);
+        RunPaths *rp = run_paths(p->trigger, run);
         LogContext c = { .job = p->job->name, .run = run_record(run)->id };
         int r;
 
@@ -404,7 +404,7 @@ static void put_waiting(const PathTrigger *t, JobPaths *p, const LiveRun *run) {
 }
 
 static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run) {
-        RunPaths *rp = run_paths(run);
+        RunPaths *rp = run_paths(t, run);
         bool dealt_with = is_dealt_with(t, run);
 
         if (p && rp->batch)
@@ -421,7 +421,7 @@ static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run) {
 bool path_runs_ended(Trigger *base, LiveRun *run) {
         PathTrigger *t = (PathTrigger *)base;
         JobPaths *p = job_paths(t, run_job(run));
-        RunPaths *rp = run_paths(run);
+        RunPaths *rp = run_paths(t, run);
         bool is_kept = false;
 
         if (rp && rp->spool)

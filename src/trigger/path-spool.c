@@ -23,7 +23,7 @@
 /* --- what a run gets --- */
 
 static RunPaths *paths_of_item(const PathWatch *pw, SpoolItem *item) {
-        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new();
+        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new(&pw->paths->trigger->base);
 
         if (!rp)
                 return NULL;
@@ -332,13 +332,13 @@ static bool wants_another_run(const PathTrigger *t, const LiveRun *run) {
 
         return run_returns_payload(run) || result == RUN_RESULT_SKIPPED ||
                (result == RUN_RESULT_CANCELLED && manager_is_stopping(t->base.manager)) ||
-               (result == RUN_RESULT_LOST && run_paths(run)->item.attempt <= LOST_MAX);
+               (result == RUN_RESULT_LOST && run_paths(t, run)->item.attempt <= LOST_MAX);
 }
 
 /* For whoever works on the spool next, which may be the same job by another name. */
-static void give_back(const LiveRun *run) {
+static void give_back(const PathTrigger *t, const LiveRun *run) {
         const RunRecord *record = run_record(run);
-        const RunPaths *rp = run_paths(run);
+        const RunPaths *rp = run_paths(t, run);
         LogContext c = { .job = record->job, .run = record->id };
         _cleanup_(spool_freep) Spool *s = NULL;
         int r = -ENOENT;
@@ -359,12 +359,12 @@ static void give_back(const LiveRun *run) {
 
 /* Not the same path again: what is left of the last run might still work on it. */
 static void run_again(const PathTrigger *t, LiveRun *run) {
-        RunPaths *rp = run_paths(run);
+        RunPaths *rp = run_paths(t, run);
         PathWatch *pw = paths_find_spool(job_paths(t, run_job(run)), rp->spool);
         bool stopping = manager_is_stopping(t->base.manager);
 
         if (!pw && !stopping)
-                give_back(run);
+                give_back(t, run);
         if (!pw || !pw->spool || stopping)
                 return; /* it is claimed: found when the spool is opened */
         if (run_record(run)->result == RUN_RESULT_LOST && spool_retry(pw->spool, &rp->item) == -ENOENT)
@@ -380,7 +380,7 @@ bool spools_run_ended(PathTrigger *t, LiveRun *run) {
         if (again)
                 run_again(t, run);
         else
-                spools_add_end(t, run_record(run), run_def(run), run_paths(run));
+                spools_add_end(t, run_record(run), run_def(run), run_paths(t, run));
         manager_notify_written(t->base.manager);
         return !again;
 }
@@ -446,7 +446,7 @@ static bool has_run(const PathWatch *pw, const SpoolItem *item) {
         SpoolEnd *end;
 
         for (const LiveRun *run = runs_next(job, NULL); run; run = runs_next(job, run)) {
-                RunPaths *rp = run_paths(run);
+                RunPaths *rp = run_paths(pw->paths->trigger, run);
 
                 if (!rp || !rp->spool || rp->item.id != item->id || !streq(rp->spool, pw->source->path))
                         continue;

@@ -123,7 +123,7 @@ int path_store_pack(const RunPayload *payload, char **ret, size_t *ret_n) {
 }
 
 int path_store_unpack(Trigger *base, const void *bytes, size_t n, RunPayload **ret) {
-        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new();
+        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new(base);
 
         if (!rp)
                 return -ENOMEM;
@@ -134,7 +134,7 @@ int path_store_unpack(Trigger *base, const void *bytes, size_t n, RunPayload **r
 }
 
 RunPayload *path_store_recognize(Trigger *base, const ExecutionRequest *request, RunRecord *record) {
-        _cleanup_(run_paths_freep) RunPaths *rp = request->paths_size > 0 ? run_paths_new() : NULL;
+        _cleanup_(run_paths_freep) RunPaths *rp = request->paths_size > 0 ? run_paths_new(base) : NULL;
 
         if (!rp)
                 return NULL;
@@ -194,8 +194,8 @@ void path_store_put_waiting(const PathTrigger *t, const LiveRun *run) {
         LogContext c = { .job = record->job, .run = record->id };
         int r;
 
-        r = ledger_put(t->base.ledger, record->job, KEY_WAITING, record->id, run_paths(run)->list,
-                       run_paths(run)->size);
+        r = ledger_put(t->base.ledger, record->job, KEY_WAITING, record->id, run_paths(t, run)->list,
+                       run_paths(t, run)->size);
         if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot remember the files that the run was not through with: %s.",
                             strerror(-r));

@@ -434,8 +434,8 @@ static void paths_free(JobPaths *p) {
         PathTrigger *t = p->trigger;
 
         for (LiveRun *run = runs_next(p->job, NULL); run; run = runs_next(p->job, run))
-                if (run_paths(run))
-                        run_paths(run)->batch = NULL;
+                if (run_paths(t, run))
+                        run_paths(t, run)->batch = NULL;
         drop_watches(p);
         if (p->is_ready)
                 TAILQ_REMOVE(&t->ready, p, ready);

@@ -95,14 +95,14 @@ typedef struct RunPaths {
         SpoolItem item;
 } RunPaths;
 
-RunPaths *run_paths_new(void); /* NULL without memory */
+RunPaths *run_paths_new(const Trigger *t); /* NULL without memory */
 RunPaths *run_paths_free(RunPaths *rp);
 /* For people; NULL without memory. */
 char *run_paths_text(const RunPaths *rp);
 DEFINE_CLEANUP(RunPaths, run_paths_free)
 /* What a run was given, or NULL. */
-static inline RunPaths *run_paths(const LiveRun *run) {
-        return (RunPaths *)run_payload(run, &path_trigger_ops);
+static inline RunPaths *run_paths(const PathTrigger *t, const LiveRun *run) {
+        return (RunPaths *)run_payload(run, t->base.ops);
 }
 
 /* A run that has ended, whose item is to be acknowledged or given up once that is written. */
