@@ -63,7 +63,9 @@ char *run_paths_text(const RunPaths *rp) {
         return text;
 }
 
-int path_runs_request(JobPaths *p, RunPaths **paths) {
+/* 1: a run was accepted, which has the paths now; 0: it was refused, on somebody's wish; negative errno: it cannot be
+ * for now. */
+static int request_run(JobPaths *p, RunPaths **paths) {
         Manager *m = p->trigger->base.manager;
         RunPayload *payload = &(*paths)->base;
         _cleanup_free_ char *text = run_paths_text(*paths);
@@ -199,7 +201,7 @@ static int run_batch(JobPaths *p, BatchRun *files) {
 
         r = paths_of_batch(&rp, p, files, path_def_gives_one(p->job->def->path_trigger));
         if (r >= 0 && rp->n > 0)
-                r = path_runs_request(p, &rp);
+                r = request_run(p, &rp);
         if (r <= 0)
                 batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, paths_now(p));
         if (r == 0)
@@ -207,17 +209,36 @@ static int run_batch(JobPaths *p, BatchRun *files) {
         return r < 0 ? r : 1;
 }
 
+/* Somebody may have asked to skip it: it is not deleted for that. */
+static int run_item(JobPaths *p, RunPaths *item) {
+        _cleanup_(run_paths_freep) RunPaths *rp = item;
+        int r = request_run(p, &rp);
+
+        if (r == 0)
+                spools_give_up(p, rp);
+        else if (r < 0)
+                spools_take_again(p, rp);
+        return r < 0 ? r : 1;
+}
+
+/* 1: something was taken, and perhaps more can be; 0: there is nothing to take. */
 static int take(JobPaths *p, usec_t now) {
+        RunPaths *item = NULL;
         BatchRun *files;
         int r;
 
-        r = spools_take_ready(p);
-        if (r != 0)
-                return r;
-        r = batch_take(p->batch, now, &files);
-        if (r <= 0)
-                return r;
-        return p->job->def->path_trigger->sources[0].kind == PATH_SPOOL ? spools_take(p, files) : run_batch(p, files);
+        r = spools_take_ready(p, &item);
+        if (r == 0) {
+                r = batch_take(p->batch, now, &files);
+                if (r <= 0)
+                        return r;
+                if (p->job->def->path_trigger->sources[0].kind != PATH_SPOOL)
+                        return run_batch(p, files);
+                r = spools_take(p, files, &item);
+                if (r == 0)
+                        return 1;
+        }
+        return r < 0 ? r : run_item(p, item);
 }
 
 /* --- by hand --- */

@@ -57,19 +57,12 @@ static int give_up(PathWatch *pw, const SpoolItem *item) {
         return r;
 }
 
-/* Without memory it stays claimed, and is found at the next start. */
-static int request_item(PathWatch *pw, SpoolItem *item) {
-        _cleanup_(run_paths_freep) RunPaths *rp = paths_of_item(pw, item);
-        int r;
+void spools_take_again(JobPaths *p, RunPaths *rp) {
+        (void)ready_push(paths_find_spool(p, rp->spool), &rp->item, /* first= */ true);
+}
 
-        if (!rp)
-                return -ENOMEM;
-        r = path_runs_request(pw->paths, &rp);
-        if (r == 0) /* somebody asked to skip it: it is not deleted for that */
-                (void)give_up(pw, &rp->item);
-        else if (r < 0)
-                (void)ready_push(pw, &rp->item, /* first= */ true);
-        return r < 0 ? r : 1;
+void spools_give_up(JobPaths *p, RunPaths *rp) {
+        (void)give_up(paths_find_spool(p, rp->spool), &rp->item);
 }
 
 bool spools_have_ready(const JobPaths *p) {
@@ -79,19 +72,19 @@ bool spools_have_ready(const JobPaths *p) {
         return false;
 }
 
-int spools_take_ready(JobPaths *p) {
+/* Without memory it stays claimed, and is found at the next start. */
+int spools_take_ready(JobPaths *p, RunPaths **ret) {
         for (size_t i = 0; i < p->n_watches; i++) {
                 PathWatch *pw = &p->watches[i];
                 SpoolItem item;
-                int r;
 
                 if (!pw->spool || pw->n_ready == 0)
                         continue;
                 item = pw->ready[0];
                 ARRAY_REMOVE(pw->ready, pw->n_ready, 0);
-                r = request_item(pw, &item);
+                *ret = paths_of_item(pw, &item);
                 spool_item_done(&item);
-                return r;
+                return *ret ? 1 : -ENOMEM;
         }
         return 0;
 }
@@ -200,7 +193,7 @@ void spools_put_back(JobPaths *p, RunPaths *rp) {
                 (void)ready_push(pw, &rp->item, /* first= */ false);
 }
 
-int spools_take(JobPaths *p, BatchRun *files) {
+int spools_take(JobPaths *p, BatchRun *files, RunPaths **ret) {
         usec_t now = paths_now(p);
         SpoolItem item = {};
         PathWatch *pw = NULL;
@@ -211,11 +204,12 @@ int spools_take(JobPaths *p, BatchRun *files) {
                 batch_postpone(p->batch, files, usec_add(now, CLAIM_AGAIN_USEC), now);
         else
                 batch_done(p->batch, files, BATCH_FORGET, now);
-        if (r > 0)
-                r = request_item(pw, &item);
-        spool_item_done(&item);
         /* The others do not wait for what one file is to blame for: its writer may be closing it, say. */
-        return r < 0 && r != -EBUSY ? r : 1;
+        if (r <= 0)
+                return r == -EBUSY ? 0 : r;
+        *ret = paths_of_item(pw, &item);
+        spool_item_done(&item);
+        return *ret ? 1 : -ENOMEM;
 }
 
 /* --- the end of a run --- */

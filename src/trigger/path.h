@@ -137,9 +137,6 @@ char *path_absolute(const PathSource *source, const char *path, size_t n, size_t
 
 /* --- path-runs.c --- */
 void path_runs_pump(JobPaths *p);
-/* 1: a run was accepted, which has the paths now; 0: it was refused, on somebody's wish; negative errno: it cannot be
- * for now. */
-int path_runs_request(JobPaths *p, RunPaths **paths);
 /* The files of a run that is under way are in the batch again. */
 void path_runs_adopt(JobPaths *p, const LiveRun *run);
 /* As the functions of TriggerOps. */
@@ -156,10 +153,14 @@ void spools_release(PathWatch *pw);
 /* An earlier daemon may have died between the preparation of another try and its note of that. */
 void spools_find_item(const LiveRun *run, RunPaths *rp);
 bool spools_have_ready(const JobPaths *p) _pure_;
-/* Asks for a run of an item that is claimed already. As path_runs_request(), 0 also when there is none. */
-int spools_take_ready(JobPaths *p);
-/* The same of one that came to rest. */
-int spools_take(JobPaths *p, BatchRun *files);
+/* What a run of an item gets that is claimed already: 1; 0: there is none; -ENOMEM. */
+int spools_take_ready(JobPaths *p, RunPaths **ret);
+/* The same of one that came to rest, which is claimed. 0: there is nothing to run; negative errno: nothing can be
+ * claimed for now. */
+int spools_take(JobPaths *p, BatchRun *files, RunPaths **ret);
+/* There is no run of what was taken: it is the next one again, or somebody asked to skip it. */
+void spools_take_again(JobPaths *p, RunPaths *rp);
+void spools_give_up(JobPaths *p, RunPaths *rp);
 /* A file that lies in the spool, named by somebody: what its run gets. -EXDEV: it lies elsewhere; -ETXTBSY: it is not
  * there, no regular file, or being written; -EAGAIN: the spool is not there; -ENOMEM. */
 int spools_take_file(JobPaths *p, const char *path, RunPaths **ret);
