@@ -7,34 +7,21 @@
  * The files of a run belong to it through all its tries. When the last one is over they are dealt with, whatever its
  * result: those that changed meanwhile wait for the next run. */
 
+#include "trigger/path-runs.h"
+
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "trigger/path.h"
 #include "time/span.h"
+#include "trigger/path-spool.h"
+#include "trigger/path-store.h"
+#include "trigger/path-view.h"
 #include "util/log-messages.h"
 #include "util/log.h"
 
 #define RUNS_PER_TURN 16
 #define AGAIN_USEC    USEC_PER_SEC       /* after a request that could not be taken */
 #define SHORT_USEC    (5 * USEC_PER_SEC) /* after a run that the machine was short of something for */
-
-RunPaths *run_paths_new(const Trigger *t) {
-        RunPaths *rp = calloc(1, sizeof(*rp));
-
-        if (rp)
-                rp->base.ops = t->ops;
-        return rp;
-}
-
-RunPaths *run_paths_free(RunPaths *rp) {
-        if (!rp)
-                return NULL;
-        spool_item_done(&rp->item);
-        free(rp->list);
-        free(rp->spool);
-        return mfree(rp);
-}
 
 /* --- when --- */
 
@@ -49,19 +36,6 @@ static usec_t path_runs_allowed(const JobPaths *p, usec_t now) {
 }
 
 /* --- a run --- */
-
-/* For people: bytes as they are, and no more than the ledger keeps of a text. Of an item where it came from: where it
- * is now it will not be for long. */
-char *run_paths_text(const RunPaths *rp) {
-        char *text;
-
-        if (rp->spool)
-                return asprintf(&text, "%s/%s", rp->spool, rp->item.name) < 0 ? NULL : text;
-        if (rp->n <= 1 ? asprintf(&text, "%.*s", LEDGER_TEXT_MAX, rp->size > 0 ? rp->list : "") < 0
-                       : asprintf(&text, "%.*s and %zu more", LEDGER_TEXT_MAX - 64, rp->list, rp->n - 1) < 0)
-                return NULL;
-        return text;
-}
 
 /* 1: a run was accepted, which has the paths now; 0: it was refused, on somebody's wish; negative errno: it cannot be
  * for now. */

@@ -5,11 +5,13 @@
  * acknowledge. Whatever dies in between, the next start finds the item claimed, and the ledger says what became of it
  * (watch/spool.h). */
 
+#include "trigger/path-spool.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "trigger/path.h"
+#include "trigger/path-user.h"
 #include "util/array.h"
 #include "util/log.h"
 
@@ -226,7 +228,7 @@ static int open_left(Spool **ret, const char *path, const char *job, const JobDe
                 .job = job,
                 .done = d ? d->spool_done : NULL,
                 .failed = d ? d->spool_failed : NULL,
-                .run_uid = path_spool_uid(def),
+                .run_uid = path_user_spool_uid(def),
         };
 
         return spool_open(ret, &config, NULL);
@@ -425,7 +427,7 @@ void spools_find_item(const LiveRun *run, RunPaths *rp) {
         if (!rp->spool || !is_gone(rp->list))
                 return;
         if (def)
-                config.run_uid = path_spool_uid(def);
+                config.run_uid = path_user_spool_uid(def);
         if (spool_open(&s, &config, NULL) < 0)
                 return;
         if (set_attempt(s, rp, attempt + 1) >= 0 && is_gone(rp->list))
@@ -491,7 +493,7 @@ void spools_open(PathWatch *pw) {
                 .job = job->name,
                 .done = d->spool_done,
                 .failed = d->spool_failed,
-                .run_uid = path_spool_uid(pw->paths->def),
+                .run_uid = path_user_spool_uid(pw->paths->def),
         };
         const Trigger *t = &pw->paths->trigger->base;
         usec_t now = paths_now(pw->paths);

@@ -12,9 +12,10 @@
  * of them and will be found by comparison. Writing the snapshot is as dear as the directories that changed are large:
  * as long as it is cheap it goes with every run, else as often as it takes two hundredths of the time. */
 
+#include "trigger/path-store.h"
+
 #include <inttypes.h>
 
-#include "trigger/path.h"
 #include "util/log.h"
 
 #define KEY_WAITING "waiting"

@@ -3,12 +3,13 @@
 /* What path triggers know, for people: what is watched and how well, what would be matched now, and where a single
  * file stands. */
 
+#include "trigger/path-view.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "trigger/path.h"
 #include "time/span.h"
 
 #define MESSAGE_MAX 1024

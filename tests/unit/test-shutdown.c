@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 
 #include "core/manager-internal.h"
-#include "trigger/path.h"
+#include "trigger/path-job.h"
+
+extern const TriggerOps path_trigger_ops;
 
 #define RUNS_MAX 16
 
