@@ -133,6 +133,7 @@ bool success_def_has_signal(const SuccessDef *s, int signal) {
 usec_t retry_def_delay(const RetryDef *r, unsigned n) {
         double delay = (double)r->delay;
 
+        assert(n > 0);
         for (unsigned i = 1; i < n && delay < (double)r->max_delay; i++) {
                 if (r->factor <= 1)
                         break;
