@@ -7,6 +7,7 @@
 
 #include "config/job-file.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 
@@ -268,6 +269,7 @@ static int put_shell_command(Builder *b) {
         if (!c.path || strv_extend(&c.argv, SHELL) < 0 || strv_extend(&c.argv, "-c") < 0 ||
             strv_consume(&c.argv, TAKE_PTR(b->shell)) < 0)
                 return -ENOMEM;
+        assert(b->def->n_commands == 0); /* it is Exec= or Shell= */
         free(b->def->commands);
         b->def->commands = malloc(sizeof(CommandDef));
         if (!b->def->commands)
@@ -329,6 +331,7 @@ static int build(const char *name, JobFileContext *context, const Specifiers *sp
         _cleanup_(builder_done) Builder b = { .context = context, .n_problems = n_texts };
         int r;
 
+        assert(n_texts > 0);
         r = job_def_new(&b.def, name);
         if (r < 0)
                 return r;
@@ -344,6 +347,7 @@ static int build(const char *name, JobFileContext *context, const Specifiers *sp
                 return r;
         if (builder_n_problems(&b) > 0)
                 return -EINVAL;
+        assert(b.def->n_commands > 0 || b.def->unit || instance_unknown);
         *ret = TAKE_PTR(b.def);
         return 0;
 }

@@ -144,6 +144,7 @@ int path_parse_setting(const KeyLine *k, _unused_ void *field) {
         void *setting;
         int r = need_section(b);
 
+        assert(key >= path_keys && key < path_keys + _PATH_SETTING_MAX);
         if (r < 0)
                 return r;
         if (*k->value == '\0')

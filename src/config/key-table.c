@@ -6,6 +6,7 @@
 
 #include "config/key-table.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -177,6 +178,7 @@ static int begin_named_section(KeyReading *r, unsigned line, const char *name) {
                                       r->named_section, r->named_section);
         else
                 e = r->begin_named(r, line, name);
+        assert(e <= 0 || r->named_object);
         (void)enter_section(r, r->named_section);
         r->skip_section = e <= 0;
         return e < 0 ? e : 0;
@@ -269,6 +271,7 @@ static int parse_line(KeyReading *r, KeyLine *k) {
         }
         if (!validated)
                 k->problems = &unheard;
+        assert(k->row->size == 0 || (named ? r->named_defaults : r->defaults));
         if (*k->value != '\0' || k->row->size == 0)
                 return k->row->parse(k, field);
         memcpy(field, (const char *)(named ? r->named_defaults : r->defaults) + k->row->offset, k->row->size);

@@ -9,6 +9,7 @@
 
 #include "trigger/path-runs.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -49,6 +50,7 @@ static int request_run(JobPaths *p, RunPaths **paths) {
         int r;
 
         r = runs_request(m, p->job, &request, &payload, &id);
+        assert((r > 0) == !payload); /* else it is ours still */
         if (r > 0) {
                 *paths = NULL;
                 return r;
@@ -156,6 +158,7 @@ static int paths_of_batch(RunPaths **ret, JobPaths *p, BatchRun *files, bool one
                 end += f.length + 1;
                 rp->n++;
         }
+        assert((size_t)(end - rp->list) <= rp->size);
         rp->size = (size_t)(end - rp->list);
         rp->one = one;
         rp->batch = files;
@@ -402,6 +405,7 @@ static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run) {
         RunPaths *rp = run_paths(t, run);
         bool dealt_with = is_dealt_with(t, run);
 
+        assert(!rp->spool);
         if (p && rp->batch)
                 batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN, paths_now(p));
         else if (p && !dealt_with)

@@ -7,6 +7,7 @@
 
 #include "trigger/path-spool.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -60,10 +61,12 @@ static int give_up(PathWatch *pw, const SpoolItem *item) {
 }
 
 void spools_take_again(JobPaths *p, RunPaths *rp) {
+        assert(rp->spool && paths_find_spool(p, rp->spool));
         (void)ready_push(paths_find_spool(p, rp->spool), &rp->item, /* first= */ true);
 }
 
 void spools_give_up(JobPaths *p, RunPaths *rp) {
+        assert(rp->spool && paths_find_spool(p, rp->spool));
         (void)give_up(paths_find_spool(p, rp->spool), &rp->item);
 }
 
@@ -306,6 +309,7 @@ void spools_settle(Trigger *base) {
 void spools_add_end(PathTrigger *t, const RunRecord *r, JobDef *def, RunPaths *rp) {
         SpoolEnd *end = calloc(1, sizeof(*end));
 
+        assert(rp->spool);
         if (!end)
                 return;
         end->job = strdup(r->job);
@@ -512,6 +516,7 @@ void spools_open(PathWatch *pw) {
         else
                 r = spool_open(&pw->spool, &config, &problem);
         if (r >= 0) {
+                assert(pw->n_ready == 0);
                 r = spool_recover(pw->spool, on_recovered, pw);
                 problem = r < 0 ? strdup(problem_of(pw->spool, r)) : NULL;
         }
@@ -554,6 +559,7 @@ usec_t spools_reopen(JobPaths *p, usec_t now) {
 void spools_release(PathWatch *pw) {
         LogContext c = { .job = pw->paths->job->name };
 
+        assert(pw->spool || pw->n_ready == 0);
         for (size_t i = 0; i < pw->n_ready; i++) {
                 int r = spool_release(pw->spool, &pw->ready[i]);
 

@@ -14,6 +14,7 @@
 
 #include "trigger/path-store.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 #include "util/log.h"
@@ -195,6 +196,7 @@ void path_store_put_waiting(const PathTrigger *t, const LiveRun *run) {
         LogContext c = { .job = record->job, .run = record->id };
         int r;
 
+        assert(!run_paths(t, run)->spool); /* an item is found where it is claimed */
         r = ledger_put(t->base.ledger, record->job, KEY_WAITING, record->id, run_paths(t, run)->list,
                        run_paths(t, run)->size);
         if (r < 0)
@@ -334,6 +336,7 @@ void path_store_load(PathWatch *pw) {
 
         if (!pw->key)
                 return;
+        assert(pw->watch);
         r = ledger_list_blobs(p->trigger->base.ledger, p->job->name, pw->key, load_row, &l);
         pw->is_unread = r < 0;
         if (r < 0)

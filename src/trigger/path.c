@@ -3,6 +3,7 @@
 /* The watches of jobs with a section [Path]: made, kept over reloads that do not concern them, and the changes that
  * they report put into the job's batch. From there on see path-runs.c. */
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "fs/guarded.h"
@@ -26,6 +27,7 @@ static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata
 
         if (!p)
                 return 0;
+        assert(p->is_ready);
         TAILQ_REMOVE(&t->ready, p, ready);
         p->is_ready = false;
         path_runs_pump(p);
@@ -317,6 +319,7 @@ static JobPaths *paths_new(PathTrigger *t, Job *job) {
         BatchConfig config = batch_config(job->def);
         JobPaths *p = calloc(1, sizeof(*p));
 
+        assert(!trigger_get(&t->base, job));
         if (!p || batch_new(&p->batch, &config) < 0) {
                 free(p);
                 return NULL;
