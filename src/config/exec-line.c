@@ -6,6 +6,7 @@
 
 #include "config/exec-line.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 
@@ -153,6 +154,7 @@ static int take_command(const char **p, char *word, const Specifiers *specifiers
         if (n == 0)
                 return complain(reterr,
                                 "With the prefix \"@\" the name that the program sees has to follow its path.");
+        assert(c->path && c->argv[0]);
         return 0;
 }
 

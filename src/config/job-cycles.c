@@ -12,6 +12,7 @@
 
 #include "config/job-cycles.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 
@@ -103,6 +104,7 @@ static int graph_new(Graph *g, size_t n_chains) {
                                 g->edges[n_edges++] = (Edge){ .to = to, .chain = &chains->items[i] };
                 }
         }
+        assert(n_edges <= n_chains);
         g->first[g->n] = n_edges;
         return 0;
 }
@@ -110,6 +112,7 @@ static int graph_new(Graph *g, size_t n_chains) {
 /* --- components --- */
 
 static void enter(Graph *g, unsigned v) {
+        assert(g->index[v] == NOBODY && g->n_path < g->n && g->n_calls < g->n);
         g->index[v] = g->low[v] = g->n_indices++;
         g->next[v] = g->first[v];
         g->path[g->n_path++] = v;
@@ -121,6 +124,7 @@ static void take_component(Graph *g, unsigned v) {
         unsigned member, n = 0;
 
         do {
+                assert(g->n_path > 0);
                 member = g->path[--g->n_path];
                 g->component[member] = g->n_components;
                 n++;
@@ -161,6 +165,7 @@ static void find_components(Graph *g) {
         for (unsigned v = 0; v < g->n; v++)
                 if (g->index[v] == NOBODY)
                         walk_from(g, v);
+        assert(g->n_path == 0 && g->n_calls == 0);
 }
 
 /* An edge of v that stays in its component; NULL: it is in no cycle. */
@@ -190,6 +195,7 @@ static unsigned find_cycle(Graph *g, unsigned v) {
                         if (to == v)
                                 found = from;
                         else if (g->component[to] == g->component[v] && g->parent[to] == NOBODY) {
+                                assert(n_queue < g->n);
                                 g->parent[to] = from;
                                 g->queue[n_queue++] = to;
                         }
@@ -273,6 +279,7 @@ static int look(Entry *const *entries, size_t n, unsigned long *steps,
                 r = reject(&g, v, old(userdata, entries[v]->name));
                 if (r < 0)
                         return r;
+                assert(!entries[v]->changed); /* so that the rounds end */
                 rejected++;
         }
         *steps = g.steps;

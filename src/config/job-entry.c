@@ -11,6 +11,7 @@
 
 #include "config/job-entry.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -287,6 +288,7 @@ static int keep_in_force(Entry *e, const Entry *old) {
         }
         if (e->problems.n_items == 0)
                 return 0;
+        assert(e->chains.n_items == 0 && !e->texts); /* a bad file requests nothing */
         r = chains_copy(&old->chains, &e->chains);
         return r >= 0 && old->texts ? copy_texts(old->texts, &e->texts) : r;
 }

@@ -7,6 +7,7 @@
 
 #include "config/job-file.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 
@@ -129,34 +130,14 @@ static int parse_shell(const KeyLine *k, _unused_ void *field) {
         return b->shell ? 0 : -ENOMEM;
 }
 
-/* 0 turns a time-out off, as in a unit file; empty leaves it to vaktd.conf. */
+/* 0 turns it off, as in a unit file. */
 static int parse_timeout(const KeyLine *k, void *field) {
-        usec_t span = 0;
-        int r;
+        usec_t span;
+        int r = key_read_span(k, &span);
 
-        if (*k->value != '\0') {
-                r = key_read_span(k, &span);
-                if (r <= 0)
-                        return r;
-                if (span == 0)
-                        span = USEC_INFINITY;
-        }
-        *(usec_t *)field = span;
-        return 0;
-}
-
-/* An empty value leaves it to vaktd.conf. */
-static int parse_history(const KeyLine *k, void *field) {
-        if (*k->value != '\0')
-                return key_parse_count(k, field);
-        *(unsigned *)field = 0;
-        return 0;
-}
-
-static int parse_history_span(const KeyLine *k, void *field) {
-        if (*k->value != '\0')
-                return key_parse_span(k, field);
-        *(usec_t *)field = 0;
+        if (r <= 0)
+                return r;
+        *(usec_t *)field = span > 0 ? span : USEC_INFINITY;
         return 0;
 }
 
@@ -174,18 +155,19 @@ static const TriggerType calendar = TRIGGER_CALENDAR, cron = TRIGGER_CRON;
 static const PathKind exists = PATH_EXISTS, exists_glob = PATH_EXISTS_GLOB, changed = PATH_CHANGED;
 static const PathKind modified = PATH_MODIFIED, not_empty = PATH_DIRECTORY_NOT_EMPTY, spool = PATH_SPOOL;
 
-#define FIELD(name) offsetof(JobDef, name)
+#define FIELD(name) offsetof(JobDef, name), 0
+#define VALUE(name) KEY_VALUE(JobDef, name)
 
 static const KeyRow job_rows[] = {
         { "Job", "Description", key_parse_text, FIELD(description) },
         { "Job", "Documentation", parse_documentation, FIELD(documentation) },
-        { "Job", "Enabled", key_parse_bool, FIELD(enabled), .fallback = "yes" },
+        { "Job", "Enabled", key_parse_bool, VALUE(enabled) },
         { "Job", "Tags", parse_tags, FIELD(tags) },
         { "Job", "OnSuccess", run_parse_chain, FIELD(on_success) },
         { "Job", "OnFailure", run_parse_chain, FIELD(on_failure) },
         { "Job", "OnAlarm", run_parse_chain, FIELD(on_alarm) },
-        { "Job", "SlowSec", run_parse_alarm_span, FIELD(slow), NULL, "infinity" },
-        { "Job", "ExpectSec", run_parse_alarm_span, FIELD(expect), NULL, "infinity" },
+        { "Job", "SlowSec", run_parse_alarm_span, VALUE(slow) },
+        { "Job", "ExpectSec", run_parse_alarm_span, VALUE(expect) },
         { "Timer", "OnCalendar", timer_parse_trigger, .argument = &calendar },
         { "Timer", "OnCron", timer_parse_trigger, .argument = &cron },
         { "Timer", "OnInterval", timer_parse_trigger, .argument = &interval },
@@ -194,17 +176,17 @@ static const KeyRow job_rows[] = {
         { "Timer", "TimeZone", timer_parse_zone, FIELD(timer.time_zone) },
         { "Timer", "IntervalFrom", timer_parse_interval_from, FIELD(timer.interval_from), &interval_from_words },
         { "Timer", "Anchor", timer_parse_anchor },
-        { "Timer", "RandomizedDelaySec", key_parse_span, FIELD(timer.random_delay), &delay_span, "0" },
-        { "Timer", "FixedRandomDelay", key_parse_bool, FIELD(timer.fixed_random_delay), .fallback = "no" },
-        { "Timer", "AccuracySec", key_parse_span, FIELD(timer.accuracy), &accuracy_span, "1s" },
+        { "Timer", "RandomizedDelaySec", key_parse_span, VALUE(timer.random_delay), &delay_span },
+        { "Timer", "FixedRandomDelay", key_parse_bool, VALUE(timer.fixed_random_delay) },
+        { "Timer", "AccuracySec", key_parse_span, VALUE(timer.accuracy), &accuracy_span },
         { "Timer", "CatchUp", timer_parse_catch_up, FIELD(timer.catch_up), &catch_up_words },
-        { "Timer", "CatchUpMax", key_parse_unsigned, FIELD(timer.catch_up_max), &catch_up_range, "100" },
-        { "Timer", "CatchUpWithinSec", key_parse_span, FIELD(timer.catch_up_within), &within_span, "infinity" },
-        { "Timer", "Persistent", timer_parse_persistent, .fallback = "no" },
-        { "Timer", "DstGap", timer_parse_dst, FIELD(timer.dst.gap), &timer_gap_words },
-        { "Timer", "DstOverlap", timer_parse_dst, FIELD(timer.dst.overlap), &timer_overlap_words },
+        { "Timer", "CatchUpMax", key_parse_unsigned, VALUE(timer.catch_up_max), &catch_up_range },
+        { "Timer", "CatchUpWithinSec", key_parse_span, VALUE(timer.catch_up_within), &within_span },
+        { "Timer", "Persistent", timer_parse_persistent },
+        { "Timer", "DstGap", key_parse_word, VALUE(timer.dst.gap), &timer_gap_words },
+        { "Timer", "DstOverlap", key_parse_word, VALUE(timer.dst.overlap), &timer_overlap_words },
         { "Timer", "Except", timer_parse_except },
-        { "Timer", "WakeSystem", key_parse_bool, FIELD(timer.wake_system), .fallback = "no" },
+        { "Timer", "WakeSystem", key_parse_bool, VALUE(timer.wake_system) },
         { "Path", "PathExists", path_parse_source, .argument = &exists },
         { "Path", "PathExistsGlob", path_parse_source, .argument = &exists_glob },
         { "Path", "PathChanged", path_parse_source, .argument = &changed },
@@ -230,20 +212,20 @@ static const KeyRow job_rows[] = {
         { "Run", "Exec", parse_exec, .raw = true },
         { "Run", "Shell", parse_shell },
         { "Run", "Unit", run_parse_unit, FIELD(unit) },
-        { "Run", "TimeoutSec", parse_timeout, FIELD(timeout) },
-        { "Run", "Overlap", key_parse_word, FIELD(overlap), &overlap_words, "queue" },
-        { "Run", "QueueMax", key_parse_unsigned, FIELD(queue_max), &queue_range, "1" },
-        { "Run", "MaxParallel", key_parse_unsigned, FIELD(max_parallel), &parallel_range, "16" },
+        { "Run", "TimeoutSec", parse_timeout, VALUE(timeout) },
+        { "Run", "Overlap", key_parse_word, VALUE(overlap), &overlap_words },
+        { "Run", "QueueMax", key_parse_unsigned, VALUE(queue_max), &queue_range },
+        { "Run", "MaxParallel", key_parse_unsigned, VALUE(max_parallel), &parallel_range },
         { "Run", "Pool", run_parse_pool, FIELD(pool) },
-        { "Run", "Priority", run_parse_priority, FIELD(priority), NULL, "0" },
-        { "Run", "Retry", key_parse_count, FIELD(retry.max), &retry_range, "0" },
-        { "Run", "RetryDelaySec", key_parse_span, FIELD(retry.delay), &delay_span, "30s" },
-        { "Run", "RetryFactor", run_parse_factor, FIELD(retry.factor), NULL, "2" },
-        { "Run", "RetryMaxDelaySec", key_parse_span, FIELD(retry.max_delay), &delay_span, "1h" },
-        { "Run", "MinIntervalSec", key_parse_span, FIELD(min_interval), &delay_span, "0" },
+        { "Run", "Priority", run_parse_priority, VALUE(priority) },
+        { "Run", "Retry", key_parse_count, VALUE(retry.max), &retry_range },
+        { "Run", "RetryDelaySec", key_parse_span, VALUE(retry.delay), &delay_span },
+        { "Run", "RetryFactor", run_parse_factor, VALUE(retry.factor) },
+        { "Run", "RetryMaxDelaySec", key_parse_span, VALUE(retry.max_delay), &delay_span },
+        { "Run", "MinIntervalSec", key_parse_span, VALUE(min_interval), &delay_span },
         { "Run", "SuccessExitStatus", run_parse_success, FIELD(success) },
-        { "Run", "HistoryKeep", parse_history, FIELD(history_keep), &history_range },
-        { "Run", "HistoryKeepSec", parse_history_span, FIELD(history_keep_usec), &history_span },
+        { "Run", "HistoryKeep", key_parse_count, VALUE(history_keep), &history_range },
+        { "Run", "HistoryKeepSec", key_parse_span, VALUE(history_keep_usec), &history_span },
 };
 
 /* Reads one text into the builder's definition; what is wrong is added up in problems. */
@@ -255,6 +237,7 @@ static int read_text(Builder *b, const JobText *text, const Specifiers *specifie
                 .more_rows = service_rows,
                 .n_more_rows = n_service_rows,
                 .object = b->def,
+                .defaults = &job_def_defaults,
                 .userdata = b,
                 .problems = problems,
                 .specifiers = specifiers,
@@ -286,6 +269,7 @@ static int put_shell_command(Builder *b) {
         if (!c.path || strv_extend(&c.argv, SHELL) < 0 || strv_extend(&c.argv, "-c") < 0 ||
             strv_consume(&c.argv, TAKE_PTR(b->shell)) < 0)
                 return -ENOMEM;
+        assert(b->def->n_commands == 0); /* it is Exec= or Shell= */
         free(b->def->commands);
         b->def->commands = malloc(sizeof(CommandDef));
         if (!b->def->commands)
@@ -347,6 +331,7 @@ static int build(const char *name, JobFileContext *context, const Specifiers *sp
         _cleanup_(builder_done) Builder b = { .context = context, .n_problems = n_texts };
         int r;
 
+        assert(n_texts > 0);
         r = job_def_new(&b.def, name);
         if (r < 0)
                 return r;
@@ -362,6 +347,7 @@ static int build(const char *name, JobFileContext *context, const Specifiers *sp
                 return r;
         if (builder_n_problems(&b) > 0)
                 return -EINVAL;
+        assert(b.def->n_commands > 0 || b.def->unit || instance_unknown);
         *ret = TAKE_PTR(b.def);
         return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "config/job-loader.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -143,6 +144,7 @@ static int load_finding(Load *load, Finding *f, Entry *old) {
         _cleanup_(job_entry_freep) Entry *fresh = NULL;
         int r;
 
+        assert(!carried || (old && load->refusals[carried->directory]));
         if (carried)
                 r = entry_carry(&fresh, old, load->loader->directories[carried->directory].path,
                                 load->refusals[carried->directory]);
@@ -415,6 +417,7 @@ static int build_instance(JobLoader *l, const char *name, const Entry *template,
         size_t n = 0;
         int r;
 
+        assert(template->texts && job_name_is_template(template->name));
         while (template->texts[n].path)
                 n++;
         r = job_file_build(name, &context, template->texts, n, d, &def);

@@ -141,8 +141,10 @@ int path_parse_setting(const KeyLine *k, _unused_ void *field) {
         Place *place = &b->path.settings[key - path_keys];
         KeyRow row = *k->row;
         KeyLine line = *k;
+        void *setting;
         int r = need_section(b);
 
+        assert(key >= path_keys && key < path_keys + _PATH_SETTING_MAX);
         if (r < 0)
                 return r;
         if (*k->value == '\0')
@@ -151,9 +153,11 @@ int path_parse_setting(const KeyLine *k, _unused_ void *field) {
                 place_set(place, k);
         row.argument = key->argument;
         line.row = &row;
-        if (*k->value == '\0' && key->fallback)
-                line.value = key->fallback;
-        return key->parse(&line, (char *)b->def->path_trigger + key->offset);
+        setting = (char *)b->def->path_trigger + key->offset;
+        if (*k->value != '\0' || key->size == 0)
+                return key->parse(&line, setting);
+        memcpy(setting, (const char *)&path_def_defaults + key->offset, key->size);
+        return 0;
 }
 
 /* A pattern with an empty name, "." or ".." in it is no problem of its grammar, but nothing is ever called so. */
@@ -254,21 +258,6 @@ static int parse_directory(const KeyLine *k, void *field) {
         return 0;
 }
 
-/* Of the two limits an empty value leaves it to what the job is; see path_def_set_default_limit(). */
-static int parse_limit_interval(const KeyLine *k, void *field) {
-        if (*k->value != '\0')
-                return key_parse_span(k, field);
-        *(usec_t *)field = USEC_INFINITY;
-        return 0;
-}
-
-static int parse_limit_burst(const KeyLine *k, void *field) {
-        if (*k->value != '\0')
-                return key_parse_unsigned(k, field);
-        *(unsigned *)field = UINT_MAX;
-        return 0;
-}
-
 static int parse_mode(const KeyLine *k, void *field) {
         mode_t mode;
         int r = key_read_mode(k, &mode);
@@ -300,25 +289,26 @@ static const KeySpan finite_span = { 0, .endless = false }, endless_span = { 0, 
 static const KeySpan poll_span = { 100 * USEC_PER_MSEC, .endless = false };
 static const KeyRange burst_range = { 0, PATH_LIMIT_BURST_MAX };
 
-#define FIELD(name) offsetof(PathDef, name)
+#define FIELD(name) offsetof(PathDef, name), 0
+#define VALUE(name) KEY_VALUE(PathDef, name)
 
 const PathKey path_keys[_PATH_SETTING_MAX] = {
         [PATH_INCLUDE] = { parse_pattern, FIELD(include), .repeatable = true },
         [PATH_EXCLUDE] = { parse_pattern, FIELD(exclude), .repeatable = true },
         [PATH_EVENTS] = { parse_events, FIELD(events), .repeatable = true },
-        [PATH_RECURSIVE] = { key_parse_bool, FIELD(recursive), NULL, "no" },
-        [PATH_CROSS_MOUNTS] = { key_parse_bool, FIELD(cross_mounts), NULL, "no" },
-        [PATH_SETTLE] = { key_parse_span, FIELD(settle), &finite_span, "0" },
-        [PATH_SETTLE_MAX] = { key_parse_span, FIELD(settle_max), &endless_span, "infinity" },
-        [PATH_BATCH] = { parse_batch, FIELD(each), &batch_words, "all" },
+        [PATH_RECURSIVE] = { key_parse_bool, VALUE(recursive) },
+        [PATH_CROSS_MOUNTS] = { key_parse_bool, VALUE(cross_mounts) },
+        [PATH_SETTLE] = { key_parse_span, VALUE(settle), &finite_span },
+        [PATH_SETTLE_MAX] = { key_parse_span, VALUE(settle_max), &endless_span },
+        [PATH_BATCH] = { parse_batch, VALUE(each), &batch_words },
         [PATH_SPOOL_DONE] = { parse_directory, FIELD(spool_done) },
         [PATH_SPOOL_FAILED] = { parse_directory, FIELD(spool_failed) },
-        [PATH_LIMIT_INTERVAL] = { parse_limit_interval, FIELD(limit_interval), &finite_span },
-        [PATH_LIMIT_BURST] = { parse_limit_burst, FIELD(limit_burst), &burst_range },
-        [PATH_MAKE_DIRECTORY] = { key_parse_bool, FIELD(make_directory), NULL, "no" },
-        [PATH_DIRECTORY_MODE] = { parse_mode, FIELD(directory_mode), NULL, "0755" },
-        [PATH_BACKEND] = { key_parse_word, FIELD(backend), &backend_words, "auto" },
-        [PATH_POLL] = { parse_poll, FIELD(poll), &poll_span, "0" },
+        [PATH_LIMIT_INTERVAL] = { key_parse_span, VALUE(limit_interval), &finite_span },
+        [PATH_LIMIT_BURST] = { key_parse_unsigned, VALUE(limit_burst), &burst_range },
+        [PATH_MAKE_DIRECTORY] = { key_parse_bool, VALUE(make_directory) },
+        [PATH_DIRECTORY_MODE] = { parse_mode, VALUE(directory_mode) },
+        [PATH_BACKEND] = { key_parse_word, VALUE(backend), &backend_words },
+        [PATH_POLL] = { parse_poll, VALUE(poll), &poll_span },
 };
 
 /* --- the end --- */

@@ -11,10 +11,10 @@ int path_parse_setting(const KeyLine *k, void *field); /* the element of path_ke
 
 /* How a setting is read. */
 typedef struct PathKey {
-        KeyParse parse;       /* is given a row with the argument */
-        size_t offset;        /* of the field in PathDef */
-        const void *argument; /* what the parser wants to know */
-        const char *fallback; /* as in KeyRow */
+        KeyParse parse; /* is given a row with the argument */
+        size_t offset;  /* of the field in PathDef; the others are as in KeyRow */
+        size_t size;
+        const void *argument;
         bool repeatable;
 } PathKey;
 

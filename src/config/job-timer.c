@@ -156,14 +156,11 @@ int timer_parse_catch_up(const KeyLine *k, void *field) {
         return parse_word(k, field, &builder_of(k)->timer.catch_up);
 }
 
-int timer_parse_dst(const KeyLine *k, void *field) {
-        Place unused;
-
-        return parse_word(k, field, &unused);
-}
-
 int timer_parse_persistent(const KeyLine *k, _unused_ void *field) {
-        return key_parse_bool(k, &builder_of(k)->timer.persistent);
+        bool *persistent = &builder_of(k)->timer.persistent;
+
+        *persistent = false;
+        return *k->value != '\0' ? key_parse_bool(k, persistent) : 0;
 }
 
 static int gap_from_string(const char *s) {

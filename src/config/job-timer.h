@@ -13,9 +13,8 @@ int timer_parse_except(const KeyLine *k, void *field);
 int timer_parse_interval_from(const KeyLine *k, void *field);
 int timer_parse_catch_up(const KeyLine *k, void *field);
 int timer_parse_persistent(const KeyLine *k, void *field);
-int timer_parse_dst(const KeyLine *k, void *field); /* the KeyWords are the argument */
 
-/* What the argument of a row for timer_parse_dst() may be. */
+/* Of DstGap= and DstOverlap=. */
 extern const KeyWords timer_gap_words, timer_overlap_words;
 
 /* Parses what waited for the zone, and validates the section as a whole. Problems go to their lines. 0 or -ENOMEM. */

@@ -6,6 +6,7 @@
 
 #include "config/key-table.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -177,6 +178,7 @@ static int begin_named_section(KeyReading *r, unsigned line, const char *name) {
                                       r->named_section, r->named_section);
         else
                 e = r->begin_named(r, line, name);
+        assert(e <= 0 || r->named_object);
         (void)enter_section(r, r->named_section);
         r->skip_section = e <= 0;
         return e < 0 ? e : 0;
@@ -250,15 +252,12 @@ static int problem_key(KeyReading *r, unsigned line, const char *section, const 
                                  key);
 }
 
-static void *object_of(const KeyReading *r, const KeyRow *row) {
-        return is_named(r, row) ? r->named_object : r->object;
-}
-
 /* Gives the value to the row's parser. */
 static int parse_line(KeyReading *r, KeyLine *k) {
         _cleanup_free_ char *expanded = NULL, *message = NULL;
         FileProblems unheard = {};
-        bool validated = !r->instance_unknown || !specifier_is_used(k->value, 'i');
+        bool validated = !r->instance_unknown || !specifier_is_used(k->value, 'i'), named = is_named(r, k->row);
+        void *field = (char *)(named ? r->named_object : r->object) + k->row->offset;
         int e;
 
         if (r->specifiers && (!k->row->raw || !validated)) {
@@ -272,9 +271,11 @@ static int parse_line(KeyReading *r, KeyLine *k) {
         }
         if (!validated)
                 k->problems = &unheard;
-        if (*k->value == '\0' && k->row->fallback)
-                k->value = k->row->fallback;
-        return k->row->parse(k, (char *)object_of(r, k->row) + k->row->offset);
+        assert(k->row->size == 0 || (named ? r->named_defaults : r->defaults));
+        if (*k->value != '\0' || k->row->size == 0)
+                return k->row->parse(k, field);
+        memcpy(field, (const char *)(named ? r->named_defaults : r->defaults) + k->row->offset, k->row->size);
+        return 0;
 }
 
 /* The host's name is part of what a value says, but a job that does not use it is not changed by a new one. */

@@ -32,18 +32,22 @@ struct KeyRow {
         const char *key;
         KeyParse parse;
         size_t offset;        /* of the field in the object */
+        size_t size;          /* of a plain field, which an empty value sets to its default; 0: the parser gets "" */
         const void *argument; /* what the parser wants to know */
-        const char *fallback; /* stands for an empty value; NULL: the parser gets "" */
         bool raw;             /* the parser replaces specifiers itself */
 };
+
+/* Offset and size of a plain field, for a row. */
+#define KEY_VALUE(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
 
 struct KeyReading {
         const KeyRow *rows; /* those of a section stand together */
         size_t n_rows;
         const KeyRow *more_rows; /* of further sections; may be NULL */
         size_t n_more_rows;
-        void *object;   /* that the fields are in */
-        void *userdata; /* of the parsers */
+        void *object;         /* that the fields are in */
+        const void *defaults; /* an object in which each plain field has its default */
+        void *userdata;       /* of the parsers */
         FileProblems *problems;
         const Specifiers *specifiers; /* NULL: a percent sign is nothing special */
         bool instance_unknown;        /* a template is checked: a value with %i is not validated */
@@ -54,6 +58,7 @@ struct KeyReading {
         const char *named_section;
         int (*begin_named)(KeyReading *r, unsigned line, const char *name);
         void *named_object;
+        const void *named_defaults;
         /* private: the section that is being read */
         bool skip_section;
         const KeyRow *section_rows;

@@ -9,6 +9,7 @@
 
 #include "config/service-convert.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -38,6 +39,7 @@ const UnitProperty *service_earlier(const KeyLine *k) {
 }
 
 void service_use_other(const ServiceSetting *s, UnitProperty *p) {
+        assert(s->other);
         p->name = s->other;
         p->signature = s->other_signature;
 }
@@ -59,8 +61,10 @@ int service_begin_list(UnitProperty *p) {
 }
 
 int service_add_element(UnitProperty *p, const char *text) {
-        int r = service_string(p, text);
+        int r;
 
+        assert(p->n_values > 0); /* service_begin_list() */
+        r = service_string(p, text);
         if (r > 0)
                 p->values[0].number++;
         return r;
@@ -146,6 +150,7 @@ static int append_property(const KeyLine *k, UnitProperty *p) {
         UnitProperty *property = ARRAY_NEXT(d->properties, d->n_properties);
         Place *place = ARRAY_NEXT(b->service.places, d->n_properties);
 
+        assert(d->n_properties < JOB_PROPERTIES_MAX + SERVICE_PROPERTIES);
         p->path = current_path(k);
         p->line = k->line;
         if (!property || !place || !p->path)

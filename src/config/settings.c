@@ -16,9 +16,7 @@
 #include "util/log.h"
 #include "util/string-table.h"
 
-#define POOL_SECTION         "Pool"
-#define HISTORY_KEEP_DEFAULT 1000
-#define HISTORY_SPAN_DEFAULT (90 * USEC_PER_DAY)
+#define POOL_SECTION "Pool"
 
 static const char *const executor_choice_table[] = {
         [EXECUTOR_AUTO] = "auto",
@@ -27,15 +25,17 @@ static const char *const executor_choice_table[] = {
 };
 DEFINE_FROM_STRING(executor_choice)
 
+static const Settings settings_defaults = {
+        .default_timeout = USEC_INFINITY,
+        .executor = EXECUTOR_AUTO,
+        .resume_ramp = 30 * USEC_PER_SEC,
+        .log_level = -1,
+        .history_keep = 1000,
+        .history_keep_usec = 90 * USEC_PER_DAY,
+};
+
 void settings_init(Settings *s) {
-        *s = (Settings){
-                .default_timeout = USEC_INFINITY,
-                .executor = EXECUTOR_AUTO,
-                .resume_ramp = 30 * USEC_PER_SEC,
-                .log_level = -1,
-                .history_keep = HISTORY_KEEP_DEFAULT,
-                .history_keep_usec = HISTORY_SPAN_DEFAULT,
-        };
+        *s = settings_defaults;
 }
 
 void settings_done(Settings *s) {
@@ -65,13 +65,16 @@ const PoolDef *settings_pool(const Settings *s, const char *name) {
         return at < s->n_pools && streq(s->pools[at].name, name) ? &s->pools[at] : NULL;
 }
 
+static const PoolDef pool_defaults = { .slots = 1, .max_wait = USEC_INFINITY };
+
 static int insert_pool(Settings *s, size_t at, const char *name) {
         _cleanup_free_ char *copy = strdup(name);
         PoolDef *pool = copy ? ARRAY_INSERT(s->pools, s->n_pools, at) : NULL;
 
         if (!pool)
                 return -ENOMEM;
-        *pool = (PoolDef){ .name = TAKE_PTR(copy), .slots = 1, .max_wait = USEC_INFINITY };
+        *pool = pool_defaults;
+        pool->name = TAKE_PTR(copy);
         return 0;
 }
 
@@ -111,9 +114,9 @@ static int parse_default_timeout(const KeyLine *k, void *field) {
 }
 
 static int parse_log_level(const KeyLine *k, void *field) {
-        int level = *k->value != '\0' ? log_level_from_string(k->value) : -1;
+        int level = log_level_from_string(k->value);
 
-        if (level < 0 && *k->value != '\0')
+        if (level < 0)
                 return key_problem_value(k, "is no log level. Write emerg, alert, crit, err, warning, notice, info or "
                                             "debug.");
         *(int *)field = level;
@@ -128,19 +131,19 @@ static const KeyRange history_range = { 1, UINT_MAX - 1 };
 static const KeyRange slots_range = { 1, JOB_QUEUE_MAX };
 static const KeyWords executor_words = { executor_choice_from_string, "auto, unit or child" };
 
-#define FIELD(name) offsetof(Settings, name)
-#define POOL(name)  offsetof(PoolDef, name)
+#define VALUE(name) KEY_VALUE(Settings, name)
+#define POOL(name)  KEY_VALUE(PoolDef, name)
 
 static const KeyRow settings_rows[] = {
-        { "Manager", "MaxRunning", key_parse_unsigned, FIELD(max_running), &running_range, "0" },
-        { "Manager", "DefaultTimeoutSec", parse_default_timeout, FIELD(default_timeout), NULL, "infinity" },
-        { "Manager", "Executor", key_parse_word, FIELD(executor), &executor_words, "auto" },
-        { "Manager", "ResumeRampSec", key_parse_span, FIELD(resume_ramp), &ramp_span, "30s" },
-        { "Manager", "LogLevel", parse_log_level, FIELD(log_level) },
-        { "Manager", "HistoryKeep", key_parse_count, FIELD(history_keep), &history_range, "1000" },
-        { "Manager", "HistoryKeepSec", key_parse_span, FIELD(history_keep_usec), &history_span, "90d" },
-        { POOL_SECTION, "Slots", key_parse_unsigned, POOL(slots), &slots_range, "1" },
-        { POOL_SECTION, "MaxWaitSec", key_parse_span, POOL(max_wait), &wait_span, "infinity" },
+        { "Manager", "MaxRunning", key_parse_unsigned, VALUE(max_running), &running_range },
+        { "Manager", "DefaultTimeoutSec", parse_default_timeout, VALUE(default_timeout) },
+        { "Manager", "Executor", key_parse_word, VALUE(executor), &executor_words },
+        { "Manager", "ResumeRampSec", key_parse_span, VALUE(resume_ramp), &ramp_span },
+        { "Manager", "LogLevel", parse_log_level, VALUE(log_level) },
+        { "Manager", "HistoryKeep", key_parse_count, VALUE(history_keep), &history_range },
+        { "Manager", "HistoryKeepSec", key_parse_span, VALUE(history_keep_usec), &history_span },
+        { POOL_SECTION, "Slots", key_parse_unsigned, POOL(slots), &slots_range },
+        { POOL_SECTION, "MaxWaitSec", key_parse_span, POOL(max_wait), &wait_span },
 };
 
 static int read_text(Settings *s, const JobText *text, Diagnostics *d, unsigned *problems) {
@@ -149,9 +152,11 @@ static int read_text(Settings *s, const JobText *text, Diagnostics *d, unsigned 
                 .rows = settings_rows,
                 .n_rows = ELEMENTSOF(settings_rows),
                 .object = s,
+                .defaults = &settings_defaults,
                 .problems = &file_problems,
                 .named_section = POOL_SECTION,
                 .begin_named = begin_pool,
+                .named_defaults = &pool_defaults,
         };
         int r = key_table_read(&reading, text->bytes, text->n);
 

@@ -5,6 +5,8 @@
 
 #include "config/specifier.h"
 
+#include <assert.h>
+
 #include "config/diagnostics.h"
 #include "config/utf8.h"
 
@@ -77,6 +79,7 @@ int specifier_expand(const char *s, const Specifiers *specifiers, char **ret, ch
                 else
                         *out++ = *p;
         *out = '\0';
+        assert((size_t)(out - copy) == n); /* as measured */
         *ret = copy;
         return 0;
 }

@@ -6,6 +6,8 @@
 
 #include "config/words.h"
 
+#include <assert.h>
+
 #include "config/diagnostics.h"
 #include "config/utf8.h"
 
@@ -39,6 +41,7 @@ static char *write_utf8(char *out, unsigned long c) {
         } forms[] = { { 0x7f, 0x00, 0 }, { 0x7ff, 0xc0, 1 }, { 0xffff, 0xe0, 2 }, { 0x10ffff, 0xf0, 3 } };
         size_t i = 0;
 
+        assert(c <= 0x10ffff);
         while (c > forms[i].max)
                 i++;
         *out++ = (char)(forms[i].lead | (c >> (6 * forms[i].tails)));

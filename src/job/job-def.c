@@ -10,38 +10,32 @@
 #include "util/string-table.h"
 #include "util/strv.h"
 
-#define JOB_QUEUE_DEFAULT    1
-#define JOB_PARALLEL_DEFAULT 16
-#define JOB_CATCH_UP_DEFAULT 100
-#define JOB_ACCURACY_DEFAULT USEC_PER_SEC
-
-#define JOB_RETRY_DELAY_DEFAULT     (30 * USEC_PER_SEC)
-#define JOB_RETRY_MAX_DELAY_DEFAULT USEC_PER_HOUR
+const JobDef job_def_defaults = {
+        .enabled = true,
+        .overlap = OVERLAP_QUEUE,
+        .queue_max = 1,
+        .max_parallel = 16,
+        .slow = USEC_INFINITY,
+        .expect = USEC_INFINITY,
+        .retry = { .delay = 30 * USEC_PER_SEC, .factor = 2, .max_delay = USEC_PER_HOUR },
+        .timer = {
+                .anchor = USEC_INFINITY,
+                .accuracy = USEC_PER_SEC,
+                .catch_up_max = 100,
+                .catch_up_within = USEC_INFINITY,
+        },
+};
 
 int job_def_new(JobDef **ret, const char *name) {
         _cleanup_(job_def_unrefp) JobDef *d = NULL;
 
-        d = calloc(1, sizeof(*d));
+        d = malloc(sizeof(*d));
         if (!d)
                 return -ENOMEM;
-        *d = (JobDef){
-                .n_ref = 1,
-                .name = strdup(name),
-                .enabled = true,
-                .overlap = OVERLAP_QUEUE,
-                .queue_max = JOB_QUEUE_DEFAULT,
-                .max_parallel = JOB_PARALLEL_DEFAULT,
-                .slow = USEC_INFINITY,
-                .expect = USEC_INFINITY,
-                .retry = { .delay = JOB_RETRY_DELAY_DEFAULT, .factor = 2, .max_delay = JOB_RETRY_MAX_DELAY_DEFAULT },
-                .timer = {
-                        .zone = zone_utc(),
-                        .anchor = USEC_INFINITY,
-                        .accuracy = JOB_ACCURACY_DEFAULT,
-                        .catch_up_max = JOB_CATCH_UP_DEFAULT,
-                        .catch_up_within = USEC_INFINITY,
-                },
-        };
+        *d = job_def_defaults;
+        d->n_ref = 1;
+        d->timer.zone = zone_utc();
+        d->name = strdup(name);
         if (!d->name)
                 return -ENOMEM;
         *ret = TAKE_PTR(d);
@@ -139,6 +133,7 @@ bool success_def_has_signal(const SuccessDef *s, int signal) {
 usec_t retry_def_delay(const RetryDef *r, unsigned n) {
         double delay = (double)r->delay;
 
+        assert(n > 0);
         for (unsigned i = 1; i < n && delay < (double)r->max_delay; i++) {
                 if (r->factor <= 1)
                         break;

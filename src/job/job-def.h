@@ -153,7 +153,10 @@ typedef struct JobDef {
         uint64_t digest; /* of all that was read: equal digests are equal jobs */
 } JobDef;
 
-/* A definition with the defaults of vaktd.job(5) and one reference. -ENOMEM. */
+/* The default of each plain setting, as vaktd.job(5) has it. */
+extern const JobDef job_def_defaults;
+
+/* A definition with the defaults, in UTC, and one reference. -ENOMEM. */
 int job_def_new(JobDef **ret, const char *name);
 void trigger_def_done(TriggerDef *t); /* frees what it holds, not itself */
 JobDef *job_def_ref(JobDef *d);

@@ -9,25 +9,24 @@
 #include "util/string-table.h"
 #include "util/strv.h"
 
-#define SETTLE_MAX_DEFAULT USEC_INFINITY
-#define DIRECTORY_MODE     0755
-
 #define LIMIT_INTERVAL_DEFAULT      (10 * USEC_PER_SEC)
 #define LIMIT_BURST_DEFAULT         20
 #define LIMIT_INTERVAL_EACH_DEFAULT (2 * USEC_PER_SEC)
 #define LIMIT_BURST_EACH_DEFAULT    200
+
+const PathDef path_def_defaults = {
+        .settle_max = USEC_INFINITY,
+        .limit_interval = USEC_INFINITY, /* as path_def_set_default_limit() says */
+        .limit_burst = UINT_MAX,
+        .directory_mode = 0755,
+};
 
 int path_def_new(PathDef **ret) {
         PathDef *d = malloc(sizeof(*d));
 
         if (!d)
                 return -ENOMEM;
-        *d = (PathDef){
-                .settle_max = SETTLE_MAX_DEFAULT,
-                .limit_interval = USEC_INFINITY,
-                .limit_burst = UINT_MAX,
-                .directory_mode = DIRECTORY_MODE,
-        };
+        *d = path_def_defaults;
         *ret = d;
         return 0;
 }

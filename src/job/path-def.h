@@ -73,6 +73,9 @@ typedef struct PathDef {
         bool cross_mounts; /* CrossMounts=: goes on into what is mounted below */
 } PathDef;
 
+/* The default of each setting, as vaktd.job(5) has it. */
+extern const PathDef path_def_defaults;
+
 /* A section with the defaults, and nothing to watch. -ENOMEM. */
 int path_def_new(PathDef **ret);
 PathDef *path_def_free(PathDef *d);

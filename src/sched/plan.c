@@ -49,6 +49,7 @@ static usec_t from_local(const TimerDef *timer, DstOverlap pass, int64_t local, 
 
 /* The smallest anchor + k * span, k >= 0, that is later than local. */
 static int64_t next_multiple(int64_t anchor, int64_t span, int64_t local) {
+        assert(span > 0);
         return local < anchor ? anchor : anchor + ((local - anchor) / span + 1) * span;
 }
 
@@ -69,6 +70,7 @@ static int next_anchored_pass(const TimerDef *timer, DstOverlap pass, usec_t spa
                 int64_t candidate = next_multiple(anchor, (int64_t)span, local), resume = candidate, slack;
                 usec_t instant = from_local(timer, pass, candidate, &resume);
 
+                assert(candidate > local); /* so that this ends */
                 if (instant != USEC_INFINITY && instant > after) {
                         *ret = instant;
                         return 0;
@@ -177,6 +179,7 @@ static void reverse(usec_t *a, size_t n) {
 
 /* Makes what a ring holds begin at its oldest entry. */
 static void rotate(usec_t *ring, size_t n, size_t oldest) {
+        assert(oldest < n);
         reverse(ring, oldest);
         reverse(ring + oldest, n - oldest);
         reverse(ring, n);
@@ -191,6 +194,7 @@ void plan_last(const TimerDef *timer, const TriggerDef *t, usec_t from, usec_t t
         /* The window grows until it holds enough, and is halved back towards the last one that did not when it holds
          * so many that looking at each would take long. */
         for (;;) {
+                assert(window > few);
                 start = MAX(from, usec_sub(to, window));
                 n = from < to ? fill_ring(timer, t, start, to, ret, max, give_up) : 0;
                 if (n == give_up && window - few > 1)

@@ -88,6 +88,7 @@ void schedule_started(Schedule *s) {
 /* --- stamps --- */
 
 static const TriggerDef *trigger_of(const JobTimers *timers, const TriggerClock *c) {
+        assert(c >= timers->clocks && c < timers->clocks + timers->n_clocks);
         return &timers->def->triggers[c - timers->clocks];
 }
 
@@ -154,6 +155,7 @@ static usec_t to_realtime(int64_t boottime, Instant now) {
 static void put(Schedule *s, JobTimers *timers, TriggerClock *c, ScheduleClock clock, usec_t at, usec_t accuracy) {
         if (timers->def->timer.wake_system && clock <= SCHEDULE_BOOTTIME)
                 clock += SCHEDULE_REALTIME_ALARM;
+        assert(clock < _SCHEDULE_CLOCK_MAX);
         if (c->clock != clock)
                 (void)heap_set(&s->heaps[c->clock], USEC_INFINITY, 0, timers, &c->position);
         c->clock = (uint8_t)clock;
@@ -275,6 +277,7 @@ static void update_next(const Schedule *s, Job *job, Instant now) {
 
                 if (c->position == HEAP_NONE)
                         continue;
+                assert(s->heaps[c->clock].entries[c->position].owner == timers);
                 at = s->heaps[c->clock].entries[c->position].at;
                 if (c->catching_up && timers->def->timer.catch_up == CATCH_UP_NONE)
                         at = next_in_time(s, timers, c, now); /* what is late is written down only */
@@ -372,6 +375,8 @@ static int make_timers(Schedule *s, Job *job, const JobTimers *old, Instant now,
                 bool is_same;
                 const TriggerClock *known = find_clock(old, job->def, i, &is_same);
 
+                /* It is divided by. */
+                assert(job->def->triggers[i].type != TRIGGER_INTERVAL || job->def->triggers[i].span > 0);
                 if (known)
                         *c = *known;
                 c->position = HEAP_NONE;
@@ -586,6 +591,7 @@ static void hand_out(const Schedule *s, JobTimers *timers, const TriggerClock *c
                 .n_is_exact = is_exact,
         };
 
+        assert(n > 0 && since <= scheduled);
         s->ops.occurred(s->ops.userdata, timers->job, &o);
 }
 
@@ -606,6 +612,7 @@ static void hand_out_due(const Schedule *s, JobTimers *timers, const TriggerCloc
         size_t n_run = count_catch_up(&timers->def->timer, due, n_missed, now.realtime);
         uint64_t n_lost = due->total - due->n_in_time - n_run;
 
+        assert(due->n_in_time <= due->n_last && n_run <= n_missed && due->n_last <= due->total);
         if (n_lost > 0) {
                 usec_t last = n_missed > n_run ? due->last[n_missed - n_run - 1] : due->since;
 
@@ -638,6 +645,7 @@ static bool put_off(Schedule *s, JobTimers *timers, TriggerClock *c, bool late, 
 }
 
 static void due_append(Due *due, size_t size, usec_t occurrence) {
+        assert(due->n_last <= size && size > 0);
         if (due->total == 0)
                 due->since = occurrence;
         if (due->n_last == size)
@@ -745,6 +753,7 @@ static void deal_with_interval(Schedule *s, JobTimers *timers, TriggerClock *c, 
 static void deal_with_moment(Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
         usec_t scheduled = to_realtime((int64_t)s->heaps[c->clock].entries[c->position].at, now);
 
+        assert(!c->done);
         hand_out(s, timers, c, OCCURRENCE_DUE, MIN(scheduled, now.realtime), scheduled, 1, true);
         c->done = true;
         if (trigger_of(timers, c)->type != TRIGGER_STARTUP)
@@ -756,6 +765,7 @@ static void deal_with(Schedule *s, JobTimers *timers, TriggerClock *c, Instant n
         const TriggerDef *t = trigger_of(timers, c);
         bool was_catching_up = c->catching_up;
 
+        assert(c->position != HEAP_NONE && timers->job->timers == timers);
         if (is_moment(t))
                 deal_with_moment(s, timers, c, now);
         else if (plan_is_wall(&timers->def->timer, t))

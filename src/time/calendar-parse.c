@@ -5,6 +5,7 @@
  * the 28th at most (three less for every further item of the list). The parser fills one list a field, brings the
  * lists into their normal form, checks them, and compiles them into the masks that the search works on. */
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <strings.h>
@@ -545,6 +546,7 @@ static void explain(const struct parser *parser, const char *body, TimeError *re
         bool inside = parser->problem_at >= body && parser->problem_at <= body + strlen(body);
         size_t ignored;
 
+        assert(parser->problem);
         *reterr = (TimeError){
                 .column = inside ? (size_t)(parser->problem_at - body) + 1 : 1,
                 .message = parser->problem,
@@ -585,6 +587,7 @@ static int calendar_new(const struct parser *parser, const struct suffix *suffix
         for (size_t f = 0; f < _CALENDAR_FIELD_MAX; f++) {
                 for (size_t i = 0; i < parser->lists[f].n; i++)
                         c->components[n++] = parser->lists[f].items[i].c;
+                assert(n <= UINT16_MAX); /* by CALENDAR_COMPONENTS_MAX */
                 c->end[f] = (uint16_t)n;
         }
         calendar_compile(c);

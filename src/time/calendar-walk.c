@@ -8,6 +8,8 @@
  * before the start in the end is left by an hour, as 252.38 and later do it for zones whose winter is their daylight
  * saving (Europe/Dublin). */
 
+#include <assert.h>
+
 #include "time/calendar-internal.h"
 #include "time/libc-mktime.h"
 
@@ -129,6 +131,7 @@ static int *walk_field(struct walk *w, enum calendar_field field) {
 
 /* Sets all fields finer than one to their start. */
 static void walk_reset_below(struct walk *w, enum calendar_field field) {
+        assert(field < CALENDAR_USEC);
         for (enum calendar_field f = field + 1; f < _CALENDAR_FIELD_MAX; f++)
                 *walk_field(w, f) = f == CALENDAR_MONTH || f == CALENDAR_DAY;
         w->usec = 0;

@@ -5,6 +5,7 @@
  * seconds are searched in them, and so are all fields near a change of the clock, where systemd's own steps have to be
  * followed (calendar-walk.c). Far from any change, that is nearly always, both ways give the same and the masks do. */
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "time/calendar-internal.h"
@@ -109,6 +110,7 @@ static uint32_t days_from_end(const Calendar *c) {
                 int32_t first = MAX(components[i].start, components[i].stop);
                 int32_t last = components[i].stop < 0 ? 1 : components[i].start;
 
+                assert(last >= 1 && first <= 31);
                 for (int32_t v = first; v >= last; v -= components[i].repeat) {
                         mask |= UINT32_C(1) << (32 - v);
                         if (components[i].repeat <= 0)
@@ -349,6 +351,7 @@ static int next_by_masks(const Calendar *c, usec_t start, usec_t *ret) {
                 here = next;
         }
         *ret = (usec_t)(t.seconds - here.offset) * USEC_PER_SEC + (usec_t)t.usec;
+        assert(*ret >= start);
         return 1;
 }
 

@@ -6,6 +6,8 @@
 
 #include "time/civil.h"
 
+#include <assert.h>
+
 #define YEARS_PER_ERA 400
 #define DAYS_PER_ERA  INT64_C(146097)
 #define EPOCH_SHIFT   INT64_C(719468) /* days from 0000-03-01 to 1970-01-01 */
@@ -44,6 +46,7 @@ void civil_from_seconds(int64_t seconds, struct civil *ret) {
         int month_from_march = (5 * day_of_year + 2) / 153;
         int month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
 
+        assert(day_of_era >= 0 && day_of_year >= 0 && day_of_year < 366);
         *ret = (struct civil){
                 .year = (int)(year_of_era + era * YEARS_PER_ERA) + (month <= 2),
                 .month = month,
@@ -58,6 +61,7 @@ int civil_month_length(int year, int month) {
         static const uint8_t lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
         bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 
+        assert(month >= 1 && month <= 12);
         return lengths[month - 1] + (month == 2 && leap);
 }
 

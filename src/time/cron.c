@@ -4,6 +4,7 @@
  * days of a month are worked out from all of them at once; the search is that of local-set.c. What the language leaves
  * open is settled in cron.h. */
 
+#include <assert.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -151,6 +152,7 @@ static int parse_range(struct parser *parser, const struct field *field, uint64_
                 if (r < 0)
                         return r;
         }
+        assert(first >= 0 && last < 64 && step > 0);
         for (int v = first; v <= last; v += step)
                 *mask |= UINT64_C(1) << v;
         return 0;
@@ -281,6 +283,7 @@ static int first_weekday(int year, int month) {
 static int nearest_workday(int day, int length, int first) {
         int weekday = (first + day - 1) % 7;
 
+        assert(day >= 1 && day <= length);
         if (weekday == 6)
                 return day > 1 ? day - 1 : day + 2;
         if (weekday == 0)
@@ -414,6 +417,7 @@ int cron_parse(const char *text, const Zone *zone, Cron **ret, TimeError *reterr
         parser.cron = cron;
         r = parse_text(&parser);
         if (r < 0) {
+                assert(parser.problem);
                 if (reterr)
                         *reterr = (TimeError){
                                 .column = (size_t)(parser.problem_at - text) + 1,

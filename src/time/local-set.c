@@ -11,8 +11,11 @@
 
 #include "time/local-set.h"
 
+#include <assert.h>
+
 /* The first set bit from a place on, or -1. */
 static int next_bit(uint64_t mask, int from) {
+        assert(from >= 0);
         if (from > 63)
                 return -1;
         mask &= UINT64_MAX << from;
@@ -44,6 +47,7 @@ static void cursor_load(struct cursor *c, const LocalTime *t) {
 }
 
 static void cursor_store(const struct cursor *c, LocalTime *t) {
+        assert(c->usec >= 0 && c->usec < USEC_OF_MINUTE);
         t->seconds = civil_days(c->year, c->month, c->day) * SECONDS_PER_DAY + c->hour * 3600 + c->minute * 60 +
                      c->usec / (int32_t)USEC_PER_SEC;
         t->usec = c->usec % (int32_t)USEC_PER_SEC;
@@ -106,6 +110,7 @@ static bool next_date(const LocalSet *set, struct cursor *c) {
                                 c->carries |= month == 12 ? LOCAL_CARRY_YEAR : 0;
                                 continue;
                         }
+                        assert(day <= civil_month_length(year, month));
                         if (day != c->day)
                                 cursor_start_day(c, day);
                         return true;

@@ -5,6 +5,7 @@
  * microsecond. What systemd-analyze accepts by accident (a plus sign, "12.34 .56") is accepted here too, since a
  * setting that works in a timer unit should work in a job file. */
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "time/span.h"
@@ -202,6 +203,7 @@ char *span_format(char buf[static SPAN_TEXT_MAX], usec_t span, usec_t accuracy) 
                         break;
                 used += (size_t)snprintf(buf + used, SPAN_TEXT_MAX - used, "%s%" PRI_USEC "%s", sep,
                                          span / steps[i].usec, steps[i].name);
+                assert(used < SPAN_TEXT_MAX);
                 span %= steps[i].usec;
         }
         return buf;

@@ -6,6 +6,8 @@
  * universal time. Leap seconds are refused: an instant of such a zone ("right/...") is not what CLOCK_REALTIME counts.
  */
 
+#include <assert.h>
+
 #include "time/civil.h"
 #include "time/posix-tz.h"
 #include "time/tzif.h"
@@ -147,6 +149,8 @@ static void builder_take_block(struct builder *t, const struct block *b) {
         const int64_t earliest = civil_days(TZIF_YEAR_MIN, 1, 1) * SECONDS_PER_DAY;
         const uint8_t *types = block_types(b);
 
+        /* block_verify() has seen to it. */
+        assert(b->type <= TYPES_MAX && b->chars <= NAMES_MAX && b->time <= TRANSITIONS_MAX);
         memcpy(t->names, block_names(b), b->chars);
         t->n_names = b->chars;
         for (t->n_types = 0; t->n_types < b->type; t->n_types++) {
@@ -174,6 +178,7 @@ static uint8_t builder_type(struct builder *t, int32_t offset, bool dst, const c
                 if (t->types[i].offset == offset && t->types[i].dst == dst && streq(t->names + t->types[i].name, name))
                         return (uint8_t)i;
 
+        assert(t->n_types < ELEMENTSOF(t->types) && t->n_names + strlen(name) < sizeof(t->names));
         t->types[t->n_types] = (struct tzif_type){
                 .offset = offset,
                 .dst = dst,
@@ -193,6 +198,7 @@ static void builder_add(struct builder *t, int64_t at, uint8_t type) {
                 return;
         if (n > 0 && at == t->at[n - 1])
                 n--;
+        assert(n < ELEMENTSOF(t->at));
         t->at[n] = at;
         t->type[n] = type;
         t->tzif.n = n + 1;

@@ -4,6 +4,8 @@
  * there is no rule to evaluate and no state to keep: the same question always gets the same answer, in some ten
  * nanoseconds. */
 
+#include <assert.h>
+
 #include "time/zone-internal.h"
 #include "util/array.h"
 
@@ -39,6 +41,7 @@ static int64_t period_until(const struct tzif *t, size_t i) {
 }
 
 static const struct tzif_type *period_type(const struct tzif *t, size_t i) {
+        assert(i <= t->n);
         return t->types + (i > 0 ? t->type[i - 1] : t->first);
 }
 
@@ -120,6 +123,7 @@ void zone_resolve(const Zone *zone, int64_t local, ZoneLocal *ret) {
                 describe(t, gap - 1, ZONE_LOCAL_GAP, instant, instant, ret);
                 return;
         }
+        assert(found); /* what no period shows lies between two of them */
         *ret = (ZoneLocal){ .kind = ZONE_LOCAL_UNIQUE, .first = first, .second = first };
 }
 

@@ -7,34 +7,22 @@
  * The files of a run belong to it through all its tries. When the last one is over they are dealt with, whatever its
  * result: those that changed meanwhile wait for the next run. */
 
+#include "trigger/path-runs.h"
+
+#include <assert.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "trigger/path.h"
 #include "time/span.h"
+#include "trigger/path-spool.h"
+#include "trigger/path-store.h"
+#include "trigger/path-view.h"
 #include "util/log-messages.h"
 #include "util/log.h"
 
 #define RUNS_PER_TURN 16
 #define AGAIN_USEC    USEC_PER_SEC       /* after a request that could not be taken */
 #define SHORT_USEC    (5 * USEC_PER_SEC) /* after a run that the machine was short of something for */
-
-RunPaths *run_paths_new(void) {
-        RunPaths *rp = calloc(1, sizeof(*rp));
-
-        if (rp)
-                rp->base.ops = &path_trigger_ops;
-        return rp;
-}
-
-RunPaths *run_paths_free(RunPaths *rp) {
-        if (!rp)
-                return NULL;
-        spool_item_done(&rp->item);
-        free(rp->list);
-        free(rp->spool);
-        return mfree(rp);
-}
 
 /* --- when --- */
 
@@ -50,20 +38,9 @@ static usec_t path_runs_allowed(const JobPaths *p, usec_t now) {
 
 /* --- a run --- */
 
-/* For people: bytes as they are, and no more than the ledger keeps of a text. Of an item where it came from: where it
- * is now it will not be for long. */
-char *run_paths_text(const RunPaths *rp) {
-        char *text;
-
-        if (rp->spool)
-                return asprintf(&text, "%s/%s", rp->spool, rp->item.name) < 0 ? NULL : text;
-        if (rp->n <= 1 ? asprintf(&text, "%.*s", LEDGER_TEXT_MAX, rp->size > 0 ? rp->list : "") < 0
-                       : asprintf(&text, "%.*s and %zu more", LEDGER_TEXT_MAX - 64, rp->list, rp->n - 1) < 0)
-                return NULL;
-        return text;
-}
-
-int path_runs_request(JobPaths *p, RunPaths **paths) {
+/* 1: a run was accepted, which has the paths now; 0: it was refused, on somebody's wish; negative errno: it cannot be
+ * for now. */
+static int request_run(JobPaths *p, RunPaths **paths) {
         Manager *m = p->trigger->base.manager;
         RunPayload *payload = &(*paths)->base;
         _cleanup_free_ char *text = run_paths_text(*paths);
@@ -73,6 +50,7 @@ int path_runs_request(JobPaths *p, RunPaths **paths) {
         int r;
 
         r = runs_request(m, p->job, &request, &payload, &id);
+        assert((r > 0) == !payload); /* else it is ours still */
         if (r > 0) {
                 *paths = NULL;
                 return r;
@@ -161,7 +139,7 @@ static bool is_known_to_be_dealt_with(JobPaths *p, const char *path) {
 
 static int paths_of_batch(RunPaths **ret, JobPaths *p, BatchRun *files, bool one) {
         size_t n = batch_run_size(files);
-        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new();
+        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new(&p->trigger->base);
         char *end;
 
         if (!rp)
@@ -180,6 +158,7 @@ static int paths_of_batch(RunPaths **ret, JobPaths *p, BatchRun *files, bool one
                 end += f.length + 1;
                 rp->n++;
         }
+        assert((size_t)(end - rp->list) <= rp->size);
         rp->size = (size_t)(end - rp->list);
         rp->one = one;
         rp->batch = files;
@@ -199,7 +178,7 @@ static int run_batch(JobPaths *p, BatchRun *files) {
 
         r = paths_of_batch(&rp, p, files, path_def_gives_one(p->job->def->path_trigger));
         if (r >= 0 && rp->n > 0)
-                r = path_runs_request(p, &rp);
+                r = request_run(p, &rp);
         if (r <= 0)
                 batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, paths_now(p));
         if (r == 0)
@@ -207,23 +186,42 @@ static int run_batch(JobPaths *p, BatchRun *files) {
         return r < 0 ? r : 1;
 }
 
+/* Somebody may have asked to skip it: it is not deleted for that. */
+static int run_item(JobPaths *p, RunPaths *item) {
+        _cleanup_(run_paths_freep) RunPaths *rp = item;
+        int r = request_run(p, &rp);
+
+        if (r == 0)
+                spools_give_up(p, rp);
+        else if (r < 0)
+                spools_take_again(p, rp);
+        return r < 0 ? r : 1;
+}
+
+/* 1: something was taken, and perhaps more can be; 0: there is nothing to take. */
 static int take(JobPaths *p, usec_t now) {
+        RunPaths *item = NULL;
         BatchRun *files;
         int r;
 
-        r = spools_take_ready(p);
-        if (r != 0)
-                return r;
-        r = batch_take(p->batch, now, &files);
-        if (r <= 0)
-                return r;
-        return p->job->def->path_trigger->sources[0].kind == PATH_SPOOL ? spools_take(p, files) : run_batch(p, files);
+        r = spools_take_ready(p, &item);
+        if (r == 0) {
+                r = batch_take(p->batch, now, &files);
+                if (r <= 0)
+                        return r;
+                if (p->job->def->path_trigger->sources[0].kind != PATH_SPOOL)
+                        return run_batch(p, files);
+                r = spools_take(p, files, &item);
+                if (r == 0)
+                        return 1;
+        }
+        return r < 0 ? r : run_item(p, item);
 }
 
 /* --- by hand --- */
 
-static int list_new(RunPaths **ret, const char *files, size_t size, size_t n) {
-        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new();
+static int list_new(RunPaths **ret, const JobPaths *p, const char *files, size_t size, size_t n) {
+        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new(&p->trigger->base);
 
         if (!rp)
                 return -ENOMEM;
@@ -264,7 +262,7 @@ static int list_watched(const JobPaths *p, RunPaths **ret) {
         r = path_view_plan(&p->trigger->base, p->job, add_file, &l, &most);
         if (fclose(l.stream) != 0 && r >= 0)
                 r = -ENOMEM;
-        return r < 0 ? r : list_new(ret, bytes, size, l.n);
+        return r < 0 ? r : list_new(ret, p, bytes, size, l.n);
 }
 
 /* Never an empty $VAKT_PATH, which a command line would take for something else. */
@@ -273,13 +271,13 @@ static int paths_by_hand(JobPaths *p, const RunRequest *request, RunPaths **ret)
         int r;
 
         if (!path_def_gives_one(job->def->path_trigger))
-                return request->n_files > 0 ? list_new(ret, request->files, request->files_size, request->n_files)
+                return request->n_files > 0 ? list_new(ret, p, request->files, request->files_size, request->n_files)
                                             : list_watched(p, ret);
         if (request->n_files != 1)
                 return request->n_files == 0 ? -EDESTADDRREQ : -E2BIG;
         if (job->def->path_trigger->sources[0].kind == PATH_SPOOL)
                 return spools_take_file(p, request->files, ret);
-        r = list_new(ret, request->files, request->files_size, 1);
+        r = list_new(ret, p, request->files, request->files_size, 1);
         if (r >= 0)
                 (*ret)->one = true;
         return r;
@@ -367,7 +365,7 @@ void path_runs_pump(JobPaths *p) {
 /* --- what comes after --- */
 
 void path_runs_adopt(JobPaths *p, const LiveRun *run) {
-        RunPaths *rp = run_paths(run);
+        RunPaths *rp = run_paths(p->trigger, run);
         LogContext c = { .job = p->job->name, .run = run_record(run)->id };
         int r;
 
@@ -404,9 +402,10 @@ static void put_waiting(const PathTrigger *t, JobPaths *p, const LiveRun *run) {
 }
 
 static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run) {
-        RunPaths *rp = run_paths(run);
+        RunPaths *rp = run_paths(t, run);
         bool dealt_with = is_dealt_with(t, run);
 
+        assert(!rp->spool);
         if (p && rp->batch)
                 batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN, paths_now(p));
         else if (p && !dealt_with)
@@ -421,7 +420,7 @@ static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run) {
 bool path_runs_ended(Trigger *base, LiveRun *run) {
         PathTrigger *t = (PathTrigger *)base;
         JobPaths *p = job_paths(t, run_job(run));
-        RunPaths *rp = run_paths(run);
+        RunPaths *rp = run_paths(t, run);
         bool is_kept = false;
 
         if (rp && rp->spool)

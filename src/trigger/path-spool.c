@@ -5,11 +5,14 @@
  * acknowledge. Whatever dies in between, the next start finds the item claimed, and the ledger says what became of it
  * (watch/spool.h). */
 
+#include "trigger/path-spool.h"
+
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "trigger/path.h"
+#include "trigger/path-user.h"
 #include "util/array.h"
 #include "util/log.h"
 
@@ -23,7 +26,7 @@
 /* --- what a run gets --- */
 
 static RunPaths *paths_of_item(const PathWatch *pw, SpoolItem *item) {
-        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new();
+        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new(&pw->paths->trigger->base);
 
         if (!rp)
                 return NULL;
@@ -57,19 +60,14 @@ static int give_up(PathWatch *pw, const SpoolItem *item) {
         return r;
 }
 
-/* Without memory it stays claimed, and is found at the next start. */
-static int request_item(PathWatch *pw, SpoolItem *item) {
-        _cleanup_(run_paths_freep) RunPaths *rp = paths_of_item(pw, item);
-        int r;
+void spools_take_again(JobPaths *p, RunPaths *rp) {
+        assert(rp->spool && paths_find_spool(p, rp->spool));
+        (void)ready_push(paths_find_spool(p, rp->spool), &rp->item, /* first= */ true);
+}
 
-        if (!rp)
-                return -ENOMEM;
-        r = path_runs_request(pw->paths, &rp);
-        if (r == 0) /* somebody asked to skip it: it is not deleted for that */
-                (void)give_up(pw, &rp->item);
-        else if (r < 0)
-                (void)ready_push(pw, &rp->item, /* first= */ true);
-        return r < 0 ? r : 1;
+void spools_give_up(JobPaths *p, RunPaths *rp) {
+        assert(rp->spool && paths_find_spool(p, rp->spool));
+        (void)give_up(paths_find_spool(p, rp->spool), &rp->item);
 }
 
 bool spools_have_ready(const JobPaths *p) {
@@ -79,19 +77,19 @@ bool spools_have_ready(const JobPaths *p) {
         return false;
 }
 
-int spools_take_ready(JobPaths *p) {
+/* Without memory it stays claimed, and is found at the next start. */
+int spools_take_ready(JobPaths *p, RunPaths **ret) {
         for (size_t i = 0; i < p->n_watches; i++) {
                 PathWatch *pw = &p->watches[i];
                 SpoolItem item;
-                int r;
 
                 if (!pw->spool || pw->n_ready == 0)
                         continue;
                 item = pw->ready[0];
                 ARRAY_REMOVE(pw->ready, pw->n_ready, 0);
-                r = request_item(pw, &item);
+                *ret = paths_of_item(pw, &item);
                 spool_item_done(&item);
-                return r;
+                return *ret ? 1 : -ENOMEM;
         }
         return 0;
 }
@@ -200,7 +198,7 @@ void spools_put_back(JobPaths *p, RunPaths *rp) {
                 (void)ready_push(pw, &rp->item, /* first= */ false);
 }
 
-int spools_take(JobPaths *p, BatchRun *files) {
+int spools_take(JobPaths *p, BatchRun *files, RunPaths **ret) {
         usec_t now = paths_now(p);
         SpoolItem item = {};
         PathWatch *pw = NULL;
@@ -211,11 +209,12 @@ int spools_take(JobPaths *p, BatchRun *files) {
                 batch_postpone(p->batch, files, usec_add(now, CLAIM_AGAIN_USEC), now);
         else
                 batch_done(p->batch, files, BATCH_FORGET, now);
-        if (r > 0)
-                r = request_item(pw, &item);
-        spool_item_done(&item);
         /* The others do not wait for what one file is to blame for: its writer may be closing it, say. */
-        return r < 0 && r != -EBUSY ? r : 1;
+        if (r <= 0)
+                return r == -EBUSY ? 0 : r;
+        *ret = paths_of_item(pw, &item);
+        spool_item_done(&item);
+        return *ret ? 1 : -ENOMEM;
 }
 
 /* --- the end of a run --- */
@@ -232,7 +231,7 @@ static int open_left(Spool **ret, const char *path, const char *job, const JobDe
                 .job = job,
                 .done = d ? d->spool_done : NULL,
                 .failed = d ? d->spool_failed : NULL,
-                .run_uid = path_spool_uid(def),
+                .run_uid = path_user_spool_uid(def),
         };
 
         return spool_open(ret, &config, NULL);
@@ -310,6 +309,7 @@ void spools_settle(Trigger *base) {
 void spools_add_end(PathTrigger *t, const RunRecord *r, JobDef *def, RunPaths *rp) {
         SpoolEnd *end = calloc(1, sizeof(*end));
 
+        assert(rp->spool);
         if (!end)
                 return;
         end->job = strdup(r->job);
@@ -332,13 +332,13 @@ static bool wants_another_run(const PathTrigger *t, const LiveRun *run) {
 
         return run_returns_payload(run) || result == RUN_RESULT_SKIPPED ||
                (result == RUN_RESULT_CANCELLED && manager_is_stopping(t->base.manager)) ||
-               (result == RUN_RESULT_LOST && run_paths(run)->item.attempt <= LOST_MAX);
+               (result == RUN_RESULT_LOST && run_paths(t, run)->item.attempt <= LOST_MAX);
 }
 
 /* For whoever works on the spool next, which may be the same job by another name. */
-static void give_back(const LiveRun *run) {
+static void give_back(const PathTrigger *t, const LiveRun *run) {
         const RunRecord *record = run_record(run);
-        const RunPaths *rp = run_paths(run);
+        const RunPaths *rp = run_paths(t, run);
         LogContext c = { .job = record->job, .run = record->id };
         _cleanup_(spool_freep) Spool *s = NULL;
         int r = -ENOENT;
@@ -359,12 +359,12 @@ static void give_back(const LiveRun *run) {
 
 /* Not the same path again: what is left of the last run might still work on it. */
 static void run_again(const PathTrigger *t, LiveRun *run) {
-        RunPaths *rp = run_paths(run);
+        RunPaths *rp = run_paths(t, run);
         PathWatch *pw = paths_find_spool(job_paths(t, run_job(run)), rp->spool);
         bool stopping = manager_is_stopping(t->base.manager);
 
         if (!pw && !stopping)
-                give_back(run);
+                give_back(t, run);
         if (!pw || !pw->spool || stopping)
                 return; /* it is claimed: found when the spool is opened */
         if (run_record(run)->result == RUN_RESULT_LOST && spool_retry(pw->spool, &rp->item) == -ENOENT)
@@ -380,7 +380,7 @@ bool spools_run_ended(PathTrigger *t, LiveRun *run) {
         if (again)
                 run_again(t, run);
         else
-                spools_add_end(t, run_record(run), run_def(run), run_paths(run));
+                spools_add_end(t, run_record(run), run_def(run), run_paths(t, run));
         manager_notify_written(t->base.manager);
         return !again;
 }
@@ -431,7 +431,7 @@ void spools_find_item(const LiveRun *run, RunPaths *rp) {
         if (!rp->spool || !is_gone(rp->list))
                 return;
         if (def)
-                config.run_uid = path_spool_uid(def);
+                config.run_uid = path_user_spool_uid(def);
         if (spool_open(&s, &config, NULL) < 0)
                 return;
         if (set_attempt(s, rp, attempt + 1) >= 0 && is_gone(rp->list))
@@ -446,7 +446,7 @@ static bool has_run(const PathWatch *pw, const SpoolItem *item) {
         SpoolEnd *end;
 
         for (const LiveRun *run = runs_next(job, NULL); run; run = runs_next(job, run)) {
-                RunPaths *rp = run_paths(run);
+                RunPaths *rp = run_paths(pw->paths->trigger, run);
 
                 if (!rp || !rp->spool || rp->item.id != item->id || !streq(rp->spool, pw->source->path))
                         continue;
@@ -497,7 +497,7 @@ void spools_open(PathWatch *pw) {
                 .job = job->name,
                 .done = d->spool_done,
                 .failed = d->spool_failed,
-                .run_uid = path_spool_uid(pw->paths->def),
+                .run_uid = path_user_spool_uid(pw->paths->def),
         };
         const Trigger *t = &pw->paths->trigger->base;
         usec_t now = paths_now(pw->paths);
@@ -516,6 +516,7 @@ void spools_open(PathWatch *pw) {
         else
                 r = spool_open(&pw->spool, &config, &problem);
         if (r >= 0) {
+                assert(pw->n_ready == 0);
                 r = spool_recover(pw->spool, on_recovered, pw);
                 problem = r < 0 ? strdup(problem_of(pw->spool, r)) : NULL;
         }
@@ -558,6 +559,7 @@ usec_t spools_reopen(JobPaths *p, usec_t now) {
 void spools_release(PathWatch *pw) {
         LogContext c = { .job = pw->paths->job->name };
 
+        assert(pw->spool || pw->n_ready == 0);
         for (size_t i = 0; i < pw->n_ready; i++) {
                 int r = spool_release(pw->spool, &pw->ready[i]);
 

@@ -12,9 +12,11 @@
  * of them and will be found by comparison. Writing the snapshot is as dear as the directories that changed are large:
  * as long as it is cheap it goes with every run, else as often as it takes two hundredths of the time. */
 
+#include "trigger/path-store.h"
+
+#include <assert.h>
 #include <inttypes.h>
 
-#include "trigger/path.h"
 #include "util/log.h"
 
 #define KEY_WAITING "waiting"
@@ -123,7 +125,7 @@ int path_store_pack(const RunPayload *payload, char **ret, size_t *ret_n) {
 }
 
 int path_store_unpack(Trigger *base, const void *bytes, size_t n, RunPayload **ret) {
-        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new();
+        _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new(base);
 
         if (!rp)
                 return -ENOMEM;
@@ -134,7 +136,7 @@ int path_store_unpack(Trigger *base, const void *bytes, size_t n, RunPayload **r
 }
 
 RunPayload *path_store_recognize(Trigger *base, const ExecutionRequest *request, RunRecord *record) {
-        _cleanup_(run_paths_freep) RunPaths *rp = request->paths_size > 0 ? run_paths_new() : NULL;
+        _cleanup_(run_paths_freep) RunPaths *rp = request->paths_size > 0 ? run_paths_new(base) : NULL;
 
         if (!rp)
                 return NULL;
@@ -194,8 +196,9 @@ void path_store_put_waiting(const PathTrigger *t, const LiveRun *run) {
         LogContext c = { .job = record->job, .run = record->id };
         int r;
 
-        r = ledger_put(t->base.ledger, record->job, KEY_WAITING, record->id, run_paths(run)->list,
-                       run_paths(run)->size);
+        assert(!run_paths(t, run)->spool); /* an item is found where it is claimed */
+        r = ledger_put(t->base.ledger, record->job, KEY_WAITING, record->id, run_paths(t, run)->list,
+                       run_paths(t, run)->size);
         if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot remember the files that the run was not through with: %s.",
                             strerror(-r));
@@ -333,6 +336,7 @@ void path_store_load(PathWatch *pw) {
 
         if (!pw->key)
                 return;
+        assert(pw->watch);
         r = ledger_list_blobs(p->trigger->base.ledger, p->job->name, pw->key, load_row, &l);
         pw->is_unread = r < 0;
         if (r < 0)

@@ -3,12 +3,13 @@
 /* What path triggers know, for people: what is watched and how well, what would be matched now, and where a single
  * file stands. */
 
+#include "trigger/path-view.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "trigger/path.h"
 #include "time/span.h"
 
 #define MESSAGE_MAX 1024
@@ -267,7 +268,7 @@ static bool batch_run_has(const BatchRun *files, const char *path, size_t n) {
 /* The run that has the file: in its batch, or as the item that it was before it was claimed. */
 static const LiveRun *run_with(const Telling *t) {
         for (const LiveRun *run = runs_next(t->job, NULL); run; run = runs_next(t->job, run)) {
-                const RunPaths *rp = run_paths(run);
+                const RunPaths *rp = run_paths(t->paths->trigger, run);
                 const char *rest = rp && rp->spool ? path_below(rp->spool, t->path) : NULL;
 
                 if (rp && rp->batch && batch_run_has(rp->batch, t->path, t->n))

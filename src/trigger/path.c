@@ -3,28 +3,22 @@
 /* The watches of jobs with a section [Path]: made, kept over reloads that do not concern them, and the changes that
  * they report put into the job's batch. From there on see path-runs.c. */
 
-#include "trigger/path.h"
-
+#include <assert.h>
 #include <stdio.h>
 
-#include "systemd/unit-name.h"
 #include "fs/guarded.h"
+#include "systemd/unit-name.h"
+#include "trigger/path-runs.h"
+#include "trigger/path-spool.h"
+#include "trigger/path-store.h"
+#include "trigger/path-user.h"
+#include "trigger/path-view.h"
 #include "util/log-messages.h"
 #include "util/log.h"
 #include "util/strv.h"
 #include "util/turn.h"
 
-#define SAVE_DELAY_USEC USEC_PER_SEC
-
 /* --- who is to be looked at --- */
-
-void paths_mark_ready(JobPaths *p) {
-        if (p->is_ready)
-                return;
-        p->is_ready = true;
-        TAILQ_INSERT_TAIL(&p->trigger->ready, p, ready);
-        (void)sd_event_source_set_enabled(p->trigger->ready_source, SD_EVENT_ONESHOT);
-}
 
 /* One job a turn: others are to be heard in between. */
 static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -33,6 +27,7 @@ static int on_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata
 
         if (!p)
                 return 0;
+        assert(p->is_ready);
         TAILQ_REMOVE(&t->ready, p, ready);
         p->is_ready = false;
         path_runs_pump(p);
@@ -49,47 +44,7 @@ static void on_save(Manager *m, Deadline *d) {
         path_store_save((JobPaths *)(void *)((char *)d - offsetof(JobPaths, saving)), /* all= */ false);
 }
 
-void paths_mark_dirty(JobPaths *p) {
-        if (!p->is_dirty)
-                deadline_set(p->trigger->base.manager, &p->saving,
-                             MAX(usec_add(paths_now(p), SAVE_DELAY_USEC), p->save_not_before));
-        p->is_dirty = true;
-}
-
-JobPaths *job_paths(const PathTrigger *t, const Job *job) {
-        return trigger_get(&t->base, job);
-}
-
 /* --- changes --- */
-
-const char *path_below(const char *directory, const char *path) {
-        const char *rest = startswith(path, directory);
-
-        if (!rest)
-                return NULL;
-        if (streq(directory, "/"))
-                return rest;
-        return *rest == '\0' ? rest : *rest == '/' ? rest + 1 : NULL;
-}
-
-/* Below what the line says; of a condition the path is whole already. */
-char *path_absolute(const PathSource *source, const char *path, size_t n, size_t *ret_length) {
-        size_t above = strlen(source->path);
-        char *whole;
-
-        if (path[0] == '/' || n == 0)
-                above = n == 0 ? above : 0;
-        whole = malloc(above + 1 + n + 1);
-        if (!whole)
-                return NULL;
-        memcpy(whole, source->path, above);
-        if (above > 0 && n > 0 && whole[above - 1] != '/')
-                whole[above++] = '/';
-        memcpy(whole + above, path, n);
-        whole[above + n] = '\0';
-        *ret_length = above + n;
-        return whole;
-}
 
 static void report_lost_change(JobPaths *p, const char *path, int error) {
         LogContext c = { .job = p->job->name, .error = -error };
@@ -102,24 +57,6 @@ static void report_lost_change(JobPaths *p, const char *path, int error) {
                 "%s changed, but it cannot be kept in mind: %s. Restart vaktd when there is more memory, to have all "
                 "compared with what was known.",
                 path, strerror(-error));
-}
-
-/* Holds the watches when as many files wait as may, and lets them go when there is room again. */
-void paths_hold(JobPaths *p) {
-        LogContext c = { .job = p->job->name };
-        bool hold = batch_is_full(p->batch, p->is_held);
-
-        if (hold == p->is_held)
-                return;
-        p->is_held = hold;
-        if (hold)
-                log_message(LOG_WARNING, &c,
-                            "%zu changed files wait for runs, and no more are listed; what else changes is found by "
-                            "comparison when half of them are dealt with. Nothing is lost.",
-                            batch_n_waiting(p->batch));
-        for (size_t i = 0; i < p->n_watches; i++)
-                if (p->watches[i].watch)
-                        watch_hold(p->watches[i].watch, hold);
 }
 
 /* The unit that a control group belongs to: what follows the slices. Who manages units of his own has them below one
@@ -281,71 +218,6 @@ static void make_directory(const PathDef *d, const PathWatch *pw) {
                             pw->source->path, strempty(problem));
 }
 
-/* UID_UNKNOWN when that shows only when the runs start, or only a name service says. */
-static uid_t path_run_uid(const JobDef *def) {
-        const UnitValue *user = job_def_setting(def, "User"), *dynamic = job_def_setting(def, "DynamicUser");
-        Identity i = {};
-        uid_t uid;
-
-        if (geteuid() != 0)
-                return geteuid(); /* a user's own daemon runs all as that user */
-        if (def->unit || (dynamic && dynamic->number > 0))
-                return UID_UNKNOWN;
-        if (!user || isempty(user->text))
-                return 0;
-        if (identity_of_user(user->text, &i) < 0)
-                return UID_UNKNOWN;
-        uid = i.uid;
-        identity_done(&i);
-        return uid;
-}
-
-static bool has_groups(const Identity *user, const UnitProperty *p) {
-        for (size_t i = 0; i < p->n_values; i++)
-                if (!isempty(p->values[i].text) && !identity_has_group(user, p->values[i].text))
-                        return false;
-        return true;
-}
-
-static bool gives_more(const Identity *user, const UnitProperty *p) {
-        if (streq(p->name, "AmbientCapabilities"))
-                return p->values[0].number != 0;
-        return (streq(p->name, "Group") || streq(p->name, "SupplementaryGroups")) && !has_groups(user, p);
-}
-
-uid_t path_spool_uid(const JobDef *def) {
-        const UnitValue *name = job_def_setting(def, "User");
-        uid_t uid = path_run_uid(def);
-        Identity user = {};
-
-        if (geteuid() != 0 || uid == 0 || uid == UID_UNKNOWN)
-                return uid;
-        if (identity_of_user(name->text, &user) < 0)
-                return UID_UNKNOWN;
-        for (size_t i = 0; i < def->n_properties; i++)
-                if (gives_more(&user, &def->properties[i]))
-                        uid = UID_UNKNOWN;
-        identity_done(&user);
-        return uid;
-}
-
-/* A run is told of no files that its user may not see. What is in a spool it is given, wherever that is. 1: the watch
- * sees as *ret; 0: as we do. A user whom only the service manager or a name service knows sees what everybody sees. */
-static int watch_identity(const JobDef *def, const PathSource *s, Identity *ret) {
-        const UnitValue *user = job_def_setting(def, "User");
-        uid_t uid = path_run_uid(def);
-        int r;
-
-        if (s->kind == PATH_SPOOL || geteuid() != 0 || uid == 0 || def->unit)
-                return 0;
-        if (uid == UID_UNKNOWN) {
-                *ret = (Identity){ .uid = UID_NOBODY, .gid = (gid_t)UID_NOBODY };
-                return 1;
-        }
-        r = identity_of_user(user->text, ret);
-        return r < 0 ? r : 1;
-}
-
 static int open_watch(PathWatch *pw) {
         static const WatchOps ops = { .changed = on_changed, .gone = on_gone, .state_changed = on_state_changed };
         PathTrigger *t = pw->paths->trigger;
@@ -353,7 +225,7 @@ static int open_watch(PathWatch *pw) {
         WatchDef def = watch_def(d, pw->source);
         int r = 0;
 
-        r = watch_identity(pw->paths->def, pw->source, &pw->identity);
+        r = path_user_identity(pw->paths->def, pw->source, &pw->identity);
         if (r < 0)
                 return r;
         def.identity = r > 0 ? &pw->identity : NULL;
@@ -407,13 +279,6 @@ static void drop_watches(JobPaths *p) {
         p->n_watches = 0;
 }
 
-PathWatch *paths_find_spool(const JobPaths *p, const char *directory) {
-        for (size_t i = 0; p && i < p->n_watches; i++)
-                if (p->watches[i].source->kind == PATH_SPOOL && streq(p->watches[i].source->path, directory))
-                        return &p->watches[i];
-        return NULL;
-}
-
 /* --- the path triggers of a job --- */
 
 static BatchConfig batch_config(const JobDef *def) {
@@ -434,8 +299,8 @@ static void paths_free(JobPaths *p) {
         PathTrigger *t = p->trigger;
 
         for (LiveRun *run = runs_next(p->job, NULL); run; run = runs_next(p->job, run))
-                if (run_paths(run))
-                        run_paths(run)->batch = NULL;
+                if (run_paths(t, run))
+                        run_paths(t, run)->batch = NULL;
         drop_watches(p);
         if (p->is_ready)
                 TAILQ_REMOVE(&t->ready, p, ready);
@@ -454,6 +319,7 @@ static JobPaths *paths_new(PathTrigger *t, Job *job) {
         BatchConfig config = batch_config(job->def);
         JobPaths *p = calloc(1, sizeof(*p));
 
+        assert(!trigger_get(&t->base, job));
         if (!p || batch_new(&p->batch, &config) < 0) {
                 free(p);
                 return NULL;
@@ -516,17 +382,6 @@ static bool has_failed_watch(const JobPaths *p) {
         return !p->watches;
 }
 
-static const char *setting_text(const JobDef *def, const char *name) {
-        const UnitValue *v = job_def_setting(def, name);
-
-        return v ? strempty(v->text) : "";
-}
-
-static bool has_same_user(const JobDef *a, const JobDef *b) {
-        return path_run_uid(a) == path_run_uid(b) && path_spool_uid(a) == path_spool_uid(b) &&
-               streq(setting_text(a, "User"), setting_text(b, "User"));
-}
-
 static void renew_job(JobPaths *p) {
         BatchConfig config = batch_config(p->job->def);
         LogContext c = { .job = p->job->name };
@@ -534,7 +389,7 @@ static void renew_job(JobPaths *p) {
         if (batch_set_config(p->batch, &config) < 0)
                 log_message(LOG_ERR, &c, "Not enough memory for its new path settings; those before stay in force.");
         if (!path_def_watches_the_same(p->def->path_trigger, p->job->def->path_trigger) ||
-            !has_same_user(p->def, p->job->def) || has_failed_watch(p))
+            !path_user_is_same(p->def, p->job->def) || has_failed_watch(p))
                 watch_anew(p);
         paths_mark_ready(p);
 }

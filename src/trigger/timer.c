@@ -11,6 +11,7 @@
  * files are watched). Both have a higher priority than the timers: everything is planned anew before anything elapses.
  */
 
+#include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -81,6 +82,7 @@ static int timers_arm_clock(Timers *t, ScheduleClock clock) {
                 if (r < 0)
                         return r;
         }
+        assert(at <= latest);
         r = sd_event_source_set_time(t->sources[clock], at);
         if (r >= 0)
                 r = sd_event_source_set_time_accuracy(t->sources[clock], latest > at ? latest - at : 1);

@@ -20,7 +20,7 @@ import re
 import subprocess
 import sys
 
-DIRECTORIES = ["config", "core"]
+DIRECTORIES = ["config", "core", "trigger"]
 MOST = 3
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src"
@@ -39,8 +39,8 @@ def includes(directory):
 def calls(directory, build):
     objects = [build / "src" / directory / f"libvakt-{directory}.a.p" / f"{path.name}.o"
                for path in sorted((SOURCE / directory).glob("*.c"))]
-    names = subprocess.run(["nm", "-A", "--format=posix", *objects], check=True, stdout=subprocess.PIPE, text=True).stdout
-    symbols = re.findall(r"^.*/(.+)\.c\.o: (\S+) (\w)", names, re.M)
+    nm = subprocess.run(["nm", "-A", "--format=posix", *objects], check=True, stdout=subprocess.PIPE, text=True)
+    symbols = re.findall(r"^.*/(.+)\.c\.o: (\S+) (\w)", nm.stdout, re.M)
     owner = {name: file for file, name, kind in symbols if kind in "TDBRVWC"}
     graph = collections.defaultdict(dict)
     for file, name, kind in symbols:

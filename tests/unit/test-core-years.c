@@ -34,9 +34,11 @@
 #include "fake-executor.h"
 #include "ledger/store.h"
 #include "trigger/kinds.h"
-#include "trigger/path.h"
+#include "trigger/path-job.h"
 #include "util/boot-id.h"
 #include "util/log.h"
+
+extern const TriggerOps path_trigger_ops;
 
 #define REQUESTS_PER_YEAR 50000
 #define JOBS              50

@@ -13,7 +13,9 @@
 #include "core/runs.h"
 #include "core/take-over.h"
 #include "core/triggers.h"
-#include "trigger/path.h"
+#include "trigger/path-job.h"
+
+extern const TriggerOps path_trigger_ops;
 
 #define RUNS_MAX 16
 

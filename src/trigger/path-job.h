@@ -1,9 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Path triggers, as the files that make them up see them: path.c holds the watches of a
- * job, path-runs.c makes runs of what they report, path-spool.c runs the items of a spool, path-store.c keeps over a
- * restart what all of them know, path-view.c tells people. */
+/* The path triggers of a job, as the files that make them up see them. From below: path-user.c knows whom the runs
+ * are, path-store.c keeps over a restart what is known, path-spool.c has the items of a spool, path-view.c tells
+ * people, path-runs.c makes runs of it all, and path.c is the port, and has the watches. */
 
 #include <sys/queue.h>
 
@@ -13,8 +13,6 @@
 #include "watch/batch.h"
 #include "watch/spool.h"
 #include "watch/watcher.h"
-
-extern const TriggerOps path_trigger_ops;
 
 typedef struct JobPaths JobPaths;
 typedef struct SpoolEnd SpoolEnd;
@@ -95,14 +93,14 @@ typedef struct RunPaths {
         SpoolItem item;
 } RunPaths;
 
-RunPaths *run_paths_new(void); /* NULL without memory */
+RunPaths *run_paths_new(const Trigger *t); /* NULL without memory */
 RunPaths *run_paths_free(RunPaths *rp);
 /* For people; NULL without memory. */
 char *run_paths_text(const RunPaths *rp);
 DEFINE_CLEANUP(RunPaths, run_paths_free)
 /* What a run was given, or NULL. */
-static inline RunPaths *run_paths(const LiveRun *run) {
-        return (RunPaths *)run_payload(run, &path_trigger_ops);
+static inline RunPaths *run_paths(const PathTrigger *t, const LiveRun *run) {
+        return (RunPaths *)run_payload(run, t->base.ops);
 }
 
 /* A run that has ended, whose item is to be acknowledged or given up once that is written. */
@@ -116,7 +114,6 @@ struct SpoolEnd {
         bool reported; /* that it cannot be put away */
 };
 
-/* --- path.c --- */
 /* boottime */
 static inline usec_t paths_now(const JobPaths *p) {
         return turn_now(p->trigger->base.event).boottime;
@@ -126,70 +123,8 @@ void paths_mark_ready(JobPaths *p);                        /* somebody looks soo
 void paths_mark_dirty(JobPaths *p);
 void paths_hold(JobPaths *p); /* when the batch has become full, or has room again */
 PathWatch *paths_find_spool(const JobPaths *p, const char *directory);
+
 /* The path below a directory, without a leading slash; NULL when it is not. "" for the directory itself. */
 const char *path_below(const char *directory, const char *path) _pure_;
-/* Whose rights the runs of a job have, for a spool, whose owner leads them to files: UID_UNKNOWN when that shows only
- * when they start, when only a name service says, and when they have groups or capabilities that their user has not.
- */
-uid_t path_spool_uid(const JobDef *def);
 /* What a watch calls n bytes long, from the root on. The caller frees it; NULL without memory. */
 char *path_absolute(const PathSource *source, const char *path, size_t n, size_t *ret_length);
-
-/* --- path-runs.c --- */
-void path_runs_pump(JobPaths *p);
-/* 1: a run was accepted, which has the paths now; 0: it was refused, on somebody's wish; negative errno: it cannot be
- * for now. */
-int path_runs_request(JobPaths *p, RunPaths **paths);
-/* The files of a run that is under way are in the batch again. */
-void path_runs_adopt(JobPaths *p, const LiveRun *run);
-/* As the functions of TriggerOps. */
-int path_runs_by_hand(Trigger *base, Job *job, const RunRequest *request, uint64_t *ret_id);
-bool path_runs_ended(Trigger *base, LiveRun *run);
-
-/* --- path-spool.c --- */
-void spools_open(PathWatch *pw);
-/* Again those that could not be opened: what was in the way may be mended. When that is due next, boottime. */
-usec_t spools_reopen(JobPaths *p, usec_t now);
-void spools_close(PathWatch *pw);
-/* Before that, when the job is not to work on it any more: what has no run goes back to where it came from. */
-void spools_release(PathWatch *pw);
-/* An earlier daemon may have died between the preparation of another try and its note of that. */
-void spools_find_item(const LiveRun *run, RunPaths *rp);
-bool spools_have_ready(const JobPaths *p) _pure_;
-/* Asks for a run of an item that is claimed already. As path_runs_request(), 0 also when there is none. */
-int spools_take_ready(JobPaths *p);
-/* The same of one that came to rest. */
-int spools_take(JobPaths *p, BatchRun *files);
-/* A file that lies in the spool, named by somebody: what its run gets. -EXDEV: it lies elsewhere; -ETXTBSY: it is not
- * there, no regular file, or being written; -EAGAIN: the spool is not there; -ENOMEM. */
-int spools_take_file(JobPaths *p, const char *path, RunPaths **ret);
-void spools_put_back(JobPaths *p, RunPaths *rp);
-/* Before another try of a run. */
-void spools_retry(Trigger *base, const LiveRun *failed, RunPayload *payload); /* as TriggerOps.run_retried() */
-/* True: its payload is kept until the item is put away. */
-bool spools_run_ended(PathTrigger *t, LiveRun *run);
-/* Acknowledges and gives up what ended; call when that is written. */
-void spools_settle(Trigger *base);
-/* def: of the run, or NULL when it is not known any more. */
-void spools_add_end(PathTrigger *t, const RunRecord *r, JobDef *def, RunPaths *rp);
-void spools_free_end(PathTrigger *t, SpoolEnd *end);
-
-/* --- path-store.c --- */
-/* Writes what is new, as far as it can be written now. */
-void path_store_save(JobPaths *p, bool all);
-/* Gives the watch what an earlier daemon, or definition, knew. */
-void path_store_load(PathWatch *pw);
-void path_store_load_waiting(JobPaths *p);
-/* The files of a run whose job is not watched yet wait for that. */
-void path_store_put_waiting(const PathTrigger *t, const LiveRun *run);
-void path_store_forget(const JobPaths *p);
-/* As the functions of TriggerOps. */
-int path_store_pack(const RunPayload *payload, char **ret, size_t *ret_n);
-int path_store_unpack(Trigger *base, const void *bytes, size_t n, RunPayload **ret);
-RunPayload *path_store_recognize(Trigger *base, const ExecutionRequest *request, RunRecord *record);
-
-/* --- path-view.c: as the functions of TriggerOps --- */
-int path_view_explain(Trigger *base, const Job *job, const char *file, size_t n, ExplainVisit visit, void *userdata);
-int path_view_list(Trigger *base, const Job *job, TriggerVisit visit, void *userdata);
-int path_view_count(Trigger *base, const Job *job, CounterVisit visit, void *userdata);
-int path_view_plan(Trigger *base, const Job *job, PlanVisit visit, void *userdata, uint64_t *ret_most);
