@@ -98,13 +98,13 @@ static void tree_tell(Tree *t, const char *path, size_t n, const char *from, uns
 
 void tree_report(Tree *t, const char *path, size_t n, const char *from, unsigned events, bool synthetic,
                  bool is_directory) {
-        if (!synthetic || !t->silent)
+        if (!synthetic || !tree_is_silent(t))
                 tree_tell(t, path, n, from, events, synthetic, is_directory);
 }
 
 /* It was there before the watch began: what is reported are changes. */
 static bool is_base_line(const Tree *t, const struct stat *st) {
-        return t->silent && !(t->doubtful && timespec_load(&st->st_ctim) >= t->base_time);
+        return tree_is_silent(t) && !(t->stage == TREE_DOUBTFUL && timespec_load(&st->st_ctim) >= t->base_time);
 }
 
 /* is_as_it_was: but elsewhere, so it is known who moved it. */
@@ -557,7 +557,7 @@ static void tree_see_new(Tree *t, const Observation *s, const FileState *state) 
         if (d && tree_welcome(t, d, s, state) >= 0)
                 return;
         /* In a directory that is still to be read for the first time, it may have been there all along. */
-        if (s->mask == 0 || (events & (WATCH_CREATE | WATCH_MOVE)) || !t->silent ||
+        if (s->mask == 0 || (events & (WATCH_CREATE | WATCH_MOVE)) || !tree_is_silent(t) ||
             (s->directory->flags & DIRECTORY_READ))
                 events |= events_of_appearing(s->st);
         if (!is_base && (t->watch->def.events & WATCH_COMPLETE)) {
@@ -787,7 +787,7 @@ void tree_look(Tree *t, Directory *f, const char *name, size_t n, uint32_t mask)
         if (r < 0) {
                 if (r == -ENOENT && e)
                         tree_lose(t, f, e, mask & (IN_MOVED_FROM | IN_DELETE));
-                else if (r == -ENOENT && t->silent && !(f->flags & DIRECTORY_READ) &&
+                else if (r == -ENOENT && tree_is_silent(t) && !(f->flags & DIRECTORY_READ) &&
                          (mask & (IN_DELETE | IN_CREATE | IN_MOVED_TO)) == IN_DELETE)
                         tree_report(t, path_text_string(&t->path), t->path.length, NULL, WATCH_DELETE,
                                     /* synthetic= */ false, mask & IN_ISDIR);
@@ -834,8 +834,8 @@ void tree_on_directory_event(Subscriber *s, const Notice *n) {
         /* Of what has left the tree nothing is of interest; if it comes back, it is read again. */
         if (!t->watch || !tree_is_attached(t, f))
                 return;
-        if (t->held) {
-                t->missed = true;
+        if (t->hold != TREE_FREE) {
+                t->hold = TREE_MISSED;
                 return;
         }
         watch_enter(t->watch, &scope);
