@@ -389,11 +389,13 @@ static bool is_closing(Tree *t, const Observation *s) {
  * was not watched yet, or if the file was opened under another name. Who still writes to it later on closes it later
  * on.
  */
-static bool may_have_been_closed(Tree *t, const Observation *s, const Entry *e) {
+static bool may_have_been_closed(Tree *t, const Observation *s, const Entry *e, bool is_kept) {
         const FileState state = file_state_from_stat(s->st, 0);
 
         if (s->st->st_nlink > 1 && !t->root.is_file)
                 return true;
+        if (!is_kept) /* each look would find all the others that are not */
+                return false;
         if (s->mask != 0 && !(s->mask & IN_MOVED_TO))
                 return false;
         if (e && (e->flags & ENTRY_UNSETTLED))
@@ -409,8 +411,8 @@ static bool may_be_opened(const Observation *s) {
 }
 
 /* Has who wrote it finished? 1, 0: its closing is to come, or the next look. Negative errno: nobody tells. e: as it
- * was found last, or NULL. */
-static int ask_whether_complete(Tree *t, const Observation *s, const Entry *e) {
+ * was found last, or NULL. is_kept: there is room for it in the model. */
+static int ask_whether_complete(Tree *t, const Observation *s, const Entry *e, bool is_kept) {
         int r;
 
         if (!S_ISREG(s->st->st_mode) || (s->mask & IN_CLOSE_WRITE))
@@ -418,7 +420,7 @@ static int ask_whether_complete(Tree *t, const Observation *s, const Entry *e) {
         r = has_finished(s);
         if (r != 0 && is_closing(t, s))
                 return 0;
-        if (r > 0 ? may_be_opened(s) : r == 0 && may_have_been_closed(t, s, e)) {
+        if (r > 0 ? may_be_opened(s) : r == 0 && may_have_been_closed(t, s, e, is_kept)) {
                 tree_set_directory_flag(t, s->directory, DIRECTORY_LOOK_ONCE, true);
                 return 0;
         }
@@ -434,7 +436,7 @@ static bool is_complete_by_rule(const Observation *s, bool again) {
 }
 
 static bool is_complete(Tree *t, const Observation *s, const Entry *e, bool again) {
-        int r = ask_whether_complete(t, s, e);
+        int r = ask_whether_complete(t, s, e, /* is_kept= */ true);
 
         return r < 0 ? is_complete_by_rule(s, again) : r > 0;
 }
@@ -550,18 +552,19 @@ static void tree_remember_newborn(Tree *t, const Observation *s, const FileState
 
 static void tree_see_new(Tree *t, const Observation *s, const FileState *state) {
         Departed *d = s->mask & IN_MOVED_TO ? departed_find(t, state) : NULL;
-        bool is_base = s->mask == 0 && is_base_line(t, s->st), complete = true, waits = false;
+        bool is_base = s->mask == 0 && is_base_line(t, s->st), complete = true, waits = false, has_room;
         unsigned events = events_heard(s) | (s->moved ? WATCH_MOVE : 0);
         Entry *e;
 
         if (d && tree_welcome(t, d, s, state) >= 0)
                 return;
+        has_room = tree_has_room(t, s, state);
         /* In a directory that is still to be read for the first time, it may have been there all along. */
         if (s->mask == 0 || (events & (WATCH_CREATE | WATCH_MOVE)) || !tree_is_silent(t) ||
             (s->directory->flags & DIRECTORY_READ))
                 events |= events_of_appearing(s->st);
         if (!is_base && (t->watch->def.events & WATCH_COMPLETE)) {
-                int r = ask_whether_complete(t, s, NULL);
+                int r = ask_whether_complete(t, s, NULL, has_room);
 
                 complete = r < 0 ? is_complete_by_rule(s, /* again= */ false) : r > 0;
                 events = events_when(events, complete);
@@ -569,7 +572,7 @@ static void tree_see_new(Tree *t, const Observation *s, const FileState *state) 
                 if (r < 0 && !complete) /* perhaps nobody has it open, and its closing is never heard of */
                         tree_set_directory_flag(t, s->directory, DIRECTORY_LOOK_ONCE, true);
         }
-        if (tree_has_room(t, s, state) && directory_add(s->directory, s->name, s->length, state, &e) >= 0) {
+        if (has_room && directory_add(s->directory, s->name, s->length, state, &e) >= 0) {
                 entry_set_seen(s->directory, e);
                 entry_set_flag(e, ENTRY_FOUND, s->mask == 0 && !is_base);
                 entry_set_unsettled(s->directory, e, complete ? 0 : ENTRY_UNSETTLED | ENTRY_NEW);
