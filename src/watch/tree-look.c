@@ -385,6 +385,57 @@ static bool is_closing(Tree *t, const Observation *s) {
         return event_queue_holds(t->queue, id, is_root ? "" : s->name, is_root ? 0 : s->length, IN_CLOSE_WRITE);
 }
 
+void tree_forget_open(Tree *t, const Directory *f) {
+        OpenFile *o, *next;
+
+        for (o = LIST_FIRST(&t->open_files); o; o = next) {
+                next = LIST_NEXT(o, files);
+                if (f && o->directory != f)
+                        continue;
+                event_queue_unsubscribe(t->queue, &o->subscriber);
+                LIST_REMOVE(o, files);
+                t->n_open_files--;
+                free(o);
+        }
+}
+
+/* Who has closed it counts as a writer for a moment, so its directory is looked at by the clock. */
+static void on_open_file_event(Subscriber *s, const Notice *n) {
+        const OpenFile *o = (const OpenFile *)s;
+        Tree *t = o->tree;
+
+        watch_wake(t->watch);
+        tree_set_directory_flag(t, o->directory, DIRECTORY_LOOK_ONCE, true);
+        tree_forget_open(t, o->directory); /* those that are still open are found again */
+}
+
+/* True: its closing will be heard of, under whatever name it is open. When that begins the file has to be looked at
+ * once more: it may have been closed just before. */
+static bool tree_follow_open(Tree *t, const Observation *s) {
+        _cleanup_close_ int fd = -EBADF;
+        OpenFile *o;
+
+        LIST_FOREACH(o, &t->open_files, files)
+                if (o->directory == s->directory && o->inode == s->st->st_ino)
+                        return true;
+        if (t->n_open_files >= OPEN_FILES_MAX || t->watch->def.backend == WATCH_BACKEND_POLL)
+                return false;
+        fd = openat(s->dir_fd, s->file, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        o = fd >= 0 ? malloc(sizeof(*o)) : NULL;
+        if (!o)
+                return false;
+        *o = (OpenFile){ .tree = t, .directory = s->directory, .inode = s->st->st_ino };
+        subscriber_init(&o->subscriber);
+        o->subscriber.notify = on_open_file_event;
+        if (event_queue_subscribe(t->queue, &o->subscriber, fd, IN_CLOSE_WRITE) < 0) {
+                free(o);
+                return false;
+        }
+        LIST_INSERT_HEAD(&t->open_files, o, files);
+        t->n_open_files++;
+        return false;
+}
+
 /* Who closes a file counts as a writer for a moment after that was told; and that was not told here if the directory
  * was not watched yet, or if the file was opened under another name. Who still writes to it later on closes it later
  * on.
@@ -393,7 +444,7 @@ static bool may_have_been_closed(Tree *t, const Observation *s, const Entry *e, 
         const FileState state = file_state_from_stat(s->st, 0);
 
         if (s->st->st_nlink > 1 && !t->root.is_file)
-                return true;
+                return !tree_follow_open(t, s);
         if (!is_kept) /* each look would find all the others that are not */
                 return false;
         if (s->mask != 0 && !(s->mask & IN_MOVED_TO))

@@ -150,6 +150,7 @@ static void tree_adopt_file(Tree *t, int fd) {
 
 void tree_unsubscribe(Tree *t, Directory *f) {
         event_queue_unsubscribe(t->queue, &f->subscriber);
+        tree_forget_open(t, f);
         tree_set_directory_flag(t, f, DIRECTORY_POLLED, false);
         tree_set_directory_flag(t, f, DIRECTORY_UNREADABLE, false);
         tree_set_directory_flag(t, f, DIRECTORY_LOOK_ONCE, false);
@@ -340,6 +341,7 @@ void tree_hold(Tree *t, bool on) {
 void tree_rescan(Tree *t) {
         t->counters.rescans++;
         t->too_deep = false;
+        tree_forget_open(t, NULL); /* perhaps their closing is what was lost */
         if (t->fan && t->stage == TREE_BASE_LINE)
                 tree_set_stage(t, TREE_DOUBTFUL);
         tree_resolve_later(t);
@@ -525,6 +527,7 @@ int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event) {
 void tree_retire(Tree *t) {
         tree_finish_load(t);
         tree_stop(t);
+        tree_forget_open(t, NULL);
         if (t->model)
                 tree_release_fan(t);
         tree_close(t);

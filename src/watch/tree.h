@@ -41,6 +41,18 @@ typedef struct Newborn {
         char name[NAME_MAX + 1];
 } Newborn;
 
+/* A file with several names that somebody writes to: his closing is told under the name by which he has opened it,
+ * which need not be one of ours, and of the file itself. */
+typedef struct OpenFile {
+        Subscriber subscriber; /* first */
+        Tree *tree;
+        Directory *directory;
+        uint64_t inode;
+        LIST_ENTRY(OpenFile) files;
+} OpenFile;
+
+#define OPEN_FILES_MAX 64U /* that are followed; more are looked at from time to time */
+
 #define NEWBORNS 64U /* that are remembered */
 
 /* A model that another one has taken the place of, freed bit by bit. */
@@ -100,6 +112,8 @@ struct Tree {
         TreeHold hold;
         bool has_root, resolve_due, too_deep, too_many;
         Newborn *newborns; /* NULL: none yet */
+        LIST_HEAD(, OpenFile) open_files;
+        unsigned n_open_files;
         size_t n_polled, n_unreadable, n_look_once, n_remote;
         size_t n_to_poll;               /* n_to_poll: that are not queued yet */
         unsigned closing_looks;         /* at files whose closing may not have been told, still to come */
@@ -236,6 +250,7 @@ void tree_lose_all(Tree *t); /* what is in the root */
  * Reported as gone for d, or not at all. True when only the directory itself is left to be freed. */
 bool tree_bury(Tree *t, Directory *top, Directory **at, const Departed *d);
 
+void tree_forget_open(Tree *t, const Directory *f); /* OpenFile of a directory, or NULL: all of them */
 bool tree_work_drop(Tree *t);
 void tree_expire_departed(Tree *t, usec_t now_monotonic);
 void tree_on_directory_event(Subscriber *s, const Notice *n);
