@@ -129,7 +129,7 @@ int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, con
         Row row = {};
         int r = 0;
 
-        if (!t->started)
+        if (t->stage != TREE_STARTED)
                 return 0;
         if (t->n_lost_roots > 0)
                 return -EAGAIN;
@@ -309,8 +309,8 @@ int tree_load(Tree *t, uint32_t id, const void *bytes, size_t n) {
         Reader reader;
         int r;
 
-        assert(!t->started);
-        t->silent = false; /* from now on there is something to compare with */
+        if (t->stage != TREE_BEGINNING)
+                tree_set_stage(t, TREE_BEGINNING); /* there is something to compare with */
         r = row_check(bytes, n, &reader);
         if (r < 0)
                 return r;

@@ -37,7 +37,6 @@ static int tree_start_fan(Tree *t, int fd) {
                 return r;
         }
         fan_queue_ask_again(t->fan);
-        t->by_handle = true;
         t->base_time = usec_sub(t->now_realtime, BASE_LINE_MARGIN);
         return 0;
 }
@@ -54,7 +53,7 @@ void tree_choose_backend(Tree *t, int fd) {
 
         t->fan_error = t->fan_error_below = 0;
         if (backend == WATCH_BACKEND_FANOTIFY ||
-            (backend == WATCH_BACKEND_AUTO && (t->by_handle || (!t->fan_refused && tree_is_large(t)))))
+            (backend == WATCH_BACKEND_AUTO && (t->fan || (!t->fan_refused && tree_is_large(t)))))
                 r = tree_start_fan(t, fd);
         if (backend == WATCH_BACKEND_FANOTIFY)
                 t->fan_error = r;
@@ -63,7 +62,7 @@ void tree_choose_backend(Tree *t, int fd) {
 }
 
 static void tree_change_over(Tree *t) {
-        if (t->by_handle || t->fan_refused || t->watch->def.backend != WATCH_BACKEND_AUTO)
+        if (t->fan || t->fan_refused || t->watch->def.backend != WATCH_BACKEND_AUTO)
                 return;
         if (tree_start_fan(t, t->root_fd) < 0)
                 t->fan_refused = true;
@@ -84,7 +83,6 @@ void tree_release_fan(Tree *t) {
         if (!watcher_shares_device(t->watch->watcher, t->watch, device) && tree_open_root(t) >= 0)
                 fan_queue_unmark(t->fan, t->root_fd);
         t->fan = NULL;
-        t->by_handle = false;
         watcher_drop_fan(t->watch->watcher);
 }
 
@@ -99,11 +97,11 @@ int tree_subscribe(Tree *t, Directory *f, int fd) {
         int r;
 
         f->subscriber.notify = tree_on_directory_event;
-        if (!t->by_handle) {
+        if (!t->fan) {
                 r = event_queue_subscribe(t->queue, &f->subscriber, fd, tree_mask(t));
                 if (r == -ENOSPC)
                         tree_change_over(t);
-                if (!t->by_handle)
+                if (!t->fan)
                         return r;
         }
         r = tree_subscribe_handle(t, f, fd, "", f->device);
@@ -128,7 +126,7 @@ bool tree_subscribe_seen(Tree *t, const Observation *s, Entry *e) {
         dev_t device = s->st->st_dev != 0 ? s->st->st_dev : s->directory->device;
         Directory *f = e->directory;
 
-        if (!t->by_handle || !(is_born || wants_directories_themselves(t)))
+        if (!t->fan || !(is_born || wants_directories_themselves(t)))
                 return false;
         if (tree_subscribe_handle(t, f, s->dir_fd, s->name, device) != 0 || !is_born)
                 return false;
@@ -231,18 +229,18 @@ void tree_introduce(Tree *t, const void *handle) {
         Directory *f;
         int r;
 
-        if (!t->by_handle || !t->has_root || t->root.is_file)
+        if (!t->fan || !t->has_root || t->root.is_file)
                 return;
-        if (t->held) {
-                t->missed = true;
+        if (t->hold != TREE_FREE) {
+                t->hold = TREE_MISSED;
                 return;
         }
         watch_wake(t->watch); /* so that the root is closed again */
         r = tree_path_of_handle(t, handle, path, &rest);
         if (r < 0) {
                 /* Not in this tree, or perhaps in it: then the reading has to find out. */
-                t->doubtful =
-                        t->doubtful || (t->silent && r != -EXDEV && (r != -ESTALE || t->watch->def.cross_mounts));
+                if (t->stage == TREE_BASE_LINE && r != -EXDEV && (r != -ESTALE || t->watch->def.cross_mounts))
+                        tree_set_stage(t, TREE_DOUBTFUL);
                 return;
         }
         if (!t->watch->def.recursive && rest[0] != '\0')

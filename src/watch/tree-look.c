@@ -98,13 +98,13 @@ static void tree_tell(Tree *t, const char *path, size_t n, const char *from, uns
 
 void tree_report(Tree *t, const char *path, size_t n, const char *from, unsigned events, bool synthetic,
                  bool is_directory) {
-        if (!synthetic || !t->silent)
+        if (!synthetic || !tree_is_silent(t))
                 tree_tell(t, path, n, from, events, synthetic, is_directory);
 }
 
 /* It was there before the watch began: what is reported are changes. */
 static bool is_base_line(const Tree *t, const struct stat *st) {
-        return t->silent && !(t->doubtful && timespec_load(&st->st_ctim) >= t->base_time);
+        return tree_is_silent(t) && !(t->stage == TREE_DOUBTFUL && timespec_load(&st->st_ctim) >= t->base_time);
 }
 
 /* is_as_it_was: but elsewhere, so it is known who moved it. */
@@ -385,15 +385,68 @@ static bool is_closing(Tree *t, const Observation *s) {
         return event_queue_holds(t->queue, id, is_root ? "" : s->name, is_root ? 0 : s->length, IN_CLOSE_WRITE);
 }
 
+void tree_forget_open(Tree *t, const Directory *f) {
+        OpenFile *o, *next;
+
+        for (o = LIST_FIRST(&t->open_files); o; o = next) {
+                next = LIST_NEXT(o, files);
+                if (f && o->directory != f)
+                        continue;
+                event_queue_unsubscribe(t->queue, &o->subscriber);
+                LIST_REMOVE(o, files);
+                t->n_open_files--;
+                free(o);
+        }
+}
+
+/* Who has closed it counts as a writer for a moment, so its directory is looked at by the clock. */
+static void on_open_file_event(Subscriber *s, const Notice *n) {
+        const OpenFile *o = (const OpenFile *)s;
+        Tree *t = o->tree;
+
+        watch_wake(t->watch);
+        tree_set_directory_flag(t, o->directory, DIRECTORY_LOOK_ONCE, true);
+        tree_forget_open(t, o->directory); /* those that are still open are found again */
+}
+
+/* True: its closing will be heard of, under whatever name it is open. When that begins the file has to be looked at
+ * once more: it may have been closed just before. */
+static bool tree_follow_open(Tree *t, const Observation *s) {
+        _cleanup_close_ int fd = -EBADF;
+        OpenFile *o;
+
+        LIST_FOREACH(o, &t->open_files, files)
+                if (o->directory == s->directory && o->inode == s->st->st_ino)
+                        return true;
+        if (t->n_open_files >= OPEN_FILES_MAX || t->watch->def.backend == WATCH_BACKEND_POLL)
+                return false;
+        fd = openat(s->dir_fd, s->file, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        o = fd >= 0 ? malloc(sizeof(*o)) : NULL;
+        if (!o)
+                return false;
+        *o = (OpenFile){ .tree = t, .directory = s->directory, .inode = s->st->st_ino };
+        subscriber_init(&o->subscriber);
+        o->subscriber.notify = on_open_file_event;
+        if (event_queue_subscribe(t->queue, &o->subscriber, fd, IN_CLOSE_WRITE) < 0) {
+                free(o);
+                return false;
+        }
+        LIST_INSERT_HEAD(&t->open_files, o, files);
+        t->n_open_files++;
+        return false;
+}
+
 /* Who closes a file counts as a writer for a moment after that was told; and that was not told here if the directory
  * was not watched yet, or if the file was opened under another name. Who still writes to it later on closes it later
  * on.
  */
-static bool may_have_been_closed(Tree *t, const Observation *s, const Entry *e) {
+static bool may_have_been_closed(Tree *t, const Observation *s, const Entry *e, bool is_kept) {
         const FileState state = file_state_from_stat(s->st, 0);
 
         if (s->st->st_nlink > 1 && !t->root.is_file)
-                return true;
+                return !tree_follow_open(t, s);
+        if (!is_kept) /* each look would find all the others that are not */
+                return false;
         if (s->mask != 0 && !(s->mask & IN_MOVED_TO))
                 return false;
         if (e && (e->flags & ENTRY_UNSETTLED))
@@ -409,8 +462,8 @@ static bool may_be_opened(const Observation *s) {
 }
 
 /* Has who wrote it finished? 1, 0: its closing is to come, or the next look. Negative errno: nobody tells. e: as it
- * was found last, or NULL. */
-static int ask_whether_complete(Tree *t, const Observation *s, const Entry *e) {
+ * was found last, or NULL. is_kept: there is room for it in the model. */
+static int ask_whether_complete(Tree *t, const Observation *s, const Entry *e, bool is_kept) {
         int r;
 
         if (!S_ISREG(s->st->st_mode) || (s->mask & IN_CLOSE_WRITE))
@@ -418,7 +471,7 @@ static int ask_whether_complete(Tree *t, const Observation *s, const Entry *e) {
         r = has_finished(s);
         if (r != 0 && is_closing(t, s))
                 return 0;
-        if (r > 0 ? may_be_opened(s) : r == 0 && may_have_been_closed(t, s, e)) {
+        if (r > 0 ? may_be_opened(s) : r == 0 && may_have_been_closed(t, s, e, is_kept)) {
                 tree_set_directory_flag(t, s->directory, DIRECTORY_LOOK_ONCE, true);
                 return 0;
         }
@@ -434,7 +487,7 @@ static bool is_complete_by_rule(const Observation *s, bool again) {
 }
 
 static bool is_complete(Tree *t, const Observation *s, const Entry *e, bool again) {
-        int r = ask_whether_complete(t, s, e);
+        int r = ask_whether_complete(t, s, e, /* is_kept= */ true);
 
         return r < 0 ? is_complete_by_rule(s, again) : r > 0;
 }
@@ -550,18 +603,19 @@ static void tree_remember_newborn(Tree *t, const Observation *s, const FileState
 
 static void tree_see_new(Tree *t, const Observation *s, const FileState *state) {
         Departed *d = s->mask & IN_MOVED_TO ? departed_find(t, state) : NULL;
-        bool is_base = s->mask == 0 && is_base_line(t, s->st), complete = true, waits = false;
+        bool is_base = s->mask == 0 && is_base_line(t, s->st), complete = true, waits = false, has_room;
         unsigned events = events_heard(s) | (s->moved ? WATCH_MOVE : 0);
         Entry *e;
 
         if (d && tree_welcome(t, d, s, state) >= 0)
                 return;
+        has_room = tree_has_room(t, s, state);
         /* In a directory that is still to be read for the first time, it may have been there all along. */
-        if (s->mask == 0 || (events & (WATCH_CREATE | WATCH_MOVE)) || !t->silent ||
+        if (s->mask == 0 || (events & (WATCH_CREATE | WATCH_MOVE)) || !tree_is_silent(t) ||
             (s->directory->flags & DIRECTORY_READ))
                 events |= events_of_appearing(s->st);
         if (!is_base && (t->watch->def.events & WATCH_COMPLETE)) {
-                int r = ask_whether_complete(t, s, NULL);
+                int r = ask_whether_complete(t, s, NULL, has_room);
 
                 complete = r < 0 ? is_complete_by_rule(s, /* again= */ false) : r > 0;
                 events = events_when(events, complete);
@@ -569,7 +623,7 @@ static void tree_see_new(Tree *t, const Observation *s, const FileState *state) 
                 if (r < 0 && !complete) /* perhaps nobody has it open, and its closing is never heard of */
                         tree_set_directory_flag(t, s->directory, DIRECTORY_LOOK_ONCE, true);
         }
-        if (tree_has_room(t, s, state) && directory_add(s->directory, s->name, s->length, state, &e) >= 0) {
+        if (has_room && directory_add(s->directory, s->name, s->length, state, &e) >= 0) {
                 entry_set_seen(s->directory, e);
                 entry_set_flag(e, ENTRY_FOUND, s->mask == 0 && !is_base);
                 entry_set_unsettled(s->directory, e, complete ? 0 : ENTRY_UNSETTLED | ENTRY_NEW);
@@ -787,7 +841,7 @@ void tree_look(Tree *t, Directory *f, const char *name, size_t n, uint32_t mask)
         if (r < 0) {
                 if (r == -ENOENT && e)
                         tree_lose(t, f, e, mask & (IN_MOVED_FROM | IN_DELETE));
-                else if (r == -ENOENT && t->silent && !(f->flags & DIRECTORY_READ) &&
+                else if (r == -ENOENT && tree_is_silent(t) && !(f->flags & DIRECTORY_READ) &&
                          (mask & (IN_DELETE | IN_CREATE | IN_MOVED_TO)) == IN_DELETE)
                         tree_report(t, path_text_string(&t->path), t->path.length, NULL, WATCH_DELETE,
                                     /* synthetic= */ false, mask & IN_ISDIR);
@@ -834,8 +888,8 @@ void tree_on_directory_event(Subscriber *s, const Notice *n) {
         /* Of what has left the tree nothing is of interest; if it comes back, it is read again. */
         if (!t->watch || !tree_is_attached(t, f))
                 return;
-        if (t->held) {
-                t->missed = true;
+        if (t->hold != TREE_FREE) {
+                t->hold = TREE_MISSED;
                 return;
         }
         watch_enter(t->watch, &scope);

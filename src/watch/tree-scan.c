@@ -86,8 +86,6 @@ static void scan_subscribe(Tree *t, Directory *f, int fd) {
 
         if (t->watch->def.backend != WATCH_BACKEND_POLL)
                 r = tree_subscribe(t, f, fd);
-        if (r == -ENOSPC || r == -ENOMEM)
-                t->limit_reached = true;
         tree_set_directory_flag(t, f, DIRECTORY_POLLED, polled || r < 0);
 }
 
@@ -342,7 +340,7 @@ static void scan_end(Tree *t) {
 
 /* What has been heard says more than what is found: who did it. So it comes first, as long as it comes to an end. */
 static bool scan_has_to_wait(Tree *t) {
-        if (t->by_handle && watcher_hear(t->watch->watcher) && t->n_postponed++ < POSTPONED_MAX)
+        if (t->fan && watcher_hear(t->watch->watcher) && t->n_postponed++ < POSTPONED_MAX)
                 return true;
         t->n_postponed = 0;
         return false;
@@ -388,7 +386,6 @@ bool tree_work_scan(Tree *t) {
 
 void tree_poll(Tree *t) {
         t->n_to_poll = t->n_polled + t->n_unreadable + t->n_look_once; /* those that are several come as often */
-        t->limit_reached = false;
         t->closing_looks -= t->closing_looks > 0;
 }
 

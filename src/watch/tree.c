@@ -9,6 +9,7 @@
 
 #include "watch/tree.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -109,8 +110,8 @@ static void on_file_event(Subscriber *s, const Notice *n) {
         Tree *t = (Tree *)(void *)((char *)s - offsetof(Tree, file_subscriber));
         _cleanup_(identity_restore) IdentityScope scope = {};
 
-        if (t->held) {
-                t->missed = true;
+        if (t->hold != TREE_FREE) {
+                t->hold = TREE_MISSED;
                 return;
         }
         watch_enter(t->watch, &scope);
@@ -142,7 +143,6 @@ static void tree_adopt_file(Tree *t, int fd) {
         tree_set_directory_flag(t, model_root(t->model), DIRECTORY_LOOK_ONCE, false);
         tree_set_directory_flag(t, model_root(t->model), DIRECTORY_REMOTE, t->traits.is_remote);
         tree_set_directory_flag(t, model_root(t->model), DIRECTORY_POLLED, r < 0 || t->traits.is_remote);
-        t->limit_reached = r == -ENOSPC;
         tree_look_at_file(t, /* mask= */ 0);
 }
 
@@ -150,6 +150,7 @@ static void tree_adopt_file(Tree *t, int fd) {
 
 void tree_unsubscribe(Tree *t, Directory *f) {
         event_queue_unsubscribe(t->queue, &f->subscriber);
+        tree_forget_open(t, f);
         tree_set_directory_flag(t, f, DIRECTORY_POLLED, false);
         tree_set_directory_flag(t, f, DIRECTORY_UNREADABLE, false);
         tree_set_directory_flag(t, f, DIRECTORY_LOOK_ONCE, false);
@@ -292,7 +293,8 @@ static void tree_resolve(Tree *t) {
                 r = root_identify(fd, &now);
         if (r < 0) {
                 tree_missing(t, device);
-                t->silent = false; /* what comes later is new */
+                if (tree_is_silent(t))
+                        tree_set_stage(t, TREE_BEGINNING); /* what comes later is new */
                 return;
         }
         t->directory_device = now.is_file ? device : 0;
@@ -323,13 +325,14 @@ static void on_chain_changed(void *userdata) {
 }
 
 void tree_hold(Tree *t, bool on) {
-        if (t->held == on)
+        TreeHold before = t->hold;
+
+        if ((before != TREE_FREE) == on)
                 return;
-        t->held = on;
+        t->hold = on ? TREE_HELD : TREE_FREE;
         watch_wake(t->watch);
-        if (on || !t->missed)
+        if (before != TREE_MISSED)
                 return;
-        t->missed = false;
         if (t->fan)
                 fan_queue_ask_again(t->fan);
         tree_rescan(t);
@@ -338,7 +341,9 @@ void tree_hold(Tree *t, bool on) {
 void tree_rescan(Tree *t) {
         t->counters.rescans++;
         t->too_deep = false;
-        t->doubtful = t->doubtful || (t->by_handle && t->silent);
+        tree_forget_open(t, NULL); /* perhaps their closing is what was lost */
+        if (t->fan && t->stage == TREE_BASE_LINE)
+                tree_set_stage(t, TREE_DOUBTFUL);
         tree_resolve_later(t);
         if (t->has_root && !t->root.is_file)
                 tree_queue(t, model_root(t->model), DIRECTORY_DEEP);
@@ -412,6 +417,12 @@ static void tree_plan_poll(Tree *t) {
 
 /* --- work --- */
 
+/* On to the next ones; doubts are over when it turns out that nothing can be heard of it for now. */
+void tree_set_stage(Tree *t, TreeStage stage) {
+        assert(stage > t->stage || (stage == TREE_BASE_LINE && t->stage == TREE_DOUBTFUL && t->fan_error < 0));
+        t->stage = stage;
+}
+
 static bool tree_is_idle(const Tree *t) {
         return !t->resolve_due && !t->resting && t->n_to_poll == 0 && TAILQ_EMPTY(&t->drops) &&
                TAILQ_EMPTY(&t->dead) && TAILQ_EMPTY(&t->scans) && !t->scan.directory;
@@ -422,11 +433,12 @@ static WatchState tree_state(const Tree *t) {
 
         if (t->has_root && t->fan_error < 0)
                 return WATCH_FAILED;
-        if (!t->started && !(t->has_root && t->by_handle))
+        if (t->stage != TREE_STARTED && !(t->has_root && t->fan))
                 return WATCH_STARTING;
         if (!t->has_root)
                 return WATCH_WAITING;
-        if ((t->n_polled > 0 && !polls_anyway) || t->n_unreadable > 0 || t->too_deep || t->too_many || t->held)
+        if ((t->n_polled > 0 && !polls_anyway) || t->n_unreadable > 0 || t->too_deep || t->too_many ||
+            t->hold != TREE_FREE)
                 return WATCH_DEGRADED;
         return WATCH_ACTIVE;
 }
@@ -437,11 +449,11 @@ void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic) {
 }
 
 bool tree_work(Tree *t) {
-        if (t->held)
+        if (t->hold != TREE_FREE)
                 return false;
         if (t->resolve_due) {
                 tree_resolve(t);
-                if (t->by_handle) /* what comes from now on is heard of: nobody has to wait for the reading */
+                if (t->fan) /* what comes from now on is heard of: nobody has to wait for the reading */
                         watch_set_state(t->watch, tree_state(t));
                 return true;
         }
@@ -461,9 +473,10 @@ void tree_rest(Tree *t) {
         tree_close(t);
         if (tree_is_idle(t)) {
                 /* While nothing can be known of it, what there is is neither a base line nor to be saved. */
-                t->started = t->started || t->fan_error == 0;
-                t->silent = t->silent && t->fan_error < 0;
-                t->doubtful = false;
+                if (t->stage != TREE_STARTED && t->fan_error == 0)
+                        tree_set_stage(t, TREE_STARTED);
+                else if (t->stage == TREE_DOUBTFUL)
+                        tree_set_stage(t, TREE_BASE_LINE);
                 tree_plan_poll(t);
                 tree_regain(t);
         }
@@ -484,7 +497,7 @@ int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event) {
         t->root_fd = t->open_fd = t->scan.fd = -EBADF;
         t->poll_at = USEC_INFINITY;
         t->poll_interval = watch->def.poll_min;
-        t->silent = !watch->def.report_existing;
+        t->stage = watch->def.report_existing ? TREE_BEGINNING : TREE_BASE_LINE;
         t->resolve_due = true;
         TAILQ_INIT(&t->scans);
         TAILQ_INIT(&t->polled);
@@ -514,6 +527,7 @@ int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event) {
 void tree_retire(Tree *t) {
         tree_finish_load(t);
         tree_stop(t);
+        tree_forget_open(t, NULL);
         if (t->model)
                 tree_release_fan(t);
         tree_close(t);

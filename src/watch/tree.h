@@ -41,6 +41,18 @@ typedef struct Newborn {
         char name[NAME_MAX + 1];
 } Newborn;
 
+/* A file with several names that somebody writes to: his closing is told under the name by which he has opened it,
+ * which need not be one of ours, and of the file itself. */
+typedef struct OpenFile {
+        Subscriber subscriber; /* first */
+        Tree *tree;
+        Directory *directory;
+        uint64_t inode;
+        LIST_ENTRY(OpenFile) files;
+} OpenFile;
+
+#define OPEN_FILES_MAX 64U /* that are followed; more are looked at from time to time */
+
 #define NEWBORNS 64U /* that are remembered */
 
 /* A model that another one has taken the place of, freed bit by bit. */
@@ -72,6 +84,20 @@ typedef struct Scan {
         bool is_read;   /* to the end; what it did not come by is looked at */
 } Scan;
 
+/* Until all was read once, what is found is either how it was before, and not reported, or new. */
+typedef enum TreeStage {
+        TREE_BASE_LINE, /* how it was before */
+        TREE_DOUBTFUL,  /* the same, but something was heard and not understood: what changed since is new */
+        TREE_BEGINNING, /* new, or other than what was loaded */
+        TREE_STARTED,   /* all was read once */
+} TreeStage;
+
+typedef enum TreeHold {
+        TREE_FREE,
+        TREE_HELD,   /* nothing is looked at */
+        TREE_MISSED, /* the same, and something happened meanwhile */
+} TreeHold;
+
 struct Tree {
         Watch *watch; /* NULL: it is retired */
         EventQueue *queue;
@@ -82,18 +108,19 @@ struct Tree {
         RootIdentity root, parked_root;
         dev_t directory_device; /* of a root that is a file: of the directory that it is in; 0 = not known */
         FileSystemTraits traits;
-        bool has_root, resolve_due, silent, started, limit_reached, too_deep, too_many;
-        bool held, missed; /* missed: something happened meanwhile */
+        TreeStage stage;
+        TreeHold hold;
+        bool has_root, resolve_due, too_deep, too_many;
         Newborn *newborns; /* NULL: none yet */
+        LIST_HEAD(, OpenFile) open_files;
+        unsigned n_open_files;
         size_t n_polled, n_unreadable, n_look_once, n_remote;
         size_t n_to_poll;               /* n_to_poll: that are not queued yet */
         unsigned closing_looks;         /* at files whose closing may not have been told, still to come */
         TAILQ_HEAD(, Directory) polled; /* DIRECTORY_LOOK_AGAIN */
 
-        FanQueue *fan;       /* while the tree has a part in it */
-        bool by_handle;      /* directories are heard of by it, not by inotify */
+        FanQueue *fan;       /* by which directories are heard of; NULL: by inotify */
         bool fan_refused;    /* and not tried again */
-        bool doubtful;       /* before the base line was read, something was heard and not understood */
         int fan_error;       /* why it is not possible, where it has to be; negative errno */
         int fan_error_below; /* the same of something that is mounted below */
         usec_t base_time;    /* CLOCK_REALTIME: what changed later is no base line */
@@ -150,6 +177,12 @@ Tree *tree_free(Tree *t); /* at once, whatever is left */
 bool tree_work(Tree *t);
 void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic);
 void tree_rest(Tree *t);
+
+/* Does what is found go unreported, as what was there before? */
+static inline bool tree_is_silent(const Tree *t) {
+        return t->stage <= TREE_DOUBTFUL;
+}
+void tree_set_stage(Tree *t, TreeStage stage);
 
 void tree_resolve_later(Tree *t);
 void tree_hold(Tree *t, bool on);
@@ -217,6 +250,7 @@ void tree_lose_all(Tree *t); /* what is in the root */
  * Reported as gone for d, or not at all. True when only the directory itself is left to be freed. */
 bool tree_bury(Tree *t, Directory *top, Directory **at, const Departed *d);
 
+void tree_forget_open(Tree *t, const Directory *f); /* OpenFile of a directory, or NULL: all of them */
 bool tree_work_drop(Tree *t);
 void tree_expire_departed(Tree *t, usec_t now_monotonic);
 void tree_on_directory_event(Subscriber *s, const Notice *n);

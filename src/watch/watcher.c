@@ -138,7 +138,7 @@ static void watcher_repair(Watcher *w) {
         Watch *watch;
 
         TAILQ_FOREACH(watch, &w->watches, watches) {
-                if (watch->tree && (w->overflowed || watch->tree->by_handle))
+                if (watch->tree && (w->overflowed || watch->tree->fan))
                         tree_rescan(watch->tree);
                 else if (watch->condition && w->overflowed)
                         condition_look_later(watch->condition);
@@ -337,7 +337,7 @@ bool watcher_shares_device(const Watcher *w, const Watch *watch, dev_t device) {
         const Watch *other;
 
         TAILQ_FOREACH(other, &w->watches, watches)
-                if (other != watch && other->tree && other->tree->by_handle &&
+                if (other != watch && other->tree && other->tree->fan &&
                     (other->tree->root.device == device || other->def.cross_mounts))
                         return true;
         return false;
@@ -347,8 +347,7 @@ static void watcher_rescan_device(Watcher *w, dev_t device) {
         Watch *watch;
 
         TAILQ_FOREACH(watch, &w->watches, watches)
-                if (watch->tree && watch->tree->by_handle &&
-                    (watch->tree->root.device == device || watch->def.cross_mounts))
+                if (watch->tree && watch->tree->fan && (watch->tree->root.device == device || watch->def.cross_mounts))
                         tree_rescan(watch->tree);
 }
 
@@ -608,7 +607,7 @@ static int tree_explain_beginning(const Tree *t, char **ret) {
         if (t->has_root && t->fan_error < 0)
                 return asprintf(ret, "%s cannot be watched by fanotify: %s; or write Backend=auto", path,
                                 fan_queue_explain(t->fan_error));
-        if (t->has_root && t->by_handle)
+        if (t->has_root && t->fan)
                 return asprintf(ret, "watching %s by fanotify; %zu directories of it are read so far", path,
                                 model_n_directories(t->model));
         return asprintf(ret, "reading %s: %zu directories so far", path, model_n_directories(t->model));
@@ -621,7 +620,7 @@ static int tree_explain(const Tree *t, char **ret) {
         if (t->n_polled > 0)
                 (void)snprintf(polled, sizeof(polled), "%zu director%s polled every %" PRI_USEC " s", t->n_polled,
                                t->n_polled == 1 ? "y" : "ies", MAX(t->poll_interval / USEC_PER_SEC, (usec_t)1));
-        if (!t->started || t->fan_error < 0)
+        if (t->stage != TREE_STARTED || t->fan_error < 0)
                 return tree_explain_beginning(t, ret);
         if (!t->has_root && path_chain_is_cut(t->chain))
                 return asprintf(ret, CUT_TEXT, path);
@@ -632,7 +631,7 @@ static int tree_explain(const Tree *t, char **ret) {
         if (t->n_unreadable > 0)
                 return asprintf(ret, "%zu director%s below %s cannot be read; looked at again from time to time",
                                 t->n_unreadable, t->n_unreadable == 1 ? "y" : "ies", path);
-        if (t->held)
+        if (t->hold != TREE_FREE)
                 return asprintf(ret,
                                 "so many changed files of %s wait for runs that no more are listed; it is compared "
                                 "with what was known when half of them are dealt with",
@@ -651,7 +650,7 @@ static int tree_explain(const Tree *t, char **ret) {
                         path, t->watch->def.model_max >> 20);
         if (t->n_polled > t->n_remote && t->watch->def.backend != WATCH_BACKEND_POLL)
                 return tree_explain_polling(t, polled, ret);
-        return asprintf(ret, "watching %s%s: %zu directories, %zu files%s%s", path, t->by_handle ? " by fanotify" : "",
+        return asprintf(ret, "watching %s%s: %zu directories, %zu files%s%s", path, t->fan ? " by fanotify" : "",
                         model_n_directories(t->model), model_n_entries(t->model), polled[0] ? "; " : "", polled);
 }
 

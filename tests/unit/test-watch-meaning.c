@@ -701,6 +701,80 @@ static void test_looks_come_to_an_end(void **state) {
         }
 }
 
+/* A file that is open, found in its directory while nobody looks by the clock. The number of looks that it takes. */
+static unsigned count_looks(Watch *watch) {
+        unsigned n = 0;
+
+        for (; watch->tree->n_look_once > 0 && n < 100; n++) {
+                tree_poll(watch->tree);
+                watch_wake(watch);
+                settle();
+        }
+        return n;
+}
+
+/* Under which name somebody has opened a file nobody tells, and that is where its closing is told. But it is told of
+ * the file itself, too: until then it is looked at no more, and then it is. */
+static void test_open_under_another_name(void **state) {
+        for (unsigned i = 0; i < 2 && is_possible(backends[i]); i++) {
+                _cleanup_free_ char *path = strdup(at("in"));
+                WatchDef def = tree_def(path, backends[i], WATCH_CLOSE);
+                Watch *watch;
+                int fd, second;
+
+                def.poll_min = def.poll_max = USEC_PER_HOUR;
+                make_directory(at("in"));
+                make_directory(at("out"));
+                make_directory(at("out/d"));
+                write_file(at("out/d/f"), "x");
+                watch = start_watch(&def);
+                fd = open_unheard(at("out/d/f"), /* keep_name= */ true);
+                second = open(at("out/other"), O_WRONLY | O_APPEND | O_CLOEXEC);
+                find_linked(watch);
+                settle();
+                assert_in_range(count_looks(watch), 1, 2);
+                close(fd);
+                settle();
+                assert_in_range(count_looks(watch), 1, 3);
+                assert_n_reported(0);
+                close(second);
+                settle();
+                assert_int_equal(count_looks(watch), 1);
+                assert_n_reported(1);
+                assert_int_equal(count_of("f"), 1);
+                //                assert_true(LIST_EMPTY(&watch->tree->open_links));
+                clean_up(watch);
+        }
+}
+
+/* In a tree that has more files than are kept in mind, each look at a directory finds the others anew. */
+static void test_open_in_a_full_model(void **state) {
+        for (unsigned i = 0; i < 2 && is_possible(backends[i]); i++) {
+                _cleanup_free_ char *path = strdup(at("in"));
+                WatchDef def = tree_def(path, backends[i], WATCH_CLOSE);
+                Watch *watch;
+                int fd;
+
+                def.poll_min = def.poll_max = USEC_PER_HOUR;
+                def.model_max = 1;
+                make_directory(at("in"));
+                make_directory(at("out"));
+                write_file(at("in/other"), "x");
+                watch = start_watch(&def);
+                fd = open(at("out/f"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+                assert_true(fd >= 0);
+                move(at("out/f"), at("in/f"));
+                settle();
+                assert_int_equal(count_looks(watch), 0);
+                assert_n_reported(0);
+                close(fd);
+                settle();
+                assert_n_reported(1);
+                assert_int_equal(count_of("f"), 1);
+                clean_up(watch);
+        }
+}
+
 /* A file is made first, and opened then: in between it has no writer, and is not complete. */
 static void test_made_and_not_opened_yet(void **state) {
         for (size_t b = 0; b < ELEMENTSOF(backends) && is_possible(backends[b]); b++)
@@ -901,6 +975,8 @@ int main(void) {
                 watch_test(test_unheard_closing),
                 watch_test(test_unheard_closing_of_a_file),
                 watch_test(test_looks_come_to_an_end),
+                watch_test(test_open_under_another_name),
+                watch_test(test_open_in_a_full_model),
                 watch_test(test_made_and_not_opened_yet),
                 watch_test(test_one_report_of_others),
                 watch_test(test_file_made_anew),
