@@ -54,6 +54,7 @@ static void stop_children(Manager *m) {
 }
 
 static void drained(Manager *m) {
+        assert(m->stopping);
         m->drain->n_executors = 0;
         deadline_set(m, &m->drain->deadline, USEC_INFINITY);
         release_runs(m, /* only_waiting= */ false);

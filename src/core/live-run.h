@@ -36,7 +36,7 @@ struct LiveRun {
         Execution *execution; /* NULL until it is started */
         TAILQ_ENTRY(LiveRun) all, of_job;
         HashNode by_id;
-        TAILQ_ENTRY(LiveRun) waiting; /* in Job.queue, Job.delayed or Manager.outbox */
+        TAILQ_ENTRY(LiveRun) waiting; /* in Job.queue, Job.delayed or the outbox */
         RunPayload *payload;          /* what a trigger gave it, or NULL */
         usec_t rank;                  /* among those that wait for the same: the smallest goes first */
         usec_t waits_since;           /* for a slot of its pool, boottime; 0: it did not yet */

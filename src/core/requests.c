@@ -129,6 +129,7 @@ void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResu
         va_list ap;
         int r;
 
+        assert(result != RUN_RESULT_NONE);
         va_start(ap, format);
         (void)vsnprintf(reason, sizeof(reason), format, ap);
         va_end(ap);

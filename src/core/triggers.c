@@ -72,6 +72,7 @@ int triggers_set_job(Manager *m, Job *job) {
 /* --- a run --- */
 
 int triggers_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_id) {
+        assert(request->cause == RUN_CAUSE_MANUAL);
         FOREACH_TRIGGER(m, t, request) {
                 int r = t->ops->request(t, job, request, ret_id);
 
