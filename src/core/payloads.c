@@ -128,11 +128,7 @@ void payload_give_back(Manager *m, LiveRun *run) {
 }
 
 RunPayload *payload_recognize(Manager *m, const ExecutionRequest *request, RunRecord *record) {
-        RunPayload *p = NULL;
-
-        FOREACH_TRIGGER(m, t, recognize)
-        p = p ?: t->ops->recognize(t, request, record);
-        return p;
+        return ASK_TRIGGERS(m, recognize, request, record);
 }
 
 void payload_give(Manager *m, LiveRun *run, RunPayload *p) {
