@@ -71,10 +71,9 @@ const char *run_transition_to_string(RunStage from, RunStage to) _const_;
 
 /* --- live-runs.c --- */
 LiveRun *live_find(const LiveRuns *live, uint64_t id) _pure_;
-/* Room for one more. -ENOMEM; -ENOBUFS: LIVE_RUNS_MAX. */
-int live_reserve(LiveRuns *live);
-void live_add(LiveRuns *live, LiveRun *run); /* there must be room */
+void live_add(LiveRuns *live, LiveRun *run);
 void live_remove(LiveRuns *live, LiveRun *run);
+/* There is room for it in the set. -ENOMEM; -ENOBUFS: LIVE_RUNS_MAX. */
 int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request);
 LiveRun *live_run_free(LiveRun *run); /* must wait for nothing and not go on; leaves its pool */
 DEFINE_CLEANUP(LiveRun, live_run_free)
