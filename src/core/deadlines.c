@@ -27,12 +27,9 @@ static void arm(Manager *m) {
 
         if (!m->deadlines->source)
                 return;
-        if (!first) {
-                (void)sd_event_source_set_enabled(m->deadlines->source, SD_EVENT_OFF);
-                return;
-        }
-        (void)sd_event_source_set_time(m->deadlines->source, first->at);
-        (void)sd_event_source_set_enabled(m->deadlines->source, SD_EVENT_ONESHOT);
+        if (first)
+                (void)sd_event_source_set_time(m->deadlines->source, first->at);
+        (void)sd_event_source_set_enabled(m->deadlines->source, first ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {

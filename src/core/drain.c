@@ -54,6 +54,7 @@ static void stop_children(Manager *m) {
 }
 
 static void drained(Manager *m) {
+        assert(m->stopping);
         m->drain->n_executors = 0;
         deadline_set(m, &m->drain->deadline, USEC_INFINITY);
         release_runs(m, /* only_waiting= */ false);
@@ -80,7 +81,7 @@ static bool executor_drain(Executor *e) {
 }
 
 void drain_begin(Manager *m, void (*done)(void *userdata), void *userdata) {
-        assert(m->stopping && outbox_is_empty(m)); /* a run that has ended leads to nothing any more */
+        assert(m->stopping);
         m->live.emptied_source = m->drain->emptied_source;
         m->drain->done = done;
         m->drain->userdata = userdata;

@@ -63,9 +63,7 @@ static int request_retry(Manager *m, LiveRun *failed) {
         failed->was_retried = has_followed(m, failed->record.job, &request);
         if (failed->was_retried)
                 return 0;
-        r = live_reserve(&m->live);
-        if (r >= 0)
-                r = live_run_new(&run, m, failed->job, &request);
+        r = live_run_new(&run, m, failed->job, &request);
         if (r < 0)
                 return r;
         run->record.attempt = failed->record.attempt + 1;

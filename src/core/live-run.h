@@ -36,7 +36,7 @@ struct LiveRun {
         Execution *execution; /* NULL until it is started */
         TAILQ_ENTRY(LiveRun) all, of_job;
         HashNode by_id;
-        TAILQ_ENTRY(LiveRun) waiting; /* in Job.queue, Job.delayed or Manager.outbox */
+        TAILQ_ENTRY(LiveRun) waiting; /* in Job.queue, Job.delayed or the outbox */
         RunPayload *payload;          /* what a trigger gave it, or NULL */
         usec_t rank;                  /* among those that wait for the same: the smallest goes first */
         usec_t waits_since;           /* for a slot of its pool, boottime; 0: it did not yet */
@@ -71,10 +71,9 @@ const char *run_transition_to_string(RunStage from, RunStage to) _const_;
 
 /* --- live-runs.c --- */
 LiveRun *live_find(const LiveRuns *live, uint64_t id) _pure_;
-/* Room for one more. -ENOMEM; -ENOBUFS: LIVE_RUNS_MAX. */
-int live_reserve(LiveRuns *live);
-void live_add(LiveRuns *live, LiveRun *run); /* there must be room */
+void live_add(LiveRuns *live, LiveRun *run);
 void live_remove(LiveRuns *live, LiveRun *run);
+/* There is room for it in the set. -ENOMEM; -ENOBUFS: LIVE_RUNS_MAX. */
 int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request);
 LiveRun *live_run_free(LiveRun *run); /* must wait for nothing and not go on; leaves its pool */
 DEFINE_CLEANUP(LiveRun, live_run_free)

@@ -27,7 +27,7 @@ LiveRun *live_find(const LiveRuns *live, uint64_t id) {
         return NULL;
 }
 
-int live_reserve(LiveRuns *live) {
+static int reserve(LiveRuns *live) {
         return live->by_id.n_nodes < LIVE_RUNS_MAX ? hash_table_reserve(&live->by_id) : -ENOBUFS;
 }
 
@@ -94,6 +94,9 @@ int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request)
         usec_t now = turn_now(m->event).realtime;
         int r;
 
+        r = reserve(&m->live);
+        if (r < 0)
+                return r;
         run = malloc(sizeof(*run));
         if (!run)
                 return -ENOMEM;

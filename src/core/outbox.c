@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* How a run ends: its outcome is given to the ledger, and the run to the outbox. There it
- * lies until those who ended it are done with what they are doing. What it leads to may be the end of others, which
- * come behind it; that is for a file further up (Listeners.run_ended). */
+/* How a run ends: its outcome is given to the ledger, and the run to the outbox. There it lies until those who ended
+ * it are done with what they are doing. What it leads to may be the end of others, which come behind it; that is for a
+ * file further up (Listeners.run_ended). */
 
 #include <assert.h>
 #include <inttypes.h>

@@ -101,6 +101,7 @@ static int loaded_compare(const void *a, const void *b) {
 void payloads_load(Manager *m) {
         int r;
 
+        assert(m->take_over.n_payloads == 0);
         r = ledger_list_blobs(m->ledger, NULL, KEY_RUN, on_loaded, m);
         if (r < 0)
                 log_warning_errno(r, "Cannot read from the ledger which files runs were given: %m");
@@ -118,6 +119,7 @@ void payload_give_back(Manager *m, LiveRun *run) {
         struct LoadedPayload *found = m->take_over.payloads + BISECT(m->take_over.n_payloads, i,
                                                                      m->take_over.payloads[i].run < run->record.id);
 
+        assert(!run->payload);
         if (found == m->take_over.payloads + m->take_over.n_payloads || found->run != run->record.id ||
             !found->payload)
                 return;
@@ -126,11 +128,7 @@ void payload_give_back(Manager *m, LiveRun *run) {
 }
 
 RunPayload *payload_recognize(Manager *m, const ExecutionRequest *request, RunRecord *record) {
-        RunPayload *p = NULL;
-
-        FOREACH_TRIGGER(m, t, recognize)
-        p = p ?: t->ops->recognize(t, request, record);
-        return p;
+        return ASK_TRIGGERS(m, recognize, request, record);
 }
 
 void payload_give(Manager *m, LiveRun *run, RunPayload *p) {

@@ -203,6 +203,7 @@ int pools_admit(Manager *m, LiveRun *run) {
         Pool *pool = m->pools->unlimited, *former = run->pool;
         int r;
 
+        assert(run->stage <= RUN_STAGE_QUEUED && run->position == HEAP_NONE); /* it is counted in none */
         if (run->def->pool) {
                 r = pool_get(m, run->def->pool, &pool);
                 if (r < 0)

@@ -84,10 +84,8 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **p
         GateInput in;
         int r;
 
-        assert(job->def && !job->gone);
-        r = live_reserve(&m->live);
-        if (r >= 0)
-                r = live_run_new(&run, m, job, request);
+        assert(job->def);
+        r = live_run_new(&run, m, job, request);
         if (r < 0)
                 return r;
         in = run_gate_input(run, GATE_REQUEST);
@@ -129,6 +127,7 @@ void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResu
         va_list ap;
         int r;
 
+        assert(result != RUN_RESULT_NONE);
         va_start(ap, format);
         (void)vsnprintf(reason, sizeof(reason), format, ap);
         va_end(ap);

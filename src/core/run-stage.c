@@ -105,6 +105,7 @@ static void count(const LiveRun *run, unsigned by) {
 }
 
 void run_set_sought(LiveRun *run, bool sought) {
+        assert(!sought || run_goes_on(run));
         run->job->n_sought += (unsigned)sought - run->is_sought;
         run->is_sought = sought;
 }

@@ -52,6 +52,7 @@ void runs_acknowledge(Manager *m) {
                 deadline_set(m, &m->acknowledge_again, usec_add(turn_now(m->event).boottime, ACKNOWLEDGE_AGAIN_USEC));
                 return;
         }
+        assert(outbox_is_empty(m));
         m->executor->ops->acknowledge(m->executor);
         if (m->former_executor)
                 m->former_executor->ops->acknowledge(m->former_executor);
@@ -170,6 +171,7 @@ static void name_unit(const Manager *m, LiveRun *run) {
 static void run_begin(Manager *m, LiveRun *run) {
         Job *job = run->job;
 
+        assert(!run->execution && run->record.started == 0);
         run_use_current_definition(run);
         run_set_stage(run, RUN_STAGE_STARTING);
         run->waits_since = 0;

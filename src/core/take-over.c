@@ -48,9 +48,7 @@ static int run_of_record(LiveRun **ret, Manager *m, Job *job, const RunRecord *r
         RunRecord copy;
         int e;
 
-        e = live_reserve(&m->live);
-        if (e >= 0)
-                e = live_run_new(&run, m, job, &request);
+        e = live_run_new(&run, m, job, &request);
         if (e >= 0)
                 e = run_record_copy(&copy, r);
         if (e < 0)

@@ -140,7 +140,7 @@ LiveRun *runs_next(const Job *job, const LiveRun *after) _pure_;
 typedef struct Deadline Deadline;
 struct Deadline {
         void (*due)(Manager *m, Deadline *d);
-        uint32_t position; /* in Manager.deadlines; HEAP_NONE to begin with */
+        uint32_t position; /* in Deadlines.heap; HEAP_NONE to begin with */
 };
 
 /* Sets, moves or (USEC_INFINITY) takes back. */

@@ -48,37 +48,23 @@ void triggers_done(Manager *m) {
 
 int triggers_start(Manager *m) {
         assert(m->is_started);
-        FOREACH_TRIGGER(m, t, start) {
-                int r = t->ops->start(t);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        return ASK_TRIGGERS(m, start);
 }
 
 /* --- a job --- */
 
 int triggers_set_job(Manager *m, Job *job) {
-        FOREACH_TRIGGER(m, t, set_job) {
-                int r = m->is_started ? t->ops->set_job(t, job) : 0;
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        return m->is_started ? ASK_TRIGGERS(m, set_job, job) : 0;
 }
 
 /* --- a run --- */
 
 int triggers_request(Manager *m, Job *job, const RunRequest *request, uint64_t *ret_id) {
-        FOREACH_TRIGGER(m, t, request) {
-                int r = t->ops->request(t, job, request, ret_id);
+        int r;
 
-                if (r != 0)
-                        return r;
-        }
-        return request->n_files > 0 ? -ENOTSUP : 0;
+        assert(request->cause == RUN_CAUSE_MANUAL);
+        r = ASK_TRIGGERS(m, request, job, request, ret_id);
+        return r == 0 && request->n_files > 0 ? -ENOTSUP : r;
 }
 
 void triggers_run_ended(Manager *m, LiveRun *run) {
@@ -152,10 +138,8 @@ void manager_notify_written(Manager *m) {
 /* --- for people --- */
 
 int manager_explain_path(Manager *m, const Job *job, const char *path, size_t n, ExplainVisit visit, void *userdata) {
-        int r = 0;
+        int r = ASK_TRIGGERS(m, explain, job, path, n, visit, userdata);
 
-        FOREACH_TRIGGER(m, t, explain)
-        r = r != 0 ? r : t->ops->explain(t, job, path, n, visit, userdata);
         if (r == 0)
                 r = visit("watch", "The job watches no files: it has no section [Path], or is not in force.",
                           userdata);
@@ -179,20 +163,10 @@ int manager_list_watch_counters(Manager *m, const Job *job, CounterVisit visit, 
 }
 
 size_t manager_next_elapses(Manager *m, const Job *job, usec_t *ret, size_t n) {
-        size_t found = 0;
-
-        FOREACH_TRIGGER(m, t, next)
-        found = found ?: t->ops->next(t, job, ret, n);
-        return found;
+        return ASK_TRIGGERS(m, next, job, ret, n);
 }
 
 int manager_plan(Manager *m, const Job *job, PlanVisit visit, void *userdata, uint64_t *ret_most) {
         *ret_most = 0;
-        FOREACH_TRIGGER(m, t, plan) {
-                int r = t->ops->plan(t, job, visit, userdata, ret_most);
-
-                if (r != 0)
-                        return r;
-        }
-        return 0;
+        return ASK_TRIGGERS(m, plan, job, visit, userdata, ret_most);
 }

@@ -709,8 +709,9 @@ static void check_nothing_is_stuck(void) {
                 const Job *job = run->job;
 
                 if (run->stage == RUN_STAGE_DELAYED)
-                        CHECK(job->paused || (run->deadline.position != HEAP_NONE &&
-                                              s.m->deadlines->heap.entries[run->deadline.position].at > fake_clock.boottime),
+                        CHECK(job->paused ||
+                                      (run->deadline.position != HEAP_NONE &&
+                                       s.m->deadlines->heap.entries[run->deadline.position].at > fake_clock.boottime),
                               "run %" PRIu64 " of %s waits for no time", run->record.id, job->name);
                 else if (run->stage == RUN_STAGE_QUEUED)
                         CHECK(job->n_slots >= places_of(job->def && !job->gone ? job->def : run->def),
