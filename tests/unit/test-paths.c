@@ -582,6 +582,51 @@ static void test_items_are_tried_again_and_given_up(void **state) {
         assert_int_equal(count_result(f, "spool", RUN_RESULT_SUCCESS), 2);
 }
 
+/* It is not deleted for that. */
+static void test_an_item_that_is_skipped_is_given_up(void **state) {
+        Fixture *f = *state;
+        char keys[600];
+
+        make_directory(f, "spool");
+        make_directory(f, "failed");
+        (void)snprintf(keys, sizeof(keys), "SpoolFailed=%s/failed", f->directory);
+        write_spool_job(f, keys, "Exec=/bin/true");
+        start_watching(f, "spool", 1);
+        assert_int_equal(manager_skip(f->m, "spool", 1), 0);
+        touch(f, "spool/one");
+        WAIT_FOR(f, exists(f, "failed/one"));
+        assert_int_equal(f->n_refused, 1);
+        touch(f, "spool/two");
+        WAIT_FOR(f, f->n_finished == 1);
+        WAIT_FOR(f, !exists(f, "spool/two"));
+        assert_false(exists(f, "failed/two"));
+}
+
+int __real_ledger_add(Ledger *l, RunRecord *run);
+int __wrap_ledger_add(Ledger *l, RunRecord *run);
+
+static unsigned n_adds_that_fail;
+
+int __wrap_ledger_add(Ledger *l, RunRecord *run) {
+        if (n_adds_that_fail == 0)
+                return __real_ledger_add(l, run);
+        n_adds_that_fail--;
+        return -ENOMEM;
+}
+
+static void test_an_item_that_gets_no_run_is_the_next_again(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "spool");
+        write_spool_job(f, "", "Exec=/bin/true");
+        start_watching(f, "spool", 1);
+        n_adds_that_fail = 1;
+        touch(f, "spool/one");
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_int_equal(n_adds_that_fail, 0);
+        WAIT_FOR(f, !exists(f, "spool/one"));
+}
+
 /* Who has closed it may be taken for a writer still when it is to be claimed, and is not heard of a second time. */
 static void test_an_item_whose_writer_is_not_heard_of(void **state) {
         Fixture *f = *state;
@@ -1075,6 +1120,8 @@ int main(void) {
                 TEST(test_a_file_that_is_gone_waits_no_longer),
                 TEST(test_items_are_acknowledged),
                 TEST(test_items_are_tried_again_and_given_up),
+                TEST(test_an_item_that_is_skipped_is_given_up),
+                TEST(test_an_item_that_gets_no_run_is_the_next_again),
                 TEST(test_an_item_whose_writer_is_not_heard_of),
                 TEST(test_items_that_cannot_be_claimed_yet_hold_up_no_others),
                 TEST(test_an_item_survives_a_restart),
