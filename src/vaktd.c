@@ -52,21 +52,21 @@ typedef struct Daemon {
 
 static void print_help(void) {
         printf("vaktd [OPTIONS...]\n\n"
-               "Runs jobs when it is time, when files change, when the machine gets into a state.\n\n"
+               "Run jobs when they are due, or when files change.\n\n"
                "  -h --help             Show this help\n"
                "     --version          Show the version\n"
-               "     --user             Be the daemon of a user, with the directories of that user\n"
-               "     --config=FILE      Read the settings from FILE and FILE.d/*.conf\n"
-               "     --jobs-dir=DIR     Read job files from DIR; repeatable, the first one wins\n"
-               "     --state-dir=DIR    Keep what must be remembered in DIR\n"
-               "     --socket=PATH      Make the control socket at PATH\n"
-               "     --no-bus           Serve the control socket only, no bus\n"
+               "     --user             Run as the daemon of a user, with the directories of the user\n"
+               "     --config=FILE      Read settings from FILE and FILE.d/*.conf\n"
+               "     --jobs-dir=DIR     Read job files from DIR; repeatable, earlier ones take precedence\n"
+               "     --state-dir=DIR    Keep persistent state in DIR\n"
+               "     --socket=PATH      Listen on the control socket PATH\n"
+               "     --no-bus           Serve the control socket only\n"
                "     --executor=WHICH   How runs are started: auto, unit, child\n"
-               "     --check            Check settings and job files, say what is wrong, and end\n\n"
-               "Signals: SIGTERM and SIGINT end it, SIGHUP reads the files again, SIGUSR1 logs its state.\n"
-               "Exit status: 0 ended as asked, 64 bad argument, 69 a door could not be opened, 71 the\n"
-               "system refused something, 73 a directory could not be made, 78 --check found errors; see\n"
-               "vaktd(8).\n");
+               "     --check            Check settings and job files, print all problems, and exit\n\n"
+               "Signals: SIGTERM and SIGINT exit, SIGHUP reads the files again, SIGUSR1 logs the state.\n"
+               "Exit status: 0 success, 64 invalid command line, 69 the control socket or bus name is in\n"
+               "use, 70 the event loop failed, 71 an operation of the system failed, 73 a directory could\n"
+               "not be created, 78 --check found problems. See vaktd(8).\n");
 }
 
 enum {

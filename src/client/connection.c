@@ -370,7 +370,7 @@ static int absence_message(const Connection *c, const sd_bus_error *e, char **re
                 break;
         case SERVICE_CHANGING:
                 return asprintf(ret,
-                                "vaktd is being stopped or started, and does not answer yet; see 'systemctl %sstatus "
+                                "vaktd is being stopped or started and does not reply yet; see 'systemctl %sstatus "
                                 "vaktd'.",
                                 user);
         case SERVICE_STOPPED:
@@ -382,24 +382,25 @@ static int absence_message(const Connection *c, const sd_bus_error *e, char **re
                                 user, user);
         case SERVICE_FAILED:
                 return asprintf(ret,
-                                "vaktd.service has failed (%s), so nobody answers; see 'journalctl %s-u vaktd' for "
+                                "vaktd.service has failed (%s); see 'journalctl %s-u vaktd' for "
                                 "the reason, then use 'systemctl %sreset-failed vaktd.service vaktd.socket' and "
                                 "'systemctl %sstart vaktd.socket vaktd.service'.",
                                 strempty(c->unit_result), user, user, user);
         }
         if (c->socket_only)
-                return asprintf(ret,
-                                "No vaktd answers at %s (%s); start one with 'vaktd --socket=%s', or name another "
-                                "socket.",
-                                c->socket, socket_error, c->socket);
-        return asprintf(ret,
-                        "No vaktd answers at %s (%s) or on the %s bus%s%s; start it with 'systemctl %sstart vaktd'.",
-                        c->socket, socket_error, c->user ? "user" : "system", told ? ": " : "",
-                        told ? strempty(e->message) : "", user);
+                return asprintf(
+                        ret,
+                        "vaktd does not answer at %s (%s); start it with 'vaktd --socket=%s', or specify another "
+                        "socket.",
+                        c->socket, socket_error, c->socket);
+        return asprintf(
+                ret, "vaktd does not answer at %s (%s) or on the %s bus%s%s; start it with 'systemctl %sstart vaktd'.",
+                c->socket, socket_error, c->user ? "user" : "system", told ? ": " : "",
+                told ? strempty(e->message) : "", user);
 }
 
 int connection_no_memory(sd_bus_error *reterr) {
-        (void)sd_bus_error_set_const(reterr, SD_BUS_ERROR_NO_MEMORY, "There is not enough memory left to do this.");
+        (void)sd_bus_error_set_const(reterr, SD_BUS_ERROR_NO_MEMORY, "Out of memory.");
         return -ENOMEM;
 }
 
@@ -407,7 +408,7 @@ int connection_bad_answer(const Connection *c, const MethodCall *call, int error
         if (error == -ENOMEM)
                 return connection_no_memory(reterr);
         (void)sd_bus_error_setf(reterr, SD_BUS_ERROR_INCONSISTENT_MESSAGE,
-                                "vaktd's answer to %s cannot be read (%s): %s and vaktd are of different versions; "
+                                "Cannot read vaktd's reply to %s (%s): %s and vaktd have different versions; "
                                 "restart vaktd.",
                                 call->member, strerror(abs(error)), c->program);
         return -EBADMSG;
@@ -423,10 +424,11 @@ static int fail(const Connection *c, const MethodCall *call, const sd_bus_error 
         if (error == -EHOSTDOWN)
                 n = absence_message(c, e, &message);
         else if (error == -ECONNABORTED)
-                n = asprintf(&message,
-                             "The connection to vaktd broke before it answered %s: whether it was done is not known, "
-                             "and it was not sent again.",
-                             call->member);
+                n = asprintf(
+                        &message,
+                        "The connection to vaktd was lost before it answered %s: it is not known whether this was "
+                        "done, and the call was not sent again.",
+                        call->member);
         else if (error == -ETIMEDOUT)
                 n = asprintf(&message,
                              "vaktd did not answer %s in time; see 'systemctl %sstatus vaktd' and "
@@ -434,15 +436,14 @@ static int fail(const Connection *c, const MethodCall *call, const sd_bus_error 
                              call->member, user, user);
         else if (told == EOPNOTSUPP)
                 n = asprintf(&message,
-                             "The vaktd that runs does not know %s yet: it is older than %s; restart it with "
+                             "The running vaktd does not support %s, because it is older than %s; restart it with "
                              "'systemctl %srestart vaktd'.",
                              call->member, c->program, user);
         else if (told == EACCES && !by_daemon)
-                n = asprintf(&message,
-                             "This is not permitted to you (%s): do it as root, or as the user that vaktd runs as.",
+                n = asprintf(&message, "Permission denied (%s): run this as root, or as the user that vaktd runs as.",
                              why);
         else if (told == ECONNRESET)
-                n = asprintf(&message, "The connection to vaktd breaks each time (%s); see 'journalctl %s-u vaktd'.",
+                n = asprintf(&message, "The connection to vaktd is lost each time (%s); see 'journalctl %s-u vaktd'.",
                              why, user);
         else
                 n = error == -ENOMEM && !e->name ? -1 : asprintf(&message, "%s", why);

@@ -180,7 +180,7 @@ static int look(RunWaiter *w, sd_bus_error *reterr, RunView *ret) {
                 return r;
         sd_bus_error_free(reterr);
         (void)sd_bus_error_setf(reterr, VAKTD_NAME ".Error.NoSuchRun",
-                                "vaktd was restarted and does not know run %" PRIu64 " any more.", w->id);
+                                "vaktd was restarted and no longer knows run %" PRIu64 ".", w->id);
         return -ESTALE;
 }
 

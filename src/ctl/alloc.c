@@ -9,7 +9,7 @@
 #include "ctl/exit-code.h"
 
 void alloc_failed(void) {
-        fputs("There is not enough memory left to do this.\n", stderr);
+        fputs("Out of memory.\n", stderr);
         exit(CTL_FAILED);
 }
 

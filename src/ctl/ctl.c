@@ -172,9 +172,10 @@ int ctl_wait(Ctl *c, RunWaiter *w, const char *job, uint64_t id, const char *obj
                 return ctl_failed(c, r, NULL);
         sd_bus_error_free(&c->error);
         if (r == -EINTR)
-                ctl_complain("Run %" PRIu64 " of job %s goes on; 'vaktctl cancel %" PRIu64 "' ends it.", id, job, id);
+                ctl_complain("Run %" PRIu64 " of job %s continues; use 'vaktctl cancel %" PRIu64 "' to end it.", id,
+                             job, id);
         else
-                ctl_complain("vaktd was restarted and does not know run %" PRIu64 " of job %s any more; see 'vaktctl "
+                ctl_complain("vaktd was restarted and no longer knows run %" PRIu64 " of job %s; see 'vaktctl "
                              "history %s' and the journal.",
                              id, job, job);
         return CTL_FAILED;

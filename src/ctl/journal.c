@@ -468,13 +468,14 @@ static int explain_no_file(char **reterr_message) {
         bool denied = false, there = look_for_directories(&denied);
 
         if (there && denied) {
-                *reterr_message =
-                        alloc_string("You may not read the journal, where the output of runs is: be root, or "
-                                     "in one of the groups systemd-journal and adm.");
+                *reterr_message = alloc_string(
+                        "You may not read the journal, which contains the output of runs: become root, or "
+                        "join one of the groups systemd-journal and adm.");
                 return -EACCES;
         }
-        *reterr_message = alloc_string("There is no journal here. Without one, vaktd prints what its runs say on its "
-                                       "own standard error, each line with the job's name in front.");
+        *reterr_message =
+                alloc_string("There is no journal on this machine. vaktd prints the output of its runs on its "
+                             "own standard error, each line with the name of the job in front.");
         return -ENOENT;
 }
 
@@ -515,7 +516,7 @@ int journal_open(const JournalScope *scope, Journal **ret, char **reterr_message
         if (r >= 0)
                 r = sd_journal_seek_head(j->journal);
         if (r < 0) {
-                *reterr_message = alloc_format("The journal cannot be read: %s.", strerror(-r));
+                *reterr_message = alloc_format("Cannot read the journal: %s.", strerror(-r));
                 return r;
         }
         *ret = TAKE_PTR(j);

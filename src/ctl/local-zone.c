@@ -31,13 +31,11 @@ int local_zone_open(const char *name, ZoneCache **ret) {
         if (r == -ENOMEM)
                 alloc_failed();
         if (r == -ENOENT || r == -EINVAL) {
-                ctl_complain("%s%s names no time zone of this system; 'timedatectl list-timezones' shows which there "
-                             "are.",
-                             from, name);
+                ctl_complain("%s%s is not a time zone of this system; see 'timedatectl list-timezones'.", from, name);
                 return CTL_USAGE;
         }
         if (r < 0) {
-                ctl_complain("The file of the time zone of %s%s cannot be used: %s.", from, name, strerror(-r));
+                ctl_complain("Cannot use the file of the time zone of %s%s: %s.", from, name, strerror(-r));
                 return CTL_FAILED;
         }
         *ret = TAKE_PTR(cache);
@@ -50,8 +48,8 @@ int local_zone_parse_time(ZoneCache *cache, const char *option, const char *text
         if (r == -ENOMEM)
                 alloc_failed();
         if (r < 0) {
-                ctl_complain("%s takes a point in time such as '2026-12-24 18:00', 'tomorrow' or '+2h', see "
-                             "systemd.time(7); '%s' is none.",
+                ctl_complain("%s requires a point in time such as '2026-12-24 18:00', 'tomorrow' or '+2h', see "
+                             "systemd.time(7), not '%s'.",
                              option, text);
                 return CTL_USAGE;
         }

@@ -24,7 +24,7 @@ typedef struct Option {
 
 static int parse_socket(Ctl *c, const char *value) {
         if (isempty(value)) {
-                ctl_complain("--socket= needs the path of a control socket, such as /run/vaktd/control.");
+                ctl_complain("--socket= requires the path of a control socket, such as /run/vaktd/control.");
                 return CTL_USAGE;
         }
         c->socket = value;
@@ -38,7 +38,7 @@ static int parse_number(const char *option, const char *value, unsigned *ret) {
         errno = 0;
         n = strtoul(value, &end, 10);
         if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9' || n == 0 || n > UINT32_MAX) {
-                ctl_complain("%s takes a number from 1 on, not '%s'.", option, value);
+                ctl_complain("%s requires a number of at least 1, not '%s'.", option, value);
                 return CTL_USAGE;
         }
         *ret = (unsigned)n;
@@ -64,35 +64,36 @@ static const Option options[] = {
         { 0, "socket", "PATH", .parse = parse_socket, .help = "Talk to the vaktd that listens at PATH" },
         { 0, "json", .flag = offsetof(Ctl, json), .help = "Print JSON" },
         { 0, "no-pager", .flag = offsetof(Ctl, no_pager), .help = "Do not use a pager" },
-        { 0, "no-legend", .flag = offsetof(Ctl, no_legend), .help = "Print no titles and nothing below a table" },
+        { 0, "no-legend", .flag = offsetof(Ctl, no_legend), .help = "Print tables without headings and summary" },
         { 0, "no-color", .flag = offsetof(Ctl, no_color), .help = "Print no colours" },
-        { 'q', "quiet", .flag = offsetof(Ctl, quiet), .help = "Do not say what was done" },
-        { 0, "wait", .flag = offsetof(Ctl, wait), .verbs = "run", .help = "Wait for the end of the run" },
-        { 'f', "follow", .flag = offsetof(Ctl, follow), .verbs = "run, log",
-          .help = "Wait, and show the run's output as it comes" },
+        { 'q', "quiet", .flag = offsetof(Ctl, quiet), .help = "Do not print what was done" },
+        { 0, "wait", .flag = offsetof(Ctl, wait), .verbs = "run", .help = "Wait until the run has ended" },
+        { 'f', "follow", .flag = offsetof(Ctl, follow), .verbs = "run, log", .help = "Show output as it arrives" },
         { 'n', "lines", "N", .parse = parse_lines, .verbs = "history, log, calendar",
-          .help = "Show the last N runs (25) or lines (all), the next N elapses (1)" },
+          .help = "Last N runs (25), last N entries (all), next N elapses (1)" },
         { 0, "since", "TIME", .text = offsetof(Ctl, since), .verbs = "history, log",
-          .help = "Show what was asked for, or printed, since then" },
+          .help = "Show runs requested, or entries written, since TIME" },
         { 0, "until", "TIME", .text = offsetof(Ctl, until), .verbs = "pause, history",
-          .help = "End the pause at a time, or show what was asked for until then" },
+          .help = "End the pause at TIME, or show runs requested until TIME" },
         { 0, "result", "RESULT,...", .text = offsetof(Ctl, results), .verbs = "history",
-          .help = "Show runs that ended so; 'failed' is all failures" },
+          .help = "Show runs with these results; 'failed' stands for all failures" },
         { 0, "cause", "CAUSE,...", .text = offsetof(Ctl, causes), .verbs = "history",
-          .help = "Show runs that were asked for by these" },
+          .help = "Show runs with these causes" },
         { 0, "all", .flag = offsetof(Ctl, all), .verbs = "pause, resume", .help = "All jobs together" },
         { 0, "all-runs", .flag = offsetof(Ctl, all_runs), .verbs = "log",
-          .help = "Show the lines of all runs, not of the last one" },
+          .help = "Show the entries of all runs instead of the last one" },
         { 'o', "output", "FORMAT", .text = offsetof(Ctl, output), .verbs = "log",
-          .help = "Show lines as short (default), short-iso or cat" },
+          .help = "Format of entries: short (default), short-iso or cat" },
         { 0, "limit", "N", .parse = parse_limit, .verbs = "plan", .help = "List at most N files (10000)" },
-        { '0', "null", .flag = offsetof(Ctl, null), .verbs = "plan", .help = "End file names in a NUL, as they are" },
+        { '0', "null", .flag = offsetof(Ctl, null), .verbs = "plan",
+          .help = "End each name with a NUL byte, and do not escape names" },
         { 0, "pid", "PID", .parse = parse_pid, .verbs = "reload",
-          .help = "End when that process, the vaktd, ends: for ExecReload=" },
-        { 0, "from", "TIME", .text = offsetof(Ctl, from), .verbs = "calendar", .help = "Start there and not now" },
+          .help = "Exit when process PID, the daemon, exits; for ExecReload=" },
+        { 0, "from", "TIME", .text = offsetof(Ctl, from), .verbs = "calendar",
+          .help = "Show elapses after TIME instead of now" },
         { 0, "timezone", "ZONE", .text = offsetof(Ctl, timezone), .verbs = "calendar",
-          .help = "Take this one for the local time zone" },
-        { 0, "cron", .flag = offsetof(Ctl, cron), .verbs = "calendar", .help = "Take cron expressions, too" },
+          .help = "Use ZONE as the local time zone" },
+        { 0, "cron", .flag = offsetof(Ctl, cron), .verbs = "calendar", .help = "Accept cron expressions as well" },
 };
 
 typedef struct Verb {
@@ -104,21 +105,22 @@ typedef struct Verb {
 } Verb;
 
 static const Verb verbs[] = {
-        { "list", "", 0, 0, verb_list, "List all jobs, and what is wrong with files (the default)" },
+        { "list", "", 0, 0, verb_list, "List all jobs, and problems of files (default)" },
         { "status", "[JOB|RUN...]", 0, UINT_MAX, verb_status, "Show the daemon, or jobs and runs in detail" },
-        { "run", "JOB [FILE...]", 1, UINT_MAX, verb_run, "Run a job now, on these files if it watches some" },
-        { "cancel", "ID|JOB...", 1, UINT_MAX, verb_cancel, "End a run, or all runs of a job" },
-        { "pause", "JOB...|--all", 0, UINT_MAX, verb_pause, "Let nothing trigger a job, or any" },
-        { "resume", "JOB...|--all", 0, UINT_MAX, verb_resume, "Let a job be triggered again" },
-        { "reset-failed", "JOB...", 1, UINT_MAX, verb_reset_failed, "Forget a job's failure, alarms and retries" },
-        { "history", "[JOB]", 0, 1, verb_history, "Show what ran, newest first" },
-        { "log", "JOB|RUN", 1, 1, verb_log, "Show what a run printed" },
-        { "skip", "JOB [COUNT]", 1, 2, verb_skip, "Leave out what a job's triggers want next" },
-        { "why", "JOB [FILE]", 1, 2, verb_why, "Explain what a job, or a file of it, waits for" },
-        { "plan", "JOB", 1, 1, verb_plan, "List the files that a job's [Path] matches" },
-        { "cat", "JOB...", 1, UINT_MAX, verb_cat, "Show the files of jobs" },
+        { "run", "JOB [FILE...]", 1, UINT_MAX, verb_run, "Run a job now, optionally with files that it watches" },
+        { "cancel", "ID|JOB...", 1, UINT_MAX, verb_cancel, "Cancel a run, or all runs of a job" },
+        { "pause", "JOB...|--all", 0, UINT_MAX, verb_pause, "Pause a job, or all jobs: no trigger starts them" },
+        { "resume", "JOB...|--all", 0, UINT_MAX, verb_resume, "Let triggers start a job again" },
+        { "reset-failed", "JOB...", 1, UINT_MAX, verb_reset_failed,
+          "Forget the failure, alarms and retries of a job" },
+        { "history", "[JOB]", 0, 1, verb_history, "Show past runs, newest first" },
+        { "log", "JOB|RUN", 1, 1, verb_log, "Show the journal entries of a run" },
+        { "skip", "JOB [COUNT]", 1, 2, verb_skip, "Skip the next occurrences of a job's triggers" },
+        { "why", "JOB [FILE]", 1, 2, verb_why, "Explain what a job, or one of its files, waits for" },
+        { "plan", "JOB", 1, 1, verb_plan, "List the files that the [Path] section of a job matches" },
+        { "cat", "JOB...", 1, UINT_MAX, verb_cat, "Print the files of jobs" },
         { "reload", "", 0, 0, verb_reload, "Read all files again" },
-        { "check", "[FILE...]", 0, UINT_MAX, verb_check, "Check files, or all of them, without a daemon" },
+        { "check", "[FILE...]", 0, UINT_MAX, verb_check, "Check some or all files, without a daemon" },
         { "calendar", "EXPR...|-", 1, UINT_MAX, verb_calendar,
           "Show when calendar expressions elapse, without a daemon" },
         { "help", "", 0, 0, NULL, "Show this help" },
@@ -126,7 +128,7 @@ static const Verb verbs[] = {
 
 static int print_help(void) {
         puts("vaktctl [OPTIONS...] [VERB]\n\n"
-             "Shows and controls the jobs of vaktd.\n\n"
+             "Show and control the jobs of vaktd.\n\n"
              "Verbs:");
         for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++)
                 printf("  %-12s %-13s %s\n", v->name, v->arguments, v->help);
@@ -138,8 +140,8 @@ static int print_help(void) {
 
                 printf("  %-24s %s%s%s\n", left, strempty(o->verbs), o->verbs ? ": " : "", o->help);
         }
-        puts("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 the run that was waited for failed,\n"
-             "4 no such job, 5 not permitted, 6 no daemon. See vaktctl(1).");
+        puts("\nExit status: 0 success, 1 failure, 2 invalid command line, 3 the run did not succeed,\n"
+             "4 no such job or run, 5 permission denied, 6 no daemon. See vaktctl(1).");
         return CTL_DONE;
 }
 
@@ -175,8 +177,8 @@ static int complain_of_option(int answer, char *argv[]) {
         char letter[] = { '-', (char)optopt, '\0' };
         const char *given = optopt > 0 && optopt < OPTION_FIRST ? letter : argv[optind - 1];
 
-        ctl_complain(answer == ':' ? "Option '%s' needs an argument; see 'vaktctl --help'."
-                                   : "Option '%s' is not known or used wrongly; see 'vaktctl --help'.",
+        ctl_complain(answer == ':' ? "Option '%s' requires an argument; see 'vaktctl --help'."
+                                   : "Option '%s' is unknown or used incorrectly; see 'vaktctl --help'.",
                      given);
         return CTL_USAGE;
 }
@@ -231,20 +233,21 @@ static int check_usage(const Verb *v, char **args, const bool *given) {
 
         for (size_t i = 0; i < ELEMENTSOF(options); i++)
                 if (given[i] && !goes_with(options[i].verbs, v->name)) {
-                        ctl_complain("--%s goes with %s only; see 'vaktctl --help'.", options[i].long_name,
+                        ctl_complain("--%s can be used only with %s; see 'vaktctl --help'.", options[i].long_name,
                                      options[i].verbs);
                         return CTL_USAGE;
                 }
         while (args[n_args] && args[n_args][0] != '\0')
                 n_args++;
         if (args[n_args]) {
-                ctl_complain("An argument of 'vaktctl %s' is empty; is a variable not set that it is made from?",
+                ctl_complain("An argument of 'vaktctl %s' is empty; perhaps it contains a variable that is not set.",
                              v->name);
                 return CTL_USAGE;
         }
         if (n_args >= v->min && n_args <= v->max)
                 return CTL_DONE;
-        ctl_complain("Write 'vaktctl %s%s%s'; see 'vaktctl --help'.", v->name, *v->arguments ? " " : "", v->arguments);
+        ctl_complain("Usage: 'vaktctl %s%s%s'; see 'vaktctl --help'.", v->name, *v->arguments ? " " : "",
+                     v->arguments);
         return CTL_USAGE;
 }
 
@@ -260,7 +263,7 @@ static int run_verb(Ctl *c, char **args, const bool *given) {
                                 return r;
                         return v->function ? v->function(c, args) : print_help();
                 }
-        ctl_complain("There is no verb '%s'; see 'vaktctl --help'.", name);
+        ctl_complain("Unknown verb '%s'; see 'vaktctl --help'.", name);
         return CTL_USAGE;
 }
 
@@ -269,7 +272,7 @@ static int run_verb(Ctl *c, char **args, const bool *given) {
 static int finish_output(const Ctl *c, int code) {
         if ((fflush(stdout) == 0 && !ferror(stdout)) || c->pager)
                 return code;
-        fprintf(stderr, "Standard output cannot be written: %s.\n", strerror(errno));
+        fprintf(stderr, "Cannot write to standard output: %s.\n", strerror(errno));
         return code == CTL_DONE ? CTL_FAILED : code;
 }
 

@@ -82,7 +82,7 @@ static void print_elapses(const Preview *p, const Expression *e) {
                 if (!over)
                         print_elapse(p, e, i, t);
                 else if (e->cron && cron_is_reboot(e->cron))
-                        print_line(p, "Next elapse", "when vaktd starts for the first time after boot");
+                        print_line(p, "Next elapse", "when vaktd is first started after boot");
                 else if (i == 0)
                         print_line(p, "Next elapse", "never");
         }
@@ -135,9 +135,9 @@ static void print_caret(const char *text, size_t column) {
 static void complain_bad(const Preview *p, const char *text, const TimeError *problem) {
         bool cron = p->ctl->cron && expression_looks_like_cron(text);
 
-        ctl_complain("This is no %s expression: %s (column %zu).%s", cron ? "cron" : "calendar", problem->message,
+        ctl_complain("Invalid %s expression: %s (column %zu).%s", cron ? "cron" : "calendar", problem->message,
                      problem->column,
-                     !cron && expression_looks_like_cron(text) ? " Cron expressions are taken with --cron." : "");
+                     !cron && expression_looks_like_cron(text) ? " Use --cron to accept cron expressions." : "");
         print_caret(text, problem->column);
 }
 
@@ -152,7 +152,7 @@ static void print_bad_json(const char *text, const TimeError *problem) {
 
 static int preview(Preview *p, const char *text) {
         _cleanup_(expression_done) Expression e = { 0 };
-        TimeError problem = { .column = 1, .message = "it cannot be read" };
+        TimeError problem = { .column = 1, .message = "it is invalid" };
 
         if (expression_parse(text, p->zones, p->ctl->cron, p->now, &e, &problem) < 0) {
                 if (p->ctl->json)
@@ -191,7 +191,7 @@ static int preview_lines(Preview *p, FILE *f) {
                 ret = ret ?: r;
         }
         if (ferror(f)) {
-                ctl_complain("Standard input cannot be read: %s.", strerror(errno));
+                ctl_complain("Cannot read standard input: %s.", strerror(errno));
                 return CTL_FAILED;
         }
         return ret;
@@ -203,7 +203,7 @@ int verb_calendar(Ctl *c, char **args) {
         int r, ret = CTL_DONE;
 
         if (c->lines > ELAPSES_MAX) {
-                ctl_complain("-n takes a number up to %d here.", ELAPSES_MAX);
+                ctl_complain("-n requires a number up to %d here.", ELAPSES_MAX);
                 return CTL_USAGE;
         }
         r = local_zone_open(c->timezone, &zones);

@@ -62,9 +62,9 @@ static int pause_job(Ctl *c, const char *job, json_object *array, void *until_us
                 return r;
         append_pause(array, job, /* paused= */ true, until);
         if (until == USEC_INFINITY)
-                ctl_say(c, stdout, "Job %s is paused: nothing triggers it until 'vaktctl resume %s'.", job, job);
+                ctl_say(c, stdout, "Job %s is paused: no trigger starts it until 'vaktctl resume %s'.", job, job);
         else
-                ctl_say(c, stdout, "Job %s is paused until %s; 'vaktctl resume %s' ends that before.", job,
+                ctl_say(c, stdout, "Job %s is paused until %s; use 'vaktctl resume %s' to end the pause earlier.", job,
                         local_time_format(when, until), job);
         return 0;
 }
@@ -96,7 +96,7 @@ static int parse_until(const char *text, usec_t *ret) {
         if (until <= now) {
                 char when[LOCAL_TIME_TEXT_MAX];
 
-                ctl_complain("A pause ends at a time to come; '%s' (%s) is over.", text,
+                ctl_complain("A pause must end in the future; '%s' (%s) is in the past.", text,
                              local_time_format(when, until));
                 return CTL_USAGE;
         }
@@ -123,7 +123,7 @@ static int pause_or_resume_all(Ctl *c, bool pause) {
         if (c->json)
                 return print_all_json(pause);
         ctl_say(c, stdout, "%s",
-                pause ? DAEMON_PAUSED : "The pause of all jobs is over; jobs that were paused by name stay so.");
+                pause ? DAEMON_PAUSED : "All jobs are resumed; jobs that were paused by name stay paused.");
         return CTL_DONE;
 }
 
@@ -140,7 +140,7 @@ int verb_pause(Ctl *c, char **args) {
         int r = check_all(c, args, "pause");
 
         if (r == CTL_DONE && c->all && c->until) {
-                ctl_complain("--until goes with the names of jobs, not with --all.");
+                ctl_complain("--until requires the names of jobs and cannot be combined with --all.");
                 r = CTL_USAGE;
         }
         if (r == CTL_DONE && c->until)
@@ -170,7 +170,7 @@ static int reset_job(Ctl *c, const char *job, json_object *array, void *userdata
         o = json_new_object();
         json_add_string(o, "job", job);
         json_append(array, o);
-        ctl_say(c, stdout, "Job %s: its failure and its alarms are forgotten, and no retry waits.", job);
+        ctl_say(c, stdout, "Job %s: its failure, alarms and waiting retries are cleared.", job);
         return 0;
 }
 
@@ -184,7 +184,7 @@ static int parse_count(const char *text, uint32_t *ret) {
         errno = 0;
         n = strtoull(text, NULL, 10);
         if (isempty(text) || strspn(text, "0123456789") != strlen(text) || errno != 0 || n > UINT32_MAX) {
-                ctl_complain("The number of occurrences to skip is 0 or more, not '%s'.", text);
+                ctl_complain("The number of occurrences to skip must be at least 0, not '%s'.", text);
                 return CTL_USAGE;
         }
         *ret = (uint32_t)n;
@@ -213,10 +213,11 @@ int verb_skip(Ctl *c, char **args) {
         if (count == 0)
                 ctl_say(c, stdout, "Job %s skips nothing.", job);
         else if (count == 1)
-                ctl_say(c, stdout, "Job %s skips its next occurrence; 'vaktctl skip %s 0' takes that back.", job, job);
+                ctl_say(c, stdout, "Job %s skips its next occurrence; use 'vaktctl skip %s 0' to cancel that.", job,
+                        job);
         else
                 ctl_say(c, stdout,
-                        "Job %s skips its next %" PRIu32 " occurrences; 'vaktctl skip %s 0' takes that back.", job,
+                        "Job %s skips its next %" PRIu32 " occurrences; use 'vaktctl skip %s 0' to cancel that.", job,
                         count, job);
         return CTL_DONE;
 }
@@ -232,7 +233,7 @@ static int cancel_run(Ctl *c, uint64_t id, json_object *array) {
         o = json_new_object();
         json_add_number(o, "id", id);
         json_append(array, o);
-        ctl_say(c, stdout, "Run %" PRIu64 " is told to end.", id);
+        ctl_say(c, stdout, "Run %" PRIu64 " is being cancelled.", id);
         return 0;
 }
 
@@ -268,7 +269,7 @@ static int cancel_job(Ctl *c, const char *job, json_object *array) {
         if (r < 0)
                 return ctl_failed(c, r, NULL);
         if (live.n_ids == 0)
-                ctl_say(c, stdout, "No run of job %s goes on or waits.", job);
+                ctl_say(c, stdout, "No run of job %s is active or waiting.", job);
         for (size_t i = 0; i < live.n_ids; i++) { /* newest first: none that waits starts in between */
                 r = cancel_run(c, ids[i], array);
                 ret = ret ?: r;
@@ -292,7 +293,7 @@ static struct {
 } watched;
 
 static int daemon_has_ended(void) {
-        ctl_complain("vaktd (process %u) has ended, and reads all files when it is started.", watched.pid);
+        ctl_complain("vaktd (process %u) has exited; it reads all files when it is started.", watched.pid);
         return CTL_NO_DAEMON;
 }
 
@@ -341,8 +342,8 @@ int verb_reload(Ctl *c, char **args) {
                 diagnostic_print(stderr, &d.items[i]);
         if (d.n_items > 0) {
                 if (!c->json)
-                        ctl_complain("Reloaded, but for %zu problem%s: correct and reload again; what was in force "
-                                     "before stays until then.",
+                        ctl_complain("Reloaded with %zu problem%s: fix the files and reload again; previous versions "
+                                     "stay in use until then.",
                                      d.n_items, d.n_items == 1 ? "" : "s");
                 return CTL_FAILED;
         }

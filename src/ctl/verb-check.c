@@ -53,7 +53,7 @@ static int check_file(const char *path, Diagnostics *d) {
         settings_init(&settings);
         if (!streq(slash ? slash + 1 : path, "vaktd.conf"))
                 return job_file_check(path, getuid(), d);
-        r = access(path, F_OK) < 0 ? diagnostics_add(d, path, 0, "There is no such file.")
+        r = access(path, F_OK) < 0 ? diagnostics_add(d, path, 0, "The file does not exist.")
                                    : settings_load(&settings, path, getuid(), d);
         return r == -ENOMEM ? r : 0;
 }
@@ -85,7 +85,7 @@ int verb_check(Ctl *c, char **args) {
                 if (r == -ENXIO)
                         ctl_complain(PLACES_NO_HOME);
                 else
-                        ctl_complain("The files cannot be checked: %s.", strerror(-r));
+                        ctl_complain("Cannot check the files: %s.", strerror(-r));
                 return CTL_FAILED;
         }
         report(c, &d, array);
@@ -93,7 +93,7 @@ int verb_check(Ctl *c, char **args) {
                 json_print(json_object_get(array));
         if (d.n_items > 0)
                 return CTL_FAILED;
-        ctl_say(c, stdout, args[0] ? "%zu file%s checked, no problem." : "%zu job%s checked, no problem.", n,
+        ctl_say(c, stdout, args[0] ? "%zu file%s checked, no problems." : "%zu job%s checked, no problems.", n,
                 n == 1 ? "" : "s");
         return CTL_DONE;
 }

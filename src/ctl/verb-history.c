@@ -56,7 +56,7 @@ static int complain_of_word(const Words *w, const char *given) {
                 free(list);
                 list = longer;
         }
-        ctl_complain("%s takes words with commas between, out of %s; '%s' is none.", w->option, list, given);
+        ctl_complain("%s requires a list, separated by commas, of %s, not '%s'.", w->option, list, given);
         return CTL_USAGE;
 }
 
@@ -106,7 +106,7 @@ static int read_times(const Ctl *c, RunFilter *f) {
         if (r != CTL_DONE)
                 return r;
         if (c->until && f->until < f->since) {
-                ctl_complain("--until=%s lies before --since=%s.", c->until, c->since);
+                ctl_complain("--until=%s is earlier than --since=%s.", c->until, c->since);
                 return CTL_USAGE;
         }
         return CTL_DONE;

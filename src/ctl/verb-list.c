@@ -123,7 +123,7 @@ static int print_in_force(Ctl *c, const JobRow *row) {
                 return 0;
         printf("Job ");
         ctl_print_colored(c, COLOR_NONE, job.name);
-        printf(" goes on with the last good version of its file.\n");
+        printf(" still uses the last valid version of its file.\n");
         return 0;
 }
 

@@ -127,7 +127,7 @@ static int read_output(Log *l) {
         const char *name = l->ctl->output ?: table[0].name;
 
         if (l->ctl->json && l->ctl->output) {
-                ctl_complain("--json and --output do not go together.");
+                ctl_complain("--json and --output cannot be combined.");
                 return CTL_USAGE;
         }
         l->print = l->ctl->json ? print_json : NULL;
@@ -136,7 +136,7 @@ static int read_output(Log *l) {
                         l->print = table[i].print;
         if (l->print)
                 return CTL_DONE;
-        ctl_complain("--output takes short, short-iso or cat, not '%s'.", name);
+        ctl_complain("--output requires short, short-iso or cat, not '%s'.", name);
         return CTL_USAGE;
 }
 
@@ -236,11 +236,12 @@ static int open_journal(const Log *l, const RunView *v, Journal **ret) {
 /* Nothing was printed: why that may be. */
 static int explain_nothing(const Log *l) {
         const RunView *v = &l->run;
-        _cleanup_free_ char *whose = l->all ? alloc_format("Of job %s", l->job)
-                                            : alloc_format("Of run %" PRIu64 " of job %s", v->id, l->job);
+        _cleanup_free_ char *whose =
+                l->all ? alloc_format("job %s", l->job) : alloc_format("run %" PRIu64 " of job %s", v->id, l->job);
 
         if (journal_is_partial()) {
-                ctl_complain("%s no line can be read: parts of the journal are closed to you; be root, or in one of "
+                ctl_complain("No entries of %s can be read: you may not read all of the journal; become root, or join "
+                             "one of "
                              "the groups systemd-journal and adm.",
                              whose);
                 return CTL_NOT_PERMITTED;
@@ -250,10 +251,11 @@ static int explain_nothing(const Log *l) {
                         isempty(v->reason) ? "." : ": ", v->reason);
         else
                 ctl_say(l->ctl, stderr,
-                        "%s no line is in the journal: nothing was printed, or it went elsewhere (%s), or the journal "
-                        "has dropped it.",
+                        "The journal has no entries of %s: nothing was printed, the output went elsewhere (%s), or "
+                        "the journal has "
+                        "deleted the entries.",
                         whose,
-                        isempty(v->unit) ? "a vaktd that was started by hand prints it on its own standard error"
+                        isempty(v->unit) ? "a vaktd that was started manually prints it on its own standard error"
                                          : "see [Service] in 'vaktctl cat'");
         return CTL_DONE;
 }
@@ -269,7 +271,7 @@ static int print_all(Log *l) {
         while ((r = journal_next(j, &line)) > 0 && !ferror(stdout))
                 print_line(l, &line);
         if (r < 0) {
-                ctl_complain("The journal cannot be read: %s.", strerror(-r));
+                ctl_complain("Cannot read the journal: %s.", strerror(-r));
                 return CTL_FAILED;
         }
         return l->any ? CTL_DONE : explain_nothing(l);
@@ -286,7 +288,7 @@ static int start_tail(Log *l, const RunView *v, sd_event *event) {
                 return r;
         r = journal_tail_new(&l->tail, j, event, on_line, l);
         if (r < 0) {
-                ctl_complain("The journal cannot be followed: %s.", strerror(-r));
+                ctl_complain("Cannot follow the journal: %s.", strerror(-r));
                 return CTL_FAILED;
         }
         (void)TAKE_PTR(j);
@@ -306,7 +308,7 @@ static void on_seen(const RunView *v, void *userdata) {
 }
 
 static void on_broken(void *userdata) {
-        ctl_complain("The connection to vaktd broke; waiting on.");
+        ctl_complain("The connection to vaktd was lost; still waiting.");
 }
 
 /* Until the run is over. */
@@ -333,7 +335,7 @@ static int follow_job(Log *l) {
         if (r >= 0)
                 r = ctl_end_on_interrupt(l->event);
         if (r < 0) {
-                ctl_complain("The journal cannot be followed: %s.", strerror(-r));
+                ctl_complain("Cannot follow the journal: %s.", strerror(-r));
                 return CTL_FAILED;
         }
         r = start_tail(l, &l->run, l->event);

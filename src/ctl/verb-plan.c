@@ -49,9 +49,9 @@ static char *count_message(const Ctl *c, const JobPlan *p) {
                                      : alloc_format("%" PRIu64 " file%s match%s.", p->total, PLURAL(p->total),
                                                     p->total == 1 ? "es" : "");
         if ((c->limit ?: LIMIT_DEFAULT) > p->n_files)
-                return alloc_format("%zu of %" PRIu64 " files are listed: more do not fit into one answer of vaktd.",
+                return alloc_format("%zu of %" PRIu64 " files are listed: more do not fit into one reply of vaktd.",
                                     p->n_files, p->total);
-        return alloc_format("%zu of %" PRIu64 " files are listed; --limit=%" PRIu64 " lists all.", p->n_files,
+        return alloc_format("%zu of %" PRIu64 " files are listed; use --limit=%" PRIu64 " to list all.", p->n_files,
                             p->total, p->total);
 }
 
@@ -76,7 +76,7 @@ int verb_plan(Ctl *c, char **args) {
         int r;
 
         if (c->json && c->null) {
-                ctl_complain("--json and --null do not go together: write one of them.");
+                ctl_complain("--json and --null cannot be combined.");
                 return CTL_USAGE;
         }
         r = job_plan_get(c->connection, args[0], c->limit ?: LIMIT_DEFAULT, &c->error, &p);

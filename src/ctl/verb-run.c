@@ -74,7 +74,7 @@ static int run_only(Ctl *c, char **args) {
                 complain_of_run(&v);
                 return CTL_FAILED;
         }
-        ctl_say(c, stdout, "Run %" PRIu64 " of job %s is requested.", id, v.job);
+        ctl_say(c, stdout, "Run %" PRIu64 " of job %s was requested.", id, v.job);
         return CTL_DONE;
 }
 
@@ -150,14 +150,14 @@ static void on_seen(const RunView *v, void *userdata) {
                 return;
         }
         f->no_journal = true;
-        ctl_complain("The run's output cannot be shown. %s", message ?: strerror(-r));
+        ctl_complain("Cannot show the output of the run. %s", message ?: strerror(-r));
 }
 
 static void on_broken(void *userdata) {
         const Follower *f = userdata;
 
-        ctl_complain("The connection to vaktd broke; waiting on%s.",
-                     f->ctl->follow && !f->tail ? ", without the run's output, which the journal has" : "");
+        ctl_complain("The connection to vaktd was lost; still waiting%s.",
+                     f->ctl->follow && !f->tail ? ", without the output of the run, which is in the journal" : "");
 }
 
 /* --- waiting --- */
@@ -222,7 +222,7 @@ static int run_and_wait(Ctl *c, char **args) {
 
 int verb_run(Ctl *c, char **args) {
         if (c->json && c->follow) {
-                ctl_complain("--json and --follow do not go together; use --wait.");
+                ctl_complain("--json and --follow cannot be combined; use --wait instead.");
                 return CTL_USAGE;
         }
         return c->wait || c->follow ? run_and_wait(c, args) : run_only(c, args);

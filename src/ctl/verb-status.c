@@ -37,7 +37,7 @@ static int daemon_json(const DaemonView *v, const PoolViews *pools, const Diagno
 static void print_daemon(const Ctl *c, const DaemonView *v, const PoolViews *pools, const DiagnosticViews *d) {
         char when[LOCAL_TIME_TEXT_MAX], age[RELATIVE_TIME_MAX];
 
-        status_print_head(c, d->n_items > 0 ? COLOR_RED : COLOR_GREEN, "vaktd", "runs what is due");
+        status_print_head(c, d->n_items > 0 ? COLOR_RED : COLOR_GREEN, "vaktd", "runs jobs when they are due");
         status_print_line(c, "Version", COLOR_NONE, "%s", v->version);
         status_print_line(c, "Since", COLOR_NONE, "%s; %s", local_time_format(when, v->started),
                           relative_time_format(age, v->started, now_realtime()));
@@ -125,7 +125,7 @@ static int print_pool(Ctl *c, const char *name) {
         for (size_t i = 0; i < pools.n_items && !text; i++)
                 if (streq(pools.items[i].name, name))
                         text = pool_view_text(&pools.items[i]);
-        status_print_line(c, "Pool", COLOR_NONE, "%s: %s", name, text ?: "nobody is in it");
+        status_print_line(c, "Pool", COLOR_NONE, "%s: %s", name, text ?: "not in use");
         return 0;
 }
 
@@ -194,9 +194,9 @@ static void print_trouble(const Ctl *c, const JobView *v) {
         static const struct {
                 const char *name, *words;
         } table[] = {
-                { "overflows", "overflows of the kernel's queue of events" },
-                { "rescans", "times that a whole tree was looked at again" },
-                { "failed-items", "items that failed for good and lie in the spool" },
+                { "overflows", "overflows of the kernel's event queue" },
+                { "rescans", "new scans of a whole tree" },
+                { "failed-items", "items in the spool that failed for good" },
         };
         const char *label = "Trouble";
 
@@ -249,7 +249,7 @@ static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_e
         if (!isempty(v->problem))
                 status_print_line(c, "Problem", COLOR_RED, "%s", v->problem);
         if (!isempty(v->problem) && !streq(v->state, "invalid"))
-                status_print_line(c, "", COLOR_NONE, "The last good version of the file is in force.");
+                status_print_line(c, "", COLOR_NONE, "The last valid version of the file is in use.");
         print_strings(c, "Docs", v->documentation);
         print_strings(c, "Tags", v->tags);
         print_triggers(c, v);
@@ -257,7 +257,7 @@ static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_e
         r = print_policy(c, v);
         print_last(c, v);
         print_next(c, v, elapses, n_elapses);
-        status_print_line(c, "Runs", COLOR_NONE, "%" PRIu64 " since vaktd started", v->runs);
+        status_print_line(c, "Runs", COLOR_NONE, "%" PRIu64 " since vaktd was started", v->runs);
         return r;
 }
 

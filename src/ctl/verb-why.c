@@ -62,8 +62,9 @@ int verb_why(Ctl *c, char **args) {
         if (args[1]) {
                 path = file_name_from_argument(args[1]);
                 if (!path) {
-                        ctl_complain("'%s' is no absolute path, and the working directory cannot be told: %s.",
-                                     args[1], strerror(errno));
+                        ctl_complain(
+                                "'%s' is not an absolute path, and the working directory cannot be determined: %s.",
+                                args[1], strerror(errno));
                         return CTL_FAILED;
                 }
         }

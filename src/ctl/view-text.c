@@ -81,7 +81,7 @@ static char *outcome_words(const RunView *v) {
                 { "start-failed", "could not be started" },
                 { "skipped", "was refused" },
                 { "missed", "was missed" },
-                { "lost", "was lost with the machine or the daemon" },
+                { "lost", "was lost because the machine or the daemon went down" },
         };
 
         if (!run_view_is_done(v))
@@ -123,7 +123,7 @@ char *run_view_usage(const RunView *v) {
 }
 
 char *run_view_dropped_message(uint64_t run, uint64_t n) {
-        return alloc_format("The journal has dropped %" PRIu64 " lines of the output of run %" PRIu64
+        return alloc_format("The journal has dropped %" PRIu64 " lines of output of run %" PRIu64
                             " (LogRateLimitBurst= and LogRateLimitIntervalSec= in [Service] of the job).",
                             n, run);
 }

@@ -12,7 +12,7 @@
 #define RUN_OUTCOME_MAX 64
 
 /* "All jobs are paused …" */
-#define DAEMON_PAUSED "All jobs are paused: nothing triggers any until 'vaktctl resume --all'."
+#define DAEMON_PAUSED "All jobs are paused: no trigger starts them until 'vaktctl resume --all'."
 
 /* "file:line: message" */
 void diagnostic_print(FILE *f, const DiagnosticView *v);

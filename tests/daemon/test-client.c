@@ -241,7 +241,7 @@ static void test_failures(void **state) {
 
         harness_add_job(h, "good", "[Run]\nExec=/bin/true\n");
         harness_add_job(h, "off", "[Job]\nEnabled=no\n[Run]\nExec=/bin/true\n");
-        assert_failed(job_view_get(c, "good", &e, &v), EHOSTDOWN, &e, NULL, "; start one with 'vaktd --socket=");
+        assert_failed(job_view_get(c, "good", &e, &v), EHOSTDOWN, &e, NULL, "; start it with 'vaktd --socket=");
         harness_start(h);
 
         assert_failed(job_view_get(c, "none", &e, &v), ENOENT, &e, "org.vaktd1.Error.NoSuchJob", "no job 'none'");
@@ -417,7 +417,7 @@ static void test_waiting(void **state) {
 
         w = (Waiting){ .h = h, .once = replace_daemon_and_state };
         assert_failed(wait_for(c, &w, "sleeps", &e, &none), ESTALE, &e, "org.vaktd1.Error.NoSuchRun",
-                      "does not know run");
+                      "no longer knows run");
         assert_int_equal(w.n_broken, 1);
 
         w = (Waiting){ .h = h, .once = end_loop };
@@ -519,7 +519,7 @@ static void test_no_memory(void **state) {
                                 assert_true(n > 1); /* some failed before */
                                 break;
                         }
-                        if (r != -ENOMEM || !streq(strempty(e.message), "There is not enough memory left to do this."))
+                        if (r != -ENOMEM || !streq(strempty(e.message), "Out of memory."))
                                 fail_msg("line %d, allocation %ld: %d, '%s'", table[i].line, n, r,
                                          strempty(e.message));
                 }

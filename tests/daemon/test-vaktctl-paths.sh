@@ -72,7 +72,7 @@ ctl plan tree --limit=2 -0
 ends 0 "plan --limit"
 [ "$(tr -dc '\0' <"$scratch/out" | wc -c)" = 2 ]
 ok $? "plan --limit lists so many"
-err "and says that there are more" '^2 of 5 files are listed; --limit=5 lists all\.$'
+err "and says that there are more" '^2 of 5 files are listed; use --limit=5 to list all\.$'
 ctl --json plan tree --limit=2
 json "the same in JSON" "len(j) == 2"
 err "which is complained about, too" '^2 of 5 files '
@@ -159,7 +159,7 @@ if have_terminal; then
         out "and no invalid one" "^$tree/bad\\\\xFF\$"
         out "and a total" '^5 files match\.$'
         terminal 200 plan tree --limit=1
-        out "or what is not shown" '^1 of 5 files are listed; --limit=5 lists all\.$'
+        out "or what is not shown" '^1 of 5 files are listed; use --limit=5 to list all\.$'
         terminal 200 plan tree --no-legend
         ! grep -q match "$scratch/out"
         ok $? "not with --no-legend"

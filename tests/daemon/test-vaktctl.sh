@@ -34,7 +34,7 @@ END
 
 ctl list
 ends 6 "list without a daemon"
-err "it says how to start one" "No vaktd answers at $socket .*start one"
+err "it says how to start one" "vaktd does not answer at $socket .*start it"
 ctl --help
 ends 0 "--help"
 out "--help names the verbs" '^  reload '
@@ -57,7 +57,7 @@ for usage in "no-such-verb" "list hello" "run" "plan a b" "--no-such-option" "-x
 done
 ctl check "$jobs/hello.job" "$jobs/fail.job"
 ends 0 "check of good files"
-out "check says how many" '^2 files checked, no problem\.'
+out "check says how many" '^2 files checked, no problems\.'
 printf '[Run]\nExec=/bin/true\nNoSuchKey=1\n' >"$scratch/bad.job"
 chmod 644 "$scratch/bad.job"
 ctl check "$jobs/hello.job" "$scratch/bad.job"
@@ -114,7 +114,7 @@ out "@reboot has no time" '^ +Next elapse: when vaktd starts for the first time 
 out "a calendar expression stays one" '^Normalized form: \*-\*-\* 00:00:00$'
 ctl calendar '30 * * * *' '*-*-* 25:00' daily
 ends 1 "calendar with expressions that are none"
-err "it tells what takes cron expressions" 'Cron expressions are taken with --cron\.$'
+err "it tells what takes cron expressions" 'Use --cron to accept cron expressions\.$'
 err "it tells the column" '^This is no calendar expression: .* \(column 7\)\.$'
 err "it marks the place" '^          \^$'
 out "the others are shown" '^Normalized form: \*-\*-\* 00:00:00$'
@@ -274,7 +274,7 @@ kill -INT $waiter
 status=0
 wait $waiter || status=$?
 ends 1 "run --wait that is interrupted"
-err "it says that the run goes on" '^Run [0-9]+ of job slow goes on; .vaktctl cancel [0-9]+. ends it\.$'
+err "it says that the run goes on" '^Run [0-9]+ of job slow continues; use .vaktctl cancel [0-9]+. to end it\.$'
 release_run
 
 ctl history fail
@@ -375,9 +375,9 @@ ctl --json status hello
 json "status shows no skip" "j[0]['skip'] == 0"
 ctl pause --all
 ends 0 "pause --all"
-out "it says so" '^All jobs are paused: nothing triggers any until .vaktctl resume --all.\.$'
+out "it says so" '^All jobs are paused: no trigger starts them until .vaktctl resume --all.\.$'
 ctl list
-[ "$(head -n 1 "$scratch/out")" = "All jobs are paused: nothing triggers any until 'vaktctl resume --all'." ]
+[ "$(head -n 1 "$scratch/out")" = "All jobs are paused: no trigger starts them until 'vaktctl resume --all'." ]
 ok $? "list says so above everything"
 ctl --no-legend list
 ! grep -q '^All jobs' "$scratch/out"
@@ -569,9 +569,9 @@ ends 6 "reload while the daemon dies"
 start_daemon
 ctl reload --pid="$gone"
 ends 6 "reload of a daemon that is gone"
-err "it says that the daemon has ended" "^vaktd \\(process $gone\\) has ended"
+err "it says that the daemon has exited" "^vaktd \\(process $gone\\) has exited"
 ctl reload --pid="$daemon"
-err "reload of a daemon by its process" '^Reloaded, but for 1 problem'
+err "reload of a daemon by its process" '^Reloaded with 1 problem'
 stop_daemon TERM
 ctl list
 ends 6 "list after the daemon"
