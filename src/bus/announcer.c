@@ -178,7 +178,7 @@ static void announce_batch(Announcer *a, size_t max) {
         }
         a->audience.shed(a->audience.userdata);
         if (a->n_lost > 0) {
-                log_warning("%" PRIu64 " signals to clients were left out, since too many were waiting.", a->n_lost);
+                log_warning("%" PRIu64 " signals to clients were dropped because too many were waiting.", a->n_lost);
                 a->n_lost = 0;
         }
 }

@@ -71,7 +71,7 @@ static int append_explanation(const Connection *c, sd_bus_message *m, const Subj
         if (r < 0)
                 return r;
         if (x.n_left_out > 0) {
-                (void)snprintf(rest, sizeof(rest), "There are %u messages more.", x.n_left_out);
+                (void)snprintf(rest, sizeof(rest), "There are %u more messages.", x.n_left_out);
                 r = sd_bus_message_append(m, "(ss)", "queue", rest);
                 if (r < 0)
                         return r;
@@ -131,7 +131,7 @@ static int read_watching_job(const Connection *c, sd_bus_message *m, const Job *
 
 static int bad_path(sd_bus_error *e) {
         return sd_bus_error_setf(e, ERROR_BAD_OPTION,
-                                 "A file is named by an absolute path of at most %zu bytes without a NUL.",
+                                 "A file must be an absolute path of at most %zu bytes without NUL.",
                                  EXPLAIN_PATH_MAX);
 }
 

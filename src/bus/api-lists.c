@@ -68,9 +68,8 @@ int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         for (size_t i = 0; r >= 0 && i < job_table_size(jobs); i++) {
                 r = append_job(reply, job_table_at(jobs, i), &size);
                 if (r >= 0 && size > REPLY_SIZE_MAX)
-                        return sd_bus_error_set(
-                                e, ERROR_LIMIT_REACHED,
-                                "There are too many jobs for one reply; ask for single ones by GetJob.");
+                        return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
+                                                "There are too many jobs for one reply; use GetJob for single jobs.");
         }
         if (r < 0)
                 return r;
@@ -210,8 +209,8 @@ static int unknown_word(sd_bus_error *e, const char *what, const char *given, in
                 assert(n > 0 && n < list + sizeof(list) - p);
                 p += n;
         }
-        return sd_bus_error_setf(e, ERROR_BAD_OPTION, "There is no %s '%s'; there are: %s.", what, strempty(text),
-                                 list);
+        return sd_bus_error_setf(e, ERROR_BAD_OPTION, "Unknown %s '%s'; possible values are: %s.", what,
+                                 strempty(text), list);
 }
 
 static int read_job(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
@@ -265,7 +264,7 @@ static int bad_filter(sd_bus_error *e, const char *name, const char *what) {
 
         return sd_bus_error_setf(
                 e, ERROR_BAD_OPTION,
-                "Filter '%s' of QueryRuns %s; there are 'job' (s), 'results' and 'causes' (as), 'since' "
+                "Filter '%s' of QueryRuns %s; the filters are 'job' (s), 'results' and 'causes' (as), 'since' "
                 "and 'until' (t).",
                 strempty(text), what);
 }
@@ -284,14 +283,14 @@ static int read_filter_entry(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e
                 if (!streq(run_filters[i].name, name))
                         continue;
                 if (!streq_ptr(contents, run_filters[i].type))
-                        return bad_filter(e, name, "has another type");
+                        return bad_filter(e, name, "has the wrong type");
                 r = sd_bus_message_enter_container(m, 'v', run_filters[i].type);
                 if (r < 0)
                         return r;
                 r = run_filters[i].read(m, f, e);
                 return r < 0 ? r : sd_bus_message_exit_container(m);
         }
-        return bad_filter(e, name, "is not known");
+        return bad_filter(e, name, "is unknown");
 }
 
 static int read_filter(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
@@ -302,7 +301,7 @@ static int read_filter(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
                 return r;
         for (unsigned n = 0; (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0; n++) {
                 if (n == FILTER_ENTRIES_MAX)
-                        return bad_filter(e, "…", "stands behind too many others");
+                        return bad_filter(e, "…", "follows too many others");
                 r = read_filter_entry(m, f, e);
                 if (r < 0)
                         return r;
@@ -391,7 +390,7 @@ int method_list_alarms(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         r = manager_list_alarms(c->api->manager, job, append_alarm, &list);
         if (r == -ENOBUFS)
                 return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
-                                        "There are too many alarms for one reply; ask for those of single jobs.");
+                                        "There are too many alarms for one reply; query single jobs.");
         if (r < 0)
                 return r;
         r = sd_bus_message_close_container(reply);

@@ -58,7 +58,7 @@ int api_job_error(const Connection *c, int error, const char *name, sd_bus_error
 int api_new_large_reply(Connection *c, sd_bus_message *m, sd_bus_message **ret, sd_bus_error *e) {
         if (connection_may_send_large(c) < 0)
                 return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
-                                        "The bus has not taken earlier replies yet; try again in a moment.");
+                                        "The bus has not read earlier replies yet; try again in a moment.");
         return sd_bus_message_new_method_return(m, ret);
 }
 
@@ -109,7 +109,8 @@ static int append_diagnostics(sd_bus_message *m, const Diagnostics *d, const cha
                         return -ENOMEM;
                 size += 32 + strlen(file) + strlen(message);
                 if (size > DIAGNOSTICS_SIZE_MAX) {
-                        r = sd_bus_message_append(m, "(sus)", "", 0, "There are more problems than fit in one reply.");
+                        r = sd_bus_message_append(m, "(sus)", "", 0,
+                                                  "There are more problems than fit into one reply.");
                         break;
                 }
                 r = sd_bus_message_append(m, "(sus)", file, d->items[i].line, message);
@@ -175,7 +176,7 @@ static int bad_option(sd_bus_error *e, const char *name, const char *what) {
 
         return sd_bus_error_setf(
                 e, ERROR_BAD_OPTION,
-                "Option '%s' of Run %s; there are 'follow', a boolean, and 'files', an array of absolute paths, "
+                "Option '%s' of Run %s; the options are 'follow', a boolean, and 'files', an array of absolute paths, "
                 "each an array of bytes without NUL.",
                 strempty(text), what);
 }
@@ -191,7 +192,7 @@ static int read_file(sd_bus_message *m, RunOptions *o, sd_bus_error *e) {
         if (r <= 0)
                 return r;
         if (n == 0 || *(const char *)bytes != '/' || memchr(bytes, 0, n))
-                return bad_option(e, "files", "has a path that is not absolute, or has a NUL");
+                return bad_option(e, "files", "has a path that is not absolute or contains NUL");
         bigger = realloc(o->files, o->files_size + n + 1);
         if (!bigger)
                 return -ENOMEM;
@@ -228,12 +229,12 @@ static int read_run_option(sd_bus_message *m, RunOptions *o, sd_bus_error *e) {
                 return r;
         if (streq(name, "follow"))
                 return streq_ptr(contents, "b") ? sd_bus_message_read(m, "v", "b", &o->follow)
-                                                : bad_option(e, name, "has another type");
+                                                : bad_option(e, name, "has the wrong type");
         if (streq(name, "files"))
                 return streq_ptr(contents, "aay") && !o->files
                                ? read_files(m, o, e)
-                               : bad_option(e, name, "has another type, or is twice there");
-        return bad_option(e, name, "is not known");
+                               : bad_option(e, name, "has the wrong type or is given twice");
+        return bad_option(e, name, "is unknown");
 }
 
 static int read_run_options(sd_bus_message *m, RunOptions *ret, sd_bus_error *e) {
@@ -245,7 +246,7 @@ static int read_run_options(sd_bus_message *m, RunOptions *ret, sd_bus_error *e)
                 return r;
         for (unsigned n = 0; (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0; n++) {
                 if (n == RUN_OPTIONS_MAX)
-                        return bad_option(e, "…", "stands behind too many others");
+                        return bad_option(e, "…", "follows too many others");
                 r = read_run_option(m, &o, e);
                 if (r < 0)
                         return r;
@@ -284,7 +285,7 @@ static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
                 return r;
         if (o.follow && followers_are_full(c->api->followers))
                 return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
-                                        "Too many clients follow runs already; run it without 'follow'.");
+                                        "Too many clients follow runs already; run the job without 'follow'.");
         r = manager_request(c->api->manager, job,
                             &(RunRequest){ .cause = RUN_CAUSE_MANUAL,
                                            .trigger = RUN_TRIGGER_NONE,
@@ -372,7 +373,7 @@ static int pause_until_authorized(Connection *c, sd_bus_message *m, sd_bus_error
         if (r == -EINVAL)
                 return sd_bus_error_set(
                         e, ERROR_BAD_OPTION,
-                        "A pause ends at a time to come, and this one is over; times are µs since 1970.");
+                        "A pause must end in the future, but this time is in the past; times are in µs since 1970.");
         if (r < 0)
                 return api_job_error(c, r, job, e);
         return sd_bus_reply_method_return(m, NULL);
@@ -440,7 +441,7 @@ static int change_all(const Connection *c, sd_bus_message *m, int (*change)(Mana
         int r = change(c->api->manager);
 
         if (r < 0)
-                return sd_bus_error_set_errnof(e, r, "This cannot be done for all jobs at once: %m");
+                return sd_bus_error_set_errnof(e, r, "Cannot change all jobs at once: %m");
         return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -468,10 +469,10 @@ static int reload_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) 
         if (r == -ESHUTDOWN)
                 return sd_bus_error_set(
                         e, ERROR_SHUTTING_DOWN,
-                        "Nothing is read again, since vaktd is ending; it reads all files when it is back.");
+                        "The files are not read because vaktd is shutting down; it reads all files when it is back.");
         if (r < 0)
                 return sd_bus_error_set_errnof(e, r,
-                                               "The files cannot be read, so the old versions stay in force: %m");
+                                               "Cannot read the files, so the previous versions stay in use: %m");
         r = sd_bus_message_new_method_return(m, &reply);
         return r < 0 ? r : send_diagnostics(c, reply, NULL, /* trusted= */ true);
 }

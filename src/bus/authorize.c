@@ -92,8 +92,7 @@ unsigned authorizer_n_pending(const Authorizer *a) {
 }
 
 static int refuse(sd_bus_error *e, const char *action) {
-        return sd_bus_error_setf(e, ERROR_ACCESS_DENIED,
-                                 "Only root and the user that vaktd runs as may do this (%s); try it as one of them.",
+        return sd_bus_error_setf(e, ERROR_ACCESS_DENIED, "Only root and the user that vaktd runs as may do this (%s).",
                                  action);
 }
 
@@ -193,7 +192,7 @@ static int ask_user(Connection *c, sd_bus_message *m, const char *action, Author
         q = find_question(a, sender);
         if (is_too_much(a, q))
                 return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
-                                        "Too many calls wait for their authorisation; wait for some replies first.");
+                                        "Too many calls are waiting for authorisation; wait for some replies first.");
         call = calloc(1, sizeof(*call));
         if (!call)
                 return -ENOMEM;

@@ -162,7 +162,7 @@ static void door_retry_later(BusClient *d) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(d->reopen, SD_EVENT_ONESHOT);
         if (r < 0)
-                log_error_errno(r, "Cannot wait for the %s to come back: %m", buses[d->choice].name);
+                log_error_errno(r, "Cannot wait for the %s to return: %m", buses[d->choice].name);
         d->retry = MIN(d->retry * 2, RETRY_MAX);
 }
 
@@ -170,7 +170,7 @@ static void door_log_failure(const BusClient *d, int error) {
         if (error == -EEXIST)
                 log_error_errno(error, "Another program owns the name %s on the %s.", BUS_NAME, buses[d->choice].name);
         else if (error == -EACCES)
-                log_error_errno(error, "The policy of the %s does not let vaktd own the name %s.",
+                log_error_errno(error, "The policy of the %s does not allow vaktd to own the name %s.",
                                 buses[d->choice].name, BUS_NAME);
         else
                 log_error_errno(error, "Cannot connect to the %s: %m", buses[d->choice].name);
@@ -191,13 +191,13 @@ static int on_broken(sd_event_source *s, void *userdata) {
         }
         if (!d->was_open) {
                 /* Jobs do not need a bus: they run, and the control socket serves, while there is none. */
-                log_warning_errno(error,
-                                  "Cannot connect to the %s: %m; vaktd goes on without and keeps looking for it.",
+                log_warning_errno(error, "Cannot connect to the %s: %m; vaktd continues without it and keeps trying.",
                                   buses[d->choice].name);
                 d->was_open = true;
                 d->ready(d->userdata, 0);
         } else if (was_open && error == -ECONNRESET)
-                log_notice("The %s went away; vaktd keeps looking for it.", buses[d->choice].name);
+                log_notice("The connection to the %s was lost; vaktd keeps trying to connect again.",
+                           buses[d->choice].name);
         else
                 door_log_failure(d, error);
         door_retry_later(d);
@@ -223,7 +223,7 @@ static bool door_wants(Connection *c, const MatchSubject *s) {
         uint64_t unsent = connection_n_unsent(c);
 
         if (unsent >= BUS_CLIENT_UNSENT_MAX && !d->lags)
-                log_warning("The %s takes signals too slowly; some are left out.", buses[d->choice].name);
+                log_warning("The %s reads signals too slowly; some were dropped.", buses[d->choice].name);
         d->lags = unsent >= BUS_CLIENT_UNSENT_MAX;
         return !d->lags;
 }

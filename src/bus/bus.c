@@ -100,7 +100,7 @@ void bus_drain(Bus *b, void (*done)(void *userdata), void *userdata) {
         if (b->bus)
                 bus_client_drain(b->bus, door_drained, b);
         if (sd_event_source_set_enabled(b->drain, SD_EVENT_ONESHOT) < 0)
-                log_error("Cannot wait for the doors to close.");
+                log_error("Cannot wait until the control socket and the bus are closed.");
 }
 
 /* --- life --- */
@@ -173,7 +173,7 @@ static int bus_make(Bus **ret, sd_event *event, Manager *m, const BusOptions *op
                 return r;
         r = announcer_start(b->announcer);
         if (r < 0)
-                return log_error_errno(r, "Cannot follow what the jobs do: %m");
+                return log_error_errno(r, "Cannot observe the jobs: %m");
         *ret = TAKE_PTR(b);
         return 0;
 }
@@ -191,7 +191,7 @@ int bus_new(Bus **ret, sd_event *event, Manager *m, const BusOptions *options) {
         if (options->listen_fd >= 0) {
                 fd = fcntl(options->listen_fd, F_DUPFD_CLOEXEC, 3);
                 if (fd < 0)
-                        return log_error_errno(errno, "Cannot use the control socket that was handed over: %m");
+                        return log_error_errno(errno, "Cannot use the control socket from the service manager: %m");
         }
         r = bus_make(ret, event, m, options, TAKE_FD(fd));
         if (r < 0)

@@ -97,7 +97,7 @@ static int follower_send_lost(Follower *fo) {
         char text[128];
         int n;
 
-        n = snprintf(text, sizeof(text), "[vaktd left out %" PRIu64 " lines that were not read fast enough]",
+        n = snprintf(text, sizeof(text), "[vaktd dropped %" PRIu64 " lines that were not read fast enough]",
                      fo->n_lost);
         fo->n_lost = 0;
         return follower_send(fo, STREAM_ERROR, text, (size_t)n);

@@ -184,7 +184,7 @@ void listener_shed(Listener *d) {
 
                 if (!p || sum <= DOOR_UNSENT_MAX)
                         return;
-                peer_drop(p, "the signals that it does not read take too much memory");
+                peer_drop(p, "its unread signals take too much memory");
         }
 }
 
@@ -256,7 +256,7 @@ static const char *door_refusal(const Listener *d, uid_t uid) {
         if (n >= (privileged ? DOOR_PEERS_PRIVILEGED_MAX : DOOR_PEERS_PER_UID_MAX))
                 return "the user has too many connections";
         if (d->n_peers >= DOOR_PEERS_MAX || (!privileged && n_others >= DOOR_PEERS_OTHERS_MAX))
-                return "all connections are taken";
+                return "all connections are in use";
         return NULL;
 }
 
@@ -269,7 +269,7 @@ static void door_admit(Listener *d, int accepted) {
         int r;
 
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &parameters.ucred, &size) < 0) {
-                log_debug_errno(errno, "Cannot tell who connected to the control socket, ignoring: %m");
+                log_debug_errno(errno, "Cannot determine who connected to the control socket, ignoring: %m");
                 return;
         }
         if (d->n_peers >= DOOR_PEERS_MAX / 2)
@@ -302,7 +302,7 @@ static int on_resume(sd_event_source *s, uint64_t usec, void *userdata) {
 
 /* The connection stays in the backlog and would wake us again at once. */
 static void door_pause(Listener *d, int error) {
-        log_warning_errno(error, "Cannot accept clients of the control socket for a moment: %m");
+        log_warning_errno(error, "Cannot accept clients of the control socket, trying again: %m");
         (void)sd_event_source_set_enabled(d->listen, SD_EVENT_OFF);
         (void)sd_event_source_set_time_relative(d->resume, ACCEPT_PAUSE);
         (void)sd_event_source_set_enabled(d->resume, SD_EVENT_ONESHOT);
@@ -385,17 +385,17 @@ static int door_open(Listener *d, const char *path) {
         if (d->fd >= 0) {
                 r = door_take_socket(d);
                 if (r < 0)
-                        return log_error_errno(r, "Cannot use the control socket that was handed over: %m");
+                        return log_error_errno(r, "Cannot use the control socket from the service manager: %m");
                 return 0;
         }
         r = door_make_socket(d, path);
         if (r == -EADDRINUSE)
                 return log_error_errno(r,
-                                       "Cannot make the control socket %s: another vaktd answers there, or it is "
-                                       "something else.",
+                                       "Cannot create the control socket %s: another vaktd listens there, or the path "
+                                       "is something else.",
                                        path);
         if (r < 0)
-                return log_error_errno(r, "Cannot make the control socket %s: %m", path);
+                return log_error_errno(r, "Cannot create the control socket %s: %m", path);
         return 0;
 }
 

@@ -44,7 +44,7 @@ static int set_level(const char *value) {
         if (level < 0)
                 return level;
         log_set_max_level(level);
-        log_info("Log level is %s from now on.", log_level_to_string(level));
+        log_info("The log level is now %s.", log_level_to_string(level));
         return 0;
 }
 
@@ -98,7 +98,7 @@ static int set_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
                 return r < 0 ? r : -EINVAL;
         r = settable[i].set(value);
         if (r < 0)
-                return sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS, "'%s' is no value that %s can have.", value,
+                return sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS, "'%s' is not a valid value of %s.", value,
                                          settable[i].name);
         return sd_bus_reply_method_return(m, NULL);
 }
@@ -114,7 +114,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                 return 0;
         r = read_set(m, &i, &value);
         if (r > 0 && strnlen(value, VALUE_MAX + 1) > VALUE_MAX)
-                return sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS, "This is no value that %s can have.",
+                return sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS, "This is not a valid value of %s.",
                                          settable[i].name);
         if (r >= 0) {
                 int q = sd_bus_message_rewind(m, /* complete= */ true);

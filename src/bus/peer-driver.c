@@ -81,7 +81,7 @@ static int method_name_has_owner(sd_bus_message *m, void *userdata, sd_bus_error
 
 static int no_such_name(sd_bus_error *e) {
         return sd_bus_error_set(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
-                                "Nobody has this name on this connection, which leads to org.vaktd1 alone.");
+                                "This name has no owner on this connection, which leads only to org.vaktd1.");
 }
 
 static int method_get_name_owner(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -132,13 +132,13 @@ static int method_start_service_by_name(sd_bus_message *m, void *userdata, sd_bu
                 return r;
         if (!name_owner(userdata, name))
                 return sd_bus_error_set(e, SD_BUS_ERROR_SERVICE_UNKNOWN,
-                                        "This connection leads to org.vaktd1 alone; use a bus for other services.");
+                                        "This connection leads only to org.vaktd1; use a bus for other services.");
         return driver_reply(m, "u", START_REPLY_ALREADY_RUNNING);
 }
 
 static int method_refuse_name(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return sd_bus_error_set(e, SD_BUS_ERROR_ACCESS_DENIED,
-                                "This connection leads to org.vaktd1 alone; use a bus to own names.");
+                                "This connection leads only to org.vaktd1; use a bus to own names.");
 }
 
 static int method_add_match(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -150,11 +150,11 @@ static int method_add_match(sd_bus_message *m, void *userdata, sd_bus_error *e) 
                 return r;
         r = peer_add_rule(userdata, rule);
         if (r == -EINVAL)
-                return sd_bus_error_set(e, SD_BUS_ERROR_MATCH_RULE_INVALID, "This is no match rule.");
+                return sd_bus_error_set(e, SD_BUS_ERROR_MATCH_RULE_INVALID, "Invalid match rule.");
         if (r == -ENOBUFS || r == -E2BIG)
                 return sd_bus_error_set(
                         e, SD_BUS_ERROR_LIMITS_EXCEEDED,
-                        "The rule is too long, or there are too many; remove some that are not needed.");
+                        "The rule is too long, or there are too many; remove rules that are not needed.");
         if (r < 0)
                 return r;
         return driver_reply(m, NULL);

@@ -153,8 +153,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         if (debt == DEBT_NONE || peer_has_progressed(p, debt))
                 peer_arm_timer(p, debt);
         else
-                peer_drop(p, debt == DEBT_INPUT ? "it began a message and did not end it"
-                                                : "it does not read what it asked for");
+                peer_drop(p, debt == DEBT_INPUT ? "it did not finish a message" : "it does not read its replies");
         return 0;
 }
 
@@ -204,7 +203,7 @@ static int peer_feed(Peer *p, const void *unit, size_t n) {
 static int peer_want_input(Peer *p) {
         if (p->end_of_file) {
                 peer_drop(p, !gate_in_handshake(p->gate) && gate_is_partial(p->gate)
-                                     ? "it left in the middle of a message"
+                                     ? "it disconnected in the middle of a message"
                                      : NULL);
                 return 0;
         }
@@ -340,7 +339,7 @@ static void peer_sent(Connection *c) {
                 return;
         peer_set_busy(p);
         if (unsent > (peer_is_privileged(p) ? PEER_UNSENT_MAX_PRIVILEGED : PEER_UNSENT_MAX))
-                peer_drop(p, "it does not read the signals that it asked for");
+                peer_drop(p, "it does not read its signals");
 }
 
 int peer_add_rule(Peer *p, const char *text) {

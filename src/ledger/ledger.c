@@ -188,7 +188,7 @@ static void upkeep_failed(Ledger *l, int error) {
         if (error == -EBADMSG)
                 ledger_error(l, error);
         else
-                log_debug_errno(error, "Cannot tidy up the ledger: %m, ignoring");
+                log_debug_errno(error, "Cannot clean up the ledger, ignoring: %m");
 }
 
 static int move_log(Ledger *l) {
@@ -229,7 +229,7 @@ static void reserve_ids(Ledger *l) {
 
         r = run_ids_reserve(&l->ids, l->state_fd);
         if (r < 0)
-                log_debug_errno(r, "Cannot write down which ids are used: %m, ignoring");
+                log_debug_errno(r, "Cannot record which ids are used, ignoring: %m");
         l->meta_changed = true;
 }
 
@@ -267,7 +267,7 @@ static int lock_directory(Ledger *l, const char *state_dir, char **reterr_messag
                 (void)nanosleep(&pause, NULL);
         }
         if (reterr_message &&
-            asprintf(reterr_message, "Another vaktd works with %s already; two daemons cannot share one ledger.",
+            asprintf(reterr_message, "Another vaktd uses %s already; two daemons cannot share one ledger.",
                      state_dir) < 0)
                 *reterr_message = NULL;
         return -EBUSY;

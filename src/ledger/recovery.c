@@ -32,15 +32,15 @@ static const struct {
         int error;
         const char *reason, *advice;
 } explanations[] = {
-        { -ENOSPC, "the disk is full", "Make room on it." },
-        { -EDQUOT, "the quota is used up", "Make room on the disk." },
+        { -ENOSPC, "the disk is full", "Free space on it." },
+        { -EDQUOT, "the quota is exceeded", "Free space on the disk." },
         { -EROFS, "it is read-only", "Make it writable." },
-        { -EACCES, "access is denied", "Look at the owner and the mode of the file and its directory." },
-        { -EPERM, "access is denied", "Look at the owner and the attributes of the file and its directory." },
-        { -EBUSY, "another program has it open", "End that program; 'fuser -v' with the file's name finds it." },
-        { -EPROTONOSUPPORT, "a newer version of vaktd made it", "Run that version, or move the file away." },
+        { -EACCES, "access is denied", "Check the owner and mode of the file and its directory." },
+        { -EPERM, "access is denied", "Check the owner and attributes of the file and its directory." },
+        { -EBUSY, "another program has it open", "Stop that program; 'fuser -v' with the name of the file shows it." },
+        { -EPROTONOSUPPORT, "it was created by a newer version of vaktd", "Run that version, or move the file away." },
         { -EMEDIUMTYPE, "it is the database of another program", "Move the file away." },
-        { -EBADMSG, "it is damaged again and again", "Look at the disk and the memory of this machine." },
+        { -EBADMSG, "it is damaged repeatedly", "Check the disk and the memory of this machine." },
 };
 
 static void describe(Ledger *l, const char *what_follows) {
@@ -62,8 +62,8 @@ LedgerState ledger_state(Ledger *l, const char **ret_message) {
         if (l->error == 0)
                 return LEDGER_OK;
         if (l->pending.n_dropped > 0)
-                (void)snprintf(dropped, sizeof(dropped), ", %zu older ones are forgotten", l->pending.n_dropped);
-        (void)snprintf(held, sizeof(held), "%zu runs are held in memory until it can be%s.", l->pending.runs.n,
+                (void)snprintf(dropped, sizeof(dropped), "; %zu older ones were dropped", l->pending.n_dropped);
+        (void)snprintf(held, sizeof(held), "%zu runs are kept in memory until it can be written%s.", l->pending.runs.n,
                        dropped);
         describe(l, held);
         *ret_message = l->message;
@@ -175,12 +175,13 @@ static void rescue_what_can_be_read(Ledger *l, usec_t now) {
 static void say_replaced(const Ledger *l, const char *name) {
         LogContext c = { .message_id = MESSAGE_LEDGER_REPLACED };
 
-        log_message(LOG_ERR, &c,
-                    "The ledger %s is damaged: it was moved to %s beside it, and a new one is started. "
-                    "Of what it knew, %zu unfinished runs, %zu stamps of triggers, %zu states of jobs, %zu alarms "
-                    "and %zu KiB of what jobs keep are saved.",
-                    l->path, name, l->pending.runs.n, l->pending.stamps.n, l->pending.states.n, l->pending.alarms.n,
-                    l->pending.blobs.n_bytes >> 10);
+        log_message(
+                LOG_ERR, &c,
+                "The ledger %s is damaged: it was renamed to %s in the same directory, and a new one was created. "
+                "%zu unfinished runs, %zu stamps of triggers, %zu states of jobs, %zu alarms and %zu KiB of data of "
+                "jobs were saved.",
+                l->path, name, l->pending.runs.n, l->pending.stamps.n, l->pending.states.n, l->pending.alarms.n,
+                l->pending.blobs.n_bytes >> 10);
 }
 
 /* 0: there is a new one, and all that was saved stands in it. */
@@ -245,7 +246,7 @@ static void arm_retry(Ledger *l) {
                 r = sd_event_add_time_relative(l->event, &l->retry_source, CLOCK_MONOTONIC, l->retry_delay,
                                                RETRY_USEC_MIN / 4, on_retry_time, l);
         if (r < 0)
-                log_error_errno(r, "Cannot plan to write the ledger again: %m");
+                log_error_errno(r, "Cannot schedule the next attempt to write the ledger: %m");
         else
                 (void)sd_event_source_set_description(l->retry_source, "ledger-retry");
 }
@@ -269,7 +270,7 @@ static void degrade(Ledger *l, int error) {
         if (error == -EBADMSG)
                 l->store = store_close(l->store, /* is_damaged= */ true);
         if (!is_known) {
-                describe(l, "Going on in memory, and trying again.");
+                describe(l, "Continuing in memory, and trying again.");
                 log_message(LOG_ERR, &c, "%s", l->message);
         }
         back_off(l);
@@ -288,7 +289,7 @@ static void recovered(Ledger *l, size_t n_held, size_t n_dropped) {
         l->error = 0;
         l->pending.is_bounded = false;
         log_message(LOG_NOTICE, &c,
-                    "The ledger %s is written again: %zu runs that were held in memory are in it, %zu are lost.",
+                    "The ledger %s can be written again: %zu runs that were kept in memory were saved, %zu are lost.",
                     l->path, n_held, n_dropped);
         if (l->retry_source)
                 (void)sd_event_source_set_enabled(l->retry_source, SD_EVENT_OFF);

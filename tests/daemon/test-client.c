@@ -221,7 +221,7 @@ static void test_runs(void **state) {
         assert_int_equal(run_view_list(c, &(RunFilter){ 0 }, 10, on_run, &ended, &e), 7);
         assert_int_equal(ended.n, 2);
         assert_failed(run_view_list(c, &(RunFilter){ .results = (char **)nonsense }, 10, on_run, &ended, &e), EINVAL,
-                      &e, "org.vaktd1.Error.BadOption", "no result 'nonsense'");
+                      &e, "org.vaktd1.Error.BadOption", "Unknown result 'nonsense'");
 }
 
 /* --- failures --- */
@@ -259,12 +259,12 @@ static void test_failures(void **state) {
                       "org.vaktd1.Error.BadOption", "takes no files");
         assert_null(object);
         assert_failed(connection_call(c, &(MethodCall){ .member = "Nonsense" }, &e, NULL, NULL), EOPNOTSUPP, &e,
-                      SD_BUS_ERROR_UNKNOWN_METHOD, "does not know Nonsense yet: it is older than test-client");
+                      SD_BUS_ERROR_UNKNOWN_METHOD, "does not support Nonsense, because it is older than test-client");
         run_to_end(c, "good", &done);
         assert_failed(connection_call(c, &(MethodCall){ .member = "Cancel", .changes = true }, &e, NULL, "t", done.id),
-                      EIO, &e, "org.vaktd1.Error.AlreadyDone", "is over already");
+                      EIO, &e, "org.vaktd1.Error.AlreadyDone", "has already ended");
         assert_failed(connection_bad_answer(c, &(MethodCall){ .member = "ListJobs" }, -ENXIO, &e), EBADMSG, &e, NULL,
-                      "answer to ListJobs cannot be read");
+                      "Cannot read vaktd's reply to ListJobs");
 }
 
 static void test_not_permitted(void **state) {
@@ -305,7 +305,7 @@ static void test_restarts(void **state) {
                 harness_start(h);
         }
         assert_failed(change(c, "Pause", "job-0", &e), ECONNABORTED, &e, NULL,
-                      "broke before it answered Pause: whether it was done is not known");
+                      "was lost before it answered Pause: it is not known whether this was done");
         assert_int_equal(change(c, "Pause", "job-0", &e), 0);
 }
 

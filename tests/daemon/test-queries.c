@@ -203,12 +203,16 @@ static void test_bad_filters(void **state) {
                 FilterEntry entry;
                 const char *part; /* of the message */
         } table[] = {
-                { __LINE__, { "results", "as", wrong_result }, "no result 'nonsense'; there are: success, exit" },
-                { __LINE__, { "results", "as", empty }, "no result ''" },
-                { __LINE__, { "causes", "as", wrong_result }, "no cause 'success'; there are: timer, path" },
-                { __LINE__, { "results", "s", "success" }, "'results' of QueryRuns has another type" },
-                { __LINE__, { "job", "t", &number }, "'job' of QueryRuns has another type" },
-                { __LINE__, { "colour", "s", "red" }, "'colour' of QueryRuns is not known; there are 'job'" },
+                { __LINE__,
+                  { "results", "as", wrong_result },
+                  "Unknown result 'nonsense'; possible values are: success, exit" },
+                { __LINE__, { "results", "as", empty }, "Unknown result ''" },
+                { __LINE__,
+                  { "causes", "as", wrong_result },
+                  "Unknown cause 'success'; possible values are: timer, path" },
+                { __LINE__, { "results", "s", "success" }, "'results' of QueryRuns has the wrong type" },
+                { __LINE__, { "job", "t", &number }, "'job' of QueryRuns has the wrong type" },
+                { __LINE__, { "colour", "s", "red" }, "'colour' of QueryRuns is unknown; the filters are 'job'" },
         };
         Harness *h = *state;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;

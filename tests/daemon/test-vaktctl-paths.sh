@@ -82,7 +82,7 @@ ends 0 "plan of what is not there"
 ok $? "prints nothing where no terminal is"
 ctl plan timer
 ends 1 "plan of a job that watches nothing"
-err "it says why" "^Job 'timer' watches no files: its file has no section \[Path\]\.$"
+err "it says why" "^Job 'timer' watches no files: its file has no \[Path\] section\.$"
 
 # --- why of a file ---
 

@@ -54,16 +54,16 @@ wait_for_files all 2
 touch "$scratch/spool/item" "$scratch/outside"
 ctl run spool
 ends 2 "a spool without a file"
-err "says what to do" "^Each run of job 'spool' gets one file, so name it: 'vaktctl run JOB FILE'; .*plan"
+err "says what to do" "^Each run of job 'spool' requires one file: use 'vaktctl run JOB FILE'; .*plan"
 ctl run spool "$scratch/outside"
 ends 2 "a file that does not lie in the spool"
-err "says so" "does not lie in the Spool= of job 'spool'"
+err "says so" "is not in the Spool= of job 'spool'"
 ctl run spool "$scratch/spool/missing"
 ends 1 "a file that is not there"
-err "says so" "is not there, is no regular file, or is being written"
+err "says so" "does not exist, is not a regular file, or is being written"
 ctl run spool "$scratch/spool/item" "$scratch/spool/item"
 ends 2 "two files for one run"
-err "says so" "gets one file: run it once for each"
+err "says so" "gets only one file: run it once for each"
 [ -e "$scratch/spool/item" ]
 ok $? "what was refused lies where it lay"
 ctl run spool "$scratch/spool/item" --follow
@@ -82,7 +82,7 @@ ok $? "it is run once"
 
 ctl run each
 ends 2 "Batch=each without a file"
-err "says what to do" "gets one file, so name it"
+err "says what to do" "requires one file"
 cd "$scratch/each" && ctl run each "$bad" --follow
 ends 0 "Batch=each with a relative name"
 printf 'path: <%s>\nlist: %s\n' "$scratch/each/$bad" "$scratch/each/$bad" | cmp -s - "$scratch/out" ||
@@ -90,7 +90,7 @@ printf 'path: <%s>\nlist: %s\n' "$scratch/each/$bad" "$scratch/each/$bad" | cmp 
 ok $? "and any bytes"
 ctl run condition
 ends 2 "a condition without a file"
-err "says what to do" "gets one file, so name it"
+err "says what to do" "requires one file"
 ctl run condition "$scratch/outside" --follow
 out "a condition with a file" "^path: <$scratch/outside>$"
 
@@ -124,7 +124,7 @@ cd / || exit 1
 
 ctl run plain "$scratch/outside"
 ends 2 "files for a job that takes none"
-err "says why" "takes no files: its file has no section \[Path\]"
+err "says why" "takes no files: its file has no \[Path\] section"
 ctl run chain --wait
 for name in spool each; do
         for ((SECONDS = 0; SECONDS < 60;)); do

@@ -110,7 +110,7 @@ out "and counts twice" 'this is the first time, the second counts as well$'
 ctl calendar --cron '30 * * * *' '@weekly' '@reboot' daily
 ends 0 "calendar --cron"
 out "cron is normalized" '^Normalized form: 0 30 \* \* \* \*$'
-out "@reboot has no time" '^ +Next elapse: when vaktd starts for the first time after boot$'
+out "@reboot has no time" '^ +Next elapse: when vaktd is first started after boot$'
 out "a calendar expression stays one" '^Normalized form: \*-\*-\* 00:00:00$'
 ctl calendar '30 * * * *' '*-*-* 25:00' daily
 ends 1 "calendar with expressions that are none"
@@ -225,7 +225,7 @@ ctl run fast --follow
 ends 0 "run --follow of a job that writes faster than it is read"
 [ "$(tail -n 1 "$scratch/out")" = LAST ]
 ok $? "--follow keeps the end of the output"
-[ "$(wc -l <"$scratch/out")" = 300001 ] || grep -q '^\[vaktd left out [0-9]* lines' "$scratch/err"
+[ "$(wc -l <"$scratch/out")" = 300001 ] || grep -q '^\[vaktd dropped [0-9]* lines' "$scratch/err"
 ok $? "--follow says so when it leaves out lines"
 ctl run wide --follow
 [ "$(wc -l <"$scratch/out")" = 1 ] && [ "$(wc -c <"$scratch/out")" = 40001 ]
@@ -304,7 +304,7 @@ ctl history --since='2000-01-01 00:00' -n 2
 [ "$(wc -l <"$scratch/out")" = 3 ]
 ok $? "history -n with a filter"
 ctl history --result=nonsense
-err "a wrong word names the right ones" "^--result takes words with commas between, out of failed, success, exit, .*; 'nonsense' is none\."
+err "a wrong word names the right ones" "^--result requires a list, separated by commas, of failed, success, exit, .*, not 'nonsense'\."
 
 # --- a run ---
 
@@ -415,7 +415,7 @@ out "status shows the retries" '^ +Retry: up to 3 times after a failure$'
 out "status shows the priority" '^ +Priority: 5$'
 out "status shows the pool" '^ +Pool: disk: 0 of 2 slots taken, 0 wait$'
 out "status shows endless retries" '^ +Retry: until it succeeds$'
-out "status shows a pool that nobody is in" '^ +Pool: lock: nobody is in it$'
+out "status shows a pool that nobody is in" '^ +Pool: lock: not in use$'
 ctl -q run policy
 wait_for_run # page
 ctl status policy
@@ -446,7 +446,7 @@ ctl list
 ends 0 "list with bad files"
 out "list shows a file that was never good" '^bad +invalid '
 out "list tells the problem" "^$jobs/fail\.job:2: "
-out "list tells that the older version is in force" '^Job fail goes on with the last good version of its file\.$'
+out "list tells that the older version is in force" '^Job fail still uses the last valid version of its file\.$'
 ctl status fail
 out "status tells the problem" "^ +Problem: $jobs/fail\.job:2: "
 ctl run bad
@@ -542,7 +542,7 @@ release_run # it went on meanwhile
 status=0
 wait $waiter || status=$?
 ends 3 "run --wait over a daemon that was killed"
-err "it says that nobody saw how it ended" '^Run [0-9]+ of job slow was lost with the machine or the daemon'
+err "it says that nobody saw how it ended" '^Run [0-9]+ of job slow was lost because the machine or the daemon went down'
 
 # One that hangs accepts nobody, and holds nobody up for long; who knows its process learns of its end.
 gone=$daemon

@@ -598,7 +598,7 @@ static void test_damaged_again_and_again(void **state) {
         l = open_ledger(NULL);
         for (unsigned i = 0; i < 10; i++)
                 ledger_error(l, -EBADMSG);
-        check_state(l, LEDGER_DEGRADED, "again and again");
+        check_state(l, LEDGER_DEGRADED, "repeatedly");
         assert_true(l->n_replaced < 5);
         add(l, "a");
         assert_int_equal(ledger_commit(l), 0); /* it was not true */
@@ -634,7 +634,7 @@ static void test_io_error(void **state) {
         }
         assert_int_equal(ledger_set_stamp(l, "a", "k", 5), 0);
         set_alarm(l, "a", "slow", 5);
-        check_state(l, LEDGER_DEGRADED, "held in memory");
+        check_state(l, LEDGER_DEGRADED, "kept in memory");
         assert_int_equal(ledger_update(l, &(RunRecord){ .id = before, .job = (char *)"a", .state = RUN_DONE }), 0);
         assert_int_equal(ledger_get(l, before)->state, RUN_DONE);
         assert_int_equal(ledger_get_stamp(l, "a", "k", &usec), 0);
