@@ -139,6 +139,6 @@ int file_problems_end(FileProblems *f) {
 
         if (more == 0 || !f->list)
                 return 0;
-        return diagnostics_add(f->list, f->file, 0, "%u further problem%s in this file. Mend those above first.", more,
+        return diagnostics_add(f->list, f->file, 0, "%u further problem%s in this file. Fix those above first.", more,
                                more == 1 ? "" : "s");
 }

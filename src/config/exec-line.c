@@ -33,8 +33,7 @@ static int add_word(CommandDef *c, size_t *n, const char *word, const Specifiers
         int r;
 
         if (*n >= EXEC_WORDS_MAX)
-                return complain(reterr, "The command has more than %d words. Put it into a script of its own.",
-                                EXEC_WORDS_MAX);
+                return complain(reterr, "The command has more than %d words. Put it into a script.", EXEC_WORDS_MAX);
         if (specifiers)
                 r = specifier_expand(word, specifiers, &expanded, reterr);
         else
@@ -42,11 +41,10 @@ static int add_word(CommandDef *c, size_t *n, const char *word, const Specifiers
         if (r < 0)
                 return r;
         if (!utf8_is_valid(expanded)) /* an escape can stand for any byte */
-                return complain(
-                        reterr,
-                        "Word %zu of the command is not valid UTF-8. Write it without such escapes, or put the "
-                        "command into a script.",
-                        *n + 1);
+                return complain(reterr,
+                                "Word %zu of the command is not valid UTF-8. Do not use such escapes, or put the "
+                                "command into a script.",
+                                *n + 1);
         bigger = reallocarray(c->argv, *n + 2, sizeof(char *));
         if (!bigger)
                 return -ENOMEM;
@@ -62,15 +60,14 @@ static int take_prefixes(char **word, CommandDef *c, bool *ret_own_argv0, char *
 
         for (; **word != '\0' && strchr("-@:+!|", **word); (*word)++) {
                 if (**word == '|')
-                        return complain(reterr,
-                                        "The prefix \"|\" is not supported. Write the line to Shell= instead.");
+                        return complain(reterr, "The prefix \"|\" is not supported. Use Shell= instead.");
                 if (strchr("+!", **word))
                         return complain(reterr,
                                         "The prefix \"%c\" is not supported: all commands of a job run with the same "
-                                        "rights. Remove it.",
+                                        "privileges. Remove it.",
                                         **word);
                 if (seen[(unsigned char)**word])
-                        return complain(reterr, "The prefix \"%c\" stands twice. Remove one.", **word);
+                        return complain(reterr, "The prefix \"%c\" is given twice. Remove one.", **word);
                 seen[(unsigned char)**word] = true;
         }
         c->flags = (seen['-'] ? COMMAND_IGNORE_FAILURE : 0) | (seen[':'] ? COMMAND_NO_EXPAND : 0);
@@ -83,21 +80,23 @@ static int check_program(const char *path, char **reterr) {
 
         for (const char *s = path; *s; s++)
                 if ((unsigned char)*s < ' ' || strchr("\"'\\\x7f", *s))
-                        return complain(reterr,
-                                        "The name of the program has a quote, a backslash or a control character in "
-                                        "it, as systemd allows none. Link it to another name.");
+                        return complain(
+                                reterr,
+                                "The name of the program contains a quote, a backslash or a control character, "
+                                "which systemd does not allow. Create a link with another name.");
         if (*path == '\0')
-                return complain(reterr, "No program is named. Write its absolute path, or a name that is in PATH.");
+                return complain(reterr, "The name of the program is missing. Write its absolute path, or a name to "
+                                        "search for in PATH.");
         if (slash && *path != '/')
                 return complain(reterr,
-                                "\"%.*s\" is neither an absolute path nor a plain name. Begin it with \"/\", or leave "
-                                "the directories away to have it looked up in PATH.",
+                                "\"%.*s\" is neither an absolute path nor a plain name. Begin it with \"/\", or omit "
+                                "the directories to search for it in PATH.",
                                 (int)utf8_cut(path, 64), path);
         if ((slash && slash[1] == '\0') || streq(path, ".") || streq(path, ".."))
                 return complain(reterr, "\"%.*s\" is a directory. Name the program in it.", (int)utf8_cut(path, 64),
                                 path);
         if (strlen(path) >= PATH_MAX || strlen(slash ? slash + 1 : path) > NAME_MAX)
-                return complain(reterr, "The program's path is longer than the system allows.");
+                return complain(reterr, "The path of the program is longer than the system allows.");
         return 0;
 }
 
@@ -153,7 +152,7 @@ static int take_command(const char **p, char *word, const Specifiers *specifiers
                 return r;
         if (n == 0)
                 return complain(reterr,
-                                "With the prefix \"@\" the name that the program sees has to follow its path.");
+                                "With the prefix \"@\", the path must be followed by the name that the program sees.");
         assert(c->path && c->argv[0]);
         return 0;
 }

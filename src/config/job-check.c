@@ -32,7 +32,7 @@ static int check(EntryContext *context, const JobScan *scan, Finding *f, const c
         if (r < 0)
                 return r;
         if (r == 0)
-                return diagnostics_add(d, path, 0, "There is no such file.");
+                return diagnostics_add(d, path, 0, "The file does not exist.");
         r = entry_read(&e, context, f, /* old= */ NULL);
         return r < 0 ? r : diagnostics_merge(d, &e->problems);
 }
@@ -53,7 +53,7 @@ int job_file_check(const char *path, uid_t owner, Diagnostics *d) {
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
-                return diagnostics_add(d, path, 0, "The directory of the file cannot be opened: %s.", strerror(-r));
+                return diagnostics_add(d, path, 0, "Cannot open the directory of the file: %s.", strerror(-r));
         n = job_scan_stem(&directory, file, d);
         if (n <= 0)
                 return (int)n;

@@ -81,15 +81,15 @@ static int check_documentation(const KeyLine *k, const char *word) {
                 if (startswith(word, schemes[i]))
                         return 1;
         return key_problem(k,
-                           "\"%.*s\" is no place of documentation. Write URIs that begin with http://, https://, "
-                           "file:, info: or man:, and put text into Description=.",
+                           "\"%.*s\" is not a URI of documentation. Write URIs that begin with http://, https://, "
+                           "file:, info: or man:, and use Description= for text.",
                            (int)utf8_cut(word, 64), word);
 }
 
 static int check_tag(const KeyLine *k, const char *word) {
         if (strlen(word) <= TAG_LENGTH_MAX)
                 return 1;
-        return key_problem(k, "A tag is longer than %d bytes. Make it shorter.", TAG_LENGTH_MAX);
+        return key_problem(k, "A tag is longer than %d bytes. Shorten it.", TAG_LENGTH_MAX);
 }
 
 static int parse_documentation(const KeyLine *k, void *field) {

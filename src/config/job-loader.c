@@ -88,7 +88,7 @@ static int scan_directory(Load *load, unsigned directory) {
         r = job_scan_directory(&load->scan, f, directory, load->entries_max, &load->problems);
         if (r >= 0 || r == -ENOMEM)
                 return r;
-        r = complain(&message, "The directory cannot be read: %s.", strerror(-r));
+        r = complain(&message, "Cannot read the directory: %s.", strerror(-r));
         return r == -EINVAL ? refuse_directory(load, directory, message) : r;
 }
 

@@ -45,7 +45,7 @@ static int validate_names(const KeyLine *k, const char *path, bool is_pattern) {
                 n = strcspn(path, "/");
                 if (n > NAME_MAX)
                         return key_problem_value(k,
-                                                 "has a name of more than %d bytes in it. There can be no such file: "
+                                                 "has a component of more than %d bytes. No such file can exist: "
                                                  "write another path.",
                                                  NAME_MAX);
                 memcpy(name, path, n);
@@ -53,8 +53,9 @@ static int validate_names(const KeyLine *k, const char *path, bool is_pattern) {
                 if (is_pattern && glob_is_pattern(name))
                         r = glob_new(&glob, name);
                 if (r == -EINVAL)
-                        return key_problem_value(k, "is no pattern: a name in it ends in a lone backslash. Write "
-                                                    "\\\\ for one.");
+                        return key_problem_value(
+                                k, "is not a valid pattern: a component ends in a single backslash. Write "
+                                   "\\\\ for one.");
                 if (r < 0)
                         return r;
         }
@@ -181,13 +182,14 @@ static int validate_pattern(const KeyLine *k) {
 
         r = path_filter_new(&unused, pattern, NULL, NULL);
         if (r == -EINVAL)
-                return key_problem_value(k, "is no pattern: it ends in a lone backslash. Write \\\\ for one.");
+                return key_problem_value(k,
+                                         "is not a valid pattern: it ends in a single backslash. Write \\\\ for one.");
         if (r == -E2BIG)
-                return key_problem_value(k, "is longer than %d bytes. Make it shorter.", GLOB_MAX);
+                return key_problem_value(k, "is longer than %d bytes. Shorten it.", GLOB_MAX);
         if (r < 0)
                 return r;
         if (!can_match(k->value))
-                return key_problem_value(k, "matches nothing. Write a path below the one that is watched, without "
+                return key_problem_value(k, "matches nothing. Write a path relative to the watched path, without "
                                             "\".\", \"..\" and empty names.");
         return 1;
 }
@@ -213,8 +215,8 @@ static int add_event(const KeyLine *k, const char *word, unsigned *events) {
         if (event < 0)
                 return key_problem(
                         k,
-                        "%s=: \"%.*s\" is no event. Write create, write, close, move, delete or attrib, with "
-                        "blanks between.",
+                        "%s=: \"%.*s\" is not an event. Write create, write, close, move, delete or attrib, "
+                        "separated by blanks.",
                         k->row->key, (int)utf8_cut(word, SHOWN_MAX), word);
         *events |= (unsigned)event;
         return 0;
@@ -342,9 +344,9 @@ static const struct {
 } belongings[] = {
         { PATH_INCLUDE, CHANGES | SPOOL, "PathChanged=, PathModified= or Spool=" },
         { PATH_EXCLUDE, CHANGES | SPOOL, "PathChanged=, PathModified= or Spool=" },
-        { PATH_EVENTS, CHANGES, "PathChanged= or PathModified=", "a file in it is taken when it is complete" },
-        { PATH_RECURSIVE, CHANGES, "PathChanged= or PathModified=", "it is one directory" },
-        { PATH_CROSS_MOUNTS, CHANGES, "PathChanged= or PathModified=", "it is one directory" },
+        { PATH_EVENTS, CHANGES, "PathChanged= or PathModified=", "a file is claimed when it is complete" },
+        { PATH_RECURSIVE, CHANGES, "PathChanged= or PathModified=", "it is a single directory" },
+        { PATH_CROSS_MOUNTS, CHANGES, "PathChanged= or PathModified=", "it is a single directory" },
         { PATH_SPOOL_DONE, SPOOL, "Spool=" },
         { PATH_SPOOL_FAILED, SPOOL, "Spool=" },
         { PATH_MAKE_DIRECTORY, CHANGES | NONEMPTY | SPOOL,
@@ -363,11 +365,11 @@ static int validate_belongings(const Builder *b) {
                     first_source(b, belongings[i].kinds))
                         continue;
                 if (spool && belongings[i].no_spool)
-                        r = key_problem(&k, "%s= has no meaning for a spool: %s. Remove the line.", k.row->key,
+                        r = key_problem(&k, "%s= cannot be used with a spool: %s. Remove the line.", k.row->key,
                                         belongings[i].no_spool);
                 else
                         r = key_problem(&k,
-                                        "%s= belongs to %s, which the job does not have. Add one, or remove the "
+                                        "%s= requires %s, which the job does not have. Add it, or remove the "
                                         "line.",
                                         k.row->key, belongings[i].keys);
         }
@@ -385,7 +387,7 @@ static int validate_duplicates(const Builder *b) {
                         if (d->sources[i].kind != d->sources[j].kind || !b->path.sources[j].validated ||
                             !streq(d->sources[i].path, d->sources[j].path))
                                 continue;
-                        r = key_problem_value(&k, "stands there twice. Remove one of the lines.");
+                        r = key_problem_value(&k, "is given twice. Remove one of the lines.");
                         break;
                 }
         return r;
@@ -397,7 +399,7 @@ static int validate_settle(const Builder *b) {
 
         if (!settle->validated || !max->validated || b->def->path_trigger->settle_max >= b->def->path_trigger->settle)
                 return 0;
-        return key_problem(&k, "SettleMaxSec= is shorter than SettleSec=: no file would be quiet for so long. Make it "
+        return key_problem(&k, "SettleMaxSec= is shorter than SettleSec=: a file would never settle. Make it "
                                "longer.");
 }
 
@@ -417,11 +419,10 @@ static int validate_spool_directory(const Builder *b, PathSetting s, const char 
                     is_in(directory, d->sources[i].path)) {
                         KeyLine k = later_line(place, &b->path.sources[i]);
 
-                        return key_problem(
-                                &k,
-                                "%s= is the directory of Spool= itself, or in it. Write one that is not, on "
-                                "the same file system.",
-                                place->row->key);
+                        return key_problem(&k,
+                                           "%s= is the directory of Spool=, or inside it. Write another directory on "
+                                           "the same file system.",
+                                           place->row->key);
                 }
         return 0;
 }
@@ -435,14 +436,14 @@ static int validate_spool(const Builder *b, const Place *spool) {
 
         if (batch->validated && !d->each) {
                 k = later_line(batch, spool);
-                r = key_problem(&k,
-                                "The job has both Spool= and Batch=all. Each file in a spool has a run of its own: "
-                                "remove Batch=.");
+                r = key_problem(&k, "The job has both Spool= and Batch=all. Each file in a spool has its own run: "
+                                    "remove Batch=.");
         }
         if (r >= 0 && b->unit_place.order > 0) {
                 k = later_line(&b->unit_place, spool);
-                r = key_problem(&k, "The job has both Spool= and Unit=, but a unit is not told which file it is for. "
-                                    "Write Exec= or Shell=.");
+                r = key_problem(&k,
+                                "The job has both Spool= and Unit=, but a unit cannot be told which file it is for. "
+                                "Write Exec= or Shell=.");
         }
         if (r >= 0)
                 r = validate_spool_directory(b, PATH_SPOOL_DONE, d->spool_done);
@@ -456,7 +457,7 @@ static int validate(const Builder *b) {
         if (spool && other) {
                 KeyLine k = later_line(spool, other);
 
-                return key_problem(&k, "The job has both Spool= and %s=. Make a job of its own for the spool.",
+                return key_problem(&k, "The job has both Spool= and %s=. Write a separate job for the spool.",
                                    other->row->key);
         }
         r = validate_belongings(b);
@@ -494,7 +495,7 @@ static int finish_without_source(Builder *b) {
                 return 0;
         k = place_line(first, NULL);
         return key_problem(&k,
-                           "%s= stands in a section that watches nothing. Add PathChanged=, Spool= or the like, or "
+                           "%s= is in a section that watches nothing. Add PathChanged=, Spool= or a similar key, or "
                            "remove the line.",
                            k.row->key);
 }

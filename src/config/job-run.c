@@ -35,7 +35,7 @@ static int check_target(const KeyLine *k, const char *word, char *const *list) {
         size_t n = strlen(word);
 
         if (!job_name_is_valid(word))
-                return key_problem(k, "%s=: \"%.*s\" is no name of a job. Write names with blanks between.", key,
+                return key_problem(k, "%s=: \"%.*s\" is not a valid job name. Write names separated by blanks.", key,
                                    shown, word);
         if (word[n - 1] == '@')
                 return key_problem(k, "%s=: \"%s\" is a template. Write %sINSTANCE.", key, word, word);
@@ -121,13 +121,13 @@ int run_parse_unit(const KeyLine *k, void *field) {
         b->unit_place = (Place){};
         if (*k->value != '\0') {
                 if (!unit_name_is_valid(k->value))
-                        return key_problem_value(k, "is no unit that can be started. Write its whole name, such as "
+                        return key_problem_value(k, "is not a unit that can be started. Write its full name, such as "
                                                     "fstrim.service, and an instance instead of a template.");
                 if (startswith(k->value, RUN_UNIT))
                         return key_problem_value(k, "is a run of vaktd. Name another unit, or the job in OnSuccess=.");
                 if (b->context->target == LOADER_FOR_CHILDREN)
-                        return key_problem(k, "Unit= needs the service manager, and runs are children of vaktd here "
-                                              "(Executor=child). Use Executor=unit, or write Exec= instead.");
+                        return key_problem(k, "Unit= requires the service manager, but runs are children of vaktd "
+                                              "(Executor=child). Use Executor=unit, or Exec= instead.");
                 place_set(&b->unit_place, k);
         }
         return key_parse_text(k, field);
@@ -135,10 +135,11 @@ int run_parse_unit(const KeyLine *k, void *field) {
 
 int run_parse_pool(const KeyLine *k, void *field) {
         if (*k->value != '\0' && !pool_name_is_valid(k->value))
-                return key_problem_value(k,
-                                         "is no name of a pool. Write at most %d letters, digits, \"_\", \".\" and "
-                                         "\"-\".",
-                                         JOB_POOL_MAX);
+                return key_problem_value(
+                        k,
+                        "is not a valid pool name. Write at most %d letters, digits, \"_\", \".\" and "
+                        "\"-\".",
+                        JOB_POOL_MAX);
         return key_parse_text(k, field);
 }
 
@@ -147,7 +148,8 @@ int run_parse_priority(const KeyLine *k, void *field) {
         uint64_t n;
 
         if (!number_parse(k->value + (negative || k->value[0] == '+'), &n) || n > JOB_PRIORITY_MAX)
-                return key_problem_value(k, "is no priority. Write a whole number from -%d to %d; higher goes first.",
+                return key_problem_value(k,
+                                         "is not a priority. Write a whole number from -%d to %d; higher goes first.",
                                          JOB_PRIORITY_MAX, JOB_PRIORITY_MAX);
         *(int *)field = negative ? -(int)n : (int)n;
         return 0;
@@ -181,7 +183,8 @@ int run_parse_factor(const KeyLine *k, void *field) {
         double factor;
 
         if (!parse_decimal(k->value, &factor) || factor < 1 || factor > FACTOR_MAX)
-                return key_problem_value(k, "is no factor. Write a number from 1 to %d, for example 1.5.", FACTOR_MAX);
+                return key_problem_value(k, "is not a factor. Write a number from 1 to %d, for example 1.5.",
+                                         FACTOR_MAX);
         *(double *)field = factor;
         return 0;
 }

@@ -58,12 +58,12 @@ ssize_t job_scan_stem(const Directory *directory, const char *file, Diagnostics 
         path = directory_join(directory, file);
         if (!path)
                 return -ENOMEM;
-        return diagnostics_add(problems, path, 0,
-                               "The file's name is no job name. Call it NAME.job, where NAME has at most %d letters, "
-                               "digits, \"_\", \".\" and \"-\", begins with a letter or digit, and may hold one \"@\" "
-                               "with a letter or digit "
-                               "behind it.",
-                               JOB_NAME_MAX);
+        return diagnostics_add(
+                problems, path, 0,
+                "The file name is not a valid job name. Rename the file to NAME.job, where NAME has at most %d "
+                "letters, digits, \"_\", \".\" and \"-\", begins with a letter or digit, and may contain one \"@\" "
+                "that is followed by a letter or digit.",
+                JOB_NAME_MAX);
 }
 
 /* Takes one name of a directory. What is no job file and no directory of drop-ins (hidden files, backups, a README) is

@@ -63,7 +63,7 @@ static int read_trigger_span(const KeyLine *k, TriggerType type, usec_t *ret) {
         if (r <= 0)
                 return r;
         if (span == USEC_INFINITY)
-                return key_problem_value(k, "never comes. Write a finite time span, or remove the line.");
+                return key_problem_value(k, "never elapses. Write a finite time span, or remove the line.");
         if (type == TRIGGER_INTERVAL && span < INTERVAL_MIN)
                 return key_problem_value(k, "is shorter than 1ms. Write a longer time span.");
         *ret = span;
@@ -84,7 +84,7 @@ int timer_parse_trigger(const KeyLine *k, _unused_ void *field) {
         if (b->def->n_triggers >= JOB_TRIGGERS_MAX)
                 return key_problem(k, "The job has more than %d triggers. Remove some.", JOB_TRIGGERS_MAX);
         if (strlen(k->value) > CALENDAR_TEXT_MAX)
-                return key_problem_value(k, "is longer than %d bytes. Make it shorter.", CALENDAR_TEXT_MAX);
+                return key_problem_value(k, "is longer than %d bytes. Shorten it.", CALENDAR_TEXT_MAX);
         if (type != TRIGGER_CALENDAR && type != TRIGGER_CRON)
                 r = read_trigger_span(k, type, &span);
         return r < 0 ? r : append_trigger(b, k, type, span);
@@ -198,12 +198,12 @@ static int problem_zone(const Builder *b, const char *name, int error) {
                 int error;
                 const char *message;
         } problems[] = {
-                { -EINVAL, "is no name of a time zone. Write one such as Europe/Oslo." },
-                { -ENOENT, "is no time zone that this system has. timedatectl list-timezones shows which there are." },
-                { -EBADMSG, "leads to no sound file of a time zone. Write one such as Europe/Oslo." },
-                { -EFBIG, "leads to no sound file of a time zone. Write one such as Europe/Oslo." },
-                { -EOPNOTSUPP, "is a time zone that counts leap seconds. Write the name without \"right/\"." },
-                { -ENOBUFS, "is one time zone too many: all jobs together use more than 1024." },
+                { -EINVAL, "is not a valid time zone name. Write one such as Europe/Oslo." },
+                { -ENOENT, "is not a time zone of this system. See timedatectl list-timezones." },
+                { -EBADMSG, "is not a valid time zone file. Write one such as Europe/Oslo." },
+                { -EFBIG, "is not a valid time zone file. Write one such as Europe/Oslo." },
+                { -EOPNOTSUPP, "is a time zone with leap seconds. Write the name without \"right/\"." },
+                { -ENOBUFS, "is one time zone too many: all jobs together may use at most 1024." },
         };
         KeyLine k = place_line(&b->timer.zone, name);
 
@@ -237,7 +237,8 @@ static int finish_zone(Builder *b) {
 static int problem_expression(const Place *p, const char *value, const char *kind, const TimeError *problem) {
         KeyLine k = place_line(p, value);
 
-        return key_problem_value(&k, "is no %s expression: column %zu: %s.", kind, problem->column, problem->message);
+        return key_problem_value(&k, "is not a valid %s expression: column %zu: %s.", kind, problem->column,
+                                 problem->message);
 }
 
 static int finish_calendar(const Builder *b, const Place *p, const char *value, Calendar **ret) {
@@ -313,13 +314,13 @@ static int finish_anchor(Builder *b) {
                 return r;
         if (r < 0) {
                 b->context->zones_at_problem = true;
-                return key_problem_value(&k, "is no point in time. %s", ANCHOR_ADVICE);
+                return key_problem_value(&k, "is not a point in time. %s", ANCHOR_ADVICE);
         }
         r = timestamp_parse(w->value, c->zones, zone, usec_add(c->now, 36 * USEC_PER_HOUR), &later);
         if (r == -ENOMEM)
                 return r;
         if (r < 0 || later != anchor)
-                return key_problem_value(&k, "depends on the day it is read. %s", ANCHOR_ADVICE);
+                return key_problem_value(&k, "depends on when it is read. %s", ANCHOR_ADVICE);
         b->def->timer.anchor = anchor;
         return 0;
 }
@@ -345,7 +346,7 @@ static int check_interval(const Builder *b) {
                                    interval_from_to_string(b->def->timer.interval_from));
         if (later->order > 0 && !has_interval(b->def) && builder_n_problems(b) == 0)
                 return key_problem(&k,
-                                   "%s= belongs to OnInterval=, which the job does not have. Add one, or remove the "
+                                   "%s= requires OnInterval=, which the job does not have. Add it, or remove the "
                                    "line.",
                                    later->row->key);
         return 0;

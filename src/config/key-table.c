@@ -158,9 +158,10 @@ static int problem_section(KeyReading *r, unsigned line, const char *section) {
         if (best)
                 return file_problems_add(r->problems, line, "Unknown section [%s]. Did you mean [%s]?", section, best);
         list_sections(r, known, sizeof(known));
-        return file_problems_add(r->problems, line,
-                                 "Unknown section [%s]. The sections here are: %s. Call it [X-%s] to have it ignored.",
-                                 section, known, section);
+        return file_problems_add(
+                r->problems, line,
+                "Unknown section [%s]. Valid sections are: %s. Rename it to [X-%s] if it is to be ignored.", section,
+                known, section);
 }
 
 /* The rest of a section's header behind "Pool", blanks left out; NULL when it is another section. */
@@ -237,7 +238,7 @@ static int problem_key(KeyReading *r, unsigned line, const char *section, const 
                 (void)snprintf(where, sizeof(where), "in section [%s]", section);
         near = find_key(r, key);
         if (near)
-                return file_problems_add(r->problems, line, "%s= stands %s and belongs in section [%s].", key, where,
+                return file_problems_add(r->problems, line, "%s= is %s, but belongs in section [%s].", key, where,
                                          near->section);
         near = find_similar(r, section, key, /* elsewhere= */ false);
         if (near)
@@ -248,8 +249,8 @@ static int problem_key(KeyReading *r, unsigned line, const char *section, const 
                 return file_problems_add(r->problems, line, "Unknown key %s= %s. Did you mean %s= in section [%s]?",
                                          key, where, near->key, near->section);
         return file_problems_add(r->problems, line,
-                                 "Unknown key %s= %s. Remove it, or call it X-%s= to have it ignored.", key, where,
-                                 key);
+                                 "Unknown key %s= %s. Remove it, or rename it to X-%s= if it is to be ignored.", key,
+                                 where, key);
 }
 
 /* Gives the value to the row's parser. */
@@ -321,7 +322,7 @@ int key_parse_text(const KeyLine *k, void *field) {
         char **text = field, *copy = NULL;
 
         if (strlen(k->value) > KEY_TEXT_MAX)
-                return key_problem_value(k, "is longer than %d bytes. Make it shorter.", KEY_TEXT_MAX);
+                return key_problem_value(k, "is longer than %d bytes. Shorten it.", KEY_TEXT_MAX);
         if (*k->value != '\0') {
                 copy = strdup(k->value);
                 if (!copy)
@@ -347,7 +348,7 @@ int key_parse_bool(const KeyLine *k, void *field) {
                         *(bool *)field = words[i].value;
                         return 0;
                 }
-        return key_problem_value(k, "is neither yes nor no. Write one of them.");
+        return key_problem_value(k, "is neither yes nor no. Write yes or no.");
 }
 
 static int parse_number(const KeyLine *k, unsigned *ret, const char *otherwise) {
@@ -357,8 +358,8 @@ static int parse_number(const KeyLine *k, unsigned *ret, const char *otherwise) 
         errno = 0;
         n = strtoul(k->value, NULL, 10);
         if (*k->value == '\0' || k->value[strspn(k->value, "0123456789")] != '\0')
-                return key_problem_value(k, "is no whole number. Write one from %u to %u%s.", range->min, range->max,
-                                         otherwise);
+                return key_problem_value(k, "is not a whole number. Write a number from %u to %u%s.", range->min,
+                                         range->max, otherwise);
         if (errno != 0 || n < range->min || n > range->max)
                 return key_problem_value(k, "is out of range. Write a number from %u to %u%s.", range->min, range->max,
                                          otherwise);
@@ -381,9 +382,9 @@ int key_read_span(const KeyLine *k, usec_t *ret) {
         int r = span_parse(k->value, ret);
 
         if (r == -ERANGE)
-                return key_problem_value(k, "is a longer time span than can be counted. %s", SPAN_ADVICE);
+                return key_problem_value(k, "is too long a time span. %s", SPAN_ADVICE);
         if (r < 0)
-                return key_problem_value(k, "is no time span. %s", SPAN_ADVICE);
+                return key_problem_value(k, "is not a time span. %s", SPAN_ADVICE);
         return 1;
 }
 
@@ -397,7 +398,7 @@ int key_parse_span(const KeyLine *k, void *field) {
         if (r <= 0)
                 return r;
         if (span == USEC_INFINITY && !bounds->endless)
-                return key_problem_value(k, "has no end. Write a finite time span.");
+                return key_problem_value(k, "is not finite. Write a finite time span.");
         if (span < bounds->min)
                 return key_problem_value(k, "is shorter than %s. Write a longer time span.",
                                          span_format(text, bounds->min, 1));
@@ -410,7 +411,7 @@ int key_read_mode(const KeyLine *k, mode_t *ret) {
         unsigned long mode = strtoul(k->value, NULL, 8);
 
         if (n == 0 || n > 5 || k->value[n] != '\0' || mode > 07777)
-                return key_problem_value(k, "is no access mode. Write an octal number, for example 0750.");
+                return key_problem_value(k, "is not an access mode. Write an octal number, for example 0750.");
         *ret = (mode_t)mode;
         return 1;
 }

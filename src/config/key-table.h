@@ -70,7 +70,7 @@ struct KeyReading {
 int key_table_read(KeyReading *r, const char *text, size_t n);
 
 /* Writes a problem of the line down: 0 or -ENOMEM. key_problem_value() puts what the key is set to before the message,
- * which begins with what is wrong: "is no time span. Write …". */
+ * which begins with what is wrong: "is not a time span. Write …". */
 int key_problem(const KeyLine *k, const char *format, ...) _printf_(2, 3);
 int key_problem_value(const KeyLine *k, const char *format, ...) _printf_(2, 3);
 

@@ -24,11 +24,11 @@ const char *path_value_tidy(char *path) {
         char *out = path;
 
         if (*path != '/')
-                return "is no absolute path. Begin it with \"/\".";
+                return "is not an absolute path. It must begin with \"/\".";
         if (has_dots(path))
-                return "has \".\" or \"..\" in it. Write the path without.";
+                return "contains \".\" or \"..\". Write the path without them.";
         if (strlen(path) >= PATH_MAX)
-                return "is longer than the system allows. Make it shorter.";
+                return "is longer than the system allows. Shorten it.";
         for (const char *p = path; *p; p++)
                 if (*p != '/' || (p[1] != '/' && (p[1] != '\0' || out == path)))
                         *out++ = *p;

@@ -114,7 +114,7 @@ static int check_characters(Reader *rd, const char *p, size_t n) {
                                                  c);
                 if (length == 1 && !is_plain(c))
                         return file_problems_add(rd->problems, rd->line,
-                                                 "The line holds the control character 0x%02x. Take it out; in Exec= "
+                                                 "The line contains the control character 0x%02x. Remove it; in Exec= "
                                                  "it can be written as \\x%02x.",
                                                  c, c);
                 i += length;
@@ -127,7 +127,7 @@ static int check_nul(Reader *rd, const char *p, size_t n) {
         if (!memchr(p, '\0', n))
                 return 1;
         return file_problems_add(rd->problems, rd->line,
-                                 "The line holds a NUL byte, so this is no text file. Write it anew.");
+                                 "The line contains a NUL byte, so this is not a text file. Replace the file.");
 }
 
 static bool goes_on(const char *p, size_t n) {
@@ -144,7 +144,7 @@ static int join_physical(Reader *rd, const char *p, size_t n, bool more) {
 
         if (rd->logical.n + n > READER_LINE_MAX) {
                 r = file_problems_add(rd->problems, rd->first_line,
-                                      "The line is longer than %zu bytes. Put what it says into a script of its own.",
+                                      "The line is longer than %zu bytes. Put its content into a script.",
                                       READER_LINE_MAX);
                 return r;
         }
@@ -195,11 +195,10 @@ static int feed_section(Reader *rd, char *str, size_t size) {
         if (end < name || *end != ']' || strspn(name, SECTION_CHARS) != (size_t)(end - name) || end == name ||
             end - name > READER_SECTION_MAX) {
                 rd->skip_section = true;
-                return file_problems_add(
-                        rd->problems, rd->first_line,
-                        "This is no section header. Write [NAME] and nothing else in the line, with a "
-                        "name of at most %d letters, digits, blanks and \"_-.@\".",
-                        READER_SECTION_MAX);
+                return file_problems_add(rd->problems, rd->first_line,
+                                         "This is not a section header. Write only [NAME] in the line, with a "
+                                         "name of at most %d letters, digits, blanks and \"_-.@\".",
+                                         READER_SECTION_MAX);
         }
         *end = '\0';
         rd->skip_section = false;
@@ -219,15 +218,16 @@ static int split_assignment(Reader *rd) {
         if (rd->skip_section)
                 return 0;
         if (!equal)
-                return file_problems_add(rd->problems, rd->first_line,
-                                         "The line has no \"=\". Write KEY=VALUE, or begin it with \"#\" to make it a "
-                                         "comment.");
+                return file_problems_add(
+                        rd->problems, rd->first_line,
+                        "The line has no \"=\". Write KEY=VALUE, or begin the line with \"#\" to make it a "
+                        "comment.");
         for (n = (size_t)(equal - key); n > 0 && strchr(BLANKS, key[n - 1]); n--)
                 ;
         key[n] = '\0';
         if (n == 0 || n > READER_KEY_MAX || strspn(key, KEY_CHARS) != n)
                 return file_problems_add(rd->problems, rd->first_line,
-                                         "What stands before the \"=\" is no key: a key is one word of at most %d "
+                                         "The text before the \"=\" is not a key: a key is one word of at most %d "
                                          "letters, digits, \"_\" and \"-\".",
                                          READER_KEY_MAX);
         rd->key = key;

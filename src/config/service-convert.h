@@ -51,7 +51,7 @@ int service_check_device_kind(const KeyLine *k, const char *word);
 
 typedef struct ServiceText {
         bool (*is_valid)(const char *s);
-        const char *advice; /* "is no name of a user. Write …" */
+        const char *advice; /* "is not a valid user name. Write …" */
 } ServiceText;
 
 typedef struct ServiceRange {

@@ -34,13 +34,13 @@ int service_device_allow(const KeyLine *k, _unused_ const ServiceSetting *s, Uni
                 return -ENOMEM;
         device = split_first(copy, &access);
         if (access[strspn(access, "rwm")] != '\0')
-                return service_problem_word(k, access, "is no access to a device. Write letters of \"rwm\".");
+                return service_problem_word(k, access, "is not an access mode of a device. Write letters of \"rwm\".");
         if (startswith(device, "char-") || startswith(device, "block-"))
                 r = service_check_device_kind(k, device);
         else {
                 if (!startswith(device, "/dev/"))
                         return service_problem_word(k, device,
-                                                    "is no device. Write a path below /dev, or char-NAME or "
+                                                    "is not a device. Write a path below /dev, or char-NAME or "
                                                     "block-NAME.");
                 r = service_check_path(k, device);
         }
@@ -67,7 +67,7 @@ static const struct {
         bool (*parse)(const char *s, uint64_t *ret);
         const char *advice;
 } io_values[] = {
-        [SERVICE_IO_BANDWIDTH] = { parse_bandwidth, "a number, with a suffix K, M or G to the base 1000 if you like" },
+        [SERVICE_IO_BANDWIDTH] = { parse_bandwidth, "a number, optionally with a suffix K, M or G to the base 1000" },
         [SERVICE_IO_WEIGHT] = { parse_weight, "a weight from 1 to 10000" },
         [SERVICE_IO_LATENCY] = { parse_latency, "a time span" },
 };
@@ -84,7 +84,7 @@ int service_device_value(const KeyLine *k, const ServiceSetting *s, UnitProperty
                 return -ENOMEM;
         path = split_first(copy, &text);
         if (!io_values[kind].parse(text, &value))
-                return key_problem_value(k, "is not what is set for a device. Write a path and behind it %s.",
+                return key_problem_value(k, "is not a setting for a device. Write a path, followed by %s.",
                                          io_values[kind].advice);
         r = service_check_path(k, path);
         if (r > 0)
@@ -150,7 +150,7 @@ static int visit_address(const KeyLine *k, _unused_ const ServiceSetting *s, cha
         if (inet_pton(family, word, &address) != 1 ||
             (slash && (!number_parse(slash + 1, &prefix) || prefix > 8 * address_size(family))))
                 return service_problem_word(k, word,
-                                            "is no address or network. Write, say, 10.0.0.0/8, ::1, any, "
+                                            "is not an address or network. Write for example 10.0.0.0/8, ::1, any, "
                                             "localhost, link-local or multicast.");
         return add_address(p, family, &address, (unsigned)prefix);
 }
@@ -209,7 +209,8 @@ int service_socket_bind(const KeyLine *k, _unused_ const ServiceSetting *s, Unit
         take_choice(&rest, families, family_values, &ports.family);
         take_choice(&rest, protocols, protocol_values, &ports.protocol);
         if (!parse_ports(rest, &ports))
-                return key_problem_value(k, "is no rule for sockets. Write, say, tcp:80, ipv6:udp:5000-5010 or any.");
+                return key_problem_value(
+                        k, "is not a rule for sockets. Write for example tcp:80, ipv6:udp:5000-5010 or any.");
         r = service_number(p, 1);
         if (r > 0)
                 r = service_number(p, (uint64_t)ports.family);
@@ -232,7 +233,7 @@ int service_bpf_program(const KeyLine *k, _unused_ const ServiceSetting *s, Unit
                 return -ENOMEM;
         colon = strchr(copy, ':');
         if (!colon || copy[strspn(copy, "abcdefghijklmnopqrstuvwxyz0123456789_")] != ':')
-                return key_problem_value(k, "is no program. Write TYPE:PATH, for example egress:/sys/fs/bpf/x.");
+                return key_problem_value(k, "is not a program. Write TYPE:PATH, for example egress:/sys/fs/bpf/x.");
         *colon++ = '\0';
         r = service_check_path(k, colon);
         if (r > 0)

@@ -33,14 +33,14 @@ static int check_assignment(const KeyLine *k, char *word) {
         if (n > 0 && word[n] == '=')
                 return 1;
         return service_problem_word(k, word,
-                                    "is no assignment. Write NAME=value, in quotes when there are blanks in "
+                                    "is not an assignment. Write NAME=value, in quotes if there are blanks in "
                                     "it.");
 }
 
 static int check_variable(const KeyLine *k, char *word) {
         size_t n = variable_length(word);
 
-        return n > 0 && word[n] == '\0' ? 1 : service_problem_word(k, word, "is no name of a variable.");
+        return n > 0 && word[n] == '\0' ? 1 : service_problem_word(k, word, "is not a valid variable name.");
 }
 
 static int check_assignment_or_variable(const KeyLine *k, char *word) {
@@ -48,7 +48,7 @@ static int check_assignment_or_variable(const KeyLine *k, char *word) {
 
         return n > 0 && (word[n] == '\0' || word[n] == '=')
                        ? 1
-                       : service_problem_word(k, word, "is neither a name of a variable nor an assignment.");
+                       : service_problem_word(k, word, "is neither a variable name nor an assignment.");
 }
 
 /* "-" says that the path need not be there, "+" that it is meant below RootDirectory=. */
@@ -63,7 +63,7 @@ static int check_prefixed_path(const KeyLine *k, char *word) {
 static int check_group(const KeyLine *k, char *word) {
         if (*word != '\0' && !strpbrk(word, ":/ \t\n"))
                 return 1;
-        return service_problem_word(k, word, "is no name of a group.");
+        return service_problem_word(k, word, "is not a valid group name.");
 }
 
 static int check_one_of(const KeyLine *k, const char *word, const char *const *known, size_t n, const char *what) {
@@ -77,7 +77,7 @@ static int check_controller(const KeyLine *k, char *word) {
                 "cpu", "cpuacct", "cpuset", "io", "blkio", "memory", "devices", "pids",
         };
 
-        return check_one_of(k, word, known, ELEMENTSOF(known), "controller of control groups");
+        return check_one_of(k, word, known, ELEMENTSOF(known), "control group controller");
 }
 
 static int check_architecture(const KeyLine *k, char *word) {
@@ -103,11 +103,11 @@ static int check_system_call(const KeyLine *k, char *word) {
                 return check_plain_system_call(k, word);
         if (k->value[0] != '~')
                 return service_problem_word(k, word,
-                                            "has an error behind it, which only a list that begins with \"~\" "
-                                            "can have.");
+                                            "is followed by an error, which only a list that begins with \"~\" "
+                                            "may have.");
         if (!streq(colon + 1, "kill") && errno_from_name(colon + 1) < 0)
                 return service_problem_word(k, word,
-                                            "ends in no error of a system call. Write a name, such as EPERM, "
+                                            "does not end in an error of a system call. Write a name, such as EPERM, "
                                             "or \"kill\".");
         *colon = '\0';
         r = check_plain_system_call(k, word);
@@ -131,7 +131,7 @@ static int check_interface(const KeyLine *k, char *word) {
 
         return n > 0 && n < 16 && word[n] == '\0'
                        ? 1
-                       : service_problem_word(k, word, "is no name of a network interface.");
+                       : service_problem_word(k, word, "is not a valid network interface name.");
 }
 
 static int check_directory(const KeyLine *k, char *word) {
@@ -140,8 +140,8 @@ static int check_directory(const KeyLine *k, char *word) {
 
         if (*word == '/' || *word == '\0')
                 return service_problem_word(k, word,
-                                            "is no relative path. Write the name of a directory, without the "
-                                            "place where it is made.");
+                                            "is not a relative path. Write the name of a directory, without the "
+                                            "directory in which it is created.");
         if (asprintf(&absolute, "/%s", word) < 0)
                 return -ENOMEM;
         r = service_check_path(k, absolute);
@@ -225,8 +225,8 @@ int service_filter(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         r = service_each_word(k, s, k->value + !allow, visit_filter, p);
         if (r > 0 && p->values[1].number == 0)
                 return key_problem(k,
-                                   "%s=~ forbids nothing. Write what is forbidden behind the \"~\", or nothing at "
-                                   "all to start anew.",
+                                   "%s=~ forbids nothing. Write what is forbidden after the \"~\", or nothing at "
+                                   "all to clear the list.",
                                    k->row->key);
         return r;
 }
@@ -276,7 +276,7 @@ static int split_credential(const KeyLine *k, char *copy, char **ret_rest) {
                 *colon++ = '\0';
         if (!credential_is_valid(copy))
                 return service_problem_word(k, copy,
-                                            "is no name of a credential. Write a name without blanks, \":\" "
+                                            "is not a valid credential name. Write a name without blanks, \":\" "
                                             "and \"/\".");
         *ret_rest = colon;
         return 1;
@@ -340,7 +340,7 @@ static bool base64_decode(char *s, size_t *ret_n) {
 }
 
 static int problem_base64(const KeyLine *k) {
-        return key_problem(k, "The value of %s= is no base64. Write what base64(1) prints.", k->row->key);
+        return key_problem(k, "The value of %s= is not valid base64. Use base64(1).", k->row->key);
 }
 
 int service_set_credential(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
@@ -379,7 +379,7 @@ static int visit_log_field(const KeyLine *k, _unused_ const ServiceSetting *s, c
 
         if (n == 0 || n > JOURNAL_FIELD || word[n] != '=' || *word == '_' || strchr(DIGITS, *word))
                 return service_problem_word(k, word,
-                                            "is no field of the journal. Write NAME=value, with a name of "
+                                            "is not a journal field. Write NAME=value, with a name of "
                                             "capital letters, digits and \"_\".");
         if (startswith(word, "VAKT_"))
                 return service_problem_word(k, word, "is set by vaktd. Choose another name.");
@@ -427,7 +427,7 @@ static int check_command(const KeyLine *k, const CommandDef *c) {
         STRV_FOREACH(word, c->argv)
                 if (strpbrk(*word, "$;"))
                         return service_problem_word(k, *word,
-                                                    "has \"$\" or \";\" in it, which a reload of the service manager "
+                                                    "contains \"$\" or \";\", which a reload of the service manager "
                                                     "changes. Put the command into a script.");
         return 1;
 }
@@ -514,9 +514,10 @@ int service_hash(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
                 return r <= 0 ? r : service_string(p, copy);
         }
         if (s->argument && (!base64 || !base64_decode(copy, &n)))
-                return key_problem_value(k, "is no signature. Write a path, or base64: and what base64(1) prints.");
+                return key_problem_value(k,
+                                         "is not a signature. Write a path, or base64: and the output of base64(1).");
         if (!s->argument && (base64 || !hex_decode(copy, &n) || n < HASH_MIN))
-                return key_problem_value(k, "is no hash. Write at least %d hexadecimal digits, or a path.",
+                return key_problem_value(k, "is not a hash. Write at least %d hexadecimal digits, or a path.",
                                          2 * HASH_MIN);
         r = unit_property_add_text(p, copy, n);
         return r < 0 ? r : 1;
@@ -529,7 +530,7 @@ static int problem_stream(const KeyLine *k, const ServiceSetting *s) {
         for (const ServiceStream *i = s->argument; i->word && used < sizeof(choices); i++)
                 used += (size_t)snprintf(choices + used, sizeof(choices) - used, "%s%s%s", used > 0 ? ", " : "",
                                          i->word, i->property ? "PATH" : "");
-        return key_problem_value(k, "is nothing that a run can be given. It can be one of: %s.", choices);
+        return key_problem_value(k, "is not supported for a run. Possible values are: %s.", choices);
 }
 
 int service_stream(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
@@ -544,7 +545,7 @@ int service_stream(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         if (!i->word)
                 return problem_stream(k, s);
         if (b->context->target == LOADER_FOR_CHILDREN && !(i->flags & SERVICE_CHILD))
-                return key_problem_value(k, "needs the service manager, and runs are children of vaktd here "
+                return key_problem_value(k, "requires the service manager, but runs are children of vaktd "
                                             "(Executor=child). Write null or file:PATH, or use Executor=unit.");
         if (!i->property)
                 return service_string(p, k->value);

@@ -36,7 +36,7 @@ static int visit_bind(const KeyLine *k, _unused_ const ServiceSetting *s, char *
 
         if (n > 3 || (!streq(options, "rbind") && !streq(options, "norbind") && !streq(options, "")))
                 return service_problem_word(k, word,
-                                            "goes on with unknown options. Write SOURCE:DESTINATION:rbind or "
+                                            "ends with unknown options. Write SOURCE:DESTINATION:rbind or "
                                             "norbind.");
         r = service_check_path(k, source);
         if (r > 0 && n > 1)
@@ -125,7 +125,7 @@ static bool is_partition(const char *s) {
 
 static int problem_partition(const KeyLine *k, const char *word) {
         return service_problem_word(k, word,
-                                    "is no partition. Write PARTITION:OPTIONS, with a partition such as root, "
+                                    "is not a partition. Write PARTITION:OPTIONS, with a partition such as root, "
                                     "usr, home, srv or var.");
 }
 
@@ -177,7 +177,7 @@ static int visit_mount_image(const KeyLine *k, _unused_ const ServiceSetting *s,
         int r;
 
         if (n < 2)
-                return service_problem_word(k, word, "has no place to be mounted at. Write IMAGE:PATH.");
+                return service_problem_word(k, word, "has no mount point. Write IMAGE:PATH.");
         r = service_check_path(k, source);
         if (r > 0)
                 r = service_check_path(k, parts[1]);

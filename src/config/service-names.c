@@ -72,8 +72,8 @@ int service_problem_unknown(const KeyLine *k, const char *word, const char *cons
         const char *nearest = nearest_name(word, names, n);
 
         if (nearest)
-                return service_problem_word(k, word, "is no %s. Did you mean \"%s\"?", what, nearest);
-        return service_problem_word(k, word, "is no %s. %s", what, advice);
+                return service_problem_word(k, word, "is not a valid %s. Did you mean \"%s\"?", what, nearest);
+        return service_problem_word(k, word, "is not a valid %s. %s", what, advice);
 }
 
 static int check_listed(const KeyLine *k, const char *word, const char *const *names, size_t n, const char *what,
@@ -138,7 +138,7 @@ int service_check_file_system(const KeyLine *k, const char *word) {
         if (*word == '@')
                 return check_listed(k, word, file_system_groups, ELEMENTSOF(file_system_groups),
                                     "group of file systems", "See systemd-analyze filesystems.");
-        return check_listed(k, word, file_systems, ELEMENTSOF(file_systems), "type of file system",
+        return check_listed(k, word, file_systems, ELEMENTSOF(file_systems), "file system type",
                             "See systemd-analyze filesystems.");
 }
 
@@ -177,6 +177,6 @@ int service_check_device_kind(const KeyLine *k, const char *word) {
         (void)fclose(f);
         if (good)
                 return 1;
-        return service_problem_word(k, word, "is no kind of device here. Did you mean \"%.*s%s\"?", (int)(name - word),
-                                    word, nearest);
+        return service_problem_word(k, word, "is not a kind of device on this machine. Did you mean \"%.*s%s\"?",
+                                    (int)(name - word), word, nearest);
 }

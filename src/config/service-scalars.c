@@ -20,7 +20,7 @@
 #define NICE_LIMIT_MAX 40
 #define CHOICES_MAX    1024 /* bytes of "a, b or c" */
 
-#define SIZE_ADVICE "Write bytes, with a suffix K, M, G, T, P or E if you like, for example 1G or 1.5G."
+#define SIZE_ADVICE "Write bytes, optionally with a suffix K, M, G, T, P or E, for example 1G or 1.5G."
 
 /* --- words --- */
 
@@ -46,7 +46,7 @@ int service_bool(const KeyLine *k, _unused_ const ServiceSetting *s, UnitPropert
         bool yes = is_true(k->value);
 
         if (!yes && !is_false(k->value))
-                return key_problem_value(k, "is neither yes nor no. Write one of them.");
+                return key_problem_value(k, "is neither yes nor no. Write yes or no.");
         return service_number(p, yes);
 }
 
@@ -90,8 +90,9 @@ int service_level(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProper
         int level = log_level_from_string(k->value);
 
         if (level < 0)
-                return key_problem_value(k, "is no log level. Write emerg, alert, crit, err, warning, notice, info or "
-                                            "debug.");
+                return key_problem_value(k,
+                                         "is not a log level. Write emerg, alert, crit, err, warning, notice, info or "
+                                         "debug.");
         return service_number(p, (uint64_t)level);
 }
 
@@ -99,7 +100,7 @@ int service_signal(const KeyLine *k, _unused_ const ServiceSetting *s, UnitPrope
         int signal = signal_from_name(k->value);
 
         if (signal < 0)
-                return key_problem_value(k, "is no signal. Write a name, such as SIGTERM or RTMIN+3, or a number.");
+                return key_problem_value(k, "is not a signal. Write a name, such as SIGTERM or RTMIN+3, or a number.");
         return service_number(p, (uint64_t)signal);
 }
 
@@ -107,7 +108,8 @@ int service_errno(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProper
         int error = streq(k->value, "kill") ? ERRNO_KILL : errno_from_name(k->value);
 
         if (error < 0)
-                return key_problem_value(k, "is no error of a system call. Write a name, such as EPERM, or \"kill\".");
+                return key_problem_value(
+                        k, "is not an error of a system call. Write a name, such as EPERM, or \"kill\".");
         return service_number(p, (uint64_t)error);
 }
 
@@ -146,7 +148,7 @@ int service_label(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProper
         int r;
 
         if (k->value[ignore] == '\0')
-                return key_problem_value(k, "names nothing. Write a name behind the \"-\".");
+                return key_problem_value(k, "names nothing. Write a name after the \"-\".");
         r = service_number(p, ignore);
         return r < 0 ? r : service_string(p, k->value + ignore);
 }
@@ -169,7 +171,7 @@ int service_integer(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) 
         int64_t value;
 
         if (!integer_parse(k->value, &value) || value < range->min || value > range->max)
-                return key_problem_value(k, "is no whole number in range. Write one from %lld to %lld.",
+                return key_problem_value(k, "is not a whole number in range. Write a number from %lld to %lld.",
                                          (long long)range->min, (long long)range->max);
         return service_number(p, (uint64_t)value);
 }
@@ -182,7 +184,7 @@ int service_mode(const KeyLine *k, _unused_ const ServiceSetting *s, UnitPropert
 }
 
 static int problem_percentage(const KeyLine *k) {
-        return key_problem_value(k, "is no percentage from 0%% to 100%%, with two decimals at most. Write one, for "
+        return key_problem_value(k, "is not a percentage from 0%% to 100%% with at most two decimals. Write one, for "
                                     "example 20%%.");
 }
 
@@ -210,10 +212,11 @@ int service_size(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
                 return convert_share(k, s, p);
         r = size_parse(k->value, 1024, &size);
         if (r == -ERANGE)
-                return key_problem_value(k, "is larger than can be counted. " SIZE_ADVICE);
+                return key_problem_value(k, "is too large. " SIZE_ADVICE);
         if (r < 0)
-                return key_problem_value(k, "is no size. Write bytes, with a suffix K, M, G, T, P or E if you like, a "
-                                            "percentage, or infinity.");
+                return key_problem_value(k,
+                                         "is not a size. Write bytes, optionally with a suffix K, M, G, T, P or E, a "
+                                         "percentage, or infinity.");
         return service_number(p, size);
 }
 
@@ -223,7 +226,8 @@ int service_tasks(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         if (is_percentage(k->value))
                 return convert_share(k, s, p);
         if (!streq(k->value, "infinity") && (!number_parse(k->value, &n) || n == 0 || n == UINT64_MAX))
-                return key_problem_value(k, "is no number of tasks. Write one from 1, a percentage, or infinity.");
+                return key_problem_value(
+                        k, "is not a number of tasks. Write a number from 1, a percentage, or infinity.");
         return service_number(p, n);
 }
 
@@ -233,7 +237,7 @@ int service_weight(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         if (s->argument && streq(k->value, "idle"))
                 return service_number(p, WEIGHT_IDLE);
         if (!number_parse(k->value, &weight) || weight == 0 || weight > WEIGHT_MAX)
-                return key_problem_value(k, "is no weight. Write a number from 1 to %d%s.", WEIGHT_MAX,
+                return key_problem_value(k, "is not a weight. Write a number from 1 to %d%s.", WEIGHT_MAX,
                                          s->argument ? ", or idle" : "");
         return service_number(p, weight);
 }
@@ -242,8 +246,9 @@ int service_quota(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProper
         uint32_t share;
 
         if (percent_parse(k->value, &share) < 0 || share == 0)
-                return key_problem_value(k, "is no share of a CPU. Write a percentage above 0%%, for example 20%% or "
-                                            "250%%.");
+                return key_problem_value(k,
+                                         "is not a share of a CPU. Write a percentage above 0%%, for example 20%% or "
+                                         "250%%.");
         return service_number(p, share * USEC_PER_SEC / PERMYRIAD_FULL);
 }
 
@@ -268,7 +273,7 @@ int service_span(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         if (span == 0 && rule->zero_is_endless)
                 span = USEC_INFINITY;
         if (span == USEC_INFINITY && !rule->endless)
-                return key_problem_value(k, "has no end. Write a finite time span.");
+                return key_problem_value(k, "is not finite. Write a finite time span.");
         if (span < rule->min)
                 return key_problem_value(k, "is shorter than %s. Write a longer time span.",
                                          span_format(text, rule->min, 1));
@@ -280,7 +285,7 @@ int service_nsec(const KeyLine *k, _unused_ const ServiceSetting *s, UnitPropert
         uint64_t nsec;
 
         if (span_parse_nsec(k->value, &nsec) < 0)
-                return key_problem_value(k, "is no time span. Write nanoseconds, or a time span with a unit, for "
+                return key_problem_value(k, "is not a time span. Write nanoseconds, or a time span with a unit, for "
                                             "example 50us.");
         return service_number(p, nsec);
 }
@@ -331,9 +336,9 @@ static const struct {
         const char *advice;
 } limits[] = {
         [SERVICE_LIMIT_NUMBER] = { limit_number, "Write a whole number" },
-        [SERVICE_LIMIT_SIZE] = { limit_size, "Write bytes, with a suffix K, M, G, T, P or E if you like" },
+        [SERVICE_LIMIT_SIZE] = { limit_size, "Write bytes, optionally with a suffix K, M, G, T, P or E" },
         [SERVICE_LIMIT_SECONDS] = { limit_seconds, "Write a time span" },
-        [SERVICE_LIMIT_USEC] = { limit_usec, "Write a time span (a bare number is in microseconds)" },
+        [SERVICE_LIMIT_USEC] = { limit_usec, "Write a time span (a number without a unit is in microseconds)" },
         [SERVICE_LIMIT_NICE] = { limit_nice, "Write a nice level with its sign, or a number from 0 to 40" },
 };
 
@@ -358,7 +363,7 @@ int service_limit(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         if (r >= 0)
                 r = parse_limit(kind, colon ? colon + 1 : soft_text, &hard);
         if (r < 0)
-                return key_problem_value(k, "is no limit. %s, infinity, or two of them as SOFT:HARD.",
+                return key_problem_value(k, "is not a limit. %s, infinity, or two of them as SOFT:HARD.",
                                          limits[kind].advice);
         if (soft > hard)
                 return key_problem_value(k, "has a soft limit above the hard one. Write SOFT:HARD.");

@@ -105,7 +105,7 @@ static int visit_bit(const KeyLine *k, const ServiceSetting *s, char *word, Unit
                         p->values[0].number |= (uint64_t)w->value;
                         return 1;
                 }
-        return service_problem_word(k, word, "is unknown here.");
+        return service_problem_word(k, word, "is unknown.");
 }
 
 int service_bits(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
@@ -141,7 +141,7 @@ static int visit_coredump(const KeyLine *k, _unused_ const ServiceSetting *s, ch
         errno = 0;
         p->values[0].number |= strtoull(word, &end, 16);
         if (errno != 0 || *end != '\0' || word[strspn(word, "0123456789abcdefABCDEFx")] != '\0')
-                return service_problem_word(k, word, "is nothing that a core dump could hold. " COREDUMP_CHOICE);
+                return service_problem_word(k, word, "is not a part of a core dump. " COREDUMP_CHOICE);
         return 1;
 }
 
@@ -187,10 +187,11 @@ static int cpu_set_parse(const KeyLine *k, CpuSet *set) {
                 return -ENOMEM;
         for (char *word = strtok_r(copy, " \t,", &state); word; word = strtok_r(NULL, " \t,", &state))
                 if (!cpu_set_add_range(set, word))
-                        return key_problem_value(k,
-                                                 "is no list of numbers below %d. Write them with blanks or commas "
-                                                 "between, and ranges as 0-3.",
-                                                 CPUS_MAX);
+                        return key_problem_value(
+                                k,
+                                "is not a list of numbers below %d. Separate them with blanks or commas, "
+                                "and write ranges as 0-3.",
+                                CPUS_MAX);
         return 1;
 }
 
@@ -199,7 +200,7 @@ static int convert_numa(const KeyLine *k, const ServiceSetting *s, UnitProperty 
         const Builder *b = k->reading->userdata;
 
         if (b->context->target == LOADER_FOR_CHILDREN)
-                return key_problem_value(k, "needs the service manager, and runs are children of vaktd here "
+                return key_problem_value(k, "requires the service manager, but runs are children of vaktd "
                                             "(Executor=child). Write numbers, or use Executor=unit.");
         service_use_other(s, p);
         return service_number(p, true);

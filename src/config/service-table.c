@@ -43,10 +43,10 @@ static bool is_log_namespace(const char *s) {
         return s[strcspn(s, "/ \t")] == '\0' && *s != '.' && *s != '+';
 }
 
-static const ServiceText user = { is_user, "is no name of a user. Write a name or a number." };
-static const ServiceText group = { is_user, "is no name of a group. Write a name or a number." };
-static const ServiceText slice = { is_slice, "is no slice. Write its name, such as batch.slice." };
-static const ServiceText log_namespace = { is_log_namespace, "is no namespace of the journal. Write a plain name." };
+static const ServiceText user = { is_user, "is not a valid user name. Write a name or a number." };
+static const ServiceText group = { is_user, "is not a valid group name. Write a name or a number." };
+static const ServiceText slice = { is_slice, "is not a slice. Write the name of a slice, such as batch.slice." };
+static const ServiceText log_namespace = { is_log_namespace, "is not a valid journal namespace. Write a plain name." };
 static const ServiceText selinux = { is_plain, "cannot begin with \"-\" here. Remove that sign." };
 
 static const ServiceRange nice_range = { -20, 19 }, oom_range = { -1000, 1000 }, io_priority = { 0, 7 };
@@ -240,7 +240,7 @@ const KeyRow service_rows[] = {
         MODE("LogsDirectoryMode"),
         MODE("ConfigurationDirectoryMode"),
         WORD("RuntimeDirectoryPreserve", 0, preserve),
-        REFUSED("TimeoutCleanSec", "is nothing that a run could use: it is for systemctl clean. Remove it."),
+        REFUSED("TimeoutCleanSec", "has no effect: it is for systemctl clean. Remove it."),
         PATHS("ReadWritePaths"),
         PATHS("ReadOnlyPaths"),
         PATHS("InaccessiblePaths"),
@@ -360,20 +360,20 @@ const KeyRow service_rows[] = {
         WORD("ManagedOOMMemoryPressure", 0, oomd),
         RAW_SETTING("ManagedOOMMemoryPressureLimit", "ManagedOOMMemoryPressureLimit", "u", service_pressure, PERCENT),
         WORD("ManagedOOMPreference", 0, oomd_preference),
-        REFUSED("CPUShares", "is out of date. Write CPUWeight=."),
-        REFUSED("StartupCPUShares", "is out of date. Write StartupCPUWeight=."),
-        REFUSED("MemoryLimit", "is out of date. Write MemoryMax=."),
-        REFUSED("BlockIOAccounting", "is out of date. Write IOAccounting=."),
-        REFUSED("BlockIOWeight", "is out of date. Write IOWeight=."),
-        REFUSED("StartupBlockIOWeight", "is out of date. Write StartupIOWeight=."),
-        REFUSED("BlockIODeviceWeight", "is out of date. Write IODeviceWeight=."),
-        REFUSED("BlockIOReadBandwidth", "is out of date. Write IOReadBandwidthMax=."),
-        REFUSED("BlockIOWriteBandwidth", "is out of date. Write IOWriteBandwidthMax=."),
+        REFUSED("CPUShares", "is deprecated. Use CPUWeight=."),
+        REFUSED("StartupCPUShares", "is deprecated. Use StartupCPUWeight=."),
+        REFUSED("MemoryLimit", "is deprecated. Use MemoryMax=."),
+        REFUSED("BlockIOAccounting", "is deprecated. Use IOAccounting=."),
+        REFUSED("BlockIOWeight", "is deprecated. Use IOWeight=."),
+        REFUSED("StartupBlockIOWeight", "is deprecated. Use StartupIOWeight=."),
+        REFUSED("BlockIODeviceWeight", "is deprecated. Use IODeviceWeight=."),
+        REFUSED("BlockIOReadBandwidth", "is deprecated. Use IOReadBandwidthMax=."),
+        REFUSED("BlockIOWriteBandwidth", "is deprecated. Use IOWriteBandwidthMax=."),
 
         /* systemd.kill(5) */
         WORD("KillMode", CHILD, kill_mode),
         SIGNAL("KillSignal", CHILD),
-        REFUSED("RestartKillSignal", "has no effect: vaktd starts a further run instead of restarting one. Write "
+        REFUSED("RestartKillSignal", "has no effect: vaktd starts another run instead of restarting one. Write "
                                      "KillSignal=."),
         BOOL("SendSIGHUP", 0),
         BOOL("SendSIGKILL", CHILD),
@@ -381,45 +381,46 @@ const KeyRow service_rows[] = {
         REFUSED("WatchdogSignal", "has no effect: a run has no watchdog. Write TimeoutSec= in section [Run]."),
 
         /* systemd.service(5) */
-        REFUSED("Type", "is set by vaktd: a run is over when its commands are. Remove it."),
-        REFUSED("ExitType", "is set by vaktd: a run is over when its main process is. Remove it."),
-        REFUSED("RemainAfterExit", "is set by vaktd, which keeps a run's result until it is written down. Remove it."),
-        REFUSED("CollectMode", "is set by vaktd, which keeps a run's result until it is written down. Remove it."),
-        REFUSED("GuessMainPID", "is for programs that put themselves into the background, and a run must not. Remove "
+        REFUSED("Type", "is set by vaktd: a run ends when its commands have ended. Remove it."),
+        REFUSED("ExitType", "is set by vaktd: a run ends when its main process has ended. Remove it."),
+        REFUSED("RemainAfterExit",
+                "is set by vaktd, which keeps the result of a run until it is recorded. Remove it."),
+        REFUSED("CollectMode", "is set by vaktd, which keeps the result of a run until it is recorded. Remove it."),
+        REFUSED("GuessMainPID", "is for programs that run in the background, which a run must not do. Remove "
                                 "it, and tell the program to stay in the foreground."),
-        REFUSED("PIDFile", "is for programs that put themselves into the background, and a run must not. Remove it, "
+        REFUSED("PIDFile", "is for programs that run in the background, which a run must not do. Remove it, "
                            "and tell the program to stay in the foreground."),
-        REFUSED("BusName", "is for services that offer something on the bus. Remove it."),
+        REFUSED("BusName", "is for services on the bus. Remove it."),
         REFUSED("ExecStart", "is set by vaktd. Write Exec= or Shell= in section [Run]."),
         COMMANDS("ExecCondition"),
         COMMANDS("ExecStartPre"),
         COMMANDS("ExecStartPost"),
         COMMANDS("ExecStopPost"),
         REFUSED("ExecReload", "has no effect: a run is not reloaded. Remove it."),
-        REFUSED("ExecStop", "would be called when vaktd lets go of a run that is over. Write ExecStopPost=, or "
-                            "KillSignal= to say how a run is ended."),
-        REFUSED("RestartSec", "has no effect: vaktd starts a further run instead of restarting one. Write "
+        REFUSED("ExecStop", "would be called when vaktd releases a run that has ended. Use ExecStopPost=, or "
+                            "use KillSignal= to set how a run is ended."),
+        REFUSED("RestartSec", "has no effect: vaktd starts another run instead of restarting one. Write "
                               "RetryDelaySec= in section [Run]."),
         REFUSED("TimeoutStartSec", "is set by vaktd. Write TimeoutSec= in section [Run]."),
         SETTING("TimeoutStopSec", "TimeoutStopUSec", "t", service_span, CHILD, &limit_span),
         SETTING("TimeoutAbortSec", "TimeoutAbortUSec", "t", service_span, 0, &limit_span),
-        REFUSED("TimeoutSec", "belongs in section [Run], where it bounds the whole run. For the time from SIGTERM to "
+        REFUSED("TimeoutSec", "belongs in section [Run], where it limits the whole run. For the time from SIGTERM to "
                               "SIGKILL write TimeoutStopSec=."),
         WORD("TimeoutStartFailureMode", 0, failure_mode),
         WORD("TimeoutStopFailureMode", 0, failure_mode),
         REFUSED("RuntimeMaxSec", "is set by vaktd. Write TimeoutSec= in section [Run]."),
         REFUSED("RuntimeRandomizedExtraSec", "is set by vaktd. Write TimeoutSec= in section [Run]."),
         REFUSED("WatchdogSec", "is for services. Write TimeoutSec= in section [Run]."),
-        REFUSED("Restart", "is set by vaktd, which starts a further run instead. Write Retry= in section [Run]."),
+        REFUSED("Restart", "is set by vaktd, which starts another run instead. Write Retry= in section [Run]."),
         REFUSED("SuccessExitStatus", "belongs in section [Run]."),
-        REFUSED("RestartPreventExitStatus", "has no effect: vaktd starts a further run instead of restarting one. "
+        REFUSED("RestartPreventExitStatus", "has no effect: vaktd starts another run instead of restarting one. "
                                             "Write SuccessExitStatus= in section [Run]."),
-        REFUSED("RestartForceExitStatus", "has no effect: vaktd starts a further run instead of restarting one. Write "
+        REFUSED("RestartForceExitStatus", "has no effect: vaktd starts another run instead of restarting one. Write "
                                           "Retry= in section [Run]."),
         BOOL("RootDirectoryStartOnly", 0),
         BOOL("NonBlocking", 0),
         WORD("NotifyAccess", 0, notify_access),
-        REFUSED("Sockets", "is for services that sockets start. Remove it."),
+        REFUSED("Sockets", "is for socket-activated services. Remove it."),
         SETTING("FileDescriptorStoreMax", "FileDescriptorStoreMax", "u", service_integer, 0, &count),
         REFUSED("USBFunctionDescriptors", "is for services of USB gadgets. Remove it."),
         REFUSED("USBFunctionStrings", "is for services of USB gadgets. Remove it."),

@@ -97,7 +97,7 @@ int service_each_word(const KeyLine *k, const ServiceSetting *s, const char *val
                 if (r <= 0)
                         return r < 0 ? r : 1;
                 if (!utf8_is_valid(word)) /* an escape can stand for any byte */
-                        return service_problem_word(k, word, "is not valid UTF-8. Write it without such escapes.");
+                        return service_problem_word(k, word, "is not valid UTF-8. Do not use such escapes.");
                 r = visit(k, s, word, p);
         } while (r > 0);
         return r;
@@ -194,14 +194,16 @@ static int check_target(const KeyLine *k, const ServiceSetting *s) {
 
         if (target == LOADER_FOR_CHILDREN && !(s->flags & SERVICE_CHILD))
                 return key_problem(k,
-                                   "%s= needs the service manager, and runs are children of vaktd here "
+                                   "%s= requires the service manager, but runs are children of vaktd "
                                    "(Executor=child): it would %s. Remove it, or use Executor=unit.",
-                                   k->row->key, s->flags & SERVICE_PROTECTS ? "not protect" : "do nothing");
+                                   k->row->key,
+                                   s->flags & SERVICE_PROTECTS ? "not protect the run" : "have no effect");
         if (target == LOADER_FOR_USER_UNITS && (s->flags & SERVICE_SYSTEM))
-                return key_problem(k,
-                                   "%s= needs the service manager of the system, and the one of a user cannot do it. "
-                                   "Remove it, or make this a job of the system.",
-                                   k->row->key);
+                return key_problem(
+                        k,
+                        "%s= requires the service manager of the system; that of a user does not support it. "
+                        "Remove it, or make this a job of the system.",
+                        k->row->key);
         return 1;
 }
 
@@ -292,11 +294,10 @@ static int check_namespaces(const Builder *b) {
 
                 if (!(setting_of(k.row)->flags & SERVICE_NAMESPACE))
                         continue;
-                r = key_problem(
-                        &k,
-                        "%s= does nothing in a job of a user without PrivateUsers=yes, and nothing would tell. "
-                        "Add PrivateUsers=yes, or remove it.",
-                        k.row->key);
+                r = key_problem(&k,
+                                "%s= silently has no effect in a job of a user without PrivateUsers=yes. "
+                                "Add PrivateUsers=yes, or remove it.",
+                                k.row->key);
                 if (r < 0)
                         return r;
         }
@@ -317,7 +318,7 @@ static int order_scheduling(Builder *b) {
                 k = place_line(&b->service.places[priority - b->def->properties], NULL);
                 return key_problem(
                         &k,
-                        "The scheduling policy does not have CPUSchedulingPriority=%d. Write one from %d to "
+                        "The scheduling policy does not support CPUSchedulingPriority=%d. Write a number from %d to "
                         "%d, or choose CPUSchedulingPolicy=rr or fifo.",
                         (int)n, sched_get_priority_min(name), sched_get_priority_max(name));
         }

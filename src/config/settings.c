@@ -87,7 +87,7 @@ static int begin_pool(KeyReading *r, unsigned line, const char *name) {
         if (!pool_name_is_valid(name))
                 return file_problems_add(r->problems, line,
                                          "[" POOL_SECTION
-                                         " %s] is no name of a pool. Write at most %d letters, digits, "
+                                         " %s] is not a valid pool name. Write at most %d letters, digits, "
                                          "\"_\", \".\" and \"-\".",
                                          name, JOB_POOL_MAX);
         if (!settings_pool(s, name)) {
@@ -117,8 +117,9 @@ static int parse_log_level(const KeyLine *k, void *field) {
         int level = log_level_from_string(k->value);
 
         if (level < 0)
-                return key_problem_value(k, "is no log level. Write emerg, alert, crit, err, warning, notice, info or "
-                                            "debug.");
+                return key_problem_value(k,
+                                         "is not a log level. Write emerg, alert, crit, err, warning, notice, info or "
+                                         "debug.");
         *(int *)field = level;
         return 0;
 }
@@ -225,7 +226,7 @@ int settings_load(Settings *s, const char *path, uid_t owner, Diagnostics *d) {
                 r = read_files(&fresh, &directory, name, owner, d, &problems);
         else if (r != -ENOENT && r != -ENOMEM) {
                 problems++;
-                r = diagnostics_add(d, path, 0, "The directory of the file cannot be opened: %s.", strerror(-r));
+                r = diagnostics_add(d, path, 0, "Cannot open the directory of the file: %s.", strerror(-r));
         }
         if (r < 0 && r != -ENOENT)
                 return r;

@@ -109,18 +109,18 @@ static int check_trust(const struct stat *st, const char *what, uid_t owner, cha
         if (st->st_uid != 0 && st->st_uid != owner) {
                 if (owner == 0)
                         return complain(reterr,
-                                        "The %s belongs to user %u (mode %04o) and must belong to root. Look what it "
-                                        "says, then run \"chown root\" on it.",
+                                        "The %s belongs to user %u (mode %04o) but must belong to root. Check its "
+                                        "content, then run \"chown root\" on it.",
                                         what, st->st_uid, mode);
                 return complain(reterr,
-                                "The %s belongs to user %u (mode %04o) and must belong to root or user %u. Look what "
-                                "it says, then run \"chown %u\" on it.",
+                                "The %s belongs to user %u (mode %04o) but must belong to root or user %u. Check "
+                                "its content, then run \"chown %u\" on it.",
                                 what, st->st_uid, mode, owner, owner);
         }
         if ((mode & 0022) != 0)
                 return complain(reterr,
-                                "The %s (owner %u, mode %04o) can be written by others than its owner. Look what it "
-                                "says, then run \"chmod go-w\" on it.",
+                                "The %s (owner %u, mode %04o) is writable by other users than its owner. Check its "
+                                "content, then run \"chmod go-w\" on it.",
                                 what, st->st_uid, mode);
         return 0;
 }
@@ -133,9 +133,9 @@ int directory_open(int at_fd, const char *name, uid_t owner, char **reterr) {
         if (fd < 0 && errno == ENOENT)
                 return -ENOENT;
         if (fd < 0 && errno == ENOTDIR)
-                return complain(reterr, "This is no directory. Replace it by one, or remove it.");
+                return complain(reterr, "This is not a directory. Replace it with a directory, or remove it.");
         if (fd < 0 || fstat(fd, &st) < 0)
-                return complain(reterr, "The directory cannot be opened: %s.", strerror(errno));
+                return complain(reterr, "Cannot open the directory: %s.", strerror(errno));
         r = check_trust(&st, "directory", owner, reterr);
         if (r < 0)
                 return r;
@@ -151,10 +151,10 @@ int source_stat(const Directory *directory, const char *name, FileStamp *ret, ch
 
         if (fstatat(directory->fd, name, &st, 0) < 0) {
                 if (errno != ENOENT)
-                        return complain(reterr, "The file cannot be looked at: %s.", strerror(errno));
+                        return complain(reterr, "Cannot access the file: %s.", strerror(errno));
                 if (fstatat(directory->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         return -ENOENT;
-                return complain(reterr, "This is a link to a file that is not there. Mend the link or remove it; one "
+                return complain(reterr, "This is a link to a file that does not exist. Fix or remove the link; one "
                                         "to /dev/null masks.");
         }
         *ret = stamp_of(&st);
@@ -178,18 +178,18 @@ static int open_trusted(const Directory *directory, const char *name, uid_t owne
         int r;
 
         if (fstatat(directory->fd, name, ret, 0) < 0)
-                return complain(reterr, "The file cannot be looked at: %s.", strerror(errno));
+                return complain(reterr, "Cannot access the file: %s.", strerror(errno));
         r = check_regular(ret, reterr);
         if (r < 0)
                 return r;
         fd = openat(directory->fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0 || fstat(fd, ret) < 0)
-                return complain(reterr, "The file cannot be opened: %s.", strerror(errno));
+                return complain(reterr, "Cannot open the file: %s.", strerror(errno));
         r = check_regular(ret, reterr);
         if (r >= 0)
                 r = check_trust(ret, "file", owner, reterr);
         if (r >= 0 && ret->st_size > SOURCE_SIZE_MAX)
-                r = complain(reterr, "The file is larger than %d bytes. Make it smaller.", SOURCE_SIZE_MAX);
+                r = complain(reterr, "The file is larger than %d bytes. Shorten it.", SOURCE_SIZE_MAX);
         return r < 0 ? r : TAKE_FD(fd);
 }
 
@@ -228,13 +228,13 @@ int source_read(const Directory *directory, const char *name, uid_t owner, JobTe
                 return -ENOMEM;
         n = read_up_to(fd, text.bytes, (size_t)before.st_size + 1);
         if (n < 0)
-                return complain(reterr, "The file cannot be read: %s.", strerror((int)-n));
+                return complain(reterr, "Cannot read the file: %s.", strerror((int)-n));
         if (fstat(fd, &after) < 0)
-                return complain(reterr, "The file cannot be looked at: %s.", strerror(errno));
+                return complain(reterr, "Cannot access the file: %s.", strerror(errno));
         stamp = stamp_of(&before);
         later = stamp_of(&after);
         if (n != before.st_size || !file_stamp_equal(&stamp, &later))
-                return complain(reterr, "The file was written to while it was read. Reload when it is complete.");
+                return complain(reterr, "The file changed while it was read. Reload when it is complete.");
         text.n = (size_t)n;
         *ret = TAKE_GENERIC(text, (JobText){});
         *ret_stamp = stamp;
@@ -267,14 +267,13 @@ static int list_dropins(Sources *s, const Directory *directories, unsigned index
                 if (!is_dropin(e->d_name))
                         continue;
                 if (s->n_items >= SOURCE_DROPINS_MAX)
-                        return complain(reterr, "There are more than %d drop-ins. Put them together.",
-                                        SOURCE_DROPINS_MAX);
+                        return complain(reterr, "There are more than %d drop-ins. Combine them.", SOURCE_DROPINS_MAX);
                 if (asprintf(&relative, "%s/%s", name, e->d_name) < 0)
                         return -ENOMEM;
                 r = sources_append(s, relative, index);
         }
         if (r >= 0 && errno != 0)
-                return complain(reterr, "The directory cannot be read: %s.", strerror(errno));
+                return complain(reterr, "Cannot read the directory: %s.", strerror(errno));
         return r;
 }
 

@@ -30,12 +30,11 @@ static int complain_unknown(const char *at, char **reterr) {
         int n = (int)utf8_char_length(at, strlen(at));
 
         if (*at == '\0')
-                return complain(reterr, "The value ends in a single %%. A percent sign is written %%%%.");
+                return complain(reterr, "The value ends in a single %%. Write %%%% for a percent sign.");
         if (*at == 'i')
-                return complain(reterr,
-                                "%%i stands for the instance, and this job is none. Name the file NAME@.job to "
-                                "make it a template.");
-        return complain(reterr, "%%%.*s is no specifier; there are %%i, %%j and %%h. A percent sign is written %%%%.",
+                return complain(reterr, "%%i is the name of the instance, but this job is not an instance. Rename the "
+                                        "file to NAME@.job to make it a template.");
+        return complain(reterr, "%%%.*s is not a specifier; use %%i, %%j or %%h. Write %%%% for a percent sign.",
                         MAX(n, 1), at);
 }
 
@@ -53,10 +52,10 @@ static int measure(const char *s, const Specifiers *specifiers, size_t *ret, cha
                 }
                 n += value ? strlen(value) : 1;
                 if (n > SPECIFIER_RESULT_MAX)
-                        return complain(reterr,
-                                        "The value is longer than %zu bytes once its specifiers are replaced. Make it "
-                                        "shorter.",
-                                        SPECIFIER_RESULT_MAX);
+                        return complain(
+                                reterr,
+                                "The value is longer than %zu bytes after its specifiers are replaced. Shorten it.",
+                                SPECIFIER_RESULT_MAX);
         }
         *ret = n;
         return 0;

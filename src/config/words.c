@@ -84,9 +84,9 @@ static bool unescape(const char **p, char **out) {
 
 static int complain_escape(const char *at, char **reterr) {
         if (*at == '\0')
-                return complain(reterr, "The line ends in a lone backslash. Write \\\\ for a backslash.");
+                return complain(reterr, "The line ends in a single backslash. Write \\\\ for a backslash.");
         return complain(reterr,
-                        "\\%.*s is no escape sequence of systemd.syntax(7), or no character. Write \\\\ for a "
+                        "\\%.*s is not a valid escape sequence of systemd.syntax(7). Write \\\\ for a "
                         "backslash.",
                         MAX((int)utf8_char_length(at, strlen(at)), 1), at);
 }
@@ -110,8 +110,7 @@ int word_next(const char **p, char *out, char **reterr) {
                         *out++ = c;
         }
         if (quote)
-                return complain(reterr, "The quote %c is opened and not closed. Close it, or write \\%c.", quote,
-                                quote);
+                return complain(reterr, "The quote %c is not closed. Close it, or write \\%c.", quote, quote);
         *out = '\0';
         return 1;
 }

@@ -115,7 +115,7 @@ out "a calendar expression stays one" '^Normalized form: \*-\*-\* 00:00:00$'
 ctl calendar '30 * * * *' '*-*-* 25:00' daily
 ends 1 "calendar with expressions that are none"
 err "it tells what takes cron expressions" 'Use --cron to accept cron expressions\.$'
-err "it tells the column" '^This is no calendar expression: .* \(column 7\)\.$'
+err "it tells the column" '^Invalid calendar expression: .* \(column 7\)\.$'
 err "it marks the place" '^          \^$'
 out "the others are shown" '^Normalized form: \*-\*-\* 00:00:00$'
 printf 'daily\n*-*-* 25:00\n2020-01-01\nUTC\n' >"$scratch/expressions"

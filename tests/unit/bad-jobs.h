@@ -88,11 +88,11 @@ static const BadJob bad_jobs[] = {
         /* what inih or systemd would pass over */
         { "no-equal-sign", 3, "has no \"=\"", GOOD_RUN "TimeoutSec 5min\n" },
         { "colon", 2, "has no \"=\"", "[Timer]\nOnInterval: 5min\n" GOOD_RUN },
-        { "blank-in-key", 2, "is no key", "[Timer]\nOn Interval=5min\n" GOOD_RUN },
-        { "empty-key", 3, "is no key", GOOD_RUN "=5\n" },
-        { "open-section", 1, "no section header", "[Run\nExec=/bin/true\n" },
-        { "text-behind-section", 2, "no section header", "# a job\n[Run] # runs\nExec=/bin/true\n" },
-        { "empty-section", 1, "no section header", "[]\nExec=/bin/true\n" },
+        { "blank-in-key", 2, "is not a key", "[Timer]\nOn Interval=5min\n" GOOD_RUN },
+        { "empty-key", 3, "is not a key", GOOD_RUN "=5\n" },
+        { "open-section", 1, "not a section header", "[Run\nExec=/bin/true\n" },
+        { "text-behind-section", 2, "not a section header", "# a job\n[Run] # runs\nExec=/bin/true\n" },
+        { "empty-section", 1, "not a section header", "[]\nExec=/bin/true\n" },
         { "nul-byte", 4, "NUL byte", "[Run]\nExec=/bin/true\n\nShell=a\0b\n", 32 },
         { "latin-1", 2, "not valid UTF-8 (byte 0xf8)", "[Job]\nDescription=Br\xf8t\n" GOOD_RUN },
         { "escape-byte", 2, "control character 0x1b", "[Job]\nDescription=\x1b[31mred\n" GOOD_RUN },
@@ -106,9 +106,9 @@ static const BadJob bad_jobs[] = {
         { "unknown-key", 4, "Unknown key OnIntervall= in section [Timer]. Did you mean OnInterval=?",
           GOOD_RUN "[Timer]\nOnIntervall=5min\n" },
         { "letter-case", 2, "Did you mean Exec=?", "[Run]\nexec=/bin/true\n" },
-        { "wrong-section", 2, "TimeoutSec= stands in section [Job] and belongs in section [Run]",
+        { "wrong-section", 2, "TimeoutSec= is in section [Job], but belongs in section [Run]",
           "[Job]\nTimeoutSec=5min\n" GOOD_RUN },
-        { "no-section", 1, "Exec= stands before the first section and belongs in section [Run]", "Exec=/bin/true\n" },
+        { "no-section", 1, "Exec= is before the first section, but belongs in section [Run]", "Exec=/bin/true\n" },
         { "unknown-section", 1, "Unknown section [Timers]. Did you mean [Timer]?",
           "[Timers]\nOnInterval=1h\n" GOOD_RUN },
         { "unrelated-key", 2, "Unknown key Frequency= in section [Timer]. Remove it",
@@ -117,12 +117,12 @@ static const BadJob bad_jobs[] = {
         /* spans */
         { "interval-zero", 4, "shorter than 1ms", GOOD_RUN "[Timer]\nOnInterval=0\n" },
         { "interval-short", 4, "shorter than 1ms", GOOD_RUN "[Timer]\nOnInterval=999us\n" },
-        { "interval-infinite", 4, "never comes", GOOD_RUN "[Timer]\nOnInterval=infinity\n" },
-        { "interval-garbage", 4, "OnInterval=often is no time span", GOOD_RUN "[Timer]\nOnInterval=often\n" },
-        { "interval-negative", 4, "no time span", GOOD_RUN "[Timer]\nOnInterval=-5min\n" },
-        { "interval-overflow", 4, "longer time span than can be counted", GOOD_RUN "[Timer]\nOnInterval=600000y\n" },
-        { "boot-garbage", 4, "OnBootSec=5 parsecs is no time span", GOOD_RUN "[Timer]\nOnBootSec=5 parsecs\n" },
-        { "timeout-garbage", 3, "TimeoutSec=x is no time span", GOOD_RUN "TimeoutSec=x\n" },
+        { "interval-infinite", 4, "never elapses", GOOD_RUN "[Timer]\nOnInterval=infinity\n" },
+        { "interval-garbage", 4, "OnInterval=often is not a time span", GOOD_RUN "[Timer]\nOnInterval=often\n" },
+        { "interval-negative", 4, "not a time span", GOOD_RUN "[Timer]\nOnInterval=-5min\n" },
+        { "interval-overflow", 4, "too long a time span", GOOD_RUN "[Timer]\nOnInterval=600000y\n" },
+        { "boot-garbage", 4, "OnBootSec=5 parsecs is not a time span", GOOD_RUN "[Timer]\nOnBootSec=5 parsecs\n" },
+        { "timeout-garbage", 3, "TimeoutSec=x is not a time span", GOOD_RUN "TimeoutSec=x\n" },
 
         /* the whole */
         { "no-command", 3, "nothing to run", "# every hour\n[Timer]\nOnInterval=1h\nOnBootSec=1min\n" },
@@ -132,26 +132,26 @@ static const BadJob bad_jobs[] = {
         { "too-many-commands", 66, "more than 64 commands", .build = bad_job_build_commands },
 
         /* command lines */
-        { "open-quote", 2, "quote ' is opened and not closed", "[Run]\nExec=/bin/echo it's\n" },
-        { "unknown-escape", 2, "\\d is no escape sequence", "[Run]\nExec=/bin/grep \\d+ /etc/passwd\n" },
+        { "open-quote", 2, "quote ' is not closed", "[Run]\nExec=/bin/echo it's\n" },
+        { "unknown-escape", 2, "\\d is not a valid escape sequence", "[Run]\nExec=/bin/grep \\d+ /etc/passwd\n" },
         { "relative-path", 2, "neither an absolute path nor a plain name", "[Run]\nExec=bin/backup\n" },
         { "privileged-prefix", 2, "prefix \"+\" is not supported", "[Run]\nExec=-+/bin/true\n" },
-        { "only-prefix", 2, "No program is named", "[Run]\nExec=-\n" },
+        { "only-prefix", 2, "The name of the program is missing", "[Run]\nExec=-\n" },
         { "too-many-words", 2, "more than 4096 words", .build = bad_job_build_words },
-        { "unknown-specifier", 2, "%H is no specifier", "[Run]\nShell=date +%H\n" },
-        { "no-instance", 2, "this job is none", "[Run]\nExec=/bin/echo %i\n" },
+        { "unknown-specifier", 2, "%H is not a specifier", "[Run]\nShell=date +%H\n" },
+        { "no-instance", 2, "this job is not an instance", "[Run]\nExec=/bin/echo %i\n" },
 
         /* words and numbers */
         { "overlap", 3, "Write queue, skip, replace or parallel", GOOD_RUN "Overlap=wait\n" },
         { "queue-too-long", 3, "from 0 to 100000", GOOD_RUN "QueueMax=100001\n" },
         { "enabled", 2, "neither yes nor no", "[Job]\nEnabled=maybe\n" GOOD_RUN },
-        { "documentation", 2, "no place of documentation", "[Job]\nDocumentation=see the wiki\n" GOOD_RUN },
+        { "documentation", 2, "not a URI of documentation", "[Job]\nDocumentation=see the wiki\n" GOOD_RUN },
 
         /* the file itself, and drop-ins */
         { "writable", 0, "mode 0664", .build = bad_job_build_writable },
         { "fifo", 0, "This is a FIFO", .build = bad_job_build_fifo },
-        { "broken-link", 0, "a link to a file that is not there", .build = bad_job_build_link },
-        { "bad-dropin", 2, "QueueMax=many is no whole number", GOOD_RUN, .dropin = "[Run]\nQueueMax=many\n" },
+        { "broken-link", 0, "a link to a file that does not exist", .build = bad_job_build_link },
+        { "bad-dropin", 2, "QueueMax=many is not a whole number", GOOD_RUN, .dropin = "[Run]\nQueueMax=many\n" },
 };
 
 #define N_BAD_JOBS (sizeof(bad_jobs) / sizeof(bad_jobs[0]))

@@ -42,7 +42,7 @@ static void test_per_file_limit(void **state) {
         assert_int_equal(d.n_items, DIAGNOSTICS_PER_FILE_MAX + 1);
         assert_int_equal(d.items[DIAGNOSTICS_PER_FILE_MAX].line, 0);
         assert_string_equal(d.items[DIAGNOSTICS_PER_FILE_MAX].message,
-                            "2 further problems in this file. Mend those above first.");
+                            "2 further problems in this file. Fix those above first.");
         diagnostics_done(&d);
 
         assert_int_equal(file_problems_add(&unheard, 1, "problem"), 0);

@@ -234,17 +234,17 @@ static void test_names(void **state) {
         put(s, "a/bad name.job", RUN("x"));
         load(s);
         assert_jobs(s, "A-b_c.1:x");
-        assert_problem(s, "a/bad name.job", 0, "no job name");
+        assert_problem(s, "a/bad name.job", 0, "not a valid job name");
         drop(s, "a/bad name.job");
 
         put(s, "a/-x.job", RUN("x"));
         load(s);
-        assert_problem(s, "a/-x.job", 0, "no job name");
+        assert_problem(s, "a/-x.job", 0, "not a valid job name");
         drop(s, "a/-x.job");
 
         put(s, "a/x@y@z.job", RUN("x"));
         load(s);
-        assert_problem(s, "a/x@y@z.job", 0, "no job name");
+        assert_problem(s, "a/x@y@z.job", 0, "not a valid job name");
         drop(s, "a/x@y@z.job");
 
         put(s, "a/a123456789a123456789a123456789a123456789a123456789a1234567891234.job", RUN("x"));
@@ -252,7 +252,8 @@ static void test_names(void **state) {
         assert_clean(s);
         put(s, "a/a123456789a123456789a123456789a123456789a123456789a12345678912345.job", RUN("x"));
         load(s);
-        assert_problem(s, "a/a123456789a123456789a123456789a123456789a123456789a12345678912345.job", 0, "no job name");
+        assert_problem(s, "a/a123456789a123456789a123456789a123456789a123456789a12345678912345.job", 0,
+                       "not a valid job name");
 }
 
 /* Descriptions tell the order in which drop-ins were read. */
@@ -297,12 +298,12 @@ static void test_dropins(void **state) {
 
         put_link(s, "b/x.job.d/90.conf", "nowhere");
         load(s);
-        assert_problem(s, "b/x.job.d/90.conf", 0, "link to a file that is not there");
+        assert_problem(s, "b/x.job.d/90.conf", 0, "link to a file that does not exist");
         drop(s, "b/x.job.d/90.conf");
         put(s, "c", "x");
         put(s, "b/other.job.d", "no directory");
         load(s);
-        assert_problem(s, "b/other.job.d", 0, "This is no directory");
+        assert_problem(s, "b/other.job.d", 0, "This is not a directory");
 }
 
 static JobDef *instance(const Scratch *s, const char *name, int expected) {
@@ -556,7 +557,7 @@ static void test_trust(void **state) {
         set_mode(s, "a/x.job", 0646);
         load(s);
         assert_jobs(s, "x:x! y:y z:z");
-        assert_problem(s, "a/x.job", 0, "mode 0646) can be written by others than its owner");
+        assert_problem(s, "a/x.job", 0, "mode 0646) is writable by other users than its owner");
         set_mode(s, "a/x.job", 0444);
         load(s);
         assert_jobs(s, "x:x y:y z:z");
@@ -594,7 +595,7 @@ static void test_foreign_owner(void **state) {
         assert_int_equal(chown(path, 12345, 0), 0);
         load(s);
         assert_jobs(s, "x:?!");
-        assert_problem(s, "a/x.job", 0, "belongs to user 12345 (mode 0644) and must belong to root.");
+        assert_problem(s, "a/x.job", 0, "belongs to user 12345 (mode 0644) but must belong to root.");
 
         /* the user of a user instance is trusted beside root, others are not */
         job_loader_free(s->loader);
@@ -603,7 +604,7 @@ static void test_foreign_owner(void **state) {
         assert_jobs(s, "x:x");
         assert_int_equal(chown(path, 12346, 0), 0);
         load(s);
-        assert_problem(s, "a/x.job", 0, "belongs to user 12346 (mode 0644) and must belong to root or user 12345.");
+        assert_problem(s, "a/x.job", 0, "belongs to user 12346 (mode 0644) but must belong to root or user 12345.");
 }
 
 /* A directory that cannot be read while its jobs have drop-ins elsewhere, and files in a better directory. */
@@ -708,9 +709,9 @@ static void test_check_file(void **state) {
         diagnostics_done(&d);
 
         assert_int_equal(job_file_check(absent, getuid(), &d), 0);
-        assert_non_null(strstr(d.items[0].message, "There is no such file"));
+        assert_non_null(strstr(d.items[0].message, "The file does not exist"));
         assert_int_equal(job_file_check(conf, getuid(), &d), 0);
-        assert_non_null(strstr(d.items[1].message, "no job name"));
+        assert_non_null(strstr(d.items[1].message, "not a valid job name"));
         assert_int_equal(job_file_check(nowhere, getuid(), &d), 0);
         assert_non_null(strstr(d.items[2].message, "No such file or directory"));
         diagnostics_done(&d);

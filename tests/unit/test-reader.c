@@ -97,20 +97,20 @@ static const struct {
 
         /* problems; the other lines are delivered */
         { __LINE__, "[A]\nfoo\nB=c\n", "1[A] 3:A.B=<c> 2!The line has no \"=\". " },
-        { __LINE__, "[A]\nfoo bar=1\nB=c\n", "1[A] 3:A.B=<c> 2!What stands before t " },
-        { __LINE__, "[A]\n=1\n", "1[A] 2!What stands before t " },
-        { __LINE__, "[A]\nB:c=1\n", "1[A] 2!What stands before t " },
-        { __LINE__, "[A]\nB=c\\\nd\x01\\\ne\nF=g\n", "1[A] 5:A.F=<g> 3!The line holds the c " },
+        { __LINE__, "[A]\nfoo bar=1\nB=c\n", "1[A] 3:A.B=<c> 2!The text before the  " },
+        { __LINE__, "[A]\n=1\n", "1[A] 2!The text before the  " },
+        { __LINE__, "[A]\nB:c=1\n", "1[A] 2!The text before the  " },
+        { __LINE__, "[A]\nB=c\\\nd\x01\\\ne\nF=g\n", "1[A] 5:A.F=<g> 3!The line contains th " },
         { __LINE__, "[A]\nB=\xc3\nC=d\n", "1[A] 3:A.C=<d> 2!The line is not vali " },
-        { __LINE__, "[A]\nB=a\rb\n", "1[A] 2!The line holds the c " },
+        { __LINE__, "[A]\nB=a\rb\n", "1[A] 2!The line contains th " },
 
         /* the keys under a bad header belong nowhere */
-        { __LINE__, "[A]\nB=1\n[C\nD=2\n[E]\nF=3\n", "1[A] 2:A.B=<1> 5[E] 6:E.F=<3> 3!This is no section h " },
-        { __LINE__, "[A] x\n", "1!This is no section h " },
-        { __LINE__, "[A]]\n", "1!This is no section h " },
-        { __LINE__, "[\n", "1!This is no section h " },
-        { __LINE__, "[]\n", "1!This is no section h " },
-        { __LINE__, "[A ;b]\n", "1!This is no section h " },
+        { __LINE__, "[A]\nB=1\n[C\nD=2\n[E]\nF=3\n", "1[A] 2:A.B=<1> 5[E] 6:E.F=<3> 3!This is not a sectio " },
+        { __LINE__, "[A] x\n", "1!This is not a sectio " },
+        { __LINE__, "[A]]\n", "1!This is not a sectio " },
+        { __LINE__, "[\n", "1!This is not a sectio " },
+        { __LINE__, "[]\n", "1!This is not a sectio " },
+        { __LINE__, "[A ;b]\n", "1!This is not a sectio " },
 };
 
 static void test_rows(void **state) {
@@ -128,13 +128,13 @@ static void test_nul(void **state) {
         Record rec = {};
 
         read_all(value, sizeof(value) - 1, &rec);
-        assert_string_equal(rec.text, "1[A] 3:A.E=<f> 2!The line holds a NUL ");
+        assert_string_equal(rec.text, "1[A] 3:A.E=<f> 2!The line contains a  ");
         rec.n = 0;
         read_all(comment, sizeof(comment) - 1, &rec);
-        assert_string_equal(rec.text, "2[A] 3:A.B=<c> 1!The line holds a NUL ");
+        assert_string_equal(rec.text, "2[A] 3:A.B=<c> 1!The line contains a  ");
         rec.n = 0;
         read_all(alone, 1, &rec);
-        assert_string_equal(rec.text, "1!The line holds a NUL ");
+        assert_string_equal(rec.text, "1!The line contains a  ");
 }
 
 /* --- nothing is lost in values of any length --- */

@@ -24,13 +24,12 @@ static const struct {
         { __LINE__, &instance, "%i%i%%i%%", "srvsrv%i%", NULL },
         { __LINE__, &job, "100%%", "100%", NULL },
         { __LINE__, &job, "%%j", "%j", NULL },
-        { __LINE__, &job, "100%", NULL, "ends in a single %. A percent sign is written %%." },
-        { __LINE__, &job, "date +%Y", NULL,
-          "%Y is no specifier; there are %i, %j and %h. A percent sign is written %%." },
-        { __LINE__, &job, "% j", NULL, "%  is no specifier" },
-        { __LINE__, &job, "%\xc3\xb8", NULL, "%\xc3\xb8 is no specifier" },
-        { __LINE__, &job, "/srv/%i", NULL, "this job is none" },
-        { __LINE__, &instance, "%I", NULL, "%I is no specifier" },
+        { __LINE__, &job, "100%", NULL, "ends in a single %. Write %% for a percent sign." },
+        { __LINE__, &job, "date +%Y", NULL, "%Y is not a specifier; use %i, %j or %h. Write %% for a percent sign." },
+        { __LINE__, &job, "% j", NULL, "%  is not a specifier" },
+        { __LINE__, &job, "%\xc3\xb8", NULL, "%\xc3\xb8 is not a specifier" },
+        { __LINE__, &job, "/srv/%i", NULL, "this job is not an instance" },
+        { __LINE__, &instance, "%I", NULL, "%I is not a specifier" },
 };
 
 static void test_rows(void **state) {
