@@ -101,7 +101,7 @@ static int take_path(char **ret, const char *path) {
         char *absolute;
 
         if (isempty(path)) {
-                fprintf(stderr, "vaktd: an option that wants a path got an empty one.\n");
+                fprintf(stderr, "vaktd: an option that requires a path has an empty one.\n");
                 return -EINVAL;
         }
         if (path[0] == '/')
@@ -173,7 +173,7 @@ static int parse_arguments(Daemon *d, int argc, char *argv[]) {
                         return r;
         }
         if (optind < argc) {
-                fprintf(stderr, "vaktd: takes no argument '%s'; see vaktd --help.\n", argv[optind]);
+                fprintf(stderr, "vaktd: unexpected argument '%s'; see vaktd --help.\n", argv[optind]);
                 return -EINVAL;
         }
         return 0;
@@ -211,11 +211,11 @@ static int prepare_directories(Daemon *d) {
                 return -ENOMEM;
         r = make_directories(d->state_dir, 0700);
         if (r < 0)
-                return log_error_errno(r, "Cannot make the state directory %s: %m", d->state_dir);
+                return log_error_errno(r, "Cannot create the state directory %s: %m", d->state_dir);
         if (d->listen_fd < 0 && socket_directory[0] != '\0') {
                 r = make_directories(socket_directory, 0755);
                 if (r < 0)
-                        return log_error_errno(r, "Cannot make the directory of the control socket, %s: %m",
+                        return log_error_errno(r, "Cannot create the directory of the control socket, %s: %m",
                                                socket_directory);
         }
         return 0;
@@ -310,7 +310,7 @@ static int on_stop_signal(sd_event_source *s, const struct signalfd_siginfo *si,
                 /* A terminal's Ctrl-C may come as SIGINT and, by a wrapper, as SIGTERM: that is once. */
                 if (now_clock(CLOCK_MONOTONIC) < usec_add(d->stop_monotonic, STOP_AGAIN_USEC))
                         return 0;
-                log_notice("Told to stop a second time, ending at once.");
+                log_notice("Received a second signal to stop, exiting at once.");
                 return sd_event_exit(d->event, EX_OK);
         }
         d->stopping = true;
@@ -402,7 +402,7 @@ static void on_ready(void *userdata, int error) {
         }
         r = manager_start(d->manager);
         if (r < 0) {
-                log_error_errno(r, "Cannot plan the jobs: %m");
+                log_error_errno(r, "Cannot schedule the jobs: %m");
                 (void)sd_event_exit(d->event, EX_OSERR);
                 return;
         }
@@ -499,7 +499,7 @@ static int daemon_run(Daemon *d) {
                 return r;
         r = sd_event_loop(d->event);
         if (r < 0) {
-                log_error_errno(r, "The event loop broke: %m");
+                log_error_errno(r, "The event loop failed: %m");
                 return EX_SOFTWARE;
         }
         return r;

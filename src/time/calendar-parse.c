@@ -39,12 +39,12 @@ static const struct {
         int32_t min, max;
         const char *problem;
 } field_ranges[_CALENDAR_FIELD_MAX] = {
-        [CALENDAR_YEAR] = { CALENDAR_YEAR_MIN, CALENDAR_YEAR_MAX, "a year is 1970 to 2199, with a step that fits in" },
-        [CALENDAR_MONTH] = { 1, 12, "a month is 1 to 12, with a step that fits in" },
-        [CALENDAR_DAY] = { 1, 31, "a day is 1 to 31, counted from the end 1 to 28, with a step that fits in" },
-        [CALENDAR_HOUR] = { 0, 23, "an hour is 0 to 23, with a step that fits in" },
-        [CALENDAR_MINUTE] = { 0, 59, "a minute is 0 to 59, with a step that fits in" },
-        [CALENDAR_USEC] = { 0, USEC_OF_MINUTE - 1, "seconds are 0 to 59.999999, with a step that fits in" },
+        [CALENDAR_YEAR] = { CALENDAR_YEAR_MIN, CALENDAR_YEAR_MAX, "a year is 1970 to 2199, with a step that fits" },
+        [CALENDAR_MONTH] = { 1, 12, "a month is 1 to 12, with a step that fits" },
+        [CALENDAR_DAY] = { 1, 31, "a day is 1 to 31, counted from the end 1 to 28, with a step that fits" },
+        [CALENDAR_HOUR] = { 0, 23, "an hour is 0 to 23, with a step that fits" },
+        [CALENDAR_MINUTE] = { 0, 59, "a minute is 0 to 59, with a step that fits" },
+        [CALENDAR_USEC] = { 0, USEC_OF_MINUTE - 1, "seconds are 0 to 59.999999, with a step that fits" },
 };
 
 /* An item with the place where it was written. */
@@ -100,7 +100,7 @@ static int parse_fraction(struct parser *parser, int64_t *value) {
         int32_t usec = 0;
 
         if (!is_digit(*parser->p))
-                return refuse(parser, parser->p, -EINVAL, "a digit is expected behind the decimal point");
+                return refuse(parser, parser->p, -EINVAL, "a digit is expected after the decimal point");
         for (int i = 0; i < 6; i++)
                 usec = usec * 10 + (is_digit(*parser->p) ? *parser->p++ - '0' : 0);
         if (*parser->p >= '5' && *parser->p <= '9')
@@ -271,7 +271,7 @@ static int parse_epoch(struct parser *parser) {
         errno = 0;
         value = strtoull(parser->p, &end, 10);
         if (errno != 0 || end == parser->p || value > INT64_MAX / 2)
-                return refuse(parser, at, -EINVAL, "seconds since 1970 are expected behind @");
+                return refuse(parser, at, -EINVAL, "seconds since 1970 are expected after @");
         civil_from_seconds((int64_t)MIN(value, (unsigned long long)INT32_MAX * 1000), &c);
         parser->p = end;
         parser->utc = true;
@@ -335,7 +335,7 @@ static int parse_date(struct parser *parser) {
                 return 0;
         }
         if (parser->from_end)
-                return refuse(parser, parser->p, -EINVAL, "~ can only stand in front of the day");
+                return refuse(parser, parser->p, -EINVAL, "~ is only possible before the day");
         r = parse_date_separator(parser);
         if (r < 0)
                 return r;
@@ -343,7 +343,7 @@ static int parse_date(struct parser *parser) {
         if (r < 0)
                 return r;
         if (*parser->p != '\0' && *parser->p != ' ')
-                return refuse(parser, parser->p, -EINVAL, "a space and a time are expected behind the date");
+                return refuse(parser, parser->p, -EINVAL, "a space and a time are expected after the date");
         skip_spaces(parser);
         return 0;
 }
@@ -365,7 +365,7 @@ static int parse_time(struct parser *parser) {
         if (r < 0)
                 return r;
         if (*parser->p != ':')
-                return refuse(parser, parser->p, -EINVAL, "a colon and minutes are expected behind the hour");
+                return refuse(parser, parser->p, -EINVAL, "a colon and minutes are expected after the hour");
         parser->p++;
         r = parse_list(parser, false, lists + CALENDAR_MINUTE);
         if (r < 0)
@@ -379,7 +379,7 @@ static int parse_time(struct parser *parser) {
         if (r < 0)
                 return r;
         if (*parser->p != '\0')
-                return refuse(parser, parser->p, -EINVAL, "nothing but a time zone can follow the time");
+                return refuse(parser, parser->p, -EINVAL, "only a time zone can follow the time");
         return 0;
 }
 
@@ -554,7 +554,7 @@ static void explain(const struct parser *parser, const char *body, TimeError *re
         if (space && is_letter(space[1]) && zone_name_is_valid(space + 1) && match_weekday(space + 1, &ignored) < 0)
                 *reterr = (TimeError){
                         .column = (size_t)(space - body) + 2,
-                        .message = "there is no time zone of that name",
+                        .message = "there is no time zone with that name",
                 };
 }
 

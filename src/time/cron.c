@@ -119,7 +119,7 @@ static int parse_step(struct parser *parser, int *ret) {
         for (; is_digit(*parser->p); parser->p++)
                 step = MIN(step * 10 + (*parser->p - '0'), 10000);
         if (step == 0)
-                return refuse(parser, at, "a step of at least 1 is expected behind the slash");
+                return refuse(parser, at, "a step of at least 1 is expected after the slash");
         *ret = step;
         return 0;
 }
@@ -177,7 +177,7 @@ static int parse_day_word(struct parser *parser) {
                         for (; is_digit(*p); p++)
                                 n = MIN(n * 10 + (*p - '0'), 1000);
                         if (p == at || n > 30)
-                                return refuse(parser, at, "0 to 30 days are expected behind L-");
+                                return refuse(parser, at, "0 to 30 days are expected after L-");
                 }
                 cron->last_days |= UINT32_C(1) << n;
                 parser->p = p;
@@ -202,7 +202,7 @@ static int parse_weekday_word(struct parser *parser) {
         if (*start == '*')
                 return 0;
         if ((*start == 'L' || *start == 'l') && ends_item(start[1]))
-                return refuse(parser, start, "L needs the weekday in front of it, as in 5L or friL");
+                return refuse(parser, start, "L requires a weekday before it, as in 5L or friL");
         r = parse_value(parser, fields + CRON_WEEKDAY, &day);
         if (r < 0)
                 return r;
@@ -215,7 +215,7 @@ static int parse_weekday_word(struct parser *parser) {
         if (*parser->p == '#') {
                 parser->p++;
                 if (*parser->p < '1' || *parser->p > '5')
-                        return refuse(parser, parser->p, "1 to 5 is expected behind #");
+                        return refuse(parser, parser->p, "1 to 5 is expected after #");
                 parser->cron->nth_weekdays[*parser->p - '1'] |= (uint8_t)(1U << day);
                 parser->p++;
                 return 1;
@@ -349,8 +349,8 @@ static int parse_fields(struct parser *parser) {
         skip_blanks(parser);
         if (n != 5 && n != 6)
                 return refuse(parser, n > 6 ? nth_field(parser->p, 6) : parser->p,
-                              n > 6 ? "this is one field too many: five are expected, or six with seconds in front"
-                                    : "five fields are expected, or six with seconds in front");
+                              n > 6 ? "there are too many fields: five are expected, or six with seconds first"
+                                    : "five fields are expected, or six with seconds first");
         for (enum cron_field f = n == 6 ? CRON_SECOND : CRON_MINUTE; f < _CRON_FIELD_MAX; f++) {
                 int r;
 

@@ -36,7 +36,7 @@ echo 1..13
 expect 0 "--help" "--jobs-dir=DIR" --help
 expect 0 "--version" "^vaktd [0-9]" --version
 expect 64 "an unknown option" "nonsense" --nonsense
-expect 64 "an argument" "takes no argument 'start'" start
+expect 64 "an argument" "unexpected argument 'start'" start
 expect 64 "an executor that is none" "not 'magic'" --executor=magic
 expect 64 "an empty path" "empty" --socket=
 
