@@ -49,8 +49,8 @@ void paths_hold(JobPaths *p) {
         p->is_held = hold;
         if (hold)
                 log_message(LOG_WARNING, &c,
-                            "%zu changed files wait for runs, and no more are listed; what else changes is found by "
-                            "comparison when half of them are dealt with. Nothing is lost.",
+                            "%zu changed files wait for runs, and no more are listed; further changes are found by "
+                            "comparison when half of these have been dealt with. Nothing is lost.",
                             batch_n_waiting(p->batch));
         for (size_t i = 0; i < p->n_watches; i++)
                 if (p->watches[i].watch)

@@ -60,7 +60,7 @@ static int request_run(JobPaths *p, RunPaths **paths) {
                 return 0;
         }
         p->not_before = usec_add(paths_now(p), AGAIN_USEC);
-        log_message(LOG_ERR, &c, "Files changed, but no run could be asked for (%s); trying again.",
+        log_message(LOG_ERR, &c, "Files changed, but no run could be requested (%s); trying again.",
                     r < 0 ? strerror(-r) : "it was refused");
         return r < 0 ? r : -EAGAIN;
 }
@@ -316,7 +316,7 @@ static void report_limit(JobPaths *p, usec_t now) {
         if (limited && !p->was_limited) {
                 log_message(LOG_WARNING, &c,
                             "Files change faster than TriggerLimitBurst= allows, perhaps because the job changes what "
-                            "it watches; nothing is lost, the next run begins in %s.",
+                            "it watches; nothing is lost, the next run starts in %s.",
                             span_format(wait, usec_sub(until, now), USEC_PER_MSEC));
                 manager_job_changed(p->trigger->base.manager, p->job);
         }
@@ -345,7 +345,7 @@ void path_runs_pump(JobPaths *p) {
                 return;
         if (replaces(p->job) && batch_next(p->batch, now) == 0 && job_n_active(p->job) > 0)
                 runs_preempt(&p->trigger->base, p->job,
-                             "Files that changed meanwhile took its place (Overlap=replace).");
+                             "It was replaced by a run for files that changed meanwhile (Overlap=replace).");
         while (n < RUNS_PER_TURN && path_runs_allowed(p, now) == 0 && (r = take(p, now)) > 0)
                 n++;
         if (r < 0)
@@ -373,7 +373,7 @@ void path_runs_adopt(JobPaths *p, const LiveRun *run) {
                 return;
         r = batch_adopt(p->batch, rp->list, rp->size, paths_now(p), &rp->batch);
         if (r < 0)
-                log_message(LOG_WARNING, &c, "Cannot keep others from the files of the run while it goes on: %s.",
+                log_message(LOG_WARNING, &c, "Cannot reserve the files of the run while it is active: %s.",
                             strerror(-r));
 }
 

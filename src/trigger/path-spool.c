@@ -120,7 +120,7 @@ static void set_problem(PathWatch *pw, int error, const char *what, const char *
         LogContext c = { .job = pw->paths->job->name, .error = -error };
 
         if (!streq_ptr(pw->spool_problem, problem) && may_report(pw))
-                log_message(LOG_ERR, &c, "Cannot %s: %s. It stays as it is, and is tried again.", what, problem);
+                log_message(LOG_ERR, &c, "Cannot %s: %s. It is left unchanged and tried again.", what, problem);
         free(pw->spool_problem);
         pw->spool_problem = strdup(problem);
         pw->spool_error = error;
@@ -348,12 +348,12 @@ static void give_back(const PathTrigger *t, const LiveRun *run) {
         if (r >= 0)
                 r = spool_release(s, &rp->item);
         if (r >= 0)
-                log_message(LOG_NOTICE, &c, "Put %s back into %s, which the job does not work on any more.",
+                log_message(LOG_NOTICE, &c, "Put %s back into %s, because the job no longer uses this spool.",
                             rp->item.name, rp->spool);
         else
                 log_message(LOG_WARNING, &c,
-                            "Cannot put %s back into %s: %s. It stays in " WATCH_PRIVATE_PREFIX "%s there, until a "
-                            "job of this name works on the directory again.",
+                            "Cannot put %s back into %s: %s. It stays there in " WATCH_PRIVATE_PREFIX "%s until a "
+                            "job with this name uses the spool again.",
                             rp->item.name, rp->spool, strerror(-r), record->job);
 }
 
@@ -414,7 +414,7 @@ void spools_retry(Trigger *base, const LiveRun *failed, RunPayload *payload) {
         if (r >= 0)
                 r = set_attempt(pw->spool, rp, next.attempt);
         if (r < 0)
-                log_message(LOG_WARNING, &c, "Cannot make %s ready for another try (%s); it is tried where it is.",
+                log_message(LOG_WARNING, &c, "Cannot prepare %s for a retry (%s); it is retried with its old path.",
                             rp->item.name, strerror(-r));
 }
 
@@ -512,7 +512,7 @@ void spools_open(PathWatch *pw) {
         pw->reopen_at = usec_add(now, REOPEN_USEC);
         r = is_own_directory(t->options, pw->source->path) ? -EINVAL : 0;
         if (r < 0)
-                problem = strdup("vaktd keeps its own files there: name another directory");
+                problem = strdup("vaktd keeps its own files there: use another directory");
         else
                 r = spool_open(&pw->spool, &config, &problem);
         if (r >= 0) {
@@ -522,9 +522,9 @@ void spools_open(PathWatch *pw) {
         }
         if (r < 0) {
                 spools_close(pw);
-                if (asprintf(&what, "work on Spool=%s", pw->source->path) < 0)
+                if (asprintf(&what, "use Spool=%s", pw->source->path) < 0)
                         what = NULL;
-                set_problem(pw, r, what ?: "work on its spool", problem ?: strerror(-r));
+                set_problem(pw, r, what ?: "use its spool", problem ?: strerror(-r));
                 paths_mark_ready(pw->paths);
                 return;
         }

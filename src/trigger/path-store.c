@@ -200,7 +200,7 @@ void path_store_put_waiting(const PathTrigger *t, const LiveRun *run) {
         r = ledger_put(t->base.ledger, record->job, KEY_WAITING, record->id, run_paths(t, run)->list,
                        run_paths(t, run)->size);
         if (r < 0)
-                log_message(LOG_WARNING, &c, "Cannot remember the files that the run was not through with: %s.",
+                log_message(LOG_WARNING, &c, "Cannot record the files that the run had not finished: %s.",
                             strerror(-r));
 }
 
@@ -340,13 +340,14 @@ void path_store_load(PathWatch *pw) {
         r = ledger_list_blobs(p->trigger->base.ledger, p->job->name, pw->key, load_row, &l);
         pw->is_unread = r < 0;
         if (r < 0)
-                log_message(LOG_WARNING, &c,
-                            "Cannot read from the ledger what was known of %s: %s. What changed while vaktd was away "
-                            "may go unseen.",
-                            pw->source->path, strerror(-r));
+                log_message(
+                        LOG_WARNING, &c,
+                        "Cannot read from the ledger what was known about %s: %s. Changes while vaktd was not running "
+                        "may be missed.",
+                        pw->source->path, strerror(-r));
         else if (l.n_bad > 0)
                 log_message(LOG_NOTICE, &c,
-                            "What was known of %u directories of %s cannot be used; all files in them are taken for "
+                            "What was known about %u directories of %s cannot be used; all files in them count as "
                             "changed.",
                             l.n_bad, pw->source->path);
 }

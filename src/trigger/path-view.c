@@ -38,13 +38,12 @@ static char *message_of(const PathWatch *pw) {
         char *text = NULL;
 
         if (!pw->watch) {
-                if (asprintf(&text, "It is not watched: %s. Reload vaktd when that is mended.", strerror(-pw->error)) <
-                    0)
+                if (asprintf(&text, "It is not watched: %s. Fix this and reload vaktd.", strerror(-pw->error)) < 0)
                         return NULL;
                 return text;
         }
         if (pw->spool_error < 0) {
-                if (asprintf(&text, "Its items cannot be claimed: %s. vaktd looks again every few seconds.",
+                if (asprintf(&text, "Its items cannot be claimed: %s. vaktd checks again every few seconds.",
                              pw->spool_problem ?: strerror(-pw->spool_error)) < 0)
                         return NULL;
                 return text;
@@ -209,15 +208,15 @@ static int tell_cover(const Telling *t, const PathWatch *pw, bool *covered) {
         if (!rest)
                 return 0;
         if (deep && (!d->recursive || pw->source->kind == PATH_SPOOL))
-                return tell(t, "filter", "%s=%s does not look into directories below it%s.", key, pw->source->path,
-                            pw->source->kind == PATH_SPOOL ? "" : "; Recursive=yes would");
+                return tell(t, "filter", "%s=%s does not include subdirectories%s.", key, pw->source->path,
+                            pw->source->kind == PATH_SPOOL ? "" : "; use Recursive=yes");
         if (n > 0 && path_filter_has_excluded_directory(d->filter, rest, n))
-                return tell(t, "filter", "It is in a directory that Exclude= leaves out of %s=%s.", key,
+                return tell(t, "filter", "It is in a directory that Exclude= excludes from %s=%s.", key,
                             pw->source->path);
         if (n > 0 && !path_filter_matches(d->filter, rest, n, /* is_directory= */ false))
-                return tell(t, "filter", "Include= and Exclude= leave it out of %s=%s.", key, pw->source->path);
+                return tell(t, "filter", "Include= and Exclude= exclude it from %s=%s.", key, pw->source->path);
         *covered = true;
-        return tell(t, "watch", "%s=%s covers it, and is %s.", key, pw->source->path, state_of(pw));
+        return tell(t, "watch", "%s=%s covers it and is %s.", key, pw->source->path, state_of(pw));
 }
 
 /* The spool in which it lies for good, since it is nothing to be worked on. */
@@ -242,7 +241,7 @@ static int tell_all_covers(const Telling *t) {
 
         for (size_t i = 0; i < p->n_watches && r >= 0; i++)
                 r = tell_cover(t, &p->watches[i], &covered);
-        return r >= 0 && !covered ? tell(t, "watch", "No line of its section [Path] covers this path.") : r;
+        return r >= 0 && !covered ? tell(t, "watch", "No line of the [Path] section covers this path.") : r;
 }
 
 static void format_events(unsigned events, char *buf, size_t size) {
@@ -283,9 +282,9 @@ static int tell_run(const Telling *t, const RunRecord *run, bool changed_since) 
         int r;
 
         r = tell(t, "run", "It is in run %" PRIu64 ", which is %s%s.", run->id, run_state_to_string(run->state),
-                 run->attempt > 1 ? " (another try)" : "");
+                 run->attempt > 1 ? " (a retry)" : "");
         if (r >= 0 && changed_since)
-                r = tell(t, "run", "It has changed since that run got it, and will be in a later one, too.");
+                r = tell(t, "run", "It has changed since then, and will be in a later run, too.");
         return r;
 }
 
@@ -295,17 +294,17 @@ static int tell_waiting(const Telling *t, const BatchView *v, usec_t now) {
         int r;
 
         format_events(v->file.events, events, sizeof(events));
-        r = tell(t, "seen", "Heard of %s ago (%s).", span_format(ago, usec_sub(now, v->file.last), USEC_PER_MSEC),
-                 events);
+        r = tell(t, "seen", "Last change noticed %s ago (%s).",
+                 span_format(ago, usec_sub(now, v->file.last), USEC_PER_MSEC), events);
         if (r < 0)
                 return r;
         if (v->state == BATCH_FILE_SETTLING)
-                return tell(t, "settle", "%s has to be quiet for another %s (SettleSec=).",
-                            t->job->def->path_trigger->each ? "It" : "All that is watched",
+                return tell(t, "settle", "%s change for another %s (SettleSec=).",
+                            t->job->def->path_trigger->each ? "It must not" : "No watched file may",
                             span_format(wait, usec_sub(v->until, now), USEC_PER_MSEC));
         if (batch_is_limited(t->paths->batch, now, &until, NULL))
                 return tell(t, "limit",
-                            "Runs were asked for faster than TriggerLimitBurst= allows; the next one begins in %s.",
+                            "Runs were requested faster than TriggerLimitBurst= allows; the next one starts in %s.",
                             span_format(wait, usec_sub(until, now), USEC_PER_MSEC));
         if (t->job->paused)
                 return tell(t, "paused", "It waits until the job is resumed.");
@@ -322,7 +321,7 @@ static int tell_place(const Telling *t) {
                 return tell_run(t, run_record(run), known && v.state == BATCH_FILE_RUNNING_AGAIN);
         if (known)
                 return tell_waiting(t, &v, now);
-        return tell(t, "seen", "Nothing is known of it that would have to be dealt with.");
+        return tell(t, "seen", "No change of it is waiting for a run.");
 }
 
 /* --- the job --- */
@@ -350,14 +349,15 @@ static int tell_batch(const Telling *t) {
                 return r;
         if (batch_is_limited(b, now, &until, NULL))
                 return tell(t, "limit",
-                            "%zu file%s for a run, and runs were asked for faster than TriggerLimitBurst= allows: the "
-                            "next one begins in %s. Perhaps the job changes what it watches.",
+                            "%zu file%s for a run, but runs were requested faster than TriggerLimitBurst= allows: the "
+                            "next one starts in %s. Perhaps the job changes what it watches.",
                             n_waiting, n_waiting == 1 ? " waits" : "s wait",
                             span_format(wait, usec_sub(until, now), USEC_PER_MSEC));
         if (next > now && next < USEC_INFINITY)
-                return tell(t, "files", "%zu file%s; %s to be quiet for another %s (SettleSec=).", n_waiting,
+                return tell(t, "files", "%zu file%s; %s for another %s (SettleSec=).", n_waiting,
                             n_waiting == 1 ? " waits" : "s wait",
-                            t->job->def->path_trigger->each ? "the first has" : "all that is watched has",
+                            t->job->def->path_trigger->each ? "the first one must not change"
+                                                            : "no watched file may change",
                             span_format(wait, next - now, USEC_PER_MSEC));
         return tell(t, "files", "%zu file%s for the job's next run.", n_waiting, n_waiting == 1 ? " waits" : "s wait");
 }
@@ -366,7 +366,7 @@ static int tell_job(const Telling *t) {
         int r = 0;
 
         if (t->job->def->n_triggers == 0)
-                r = tell(t, "path", "It runs when files change, or when somebody asks for it.");
+                r = tell(t, "path", "It runs when files change, or on request.");
         for (size_t i = 0; t->paths && i < t->paths->n_watches && r >= 0; i++)
                 r = tell_watch(t, &t->paths->watches[i]);
         return r < 0 || !t->paths ? r : tell_batch(t);
@@ -377,7 +377,7 @@ static int tell_file(const Telling *t) {
         int r;
 
         if (leaves)
-                return tell(t, "filter", "It is no regular file, so Spool=%s leaves it where it is.",
+                return tell(t, "filter", "It is not a regular file, so Spool=%s leaves it alone.",
                             leaves->source->path);
         r = tell_all_covers(t);
         return r < 0 ? r : tell_place(t);

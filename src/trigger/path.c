@@ -52,11 +52,11 @@ static void report_lost_change(JobPaths *p, const char *path, int error) {
         if (p->has_lost)
                 return;
         p->has_lost = true;
-        log_message(
-                LOG_ERR, &c,
-                "%s changed, but it cannot be kept in mind: %s. Restart vaktd when there is more memory, to have all "
-                "compared with what was known.",
-                path, strerror(-error));
+        log_message(LOG_ERR, &c,
+                    "%s changed, but this cannot be recorded: %s. Restart vaktd when there is more memory, so that "
+                    "everything "
+                    "is compared with what was known before.",
+                    path, strerror(-error));
 }
 
 /* The unit that a control group belongs to: what follows the slices. Who manages units of his own has them below one
@@ -214,7 +214,7 @@ static void make_directory(const PathDef *d, const PathWatch *pw) {
         if (!d->make_directory || pw->source->kind == PATH_EXISTS || pw->source->kind == PATH_EXISTS_GLOB)
                 return;
         if (guarded_make(pw->source->path, d->directory_mode, &problem) < 0)
-                log_message(LOG_WARNING, &c, "Cannot make %s (MakeDirectory=): %s; waiting for somebody to make it.",
+                log_message(LOG_WARNING, &c, "Cannot create %s (MakeDirectory=): %s; waiting until it exists.",
                             pw->source->path, strempty(problem));
 }
 
@@ -258,11 +258,11 @@ static void add_watches(JobPaths *p) {
                 *pw = (PathWatch){ .paths = p, .source = &d->sources[i] };
                 pw->error = open_watch(pw);
                 if (pw->error < 0)
-                        log_message(LOG_ERR, &c, "Cannot watch %s: %s. Reload vaktd when that is mended.",
-                                    pw->source->path, strerror(-pw->error));
+                        log_message(LOG_ERR, &c, "Cannot watch %s: %s. Fix this and reload vaktd.", pw->source->path,
+                                    strerror(-pw->error));
         }
         if (!p->watches)
-                log_message(LOG_ERR, &c, "Not enough memory to watch what it names. Reload vaktd when there is some.");
+                log_message(LOG_ERR, &c, "Not enough memory to watch its paths. Reload vaktd when there is more.");
 }
 
 static void drop_watches(JobPaths *p) {
@@ -338,7 +338,7 @@ static void start_job(PathTrigger *t, Job *job) {
         JobPaths *p = paths_new(t, job);
 
         if (!p) {
-                log_message(LOG_ERR, &c, "Not enough memory to watch what it names. Reload vaktd when there is some.");
+                log_message(LOG_ERR, &c, "Not enough memory to watch its paths. Reload vaktd when there is more.");
                 return;
         }
         path_store_load_waiting(p);
@@ -387,7 +387,8 @@ static void renew_job(JobPaths *p) {
         LogContext c = { .job = p->job->name };
 
         if (batch_set_config(p->batch, &config) < 0)
-                log_message(LOG_ERR, &c, "Not enough memory for its new path settings; those before stay in force.");
+                log_message(LOG_ERR, &c,
+                            "Not enough memory for its new path settings; the previous ones stay in use.");
         if (!path_def_watches_the_same(p->def->path_trigger, p->job->def->path_trigger) ||
             !path_user_is_same(p->def, p->job->def) || has_failed_watch(p))
                 watch_anew(p);

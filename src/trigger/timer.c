@@ -135,10 +135,10 @@ static int on_clock_set(sd_event_source *s, int fd, uint32_t revents, void *user
                 return 0;
         r = change_fd_arm(t);
         if (r < 0) {
-                log_error_errno(r, "Cannot wait for the clock to be set: %m; jobs are planned anew on reload only");
+                log_error_errno(r, "Cannot detect changes of the clock: %m; jobs are only rescheduled on reload");
                 (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
         }
-        log_debug("The clock was set or the machine has slept; planning all jobs anew.");
+        log_debug("The clock was set or the machine was asleep; rescheduling all jobs.");
         timers_replan(t);
         return 0;
 }
@@ -162,7 +162,7 @@ static int timers_watch_clock(Timers *t) {
 static void timers_refresh_zones(Timers *t) {
         if (zone_cache_refresh(t->base.zones) <= 0)
                 return;
-        log_info("The rules of a time zone have changed; planning all jobs anew.");
+        log_info("The rules of a time zone have changed; rescheduling all jobs.");
         timers_replan(t);
 }
 
@@ -184,7 +184,7 @@ static void timers_watch_directory(Timers *t, sd_event_source **ret, const char 
 
         r = sd_event_add_inotify(t->base.event, ret, path, ZONE_EVENTS | IN_ONLYDIR, handler, t);
         if (r < 0) {
-                log_debug_errno(r, "Cannot watch %s for changes of time zones: %m, ignoring", path);
+                log_debug_errno(r, "Cannot watch %s for changes of time zones, ignoring: %m", path);
                 return;
         }
         (void)sd_event_source_set_description(*ret, path);
@@ -199,10 +199,11 @@ static void record_missed(Manager *m, const Job *job, const RunRequest *request,
 
         if (o->n == 1 && o->n_is_exact)
                 runs_refuse(m, job->name, request, RUN_RESULT_MISSED,
-                            "Its time passed while vaktd or the machine was away or too busy.");
+                            "Its time passed while vaktd or the machine was down, asleep or too busy.");
         else
                 runs_refuse(m, job->name, request, RUN_RESULT_MISSED,
-                            "%s%" PRIu64 " times since %s passed while vaktd or the machine was away or too busy.",
+                            "%s%" PRIu64
+                            " occurrences since %s passed while vaktd or the machine was down, asleep or too busy.",
                             o->n_is_exact ? "" : "More than ", o->n,
                             timestamp_format(since, o->since, job->def->timer.zone, TIMESTAMP_PRETTY));
 }
@@ -225,7 +226,7 @@ static void occurred(void *userdata, Job *job, const Occurrence *o) {
         r = runs_request(m, job, &request, /* payload= */ NULL, &id);
         runs_use_up_skip(m, job);
         if (r < 0)
-                log_message(LOG_ERR, &c, "Timer elapsed, but no run could be asked for: %s.", strerror(-r));
+                log_message(LOG_ERR, &c, "The timer elapsed, but no run could be requested: %s.", strerror(-r));
 }
 
 static usec_t get_stamp(void *userdata, const Job *job, const char *key) {
@@ -376,7 +377,7 @@ static void timers_pause_changed(Trigger *base, Job *job) {
         if (!job->paused)
                 schedule_resume_job(t->schedule, job, now);
         else if (schedule_set_job(t->schedule, job, now) < 0)
-                log_message(LOG_ERR, &c, "Not enough memory to plan the job anew; reload when there is some.");
+                log_message(LOG_ERR, &c, "Not enough memory to reschedule the job; reload when there is more.");
         timers_arm(t);
 }
 
@@ -428,10 +429,11 @@ static int timers_explain(Trigger *base, const Job *job, const char *file, size_
         if (!job->def->enabled || job->gone)
                 return 1;
         if (job->next == USEC_INFINITY)
-                (void)snprintf(message, sizeof(message),
-                               job_state(job) == JOB_PAUSED
-                                       ? "Its timers stand still while it is paused; what they miss is made up for."
-                                       : "None of its timers will elapse again.");
+                (void)snprintf(
+                        message, sizeof(message),
+                        job_state(job) == JOB_PAUSED
+                                ? "Its timers do not elapse while it is paused; missed occurrences are caught up with."
+                                : "None of its timers will elapse again.");
         else
                 (void)snprintf(message, sizeof(message), "Its next timer elapses at %s, in %s.",
                                timestamp_format(at, next, zone_cache_local(base->zones), TIMESTAMP_PRETTY),

@@ -90,7 +90,7 @@ ctl why tree "$tree/sub/c.tmp"
 ends 0 "why of a file"
 out "a file that is left out" '^filter: .*Exclude='
 ctl why tree "$scratch/elsewhere"
-out "a file that nothing covers" '^watch: +No line of its section \[Path\] covers '
+out "a file that nothing covers" '^watch: +No line of the \[Path\] section covers '
 cp "$scratch/out" "$scratch/absolute"
 cd "$tree/sub" || exit 1
 ctl why tree ../..//./elsewhere

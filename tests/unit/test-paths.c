@@ -1084,15 +1084,15 @@ static void test_strange_items(void **state) {
                 said[0] = '\0';
                 assert_int_equal(manager_explain_path(f->m, job(f, "spool"), path, strlen(path), find_message, said),
                                  0);
-                assert_non_null(strstr(said, "no regular file"));
-                assert_non_null(strstr(said, "leaves it where it is"));
-                assert_null(strstr(said, "Nothing is known"));
+                assert_non_null(strstr(said, "not a regular file"));
+                assert_non_null(strstr(said, "leaves it alone"));
+                assert_null(strstr(said, "No change of it is waiting"));
         }
         said[0] = '\0';
         assert_int_equal(manager_explain_path(f->m, job(f, "spool"), in(f, "spool/item"), strlen(in(f, "spool/item")),
                                               find_message, said),
                          0);
-        assert_null(strstr(said, "no regular file"));
+        assert_null(strstr(said, "not a regular file"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
