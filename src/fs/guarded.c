@@ -87,12 +87,13 @@ static int refuse_link(Walk *w, const char *name, const struct stat *link) {
         _cleanup_free_ char *owner = user_name(is_trusted(link) ? w->st.st_uid : link->st_uid);
 
         if (is_trusted(link) && is_trusted(&w->st))
-                return refuse(w, -ELOOP,
-                              "%s/%s is a symbolic link in a directory that others can write, and is not followed: "
-                              "name the directory that it leads to",
-                              w->done, name);
+                return refuse(
+                        w, -ELOOP,
+                        "%s/%s is a symbolic link in a directory that other users can write to, and is not followed: "
+                        "use the directory that it leads to",
+                        w->done, name);
         return refuse(w, -ELOOP,
-                      "%s/%s is a symbolic link that %s can change, and is not followed: name the directory that it "
+                      "%s/%s is a symbolic link that %s can change, and is not followed: use the directory that it "
                       "leads to",
                       w->done, name, strempty(owner));
 }
@@ -135,10 +136,11 @@ static int check_step(Walk *w, const char *name, const struct stat *st) {
 static int check_shared(Walk *w) {
         if (!is_trusted(&w->st) || !is_shared(w->fd, &w->st) || (w->st.st_mode & S_ISVTX))
                 return 0;
-        return refuse(w, -EPERM,
-                      "%s can be written by others and has no sticky bit, so they can replace what lies in it: chmod "
-                      "+t %s, or let only its owner write it",
-                      isempty(w->done) ? "/" : w->done, isempty(w->done) ? "/" : w->done);
+        return refuse(
+                w, -EPERM,
+                "%s is writable by other users and has no sticky bit, so they can replace what it contains: run chmod "
+                "+t %s, or let only its owner write to it",
+                isempty(w->done) ? "/" : w->done, isempty(w->done) ? "/" : w->done);
 }
 
 /* By the owner of the directory above. Its group is the one that the new directory shall have, too. */
@@ -231,7 +233,7 @@ static void explain(Walk *w, int error, const char *path, char **reterr) {
         if (!reterr)
                 return;
         if (!w->error && error == -ENOENT)
-                (void)refuse(w, error, "%s is not there", path);
+                (void)refuse(w, error, "%s does not exist", path);
         else if (!w->error && error == -EROFS)
                 (void)refuse(w, error, GUARDED_READ_ONLY_TEXT, path, path);
         else if (!w->error)

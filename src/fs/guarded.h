@@ -22,7 +22,7 @@
 
 /* What -EROFS of a directory means for people: of its path, twice. */
 #define GUARDED_READ_ONLY_TEXT                                                                                     \
-        "%s is read-only, for vaktd at least; if it is not for others, say ReadWritePaths=%s in a drop-in of its " \
+        "%s is read-only, at least for vaktd; if only for vaktd, set ReadWritePaths=%s in a drop-in of its " \
         "service, or restart vaktd after a remount"
 
 typedef struct GuardedDirectory {

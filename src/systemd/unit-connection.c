@@ -298,7 +298,7 @@ static void connection_retry_later(UnitConnection *c) {
         if (r >= 0)
                 r = sd_event_source_set_enabled(c->reopen, SD_EVENT_ONESHOT);
         if (r < 0)
-                log_error_errno(r, "Cannot wait for the service manager to come back: %m");
+                log_error_errno(r, "Cannot wait for the service manager to return: %m");
         c->retry = MIN(c->retry * 2, RETRY_MAX);
 }
 
@@ -307,9 +307,9 @@ static void connection_failed(UnitConnection *c, int error) {
                 log_debug_errno(error, "No connection to the service manager, trying again: %m");
         else {
                 c->complained = true;
-                log_warning_errno(
-                        error, "The service manager cannot be reached: %m. Runs go on, but none is started, and none "
-                               "is seen to end, until it can; vaktd keeps trying.");
+                log_warning_errno(error, "The service manager cannot be reached: %m. Runs continue, but no run is "
+                                         "started, and no end of "
+                                         "a run is noticed, until the connection is back; vaktd keeps trying.");
         }
         connection_drop(c);
         connection_retry_later(c);

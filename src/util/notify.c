@@ -69,7 +69,7 @@ static bool send_text(Notifier *n, const char *text) {
                 return true;
         if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
                 return false;
-        log_debug_errno(errno, "Cannot tell the service manager '%s': %m, ignoring", text);
+        log_debug_errno(errno, "Cannot notify the service manager of '%s', ignoring: %m", text);
         disconnect(n);
         return true;
 }
@@ -191,7 +191,7 @@ int notifier_new(Notifier **ret, sd_event *event) {
         if (r >= 0)
                 r = add_watchdog(n);
         if (r == -EAFNOSUPPORT) {
-                log_warning("$NOTIFY_SOCKET is no address of a socket: %s, ignoring", path);
+                log_warning("$NOTIFY_SOCKET is not a socket address, ignoring: %s", path);
                 *ret = NULL;
                 return 0;
         }

@@ -423,22 +423,22 @@ const char *fan_queue_explain(int error) {
                 int error;
                 const char *text;
         } table[] = {
-                { EPERM, "the service may not use fanotify: give it CAP_SYS_ADMIN by the drop-in 10-fanotify.conf" },
-                { EACCES, "the directory may not be read" },
+                { EPERM, "the service may not use fanotify: give it CAP_SYS_ADMIN with the drop-in 10-fanotify.conf" },
+                { EACCES, "the directory is not readable" },
                 { ENOSYS, "the kernel is built without fanotify" },
-                { EINVAL, "the kernel is older than 5.9 and cannot tell names by fanotify" },
+                { EINVAL, "the kernel is older than 5.9, whose fanotify does not report names" },
                 { EMFILE, "too many processes use fanotify: raise fs.fanotify.max_user_groups" },
                 { ENOSPC, "too many file systems are marked: raise fs.fanotify.max_user_marks" },
-                { EOPNOTSUPP, "its file system gives no file handles" },
+                { EOPNOTSUPP, "its file system does not support file handles" },
                 { ENODEV, "its file system has no id" },
-                { EXDEV, "it is a subvolume, which this kernel cannot tell from others" },
-                { EREMOTE, "others may change it without this kernel knowing" },
+                { EXDEV, "it is a subvolume, which this kernel cannot distinguish from others" },
+                { EREMOTE, "other hosts may change it without the knowledge of this kernel" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
                 if (table[i].error == -error)
                         return table[i].text;
-        return "the kernel refuses it";
+        return "the kernel refuses this";
 }
 
 const char *fan_queue_group_path(const FanQueue *f, uint32_t group) {

@@ -72,7 +72,7 @@ typedef enum DirectoryFlags {
         DIRECTORY_BUSY = 1 << 11,        /* is being read */
         DIRECTORY_UNSETTLED = 1 << 12,   /* has had files with ENTRY_UNSETTLED since it was last read */
         DIRECTORY_LOOK_ONCE = 1 << 13,   /* to be read some time, since something in it may have been missed */
-        DIRECTORY_REMOTE = 1 << 14,      /* others may change it without this kernel knowing */
+        DIRECTORY_REMOTE = 1 << 14,      /* other hosts may change it without the knowledge of this kernel */
         DIRECTORY_MOVED_BELOW = 1 << 15, /* see MovedFrom */
         DIRECTORY_LOOK_AGAIN = DIRECTORY_POLLED | DIRECTORY_UNREADABLE | DIRECTORY_LOOK_ONCE,
 } DirectoryFlags;

@@ -97,7 +97,7 @@ static int open_pinned(Spool *s, const char *path, Pin *pin, GuardedDirectory *r
         if (r < 0)
                 return refuse(s, r, "%s", strempty(reason));
         if (pin->is_set && (pin->device != d.device || pin->inode != d.inode))
-                return refuse(s, -ESTALE, "%s is another directory than before", path);
+                return refuse(s, -ESTALE, "%s is no longer the same directory", path);
         *pin = (Pin){ .device = d.device, .inode = d.inode, .is_set = true };
         *ret = d;
         d.fd = -EBADF;
@@ -132,11 +132,11 @@ static int check_claims(Spool *s, const Step *step, int fd) {
         should = user_name(wanted);
         if (st.st_uid != wanted)
                 return refuse(s, -EPERM,
-                              "%s/%s belongs to %s and must belong to %s: move it away, and vaktd makes another",
+                              "%s/%s belongs to %s but must belong to %s: move it away, and vaktd creates another one",
                               s->path, s->claims, strempty(is), strempty(should));
         if (st.st_mode & 022)
-                return refuse(s, -EPERM, "%s/%s can be written by others than %s: chmod 0711 it", s->path, s->claims,
-                              strempty(should));
+                return refuse(s, -EPERM, "%s/%s is writable by other users than %s: run chmod 0711 on it", s->path,
+                              s->claims, strempty(should));
         if (st.st_dev != step->at.device)
                 return refuse(s, -EXDEV, "%s/%s is on another file system than the spool", s->path, s->claims);
         return 0;
@@ -154,7 +154,8 @@ static int open_claims(Spool *s, Step *step) {
                 fd = made || errno == EEXIST ? open_directory(step->at.fd, s->claims, O_NOFOLLOW) : -errno;
         }
         if (fd == -ENOTDIR || fd == -ELOOP)
-                return refuse(s, fd, "%s/%s is no directory: move it away, and vaktd makes one", s->path, s->claims);
+                return refuse(s, fd, "%s/%s is not a directory: move it away, and vaktd creates one", s->path,
+                              s->claims);
         if (fd == -EROFS)
                 return refuse(s, fd, GUARDED_READ_ONLY_TEXT, s->path, s->path);
         if (fd < 0)
@@ -176,12 +177,13 @@ static int enter_owner(Spool *s, Step *step) {
                 return 0;
         owner = user_name(step->at.uid);
         if (s->run_uid == UID_UNKNOWN || s->run_uid != step->at.uid) {
-                runs = s->run_uid == UID_UNKNOWN ? strdup("another user, or with more rights,")
+                runs = s->run_uid == UID_UNKNOWN ? strdup("another user, or with more privileges,")
                                                  : user_name(s->run_uid);
-                return refuse(s, -EPERM,
-                              "%s belongs to %s, who could lead runs as %s to other files: set User=%s, or give the "
-                              "directory to root with the sticky bit (chmod 1777)",
-                              s->path, strempty(owner), strempty(runs), strempty(owner));
+                return refuse(
+                        s, -EPERM,
+                        "%s belongs to %s, who could redirect runs as %s to other files: set User=%s, or give the "
+                        "directory to root and set the sticky bit (chmod 1777)",
+                        s->path, strempty(owner), strempty(runs), strempty(owner));
         }
         step->owner = (Identity){ .uid = step->at.uid, .gid = step->at.gid };
         r = identity_enter(&step->scope, &step->owner);
@@ -494,21 +496,22 @@ static int open_target(Spool *s, const Step *step, const Target *t, GuardedDirec
         if (r < 0) {
                 reason = TAKE_PTR(s->problem);
                 return refuse(s, r, "%s=: %s%s", t->key, strempty(reason),
-                              r == -ENOENT ? ": make it, on the file system of the spool" : "");
+                              r == -ENOENT ? ": create it on the file system of the spool" : "");
         }
         if (d.device != step->at.device)
                 return refuse(s, -EXDEV, "%s=%s is on another file system than the spool", t->key, t->path);
         if (!step->at.is_trusted && d.uid != step->at.uid && !d.is_writable_by_all) {
                 owner = user_name(step->at.uid);
-                return refuse(s, -EPERM, "%s=%s does not belong to %s, as the spool does: chown %s %s", t->key,
+                return refuse(s, -EPERM, "%s=%s does not belong to %s like the spool: run chown %s %s", t->key,
                               t->path, strempty(owner), strempty(owner), t->path);
         }
         if (step->at.is_trusted && d.is_below_shared) {
                 owner = user_name(d.uid);
-                return refuse(s, -EPERM,
-                              "%s=%s belongs to %s, who may have made it before you, since others can make "
-                              "directories there: name another, or make it as root",
-                              t->key, t->path, strempty(owner));
+                return refuse(
+                        s, -EPERM,
+                        "%s=%s belongs to %s, who may have created it before you, because other users can create "
+                        "directories there: use another one, or create it as root",
+                        t->key, t->path, strempty(owner));
         }
         *ret = d;
         d.fd = -EBADF;
@@ -656,7 +659,7 @@ static int end_loan(const Step *step, int fd) {
 }
 
 static int refuse_many(const List *l) {
-        return refuse(l->spool, -E2BIG, "%s/%s holds more than %u items: move some of them away", l->spool->path,
+        return refuse(l->spool, -E2BIG, "%s/%s contains more than %u items: move some of them away", l->spool->path,
                       l->spool->claims, CLAIMS_MAX);
 }
 

@@ -23,13 +23,13 @@
 #define WORK_STEPS  20000U            /* in one turn, whatever the clock says */
 #define EVENTS_STEP 64U               /* names looked at between two looks at the clock */
 #define DRAIN_MAX   (2 * 1024 * 1024) /* bytes: more than the kernel's queue holds */
-#define REFUSED_TEXT                                                                                             \
-        "%s leads through a symbolic link that others can change, which is not followed: name the path that it " \
-        "leads "                                                                                                 \
-        "to, or say User= in [Service]"
-#define CUT_TEXT                                                                                                  \
-        "there are so many names to be searched for %s that each look gives up before it is through: move files " \
-        "away, or watch something narrower"
+#define REFUSED_TEXT                                                                                            \
+        "%s contains a symbolic link that other users can change, which is not followed: use the path that it " \
+        "leads "                                                                                                \
+        "to, or set User= in [Service]"
+#define CUT_TEXT                                                                                       \
+        "there are so many names to search for %s that each scan gives up before the end: move files " \
+        "away, or use a narrower pattern"
 #define DRAIN_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 20)
 
 TAILQ_HEAD(WatchList, Watch);
@@ -223,7 +223,7 @@ static int on_queue(sd_event_source *s, int fd, uint32_t revents, void *userdata
         int r = event_queue_drain(w->queue, DRAIN_MAX);
 
         if (r < 0)
-                log_error_errno(r, "Cannot read events of inotify: %m, ignoring");
+                log_error_errno(r, "Cannot read inotify events, ignoring: %m");
         watcher_let_others_in(w, s);
         return 0;
 }
@@ -232,7 +232,7 @@ static void on_overflow(void *userdata) {
         Watcher *w = userdata;
 
         if (!w->overflowed)
-                log_notice("Changes of files came faster than they could be read; looking at all watched files.");
+                log_notice("Files changed faster than events could be read; scanning all watched files.");
         w->overflowed = true;
         (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
 }
@@ -248,7 +248,7 @@ static int watcher_drain_fan(Watcher *w, usec_t now_monotonic) {
         int r = fan_queue_drain(w->fan, DRAIN_MAX, now_monotonic);
 
         if (r < 0)
-                log_error_errno(r, "Cannot read events of fanotify: %m, ignoring");
+                log_error_errno(r, "Cannot read fanotify events, ignoring: %m");
         return r;
 }
 
@@ -273,9 +273,8 @@ static void on_fan_overflow(void *userdata) {
         Watcher *w = userdata;
 
         if (!w->fan_overflowed)
-                log_notice(
-                        "Changes of files came faster than they could be read; looking at the trees that are watched "
-                        "by fanotify.");
+                log_notice("Files changed faster than events could be read; scanning the trees that are watched "
+                           "with fanotify.");
         w->fan_overflowed = true;
         (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
 }
@@ -379,7 +378,7 @@ static int on_mounts(sd_event_source *s, int fd, uint32_t revents, void *userdat
         watcher_find_lost_marks(w);
         r = mount_table_update(w->mounts, on_mount, w);
         if (r < 0)
-                log_warning_errno(r, "Cannot read the table of mounts: %m, ignoring");
+                log_warning_errno(r, "Cannot read the mount table, ignoring: %m");
         if (r == 0)
                 return 0;
         TAILQ_FOREACH(watch, &w->watches, watches) {
@@ -436,9 +435,8 @@ int watcher_new(Watcher **ret, sd_event *event) {
                 return r;
         r = watcher_watch_mounts(w);
         if (r < 0)
-                log_warning_errno(r,
-                                  "Cannot watch the table of mounts: %m; what is mounted over a watched directory is "
-                                  "noticed late, ignoring");
+                log_warning_errno(r, "Cannot watch the mount table, ignoring: %m; a mount over a watched directory is "
+                                     "noticed late");
         *ret = TAKE_PTR(w);
         return 0;
 }
@@ -596,7 +594,7 @@ void watch_set_state(Watch *w, WatchState state) {
 /* Why directories are read again from time to time, and what to do about it. */
 static int tree_explain_polling(const Tree *t, const char *polled, char **ret) {
         if (t->fan_error_below < 0)
-                return asprintf(ret, "part of %s cannot be watched by fanotify, %s: %s", t->watch->def.path,
+                return asprintf(ret, "a part of %s cannot be watched with fanotify, %s: %s", t->watch->def.path,
                                 fan_queue_explain(t->fan_error_below), polled);
         return asprintf(ret, "the limit of inotify watches is reached: %s; raise fs.inotify.max_user_watches", polled);
 }
@@ -605,10 +603,10 @@ static int tree_explain_beginning(const Tree *t, char **ret) {
         const char *path = t->watch->def.path;
 
         if (t->has_root && t->fan_error < 0)
-                return asprintf(ret, "%s cannot be watched by fanotify: %s; or write Backend=auto", path,
+                return asprintf(ret, "%s cannot be watched with fanotify: %s; or use Backend=auto", path,
                                 fan_queue_explain(t->fan_error));
         if (t->has_root && t->fan)
-                return asprintf(ret, "watching %s by fanotify; %zu directories of it are read so far", path,
+                return asprintf(ret, "watching %s with fanotify; %zu directories have been read so far", path,
                                 model_n_directories(t->model));
         return asprintf(ret, "reading %s: %zu directories so far", path, model_n_directories(t->model));
 }
@@ -627,30 +625,31 @@ static int tree_explain(const Tree *t, char **ret) {
         if (!t->has_root && path_chain_is_refused(t->chain))
                 return asprintf(ret, REFUSED_TEXT, path);
         if (!t->has_root)
-                return asprintf(ret, "%s is not there; its parents are watched", path);
+                return asprintf(ret, "%s does not exist; its parents are watched", path);
         if (t->n_unreadable > 0)
-                return asprintf(ret, "%zu director%s below %s cannot be read; looked at again from time to time",
+                return asprintf(ret, "%zu director%s below %s cannot be read; vaktd tries again from time to time",
                                 t->n_unreadable, t->n_unreadable == 1 ? "y" : "ies", path);
         if (t->hold != TREE_FREE)
-                return asprintf(ret,
-                                "so many changed files of %s wait for runs that no more are listed; it is compared "
-                                "with what was known when half of them are dealt with",
-                                path);
+                return asprintf(
+                        ret,
+                        "so many changed files of %s wait for runs that no more are listed; everything is compared "
+                        "with what was known when half of them have been dealt with",
+                        path);
         if (t->too_deep)
                 return asprintf(
                         ret,
-                        "directories below %s that have more than %u above them, or longer paths than %u bytes, "
+                        "directories below %s that are more than %u levels deep, or have paths longer than %u bytes, "
                         "are not watched",
                         path, WATCH_DEPTH_MAX, WATCH_PATH_MAX);
         if (t->too_many)
                 return asprintf(
                         ret,
-                        "%s has more files than vaktd keeps in mind (%zu MiB); changes of the others are noticed "
-                        "while it runs only, and all of them are reported by each comparison",
+                        "%s has more files than vaktd keeps in memory (%zu MiB); changes of the others are noticed "
+                        "only while vaktd is running, and each comparison reports all of them",
                         path, t->watch->def.model_max >> 20);
         if (t->n_polled > t->n_remote && t->watch->def.backend != WATCH_BACKEND_POLL)
                 return tree_explain_polling(t, polled, ret);
-        return asprintf(ret, "watching %s%s: %zu directories, %zu files%s%s", path, t->fan ? " by fanotify" : "",
+        return asprintf(ret, "watching %s%s: %zu directories, %zu files%s%s", path, t->fan ? " with fanotify" : "",
                         model_n_directories(t->model), model_n_entries(t->model), polled[0] ? "; " : "", polled);
 }
 
@@ -666,7 +665,7 @@ int watch_explain(const Watch *w, char **ret) {
                 r = asprintf(&text, REFUSED_TEXT, w->def.path);
         else
                 r = asprintf(&text, "%s=%s%s", kind_table[w->def.kind], w->def.path,
-                             condition_is_blind(w->condition) ? ", looked at from time to time" : "");
+                             condition_is_blind(w->condition) ? ", polled from time to time" : "");
         if (r < 0)
                 return -ENOMEM;
         *ret = text;

@@ -12,7 +12,7 @@
  *
  * What is guaranteed: every file that is complete and still there is reported at least once since it last changed,
  * with the path that it has then; and what each change means is the same, whichever way it was noticed (Events= in
- * vaktd.job(5)). What comes and goes between two looks may go unseen. Writes through mmap(2) and
+ * vaktd.job(5)). What comes and goes between two looks may be missed. Writes through mmap(2) and
  * those of other hosts give no events; only polling sees them. */
 
 #include <stdbool.h>

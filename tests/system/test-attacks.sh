@@ -79,7 +79,7 @@ Exec=/bin/cat \${VAKT_PATH}
 END
         systemctl start vaktd
         as user1 touch $HOME1/in/a
-        within 60 eval 'vaktctl status roots | shows "belongs to user1, who could lead runs as root to other files: set User=user1"'
+        within 60 eval 'vaktctl status roots | shows "belongs to user1, who could redirect runs as root to other files: set User=user1"'
         test -e $HOME1/in/a
         vaktctl why roots | shows 'set User=user1'
         # It is mended without a reload.
@@ -103,7 +103,7 @@ User=user1
 $setting
 END
                 systemctl start vaktd
-                within 60 eval 'vaktctl status more | shows "belongs to user1, who could lead runs as another user, or with more rights,"'
+                within 60 eval 'vaktctl status more | shows "belongs to user1, who could redirect runs as another user, or with more privileges,"'
                 systemctl stop vaktd
         done
         job more <<END
@@ -121,7 +121,7 @@ END
         # Nor when they get them later.
         echo SupplementaryGroups=shadow >>$JOBS/more.job
         systemctl reload vaktd
-        within 60 eval 'vaktctl status more | shows "or with more rights,"'
+        within 60 eval 'vaktctl status more | shows "or with more privileges,"'
 }
 
 test_what_is_wrong_with_an_item_names_it_to_nobody() {
@@ -199,7 +199,7 @@ Exec=/bin/true
 END
         systemctl start vaktd
         as user1 touch /srv/drop/a
-        within 60 eval 'vaktctl status drop | shows "/srv/drop/.vakt-drop belongs to user1 and must belong to root: move it away"'
+        within 60 eval 'vaktctl status drop | shows "/srv/drop/.vakt-drop belongs to user1 but must belong to root: move it away"'
         rmdir /srv/drop/.vakt-drop
         within 60 eval '! test -e /srv/drop/a'
         # And removed, it is made anew.

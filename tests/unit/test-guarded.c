@@ -82,7 +82,7 @@ static void test_owners(void **state) {
         guarded_close(&d);
         assert_int_equal(try("/", NULL), 0);
         assert_int_equal(try("relative", NULL), -EINVAL);
-        refuses("alice/missing", -ENOENT, "/alice/missing is not there");
+        refuses("alice/missing", -ENOENT, "/alice/missing does not exist");
 
         /* What lies in a directory of hers has to be hers: she could have put another one there. */
         make("alice/bobs", BOB, 0755);
@@ -149,7 +149,7 @@ static void test_links(void **state) {
         refuses("by-alice", -ELOOP, "symbolic link that uid 54321 can change");
         refuses("alice/link", -ELOOP, "symbolic link that uid 54321 can change");
         refuses("alice/roots-link", -ELOOP, "symbolic link that uid 54321 can change");
-        refuses("drop/link", -ELOOP, "directory that others can write");
+        refuses("drop/link", -ELOOP, "directory that other users can write to");
         refuses("cycle", -ELOOP, "too many");
         assert_int_equal(try(at("real/../alice/in"), NULL), 0);
 }

@@ -232,7 +232,7 @@ static void test_drop(void **state) {
         /* Not to a directory that somebody made first where all may make some. */
         make(at("failed/squat"), ALICE, 0755);
         assert_int_equal(open_as(at("failed/squat"), NULL, 0), -EPERM);
-        says(problem, "belongs to uid 54321, who may have made it before you");
+        says(problem, "belongs to uid 54321, who may have created it before you");
 
         /* Where finished items go to a user's directory, they go there with that user's rights. */
         make(at("alice"), ALICE, 0755);
@@ -268,11 +268,11 @@ static void test_claims(void **state) {
         make(at("in"), 0, 01777);
         make(at("in/.vakt-job"), ALICE, 0755);
         assert_int_equal(open_as(NULL, NULL, 0), -EPERM);
-        says(problem, "/.vakt-job belongs to uid 54321 and must belong to root");
+        says(problem, "/.vakt-job belongs to uid 54321 but must belong to root");
         assert_int_equal(rmdir(at("in/.vakt-job")), 0);
         write_as(at("in/.vakt-job"), ALICE);
         assert_int_equal(open_as(NULL, NULL, 0), -ENOTDIR);
-        says(problem, "/.vakt-job is no directory");
+        says(problem, "/.vakt-job is not a directory");
         assert_int_equal(unlink(at("in/.vakt-job")), 0);
         assert_int_equal(open_as(NULL, NULL, 0), 0);
         assert_int_equal(rmdir(at("in/.vakt-job")), 0);
@@ -298,7 +298,7 @@ static void test_too_many_claims(void **state) {
 
                 assert_int_equal(spool_open(&s, &config, &problem), -E2BIG);
         }
-        says(problem, "holds more than 65536 items");
+        says(problem, "contains more than 65536 items");
 }
 
 /* A second name of a file may be that of somebody else's. */

@@ -66,7 +66,7 @@ static void test_one_mark(void **state) {
         assert_int_equal(watch_counters(watch).marks, 1);
         assert_int_equal(watch_counters(watch).directories, 101);
         assert_true(watch_counters(watch).watches < 10);
-        assert_explained(watch, "by fanotify");
+        assert_explained(watch, "with fanotify");
         other = start_fan(at("7"), WATCH_COMPLETE);
         assert_int_equal(watch_counters(watch).marks, 1);
         /* The mark stays as long as one of them does. */
@@ -400,7 +400,7 @@ static void test_large_tree_changes_over(void **state) {
         settle();
         assert_n_reported(35);
         assert_int_equal(count_duplicates(), 0);
-        assert_explained(watch, "by fanotify");
+        assert_explained(watch, "with fanotify");
         stop_watch(watch);
         /* Known to be large, or seen to be while it is read for the first time. */
         forget_records();

@@ -68,7 +68,7 @@ static void test_link(void **state) {
                         if (as_alice)
                                 explains(watch, "read");
                         else
-                                explains(watch, "symbolic link that others can change");
+                                explains(watch, "symbolic link that other users can change");
                         unlink(at("alice/dir"));
                         assert_int_equal(rename(at("alice/old"), at("alice/dir")), 0);
                         settle();
@@ -135,7 +135,7 @@ static void test_conditions(void **state) {
         link = start_watch(&(WatchDef){ .kind = WATCH_PATH_EXISTS, .path = at("alice/link/diary") });
         assert_n_reported(1);
         assert_int_equal(watch_state(link), WATCH_DEGRADED);
-        explains(link, "symbolic link that others can change");
+        explains(link, "symbolic link that other users can change");
         stop_watch(link);
         stop_watch(roots);
         stop_watch(hers);

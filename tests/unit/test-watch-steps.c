@@ -494,7 +494,7 @@ static void test_move_of_many(void **state) {
 
 /* What is in the model has a bound, too. */
 static void test_large_model(void **state) {
-        static const char message[] = "more files than vaktd keeps in mind";
+        static const char message[] = "more files than vaktd keeps in memory";
         const WatchDef def = { .kind = WATCH_TREE,
                                .path = at("d"),
                                .events = WATCH_COMPLETE,
