@@ -31,7 +31,7 @@ static void look_at_job(Manager *m, const char *name) {
         } else if (!was_gone || since > now)
                 (void)ledger_set_stamp(m->ledger, name, GONE_STAMP, now);
         else if (!job && now - since >= GONE_KEPT_USEC) {
-                log_debug("%s is gone for a day; forgetting what is kept of it but its history.", name);
+                log_debug("%s has been gone for a day; forgetting everything about it except its history.", name);
                 (void)ledger_forget_job(m->ledger, name);
         }
 }

@@ -85,7 +85,7 @@ static void raise_alarm(Manager *m, Job *job, const char *key, usec_t since, uin
                 return;
         *flag_of(a, key) = true;
         if (ledger_set_alarm(m->ledger, &alarm) < 0)
-                log_message(LOG_WARNING, &c, "Cannot remember over a restart that the alarm was raised, ignoring.");
+                log_message(LOG_WARNING, &c, "Cannot save for the next start that the alarm was raised, ignoring.");
         log_message(LOG_WARNING, &c, "Alarm (%s): %s", key, message);
         NOTIFY_OBSERVERS(m, alarm_raised, job, &alarm);
         m->listeners->alarm_raised(m, job, &alarm);
@@ -100,7 +100,7 @@ static void clear_alarm(Manager *m, Job *job, const char *key) {
                 return;
         *flag_of(job->alarms, key) = false;
         (void)ledger_set_alarm(m->ledger, &alarm);
-        log_message(LOG_NOTICE, &c, "The alarm (%s) is cleared.", key);
+        log_message(LOG_NOTICE, &c, "The alarm (%s) was cleared.", key);
         NOTIFY_OBSERVERS(m, alarm_cleared, job, key);
 }
 
@@ -134,7 +134,7 @@ static void on_expect(Manager *m, Deadline *d) {
                 arm_expect(m, a);
                 return;
         }
-        (void)snprintf(message, sizeof(message), "No run of it has succeeded for %s (ExpectSec=).",
+        (void)snprintf(message, sizeof(message), "It has not succeeded for %s (ExpectSec=).",
                        span_format(span, def->expect, USEC_PER_MSEC));
         raise_alarm(m, a->job, KEY_EXPECT, a->since, 0, message);
 }
@@ -142,7 +142,7 @@ static void on_expect(Manager *m, Deadline *d) {
 static void expect_since(Manager *m, JobAlarms *a, const char *stamp, usec_t at) {
         a->since = at;
         if (ledger_set_stamp(m->ledger, a->job->name, stamp, at) < 0)
-                log_warning("Cannot remember since when a success of %s is expected, ignoring.", a->job->name);
+                log_warning("Cannot save since when a success of %s is expected, ignoring.", a->job->name);
 }
 
 static int load_success(const RunRecord *r, void *userdata) {
@@ -274,8 +274,7 @@ static void remember_reset(Manager *m, const Job *job) {
 
         (void)ledger_list(m->ledger, job->name, 0, 1, load_id, &id);
         if (ledger_set_stamp(m->ledger, job->name, RESET_STAMP, id) < 0)
-                log_message(LOG_WARNING, &c,
-                            "Cannot remember over a restart that its failure is forgotten, ignoring.");
+                log_message(LOG_WARNING, &c, "Cannot save for the next start that its failure was reset, ignoring.");
 }
 
 bool alarms_failure_is_forgotten(Manager *m, const RunRecord *r) {
@@ -301,7 +300,7 @@ int manager_reset_failed(Manager *m, const char *name) {
                 arm_expect(m, job->alarms);
         }
         while ((run = TAILQ_FIRST(&job->delayed))) {
-                run_set_reason(run, "Somebody asked to forget that the job failed (vaktctl reset-failed).");
+                run_set_reason(run, "The failure of the job was reset on request (vaktctl reset-failed).");
                 runs_drop(m, run, RUN_RESULT_CANCELLED);
         }
         if (run_result_is_failure(job->last_result))

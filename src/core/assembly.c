@@ -44,7 +44,7 @@ static int load_settings(Manager *m, bool is_reload) {
                 return r;
         }
         if (r == SETTINGS_PARTIAL)
-                log_warning("Lines of vaktd.conf with errors are passed over: what they set has its default. Correct "
+                log_warning("Ignoring lines of vaktd.conf with errors: their settings have defaults. Fix "
                             "them and reload.");
         settings_done(&m->settings);
         m->settings = s;
@@ -83,7 +83,7 @@ static int open_executor(Manager *m) {
         r = choose_executor(m) == EXECUTOR_UNIT ? unit_executor_new(&m->executor, m->event, o)
                                                 : child_executor_new(&m->executor, m->event, o);
         if (r == -EHOSTDOWN)
-                log_error("Executor=unit was asked for, but no service manager runs here that could be asked; write "
+                log_error("Executor=unit is set, but there is no service manager; use "
                           "Executor=auto or child.");
         return r;
 }
@@ -103,7 +103,7 @@ static int open_zones(Manager *m) {
         if (r == -ENOMEM)
                 return r;
         if (r < 0)
-                log_warning_errno(r, "TZ=%s is no time zone of this system, using /etc/localtime", tz);
+                log_warning_errno(r, "TZ=%s is not a time zone of this system, using /etc/localtime", tz);
         return 0;
 }
 
@@ -232,13 +232,13 @@ int manager_new(Manager **ret, sd_event *event, const ManagerOptions *options) {
                 return r;
         r = open_parts(m);
         if (r < 0)
-                return log_error_errno(r, "Cannot set the daemon up: %m");
+                return log_error_errno(r, "Cannot set up the daemon: %m");
         r = open_ledger(m);
         if (r < 0)
                 return r;
         r = triggers_init(m);
         if (r < 0)
-                return log_error_errno(r, "Cannot set the triggers up: %m");
+                return log_error_errno(r, "Cannot set up the triggers: %m");
         r = reload_jobs(m);
         if (r < 0)
                 return log_error_errno(r, "Cannot load the job files: %m");
@@ -320,12 +320,12 @@ int manager_reload(Manager *m) {
                 m, /* is_reload= */ true); /* a bad file leaves the settings in force as they are, and a diagnostic */
         r = pools_configure(m);
         if (r < 0)
-                log_error_errno(r, "Cannot put the pools of vaktd.conf into force: %m; reload when there is memory");
+                log_error_errno(r, "Cannot apply the pools of vaktd.conf: %m; reload when there is more memory");
         queues_pump(m);
         TELL_TRIGGERS(m, reload);
         r = reload_jobs(m);
         if (r < 0)
-                return log_error_errno(r, "Cannot load the job files: %m; what is in force stays so");
+                return log_error_errno(r, "Cannot load the job files: %m; previous versions stay in use");
         set_retention(m);
         absences_look(m);
         if (m->take_over.has_left_runs)
@@ -337,7 +337,7 @@ int manager_reload(Manager *m) {
                 log_message(LOG_INFO, &c, "Reloaded: %zu job%s.", n_jobs, PLURAL(n_jobs));
         else
                 log_message(LOG_WARNING, &c,
-                            "Reloaded: %zu job%s, %zu problem%s in files; what was good before stays in force.",
+                            "Reloaded: %zu job%s, %zu problem%s in files; previous valid versions stay in use.",
                             n_jobs, PLURAL(n_jobs), n_problems, PLURAL(n_problems));
         NOTIFY_OBSERVERS(m, reloaded, &m->diagnostics);
         NOTIFY_OBSERVERS(m, summary_changed);
@@ -464,7 +464,7 @@ void manager_dump(Manager *m) {
                 LogContext c = { .job = r->job, .run = r->id };
 
                 if (n++ == RUNS_DUMPED_MAX) {
-                        log_notice("State: and %zu more runs.", (size_t)m->live.by_id.n_nodes - RUNS_DUMPED_MAX);
+                        log_notice("State: %zu more runs.", (size_t)m->live.by_id.n_nodes - RUNS_DUMPED_MAX);
                         break;
                 }
                 log_message(LOG_NOTICE, &c, "State: run %" PRIu64 " is %s (%s), pid %d.", r->id,
@@ -493,8 +493,8 @@ char *manager_status(Manager *m, char buf[static MANAGER_STATUS_MAX], usec_t now
         if (m->n_setting_problems > 0)
                 (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; vaktd.conf has errors");
         if (m->paused)
-                (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; all are paused");
+                (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; all jobs are paused");
         if (ledger_state(m->ledger, &message) != LEDGER_OK)
-                (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; the ledger is in memory only");
+                (void)snprintf(buf + strlen(buf), MANAGER_STATUS_MAX - strlen(buf), "; the ledger is only in memory");
         return buf;
 }

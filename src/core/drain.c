@@ -46,7 +46,7 @@ static void stop_children(Manager *m) {
                         continue;
                 if (run->stage != RUN_STAGE_STOPPING) {
                         run->is_interrupted = true;
-                        run_set_reason(run, "vaktd was told to stop%s.",
+                        run_set_reason(run, "vaktd was stopped%s.",
                                        wants_another_try(run) ? "; it is run again when vaktd is started" : "");
                 }
                 run_stop(m, run, RUN_RESULT_CANCELLED);
@@ -65,7 +65,7 @@ static void drained(Manager *m) {
 
 /* The next daemon asks for what is not known by now. */
 static void on_drain_time(Manager *m, Deadline *d) {
-        log_notice("The service manager does not answer; how some runs are doing is left to the next daemon.");
+        log_notice("The service manager does not reply; the state of some runs is left to the next daemon.");
         drained(m);
 }
 

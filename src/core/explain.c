@@ -43,8 +43,7 @@ static int tell_file(const Telling *t) {
         if (!t->job->problem)
                 return 0;
         return tell(t, "file",
-                    t->job->def ? "%s The version before it is in force."
-                                : "%s The job cannot run until that is mended.",
+                    t->job->def ? "%s The previous version is in use." : "%s The job cannot run until this is fixed.",
                     t->job->problem);
 }
 
@@ -87,7 +86,7 @@ static int tell_queued(const Telling *t, const LiveRun *run) {
         char why[GATE_WHY_MAX];
 
         return tell(t, "queue", "Run %" PRIu64 " %s", run->record.id,
-                    a.verdict == GATE_ADMIT ? "is about to be started." : gates_why(why, &in, &a));
+                    a.verdict == GATE_ADMIT ? "is about to start." : gates_why(why, &in, &a));
 }
 
 static int tell_started(const Telling *t, const LiveRun *run) {
@@ -134,7 +133,7 @@ static int tell_runs(const Telling *t) {
         }
         n_left = t->job->n_running + t->job->n_queued - n_told;
         if (r >= 0 && n_left > 0)
-                r = tell(t, "queue", "So do %u more runs.", n_left);
+                r = tell(t, "queue", "%u more runs wait, too.", n_left);
         return r;
 }
 
@@ -186,14 +185,14 @@ static int tell_triggers(const Telling *t) {
         }
         if (has_trigger || !t->job->def)
                 return 0;
-        return tell(t, "timer", "It has no trigger: it runs when somebody asks for it.");
+        return tell(t, "timer", "It has no trigger: it runs on request.");
 }
 
 static int tell_state(const Telling *t) {
         if (t->job->def && !t->job->def->enabled)
-                return tell(t, "state", "It is disabled: its file says Enabled=no.");
+                return tell(t, "state", "It is disabled: its file sets Enabled=no.");
         if (t->job->gone)
-                return tell(t, "state", "Its file is gone; what was accepted is still run.");
+                return tell(t, "state", "Its file is gone; accepted runs are still executed.");
         return tell(t, "state", "It is %s.", job_state_to_string(job_state(t->job)));
 }
 

@@ -120,7 +120,7 @@ static void request_one(Manager *m, const char *name, const char *key, const Run
         if (closes_a_cycle(m, name, request)) {
                 runs_refuse(
                         m, name, request, RUN_RESULT_SKIPPED,
-                        "It is among the jobs that led to this request: the jobs request each other in a cycle, or "
+                        "The job is one of those that led to this request: the jobs request each other in a cycle, or "
                         "in a chain of more than %d (%s= of job %s).",
                         CHAIN_DEPTH_MAX, key, by);
                 return;
@@ -128,18 +128,18 @@ static void request_one(Manager *m, const char *name, const char *key, const Run
         r = reload_get_job(m, name, &job);
         if (r >= 0 && !job->def->enabled)
                 runs_refuse(m, name, request, RUN_RESULT_SKIPPED,
-                            "Its file says Enabled=no (asked for by %s= of job %s).", key, by);
+                            "Its file sets Enabled=no (requested by %s= of job %s).", key, by);
         else if (r >= 0)
                 r = runs_request(m, job, request, /* payload= */ NULL, &id);
         if (r == -ENOENT)
                 runs_refuse(m, name, request, RUN_RESULT_START_FAILED,
-                            "There is no job of this name; correct %s= of job %s.", key, by);
+                            "There is no job with this name; fix %s= of job %s.", key, by);
         else if (r == -ENOEXEC)
                 runs_refuse(m, name, request, RUN_RESULT_START_FAILED,
-                            "Its file is bad; 'vaktctl check' says why (asked for by %s= of job %s).", key, by);
+                            "Its file is invalid; see 'vaktctl check' (requested by %s= of job %s).", key, by);
         else if (r < 0)
                 runs_refuse(m, name, request, RUN_RESULT_START_FAILED,
-                            "It could not be asked for (%s= of job %s): %s.", key, by, strerror(-r));
+                            "It could not be requested (%s= of job %s): %s.", key, by, strerror(-r));
 }
 
 static void request_all(Manager *m, char *const *jobs, const char *key, const RunRequest *request) {
@@ -169,7 +169,7 @@ void follow_up(Manager *m, LiveRun *run) {
                 r = request_retry(m, run);
                 if (r >= 0)
                         return;
-                log_message(LOG_ERR, &c, "It cannot be tried again: %s.", strerror(-r));
+                log_message(LOG_ERR, &c, "It cannot be retried: %s.", strerror(-r));
         }
         if (!run->is_interrupted)
                 request_all(m, run->def->on_failure, "OnFailure", &request);

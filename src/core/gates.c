@@ -44,7 +44,7 @@ static GateAnswer ask_file(const GateInput *in, usec_t now) {
 }
 
 static char *why_file(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a) {
-        return say(buf, "A run of this job gets one file, and this one has none; name it: 'vaktctl run %s FILE'.",
+        return say(buf, "A run of this job requires one file, but this run has none; use 'vaktctl run %s FILE'.",
                    in->job->name);
 }
 
@@ -62,8 +62,8 @@ static char *why_paused(char buf[static GATE_WHY_MAX], const GateInput *in, cons
         if (in->asker == GATE_REQUEST)
                 return say(buf, "The job is paused; resume it with 'vaktctl resume %s'.", job->name);
         if (job->pause_until == USEC_INFINITY)
-                return say(buf, "It is paused; 'vaktctl resume %s' ends that.", job->name);
-        return say(buf, "It is paused until %s; 'vaktctl resume %s' ends that.",
+                return say(buf, "It is paused; use 'vaktctl resume %s' to resume it.", job->name);
+        return say(buf, "It is paused until %s; use 'vaktctl resume %s' to resume it earlier.",
                    timestamp_format(until, job->pause_until, in->zone, TIMESTAMP_PRETTY), job->name);
 }
 
@@ -75,7 +75,7 @@ static char *why_all_paused(char buf[static GATE_WHY_MAX], const GateInput *in, 
         if (can_wait(in))
                 return say(buf, "waits until the job is resumed.");
         return say(buf, in->asker == GATE_REQUEST ? "All jobs are paused; resume them with 'vaktctl resume --all'."
-                                                  : "All jobs are paused; 'vaktctl resume --all' ends that.");
+                                                  : "All jobs are paused; use 'vaktctl resume --all' to resume them.");
 }
 
 /* Requests for such a job come no further than to its name, and are told so there. */
@@ -84,7 +84,7 @@ static GateAnswer ask_gone(const GateInput *in, usec_t now) {
 }
 
 static char *why_gone(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a) {
-        return say(buf, "The job is gone, disabled or bad since it was to be tried again.");
+        return say(buf, "The job was removed, disabled or became invalid after the retry was scheduled.");
 }
 
 static GateAnswer ask_skip(const GateInput *in, usec_t now) {
@@ -93,7 +93,7 @@ static GateAnswer ask_skip(const GateInput *in, usec_t now) {
 
 static char *why_skip(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a) {
         if (in->asker == GATE_REQUEST)
-                return say(buf, "Somebody asked to skip it (vaktctl skip).");
+                return say(buf, "It was skipped on request (vaktctl skip).");
         return say(buf, "The next %u occurrence%s of its triggers will be skipped.", in->job->skip,
                    PLURAL(in->job->skip));
 }
@@ -119,10 +119,10 @@ static char *why_rate(char buf[static GATE_WHY_MAX], const GateInput *in, const 
 
         (void)span_format(span, in->def->min_interval, USEC_PER_MSEC);
         if (in->asker == GATE_REQUEST)
-                return say(buf, "The job runs once in %s at most (MinIntervalSec=).", span);
+                return say(buf, "The job runs at most once in %s (MinIntervalSec=).", span);
         if (in->job->n_queued > in->job->n_delayed && in->asker != GATE_RETRY)
                 return say(buf,
-                           "No run is accepted while one waits, and for %s from when it starts (MinIntervalSec=).",
+                           "No run is accepted while one waits, and for %s after it has started (MinIntervalSec=).",
                            span);
         (void)timestamp_format(at, a->until, in->zone, TIMESTAMP_PRETTY);
         return say(buf,
@@ -164,14 +164,16 @@ static GateAnswer ask_overlap(const GateInput *in, usec_t now) {
 
 static char *why_overlap(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a) {
         const char *forecast = in->asker == GATE_FORECAST ? "A trigger that elapses now is refused. " : "";
+        unsigned n_waiting;
 
         if (a->verdict == GATE_WAIT)
-                return say(buf, "waits until another run of the job is over (Overlap=%s).",
+                return say(buf, "waits until another run of the job has ended (Overlap=%s).",
                            overlap_to_string(in->def->overlap));
         if (in->def->overlap == OVERLAP_SKIP)
-                return say(buf, "%sAnother run of the job is not over yet (Overlap=skip).", forecast);
-        return say(buf, "%s%u of the job's runs wait already (QueueMax=%u).", forecast,
-                   in->job->n_bounded - places(in->def), in->def->queue_max);
+                return say(buf, "%sAnother run of the job is still active (Overlap=skip).", forecast);
+        n_waiting = in->job->n_bounded - places(in->def);
+        return say(buf, "%s%u run%s of the job %s waiting already (QueueMax=%u).", forecast, n_waiting,
+                   PLURAL(n_waiting), n_waiting == 1 ? "is" : "are", in->def->queue_max);
 }
 
 /* --- what all jobs share --- */
@@ -183,7 +185,7 @@ static GateAnswer ask_shutdown(const GateInput *in, usec_t now) {
 }
 
 static char *why_shutdown(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a) {
-        return say(buf, in->is_held ? "waits for the next boot: the machine is going down."
+        return say(buf, in->is_held ? "waits for the next boot: the machine is shutting down."
                                     : "waits until vaktd has started.");
 }
 
@@ -192,7 +194,7 @@ static GateAnswer ask_pool(const GateInput *in, usec_t now) {
 }
 
 static char *why_pool(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a) {
-        return say(buf, "waits for pool '%s': %u of its %u slot%s %s taken (Pool=).", in->pool, in->pool_running,
+        return say(buf, "waits for pool '%s': %u of its %u slot%s %s in use (Pool=).", in->pool, in->pool_running,
                    in->pool_slots, PLURAL(in->pool_slots), in->pool_slots == 1 ? "is" : "are");
 }
 
@@ -201,7 +203,7 @@ static GateAnswer ask_max_running(const GateInput *in, usec_t now) {
 }
 
 static char *why_max_running(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a) {
-        return say(buf, "waits for one of the %u places that all jobs share (MaxRunning=).", in->max_running);
+        return say(buf, "waits for one of the %u slots of all jobs (MaxRunning=).", in->max_running);
 }
 
 /* --- the table --- */

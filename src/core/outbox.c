@@ -53,7 +53,7 @@ void run_log_outcome(const RunRecord *r) {
                             strempty(sigabbrev_np(r->code)), span);
                 break;
         case RUN_RESULT_TIMEOUT:
-                log_message(LOG_WARNING, &c, "Run %" PRIu64 " was stopped at its time limit, after %s.", r->id, span);
+                log_message(LOG_WARNING, &c, "Run %" PRIu64 " timed out and was stopped after %s.", r->id, span);
                 break;
         case RUN_RESULT_NONE:
         case RUN_RESULT_OOM:
@@ -174,7 +174,7 @@ int manager_cancel(Manager *m, uint64_t id) {
                 return ledger_get(m->ledger, id) ? -EALREADY : -ENOENT;
         if (run->stage == RUN_STAGE_STOPPING)
                 return 0;
-        run_set_reason(run, "Somebody asked for it.");
+        run_set_reason(run, "It was cancelled on request.");
         run_end(m, run);
         (void)runs_commit(m);
         return 0;

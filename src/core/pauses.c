@@ -45,7 +45,7 @@ static void pauses_save(Manager *m, const Job *job) {
 
         r = ledger_set_job_state(m->ledger, job->name, &state);
         if (r < 0)
-                log_message(LOG_WARNING, &c, "Cannot remember over a restart what was asked for: %s, ignoring.",
+                log_message(LOG_WARNING, &c, "Cannot save this request for the next start, ignoring: %s.",
                             strerror(-r));
 }
 
@@ -98,8 +98,8 @@ static void set_paused(Manager *m, Job *job, bool paused, usec_t until) {
         pauses_save(m, job);
         apply(m, job);
         log_message(LOG_NOTICE, &c,
-                    paused        ? "Paused: triggers are refused until it is resumed."
-                    : job->paused ? "Resumed, but all jobs are paused: 'vaktctl resume --all' ends that."
+                    paused        ? "Paused: no trigger starts it until it is resumed."
+                    : job->paused ? "Resumed, but all jobs are paused: use 'vaktctl resume --all' to resume them."
                                   : "Resumed.");
         NOTIFY_OBSERVERS(m, job_changed, job);
 }
@@ -129,9 +129,9 @@ static int set_all_paused(Manager *m, bool paused) {
         m->paused = paused;
         r = ledger_set_job_state(m->ledger, ALL_JOBS, &state);
         if (r < 0)
-                log_warning_errno(r, "Cannot remember over a restart that all jobs are paused: %m, ignoring");
-        log_notice(paused ? "All jobs are paused: triggers are refused until somebody resumes them."
-                          : "All jobs are resumed, but those that are paused by themselves.");
+                log_warning_errno(r, "Cannot save for the next start that all jobs are paused, ignoring: %m");
+        log_notice(paused ? "All jobs are paused: no trigger starts them until they are resumed."
+                          : "All jobs are resumed, except those that are paused by name.");
         for (size_t i = 0; i < job_table_size(m->jobs); i++) {
                 Job *job = job_table_at(m->jobs, i);
 
@@ -214,7 +214,7 @@ int manager_skip(Manager *m, const char *name, unsigned count) {
                 log_message(LOG_NOTICE, &c, "The next %u occurrence%s of its triggers will be skipped.", count,
                             PLURAL(count));
         else
-                log_message(LOG_NOTICE, &c, "No occurrence of its triggers is skipped any more.");
+                log_message(LOG_NOTICE, &c, "Its triggers no longer skip occurrences.");
         NOTIFY_OBSERVERS(m, job_changed, job);
         (void)runs_commit(m);
         return 0;

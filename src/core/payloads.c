@@ -41,7 +41,7 @@ void payload_put(Manager *m, const RunRecord *r, const RunPayload *p) {
         if (e >= 0)
                 e = ledger_put(m->ledger, r->job, KEY_RUN, r->id, bytes, n);
         if (e < 0)
-                log_message(LOG_WARNING, &c, "Cannot remember over a restart which files the run is about: %s.",
+                log_message(LOG_WARNING, &c, "Cannot save for the next start which files the run is for: %s.",
                             strerror(-e));
 }
 
@@ -50,8 +50,7 @@ void payload_forget(Manager *m, const char *job, uint64_t run) {
         int r = ledger_put(m->ledger, job, KEY_RUN, run, NULL, 0);
 
         if (r < 0)
-                log_message(LOG_WARNING, &c, "Cannot forget over a restart which files the run was about: %s.",
-                            strerror(-r));
+                log_message(LOG_WARNING, &c, "Cannot delete the saved list of files of the run: %s.", strerror(-r));
 }
 
 /* --- runs of an earlier daemon --- */
@@ -76,8 +75,7 @@ static int on_loaded(const char *job, const char *key, uint64_t id, const void *
 
         r = unpack(m, bytes, n, &loaded.payload);
         if (r == 0)
-                log_message(LOG_WARNING, &c,
-                            "What stands in the ledger about the files of run %" PRIu64 " is damaged.", id);
+                log_message(LOG_WARNING, &c, "The list of files of run %" PRIu64 " in the ledger is damaged.", id);
         if (r <= 0)
                 return r;
         loaded.job = strdup(job);

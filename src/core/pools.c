@@ -105,7 +105,7 @@ void pool_changed(Manager *m, Pool *p) {
         usec_t rank = first && pool_admits(first->owner) ? first->at : USEC_INFINITY;
 
         if (heap_set(&m->pools->candidates, rank, rank, p, &p->position) < 0)
-                log_error("Not enough memory to start what waits for pool '%s'; the next run that ends tries again.",
+                log_error("Not enough memory to start runs that wait for pool '%s'; trying again when a run ends.",
                           p->name);
 }
 

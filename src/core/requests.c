@@ -23,7 +23,7 @@ static void replace_other_runs(Manager *m, const LiveRun *by) {
                 previous = TAILQ_PREV(run, LiveRunList, of_job);
                 if (run == by || run->stage == RUN_STAGE_STOPPING || run->stage == RUN_STAGE_DONE)
                         continue;
-                run_set_reason(run, "Run %" PRIu64 " took its place (Overlap=replace).", by->record.id);
+                run_set_reason(run, "It was replaced by run %" PRIu64 " (Overlap=replace).", by->record.id);
                 run->returns_payload = run->record.payload != NULL; /* the other one knows nothing of it */
                 run_end(m, run);
         }
@@ -145,8 +145,7 @@ void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResu
         mark_refused(&record, result);
         r = ledger_add(m->ledger, &record);
         if (r < 0)
-                log_message(LOG_ERR, &c, "Cannot write down a run that was not started (%s): %s", strerror(-r),
-                            reason);
+                log_message(LOG_ERR, &c, "Cannot record a run that was not started (%s): %s", strerror(-r), reason);
         else
                 announce_refusal(m, &record);
 }

@@ -152,6 +152,6 @@ void run_set_stage(LiveRun *run, RunStage stage) {
                 TAILQ_INSERT_TAIL(list, run, waiting);
         if (run->pool)
                 pool_changed(run->manager, run->pool);
-        log_message(LOG_DEBUG, &c, "Run %" PRIu64 " is %s now (%s).", run->record.id, stages[stage].name,
+        log_message(LOG_DEBUG, &c, "Run %" PRIu64 " is now %s (%s).", run->record.id, stages[stage].name,
                     transitions[before][stage]);
 }

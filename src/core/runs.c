@@ -127,7 +127,7 @@ static void on_run_ended(void *cookie, const ExecOutcome *reported) {
                 outcome.result = RUN_RESULT_CANCELLED;
         run->is_interrupted = run->is_interrupted && outcome.result == RUN_RESULT_CANCELLED;
         if (outcome.result == RUN_RESULT_LOST && run->is_sought)
-                outcome.reason = "The machine went down while it was under way.";
+                outcome.reason = "The machine went down while it was active.";
         if (outcome.result != RUN_RESULT_CANCELLED && run->stage == RUN_STAGE_STOPPING)
                 run->record.reason = mfree(run->record.reason);
         if (outcome.reason && (outcome.result != RUN_RESULT_CANCELLED || !run->record.reason))

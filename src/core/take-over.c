@@ -36,7 +36,7 @@ static Executor *executor_of(Manager *m, const RunRecord *r) {
                 r2 = units ? child_executor_new(&m->former_executor, m->event, o)
                            : unit_executor_new(&m->former_executor, m->event, o);
         if (r2 < 0)
-                log_warning_errno(r2, "Cannot look for runs that were started as %s: %m, ignoring",
+                log_warning_errno(r2, "Cannot look for runs that were started as %s, ignoring: %m",
                                   units ? "children" : "units");
         return m->former_executor;
 }
@@ -77,7 +77,7 @@ static void adopt(Manager *m, LiveRun *run, bool job_is_known, bool this_boot) {
 
         assert(run_goes_on(run));
         if (!this_boot && (!executor || !executor->ops->outlives_daemon)) {
-                finish_as_lost(m, run, "The machine went down while it was under way.");
+                finish_as_lost(m, run, "The machine went down while it was active.");
                 return;
         }
         if (!job_is_known)
@@ -87,7 +87,7 @@ static void adopt(Manager *m, LiveRun *run, bool job_is_known, bool this_boot) {
         if (executor)
                 r = executor->ops->adopt(executor, &request, run, &run->execution);
         if (r < 0) {
-                finish_as_lost(m, run, "vaktd ended while it was under way, and it cannot be looked for.");
+                finish_as_lost(m, run, "vaktd ended while it was active, and its process cannot be searched for.");
                 return;
         }
         alarms_run_started(m, run);
@@ -159,7 +159,7 @@ static int on_unfinished(const RunRecord *r, bool this_boot, void *userdata) {
                 return 0;
         e = r->started == 0 ? take_over_waiting(m, r) : take_over_started(m, r, NULL, this_boot);
         if (e < 0)
-                log_message(LOG_ERR, &c, "Cannot take run %" PRIu64 " over from an earlier daemon: %s.", r->id,
+                log_message(LOG_ERR, &c, "Cannot take over run %" PRIu64 " from an earlier daemon: %s.", r->id,
                             strerror(-e));
         return 0;
 }
@@ -210,8 +210,8 @@ void take_over_forgotten(void *userdata, const ExecutionRequest *request, bool i
 
         if (m->stopping || take_over_found(m, run->job, run->id) != EXEC_FOUND_FORGOTTEN)
                 return;
-        log_message(LOG_WARNING, &c, "Found %s, of which the ledger knows nothing; %s.", run->unit,
-                    is_over ? "writing its end down" : "following it");
+        log_message(LOG_WARNING, &c, "Found %s, which the ledger does not know; %s.", run->unit,
+                    is_over ? "recording its end" : "following it");
         found.state = RUN_RUNNING;
         found.started = turn_now(m->event).realtime;
         if (found.requested == 0 || found.requested > found.started)
@@ -225,7 +225,7 @@ void take_over_forgotten(void *userdata, const ExecutionRequest *request, bool i
                 place->payload = payload_recognize(m, request, &place->record);
                 m->found.n++;
         } else
-                log_message(LOG_ERR, &c, "Cannot take run %" PRIu64 " over from an earlier daemon: %s.", run->id,
+                log_message(LOG_ERR, &c, "Cannot take over run %" PRIu64 " from an earlier daemon: %s.", run->id,
                             strerror(-r));
 }
 
@@ -243,7 +243,7 @@ static void survey_done(Manager *m) {
 
 static void on_survey_time(Manager *m, Deadline *d) {
         assert(!m->is_surveyed);
-        log_notice("The service manager does not say which runs are under way; going on without.");
+        log_notice("The service manager does not report which runs are active; continuing without.");
         survey_done(m);
 }
 

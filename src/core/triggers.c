@@ -141,8 +141,7 @@ int manager_explain_path(Manager *m, const Job *job, const char *path, size_t n,
         int r = ASK_TRIGGERS(m, explain, job, path, n, visit, userdata);
 
         if (r == 0)
-                r = visit("watch", "The job watches no files: it has no section [Path], or is not in force.",
-                          userdata);
+                r = visit("watch", "The job watches no files: it has no [Path] section, or is not active.", userdata);
         return MIN(r, 0);
 }
 

@@ -304,7 +304,7 @@ static void test_pause_until(void **state) {
         assert_int_equal(get_job_number(bus, "fast", "PauseUntil"), until);
         assert_true(is_paused(bus, "fast"));
         assert_true(explains(bus, "fast", "paused", "It is paused until "));
-        assert_true(explains(bus, "fast", "paused", "'vaktctl resume fast' ends that."));
+        assert_true(explains(bus, "fast", "paused", "use 'vaktctl resume fast' to resume it earlier."));
         wait_resumed(bus, changes, "fast");
         assert_true(now_realtime() >= until);
         assert_int_equal(get_job_number(bus, "fast", "PauseUntil"), 0);
@@ -376,7 +376,7 @@ static void test_long_explanation(void **state) {
         while (sd_bus_message_read(reply, "(ss)", NULL, &message) > 0)
                 n++;
         assert_true(n < MESSAGES_MAX);
-        assert_non_null(strstr(message, "more runs."));
+        assert_non_null(strstr(message, "more runs wait, too."));
 }
 
 /* --- refusals --- */
@@ -409,7 +409,7 @@ static void test_errors(void **state) {
         assert_int_equal(get_skip(bus, "far"), 0);
 
         /* A job whose file is bad keeps what is said about it for the day when it is good. */
-        assert_true(explains(bus, "bad", "file", "The job cannot run until that is mended."));
+        assert_true(explains(bus, "bad", "file", "The job cannot run until this is fixed."));
         pause_until(bus, "bad", soon);
         skip_next(bus, "bad", 2);
         assert_true(explains(bus, "bad", "paused", "It is paused until "));
@@ -554,7 +554,7 @@ static void test_kill(void **state) {
         /* A child that is not past its exec yet would keep the daemon's lock on its state a moment longer. */
         harness_wait_readable(up);
         assert_true(explains(bus, "held", "run", "is running since "));
-        assert_true(explains(bus, "held", "queue", "waits until another run of the job is over"));
+        assert_true(explains(bus, "held", "queue", "waits until another run of the job has ended"));
         bus = sd_bus_flush_close_unref(bus);
         harness_kill(h);
 

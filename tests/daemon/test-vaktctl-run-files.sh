@@ -131,7 +131,7 @@ for name in spool each; do
                 ctl history $name
                 ! grep -q skipped "$scratch/out" || break
         done
-        out "a chain has no file to give to $name" "chain +skipped .*A run of this job gets one file"
+        out "a chain has no file to give to $name" "chain +skipped .*A run of this job requires one file"
 done
 
 stop_daemon TERM

@@ -155,7 +155,7 @@ test_a_shutdown_that_is_cancelled() {
         done
         within 10 is_held "$second"
         within 10 is_held "$(try_after "$retried")"
-        inside vaktctl why waiting | grep 'going down'
+        inside vaktctl why waiting | grep 'shutting down'
         # Asking for more is no mistake.
         third=$(inside vaktctl -q run over)
         within 10 is_held "$third"

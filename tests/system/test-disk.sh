@@ -63,7 +63,7 @@ test_a_full_disk_stops_nothing() {
         within 5 has_runs tick 2
         fill_disk
         within 20 says LEDGER_DEGRADED
-        within 5 eval 'property StatusText | shows "in memory only"'
+        within 5 eval 'property StatusText | shows "only in memory"'
         # Runs are started, followed and remembered as before.
         quick=$(ask quick)
         within 5 is_done "$quick"
@@ -80,7 +80,7 @@ test_a_full_disk_stops_nothing() {
         systemctl restart vaktd
         same "success 0" "$(outcome "$quick")"
         same "success 0" "$(outcome "$long")"
-        fails eval 'property StatusText | shows "in memory only"'
+        fails eval 'property StatusText | shows "only in memory"'
         vaktctl pause tick
         nothing_ran_twice
         all_that_ran_is_remembered

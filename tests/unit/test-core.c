@@ -602,14 +602,14 @@ static void test_explain(void **state) {
         (void)request(f, "held");
         WAIT_FOR(f, f->n_started == 1);
         assert_int_equal(manager_explain(f->m, job(f, "held"), collect, text), 0);
-        assert_non_null(strstr(text, "queue: Run 2 waits until another run of the job is over (Overlap=queue)."));
+        assert_non_null(strstr(text, "queue: Run 2 waits until another run of the job has ended (Overlap=queue)."));
         assert_non_null(strstr(text, "timer: It has no trigger"));
         assert_non_null(strstr(text, "last: Run 3 of "));
         assert_non_null(strstr(text, "run: Run 1 is running since "));
         text[0] = '\0';
         assert_int_equal(manager_pause(f->m, "daily"), 0);
         assert_int_equal(manager_explain(f->m, job(f, "daily"), collect, text), 0);
-        assert_non_null(strstr(text, "paused: It is paused; 'vaktctl resume daily' ends that."));
+        assert_non_null(strstr(text, "paused: It is paused; use 'vaktctl resume daily' to resume it."));
         assert_non_null(strstr(text, "timer: Its next timer elapses at "));
         let_go(f, 2);
         WAIT_FOR(f, f->n_finished == 2);
