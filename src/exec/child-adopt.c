@@ -58,7 +58,7 @@ static void report_gone(ChildExecution *x, const char *reason) {
         child_execution_report(x, &outcome);
 }
 
-static const char *const reason_ran = "vaktd was restarted while it ran; how it ended is not known.";
+static const char *const reason_ran = "vaktd was restarted while it ran; its result is not known.";
 static const char *const reason_never_seen =
         "vaktd was restarted while it was being started, and no process of it was found.";
 
@@ -175,7 +175,7 @@ static void go_on(ChildExecution *x) {
         usec_t limit = usec_add(x->adopted_started, x->timeout);
 
         if (child_execution_arm_timeout(x, usec_sub(limit, now_realtime())) < 0)
-                log_warning("Run %" PRIu64 " goes on without its time limit: out of memory.", x->run);
+                log_warning("Run %" PRIu64 " continues without its time limit: out of memory.", x->run);
         if (x->stop_result != RUN_RESULT_NONE)
                 child_execution_terminate(x);
         if (x->pid != x->recorded_pid || x->was_starting) {

@@ -207,7 +207,7 @@ static int look_up_user(Child *c) {
                 return take_user(c, pw->pw_name, pw);
         if (errno != 0 && errno != ENOENT && errno != ESRCH)
                 return fail(c, errno, "Cannot look up the user '%s' of User=: %s.", name, strerror(errno));
-        return fail(c, ESRCH, "The user '%s' of User= is not known.", name);
+        return fail(c, ESRCH, "The user '%s' of User= is unknown.", name);
 }
 
 static int look_up_group(Child *c, const char *name, const char *setting, gid_t *ret) {
@@ -224,7 +224,7 @@ static int look_up_group(Child *c, const char *name, const char *setting, gid_t 
                 if (errno != 0 && errno != ENOENT && errno != ESRCH)
                         return fail(c, errno, "Cannot look up the group '%s' of %s=: %s.", name, setting,
                                     strerror(errno));
-                return fail(c, ESRCH, "The group '%s' of %s= is not known.", name, setting);
+                return fail(c, ESRCH, "The group '%s' of %s= is unknown.", name, setting);
         }
         *ret = gr->gr_gid;
         return 0;
@@ -377,7 +377,7 @@ static int fail_identity(Child *c) {
                 return fail(c, error, "Cannot apply %s=%s: %s.", setting, name, strerror(error));
         if (s->user)
                 return fail(c, error, "vaktd does not run as root and cannot become the user '%s' of User=.", name);
-        return fail(c, error, "vaktd does not run as root and cannot change its groups as %s= wants.", setting);
+        return fail(c, error, "vaktd does not run as root and cannot change its groups as %s= requires.", setting);
 }
 
 static int set_groups(Child *c) {
@@ -414,7 +414,7 @@ static int change_directory(Child *c) {
         if (streq(path, "~"))
                 path = c->home ?: strv_env_get(c->environment, "HOME", strlen("HOME"));
         if (!path)
-                return fail(c, ENOENT, "WorkingDirectory=~ wants a home directory, and the user has none.");
+                return fail(c, ENOENT, "WorkingDirectory=~ requires a home directory, but the user has none.");
         if (chdir(path) < 0 && !may_be_absent)
                 return fail(c, errno, "Cannot change to the directory %s of WorkingDirectory=: %s.", path,
                             strerror(errno));

@@ -257,7 +257,7 @@ void child_cgroup_remove(ChildCgroup *c, uint64_t run) {
                 return;
         r = leaving_new(c, run);
         if (r < 0)
-                log_debug_errno(r, "Cannot wait for control group " RUN_PREFIX "%" PRIu64 ", it stays: %m", run);
+                log_debug_errno(r, "Cannot wait for control group " RUN_PREFIX "%" PRIu64 ", leaving it: %m", run);
 }
 
 ChildCgroup *child_cgroup_free(ChildCgroup *c) {
@@ -320,7 +320,7 @@ void child_cgroup_signal(const ChildCgroup *c, uint64_t run, int sig) {
                 r = signal_members(c, run, sig);
         if (r < 0 && r != -ENOENT)
                 log_warning_errno(r,
-                                  "Cannot send signal %d to control group %s/" RUN_PREFIX "%" PRIu64 ": %m, ignoring",
+                                  "Cannot send signal %d to control group %s/" RUN_PREFIX "%" PRIu64 ", ignoring: %m",
                                   sig, c->path, run);
 }
 

@@ -194,7 +194,7 @@ void environment_read_run(char *const *environment, RunRecord *run) {
                 else if ((value = startswith(*s, "VAKT_PATH=")))
                         run->payload = (char *)value;
                 else if (startswith(*s, "VAKT_PATHS="))
-                        run->payload = (char *)"files of which nothing is known any more";
+                        run->payload = (char *)"files that are no longer known";
         }
 }
 

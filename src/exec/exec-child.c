@@ -109,7 +109,7 @@ static bool holds_number(const ChildExecution *x) {
 
 static void send_signal(pid_t pid, int sig) {
         if (kill(pid, sig) < 0 && errno != ESRCH)
-                log_warning_errno(errno, "Cannot send signal %d to %s %d: %m, ignoring", sig,
+                log_warning_errno(errno, "Cannot send signal %d to %s %d, ignoring: %m", sig,
                                   pid < 0 ? "process group" : "process", abs(pid));
 }
 
@@ -410,7 +410,8 @@ static void execution_make_group(ChildExecution *x) {
                 return;
         r = child_cgroup_make(e->cgroup, x->run);
         if (r < 0)
-                log_warning_errno(r, "Cannot make a control group for run %" PRIu64 ", it gets none: %m", x->run);
+                log_warning_errno(r, "Cannot create a control group for run %" PRIu64 ", continuing without: %m",
+                                  x->run);
         else
                 x->has_group = x->with_helper = true;
 }
@@ -556,7 +557,7 @@ void child_executor_open_notify(ChildExecutor *e) {
         r = child_notify_new(&e->notify, e->event, e->runtime_dir, on_status, e);
         if (r < 0) {
                 e->notify_failed = true;
-                log_warning_errno(r, "Cannot open a socket for the status of runs, they go without: %m");
+                log_warning_errno(r, "Cannot open a socket for the status of runs, continuing without: %m");
         }
 }
 

@@ -244,7 +244,7 @@ static const char *hint_to_refusal(const sd_bus_error *error) {
 
         for (size_t i = 0; i < ELEMENTSOF(not_allowed); i++)
                 if (sd_bus_error_has_name(error, not_allowed[i]))
-                        return " To start units vaktd has to be root, or be allowed to by polkit (action "
+                        return " To start units, vaktd must be root or be authorized by polkit (action "
                                "org.freedesktop.systemd1.manage-units).";
         return "";
 }
@@ -276,7 +276,7 @@ static void execution_start_unsure(UnitExecution *x, const sd_bus_error *error) 
         if (!error_is_undelivered(error))
                 x->perhaps_started = true;
         if (x->tries == QUICK_TRIES)
-                log_warning("The service manager has not answered %d times when it was asked to start %s (%s); it is "
+                log_warning("The service manager has not replied to %d requests to start %s (%s); it is "
                             "asked once a minute from now on.",
                             QUICK_TRIES, x->caller.node.name, strempty(error->message));
         if (x->tries >= QUICK_TRIES)
@@ -364,9 +364,9 @@ static int write_paths(FilesDirectory *f, const ExecutionRequest *request, const
         if (variables)
                 return files_directory_write(f, request->run->id, /* def= */ NULL, variables, strlen(variables));
         if (request->paths_size > START_ORDER_CREDENTIAL_MAX && !paths_reader_is_known(request->def))
-                log_warning("Run %" PRIu64 " of job %s has no $VAKT_PATHS: its list of files has %zu bytes, and the "
-                            "service manager hands at most %d to a user that it makes for the run, or that is not in "
-                            "/etc/passwd. The list is its standard input; or name another user in User=.",
+                log_warning("Run %" PRIu64 " of job %s has no $VAKT_PATHS: its list of files has %zu bytes, but the "
+                            "service manager passes at most %d to a user that is allocated for the run or is not in "
+                            "/etc/passwd. The list is its standard input; or set another user in User=.",
                             request->run->id, request->run->job, request->paths_size, START_ORDER_CREDENTIAL_MAX);
         return files_directory_write(f, request->run->id, request->def, request->paths, request->paths_size);
 }
@@ -510,8 +510,8 @@ static int executor_find_wrapper(UnitExecutor *e) {
                 e->start.wrapper = TAKE_PTR(path);
         else
                 log_warning_errno(errno,
-                                  "Cannot use %s: %m. Jobs with '$' or ';' in a command go wrong when the service "
-                                  "manager is reloaded just as they start.",
+                                  "Cannot use %s: %m. Jobs with '$' or ';' in a command fail if the service "
+                                  "manager is reloaded while they start.",
                                   path);
         return 0;
 }

@@ -133,7 +133,7 @@ static int open_directory(const FilesDirectory *f, bool make, char **reterr) {
                 return r;
         if (d.uid != geteuid() || d.is_shared) {
                 if (asprintf(reterr,
-                             "%s must belong to the user that vaktd runs as, and be writable by nobody else; "
+                             "%s must belong to the user that vaktd runs as, and must not be writable by anyone else; "
                              "remove it",
                              f->path) < 0)
                         *reterr = NULL;
@@ -206,7 +206,7 @@ int files_directory_write(FilesDirectory *f, uint64_t run, const JobDef *def, co
 
         if (directory < 0) {
                 if (message)
-                        log_error("The files of run %" PRIu64 " cannot be handed over: %s.", run, message);
+                        log_error("Cannot pass the files of run %" PRIu64 ": %s.", run, message);
                 return directory;
         }
         r = write_file(directory, &name, def, paths, size);
@@ -221,7 +221,7 @@ void files_directory_remove(const FilesDirectory *f, uint64_t run) {
         FileName name = file_name(f, run);
 
         if (directory >= 0 && unlinkat(directory, name.text, 0) < 0 && errno != ENOENT)
-                log_warning_errno(errno, "Cannot remove %s/%s: %m, ignoring", f->path, name.text);
+                log_warning_errno(errno, "Cannot remove %s/%s, ignoring: %m", f->path, name.text);
 }
 
 /* A list may belong to the user of the run, who can do with it what he likes. */

@@ -52,7 +52,7 @@ static void bound_run(UnitExecution *x) {
         if (x->timeout || x->bound == USEC_INFINITY || begun == 0)
                 return;
         if (arm(x, &x->timeout, usec_add(begun, usec_add(x->bound, GRACE_USEC)), on_timeout, "run-timeout") < 0)
-                log_warning("Out of memory: only the service manager ends %s when its time is over.",
+                log_warning("Out of memory: only the service manager enforces the time limit of %s.",
                             x->caller.node.name);
 }
 

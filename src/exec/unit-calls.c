@@ -108,10 +108,10 @@ static int caller_send(Caller *c) {
 static const char *reason_untold(int error) {
         switch (error) {
         case -EINVAL:
-                return "One of its settings in [Service] cannot be told to the service manager.";
+                return "One of its settings in [Service] cannot be passed to the service manager.";
         case -EILSEQ:
-                return "The name of its file is no plain text, and can only be handed to a run by the program "
-                       "vakt-command, which is not there. Leave out RootDirectory= and RootImage= of [Service], or "
+                return "The name of its file is not plain text, and can only be passed to a run by the program "
+                       "vakt-command, which is not available. Remove RootDirectory= and RootImage= from [Service], or "
                        "use "
                        "Batch=all; else install vaktd completely.";
         default:

@@ -110,7 +110,7 @@ static void execution_changed(UnitExecution *x, bool is_last, sd_bus_message *m)
                 execution_tell_status(x, before);
         }
         if (r < 0) {
-                log_debug_errno(r, "Cannot read what changed about %s, looking at all of it: %m", x->caller.node.name);
+                log_debug_errno(r, "Cannot read the changes of %s, reading all properties: %m", x->caller.node.name);
                 execution_want(x, CALL_LOOK);
         }
         if (is_last)
@@ -286,7 +286,7 @@ void execution_look_answered(Caller *c, sd_bus_message *m) {
         else if (error && sd_bus_error_has_name(error, SD_BUS_ERROR_UNKNOWN_OBJECT))
                 execution_absent(x);
         else
-                log_warning_errno(r, "Cannot see how %s is doing, trying again later: %m", c->node.name);
+                log_warning_errno(r, "Cannot read the state of %s, trying again later: %m", c->node.name);
         unit_facts_done(&fresh);
 }
 

@@ -42,11 +42,11 @@ static const struct {
         { 213, "SECUREBITS", NULL, "The value of SecureBits= could not be set" },
         { 214, "SETSCHEDULER", NULL, "Its CPUSchedulingPolicy= or CPUSchedulingPriority= could not be set" },
         { 215, "CPUAFFINITY", NULL, "The value of CPUAffinity= could not be set" },
-        { 216, "GROUP", "Group", "The group of Group= is not known or could not be taken on" },
-        { 217, "USER", "User", "The user of User= is not known or could not be taken on" },
+        { 216, "GROUP", "Group", "The group of Group= is unknown or could not be set" },
+        { 217, "USER", "User", "The user of User= is unknown or could not be set" },
         { 218, "CAPABILITIES", NULL, "Its CapabilityBoundingSet= or AmbientCapabilities= could not be set" },
         { 219, "CGROUP", "Slice", "Its control group could not be set up" },
-        { 220, "SETSID", NULL, "It could not become a session of its own" },
+        { 220, "SETSID", NULL, "Its own session could not be created" },
         { 222, "STDERR", "StandardError", "Its standard error (StandardError=) could not be opened" },
         { 224, "PAM", "PAMName", "The PAM session of PAMName= could not be set up" },
         { 225, "NETWORK", NULL, "Its network namespace (PrivateNetwork=, NetworkNamespacePath=) could not be set up" },
@@ -55,19 +55,19 @@ static const struct {
           "set "
           "up: often one of the paths does not exist" },
         { 227, "NO_NEW_PRIVILEGES", NULL, "NoNewPrivileges= could not be set" },
-        { 228, "SECCOMP", NULL, "Its filter of system calls (SystemCallFilter= and the like) could not be set" },
+        { 228, "SECCOMP", NULL, "Its system call filter (SystemCallFilter= and the like) could not be set" },
         { 229, "SELINUX_CONTEXT", NULL, "The value of SELinuxContext= could not be set" },
         { 230, "PERSONALITY", "Personality", "The value of Personality= could not be set" },
         { 231, "APPARMOR", NULL, "The profile of AppArmorProfile= could not be set" },
         { 232, "ADDRESS_FAMILIES", NULL, "RestrictAddressFamilies= could not be set" },
-        { 233, "RUNTIME_DIRECTORY", NULL, "The directory of RuntimeDirectory= could not be made" },
-        { 235, "CHOWN", NULL, "A file of it could not be given to its user" },
+        { 233, "RUNTIME_DIRECTORY", NULL, "The directory of RuntimeDirectory= could not be created" },
+        { 235, "CHOWN", NULL, "The owner of one of its files could not be changed" },
         { 236, "SMACK_PROCESS_LABEL", NULL, "The value of SmackProcessLabel= could not be set" },
         { 237, "KEYRING", NULL, "Its keyring (KeyringMode=) could not be set up" },
-        { 238, "STATE_DIRECTORY", NULL, "The directory of StateDirectory= could not be made" },
-        { 239, "CACHE_DIRECTORY", NULL, "The directory of CacheDirectory= could not be made" },
-        { 240, "LOGS_DIRECTORY", NULL, "The directory of LogsDirectory= could not be made" },
-        { 241, "CONFIGURATION_DIRECTORY", NULL, "The directory of ConfigurationDirectory= could not be made" },
+        { 238, "STATE_DIRECTORY", NULL, "The directory of StateDirectory= could not be created" },
+        { 239, "CACHE_DIRECTORY", NULL, "The directory of CacheDirectory= could not be created" },
+        { 240, "LOGS_DIRECTORY", NULL, "The directory of LogsDirectory= could not be created" },
+        { 241, "CONFIGURATION_DIRECTORY", NULL, "The directory of ConfigurationDirectory= could not be created" },
         { 242, "NUMA_POLICY", NULL, "NUMAPolicy= or NUMAMask= could not be set" },
         { 243, "CREDENTIALS", NULL,
           "Its credentials (LoadCredential= and the like) could not be set up: often the file does not exist" },
@@ -84,16 +84,16 @@ static const struct {
         { "success", RUN_RESULT_SUCCESS, NULL, true },
         { "exit-code", RUN_RESULT_EXIT, NULL, true },
         { "signal", RUN_RESULT_SIGNAL, NULL, true },
-        { "core-dump", RUN_RESULT_SIGNAL, "It crashed, and a core was dumped.", true },
+        { "core-dump", RUN_RESULT_SIGNAL, "It crashed and dumped core.", true },
         { "timeout", RUN_RESULT_TIMEOUT, NULL, true },
-        { "oom-kill", RUN_RESULT_OOM, "It was killed for want of memory (see MemoryMax=).", false },
+        { "oom-kill", RUN_RESULT_OOM, "It was killed because it ran out of memory (see MemoryMax=).", false },
         { "watchdog", RUN_RESULT_SIGNAL, "It did not report to its watchdog in time.", false },
         { "resources", RUN_RESULT_START_FAILED,
-          "The service manager could not set it up; the journal of its unit says why.", false },
-        { "protocol", RUN_RESULT_START_FAILED, "It did not start in the way that Type= of its unit says.", false },
-        { "start-limit-hit", RUN_RESULT_START_FAILED,
-          "It was started too often in too short a time (StartLimitIntervalSec= of the unit).", false },
-        { "exec-condition", RUN_RESULT_SKIPPED, "The command of ExecCondition= said no.", false },
+          "The service manager could not set it up; see the journal of its unit.", false },
+        { "protocol", RUN_RESULT_START_FAILED, "It did not start as Type= of its unit requires.", false },
+        { "start-limit-hit", RUN_RESULT_START_FAILED, "It was started too often (StartLimitIntervalSec= of the unit).",
+          false },
+        { "exec-condition", RUN_RESULT_SKIPPED, "The command of ExecCondition= was not successful.", false },
 };
 
 static const char *const start_result_table[] = {
@@ -199,7 +199,7 @@ static bool validate_cut_short(const UnitEnd *end, Verdict *v) {
                 return false;
         return validate(
                 v, RUN_RESULT_LOST,
-                "The service manager was reloaded while it ran, and forgot which commands were still to come (as it "
+                "The service manager was reloaded while it ran, and lost the commands that were still to run (as it "
                 "does when one has a '$' or ';' in it): perhaps not all of them were run. One Shell= has no such "
                 "trouble.");
 }
@@ -210,9 +210,9 @@ static bool validate_conditions(const UnitEnd *end, Verdict *v) {
         if (f->active != UNIT_INACTIVE || f->exec_start > 0 || streq(f->result, "exec-condition"))
                 return false;
         if (f->condition_monotonic > 0 && !f->condition_result)
-                return validate(v, RUN_RESULT_SKIPPED, "A condition of its unit did not hold (Condition…=).");
+                return validate(v, RUN_RESULT_SKIPPED, "A condition of its unit was not met (Condition…=).");
         if (f->assert_monotonic > 0 && !f->assert_result)
-                return validate(v, RUN_RESULT_SKIPPED, "An assertion of its unit did not hold (Assert…=).");
+                return validate(v, RUN_RESULT_SKIPPED, "An assertion of its unit was not met (Assert…=).");
         return false;
 }
 
@@ -221,17 +221,16 @@ static bool validate_start(const UnitEnd *end, Verdict *v) {
                 return false;
         if (end->start == START_RESULT_DEPENDENCY)
                 return validate(v, RUN_RESULT_START_FAILED,
-                                "A unit that %s needs could not be started; see systemctl status %s.", end->unit,
+                                "A unit that %s requires could not be started; see systemctl status %s.", end->unit,
                                 end->unit);
         if (end->start == START_RESULT_CANCELED)
                 return validate(v, end->existing ? RUN_RESULT_START_FAILED : RUN_RESULT_CANCELLED,
-                                "The start of %s was cancelled by somebody else.", end->unit);
+                                "The start of %s was cancelled, but not by vaktd.", end->unit);
         if (end->start == START_RESULT_OTHER)
                 return validate(v, RUN_RESULT_START_FAILED,
-                                "The service manager gave the start of %s up; its journal says why.", end->unit);
+                                "The service manager gave up starting %s; see the journal of the unit.", end->unit);
         if (!end->existing && (streq(end->facts->result, "exit-code") || streq(end->facts->result, "signal")))
-                return validate(v, RUN_RESULT_START_FAILED,
-                                "What ExecStartPre= or ExecCondition= runs before it failed.");
+                return validate(v, RUN_RESULT_START_FAILED, "A command of ExecStartPre= or ExecCondition= failed.");
         return false;
 }
 
@@ -274,7 +273,7 @@ static const char *missing_environment_file(const JobDef *def) {
 static bool validate_resources(const UnitEnd *end, Verdict *v) {
         const char *file = streq(end->facts->result, "resources") ? missing_environment_file(end->def) : NULL;
 
-        return file && validate(v, RUN_RESULT_START_FAILED, "The file %s of EnvironmentFile= is not there.", file);
+        return file && validate(v, RUN_RESULT_START_FAILED, "The file %s of EnvironmentFile= does not exist.", file);
 }
 
 static bool validate_step(const UnitEnd *end, Verdict *v) {
@@ -300,7 +299,7 @@ static bool validate_stopped_elsewhere(const UnitEnd *end, Verdict *v) {
                 if (streq(results[i].word, f->result) && !results[i].by_stop)
                         return false;
         v->outcome->code = signal_of(f);
-        return validate(v, RUN_RESULT_CANCELLED, "Its unit was stopped, and not by vaktd.");
+        return validate(v, RUN_RESULT_CANCELLED, "Its unit was stopped, but not by vaktd.");
 }
 
 /* Clean in the eyes of the service manager. */

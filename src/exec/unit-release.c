@@ -90,10 +90,9 @@ bool release_keep(UnitExecutor *e, const char *unit, bool is_failed, uint64_t li
         if (e->n_unacknowledged <= UNIT_RELEASES_MAX)
                 return r;
         if (!e->said_full)
-                log_warning(
-                        "The ledger could not be written for the last %u runs: the service manager is not kept from "
-                        "forgetting the oldest of them any longer.",
-                        UNIT_RELEASES_MAX);
+                log_warning("The ledger could not be written for the last %u runs: the service manager may now "
+                            "forget the oldest of them.",
+                            UNIT_RELEASES_MAX);
         e->said_full = true;
         release_acknowledge(TAILQ_FIRST(&e->unacknowledged));
         calls_pump(e);

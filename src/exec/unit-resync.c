@@ -14,8 +14,8 @@
 #define COMPARE_USEC          USEC_PER_MINUTE
 #define COMPARE_ACCURACY_USEC (5 * USEC_PER_SEC)
 
-#define REASON_GONE                                                                                              \
-        "Its unit is gone: somebody stopped or reset it, or the service manager was restarted. What came of it " \
+#define REASON_GONE                                                                                    \
+        "Its unit is gone: it was stopped or reset, or the service manager was restarted. Its result " \
         "is not known."
 
 /* One row of the list. */

@@ -38,8 +38,8 @@ void executor_hold(UnitExecutor *e) {
         if (e->is_held)
                 return;
         e->is_held = true;
-        log_notice(
-                "The machine is going down: no run is started any more. What waits is started after the next boot.");
+        log_notice("The machine is shutting down: no more runs are started. Waiting runs are started after the next "
+                   "boot.");
         e->callbacks.held(e->userdata, true);
         executor_put_waiting_back(e);
         executor_keep_comparing(e);
@@ -53,7 +53,7 @@ static int on_state(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (sd_bus_message_read(m, "v", "s", &state) <= 0 || streq(state, "stopping"))
                 return 0; /* asked again with the next comparison */
         e->is_held = false;
-        log_notice("The machine stays up: runs are started again.");
+        log_notice("The shutdown was cancelled: runs are started again.");
         e->callbacks.held(e->userdata, false);
         return 0;
 }

@@ -84,7 +84,7 @@ void stranger_answered(Caller *c, sd_bus_message *m) {
         UnitExecutor *e = c->executor;
 
         if (error)
-                log_debug("Cannot ask what %s is for: %s", c->node.name, strempty(error->message));
+                log_debug("Cannot query what %s is for: %s", c->node.name, strempty(error->message));
         else
                 tell((Stranger *)c, m);
         stranger_free((Stranger *)c);

@@ -38,7 +38,7 @@ static void obey(int orders_fd, ChildFailed *failed) {
                 return;
         }
         failed->error = -r;
-        (void)snprintf(failed->message, sizeof(failed->message), "vakt-exec cannot read what it is to do: %s.",
+        (void)snprintf(failed->message, sizeof(failed->message), "vakt-exec cannot read its instructions: %s.",
                        strerror(-r));
 }
 

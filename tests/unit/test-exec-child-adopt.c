@@ -146,7 +146,7 @@ static void daemon_kill(Daemon *d) {
         d->fd = safe_close(d->fd);
 }
 
-#define RAN        "vaktd was restarted while it ran; how it ended is not known."
+#define RAN        "vaktd was restarted while it ran; its result is not known."
 #define NEVER_SEEN "vaktd was restarted while it was being started, and no process of it was found."
 
 /* --- what they do --- */

@@ -182,7 +182,7 @@ static void settings(void) {
         def_set_text(t.def, "User", "no-such-user");
         run_start(&t);
         run_wait(&t);
-        assert_string_equal(t.reason, "The user 'no-such-user' of User= is not known.");
+        assert_string_equal(t.reason, "The user 'no-such-user' of User= is unknown.");
         assert_int_equal(access(run_file(t.record.id, NULL), F_OK), -1);
         run_done(&t);
 

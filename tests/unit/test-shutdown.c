@@ -254,7 +254,7 @@ static void test_over_before_it_was_cancelled(void **state) {
 }
 
 static int count_held(const char *topic, const char *message, void *userdata) {
-        *(unsigned *)userdata += strstr(message, "going down") != NULL;
+        *(unsigned *)userdata += strstr(message, "shutting down") != NULL;
         return 0;
 }
 
