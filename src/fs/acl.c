@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The kernel's own form of the list (linux/posix_acl_xattr.h): a library would be one more dependency for five rows.
- */
+/* The kernel's own format of the list (linux/posix_acl_xattr.h): a library would be one more dependency for five
+ * rows. */
 
 #include "fs/acl.h"
 

@@ -1,18 +1,18 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One more user on a directory's or file's access control list (acl(5)), which takes no capability but to own it. */
+/* One additional user on the access control list of a file or directory (acl(5)), which only requires to own it. */
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Gives rights (the bits 4, 2 and 1 of a mode) on fd to its owner and to one user, and none to anybody else.
- * -EOPNOTSUPP: its file system has no such lists. */
+/* Grants rights (the bits 4, 2 and 1 of a mode) on fd to its owner and to one user, and to nobody else. -EOPNOTSUPP:
+ * its file system has no such lists. */
 int acl_give(int fd, uid_t uid, unsigned rights);
 
-/* Takes the list away; the mode is then to be set by the caller. */
+/* Removes the list; the caller then sets the mode. */
 int acl_remove(int fd);
 
-/* Is there a list on it? Then the group's bits of its mode are not the group's: they say what may be given to anybody.
- * fd may be opened with O_PATH. True also when that cannot be told. */
+/* Is there a list on it? Then the group bits of its mode are not those of the group, but the mask of all entries. fd
+ * may be opened with O_PATH. Also true if it is not known. */
 bool acl_is_there(int fd);

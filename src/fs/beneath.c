@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* openat2(2) does in the kernel, in one call and without races, what walking with O_NOFOLLOW does step by step. It is
- * in every kernel since 5.6 and needs no glibc that knows it. But filters of system calls cannot look into its
- * arguments, so RestrictSUIDSGID= of a service and many a container forbid it altogether; then it is walked step by
- * step. */
+/* openat2(2) does in the kernel, in one call and without races, what a walk with O_NOFOLLOW does step by step. All
+ * kernels since 5.6 have it, and it does not require support by glibc. But system call filters cannot inspect its
+ * arguments, so RestrictSUIDSGID= of a service and many containers forbid it completely; then the path is walked step
+ * by step. */
 
 #include "fs/beneath.h"
 
@@ -17,7 +17,7 @@
 
 #include "fs/identity.h"
 
-#define PIECE_MAX 2048 /* bytes of a path resolved at once; a name has 255 at most */
+#define PIECE_MAX 2048 /* bytes of a path resolved at once; a name has at most 255 */
 
 #define DIRECTORY_FLAGS (O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
 
@@ -30,7 +30,7 @@ static int open_at_once(int dir_fd, const char *path, bool cross_mounts) {
         };
         long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
 
-        /* O_NOATIME is for the owner and CAP_FOWNER only. */
+        /* O_NOATIME is only for the owner and CAP_FOWNER. */
         if (fd < 0 && errno == EPERM) {
                 how.flags &= ~(uint64_t)O_NOATIME;
                 fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
@@ -38,7 +38,7 @@ static int open_at_once(int dir_fd, const char *path, bool cross_mounts) {
         return fd < 0 ? -errno : (int)fd;
 }
 
-/* Which mount it is on; where the kernel does not say (before 5.8), which file system. */
+/* The mount it is on; if the kernel does not report that (before 5.8), the file system. */
 static int mount_of(int fd, uint64_t *ret) {
         struct statx s;
 
@@ -100,7 +100,7 @@ static int open_piece(int dir_fd, const char *path, bool cross_mounts) {
         return fd;
 }
 
-/* The longest beginning of whole names within PIECE_MAX bytes. */
+/* The longest prefix of whole names within PIECE_MAX bytes. */
 static size_t piece_length(const char *path, size_t n) {
         const char *slash;
 
@@ -136,7 +136,7 @@ int open_directory_beneath(int dir_fd, const char *path, size_t n, bool cross_mo
         return TAKE_FD(fd);
 }
 
-/* A regular file, and nothing that does something when it is opened, such as a device or a FIFO. */
+/* A regular file, and nothing whose opening has side effects, such as a device or a FIFO. */
 static int open_regular(int dir_fd, const char *name, struct stat *ret_stat) {
         _cleanup_close_ int path_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         char link[sizeof("/proc/self/fd/") + 11];
@@ -151,8 +151,9 @@ static int open_regular(int dir_fd, const char *name, struct stat *ret_stat) {
         return fd < 0 ? -errno : fd;
 }
 
-/* A read lease is given when nobody writes (fcntl(2)). We have it for a moment only; should somebody want to write
- * just then, he waits that long and we get a signal that is ignored by default, not SIGIO. */
+/* A read lease is granted if the file is not open for writing (fcntl(2)). We hold it only for a moment; a program that
+ * opens the file for writing just then waits that long, and we get a signal that is ignored by default instead of
+ * SIGIO. */
 static int ask_for_lease(int fd) {
         if (fcntl(fd, F_SETSIG, SIGURG) < 0)
                 return -errno;
@@ -172,7 +173,7 @@ int file_has_writer(int dir_fd, const char *name) {
         if (fd < 0)
                 return fd;
         r = ask_for_lease(fd);
-        if (r == -EACCES && geteuid() == 0) { /* without CAP_LEASE it is given to the owner only */
+        if (r == -EACCES && geteuid() == 0) { /* without CAP_LEASE it is granted only to the owner */
                 const Identity owner = { .uid = st.st_uid, .gid = st.st_gid };
 
                 if (identity_enter(&scope, &owner) < 0)
@@ -191,7 +192,7 @@ static const unsigned remote_types[] = {
         0x5346414f, /* afs */
         0x6b414653, /* kafs */
         0x73757245, /* coda */
-        0x65735546, /* fuse: most that it is used for look at something elsewhere */
+        0x65735546, /* fuse: mostly used for files elsewhere */
         0x6969,     /* nfs */
         0x517b,     /* smb */
         0xff534d42, /* cifs */

@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Opening and looking at files in trees that other people write to: no symbolic link is followed, no mount is crossed
- * unless told, whatever is swapped meanwhile. */
+/* Opens and examines files in trees that other users write to: no symbolic link is followed, no mount is crossed
+ * unless requested, regardless of what is replaced meanwhile. */
 
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -14,13 +14,13 @@
  * -EACCES and what else openat2(2) says. */
 int open_directory_beneath(int dir_fd, const char *path, size_t n, bool cross_mounts);
 
-/* Has somebody this regular file open for writing? 1, 0; -EACCES: it is not ours and we may not ask (CAP_LEASE, or
- * CAP_SETUID); -EOPNOTSUPP: its file system does not say; -ENOENT, … */
+/* Is this regular file open for writing? 1, 0; -EACCES: it is not ours and we may not ask (CAP_LEASE, or CAP_SETUID);
+ * -EOPNOTSUPP: its file system does not report it; -ENOENT, … */
 int file_has_writer(int dir_fd, const char *name);
 
 typedef struct FileSystemTraits {
-        bool is_remote; /* others may write there without our kernel knowing: must be polled */
+        bool is_remote; /* other hosts may write there without the knowledge of our kernel: must be polled */
 } FileSystemTraits;
 
-/* Of the file system that fd is on. */
+/* The properties of the file system that fd is on. */
 int file_system_traits(int fd, FileSystemTraits *ret);

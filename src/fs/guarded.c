@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The kernel can refuse links altogether (openat2(2), RESOLVE_NO_SYMLINKS), but not by whose they are; and what makes
- * a path safe here is who owns each step. So the steps are made one by one, each by O_PATH from the one before. */
+/* The kernel can refuse links altogether (openat2(2), RESOLVE_NO_SYMLINKS), but not by their owner; and what makes a
+ * path safe here is the owner of each component. So the path is walked component by component, each with O_PATH from
+ * the one before. */
 
 #include "fs/guarded.h"
 
@@ -19,7 +20,7 @@
 typedef struct Walk {
         int fd; /* O_PATH; of */
         struct stat st;
-        char *done; /* the path of that directory, as far as it was walked */
+        char *done; /* the path of that directory, as far as it has been walked */
         char *rest; /* still to be walked */
         unsigned n_links;
         bool is_below_shared;
@@ -50,8 +51,8 @@ static bool is_trusted(const struct stat *st) {
         return st->st_uid == 0 || st->st_uid == geteuid();
 }
 
-/* A group of root's or our own has no members that could harm us. But with a list of access rights, the group's bits
- * are the mask of what it may give to anybody. */
+/* A group of root or our own has no members that could harm us. But with an access control list, the group bits are
+ * the mask of what it grants to other users. */
 static bool is_shared(int fd, const struct stat *st) {
         if (st->st_mode & S_IWOTH)
                 return true;
@@ -132,7 +133,7 @@ static int check_step(Walk *w, const char *name, const struct stat *st) {
                       w->done, name, strempty(below), strempty(above), strempty(above), w->done);
 }
 
-/* A directory of ours in which others may replace things. */
+/* A directory of ours in which other users may replace entries. */
 static int check_shared(Walk *w) {
         if (!is_trusted(&w->st) || !is_shared(w->fd, &w->st) || (w->st.st_mode & S_ISVTX))
                 return 0;
@@ -143,7 +144,7 @@ static int check_shared(Walk *w) {
                 isempty(w->done) ? "/" : w->done, isempty(w->done) ? "/" : w->done);
 }
 
-/* By the owner of the directory above. Its group is the one that the new directory shall have, too. */
+/* With the owner of the parent directory. The new directory also gets its group. */
 static int make_step(const Walk *w, const char *name) {
         const Identity owner = { .uid = w->st.st_uid, .gid = w->st.st_gid };
         _cleanup_(identity_restore) IdentityScope scope = {};
@@ -161,7 +162,7 @@ static int make_step(const Walk *w, const char *name) {
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
         if (st.st_uid != (is_trusted(&w->st) ? geteuid() : owner.uid))
-                return 0; /* it was replaced at once; the next step sees whose it is */
+                return 0; /* it was replaced at once; the next step checks the owner */
         return fchmod(fd, w->make_mode) < 0 ? -errno : 0;
 }
 

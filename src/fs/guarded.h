@@ -20,8 +20,8 @@
 
 #include "util/macro.h"
 
-/* What -EROFS of a directory means for people: of its path, twice. */
-#define GUARDED_READ_ONLY_TEXT                                                                                     \
+/* The message for -EROFS of a directory, which takes its path twice. */
+#define GUARDED_READ_ONLY_TEXT                                                                               \
         "%s is read-only, at least for vaktd; if only for vaktd, set ReadWritePaths=%s in a drop-in of its " \
         "service, or restart vaktd after a remount"
 
@@ -31,23 +31,23 @@ typedef struct GuardedDirectory {
         ino_t inode;
         uid_t uid;
         gid_t gid;
-        bool is_trusted; /* it belongs to root or to us; else to the user that all below belongs to */
-        bool is_shared;  /* others than its owner can write it */
+        bool is_trusted; /* it belongs to root or us; otherwise to the user that everything below belongs to */
+        bool is_shared;  /* other users than its owner can write to it */
         bool is_writable_by_all;
-        bool is_below_shared; /* it is another user's, who may have made it where all may make directories */
+        bool is_below_shared; /* another user's, who may have created it where everybody may */
 } GuardedDirectory;
 
 void guarded_close(GuardedDirectory *d);
 
-/* Opens a directory by an absolute path. -ELOOP: a link that others could have made; -EPERM: another rule above is
- * broken; -ENOENT, -ENOTDIR and other errno of openat(2). *reterr, if asked for, is then a text for people without the
- * final dot, which names the place, the reason and what to do; the caller frees it; NULL without memory. */
+/* Opens a directory by an absolute path. -ELOOP: a link that other users could have created; -EPERM: another rule
+ * above is broken; -ENOENT, -ENOTDIR and other errno of openat(2). *reterr, if requested, is then a message without
+ * the final dot, with the place, the reason and what to do; the caller frees it; NULL without memory. */
 int guarded_open(const char *path, GuardedDirectory *ret, char **reterr);
 
-/* Makes what is missing of the path, each directory with the rights of the owner of the one above, and with mode,
- * whatever the umask is. One that is there is fine, as is anything else that is no directory: who opens it will see.
- * Errors as above, and those of mkdirat(2). */
+/* Creates what is missing of the path, each directory with the rights of the owner of its parent, and with mode,
+ * regardless of the umask. An existing directory is fine, and so is anything else that is not a directory: opening it
+ * will fail. Errors as above, and those of mkdirat(2). */
 int guarded_make(const char *path, mode_t mode, char **reterr);
 
-/* Does the directory of a link allow that the link be followed? For those who walk a path themselves; both by fd. */
+/* Does the directory of a link allow the link to be followed? For callers that walk a path themselves; both by fd. */
 bool guarded_may_follow(int dir_fd, int link_fd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* setfsuid(2) says nothing about failure; asking for a user that does not exist tells who we are now. setgroups(2) is
- * called directly: the C library would make all threads follow, and there is only this one. */
+/* setfsuid(2) does not report failure; a call with a user that does not exist returns the current one. setgroups(2) is
+ * called directly: the C library would apply it to all threads, and there is only this one. */
 
 #include "fs/identity.h"
 
@@ -56,9 +56,9 @@ static bool set_fsids(uid_t uid, gid_t gid) {
 }
 
 static void become_ourselves(void) {
-        (void)setfsuid(geteuid()); /* first: it brings the capabilities back */
+        (void)setfsuid(geteuid()); /* first: it restores the capabilities */
         if (!set_fsids(geteuid(), getegid()) || set_groups(own_groups, n_own_groups) < 0)
-                abort(); /* whoever goes on now does so with the wrong rights */
+                abort(); /* to continue would be to act with the wrong rights */
         current = NULL;
 }
 
@@ -130,7 +130,7 @@ bool identity_parse_id(const char *name, uid_t *ret) {
         return true;
 }
 
-/* name NULL: by uid. The entry is good until the next call. */
+/* name NULL: by uid. The entry is valid until the next call. */
 static int find_passwd(const char *name, uid_t uid, FILE **ret_file, const struct passwd **ret) {
         FILE *f = fopen("/etc/passwd", "re");
         const struct passwd *pw;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The lines of /proc/self/mountinfo (proc_pid_mountinfo(5)), sorted, and the difference between two readings. Two
- * mounts are the same when id and path are; the kernel gives ids out again, but a path that got a new mount under the
- * old id within one reading is the same path with a new device, which whoever watches it sees by himself. */
+ * mounts are the same if id and path are; the kernel reuses ids, but a path that got a new mount with the old id
+ * between two readings is the same path with a new device, which its watch notices itself. */
 
 #include "fs/mount-table.h"
 
@@ -33,7 +33,7 @@ static void mount_list_done(MountList *l) {
         l->n_mounts = 0;
 }
 
-/* Space, tab, newline and backslash stand as \ooo. */
+/* Space, tab, newline and backslash are written as \ooo. */
 static void unescape(char *s) {
         char *out = s;
 
@@ -90,7 +90,8 @@ static int mount_list_read(MountList *ret) {
         FILE *f;
         int r = 0;
 
-        /* Opened anew: reading marks the change as seen only where epoll waits, and a rewound file may be torn. */
+        /* Opened again: a read only marks the change as seen where epoll waits, and a rewound file may be
+         * inconsistent. */
         f = fopen("/proc/self/mountinfo", "re");
         if (!f)
                 return -errno;

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is mounted where, and what has changed: a mount laid over a watched directory gives no event of inotify. */
+/* What is mounted where, and what has changed: a mount over a watched directory causes no inotify event. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,9 +15,9 @@ int mount_table_new(MountTable **ret);
 MountTable *mount_table_free(MountTable *t);
 DEFINE_CLEANUP(MountTable, mount_table_free)
 
-/* Is ready with EPOLLPRI when something changed. */
+/* Ready with EPOLLPRI when something has changed. */
 int mount_table_fd(const MountTable *t) _pure_;
 
-/* Reads the table again and tells of each path on which a mount came or went. The number of them, or negative errno:
- * then nothing was told, and the next call compares with the same table as this one. */
+/* Reads the table again and reports each path on which a mount appeared or disappeared. Returns their number, or a
+ * negative errno: then nothing was reported, and the next call compares with the same table as this one. */
 int mount_table_update(MountTable *t, void (*changed)(void *userdata, const char *path), void *userdata);

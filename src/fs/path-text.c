@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Paths put together in one buffer that grows and is used again. They are built from the leaf to the root as often as
- * from the root to the leaf, since a directory knows its parent; hence both ends can be added to. */
+/* Paths that are built in one buffer, which grows and is reused. They are built from the leaf to the root as often as
+ * from the root to the leaf, because a directory knows its parent; hence both ends can be extended. */
 
 #include "fs/path-text.h"
 

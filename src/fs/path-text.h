@@ -1,13 +1,13 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A path that is put together piece by piece: bytes, always NUL-terminated, of any length (trees may be deeper than
+/* A path that is built piece by piece: bytes, always NUL-terminated, of any length (trees may be deeper than
  * PATH_MAX). */
 
 #include "util/macro.h"
 
 typedef struct PathText {
-        char *bytes; /* NULL until something was put in */
+        char *bytes; /* NULL until something is added */
         size_t length, n_allocated;
 } PathText;
 
@@ -23,8 +23,8 @@ static inline const char *path_text_string(const PathText *p) {
         return p->bytes ?: "";
 }
 
-/* Makes it n bytes long, which the caller fills. 0 or -ENOMEM. */
+/* Makes it n bytes long; the caller fills them. 0 or -ENOMEM. */
 int path_text_resize(PathText *p, size_t n);
 
-/* Appends n bytes, after a slash where something stands before and does not end in one. 0 or -ENOMEM. */
+/* Appends n bytes, after a slash if the path is not empty and does not end in one. 0 or -ENOMEM. */
 int path_text_append(PathText *p, const char *bytes, size_t n);

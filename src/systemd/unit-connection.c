@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The private socket is faster than the bus by a third, does not depend on dbus-daemon, and is closed when the manager
- * executes itself anew, which tells us to compare. Root may use it, and a user that of his own manager; a vaktd that
- * runs as somebody else takes the bus.
+ * re-executes itself, which tells us to compare. Root may use it, and a user that of their own manager; otherwise
+ * vaktd uses the bus.
  *
- * On the bus anybody may send us what looks like a signal of the manager: the sender is compared with the owner of its
- * name. When that changes, calls to the old owner are void, as if the connection had been lost.
+ * On the bus, anybody may send us something that looks like a signal of the manager, so the sender is compared with
+ * the owner of its name. When the owner changes, calls to the old one are void, as if the connection had been lost.
  *
- * Nothing here waits: connecting, authentication and the calls that make the manager talk to us go on while the loop
- * turns, and calls that are made meanwhile are queued by sd-bus. */
+ * Nothing here blocks: connecting, authentication and the calls that subscribe to the manager continue while the loop
+ * runs, and sd-bus queues calls that are made meanwhile. */
 
 #include "systemd/unit-connection.h"
 
@@ -20,8 +20,8 @@
 
 #define RETRY_MIN    (50 * USEC_PER_MSEC)
 #define RETRY_MAX    (10 * USEC_PER_SEC)
-#define RETRY_SAY    (1 * USEC_PER_SEC)  /* a pause that long is worth a line in the log */
-#define CALL_TIMEOUT (60 * USEC_PER_SEC) /* a manager that reloads thousands of units takes its time */
+#define RETRY_SAY    (1 * USEC_PER_SEC)  /* a pause that is long enough for a line in the log */
+#define CALL_TIMEOUT (60 * USEC_PER_SEC) /* a manager that reloads thousands of units is slow */
 
 #define MANAGER_NAME   "org.freedesktop.systemd1"
 #define PROPERTIES     "org.freedesktop.DBus.Properties"
@@ -131,7 +131,7 @@ int unit_connection_new_call(UnitConnection *c, sd_bus_message **ret, const char
         r = sd_bus_message_new_method_call(c->bus, ret, MANAGER_NAME, object, interface, member);
         if (r < 0)
                 return r;
-        /* There is nothing to be activated: what is not on the bus is on its way back to it. */
+        /* There is nothing to activate: a manager that is not on the bus is about to return. */
         return sd_bus_message_set_auto_start(*ret, false);
 }
 
@@ -198,7 +198,7 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *e) 
         return 0;
 }
 
-/* The bus treats these in their order, so that the owner is known before its first signal comes. */
+/* The bus processes these in order, so that the owner is known before its first signal arrives. */
 static int connection_set_up_bus(UnitConnection *c) {
         int r;
 
@@ -230,7 +230,7 @@ static int connection_set_up(UnitConnection *c) {
                 return r;
         if (c->on_bus)
                 r = connection_set_up_bus(c);
-        else /* the manager sends all it has to such a peer, unasked */
+        else /* the manager sends all its signals to such a peer, unasked */
                 r = sd_bus_add_match(c->bus, NULL, "type='signal',path_namespace='" MANAGER_OBJECT "'", on_signal, c);
         if (r >= 0)
                 r = sd_bus_attach_event(c->bus, c->event, SD_EVENT_PRIORITY_NORMAL);
@@ -257,7 +257,7 @@ static int connection_start_private(UnitConnection *c) {
         if (!c->options.user_instance)
                 return connection_start(c, SYSTEM_PRIVATE, /* is_bus= */ false);
         directory = getenv("XDG_RUNTIME_DIR");
-        /* Such a character would have to be escaped in an address; nobody's directory has one. */
+        /* Such a character would have to be escaped in an address; no real directory has one. */
         if (isempty(directory) || strpbrk(directory, ",;=%"))
                 return -ENOENT;
         if (asprintf(&address, "unix:path=%s/systemd/private", directory) < 0) {
@@ -283,7 +283,7 @@ static int connection_connect(UnitConnection *c) {
         r = connection_start_private(c);
         if (r >= 0)
                 c->had_private = true;
-        /* A socket that was there before is only gone for the moment in which the manager executes itself. */
+        /* A socket that existed before is only gone for the moment in which the manager re-executes itself. */
         if (r != -EACCES && r != -EPERM && (r != -ENOENT || c->had_private))
                 return r;
         connection_drop(c);

@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A connection to the service manager that comes back: by its private socket where we may use that, else over the bus.
- */
+/* A connection to the service manager that is restored when it is lost: through its private socket if we may use that,
+ * otherwise over the bus. */
 
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
@@ -18,8 +18,8 @@ typedef struct UnitConnection UnitConnection;
 /* Called from the loop, never from within a function below. */
 typedef struct UnitConnectionHandler {
         void (*opened)(void *userdata); /* calls can be made */
-        void (*closed)(void *userdata); /* calls that were under way are not answered any more: drop their slots */
-        /* m stands at the changed properties, a{sv}. A change of a unit is told in two halves; is_last: the second. */
+        void (*closed)(void *userdata); /* pending calls are not answered any more: drop their slots */
+        /* m is at the changed properties, a{sv}. A change of a unit is reported in two halves; is_last: the second. */
         void (*properties_changed)(void *userdata, const char *unit, bool is_last, sd_bus_message *m);
         void (*job_removed)(void *userdata, const char *unit, uint32_t job, const char *result);
         void (*unit_removed)(void *userdata, const char *unit);
@@ -28,7 +28,7 @@ typedef struct UnitConnectionHandler {
 
 typedef struct UnitConnectionOptions {
         bool user_instance;
-        const char *address; /* of a manager (or with is_bus of a bus) other than the usual, for tests; or NULL */
+        const char *address; /* of a manager (or with is_bus of a bus) other than the default, for tests; or NULL */
         bool is_bus;
 } UnitConnectionOptions;
 
@@ -38,16 +38,17 @@ int unit_connection_new(UnitConnection **ret, sd_event *event, const UnitConnect
 UnitConnection *unit_connection_free(UnitConnection *c);
 DEFINE_CLEANUP(UnitConnection, unit_connection_free)
 
-/* Opens it from the loop, and again whenever it is lost, with a growing pause. Does nothing when that goes on. */
+/* Opens it from the loop, and again whenever it is lost, with growing delays. Does nothing if that has begun
+ * already. */
 void unit_connection_open(UnitConnection *c);
 /* Closes it at once, until it is opened; closed() is not called. */
 void unit_connection_close(UnitConnection *c);
-/* It is of no use as it is: closed, and opened anew after a pause. */
+/* It does not work: closed, and opened again after a delay. */
 void unit_connection_break(UnitConnection *c, int error);
-/* It was of use: the next pause is short again. */
+/* It worked: the next delay is short again. */
 void unit_connection_proved(UnitConnection *c);
 
-/* Calls of methods of the service manager. Negative errno: the connection is of no use. */
+/* Calls methods of the service manager. Negative errno: the connection does not work. */
 int unit_connection_new_call(UnitConnection *c, sd_bus_message **ret, const char *object, const char *interface,
                              const char *member);
 int unit_connection_call(UnitConnection *c, sd_bus_slot **ret, sd_bus_message *m, sd_bus_message_handler_t handler,

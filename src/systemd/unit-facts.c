@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One table from the name of a property to where it is kept. A change signal holds some eighty properties of which a
- * fifth are of interest, so the table is sorted and searched by halves. */
+/* One table from the name of a property to where it is stored. A change signal contains some eighty properties, of
+ * which a fifth matter, so the table is sorted and searched by bisection. */
 
 #include "systemd/unit-facts.h"
 
@@ -59,7 +59,7 @@ static int read_word(sd_bus_message *m, void *field) {
         return r;
 }
 
-/* A text that changed has another address than before: whoever compares them need not keep a copy. */
+/* A text that has changed has another address than before, so callers can compare pointers and need no copy. */
 static int read_text(sd_bus_message *m, void *field) {
         char **text = field, *copy;
         const char *s;
@@ -150,7 +150,7 @@ static int compare_name(const void *name, const void *reader) {
         return strcmp(name, ((const FactReader *)reader)->name);
 }
 
-/* Takes the value, a variant, that comes next. */
+/* Reads the next value, a variant. */
 static int read_fact(UnitFacts *f, const char *name, sd_bus_message *m) {
         const FactReader *reader = bsearch(name, readers, ELEMENTSOF(readers), sizeof(readers[0]), compare_name);
         const char *type;
@@ -191,7 +191,7 @@ bool unit_facts_is_over(const UnitFacts *f) {
         return f->job == 0 && (f->active == UNIT_INACTIVE || f->active == UNIT_FAILED || unit_facts_has_exited(f));
 }
 
-/* A unit that is told to stop leaves the state "active" at once, and then its processes are told to end. */
+/* A unit that is to be stopped leaves the state "active" at once, and only then are its processes terminated. */
 bool unit_facts_ended_by_itself(const UnitFacts *f) {
         if (f->exec_exit_monotonic == 0)
                 return false;

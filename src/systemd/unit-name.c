@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Names are built so that they can be read by an administrator and taken apart again: what stands behind the last
- * hyphen is the run. The object path of a unit is decoded here and not by sd_bus_path_decode(), since that allocates,
- * and every signal about every unit of the machine passes through. */
+/* Names are built so that an administrator can read them and they can be parsed again: the run is the part after the
+ * last hyphen. The object path of a unit is decoded here and not by sd_bus_path_decode(), because that allocates, and
+ * every signal about every unit of the machine goes through here. */
 
 #include "systemd/unit-name.h"
 
@@ -14,7 +14,7 @@
 #define SUFFIX      ".service"
 #define UNIT_OBJECT "/org/freedesktop/systemd1/unit/"
 
-/* The byte that two hexadecimal digits stand for, or -1. */
+/* The byte of two hexadecimal digits, or -1. */
 static int hex_byte(const char *s) {
         int high = hex_value(s[0]), low = high < 0 ? -1 : hex_value(s[1]);
 
@@ -36,7 +36,7 @@ int unit_name_of_run(char **ret, const char *job, uint64_t run) {
         return 0;
 }
 
-/* A number as it is printed: no sign, no leading zero. */
+/* A number in its printed form: no sign, no leading zero. */
 static bool parse_run(const char *s, const char *end, uint64_t *ret) {
         uint64_t n = 0;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The array is there by the address of its pointer, of whatever type. */
+/* The array is passed as the address of its pointer, of any type. */
 
 #include "util/array.h"
 

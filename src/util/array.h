@@ -1,21 +1,21 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Arrays that grow one by one, and bisection in those that are sorted. An array has room for the next power of two
- * that is not below its count, so its room needs no field of its own: every array begins as NULL with a count of 0,
- * grows by these macros only, and may lose elements in any way. An array is named by an lvalue, as is its count. */
+/* Arrays that grow one by one, and bisection in sorted ones. An array has room for the smallest power of two that is
+ * not below its count, so the room needs no field of its own: every array begins as NULL with a count of 0, grows only
+ * through these macros, and may lose elements in any way. An array and its count are passed as lvalues. */
 
 #include <stddef.h>
 
 #include "util/macro.h"
 
-/* Room for one more among n elements of a size; NULL without memory, and all stays as it was. */
+/* Makes room for one more of n elements of a size; NULL without memory, in which case nothing changes. */
 void *array_gap(void *array, size_t n, size_t at, size_t size);
 
-/* The place behind the last element, for the caller to fill in and count; or NULL. */
+/* The place after the last element, which the caller fills in and counts; or NULL. */
 #define ARRAY_NEXT(array, n) ((__typeof__(array))array_gap(&(array), (n), (n), sizeof(*(array))))
 
-/* The place of a new element at an index, which is counted, for the caller to fill in; or NULL. */
+/* The place of a new element at an index, which is counted and which the caller fills in; or NULL. */
 #define ARRAY_INSERT(array, n, at)                                                       \
         ({                                                                               \
                 __typeof__(array) _place = array_gap(&(array), n, at, sizeof(*(array))); \
@@ -23,15 +23,15 @@ void *array_gap(void *array, size_t n, size_t at, size_t size);
                 _place;                                                                  \
         })
 
-/* Takes out the element at an index, which may not be a text that changes with the count. */
+/* Removes the element at an index, which may not be an expression that changes with the count. */
 #define ARRAY_REMOVE(array, n, at)                                                          \
         ({                                                                                  \
                 (n)--;                                                                      \
                 memmove(&(array)[at], &(array)[(at) + 1], ((n) - (at)) * sizeof(*(array))); \
         })
 
-/* The first of n indices for which the expression before, in terms of i, does not hold; n when it holds for all. It
- * holds for none behind one for which it does not. */
+/* The first of n indices for which the preceding expression, in terms of i, does not hold; n if it holds for all. It
+ * must not hold for any index after one for which it does not. */
 #define BISECT(n, i, before)                                  \
         ({                                                    \
                 size_t _low = 0, _high = (n);                 \

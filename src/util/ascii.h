@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Characters, whatever the locale is. */
+/* Characters, independent of the locale. */
 
 #include <stdbool.h>
 
@@ -17,7 +17,7 @@ static inline bool is_alphanumeric(char c) {
         return is_letter(c) || is_digit(c);
 }
 
-/* Of a hexadecimal digit in small letters; or -1. */
+/* The value of a lowercase hexadecimal digit, or -1. */
 static inline int hex_value(char c) {
         return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The kernel's boot id is that of the machine. A container manager that boots a system of its own mounts another file
- * over it, which a service does not see whose /proc/sys is made read-only (ProtectKernelTunables=, with systemd 252):
- * all boots of the container look like one. So the time at which PID 1 was started is mixed in. It does not change
- * when PID 1 executes itself anew. */
+/* The kernel's boot id is that of the machine. A container manager that boots its own system mounts another file over
+ * it, which is not visible to a service with a read-only /proc/sys (ProtectKernelTunables=, with systemd 252): all
+ * boots of the container look the same. So the time at which PID 1 was started is mixed in. It does not change when
+ * PID 1 re-executes itself. */
 
 #include "util/boot-id.h"
 

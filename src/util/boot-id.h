@@ -11,15 +11,15 @@
 
 typedef struct BootId {
         sd_id128_t id;
-        sd_id128_t kernel; /* as the kernel has it, which is what earlier versions wrote down */
+        sd_id128_t kernel; /* as the kernel reports it, which is what earlier versions recorded */
 } BootId;
 
-/* Both null where the kernel does not tell. */
+/* Both are null if the kernel does not report them. */
 BootId boot_id_get(void);
 
-/* When that boot began, on CLOCK_BOOTTIME: the start of PID 1, which is the first thing on a machine and what boots a
- * container. 0 where it cannot be told. */
+/* When that boot began, on CLOCK_BOOTTIME: the start of PID 1, which is the first process of a machine and boots a
+ * container. 0 if it is not known. */
 usec_t boot_begin_boottime(void);
 
-/* start: when PID 1 was started, as field 22 of /proc/1/stat has it; 0 = not known. */
+/* start: when PID 1 was started, as in field 22 of /proc/1/stat; 0 = not known. */
 BootId boot_id_make(sd_id128_t kernel, uint64_t start);

@@ -1,9 +1,10 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The unit of time everywhere, and the only place that reads clocks. Only event callbacks and main() call now_*():
- * all other code takes the time as a parameter, named after its clock. What decides about jobs and runs (core/, sched/
- * and what they stand on) does not call them at all: its clock is the event loop that it is handed, see turn_now(). */
+/* The unit of time that is used everywhere, and the only place that reads clocks. Only event callbacks and main() call
+ * now_*(); all other code gets the time as a parameter that is named after its clock. The code that decides about jobs
+ * and runs (core/, sched/ and the layers below) does not call them at all: its clock is the event loop that it is
+ * given, see turn_now(). */
 
 #include <inttypes.h>
 #include <stdint.h>
@@ -30,12 +31,12 @@ typedef struct Instant {
 
 #define PRI_USEC PRIu64
 
-/* a + b, or USEC_INFINITY when it does not fit or one of them is. */
+/* a + b, or USEC_INFINITY if the sum does not fit or one of them is USEC_INFINITY. */
 static inline usec_t usec_add(usec_t a, usec_t b) {
         return a > USEC_INFINITY - b ? USEC_INFINITY : a + b;
 }
 
-/* a - b, not below 0; USEC_INFINITY stays. */
+/* a - b, at least 0; USEC_INFINITY stays. */
 static inline usec_t usec_sub(usec_t a, usec_t b) {
         if (a == USEC_INFINITY)
                 return USEC_INFINITY;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What can drive a terminal, and how it is written instead. */
+/* Bytes that can control a terminal, and how they are written instead. */
 
 #include "util/escape.h"
 

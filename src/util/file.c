@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Files small enough to be read and written in one piece. */
+/* Files that are small enough to be read and written in one piece. */
 
 #include "util/file.h"
 

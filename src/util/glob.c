@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A pattern is a row of tokens; matching keeps the set of all places in this row where one may stand after the bytes
- * so far, one bit a place (Thompson's simulation, without building states). It never goes back, so no pattern takes
- * exponential time, and the sets of the usual short pattern are one word. Braces are not known here: who wants them
- * writes two patterns. */
+/* A pattern is a row of tokens; matching keeps the set of all positions in this row that are possible after the bytes
+ * so far, one bit for each (Thompson's simulation, without building states). It never goes back, so no pattern takes
+ * exponential time, and the sets of a typical short pattern are one word. Braces are not supported: write two patterns
+ * instead. */
 
 #include "util/glob.h"
 
@@ -59,7 +59,8 @@ static const struct {
         { "[:punct:]", ispunct }, { "[:space:]", isspace }, { "[:upper:]", isupper }, { "[:xdigit:]", isxdigit },
 };
 
-/* Adds a named class that p begins with; the bytes it took, or 0. Bytes above 127 are in none, in any locale. */
+/* Adds the named class at the beginning of p; returns its length in bytes, or 0. Bytes above 127 are in no class, in
+ * any locale. */
 static size_t parse_class(ByteSet *s, const char *p) {
         for (size_t i = 0; i < ELEMENTSOF(classes); i++) {
                 if (!startswith(p, classes[i].name))
@@ -72,7 +73,7 @@ static size_t parse_class(ByteSet *s, const char *p) {
         return 0;
 }
 
-/* One byte of a set, with its backslash; the bytes it took, 0 at the end of the pattern. */
+/* Parses one byte of a set, with its backslash; returns the length, or 0 at the end of the pattern. */
 static size_t parse_set_byte(const char *p, unsigned char *ret) {
         size_t n = p[0] == '\\' && p[1] ? 2 : 1;
 
@@ -97,7 +98,7 @@ static size_t parse_range(ByteSet *s, const char *p) {
         return n;
 }
 
-/* A set from behind its bracket; the bytes up to and with the closing one, 0 when there is none. */
+/* Parses a set after its opening bracket; returns the length including the closing bracket, or 0 if there is none. */
 static size_t parse_set(ByteSet *s, const char *p) {
         bool invert = p[0] == '!' || p[0] == '^';
         size_t i = invert, first = i;
@@ -128,7 +129,7 @@ static void glob_add_set(Glob *g, const ByteSet *s) {
         g->tokens[g->n_tokens++] = (Token){ .type = TOKEN_SET, .set = (uint16_t)g->n_sets++ };
 }
 
-/* Asterisks; the bytes they took. Two or more that are a whole component cross directories. */
+/* Parses asterisks; returns the length. Two or more that are a whole component cross directories. */
 static size_t parse_asterisks(Glob *g, const char *pattern, const char *p) {
         size_t n = strspn(p, "*");
         bool whole = n >= 2 && (p == pattern || p[-1] == '/');
@@ -141,7 +142,7 @@ static size_t parse_asterisks(Glob *g, const char *pattern, const char *p) {
         return n;
 }
 
-/* One token; the bytes it took, or 0 for a backslash with nothing behind it. */
+/* Parses one token; returns the length, or 0 for a backslash at the end. */
 static size_t parse_token(Glob *g, const char *pattern, const char *p) {
         ByteSet set = { { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX } };
         size_t n;
@@ -208,7 +209,7 @@ bool glob_is_pattern(const char *text) {
 
 /* --- matching --- */
 
-/* To stand before token i, and before all that can be reached from there without a byte. */
+/* Adds position i, and all positions that can be reached from there without a byte. */
 static void places_add(const Glob *g, uint64_t *places, size_t i) {
         for (;; i++) {
                 places[i / 64] |= UINT64_C(1) << (i % 64);
@@ -249,7 +250,7 @@ static void step_token(const Glob *g, size_t i, unsigned char byte, uint64_t *ne
         }
 }
 
-/* One byte for all places; false when no place is left. */
+/* Consumes one byte at all positions; false if no position is left. */
 static bool step(const Glob *g, const uint64_t *places, unsigned char byte, uint64_t *next, size_t n_words) {
         uint64_t any = 0;
 

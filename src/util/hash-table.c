@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* With n slots, and half the largest power of two that is not above n, a hash belongs to slot (hash mod 2 half), or,
- * while there is no such slot yet, to the one half below it. The next slot takes what belongs to it out of that one's
- * chain. There is memory for slots up to the next power of two. */
+/* With n slots, and half being the largest power of two that is not above n, a hash belongs to slot (hash mod 2 half)
+ * or, while that slot does not exist yet, to the slot that is half lower. When the next slot is added, it takes its
+ * entries out of the chain of that one. Memory is allocated for the next power of two of slots. */
 
 #include "util/hash-table.h"
 
@@ -15,13 +15,13 @@
 
 #define SLOTS_MIN   4U
 #define SLOTS_MAX   (UINT32_C(1) << 30)
-#define SHRINK_STEP 8U /* slots given up for one entry; it takes four to keep up */
+#define SHRINK_STEP 8U /* slots removed for one entry; four are needed to keep up */
 
 static bool is_power_of_two(uint32_t n) {
         return (n & (n - 1)) == 0;
 }
 
-/* The slot that a new last one shares its entries with. */
+/* The slot with which a new last slot shares its entries. */
 static uint32_t slot_before(uint32_t i) {
         return i - (UINT32_C(1) << (31 - __builtin_clz(i)));
 }
@@ -54,7 +54,7 @@ static void split(HashTable *t, HashFunc rehash, const void *userdata) {
         uint32_t i = t->n_slots;
         HashNode **from;
 
-        /* Without memory the chains get longer. */
+        /* Without memory, the chains get longer. */
         if (i >= SLOTS_MAX || (is_power_of_two(i) && resize(t, 2 * i) < 0))
                 return;
         t->slots[i] = NULL;

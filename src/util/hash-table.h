@@ -36,7 +36,7 @@ void hash_table_put(HashTable *t, HashNode *node, uint32_t hash, HashFunc rehash
 /* An entry that is there. */
 void hash_table_take(HashTable *t, const HashNode *node, uint32_t hash);
 
-/* Gives back some of what a burst took. Not while somebody goes through the slots. */
+/* Releases some of the memory of a burst. Not while the slots are being iterated over. */
 void hash_table_shrink(HashTable *t);
 
 static inline uint32_t hash_table_slot(const HashTable *t, uint32_t hash) {
@@ -45,7 +45,7 @@ static inline uint32_t hash_table_slot(const HashTable *t, uint32_t hash) {
         return i < t->n_slots ? i : i - half;
 }
 
-/* Where the entries with this hash are, among others; NULL: there are none. */
+/* The chain that contains the entries with this hash, among others; NULL: there are none. */
 static inline HashNode *hash_table_chain(const HashTable *t, uint32_t hash) {
         return t->n_slots > 0 ? t->slots[hash_table_slot(t, hash)] : NULL;
 }

@@ -67,7 +67,7 @@ uint64_t hash_bytes(uint64_t seed, const void *bytes, size_t n) {
 uint64_t hash_seed(void) {
         static uint64_t seed;
 
-        /* Early in the boot there may be no random bytes yet, and nobody who attacks. */
+        /* Early during boot there may be no random bytes yet, but no attacker either. */
         while (seed == 0)
                 if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
                         seed = now_realtime() | 1;

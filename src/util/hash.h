@@ -1,13 +1,13 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* SipHash-1-3 of bytes: quick on names, and nobody who chooses the names can make the tables slow. */
+/* SipHash-1-3 of bytes: fast for names, and users who choose the names cannot make the tables slow. */
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Keyed by seed. The same everywhere and for good: what is kept on disk may contain it. */
+/* Keyed by seed. The result is the same everywhere and must never change: it may be stored on disk. */
 uint64_t hash_bytes(uint64_t seed, const void *bytes, size_t n);
 
-/* A seed that is drawn once a process, for tables in memory. */
+/* A random seed that is generated once per process, for tables in memory. */
 uint64_t hash_seed(void);

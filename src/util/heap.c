@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The textbook heap in one array. It stands here, and not one sd-event source a trigger, because a source costs 351
- * bytes and an entry 32, and because one place to plan anew is what a clock step needs. */
+/* The textbook heap in one array. It is used instead of one sd-event source for each trigger, because a source takes
+ * 351 bytes and an entry 32, and because a clock step requires a single place that reschedules everything. */
 
 #include "util/heap.h"
 

@@ -11,7 +11,7 @@
 #include "util/clock.h"
 #include "util/macro.h"
 
-#define HEAP_NONE UINT32_MAX /* position of what is not in the heap */
+#define HEAP_NONE UINT32_MAX /* position of an entry that is not in the heap */
 
 typedef struct HeapEntry {
         usec_t at;     /* begin of the window */
@@ -27,11 +27,11 @@ typedef struct Heap {
 
 void heap_done(Heap *h);
 
-/* Puts in, moves, or (at == USEC_INFINITY) takes out the entry whose position this is. -ENOMEM only when put in. */
+/* Adds, moves, or (at == USEC_INFINITY) removes the entry with this position. -ENOMEM only when adding. */
 int heap_set(Heap *h, usec_t at, usec_t latest, void *owner, uint32_t *position);
 
-/* Room for n entries, so that putting in so many cannot fail. -ENOMEM. */
+/* Makes room for n entries, so that adding them cannot fail. -ENOMEM. */
 int heap_reserve(Heap *h, uint32_t n);
 
-/* The one whose window ends first, or NULL. */
+/* The entry whose window ends first, or NULL. */
 const HeapEntry *heap_first(const Heap *h) _pure_;

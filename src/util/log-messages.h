@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The MESSAGE_IDs of vaktd's journal entries; units/vaktd.catalog explains each to the administrator, and a test holds
- * the two against each other. */
+/* The MESSAGE_IDs of vaktd's journal entries; units/vaktd.catalog explains each of them to the administrator, and a
+ * test compares the two. */
 
 #define MESSAGE_RUN_STARTED      "7df2af277de6498e91eac860200f4e4c"
 #define MESSAGE_RUN_SUCCEEDED    "ceffedcc0b8f42228d83f5f2b6c6c914"

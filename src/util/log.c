@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One place that writes what the daemon has to say. The journal gets fields; a terminal or a file gets a line as
- * `journalctl -o short` would print it. Each line is one write, so lines of several processes do not mix. There is no
- * queue and no thread: a journal that does not take an entry costs us that entry on standard error instead. */
+/* The one place that writes log messages. The journal gets fields; a terminal or a file gets a line as `journalctl -o
+ * short` would print it. Each line is one write, so that lines of several processes are not mixed. There is no queue
+ * and no thread: an entry that the journal does not accept goes to standard error instead. */
 
 #include "util/log.h"
 
@@ -34,9 +34,9 @@ static bool stderr_is_journal(void) {
         return st.st_dev == device && st.st_ino == inode;
 }
 
-/* journald finds the unit of an entry by the sender's pid, and does not when the sender is gone by then: the last
- * words of a daemon that ends would be missing in `journalctl -u` and `systemctl status`. Both look at these fields as
- * well. */
+/* journald determines the unit of an entry by the PID of the sender, and cannot do so if the sender has already
+ * exited: the last messages of a daemon would be missing in `journalctl -u` and `systemctl status`. Both also use
+ * these fields. */
 static void find_unit(void) {
         _cleanup_free_ char *unit = NULL;
         const char *name = "OBJECT_SYSTEMD_USER_UNIT";
@@ -102,7 +102,7 @@ static void entry_add(Entry *e, const char *field, size_t n) {
                 e->fields[e->n_fields++] = (struct iovec){ .iov_base = (char *)field, .iov_len = n };
 }
 
-/* A short field; one that does not fit any more is left out. */
+/* A short field; one that does not fit is left out. */
 _printf_(2, 3) static void entry_addf(Entry *e, const char *format, ...) {
         size_t room = sizeof(e->space) - e->used;
         char *p = e->space + e->used;
@@ -156,7 +156,7 @@ static size_t format_time(char *buf, size_t size) {
         return strftime(buf, size, "%b %d %H:%M:%S ", &tm);
 }
 
-/* Standard error may be a terminal, and jobs and file names say what they like. */
+/* Standard error may be a terminal, and the output of jobs and file names are untrusted. */
 static void stderr_write(const char *job, const char *text, size_t n) {
         _cleanup_free_ char *escaped = escape_text(text, n, /* keep_lines= */ true);
         char stamp[32];
@@ -171,19 +171,19 @@ static void stderr_write(const char *job, const char *text, size_t n) {
         (void)!writev(STDERR_FILENO, line, ELEMENTSOF(line));
 }
 
-/* File names and values of job files stand in messages: none of them may draw on the reader's terminal. */
+/* Messages contain file names and values from job files: these must not control the terminal of the reader. */
 static void hide_control_characters(char *s) {
         for (; *s; s++)
                 if ((unsigned char)*s < 0x20 || *s == 0x7f)
                         *s = ' ';
 }
 
-/* "MESSAGE=job: ", or without a job. Not all who read a journal look at its fields. */
+/* "MESSAGE=job: ", or without a job. Not every reader of the journal looks at the fields. */
 static size_t begin_message(char text[static LOG_MESSAGE_MAX], const LogContext *context) {
         int n = snprintf(text, LOG_MESSAGE_MAX, "MESSAGE=%s%s", context && context->job ? context->job : "",
                          context && context->job ? ": " : "");
 
-        return MIN((size_t)n, (size_t)LOG_MESSAGE_MAX / 2); /* the name of a job is never so long */
+        return MIN((size_t)n, (size_t)LOG_MESSAGE_MAX / 2); /* the name of a job is never this long */
 }
 
 void log_full(int level, const LogContext *context, const char *format, ...) {
@@ -233,7 +233,7 @@ void log_output(const char *job, uint64_t run, const char *line, size_t n, bool 
 
         if (target == LOG_TARGET_NULL)
                 return;
-        /* A line may name its level, as sd-daemon(3) has it: "<3>". */
+        /* A line may start with its level, as in sd-daemon(3): "<3>". */
         if (n >= 3 && line[0] == '<' && line[1] >= '0' && line[1] <= '7' && line[2] == '>') {
                 level = line[1] - '0';
                 line += 3;

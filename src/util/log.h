@@ -1,8 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Logging: structured entries to the journal when standard error leads there (JOURNAL_STREAM), else one readable line
- * a message on standard error. Levels are syslog's. One mishap is logged once, by the layer that knows the job. */
+/* Logging: structured entries to the journal if standard error is connected to it (JOURNAL_STREAM), otherwise one
+ * readable line per message on standard error. The levels are those of syslog. A problem is logged once, by the layer
+ * that knows the job. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,7 +29,7 @@ typedef struct LogContext {
         const char *const *fields; /* further "NAME=value" strings, NULL-terminated */
 } LogContext;
 
-/* Call once at start; AUTO looks at standard error. Without a call: standard error, LOG_INFO. */
+/* Call once at start; AUTO checks standard error. Without a call: standard error, LOG_INFO. */
 void log_open(LogTarget target);
 LogTarget log_target(void); /* what AUTO came to */
 void log_set_max_level(int level);
@@ -65,9 +66,9 @@ void log_full(int level, const LogContext *context, const char *format, ...) _pr
 #define log_warning_errno(e, ...) log_errno(LOG_WARNING, e, __VA_ARGS__)
 #define log_debug_errno(e, ...)   log_errno(LOG_DEBUG, e, __VA_ARGS__)
 
-/* The first line of a stream of output that a run's processes are found by, at level debug; it is no output. */
+/* The first line of an output stream, by which the processes of a run are found, at level debug; it is not output. */
 #define OUTPUT_MARK "vaktd: the output of a run begins"
 
-/* One line of a run's output, as it came: to the journal with VAKT_JOB= and VAKT_RUN=, or to standard error with the
- * time and the job's name before it. Not subject to the maximum level. */
+/* Logs one unchanged line of a run's output: to the journal with VAKT_JOB= and VAKT_RUN=, or to standard error with
+ * the time and the name of the job before it. The maximum level does not apply. */
 void log_output(const char *job, uint64_t run, const char *line, size_t n, bool is_stderr);

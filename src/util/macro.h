@@ -32,10 +32,10 @@
                 _a > _b ? _a : _b;            \
         })
 
-/* The letter that makes a plural in a message: "%zu job%s". */
+/* The plural suffix in a message: "%zu job%s". */
 #define PLURAL(n) ((n) == 1 ? "" : "s")
 
-/* Hands a value on and leaves nothing behind, so that a cleanup attribute finds nothing to free. */
+/* Returns a value and resets the variable, so that a cleanup attribute has nothing to free. */
 #define TAKE_GENERIC(var, empty)              \
         ({                                    \
                 __typeof__(var) *_p = &(var); \
@@ -57,7 +57,7 @@ static inline void freep(void *p) {
         free(*(void **)p);
 }
 
-/* Closes what is open, keeps errno, returns what an unused fd variable holds. */
+/* Closes an open descriptor, keeps errno, and returns the value of an unused fd variable. */
 static inline int safe_close(int fd) {
         if (fd >= 0) {
                 int saved = errno;
@@ -84,7 +84,7 @@ static inline bool streq(const char *a, const char *b) {
         return strcmp(a, b) == 0;
 }
 
-/* Equal strings, or both absent. */
+/* Equal strings, or both are NULL. */
 static inline bool streq_ptr(const char *a, const char *b) {
         return a && b ? streq(a, b) : a == b;
 }
@@ -97,7 +97,7 @@ static inline const char *strempty(const char *s) {
         return s ?: "";
 }
 
-/* The rest of s behind prefix, or NULL. */
+/* The rest of s after prefix, or NULL. */
 static inline const char *startswith(const char *s, const char *prefix) {
         size_t n = strlen(prefix);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Lowering a soft limit below the number of open files closes none of them; a child made meanwhile inherits the low
- * limit. posix_spawn(3) cannot set a limit itself. */
+/* Lowering a soft limit below the number of open files closes none of them; a child that is created meanwhile inherits
+ * the low limit. posix_spawn(3) cannot set a limit itself. */
 
 #include "util/nofile.h"
 

@@ -1,11 +1,11 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The limit on open files. The daemon wants many; a run gets what the daemon was started with, since programs that use
- * select(2) break past 1,024. */
+/* The limit on open files. The daemon needs many; a run gets the limit that the daemon was started with, because
+ * programs that use select(2) fail above 1,024. */
 
-/* Raises our soft limit to the hard one. The first call remembers what it was. */
+/* Raises the soft limit to the hard one. The first call remembers the old value. */
 void nofile_limit_raise(void);
 
-/* Puts back what it was, for the moment in which a child is made. */
+/* Restores the old value, while a child is created. */
 void nofile_limit_restore(void);

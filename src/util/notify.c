@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A datagram socket takes some ten messages that nobody has read; then sd_notify(3) waits, and with it everything that
- * the daemon does. sd_event_set_watchdog(3) calls it as well. So the socket is connected, which lets the loop tell
- * when there is room again. */
+/* A datagram socket holds some ten unread messages; after that, sd_notify(3) blocks, and the daemon with it.
+ * sd_event_set_watchdog(3) calls it as well. So the socket is connected, which lets the loop tell when there is room
+ * again. */
 
 #include "util/notify.h"
 
@@ -16,7 +16,7 @@
 #include "util/log.h"
 #include "util/strv.h"
 
-#define KEPT_MAX 32 /* changes of state; past that the oldest is let go */
+#define KEPT_MAX 32 /* changes of state; above this, the oldest one is dropped */
 
 struct Notifier {
         struct sockaddr_un address;
@@ -63,7 +63,7 @@ static void forget_oldest(Notifier *n) {
         memmove(n->kept, n->kept + 1, strv_length(n->kept + 1) * sizeof(char *) + sizeof(char *));
 }
 
-/* False: there is no room. What a peer that is gone would have been told is nobody's loss. */
+/* False: there is no room. A message to a peer that is gone is dropped. */
 static bool send_text(Notifier *n, const char *text) {
         if (open_socket(n) < 0 || send(n->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
                 return true;
@@ -142,7 +142,7 @@ static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata) {
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }
 
-/* Twice in its time, before all else that is due. */
+/* Twice per interval, before everything else that is due. */
 static int add_watchdog(Notifier *n) {
         uint64_t bound;
         int r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The rules of .gitignore that people know from other tools, but without "!": two keys say what is in and what is out,
- * and no order of lines has to be thought of. */
+/* The rules of .gitignore, which are known from other tools, but without "!": one key includes and the other one
+ * excludes, so that the order of lines does not matter. */
 
 #include "util/path-filter.h"
 

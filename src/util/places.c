@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Three roots, each with a fixed place for the system and one for a user as the XDG Base Directory Specification has
- * it, and the names below them. A variable that holds no absolute path counts as unset, as that page demands. */
+/* Three roots, each with a fixed place for the system and one for a user as in the XDG Base Directory Specification,
+ * and the names below them. A variable that does not contain an absolute path counts as unset, as that specification
+ * requires. */
 
 #include "util/places.h"
 
@@ -16,7 +17,7 @@
 
 typedef struct Root {
         const char *system, *variable;
-        const char *in_home; /* NULL: not in the home directory, but where logind makes it */
+        const char *in_home; /* NULL: not in the home directory, but in the one that logind creates */
 } Root;
 
 static const Root config_root = { VAKT_SYSCONFDIR, "XDG_CONFIG_HOME", ".config" };

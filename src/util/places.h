@@ -1,20 +1,21 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Where an instance of vaktd has its files when nothing else is asked for (vaktd(8), "FILES"): what the daemon and
- * vaktctl have to agree on.
+/* The default locations of the files of an instance of vaktd (vaktd(8), "FILES"), on which the daemon and vaktctl have
+ * to agree.
  *
- * Each returns 0, -ENOMEM, or -ENXIO where a user's home is not known; what is returned is the caller's to free. */
+ * Each function returns 0, -ENOMEM, or -ENXIO if the home directory of a user is not known; the caller frees the
+ * result. */
 
 #include "util/macro.h"
 
-/* The directories of job files, first one wins; NULL-terminated, for strv_free(). */
+/* The directories of job files, in order of precedence; NULL-terminated, for strv_free(). */
 int places_job_dirs(bool user, char ***ret);
 
 /* The path of vaktd.conf. */
 int places_settings(bool user, char **ret);
 
-/* The directory of what must be remembered. */
+/* The directory of the persistent state. */
 int places_state_dir(bool user, char **ret);
 
 /* The path of the control socket. */

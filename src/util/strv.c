@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Lists of strings as execve() and sd-bus want them. Appending is linear in the length: the lists here are command
+/* Lists of strings as execve() and sd-bus require them. Appending is linear in the length: the lists here are command
  * lines and environments. */
 
 #include "util/strv.h"

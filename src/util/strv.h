@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* NULL-terminated arrays of owned strings; NULL stands for the empty one. */
+/* NULL-terminated arrays of owned strings; NULL is an empty one. */
 
 #include <stdbool.h>
 
@@ -12,7 +12,7 @@ DEFINE_CLEANUP(char *, strv_free)
 
 size_t strv_length(char *const *l) _pure_;
 
-/* Appends; the string is taken over by consume() (freed on failure), copied by extend(). 0 or -ENOMEM. */
+/* Appends; consume() takes over the string (and frees it on failure), extend() copies it. 0 or -ENOMEM. */
 int strv_consume(char ***l, char *value);
 int strv_extend(char ***l, const char *value);
 int strv_extendf(char ***l, const char *format, ...) _printf_(2, 3);
@@ -23,7 +23,7 @@ bool strv_equal(char *const *a, char *const *b) _pure_;
 /* A deep copy; NULL for NULL or without memory. */
 char **strv_copy(char *const *l);
 
-/* The value of "NAME=value" for a name of n bytes; the last one wins. NULL when absent. */
+/* The value of "NAME=value" for a name of n bytes; the last one wins. NULL if there is none. */
 const char *strv_env_get(char *const *l, const char *name, size_t n) _pure_;
 
 #define STRV_FOREACH(s, l) for (char *const *s = (l); s && *s; s++)
