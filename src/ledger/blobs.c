@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The part of the ledger that keeps bytes for jobs: what a run was given, what a watch has seen. Unlike the small
- * things in stamps.c they are listed in an order, so a walk merges what is pending into what the database has; and
- * they may be large, so a visit gets them where they are, held by a reference, and no copy. */
+/* The part of the ledger that keeps bytes for jobs: the files of a run, the model of a watch. Unlike the small things
+ * in stamps.c, they are listed in order, so a walk merges pending rows into those of the database. They may be large,
+ * so a visit gets the bytes in place, held by a reference, and no copy. */
 
 #include "ledger/ledger-internal.h"
 
@@ -38,7 +38,7 @@ typedef struct BlobWalk {
         void *userdata;
 } BlobWalk;
 
-/* What stands in the database; all that is pending comes before a NULL. */
+/* Rows of the database; everything pending comes before a NULL. */
 typedef struct StoredBlob {
         const char *job, *key;
         uint64_t id;
@@ -55,7 +55,8 @@ static bool comes_before(const BlobCursor *c, const StoredBlob *stored) {
         return (k != 0 ? k : blob_id_compare(c->id, stored->id)) < 0;
 }
 
-/* Visits what is pending up to what is stored. Each step looks anew, since the visit may have changed everything. */
+/* Visits pending rows up to the stored one. Each step searches again, because the visit may have changed
+ * everything. */
 static void walk_pending(BlobWalk *w, const StoredBlob *stored) {
         PendingBlob *b;
 
@@ -82,7 +83,7 @@ static int on_stored_blob(const char *job, const char *key, uint64_t id, const v
         if (pending_blobs_has(w->pending, job, key, id)) /* by now */
                 return 0;
         w->result = w->visit(job, key, id, bytes, n, w->userdata);
-        if (pending_blobs_has(w->pending, job, key, id)) /* the visit put another one in its place */
+        if (pending_blobs_has(w->pending, job, key, id)) /* the visit has replaced it */
                 pending_blobs_pass(w->pending, &w->cursor, job, key, id);
         return w->result != 0;
 }

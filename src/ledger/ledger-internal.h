@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The ledger's body, shared by ledger.c (runs, transactions), stamps.c and blobs.c (the rest of what is asked of it)
- * and recovery.c (when the database fails). Tests that need to hurry it along look in here, too. */
+/* The body of the ledger, shared by ledger.c (runs, transactions), stamps.c and blobs.c (its other functions) and
+ * recovery.c (failures of the database). Tests that need to speed it up include it, too. */
 
 #include "ledger/pending.h"
 #include "ledger/retention.h"
@@ -20,14 +20,14 @@ struct Ledger {
         Store *store; /* NULL when it could not be opened */
         Pending pending;
         RunIds ids;
-        bool meta_changed; /* reserved ids or the boot are to be written */
+        bool meta_changed; /* reserved ids or the boot must be written */
         Retention retention;
         RunRecord found; /* by the last ledger_get() */
 
         sd_event *event;
         sd_event_source *commit_source; /* armed while something is open */
         sd_event_source *upkeep_source; /* armed while there may be something to prune or to checkpoint */
-        unsigned checkpoint_pages;      /* of the log, at which that is done */
+        unsigned checkpoint_pages;      /* size of the log at which this is done */
         unsigned scan_max;              /* LEDGER_SCAN_MAX */
 
         bool was_unreadable; /* when it was opened */
@@ -36,31 +36,32 @@ struct Ledger {
 
         int error;                     /* why the database is not written, or 0 */
         usec_t retry_delay;            /* 0 = never tried */
-        usec_t retried_monotonic;      /* when it was last found that it does not work */
+        usec_t retried_monotonic;      /* when its last failure was noticed */
         sd_event_source *retry_source; /* armed while error is set */
         unsigned n_replaced;           /* damaged databases so far */
         usec_t suspected_monotonic;    /* when damage was met last */
         char message[LEDGER_MESSAGE_MAX];
 };
 
-/* SQLite would refuse what is too long in the middle of a transaction, and everything else with it. */
+/* SQLite would refuse a value that is too long in the middle of a transaction, and everything else with it. */
 static inline bool ledger_name_is_short(const char *s) {
         return strnlen(s, LEDGER_KEY_MAX + 1) <= LEDGER_KEY_MAX;
 }
 
 /* --- ledger.c --- */
-/* Writes all that is open in one transaction; keeps it where that fails. */
+/* Writes everything that is pending in one transaction, and keeps it if that fails. */
 int ledger_flush(Ledger *l);
-/* Arm what ends the transaction of this turn, and what prunes later. */
+/* Arm the sources that end the transaction of this turn, and that prune later. */
 void ledger_arm_commit(Ledger *l);
 void ledger_arm_upkeep(Ledger *l);
-/* One step of pruning or of moving the log into the database. True when there is more to do. */
+/* One step of pruning or checkpointing. True if there is more to do. */
 bool ledger_upkeep(Ledger *l, usec_t now_realtime, usec_t now_boottime);
 
 /* --- recovery.c --- */
-/* Opens the database and takes over what it knows about ids and the boot. -EBADMSG leaves it open, to be read. */
+/* Opens the database and reads what it knows about ids and the boot. -EBADMSG leaves it open, to be read. */
 int ledger_connect(Ledger *l);
-/* Deals with an error of the store: a damaged database is replaced, all else means to go on in memory for now. */
+/* Handles an error of the store: a damaged database is replaced; after any other error, the ledger continues in memory
+ * for now. */
 void ledger_error(Ledger *l, int error);
-/* Tries to write again. 0 when all is well, else why not. */
+/* Tries to write again. 0 on success, otherwise the reason. */
 int ledger_retry(Ledger *l);

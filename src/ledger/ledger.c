@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What core/ asks of the ledger. Everything that is said goes into Pending first and from there to the database, in
- * one transaction at the end of the turn of the event loop (or when core says so); every question is answered from
- * both, Pending being the newer one. What happens when the database cannot be used is in recovery.c; nothing here
- * depends on it. An idle daemon is not woken: all event sources are off unless there is something to do. */
+/* The interface for core/. All changes go to Pending first and from there to the database, in one transaction at the
+ * end of the turn of the event loop (or when core requests it); every query is answered from both, of which Pending is
+ * newer. recovery.c handles a database that cannot be used; nothing here depends on it. An idle daemon is not woken:
+ * all event sources are off unless there is something to do. */
 
 #include "ledger/ledger.h"
 
@@ -21,8 +21,8 @@
 #define LOCK_TRIES      50 /* half a second, at start only */
 #define LOCK_PAUSE_NSEC (10 * 1000 * 1000)
 
-/* Pages of the write-ahead log, of 4 KiB: moved to the database when there is nothing else to do; so many more, and it
- * is done although there is; and where that fails, the end: nothing more is written. */
+/* Pages of the write-ahead log, of 4 KiB: how many are moved to the database when the daemon is idle; how many even
+ * when it is busy; and, if that fails, the limit above which nothing more is written. */
 #define CHECKPOINT_PAGES      1000
 #define CHECKPOINT_LATE_PAGES 500
 #define WAL_PAGES_MAX         32768
@@ -31,8 +31,9 @@
 
 /* --- what is open, and the end of the turn --- */
 
-/* What one callback says belongs together (the end of a run and the one that follows it), so nothing is written before
- * it returns, however much that is. After one that said very much it is done before the others of its turn. */
+/* The changes of one callback belong together (the end of a run and the one that follows it), so nothing is written
+ * before it returns, regardless of the amount. After a callback with very many changes, they are written before other
+ * sources of its turn. */
 void ledger_arm_commit(Ledger *l) {
         bool is_much = pending_is_full(&l->pending);
 
@@ -43,7 +44,7 @@ void ledger_arm_commit(Ledger *l) {
         (void)sd_event_source_set_enabled(l->commit_source, SD_EVENT_ONESHOT);
 }
 
-/* When there is nothing else to do; or in its turn, where a loop that is never idle lets too much pile up. */
+/* When the daemon is idle; or like any other source, if a busy loop lets too much accumulate. */
 void ledger_arm_upkeep(Ledger *l) {
         bool late;
 
@@ -55,7 +56,7 @@ void ledger_arm_upkeep(Ledger *l) {
         (void)sd_event_source_set_enabled(l->upkeep_source, SD_EVENT_ONESHOT);
 }
 
-/* Each writes a part of what is open. */
+/* Each writes a part of the pending changes. */
 typedef int (*Writer)(Ledger *l);
 
 static int write_runs(Ledger *l) {
@@ -183,7 +184,7 @@ static int on_commit(sd_event_source *s, void *userdata) {
 
 /* --- upkeep --- */
 
-/* Neither is missed by anybody for now: a full disk is told of by the next commit. */
+/* Neither matters for now: the next commit reports a full disk. */
 static void upkeep_failed(Ledger *l, int error) {
         if (error == -EBADMSG)
                 ledger_error(l, error);
@@ -223,7 +224,7 @@ static int on_upkeep(sd_event_source *s, void *userdata) {
 
 /* --- opening and closing --- */
 
-/* Where the file cannot be written, the same stands in the database, where only a power cut can undo it. */
+/* If the file cannot be written, the database has the same information, which only a power failure can undo. */
 static void reserve_ids(Ledger *l) {
         int r;
 
@@ -251,14 +252,14 @@ static int add_sources(Ledger *l) {
         return sd_event_source_set_enabled(l->upkeep_source, SD_EVENT_OFF);
 }
 
-/* A file that nobody else can open, or anybody could keep us from starting; and not SQLite's own lock, which does not
- * tell another daemon from a program that happens to look into the database. Where the file cannot be made, nothing
- * else can be written either, and no harm is done. */
+/* The lock is on a file that only we can open, or any user could prevent us from starting. It is not SQLite's own
+ * lock, which does not distinguish another daemon from a program that reads the database. If the file cannot be
+ * created, nothing else can be written either, and no harm is done. */
 static int lock_directory(Ledger *l, const char *state_dir, char **reterr_message) {
         l->lock_fd = openat(l->state_fd, LOCK_FILE, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
         if (l->lock_fd < 0)
                 return 0;
-        /* A daemon that was killed while it made a child holds the lock until that child has passed its exec. */
+        /* The lock of a daemon that was killed while it created a child is held until that child has called exec. */
         for (unsigned i = 0; i < LOCK_TRIES; i++) {
                 const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NSEC };
 
@@ -313,7 +314,8 @@ int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **ret
         return 0;
 }
 
-/* What fails gets a second chance: there is no later one. Nothing is said for a ledger that was never opened. */
+/* A failure gets a second chance, because there is no later one. Nothing is logged for a ledger that was never
+ * opened. */
 static void write_last_words(Ledger *l) {
         if (!l->store && l->error == 0)
                 return;
@@ -419,7 +421,7 @@ static bool query_visit(Query *q, const RunRecord *r) {
         return q->result == 0 && q->n_left > 0;
 }
 
-/* Visits what is pending, from the cursor down to but without floor. */
+/* Visits pending runs, from the cursor down to floor, which is excluded. */
 static bool query_pending(Query *q, uint64_t floor) {
         const RunRecord *r;
 
@@ -434,7 +436,7 @@ static bool query_pending(Query *q, uint64_t floor) {
 static int on_row(const RunRecord *r, bool this_boot, void *userdata) {
         Query *q = userdata;
 
-        /* What is pending is newer, and may match where the row does not; it was visited, or is now. */
+        /* The pending version is newer, and may match where the row does not; it was visited, or is now. */
         if (!query_pending(q, r->id - 1))
                 return 1;
         if (r->id >= q->cursor)
@@ -476,7 +478,7 @@ int ledger_list(Ledger *l, const char *job, uint64_t before, unsigned limit,
         return ledger_query(l, &filter, visit, userdata, NULL);
 }
 
-/* The walk of ledger_unfinished(): its visit may change everything, so each step begins anew. */
+/* The walk of ledger_unfinished(): its visit may change everything, so each step starts again. */
 typedef struct Unfinished {
         const Pending *pending;
         RunRecord record; /* the next one, a copy */
@@ -492,7 +494,7 @@ static int on_unfinished(const RunRecord *r, bool this_boot, void *userdata) {
         return 0;
 }
 
-/* The one with the lowest id above after that stands in the database and is not pending. */
+/* The run with the lowest id above after that is in the database and not pending. */
 static int next_stored_unfinished(Ledger *l, uint64_t after, Unfinished *u) {
         int r = -ENOENT;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The log goes first and the database last. The other way round, a crash in between would leave the log of a damaged
- * database beside the new one, and SQLite would take it for the new one's. */
+/* The log is renamed first and the database last. Otherwise a crash in between would leave the log of a damaged
+ * database next to the new one, and SQLite would take it for that of the new one. */
 
 #include "ledger/move-aside.h"
 
@@ -53,7 +53,7 @@ static void remove_with_suffixes(int dir_fd, const char *name) {
         }
 }
 
-/* FILE.corrupt-TIMESTAMP itself, not what stands beside it. */
+/* FILE.corrupt-TIMESTAMP itself, not the files that belong to it. */
 static bool is_moved_aside(const char *name, const char *file) {
         const char *rest = startswith(name, file);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One set of rows for each key of a job: a hundred thousand rows under one key share its strings, and to forget them
- * all is one flag. A row is one piece of memory with its bytes, so they are copied once on their way to the database.
+/* One set of rows for each key of a job: a hundred thousand rows under one key share its strings, and deleting them
+ * all is one flag. A row is one allocation together with its bytes, so they are copied once on their way to the
+ * database.
  *
- * What is forgotten has to be remembered until the database has forgotten it as well; a set or a row that says so
- * takes the place of what it removes. These are counted by number, not by bytes: while memory is short, it must be
- * possible to give something back. */
+ * A deletion has to be remembered until the database has done it as well; a set or a row with a flag takes the place
+ * of what it removes. These are limited by number, not by bytes: when memory is short, it must be possible to release
+ * something. */
 
 #include "ledger/pending-blobs.h"
 
@@ -117,7 +118,7 @@ static bool has_room(const PendingBlobs *p, size_t n_more, size_t n_less) {
         return p->n_bytes - n_less + n_more <= LEDGER_BLOBS_BYTES;
 }
 
-/* In the place of what is known, if anything is. */
+/* Replaces the known row, if there is one. */
 static int put_row(PendingBlobs *p, BlobSet *s, size_t i, const PendingBlob *known, PendingBlob *row) {
         int r;
 
@@ -135,7 +136,7 @@ static int put_row(PendingBlobs *p, BlobSet *s, size_t i, const PendingBlob *kno
         return 0;
 }
 
-/* What the database does not have needs nothing that stands in its place. */
+/* A row that is not in the database needs no flag in its place. */
 static void drop_row(PendingBlobs *p, BlobSet *s, size_t i, const PendingBlob *known) {
         if (!known)
                 return;
@@ -171,7 +172,7 @@ int pending_blobs_put(PendingBlobs *p, const char *job, const char *key, uint64_
         return r;
 }
 
-/* The set stays: somebody may walk through it. */
+/* The set stays: a walk may use it. */
 static void forget_rows(PendingBlobs *p, BlobSet *s) {
         for (size_t i = 0; i < s->rows.n; i++) {
                 const PendingBlob *b = s->rows.items[i];
@@ -213,7 +214,7 @@ bool pending_blobs_has(const PendingBlobs *p, const char *job, const char *key, 
         return s && (s->forget || sorted_set_get(&s->rows, &(PendingBlob){ .id = id }));
 }
 
-/* From the cursor on, in the set that it stands in or in a later one. */
+/* From the cursor on, in its set or in a later one. */
 static PendingBlob *next_in_set(const BlobSet *s, BlobCursor *c) {
         size_t i = 0;
 

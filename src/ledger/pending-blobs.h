@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The part of Pending that is large: bytes that are kept for jobs, and which of those in the database are void. */
+/* The large part of Pending: bytes that are kept for jobs, and which of those in the database are void. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ typedef struct PendingBlob {
         char bytes[];
 } PendingBlob;
 
-/* What is under one key of a job. They stay until all is cleared, so that walks may hold them. */
+/* The rows under one key of a job. They stay until everything is cleared, so that walks may hold them. */
 typedef struct BlobSet {
         char *job;
         char *key;      /* NULL: has no rows of its own, stands for all keys of the job that have no set here */
@@ -42,7 +42,7 @@ int pending_blobs_put(PendingBlobs *p, const char *job, const char *key, uint64_
                       bool is_bounded);
 int pending_blobs_forget(PendingBlobs *p, const char *job, const char *key, bool is_bounded);
 
-/* What the database has under this is void: there is something newer here, or it is forgotten. */
+/* What the database has under this is void: there is a newer version here, or it is deleted. */
 bool pending_blobs_has(const PendingBlobs *p, const char *job, const char *key, uint64_t id);
 
 /* The order of ids, and that of SQLite, whose integers have a sign. */
@@ -57,11 +57,11 @@ typedef struct BlobCursor {
         bool passed;           /* it was visited */
 } BlobCursor;
 
-/* Moves the cursor to the next row with bytes, which is the one it stands at unless that was passed. NULL: there is
- * none. The set and its strings live until pending_blobs_clear(), the row until it is replaced. */
+/* Moves the cursor to the next row with bytes, which is the current one unless that was passed. NULL: there is none.
+ * The set and its strings live until pending_blobs_clear(), the row until it is replaced. */
 PendingBlob *pending_blobs_next(const PendingBlobs *p, BlobCursor *c);
 
-/* What is here under this counts as passed. */
+/* The row here counts as passed. */
 void pending_blobs_pass(const PendingBlobs *p, BlobCursor *c, const char *job, const char *key, uint64_t id);
 
 PendingBlob *pending_blob_ref(PendingBlob *b);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Four ordered sets, and pending-blobs.c. Writing behind has three gains over writing at once: a run that is added and
- * updated within one turn is one row and not three, a transaction that fails has lost nothing, and a ledger without a
- * database is the same code as one with it. */
+/* Four ordered sets, and pending-blobs.c. Writing later has three advantages over writing at once: a run that is added
+ * and updated within one turn is one row and not three, a transaction that fails has lost nothing, and a ledger
+ * without a database uses the same code as one with it. */
 
 #include "ledger/pending.h"
 
@@ -107,15 +107,15 @@ static bool has_room(const Pending *p, const SortedSet *s, size_t max) {
 
 /* --- runs --- */
 
-/* What can be spared of a run: 0 nothing, 2 most. Where the database has it as not over yet, it would be started or
- * followed again if what is said here got lost. */
+/* How dispensable a run is: 0 not at all, 2 most. If the database has it as unfinished, it would be started or
+ * followed again if the change here got lost. */
 static int spare_rank(const PendingRun *run) {
         if (run->is_stored)
                 return 0;
         return run->record.state == RUN_DONE ? 2 : 1;
 }
 
-/* Of those that can be spared most, the oldest. */
+/* The oldest of the most dispensable ones. */
 static void drop_a_run(Pending *p) {
         size_t chosen = 0;
         int best = -1;
@@ -159,7 +159,7 @@ int pending_put_run(Pending *p, const RunRecord *record, bool is_new) {
 
         if (!known && !has_room(p, &p->runs, LEDGER_RUNS_MAX)) {
                 if (!is_new && record->state != RUN_DONE)
-                        return 0; /* that a run goes on is not worth another one's outcome */
+                        return 0; /* that a run is active matters less than the result of another one */
                 drop_a_run(p);
         }
         if (!known)

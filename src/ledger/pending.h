@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What was said to the ledger and does not stand in the database yet: for the rest of the turn, or for as long as the
- * database cannot be written. What is here is newer than what stands there. */
+/* Changes that are not in the database yet: for the rest of the turn, or for as long as the database cannot be
+ * written. They are newer than the database. */
 
 #include "ledger/ledger.h"
 #include "ledger/pending-blobs.h"
@@ -11,7 +11,7 @@
 typedef struct PendingRun {
         RunRecord record;
         bool is_stored;        /* the database has an older version */
-        bool is_of_other_boot; /* the machine was booted since it was last seen going on */
+        bool is_of_other_boot; /* the machine was rebooted since the run was last seen active */
 } PendingRun;
 
 typedef struct PendingStamp {
@@ -40,16 +40,16 @@ void pending_clear(Pending *p); /* frees what it holds */
 bool pending_is_empty(const Pending *p) _pure_;
 bool pending_is_full(const Pending *p) _pure_; /* one of the maximums is reached */
 
-/* Copy what is said over what was said before. -ENOMEM; -ENOBUFS when bounded and there are too many stamps, states or
- * alarms. A run that is one too many pushes out another one. */
+/* Replace an earlier change with a copy. -ENOMEM; -ENOBUFS when bounded and there are too many stamps, states or
+ * alarms. A run above the maximum displaces another one. */
 int pending_put_run(Pending *p, const RunRecord *record, bool is_new);
-/* The same for a run that a damaged database was found to have. */
+/* The same for a run that was read from a damaged database. */
 int pending_rescue_run(Pending *p, const RunRecord *record, bool this_boot);
 int pending_put_stamp(Pending *p, const char *job, const char *key, usec_t usec, bool forget);
 int pending_put_state(Pending *p, const char *job, const LedgerJobState *state);
 int pending_put_alarm(Pending *p, const LedgerAlarm *alarm);
 
-/* A copy of all that an alarm holds, for pending_alarm_done(). -ENOMEM. */
+/* A copy of everything in an alarm, for pending_alarm_done(). -ENOMEM. */
 int pending_alarm_copy(LedgerAlarm *ret, const LedgerAlarm *alarm);
 void pending_alarm_done(LedgerAlarm *alarm);
 

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the ledger does when its database fails it.
+/* How the ledger handles failures of its database.
  *
- * A database that cannot be opened or written (disk full, read-only, I/O error, locked, of a newer version) is let be:
- * what is said stays in Pending, as far as that reaches, and a timer tries again, ever more seldom. Everything that
- * was held is then written in one transaction, however big, because runs and the stamps that led to them belong
- * together. One line is logged when it begins and one when it is over.
+ * A database that cannot be opened or written (disk full, read-only, I/O error, locked, of a newer version) is left
+ * alone: changes stay in Pending, within its limits, and a timer tries again with growing delays. Everything is then
+ * written in one transaction of any size, because runs and the stamps that led to them belong together. One line is
+ * logged at the beginning and one at the end.
  *
- * A damaged database is moved aside and a new one started at once. What can still be read of stamps, job states,
- * alarms blobs and runs that are not over is carried over: without these, triggers would fire again, running units be
- * forgotten and what they work on be lost.
- */
+ * A damaged database is moved aside and a new one is created at once. Stamps, job states, alarms, blobs and unfinished
+ * runs are copied as far as they can be read: without these, triggers would elapse again, running units would be
+ * forgotten, and the files of runs would be lost. */
 
 #include <stdio.h>
 
@@ -22,9 +21,9 @@
 #define RETRY_USEC_MIN USEC_PER_SEC
 #define RETRY_USEC_MAX (5 * USEC_PER_MINUTE)
 #define CHECK_USEC     (200 * USEC_PER_MSEC) /* to look for damage at start */
-#define REPLACED_MAX   3                     /* damaged databases in one life of the daemon; then it is the disk */
-#define SUSPECT_USEC   USEC_PER_HOUR         /* a second suspicion within this is no chance */
-#define RESCUED_MAX    200000                /* unfinished runs that are carried over: as many as there can be */
+#define REPLACED_MAX   3             /* damaged databases during one life of the daemon; above this, it is the disk */
+#define SUSPECT_USEC   USEC_PER_HOUR /* a second suspicion within this time is not a coincidence */
+#define RESCUED_MAX    200000        /* unfinished runs that are carried over: as many as there can be */
 
 /* --- in words --- */
 
@@ -120,7 +119,7 @@ static int rescue_run(const RunRecord *r, bool this_boot, void *userdata) {
         return 0;
 }
 
-/* A stamp of the future would keep its trigger silent until then: that is damage, too. */
+/* A stamp in the future would keep its trigger silent until then: that is damage, too. */
 static int rescue_stamp(const char *job, const char *key, usec_t usec, void *userdata) {
         Rescue *rescue = userdata;
 
@@ -146,7 +145,7 @@ static int rescue_alarm(const LedgerAlarm *alarm, void *userdata) {
         return 0;
 }
 
-/* As much as may be held: most is written anew where it is missing. */
+/* As much as may be kept: most of it is written again if it is missing. */
 static int rescue_blob(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
         Rescue *rescue = userdata;
         PendingBlobs *blobs = &rescue->pending->blobs;
@@ -184,7 +183,7 @@ static void say_replaced(const Ledger *l, const char *name) {
                 l->pending.blobs.n_bytes >> 10);
 }
 
-/* 0: there is a new one, and all that was saved stands in it. */
+/* 0: there is a new database with everything that was saved. */
 static int replace_database(Ledger *l) {
         usec_t now = now_realtime(); /* for the file's name */
         char name[NAME_MAX + 1];
@@ -209,7 +208,7 @@ static bool is_suspected_again(Ledger *l) {
         return again;
 }
 
-/* 0: there is a good database, and all that is held stands in it. */
+/* 0: there is a valid database with everything that was kept. */
 static int mend(Ledger *l) {
         int r = -EBADMSG;
 
@@ -222,7 +221,7 @@ static int mend(Ledger *l) {
         return r == -EBADMSG && l->n_replaced < REPLACED_MAX ? replace_database(l) : r;
 }
 
-/* --- going on in memory --- */
+/* --- continuing in memory --- */
 
 static int on_retry(sd_event_source *s, void *userdata) {
         (void)ledger_retry(userdata);
@@ -251,7 +250,7 @@ static void arm_retry(Ledger *l) {
                 (void)sd_event_source_set_description(l->retry_source, "ledger-retry");
 }
 
-/* A disk that is full and not full in turn is tried more seldom, too, and spoken of as seldom. */
+/* A disk that is alternately full and not full is tried less often, too, and reported less often. */
 static void back_off(Ledger *l) {
         usec_t now_monotonic = now_clock(CLOCK_MONOTONIC);
         bool is_new = l->retry_delay == 0 || now_monotonic > usec_add(l->retried_monotonic, 2 * RETRY_USEC_MAX);
@@ -303,12 +302,12 @@ int ledger_retry(Ledger *l) {
         size_t n_held = l->pending.runs.n, n_dropped = l->pending.n_dropped;
         int r = 0;
 
-        /* After anything but a full disk, what SQLite has open may not be what is there. */
+        /* After any error except a full disk, the file that SQLite has open may not be the one on disk. */
         if (!l->store || l->error != -ENOSPC) {
                 l->store = store_close(l->store, /* is_damaged= */ false);
                 r = ledger_connect(l);
         }
-        l->meta_changed = true; /* so that there is something to write, and it is seen whether that works */
+        l->meta_changed = true; /* so that there is something to write, which shows whether it works */
         if (r >= 0)
                 r = ledger_flush(l);
         if (r == -EBADMSG)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A job is looked at when a good number of its runs has ended since the last time, and all jobs are once an hour, for
- * what is too old and for jobs that are gone. A step looks at a few jobs and deletes a few hundred rows, a millisecond
- * or two; the ledger takes one when the event loop has nothing better to do. There is no timer: where no run ends, no
- * history grows. */
+/* A job is checked when a good number of its runs has ended since the last time, and all jobs once an hour, for runs
+ * that are too old and for jobs that are gone. A step checks a few jobs and deletes a few hundred rows, which takes a
+ * millisecond or two; the ledger makes one while the event loop is idle. There is no timer: if no run ends, no history
+ * grows. */
 
 #include "ledger/retention.h"
 
@@ -11,7 +11,7 @@
 #define ROWS_PER_STEP     128
 #define JOBS_NOTED_MAX    4096 /* past that, a job has to wait for the sweep */
 #define SWEEP_INTERVAL    USEC_PER_HOUR
-#define SLACK_DENOMINATOR 16 /* part of keep that may stand beyond it for a while */
+#define SLACK_DENOMINATOR 16 /* part of keep by which it may be exceeded for a while */
 
 typedef struct NotedJob {
         char *name;
@@ -100,7 +100,7 @@ static int prune_job(const Retention *r, Store *s, const char *job, unsigned max
         return store_prune_job(s, job, keep, keep_usec == USEC_INFINITY ? 0 : usec_sub(now_realtime, keep_usec), max);
 }
 
-/* Number of rows that were deleted; the job is forgotten when fewer than max were there. */
+/* Number of rows that were deleted; the job is done if there were fewer than max. */
 static int prune_due_job(Retention *r, Store *s, unsigned max, usec_t now_realtime) {
         size_t i = 0;
         int n;

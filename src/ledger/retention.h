@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Which history is too old, and deleting it a little at a time. */
+/* Finds history that is too old, and deletes it in small steps. */
 
 #include "ledger/sorted-set.h"
 #include "ledger/store.h"
@@ -24,8 +24,8 @@ void retention_init(Retention *r); /* with the defaults of ledger.h */
 void retention_done(Retention *r);
 void retention_set(Retention *r, unsigned keep, usec_t keep_usec, LedgerRetentionFunc of_job, void *userdata);
 
-/* A finished run of job stands in the database. */
+/* A finished run of job is in the database. */
 void retention_note(Retention *r, const char *job);
 
-/* Does a little, in a transaction. Positive: there is more to do, 0: nothing for now, negative: as store.h says. */
+/* Makes one step, in a transaction. Positive: there is more to do, 0: nothing for now, negative: as in store.h. */
 int retention_step(Retention *r, Store *s, usec_t now_realtime, usec_t now_boottime);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A small file beside the database, "next-run", says which ids may have been given out. It is written a block ahead,
- * and waits for the disk, which a commit of the database does not; so a power cut that takes the last transactions, or
- * a database that had to be moved aside, does not bring back ids that stand in the journal and in unit names. A block
- * is reserved while half of the last one is left, so that the directory's entry has had its time to reach the disk as
- * well. */
+/* A small file next to the database, "next-run", contains the first id that was certainly never used. It is written
+ * one block ahead, and synchronously, which a commit of the database is not; so neither a power failure that discards
+ * the last transactions nor a database that had to be moved aside brings back ids that occur in the journal and in
+ * unit names. A block is reserved while half of the last one is left, so that the directory entry has had time to
+ * reach the disk as well. */
 
 #include "ledger/run-ids.h"
 

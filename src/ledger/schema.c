@@ -34,7 +34,7 @@ static const char schema_1[] = "CREATE TABLE runs ("
                                "  pid INTEGER NOT NULL,"
                                "  reason TEXT,"
                                "  status TEXT,"
-                               "  boot TEXT NOT NULL," /* of the machine, when the run was last seen going on */
+                               "  boot TEXT NOT NULL," /* boot of the machine when the run was last seen active */
                                "  host TEXT,"
                                "  unit TEXT,"
                                "  invocation TEXT,"
@@ -75,14 +75,14 @@ static const char schema_2[] = "ALTER TABLE runs ADD COLUMN parent_job TEXT;"
                                "  PRIMARY KEY (job, key)"
                                ") STRICT, WITHOUT ROWID;";
 
-/* Reads every run, and may trip over damage that nobody has met yet: a step of its own, so that the one before stands
- * and what is needed can be saved. */
+/* Reads every run, and may hit damage that was not noticed yet: a separate step, so that the previous one is kept and
+ * what is needed can be saved. */
 static const char schema_3[] = "CREATE INDEX runs_failed ON runs (id)"
                                "  WHERE result IN ('exit', 'signal', 'timeout', 'oom', 'start-failed', 'lost');"
                                "CREATE INDEX runs_by_hand ON runs (id) WHERE cause = 'manual';";
 
-/* Its rows stand by their own ids, with the key in an index beside them: in one tree with the key, every search that
- * passes a row of megabytes would read it whole. */
+/* Its rows are ordered by their own ids, with the key in a separate index: in one tree with the key, every search that
+ * passes a row of megabytes would read it completely. */
 static const char schema_4[] = "CREATE TABLE blobs ("
                                "  job TEXT NOT NULL,"
                                "  key TEXT NOT NULL,"
@@ -94,7 +94,7 @@ static const char schema_4[] = "CREATE TABLE blobs ("
 /* The field's word for what is kept of a trigger. */
 static const char schema_5[] = "ALTER TABLE marks RENAME TO stamps;";
 
-/* Entry i leads from version i to version i + 1. What was released is never changed, only added to. */
+/* Entry i upgrades from version i to version i + 1. Released entries never change; new ones are appended. */
 static const char *const migrations[] = { schema_1, schema_2, schema_3, schema_4, schema_5 };
 _Static_assert(ELEMENTSOF(migrations) == SCHEMA_VERSION, "one step for each version");
 
@@ -130,7 +130,7 @@ int schema_check(sqlite3 *db) {
         return 0;
 }
 
-/* Tables that are not what their version says are damage. */
+/* Tables that do not match their version are damage. */
 static int migrate_from(sqlite3 *db, int version) {
         char finish[128];
         int r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Nearly all that is put in comes in order, at the end; for the rest, moving some pointers is cheaper than a tree. */
+/* Nearly all items are added in order, at the end; for the rest, moving some pointers is cheaper than a tree. */
 
 #include "ledger/sorted-set.h"
 

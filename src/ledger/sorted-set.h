@@ -19,7 +19,7 @@ size_t sorted_set_position(const SortedSet *s, const void *key);
 /* The item that compares equal to key, or NULL. */
 void *sorted_set_get(const SortedSet *s, const void *key);
 
-/* Owns item from now on, unless -ENOMEM. None that is equal may be there. */
+/* Takes over item, unless -ENOMEM. There must be no equal item. */
 int sorted_set_insert(SortedSet *s, void *item);
 
 void sorted_set_remove_at(SortedSet *s, size_t i); /* frees the item */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The part of the ledger that is small and no history: stamps of triggers, states of jobs, alarms. They are asked for
- * when jobs are loaded and written now and then, so nothing is cached: Pending first, then the database.
+/* The small part of the ledger that is not history: stamps of triggers, states of jobs, alarms. They are read when
+ * jobs are loaded and written now and then, so nothing is cached: Pending is queried first, then the database.
  *
- * A walk goes through what is pending by the order of its keys and not by index, since the visit may put in more; what
- * it puts in is pending, and left out when the database is walked through. A walk for one job looks at that job's
- * only: a reload may ask for each of ten thousand jobs. */
+ * A walk goes through pending items by the order of their keys and not by index, because the visit may add items;
+ * these are pending, and left out when the walk reaches the database. A walk for one job only covers items of that
+ * job: a reload may ask for each of ten thousand jobs. */
 
 #include "ledger/ledger-internal.h"
 
-/* What was read; damage is dealt with. */
+/* Returns the result of a read; damage is handled. */
 static int read_result(Ledger *l, int r) {
         if (r == -EBADMSG)
                 ledger_error(l, r);
@@ -151,7 +151,7 @@ static int on_stored_alarm(const LedgerAlarm *alarm, void *userdata) {
         return w->result != 0;
 }
 
-/* The visit gets a copy: what it sets in this alarm's place takes the pending one away from under it. */
+/* The visit gets a copy: if it replaces this alarm, the pending one is freed. */
 static void visit_pending_alarm(AlarmWalk *w, const LedgerAlarm *alarm) {
         LedgerAlarm copy;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Bytes that are kept for jobs, in the database. They are bound as they stand in memory; the one copy that SQLite
- * makes is that of the row, on its way to the pages. */
+/* Bytes that are kept for jobs, in the database. They are bound in place; SQLite makes only one copy, that of the row
+ * on its way to the pages. */
 
 #include "ledger/store-internal.h"
 

@@ -65,7 +65,7 @@ struct Store {
 int sqlite_to_errno(sqlite3 *db, int code);
 int sqlite_exec(sqlite3 *db, const char *sql);
 
-/* To be reset when it goes out of scope, so that no lock and no borrowed string stays behind. */
+/* Resets a statement at the end of its scope, so that no lock and no borrowed string is left. */
 static inline void statement_resetp(sqlite3_stmt **s) {
         if (!*s) /* of a damaged database */
                 return;
@@ -79,7 +79,7 @@ static inline void bind_text(sqlite3_stmt *s, int i, const char *text) {
         (void)sqlite3_bind_text(s, i, text, -1, SQLITE_STATIC);
 }
 
-/* The same for what people and programs say: NULL is NULL, and what is too long is cut off. */
+/* The same for texts of users and programs: NULL is NULL, and a text that is too long is truncated. */
 void bind_long_text(sqlite3_stmt *s, int i, const char *text);
 
 /* For "job >= ?1 AND job <= ?2"; NULL: all jobs. */
@@ -89,7 +89,7 @@ static inline const char *column_text(sqlite3_stmt *s, int i) {
         return (const char *)sqlite3_column_text(s, i);
 }
 
-/* One row, or none: 0, -ENOENT, or what went wrong. */
+/* One row, or none: 0, -ENOENT, or another error. */
 int store_step_row(Store *s, sqlite3_stmt *statement);
 /* No row is expected. */
 int store_step_done(Store *s, sqlite3_stmt *statement);

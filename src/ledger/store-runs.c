@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Runs in the database. One table says which member of a RunRecord stands in which column; the statements that write
- * and read whole records are made from it, so that a member that is added to RunRecord is one line here (and, where
- * the column is new, one migration in schema.c). */
+/* Runs in the database. One table maps each member of a RunRecord to its column; the statements that write and read
+ * whole records are generated from it, so that a new member of RunRecord is one line here (and, if the column is new,
+ * one migration in schema.c). */
 
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -27,10 +27,10 @@ typedef struct Column {
         const char *name;
         ColumnType type;
         size_t offset; /* in RunRecord */
-        bool changes;  /* while the run goes on */
+        bool changes;  /* while the run is active */
 } Column;
 
-/* The first five are read by their place, see FilterColumn. */
+/* The first five are read by their position, see FilterColumn. */
 static const Column columns[] = {
         { "id", COLUMN_U64, offsetof(RunRecord, id), false },
         { "job", COLUMN_TEXT, offsetof(RunRecord, job), false },
@@ -58,7 +58,7 @@ static const Column columns[] = {
         { "reason", COLUMN_TEXT, offsetof(RunRecord, reason), true },
         { "status", COLUMN_TEXT, offsetof(RunRecord, status_text), true },
 };
-#define BOOT_COLUMN ((int)ELEMENTSOF(columns)) /* stands behind them; the store's own */
+#define BOOT_COLUMN ((int)ELEMENTSOF(columns)) /* appended to them; for the store only */
 #define OTHER_BOOT  ""                         /* one that is over, whichever it was */
 _Static_assert(sizeof(pid_t) == sizeof(int), "a pid is written as an int");
 _Static_assert(USEC_INFINITY == UINT64_MAX, "not known is all bits set");
@@ -74,8 +74,8 @@ static void print_names(FILE *f) {
         fputs("boot", f);
 }
 
-/* What a run is does not change, so its indexes are left alone. A run that is over belongs to the boot in which it was
- * last seen going on, also when that is found out in the next one. */
+/* The identity of a run does not change, so its indexes are left alone. A run that has ended belongs to the boot in
+ * which it was last seen active, even if that is found out during the next one. */
 static void print_put(FILE *f) {
         fputs("INSERT INTO runs (", f);
         print_names(f);
@@ -140,7 +140,7 @@ static void bind_id128(sqlite3_stmt *s, int i, sd_id128_t id) {
                 (void)sqlite3_bind_text(s, i, sd_id128_to_string(id, text), -1, SQLITE_TRANSIENT);
 }
 
-/* NULL is NULL. SQLite hands back the bytes of a text as they are, valid or not. */
+/* NULL is NULL. SQLite returns the bytes of a text unchanged, valid or not. */
 static void bind_bytes(sqlite3_stmt *s, int i, const char *bytes) {
         if (bytes)
                 (void)sqlite3_bind_text(s, i, bytes, (int)strnlen(bytes, LEDGER_PAYLOAD_MAX), SQLITE_STATIC);
@@ -195,7 +195,7 @@ static uint64_t column_known(sqlite3_stmt *s, int i) {
         return sqlite3_column_type(s, i) == SQLITE_NULL ? UINT64_MAX : (uint64_t)sqlite3_column_int64(s, i);
 }
 
-/* Nonsense is an id that is not known. */
+/* An invalid id counts as unknown. */
 static sd_id128_t column_id128(sqlite3_stmt *s, int i) {
         const char *text = column_text(s, i);
         sd_id128_t id;
@@ -203,7 +203,7 @@ static sd_id128_t column_id128(sqlite3_stmt *s, int i) {
         return text && sd_id128_from_string(text, &id) >= 0 ? id : SD_ID128_NULL;
 }
 
-/* Strings are SQLite's until the next step. Negative when a word is not one of ours. */
+/* Strings belong to SQLite until the next step. Negative if a word is not one of ours. */
 static int load_column(sqlite3_stmt *s, int i, const Column *c, RunRecord *r) {
         void *p = (char *)r + c->offset;
         int value = 0;
@@ -244,7 +244,7 @@ static int load_column(sqlite3_stmt *s, int i, const Column *c, RunRecord *r) {
         return value;
 }
 
-/* A row that damage or a stranger's hand made unreadable is -EINVAL, and left out. */
+/* A row that is unreadable because of damage or a manual change is -EINVAL, and left out. */
 static int load_record(sqlite3_stmt *s, RunRecord *ret) {
         *ret = (RunRecord){};
         for (size_t i = 0; i < ELEMENTSOF(columns); i++)
@@ -339,7 +339,7 @@ static bool row_matches(sqlite3_stmt *s, const LedgerFilter *f) {
          BIT(RUN_RESULT_START_FAILED) | BIT(RUN_RESULT_LOST))
 #define UNSUCCESSFUL (BIT(_RUN_RESULT_MAX) - 1 - BIT(RUN_RESULT_NONE) - BIT(RUN_RESULT_SUCCESS))
 
-/* The first index that has all that is asked for: a job's runs, else what there is least of. */
+/* The first index that covers the query: the runs of a job, otherwise the index with the fewest rows. */
 static Statement query_statement(const LedgerFilter *f) {
         static const struct {
                 Statement statement;
@@ -359,7 +359,7 @@ static Statement query_statement(const LedgerFilter *f) {
         return STATEMENT_QUERY_ALL;
 }
 
-/* Of the next LEDGER_CLOCK_SKEW runs from id on, the last one that was requested until then; 0 = none. */
+/* The last one of the next LEDGER_CLOCK_SKEW runs from id on that was requested until then; 0 = none. */
 static int last_until(Store *s, uint64_t id, usec_t until, uint64_t *ret) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_LAST_UNTIL];
         int r;
@@ -373,8 +373,8 @@ static int last_until(Store *s, uint64_t id, usec_t until, uint64_t *ret) {
         return r;
 }
 
-/* Takes *before down to about the end of the period, in ever longer steps and then by halves: from a good number of
- * runs in sequence that are all newer than that, there are only newer ones. */
+/* Moves *before down to about the end of the period, in growing steps and then by bisection: above a good number of
+ * consecutive runs that are all newer, there are only newer ones. */
 static int skip_newer(Store *s, usec_t until, uint64_t *before) {
         uint64_t low = 0, step = 2 * LEDGER_CLOCK_SKEW;
         int r;
@@ -409,8 +409,8 @@ static int find_start(Store *s, const LedgerFilter *f, uint64_t *ret) {
         return skip_newer(s, f->until, ret);
 }
 
-/* Ids are in the order of the requests, and so are their times but for a clock that was set; a good number of runs in
- * sequence from before the period means that there are no more in it. */
+/* Ids are in the order of the requests, and so are their times, except after a clock was set; a good number of
+ * consecutive runs from before the period means that there are no more in it. */
 int store_query_runs(Store *s, const LedgerFilter *f, unsigned scan_max, StoreRunFunc visit, void *userdata,
                      uint64_t *ret_next) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[query_statement(f)];
@@ -445,7 +445,7 @@ int store_query_runs(Store *s, const LedgerFilter *f, unsigned scan_max, StoreRu
 
 /* --- retention --- */
 
-/* The run of job that n newer ones stand before, or 0. */
+/* The run of job that has n newer ones, or 0. */
 static int nth_newest(Store *s, const char *job, sqlite3_int64 n, uint64_t *ret) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_NTH_NEWEST];
         int r;
@@ -470,9 +470,9 @@ static int count_unfinished(Store *s, const char *job, sqlite3_int64 *ret) {
         return r;
 }
 
-/* The newest run of job that is one too many, or 0. Runs that are not over do not count; they are taken to be the
- * newest ones, and where they are not, a few more are kept. Most jobs have fewer runs than that, and need no count of
- * all that is not over. */
+/* The newest run of job that is one too many, or 0. Unfinished runs do not count; they are assumed to be the newest
+ * ones, and if they are not, a few more runs are kept. Most jobs have fewer runs than that, and need no count of the
+ * unfinished ones. */
 static int first_beyond(Store *s, const char *job, unsigned keep, uint64_t *ret) {
         sqlite3_int64 n_unfinished;
         int r;
@@ -489,8 +489,9 @@ static int first_beyond(Store *s, const char *job, unsigned keep, uint64_t *ret)
         return nth_newest(s, job, keep + n_unfinished, ret);
 }
 
-/* Ids of finished runs to be deleted, oldest first: n of them, or a negative errno. A run that took long ends after
- * others that were requested later, so the look for old ones goes on until one was requested in the period itself. */
+/* Ids of finished runs to be deleted, oldest first: n of them, or a negative errno. A long run ends after others that
+ * were requested later, so the search for old ones continues until it finds one that was requested in the period
+ * itself. */
 static int collect_old(Store *s, const char *job, uint64_t beyond, usec_t before, sqlite3_int64 *ids, unsigned max) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_OLDEST];
         unsigned n = 0;

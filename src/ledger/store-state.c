@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The small tables: stamps of triggers, states of jobs, alarms, and what the ledger knows about itself. */
+/* The small tables: stamps of triggers, states of jobs, alarms, and metadata of the ledger. */
 
 #include "ledger/store-internal.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The connection to the database: how it is opened, what is prepared, what SQLite's results mean.
+/* The connection to the database: how it is opened, prepared statements, SQLite's results.
  *
- * The write-ahead log with synchronous=NORMAL: a commit is a write without a wait for the disk, a power cut takes
- * whole transactions from the end. The lock is exclusive from the first read to the end, which spares the shared
- * memory file (a mapping that a full disk turns into SIGBUS) and every lock call; there is no other reader to wait
- * for, since everybody asks over D-Bus. Log pages are moved to the database by store_checkpoint(), when nothing else
- * is to be done, and not in the commit that is waited for before a run starts. */
+ * It uses the write-ahead log with synchronous=NORMAL: a commit does not wait for the disk, and a power failure
+ * discards whole transactions from the end. The lock is exclusive from the first read to the end, which avoids the
+ * shared memory file (a mapping that a full disk turns into SIGBUS) and every lock call; there is no other reader,
+ * because all clients ask over D-Bus. store_checkpoint() moves log pages to the database when the daemon is idle, and
+ * not in the commit that must finish before a run starts. */
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,10 +15,10 @@
 #include "ledger/store-internal.h"
 #include "util/log.h"
 
-#define CACHE_KIB        "2000"    /* what the daemon's memory grows by while it runs, and no more */
-#define PAGES_MAX        "1048576" /* of 4 KiB: 4 GiB, past which the disk counts as full */
+#define CACHE_KIB        "2000"    /* how much the memory of the daemon grows by this, at most */
+#define PAGES_MAX        "1048576" /* of 4 KiB: 4 GiB, above which the disk counts as full */
 #define CHECK_ALL_PAGES  8192      /* above 32 MiB the blobs and the runs are not read through at start */
-#define CHECK_PERIOD_OPS 1000      /* SQLite instructions between two looks at the clock */
+#define CHECK_PERIOD_OPS 1000      /* SQLite instructions between two checks of the clock */
 #define UTF8_BYTES_MAX   4         /* of one character */
 #define ROW_BYTES_MAX    ((int)LEDGER_BLOB_MAX + (1 << 20))
 
@@ -80,7 +80,7 @@ static const char *const statement_sql[_STATEMENT_MAX] = {
 
 /* --- results --- */
 
-/* What the system said, where SQLite only says that opening, reading or writing failed. */
+/* The error of the system, if SQLite only reports that opening, reading or writing failed. */
 static int system_errno(sqlite3 *db) {
         int e = db ? sqlite3_system_errno(db) : 0;
 
@@ -148,7 +148,8 @@ int store_step_done(Store *s, sqlite3_stmt *statement) {
 
 /* --- values --- */
 
-/* At most LEDGER_TEXT_MAX bytes, and no half character of UTF-8 at the end. Where it is none, all of them. */
+/* At most LEDGER_TEXT_MAX bytes, without an incomplete UTF-8 character at the end. If the text is not UTF-8, all of
+ * these bytes. */
 static int text_length(const char *text) {
         size_t n = strnlen(text, LEDGER_TEXT_MAX + 1);
 
@@ -165,7 +166,7 @@ void bind_long_text(sqlite3_stmt *s, int i, const char *text) {
                 (void)sqlite3_bind_text(s, i, text, text_length(text), SQLITE_STATIC);
 }
 
-/* From this job to this job; NULL: from the first one to the last, for in SQLite's order a blob stands behind every
+/* From this job to this job; NULL: from the first one to the last, because in SQLite's order a blob comes after every
  * text. */
 void bind_jobs(sqlite3_stmt *s, const char *job) {
         bind_text(s, 1, strempty(job));
@@ -220,7 +221,7 @@ int store_checkpoint(Store *s) {
 
 /* --- opening --- */
 
-/* SQLite would make it readable for all; the log file takes the mode of the database. */
+/* SQLite would create it readable for all users; the log file gets the mode of the database. */
 static int make_file(const char *path) {
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
 
@@ -270,8 +271,7 @@ static int set_up(Store *s) {
         return schema_migrate(s->db);
 }
 
-/* What an earlier version calls by another name: of a damaged database that could not be brought up to date it can be
- * saved all the same. */
+/* The name in an earlier version: it can be saved from a damaged database that could not be upgraded, too. */
 static void prepare_former(Store *s, Statement i) {
         if (i == STATEMENT_LIST_STAMPS)
                 (void)sqlite3_prepare_v2(s->db, "SELECT job, key, usec FROM marks WHERE job >= ?1 AND job <= ?2", -1,
@@ -290,7 +290,7 @@ static int prepare_one(Store *s, Statement i) {
                 return 0;
         if ((code & 0xff) != SQLITE_ERROR)
                 return store_error(s, code);
-        /* A table or a column is not there: this version of the schema has it, so the file is broken. */
+        /* A table or a column is missing: this version of the schema has it, so the file is broken. */
         prepare_former(s, i);
         return -EBADMSG;
 }
@@ -300,7 +300,7 @@ static void store_closep(Store **s) {
                 *s = store_close(*s, /* is_damaged= */ true);
 }
 
-/* All that can be had, even where one is missing: of a damaged database that is what can be saved. */
+/* Everything that can be read, even if one is missing: this is what can be saved from a damaged database. */
 static int prepare_all(Store *s) {
         int r = 0;
 
@@ -358,8 +358,8 @@ static int is_late(void *userdata) {
         return now_clock(CLOCK_MONOTONIC) > *deadline_monotonic;
 }
 
-/* A page that could not be read is found as if it were damage; the code says what it was. Where none is told ("failed
- * to get page"), the doubt is the file's: real damage is met again when the page is used. */
+/* A page that could not be read is reported like damage; the code says what it was. If there is none ("failed to get
+ * page"), the file gets the benefit of the doubt: real damage shows again when the page is used. */
 static int validate_finding(const char *finding) {
         const char *unread = strstr(finding, "unable to get the page. error code=");
         int code;
@@ -371,7 +371,7 @@ static int validate_finding(const char *finding) {
 }
 
 static int on_check_row(void *userdata, int n, char **values, char **names) {
-        int *result = userdata; /* what could not be read explains the rest */
+        int *result = userdata; /* the read error explains the rest */
 
         if (*result != 0 && *result != -EBADMSG)
                 return 0;
@@ -402,8 +402,8 @@ static bool has_few_pages(Store *s) {
         return few;
 }
 
-/* What must be right comes first, and is small. SQLite reads through a tree without looking at the clock, so big
- * tables of blobs and runs are left to the moment when something trips over their damage. */
+/* The important tables come first, and are small. SQLite reads through a tree without checking the clock, so big
+ * tables of blobs and runs are not checked until something hits their damage. */
 int store_check(Store *s, usec_t limit) {
         static const char *const pragmas[] = {
                 "PRAGMA quick_check('meta')",   "PRAGMA quick_check('job_state')", "PRAGMA quick_check('stamps')",

@@ -1,33 +1,33 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The database behind the ledger. What is said here about errors holds for all its functions:
+/* The database behind the ledger. These errors apply to all its functions:
  *
- * -EBADMSG: the file is damaged or is no database; -ENOSPC, -EDQUOT, -EROFS, -EACCES, -EIO, …: it cannot be read or
- * written now; -EBUSY: another program has it locked; -ENOMEM. None of them leaves anything half done: what goes wrong
- * in a transaction is followed by store_rollback(). */
+ * -EBADMSG: the file is damaged or is not a database; -ENOSPC, -EDQUOT, -EROFS, -EACCES, -EIO, …: it cannot be read or
+ * written now; -EBUSY: another program has it locked; -ENOMEM. None of them leaves partial changes: store_rollback()
+ * follows an error within a transaction. */
 
 #include "util/boot-id.h"
 #include "ledger/ledger.h"
 
 typedef struct Store Store;
 
-/* Opens path, or makes it, brings it to this version of the schema and keeps it locked. boot: id of the running boot.
- * Also -EPROTONOSUPPORT: a newer vaktd made it, and -EMEDIUMTYPE: another program did; the file is not touched then.
- * With -EBADMSG *ret is set, too: as damaged as it is, it may be read by the functions that walk. */
+/* Opens or creates path, upgrades it to this version of the schema and keeps it locked. boot: id of the running boot.
+ * Also -EPROTONOSUPPORT: created by a newer vaktd, and -EMEDIUMTYPE: created by another program; the file is not
+ * touched then. With -EBADMSG *ret is set, too: the functions that walk may read it, as damaged as it is. */
 int store_open(Store **ret, const char *path, const BootId *boot);
 
-/* Looks for damage, for about limit µs at most: -EBADMSG. */
+/* Checks for damage, for about limit µs at most: -EBADMSG. */
 int store_check(Store *s, usec_t limit);
 
-/* is_damaged: leave the files as they are, for whoever looks into them. */
+/* is_damaged: leave the files unchanged, for inspection. */
 Store *store_close(Store *s, bool is_damaged);
 
 int store_begin(Store *s);
 int store_commit(Store *s);
 void store_rollback(Store *s);
 
-/* Pages that were committed and stand in the write-ahead log only; store_checkpoint() moves them and waits for the
+/* Pages that were committed and are only in the write-ahead log; store_checkpoint() moves them and waits for the
  * disk. */
 unsigned store_n_wal_pages(const Store *s);
 int store_checkpoint(Store *s);
@@ -35,13 +35,14 @@ int store_checkpoint(Store *s);
 /* --- runs --- */
 
 int store_put_run(Store *s, const RunRecord *record, bool this_boot);
-int store_get_run(Store *s, uint64_t id, RunRecord *ret); /* the caller's, for run_record_done(); -ENOENT */
+int store_get_run(Store *s, uint64_t id, RunRecord *ret); /* belongs to the caller, for run_record_done(); -ENOENT */
 int store_get_next_id(Store *s, uint64_t *ret);           /* above all there are */
 
 typedef int (*StoreRunFunc)(const RunRecord *r, bool this_boot, void *userdata);
 
-/* As ledger_query(), but the filter's limit is for the visits to see to. ret_next is 0 or where the look was cut off,
- * after scan_max rows that did not match. A visit that returns nonzero ends the walk; its value is returned. */
+/* Like ledger_query(), but the visits have to observe the limit of the filter. ret_next is 0 or where the search
+ * stopped, after scan_max rows that did not match. A visit that returns nonzero ends the walk; its value is
+ * returned. */
 int store_query_runs(Store *s, const LedgerFilter *filter, unsigned scan_max, StoreRunFunc visit, void *userdata,
                      uint64_t *ret_next);
 bool store_filter_matches(const LedgerFilter *filter, const RunRecord *r) _pure_;
@@ -51,10 +52,10 @@ int store_next_unfinished(Store *s, uint64_t after, StoreRunFunc visit, void *us
 
 /* --- retention --- */
 
-/* Deletes, oldest first, finished runs of job beyond the newest keep or that ended before, at most max of them.
- * Returns how many. */
+/* Deletes, oldest first, at most max finished runs of job that are beyond the newest keep or ended before. Returns the
+ * number. */
 int store_prune_job(Store *s, const char *job, unsigned keep, usec_t before, unsigned max);
-/* The first job with runs in the order of names behind after, for free(). -ENOENT: there is none. */
+/* The first job with runs that follows after in the order of names, for free(). -ENOENT: there is none. */
 int store_next_job(Store *s, const char *after, char **ret);
 
 /* --- stamps, job states, alarms, blobs, meta --- */
@@ -85,10 +86,10 @@ int store_forget_blob(Store *s, const char *job, const char *key, uint64_t id);
 int store_forget_blobs(Store *s, const char *job, const char *key); /* key may be NULL: all of the job */
 /* As ledger_list_blobs(), in the order of job, key and id. */
 int store_list_blobs(Store *s, const char *job, const char *key, StoreBlobFunc visit, void *userdata);
-/* All of them from the other end, and by the table alone: what can be had of a damaged one. */
+/* All of them in reverse order, and by the table alone: what can be read of a damaged one. */
 int store_list_blobs_backwards(Store *s, StoreBlobFunc visit, void *userdata);
 
-#define STORE_META_NEXT_RUN "next-run" /* an id that was not given out, nor any above */
+#define STORE_META_NEXT_RUN "next-run" /* an id that was never used, and no higher one either */
 
 int store_set_meta(Store *s, const char *key, const char *value);
 int store_get_meta(Store *s, const char *key, char **ret); /* -ENOENT */
