@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Signals do not go out from within the manager's calls but from the next loop turn, out of one queue that keeps their
+/* Signals are not sent from within the manager's calls but from the next loop turn, from one queue that keeps their
  * order and merges the changes of one object; so a second with a thousand runs, or a reload of ten thousand jobs,
- * makes no more signals than there is to say. They go out in batches with a pause between, in which the clients can
- * read: a client is let go only when it does not keep up with that. While nobody listens nothing is queued. */
+ * causes no more signals than necessary. They are sent in batches with a pause in between, in which the clients can
+ * read: a client is dropped only if it does not keep up with that. If no client listens, nothing is queued. */
 
 #include "bus/announcer.h"
 
@@ -133,7 +133,7 @@ static void announce_to(Connection *c, void *userdata) {
                 c->sent(c);
 }
 
-/* False when what changed is gone meanwhile. */
+/* False if the object no longer exists. */
 static bool signal_is_current(const Announcer *a, const Signal *s) {
         if (s->kind == SIGNAL_JOB_CHANGED)
                 return job_table_get(manager_jobs(a->api->manager), s->job);
@@ -142,7 +142,7 @@ static bool signal_is_current(const Announcer *a, const Signal *s) {
         return true;
 }
 
-/* Returns how many signals that made. */
+/* Returns the number of signals that were sent. */
 static unsigned announce(Announcer *a, const Signal *s) {
         static const char *const senders[] = { "org.vaktd1", ":1.0", NULL };
         const char *member = signal_table[s->kind].member;
@@ -167,7 +167,7 @@ static unsigned announce(Announcer *a, const Signal *s) {
         return announcement.n_sent;
 }
 
-/* Announces up to max signals; each that nobody wants counts, too, since it is looked at for everybody. */
+/* Announces up to max signals; a signal without a listener counts, too, because every listener is checked for it. */
 static void announce_batch(Announcer *a, size_t max) {
         for (size_t n = 0; n < max;) {
                 _cleanup_(signal_freep) Signal *s = signal_queue_pop(a->queue);

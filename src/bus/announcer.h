@@ -1,17 +1,17 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Tells the clients what the manager does: the observer that turns its calls into signals. */
+/* Tells the clients about changes: the observer that turns calls of the manager into signals. */
 
 #include "bus/connection.h"
 
 /* Who can be told. */
 typedef struct Audience {
-        /* True when anybody might hear anything at all. */
+        /* True if any client may be listening. */
         bool (*is_there)(void *userdata);
-        /* Calls visit() for every connection that might hear something. */
+        /* Calls visit() for every connection that may be listening. */
         void (*each)(void *userdata, void (*visit)(Connection *c, void *arg), void *arg);
-        /* After a batch of signals: whoever lags too far behind is to be let go. */
+        /* After a batch of signals: drop clients that are too far behind. */
         void (*shed)(void *userdata);
         void *userdata;
 } Audience;
@@ -22,8 +22,8 @@ int announcer_new(Announcer **ret, const ApiContext *api, const Audience *audien
 Announcer *announcer_free(Announcer *a);
 DEFINE_CLEANUP(Announcer, announcer_free)
 
-/* Becomes an observer of the manager, which must not call it any more once it was freed. */
+/* Becomes an observer of the manager, which must not call it after it was freed. */
 int announcer_start(Announcer *a);
 
-/* Sends what waits at once, as far as it is no flood; before the doors close. */
+/* Sends waiting signals at once, unless there are too many; before the connections are closed. */
 void announcer_flush(Announcer *a);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The methods of org.vaktd1.Manager that say why: what a job waits for, what its [Path] matches, what is known of one
- * file. The last two name files, in directories that the caller may not be able to look into, where the daemon can:
- * they are left to who may manage the jobs, while everybody may ask about a job. All walk what the manager has in
- * memory; nothing is looked up on disk for a client. */
+/* The methods of org.vaktd1.Manager that explain: what a job waits for, what its [Path] matches, what is known about
+ * one file. The last two return names of files in directories that the daemon can read, but perhaps not the caller:
+ * they are restricted to users who may manage the jobs, whereas everybody may ask about a job. All of them use what
+ * the manager has in memory; nothing is read from disk for a client. */
 
 #include <stdio.h>
 
@@ -12,8 +12,8 @@
 #include "bus/errors.h"
 #include "bus/text.h"
 
-#define EXPLAIN_MAX      200                 /* messages; a job may have more runs waiting than anybody reads of */
-#define PLAN_DEFAULT     10000               /* files */
+#define EXPLAIN_MAX      200   /* messages; a job may have more waiting runs than anybody wants to read about */
+#define PLAN_DEFAULT     10000 /* files */
 #define EXPLAIN_PATH_MAX ((size_t)64 * 1024) /* bytes; kept while the bus is asked who the caller is */
 
 /* --- messages --- */
@@ -135,7 +135,7 @@ static int bad_path(sd_bus_error *e) {
                                  EXPLAIN_PATH_MAX);
 }
 
-/* The bytes are the message's, with no NUL behind them. */
+/* The bytes belong to the message and are not NUL-terminated. */
 static int read_path(sd_bus_message *m, const char **ret, size_t *ret_n, sd_bus_error *e) {
         const void *bytes;
         size_t n;

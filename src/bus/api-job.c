@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* org.vaktd1.Job at /org/vaktd1/job/NAME: one fallback vtable for all jobs and an enumerator, so that a job costs the
- * bus nothing until somebody looks at it. */
+ * bus nothing until a client looks at it. */
 
 #include <assert.h>
 #include <limits.h>
@@ -79,7 +79,7 @@ static int get_fragment(sd_bus *bus, const char *path, const char *interface, co
         return text_append(reply, j->def ? j->def->fragment : NULL, TEXT_MAX);
 }
 
-/* A job whose file was never good is not known to be disabled. */
+/* A job whose file was never valid is not known to be disabled. */
 static int get_problem(sd_bus *bus, const char *path, const char *interface, const char *property,
                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         return text_append(reply, connection_problem_of(connection_of_getter(bus), userdata), TEXT_MAX);
@@ -138,7 +138,7 @@ static const DefMember def_members[] = {
         { "OnAlarm", offsetof(JobDef, on_alarm) },
 };
 
-/* Where the member stands, or NULL without a definition. */
+/* The address of the member, or NULL without a definition. */
 static const void *def_member(const Job *j, const char *property, const DefMember **ret) {
         const DefMember *member = def_members;
 
@@ -225,7 +225,7 @@ static int append_alarm(const LedgerAlarm *alarm, void *userdata) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-/* They stand in the ledger, not in the job; the slot that is at work knows the manager. */
+/* They are in the ledger, not in the job; the slot of the current message knows the manager. */
 static int get_alarms(sd_bus *bus, const char *path, const char *interface, const char *property,
                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         const Connection *c = sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
@@ -331,7 +331,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("Skip", "u", NULL, offsetof(Job, skip), CHANGES),
         SD_BUS_PROPERTY("Fragment", "s", get_fragment, 0, CHANGES),
         SD_BUS_PROPERTY("Problem", "s", get_problem, 0, CHANGES),
-        /* They may be a thousand, which are not to be sent with every change of the job. */
+        /* There may be a thousand of them, which are not sent with every change of the job. */
         SD_BUS_PROPERTY("Triggers", "a(ss)", get_triggers, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Pool", "s", get_def_text, 0, CHANGES),
         SD_BUS_PROPERTY("Priority", "i", get_priority, 0, CHANGES),
@@ -346,10 +346,10 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("OnFailure", "as", get_def_texts, 0, CHANGES),
         SD_BUS_PROPERTY("OnAlarm", "as", get_def_texts, 0, CHANGES),
         SD_BUS_PROPERTY("Unit", "s", get_def_text, 0, CHANGES),
-        /* Asked of the ledger: not with every change of the job. */
+        /* Queried from the ledger: not with every change of the job. */
         SD_BUS_PROPERTY("Alarms", "a(sts)", get_alarms, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Watches", "a(ssss)", get_watches, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
-        /* They grow with every event: to be asked for, never told. */
+        /* They change with every event: for queries only, never in signals. */
         SD_BUS_PROPERTY("WatchCounters", "a{st}", get_watch_counters, 0, 0),
         SD_BUS_PROPERTY("LastResult", "s", get_last_result, 0, CHANGES),
         SD_BUS_PROPERTY("LastStart", "t", NULL, offsetof(Job, last_start), CHANGES),

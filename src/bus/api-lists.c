@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The methods of org.vaktd1.Manager that answer with lists: jobs, runs, alarms, pools. All of them only read, and each
- * has its bound, since a bus takes 32 MiB in a message: jobs and alarms are refused past it, runs come in pages. A
- * page of QueryRuns may be short, or empty, when the ledger has looked at many rows that do not match; "next" says
- * where to go on, so that a filter which matches little holds nobody up. */
+/* The methods of org.vaktd1.Manager that return lists: jobs, runs, alarms, pools. All of them only read, and each is
+ * bounded, because a bus accepts 32 MiB per message: jobs and alarms are refused above that, runs come in pages. A
+ * page of QueryRuns may be short, or empty, if the ledger has examined many rows that do not match; "next" says where
+ * to continue, so that a filter with few matches delays no other client. */
 
 #include <assert.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ static const char *job_description(const Job *j) {
         return j->def ? j->def->description : NULL;
 }
 
-/* Value by value: a fifth faster than sd_bus_message_append(), and there may be ten thousands of rows. */
+/* Value by value: a fifth faster than sd_bus_message_append(), and there may be tens of thousands of rows. */
 static int append_job_row(sd_bus_message *m, const char *const texts[4], const uint64_t numbers[4], const char *path) {
         int r;
 
@@ -104,7 +104,7 @@ static int append_run(const RunRecord *r, void *userdata) {
                    0);
 }
 
-/* The name of the job that is asked about; "" asks about all. */
+/* The name of the job; "" means all jobs. */
 static int read_job_filter(sd_bus_message *m, const char **ret, sd_bus_error *e) {
         const char *name;
         int r;
@@ -147,7 +147,7 @@ int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         r = manager_list_runs(c->api->manager, job, before, page_size(limit), append_run, &list);
         if (r < 0)
                 return r;
-        /* The runs of a job whose file is gone can still be asked for. */
+        /* The runs of a job whose file is gone can still be queried. */
         if (job && before == 0 && list.n == 0 && !job_table_get(manager_jobs(c->api->manager), job))
                 return api_job_error(c, -ENOENT, job, e);
         r = sd_bus_message_close_container(reply);
@@ -198,7 +198,7 @@ static int result_value(const char *word) {
         return isempty(word) ? -EINVAL : run_result_from_string(word); /* "" is what is not done yet */
 }
 
-/* Says which words there are: those that word() gives from first on. */
+/* Lists the possible words: those that word() returns from first on. */
 static int unknown_word(sd_bus_error *e, const char *what, const char *given, int first, const char *(*word)(int i)) {
         _cleanup_free_ char *text = text_clean(given, TEXT_IN_LIST_MAX);
         char list[WORD_LIST_MAX] = "", *p = list;

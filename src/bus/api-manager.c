@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* org.vaktd1.Manager at /org/vaktd1, a view on core/manager.h. Every method is marked unprivileged, since the check of
- * who calls is ours (authorize.c); a method that changes something looks at its arguments first, so that nothing large
- * is kept while the bus is asked who the caller is, and reads them once more when it is allowed. The methods that
- * answer with lists stand in api-lists.c, those that explain in api-explain.c. */
+/* org.vaktd1.Manager at /org/vaktd1, a view on core/manager.h. Every method is marked unprivileged, because we check
+ * the caller ourselves (authorize.c). A method that changes something checks its arguments first, so that nothing
+ * large is kept while the bus is asked for the caller, and reads them again when the call is allowed. The methods that
+ * return lists are in api-lists.c, those that explain in api-explain.c. */
 
 #include <assert.h>
 #include <limits.h>
@@ -41,7 +41,7 @@ int api_read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e) {
                 return r;
         if (isempty(name) || strnlen(name, CLIENT_JOB_NAME_MAX + 1) > CLIENT_JOB_NAME_MAX) {
                 (void)error_about_job(e, -ENOENT, name, NULL);
-                return -ENOENT; /* in so many words, or gcc -O3 takes the name for one that may be unset */
+                return -ENOENT; /* explicitly, or gcc -O3 considers the name possibly unset */
         }
         *ret = name;
         return 0;
@@ -90,7 +90,7 @@ static int method_get_run(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return sd_bus_reply_method_return(m, "o", run_object_path(path, id));
 }
 
-/* The rows a(sus) of all diagnostics, or of as many as fit. trusted: also what private files say. */
+/* The rows a(sus) of all diagnostics, or as many as fit. trusted: including the content of private files. */
 static int append_diagnostics(sd_bus_message *m, const Diagnostics *d, const char *ledger_error, bool trusted) {
         size_t size = 0;
         int r;

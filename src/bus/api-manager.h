@@ -1,19 +1,19 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the files of org.vaktd1.Manager share: api-manager.c has the interface, api-lists.c the methods that answer
- * with lists, api-explain.c those that say why. */
+/* What the files of org.vaktd1.Manager share: api-manager.c has the interface, api-lists.c the methods that return
+ * lists, api-explain.c those that explain. */
 
 #include "bus/authorize.h"
 #include "bus/connection.h"
 
-#define REPLY_SIZE_MAX ((size_t)31 * 1024 * 1024) /* bytes: a bus takes 32 MiB in a message */
+#define REPLY_SIZE_MAX ((size_t)31 * 1024 * 1024) /* bytes: a bus accepts 32 MiB per message */
 
 /* A run in a list. */
 #define LIST_RUNS_ROW  "(tsssssttttiuo)"
 #define QUERY_RUNS_ROW "(tsssssttttiuosstttss)"
 
-/* Reads a job's name; what no job can be called is refused here, before anything is done with it. */
+/* Reads the name of a job; an impossible name is refused here, before anything is done with it. */
 int api_read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e);
 
 /* A failed request or look-up of a job as the client sees it. */
@@ -22,7 +22,7 @@ int api_job_error(const Connection *c, int error, const char *name, sd_bus_error
 /* Begins a reply that may be large. */
 int api_new_large_reply(Connection *c, sd_bus_message *m, sd_bus_message **ret, sd_bus_error *e);
 
-/* As authorize(), for a message that begins with the name of a job; what may stand behind it is a number. */
+/* Like authorize(), for a message that begins with the name of a job; it may be followed by a number. */
 int api_authorize_job(Connection *c, sd_bus_message *m, const char *action, AuthorizedFunc next, sd_bus_error *e);
 
 int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *e);

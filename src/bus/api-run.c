@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* org.vaktd1.Run at /org/vaktd1/run/ID: a fallback vtable as for the jobs. Every remembered run can be asked for, but
- * the enumerator names only those that matter to somebody who browses: the live ones and the newest of the others. */
+/* org.vaktd1.Run at /org/vaktd1/run/ID: a fallback vtable as for the jobs. Every remembered run can be queried, but
+ * the enumerator returns only those that matter for browsing: the live ones and the newest of the others. */
 
 #include <assert.h>
 #include <limits.h>
@@ -25,12 +25,12 @@ static int find_run(sd_bus *bus, const char *path, const char *interface, void *
         record = manager_get_run(c->api->manager, id);
         if (!record)
                 return 0;
-        *ret_found = (void *)record; /* sd-bus hands it on to the getters below, which only read */
+        *ret_found = (void *)record; /* sd-bus passes it to the getters below, which only read */
         return 1;
 }
 
 typedef struct RunNodes {
-        char **paths; /* NULL-terminated, room for all that there can be */
+        char **paths; /* NULL-terminated, with room for the maximum */
         size_t n;
         unsigned n_recent;
         unsigned live_left; /* live runs not yet seen */
@@ -42,7 +42,7 @@ static int collect_run(const RunRecord *r, void *userdata) {
 
         if (r->state == RUN_DONE) {
                 if (nodes->n_recent == ENUMERATE_RECENT_MAX)
-                        return nodes->live_left == 0; /* go on only to find the live ones */
+                        return nodes->live_left == 0; /* continue only to find the live ones */
                 nodes->n_recent++;
         } else {
                 if (nodes->live_left == 0)

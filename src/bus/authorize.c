@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* sd-bus' own check of a caller makes a blocking call to the bus in the middle of a message; this one asks
- * asynchronously and keeps the message by reference until the answer is there. On a peer connection sd-bus would take
- * the credentials of our own socketpair for the caller's (see peer.c) and let everybody in, so there, too, every
- * method is marked as unprivileged and passes through here. polkit takes the place of GetConnectionUnixUser one day;
- * nothing but ask_user() knows. */
+ * asynchronously and keeps a reference to the message until the reply arrives. On a peer connection sd-bus would take
+ * the credentials of our own socketpair for those of the caller (see peer.c) and allow everything, so there, too,
+ * every method is marked as unprivileged and passes through here. polkit will replace GetConnectionUnixUser one day;
+ * only ask_user() knows about that. */
 
 #include "bus/authorize.h"
 
@@ -21,7 +21,8 @@ typedef struct AuthorizeCall {
         STAILQ_ENTRY(AuthorizeCall) entry;
 } AuthorizeCall;
 
-/* Who is this sender? One for all its calls, so that a sender takes one place, however much it asks. */
+/* The question for the user of a sender. There is one for all its calls, so that a sender takes one place, however
+ * many calls it makes. */
 typedef struct Question {
         Authorizer *authorizer;
         Connection *connection;
@@ -33,7 +34,7 @@ typedef struct Question {
 } Question;
 
 struct Authorizer {
-        TAILQ_HEAD(, Question) questions; /* those that are asked first, the others in the order of their coming */
+        TAILQ_HEAD(, Question) questions; /* those that are being asked come first, the others in order of arrival */
         unsigned n_questions, n_asked, n_calls;
 };
 
@@ -96,7 +97,7 @@ static int refuse(sd_bus_error *e, const char *action) {
                                  action);
 }
 
-/* Deals with all calls of a sender, by whose uid is known now or cannot be had. */
+/* Handles all calls of a sender, whose uid is now known or unavailable. */
 static void question_answer(Question *q, bool allowed) {
         AuthorizeCall *next;
 
@@ -137,7 +138,7 @@ static void authorizer_ask(Authorizer *a) {
         }
 }
 
-/* The answer of the bus: who the caller is. */
+/* The reply of the bus: the user of the caller. */
 static int on_user(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
         Question *q = userdata;
         Authorizer *a = q->authorizer;

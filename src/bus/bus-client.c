@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The door of the bus. Nothing here waits: connecting, Hello and the request for the name go on while the loop turns,
- * and a bus that went away (its restart is silent but for Local.Disconnected) is looked for with a growing pause.
+/* The connection to the bus. Nothing here blocks: connecting, Hello and the request for the name continue while the
+ * loop runs, and a bus that was lost (its restart is silent except for Local.Disconnected) is searched for with
+ * growing delays.
  *
- * The end: the name is given back first. The bus answers that in order, so every call that was sent to the name has
- * reached us before the answer, and those that come later wait in the bus for our successor. */
+ * At the end, the name is released first. The bus replies to that in order, so every call that was sent to the name
+ * has reached us before the reply, and later ones wait in the bus for our successor. */
 
 #include "bus/bus-client.h"
 
@@ -20,7 +21,7 @@
 
 typedef enum BusClientState {
         BUS_CLIENT_CLOSED,
-        BUS_CLIENT_OPENING, /* connecting, or the name is asked for */
+        BUS_CLIENT_OPENING, /* connecting, or requesting the name */
         BUS_CLIENT_OPEN,    /* the name is ours */
         BUS_CLIENT_BROKEN,  /* to be closed from the loop */
 } BusClientState;
@@ -54,7 +55,7 @@ static const struct {
         [BUS_USER] = { "user bus", sd_bus_open_user_with_description },
 };
 
-/* Takes the connection out of use; it is closed from the loop, since this may be called from one of its callbacks. */
+/* Stops using the connection; it is closed from the loop, because this may be called from one of its callbacks. */
 static void door_break(BusClient *d, int error) {
         if (d->state == BUS_CLIENT_BROKEN || d->state == BUS_CLIENT_CLOSED)
                 return;
@@ -85,7 +86,7 @@ static int name_error(const sd_bus_error *e) {
         return -sd_bus_error_get_errno(e);
 }
 
-/* The answer to RequestName: 1 the name is ours, 3 somebody else's, 4 it was ours already. */
+/* The reply to RequestName: 1 the name is ours, 3 another client's, 4 it was ours already. */
 static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         const sd_bus_error *e = sd_bus_message_get_error(m);
         BusClient *d = userdata;
@@ -190,7 +191,7 @@ static int on_broken(sd_event_source *s, void *userdata) {
                 return 0;
         }
         if (!d->was_open) {
-                /* Jobs do not need a bus: they run, and the control socket serves, while there is none. */
+                /* Jobs do not need a bus: they run, and the control socket works, without one. */
                 log_warning_errno(error, "Cannot connect to the %s: %m; vaktd continues without it and keeps trying.",
                                   buses[d->choice].name);
                 d->was_open = true;
@@ -334,7 +335,7 @@ int bus_client_new(BusClient **ret, const ApiContext *api, BusChoice choice, voi
                 return r;
         r = door_open(d);
         if (r < 0) {
-                /* Told from the loop, like any other outcome. */
+                /* Reported from the loop, like any other result. */
                 d->error = r;
                 r = sd_event_source_set_enabled(d->broken, SD_EVENT_ONESHOT);
                 if (r < 0)

@@ -6,23 +6,21 @@
 #include "bus/bus.h"
 #include "bus/connection.h"
 
-#define BUS_CLIENT_UNSENT_MAX 16384 /* signals that wait for the bus, before further ones are left out */
+#define BUS_CLIENT_UNSENT_MAX 16384 /* signals that wait for the bus, before further ones are dropped */
 
 typedef struct BusClient BusClient;
 
-/* Connects and asks for BUS_NAME, without waiting; what came of it is told by ready() from the loop, once: 0, or a
- * negative errno that is logged, -EEXIST when another daemon owns the name. After that a lost connection is made again
- * for as long as it takes. */
+/* Connects and requests BUS_NAME, without blocking; ready() reports the result once, from the loop: 0, or a negative
+ * errno that is logged, -EEXIST if another daemon owns the name. After that, a lost connection is made again, however
+ * long that takes. */
 int bus_client_new(BusClient **ret, const ApiContext *api, BusChoice choice, void (*ready)(void *userdata, int error),
                    void *userdata);
 BusClient *bus_client_free(BusClient *d);
 DEFINE_CLEANUP(BusClient, bus_client_free)
 
-/* The connection while it is up and the name is ours, else NULL. */
+/* The connection while it is up and the name is ours, otherwise NULL. */
 Connection *bus_client_connection(BusClient *d);
 
-/* Gives the name back, answers what came before that, at most for BUS_CLIENT_DRAIN_MAX, and calls done() from the
- * loop.
- */
+/* Releases the name, answers earlier calls, for at most BUS_CLIENT_DRAIN_MAX, and calls done() from the loop. */
 #define BUS_CLIENT_DRAIN_MAX (700 * USEC_PER_MSEC)
 void bus_client_drain(BusClient *d, void (*done)(void *userdata), void *userdata);

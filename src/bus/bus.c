@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Puts the API together: the two doors, who follows which run, and the announcer that tells both doors' clients what
- * happens. It keeps the count of what has to be up before the daemon is ready, and of what has to be closed at the
- * end. */
+/* Puts the API together: the control socket and the bus, the followers of runs, and the announcer that tells clients
+ * about changes. It counts what has to be up before the daemon is ready, and what has to be closed at the end. */
 
 #include "bus/bus.h"
 
@@ -23,12 +22,12 @@ struct Bus {
         BusClient *bus;   /* NULL: there is none */
         Followers *followers;
         Announcer *announcer;
-        sd_event_source *ready; /* deferred: when there is no bus to wait for */
+        sd_event_source *ready; /* deferred: if there is no bus to wait for */
 
         unsigned n_draining; /* doors */
         void (*drained)(void *userdata);
         void *drained_userdata;
-        sd_event_source *drain; /* deferred: when there is no door at all */
+        sd_event_source *drain; /* deferred: if there is neither a bus nor a control socket */
 };
 
 /* --- who can hear --- */
@@ -58,7 +57,7 @@ static void bus_shed(void *userdata) {
 
 /* --- ready --- */
 
-/* The control socket is open when bus_new() is through, so the bus decides. */
+/* The control socket is open when bus_new() returns, so the bus decides. */
 static void on_bus_ready(void *userdata, int error) {
         const Bus *b = userdata;
 
@@ -187,7 +186,8 @@ int bus_new(Bus **ret, sd_event *event, Manager *m, const BusOptions *options) {
         assert(m);
         assert(options);
 
-        /* The doors close what they were given, but until all went well the socket is the caller's. */
+        /* The listener closes the socket that it was given, but until everything has succeeded it belongs to the
+         * caller. */
         if (options->listen_fd >= 0) {
                 fd = fcntl(options->listen_fd, F_DUPFD_CLOEXEC, 3);
                 if (fd < 0)

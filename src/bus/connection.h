@@ -1,8 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One D-Bus connection that the API is served on, whichever door it came through, and what the parts of the API share.
- * Private to src/bus. */
+/* One D-Bus connection on which the API is served, and what the parts of the API share. Private to src/bus. */
 
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
@@ -16,7 +15,7 @@ typedef struct Followers Followers;
 typedef struct ApiContext {
         Manager *manager;
         sd_event *event;
-        uid_t owner;   /* who may change things beside root */
+        uid_t owner;   /* who may change things in addition to root */
         bool user_bus; /* the bus is the user's own */
         Followers *followers;
         int (*reload)(void *userdata);
@@ -27,14 +26,14 @@ typedef struct Connection {
         const ApiContext *api;
         sd_bus *bus;
 
-        /* Of a peer of the control socket; on the bus callers differ from message to message. */
+        /* Of a peer of the control socket; on the bus, callers differ between messages. */
         bool is_peer;
         uid_t uid;
         Authorizer *authorizer; /* of the bus */
 
-        unsigned n_large; /* of the bus: large replies since nothing was unsent */
+        unsigned n_large; /* of the bus: large replies since the queue was last empty */
 
-        /* Whether a signal is to be sent here at all, and what is to be done after it was; may be NULL. */
+        /* Whether a signal is to be sent here at all, and what to do after it was sent; may be NULL. */
         bool (*wants)(struct Connection *c, const MatchSubject *s);
         void (*sent)(struct Connection *c);
 } Connection;
@@ -43,13 +42,13 @@ static inline bool uid_is_privileged(const ApiContext *api, uid_t uid) {
         return uid == 0 || uid == api->owner;
 }
 
-/* True when who is at the other end may be told what not everybody may look into: names of files that were found, and
- * what private job files say. On the system bus nobody is, since who asks there is only known after a question. */
+/* True if the client may see what is not readable for everybody: names of files that were found, and the content of
+ * private job files. On the system bus this is never the case, because the caller is only known after a query. */
 static inline bool connection_is_trusted(const Connection *c) {
         return c->is_peer ? uid_is_privileged(c->api, c->uid) : c->api->user_bus;
 }
 
-/* What a private job file has as its problem for who is not trusted. */
+/* The problem of a private job file as untrusted clients see it. */
 #define PRIVATE_PROBLEM                                                                                           \
         "Its file has an error, which is told to those alone that may manage jobs, since not everybody may read " \
         "the file."
@@ -58,7 +57,7 @@ static inline const char *connection_problem_of(const Connection *c, const Job *
         return j->problem && j->problem_is_private && !connection_is_trusted(c) ? PRIVATE_PROBLEM : j->problem;
 }
 
-/* In a getter of a property: the connection that it is for. */
+/* The connection of a getter of a property. */
 static inline const Connection *connection_of_getter(sd_bus *bus) {
         return sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
 }
@@ -83,15 +82,15 @@ static inline int connection_add_api(Connection *c) {
 
 #define LARGE_REPLIES_MAX 16 /* that may wait for the bus together */
 
-/* Messages that wait to be written. */
+/* The number of messages that wait to be written. */
 static inline uint64_t connection_n_unsent(const Connection *c) {
         uint64_t n;
 
         return sd_bus_get_n_queued_write(c->bus, &n) < 0 ? 0 : n;
 }
 
-/* To be asked before a reply that may be large is made. -EBUSY when too many of them wait for the bus already; a peer
- * gets one at a time by other means. */
+/* To be called before a reply that may be large is created. -EBUSY if too many of them wait for the bus already; for a
+ * peer, other means ensure that there is only one at a time. */
 static inline int connection_may_send_large(Connection *c) {
         if (c->is_peer)
                 return 0;

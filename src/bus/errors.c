@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Tables from the errors of core/manager.h to those of the bus. What stands in no table (no memory, say) keeps the
+/* Tables that map the errors of core/manager.h to those of the bus. Other errors (out of memory, for example) keep the
  * name that sd-bus gives to an errno. */
 
 #include "bus/errors.h"

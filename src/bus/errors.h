@@ -19,7 +19,7 @@
 #define ERROR_ACCESS_DENIED "org.vaktd1.Error.AccessDenied"
 #define ERROR_SHUTTING_DOWN "org.vaktd1.Error.ShuttingDown"
 
-/* Both fill e from what a function of core/manager.h returned, and return what a method handler is to return then: a
- * negative errno. detail (may be NULL) is what else is known, such as the problem of the job's file. */
+/* Both fill e from the result of a function of core/manager.h, and return the negative errno that a method handler is
+ * to return. detail (may be NULL) is further information, such as the problem of the job's file. */
 int error_about_job(sd_bus_error *e, int error, const char *job, const char *detail);
 int error_about_run(sd_bus_error *e, int error, uint64_t id);

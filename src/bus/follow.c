@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The output of a run on its way to who asked for it. A job writes as fast as it can and must not be held up by a
- * client, so what the connection does not take at once waits here, up to a bound; past it the oldest of them are left
- * out, since it is the end that says what became of the run, and one line in their place says how many. The journal
- * has them all. */
+/* The output of a run on its way to the client that requested it. A job writes as fast as it can and must not be
+ * delayed by a client, so what the connection does not accept at once waits here, up to a limit; above it the oldest
+ * lines are dropped, because the end says what happened to the run, and one line in their place says how many. The
+ * journal has all of them. */
 
 #include "bus/follow.h"
 
@@ -32,19 +32,19 @@ typedef struct Follower {
         Followers *followers;
         Connection *connection;
         char *destination; /* the caller's name on the bus; NULL on a peer */
-        sd_bus_slot *gone; /* tells when that name goes away */
+        sd_bus_slot *gone; /* reports when that name disappears */
         uint64_t run;
         uint8_t *backlog;
         size_t allocated, begin, end;
         size_t cost;
-        uint64_t n_lost; /* lines left out before the backlog */
+        uint64_t n_lost; /* lines dropped before the backlog */
         struct Follower *next;
 } Follower;
 
 struct Followers {
         Follower *list;
         unsigned n;
-        sd_event_source *post; /* enabled while somebody has a backlog */
+        sd_event_source *post; /* enabled while any follower has a backlog */
 };
 
 static Follower *follower_free(Follower *fo) {
@@ -57,7 +57,7 @@ static Follower *follower_free(Follower *fo) {
 }
 DEFINE_CLEANUP(Follower, follower_free)
 
-/* Takes the follower at *p out of the list. */
+/* Removes the follower at *p from the list. */
 static void follower_remove(Follower **p) {
         Follower *fo = *p;
 
@@ -103,7 +103,7 @@ static int follower_send_lost(Follower *fo) {
         return follower_send(fo, STREAM_ERROR, text, (size_t)n);
 }
 
-/* The oldest line, which stays where it is until the next is kept. */
+/* The oldest line, which stays valid until the next one is kept. */
 static const uint8_t *follower_take(Follower *fo, BacklogLine *ret) {
         const uint8_t *text = fo->backlog + fo->begin + sizeof(*ret);
 
@@ -113,7 +113,7 @@ static const uint8_t *follower_take(Follower *fo, BacklogLine *ret) {
         return text;
 }
 
-/* Hands over what waits, while no more than unsent_max messages wait in the connection. */
+/* Passes on waiting lines, while no more than unsent_max messages wait in the connection. */
 static int follower_flush(Follower *fo, uint64_t unsent_max) {
         while (fo->begin < fo->end || fo->n_lost > 0) {
                 const uint8_t *text;
@@ -155,7 +155,8 @@ static int follower_reserve(Follower *fo, size_t n) {
         return 0;
 }
 
-/* Keeps a line for later. When that is too much, a quarter of what waits is left out at once: what stays is moved. */
+/* Keeps a line for later. If there are too many, a quarter of the waiting lines is dropped at once, because the rest
+ * is moved. */
 static void follower_keep(Follower *fo, uint32_t stream, const char *text, size_t n) {
         BacklogLine line = { .size = (uint32_t)n, .stream = stream }, oldest;
         size_t need = sizeof(line) + n;

@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Who asked for the output of a run with Run(…, {"follow": true}): each line goes to that caller alone, as a RunOutput
- * signal, until the run or the caller is gone. */
+/* The clients that requested the output of a run with Run(…, {"follow": true}): each line goes only to that client, as
+ * a RunOutput signal, until the run has ended or the client is gone. */
 
 #include "bus/connection.h"
 
@@ -22,7 +22,7 @@ int followers_add(Followers *f, Connection *c, sd_bus_message *m, uint64_t run);
 /* One line without its newline. */
 void followers_output(Followers *f, uint64_t run, const char *line, size_t n, bool is_stderr);
 
-/* The run is over: sends what is left, so that RunFinished comes after it, and forgets who followed. */
+/* The run has ended: sends the rest, so that RunFinished comes after it, and forgets its followers. */
 void followers_finish(Followers *f, uint64_t run);
 
 /* The connection is going away. */

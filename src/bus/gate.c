@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The gate in front of sd-bus. sd-bus accepts messages of up to 128 MiB, allocates what a header announces and has no
- * means to be told less, so a peer of a root daemon is not let near it: the gate reads the handshake to its BEGIN and
- * then frames the messages by their first 16 bytes, both byte orders, and lets only whole method calls through.
+ * setting for a lower limit, so a peer of a root daemon is not connected to it directly: the gate reads the handshake
+ * to its BEGIN, then frames the messages by their first 16 bytes, in both byte orders, and only lets whole method
+ * calls through.
  *
- * The buffer holds what was read and not yet passed on. It grows with what the peer really sent, not with what it
- * announces, and is given back when it is empty. What stands inside a message beyond its lengths is sd-bus' to
- * validate. The handshake is not understood either, only its BEGIN is found, and its size is bounded. sd-bus does not
- * take every BEGIN; the owner of the gate has to make sure that it took this one before it passes on a message. */
+ * The buffer contains what was read and not yet passed on. It grows with what the peer really sent, not with what it
+ * announces, and is released when it is empty. sd-bus validates the inside of a message beyond its lengths. The
+ * handshake is not parsed either, only its BEGIN is found, and its size is bounded. sd-bus does not accept every
+ * BEGIN; the owner of the gate has to ensure that it accepted this one before it passes on a message. */
 
 #include "bus/gate.h"
 
@@ -15,7 +16,7 @@
 #include <endian.h>
 
 #define GATE_CHUNK       4096        /* bytes read at once while no larger message is under way */
-#define GATE_KEEP        (16 * 1024) /* a buffer larger than this is given back when it is empty */
+#define GATE_KEEP        (16 * 1024) /* a buffer larger than this is released when it is empty */
 #define HEADER_SIZE      16          /* fixed part of a message and the length of its field array */
 #define FIELDS_MAX       (64U * 1024 * 1024)
 #define TYPE_METHOD_CALL 1
@@ -95,7 +96,7 @@ static size_t gate_fill(const Gate *g) {
         return g->end - g->begin;
 }
 
-/* Looks at the header at the begin of the buffer. 1: *ret is set; 0: not enough bytes yet. */
+/* Examines the header at the beginning of the buffer. 1: *ret is set; 0: not enough bytes yet. */
 static int gate_peek_header(const Gate *g, Header *ret) {
         int r;
 
@@ -130,8 +131,8 @@ static int gate_reserve(Gate *g, size_t free_bytes) {
         return 0;
 }
 
-/* How many bytes are worth reading now: the rest of the message under way, but not more than doubles what is there, so
- * that an announced size alone takes no memory. */
+/* How many bytes to read now: the rest of the current message, but at most as much as there is already, so that an
+ * announced size alone takes no memory. */
 static size_t gate_wanted(const Gate *g) {
         size_t most = MAX(gate_fill(g), (size_t)GATE_CHUNK);
         Header h;
@@ -160,7 +161,7 @@ int gate_space(Gate *g, void **ret, size_t *ret_n) {
         return 0;
 }
 
-/* One more byte of the handshake; true when it was its last one. The NUL that every handshake starts with stands
+/* Processes one byte of the handshake; true if it was the last one. The NUL that every handshake starts with comes
  * before the first line. */
 static bool gate_handshake_byte(Gate *g, uint8_t c) {
         bool line_ends = c == '\n' && g->after_cr;
@@ -176,7 +177,7 @@ static bool gate_handshake_byte(Gate *g, uint8_t c) {
         return false;
 }
 
-/* The bytes from the first new one on are handshake, until they are not. */
+/* The bytes from the first new one on belong to the handshake, until it ends. */
 static int gate_commit_handshake(Gate *g, size_t first) {
         size_t i = first;
 
@@ -223,7 +224,7 @@ static void gate_advance(Gate *g, size_t n) {
         }
 }
 
-/* Finds the next whole method call behind what was passed on. */
+/* Finds the next whole method call after what was passed on. */
 static int gate_find_unit(Gate *g) {
         Header h;
         int r;

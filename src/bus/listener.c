@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The door of the control socket: it listens, admits and counts its peers and lets them go. Everybody may connect,
- * since everybody may read; so each user has a share of the connections, of the signals, of the memory that unread
- * answers take and of the loop's time, and root's share is out of the others' reach. The times at which peers were
- * active are only looked at when places become few, so that idle peers need no timers. */
+/* The control socket: it listens, accepts, counts and drops its peers. Everybody may connect, because everybody may
+ * read; so each user has a share of the connections, of the signals, of the memory for unread replies and of the time
+ * of the loop, and other users cannot use root's share. The times at which peers were active are only checked when
+ * connections become scarce, so that idle peers need no timers. */
 
 #include "bus/listener.h"
 
@@ -28,9 +28,9 @@ struct Listener {
         const ApiContext *api;
         PeerHost host;
         int fd;
-        char *path; /* of the socket that we made, or NULL */
+        char *path; /* of the socket that we created, or NULL */
         dev_t device;
-        ino_t inode; /* of that one: somebody else's is not removed */
+        ino_t inode; /* of that one: another program's socket is not removed */
         sd_id128_t id;
         uint64_t last_number, n_turns;
 
@@ -54,7 +54,7 @@ static usec_t door_now(const Listener *d) {
         return now;
 }
 
-/* Whoever misbehaves a thousand times a minute does not fill the journal. */
+/* A client that misbehaves a thousand times a minute does not fill the journal. */
 static void door_log_refusal(Listener *d, const struct ucred *ucred, const char *what, const char *why) {
         static const LogContext context = { .message_id = MESSAGE_PEER_DROPPED };
         usec_t now = door_now(d);
@@ -92,7 +92,7 @@ static void door_peer_dropped(void *userdata, Peer *p, const char *why) {
         (void)sd_event_source_set_enabled(d->reap, SD_EVENT_ONESHOT);
 }
 
-/* Counts the peers of p's user, but p, for which test() is true. */
+/* Counts the peers of p's user, except p, for which test() is true. */
 static size_t door_count_siblings(const Listener *d, const Peer *p, bool (*test)(const Peer *p)) {
         size_t n = 0;
 
@@ -108,9 +108,9 @@ static bool peer_leaves_unread(const Peer *p) {
         return peer_is_busy(p) && peer_n_unsent(p) > 0;
 }
 
-/* One message of a user is worked on at a time, whatever the number of connections, so what others ask waits for one
- * message of each user. Turns go round; but when places for unread answers are few, who has one goes on, since the
- * user may read one connection to its end before the next. */
+/* One message of a user is processed at a time, however many connections that user has, so that the calls of other
+ * users wait for one message of each user. Turns go round; but when there are few places for unread replies, a user
+ * that has one continues, because it may read one connection to its end before the next. */
 static uint64_t door_may_serve(void *userdata, const Peer *p) {
         Listener *d = userdata;
         bool is_next = true;
@@ -159,7 +159,7 @@ void listener_each(Listener *d, void (*visit)(Connection *c, void *arg), void *a
                         visit(peer_connection(d->peers[i]), arg);
 }
 
-/* The unprivileged peer with the most unsent, and the sum of all of them. */
+/* The unprivileged peer with the most unsent data, and the sum of all of them. */
 static Peer *door_laggard(const Listener *d, uint64_t *ret_sum) {
         Peer *worst = NULL;
 
@@ -222,7 +222,7 @@ static int on_post(sd_event_source *s, void *userdata) {
         return 0;
 }
 
-/* When places become few, those go that neither say nor want to hear anything. */
+/* When connections become scarce, peers that neither send nor listen are dropped. */
 static void door_drop_idle(Listener *d) {
         usec_t now = door_now(d);
 
@@ -236,7 +236,7 @@ static void door_drop_idle(Listener *d) {
         door_reap(d);
 }
 
-/* A new connection may be seen before the ends of old ones that came first. */
+/* A new connection may be noticed before earlier ends of old ones. */
 static void door_drop_left(Listener *d) {
         for (size_t i = 0; i < d->n_peers; i++)
                 if (!peer_is_dropped(d->peers[i]) && peer_has_left(d->peers[i]))
@@ -244,7 +244,7 @@ static void door_drop_left(Listener *d) {
         door_reap(d);
 }
 
-/* Why a user may not have one more connection, or NULL. */
+/* The reason why a user may not have another connection, or NULL. */
 static const char *door_refusal(const Listener *d, uid_t uid) {
         bool privileged = uid_is_privileged(d->api, uid);
         size_t n = 0, n_others = 0;
@@ -260,7 +260,7 @@ static const char *door_refusal(const Listener *d, uid_t uid) {
         return NULL;
 }
 
-/* Makes a peer of a connection, or closes it. */
+/* Turns a connection into a peer, or closes it. */
 static void door_admit(Listener *d, int accepted) {
         _cleanup_close_ int fd = accepted;
         PeerParameters parameters = { .api = d->api, .host = &d->host, .server_id = d->id };
@@ -320,7 +320,7 @@ static int on_connection(sd_event_source *s, int fd, uint32_t events, void *user
         return 0;
 }
 
-/* Removes the socket of a daemon that is gone. -EADDRINUSE when somebody answers there, or it is no socket. */
+/* Removes the socket of a daemon that is gone. -EADDRINUSE if a program listens there, or it is not a socket. */
 static int remove_stale_socket(const struct sockaddr_un *address) {
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
@@ -328,7 +328,7 @@ static int remove_stale_socket(const struct sockaddr_un *address) {
         if (lstat(address->sun_path, &st) < 0)
                 return errno == ENOENT ? 0 : -errno;
         if (!S_ISSOCK(st.st_mode) ||
-            (st.st_uid != geteuid() && st.st_uid != 0)) /* other people's is not ours to remove */
+            (st.st_uid != geteuid() && st.st_uid != 0)) /* the socket of another user is not ours to remove */
                 return -EADDRINUSE;
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
@@ -401,7 +401,7 @@ static int door_open(Listener *d, const char *path) {
 
 /* --- the end --- */
 
-/* Only what we made, and only while it is still ours. */
+/* Only the socket that we created, and only while it is still ours. */
 static void door_remove_socket(Listener *d) {
         struct stat st;
 
@@ -437,7 +437,7 @@ static int on_drain(sd_event_source *s, uint64_t usec, void *userdata) {
 void listener_drain(Listener *d, void (*done)(void *userdata), void *userdata) {
         assert(done);
 
-        /* The backlog of a socket of our own has nobody to wait for; what is in it is served. */
+        /* No successor serves the backlog of our own socket, so it is served now. */
         if (d->path)
                 door_remove_socket(d);
         else

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* org.freedesktop.LogControl1(5), so that `systemctl service-log-level vaktd` works. Setting a property is a change
- * like any other and has to ask who the caller is, which a setter of sd-bus cannot do without waiting; so a filter
- * takes Properties.Set of this object before sd-bus does. */
+ * like any other and requires the user of the caller, which a setter of sd-bus cannot query without blocking; so a
+ * filter handles Properties.Set of this object before sd-bus does. */
 
 #include <assert.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #define LOG_CONTROL_PATH      "/org/freedesktop/LogControl1"
 #define LOG_CONTROL_INTERFACE "org.freedesktop.LogControl1"
-#define VALUE_MAX             32 /* bytes of a value that is looked at */
+#define VALUE_MAX             32 /* bytes of a value that are examined */
 
 static const char *const log_target_names[] = {
         [LOG_TARGET_AUTO] = "auto",
@@ -65,7 +65,7 @@ static const struct {
         { "LogTarget", set_target },
 };
 
-/* Reads Set(interface, property, variant) as far as it is one of ours. 1: ret_* are set; 0: it is something else. */
+/* Reads Set(interface, property, variant) if it is one of ours. 1: ret_* are set; 0: it is something else. */
 static int read_set(sd_bus_message *m, size_t *ret_index, const char **ret_value) {
         const char *interface, *property, *contents;
         int r;
@@ -103,7 +103,8 @@ static int set_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         return sd_bus_reply_method_return(m, NULL);
 }
 
-/* Sees every message of the connection first. 0 leaves it to sd-bus, which answers what cannot be set. */
+/* Sees every message of the connection first. 0 leaves it to sd-bus, which replies for properties that cannot be
+ * set. */
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         const char *value;
         size_t i;
@@ -125,7 +126,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return r <= 0 ? r : authorize(userdata, m, ACTION_MANAGE, set_authorized, e);
 }
 
-/* The filter is before it: what comes here is nobody's. */
+/* Never called: the filter handles these messages before. */
 static int refuse_set(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *m,
                       void *userdata, sd_bus_error *e) {
         return sd_bus_error_setf(e, SD_BUS_ERROR_INVALID_ARGS, "Property %s is a string.", property);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Match rules: KEY=VALUE pairs with the quoting of the D-Bus specification, where a backslash stands for itself but
+/* Match rules: KEY=VALUE pairs with the quoting of the D-Bus specification, in which a backslash is literal except
  * before an apostrophe outside of quotes. Left out on purpose: the arguments of a signal (arg0=, arg0path=, …) are
- * accepted and match any value, so that a peer may get a signal too many but never one too few; its library compares
- * them again anyway. */
+ * accepted and match any value, so that a peer may get too many signals but never too few; its library compares them
+ * again anyway. */
 
 #include "bus/match-rule.h"
 
@@ -61,7 +61,7 @@ static int match_key_from_string(const char *key, size_t n) {
         return is_argument_key(key, n) ? (int)_MATCH_KEY_MAX : -EINVAL;
 }
 
-/* Unquotes the value at *p up to its comma or the end into *to, which has room for it, and moves both on. */
+/* Unquotes the value at *p up to its comma or the end into *to, which has room for it, and advances both. */
 static int match_read_value(const char **p, char **to) {
         bool quoted = false;
         const char *s = *p;
@@ -172,7 +172,7 @@ static bool matches_sender(const char *wanted, const char *const *senders) {
         return false;
 }
 
-/* A namespace holds the path itself and all below it. */
+/* A namespace contains the path itself and everything below it. */
 static bool matches_namespace(const char *wanted, const char *path) {
         const char *rest;
 

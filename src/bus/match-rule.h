@@ -9,15 +9,15 @@
 
 typedef struct MatchRule MatchRule;
 
-/* What of a signal a rule may ask for. */
+/* The parts of a signal that a rule may match. */
 typedef struct MatchSubject {
         const char *path;
         const char *interface;
         const char *member;
-        const char *const *senders; /* the names that the sender goes by, NULL-terminated */
+        const char *const *senders; /* the names of the sender, NULL-terminated */
 } MatchSubject;
 
-/* -EINVAL: this is no match rule; -E2BIG: longer than MATCH_RULE_TEXT_MAX; -ENOMEM. */
+/* -EINVAL: not a match rule; -E2BIG: longer than MATCH_RULE_TEXT_MAX; -ENOMEM. */
 int match_rule_new(MatchRule **ret, const char *text);
 MatchRule *match_rule_free(MatchRule *r);
 DEFINE_CLEANUP(MatchRule, match_rule_free)

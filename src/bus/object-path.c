@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The two mappings between names and object paths. sd_bus_path_encode() would do for the jobs, but allocates, and
- * ListJobs writes one path a job. */
+/* The two mappings between names and object paths. sd_bus_path_encode() would work for jobs, but allocates, and
+ * ListJobs writes one path per job. */
 
 #include "bus/object-path.h"
 
@@ -11,7 +11,7 @@
 
 #include "util/ascii.h"
 
-/* What may stand in a path as it is; a digit not as the first character. */
+/* Characters that a path may contain unescaped; a digit not as the first one. */
 static bool is_plain(char c, bool first) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (!first && is_digit(c));
 }

@@ -11,16 +11,16 @@
 #define JOB_PREFIX   "/org/vaktd1/job"
 #define RUN_PREFIX   "/org/vaktd1/run"
 
-#define CLIENT_JOB_NAME_MAX 128 /* bytes; a longer name of a client is no job's */
+#define CLIENT_JOB_NAME_MAX 128 /* bytes; a longer name from a client is not that of a job */
 #define OBJECT_PATH_MAX     (sizeof(JOB_PREFIX) + 1 + 3 * CLIENT_JOB_NAME_MAX)
 
-/* Both write the path and return buf. A name is escaped as sd_bus_path_encode(3) does; what is longer than
- * CLIENT_JOB_NAME_MAX is cut. */
+/* Both write the path and return buf. A name is escaped as by sd_bus_path_encode(3); a name longer than
+ * CLIENT_JOB_NAME_MAX is truncated. */
 char *job_object_path(char buf[static OBJECT_PATH_MAX], const char *name);
 char *run_object_path(char buf[static OBJECT_PATH_MAX], uint64_t id);
 
-/* Writes the name that a path under JOB_PREFIX stands for. -ENOENT when it is none. */
+/* Writes the name of a path under JOB_PREFIX. -ENOENT if it is not one. */
 int job_from_object_path(const char *path, char ret_name[static CLIENT_JOB_NAME_MAX + 1]);
 
-/* The id that a path under RUN_PREFIX stands for, written as run_object_path() writes it. -ENOENT when it is none. */
+/* The id of a path under RUN_PREFIX, written as by run_object_path(). -ENOENT if it is not one. */
 int run_from_object_path(const char *path, uint64_t *ret_id);

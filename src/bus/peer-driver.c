@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the bus itself answers, org.freedesktop.DBus, for the peers of the control socket, so that a client needs not
- * know that there is no bus in between: there are two connections, the daemon (":1.0", which owns org.vaktd1) and the
- * peer. Names are there to be looked up; none can be had. D-Bus specification, "Message Bus Messages". */
+/* The methods of the bus itself, org.freedesktop.DBus, for the peers of the control socket, so that a client does not
+ * need to know that there is no bus in between. There are two connections, the daemon (":1.0", which owns org.vaktd1)
+ * and the peer. Names can be looked up, but not requested. D-Bus specification, "Message Bus Messages". */
 
 #include <assert.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@
 #define DAEMON_UNIQUE_NAME          ":1.0"
 #define START_REPLY_ALREADY_RUNNING 2U
 
-/* Who owns a name here, or NULL. */
+/* The owner of a name here, or NULL. */
 static const char *name_owner(const Peer *p, const char *name) {
         if (streq(name, BUS_NAME) || streq(name, DAEMON_UNIQUE_NAME))
                 return DAEMON_UNIQUE_NAME;
@@ -25,7 +25,7 @@ static const char *name_owner(const Peer *p, const char *name) {
         return streq(name, peer_name(p)) ? peer_name(p) : NULL;
 }
 
-/* A reply that says it comes from the bus. */
+/* A reply with the bus as its sender. */
 static int driver_reply(sd_bus_message *m, const char *types, ...) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         va_list ap;

@@ -31,7 +31,7 @@
 
 #define UNITS_BEFORE_ASKING 2 /* the handshake and Hello */
 
-/* What a peer owes us, and so what its timer waits for. */
+/* What a peer owes us, which its timer waits for. */
 typedef enum Debt {
         DEBT_NONE,
         DEBT_INPUT,   /* the rest of the handshake or of a message */
@@ -44,12 +44,12 @@ struct Peer {
         struct ucred ucred;
         char name[32];
         char server_id[SD_ID128_STRING_MAX];
-        int fd;      /* the peer's socket; sd-bus writes to a duplicate */
+        int fd;      /* the socket of the peer; sd-bus writes to a duplicate */
         int feed_fd; /* our end of the socketpair */
         sd_event_source *io, *feed_io, *timer;
         Gate *gate;
         bool end_of_file;
-        bool busy;  /* sd-bus has a message, or its answer is not read yet, or … */
+        bool busy;  /* sd-bus has a message, or its reply is unread, or … */
         bool waits; /* … a message waits for other peers of the user */
         bool at_work;
         uint64_t turn;
@@ -81,7 +81,7 @@ void peer_drop(Peer *p, const char *why) {
         p->host->dropped(p->host->userdata, p, why);
 }
 
-/* Our own trouble with a peer, such as no memory, ends it as well. */
+/* Our own problem with a peer, such as no memory, ends it as well. */
 static void peer_fail(Peer *p, int error) {
         char why[128];
 
@@ -106,8 +106,8 @@ static Debt peer_debt(const Peer *p) {
         return gate_is_partial(p->gate) || sd_bus_is_ready(p->connection.bus) <= 0 ? DEBT_INPUT : DEBT_NONE;
 }
 
-/* True when the peer has worked off something since the timer was armed. What sd-bus answered meanwhile is not
- * counted, so this errs towards "no" only while an answer is unread, which is what it is about. */
+/* True if the peer has made progress since the timer was armed. Replies of sd-bus meanwhile are not counted, so this
+ * is too strict only while a reply is unread, which is what it is about. */
 static bool peer_has_progressed(const Peer *p, Debt debt) {
         uint64_t unsent = connection_n_unsent(&p->connection);
 
@@ -118,7 +118,7 @@ static bool peer_has_progressed(const Peer *p, Debt debt) {
         return unsent < p->debt_unsent + (p->n_sent - p->debt_n_sent);
 }
 
-/* Starts the clock for what the peer owes now. */
+/* Starts the timer for what the peer owes now. */
 static void peer_arm_timer(Peer *p, Debt debt) {
         int r;
 
@@ -138,7 +138,7 @@ static void peer_arm_timer(Peer *p, Debt debt) {
                 peer_fail(p, r);
 }
 
-/* To be called whenever the debt may be another one. */
+/* To be called whenever the debt may have changed. */
 static void peer_update_timer(Peer *p) {
         Debt debt = peer_debt(p);
 
@@ -166,12 +166,12 @@ static void peer_set_busy(Peer *p) {
         p->host->busy(p->host->userdata, p);
 }
 
-/* True while the answers of sd-bus to the handshake are not written, which it does before it ends it. */
+/* True while the replies of sd-bus to the handshake are not written, which it does before it ends the handshake. */
 static bool peer_answers_handshake(const Peer *p) {
         return sd_bus_is_ready(p->connection.bus) <= 0 && (sd_bus_get_events(p->connection.bus) & POLLOUT) != 0;
 }
 
-/* True when sd-bus has read and handled all that it was given. */
+/* True if sd-bus has read and handled everything that it was given. */
 static bool peer_bus_is_idle(const Peer *p) {
         uint64_t n_read;
         int n_fed;
@@ -188,7 +188,7 @@ void peer_settle(Peer *p) {
                 p->at_work = false;
 }
 
-/* Passes on as much of the unit as the socketpair takes. */
+/* Passes on as much of the unit as the socketpair accepts. */
 static int peer_feed(Peer *p, const void *unit, size_t n) {
         ssize_t k = send(p->feed_fd, unit, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
@@ -210,7 +210,7 @@ static int peer_want_input(Peer *p) {
         return sd_event_source_set_enabled(p->io, SD_EVENT_ON);
 }
 
-/* The one step of the machine: passes a unit on if there is one and it may, else asks for input. */
+/* The one step of the state machine: passes a unit on if there is one and it may, otherwise waits for input. */
 static int peer_advance(Peer *p) {
         const void *unit;
         uint64_t turn;
@@ -232,9 +232,9 @@ static int peer_advance(Peer *p) {
         return peer_feed(p, unit, n);
 }
 
-/* 1 when the peer is free for the next step. -EBADMSG when sd-bus takes the handshake for over and the gate does not,
- * or the other way round: after a BEGIN that sd-bus refuses, what the gate frames as messages would be handshake to
- * it, with a BEGIN wherever the peer likes it, and nothing behind that would be bounded. */
+/* 1 if the peer is ready for the next step. -EBADMSG if sd-bus considers the handshake finished and the gate does not,
+ * or vice versa: after a BEGIN that sd-bus refuses, it would treat what the gate frames as messages as handshake, with
+ * a BEGIN wherever the peer likes, and nothing after that would be bounded. */
 static int peer_finish_unit(Peer *p) {
         peer_settle(p);
         if (p->at_work || connection_n_unsent(&p->connection) > 0)
@@ -306,7 +306,7 @@ static int on_readable(sd_event_source *s, int fd, uint32_t events, void *userda
         Peer *p = userdata;
         int r;
 
-        if (p->busy) /* switched on again by peer_want_input(); off, or a closed peer wakes us without end */
+        if (p->busy) /* switched on again by peer_want_input(); otherwise a closed peer would wake us without end */
                 r = sd_event_source_set_enabled(s, SD_EVENT_OFF);
         else
                 r = peer_read(p);
@@ -380,7 +380,7 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return 0;
 }
 
-/* Makes the socketpair and the sd-bus object behind it. */
+/* Creates the socketpair and the sd-bus object behind it. */
 static int peer_open_bus(Peer *p, sd_id128_t server_id) {
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
         _cleanup_close_ int input = -EBADF, output = -EBADF;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A list in order of arrival, and beside it a tree (tsearch(3)) of the changes that are in it, so that an object that
- * changes a thousand times before anybody is told is announced once. What changed is not stored: it is read when the
- * signal is made, so a client always gets the newest values. */
+/* A list in order of arrival, and a tree (tsearch(3)) of the changes in it, so that an object that changes a thousand
+ * times before a signal is sent is announced once. The change itself is not stored: values are read when the signal is
+ * created, so a client always gets the newest ones. */
 
 #include "bus/signal-queue.h"
 
@@ -10,7 +10,7 @@
 #include <search.h>
 
 struct SignalQueue {
-        Signal *first, **last; /* last: where the next one is hung in */
+        Signal *first, **last; /* last: where the next one is appended */
         size_t n;
         void *changes;
 };

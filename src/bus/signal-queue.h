@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the clients are yet to be told, in order; "changed" stands in it once an object. Pure. */
+/* Signals that are still to be sent, in order; a change occurs in it once per object. Pure. */
 
 #include "job/run.h"
 #include "util/macro.h"
@@ -47,7 +47,7 @@ DEFINE_CLEANUP(SignalQueue, signal_queue_free)
 /* Appends a copy, or nothing when the same change is queued already. -ENOBUFS past SIGNAL_QUEUE_MAX, -ENOMEM. */
 int signal_queue_push(SignalQueue *q, const Signal *s);
 
-/* The oldest one, the caller's to free; NULL when there is none. */
+/* The oldest one, which the caller frees; NULL if there is none. */
 Signal *signal_queue_pop(SignalQueue *q);
 
 size_t signal_queue_size(const SignalQueue *q) _pure_;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Descriptions, reasons, status texts and file names are bytes of administrators, jobs and file systems. Nearly all of
- * them are short and valid, and go into the message as they are; the others are copied with replacements. What counts
- * as valid is what libdbus, dbus-broker and sd-bus agree on: UTF-8 without noncharacters. */
+/* Descriptions, reasons, status texts and file names are bytes from administrators, jobs and file systems. Nearly all
+ * of them are short and valid, and are used unchanged; the others are copied with replacements. What counts as valid
+ * is what libdbus, dbus-broker and sd-bus agree on: UTF-8 without noncharacters. */
 
 #include "bus/text.h"
 
@@ -22,14 +22,14 @@ static bool is_noncharacter(const uint8_t *c, size_t n) {
         return n >= 3 && c[n - 2] == 0xbf && c[n - 1] >= 0xbe && (n == 4 ? (c[1] & 0x0f) == 0x0f : c[0] == 0xef);
 }
 
-/* Bytes of the character at s, which ends in a NUL; 0 when there is no valid one. */
+/* Length of the character at s, which is NUL-terminated; 0 if it is invalid. */
 static size_t character_length(const char *s) {
         size_t n = utf8_char_length(s, 4);
 
         return is_noncharacter((const uint8_t *)s, n) ? 0 : n;
 }
 
-/* Bytes of s, at most max, that are whole valid characters. */
+/* Length of the prefix of s, at most max bytes, that consists of whole valid characters. */
 static size_t text_valid_length(const char *s, size_t max) {
         size_t done = 0;
 
@@ -63,7 +63,7 @@ char *text_clean(const char *s, size_t max) {
                 if (*s == '\0')
                         break;
                 if (character_length(s) > 0 || done + strlen(REPLACEMENT) > max) {
-                        /* It is full: make room for the ellipsis, whole characters only. */
+                        /* It is full: make room for the ellipsis, by whole characters. */
                         copy[done] = '\0';
                         done = text_valid_length(copy, max - strlen(ELLIPSIS));
                         memcpy(copy + done, ELLIPSIS, strlen(ELLIPSIS));
@@ -78,7 +78,7 @@ char *text_clean(const char *s, size_t max) {
         return copy;
 }
 
-/* The common case, looked at eight bytes at a time: a list has thousands of texts. */
+/* The common case, eight bytes at a time: a list has thousands of texts. */
 static bool is_short_ascii(const char *s, size_t max) {
         size_t n = strnlen(s, max + 1), i = 0;
         uint64_t word = 0, all = 0;
@@ -112,7 +112,7 @@ int text_append(sd_bus_message *m, const char *s, size_t max) {
         return sd_bus_message_append_basic(m, 's', text);
 }
 
-/* The text ends in "and N more" where there are more than the one file that it names; see trigger/path-runs.c. */
+/* The text ends in "and N more" if there are more files than the one that it names; see trigger/path-runs.c. */
 const char *text_count_of_payload(const char *payload, char buf[static TEXT_COUNT_MAX]) {
         const char *last = NULL;
         unsigned n_more = 0;
