@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The way to the daemon. The socket comes first because it is there without any bus and needs no policy; Hello is said
- * on it, as on a bus, so that one code path serves both.
+/* The connection to the daemon. The socket is tried first because it does not depend on a bus and needs no policy;
+ * Hello is sent on it as on a bus, so that one code path serves both.
  *
- * While the daemon restarts, systemd keeps the listening socket and a new connection waits in its backlog, so asking
- * again is all it takes; without socket activation the socket is missing for a moment, hence the pauses. A call that
- * changes something is sent again only when it surely was not done: the connection was not up yet, or the daemon
- * refused it because it is ending.
+ * While the daemon restarts, systemd keeps the listening socket and a new connection waits in its backlog, so it is
+ * enough to ask again; without socket activation the socket is missing for a moment, hence the pauses. A call that
+ * changes something is sent again only if it was certainly not done: the connection was not up yet, or the daemon
+ * refused it because it is shutting down.
  *
- * Looking starts nothing: a daemon that an administrator has stopped stays so. A connection to a socket on which
- * systemd listens starts it, be it in the backlog of a daemon that is just ending, and so does a call on a bus. So the
- * service manager is asked first, when there is one, and only a call that changes something goes on when the daemon is
- * stopped.
+ * Queries start nothing: a daemon that an administrator has stopped stays stopped. A connection to a socket on which
+ * systemd listens starts it, even from the backlog of a daemon that is just exiting, and so does a call on a bus. So
+ * the service manager is asked first, if there is one, and only a call that changes something continues when the
+ * daemon is stopped.
  *
- * On a bus a call would start the daemon by itself. But when its unit fails to start, nobody tells the bus, which
- * waits 25 s for a name that will not come; so the daemon is started by a call of its own (service-start.c), which
- * asks the service manager in between. */
+ * On a bus, a call would start the daemon by itself. But if its unit fails to start, the bus is not told and waits 25
+ * s for a name that does not come; so the daemon is started by a separate call (service-start.c), which asks the
+ * service manager in between. */
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@
 
 #define CALL_TIMEOUT    (25 * USEC_PER_SEC)
 #define RETRY_FOR       (10 * USEC_PER_SEC)
-#define SOCKET_TIMEOUT  (10 * USEC_PER_SEC) /* until Hello is answered: a daemon that hangs accepts nobody */
+#define SOCKET_TIMEOUT  (10 * USEC_PER_SEC) /* until Hello is answered: a daemon that hangs accepts no connection */
 #define BUS_TIMEOUT     (5 * USEC_PER_SEC)
 #define RETRY_PAUSE_MIN (10 * USEC_PER_MSEC)
 #define RETRY_PAUSE_MAX (320 * USEC_PER_MSEC)
@@ -39,24 +39,24 @@ struct Connection {
         char *socket;
         bool socket_only;
         bool on_socket;        /* bus is a peer-to-peer connection */
-        bool answered;         /* by a daemon, at some time: it was there */
-        char daemon_name[256]; /* unique name on the bus of who answered last; "" on a socket */
+        bool answered;         /* by a daemon, at some time: it was running */
+        char daemon_name[256]; /* unique name on the bus of the daemon that answered last; "" on a socket */
         int socket_error;      /* why the socket could not be used, negative */
-        ServiceState service;  /* of the daemon's unit, when it was last asked for */
-        char *unit_result;     /* how that failed, where that is why nobody is there; or NULL */
+        ServiceState service;  /* of the daemon's unit, as of the last query */
+        char *unit_result;     /* how that failed, if that is why the daemon is not running; or NULL */
         ConnectionOpened opened;
         void *opened_userdata;
 };
 
 typedef enum ErrorKind {
         ERROR_FINAL,  /* the daemon has spoken */
-        ERROR_ENDING, /* the daemon ends: surely not done */
-        ERROR_ABSENT, /* nobody is there: surely not done */
-        ERROR_BROKEN, /* the connection is gone; done or not is not known */
+        ERROR_ENDING, /* the daemon is shutting down: certainly not done */
+        ERROR_ABSENT, /* the daemon is not running: certainly not done */
+        ERROR_BROKEN, /* the connection is gone; unknown whether it was done */
 } ErrorKind;
 
 typedef struct ErrorMeaning {
-        const char *name; /* D-Bus name, or NULL: goes by errno */
+        const char *name; /* D-Bus name, or NULL: use errno */
         int error;
         ErrorKind kind;
         int told; /* errno that the caller gets */
@@ -117,7 +117,7 @@ int connection_new(const char *program, bool user, const char *socket, Connectio
         if (!socket)
                 r = places_socket(user, &c->socket);
         if (r < 0 || !c->socket)
-                return -ENOMEM; /* the place of a socket needs no home */
+                return -ENOMEM; /* the path of a socket needs no home directory */
         *ret = TAKE_PTR(c);
         return 0;
 }
@@ -139,8 +139,8 @@ sd_bus *connection_bus(Connection *c) {
         return c->bus;
 }
 
-/* "unix:path=…", escaped as the D-Bus specification says for server addresses. The caller frees it; NULL: no memory.
- */
+/* "unix:path=…", escaped as the D-Bus specification requires for server addresses. The caller frees it; NULL: no
+ * memory. */
 static char *socket_address(const char *path) {
         static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/.";
         char *address = calloc(1, strlen("unix:path=") + 3 * strlen(path) + 1), *t = address;
@@ -176,7 +176,7 @@ static int wait_until_ready(sd_bus *bus, usec_t timeout) {
         }
 }
 
-/* Connects and waits until Hello is answered, so that whatever fails up to here was not sent. */
+/* Connects and waits until Hello is answered, so that a call that fails up to here was not sent. */
 static int open_socket(const char *path, sd_bus **ret) {
         _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
         _cleanup_free_ char *address = socket_address(path);
@@ -223,14 +223,14 @@ void connection_on_open(Connection *c, ConnectionOpened opened, void *userdata) 
         c->opened_userdata = userdata;
 }
 
-/* Asks the service manager; true when nobody is there whom a call that only reads could ask without starting him. */
+/* Asks the service manager; true if the daemon is not running and a call that only reads would start it. */
 static bool must_not_connect(Connection *c, sd_bus *bus) {
         c->unit_result = mfree(c->unit_result);
         c->service = service_state(bus, &c->unit_result);
         return c->service == SERVICE_CHANGING || (c->service > SERVICE_CHANGING && service_socket_is_armed(bus));
 }
 
-/* Socket or bus. may_start: a daemon that is stopped is started. Errors as connection_call() returns them. */
+/* Socket or bus. may_start: a stopped daemon is started. Errors as of connection_call(). */
 static int open_door(Connection *c, bool may_start) {
         _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
         int r;
@@ -302,12 +302,12 @@ static int call_once(Connection *c, const MethodCall *call, sd_bus_error *reterr
         return 0;
 }
 
-/* A daemon that is not there may come: it was there, or is being stopped or started. */
+/* A daemon that is not running may return: it was running, or is being stopped or started. */
 static bool may_come(const Connection *c) {
         return c->service == SERVICE_CHANGING || (c->answered && c->service < SERVICE_CHANGING);
 }
 
-/* Whether to ask once more on a new connection, for a call that failed after it could be sent. */
+/* Whether to try again on a new connection, for a call that failed after it could be sent. */
 static bool may_send_again(Connection *c, const MethodCall *call, ErrorKind kind) {
         switch (kind) {
         case ERROR_FINAL:
@@ -324,7 +324,7 @@ static bool may_send_again(Connection *c, const MethodCall *call, ErrorKind kind
         return false;
 }
 
-/* How a try failed, and whether another one is worth while. */
+/* How a try failed, and whether another one makes sense. */
 typedef struct Failure {
         ErrorKind kind;
         bool again;
@@ -353,12 +353,12 @@ static int try_call(Connection *c, const MethodCall *call, sd_bus_error *reterr,
                 return -EHOSTDOWN;
         if (kind != ERROR_BROKEN || !call->changes)
                 return r;
-        sd_bus_error_free(reterr); /* says no more than that it broke */
+        sd_bus_error_free(reterr); /* says only that the connection was lost */
         return -ECONNABORTED;
 }
 
-/* Nobody is there: what the service manager says about that, else where was looked, and what starts it. As
- * asprintf(3). */
+/* The daemon is not running: says what the service manager reports, otherwise where we looked, and what starts it.
+ * Like asprintf(3). */
 static int absence_message(const Connection *c, const sd_bus_error *e, char **ret) {
         bool told = sd_bus_error_is_set(e) && !sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) &&
                     !sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
@@ -414,7 +414,7 @@ int connection_bad_answer(const Connection *c, const MethodCall *call, int error
         return -EBADMSG;
 }
 
-/* Says how a call failed, and returns what the caller is told. */
+/* Describes how a call failed, and returns the error for the caller. */
 static int fail(const Connection *c, const MethodCall *call, const sd_bus_error *e, int error, sd_bus_error *reterr) {
         const char *why = e->message ?: strerror(abs(error)), *user = c->user ? "--user " : "";
         bool by_daemon = startswith(strempty(e->name), VAKTD_NAME);
@@ -471,7 +471,7 @@ int connection_callv(Connection *c, const MethodCall *call, sd_bus_error *reterr
                 if (r >= 0)
                         return r;
                 if (failure.again || failure.kind == ERROR_BROKEN)
-                        connection_drop(c); /* of a bus as well: the socket comes first */
+                        connection_drop(c); /* on a bus as well: the socket comes first */
                 if (!failure.again || call->once || now_clock(CLOCK_MONOTONIC) + pause > deadline)
                         return fail(c, call, &error, r, reterr);
                 (void)usleep((useconds_t)pause);

@@ -1,9 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The way to the daemon: its control socket when it is there, else the bus. Survives a restart of the daemon: what
- * only reads is asked again on a new connection, and never starts a daemon; what changes something is never sent
- * twice. */
+/* The connection to the daemon: its control socket if it exists, otherwise the bus. It survives a restart of the
+ * daemon: a call that only reads is sent again on a new connection, and never starts a daemon; a call that changes
+ * something is never sent twice. */
 
 #include <systemd/sd-bus.h>
 
@@ -22,17 +22,17 @@ typedef struct MethodCall {
         const char *path;      /* NULL: VAKTD_PATH */
         const char *interface; /* NULL: VAKTD_MANAGER */
         const char *member;
-        bool changes;   /* may start the daemon; not sent again when the connection breaks */
-        bool once;      /* not sent again, whatever happens */
+        bool changes;   /* may start the daemon; not sent again when the connection is lost */
+        bool once;      /* never sent again */
         usec_t timeout; /* µs; 0: 25 s */
-        /* Appends the arguments that no list of types describes; then no types are given. Negative errno. */
+        /* Appends arguments that a list of types cannot describe; then no types are given. Negative errno. */
         int (*append)(sd_bus_message *m, const void *userdata);
         const void *userdata;
 } MethodCall;
 
-/* Nothing is connected before the first call. program: what the caller is called in messages and by a bus, valid as
- * long as the connection. socket: this one and nothing else, or NULL: the usual one of the system or user instance,
- * then the bus. 0 or -ENOMEM. */
+/* Does not connect before the first call. program: the name of the caller in messages and on a bus, valid as long as
+ * the connection. socket: only this one, or NULL: the default one of the system or user instance, then the bus. 0 or
+ * -ENOMEM. */
 int connection_new(const char *program, bool user, const char *socket, Connection **ret);
 Connection *connection_free(Connection *c);
 DEFINE_CLEANUP(Connection, connection_free)
@@ -40,8 +40,8 @@ DEFINE_CLEANUP(Connection, connection_free)
 /* What is connected, or NULL. */
 sd_bus *connection_bus(Connection *c);
 
-/* To be called with each new connection before anything else is sent on it, the first one and later ones: where
- * signals are subscribed to. A negative errno fails the connection. */
+/* Called with each new connection before anything else is sent on it, the first one and later ones: the place to
+ * subscribe to signals. A negative errno fails the connection. */
 typedef int (*ConnectionOpened)(sd_bus *bus, void *userdata);
 void connection_on_open(Connection *c, ConnectionOpened opened, void *userdata);
 
@@ -59,13 +59,13 @@ int connection_call(Connection *c, const MethodCall *call, sd_bus_error *reterr,
 int connection_callv(Connection *c, const MethodCall *call, sd_bus_error *reterr, sd_bus_message **ret,
                      const char *types, va_list ap);
 
-/* True when what is connected is a bus, on which the daemon comes and goes. */
+/* True if the connection is one to a bus, on which the daemon comes and goes. */
 bool connection_is_bus(const Connection *c);
 
-/* True when a signal was sent by the daemon that answered last: on a bus, anybody may send one. */
+/* True if a signal was sent by the daemon that answered last: on a bus, any client may send one. */
 bool connection_sent_by_daemon(const Connection *c, sd_bus_message *signal);
 
-/* Both fill in reterr and return a negative errno, for an answer that is read by the caller: no memory, and any other
- * error of reading it. */
+/* Both fill in reterr and return a negative errno, for a reply that the caller reads: no memory, and any other error
+ * of reading it. */
 int connection_no_memory(sd_bus_error *reterr);
 int connection_bad_answer(const Connection *c, const MethodCall *call, int error, sd_bus_error *reterr);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The daemon as its manager object shows it. */
+/* The daemon as seen through its manager object. */
 
 #include "client/daemon-view.h"
 

@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The daemon as its manager object shows it, its pools, and what is wrong with files. Strings are the message's that
- * each view holds. Functions with a reterr fail as connection_call() does. */
+/* The daemon as seen through its manager object, its pools, and the problems of files. Strings belong to the message
+ * that each view holds. Functions with a reterr fail like connection_call(). */
 
 #include "client/connection.h"
 
@@ -28,7 +28,7 @@ typedef struct PoolViews {
         size_t n_items;
 } PoolViews;
 
-/* None of a daemon that knows no pools yet. */
+/* None from a daemon that does not support pools yet. */
 int pool_views_get(Connection *c, sd_bus_error *reterr, PoolViews *ret);
 void pool_views_done(PoolViews *p);
 

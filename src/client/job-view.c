@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Jobs, and what can be asked about one. */
+/* Jobs, and queries about one. */
 
 #include "client/job-view.h"
 
@@ -106,7 +106,7 @@ int job_view_next_elapses(Connection *c, const JobView *v, uint32_t n, sd_bus_er
         r = connection_call(c, &next_elapses, reterr, &reply, "su", v->name, n);
         if (r == -EOPNOTSUPP) {
                 sd_bus_error_free(reterr);
-                return 0; /* an older vaktd, not restarted yet, has all the rest to show */
+                return 0; /* an older vaktd that was not restarted yet has all the rest */
         }
         if (r < 0)
                 return r;

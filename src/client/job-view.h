@@ -1,9 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Jobs: all of them in rows, one as its object shows it, what one waits for, and the files that it matches. Strings
- * are the message's that each view holds; times are µs of CLOCK_REALTIME, 0 = never, USEC_INFINITY = none. Functions
- * with a reterr fail as connection_call() does. */
+/* Jobs: all of them in rows, one as seen through its object, what one waits for, and the files that it matches.
+ * Strings belong to the message that each view holds; times are µs of CLOCK_REALTIME, 0 = never, USEC_INFINITY = none.
+ * Functions with a reterr fail like connection_call(). */
 
 #include "client/properties.h"
 
@@ -46,8 +46,8 @@ int job_view_get(Connection *c, const char *job, sd_bus_error *reterr, JobView *
 int job_view_get_object(Connection *c, const char *object, sd_bus_error *reterr, JobView *ret);
 void job_view_done(JobView *v);
 
-/* Its next elapses, at most so many; none while it has no next one, or of a daemon that does not know how to tell them
- * yet. The caller frees them. */
+/* At most so many of its next elapses; none if there is no next one, or from a daemon that does not support this yet.
+ * The caller frees them. */
 int job_view_next_elapses(Connection *c, const JobView *v, uint32_t n, sd_bus_error *reterr, usec_t **ret,
                           size_t *ret_n);
 
@@ -58,11 +58,11 @@ typedef struct JobExplanation {
         size_t n_items;
 } JobExplanation;
 
-/* What a job waits for and why; or, for a file that is not NULL, an absolute path, what is known of that. */
+/* What a job waits for and why; or, if file is not NULL but an absolute path, what is known about that file. */
 int job_explanation_get(Connection *c, const char *job, const char *file, sd_bus_error *reterr, JobExplanation *ret);
 void job_explanation_done(JobExplanation *e);
 
-/* The bytes are the message's, with no NUL behind them. */
+/* The bytes belong to the message and are not NUL-terminated. */
 typedef struct PlannedFile {
         const char *path;
         size_t n;
@@ -70,11 +70,11 @@ typedef struct PlannedFile {
 
 typedef struct JobPlan {
         sd_bus_message *message;
-        PlannedFile *files; /* by bytes, a directory right before what is in it */
+        PlannedFile *files; /* in byte order, a directory right before its content */
         size_t n_files;
-        uint64_t total; /* that match; more than files: they were limited, or did not fit into a message */
+        uint64_t total; /* number that match; more than files if they were limited, or did not fit into a message */
 } JobPlan;
 
-/* What the job's [Path] matches at this moment, at most so many files. */
+/* The files that the job's [Path] matches now, at most so many. */
 int job_plan_get(Connection *c, const char *job, uint32_t limit, sd_bus_error *reterr, JobPlan *ret);
 void job_plan_done(JobPlan *p);

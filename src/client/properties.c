@@ -21,7 +21,7 @@ static size_t round_up(size_t n, size_t to) {
         return (n + to - 1) / to * to;
 }
 
-/* Where the members of a struct of a D-Bus type stand, in its order. Returns the size of the struct. */
+/* Offsets of the members of a struct of a D-Bus type, in its order. Returns the size of the struct. */
 static size_t lay_out(const char *members, size_t ret_offsets[static ROW_MEMBERS_MAX]) {
         size_t offset = 0, most = 1, n = 0;
 

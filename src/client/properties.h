@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The properties of a D-Bus object -> the members of a struct, by a table; and lists of structs. */
+/* Maps the properties of a D-Bus object to the members of a struct, with a table; and reads lists of structs. */
 
 #include "client/connection.h"
 
@@ -34,8 +34,8 @@ typedef struct PropertyNumber {
         uint64_t value;
 } PropertyNumber;
 
-/* Reads the a{sv} of GetAll. What the map does not name is skipped, what does not come is left as it was. A property
- * of another type is -ENXIO. */
+/* Reads the a{sv} of GetAll. Properties that are not in the map are ignored, and missing ones leave their member
+ * unchanged. A property of another type is -ENXIO. */
 int properties_read(sd_bus_message *m, const PropertyMap *map, size_t n, void *ret);
 
 /* Reads a list of structs or of dictionary entries, such as a(sts). ret: a pointer to a pointer to a C struct that has
@@ -51,6 +51,6 @@ int properties_read_rows(sd_bus_message *m, const char *type, void *ret, size_t 
 int properties_get(Connection *c, const MethodCall *call, const char *interface, const PropertyMap *map, size_t n,
                    sd_bus_error *reterr, sd_bus_message **ret_message, void *ret);
 
-/* Calls a method without arguments, and reads its answer as properties_read_rows(). */
+/* Calls a method without arguments, and reads its reply like properties_read_rows(). */
 int properties_get_rows(Connection *c, const MethodCall *call, const char *type, sd_bus_error *reterr,
                         sd_bus_message **ret_message, void *ret, size_t *ret_n);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Long histories are asked for in pages, so that neither side holds all of it in a message. */
+/* Long histories are queried in pages, so that neither side holds all of it in a message. */
 
 #include "client/run-view.h"
 
 #include "client/properties.h"
 
-#define PAGE 500 /* runs asked for at once */
+#define PAGE 500 /* runs queried at once */
 #define ROW  "(tsssssttttiuosstttss)"
 
 #define EMPTY_VIEW                                                                                             \
@@ -26,7 +26,7 @@ static int read_run(sd_bus_message *m, RunView *v) {
 /* One question to QueryRuns. */
 typedef struct Query {
         const RunFilter *filter;
-        uint64_t before; /* where the page starts, then where the next one does; 0 = there is none */
+        uint64_t before; /* start of the page, then of the next one; 0 = there is none */
         uint32_t limit;
         uint32_t n; /* runs that came */
 } Query;
@@ -68,7 +68,7 @@ static int append_query(sd_bus_message *m, const void *userdata) {
         return r < 0 ? r : sd_bus_message_append(m, "tu", q->before, q->limit);
 }
 
-/* Asks for one page and visits it; moves the query on. Returns as run_view_list(). */
+/* Queries one page and visits it; advances the query. Returns like run_view_list(). */
 static int visit_page(Connection *c, Query *q, RunVisit visit, void *userdata, sd_bus_error *reterr) {
         const MethodCall query_runs = { .member = "QueryRuns", .append = append_query, .userdata = q };
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;

@@ -1,14 +1,14 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Runs: walked from the newest one on, one as its object shows it, and a new one. Functions with a reterr fail as
- * connection_call() does. */
+/* Runs: a walk from the newest one on, one as seen through its object, and a new one. Functions with a reterr fail
+ * like connection_call(). */
 
 #include "client/connection.h"
 
 /* Times are µs of CLOCK_REALTIME, 0 = not yet. */
 typedef struct RunView {
-        sd_bus_message *message; /* whose the strings are; NULL in a walk */
+        sd_bus_message *message; /* the message that owns the strings; NULL in a walk */
         char *own_object;
         uint64_t id;
         const char *job, *cause, *state, *result, *reason, *object;
@@ -24,17 +24,17 @@ typedef struct RunView {
         uint32_t pid;
 } RunView;
 
-/* Which runs; what is NULL or 0 does not matter. */
+/* Which runs; members that are NULL or 0 are ignored. */
 typedef struct RunFilter {
         const char *job;
         char **results, **causes; /* NULL-terminated; any of them */
         usec_t since, until;      /* when they were requested, µs of CLOCK_REALTIME */
 } RunFilter;
 
-/* What visit() is called with for each run; the view is valid until it returns. A positive value ends the walk. */
+/* Called for each run; the view is valid until it returns. A positive value ends the walk. */
 typedef int (*RunVisit)(const RunView *v, void *userdata);
 
-/* Walks the runs, newest first, at most limit of them. Returns 0, or what ended the walk. */
+/* Walks the runs, newest first, at most limit of them. Returns 0, or the value that ended the walk. */
 int run_view_list(Connection *c, const RunFilter *filter, uint32_t limit, RunVisit visit, void *userdata,
                   sd_bus_error *reterr);
 
@@ -43,13 +43,13 @@ int run_view_get(Connection *c, uint64_t id, sd_bus_error *reterr, RunView *ret)
 int run_view_get_object(Connection *c, const char *object, bool once, sd_bus_error *reterr, RunView *ret);
 void run_view_done(RunView *v);
 
-/* The same from a RunFinished signal, which knows the end only. The errors of sd_bus_message_read(3). */
+/* The same from a RunFinished signal, which only knows the end. The errors of sd_bus_message_read(3). */
 int run_view_read_finished(sd_bus_message *signal, RunView *ret);
 
 bool run_view_is_done(const RunView *v) _pure_;
 bool run_view_is_success(const RunView *v) _pure_;
 
-/* Asks for a run of a job. files: absolute paths, NULL-terminated, for a job that takes some; or NULL. follow: the
- * output of a run that is a child of vaktd comes as RunOutput signals. The caller frees the object's path. */
+/* Requests a run of a job. files: absolute paths, NULL-terminated, for a job that takes files; or NULL. follow: the
+ * output of a run that is a child of vaktd arrives as RunOutput signals. The caller frees the object path. */
 int run_view_request(Connection *c, const char *job, char *const *files, bool follow, sd_bus_error *reterr,
                      uint64_t *ret_id, char **ret_object);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Waiting for the end of a run. Signals only say when to look: what became of the run is read from its object, which
- * also settles a run that was refused or over at once. When the connection breaks, a new one is made and the object
- * asked again; a daemon that does not know the run any more (or gave its number to another one) is believed to have
- * forgotten it. */
+/* Waits for the end of a run. Signals only say when to look: the result of the run is read from its object, which also
+ * covers a run that was refused or ended at once. When the connection is lost, a new one is made and the object is
+ * queried again; a daemon that does not know the run any more (or has used its number for another one) is assumed to
+ * have forgotten it. */
 
 #include "client/run-waiter.h"
 
@@ -17,12 +17,12 @@ struct RunWaiter {
         Connection *connection;
         RunWaiterOptions options;
         sd_event *event;
-        sd_bus *bus; /* whose signals are subscribed to */
+        sd_bus *bus; /* whose signals we have subscribed to */
         sd_bus_slot *finished_slot, *output_slot, *changed_slot, *disconnected_slot, *owner_slot;
 
         uint64_t id; /* 0: not known yet */
         char *object;
-        usec_t requested;         /* tells a run from another one of the same number */
+        usec_t requested;         /* distinguishes a run from another one with the same number */
         sd_bus_message *finished; /* the signal that told the end */
         bool changed;             /* the object is to be looked at */
         bool broken;              /* the connection is gone */
@@ -92,7 +92,7 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *rete
         return 0;
 }
 
-/* On a bus the daemon goes without the connection. That it comes, started by our own call, is no news. */
+/* On a bus the daemon goes away without the connection. Its start by our own call is no news. */
 static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         RunWaiter *w = userdata;
         const char *old_owner;
@@ -102,7 +102,7 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret
         return 0;
 }
 
-/* Changes of the run's object, for who wants to see them. */
+/* Changes of the run's object, for callers that want to see them. */
 static int subscribe_to_object(RunWaiter *w) {
         if (!w->object || !w->bus || !w->options.seen || w->changed_slot)
                 return 0;
@@ -150,13 +150,13 @@ int run_waiter_new(Connection *c, const RunWaiterOptions *options, RunWaiter **r
         return 0;
 }
 
-/* Those that came while something was waited for. */
+/* Signals that arrived while we waited for something else. */
 static void process_signals(RunWaiter *w) {
         while (w->bus && sd_bus_process(w->bus, NULL) > 0)
                 ;
 }
 
-/* What the run is like now; as run_waiter_wait(). */
+/* The current state of the run; as run_waiter_wait(). */
 static int look(RunWaiter *w, sd_bus_error *reterr, RunView *ret) {
         int r;
 
@@ -199,7 +199,7 @@ int run_waiter_wait(RunWaiter *w, uint64_t id, const char *object, sd_bus_error 
                 if (r < 0)
                         return r;
                 if (run_view_is_done(&v)) {
-                        process_signals(w); /* lines that came before the end */
+                        process_signals(w); /* lines that arrived before the end */
                         *ret = v;
                         v = (RunView){ 0 };
                         return 0;

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Waiting for the end of a run, over restarts of the daemon. */
+/* Waits for the end of a run, over restarts of the daemon. */
 
 #include <systemd/sd-event.h>
 
@@ -9,19 +9,19 @@
 
 /* Each may be NULL. */
 typedef struct RunWaiterOptions {
-        /* What the run is like, each time it was looked at: at first, when it has changed, at its end. */
+        /* The run, each time it was read: at first, when it has changed, at its end. */
         void (*seen)(const RunView *v, void *userdata);
         /* A line of output that the daemon sent. */
         void (*output)(const char *line, size_t n, bool is_stderr, void *userdata);
-        /* The connection broke while it is waited; a new one is made. */
+        /* The connection was lost while waiting; a new one is made. */
         void (*broken)(void *userdata);
         void *userdata;
 } RunWaiterOptions;
 
 typedef struct RunWaiter RunWaiter;
 
-/* Subscribes to what there is to be told, so that nothing is missed of a run that is asked for afterwards. Outlives
- * the connection's calls, not the connection. Negative errno. */
+/* Subscribes to all signals that matter, so that nothing is missed of a run that is requested afterwards. Outlives the
+ * connection's calls, not the connection. Negative errno. */
 int run_waiter_new(Connection *c, const RunWaiterOptions *options, RunWaiter **ret);
 RunWaiter *run_waiter_free(RunWaiter *w);
 DEFINE_CLEANUP(RunWaiter, run_waiter_free)
@@ -30,6 +30,6 @@ DEFINE_CLEANUP(RunWaiter, run_waiter_free)
 sd_event *run_waiter_event(RunWaiter *w);
 
 /* Waits for the end of this run, which is then in *ret. -EINTR: the loop was told to exit (sd_event_exit(3)), with
- * nothing in reterr; -ESTALE: the daemon was restarted and does not know the run any more; else as
+ * nothing in reterr; -ESTALE: the daemon was restarted and does not know the run any more; otherwise like
  * connection_call(). */
 int run_waiter_wait(RunWaiter *w, uint64_t id, const char *object, sd_bus_error *reterr, RunView *ret);

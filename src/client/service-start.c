@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The bus starts a name by a request to the service manager and is told only when that takes the request: a unit that
- * has hit its start limit, or that fails to come up, leaves the caller waiting. So the wait is cut into steps, and
- * after each the manager is asked what became of the unit. It is asked before anything is connected to as well, since
- * a connection to its socket would start the daemon, too. */
+/* The bus starts a name with a request to the service manager and only learns whether the request was accepted: if a
+ * unit has hit its start limit, or fails to start, the caller waits in vain. So the wait is divided into steps, and
+ * after each the manager is asked about the unit. It is also asked before any connection is made, because a connection
+ * to its socket would start the daemon, too. */
 
 #include "client/service-start.h"
 
@@ -15,7 +15,7 @@
 
 #define START_STEP  (1 * USEC_PER_SEC)
 #define START_STEPS 25
-/* The bus does not ask again while it waits for an earlier request, which the manager may have given up. */
+/* The bus does not ask again while an earlier request is pending, which the manager may have given up. */
 #define INACTIVE_STEPS 2
 #define ASK_TIMEOUT    (5 * USEC_PER_SEC)
 
@@ -34,7 +34,7 @@ static bool has_owner(sd_bus *bus) {
         return owned;
 }
 
-/* Calls the service manager, which is there or is not: it is never started for this. */
+/* Calls the service manager, which is running or not: it is never started for this. */
 static int call_manager(sd_bus *bus, const char *path, const char *interface, const char *member, sd_bus_error *reterr,
                         sd_bus_message **ret, const char *types, ...) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
@@ -52,7 +52,7 @@ static int call_manager(sd_bus *bus, const char *path, const char *interface, co
         return r < 0 ? r : sd_bus_call(bus, m, ASK_TIMEOUT, reterr, ret);
 }
 
-/* A property of a unit. NULL when it cannot be had. */
+/* A property of a unit. NULL if it is not available. */
 static sd_bus_message *get_property(sd_bus *bus, const char *unit, const char *interface, const char *property) {
         sd_bus_message *reply = NULL;
 
@@ -60,7 +60,7 @@ static sd_bus_message *get_property(sd_bus *bus, const char *unit, const char *i
         return reply;
 }
 
-/* True when a property is this word. */
+/* True if a property has this value. */
 static bool property_is(sd_bus_message *m, const char *word) {
         const char *value;
 
@@ -68,7 +68,7 @@ static bool property_is(sd_bus_message *m, const char *word) {
                sd_bus_message_read(m, "v", "s", &value) >= 0 && streq(value, word);
 }
 
-/* A job of the service manager waits, or is under way. */
+/* A job of the service manager is waiting or running. */
 static bool has_job(sd_bus *bus) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *job = get_property(bus, SERVICE, SYSTEMD ".Unit", "Job");
         uint32_t id = 0;
@@ -110,7 +110,7 @@ bool service_socket_is_armed(sd_bus *bus) {
         return property_is(m, "listening");
 }
 
-/* Asks the bus to start the daemon and waits a little. 0: it is there or the bus says why not; -ETIMEDOUT. */
+/* Asks the bus to start the daemon and waits a little. 0: it is running or the bus says why not; -ETIMEDOUT. */
 static int start_step(sd_bus *bus) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
@@ -123,7 +123,7 @@ static int start_step(sd_bus *bus) {
         return r == -ETIMEDOUT ? r : 0;
 }
 
-/* Whether it is of no use to go on. */
+/* Whether it makes no sense to continue. */
 static bool is_hopeless(ServiceState state, const char *result, unsigned n_steps) {
         switch (state) {
         case SERVICE_UNKNOWN:
@@ -132,7 +132,7 @@ static bool is_hopeless(ServiceState state, const char *result, unsigned n_steps
                 return false;
         case SERVICE_STOPPED:
                 return n_steps >= INACTIVE_STEPS;
-        case SERVICE_FAILED: /* one that failed otherwise, some time ago, is worth a try */
+        case SERVICE_FAILED: /* one that failed in another way, some time ago, is worth a try */
                 return n_steps > 0 || streq_ptr(result, "start-limit-hit");
         case SERVICE_MASKED:
                 return true;

@@ -1,14 +1,14 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the service manager says of the daemon's unit, and starting the daemon by its name on a bus, without waiting
- * for one that cannot come. */
+/* What the service manager reports about the daemon's unit, and starting the daemon by its name on a bus, without
+ * waiting for one that cannot come. */
 
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 
 typedef enum ServiceState {
-        SERVICE_UNKNOWN,  /* no service manager that could tell, or it knows no such unit */
+        SERVICE_UNKNOWN,  /* there is no service manager, or it knows no such unit */
         SERVICE_UP,       /* it is there, or is starting */
         SERVICE_CHANGING, /* it is stopping, or is about to be started */
         SERVICE_STOPPED,
@@ -16,13 +16,12 @@ typedef enum ServiceState {
         SERVICE_MASKED, /* and not there */
 } ServiceState;
 
-/* ret_result: of a unit that has failed, its Result ("start-limit-hit"); the caller's to free, NULL without memory.
- */
+/* ret_result: for a unit that has failed, its Result ("start-limit-hit"); the caller frees it, NULL without memory. */
 ServiceState service_state(sd_bus *bus, char **ret_result);
 
-/* True when systemd listens on the socket in the place of the daemon, so that who connects starts it. */
+/* True if systemd listens on the socket in place of the daemon, so that a connection starts it. */
 bool service_socket_is_armed(sd_bus *bus);
 
-/* Returns 0 when the daemon is on the bus, or when a call to it will tell better what is wrong. -EHOSTDOWN: it is not
- * and does not come; *ret_state and *ret_result are then as of service_state(). */
+/* Returns 0 if the daemon is on the bus, or if a call to it will give a better error. -EHOSTDOWN: it is not and does
+ * not come; *ret_state and *ret_result are then as from service_state(). */
 int service_start(sd_bus *bus, ServiceState *ret_state, char **ret_result);

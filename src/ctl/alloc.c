@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* See alloc.h for why a failure ends the program here. */
+/* See alloc.h for the reason why a failure ends the program here. */
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,8 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Memory of vaktctl. A program that asks, prints and ends has nothing to put right when memory runs out: these say so
- * and end it, so that the code around them need not. For vaktctl only; the daemon never does this. */
+/* Memory of vaktctl. A program that asks, prints and exits has nothing to clean up when memory runs out: these
+ * functions report that and exit, so that their callers do not have to handle it. For vaktctl only; the daemon never
+ * does this. */
 
 #include <stddef.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a change of the clock does is not derived from rules a second time: the elapses themselves are looked at. The
- * expression on the wall clock alone says which times are meant, the expression in its zone says what became of them.
- */
+/* The effect of a clock change is not derived from rules a second time: the elapses themselves are examined. The
+ * expression on the wall clock says which times are meant, and the expression in its zone says what happened to
+ * them. */
 
 #include <stdio.h>
 
@@ -14,7 +14,7 @@
 #define LEFT_OUT_MAX  1000 /* times of one gap that are counted */
 #define WALL_TEXT_MAX 64
 
-/* "Sun 2026-03-29 02:30", without the date where it is that of another time. Returns buf. */
+/* "Sun 2026-03-29 02:30", without the date if it is that of another time. Returns buf. */
 static char *wall_format(char buf[static WALL_TEXT_MAX], usec_t t, usec_t other) {
         char date[TIMESTAMP_TEXT_MAX];
         struct civil c;
@@ -33,7 +33,7 @@ static char *wall_format(char buf[static WALL_TEXT_MAX], usec_t t, usec_t other)
         return buf;
 }
 
-/* Times of the expression that stand in a gap. */
+/* Times of the expression that are in a gap. */
 typedef struct GapTimes {
         usec_t first, last;
         size_t n; /* LEFT_OUT_MAX: that many or more */

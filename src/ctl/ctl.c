@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What all verbs share. Whatever is printed passes text_escape() on its way: the daemon's messages quote job files.
- */
+/* What all verbs share. All output passes text_escape(): messages of the daemon quote job files. */
 
 #include <inttypes.h>
 #include <signal.h>
@@ -25,7 +24,7 @@ static size_t terminal_width(void) {
         return WIDTH_DEFAULT;
 }
 
-/* As systemd's tools decide: SYSTEMD_COLORS has the last word, then NO_COLOR, then what standard output is. */
+/* Like systemd's tools: SYSTEMD_COLORS takes precedence, then NO_COLOR, then the type of standard output. */
 static bool colors_wanted(bool is_terminal) {
         static const char *const off[] = { "0", "no", "n", "false", "f", "off" };
         const char *e = getenv("SYSTEMD_COLORS"), *term = getenv("TERM");

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What vaktctl ends with; vaktctl(1) documents the numbers, scripts rely on them. */
+/* The exit statuses of vaktctl; vaktctl(1) documents the numbers, and scripts rely on them. */
 
 typedef enum ExitCode {
         CTL_DONE = 0,

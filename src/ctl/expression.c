@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Expressions of both languages behind one face. Which of the two a text is, is never guessed at: it is a calendar
- * expression, and one of cron only where the caller allows that. No text is both. */
+/* A common interface for both kinds of expressions. The kind is never guessed: a text is a calendar expression, and a
+ * cron expression only if the caller allows that. No text is both. */
 
 #include "ctl/alloc.h"
 #include "ctl/expression.h"

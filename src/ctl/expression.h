@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A calendar or cron expression as the verb calendar looks at it: bound to its zone, and once more without any. */
+/* A calendar or cron expression as the verb calendar uses it: bound to its zone, and once more without one. */
 
 #include "time/calendar.h"
 #include "time/cron.h"
@@ -19,8 +19,8 @@ void expression_done(Expression *e);
  * "@". */
 bool expression_looks_like_cron(const char *text);
 
-/* Reads a calendar expression, or, with cron, one of cron when it is no calendar expression and looks like one. The
- * zones belong to the cache; expressions that name no zone mean the local one. -EINVAL with *reterr filled in. */
+/* Reads a calendar expression or, with cron, a cron expression if it is not a calendar expression and looks like one.
+ * The zones belong to the cache; expressions that name no zone use the local one. -EINVAL with *reterr filled in. */
 int expression_parse(const char *text, ZoneCache *cache, bool cron, usec_t now_realtime, Expression *ret,
                      TimeError *reterr);
 

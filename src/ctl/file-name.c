@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Names of files as people give them. vaktd knows a file by the path that stands in its job and goes on from there, so
- * a name is made absolute by its letters alone: realpath(3) would follow links, and name a file that no job speaks of;
- * it would not work at all for a file that is gone. */
+/* Names of files as users write them. vaktd knows a file by the path that is written in its job and continues from
+ * there, so a name is made absolute textually: realpath(3) would follow links, and return the name of a file that is
+ * in no job; it would not work at all for a file that is gone. */
 
 #include "ctl/alloc.h"
 #include "ctl/file-name.h"

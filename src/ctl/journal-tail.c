@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* New lines of a journal. What a process wrote last may reach the journal after the service manager has seen its end;
- * the journal is asked to take in all that is there, or, where that is refused (to all but root), it is waited for
- * until it answers at all, and then until nothing has come for a moment. */
+/* New lines of a journal. The last output of a process may reach the journal after the service manager has seen its
+ * end; the journal is asked to read everything that is there or, if that is refused (to all users except root), we
+ * wait until it replies at all, and then until nothing has arrived for a moment. */
 
 #include "ctl/journal-tail.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* New lines of a journal as they come, on an event loop. */
+/* New lines of a journal as they arrive, on an event loop. */
 
 #include "ctl/journal.h"
 
@@ -9,10 +9,10 @@ typedef void (*JournalLineFunction)(const JournalLine *line, void *userdata);
 
 typedef struct JournalTail JournalTail;
 
-/* Takes the journal over, unless it fails; print() gets each line from where it stands. Negative errno. */
+/* Takes over the journal, unless it fails; print() gets each line from the current position on. Negative errno. */
 int journal_tail_new(JournalTail **ret, Journal *journal, sd_event *event, JournalLineFunction print, void *userdata);
 JournalTail *journal_tail_free(JournalTail *t);
 DEFINE_CLEANUP(JournalTail, journal_tail_free)
 
-/* Whoever wrote is done: prints what is still on its way. */
+/* The writer has ended: prints what is still on its way. */
 void journal_tail_finish(JournalTail *t);

@@ -30,16 +30,16 @@
 #include "util/log.h"
 #include "util/strv.h"
 
-/* A ledger that was lost begins again at run 1. Lines that are found by a number are not taken for the run's when they
- * are so much older than it, which leaves room for a clock that was set back meanwhile; who follows a run sees to it
- * that nothing of another one is mixed in, and takes none that is older at all. */
+/* A ledger that was lost begins again at run 1. Lines that are found by a number are not attributed to the run if they
+ * are so much older than it, which leaves room for a clock that was set back meanwhile; a caller that follows a run
+ * must not mix in lines of another one, and accepts none that is older at all. */
 #define OLDER_MAX USEC_PER_HOUR
 #define LATER_MAX USEC_PER_SEC
 
-/* The same for a line of a user's process that was gone: short, because the job's next run may have begun. */
+/* The same for a line of a user's process that was gone: short, because the next run of the job may have started. */
 #define LATER_MAX_UNOWNED (50 * USEC_PER_MSEC)
 
-/* What the journal says when it has dropped lines of a unit, as systemd's own catalog has it. */
+/* The messages of the journal when it has dropped lines of a unit, as in systemd's own catalog. */
 #define MESSAGE_JOURNAL_DROPPED "a596d6fe7bfa4994828e72309e95d61e"
 
 #define SYNCHRONIZE_TIMEOUT_MSEC 5000
@@ -64,7 +64,7 @@ typedef enum Field {
         FIELD_STREAM,
         FIELD_MESSAGE_ID,
         FIELD_N_DROPPED,
-        FIELD_ABOUT_UNIT, /* what the service manager says it about */
+        FIELD_ABOUT_UNIT, /* the fields by which the service manager names the unit */
         FIELD_ABOUT_USER_UNIT,
         FIELD_ABOUT_INVOCATION,
         FIELD_ABOUT_USER_INVOCATION,
@@ -100,9 +100,9 @@ struct Journal {
         JournalScope scope;       /* its strings are ours */
         char *unit_prefix;        /* of the units of all runs of the job, or NULL */
         char **streams;           /* that were marked */
-        char *values[_FIELD_MAX]; /* of the entry at hand; NULL: it has none */
+        char *values[_FIELD_MAX]; /* of the current entry; NULL: it has none */
         size_t message_n;
-        bool fresh; /* the entry at hand was not handed out yet */
+        bool fresh; /* the current entry was not returned yet */
 };
 
 static void forget_entry(Journal *j) {
@@ -137,7 +137,7 @@ static int add_number(sd_journal *j, const char *field, uint64_t value) {
         return sd_journal_add_match(j, match, 0);
 }
 
-/* The units of runs are called so; they alone are never used twice. */
+/* The units of runs have these names, which alone are never used twice. */
 static bool is_run_unit(const char *unit) {
         return startswith(unit, "vakt-");
 }
@@ -146,7 +146,7 @@ bool journal_scope_is_known(const JournalScope *s) {
         return is_run_unit(s->unit) || !isempty(s->invocation);
 }
 
-/* What the run wrote, and its children. */
+/* The output of the run and of its children. */
 static int match_unit(sd_journal *j, const JournalScope *s) {
         int r = 0;
 
@@ -163,7 +163,7 @@ static int match_unit(sd_journal *j, const JournalScope *s) {
         return r;
 }
 
-/* What the service manager says about its unit. */
+/* The messages of the service manager about its unit. */
 static int match_manager(sd_journal *j, const JournalScope *s) {
         int r;
 
@@ -178,7 +178,7 @@ static int match_manager(sd_journal *j, const JournalScope *s) {
         return r < 0 ? r : sd_journal_add_disjunction(j);
 }
 
-/* What a process of the run wrote that was gone before the journal looked. */
+/* The output of a process of the run that was gone before the journal looked it up. */
 static int match_unowned(sd_journal *j, const JournalScope *s) {
         int r;
 
@@ -190,7 +190,7 @@ static int match_unowned(sd_journal *j, const JournalScope *s) {
         return r < 0 ? r : sd_journal_add_disjunction(j);
 }
 
-/* What the journal says about lines that it has dropped; the unit is in the text only. */
+/* The messages of the journal about lines that it has dropped; the unit is only in the text. */
 static int match_dropped(sd_journal *j) {
         int r;
 
@@ -215,7 +215,7 @@ static int match_run(sd_journal *j, const JournalScope *s) {
         return r < 0 ? r : add_number(j, "VAKT_RUN", s->run);
 }
 
-/* The marks of the runs; a line with a mark comes before all others of its stream. */
+/* The marks of the runs; a line with a mark precedes all others of its stream. */
 static int match_marks(sd_journal *j, const JournalScope *s) {
         int r;
 
@@ -250,7 +250,7 @@ static bool is_number(const char *s, uint64_t value) {
         return streq_ptr(s, text);
 }
 
-/* Whether a unit is one of the job's: the prefix, the number of a run, ".service". */
+/* Whether a unit belongs to the job: the prefix, the number of a run, ".service". */
 static bool is_unit_of_job(const Journal *j, const char *unit) {
         const char *rest = unit && j->unit_prefix ? startswith(unit, j->unit_prefix) : NULL;
         size_t n = rest ? strspn(rest, "0123456789") : 0;
@@ -258,7 +258,7 @@ static bool is_unit_of_job(const Journal *j, const char *unit) {
         return n > 0 && streq(rest + n, ".service");
 }
 
-/* Where nothing else tells one run from another: a line while it was on. */
+/* If nothing else distinguishes two runs: a line while the run was active. */
 static bool is_of_this_time(const Journal *j, usec_t later_max) {
         usec_t t;
 
@@ -274,7 +274,7 @@ static bool is_unowned(const Journal *j) {
                (s->run == 0 || is_of_this_time(j, LATER_MAX_UNOWNED));
 }
 
-/* Nobody but the journal gives fields to what comes by a stream. */
+/* Only the journal adds fields to lines from a stream. */
 static bool is_mark(const Journal *j) {
         const JournalScope *s = &j->scope;
 
@@ -282,7 +282,7 @@ static bool is_mark(const Journal *j) {
                (s->run == 0 || is_number(j->values[FIELD_RUN], s->run)) && j->values[FIELD_STREAM];
 }
 
-/* Its stream is one that a mark came by. */
+/* Its stream is one that began with a mark. */
 static bool is_marked(const Journal *j) {
         STRV_FOREACH(stream, j->streams) {
                 if (has(j, FIELD_STREAM, *stream))
@@ -306,12 +306,12 @@ static bool is_from_run(const Journal *j) {
                 return is_unit_of_job(j, unit) || (!s->user && has(j, FIELD_JOB, s->job) && unit && is_run_unit(unit));
         if (!isempty(s->invocation) && j->values[FIELD_INVOCATION])
                 return has(j, FIELD_INVOCATION, s->invocation);
-        /* A line that the journal took in after the unit was gone has lost its invocation. */
+        /* A line that the journal read after the unit was gone has lost its invocation. */
         return streq_ptr(unit, s->unit) && (is_run_unit(unit) || is_of_this_time(j, LATER_MAX));
 }
 
-/* Whether somebody wrote it who may say what he likes about runs: the user's vaktd, or root's; root; the caller. A run
- * speaks for itself alone. */
+/* Whether the writer may write anything about runs: the user's vaktd, or root's; root; the caller. A run can only
+ * write about itself. */
 static bool is_from_above(const Journal *j) {
         const char *unit = j->values[j->scope.user ? FIELD_USER_UNIT : FIELD_UNIT];
 
@@ -322,7 +322,7 @@ static bool is_from_above(const Journal *j) {
         return !j->scope.user && (has(j, FIELD_UID, "0") || has(j, FIELD_UNIT, "vaktd.service"));
 }
 
-/* What is said about the run, by whoever: by the service manager about its unit, by anybody with its number. */
+/* Messages about the run: from the service manager about its unit, from other programs with its number. */
 static bool is_about_run(const Journal *j) {
         const JournalScope *s = &j->scope;
         const char *invocation = j->values[s->user ? FIELD_ABOUT_USER_INVOCATION : FIELD_ABOUT_INVOCATION];
@@ -387,7 +387,7 @@ static int read_field(Journal *j, Field f) {
         return 0;
 }
 
-/* Fields of the entry at hand. An entry in a damaged file is one without fields, and passed over. */
+/* Fields of the current entry. An entry in a damaged file has no fields, and is ignored. */
 static int read_entry(Journal *j) {
         int r = 0;
 
@@ -401,7 +401,7 @@ static int read_entry(Journal *j) {
         return r;
 }
 
-/* Returns 1 when the stream was not known before. */
+/* Returns 1 if the stream was not known before. */
 static int note_stream(Journal *j) {
         const char *stream = j->values[FIELD_STREAM];
 
@@ -433,7 +433,7 @@ static int find_streams(Journal *j) {
 
 /* --- opening --- */
 
-/* Whether the directory of this machine's journals is there; *ret_denied: but may not be looked into. */
+/* Whether the directory of this machine's journals exists; *ret_denied: but is not accessible. */
 static bool has_directory(const char *base, bool *ret_denied) {
         char machine[SD_ID128_STRING_MAX];
         sd_id128_t id;
@@ -463,7 +463,7 @@ bool journal_is_partial(void) {
         return denied;
 }
 
-/* A journal without any file: why. */
+/* The reason why a journal has no file. */
 static int explain_no_file(char **reterr_message) {
         bool denied = false, there = look_for_directories(&denied);
 
@@ -525,7 +525,7 @@ int journal_open(const JournalScope *scope, Journal **ret, char **reterr_message
 
 /* --- reading --- */
 
-/* Goes on to the next entry that is ours, in one direction. */
+/* Moves to the next matching entry, in one direction. */
 static int step(Journal *j, int (*move)(sd_journal *j)) {
         int r;
 
@@ -636,8 +636,8 @@ static int wait_for_socket(int fd, short events) {
         return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
 }
 
-/* A stream without a line, which the journal closes after it has seen that we closed it: by then it has looked at what
- * was written before. That it has read all of it is not said. */
+/* A stream without a line, which the journal closes after it has seen that we closed it: by then it has looked at
+ * everything that was written before. It need not have read all of it. */
 int journal_knock(void) {
         static const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = STREAM_SOCKET };
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -647,7 +647,7 @@ int journal_knock(void) {
         return wait_for_socket(fd, POLLHUP);
 }
 
-/* Varlink: one call in JSON and a NUL; the answer ends in a NUL, too. */
+/* Varlink: one call in JSON and a NUL; the reply ends in a NUL, too. */
 int journal_synchronize(void) {
         static const char call[] = "{\"method\":\"io.systemd.Journal.Synchronize\"}";
         static const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = SYNCHRONIZE_SOCKET };

@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What runs left in the journal: lines of their output, and what vaktd and the service manager say about them. */
+/* What runs left in the journal: lines of their output, and the messages of vaktd and the service manager about
+ * them. */
 
 #include <stdbool.h>
 #include <systemd/sd-event.h>
@@ -15,47 +16,47 @@ typedef struct JournalScope {
         uint64_t run;           /* 0: all runs of the job */
         const char *unit;       /* in which it ran, of all runs any one's; or "" */
         const char *invocation; /* of that unit; or "" */
-        usec_t requested;       /* when the run was asked for, µs of CLOCK_REALTIME; of all runs 0 */
+        usec_t requested;       /* when the run was requested, µs of CLOCK_REALTIME; of all runs 0 */
         usec_t ended;           /* 0: it is not over */
         bool user;              /* of the user's vaktd */
-        bool output_only;       /* what the run itself wrote to its output, and nothing else */
+        bool output_only;       /* only what the run itself wrote to its output */
 } JournalScope;
 
-/* Strings are the journal's, valid until the next step. */
+/* Strings belong to the journal, valid until the next step. */
 typedef struct JournalLine {
         usec_t time; /* µs of CLOCK_REALTIME */
         const char *message;
-        size_t n;               /* bytes of it; there may be any in it */
+        size_t n;               /* length in bytes; it may contain any bytes */
         const char *identifier; /* who wrote it: a program's name */
         const char *host;
         uint64_t pid;     /* 0: not known */
         uint64_t run;     /* 0: not known */
         int priority;     /* -1: not known */
-        uint64_t dropped; /* so many lines of the run are not there, which is what the message says; or 0 */
+        uint64_t dropped; /* number of missing lines of the run, which the message reports; or 0 */
 } JournalLine;
 
-/* Whether the unit of the run is known well enough to find its lines by it. */
+/* Whether enough is known about the unit of the run to find its lines by it. */
 bool journal_scope_is_known(const JournalScope *s) _pure_;
 
 typedef struct Journal Journal;
 
-/* Opens at the start. -EACCES, -ENOENT, …: it cannot be read, and *reterr_message (the caller's to free) says why and
- * what to do. */
+/* Opens at the start. -EACCES, -ENOENT, …: it cannot be read, and *reterr_message (which the caller frees) says why
+ * and what to do. */
 int journal_open(const JournalScope *scope, Journal **ret, char **reterr_message);
 Journal *journal_free(Journal *j);
 DEFINE_CLEANUP(Journal, journal_free)
 
-/* Go to the first line of a time or after it; or back from the end by so many lines. Negative errno. */
+/* Go to the first line at or after a time; or back from the end by so many lines. Negative errno. */
 int journal_seek_time(Journal *j, usec_t realtime);
 int journal_seek_last(Journal *j, unsigned n);
 
 /* The next line. 1: there is one, 0: there is none yet, negative errno. */
 int journal_next(Journal *j, JournalLine *ret);
 
-/* How many lines of the run's output the journal says it has dropped; 0 also when it cannot be read. */
+/* How many lines of the run's output the journal has dropped, as it reports; also 0 if it cannot be read. */
 uint64_t journal_count_dropped(const JournalScope *scope);
 
-/* True when not all that may belong here can be read by this user. */
+/* True if this user may not read everything that may belong here. */
 bool journal_is_partial(void);
 
 /* Watches for new lines: source's handler calls journal_process(), after which journal_next() finds them. */
@@ -65,9 +66,10 @@ int journal_process(Journal *j);
 /* Waits for new lines outside a loop, so many µs. 1: the journal changed, 0: it did not, negative errno. */
 int journal_wait(Journal *j, usec_t timeout);
 
-/* Waits until all that was written so far can be read. Negative errno when that cannot be had: one has to wait and
- * see. */
+/* Waits until everything that was written so far can be read. Negative errno if that is not available: then the caller
+ * has to wait. */
 int journal_synchronize(void);
 
-/* Waits until the journal has begun to read all that was written so far, which any user may. Negative errno. */
+/* Waits until the journal has begun to read everything that was written so far, which any user may request. Negative
+ * errno. */
 int journal_knock(void);

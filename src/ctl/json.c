@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What --json prints. json-c escapes what JSON demands, which leaves DEL and the C1 control characters: those are
- * escaped here, so that the output may be looked at in a terminal. They can stand in strings only. */
+/* The output of --json. json-c escapes what JSON requires, which leaves DEL and the C1 control characters: those are
+ * escaped here, so that the output is safe on a terminal. They can only occur in strings. */
 
 #include <stdio.h>
 
@@ -29,7 +29,7 @@ void json_add(json_object *o, const char *key, json_object *value) {
                 alloc_failed();
 }
 
-/* JSON is UTF-8; a file's name or content need not be. */
+/* JSON is UTF-8; the name or content of a file may not be. */
 static json_object *new_string(const char *s) {
         _cleanup_free_ char *escaped = text_is_utf8(s) ? NULL : text_escape_n(s, strlen(s), TEXT_KEEP_LINES);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What libc would make of $TZ is not asked: the zones of src/time are the daemon's own. A $TZ that names none of the
- * system's zones (a rule such as "CET-1CEST") is refused, since times in another zone would be quietly wrong. */
+/* libc is not asked about $TZ: the zones of src/time are those of the daemon. A $TZ that is not the name of one of the
+ * system's zones (a rule such as "CET-1CEST") is refused, because times in another zone would be silently wrong. */
 
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
 #include "ctl/local-zone.h"
 #include "time/timestamp.h"
 
-/* The name of a zone out of $TZ; NULL when it is not set. */
+/* The name of a zone from $TZ; NULL if it is not set. */
 static const char *name_from_environment(void) {
         const char *tz = getenv("TZ"), *below;
 

@@ -1,15 +1,14 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The local time zone as the caller of vaktctl has it, and points in time as the caller writes them. */
+/* The local time zone of the caller of vaktctl, and points in time as the caller writes them. */
 
 #include "time/zone.h"
 #include "util/clock.h"
 
 /* A cache whose local zone is the one of that name, or (NULL) that of $TZ, or else that of /etc/localtime. Returns
- * CTL_DONE, or an exit code after the failure was told. */
+ * CTL_DONE, or an exit status after the failure was reported. */
 int local_zone_open(const char *name, ZoneCache **ret);
 
-/* Reads a point in time (systemd.time(7)); option is the one that it was given to, for the complaint. Returns as
- * above. */
+/* Reads a point in time (systemd.time(7)); option is the one that it belongs to, for the message. Returns as above. */
 int local_zone_parse_time(ZoneCache *cache, const char *option, const char *text, usec_t now_realtime, usec_t *ret);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The pager is our child and ours to wait for: who comes back to the shell while it still draws would type into it.
- * When it is left early, what is printed afterwards goes nowhere, hence no SIGPIPE. A pager that cannot be started
- * is replaced by copying, in the child, so that no output is lost.
+/* The pager is our child and we have to wait for it: if the user returned to the shell while it still draws, they
+ * would type into it. When it is quit early, further output is discarded, hence no SIGPIPE. A pager that cannot be
+ * started is replaced by copying, in the child, so that no output is lost.
  *
- * less can start programs. Where vaktctl has more rights than who sits in front of it (sudo), it is told not to, and a
- * pager out of the environment is not used, unless SYSTEMD_PAGERSECURE= says so. */
+ * less can start programs. If vaktctl has more rights than its user (sudo), less is told not to, and a pager from the
+ * environment is not used, unless SYSTEMD_PAGERSECURE= says so. */
 
 #include "ctl/pager.h"
 
@@ -34,7 +34,7 @@ static bool is_no(const char *s) {
         return false;
 }
 
-/* Whether the session belongs to somebody who may less than we. */
+/* Whether the session belongs to a user with fewer rights than ours. */
 static bool is_secure(void) {
         const char *e = getenv("SYSTEMD_PAGERSECURE");
         uid_t owner;
@@ -46,7 +46,7 @@ static bool is_secure(void) {
         return sd_pid_get_owner_uid(0, &owner) >= 0 && owner != geteuid();
 }
 
-/* The command line of the pager; NULL: none is wanted. */
+/* The command line of the pager; NULL: no pager. */
 static const char *pager_command(bool secure) {
         const char *e = getenv("SYSTEMD_PAGER");
 
@@ -87,7 +87,7 @@ __attribute__((__noreturn__)) static void run_pager(const char *command, bool se
         _exit(EXIT_SUCCESS);
 }
 
-/* Puts fd in the place of stream. Returns a copy of what was there. */
+/* Replaces the descriptor of stream with fd. Returns a copy of the old one. */
 static int replace(FILE *stream, int fd) {
         int number = fileno(stream), saved;
 
@@ -140,7 +140,7 @@ Pager *pager_close(Pager *p) {
                 return NULL;
         restore(stdout, p->saved_stdout);
         restore(stderr, p->saved_stderr);
-        clearerr(stdout); /* who leaves the pager early wants no more, and no complaint */
+        clearerr(stdout); /* if the pager was quit early, there is no more output and no error */
         while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
                 ;
         return mfree(p);

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A program that shows standard output page by page, chosen as systemd's tools choose theirs (systemctl(1),
+/* A program that shows standard output page by page, chosen like that of systemd's tools (systemctl(1),
  * "ENVIRONMENT"). */
 
 #include <stdbool.h>
@@ -10,9 +10,9 @@
 
 typedef struct Pager Pager;
 
-/* Starts $SYSTEMD_PAGER, $PAGER or less, and puts it behind standard output, and behind standard error where that is a
- * terminal. NULL when none is wanted or to be had: then all stays as it is. */
+/* Starts $SYSTEMD_PAGER, $PAGER or less, and redirects standard output to it, and standard error if that is a
+ * terminal. NULL if no pager is wanted or available: then nothing changes. */
 Pager *pager_open(void);
 
-/* Ends the output and waits until the pager was left. Returns NULL. */
+/* Ends the output and waits until the pager has exited. Returns NULL. */
 Pager *pager_close(Pager *p);

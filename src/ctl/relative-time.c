@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Times as people read them: the longer ago, the coarser, so that two units or three say it. */
+/* Times in readable form: the longer ago, the coarser, so that two or three units are enough. */
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Times as people read them. All are µs of CLOCK_REALTIME; 0 (never) and USEC_INFINITY (none) give "-". */
+/* Times in readable form. All are µs of CLOCK_REALTIME; 0 (never) and USEC_INFINITY (none) give "-". */
 
 #include "time/span.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Cut, not rounded, as systemd does: a limit of 100M that is reached within some bytes must not read as 100M. */
+/* Truncated, not rounded, like systemd: a limit of 100M that is reached within some bytes must not read as 100M. */
 
 #include "ctl/size.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl status RUN: all that is remembered of one run. */
+/* vaktctl status RUN: everything that is remembered about one run. */
 
 #include "client/run-view.h"
 #include "ctl/alloc.h"
@@ -42,7 +42,7 @@ static void print_time(const Ctl *c, const char *label, usec_t t) {
                                   relative_time_format(age, t, now_realtime()));
 }
 
-/* Why it was asked for: "retry, attempt 2, of run 6 of job backup". */
+/* Why it was requested: "retry, attempt 2, of run 6 of job backup". */
 static void print_cause(const Ctl *c, const RunView *v) {
         _cleanup_free_ char *attempt = NULL, *alarm = NULL, *parent = NULL;
 

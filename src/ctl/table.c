@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Tables. Widths are counted in columns of the terminal, not in bytes. Where a table is too wide, the columns that are
- * to give way first do, down to COLUMN_MIN, then the others in their turn, the widest one always before the rest. What
- * does not fit after that is left to the terminal to wrap, since showing nothing would help nobody. */
+/* Tables. Widths are counted in columns of the terminal, not in bytes. If a table is too wide, the columns that may
+ * shrink first do so, down to COLUMN_MIN, then the others in their turn, always the widest one first. What does not
+ * fit after that is left to the terminal to wrap, because hiding it would not help. */
 
 #include "ctl/alloc.h"
 #include "ctl/table.h"
 
-#define COLUMN_MIN 4 /* columns; a title's first letters, or three letters and an ellipsis */
+#define COLUMN_MIN 4 /* columns; the first letters of a title, or three letters and an ellipsis */
 
 struct Table {
         const TableColumn *columns;
@@ -61,7 +61,7 @@ static size_t natural_width(const Table *t, size_t column, bool titles) {
         return width;
 }
 
-/* The widest column that can still give way at this stage, or n_columns. */
+/* The widest column that can still shrink at this stage, or n_columns. */
 static size_t widest_column(const Table *t, const size_t *widths, TableShrink stage) {
         size_t widest = t->n_columns;
 
@@ -89,7 +89,7 @@ static void fit(const Table *t, size_t *widths, size_t limit) {
         }
 }
 
-/* A row. Blanks are printed once something follows, so that no line ends in one. */
+/* A row. Blanks are printed only before further text, so that no line ends in one. */
 static void print_row(const Table *t, FILE *f, const size_t *widths, const TableCell *cells, const TableStyle *style) {
         size_t blanks = 0;
 

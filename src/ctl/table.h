@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A table as systemctl draws them: columns as wide as their widest cell, one blank between, no lines. */
+/* A table like those of systemctl: columns as wide as their widest cell, one blank between, no lines. */
 
 #include <stdio.h>
 
@@ -9,7 +9,7 @@
 
 typedef struct Table Table;
 
-/* When a column gives way where the terminal is too narrow. */
+/* When a column shrinks if the terminal is too narrow. */
 typedef enum TableShrink {
         SHRINK_LAST,
         SHRINK_LATE,
@@ -20,7 +20,7 @@ typedef struct TableColumn {
         const char *title;
         bool right; /* numbers: aligned at the right */
         TableShrink shrink;
-        bool optional; /* left out when no row has anything in it */
+        bool optional; /* left out if no row has a value */
 } TableColumn;
 
 typedef struct TableCell {
@@ -29,18 +29,18 @@ typedef struct TableCell {
 } TableCell;
 
 typedef struct TableStyle {
-        size_t width;         /* columns of the terminal; 0: no limit, nothing is cut */
+        size_t width;         /* columns of the terminal; 0: no limit, nothing is truncated */
         const char *ellipsis; /* where something is cut */
         bool titles;
         bool color;
 } TableStyle;
 
-/* columns: n of them, they stay the caller's and have to outlive the table. */
+/* columns: n of them, which belong to the caller and must outlive the table. */
 Table *table_new(const TableColumn *columns, size_t n);
 Table *table_free(Table *t);
 DEFINE_CLEANUP(Table, table_free)
 
-/* One row, a cell a column; texts are copied and escaped. */
+/* One row, one cell per column; texts are copied and escaped. */
 void table_add(Table *t, const TableCell *cells);
 size_t table_size(const Table *t) _pure_;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Text for a terminal. A description in a job file, a reason that quotes a program, a line of output: any of them may
- * hold an escape sequence that renames the window or hides a line, so all text goes through text_escape() on its way
- * out. It is decoded without mbrtowc(3): in the C locale, where cron jobs and containers live, that takes no UTF-8 at
- * all. Left out: grapheme clusters; a family emoji counts as its members. */
+ * contain an escape sequence that renames the window or hides a line, so all output goes through text_escape(). It is
+ * decoded without mbrtowc(3), which does not support UTF-8 in the C locale of cron jobs and containers. Grapheme
+ * clusters are not supported; a family emoji counts as its members. */
 
 #include <langinfo.h>
 #include <locale.h>
@@ -19,7 +19,7 @@ bool text_init_locale(void) {
 
         setlocale(LC_CTYPE, "");
         utf8 = streq(nl_langinfo(CODESET), "UTF-8");
-        if (!utf8) /* wcwidth() knows ASCII only in the C locale */
+        if (!utf8) /* wcwidth() knows only ASCII in the C locale */
                 setlocale(LC_CTYPE, "C.UTF-8");
         return utf8;
 }
@@ -49,7 +49,7 @@ bool text_is_utf8(const char *s) {
         return true;
 }
 
-/* Columns of the character at s, and its bytes. */
+/* Columns of the character at s, and its length in bytes. */
 static size_t char_width(const char *s, size_t *ret_bytes) {
         uint32_t c = 0;
         int len = utf8_decode(s, strnlen(s, 4), &c), width;
@@ -67,7 +67,7 @@ size_t text_width(const char *s) {
         return width;
 }
 
-/* Bytes of s that fit into so many columns; marks that combine with the last character come along. */
+/* Length of the prefix of s that fits into so many columns, including marks that combine with the last character. */
 static size_t fitting_bytes(const char *s, size_t columns) {
         size_t width = 0, bytes, n = 0;
 

@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Text for a terminal: made harmless, measured in columns, cut to columns. All of it is UTF-8, whatever the locale is:
- * that is what job files and D-Bus hold. */
+/* Text for a terminal: made harmless, measured in columns, truncated to columns. All of it is UTF-8, regardless of the
+ * locale: that is the encoding of job files and D-Bus. */
 
 #include <stddef.h>
 
@@ -22,20 +22,20 @@ typedef enum Color {
         _COLOR_MAX,
 } Color;
 
-/* Takes the locale from the environment. Returns true when the terminal shows UTF-8; widths are right either way. */
+/* Uses the locale of the environment. Returns true if the terminal shows UTF-8; widths are right either way. */
 bool text_init_locale(void);
 
-/* As escape_text(), which says what is escaped. */
+/* Like escape_text(), which describes what is escaped. */
 char *text_escape_n(const char *s, size_t n, TextFlags flags);
 char *text_escape(const char *s);
 
 bool text_is_utf8(const char *s) _pure_;
 
-/* Columns that an escaped text takes. */
+/* Columns of an escaped text. */
 size_t text_width(const char *s) _pure_;
 
-/* A copy of an escaped text that takes at most so many columns; what is cut ends in the ellipsis (of one column or
- * more; left out where it has no room). */
+/* A copy of an escaped text that takes at most so many columns; if it is truncated, it ends in the ellipsis (of one
+ * column or more; left out if there is no room). */
 char *text_ellipsize(const char *s, size_t columns, const char *ellipsis);
 
 /* The sequence that starts a colour; "" for none. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The control program: a table of options, a table of verbs, and what both are described by in the help. All it knows
- * about jobs it asks the daemon over D-Bus; only check, which works on files, and calendar do without any daemon. */
+/* The control program: a table of options, a table of verbs, and the help that is generated from both. It gets all
+ * information about jobs from the daemon over D-Bus; only check, which reads files, and calendar do not need a
+ * daemon. */
 
 #include <getopt.h>
 #include <limits.h>
@@ -14,11 +15,11 @@
 typedef struct Option {
         char short_name; /* 0: none */
         const char *long_name;
-        const char *argument;                    /* what the help calls it; NULL: takes none */
+        const char *argument;                    /* its name in the help; NULL: no argument */
         size_t flag;                             /* bool in Ctl that it sets, */
         size_t text;                             /* or string in Ctl that is its argument, */
         int (*parse)(Ctl *c, const char *value); /* or what takes the argument; exit code */
-        const char *verbs;                       /* those that it goes with, as the help names them; NULL: all */
+        const char *verbs;                       /* verbs that it can be used with, as named in the help; NULL: all */
         const char *help;
 } Option;
 
@@ -145,11 +146,11 @@ static int print_help(void) {
         return CTL_DONE;
 }
 
-/* The table in the form that getopt_long() wants; an option's value is its index + OPTION_FIRST. */
+/* The table in the form that getopt_long() requires; the value of an option is its index + OPTION_FIRST. */
 #define OPTION_FIRST 0x100
 
 static void make_getopt_tables(char *ret_short, struct option *ret_long) {
-        *ret_short++ = ':'; /* a missing argument is told from an unknown option */
+        *ret_short++ = ':'; /* distinguish a missing argument from an unknown option */
         for (size_t i = 0; i < ELEMENTSOF(options); i++) {
                 ret_long[i] = (struct option){
                         .name = options[i].long_name,
@@ -165,7 +166,7 @@ static void make_getopt_tables(char *ret_short, struct option *ret_long) {
         ret_long[ELEMENTSOF(options)] = (struct option){ 0 };
 }
 
-/* getopt's answer -> index in options, or -1. */
+/* Maps the result of getopt to an index in options, or -1. */
 static int option_index(int answer) {
         for (size_t i = 0; i < ELEMENTSOF(options); i++)
                 if (answer == OPTION_FIRST + (int)i || (options[i].short_name && answer == options[i].short_name))
@@ -193,7 +194,7 @@ static int set_option(Ctl *c, const Option *o, const char *argument) {
         return CTL_DONE;
 }
 
-/* Fills c, marks the options that were given; what is left of argv starts at optind. */
+/* Fills c and marks the options that were given; the remaining arguments start at optind. */
 static int parse_options(Ctl *c, int argc, char *argv[], bool *ret_given) {
         struct option long_options[ELEMENTSOF(options) + 1];
         char short_options[2 * ELEMENTSOF(options) + 2];
@@ -214,7 +215,7 @@ static int parse_options(Ctl *c, int argc, char *argv[], bool *ret_given) {
         return CTL_DONE;
 }
 
-/* Whether a list of names with commas between, or NULL for all, has one. */
+/* Whether a list of names that are separated by commas, or NULL for all, contains one. */
 static bool goes_with(const char *names, const char *name) {
         size_t n = strlen(name);
 
@@ -226,8 +227,8 @@ static bool goes_with(const char *names, const char *name) {
         return false;
 }
 
-/* Checks the verb's arguments and that the options go with it. None is empty, which is what is left of a variable that
- * is not set, and would be the working directory where a file is meant. */
+/* Checks the arguments of the verb and whether the options can be used with it. No argument is empty, which would come
+ * from a variable that is not set, and would mean the working directory where a file is expected. */
 static int check_usage(const Verb *v, char **args, const bool *given) {
         unsigned n_args = 0;
 
@@ -267,8 +268,8 @@ static int run_verb(Ctl *c, char **args, const bool *given) {
         return CTL_USAGE;
 }
 
-/* What was printed has to arrive: a full disk behind standard output is a failure. Who leaves the pager early wants no
- * more. */
+/* The output has to be written: a full disk behind standard output is a failure. A user who quits the pager early does
+ * not want more. */
 static int finish_output(const Ctl *c, int code) {
         if ((fflush(stdout) == 0 && !ferror(stdout)) || c->pager)
                 return code;

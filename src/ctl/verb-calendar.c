@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl calendar: when calendar and cron expressions elapse, found without any daemon by the code that the daemon
- * plans with. The output is that of systemd-analyze calendar, with a word about each change of the clock that touches
- * what is shown. */
+/* vaktctl calendar: when calendar and cron expressions elapse, computed without a daemon by the code that the daemon
+ * uses. The output is that of systemd-analyze calendar, with a line about each change of the clock that affects what
+ * is shown. */
 
 #include <stdio.h>
 
@@ -16,12 +16,12 @@
 #include "time/timestamp.h"
 
 #define ELAPSES_MAX    100000
-#define EXPRESSION_MAX 100000 /* bytes of a line that are read; the parsers take less */
+#define EXPRESSION_MAX 100000 /* bytes of a line that are read; the parsers accept less */
 #define LABEL_WIDTH    15
-#define EXCERPT_BEFORE 60 /* bytes of a refused expression that are shown in front of the problem, */
+#define EXCERPT_BEFORE 60 /* bytes of an invalid expression that are shown before the error, */
 #define EXCERPT_AFTER  20 /* and behind it */
 
-/* What holds for all expressions. */
+/* State for all expressions. */
 typedef struct Preview {
         Ctl *ctl;
         ZoneCache *zones;
@@ -49,7 +49,7 @@ static bool is_utc(const Zone *zone, usec_t t) {
         return streq(here.abbreviation, "UTC");
 }
 
-/* One elapse: in the local zone, in UTC, in the zone of the expression when that is a third one. */
+/* One elapse: in the local zone, in UTC, and in the zone of the expression if that is a third one. */
 static void print_elapse(const Preview *p, const Expression *e, unsigned i, usec_t t) {
         _cleanup_free_ char *label = alloc_format("Iter. #%u", i + 1), *overlap = clock_change_overlap(e, t);
         char from_now[RELATIVE_TIME_MAX];
@@ -115,7 +115,7 @@ static void print_good_json(const Preview *p, const char *text, const Expression
         json_print_line(o);
 }
 
-/* The refused expression and below it a mark at the problem; of a long one only what is around it. */
+/* The invalid expression and below it a mark at the error; of a long one only the text around it. */
 static void print_caret(const char *text, size_t column) {
         size_t length = strlen(text), at = MIN(column > 0 ? column - 1 : 0, length);
         size_t begin = at > EXCERPT_BEFORE ? at - EXCERPT_BEFORE : 0, end = MIN(length, at + EXCERPT_AFTER);
@@ -168,8 +168,8 @@ static int preview(Preview *p, const char *text) {
         return CTL_DONE;
 }
 
-/* Reads a line, at most so many bytes of it; a byte 0, which no expression has, becomes one that is refused. False at
- * the end. */
+/* Reads a line, at most so many bytes of it; a byte 0, which no expression contains, is replaced with one that is
+ * refused. False at the end. */
 static bool read_line(FILE *f, char *buf, size_t size) {
         size_t n = 0;
         int byte;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl cat: a job's file and its drop-ins, each under its path. The daemon names the file; the drop-ins are found
- * here by the rules of vaktd.job(5): over all directories, by file name, an earlier directory's file (or mask) hiding
- * a later one's of the same name. A file outside the usual directories has drop-ins beside itself only. */
+/* vaktctl cat: the file of a job and its drop-ins, each under its path. The daemon names the file; the drop-ins are
+ * found here by the rules of vaktd.job(5): over all directories, by file name, where a file (or mask) in an earlier
+ * directory hides one with the same name in a later directory. A file outside the default directories has only
+ * drop-ins next to it. */
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -47,7 +48,7 @@ static int read_whole(const char *path, char **ret, size_t *ret_n) {
         return 0;
 }
 
-/* To a terminal escaped, to anything else as it is. */
+/* Escaped on a terminal, otherwise unchanged. */
 static void print_content(Ctl *c, const char *path, const char *content, size_t n) {
         _cleanup_free_ char *escaped = NULL, *title = alloc_format("# %s", path);
 
@@ -104,7 +105,7 @@ static bool is_known(char *const *paths, const char *name) {
         return false;
 }
 
-/* Adds the drop-ins of one directory, which need not be there. */
+/* Adds the drop-ins of one directory, which need not exist. */
 static void collect(char ***paths, const char *directory) {
         DIR *dir = opendir(directory);
         struct dirent *e;
@@ -121,7 +122,7 @@ static void collect(char ***paths, const char *directory) {
                 (void)closedir(dir);
 }
 
-/* The directories that may hold drop-ins for a file: all the usual ones when it lies in one of them. */
+/* The directories that may contain drop-ins for a file: all the default ones if the file is in one of them. */
 static char **drop_in_directories(bool user, const char *fragment) {
         _cleanup_(strv_freep) char **dirs = NULL;
         _cleanup_free_ char *own = alloc_format("%.*s", (int)(file_name(fragment) - fragment), fragment);
@@ -179,7 +180,7 @@ static char **drop_ins(bool user, const char *job, const char *fragment) {
         return paths;
 }
 
-/* The file that a job came from; that of one that was never good stands in its problem, "file:line: message". */
+/* The file that a job was read from; that of a job that was never valid is in its problem, "file:line: message". */
 static char *job_file(const JobView *v) {
         const char *end = strstr(v->problem, ".job:");
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* vaktctl cancel, pause, resume, reset-failed, skip, reload: verbs that change something and do not wait. With several
- * jobs each is tried; the exit code is that of the first that failed. */
+ * jobs each is tried; the exit status is that of the first one that failed. */
 
 #include <poll.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
 
-/* What is done for one argument; what came of it is appended for --json. */
+/* What is done for one argument; its result is appended for --json. */
 typedef int (*ArgumentFunction)(Ctl *c, const char *argument, json_object *array, void *userdata);
 
 static int for_each_argument(Ctl *c, char **args, ArgumentFunction f, void *userdata) {
@@ -82,7 +82,7 @@ static int resume_job(Ctl *c, const char *job, json_object *array, void *userdat
         return 0;
 }
 
-/* The end of a pause, which has to lie ahead. Returns an exit code. */
+/* The end of a pause, which must be in the future. Returns an exit status. */
 static int parse_until(const char *text, usec_t *ret) {
         _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         usec_t now = now_realtime(), until;
@@ -237,7 +237,7 @@ static int cancel_run(Ctl *c, uint64_t id, json_object *array) {
         return 0;
 }
 
-/* The runs of a job that are not over; the list is read to its end before the first one is cancelled. */
+/* The unfinished runs of a job; the list is read completely before the first one is cancelled. */
 typedef struct LiveRuns {
         uint64_t *ids;
         size_t n_ids;
@@ -270,7 +270,7 @@ static int cancel_job(Ctl *c, const char *job, json_object *array) {
                 return ctl_failed(c, r, NULL);
         if (live.n_ids == 0)
                 ctl_say(c, stdout, "No run of job %s is active or waiting.", job);
-        for (size_t i = 0; i < live.n_ids; i++) { /* newest first: none that waits starts in between */
+        for (size_t i = 0; i < live.n_ids; i++) { /* newest first: no waiting run starts in between */
                 r = cancel_run(c, ids[i], array);
                 ret = ret ?: r;
         }
@@ -286,7 +286,7 @@ int verb_cancel(Ctl *c, char **args) {
         return for_each_argument(c, args, cancel_argument, NULL);
 }
 
-/* The daemon that is to be reloaded, for a thread that may be there to the end of the program. */
+/* The daemon that is being reloaded, for a thread that may live until the end of the program. */
 static struct {
         unsigned pid;
         int fd; /* of its process */
@@ -297,7 +297,7 @@ static int daemon_has_ended(void) {
         return CTL_NO_DAEMON;
 }
 
-/* The thread that ends the program when the daemon ends. */
+/* The thread that exits the program when the daemon exits. */
 static void *watch_daemon(void *userdata) {
         struct pollfd p = { .fd = watched.fd, .events = POLLIN };
 
@@ -306,8 +306,8 @@ static void *watch_daemon(void *userdata) {
         _exit(daemon_has_ended());
 }
 
-/* ExecReload= holds up the service manager: while it waits for a daemon that is dead no other one is started, and a
- * call waits in the socket for the next one. */
+/* ExecReload= blocks the service manager: while it waits for a daemon that is dead, it does not start another one, and
+ * the call waits in the socket for the next one. */
 static int start_watching_daemon(const Ctl *c) {
         pthread_t thread;
         int r;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl check: what is wrong with job files and settings, found without any daemon by the code that the daemon reads
- * them with. */
+/* vaktctl check: the problems of job files and settings, found without a daemon by the code that the daemon uses. */
 
 #include "config/job-loader.h"
 #include "config/settings.h"
@@ -44,7 +43,8 @@ static int check_all(bool user, Diagnostics *d) {
         return r < 0 ? r : (int)n;
 }
 
-/* One file: settings when it is called so, else a job. A file under way to its place belongs to who checks it. */
+/* One file: settings if it has that name, otherwise a job. A file that is not in place yet may belong to the
+ * caller. */
 static int check_file(const char *path, Diagnostics *d) {
         const char *slash = strrchr(path, '/');
         _cleanup_(settings_done) Settings settings;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl history: what ran, newest first. The daemon filters; what is read here are the words of the options, so that
- * a wrong one is refused with the right ones named before anybody is asked. */
+/* vaktctl history: past runs, newest first. The daemon filters; the words of the options are checked here, so that an
+ * invalid one is refused with a list of valid ones before the daemon is asked. */
 
 #include "client/run-view.h"
 #include "ctl/alloc.h"
@@ -36,7 +36,7 @@ typedef struct Words {
         const char *(*word)(int i);    /* from first on; NULL: there are no more */
         int (*find)(const char *word); /* negative: it is none */
         int first;
-        bool failed; /* the word "failed" stands for all that are failures */
+        bool failed; /* the word "failed" stands for all failures */
 } Words;
 
 static const Words result_words = { "--result", result_word, find_result, RUN_RESULT_NONE + 1, true };
@@ -66,7 +66,7 @@ static void add_failures(char ***words) {
                         add(words, run_result_to_string((RunResult)i));
 }
 
-/* Splits "exit,timeout" and appends what it names. Returns an exit code. */
+/* Splits "exit,timeout" and appends the words. Returns an exit status. */
 static int read_words(const Words *w, const char *text, char ***ret) {
         for (const char *p = text;; p++) {
                 size_t n = strcspn(p, ",");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl list: every job in a line, then what is wrong with files. One call gives all jobs; only for jobs whose files
- * have problems is the object itself asked. */
+/* vaktctl list: one line for every job, then the problems of files. One call gets all jobs; the object itself is
+ * queried only for jobs whose files have problems. */
 
 #include "client/daemon-view.h"
 #include "client/job-view.h"
@@ -91,7 +91,8 @@ static void print_table(Ctl *c, const JobRows *rows) {
                        rows->n_items == 1 ? "" : "s", job_rows_count(rows, "running"));
 }
 
-/* The job that ".../NAME.job" or ".../NAME.job.d/SOME.conf" belongs to; NULL: no job's file. The caller frees it. */
+/* The job that ".../NAME.job" or ".../NAME.job.d/SOME.conf" belongs to; NULL: not a file of a job. The caller frees
+ * it. */
 static char *diagnostic_job(const char *file) {
         static const char *const marks[] = { ".job.d/", ".job" };
 
@@ -109,7 +110,7 @@ static char *diagnostic_job(const char *file) {
         return NULL;
 }
 
-/* Says of a job whose file is bad that an older version is in force. Returns as ctl_call() does. */
+/* Reports that a job with an invalid file uses an older version. Returns like ctl_call(). */
 static int print_in_force(Ctl *c, const JobRow *row) {
         _cleanup_(job_view_done) JobView job = { 0 };
         int r;
@@ -127,7 +128,7 @@ static int print_in_force(Ctl *c, const JobRow *row) {
         return 0;
 }
 
-/* The files' problems; after the last one of a job, which version is in force. */
+/* The problems of files; after the last one of a job, which version is in use. */
 static int print_problems(Ctl *c, const JobRows *rows, const DiagnosticViews *d) {
         int r;
 
@@ -149,7 +150,7 @@ static int print_problems(Ctl *c, const JobRows *rows, const DiagnosticViews *d)
         return 0;
 }
 
-/* Above everything, since no state in the table below it tells. Returns as ctl_call() does. */
+/* First, because no state in the table below shows it. Returns like ctl_call(). */
 static int print_paused(Ctl *c) {
         _cleanup_(daemon_view_done) DaemonView v = { 0 };
         int r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl log: the lines of one run, or of all runs of a job, out of the journal. The daemon says which run is meant
- * and what it ran in; the lines are read here, with the rights of the caller, since whoever may ask vaktd about a job
- * need not be allowed to read what it printed. */
+/* vaktctl log: the journal entries of one run, or of all runs of a job. The daemon says which run is meant and in
+ * which unit it ran; the entries are read here, with the rights of the caller, because a user who may ask vaktd about
+ * a job may not be allowed to read its output. */
 
 #include <stdio.h>
 #include <time.h>
@@ -13,7 +13,7 @@
 #include "ctl/json.h"
 #include "ctl/local-zone.h"
 
-#define LOOK_BACK_MAX 1000 /* runs of a job, for one that was started */
+#define LOOK_BACK_MAX 1000 /* runs of a job that are searched for one that was started */
 #define PREFIX_MAX    512
 
 typedef struct Log {
@@ -57,7 +57,7 @@ static void print_json(Log *l, const JournalLine *line) {
         json_print_line(o);
 }
 
-/* To a terminal escaped, to anything else as it is. Further lines of a message are indented so far. */
+/* Escaped on a terminal, otherwise unchanged. Further lines of a message are indented by so much. */
 static void print_message(const Log *l, const JournalLine *line, int indent) {
         _cleanup_free_ char *escaped = NULL;
         const char *text = line->message, *end = text + line->n;
@@ -84,7 +84,7 @@ static Color priority_color(int priority) {
         return priority < 0 || priority > 4 ? COLOR_NONE : priority == 4 ? COLOR_YELLOW : COLOR_RED;
 }
 
-/* "Nov 22 13:03:22 host program[4711]: message", as journalctl does. */
+/* "Nov 22 13:03:22 host program[4711]: message", like journalctl. */
 static void print_short_with(Log *l, const JournalLine *line, const char *time_format) {
         _cleanup_free_ char *identifier = text_escape(line->identifier), *host = text_escape(line->host);
         Color color = l->ctl->style.color ? priority_color(line->priority) : COLOR_NONE;
@@ -142,7 +142,7 @@ static int read_output(Log *l) {
 
 /* --- which run --- */
 
-/* Of the last one that was started, else of the last one. */
+/* The last run that was started, otherwise the last one. */
 static int look_for_started(const RunView *v, void *userdata) {
         char **object = userdata;
 
@@ -153,7 +153,7 @@ static int look_for_started(const RunView *v, void *userdata) {
         return v->started > 0;
 }
 
-/* Fills in the run that an argument means. Returns an exit code; CTL_DONE with the id 0: there is none. */
+/* Fills in the run that an argument means. Returns an exit status; CTL_DONE with the id 0: there is none. */
 static int find_run(Log *l, const char *argument) {
         _cleanup_free_ char *object = NULL;
         Ctl *c = l->ctl;
@@ -176,8 +176,8 @@ static int find_run(Log *l, const char *argument) {
         return r < 0 ? ctl_failed(c, r, NULL) : CTL_DONE;
 }
 
-/* The unit of a run that was none, or did not get so far that it was written down: systemd/unit-name.h says how it is
- * called. The caller frees it. */
+/* The unit of a run that had none, or ended before it was recorded: systemd/unit-name.h defines its name. The caller
+ * frees it. */
 static char *usual_unit(const Log *l, const RunView *v) {
         const char *at = strchr(l->job, '@');
         int n = at ? (int)(at - l->job) : (int)strlen(l->job);
@@ -233,7 +233,7 @@ static int open_journal(const Log *l, const RunView *v, Journal **ret) {
         return 0;
 }
 
-/* Nothing was printed: why that may be. */
+/* Explains why nothing was printed. */
 static int explain_nothing(const Log *l) {
         const RunView *v = &l->run;
         _cleanup_free_ char *whose =
@@ -295,7 +295,7 @@ static int start_tail(Log *l, const RunView *v, sd_event *event) {
         return 0;
 }
 
-/* Opens the journal once it is known what the run runs in. */
+/* Opens the journal once the unit of the run is known. */
 static void on_seen(const RunView *v, void *userdata) {
         Log *l = userdata;
         const JournalScope scope = log_scope(l, v);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl plan: the files that a job's [Path] matches at this moment. A name may hold anything but a slash and a NUL,
- * so there are three ways to print it: harmless to a terminal, as it is, and in JSON. The daemon sends no more than it
- * was asked for; a list that is not whole always says so, since somebody may act on it. */
+/* vaktctl plan: the files that a job's [Path] matches now. A name may contain any byte except slash and NUL, so there
+ * are three ways to print it: harmless for a terminal, unchanged, and in JSON. The daemon sends no more than was
+ * requested; an incomplete list is always reported, because the user may act on it. */
 
 #include "client/job-view.h"
 #include "ctl/alloc.h"
@@ -55,7 +55,7 @@ static char *count_message(const Ctl *c, const JobPlan *p) {
                             p->total, p->total);
 }
 
-/* A watch that is not all that it should be explains a list that is shorter than expected. */
+/* A watch that is not fully active explains a list that is shorter than expected. */
 static int explain_watches(Ctl *c, const char *job) {
         _cleanup_(job_view_done) JobView v = { 0 };
         int r;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl run: asks for a run and, if told so, waits for its end and shows its output.
+/* vaktctl run: requests a run and, if requested, waits for its end and shows its output.
  *
- * Where the output comes from depends on what the run is made of. A child of vaktd writes into pipes that vaktd holds,
- * and vaktd sends the lines here as they come. A run in a unit writes to the journal, without vaktd, and is read
+ * The source of the output depends on how the run is executed. A child of vaktd writes to pipes that vaktd holds, and
+ * vaktd sends the lines here as they arrive. A run in a unit writes to the journal, without vaktd, and is read from
  * there: what it writes before this program looks is not lost, and a restart of vaktd is not noticed. The journal has
  * one stream for both standard output and standard error, so all of it goes to standard output. */
 
@@ -19,7 +19,7 @@
 
 #define EXIT_SIGNAL_BASE 128 /* as shells count */
 
-/* Asks for a run. Returns as ctl_call() does; the caller frees the object's path. */
+/* Requests a run. Returns like ctl_call(); the caller frees the object path. */
 static int request(Ctl *c, char **args, uint64_t *ret_id, char **ret_object) {
         _cleanup_free_ char *look_at = alloc_format("vaktctl history %s", args[0]);
         _cleanup_(strv_freep) char **files = NULL;
@@ -53,7 +53,7 @@ static void say_of_run(const Ctl *c, FILE *f, const RunView *v) {
                 ctl_say(c, f, "%s", usage);
 }
 
-/* Without --wait: the run is on its way, or was refused. */
+/* Without --wait: the run was requested, or was refused. */
 static int run_only(Ctl *c, char **args) {
         _cleanup_(run_view_done) RunView v = { 0 };
         _cleanup_free_ char *object = NULL;
@@ -68,7 +68,7 @@ static int run_only(Ctl *c, char **args) {
                 return ctl_failed(c, r, NULL);
         if (c->json)
                 json_print(run_view_json(&v));
-        else if (c->quiet) /* of every run that has a number, whatever became of it */
+        else if (c->quiet) /* of every run that has a number, regardless of its result */
                 printf("%" PRIu64 "\n", id);
         if (streq(v.result, "skipped") || streq(v.result, "start-failed")) {
                 complain_of_run(&v);
@@ -92,7 +92,7 @@ static void follower_done(Follower *f) {
         f->waiter = run_waiter_free(f->waiter);
 }
 
-/* To a terminal a line goes escaped, to anything else as it is. */
+/* A line is escaped on a terminal, otherwise unchanged. */
 static void print_output(FILE *f, const char *line, size_t n) {
         _cleanup_free_ char *escaped = NULL;
 
@@ -124,7 +124,7 @@ static void on_journal_line(const JournalLine *line, void *userdata) {
                 print_output(stdout, line->message, line->n);
 }
 
-/* Opens the journal as soon as it is known which lines are the run's. */
+/* Opens the journal as soon as it is known which lines belong to the run. */
 static void on_seen(const RunView *v, void *userdata) {
         Follower *f = userdata;
         const JournalScope scope = {
@@ -132,7 +132,8 @@ static void on_seen(const RunView *v, void *userdata) {
                 .run = v->id,
                 .unit = v->unit,
                 .invocation = v->invocation,
-                .requested = v->requested, /* and .ended = 0: what comes while it is followed, however late */
+                .requested =
+                        v->requested, /* and .ended = 0: everything that arrives while it is followed, however late */
                 .user = f->ctl->user,
                 .output_only = true,
         };
@@ -162,7 +163,7 @@ static void on_broken(void *userdata) {
 
 /* --- waiting --- */
 
-/* What vaktctl ends with after it has followed a run: what the run did. */
+/* The exit status of vaktctl after it has followed a run: that of the run. */
 static int exit_code_of_run(const RunView *v) {
         if (run_view_is_success(v))
                 return CTL_DONE;
@@ -203,8 +204,8 @@ static int run_and_wait(Ctl *c, char **args) {
         if (r != 0)
                 return r;
         if (!c->follow && !isempty(v.unit)) {
-                /* Knocked at once, the journal may read what the run wrote just after; the second time it has begun.
-                 */
+                /* After one request, the journal may read what the run wrote just afterwards; at the second one, it
+                 * has begun. */
                 if (journal_synchronize() < 0 && journal_knock() >= 0)
                         (void)journal_knock();
                 complain_of_dropped(v.id, journal_count_dropped(&(JournalScope){

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl status: the daemon, jobs, or runs (status-run.c), each as a block like systemctl's. */
+/* vaktctl status: the daemon, jobs, or runs (status-run.c), each as a block like that of systemctl. */
 
 #include "client/daemon-view.h"
 #include "client/job-view.h"
@@ -113,7 +113,7 @@ static void print_alarms(const Ctl *c, const JobView *v) {
                                   relative_time_format(age, a->raised, now_realtime()));
 }
 
-/* A pool that is not described anywhere is there only while somebody is in it. */
+/* A pool that no file describes exists only while a run uses it. */
 static int print_pool(Ctl *c, const char *name) {
         _cleanup_(pool_views_done) PoolViews pools = { 0 };
         _cleanup_free_ char *text = NULL;
@@ -129,7 +129,7 @@ static int print_pool(Ctl *c, const char *name) {
         return 0;
 }
 
-/* What is not as it is without a word in the file. */
+/* Settings that differ from the defaults. */
 static int print_policy(Ctl *c, const JobView *v) {
         if (v->retry == UINT32_MAX)
                 status_print_line(c, "Retry", COLOR_NONE, "until it succeeds");
@@ -141,7 +141,7 @@ static int print_policy(Ctl *c, const JobView *v) {
         return isempty(v->pool) ? 0 : print_pool(c, v->pool);
 }
 
-/* The end of the pause, and what is to be skipped. */
+/* The end of the pause, and the occurrences to be skipped. */
 static void print_held_back(const Ctl *c, const JobView *v) {
         char left[RELATIVE_TIME_MAX], when[LOCAL_TIME_TEXT_MAX];
 
@@ -156,7 +156,7 @@ static void print_held_back(const Ctl *c, const JobView *v) {
                 status_print_line(c, "Skips", COLOR_YELLOW, "the next %" PRIu32 " occurrences", v->skip);
 }
 
-/* The next elapse and, when there are more, those after it; with what becomes of those that do not run. */
+/* The next elapse and, if there are more, those after it; with what happens to those that do not run. */
 static void print_next(const Ctl *c, const JobView *v, const usec_t *elapses, size_t n) {
         char left[RELATIVE_TIME_MAX], when[LOCAL_TIME_TEXT_MAX];
         usec_t now = now_realtime();
@@ -189,7 +189,7 @@ static Color watch_color(const char *state) {
         return streq(state, "degraded") ? COLOR_YELLOW : COLOR_NONE;
 }
 
-/* The counters that are other than zero where something went wrong. The queue is the one of all jobs. */
+/* The counters that are not zero because something went wrong. The queue is shared by all jobs. */
 static void print_trouble(const Ctl *c, const JobView *v) {
         static const struct {
                 const char *name, *words;
@@ -218,7 +218,7 @@ static void print_watches(const Ctl *c, const JobView *v) {
         print_trouble(c, v);
 }
 
-/* Those that are watched stand there. */
+/* Those that are watched are shown there. */
 static bool is_watched(const JobView *v, const PropertyPair *trigger) {
         for (const PropertyWatch *w = v->watches; w && w->key; w++)
                 if (streq(w->key, trigger->key) && streq(w->path, trigger->value))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl why: what a job waits for and why, or what became of one file, in the daemon's own messages. */
+/* vaktctl why: what a job waits for and why, or what happened to one file, in the messages of the daemon. */
 
 #include "client/job-view.h"
 #include "client/run-view.h"
@@ -11,7 +11,7 @@
 #include "ctl/json.h"
 #include "ctl/view-text.h"
 
-#define LOOK_BACK_MAX 100 /* runs, for one that was started */
+#define LOOK_BACK_MAX 100 /* runs that are searched for one that was started */
 
 static int print_json(const PropertyPair *messages) {
         json_object *array = json_new_array();
@@ -26,7 +26,7 @@ static int print_json(const PropertyPair *messages) {
         return json_print(array);
 }
 
-/* What is missing of the output of the last run that was started. */
+/* What is missing from the output of the last run that was started. */
 static int look_for_dropped(const RunView *v, void *userdata) {
         const JournalScope scope = { .run = v->id, .unit = v->unit, .requested = v->requested };
         char **message = userdata;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The views of client/ as JSON: every member is there, what is not known is null. */
+/* The views of client/ as JSON: every member is present, and unknown ones are null. */
 
 #include "ctl/view-json.h"
 

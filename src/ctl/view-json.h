@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Jobs, runs, pools and diagnostics as --json prints them. What is returned is the caller's. */
+/* Jobs, runs, pools and diagnostics in the form of --json. The results belong to the caller. */
 
 #include "client/daemon-view.h"
 #include "client/job-view.h"

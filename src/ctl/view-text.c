@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The views of client/ as people read them. What is wrong with files is said in the form that editors and compilers
- * made familiar. */
+/* The views of client/ in readable form. Problems of files have the form that is known from editors and compilers. */
 
 #include "ctl/view-text.h"
 
@@ -69,7 +68,7 @@ Color run_view_color(const RunView *v) {
         return result >= 0 && run_result_is_failure((RunResult)result) ? COLOR_RED : COLOR_NONE;
 }
 
-/* What became of a run, without how long it took. The caller frees it. */
+/* The result of a run, without its duration. The caller frees it. */
 static char *outcome_words(const RunView *v) {
         static const struct {
                 const char *result, *words;

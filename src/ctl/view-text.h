@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Jobs, runs, pools and diagnostics in words: what is printed, and in which colour. A string that is returned is the
- * caller's to free. */
+/* Jobs, runs, pools and diagnostics in words: what is printed, and in which colour. The caller frees strings that are
+ * returned. */
 
 #include <stdio.h>
 
@@ -30,7 +30,7 @@ Color run_view_color(const RunView *v) _pure_;
 /* "Run 7 of job backup failed with exit code 3 after 1.2s." */
 char *run_view_message(const RunView *v);
 
-/* "It used 12ms of CPU and at most 3.1M of memory."; NULL when neither is known. */
+/* "It used 12ms of CPU and at most 3.1M of memory."; NULL if neither is known. */
 char *run_view_usage(const RunView *v);
 
 /* A message about lines that the journal has dropped. */
