@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Definitions are counted references because a reload may replace one while a run that was started with it goes on. */
+/* Definitions are reference-counted because a reload may replace one while a run that was started with it is
+ * active. */
 
 #include "job/job-def.h"
 

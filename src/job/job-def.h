@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a job file says, checked and in memory: made by config/, never changed afterwards, shared by reference between
- * the job table and the runs that were started with it. See vaktd.job(5). */
+/* The content of a job file, checked and in memory: created by config/, never changed afterwards, shared by reference
+ * between the job table and the runs that were started with it. See vaktd.job(5). */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,7 +40,7 @@ typedef struct TriggerDef {
         usec_t span; /* µs; of an interval, after boot, after start */
         Calendar *calendar;
         Cron *cron;
-        char *expression; /* as written, for people and as its name in the ledger */
+        char *expression; /* as written, for users and as its name in the ledger */
 } TriggerDef;
 
 typedef enum IntervalFrom {
@@ -51,13 +51,13 @@ typedef enum IntervalFrom {
 } IntervalFrom;
 
 typedef enum CatchUp {
-        CATCH_UP_NONE, /* what was missed is recorded as missed */
+        CATCH_UP_NONE, /* missed occurrences are recorded as missed */
         CATCH_UP_ONCE, /* the last one missed is run */
         CATCH_UP_ALL,  /* all are, up to CatchUpMax= */
         _CATCH_UP_MAX,
 } CatchUp;
 
-/* What holds for all triggers of a job. */
+/* Settings of all triggers of a job. */
 typedef struct TimerDef {
         const Zone *zone; /* borrowed from the zone cache */
         char *time_zone;  /* TimeZone= as written; NULL = the local one */
@@ -68,7 +68,7 @@ typedef struct TimerDef {
         usec_t accuracy; /* µs, at least 1 */
         CatchUp catch_up;
         unsigned catch_up_max;
-        usec_t catch_up_within; /* µs, USEC_INFINITY = however old */
+        usec_t catch_up_within; /* µs, USEC_INFINITY = of any age */
         DstPolicy dst;
         Calendar **except; /* days that are left out */
         size_t n_except;
@@ -76,10 +76,10 @@ typedef struct TimerDef {
 } TimerDef;
 
 typedef enum Overlap {
-        OVERLAP_QUEUE,    /* wait until the job's other run is over; at most QueueMax= wait */
+        OVERLAP_QUEUE,    /* wait until the other run of the job has ended; at most QueueMax= wait */
         OVERLAP_SKIP,     /* refuse */
         OVERLAP_REPLACE,  /* stop the other run, then start */
-        OVERLAP_PARALLEL, /* start beside it, at most MaxParallel= at once */
+        OVERLAP_PARALLEL, /* start alongside it, at most MaxParallel= at once */
         _OVERLAP_MAX,
 } Overlap;
 
@@ -95,15 +95,15 @@ typedef struct CommandDef {
         unsigned flags;
 } CommandDef;
 
-/* Retry= and what belongs to it. */
+/* Retry= and related keys. */
 typedef struct RetryDef {
         unsigned max;  /* tries after the first one; 0 = none, UINT_MAX = "infinity" */
         usec_t delay;  /* µs before the first of them */
-        double factor; /* of each delay to the one before; at least 1 */
+        double factor; /* ratio of each delay to the previous one; at least 1 */
         usec_t max_delay;
 } RetryDef;
 
-/* What ends a run well, beside exit status 0. */
+/* What counts as success in addition to exit status 0. */
 typedef struct SuccessDef {
         uint8_t statuses[32]; /* one bit each, by exit status */
         uint64_t signals;     /* 1 << signal */
@@ -125,15 +125,16 @@ typedef struct JobDef {
 
         PathDef *path_trigger; /* [Path], or NULL */
 
-        char **on_success, **on_failure; /* jobs to request when a run has ended so; NULL-terminated or NULL */
+        char **on_success,
+                **on_failure; /* jobs to request when a run has ended in this way; NULL-terminated or NULL */
         char **on_alarm;
         usec_t slow;   /* µs; a run that takes longer raises an alarm; USEC_INFINITY = never */
-        usec_t expect; /* µs; so long without a success raises an alarm; USEC_INFINITY = never */
+        usec_t expect; /* µs; this time without a success raises an alarm; USEC_INFINITY = never */
 
         CommandDef *commands; /* none with unit */
         size_t n_commands;
         char *unit;     /* Unit=: what is started instead of commands, or NULL */
-        usec_t timeout; /* µs; USEC_INFINITY = none; 0 = as vaktd.conf says */
+        usec_t timeout; /* µs; USEC_INFINITY = none; 0 = as in vaktd.conf */
         Overlap overlap;
         unsigned queue_max;
         unsigned max_parallel;
@@ -142,15 +143,15 @@ typedef struct JobDef {
         RetryDef retry;
         usec_t min_interval; /* µs between two starts, 0 = none */
         SuccessDef success;
-        unsigned history_keep;    /* finished runs that are remembered; 0 = as vaktd.conf says, UINT_MAX = all */
-        usec_t history_keep_usec; /* µs; 0 = as vaktd.conf says, USEC_INFINITY = for good */
+        unsigned history_keep;    /* finished runs that are kept; 0 = as in vaktd.conf, UINT_MAX = all */
+        usec_t history_keep_usec; /* µs; 0 = as in vaktd.conf, USEC_INFINITY = for good */
 
         UnitProperty
                 *properties; /* [Service], in the order of the lines; a later one of the same name adds or replaces */
         size_t n_properties;
         char **source_files; /* of the files that were read, for UnitProperty.path */
 
-        uint64_t digest; /* of all that was read: equal digests are equal jobs */
+        uint64_t digest; /* of everything that was read: equal digests are equal jobs */
 } JobDef;
 
 /* The default of each plain setting, as vaktd.job(5) has it. */
@@ -158,27 +159,27 @@ extern const JobDef job_def_defaults;
 
 /* A definition with the defaults, in UTC, and one reference. -ENOMEM. */
 int job_def_new(JobDef **ret, const char *name);
-void trigger_def_done(TriggerDef *t); /* frees what it holds, not itself */
+void trigger_def_done(TriggerDef *t); /* frees its members, not itself */
 JobDef *job_def_ref(JobDef *d);
 JobDef *job_def_unref(JobDef *d);
 DEFINE_CLEANUP(JobDef, job_def_unref)
 
-/* The last value that a setting of [Service] was given, or NULL. */
+/* The last value of a setting of [Service], or NULL. */
 const UnitValue *job_def_setting(const JobDef *d, const char *name) _pure_;
 
-/* True for [A-Za-z0-9][A-Za-z0-9_.-]*, for templates "NAME@" and for instances "NAME@INSTANCE", 64 bytes at most. What
- * an instance is called goes into paths and commands by %i, so it begins as a name does: it is neither ".." nor an
- * option. */
+/* True for [A-Za-z0-9][A-Za-z0-9_.-]*, for templates "NAME@" and for instances "NAME@INSTANCE", 64 bytes at most. The
+ * name of the instance is used in paths and commands through %i, so it begins as a job name does: it is neither ".."
+ * nor an option. */
 bool job_name_is_valid(const char *name);
 
-/* True when a run that ended so counts as a success: exit status 0 always does. */
+/* True if a run that ended in this way counts as a success: exit status 0 always does. */
 bool success_def_has_status(const SuccessDef *s, int status) _pure_;
 bool success_def_has_signal(const SuccessDef *s, int signal) _pure_;
 
 /* The delay before try n (from 1) after the first one, µs. */
 usec_t retry_def_delay(const RetryDef *r, unsigned n) _pure_;
 
-/* "OnInterval" …, as the keys are written, and "queue" …; NULL / negative when there is none. */
+/* "OnInterval" …, as the keys are written, and "queue" …; NULL / negative if there is none. */
 const char *trigger_type_to_string(TriggerType t) _const_;
 const char *overlap_to_string(Overlap o) _const_;
 int overlap_from_string(const char *s) _pure_;

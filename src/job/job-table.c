@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The table is one array sorted by name: a look-up is a binary search, a walk is in the order in which people see it,
+/* The table is one array sorted by name: a look-up is a binary search, a walk is in the order in which users see it,
  * and a job costs eight bytes here. Adding in order (as a load does) is an append; in the middle it is one memmove. */
 
 #include "job/job-table.h"
@@ -76,7 +76,7 @@ JobTable *job_table_free(JobTable *t) {
         return mfree(t);
 }
 
-/* The index of the name, or where it would stand. */
+/* The index of the name, or where it would be. */
 static size_t table_position(const JobTable *t, const char *name, bool *ret_found) {
         size_t at = BISECT(t->n_jobs, i, strcmp(t->jobs[i]->name, name) < 0);
 

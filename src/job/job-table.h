@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A job as it lives (definition, counters, state), and the table of all of them, sorted by name. Pure: who changes a
- * job tells the others (core/). */
+/* A loaded job (definition, counters, state), and the table of all of them, sorted by name. Pure: the code that
+ * changes a job notifies the others (core/). */
 
 #include <sys/queue.h>
 
@@ -10,13 +10,13 @@
 #include "job/run.h"
 
 typedef enum JobState {
-        JOB_WAITING, /* nothing goes on; a trigger or a person may ask for a run */
+        JOB_WAITING, /* no run is active; a trigger or a user may request one */
         JOB_QUEUED,  /* a run waits */
         JOB_RUNNING,
-        JOB_PAUSED,   /* triggers are refused, a person is not */
+        JOB_PAUSED,   /* triggers are refused, users are not */
         JOB_DISABLED, /* Enabled=no */
         JOB_INVALID,  /* the file was never good */
-        JOB_GONE,     /* the file is gone, a run goes on */
+        JOB_GONE,     /* the file is gone, a run is still active */
         _JOB_STATE_MAX,
 } JobState;
 
@@ -30,16 +30,16 @@ typedef struct JobAlarms JobAlarms; /* of core/ */
 typedef struct Job {
         char *name;
         JobDef *def;   /* NULL: invalid */
-        char *problem; /* "file:line: message" while the file on disk is bad, else NULL; with a def, the older version
-                        * is in force */
-        bool problem_is_private; /* it may repeat what stands in a file that not everybody may read */
-        bool paused;             /* by itself, or because everything is */
+        char *problem; /* "file:line: message" while the file on disk is invalid, otherwise NULL; with a def, the older
+                          version is in use */
+        bool problem_is_private; /* it may quote a file that is not readable for everybody */
+        bool paused;             /* by itself, or because all jobs are */
         bool paused_alone;       /* by itself */
-        usec_t pause_until;      /* of itself; realtime; USEC_INFINITY = until somebody resumes it */
-        unsigned skip;           /* occurrences that are still to be left out */
+        usec_t pause_until;      /* of the job itself; realtime; USEC_INFINITY = until it is resumed */
+        unsigned skip;           /* occurrences that are still to be skipped */
         bool gone;
-        bool came_back;     /* its file was away when the daemon was here last */
-        bool on_demand;     /* an instance that somebody asked for by name; no file of its own */
+        bool came_back;     /* its file did not exist while the previous daemon ran */
+        bool on_demand;     /* an instance that was requested by name; has no file of its own */
         unsigned n_running; /* starting, running, stopping */
         unsigned n_queued;  /* waiting, queued */
         uint64_t n_runs;    /* that were started, since the daemon started */
@@ -48,14 +48,14 @@ typedef struct Job {
         usec_t last_end;
         usec_t next;                       /* realtime µs of the next elapse, USEC_INFINITY = none */
         JobTimers *timers;                 /* owned by sched/ */
-        LiveRunList runs;                  /* of core/: all that are not over, in the order of ids */
+        LiveRunList runs;                  /* of core/: all unfinished runs, in the order of ids */
         LiveRunList queue;                 /* of core/: runs that wait for the job's other runs */
         LiveRunList delayed;               /* of core/: runs whose time has not come yet: retries */
         JobAlarms *alarms;                 /* of core/: what is watched for alarms, or NULL */
-        void *triggers[TRIGGER_KINDS_MAX]; /* what each kind of trigger keeps of the job, see core/trigger.h */
+        void *triggers[TRIGGER_KINDS_MAX]; /* what each kind of trigger keeps for the job, see core/trigger.h */
         unsigned n_bounded;                /* of core/: runs in the queue or with a place that QueueMax= counts */
         unsigned n_delayed;                /* of core/: runs among the delayed; in n_queued, too */
-        unsigned n_sought;                 /* of core/: runs that are looked for, see LiveRun.is_sought */
+        unsigned n_sought;   /* of core/: runs whose process or unit is searched for, see LiveRun.is_sought */
         unsigned n_slots;    /* of core/: runs that hold one of the job's places, started or about to be */
         unsigned generation; /* of core/: the load that saw the job last */
 } Job;
@@ -66,12 +66,12 @@ int job_new(Job **ret, const char *name);
 Job *job_free(Job *j);
 DEFINE_CLEANUP(Job, job_free)
 
-/* Its file is there and good, and does not say Enabled=no. */
+/* Its file exists and is valid, and does not say Enabled=no. */
 static inline bool job_may_run(const Job *j) {
         return !j->gone && j->def && j->def->enabled;
 }
 
-/* Runs that wait for others or go on; those that wait for their time do not count. */
+/* Runs that wait for others or are active; those that wait for their time do not count. */
 static inline unsigned job_n_active(const Job *j) {
         return j->n_running + j->n_queued - j->n_delayed;
 }

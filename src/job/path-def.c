@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The words of section [Path]; they stand in job files and on the bus. */
+/* The words of section [Path], which are used in job files and on the bus. */
 
 #include "job/path-def.h"
 
@@ -45,8 +45,9 @@ PathDef *path_def_free(PathDef *d) {
         return mfree(d);
 }
 
-/* One run a batch that comes oftener than once in half a second for ten seconds is caused by the run before it. Runs
- * of single files come as often as files do; items of a spool have left the directory before their run begins. */
+/* With one run per batch, a run more often than every half a second for ten seconds is caused by the run before it.
+ * Runs of single files are as frequent as the files; items of a spool have left the directory before their run
+ * starts. */
 void path_def_set_default_limit(PathDef *d) {
         bool spool = d->n_sources > 0 && d->sources[0].kind == PATH_SPOOL;
 
@@ -62,7 +63,7 @@ bool path_kind_is_condition(PathKind k) {
         return k == PATH_EXISTS || k == PATH_EXISTS_GLOB || k == PATH_DIRECTORY_NOT_EMPTY;
 }
 
-/* Of conditions there is nothing to be collected: each that holds is a run. */
+/* For conditions there is nothing to collect: each one that holds is a run. */
 bool path_def_gives_one(const PathDef *d) {
         for (size_t i = 0; i < d->n_sources; i++)
                 if (!path_kind_is_condition(d->sources[i].kind))

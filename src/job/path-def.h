@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What section [Path] of a job says: which files and directories are watched, and which changes make a run. See
+/* The section [Path] of a job: which files and directories are watched, and which changes start a run. See
  * vaktd.job(5). */
 
 #include <stdbool.h>
@@ -25,21 +25,21 @@ typedef enum PathKind {
         _PATH_KIND_MAX,
 } PathKind;
 
-/* Events=, and what happened to a file. */
+/* Events=, and the changes of a file. */
 typedef enum WatchEvents {
-        WATCH_CREATE = 1 << 0, /* has appeared under this name, perhaps not complete */
-        WATCH_WRITE = 1 << 1,  /* another content under this name, perhaps not complete */
-        WATCH_CLOSE = 1 << 2,  /* complete: who wrote it has closed it; also links, FIFOs and the like that appear */
-        WATCH_MOVE = 1 << 3,   /* complete, and heard of as moved here; who asks for one of the two asks for both */
+        WATCH_CREATE = 1 << 0, /* has appeared under this name, may be incomplete */
+        WATCH_WRITE = 1 << 1,  /* the content under this name has changed, may be incomplete */
+        WATCH_CLOSE = 1 << 2,  /* complete: its writer has closed it; also links, FIFOs and the like that appear */
+        WATCH_MOVE = 1 << 3,   /* complete, and reported as moved here; a job that asks for one of the two gets both */
         WATCH_DELETE = 1 << 4, /* gone from this name */
-        WATCH_ATTRIB = 1 << 5, /* mode, owner, links and the like; other times are another content */
+        WATCH_ATTRIB = 1 << 5, /* mode, owner, links and the like; changed times count as other content */
         WATCH_COMPLETE = WATCH_CLOSE | WATCH_MOVE,
         WATCH_ALL = (1 << 6) - 1,
 } WatchEvents;
 
 /* Backend=. */
 typedef enum WatchBackend {
-        WATCH_BACKEND_AUTO, /* inotify; and polling where it does not tell all */
+        WATCH_BACKEND_AUTO, /* inotify; and polling where it does not report everything */
         WATCH_BACKEND_INOTIFY,
         WATCH_BACKEND_FANOTIFY,
         WATCH_BACKEND_POLL,
@@ -48,7 +48,7 @@ typedef enum WatchBackend {
 
 typedef struct PathSource {
         PathKind kind;
-        char *path; /* absolute, as written; of PATH_EXISTS_GLOB a pattern, * in any name of it */
+        char *path; /* absolute, as written; for PATH_EXISTS_GLOB a pattern, with * in any component */
 } PathSource;
 
 typedef struct PathDef {
@@ -56,12 +56,12 @@ typedef struct PathDef {
         size_t n_sources;
         char **include; /* Include=, Exclude= as written; NULL-terminated, or NULL */
         char **exclude;
-        PathFilter *filter; /* made of these; NULL: everything counts */
-        unsigned events;    /* WATCH_* of Events=; 0 = as the kind of source says */
+        PathFilter *filter; /* compiled from these; NULL: everything counts */
+        unsigned events;    /* WATCH_* of Events=; 0 = the default of the kind of source */
         bool recursive;
         bool each;             /* Batch=each; always with a spool */
         usec_t settle;         /* µs; 0 = at once */
-        usec_t settle_max;     /* µs; USEC_INFINITY = however long */
+        usec_t settle_max;     /* µs; USEC_INFINITY = no limit */
         char *spool_done;      /* SpoolDone=, absolute; NULL: finished items are deleted */
         char *spool_failed;    /* SpoolFailed=, absolute; NULL: they stay claimed, marked as failed */
         usec_t limit_interval; /* µs; TriggerLimitIntervalSec=; 0 = no limit */
@@ -69,8 +69,8 @@ typedef struct PathDef {
         bool make_directory;   /* MakeDirectory= */
         mode_t directory_mode; /* DirectoryMode= */
         WatchBackend backend;  /* Backend= */
-        usec_t poll; /* µs; PollSec=: the longest time between two looks where the kernel tells nothing; 0 = by size */
-        bool cross_mounts; /* CrossMounts=: goes on into what is mounted below */
+        usec_t poll; /* µs; PollSec=: longest time between two scans where the kernel reports nothing; 0 = by size */
+        bool cross_mounts; /* CrossMounts=: include file systems that are mounted below */
 } PathDef;
 
 /* The default of each setting, as vaktd.job(5) has it. */
@@ -81,10 +81,10 @@ int path_def_new(PathDef **ret);
 PathDef *path_def_free(PathDef *d);
 DEFINE_CLEANUP(PathDef, path_def_free)
 
-/* The limit of runs where the job says nothing: it is reached by who chases his own tail, and by nobody else. */
+/* The default limit of runs: only a job that triggers itself reaches it. */
 void path_def_set_default_limit(PathDef *d);
 
-/* May it hold or not, whatever changes? */
+/* Is it a condition, rather than a change? */
 bool path_kind_is_condition(PathKind k) _const_;
 
 /* Does a run get one path ($VAKT_PATH), or a list? */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The words for what happened to a run. They stand in the ledger and on the bus, so they never change their meaning.
- */
+/* The words for what happened to a run. They are used in the ledger and on the bus, so they never change their
+ * meaning. */
 
 #include "job/run.h"
 
 #include "util/string-table.h"
 
-/* The members that are strings of the record's own. */
+/* The members that are strings and belong to the record. */
 static const size_t strings[] = {
         offsetof(RunRecord, job),     offsetof(RunRecord, parent_job),  offsetof(RunRecord, alarm),
         offsetof(RunRecord, payload), offsetof(RunRecord, unit),        offsetof(RunRecord, host),

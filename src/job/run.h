@@ -26,7 +26,7 @@ typedef enum RunState {
         RUN_QUEUED,   /* waits for a slot, or for another run of its job */
         RUN_STARTING, /* handed to the executor */
         RUN_RUNNING,
-        RUN_STOPPING, /* told to end: cancelled, replaced or timed out */
+        RUN_STOPPING, /* being ended: cancelled, replaced or timed out */
         RUN_DONE,
         _RUN_STATE_MAX,
 } RunState;
@@ -34,7 +34,7 @@ typedef enum RunState {
 typedef enum RunResult {
         RUN_RESULT_NONE, /* not done yet; printed as "" */
         RUN_RESULT_SUCCESS,
-        RUN_RESULT_EXIT,   /* ended with a status that is no success */
+        RUN_RESULT_EXIT,   /* ended with a status that is not a success */
         RUN_RESULT_SIGNAL, /* killed by a signal */
         RUN_RESULT_TIMEOUT,
         RUN_RESULT_OOM,
@@ -42,13 +42,13 @@ typedef enum RunResult {
         RUN_RESULT_START_FAILED,
         RUN_RESULT_SKIPPED, /* refused, with a reason */
         RUN_RESULT_MISSED,
-        RUN_RESULT_LOST, /* the machine or the daemon went away under it */
+        RUN_RESULT_LOST, /* the machine or the daemon went down during it */
         _RUN_RESULT_MAX,
 } RunResult;
 
 #define RUN_TRIGGER_NONE UINT32_MAX
 
-/* What is remembered of a run. Times are µs of CLOCK_REALTIME, 0 = not yet. */
+/* What is remembered about a run. Times are µs of CLOCK_REALTIME, 0 = not yet. */
 typedef struct RunRecord {
         uint64_t id; /* from 1, never used twice */
         char *job;
@@ -58,10 +58,11 @@ typedef struct RunRecord {
         int code;         /* exit status (exit), signal number (signal, timeout, oom), errno (start-failed), else 0 */
         unsigned attempt; /* from 1 */
         uint32_t trigger; /* index in the definition, or RUN_TRIGGER_NONE */
-        uint64_t parent;  /* run that asked for it, or 0: of a chain the one that ended, of a retry the try before */
-        char *parent_job; /* its job; of an alarm, the job that it is about; or NULL */
-        char *alarm;      /* "slow", "expect" when an alarm asked for it, or NULL */
-        char *payload;    /* what a path trigger gave it, for people: a path, and how many more; bytes; or NULL */
+        uint64_t
+                parent; /* run that requested it, or 0: for a chain the one that ended, for a retry the previous try */
+        char *parent_job; /* its job; for an alarm, the job that it is about; or NULL */
+        char *alarm;      /* "slow", "expect" if an alarm requested it, or NULL */
+        char *payload;    /* what a path trigger passed to it, for users: a path, and how many more; bytes; or NULL */
         usec_t scheduled;
         usec_t requested;
         usec_t started;
@@ -73,7 +74,7 @@ typedef struct RunRecord {
         usec_t cpu;            /* µs of CPU, USEC_INFINITY = not known */
         uint64_t memory_peak;  /* bytes, UINT64_MAX = not known */
         char *host;            /* name of the machine */
-        char *reason;          /* a message why it was refused or failed, or NULL */
+        char *reason;          /* a message that says why it was refused or failed, or NULL */
         char *status_text;     /* what the run last reported about itself, or NULL */
 } RunRecord;
 
@@ -81,10 +82,10 @@ typedef struct RunRecord {
 #define RUN_RECORD_INIT \
         { .attempt = 1, .trigger = RUN_TRIGGER_NONE, .cpu = USEC_INFINITY, .memory_peak = UINT64_MAX }
 
-void run_record_done(RunRecord *r); /* frees what it holds, not itself */
+void run_record_done(RunRecord *r); /* frees its members, not itself */
 int run_record_copy(RunRecord *ret, const RunRecord *r);
 
-/* True when the run ended and what it did can be relied on. */
+/* True for results that count as failures, to which Retry= and OnFailure= apply. */
 static inline bool run_result_is_failure(RunResult r) {
         return r == RUN_RESULT_EXIT || r == RUN_RESULT_SIGNAL || r == RUN_RESULT_TIMEOUT || r == RUN_RESULT_OOM ||
                r == RUN_RESULT_START_FAILED || r == RUN_RESULT_LOST;

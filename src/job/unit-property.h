@@ -1,10 +1,10 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One property of a transient unit, as a line of [Service] sets it: checked and converted by config/, handed to the
- * service manager, or obeyed by the child executor, in exec/. A value is kept flat: the basic values of its D-Bus
- * signature in their order, each array preceded by the number of its elements. So (bas) with false and two words is
- * 0, 2, "a", "b". */
+/* One property of a transient unit, as a line of [Service] sets it: checked and converted by config/, and passed to
+ * the service manager, or applied by the child executor, in exec/. A value is stored flat: the basic values of its
+ * D-Bus signature in their order, each array preceded by the number of its elements. So (bas) with false and two words
+ * is 0, 2, "a", "b". */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,15 +17,15 @@ typedef struct UnitValue {
 } UnitValue;
 
 typedef struct UnitProperty {
-        const char *name;      /* as the service manager calls it: "MemoryMax"; static */
+        const char *name;      /* name of the service manager: "MemoryMax"; static */
         const char *signature; /* D-Bus type; static */
         UnitValue *values;
         size_t n_values;
-        const char *path; /* where it was said; JobDef.paths owns it */
+        const char *path; /* the file that sets it; JobDef.paths owns it */
         unsigned line;
 } UnitProperty;
 
-void unit_property_done(UnitProperty *p); /* frees what it holds, not itself */
+void unit_property_done(UnitProperty *p); /* frees its members, not itself */
 
 /* Appends a value; text is copied, n bytes of it (SIZE_MAX = up to its NUL). -ENOMEM. */
 int unit_property_add_number(UnitProperty *p, uint64_t number);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Nothing here knows what time it is. The calendar and cron languages are time/'s; what is added are intervals that
- * are counted from a date, days that are left out, and a look back: the languages only know "the next one after", so
- * the last ones before are found in windows that grow until they hold enough. */
+/* Nothing here knows the current time. The calendar and cron languages are in time/; this file adds intervals that are
+ * counted from a date, days that are left out, and a search backwards: the languages only know "the next one after",
+ * so the last ones before are found in windows that grow until they contain enough. */
 
 #include "sched/plan.h"
 
@@ -10,7 +10,7 @@
 
 #include "time/civil.h"
 
-#define EXCEPT_STEPS_MAX 4000         /* days that Except= may leave out in a row before that means never */
+#define EXCEPT_STEPS_MAX 4000         /* days that Except= may leave out in a row before the result is never */
 #define WINDOW_FIRST     USEC_PER_SEC /* of the look back */
 #define WINDOW_GROWTH    8
 
@@ -28,8 +28,8 @@ static int64_t to_local(const Zone *zone, usec_t instant) {
         return (int64_t)instant + (int64_t)p.offset * (int64_t)USEC_PER_SEC;
 }
 
-/* The instant that shows a local time, by the policy; USEC_INFINITY when the clock leaves it out, *ret_resume then
- * says from which local time on it shows one again. */
+/* The instant that shows a local time, by the policy; USEC_INFINITY if the clock leaves it out, *ret_resume then is
+ * the local time from which on the clock shows a time again. */
 static usec_t from_local(const TimerDef *timer, DstOverlap pass, int64_t local, int64_t *ret_resume) {
         int64_t seconds = local / (int64_t)USEC_PER_SEC, rest = local % (int64_t)USEC_PER_SEC;
         usec_t first, second;
@@ -61,8 +61,7 @@ static int next_anchored_pass(const TimerDef *timer, DstOverlap pass, usec_t spa
 
         if (span == 0 || span >= INT64_MAX / 2 || after >= INT64_MAX / 2)
                 return -ENOENT;
-        /* Near a change of the rules the clock may show less than it did, or will: begin where none can be overlooked.
-         */
+        /* Near a change of the rules the clock may show less than before, or later: begin where none can be missed. */
         zone_at(timer->zone, seconds, &p);
         if (p.from > seconds - SECONDS_PER_DAY || p.until <= seconds + SECONDS_PER_DAY)
                 local -= (int64_t)USEC_PER_DAY;
@@ -75,7 +74,8 @@ static int next_anchored_pass(const TimerDef *timer, DstOverlap pass, usec_t spa
                         *ret = instant;
                         return 0;
                 }
-                /* What is not later than now is passed over at once but for two hours around a change. */
+                /* Occurrences that are not later than now are passed over at once, except for two hours around a
+                 * change. */
                 local = MAX(candidate, resume - 1);
                 if (instant == USEC_INFINITY)
                         continue;
@@ -124,7 +124,7 @@ static bool is_left_out(const TimerDef *timer, usec_t instant) {
         return false;
 }
 
-/* The last µs of the day that the instant lies in. */
+/* The last µs of the day that contains the instant. */
 static usec_t end_of_day(const Zone *zone, usec_t instant) {
         int64_t seconds = to_local(zone, instant) / (int64_t)USEC_PER_SEC;
         ZoneLocal midnight;
@@ -153,7 +153,7 @@ int plan_next(const TimerDef *timer, const TriggerDef *t, usec_t after, usec_t *
 
 /* --- the last ones --- */
 
-/* Fills a ring with the occurrences in (from, to], and counts them; gives up after so many. */
+/* Fills a ring with the occurrences in (from, to], and counts them; stops after so many. */
 static uint64_t fill_ring(const TimerDef *timer, const TriggerDef *t, usec_t from, usec_t to, usec_t *ring, size_t max,
                           uint64_t give_up) {
         uint64_t n = 0;
@@ -177,7 +177,7 @@ static void reverse(usec_t *a, size_t n) {
         }
 }
 
-/* Makes what a ring holds begin at its oldest entry. */
+/* Makes the content of a ring begin at its oldest entry. */
 static void rotate(usec_t *ring, size_t n, size_t oldest) {
         assert(oldest < n);
         reverse(ring, oldest);
@@ -191,8 +191,8 @@ void plan_last(const TimerDef *timer, const TriggerDef *t, usec_t from, usec_t t
         usec_t window = WINDOW_FIRST, few = 0, start;
         uint64_t n;
 
-        /* The window grows until it holds enough, and is halved back towards the last one that did not when it holds
-         * so many that looking at each would take long. */
+        /* The window grows until it contains enough, and is halved back towards the last one that did not, if it
+         * contains so many that examining each would take long. */
         for (;;) {
                 assert(window > few);
                 start = MAX(from, usec_sub(to, window));

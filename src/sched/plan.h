@@ -6,17 +6,17 @@
 
 #include "job/job-def.h"
 
-#define PLAN_COUNT_MAX 1000 /* occurrences of the past that are counted one by one */
+#define PLAN_COUNT_MAX 1000 /* past occurrences that are counted one by one */
 
-/* True for a trigger whose occurrences are times of the wall clock; the others are spans after something. */
+/* True for a trigger whose occurrences are wall-clock times; the others are spans after something. */
 bool plan_is_wall(const TimerDef *timer, const TriggerDef *t) _pure_;
 
 /* The first occurrence after an instant. -ENOENT: never again. */
 int plan_next(const TimerDef *timer, const TriggerDef *t, usec_t after, usec_t *ret);
 
-/* The last occurrences in (from, to], oldest first: at most max of them in ret, how many in *ret_n. *ret_total counts
- * all that were seen; there may be more before them when *ret_is_exact is false. Bounded work, however long ago from
- * is. */
+/* The last occurrences in (from, to], oldest first: at most max of them in ret, their number in *ret_n. *ret_total
+ * counts all that were seen; there may be more before them if *ret_is_exact is false. The work is bounded, however
+ * long ago from is. */
 void plan_last(const TimerDef *timer, const TriggerDef *t, usec_t from, usec_t to, usec_t *ret, size_t max,
                size_t *ret_n, uint64_t *ret_total, bool *ret_is_exact);
 
@@ -25,5 +25,5 @@ void plan_last(const TimerDef *timer, const TriggerDef *t, usec_t from, usec_t t
 usec_t plan_delay(const TimerDef *timer, const TriggerDef *t, const char *job, uint64_t seed,
                   usec_t occurrence) _pure_;
 
-/* A number from 0 to below bound that depends on the seed and a name only; 0 for a bound of 0. */
+/* A number from 0 to below bound that depends only on the seed and a name; 0 for a bound of 0. */
 uint64_t plan_spread(uint64_t seed, const char *name, uint64_t bound) _pure_;

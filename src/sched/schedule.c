@@ -15,8 +15,8 @@
 #include "sched/plan.h"
 #include "util/heap.h"
 
-#define RAMP_KEPT_USEC USEC_PER_HOUR /* past its moment of the ramp, what was not dealt with is given another one */
-#define KEY_MAX        4096          /* bytes of a trigger's name in the ledger, with its NUL; a longer one is cut */
+#define RAMP_KEPT_USEC USEC_PER_HOUR /* this long after its moment of the ramp, an occurrence gets another one */
+#define KEY_MAX        4096 /* bytes of a trigger's name in the ledger, with its NUL; a longer one is truncated */
 
 typedef struct TriggerClock {
         usec_t stamp;        /* realtime */
@@ -25,8 +25,8 @@ typedef struct TriggerClock {
         usec_t ahead; /* realtime: a stamp that the clock was set back behind, for when it is put right; 0 = none */
         uint32_t position; /* in the heap of clock */
         uint8_t clock;     /* ScheduleClock */
-        bool done;         /* of a moment after boot or start: it was there */
-        bool catching_up;  /* stands at its moment of the ramp */
+        bool done;         /* of a moment after boot or start: it has passed */
+        bool catching_up;  /* is planned at its moment of the ramp */
 } TriggerClock;
 
 struct JobTimers {
@@ -40,7 +40,7 @@ struct Schedule {
         ScheduleOps ops;
         Heap heaps[_SCHEDULE_CLOCK_MAX];
         uint64_t seed;
-        usec_t boot, former_boot; /* what stamps of moments hold: a number of this boot */
+        usec_t boot, former_boot; /* the content of stamps of moments: a number of this boot */
         usec_t boot_began;        /* boottime */
         usec_t ramp;
         usec_t startup; /* boottime */
@@ -97,7 +97,7 @@ static bool is_moment(const TriggerDef *t) {
                (t->type == TRIGGER_CRON && cron_is_reboot(t->cron));
 }
 
-/* The name of a trigger in the ledger: what it means, so that another meaning starts afresh. */
+/* The name of a trigger in the ledger: its meaning, so that another meaning starts anew. */
 static const char *trigger_key(const JobDef *def, const TriggerDef *t, char key[static KEY_MAX]) {
         const TimerDef *timer = &def->timer;
 
@@ -140,7 +140,7 @@ static int64_t signed_difference(usec_t a, usec_t b) {
         return (int64_t)(a - b);
 }
 
-/* The moment on CLOCK_BOOTTIME at which CLOCK_REALTIME will show a time, as the two stand now. */
+/* The moment on CLOCK_BOOTTIME at which CLOCK_REALTIME will show a time, by their current difference. */
 static usec_t to_boottime(usec_t realtime, Instant now) {
         return realtime <= now.realtime ? now.boottime : usec_add(now.boottime, realtime - now.realtime);
 }
@@ -172,7 +172,7 @@ static usec_t accuracy_of(const JobTimers *timers, const TriggerDef *t) {
         return MAX(accuracy, (usec_t)1);
 }
 
-/* It is kept, so that a daemon which is started again and again does not put it off each time. */
+/* It is kept, so that a daemon that is started again and again does not postpone it each time. */
 static usec_t moment_of_ramp(const Schedule *s, const JobTimers *timers, Instant now) {
         usec_t at;
 
@@ -187,7 +187,7 @@ static usec_t moment_of_ramp(const Schedule *s, const JobTimers *timers, Instant
         return to_boottime(at, now);
 }
 
-/* At a moment of the ramp that is the job's own, but not after the next occurrence that will be in time. */
+/* At a moment of the ramp that is the job's own, but not after the next regular occurrence. */
 static void plan_catch_up(Schedule *s, JobTimers *timers, TriggerClock *c, usec_t next_boottime, Instant now) {
         c->catching_up = true;
         put(s, timers, c, SCHEDULE_BOOTTIME, MIN(moment_of_ramp(s, timers, now), next_boottime), 1);
@@ -254,7 +254,7 @@ static void plan_trigger(Schedule *s, JobTimers *timers, TriggerClock *c, Instan
                 plan_interval(s, timers, c, t, now);
 }
 
-/* What comes in time of a trigger that is late. */
+/* The next regular occurrence of a trigger that is late. */
 static usec_t next_in_time(const Schedule *s, const JobTimers *timers, const TriggerClock *c, Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
         int64_t span = (int64_t)t->span, late = (int64_t)now.boottime - c->base;
@@ -280,7 +280,7 @@ static void update_next(const Schedule *s, Job *job, Instant now) {
                 assert(s->heaps[c->clock].entries[c->position].owner == timers);
                 at = s->heaps[c->clock].entries[c->position].at;
                 if (c->catching_up && timers->def->timer.catch_up == CATCH_UP_NONE)
-                        at = next_in_time(s, timers, c, now); /* what is late is written down only */
+                        at = next_in_time(s, timers, c, now); /* late occurrences are only recorded */
                 else if (!is_realtime)
                         at = to_realtime((int64_t)at, now);
                 job->next = MIN(job->next, at);
@@ -294,7 +294,7 @@ static bool is_same_trigger(const JobDef *a, const TriggerDef *x, const JobDef *
                a->timer.zone == b->timer.zone && a->timer.anchor == b->timer.anchor;
 }
 
-/* The clock that a trigger had before an edit: of the same one, else of a plain interval in the same place. */
+/* The state that a trigger had before an edit: of the same one, otherwise of a plain interval in the same place. */
 static const TriggerClock *find_clock(const JobTimers *old, const JobDef *def, uint32_t i, bool *ret_is_same) {
         const TriggerDef *t = &def->triggers[i];
 
@@ -326,8 +326,8 @@ static bool moment_is_over(const Schedule *s, const JobTimers *timers, TriggerCl
         return stamp == s->boot;
 }
 
-/* An interval of another length goes on from its last occurrence; what it would have missed by the new length did not
- * take place. */
+/* An interval of another length continues from its last occurrence; what it would have missed by the new length did
+ * not take place. */
 static void change_interval(const Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
         int64_t span = (int64_t)trigger_of(timers, c)->span;
         int64_t late = (int64_t)now.boottime - (c->base + span);
@@ -414,7 +414,7 @@ static bool job_is_triggered(const Job *job) {
         return job->def && job->def->enabled && !job->gone && job->def->n_triggers > 0;
 }
 
-/* With CatchUp= a pause is a time that is made up for; without, each occurrence is refused when it comes. */
+/* With CatchUp= a pause is a time that is caught up with; without, each occurrence is refused when it becomes due. */
 static bool job_is_held(const Job *job) {
         return job->paused && job->def->timer.catch_up != CATCH_UP_NONE;
 }
@@ -462,7 +462,7 @@ void schedule_replan_job(Schedule *s, Job *job, Instant now) {
                 TriggerClock *c = &timers->clocks[i];
 
                 if (is_moment(trigger_of(timers, c)))
-                        continue; /* its stamp is a boot, and no time */
+                        continue; /* its stamp is a boot, and not a time */
                 if (c->stamp > usec_add(now.realtime, SCHEDULE_FUTURE_USEC)) {
                         c->ahead = MAX(c->ahead, c->stamp);
                         set_stamp(s, timers, c, now.realtime);
@@ -498,7 +498,7 @@ void schedule_job_started(Schedule *s, Job *job, Instant now) {
         plan_job(s, job, now);
 }
 
-/* What came due while the run kept it waiting is due now, not missed. */
+/* An occurrence that became due while the run kept it waiting is due now, not missed. */
 static void make_overdue_intervals_due(JobTimers *timers, Instant now) {
         for (uint32_t i = 0; i < timers->n_clocks; i++) {
                 TriggerClock *c = &timers->clocks[i];
@@ -546,7 +546,7 @@ static void note_occurred(const Schedule *s, JobTimers *timers, TriggerClock *c,
         }
 }
 
-/* Of triggers that all may have it, those on the wall clock and of the boot say so for sure. */
+/* If several triggers may have it, those on the wall clock and of the boot say so for sure. */
 uint32_t schedule_note_occurred(Schedule *s, Job *job, usec_t scheduled, Instant now) {
         JobTimers *timers = job->timers;
         uint32_t found = RUN_TRIGGER_NONE;
@@ -595,7 +595,7 @@ static void hand_out(const Schedule *s, JobTimers *timers, const TriggerClock *c
         s->ops.occurred(s->ops.userdata, timers->job, &o);
 }
 
-/* How many of the missed ones at the end of the list are run all the same. */
+/* How many of the missed ones at the end of the list are run nevertheless. */
 static size_t count_catch_up(const TimerDef *timer, const Due *due, size_t n_missed, usec_t now) {
         size_t max = timer->catch_up == CATCH_UP_NONE   ? 0
                      : timer->catch_up == CATCH_UP_ONCE ? 1
@@ -624,7 +624,7 @@ static void hand_out_due(const Schedule *s, JobTimers *timers, const TriggerCloc
                 hand_out(s, timers, c, OCCURRENCE_DUE, due->last[i], due->last[i], 1, true);
 }
 
-/* How many of the last occurrences have to be known by themselves. */
+/* How many of the last occurrences have to be known individually. */
 static size_t list_size(const TimerDef *timer) {
         return (timer->catch_up == CATCH_UP_ALL ? timer->catch_up_max : 1) + (timer->random_delay > 0 ? 64 : 2);
 }
@@ -635,7 +635,7 @@ static bool is_late(const JobTimers *timers, const TriggerClock *c, usec_t at, u
         return latest <= c->missed_until || now > usec_add(latest, SCHEDULE_LATE_USEC);
 }
 
-/* True when the trigger is late as a whole and has not had its moment of the ramp: then that is planned. */
+/* True if the trigger is late as a whole and has not had its moment of the ramp: then that is planned. */
 static bool put_off(Schedule *s, JobTimers *timers, TriggerClock *c, bool late, Instant now) {
         if (!late || c->catching_up || s->ramp == 0)
                 return false;
@@ -654,7 +654,7 @@ static void due_append(Due *due, size_t size, usec_t occurrence) {
         due->total++;
 }
 
-/* Everything since the stamp that has come. A random delay holds occurrences back, in their order. */
+/* Everything since the stamp that has become due. A random delay holds occurrences back, in their order. */
 static void find_due(const Schedule *s, const JobTimers *timers, const TriggerClock *c, const TriggerDef *t, Due *due,
                      size_t size, Instant now) {
         const TimerDef *timer = &timers->def->timer;
@@ -669,13 +669,13 @@ static void find_due(const Schedule *s, const JobTimers *timers, const TriggerCl
         }
 }
 
-/* The last one, when it is not late; with a random delay, each of the last ones that is not. */
+/* The last one, if it is not late; with a random delay, each of the last ones that is not. */
 static size_t count_in_time(const Schedule *s, const JobTimers *timers, const TriggerClock *c, const TriggerDef *t,
                             const Due *due, usec_t now) {
         size_t i = timers->def->timer.random_delay > 0 ? 0 : due->n_last - MIN(due->n_last, (size_t)1);
         usec_t held = 0;
 
-        /* One that is delayed for long holds back those behind it: they are due with it. */
+        /* One that is delayed for long holds back those after it: they are due with it. */
         for (; i < due->n_last; i++) {
                 held = MAX(held, delayed(s, timers, t, due->last[i]));
                 if (!is_late(timers, c, held, now))
@@ -684,7 +684,8 @@ static size_t count_in_time(const Schedule *s, const JobTimers *timers, const Tr
         return due->n_last - i;
 }
 
-/* What lies together in one window of AccuracySec= is one run: it was our choice to come for all of it at its end. */
+/* All occurrences in one window of AccuracySec= are one run: it was our choice to wake up for all of them at its
+ * end. */
 static void fold_window(const JobTimers *timers, const TriggerClock *c, const TriggerDef *t, Due *due, usec_t now) {
         usec_t first, last = due->last[due->n_last - 1];
 
@@ -732,7 +733,7 @@ static void deal_with_interval(Schedule *s, JobTimers *timers, TriggerClock *c, 
                 return;
         }
         due.total = (uint64_t)(late / span);
-        /* After the end of a run there is one next time, not a series of them. */
+        /* After the end of a run there is one next occurrence, not a series of them. */
         if (waits_for_end(timers))
                 due.total = 1;
         last = c->base + (int64_t)due.total * span;
@@ -744,7 +745,8 @@ static void deal_with_interval(Schedule *s, JobTimers *timers, TriggerClock *c, 
         if (put_off(s, timers, c, due.n_in_time == 0, now))
                 return;
         hand_out_due(s, timers, c, &due, now);
-        /* What was late by more counts from now, or it would come again as soon as the run has failed. */
+        /* An occurrence that was late by more counts from now, or it would become due again as soon as the run has
+         * failed. */
         c->base = waits_for_end(timers) && due.n_in_time == 0 ? (int64_t)now.boottime : last;
         set_stamp(s, timers, c, to_realtime(c->base, now));
         plan_trigger(s, timers, c, now);
@@ -809,7 +811,7 @@ bool schedule_next(const Schedule *s, ScheduleClock clock, usec_t *ret_at, usec_
 
 /* --- looking ahead --- */
 
-/* What a trigger elapses at after it did at previous; the first time previous is 0. */
+/* The next elapse of a trigger after previous; the first time previous is 0. */
 static usec_t preview_trigger(const Schedule *s, const JobTimers *timers, const TriggerClock *c, usec_t *occurrence,
                               Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
