@@ -5,12 +5,12 @@
 # check-cycles.py --graph BUILD [DIRECTORY...]
 #
 # The files of a directory have an order: no more than three of them need each other in a cycle. A file is its .c and
-# its .h together. There are two graphs, because a header may stand for files above its own:
+# its .h together. It needs another one
 #
-#   includes   what either of the two includes in quotes
-#   calls      the symbols that the object file wants and one of another file defines, as nm tells: functions and data,
-#              called or put into a table. A table that a function is handed counts for who filled it in, not for who
-#              calls through it: that is how a lower file reaches an upper one without knowing it.
+#   whose header either of the two includes, or
+#   which defines a symbol that its object file wants, as nm tells: functions and data, called or put into a table. A
+#   table that a function is handed counts for who filled it in, not for who calls through it: that is how a lower file
+#   reaches an upper one without knowing it.
 #
 # With --graph it prints what each file needs, lowest files first; those in cycles have a mark. Else TAP.
 
@@ -26,27 +26,22 @@ MOST = 3
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src"
 
 
-def includes(directory):
+def read_graph(directory, build):
     """{file: {file it needs: why}}"""
     graph = collections.defaultdict(dict)
+    objects = []
     for path in sorted((SOURCE / directory).glob("*.[ch]")):
+        if path.suffix == ".c":
+            objects.append(f"{build}/src/{directory}/libvakt-{directory}.a.p/{path.name}.o")
         needs = graph[path.stem]
         for name in re.findall(rf'^#\s*include "{directory}/(.+)\.h"', path.read_text(), re.M):
             needs.setdefault(name, f"{name}.h")
-    return graph
-
-
-def calls(directory, build):
-    objects = [build / "src" / directory / f"libvakt-{directory}.a.p" / f"{path.name}.o"
-               for path in sorted((SOURCE / directory).glob("*.c"))]
     nm = subprocess.run(["nm", "-A", "--format=posix", *objects], check=True, stdout=subprocess.PIPE, text=True)
     symbols = re.findall(r"^.*/(.+)\.c\.o: (\S+) (\w)", nm.stdout, re.M)
     owner = {name: file for file, name, kind in symbols if kind in "TDBRVWC"}
-    graph = collections.defaultdict(dict)
     for file, name, kind in symbols:
-        needs = graph[file]
         if kind == "U" and name in owner:
-            needs.setdefault(owner[name], name)
+            graph[file].setdefault(owner[name], name)
     return graph
 
 
@@ -82,23 +77,19 @@ def show(graph):
 def main(arguments):
     want_graph = arguments[:1] == ["--graph"]
     build, *directories = arguments[want_graph:]
-    number = 0
-    for directory in directories or DIRECTORIES:
-        for kind, graph in (("includes", includes(directory)), ("calls", calls(directory, pathlib.Path(build)))):
-            if want_graph:
-                print(f"--- {directory}, {kind}")
-                show(graph)
-                continue
-            number += 1
-            large = [sorted(files) for files in components(graph) if len(files) > MOST]
-            for files in large:
-                print(f"# {len(files)} files of src/{directory} need each other by {kind}:")
-                for file in files:
-                    needs = [f"{other} ({graph[file][other]})" for other in files
-                             if other in graph[file] and other != file]
-                    print(f"#   {file}:", *needs)
-            verdict = "not ok" if large else "ok"
-            print(f"{verdict} {number} - src/{directory}: no cycle of more than {MOST} files by {kind}")
+    for number, directory in enumerate(directories or DIRECTORIES, 1):
+        graph = read_graph(directory, build)
+        if want_graph:
+            print(f"--- {directory}")
+            show(graph)
+            continue
+        large = [sorted(files) for files in components(graph) if len(files) > MOST]
+        for files in large:
+            print(f"# {len(files)} files of src/{directory} need each other:")
+            for file in files:
+                needs = [f"{other} ({graph[file][other]})" for other in files if other in graph[file] and other != file]
+                print(f"#   {file}:", *needs)
+        print(f"{'not ok' if large else 'ok'} {number} - src/{directory} has no cycle of more than {MOST} files")
     if not want_graph:
         print(f"1..{number}")
 
