@@ -407,6 +407,24 @@ static void test_a_job_that_chases_its_tail_is_slowed(void **state) {
         assert_int_equal(n_told, 1);
 }
 
+/* Another run has other files: its success does nothing for those of a try that waits. */
+static void test_a_retry_with_files_outlives_a_success(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "each",
+                       "[Path]\nPathChanged=%s\nEvents=close\nBatch=each\n[Run]\nShell=case $VAKT_PATH in *bad) exit "
+                       "1;; esac\nRetry=1\nRetryDelaySec=1h\n",
+                       in(f, "w"));
+        start_watching(f, "each", 1);
+        touch(f, "w/bad");
+        WAIT_FOR(f, f->n_finished == 1);
+        touch(f, "w/good");
+        WAIT_FOR(f, count_result(f, "each", RUN_RESULT_SUCCESS) == 1);
+        assert_int_equal(job(f, "each")->n_delayed, 1);
+        assert_int_equal(f->n_refused, 0);
+}
+
 /* --- conditions --- */
 
 static void test_a_condition_is_looked_at_again_after_its_run(void **state) {
@@ -1112,6 +1130,7 @@ int main(void) {
                 TEST(test_a_run_by_hand_without_files_is_made_again_after_a_stop),
                 TEST(test_own_directories_are_no_spools),
                 TEST(test_a_job_that_chases_its_tail_is_slowed),
+                TEST(test_a_retry_with_files_outlives_a_success),
                 TEST(test_a_condition_is_looked_at_again_after_its_run),
                 TEST(test_what_exists_at_start_counts),
                 TEST(test_a_start_finds_what_changed_meanwhile),

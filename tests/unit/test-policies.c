@@ -561,6 +561,44 @@ static void test_expect(void **state) {
         assert_int_equal(n_alarms(f, NULL), 0);
 }
 
+static int note_since(const LedgerAlarm *alarm, void *userdata) {
+        *(usec_t *)userdata = alarm->since;
+        return 0;
+}
+
+static void put_stamp(const Fixture *f, const char *job, const char *key, usec_t usec) {
+        Ledger *l;
+
+        assert_int_equal(ledger_open(&l, NULL, f->directory, NULL), 0);
+        assert_int_equal(ledger_set_stamp(l, job, key, usec), 0);
+        ledger_close(l);
+}
+
+/* It counts from the latest that is known of: a stamp, or a success of when nothing was expected. A time that the
+ * clock has not come to says nothing. */
+static void test_expect_counts_from(void **state) {
+        Fixture *f = *state;
+        usec_t success, since = 0, before = now_realtime();
+
+        write_job(f, "new", "[Job]\nExpectSec=20ms\n[Run]\nExec=/bin/true\n");
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        put_stamp(f, "new", "success", before + USEC_PER_HOUR);
+        put_stamp(f, "new", "expected", before + USEC_PER_HOUR);
+        start(f);
+        success = finish(f, "job")->ended;
+        WAIT_FOR(f, f->n_raised == 1);
+        assert_int_equal(manager_list_alarms(f->m, "new", note_since, &since), 0);
+        assert_true(since >= before && since <= success);
+        stop(f);
+        put_stamp(f, "job", "success", success - USEC_PER_MINUTE);
+        put_stamp(f, "job", "expected", success - USEC_PER_HOUR);
+        write_job(f, "job", "[Job]\nExpectSec=10ms\n[Run]\nExec=/bin/true\n");
+        start(f);
+        WAIT_FOR(f, f->n_raised == 2);
+        assert_int_equal(manager_list_alarms(f->m, "job", note_since, &since), 0);
+        assert_true(since == success);
+}
+
 /* The file of the job goes and comes back: the alarm that was raised is still its own. */
 static void test_alarm_of_a_job_that_comes_back(void **state) {
         Fixture *f = *state;
@@ -650,14 +688,6 @@ static unsigned n_stamps(const Fixture *f, const char *job) {
         (void)ledger_list_stamps(l, job, count_stamp, &n);
         ledger_close(l);
         return n;
-}
-
-static void put_stamp(const Fixture *f, const char *job, const char *key, usec_t usec) {
-        Ledger *l;
-
-        assert_int_equal(ledger_open(&l, NULL, f->directory, NULL), 0);
-        assert_int_equal(ledger_set_stamp(l, job, key, usec), 0);
-        ledger_close(l);
 }
 
 /* An edit leaves no stamp behind, and a job that is gone for a day nothing at all. */
@@ -1015,6 +1045,7 @@ int main(void) {
                 TEST(test_success_exit_status),
                 TEST(test_slow),
                 TEST(test_expect),
+                TEST(test_expect_counts_from),
                 TEST(test_alarm_of_a_job_that_comes_back),
                 TEST(test_reset_failed),
                 TEST(test_reset_failed_is_kept),

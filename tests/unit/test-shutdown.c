@@ -253,6 +253,35 @@ static void test_over_before_it_was_cancelled(void **state) {
         assert_null(manager_get_run(f->m, id)->reason);
 }
 
+/* It went where nobody could see, and it had been told to; another failure is its own. */
+static void test_lost_after_it_was_cancelled(void **state) {
+        static const struct {
+                RunResult said, result;
+                const char *reason; /* NULL: none */
+        } ends[] = {
+                { RUN_RESULT_LOST, RUN_RESULT_CANCELLED, "Somebody asked for it." },
+                { RUN_RESULT_TIMEOUT, RUN_RESULT_TIMEOUT, NULL },
+        };
+        Fixture *f = *state;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        for (unsigned i = 0; i < ELEMENTSOF(ends); i++) {
+                uint64_t id = request(f, "job")->id;
+                const RunRecord *r;
+
+                WAIT_FOR(f, stand_in.n_starts == i + 1);
+                assert_int_equal(manager_cancel(f->m, id), 0);
+                say_ended(i, ends[i].said);
+                r = manager_get_run(f->m, id);
+                assert_int_equal(r->result, ends[i].result);
+                if (ends[i].reason)
+                        assert_string_equal(r->reason, ends[i].reason);
+                else
+                        assert_null(r->reason);
+        }
+}
+
 static int count_held(const char *topic, const char *message, void *userdata) {
         *(unsigned *)userdata += strstr(message, "going down") != NULL;
         return 0;
@@ -610,6 +639,7 @@ int main(void) {
                 TEST(test_retry_keeps_its_attempt),
                 TEST(test_cancelled_meanwhile),
                 TEST(test_over_before_it_was_cancelled),
+                TEST(test_lost_after_it_was_cancelled),
                 TEST(test_explained),
                 TEST(test_nobody_is_refused_for_what_is_lost),
                 TEST(test_forgotten_runs),
