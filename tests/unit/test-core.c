@@ -309,6 +309,25 @@ static void test_reload_with_a_bad_file(void **state) {
         assert_null(job(f, "c"));
 }
 
+static void test_status(void **state) {
+        char status[MANAGER_STATUS_MAX];
+        Fixture *f = *state;
+
+        start(f);
+        assert_string_equal(manager_status(f->m, status, now_realtime()), "0 jobs, 0 running");
+        write_job(f, "later", "[Timer]\nOnCalendar=2090-02-01\n[Run]\nExec=/bin/true\n");
+        write_job(f, "sooner", "[Timer]\nOnCalendar=2089-03-01 12:00\n[Run]\nExec=/bin/true\n");
+        write_held_job(f, "held", "");
+        assert_int_equal(manager_reload(f->m), 0);
+        (void)request(f, "held");
+        WAIT_FOR(f, f->n_started == 1);
+        assert_int_equal(manager_pause_all(f->m), 0);
+        (void)manager_status(f->m, status, now_realtime());
+        assert_ptr_equal(strstr(status, "3 jobs, 1 running, next sooner at Tue 2089-03-01 12:00:00 "), status);
+        assert_non_null(strstr(status, "; all are paused"));
+        assert_null(strstr(status, "memory"));
+}
+
 /* A slip in vaktd.conf keeps nobody's jobs from running, and is told of. */
 static void test_bad_settings(void **state) {
         Fixture *f = *state;
@@ -654,6 +673,7 @@ int main(void) {
                 TEST(test_interval_counts_from_any_run),
                 TEST(test_reload),
                 TEST(test_reload_with_a_bad_file),
+                TEST(test_status),
                 TEST(test_bad_settings),
                 TEST(test_gone_while_running),
                 TEST(test_instances),

@@ -156,7 +156,8 @@ static void test_max_wait(void **state) {
 
         write_file(f->directory, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=20ms\n");
         write_held_job(f, "holder", "Pool=one");
-        write_job(f, "late", "[Run]\nExec=/bin/true\nPool=one\n");
+        write_job(f, "late", "[Job]\nOnFailure=page\n[Run]\nExec=/bin/true\nPool=one\n");
+        write_job(f, "page", "[Run]\nExec=/bin/true\n");
         start(f);
         (void)request(f, "holder");
         WAIT_FOR(f, f->n_started == 1);
@@ -166,9 +167,35 @@ static void test_max_wait(void **state) {
         assert_int_equal(r->result, RUN_RESULT_SKIPPED);
         assert_non_null(strstr(r->reason, "MaxWaitSec="));
         assert_int_equal(job(f, "late")->n_slots, 0);
+        assert_int_equal(count_cause(f, "page", RUN_CAUSE_CHAIN), 0); /* nothing has failed */
         let_go(f, 1);
         WAIT_FOR(f, manager_n_running(f->m) == 0);
         assert_int_equal(finish(f, "late")->result, RUN_RESULT_SUCCESS);
+}
+
+/* It speaks of the pool alone: what MaxRunning= holds up has the whole of it from then on. */
+static void test_max_wait_beside_max_running(void **state) {
+        Fixture *f = *state;
+        usec_t end;
+        uint64_t id;
+
+        write_file(f->directory, "vaktd.conf", "[Manager]\nMaxRunning=1\n[Pool one]\nSlots=1\nMaxWaitSec=10ms\n");
+        write_held_job(f, "other", "");
+        write_held_job(f, "first", "Pool=one\nPriority=10");
+        write_job(f, "late", "[Run]\nExec=/bin/true\nPool=one\n");
+        start(f);
+        (void)request(f, "other");
+        WAIT_FOR(f, f->n_started == 1);
+        id = request(f, "late")->id;
+        end = now_boottime() + 30 * USEC_PER_MSEC;
+        WAIT_FOR(f, now_boottime() > end);
+        assert_int_equal(manager_get_run(f->m, id)->state, RUN_QUEUED);
+        (void)request(f, "first");
+        write_file(f->directory, "vaktd.conf", "[Manager]\nMaxRunning=2\n[Pool one]\nSlots=1\nMaxWaitSec=10ms\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, manager_get_run(f->m, id)->state == RUN_DONE);
+        assert_int_equal(manager_get_run(f->m, id)->result, RUN_RESULT_SKIPPED);
+        assert_int_equal(job(f, "first")->n_running, 1);
 }
 
 /* Nobody can make it wait longer by editing its file. */
@@ -435,6 +462,7 @@ static void test_chain_to_nowhere(void **state) {
         r = newest(f, "nowhere");
         assert_int_equal(r.result, RUN_RESULT_START_FAILED);
         assert_non_null(strstr(r.reason, "OnSuccess= of job good"));
+        assert_true(r.requested > 0 && r.scheduled == r.requested && r.ended == r.requested);
         run_record_done(&r);
         r = newest(f, "off");
         assert_int_equal(r.result, RUN_RESULT_SKIPPED);
@@ -772,6 +800,25 @@ static void test_back_after_an_upgrade(void **state) {
         assert_int_equal(n_stamps(f, "job"), 2);
 }
 
+/* Under the time of the last of them. */
+static void test_missed_is_written_down(void **state) {
+        Fixture *f = *state;
+        RunRecord r;
+
+        write_job(f, "job", "[Timer]\nOnCalendar=hourly\nTimeZone=UTC\n[Run]\nExec=/bin/true\n");
+        put_stamp(f, "job", "OnCalendar=hourly TimeZone=UTC", now_realtime() - 3 * USEC_PER_HOUR);
+        write_file(f->directory, "vaktd.conf", "[Manager]\nResumeRampSec=0\n");
+        start(f);
+        WAIT_FOR(f, count_result(f, "job", RUN_RESULT_MISSED) == 1);
+        r = newest(f, "job");
+        assert_int_equal(r.cause, RUN_CAUSE_TIMER);
+        assert_int_equal(r.trigger, 0);
+        assert_true(r.scheduled % USEC_PER_HOUR == 0);
+        assert_true(r.scheduled <= r.requested && r.requested - r.scheduled < USEC_PER_HOUR);
+        assert_non_null(strstr(r.reason, " times since "));
+        run_record_done(&r);
+}
+
 /* What is made up for waits beside QueueMax=, and takes nobody's place in it. */
 static void test_queue_beside_catch_up(void **state) {
         Fixture *f = *state;
@@ -1027,6 +1074,7 @@ int main(void) {
                 TEST(test_priority),
                 TEST(test_many_for_one_slot),
                 TEST(test_max_wait),
+                TEST(test_max_wait_beside_max_running),
                 TEST(test_max_wait_over_edits),
                 TEST(test_max_wait_in_one_turn),
                 TEST(test_max_wait_of_a_retry),
@@ -1051,6 +1099,7 @@ int main(void) {
                 TEST(test_reset_failed_is_kept),
                 TEST(test_many_stamps),
                 TEST(test_back_after_an_upgrade),
+                TEST(test_missed_is_written_down),
                 TEST(test_queue_beside_catch_up),
                 TEST(test_pause_all),
                 TEST(test_history_keep),

@@ -678,6 +678,22 @@ static void test_random_delay(void **state) {
         assert_true(a != plan_delay(&def->timer, def->triggers, "y", 1, JANUARY_2026));
 }
 
+/* More than are looked at one by one are held back by a delay: the last ones are in time, all are accounted for. */
+static void test_many_behind_a_delay(void **state) {
+        Account *a = one_calendar("*:*:*", CATCH_UP_NONE);
+        TimerDef *timer = &w.jobs[0]->def->timer;
+
+        timer->random_delay = USEC_PER_HOUR;
+        timer->fixed_random_delay = true;
+        timer->accuracy = 1;
+        start_daemon();
+        pass(3 * USEC_PER_HOUR);
+        assert_int_equal(schedule_elapse(w.schedule, w.now, 1), 1);
+        assert_true(a->n_due >= SCHEDULE_LATE_USEC / USEC_PER_SEC);
+        assert_true(a->n_missed > USEC_PER_HOUR / USEC_PER_SEC);
+        check_accounts();
+}
+
 /* However long ago the last occurrence was, the look back ends soon. */
 static void test_look_back(void **state) {
         JobDef *def = new_def(TRIGGER_CALENDAR, "*:*:*", NULL);
@@ -868,6 +884,7 @@ int main(void) {
                 TEST(test_moments),
                 TEST(test_except),
                 TEST(test_random_delay),
+                TEST(test_many_behind_a_delay),
                 TEST(test_look_back),
                 TEST(test_preview),
                 TEST(test_quiet_year),

@@ -397,6 +397,19 @@ static void test_forgotten_runs(void **state) {
         assert_int_equal(take_over_found(f->m, "tick", 5004), EXEC_FOUND_FOREIGN); /* goes on */
 }
 
+/* Its time is counted from when it was found, as that of any run. */
+static void test_a_forgotten_run_is_slow(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "job", "[Job]\nSlowSec=10ms\n[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        say_forgotten(5000, "job", RUN_CAUSE_MANUAL, 0, 0);
+        take_over_surveyed(stand_in.manager);
+        assert_int_equal(stand_in.n_starts, 1);
+        WAIT_FOR(f, f->n_raised == 1);
+        assert_string_equal(f->alarm, "slow");
+}
+
 static void say_forgotten_path(uint64_t id, const char *job, usec_t requested, uint64_t parent, const char *paths,
                                size_t n, bool one) {
         RunRecord r = RUN_RECORD_INIT;
@@ -643,6 +656,7 @@ int main(void) {
                 TEST(test_explained),
                 TEST(test_nobody_is_refused_for_what_is_lost),
                 TEST(test_forgotten_runs),
+                TEST(test_a_forgotten_run_is_slow),
                 TEST(test_forgotten_items),
                 TEST(test_forgotten_files),
                 TEST(test_timers_wait_for_what_is_found),
