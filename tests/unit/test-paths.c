@@ -144,6 +144,11 @@ static int count_limit(const char *topic, const char *message, void *userdata) {
         return 0;
 }
 
+static void turn(Fixture *f, unsigned n) {
+        for (unsigned i = 0; i < n; i++)
+                assert_true(sd_event_run(f->event, USEC_PER_MSEC) >= 0);
+}
+
 /* --- what a run gets --- */
 
 static void test_each_file_has_a_run(void **state) {
@@ -501,6 +506,37 @@ static void test_files_that_wait_are_kept(void **state) {
         assert_true(has_seen(f, "w/a"));
 }
 
+/* What cannot be read yet is not taken for nothing, and not written over. */
+static void test_files_that_wait_are_read_late(void **state) {
+        static const char settings[] = "[Path]\nPathChanged=%s\nRecursive=%s\nEvents=close\nSettleSec=%s\n" WRITE_LIST;
+        Fixture *f = *state;
+        void *lock;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", settings, in(f, "w"), "no", "1h", f->directory, f->directory);
+        write_job(f, "other", "[Run]\nExec=/bin/true\n");
+        start_watching(f, "all", 1);
+        assert_int_equal(manager_pause(f->m, "all"), 0);
+        touch(f, "w/a");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 1);
+        stop(f);
+        lock = lock_ledger(f);
+        start_watching(f, "all", 1);
+        assert_int_equal(counter(f, "all", "waiting"), 0);
+        touch(f, "w/b");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 1);
+        unlock_ledger(lock);
+        (void)finish(f, "other"); /* it is written then */
+        WAIT_FOR(f, job_state(job(f, "all")) == JOB_PAUSED);
+        write_path_job(f, "all", settings, in(f, "w"), "yes", "0", f->directory, f->directory);
+        assert_int_equal(manager_reload(f->m), 0); /* what is known is written before it is watched anew */
+        assert_int_equal(counter(f, "all", "waiting"), 2);
+        turn(f, 20);
+        assert_int_equal(f->n_started, 1);
+        assert_int_equal(manager_resume(f->m, "all"), 0);
+        WAIT_FOR(f, has_seen(f, "w/a") && has_seen(f, "w/b"));
+}
+
 /* As logs are rotated: both names count, and swapped ones, whether that was heard of or found. */
 static void test_a_name_that_is_taken_again_counts(void **state) {
         Fixture *f = *state;
@@ -758,11 +794,6 @@ static void test_a_reload_keeps_what_it_does_not_concern(void **state) {
 
 /* --- a daemon that is killed --- */
 
-static void turn(Fixture *f, unsigned n) {
-        for (unsigned i = 0; i < n; i++)
-                assert_true(sd_event_run(f->event, USEC_PER_MSEC) >= 0);
-}
-
 static void copy_file(const char *from, const char *to) {
         static char bytes[1 << 16];
         int in_fd = open(from, O_RDONLY | O_CLOEXEC),
@@ -836,6 +867,31 @@ static void test_a_crash_loses_no_file_that_waits_again(void **state) {
         stop(f);
         start_watching(f, "all", 1);
         assert_int_equal(counter(f, "all", "waiting"), 0);
+}
+
+/* Whichever of them came first. */
+static void test_runs_of_two_jobs_keep_their_files(void **state) {
+        Fixture *f = *state;
+
+        write_pool(f, "");
+        make_directory(f, "v");
+        make_directory(f, "w");
+        for (unsigned i = 0; i < 2; i++)
+                write_path_job(f, i == 0 ? "a" : "b", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST "Pool=p\n",
+                               in(f, i == 0 ? "v" : "w"), f->directory, f->directory);
+        start_watching(f, "a", 1);
+        WAIT_FOR(f, n_watching(f, "b") == 1);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        touch(f, "w/of-b");
+        WAIT_FOR(f, manager_n_queued(f->m) == 1);
+        touch(f, "v/of-a");
+        WAIT_FOR(f, manager_n_queued(f->m) == 2);
+        stop(f);
+        start(f);
+        WAIT_FOR(f, count_result(f, "a", RUN_RESULT_SUCCESS) + count_result(f, "b", RUN_RESULT_SUCCESS) == 2);
+        assert_int_equal(lines(f), 4);
+        assert_true(has_seen(f, "v/of-a") && has_seen(f, "w/of-b"));
 }
 
 /* As an earlier daemon left it: claimed, and no run. */
@@ -1295,6 +1351,7 @@ int main(void) {
                 TEST(test_what_exists_at_start_counts),
                 TEST(test_a_start_finds_what_changed_meanwhile),
                 TEST(test_files_that_wait_are_kept),
+                TEST(test_files_that_wait_are_read_late),
                 TEST(test_a_name_that_is_taken_again_counts),
                 TEST(test_a_file_that_is_gone_waits_no_longer),
                 TEST(test_items_are_acknowledged),
@@ -1307,6 +1364,7 @@ int main(void) {
                 TEST(test_a_reload_keeps_what_it_does_not_concern),
                 TEST(test_a_crash_makes_no_file_news_again),
                 TEST(test_a_crash_loses_no_file_that_waits_again),
+                TEST(test_runs_of_two_jobs_keep_their_files),
                 TEST(test_items_without_a_run_are_not_forgotten),
                 TEST(test_an_item_outlives_a_disabled_job),
                 TEST(test_an_item_outlives_a_bad_file),

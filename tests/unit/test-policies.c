@@ -114,6 +114,24 @@ static void test_priority(void **state) {
         assert_int_equal(f->finished[4], low);
 }
 
+/* Who came first goes first, also where another run of its job has held it up. */
+static void test_rank_is_of_the_request(void **state) {
+        Fixture *f = *state;
+        uint64_t second, other;
+
+        write_held_job(f, "job", "Pool=one");
+        write_job(f, "other", "[Run]\nExec=/bin/true\nPool=one\n");
+        start(f);
+        (void)request(f, "job");
+        WAIT_FOR(f, f->n_started == 1);
+        second = request(f, "job")->id;
+        other = request(f, "other")->id;
+        let_go(f, 2);
+        WAIT_FOR(f, f->n_finished == 3);
+        assert_int_equal(f->finished[1], second);
+        assert_int_equal(f->finished[2], other);
+}
+
 #define MANY 10000
 
 /* Ten thousand runs for one slot: in order, within bounds, and one more than may wait is refused. */
@@ -315,6 +333,32 @@ static void test_retry_is_kept_over_a_restart(void **state) {
         assert_int_equal(manager_get_run(f->m, waiting.id)->result, RUN_RESULT_EXIT);
         assert_int_equal(manager_get_run(f->m, waiting.id)->attempt, 2);
         run_record_done(&waiting);
+}
+
+/* Nor over a start at which the ledger cannot be read, as little as what people said is. */
+static void test_retry_is_read_late(void **state) {
+        Fixture *f = *state;
+        uint64_t retry;
+        void *lock;
+
+        write_job(f, "bad", "[Run]\nShell=exit 1\nRetry=1\nRetryDelaySec=1h\n");
+        write_job(f, "other", "[Run]\nExec=/bin/true\n");
+        start(f);
+        retry = finish(f, "bad")->id + 1;
+        assert_int_equal(manager_pause(f->m, "other"), 0);
+        stop(f);
+        lock = lock_ledger(f);
+        start(f);
+        assert_int_equal(job(f, "bad")->n_queued, 0);
+        assert_non_null(manager_ledger_error(f->m));
+        unlock_ledger(lock);
+        f->n_job_changed = 0;
+        (void)finish(f, "other"); /* it is written then */
+        WAIT_FOR(f, job(f, "bad")->n_delayed == 1);
+        assert_int_equal(manager_get_run(f->m, retry)->state, RUN_WAITING);
+        assert_int_equal(job(f, "bad")->last_result, RUN_RESULT_EXIT);
+        assert_int_equal(job_state(job(f, "other")), JOB_PAUSED);
+        assert_null(manager_ledger_error(f->m));
 }
 
 /* A retry does not keep the job from running, and is not needed once it has. */
@@ -1072,6 +1116,7 @@ int main(void) {
                 TEST(test_pool_without_a_name_in_the_settings),
                 TEST(test_an_edit_counts_for_what_waits),
                 TEST(test_priority),
+                TEST(test_rank_is_of_the_request),
                 TEST(test_many_for_one_slot),
                 TEST(test_max_wait),
                 TEST(test_max_wait_beside_max_running),
@@ -1081,6 +1126,7 @@ int main(void) {
                 TEST(test_retry),
                 TEST(test_retry_until_it_works),
                 TEST(test_retry_is_kept_over_a_restart),
+                TEST(test_retry_is_read_late),
                 TEST(test_retry_gives_way_to_a_success),
                 TEST(test_retry_of_a_paused_job),
                 TEST(test_retry_of_a_job_that_is_gone),

@@ -678,6 +678,19 @@ static void test_random_delay(void **state) {
         assert_true(a != plan_delay(&def->timer, def->triggers, "y", 1, JANUARY_2026));
 }
 
+/* What is delayed is not late for that. */
+static void test_random_delay_of_an_interval(void **state) {
+        unsigned seed = 1;
+        JobDef *def = new_def(TRIGGER_INTERVAL, "3600", NULL);
+
+        def->timer.random_delay = 30 * USEC_PER_MINUTE;
+        (void)add_job(def);
+        start_daemon();
+        live_until(w.now.realtime + USEC_PER_DAY, &seed);
+        assert_int_equal(w.accounts[0].n_missed + w.accounts[0].n_catch_up, 0);
+        assert_true(w.accounts[0].n_due >= 23);
+}
+
 /* More than are looked at one by one are held back by a delay: the last ones are in time, all are accounted for. */
 static void test_many_behind_a_delay(void **state) {
         Account *a = one_calendar("*:*:*", CATCH_UP_NONE);
@@ -884,6 +897,7 @@ int main(void) {
                 TEST(test_moments),
                 TEST(test_except),
                 TEST(test_random_delay),
+                TEST(test_random_delay_of_an_interval),
                 TEST(test_many_behind_a_delay),
                 TEST(test_look_back),
                 TEST(test_preview),
