@@ -396,6 +396,24 @@ static void test_retry_of_a_paused_job(void **state) {
         assert_int_equal(count_cause(f, "bad", RUN_CAUSE_RETRY), 1);
 }
 
+static void test_retry_of_a_job_that_is_disabled(void **state) {
+        Fixture *f = *state;
+        RunRecord last;
+
+        write_job(f, "bad", "[Run]\nShell=exit 1\nRetry=1\nRetryDelaySec=30ms\n");
+        start(f);
+        (void)finish(f, "bad");
+        write_job(f, "bad", "[Job]\nEnabled=no\n[Run]\nShell=exit 1\nRetry=1\nRetryDelaySec=30ms\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, f->n_refused == 1);
+        last = newest(f, "bad");
+        assert_int_equal(last.attempt, 2);
+        assert_int_equal(last.result, RUN_RESULT_SKIPPED);
+        assert_non_null(strstr(last.reason, "disabled"));
+        run_record_done(&last);
+        assert_int_equal(f->n_started, 1);
+}
+
 /* Its file goes while a retry waits and a run goes on: what the run's success leads to takes the last of it away. */
 static void test_retry_of_a_job_that_is_gone(void **state) {
         Fixture *f = *state;
@@ -1129,6 +1147,7 @@ int main(void) {
                 TEST(test_retry_is_read_late),
                 TEST(test_retry_gives_way_to_a_success),
                 TEST(test_retry_of_a_paused_job),
+                TEST(test_retry_of_a_job_that_is_disabled),
                 TEST(test_retry_of_a_job_that_is_gone),
                 TEST(test_reset_failed_of_a_job_that_is_gone),
                 TEST(test_stop_with_something_to_follow),

@@ -282,6 +282,22 @@ static void test_lost_after_it_was_cancelled(void **state) {
         }
 }
 
+/* What a run says of itself stays with it. */
+static void test_status_text(void **state) {
+        Fixture *f = *state;
+        uint64_t id;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        id = request(f, "job")->id;
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        runs_callbacks()->status(stand_in.runs[0]->cookie, "half");
+        runs_callbacks()->status(stand_in.runs[0]->cookie, "done");
+        assert_string_equal(manager_get_run(f->m, id)->status_text, "done");
+        say_ended(0, RUN_RESULT_SUCCESS);
+        assert_string_equal(manager_get_run(f->m, id)->status_text, "done");
+}
+
 static int count_held(const char *topic, const char *message, void *userdata) {
         *(unsigned *)userdata += strstr(message, "going down") != NULL;
         return 0;
@@ -653,6 +669,7 @@ int main(void) {
                 TEST(test_cancelled_meanwhile),
                 TEST(test_over_before_it_was_cancelled),
                 TEST(test_lost_after_it_was_cancelled),
+                TEST(test_status_text),
                 TEST(test_explained),
                 TEST(test_nobody_is_refused_for_what_is_lost),
                 TEST(test_forgotten_runs),
