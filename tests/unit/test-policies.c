@@ -704,6 +704,25 @@ static void test_alarm_of_a_job_that_comes_back(void **state) {
         assert_int_equal(n_alarms(f, NULL), 0);
 }
 
+/* The next success clears it, also where its file asks for no alarms any more. */
+static void test_alarms_of_jobs_without_any(void **state) {
+        static const char *const names[] = { "a", "b" };
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                write_job(f, names[i], "[Job]\nExpectSec=10ms\n[Run]\nExec=/bin/true\n");
+        start(f);
+        WAIT_FOR(f, f->n_raised == 2);
+        stop(f);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                write_job(f, names[i], "[Run]\nExec=/bin/true\n");
+        start(f);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                (void)finish(f, names[i]);
+        assert_int_equal(f->n_cleared, 2);
+        assert_int_equal(n_alarms(f, NULL), 0);
+}
+
 static void test_reset_failed(void **state) {
         Fixture *f = *state;
         uint64_t retry;
@@ -1160,6 +1179,7 @@ int main(void) {
                 TEST(test_expect),
                 TEST(test_expect_counts_from),
                 TEST(test_alarm_of_a_job_that_comes_back),
+                TEST(test_alarms_of_jobs_without_any),
                 TEST(test_reset_failed),
                 TEST(test_reset_failed_is_kept),
                 TEST(test_many_stamps),
