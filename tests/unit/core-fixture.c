@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 
 #include "core/manager-body.h"
 #include "core/pools.h"
+#include "ledger/store.h"
 #include "trigger/kinds.h"
 #include "util/log.h"
 
@@ -228,6 +230,20 @@ void stop(Fixture *f) {
         f->event = sd_event_unref(f->event);
         f->n_started = f->n_finished = 0;
         f->stopped = false;
+}
+
+void *lock_ledger(const Fixture *f) {
+        sqlite3 *db = NULL;
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/" LEDGER_FILE, f->directory);
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT * FROM runs", NULL, NULL, NULL), SQLITE_OK);
+        return db;
+}
+
+void unlock_ledger(void *lock) {
+        assert_int_equal(sqlite3_close(lock), SQLITE_OK);
 }
 
 const RunRecord *request(Fixture *f, const char *job) {

@@ -44,6 +44,9 @@ void let_go(const Fixture *f, unsigned n);
 void start(Fixture *f);
 /* The daemon ends as if it were killed. */
 void stop(Fixture *f);
+/* Another program keeps the next daemon from reading the ledger, until it is told not to. */
+void *lock_ledger(const Fixture *f);
+void unlock_ledger(void *lock);
 
 /* Turns the loop until the condition holds. */
 #define WAIT_FOR(f, condition)                                                    \

@@ -230,6 +230,28 @@ static void test_triggers(void **state) {
         assert_true(job(f, "tick")->next < USEC_INFINITY);
 }
 
+/* A run by hand is one that an interval counts from. */
+static void test_interval_counts_from_any_run(void **state) {
+        Fixture *f = *state;
+        const RunRecord *r;
+        usec_t next;
+
+        write_job(f, "start", "[Timer]\nOnInterval=1h\nAccuracySec=1us\n[Run]\nExec=/bin/true\n");
+        write_job(f, "success",
+                  "[Timer]\nOnInterval=1h\nIntervalFrom=success\nAccuracySec=1us\n[Run]\nShell=exit $VAKT_ATTEMPT\n"
+                  "SuccessExitStatus=2\nRetry=1\nRetryDelaySec=5ms\n");
+        start(f);
+        next = job(f, "start")->next;
+        r = finish(f, "start");
+        assert_true(job(f, "start")->next > next);
+        assert_true(job(f, "start")->next <= r->ended + USEC_PER_HOUR);
+        next = job(f, "success")->next;
+        assert_int_equal(finish(f, "success")->result, RUN_RESULT_EXIT);
+        assert_true(job(f, "success")->next == USEC_INFINITY); /* it stands still while a retry waits */
+        WAIT_FOR(f, count_result(f, "success", RUN_RESULT_SUCCESS) == 1);
+        assert_true(job(f, "success")->next > next && job(f, "success")->next < USEC_INFINITY);
+}
+
 /* New ones come, gone ones go, changed ones keep their clock, unchanged ones notice nothing, nothing fires. */
 static void test_reload(void **state) {
         Fixture *f = *state;
@@ -285,6 +307,25 @@ static void test_reload_with_a_bad_file(void **state) {
         assert_int_equal(manager_diagnostics(f->m)->n_items, 0);
         assert_null(job(f, "a")->problem);
         assert_null(job(f, "c"));
+}
+
+static void test_status(void **state) {
+        char status[MANAGER_STATUS_MAX];
+        Fixture *f = *state;
+
+        start(f);
+        assert_string_equal(manager_status(f->m, status, now_realtime()), "0 jobs, 0 running");
+        write_job(f, "later", "[Timer]\nOnCalendar=2090-02-01\n[Run]\nExec=/bin/true\n");
+        write_job(f, "sooner", "[Timer]\nOnCalendar=2089-03-01 12:00\n[Run]\nExec=/bin/true\n");
+        write_held_job(f, "held", "");
+        assert_int_equal(manager_reload(f->m), 0);
+        (void)request(f, "held");
+        WAIT_FOR(f, f->n_started == 1);
+        assert_int_equal(manager_pause_all(f->m), 0);
+        (void)manager_status(f->m, status, now_realtime());
+        assert_ptr_equal(strstr(status, "3 jobs, 1 running, next sooner at Tue 2089-03-01 12:00:00 "), status);
+        assert_non_null(strstr(status, "; all are paused"));
+        assert_null(strstr(status, "memory"));
 }
 
 /* A slip in vaktd.conf keeps nobody's jobs from running, and is told of. */
@@ -629,8 +670,10 @@ int main(void) {
                 TEST(test_cancel),
                 TEST(test_pause),
                 TEST(test_triggers),
+                TEST(test_interval_counts_from_any_run),
                 TEST(test_reload),
                 TEST(test_reload_with_a_bad_file),
+                TEST(test_status),
                 TEST(test_bad_settings),
                 TEST(test_gone_while_running),
                 TEST(test_instances),

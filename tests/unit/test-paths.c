@@ -144,6 +144,11 @@ static int count_limit(const char *topic, const char *message, void *userdata) {
         return 0;
 }
 
+static void turn(Fixture *f, unsigned n) {
+        for (unsigned i = 0; i < n; i++)
+                assert_true(sd_event_run(f->event, USEC_PER_MSEC) >= 0);
+}
+
 /* --- what a run gets --- */
 
 static void test_each_file_has_a_run(void **state) {
@@ -407,6 +412,24 @@ static void test_a_job_that_chases_its_tail_is_slowed(void **state) {
         assert_int_equal(n_told, 1);
 }
 
+/* Another run has other files: its success does nothing for those of a try that waits. */
+static void test_a_retry_with_files_outlives_a_success(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "each",
+                       "[Path]\nPathChanged=%s\nEvents=close\nBatch=each\n[Run]\nShell=case $VAKT_PATH in *bad) exit "
+                       "1;; esac\nRetry=1\nRetryDelaySec=1h\n",
+                       in(f, "w"));
+        start_watching(f, "each", 1);
+        touch(f, "w/bad");
+        WAIT_FOR(f, f->n_finished == 1);
+        touch(f, "w/good");
+        WAIT_FOR(f, count_result(f, "each", RUN_RESULT_SUCCESS) == 1);
+        assert_int_equal(job(f, "each")->n_delayed, 1);
+        assert_int_equal(f->n_refused, 0);
+}
+
 /* --- conditions --- */
 
 static void test_a_condition_is_looked_at_again_after_its_run(void **state) {
@@ -481,6 +504,37 @@ static void test_files_that_wait_are_kept(void **state) {
         assert_int_equal(manager_resume(f->m, "all"), 0);
         WAIT_FOR(f, f->n_finished == 1);
         assert_true(has_seen(f, "w/a"));
+}
+
+/* What cannot be read yet is not taken for nothing, and not written over. */
+static void test_files_that_wait_are_read_late(void **state) {
+        static const char settings[] = "[Path]\nPathChanged=%s\nRecursive=%s\nEvents=close\nSettleSec=%s\n" WRITE_LIST;
+        Fixture *f = *state;
+        void *lock;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", settings, in(f, "w"), "no", "1h", f->directory, f->directory);
+        write_job(f, "other", "[Run]\nExec=/bin/true\n");
+        start_watching(f, "all", 1);
+        assert_int_equal(manager_pause(f->m, "all"), 0);
+        touch(f, "w/a");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 1);
+        stop(f);
+        lock = lock_ledger(f);
+        start_watching(f, "all", 1);
+        assert_int_equal(counter(f, "all", "waiting"), 0);
+        touch(f, "w/b");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 1);
+        unlock_ledger(lock);
+        (void)finish(f, "other"); /* it is written then */
+        WAIT_FOR(f, job_state(job(f, "all")) == JOB_PAUSED);
+        write_path_job(f, "all", settings, in(f, "w"), "yes", "0", f->directory, f->directory);
+        assert_int_equal(manager_reload(f->m), 0); /* what is known is written before it is watched anew */
+        assert_int_equal(counter(f, "all", "waiting"), 2);
+        turn(f, 20);
+        assert_int_equal(f->n_started, 1);
+        assert_int_equal(manager_resume(f->m, "all"), 0);
+        WAIT_FOR(f, has_seen(f, "w/a") && has_seen(f, "w/b"));
 }
 
 /* As logs are rotated: both names count, and swapped ones, whether that was heard of or found. */
@@ -740,11 +794,6 @@ static void test_a_reload_keeps_what_it_does_not_concern(void **state) {
 
 /* --- a daemon that is killed --- */
 
-static void turn(Fixture *f, unsigned n) {
-        for (unsigned i = 0; i < n; i++)
-                assert_true(sd_event_run(f->event, USEC_PER_MSEC) >= 0);
-}
-
 static void copy_file(const char *from, const char *to) {
         static char bytes[1 << 16];
         int in_fd = open(from, O_RDONLY | O_CLOEXEC),
@@ -820,6 +869,31 @@ static void test_a_crash_loses_no_file_that_waits_again(void **state) {
         assert_int_equal(counter(f, "all", "waiting"), 0);
 }
 
+/* Whichever of them came first. */
+static void test_runs_of_two_jobs_keep_their_files(void **state) {
+        Fixture *f = *state;
+
+        write_pool(f, "");
+        make_directory(f, "v");
+        make_directory(f, "w");
+        for (unsigned i = 0; i < 2; i++)
+                write_path_job(f, i == 0 ? "a" : "b", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST "Pool=p\n",
+                               in(f, i == 0 ? "v" : "w"), f->directory, f->directory);
+        start_watching(f, "a", 1);
+        WAIT_FOR(f, n_watching(f, "b") == 1);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        touch(f, "w/of-b");
+        WAIT_FOR(f, manager_n_queued(f->m) == 1);
+        touch(f, "v/of-a");
+        WAIT_FOR(f, manager_n_queued(f->m) == 2);
+        stop(f);
+        start(f);
+        WAIT_FOR(f, count_result(f, "a", RUN_RESULT_SUCCESS) + count_result(f, "b", RUN_RESULT_SUCCESS) == 2);
+        assert_int_equal(lines(f), 4);
+        assert_true(has_seen(f, "v/of-a") && has_seen(f, "w/of-b"));
+}
+
 /* As an earlier daemon left it: claimed, and no run. */
 static void make_claim(const Fixture *f, const char *directory, const char *name) {
         char path[256];
@@ -874,6 +948,24 @@ static void test_an_item_outlives_a_disabled_job(void **state) {
         assert_int_equal(manager_reload(f->m), 0);
         WAIT_FOR(f, count_result(f, "spool", RUN_RESULT_SUCCESS) == 1);
         assert_int_equal(counter(f, "spool", "failed-items"), 0);
+}
+
+/* It cannot be run while its file is bad, and is not given up for that either. */
+static void test_an_item_outlives_a_bad_file(void **state) {
+        static const char run[] = "Shell=test -f \"$VAKT_PATH\"\nPool=p";
+        Fixture *f = *state;
+
+        hold_an_item(f, run);
+        stop(f);
+        write_spool_job(f, "Nonsense=1", run);
+        start(f);
+        turn(f, 20);
+        assert_int_equal(f->n_started + f->n_refused, 0);
+        write_spool_job(f, "", run);
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, count_result(f, "spool", RUN_RESULT_SUCCESS) == 1);
+        WAIT_FOR(f, is_idle(f));
+        assert_int_equal(count_result(f, "spool", RUN_RESULT_SKIPPED), 0);
 }
 
 static int rename_first(const Fixture *f, const char *suffix) {
@@ -951,6 +1043,73 @@ static void test_a_spool_is_tried_again(void **state) {
         make_directory(f, "done");
         WAIT_FOR(f, exists(f, "done/item"));
         assert_int_equal(n_active(f, "spool"), 1);
+}
+
+/* Who mends it and says so by a reload does not have to wait; what is well is left as it is. */
+static void test_a_reload_looks_at_a_spool_again(void **state) {
+        Fixture *f = *state;
+        char keys[600];
+
+        make_directory(f, "spool");
+        (void)snprintf(keys, sizeof(keys), "SpoolDone=%s/done", f->directory);
+        write_spool_job(f, keys, "Shell=true");
+        start_watching(f, "spool", 1);
+        touch(f, "spool/item");
+        turn(f, 20);
+        make_directory(f, "done");
+        assert_int_equal(manager_reload(f->m), 0);
+        write_spool_job(f, keys, "Shell=true; true");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(n_watching(f, "spool"), 0); /* it is looked at anew */
+        WAIT_FOR(f, exists(f, "done/item"));
+        write_spool_job(f, keys, "Shell=true");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(n_active(f, "spool"), 1);
+}
+
+/* A line that is written again later begins anew: what changed while it was not there is none of its business. */
+static void test_a_line_that_is_gone_is_forgotten(void **state) {
+        static const char two[] = "[Path]\nPathChanged=%s\nPathChanged=%s\nEvents=close\n" WRITE_LIST,
+                          one[] = "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST;
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        make_directory(f, "v");
+        write_path_job(f, "all", two, in(f, "w"), in(f, "v"), f->directory, f->directory);
+        start_watching(f, "all", 2);
+        write_path_job(f, "all", one, in(f, "w"), f->directory, f->directory);
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, n_active(f, "all") == 1);
+        touch(f, "v/a");
+        write_path_job(f, "all", two, in(f, "w"), in(f, "v"), f->directory, f->directory);
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, n_active(f, "all") == 2);
+        touch(f, "w/b");
+        WAIT_FOR(f, f->n_finished == 1);
+        turn(f, 20);
+        assert_true(has_seen(f, "w/b"));
+        assert_false(has_seen(f, "v/a"));
+}
+
+static int note_trigger(const char *key, const char *path, const char *state, const char *message, void *userdata) {
+        (void)snprintf(userdata, 512, "%s: %s", state, message);
+        return 0;
+}
+
+/* It is waited for, and that is no problem of the spool. */
+static void test_a_spool_that_is_not_there_yet(void **state) {
+        Fixture *f = *state;
+        char said[512] = "";
+
+        write_spool_job(f, "", "Shell=true");
+        start_watching(f, "spool", 1);
+        turn(f, 20);
+        assert_int_equal(manager_list_triggers(f->m, job(f, "spool"), note_trigger, said), 0);
+        assert_non_null(strstr(said, "waiting: "));
+        assert_null(strstr(said, "cannot be claimed"));
+        make_directory(f, "spool");
+        touch(f, "spool/item");
+        WAIT_FOR(f, f->n_finished == 1);
 }
 
 /* Under another name, or gone: what is in a run is put away all the same. */
@@ -1062,6 +1221,81 @@ static int note_plan(const char *path, size_t n, void *userdata) {
         return find_message("", path, userdata);
 }
 
+/* All that is said of a file, or (NULL) of the job. */
+static const char *told(Fixture *f, const char *name, const char *file) {
+        static char said[4096];
+
+        said[0] = '\0';
+        assert_int_equal(
+                file ? manager_explain_path(f->m, job(f, name), in(f, file), strlen(in(f, file)), find_message, said)
+                     : manager_explain(f->m, job(f, name), find_message, said),
+                0);
+        return said;
+}
+
+#define assert_told(f, name, file, words)                                                \
+        do {                                                                             \
+                if (!strstr(told(f, name, file), words))                                 \
+                        fail_msg("%s is not said, but: %s", words, told(f, name, file)); \
+        } while (false)
+
+/* On its way to a run, in it, and after that. */
+static void test_people_are_told_where_a_file_is(void **state) {
+        static const char settings[] =
+                "[Path]\nPathChanged=%s\nEvents=close\nSettleSec=%s\nBatch=%s\n[Run]\nShell=read line <%s; exit 1\n"
+                "Retry=1\nRetryDelaySec=0\n";
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        make_directory(f, "w/sub");
+        write_path_job(f, "all", settings, in(f, "w"), "1h", "all", f->gate);
+        write_path_job(f, "each", settings, in(f, "w"), "1h", "each", f->gate);
+        start_watching(f, "all", 1);
+        WAIT_FOR(f, n_watching(f, "each") == 1);
+        touch(f, "w/a");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 1 && counter(f, "each", "waiting") == 1);
+        assert_told(f, "all", "w/a", " covers it, and is active.");
+        assert_told(f, "all", "w/a", " ago (close).All that is watched has to be quiet for another ");
+        assert_told(f, "each", "w/a", " ago (close).It has to be quiet for another ");
+        assert_told(f, "all", NULL, "1 file waits; all that is watched has to be quiet for another ");
+        assert_told(f, "each", NULL, "1 file waits; the first has to be quiet for another ");
+        assert_told(f, "all", NULL, "It runs when files change");
+        assert_told(f, "all", "w/sub/a", "does not look into directories below it; Recursive=yes would");
+        assert_told(f, "all", "w/b", "Nothing is known of it");
+        remove_job(f, "each");
+        write_path_job(f, "all", settings, in(f, "w"), "0", "all", f->gate);
+        assert_int_equal(manager_pause(f->m, "all"), 0);
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_told(f, "all", "w/a", "It waits until the job is resumed.");
+        assert_int_equal(manager_resume(f->m, "all"), 0);
+        WAIT_FOR(f, f->n_started == 1);
+        assert_told(f, "all", "w/a", "which is running.");
+        assert_null(strstr(told(f, "all", "w/a"), "changed since"));
+        assert_told(f, "all", NULL, "1 file is in runs.");
+        touch(f, "w/a");
+        touch(f, "w/b");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 1);
+        assert_told(f, "all", "w/a", "It has changed since that run got it");
+        assert_told(f, "all", "w/b", "It waits for the job's next run.");
+        assert_told(f, "all", NULL, "1 file waits for the job's next run.");
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_started == 2);
+        assert_told(f, "all", "w/a", "which is running (another try).");
+}
+
+static void test_people_are_told_where_an_item_is(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "spool");
+        write_path_job(f, "spool", "[Path]\nSpool=%s\n[Run]\nShell=read line <%s\n", in(f, "spool"), f->gate);
+        start_watching(f, "spool", 1);
+        touch(f, "spool/item");
+        WAIT_FOR(f, f->n_started == 1);
+        assert_told(f, "spool", "spool/item", "which is running.");
+        assert_told(f, "spool", "spool/other", "Nothing is known of it");
+        assert_told(f, "spool", "spool/in/item", "does not look into directories below it.");
+}
+
 /* What lies in a spool and is nothing to be worked on. */
 static void test_strange_items(void **state) {
         static const char *const strange[] = { "spool/directory", "spool/fifo", "spool/link" };
@@ -1112,10 +1346,12 @@ int main(void) {
                 TEST(test_a_run_by_hand_without_files_is_made_again_after_a_stop),
                 TEST(test_own_directories_are_no_spools),
                 TEST(test_a_job_that_chases_its_tail_is_slowed),
+                TEST(test_a_retry_with_files_outlives_a_success),
                 TEST(test_a_condition_is_looked_at_again_after_its_run),
                 TEST(test_what_exists_at_start_counts),
                 TEST(test_a_start_finds_what_changed_meanwhile),
                 TEST(test_files_that_wait_are_kept),
+                TEST(test_files_that_wait_are_read_late),
                 TEST(test_a_name_that_is_taken_again_counts),
                 TEST(test_a_file_that_is_gone_waits_no_longer),
                 TEST(test_items_are_acknowledged),
@@ -1128,16 +1364,23 @@ int main(void) {
                 TEST(test_a_reload_keeps_what_it_does_not_concern),
                 TEST(test_a_crash_makes_no_file_news_again),
                 TEST(test_a_crash_loses_no_file_that_waits_again),
+                TEST(test_runs_of_two_jobs_keep_their_files),
                 TEST(test_items_without_a_run_are_not_forgotten),
                 TEST(test_an_item_outlives_a_disabled_job),
+                TEST(test_an_item_outlives_a_bad_file),
                 TEST(test_an_item_is_found_where_it_is),
                 TEST(test_a_condition_outlives_a_skip),
                 TEST(test_the_interval_refuses_no_file),
                 TEST(test_a_spool_is_tried_again),
+                TEST(test_a_reload_looks_at_a_spool_again),
+                TEST(test_a_line_that_is_gone_is_forgotten),
+                TEST(test_a_spool_that_is_not_there_yet),
                 TEST(test_an_item_outlives_its_job),
                 TEST(test_an_item_without_a_run_goes_back),
                 TEST(test_an_item_is_put_away_when_it_can_be),
                 TEST(test_people_are_told_about_files),
+                TEST(test_people_are_told_where_a_file_is),
+                TEST(test_people_are_told_where_an_item_is),
                 TEST(test_strange_items),
         };
 

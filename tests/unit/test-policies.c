@@ -114,6 +114,24 @@ static void test_priority(void **state) {
         assert_int_equal(f->finished[4], low);
 }
 
+/* Who came first goes first, also where another run of its job has held it up. */
+static void test_rank_is_of_the_request(void **state) {
+        Fixture *f = *state;
+        uint64_t second, other;
+
+        write_held_job(f, "job", "Pool=one");
+        write_job(f, "other", "[Run]\nExec=/bin/true\nPool=one\n");
+        start(f);
+        (void)request(f, "job");
+        WAIT_FOR(f, f->n_started == 1);
+        second = request(f, "job")->id;
+        other = request(f, "other")->id;
+        let_go(f, 2);
+        WAIT_FOR(f, f->n_finished == 3);
+        assert_int_equal(f->finished[1], second);
+        assert_int_equal(f->finished[2], other);
+}
+
 #define MANY 10000
 
 /* Ten thousand runs for one slot: in order, within bounds, and one more than may wait is refused. */
@@ -156,7 +174,8 @@ static void test_max_wait(void **state) {
 
         write_file(f->directory, "vaktd.conf", "[Pool one]\nSlots=1\nMaxWaitSec=20ms\n");
         write_held_job(f, "holder", "Pool=one");
-        write_job(f, "late", "[Run]\nExec=/bin/true\nPool=one\n");
+        write_job(f, "late", "[Job]\nOnFailure=page\n[Run]\nExec=/bin/true\nPool=one\n");
+        write_job(f, "page", "[Run]\nExec=/bin/true\n");
         start(f);
         (void)request(f, "holder");
         WAIT_FOR(f, f->n_started == 1);
@@ -166,9 +185,35 @@ static void test_max_wait(void **state) {
         assert_int_equal(r->result, RUN_RESULT_SKIPPED);
         assert_non_null(strstr(r->reason, "MaxWaitSec="));
         assert_int_equal(job(f, "late")->n_slots, 0);
+        assert_int_equal(count_cause(f, "page", RUN_CAUSE_CHAIN), 0); /* nothing has failed */
         let_go(f, 1);
         WAIT_FOR(f, manager_n_running(f->m) == 0);
         assert_int_equal(finish(f, "late")->result, RUN_RESULT_SUCCESS);
+}
+
+/* It speaks of the pool alone: what MaxRunning= holds up has the whole of it from then on. */
+static void test_max_wait_beside_max_running(void **state) {
+        Fixture *f = *state;
+        usec_t end;
+        uint64_t id;
+
+        write_file(f->directory, "vaktd.conf", "[Manager]\nMaxRunning=1\n[Pool one]\nSlots=1\nMaxWaitSec=10ms\n");
+        write_held_job(f, "other", "");
+        write_held_job(f, "first", "Pool=one\nPriority=10");
+        write_job(f, "late", "[Run]\nExec=/bin/true\nPool=one\n");
+        start(f);
+        (void)request(f, "other");
+        WAIT_FOR(f, f->n_started == 1);
+        id = request(f, "late")->id;
+        end = now_boottime() + 30 * USEC_PER_MSEC;
+        WAIT_FOR(f, now_boottime() > end);
+        assert_int_equal(manager_get_run(f->m, id)->state, RUN_QUEUED);
+        (void)request(f, "first");
+        write_file(f->directory, "vaktd.conf", "[Manager]\nMaxRunning=2\n[Pool one]\nSlots=1\nMaxWaitSec=10ms\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, manager_get_run(f->m, id)->state == RUN_DONE);
+        assert_int_equal(manager_get_run(f->m, id)->result, RUN_RESULT_SKIPPED);
+        assert_int_equal(job(f, "first")->n_running, 1);
 }
 
 /* Nobody can make it wait longer by editing its file. */
@@ -290,6 +335,32 @@ static void test_retry_is_kept_over_a_restart(void **state) {
         run_record_done(&waiting);
 }
 
+/* Nor over a start at which the ledger cannot be read, as little as what people said is. */
+static void test_retry_is_read_late(void **state) {
+        Fixture *f = *state;
+        uint64_t retry;
+        void *lock;
+
+        write_job(f, "bad", "[Run]\nShell=exit 1\nRetry=1\nRetryDelaySec=1h\n");
+        write_job(f, "other", "[Run]\nExec=/bin/true\n");
+        start(f);
+        retry = finish(f, "bad")->id + 1;
+        assert_int_equal(manager_pause(f->m, "other"), 0);
+        stop(f);
+        lock = lock_ledger(f);
+        start(f);
+        assert_int_equal(job(f, "bad")->n_queued, 0);
+        assert_non_null(manager_ledger_error(f->m));
+        unlock_ledger(lock);
+        f->n_job_changed = 0;
+        (void)finish(f, "other"); /* it is written then */
+        WAIT_FOR(f, job(f, "bad")->n_delayed == 1);
+        assert_int_equal(manager_get_run(f->m, retry)->state, RUN_WAITING);
+        assert_int_equal(job(f, "bad")->last_result, RUN_RESULT_EXIT);
+        assert_int_equal(job_state(job(f, "other")), JOB_PAUSED);
+        assert_null(manager_ledger_error(f->m));
+}
+
 /* A retry does not keep the job from running, and is not needed once it has. */
 static void test_retry_gives_way_to_a_success(void **state) {
         Fixture *f = *state;
@@ -323,6 +394,24 @@ static void test_retry_of_a_paused_job(void **state) {
         assert_int_equal(manager_resume(f->m, "bad"), 0);
         WAIT_FOR(f, f->n_finished == 3);
         assert_int_equal(count_cause(f, "bad", RUN_CAUSE_RETRY), 1);
+}
+
+static void test_retry_of_a_job_that_is_disabled(void **state) {
+        Fixture *f = *state;
+        RunRecord last;
+
+        write_job(f, "bad", "[Run]\nShell=exit 1\nRetry=1\nRetryDelaySec=30ms\n");
+        start(f);
+        (void)finish(f, "bad");
+        write_job(f, "bad", "[Job]\nEnabled=no\n[Run]\nShell=exit 1\nRetry=1\nRetryDelaySec=30ms\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, f->n_refused == 1);
+        last = newest(f, "bad");
+        assert_int_equal(last.attempt, 2);
+        assert_int_equal(last.result, RUN_RESULT_SKIPPED);
+        assert_non_null(strstr(last.reason, "disabled"));
+        run_record_done(&last);
+        assert_int_equal(f->n_started, 1);
 }
 
 /* Its file goes while a retry waits and a run goes on: what the run's success leads to takes the last of it away. */
@@ -435,6 +524,7 @@ static void test_chain_to_nowhere(void **state) {
         r = newest(f, "nowhere");
         assert_int_equal(r.result, RUN_RESULT_START_FAILED);
         assert_non_null(strstr(r.reason, "OnSuccess= of job good"));
+        assert_true(r.requested > 0 && r.scheduled == r.requested && r.ended == r.requested);
         run_record_done(&r);
         r = newest(f, "off");
         assert_int_equal(r.result, RUN_RESULT_SKIPPED);
@@ -561,6 +651,44 @@ static void test_expect(void **state) {
         assert_int_equal(n_alarms(f, NULL), 0);
 }
 
+static int note_since(const LedgerAlarm *alarm, void *userdata) {
+        *(usec_t *)userdata = alarm->since;
+        return 0;
+}
+
+static void put_stamp(const Fixture *f, const char *job, const char *key, usec_t usec) {
+        Ledger *l;
+
+        assert_int_equal(ledger_open(&l, NULL, f->directory, NULL), 0);
+        assert_int_equal(ledger_set_stamp(l, job, key, usec), 0);
+        ledger_close(l);
+}
+
+/* It counts from the latest that is known of: a stamp, or a success of when nothing was expected. A time that the
+ * clock has not come to says nothing. */
+static void test_expect_counts_from(void **state) {
+        Fixture *f = *state;
+        usec_t success, since = 0, before = now_realtime();
+
+        write_job(f, "new", "[Job]\nExpectSec=20ms\n[Run]\nExec=/bin/true\n");
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        put_stamp(f, "new", "success", before + USEC_PER_HOUR);
+        put_stamp(f, "new", "expected", before + USEC_PER_HOUR);
+        start(f);
+        success = finish(f, "job")->ended;
+        WAIT_FOR(f, f->n_raised == 1);
+        assert_int_equal(manager_list_alarms(f->m, "new", note_since, &since), 0);
+        assert_true(since >= before && since <= success);
+        stop(f);
+        put_stamp(f, "job", "success", success - USEC_PER_MINUTE);
+        put_stamp(f, "job", "expected", success - USEC_PER_HOUR);
+        write_job(f, "job", "[Job]\nExpectSec=10ms\n[Run]\nExec=/bin/true\n");
+        start(f);
+        WAIT_FOR(f, f->n_raised == 2);
+        assert_int_equal(manager_list_alarms(f->m, "job", note_since, &since), 0);
+        assert_true(since == success);
+}
+
 /* The file of the job goes and comes back: the alarm that was raised is still its own. */
 static void test_alarm_of_a_job_that_comes_back(void **state) {
         Fixture *f = *state;
@@ -573,6 +701,25 @@ static void test_alarm_of_a_job_that_comes_back(void **state) {
         write_job(f, "job", "[Job]\nExpectSec=1h\n[Run]\nExec=/bin/true\n");
         assert_int_equal(manager_reload(f->m), 0);
         (void)finish(f, "job");
+        assert_int_equal(n_alarms(f, NULL), 0);
+}
+
+/* The next success clears it, also where its file asks for no alarms any more. */
+static void test_alarms_of_jobs_without_any(void **state) {
+        static const char *const names[] = { "a", "b" };
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                write_job(f, names[i], "[Job]\nExpectSec=10ms\n[Run]\nExec=/bin/true\n");
+        start(f);
+        WAIT_FOR(f, f->n_raised == 2);
+        stop(f);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                write_job(f, names[i], "[Run]\nExec=/bin/true\n");
+        start(f);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                (void)finish(f, names[i]);
+        assert_int_equal(f->n_cleared, 2);
         assert_int_equal(n_alarms(f, NULL), 0);
 }
 
@@ -650,14 +797,6 @@ static unsigned n_stamps(const Fixture *f, const char *job) {
         (void)ledger_list_stamps(l, job, count_stamp, &n);
         ledger_close(l);
         return n;
-}
-
-static void put_stamp(const Fixture *f, const char *job, const char *key, usec_t usec) {
-        Ledger *l;
-
-        assert_int_equal(ledger_open(&l, NULL, f->directory, NULL), 0);
-        assert_int_equal(ledger_set_stamp(l, job, key, usec), 0);
-        ledger_close(l);
 }
 
 /* An edit leaves no stamp behind, and a job that is gone for a day nothing at all. */
@@ -740,6 +879,25 @@ static void test_back_after_an_upgrade(void **state) {
         assert_true(stamp_of(f, "job", "OnInterval=7d") <= interval + USEC_PER_SEC &&
                     stamp_of(f, "job", "OnInterval=7d") + USEC_PER_SEC >= interval);
         assert_int_equal(n_stamps(f, "job"), 2);
+}
+
+/* Under the time of the last of them. */
+static void test_missed_is_written_down(void **state) {
+        Fixture *f = *state;
+        RunRecord r;
+
+        write_job(f, "job", "[Timer]\nOnCalendar=hourly\nTimeZone=UTC\n[Run]\nExec=/bin/true\n");
+        put_stamp(f, "job", "OnCalendar=hourly TimeZone=UTC", now_realtime() - 3 * USEC_PER_HOUR);
+        write_file(f->directory, "vaktd.conf", "[Manager]\nResumeRampSec=0\n");
+        start(f);
+        WAIT_FOR(f, count_result(f, "job", RUN_RESULT_MISSED) == 1);
+        r = newest(f, "job");
+        assert_int_equal(r.cause, RUN_CAUSE_TIMER);
+        assert_int_equal(r.trigger, 0);
+        assert_true(r.scheduled % USEC_PER_HOUR == 0);
+        assert_true(r.scheduled <= r.requested && r.requested - r.scheduled < USEC_PER_HOUR);
+        assert_non_null(strstr(r.reason, " times since "));
+        run_record_done(&r);
 }
 
 /* What is made up for waits beside QueueMax=, and takes nobody's place in it. */
@@ -995,16 +1153,20 @@ int main(void) {
                 TEST(test_pool_without_a_name_in_the_settings),
                 TEST(test_an_edit_counts_for_what_waits),
                 TEST(test_priority),
+                TEST(test_rank_is_of_the_request),
                 TEST(test_many_for_one_slot),
                 TEST(test_max_wait),
+                TEST(test_max_wait_beside_max_running),
                 TEST(test_max_wait_over_edits),
                 TEST(test_max_wait_in_one_turn),
                 TEST(test_max_wait_of_a_retry),
                 TEST(test_retry),
                 TEST(test_retry_until_it_works),
                 TEST(test_retry_is_kept_over_a_restart),
+                TEST(test_retry_is_read_late),
                 TEST(test_retry_gives_way_to_a_success),
                 TEST(test_retry_of_a_paused_job),
+                TEST(test_retry_of_a_job_that_is_disabled),
                 TEST(test_retry_of_a_job_that_is_gone),
                 TEST(test_reset_failed_of_a_job_that_is_gone),
                 TEST(test_stop_with_something_to_follow),
@@ -1015,11 +1177,14 @@ int main(void) {
                 TEST(test_success_exit_status),
                 TEST(test_slow),
                 TEST(test_expect),
+                TEST(test_expect_counts_from),
                 TEST(test_alarm_of_a_job_that_comes_back),
+                TEST(test_alarms_of_jobs_without_any),
                 TEST(test_reset_failed),
                 TEST(test_reset_failed_is_kept),
                 TEST(test_many_stamps),
                 TEST(test_back_after_an_upgrade),
+                TEST(test_missed_is_written_down),
                 TEST(test_queue_beside_catch_up),
                 TEST(test_pause_all),
                 TEST(test_history_keep),

@@ -678,6 +678,35 @@ static void test_random_delay(void **state) {
         assert_true(a != plan_delay(&def->timer, def->triggers, "y", 1, JANUARY_2026));
 }
 
+/* What is delayed is not late for that. */
+static void test_random_delay_of_an_interval(void **state) {
+        unsigned seed = 1;
+        JobDef *def = new_def(TRIGGER_INTERVAL, "3600", NULL);
+
+        def->timer.random_delay = 30 * USEC_PER_MINUTE;
+        (void)add_job(def);
+        start_daemon();
+        live_until(w.now.realtime + USEC_PER_DAY, &seed);
+        assert_int_equal(w.accounts[0].n_missed + w.accounts[0].n_catch_up, 0);
+        assert_true(w.accounts[0].n_due >= 23);
+}
+
+/* More than are looked at one by one are held back by a delay: the last ones are in time, all are accounted for. */
+static void test_many_behind_a_delay(void **state) {
+        Account *a = one_calendar("*:*:*", CATCH_UP_NONE);
+        TimerDef *timer = &w.jobs[0]->def->timer;
+
+        timer->random_delay = USEC_PER_HOUR;
+        timer->fixed_random_delay = true;
+        timer->accuracy = 1;
+        start_daemon();
+        pass(3 * USEC_PER_HOUR);
+        assert_int_equal(schedule_elapse(w.schedule, w.now, 1), 1);
+        assert_true(a->n_due >= SCHEDULE_LATE_USEC / USEC_PER_SEC);
+        assert_true(a->n_missed > USEC_PER_HOUR / USEC_PER_SEC);
+        check_accounts();
+}
+
 /* However long ago the last occurrence was, the look back ends soon. */
 static void test_look_back(void **state) {
         JobDef *def = new_def(TRIGGER_CALENDAR, "*:*:*", NULL);
@@ -868,6 +897,8 @@ int main(void) {
                 TEST(test_moments),
                 TEST(test_except),
                 TEST(test_random_delay),
+                TEST(test_random_delay_of_an_interval),
+                TEST(test_many_behind_a_delay),
                 TEST(test_look_back),
                 TEST(test_preview),
                 TEST(test_quiet_year),

@@ -253,6 +253,51 @@ static void test_over_before_it_was_cancelled(void **state) {
         assert_null(manager_get_run(f->m, id)->reason);
 }
 
+/* It went where nobody could see, and it had been told to; another failure is its own. */
+static void test_lost_after_it_was_cancelled(void **state) {
+        static const struct {
+                RunResult said, result;
+                const char *reason; /* NULL: none */
+        } ends[] = {
+                { RUN_RESULT_LOST, RUN_RESULT_CANCELLED, "Somebody asked for it." },
+                { RUN_RESULT_TIMEOUT, RUN_RESULT_TIMEOUT, NULL },
+        };
+        Fixture *f = *state;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        for (unsigned i = 0; i < ELEMENTSOF(ends); i++) {
+                uint64_t id = request(f, "job")->id;
+                const RunRecord *r;
+
+                WAIT_FOR(f, stand_in.n_starts == i + 1);
+                assert_int_equal(manager_cancel(f->m, id), 0);
+                say_ended(i, ends[i].said);
+                r = manager_get_run(f->m, id);
+                assert_int_equal(r->result, ends[i].result);
+                if (ends[i].reason)
+                        assert_string_equal(r->reason, ends[i].reason);
+                else
+                        assert_null(r->reason);
+        }
+}
+
+/* What a run says of itself stays with it. */
+static void test_status_text(void **state) {
+        Fixture *f = *state;
+        uint64_t id;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        id = request(f, "job")->id;
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        runs_callbacks()->status(stand_in.runs[0]->cookie, "half");
+        runs_callbacks()->status(stand_in.runs[0]->cookie, "done");
+        assert_string_equal(manager_get_run(f->m, id)->status_text, "done");
+        say_ended(0, RUN_RESULT_SUCCESS);
+        assert_string_equal(manager_get_run(f->m, id)->status_text, "done");
+}
+
 static int count_held(const char *topic, const char *message, void *userdata) {
         *(unsigned *)userdata += strstr(message, "shutting down") != NULL;
         return 0;
@@ -366,6 +411,19 @@ static void test_forgotten_runs(void **state) {
         assert_int_equal(take_over_found(f->m, "tick", 5001), EXEC_FOUND_WRITTEN);
         assert_int_equal(take_over_found(f->m, "other", 5001), EXEC_FOUND_FOREIGN);
         assert_int_equal(take_over_found(f->m, "tick", 5004), EXEC_FOUND_FOREIGN); /* goes on */
+}
+
+/* Its time is counted from when it was found, as that of any run. */
+static void test_a_forgotten_run_is_slow(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "job", "[Job]\nSlowSec=10ms\n[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        say_forgotten(5000, "job", RUN_CAUSE_MANUAL, 0, 0);
+        take_over_surveyed(stand_in.manager);
+        assert_int_equal(stand_in.n_starts, 1);
+        WAIT_FOR(f, f->n_raised == 1);
+        assert_string_equal(f->alarm, "slow");
 }
 
 static void say_forgotten_path(uint64_t id, const char *job, usec_t requested, uint64_t parent, const char *paths,
@@ -610,9 +668,12 @@ int main(void) {
                 TEST(test_retry_keeps_its_attempt),
                 TEST(test_cancelled_meanwhile),
                 TEST(test_over_before_it_was_cancelled),
+                TEST(test_lost_after_it_was_cancelled),
+                TEST(test_status_text),
                 TEST(test_explained),
                 TEST(test_nobody_is_refused_for_what_is_lost),
                 TEST(test_forgotten_runs),
+                TEST(test_a_forgotten_run_is_slow),
                 TEST(test_forgotten_items),
                 TEST(test_forgotten_files),
                 TEST(test_timers_wait_for_what_is_found),
