@@ -89,6 +89,8 @@ void tree_release_fan(Tree *t) {
 /* --- subscribing --- */
 
 static int tree_subscribe_handle(Tree *t, Directory *f, int dir_fd, const char *name, dev_t device) {
+        if (!t->fan)
+                return -ENOTCONN; /* it was refused since: the reading changes over */
         f->subscriber.notify = tree_on_directory_event;
         return fan_queue_subscribe(t->fan, &f->subscriber, dir_fd, name, device, tree_mask(t));
 }
