@@ -10,6 +10,7 @@
  * stream of the child's own to the journal could carry neither, and journald does not know the unit of a process that
  * is gone before its line is read. */
 
+#include <assert.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ static void forget_process(ChildExecution *x) {
 void child_execution_set_process(ChildExecution *x, pid_t pid, uint64_t start) {
         ChildExecution **bucket = bucket_of(x->executor, pid);
 
+        assert(pid > 0);
         forget_process(x);
         x->pid = pid;
         x->pid_start = start;
@@ -85,6 +87,7 @@ static void report_failure(ChildExecution *x) {
         ExecOutcome outcome = { .result = RUN_RESULT_START_FAILED, .code = x->failure, .reason = x->failure_reason };
         char reason[512];
 
+        assert(x->failure > 0 && x->command < x->def->n_commands);
         if (!outcome.reason) {
                 (void)snprintf(reason, sizeof(reason), "Cannot execute %s: %s.", x->def->commands[x->command].path,
                                strerror(x->failure));
@@ -108,6 +111,7 @@ static bool holds_number(const ChildExecution *x) {
 }
 
 static void send_signal(pid_t pid, int sig) {
+        assert(pid > 1 || pid < -1); /* else it is for everybody */
         if (kill(pid, sig) < 0 && errno != ESRCH)
                 log_warning_errno(errno, "Cannot send signal %d to %s %d: %m, ignoring", sig,
                                   pid < 0 ? "process group" : "process", abs(pid));
@@ -249,6 +253,7 @@ static int execution_spawn(ChildExecution *x) {
         ExecIdentity identity = {};
         int r;
 
+        assert(!x->child_source && !x->pidfd_source && x->command < x->def->n_commands); /* one after the other */
         r = child_spawn(x, &identity.pid);
         if (r < 0)
                 return r;
@@ -282,6 +287,7 @@ static void add_usage(ChildExecution *x) {
 }
 
 static bool is_success(const ChildExecution *x, const siginfo_t *si) {
+        assert(x->stop_result == RUN_RESULT_NONE); /* then it is not asked */
         if (x->def->commands[x->command].flags & COMMAND_IGNORE_FAILURE)
                 return true;
         return si->si_code == CLD_EXITED ? success_def_has_status(&x->def->success, si->si_status)
@@ -308,6 +314,7 @@ static void command_ended(ChildExecution *x, const siginfo_t *si) {
         ExecOutcome outcome;
         int r;
 
+        assert(x->child_source && !x->failed_source && si->si_pid == x->pid);
         if (x->executor->notify) /* while the zombie still tells whose process the sender is */
                 child_notify_drain(x->executor->notify);
         add_usage(x);
@@ -565,6 +572,7 @@ void child_executor_open_notify(ChildExecutor *e) {
 static Executor *child_free(Executor *base) {
         ChildExecutor *e = (ChildExecutor *)base;
 
+        assert(!e->adopted && !e->resolving); /* no run outlives it */
         if (e->has_attributes)
                 posix_spawnattr_destroy(&e->attributes);
         sd_event_source_disable_unref(e->adopt_source);
