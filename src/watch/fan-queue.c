@@ -15,6 +15,7 @@
 
 #include "watch/fan-queue.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/fanotify.h>
@@ -277,6 +278,7 @@ int fan_queue_open(const FanQueue *f, int mount_fd, const void *handle) {
         struct statfs s;
         int fd;
 
+        assert(h->n_bytes <= HANDLE_MAX); /* it is one that place_parse() let in */
         if (fstatfs(mount_fd, &s) < 0)
                 return -errno;
         if (memcmp(&s.f_fsid, &h->file_system, sizeof(h->file_system)) != 0)
@@ -323,6 +325,7 @@ static void queue_place(FanQueue *f, const FanPlace *place, uint32_t mask, pid_t
         int64_t id = handle_id(f, &place->handle);
         bool is_known;
 
+        assert(id >= EVENT_QUEUE_OUTER_ID); /* so that it is never taken for a watch of inotify */
         if (*other_slot(f, id) == id) {
                 f->counters.others++;
                 return;
