@@ -66,6 +66,7 @@ void child_execution_set_process(ChildExecution *x, pid_t pid, uint64_t start) {
 /* --- ending --- */
 
 void child_execution_report(ChildExecution *x, ExecOutcome *outcome) {
+        assert(outcome->result != RUN_RESULT_NONE);
         if (x->output)
                 output_finish(x->output);
         if (x->error)
@@ -158,6 +159,7 @@ void child_execution_terminate(ChildExecution *x) {
                 x->kill.mode == CHILD_KILL_CONTROL_GROUP ? signal_all : signal_main;
         int r;
 
+        assert(!x->kill_source); /* it is told once */
         send(x, x->kill.signal);
         send(x, SIGCONT);
         if (!x->kill.send_sigkill || x->kill.timeout == USEC_INFINITY)
@@ -182,6 +184,7 @@ static bool is_over(const ChildExecution *x) {
 static void child_stop(Execution *base, RunResult result) {
         ChildExecution *x = (ChildExecution *)base;
 
+        assert(result != RUN_RESULT_NONE); /* that is not to be told */
         if (x->stop_result != RUN_RESULT_NONE || x->failed_source || is_over(x))
                 return;
         x->stop_result = result;
@@ -199,6 +202,7 @@ static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
 int child_execution_arm_timeout(ChildExecution *x, usec_t timeout) {
         int r;
 
+        assert(!x->timeout_source);
         if (timeout == USEC_INFINITY)
                 return 0;
         r = sd_event_add_time_relative(x->executor->event, &x->timeout_source, CLOCK_MONOTONIC, timeout,

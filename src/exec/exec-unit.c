@@ -93,6 +93,7 @@ static void execution_report(UnitExecution *x) {
         if (x->told_pid < 0 && unit_has_run(&x->facts))
                 execution_tell_started(x);
         execution_validate(x, &outcome, reason);
+        assert(outcome.result != RUN_RESULT_NONE);
         if (!execution_keep_unit(x) && x->list_run > 0)
                 files_directory_remove(e->directory, x->list_run);
         e->callbacks.ended(x->cookie, &outcome); /* frees x */
@@ -178,6 +179,7 @@ void execution_next(UnitExecution *x) {
 static void unit_stop(Execution *base, RunResult result) {
         UnitExecution *x = (UnitExecution *)base;
 
+        assert(result != RUN_RESULT_NONE); /* that is not to be told */
         if (x->stop_result != RUN_RESULT_NONE || x->state >= EXECUTION_REFUSED)
                 return;
         x->stop_result = result;

@@ -422,6 +422,7 @@ bool event_queue_work(EventQueue *q) {
         _cleanup_free_ Pending *p = pending_next(q);
         bool dropped = pending_free_dropped(q, DROP_STEP);
 
+        assert(TAILQ_EMPTY(&q->pending) == (q->set.n_nodes == 0)); /* the same in its order */
         if (!p)
                 return dropped;
         pending_unlink(q, p);
@@ -476,6 +477,7 @@ int event_queue_fd(const EventQueue *q) {
 EventQueueCounters event_queue_counters(const EventQueue *q) {
         EventQueueCounters c = q->counters;
 
+        assert(q->n_outer <= q->watches.n_nodes);
         c.watches = q->watches.n_nodes - q->n_outer;
         c.waiting = q->set.n_nodes;
         return c;

@@ -236,6 +236,7 @@ static int handle_of(const FanMark *m, int dir_fd, const char *name, DirectoryHa
 
         if (name_to_handle_at(dir_fd, name, &u.h, &mount_id, name[0] == '\0' ? AT_EMPTY_PATH : 0) < 0)
                 return -errno;
+        assert(u.h.handle_bytes <= HANDLE_MAX);
         *ret = (DirectoryHandle){ .file_system = m->file_system,
                                   .n_bytes = u.h.handle_bytes,
                                   .type = u.h.handle_type };

@@ -298,6 +298,7 @@ static void directory_free(Directory *f) {
         assert(f->entries.n_nodes == 0);
         directory_clear_dirty(f);
         model_note_removed(m, f->id);
+        assert(m->n_directories > 0 && m->n_slots >= f->entries.n_slots);
         m->n_directories--;
         m->n_slots -= f->entries.n_slots;
         hash_table_done(&f->entries);

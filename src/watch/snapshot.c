@@ -44,6 +44,7 @@ static void row_put(Row *r, const void *bytes, size_t n) {
                 r->bytes = p;
                 r->n_allocated = bigger;
         }
+        assert(r->n + n <= r->n_allocated);
         memcpy(r->bytes + r->n, bytes, n);
         r->n += n;
 }

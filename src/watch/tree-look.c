@@ -599,6 +599,7 @@ static void tree_remember_newborn(Tree *t, const Observation *s, const FileState
         if (!t->newborns)
                 return;
         b = &t->newborns[state->inode % NEWBORNS];
+        assert(s->length <= NAME_MAX);
         b->directory = s->directory;
         b->inode = state->inode;
         b->length = s->length;
@@ -765,6 +766,7 @@ void tree_see(Tree *t, const Observation *s) {
                 (void)entry_free(directory_take(s->directory, e));
                 e = NULL;
         }
+        assert(!e || !!(e->flags & ENTRY_DIRECTORY) == state.is_directory);
         if (!e)
                 tree_see_new(t, s, &state);
         else if (state.is_directory)

@@ -260,6 +260,7 @@ static int scan_some(Tree *t) {
         for (unsigned n = 0; n < SCAN_STEP; n++) {
                 const struct dirent64 *d;
 
+                assert(s->at <= s->used);
                 if (s->at == s->used) {
                         ssize_t got = getdents64(s->fd, s->buffer, SCAN_BUFFER);
 

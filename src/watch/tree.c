@@ -473,6 +473,7 @@ static void tree_regain(Tree *t) {
 
 /* No file of the tree stays open, so that it can be unmounted. */
 void tree_rest(Tree *t) {
+        assert(t->fan_error <= 0);
         tree_close(t);
         if (tree_is_idle(t)) {
                 /* While nothing can be known of it, what there is is neither a base line nor to be saved. */
