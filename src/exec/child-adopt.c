@@ -9,6 +9,7 @@
 
 #include "exec/child-internal.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 
@@ -18,6 +19,7 @@
 /* --- the list of those that must be looked for --- */
 
 static void push(ChildExecution **list, ChildExecution *x) {
+        assert(!x->in_list);
         x->next_adopted = *list;
         x->in_list = true;
         *list = x;
@@ -76,6 +78,7 @@ static int follow(ChildExecution *x, pid_t pid, uint64_t start) {
         _cleanup_close_ int fd = process_open(pid, start);
         int r;
 
+        assert(!x->pidfd_source && !x->child_source);
         if (fd < 0)
                 return fd;
         r = sd_event_add_io(x->executor->event, &x->pidfd_source, fd, EPOLLIN, on_ended, x);
@@ -174,6 +177,7 @@ static void look_for_all(ChildExecutor *e) {
 static void go_on(ChildExecution *x) {
         usec_t limit = usec_add(x->adopted_started, x->timeout);
 
+        assert(x->pid > 0 && !x->in_list);
         if (child_execution_arm_timeout(x, usec_sub(limit, now_realtime())) < 0)
                 log_warning("Run %" PRIu64 " continues without its time limit: out of memory.", x->run);
         if (x->stop_result != RUN_RESULT_NONE)
@@ -200,6 +204,7 @@ static int on_adopt(sd_event_source *s, void *userdata) {
         ChildExecutor *e = userdata;
         ChildExecution *x;
 
+        assert(!e->resolving);
         while ((x = pop(&e->adopted)))
                 push(&e->resolving, x);
         look_for_all(e);

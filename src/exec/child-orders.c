@@ -5,6 +5,7 @@
 
 #include "exec/child-orders.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -87,6 +88,7 @@ struct ChildOrdersText {
 static uint64_t get_number(ChildOrdersText *t) {
         uint64_t number = 0;
 
+        assert(t->at <= t->size);
         if (t->size - t->at < sizeof(number))
                 t->bad = true;
         if (t->bad)

@@ -8,6 +8,7 @@
 
 #include "exec/child-internal.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -145,6 +146,7 @@ static int spawn_by_helper(ChildExecution *x, pid_t *ret) {
         _cleanup_close_ int orders_fd = -EBADF, answer_fd = -EBADF;
         int fds[2], r;
 
+        assert(x->answer_fd < 0); /* what the last command's helper had to say was read */
         if (x->executor->helper_fd < 0)
                 return no_helper(x);
         orders_fd = write_orders(x);
@@ -152,7 +154,6 @@ static int spawn_by_helper(ChildExecution *x, pid_t *ret) {
                 return orders_fd;
         if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
                 return -errno;
-        safe_close(x->answer_fd);
         x->answer_fd = fds[0];
         answer_fd = fds[1];
         r = spawn_with(x, orders_fd, answer_fd, ret);

@@ -10,6 +10,7 @@
  * stream of the child's own to the journal could carry neither, and journald does not know the unit of a process that
  * is gone before its line is read. */
 
+#include <assert.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ static void forget_process(ChildExecution *x) {
 void child_execution_set_process(ChildExecution *x, pid_t pid, uint64_t start) {
         ChildExecution **bucket = bucket_of(x->executor, pid);
 
+        assert(pid > 0);
         forget_process(x);
         x->pid = pid;
         x->pid_start = start;
@@ -64,6 +66,7 @@ void child_execution_set_process(ChildExecution *x, pid_t pid, uint64_t start) {
 /* --- ending --- */
 
 void child_execution_report(ChildExecution *x, ExecOutcome *outcome) {
+        assert(outcome->result != RUN_RESULT_NONE);
         if (x->output)
                 output_finish(x->output);
         if (x->error)
@@ -85,6 +88,7 @@ static void report_failure(ChildExecution *x) {
         ExecOutcome outcome = { .result = RUN_RESULT_START_FAILED, .code = x->failure, .reason = x->failure_reason };
         char reason[512];
 
+        assert(x->failure > 0 && x->command < x->def->n_commands);
         if (!outcome.reason) {
                 (void)snprintf(reason, sizeof(reason), "Cannot execute %s: %s.", x->def->commands[x->command].path,
                                strerror(x->failure));
@@ -108,6 +112,7 @@ static bool holds_number(const ChildExecution *x) {
 }
 
 static void send_signal(pid_t pid, int sig) {
+        assert(pid > 1 || pid < -1); /* else it is for everybody */
         if (kill(pid, sig) < 0 && errno != ESRCH)
                 log_warning_errno(errno, "Cannot send signal %d to %s %d, ignoring: %m", sig,
                                   pid < 0 ? "process group" : "process", abs(pid));
@@ -154,6 +159,7 @@ void child_execution_terminate(ChildExecution *x) {
                 x->kill.mode == CHILD_KILL_CONTROL_GROUP ? signal_all : signal_main;
         int r;
 
+        assert(!x->kill_source); /* it is told once */
         send(x, x->kill.signal);
         send(x, SIGCONT);
         if (!x->kill.send_sigkill || x->kill.timeout == USEC_INFINITY)
@@ -178,6 +184,7 @@ static bool is_over(const ChildExecution *x) {
 static void child_stop(Execution *base, RunResult result) {
         ChildExecution *x = (ChildExecution *)base;
 
+        assert(result != RUN_RESULT_NONE); /* that is not to be told */
         if (x->stop_result != RUN_RESULT_NONE || x->failed_source || is_over(x))
                 return;
         x->stop_result = result;
@@ -195,6 +202,7 @@ static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
 int child_execution_arm_timeout(ChildExecution *x, usec_t timeout) {
         int r;
 
+        assert(!x->timeout_source);
         if (timeout == USEC_INFINITY)
                 return 0;
         r = sd_event_add_time_relative(x->executor->event, &x->timeout_source, CLOCK_MONOTONIC, timeout,
@@ -249,6 +257,7 @@ static int execution_spawn(ChildExecution *x) {
         ExecIdentity identity = {};
         int r;
 
+        assert(!x->child_source && !x->pidfd_source && x->command < x->def->n_commands); /* one after the other */
         r = child_spawn(x, &identity.pid);
         if (r < 0)
                 return r;
@@ -282,6 +291,7 @@ static void add_usage(ChildExecution *x) {
 }
 
 static bool is_success(const ChildExecution *x, const siginfo_t *si) {
+        assert(x->stop_result == RUN_RESULT_NONE); /* then it is not asked */
         if (x->def->commands[x->command].flags & COMMAND_IGNORE_FAILURE)
                 return true;
         return si->si_code == CLD_EXITED ? success_def_has_status(&x->def->success, si->si_status)
@@ -308,6 +318,7 @@ static void command_ended(ChildExecution *x, const siginfo_t *si) {
         ExecOutcome outcome;
         int r;
 
+        assert(x->child_source && !x->failed_source && si->si_pid == x->pid);
         if (x->executor->notify) /* while the zombie still tells whose process the sender is */
                 child_notify_drain(x->executor->notify);
         add_usage(x);
@@ -566,6 +577,7 @@ void child_executor_open_notify(ChildExecutor *e) {
 static Executor *child_free(Executor *base) {
         ChildExecutor *e = (ChildExecutor *)base;
 
+        assert(!e->adopted && !e->resolving); /* no run outlives it */
         if (e->has_attributes)
                 posix_spawnattr_destroy(&e->attributes);
         sd_event_source_disable_unref(e->adopt_source);

@@ -27,6 +27,7 @@
 /* --- going out --- */
 
 void execution_set_verdict(UnitExecution *x, RunResult result, int code, const char *reason) {
+        assert(x->verdict == RUN_RESULT_NONE && result != RUN_RESULT_NONE); /* the last word on it */
         x->verdict = result;
         x->verdict_code = code;
         x->verdict_reason = reason ? strdup(reason) : NULL;
@@ -83,6 +84,7 @@ static void execution_report(UnitExecution *x) {
         char reason[UNIT_REASON_MAX];
         ExecOutcome outcome;
 
+        assert(execution_is_done(x) && x->caller.call == CALL_NONE);
         if (x->state == EXECUTION_PUT_BACK) {
                 e->callbacks.put_back(x->cookie); /* frees x */
                 return;
@@ -91,6 +93,7 @@ static void execution_report(UnitExecution *x) {
         if (x->told_pid < 0 && unit_has_run(&x->facts))
                 execution_tell_started(x);
         execution_validate(x, &outcome, reason);
+        assert(outcome.result != RUN_RESULT_NONE);
         if (!execution_keep_unit(x) && x->list_run > 0)
                 files_directory_remove(e->directory, x->list_run);
         e->callbacks.ended(x->cookie, &outcome); /* frees x */
@@ -176,6 +179,7 @@ void execution_next(UnitExecution *x) {
 static void unit_stop(Execution *base, RunResult result) {
         UnitExecution *x = (UnitExecution *)base;
 
+        assert(result != RUN_RESULT_NONE); /* that is not to be told */
         if (x->stop_result != RUN_RESULT_NONE || x->state >= EXECUTION_REFUSED)
                 return;
         x->stop_result = result;
@@ -214,6 +218,7 @@ int execution_build_start(Caller *c, sd_bus_message **ret) {
         UnitExecution *x = execution_of(c);
         int r;
 
+        assert(x->state == EXECUTION_WAITING && x->order && x->stop_result == RUN_RESULT_NONE);
         x->sent = c->executor->comparison;
         x->tries++;
         r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE,
@@ -229,6 +234,7 @@ int execution_build_start(Caller *c, sd_bus_message **ret) {
 static void execution_started(UnitExecution *x, sd_bus_message *m) {
         const char *job = NULL, *id;
 
+        assert(x->state == EXECUTION_SENT);
         (void)sd_bus_message_read(m, "o", &job);
         id = job ? strrchr(job, '/') : NULL;
         x->start_job = id ? (uint32_t)strtoul(id + 1, NULL, 10) : 0;
@@ -465,9 +471,10 @@ static void unit_acknowledge(Executor *base) {
 static Executor *unit_free(Executor *base) {
         UnitExecutor *e = (UnitExecutor *)base;
 
-        assert(e->executions.n_nodes == 0);
+        assert(e->executions.n_nodes == 0 && TAILQ_EMPTY(&e->over));
         releases_forget(e);
         strangers_forget(e);
+        assert(e->n_calls == 0 && e->n_unacknowledged == 0);
         sd_bus_slot_unref(e->list_slot);
         sd_bus_slot_unref(e->state_slot);
         unit_connection_free(e->connection);

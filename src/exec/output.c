@@ -6,6 +6,7 @@
 
 #include "exec/output.h"
 
+#include <assert.h>
 #include <fcntl.h>
 
 #define OUTPUT_FINISH_MAX (1024 * 1024) /* bytes read after the run's end from who goes on writing */
@@ -24,6 +25,7 @@ struct Output {
 static void output_take_lines(Output *o, bool flush) {
         size_t start = 0;
 
+        assert(o->used <= sizeof(o->buf));
         for (;;) {
                 const char *newline = memchr(o->buf + start, '\n', o->used - start);
 
@@ -40,6 +42,7 @@ static void output_take_lines(Output *o, bool flush) {
         }
         memmove(o->buf, o->buf + start, o->used - start);
         o->used -= start;
+        assert(o->used < sizeof(o->buf)); /* reading goes on */
 }
 
 /* Reads once. Positive = bytes read, 0 = end, negative errno. */

@@ -5,6 +5,8 @@
  * several commands each has the whole time anew. So the same time is counted here once more, from the moment at which
  * the unit was begun, and we come only when the manager should have come before us. */
 
+#include <assert.h>
+
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 
@@ -33,6 +35,7 @@ static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
 static int on_stop_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
         UnitExecution *x = userdata;
 
+        assert(!x->existing); /* that is not ours to kill */
         execution_want(x, CALL_KILL);
         execution_next(x);
         return 0;

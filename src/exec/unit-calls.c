@@ -60,6 +60,7 @@ void caller_call(Caller *c, CallKind kind) {
 }
 
 void caller_cancel(Caller *c) {
+        assert(!c->slot || (c->call != CALL_NONE && c->executor->n_calls > 0));
         if (c->slot) {
                 c->slot = sd_bus_slot_unref(c->slot);
                 c->executor->n_calls--;
@@ -73,6 +74,7 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         UnitExecutor *executor = c->executor;
         CallKind kind = c->call;
 
+        assert(c->slot && kind != CALL_NONE);
         caller_cancel(c);
         kinds[kind].answered(c, m);
         calls_pump(executor);
@@ -90,6 +92,7 @@ static int caller_send(Caller *c) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
+        assert(!c->slot && c->executor->n_calls < UNIT_CALLS_MAX);
         c->wanted &= ~(1U << c->call);
         r = kinds[c->call].build(c, &m);
         if (r < 0)

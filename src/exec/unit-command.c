@@ -4,6 +4,7 @@
 
 #include "exec/unit-command.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "util/strv.h"
@@ -75,8 +76,10 @@ static char *encode_word(const char *word, bool any_bytes) {
                         out += sprintf(out, "%%%02X", (unsigned char)*s);
                 else
                         *out++ = *s;
-        if (encoded)
+        if (encoded) {
+                assert(out <= encoded + strlen(word) * 3);
                 *out = '\0';
+        }
         return encoded;
 }
 

@@ -7,6 +7,8 @@
  * is over then, too, and already when it stands once its start is done if it is no service: a target or a mount does
  * not end by itself. */
 
+#include <assert.h>
+
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 
@@ -224,6 +226,7 @@ static void execution_take_facts(UnitExecution *x, UnitFacts *fresh) {
 
 /* Is that the activation which we asked for, or followed before we died? */
 static bool is_our_activation(const UnitExecution *x, const UnitFacts *fresh) {
+        assert(x->existing); /* the name of one of ours is proof enough */
         if (!sd_id128_is_null(x->expected))
                 return sd_id128_equal(fresh->invocation, x->expected);
         return fresh->job != 0 || (!sd_id128_is_null(fresh->invocation) && fresh->inactive_exit >= x->since);
@@ -254,6 +257,7 @@ static bool existing_unit_is_lost(UnitExecution *x, const UnitFacts *fresh) {
 }
 
 static void execution_looked(UnitExecution *x, UnitFacts *fresh) {
+        assert(execution_has_unit(x) || (x->state == EXECUTION_UNSURE && x->existing));
         if (x->existing ? existing_unit_is_lost(x, fresh) : !fresh->loaded) {
                 execution_absent(x);
                 return;
@@ -312,12 +316,14 @@ static const struct {
 static size_t first_question(const UnitExecution *x) {
         size_t i = 0;
 
+        assert(x->questions != 0);
         while (!(x->questions & questions[i].question))
                 i++;
         return i;
 }
 
 static void execution_ask(UnitExecution *x) {
+        assert(x->state == EXECUTION_ENDING || x->state == EXECUTION_REFUSED);
         if (x->questions != 0)
                 caller_call(&x->caller, CALL_ASK);
         else if (x->shutting_down && execution_is_unstarted(x))

@@ -230,6 +230,7 @@ static int append_struct(sd_bus_message *m, Cursor *c) {
         char contents[64];
         int r;
 
+        assert(*end == ')');
         if (n >= sizeof(contents))
                 return -EINVAL;
         *(char *)mempcpy(contents, c->type + 1, n) = '\0';
@@ -237,6 +238,7 @@ static int append_struct(sd_bus_message *m, Cursor *c) {
         c->type++;
         while (r >= 0 && c->type < end)
                 r = append_one(m, c);
+        assert(r < 0 || c->type == end); /* each part takes its own letters */
         c->type = end + 1;
         return r < 0 ? r : sd_bus_message_close_container(m);
 }

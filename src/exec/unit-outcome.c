@@ -10,6 +10,7 @@
 
 #include "exec/unit-outcome.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -372,5 +373,6 @@ void unit_outcome(const UnitEnd *end, ExecOutcome *ret, char reason[static UNIT_
         for (size_t i = 0; i < ELEMENTSOF(validates); i++)
                 if (validates[i](end, &v))
                         break;
+        assert(o.result != RUN_RESULT_NONE); /* the last of them always knows */
         *ret = o;
 }

@@ -6,6 +6,8 @@
  * same, since a thousand kept units make each daemon-reload slower by half a second. The file that says what paths a
  * run was given stays as long as its unit: until then it is the only record of them. */
 
+#include <assert.h>
+
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 
@@ -33,6 +35,7 @@ int release_build(Caller *c, sd_bus_message **ret) {
         bool is_failed = release_of(c)->is_failed;
         int r;
 
+        assert(release_of(c)->is_acknowledged); /* first the ledger */
         r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE,
                                      is_failed ? "ResetFailedUnit" : "StopUnit");
         if (r >= 0)
@@ -56,6 +59,7 @@ void release_answered(Caller *c, sd_bus_message *m) {
 static void release_acknowledge(Release *r) {
         UnitExecutor *e = r->caller.executor;
 
+        assert(!r->is_acknowledged && e->n_unacknowledged > 0);
         TAILQ_REMOVE(&e->unacknowledged, r, unacknowledged);
         e->n_unacknowledged--;
         r->is_acknowledged = true;

@@ -8,6 +8,8 @@
  * A comparison speaks of the moment in which the manager made the list. It says nothing about runs that were begun
  * after it had been asked for. */
 
+#include <assert.h>
+
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 
@@ -31,6 +33,7 @@ static bool is_as_known(const UnitFacts *f, const ListedUnit *u) {
 }
 
 static void execution_listed(UnitExecution *x, const ListedUnit *u) {
+        assert(x->sent <= x->caller.executor->comparison); /* the list that is read is the last that was asked for */
         x->seen = x->caller.executor->comparison;
         if (x->state == EXECUTION_UNSURE) {
                 execution_set_state(x, EXECUTION_FOLLOWED);
@@ -81,6 +84,7 @@ static void unit_listed(UnitExecutor *e, const ListedUnit *u) {
 }
 
 void execution_absent(UnitExecution *x) {
+        assert(execution_has_unit(x) || x->state == EXECUTION_UNSURE);
         if (x->stop_result == RUN_RESULT_NONE && x->was_stopping)
                 x->stop_result = RUN_RESULT_CANCELLED;
         if (x->stop_result != RUN_RESULT_NONE)

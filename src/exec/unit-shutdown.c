@@ -9,6 +9,8 @@
  * way. So one more comparison is made, and what it finds is worked off (drained). Who does not answer is not waited
  * for: it is the caller who counts the time. */
 
+#include <assert.h>
+
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 
@@ -19,6 +21,7 @@ bool execution_is_unstarted(const UnitExecution *x) {
         const UnitFacts *f = &x->facts;
         bool has_begun = x->existing ? f->inactive_exit >= x->since : f->inactive_exit > 0;
 
+        assert(x->shutting_down);
         if (x->state == EXECUTION_REFUSED)
                 return true;
         return x->stop_result == RUN_RESULT_NONE && !x->adopted && x->start == START_RESULT_CANCELED &&
@@ -95,6 +98,7 @@ void executor_note_drained(UnitExecutor *e) {
 static int on_drained(sd_event_source *s, void *userdata) {
         UnitExecutor *e = userdata;
 
+        assert(e->is_draining);
         if (e->has_drained || !executor_is_drained(e))
                 return 0;
         e->has_drained = true;

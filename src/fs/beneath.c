@@ -7,6 +7,7 @@
 
 #include "fs/beneath.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
@@ -130,6 +131,7 @@ int open_directory_beneath(int dir_fd, const char *path, size_t n, bool cross_mo
                 safe_close(fd);
                 fd = next;
                 skip = length + (length < n);
+                assert(skip > 0 && skip <= n);
                 path += skip;
                 n -= skip;
         }

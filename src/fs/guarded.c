@@ -6,6 +6,7 @@
 
 #include "fs/guarded.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -152,6 +153,7 @@ static int make_step(const Walk *w, const char *name) {
         struct stat st;
         int r = 0;
 
+        assert(w->makes && !strchr(name, '/'));
         if (!is_trusted(&w->st))
                 r = identity_enter(&scope, &owner);
         if (r < 0)

@@ -56,6 +56,7 @@ static bool set_fsids(uid_t uid, gid_t gid) {
 }
 
 static void become_ourselves(void) {
+        assert(knows_own_groups);  /* no other identity is taken without that */
         (void)setfsuid(geteuid()); /* first: it restores the capabilities */
         if (!set_fsids(geteuid(), getegid()) || set_groups(own_groups, n_own_groups) < 0)
                 abort(); /* to continue would be to act with the wrong rights */
@@ -65,6 +66,7 @@ static void become_ourselves(void) {
 static int become(const Identity *i) {
         int r;
 
+        assert(!current); /* by way of ourselves: the capabilities are needed */
         r = learn_own_groups();
         if (r >= 0)
                 r = set_groups(i->groups, i->n_groups);

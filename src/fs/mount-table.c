@@ -6,6 +6,7 @@
 
 #include "fs/mount-table.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -128,6 +129,7 @@ int mount_table_update(MountTable *t, void (*changed)(void *userdata, const char
                 i += c <= 0;
                 k += c >= 0;
         }
+        assert(i == t->list.n_mounts && k == l.n_mounts);
         mount_list_done(&t->list);
         t->list = l;
         return n;

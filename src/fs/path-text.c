@@ -5,6 +5,8 @@
 
 #include "fs/path-text.h"
 
+#include <assert.h>
+
 void path_text_done(PathText *p) {
         free(p->bytes);
         *p = (PathText){};
@@ -14,6 +16,7 @@ static int path_text_reserve(PathText *p, size_t more) {
         size_t needed = p->length + more + 2; /* a slash and the end */
         char *bigger;
 
+        assert(p->bytes ? p->length < p->n_allocated : p->length == 0);
         if (needed <= p->n_allocated)
                 return 0;
         needed = MAX(needed, 2 * p->n_allocated + 256);
@@ -46,6 +49,7 @@ int path_text_append(PathText *p, const char *bytes, size_t n) {
                 p->bytes[p->length++] = '/';
         memcpy(p->bytes + p->length, bytes, n);
         p->length += n;
+        assert(p->length < p->n_allocated);
         p->bytes[p->length] = '\0';
         return 0;
 }

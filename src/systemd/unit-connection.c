@@ -54,6 +54,7 @@ static void connection_drop(UnitConnection *c) {
 void unit_connection_break(UnitConnection *c, int error) {
         if (!c->bus)
                 return;
+        assert(error < 0);
         c->error = error;
         (void)sd_event_source_set_enabled(c->broken, SD_EVENT_ONESHOT);
 }
@@ -152,6 +153,7 @@ void unit_connection_proved(UnitConnection *c) {
 static int set_owner(UnitConnection *c, const char *owner) {
         char *copy = strdup(owner);
 
+        assert(c->on_bus); /* the manager itself has no owner */
         if (!copy)
                 return -ENOMEM;
         free(c->owner);
@@ -275,6 +277,7 @@ static int connection_start_bus(UnitConnection *c) {
 static int connection_connect(UnitConnection *c) {
         int r;
 
+        assert(!c->bus && !c->owner);
         if (c->address) {
                 c->on_bus = c->options.is_bus;
                 return connection_start(c, c->address, c->on_bus);
@@ -294,6 +297,7 @@ static int connection_connect(UnitConnection *c) {
 static void connection_retry_later(UnitConnection *c) {
         int r;
 
+        assert(!c->bus && c->retry >= RETRY_MIN && c->retry <= RETRY_MAX);
         r = sd_event_source_set_time_relative(c->reopen, c->retry);
         if (r >= 0)
                 r = sd_event_source_set_enabled(c->reopen, SD_EVENT_ONESHOT);

@@ -105,6 +105,7 @@ static void file_enter_heap(Batch *b, File *f, bool is_due) {
         uint64_t key = is_due ? f->number : due_of(b, f);
         int r;
 
+        assert(b->config.each && f->position == HEAP_NONE);
         f->is_due = is_due;
         r = heap_set(is_due ? &b->due : &b->settling, key, key, f, &f->position);
         assert(r >= 0);
@@ -135,11 +136,13 @@ static void file_wait(Batch *b, File *f, File *before) {
 }
 
 static void file_unwait(Batch *b, File *f) {
+        assert(!f->run);
         file_leave_heap(b, f);
         TAILQ_REMOVE(&b->waiting, f, order);
 }
 
 static void file_forget(Batch *b, File *f) {
+        assert(!f->run && f->position == HEAP_NONE && b->n_bytes >= file_size(f));
         hash_table_take(&b->files, &f->node, (uint32_t)f->hash);
         hash_table_shrink(&b->files);
         b->n_bytes -= file_size(f);
@@ -216,6 +219,7 @@ static void batch_add_from(Batch *b, const char *from, File *f) {
 }
 
 static void file_change_in_run(File *f, unsigned events, usec_t now) {
+        assert(f->run && f->position == HEAP_NONE);
         if (f->again_events == 0)
                 f->again_first = now;
         f->again_last = now;
@@ -286,6 +290,7 @@ static usec_t limit_next(const Batch *b) {
 static void limit_slow_down(Batch *b, usec_t now, usec_t due) {
         usec_t last = b->taken[(b->n_taken - 1) % b->config.limit_burst], gap = usec_sub(due, last);
 
+        assert(b->slowness <= BATCH_SLOWEST);
         if (gap <= 2 * b->config.limit_interval / b->config.limit_burst)
                 b->slowness = MIN(b->slowness + 1, BATCH_SLOWEST);
         else if (b->slowness > 0)
@@ -341,6 +346,7 @@ static File *batch_first(const Batch *b) {
 static void run_fill(Batch *b, BatchRun *r, size_t max) {
         size_t bytes = 0;
 
+        assert(max > 0 && max <= batch_n_waiting(b));
         while (r->n_files < max) {
                 File *f = batch_first(b);
 
@@ -472,6 +478,7 @@ static void file_leave_run(Batch *b, File *f, BatchOutcome outcome, usec_t now) 
         unsigned again = f->again_events & ~(1U << 31);
         bool changed = f->again_events != 0;
 
+        assert(f->run);
         f->run = NULL;
         if (outcome == BATCH_FORGET && !changed) {
                 file_forget(b, f);
@@ -491,6 +498,7 @@ static void file_leave_run(Batch *b, File *f, BatchOutcome outcome, usec_t now) 
 
 /* Its files are elsewhere by now. */
 static void run_remove(Batch *b, BatchRun *r) {
+        assert(b->n_runs > 0 && b->n_running >= r->n_files);
         TAILQ_REMOVE(&b->runs, r, runs);
         b->n_runs--;
         b->n_running -= r->n_files;
@@ -563,6 +571,7 @@ int batch_visit(const Batch *b, usec_t now, int (*visit)(const BatchView *v, voi
 }
 
 size_t batch_n_waiting(const Batch *b) {
+        assert(b->n_running <= b->files.n_nodes);
         return b->files.n_nodes - b->n_running;
 }
 

@@ -89,6 +89,7 @@ static int watches_reserve(EventQueue *q) {
 static KernelWatch *watch_insert(EventQueue *q, int64_t id) {
         KernelWatch *w = TAKE_PTR(q->spare);
 
+        assert(w && !watch_find(q, id)); /* watches_reserve() came before */
         w->id = id;
         hash_table_put(&q->watches, &w->node, watch_hash(&w->node, NULL), watch_hash, NULL);
         q->n_outer += is_outer(id);
@@ -96,6 +97,8 @@ static KernelWatch *watch_insert(EventQueue *q, int64_t id) {
 }
 
 static void watch_remove(EventQueue *q, KernelWatch *w) {
+        assert(LIST_EMPTY(&w->subscribers));
+        assert(!is_outer(w->id) || q->n_outer > 0);
         q->n_outer -= is_outer(w->id);
         hash_table_take(&q->watches, &w->node, watch_hash(&w->node, NULL));
         hash_table_shrink(&q->watches);
@@ -108,6 +111,7 @@ int event_queue_subscribe_id(EventQueue *q, Subscriber *s, int64_t id, uint32_t 
         KernelWatch *w;
         int r;
 
+        assert(id >= 0); /* less is no watch */
         r = watches_reserve(q);
         if (r < 0)
                 return r;
@@ -140,6 +144,7 @@ bool event_queue_has_id(const EventQueue *q, int64_t id) {
 }
 
 static void subscriber_remove(EventQueue *q, Subscriber *s) {
+        assert(subscriber_is_subscribed(s));
         if (q->cursor == s)
                 q->cursor = LIST_NEXT(s, of_watch);
         LIST_REMOVE(s, of_watch);
@@ -227,7 +232,7 @@ static Pending *pending_new(const Heard *h, uint64_t hash) {
 
         if (!p)
                 return NULL;
-        assert(handle_size <= EVENT_QUEUE_HANDLE_MAX);
+        assert(handle_size <= EVENT_QUEUE_HANDLE_MAX && h->length <= UINT8_MAX);
         *p = (Pending){ .hash = hash, .id = h->id, .writer = h->writer, .length = (uint8_t)h->length };
         memcpy(p->name, h->name, h->length);
         p->name[h->length] = '\0';
@@ -275,6 +280,7 @@ static void pending_tie(EventQueue *q, Pending *to, uint32_t cookie) {
         pending_untie(from);
         if (to->from)
                 to->from->to = NULL;
+        assert(!from->to && (!to->from || to->from != from));
         from->to = to;
         to->from = from;
 }
@@ -361,6 +367,7 @@ static Pending *pending_next(EventQueue *q) {
         while (p && p->from) {
                 Pending *from = p->from;
 
+                assert(from->to == p);
                 p->from = from->to = NULL;
                 p = from;
         }
@@ -415,6 +422,7 @@ bool event_queue_work(EventQueue *q) {
         _cleanup_free_ Pending *p = pending_next(q);
         bool dropped = pending_free_dropped(q, DROP_STEP);
 
+        assert(TAILQ_EMPTY(&q->pending) == (q->set.n_nodes == 0)); /* the same in its order */
         if (!p)
                 return dropped;
         pending_unlink(q, p);
@@ -469,6 +477,7 @@ int event_queue_fd(const EventQueue *q) {
 EventQueueCounters event_queue_counters(const EventQueue *q) {
         EventQueueCounters c = q->counters;
 
+        assert(q->n_outer <= q->watches.n_nodes);
         c.watches = q->watches.n_nodes - q->n_outer;
         c.waiting = q->set.n_nodes;
         return c;

@@ -15,6 +15,7 @@
 
 #include "watch/fan-queue.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/fanotify.h>
@@ -235,6 +236,7 @@ static int handle_of(const FanMark *m, int dir_fd, const char *name, DirectoryHa
 
         if (name_to_handle_at(dir_fd, name, &u.h, &mount_id, name[0] == '\0' ? AT_EMPTY_PATH : 0) < 0)
                 return -errno;
+        assert(u.h.handle_bytes <= HANDLE_MAX);
         *ret = (DirectoryHandle){ .file_system = m->file_system,
                                   .n_bytes = u.h.handle_bytes,
                                   .type = u.h.handle_type };
@@ -277,6 +279,7 @@ int fan_queue_open(const FanQueue *f, int mount_fd, const void *handle) {
         struct statfs s;
         int fd;
 
+        assert(h->n_bytes <= HANDLE_MAX); /* it is one that place_parse() let in */
         if (fstatfs(mount_fd, &s) < 0)
                 return -errno;
         if (memcmp(&s.f_fsid, &h->file_system, sizeof(h->file_system)) != 0)
@@ -323,6 +326,7 @@ static void queue_place(FanQueue *f, const FanPlace *place, uint32_t mask, pid_t
         int64_t id = handle_id(f, &place->handle);
         bool is_known;
 
+        assert(id >= EVENT_QUEUE_OUTER_ID); /* so that it is never taken for a watch of inotify */
         if (*other_slot(f, id) == id) {
                 f->counters.others++;
                 return;

@@ -147,6 +147,7 @@ static Entry *entry_new(const char *name, size_t n) {
 }
 
 static void model_count_entry(Model *m, const Entry *e, int by) {
+        assert(by > 0 || (m->n_name_bytes >= e->length && (m->n_entries > 0 || (e->flags & ENTRY_DIRECTORY))));
         m->n_name_bytes += (size_t)by * e->length;
         if (!(e->flags & ENTRY_DIRECTORY))
                 m->n_entries += (size_t)by;
@@ -208,6 +209,7 @@ Entry *directory_take(Directory *f, Entry *e) {
         directory_remove(f, e);
         model_count_entry(f->model, e, -1);
         if (e->flags & ENTRY_DIRECTORY) {
+                assert(e->directory->parent == f && e->directory->entry == e);
                 LIST_REMOVE(e->directory, siblings);
                 e->directory->parent = NULL;
         } else
@@ -221,6 +223,7 @@ int directory_put(Directory *f, Entry *e, const char *name, size_t n, Entry **re
 
         if (n == 0 || n > NAME_LEN)
                 return -EINVAL;
+        assert(!directory_find(f, name, n));
         r = directory_reserve(f);
         if (r < 0)
                 return r;
@@ -236,6 +239,7 @@ int directory_put(Directory *f, Entry *e, const char *name, size_t n, Entry **re
         directory_insert(f, e);
         model_count_entry(f->model, e, 1);
         if (e->flags & ENTRY_DIRECTORY) {
+                assert(!e->directory->parent && !directory_is_below(f, e->directory));
                 e->directory->entry = e;
                 e->directory->parent = f;
                 LIST_INSERT_HEAD(&f->directories, e->directory, siblings);
@@ -249,7 +253,10 @@ int directory_put(Directory *f, Entry *e, const char *name, size_t n, Entry **re
 
 Entry *directory_pop(Directory *f, unsigned *steps) {
         while (f->entries.n_nodes > 0 && *steps > 0) {
-                Entry *e = entry_in_slot(f, f->cursor);
+                Entry *e;
+
+                assert(f->cursor < f->entries.n_slots); /* nothing came in behind it */
+                e = entry_in_slot(f, f->cursor);
 
                 --*steps;
                 steps_add(1);
@@ -284,12 +291,14 @@ static void directory_free(Directory *f) {
         unsigned steps = UINT_MAX;
         Entry *e;
 
-        assert(!subscriber_is_subscribed(&f->subscriber));
+        assert(LIST_EMPTY(&f->directories) && !subscriber_is_subscribed(&f->subscriber));
         assert(!(f->flags & (DIRECTORY_QUEUED | DIRECTORY_BUSY | DIRECTORY_LOOK_AGAIN)));
         for (f->cursor = 0; (e = directory_pop(f, &steps));)
                 free(e);
+        assert(f->entries.n_nodes == 0);
         directory_clear_dirty(f);
         model_note_removed(m, f->id);
+        assert(m->n_directories > 0 && m->n_slots >= f->entries.n_slots);
         m->n_directories--;
         m->n_slots -= f->entries.n_slots;
         hash_table_done(&f->entries);
@@ -322,6 +331,7 @@ int model_take_root(Model *m, Entry **ret) {
 
         if (!fresh)
                 return -ENOMEM;
+        assert(!root->parent && !root->entry);
         root->id = fresh->id;
         fresh->id = id;
         root->entry = e;
@@ -360,6 +370,7 @@ Model *model_free(Model *m) {
                 else
                         directory_free(f);
         }
+        assert(m->n_directories == 0 && m->n_entries == 0); /* nothing that was taken out is left, either */
         free(m->removed);
         return mfree(m);
 }
@@ -420,6 +431,7 @@ static int directory_make_path(const Directory *f, bool reported, PathText *ret)
         if (before && (top->flags & DIRECTORY_MOVED_BELOW)) {
                 n += top->entry->length + (depth > 0);
                 top = top->parent;
+                assert(top); /* what has left has a path of its own */
         }
         steps_add(depth + n / 256);
         n_before = before ? before->length : 0;
@@ -432,6 +444,7 @@ static int directory_make_path(const Directory *f, bool reported, PathText *ret)
                 if (end > ret->bytes)
                         *--end = '/';
         }
+        assert(end == ret->bytes + n_before); /* there was room for just this */
         if (before)
                 memcpy(ret->bytes, before->path, n_before);
         return 0;
@@ -440,6 +453,7 @@ static int directory_make_path(const Directory *f, bool reported, PathText *ret)
 void directory_end_move(Directory *f) {
         MovedFrom *m = TAKE_PTR(f->moved_from);
 
+        assert(m || !(f->flags & DIRECTORY_MOVED_BELOW));
         f->flags &= ~(uint32_t)DIRECTORY_MOVED_BELOW;
         if (m && --m->n_refs == 0)
                 free(m);
@@ -470,6 +484,7 @@ int directory_inherit_moved_from(Directory *f) {
         }
         if (r < 0)
                 return r;
+        assert(!(parent->flags & DIRECTORY_MOVED_BELOW)); /* so that it is never more than one step */
         directory_end_move(f);
         f->moved_from = parent->moved_from;
         f->moved_from->n_refs++;
@@ -570,6 +585,7 @@ void model_succeed(Model *next, Model *m) {
 }
 
 void directory_set_id(Directory *f, uint32_t id) {
+        assert(id != MODEL_NO_ID);
         f->id = id;
         f->model->last_id = MAX(f->model->last_id, id);
 }

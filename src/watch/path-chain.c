@@ -6,6 +6,7 @@
 
 #include "watch/path-chain.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -71,6 +72,7 @@ static int chain_watch(PathChain *c, int dir_fd, const char *name, size_t n, Glo
         Link *l;
         int r;
 
+        assert(c->n_links <= PATH_CHAIN_LINKS_MAX);
         if (c->n_links >= PATH_CHAIN_LINKS_MAX) {
                 c->blind = true;
                 return 0;
@@ -258,6 +260,7 @@ static int chain_step(PathChain *c, Position *p, int *ret_fd) {
         memcpy(name, p->rest, n);
         name[n] = '\0';
         is_written = strlen(p->rest) <= p->written;
+        assert(is_written || p->text); /* else a link has put it there */
         if (c->glob && is_written && glob_is_pattern(name)) {
                 r = glob_new(&glob, name);
                 if (r < 0)

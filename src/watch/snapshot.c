@@ -44,6 +44,7 @@ static void row_put(Row *r, const void *bytes, size_t n) {
                 r->bytes = p;
                 r->n_allocated = bigger;
         }
+        assert(r->n + n <= r->n_allocated);
         memcpy(r->bytes + r->n, bytes, n);
         r->n += n;
 }
@@ -133,6 +134,7 @@ int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, con
                 return 0;
         if (t->n_lost_roots > 0)
                 return -EAGAIN;
+        assert(!t->loader && (t->durable == t->model || t->durable == t->parked));
         max = max > 0 ? max : INT32_MAX;
         done = save_removed(t->durable, max, write, userdata);
         for (f = model_first_dirty(t->durable); f && done < max && r >= 0; f = next) {
@@ -398,6 +400,7 @@ void tree_finish_load(Tree *t) {
 
         if (!l)
                 return;
+        assert(t->stage == TREE_BEGINNING && t->durable == t->model);
         qsort(l->directories, l->n_directories, sizeof(LoadedDirectory), loaded_compare);
         loader_link(t);
         tree_clean(t);

@@ -9,6 +9,7 @@
 
 #include "watch/spool.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -196,6 +197,7 @@ static int enter_owner(Spool *s, Step *step) {
 static int step_begin(Spool *s, Step *step) {
         int r;
 
+        assert(!step->scope.is_entered && step->claims < 0); /* each step is begun once, as ourselves */
         s->problem = mfree(s->problem);
         r = open_pinned(s, s->path, &s->pin, &step->at);
         if (r >= 0)
@@ -204,6 +206,7 @@ static int step_begin(Spool *s, Step *step) {
 }
 
 static const char *directory_name(char buf[static DIRECTORY_MAX], uint64_t id, unsigned attempt) {
+        assert(attempt > 0 && attempt <= SPOOL_ATTEMPTS_MAX); /* or directory_name_parse() refuses it */
         (void)snprintf(buf, DIRECTORY_MAX, "%016llx.%u", (unsigned long long)id, attempt);
         return buf;
 }

@@ -13,6 +13,7 @@
  * A directory that is made while its parent is heard of need not be read: all that happens in it is heard of from its
  * first moment, and with it who did it. */
 
+#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -64,6 +65,7 @@ void tree_choose_backend(Tree *t, int fd) {
 static void tree_change_over(Tree *t) {
         if (t->fan || t->fan_refused || t->watch->def.backend != WATCH_BACKEND_AUTO)
                 return;
+        assert(t->root_fd >= 0); /* a directory below it is being read */
         if (tree_start_fan(t, t->root_fd) < 0)
                 t->fan_refused = true;
         else
@@ -89,6 +91,8 @@ void tree_release_fan(Tree *t) {
 /* --- subscribing --- */
 
 static int tree_subscribe_handle(Tree *t, Directory *f, int dir_fd, const char *name, dev_t device) {
+        if (!t->fan)
+                return -ENOTCONN; /* it was refused since: the reading changes over */
         f->subscriber.notify = tree_on_directory_event;
         return fan_queue_subscribe(t->fan, &f->subscriber, dir_fd, name, device, tree_mask(t));
 }

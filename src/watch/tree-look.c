@@ -14,6 +14,7 @@
  * Moves are recognised by the inode: what has left is kept for a short time, with all that is below it and its
  * watches, and put in again where it turns up. */
 
+#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/sysmacros.h>
@@ -149,6 +150,7 @@ static int departed_new(Departed **ret, const PathText *path, const Entry *e, bo
 }
 
 static void tree_give_up(Tree *t, Departed *d) {
+        assert(t->n_departed > 0);
         TAILQ_REMOVE(&t->departed, d, order);
         t->n_departed--;
         TAILQ_INSERT_TAIL(&t->drops, d, order);
@@ -259,6 +261,7 @@ static void drop_report(Tree *t, const Directory *f, const Entry *e, bool synthe
 
 static void drop_finish(Tree *t, Departed *d) {
         TAILQ_REMOVE(&t->drops, d, order);
+        assert(d->length > 0 || t->n_lost_roots > 0);
         t->n_lost_roots -= d->length == 0;
         (void)departed_free(d);
 }
@@ -288,6 +291,7 @@ bool tree_bury(Tree *t, Directory *top, Directory **at, const Departed *d) {
         *at = f;
         if (!drop_files(t, d, f))
                 return false;
+        assert(LIST_EMPTY(&f->directories)); /* nothing comes into what was given up */
         if (d && t->watch && (f != top || d->length > 0))
                 drop_report(t, f, NULL, f != top || d->synthetic);
         tree_unsubscribe(t, f);
@@ -555,6 +559,7 @@ static int tree_welcome(Tree *t, Departed *found, const Observation *s, const Fi
         r = directory_put(s->directory, found->entry, s->name, s->length, &e);
         if (r < 0)
                 return r;
+        assert(t->n_departed > 0);
         d = found;
         d->entry = NULL;
         TAILQ_REMOVE(&t->departed, d, order);
@@ -594,6 +599,7 @@ static void tree_remember_newborn(Tree *t, const Observation *s, const FileState
         if (!t->newborns)
                 return;
         b = &t->newborns[state->inode % NEWBORNS];
+        assert(s->length <= NAME_MAX);
         b->directory = s->directory;
         b->inode = state->inode;
         b->length = s->length;
@@ -760,6 +766,7 @@ void tree_see(Tree *t, const Observation *s) {
                 (void)entry_free(directory_take(s->directory, e));
                 e = NULL;
         }
+        assert(!e || !!(e->flags & ENTRY_DIRECTORY) == state.is_directory);
         if (!e)
                 tree_see_new(t, s, &state);
         else if (state.is_directory)

@@ -8,6 +8,7 @@
  * Directories wait in one queue, last in first out, so that the queue stays about as long as the tree is deep and wide
  * and a directory is read while its parent is still in the caches. */
 
+#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -60,6 +61,7 @@ void tree_set_directory_flag(Tree *t, Directory *f, uint32_t flag, bool on) {
 
         if (!!(f->flags & flag) == on)
                 return;
+        assert(on || !count || *count > 0);
         f->flags = on ? f->flags | flag : f->flags & ~flag;
         if (!was_polled && (f->flags & DIRECTORY_LOOK_AGAIN))
                 TAILQ_INSERT_TAIL(&t->polled, f, polled);
@@ -156,6 +158,7 @@ static void scan_begin(Tree *t, Directory *f) {
         Scan *s = &t->scan;
         int r, fd;
 
+        assert(!s->directory && s->fd < 0); /* one at a time */
         if (!s->buffer)
                 s->buffer = malloc(SCAN_BUFFER);
         r = s->buffer ? scan_open(t, f, &fd) : -ENOMEM;
@@ -257,6 +260,7 @@ static int scan_some(Tree *t) {
         for (unsigned n = 0; n < SCAN_STEP; n++) {
                 const struct dirent64 *d;
 
+                assert(s->at <= s->used);
                 if (s->at == s->used) {
                         ssize_t got = getdents64(s->fd, s->buffer, SCAN_BUFFER);
 
@@ -313,6 +317,7 @@ static bool scan_verify_some(Tree *t) {
         Entry *unseen[2 * GONE_STEP];
         size_t n = 0;
 
+        assert(f->flags & DIRECTORY_BUSY); /* it keeps its slots */
         for (unsigned slots = 0; f->cursor < f->entries.n_slots && n < GONE_STEP && slots < SLOTS_STEP; slots++) {
                 for (Entry *e = entry_in_slot(f, f->cursor); e && n < ELEMENTSOF(unseen); e = entry_next(e))
                         if (is_unseen(f, e))

@@ -171,6 +171,7 @@ static void tree_park(Tree *t) {
         RootIdentity root = t->root;
         Model *other = t->parked;
 
+        assert(t->model != other);
         tree_stop(t);
         if (!other && model_new(&other, t) < 0)
                 return;
@@ -180,6 +181,7 @@ static void tree_park(Tree *t) {
         t->parked_root = root;
         t->has_root = false;
         t->resting = model_root(t->parked);
+        assert(!t->scan.directory); /* nothing of it is under way */
 }
 
 /* Some watches of what is parked. */
@@ -207,6 +209,7 @@ static void tree_forget_other(Tree *t) {
                 free(dead);
                 return; /* then it is compared with the wrong one, and all is reported */
         }
+        assert(t->durable == t->model || t->durable == t->parked);
         if (t->durable == t->model) {
                 model_succeed(fresh, t->model);
                 t->durable = fresh;
@@ -470,6 +473,7 @@ static void tree_regain(Tree *t) {
 
 /* No file of the tree stays open, so that it can be unmounted. */
 void tree_rest(Tree *t) {
+        assert(t->fan_error <= 0);
         tree_close(t);
         if (tree_is_idle(t)) {
                 /* While nothing can be known of it, what there is is neither a base line nor to be saved. */
@@ -539,6 +543,7 @@ void tree_retire(Tree *t) {
 bool tree_work_retired(Tree *t) {
         Model **m = t->model ? &t->model : &t->parked;
 
+        assert(!t->watch);
         if (tree_work_drop(t))
                 return true;
         if (!*m)
@@ -557,6 +562,8 @@ Tree *tree_free(Tree *t) {
                 tree_retire(t);
         while (tree_work_retired(t))
                 ;
+        assert(t->n_departed == 0 && t->n_lost_roots == 0 && TAILQ_EMPTY(&t->polled) && t->n_open_files == 0);
+        assert(t->n_polled + t->n_unreadable + t->n_look_once + t->n_remote == 0);
         free(t->newborns);
         free(t->scan.buffer);
         path_text_done(&t->scan.path);

@@ -41,6 +41,8 @@ typedef struct Newborn {
         char name[NAME_MAX + 1];
 } Newborn;
 
+#define NEWBORNS 64U /* that are remembered */
+
 /* A file with several names that somebody writes to: his closing is told under the name by which he has opened it,
  * which need not be one of ours, and of the file itself. */
 typedef struct OpenFile {
@@ -52,8 +54,6 @@ typedef struct OpenFile {
 } OpenFile;
 
 #define OPEN_FILES_MAX 64U /* that are followed; more are looked at from time to time */
-
-#define NEWBORNS 64U /* that are remembered */
 
 /* A model that another one has taken the place of, freed bit by bit. */
 typedef struct DeadModel {

@@ -309,6 +309,7 @@ static int watcher_start_fan(Watcher *w) {
 }
 
 static void watcher_stop_fan(Watcher *w) {
+        assert(w->n_fan_users == 0);
         w->fan_source = sd_event_source_disable_unref(w->fan_source);
         w->fan = fan_queue_free(w->fan);
         w->fan_overflowed = false;
@@ -321,6 +322,7 @@ int watcher_take_fan(Watcher *w, FanQueue **ret) {
                 watcher_stop_fan(w);
                 return r;
         }
+        assert(w->fan && w->fan_source);
         w->n_fan_users++;
         *ret = w->fan;
         return 0;
@@ -447,7 +449,7 @@ Watcher *watcher_free(Watcher *w) {
         assert(TAILQ_EMPTY(&w->watches));
         while (watcher_work_retired(w))
                 ;
-        assert(!w->fan);
+        assert(!w->fan && TAILQ_EMPTY(&w->work));
         (void)sd_event_source_disable_unref(w->queue_source);
         (void)sd_event_source_disable_unref(w->work_source);
         (void)sd_event_source_disable_unref(w->mounts_source);

@@ -6,6 +6,7 @@
 
 #include "watch/writer-table.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -67,6 +68,7 @@ static uint32_t group_number(WriterTable *t, const char *path) {
         if (!copy)
                 return 0;
         g = &t->groups[++t->last_group % WRITER_GROUPS_MAX];
+        assert(g->number < t->last_group); /* the oldest of them */
         free(g->path);
         *g = (Group){ .number = t->last_group, .hash = hash, .path = copy };
         return g->number;

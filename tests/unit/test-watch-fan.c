@@ -9,6 +9,8 @@
 #include <sys/statfs.h>
 #include <linux/loop.h>
 
+#include "watch/watcher-internal.h" /* first: test-watch.h has a name that it uses */
+
 #include "test-watch.h"
 #include "watch/fan-queue.h"
 #include "watch/writer-table.h"
@@ -408,6 +410,29 @@ static void test_large_tree_changes_over(void **state) {
         assert_int_equal(watch_counters(watch).marks, 1);
         assert_true(watch_counters(watch).watches < 10);
         write_file(at("3/h"), "x");
+        settle();
+        assert_n_reported(1);
+        stop_watch(watch);
+}
+
+/* What is left of it after it was refused again, to a root that was replaced, is heard of by inotify once it is read.
+ */
+static void test_refused_again(void **state) {
+        WatchDef def = {
+                .kind = WATCH_TREE, .path = w.directory, .events = WATCH_COMPLETE, .recursive = true, .large = 1
+        };
+        Watch *watch;
+
+        need_permission();
+        make_directory(at("a"));
+        watch = start_watch(&def);
+        assert_int_equal(watch_counters(watch).marks, 1);
+        tree_release_fan(watch->tree);
+        watch->tree->fan_refused = true;
+        tree_resolve_later(watch->tree);
+        settle();
+        assert_int_equal(watch_counters(watch).marks, 0);
+        write_file(at("a/f"), "x");
         settle();
         assert_n_reported(1);
         stop_watch(watch);
@@ -886,6 +911,7 @@ int main(void) {
                 watch_test(test_mounted_again),
                 watch_test(test_two_file_systems),
                 watch_test(test_large_tree_changes_over),
+                watch_test(test_refused_again),
                 watch_test(test_not_permitted),
                 watch_test(test_not_possible),
                 watch_test(test_possible_later),
