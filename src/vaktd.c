@@ -42,7 +42,7 @@ typedef struct Daemon {
         Manager *manager;
         Bus *bus;
         int listen_fd;
-        Notifier *notifier; /* NULL: nobody wants to be told */
+        Notifier *notifier; /* NULL: there is no $NOTIFY_SOCKET */
         sd_event_source *status_source;
         bool is_ready, stopping, bus_drained, runs_ended;
         usec_t stop_monotonic;

@@ -6,7 +6,7 @@
 #include "config/job-entry.h"
 
 /* Looks at the entries of a load, by name. Those that are new or changed and in a cycle get that as their problem, and
- * what was in force before, which old() tells, takes their place. An instance that has no file of its own is its
+ * the previous version, which old() returns, takes their place. An instance that has no file of its own is its
  * template. 0 or -ENOMEM. */
 int cycles_break(Entry *const *entries, size_t n, const Entry *(*old)(const void *userdata, const char *name),
                  const void *userdata);

@@ -276,7 +276,7 @@ static int read_and_build(Entry *e, EntryContext *context, const char *file) {
         return r == -EINVAL ? 0 : r;
 }
 
-/* Puts what was in force before in the place of what is bad, and in that of what says the same. */
+/* Replaces invalid definitions, and equal ones, with the previous version. */
 static int keep_in_force(Entry *e, const Entry *old) {
         bool same = e->def && old->def && e->def->digest == old->def->digest;
         int r;

@@ -8,9 +8,9 @@
 #include "config/source.h"
 
 typedef struct Entry {
-        JobDef *def;          /* in force: the last good one; NULL for a template */
+        JobDef *def;          /* in use: the last valid one; NULL for a template */
         JobText *texts;       /* of a template: the last good ones, path is NULL at the end; NULL for a job */
-        Chains chains;        /* what it requests, as it is in force */
+        Chains chains;        /* what it requests, as of the version in use */
         Sources dropins;      /* that count, in order */
         Diagnostics problems; /* of its files as they are now */
         FileStamp stamp;      /* of the file */
@@ -18,7 +18,7 @@ typedef struct Entry {
         bool masked;
         bool hidden;  /* drop-ins for an instance that has no file: shows when it is asked for */
         bool recheck; /* the stamps say nothing: read again */
-        bool changed; /* by the load under way: says something else than what was in force before */
+        bool changed; /* by the current load: differs from the previous version */
         bool carried; /* its directory cannot be read now; that is told once, for the directory */
         bool kept;    /* the loader's: the load under way took it over */
         char name[];
@@ -57,11 +57,12 @@ void finding_done(Finding *f);
 /* True when the entry holds what was found, so that nothing has to be read. */
 bool entry_is_current(const Entry *e, const Finding *f);
 
-/* Reads what was found; its lists are taken over. A problem is no error: what was in force (old, may be NULL) stays.
- * 0 or -ENOMEM. */
+/* Reads what was found; its lists are taken over. A problem is no error: the previous version (old, may be NULL)
+ * stays. 0 or -ENOMEM. */
 int entry_read(Entry **ret, EntryContext *context, Finding *f, const Entry *old);
 
-/* Writes a problem down at a request of the entry; what was in force (old, may be NULL) comes back. 0 or -ENOMEM. */
+/* Writes a problem down at a request of the entry; the previous version (old, may be NULL) is restored. 0 or -ENOMEM.
+ */
 int entry_reject(Entry *e, const Entry *old, const Chain *at, const char *format, ...) _printf_(4, 5);
 
 /* A copy of the entry for a load that cannot see its files, with that as its problem. 0 or -ENOMEM. */

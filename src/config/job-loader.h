@@ -15,13 +15,13 @@ typedef struct JobLoader JobLoader;
 
 typedef struct LoadedJob {
         const char *name;          /* owned by the loader, valid until the next load */
-        JobDef *def;               /* the version in force: NULL when the file was never good */
+        JobDef *def;               /* the version in use: NULL if the file was never valid */
         const Diagnostic *problem; /* first problem of the file as it is now, NULL when it is good; valid as name is */
 } LoadedJob;
 
-/* dirs: NULL-terminated, first one wins. owner: files must belong to root or to this user and be writable by nobody
- * else. zones: that the definitions borrow theirs from, so it has to outlive them all; NULL: only UTC is known. A file
- * that names a zone which is not there is read again by each load, in case it has come. */
+/* dirs: NULL-terminated, first one wins. owner: files must belong to root or to this user and not be writable by
+ * anyone else. zones: that the definitions borrow theirs from, so it has to outlive them all; NULL: only UTC is known.
+ * A file that names a zone which is not there is read again by each load, in case it has come. */
 int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *zones, LoaderTarget target);
 JobLoader *job_loader_free(JobLoader *l);
 DEFINE_CLEANUP(JobLoader, job_loader_free)

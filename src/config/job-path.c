@@ -106,7 +106,7 @@ static int append_source(const KeyLine *k, PathKind kind, char *path) {
         return 0;
 }
 
-/* A bad path is one all the same: that nothing is watched would be a problem that nobody understands. */
+/* A bad path is one all the same: that nothing is watched would be a confusing problem. */
 int path_parse_source(const KeyLine *k, _unused_ void *field) {
         PathKind kind = *(const PathKind *)k->row->argument;
         Builder *b = builder_of(k);
@@ -427,7 +427,7 @@ static int validate_spool_directory(const Builder *b, PathSetting s, const char 
         return 0;
 }
 
-/* A unit is started as it is: nobody could tell it which item it is for, and that would be deleted all the same. */
+/* A unit is started as it is: it cannot be told which item it is for, and that would be deleted all the same. */
 static int validate_spool(const Builder *b, const Place *spool) {
         const Place *batch = &b->path.settings[PATH_BATCH];
         const PathDef *d = b->def->path_trigger;

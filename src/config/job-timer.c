@@ -70,7 +70,7 @@ static int read_trigger_span(const KeyLine *k, TriggerType type, usec_t *ret) {
         return 0;
 }
 
-/* A bad trigger is one all the same: that it were missing would be a problem that nobody understands. */
+/* A bad trigger is one all the same: that it is missing would be a confusing problem. */
 int timer_parse_trigger(const KeyLine *k, _unused_ void *field) {
         TriggerType type = *(const TriggerType *)k->row->argument;
         Builder *b = builder_of(k);

@@ -2,7 +2,7 @@
 
 /* vaktd.conf: read as a job file is, with a table of its own and without specifiers. A line with an error is passed
  * over, as systemd does with its own: a host whose jobs do not run for a slip of the pen is worse off than one with a
- * default in force, as long as everybody is told. */
+ * default in use, as long as that is reported. */
 
 #include "config/settings.h"
 

@@ -56,15 +56,15 @@ typedef enum SourceKind {
 int directory_of_file(const char *path, Directory *ret, const char **ret_name);
 void directory_done(Directory *f);
 
-/* Opens a directory, relative to at_fd, if it belongs to root or owner and nobody else may write to it. Returns the
+/* Opens a directory, relative to at_fd, if it belongs to root or owner and no other user may write to it. Returns the
  * fd; -ENOENT when there is none; -EINVAL or -ENOMEM as complain() does. */
 int directory_open(int at_fd, const char *name, uid_t owner, char **reterr);
 
 /* Looks at a file, following links. Returns a SourceKind; -ENOENT when there is none; -EINVAL or -ENOMEM. */
 int source_stat(const Directory *directory, const char *name, FileStamp *ret, char **reterr);
 
-/* Reads a file that is regular, belongs to root or owner, is writable by nobody else and not too large. ret_stamp is
- * what it was when the reading began. 0, -EINVAL or -ENOMEM. */
+/* Reads a file that is regular, belongs to root or owner, is not writable by anyone else and not too large. ret_stamp
+ * is what it was when the reading began. 0, -EINVAL or -ENOMEM. */
 int source_read(const Directory *directory, const char *name, uid_t owner, JobText *ret, FileStamp *ret_stamp,
                 char **reterr);
 

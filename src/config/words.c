@@ -2,7 +2,7 @@
 
 /* As in systemd.syntax(7): quotes of either kind may open anywhere in a word, C escapes count inside and outside of
  * them, and an unknown escape is an error (systemd warns and keeps it). Escapes count in all lists, also in those
- * where systemd only drops the backslash: nobody means that. */
+ * where systemd only drops the backslash: that is never intended. */
 
 #include "config/words.h"
 

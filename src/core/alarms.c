@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Alarms about a job: a run takes longer than SlowSec=, no run succeeded for ExpectSec=. Each is raised once, kept in
- * the ledger, and not again until a run of the job has succeeded; so a job that fails every minute pages nobody every
- * minute, not even over restarts.
+ * the ledger, and not again until a run of the job has succeeded; so a job that fails every minute does not page
+ * anybody every minute, not even over restarts.
  *
  * The last success is remembered beside the history, which may be pruned; a job that never succeeded is given its time
  * from when it was seen first. A pause says that somebody knows, and so does who asks to forget that the job failed:
@@ -150,7 +150,7 @@ static int load_success(const RunRecord *r, void *userdata) {
         return 1;
 }
 
-/* The latest of what is remembered and what stands in the history: nobody keeps the stamps while nothing is expected.
+/* The latest of what is remembered and what stands in the history: the stamps are not kept while nothing is expected.
  * None counts when it lies in the future. */
 static void look_up_since(Manager *m, JobAlarms *a) {
         LedgerFilter filter = { .job = a->job->name, .results = 1U << RUN_RESULT_SUCCESS, .limit = 1 };

@@ -28,7 +28,7 @@
 
 #define RUNS_DUMPED_MAX 1000
 
-/* Reads vaktd.conf over the settings in force; errors go into the diagnostics. At a reload, what was good before
+/* Reads vaktd.conf over the current settings; errors go into the diagnostics. At a reload, what was good before
  * stays: then nothing is taken from files with errors. */
 static int load_settings(Manager *m, bool is_reload) {
         Settings s;
@@ -316,8 +316,8 @@ int manager_reload(Manager *m) {
         int r;
 
         diagnostics_done(&m->diagnostics);
-        (void)load_settings(
-                m, /* is_reload= */ true); /* a bad file leaves the settings in force as they are, and a diagnostic */
+        (void)load_settings(m,
+                            /* is_reload= */ true); /* an invalid file leaves the current settings, and a diagnostic */
         r = pools_configure(m);
         if (r < 0)
                 log_error_errno(r, "Cannot apply the pools of vaktd.conf: %m; reload when there is more memory");

@@ -12,7 +12,7 @@
 
 #include "time/span.h"
 
-#define AGAIN_USEC USEC_PER_SEC /* where nobody can tell when something will have changed */
+#define AGAIN_USEC USEC_PER_SEC /* where it is unknown when something will change */
 
 #define ADMIT             ((GateAnswer){ .verdict = GATE_ADMIT })
 #define REFUSE            ((GateAnswer){ .verdict = GATE_REFUSE, .until = USEC_INFINITY })
@@ -136,7 +136,7 @@ static unsigned places(const JobDef *def) {
 }
 
 /* Most runs that a power cut has ended are known to be lost some milliseconds after the start. Until then they keep
- * others waiting, but nobody is refused for their sake. And what is made up for comes all at once: CatchUpMax= bounds
+ * others waiting, but no run is refused for their sake. And what is made up for comes all at once: CatchUpMax= bounds
  * it, not QueueMax=. */
 static bool is_refused_by_overlap(const GateInput *in) {
         const Job *job = in->job;

@@ -27,7 +27,7 @@ typedef enum GateRow {
 /* Who asks decides which gates are asked, and whether a shut one means to wait or not at all. */
 typedef enum GateAsker {
         GATE_REQUEST,  /* a run is asked for: now or not at all */
-        GATE_FORECAST, /* nobody asks yet: what would become of a trigger that elapses now */
+        GATE_FORECAST, /* no request yet: what would happen to a trigger that elapses now */
         GATE_RETRY,    /* a try whose time has come */
         GATE_FILES,    /* a path trigger: its files wait and grow */
         GATE_QUEUED,   /* the first run in the queue of its job */

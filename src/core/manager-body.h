@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The body of Manager: what the files of core/ share, and nobody else sees. A part with a file of its own has its body
- * there, or in the header of that file. */
+/* The body of Manager: what the files of core/ share, and no other directory sees. A part with a file of its own has
+ * its body there, or in the header of that file. */
 
 #include "core/live-run.h"
 #include "core/manager.h"
@@ -80,7 +80,7 @@ struct Manager {
         FoundRuns found;
 
         bool is_started;  /* manager_start() was called: runs may be */
-        bool is_unread;   /* the ledger could not be read yet: who knows what goes on */
+        bool is_unread;   /* the ledger could not be read yet: unfinished runs are not known */
         bool is_surveyed; /* forgotten runs are taken over, or were waited for long enough */
         bool is_held;     /* the machine goes down: nothing is started */
         bool stopping;

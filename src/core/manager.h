@@ -113,7 +113,8 @@ int manager_pause_until(Manager *m, const char *job, usec_t until);
 int manager_skip(Manager *m, const char *job, unsigned count);
 
 /* Reads all files again and puts the difference into force. What is wrong is in manager_diagnostics() afterwards.
- * A bad vaktd.conf keeps the settings in force and is a diagnostic. Negative errno only when nothing could be done. */
+ * An invalid vaktd.conf keeps the current settings and is a diagnostic. Negative errno only when nothing could be
+ * done. */
 int manager_reload(Manager *m);
 
 JobTable *manager_jobs(Manager *m);

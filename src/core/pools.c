@@ -125,7 +125,7 @@ static void drop_if_unused(Manager *m, Pool *p) {
         i = pool_position(m, p->name);
         assert(i < m->pools->n_named && m->pools->named[i] == p);
         ARRAY_REMOVE(m->pools->named, m->pools->n_named, i);
-        pool_changed(m, p); /* nobody waits: takes it out */
+        pool_changed(m, p); /* no run waits: removes it */
         pool_free(p);
 }
 

@@ -5,7 +5,7 @@
  *
  * Within a job it is first come, first served. Among those that wait for a slot it is so too, but each step of
  * Priority= counts as one minute that the run has waited already. A run with a high priority goes first, and one with
- * a low priority is overtaken only by what came within so many minutes after it: nobody starves, and a rank never
+ * a low priority is overtaken only by what came within so many minutes after it: no run starves, and a rank never
  * changes, so that a heap is all it takes. */
 
 #include <assert.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The one place where a run goes on to its next stage. With the stage change, in one step, the state in its record,
- * the list or heap that it waits in, and every number that tells of runs: so whoever looks, at any point in between,
+ * the list or heap that it waits in, and every number that tells of runs: so code that looks, at any point in between,
  * finds them right. What is to follow from a stage is for those who bring it about. */
 
 #include <assert.h>

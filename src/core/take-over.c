@@ -171,11 +171,11 @@ int take_over_runs(Manager *m) {
         payloads_load(m);
         r = ledger_unfinished(m->ledger, on_unfinished, m);
         payloads_forget_loaded(m);
-        runs_empty_outbox(m); /* nobody is told of lost runs before all are known */
+        runs_empty_outbox(m); /* lost runs are not reported before all are known */
         return r;
 }
 
-/* --- units that nobody knows --- */
+/* --- unknown units --- */
 
 /* The ledger was in memory only when they were started, and the daemon died. Their numbers are their own: ids are
  * never given out twice. What led to a run and what followed from it is not in the ledger either: the stamps of the
@@ -185,7 +185,7 @@ int take_over_runs(Manager *m) {
 
 #define SURVEY_USEC (20 * USEC_PER_SEC) /* an occurrence that waits so long is still in time */
 
-/* A number that the ledger has for another job is none of ours: another daemon works with the same service manager. */
+/* A number that the ledger has for another job is not ours: another daemon uses the same service manager. */
 ExecFound take_over_found(void *userdata, const char *job, uint64_t id) {
         Manager *m = userdata;
         const RunRecord *known = ledger_get(m->ledger, id);

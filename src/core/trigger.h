@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A kind of trigger, as the core knows it: a table of functions, and what such a kind may see of the core. Each kind
- * is a file of trigger/, and is known to nobody but by its table, which who makes the manager hands over
+ * is a file of trigger/, and is known only by its table, which the code that creates the manager passes
  * (ManagerOptions.triggers).
  *
  * A kind keeps what it knows of a job behind a pointer of the job's that is its own, and what it gives a run behind a
@@ -58,13 +58,13 @@ struct TriggerOps {
         /* A person asks for it (RUN_CAUSE_MANUAL): asks for it with what it is to be given. 0: the kind has nothing to
          * give. Errors as manager_request(). */
         int (*request)(Trigger *t, Job *job, const RunRequest *request, uint64_t *ret_id);
-        void (*run_started)(Trigger *t, LiveRun *run); /* any run of any job, whoever asked for it; so with its end */
+        void (*run_started)(Trigger *t, LiveRun *run); /* any run of any job, whatever requested it; so with its end */
         /* It is over. Its payload is another try's by now if there is one. True: it stays in the ledger until
          * payload_forget(). */
         bool (*run_ended)(Trigger *t, LiveRun *run);
         /* A run with this payload has failed; the payload is about to be another try's. */
         void (*run_retried)(Trigger *t, const LiveRun *failed, RunPayload *payload);
-        /* A run is there that nobody knew: which trigger of the job has asked for it? */
+        /* There is a run that was not known: which trigger of the job has requested it? */
         void (*run_found)(Trigger *t, Job *job, RunRecord *record);
 
         /* --- its payload --- */

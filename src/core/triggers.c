@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The kinds of triggers that there are (core/trigger.h), all asked in turn: nobody else in the core knows how many or
- * which they are. And what a kind may see of a run. */
+/* The kinds of triggers that there are (core/trigger.h), all asked in turn: the rest of the core does not know how
+ * many or which they are. And what a kind may see of a run. */
 
 #include <assert.h>
 

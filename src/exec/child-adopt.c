@@ -2,8 +2,9 @@
 
 /* Children of an earlier daemon of this boot. They are not ours to wait for: a process is known again by its pid
  * together with the time it started, and its end is told by a pidfd, which does not say how it ended. A run of which
- * the pid was not written down any more carries its number in its environment; whoever is looked for that way is found
- * by one walk through /proc for all of them. Nothing is ever started here: a run that is not found may have been.
+ * the pid was not written down any more carries its number in its environment; a process that is looked for in this
+ * way is found by one walk through /proc for all of them. Nothing is ever started here: a run that is not found may
+ * have been.
  *
  * Output that an adopted run writes goes nowhere, as its pipe ended with the daemon that held it. */
 

@@ -292,7 +292,7 @@ char *child_cgroup_entrance(const ChildCgroup *c, uint64_t run) {
 }
 
 /* One pass over its members. A process that is made meanwhile may be missed: a signal that can be answered leaves that
- * to whoever makes it. */
+ * to the process that creates it. */
 static int signal_members(const ChildCgroup *c, uint64_t run, int sig) {
         char path[FILE_PATH_MAX];
         int fd = openat(c->fd, run_file(path, run, "cgroup.procs"), O_RDONLY | O_CLOEXEC), pid, r = 0;

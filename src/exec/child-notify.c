@@ -118,7 +118,7 @@ static int on_message(sd_event_source *s, int fd, uint32_t revents, void *userda
         return 0;
 }
 
-/* What an earlier daemon has left: a socket of ours that nobody listens to. */
+/* What an earlier daemon has left: a socket of ours without a listener. */
 static bool is_left_over(const struct sockaddr_un *address) {
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         struct stat st;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Processes are looked at through /proc. It tells of a number that is in use now; whoever wants to know that it is
+/* Processes are looked at through /proc. It tells of a number that is in use now; to know that it is
  * still the same process compares the time of its start, or holds a pidfd and compares afterwards. */
 
 #include "exec/child-process.h"

@@ -16,7 +16,8 @@ typedef struct ProcessInfo {
 /* -ESRCH: there is none; another negative errno. A zombie is still there. */
 int process_read(pid_t pid, ProcessInfo *ret);
 
-/* A pidfd of the process that started then; negative errno: -ESRCH when it is gone, whoever has its number now. */
+/* A pidfd of the process that started then; negative errno: -ESRCH when it is gone, even if another one has its number
+ * now. */
 int process_open(pid_t pid, uint64_t start);
 
 /* The environment that the process was started with, "NAME=VALUE" with a NUL behind each, *ret_size bytes of it and

@@ -18,7 +18,7 @@ int environment_base(char ***ret, bool user_instance);
  */
 int environment_add_user(char ***l, uid_t uid);
 
-/* A shell that lets nobody in is no SHELL. */
+/* A shell that does not permit logins is not a SHELL. */
 bool shell_is_usable(const char *shell) _pure_;
 
 /* base, which may be NULL, with the VAKT_ variables of a run. list: the file with its list of paths, or NULL.

@@ -106,7 +106,7 @@ static int on_failed(sd_event_source *s, void *userdata) {
 static bool holds_number(const ChildExecution *x) {
         ProcessInfo info;
 
-        if (x->child_source) /* nobody but us can reap it */
+        if (x->child_source) /* only we can reap it */
                 return true;
         return x->pid > 0 && process_read(x->pid, &info) >= 0 && info.start == x->pid_start;
 }
@@ -145,7 +145,7 @@ void child_execution_kill_rest(const ChildExecution *x) {
         if (x->has_group || holds_number(x))
                 signal_all(x, x->kill.send_sigkill ? SIGKILL : x->kill.signal);
         else if (x->pid > 0 && process_read(x->pid, &info) == -ESRCH)
-                /* While a group has members nobody gets its number as a pid. */
+                /* While a group has members, no process gets its number as a pid. */
                 send_signal(-x->pid, x->kill.send_sigkill ? SIGKILL : x->kill.signal);
 }
 

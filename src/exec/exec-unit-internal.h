@@ -3,7 +3,7 @@
 
 /* What the parts of the unit executor share: exec-unit.c (runs come in and go out), unit-calls.c (what is asked of the
  * service manager), unit-state.c (states), unit-follow.c (what it says), unit-resync.c (comparing), unit-release.c
- * (letting units go), unit-strangers.c (units that nobody knows), unit-shutdown.c (when the machine, or we, go down),
+ * (letting units go), unit-strangers.c (unknown units), unit-shutdown.c (when the machine, or we, go down),
  * unit-bounds.c (how long runs may take). */
 
 #include <sys/queue.h>
@@ -25,7 +25,7 @@ typedef enum CallKind {
         CALL_NONE,
         CALL_STOP,     /* of a run */
         CALL_KILL,     /* of what does not stop */
-        CALL_IDENTIFY, /* of a unit that nobody knows */
+        CALL_IDENTIFY, /* of an unknown unit */
         CALL_LOOK,     /* at all properties of its unit */
         CALL_ASK,      /* for a figure, once it is over */
         CALL_RELEASE,  /* of its unit */
@@ -221,6 +221,6 @@ int release_build(Caller *c, sd_bus_message **ret);
 void release_answered(Caller *c, sd_bus_message *m);
 /* Until it is settled; the file of list_run, if that is not 0, too. False: it is not kept. */
 bool release_keep(UnitExecutor *e, const char *unit, bool is_failed, uint64_t list_run);
-void release_at_once(UnitExecutor *e, const char *unit, bool is_failed); /* as nobody needs it */
+void release_at_once(UnitExecutor *e, const char *unit, bool is_failed); /* because it is not needed */
 void releases_acknowledged(UnitExecutor *e);
 void releases_forget(UnitExecutor *e);

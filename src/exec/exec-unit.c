@@ -414,7 +414,7 @@ static int unit_start(Executor *base, const ExecutionRequest *request, void *coo
         r = execution_new(&x, e, request, cookie);
         if (r >= 0)
                 r = execution_bound_existing(x, request->timeout, 0);
-        if (r >= 0) /* the last that can fail: its file needs nobody to remove it */
+        if (r >= 0) /* the last step that can fail: nothing has to remove its file */
                 r = execution_order(x, request, /* has_file= */ false);
         if (r < 0)
                 return r;

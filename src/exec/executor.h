@@ -44,7 +44,7 @@ typedef struct ExecIdentity {
 } ExecIdentity;
 
 typedef enum ExecFound {
-        EXEC_FOUND_FOREIGN,   /* none of ours: leave it alone */
+        EXEC_FOUND_FOREIGN,   /* not ours: leave it alone */
         EXEC_FOUND_WRITTEN,   /* its end is in the ledger, its release was cut off: release it when it is over */
         EXEC_FOUND_FORGOTTEN, /* nothing is known of it: the ledger was in memory only */
 } ExecFound;
@@ -64,7 +64,7 @@ typedef struct ExecutorCallbacks {
          * the executor was made with, as below. */
         void (*held)(void *userdata, bool held);
         void (*drained)(void *userdata); /* what drain() has to wait for is over */
-        /* A unit is there that looks like a run of ours and that nobody asked about. */
+        /* There is a unit that looks like a run of ours and that was not asked for. */
         ExecFound (*found)(void *userdata, const char *job, uint64_t run);
         /* What is known of a forgotten one, valid during the call: of run the id, job and unit; from its environment
          * the cause, attempt, scheduled, parent, parent_job and alarm; and if it was given files, these, and when:

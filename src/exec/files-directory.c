@@ -27,7 +27,7 @@
 #include "util/log.h"
 
 #define NOTE_MAX       (16 << 20) /* bytes that are read of one */
-#define DIRECTORY_MODE 0711       /* a run finds its own file there, and nobody sees which others are there */
+#define DIRECTORY_MODE 0711       /* a run finds its own file there, but cannot see which others are there */
 
 struct FilesDirectory {
         char *path; /* or NULL */
@@ -115,7 +115,7 @@ static int let_user_read(int fd, const JobDef *def) {
 
 /* --- writing --- */
 
-/* Opens the directory, which has to be ours and nobody else's: what lies in it is believed, and the socket's directory
+/* Opens the directory, which has to be ours alone: its content is trusted, and the socket's directory
  * may be one that others can write. make: it is made when it is missing. An fd; *reterr, a text for people without the
  * final dot, is the caller's to free. */
 static int open_directory(const FilesDirectory *f, bool make, char **reterr) {

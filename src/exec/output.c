@@ -2,7 +2,7 @@
 
 /* A pipe that the daemon holds breaks when the daemon dies; so it is for the daemon's own children only, which end
  * with it. A run that writes faster than lines are taken is held back by the pipe. At its end what is in the pipe is
- * read and it is closed, without waiting for whoever else still holds the other side. */
+ * read and it is closed, without waiting for other processes that still hold the other side. */
 
 #include "exec/output.h"
 

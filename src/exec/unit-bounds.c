@@ -41,7 +41,7 @@ static int on_stop_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* Of a unit that is there nobody else counts the time. */
+/* Nothing else counts the time of a unit that exists. */
 int execution_bound_existing(UnitExecution *x, usec_t timeout, usec_t passed) {
         if (!x->existing || timeout == USEC_INFINITY)
                 return 0;

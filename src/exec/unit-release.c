@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A unit that is over stays in the service manager, with its result, until we let it go: first the ledger, then the
- * release, so that whoever dies in between leaves a result behind. What was reported waits here until it is settled,
+ * release, so that a crash in between leaves a result behind. What was reported waits here until it is settled,
  * over the loss of any connection; past a bound (a ledger that cannot be written for hours) the oldest go all the
  * same, since a thousand kept units make each daemon-reload slower by half a second. The file that says what paths a
  * run was given stays as long as its unit: until then it is the only record of them. */

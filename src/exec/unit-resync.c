@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Signals are lost when the service manager executes itself anew (17 of 400 were), and nobody can tell which. So all
+/* Signals are lost when the service manager executes itself anew (17 of 400 were), and it is unknown which. So all
  * units of ours are listed and compared with what we know: whenever the connection was made, the manager has read its
  * files again, a call ended in doubt, and once a minute while something runs. Who differs is looked at; who is not
- * there is gone, or was never started; who is there and nobody knows is asked about and released.
+ * there is gone, or was never started; a unit that is there and not known is queried and released.
  *
  * A comparison speaks of the moment in which the manager made the list. It says nothing about runs that were begun
  * after it had been asked for. */
@@ -45,7 +45,7 @@ static void execution_listed(UnitExecution *x, const ListedUnit *u) {
         execution_next(x);
 }
 
-/* Nobody of ours: core knows whether it is a run that is forgotten, or one whose release was cut off. */
+/* Not one of ours: core knows whether it is a run that is forgotten, or one whose release was cut off. */
 static void stranger_listed(UnitExecutor *e, const ListedUnit *u) {
         char job[JOB_NAME_MAX + 1];
         uint64_t run;
@@ -147,7 +147,7 @@ static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = executor_read_list(e, m);
         if (r >= 0) {
                 executor_find_absent(e);
-                if (!e->is_draining) /* else nobody takes up those that were forgotten: that is for the next daemon */
+                if (!e->is_draining) /* otherwise forgotten runs are left to the next daemon */
                         files_directory_sweep(
                                 e->directory); /* by now all runs are known, those that were forgotten, too */
         }

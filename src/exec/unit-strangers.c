@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A unit by the name of a run that nobody here knows: the daemon before us died while its ledger was in memory only.
+/* A unit with the name of a run that is not known here: the daemon before us died while its ledger was in memory only.
  * The environment of the unit is then all that tells what the run was for, so it is read before core is told. These
  * questions are sent before any other that follows from the same list, and the manager answers in order: core knows
  * every forgotten run before it hears how any run ended, and does not ask for what followed from that a second time.

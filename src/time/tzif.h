@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The reader of TZif files (RFC 8536, versions 1 to 4) and of the POSIX TZ rule in their footer. Bytes in, one table
- * out: the footer's rule is written out year by year, so that nobody else needs to know that there was one. */
+ * out: the footer's rule is written out year by year, so that no other code needs to know about it. */
 
 #include <stddef.h>
 #include <stdint.h>

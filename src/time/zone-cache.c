@@ -112,7 +112,7 @@ static int read_bounded(int fd, void **ret, size_t *ret_size) {
         return 0;
 }
 
-/* Reads the zone's file. The old rules stay in force when that fails. */
+/* Reads the zone's file. The old rules stay in use if that fails. */
 static int zone_load(Zone *zone) {
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ void *data = NULL;

@@ -85,5 +85,5 @@ const Zone *zone_cache_local(ZoneCache *cache);
 int zone_cache_set_local(ZoneCache *cache, const char *name);
 
 /* Looks at each file in use with stat() and reads those anew that changed. A file that became unreadable leaves the
- * last good rules in force. Returns 1 when a zone changed, else 0. */
+ * last valid rules in use. Returns 1 when a zone changed, else 0. */
 int zone_cache_refresh(ZoneCache *cache);

@@ -88,7 +88,7 @@ typedef struct RunPaths {
         size_t size, n;
         bool one;        /* $VAKT_PATH */
         bool is_found;   /* the run was forgotten, and so is what made it */
-        BatchRun *batch; /* of the job's batch, or NULL: nobody waits for its end */
+        BatchRun *batch; /* of the job's batch, or NULL: nothing waits for its end */
         char *spool;     /* the directory that item is of, or NULL: there is none */
         SpoolItem item;
 } RunPaths;

@@ -223,7 +223,7 @@ static int end_item(PathWatch *pw, const SpoolEnd *end) {
         return end->success ? spool_done(pw->spool, &end->item) : give_up(pw, &end->item);
 }
 
-/* Nobody works on the spool any more: its job is gone, disabled, or has another one. */
+/* The spool is no longer used: its job is gone, disabled, or has another one. */
 static int open_left(Spool **ret, const char *path, const char *job, const JobDef *def) {
         const PathDef *d = def->path_trigger;
         SpoolConfig config = {
@@ -335,7 +335,7 @@ static bool wants_another_run(const PathTrigger *t, const LiveRun *run) {
                (result == RUN_RESULT_LOST && run_paths(t, run)->item.attempt <= LOST_MAX);
 }
 
-/* For whoever works on the spool next, which may be the same job by another name. */
+/* For the next job that uses the spool, which may be the same job by another name. */
 static void give_back(const PathTrigger *t, const LiveRun *run) {
         const RunRecord *record = run_record(run);
         const RunPaths *rp = run_paths(t, run);

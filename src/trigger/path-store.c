@@ -305,7 +305,7 @@ void path_store_save(JobPaths *p, bool all) {
         deadline_set(p->trigger->base.manager, &p->saving, USEC_INFINITY);
         if (r != 0) { /* go on, soon or later */
                 p->is_dirty = true;
-                /* Not in this turn: whoever calls us from there takes all that is due by its time. */
+                /* Not in this turn: the caller from there takes everything that is due by its time. */
                 deadline_set(p->trigger->base.manager, &p->saving, r > 0 ? now + 1 : p->save_not_before);
         }
 }

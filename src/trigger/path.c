@@ -395,7 +395,7 @@ static void renew_job(JobPaths *p) {
         paths_mark_ready(p);
 }
 
-/* Its file is gone, has no [Path] any more, or disables it: nobody waits for what changes from now on. */
+/* Its file is gone, has no [Path] any more, or disables it: further changes do not matter. */
 static void paths_remove_job(Trigger *t, Job *job) {
         JobPaths *p = trigger_get(t, job);
 

@@ -46,8 +46,8 @@ struct Subscriber {
 typedef struct EventQueueOps {
         /* Events were lost: everything has to be looked at. */
         void (*overflowed)(void *userdata);
-        /* Something that was put in is to be handed out, and nobody has subscribed to its id. Whoever does so now gets
-         * it. handle: as it was put in, or NULL. May be NULL when nothing is put in. */
+        /* Something that was put in is to be handed out, and there is no subscriber to its id. One that subscribes now
+         * gets it. handle: as it was put in, or NULL. May be NULL when nothing is put in. */
         void (*unknown)(void *userdata, int64_t id, const void *handle);
 } EventQueueOps;
 

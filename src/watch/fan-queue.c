@@ -4,8 +4,8 @@
  * with a million directories, two of them share an id once in ten million such trees, and then a name is looked at in
  * vain.
  *
- * All traffic of the file system comes by here, most of it of no interest. What has turned out to be in nobody's tree
- * is kept in a small cache of ids, one place for each, and dropped at the first look; which one falls out is no
+ * All traffic of the file system comes by here, most of it of no interest. What has turned out to be in no watched
+ * tree is kept in a small cache of ids, one place for each, and dropped at the first look; which one falls out is no
  * matter, since it is found out again. The kernel's queue keeps its limit (fs.fanotify.max_queued_events): it is
  * others who fill it, and an overflow can be repaired.
  *

@@ -47,14 +47,14 @@ int fan_queue_drain(FanQueue *f, size_t max, usec_t now);
  * device, for one that is not any more; false when there are no others. */
 bool fan_queue_take_lost(FanQueue *f, dev_t *ret_device);
 
-/* Somebody new may want what nobody wanted. */
+/* A new subscriber may want what no other one wanted. */
 void fan_queue_ask_again(FanQueue *f);
 
 /* Opens (O_PATH) the directory that a handle of EventQueueOps.unknown() means. mount_fd: any, not O_PATH, on its file
  * system. -ESTALE: it is gone, or on another file system; -EPERM: CAP_DAC_READ_SEARCH is missing; … */
 int fan_queue_open(const FanQueue *f, int mount_fd, const void *handle);
 
-/* Nobody wants what has this id, until somebody subscribes to it. */
+/* There is no subscriber to this id, until one subscribes. */
 void fan_queue_ignore(FanQueue *f, int64_t id);
 
 /* See writer-table.h. */

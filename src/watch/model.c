@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Each directory has a table of its own: most directories are small, and one with a million files is no slower than
- * the others. Names are hashed with a seed of this process, so nobody can choose names that collide. Nothing here
+ * the others. Names are hashed with a seed of this process, so users cannot choose names that collide. Nothing here
  * recurses: a tree is as deep as somebody likes to make it. */
 
 #include "watch/model.h"

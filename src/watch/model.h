@@ -94,7 +94,7 @@ struct Directory {
         LIST_HEAD(, Directory) directories; /* directly below it */
         LIST_ENTRY(Directory) siblings;
         uint32_t height; /* so many levels of directories are below it at most */
-        uint32_t cursor; /* of whoever goes through its slots in several turns: one at a time */
+        uint32_t cursor; /* of a walk through its slots that takes several turns: one at a time */
         uint32_t id;     /* unique in its model, for good: what a snapshot calls it */
         uint32_t flags;
         uint64_t device, inode; /* of the opened directory; 0 = never opened */
@@ -104,7 +104,7 @@ struct Directory {
         LIST_ENTRY(Directory) dirty;
 };
 
-/* owner: whoever wants to find himself from a directory. */
+/* owner: the object to be found from a directory. */
 int model_new(Model **ret, void *owner);
 void *model_owner(const Model *m) _pure_;
 Model *model_free(Model *m); /* with all directories; none may have a watch any more */

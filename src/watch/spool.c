@@ -29,7 +29,7 @@
 #define FAILED_TEXT   "failed"
 #define REST_TEXT     "rest" /* what a run left beside its item, or what was claimed and is none */
 
-#define OUR_MODE 0711 /* of .vakt-JOB and what is in it: a run gets at its own item, and nobody sees the others */
+#define OUR_MODE 0711 /* of .vakt-JOB and what is in it: a run gets at its own item, but cannot see the others */
 #define LENT_MODE                                                                                         \
         01733 /* of an item's directory while its owner moves it, where there are no access control lists \
                */
@@ -464,7 +464,7 @@ static int open_item(const SpoolItem *i, const Step *step, char directory[static
         return open_directory(step->claims, directory_name(directory, i->id, i->attempt), O_NOFOLLOW);
 }
 
-/* A run may have left other files there. They are kept, and in nobody's way. */
+/* A run may have left other files there. They are kept, and do no harm. */
 static int remove_item_directory(const Step *step, const SpoolItem *i, const char *directory) {
         char rest[DIRECTORY_MAX];
 
@@ -521,7 +521,7 @@ static int open_target(Spool *s, const Step *step, const Target *t, GuardedDirec
         return 0;
 }
 
-/* Under its name, or one that nobody else gives. */
+/* Under its name, or one that is not used otherwise. */
 static int move_to(Spool *s, const Step *step, int item_fd, const SpoolItem *i, const Target *target) {
         _cleanup_(guarded_close) GuardedDirectory d = { .fd = -EBADF };
         char name[NAME_MAX + 1];

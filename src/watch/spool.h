@@ -2,10 +2,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Spool=: a directory in which each file that comes to rest is one item of work. An item is claimed by being renamed
- * into a directory of its own within SPOOL/.vakt-JOB/, which no watch reports; whoever put it there cannot take it for
- * unclaimed any more, and two daemons cannot claim it both. All that has to be remembered of an item - which it is,
- * how often it was tried, whether it has failed - is the name of that directory, and each step is one rename: killed
- * at any point, the next start finds every item in one state or the next.
+ * into a directory of its own within SPOOL/.vakt-JOB/, which no watch reports; the user who put it there cannot take
+ * it for unclaimed any more, and two daemons cannot claim it both. All that has to be remembered of an item - which it
+ * is, how often it was tried, whether it has failed - is the name of that directory, and each step is one rename:
+ * killed at any point, the next start finds every item in one state or the next.
  *
  *     SPOOL/name                      not claimed
  *     SPOOL/.vakt-JOB/ID.N/name       claimed, in its Nth try; ID has 16 hexadecimal digits and grows with arrival
@@ -19,7 +19,7 @@
  * to, anew and in the guarded way of fs/guarded.h, compares what it finds with what was there when the spool was
  * opened, and works with these rights:
  *
- * - In a spool of root's (or our own), .vakt-JOB is ours, and nobody else can change or replace what is in it. Where
+ * - In a spool of root's (or our own), .vakt-JOB is ours, and no other user can change or replace what is in it. Where
  *   others can write the spool itself, a file is taken out with the rights of that file's owner, who could have taken
  *   it out himself. What was taken is looked at again once it is out of everybody's reach.
  * - In a spool of another user's, all is done with the rights of that user, .vakt-JOB is his, and he can do with it
@@ -73,9 +73,9 @@ const char *spool_problem(const Spool *s) _pure_;
  * -EBUSY: somebody still has it open for writing, or is just closing it, and may have been heard of already: try
  * again. That is known of files of our own user, and of all with CAP_LEASE; for others, the close event and SettleSec=
  * have to do. -ENOENT: it is gone; -EINVAL: not a regular file, or a private name. -EMLINK: it has another name
- * somewhere, so it may be a file that whoever put it here cannot even read; when that is news (-EAGAIN), the other
- * name may just be about to go. Any error leaves it where it was, or, when its name was taken meanwhile, claimed: then
- * it is found when the spool is opened next. */
+ * somewhere, so it may be a file that the user who put it here cannot even read; when that is news (-EAGAIN), the
+ * other name may just be about to go. Any error leaves it where it was, or, when its name was taken meanwhile,
+ * claimed: then it is found when the spool is opened next. */
 int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret);
 
 /* Where the item is now, absolute: what a run gets as $VAKT_PATH. The caller frees it; NULL without memory. */

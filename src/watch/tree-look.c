@@ -465,7 +465,7 @@ static bool may_be_opened(const Observation *s) {
         return (s->mask & IN_CREATE) && s->st->st_size == 0 && s->st->st_nlink == 1;
 }
 
-/* Has who wrote it finished? 1, 0: its closing is to come, or the next look. Negative errno: nobody tells. e: as it
+/* Has who wrote it finished? 1, 0: its closing is to come, or the next look. Negative errno: it is unknown. e: as it
  * was found last, or NULL. is_kept: there is room for it in the model. */
 static int ask_whether_complete(Tree *t, const Observation *s, const Entry *e, bool is_kept) {
         int r;
@@ -482,7 +482,7 @@ static int ask_whether_complete(Tree *t, const Observation *s, const Entry *e, b
         return r;
 }
 
-/* Where nobody tells. again: it looks the same as at the last look. */
+/* If there are no events. again: it looks the same as at the last look. */
 static bool is_complete_by_rule(const Observation *s, bool again) {
         if (s->mask != 0)
                 return (s->mask & IN_MOVED_TO) || s->st->st_nlink > 1;
@@ -626,7 +626,7 @@ static void tree_see_new(Tree *t, const Observation *s, const FileState *state) 
                 complete = r < 0 ? is_complete_by_rule(s, /* again= */ false) : r > 0;
                 events = events_when(events, complete);
                 waits = !complete && holds_back(t);
-                if (r < 0 && !complete) /* perhaps nobody has it open, and its closing is never heard of */
+                if (r < 0 && !complete) /* perhaps it is not open, and no closing is ever reported */
                         tree_set_directory_flag(t, s->directory, DIRECTORY_LOOK_ONCE, true);
         }
         if (has_room && directory_add(s->directory, s->name, s->length, state, &e) >= 0) {

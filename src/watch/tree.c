@@ -456,7 +456,7 @@ bool tree_work(Tree *t) {
                 return false;
         if (t->resolve_due) {
                 tree_resolve(t);
-                if (t->fan) /* what comes from now on is heard of: nobody has to wait for the reading */
+                if (t->fan) /* further changes are reported: nothing has to wait for the scan */
                         watch_set_state(t->watch, tree_state(t));
                 return true;
         }

@@ -167,8 +167,8 @@ typedef struct Observation {
 /* --- tree.c --- */
 
 int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event);
-/* Its watch is freed: nobody is told any more. What it has is freed bit by bit, by tree_work_retired(), which gives
- * false when only tree_free() is left. */
+/* Its watch is freed: nothing is reported any more. What it has is freed bit by bit, by tree_work_retired(), which
+ * gives false when only tree_free() is left. */
 void tree_retire(Tree *t);
 bool tree_work_retired(Tree *t);
 Tree *tree_free(Tree *t); /* at once, whatever is left */

@@ -115,7 +115,7 @@ typedef struct WatchCounters {
         uint64_t overflows;  /* of the kernel's queue */
         uint64_t rescans;    /* of whole trees, for whatever reason */
         uint64_t synthetic;  /* changes reported that no event told of */
-        uint64_t others;     /* events of fanotify about files that nobody watches */
+        uint64_t others;     /* fanotify events about files that are not watched */
         uint64_t duplicates; /* events about what a look had found before: not reported */
         uint64_t reported;   /* changes, all */
         size_t watches;      /* of inotify */

@@ -1,8 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Which control group a process belongs to, asked while it is there: whoever copies a file is gone a moment later.
- * Groups have small numbers, so that events can carry them. */
+/* Which control group a process belongs to, asked while it is there: a process that copies a file is gone a moment
+ * later. Groups have small numbers, so that events can carry them. */
 
 #include <sys/types.h>
 
