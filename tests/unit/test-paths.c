@@ -1254,14 +1254,14 @@ static void test_people_are_told_where_a_file_is(void **state) {
         WAIT_FOR(f, n_watching(f, "each") == 1);
         touch(f, "w/a");
         WAIT_FOR(f, counter(f, "all", "waiting") == 1 && counter(f, "each", "waiting") == 1);
-        assert_told(f, "all", "w/a", " covers it, and is active.");
-        assert_told(f, "all", "w/a", " ago (close).All that is watched has to be quiet for another ");
-        assert_told(f, "each", "w/a", " ago (close).It has to be quiet for another ");
-        assert_told(f, "all", NULL, "1 file waits; all that is watched has to be quiet for another ");
-        assert_told(f, "each", NULL, "1 file waits; the first has to be quiet for another ");
+        assert_told(f, "all", "w/a", " covers it and is active.");
+        assert_told(f, "all", "w/a", " ago (close).No watched file may change for another ");
+        assert_told(f, "each", "w/a", " ago (close).It must not change for another ");
+        assert_told(f, "all", NULL, "1 file waits; no watched file may change for another ");
+        assert_told(f, "each", NULL, "1 file waits; the first one must not change for another ");
         assert_told(f, "all", NULL, "It runs when files change");
-        assert_told(f, "all", "w/sub/a", "does not look into directories below it; Recursive=yes would");
-        assert_told(f, "all", "w/b", "Nothing is known of it");
+        assert_told(f, "all", "w/sub/a", "does not include subdirectories; use Recursive=yes");
+        assert_told(f, "all", "w/b", "No change of it is waiting");
         remove_job(f, "each");
         write_path_job(f, "all", settings, in(f, "w"), "0", "all", f->gate);
         assert_int_equal(manager_pause(f->m, "all"), 0);
@@ -1275,12 +1275,12 @@ static void test_people_are_told_where_a_file_is(void **state) {
         touch(f, "w/a");
         touch(f, "w/b");
         WAIT_FOR(f, counter(f, "all", "waiting") == 1);
-        assert_told(f, "all", "w/a", "It has changed since that run got it");
+        assert_told(f, "all", "w/a", "It has changed since then");
         assert_told(f, "all", "w/b", "It waits for the job's next run.");
         assert_told(f, "all", NULL, "1 file waits for the job's next run.");
         let_go(f, 1);
         WAIT_FOR(f, f->n_started == 2);
-        assert_told(f, "all", "w/a", "which is running (another try).");
+        assert_told(f, "all", "w/a", "which is running (a retry).");
 }
 
 static void test_people_are_told_where_an_item_is(void **state) {
@@ -1292,8 +1292,8 @@ static void test_people_are_told_where_an_item_is(void **state) {
         touch(f, "spool/item");
         WAIT_FOR(f, f->n_started == 1);
         assert_told(f, "spool", "spool/item", "which is running.");
-        assert_told(f, "spool", "spool/other", "Nothing is known of it");
-        assert_told(f, "spool", "spool/in/item", "does not look into directories below it.");
+        assert_told(f, "spool", "spool/other", "No change of it is waiting");
+        assert_told(f, "spool", "spool/in/item", "does not include subdirectories.");
 }
 
 /* What lies in a spool and is nothing to be worked on. */

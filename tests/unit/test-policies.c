@@ -896,7 +896,7 @@ static void test_missed_is_written_down(void **state) {
         assert_int_equal(r.trigger, 0);
         assert_true(r.scheduled % USEC_PER_HOUR == 0);
         assert_true(r.scheduled <= r.requested && r.requested - r.scheduled < USEC_PER_HOUR);
-        assert_non_null(strstr(r.reason, " times since "));
+        assert_non_null(strstr(r.reason, " occurrences since "));
         run_record_done(&r);
 }
 

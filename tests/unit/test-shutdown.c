@@ -259,7 +259,7 @@ static void test_lost_after_it_was_cancelled(void **state) {
                 RunResult said, result;
                 const char *reason; /* NULL: none */
         } ends[] = {
-                { RUN_RESULT_LOST, RUN_RESULT_CANCELLED, "Somebody asked for it." },
+                { RUN_RESULT_LOST, RUN_RESULT_CANCELLED, "It was cancelled on request." },
                 { RUN_RESULT_TIMEOUT, RUN_RESULT_TIMEOUT, NULL },
         };
         Fixture *f = *state;
