@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a job file says is done with the rights of the daemon, so only files are read that only their trusted
- * owner could have written. That is validated by fstat() on what was opened, not on the name. Links are followed: who
- * may make one in a trusted directory is trusted too. Directories above the one that is read are not looked at. */
+/* What a job file says is done with the rights of the daemon, so a file is read only if no one except its
+ * trusted owner could have written it. That is checked by fstat() on what was opened, not on the name. Links are
+ * followed: who may make one in a trusted directory is trusted too. Directories above the one that is read are not
+ * looked at. */
 
 #include "config/source.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Processes are looked at through /proc. It tells of a number that is in use now; to know that it is
- * still the same process compares the time of its start, or holds a pidfd and compares afterwards. */
+ * still the same process, compare the time of its start, or hold a pidfd and compare afterwards. */
 
 #include "exec/child-process.h"
 
