@@ -742,7 +742,6 @@ static void test_open_under_another_name(void **state) {
                 assert_int_equal(count_looks(watch), 1);
                 assert_n_reported(1);
                 assert_int_equal(count_of("f"), 1);
-                //                assert_true(LIST_EMPTY(&watch->tree->open_links));
                 clean_up(watch);
         }
 }
