@@ -85,10 +85,14 @@ typedef struct RunRecord {
 void run_record_done(RunRecord *r); /* frees its members, not itself */
 int run_record_copy(RunRecord *ret, const RunRecord *r);
 
-/* True for results that count as failures, to which Retry= and OnFailure= apply. */
+/* The results that are failures, as bits 1 << RunResult. An index of the ledger's database holds the runs that ended
+ * so: who adds one adds a version of the database, which makes that index anew (ledger/schema.c). */
+#define RUN_RESULTS_FAILED                                                                                   \
+        (1U << RUN_RESULT_EXIT | 1U << RUN_RESULT_SIGNAL | 1U << RUN_RESULT_TIMEOUT | 1U << RUN_RESULT_OOM | \
+         1U << RUN_RESULT_START_FAILED | 1U << RUN_RESULT_LOST)
+
 static inline bool run_result_is_failure(RunResult r) {
-        return r == RUN_RESULT_EXIT || r == RUN_RESULT_SIGNAL || r == RUN_RESULT_TIMEOUT || r == RUN_RESULT_OOM ||
-               r == RUN_RESULT_START_FAILED || r == RUN_RESULT_LOST;
+        return (RUN_RESULTS_FAILED & 1U << r) != 0;
 }
 
 /* The words of vaktctl(1): "timer", "catch-up", "queued", "start-failed", … */

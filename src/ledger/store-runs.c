@@ -95,6 +95,19 @@ static void print_select(FILE *f, const char *rest) {
         fprintf(f, " FROM runs %s", rest);
 }
 
+/* SQLite takes the index only for the very list that it was made with. */
+static void print_select_failed(FILE *f) {
+        const char *before = "(";
+
+        print_select(f, "INDEXED BY runs_failed WHERE id < ?1 AND result IN ");
+        for (RunResult i = 0; i < _RUN_RESULT_MAX; i++)
+                if (run_result_is_failure(i)) {
+                        fprintf(f, "%s'%s'", before, run_result_to_string(i));
+                        before = ", ";
+                }
+        fputs(") ORDER BY id DESC", f);
+}
+
 static void print_statement(FILE *f, Statement i) {
         static const char *const rests[_STATEMENT_MAX] = {
                 [STATEMENT_GET_RUN] = "WHERE id = ?1",
@@ -102,9 +115,6 @@ static void print_statement(FILE *f, Statement i) {
                 [STATEMENT_QUERY_JOB] = "INDEXED BY runs_by_job WHERE id < ?1 AND job = ?2 ORDER BY id DESC",
                 [STATEMENT_QUERY_UNSUCCESSFUL] = "INDEXED BY runs_unsuccessful"
                                                  " WHERE id < ?1 AND result NOT IN ('', 'success') ORDER BY id DESC",
-                [STATEMENT_QUERY_FAILED] =
-                        "INDEXED BY runs_failed WHERE id < ?1"
-                        " AND result IN ('exit', 'signal', 'timeout', 'oom', 'start-failed', 'lost') ORDER BY id DESC",
                 [STATEMENT_QUERY_BY_HAND] =
                         "INDEXED BY runs_by_hand WHERE id < ?1 AND cause = 'manual' ORDER BY id DESC",
                 [STATEMENT_NEXT_UNFINISHED] =
@@ -113,6 +123,8 @@ static void print_statement(FILE *f, Statement i) {
 
         if (i == STATEMENT_PUT_RUN)
                 print_put(f);
+        else if (i == STATEMENT_QUERY_FAILED)
+                print_select_failed(f);
         else
                 print_select(f, rests[i]);
 }
@@ -333,10 +345,7 @@ static bool row_matches(sqlite3_stmt *s, const LedgerFilter *f) {
                in_period(f, (usec_t)sqlite3_column_int64(s, FILTER_REQUESTED));
 }
 
-#define BIT(x) (UINT32_C(1) << (x))
-#define FAILED                                                                                           \
-        (BIT(RUN_RESULT_EXIT) | BIT(RUN_RESULT_SIGNAL) | BIT(RUN_RESULT_TIMEOUT) | BIT(RUN_RESULT_OOM) | \
-         BIT(RUN_RESULT_START_FAILED) | BIT(RUN_RESULT_LOST))
+#define BIT(x)       (UINT32_C(1) << (x))
 #define UNSUCCESSFUL (BIT(_RUN_RESULT_MAX) - 1 - BIT(RUN_RESULT_NONE) - BIT(RUN_RESULT_SUCCESS))
 
 /* The first index that covers the query: the runs of a job, otherwise the index with the fewest rows. */
@@ -345,7 +354,7 @@ static Statement query_statement(const LedgerFilter *f) {
                 Statement statement;
                 uint32_t results, causes; /* that it has; 0 = all */
         } indexes[] = {
-                { STATEMENT_QUERY_FAILED, FAILED, 0 },
+                { STATEMENT_QUERY_FAILED, RUN_RESULTS_FAILED, 0 },
                 { STATEMENT_QUERY_BY_HAND, 0, BIT(RUN_CAUSE_MANUAL) },
                 { STATEMENT_QUERY_UNSUCCESSFUL, UNSUCCESSFUL, 0 },
         };

@@ -96,6 +96,29 @@ wrong_in_readme() {
         done
 }
 
+# The words of vaktctl(1) behind the line that matches a pattern, up to the end of the sentence.
+words_after() { # PATTERN
+        awk -v from="$1" '$0 ~ from { on = 1; sub(from, "") }
+                on && /^\.Li / { for (i = 2; i <= NF; i++) if ($i ~ /^[a-z]/) print $i }
+                on && /(^| )\.$/ { exit }' src/man/vaktctl.1
+}
+
+words_of_results() { # constants on standard input
+        while read -r name; do
+                sed -n "s/^ *\[$name\] = \"\(.*\)\",\$/\1/p" src/job/run.c
+        done
+}
+
+# The results and those that are failures are listed in vaktctl(1) as they stand in job/run.h, in the same sequence.
+wrong_results() {
+        local all failed
+        all=$(sed -n '/^typedef enum RunResult/,/^}/s/^ *\(RUN_RESULT_[A-Z_]*\).*/\1/p' src/job/run.h | grep -v _NONE)
+        failed=$(sed -n '/^#define RUN_RESULTS_FAILED/,/[^\\]$/p' src/job/run.h | grep -oE 'RUN_RESULT_[A-Z_]+')
+        diff <(words_of_results <<<"$all") <(words_after '^Results are') || true
+        diff <(words_of_results <<<"$failed") <(words_after '^stands for all failures') || true
+        [ "$(wc -w <<<"$failed")" -ge 6 ] || echo "job/run.h has the failures $failed"
+}
+
 # Where nothing is found, nothing is wrong either.
 too_few() {
         local macro n
@@ -114,5 +137,6 @@ result "types of the page exist" < <(wrong_in_page Vt)
 result "constants of the page exist" < <(wrong_in_page Dv)
 result "event sources of the page exist" < <(wrong_in_page Ql)
 result "ids of messages are those of the page" < <(wrong_ids)
+result "the results of vaktctl(1) are those of job/run.h" < <(wrong_results)
 result "what src/README.md names exists" < <(wrong_in_readme)
 echo "1..$number"

@@ -200,6 +200,24 @@ static void test_new_in_old(void **state) {
         }
 }
 
+/* The index of a version that was released is never changed: who changes what is a failure makes a further one. */
+static void test_index_of_failures(void **state) {
+        char sql[512] = "SELECT count(*) FROM sqlite_schema WHERE name = 'runs_failed' AND sql LIKE '% IN (";
+        const char *between = "";
+        size_t n = strlen(sql);
+
+        ledger_close(open_ledger(NULL));
+        for (RunResult i = 0; i < _RUN_RESULT_MAX; i++)
+                if (run_result_is_failure(i)) {
+                        n += (size_t)snprintf(sql + n, sizeof(sql) - n, "%s''%s''", between, run_result_to_string(i));
+                        between = ", ";
+                }
+        (void)snprintf(sql + n, sizeof(sql) - n, ")'");
+        if (read_number(sql) != 1)
+                fail_msg("The index runs_failed has other results than RUN_RESULTS_FAILED: add a step to the end of "
+                         "migrations[] in ledger/schema.c that drops it and makes it with those.");
+}
+
 /* --- what can go wrong on the way --- */
 
 /* Writes past the limit fail: an I/O error, after a few pages more each time. Nothing is lost on the way. */
@@ -286,11 +304,9 @@ static void test_wrong_version(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                ledger_test(test_version_1),
-                ledger_test(test_new_in_old),
-                ledger_test(test_disk_error_on_the_way),
-                ledger_test(test_damage_on_the_way),
-                ledger_test(test_damaged_runs_on_the_way),
+                ledger_test(test_version_1),         ledger_test(test_new_in_old),
+                ledger_test(test_index_of_failures), ledger_test(test_disk_error_on_the_way),
+                ledger_test(test_damage_on_the_way), ledger_test(test_damaged_runs_on_the_way),
                 ledger_test(test_wrong_version),
         };
 
