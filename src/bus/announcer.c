@@ -170,7 +170,7 @@ static unsigned announce(Announcer *a, const Signal *s) {
 /* Announces up to max signals; a signal without a listener counts, too, because every listener is checked for it. */
 static void announce_batch(Announcer *a, size_t max) {
         for (size_t n = 0; n < max;) {
-                _cleanup_(signal_freep) Signal *s = signal_queue_pop(a->queue);
+                _cleanup_free_ Signal *s = signal_queue_pop(a->queue);
 
                 if (!s)
                         break;
@@ -289,7 +289,7 @@ static void on_alarm_raised(void *userdata, const Job *j, const LedgerAlarm *ala
 }
 
 static void on_alarm_cleared(void *userdata, const Job *j, const char *key) {
-        announcer_push(userdata, &(Signal){ .kind = SIGNAL_ALARM_CLEARED, .job = j->name, .key = (char *)key });
+        announcer_push(userdata, &(Signal){ .kind = SIGNAL_ALARM_CLEARED, .job = j->name, .key = key });
         on_job_changed(userdata, j);
 }
 
