@@ -11,6 +11,7 @@
 #include "ledger/pending-blobs.h"
 
 #include "ledger/ledger.h"
+#include "util/text-copy.h"
 
 int blob_id_compare(uint64_t a, uint64_t b) {
         int64_t x = (int64_t)a, y = (int64_t)b;
@@ -68,13 +69,11 @@ static void free_set(void *item) {
         BlobSet *s = item;
 
         sorted_set_clear(&s->rows);
-        free(s->job);
-        free(s->key);
         free(s);
 }
 
 static BlobSet *find_set(const PendingBlobs *p, const char *job, const char *key) {
-        return sorted_set_get(&p->sets, &(BlobSet){ .job = (char *)job, .key = (char *)key });
+        return sorted_set_get(&p->sets, &(BlobSet){ .job = job, .key = key });
 }
 
 static size_t set_size(const char *job, const char *key) {
@@ -82,21 +81,20 @@ static size_t set_size(const char *job, const char *key) {
 }
 
 static BlobSet *insert_set(PendingBlobs *p, const char *job, const char *key) {
-        BlobSet *s = calloc(1, sizeof(*s));
+        static const size_t texts[] = { offsetof(BlobSet, job), offsetof(BlobSet, key) };
         const BlobSet *whole_job = find_set(p, job, NULL);
+        const BlobSet empty = {
+                .job = job,
+                .key = key,
+                .forget = whole_job && whole_job->forget,
+                .rows = { .compare = compare_rows, .free_item = free_row },
+        };
+        BlobSet *s = COPY_WITH_TEXTS(&empty, texts);
 
-        if (!s)
-                return NULL;
-        s->rows = (SortedSet){ .compare = compare_rows, .free_item = free_row };
-        s->forget = whole_job && whole_job->forget;
-        s->job = strdup(job);
-        s->key = key ? strdup(key) : NULL;
-        if (s->job && (s->key || !key) && sorted_set_insert(&p->sets, s) >= 0) {
-                p->n_bytes += set_size(job, key);
-                return s;
-        }
-        free_set(s);
-        return NULL;
+        if (!s || sorted_set_insert(&p->sets, s) < 0)
+                return mfree(s);
+        p->n_bytes += set_size(job, key);
+        return s;
 }
 
 void pending_blobs_init(PendingBlobs *p) {
@@ -247,7 +245,7 @@ void pending_blobs_pass(const PendingBlobs *p, BlobCursor *c, const char *job, c
 }
 
 PendingBlob *pending_blobs_next(const PendingBlobs *p, BlobCursor *c) {
-        const BlobSet first = { .job = (char *)strempty(c->job) };
+        const BlobSet first = { .job = strempty(c->job) };
 
         for (size_t i = sorted_set_position(&p->sets, c->set ?: &first); i < p->sets.n; i++) {
                 const BlobSet *s = p->sets.items[i];
