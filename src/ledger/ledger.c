@@ -65,7 +65,7 @@ static int write_runs(Ledger *l) {
         for (size_t i = 0; r >= 0 && i < l->pending.runs.n; i++) {
                 const PendingRun *run = l->pending.runs.items[i];
 
-                r = store_put_run(l->store, &run->record, !run->is_of_other_boot);
+                r = store_put_run(l->store, &run->run.record, !run->is_of_other_boot);
         }
         return r;
 }
@@ -132,7 +132,7 @@ static int write_meta(Ledger *l) {
 
 static void note_ended_runs(Ledger *l) {
         for (size_t i = 0; i < l->pending.runs.n; i++) {
-                const RunRecord *r = &((const PendingRun *)l->pending.runs.items[i])->record;
+                const RunRecord *r = &((const PendingRun *)l->pending.runs.items[i])->run.record;
 
                 if (r->state == RUN_DONE)
                         retention_note(&l->retention, r->job);
@@ -336,7 +336,7 @@ Ledger *ledger_close(Ledger *l) {
         store_close(l->store, /* is_damaged= */ l->error == -EBADMSG);
         pending_clear(&l->pending);
         retention_done(&l->retention);
-        run_record_done(&l->found);
+        owned_run_done(&l->found);
         safe_close(l->lock_fd);
         safe_close(l->state_fd);
         free(l->path);
@@ -387,20 +387,15 @@ int ledger_update(Ledger *l, const RunRecord *record) {
 
 const RunRecord *ledger_get(Ledger *l, uint64_t id) {
         const RunRecord *pending = pending_get_run(&l->pending, id);
-        RunRecord found;
         int r = -ENOENT;
 
         if (pending)
-                r = run_record_copy(&found, pending);
+                r = owned_run_assign(&l->found, pending);
         else if (l->store && id > 0)
-                r = store_get_run(l->store, id, &found);
+                r = store_get_run(l->store, id, &l->found);
         if (r == -EBADMSG)
                 ledger_error(l, r);
-        if (r < 0)
-                return NULL;
-        run_record_done(&l->found);
-        l->found = found;
-        return &l->found;
+        return r < 0 ? NULL : &l->found.record;
 }
 
 /* One walk through both, highest id first. */
@@ -481,7 +476,7 @@ int ledger_list(Ledger *l, const char *job, uint64_t before, unsigned limit,
 /* The walk of ledger_unfinished(): its visit may change everything, so each step starts again. */
 typedef struct Unfinished {
         const Pending *pending;
-        RunRecord record; /* the next one, a copy */
+        OwnedRun run; /* the next one */
         bool this_boot;
         int error;
 } Unfinished;
@@ -490,7 +485,7 @@ static int on_unfinished(const RunRecord *r, bool this_boot, void *userdata) {
         Unfinished *u = userdata;
 
         u->this_boot = this_boot;
-        u->error = run_record_copy(&u->record, r);
+        u->error = owned_run_assign(&u->run, r);
         return 0;
 }
 
@@ -500,10 +495,9 @@ static int next_stored_unfinished(Ledger *l, uint64_t after, Unfinished *u) {
 
         while (l->store) {
                 r = store_next_unfinished(l->store, after, on_unfinished, u);
-                if (r < 0 || u->error < 0 || !pending_get_run(&l->pending, u->record.id))
+                if (r < 0 || u->error < 0 || !pending_get_run(&l->pending, u->run.record.id))
                         break;
-                after = u->record.id;
-                run_record_done(&u->record);
+                after = u->run.record.id;
         }
         if (r == -EBADMSG) {
                 ledger_error(l, r); /* what was saved is pending, or in a new database */
@@ -519,27 +513,21 @@ static int next_unfinished(Ledger *l, uint64_t after, Unfinished *u) {
 
         while (pending && pending->state == RUN_DONE)
                 pending = pending_get_run_above(&l->pending, pending->id);
-        if (!pending || (r >= 0 && u->record.id < pending->id) || r == -ENOMEM)
+        if (!pending || (r >= 0 && u->run.record.id < pending->id) || r == -ENOMEM)
                 return r;
-        run_record_done(&u->record);
         u->this_boot = pending_run_is_of_this_boot(&l->pending, pending->id);
-        return run_record_copy(&u->record, pending);
+        return owned_run_assign(&u->run, pending);
 }
 
 int ledger_unfinished(Ledger *l, int (*visit)(const RunRecord *r, bool this_boot, void *userdata), void *userdata) {
+        Unfinished u = {};
         uint64_t last = 0;
+        int r, result = 0;
 
-        for (;;) {
-                Unfinished u = {};
-                int r;
-
-                r = next_unfinished(l, last, &u);
-                if (r < 0)
-                        return r == -ENOENT ? 0 : r;
-                last = u.record.id;
-                r = visit(&u.record, u.this_boot, userdata);
-                run_record_done(&u.record);
-                if (r != 0)
-                        return r;
+        while (result == 0 && (r = next_unfinished(l, last, &u)) >= 0) {
+                last = u.run.record.id;
+                result = visit(&u.run.record, u.this_boot, userdata);
         }
+        owned_run_done(&u.run);
+        return result != 0 || r == -ENOENT ? result : r;
 }

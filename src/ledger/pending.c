@@ -9,13 +9,13 @@
 #include "util/text-copy.h"
 
 static int compare_runs(const void *a, const void *b) {
-        uint64_t x = ((const PendingRun *)a)->record.id, y = ((const PendingRun *)b)->record.id;
+        uint64_t x = ((const PendingRun *)a)->run.record.id, y = ((const PendingRun *)b)->run.record.id;
 
         return x < y ? -1 : x > y;
 }
 
 static void free_run(void *item) {
-        run_record_done(&((PendingRun *)item)->record);
+        owned_run_done(&((PendingRun *)item)->run);
         free(item);
 }
 
@@ -83,7 +83,7 @@ static bool has_room(const Pending *p, const SortedSet *s, size_t max) {
 static int spare_rank(const PendingRun *run) {
         if (run->is_stored)
                 return 0;
-        return run->record.state == RUN_DONE ? 2 : 1;
+        return run->run.record.state == RUN_DONE ? 2 : 1;
 }
 
 /* The oldest of the most dispensable ones. */
@@ -101,31 +101,26 @@ static void drop_a_run(Pending *p) {
 }
 
 static int insert_run(Pending *p, const RunRecord *record, bool is_new) {
-        PendingRun *run = malloc(sizeof(*run));
+        PendingRun *run = calloc(1, sizeof(*run));
         int r;
 
         if (!run)
                 return -ENOMEM;
         run->is_stored = !is_new;
-        run->is_of_other_boot = false;
-        r = run_record_copy(&run->record, record);
-        if (r < 0) {
-                free(run);
-                return r;
-        }
-        r = sorted_set_insert(&p->runs, run);
+        r = owned_run_assign(&run->run, record);
+        if (r >= 0)
+                r = sorted_set_insert(&p->runs, run);
         if (r < 0)
                 free_run(run);
         return r;
 }
 
 static PendingRun *find_run(const Pending *p, uint64_t id) {
-        return p->runs.n > 0 ? sorted_set_get(&p->runs, &(PendingRun){ .record.id = id }) : NULL;
+        return p->runs.n > 0 ? sorted_set_get(&p->runs, &(PendingRun){ .run.record.id = id }) : NULL;
 }
 
 int pending_put_run(Pending *p, const RunRecord *record, bool is_new) {
         PendingRun *known = is_new ? NULL : find_run(p, record->id);
-        RunRecord copy;
         int r;
 
         if (!known && !has_room(p, &p->runs, LEDGER_RUNS_MAX)) {
@@ -135,13 +130,10 @@ int pending_put_run(Pending *p, const RunRecord *record, bool is_new) {
         }
         if (!known)
                 return insert_run(p, record, is_new);
-        r = run_record_copy(&copy, record);
-        if (r < 0)
-                return r;
-        run_record_done(&known->record);
-        known->record = copy;
-        known->is_of_other_boot = known->is_of_other_boot && copy.state == RUN_DONE;
-        return 0;
+        r = owned_run_assign(&known->run, record);
+        if (r >= 0)
+                known->is_of_other_boot = known->is_of_other_boot && record->state == RUN_DONE;
+        return r;
 }
 
 int pending_rescue_run(Pending *p, const RunRecord *record, bool this_boot) {
@@ -156,19 +148,19 @@ int pending_rescue_run(Pending *p, const RunRecord *record, bool this_boot) {
 const RunRecord *pending_get_run(const Pending *p, uint64_t id) {
         const PendingRun *run = find_run(p, id);
 
-        return run ? &run->record : NULL;
+        return run ? &run->run.record : NULL;
 }
 
 const RunRecord *pending_get_run_below(const Pending *p, uint64_t id) {
-        size_t i = sorted_set_position(&p->runs, &(PendingRun){ .record.id = id });
+        size_t i = sorted_set_position(&p->runs, &(PendingRun){ .run.record.id = id });
 
-        return i > 0 ? &((const PendingRun *)p->runs.items[i - 1])->record : NULL;
+        return i > 0 ? &((const PendingRun *)p->runs.items[i - 1])->run.record : NULL;
 }
 
 const RunRecord *pending_get_run_above(const Pending *p, uint64_t id) {
-        size_t i = sorted_set_position(&p->runs, &(PendingRun){ .record.id = id + 1 });
+        size_t i = sorted_set_position(&p->runs, &(PendingRun){ .run.record.id = id + 1 });
 
-        return i < p->runs.n ? &((const PendingRun *)p->runs.items[i])->record : NULL;
+        return i < p->runs.n ? &((const PendingRun *)p->runs.items[i])->run.record : NULL;
 }
 
 bool pending_run_is_of_this_boot(const Pending *p, uint64_t id) {

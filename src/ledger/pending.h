@@ -9,7 +9,7 @@
 #include "ledger/sorted-set.h"
 
 typedef struct PendingRun {
-        RunRecord record;
+        OwnedRun run;
         bool is_stored;        /* the database has an older version */
         bool is_of_other_boot; /* the machine was rebooted since the run was last seen active */
 } PendingRun;

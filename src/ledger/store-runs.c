@@ -287,7 +287,7 @@ int store_put_run(Store *s, const RunRecord *record, bool this_boot) {
         return store_step_done(s, statement);
 }
 
-int store_get_run(Store *s, uint64_t id, RunRecord *ret) {
+int store_get_run(Store *s, uint64_t id, OwnedRun *ret) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_GET_RUN];
         RunRecord record;
         int r;
@@ -298,7 +298,7 @@ int store_get_run(Store *s, uint64_t id, RunRecord *ret) {
                 return r;
         if (load_record(statement, &record) < 0)
                 return -ENOENT;
-        return run_record_copy(ret, &record);
+        return owned_run_assign(ret, &record);
 }
 
 int store_get_next_id(Store *s, uint64_t *ret) {

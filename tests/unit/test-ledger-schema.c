@@ -50,7 +50,7 @@ static void make_version_1(void) {
 static RunRecord run_of_version_1(unsigned i) {
         RunRecord r = {
                 .id = i,
-                .job = (char *)(i % 2 ? "a" : "b@1"),
+                .job = (i % 2 ? "a" : "b@1"),
                 .cause = i % 11 == 0 ? RUN_CAUSE_MANUAL : RUN_CAUSE_TIMER,
                 .state = i == 2000 ? RUN_RUNNING : RUN_DONE,
                 .result = i == 2000    ? RUN_RESULT_NONE
@@ -66,8 +66,8 @@ static RunRecord run_of_version_1(unsigned i) {
                 .pid = i == 2000 ? 77 : 0,
                 .cpu = USEC_INFINITY,
                 .memory_peak = UINT64_MAX,
-                .reason = (char *)(i % 7 == 0 ? "It ended with 3." : NULL),
-                .status_text = (char *)(i % 5 == 0 ? "100%" : NULL),
+                .reason = (i % 7 == 0 ? "It ended with 3." : NULL),
+                .status_text = (i % 5 == 0 ? "100%" : NULL),
         };
 
         return r;
@@ -176,9 +176,9 @@ static void check_new_in_old(int version) {
         r.state = RUN_DONE;
         r.result = RUN_RESULT_LOST;
         r.pid_start = 5;
-        r.unit = (char *)"vakt-b@1-2000.service";
+        r.unit = "vakt-b@1-2000.service";
         r.cpu = 0;
-        r.payload = (char *)"/in/\xff and 2 more";
+        r.payload = "/in/\xff and 2 more";
         assert_int_equal(ledger_update(l, &r), 0);
         set_alarm(l, "a", "slow", 1);
         assert_int_equal(ledger_put(l, "a", "batch", 2000, "\0\xff\n", 4), 0);
