@@ -16,6 +16,7 @@
 #include "ledger/ledger-internal.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/turn.h"
 
 #define LOCK_FILE       "ledger.lock"
 #define LOCK_TRIES      50 /* half a second, at start only */
@@ -239,17 +240,10 @@ static int add_sources(Ledger *l) {
 
         if (!l->event)
                 return 0;
-        r = sd_event_add_defer(l->event, &l->commit_source, on_commit, l);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(l->commit_source, "ledger-commit");
-        (void)sd_event_source_set_enabled(l->commit_source, SD_EVENT_OFF);
-        r = sd_event_add_defer(l->event, &l->upkeep_source, on_upkeep, l);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(l->upkeep_source, "ledger-upkeep");
-        (void)sd_event_source_set_priority(l->upkeep_source, SD_EVENT_PRIORITY_IDLE);
-        return sd_event_source_set_enabled(l->upkeep_source, SD_EVENT_OFF);
+        r = event_add_deferred(l->event, &l->commit_source, "ledger-commit", on_commit, l);
+        if (r >= 0)
+                r = event_add_deferred(l->event, &l->upkeep_source, "ledger-upkeep", on_upkeep, l);
+        return r < 0 ? r : sd_event_source_set_priority(l->upkeep_source, SD_EVENT_PRIORITY_IDLE);
 }
 
 /* The lock is on a file that only we can open, or any user could prevent us from starting. It is not SQLite's own
