@@ -27,7 +27,6 @@ typedef struct Explanation {
 
 static int append_message(const char *topic, const char *message, void *userdata) {
         Explanation *x = userdata;
-        int r;
 
         if (streq(topic, "file") && connection_problem_of(x->connection, x->job) != x->job->problem)
                 message = PRIVATE_PROBLEM;
@@ -36,14 +35,7 @@ static int append_message(const char *topic, const char *message, void *userdata
                 return 0;
         }
         x->n++;
-        r = sd_bus_message_open_container(x->reply, 'r', "ss");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_basic(x->reply, 's', topic);
-        if (r < 0)
-                return r;
-        r = text_append(x->reply, message, TEXT_MAX);
-        return r < 0 ? r : sd_bus_message_close_container(x->reply);
+        return text_append_row(x->reply, (const char *const[]){ topic, message }, 2);
 }
 
 /* What is explained; path NULL: the job. */
