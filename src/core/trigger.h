@@ -89,6 +89,9 @@ struct TriggerOps {
         int (*plan)(Trigger *t, const Job *job, PlanVisit visit, void *userdata, uint64_t *ret_most);
 };
 
+/* One message of explain(), as printf(3). */
+int explain_tell(ExplainVisit visit, void *userdata, const char *topic, const char *format, ...) _printf_(4, 5);
+
 /* --- what a kind may ask of the core --- */
 
 /* What it keeps of the job. */
