@@ -8,6 +8,8 @@
 
 set -euo pipefail
 
+# shellcheck source=tests/unit/check-lib.sh
+. "$(dirname "$0")/check-lib.sh"
 cd "$(dirname "$0")/../.."
 page=src/man/vaktd.architecture.7
 readme=src/README.md
@@ -15,19 +17,6 @@ readme=src/README.md
 all=$(mktemp)
 trap 'rm -f "$all"' EXIT
 find src -name '*.[ch]' -exec cat {} + >"$all"
-
-number=0
-result() { # DESCRIPTION, problems on standard input
-        local problems
-        problems=$(cat)
-        number=$((number + 1))
-        if [ -z "$problems" ]; then
-                echo "ok $number - $1"
-        else
-                echo "# ${problems//$'\n'/$'\n'# }"
-                echo "not ok $number - $1"
-        fi
-}
 
 is_function() { # NAME [FILE]
         grep -E "^[A-Za-z_].*[ *]$1\(" "${2:-$all}" | grep -qv ';$'
