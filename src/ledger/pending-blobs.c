@@ -10,6 +10,8 @@
 
 #include "ledger/pending-blobs.h"
 
+#include <assert.h>
+
 #include "ledger/ledger.h"
 #include "util/text-copy.h"
 
@@ -31,6 +33,7 @@ PendingBlob *pending_blob_ref(PendingBlob *b) {
 }
 
 void pending_blob_unref(PendingBlob *b) {
+        assert(b->n_refs > 0);
         if (--b->n_refs == 0)
                 free(b);
 }
@@ -125,6 +128,7 @@ static int put_row(PendingBlobs *p, BlobSet *s, size_t i, const PendingBlob *kno
                 if (r < 0)
                         return r;
         }
+        assert(!known || s->rows.items[i] == known);
         p->n_bytes += row_size(row) - row_size(known);
         p->n_void += (size_t)row->forget - (size_t)(known && known->forget);
         if (known) {
@@ -138,6 +142,7 @@ static int put_row(PendingBlobs *p, BlobSet *s, size_t i, const PendingBlob *kno
 static void drop_row(PendingBlobs *p, BlobSet *s, size_t i, const PendingBlob *known) {
         if (!known)
                 return;
+        assert(p->n_bytes >= row_size(known) && !known->forget);
         p->n_bytes -= row_size(known);
         sorted_set_remove_at(&s->rows, i);
 }
@@ -147,11 +152,12 @@ int pending_blobs_put(PendingBlobs *p, const char *job, const char *key, uint64_
         BlobSet *s = find_set(p, job, key);
         size_t i = s ? sorted_set_position(&s->rows, &(PendingBlob){ .id = id }) : 0;
         const PendingBlob *known = s && i < s->rows.n ? s->rows.items[i] : NULL;
+        const BlobSet *covering = s ?: find_set(p, job, NULL);
         PendingBlob *row;
         int r;
 
         known = known && known->id == id ? known : NULL;
-        if (!bytes && s && s->forget) {
+        if (!bytes && covering && covering->forget) {
                 drop_row(p, s, i, known);
                 return 0;
         }
