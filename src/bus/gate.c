@@ -126,6 +126,7 @@ static int gate_reserve(Gate *g, size_t free_bytes) {
         p = realloc(g->buffer, size);
         if (!p)
                 return -ENOMEM;
+        assert(size - g->end >= free_bytes);
         g->buffer = p;
         g->allocated = size;
         return 0;

@@ -86,6 +86,7 @@ static void door_peer_busy(void *userdata, Peer *p) {
 static void door_peer_dropped(void *userdata, Peer *p, const char *why) {
         Listener *d = userdata;
 
+        assert(!peer_is_subscribed(p) || d->n_subscribed > 0);
         if (peer_is_subscribed(p))
                 d->n_subscribed--;
         if (why)
@@ -137,6 +138,7 @@ static uint64_t door_may_serve(void *userdata, const Peer *p) {
 static int door_subscribe(void *userdata, const Peer *p, bool on) {
         Listener *d = userdata;
 
+        assert(on || d->n_subscribed > 0);
         if (!on)
                 d->n_subscribed--;
         else {

@@ -6,6 +6,7 @@
 
 #include "bus/signal-queue.h"
 
+#include <assert.h>
 #include <search.h>
 
 #include "util/text-copy.h"
@@ -73,6 +74,7 @@ Signal *signal_queue_pop(SignalQueue *q) {
 
         if (!s)
                 return NULL;
+        assert(q->n > 0);
         if (is_change(s->kind))
                 (void)tdelete(s, &q->changes, change_compare);
         q->first = s->next;

@@ -77,6 +77,7 @@ static bool is_short_ascii(const char *s, size_t max) {
         }
         word = 0;
         memcpy(&word, s + i, n - i);
+        assert(n - i < sizeof(word));
         return ((all | word) & UINT64_C(0x8080808080808080)) == 0;
 }
 

@@ -2,6 +2,7 @@
 
 /* What all verbs share. All output passes text_escape(): messages of the daemon quote job files. */
 
+#include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -117,6 +118,7 @@ static ExitCode exit_code_from_error(int error) {
 }
 
 int ctl_failed(Ctl *c, int error, const char *look_at) {
+        assert(error < 0);
         if (error == -ECONNABORTED)
                 ctl_complain("%s See '%s'.", c->error.message, look_at ?: "vaktctl list");
         else

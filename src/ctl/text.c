@@ -5,6 +5,7 @@
  * decoded without mbrtowc(3), which does not support UTF-8 in the C locale of cron jobs and containers. Grapheme
  * clusters are not supported; a family emoji counts as its members. */
 
+#include <assert.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdint.h>
@@ -82,6 +83,7 @@ static size_t fitting_bytes(const char *s, size_t columns) {
 char *text_ellipsize(const char *s, size_t columns, const char *ellipsis) {
         size_t e = text_width(ellipsis);
 
+        assert(e > 0);
         if (text_width(s) <= columns)
                 return alloc_string(s);
         if (columns < e)
@@ -99,5 +101,6 @@ const char *color_start(Color c) {
                 [COLOR_TITLE] = "\x1b[0;4m",
         };
 
+        assert(c < _COLOR_MAX && table[c]);
         return table[c];
 }

@@ -146,6 +146,7 @@ int ledger_flush(Ledger *l) {
         };
         int r = 0;
 
+        assert(l->store);
         if (store_n_wal_pages(l->store) >= WAL_PAGES_MAX)
                 r = store_checkpoint(l->store);
         if (r >= 0)
@@ -356,6 +357,7 @@ int ledger_add(Ledger *l, RunRecord *record) {
                record->result < _RUN_RESULT_MAX);
         if (run_ids_are_low(&l->ids))
                 reserve_ids(l);
+        assert(l->ids.next > 0);
         record->id = l->ids.next;
         r = pending_put_run(&l->pending, record, /* is_new= */ true);
         if (r < 0)

@@ -6,6 +6,8 @@
 
 #include "ledger/pending.h"
 
+#include <assert.h>
+
 #include "util/text-copy.h"
 
 static int compare_runs(const void *a, const void *b) {
@@ -96,6 +98,7 @@ static void drop_a_run(Pending *p) {
                         best = spare_rank(p->runs.items[i]);
                         chosen = i;
                 }
+        assert(best >= 0);
         sorted_set_remove_at(&p->runs, chosen);
         p->n_dropped++;
 }

@@ -7,6 +7,8 @@
 
 #include "ledger/retention.h"
 
+#include <assert.h>
+
 #include "util/text-copy.h"
 
 #define JOBS_PER_STEP     8
@@ -100,6 +102,7 @@ static int prune_due_job(Retention *r, Store *s, unsigned max, usec_t now_realti
         size_t i = 0;
         int n;
 
+        assert(r->n_due > 0 && r->n_due <= r->jobs.n);
         while (!((const NotedJob *)r->jobs.items[i])->is_due)
                 i++;
         n = prune_job(r, s, ((const NotedJob *)r->jobs.items[i])->name, max, now_realtime);

@@ -4,6 +4,7 @@
  * whole records are generated from it, so that a new member of RunRecord is one line here (and, if the column is new,
  * one migration in schema.c). */
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 
@@ -292,6 +293,7 @@ int store_get_run(Store *s, uint64_t id, OwnedRun *ret) {
         RunRecord record;
         int r;
 
+        assert(id > 0);
         (void)sqlite3_bind_int64(statement, 1, bound_id(id));
         r = store_step_row(s, statement);
         if (r < 0)
@@ -540,6 +542,7 @@ int store_prune_job(Store *s, const char *job, unsigned keep, usec_t before, uns
         r = first_beyond(s, job, keep, &beyond);
         if (r < 0)
                 return r;
+        assert(max > 0 && *job != '\0');
         ids = calloc(max, sizeof(*ids));
         if (!ids)
                 return -ENOMEM;
