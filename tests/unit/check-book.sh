@@ -4,7 +4,8 @@
 # Holds what vaktd.architecture(7) and src/README.md name against the source. In the page a function (Fn) with a file
 # (Pa) on its line is defined in that file, one without is defined somewhere; types (Vt), constants (Dv) and event
 # sources (Ql) exist; a constant followed by an id on the next line is that MESSAGE_ID. In the README this holds for
-# what stands between backticks: a path, `name()`, `TypeName`, `CONSTANT`. TAP on standard output.
+# what stands between backticks: a path, `name()`, `TypeName`, `CONSTANT`. The results and defaults that vaktctl(1),
+# vaktd.job(5) and vaktd.conf(5) name are those of the source. TAP on standard output.
 
 set -euo pipefail
 
@@ -108,6 +109,43 @@ wrong_results() {
         [ "$(wc -w <<<"$failed")" -ge 6 ] || echo "job/run.h has the failures $failed"
 }
 
+# "MEMBER VALUE" of what FILE initializes VARIABLE with, each value as a manual page has it.
+defaults_of_source() { # FILE VARIABLE
+        sed -n "/^[a-z].* $2 = {/,/^};/p" "$1" | grep -oE '\.[a-z_]+ = (\{|[^,{}]+)|\}' |
+                awk '/\{$/ { prefix = substr($1, 2) "."; next }
+                     /^\}/ { prefix = ""; next }
+                     { print prefix substr($1, 2), $3 == "true" ? "yes" : $3 $5 }' |
+                sed -E 's/ USEC_PER/ 1USEC_PER/; s/USEC_PER_(.).*/\1/; s/USEC_INFINITY/infinity/' |
+                awk '{ print $1, $2 ~ /^[0-9]/ ? tolower($2) : $2 }'
+}
+
+# "KEY MEMBER" of the rows of the table of keys in FILE that have a default.
+keys_of_source() { # FILE
+        sed -n 's/^ *{ "[A-Za-z]*", "\([A-Za-z]*\)", .*VALUE(\([a-z_.]*\)).*/\1 \2/p' "$1"
+}
+
+# "KEY VALUE" for each "The default is VALUE" behind a single key.
+defaults_of_manual() { # PAGE
+        awk '/^\.It Va / { key = NF == 5 ? $3 : "" }
+             /^The default is/ { value = $4; if (NF == 3) { getline; value = $1 == ".Li" ? $2 : ""; if (value == "") key = "" }
+                                 sub(/[.,;]$/, "", value); if (key != "") print key, value; key = "" }' "$1"
+}
+
+wrong_defaults() { # PAGE FILE-OF-KEYS VARIABLE ITS-FILE AT-LEAST
+        local key value member found n=0
+        declare -A is member_of
+        while read -r member value; do is[$member]=$value; done < <(defaults_of_source "$4" "$3")
+        while read -r key member; do member_of[$key]=$member; done < <(keys_of_source "$2")
+        while read -r key value; do
+                member=${member_of[$key]:-}
+                [ -n "$member" ] || continue
+                found=${is[$member]:-0}
+                n=$((n + 1))
+                [ "${value/#no/0}" = "$found" ] || echo "$key= defaults to $found in $3, to $value in $1"
+        done < <(defaults_of_manual "$1")
+        [ $n -ge "$5" ] || echo "$1 has $n defaults of the table in $2"
+}
+
 # Where nothing is found, nothing is wrong either.
 too_few() {
         local macro n
@@ -127,5 +165,9 @@ result "constants of the page exist" < <(wrong_in_page Dv)
 result "event sources of the page exist" < <(wrong_in_page Ql)
 result "ids of messages are those of the page" < <(wrong_ids)
 result "the results of vaktctl(1) are those of job/run.h" < <(wrong_results)
+result "defaults in vaktd.job(5) are those of the source" < <(
+        wrong_defaults src/man/vaktd.job.5 src/config/job-file.c job_def_defaults src/job/job-def.c 15)
+result "defaults in vaktd.conf(5) are those of the source" < <(
+        wrong_defaults src/man/vaktd.conf.5 src/config/settings.c settings_defaults src/config/settings.c 3)
 result "what src/README.md names exists" < <(wrong_in_readme)
 echo "1..$number"
