@@ -53,6 +53,17 @@ int api_job_error(const Connection *c, int error, const char *name, sd_bus_error
         return error_about_job(e, error, name, j ? connection_problem_of(c, j) : NULL);
 }
 
+int api_read_job(const Connection *c, sd_bus_message *m, const Job **ret, sd_bus_error *e) {
+        const char *name;
+        int r;
+
+        r = api_read_job_name(m, &name, e);
+        if (r < 0)
+                return r;
+        *ret = job_table_get(manager_jobs(c->api->manager), name);
+        return *ret ? 0 : api_job_error(c, -ENOENT, name, e);
+}
+
 /* --- reading --- */
 
 int api_new_large_reply(Connection *c, sd_bus_message *m, sd_bus_message **ret, sd_bus_error *e) {
@@ -65,15 +76,11 @@ int api_new_large_reply(Connection *c, sd_bus_message *m, sd_bus_message **ret, 
 static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         const Connection *c = userdata;
         char path[OBJECT_PATH_MAX];
-        const char *name;
+        const Job *job;
         int r;
 
-        r = api_read_job_name(m, &name, e);
-        if (r < 0)
-                return r;
-        if (!job_table_get(manager_jobs(c->api->manager), name))
-                return api_job_error(c, -ENOENT, name, e);
-        return sd_bus_reply_method_return(m, "o", job_object_path(path, name));
+        r = api_read_job(c, m, &job, e);
+        return r < 0 ? r : sd_bus_reply_method_return(m, "o", job_object_path(path, job->name));
 }
 
 static int method_get_run(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -144,21 +151,16 @@ static int method_next_elapses(sd_bus_message *m, void *userdata, sd_bus_error *
         const Connection *c = userdata;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         usec_t elapses[NEXT_ELAPSES_MAX];
-        const char *name;
         const Job *job;
         uint32_t n;
         size_t found;
         int r;
 
-        r = api_read_job_name(m, &name, e);
+        r = api_read_job(c, m, &job, e);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(m, 'u', &n);
         if (r < 0)
                 return r;
-        r = sd_bus_message_read_basic(m, 'u', &n);
-        if (r < 0)
-                return r;
-        job = job_table_get(manager_jobs(c->api->manager), name);
-        if (!job)
-                return api_job_error(c, -ENOENT, name, e);
         found = manager_next_elapses(c->api->manager, job, elapses, MIN(n, NEXT_ELAPSES_MAX));
         r = sd_bus_message_new_method_return(m, &reply);
         if (r < 0)
