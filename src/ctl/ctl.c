@@ -27,15 +27,10 @@ static size_t terminal_width(void) {
 
 /* Like systemd's tools: SYSTEMD_COLORS takes precedence, then NO_COLOR, then the type of standard output. */
 static bool colors_wanted(bool is_terminal) {
-        static const char *const off[] = { "0", "no", "n", "false", "f", "off" };
         const char *e = getenv("SYSTEMD_COLORS"), *term = getenv("TERM");
 
-        if (!isempty(e)) {
-                for (size_t i = 0; i < ELEMENTSOF(off); i++)
-                        if (strcasecmp(e, off[i]) == 0)
-                                return false;
-                return true;
-        }
+        if (!isempty(e))
+                return !text_is_no(e);
         return is_terminal && isempty(getenv("NO_COLOR")) && term && !streq(term, "dumb");
 }
 

@@ -50,6 +50,15 @@ bool text_is_utf8(const char *s) {
         return true;
 }
 
+bool text_is_no(const char *s) {
+        static const char *const words[] = { "0", "no", "n", "false", "f", "off" };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strcasecmp(s, words[i]) == 0)
+                        return true;
+        return false;
+}
+
 /* Columns of the character at s, and its length in bytes. */
 static size_t char_width(const char *s, size_t *ret_bytes) {
         uint32_t c = 0;
