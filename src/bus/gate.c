@@ -93,6 +93,7 @@ static int header_parse(Header *ret, const uint8_t *p, size_t message_max) {
 }
 
 static size_t gate_fill(const Gate *g) {
+        assert(g->begin <= g->end && g->end <= g->allocated);
         return g->end - g->begin;
 }
 

@@ -284,6 +284,7 @@ static void door_admit(Listener *d, int accepted) {
                 door_log_refusal(d, &parameters.ucred, "Refused", refusal);
                 return;
         }
+        assert(d->n_peers < DOOR_PEERS_MAX); /* or it was refused */
         parameters.number = ++d->last_number;
         r = peer_new(&d->peers[d->n_peers], fd, &parameters);
         if (r < 0) {

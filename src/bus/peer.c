@@ -357,6 +357,7 @@ int peer_add_rule(Peer *p, const char *text) {
                 if (r < 0)
                         return r;
         }
+        assert(p->n_rules < PEER_RULES_MAX);
         p->rules[p->n_rules++] = TAKE_PTR(rule);
         return 0;
 }

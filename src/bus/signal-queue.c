@@ -72,9 +72,9 @@ int signal_queue_push(SignalQueue *q, const Signal *s) {
 Signal *signal_queue_pop(SignalQueue *q) {
         Signal *s = q->first;
 
+        assert((q->n > 0) == (s != NULL));
         if (!s)
                 return NULL;
-        assert(q->n > 0);
         if (is_change(s->kind))
                 (void)tdelete(s, &q->changes, change_compare);
         q->first = s->next;

@@ -126,6 +126,7 @@ int pending_put_run(Pending *p, const RunRecord *record, bool is_new) {
         PendingRun *known = is_new ? NULL : find_run(p, record->id);
         int r;
 
+        assert(record->id > 0);
         if (!known && !has_room(p, &p->runs, LEDGER_RUNS_MAX)) {
                 if (!is_new && record->state != RUN_DONE)
                         return 0; /* that a run is active matters less than the result of another one */
