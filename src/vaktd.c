@@ -25,6 +25,7 @@
 #include "util/notify.h"
 #include "util/places.h"
 #include "util/strv.h"
+#include "util/turn.h"
 
 #define STATUS_INTERVAL_USEC USEC_PER_SEC /* between two STATUS= messages */
 #define STOP_AGAIN_USEC      USEC_PER_SEC /* a signal to stop that comes later than this is meant as a second one */
@@ -245,16 +246,9 @@ static void status_changed(void *userdata) {
 }
 
 static int add_status_source(Daemon *d) {
-        int r;
-
-        if (!d->notifier)
-                return 0;
-        r = sd_event_add_time_relative(d->event, &d->status_source, CLOCK_MONOTONIC, 0, STATUS_INTERVAL_USEC / 4,
-                                       on_status, d);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(d->status_source, "status");
-        return sd_event_source_set_enabled(d->status_source, SD_EVENT_OFF);
+        return !d->notifier ? 0
+                            : event_add_timer(d->event, &d->status_source, "status", CLOCK_MONOTONIC,
+                                              STATUS_INTERVAL_USEC / 4, on_status, d);
 }
 
 static void notify_ready(Daemon *d) {

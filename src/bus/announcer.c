@@ -14,6 +14,7 @@
 #include "bus/signal-queue.h"
 #include "bus/text.h"
 #include "util/log.h"
+#include "util/turn.h"
 
 #define BATCH_MAX   256 /* signals and audiences together, a batch */
 #define FLUSH_MAX   10000
@@ -170,7 +171,7 @@ static unsigned announce(Announcer *a, const Signal *s) {
 /* Announces up to max signals; a signal without a listener counts, too, because every listener is checked for it. */
 static void announce_batch(Announcer *a, size_t max) {
         for (size_t n = 0; n < max;) {
-                _cleanup_(signal_freep) Signal *s = signal_queue_pop(a->queue);
+                _cleanup_free_ Signal *s = signal_queue_pop(a->queue);
 
                 if (!s)
                         break;
@@ -289,7 +290,7 @@ static void on_alarm_raised(void *userdata, const Job *j, const LedgerAlarm *ala
 }
 
 static void on_alarm_cleared(void *userdata, const Job *j, const char *key) {
-        announcer_push(userdata, &(Signal){ .kind = SIGNAL_ALARM_CLEARED, .job = j->name, .key = (char *)key });
+        announcer_push(userdata, &(Signal){ .kind = SIGNAL_ALARM_CLEARED, .job = j->name, .key = key });
         on_job_changed(userdata, j);
 }
 
@@ -315,18 +316,10 @@ int announcer_new(Announcer **ret, const ApiContext *api, const Audience *audien
         r = signal_queue_new(&a->queue);
         if (r < 0)
                 return r;
-        r = sd_event_add_defer(api->event, &a->soon, on_soon, a);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(a->soon, "bus-signals-soon");
-        r = sd_event_source_set_enabled(a->soon, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-        r = sd_event_add_time_relative(api->event, &a->later, CLOCK_MONOTONIC, 0, /* accuracy= */ 1, on_later, a);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(a->later, "bus-signals-later");
-        r = sd_event_source_set_enabled(a->later, SD_EVENT_OFF);
+        r = event_add_deferred(api->event, &a->soon, "bus-signals-soon", on_soon, a);
+        if (r >= 0)
+                r = event_add_timer(api->event, &a->later, "bus-signals-later", CLOCK_MONOTONIC, /* accuracy= */ 1,
+                                    on_later, a);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(a);

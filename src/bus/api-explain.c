@@ -27,7 +27,6 @@ typedef struct Explanation {
 
 static int append_message(const char *topic, const char *message, void *userdata) {
         Explanation *x = userdata;
-        int r;
 
         if (streq(topic, "file") && connection_problem_of(x->connection, x->job) != x->job->problem)
                 message = PRIVATE_PROBLEM;
@@ -36,14 +35,7 @@ static int append_message(const char *topic, const char *message, void *userdata
                 return 0;
         }
         x->n++;
-        r = sd_bus_message_open_container(x->reply, 'r', "ss");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_basic(x->reply, 's', topic);
-        if (r < 0)
-                return r;
-        r = text_append(x->reply, message, TEXT_MAX);
-        return r < 0 ? r : sd_bus_message_close_container(x->reply);
+        return text_append_row(x->reply, (const char *const[]){ topic, message }, 2);
 }
 
 /* What is explained; path NULL: the job. */
@@ -92,39 +84,26 @@ static int reply_explanation(Connection *c, sd_bus_message *m, const Subject *s,
 
 int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         Connection *c = userdata;
-        const char *name;
         const Job *job;
         int r;
 
-        r = api_read_job_name(m, &name, e);
-        if (r < 0)
-                return r;
-        job = job_table_get(manager_jobs(c->api->manager), name);
-        if (!job)
-                return api_job_error(c, -ENOENT, name, e);
-        return reply_explanation(c, m, &(Subject){ .job = job }, e);
+        r = api_read_job(c, m, &job, e);
+        return r < 0 ? r : reply_explanation(c, m, &(Subject){ .job = job }, e);
 }
 
 /* --- files --- */
 
 /* Reads the name of a job that watches files. */
 static int read_watching_job(const Connection *c, sd_bus_message *m, const Job **ret, sd_bus_error *e) {
-        const char *name;
         const Job *job;
         int r;
 
-        r = api_read_job_name(m, &name, e);
+        r = api_read_job(c, m, &job, e);
         if (r < 0)
                 return r;
-        job = job_table_get(manager_jobs(c->api->manager), name);
-        if (!job)
-                return api_job_error(c, -ENOENT, name, e);
-        if (!job->def)
-                return api_job_error(c, -ENOEXEC, name, e);
-        if (!job->def->path_trigger)
-                return api_job_error(c, -ENODATA, name, e);
-        if (!job->def->enabled)
-                return api_job_error(c, -EBADF, name, e);
+        r = !job->def ? -ENOEXEC : !job->def->path_trigger ? -ENODATA : !job->def->enabled ? -EBADF : 0;
+        if (r < 0)
+                return api_job_error(c, r, job->name, e);
         *ret = job;
         return 0;
 }

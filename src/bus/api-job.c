@@ -53,12 +53,6 @@ static int enumerate_jobs(sd_bus *bus, const char *prefix, void *userdata, char 
         return 1;
 }
 
-/* userdata points at a char * of the job. */
-static int get_text(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                    void *userdata, sd_bus_error *e) {
-        return text_append(reply, *(char *const *)userdata, TEXT_MAX);
-}
-
 /* userdata points at a bool. */
 static int get_bool(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *e) {
@@ -242,40 +236,16 @@ static int get_alarms(sd_bus *bus, const char *path, const char *interface, cons
 /* --- its triggers --- */
 
 static int append_trigger(const char *key, const char *value, const char *state, const char *message, void *userdata) {
-        sd_bus_message *m = userdata;
-        int r;
+        const char *const texts[] = { key, value };
 
-        r = sd_bus_message_open_container(m, 'r', "ss");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_basic(m, 's', key);
-        if (r < 0)
-                return r;
-        r = text_append(m, value, TEXT_MAX);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        return text_append_row(userdata, texts, ELEMENTSOF(texts));
 }
 
 /* Of those that have one. */
 static int append_watch(const char *key, const char *value, const char *state, const char *message, void *userdata) {
-        sd_bus_message *m = userdata;
-        int r;
+        const char *const texts[] = { key, value, state, message };
 
-        if (isempty(state))
-                return 0;
-        r = sd_bus_message_open_container(m, 'r', "ssss");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_basic(m, 's', key);
-        if (r < 0)
-                return r;
-        r = text_append(m, value, TEXT_MAX);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_basic(m, 's', state);
-        if (r < 0)
-                return r;
-        r = text_append(m, message, TEXT_IN_LIST_MAX * 4);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        return isempty(state) ? 0 : text_append_row(userdata, texts, ELEMENTSOF(texts));
 }
 
 static int append_triggers(sd_bus *bus, sd_bus_message *reply, const Job *job, const char *type, TriggerVisit visit) {
@@ -320,7 +290,7 @@ static int get_watch_counters(sd_bus *bus, const char *path, const char *interfa
 static const sd_bus_vtable job_vtable[] = {
         SD_BUS_VTABLE_START(0),
 
-        SD_BUS_PROPERTY("Name", "s", get_text, offsetof(Job, name), SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Name", "s", text_get, offsetof(Job, name), SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Description", "s", get_description, 0, CHANGES),
         SD_BUS_PROPERTY("Documentation", "as", get_documentation, 0, CHANGES),
         SD_BUS_PROPERTY("Tags", "as", get_tags, 0, CHANGES),

@@ -11,12 +11,12 @@
 #include "bus/api-manager.h"
 #include "bus/errors.h"
 #include "bus/object-path.h"
+#include "bus/options.h"
 #include "bus/text.h"
 
-#define LIST_RUNS_DEFAULT  100
-#define LIST_RUNS_MAX      10000
-#define FILTER_ENTRIES_MAX 16 /* in the filter of QueryRuns */
-#define WORD_LIST_MAX      256
+#define LIST_RUNS_DEFAULT 100
+#define LIST_RUNS_MAX     10000
+#define WORD_LIST_MAX     256
 
 /* --- jobs --- */
 
@@ -213,7 +213,9 @@ static int unknown_word(sd_bus_error *e, const char *what, const char *given, in
                                  strempty(text), list);
 }
 
-static int read_job(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+static int read_job(sd_bus_message *m, void *ret, sd_bus_error *e) {
+        LedgerFilter *f = ret;
+
         return read_job_filter(m, &f->job, e);
 }
 
@@ -235,82 +237,42 @@ static int read_words(sd_bus_message *m, uint32_t *bits, const char *what, int (
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-static int read_results(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+static int read_results(sd_bus_message *m, void *ret, sd_bus_error *e) {
+        LedgerFilter *f = ret;
+
         return read_words(m, &f->results, "result", result_value, RUN_RESULT_NONE + 1, result_word, e);
 }
 
-static int read_causes(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+static int read_causes(sd_bus_message *m, void *ret, sd_bus_error *e) {
+        LedgerFilter *f = ret;
+
         return read_words(m, &f->causes, "cause", run_cause_from_string, 0, cause_word, e);
 }
 
-static int read_since(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+static int read_since(sd_bus_message *m, void *ret, sd_bus_error *e) {
+        LedgerFilter *f = ret;
+
         return sd_bus_message_read_basic(m, 't', &f->since);
 }
 
-static int read_until(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
+static int read_until(sd_bus_message *m, void *ret, sd_bus_error *e) {
+        LedgerFilter *f = ret;
+
         return sd_bus_message_read_basic(m, 't', &f->until);
 }
 
-static const struct {
-        const char *name, *type;
-        int (*read)(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e);
-} run_filters[] = {
+static const Option run_filters[] = {
         { "job", "s", read_job },     { "results", "as", read_results }, { "causes", "as", read_causes },
         { "since", "t", read_since }, { "until", "t", read_until },
 };
 
-static int bad_filter(sd_bus_error *e, const char *name, const char *what) {
-        _cleanup_free_ char *text = text_clean(name, TEXT_IN_LIST_MAX);
-
-        return sd_bus_error_setf(
-                e, ERROR_BAD_OPTION,
-                "Filter '%s' of QueryRuns %s; the filters are 'job' (s), 'results' and 'causes' (as), 'since' "
-                "and 'until' (t).",
-                strempty(text), what);
-}
-
-static int read_filter_entry(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
-        const char *name, *contents;
-        int r;
-
-        r = sd_bus_message_read_basic(m, 's', &name);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_peek_type(m, NULL, &contents);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < ELEMENTSOF(run_filters); i++) {
-                if (!streq(run_filters[i].name, name))
-                        continue;
-                if (!streq_ptr(contents, run_filters[i].type))
-                        return bad_filter(e, name, "has the wrong type");
-                r = sd_bus_message_enter_container(m, 'v', run_filters[i].type);
-                if (r < 0)
-                        return r;
-                r = run_filters[i].read(m, f, e);
-                return r < 0 ? r : sd_bus_message_exit_container(m);
-        }
-        return bad_filter(e, name, "is unknown");
-}
-
-static int read_filter(sd_bus_message *m, LedgerFilter *f, sd_bus_error *e) {
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        for (unsigned n = 0; (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0; n++) {
-                if (n == FILTER_ENTRIES_MAX)
-                        return bad_filter(e, "…", "follows too many others");
-                r = read_filter_entry(m, f, e);
-                if (r < 0)
-                        return r;
-                r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
-}
+static const OptionTable run_filter_table = {
+        .kind = "Filter",
+        .method = "QueryRuns",
+        .list = "the filters are 'job' (s), 'results' and 'causes' (as), 'since' and 'until' (t)",
+        .options = run_filters,
+        .n = ELEMENTSOF(run_filters),
+};
 
 int method_query_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         Connection *c = userdata;
@@ -321,7 +283,7 @@ int method_query_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         uint32_t limit;
         int r;
 
-        r = read_filter(m, &filter, e);
+        r = options_read(m, &run_filter_table, &filter, e);
         if (r < 0)
                 return r;
         r = sd_bus_message_read(m, "tu", &filter.before, &limit);

@@ -15,11 +15,11 @@
 #include "bus/errors.h"
 #include "bus/follow.h"
 #include "bus/object-path.h"
+#include "bus/options.h"
 #include "bus/text.h"
 #include "config.h"
 
 #define DIAGNOSTICS_SIZE_MAX ((size_t)16 * 1024 * 1024)
-#define RUN_OPTIONS_MAX      16 /* entries in the options of Run */
 #define NEXT_ELAPSES_MAX     1000
 
 typedef struct RunOptions {
@@ -53,6 +53,17 @@ int api_job_error(const Connection *c, int error, const char *name, sd_bus_error
         return error_about_job(e, error, name, j ? connection_problem_of(c, j) : NULL);
 }
 
+int api_read_job(const Connection *c, sd_bus_message *m, const Job **ret, sd_bus_error *e) {
+        const char *name;
+        int r;
+
+        r = api_read_job_name(m, &name, e);
+        if (r < 0)
+                return r;
+        *ret = job_table_get(manager_jobs(c->api->manager), name);
+        return *ret ? 0 : api_job_error(c, -ENOENT, name, e);
+}
+
 /* --- reading --- */
 
 int api_new_large_reply(Connection *c, sd_bus_message *m, sd_bus_message **ret, sd_bus_error *e) {
@@ -65,15 +76,11 @@ int api_new_large_reply(Connection *c, sd_bus_message *m, sd_bus_message **ret, 
 static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         const Connection *c = userdata;
         char path[OBJECT_PATH_MAX];
-        const char *name;
+        const Job *job;
         int r;
 
-        r = api_read_job_name(m, &name, e);
-        if (r < 0)
-                return r;
-        if (!job_table_get(manager_jobs(c->api->manager), name))
-                return api_job_error(c, -ENOENT, name, e);
-        return sd_bus_reply_method_return(m, "o", job_object_path(path, name));
+        r = api_read_job(c, m, &job, e);
+        return r < 0 ? r : sd_bus_reply_method_return(m, "o", job_object_path(path, job->name));
 }
 
 static int method_get_run(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -144,21 +151,16 @@ static int method_next_elapses(sd_bus_message *m, void *userdata, sd_bus_error *
         const Connection *c = userdata;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         usec_t elapses[NEXT_ELAPSES_MAX];
-        const char *name;
         const Job *job;
         uint32_t n;
         size_t found;
         int r;
 
-        r = api_read_job_name(m, &name, e);
+        r = api_read_job(c, m, &job, e);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(m, 'u', &n);
         if (r < 0)
                 return r;
-        r = sd_bus_message_read_basic(m, 'u', &n);
-        if (r < 0)
-                return r;
-        job = job_table_get(manager_jobs(c->api->manager), name);
-        if (!job)
-                return api_job_error(c, -ENOENT, name, e);
         found = manager_next_elapses(c->api->manager, job, elapses, MIN(n, NEXT_ELAPSES_MAX));
         r = sd_bus_message_new_method_return(m, &reply);
         if (r < 0)
@@ -171,15 +173,7 @@ static int method_next_elapses(sd_bus_message *m, void *userdata, sd_bus_error *
 
 /* --- Run --- */
 
-static int bad_option(sd_bus_error *e, const char *name, const char *what) {
-        _cleanup_free_ char *text = text_clean(name, TEXT_IN_LIST_MAX);
-
-        return sd_bus_error_setf(
-                e, ERROR_BAD_OPTION,
-                "Option '%s' of Run %s; the options are 'follow', a boolean, and 'files', an array of absolute paths, "
-                "each an array of bytes without NUL.",
-                strempty(text), what);
-}
+static const OptionTable run_options;
 
 /* Absolute paths, any bytes but NUL. */
 static int read_file(sd_bus_message *m, RunOptions *o, sd_bus_error *e) {
@@ -192,7 +186,7 @@ static int read_file(sd_bus_message *m, RunOptions *o, sd_bus_error *e) {
         if (r <= 0)
                 return r;
         if (n == 0 || *(const char *)bytes != '/' || memchr(bytes, 0, n))
-                return bad_option(e, "files", "has a path that is not absolute or contains NUL");
+                return option_refuse(&run_options, "files", "has a path that is not absolute or contains NUL", e);
         bigger = realloc(o->files, o->files_size + n + 1);
         if (!bigger)
                 return -ENOMEM;
@@ -204,65 +198,32 @@ static int read_file(sd_bus_message *m, RunOptions *o, sd_bus_error *e) {
         return 1;
 }
 
-static int read_files(sd_bus_message *m, RunOptions *o, sd_bus_error *e) {
+static int read_files(sd_bus_message *m, void *ret, sd_bus_error *e) {
+        RunOptions *o = ret;
         int r;
 
-        r = sd_bus_message_enter_container(m, 'v', "aay");
-        if (r >= 0)
-                r = sd_bus_message_enter_container(m, 'a', "ay");
+        if (o->files)
+                return option_refuse(&run_options, "files", "is given twice", e);
+        r = sd_bus_message_enter_container(m, 'a', "ay");
         while (r > 0)
                 r = read_file(m, o, e);
-        if (r >= 0)
-                r = sd_bus_message_exit_container(m);
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-static int read_run_option(sd_bus_message *m, RunOptions *o, sd_bus_error *e) {
-        const char *name, *contents;
-        int r;
+static int read_follow(sd_bus_message *m, void *ret, sd_bus_error *e) {
+        RunOptions *o = ret;
 
-        r = sd_bus_message_read_basic(m, 's', &name);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_peek_type(m, NULL, &contents);
-        if (r < 0)
-                return r;
-        if (streq(name, "follow"))
-                return streq_ptr(contents, "b") ? sd_bus_message_read(m, "v", "b", &o->follow)
-                                                : bad_option(e, name, "has the wrong type");
-        if (streq(name, "files"))
-                return streq_ptr(contents, "aay") && !o->files
-                               ? read_files(m, o, e)
-                               : bad_option(e, name, "has the wrong type or is given twice");
-        return bad_option(e, name, "is unknown");
+        return sd_bus_message_read_basic(m, 'b', &o->follow);
 }
 
-static int read_run_options(sd_bus_message *m, RunOptions *ret, sd_bus_error *e) {
-        _cleanup_(run_options_done) RunOptions o = {};
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        for (unsigned n = 0; (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0; n++) {
-                if (n == RUN_OPTIONS_MAX)
-                        return bad_option(e, "…", "follows too many others");
-                r = read_run_option(m, &o, e);
-                if (r < 0)
-                        return r;
-                r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-        r = sd_bus_message_exit_container(m);
-        if (r < 0)
-                return r;
-        *ret = o;
-        o = (RunOptions){};
-        return 0;
-}
+static const OptionTable run_options = {
+        .kind = "Option",
+        .method = "Run",
+        .list = "the options are 'follow', a boolean, and 'files', an array of absolute paths, each an array of bytes "
+                "without NUL",
+        .options = (const Option[]){ { "follow", "b", read_follow }, { "files", "aay", read_files } },
+        .n = 2,
+};
 
 static int read_run(sd_bus_message *m, const char **ret_job, RunOptions *ret_options, sd_bus_error *e) {
         int r;
@@ -270,7 +231,7 @@ static int read_run(sd_bus_message *m, const char **ret_job, RunOptions *ret_opt
         r = api_read_job_name(m, ret_job, e);
         if (r < 0)
                 return r;
-        return read_run_options(m, ret_options, e);
+        return options_read(m, &run_options, ret_options, e);
 }
 
 static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {

@@ -16,6 +16,9 @@
 /* Reads the name of a job; an impossible name is refused here, before anything is done with it. */
 int api_read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e);
 
+/* Reads the name of a job that there is. */
+int api_read_job(const Connection *c, sd_bus_message *m, const Job **ret, sd_bus_error *e);
+
 /* A failed request or look-up of a job as the client sees it. */
 int api_job_error(const Connection *c, int error, const char *name, sd_bus_error *e);
 

@@ -76,12 +76,6 @@ static int enumerate_runs(sd_bus *bus, const char *prefix, void *userdata, char 
         return 1;
 }
 
-/* userdata points at a char * of the record. */
-static int get_text(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                    void *userdata, sd_bus_error *e) {
-        return text_append(reply, *(char *const *)userdata, TEXT_MAX);
-}
-
 static int get_payload(sd_bus *bus, const char *path, const char *interface, const char *property,
                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
         const RunRecord *r = userdata;
@@ -136,28 +130,28 @@ static const sd_bus_vtable run_vtable[] = {
         SD_BUS_VTABLE_START(0),
 
         SD_BUS_PROPERTY("Id", "t", NULL, offsetof(RunRecord, id), CONSTANT),
-        SD_BUS_PROPERTY("Job", "s", get_text, offsetof(RunRecord, job), CONSTANT),
+        SD_BUS_PROPERTY("Job", "s", text_get, offsetof(RunRecord, job), CONSTANT),
         SD_BUS_PROPERTY("Cause", "s", get_cause, 0, CONSTANT),
         SD_BUS_PROPERTY("State", "s", get_state, 0, CHANGES),
         SD_BUS_PROPERTY("Result", "s", get_result, 0, CHANGES),
         SD_BUS_PROPERTY("Code", "i", NULL, offsetof(RunRecord, code), CHANGES),
-        SD_BUS_PROPERTY("Reason", "s", get_text, offsetof(RunRecord, reason), CHANGES),
+        SD_BUS_PROPERTY("Reason", "s", text_get, offsetof(RunRecord, reason), CHANGES),
         SD_BUS_PROPERTY("Attempt", "u", NULL, offsetof(RunRecord, attempt), CONSTANT),
         SD_BUS_PROPERTY("Parent", "t", NULL, offsetof(RunRecord, parent), CONSTANT),
-        SD_BUS_PROPERTY("ParentJob", "s", get_text, offsetof(RunRecord, parent_job), CONSTANT),
-        SD_BUS_PROPERTY("Alarm", "s", get_text, offsetof(RunRecord, alarm), CONSTANT),
+        SD_BUS_PROPERTY("ParentJob", "s", text_get, offsetof(RunRecord, parent_job), CONSTANT),
+        SD_BUS_PROPERTY("Alarm", "s", text_get, offsetof(RunRecord, alarm), CONSTANT),
         SD_BUS_PROPERTY("Payload", "s", get_payload, 0, CONSTANT),
-        SD_BUS_PROPERTY("Host", "s", get_text, offsetof(RunRecord, host), CONSTANT),
+        SD_BUS_PROPERTY("Host", "s", text_get, offsetof(RunRecord, host), CONSTANT),
         SD_BUS_PROPERTY("Scheduled", "t", NULL, offsetof(RunRecord, scheduled), CONSTANT),
         SD_BUS_PROPERTY("Requested", "t", NULL, offsetof(RunRecord, requested), CONSTANT),
         SD_BUS_PROPERTY("Started", "t", NULL, offsetof(RunRecord, started), CHANGES),
         SD_BUS_PROPERTY("Ended", "t", NULL, offsetof(RunRecord, ended), CHANGES),
         SD_BUS_PROPERTY("MainPID", "u", get_pid, offsetof(RunRecord, pid), CHANGES),
-        SD_BUS_PROPERTY("Unit", "s", get_text, offsetof(RunRecord, unit), CHANGES),
+        SD_BUS_PROPERTY("Unit", "s", text_get, offsetof(RunRecord, unit), CHANGES),
         SD_BUS_PROPERTY("InvocationId", "s", get_invocation, 0, CHANGES),
         SD_BUS_PROPERTY("CPUUsage", "t", NULL, offsetof(RunRecord, cpu), CHANGES),
         SD_BUS_PROPERTY("MemoryPeak", "t", NULL, offsetof(RunRecord, memory_peak), CHANGES),
-        SD_BUS_PROPERTY("StatusText", "s", get_text, offsetof(RunRecord, status_text), CHANGES),
+        SD_BUS_PROPERTY("StatusText", "s", text_get, offsetof(RunRecord, status_text), CHANGES),
 
         SD_BUS_VTABLE_END,
 };

@@ -60,6 +60,7 @@ static AuthorizeCall *question_take_call(Question *q) {
         if (!call)
                 return NULL;
         STAILQ_REMOVE_HEAD(&q->calls, entry);
+        assert(q->n_calls > 0 && q->authorizer->n_calls >= q->n_calls);
         q->n_calls--;
         q->authorizer->n_calls--;
         return call;
@@ -71,6 +72,7 @@ static Question *question_free(Question *q) {
         while ((call = question_take_call(q)))
                 authorize_call_free(call);
         TAILQ_REMOVE(&q->authorizer->questions, q, entry);
+        assert(q->n_calls == 0 && q->authorizer->n_questions > 0);
         q->authorizer->n_questions--;
         q->authorizer->n_asked -= !!q->slot;
         sd_bus_slot_unref(q->slot);

@@ -14,6 +14,7 @@
 #include "bus/authorize.h"
 #include "bus/follow.h"
 #include "util/log.h"
+#include "util/turn.h"
 
 #define RETRY_MIN  (100 * USEC_PER_MSEC)
 #define RETRY_MAX  (30 * USEC_PER_SEC)
@@ -286,32 +287,14 @@ void bus_client_drain(BusClient *d, void (*done)(void *userdata), void *userdata
 
 /* --- life --- */
 
-static int door_add_timer(BusClient *d, sd_event_source **ret, sd_event_time_handler_t handler,
-                          const char *description) {
-        int r;
-
-        r = sd_event_add_time_relative(d->connection.api->event, ret, CLOCK_MONOTONIC, 0,
-                                       /* accuracy= */ USEC_PER_MSEC, handler, d);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(*ret, description);
-        return sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
-}
-
 static int door_add_sources(BusClient *d) {
+        sd_event *event = d->connection.api->event;
         int r;
 
-        r = sd_event_add_defer(d->connection.api->event, &d->broken, on_broken, d);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(d->broken, "bus-broken");
-        r = sd_event_source_set_enabled(d->broken, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-        r = door_add_timer(d, &d->reopen, on_reopen, "bus-reopen");
-        if (r < 0)
-                return r;
-        return door_add_timer(d, &d->drain, on_drain, "bus-drain");
+        r = event_add_deferred(event, &d->broken, "bus-broken", on_broken, d);
+        if (r >= 0)
+                r = event_add_timer(event, &d->reopen, "bus-reopen", CLOCK_MONOTONIC, USEC_PER_MSEC, on_reopen, d);
+        return r < 0 ? r : event_add_timer(event, &d->drain, "bus-drain", CLOCK_MONOTONIC, USEC_PER_MSEC, on_drain, d);
 }
 
 int bus_client_new(BusClient **ret, const ApiContext *api, BusChoice choice, void (*ready)(void *userdata, int error),

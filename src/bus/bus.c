@@ -14,6 +14,7 @@
 #include "bus/listener.h"
 #include "bus/follow.h"
 #include "util/log.h"
+#include "util/turn.h"
 
 struct Bus {
         ApiContext api;
@@ -104,17 +105,6 @@ void bus_drain(Bus *b, void (*done)(void *userdata), void *userdata) {
 
 /* --- life --- */
 
-static int bus_add_deferred(Bus *b, sd_event_source **ret, sd_event_handler_t handler, const char *description,
-                            int enabled) {
-        int r;
-
-        r = sd_event_add_defer(b->api.event, ret, handler, b);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(*ret, description);
-        return sd_event_source_set_enabled(*ret, enabled);
-}
-
 static int bus_prepare(Bus *b) {
         const Audience audience = { bus_has_audience, bus_each, bus_shed, b };
         int r;
@@ -126,11 +116,10 @@ static int bus_prepare(Bus *b) {
         r = announcer_new(&b->announcer, &b->api, &audience);
         if (r < 0)
                 return r;
-        r = bus_add_deferred(b, &b->drain, on_drain, "bus-drain", SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-        return bus_add_deferred(b, &b->ready, on_ready, "bus-ready",
-                                b->options.choice == BUS_NONE ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+        r = event_add_deferred(b->api.event, &b->drain, "bus-drain", on_drain, b);
+        if (r >= 0)
+                r = event_add_deferred(b->api.event, &b->ready, "bus-ready", on_ready, b);
+        return r < 0 || b->options.choice != BUS_NONE ? r : sd_event_source_set_enabled(b->ready, SD_EVENT_ONESHOT);
 }
 
 static int bus_open_doors(Bus *b, int inherited) {

@@ -61,6 +61,7 @@ DEFINE_CLEANUP(Follower, follower_free)
 static void follower_remove(Follower **p) {
         Follower *fo = *p;
 
+        assert(fo->followers->n > 0);
         *p = fo->next;
         fo->followers->n--;
         follower_free(fo);
@@ -107,8 +108,10 @@ static int follower_send_lost(Follower *fo) {
 static const uint8_t *follower_take(Follower *fo, BacklogLine *ret) {
         const uint8_t *text = fo->backlog + fo->begin + sizeof(*ret);
 
+        assert(fo->end - fo->begin >= sizeof(*ret));
         memcpy(ret, fo->backlog + fo->begin, sizeof(*ret));
         fo->begin += sizeof(*ret) + ret->size;
+        assert(fo->begin <= fo->end && fo->cost >= ret->size + FOLLOW_LINE_COST);
         fo->cost -= ret->size + FOLLOW_LINE_COST;
         return text;
 }
@@ -170,6 +173,7 @@ static void follower_keep(Follower *fo, uint32_t stream, const char *text, size_
                 fo->n_lost++;
                 return;
         }
+        assert(need <= fo->allocated - fo->end);
         memcpy(fo->backlog + fo->end, &line, sizeof(line));
         memcpy(fo->backlog + fo->end + sizeof(line), text, n);
         fo->end += need;

@@ -93,6 +93,7 @@ static int header_parse(Header *ret, const uint8_t *p, size_t message_max) {
 }
 
 static size_t gate_fill(const Gate *g) {
+        assert(g->begin <= g->end && g->end <= g->allocated);
         return g->end - g->begin;
 }
 
@@ -126,6 +127,7 @@ static int gate_reserve(Gate *g, size_t free_bytes) {
         p = realloc(g->buffer, size);
         if (!p)
                 return -ENOMEM;
+        assert(size - g->end >= free_bytes);
         g->buffer = p;
         g->allocated = size;
         return 0;

@@ -17,6 +17,7 @@
 #include "util/file.h"
 #include "util/log-messages.h"
 #include "util/log.h"
+#include "util/turn.h"
 
 #define BACKLOG      512
 #define ACCEPT_PAUSE USEC_PER_SEC /* when descriptors or memory ran out */
@@ -85,6 +86,7 @@ static void door_peer_busy(void *userdata, Peer *p) {
 static void door_peer_dropped(void *userdata, Peer *p, const char *why) {
         Listener *d = userdata;
 
+        assert(!peer_is_subscribed(p) || d->n_subscribed > 0);
         if (peer_is_subscribed(p))
                 d->n_subscribed--;
         if (why)
@@ -136,6 +138,7 @@ static uint64_t door_may_serve(void *userdata, const Peer *p) {
 static int door_subscribe(void *userdata, const Peer *p, bool on) {
         Listener *d = userdata;
 
+        assert(on || d->n_subscribed > 0);
         if (!on)
                 d->n_subscribed--;
         else {
@@ -281,6 +284,7 @@ static void door_admit(Listener *d, int accepted) {
                 door_log_refusal(d, &parameters.ucred, "Refused", refusal);
                 return;
         }
+        assert(d->n_peers < DOOR_PEERS_MAX); /* or it was refused */
         parameters.number = ++d->last_number;
         r = peer_new(&d->peers[d->n_peers], fd, &parameters);
         if (r < 0) {
@@ -452,21 +456,6 @@ void listener_drain(Listener *d, void (*done)(void *userdata), void *userdata) {
 
 /* --- life --- */
 
-/* A source that stays off until it is needed. */
-static int source_off(sd_event_source *s, const char *description) {
-        (void)sd_event_source_set_description(s, description);
-        return sd_event_source_set_enabled(s, SD_EVENT_OFF);
-}
-
-static int door_add_timer(Listener *d, sd_event_source **ret, sd_event_time_handler_t handler,
-                          const char *description) {
-        int r;
-
-        r = sd_event_add_time_relative(d->api->event, ret, CLOCK_MONOTONIC, 0, /* accuracy= */ USEC_PER_MSEC, handler,
-                                       d);
-        return r < 0 ? r : source_off(*ret, description);
-}
-
 static int door_add_sources(Listener *d) {
         sd_event *event = d->api->event;
         int r;
@@ -476,19 +465,18 @@ static int door_add_sources(Listener *d) {
                 return r;
         (void)sd_event_source_set_description(d->listen, "control-socket");
         r = sd_event_add_post(event, &d->post, on_post, d);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(d->post, "control-socket-busy");
+        r = sd_event_source_set_enabled(d->post, SD_EVENT_OFF);
         if (r >= 0)
-                r = source_off(d->post, "control-socket-busy");
-        if (r < 0)
-                return r;
-        r = sd_event_add_defer(event, &d->reap, on_reap, d);
+                r = event_add_deferred(event, &d->reap, "control-socket-reap", on_reap, d);
         if (r >= 0)
-                r = source_off(d->reap, "control-socket-reap");
-        if (r < 0)
-                return r;
-        r = door_add_timer(d, &d->resume, on_resume, "control-socket-resume");
-        if (r < 0)
-                return r;
-        return door_add_timer(d, &d->drain, on_drain, "control-socket-drain");
+                r = event_add_timer(event, &d->resume, "control-socket-resume", CLOCK_MONOTONIC, USEC_PER_MSEC,
+                                    on_resume, d);
+        return r < 0 ? r
+                     : event_add_timer(event, &d->drain, "control-socket-drain", CLOCK_MONOTONIC, USEC_PER_MSEC,
+                                       on_drain, d);
 }
 
 int listener_new(Listener **ret, const ApiContext *api, int fd, const char *path) {

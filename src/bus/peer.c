@@ -227,6 +227,7 @@ static int peer_advance(Peer *p) {
         p->waits = turn == 0;
         if (p->waits)
                 return 0;
+        assert(!p->at_work); /* sd-bus has one message at most */
         p->turn = turn;
         p->at_work = true;
         return peer_feed(p, unit, n);
@@ -356,6 +357,7 @@ int peer_add_rule(Peer *p, const char *text) {
                 if (r < 0)
                         return r;
         }
+        assert(p->n_rules < PEER_RULES_MAX);
         p->rules[p->n_rules++] = TAKE_PTR(rule);
         return 0;
 }

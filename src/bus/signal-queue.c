@@ -9,20 +9,13 @@
 #include <assert.h>
 #include <search.h>
 
+#include "util/text-copy.h"
+
 struct SignalQueue {
         Signal *first, **last; /* last: where the next one is appended */
         size_t n;
         void *changes;
 };
-
-Signal *signal_free(Signal *s) {
-        if (!s)
-                return NULL;
-        free(s->job);
-        free(s->key);
-        free(s->reason);
-        return mfree(s);
-}
 
 int signal_queue_new(SignalQueue **ret) {
         SignalQueue *q = calloc(1, sizeof(*q));
@@ -40,7 +33,7 @@ SignalQueue *signal_queue_free(SignalQueue *q) {
         if (!q)
                 return NULL;
         while ((s = signal_queue_pop(q)))
-                signal_free(s);
+                free(s);
         return mfree(q);
 }
 
@@ -58,38 +51,18 @@ static int change_compare(const void *x, const void *y) {
         return strcmp(strempty(a->job), strempty(b->job));
 }
 
-static int signal_copy(Signal **ret, const Signal *s) {
-        _cleanup_(signal_freep) Signal *copy = malloc(sizeof(*copy));
-
-        if (!copy)
-                return -ENOMEM;
-        *copy = *s;
-        copy->next = NULL;
-        copy->job = s->job ? strdup(s->job) : NULL;
-        copy->key = s->key ? strdup(s->key) : NULL;
-        copy->reason = s->reason ? strdup(s->reason) : NULL;
-        if ((s->job && !copy->job) || (s->key && !copy->key) || (s->reason && !copy->reason))
-                return -ENOMEM;
-        *ret = TAKE_PTR(copy);
-        return 0;
-}
-
 int signal_queue_push(SignalQueue *q, const Signal *s) {
-        _cleanup_(signal_freep) Signal *copy = NULL;
-        int r;
-
-        assert(q);
-        assert(s);
+        static const size_t texts[] = { offsetof(Signal, job), offsetof(Signal, key), offsetof(Signal, reason) };
+        _cleanup_free_ Signal *copy = NULL;
 
         if (is_change(s->kind) && tfind(s, &q->changes, change_compare))
                 return 0;
         if (q->n >= SIGNAL_QUEUE_MAX)
                 return -ENOBUFS;
-        r = signal_copy(&copy, s);
-        if (r < 0)
-                return r;
-        if (is_change(s->kind) && !tsearch(copy, &q->changes, change_compare))
+        copy = COPY_WITH_TEXTS(s, texts);
+        if (!copy || (is_change(s->kind) && !tsearch(copy, &q->changes, change_compare)))
                 return -ENOMEM;
+        copy->next = NULL;
         *q->last = copy;
         q->last = &TAKE_PTR(copy)->next;
         q->n++;
@@ -99,6 +72,7 @@ int signal_queue_push(SignalQueue *q, const Signal *s) {
 Signal *signal_queue_pop(SignalQueue *q) {
         Signal *s = q->first;
 
+        assert((q->n > 0) == (s != NULL));
         if (!s)
                 return NULL;
         if (is_change(s->kind))

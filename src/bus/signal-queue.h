@@ -25,18 +25,15 @@ typedef enum SignalKind {
 
 typedef struct Signal {
         SignalKind kind;
-        char *job;
+        const char *job;
         uint64_t run;
         RunResult result;
         int code;
-        char *key;    /* of an alarm */
-        char *reason; /* of an end; the message of an alarm */
+        const char *key;    /* of an alarm */
+        const char *reason; /* of an end; the message of an alarm */
         unsigned problems;
         struct Signal *next;
 } Signal;
-
-Signal *signal_free(Signal *s);
-DEFINE_CLEANUP(Signal, signal_free)
 
 typedef struct SignalQueue SignalQueue;
 
@@ -47,7 +44,7 @@ DEFINE_CLEANUP(SignalQueue, signal_queue_free)
 /* Appends a copy, or nothing when the same change is queued already. -ENOBUFS past SIGNAL_QUEUE_MAX, -ENOMEM. */
 int signal_queue_push(SignalQueue *q, const Signal *s);
 
-/* The oldest one, which the caller frees; NULL if there is none. */
+/* The oldest one, for free(); NULL if there is none. */
 Signal *signal_queue_pop(SignalQueue *q);
 
 size_t signal_queue_size(const SignalQueue *q) _pure_;

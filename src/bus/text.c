@@ -15,20 +15,6 @@
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 #define ELLIPSIS    "\xe2\x80\xa6" /* U+2026 */
 
-/* U+FDD0 … U+FDEF and the last two code points of each plane: valid UTF-8, but sd-bus refuses them in a message. */
-static bool is_noncharacter(const uint8_t *c, size_t n) {
-        if (n == 3 && c[0] == 0xef && c[1] == 0xb7)
-                return c[2] >= 0x90 && c[2] <= 0xaf;
-        return n >= 3 && c[n - 2] == 0xbf && c[n - 1] >= 0xbe && (n == 4 ? (c[1] & 0x0f) == 0x0f : c[0] == 0xef);
-}
-
-/* Length of the character at s, which is NUL-terminated; 0 if it is invalid. */
-static size_t character_length(const char *s) {
-        size_t n = utf8_char_length(s, 4);
-
-        return is_noncharacter((const uint8_t *)s, n) ? 0 : n;
-}
-
 /* Length of the prefix of s, at most max bytes, that consists of whole valid characters. */
 static size_t text_valid_length(const char *s, size_t max) {
         size_t done = 0;
@@ -36,7 +22,7 @@ static size_t text_valid_length(const char *s, size_t max) {
         assert(s);
 
         while (s[done] != '\0') {
-                size_t n = character_length(s + done);
+                size_t n = utf8_char_length(s + done, 4);
 
                 if (n == 0 || done + n > max)
                         break;
@@ -62,7 +48,7 @@ char *text_clean(const char *s, size_t max) {
                 s += n;
                 if (*s == '\0')
                         break;
-                if (character_length(s) > 0 || done + strlen(REPLACEMENT) > max) {
+                if (utf8_char_length(s, 4) > 0 || done + strlen(REPLACEMENT) > max) {
                         /* It is full: make room for the ellipsis, by whole characters. */
                         copy[done] = '\0';
                         done = text_valid_length(copy, max - strlen(ELLIPSIS));
@@ -91,6 +77,7 @@ static bool is_short_ascii(const char *s, size_t max) {
         }
         word = 0;
         memcpy(&word, s + i, n - i);
+        assert(n - i < sizeof(word));
         return ((all | word) & UINT64_C(0x8080808080808080)) == 0;
 }
 
@@ -110,6 +97,21 @@ int text_append(sd_bus_message *m, const char *s, size_t max) {
         if (!text)
                 return -ENOMEM;
         return sd_bus_message_append_basic(m, 's', text);
+}
+
+int text_append_row(sd_bus_message *m, const char *const *texts, size_t n) {
+        int r;
+
+        assert(n > 0 && n <= TEXT_ROW_MAX);
+        r = sd_bus_message_open_container(m, 'r', &"ssss"[TEXT_ROW_MAX - n]);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = text_append(m, texts[i], TEXT_MAX);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int text_get(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+             void *userdata, sd_bus_error *e) {
+        return text_append(reply, *(const char *const *)userdata, TEXT_MAX);
 }
 
 /* The text ends in "and N more" if there are more files than the one that it names; see trigger/path-runs.c. */

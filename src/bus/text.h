@@ -25,3 +25,11 @@ const char *text_count_of_payload(const char *payload, char buf[static TEXT_COUN
 
 /* Appends s as a string, cleaned if necessary; NULL is the empty string. Like sd_bus_message_append_basic(). */
 int text_append(sd_bus_message *m, const char *s, size_t max);
+
+/* The same for a struct of n strings, each of at most TEXT_MAX bytes. */
+#define TEXT_ROW_MAX 4
+int text_append_row(sd_bus_message *m, const char *const *texts, size_t n);
+
+/* The getter of a property; userdata points at a const char *, or a char *. */
+int text_get(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+             void *userdata, sd_bus_error *e);

@@ -17,6 +17,7 @@
  * s for a name that does not come; so the daemon is started by a separate call (service-start.c), which asks the
  * service manager in between. */
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
@@ -235,6 +236,7 @@ static int open_door(Connection *c, bool may_start) {
         _cleanup_(sd_bus_close_unrefp) sd_bus *bus = NULL;
         int r;
 
+        assert(!c->bus);
         c->service = SERVICE_UNKNOWN;
         if (!c->socket_only && sd_booted() > 0 && open_bus(c, &bus) >= 0 && must_not_connect(c, bus) &&
             (!may_start || c->service == SERVICE_MASKED))
@@ -284,6 +286,7 @@ static int call_once(Connection *c, const MethodCall *call, sd_bus_error *reterr
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         int r;
 
+        assert(c->bus && !(types && call->append)); /* arguments of one kind */
         r = sd_bus_message_new_method_call(c->bus, &m, VAKTD_NAME, call->path ?: VAKTD_PATH,
                                            call->interface ?: VAKTD_MANAGER, call->member);
         if (r >= 0)

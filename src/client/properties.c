@@ -46,6 +46,7 @@ int properties_read_rows(sd_bus_message *m, const char *type, void *ret, size_t 
 
         if (!members)
                 return -ENOMEM;
+        assert(type[0] == 'a' && (type[1] == '(' || type[1] == '{'));
         size = lay_out(members, offsets);
         r = sd_bus_message_enter_container(m, 'a', type + 1);
         if (r < 0)

@@ -7,6 +7,7 @@
 
 #include "client/run-waiter.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 #define OWNER_MATCH                                                                 \
@@ -185,6 +186,7 @@ static int look(RunWaiter *w, sd_bus_error *reterr, RunView *ret) {
 }
 
 int run_waiter_wait(RunWaiter *w, uint64_t id, const char *object, sd_bus_error *reterr, RunView *ret) {
+        assert(!w->object); /* one run a waiter */
         w->id = id;
         w->object = strdup(object);
         if (!w->object)

@@ -37,12 +37,12 @@ static void builder_done(Builder *b) {
 }
 
 /* Takes the next word of a list apart by blanks; NULL at the end. */
-static char *next_word(const char **p, size_t *ret_n) {
+static const char *next_word(const char **p, size_t *ret_n) {
         const char *word = *p + strspn(*p, BLANKS);
 
         *ret_n = strcspn(word, BLANKS);
         *p = word + *ret_n;
-        return *ret_n > 0 ? (char *)word : NULL;
+        return *ret_n > 0 ? word : NULL;
 }
 
 static int append_words(const KeyLine *k, char ***list, size_t max, int (*check)(const KeyLine *k, const char *word)) {

@@ -73,11 +73,11 @@ static void raise_alarm(Manager *m, Job *job, const char *key, usec_t since, uin
         JobAlarms *a = job_get_alarms(m, job);
         LedgerAlarm alarm = {
                 .job = job->name,
-                .key = (char *)key,
+                .key = key,
                 .since = since,
                 .raised = turn_now(m->event).realtime,
                 .run = run,
-                .text = (char *)message,
+                .text = message,
         };
         LogContext c = { .job = job->name, .run = run, .message_id = MESSAGE_ALARM_RAISED };
 
@@ -93,7 +93,7 @@ static void raise_alarm(Manager *m, Job *job, const char *key, usec_t since, uin
 }
 
 static void clear_alarm(Manager *m, Job *job, const char *key) {
-        LedgerAlarm alarm = { .job = job->name, .key = (char *)key };
+        LedgerAlarm alarm = { .job = job->name, .key = key };
         LogContext c = { .job = job->name, .message_id = MESSAGE_ALARM_CLEARED };
 
         if (!job->alarms || !*flag_of(job->alarms, key))

@@ -197,9 +197,7 @@ static int open_parts(Manager *m) {
         if (r >= 0)
                 r = outbox_init(m);
         if (r >= 0)
-                r = sd_event_add_defer(m->event, &m->readable_source, on_readable, m);
-        if (r >= 0)
-                r = event_source_set_up(m->readable_source, "ledger-readable");
+                r = event_add_deferred(m->event, &m->readable_source, "ledger-readable", on_readable, m);
         if (r >= 0)
                 r = drain_init(m);
         return r < 0 ? r : runs_init(m);

@@ -58,14 +58,11 @@ void deadline_set(Manager *m, Deadline *d, usec_t at_boottime) {
 }
 
 int deadlines_init(Manager *m) {
-        int r;
-
         m->deadlines = calloc(1, sizeof(*m->deadlines));
         if (!m->deadlines)
                 return -ENOMEM;
-        r = sd_event_add_time(m->event, &m->deadlines->source, CLOCK_BOOTTIME, 0, DEADLINE_ACCURACY_USEC, on_deadline,
-                              m);
-        return r < 0 ? r : event_source_set_up(m->deadlines->source, "deadlines");
+        return event_add_timer(m->event, &m->deadlines->source, "deadlines", CLOCK_BOOTTIME, DEADLINE_ACCURACY_USEC,
+                               on_deadline, m);
 }
 
 void deadlines_done(Manager *m) {

@@ -17,23 +17,25 @@
 #define UNIT_TEXT_MAX 320
 #define RUNS_TOLD_MAX 20
 
-typedef struct Telling {
-        Manager *m;
-        const Job *job;
-        usec_t now; /* realtime */
-        int (*visit)(const char *topic, const char *message, void *userdata);
-        void *userdata;
-} Telling;
-
-_printf_(3, 4) static int tell(const Telling *t, const char *topic, const char *format, ...) {
+int explain_tell(ExplainVisit visit, void *userdata, const char *topic, const char *format, ...) {
         char message[MESSAGE_MAX];
         va_list ap;
 
         va_start(ap, format);
         (void)vsnprintf(message, sizeof(message), format, ap);
         va_end(ap);
-        return t->visit(topic, message, t->userdata);
+        return visit(topic, message, userdata);
 }
+
+typedef struct Telling {
+        Manager *m;
+        const Job *job;
+        usec_t now; /* realtime */
+        ExplainVisit visit;
+        void *userdata;
+} Telling;
+
+#define tell(t, ...) explain_tell((t)->visit, (t)->userdata, __VA_ARGS__)
 
 static const char *when(const Telling *t, usec_t at, char buf[static TIMESTAMP_TEXT_MAX]) {
         return timestamp_format(buf, at, zone_cache_local(t->m->zones), TIMESTAMP_PRETTY);

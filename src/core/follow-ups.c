@@ -24,7 +24,7 @@
 /* The run that is asked for as what followed from another one was found, forgotten. */
 static bool has_followed(const Manager *m, const char *job, const RunRequest *request) {
         for (size_t i = 0; i < m->found.n && request->parent > 0; i++) {
-                const RunRecord *found = &m->found.runs[i].record;
+                const RunRecord *found = &m->found.runs[i].run.record;
 
                 if (found->parent == request->parent && found->cause == request->cause && streq(found->job, job) &&
                     streq_ptr(found->alarm, request->alarm))

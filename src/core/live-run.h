@@ -29,7 +29,10 @@ typedef enum RunStage {
 struct LiveRun {
         Deadline deadline; /* its time has come; it waited too long; it takes too long: by its stage */
         Manager *manager;
-        RunRecord record;
+        union {
+                RunRecord record; /* to be read and changed, but for its strings */
+                OwnedRun owned;   /* the same */
+        };
         Job *job;
         JobDef *def;
         Pool *pool;

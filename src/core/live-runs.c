@@ -74,7 +74,7 @@ LiveRun *live_run_free(LiveRun *run) {
         execution_free(run->execution);
         run_payload_free(run->payload);
         job_def_unref(run->def);
-        run_record_done(&run->record);
+        owned_run_done(&run->owned);
         return mfree(run);
 }
 
@@ -84,14 +84,9 @@ void run_leave(LiveRun *run) {
         live_run_free(run);
 }
 
-static int copy_string(char **ret, const char *s) {
-        *ret = s ? strdup(s) : NULL;
-        return s && !*ret ? -ENOMEM : 0;
-}
-
 int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
-        usec_t now = turn_now(m->event).realtime;
+        RunRecord record = RUN_RECORD_INIT;
         int r;
 
         r = reserve(&m->live);
@@ -106,19 +101,21 @@ int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request)
                 .manager = m,
                 .job = job,
                 .follow = request->follow,
-                .record = RUN_RECORD_INIT,
         };
-        run->record.cause = request->cause;
-        run->record.state = request->cause == RUN_CAUSE_RETRY ? RUN_WAITING : RUN_QUEUED;
-        run->record.trigger = request->trigger;
-        run->record.parent = request->parent;
-        run->record.scheduled = request->scheduled > 0 ? request->scheduled : now;
-        run->record.requested = now;
-        if (copy_string(&run->record.job, job->name) < 0 ||
-            copy_string(&run->record.parent_job, request->parent_job) < 0 ||
-            copy_string(&run->record.alarm, request->alarm) < 0 ||
-            copy_string(&run->record.payload, request->payload) < 0 || copy_string(&run->record.host, m->host) < 0)
-                return -ENOMEM;
+        record.job = job->name;
+        record.cause = request->cause;
+        record.state = request->cause == RUN_CAUSE_RETRY ? RUN_WAITING : RUN_QUEUED;
+        record.trigger = request->trigger;
+        record.parent = request->parent;
+        record.parent_job = request->parent_job;
+        record.alarm = request->alarm;
+        record.payload = request->payload;
+        record.requested = turn_now(m->event).realtime;
+        record.scheduled = request->scheduled > 0 ? request->scheduled : record.requested;
+        record.host = m->host;
+        r = owned_run_assign(&run->owned, &record);
+        if (r < 0)
+                return r;
         /* A run of an earlier daemon may be of a job whose file is bad by now: its definition says nothing. */
         run->def = job->def ? job_def_ref(job->def) : NULL;
         r = run->def ? 0 : job_def_new(&run->def, job->name);
@@ -146,6 +143,5 @@ void run_set_reason(LiveRun *run, const char *format, ...) {
         va_end(ap);
         if (r < 0)
                 return;
-        free(run->record.reason);
-        run->record.reason = reason;
+        owned_run_set_text(&run->record.reason, reason);
 }

@@ -17,7 +17,7 @@ typedef struct Outbox Outbox;
 typedef struct Pools Pools;
 
 typedef struct FoundRun {
-        RunRecord record;
+        OwnedRun run;
         RunPayload *payload; /* until it is taken over */
 } FoundRun;
 

@@ -132,9 +132,7 @@ int outbox_init(Manager *m) {
         if (!m->outbox)
                 return -ENOMEM;
         TAILQ_INIT(&m->outbox->runs);
-        r = sd_event_add_defer(m->event, &m->outbox->source, on_outbox, m);
-        if (r >= 0)
-                r = event_source_set_up(m->outbox->source, "runs-ended");
+        r = event_add_deferred(m->event, &m->outbox->source, "runs-ended", on_outbox, m);
         return r < 0 ? r : sd_event_source_set_priority(m->outbox->source, OUTBOX_PRIORITY);
 }
 

@@ -170,9 +170,8 @@ static int on_resume(sd_event_source *s, uint64_t usec, void *userdata) {
 }
 
 int pauses_init(Manager *m) {
-        int r = sd_event_add_time(m->event, &m->resume_source, CLOCK_REALTIME, 0, RESUME_ACCURACY_USEC, on_resume, m);
-
-        return r < 0 ? r : event_source_set_up(m->resume_source, "pause-ends");
+        return event_add_timer(m->event, &m->resume_source, "pause-ends", CLOCK_REALTIME, RESUME_ACCURACY_USEC,
+                               on_resume, m);
 }
 
 static int pause_job(Manager *m, const char *name, bool paused, usec_t until) {

@@ -125,8 +125,8 @@ void payload_give_back(Manager *m, LiveRun *run) {
         (void)restore(m, run, &run->record, run->payload);
 }
 
-RunPayload *payload_recognize(Manager *m, const ExecutionRequest *request, RunRecord *record) {
-        return ASK_TRIGGERS(m, recognize, request, record);
+RunPayload *payload_recognize(Manager *m, const ExecutionRequest *request, OwnedRun *run) {
+        return ASK_TRIGGERS(m, recognize, request, run);
 }
 
 void payload_give(Manager *m, LiveRun *run, RunPayload *p) {

@@ -18,7 +18,7 @@
 
 /* What the job did last, before this daemon. */
 static int load_last_run(const RunRecord *r, void *userdata) {
-        return run_record_copy(userdata, r) < 0 ? 0 : 1;
+        return owned_run_assign(userdata, r) < 0 ? 0 : 1;
 }
 
 void reload_load_last(Manager *m, Job *job) {
@@ -28,14 +28,14 @@ void reload_load_last(Manager *m, Job *job) {
                 .results = ((1U << _RUN_RESULT_MAX) - 1) & ~not_run,
                 .limit = 1,
         };
-        RunRecord last = {};
+        OwnedRun last = {};
 
         if (ledger_query(m->ledger, &filter, load_last_run, &last, NULL) <= 0)
                 return;
-        job->last_start = last.started;
-        job->last_end = last.ended;
-        job->last_result = alarms_failure_is_forgotten(m, &last) ? RUN_RESULT_NONE : last.result;
-        run_record_done(&last);
+        job->last_start = last.record.started;
+        job->last_end = last.record.ended;
+        job->last_result = alarms_failure_is_forgotten(m, &last.record) ? RUN_RESULT_NONE : last.record.result;
+        owned_run_done(&last);
 }
 
 static int format_problem(char **ret, const Diagnostic *d) {

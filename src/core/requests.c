@@ -131,13 +131,13 @@ void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResu
         va_start(ap, format);
         (void)vsnprintf(reason, sizeof(reason), format, ap);
         va_end(ap);
-        record.job = (char *)job;
+        record.job = job;
         record.state = RUN_DONE;
         record.cause = request->cause;
         record.trigger = request->trigger;
         record.parent = request->parent;
-        record.parent_job = (char *)request->parent_job;
-        record.alarm = (char *)request->alarm;
+        record.parent_job = request->parent_job;
+        record.alarm = request->alarm;
         record.requested = now;
         record.scheduled = request->scheduled > 0 ? request->scheduled : now;
         record.host = m->host;

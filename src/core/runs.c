@@ -80,10 +80,9 @@ static void on_run_started(void *cookie, const ExecIdentity *identity) {
         r->pid = identity->pid;
         r->pid_start = identity->pid_start;
         r->invocation = identity->invocation;
-        if (identity->unit && !streq_ptr(r->unit, identity->unit)) {
-                free(r->unit);
-                r->unit = strdup(identity->unit); /* without it a later daemon finds the run by its number */
-        }
+        /* Without it a later daemon finds the run by its number. */
+        if (identity->unit && !streq_ptr(r->unit, identity->unit))
+                owned_run_set_text(&r->unit, strdup(identity->unit));
         (void)ledger_update(m->ledger, r);
         if (run->stage != RUN_STAGE_STARTING) { /* a further command of the run, or one that was adopted */
                 NOTIFY_OBSERVERS(m, run_changed, r);
@@ -110,8 +109,7 @@ static void on_run_status(void *cookie, const char *text) {
 
         if (!copy)
                 return;
-        free(run->record.status_text);
-        run->record.status_text = copy;
+        owned_run_set_text(&run->record.status_text, copy);
         NOTIFY_OBSERVERS(run->manager, run_changed, &run->record);
 }
 
@@ -129,7 +127,7 @@ static void on_run_ended(void *cookie, const ExecOutcome *reported) {
         if (outcome.result == RUN_RESULT_LOST && run->is_sought)
                 outcome.reason = "The machine went down while it was active.";
         if (outcome.result != RUN_RESULT_CANCELLED && run->stage == RUN_STAGE_STOPPING)
-                run->record.reason = mfree(run->record.reason);
+                owned_run_set_text(&run->record.reason, NULL);
         if (outcome.reason && (outcome.result != RUN_RESULT_CANCELLED || !run->record.reason))
                 run_set_reason(run, "%s", outcome.reason);
         runs_finish(m, run, &outcome);
@@ -163,8 +161,7 @@ static void name_unit(const Manager *m, LiveRun *run) {
 
         if (!ops->name_unit || ops->name_unit(run->def, &run->record, &unit) < 0)
                 return;
-        free(run->record.unit);
-        run->record.unit = unit;
+        owned_run_set_text(&run->record.unit, unit);
 }
 
 /* Writes down that the run is started, before it is. */
@@ -242,7 +239,7 @@ static void on_run_put_back(void *cookie) {
         r->started = 0;
         r->pid = 0;
         r->pid_start = 0;
-        r->unit = mfree(r->unit);
+        owned_run_set_text(&r->unit, NULL);
         r->invocation = SD_ID128_NULL;
         (void)ledger_update(m->ledger, r);
         if (m->stopping) {

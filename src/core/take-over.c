@@ -45,17 +45,13 @@ static Executor *executor_of(Manager *m, const RunRecord *r) {
 static int run_of_record(LiveRun **ret, Manager *m, Job *job, const RunRecord *r) {
         RunRequest request = { .cause = r->cause, .trigger = r->trigger, .scheduled = r->scheduled };
         _cleanup_(live_run_freep) LiveRun *run = NULL;
-        RunRecord copy;
         int e;
 
         e = live_run_new(&run, m, job, &request);
         if (e >= 0)
-                e = run_record_copy(&copy, r);
-        if (e < 0)
-                return e;
-        run_record_done(&run->record);
-        run->record = copy;
-        e = pools_admit(m, run);
+                e = owned_run_assign(&run->owned, r);
+        if (e >= 0)
+                e = pools_admit(m, run);
         if (e < 0)
                 return e;
         payload_give_back(m, run);
@@ -121,12 +117,11 @@ static int take_over_started(Manager *m, const RunRecord *r, RunPayload **payloa
 
 static void drop_waiting(Manager *m, const RunRecord *r) {
         RunRecord dropped = *r;
-        static char reason[] = "Its job is gone or disabled; it was never started.";
 
         dropped.state = RUN_DONE;
         dropped.result = RUN_RESULT_SKIPPED;
         dropped.ended = turn_now(m->event).realtime;
-        dropped.reason = reason;
+        dropped.reason = "Its job is gone or disabled; it was never started.";
         (void)ledger_update(m->ledger, &dropped);
 }
 
@@ -193,7 +188,7 @@ ExecFound take_over_found(void *userdata, const char *job, uint64_t id) {
         if (live_find(&m->live, id) || m->stopping || !job_name_is_valid(job))
                 return EXEC_FOUND_FOREIGN;
         for (size_t i = m->found.n_known; i < m->found.n; i++) /* by an earlier look, before we were ready */
-                if (m->found.runs[i].record.id == id)
+                if (m->found.runs[i].run.record.id == id)
                         return EXEC_FOUND_FOREIGN;
         if (known)
                 return known->state == RUN_DONE && streq(known->job, job) ? EXEC_FOUND_WRITTEN : EXEC_FOUND_FOREIGN;
@@ -220,9 +215,11 @@ void take_over_forgotten(void *userdata, const ExecutionRequest *request, bool i
                 found.scheduled = found.requested;
         found.host = m->host;
         place = ARRAY_NEXT(m->found.runs, m->found.n);
-        r = place ? run_record_copy(&place->record, &found) : -ENOMEM;
+        if (place)
+                *place = (FoundRun){};
+        r = place ? owned_run_assign(&place->run, &found) : -ENOMEM;
         if (r >= 0) {
-                place->payload = payload_recognize(m, request, &place->record);
+                place->payload = payload_recognize(m, request, &place->run);
                 m->found.n++;
         } else
                 log_message(LOG_ERR, &c, "Cannot take over run %" PRIu64 " from an earlier daemon: %s.", run->id,
@@ -230,7 +227,7 @@ void take_over_forgotten(void *userdata, const ExecutionRequest *request, bool i
 }
 
 static int compare_ids(const void *a, const void *b) {
-        uint64_t x = ((const FoundRun *)a)->record.id, y = ((const FoundRun *)b)->record.id;
+        uint64_t x = ((const FoundRun *)a)->run.record.id, y = ((const FoundRun *)b)->run.record.id;
 
         return x < y ? -1 : x > y;
 }
@@ -274,10 +271,10 @@ void take_over_surveyed(void *userdata) {
                 FoundRun *found = &m->found.runs[i];
                 Job *job;
 
-                if (reload_get_job(m, found->record.job, &job) >= 0)
-                        TELL_TRIGGERS(m, run_found, job, &found->record);
-                if (ledger_update(m->ledger, &found->record) >= 0)
-                        (void)take_over_started(m, &found->record, &found->payload, /* this_boot= */ true);
+                if (reload_get_job(m, found->run.record.job, &job) >= 0)
+                        TELL_TRIGGERS(m, run_found, job, &found->run.record);
+                if (ledger_update(m->ledger, &found->run.record) >= 0)
+                        (void)take_over_started(m, &found->run.record, &found->payload, /* this_boot= */ true);
         }
         m->found.n_known = m->found.n;
         if (!m->is_surveyed)
@@ -286,7 +283,7 @@ void take_over_surveyed(void *userdata) {
 
 void take_over_done(Manager *m) {
         for (size_t i = 0; i < m->found.n; i++) {
-                run_record_done(&m->found.runs[i].record);
+                owned_run_done(&m->found.runs[i].run);
                 run_payload_free(m->found.runs[i].payload);
         }
         m->found.runs = mfree(m->found.runs);

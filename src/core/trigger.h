@@ -71,9 +71,9 @@ struct TriggerOps {
         void (*describe)(const RunPayload *p, ExecutionRequest *request); /* what the executor is to know of it */
         int (*pack)(const RunPayload *p, char **ret, size_t *ret_n);
         int (*unpack)(Trigger *t, const void *bytes, size_t n, RunPayload **ret); /* -EBADMSG: not of this kind */
-        /* The opposite of describe(), for a run that is not in the ledger. Sets record->payload. NULL: not of this
-         * kind. */
-        RunPayload *(*recognize)(Trigger *t, const ExecutionRequest *request, RunRecord *record);
+        /* The opposite of describe(), for a run that is not in the ledger. Sets the payload of run's record. NULL: not
+         * of this kind. */
+        RunPayload *(*recognize)(Trigger *t, const ExecutionRequest *request, OwnedRun *run);
         RunPayload *(*free_payload)(RunPayload *p);
         /* It was found in the ledger. run NULL: that is over, as record says, or (NULL) nothing is known of it; true:
          * it stays in the ledger until payload_forget(). */
@@ -88,6 +88,9 @@ struct TriggerOps {
         /* The files that the job would be run for now; as manager_plan(). */
         int (*plan)(Trigger *t, const Job *job, PlanVisit visit, void *userdata, uint64_t *ret_most);
 };
+
+/* One message of explain(), as printf(3). */
+int explain_tell(ExplainVisit visit, void *userdata, const char *topic, const char *format, ...) _printf_(4, 5);
 
 /* --- what a kind may ask of the core --- */
 

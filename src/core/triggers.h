@@ -20,6 +20,6 @@ void payload_put(Manager *m, const RunRecord *r, const RunPayload *p);
 void payloads_load(Manager *m);
 void payload_give_back(Manager *m, LiveRun *run);
 /* The same of a run that is not in the ledger: from what the executor knows; NULL when that is nothing. */
-RunPayload *payload_recognize(Manager *m, const ExecutionRequest *request, RunRecord *record);
+RunPayload *payload_recognize(Manager *m, const ExecutionRequest *request, OwnedRun *run);
 void payload_give(Manager *m, LiveRun *run, RunPayload *p);
 void payloads_forget_loaded(Manager *m);

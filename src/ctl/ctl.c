@@ -2,6 +2,7 @@
 
 /* What all verbs share. All output passes text_escape(): messages of the daemon quote job files. */
 
+#include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -26,15 +27,10 @@ static size_t terminal_width(void) {
 
 /* Like systemd's tools: SYSTEMD_COLORS takes precedence, then NO_COLOR, then the type of standard output. */
 static bool colors_wanted(bool is_terminal) {
-        static const char *const off[] = { "0", "no", "n", "false", "f", "off" };
         const char *e = getenv("SYSTEMD_COLORS"), *term = getenv("TERM");
 
-        if (!isempty(e)) {
-                for (size_t i = 0; i < ELEMENTSOF(off); i++)
-                        if (strcasecmp(e, off[i]) == 0)
-                                return false;
-                return true;
-        }
+        if (!isempty(e))
+                return !text_is_no(e);
         return is_terminal && isempty(getenv("NO_COLOR")) && term && !streq(term, "dumb");
 }
 
@@ -117,6 +113,7 @@ static ExitCode exit_code_from_error(int error) {
 }
 
 int ctl_failed(Ctl *c, int error, const char *look_at) {
+        assert(error < 0);
         if (error == -ECONNABORTED)
                 ctl_complain("%s See '%s'.", c->error.message, look_at ?: "vaktctl list");
         else

@@ -29,6 +29,7 @@
 #include "ctl/alloc.h"
 #include "util/log.h"
 #include "util/strv.h"
+#include "util/text-copy.h"
 
 /* A ledger that was lost begins again at run 1. Lines that are found by a number are not attributed to the run if they
  * are so much older than it, which leaves room for a clock that was set back meanwhile; a caller that follows a run
@@ -97,7 +98,8 @@ static const char *const field_names[_FIELD_MAX] = {
 
 struct Journal {
         sd_journal *journal;
-        JournalScope scope;       /* its strings are ours */
+        JournalScope scope;
+        JournalScope *texts;      /* a copy that has its strings */
         char *unit_prefix;        /* of the units of all runs of the job, or NULL */
         char **streams;           /* that were marked */
         char *values[_FIELD_MAX]; /* of the current entry; NULL: it has none */
@@ -115,9 +117,7 @@ Journal *journal_free(Journal *j) {
                 return NULL;
         forget_entry(j);
         sd_journal_close(j->journal);
-        free((char *)j->scope.job);
-        free((char *)j->scope.unit);
-        free((char *)j->scope.invocation);
+        free(j->texts);
         free(j->unit_prefix);
         strv_free(j->streams);
         return mfree(j);
@@ -493,13 +493,15 @@ static char *unit_prefix(const char *unit) {
 }
 
 int journal_open(const JournalScope *scope, Journal **ret, char **reterr_message) {
+        static const size_t texts[] = { offsetof(JournalScope, job), offsetof(JournalScope, unit),
+                                        offsetof(JournalScope, invocation) };
         _cleanup_(journal_freep) Journal *j = alloc_array(NULL, 1, sizeof(Journal));
         int r;
 
-        *j = (Journal){ .scope = *scope, .unit_prefix = unit_prefix(scope->unit) };
-        j->scope.job = alloc_string(scope->job);
-        j->scope.unit = alloc_string(scope->unit);
-        j->scope.invocation = alloc_string(scope->invocation);
+        *j = (Journal){ .texts = COPY_WITH_TEXTS(scope, texts), .unit_prefix = unit_prefix(scope->unit) };
+        if (!j->texts)
+                alloc_failed();
+        j->scope = *j->texts;
         r = sd_journal_open_namespace(&j->journal, NULL, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_ALL_NAMESPACES);
         if (r >= 0 && !has_files(j->journal))
                 return explain_no_file(reterr_message);

@@ -3,6 +3,7 @@
 /* The output of --json. json-c escapes what JSON requires, which leaves DEL and the C1 control characters: those are
  * escaped here, so that the output is safe on a terminal. They can only occur in strings. */
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "ctl/alloc.h"
@@ -25,6 +26,7 @@ json_object *json_new_object(void) {
 }
 
 void json_add(json_object *o, const char *key, json_object *value) {
+        assert(json_object_is_type(o, json_type_object));
         if (json_object_object_add(o, key, value) < 0)
                 alloc_failed();
 }
@@ -53,6 +55,7 @@ static char *base64(const char *s, size_t n) {
                 for (size_t k = 0; k < 4; k++)
                         *t++ = i + k > n ? '=' : letters[group >> (18 - 6 * k) & 63];
         }
+        assert((size_t)(t - ret) == (n + 2) / 3 * 4);
         *t = '\0';
         return ret;
 }
@@ -95,6 +98,7 @@ void json_add_time(json_object *o, const char *key, usec_t realtime) {
 }
 
 void json_append(json_object *array, json_object *value) {
+        assert(json_object_is_type(array, json_type_array));
         if (json_object_array_add(array, value) < 0)
                 alloc_failed();
 }

@@ -17,6 +17,7 @@
 #include <systemd/sd-login.h>
 
 #include "ctl/alloc.h"
+#include "ctl/text.h"
 
 #define LESS_OPTIONS "FRSXMK" /* as systemd's own */
 
@@ -25,22 +26,13 @@ struct Pager {
         int saved_stdout, saved_stderr; /* -EBADF: not replaced */
 };
 
-static bool is_no(const char *s) {
-        static const char *const words[] = { "0", "no", "n", "false", "f", "off" };
-
-        for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                if (strcasecmp(s, words[i]) == 0)
-                        return true;
-        return false;
-}
-
 /* Whether the session belongs to a user with fewer rights than ours. */
 static bool is_secure(void) {
         const char *e = getenv("SYSTEMD_PAGERSECURE");
         uid_t owner;
 
         if (!isempty(e))
-                return !is_no(e);
+                return !text_is_no(e);
         if (getenv("SUDO_UID") || getenv("PKEXEC_UID") || getuid() != geteuid())
                 return true;
         return sd_pid_get_owner_uid(0, &owner) >= 0 && owner != geteuid();

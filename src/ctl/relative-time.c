@@ -2,6 +2,7 @@
 
 /* Times in readable form: the longer ago, the coarser, so that two or three units are enough. */
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "ctl/relative-time.h"
@@ -15,6 +16,7 @@ typedef struct Coarseness {
 static usec_t coarseness(const Coarseness *table, usec_t span) {
         while (span < table->from)
                 table++;
+        assert(table->accuracy > 0);
         return table->accuracy;
 }
 

@@ -4,6 +4,8 @@
  * shrink first do so, down to COLUMN_MIN, then the others in their turn, always the widest one first. What does not
  * fit after that is left to the terminal to wrap, because hiding it would not help. */
 
+#include <assert.h>
+
 #include "ctl/alloc.h"
 #include "ctl/table.h"
 
@@ -38,6 +40,7 @@ void table_add(Table *t, const TableCell *cells) {
                 t->n_allocated = MAX(t->n_allocated * 2, (size_t)16);
                 t->cells = alloc_array(t->cells, t->n_allocated, t->n_columns * sizeof(TableCell));
         }
+        assert(t->n_rows < t->n_allocated);
         for (size_t i = 0; i < t->n_columns; i++)
                 t->cells[t->n_rows * t->n_columns + i] =
                         (TableCell){ text_escape(strempty(cells[i].text)), cells[i].color };

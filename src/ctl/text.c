@@ -5,6 +5,7 @@
  * decoded without mbrtowc(3), which does not support UTF-8 in the C locale of cron jobs and containers. Grapheme
  * clusters are not supported; a family emoji counts as its members. */
 
+#include <assert.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdint.h>
@@ -49,6 +50,15 @@ bool text_is_utf8(const char *s) {
         return true;
 }
 
+bool text_is_no(const char *s) {
+        static const char *const words[] = { "0", "no", "n", "false", "f", "off" };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strcasecmp(s, words[i]) == 0)
+                        return true;
+        return false;
+}
+
 /* Columns of the character at s, and its length in bytes. */
 static size_t char_width(const char *s, size_t *ret_bytes) {
         uint32_t c = 0;
@@ -82,6 +92,7 @@ static size_t fitting_bytes(const char *s, size_t columns) {
 char *text_ellipsize(const char *s, size_t columns, const char *ellipsis) {
         size_t e = text_width(ellipsis);
 
+        assert(e > 0);
         if (text_width(s) <= columns)
                 return alloc_string(s);
         if (columns < e)
@@ -99,5 +110,6 @@ const char *color_start(Color c) {
                 [COLOR_TITLE] = "\x1b[0;4m",
         };
 
+        assert(c < _COLOR_MAX && table[c]);
         return table[c];
 }

@@ -31,6 +31,9 @@ char *text_escape(const char *s);
 
 bool text_is_utf8(const char *s) _pure_;
 
+/* "0", "no", "off", …, as in the environment variables of systemd. */
+bool text_is_no(const char *s) _pure_;
+
 /* Columns of an escaped text. */
 size_t text_width(const char *s) _pure_;
 

@@ -188,13 +188,13 @@ void environment_read_run(char *const *environment, RunRecord *run) {
                 else if ((value = startswith(*s, "VAKT_PARENT_RUN=")))
                         run->parent = strtoull(value, NULL, 10);
                 else if ((value = startswith(*s, "VAKT_PARENT_JOB=")))
-                        run->parent_job = (char *)value;
+                        run->parent_job = value;
                 else if ((value = startswith(*s, "VAKT_ALARM=")))
-                        run->alarm = (char *)value;
+                        run->alarm = value;
                 else if ((value = startswith(*s, "VAKT_PATH=")))
-                        run->payload = (char *)value;
+                        run->payload = value;
                 else if (startswith(*s, "VAKT_PATHS="))
-                        run->payload = (char *)"files that are no longer known";
+                        run->payload = "files that are no longer known";
         }
 }
 

@@ -13,6 +13,7 @@
 
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
+#include "util/turn.h"
 
 /* --- the machine --- */
 
@@ -118,11 +119,5 @@ bool unit_drain(Executor *base) {
 }
 
 int executor_add_drained_source(UnitExecutor *e) {
-        int r;
-
-        r = sd_event_add_defer(e->event, &e->drained_source, on_drained, e);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(e->drained_source, "runs-drained");
-        return sd_event_source_set_enabled(e->drained_source, SD_EVENT_OFF);
+        return event_add_deferred(e->event, &e->drained_source, "runs-drained", on_drained, e);
 }

@@ -72,7 +72,7 @@ static void tell(const Stranger *s, sd_bus_message *m) {
                 (void)sd_bus_message_read_strv(m, &environment);
         environment_read_run(environment, &run);
         run.id = s->run;
-        run.job = (char *)s->job;
+        run.job = s->job;
         run.unit = s->caller.node.name;
         files = read_files(s, &run, &request);
         e->callbacks.forgotten(e->userdata, &request, s->is_over);

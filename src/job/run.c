@@ -6,38 +6,42 @@
 #include "job/run.h"
 
 #include "util/string-table.h"
+#include "util/text-copy.h"
 
-/* The members that are strings and belong to the record. */
-static const size_t strings[] = {
+static const size_t texts[] = {
         offsetof(RunRecord, job),     offsetof(RunRecord, parent_job),  offsetof(RunRecord, alarm),
         offsetof(RunRecord, payload), offsetof(RunRecord, unit),        offsetof(RunRecord, host),
         offsetof(RunRecord, reason),  offsetof(RunRecord, status_text),
 };
 
-static char **string_at(const RunRecord *r, size_t i) {
-        return (char **)(void *)((char *)(uintptr_t)r + strings[i]);
+void owned_run_set_text(const char **text, char *value) {
+        free((char *)*text);
+        *text = value;
 }
 
-void run_record_done(RunRecord *r) {
-        for (size_t i = 0; i < ELEMENTSOF(strings); i++)
-                *string_at(r, i) = mfree(*string_at(r, i));
+void owned_run_done(OwnedRun *o) {
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                owned_run_set_text(text_at(&o->record, texts[i]), NULL);
 }
 
-int run_record_copy(RunRecord *ret, const RunRecord *r) {
-        RunRecord copy = *r;
+int owned_run_assign(OwnedRun *o, const RunRecord *r) {
+        OwnedRun copy = { *r };
         bool failed = false;
 
-        for (size_t i = 0; i < ELEMENTSOF(strings); i++)
-                if (*string_at(r, i)) {
-                        *string_at(&copy, i) = strdup(*string_at(r, i));
-                        failed = failed || !*string_at(&copy, i);
-                }
-        if (failed) {
-                run_record_done(&copy);
-                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                const char **text = text_at(&copy.record, texts[i]);
+                bool is_none = !*text;
+
+                *text = is_none ? NULL : strdup(*text);
+                failed = failed || (!is_none && !*text);
         }
-        *ret = copy;
-        return 0;
+        if (!failed) {
+                owned_run_done(o);
+                *o = copy;
+                return 0;
+        }
+        owned_run_done(&copy);
+        return -ENOMEM;
 }
 
 static const char *const run_cause_table[] = {

@@ -48,10 +48,11 @@ typedef enum RunResult {
 
 #define RUN_TRIGGER_NONE UINT32_MAX
 
-/* What is remembered about a run. Times are µs of CLOCK_REALTIME, 0 = not yet. */
+/* What is remembered about a run. Times are µs of CLOCK_REALTIME, 0 = not yet. The strings are borrowed: literals,
+ * parts of a message or of a row, or those of an OwnedRun. */
 typedef struct RunRecord {
         uint64_t id; /* from 1, never used twice */
-        char *job;
+        const char *job;
         RunCause cause;
         RunState state;
         RunResult result;
@@ -60,35 +61,49 @@ typedef struct RunRecord {
         uint32_t trigger; /* index in the definition, or RUN_TRIGGER_NONE */
         uint64_t
                 parent; /* run that requested it, or 0: for a chain the one that ended, for a retry the previous try */
-        char *parent_job; /* its job; for an alarm, the job that it is about; or NULL */
-        char *alarm;      /* "slow", "expect" if an alarm requested it, or NULL */
-        char *payload;    /* what a path trigger passed to it, for users: a path, and how many more; bytes; or NULL */
+        const char *parent_job; /* its job; for an alarm, the job that it is about; or NULL */
+        const char *alarm;      /* "slow", "expect" if an alarm requested it, or NULL */
+        const char
+                *payload; /* what a path trigger passed to it, for users: a path, and how many more; bytes; or NULL */
         usec_t scheduled;
         usec_t requested;
         usec_t started;
         usec_t ended;
-        pid_t pid;             /* main process while it runs, else 0 */
-        uint64_t pid_start;    /* when that was started, as field 22 of /proc/PID/stat has it; 0 = not known */
-        char *unit;            /* of the service manager that it runs in, or NULL */
-        sd_id128_t invocation; /* of that unit, or null */
-        usec_t cpu;            /* µs of CPU, USEC_INFINITY = not known */
-        uint64_t memory_peak;  /* bytes, UINT64_MAX = not known */
-        char *host;            /* name of the machine */
-        char *reason;          /* a message that says why it was refused or failed, or NULL */
-        char *status_text;     /* what the run last reported about itself, or NULL */
+        pid_t pid;               /* main process while it runs, else 0 */
+        uint64_t pid_start;      /* when that was started, as field 22 of /proc/PID/stat has it; 0 = not known */
+        const char *unit;        /* of the service manager that it runs in, or NULL */
+        sd_id128_t invocation;   /* of that unit, or null */
+        usec_t cpu;              /* µs of CPU, USEC_INFINITY = not known */
+        uint64_t memory_peak;    /* bytes, UINT64_MAX = not known */
+        const char *host;        /* name of the machine */
+        const char *reason;      /* a message that says why it was refused or failed, or NULL */
+        const char *status_text; /* what the run last reported about itself, or NULL */
 } RunRecord;
 
 /* A record with nothing known. */
 #define RUN_RECORD_INIT \
         { .attempt = 1, .trigger = RUN_TRIGGER_NONE, .cpu = USEC_INFINITY, .memory_peak = UINT64_MAX }
 
-void run_record_done(RunRecord *r); /* frees its members, not itself */
-int run_record_copy(RunRecord *ret, const RunRecord *r);
+/* A record that owns its strings. Zeroed it is empty; owned_run_assign() fills it in. After that, its strings are
+ * changed by owned_run_set_text() only, its other members directly. */
+typedef struct OwnedRun {
+        RunRecord record;
+} OwnedRun;
 
-/* True for results that count as failures, to which Retry= and OnFailure= apply. */
+/* Makes o a copy of r, which may be the record of o. -ENOMEM: o is unchanged. */
+int owned_run_assign(OwnedRun *o, const RunRecord *r);
+void owned_run_set_text(const char **text, char *value); /* text: a member of an OwnedRun, which takes value over */
+void owned_run_done(OwnedRun *o);                        /* frees its members, not itself */
+
+/* The results that count as failures, to which Retry= and OnFailure= apply, as bits 1 << RunResult. An index of the
+ * ledger's database contains the runs with these results: a further one needs a new version of the database, which
+ * creates that index again (ledger/schema.c). */
+#define RUN_RESULTS_FAILED                                                                                   \
+        (1U << RUN_RESULT_EXIT | 1U << RUN_RESULT_SIGNAL | 1U << RUN_RESULT_TIMEOUT | 1U << RUN_RESULT_OOM | \
+         1U << RUN_RESULT_START_FAILED | 1U << RUN_RESULT_LOST)
+
 static inline bool run_result_is_failure(RunResult r) {
-        return r == RUN_RESULT_EXIT || r == RUN_RESULT_SIGNAL || r == RUN_RESULT_TIMEOUT || r == RUN_RESULT_OOM ||
-               r == RUN_RESULT_START_FAILED || r == RUN_RESULT_LOST;
+        return (RUN_RESULTS_FAILED & 1U << r) != 0;
 }
 
 /* The words of vaktctl(1): "timer", "catch-up", "queued", "start-failed", … */

@@ -22,7 +22,7 @@ struct Ledger {
         RunIds ids;
         bool meta_changed; /* reserved ids or the boot must be written */
         Retention retention;
-        RunRecord found; /* by the last ledger_get() */
+        OwnedRun found; /* by the last ledger_get() */
 
         sd_event *event;
         sd_event_source *commit_source; /* armed while something is open */

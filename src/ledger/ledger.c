@@ -16,6 +16,7 @@
 #include "ledger/ledger-internal.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/turn.h"
 
 #define LOCK_FILE       "ledger.lock"
 #define LOCK_TRIES      50 /* half a second, at start only */
@@ -65,7 +66,7 @@ static int write_runs(Ledger *l) {
         for (size_t i = 0; r >= 0 && i < l->pending.runs.n; i++) {
                 const PendingRun *run = l->pending.runs.items[i];
 
-                r = store_put_run(l->store, &run->record, !run->is_of_other_boot);
+                r = store_put_run(l->store, &run->run.record, !run->is_of_other_boot);
         }
         return r;
 }
@@ -132,7 +133,7 @@ static int write_meta(Ledger *l) {
 
 static void note_ended_runs(Ledger *l) {
         for (size_t i = 0; i < l->pending.runs.n; i++) {
-                const RunRecord *r = &((const PendingRun *)l->pending.runs.items[i])->record;
+                const RunRecord *r = &((const PendingRun *)l->pending.runs.items[i])->run.record;
 
                 if (r->state == RUN_DONE)
                         retention_note(&l->retention, r->job);
@@ -145,6 +146,7 @@ int ledger_flush(Ledger *l) {
         };
         int r = 0;
 
+        assert(l->store);
         if (store_n_wal_pages(l->store) >= WAL_PAGES_MAX)
                 r = store_checkpoint(l->store);
         if (r >= 0)
@@ -239,17 +241,10 @@ static int add_sources(Ledger *l) {
 
         if (!l->event)
                 return 0;
-        r = sd_event_add_defer(l->event, &l->commit_source, on_commit, l);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(l->commit_source, "ledger-commit");
-        (void)sd_event_source_set_enabled(l->commit_source, SD_EVENT_OFF);
-        r = sd_event_add_defer(l->event, &l->upkeep_source, on_upkeep, l);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(l->upkeep_source, "ledger-upkeep");
-        (void)sd_event_source_set_priority(l->upkeep_source, SD_EVENT_PRIORITY_IDLE);
-        return sd_event_source_set_enabled(l->upkeep_source, SD_EVENT_OFF);
+        r = event_add_deferred(l->event, &l->commit_source, "ledger-commit", on_commit, l);
+        if (r >= 0)
+                r = event_add_deferred(l->event, &l->upkeep_source, "ledger-upkeep", on_upkeep, l);
+        return r < 0 ? r : sd_event_source_set_priority(l->upkeep_source, SD_EVENT_PRIORITY_IDLE);
 }
 
 /* The lock is on a file that only we can open, or any user could prevent us from starting. It is not SQLite's own
@@ -336,7 +331,7 @@ Ledger *ledger_close(Ledger *l) {
         store_close(l->store, /* is_damaged= */ l->error == -EBADMSG);
         pending_clear(&l->pending);
         retention_done(&l->retention);
-        run_record_done(&l->found);
+        owned_run_done(&l->found);
         safe_close(l->lock_fd);
         safe_close(l->state_fd);
         free(l->path);
@@ -362,6 +357,7 @@ int ledger_add(Ledger *l, RunRecord *record) {
                record->result < _RUN_RESULT_MAX);
         if (run_ids_are_low(&l->ids))
                 reserve_ids(l);
+        assert(l->ids.next > 0);
         record->id = l->ids.next;
         r = pending_put_run(&l->pending, record, /* is_new= */ true);
         if (r < 0)
@@ -387,20 +383,15 @@ int ledger_update(Ledger *l, const RunRecord *record) {
 
 const RunRecord *ledger_get(Ledger *l, uint64_t id) {
         const RunRecord *pending = pending_get_run(&l->pending, id);
-        RunRecord found;
         int r = -ENOENT;
 
         if (pending)
-                r = run_record_copy(&found, pending);
+                r = owned_run_assign(&l->found, pending);
         else if (l->store && id > 0)
-                r = store_get_run(l->store, id, &found);
+                r = store_get_run(l->store, id, &l->found);
         if (r == -EBADMSG)
                 ledger_error(l, r);
-        if (r < 0)
-                return NULL;
-        run_record_done(&l->found);
-        l->found = found;
-        return &l->found;
+        return r < 0 ? NULL : &l->found.record;
 }
 
 /* One walk through both, highest id first. */
@@ -481,7 +472,7 @@ int ledger_list(Ledger *l, const char *job, uint64_t before, unsigned limit,
 /* The walk of ledger_unfinished(): its visit may change everything, so each step starts again. */
 typedef struct Unfinished {
         const Pending *pending;
-        RunRecord record; /* the next one, a copy */
+        OwnedRun run; /* the next one */
         bool this_boot;
         int error;
 } Unfinished;
@@ -490,7 +481,7 @@ static int on_unfinished(const RunRecord *r, bool this_boot, void *userdata) {
         Unfinished *u = userdata;
 
         u->this_boot = this_boot;
-        u->error = run_record_copy(&u->record, r);
+        u->error = owned_run_assign(&u->run, r);
         return 0;
 }
 
@@ -500,10 +491,9 @@ static int next_stored_unfinished(Ledger *l, uint64_t after, Unfinished *u) {
 
         while (l->store) {
                 r = store_next_unfinished(l->store, after, on_unfinished, u);
-                if (r < 0 || u->error < 0 || !pending_get_run(&l->pending, u->record.id))
+                if (r < 0 || u->error < 0 || !pending_get_run(&l->pending, u->run.record.id))
                         break;
-                after = u->record.id;
-                run_record_done(&u->record);
+                after = u->run.record.id;
         }
         if (r == -EBADMSG) {
                 ledger_error(l, r); /* what was saved is pending, or in a new database */
@@ -519,27 +509,21 @@ static int next_unfinished(Ledger *l, uint64_t after, Unfinished *u) {
 
         while (pending && pending->state == RUN_DONE)
                 pending = pending_get_run_above(&l->pending, pending->id);
-        if (!pending || (r >= 0 && u->record.id < pending->id) || r == -ENOMEM)
+        if (!pending || (r >= 0 && u->run.record.id < pending->id) || r == -ENOMEM)
                 return r;
-        run_record_done(&u->record);
         u->this_boot = pending_run_is_of_this_boot(&l->pending, pending->id);
-        return run_record_copy(&u->record, pending);
+        return owned_run_assign(&u->run, pending);
 }
 
 int ledger_unfinished(Ledger *l, int (*visit)(const RunRecord *r, bool this_boot, void *userdata), void *userdata) {
+        Unfinished u = {};
         uint64_t last = 0;
+        int r, result = 0;
 
-        for (;;) {
-                Unfinished u = {};
-                int r;
-
-                r = next_unfinished(l, last, &u);
-                if (r < 0)
-                        return r == -ENOENT ? 0 : r;
-                last = u.record.id;
-                r = visit(&u.record, u.this_boot, userdata);
-                run_record_done(&u.record);
-                if (r != 0)
-                        return r;
+        while (result == 0 && (r = next_unfinished(l, last, &u)) >= 0) {
+                last = u.run.record.id;
+                result = visit(&u.run.record, u.this_boot, userdata);
         }
+        owned_run_done(&u.run);
+        return result != 0 || r == -ENOENT ? result : r;
 }

@@ -132,12 +132,12 @@ int ledger_get_job_state(Ledger *l, const char *job, LedgerJobState *ret);
 /* --- alarms, and conditions that hold --- */
 
 typedef struct LedgerAlarm {
-        char *job;
-        char *key;     /* "slow", "expect", or the condition of a monitor */
-        usec_t since;  /* since when the condition holds; 0 = it does not: the alarm is deleted */
-        usec_t raised; /* when the alarm was raised; 0 = not yet */
-        uint64_t run;  /* that it is about, or 0 */
-        char *text;    /* a message, or NULL */
+        const char *job;
+        const char *key;  /* "slow", "expect", or the condition of a monitor */
+        usec_t since;     /* since when the condition holds; 0 = it does not: the alarm is deleted */
+        usec_t raised;    /* when the alarm was raised; 0 = not yet */
+        uint64_t run;     /* that it is about, or 0 */
+        const char *text; /* a message, or NULL */
 } LedgerAlarm;
 
 /* In the transaction of this turn; replaces an alarm with the same job and key. text is truncated like a reason.

@@ -10,7 +10,10 @@
 
 #include "ledger/pending-blobs.h"
 
+#include <assert.h>
+
 #include "ledger/ledger.h"
+#include "util/text-copy.h"
 
 int blob_id_compare(uint64_t a, uint64_t b) {
         int64_t x = (int64_t)a, y = (int64_t)b;
@@ -30,6 +33,7 @@ PendingBlob *pending_blob_ref(PendingBlob *b) {
 }
 
 void pending_blob_unref(PendingBlob *b) {
+        assert(b->n_refs > 0);
         if (--b->n_refs == 0)
                 free(b);
 }
@@ -68,13 +72,11 @@ static void free_set(void *item) {
         BlobSet *s = item;
 
         sorted_set_clear(&s->rows);
-        free(s->job);
-        free(s->key);
         free(s);
 }
 
 static BlobSet *find_set(const PendingBlobs *p, const char *job, const char *key) {
-        return sorted_set_get(&p->sets, &(BlobSet){ .job = (char *)job, .key = (char *)key });
+        return sorted_set_get(&p->sets, &(BlobSet){ .job = job, .key = key });
 }
 
 static size_t set_size(const char *job, const char *key) {
@@ -82,21 +84,20 @@ static size_t set_size(const char *job, const char *key) {
 }
 
 static BlobSet *insert_set(PendingBlobs *p, const char *job, const char *key) {
-        BlobSet *s = calloc(1, sizeof(*s));
+        static const size_t texts[] = { offsetof(BlobSet, job), offsetof(BlobSet, key) };
         const BlobSet *whole_job = find_set(p, job, NULL);
+        const BlobSet empty = {
+                .job = job,
+                .key = key,
+                .forget = whole_job && whole_job->forget,
+                .rows = { .compare = compare_rows, .free_item = free_row },
+        };
+        BlobSet *s = COPY_WITH_TEXTS(&empty, texts);
 
-        if (!s)
-                return NULL;
-        s->rows = (SortedSet){ .compare = compare_rows, .free_item = free_row };
-        s->forget = whole_job && whole_job->forget;
-        s->job = strdup(job);
-        s->key = key ? strdup(key) : NULL;
-        if (s->job && (s->key || !key) && sorted_set_insert(&p->sets, s) >= 0) {
-                p->n_bytes += set_size(job, key);
-                return s;
-        }
-        free_set(s);
-        return NULL;
+        if (!s || sorted_set_insert(&p->sets, s) < 0)
+                return mfree(s);
+        p->n_bytes += set_size(job, key);
+        return s;
 }
 
 void pending_blobs_init(PendingBlobs *p) {
@@ -127,6 +128,7 @@ static int put_row(PendingBlobs *p, BlobSet *s, size_t i, const PendingBlob *kno
                 if (r < 0)
                         return r;
         }
+        assert(!known || s->rows.items[i] == known);
         p->n_bytes += row_size(row) - row_size(known);
         p->n_void += (size_t)row->forget - (size_t)(known && known->forget);
         if (known) {
@@ -140,6 +142,7 @@ static int put_row(PendingBlobs *p, BlobSet *s, size_t i, const PendingBlob *kno
 static void drop_row(PendingBlobs *p, BlobSet *s, size_t i, const PendingBlob *known) {
         if (!known)
                 return;
+        assert(p->n_bytes >= row_size(known) && !known->forget);
         p->n_bytes -= row_size(known);
         sorted_set_remove_at(&s->rows, i);
 }
@@ -149,11 +152,12 @@ int pending_blobs_put(PendingBlobs *p, const char *job, const char *key, uint64_
         BlobSet *s = find_set(p, job, key);
         size_t i = s ? sorted_set_position(&s->rows, &(PendingBlob){ .id = id }) : 0;
         const PendingBlob *known = s && i < s->rows.n ? s->rows.items[i] : NULL;
+        const BlobSet *covering = s ?: find_set(p, job, NULL);
         PendingBlob *row;
         int r;
 
         known = known && known->id == id ? known : NULL;
-        if (!bytes && s && s->forget) {
+        if (!bytes && covering && covering->forget) {
                 drop_row(p, s, i, known);
                 return 0;
         }
@@ -247,7 +251,7 @@ void pending_blobs_pass(const PendingBlobs *p, BlobCursor *c, const char *job, c
 }
 
 PendingBlob *pending_blobs_next(const PendingBlobs *p, BlobCursor *c) {
-        const BlobSet first = { .job = (char *)strempty(c->job) };
+        const BlobSet first = { .job = strempty(c->job) };
 
         for (size_t i = sorted_set_position(&p->sets, c->set ?: &first); i < p->sets.n; i++) {
                 const BlobSet *s = p->sets.items[i];

@@ -20,10 +20,10 @@ typedef struct PendingBlob {
 
 /* The rows under one key of a job. They stay until everything is cleared, so that walks may hold them. */
 typedef struct BlobSet {
-        char *job;
-        char *key;      /* NULL: has no rows of its own, stands for all keys of the job that have no set here */
-        bool forget;    /* all that the database has of it is to be removed, before the rows are written */
-        SortedSet rows; /* PendingBlob, by id */
+        const char *job;
+        const char *key; /* NULL: has no rows of its own, stands for all keys of the job that have no set here */
+        bool forget;     /* all that the database has of it is to be removed, before the rows are written */
+        SortedSet rows;  /* PendingBlob, by id */
 } BlobSet;
 
 typedef struct PendingBlobs {

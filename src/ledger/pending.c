@@ -6,14 +6,18 @@
 
 #include "ledger/pending.h"
 
+#include <assert.h>
+
+#include "util/text-copy.h"
+
 static int compare_runs(const void *a, const void *b) {
-        uint64_t x = ((const PendingRun *)a)->record.id, y = ((const PendingRun *)b)->record.id;
+        uint64_t x = ((const PendingRun *)a)->run.record.id, y = ((const PendingRun *)b)->run.record.id;
 
         return x < y ? -1 : x > y;
 }
 
 static void free_run(void *item) {
-        run_record_done(&((PendingRun *)item)->record);
+        owned_run_done(&((PendingRun *)item)->run);
         free(item);
 }
 
@@ -24,21 +28,8 @@ static int compare_stamps(const void *a, const void *b) {
         return c != 0 ? c : strcmp(x->key, y->key);
 }
 
-static void free_stamp(void *item) {
-        PendingStamp *m = item;
-
-        free(m->job);
-        free(m->key);
-        free(m);
-}
-
 static int compare_states(const void *a, const void *b) {
         return strcmp(((const PendingState *)a)->job, ((const PendingState *)b)->job);
-}
-
-static void free_state(void *item) {
-        free(((PendingState *)item)->job);
-        free(item);
 }
 
 static int compare_alarms(const void *a, const void *b) {
@@ -48,37 +39,19 @@ static int compare_alarms(const void *a, const void *b) {
         return c != 0 ? c : strcmp(x->key, y->key);
 }
 
-void pending_alarm_done(LedgerAlarm *a) {
-        free(a->job);
-        free(a->key);
-        free(a->text);
-}
+LedgerAlarm *pending_alarm_copy(const LedgerAlarm *a) {
+        static const size_t texts[] = { offsetof(LedgerAlarm, job), offsetof(LedgerAlarm, key),
+                                        offsetof(LedgerAlarm, text) };
 
-int pending_alarm_copy(LedgerAlarm *ret, const LedgerAlarm *a) {
-        LedgerAlarm copy = *a;
-
-        copy.job = strdup(a->job);
-        copy.key = strdup(a->key);
-        copy.text = a->text ? strdup(a->text) : NULL;
-        if (!copy.job || !copy.key || (a->text && !copy.text)) {
-                pending_alarm_done(&copy);
-                return -ENOMEM;
-        }
-        *ret = copy;
-        return 0;
-}
-
-static void free_alarm(void *item) {
-        pending_alarm_done(item);
-        free(item);
+        return COPY_WITH_TEXTS(a, texts);
 }
 
 void pending_init(Pending *p) {
         *p = (Pending){
                 .runs = { .compare = compare_runs, .free_item = free_run },
-                .stamps = { .compare = compare_stamps, .free_item = free_stamp },
-                .states = { .compare = compare_states, .free_item = free_state },
-                .alarms = { .compare = compare_alarms, .free_item = free_alarm },
+                .stamps = { .compare = compare_stamps, .free_item = free },
+                .states = { .compare = compare_states, .free_item = free },
+                .alarms = { .compare = compare_alarms, .free_item = free },
         };
         pending_blobs_init(&p->blobs);
 }
@@ -112,7 +85,7 @@ static bool has_room(const Pending *p, const SortedSet *s, size_t max) {
 static int spare_rank(const PendingRun *run) {
         if (run->is_stored)
                 return 0;
-        return run->record.state == RUN_DONE ? 2 : 1;
+        return run->run.record.state == RUN_DONE ? 2 : 1;
 }
 
 /* The oldest of the most dispensable ones. */
@@ -125,38 +98,35 @@ static void drop_a_run(Pending *p) {
                         best = spare_rank(p->runs.items[i]);
                         chosen = i;
                 }
+        assert(best >= 0);
         sorted_set_remove_at(&p->runs, chosen);
         p->n_dropped++;
 }
 
 static int insert_run(Pending *p, const RunRecord *record, bool is_new) {
-        PendingRun *run = malloc(sizeof(*run));
+        PendingRun *run = calloc(1, sizeof(*run));
         int r;
 
         if (!run)
                 return -ENOMEM;
         run->is_stored = !is_new;
-        run->is_of_other_boot = false;
-        r = run_record_copy(&run->record, record);
-        if (r < 0) {
-                free(run);
-                return r;
-        }
-        r = sorted_set_insert(&p->runs, run);
+        r = owned_run_assign(&run->run, record);
+        if (r >= 0)
+                r = sorted_set_insert(&p->runs, run);
         if (r < 0)
                 free_run(run);
         return r;
 }
 
 static PendingRun *find_run(const Pending *p, uint64_t id) {
-        return p->runs.n > 0 ? sorted_set_get(&p->runs, &(PendingRun){ .record.id = id }) : NULL;
+        return p->runs.n > 0 ? sorted_set_get(&p->runs, &(PendingRun){ .run.record.id = id }) : NULL;
 }
 
 int pending_put_run(Pending *p, const RunRecord *record, bool is_new) {
         PendingRun *known = is_new ? NULL : find_run(p, record->id);
-        RunRecord copy;
         int r;
 
+        assert(record->id > 0);
         if (!known && !has_room(p, &p->runs, LEDGER_RUNS_MAX)) {
                 if (!is_new && record->state != RUN_DONE)
                         return 0; /* that a run is active matters less than the result of another one */
@@ -164,13 +134,10 @@ int pending_put_run(Pending *p, const RunRecord *record, bool is_new) {
         }
         if (!known)
                 return insert_run(p, record, is_new);
-        r = run_record_copy(&copy, record);
-        if (r < 0)
-                return r;
-        run_record_done(&known->record);
-        known->record = copy;
-        known->is_of_other_boot = known->is_of_other_boot && copy.state == RUN_DONE;
-        return 0;
+        r = owned_run_assign(&known->run, record);
+        if (r >= 0)
+                known->is_of_other_boot = known->is_of_other_boot && record->state == RUN_DONE;
+        return r;
 }
 
 int pending_rescue_run(Pending *p, const RunRecord *record, bool this_boot) {
@@ -185,19 +152,19 @@ int pending_rescue_run(Pending *p, const RunRecord *record, bool this_boot) {
 const RunRecord *pending_get_run(const Pending *p, uint64_t id) {
         const PendingRun *run = find_run(p, id);
 
-        return run ? &run->record : NULL;
+        return run ? &run->run.record : NULL;
 }
 
 const RunRecord *pending_get_run_below(const Pending *p, uint64_t id) {
-        size_t i = sorted_set_position(&p->runs, &(PendingRun){ .record.id = id });
+        size_t i = sorted_set_position(&p->runs, &(PendingRun){ .run.record.id = id });
 
-        return i > 0 ? &((const PendingRun *)p->runs.items[i - 1])->record : NULL;
+        return i > 0 ? &((const PendingRun *)p->runs.items[i - 1])->run.record : NULL;
 }
 
 const RunRecord *pending_get_run_above(const Pending *p, uint64_t id) {
-        size_t i = sorted_set_position(&p->runs, &(PendingRun){ .record.id = id + 1 });
+        size_t i = sorted_set_position(&p->runs, &(PendingRun){ .run.record.id = id + 1 });
 
-        return i < p->runs.n ? &((const PendingRun *)p->runs.items[i])->record : NULL;
+        return i < p->runs.n ? &((const PendingRun *)p->runs.items[i])->run.record : NULL;
 }
 
 bool pending_run_is_of_this_boot(const Pending *p, uint64_t id) {
@@ -208,106 +175,58 @@ bool pending_run_is_of_this_boot(const Pending *p, uint64_t id) {
 
 /* --- stamps, states and alarms --- */
 
-static PendingStamp *insert_stamp(Pending *p, const char *job, const char *key) {
-        PendingStamp *m;
+/* Of a set of theirs. item: its memory is the set's from now on, or freed; NULL: there was none for it. */
+static int insert_bounded(const Pending *p, SortedSet *s, void *item) {
+        int r = !item ? -ENOMEM : has_room(p, s, LEDGER_STAMPS_MAX) ? sorted_set_insert(s, item) : -ENOBUFS;
 
-        if (!has_room(p, &p->stamps, LEDGER_STAMPS_MAX)) {
-                errno = ENOBUFS;
-                return NULL;
-        }
-        m = calloc(1, sizeof(*m));
-        if (!m)
-                return NULL;
-        m->job = strdup(job);
-        m->key = strdup(key);
-        if (m->job && m->key && sorted_set_insert(&p->stamps, m) >= 0)
-                return m;
-        free_stamp(m);
-        errno = ENOMEM;
-        return NULL;
+        if (r < 0)
+                free(item);
+        return r;
 }
 
 int pending_put_stamp(Pending *p, const char *job, const char *key, usec_t usec, bool forget) {
-        PendingStamp *m = sorted_set_get(&p->stamps, &(PendingStamp){ .job = (char *)job, .key = (char *)key });
+        static const size_t texts[] = { offsetof(PendingStamp, job), offsetof(PendingStamp, key) };
+        const PendingStamp put = { .job = job, .key = key, .usec = usec, .forget = forget };
+        PendingStamp *m = sorted_set_get(&p->stamps, &put);
 
         if (!m)
-                m = insert_stamp(p, job, key);
-        if (!m)
-                return -errno;
+                return insert_bounded(p, &p->stamps, COPY_WITH_TEXTS(&put, texts));
         m->usec = usec;
         m->forget = forget;
         return 0;
 }
 
 const PendingStamp *pending_get_stamp(const Pending *p, const char *job, const char *key) {
-        return sorted_set_get(&p->stamps, &(PendingStamp){ .job = (char *)job, .key = (char *)key });
-}
-
-static PendingState *insert_state(Pending *p, const char *job) {
-        PendingState *s;
-
-        if (!has_room(p, &p->states, LEDGER_STAMPS_MAX)) {
-                errno = ENOBUFS;
-                return NULL;
-        }
-        s = calloc(1, sizeof(*s));
-        if (!s)
-                return NULL;
-        s->job = strdup(job);
-        if (s->job && sorted_set_insert(&p->states, s) >= 0)
-                return s;
-        free_state(s);
-        errno = ENOMEM;
-        return NULL;
+        return sorted_set_get(&p->stamps, &(PendingStamp){ .job = job, .key = key });
 }
 
 int pending_put_state(Pending *p, const char *job, const LedgerJobState *state) {
-        PendingState *s = sorted_set_get(&p->states, &(PendingState){ .job = (char *)job });
+        static const size_t texts[] = { offsetof(PendingState, job) };
+        const PendingState put = { .job = job, .state = *state };
+        PendingState *s = sorted_set_get(&p->states, &put);
 
         if (!s)
-                s = insert_state(p, job);
-        if (!s)
-                return -errno;
+                return insert_bounded(p, &p->states, COPY_WITH_TEXTS(&put, texts));
         s->state = *state;
         return 0;
 }
 
 const PendingState *pending_get_state(const Pending *p, const char *job) {
-        return sorted_set_get(&p->states, &(PendingState){ .job = (char *)job });
-}
-
-static int insert_alarm(Pending *p, const LedgerAlarm *alarm) {
-        LedgerAlarm *a = malloc(sizeof(*a));
-        int r;
-
-        if (!a)
-                return -ENOMEM;
-        r = pending_alarm_copy(a, alarm);
-        if (r < 0) {
-                free(a);
-                return r;
-        }
-        r = sorted_set_insert(&p->alarms, a);
-        if (r < 0)
-                free_alarm(a);
-        return r;
+        return sorted_set_get(&p->states, &(PendingState){ .job = job });
 }
 
 int pending_put_alarm(Pending *p, const LedgerAlarm *alarm) {
-        LedgerAlarm *known = sorted_set_get(&p->alarms, alarm);
-        LedgerAlarm copy;
-        int r;
+        size_t i = sorted_set_position(&p->alarms, alarm);
+        bool is_known = i < p->alarms.n && compare_alarms(p->alarms.items[i], alarm) == 0;
+        LedgerAlarm *copy = pending_alarm_copy(alarm); /* which may be the known one */
 
-        if (!known)
-                return has_room(p, &p->alarms, LEDGER_STAMPS_MAX) ? insert_alarm(p, alarm) : -ENOBUFS;
-        r = pending_alarm_copy(&copy, alarm); /* which may be the known one */
-        if (r < 0)
-                return r;
-        pending_alarm_done(known);
-        *known = copy;
+        if (!is_known || !copy)
+                return insert_bounded(p, &p->alarms, copy);
+        free(p->alarms.items[i]);
+        p->alarms.items[i] = copy;
         return 0;
 }
 
 const LedgerAlarm *pending_get_alarm(const Pending *p, const char *job, const char *key) {
-        return sorted_set_get(&p->alarms, &(LedgerAlarm){ .job = (char *)job, .key = (char *)key });
+        return sorted_set_get(&p->alarms, &(LedgerAlarm){ .job = job, .key = key });
 }

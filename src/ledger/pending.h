@@ -9,19 +9,19 @@
 #include "ledger/sorted-set.h"
 
 typedef struct PendingRun {
-        RunRecord record;
+        OwnedRun run;
         bool is_stored;        /* the database has an older version */
         bool is_of_other_boot; /* the machine was rebooted since the run was last seen active */
 } PendingRun;
 
 typedef struct PendingStamp {
-        char *job, *key;
+        const char *job, *key;
         usec_t usec;
         bool forget; /* to be removed from the database */
 } PendingStamp;
 
 typedef struct PendingState {
-        char *job;
+        const char *job;
         LedgerJobState state; /* all zero: to be removed from the database */
 } PendingState;
 
@@ -49,9 +49,8 @@ int pending_put_stamp(Pending *p, const char *job, const char *key, usec_t usec,
 int pending_put_state(Pending *p, const char *job, const LedgerJobState *state);
 int pending_put_alarm(Pending *p, const LedgerAlarm *alarm);
 
-/* A copy of everything in an alarm, for pending_alarm_done(). -ENOMEM. */
-int pending_alarm_copy(LedgerAlarm *ret, const LedgerAlarm *alarm);
-void pending_alarm_done(LedgerAlarm *alarm);
+/* A copy, for free(); NULL if there is not enough memory. */
+LedgerAlarm *pending_alarm_copy(const LedgerAlarm *alarm);
 
 const RunRecord *pending_get_run(const Pending *p, uint64_t id);
 const RunRecord *pending_get_run_below(const Pending *p, uint64_t id); /* the one with the highest id below */

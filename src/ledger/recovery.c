@@ -11,6 +11,7 @@
  * runs are copied as far as they can be read: without these, triggers would elapse again, running units would be
  * forgotten, and the files of runs would be lost. */
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "ledger/ledger-internal.h"
@@ -264,6 +265,7 @@ static void degrade(Ledger *l, int error) {
         LogContext c = { .message_id = MESSAGE_LEDGER_DEGRADED, .error = -error };
         bool is_known = l->error < 0;
 
+        assert(error < 0);
         l->error = error;
         l->pending.is_bounded = true;
         if (error == -EBADMSG)
@@ -285,6 +287,7 @@ void ledger_error(Ledger *l, int error) {
 static void recovered(Ledger *l, size_t n_held, size_t n_dropped) {
         LogContext c = { .message_id = MESSAGE_LEDGER_RECOVERED };
 
+        assert(l->store && pending_is_empty(&l->pending));
         l->error = 0;
         l->pending.is_bounded = false;
         log_message(LOG_NOTICE, &c,

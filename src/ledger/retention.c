@@ -7,6 +7,10 @@
 
 #include "ledger/retention.h"
 
+#include <assert.h>
+
+#include "util/text-copy.h"
+
 #define JOBS_PER_STEP     8
 #define ROWS_PER_STEP     128
 #define JOBS_NOTED_MAX    4096 /* past that, a job has to wait for the sweep */
@@ -14,18 +18,13 @@
 #define SLACK_DENOMINATOR 16 /* part of keep by which it may be exceeded for a while */
 
 typedef struct NotedJob {
-        char *name;
+        const char *name;
         unsigned n_ended;
         bool is_due;
 } NotedJob;
 
 static int compare_jobs(const void *a, const void *b) {
         return strcmp(((const NotedJob *)a)->name, ((const NotedJob *)b)->name);
-}
-
-static void free_job(void *item) {
-        free(((NotedJob *)item)->name);
-        free(item);
 }
 
 static void begin_sweep(Retention *r) {
@@ -37,7 +36,7 @@ void retention_init(Retention *r) {
         *r = (Retention){
                 .keep = LEDGER_KEEP_DEFAULT,
                 .keep_usec = LEDGER_KEEP_USEC_DEFAULT,
-                .jobs = { .compare = compare_jobs, .free_item = free_job },
+                .jobs = { .compare = compare_jobs, .free_item = free },
         };
 }
 
@@ -62,18 +61,16 @@ static void limits_of_job(const Retention *r, const char *job, unsigned *ret_kee
 }
 
 static NotedJob *note_job(Retention *r, const char *name) {
-        NotedJob *j = sorted_set_get(&r->jobs, &(NotedJob){ .name = (char *)name });
+        static const size_t texts[] = { offsetof(NotedJob, name) };
+        const NotedJob noted = { .name = name };
+        NotedJob *j = sorted_set_get(&r->jobs, &noted);
 
         if (j || r->jobs.n >= JOBS_NOTED_MAX)
                 return j;
-        j = calloc(1, sizeof(*j));
-        if (!j)
-                return NULL;
-        j->name = strdup(name);
-        if (j->name && sorted_set_insert(&r->jobs, j) >= 0)
+        j = COPY_WITH_TEXTS(&noted, texts);
+        if (!j || sorted_set_insert(&r->jobs, j) >= 0)
                 return j;
-        free_job(j);
-        return NULL;
+        return mfree(j);
 }
 
 void retention_note(Retention *r, const char *job) {
@@ -105,6 +102,7 @@ static int prune_due_job(Retention *r, Store *s, unsigned max, usec_t now_realti
         size_t i = 0;
         int n;
 
+        assert(r->n_due > 0 && r->n_due <= r->jobs.n);
         while (!((const NotedJob *)r->jobs.items[i])->is_due)
                 i++;
         n = prune_job(r, s, ((const NotedJob *)r->jobs.items[i])->name, max, now_realtime);

@@ -13,6 +13,8 @@
 
 #include "ledger/schema.h"
 
+#include <assert.h>
+
 #include "ledger/store-internal.h"
 
 #define APPLICATION_ID 0x76616b74 /* "vakt"; file(1) shows it */
@@ -135,6 +137,7 @@ static int migrate_from(sqlite3 *db, int version) {
         char finish[128];
         int r;
 
+        assert(version >= 0 && version < SCHEMA_VERSION);
         (void)snprintf(finish, sizeof(finish), "PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
                        version + 1, APPLICATION_ID);
         r = sqlite_exec(db, "BEGIN IMMEDIATE");

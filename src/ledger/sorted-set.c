@@ -4,6 +4,8 @@
 
 #include "ledger/sorted-set.h"
 
+#include <assert.h>
+
 #include "util/array.h"
 
 size_t sorted_set_position(const SortedSet *s, const void *key) {
@@ -26,6 +28,7 @@ int sorted_set_insert(SortedSet *s, void *item) {
 }
 
 void sorted_set_remove_at(SortedSet *s, size_t i) {
+        assert(i < s->n);
         s->free_item(s->items[i]);
         ARRAY_REMOVE(s->items, s->n, i);
 }

@@ -67,8 +67,7 @@ static int on_stored_stamp(const char *job, const char *key, usec_t usec, void *
 
 static void walk_pending_stamps(StampWalk *w, const char *job) {
         const SortedSet *stamps = &w->pending->stamps;
-        PendingStamp first = { .job = (char *)strempty(job), .key = (char *)"" };
-        size_t i = sorted_set_position(stamps, &first);
+        size_t i = sorted_set_position(stamps, &(PendingStamp){ .job = strempty(job), .key = "" });
 
         while (w->result == 0 && i < stamps->n) {
                 const PendingStamp *m = stamps->items[i];
@@ -151,30 +150,20 @@ static int on_stored_alarm(const LedgerAlarm *alarm, void *userdata) {
         return w->result != 0;
 }
 
-/* The visit gets a copy: if it replaces this alarm, the pending one is freed. */
-static void visit_pending_alarm(AlarmWalk *w, const LedgerAlarm *alarm) {
-        LedgerAlarm copy;
-
-        if (alarm->since == 0)
-                return;
-        w->result = pending_alarm_copy(&copy, alarm);
-        if (w->result < 0)
-                return;
-        w->result = w->visit(&copy, w->userdata);
-        pending_alarm_done(&copy);
-}
-
 static void walk_pending_alarms(AlarmWalk *w, const char *job) {
         const SortedSet *alarms = &w->pending->alarms;
-        LedgerAlarm first = { .job = (char *)strempty(job), .key = (char *)"" };
-        size_t i = sorted_set_position(alarms, &first);
+        size_t i = sorted_set_position(alarms, &(LedgerAlarm){ .job = strempty(job), .key = "" });
 
         while (w->result == 0 && i < alarms->n) {
-                const LedgerAlarm *a = alarms->items[i];
+                /* A copy: if the visit replaces this alarm, the pending one is freed. */
+                _cleanup_free_ LedgerAlarm *a = pending_alarm_copy(alarms->items[i]);
 
-                if (job && !streq(job, a->job))
+                if (!a)
+                        w->result = -ENOMEM;
+                if (!a || (job && !streq(job, a->job)))
                         return;
-                visit_pending_alarm(w, a);
+                if (a->since > 0)
+                        w->result = w->visit(a, w->userdata);
                 i = sorted_set_position(alarms, a) + 1;
         }
 }

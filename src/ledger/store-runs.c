@@ -4,6 +4,7 @@
  * whole records are generated from it, so that a new member of RunRecord is one line here (and, if the column is new,
  * one migration in schema.c). */
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 
@@ -95,6 +96,19 @@ static void print_select(FILE *f, const char *rest) {
         fprintf(f, " FROM runs %s", rest);
 }
 
+/* SQLite takes the index only for the very list that it was made with. */
+static void print_select_failed(FILE *f) {
+        const char *before = "(";
+
+        print_select(f, "INDEXED BY runs_failed WHERE id < ?1 AND result IN ");
+        for (RunResult i = 0; i < _RUN_RESULT_MAX; i++)
+                if (run_result_is_failure(i)) {
+                        fprintf(f, "%s'%s'", before, run_result_to_string(i));
+                        before = ", ";
+                }
+        fputs(") ORDER BY id DESC", f);
+}
+
 static void print_statement(FILE *f, Statement i) {
         static const char *const rests[_STATEMENT_MAX] = {
                 [STATEMENT_GET_RUN] = "WHERE id = ?1",
@@ -102,9 +116,6 @@ static void print_statement(FILE *f, Statement i) {
                 [STATEMENT_QUERY_JOB] = "INDEXED BY runs_by_job WHERE id < ?1 AND job = ?2 ORDER BY id DESC",
                 [STATEMENT_QUERY_UNSUCCESSFUL] = "INDEXED BY runs_unsuccessful"
                                                  " WHERE id < ?1 AND result NOT IN ('', 'success') ORDER BY id DESC",
-                [STATEMENT_QUERY_FAILED] =
-                        "INDEXED BY runs_failed WHERE id < ?1"
-                        " AND result IN ('exit', 'signal', 'timeout', 'oom', 'start-failed', 'lost') ORDER BY id DESC",
                 [STATEMENT_QUERY_BY_HAND] =
                         "INDEXED BY runs_by_hand WHERE id < ?1 AND cause = 'manual' ORDER BY id DESC",
                 [STATEMENT_NEXT_UNFINISHED] =
@@ -113,6 +124,8 @@ static void print_statement(FILE *f, Statement i) {
 
         if (i == STATEMENT_PUT_RUN)
                 print_put(f);
+        else if (i == STATEMENT_QUERY_FAILED)
+                print_select_failed(f);
         else
                 print_select(f, rests[i]);
 }
@@ -275,18 +288,19 @@ int store_put_run(Store *s, const RunRecord *record, bool this_boot) {
         return store_step_done(s, statement);
 }
 
-int store_get_run(Store *s, uint64_t id, RunRecord *ret) {
+int store_get_run(Store *s, uint64_t id, OwnedRun *ret) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_GET_RUN];
         RunRecord record;
         int r;
 
+        assert(id > 0);
         (void)sqlite3_bind_int64(statement, 1, bound_id(id));
         r = store_step_row(s, statement);
         if (r < 0)
                 return r;
         if (load_record(statement, &record) < 0)
                 return -ENOENT;
-        return run_record_copy(ret, &record);
+        return owned_run_assign(ret, &record);
 }
 
 int store_get_next_id(Store *s, uint64_t *ret) {
@@ -333,10 +347,7 @@ static bool row_matches(sqlite3_stmt *s, const LedgerFilter *f) {
                in_period(f, (usec_t)sqlite3_column_int64(s, FILTER_REQUESTED));
 }
 
-#define BIT(x) (UINT32_C(1) << (x))
-#define FAILED                                                                                           \
-        (BIT(RUN_RESULT_EXIT) | BIT(RUN_RESULT_SIGNAL) | BIT(RUN_RESULT_TIMEOUT) | BIT(RUN_RESULT_OOM) | \
-         BIT(RUN_RESULT_START_FAILED) | BIT(RUN_RESULT_LOST))
+#define BIT(x)       (UINT32_C(1) << (x))
 #define UNSUCCESSFUL (BIT(_RUN_RESULT_MAX) - 1 - BIT(RUN_RESULT_NONE) - BIT(RUN_RESULT_SUCCESS))
 
 /* The first index that covers the query: the runs of a job, otherwise the index with the fewest rows. */
@@ -345,7 +356,7 @@ static Statement query_statement(const LedgerFilter *f) {
                 Statement statement;
                 uint32_t results, causes; /* that it has; 0 = all */
         } indexes[] = {
-                { STATEMENT_QUERY_FAILED, FAILED, 0 },
+                { STATEMENT_QUERY_FAILED, RUN_RESULTS_FAILED, 0 },
                 { STATEMENT_QUERY_BY_HAND, 0, BIT(RUN_CAUSE_MANUAL) },
                 { STATEMENT_QUERY_UNSUCCESSFUL, UNSUCCESSFUL, 0 },
         };
@@ -531,6 +542,7 @@ int store_prune_job(Store *s, const char *job, unsigned keep, usec_t before, uns
         r = first_beyond(s, job, keep, &beyond);
         if (r < 0)
                 return r;
+        assert(max > 0 && *job != '\0');
         ids = calloc(max, sizeof(*ids));
         if (!ids)
                 return -ENOMEM;

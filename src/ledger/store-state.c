@@ -138,12 +138,12 @@ int store_list_alarms(Store *s, const char *job, int (*visit)(const LedgerAlarm 
         bind_jobs(statement, job);
         while ((r = store_step_row(s, statement)) >= 0) {
                 LedgerAlarm alarm = {
-                        .job = (char *)column_text(statement, 0),
-                        .key = (char *)column_text(statement, 1),
+                        .job = column_text(statement, 0),
+                        .key = column_text(statement, 1),
                         .since = (usec_t)sqlite3_column_int64(statement, 2),
                         .raised = (usec_t)sqlite3_column_int64(statement, 3),
                         .run = (uint64_t)sqlite3_column_int64(statement, 4),
-                        .text = (char *)column_text(statement, 5),
+                        .text = column_text(statement, 5),
                 };
 
                 r = visit(&alarm, userdata);

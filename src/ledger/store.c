@@ -8,6 +8,7 @@
  * because all clients ask over D-Bus. store_checkpoint() moves log pages to the database when the daemon is idle, and
  * not in the commit that must finish before a run starts. */
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -200,6 +201,7 @@ void store_rollback(Store *s) {
 static int on_wal(void *userdata, sqlite3 *db, const char *name, int n_pages) {
         Store *s = userdata;
 
+        assert(n_pages >= 0);
         s->n_wal_pages = (unsigned)n_pages;
         return SQLITE_OK;
 }
@@ -285,6 +287,7 @@ static int prepare_one(Store *s, Statement i) {
 
         if (!sql)
                 return -ENOMEM;
+        assert(!s->statements[i]);
         code = sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
         if (code == SQLITE_OK)
                 return 0;

@@ -35,8 +35,8 @@ int store_checkpoint(Store *s);
 /* --- runs --- */
 
 int store_put_run(Store *s, const RunRecord *record, bool this_boot);
-int store_get_run(Store *s, uint64_t id, RunRecord *ret); /* belongs to the caller, for run_record_done(); -ENOENT */
-int store_get_next_id(Store *s, uint64_t *ret);           /* above all there are */
+int store_get_run(Store *s, uint64_t id, OwnedRun *ret); /* as owned_run_assign(); -ENOENT */
+int store_get_next_id(Store *s, uint64_t *ret);          /* above all there are */
 
 typedef int (*StoreRunFunc)(const RunRecord *r, bool this_boot, void *userdata);
 

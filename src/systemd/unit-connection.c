@@ -17,6 +17,7 @@
 
 #include "systemd/unit-name.h"
 #include "util/log.h"
+#include "util/turn.h"
 
 #define RETRY_MIN    (50 * USEC_PER_MSEC)
 #define RETRY_MAX    (10 * USEC_PER_SEC)
@@ -365,19 +366,10 @@ void unit_connection_close(UnitConnection *c) {
 static int connection_add_sources(UnitConnection *c) {
         int r;
 
-        r = sd_event_add_defer(c->event, &c->broken, on_broken, c);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(c->broken, "service-manager-broken");
-        r = sd_event_source_set_enabled(c->broken, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-        r = sd_event_add_time_relative(c->event, &c->reopen, CLOCK_MONOTONIC, 0, /* accuracy= */ USEC_PER_MSEC,
+        r = event_add_deferred(c->event, &c->broken, "service-manager-broken", on_broken, c);
+        return r < 0 ? r
+                     : event_add_timer(c->event, &c->reopen, "service-manager-reopen", CLOCK_MONOTONIC, USEC_PER_MSEC,
                                        on_reopen, c);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(c->reopen, "service-manager-reopen");
-        return sd_event_source_set_enabled(c->reopen, SD_EVENT_OFF);
 }
 
 int unit_connection_new(UnitConnection **ret, sd_event *event, const UnitConnectionOptions *options,

@@ -135,7 +135,7 @@ int path_store_unpack(Trigger *base, const void *bytes, size_t n, RunPayload **r
         return 0;
 }
 
-RunPayload *path_store_recognize(Trigger *base, const ExecutionRequest *request, RunRecord *record) {
+RunPayload *path_store_recognize(Trigger *base, const ExecutionRequest *request, OwnedRun *run) {
         _cleanup_(run_paths_freep) RunPaths *rp = request->paths_size > 0 ? run_paths_new(base) : NULL;
 
         if (!rp)
@@ -150,10 +150,9 @@ RunPayload *path_store_recognize(Trigger *base, const ExecutionRequest *request,
                         return NULL; /* the run's user may have written it */
         rp->one = request->one_path;
         rp->is_found = true;
-        if (rp->one && spool_item_from_path(rp->list, record->job, &rp->spool, &rp->item) == -ENOMEM)
+        if (rp->one && spool_item_from_path(rp->list, run->record.job, &rp->spool, &rp->item) == -ENOMEM)
                 return NULL;
-        free(record->payload);
-        record->payload = run_paths_text(rp);
+        owned_run_set_text(&run->record.payload, run_paths_text(rp));
         return &TAKE_PTR(rp)->base;
 }
 

@@ -16,4 +16,4 @@ void path_store_forget(const JobPaths *p);
 /* As the functions of TriggerOps. */
 int path_store_pack(const RunPayload *payload, char **ret, size_t *ret_n);
 int path_store_unpack(Trigger *base, const void *bytes, size_t n, RunPayload **ret);
-RunPayload *path_store_recognize(Trigger *base, const ExecutionRequest *request, RunRecord *record);
+RunPayload *path_store_recognize(Trigger *base, const ExecutionRequest *request, OwnedRun *run);

@@ -7,12 +7,9 @@
 
 #include <ctype.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "time/span.h"
-
-#define MESSAGE_MAX 1024
 
 /* --- watches --- */
 
@@ -188,15 +185,7 @@ typedef struct Telling {
         void *userdata;
 } Telling;
 
-_printf_(3, 4) static int tell(const Telling *t, const char *topic, const char *format, ...) {
-        char message[MESSAGE_MAX];
-        va_list ap;
-
-        va_start(ap, format);
-        (void)vsnprintf(message, sizeof(message), format, ap);
-        va_end(ap);
-        return t->visit(topic, message, t->userdata);
-}
+#define tell(t, ...) explain_tell((t)->visit, (t)->userdata, __VA_ARGS__)
 
 /* Which line of [Path] covers it, or why one that could does not. */
 static int tell_cover(const Telling *t, const PathWatch *pw, bool *covered) {

@@ -62,13 +62,14 @@ static int timers_add_source(Timers *t, ScheduleClock clock) {
         sd_event_source **s = &t->sources[clock];
         int r;
 
-        r = sd_event_add_time(t->base.event, s, clocks[clock].id, 0, 1, on_timer, t);
+        r = event_add_timer(t->base.event, s, clocks[clock].description, clocks[clock].id, 1, on_timer, t);
         if (r < 0 && clocks[clock].id != clocks[clock].instead) {
                 log_warning_errno(r,
                                   "Cannot wake the machine for jobs with WakeSystem=: %m; they run when it is awake");
-                r = sd_event_add_time(t->base.event, s, clocks[clock].instead, 0, 1, on_timer, t);
+                r = event_add_timer(t->base.event, s, clocks[clock].description, clocks[clock].instead, 1, on_timer,
+                                    t);
         }
-        return r < 0 ? r : event_source_set_up(*s, clocks[clock].description);
+        return r;
 }
 
 static int timers_arm_clock(Timers *t, ScheduleClock clock) {

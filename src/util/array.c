@@ -4,9 +4,12 @@
 
 #include "util/array.h"
 
+#include <assert.h>
+
 void *array_gap(void *array, size_t n, size_t at, size_t size) {
         char **a = array, *place;
 
+        assert(at <= n && size > 0);
         if ((n & (n - 1)) == 0) {
                 void *bigger = reallocarray(*a, n > 0 ? 2 * n : 1, size);
 

@@ -4,6 +4,8 @@
 
 #include "util/escape.h"
 
+#include <assert.h>
+
 int utf8_decode(const char *s, size_t n, uint32_t *ret) {
         static const struct {
                 unsigned char mask, lead;
@@ -63,6 +65,7 @@ char *escape_text(const char *s, size_t n, bool keep_lines) {
                         t = mempcpy(t, (char[]){ '\\', 'x', hex[byte >> 4], hex[byte & 15] }, 4);
                 }
         }
+        assert((size_t)(t - ret) <= 4 * n);
         *t = '\0';
         return ret;
 }

@@ -4,6 +4,7 @@
 
 #include "util/file.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -28,6 +29,7 @@ ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size) {
                 if (used == size)
                         return -EFBIG;
         }
+        assert(used < size);
         if (used > 0 && buf[used - 1] == '\n')
                 used--;
         buf[used] = '\0';

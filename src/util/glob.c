@@ -7,6 +7,7 @@
 
 #include "util/glob.h"
 
+#include <assert.h>
 #include <ctype.h>
 
 #define GLOB_WORDS ((GLOB_MAX + 1 + 63) / 64)
@@ -125,6 +126,7 @@ static void glob_add(Glob *g, TokenType type, unsigned char byte) {
 }
 
 static void glob_add_set(Glob *g, const ByteSet *s) {
+        assert(g->n_sets <= g->n_tokens); /* each is a token, of a byte of the pattern at least */
         g->sets[g->n_sets] = *s;
         g->tokens[g->n_tokens++] = (Token){ .type = TOKEN_SET, .set = (uint16_t)g->n_sets++ };
 }
@@ -211,6 +213,7 @@ bool glob_is_pattern(const char *text) {
 
 /* Adds position i, and all positions that can be reached from there without a byte. */
 static void places_add(const Glob *g, uint64_t *places, size_t i) {
+        assert(i <= g->n_tokens);
         for (;; i++) {
                 places[i / 64] |= UINT64_C(1) << (i % 64);
                 if (i == g->n_tokens || (g->tokens[i].type != TOKEN_NAME && g->tokens[i].type != TOKEN_DIRECTORIES))
@@ -271,6 +274,7 @@ bool glob_match(const Glob *g, const char *path, size_t n) {
         uint64_t sets[2][GLOB_WORDS];
         size_t n_words = g->n_tokens / 64 + 1;
 
+        assert(n_words <= GLOB_WORDS);
         memset(sets[0], 0, n_words * sizeof(uint64_t));
         places_add(g, sets[0], 0);
         for (size_t i = 0; i < n; i++)

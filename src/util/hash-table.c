@@ -23,6 +23,7 @@ static bool is_power_of_two(uint32_t n) {
 
 /* The slot with which a new last slot shares its entries. */
 static uint32_t slot_before(uint32_t i) {
+        assert(i >= SLOTS_MIN);
         return i - (UINT32_C(1) << (31 - __builtin_clz(i)));
 }
 
@@ -89,6 +90,7 @@ void hash_table_take(HashTable *t, const HashNode *node, uint32_t hash) {
 
         while (*p != node)
                 p = &(*p)->next;
+        assert(t->n_nodes > 0);
         *p = node->next;
         t->n_nodes--;
 }

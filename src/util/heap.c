@@ -16,6 +16,7 @@ void heap_done(Heap *h) {
 
 static void heap_place(Heap *h, uint32_t i, HeapEntry e) {
         steps_add(1);
+        assert(i < h->n_allocated);
         h->entries[i] = e;
         *e.position = i;
 }
@@ -59,6 +60,7 @@ static void heap_remove(Heap *h, uint32_t *position) {
         uint32_t i = *position;
         HeapEntry last = h->entries[--h->n_entries];
 
+        assert(i <= h->n_entries && (i == h->n_entries || h->entries[i].position == position));
         *position = HEAP_NONE;
         if (i < h->n_entries)
                 heap_put(h, i, last);
@@ -87,6 +89,7 @@ int heap_set(Heap *h, usec_t at, usec_t latest, void *owner, uint32_t *position)
                         heap_remove(h, position);
                 return 0;
         }
+        assert(at <= latest);
         if (*position != HEAP_NONE) {
                 assert(h->entries[*position].position == position);
                 heap_put(h, *position, e);

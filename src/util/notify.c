@@ -6,6 +6,7 @@
 
 #include "util/notify.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -59,6 +60,7 @@ static int open_socket(Notifier *n) {
 }
 
 static void forget_oldest(Notifier *n) {
+        assert(n->kept && n->kept[0]);
         free(n->kept[0]);
         memmove(n->kept, n->kept + 1, strv_length(n->kept + 1) * sizeof(char *) + sizeof(char *));
 }

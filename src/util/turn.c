@@ -22,11 +22,37 @@ usec_t turn_spent(sd_event *event) {
         return usec_sub(now_clock(CLOCK_MONOTONIC), began);
 }
 
-int event_source_set_up(sd_event_source *s, const char *description) {
+/* Takes s over. */
+static int set_up(sd_event_source *s, const char *description, sd_event_source **ret) {
         int r = sd_event_source_set_enabled(s, SD_EVENT_OFF);
 
         (void)sd_event_source_set_description(s, description);
-        return r < 0 ? r : sd_event_source_set_exit_on_failure(s, true);
+        if (r >= 0)
+                r = sd_event_source_set_exit_on_failure(s, true);
+        if (r < 0) {
+                sd_event_source_unref(s);
+                return r;
+        }
+        *ret = s;
+        return 0;
+}
+
+int event_add_timer(sd_event *event, sd_event_source **ret, const char *description, clockid_t clock, usec_t accuracy,
+                    sd_event_time_handler_t handler, void *userdata) {
+        sd_event_source *s;
+        int r;
+
+        r = sd_event_add_time(event, &s, clock, 0, accuracy, handler, userdata);
+        return r < 0 ? r : set_up(s, description, ret);
+}
+
+int event_add_deferred(sd_event *event, sd_event_source **ret, const char *description, sd_event_handler_t handler,
+                       void *userdata) {
+        sd_event_source *s;
+        int r;
+
+        r = sd_event_add_defer(event, &s, handler, userdata);
+        return r < 0 ? r : set_up(s, description, ret);
 }
 
 int event_add_turn(sd_event *event, sd_event_source **ret, const char *description, sd_event_io_handler_t handler,
@@ -42,11 +68,5 @@ int event_add_turn(sd_event *event, sd_event_source **ret, const char *descripti
                 return r;
         (void)sd_event_source_set_io_fd_own(s, true);
         TAKE_FD(fd);
-        r = event_source_set_up(s, description);
-        if (r < 0) {
-                sd_event_source_unref(s);
-                return r;
-        }
-        *ret = s;
-        return 0;
+        return set_up(s, description, ret);
 }

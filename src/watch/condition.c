@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "fs/beneath.h"
+#include "util/turn.h"
 #include "watch/watcher-internal.h"
 
 #define NAMES_MAX 262144U /* looked at in a directory for one answer */
@@ -193,12 +194,8 @@ int condition_new(Condition **ret, Watch *watch) {
         r = path_chain_new(&c->chain, watcher_queue(watch->watcher), watch->def.path,
                            watch->def.kind == WATCH_PATH_EXISTS_GLOB, watch_follows_all(watch), on_chain_changed, c);
         if (r >= 0)
-                r = sd_event_add_time(watcher_event(watch->watcher), &c->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC,
-                                      on_condition_timer, c);
-        if (r >= 0) {
-                (void)sd_event_source_set_description(c->timer, "watch-condition");
-                r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-        }
+                r = event_add_timer(watcher_event(watch->watcher), &c->timer, "watch-condition", CLOCK_MONOTONIC,
+                                    USEC_PER_MSEC, on_condition_timer, c);
         if (r < 0) {
                 (void)condition_free(c);
                 return r;

@@ -16,6 +16,7 @@
 #include <sys/statfs.h>
 
 #include "util/steps.h"
+#include "util/turn.h"
 #include "watch/watcher-internal.h"
 
 #define REST_STEP   256U   /* watches given up in one step */
@@ -515,11 +516,7 @@ int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event) {
                 r = path_chain_new(&t->chain, queue, watch->def.path, /* glob= */ false, watch_follows_all(watch),
                                    on_chain_changed, t);
         if (r >= 0)
-                r = sd_event_add_time(event, &t->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_tree_timer, t);
-        if (r >= 0) {
-                (void)sd_event_source_set_description(t->timer, "watch-tree");
-                r = sd_event_source_set_enabled(t->timer, SD_EVENT_OFF);
-        }
+                r = event_add_timer(event, &t->timer, "watch-tree", CLOCK_MONOTONIC, USEC_PER_MSEC, on_tree_timer, t);
         if (r < 0) {
                 (void)tree_free(t);
                 return r;

@@ -12,7 +12,8 @@
 
 struct Watch {
         Watcher *watcher;
-        WatchDef def; /* path is our own */
+        WatchDef def;
+        char *path; /* of def */
         const WatchOps *ops;
         void *userdata;
         WatchState state;

@@ -518,8 +518,8 @@ WatchCounters watcher_counters(const Watcher *w) {
 
 static int watch_set_def(Watch *w, const WatchDef *def) {
         w->def = *def;
-        w->def.path = strdup(def->path);
-        if (!w->def.path)
+        w->def.path = w->path = strdup(def->path);
+        if (!w->path)
                 return -ENOMEM;
         w->def.model_max = def->model_max > 0 ? def->model_max : WATCH_MODEL_MAX;
         w->def.poll_min = def->poll_min > 0 ? def->poll_min : WATCH_POLL_MIN;
@@ -573,7 +573,7 @@ Watch *watch_free(Watch *w) {
         (void)condition_free(w->condition);
         watch_unqueue(w);
         TAILQ_REMOVE(&w->watcher->watches, w, watches);
-        free((char *)w->def.path);
+        free(w->path);
         return mfree(w);
 }
 

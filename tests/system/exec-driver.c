@@ -435,7 +435,7 @@ static void take_on(unsigned i) {
         int r;
 
         record.id = i + 1;
-        record.job = (char *)run_job(i);
+        record.job = run_job(i);
         record.cause = RUN_CAUSE_MANUAL;
         if (run->stage == STAGE_NEW) {
                 run->begun = now_realtime();

@@ -176,7 +176,7 @@ static void add_property(TestRun *t, const char *name, const char *signature, co
 static void run_init(TestRun *t) {
         *t = (TestRun){ .record = RUN_RECORD_INIT };
         t->record.id = ++next_run;
-        t->record.job = strdup("paths");
+        t->record.job = "paths";
         t->record.cause = RUN_CAUSE_PATH;
         t->record.state = RUN_STARTING;
         t->record.started = now_realtime();
@@ -187,7 +187,6 @@ static void run_init(TestRun *t) {
 static void run_done(TestRun *t) {
         t->execution = execution_free(t->execution);
         t->def = job_def_unref(t->def);
-        run_record_done(&t->record);
         executor->ops->acknowledge(executor);
         while (sd_event_run(event, 0) > 0) /* its unit is let go in a turn of the loop */
                 ;
@@ -434,7 +433,7 @@ static void test_adoption(const char *kind) {
         result(n_lists() == 2, "keeps the list without a daemon", "it is gone");
         t.record.state = RUN_RUNNING;
         (void)snprintf(unit, sizeof(unit), "vakt-paths-%" PRIu64 ".service", t.record.id);
-        t.record.unit = strdup(unit);
+        t.record.unit = unit;
         t.record.invocation = t.identity.invocation;
         request.def = t.def;
         request.run = &t.record;

@@ -4,10 +4,13 @@
 # Holds what vaktd.architecture(7) and src/README.md name against the source. In the page a function (Fn) with a file
 # (Pa) on its line is defined in that file, one without is defined somewhere; types (Vt), constants (Dv) and event
 # sources (Ql) exist; a constant followed by an id on the next line is that MESSAGE_ID. In the README this holds for
-# what stands between backticks: a path, `name()`, `TypeName`, `CONSTANT`. TAP on standard output.
+# what stands between backticks: a path, `name()`, `TypeName`, `CONSTANT`. The results and defaults that vaktctl(1),
+# vaktd.job(5) and vaktd.conf(5) name are those of the source. TAP on standard output.
 
 set -euo pipefail
 
+# shellcheck source=tests/unit/check-lib.sh
+. "$(dirname "$0")/check-lib.sh"
 cd "$(dirname "$0")/../.."
 page=src/man/vaktd.architecture.7
 readme=src/README.md
@@ -15,19 +18,6 @@ readme=src/README.md
 all=$(mktemp)
 trap 'rm -f "$all"' EXIT
 find src -name '*.[ch]' -exec cat {} + >"$all"
-
-number=0
-result() { # DESCRIPTION, problems on standard input
-        local problems
-        problems=$(cat)
-        number=$((number + 1))
-        if [ -z "$problems" ]; then
-                echo "ok $number - $1"
-        else
-                echo "# ${problems//$'\n'/$'\n'# }"
-                echo "not ok $number - $1"
-        fi
-}
 
 is_function() { # NAME [FILE]
         grep -E "^[A-Za-z_].*[ *]$1\(" "${2:-$all}" | grep -qv ';$'
@@ -96,6 +86,66 @@ wrong_in_readme() {
         done
 }
 
+# The words of vaktctl(1) behind the line that matches a pattern, up to the end of the sentence.
+words_after() { # PATTERN
+        awk -v from="$1" '$0 ~ from { on = 1; sub(from, "") }
+                on && /^\.Li / { for (i = 2; i <= NF; i++) if ($i ~ /^[a-z]/) print $i }
+                on && /(^| )\.$/ { exit }' src/man/vaktctl.1
+}
+
+words_of_results() { # constants on standard input
+        while read -r name; do
+                sed -n "s/^ *\[$name\] = \"\(.*\)\",\$/\1/p" src/job/run.c
+        done
+}
+
+# The results and those that are failures are listed in vaktctl(1) as they stand in job/run.h, in the same sequence.
+wrong_results() {
+        local all failed
+        all=$(sed -n '/^typedef enum RunResult/,/^}/s/^ *\(RUN_RESULT_[A-Z_]*\).*/\1/p' src/job/run.h | grep -v _NONE)
+        failed=$(sed -n '/^#define RUN_RESULTS_FAILED/,/[^\\]$/p' src/job/run.h | grep -oE 'RUN_RESULT_[A-Z_]+')
+        diff <(words_of_results <<<"$all") <(words_after '^Results are') || true
+        diff <(words_of_results <<<"$failed") <(words_after '^stands for all failures') || true
+        [ "$(wc -w <<<"$failed")" -ge 6 ] || echo "job/run.h has the failures $failed"
+}
+
+# "MEMBER VALUE" of what FILE initializes VARIABLE with, each value as a manual page has it.
+defaults_of_source() { # FILE VARIABLE
+        sed -n "/^[a-z].* $2 = {/,/^};/p" "$1" | grep -oE '\.[a-z_]+ = (\{|[^,{}]+)|\}' |
+                awk '/\{$/ { prefix = substr($1, 2) "."; next }
+                     /^\}/ { prefix = ""; next }
+                     { print prefix substr($1, 2), $3 == "true" ? "yes" : $3 $5 }' |
+                sed -E 's/ USEC_PER/ 1USEC_PER/; s/USEC_PER_(.).*/\1/; s/USEC_INFINITY/infinity/' |
+                awk '{ print $1, $2 ~ /^[0-9]/ ? tolower($2) : $2 }'
+}
+
+# "KEY MEMBER" of the rows of the table of keys in FILE that have a default.
+keys_of_source() { # FILE
+        sed -n 's/^ *{ "[A-Za-z]*", "\([A-Za-z]*\)", .*VALUE(\([a-z_.]*\)).*/\1 \2/p' "$1"
+}
+
+# "KEY VALUE" for each "The default is VALUE" behind a single key.
+defaults_of_manual() { # PAGE
+        awk '/^\.It Va / { key = NF == 5 ? $3 : "" }
+             /^The default is/ { value = $4; if (NF == 3) { getline; value = $1 == ".Li" ? $2 : ""; if (value == "") key = "" }
+                                 sub(/[.,;]$/, "", value); if (key != "") print key, value; key = "" }' "$1"
+}
+
+wrong_defaults() { # PAGE FILE-OF-KEYS VARIABLE ITS-FILE AT-LEAST
+        local key value member found n=0
+        declare -A is member_of
+        while read -r member value; do is[$member]=$value; done < <(defaults_of_source "$4" "$3")
+        while read -r key member; do member_of[$key]=$member; done < <(keys_of_source "$2")
+        while read -r key value; do
+                member=${member_of[$key]:-}
+                [ -n "$member" ] || continue
+                found=${is[$member]:-0}
+                n=$((n + 1))
+                [ "${value/#no/0}" = "$found" ] || echo "$key= defaults to $found in $3, to $value in $1"
+        done < <(defaults_of_manual "$1")
+        [ $n -ge "$5" ] || echo "$1 has $n defaults of the table in $2"
+}
+
 # Where nothing is found, nothing is wrong either.
 too_few() {
         local macro n
@@ -114,5 +164,10 @@ result "types of the page exist" < <(wrong_in_page Vt)
 result "constants of the page exist" < <(wrong_in_page Dv)
 result "event sources of the page exist" < <(wrong_in_page Ql)
 result "ids of messages are those of the page" < <(wrong_ids)
+result "the results of vaktctl(1) are those of job/run.h" < <(wrong_results)
+result "defaults in vaktd.job(5) are those of the source" < <(
+        wrong_defaults src/man/vaktd.job.5 src/config/job-file.c job_def_defaults src/job/job-def.c 15)
+result "defaults in vaktd.conf(5) are those of the source" < <(
+        wrong_defaults src/man/vaktd.conf.5 src/config/settings.c settings_defaults src/config/settings.c 3)
 result "what src/README.md names exists" < <(wrong_in_readme)
 echo "1..$number"

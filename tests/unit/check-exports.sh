@@ -9,6 +9,8 @@
 
 set -euo pipefail
 
+# shellcheck source=tests/unit/check-lib.sh
+. "$(dirname "$0")/check-lib.sh"
 build=$1
 readonly SEAMS="
         boot_id_make                    another boot
@@ -31,7 +33,6 @@ readonly SEAMS="
         watcher_is_idle                 when all was looked at
 "
 
-echo 1..2
 found=$(find "$build/src" -name '*.o' -print0 | LC_ALL=C xargs -0 nm -A --format=posix | awk -v seams="$SEAMS" '
         BEGIN {
                 n = split(seams, lines, "\n")
@@ -52,13 +53,6 @@ found=$(find "$build/src" -name '*.o' -print0 | LC_ALL=C xargs -0 nm -A --format
                                 print "seam", name
         }' | LC_ALL=C sort)
 
-report() { # NUMBER KIND TITLE
-        local problems
-        problems=$(grep "^$2 " <<<"$found" || true)
-        [ -n "$problems" ] || { echo "ok $1 - $3" && return; }
-        echo "# ${problems//$'\n'/$'\n'# }"
-        echo "not ok $1 - $3"
-}
-
-report 1 export "what a file exports, another one uses"
-report 2 seam "each exception is one"
+result "what a file exports, another one uses" < <(grep "^export " <<<"$found")
+result "each exception is one" < <(grep "^seam " <<<"$found")
+echo "1..$number"

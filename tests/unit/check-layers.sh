@@ -7,6 +7,8 @@
 
 set -euo pipefail
 
+# shellcheck source=tests/unit/check-lib.sh
+. "$(dirname "$0")/check-lib.sh"
 cd "$(dirname "$0")/../../src"
 
 # Directory -> layer. Definitions (job/) hold parsed expressions, so time/ stands a step below job/. What talks to the
@@ -18,19 +20,6 @@ declare -A layer=(
 )
 client_may="util"
 ctl_may="util time job config client"
-
-number=0
-result() { # DESCRIPTION, problems on standard input
-        local problems
-        problems=$(cat)
-        number=$((number + 1))
-        if [ -z "$problems" ]; then
-                echo "ok $number - $1"
-        else
-                echo "# ${problems//$'\n'/$'\n'# }"
-                echo "not ok $number - $1"
-        fi
-}
 
 # Prints "FILE INCLUDED" for every include with quotes, FILE without src/.
 includes() {

@@ -294,15 +294,17 @@ unsigned count_result(Fixture *f, const char *name, RunResult result) {
 }
 
 static int copy_run(const RunRecord *r, void *userdata) {
-        assert_int_equal(run_record_copy(userdata, r), 0);
+        assert_int_equal(owned_run_assign(userdata, r), 0);
         return 1;
 }
 
 RunRecord newest(Fixture *f, const char *name) {
-        RunRecord r = {};
+        static OwnedRun run;
 
-        (void)manager_list_runs(f->m, name, 0, 1, copy_run, &r);
-        return r;
+        owned_run_done(&run);
+        run = (OwnedRun){};
+        (void)manager_list_runs(f->m, name, 0, 1, copy_run, &run);
+        return run.record;
 }
 
 const RunRecord *finish(Fixture *f, const char *job) {

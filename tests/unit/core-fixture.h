@@ -64,6 +64,6 @@ const RunRecord *request(Fixture *f, const char *job);
 const RunRecord *finish(Fixture *f, const char *job);
 unsigned count_cause(Fixture *f, const char *name, RunCause cause);
 unsigned count_result(Fixture *f, const char *name, RunResult result);
-/* The newest run of the job; all zero when there is none. */
-RunRecord newest(Fixture *f, const char *job); /* for run_record_done() */
+/* The newest run of the job, its strings valid until the next call; all zero when there is none. */
+RunRecord newest(Fixture *f, const char *job);
 Job *job(Fixture *f, const char *name);

@@ -148,20 +148,20 @@ static void test_run_paths(void **state) {
 
 static void test_signal_queue(void **state) {
         static const Signal in[] = {
-                { .kind = SIGNAL_JOB_NEW, .job = (char *)"a" },
-                { .kind = SIGNAL_JOB_CHANGED, .job = (char *)"a" },
-                { .kind = SIGNAL_JOB_CHANGED, .job = (char *)"b" },
-                { .kind = SIGNAL_JOB_CHANGED, .job = (char *)"a" }, /* merged */
+                { .kind = SIGNAL_JOB_NEW, .job = "a" },
+                { .kind = SIGNAL_JOB_CHANGED, .job = "a" },
+                { .kind = SIGNAL_JOB_CHANGED, .job = "b" },
+                { .kind = SIGNAL_JOB_CHANGED, .job = "a" }, /* merged */
                 { .kind = SIGNAL_RUN_CHANGED, .run = 1 },
-                { .kind = SIGNAL_RUN_STARTED, .run = 1, .job = (char *)"a" },
-                { .kind = SIGNAL_RUN_STARTED, .run = 1, .job = (char *)"a" },
+                { .kind = SIGNAL_RUN_STARTED, .run = 1, .job = "a" },
+                { .kind = SIGNAL_RUN_STARTED, .run = 1, .job = "a" },
                 { .kind = SIGNAL_RUN_CHANGED, .run = 1 }, /* merged */
-                { .kind = SIGNAL_RUN_FINISHED, .run = 1, .job = (char *)"a", .reason = (char *)"why" },
+                { .kind = SIGNAL_RUN_FINISHED, .run = 1, .job = "a", .reason = "why" },
                 { .kind = SIGNAL_MANAGER_CHANGED },
                 { .kind = SIGNAL_MANAGER_CHANGED }, /* merged */
-                { .kind = SIGNAL_ALARM_RAISED, .job = (char *)"a", .key = (char *)"slow", .reason = (char *)"why" },
-                { .kind = SIGNAL_ALARM_RAISED, .job = (char *)"a", .key = (char *)"expect" },
-                { .kind = SIGNAL_ALARM_CLEARED, .job = (char *)"a", .key = (char *)"slow" },
+                { .kind = SIGNAL_ALARM_RAISED, .job = "a", .key = "slow", .reason = "why" },
+                { .kind = SIGNAL_ALARM_RAISED, .job = "a", .key = "expect" },
+                { .kind = SIGNAL_ALARM_CLEARED, .job = "a", .key = "slow" },
         };
         static const size_t out[] = { 0, 1, 2, 4, 5, 6, 8, 9, 11, 12, 13 };
         _cleanup_(signal_queue_freep) SignalQueue *q = NULL;
@@ -172,7 +172,7 @@ static void test_signal_queue(void **state) {
                         assert_int_equal(signal_queue_push(q, &in[i]), 0);
                 assert_int_equal(signal_queue_size(q), ELEMENTSOF(out));
                 for (size_t i = 0; i < ELEMENTSOF(out); i++) {
-                        _cleanup_(signal_freep) Signal *s = signal_queue_pop(q);
+                        _cleanup_free_ Signal *s = signal_queue_pop(q);
 
                         assert_non_null(s);
                         assert_int_equal(s->kind, in[out[i]].kind);
@@ -193,7 +193,7 @@ static void test_signal_queue_limit(void **state) {
         for (unsigned i = 0; i < SIGNAL_QUEUE_MAX; i++)
                 assert_int_equal(signal_queue_push(q, &(Signal){ .kind = SIGNAL_RELOADED }), 0);
         assert_int_equal(signal_queue_push(q, &(Signal){ .kind = SIGNAL_RELOADED }), -ENOBUFS);
-        signal_free(signal_queue_pop(q));
+        free(signal_queue_pop(q));
         assert_int_equal(signal_queue_push(q, &(Signal){ .kind = SIGNAL_RELOADED }), 0);
 }
 

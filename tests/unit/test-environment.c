@@ -88,7 +88,7 @@ static void test_run_environment(void **state) {
         const char *const base[] = { "PATH=/bin", NULL };
         RunRecord run = {
                 .id = 812,
-                .job = (char *)"backup@srv",
+                .job = "backup@srv",
                 .cause = RUN_CAUSE_CATCH_UP,
                 .attempt = 2,
                 .scheduled = 1700000000 * USEC_PER_SEC + 5,
@@ -117,13 +117,13 @@ static void test_read_again(void **state) {
                         _cleanup_(strv_freep) char **l = NULL;
                         RunRecord run = {
                                 .id = 7,
-                                .job = (char *)"page-me",
+                                .job = "page-me",
                                 .cause = cause,
                                 .attempt = 3,
                                 .scheduled = times[i],
                                 .parent = UINT64_C(5000000000),
-                                .parent_job = (char *)"backup",
-                                .alarm = (char *)"slow",
+                                .parent_job = "backup",
+                                .alarm = "slow",
                         };
                         RunRecord again = RUN_RECORD_INIT;
 
@@ -174,11 +174,11 @@ static void test_parent(void **state) {
         _cleanup_(strv_freep) char **l = NULL;
         RunRecord run = {
                 .id = 1,
-                .job = (char *)"page-me",
+                .job = "page-me",
                 .cause = RUN_CAUSE_CHAIN,
                 .attempt = 1,
-                .parent_job = (char *)"backup",
-                .alarm = (char *)"slow",
+                .parent_job = "backup",
+                .alarm = "slow",
         };
         ExecutionRequest request = { .run = &run, .parent_result = "exit" };
 
@@ -193,7 +193,7 @@ static void test_parent(void **state) {
 
 /* One path as it is, or the file with many. */
 static void test_paths(void **state) {
-        RunRecord run = { .id = 1, .job = (char *)"unpack", .cause = RUN_CAUSE_PATH, .attempt = 1 };
+        RunRecord run = { .id = 1, .job = "unpack", .cause = RUN_CAUSE_PATH, .attempt = 1 };
         ExecutionRequest request = { .run = &run, .paths = "/srv/\xff\n$x\0/b", .paths_size = 13 };
         _cleanup_(strv_freep) char **one = NULL, **many = NULL, **none = NULL;
 

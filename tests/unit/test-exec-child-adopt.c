@@ -402,8 +402,7 @@ static void test_never_seen(void **state) {
         Daemon d;
 
         script_init(&other, WAITS_FOR_FIFO);
-        free(other.record.job);
-        other.record.job = strdup("other");
+        other.record.job = "other";
         start_and_crash(&other);
         pid = other.record.pid;
 

@@ -160,7 +160,7 @@ static _unused_ void run_init(TestRun *t, Rig *rig, const char *script) {
                 id = 100 * (uint64_t)getpid(); /* runs of a test that goes on beside this one have others */
         *t = (TestRun){ .rig = rig, .timeout = USEC_INFINITY, .record = RUN_RECORD_INIT };
         t->record.id = ++id;
-        t->record.job = strdup("test");
+        t->record.job = "test";
         t->record.cause = RUN_CAUSE_MANUAL;
         t->record.state = RUN_STARTING;
         t->record.started = now_realtime();
@@ -172,7 +172,6 @@ static _unused_ void run_init(TestRun *t, Rig *rig, const char *script) {
 static _unused_ void run_done(TestRun *t) {
         t->execution = execution_free(t->execution);
         t->def = job_def_unref(t->def);
-        run_record_done(&t->record);
 }
 
 static _unused_ int run_try(TestRun *t) {

@@ -12,6 +12,7 @@
 
 #include "job/job-table.h"
 #include "util/strv.h"
+#include "util/text-copy.h"
 
 static void test_names(void **state) {
         static const struct {
@@ -236,11 +237,50 @@ static void test_path_limit(void **state) {
         }
 }
 
+/* What was copied does not follow what it was copied from, and may be a copy of itself. */
+static void test_owned_run(void **state) {
+        char job[] = "a", reason[] = "why";
+        OwnedRun o = {};
+
+        assert_int_equal(owned_run_assign(&o, &(RunRecord){ .id = 7, .job = job, .reason = reason }), 0);
+        memset(job, 'x', 1);
+        memset(reason, 'x', 3);
+        assert_int_equal(owned_run_assign(&o, &o.record), 0);
+        assert_int_equal(o.record.id, 7);
+        assert_string_equal(o.record.job, "a");
+        assert_string_equal(o.record.reason, "why");
+        assert_null(o.record.host);
+        owned_run_set_text(&o.record.reason, NULL);
+        assert_null(o.record.reason);
+        owned_run_set_text(&o.record.host, strdup("here"));
+        assert_string_equal(o.record.host, "here");
+        owned_run_done(&o);
+}
+
+static void test_copy_with_texts(void **state) {
+        static const size_t texts[] = { offsetof(RunRecord, job), offsetof(RunRecord, unit),
+                                        offsetof(RunRecord, host) };
+        char job[] = "a job", host[] = "";
+        const RunRecord view = { .id = 7, .job = job, .host = host, .memory_peak = 9 };
+        RunRecord *copy = COPY_WITH_TEXTS(&view, texts);
+
+        assert_non_null(copy);
+        memset(job, 'x', 5);
+        memset(host, 'x', 1);
+        assert_true(copy->id == 7 && copy->memory_peak == 9);
+        assert_string_equal(copy->job, "a job");
+        assert_null(copy->unit);
+        assert_string_equal(copy->host, "");
+        free(copy);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_names),      cmocka_unit_test(test_table),      cmocka_unit_test(test_states),
-                cmocka_unit_test(test_words),      cmocka_unit_test(test_path_words), cmocka_unit_test(test_path_same),
-                cmocka_unit_test(test_path_limit),
+                cmocka_unit_test(test_names),           cmocka_unit_test(test_table),
+                cmocka_unit_test(test_states),          cmocka_unit_test(test_words),
+                cmocka_unit_test(test_path_words),      cmocka_unit_test(test_path_same),
+                cmocka_unit_test(test_path_limit),      cmocka_unit_test(test_owned_run),
+                cmocka_unit_test(test_copy_with_texts),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -594,9 +594,9 @@ static void test_payload_is_bytes(void **state) {
         RunRecord r = RUN_RECORD_INIT;
 
         memset(longest, 0x80, sizeof(longest) - 1);
-        r.job = (char *)"a";
+        r.job = "a";
         for (size_t i = 0; i < ELEMENTSOF(payloads); i++) {
-                r.payload = (char *)payloads[i];
+                r.payload = payloads[i];
                 assert_int_equal(ledger_add(l, &r), 0);
                 assert_string_equal(ledger_get(l, r.id)->payload, payloads[i]);
         }

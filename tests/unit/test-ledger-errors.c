@@ -58,16 +58,16 @@ static void test_bounded(void **state) {
         assert_null(ledger_get(l, first));
         assert_non_null(ledger_get(l, first + 1));
         assert_non_null(ledger_get(l, last));
-        assert_int_equal(ledger_update(l, &(RunRecord){ .id = first, .job = (char *)"old" }), 0);
+        assert_int_equal(ledger_update(l, &(RunRecord){ .id = first, .job = "old" }), 0);
         assert_null(ledger_get(l, first));
         check_state(l, LEDGER_DEGRADED, "1 older");
 
         /* What is over goes before what goes on, and how a run ended is worth keeping. */
-        assert_int_equal(ledger_update(l, &(RunRecord){ .id = 5000, .job = (char *)"new", .state = RUN_DONE }), 0);
+        assert_int_equal(ledger_update(l, &(RunRecord){ .id = 5000, .job = "new", .state = RUN_DONE }), 0);
         add(l, "new");
         assert_null(ledger_get(l, 5000));
         assert_non_null(ledger_get(l, first + 1));
-        assert_int_equal(ledger_update(l, &(RunRecord){ .id = first, .job = (char *)"old", .state = RUN_DONE }), 0);
+        assert_int_equal(ledger_update(l, &(RunRecord){ .id = first, .job = "old", .state = RUN_DONE }), 0);
         assert_non_null(ledger_get(l, first));
 
         assert_int_equal(rmdir(in_directory(LEDGER_FILE)), 0);
@@ -92,8 +92,7 @@ static void test_ends_of_stored_runs_are_kept(void **state) {
         assert_int_equal(ledger_commit(l), 0);
         ledger_error(l, -ENOSPC);
         for (size_t i = 0; i < ELEMENTSOF(stored); i++)
-                assert_int_equal(
-                        ledger_update(l, &(RunRecord){ .id = stored[i], .job = (char *)"a", .state = RUN_DONE }), 0);
+                assert_int_equal(ledger_update(l, &(RunRecord){ .id = stored[i], .job = "a", .state = RUN_DONE }), 0);
         for (unsigned i = 0; i < LEDGER_RUNS_MAX; i++)
                 refused = i % 2 ? add(l, "new") : add_done(l, "new", RUN_RESULT_SKIPPED, 1);
         assert_non_null(ledger_get(l, refused));
@@ -124,7 +123,7 @@ static void test_stamps_are_bounded(void **state) {
 
 static void test_alarms_are_bounded(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_without_database();
-        LedgerAlarm one_more = { .job = (char *)"a", .key = (char *)"one more", .since = 1 };
+        LedgerAlarm one_more = { .job = "a", .key = "one more", .since = 1 };
         char key[16];
 
         for (unsigned i = 0; i < LEDGER_STAMPS_MAX; i++) {
@@ -455,17 +454,17 @@ static int count_unfinished(const RunRecord *r, bool this_boot, void *userdata) 
 
 /* A run that goes on, with all that is needed to find it again. */
 static const RunRecord under_way = {
-        .job = (char *)"b",
+        .job = "b",
         .state = RUN_RUNNING,
         .attempt = 1,
-        .parent_job = (char *)"a",
+        .parent_job = "a",
         .pid = 77,
         .pid_start = 1234567,
-        .unit = (char *)"vakt-b-1.service",
+        .unit = "vakt-b-1.service",
         .invocation = SD_ID128_ARRAY(01, 23, 45, 67, 89, ab, cd, ef, 01, 23, 45, 67, 89, ab, cd, ef),
         .cpu = USEC_INFINITY,
         .memory_peak = UINT64_MAX,
-        .host = (char *)"here",
+        .host = "here",
 };
 
 static RunRecord fill_before_damage(Ledger *l) {
@@ -635,7 +634,7 @@ static void test_io_error(void **state) {
         assert_int_equal(ledger_set_stamp(l, "a", "k", 5), 0);
         set_alarm(l, "a", "slow", 5);
         check_state(l, LEDGER_DEGRADED, "kept in memory");
-        assert_int_equal(ledger_update(l, &(RunRecord){ .id = before, .job = (char *)"a", .state = RUN_DONE }), 0);
+        assert_int_equal(ledger_update(l, &(RunRecord){ .id = before, .job = "a", .state = RUN_DONE }), 0);
         assert_int_equal(ledger_get(l, before)->state, RUN_DONE);
         assert_int_equal(ledger_get_stamp(l, "a", "k", &usec), 0);
         assert_int_equal(count_runs(l, NULL), 201);
@@ -768,7 +767,7 @@ static void test_full_disk(void **state) {
         assert_int_equal(ledger_get_stamp(l, "a", "k", &usec), 0);
         assert_int_equal(usec, during);
         assert_int_equal(ledger_put(l, "a", "batch", before, NULL, 0), 0);
-        assert_int_equal(ledger_update(l, &(RunRecord){ .id = before, .job = (char *)"a", .state = RUN_DONE }), 0);
+        assert_int_equal(ledger_update(l, &(RunRecord){ .id = before, .job = "a", .state = RUN_DONE }), 0);
         s.stop_at = 3;
         assert_int_equal(ledger_list(l, NULL, during, 3, see, &s), 1);
         assert_int_equal(s.ids[0], during - 1);

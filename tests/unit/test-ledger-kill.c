@@ -51,7 +51,7 @@ static void commit(Ledger *l) {
 }
 
 static int set_kept_alarm(Ledger *l, const char *key, usec_t since, uint64_t run) {
-        LedgerAlarm a = { (char *)"kept", (char *)key, since, since, run, (char *)"A message." };
+        LedgerAlarm a = { "kept", key, since, since, run, "A message." };
 
         return ledger_set_alarm(l, &a);
 }
@@ -85,8 +85,8 @@ static void begin_a_run(Ledger *l, RunRecord *r) {
 
 /* Its end, in a turn of its own, with all that follows from it. */
 static void end_a_run(Ledger *l, RunRecord *r) {
-        RunRecord follower = { .job = (char *)"follower", .state = RUN_QUEUED, .parent = r->id };
-        RunRecord pruned = { .job = (char *)"pruned", .state = RUN_DONE };
+        RunRecord follower = { .job = "follower", .state = RUN_QUEUED, .parent = r->id };
+        RunRecord pruned = { .job = "pruned", .state = RUN_DONE };
 
         r->state = RUN_DONE;
         r->result = RUN_RESULT_EXIT;
@@ -100,7 +100,7 @@ static void end_a_run(Ledger *l, RunRecord *r) {
 }
 
 static void live_a_turn(Ledger *l) {
-        RunRecord r = { .job = (char *)"kept", .state = RUN_QUEUED, .scheduled = l->ids.next };
+        RunRecord r = { .job = "kept", .state = RUN_QUEUED, .scheduled = l->ids.next };
 
         begin_a_run(l, &r);
         end_a_run(l, &r);

@@ -112,7 +112,7 @@ typedef struct Life {
 } Life;
 
 static void set_run_alarm(Ledger *l, const char *key, uint64_t run) {
-        LedgerAlarm a = { (char *)"a", (char *)key, 1, 1, run, (char *)"A message." };
+        LedgerAlarm a = { "a", key, 1, 1, run, "A message." };
 
         assert_int_equal(ledger_set_alarm(l, &a), 0);
 }
@@ -137,12 +137,12 @@ static void live_a_turn(Life *life) {
                 life->run.state = RUN_DONE;
                 life->run.result = RUN_RESULT_EXIT;
                 assert_int_equal(ledger_update(l, &life->run), 0);
-                follower.job = (char *)"follower";
+                follower.job = "follower";
                 follower.parent = life->run.id;
                 assert_int_equal(ledger_add(l, &follower), 0);
                 set_run_alarm(l, "failed", life->run.id);
         }
-        next.job = (char *)"a";
+        next.job = "a";
         assert_int_equal(ledger_add(l, &next), 0);
         put_batches(l, life->run.id, next.id);
         set_run_alarm(l, "under way", next.id);

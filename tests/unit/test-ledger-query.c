@@ -54,7 +54,7 @@ static void test_filters(void **state) {
 
         for (unsigned i = 1; i <= ELEMENTSOF(results); i++) {
                 RunRecord r = {
-                        .job = (char *)(i % 2 ? "a" : "b"),
+                        .job = (i % 2 ? "a" : "b"),
                         .cause = i == 2 || i == 4 ? RUN_CAUSE_MANUAL : RUN_CAUSE_TIMER,
                         .state = results[i - 1] == RUN_RESULT_NONE ? RUN_RUNNING : RUN_DONE,
                         .result = results[i - 1],
@@ -81,14 +81,14 @@ static void test_filters(void **state) {
 /* An update that is pending decides, whatever the row in the database says. */
 static void test_filter_sees_pending_updates(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
-        RunRecord r = { .job = (char *)"a", .state = RUN_RUNNING };
+        RunRecord r = { .job = "a", .state = RUN_RUNNING };
         LedgerFilter failed = { .results = BIT(RUN_RESULT_EXIT), .limit = 9 };
         LedgerFilter open = { .results = BIT(RUN_RESULT_NONE), .limit = 9 };
 
         for (unsigned i = 0; i < 3; i++)
                 assert_int_equal(ledger_add(l, &r), 0);
         assert_int_equal(ledger_commit(l), 0);
-        r = (RunRecord){ .id = 2, .job = (char *)"a", .state = RUN_DONE, .result = RUN_RESULT_EXIT };
+        r = (RunRecord){ .id = 2, .job = "a", .state = RUN_DONE, .result = RUN_RESULT_EXIT };
         assert_int_equal(ledger_update(l, &r), 0);
         check_query(l, __LINE__, &failed, (uint64_t[]){ 2 }, 1);
         check_query(l, __LINE__, &open, (uint64_t[]){ 3, 1 }, 2);
@@ -98,7 +98,7 @@ static void test_filter_sees_pending_updates(void **state) {
 static void test_scan_is_bounded(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
         LedgerFilter f = { .causes = BIT(RUN_CAUSE_CHAIN), .limit = 100 };
-        RunRecord chained = { .job = (char *)"a", .state = RUN_DONE, .cause = RUN_CAUSE_CHAIN };
+        RunRecord chained = { .job = "a", .state = RUN_DONE, .cause = RUN_CAUSE_CHAIN };
         unsigned n_calls = 0;
         Seen s = {};
 
@@ -139,7 +139,7 @@ static usec_t requested_at(unsigned i) {
 
 static void fill_long_history(Ledger *l) {
         for (unsigned i = 1; i <= N_LONG; i++) {
-                RunRecord r = { .job = (char *)(i % 2 ? "a" : "b"), .state = RUN_DONE, .requested = requested_at(i) };
+                RunRecord r = { .job = (i % 2 ? "a" : "b"), .state = RUN_DONE, .requested = requested_at(i) };
 
                 r.id = i <= N_LONG / 2 ? 10 * (uint64_t)i : 9 * (uint64_t)(N_LONG / 2) + i;
                 assert_int_equal(ledger_update(l, &r), 0);
@@ -216,7 +216,7 @@ static uint32_t draw(uint32_t n) {
 static RunRecord draw_run(usec_t requested) {
         RunRecord r = RUN_RECORD_INIT;
 
-        r.job = (char *)(draw(100) == 0 ? "rare" : jobs[draw(3)]);
+        r.job = (draw(100) == 0 ? "rare" : jobs[draw(3)]);
         r.cause = draw(50) == 0 ? RUN_CAUSE_MANUAL : draw(20) == 0 ? draw(_RUN_CAUSE_MAX) : RUN_CAUSE_TIMER;
         r.result = draw(4) > 0 ? RUN_RESULT_SUCCESS : draw(_RUN_RESULT_MAX);
         r.state = r.result == RUN_RESULT_NONE ? RUN_RUNNING : RUN_DONE;

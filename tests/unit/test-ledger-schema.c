@@ -50,7 +50,7 @@ static void make_version_1(void) {
 static RunRecord run_of_version_1(unsigned i) {
         RunRecord r = {
                 .id = i,
-                .job = (char *)(i % 2 ? "a" : "b@1"),
+                .job = (i % 2 ? "a" : "b@1"),
                 .cause = i % 11 == 0 ? RUN_CAUSE_MANUAL : RUN_CAUSE_TIMER,
                 .state = i == 2000 ? RUN_RUNNING : RUN_DONE,
                 .result = i == 2000    ? RUN_RESULT_NONE
@@ -66,8 +66,8 @@ static RunRecord run_of_version_1(unsigned i) {
                 .pid = i == 2000 ? 77 : 0,
                 .cpu = USEC_INFINITY,
                 .memory_peak = UINT64_MAX,
-                .reason = (char *)(i % 7 == 0 ? "It ended with 3." : NULL),
-                .status_text = (char *)(i % 5 == 0 ? "100%" : NULL),
+                .reason = (i % 7 == 0 ? "It ended with 3." : NULL),
+                .status_text = (i % 5 == 0 ? "100%" : NULL),
         };
 
         return r;
@@ -176,9 +176,9 @@ static void check_new_in_old(int version) {
         r.state = RUN_DONE;
         r.result = RUN_RESULT_LOST;
         r.pid_start = 5;
-        r.unit = (char *)"vakt-b@1-2000.service";
+        r.unit = "vakt-b@1-2000.service";
         r.cpu = 0;
-        r.payload = (char *)"/in/\xff and 2 more";
+        r.payload = "/in/\xff and 2 more";
         assert_int_equal(ledger_update(l, &r), 0);
         set_alarm(l, "a", "slow", 1);
         assert_int_equal(ledger_put(l, "a", "batch", 2000, "\0\xff\n", 4), 0);
@@ -198,6 +198,24 @@ static void test_new_in_old(void **state) {
                 assert_int_equal(unlink(in_directory(LEDGER_FILE)), 0);
                 assert_int_equal(unlink(in_directory("next-run")), 0);
         }
+}
+
+/* The index of a version that was released is never changed: who changes what is a failure makes a further one. */
+static void test_index_of_failures(void **state) {
+        char sql[512] = "SELECT count(*) FROM sqlite_schema WHERE name = 'runs_failed' AND sql LIKE '% IN (";
+        const char *between = "";
+        size_t n = strlen(sql);
+
+        ledger_close(open_ledger(NULL));
+        for (RunResult i = 0; i < _RUN_RESULT_MAX; i++)
+                if (run_result_is_failure(i)) {
+                        n += (size_t)snprintf(sql + n, sizeof(sql) - n, "%s''%s''", between, run_result_to_string(i));
+                        between = ", ";
+                }
+        (void)snprintf(sql + n, sizeof(sql) - n, ")'");
+        if (read_number(sql) != 1)
+                fail_msg("The index runs_failed has other results than RUN_RESULTS_FAILED: add a step to the end of "
+                         "migrations[] in ledger/schema.c that drops it and makes it with those.");
 }
 
 /* --- what can go wrong on the way --- */
@@ -286,11 +304,9 @@ static void test_wrong_version(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                ledger_test(test_version_1),
-                ledger_test(test_new_in_old),
-                ledger_test(test_disk_error_on_the_way),
-                ledger_test(test_damage_on_the_way),
-                ledger_test(test_damaged_runs_on_the_way),
+                ledger_test(test_version_1),         ledger_test(test_new_in_old),
+                ledger_test(test_index_of_failures), ledger_test(test_disk_error_on_the_way),
+                ledger_test(test_damage_on_the_way), ledger_test(test_damaged_runs_on_the_way),
                 ledger_test(test_wrong_version),
         };
 

@@ -83,9 +83,7 @@ static void check_update_and_list(Ledger *l, uint64_t a, uint64_t b, uint64_t c)
 /* The answers are the same whether it was written already, in part, or read back after a restart. */
 static void test_update_and_list(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
-        RunRecord done = {
-                .job = (char *)"b", .state = RUN_DONE, .result = RUN_RESULT_EXIT, .code = 3, .reason = (char *)"why"
-        };
+        RunRecord done = { .job = "b", .state = RUN_DONE, .result = RUN_RESULT_EXIT, .code = 3, .reason = "why" };
         uint64_t a, b, c;
 
         a = add(l, "a");
@@ -108,7 +106,7 @@ static void test_update_and_list(void **state) {
 static void test_every_field(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
         RunRecord r = {
-                .job = (char *)"back.up@1",
+                .job = "back.up@1",
                 .cause = RUN_CAUSE_CATCH_UP,
                 .state = RUN_DONE,
                 .result = RUN_RESULT_OOM,
@@ -116,22 +114,22 @@ static void test_every_field(void **state) {
                 .attempt = UINT32_MAX,
                 .trigger = RUN_TRIGGER_NONE,
                 .parent = UINT64_MAX / 3,
-                .parent_job = (char *)"other",
-                .alarm = (char *)"slow",
-                .payload = (char *)"/run/vaktd/batches/1",
+                .parent_job = "other",
+                .alarm = "slow",
+                .payload = "/run/vaktd/batches/1",
                 .scheduled = 1,
                 .requested = 2,
                 .started = UINT64_MAX,
                 .ended = USEC_INFINITY - 1,
                 .pid = INT32_MAX,
                 .pid_start = UINT64_MAX - 7,
-                .unit = (char *)"vakt-back.up@1-1.service",
+                .unit = "vakt-back.up@1-1.service",
                 .invocation = SD_ID128_MAKE(ff, 00, 10, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 01),
                 .cpu = USEC_INFINITY - 1,
                 .memory_peak = 0,
-                .host = (char *)"",
-                .reason = (char *)"'); DROP TABLE runs; -- \xc3\xa9\n",
-                .status_text = (char *)"",
+                .host = "",
+                .reason = "'); DROP TABLE runs; -- \xc3\xa9\n",
+                .status_text = "",
         };
 
         assert_int_equal(ledger_add(l, &r), 0);
@@ -142,7 +140,7 @@ static void test_every_field(void **state) {
 
         /* What is not known is no 0, and no text is no empty one. */
         r = (RunRecord)RUN_RECORD_INIT;
-        r.job = (char *)"a";
+        r.job = "a";
         assert_int_equal(ledger_add(l, &r), 0);
         l = ledger_close(l);
         l = open_ledger(NULL);
@@ -154,30 +152,30 @@ static void test_every_change(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
         RunRecord added = RUN_RECORD_INIT, changed, expected;
 
-        added.job = (char *)"a";
-        added.parent_job = (char *)"b";
+        added.job = "a";
+        added.parent_job = "b";
         assert_int_equal(ledger_add(l, &added), 0);
         assert_int_equal(ledger_commit(l), 0);
         changed = expected = (RunRecord){
                 .id = added.id,
-                .job = (char *)"a",
+                .job = "a",
                 .state = RUN_RUNNING,
                 .attempt = 1,
                 .trigger = RUN_TRIGGER_NONE,
-                .parent_job = (char *)"b",
-                .payload = (char *)"/p",
+                .parent_job = "b",
+                .payload = "/p",
                 .started = 5,
                 .pid = 7,
                 .pid_start = 8,
-                .unit = (char *)"u",
+                .unit = "u",
                 .invocation = SD_ID128_MAKE(01, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00),
                 .cpu = 9,
                 .memory_peak = 10,
-                .host = (char *)"h",
-                .status_text = (char *)"10%",
+                .host = "h",
+                .status_text = "10%",
         };
-        changed.parent_job = (char *)"c";
-        changed.alarm = (char *)"slow";
+        changed.parent_job = "c";
+        changed.alarm = "slow";
         changed.parent = 3;
         assert_int_equal(ledger_update(l, &changed), 0);
         assert_int_equal(ledger_commit(l), 0);
@@ -197,7 +195,7 @@ static void test_every_word(void **state) {
         for (int i = 0; i < 2; i++) {
                 for (unsigned k = 0; k < _RUN_RESULT_MAX; k++) {
                         RunRecord r = {
-                                .job = (char *)"a",
+                                .job = "a",
                                 .cause = k % _RUN_CAUSE_MAX,
                                 .state = k % _RUN_STATE_MAX,
                                 .result = k,
@@ -219,8 +217,9 @@ static void test_every_word(void **state) {
 /* A text of any length is no reason to fail; it is cut before a character, not within. */
 static void test_long_texts(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
+        static char no_text[2 * LEDGER_TEXT_MAX]; /* no character at all */
         _cleanup_free_ char *text = malloc(2 << 20);
-        RunRecord r = { .job = (char *)"a", .state = RUN_DONE, .reason = text };
+        RunRecord r = { .job = "a", .state = RUN_DONE, .reason = text };
 
         memset(text, 'x', 2 << 20);
         text[(2 << 20) - 1] = '\0';
@@ -230,20 +229,17 @@ static void test_long_texts(void **state) {
         assert_int_equal(ledger_commit(l), 0);
         assert_true(is_ok(l));
         assert_int_equal(strlen(ledger_get(l, r.id)->reason), LEDGER_TEXT_MAX - 1);
-        r.reason = memset(malloc(2 * LEDGER_TEXT_MAX), 0x80, 2 * LEDGER_TEXT_MAX); /* no character at all */
-        r.reason[2 * LEDGER_TEXT_MAX - 1] = '\0';
+        memset(no_text, 0x80, sizeof(no_text) - 1);
+        r.reason = no_text;
         assert_int_equal(ledger_add(l, &r), 0);
-        free(r.reason);
         assert_int_equal(ledger_commit(l), 0);
         assert_int_equal(strlen(ledger_get(l, r.id)->reason), LEDGER_TEXT_MAX);
 
         assert_int_equal(ledger_set_stamp(l, "a", text, 1), -ENAMETOOLONG);
         assert_int_equal(ledger_set_stamp(l, text, "a", 1), -ENAMETOOLONG);
         assert_int_equal(ledger_set_job_state(l, text, &(LedgerJobState){ .paused = true }), -ENAMETOOLONG);
-        assert_int_equal(ledger_set_alarm(l, &(LedgerAlarm){ .job = text, .key = (char *)"slow", .since = 1 }),
-                         -ENAMETOOLONG);
-        assert_int_equal(ledger_set_alarm(l, &(LedgerAlarm){ .job = (char *)"a", .key = text, .since = 1 }),
-                         -ENAMETOOLONG);
+        assert_int_equal(ledger_set_alarm(l, &(LedgerAlarm){ .job = text, .key = "slow", .since = 1 }), -ENAMETOOLONG);
+        assert_int_equal(ledger_set_alarm(l, &(LedgerAlarm){ .job = "a", .key = text, .since = 1 }), -ENAMETOOLONG);
 }
 
 /* --- adoption --- */
@@ -281,7 +277,7 @@ static void test_unfinished(void **state) {
         l = ledger_close(l);
         l = open_ledger(NULL);
         add(l, "d");
-        assert_int_equal(ledger_update(l, &(RunRecord){ .id = 3, .job = (char *)"b", .state = RUN_DONE }), 0);
+        assert_int_equal(ledger_update(l, &(RunRecord){ .id = 3, .job = "b", .state = RUN_DONE }), 0);
         assert_int_equal(ledger_unfinished(l, see_unfinished, &u), 0);
         assert_int_equal(u.n, 3);
         assert_memory_equal(u.ids, ((uint64_t[]){ 1, 4, 5 }), 3 * sizeof(uint64_t));
@@ -313,7 +309,7 @@ static void test_unfinished_of_another_boot(void **state) {
         ledger_close(l);
         run_sql("UPDATE runs SET boot = '00000000000000000000000000000001'");
         l = open_ledger(NULL);
-        assert_int_equal(ledger_update(l, &(RunRecord){ .id = 2, .job = (char *)"a", .state = RUN_RUNNING }), 0);
+        assert_int_equal(ledger_update(l, &(RunRecord){ .id = 2, .job = "a", .state = RUN_RUNNING }), 0);
         assert_int_equal(ledger_commit(l), 0);
         assert_int_equal(ledger_unfinished(l, see_unfinished, &u), 0);
         assert_int_equal(u.n, 2);
@@ -426,7 +422,7 @@ static void check_kept(Ledger *l, const char *after, const char *expected) {
 /* Whatever is kept of a job can be found by its name, and goes at once; nobody else's does. */
 static void test_forget_job(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
-        LedgerAlarm alarm = { .job = (char *)"d", .key = (char *)"slow", .since = 1, .raised = 1 };
+        LedgerAlarm alarm = { .job = "d", .key = "slow", .since = 1, .raised = 1 };
 
         check_kept(l, "", NULL);
         assert_int_equal(ledger_set_stamp(l, "b", "k", 10), 0);
@@ -438,7 +434,7 @@ static void test_forget_job(void **state) {
         check_kept(l, "c", "d");
         check_kept(l, "d", "e");
         check_kept(l, "e", NULL);
-        alarm.job = (char *)"c";
+        alarm.job = "c";
         assert_int_equal(ledger_set_alarm(l, &alarm), 0);
         assert_int_equal(ledger_set_stamp(l, "c", "k", 10), 0);
         assert_int_equal(ledger_put(l, "c", "k", 1, "x", 1), 0);
@@ -503,23 +499,21 @@ static void test_job_states(void **state) {
 
 /* --- alarms --- */
 
-static int take_alarm(const LedgerAlarm *alarm, void *userdata) {
-        LedgerAlarm *ret = userdata;
+static int compare_alarm(const LedgerAlarm *found, void *userdata) {
+        const LedgerAlarm *expected = userdata;
 
-        *ret = *alarm;
-        ret->text = alarm->text ? strdup(alarm->text) : NULL;
+        assert_true(found->since == expected->since && found->raised == expected->raised &&
+                    found->run == expected->run);
+        check_text("text", found->text, expected->text);
         return 1;
 }
 
 /* The only one of job. */
 static void check_alarm(Ledger *l, const char *job, const LedgerAlarm *expected) {
-        LedgerAlarm a = {};
+        LedgerAlarm a = *expected;
 
         assert_int_equal(count_alarms(l, job), 1);
-        assert_int_equal(ledger_list_alarms(l, job, take_alarm, &a), 1);
-        assert_true(a.since == expected->since && a.raised == expected->raised && a.run == expected->run);
-        check_text("text", a.text, expected->text);
-        free(a.text);
+        assert_int_equal(ledger_list_alarms(l, job, compare_alarm, &a), 1);
 }
 
 static void check_alarms(Ledger *l, const LedgerAlarm *slow, const LedgerAlarm *holds) {
@@ -532,10 +526,8 @@ static void check_alarms(Ledger *l, const LedgerAlarm *slow, const LedgerAlarm *
 
 /* The answers are the same whether it is pending, stored, or both. */
 static void test_alarms(void **state) {
-        LedgerAlarm slow = {
-                (char *)"a", (char *)"slow", 1, USEC_INFINITY - 1, UINT64_MAX / 3, (char *)"It is slow."
-        };
-        LedgerAlarm holds = { (char *)"b", (char *)"disk-free /var < 10%", 7, 0, 0, NULL };
+        LedgerAlarm slow = { "a", "slow", 1, USEC_INFINITY - 1, UINT64_MAX / 3, "It is slow." };
+        LedgerAlarm holds = { "b", "disk-free /var < 10%", 7, 0, 0, NULL };
         _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
 
         assert_int_equal(ledger_set_alarm(l, &slow), 0);
@@ -549,7 +541,7 @@ static void test_alarms(void **state) {
         /* Written over, where it is stored and where it is pending, too. */
         for (unsigned i = 0; i < 2; i++) {
                 holds.raised = 9 + i;
-                holds.text = i == 0 ? (char *)"It holds." : NULL;
+                holds.text = i == 0 ? "It holds." : NULL;
                 assert_int_equal(ledger_set_alarm(l, &holds), 0);
                 slow.run = i;
                 assert_int_equal(ledger_set_alarm(l, &slow), 0);
@@ -588,11 +580,10 @@ static void test_alarms_cleared_by_visit(void **state) {
 
         for (unsigned i = 0; i < 20; i++) {
                 (void)snprintf(key, sizeof(key), "k%u", i);
-                assert_int_equal(ledger_set_alarm(l, &(LedgerAlarm){ .job = (char *)"a",
-                                                                     .key = key,
-                                                                     .since = 1,
-                                                                     .text = (char *)"still here" }),
-                                 0);
+                assert_int_equal(
+                        ledger_set_alarm(l,
+                                         &(LedgerAlarm){ .job = "a", .key = key, .since = 1, .text = "still here" }),
+                        0);
                 if (i == 9)
                         assert_int_equal(ledger_commit(l), 0);
         }
@@ -668,7 +659,7 @@ static void test_one_callback_is_one_transaction(void **state) {
 
         assert_int_equal(sd_event_new(&event), 0);
         c.ledger = open_ledger(event);
-        c.ended.job = (char *)"a";
+        c.ended.job = "a";
         assert_int_equal(ledger_add(c.ledger, &c.ended), 0);
         settle(event);
         assert_int_equal(sd_event_add_defer(event, &end, on_end_of_run, &c), 0);
@@ -752,7 +743,7 @@ static void test_retention_leaves_queues(void **state) {
 /* A run that took long is no shelter for those that came after it and ended before. */
 static void test_retention_by_age(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_ledger(NULL);
-        RunRecord slow = { .job = (char *)"a", .state = RUN_DONE, .requested = 1, .ended = 900 };
+        RunRecord slow = { .job = "a", .state = RUN_DONE, .requested = 1, .ended = 900 };
 
         assert_int_equal(ledger_add(l, &slow), 0);
         for (unsigned i = 0; i < 300; i++)

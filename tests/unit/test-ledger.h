@@ -58,7 +58,7 @@ static inline bool is_ok(Ledger *l) {
 }
 
 static inline uint64_t add(Ledger *l, const char *job) {
-        RunRecord r = { .job = (char *)job, .state = RUN_QUEUED };
+        RunRecord r = { .job = job, .state = RUN_QUEUED };
 
         assert_int_equal(ledger_add(l, &r), 0);
         return r.id;
@@ -66,7 +66,7 @@ static inline uint64_t add(Ledger *l, const char *job) {
 
 static inline uint64_t add_done(Ledger *l, const char *job, RunResult result, usec_t when) {
         RunRecord r = {
-                .job = (char *)job,
+                .job = job,
                 .state = RUN_DONE,
                 .result = result,
                 .requested = when,
@@ -117,7 +117,7 @@ static inline size_t count_alarms(Ledger *l, const char *job) {
 }
 
 static inline void set_alarm(Ledger *l, const char *job, const char *key, usec_t since) {
-        LedgerAlarm a = { .job = (char *)job, .key = (char *)key, .since = since };
+        LedgerAlarm a = { .job = job, .key = key, .since = since };
 
         assert_int_equal(ledger_set_alarm(l, &a), 0);
 }

@@ -169,7 +169,7 @@ static void test_each_file_has_a_run(void **state) {
 }
 
 static void test_a_batch_is_a_list(void **state) {
-        _cleanup_(run_record_done) RunRecord r = {};
+        RunRecord r;
         Fixture *f = *state;
 
         make_directory(f, "w");

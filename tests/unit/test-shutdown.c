@@ -351,12 +351,12 @@ static void say_forgotten(uint64_t id, const char *job, RunCause cause, usec_t s
 
         (void)snprintf(unit, sizeof(unit), "vakt-%s-%" PRIu64 ".service", job, id);
         r.id = id;
-        r.job = (char *)job;
+        r.job = job;
         r.unit = unit;
         r.cause = cause;
         r.scheduled = scheduled;
         r.parent = parent;
-        r.payload = cause == RUN_CAUSE_PATH ? (char *)"/in/a" : NULL;
+        r.payload = cause == RUN_CAUSE_PATH ? "/in/a" : NULL;
         assert_int_equal(take_over_found(stand_in.manager, job, id), EXEC_FOUND_FORGOTTEN);
         take_over_forgotten(stand_in.manager, &(ExecutionRequest){ .run = &r }, /* is_over= */ true);
 }
@@ -396,7 +396,6 @@ static void test_forgotten_runs(void **state) {
         assert_int_equal(stand_in.n_starts, 6);
         after = newest(f, "after");
         assert_true(after.parent == 5003 && after.id > 5004);
-        run_record_done(&after);
         assert_int_equal(count_cause(f, "tick", RUN_CAUSE_MANUAL), 0);
         assert_int_equal(count_result(f, "tick", RUN_RESULT_MISSED), 0);
         assert_int_equal(manager_get_run(f->m, 5001)->trigger, 0);
@@ -431,8 +430,8 @@ static void say_forgotten_path(uint64_t id, const char *job, usec_t requested, u
         RunRecord r = RUN_RECORD_INIT;
 
         r.id = id;
-        r.job = (char *)job;
-        r.unit = (char *)"a-unit.service";
+        r.job = job;
+        r.unit = "a-unit.service";
         r.cause = parent > 0 ? RUN_CAUSE_RETRY : RUN_CAUSE_PATH;
         r.parent = parent;
         r.requested = requested;

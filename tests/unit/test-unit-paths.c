@@ -111,7 +111,7 @@ static int set_up(void **state) {
         fake_begin(/* is_bus= */ false);
         record = (RunRecord)RUN_RECORD_INIT;
         record.id = RUN;
-        record.job = (char *)"job";
+        record.job = "job";
         record.state = RUN_STARTING;
         assert_int_equal(job_def_new(&def, "job"), 0);
         add_command();

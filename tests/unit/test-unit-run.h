@@ -132,7 +132,7 @@ static inline void prepare(unsigned i, const char *argument) {
 
         run->record = (RunRecord)RUN_RECORD_INIT;
         run->record.id = i + 1;
-        run->record.job = (char *)"job";
+        run->record.job = "job";
         run->record.state = RUN_STARTING;
         assert_int_equal(unit_name_of_run(&run->unit, "job", i + 1), 0);
         assert_int_equal(job_def_new(&run->def, "job"), 0);
