@@ -114,14 +114,13 @@ static bool restore(Manager *m, LiveRun *run, const RunRecord *record, RunPayloa
 }
 
 void payload_give_back(Manager *m, LiveRun *run) {
-        struct LoadedPayload *found = m->take_over.payloads + BISECT(m->take_over.n_payloads, i,
-                                                                     m->take_over.payloads[i].run < run->record.id);
+        TakeOver *t = &m->take_over;
+        size_t at = BISECT(t->n_payloads, i, t->payloads[i].run < run->record.id);
 
         assert(!run->payload);
-        if (found == m->take_over.payloads + m->take_over.n_payloads || found->run != run->record.id ||
-            !found->payload)
+        if (at == t->n_payloads || t->payloads[at].run != run->record.id || !t->payloads[at].payload)
                 return;
-        run->payload = TAKE_PTR(found->payload);
+        run->payload = TAKE_PTR(t->payloads[at].payload);
         (void)restore(m, run, &run->record, run->payload);
 }
 
