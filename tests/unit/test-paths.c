@@ -929,6 +929,17 @@ static void hold_an_item(Fixture *f, const char *run) {
         WAIT_FOR(f, manager_n_queued(f->m) == 1);
 }
 
+/* Who cancels its run before that begins gives it up, and it is put away at once. */
+static void test_an_item_whose_run_is_cancelled(void **state) {
+        Fixture *f = *state;
+        RunRecord waiting;
+
+        hold_an_item(f, "Shell=true\nPool=p");
+        waiting = newest(f, "spool");
+        assert_int_equal(manager_cancel(f->m, waiting.id), 0);
+        WAIT_FOR(f, counter(f, "spool", "failed-items") == 1);
+}
+
 /* It was never run: that its job was disabled meanwhile is no reason to give it up. */
 static void test_an_item_outlives_a_disabled_job(void **state) {
         Fixture *f = *state;
@@ -1402,6 +1413,7 @@ int main(void) {
                 TEST(test_a_crash_loses_no_file_that_waits_again),
                 TEST(test_runs_of_two_jobs_keep_their_files),
                 TEST(test_items_without_a_run_are_not_forgotten),
+                TEST(test_an_item_whose_run_is_cancelled),
                 TEST(test_an_item_outlives_a_disabled_job),
                 TEST(test_an_item_outlives_a_bad_file),
                 TEST(test_an_item_is_found_where_it_is),
