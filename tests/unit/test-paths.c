@@ -929,6 +929,17 @@ static void hold_an_item(Fixture *f, const char *run) {
         WAIT_FOR(f, manager_n_queued(f->m) == 1);
 }
 
+/* Who cancels its run before that begins gives it up, and it is put away at once. */
+static void test_an_item_whose_run_is_cancelled(void **state) {
+        Fixture *f = *state;
+        RunRecord waiting;
+
+        hold_an_item(f, "Shell=true\nPool=p");
+        waiting = newest(f, "spool");
+        assert_int_equal(manager_cancel(f->m, waiting.id), 0);
+        WAIT_FOR(f, counter(f, "spool", "failed-items") == 1);
+}
+
 /* It was never run: that its job was disabled meanwhile is no reason to give it up. */
 static void test_an_item_outlives_a_disabled_job(void **state) {
         Fixture *f = *state;
@@ -996,6 +1007,21 @@ static void test_an_item_is_found_where_it_is(void **state) {
         WAIT_FOR(f, is_idle(f));
         turn(f, 20);
         assert_int_equal(rename_first(f, ".2"), -1);
+}
+
+/* Also where its job has no spool any more, which would find it. */
+static void test_an_item_is_found_without_a_spool(void **state) {
+        static const char run[] = "Shell=test -f \"$VAKT_PATH\"\nPool=p\n";
+        Fixture *f = *state;
+        char text_of_job[128];
+
+        hold_an_item(f, run);
+        stop(f);
+        assert_int_equal(rename_first(f, ".2"), 0);
+        (void)snprintf(text_of_job, sizeof(text_of_job), "[Run]\n%s", run);
+        write_job(f, "spool", text_of_job);
+        start(f);
+        WAIT_FOR(f, count_result(f, "spool", RUN_RESULT_SUCCESS) == 1);
 }
 
 static void test_a_condition_outlives_a_skip(void **state) {
@@ -1089,6 +1115,27 @@ static void test_a_line_that_is_gone_is_forgotten(void **state) {
         turn(f, 20);
         assert_true(has_seen(f, "w/b"));
         assert_false(has_seen(f, "v/a"));
+}
+
+/* So does a job. */
+static void test_a_job_that_was_disabled_begins_anew(void **state) {
+        static const char settings[] = "[Job]\nEnabled=%s\n[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST;
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", settings, "yes", in(f, "w"), f->directory, f->directory);
+        start_watching(f, "all", 1);
+        write_path_job(f, "all", settings, "no", in(f, "w"), f->directory, f->directory);
+        assert_int_equal(manager_reload(f->m), 0);
+        touch(f, "w/a");
+        write_path_job(f, "all", settings, "yes", in(f, "w"), f->directory, f->directory);
+        assert_int_equal(manager_reload(f->m), 0);
+        WAIT_FOR(f, n_active(f, "all") == 1);
+        touch(f, "w/b");
+        WAIT_FOR(f, f->n_finished == 1);
+        turn(f, 20);
+        assert_true(has_seen(f, "w/b"));
+        assert_false(has_seen(f, "w/a"));
 }
 
 static int note_trigger(const char *key, const char *path, const char *state, const char *message, void *userdata) {
@@ -1366,14 +1413,17 @@ int main(void) {
                 TEST(test_a_crash_loses_no_file_that_waits_again),
                 TEST(test_runs_of_two_jobs_keep_their_files),
                 TEST(test_items_without_a_run_are_not_forgotten),
+                TEST(test_an_item_whose_run_is_cancelled),
                 TEST(test_an_item_outlives_a_disabled_job),
                 TEST(test_an_item_outlives_a_bad_file),
                 TEST(test_an_item_is_found_where_it_is),
+                TEST(test_an_item_is_found_without_a_spool),
                 TEST(test_a_condition_outlives_a_skip),
                 TEST(test_the_interval_refuses_no_file),
                 TEST(test_a_spool_is_tried_again),
                 TEST(test_a_reload_looks_at_a_spool_again),
                 TEST(test_a_line_that_is_gone_is_forgotten),
+                TEST(test_a_job_that_was_disabled_begins_anew),
                 TEST(test_a_spool_that_is_not_there_yet),
                 TEST(test_an_item_outlives_its_job),
                 TEST(test_an_item_without_a_run_goes_back),

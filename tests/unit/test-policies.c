@@ -14,8 +14,14 @@
 
 /* --- pools --- */
 
+static int find_pool(const char *topic, const char *message, void *userdata) {
+        *(bool *)userdata |= streq(topic, "queue") && strstr(message, "'disk'");
+        return 0;
+}
+
 static void test_pool_is_shared(void **state) {
         Fixture *f = *state;
+        bool is_told = false;
         uint64_t first;
 
         write_file(f->directory, "vaktd.conf", "[Pool disk]\nSlots=2\n");
@@ -35,6 +41,8 @@ static void test_pool_is_shared(void **state) {
         assert_int_equal(manager_get_pool(f->m, 0).slots, 2);
         assert_int_equal(manager_get_pool(f->m, 0).n_running, 2);
         assert_int_equal(manager_get_pool(f->m, 0).n_waiting, 1);
+        assert_int_equal(manager_explain(f->m, job(f, "c"), find_pool, &is_told), 0);
+        assert_true(is_told);
         assert_int_equal(manager_cancel(f->m, first), 0);
         WAIT_FOR(f, job(f, "c")->n_running == 1);
         let_go(f, 2);

@@ -563,6 +563,8 @@ static void test_forgotten_files(void **state) {
                 assert_true(!strstr(stand_in.runs[1]->paths, seen) == (results[i] == RUN_RESULT_SUCCESS));
                 (void)snprintf(seen, sizeof(seen), "%s/in/b ", f->directory);
                 assert_non_null(strstr(stand_in.runs[1]->paths, seen));
+                if (results[i] == RUN_RESULT_SUCCESS) /* and nothing else */
+                        assert_string_equal(stand_in.runs[1]->paths, seen);
                 say_ended(1, RUN_RESULT_SUCCESS);
                 settle_down(f);
                 assert_int_equal(stand_in.n_starts, 2);
