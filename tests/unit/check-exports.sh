@@ -33,7 +33,9 @@ readonly SEAMS="
         watcher_is_idle                 when all was looked at
 "
 
-found=$(find "$build/src" -name '*.o' -print0 | LC_ALL=C xargs -0 nm -A --format=posix | awk -v seams="$SEAMS" '
+# Not those of files that were renamed or removed, which an older build has left there.
+objects=$(ninja -C "$build" -t targets all | sed -n "s|^\\(src/.*\\.o\\): .*|$build/\\1|p")
+found=$(LC_ALL=C xargs nm -A --format=posix <<<"$objects" | awk -v seams="$SEAMS" '
         BEGIN {
                 n = split(seams, lines, "\n")
                 for (i = 1; i <= n; i++) {

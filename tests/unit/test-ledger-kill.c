@@ -347,7 +347,7 @@ static const char rows_1[] =
         " INSERT INTO runs (id, job, cause, state, result, code, attempt, trigger_index, parent, scheduled, requested,"
         " started, ended, pid, boot)"
         " SELECT i, 'old', 'manual', 'done', 'exit', 0, 1, 0, 0, 1, 1, 1, 1, 0, '' FROM n;"
-        "INSERT INTO stamps VALUES ('old', 'k', 77)";
+        "INSERT INTO marks VALUES ('old', 'k', 77)";
 
 static void test_kill_at_every_from_version_1(void **state) {
         run_sql(version_1);
