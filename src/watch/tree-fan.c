@@ -105,6 +105,8 @@ int tree_subscribe(Tree *t, Directory *f, int fd) {
                 r = event_queue_subscribe(t->queue, &f->subscriber, fd, tree_mask(t));
                 if (r == -ENOSPC)
                         tree_change_over(t);
+                if (r < 0 && !t->fan && subscriber_is_outer(&f->subscriber)) /* it must not count as heard of */
+                        event_queue_unsubscribe(t->queue, &f->subscriber);
                 if (!t->fan)
                         return r;
         }

@@ -417,6 +417,7 @@ static void on_open_file_event(Subscriber *s, const Notice *n) {
  * once more: it may have been closed just before. */
 static bool tree_follow_open(Tree *t, const Observation *s) {
         _cleanup_close_ int fd = -EBADF;
+        struct stat st;
         OpenFile *o;
 
         LIST_FOREACH(o, &t->open_files, files)
@@ -425,7 +426,9 @@ static bool tree_follow_open(Tree *t, const Observation *s) {
         if (t->n_open_files >= OPEN_FILES_MAX || t->watch->def.backend == WATCH_BACKEND_POLL)
                 return false;
         fd = openat(s->dir_fd, s->file, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        o = fd >= 0 ? malloc(sizeof(*o)) : NULL;
+        if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != s->st->st_ino || st.st_dev != s->st->st_dev)
+                return false; /* another file has its name by now */
+        o = malloc(sizeof(*o));
         if (!o)
                 return false;
         *o = (OpenFile){ .tree = t, .directory = s->directory, .inode = s->st->st_ino };
@@ -447,10 +450,10 @@ static bool tree_follow_open(Tree *t, const Observation *s) {
 static bool may_have_been_closed(Tree *t, const Observation *s, const Entry *e, bool is_kept) {
         const FileState state = file_state_from_stat(s->st, 0);
 
-        if (s->st->st_nlink > 1 && !t->root.is_file)
-                return !tree_follow_open(t, s);
         if (!is_kept) /* each look would find all the others that are not */
                 return false;
+        if (s->st->st_nlink > 1 && !t->root.is_file)
+                return !tree_follow_open(t, s);
         if (s->mask != 0 && !(s->mask & IN_MOVED_TO))
                 return false;
         if (e && (e->flags & ENTRY_UNSETTLED))
