@@ -42,7 +42,8 @@ bool wants_another_try(const LiveRun *run) {
 
         if (!job_may_run(run->job))
                 return false;
-        if (run->record.payload && (!run->payload || run->is_interrupted || run->returns_payload))
+        if (run->payload ? run_has_work(run) && (run->is_interrupted || run->returns_payload)
+                         : run->record.payload != NULL)
                 return false;
         return max == UINT_MAX || run->record.attempt <= max;
 }
@@ -83,7 +84,7 @@ static void drop_retries(Manager *m, const LiveRun *by) {
 
         for (LiveRun *run = TAILQ_FIRST(&by->job->delayed); run; run = next) {
                 next = TAILQ_NEXT(run, waiting);
-                if (run->record.payload)
+                if (run_has_work(run) || run->record.payload)
                         continue; /* has work of its own to do */
                 run_set_reason(run, "Run %" PRIu64 " of the job has succeeded meanwhile.", by->record.id);
                 runs_drop(m, run, RUN_RESULT_SKIPPED);

@@ -68,6 +68,10 @@ void run_set_stage(LiveRun *run, RunStage stage);
 /* Whether it is looked for: see LiveRun.is_sought. */
 void run_set_sought(LiveRun *run, bool sought);
 bool run_goes_on(const LiveRun *run) _pure_;
+/* It was given something that is for another run, should this one not deal with it. */
+static inline bool run_has_work(const LiveRun *run) {
+        return run->payload && !run->payload->is_empty;
+}
 const char *run_stage_to_string(RunStage stage) _const_;
 /* What makes a run go from one stage to another: "accept", "begin"; NULL when nothing does. */
 const char *run_transition_to_string(RunStage from, RunStage to) _const_;

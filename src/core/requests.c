@@ -24,7 +24,7 @@ static void replace_other_runs(Manager *m, const LiveRun *by) {
                 if (run == by || run->stage == RUN_STAGE_STOPPING || run->stage == RUN_STAGE_DONE)
                         continue;
                 run_set_reason(run, "It was replaced by run %" PRIu64 " (Overlap=replace).", by->record.id);
-                run->returns_payload = run->record.payload != NULL; /* the other one knows nothing of it */
+                run->returns_payload = run_has_work(run); /* the other one knows nothing of it */
                 run_end(m, run);
         }
 }

@@ -194,7 +194,7 @@ static void run_start(Manager *m, LiveRun *run) {
                 return;
         run_set_reason(run, "It could not be started: %s.", strerror(-r));
         for (size_t i = 0; i < ELEMENTSOF(passing); i++)
-                run->returns_payload = run->returns_payload || (run->record.payload && r == passing[i]);
+                run->returns_payload = run->returns_payload || (run_has_work(run) && r == passing[i]);
         outcome.result = RUN_RESULT_START_FAILED;
         outcome.code = -r;
         runs_finish(m, run, &outcome);

@@ -19,6 +19,7 @@ typedef struct TriggerOps TriggerOps;
 /* What a run was given: the first member of what its kind keeps of that. It belongs to the run. */
 typedef struct RunPayload {
         const TriggerOps *ops;
+        bool is_empty; /* nothing in it is for another run, should this one not deal with it */
 } RunPayload;
 
 /* The first member of what a kind of trigger keeps for all jobs. All in it is the core's, and there until done(). */

@@ -231,6 +231,7 @@ static int list_new(RunPaths **ret, const JobPaths *p, const char *files, size_t
         memcpy(rp->list, files, size);
         rp->size = size;
         rp->n = n;
+        rp->base.is_empty = n == 0;
         *ret = TAKE_PTR(rp);
         return 0;
 }

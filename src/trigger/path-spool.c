@@ -428,7 +428,7 @@ void spools_find_item(const LiveRun *run, RunPaths *rp) {
         _cleanup_(spool_freep) Spool *s = NULL;
         unsigned attempt = rp->item.attempt;
 
-        if (!rp->spool || !is_gone(rp->list))
+        if (!rp->spool || attempt >= SPOOL_ATTEMPTS_MAX || !is_gone(rp->list))
                 return;
         if (def)
                 config.run_uid = path_user_spool_uid(def);

@@ -96,7 +96,7 @@ static bool unpack(RunPaths *rp, const char *p, size_t n) {
                         return false;
                 rp->spool = unpack_text(&p, &n);
                 rp->item.name = rp->spool ? unpack_text(&p, &n) : NULL;
-                if (!rp->item.name)
+                if (!rp->item.name || rp->item.attempt == 0 || rp->item.attempt > SPOOL_ATTEMPTS_MAX)
                         return false;
         }
         if (n == 0 || p[n - 1] != '\0')

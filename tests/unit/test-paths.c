@@ -345,6 +345,55 @@ static void test_a_run_by_hand_without_files_is_tried_again(void **state) {
         assert_int_equal(count_cause(f, "held", RUN_CAUSE_RETRY), 1);
 }
 
+static void request_file(Fixture *f, const char *name, const char *path) {
+        const RunRequest by_hand = {
+                .cause = RUN_CAUSE_MANUAL,
+                .trigger = RUN_TRIGGER_NONE,
+                .files = path,
+                .files_size = strlen(path) + 1,
+                .n_files = 1,
+        };
+        const RunRecord *r;
+
+        assert_int_equal(manager_request(f->m, name, &by_hand, &r), 0);
+}
+
+/* It knows nothing of the other one's files. */
+static void test_files_by_hand_wait_when_their_run_is_replaced(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "held",
+                       "[Path]\nPathChanged=%s\nSettleSec=1h\n[Run]\nOverlap=replace\nShell=tr '\\0' '\\n' >>%s/seen; "
+                       "read line <%s\n",
+                       in(f, "w"), f->directory, f->gate);
+        start_watching(f, "held", 1);
+        request_file(f, "held", in(f, "w/a"));
+        WAIT_FOR(f, has_seen(f, "w/a"));
+        (void)request(f, "held");
+        WAIT_FOR(f, count_result(f, "held", RUN_RESULT_CANCELLED) == 1);
+        WAIT_FOR(f, counter(f, "held", "waiting") == 1);
+        let_go(f, 1);
+        WAIT_FOR(f, count_result(f, "held", RUN_RESULT_SUCCESS) == 1);
+}
+
+/* What another run does well is not what it was asked for. */
+static void test_a_retry_with_files_by_hand_is_not_dropped(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "job",
+                       "[Path]\nPathChanged=%s\nEvents=close\n[Run]\nShell=! grep -q bad\nRetry=1\nRetryDelaySec=1h\n",
+                       in(f, "w"));
+        start_watching(f, "job", 1);
+        request_file(f, "job", in(f, "w/bad"));
+        WAIT_FOR(f, count_cause(f, "job", RUN_CAUSE_RETRY) == 1);
+        touch(f, "w/good");
+        WAIT_FOR(f, count_result(f, "job", RUN_RESULT_SUCCESS) == 1);
+        assert_int_equal(count_result(f, "job", RUN_RESULT_SKIPPED), 0);
+        assert_int_equal(manager_n_queued(f->m), 1);
+}
+
 static void on_stopped(void *userdata) {
         ((Fixture *)userdata)->stopped = true;
 }
@@ -918,6 +967,25 @@ static void test_items_without_a_run_are_not_forgotten(void **state) {
         assert_int_equal(f->n_refused, 0);
 }
 
+/* Another try has no number any more, and what it was for is gone: a restart finds neither, and goes on. */
+static void test_an_item_with_the_last_number_of_tries(void **state) {
+        Fixture *f = *state;
+        char run[192];
+
+        make_directory(f, "spool");
+        make_claim(f, "0000000000000001.1000000", "a");
+        (void)snprintf(run, sizeof(run), "Shell=rm \"$VAKT_PATH\" && touch %s && read line <%s", in(f, "removed"),
+                       f->gate);
+        write_spool_job(f, "", run);
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, access(in(f, "removed"), F_OK) == 0);
+        stop(f);
+        start(f);
+        turn(f, 5);
+        let_go(f, 1);
+        WAIT_FOR(f, is_idle(f));
+}
+
 static void hold_an_item(Fixture *f, const char *run) {
         write_pool(f, "");
         make_directory(f, "spool");
@@ -1391,6 +1459,8 @@ int main(void) {
                 TEST(test_a_run_by_hand_does_not_swallow_files),
                 TEST(test_a_run_by_hand_without_files_is_tried_again),
                 TEST(test_a_run_by_hand_without_files_is_made_again_after_a_stop),
+                TEST(test_files_by_hand_wait_when_their_run_is_replaced),
+                TEST(test_a_retry_with_files_by_hand_is_not_dropped),
                 TEST(test_own_directories_are_no_spools),
                 TEST(test_a_job_that_chases_its_tail_is_slowed),
                 TEST(test_a_retry_with_files_outlives_a_success),
@@ -1413,6 +1483,7 @@ int main(void) {
                 TEST(test_a_crash_loses_no_file_that_waits_again),
                 TEST(test_runs_of_two_jobs_keep_their_files),
                 TEST(test_items_without_a_run_are_not_forgotten),
+                TEST(test_an_item_with_the_last_number_of_tries),
                 TEST(test_an_item_whose_run_is_cancelled),
                 TEST(test_an_item_outlives_a_disabled_job),
                 TEST(test_an_item_outlives_a_bad_file),
