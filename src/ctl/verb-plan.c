@@ -14,7 +14,8 @@
 static int print_json(const JobPlan *p) {
         json_object *array = json_new_array();
 
-        for (const PlannedFile *f = p->files; f < p->files + p->n_files; f++) {
+        for (size_t i = 0; i < p->n_files; i++) {
+                const PlannedFile *f = &p->files[i];
                 json_object *o = json_new_object();
 
                 json_add_path(o, "path", f->path, f->n);
@@ -35,11 +36,11 @@ static void print_as_it_is(const PlannedFile *f, char end) {
 }
 
 static void print_files(const Ctl *c, const JobPlan *p) {
-        for (const PlannedFile *f = p->files; f < p->files + p->n_files; f++)
+        for (size_t i = 0; i < p->n_files; i++)
                 if (c->terminal && !c->null)
-                        print_escaped(f);
+                        print_escaped(&p->files[i]);
                 else
-                        print_as_it_is(f, c->null ? '\0' : '\n');
+                        print_as_it_is(&p->files[i], c->null ? '\0' : '\n');
 }
 
 /* "10000 of 24000 files are listed; …" or "12 files match." The caller frees it. */

@@ -282,7 +282,7 @@ bool harness_is_slow(void) {
 }
 
 bool harness_can_measure(void) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ADDRESS_SANITIZER
         return false;
 #else
         return !harness_is_slow();

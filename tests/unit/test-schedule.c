@@ -16,7 +16,7 @@
 #include "sched/schedule.h"
 
 #define JANUARY_2026 (UINT64_C(1767225600) * USEC_PER_SEC)
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ADDRESS_SANITIZER
 #define JOBS_MAX 100 /* of a year; each costs ten times as much then */
 #else
 #define JOBS_MAX 1000
