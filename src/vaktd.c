@@ -3,8 +3,9 @@
 /* The daemon: arguments, directories, signals, one event loop, and what it tells the service manager. Everything that
  * it does for its users is in core/ and below; who talks to it comes in through bus/.
  *
- * Start: settings, jobs and ledger are read, the doors are opened, then READY=1 and only then the first trigger. Stop:
- * no new run, own children are ended, clients that have begun are answered, then the loop ends. */
+ * Start: settings, jobs and ledger are read, the listener and the bus client are opened, then READY=1 and only then
+ * the first trigger. Stop: no new run, own children are ended, clients that have begun are answered, then the loop
+ * ends. */
 
 #include <getopt.h>
 #include <signal.h>

@@ -57,7 +57,7 @@ static const struct {
 };
 
 /* Stops using the connection; it is closed from the loop, because this may be called from one of its callbacks. */
-static void door_break(BusClient *d, int error) {
+static void bus_client_break(BusClient *d, int error) {
         if (d->state == BUS_CLIENT_BROKEN || d->state == BUS_CLIENT_CLOSED)
                 return;
         d->state = BUS_CLIENT_BROKEN;
@@ -65,7 +65,7 @@ static void door_break(BusClient *d, int error) {
         (void)sd_event_source_set_enabled(d->broken, SD_EVENT_ONESHOT);
 }
 
-static void door_close(BusClient *d) {
+static void bus_client_close(BusClient *d) {
         d->state = BUS_CLIENT_CLOSED;
         if (!d->connection.bus)
                 return;
@@ -77,7 +77,7 @@ static void door_close(BusClient *d) {
 /* --- opening --- */
 
 static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        door_break(userdata, -ECONNRESET);
+        bus_client_break(userdata, -ECONNRESET);
         return 0;
 }
 
@@ -100,7 +100,7 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         if (r >= 0 && answer != 1 && answer != 4)
                 r = -EEXIST;
         if (r < 0) {
-                door_break(d, r);
+                bus_client_break(d, r);
                 return 0;
         }
         d->state = BUS_CLIENT_OPEN;
@@ -114,7 +114,7 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         return 0;
 }
 
-static int door_set_up(BusClient *d) {
+static int bus_client_set_up(BusClient *d) {
         Connection *c = &d->connection;
         int r;
 
@@ -140,7 +140,7 @@ static int door_set_up(BusClient *d) {
         return sd_bus_request_name_async(c->bus, NULL, BUS_NAME, /* flags= */ 0, on_name, d);
 }
 
-static int door_open(BusClient *d) {
+static int bus_client_open(BusClient *d) {
         int r;
 
         assert(d->state == BUS_CLIENT_CLOSED);
@@ -149,15 +149,15 @@ static int door_open(BusClient *d) {
         if (r < 0)
                 return r;
         d->state = BUS_CLIENT_OPENING;
-        r = door_set_up(d);
+        r = bus_client_set_up(d);
         if (r < 0)
-                door_close(d);
+                bus_client_close(d);
         return r;
 }
 
 /* --- breaking and opening again --- */
 
-static void door_retry_later(BusClient *d) {
+static void bus_client_retry_later(BusClient *d) {
         int r;
 
         r = sd_event_source_set_time_relative(d->reopen, d->retry);
@@ -168,7 +168,7 @@ static void door_retry_later(BusClient *d) {
         d->retry = MIN(d->retry * 2, RETRY_MAX);
 }
 
-static void door_log_failure(const BusClient *d, int error) {
+static void bus_client_log_failure(const BusClient *d, int error) {
         if (error == -EEXIST)
                 log_error_errno(error, "Another program owns the name %s on the %s.", BUS_NAME, buses[d->choice].name);
         else if (error == -EACCES)
@@ -183,11 +183,11 @@ static int on_broken(sd_event_source *s, void *userdata) {
         bool was_open = d->state == BUS_CLIENT_BROKEN && d->connection.bus;
         int error = d->error;
 
-        door_close(d);
+        bus_client_close(d);
         if (d->drained)
                 return 0; /* the drain timer sees it */
         if (!d->was_open && (error == -EEXIST || error == -EACCES)) {
-                door_log_failure(d, error);
+                bus_client_log_failure(d, error);
                 d->ready(d->userdata, error);
                 return 0;
         }
@@ -201,8 +201,8 @@ static int on_broken(sd_event_source *s, void *userdata) {
                 log_notice("The connection to the %s was lost; vaktd keeps trying to connect again.",
                            buses[d->choice].name);
         else
-                door_log_failure(d, error);
-        door_retry_later(d);
+                bus_client_log_failure(d, error);
+        bus_client_retry_later(d);
         return 0;
 }
 
@@ -210,17 +210,17 @@ static int on_reopen(sd_event_source *s, uint64_t usec, void *userdata) {
         BusClient *d = userdata;
         int r;
 
-        r = door_open(d);
+        r = bus_client_open(d);
         if (r >= 0)
                 return 0;
         log_debug_errno(r, "The %s is not back yet, trying again: %m", buses[d->choice].name);
-        door_retry_later(d);
+        bus_client_retry_later(d);
         return 0;
 }
 
 /* --- signals --- */
 
-static bool door_wants(Connection *c, const MatchSubject *s) {
+static bool bus_client_wants(Connection *c, const MatchSubject *s) {
         BusClient *d = (BusClient *)c; /* its first member */
         uint64_t unsent = connection_n_unsent(c);
 
@@ -243,7 +243,7 @@ static int on_released(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return 0;
 }
 
-static bool door_is_drained(const BusClient *d, usec_t now) {
+static bool bus_client_is_drained(const BusClient *d, usec_t now) {
         if (d->state != BUS_CLIENT_OPEN || now >= d->drain_end)
                 return true;
         return d->released && authorizer_n_pending(d->connection.authorizer) == 0 &&
@@ -256,12 +256,12 @@ static int on_drain(sd_event_source *s, uint64_t usec, void *userdata) {
         usec_t now = 0;
 
         (void)sd_event_now(d->connection.api->event, CLOCK_MONOTONIC, &now);
-        if (!door_is_drained(d, now)) {
+        if (!bus_client_is_drained(d, now)) {
                 (void)sd_event_source_set_time_relative(s, DRAIN_TICK);
                 (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
                 return 0;
         }
-        door_close(d);
+        bus_client_close(d);
         drained = TAKE_PTR(d->drained);
         if (drained)
                 drained(d->drained_userdata);
@@ -287,7 +287,7 @@ void bus_client_drain(BusClient *d, void (*done)(void *userdata), void *userdata
 
 /* --- life --- */
 
-static int door_add_sources(BusClient *d) {
+static int bus_client_add_sources(BusClient *d) {
         sd_event *event = d->connection.api->event;
         int r;
 
@@ -308,15 +308,15 @@ int bus_client_new(BusClient **ret, const ApiContext *api, BusChoice choice, voi
         d = calloc(1, sizeof(*d));
         if (!d)
                 return -ENOMEM;
-        d->connection = (Connection){ .api = api, .wants = door_wants };
+        d->connection = (Connection){ .api = api, .wants = bus_client_wants };
         d->choice = choice;
         d->retry = RETRY_MIN;
         d->ready = ready;
         d->userdata = userdata;
-        r = door_add_sources(d);
+        r = bus_client_add_sources(d);
         if (r < 0)
                 return r;
-        r = door_open(d);
+        r = bus_client_open(d);
         if (r < 0) {
                 /* Reported from the loop, like any other result. */
                 d->error = r;
@@ -331,7 +331,7 @@ int bus_client_new(BusClient **ret, const ApiContext *api, BusChoice choice, voi
 BusClient *bus_client_free(BusClient *d) {
         if (!d)
                 return NULL;
-        door_close(d);
+        bus_client_close(d);
         sd_event_source_disable_unref(d->reopen);
         sd_event_source_disable_unref(d->broken);
         sd_event_source_disable_unref(d->drain);

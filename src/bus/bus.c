@@ -25,7 +25,7 @@ struct Bus {
         Announcer *announcer;
         sd_event_source *ready; /* deferred: if there is no bus to wait for */
 
-        unsigned n_draining; /* doors */
+        unsigned n_draining; /* of the two */
         void (*drained)(void *userdata);
         void *drained_userdata;
         sd_event_source *drain; /* deferred: if there is neither a bus nor a control socket */
@@ -73,7 +73,7 @@ static int on_ready(sd_event_source *s, void *userdata) {
 
 /* --- the end --- */
 
-static void door_drained(void *userdata) {
+static void one_drained(void *userdata) {
         Bus *b = userdata;
 
         assert(b->n_draining > 0);
@@ -82,7 +82,7 @@ static void door_drained(void *userdata) {
 }
 
 static int on_drain(sd_event_source *s, void *userdata) {
-        door_drained(userdata);
+        one_drained(userdata);
         return 0;
 }
 
@@ -96,9 +96,9 @@ void bus_drain(Bus *b, void (*done)(void *userdata), void *userdata) {
         b->drained_userdata = userdata;
         b->n_draining = 1 + !!b->socket + !!b->bus;
         if (b->socket)
-                listener_drain(b->socket, door_drained, b);
+                listener_drain(b->socket, one_drained, b);
         if (b->bus)
-                bus_client_drain(b->bus, door_drained, b);
+                bus_client_drain(b->bus, one_drained, b);
         if (sd_event_source_set_enabled(b->drain, SD_EVENT_ONESHOT) < 0)
                 log_error("Cannot wait until the control socket and the bus are closed.");
 }
@@ -122,7 +122,7 @@ static int bus_prepare(Bus *b) {
         return r < 0 || b->options.choice != BUS_NONE ? r : sd_event_source_set_enabled(b->ready, SD_EVENT_ONESHOT);
 }
 
-static int bus_open_doors(Bus *b, int inherited) {
+static int bus_open(Bus *b, int inherited) {
         _cleanup_close_ int fd = inherited;
         int r;
 
@@ -156,7 +156,7 @@ static int bus_make(Bus **ret, sd_event *event, Manager *m, const BusOptions *op
         r = bus_prepare(b);
         if (r < 0)
                 return log_error_errno(r, "Cannot open the control interface: %m");
-        r = bus_open_doors(b, TAKE_FD(listen_fd));
+        r = bus_open(b, TAKE_FD(listen_fd));
         if (r < 0)
                 return r;
         r = announcer_start(b->announcer);

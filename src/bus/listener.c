@@ -36,7 +36,7 @@ struct Listener {
         uint64_t last_number, n_turns;
 
         sd_event_source *listen, *resume, *post, *reap, *drain;
-        Peer *peers[DOOR_PEERS_MAX];
+        Peer *peers[LISTENER_PEERS_MAX];
         size_t n_peers;
         size_t n_subscribed;
 
@@ -48,7 +48,7 @@ struct Listener {
         void *drained_userdata;
 };
 
-static usec_t door_now(const Listener *d) {
+static usec_t listener_now(const Listener *d) {
         usec_t now = 0;
 
         (void)sd_event_now(d->api->event, CLOCK_MONOTONIC, &now);
@@ -56,9 +56,9 @@ static usec_t door_now(const Listener *d) {
 }
 
 /* A client that misbehaves a thousand times a minute does not fill the journal. */
-static void door_log_refusal(Listener *d, const struct ucred *ucred, const char *what, const char *why) {
+static void listener_log_refusal(Listener *d, const struct ucred *ucred, const char *what, const char *why) {
         static const LogContext context = { .message_id = MESSAGE_PEER_DROPPED };
-        usec_t now = door_now(d);
+        usec_t now = listener_now(d);
 
         if (now >= usec_add(d->log_since, LOG_INTERVAL) || d->log_since == 0) {
                 if (d->log_n_hidden > 0)
@@ -75,27 +75,27 @@ static void door_log_refusal(Listener *d, const struct ucred *ucred, const char 
                     ucred->uid, why);
 }
 
-/* --- what a peer asks of its door --- */
+/* --- what a peer asks of its listener --- */
 
-static void door_peer_busy(void *userdata, Peer *p) {
+static void listener_peer_busy(void *userdata, Peer *p) {
         Listener *d = userdata;
 
         (void)sd_event_source_set_enabled(d->post, SD_EVENT_ON);
 }
 
-static void door_peer_dropped(void *userdata, Peer *p, const char *why) {
+static void listener_peer_dropped(void *userdata, Peer *p, const char *why) {
         Listener *d = userdata;
 
         assert(!peer_is_subscribed(p) || d->n_subscribed > 0);
         if (peer_is_subscribed(p))
                 d->n_subscribed--;
         if (why)
-                door_log_refusal(d, peer_ucred(p), "Dropped", why);
+                listener_log_refusal(d, peer_ucred(p), "Dropped", why);
         (void)sd_event_source_set_enabled(d->reap, SD_EVENT_ONESHOT);
 }
 
 /* Counts the peers of p's user, except p, for which test() is true. */
-static size_t door_count_siblings(const Listener *d, const Peer *p, bool (*test)(const Peer *p)) {
+static size_t listener_count_siblings(const Listener *d, const Peer *p, bool (*test)(const Peer *p)) {
         size_t n = 0;
 
         for (size_t i = 0; i < d->n_peers; i++) {
@@ -113,7 +113,7 @@ static bool peer_leaves_unread(const Peer *p) {
 /* One message of a user is processed at a time, however many connections that user has, so that the calls of other
  * users wait for one message of each user. Turns go round; but when there are few places for unread replies, a user
  * that has one continues, because it may read one connection to its end before the next. */
-static uint64_t door_may_serve(void *userdata, const Peer *p) {
+static uint64_t listener_may_serve(void *userdata, const Peer *p) {
         Listener *d = userdata;
         bool is_next = true;
         size_t n_unread = 0;
@@ -130,12 +130,12 @@ static uint64_t door_may_serve(void *userdata, const Peer *p) {
                 is_next = is_next && !(peer_waits(q) && peer_turn(q) < peer_turn(p));
                 n_unread += peer_leaves_unread(q);
         }
-        if (n_unread >= DOOR_UNREAD_PER_UID_MAX || (!is_next && n_unread < DOOR_UNREAD_PER_UID_MAX - 1))
+        if (n_unread >= LISTENER_UNREAD_PER_UID_MAX || (!is_next && n_unread < LISTENER_UNREAD_PER_UID_MAX - 1))
                 return 0;
         return ++d->n_turns;
 }
 
-static int door_subscribe(void *userdata, const Peer *p, bool on) {
+static int listener_subscribe(void *userdata, const Peer *p, bool on) {
         Listener *d = userdata;
 
         assert(on || d->n_subscribed > 0);
@@ -143,7 +143,7 @@ static int door_subscribe(void *userdata, const Peer *p, bool on) {
                 d->n_subscribed--;
         else {
                 if (!peer_is_privileged(p) &&
-                    door_count_siblings(d, p, peer_is_subscribed) >= DOOR_SUBSCRIBED_PER_UID_MAX)
+                    listener_count_siblings(d, p, peer_is_subscribed) >= LISTENER_SUBSCRIBED_PER_UID_MAX)
                         return -ENOBUFS;
                 d->n_subscribed++;
         }
@@ -163,7 +163,7 @@ void listener_each(Listener *d, void (*visit)(Connection *c, void *arg), void *a
 }
 
 /* The unprivileged peer with the most unsent data, and the sum of all of them. */
-static Peer *door_laggard(const Listener *d, uint64_t *ret_sum) {
+static Peer *listener_laggard(const Listener *d, uint64_t *ret_sum) {
         Peer *worst = NULL;
 
         *ret_sum = 0;
@@ -183,9 +183,9 @@ void listener_shed(Listener *d) {
         uint64_t sum;
 
         for (;;) {
-                Peer *p = door_laggard(d, &sum);
+                Peer *p = listener_laggard(d, &sum);
 
-                if (!p || sum <= DOOR_UNSENT_MAX)
+                if (!p || sum <= LISTENER_UNSENT_MAX)
                         return;
                 peer_drop(p, "its unread signals take too much memory");
         }
@@ -193,7 +193,7 @@ void listener_shed(Listener *d) {
 
 /* --- the peers --- */
 
-static void door_reap(Listener *d) {
+static void listener_reap(Listener *d) {
         for (size_t i = 0; i < d->n_peers;) {
                 if (!peer_is_dropped(d->peers[i])) {
                         i++;
@@ -205,7 +205,7 @@ static void door_reap(Listener *d) {
 }
 
 static int on_reap(sd_event_source *s, void *userdata) {
-        door_reap(userdata);
+        listener_reap(userdata);
         return 0;
 }
 
@@ -226,29 +226,29 @@ static int on_post(sd_event_source *s, void *userdata) {
 }
 
 /* When connections become scarce, peers that neither send nor listen are dropped. */
-static void door_drop_idle(Listener *d) {
-        usec_t now = door_now(d);
+static void listener_drop_idle(Listener *d) {
+        usec_t now = listener_now(d);
 
         for (size_t i = 0; i < d->n_peers; i++) {
                 Peer *p = d->peers[i];
 
                 if (!peer_is_dropped(p) && !peer_is_subscribed(p) && peer_is_quiet(p) &&
-                    now >= usec_add(peer_last_active(p), DOOR_IDLE_MAX))
+                    now >= usec_add(peer_last_active(p), LISTENER_IDLE_MAX))
                         peer_drop(p, NULL);
         }
-        door_reap(d);
+        listener_reap(d);
 }
 
 /* A new connection may be noticed before earlier ends of old ones. */
-static void door_drop_left(Listener *d) {
+static void listener_drop_left(Listener *d) {
         for (size_t i = 0; i < d->n_peers; i++)
                 if (!peer_is_dropped(d->peers[i]) && peer_has_left(d->peers[i]))
                         peer_drop(d->peers[i], NULL);
-        door_reap(d);
+        listener_reap(d);
 }
 
 /* The reason why a user may not have another connection, or NULL. */
-static const char *door_refusal(const Listener *d, uid_t uid) {
+static const char *listener_refusal(const Listener *d, uid_t uid) {
         bool privileged = uid_is_privileged(d->api, uid);
         size_t n = 0, n_others = 0;
 
@@ -256,15 +256,15 @@ static const char *door_refusal(const Listener *d, uid_t uid) {
                 n += peer_ucred(d->peers[i])->uid == uid;
                 n_others += !peer_is_privileged(d->peers[i]);
         }
-        if (n >= (privileged ? DOOR_PEERS_PRIVILEGED_MAX : DOOR_PEERS_PER_UID_MAX))
+        if (n >= (privileged ? LISTENER_PEERS_PRIVILEGED_MAX : LISTENER_PEERS_PER_UID_MAX))
                 return "the user has too many connections";
-        if (d->n_peers >= DOOR_PEERS_MAX || (!privileged && n_others >= DOOR_PEERS_OTHERS_MAX))
+        if (d->n_peers >= LISTENER_PEERS_MAX || (!privileged && n_others >= LISTENER_PEERS_OTHERS_MAX))
                 return "all connections are in use";
         return NULL;
 }
 
 /* Turns a connection into a peer, or closes it. */
-static void door_admit(Listener *d, int accepted) {
+static void listener_admit(Listener *d, int accepted) {
         _cleanup_close_ int fd = accepted;
         PeerParameters parameters = { .api = d->api, .host = &d->host, .server_id = d->id };
         socklen_t size = sizeof(parameters.ucred);
@@ -275,16 +275,16 @@ static void door_admit(Listener *d, int accepted) {
                 log_debug_errno(errno, "Cannot determine who connected to the control socket, ignoring: %m");
                 return;
         }
-        if (d->n_peers >= DOOR_PEERS_MAX / 2)
-                door_drop_idle(d);
-        if (door_refusal(d, parameters.ucred.uid))
-                door_drop_left(d);
-        refusal = door_refusal(d, parameters.ucred.uid);
+        if (d->n_peers >= LISTENER_PEERS_MAX / 2)
+                listener_drop_idle(d);
+        if (listener_refusal(d, parameters.ucred.uid))
+                listener_drop_left(d);
+        refusal = listener_refusal(d, parameters.ucred.uid);
         if (refusal) {
-                door_log_refusal(d, &parameters.ucred, "Refused", refusal);
+                listener_log_refusal(d, &parameters.ucred, "Refused", refusal);
                 return;
         }
-        assert(d->n_peers < DOOR_PEERS_MAX); /* or it was refused */
+        assert(d->n_peers < LISTENER_PEERS_MAX); /* or it was refused */
         parameters.number = ++d->last_number;
         r = peer_new(&d->peers[d->n_peers], fd, &parameters);
         if (r < 0) {
@@ -305,7 +305,7 @@ static int on_resume(sd_event_source *s, uint64_t usec, void *userdata) {
 }
 
 /* The connection stays in the backlog and would wake us again at once. */
-static void door_pause(Listener *d, int error) {
+static void listener_pause(Listener *d, int error) {
         log_warning_errno(error, "Cannot accept clients of the control socket, trying again: %m");
         (void)sd_event_source_set_enabled(d->listen, SD_EVENT_OFF);
         (void)sd_event_source_set_time_relative(d->resume, ACCEPT_PAUSE);
@@ -318,9 +318,9 @@ static int on_connection(sd_event_source *s, int fd, uint32_t events, void *user
 
         accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (accepted >= 0)
-                door_admit(d, accepted);
+                listener_admit(d, accepted);
         else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                door_pause(d, errno);
+                listener_pause(d, errno);
         return 0;
 }
 
@@ -344,7 +344,7 @@ static int remove_stale_socket(const struct sockaddr_un *address) {
         return unlink(address->sun_path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-static int door_make_socket(Listener *d, const char *path) {
+static int listener_make_socket(Listener *d, const char *path) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         struct stat st;
         int r;
@@ -371,7 +371,7 @@ static int door_make_socket(Listener *d, const char *path) {
         return listen(d->fd, BACKLOG) < 0 ? -errno : 0;
 }
 
-static int door_take_socket(const Listener *d) {
+static int listener_take_socket(const Listener *d) {
         int r, flags;
 
         r = sd_is_socket(d->fd, AF_UNIX, SOCK_STREAM, /* listening= */ 1);
@@ -383,16 +383,16 @@ static int door_take_socket(const Listener *d) {
         return 0;
 }
 
-static int door_open(Listener *d, const char *path) {
+static int listener_open(Listener *d, const char *path) {
         int r;
 
         if (d->fd >= 0) {
-                r = door_take_socket(d);
+                r = listener_take_socket(d);
                 if (r < 0)
                         return log_error_errno(r, "Cannot use the control socket from the service manager: %m");
                 return 0;
         }
-        r = door_make_socket(d, path);
+        r = listener_make_socket(d, path);
         if (r == -EADDRINUSE)
                 return log_error_errno(r,
                                        "Cannot create the control socket %s: another vaktd listens there, or the path "
@@ -406,7 +406,7 @@ static int door_open(Listener *d, const char *path) {
 /* --- the end --- */
 
 /* Only the socket that we created, and only while it is still ours. */
-static void door_remove_socket(Listener *d) {
+static void listener_remove_socket(Listener *d) {
         struct stat st;
 
         if (d->path && lstat(d->path, &st) >= 0 && st.st_dev == d->device && st.st_ino == d->inode)
@@ -416,17 +416,17 @@ static void door_remove_socket(Listener *d) {
 
 static int on_drain(sd_event_source *s, uint64_t usec, void *userdata) {
         Listener *d = userdata;
-        usec_t now = door_now(d);
+        usec_t now = listener_now(d);
         void (*drained)(void *);
 
         for (size_t i = 0; i < d->n_peers; i++) {
                 Peer *p = d->peers[i];
 
-                if (now >= d->drain_end ||
-                    (peer_has_asked(p) && peer_is_quiet(p) && now >= usec_add(peer_last_active(p), DOOR_DRAIN_QUIET)))
+                if (now >= d->drain_end || (peer_has_asked(p) && peer_is_quiet(p) &&
+                                            now >= usec_add(peer_last_active(p), LISTENER_DRAIN_QUIET)))
                         peer_drop(p, NULL);
         }
-        door_reap(d);
+        listener_reap(d);
         if (d->n_peers > 0) {
                 (void)sd_event_source_set_time_relative(s, DRAIN_TICK);
                 (void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
@@ -443,20 +443,20 @@ void listener_drain(Listener *d, void (*done)(void *userdata), void *userdata) {
 
         /* No successor serves the backlog of our own socket, so it is served now. */
         if (d->path)
-                door_remove_socket(d);
+                listener_remove_socket(d);
         else
                 (void)sd_event_source_set_enabled(d->listen, SD_EVENT_OFF);
         (void)sd_event_source_set_enabled(d->resume, SD_EVENT_OFF);
         d->drained = done;
         d->drained_userdata = userdata;
-        d->drain_end = usec_add(door_now(d), DOOR_DRAIN_MAX);
+        d->drain_end = usec_add(listener_now(d), LISTENER_DRAIN_MAX);
         (void)sd_event_source_set_time_relative(d->drain, 0);
         (void)sd_event_source_set_enabled(d->drain, SD_EVENT_ONESHOT);
 }
 
 /* --- life --- */
 
-static int door_add_sources(Listener *d) {
+static int listener_add_sources(Listener *d) {
         sd_event *event = d->api->event;
         int r;
 
@@ -494,18 +494,18 @@ int listener_new(Listener **ret, const ApiContext *api, int fd, const char *path
         d->api = api;
         d->fd = fd;
         d->host = (PeerHost){
-                .busy = door_peer_busy,
-                .dropped = door_peer_dropped,
-                .may_serve = door_may_serve,
-                .subscribe = door_subscribe,
+                .busy = listener_peer_busy,
+                .dropped = listener_peer_dropped,
+                .may_serve = listener_may_serve,
+                .subscribe = listener_subscribe,
                 .userdata = d,
         };
-        r = door_open(d, path);
+        r = listener_open(d, path);
         if (r < 0)
                 return r;
         r = sd_id128_randomize(&d->id);
         if (r >= 0)
-                r = door_add_sources(d);
+                r = listener_add_sources(d);
         if (r < 0)
                 return log_error_errno(r, "Cannot open the control socket: %m");
         *ret = TAKE_PTR(d);
@@ -522,7 +522,7 @@ Listener *listener_free(Listener *d) {
         sd_event_source_disable_unref(d->post);
         sd_event_source_disable_unref(d->reap);
         sd_event_source_disable_unref(d->drain);
-        door_remove_socket(d);
+        listener_remove_socket(d);
         safe_close(d->fd);
         return mfree(d);
 }

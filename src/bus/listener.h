@@ -5,16 +5,16 @@
 
 #include "bus/peer.h"
 
-#define DOOR_PEERS_MAX              512                   /* connections on the whole */
-#define DOOR_PEERS_OTHERS_MAX       448                   /* of all but root and the daemon's user */
-#define DOOR_PEERS_PER_UID_MAX      64                    /* of one user … */
-#define DOOR_PEERS_PRIVILEGED_MAX   256                   /* … and of root or the user of the daemon */
-#define DOOR_SUBSCRIBED_PER_UID_MAX 16                    /* that listen to signals, of one unprivileged user */
-#define DOOR_UNREAD_PER_UID_MAX     8                     /* with unread replies, likewise, before the others wait */
-#define DOOR_UNSENT_MAX             16384                 /* signals that wait for all unprivileged peers together */
-#define DOOR_IDLE_MAX               (5 * USEC_PER_MINUTE) /* when half of the connections are in use */
-#define DOOR_DRAIN_MAX              (700 * USEC_PER_MSEC)
-#define DOOR_DRAIN_QUIET            (100 * USEC_PER_MSEC)
+#define LISTENER_PEERS_MAX              512   /* connections on the whole */
+#define LISTENER_PEERS_OTHERS_MAX       448   /* of all but root and the daemon's user */
+#define LISTENER_PEERS_PER_UID_MAX      64    /* of one user … */
+#define LISTENER_PEERS_PRIVILEGED_MAX   256   /* … and of root or the user of the daemon */
+#define LISTENER_SUBSCRIBED_PER_UID_MAX 16    /* that listen to signals, of one unprivileged user */
+#define LISTENER_UNREAD_PER_UID_MAX     8     /* with unread replies, likewise, before the others wait */
+#define LISTENER_UNSENT_MAX             16384 /* signals that wait for all unprivileged peers together */
+#define LISTENER_IDLE_MAX               (5 * USEC_PER_MINUTE) /* when half of the connections are in use */
+#define LISTENER_DRAIN_MAX              (700 * USEC_PER_MSEC)
+#define LISTENER_DRAIN_QUIET            (100 * USEC_PER_MSEC)
 
 typedef struct Listener Listener;
 
@@ -33,5 +33,5 @@ void listener_each(Listener *d, void (*visit)(Connection *c, void *arg), void *a
 void listener_shed(Listener *d);
 
 /* Accepts no further connection from an inherited socket, serves each peer until it has made a call and been quiet for
- * DOOR_DRAIN_QUIET, for at most DOOR_DRAIN_MAX, closes all and calls done() from the loop. */
+ * LISTENER_DRAIN_QUIET, for at most LISTENER_DRAIN_MAX, closes all and calls done() from the loop. */
 void listener_drain(Listener *d, void (*done)(void *userdata), void *userdata);

@@ -7,8 +7,8 @@
  *
  * The next message is passed on only when sd-bus has handled the one before and the peer has taken its answer, so a
  * peer that does not read is not served, and what it makes us hold is one answer. sd-bus does not tell when it is
- * done; so while a peer is busy it is looked at after each event of the loop (a post source of the door), which costs
- * nothing in a loop that sleeps.
+ * done; so while a peer is busy it is looked at after each event of the loop (a post source of the listener), which
+ * costs nothing in a loop that sleeps.
  *
  * The credentials that sd-bus sees are those of the socketpair, our own. Nothing may rely on them: who the peer is was
  * asked of its socket when it came, and stands in Connection.uid.

@@ -2,8 +2,8 @@
 
 /* What a name in a directory is now, what it was, and what that makes of it. Everything that is reported comes through
  * here, whether an event led to it or the reading of a directory. What is reported is what the difference says, which
- * is the same whoever noticed it, and what was heard beside. So to be moved or renamed is to be gone from one name and
- * to have appeared under another, since no comparison can tell more.
+ * is the same however it was noticed, and what was heard beside. So to be moved or renamed is to be gone from one name
+ * and to have appeared under another, since no comparison can tell more.
  *
  * A file may have been written before its directory was watched (then no event will ever tell that it is complete) or
  * still be open (then one will). Whether somebody writes is asked of the kernel by a lease. The kernel tells of the
@@ -885,7 +885,7 @@ static void tree_on_self_event(Tree *t, Directory *f, uint32_t mask) {
                 tree_look(t, f->parent, f->entry->name, f->entry->length, /* mask= */ 0);
         else if ((mask & IN_ATTRIB) && subscriber_is_outer(&f->subscriber)) /* inotify tells the parent, too */
                 tree_look(t, f->parent, f->entry->name, f->entry->length, IN_ATTRIB | IN_ISDIR);
-        /* Whoever still stands there without a watch gets one by being read. */
+        /* What still stands there without a watch gets one by being read. */
         if (mask & IN_IGNORED)
                 tree_queue(t, f, 0);
 }
