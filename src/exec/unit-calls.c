@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Who wants something of the service manager stands in a queue, one for each kind of call, and so many are under way
- * at once that the manager is never idle and the bus never refuses (dbus-daemon does so at the 129th). Each that stands
- * there makes one call at a time, so a lost connection leaves each with one thing to be unsure about. */
+ * at once that the manager is never idle and the bus never refuses (dbus-daemon does so at the 129th). Each of them
+ * makes one call at a time, so a lost connection leaves each with one thing to be unsure about. */
 
 #include <assert.h>
 
