@@ -172,11 +172,20 @@ usec_t retry_not_before(const LiveRun *run) {
         return MIN(deadline_of_realtime(m, usec_add(run->record.requested, delay)), usec_add(now, delay));
 }
 
-void queues_delay(Manager *m, LiveRun *run) {
+/* A retry without a delay does not go through the timer, which is allowed to be late: what is newer would overtake. */
+void queues_add_retry(Manager *m, LiveRun *run) {
+        usec_t not_before = retry_not_before(run);
+        GateInput in = run_gate_input(run, GATE_RETRY);
+        Instant now = turn_now(m->event);
+
         assert(run->record.cause == RUN_CAUSE_RETRY);
+        if (not_before <= now.boottime && gates_ask(&in, now.realtime).verdict == GATE_ADMIT) {
+                queues_add(m, run);
+                return;
+        }
         run_set_stage(run, RUN_STAGE_DELAYED);
         run->deadline.due = on_time_has_come;
-        deadline_set(m, &run->deadline, retry_not_before(run));
+        deadline_set(m, &run->deadline, not_before);
 }
 
 void queues_resume(Manager *m, const Job *job) {

@@ -11,8 +11,8 @@ void queues_add(Manager *m, LiveRun *run);
 void queues_redefine(Manager *m, Job *job);
 /* The point in time, of CLOCK_BOOTTIME, before which a retry is not started. */
 usec_t retry_not_before(const LiveRun *run);
-/* The same, once that has come and the job is not paused. */
-void queues_delay(Manager *m, LiveRun *run);
+/* The same, once that has come and the job is not paused: at once, when that is so already. */
+void queues_add_retry(Manager *m, LiveRun *run);
 /* The job is not paused any more: what came due meanwhile is due now. */
 void queues_resume(Manager *m, const Job *job);
 /* The run is ready: it waits for a slot of its pool, where it stood, should it have done so before. */

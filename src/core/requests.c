@@ -65,11 +65,11 @@ void runs_accept(Manager *m, LiveRun *run) {
         }
         live_add(&m->live, run);
         if (run->record.cause == RUN_CAUSE_RETRY)
-                queues_delay(m, run);
+                queues_add_retry(m, run);
         else
                 queues_add(m, run);
         NOTIFY_OBSERVERS(m, run_new, &run->record);
-        if (run->stage == RUN_STAGE_QUEUED && run->def->overlap == OVERLAP_REPLACE)
+        if (run->record.cause != RUN_CAUSE_RETRY && run->def->overlap == OVERLAP_REPLACE)
                 replace_other_runs(m, run);
         NOTIFY_OBSERVERS(m, job_changed, job);
         NOTIFY_OBSERVERS(m, summary_changed);
