@@ -172,14 +172,20 @@ usec_t retry_not_before(const LiveRun *run) {
         return MIN(deadline_of_realtime(m, usec_add(run->record.requested, delay)), usec_add(now, delay));
 }
 
+/* Only what was started: the rest might fail in the same turn, for ever. */
+static bool is_due_at_once(const LiveRun *run, usec_t not_before) {
+        const Manager *m = run->manager;
+        const RunRecord *failed = ledger_get(m->ledger, run->record.parent);
+
+        return not_before <= turn_now(m->event).boottime && failed && failed->started > 0 && admits(run, GATE_RETRY);
+}
+
 /* A retry without a delay does not go through the timer, which is allowed to be late: what is newer would overtake. */
 void queues_add_retry(Manager *m, LiveRun *run) {
         usec_t not_before = retry_not_before(run);
-        GateInput in = run_gate_input(run, GATE_RETRY);
-        Instant now = turn_now(m->event);
 
         assert(run->record.cause == RUN_CAUSE_RETRY);
-        if (not_before <= now.boottime && gates_ask(&in, now.realtime).verdict == GATE_ADMIT) {
+        if (is_due_at_once(run, not_before)) {
                 queues_add(m, run);
                 return;
         }

@@ -339,6 +339,25 @@ static void test_retry_is_kept_over_a_restart(void **state) {
         assert_int_equal(manager_get_run(f->m, waiting.id)->attempt, 2);
 }
 
+/* It does not wait for a timer, which may be late: what was requested later would go before it. */
+static void test_retry_without_a_delay(void **state) {
+        Fixture *f = *state;
+
+        write_file(f->directory, "vaktd.conf", "[Manager]\nMaxRunning=1\n");
+        write_job(f, "bad", "[Run]\nShell=exit 1\nRetry=1\nRetryDelaySec=0\n");
+        write_held_job(f, "holder", "");
+        start(f);
+        (void)request(f, "bad");
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_int_equal(newest(f, "bad").attempt, 2);
+        assert_int_equal(newest(f, "bad").state, RUN_QUEUED);
+        WAIT_FOR(f, f->n_started == 2);
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_finished == 3);
+        assert_int_equal(newest(f, "bad").result, RUN_RESULT_EXIT);
+}
+
 /* Nor over a start at which the ledger cannot be read, as little as what people said is. */
 static void test_retry_is_read_late(void **state) {
         Fixture *f = *state;
@@ -1160,6 +1179,7 @@ int main(void) {
                 TEST(test_max_wait_of_a_retry),
                 TEST(test_retry),
                 TEST(test_retry_until_it_works),
+                TEST(test_retry_without_a_delay),
                 TEST(test_retry_is_kept_over_a_restart),
                 TEST(test_retry_is_read_late),
                 TEST(test_retry_gives_way_to_a_success),
