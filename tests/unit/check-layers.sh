@@ -11,12 +11,12 @@ set -euo pipefail
 . "$(dirname "$0")/check-lib.sh"
 cd "$(dirname "$0")/../../src"
 
-# Directory -> layer. Definitions (job/) hold parsed expressions, so time/ stands a step below job/. What talks to the
+# Directory -> layer. Definitions (job/) hold parsed expressions, so time/ and condition/ stand below job/. What talks to the
 # daemon (client) and vaktctl (ctl) stand beside the house, and may use what is pure.
 declare -A layer=(
-        [util]=0 [fs]=1 [time]=1 [job]=2 [systemd]=3
-        [config]=4 [sched]=4 [watch]=4 [probe]=4 [exec]=4 [ledger]=4 [upkeep]=4
-        [core]=5 [bus]=6 [trigger]=6 [vaktd]=7
+        [util]=0 [fs]=1 [time]=1 [condition]=2 [job]=3 [systemd]=4
+        [config]=5 [sched]=5 [watch]=5 [probe]=5 [exec]=5 [ledger]=5 [upkeep]=5
+        [core]=6 [bus]=7 [trigger]=7 [vaktd]=8
 )
 client_may="util"
 ctl_may="util time job config client"
