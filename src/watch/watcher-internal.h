@@ -4,7 +4,7 @@
 /* What a Watch is made of; of this directory of src/ only. */
 
 #include "fs/identity.h"
-#include "watch/condition.h"
+#include "watch/path-condition.h"
 #include "watch/event-queue.h"
 #include "watch/fan-queue.h"
 #include "watch/tree.h"
@@ -18,7 +18,7 @@ struct Watch {
         void *userdata;
         WatchState state;
         Tree *tree; /* one of the two */
-        Condition *condition;
+        PathCondition *condition;
         bool queued;
         TAILQ_ENTRY(Watch) watches, work;
 };

@@ -141,7 +141,7 @@ static void watcher_repair(Watcher *w) {
                 if (watch->tree && (w->overflowed || watch->tree->fan))
                         tree_rescan(watch->tree);
                 else if (watch->condition && w->overflowed)
-                        condition_look_later(watch->condition);
+                        path_condition_look_later(watch->condition);
         }
         w->overflowed = w->fan_overflowed = false;
 }
@@ -155,7 +155,7 @@ static bool watcher_work_watch(Watcher *w) {
                 return false;
         watch_unqueue(watch);
         watch_enter(watch, &scope);
-        if (watch->tree ? tree_work(watch->tree) : condition_work(watch->condition))
+        if (watch->tree ? tree_work(watch->tree) : path_condition_work(watch->condition))
                 watch_wake(watch);
         else
                 watch_rest(watch);
@@ -387,7 +387,7 @@ static int on_mounts(sd_event_source *s, int fd, uint32_t revents, void *userdat
                 if (watch->tree)
                         tree_resolve_later(watch->tree);
                 else
-                        condition_look_later(watch->condition);
+                        path_condition_look_later(watch->condition);
         }
         return 0;
 }
@@ -552,7 +552,7 @@ int watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps
         TAILQ_INSERT_TAIL(&watcher->watches, w, watches);
         r = watch_set_def(w, def);
         if (r >= 0 && watch_is_condition(w))
-                r = condition_new(&w->condition, w);
+                r = path_condition_new(&w->condition, w);
         else if (r >= 0)
                 r = tree_new(&w->tree, w, watcher->queue, watcher->event);
         if (r < 0)
@@ -570,7 +570,7 @@ Watch *watch_free(Watch *w) {
                 TAILQ_INSERT_TAIL(&w->watcher->retired, w->tree, retired);
                 (void)sd_event_source_set_enabled(w->watcher->work_source, SD_EVENT_ON);
         }
-        (void)condition_free(w->condition);
+        (void)path_condition_free(w->condition);
         watch_unqueue(w);
         TAILQ_REMOVE(&w->watcher->watches, w, watches);
         free(w->path);
@@ -661,13 +661,13 @@ int watch_explain(const Watch *w, char **ret) {
 
         if (w->tree)
                 r = tree_explain(w->tree, &text);
-        else if (condition_is_cut(w->condition))
+        else if (path_condition_is_cut(w->condition))
                 r = asprintf(&text, CUT_TEXT, w->def.path);
-        else if (condition_is_refused(w->condition))
+        else if (path_condition_is_refused(w->condition))
                 r = asprintf(&text, REFUSED_TEXT, w->def.path);
         else
                 r = asprintf(&text, "%s=%s%s", kind_table[w->def.kind], w->def.path,
-                             condition_is_blind(w->condition) ? ", polled from time to time" : "");
+                             path_condition_is_blind(w->condition) ? ", polled from time to time" : "");
         if (r < 0)
                 return -ENOMEM;
         *ret = text;
@@ -690,7 +690,7 @@ WatchCounters watch_counters(const Watch *w) {
 
 void watch_recheck(Watch *w) {
         if (w->condition)
-                condition_recheck(w->condition);
+                path_condition_recheck(w->condition);
 }
 
 static WatchFile file_of(const Entry *e) {

@@ -3,7 +3,7 @@
 /* The three kinds of systemd.path(5) that hold or do not hold. Each look answers the whole question again, so events
  * need not be understood, only noticed. What counts as an empty directory is what systemd's dir_is_empty() says. */
 
-#include "watch/condition.h"
+#include "watch/path-condition.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #define DEAR_USEC  (20 * USEC_PER_MSEC) /* a look that takes so long is not repeated at once: */
 #define LOOK_SHARE 10U                  /* such ones take at most one part in so many of the time */
 
-struct Condition {
+struct PathCondition {
         Watch *watch;
         PathChain *chain;
         Subscriber directory; /* DirectoryNotEmpty= */
@@ -79,10 +79,10 @@ static int has_entries(int path_fd) {
 /* --- looking --- */
 
 static void on_directory_event(Subscriber *s, const Notice *n) {
-        condition_look_later((Condition *)(void *)((char *)s - offsetof(Condition, directory)));
+        path_condition_look_later((PathCondition *)(void *)((char *)s - offsetof(PathCondition, directory)));
 }
 
-static int condition_look_into(Condition *c, int fd) {
+static int path_condition_look_into(PathCondition *c, int fd) {
         FileSystemTraits traits = {};
         int r;
 
@@ -98,18 +98,18 @@ static int condition_look_into(Condition *c, int fd) {
 }
 
 /* 1, 0; errors are "no": whatever is in the way is not there for us. */
-static bool condition_holds(Condition *c) {
+static bool path_condition_holds(PathCondition *c) {
         _cleanup_close_ int fd = -EBADF;
 
         c->cut = false;
         c->blind = c->watch->def.backend == WATCH_BACKEND_POLL;
         if (path_chain_resolve(c->chain, &fd, &c->found, NULL) < 0)
                 return false;
-        return c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY || condition_look_into(c, fd) > 0;
+        return c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY || path_condition_look_into(c, fd) > 0;
 }
 
-static void condition_plan(Condition *c) {
-        if (!condition_is_blind(c)) {
+static void path_condition_plan(PathCondition *c) {
+        if (!path_condition_is_blind(c)) {
                 (void)sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
                 return;
         }
@@ -118,7 +118,7 @@ static void condition_plan(Condition *c) {
 }
 
 /* Who makes a look dear can make events, too. */
-static bool condition_has_to_wait(const Condition *c, usec_t now) {
+static bool path_condition_has_to_wait(const PathCondition *c, usec_t now) {
         if (now >= c->not_before)
                 return false;
         (void)sd_event_source_set_time_relative(c->timer, c->not_before - now);
@@ -126,19 +126,19 @@ static bool condition_has_to_wait(const Condition *c, usec_t now) {
         return true;
 }
 
-bool condition_work(Condition *c) {
+bool path_condition_work(PathCondition *c) {
         Change change = { .synthetic = true };
         bool held = c->held, recheck = c->recheck;
         usec_t now = now_clock(CLOCK_MONOTONIC), took;
 
-        if (!c->look_due || condition_has_to_wait(c, now))
+        if (!c->look_due || path_condition_has_to_wait(c, now))
                 return false;
         c->look_due = c->recheck = false;
-        c->held = condition_holds(c);
+        c->held = path_condition_holds(c);
         took = usec_sub(now_clock(CLOCK_MONOTONIC), now);
         c->not_before = took < DEAR_USEC ? 0 : usec_add(now, took * LOOK_SHARE);
-        condition_plan(c);
-        watch_set_state(c->watch, condition_is_refused(c) || condition_is_cut(c)               ? WATCH_DEGRADED
+        path_condition_plan(c);
+        watch_set_state(c->watch, path_condition_is_refused(c) || path_condition_is_cut(c)     ? WATCH_DEGRADED
                                   : c->held || c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY ? WATCH_ACTIVE
                                                                                                : WATCH_WAITING);
         if (c->held && (!held || recheck)) {
@@ -149,41 +149,41 @@ bool condition_work(Condition *c) {
         return true;
 }
 
-void condition_look_later(Condition *c) {
+void path_condition_look_later(PathCondition *c) {
         c->look_due = true;
         watch_wake(c->watch);
 }
 
-void condition_recheck(Condition *c) {
+void path_condition_recheck(PathCondition *c) {
         c->recheck = true;
-        condition_look_later(c);
+        path_condition_look_later(c);
 }
 
-bool condition_is_refused(const Condition *c) {
+bool path_condition_is_refused(const PathCondition *c) {
         return path_chain_is_refused(c->chain);
 }
 
-bool condition_is_cut(const Condition *c) {
+bool path_condition_is_cut(const PathCondition *c) {
         return c->cut || path_chain_is_cut(c->chain);
 }
 
-bool condition_is_blind(const Condition *c) {
+bool path_condition_is_blind(const PathCondition *c) {
         return c->blind || c->cut || path_chain_is_blind(c->chain);
 }
 
 /* --- life --- */
 
 static void on_chain_changed(void *userdata) {
-        condition_look_later(userdata);
+        path_condition_look_later(userdata);
 }
 
 static int on_condition_timer(sd_event_source *s, uint64_t usec, void *userdata) {
-        condition_look_later(userdata);
+        path_condition_look_later(userdata);
         return 0;
 }
 
-int condition_new(Condition **ret, Watch *watch) {
-        Condition *c = calloc(1, sizeof(*c));
+int path_condition_new(PathCondition **ret, Watch *watch) {
+        PathCondition *c = calloc(1, sizeof(*c));
         int r;
 
         if (!c)
@@ -197,14 +197,14 @@ int condition_new(Condition **ret, Watch *watch) {
                 r = event_add_timer(watcher_event(watch->watcher), &c->timer, "watch-condition", CLOCK_MONOTONIC,
                                     USEC_PER_MSEC, on_condition_timer, c);
         if (r < 0) {
-                (void)condition_free(c);
+                (void)path_condition_free(c);
                 return r;
         }
         *ret = c;
         return 0;
 }
 
-Condition *condition_free(Condition *c) {
+PathCondition *path_condition_free(PathCondition *c) {
         if (!c)
                 return NULL;
         event_queue_unsubscribe(watcher_queue(c->watch->watcher), &c->directory);

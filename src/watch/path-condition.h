@@ -5,24 +5,24 @@
 
 #include "watch/watcher.h"
 
-typedef struct Condition Condition;
+typedef struct PathCondition PathCondition;
 
-int condition_new(Condition **ret, Watch *watch);
-Condition *condition_free(Condition *c);
+int path_condition_new(PathCondition **ret, Watch *watch);
+PathCondition *path_condition_free(PathCondition *c);
 
 /* Looks again. True when that was due. */
-bool condition_work(Condition *c);
+bool path_condition_work(PathCondition *c);
 
-void condition_look_later(Condition *c);
+void path_condition_look_later(PathCondition *c);
 
 /* The next look reports even what held before. */
-void condition_recheck(Condition *c);
+void path_condition_recheck(PathCondition *c);
 
 /* There was more to look through than one look may: what was not looked at counts as not there. */
-bool condition_is_cut(const Condition *c) _pure_;
+bool path_condition_is_cut(const PathCondition *c) _pure_;
 
 /* A symbolic link on the way is not followed, see path_chain_is_refused(). */
-bool condition_is_refused(const Condition *c) _pure_;
+bool path_condition_is_refused(const PathCondition *c) _pure_;
 
 /* Asked again from time to time, since the kernel does not tell all; then the message to go with it. */
-bool condition_is_blind(const Condition *c) _pure_;
+bool path_condition_is_blind(const PathCondition *c) _pure_;
