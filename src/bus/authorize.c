@@ -23,18 +23,19 @@ typedef struct AuthorizeCall {
 
 /* The question for the user of a sender. There is one for all its calls, so that a sender takes one place, however
  * many calls it makes. */
-typedef struct Question {
+typedef struct SenderQuestion {
         Authorizer *authorizer;
         Connection *connection;
         char *sender;
         sd_bus_slot *slot; /* NULL: not asked yet */
         STAILQ_HEAD(, AuthorizeCall) calls;
         unsigned n_calls;
-        TAILQ_ENTRY(Question) entry;
-} Question;
+        TAILQ_ENTRY(SenderQuestion) entry;
+} SenderQuestion;
 
 struct Authorizer {
-        TAILQ_HEAD(, Question) questions; /* those that are being asked come first, the others in order of arrival */
+        TAILQ_HEAD(, SenderQuestion)
+        questions; /* those that are being asked come first, the others in order of arrival */
         unsigned n_questions, n_asked, n_calls;
 };
 
@@ -54,7 +55,7 @@ static AuthorizeCall *authorize_call_free(AuthorizeCall *call) {
 }
 DEFINE_CLEANUP(AuthorizeCall, authorize_call_free)
 
-static AuthorizeCall *question_take_call(Question *q) {
+static AuthorizeCall *question_take_call(SenderQuestion *q) {
         AuthorizeCall *call = STAILQ_FIRST(&q->calls);
 
         if (!call)
@@ -66,7 +67,7 @@ static AuthorizeCall *question_take_call(Question *q) {
         return call;
 }
 
-static Question *question_free(Question *q) {
+static SenderQuestion *question_free(SenderQuestion *q) {
         AuthorizeCall *call;
 
         while ((call = question_take_call(q)))
@@ -81,7 +82,7 @@ static Question *question_free(Question *q) {
 }
 
 Authorizer *authorizer_free(Authorizer *a) {
-        Question *q;
+        SenderQuestion *q;
 
         if (!a)
                 return NULL;
@@ -100,7 +101,7 @@ static int refuse(sd_bus_error *e, const char *action) {
 }
 
 /* Handles all calls of a sender, whose uid is now known or unavailable. */
-static void question_answer(Question *q, bool allowed) {
+static void question_answer(SenderQuestion *q, bool allowed) {
         AuthorizeCall *next;
 
         while ((next = question_take_call(q))) {
@@ -122,9 +123,9 @@ static int on_user(sd_bus_message *reply, void *userdata, sd_bus_error *ret_erro
 
 /* Asks what may be asked now. */
 static void authorizer_ask(Authorizer *a) {
-        Question *next;
+        SenderQuestion *next;
 
-        for (Question *q = TAILQ_FIRST(&a->questions); q && a->n_asked < AUTHORIZE_ASKED_MAX; q = next) {
+        for (SenderQuestion *q = TAILQ_FIRST(&a->questions); q && a->n_asked < AUTHORIZE_ASKED_MAX; q = next) {
                 int r;
 
                 next = TAILQ_NEXT(q, entry);
@@ -142,7 +143,7 @@ static void authorizer_ask(Authorizer *a) {
 
 /* The reply of the bus: the user of the caller. */
 static int on_user(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
-        Question *q = userdata;
+        SenderQuestion *q = userdata;
         Authorizer *a = q->authorizer;
         uint32_t uid;
 
@@ -153,8 +154,8 @@ static int on_user(sd_bus_message *reply, void *userdata, sd_bus_error *ret_erro
         return 0;
 }
 
-static Question *find_question(const Authorizer *a, const char *sender) {
-        Question *q;
+static SenderQuestion *find_question(const Authorizer *a, const char *sender) {
+        SenderQuestion *q;
 
         TAILQ_FOREACH(q, &a->questions, entry)
                 if (streq(q->sender, sender))
@@ -162,8 +163,8 @@ static Question *find_question(const Authorizer *a, const char *sender) {
         return NULL;
 }
 
-static Question *add_question(Connection *c, const char *sender) {
-        Question *q = calloc(1, sizeof(*q));
+static SenderQuestion *add_question(Connection *c, const char *sender) {
+        SenderQuestion *q = calloc(1, sizeof(*q));
 
         if (!q)
                 return NULL;
@@ -178,7 +179,7 @@ static Question *add_question(Connection *c, const char *sender) {
         return q;
 }
 
-static bool is_too_much(const Authorizer *a, const Question *q) {
+static bool is_too_much(const Authorizer *a, const SenderQuestion *q) {
         if (!q)
                 return a->n_questions >= AUTHORIZE_SENDERS_MAX;
         return q->n_calls >= (a->n_calls < AUTHORIZE_CALLS_MAX ? AUTHORIZE_PER_SENDER_MAX : 1);
@@ -188,7 +189,7 @@ static int ask_user(Connection *c, sd_bus_message *m, const char *action, Author
         const char *sender = sd_bus_message_get_sender(m);
         Authorizer *a = c->authorizer;
         AuthorizeCall *call;
-        Question *q;
+        SenderQuestion *q;
 
         if (!sender)
                 return refuse(e, action);
