@@ -25,6 +25,8 @@ const JobDef job_def_defaults = {
                 .catch_up_max = 100,
                 .catch_up_within = USEC_INFINITY,
         },
+        .monitor = { .sample_max = 30 * USEC_PER_SEC },
+        .wait_max = USEC_INFINITY,
 };
 
 int job_def_new(JobDef **ret, const char *name) {
@@ -73,6 +75,10 @@ JobDef *job_def_unref(JobDef *d) {
         free(d->timer.except);
         free(d->timer.time_zone);
         path_def_free(d->path_trigger);
+        condition_free(d->monitor.when);
+        condition_free(d->monitor.clear);
+        strv_free(d->monitor.on_clear);
+        condition_free(d->wait_for);
         for (size_t i = 0; i < d->n_commands; i++) {
                 free(d->commands[i].path);
                 strv_free(d->commands[i].argv);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "condition/condition.h"
 #include "job/path-def.h"
 #include "job/unit-property.h"
 #include "time/calendar.h"
@@ -75,6 +76,16 @@ typedef struct TimerDef {
         bool wake_system;
 } TimerDef;
 
+/* [Monitor]: the job is requested when a condition has held for a time, and again while it goes on. */
+typedef struct MonitorDef {
+        Condition *when;   /* NULL: the job has no monitor, and the rest means nothing */
+        Condition *clear;  /* what ends it; never NULL when there is a monitor */
+        usec_t for_usec;   /* µs that either must hold without a break; 0 = at once */
+        usec_t every;      /* µs between two requests while it is raised; 0 = only one */
+        usec_t sample_max; /* µs; what nobody tells of is asked at least so often */
+        char **on_clear;   /* jobs to request when it is over; NULL-terminated or NULL */
+} MonitorDef;
+
 typedef enum Overlap {
         OVERLAP_QUEUE,    /* wait until the other run of the job has ended; at most QueueMax= wait */
         OVERLAP_SKIP,     /* refuse */
@@ -124,6 +135,7 @@ typedef struct JobDef {
         TimerDef timer;
 
         PathDef *path_trigger; /* [Path], or NULL */
+        MonitorDef monitor;
 
         char **on_success,
                 **on_failure; /* jobs to request when a run has ended in this way; NULL-terminated or NULL */
@@ -142,6 +154,8 @@ typedef struct JobDef {
         int priority; /* Priority=, higher goes first */
         RetryDef retry;
         usec_t min_interval; /* µs between two starts, 0 = none */
+        Condition *wait_for; /* WaitFor=: a run starts only when it is true; NULL = at once */
+        usec_t wait_max;     /* µs that a run waits for it before it is skipped; USEC_INFINITY = for good */
         SuccessDef success;
         unsigned history_keep;    /* finished runs that are kept; 0 = as in vaktd.conf, UINT_MAX = all */
         usec_t history_keep_usec; /* µs; 0 = as in vaktd.conf, USEC_INFINITY = for good */
