@@ -9,8 +9,8 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "config/utf8.h"
 #include "util/macro.h"
+#include "util/utf8.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 #define ELLIPSIS    "\xe2\x80\xa6" /* U+2026 */

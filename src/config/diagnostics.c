@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "config/utf8.h"
 #include "util/array.h"
+#include "util/utf8.h"
 
 /* Puts a question mark for each byte that is no UTF-8, and for control characters. */
 static char *make_presentable(char *s) {
@@ -106,20 +106,6 @@ void diagnostics_done(Diagnostics *d) {
         }
         free(d->items);
         *d = (Diagnostics){};
-}
-
-int complain(char **reterr, const char *format, ...) {
-        char *text = NULL;
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        r = vasprintf(&text, format, ap);
-        va_end(ap);
-        if (r < 0)
-                return -ENOMEM;
-        *reterr = text;
-        return -EINVAL;
 }
 
 int file_problems_add(FileProblems *f, unsigned line, const char *format, ...) {

@@ -33,9 +33,6 @@ void diagnostics_find_private(Diagnostics *d);
 
 void diagnostics_done(Diagnostics *d);
 
-/* Sets *reterr to a message that is the caller's to free. Returns -EINVAL, or -ENOMEM with *reterr untouched. */
-int complain(char **reterr, const char *format, ...) _printf_(2, 3);
-
 /* The problems of one file on their way into a list: the first DIAGNOSTICS_PER_FILE_MAX are written down, the others
  * counted. */
 typedef struct FileProblems {

@@ -10,11 +10,11 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "config/diagnostics.h"
-#include "config/utf8.h"
-#include "config/words.h"
 #include "util/array.h"
+#include "util/complain.h"
 #include "util/strv.h"
+#include "util/utf8.h"
+#include "util/words.h"
 
 /* Takes a word that is nothing but text, or a semicolon by itself. */
 static bool take_token(const char **p, const char *token) {

@@ -16,8 +16,8 @@
 #include "config/job-run.h"
 #include "config/job-timer.h"
 #include "config/service.h"
-#include "config/utf8.h"
 #include "util/strv.h"
+#include "util/utf8.h"
 
 #define TAGS_MAX          64
 #define TAG_LENGTH_MAX    64 /* bytes */

@@ -16,6 +16,7 @@
 #include "config/job-cycles.h"
 #include "config/job-entry.h"
 #include "util/array.h"
+#include "util/complain.h"
 #include "util/strv.h"
 
 struct JobLoader {

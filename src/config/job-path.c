@@ -10,10 +10,10 @@
 #include <assert.h>
 #include <limits.h>
 
-#include "config/path-value.h"
-#include "config/utf8.h"
 #include "util/array.h"
+#include "util/path-value.h"
 #include "util/strv.h"
+#include "util/utf8.h"
 
 #define SHOWN_MAX 64 /* bytes of a word that a problem repeats */
 

@@ -7,8 +7,8 @@
 
 #include "config/names.h"
 #include "config/settings.h"
-#include "config/utf8.h"
 #include "util/strv.h"
+#include "util/utf8.h"
 
 #define RUN_UNIT       "vakt-" /* what runs are called in the service manager */
 #define FACTOR_MAX     1000

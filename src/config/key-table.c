@@ -12,8 +12,9 @@
 #include <stdio.h>
 
 #include "config/reader.h"
-#include "config/utf8.h"
 #include "time/span.h"
+#include "util/edit-distance.h"
+#include "util/utf8.h"
 
 #define QUOTED_MAX  64 /* bytes of a value that a problem repeats */
 #define SPAN_ADVICE "Write one as in systemd.time(7), for example 15min or 1h 30min."
@@ -23,49 +24,6 @@ uint64_t hash_string(uint64_t hash, const char *s) {
                 hash = (hash ^ (unsigned char)*s) * 0x100000001b3ULL;
         while (*s++ != '\0');
         return hash;
-}
-
-static char lower(char c) {
-        return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* Optimal string alignment, row by row; three rows are all that a swap of neighbours looks back to. When two rows hold
- * nothing within the limit no later one will: among hundreds of keys most are given up early. */
-unsigned edit_distance(const char *a, const char *b, unsigned limit) {
-        unsigned rows[3][READER_KEY_MAX + 1];
-        size_t n = strlen(a), m = strlen(b);
-        unsigned least = 0, least_before;
-
-        if (n > READER_KEY_MAX || m > READER_KEY_MAX || n > m + limit || m > n + limit)
-                return limit + 1;
-        for (unsigned k = 0; k <= m; k++)
-                rows[0][k] = k;
-        for (size_t i = 1; i <= n; i++) {
-                unsigned *now = rows[i % 3], *before = rows[(i - 1) % 3], *older = rows[(i + 1) % 3];
-
-                now[0] = (unsigned)i;
-                least_before = least;
-                least = now[0];
-                for (size_t k = 1; k <= m; k++) {
-                        bool same = lower(a[i - 1]) == lower(b[k - 1]);
-
-                        now[k] = before[k - 1] + !same;
-                        now[k] = MIN(now[k], before[k] + 1);
-                        now[k] = MIN(now[k], now[k - 1] + 1);
-                        if (i > 1 && k > 1 && lower(a[i - 1]) == lower(b[k - 2]) && lower(a[i - 2]) == lower(b[k - 1]))
-                                now[k] = MIN(now[k], older[k - 2] + 1);
-                        least = MIN(least, now[k]);
-                }
-                if (least > limit && least_before > limit)
-                        return limit + 1;
-        }
-        return MIN(rows[n % 3][m], limit + 1);
-}
-
-unsigned typing_errors(const char *name) {
-        size_t n = strlen(name);
-
-        return n < 6 ? 1 : n < 9 ? 2 : 3;
 }
 
 static bool is_private(const char *name) {

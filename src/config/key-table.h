@@ -101,13 +101,6 @@ typedef struct KeyWords {
 } KeyWords;
 int key_parse_word(const KeyLine *k, void *field); /* int or enum by the KeyWords that is the argument */
 
-/* Edits (insert, delete, replace, swap neighbours; letter case does not count) that lead from a to b; limit + 1 when
- * more than limit are needed. */
-unsigned edit_distance(const char *a, const char *b, unsigned limit);
-
-/* How far apart two names may be to be taken for one. */
-unsigned typing_errors(const char *name) _pure_;
-
 /* FNV-1a, 64 bits, goes on from hash; with the NUL at the end of s. */
 #define HASH_START 0xcbf29ce484222325ULL
 uint64_t hash_string(uint64_t hash, const char *s) _pure_;

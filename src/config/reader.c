@@ -14,7 +14,7 @@
 
 #include <ini.h>
 
-#include "config/utf8.h"
+#include "util/utf8.h"
 
 #define PIECE_GUARD     '\xff' /* at the beginning of each piece, and at the end of those that more follow */
 #define PIECE_LAST      '\xfd' /* at the end of a value's last piece */

@@ -7,8 +7,8 @@
 
 #include "config/names.h"
 #include "config/service-convert.h"
-#include "config/size.h"
 #include "time/span.h"
+#include "util/size.h"
 
 #define IO_WEIGHT_MAX 10000
 #define PORT_MAX      65535

@@ -8,10 +8,10 @@
 #include "config/exec-line.h"
 #include "config/names.h"
 #include "config/service-convert.h"
-#include "config/utf8.h"
-#include "config/words.h"
 #include "util/string-table.h"
 #include "util/strv.h"
+#include "util/utf8.h"
+#include "util/words.h"
 
 #define LETTERS         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define DIGITS          "0123456789"

@@ -14,6 +14,7 @@
 
 #include "config/key-table.h"
 #include "config/service-convert.h"
+#include "util/edit-distance.h"
 #include "util/string-table.h"
 
 #define NATIVE_ARCHITECTURE 0    /* SCMP_ARCH_NATIVE */

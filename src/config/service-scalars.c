@@ -8,10 +8,10 @@
 
 #include "config/names.h"
 #include "config/service-convert.h"
-#include "config/size.h"
-#include "config/words.h"
 #include "time/span.h"
 #include "util/log.h"
+#include "util/size.h"
+#include "util/words.h"
 
 #define ERRNO_KILL     (INT32_MAX - 1) /* "kill" among the error numbers of a system call filter */
 #define WEIGHT_IDLE    0

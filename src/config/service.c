@@ -15,11 +15,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "config/path-value.h"
-#include "config/utf8.h"
-#include "config/words.h"
 #include "util/array.h"
+#include "util/path-value.h"
 #include "util/strv.h"
+#include "util/utf8.h"
+#include "util/words.h"
 
 #define WORD_SHOWN_MAX 64 /* bytes of a word that a problem repeats */
 

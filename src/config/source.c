@@ -6,6 +6,7 @@
  * looked at. */
 
 #include "config/source.h"
+#include "util/complain.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -7,8 +7,8 @@
 
 #include <assert.h>
 
-#include "config/diagnostics.h"
-#include "config/utf8.h"
+#include "util/complain.h"
+#include "util/utf8.h"
 
 /* What %c stands for; NULL when it stands for nothing. */
 static const char *lookup(const Specifiers *specifiers, char c) {

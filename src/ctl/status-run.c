@@ -5,10 +5,10 @@
 #include "client/run-view.h"
 #include "ctl/alloc.h"
 #include "ctl/relative-time.h"
-#include "ctl/size.h"
 #include "ctl/status.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
+#include "util/size.h"
 
 #define LABEL_WIDTH 12
 

@@ -6,8 +6,8 @@
 
 #include "ctl/alloc.h"
 #include "ctl/relative-time.h"
-#include "ctl/size.h"
 #include "job/run.h"
+#include "util/size.h"
 
 void diagnostic_print(FILE *f, const DiagnosticView *v) {
         _cleanup_free_ char *file = text_escape(v->file), *message = text_escape(v->message);

@@ -8,7 +8,8 @@
 #include <cmocka.h>
 
 #include "config/diagnostics.h"
-#include "config/utf8.h"
+#include "util/complain.h"
+#include "util/utf8.h"
 
 static void test_add_and_merge(void **state) {
         Diagnostics a = {}, b = {};

@@ -11,6 +11,7 @@
 
 #include "config/job-file.h"
 #include "config/key-table.h"
+#include "util/edit-distance.h"
 #include "util/strv.h"
 
 #define HOST "vaktmester"

@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "ctl/relative-time.h"
-#include "ctl/size.h"
 #include "util/macro.h"
+#include "util/size.h"
 
 #define NOW (1700000000 * USEC_PER_SEC) /* Tue 2023-11-14 22:13:20 UTC */
 

@@ -4,12 +4,12 @@
  * them, and an unknown escape is an error (systemd warns and keeps it). Escapes count in all lists, also in those
  * where systemd only drops the backslash: that is never intended. */
 
-#include "config/words.h"
+#include "util/words.h"
 
 #include <assert.h>
 
-#include "config/diagnostics.h"
-#include "config/utf8.h"
+#include "util/complain.h"
+#include "util/utf8.h"
 
 #define HEX_DIGITS "0123456789abcdefABCDEF"
 

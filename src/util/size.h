@@ -17,3 +17,9 @@ int percent_parse(const char *s, uint32_t *ret);
 
 /* The same part of 2^32 - 1, which is how the service manager is told one. */
 uint32_t percent_scale(uint32_t permyriad) _const_;
+
+#define SIZE_TEXT_MAX 16 /* bytes, with NUL */
+
+/* "512B", "3.1M", "2G", in the form of systemctl: to the base of 1024, with one decimal unless it is 0. Returns buf.
+ */
+char *size_format(char buf[static SIZE_TEXT_MAX], uint64_t n);

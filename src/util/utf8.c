@@ -3,7 +3,7 @@
 /* UTF-8 as RFC 3629 has it: shortest form only, no surrogates, nothing past U+10FFFF. The ranges of the second byte
  * (table 3-7 of the Unicode standard) say all of that. libsystemd sends no noncharacters either. */
 
-#include "config/utf8.h"
+#include "util/utf8.h"
 
 static const struct {
         unsigned char first, last; /* lead bytes */

@@ -3,7 +3,7 @@
 /* Nothing here looks at the disk: a path is validated by how it is written. What would depend on where somebody stands
  * ("." and "..", no slash in front) is refused instead of resolved. */
 
-#include "config/path-value.h"
+#include "util/path-value.h"
 
 #include <limits.h>
 

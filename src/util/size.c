@@ -2,7 +2,10 @@
 
 /* Exact arithmetic with integers: what a size comes to must not depend on how a double is rounded. */
 
-#include "config/size.h"
+#include "util/size.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 #define DIGITS         "0123456789"
 #define DECIMALS_MAX   9
@@ -125,4 +128,25 @@ int percent_parse(const char *s, uint32_t *ret) {
 
 uint32_t percent_scale(uint32_t permyriad) {
         return (uint32_t)(((uint64_t)permyriad * UINT32_MAX + PERMYRIAD_FULL / 2) / PERMYRIAD_FULL);
+}
+
+/* Truncated, not rounded, like systemd: a limit of 100M that is reached within some bytes must not read as 100M. */
+char *size_format(char buf[static SIZE_TEXT_MAX], uint64_t n) {
+        static const char letters[] = "EPTGMK";
+        uint64_t unit = UINT64_C(1) << 60;
+
+        for (const char *letter = letters; *letter; letter++, unit >>= 10) {
+                uint64_t tenths;
+
+                if (n < unit)
+                        continue;
+                tenths = n % unit * 10 / unit;
+                if (tenths > 0)
+                        (void)snprintf(buf, SIZE_TEXT_MAX, "%" PRIu64 ".%" PRIu64 "%c", n / unit, tenths, *letter);
+                else
+                        (void)snprintf(buf, SIZE_TEXT_MAX, "%" PRIu64 "%c", n / unit, *letter);
+                return buf;
+        }
+        (void)snprintf(buf, SIZE_TEXT_MAX, "%" PRIu64 "B", n);
+        return buf;
 }

@@ -1,0 +1,15 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* How far apart two names are, for "Did you mean …?". */
+
+#include "util/macro.h"
+
+#define EDIT_LENGTH_MAX 48 /* bytes; a longer name is far from every other */
+
+/* Edits (insert, delete, replace, swap neighbours; letter case does not count) that lead from a to b; limit + 1 when
+ * more than limit are needed. */
+unsigned edit_distance(const char *a, const char *b, unsigned limit);
+
+/* How far apart two names may be to be taken for one. */
+unsigned typing_errors(const char *name) _pure_;
