@@ -94,6 +94,8 @@ typedef struct Reading {
         const char *reason; /* why it is unknown: one sentence, borrowed; NULL when it is known */
 } Reading;
 
+#define CONDITION_NEVER INT64_MAX /* of CONDITION_USEC: it does not come to that */
+
 typedef enum Truth {
         TRUTH_FALSE,
         TRUTH_TRUE,
@@ -110,10 +112,12 @@ typedef struct ConditionError {
 /* Parses one. -EINVAL, with *reterr (may be NULL) filled in; -ENOMEM. What it was written as, normalized, parses to
  * an equal one (condition_format()). */
 int condition_parse(const char *text, Condition **ret, ConditionError *reterr);
-/* a and b; takes both over, also when it fails (-ENOMEM, -E2BIG: too many tests). a may be NULL. */
+/* a and b; takes both over, also when it fails (-ENOMEM; -E2BIG: too many tests, parentheses or bytes). a may be NULL.
+ */
 int condition_and(Condition *a, Condition *b, Condition **ret);
-/* not c; takes it over. */
+/* not c; takes it over. The same errors. */
 int condition_not(Condition *c, Condition **ret);
+int condition_copy(const Condition *c, Condition **ret); /* -ENOMEM */
 Condition *condition_free(Condition *c);
 DEFINE_CLEANUP(Condition, condition_free)
 /* The normalized form. The caller frees it. */
@@ -123,7 +127,7 @@ int condition_format(const Condition *c, char **ret);
 size_t condition_n_tests(const Condition *c) _pure_;
 const ConditionTest *condition_test(const Condition *c, size_t i) _pure_;
 
-/* readings[i] is about condition_test(c, i). */
+/* readings[i] is about condition_test(c, i). A share of nothing (whole is 0) is unknown. */
 Truth condition_truth(const Condition *c, const Reading *readings);
 Truth condition_test_truth(const ConditionTest *t, const Reading *r);
 /* The test that people are to be told about: of a true (false, unknown) condition the first one that makes it so. */
@@ -142,6 +146,8 @@ const char *reading_format(char buf[static CONDITION_VALUE_MAX], const Question 
 const char *limit_format(char buf[static CONDITION_VALUE_MAX], const ConditionTest *t);
 
 const char *condition_kind_to_string(ConditionKind k) _const_;
+const char *condition_kind_help(ConditionKind k) _const_;    /* what it measures, without a full stop */
+const char *condition_kind_example(ConditionKind k) _const_; /* a condition with it */
 ConditionUnit condition_kind_unit(ConditionKind k) _const_;
 /* "unknown", "true", "false" */
 const char *truth_to_string(Truth t) _const_;
