@@ -232,6 +232,7 @@ static int take_endpoint(Scanner *s, Question *q) {
 
 static int take_listening(Scanner *s, Question *q) {
         static const char *const families[] = { "tcp", "udp", "unix" };
+        const char *at, *problem;
         int r = take_choice(s, q, &q->aspect, families, ELEMENTSOF(families),
                             "is not a kind of socket. Write tcp, udp or unix.");
 
@@ -239,8 +240,11 @@ static int take_listening(Scanner *s, Question *q) {
                 return r;
         if (!streq(q->aspect, "unix"))
                 return take_endpoint(s, q);
-        scanner_skip_blanks(s);
-        return *s->at == '@' ? take_name(s, q) : take_path(s, q);
+        r = take_argument(s, q, &q->subject, &at);
+        if (r < 0 || (q->subject[0] == '@' && q->subject[1] != '\0'))
+                return r;
+        problem = path_value_tidy(q->subject);
+        return problem ? complain_argument(s, at, q->subject, problem) : 0;
 }
 
 /* --- what has words of its own --- */
