@@ -220,7 +220,10 @@ static int parse_line(KeyReading *r, KeyLine *k) {
         int e;
 
         if (r->specifiers && (!k->row->raw || !validated)) {
-                e = specifier_expand(k->value, r->specifiers, &expanded, &message);
+                Specifiers specifiers = *r->specifiers;
+
+                specifiers.has_percentages = k->row->has_percentages;
+                e = specifier_expand(k->value, &specifiers, &expanded, &message);
                 if (e == -EINVAL)
                         return key_problem(k, "%s", message);
                 if (e < 0)
@@ -259,6 +262,7 @@ static int on_assign(void *userdata, unsigned line, const char *section, const c
                         return parse_line(r, &(KeyLine){
                                                      .row = row,
                                                      .value = value,
+                                                     .written = value,
                                                      .line = line,
                                                      .problems = r->problems,
                                                      .reading = r,

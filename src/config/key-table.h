@@ -17,7 +17,8 @@ typedef struct KeyReading KeyReading;
 /* One assignment on its way to its parser. */
 typedef struct KeyLine {
         const KeyRow *row;
-        const char *value; /* stripped, specifiers replaced unless the row is raw; "" clears or restores the default */
+        const char *value;   /* specifiers replaced unless the row is raw; "" clears or restores the default */
+        const char *written; /* the same as it stands in the file, stripped */
         unsigned line;
         FileProblems *problems;
         KeyReading *reading;
@@ -35,6 +36,7 @@ struct KeyRow {
         size_t size;          /* of a plain field, which an empty value sets to its default; 0: the parser gets "" */
         const void *argument; /* what the parser wants to know */
         bool raw;             /* the parser replaces specifiers itself */
+        bool has_percentages; /* "10%" needs no second percent sign, see Specifiers */
 };
 
 /* Offset and size of a plain field, for a row. */

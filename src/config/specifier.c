@@ -8,7 +8,10 @@
 #include <assert.h>
 
 #include "util/complain.h"
+#include "util/ascii.h"
 #include "util/utf8.h"
+
+#define PERCENTAGE_ENDS " \t\n\r)" /* and the end */
 
 /* What %c stands for; NULL when it stands for nothing. */
 static const char *lookup(const Specifiers *specifiers, char c) {
@@ -24,6 +27,16 @@ static const char *lookup(const Specifiers *specifiers, char c) {
         default:
                 return NULL;
         }
+}
+
+/* What the percent sign at *p stands for, NULL for nothing; moves *p to the last character of it. */
+static const char *resolve(const char *start, const char **p, const Specifiers *specifiers) {
+        const char *at = *p;
+
+        if (specifiers->has_percentages && at > start && is_digit(at[-1]) && strchr(PERCENTAGE_ENDS, at[1]))
+                return "%";
+        (*p)++;
+        return lookup(specifiers, **p);
 }
 
 static int complain_unknown(const char *at, char **reterr) {
@@ -45,10 +58,9 @@ static int measure(const char *s, const Specifiers *specifiers, size_t *ret, cha
                 const char *value = NULL;
 
                 if (*p == '%') {
-                        value = lookup(specifiers, p[1]);
+                        value = resolve(s, &p, specifiers);
                         if (!value)
-                                return complain_unknown(p + 1, reterr);
-                        p++;
+                                return complain_unknown(p, reterr);
                 }
                 n += value ? strlen(value) : 1;
                 if (n > SPECIFIER_RESULT_MAX)
@@ -74,13 +86,26 @@ int specifier_expand(const char *s, const Specifiers *specifiers, char **ret, ch
                 return -ENOMEM;
         for (const char *p = s; *p; p++)
                 if (*p == '%')
-                        out = stpcpy(out, lookup(specifiers, *++p));
+                        out = stpcpy(out, resolve(s, &p, specifiers));
                 else
                         *out++ = *p;
         *out = '\0';
         assert((size_t)(out - copy) == n); /* as measured */
         *ret = copy;
         return 0;
+}
+
+size_t specifier_origin(const char *s, const Specifiers *specifiers, size_t offset) {
+        const char *p = s;
+
+        for (size_t n = 0; *p; p++) {
+                const char *at = p, *value = *p == '%' ? resolve(s, &p, specifiers) : NULL;
+
+                n += value ? strlen(value) : 1;
+                if (n > offset)
+                        return (size_t)(at - s);
+        }
+        return (size_t)(p - s);
 }
 
 bool specifier_is_used(const char *s, char c) {

@@ -10,7 +10,10 @@
 #include "config/specifier.h"
 
 static const Specifiers job = { .job = "backup", .host = "vaktmester" },
-                        instance = { .job = "backup@srv", .instance = "srv", .host = "vaktmester" };
+                        instance = { .job = "backup@srv", .instance = "srv", .host = "vaktmester" },
+                        share = {
+                                .job = "disk@srv", .instance = "srv", .host = "vaktmester", .has_percentages = true
+                        };
 
 static const struct {
         int line;
@@ -30,6 +33,12 @@ static const struct {
         { __LINE__, &job, "%\xc3\xb8", NULL, "%\xc3\xb8 is not a specifier" },
         { __LINE__, &job, "/srv/%i", NULL, "this job is not an instance" },
         { __LINE__, &instance, "%I", NULL, "%I is not a specifier" },
+        { __LINE__, &share, "/%i < 10%", "/srv < 10%", NULL },
+        { __LINE__, &share, "(5% 5%\t5%) 5%%", "(5% 5%\t5%) 5%", NULL },
+        { __LINE__, &share, "/5%i", "/5srv", NULL },
+        { __LINE__, &share, "x%", NULL, "ends in a single %" },
+        { __LINE__, &share, "%", NULL, "ends in a single %" },
+        { __LINE__, &share, "5%q", NULL, "%q is not a specifier" },
 };
 
 static void test_rows(void **state) {
@@ -43,6 +52,15 @@ static void test_rows(void **state) {
                 free(value);
                 free(message);
         }
+}
+
+/* A column of the value leads to the column in the file. */
+static void test_origin(void **state) {
+        const char *text = "a %i%%5% b";
+        const size_t origins[] = { 0, 1, 2, 2, 2, 4, 6, 7, 8, 9, 10, 10 }; /* of "a srv%5% b" */
+
+        for (size_t i = 0; i < ELEMENTSOF(origins); i++)
+                assert_int_equal(specifier_origin(text, &share, i), origins[i]);
 }
 
 /* A line full of specifiers must not become a hundred times as long. */
@@ -75,6 +93,7 @@ static void test_is_used(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_rows),
+                cmocka_unit_test(test_origin),
                 cmocka_unit_test(test_limit),
                 cmocka_unit_test(test_is_used),
         };
