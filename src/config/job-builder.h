@@ -86,6 +86,8 @@ typedef struct Builder {
         Place unit_place;
         TimerLines timer;
         PathLines path;
+        Place monitor_place;   /* of the first line of [Monitor] */
+        bool monitor_has_when; /* also when its last line is an empty one */
         ServiceLines service;
         ChainLine *chains;
         size_t n_chains;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "config/exec-line.h"
+#include "config/job-monitor.h"
 #include "config/job-path.h"
 #include "config/job-run.h"
 #include "config/job-timer.h"
@@ -148,6 +149,7 @@ static const KeyRange queue_range = { 0, JOB_QUEUE_MAX }, parallel_range = { 1, 
 static const KeyRange catch_up_range = { 1, JOB_CATCH_UP_MAX };
 static const KeySpan delay_span = { 0, .endless = false }, accuracy_span = { 1, .endless = false };
 static const KeySpan within_span = { 0, .endless = true }, history_span = { USEC_PER_SEC, .endless = true };
+static const KeySpan sample_span = { USEC_PER_SEC, .endless = false }, wait_span = { 0, .endless = true };
 static const KeyRange retry_range = { 0, JOB_RETRY_MAX }, history_range = { 1, UINT_MAX - 1 };
 static const TriggerType interval = TRIGGER_INTERVAL, boot = TRIGGER_BOOT, startup = TRIGGER_STARTUP;
 static const TriggerType calendar = TRIGGER_CALENDAR, cron = TRIGGER_CRON;
@@ -209,6 +211,12 @@ static const KeyRow job_rows[] = {
         { "Path", "DirectoryMode", path_parse_setting, .argument = &path_keys[PATH_DIRECTORY_MODE] },
         { "Path", "Backend", path_parse_setting, .argument = &path_keys[PATH_BACKEND] },
         { "Path", "PollSec", path_parse_setting, .argument = &path_keys[PATH_POLL] },
+        { "Monitor", "When", monitor_parse_when, FIELD(monitor.when), .has_percentages = true },
+        { "Monitor", "Clear", monitor_parse_condition, FIELD(monitor.clear), .has_percentages = true },
+        { "Monitor", "ForSec", monitor_parse_span, VALUE(monitor.for_usec), &delay_span },
+        { "Monitor", "EverySec", monitor_parse_every, VALUE(monitor.every) },
+        { "Monitor", "SampleSec", monitor_parse_span, VALUE(monitor.sample_max), &sample_span },
+        { "Monitor", "OnClear", monitor_parse_chain, FIELD(monitor.on_clear) },
         { "Run", "Exec", parse_exec, .raw = true },
         { "Run", "Shell", parse_shell },
         { "Run", "Unit", run_parse_unit, FIELD(unit) },
@@ -218,6 +226,8 @@ static const KeyRow job_rows[] = {
         { "Run", "MaxParallel", key_parse_unsigned, VALUE(max_parallel), &parallel_range },
         { "Run", "Pool", run_parse_pool, FIELD(pool) },
         { "Run", "Priority", run_parse_priority, VALUE(priority) },
+        { "Run", "WaitFor", wait_parse_condition, FIELD(wait_for), .has_percentages = true },
+        { "Run", "WaitMaxSec", key_parse_span, VALUE(wait_max), &wait_span },
         { "Run", "Retry", key_parse_count, VALUE(retry.max), &retry_range },
         { "Run", "RetryDelaySec", key_parse_span, VALUE(retry.delay), &delay_span },
         { "Run", "RetryFactor", run_parse_factor, VALUE(retry.factor) },
@@ -280,9 +290,10 @@ static int put_shell_command(Builder *b) {
 }
 
 static int problem_nothing_to_run(const Builder *b) {
-        const Place *first = b->def->n_triggers > 0 ? &b->timer.triggers[0]
-                             : b->def->path_trigger ? b->path.sources
-                                                    : NULL;
+        const Place *first = b->def->n_triggers > 0       ? &b->timer.triggers[0]
+                             : b->def->path_trigger       ? b->path.sources
+                             : b->monitor_place.order > 0 ? &b->monitor_place
+                                                          : NULL;
 
         return file_problems_add(first ? first->problems : &b->problems[0], first ? first->line : 0,
                                  "The job has nothing to run. Write Exec=, Shell= or Unit= in section [Run].");
@@ -315,6 +326,8 @@ static int finish(Builder *b) {
         r = timer_finish(b);
         if (r >= 0)
                 r = path_finish(b);
+        if (r >= 0)
+                r = monitor_finish(b);
         if (r >= 0)
                 r = validate_commands(b);
         if (r >= 0)

@@ -269,7 +269,7 @@ static const struct {
         { __LINE__, "[Run]\nHistoryKeep=0\n", "2: HistoryKeep=0 is out of range. Write a number from 1 to " },
         { __LINE__, "[Run]\nHistoryKeep=all\n", "2: HistoryKeep=all is not a whole number. Write a number from 1 to" },
         { __LINE__, "[Run]\nHistoryKeepSec=0\n", "2: HistoryKeepSec=0 is shorter than 1s." },
-        { __LINE__, "[Run]\nWaitFor=ac-power\n", "2: Unknown key WaitFor= in section [Run]." },
+        { __LINE__, "[Run]\nRunner=warm\n", "2: Unknown key Runner= in section [Run]." },
 };
 
 static void test_values(void **state) {
