@@ -7,6 +7,7 @@
  * smallest sample_max of those who ask. What can block (a file, a program) is asked by a process of its own, with a
  * time limit. */
 
+#include <sys/queue.h>
 #include <systemd/sd-event.h>
 
 #include "condition/condition.h"
@@ -22,16 +23,22 @@ typedef struct ProbeUse ProbeUse;
 struct ProbeUse {
         const ConditionTest *test; /* borrowed until probe_unuse() */
         usec_t sample_max;         /* µs */
-        /* There is another reading. From the loop, never from within a function below; may call probe_unuse(). */
+        /* There is another reading. From the loop, never from within a function below; may call probe_unuse() for any
+         * use. A reading that lasted for a moment only (a unit that failed and was restarted) is told, too: it stays
+         * for two more turns. */
         void (*changed)(ProbeUse *use);
         Probe *probe; /* NULL: not in use */
-        ProbeUse *next, *previous;
+
+        /* The rest is for probe/. */
+        TAILQ_ENTRY(ProbeUse) uses, news;
+        bool has_news;
 };
 
 typedef struct ProbesOptions {
         const char *program_dir; /* where vakt-probe is */
         bool user_instance;
         const char *manager_address; /* of a service manager other than the default, for tests; or NULL */
+        const char *root;            /* the directory of proc/, sys/ and run/, for tests; or NULL */
 } ProbesOptions;
 
 int probes_new(Probes **ret, sd_event *event, const ProbesOptions *options);
