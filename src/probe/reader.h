@@ -1,0 +1,31 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The readers of vakt-probe: each answers one kind of question, and takes as long as that takes. */
+
+#include <sys/stat.h>
+
+#include "probe/outside-protocol.h"
+
+/* An answer: known, of a whole or of nothing (0); or unknown, with a sentence that says why. */
+void answer_known(OutsideAnswer *a, int64_t value, int64_t whole);
+_printf_(2, 3) void answer_unknown(OutsideAnswer *a, const char *format, ...);
+
+/* Opens what an absolute path leads to, with O_PATH: nothing is mounted by it, no device and no FIFO is woken. The way
+ * is walked name by name, and a symbolic link is followed only if nobody but root and ourselves can have made it or
+ * replace it: otherwise others could choose what is asked about. Negative errno; what is to be said about all but
+ * -ENOENT and -ENOTDIR is in *a then. */
+int reader_open(const char *path, OutsideAnswer *a);
+
+void read_disk_free(const OutsideQuestion *q, OutsideAnswer *a);
+void read_inode_free(const OutsideQuestion *q, OutsideAnswer *a);
+void read_file_size(const OutsideQuestion *q, OutsideAnswer *a);
+void read_file_age(const OutsideQuestion *q, OutsideAnswer *a);
+void read_file_exists(const OutsideQuestion *q, OutsideAnswer *a);
+void read_entries(const OutsideQuestion *q, OutsideAnswer *a);
+void read_cert_days(const OutsideQuestion *q, OutsideAnswer *a);
+void read_journal_matches(const OutsideQuestion *q, OutsideAnswer *a);
+
+/* Executes the words of the subject (there is no quoting) with no streams, and ends what it leaves behind. It does not
+ * return when nobody waits for the answer any more. */
+void read_exec(const OutsideQuestion *q, OutsideAnswer *a);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* vakt-probe [as-nobody]: asks the machine what may never answer, for vaktd. It gets one question at a time on its
+ * socket, and ends when the socket does, or with vaktd. It keeps of vaktd's privileges the one to look at all files;
+ * as-nobody, for programs, it keeps none. */
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+
+#include "fs/identity.h"
+#include "probe/reader.h"
+
+typedef void (*Reader)(const OutsideQuestion *q, OutsideAnswer *a);
+
+static const Reader readers[_CONDITION_KIND_MAX] = {
+        [CONDITION_CERT_DAYS] = read_cert_days,
+        [CONDITION_DISK_FREE] = read_disk_free,
+        [CONDITION_ENTRIES] = read_entries,
+        [CONDITION_EXEC] = read_exec,
+        [CONDITION_FILE_AGE] = read_file_age,
+        [CONDITION_FILE_EXISTS] = read_file_exists,
+        [CONDITION_FILE_SIZE] = read_file_size,
+        [CONDITION_INODE_FREE] = read_inode_free,
+        [CONDITION_JOURNAL_MATCHES] = read_journal_matches,
+};
+
+/* --- privileges --- */
+
+static int keep_capabilities(uint32_t keep) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+        if (syscall(SYS_capget, &header, data) < 0)
+                return -errno;
+        data[0] = (struct __user_cap_data_struct){
+                .effective = data[0].permitted & keep,
+                .permitted = data[0].permitted & keep,
+        };
+        data[1] = (struct __user_cap_data_struct){};
+        return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+static int become_nobody(void) {
+        const gid_t group = UID_NOBODY;
+
+        if (setgroups(1, &group) < 0 || setresgid(group, group, group) < 0 ||
+            setresuid(UID_NOBODY, UID_NOBODY, UID_NOBODY) < 0)
+                return -errno;
+        return 0;
+}
+
+/* Returns what it could not do, or NULL. */
+static const char *drop_privileges(bool as_nobody) {
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return "give up new privileges";
+        if (as_nobody && become_nobody() < 0)
+                return "become the user nobody";
+        if (keep_capabilities(as_nobody ? 0 : 1U << CAP_DAC_READ_SEARCH) < 0)
+                return "give up capabilities";
+        return NULL;
+}
+
+/* --- questions --- */
+
+static bool is_good(const OutsideQuestion *q, ssize_t n) {
+        return n == sizeof(*q) && q->mark == OUTSIDE_MARK && q->kind < ELEMENTSOF(readers) && readers[q->kind] &&
+               memchr(q->subject, '\0', sizeof(q->subject));
+}
+
+/* 1: asked; 0: the end; -EBADMSG: that is no question. */
+static int receive(OutsideQuestion *q) {
+        ssize_t n;
+
+        do
+                n = recv(OUTSIDE_SOCKET_FD, q, sizeof(*q), MSG_TRUNC);
+        while (n < 0 && errno == EINTR);
+        if (n <= 0)
+                return (int)n;
+        return is_good(q, n) ? 1 : -EBADMSG;
+}
+
+static int serve(const char *problem) {
+        OutsideQuestion q;
+        int r;
+
+        while ((r = receive(&q)) > 0) {
+                OutsideAnswer a = { .mark = OUTSIDE_MARK };
+
+                /* If vaktd ends: a program has to be ended, too, and the socket tells when; else nobody reads it. */
+                (void)prctl(PR_SET_PDEATHSIG, q.kind == CONDITION_EXEC ? 0 : SIGKILL, 0, 0, 0);
+                if (problem)
+                        answer_unknown(&a, "vakt-probe cannot %s, which it requires.", problem);
+                else
+                        readers[q.kind](&q, &a);
+                if (send(OUTSIDE_SOCKET_FD, &a, sizeof(a), MSG_NOSIGNAL) < 0)
+                        return EXIT_SUCCESS;
+        }
+        return r < 0 ? EX_PROTOCOL : EXIT_SUCCESS;
+}
+
+/* It is not for the programs that are executed, nor is what somebody has left open for vaktd. */
+static bool take_socket(void) {
+        socklen_t size = sizeof(int);
+        int type;
+
+        (void)close_range(OUTSIDE_SOCKET_FD, ~0U, CLOSE_RANGE_CLOEXEC);
+        return getsockopt(OUTSIDE_SOCKET_FD, SOL_SOCKET, SO_TYPE, &type, &size) >= 0 && type == SOCK_SEQPACKET;
+}
+
+int main(int argc, char *argv[]) {
+        bool as_nobody = argc == 2 && streq(argv[1], OUTSIDE_AS_NOBODY);
+
+        if (argc != 1 + as_nobody || !take_socket()) {
+                fprintf(stderr, "vakt-probe is started by vaktd, for conditions.\n");
+                return EX_USAGE;
+        }
+        (void)prctl(PR_SET_NAME, "vakt-probe", 0, 0, 0); /* it is executed by descriptor */
+        return serve(drop_privileges(as_nobody));
+}
