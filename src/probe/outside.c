@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The processes, and the queue of questions for them.
+ *
+ * A process that was given up stays in the list until the kernel says that it has ended, and that is all that is known
+ * about how it hangs: one that was killed in the middle of an NFS server's silence ends at once, one that a FUSE
+ * server owes an answer does so when that server is gone. */
+
+#include "probe/outside.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "probe/outside-protocol.h"
+#include "time/span.h"
+#include "util/escape.h"
+#include "util/nofile.h"
+#include "util/strv.h"
+#include "util/turn.h"
+
+#define STUCK_USEC USEC_PER_SEC /* how long a process that can be killed takes at most to end */
+
+typedef struct Worker {
+        Outside *outside;
+        int pid_fd, fd;
+        sd_event_source *answer_source, *end_source;
+        bool as_nobody, is_given_up;
+        bool asks_silent; /* a question that was not answered last time */
+        bool is_busy;
+        bool executes;    /* a program, or has done so last */
+        Inquiry *inquiry; /* which it asks, or hangs on; NULL: nobody wants to know any more */
+        usec_t since;     /* µs of CLOCK_MONOTONIC: it asks, is idle, is given up */
+        TAILQ_ENTRY(Worker) workers;
+} Worker;
+
+TAILQ_HEAD(InquiryQueue, Inquiry);
+
+struct Inquiry {
+        Outside *outside;
+        const Question *question;
+        usec_t span;
+        InquiryAnswered answered;
+        void *userdata;
+        struct InquiryQueue *queue; /* in which it waits, or NULL */
+        Worker *worker;
+        bool has_answered;   /* the last time */
+        unsigned n_silent;   /* times in a row without an answer, */
+        usec_t silent_since; /* the first of which was asked then, */
+        usec_t retry;        /* and the next will not be before. µs of CLOCK_MONOTONIC */
+        TAILQ_ENTRY(Inquiry) queued;
+};
+
+struct Outside {
+        sd_event *event;
+        int program_fd; /* O_PATH: one version as long as we live; or a negative errno */
+        char program[sizeof("/proc/self/fd/") + 11];
+        char **environment;
+        bool as_nobody;               /* programs */
+        TAILQ_HEAD(, Worker) workers; /* the one that was used last is the first */
+        unsigned n_workers, n_stuck, n_silent;
+        struct InquiryQueue queue, silent_queue;
+        sd_event_source *turn, *timer;
+        char *reason;
+};
+
+static usec_t now_monotonic(const Outside *o) {
+        usec_t now = 0;
+
+        (void)sd_event_now(o->event, CLOCK_MONOTONIC, &now);
+        return now;
+}
+
+/* --- reasons --- */
+
+/* Of questions and of vakt-probe, which executes other people's programs: made harmless. */
+_printf_(2, 3) static Reading unknown(Outside *o, const char *format, ...) {
+        char text[OUTSIDE_REASON];
+        va_list ap;
+
+        va_start(ap, format);
+        (void)vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        free(o->reason);
+        o->reason = escape_text(text, strlen(text), /* keep_lines= */ false);
+        return (Reading){ .reason = o->reason ?: "There is not enough memory to say why." };
+}
+
+static const char *inquiry_name(const Inquiry *i) {
+        return i->question->kind == CONDITION_JOURNAL_MATCHES ? "The journal" : i->question->subject;
+}
+
+static Reading unknown_silent(const Inquiry *i) {
+        usec_t elapsed = usec_sub(now_monotonic(i->outside), i->silent_since);
+        bool is_program = i->question->kind == CONDITION_EXEC;
+        char span[SPAN_TEXT_MAX];
+
+        (void)span_format(span, is_program ? OUTSIDE_LIMIT_USEC : elapsed, USEC_PER_SEC);
+        return unknown(i->outside, is_program ? "%s does not end within %s." : "%s does not answer for %s.",
+                       inquiry_name(i), span);
+}
+
+/* --- processes --- */
+
+static void outside_arm(Outside *o) {
+        usec_t next = USEC_INFINITY;
+        const Worker *w;
+
+        TAILQ_FOREACH(w, &o->workers, workers)
+                if (!w->is_given_up)
+                        next = MIN(next, usec_add(w->since, w->is_busy ? OUTSIDE_LIMIT_USEC : OUTSIDE_IDLE_USEC));
+        if (next != USEC_INFINITY)
+                (void)sd_event_source_set_time(o->timer, next);
+        (void)sd_event_source_set_enabled(o->timer, next == USEC_INFINITY ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+static void worker_free(Worker *w) {
+        Outside *o = w->outside;
+
+        if (w->inquiry)
+                w->inquiry->worker = NULL;
+        TAILQ_REMOVE(&o->workers, w, workers);
+        o->n_workers--;
+        o->n_stuck -= w->is_given_up;
+        o->n_silent -= w->is_busy && w->asks_silent;
+        sd_event_source_disable_unref(w->answer_source);
+        sd_event_source_disable_unref(w->end_source);
+        safe_close(w->fd);
+        safe_close(w->pid_fd);
+        free(w);
+        outside_arm(o);
+}
+
+/* One that executes a program ends it, and itself, when its socket is closed. It may be another user's, too. */
+static void worker_end(Worker *w) {
+        w->answer_source = sd_event_source_disable_unref(w->answer_source);
+        w->fd = safe_close(w->fd);
+        if (!w->executes && w->pid_fd >= 0)
+                (void)pidfd_send_signal(w->pid_fd, SIGKILL, NULL, 0);
+}
+
+static void worker_give_up(Worker *w) {
+        Outside *o = w->outside;
+
+        assert(!w->is_given_up);
+        w->is_given_up = true;
+        o->n_stuck++;
+        o->n_silent -= w->is_busy && w->asks_silent;
+        w->is_busy = false;
+        w->since = now_monotonic(o);
+        worker_end(w);
+        outside_arm(o);
+}
+
+/* The end of a question, whatever it is: nobody touches the inquiry after that. */
+static void inquiry_finish(Inquiry *i, const Reading *r) {
+        i->answered(i->userdata, r);
+}
+
+static void inquiry_add_silence(Inquiry *i, usec_t asked) {
+        usec_t delay = OUTSIDE_DELAY_MAX;
+
+        if (i->n_silent++ == 0)
+                i->silent_since = asked;
+        if (i->n_silent < 8)
+                delay = MIN(OUTSIDE_DELAY_MIN << (i->n_silent - 1), OUTSIDE_DELAY_MAX);
+        i->has_answered = false;
+        i->retry = usec_add(now_monotonic(i->outside), delay);
+}
+
+/* The process is no more use; nor is its answer. Takes care of who asked. */
+static void worker_fail(Worker *w, const Reading *r) {
+        Inquiry *i = TAKE_PTR(w->inquiry);
+
+        if (!w->is_given_up)
+                worker_give_up(w);
+        if (!i)
+                return;
+        i->worker = NULL;
+        i->has_answered = false;
+        inquiry_finish(i, r);
+}
+
+static void worker_time_out(Worker *w) {
+        Inquiry *i = w->inquiry;
+        Reading r;
+
+        if (i)
+                inquiry_add_silence(i, w->since);
+        worker_give_up(w);
+        if (!i)
+                return;
+        r = unknown_silent(i); /* it stays with the process, until that has ended */
+        inquiry_finish(i, &r);
+}
+
+static void worker_answer(Worker *w, OutsideAnswer *answer) {
+        Inquiry *i = TAKE_PTR(w->inquiry);
+        Outside *o = w->outside;
+        Reading r = { .is_known = answer->is_known, .value = answer->value, .whole = answer->whole };
+
+        o->n_silent -= w->asks_silent;
+        w->is_busy = false;
+        w->since = now_monotonic(o);
+        outside_arm(o);
+        if (!TAILQ_EMPTY(&o->queue) || !TAILQ_EMPTY(&o->silent_queue))
+                (void)sd_event_source_set_enabled(o->turn, SD_EVENT_ON);
+        if (!i)
+                return;
+        i->worker = NULL;
+        i->has_answered = true;
+        i->n_silent = 0;
+        answer->reason[sizeof(answer->reason) - 1] = '\0';
+        if (!r.is_known)
+                r = unknown(o, "%s", answer->reason);
+        inquiry_finish(i, &r);
+}
+
+static int on_answer(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Worker *w = userdata;
+        OutsideAnswer answer;
+        ssize_t n;
+
+        n = recv(fd, &answer, sizeof(answer), MSG_TRUNC | MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return 0;
+        if (n == sizeof(answer) && answer.mark == OUTSIDE_MARK && w->is_busy) {
+                worker_answer(w, &answer);
+                return 0;
+        }
+        if (n == 0 || n == -1) /* how it ended is told by on_end() */
+                (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        else {
+                Reading r = unknown(w->outside, "vakt-probe does not answer as it should.");
+
+                worker_fail(w, &r);
+        }
+        return 0;
+}
+
+static int on_end(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Worker *w = userdata;
+        Outside *o = w->outside;
+        siginfo_t si = {};
+
+        (void)waitid(P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG);
+        if (!w->is_given_up && w->is_busy) {
+                Reading r = unknown(o, "vakt-probe has ended (%s %d) before it answered.",
+                                    si.si_code == CLD_EXITED ? "exit status" : "signal", si.si_status);
+
+                worker_fail(w, &r);
+        }
+        /* It hung, and does not any more. */
+        if (w->inquiry && usec_sub(now_monotonic(o), w->since) > STUCK_USEC)
+                w->inquiry->retry = 0;
+        worker_free(w);
+        (void)sd_event_source_set_enabled(o->turn, SD_EVENT_ON);
+        return 0;
+}
+
+/* --- starting them --- */
+
+static int set_signals(posix_spawnattr_t *attributes) {
+        sigset_t all, none;
+        int r;
+
+        (void)sigfillset(&all);
+        (void)sigemptyset(&none);
+        r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        if (r == 0)
+                r = posix_spawnattr_setsigmask(attributes, &none);
+        if (r == 0)
+                r = posix_spawnattr_setsigdefault(attributes, &all);
+        return r;
+}
+
+static int set_files(posix_spawn_file_actions_t *actions, int fd) {
+        int r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDWR | O_NOCTTY, 0);
+
+        if (r == 0)
+                r = posix_spawn_file_actions_adddup2(actions, STDIN_FILENO, STDOUT_FILENO);
+        if (r == 0)
+                r = posix_spawn_file_actions_adddup2(actions, fd, OUTSIDE_SOCKET_FD);
+        if (r == 0)
+                r = posix_spawn_file_actions_addchdir_np(actions, "/");
+        return r;
+}
+
+static int spawn(const Outside *o, bool as_nobody, int fd, pid_t *ret) {
+        char *const argv[] = { (char *)"vakt-probe", as_nobody ? (char *)OUTSIDE_AS_NOBODY : NULL, NULL };
+        posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
+        int r;
+
+        r = posix_spawn_file_actions_init(&actions);
+        if (r != 0)
+                return -r;
+        r = posix_spawnattr_init(&attributes);
+        if (r == 0) {
+                r = set_files(&actions, fd);
+                if (r == 0)
+                        r = set_signals(&attributes);
+                nofile_limit_restore();
+                if (r == 0)
+                        r = posix_spawn(ret, o->program, &actions, &attributes, argv, o->environment);
+                nofile_limit_raise();
+                posix_spawnattr_destroy(&attributes);
+        }
+        posix_spawn_file_actions_destroy(&actions);
+        return -r;
+}
+
+static int worker_spawn(Worker *w) {
+        _cleanup_close_ int theirs = -EBADF;
+        int fds[2], r;
+        pid_t pid;
+
+        if (w->outside->program_fd < 0)
+                return w->outside->program_fd;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+                return -errno;
+        w->fd = fds[0];
+        theirs = fds[1];
+        r = spawn(w->outside, w->as_nobody, theirs, &pid);
+        if (r < 0)
+                return r;
+        w->pid_fd = pidfd_open(pid, 0);
+        if (w->pid_fd >= 0)
+                return 0;
+        r = -errno;
+        (void)kill(pid, SIGKILL);
+        return r;
+}
+
+static int worker_add_sources(Worker *w) {
+        sd_event *event = w->outside->event;
+        int r;
+
+        r = sd_event_add_io(event, &w->answer_source, w->fd, EPOLLIN, on_answer, w);
+        if (r >= 0)
+                r = sd_event_add_io(event, &w->end_source, w->pid_fd, EPOLLIN, on_end, w);
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_description(w->answer_source, "vakt-probe-answer");
+        (void)sd_event_source_set_description(w->end_source, "vakt-probe-end");
+        /* What it had to say before it ended counts. */
+        return sd_event_source_set_priority(w->end_source, SD_EVENT_PRIORITY_NORMAL + 1);
+}
+
+static int worker_new(Outside *o, bool as_nobody, Worker **ret) {
+        Worker *w = malloc(sizeof(*w));
+        int r;
+
+        if (!w)
+                return -ENOMEM;
+        *w = (Worker){ .outside = o, .pid_fd = -EBADF, .fd = -EBADF, .as_nobody = as_nobody };
+        TAILQ_INSERT_HEAD(&o->workers, w, workers);
+        o->n_workers++;
+        r = worker_spawn(w);
+        if (r >= 0)
+                r = worker_add_sources(w);
+        if (r < 0) {
+                worker_end(w);
+                worker_free(w);
+                return r;
+        }
+        *ret = w;
+        return 0;
+}
+
+static Worker *find_idle(const Outside *o, const bool *as_nobody) {
+        Worker *w;
+
+        TAILQ_FOREACH(w, &o->workers, workers)
+                if (!w->is_busy && !w->is_given_up && (!as_nobody || w->as_nobody == *as_nobody))
+                        return w;
+        return NULL;
+}
+
+/* 0 and one that has nothing to do; -EBUSY: later. */
+static int outside_get_worker(Outside *o, bool as_nobody, Worker **ret) {
+        Worker *w = find_idle(o, &as_nobody);
+
+        if (w) {
+                *ret = w;
+                return 0;
+        }
+        if (o->n_workers - o->n_stuck >= OUTSIDE_BUSY_MAX || o->n_workers >= OUTSIDE_BUSY_MAX + OUTSIDE_STUCK_MAX) {
+                w = find_idle(o, NULL); /* of the other sort: it makes room */
+                if (w)
+                        worker_give_up(w);
+                return -EBUSY;
+        }
+        return worker_new(o, as_nobody, ret);
+}
+
+/* --- asking --- */
+
+static int worker_ask(Worker *w, Inquiry *i) {
+        Outside *o = w->outside;
+        OutsideQuestion q = {
+                .mark = OUTSIDE_MARK,
+                .kind = i->question->kind == CONDITION_DISK_FULL_IN ? CONDITION_DISK_FREE : i->question->kind,
+                .now_realtime = turn_now(o->event).realtime,
+                .span = i->span,
+        };
+
+        memcpy(q.subject, i->question->subject, strlen(i->question->subject) + 1);
+        if (send(w->fd, &q, sizeof(q), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+                return -errno;
+        w->is_busy = true;
+        w->executes = i->question->kind == CONDITION_EXEC;
+        w->asks_silent = !i->has_answered && i->n_silent > 0;
+        o->n_silent += w->asks_silent;
+        w->inquiry = i;
+        i->worker = w;
+        w->since = now_monotonic(o);
+        TAILQ_REMOVE(&o->workers, w, workers);
+        TAILQ_INSERT_HEAD(&o->workers, w, workers);
+        outside_arm(o);
+        return 0;
+}
+
+static void inquiry_leave_queue(Inquiry *i) {
+        if (i->queue)
+                TAILQ_REMOVE(i->queue, i, queued);
+        i->queue = NULL;
+}
+
+/* -EBUSY: there is nobody to ask it now. */
+static int inquiry_start(Inquiry *i) {
+        Outside *o = i->outside;
+        Worker *w = NULL;
+        Reading reading;
+        int r;
+
+        r = outside_get_worker(o, o->as_nobody && i->question->kind == CONDITION_EXEC, &w);
+        if (r == -EBUSY)
+                return r;
+        inquiry_leave_queue(i);
+        if (r >= 0) {
+                r = worker_ask(w, i);
+                if (r < 0)
+                        worker_give_up(w);
+        }
+        if (r < 0) {
+                reading = unknown(o, "Cannot execute vakt-probe: %s.", strerror(-r));
+                inquiry_finish(i, &reading);
+        }
+        return 0;
+}
+
+static int on_turn(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Outside *o = userdata;
+        Inquiry *i = TAILQ_FIRST(&o->queue);
+
+        if (o->n_silent < OUTSIDE_SILENT_MAX && !TAILQ_EMPTY(&o->silent_queue))
+                i = TAILQ_FIRST(&o->silent_queue);
+        if (!i || inquiry_start(i) == -EBUSY)
+                (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
+        return 0;
+}
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Outside *o = userdata;
+        usec_t now = now_monotonic(o);
+        Worker *w;
+
+        TAILQ_FOREACH(w, &o->workers, workers) {
+                if (w->is_given_up || usec_add(w->since, w->is_busy ? OUTSIDE_LIMIT_USEC : OUTSIDE_IDLE_USEC) > now)
+                        continue;
+                if (w->is_busy)
+                        worker_time_out(w);
+                else
+                        worker_give_up(w);
+                break; /* who was told may have changed the list */
+        }
+        (void)sd_event_source_set_enabled(o->turn, SD_EVENT_ON);
+        outside_arm(o);
+        return 0;
+}
+
+int inquiry_ask(Inquiry *i, Reading *ret) {
+        Outside *o = i->outside;
+
+        assert(!i->queue && (!i->worker || i->worker->is_given_up));
+        if (i->n_silent > 0 && (i->worker || now_monotonic(o) < i->retry)) {
+                *ret = unknown_silent(i);
+                return INQUIRY_REFUSED;
+        }
+        if (!i->has_answered && o->n_stuck >= OUTSIDE_STUCK_MAX) {
+                *ret = unknown(o, "%s is not asked: %u other questions hang.", inquiry_name(i), o->n_stuck);
+                return INQUIRY_REFUSED;
+        }
+        i->queue = i->n_silent > 0 ? &o->silent_queue : &o->queue;
+        TAILQ_INSERT_TAIL(i->queue, i, queued);
+        (void)sd_event_source_set_enabled(o->turn, SD_EVENT_ON);
+        return INQUIRY_ASKED;
+}
+
+int inquiry_new(Inquiry **ret, Outside *o, const Question *q, InquiryAnswered answered, void *userdata) {
+        usec_t span = 0;
+        Inquiry *i;
+        int r;
+
+        assert(q->subject && strlen(q->subject) < CONDITION_TEXT_MAX);
+        if (q->kind == CONDITION_JOURNAL_MATCHES) {
+                r = span_parse(strempty(q->aspect), &span);
+                if (r < 0)
+                        return -EINVAL;
+        }
+        i = malloc(sizeof(*i));
+        if (!i)
+                return -ENOMEM;
+        *i = (Inquiry){ .outside = o, .question = q, .span = span, .answered = answered, .userdata = userdata };
+        *ret = i;
+        return 0;
+}
+
+Inquiry *inquiry_free(Inquiry *i) {
+        if (!i)
+                return NULL;
+        inquiry_leave_queue(i);
+        if (i->worker)
+                i->worker->inquiry = NULL;
+        return mfree(i);
+}
+
+/* --- life --- */
+
+/* Of the daemon's environment, what belongs to the user is left to programs; what belongs to the daemon is not. */
+static int set_environment(Outside *o) {
+        static const char *const names[] = {
+                "HOME", "LANG", "LOGNAME", "USER", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"
+        };
+        int r = strv_extend(&o->environment, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+
+        for (size_t i = 0; r >= 0 && !o->as_nobody && i < ELEMENTSOF(names); i++) {
+                const char *value = getenv(names[i]);
+
+                if (value)
+                        r = strv_extendf(&o->environment, "%s=%s", names[i], value);
+        }
+        return r;
+}
+
+static int open_program(Outside *o, const char *program_dir) {
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, "%s/vakt-probe", program_dir) < 0)
+                return -ENOMEM;
+        o->program_fd = open(path, O_PATH | O_CLOEXEC);
+        if (o->program_fd < 0)
+                o->program_fd = -errno;
+        (void)snprintf(o->program, sizeof(o->program), "/proc/self/fd/%d", o->program_fd);
+        return 0;
+}
+
+int outside_new(Outside **ret, sd_event *event, const OutsideOptions *options) {
+        _cleanup_(outside_freep) Outside *o = NULL;
+        int r;
+
+        o = malloc(sizeof(*o));
+        if (!o)
+                return -ENOMEM;
+        *o = (Outside){
+                .event = sd_event_ref(event),
+                .program_fd = -EBADF,
+                .as_nobody = !options->user_instance && geteuid() == 0,
+        };
+        TAILQ_INIT(&o->workers);
+        TAILQ_INIT(&o->queue);
+        TAILQ_INIT(&o->silent_queue);
+        r = open_program(o, options->program_dir);
+        if (r >= 0)
+                r = set_environment(o);
+        if (r >= 0)
+                r = event_add_turn(event, &o->turn, "outside", on_turn, o);
+        if (r >= 0)
+                r = event_add_timer(event, &o->timer, "outside-limit", CLOCK_MONOTONIC, USEC_PER_SEC / 4, on_timer, o);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+Outside *outside_free(Outside *o) {
+        Worker *w;
+
+        if (!o)
+                return NULL;
+        assert(TAILQ_EMPTY(&o->queue) && TAILQ_EMPTY(&o->silent_queue));
+        while ((w = TAILQ_FIRST(&o->workers))) {
+                assert(!w->inquiry);
+                worker_end(w);
+                (void)waitid(P_PIDFD, (id_t)w->pid_fd, NULL, WEXITED | WNOHANG);
+                worker_free(w);
+        }
+        sd_event_source_disable_unref(o->turn);
+        sd_event_source_disable_unref(o->timer);
+        sd_event_unref(o->event);
+        safe_close(o->program_fd);
+        strv_free(o->environment);
+        free(o->reason);
+        return mfree(o);
+}
+
+unsigned outside_count(const Outside *o, unsigned *ret_stuck) {
+        *ret_stuck = o->n_stuck;
+        return o->n_workers;
+}

@@ -1,0 +1,912 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What vakt-probe says of real files, file systems, certificates and programs; and what becomes of questions that are
+ * not answered: by a file system that hangs, by a process that is killed, or by one that is not vakt-probe at all and
+ * answers as it likes. That one is this program under that name. Time passes only when a test says so.
+ *
+ * Mounts need root, and are left out without. */
+
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+#include "fake-clock.h"
+#include "probe/outside-protocol.h"
+#include "probe/outside.h"
+#include "util/log.h"
+
+#define ALICE 54321
+
+typedef struct Asker {
+        Question question;
+        Inquiry *inquiry;
+        unsigned n_answers;
+        Reading reading;
+        char reason[2048];
+} Asker;
+
+static char top[64];
+static const char *program_dir;
+static sd_event *event;
+static Outside *outside;
+static bool has_mounts;
+
+/* --- tools --- */
+
+static const char *at(const char *name) {
+        static char paths[16][256];
+        static unsigned n;
+        char *p = paths[n++ % ELEMENTSOF(paths)];
+
+        (void)snprintf(p, sizeof(paths[0]), "%s/%s", top, name);
+        return p;
+}
+
+static void make_file(const char *name, size_t size) {
+        int fd = open(at(name), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
+
+        assert_true(fd >= 0);
+        assert_int_equal(ftruncate(fd, (off_t)size), 0);
+        assert_int_equal(close(fd), 0);
+}
+
+_printf_(1, 2) static void run(const char *format, ...) {
+        char command[1024];
+        va_list ap;
+
+        va_start(ap, format);
+        (void)vsnprintf(command, sizeof(command), format, ap);
+        va_end(ap);
+        assert_int_equal(system(command), 0);
+}
+
+static void turn(void) {
+        if (fake_clock_run(event) == 0 && sd_event_run(event, 10 * USEC_PER_SEC) == 0)
+                fail_msg("nothing happens");
+}
+
+#define UNTIL(condition)                                    \
+        do {                                                \
+                for (unsigned _i = 0; !(condition); _i++) { \
+                        assert_true(_i < 100000);           \
+                        turn();                             \
+                }                                           \
+        } while (false)
+
+static void turns_without_waiting(void) {
+        while (fake_clock_run(event) > 0)
+                ;
+}
+
+static unsigned count_stuck(void) {
+        unsigned n;
+
+        (void)outside_count(outside, &n);
+        return n;
+}
+
+static unsigned count_workers(void) {
+        unsigned n;
+
+        return outside_count(outside, &n);
+}
+
+static void on_answered(void *userdata, const Reading *r) {
+        Asker *a = userdata;
+
+        a->n_answers++;
+        a->reading = *r;
+        (void)snprintf(a->reason, sizeof(a->reason), "%s", strempty(r->reason));
+        a->reading.reason = a->reason;
+}
+
+static void asker_open(Asker *a, ConditionKind kind, const char *subject, const char *aspect) {
+        *a = (Asker){ .question = { .kind = kind, .subject = (char *)subject, .aspect = (char *)aspect } };
+        assert_int_equal(inquiry_new(&a->inquiry, outside, &a->question, on_answered, a), 0);
+}
+
+static void asker_close(Asker *a) {
+        a->inquiry = inquiry_free(a->inquiry);
+}
+
+/* The answer, now or from the loop. */
+static const Reading *ask(Asker *a) {
+        unsigned n = a->n_answers;
+        Reading r;
+
+        if (inquiry_ask(a->inquiry, &r) == INQUIRY_REFUSED)
+                on_answered(a, &r);
+        UNTIL(a->n_answers > n);
+        return &a->reading;
+}
+
+static Reading ask_once(ConditionKind kind, const char *subject, char *reason) {
+        Reading r;
+        Asker a;
+
+        asker_open(&a, kind, subject, NULL);
+        r = *ask(&a);
+        if (reason)
+                (void)strcpy(reason, a.reason);
+        r.reason = NULL;
+        asker_close(&a);
+        return r;
+}
+
+static void says(ConditionKind kind, const char *subject, int64_t value) {
+        char reason[2048];
+        Reading r = ask_once(kind, subject, reason);
+
+        if (!r.is_known)
+                fail_msg("%s: %s", subject, reason);
+        assert_int_equal(r.value, value);
+}
+
+static void says_unknown(ConditionKind kind, const char *subject, const char *words) {
+        char reason[2048];
+
+        assert_false(ask_once(kind, subject, reason).is_known);
+        if (!strstr(reason, words))
+                fail_msg("\"%s\" is not in \"%s\"", words, reason);
+}
+
+static void open_pool(const char *directory) {
+        const OutsideOptions options = { .program_dir = directory };
+
+        assert_int_equal(outside_new(&outside, event, &options), 0);
+}
+
+static int set_up(void **state) {
+        fake_clock = (FakeClock){ .realtime = 1800000000 * USEC_PER_SEC,
+                                  .boottime = USEC_PER_DAY,
+                                  .monotonic = USEC_PER_DAY };
+        log_open(LOG_TARGET_NULL);
+        (void)snprintf(top, sizeof(top), "/tmp/test-outside-XXXXXX");
+        if (!mkdtemp(top) || chmod(top, 0755) < 0)
+                return -1;
+        assert_int_equal(sd_event_new(&event), 0);
+        open_pool(program_dir);
+        return 0;
+}
+
+static int tear_down(void **state) {
+        outside = outside_free(outside);
+        event = sd_event_unref(event);
+        run("rm -rf --one-file-system %s", top);
+        return 0;
+}
+
+/* --- file systems --- */
+
+static void mount_tmpfs(const char *name, const char *options) {
+        assert_int_equal(mkdir(at(name), 0755), 0);
+        assert_int_equal(mount("tmpfs", at(name), "tmpfs", 0, options), 0);
+}
+
+static void fill(const char *name, size_t n) {
+        int fd = open(at(name), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0644);
+
+        assert_true(fd >= 0);
+        assert_int_equal(posix_fallocate(fd, 0, (off_t)n), 0);
+        assert_int_equal(close(fd), 0);
+}
+
+static void test_disk_free(void **state) {
+        Reading r;
+
+        if (!has_mounts)
+                skip();
+        mount_tmpfs("disk", "size=1m,nr_inodes=10");
+        r = ask_once(CONDITION_DISK_FREE, at("disk"), NULL);
+        assert_true(r.is_known && r.value == 1048576 && r.whole == 1048576);
+        fill("disk/a", 1048576);
+        r = ask_once(CONDITION_DISK_FREE, at("disk/a"), NULL);
+        assert_true(r.is_known && r.value == 0 && r.whole == 1048576);
+        r = ask_once(CONDITION_INODE_FREE, at("disk"), NULL);
+        assert_true(r.is_known && r.value == 8 && r.whole == 10);
+        for (int i = 0; i < 8; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "disk/%d", i);
+                make_file(name, 0);
+        }
+        r = ask_once(CONDITION_INODE_FREE, at("disk"), NULL);
+        assert_true(r.is_known && r.value == 0 && r.whole == 10);
+        assert_int_equal(umount(at("disk")), 0);
+        /* The directory below it is on another file system. */
+        r = ask_once(CONDITION_DISK_FREE, at("disk"), NULL);
+        assert_true(r.is_known && r.whole != 1048576);
+        says_unknown(CONDITION_DISK_FREE, "/proc", "does not have a size");
+        says_unknown(CONDITION_INODE_FREE, "/proc", "no fixed number of inodes");
+}
+
+static void test_free_is_what_users_may_have(void **state) {
+        Reading r = ask_once(CONDITION_DISK_FREE, "/", NULL);
+        struct statvfs s;
+
+        assert_int_equal(statvfs("/", &s), 0);
+        assert_true(r.is_known);
+        assert_int_equal(r.whole, s.f_blocks * s.f_frsize);
+        assert_true(r.value <= r.whole);
+        /* Others are writing to it meanwhile. */
+        assert_true(llabs(r.value - (int64_t)(s.f_bavail * s.f_frsize)) < 1 << 30);
+}
+
+/* --- files --- */
+
+static void test_file(void **state) {
+        struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+        usec_t now = fake_clock.realtime;
+
+        says_unknown(CONDITION_FILE_SIZE, at("none"), "does not exist");
+        says_unknown(CONDITION_FILE_AGE, at("none"), "does not exist");
+        says(CONDITION_FILE_EXISTS, at("none"), 0);
+        make_file("f", 12345);
+        says(CONDITION_FILE_SIZE, at("f"), 12345);
+        says(CONDITION_FILE_EXISTS, at("f"), 1);
+        says(CONDITION_FILE_EXISTS, at("f/below"), 0);
+        says(CONDITION_FILE_EXISTS, top, 1);
+        says_unknown(CONDITION_FILE_SIZE, top, "not a regular file");
+        says_unknown(CONDITION_FILE_SIZE, "relative", "Invalid argument");
+
+        times[1].tv_sec = (time_t)(now / USEC_PER_SEC) - 90;
+        assert_int_equal(utimensat(AT_FDCWD, at("f"), times, 0), 0);
+        says(CONDITION_FILE_AGE, at("f"), 90 * (int64_t)USEC_PER_SEC);
+        fake_clock_step(10 * (int64_t)USEC_PER_SEC);
+        says(CONDITION_FILE_AGE, at("f"), 100 * (int64_t)USEC_PER_SEC);
+        /* A server's clock may be ahead a little. */
+        times[1].tv_sec = (time_t)(now / USEC_PER_SEC) + 60;
+        assert_int_equal(utimensat(AT_FDCWD, at("f"), times, 0), 0);
+        says(CONDITION_FILE_AGE, at("f"), 0);
+        times[1].tv_sec = (time_t)(now / USEC_PER_SEC) + 3600;
+        assert_int_equal(utimensat(AT_FDCWD, at("f"), times, 0), 0);
+        says_unknown(CONDITION_FILE_AGE, at("f"), "in the future");
+}
+
+static void test_no_device_is_opened(void **state) {
+        assert_int_equal(mkfifo(at("fifo"), 0600), 0);
+        says(CONDITION_FILE_EXISTS, at("fifo"), 1);
+        says_unknown(CONDITION_CERT_DAYS, at("fifo"), "not a regular file");
+        says_unknown(CONDITION_FILE_SIZE, at("fifo"), "not a regular file");
+        says_unknown(CONDITION_ENTRIES, at("fifo"), "Not a directory");
+}
+
+static void test_links(void **state) {
+        make_file("target", 7);
+        assert_int_equal(symlink("target", at("link")), 0);
+        says(CONDITION_FILE_SIZE, at("link"), 7);
+        assert_int_equal(symlink("loop", at("loop")), 0);
+        says_unknown(CONDITION_FILE_EXISTS, at("loop"), "symbolic links");
+        assert_int_equal(symlink("nowhere", at("dangling")), 0);
+        says(CONDITION_FILE_EXISTS, at("dangling"), 0);
+        assert_int_equal(symlink("..", at("up")), 0);
+        says(CONDITION_FILE_EXISTS, at("up/../tmp/."), 1);
+        /* What others can write they can replace. */
+        assert_int_equal(mkdir(at("shared"), 0700), 0);
+        assert_int_equal(symlink(at("target"), at("shared/link")), 0);
+        says(CONDITION_FILE_SIZE, at("shared/link"), 7);
+        assert_int_equal(chmod(at("shared"), 01777), 0);
+        says_unknown(CONDITION_FILE_SIZE, at("shared/link"), "that other users can change");
+        says_unknown(CONDITION_FILE_EXISTS, at("shared/link"), "that other users can change");
+        if (geteuid() != 0)
+                return;
+        assert_int_equal(lchown(at("link"), ALICE, ALICE), 0);
+        says_unknown(CONDITION_FILE_SIZE, at("link"), "that other users can change");
+}
+
+static void test_entries(void **state) {
+        assert_int_equal(mkdir(at("d"), 0755), 0);
+        says(CONDITION_ENTRIES, at("d"), 0);
+        make_file("d/.hidden", 0);
+        make_file("d/b", 0);
+        assert_int_equal(mkdir(at("d/c"), 0755), 0);
+        says(CONDITION_ENTRIES, at("d"), 3);
+        says_unknown(CONDITION_ENTRIES, at("none"), "does not exist");
+}
+
+/* --- certificates --- */
+
+static void make_cert(const char *name, int days) {
+        run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=test -days %d "
+            "-keyout %s.key -out %s 2>/dev/null",
+            days, at(name), at(name));
+}
+
+static void test_certificates(void **state) {
+        struct timespec now;
+
+        assert_int_equal(timespec_get(&now, TIME_UTC), TIME_UTC);
+        fake_clock.realtime = (usec_t)now.tv_sec * USEC_PER_SEC - USEC_PER_HOUR;
+        make_cert("ten", 10);
+        make_cert("three", 3);
+        says(CONDITION_CERT_DAYS, at("ten"), 10);
+        run("cat %s %s.key %s >%s", at("ten"), at("ten"), at("three"), at("chain"));
+        says(CONDITION_CERT_DAYS, at("chain"), 3);
+        fake_clock_step(3 * (int64_t)USEC_PER_DAY);
+        says(CONDITION_CERT_DAYS, at("chain"), 0);
+        fake_clock_step(2 * (int64_t)USEC_PER_HOUR);
+        says(CONDITION_CERT_DAYS, at("chain"), -1);
+        fake_clock_step(30 * (int64_t)USEC_PER_DAY);
+        says(CONDITION_CERT_DAYS, at("chain"), -31);
+        says(CONDITION_CERT_DAYS, at("ten"), -24);
+}
+
+static void test_no_certificates(void **state) {
+        make_cert("good", 10);
+        make_file("empty", 0);
+        says_unknown(CONDITION_CERT_DAYS, at("empty"), "contains no certificate");
+        says_unknown(CONDITION_CERT_DAYS, at("good.key"), "contains no certificate");
+        says_unknown(CONDITION_CERT_DAYS, at("none"), "does not exist");
+        says_unknown(CONDITION_CERT_DAYS, top, "not a regular file");
+        make_file("large", 1048577);
+        says_unknown(CONDITION_CERT_DAYS, at("large"), "too large");
+        run("sed '3s/./!/' %s >%s", at("good"), at("bad"));
+        says_unknown(CONDITION_CERT_DAYS, at("bad"), "is damaged");
+        run("cat %s %s >%s", at("good"), at("bad"), at("half"));
+        says_unknown(CONDITION_CERT_DAYS, at("half"), "is damaged");
+        run("head -c 300 %s >%s", at("good"), at("cut"));
+        says_unknown(CONDITION_CERT_DAYS, at("cut"), "is damaged");
+        /* Nobody is asked for a password. */
+        run("sed '1a Proc-Type: 4,ENCRYPTED\\nDEK-Info: AES-256-CBC,0123456789ABCDEF0123456789ABCDEF\\n' %s >%s",
+            at("good"), at("secret"));
+        says_unknown(CONDITION_CERT_DAYS, at("secret"), "is damaged");
+}
+
+/* --- programs --- */
+
+static void test_programs(void **state) {
+        char line[512];
+
+        says(CONDITION_EXEC, "true", 1);
+        says(CONDITION_EXEC, "/bin/false", 0);
+        says(CONDITION_EXEC, "test  a = a", 1);
+        says_unknown(CONDITION_EXEC, "/no/such/program", "Cannot execute /no/such/program: No such file");
+        says_unknown(CONDITION_EXEC, "  ", "is required");
+        run("printf '#!/bin/sh\\nexit 127' >%s; printf '#!/bin/sh\\nkill -9 $$' >%s; chmod 755 %s %s", at("lost"),
+            at("dead"), at("lost"), at("dead"));
+        says_unknown(CONDITION_EXEC, at("lost"), "could not execute");
+        says_unknown(CONDITION_EXEC, at("dead"), "was ended by signal 9");
+        /* As nobody, with nothing; and what it leaves behind is ended. */
+        run("printf '#!/bin/sh\\ntest \"$(id -u)\" = \"$1\" && test -z \"$HOME$NOTIFY_SOCKET\"' >%s; chmod 755 %s",
+            at("who"), at("who"));
+        (void)snprintf(line, sizeof(line), "%s %u", at("who"), geteuid() == 0 ? 65534U : geteuid());
+        if (geteuid() == 0)
+                says(CONDITION_EXEC, line, 1);
+        run("printf '#!/bin/sh\\nsetsid sh -c \"sleep 54321; :\" & exit 0' >%s; chmod 755 %s", at("fork"), at("fork"));
+        says(CONDITION_EXEC, at("fork"), 1);
+        assert_int_not_equal(system("pgrep -f '[s]leep 54321' >/dev/null"), 0);
+}
+
+/* The program and all that it started are ended, and the next one finds its place. */
+static void test_program_that_does_not_end(void **state) {
+        Asker a;
+
+        asker_open(&a, CONDITION_EXEC, "sleep 98765", NULL);
+        {
+                Reading r;
+
+                assert_int_equal(inquiry_ask(a.inquiry, &r), INQUIRY_ASKED);
+        }
+        while (system("pgrep -f '[s]leep 98765' >/dev/null") != 0)
+                turns_without_waiting();
+        turns_without_waiting();
+        assert_int_equal(a.n_answers, 0);
+        fake_clock_advance(OUTSIDE_LIMIT_USEC);
+        UNTIL(a.n_answers == 1);
+        assert_false(a.reading.is_known);
+        assert_string_equal(a.reason, "sleep 98765 does not end within 5s.");
+        UNTIL(count_workers() == 0);
+        assert_int_not_equal(system("pgrep -f '[s]leep 98765' >/dev/null"), 0);
+        asker_close(&a);
+}
+
+static void test_journal(void **state) {
+        Question q = { .kind = CONDITION_JOURNAL_MATCHES,
+                       .subject = (char *)"nonsense",
+                       .aspect = (char *)"1 fortnight" };
+        Inquiry *i;
+        Asker a;
+
+        assert_int_equal(inquiry_new(&i, outside, &q, on_answered, NULL), -EINVAL);
+        asker_open(&a, CONDITION_JOURNAL_MATCHES, "nonsense", "1h");
+        assert_false(ask(&a)->is_known);
+        asker_close(&a);
+        asker_open(&a, CONDITION_JOURNAL_MATCHES, "_SYSTEMD_UNIT=no-such.service + MESSAGE=none", "1h");
+        if (ask(&a)->is_known) /* there may be no journal */
+                assert_int_equal(a.reading.value, 0);
+        asker_close(&a);
+}
+
+/* --- a file system that hangs --- */
+
+typedef struct Hang {
+        int fd; /* of what should answer */
+        uint64_t last;
+} Hang;
+
+static void hang_read(Hang *h, uint32_t opcode) {
+        static char buf[FUSE_MIN_READ_BUFFER + 1048576];
+        const struct fuse_in_header *in = (const struct fuse_in_header *)(void *)buf;
+
+        do {
+                struct pollfd p = { .fd = h->fd, .events = POLLIN };
+
+                assert_int_equal(poll(&p, 1, 5000), 1);
+                assert_true(read(h->fd, buf, sizeof(buf)) >= (ssize_t)sizeof(*in));
+        } while (in->opcode != opcode);
+        h->last = in->unique;
+}
+
+static void hang_open(Hang *h, const char *name) {
+        struct {
+                struct fuse_out_header out;
+                struct fuse_init_out init;
+        } answer = { .init = { .major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096 } };
+        char options[128];
+
+        h->fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+        assert_true(h->fd >= 0);
+        (void)snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", h->fd);
+        assert_int_equal(mkdir(at(name), 0755), 0);
+        assert_int_equal(mount("hang", at(name), "fuse", 0, options), 0);
+        hang_read(h, FUSE_INIT);
+        answer.out = (struct fuse_out_header){ .len = sizeof(answer), .unique = h->last };
+        assert_int_equal(write(h->fd, &answer, sizeof(answer)), sizeof(answer));
+}
+
+static void hang_close(Hang *h, const char *name) {
+        h->fd = safe_close(h->fd);
+        assert_int_equal(umount2(at(name), MNT_DETACH), 0);
+}
+
+/* Nobody has heard of the question yet: the process can be killed. */
+static void test_silence(void **state) {
+        Asker a, other;
+        Reading r;
+        Hang h;
+
+        if (!has_mounts)
+                skip();
+        hang_open(&h, "mnt");
+        make_file("f", 3);
+        asker_open(&a, CONDITION_FILE_EXISTS, at("mnt/a"), NULL);
+        asker_open(&other, CONDITION_FILE_SIZE, at("f"), NULL);
+        assert_int_equal(inquiry_ask(a.inquiry, &r), INQUIRY_ASKED);
+        for (int i = 0; i < 10; i++) {
+                fake_clock_advance(OUTSIDE_LIMIT_USEC / 10 - 1);
+                assert_true(ask(&other)->is_known); /* meanwhile */
+        }
+        assert_int_equal(a.n_answers, 0);
+        assert_int_equal(count_workers(), 2);
+        fake_clock_advance(USEC_PER_SEC);
+        UNTIL(a.n_answers == 1);
+        assert_false(a.reading.is_known);
+        assert_non_null(strstr(a.reason, "/mnt/a does not answer for "));
+        UNTIL(count_workers() == 1);
+
+        /* Not again at once, but it is told for how long. */
+        fake_clock_advance(OUTSIDE_DELAY_MIN - 1 - USEC_PER_SEC / 4);
+        assert_int_equal(inquiry_ask(a.inquiry, &r), INQUIRY_REFUSED);
+        assert_non_null(strstr(r.reason, "/mnt/a does not answer for 15s."));
+        fake_clock_advance(USEC_PER_SEC / 4 + 1);
+        assert_int_equal(inquiry_ask(a.inquiry, &r), INQUIRY_ASKED);
+        turns_without_waiting();
+        fake_clock_advance(OUTSIDE_LIMIT_USEC);
+        UNTIL(a.n_answers == 2);
+        /* The delay has grown. */
+        fake_clock_advance(OUTSIDE_DELAY_MIN);
+        assert_int_equal(inquiry_ask(a.inquiry, &r), INQUIRY_REFUSED);
+        fake_clock_advance(OUTSIDE_DELAY_MIN);
+
+        /* It is there again. */
+        UNTIL(count_stuck() == 0);
+        hang_close(&h, "mnt");
+        make_file("mnt/a", 0);
+        assert_true(ask(&a)->is_known);
+        assert_int_equal(a.reading.value, 1);
+        asker_close(&a);
+        asker_close(&other);
+}
+
+/* Somebody has taken the question and does not answer: not even SIGKILL ends the process. */
+static void test_stuck(void **state) {
+        Asker askers[OUTSIDE_STUCK_MAX + 1], good;
+        Reading r;
+        Hang h;
+
+        if (!has_mounts)
+                skip();
+        hang_open(&h, "mnt");
+        make_file("f", 3);
+        asker_open(&good, CONDITION_FILE_SIZE, at("f"), NULL);
+        assert_true(ask(&good)->is_known);
+        for (unsigned i = 0; i <= OUTSIDE_STUCK_MAX; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "mnt/%u", i);
+                asker_open(&askers[i], CONDITION_FILE_EXISTS, strdup(at(name)), NULL);
+        }
+        for (unsigned i = 0; i < OUTSIDE_STUCK_MAX; i++) {
+                assert_int_equal(inquiry_ask(askers[i].inquiry, &r), INQUIRY_ASKED);
+                turns_without_waiting();
+                hang_read(&h, FUSE_GETATTR);
+                fake_clock_advance(OUTSIDE_LIMIT_USEC);
+                UNTIL(askers[i].n_answers == 1);
+        }
+        turns_without_waiting();
+        assert_int_equal(count_stuck(), OUTSIDE_STUCK_MAX);
+        fake_clock_advance(OUTSIDE_DELAY_MAX);
+        /* Not for a question whose process is there, nor for new ones; but those that have an answer get it. */
+        assert_int_equal(inquiry_ask(askers[0].inquiry, &r), INQUIRY_REFUSED);
+        assert_non_null(strstr(r.reason, "/mnt/0 does not answer for 5min"));
+        assert_int_equal(inquiry_ask(askers[OUTSIDE_STUCK_MAX].inquiry, &r), INQUIRY_REFUSED);
+        assert_non_null(strstr(r.reason, "/mnt/8 is not asked: 8 other questions hang."));
+        assert_true(ask(&good)->is_known);
+
+        /* One that nobody waits for any more stays counted until it ends. */
+        asker_close(&askers[1]);
+        assert_int_equal(count_stuck(), OUTSIDE_STUCK_MAX);
+        hang_close(&h, "mnt");
+        UNTIL(count_stuck() == 0);
+        assert_false(ask(&askers[0])->value);
+        assert_true(askers[0].reading.is_known);
+        assert_true(ask(&askers[OUTSIDE_STUCK_MAX])->is_known);
+        for (unsigned i = 0; i <= OUTSIDE_STUCK_MAX; i++) {
+                asker_close(&askers[i]);
+                free(askers[i].question.subject);
+        }
+        asker_close(&good);
+}
+
+/* What was not answered last time has two processes; the others do not wait for it. */
+static void test_silent_ones_wait_for_each_other(void **state) {
+        enum { N = 6 };
+        Asker askers[N], good;
+        Reading r;
+        Hang h;
+
+        if (!has_mounts)
+                skip();
+        hang_open(&h, "mnt");
+        make_file("f", 3);
+        asker_open(&good, CONDITION_FILE_SIZE, at("f"), NULL);
+        for (unsigned i = 0; i < N; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "mnt/%u", i);
+                asker_open(&askers[i], CONDITION_FILE_EXISTS, strdup(at(name)), NULL);
+                assert_int_equal(inquiry_ask(askers[i].inquiry, &r), INQUIRY_ASKED);
+        }
+        turns_without_waiting();
+        fake_clock_advance(OUTSIDE_LIMIT_USEC);
+        for (unsigned i = 0; i < N; i++)
+                UNTIL(askers[i].n_answers == 1);
+        UNTIL(count_workers() == 0);
+        fake_clock_advance(OUTSIDE_DELAY_MAX);
+        for (unsigned i = 0; i < N; i++)
+                assert_int_equal(inquiry_ask(askers[i].inquiry, &r), INQUIRY_ASKED);
+        turns_without_waiting();
+        assert_int_equal(count_workers(), OUTSIDE_SILENT_MAX);
+        assert_true(ask(&good)->is_known);
+        assert_int_equal(count_workers(), OUTSIDE_SILENT_MAX + 1);
+        hang_close(&h, "mnt"); /* all get an answer: it is not connected */
+        for (unsigned i = 0; i < N; i++) {
+                UNTIL(askers[i].n_answers == 2);
+                assert_false(askers[i].n_answers == 2 && strstr(askers[i].reason, "does not answer"));
+                asker_close(&askers[i]);
+                free(askers[i].question.subject);
+        }
+        asker_close(&good);
+}
+
+/* --- processes --- */
+
+static void test_processes_come_and_go(void **state) {
+        enum { N = 30 };
+        Asker askers[N];
+        Reading r;
+
+        make_file("f", 3);
+        assert_int_equal(count_workers(), 0);
+        for (unsigned i = 0; i < N; i++) {
+                asker_open(&askers[i], CONDITION_FILE_SIZE, at("f"), NULL);
+                assert_int_equal(inquiry_ask(askers[i].inquiry, &r), INQUIRY_ASKED);
+        }
+        assert_int_equal(count_workers(), 0); /* nothing happens in the call */
+        for (unsigned i = 0; i < N; i++) {
+                UNTIL(askers[i].n_answers == 1);
+                assert_true(askers[i].reading.is_known);
+                assert_true(count_workers() <= OUTSIDE_BUSY_MAX);
+        }
+        for (int i = 0; i < 5; i++) { /* one of them goes on being used */
+                fake_clock_advance(OUTSIDE_IDLE_USEC / 2);
+                (void)ask(&askers[0]);
+        }
+        UNTIL(count_workers() == 1);
+        fake_clock_advance(OUTSIDE_IDLE_USEC);
+        UNTIL(count_workers() == 0);
+        assert_int_equal(fake_clock_next(), USEC_INFINITY); /* no wake-up is left */
+        for (unsigned i = 0; i < N; i++)
+                asker_close(&askers[i]);
+}
+
+static void test_no_program(void **state) {
+        Asker a;
+
+        outside_free(outside);
+        open_pool("/no/such/directory");
+        asker_open(&a, CONDITION_FILE_EXISTS, "/", NULL);
+        for (int i = 0; i < 3; i++) {
+                assert_false(ask(&a)->is_known);
+                assert_string_equal(a.reason, "Cannot execute vakt-probe: No such file or directory.");
+        }
+        assert_int_equal(count_workers(), 0);
+        asker_close(&a);
+}
+
+/* Asked, under way, and waiting for a process. */
+static void test_nobody_waits_any_more(void **state) {
+        Asker askers[20];
+        Reading r;
+
+        for (unsigned turns = 0; turns < 20; turns++) {
+                for (unsigned i = 0; i < ELEMENTSOF(askers); i++) {
+                        asker_open(&askers[i], CONDITION_FILE_EXISTS, "/", NULL);
+                        assert_int_equal(inquiry_ask(askers[i].inquiry, &r), INQUIRY_ASKED);
+                }
+                for (unsigned i = 0; i < turns; i++)
+                        (void)fake_clock_run(event);
+                for (unsigned i = 0; i < ELEMENTSOF(askers); i++)
+                        asker_close(&askers[i]);
+        }
+        says(CONDITION_FILE_EXISTS, "/", 1);
+}
+
+/* The youngest. */
+static pid_t any_worker(void) {
+        FILE *f = fopen("/proc/thread-self/children", "re");
+        int pid = 0;
+
+        assert_non_null(f);
+        while (fscanf(f, "%d", &pid) == 1)
+                ;
+        (void)fclose(f);
+        return pid;
+}
+
+static void test_killed_at_any_point(void **state) {
+        unsigned n_unknown = 0;
+        Asker a;
+
+        asker_open(&a, CONDITION_FILE_EXISTS, "/", NULL);
+        for (unsigned round = 0; round < 60; round++) {
+                unsigned n = a.n_answers;
+                Reading r;
+                pid_t pid;
+
+                assert_int_equal(inquiry_ask(a.inquiry, &r), INQUIRY_ASKED);
+                for (unsigned i = 0; i < round % 4; i++)
+                        (void)fake_clock_run(event);
+                pid = any_worker();
+                if (pid > 0)
+                        assert_int_equal(kill(pid, SIGKILL), 0);
+                UNTIL(a.n_answers > n);
+                assert_int_equal(a.n_answers, n + 1);
+                n_unknown += !a.reading.is_known;
+                if (!a.reading.is_known && !strstr(a.reason, "has ended (signal 9)"))
+                        assert_non_null(strstr(a.reason, "Cannot execute vakt-probe"));
+        }
+        assert_true(n_unknown > 0);
+        UNTIL(count_stuck() == 0);
+        assert_true(ask(&a)->is_known);
+        asker_close(&a);
+}
+
+/* --- words that are none --- */
+
+static void fake_answer(int fd, const char *subject) {
+        OutsideAnswer a = { .mark = OUTSIDE_MARK, .is_known = true, .value = 42 };
+        char bytes[2 * sizeof(a)];
+
+        for (size_t i = 0; i < sizeof(bytes); i++)
+                bytes[i] = (char)rand();
+        if (streq(subject, "/known"))
+                (void)!write(fd, &a, sizeof(a));
+        else if (streq(subject, "/short"))
+                (void)!write(fd, &a, sizeof(a) - 1);
+        else if (streq(subject, "/long")) {
+                memcpy(bytes, &a, sizeof(a));
+                (void)!write(fd, bytes, sizeof(a) + 1);
+        } else if (streq(subject, "/random"))
+                (void)!write(fd, bytes, (size_t)rand() % sizeof(bytes));
+        else if (streq(subject, "/empty"))
+                (void)!send(fd, &a, 0, 0);
+        else if (streq(subject, "/twice")) {
+                (void)!write(fd, &a, sizeof(a));
+                (void)!write(fd, &a, sizeof(a));
+        } else if (streq(subject, "/reason")) {
+                a.is_known = false;
+                memset(a.reason, '\x1b', sizeof(a.reason));
+                (void)!write(fd, &a, sizeof(a));
+        } else if (streq(subject, "/exit"))
+                _exit(7);
+        else if (streq(subject, "/close"))
+                (void)close(fd);
+}
+
+__attribute__((__noreturn__)) static void fake_main(void) {
+        OutsideQuestion q;
+
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        srand((unsigned)getpid());
+        while (recv(OUTSIDE_SOCKET_FD, &q, sizeof(q), 0) == sizeof(q))
+                fake_answer(OUTSIDE_SOCKET_FD, q.subject);
+        for (;;)
+                (void)pause();
+}
+
+static void open_fake(void) {
+        outside_free(outside);
+        assert_int_equal(symlink("/proc/self/exe", at("vakt-probe")), 0);
+        open_pool(top);
+}
+
+static void test_answers_that_are_none(void **state) {
+        static const char *const bad[] = { "/short", "/long", "/random", "/exit" };
+        Asker a;
+
+        open_fake();
+        says(CONDITION_FILE_EXISTS, "/known", 42);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                for (int k = 0; k < 10; k++) {
+                        asker_open(&a, CONDITION_FILE_EXISTS, bad[i], NULL);
+                        assert_false(ask(&a)->is_known);
+                        assert_non_null(strstr(a.reason, i == 3 ? "has ended (exit status 7)" : "as it should"));
+                        asker_close(&a);
+                        says(CONDITION_FILE_EXISTS, "/known", 42);
+                }
+        UNTIL(count_stuck() == 0);
+        says_unknown(CONDITION_FILE_EXISTS, "/reason", "\\x1B\\x1B");
+        /* An answer that nobody has asked for is not taken for that of the next question. */
+        asker_open(&a, CONDITION_FILE_EXISTS, "/twice", NULL);
+        assert_int_equal(ask(&a)->value, 42);
+        UNTIL(count_stuck() == 1);
+        UNTIL(count_workers() == 0);
+        asker_close(&a);
+}
+
+/* It is alive, and says nothing. */
+static void test_silent_program(void **state) {
+        static const char *const silent[] = { "/nothing", "/empty", "/close" };
+
+        open_fake();
+        for (size_t i = 0; i < ELEMENTSOF(silent); i++) {
+                Reading r;
+                Asker a;
+
+                asker_open(&a, CONDITION_FILE_EXISTS, silent[i], NULL);
+                assert_int_equal(inquiry_ask(a.inquiry, &r), INQUIRY_ASKED);
+                (void)fake_clock_run(event);
+                assert_int_equal(count_workers(), 1);
+                turns_without_waiting();
+                fake_clock_advance(OUTSIDE_LIMIT_USEC);
+                UNTIL(a.n_answers == 1);
+                assert_false(a.reading.is_known);
+                UNTIL(count_workers() == 0);
+                asker_close(&a);
+        }
+}
+
+/* What the program itself makes of questions that are none. Returns its wait status. */
+static int probe_with(const void *bytes, size_t n) {
+        char path[256];
+        int fds[2], status;
+        pid_t pid;
+
+        (void)snprintf(path, sizeof(path), "%s/vakt-probe", program_dir);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                if (fds[1] == OUTSIDE_SOCKET_FD)
+                        (void)fcntl(fds[1], F_SETFD, 0);
+                else
+                        (void)dup2(fds[1], OUTSIDE_SOCKET_FD);
+                (void)execl(path, "vakt-probe", NULL);
+                _exit(99);
+        }
+        safe_close(fds[1]);
+        assert_int_equal(send(fds[0], bytes, n, MSG_NOSIGNAL), n);
+        (void)shutdown(fds[0], SHUT_WR);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        safe_close(fds[0]);
+        return status;
+}
+
+static bool exits_with(int status, int code) {
+        return WIFEXITED(status) && WEXITSTATUS(status) == code;
+}
+
+static void test_questions_that_are_none(void **state) {
+        OutsideQuestion q = { .mark = OUTSIDE_MARK, .kind = CONDITION_FILE_EXISTS, .subject = "/" };
+        char bytes[sizeof(q) + 64];
+        enum { PROTOCOL = 76 };
+
+        assert_true(exits_with(probe_with(&q, sizeof(q)), 0));
+        assert_true(exits_with(probe_with(&q, sizeof(q) - 1), PROTOCOL));
+        assert_true(exits_with(probe_with(&q, 1), PROTOCOL));
+        q.kind = CONDITION_MOUNTED;
+        assert_true(exits_with(probe_with(&q, sizeof(q)), PROTOCOL));
+        q.kind = UINT32_MAX;
+        assert_true(exits_with(probe_with(&q, sizeof(q)), PROTOCOL));
+        q.kind = CONDITION_FILE_EXISTS;
+        memset(q.subject, '/', sizeof(q.subject));
+        assert_true(exits_with(probe_with(&q, sizeof(q)), PROTOCOL));
+        srand(20261129);
+        for (unsigned round = 0; round < 100; round++) {
+                ConditionKind kind = (ConditionKind)((unsigned)rand() % _CONDITION_KIND_MAX);
+
+                for (size_t i = 0; i < sizeof(bytes); i++)
+                        bytes[i] = (char)rand();
+                assert_true(exits_with(probe_with(bytes, 1 + (size_t)rand() % sizeof(bytes)), PROTOCOL));
+                if (kind == CONDITION_EXEC)
+                        continue;
+                /* A good question about nonsense. */
+                memcpy(bytes, &(uint32_t){ OUTSIDE_MARK }, sizeof(uint32_t));
+                memcpy(bytes + offsetof(OutsideQuestion, kind), &(uint32_t){ kind }, sizeof(uint32_t));
+                bytes[sizeof(q) - 1] = '\0';
+                if (round % 2 == 0)
+                        bytes[offsetof(OutsideQuestion, subject)] = '/';
+                assert_true(WIFEXITED(probe_with(bytes, sizeof(q))));
+        }
+}
+
+static bool may_mount(void) {
+        return geteuid() == 0 && unshare(CLONE_NEWNS) >= 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) >= 0;
+}
+
+int main(int argc, char *argv[]) {
+        const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+                TEST(test_disk_free),
+                TEST(test_free_is_what_users_may_have),
+                TEST(test_file),
+                TEST(test_no_device_is_opened),
+                TEST(test_links),
+                TEST(test_entries),
+                TEST(test_certificates),
+                TEST(test_no_certificates),
+                TEST(test_programs),
+                TEST(test_program_that_does_not_end),
+                TEST(test_journal),
+                TEST(test_silence),
+                TEST(test_stuck),
+                TEST(test_silent_ones_wait_for_each_other),
+                TEST(test_processes_come_and_go),
+                TEST(test_no_program),
+                TEST(test_nobody_waits_any_more),
+                TEST(test_killed_at_any_point),
+                TEST(test_answers_that_are_none),
+                TEST(test_silent_program),
+                TEST(test_questions_that_are_none),
+#undef TEST
+        };
+
+        if (streq(argv[0], "vakt-probe"))
+                fake_main();
+        program_dir = getenv("VAKTD_PROGRAM_DIR");
+        has_mounts = may_mount();
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
