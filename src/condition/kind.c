@@ -249,10 +249,12 @@ static int take_listening(Scanner *s, Question *q) {
 
 /* --- what has words of its own --- */
 
-/* "FIELD=VALUE", as journalctl(1) takes it. */
+/* "FIELD=VALUE", and "+" between alternatives, as journalctl(1) takes them. */
 static bool is_match(const char *word) {
         size_t n = strspn(word, FIELD_NAME_CHARS);
 
+        if (streq(word, "+"))
+                return true;
         return n > 0 && n <= FIELD_NAME_MAX && !is_digit(word[0]) && word[n] == '=';
 }
 

@@ -146,6 +146,26 @@ wrong_defaults() { # PAGE FILE-OF-KEYS VARIABLE ITS-FILE AT-LEAST
         [ $n -ge "$5" ] || echo "$1 has $n defaults of the table in $2"
 }
 
+# The kinds of conditions, and what each is: "Sampled." or "By event", in the section of the manual.
+kinds_of_manual() {
+        awk '/^\.Sh / { on = /CONDITIONS/; if (!on) next }
+             on && /^\.It Li / { name = ""; for (i = 3; i <= NF; i++) if ($i ~ /^[a-z][a-z0-9-]+$/ && ($(i - 1) == "Li" || $(i - 1) == ",")) name = name " " $i }
+             on && /^(Sampled|By event)/ { n = split(name, names, " "); for (i = 1; i <= n; i++) print names[i]; name = "" }' \
+                src/man/vaktd.job.5 | sort -u
+}
+
+kinds_of_source() {
+        sed -n 's/^ *\[CONDITION_[A-Z0-9_]*\] = { "\([a-z0-9-]*\)", CONDITION_.*/\1/p' src/condition/kind.c | sort
+}
+
+wrong_kinds() {
+        diff <(kinds_of_source) <(kinds_of_manual) || true
+        [ "$(kinds_of_source | wc -l)" -ge 25 ] || echo "src/condition/kind.c has too few kinds"
+        for kind in $(kinds_of_source); do
+                grep -qE "\`[^\`]*\<$kind\>[^\`]*\`" README.md || echo "README.md does not name $kind"
+        done
+}
+
 # Where nothing is found, nothing is wrong either.
 too_few() {
         local macro n
@@ -170,4 +190,5 @@ result "defaults in vaktd.job(5) are those of the source" < <(
 result "defaults in vaktd.conf(5) are those of the source" < <(
         wrong_defaults src/man/vaktd.conf.5 src/config/settings.c settings_defaults src/config/settings.c 3)
 result "what src/README.md names exists" < <(wrong_in_readme)
+result "conditions in vaktd.job(5) and README.md are those of the source" < <(wrong_kinds)
 echo "1..$number"

@@ -68,6 +68,7 @@ static const struct {
         { __LINE__, "job and is failed", NULL },
         { __LINE__, "job a@b is overdue", NULL },
         { __LINE__, "journal-matches PRIORITY=3 5min > 0", NULL },
+        { __LINE__, "journal-matches \"A=1 + B=2\" 5min > 0", NULL },
         { __LINE__, "journal-matches 'A=\"b c\" _B=' 1 h > 5", "journal-matches \"A=\\\"b c\\\" _B=\" 1h > 5" },
         { __LINE__, "listening tcp 8080", NULL },
         { __LINE__, "listening tcp 0080", "listening tcp 80" },
