@@ -94,6 +94,8 @@ void queues_wait_for_slot(Manager *m, LiveRun *run) {
 void queues_pump_job(Manager *m, Job *job) {
         LiveRun *run;
 
+        if (m->take_over.is_under_way)
+                return;
         while (!m->stopping && (run = TAILQ_FIRST(&job->queue)) && admits(run, GATE_QUEUED)) {
                 run_set_stage(run, RUN_STAGE_READY);
                 queues_wait_for_slot(m, run);

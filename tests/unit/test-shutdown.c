@@ -343,6 +343,33 @@ static void test_nobody_is_refused_for_what_is_lost(void **state) {
         assert_non_null(strstr(r->reason, "went down"));
 }
 
+static uint64_t leave_run(Fixture *f, RunRecord r) {
+        r.job = "job";
+        r.attempt = MAX(r.attempt, 1U);
+        r.requested = r.scheduled = 1;
+        assert_int_equal(ledger_add(f->m->ledger, &r), 0);
+        assert_int_equal(ledger_update(f->m->ledger, &r), 0);
+        return r.id;
+}
+
+/* A retry has an older number than the run that was started while it waited. */
+static void test_no_run_is_started_beside_one_that_goes_on(void **state) {
+        Fixture *f = *state;
+        uint64_t failed, retry;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\nRetry=1\n");
+        start_with_stand_in(f);
+        failed = leave_run(f, (RunRecord){ .state = RUN_DONE, .result = RUN_RESULT_EXIT, .started = 2, .ended = 3 });
+        retry = leave_run(f, (RunRecord){ .cause = RUN_CAUSE_RETRY, .parent = failed, .attempt = 2 });
+        (void)leave_run(f, (RunRecord){ .state = RUN_RUNNING, .started = 4, .unit = "stand-in.service" });
+        assert_int_equal(take_over_runs(f->m), 0);
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 1);
+        say_ended(0, RUN_RESULT_SUCCESS);
+        WAIT_FOR(f, stand_in.n_starts == 2);
+        assert_int_equal(stand_in.runs[1]->id, retry);
+}
+
 /* --- what a daemon with a full disk left --- */
 
 static void say_forgotten(uint64_t id, const char *job, RunCause cause, usec_t scheduled, uint64_t parent) {
@@ -673,6 +700,7 @@ int main(void) {
                 TEST(test_status_text),
                 TEST(test_explained),
                 TEST(test_nobody_is_refused_for_what_is_lost),
+                TEST(test_no_run_is_started_beside_one_that_goes_on),
                 TEST(test_forgotten_runs),
                 TEST(test_a_forgotten_run_is_slow),
                 TEST(test_forgotten_items),
