@@ -35,32 +35,38 @@ struct KeyRow {
         size_t size;          /* of a plain field, which an empty value sets to its default; 0: the parser gets "" */
         const void *argument; /* what the parser wants to know */
         bool raw;             /* the parser replaces specifiers itself */
+        bool repeatable;      /* a further line adds to the earlier ones */
 };
+
+/* Rows of one section or more, those of a section together, and the object that their fields are in. */
+typedef struct KeyTable {
+        const KeyRow *rows;
+        size_t n_rows;
+        void *object;
+        const void *defaults; /* an object in which each plain field has its default */
+} KeyTable;
+
+#define KEY_TABLES_MAX 5
 
 /* Offset and size of a plain field, for a row. */
 #define KEY_VALUE(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
 
 struct KeyReading {
-        const KeyRow *rows; /* those of a section stand together */
-        size_t n_rows;
-        const KeyRow *more_rows; /* of further sections; may be NULL */
-        size_t n_more_rows;
-        void *object;         /* that the fields are in */
-        const void *defaults; /* an object in which each plain field has its default */
-        void *userdata;       /* of the parsers */
+        KeyTable tables[KEY_TABLES_MAX];
+        void *userdata;                /* of the parsers */
+        int (*note)(const KeyLine *k); /* called before a parser, or before a default is restored; may be NULL */
         FileProblems *problems;
         const Specifiers *specifiers; /* NULL: a percent sign is nothing special */
         bool instance_unknown;        /* a template is checked: a value with %i is not validated */
         uint64_t digest;              /* of all sections, keys and values so far */
         /* A section that is written with a name behind it, as in "[Pool disk]": its rows say "Pool". What begins one
-         * sets named_object, which the fields of those rows are in. It returns 1, or 0 when it wrote a problem down
-         * and the section is to be passed over, or a negative errno. NULL: there is none. */
+         * sets the object of their table. It returns 1, or 0 when it wrote a problem down and the section is to be
+         * passed over, or a negative errno. NULL: there is none. */
         const char *named_section;
         int (*begin_named)(KeyReading *r, unsigned line, const char *name);
-        void *named_object;
-        const void *named_defaults;
         /* private: the section that is being read */
         bool skip_section;
+        const KeyTable *section_table;
         const KeyRow *section_rows;
         size_t n_section_rows;
 };

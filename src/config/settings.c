@@ -17,6 +17,7 @@
 #include "util/string-table.h"
 
 #define POOL_SECTION "Pool"
+#define POOL_TABLE   1
 
 static const char *const executor_choice_table[] = {
         [EXECUTOR_AUTO] = "auto",
@@ -80,7 +81,7 @@ static int insert_pool(Settings *s, size_t at, const char *name) {
 
 /* A pool that stands twice, in a drop-in perhaps, is one: what is said last counts, as everywhere. */
 static int begin_pool(KeyReading *r, unsigned line, const char *name) {
-        Settings *s = r->object;
+        Settings *s = r->userdata;
         size_t at = find_pool(s, name);
         int e = 0;
 
@@ -96,7 +97,7 @@ static int begin_pool(KeyReading *r, unsigned line, const char *name) {
                                                  SETTINGS_POOLS_MAX);
                 e = insert_pool(s, at, name);
         }
-        r->named_object = e >= 0 ? &s->pools[at] : NULL;
+        r->tables[POOL_TABLE].object = e >= 0 ? &s->pools[at] : NULL;
         return e < 0 ? e : 1;
 }
 
@@ -143,6 +144,9 @@ static const KeyRow settings_rows[] = {
         { "Manager", "LogLevel", parse_log_level, VALUE(log_level) },
         { "Manager", "HistoryKeep", key_parse_count, VALUE(history_keep), &history_range },
         { "Manager", "HistoryKeepSec", key_parse_span, VALUE(history_keep_usec), &history_span },
+};
+
+static const KeyRow pool_rows[] = {
         { POOL_SECTION, "Slots", key_parse_unsigned, POOL(slots), &slots_range },
         { POOL_SECTION, "MaxWaitSec", key_parse_span, POOL(max_wait), &wait_span },
 };
@@ -150,14 +154,14 @@ static const KeyRow settings_rows[] = {
 static int read_text(Settings *s, const JobText *text, Diagnostics *d, unsigned *problems) {
         FileProblems file_problems = { .list = d, .file = text->path };
         KeyReading reading = {
-                .rows = settings_rows,
-                .n_rows = ELEMENTSOF(settings_rows),
-                .object = s,
-                .defaults = &settings_defaults,
+                .tables = {
+                        { settings_rows, ELEMENTSOF(settings_rows), s, &settings_defaults },
+                        [POOL_TABLE] = { pool_rows, ELEMENTSOF(pool_rows), NULL, &pool_defaults },
+                },
+                .userdata = s,
                 .problems = &file_problems,
                 .named_section = POOL_SECTION,
                 .begin_named = begin_pool,
-                .named_defaults = &pool_defaults,
         };
         int r = key_table_read(&reading, text->bytes, text->n);
 

@@ -148,6 +148,7 @@ static const char *const trigger_type_table[] = {
         [TRIGGER_CALENDAR] = "OnCalendar", [TRIGGER_CRON] = "OnCron",
 };
 DEFINE_TO_STRING(trigger_type, TriggerType)
+DEFINE_FROM_STRING(trigger_type)
 
 static const char *const overlap_table[] = {
         [OVERLAP_QUEUE] = "queue",

@@ -181,6 +181,7 @@ usec_t retry_def_delay(const RetryDef *r, unsigned n) _pure_;
 
 /* "OnInterval" …, as the keys are written, and "queue" …; NULL / negative if there is none. */
 const char *trigger_type_to_string(TriggerType t) _const_;
+int trigger_type_from_string(const char *s) _pure_;
 const char *overlap_to_string(Overlap o) _const_;
 int overlap_from_string(const char *s) _pure_;
 const char *interval_from_to_string(IntervalFrom f) _const_;
