@@ -109,16 +109,6 @@ static void print_run(const Ctl *c, const RunView *v) {
         print_resources(c, v);
 }
 
-static json_object *run_json(const RunView *v) {
-        json_object *o = run_view_json(v);
-
-        json_add_string(o, "alarm", v->alarm);
-        json_add_string(o, "host", v->host);
-        json_add_string(o, "status_text", v->status_text);
-        json_add_known(o, "pid", v->pid > 0 ? v->pid : UINT64_MAX);
-        return o;
-}
-
 int status_run(Ctl *c, const char *number, json_object *array) {
         _cleanup_(run_view_done) RunView v = { 0 };
         int r;
@@ -127,7 +117,7 @@ int status_run(Ctl *c, const char *number, json_object *array) {
         if (r < 0)
                 return ctl_failed(c, r, NULL);
         if (c->json) {
-                json_append(array, run_json(&v));
+                json_append(array, view_json(run_properties, n_run_properties, &v));
                 return 0;
         }
         ctl_open_pager(c);

@@ -19,22 +19,16 @@ static void print_strings(const Ctl *c, const char *label, char *const *strings)
                 status_print_line(c, label, COLOR_NONE, "%s", *strings);
 }
 
-static int daemon_json(const DaemonView *v, const PoolViews *pools, const DiagnosticViews *d) {
-        json_object *o = json_new_object();
+static int daemon_json(const DaemonView *v, const Rows *pools, const Rows *diagnostics) {
+        static const char *const members[] = { "pool", "slots", "running", "waiting" };
+        json_object *o = view_json(daemon_properties, n_daemon_properties, v);
 
-        json_add_string(o, "version", v->version);
-        json_add_time(o, "started_usec", v->started);
-        json_add_number(o, "jobs", v->jobs);
-        json_add_number(o, "running", v->running);
-        json_add_number(o, "queued", v->queued);
-        json_add_bool(o, "paused", v->paused);
-        json_add_string(o, "executor", v->executor);
-        json_add(o, "pools", pool_views_json(pools));
-        json_add(o, "diagnostics", diagnostic_views_json(d));
+        json_add(o, "pools", rows_json(pools->pools, "a(suuu)", members));
+        json_add(o, "diagnostics", diagnostics_json(diagnostics->diagnostics));
         return json_print(o);
 }
 
-static void print_daemon(const Ctl *c, const DaemonView *v, const PoolViews *pools, const DiagnosticViews *d) {
+static void print_daemon(const Ctl *c, const DaemonView *v, const Rows *pools, const Rows *d) {
         char when[LOCAL_TIME_TEXT_MAX], age[RELATIVE_TIME_MAX];
 
         status_print_head(c, d->n_items > 0 ? COLOR_RED : COLOR_GREEN, "vaktd", "runs jobs when they are due");
@@ -50,21 +44,21 @@ static void print_daemon(const Ctl *c, const DaemonView *v, const PoolViews *poo
         status_print_line(c, "Running", v->running > 0 ? COLOR_GREEN : COLOR_NONE, "%u", v->running);
         status_print_line(c, "Queued", COLOR_NONE, "%u", v->queued);
         for (size_t i = 0; i < pools->n_items; i++) {
-                _cleanup_free_ char *text = pool_view_text(&pools->items[i]);
+                _cleanup_free_ char *text = pool_view_text(&pools->pools[i]);
 
-                status_print_line(c, i == 0 ? "Pools" : "", COLOR_NONE, "%s: %s", pools->items[i].name, text);
+                status_print_line(c, i == 0 ? "Pools" : "", COLOR_NONE, "%s: %s", pools->pools[i].name, text);
         }
         status_print_line(c, "Problems", d->n_items > 0 ? COLOR_RED : COLOR_NONE, "%zu", d->n_items);
         for (size_t i = 0; i < d->n_items; i++) {
                 if (i == 0)
                         putchar('\n');
-                diagnostic_print(stdout, &d->items[i]);
+                diagnostic_print(stdout, &d->diagnostics[i]);
         }
 }
 
 static int status_daemon(Ctl *c) {
-        _cleanup_(diagnostic_views_done) DiagnosticViews d = { 0 };
-        _cleanup_(pool_views_done) PoolViews pools = { 0 };
+        _cleanup_(rows_done) Rows d = { 0 };
+        _cleanup_(rows_done) Rows pools = { 0 };
         _cleanup_(daemon_view_done) DaemonView v = { 0 };
         int r;
 
@@ -115,7 +109,7 @@ static void print_alarms(const Ctl *c, const JobView *v) {
 
 /* A pool that no file describes exists only while a run uses it. */
 static int print_pool(Ctl *c, const char *name) {
-        _cleanup_(pool_views_done) PoolViews pools = { 0 };
+        _cleanup_(rows_done) Rows pools = { 0 };
         _cleanup_free_ char *text = NULL;
         int r;
 
@@ -123,8 +117,8 @@ static int print_pool(Ctl *c, const char *name) {
         if (r < 0)
                 return ctl_failed(c, r, NULL);
         for (size_t i = 0; i < pools.n_items && !text; i++)
-                if (streq(pools.items[i].name, name))
-                        text = pool_view_text(&pools.items[i]);
+                if (streq(pools.pools[i].name, name))
+                        text = pool_view_text(&pools.pools[i]);
         status_print_line(c, "Pool", COLOR_NONE, "%s: %s", name, text ?: "not in use");
         return 0;
 }
@@ -267,7 +261,8 @@ static int append_run(const RunView *v, void *userdata) {
 }
 
 static int append_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_elapses, json_object *array) {
-        json_object *o = job_view_json(v), *next = json_new_array(), *runs = json_new_array();
+        json_object *o = view_json(job_properties, n_job_properties, v), *next = json_new_array(),
+                    *runs = json_new_array();
         int r;
 
         for (size_t i = 0; i < n_elapses; i++)
