@@ -5,8 +5,6 @@
  * they are restricted to users who may manage the jobs, whereas everybody may ask about a job. All of them use what
  * the manager has in memory; nothing is read from disk for a client. */
 
-#include <stdio.h>
-
 #include "bus/api-manager.h"
 #include "bus/authorize.h"
 #include "bus/errors.h"

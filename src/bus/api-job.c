@@ -3,7 +3,6 @@
 /* org.vaktd1.Job at /org/vaktd1/job/NAME: one fallback vtable for all jobs and an enumerator, so that a job costs the
  * bus nothing until a client looks at it. */
 
-#include <assert.h>
 #include <limits.h>
 
 #include "bus/connection.h"

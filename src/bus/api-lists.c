@@ -5,9 +5,6 @@
  * page of QueryRuns may be short, or empty, if the ledger has examined many rows that do not match; "next" says where
  * to continue, so that a filter with few matches delays no other client. */
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "bus/api-manager.h"
 #include "bus/errors.h"
 #include "bus/object-path.h"

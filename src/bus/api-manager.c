@@ -5,9 +5,7 @@
  * large is kept while the bus is asked for the caller, and reads them again when the call is allowed. The methods that
  * return lists are in api-lists.c, those that explain in api-explain.c. */
 
-#include <assert.h>
 #include <limits.h>
-#include <stdio.h>
 
 #include "bus/api-manager.h"
 #include "bus/authorize.h"

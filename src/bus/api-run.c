@@ -3,7 +3,6 @@
 /* org.vaktd1.Run at /org/vaktd1/run/ID: a fallback vtable as for the jobs. Every remembered run can be queried, but
  * the enumerator returns only those that matter for browsing: the live ones and the newest of the others. */
 
-#include <assert.h>
 #include <limits.h>
 
 #include "bus/connection.h"

@@ -4,9 +4,6 @@
  * like any other and requires the user of the caller, which a setter of sd-bus cannot query without blocking; so a
  * filter handles Properties.Set of this object before sd-bus does. */
 
-#include <assert.h>
-#include <errno.h>
-
 #include "bus/authorize.h"
 #include "bus/connection.h"
 #include "bus/errors.h"

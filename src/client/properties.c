@@ -4,8 +4,6 @@
 
 #include "client/properties.h"
 
-#include <assert.h>
-
 #include "util/array.h"
 
 void rows_done(Rows *rows) {

@@ -7,9 +7,7 @@
 
 #include "config/job-file.h"
 
-#include <assert.h>
 #include <limits.h>
-#include <stdio.h>
 
 #include "config/exec-line.h"
 #include "config/job-path.h"

@@ -7,7 +7,6 @@
 
 #include "config/job-path.h"
 
-#include <assert.h>
 #include <limits.h>
 
 #include "config/path-value.h"

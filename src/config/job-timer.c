@@ -5,8 +5,6 @@
 
 #include "config/job-timer.h"
 
-#include <assert.h>
-
 #include "time/timestamp.h"
 #include "util/array.h"
 #include "util/string-table.h"

@@ -6,10 +6,8 @@
 
 #include "config/key-table.h"
 
-#include <assert.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "config/reader.h"
 #include "config/utf8.h"

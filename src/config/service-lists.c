@@ -3,8 +3,6 @@
 /* Lists of words, and lines that are one element of a list. The service manager passes some bad words over with a line
  * in the journal; here each is a problem, because a filter without the word that was mistyped is another filter. */
 
-#include <stdio.h>
-
 #include "config/exec-line.h"
 #include "config/names.h"
 #include "config/service-convert.h"

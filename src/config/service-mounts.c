@@ -2,7 +2,6 @@
 
 /* What a run sees of the file system: mounts, images, directories of its own. */
 
-#include <stdio.h>
 #include <sys/mount.h>
 
 #include "config/service-convert.h"

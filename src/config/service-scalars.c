@@ -3,7 +3,6 @@
 /* Settings with one value. What is refused here is what the service manager would refuse when the run starts, and what
  * would come to something else than it says. */
 
-#include <stdio.h>
 #include <sys/resource.h>
 
 #include "config/names.h"

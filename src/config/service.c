@@ -9,11 +9,9 @@
 
 #include "config/service-convert.h"
 
-#include <assert.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "config/path-value.h"
 #include "config/utf8.h"

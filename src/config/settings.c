@@ -7,7 +7,6 @@
 #include "config/settings.h"
 
 #include <limits.h>
-#include <stdio.h>
 
 #include "config/key-table.h"
 #include "config/source.h"

@@ -9,7 +9,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/sysmacros.h>
 
 #define DROPIN_SUFFIX ".conf"

@@ -5,7 +5,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/pidfd.h>
 
 #include "client/daemon-view.h"

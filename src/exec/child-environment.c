@@ -8,7 +8,6 @@
 
 #include <fcntl.h>
 #include <glob.h>
-#include <stdio.h>
 
 #include "util/file.h"
 #include "util/strv.h"

@@ -7,7 +7,6 @@
 #include "exec/child-notify.h"
 
 #include <stdalign.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>

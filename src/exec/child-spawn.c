@@ -8,9 +8,7 @@
 
 #include "exec/child-internal.h"
 
-#include <assert.h>
 #include <fcntl.h>
-#include <stdio.h>
 
 #include "exec/child-environment.h"
 #include "exec/child-orders.h"

@@ -7,9 +7,6 @@
 #include "exec/environment.h"
 
 #include <pwd.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
 
 #include "util/strv.h"
 

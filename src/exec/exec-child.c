@@ -10,10 +10,8 @@
  * stream of the child's own to the journal could carry neither, and journald does not know the unit of a process that
  * is gone before its line is read. */
 
-#include <assert.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>

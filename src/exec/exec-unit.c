@@ -8,8 +8,6 @@
 
 #include "exec/exec-unit.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <systemd/sd-daemon.h>
 
 #include "config.h"

@@ -6,9 +6,6 @@
 
 #include "exec/unit-message.h"
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "exec/environment.h"
 #include "exec/files-directory.h"
 #include "exec/unit-command.h"

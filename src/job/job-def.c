@@ -5,8 +5,6 @@
 
 #include "job/job-def.h"
 
-#include <assert.h>
-
 #include "util/ascii.h"
 #include "util/string-table.h"
 #include "util/strv.h"

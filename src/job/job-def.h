@@ -4,9 +4,6 @@
 /* The content of a job file, checked and in memory: created by config/, never changed afterwards, shared by reference
  * between the job table and the runs that were started with it. See vaktd.job(5). */
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "job/path-def.h"
 #include "job/unit-property.h"
 #include "time/calendar.h"

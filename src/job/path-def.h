@@ -4,7 +4,6 @@
 /* The section [Path] of a job: which files and directories are watched, and which changes start a run. See
  * vaktd.job(5). */
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "util/clock.h"

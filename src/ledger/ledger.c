@@ -7,10 +7,7 @@
 
 #include "ledger/ledger.h"
 
-#include <assert.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <sys/file.h>
 
 #include "ledger/ledger-internal.h"

@@ -12,9 +12,6 @@
 
 #include "systemd/unit-connection.h"
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "systemd/unit-name.h"
 #include "util/log.h"
 #include "util/turn.h"

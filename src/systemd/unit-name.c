@@ -6,8 +6,6 @@
 
 #include "systemd/unit-name.h"
 
-#include <stdio.h>
-
 #include "util/ascii.h"
 
 #define PREFIX      "vakt-"

@@ -4,9 +4,7 @@
 
 #include "util/file.h"
 
-#include <assert.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 

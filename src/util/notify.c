@@ -6,9 +6,7 @@
 
 #include "util/notify.h"
 
-#include <assert.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>

@@ -6,12 +6,6 @@
 
 #include "util/places.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "config.h"
 #include "util/strv.h"
 

@@ -6,7 +6,6 @@
 #include "util/strv.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
 char **strv_free(char **l) {
         for (char **s = l; s && *s; s++)

@@ -3,8 +3,6 @@
 
 /* NULL-terminated arrays of owned strings; NULL is an empty one. */
 
-#include <stdbool.h>
-
 #include "util/macro.h"
 
 char **strv_free(char **l);

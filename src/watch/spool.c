@@ -9,12 +9,10 @@
 
 #include "watch/spool.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "fs/acl.h"
