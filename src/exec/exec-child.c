@@ -625,10 +625,8 @@ static int executor_set_attributes(ChildExecutor *e) {
 static void executor_open_helper(ChildExecutor *e) {
         _cleanup_free_ char *path = NULL;
 
-        if (asprintf(&path, "%s/vakt-exec", getenv("VAKTD_PROGRAM_DIR") ?: VAKT_PKGLIBDIR) < 0) {
-                path = NULL;
+        if (string_format(&path, "%s/vakt-exec", getenv("VAKTD_PROGRAM_DIR") ?: VAKT_PKGLIBDIR) < 0)
                 return;
-        }
         e->helper_fd = open(path, O_PATH | O_CLOEXEC);
         if (e->helper_fd < 0)
                 e->helper_fd = -errno;

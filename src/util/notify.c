@@ -126,8 +126,7 @@ void notifier_send_status(Notifier *n, const char *status) {
         if (!n)
                 return;
         free(n->status);
-        if (asprintf(&n->status, "STATUS=%s", status) < 0)
-                n->status = NULL;
+        (void)string_format(&n->status, "STATUS=%s", status);
         flush(n);
 }
 
