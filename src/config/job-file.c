@@ -124,17 +124,6 @@ static int parse_shell(const KeyLine *k, _unused_ void *field) {
         return b->shell ? 0 : -ENOMEM;
 }
 
-/* 0 turns it off, as in a unit file. */
-static int parse_timeout(const KeyLine *k, void *field) {
-        usec_t span;
-        int r = key_read_span(k, &span);
-
-        if (r <= 0)
-                return r;
-        *(usec_t *)field = span > 0 ? span : USEC_INFINITY;
-        return 0;
-}
-
 static const KeyWords overlap_words = { overlap_from_string, "queue, skip, replace or parallel" };
 static const KeyRange queue_range = { 0, JOB_QUEUE_MAX }, parallel_range = { 1, JOB_QUEUE_MAX };
 static const KeySpan delay_span = { 0, .endless = false }, history_span = { USEC_PER_SEC, .endless = true };
@@ -151,15 +140,15 @@ static const KeyRow job_rows[] = {
         { "Job", "OnSuccess", run_parse_chain, FIELD(on_success) },
         { "Job", "OnFailure", run_parse_chain, FIELD(on_failure) },
         { "Job", "OnAlarm", run_parse_chain, FIELD(on_alarm) },
-        { "Job", "SlowSec", run_parse_alarm_span, VALUE(slow) },
-        { "Job", "ExpectSec", run_parse_alarm_span, VALUE(expect) },
+        { "Job", "SlowSec", key_parse_span_or_none, VALUE(slow) },
+        { "Job", "ExpectSec", key_parse_span_or_none, VALUE(expect) },
 };
 
 static const KeyRow run_rows[] = {
         { "Run", "Exec", parse_exec, .raw = true, .repeatable = true },
         { "Run", "Shell", parse_shell },
         { "Run", "Unit", run_parse_unit, FIELD(unit) },
-        { "Run", "TimeoutSec", parse_timeout, VALUE(timeout) },
+        { "Run", "TimeoutSec", key_parse_span_or_none, VALUE(timeout) },
         { "Run", "Overlap", key_parse_word, VALUE(overlap), &overlap_words },
         { "Run", "QueueMax", key_parse_unsigned, VALUE(queue_max), &queue_range },
         { "Run", "MaxParallel", key_parse_unsigned, VALUE(max_parallel), &parallel_range },

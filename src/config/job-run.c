@@ -218,13 +218,3 @@ int run_parse_success(const KeyLine *k, void *field) {
                 r = add_success(k, word, success);
         return r;
 }
-
-int run_parse_alarm_span(const KeyLine *k, void *field) {
-        usec_t span;
-        int r = key_read_span(k, &span);
-
-        if (r <= 0)
-                return r;
-        *(usec_t *)field = span > 0 ? span : USEC_INFINITY;
-        return 0;
-}

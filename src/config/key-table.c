@@ -339,7 +339,7 @@ int key_parse_text(const KeyLine *k, void *field) {
         return 0;
 }
 
-int key_parse_bool(const KeyLine *k, void *field) {
+int key_bool_from_string(const char *s) {
         static const struct {
                 const char *word;
                 bool value;
@@ -350,11 +350,18 @@ int key_parse_bool(const KeyLine *k, void *field) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                if (strcasecmp(k->value, words[i].word) == 0) {
-                        *(bool *)field = words[i].value;
-                        return 0;
-                }
-        return key_problem_value(k, "is neither yes nor no. Write yes or no.");
+                if (strcasecmp(s, words[i].word) == 0)
+                        return words[i].value;
+        return -EINVAL;
+}
+
+int key_parse_bool(const KeyLine *k, void *field) {
+        int value = key_bool_from_string(k->value);
+
+        if (value < 0)
+                return key_problem_value(k, "is neither yes nor no. Write yes or no.");
+        *(bool *)field = value;
+        return 0;
 }
 
 static int parse_number(const KeyLine *k, unsigned *ret, const char *otherwise) {
@@ -409,6 +416,16 @@ int key_parse_span(const KeyLine *k, void *field) {
                 return key_problem_value(k, "is shorter than %s. Write a longer time span.",
                                          span_format(text, bounds->min, 1));
         *(usec_t *)field = span;
+        return 0;
+}
+
+int key_parse_span_or_none(const KeyLine *k, void *field) {
+        usec_t span;
+        int r = key_read_span(k, &span);
+
+        if (r <= 0)
+                return r;
+        *(usec_t *)field = span > 0 ? span : USEC_INFINITY;
         return 0;
 }
 

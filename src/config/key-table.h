@@ -83,7 +83,8 @@ int key_problem_value(const KeyLine *k, const char *format, ...) _printf_(2, 3);
 /* --- parsers that every table can use --- */
 
 int key_parse_text(const KeyLine *k, void *field); /* char *, at most KEY_TEXT_MAX bytes; empty: NULL */
-int key_parse_bool(const KeyLine *k, void *field); /* bool: yes, no, true, false, on, off, 1, 0, y, n, t, f */
+int key_parse_bool(const KeyLine *k, void *field); /* bool, by the next one */
+int key_bool_from_string(const char *s) _pure_;    /* yes, no, true, false, on, off, 1, 0, y, n, t, f: 1, 0; -EINVAL */
 
 typedef struct KeyRange {
         unsigned min, max;
@@ -96,8 +97,9 @@ typedef struct KeySpan {
         usec_t min;
         bool endless; /* "infinity" is allowed */
 } KeySpan;
-int key_parse_span(const KeyLine *k, void *field); /* usec_t as the KeySpan that is the argument allows */
-int key_read_span(const KeyLine *k, usec_t *ret);  /* returns 1, or 0 when the problem was written down */
+int key_parse_span(const KeyLine *k, void *field);         /* usec_t as the KeySpan that is the argument allows */
+int key_parse_span_or_none(const KeyLine *k, void *field); /* usec_t; 0 is none: USEC_INFINITY */
+int key_read_span(const KeyLine *k, usec_t *ret);          /* returns 1, or 0 when the problem was written down */
 
 int key_read_mode(const KeyLine *k, mode_t *ret); /* an access mode, in octal digits; returns the same */
 

@@ -102,17 +102,6 @@ static int begin_pool(KeyReading *r, unsigned line, const char *name) {
 
 /* --- keys --- */
 
-/* 0 turns it off, as everywhere. */
-static int parse_default_timeout(const KeyLine *k, void *field) {
-        usec_t span;
-        int r = key_read_span(k, &span);
-
-        if (r <= 0)
-                return r;
-        *(usec_t *)field = span > 0 ? span : USEC_INFINITY;
-        return 0;
-}
-
 static int parse_log_level(const KeyLine *k, void *field) {
         int level = log_level_from_string(k->value);
 
@@ -137,7 +126,7 @@ static const KeyWords executor_words = { executor_choice_from_string, "auto, uni
 
 static const KeyRow settings_rows[] = {
         { "Manager", "MaxRunning", key_parse_unsigned, VALUE(max_running), &running_range },
-        { "Manager", "DefaultTimeoutSec", parse_default_timeout, VALUE(default_timeout) },
+        { "Manager", "DefaultTimeoutSec", key_parse_span_or_none, VALUE(default_timeout) },
         { "Manager", "Executor", key_parse_word, VALUE(executor), &executor_words },
         { "Manager", "ResumeRampSec", key_parse_span, VALUE(resume_ramp), &ramp_span },
         { "Manager", "LogLevel", parse_log_level, VALUE(log_level) },
