@@ -6,9 +6,6 @@
 
 #include "bus/text.h"
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "config/utf8.h"
 #include "util/macro.h"
 

@@ -6,9 +6,7 @@
 
 #include "config/exec-line.h"
 
-#include <assert.h>
 #include <limits.h>
-#include <stdio.h>
 
 #include "config/diagnostics.h"
 #include "config/utf8.h"

@@ -5,8 +5,6 @@
 
 #include "config/specifier.h"
 
-#include <assert.h>
-
 #include "config/diagnostics.h"
 #include "config/utf8.h"
 

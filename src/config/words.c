@@ -6,8 +6,6 @@
 
 #include "config/words.h"
 
-#include <assert.h>
-
 #include "config/diagnostics.h"
 #include "config/utf8.h"
 

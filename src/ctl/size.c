@@ -4,9 +4,6 @@
 
 #include "ctl/size.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "util/macro.h"
 
 char *size_format(char buf[static SIZE_TEXT_MAX], uint64_t n) {

@@ -6,11 +6,9 @@
 
 #include "fs/guarded.h"
 
-#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "fs/acl.h"

@@ -4,7 +4,6 @@
 /* What the files of the store share: the connection, its prepared statements, SQLite's results as errnos. */
 
 #include <sqlite3.h>
-#include <stdio.h>
 
 #include "ledger/store.h"
 

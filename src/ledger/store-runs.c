@@ -4,8 +4,6 @@
  * whole records are generated from it, so that a new member of RunRecord is one line here (and, if the column is new,
  * one migration in schema.c). */
 
-#include <assert.h>
-#include <stdio.h>
 #include <stdio_ext.h>
 
 #include "job/job-def.h"

@@ -8,9 +8,7 @@
  * because all clients ask over D-Bus. store_checkpoint() moves log pages to the database when the daemon is idle, and
  * not in the commit that must finish before a run starts. */
 
-#include <assert.h>
 #include <fcntl.h>
-#include <stdio.h>
 
 #include "ledger/schema.h"
 #include "ledger/store-internal.h"

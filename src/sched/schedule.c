@@ -9,9 +9,6 @@
 
 #include "sched/schedule.h"
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "sched/plan.h"
 #include "util/heap.h"
 

@@ -4,8 +4,6 @@
 
 #include "util/escape.h"
 
-#include <assert.h>
-
 int utf8_decode(const char *s, size_t n, uint32_t *ret) {
         static const struct {
                 unsigned char mask, lead;
