@@ -215,7 +215,8 @@ static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata
                 (void)ledger_commit(m->ledger);
         for (size_t i = 0; i < n; i++)
                 run_start(m, batch[i]);
-        queues_pump(m);
+        if (n == STARTS_PER_TURN)
+                queues_pump(m); /* else nothing can be started before something changes */
         return 0;
 }
 
