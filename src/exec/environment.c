@@ -211,8 +211,11 @@ static const char *braced_value(const char *s, char *const *environment, size_t 
 static char *expand_in_place(const char *word, char *const *environment) {
         _cleanup_free_ char *out = NULL;
         size_t size = 0;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f;
 
+        if (!strchr(word, '$'))
+                return strdup(word);
+        f = open_memstream(&out, &size);
         if (!f)
                 return NULL;
         while (*word) {

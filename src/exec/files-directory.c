@@ -96,6 +96,25 @@ static int let_user_read(int fd, const JobDef *def) {
         return acl_give(fd, uid, 04);
 }
 
+/* --- claims --- */
+
+static size_t claim_position(const FilesDirectory *f, uint64_t run) {
+        return BISECT(f->n_claims, i, f->claims[i] < run);
+}
+
+/* The run's file is not to be swept. */
+static void note_claim(FilesDirectory *f, uint64_t run) {
+        uint64_t *claim;
+
+        if (f->swept)
+                return;
+        claim = ARRAY_INSERT(f->claims, f->n_claims, claim_position(f, run));
+        if (claim)
+                *claim = run;
+        else
+                f->swept = true; /* rather leave some files behind than take one away */
+}
+
 /* --- writing --- */
 
 /* Opens the directory, which has to be ours alone: its content is trusted, and the socket's directory
@@ -194,7 +213,7 @@ int files_directory_write(FilesDirectory *f, uint64_t run, const JobDef *def, co
         }
         r = write_file(directory, &name, def, paths, size);
         if (r >= 0)
-                (void)files_directory_claim(f, run);
+                note_claim(f, run);
         return r;
 }
 
@@ -242,25 +261,14 @@ int files_directory_read(const FilesDirectory *f, uint64_t run, PathsNote *ret) 
 
 /* --- what was left behind --- */
 
-static size_t claim_position(const FilesDirectory *f, uint64_t run) {
-        return BISECT(f->n_claims, i, f->claims[i] < run);
-}
-
 bool files_directory_claim(FilesDirectory *f, uint64_t run) {
         _cleanup_free_ char *message = NULL;
         _cleanup_close_ int directory = open_directory(f, /* make= */ false, &message);
         FileName name = file_name(f, run);
-        uint64_t *claim;
 
         if (directory < 0 || faccessat(directory, name.text, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return false;
-        if (f->swept)
-                return true;
-        claim = ARRAY_INSERT(f->claims, f->n_claims, claim_position(f, run));
-        if (claim)
-                *claim = run;
-        else
-                f->swept = true; /* rather leave some files behind than take one away */
+        note_claim(f, run);
         return true;
 }
 

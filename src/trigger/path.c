@@ -506,18 +506,19 @@ static RunPayload *free_payload(RunPayload *payload) {
 /* Of a run that is over, its item waits to be put away still. One that was never begun says nothing of its item, which
  * is found where it is claimed. */
 static bool restore(Trigger *base, LiveRun *run, const RunRecord *r, RunPayload *payload) {
-        PathTrigger *t = (PathTrigger *)base;
         RunPaths *rp = (RunPaths *)payload;
 
         if (run) {
+                JobPaths *p = trigger_get(base, run_job(run));
+
                 spools_find_item(run, rp);
-                if (job_paths(t, run_job(run)))
-                        path_runs_adopt(job_paths(t, run_job(run)), run);
+                if (p)
+                        path_runs_adopt(p, run);
                 return true;
         }
         if (!rp->spool || !r || r->result == RUN_RESULT_SKIPPED)
                 return false;
-        spools_add_end(t, r, NULL, rp);
+        spools_add_end((PathTrigger *)base, r, NULL, rp);
         return true;
 }
 

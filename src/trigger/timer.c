@@ -389,21 +389,17 @@ static bool is_of_timer(const RunRecord *r) {
 static void timers_run_started(Trigger *base, LiveRun *run) {
         Timers *t = (Timers *)base;
 
-        if (!run_job(run)->timers || is_of_timer(run_record(run)))
-                return;
-        schedule_job_started(t->schedule, run_job(run), turn_now(base->event));
-        timers_arm(t);
+        if (!is_of_timer(run_record(run)) && schedule_job_started(t->schedule, run_job(run), turn_now(base->event)))
+                timers_arm(t);
 }
 
 /* One that was never started counts as well: an interval that counts from the end stood still while it waited. */
 static bool timers_run_ended(Trigger *base, LiveRun *run) {
         Timers *t = (Timers *)base;
 
-        if (!run_job(run)->timers)
-                return false;
-        schedule_job_ended(t->schedule, run_job(run), run_record(run)->result == RUN_RESULT_SUCCESS,
-                           turn_now(base->event));
-        timers_arm(t);
+        if (schedule_job_ended(t->schedule, run_job(run), run_record(run)->result == RUN_RESULT_SUCCESS,
+                               turn_now(base->event)))
+                timers_arm(t);
         return false;
 }
 
