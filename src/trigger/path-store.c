@@ -108,7 +108,7 @@ static bool unpack(RunPaths *rp, const char *p, size_t n) {
         memcpy(rp->list, p, n);
         rp->size = n;
         for (size_t i = 0; i < n; i++)
-                rp->n += p[i] == '\0';
+                rp->n += rp->list[i] == '\0';
         return true;
 }
 

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 
 #include "core-fixture.h"
+#include "watch/batch.h"
+#include "watch/watcher.h"
 
 /* A run writes what it was given, one path and a newline each, to DIRECTORY/seen, which is nobody's watch. */
 #define WRITE_ONE  "[Run]\nShell=printf '%%%%s\\n' \"$VAKT_PATH\" >>%s/seen\n"
@@ -142,6 +144,22 @@ static unsigned counter(Fixture *f, const char *name, const char *number) {
 static int count_limit(const char *topic, const char *message, void *userdata) {
         *(unsigned *)userdata += streq(topic, "limit");
         return 0;
+}
+
+static int find_topic(const char *topic, const char *message, void *userdata) {
+        const char **wanted = userdata;
+
+        if (streq(topic, wanted[0]))
+                wanted[1] = "";
+        return 0;
+}
+
+static bool explains(Fixture *f, const char *file, const char *topic) {
+        const char *wanted[2] = { topic, NULL };
+
+        assert_int_equal(
+                manager_explain_path(f->m, job(f, "all"), in(f, file), strlen(in(f, file)), find_topic, wanted), 0);
+        return wanted[1];
 }
 
 static void turn(Fixture *f, unsigned n) {
@@ -429,13 +447,22 @@ static bool is_refused_as_own(Fixture *f, const char *name) {
         return found;
 }
 
-/* The daemon's own files are no items. */
+static bool becomes_quiet(const Fixture *f) {
+        unsigned n = 0;
+
+        while (n < 100 && sd_event_run(f->event, 0) > 0)
+                n++;
+        return n < 100;
+}
+
+/* The daemon's own files are no items; it looks at the directory again later, not all the time. */
 static void test_own_directories_are_no_spools(void **state) {
         Fixture *f = *state;
 
         write_path_job(f, "own", "[Path]\nSpool=%s\n[Run]\nExec=/bin/true\n", f->directory);
         start(f);
         WAIT_FOR(f, is_refused_as_own(f, "own"));
+        assert_true(becomes_quiet(f));
         assert_int_equal(f->n_started, 0);
         assert_int_equal(access(in(f, "ledger.db"), F_OK), 0);
 }
@@ -477,6 +504,135 @@ static void test_a_retry_with_files_outlives_a_success(void **state) {
         WAIT_FOR(f, count_result(f, "each", RUN_RESULT_SUCCESS) == 1);
         assert_int_equal(job(f, "each")->n_delayed, 1);
         assert_int_equal(f->n_refused, 0);
+}
+
+/* --- who changed it --- */
+
+typedef struct Watched {
+        Watch *watch;
+        const WatchOps *ops;
+        void *userdata;
+} Watched;
+
+int __real_watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps *ops, void *userdata);
+int __wrap_watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps *ops, void *userdata);
+
+static Watched watched;
+
+int __wrap_watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps *ops, void *userdata) {
+        int r = __real_watch_new(ret, watcher, def, ops, userdata);
+
+        if (r >= 0)
+                watched = (Watched){ .watch = *ret, .ops = ops, .userdata = userdata };
+        return r;
+}
+
+/* As the kernel reports it where there is fanotify. */
+static void report_change(const char *path, const char *from, const char *cgroup) {
+        const Change c = {
+                .path = path, .length = strlen(path), .from = from, .events = WATCH_CLOSE, .cgroup = cgroup
+        };
+
+        watched.ops->changed(watched.userdata, watched.watch, &c);
+}
+
+static void test_changes_of_the_own_run_do_not_count(void **state) {
+        static const struct {
+                int line;
+                const char *cgroup;
+                bool is_own;
+        } table[] = {
+                { __LINE__, "/system.slice/vakt-all-1.service", true },
+                { __LINE__, "/vakt.slice/vakt-a.slice/vakt-all-18446744073709551615.service", true },
+                { __LINE__, "/system.slice/vakt-all-1.service/init.scope", true },
+                { __LINE__, "/system.slice/vakt-all-1.service/x.slice/vakt-other-1.service", true },
+                { __LINE__, "/vakt-all-1.service", true },
+                { __LINE__, "/system.slice/vakt-other-1.service", false },
+                { __LINE__, "/system.slice/vakt-other-1.service/vakt-all-1.service", false },
+                { __LINE__, "/system.slice/vakt-other-1.service/x.slice/vakt-all-1.service", false },
+                { __LINE__, "/system.slice/ssh.service", false },
+                { __LINE__, "/system.slice", false },
+                { __LINE__, "/", false },
+                { __LINE__, NULL, false },
+        };
+        Fixture *f = *state;
+        char name[32];
+        unsigned n = 0;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\nSettleSec=1h\n" WRITE_LIST, in(f, "w"),
+                       f->directory, f->directory);
+        start_watching(f, "all", 1);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                (void)snprintf(name, sizeof(name), "of-line-%d", table[i].line);
+                report_change(name, NULL, table[i].cgroup);
+                n += !table[i].is_own;
+                if (counter(f, "all", "waiting") != n)
+                        fail_msg("line %d: %s", table[i].line, name);
+        }
+}
+
+/* A file that waits does so on, under the name that the run gave it. */
+static void test_what_the_own_run_moves_waits_on(void **state) {
+        static const char own[] = "/system.slice/vakt-all-1.service";
+        const Change gone = { .path = "old", .length = 3, .cgroup = own }, removed = { .path = "new", .length = 3 };
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\nSettleSec=1h\n" WRITE_LIST, in(f, "w"),
+                       f->directory, f->directory);
+        start_watching(f, "all", 1);
+        report_change("old", NULL, NULL);
+        watched.ops->gone(watched.userdata, watched.watch, &gone);
+        assert_int_equal(counter(f, "all", "waiting"), 1);
+        report_change("new", "old", own);
+        assert_int_equal(counter(f, "all", "waiting"), 1);
+        assert_true(explains(f, "w/new", "settle"));
+        watched.ops->gone(watched.userdata, watched.watch, &removed);
+        assert_int_equal(counter(f, "all", "waiting"), 0);
+}
+
+bool __real_batch_is_full(const Batch *b, bool until_now);
+bool __wrap_batch_is_full(const Batch *b, bool until_now);
+
+static bool batches_are_full;
+
+bool __wrap_batch_is_full(const Batch *b, bool until_now) {
+        return batches_are_full || __real_batch_is_full(b, until_now);
+}
+
+static int find_full(const char *key, const char *path, const char *state, const char *message, void *userdata) {
+        *(bool *)userdata |= strstr(message, "no more are listed") != NULL;
+        return 0;
+}
+
+static bool is_held(Fixture *f, const char *name) {
+        bool found = false;
+
+        assert_int_equal(manager_list_triggers(f->m, job(f, name), find_full, &found), 0);
+        return found;
+}
+
+/* What changes meanwhile is found when there is room again. */
+static void test_no_more_files_wait_than_may(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\nSettleSec=1h\n" WRITE_LIST, in(f, "w"),
+                       f->directory, f->directory);
+        start_watching(f, "all", 1);
+        report_change("a", NULL, NULL);
+        assert_false(is_held(f, "all"));
+        batches_are_full = true;
+        report_change("b", NULL, NULL);
+        WAIT_FOR(f, is_held(f, "all"));
+        touch(f, "w/c");
+        assert_true(becomes_quiet(f));
+        assert_int_equal(counter(f, "all", "waiting"), 2);
+        batches_are_full = false;
+        report_change("d", NULL, NULL);
+        WAIT_FOR(f, counter(f, "all", "waiting") == 4);
+        assert_false(is_held(f, "all"));
 }
 
 /* --- conditions --- */
@@ -918,6 +1074,29 @@ static void test_a_crash_loses_no_file_that_waits_again(void **state) {
         assert_int_equal(counter(f, "all", "waiting"), 0);
 }
 
+/* The files of each such run are a row of their own. */
+static void test_a_crash_loses_no_files_of_several_runs(void **state) {
+        Fixture *f = *state;
+
+        write_pool(f, "MaxWaitSec=200ms");
+        make_directory(f, "w");
+        write_path_job(f, "each",
+                       "[Path]\nPathChanged=%s\nEvents=close\nBatch=each\n" WRITE_ONE
+                       "Pool=p\nOverlap=parallel\nMaxParallel=4\n",
+                       in(f, "w"), f->directory);
+        start_watching(f, "each", 1);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        touch(f, "w/a");
+        touch(f, "w/b");
+        WAIT_FOR(f, counter(f, "each", "running") == 2);
+        assert_int_equal(manager_pause(f->m, "each"), 0);
+        WAIT_FOR(f, f->n_refused == 2);
+        crash(f);
+        start_watching(f, "each", 1);
+        assert_int_equal(counter(f, "each", "waiting"), 2);
+}
+
 /* Whichever of them came first. */
 static void test_runs_of_two_jobs_keep_their_files(void **state) {
         Fixture *f = *state;
@@ -986,8 +1165,8 @@ static void test_an_item_with_the_last_number_of_tries(void **state) {
         WAIT_FOR(f, is_idle(f));
 }
 
-static void hold_an_item(Fixture *f, const char *run) {
-        write_pool(f, "");
+static void hold_an_item(Fixture *f, const char *pool, const char *run) {
+        write_pool(f, pool);
         make_directory(f, "spool");
         write_spool_job(f, "", run);
         start_watching(f, "spool", 1);
@@ -1002,7 +1181,7 @@ static void test_an_item_whose_run_is_cancelled(void **state) {
         Fixture *f = *state;
         RunRecord waiting;
 
-        hold_an_item(f, "Shell=true\nPool=p");
+        hold_an_item(f, "", "Shell=true\nPool=p");
         waiting = newest(f, "spool");
         assert_int_equal(manager_cancel(f->m, waiting.id), 0);
         WAIT_FOR(f, counter(f, "spool", "failed-items") == 1);
@@ -1015,7 +1194,7 @@ static void test_an_item_outlives_a_disabled_job(void **state) {
         char keys[128];
 
         (void)snprintf(keys, sizeof(keys), run, "yes");
-        hold_an_item(f, keys);
+        hold_an_item(f, "", keys);
         stop(f);
         (void)snprintf(keys, sizeof(keys), run, "no");
         write_spool_job(f, "", keys);
@@ -1034,7 +1213,7 @@ static void test_an_item_outlives_a_bad_file(void **state) {
         static const char run[] = "Shell=test -f \"$VAKT_PATH\"\nPool=p";
         Fixture *f = *state;
 
-        hold_an_item(f, run);
+        hold_an_item(f, "", run);
         stop(f);
         write_spool_job(f, "Nonsense=1", run);
         start(f);
@@ -1067,7 +1246,7 @@ static int rename_first(const Fixture *f, const char *suffix) {
 static void test_an_item_is_found_where_it_is(void **state) {
         Fixture *f = *state;
 
-        hold_an_item(f, "Shell=test -f \"$VAKT_PATH\"\nPool=p");
+        hold_an_item(f, "", "Shell=test -f \"$VAKT_PATH\"\nPool=p");
         stop(f);
         assert_int_equal(rename_first(f, ".2"), 0);
         start_watching(f, "spool", 1);
@@ -1083,7 +1262,7 @@ static void test_an_item_is_found_without_a_spool(void **state) {
         Fixture *f = *state;
         char text_of_job[128];
 
-        hold_an_item(f, run);
+        hold_an_item(f, "", run);
         stop(f);
         assert_int_equal(rename_first(f, ".2"), 0);
         (void)snprintf(text_of_job, sizeof(text_of_job), "[Run]\n%s", run);
@@ -1262,6 +1441,55 @@ static void test_an_item_without_a_run_goes_back(void **state) {
         assert_true(exists(f, "spool/b"));
 }
 
+static void forget_spool(Fixture *f, const char *settings) {
+        char job[128];
+
+        (void)snprintf(job, sizeof(job), "[Run]\n%s\n", settings);
+        write_job(f, "spool", job);
+        assert_int_equal(manager_reload(f->m), 0);
+}
+
+/* Nor does one go back whose job uses no spool any more: not by a run that was never begun, */
+static void test_an_item_goes_back_from_a_job_without_a_spool(void **state) {
+        Fixture *f = *state;
+
+        hold_an_item(f, "MaxWaitSec=200ms", "Shell=true\nPool=p");
+        forget_spool(f, "Shell=true\nPool=p");
+        WAIT_FOR(f, f->n_refused == 1);
+        assert_true(exists(f, "spool/item"));
+}
+
+/* but by one that a stop has ended: the next daemon runs it. */
+static void test_an_item_stays_over_a_stop_without_a_spool(void **state) {
+        Fixture *f = *state;
+        char run[128];
+
+        make_directory(f, "spool");
+        (void)snprintf(run, sizeof(run), "Shell=read line <%s && test -f \"$VAKT_PATH\"", f->gate);
+        write_spool_job(f, "", run);
+        start_watching(f, "spool", 1);
+        touch(f, "spool/item");
+        WAIT_FOR(f, f->n_started == 1);
+        forget_spool(f, run);
+        manager_stop(f->m, on_stopped, f);
+        WAIT_FOR(f, f->stopped);
+        assert_false(exists(f, "spool/item"));
+}
+
+/* It is run again from where it is claimed. */
+static void test_an_item_whose_run_waited_too_long(void **state) {
+        Fixture *f = *state;
+
+        hold_an_item(f, "MaxWaitSec=200ms", "Shell=test -f \"$VAKT_PATH\"\nPool=p");
+        assert_int_equal(manager_pause(f->m, "spool"), 0);
+        WAIT_FOR(f, f->n_refused == 1);
+        assert_false(exists(f, "spool/item"));
+        let_go(f, 1);
+        assert_int_equal(manager_resume(f->m, "spool"), 0);
+        WAIT_FOR(f, count_result(f, "spool", RUN_RESULT_SUCCESS) == 1);
+        assert_int_equal(count_result(f, "spool", RUN_RESULT_EXIT), 0);
+}
+
 /* Nobody reloads, and nothing else ends. */
 static void test_an_item_is_put_away_when_it_can_be(void **state) {
         Fixture *f = *state;
@@ -1289,22 +1517,6 @@ static int count_plan(const char *path, size_t n, void *userdata) {
         assert_int_equal(strlen(path), n);
         ++*(unsigned *)userdata;
         return 0;
-}
-
-static int find_topic(const char *topic, const char *message, void *userdata) {
-        const char **wanted = userdata;
-
-        if (streq(topic, wanted[0]))
-                wanted[1] = "";
-        return 0;
-}
-
-static bool explains(Fixture *f, const char *file, const char *topic) {
-        const char *wanted[2] = { topic, NULL };
-
-        assert_int_equal(
-                manager_explain_path(f->m, job(f, "all"), in(f, file), strlen(in(f, file)), find_topic, wanted), 0);
-        return wanted[1];
 }
 
 static void test_people_are_told_about_files(void **state) {
@@ -1464,6 +1676,9 @@ int main(void) {
                 TEST(test_own_directories_are_no_spools),
                 TEST(test_a_job_that_chases_its_tail_is_slowed),
                 TEST(test_a_retry_with_files_outlives_a_success),
+                TEST(test_changes_of_the_own_run_do_not_count),
+                TEST(test_what_the_own_run_moves_waits_on),
+                TEST(test_no_more_files_wait_than_may),
                 TEST(test_a_condition_is_looked_at_again_after_its_run),
                 TEST(test_what_exists_at_start_counts),
                 TEST(test_a_start_finds_what_changed_meanwhile),
@@ -1481,6 +1696,7 @@ int main(void) {
                 TEST(test_a_reload_keeps_what_it_does_not_concern),
                 TEST(test_a_crash_makes_no_file_news_again),
                 TEST(test_a_crash_loses_no_file_that_waits_again),
+                TEST(test_a_crash_loses_no_files_of_several_runs),
                 TEST(test_runs_of_two_jobs_keep_their_files),
                 TEST(test_items_without_a_run_are_not_forgotten),
                 TEST(test_an_item_with_the_last_number_of_tries),
@@ -1498,6 +1714,9 @@ int main(void) {
                 TEST(test_a_spool_that_is_not_there_yet),
                 TEST(test_an_item_outlives_its_job),
                 TEST(test_an_item_without_a_run_goes_back),
+                TEST(test_an_item_goes_back_from_a_job_without_a_spool),
+                TEST(test_an_item_stays_over_a_stop_without_a_spool),
+                TEST(test_an_item_whose_run_waited_too_long),
                 TEST(test_an_item_is_put_away_when_it_can_be),
                 TEST(test_people_are_told_about_files),
                 TEST(test_people_are_told_where_a_file_is),
