@@ -9,7 +9,11 @@
 #include <sys/stat.h>
 
 #include "core-fixture.h"
+#include "config/job-file.h"
+#include "fs/identity.h"
+#include "trigger/path-user.h"
 #include "watch/batch.h"
+#include "watch/spool.h"
 #include "watch/watcher.h"
 
 /* A run writes what it was given, one path and a newline each, to DIRECTORY/seen, which is nobody's watch. */
@@ -165,6 +169,14 @@ static bool explains(Fixture *f, const char *file, const char *topic) {
 static void turn(Fixture *f, unsigned n) {
         for (unsigned i = 0; i < n; i++)
                 assert_true(sd_event_run(f->event, USEC_PER_MSEC) >= 0);
+}
+
+static bool becomes_quiet(const Fixture *f) {
+        unsigned n = 0;
+
+        while (n < 100 && sd_event_run(f->event, 0) > 0)
+                n++;
+        return n < 100;
 }
 
 /* --- what a run gets --- */
@@ -445,14 +457,6 @@ static bool is_refused_as_own(Fixture *f, const char *name) {
 
         assert_int_equal(manager_list_triggers(f->m, job(f, name), find_own, &found), 0);
         return found;
-}
-
-static bool becomes_quiet(const Fixture *f) {
-        unsigned n = 0;
-
-        while (n < 100 && sd_event_run(f->event, 0) > 0)
-                n++;
-        return n < 100;
 }
 
 /* The daemon's own files are no items; it looks at the directory again later, not all the time. */
@@ -740,6 +744,36 @@ static void test_files_that_wait_are_read_late(void **state) {
         assert_int_equal(f->n_started, 1);
         assert_int_equal(manager_resume(f->m, "all"), 0);
         WAIT_FOR(f, has_seen(f, "w/a") && has_seen(f, "w/b"));
+}
+
+/* Nor is what a watch knows mixed with what it knew when that could not be read. */
+static void test_a_snapshot_that_is_not_read_is_replaced(void **state) {
+        Fixture *f = *state;
+        void *lock;
+
+        make_directory(f, "w");
+        make_directory(f, "w/sub");
+        touch(f, "w/sub/old");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nRecursive=yes\nEvents=close delete\n" WRITE_LIST, in(f, "w"),
+                       f->directory, f->directory);
+        write_job(f, "other", "[Run]\nExec=/bin/true\n");
+        start_watching(f, "all", 1);
+        assert_int_equal(manager_pause(f->m, "other"), 0);
+        stop(f);
+        assert_int_equal(unlink(in(f, "w/sub/old")), 0);
+        assert_int_equal(rmdir(in(f, "w/sub")), 0);
+        lock = lock_ledger(f);
+        start_watching(f, "all", 1);
+        unlock_ledger(lock);
+        (void)finish(f, "other"); /* it is written then */
+        WAIT_FOR(f, job_state(job(f, "other")) == JOB_PAUSED);
+        touch(f, "w/new");
+        WAIT_FOR(f, has_seen(f, "w/new"));
+        WAIT_FOR(f, is_idle(f));
+        stop(f);
+        start_watching(f, "all", 1);
+        assert_true(becomes_quiet(f));
+        assert_int_equal(f->n_started + counter(f, "all", "waiting"), 0);
 }
 
 /* As logs are rotated: both names count, and swapped ones, whether that was heard of or found. */
@@ -1301,6 +1335,16 @@ static void test_the_interval_refuses_no_file(void **state) {
         assert_int_equal(f->n_refused, 0);
 }
 
+static int note_trigger(const char *key, const char *path, const char *state, const char *message, void *userdata) {
+        (void)snprintf(userdata, 512, "%s: %s", state, message);
+        return 0;
+}
+
+static bool told_problem(Fixture *f, char said[static 512]) {
+        assert_int_equal(manager_list_triggers(f->m, job(f, "spool"), note_trigger, said), 0);
+        return strstr(said, "cannot be claimed");
+}
+
 /* What is wrong with a spool is mended without a word to the daemon. */
 static void test_a_spool_is_tried_again(void **state) {
         Fixture *f = *state;
@@ -1316,6 +1360,24 @@ static void test_a_spool_is_tried_again(void **state) {
         make_directory(f, "done");
         WAIT_FOR(f, exists(f, "done/item"));
         assert_int_equal(n_active(f, "spool"), 1);
+}
+
+/* The same of a single item. */
+static void test_an_item_that_could_not_be_claimed(void **state) {
+        Fixture *f = *state;
+        char said[512] = "";
+
+        make_directory(f, "spool");
+        write_spool_job(f, "", "Shell=true");
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, n_active(f, "spool") == 1);
+        assert_int_equal(rmdir(in(f, "spool/.vakt-spool")), 0);
+        touch(f, "spool/.vakt-spool");
+        touch(f, "spool/item");
+        WAIT_FOR(f, told_problem(f, said));
+        assert_int_equal(unlink(in(f, "spool/.vakt-spool")), 0);
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_false(told_problem(f, said));
 }
 
 /* Who mends it and says so by a reload does not have to wait; what is well is left as it is. */
@@ -1383,11 +1445,6 @@ static void test_a_job_that_was_disabled_begins_anew(void **state) {
         turn(f, 20);
         assert_true(has_seen(f, "w/b"));
         assert_false(has_seen(f, "w/a"));
-}
-
-static int note_trigger(const char *key, const char *path, const char *state, const char *message, void *userdata) {
-        (void)snprintf(userdata, 512, "%s: %s", state, message);
-        return 0;
 }
 
 /* It is waited for, and that is no problem of the spool. */
@@ -1490,7 +1547,17 @@ static void test_an_item_whose_run_waited_too_long(void **state) {
         assert_int_equal(count_result(f, "spool", RUN_RESULT_EXIT), 0);
 }
 
-/* Nobody reloads, and nothing else ends. */
+int __real_spool_done(Spool *s, const SpoolItem *item);
+int __wrap_spool_done(Spool *s, const SpoolItem *item);
+
+static unsigned n_done;
+
+int __wrap_spool_done(Spool *s, const SpoolItem *item) {
+        n_done++;
+        return __real_spool_done(s, item);
+}
+
+/* Nobody reloads, and nothing else ends; what is written meanwhile does not hurry it. */
 static void test_an_item_is_put_away_when_it_can_be(void **state) {
         Fixture *f = *state;
         char keys[600], run[600];
@@ -1499,14 +1566,18 @@ static void test_an_item_is_put_away_when_it_can_be(void **state) {
         make_directory(f, "done");
         (void)snprintf(keys, sizeof(keys), "SpoolDone=%s/done", f->directory);
         (void)snprintf(run, sizeof(run), "Shell=read line <%s", f->gate);
+        write_job(f, "other", "[Run]\nExec=/bin/true\n");
         write_spool_job(f, keys, run);
         start_watching(f, "spool", 1);
         touch(f, "spool/item");
         WAIT_FOR(f, f->n_started == 1);
         assert_int_equal(rmdir(in(f, "done")), 0);
         let_go(f, 1);
-        WAIT_FOR(f, f->n_finished == 1);
-        turn(f, 20);
+        n_done = 0;
+        WAIT_FOR(f, n_done > 0);
+        for (unsigned i = 0; i < 5; i++)
+                (void)finish(f, "other");
+        assert_int_equal(n_done, 1);
         make_directory(f, "done");
         WAIT_FOR(f, exists(f, "done/item"));
 }
@@ -1610,6 +1681,17 @@ static void test_people_are_told_where_a_file_is(void **state) {
         assert_told(f, "all", "w/a", "which is running (a retry).");
 }
 
+static void test_people_are_told_of_a_condition(void **state) {
+        Fixture *f = *state;
+
+        write_path_job(f, "all", "[Path]\nPathExists=%s\n[Run]\nExec=/bin/true\n", in(f, "flag"));
+        start_watching(f, "all", 1);
+        assert_int_equal(manager_pause(f->m, "all"), 0);
+        touch(f, "flag");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 1);
+        assert_told(f, "all", "flag", " ago.It waits until the job is resumed.");
+}
+
 static void test_people_are_told_where_an_item_is(void **state) {
         Fixture *f = *state;
 
@@ -1656,6 +1738,62 @@ static void test_strange_items(void **state) {
         assert_null(strstr(said, "not a regular file"));
 }
 
+static JobDef *build(const char *settings) {
+        JobFileContext c = { .host = "host" };
+        char bytes[256];
+        JobText t = { .path = (char *)"/j/job.job", .bytes = bytes };
+        Diagnostics d = {};
+        JobDef *def = NULL;
+
+        t.n = (size_t)snprintf(bytes, sizeof(bytes), "[Run]\n%s\n", settings);
+        if (job_file_build("job", &c, &t, 1, &d, &def) < 0)
+                fail_msg("%s: %s", settings, d.items[0].message);
+        diagnostics_done(&d);
+        return def;
+}
+
+/* Whom the runs of a job are, as far as that is known before they start. */
+static void test_users_of_runs(void **state) {
+        static const struct {
+                int line;
+                const char *settings;
+                uid_t spool, watch;
+        } table[] = {
+                { __LINE__, "Exec=true", 0, 0 },
+                { __LINE__, "Exec=true\n[Service]\nDynamicUser=no", 0, 0 },
+                { __LINE__, "Exec=true\n[Service]\nUser=root", 0, 0 },
+                { __LINE__, "Exec=true\n[Service]\nUser=0", 0, 0 },
+                { __LINE__, "Exec=true\n[Service]\nDynamicUser=yes", UID_UNKNOWN, UID_NOBODY },
+                { __LINE__, "Unit=a.service", UID_UNKNOWN, 0 },
+                { __LINE__, "Exec=true\n[Service]\nUser=nobody", UID_NOBODY, UID_NOBODY },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon", 1, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nGroup=daemon", 1, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nGroup=root", UID_UNKNOWN, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nSupplementaryGroups=daemon", 1, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nSupplementaryGroups=daemon root", UID_UNKNOWN, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nAmbientCapabilities=CAP_FOWNER", UID_UNKNOWN, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nAmbientCapabilities=", 1, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nNice=5", 1, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=nobody-of-that-name", UID_UNKNOWN, UID_NOBODY },
+        };
+        static const PathSource source = { .kind = PATH_CHANGED }, spool = { .kind = PATH_SPOOL };
+
+        if (geteuid() != 0)
+                skip();
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_(identity_done) Identity identity = {};
+                JobDef *def = build(table[i].settings);
+                int r = path_user_identity(def, &source, &identity);
+
+                if (path_user_spool_uid(def) != table[i].spool || r != (table[i].watch > 0) ||
+                    identity.uid != table[i].watch)
+                        fail_msg("line %d: %u, %d, %u", table[i].line, path_user_spool_uid(def), r, identity.uid);
+                assert_int_equal(path_user_identity(def, &spool, &identity), 0);
+                assert_true(path_user_is_same(def, def));
+                job_def_unref(def);
+        }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void) {
@@ -1684,6 +1822,7 @@ int main(void) {
                 TEST(test_a_start_finds_what_changed_meanwhile),
                 TEST(test_files_that_wait_are_kept),
                 TEST(test_files_that_wait_are_read_late),
+                TEST(test_a_snapshot_that_is_not_read_is_replaced),
                 TEST(test_a_name_that_is_taken_again_counts),
                 TEST(test_a_file_that_is_gone_waits_no_longer),
                 TEST(test_items_are_acknowledged),
@@ -1708,6 +1847,7 @@ int main(void) {
                 TEST(test_a_condition_outlives_a_skip),
                 TEST(test_the_interval_refuses_no_file),
                 TEST(test_a_spool_is_tried_again),
+                TEST(test_an_item_that_could_not_be_claimed),
                 TEST(test_a_reload_looks_at_a_spool_again),
                 TEST(test_a_line_that_is_gone_is_forgotten),
                 TEST(test_a_job_that_was_disabled_begins_anew),
@@ -1720,8 +1860,10 @@ int main(void) {
                 TEST(test_an_item_is_put_away_when_it_can_be),
                 TEST(test_people_are_told_about_files),
                 TEST(test_people_are_told_where_a_file_is),
+                TEST(test_people_are_told_of_a_condition),
                 TEST(test_people_are_told_where_an_item_is),
                 TEST(test_strange_items),
+                TEST(test_users_of_runs),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -572,6 +572,68 @@ static void test_forgotten_files(void **state) {
         }
 }
 
+/* Several of them may have been given the same file. */
+static void test_forgotten_runs_of_one_file(void **state) {
+        char text[256];
+        Fixture *f = *state;
+
+        (void)snprintf(
+                text, sizeof(text),
+                "[Path]\nPathChanged=%s/in\nEvents=close\n[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=9\n",
+                f->directory);
+        write_job(f, "files", text);
+        make_in(f, "in");
+        start_with_stand_in(f);
+        take_over_start(f->m);
+        WAIT_FOR(f, watch_state(watched(f, "files")->watches[0].watch) == WATCH_ACTIVE);
+        make_in(f, "in/a");
+        WAIT_FOR(f, batch_n_waiting(watched(f, "files")->batch) == 1);
+        (void)snprintf(text, sizeof(text), "%s/in/a", f->directory);
+        for (unsigned i = 0; i < 5; i++) /* the last one was given it as it is now */
+                say_forgotten_path(5000 + i, "files", changed_in(f, "in/a") - (4 - i) * USEC_PER_SEC, 0, text,
+                                   strlen(text) + 1, /* one= */ false);
+        take_over_surveyed(f->m);
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 5);
+        for (unsigned i = 0; i < 5; i++)
+                say_ended(i, RUN_RESULT_SUCCESS);
+        WAIT_FOR(f, batch_n_waiting(watched(f, "files")->batch) == 0);
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 5);
+}
+
+/* A run that goes on is reported before the ledger can be read, which says what it was given. */
+static void test_files_of_a_run_that_is_read_late(void **state) {
+        Fixture *f = *state;
+        char text[256];
+        uint64_t id;
+        void *lock;
+
+        (void)snprintf(text, sizeof(text), "[Path]\nPathChanged=%s/in\nEvents=close\n[Run]\nExec=/bin/true\n",
+                       f->directory);
+        write_job(f, "files", text);
+        write_job(f, "other", "[Run]\nExec=/bin/true\n");
+        make_in(f, "in");
+        start_with_stand_in(f);
+        WAIT_FOR(f, watch_state(watched(f, "files")->watches[0].watch) == WATCH_ACTIVE);
+        make_in(f, "in/a");
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        id = stand_in.runs[0]->id;
+        (void)request(f, "other");
+        WAIT_FOR(f, stand_in.n_starts == 2);
+        stop(f);
+        lock = lock_ledger(f);
+        start_with_stand_in(f);
+        say_forgotten_path(id, "files", 1, 0, NULL, 0, /* one= */ false);
+        take_over_surveyed(f->m);
+        assert_int_equal(stand_in.n_starts, 1);
+        assert_int_equal(batch_n_running(watched(f, "files")->batch), 0);
+        unlock_ledger(lock);
+        (void)request(f, "other");           /* it is written then */
+        WAIT_FOR(f, stand_in.n_starts >= 3); /* this one, and that of the earlier daemon */
+        assert_int_equal(batch_n_running(watched(f, "files")->batch), 1);
+}
+
 /* Nothing elapses before these are known, or have been waited for long enough. */
 static void test_timers_wait_for_what_is_found(void **state) {
         Fixture *f = *state;
@@ -677,6 +739,8 @@ int main(void) {
                 TEST(test_a_forgotten_run_is_slow),
                 TEST(test_forgotten_items),
                 TEST(test_forgotten_files),
+                TEST(test_forgotten_runs_of_one_file),
+                TEST(test_files_of_a_run_that_is_read_late),
                 TEST(test_timers_wait_for_what_is_found),
                 TEST(test_stop_waits_for_what_is_on_its_way),
                 TEST(test_stop_does_not_wait_for_ever),
