@@ -407,7 +407,8 @@ static bool timers_run_ended(Trigger *base, LiveRun *run) {
         return false;
 }
 
-/* A retry has the time of the first try, and no other: that one was asked for by then. Nothing is due sooner for it. */
+/* A retry has the time of the first try, and no other: that one was asked for by then. Nothing is due sooner
+ * for it. */
 static void timers_run_found(Trigger *base, Job *job, RunRecord *record) {
         Timers *t = (Timers *)base;
 
