@@ -171,6 +171,10 @@ static void turn(Fixture *f, unsigned n) {
                 assert_true(sd_event_run(f->event, USEC_PER_MSEC) >= 0);
 }
 
+static void on_stopped(void *userdata) {
+        ((Fixture *)userdata)->stopped = true;
+}
+
 static bool becomes_quiet(const Fixture *f) {
         unsigned n = 0;
 
@@ -424,10 +428,6 @@ static void test_a_retry_with_files_by_hand_is_not_dropped(void **state) {
         assert_int_equal(manager_n_queued(f->m), 1);
 }
 
-static void on_stopped(void *userdata) {
-        ((Fixture *)userdata)->stopped = true;
-}
-
 /* Nothing would find again what it is to do. */
 static void test_a_run_by_hand_without_files_is_made_again_after_a_stop(void **state) {
         Fixture *f = *state;
@@ -637,6 +637,37 @@ static void test_no_more_files_wait_than_may(void **state) {
         report_change("d", NULL, NULL);
         WAIT_FOR(f, counter(f, "all", "waiting") == 4);
         assert_false(is_held(f, "all"));
+}
+
+int __real_batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now);
+int __wrap_batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now);
+
+static bool batches_have_no_memory;
+
+int __wrap_batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now) {
+        return batches_have_no_memory ? -ENOMEM : __real_batch_add(b, path, n, from, events, now);
+}
+
+/* What cannot be kept in mind is not written down as known, so that the next start finds it. */
+static void test_a_change_without_memory_is_found_by_the_next_start(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->directory,
+                       f->directory);
+        start_watching(f, "all", 1);
+        batches_have_no_memory = true;
+        touch(f, "w/a");
+        WAIT_FOR(f, counter(f, "all", "reported") > 0);
+        batches_have_no_memory = false;
+        touch(f, "w/b");
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_false(has_seen(f, "w/a"));
+        manager_stop(f->m, on_stopped, f); /* which writes all that is known */
+        WAIT_FOR(f, f->stopped);
+        stop(f);
+        start_watching(f, "all", 1);
+        WAIT_FOR(f, has_seen(f, "w/a"));
 }
 
 /* --- conditions --- */
@@ -873,6 +904,26 @@ static void test_items_are_tried_again_and_given_up(void **state) {
         WAIT_FOR(f, exists(f, "done/good"));
         assert_int_equal(count_result(f, "spool", RUN_RESULT_EXIT), 3);
         assert_int_equal(count_result(f, "spool", RUN_RESULT_SUCCESS), 2);
+}
+
+/* Something of the failed try may still work on the file: the next one has it by another path. */
+static void test_another_try_of_an_item_has_another_path(void **state) {
+        Fixture *f = *state;
+        char run[600];
+        const char *second;
+
+        make_directory(f, "spool");
+        (void)snprintf(run, sizeof(run),
+                       "Shell=echo $VAKT_PATH >>%s/seen; test -f $VAKT_PATH && exit 1\nRetry=1\nRetryDelaySec=1ms",
+                       f->directory);
+        write_spool_job(f, "", run);
+        start_watching(f, "spool", 1);
+        touch(f, "spool/item");
+        WAIT_FOR(f, count_result(f, "spool", RUN_RESULT_EXIT) == 2);
+        assert_int_equal(lines(f), 2);
+        second = strchr(text, '\n') + 1;
+        assert_non_null(strstr(text, ".1/item\n"));
+        assert_non_null(strstr(second, ".2/item\n"));
 }
 
 /* It is not deleted for that. */
@@ -1557,6 +1608,29 @@ int __wrap_spool_done(Spool *s, const SpoolItem *item) {
         return __real_spool_done(s, item);
 }
 
+/* By hand, and refused: it lies where it was. */
+static void test_an_item_by_hand_that_is_refused(void **state) {
+        Fixture *f = *state;
+        char run[600];
+
+        make_directory(f, "spool");
+        (void)snprintf(run, sizeof(run), "Shell=read line <%s\nOverlap=skip", f->gate);
+        write_spool_job(f, "SettleSec=1h", run);
+        touch(f, "spool/a");
+        touch(f, "spool/b");
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, counter(f, "spool", "waiting") == 2);
+        request_file(f, "spool", in(f, "spool/a"));
+        WAIT_FOR(f, f->n_started == 1);
+        assert_false(exists(f, "spool/a"));
+        request_file(f, "spool", in(f, "spool/b"));
+        assert_int_equal(count_result(f, "spool", RUN_RESULT_SKIPPED), 1);
+        assert_true(exists(f, "spool/b"));
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_finished == 1 && is_idle(f));
+        assert_true(exists(f, "spool/b"));
+}
+
 /* Nobody reloads, and nothing else ends; what is written meanwhile does not hurry it. */
 static void test_an_item_is_put_away_when_it_can_be(void **state) {
         Fixture *f = *state;
@@ -1580,9 +1654,63 @@ static void test_an_item_is_put_away_when_it_can_be(void **state) {
         assert_int_equal(n_done, 1);
         make_directory(f, "done");
         WAIT_FOR(f, exists(f, "done/item"));
+        (void)finish(f, "other");
+        assert_int_equal(n_done, 2);
 }
 
 /* --- people --- */
+
+WatchCounters __real_watch_counters(const Watch *w);
+WatchCounters __wrap_watch_counters(const Watch *w);
+
+static bool counters_are_made_up;
+
+WatchCounters __wrap_watch_counters(const Watch *w) {
+        return counters_are_made_up ? (WatchCounters){ .events = 1,
+                                                       .merged = 2,
+                                                       .overflows = 3,
+                                                       .rescans = 4,
+                                                       .synthetic = 5,
+                                                       .duplicates = 6,
+                                                       .reported = 7,
+                                                       .watches = 8,
+                                                       .marks = 9,
+                                                       .others = 10,
+                                                       .waiting = 11,
+                                                       .directories = 12,
+                                                       .files = 13,
+                                                       .polled_directories = 14,
+                                                       .model_bytes = 15 }
+                                    : __real_watch_counters(w);
+}
+
+/* Of all lines, but of the queue that they share. */
+static void test_people_are_told_numbers(void **state) {
+        static const struct {
+                const char *name;
+                unsigned value;
+        } table[] = {
+                { "events", 1 },       { "merged", 2 },
+                { "overflows", 3 },    { "rescans", 8 },
+                { "synthetic", 10 },   { "duplicates", 12 },
+                { "reported", 14 },    { "watches", 8 },
+                { "marks", 9 },        { "others", 10 },
+                { "looking", 22 },     { "directories", 24 },
+                { "files", 26 },       { "polled-directories", 28 },
+                { "model-bytes", 30 },
+        };
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nPathModified=%s\n" WRITE_LIST, in(f, "w"), in(f, "w"),
+                       f->directory, f->directory);
+        start_watching(f, "all", 2);
+        counters_are_made_up = true;
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                if (counter(f, "all", table[i].name) != table[i].value)
+                        fail_msg("%s: %u", table[i].name, counter(f, "all", table[i].name));
+        counters_are_made_up = false;
+}
 
 static int count_plan(const char *path, size_t n, void *userdata) {
         assert_int_equal(strlen(path), n);
@@ -1817,6 +1945,7 @@ int main(void) {
                 TEST(test_changes_of_the_own_run_do_not_count),
                 TEST(test_what_the_own_run_moves_waits_on),
                 TEST(test_no_more_files_wait_than_may),
+                TEST(test_a_change_without_memory_is_found_by_the_next_start),
                 TEST(test_a_condition_is_looked_at_again_after_its_run),
                 TEST(test_what_exists_at_start_counts),
                 TEST(test_a_start_finds_what_changed_meanwhile),
@@ -1827,6 +1956,7 @@ int main(void) {
                 TEST(test_a_file_that_is_gone_waits_no_longer),
                 TEST(test_items_are_acknowledged),
                 TEST(test_items_are_tried_again_and_given_up),
+                TEST(test_another_try_of_an_item_has_another_path),
                 TEST(test_an_item_that_is_skipped_is_given_up),
                 TEST(test_an_item_that_gets_no_run_is_the_next_again),
                 TEST(test_an_item_whose_writer_is_not_heard_of),
@@ -1857,8 +1987,10 @@ int main(void) {
                 TEST(test_an_item_goes_back_from_a_job_without_a_spool),
                 TEST(test_an_item_stays_over_a_stop_without_a_spool),
                 TEST(test_an_item_whose_run_waited_too_long),
+                TEST(test_an_item_by_hand_that_is_refused),
                 TEST(test_an_item_is_put_away_when_it_can_be),
                 TEST(test_people_are_told_about_files),
+                TEST(test_people_are_told_numbers),
                 TEST(test_people_are_told_where_a_file_is),
                 TEST(test_people_are_told_of_a_condition),
                 TEST(test_people_are_told_where_an_item_is),

@@ -134,12 +134,15 @@ static void check_unstarted(Fixture *f, uint64_t id) {
         assert_int_equal(r->result, RUN_RESULT_NONE);
         assert_int_equal(r->started, 0);
         assert_null(r->unit);
+        assert_true(sd_id128_is_null(r->invocation));
 }
 
 /* --- the machine goes down --- */
 
 /* The run before it was stopped by the shutdown, which is why it is its turn. */
 static void test_accepted_run_waits_for_the_next_boot(void **state) {
+        static const ExecIdentity identity = { .invocation = SD_ID128_MAKE(01, 02, 03, 04, 05, 06, 07, 08, 09, 0a, 0b,
+                                                                           0c, 0d, 0e, 0f, 10) };
         Fixture *f = *state;
         uint64_t first, second;
 
@@ -151,6 +154,8 @@ static void test_accepted_run_waits_for_the_next_boot(void **state) {
         say_ended(0, RUN_RESULT_LOST);
         WAIT_FOR(f, stand_in.n_starts == 2);
         assert_int_equal(manager_n_running(f->m), 1);
+        runs_callbacks()->started(stand_in.runs[1]->cookie, &identity);
+        assert_false(sd_id128_is_null(manager_get_run(f->m, second)->invocation));
         say_held(true);
         say_put_back(1);
         settle_down(f);
@@ -364,7 +369,7 @@ static void say_forgotten(uint64_t id, const char *job, RunCause cause, usec_t s
 /* Its units say what they were for: no occurrence comes again, and nothing that followed from one is asked for twice.
  */
 static void test_forgotten_runs(void **state) {
-        usec_t hour = now_realtime() / USEC_PER_HOUR * USEC_PER_HOUR;
+        usec_t begin = now_realtime(), hour = begin / USEC_PER_HOUR * USEC_PER_HOUR;
         Fixture *f = *state;
         RunRecord after;
         Ledger *l;
@@ -399,6 +404,8 @@ static void test_forgotten_runs(void **state) {
         assert_int_equal(count_cause(f, "tick", RUN_CAUSE_MANUAL), 0);
         assert_int_equal(count_result(f, "tick", RUN_RESULT_MISSED), 0);
         assert_int_equal(manager_get_run(f->m, 5001)->trigger, 0);
+        assert_true(manager_get_run(f->m, 5001)->requested >= begin); /* it is not known when that was */
+        assert_true(manager_get_run(f->m, 5001)->requested <= now_realtime());
         assert_true(manager_get_run(f->m, 5001)->scheduled == hour - USEC_PER_HOUR);
         /* Without its files a run is not made again: they are found by themselves. */
         say_forgotten(6001, "after", RUN_CAUSE_PATH, hour, 0);
