@@ -59,23 +59,17 @@ static void report_lost_change(JobPaths *p, const char *path, int error) {
                     path, strerror(-error));
 }
 
-/* The unit that a control group belongs to: what follows the slices. Who manages units of his own has them below one
- * of ours, under whatever name. */
-static bool unit_of_cgroup(const char *cgroup, char ret[static UNIT_NAME_MAX + 1]) {
-        static const char slice[] = ".slice";
+/* The unit that a control group belongs to: what follows the slices, or "". Who manages units of his own has them
+ * below one of ours, under whatever name. (No directory has a name that is too long.) */
+static void unit_of_cgroup(const char *cgroup, char ret[static UNIT_NAME_MAX + 1]) {
+        size_t n;
 
-        for (size_t n; *cgroup != '\0'; cgroup += n) {
+        do {
                 cgroup += *cgroup == '/';
                 n = strcspn(cgroup, "/");
-                if (n > UNIT_NAME_MAX)
-                        return false;
-                if (n > strlen(slice) && memcmp(cgroup + n - strlen(slice), slice, strlen(slice)) == 0)
-                        continue;
-                memcpy(ret, cgroup, n);
-                ret[n] = '\0';
-                return n > 0;
-        }
-        return false;
+                (void)snprintf(ret, UNIT_NAME_MAX + 1, "%.*s", (int)n, cgroup);
+                cgroup += n;
+        } while (streq_ptr(strrchr(ret, '.'), ".slice"));
 }
 
 /* Who wrote it is known with fanotify only, and then the service manager's word is: vakt-JOB-RUN.service. */
@@ -83,8 +77,10 @@ static bool is_own_change(const JobPaths *p, const Change *change) {
         char unit[UNIT_NAME_MAX + 1], job[JOB_NAME_MAX + 1];
         uint64_t id;
 
-        return change->cgroup && unit_of_cgroup(change->cgroup, unit) && unit_name_parse(unit, job, &id) &&
-               streq(job, p->job->name);
+        if (!change->cgroup)
+                return false;
+        unit_of_cgroup(change->cgroup, unit);
+        return unit_name_parse(unit, job, &id) && streq(job, p->job->name);
 }
 
 static int add_change(JobPaths *p, const Change *change, const char *path, size_t n, const char *from) {

@@ -403,14 +403,14 @@ static bool timers_run_ended(Trigger *base, LiveRun *run) {
         return false;
 }
 
-/* A retry has the time of the first try, and no other: that one was asked for by then. */
+/* A retry has the time of the first try, and no other: that one was asked for by then. Nothing is due sooner
+ * for it. */
 static void timers_run_found(Trigger *base, Job *job, RunRecord *record) {
         Timers *t = (Timers *)base;
 
         if (!is_of_timer(record) && record->cause != RUN_CAUSE_RETRY)
                 return;
         record->trigger = schedule_note_occurred(t->schedule, job, record->scheduled, turn_now(base->event));
-        timers_arm(t);
 }
 
 /* --- for people --- */
