@@ -9,7 +9,6 @@
 
 #include <getopt.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>

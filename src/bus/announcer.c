@@ -7,8 +7,6 @@
 
 #include "bus/announcer.h"
 
-#include <assert.h>
-
 #include "bus/follow.h"
 #include "bus/object-path.h"
 #include "bus/signal-queue.h"

@@ -5,8 +5,6 @@
  * they are restricted to users who may manage the jobs, whereas everybody may ask about a job. All of them use what
  * the manager has in memory; nothing is read from disk for a client. */
 
-#include <stdio.h>
-
 #include "bus/api-manager.h"
 #include "bus/authorize.h"
 #include "bus/errors.h"
@@ -45,12 +43,7 @@ typedef struct Subject {
         size_t n;
 } Subject;
 
-static int append_messages(Manager *m, const Subject *s, Explanation *x) {
-        return s->path ? manager_explain_path(m, s->job, s->path, s->n, append_message, x)
-                       : manager_explain(m, s->job, append_message, x);
-}
-
-/* The rows a(ss). */
+/* The rows a(ss), of a list that is left open. */
 static int append_explanation(const Connection *c, sd_bus_message *m, const Subject *s) {
         Explanation x = { .connection = c, .job = s->job, .reply = m };
         char rest[64];
@@ -59,16 +52,12 @@ static int append_explanation(const Connection *c, sd_bus_message *m, const Subj
         r = sd_bus_message_open_container(m, 'a', "(ss)");
         if (r < 0)
                 return r;
-        r = append_messages(c->api->manager, s, &x);
-        if (r < 0)
+        r = s->path ? manager_explain_path(c->api->manager, s->job, s->path, s->n, append_message, &x)
+                    : manager_explain(c->api->manager, s->job, append_message, &x);
+        if (r < 0 || x.n_left_out == 0)
                 return r;
-        if (x.n_left_out > 0) {
-                (void)snprintf(rest, sizeof(rest), "There are %u more messages.", x.n_left_out);
-                r = sd_bus_message_append(m, "(ss)", "queue", rest);
-                if (r < 0)
-                        return r;
-        }
-        return sd_bus_message_close_container(m);
+        (void)snprintf(rest, sizeof(rest), "There are %u more messages.", x.n_left_out);
+        return sd_bus_message_append(m, "(ss)", "queue", rest);
 }
 
 static int reply_explanation(Connection *c, sd_bus_message *m, const Subject *s, sd_bus_error *e) {
@@ -76,10 +65,7 @@ static int reply_explanation(Connection *c, sd_bus_message *m, const Subject *s,
         int r;
 
         r = api_new_large_reply(c, m, &reply, e);
-        if (r < 0)
-                return r;
-        r = append_explanation(c, reply, s);
-        return r < 0 ? r : sd_bus_message_send(reply);
+        return r < 0 ? r : api_send_list(reply, append_explanation(c, reply, s));
 }
 
 int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *e) {

@@ -3,7 +3,6 @@
 /* org.vaktd1.Job at /org/vaktd1/job/NAME: one fallback vtable for all jobs and an enumerator, so that a job costs the
  * bus nothing until a client looks at it. */
 
-#include <assert.h>
 #include <limits.h>
 
 #include "bus/connection.h"
@@ -59,20 +58,6 @@ static int get_bool(sd_bus *bus, const char *path, const char *interface, const 
         return sd_bus_message_append(reply, "b", (int)*(const bool *)userdata);
 }
 
-static int get_description(sd_bus *bus, const char *path, const char *interface, const char *property,
-                           sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Job *j = userdata;
-
-        return text_append(reply, j->def ? j->def->description : NULL, TEXT_MAX);
-}
-
-static int get_fragment(sd_bus *bus, const char *path, const char *interface, const char *property,
-                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Job *j = userdata;
-
-        return text_append(reply, j->def ? j->def->fragment : NULL, TEXT_MAX);
-}
-
 /* A job whose file was never valid is not known to be disabled. */
 static int get_problem(sd_bus *bus, const char *path, const char *interface, const char *property,
                        sd_bus_message *reply, void *userdata, sd_bus_error *e) {
@@ -95,20 +80,6 @@ static int append_texts(sd_bus_message *reply, char *const *texts) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int get_documentation(sd_bus *bus, const char *path, const char *interface, const char *property,
-                             sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Job *j = userdata;
-
-        return append_texts(reply, j->def ? j->def->documentation : NULL);
-}
-
-static int get_tags(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                    void *userdata, sd_bus_error *e) {
-        const Job *j = userdata;
-
-        return append_texts(reply, j->def ? j->def->tags : NULL);
-}
-
 /* --- what the definition says --- */
 
 /* A property that a member of the definition is shown as. */
@@ -119,6 +90,10 @@ typedef struct DefMember {
 } DefMember;
 
 static const DefMember def_members[] = {
+        { "Description", offsetof(JobDef, description) },
+        { "Fragment", offsetof(JobDef, fragment) },
+        { "Documentation", offsetof(JobDef, documentation) },
+        { "Tags", offsetof(JobDef, tags) },
         { "Pool", offsetof(JobDef, pool) },
         { "Unit", offsetof(JobDef, unit) },
         { "Retry", offsetof(JobDef, retry.max) },
@@ -222,7 +197,7 @@ static int append_alarm(const LedgerAlarm *alarm, void *userdata) {
 /* They are in the ledger, not in the job; the slot of the current message knows the manager. */
 static int get_alarms(sd_bus *bus, const char *path, const char *interface, const char *property,
                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Connection *c = sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
+        const Connection *c = connection_of_getter(bus);
         const Job *j = userdata;
         int r;
 
@@ -249,7 +224,7 @@ static int append_watch(const char *key, const char *value, const char *state, c
 }
 
 static int append_triggers(sd_bus *bus, sd_bus_message *reply, const Job *job, const char *type, TriggerVisit visit) {
-        const Connection *c = sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
+        const Connection *c = connection_of_getter(bus);
         int r;
 
         r = sd_bus_message_open_container(reply, 'a', type);
@@ -275,7 +250,7 @@ static int append_counter(const char *name, uint64_t value, void *userdata) {
 
 static int get_watch_counters(sd_bus *bus, const char *path, const char *interface, const char *property,
                               sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Connection *c = sd_bus_slot_get_userdata(sd_bus_get_current_slot(bus));
+        const Connection *c = connection_of_getter(bus);
         int r;
 
         r = sd_bus_message_open_container(reply, 'a', "{st}");
@@ -291,15 +266,15 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_VTABLE_START(0),
 
         SD_BUS_PROPERTY("Name", "s", text_get, offsetof(Job, name), SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Description", "s", get_description, 0, CHANGES),
-        SD_BUS_PROPERTY("Documentation", "as", get_documentation, 0, CHANGES),
-        SD_BUS_PROPERTY("Tags", "as", get_tags, 0, CHANGES),
+        SD_BUS_PROPERTY("Description", "s", get_def_text, 0, CHANGES),
+        SD_BUS_PROPERTY("Documentation", "as", get_def_texts, 0, CHANGES),
+        SD_BUS_PROPERTY("Tags", "as", get_def_texts, 0, CHANGES),
         SD_BUS_PROPERTY("State", "s", get_state, 0, CHANGES),
         SD_BUS_PROPERTY("Enabled", "b", get_enabled, 0, CHANGES),
         SD_BUS_PROPERTY("Paused", "b", get_bool, offsetof(Job, paused), CHANGES),
         SD_BUS_PROPERTY("PauseUntil", "t", NULL, offsetof(Job, pause_until), CHANGES),
         SD_BUS_PROPERTY("Skip", "u", NULL, offsetof(Job, skip), CHANGES),
-        SD_BUS_PROPERTY("Fragment", "s", get_fragment, 0, CHANGES),
+        SD_BUS_PROPERTY("Fragment", "s", get_def_text, 0, CHANGES),
         SD_BUS_PROPERTY("Problem", "s", get_problem, 0, CHANGES),
         /* There may be a thousand of them, which are not sent with every change of the job. */
         SD_BUS_PROPERTY("Triggers", "a(ss)", get_triggers, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),

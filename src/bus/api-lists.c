@@ -5,9 +5,6 @@
  * page of QueryRuns may be short, or empty, if the ledger has examined many rows that do not match; "next" says where
  * to continue, so that a filter with few matches delays no other client. */
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "bus/api-manager.h"
 #include "bus/errors.h"
 #include "bus/object-path.h"
@@ -71,12 +68,7 @@ int method_list_jobs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                         return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
                                                 "There are too many jobs for one reply; use GetJob for single jobs.");
         }
-        if (r < 0)
-                return r;
-        r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                return r;
-        return sd_bus_message_send(reply);
+        return api_send_list(reply, r);
 }
 
 /* --- runs --- */
@@ -150,10 +142,7 @@ int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         /* The runs of a job whose file is gone can still be queried. */
         if (job && before == 0 && list.n == 0 && !job_table_get(manager_jobs(c->api->manager), job))
                 return api_job_error(c, -ENOENT, job, e);
-        r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                return r;
-        return sd_bus_message_send(reply);
+        return api_send_list(reply, r);
 }
 
 /* --- QueryRuns --- */
@@ -353,10 +342,7 @@ int method_list_alarms(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         if (r == -ENOBUFS)
                 return sd_bus_error_set(e, ERROR_LIMIT_REACHED,
                                         "There are too many alarms for one reply; query single jobs.");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_message_send(reply);
+        return api_send_list(reply, r);
 }
 
 /* --- pools --- */
@@ -375,8 +361,5 @@ int method_list_pools(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 
                 r = sd_bus_message_append(reply, "(suuu)", pool.name, pool.slots, pool.n_running, pool.n_waiting);
         }
-        if (r < 0)
-                return r;
-        r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_message_send(reply);
+        return api_send_list(reply, r);
 }

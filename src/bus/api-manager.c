@@ -5,9 +5,7 @@
  * large is kept while the bus is asked for the caller, and reads them again when the call is allowed. The methods that
  * return lists are in api-lists.c, those that explain in api-explain.c. */
 
-#include <assert.h>
 #include <limits.h>
-#include <stdio.h>
 
 #include "bus/api-manager.h"
 #include "bus/authorize.h"
@@ -73,6 +71,12 @@ int api_new_large_reply(Connection *c, sd_bus_message *m, sd_bus_message **ret, 
         return sd_bus_message_new_method_return(m, ret);
 }
 
+int api_send_list(sd_bus_message *reply, int r) {
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_message_send(reply);
+}
+
 static int method_get_job(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         const Connection *c = userdata;
         char path[OBJECT_PATH_MAX];
@@ -122,20 +126,15 @@ static int append_diagnostics(sd_bus_message *m, const Diagnostics *d, const cha
                 }
                 r = sd_bus_message_append(m, "(sus)", file, d->items[i].line, message);
         }
-        if (r < 0)
-                return r;
-        return sd_bus_message_close_container(m);
+        return r;
 }
 
 /* Takes the reply over. */
 static int send_diagnostics(const Connection *c, sd_bus_message *begun, const char *ledger_error, bool trusted) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = begun;
-        int r;
 
-        r = append_diagnostics(reply, manager_diagnostics(c->api->manager), ledger_error, trusted);
-        if (r < 0)
-                return r;
-        return sd_bus_message_send(reply);
+        return api_send_list(reply,
+                             append_diagnostics(reply, manager_diagnostics(c->api->manager), ledger_error, trusted));
 }
 
 static int method_diagnostics(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -298,25 +297,36 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return authorize(userdata, m, ACTION_RUN, cancel_authorized, e);
 }
 
-static int change_job(Connection *c, sd_bus_message *m, int (*change)(Manager *m, const char *job), sd_bus_error *e) {
-        const char *job;
+/* The methods that change one job, or all of them, without further arguments. */
+static const struct {
+        const char *member;
+        int (*one)(Manager *m, const char *job);
+        int (*all)(Manager *m);
+} changes[] = {
+        { "Pause", .one = manager_pause },
+        { "Resume", .one = manager_resume },
+        { "ResetFailed", .one = manager_reset_failed },
+        { "PauseAll", .all = manager_pause_all },
+        { "ResumeAll", .all = manager_resume_all },
+};
+
+static int change_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
+        const char *member = sd_bus_message_get_member(m), *job;
+        size_t i = 0;
         int r;
 
+        while (!streq(changes[i].member, member))
+                i++;
+        if (changes[i].all) {
+                r = changes[i].all(c->api->manager);
+                return r < 0 ? sd_bus_error_set_errnof(e, r, "Cannot change all jobs at once: %m")
+                             : sd_bus_reply_method_return(m, NULL);
+        }
         r = api_read_job_name(m, &job, e);
         if (r < 0)
                 return r;
-        r = change(c->api->manager, job);
-        if (r < 0)
-                return api_job_error(c, r, job, e);
-        return sd_bus_reply_method_return(m, NULL);
-}
-
-static int pause_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
-        return change_job(c, m, manager_pause, e);
-}
-
-static int resume_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
-        return change_job(c, m, manager_resume, e);
+        r = changes[i].one(c->api->manager, job);
+        return r < 0 ? api_job_error(c, r, job, e) : sd_bus_reply_method_return(m, NULL);
 }
 
 static int pause_until_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
@@ -374,8 +384,12 @@ int api_authorize_job(Connection *c, sd_bus_message *m, const char *action, Auth
         return authorize(c, m, action, next, e);
 }
 
-static int method_pause(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return api_authorize_job(userdata, m, ACTION_MANAGE, pause_authorized, e);
+static int method_change(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return api_authorize_job(userdata, m, ACTION_MANAGE, change_authorized, e);
+}
+
+static int method_change_all(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        return authorize(userdata, m, ACTION_MANAGE, change_authorized, e);
 }
 
 static int method_pause_until(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -384,42 +398,6 @@ static int method_pause_until(sd_bus_message *m, void *userdata, sd_bus_error *e
 
 static int method_skip(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return api_authorize_job(userdata, m, ACTION_MANAGE, skip_authorized, e);
-}
-
-static int method_resume(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return api_authorize_job(userdata, m, ACTION_MANAGE, resume_authorized, e);
-}
-
-static int reset_failed_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
-        return change_job(c, m, manager_reset_failed, e);
-}
-
-static int method_reset_failed(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return api_authorize_job(userdata, m, ACTION_MANAGE, reset_failed_authorized, e);
-}
-
-static int change_all(const Connection *c, sd_bus_message *m, int (*change)(Manager *m), sd_bus_error *e) {
-        int r = change(c->api->manager);
-
-        if (r < 0)
-                return sd_bus_error_set_errnof(e, r, "Cannot change all jobs at once: %m");
-        return sd_bus_reply_method_return(m, NULL);
-}
-
-static int pause_all_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
-        return change_all(c, m, manager_pause_all, e);
-}
-
-static int resume_all_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
-        return change_all(c, m, manager_resume_all, e);
-}
-
-static int method_pause_all(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return authorize(userdata, m, ACTION_MANAGE, pause_all_authorized, e);
-}
-
-static int method_resume_all(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        return authorize(userdata, m, ACTION_MANAGE, resume_all_authorized, e);
 }
 
 static int reload_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
@@ -456,25 +434,15 @@ static int get_started_at(sd_bus *bus, const char *path, const char *interface, 
         return sd_bus_message_append(reply, "t", manager_started_at(c->api->manager));
 }
 
-static int get_jobs(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                    void *userdata, sd_bus_error *e) {
-        const Connection *c = userdata;
-
-        return sd_bus_message_append(reply, "u", (uint32_t)job_table_size(manager_jobs(c->api->manager)));
-}
-
-static int get_running(sd_bus *bus, const char *path, const char *interface, const char *property,
-                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Connection *c = userdata;
-
-        return sd_bus_message_append(reply, "u", manager_n_running(c->api->manager));
-}
-
-static int get_queued(sd_bus *bus, const char *path, const char *interface, const char *property,
+/* Jobs, Running and Queued. */
+static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
                       sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const Connection *c = userdata;
+        Manager *m = ((const Connection *)userdata)->api->manager;
+        size_t n = streq(property, "Jobs")      ? job_table_size(manager_jobs(m))
+                   : streq(property, "Running") ? manager_n_running(m)
+                                                : manager_n_queued(m);
 
-        return sd_bus_message_append(reply, "u", manager_n_queued(c->api->manager));
+        return sd_bus_message_append(reply, "u", (uint32_t)n);
 }
 
 static int get_paused(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -504,19 +472,19 @@ static const sd_bus_vtable manager_vtable[] = {
                                 method_run, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("t", id), SD_BUS_NO_RESULT, method_cancel,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_ARGS("s", job), SD_BUS_NO_RESULT, method_pause,
+        SD_BUS_METHOD_WITH_ARGS("Pause", SD_BUS_ARGS("s", job), SD_BUS_NO_RESULT, method_change,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_ARGS("s", job), SD_BUS_NO_RESULT, method_resume,
+        SD_BUS_METHOD_WITH_ARGS("Resume", SD_BUS_ARGS("s", job), SD_BUS_NO_RESULT, method_change,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("PauseUntil", SD_BUS_ARGS("s", job, "t", until), SD_BUS_NO_RESULT, method_pause_until,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Skip", SD_BUS_ARGS("s", job, "u", count), SD_BUS_NO_RESULT, method_skip,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("PauseAll", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_pause_all,
+        SD_BUS_METHOD_WITH_ARGS("PauseAll", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_change_all,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ResumeAll", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_resume_all,
+        SD_BUS_METHOD_WITH_ARGS("ResumeAll", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_change_all,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ResetFailed", SD_BUS_ARGS("s", job), SD_BUS_NO_RESULT, method_reset_failed,
+        SD_BUS_METHOD_WITH_ARGS("ResetFailed", SD_BUS_ARGS("s", job), SD_BUS_NO_RESULT, method_change,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("NextElapses", SD_BUS_ARGS("s", job, "u", n), SD_BUS_RESULT("at", elapses),
                                 method_next_elapses, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -553,9 +521,9 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("StartedAt", "t", get_started_at, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Executor", "s", get_executor, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Jobs", "u", get_jobs, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Running", "u", get_running, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Queued", "u", get_queued, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Jobs", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Running", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Queued", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Paused", "b", get_paused, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 
         SD_BUS_VTABLE_END,

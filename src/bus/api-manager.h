@@ -25,6 +25,9 @@ int api_job_error(const Connection *c, int error, const char *name, sd_bus_error
 /* Begins a reply that may be large. */
 int api_new_large_reply(Connection *c, sd_bus_message *m, sd_bus_message **ret, sd_bus_error *e);
 
+/* Closes the list that the reply ends with, and sends it. r: an error that came before, which is returned. */
+int api_send_list(sd_bus_message *reply, int r);
+
 /* Like authorize(), for a message that begins with the name of a job; it may be followed by a number. */
 int api_authorize_job(Connection *c, sd_bus_message *m, const char *action, AuthorizedFunc next, sd_bus_error *e);
 

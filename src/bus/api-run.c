@@ -3,7 +3,6 @@
 /* org.vaktd1.Run at /org/vaktd1/run/ID: a fallback vtable as for the jobs. Every remembered run can be queried, but
  * the enumerator returns only those that matter for browsing: the live ones and the newest of the others. */
 
-#include <assert.h>
 #include <limits.h>
 
 #include "bus/connection.h"
@@ -87,25 +86,15 @@ static int get_payload(sd_bus *bus, const char *path, const char *interface, con
                            TEXT_MAX);
 }
 
-static int get_cause(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                     void *userdata, sd_bus_error *e) {
+/* Cause, State and Result. */
+static int get_word(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                    void *userdata, sd_bus_error *e) {
         const RunRecord *r = userdata;
+        const char *word = streq(property, "Cause")   ? run_cause_to_string(r->cause)
+                           : streq(property, "State") ? run_state_to_string(r->state)
+                                                      : run_result_to_string(r->result);
 
-        return sd_bus_message_append_basic(reply, 's', run_cause_to_string(r->cause));
-}
-
-static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                     void *userdata, sd_bus_error *e) {
-        const RunRecord *r = userdata;
-
-        return sd_bus_message_append_basic(reply, 's', run_state_to_string(r->state));
-}
-
-static int get_result(sd_bus *bus, const char *path, const char *interface, const char *property,
-                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        const RunRecord *r = userdata;
-
-        return sd_bus_message_append_basic(reply, 's', run_result_to_string(r->result));
+        return sd_bus_message_append_basic(reply, 's', word);
 }
 
 static int get_pid(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
@@ -131,9 +120,9 @@ static const sd_bus_vtable run_vtable[] = {
 
         SD_BUS_PROPERTY("Id", "t", NULL, offsetof(RunRecord, id), CONSTANT),
         SD_BUS_PROPERTY("Job", "s", text_get, offsetof(RunRecord, job), CONSTANT),
-        SD_BUS_PROPERTY("Cause", "s", get_cause, 0, CONSTANT),
-        SD_BUS_PROPERTY("State", "s", get_state, 0, CHANGES),
-        SD_BUS_PROPERTY("Result", "s", get_result, 0, CHANGES),
+        SD_BUS_PROPERTY("Cause", "s", get_word, 0, CONSTANT),
+        SD_BUS_PROPERTY("State", "s", get_word, 0, CHANGES),
+        SD_BUS_PROPERTY("Result", "s", get_word, 0, CHANGES),
         SD_BUS_PROPERTY("Code", "i", NULL, offsetof(RunRecord, code), CHANGES),
         SD_BUS_PROPERTY("Reason", "s", text_get, offsetof(RunRecord, reason), CHANGES),
         SD_BUS_PROPERTY("Attempt", "u", NULL, offsetof(RunRecord, attempt), CONSTANT),

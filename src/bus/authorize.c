@@ -8,7 +8,6 @@
 
 #include "bus/authorize.h"
 
-#include <assert.h>
 #include <sys/queue.h>
 
 #include "bus/errors.h"

@@ -9,8 +9,6 @@
 
 #include "bus/bus-client.h"
 
-#include <assert.h>
-
 #include "bus/authorize.h"
 #include "bus/follow.h"
 #include "util/log.h"

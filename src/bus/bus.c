@@ -5,7 +5,6 @@
 
 #include "bus/bus.h"
 
-#include <assert.h>
 #include <fcntl.h>
 
 #include "bus/announcer.h"

@@ -5,10 +5,6 @@
 
 #include "bus/errors.h"
 
-#include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "bus/text.h"
 
 typedef struct ErrorRow {

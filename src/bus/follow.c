@@ -7,10 +7,6 @@
 
 #include "bus/follow.h"
 
-#include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "bus/object-path.h"
 #include "util/log.h"
 

@@ -12,7 +12,6 @@
 
 #include "bus/gate.h"
 
-#include <assert.h>
 #include <endian.h>
 
 #define GATE_CHUNK       4096        /* bytes read at once while no larger message is under way */

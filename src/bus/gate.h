@@ -4,8 +4,6 @@
 /* What a peer may pass to sd-bus: the handshake up to its end, then whole method calls of a bounded size. Pure: bytes
  * in, units out, no file descriptor. D-Bus specification, "Authentication Protocol" and "Message Format". */
 
-#include <stddef.h>
-
 #include "util/macro.h"
 
 #define GATE_HANDSHAKE_MAX 4096 /* bytes a peer may send before BEGIN */

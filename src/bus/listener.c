@@ -7,9 +7,7 @@
 
 #include "bus/listener.h"
 
-#include <assert.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>

@@ -4,9 +4,6 @@
  * like any other and requires the user of the caller, which a setter of sd-bus cannot query without blocking; so a
  * filter handles Properties.Set of this object before sd-bus does. */
 
-#include <assert.h>
-#include <errno.h>
-
 #include "bus/authorize.h"
 #include "bus/connection.h"
 #include "bus/errors.h"
@@ -23,19 +20,13 @@ static const char *const log_target_names[] = {
         [LOG_TARGET_NULL] = "null",
 };
 
-static int get_level(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                     void *userdata, sd_bus_error *e) {
-        return sd_bus_message_append_basic(reply, 's', log_level_to_string(log_max_level()));
-}
+static int get_text(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
+                    void *userdata, sd_bus_error *e) {
+        const char *text = streq(property, "LogLevel")    ? log_level_to_string(log_max_level())
+                           : streq(property, "LogTarget") ? log_target_names[log_target()]
+                                                          : program_invocation_short_name;
 
-static int get_target(sd_bus *bus, const char *path, const char *interface, const char *property,
-                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        return sd_bus_message_append_basic(reply, 's', log_target_names[log_target()]);
-}
-
-static int get_identifier(sd_bus *bus, const char *path, const char *interface, const char *property,
-                          sd_bus_message *reply, void *userdata, sd_bus_error *e) {
-        return sd_bus_message_append_basic(reply, 's', program_invocation_short_name);
+        return sd_bus_message_append_basic(reply, 's', text);
 }
 
 static int set_level(const char *value) {
@@ -135,9 +126,9 @@ static int refuse_set(sd_bus *bus, const char *path, const char *interface, cons
 static const sd_bus_vtable log_control_vtable[] = {
         SD_BUS_VTABLE_START(0),
 
-        SD_BUS_WRITABLE_PROPERTY("LogLevel", "s", get_level, refuse_set, 0, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_WRITABLE_PROPERTY("LogTarget", "s", get_target, refuse_set, 0, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_PROPERTY("SyslogIdentifier", "s", get_identifier, 0, 0),
+        SD_BUS_WRITABLE_PROPERTY("LogLevel", "s", get_text, refuse_set, 0, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_WRITABLE_PROPERTY("LogTarget", "s", get_text, refuse_set, 0, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_PROPERTY("SyslogIdentifier", "s", get_text, 0, 0),
 
         SD_BUS_VTABLE_END,
 };

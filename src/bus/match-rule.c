@@ -7,8 +7,6 @@
 
 #include "bus/match-rule.h"
 
-#include <assert.h>
-
 typedef enum MatchKey {
         MATCH_TYPE,
         MATCH_SENDER,

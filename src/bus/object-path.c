@@ -5,10 +5,6 @@
 
 #include "bus/object-path.h"
 
-#include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "util/ascii.h"
 
 /* Characters that a path may contain unescaped; a digit not as the first one. */

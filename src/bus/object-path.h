@@ -3,8 +3,6 @@
 
 /* Where the objects are: /org/vaktd1, /org/vaktd1/job/NAME, /org/vaktd1/run/ID. Pure. */
 
-#include <stdint.h>
-
 #include "util/macro.h"
 
 #define MANAGER_PATH "/org/vaktd1"

@@ -4,7 +4,6 @@
  * need to know that there is no bus in between. There are two connections, the daemon (":1.0", which owns org.vaktd1)
  * and the peer. Names can be looked up, but not requested. D-Bus specification, "Message Bus Messages". */
 
-#include <assert.h>
 #include <stdarg.h>
 
 #include "bus/bus.h"

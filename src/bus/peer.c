@@ -17,12 +17,9 @@
 
 #include "bus/peer.h"
 
-#include <assert.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/sockios.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 
 #include "bus/follow.h"

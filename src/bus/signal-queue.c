@@ -6,7 +6,6 @@
 
 #include "bus/signal-queue.h"
 
-#include <assert.h>
 #include <search.h>
 
 #include "util/text-copy.h"

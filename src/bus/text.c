@@ -6,9 +6,6 @@
 
 #include "bus/text.h"
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "util/macro.h"
 #include "util/utf8.h"
 

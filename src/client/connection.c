@@ -17,9 +17,7 @@
  * s for a name that does not come; so the daemon is started by a separate call (service-start.c), which asks the
  * service manager in between. */
 
-#include <assert.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <systemd/sd-daemon.h>
 
 #include "client/connection.h"

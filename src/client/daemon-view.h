@@ -4,7 +4,7 @@
 /* The daemon as seen through its manager object, its pools, and the problems of files. Strings belong to the message
  * that each view holds. Functions with a reterr fail like connection_call(). */
 
-#include "client/connection.h"
+#include "client/properties.h"
 
 typedef struct DaemonView {
         sd_bus_message *message;
@@ -14,36 +14,14 @@ typedef struct DaemonView {
         int paused; /* all jobs at once are */
 } DaemonView;
 
+extern const PropertyMap daemon_properties[];
+extern const size_t n_daemon_properties;
+
 int daemon_view_get(Connection *c, sd_bus_error *reterr, DaemonView *ret);
 void daemon_view_done(DaemonView *v);
 
-typedef struct PoolView {
-        const char *name;
-        uint32_t slots, running, waiting;
-} PoolView;
+/* Rows of pools; none from a daemon that does not support them yet. */
+int pool_views_get(Connection *c, sd_bus_error *reterr, Rows *ret);
 
-typedef struct PoolViews {
-        sd_bus_message *message;
-        PoolView *items;
-        size_t n_items;
-} PoolViews;
-
-/* None from a daemon that does not support pools yet. */
-int pool_views_get(Connection *c, sd_bus_error *reterr, PoolViews *ret);
-void pool_views_done(PoolViews *p);
-
-typedef struct DiagnosticView {
-        const char *file;
-        uint32_t line; /* 0: the file as a whole */
-        const char *message;
-} DiagnosticView;
-
-typedef struct DiagnosticViews {
-        sd_bus_message *message;
-        DiagnosticView *items;
-        size_t n_items;
-} DiagnosticViews;
-
-/* reload: all files are read again before; this may take minutes. */
-int diagnostic_views_get(Connection *c, bool reload, sd_bus_error *reterr, DiagnosticViews *ret);
-void diagnostic_views_done(DiagnosticViews *d);
+/* Rows of diagnostics. reload: all files are read again before; this may take minutes. */
+int diagnostic_views_get(Connection *c, bool reload, sd_bus_error *reterr, Rows *ret);

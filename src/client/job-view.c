@@ -7,15 +7,8 @@
 #include "util/array.h"
 #include "util/strv.h"
 
-void job_rows_done(JobRows *rows) {
-        rows->items = mfree(rows->items);
-        rows->n_items = 0;
-        rows->message = sd_bus_message_unref(rows->message);
-}
-
-int job_rows_get(Connection *c, sd_bus_error *reterr, JobRows *ret) {
-        return properties_get_rows(c, &(MethodCall){ .member = "ListJobs" }, "a(sssstttto)", reterr, &ret->message,
-                                   &ret->items, &ret->n_items);
+int job_rows_get(Connection *c, sd_bus_error *reterr, Rows *ret) {
+        return properties_get_rows(c, &(MethodCall){ .member = "ListJobs" }, "a(sssstttto)", reterr, ret);
 }
 
 void job_view_done(JobView *v) {
@@ -28,47 +21,44 @@ void job_view_done(JobView *v) {
         v->message = sd_bus_message_unref(v->message);
 }
 
+const PropertyMap job_properties[] = {
+        { "Name", "s", offsetof(JobView, name), "job" },
+        { "Description", "s", offsetof(JobView, description), "description" },
+        { "Documentation", "as", offsetof(JobView, documentation), "documentation" },
+        { "Tags", "as", offsetof(JobView, tags), "tags" },
+        { "State", "s", offsetof(JobView, state), "state" },
+        { "Enabled", "b", offsetof(JobView, enabled), "enabled" },
+        { "Paused", "b", offsetof(JobView, paused), "paused" },
+        { "PauseUntil", "t", offsetof(JobView, pause_until), "pause_until_usec", NULL_IF_EITHER },
+        { "Skip", "u", offsetof(JobView, skip), "skip" },
+        { "Fragment", "s", offsetof(JobView, fragment), "file" },
+        { "Problem", "s", offsetof(JobView, problem), "problem" },
+        { "Triggers", "a(ss)", offsetof(JobView, triggers), "triggers",
+          .members = (const char *const[]){ "key", "value" } },
+        { "Watches", "a(ssss)", offsetof(JobView, watches), "watches",
+          .members = (const char *const[]){ "key", "path", "state", "message" } },
+        { "WatchCounters", "a{st}", offsetof(JobView, watch_counters), "watch_counters" },
+        { "Alarms", "a(sts)", offsetof(JobView, alarms), "alarms",
+          .members = (const char *const[]){ "key", "raised_usec", "message" } },
+        { "Pool", "s", offsetof(JobView, pool), "pool" },
+        { "Priority", "i", offsetof(JobView, priority), "priority" },
+        { "Retry", "u", offsetof(JobView, retry), "retry", NULL_IF_MAX },
+        { "LastResult", "s", offsetof(JobView, last_result), "last_result" },
+        { "NextElapse", "t", offsetof(JobView, next), "next_usec", NULL_IF_EITHER },
+        { "LastStart", "t", offsetof(JobView, last_start), "last_start_usec", NULL_IF_EITHER },
+        { "LastEnd", "t", offsetof(JobView, last_end), "last_end_usec", NULL_IF_EITHER },
+        { "Runs", "t", offsetof(JobView, runs), "runs" },
+        { "Running", "u", offsetof(JobView, running), "running" },
+        { "Queued", "u", offsetof(JobView, queued), "queued" },
+};
+const size_t n_job_properties = ELEMENTSOF(job_properties);
+
 int job_view_get_object(Connection *c, const char *object, sd_bus_error *reterr, JobView *ret) {
-        static const PropertyMap map[] = {
-                { "Name", "s", offsetof(JobView, name) },
-                { "Description", "s", offsetof(JobView, description) },
-                { "Documentation", "as", offsetof(JobView, documentation) },
-                { "Tags", "as", offsetof(JobView, tags) },
-                { "State", "s", offsetof(JobView, state) },
-                { "Enabled", "b", offsetof(JobView, enabled) },
-                { "Paused", "b", offsetof(JobView, paused) },
-                { "PauseUntil", "t", offsetof(JobView, pause_until) },
-                { "Skip", "u", offsetof(JobView, skip) },
-                { "Fragment", "s", offsetof(JobView, fragment) },
-                { "Problem", "s", offsetof(JobView, problem) },
-                { "Triggers", "a(ss)", offsetof(JobView, triggers) },
-                { "Alarms", "a(sts)", offsetof(JobView, alarms) },
-                { "Watches", "a(ssss)", offsetof(JobView, watches) },
-                { "WatchCounters", "a{st}", offsetof(JobView, watch_counters) },
-                { "Pool", "s", offsetof(JobView, pool) },
-                { "Priority", "i", offsetof(JobView, priority) },
-                { "Retry", "u", offsetof(JobView, retry) },
-                { "LastResult", "s", offsetof(JobView, last_result) },
-                { "LastStart", "t", offsetof(JobView, last_start) },
-                { "LastEnd", "t", offsetof(JobView, last_end) },
-                { "NextElapse", "t", offsetof(JobView, next) },
-                { "Runs", "t", offsetof(JobView, runs) },
-                { "Running", "u", offsetof(JobView, running) },
-                { "Queued", "u", offsetof(JobView, queued) },
-        };
-        _cleanup_(job_view_done) JobView v = {
-                .name = "",
-                .description = "",
-                .state = "",
-                .fragment = "",
-                .problem = "",
-                .last_result = "",
-                .pool = "",
-        };
+        _cleanup_(job_view_done) JobView v = { 0 };
         int r;
 
-        r = properties_get(c, &(MethodCall){ .path = object }, VAKTD_JOB, map, ELEMENTSOF(map), reterr, &v.message,
-                           &v);
+        r = properties_get(c, &(MethodCall){ .path = object }, VAKTD_JOB, job_properties, n_job_properties, reterr,
+                           &v.message, &v);
         if (r < 0)
                 return r;
         *ret = v;
@@ -135,20 +125,14 @@ static int append_question(sd_bus_message *m, const void *userdata) {
         return r < 0 || !q->file ? r : sd_bus_message_append_array(m, 'y', q->file, strlen(q->file));
 }
 
-void job_explanation_done(JobExplanation *e) {
-        e->items = mfree(e->items);
-        e->n_items = 0;
-        e->message = sd_bus_message_unref(e->message);
-}
-
-int job_explanation_get(Connection *c, const char *job, const char *file, sd_bus_error *reterr, JobExplanation *ret) {
+int job_explanation_get(Connection *c, const char *job, const char *file, sd_bus_error *reterr, Rows *ret) {
         const MethodCall explain = {
                 .member = file ? "ExplainPath" : "Explain",
                 .append = append_question,
                 .userdata = &(Question){ .job = job, .file = file },
         };
 
-        return properties_get_rows(c, &explain, "a(ss)", reterr, &ret->message, &ret->items, &ret->n_items);
+        return properties_get_rows(c, &explain, "a(ss)", reterr, ret);
 }
 
 /* --- plan --- */

@@ -7,21 +7,8 @@
 
 #include "client/properties.h"
 
-typedef struct JobRow {
-        const char *name, *description, *state, *last_result;
-        usec_t next, last_start, last_end;
-        uint64_t runs;
-        const char *object;
-} JobRow;
-
-typedef struct JobRows {
-        sd_bus_message *message;
-        JobRow *items;
-        size_t n_items;
-} JobRows;
-
-int job_rows_get(Connection *c, sd_bus_error *reterr, JobRows *ret);
-void job_rows_done(JobRows *rows);
+/* Rows of all jobs. */
+int job_rows_get(Connection *c, sd_bus_error *reterr, Rows *ret);
 
 typedef struct JobView {
         sd_bus_message *message;
@@ -41,6 +28,9 @@ typedef struct JobView {
         int enabled, paused;
 } JobView;
 
+extern const PropertyMap job_properties[];
+extern const size_t n_job_properties;
+
 /* Reads a job by its name, or by its object. */
 int job_view_get(Connection *c, const char *job, sd_bus_error *reterr, JobView *ret);
 int job_view_get_object(Connection *c, const char *object, sd_bus_error *reterr, JobView *ret);
@@ -51,16 +41,9 @@ void job_view_done(JobView *v);
 int job_view_next_elapses(Connection *c, const JobView *v, uint32_t n, sd_bus_error *reterr, usec_t **ret,
                           size_t *ret_n);
 
-/* Pairs of a topic and a message. */
-typedef struct JobExplanation {
-        sd_bus_message *message;
-        PropertyPair *items; /* ended by an empty one */
-        size_t n_items;
-} JobExplanation;
-
-/* What a job waits for and why; or, if file is not NULL but an absolute path, what is known about that file. */
-int job_explanation_get(Connection *c, const char *job, const char *file, sd_bus_error *reterr, JobExplanation *ret);
-void job_explanation_done(JobExplanation *e);
+/* What a job waits for and why, in pairs of a topic and a message; or, if file is not NULL but an absolute path, what
+ * is known about that file. */
+int job_explanation_get(Connection *c, const char *job, const char *file, sd_bus_error *reterr, Rows *ret);
 
 /* The bytes belong to the message and are not NUL-terminated. */
 typedef struct PlannedFile {

@@ -4,11 +4,13 @@
 
 #include "client/properties.h"
 
-#include <assert.h>
-
 #include "util/array.h"
 
-#define ROW_MEMBERS_MAX 9
+void rows_done(Rows *rows) {
+        rows->items = mfree(rows->items);
+        rows->n_items = 0;
+        rows->message = sd_bus_message_unref(rows->message);
+}
 
 static const PropertyMap *find(const PropertyMap *map, size_t n, const char *name) {
         for (size_t i = 0; i < n; i++)
@@ -21,8 +23,7 @@ static size_t round_up(size_t n, size_t to) {
         return (n + to - 1) / to * to;
 }
 
-/* Offsets of the members of a struct of a D-Bus type, in its order. Returns the size of the struct. */
-static size_t lay_out(const char *members, size_t ret_offsets[static ROW_MEMBERS_MAX]) {
+size_t properties_lay_out(const char *members, size_t ret_offsets[static ROW_MEMBERS_MAX]) {
         size_t offset = 0, most = 1, n = 0;
 
         for (const char *t = members; *t; t++) {
@@ -47,7 +48,7 @@ int properties_read_rows(sd_bus_message *m, const char *type, void *ret, size_t 
         if (!members)
                 return -ENOMEM;
         assert(type[0] == 'a' && (type[1] == '(' || type[1] == '{'));
-        size = lay_out(members, offsets);
+        size = properties_lay_out(members, offsets);
         r = sd_bus_message_enter_container(m, 'a', type + 1);
         if (r < 0)
                 return r;
@@ -114,9 +115,13 @@ int properties_read(sd_bus_message *m, const PropertyMap *map, size_t n, void *r
                 if (r < 0)
                         return r;
         }
-        if (r < 0)
-                return r;
-        return sd_bus_message_exit_container(m);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                const char **text = (const char **)(void *)((char *)ret + map[i].offset);
+
+                if (strchr("so", map[i].type[0]) && !*text)
+                        *text = "";
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
 int properties_get(Connection *c, const MethodCall *call, const char *interface, const PropertyMap *map, size_t n,
@@ -137,17 +142,16 @@ int properties_get(Connection *c, const MethodCall *call, const char *interface,
         return 0;
 }
 
-int properties_get_rows(Connection *c, const MethodCall *call, const char *type, sd_bus_error *reterr,
-                        sd_bus_message **ret_message, void *ret, size_t *ret_n) {
+int properties_get_rows(Connection *c, const MethodCall *call, const char *type, sd_bus_error *reterr, Rows *ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         int r;
 
         r = connection_call(c, call, reterr, &reply, NULL);
         if (r < 0)
                 return r;
-        r = properties_read_rows(reply, type, ret, ret_n);
+        r = properties_read_rows(reply, type, &ret->items, &ret->n_items);
         if (r < 0)
                 return connection_bad_answer(c, call, r, reterr);
-        *ret_message = TAKE_PTR(reply);
+        ret->message = TAKE_PTR(reply);
         return 0;
 }

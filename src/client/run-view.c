@@ -4,8 +4,6 @@
 
 #include "client/run-view.h"
 
-#include "client/properties.h"
-
 #define PAGE 500 /* runs queried at once */
 #define ROW  "(tsssssttttiuosstttss)"
 
@@ -113,41 +111,43 @@ void run_view_done(RunView *v) {
         v->message = sd_bus_message_unref(v->message);
 }
 
-int run_view_get_object(Connection *c, const char *object, bool once, sd_bus_error *reterr, RunView *ret) {
-        static const PropertyMap map[] = {
-                { "Id", "t", offsetof(RunView, id) },
-                { "Job", "s", offsetof(RunView, job) },
-                { "Cause", "s", offsetof(RunView, cause) },
-                { "State", "s", offsetof(RunView, state) },
-                { "Result", "s", offsetof(RunView, result) },
-                { "Reason", "s", offsetof(RunView, reason) },
-                { "Scheduled", "t", offsetof(RunView, scheduled) },
-                { "Requested", "t", offsetof(RunView, requested) },
-                { "Started", "t", offsetof(RunView, started) },
-                { "Ended", "t", offsetof(RunView, ended) },
-                { "Code", "i", offsetof(RunView, code) },
-                { "Attempt", "u", offsetof(RunView, attempt) },
-                { "Unit", "s", offsetof(RunView, unit) },
-                { "InvocationId", "s", offsetof(RunView, invocation) },
-                { "CPUUsage", "t", offsetof(RunView, cpu) },
-                { "MemoryPeak", "t", offsetof(RunView, memory_peak) },
-                { "Parent", "t", offsetof(RunView, parent) },
-                { "ParentJob", "s", offsetof(RunView, parent_job) },
-                { "Payload", "s", offsetof(RunView, payload) },
-                { "Alarm", "s", offsetof(RunView, alarm) },
-                { "Host", "s", offsetof(RunView, host) },
-                { "StatusText", "s", offsetof(RunView, status_text) },
-                { "MainPID", "u", offsetof(RunView, pid) },
-        };
+const PropertyMap run_properties[] = {
+        { "Id", "t", offsetof(RunView, id), "id" },
+        { "Job", "s", offsetof(RunView, job), "job" },
+        { "Cause", "s", offsetof(RunView, cause), "cause" },
+        { "State", "s", offsetof(RunView, state), "state" },
+        { "Result", "s", offsetof(RunView, result), "result" },
+        { "Code", "i", offsetof(RunView, code), "code" },
+        { "Reason", "s", offsetof(RunView, reason), "reason" },
+        { "Attempt", "u", offsetof(RunView, attempt), "attempt" },
+        { "Scheduled", "t", offsetof(RunView, scheduled), "scheduled_usec", NULL_IF_EITHER },
+        { "Requested", "t", offsetof(RunView, requested), "requested_usec", NULL_IF_EITHER },
+        { "Started", "t", offsetof(RunView, started), "started_usec", NULL_IF_EITHER },
+        { "Ended", "t", offsetof(RunView, ended), "ended_usec", NULL_IF_EITHER },
+        { "", "o", offsetof(RunView, object), "object" },
+        { "Unit", "s", offsetof(RunView, unit), "unit" },
+        { "InvocationId", "s", offsetof(RunView, invocation), "invocation" },
+        { "CPUUsage", "t", offsetof(RunView, cpu), "cpu_usec", NULL_IF_MAX },
+        { "MemoryPeak", "t", offsetof(RunView, memory_peak), "memory_peak", NULL_IF_MAX },
+        { "Parent", "t", offsetof(RunView, parent), "parent", NULL_IF_ZERO },
+        { "ParentJob", "s", offsetof(RunView, parent_job), "parent_job" },
+        { "Payload", "s", offsetof(RunView, payload), "payload" },
+        { "Alarm", "s", offsetof(RunView, alarm), "alarm" },
+        { "Host", "s", offsetof(RunView, host), "host" },
+        { "StatusText", "s", offsetof(RunView, status_text), "status_text" },
+        { "MainPID", "u", offsetof(RunView, pid), "pid", NULL_IF_ZERO },
+};
+const size_t n_run_properties = ELEMENTSOF(run_properties);
 
+int run_view_get_object(Connection *c, const char *object, bool once, sd_bus_error *reterr, RunView *ret) {
         _cleanup_(run_view_done) RunView v = EMPTY_VIEW;
         int r;
 
         v.object = v.own_object = strdup(object);
         if (!v.object)
                 return connection_no_memory(reterr);
-        r = properties_get(c, &(MethodCall){ .path = object, .once = once }, VAKTD_RUN, map, ELEMENTSOF(map), reterr,
-                           &v.message, &v);
+        r = properties_get(c, &(MethodCall){ .path = object, .once = once }, VAKTD_RUN, run_properties,
+                           n_run_properties, reterr, &v.message, &v);
         if (r < 0)
                 return r;
         *ret = v;

@@ -4,7 +4,7 @@
 /* Runs: a walk from the newest one on, one as seen through its object, and a new one. Functions with a reterr fail
  * like connection_call(). */
 
-#include "client/connection.h"
+#include "client/properties.h"
 
 /* Times are µs of CLOCK_REALTIME, 0 = not yet. */
 typedef struct RunView {
@@ -23,6 +23,11 @@ typedef struct RunView {
         const char *alarm, *host, *status_text; /* of an object; empty in a walk */
         uint32_t pid;
 } RunView;
+
+/* First those that a walk gives as well. */
+#define N_RUN_PROPERTIES_OF_WALK 20
+extern const PropertyMap run_properties[];
+extern const size_t n_run_properties;
 
 /* Which runs; members that are NULL or 0 are ignored. */
 typedef struct RunFilter {

@@ -7,9 +7,6 @@
 
 #include "client/run-waiter.h"
 
-#include <assert.h>
-#include <inttypes.h>
-
 #define OWNER_MATCH                                                                 \
         "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus'," \
         "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" VAKTD_NAME "'"

@@ -6,7 +6,6 @@
 #include "config/diagnostics.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "util/array.h"

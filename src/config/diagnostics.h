@@ -3,7 +3,6 @@
 
 /* What is wrong with the files of an administrator: file, line and a message each, in the order found. */
 
-#include <stddef.h>
 #include <sys/types.h>
 
 #include "util/macro.h"

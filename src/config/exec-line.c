@@ -6,9 +6,7 @@
 
 #include "config/exec-line.h"
 
-#include <assert.h>
 #include <limits.h>
-#include <stdio.h>
 
 #include "util/array.h"
 #include "util/complain.h"

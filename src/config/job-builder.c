@@ -4,16 +4,45 @@
 
 #include "config/job-builder.h"
 
-void place_set(Place *p, const KeyLine *k) {
-        Builder *b = k->reading->userdata;
+#include "util/array.h"
 
+void place_set(Place *p, const KeyLine *k) {
         *p = (Place){
                 .row = k->row,
                 .problems = k->reading->problems,
                 .line = k->line,
-                .order = ++b->order,
+                .order = ++builder_of(k)->order,
                 .validated = k->problems == k->reading->problems,
         };
+}
+
+int builder_note(const KeyLine *k) {
+        Builder *b = builder_of(k);
+        Place *p = b->places, *end = b->places + b->n_places;
+
+        while (p < end && p->row != k->row)
+                p++;
+        if (p == end) {
+                p = ARRAY_NEXT(b->places, b->n_places);
+                if (!p)
+                        return -ENOMEM;
+                *p = (Place){ .row = k->row };
+                b->n_places++;
+        }
+        if (*k->value == '\0')
+                *p = (Place){ .row = k->row };
+        else if (!k->row->repeatable || p->order == 0)
+                place_set(p, k);
+        return 0;
+}
+
+const Place *builder_place(const Builder *b, const char *key) {
+        static const Place none = {};
+
+        for (size_t i = 0; i < b->n_places; i++)
+                if (streq(b->places[i].row->key, key))
+                        return &b->places[i];
+        return &none;
 }
 
 KeyLine place_line(const Place *p, const char *value) {

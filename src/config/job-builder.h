@@ -28,38 +28,13 @@ typedef struct TimerLines {
         Place *triggers; /* one for each of the definition's */
         WaitingLine *except;
         size_t n_except;
-        WaitingLine anchor; /* value is NULL when there is none */
-        Place zone;
-        Place interval_from;
-        Place catch_up;
+        char *anchor; /* or NULL */
         bool persistent;
 } TimerLines;
 
-/* The keys of section [Path] but those that name what is watched. */
-typedef enum PathSetting {
-        PATH_INCLUDE,
-        PATH_EXCLUDE,
-        PATH_EVENTS,
-        PATH_RECURSIVE,
-        PATH_CROSS_MOUNTS,
-        PATH_SETTLE,
-        PATH_SETTLE_MAX,
-        PATH_BATCH,
-        PATH_SPOOL_DONE,
-        PATH_SPOOL_FAILED,
-        PATH_LIMIT_INTERVAL,
-        PATH_LIMIT_BURST,
-        PATH_MAKE_DIRECTORY,
-        PATH_DIRECTORY_MODE,
-        PATH_BACKEND,
-        PATH_POLL,
-        _PATH_SETTING_MAX,
-} PathSetting;
-
 /* Of section [Path]. */
 typedef struct PathLines {
-        Place *sources;                    /* one for each of the definition's */
-        Place settings[_PATH_SETTING_MAX]; /* the first line of a repeatable one, else the last */
+        Place *sources; /* one for each of the definition's */
 } PathLines;
 
 /* Of section [Service]. */
@@ -79,15 +54,12 @@ typedef struct Builder {
         JobFileContext *context;
         FileProblems *problems; /* one for each text */
         size_t n_problems;
+        Place *places; /* one for each key that was set */
+        size_t n_places;
         unsigned order;
         char *shell;
-        Place exec_place; /* of the first Exec= that counts */
-        Place shell_place;
-        Place unit_place;
         TimerLines timer;
         PathLines path;
-        Place monitor_place;   /* of the first line of [Monitor] */
-        bool monitor_has_when; /* also when its last line is an empty one */
         ServiceLines service;
         ChainLine *chains;
         size_t n_chains;
@@ -99,6 +71,12 @@ static inline Builder *builder_of(const KeyLine *k) {
 
 /* Writes down that the line is where something was set. */
 void place_set(Place *p, const KeyLine *k);
+
+/* Does so for its key (see KeyReading.note). 0 or -ENOMEM. */
+int builder_note(const KeyLine *k);
+
+/* Where a key was set: the first line of a repeatable one, else the last. Its order is 0 when it was not. */
+const Place *builder_place(const Builder *b, const char *key) _pure_;
 
 /* The line that stood there, for a problem that is found late. */
 KeyLine place_line(const Place *p, const char *value);

@@ -4,9 +4,6 @@
 
 #include "config/job-context.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 void chains_done(Chains *c) {
         for (size_t i = 0; i < c->n_items; i++) {
                 free(c->items[i].target);

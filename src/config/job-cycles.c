@@ -12,9 +12,7 @@
 
 #include "config/job-cycles.h"
 
-#include <assert.h>
 #include <limits.h>
-#include <stdio.h>
 
 #include "util/array.h"
 

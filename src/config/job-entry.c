@@ -11,9 +11,7 @@
 
 #include "config/job-entry.h"
 
-#include <assert.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #define RACY_NSEC (20 * 1000 * 1000LL) /* two ticks of the slowest kernel clock, 100 Hz */
 

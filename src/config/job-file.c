@@ -7,9 +7,7 @@
 
 #include "config/job-file.h"
 
-#include <assert.h>
 #include <limits.h>
-#include <stdio.h>
 
 #include "config/exec-line.h"
 #include "config/job-monitor.h"
@@ -33,6 +31,7 @@ static void builder_done(Builder *b) {
         path_lines_done(&b->path);
         service_lines_done(&b->service);
         free(b->chains);
+        free(b->places);
         free(b->problems);
         free(b->shell);
 }
@@ -110,11 +109,8 @@ static int parse_exec(const KeyLine *k, _unused_ void *field) {
                 for (size_t i = 0; i < b->def->n_commands; i++)
                         command_def_done(&b->def->commands[i]);
                 b->def->n_commands = 0;
-                b->exec_place = (Place){};
                 return 0;
         }
-        if (b->exec_place.order == 0)
-                place_set(&b->exec_place, k);
         r = exec_line_parse(k->value, k->reading->specifiers, &b->def->commands, &b->def->n_commands, &message);
         return r == -EINVAL ? key_problem(k, "%s", message) : r;
 }
@@ -123,39 +119,17 @@ static int parse_shell(const KeyLine *k, _unused_ void *field) {
         Builder *b = k->reading->userdata;
 
         b->shell = mfree(b->shell);
-        b->shell_place = (Place){};
         if (*k->value == '\0')
                 return 0;
-        place_set(&b->shell_place, k);
         b->shell = strdup(k->value);
         return b->shell ? 0 : -ENOMEM;
 }
 
-/* 0 turns it off, as in a unit file. */
-static int parse_timeout(const KeyLine *k, void *field) {
-        usec_t span;
-        int r = key_read_span(k, &span);
-
-        if (r <= 0)
-                return r;
-        *(usec_t *)field = span > 0 ? span : USEC_INFINITY;
-        return 0;
-}
-
 static const KeyWords overlap_words = { overlap_from_string, "queue, skip, replace or parallel" };
-static const KeyWords interval_from_words = { interval_from_from_string, "start, end or success" };
-static const KeyWords catch_up_words = { catch_up_from_string, "none, once or all" };
 static const KeyRange queue_range = { 0, JOB_QUEUE_MAX }, parallel_range = { 1, JOB_QUEUE_MAX };
-static const KeyRange catch_up_range = { 1, JOB_CATCH_UP_MAX };
-static const KeySpan delay_span = { 0, .endless = false }, accuracy_span = { 1, .endless = false };
-static const KeySpan within_span = { 0, .endless = true }, history_span = { USEC_PER_SEC, .endless = true };
-static const KeySpan sample_span = { USEC_PER_SEC, .endless = false }, wait_span = { 0, .endless = true };
+static const KeySpan delay_span = { 0, .endless = false }, history_span = { USEC_PER_SEC, .endless = true };
+static const KeySpan wait_span = { 0, .endless = true };
 static const KeyRange retry_range = { 0, JOB_RETRY_MAX }, history_range = { 1, UINT_MAX - 1 };
-static const TriggerType interval = TRIGGER_INTERVAL, boot = TRIGGER_BOOT, startup = TRIGGER_STARTUP;
-static const TriggerType calendar = TRIGGER_CALENDAR, cron = TRIGGER_CRON;
-
-static const PathKind exists = PATH_EXISTS, exists_glob = PATH_EXISTS_GLOB, changed = PATH_CHANGED;
-static const PathKind modified = PATH_MODIFIED, not_empty = PATH_DIRECTORY_NOT_EMPTY, spool = PATH_SPOOL;
 
 #define FIELD(name) offsetof(JobDef, name), 0
 #define VALUE(name) KEY_VALUE(JobDef, name)
@@ -168,59 +142,15 @@ static const KeyRow job_rows[] = {
         { "Job", "OnSuccess", run_parse_chain, FIELD(on_success) },
         { "Job", "OnFailure", run_parse_chain, FIELD(on_failure) },
         { "Job", "OnAlarm", run_parse_chain, FIELD(on_alarm) },
-        { "Job", "SlowSec", run_parse_alarm_span, VALUE(slow) },
-        { "Job", "ExpectSec", run_parse_alarm_span, VALUE(expect) },
-        { "Timer", "OnCalendar", timer_parse_trigger, .argument = &calendar },
-        { "Timer", "OnCron", timer_parse_trigger, .argument = &cron },
-        { "Timer", "OnInterval", timer_parse_trigger, .argument = &interval },
-        { "Timer", "OnBootSec", timer_parse_trigger, .argument = &boot },
-        { "Timer", "OnStartupSec", timer_parse_trigger, .argument = &startup },
-        { "Timer", "TimeZone", timer_parse_zone, FIELD(timer.time_zone) },
-        { "Timer", "IntervalFrom", timer_parse_interval_from, FIELD(timer.interval_from), &interval_from_words },
-        { "Timer", "Anchor", timer_parse_anchor },
-        { "Timer", "RandomizedDelaySec", key_parse_span, VALUE(timer.random_delay), &delay_span },
-        { "Timer", "FixedRandomDelay", key_parse_bool, VALUE(timer.fixed_random_delay) },
-        { "Timer", "AccuracySec", key_parse_span, VALUE(timer.accuracy), &accuracy_span },
-        { "Timer", "CatchUp", timer_parse_catch_up, FIELD(timer.catch_up), &catch_up_words },
-        { "Timer", "CatchUpMax", key_parse_unsigned, VALUE(timer.catch_up_max), &catch_up_range },
-        { "Timer", "CatchUpWithinSec", key_parse_span, VALUE(timer.catch_up_within), &within_span },
-        { "Timer", "Persistent", timer_parse_persistent },
-        { "Timer", "DstGap", key_parse_word, VALUE(timer.dst.gap), &timer_gap_words },
-        { "Timer", "DstOverlap", key_parse_word, VALUE(timer.dst.overlap), &timer_overlap_words },
-        { "Timer", "Except", timer_parse_except },
-        { "Timer", "WakeSystem", key_parse_bool, VALUE(timer.wake_system) },
-        { "Path", "PathExists", path_parse_source, .argument = &exists },
-        { "Path", "PathExistsGlob", path_parse_source, .argument = &exists_glob },
-        { "Path", "PathChanged", path_parse_source, .argument = &changed },
-        { "Path", "PathModified", path_parse_source, .argument = &modified },
-        { "Path", "DirectoryNotEmpty", path_parse_source, .argument = &not_empty },
-        { "Path", "Spool", path_parse_source, .argument = &spool },
-        { "Path", "Include", path_parse_setting, .argument = &path_keys[PATH_INCLUDE] },
-        { "Path", "Exclude", path_parse_setting, .argument = &path_keys[PATH_EXCLUDE] },
-        { "Path", "Events", path_parse_setting, .argument = &path_keys[PATH_EVENTS] },
-        { "Path", "Recursive", path_parse_setting, .argument = &path_keys[PATH_RECURSIVE] },
-        { "Path", "CrossMounts", path_parse_setting, .argument = &path_keys[PATH_CROSS_MOUNTS] },
-        { "Path", "SettleSec", path_parse_setting, .argument = &path_keys[PATH_SETTLE] },
-        { "Path", "SettleMaxSec", path_parse_setting, .argument = &path_keys[PATH_SETTLE_MAX] },
-        { "Path", "Batch", path_parse_setting, .argument = &path_keys[PATH_BATCH] },
-        { "Path", "SpoolDone", path_parse_setting, .argument = &path_keys[PATH_SPOOL_DONE] },
-        { "Path", "SpoolFailed", path_parse_setting, .argument = &path_keys[PATH_SPOOL_FAILED] },
-        { "Path", "TriggerLimitIntervalSec", path_parse_setting, .argument = &path_keys[PATH_LIMIT_INTERVAL] },
-        { "Path", "TriggerLimitBurst", path_parse_setting, .argument = &path_keys[PATH_LIMIT_BURST] },
-        { "Path", "MakeDirectory", path_parse_setting, .argument = &path_keys[PATH_MAKE_DIRECTORY] },
-        { "Path", "DirectoryMode", path_parse_setting, .argument = &path_keys[PATH_DIRECTORY_MODE] },
-        { "Path", "Backend", path_parse_setting, .argument = &path_keys[PATH_BACKEND] },
-        { "Path", "PollSec", path_parse_setting, .argument = &path_keys[PATH_POLL] },
-        { "Monitor", "When", monitor_parse_when, FIELD(monitor.when), .has_percentages = true },
-        { "Monitor", "Clear", monitor_parse_condition, FIELD(monitor.clear), .has_percentages = true },
-        { "Monitor", "ForSec", monitor_parse_span, VALUE(monitor.for_usec), &delay_span },
-        { "Monitor", "EverySec", monitor_parse_every, VALUE(monitor.every) },
-        { "Monitor", "SampleSec", monitor_parse_span, VALUE(monitor.sample_max), &sample_span },
-        { "Monitor", "OnClear", monitor_parse_chain, FIELD(monitor.on_clear) },
-        { "Run", "Exec", parse_exec, .raw = true },
+        { "Job", "SlowSec", key_parse_span_or_none, VALUE(slow) },
+        { "Job", "ExpectSec", key_parse_span_or_none, VALUE(expect) },
+};
+
+static const KeyRow run_rows[] = {
+        { "Run", "Exec", parse_exec, .raw = true, .repeatable = true },
         { "Run", "Shell", parse_shell },
         { "Run", "Unit", run_parse_unit, FIELD(unit) },
-        { "Run", "TimeoutSec", parse_timeout, VALUE(timeout) },
+        { "Run", "TimeoutSec", key_parse_span_or_none, VALUE(timeout) },
         { "Run", "Overlap", key_parse_word, VALUE(overlap), &overlap_words },
         { "Run", "QueueMax", key_parse_unsigned, VALUE(queue_max), &queue_range },
         { "Run", "MaxParallel", key_parse_unsigned, VALUE(max_parallel), &parallel_range },
@@ -242,13 +172,16 @@ static const KeyRow job_rows[] = {
 static int read_text(Builder *b, const JobText *text, const Specifiers *specifiers, bool instance_unknown,
                      FileProblems *problems) {
         KeyReading reading = {
-                .rows = job_rows,
-                .n_rows = ELEMENTSOF(job_rows),
-                .more_rows = service_rows,
-                .n_more_rows = n_service_rows,
-                .object = b->def,
-                .defaults = &job_def_defaults,
+                .tables = {
+                        { job_rows, ELEMENTSOF(job_rows), b->def, &job_def_defaults },
+                        { timer_rows, n_timer_rows, b->def, &job_def_defaults },
+                        { path_rows, n_path_rows, b->def->path_trigger, &path_def_defaults },
+                        { monitor_rows, n_monitor_rows, b->def, &job_def_defaults },
+                        { run_rows, ELEMENTSOF(run_rows), b->def, &job_def_defaults },
+                        { service_rows, n_service_rows, b->def, NULL },
+                },
                 .userdata = b,
+                .note = builder_note,
                 .problems = problems,
                 .specifiers = specifiers,
                 .instance_unknown = instance_unknown,
@@ -290,10 +223,9 @@ static int put_shell_command(Builder *b) {
 }
 
 static int problem_nothing_to_run(const Builder *b) {
-        const Place *first = b->def->n_triggers > 0       ? &b->timer.triggers[0]
-                             : b->def->path_trigger       ? b->path.sources
-                             : b->monitor_place.order > 0 ? &b->monitor_place
-                                                          : NULL;
+        const Place *first = b->def->n_triggers > 0 ? b->timer.triggers
+                             : b->def->path_trigger ? b->path.sources
+                                                    : monitor_place(b);
 
         return file_problems_add(first ? first->problems : &b->problems[0], first ? first->line : 0,
                                  "The job has nothing to run. Write Exec=, Shell= or Unit= in section [Run].");
@@ -302,7 +234,7 @@ static int problem_nothing_to_run(const Builder *b) {
 /* Validates what only the whole can tell. Follow-up problems are not worth a line: who mistyped Exec= knows that
  * nothing is left to run. */
 static int validate_commands(Builder *b) {
-        const Place *places[] = { &b->exec_place, &b->shell_place, &b->unit_place };
+        const Place *places[] = { builder_place(b, "Exec"), builder_place(b, "Shell"), builder_place(b, "Unit") };
         const Place *first = NULL, *later = places[0];
 
         for (size_t i = 0; i < ELEMENTSOF(places); i++) {
@@ -346,6 +278,8 @@ static int build(const char *name, JobFileContext *context, const Specifiers *sp
 
         assert(n_texts > 0);
         r = job_def_new(&b.def, name);
+        if (r >= 0)
+                r = path_def_new(&b.def->path_trigger);
         if (r < 0)
                 return r;
         b.def->fragment = strdup(texts[0].path);

@@ -7,10 +7,8 @@
 
 #include "config/job-loader.h"
 
-#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 
 #include "config/host-name.h"
 #include "config/job-cycles.h"

@@ -5,8 +5,6 @@
 
 #include "config/job-monitor.h"
 
-#include <stdio.h>
-
 #include "config/job-run.h"
 #include "util/utf8.h"
 
@@ -64,40 +62,10 @@ int wait_parse_condition(const KeyLine *k, void *field) {
         return r;
 }
 
-/* The line that made [Monitor] a section with something in it. */
-static void monitor_place_set(const KeyLine *k) {
-        Builder *b = builder_of(k);
-
-        if (b->monitor_place.order == 0)
-                place_set(&b->monitor_place, k);
-}
-
-int monitor_parse_condition(const KeyLine *k, void *field) {
-        monitor_place_set(k);
-        return wait_parse_condition(k, field);
-}
-
-int monitor_parse_when(const KeyLine *k, void *field) {
-        builder_of(k)->monitor_has_when = true;
-        return monitor_parse_condition(k, field);
-}
-
-int monitor_parse_span(const KeyLine *k, void *field) {
-        monitor_place_set(k);
-        return key_parse_span(k, field);
-}
-
-int monitor_parse_chain(const KeyLine *k, void *field) {
-        monitor_place_set(k);
-        return run_parse_chain(k, field);
-}
-
-int monitor_parse_every(const KeyLine *k, void *field) {
+static int parse_every(const KeyLine *k, void *field) {
         usec_t span;
-        int r;
+        int r = key_read_span(k, &span);
 
-        monitor_place_set(k);
-        r = key_read_span(k, &span);
         if (r <= 0)
                 return r;
         if (span > 0 && span < EVERY_MIN)
@@ -106,15 +74,40 @@ int monitor_parse_every(const KeyLine *k, void *field) {
         return 0;
 }
 
+static const KeySpan for_span = { 0, .endless = false }, sample_span = { USEC_PER_SEC, .endless = false };
+
+#define FIELD(name) offsetof(JobDef, monitor.name), 0
+#define VALUE(name) KEY_VALUE(JobDef, monitor.name)
+
+const KeyRow monitor_rows[] = {
+        { "Monitor", "When", wait_parse_condition, FIELD(when), .has_percentages = true, .repeatable = true },
+        { "Monitor", "Clear", wait_parse_condition, FIELD(clear), .has_percentages = true, .repeatable = true },
+        { "Monitor", "ForSec", key_parse_span, VALUE(for_usec), &for_span },
+        { "Monitor", "EverySec", parse_every, VALUE(every) },
+        { "Monitor", "SampleSec", key_parse_span, VALUE(sample_max), &sample_span },
+        { "Monitor", "OnClear", run_parse_chain, FIELD(on_clear) },
+};
+const size_t n_monitor_rows = ELEMENTSOF(monitor_rows);
+
+const Place *monitor_place(const Builder *b) {
+        for (size_t i = 0; i < n_monitor_rows; i++) {
+                const Place *place = builder_place(b, monitor_rows[i].key);
+
+                if (place->order > 0)
+                        return place;
+        }
+        return NULL;
+}
+
 /* A drop-in may leave nothing of When=: then there is no monitor. */
 int monitor_finish(Builder *b) {
         MonitorDef *m = &b->def->monitor;
-        const Place *place = &b->monitor_place;
+        const Place *place = monitor_place(b);
         int r;
 
-        if (place->order == 0 || builder_n_problems(b) > 0)
+        if (!place || builder_n_problems(b) > 0)
                 return 0;
-        if (!b->monitor_has_when)
+        if (!builder_place(b, "When")->row)
                 return file_problems_add(place->problems, place->line,
                                          "Section [Monitor] has no condition. Write When=, for example When=%s.",
                                          condition_kind_example(CONDITION_DISK_FREE));

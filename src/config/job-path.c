@@ -7,7 +7,6 @@
 
 #include "config/job-path.h"
 
-#include <assert.h>
 #include <limits.h>
 
 #include "util/array.h"
@@ -24,11 +23,6 @@
 
 void path_lines_done(PathLines *lines) {
         free(lines->sources);
-}
-
-/* The section begins with the first key that is in it. */
-static int need_section(Builder *b) {
-        return b->def->path_trigger ? 0 : path_def_new(&b->def->path_trigger);
 }
 
 /* --- what is watched --- */
@@ -107,17 +101,15 @@ static int append_source(const KeyLine *k, PathKind kind, char *path) {
 }
 
 /* A bad path is one all the same: that nothing is watched would be a confusing problem. */
-int path_parse_source(const KeyLine *k, _unused_ void *field) {
-        PathKind kind = *(const PathKind *)k->row->argument;
+static int parse_source(const KeyLine *k, _unused_ void *field) {
+        int kind = path_kind_from_string(k->row->key);
         Builder *b = builder_of(k);
         _cleanup_free_ char *path = NULL;
         int r;
 
-        r = need_section(b);
-        if (r < 0)
-                return r;
+        assert(kind >= 0);
         if (*k->value == '\0') {
-                clear_sources(b, kind);
+                clear_sources(b, (PathKind)kind);
                 return 0;
         }
         if (b->def->path_trigger->n_sources >= PATH_SOURCES_MAX)
@@ -128,38 +120,13 @@ int path_parse_source(const KeyLine *k, _unused_ void *field) {
                         PATH_SOURCES_MAX);
         r = read_path(k, kind == PATH_EXISTS_GLOB, &path);
         if (r >= 0)
-                r = append_source(k, kind, path);
+                r = append_source(k, (PathKind)kind, path);
         if (r >= 0)
                 (void)TAKE_PTR(path);
         return r;
 }
 
 /* --- settings --- */
-
-int path_parse_setting(const KeyLine *k, _unused_ void *field) {
-        const PathKey *key = k->row->argument;
-        Builder *b = builder_of(k);
-        Place *place = &b->path.settings[key - path_keys];
-        KeyRow row = *k->row;
-        KeyLine line = *k;
-        void *setting;
-        int r = need_section(b);
-
-        assert(key >= path_keys && key < path_keys + _PATH_SETTING_MAX);
-        if (r < 0)
-                return r;
-        if (*k->value == '\0')
-                *place = (Place){};
-        else if (!key->repeatable || place->order == 0)
-                place_set(place, k);
-        row.argument = key->argument;
-        line.row = &row;
-        setting = (char *)b->def->path_trigger + key->offset;
-        if (*k->value != '\0' || key->size == 0)
-                return key->parse(&line, setting);
-        memcpy(setting, (const char *)&path_def_defaults + key->offset, key->size);
-        return 0;
-}
 
 /* A pattern with an empty name, "." or ".." in it is no problem of its grammar, but nothing is ever called so. */
 static bool can_match(const char *pattern) {
@@ -294,24 +261,31 @@ static const KeyRange burst_range = { 0, PATH_LIMIT_BURST_MAX };
 #define FIELD(name) offsetof(PathDef, name), 0
 #define VALUE(name) KEY_VALUE(PathDef, name)
 
-const PathKey path_keys[_PATH_SETTING_MAX] = {
-        [PATH_INCLUDE] = { parse_pattern, FIELD(include), .repeatable = true },
-        [PATH_EXCLUDE] = { parse_pattern, FIELD(exclude), .repeatable = true },
-        [PATH_EVENTS] = { parse_events, FIELD(events), .repeatable = true },
-        [PATH_RECURSIVE] = { key_parse_bool, VALUE(recursive) },
-        [PATH_CROSS_MOUNTS] = { key_parse_bool, VALUE(cross_mounts) },
-        [PATH_SETTLE] = { key_parse_span, VALUE(settle), &finite_span },
-        [PATH_SETTLE_MAX] = { key_parse_span, VALUE(settle_max), &endless_span },
-        [PATH_BATCH] = { parse_batch, VALUE(each), &batch_words },
-        [PATH_SPOOL_DONE] = { parse_directory, FIELD(spool_done) },
-        [PATH_SPOOL_FAILED] = { parse_directory, FIELD(spool_failed) },
-        [PATH_LIMIT_INTERVAL] = { key_parse_span, VALUE(limit_interval), &finite_span },
-        [PATH_LIMIT_BURST] = { key_parse_unsigned, VALUE(limit_burst), &burst_range },
-        [PATH_MAKE_DIRECTORY] = { key_parse_bool, VALUE(make_directory) },
-        [PATH_DIRECTORY_MODE] = { parse_mode, VALUE(directory_mode) },
-        [PATH_BACKEND] = { key_parse_word, VALUE(backend), &backend_words },
-        [PATH_POLL] = { parse_poll, VALUE(poll), &poll_span },
+const KeyRow path_rows[] = {
+        { "Path", "PathExists", parse_source },
+        { "Path", "PathExistsGlob", parse_source },
+        { "Path", "PathChanged", parse_source },
+        { "Path", "PathModified", parse_source },
+        { "Path", "DirectoryNotEmpty", parse_source },
+        { "Path", "Spool", parse_source },
+        { "Path", "Include", parse_pattern, FIELD(include), .repeatable = true },
+        { "Path", "Exclude", parse_pattern, FIELD(exclude), .repeatable = true },
+        { "Path", "Events", parse_events, FIELD(events), .repeatable = true },
+        { "Path", "Recursive", key_parse_bool, VALUE(recursive) },
+        { "Path", "CrossMounts", key_parse_bool, VALUE(cross_mounts) },
+        { "Path", "SettleSec", key_parse_span, VALUE(settle), &finite_span },
+        { "Path", "SettleMaxSec", key_parse_span, VALUE(settle_max), &endless_span },
+        { "Path", "Batch", parse_batch, VALUE(each), &batch_words },
+        { "Path", "SpoolDone", parse_directory, FIELD(spool_done) },
+        { "Path", "SpoolFailed", parse_directory, FIELD(spool_failed) },
+        { "Path", "TriggerLimitIntervalSec", key_parse_span, VALUE(limit_interval), &finite_span },
+        { "Path", "TriggerLimitBurst", key_parse_unsigned, VALUE(limit_burst), &burst_range },
+        { "Path", "MakeDirectory", key_parse_bool, VALUE(make_directory) },
+        { "Path", "DirectoryMode", parse_mode, VALUE(directory_mode) },
+        { "Path", "Backend", key_parse_word, VALUE(backend), &backend_words },
+        { "Path", "PollSec", parse_poll, VALUE(poll), &poll_span },
 };
+const size_t n_path_rows = ELEMENTSOF(path_rows);
 
 /* --- the end --- */
 
@@ -330,27 +304,26 @@ static const Place *first_source(const Builder *b, unsigned kinds) {
 }
 
 /* What is switched off need not have anything to belong to. */
-static bool is_off(const PathDef *d, PathSetting s) {
-        return (s == PATH_RECURSIVE && !d->recursive) || (s == PATH_CROSS_MOUNTS && !d->cross_mounts) ||
-               (s == PATH_MAKE_DIRECTORY && !d->make_directory);
+static bool is_off(const PathDef *d, const char *key) {
+        return (streq(key, "Recursive") && !d->recursive) || (streq(key, "CrossMounts") && !d->cross_mounts) ||
+               (streq(key, "MakeDirectory") && !d->make_directory);
 }
 
 /* Which settings are meant for what, and why one is not meant for a spool. */
 static const struct {
-        PathSetting setting;
+        const char *key;
         unsigned kinds;
         const char *keys;
         const char *no_spool;
 } belongings[] = {
-        { PATH_INCLUDE, CHANGES | SPOOL, "PathChanged=, PathModified= or Spool=" },
-        { PATH_EXCLUDE, CHANGES | SPOOL, "PathChanged=, PathModified= or Spool=" },
-        { PATH_EVENTS, CHANGES, "PathChanged= or PathModified=", "a file is claimed when it is complete" },
-        { PATH_RECURSIVE, CHANGES, "PathChanged= or PathModified=", "it is a single directory" },
-        { PATH_CROSS_MOUNTS, CHANGES, "PathChanged= or PathModified=", "it is a single directory" },
-        { PATH_SPOOL_DONE, SPOOL, "Spool=" },
-        { PATH_SPOOL_FAILED, SPOOL, "Spool=" },
-        { PATH_MAKE_DIRECTORY, CHANGES | NONEMPTY | SPOOL,
-          "PathChanged=, PathModified=, DirectoryNotEmpty= or Spool=" },
+        { "Include", CHANGES | SPOOL, "PathChanged=, PathModified= or Spool=" },
+        { "Exclude", CHANGES | SPOOL, "PathChanged=, PathModified= or Spool=" },
+        { "Events", CHANGES, "PathChanged= or PathModified=", "a file is claimed when it is complete" },
+        { "Recursive", CHANGES, "PathChanged= or PathModified=", "it is a single directory" },
+        { "CrossMounts", CHANGES, "PathChanged= or PathModified=", "it is a single directory" },
+        { "SpoolDone", SPOOL, "Spool=" },
+        { "SpoolFailed", SPOOL, "Spool=" },
+        { "MakeDirectory", CHANGES | NONEMPTY | SPOOL, "PathChanged=, PathModified=, DirectoryNotEmpty= or Spool=" },
 };
 
 static int validate_belongings(const Builder *b) {
@@ -358,10 +331,10 @@ static int validate_belongings(const Builder *b) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(belongings); i++) {
-                const Place *place = &b->path.settings[belongings[i].setting];
+                const Place *place = builder_place(b, belongings[i].key);
                 KeyLine k = place_line(place, NULL);
 
-                if (place->order == 0 || is_off(b->def->path_trigger, belongings[i].setting) ||
+                if (place->order == 0 || is_off(b->def->path_trigger, belongings[i].key) ||
                     first_source(b, belongings[i].kinds))
                         continue;
                 if (spool && belongings[i].no_spool)
@@ -394,7 +367,7 @@ static int validate_duplicates(const Builder *b) {
 }
 
 static int validate_settle(const Builder *b) {
-        const Place *settle = &b->path.settings[PATH_SETTLE], *max = &b->path.settings[PATH_SETTLE_MAX];
+        const Place *settle = builder_place(b, "SettleSec"), *max = builder_place(b, "SettleMaxSec");
         KeyLine k = later_line(settle, max);
 
         if (!settle->validated || !max->validated || b->def->path_trigger->settle_max >= b->def->path_trigger->settle)
@@ -410,9 +383,9 @@ static bool is_in(const char *path, const char *directory) {
 }
 
 /* A file that is done with must not come back as a new one. */
-static int validate_spool_directory(const Builder *b, PathSetting s, const char *directory) {
+static int validate_spool_directory(const Builder *b, const char *key, const char *directory) {
         const PathDef *d = b->def->path_trigger;
-        const Place *place = &b->path.settings[s];
+        const Place *place = builder_place(b, key);
 
         for (size_t i = 0; directory && place->validated && i < d->n_sources; i++)
                 if (d->sources[i].kind == PATH_SPOOL && b->path.sources[i].validated &&
@@ -422,14 +395,14 @@ static int validate_spool_directory(const Builder *b, PathSetting s, const char 
                         return key_problem(&k,
                                            "%s= is the directory of Spool=, or inside it. Write another directory on "
                                            "the same file system.",
-                                           place->row->key);
+                                           key);
                 }
         return 0;
 }
 
 /* A unit is started as it is: it cannot be told which item it is for, and that would be deleted all the same. */
 static int validate_spool(const Builder *b, const Place *spool) {
-        const Place *batch = &b->path.settings[PATH_BATCH];
+        const Place *batch = builder_place(b, "Batch"), *unit = builder_place(b, "Unit");
         const PathDef *d = b->def->path_trigger;
         KeyLine k;
         int r = 0;
@@ -439,15 +412,15 @@ static int validate_spool(const Builder *b, const Place *spool) {
                 r = key_problem(&k, "The job has both Spool= and Batch=all. Each file in a spool has its own run: "
                                     "remove Batch=.");
         }
-        if (r >= 0 && b->unit_place.order > 0) {
-                k = later_line(&b->unit_place, spool);
+        if (r >= 0 && unit->order > 0) {
+                k = later_line(unit, spool);
                 r = key_problem(&k,
                                 "The job has both Spool= and Unit=, but a unit cannot be told which file it is for. "
                                 "Write Exec= or Shell=.");
         }
         if (r >= 0)
-                r = validate_spool_directory(b, PATH_SPOOL_DONE, d->spool_done);
-        return r < 0 ? r : validate_spool_directory(b, PATH_SPOOL_FAILED, d->spool_failed);
+                r = validate_spool_directory(b, "SpoolDone", d->spool_done);
+        return r < 0 ? r : validate_spool_directory(b, "SpoolFailed", d->spool_failed);
 }
 
 static int validate(const Builder *b) {
@@ -484,12 +457,9 @@ static int finish_without_source(Builder *b) {
         const Place *first = NULL;
         KeyLine k;
 
-        for (size_t i = 0; i < _PATH_SETTING_MAX; i++) {
-                const Place *p = &b->path.settings[i];
-
-                if (p->order > 0 && (!first || p->order < first->order))
+        for (const Place *p = b->places; p < b->places + b->n_places; p++)
+                if (p->order > 0 && streq(p->row->section, "Path") && (!first || p->order < first->order))
                         first = p;
-        }
         b->def->path_trigger = path_def_free(b->def->path_trigger);
         if (!first || builder_n_problems(b) > 0)
                 return 0;
@@ -503,8 +473,6 @@ static int finish_without_source(Builder *b) {
 int path_finish(Builder *b) {
         int r;
 
-        if (!b->def->path_trigger)
-                return 0;
         if (b->def->path_trigger->n_sources == 0)
                 return finish_without_source(b);
         r = validate(b);

@@ -118,7 +118,6 @@ int run_finish_chains(Builder *b) {
 int run_parse_unit(const KeyLine *k, void *field) {
         Builder *b = builder_of(k);
 
-        b->unit_place = (Place){};
         if (*k->value != '\0') {
                 if (!unit_name_is_valid(k->value))
                         return key_problem_value(k, "is not a unit that can be started. Write its full name, such as "
@@ -128,7 +127,6 @@ int run_parse_unit(const KeyLine *k, void *field) {
                 if (b->context->target == LOADER_FOR_CHILDREN)
                         return key_problem(k, "Unit= requires the service manager, but runs are children of vaktd "
                                               "(Executor=child). Use Executor=unit, or Exec= instead.");
-                place_set(&b->unit_place, k);
         }
         return key_parse_text(k, field);
 }
@@ -219,14 +217,4 @@ int run_parse_success(const KeyLine *k, void *field) {
         for (char *word = strtok_r(copy, BLANKS, &state); r >= 0 && word; word = strtok_r(NULL, BLANKS, &state))
                 r = add_success(k, word, success);
         return r;
-}
-
-int run_parse_alarm_span(const KeyLine *k, void *field) {
-        usec_t span;
-        int r = key_read_span(k, &span);
-
-        if (r <= 0)
-                return r;
-        *(usec_t *)field = span > 0 ? span : USEC_INFINITY;
-        return 0;
 }

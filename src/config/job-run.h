@@ -12,7 +12,6 @@ int run_parse_pool(const KeyLine *k, void *field);
 int run_parse_priority(const KeyLine *k, void *field);
 int run_parse_factor(const KeyLine *k, void *field);
 int run_parse_success(const KeyLine *k, void *field);
-int run_parse_alarm_span(const KeyLine *k, void *field); /* 0 is none */
 
 /* Hands the requests of OnSuccess= and so on to the context, if it wants them. 0 or -ENOMEM. */
 int run_finish_chains(Builder *b);

@@ -22,7 +22,7 @@ void timer_lines_done(TimerLines *lines) {
         for (size_t i = 0; i < lines->n_except; i++)
                 waiting_line_done(&lines->except[i]);
         free(lines->except);
-        waiting_line_done(&lines->anchor);
+        free(lines->anchor);
 }
 
 /* --- triggers --- */
@@ -71,14 +71,15 @@ static int read_trigger_span(const KeyLine *k, TriggerType type, usec_t *ret) {
 }
 
 /* A bad trigger is one all the same: that it is missing would be a confusing problem. */
-int timer_parse_trigger(const KeyLine *k, _unused_ void *field) {
-        TriggerType type = *(const TriggerType *)k->row->argument;
+static int parse_trigger(const KeyLine *k, _unused_ void *field) {
+        int type = trigger_type_from_string(k->row->key);
         Builder *b = builder_of(k);
         usec_t span = 0;
         int r = 0;
 
+        assert(type >= 0);
         if (*k->value == '\0') {
-                clear_triggers(b, type);
+                clear_triggers(b, (TriggerType)type);
                 return 0;
         }
         if (b->def->n_triggers >= JOB_TRIGGERS_MAX)
@@ -86,40 +87,15 @@ int timer_parse_trigger(const KeyLine *k, _unused_ void *field) {
         if (strlen(k->value) > CALENDAR_TEXT_MAX)
                 return key_problem_value(k, "is longer than %d bytes. Shorten it.", CALENDAR_TEXT_MAX);
         if (type != TRIGGER_CALENDAR && type != TRIGGER_CRON)
-                r = read_trigger_span(k, type, &span);
-        return r < 0 ? r : append_trigger(b, k, type, span);
+                r = read_trigger_span(k, (TriggerType)type, &span);
+        return r < 0 ? r : append_trigger(b, k, (TriggerType)type, span);
 }
 
 /* --- other keys --- */
 
-int timer_parse_zone(const KeyLine *k, void *field) {
-        Builder *b = builder_of(k);
-
-        b->timer.zone = (Place){};
-        if (*k->value != '\0')
-                place_set(&b->timer.zone, k);
-        return key_parse_text(k, field);
-}
-
-static int set_waiting(WaitingLine *w, const KeyLine *k) {
-        w->value = strdup(k->value);
-        if (!w->value)
-                return -ENOMEM;
-        place_set(&w->place, k);
-        return 0;
-}
-
-int timer_parse_anchor(const KeyLine *k, _unused_ void *field) {
-        Builder *b = builder_of(k);
-
-        waiting_line_done(&b->timer.anchor);
-        return *k->value != '\0' ? set_waiting(&b->timer.anchor, k) : 0;
-}
-
-int timer_parse_except(const KeyLine *k, _unused_ void *field) {
+static int parse_except(const KeyLine *k, _unused_ void *field) {
         TimerLines *lines = &builder_of(k)->timer;
         WaitingLine *line;
-        int r;
 
         if (*k->value == '\0') {
                 while (lines->n_except > 0)
@@ -131,32 +107,23 @@ int timer_parse_except(const KeyLine *k, _unused_ void *field) {
         line = ARRAY_NEXT(lines->except, lines->n_except);
         if (!line)
                 return -ENOMEM;
-        r = set_waiting(line, k);
-        if (r >= 0)
-                lines->n_except++;
-        return r;
+        line->value = strdup(k->value);
+        if (!line->value)
+                return -ENOMEM;
+        place_set(&line->place, k);
+        lines->n_except++;
+        return 0;
 }
 
-/* A word that is set, with its place, or is not: that is the first value of its enum. */
-static int parse_word(const KeyLine *k, void *field, Place *p) {
-        *p = (Place){};
-        if (*k->value == '\0') {
-                *(int *)field = 0;
-                return 0;
-        }
-        place_set(p, k);
-        return key_parse_word(k, field);
+static int parse_anchor(const KeyLine *k, _unused_ void *field) {
+        char **anchor = &builder_of(k)->timer.anchor;
+
+        free(*anchor);
+        *anchor = *k->value != '\0' ? strdup(k->value) : NULL;
+        return *anchor || *k->value == '\0' ? 0 : -ENOMEM;
 }
 
-int timer_parse_interval_from(const KeyLine *k, void *field) {
-        return parse_word(k, field, &builder_of(k)->timer.interval_from);
-}
-
-int timer_parse_catch_up(const KeyLine *k, void *field) {
-        return parse_word(k, field, &builder_of(k)->timer.catch_up);
-}
-
-int timer_parse_persistent(const KeyLine *k, _unused_ void *field) {
+static int parse_persistent(const KeyLine *k, _unused_ void *field) {
         bool *persistent = &builder_of(k)->timer.persistent;
 
         *persistent = false;
@@ -179,8 +146,38 @@ static int overlap_from_word(const char *s) {
         return string_table_find(table, ELEMENTSOF(table), s);
 }
 
-const KeyWords timer_gap_words = { gap_from_string, "skip or after" };
-const KeyWords timer_overlap_words = { overlap_from_word, "first, second or both" };
+static const KeyWords gap_words = { gap_from_string, "skip or after" };
+static const KeyWords overlap_words = { overlap_from_word, "first, second or both" };
+static const KeyWords interval_from_words = { interval_from_from_string, "start, end or success" };
+static const KeyWords catch_up_words = { catch_up_from_string, "none, once or all" };
+static const KeyRange catch_up_range = { 1, JOB_CATCH_UP_MAX };
+static const KeySpan delay_span = { 0, .endless = false }, accuracy_span = { 1, .endless = false };
+static const KeySpan within_span = { 0, .endless = true };
+
+#define VALUE(name) KEY_VALUE(JobDef, name)
+
+const KeyRow timer_rows[] = {
+        { "Timer", "OnCalendar", parse_trigger },
+        { "Timer", "OnCron", parse_trigger },
+        { "Timer", "OnInterval", parse_trigger },
+        { "Timer", "OnBootSec", parse_trigger },
+        { "Timer", "OnStartupSec", parse_trigger },
+        { "Timer", "TimeZone", key_parse_text, offsetof(JobDef, timer.time_zone) },
+        { "Timer", "IntervalFrom", key_parse_word, VALUE(timer.interval_from), &interval_from_words },
+        { "Timer", "Anchor", parse_anchor },
+        { "Timer", "RandomizedDelaySec", key_parse_span, VALUE(timer.random_delay), &delay_span },
+        { "Timer", "FixedRandomDelay", key_parse_bool, VALUE(timer.fixed_random_delay) },
+        { "Timer", "AccuracySec", key_parse_span, VALUE(timer.accuracy), &accuracy_span },
+        { "Timer", "CatchUp", key_parse_word, VALUE(timer.catch_up), &catch_up_words },
+        { "Timer", "CatchUpMax", key_parse_unsigned, VALUE(timer.catch_up_max), &catch_up_range },
+        { "Timer", "CatchUpWithinSec", key_parse_span, VALUE(timer.catch_up_within), &within_span },
+        { "Timer", "Persistent", parse_persistent },
+        { "Timer", "DstGap", key_parse_word, VALUE(timer.dst.gap), &gap_words },
+        { "Timer", "DstOverlap", key_parse_word, VALUE(timer.dst.overlap), &overlap_words },
+        { "Timer", "Except", parse_except },
+        { "Timer", "WakeSystem", key_parse_bool, VALUE(timer.wake_system) },
+};
+const size_t n_timer_rows = ELEMENTSOF(timer_rows);
 
 /* --- the end: the zone --- */
 
@@ -205,7 +202,7 @@ static int problem_zone(const Builder *b, const char *name, int error) {
                 { -EOPNOTSUPP, "is a time zone with leap seconds. Write the name without \"right/\"." },
                 { -ENOBUFS, "is one time zone too many: all jobs together may use at most 1024." },
         };
-        KeyLine k = place_line(&b->timer.zone, name);
+        KeyLine k = place_line(builder_place(b, "TimeZone"), name);
 
         b->context->zones_at_problem = true;
         for (size_t i = 0; i < ELEMENTSOF(problems); i++)
@@ -216,15 +213,16 @@ static int problem_zone(const Builder *b, const char *name, int error) {
 
 /* Sets the zone that the job's times are meant in. Returns 1, or 0 when it is not known. */
 static int finish_zone(Builder *b) {
+        const Place *place = builder_place(b, "TimeZone");
         TimerDef *timer = &b->def->timer;
         int r;
 
         if (!timer->time_zone) {
                 if (b->context->zones)
                         timer->zone = zone_cache_local(b->context->zones);
-                return b->timer.zone.order == 0; /* what is too long to be one is none either */
+                return place->order == 0; /* what is too long to be one is none either */
         }
-        if (!b->timer.zone.validated)
+        if (!place->validated)
                 return 0;
         r = get_zone(b, timer->time_zone, &timer->zone);
         if (r == -ENOMEM)
@@ -299,24 +297,23 @@ static int finish_except(Builder *b) {
 
 /* A date says the same on every day; "now", "12:00" and "tomorrow" would move at each reload. */
 static int finish_anchor(Builder *b) {
-        const WaitingLine *w = &b->timer.anchor;
+        const Place *place = builder_place(b, "Anchor");
         const JobFileContext *c = b->context;
         const Zone *zone = b->def->timer.zone;
+        KeyLine k = place_line(place, b->timer.anchor);
         usec_t anchor, later;
-        KeyLine k;
         int r;
 
-        if (!w->value || !w->place.validated)
+        if (!b->timer.anchor || !place->validated)
                 return 0;
-        k = place_line(&w->place, w->value);
-        r = timestamp_parse(w->value, c->zones, zone, c->now, &anchor);
+        r = timestamp_parse(k.value, c->zones, zone, c->now, &anchor);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
                 b->context->zones_at_problem = true;
                 return key_problem_value(&k, "is not a point in time. %s", ANCHOR_ADVICE);
         }
-        r = timestamp_parse(w->value, c->zones, zone, usec_add(c->now, 36 * USEC_PER_HOUR), &later);
+        r = timestamp_parse(k.value, c->zones, zone, usec_add(c->now, 36 * USEC_PER_HOUR), &later);
         if (r == -ENOMEM)
                 return r;
         if (r < 0 || later != anchor)
@@ -335,7 +332,7 @@ static bool has_interval(const JobDef *d) {
 }
 
 static int check_interval(const Builder *b) {
-        const Place *anchor = &b->timer.anchor.place, *from = &b->timer.interval_from;
+        const Place *anchor = builder_place(b, "Anchor"), *from = builder_place(b, "IntervalFrom");
         const Place *later = anchor->order > from->order ? anchor : from;
         KeyLine k = place_line(later, NULL);
 
@@ -355,7 +352,7 @@ static int check_interval(const Builder *b) {
 int timer_finish(Builder *b) {
         int r;
 
-        if (b->timer.persistent && b->timer.catch_up.order == 0)
+        if (b->timer.persistent && builder_place(b, "CatchUp")->order == 0)
                 b->def->timer.catch_up = CATCH_UP_ONCE;
         r = finish_zone(b);
         if (r > 0) {

@@ -6,10 +6,8 @@
 
 #include "config/key-table.h"
 
-#include <assert.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "config/reader.h"
 #include "time/span.h"
@@ -61,25 +59,26 @@ int key_problem_value(const KeyLine *k, const char *format, ...) {
         return r;
 }
 
-static size_t count_rows(const KeyReading *r) {
-        return r->n_rows + r->n_more_rows;
-}
-
+/* The row at an index over all tables; NULL: there are no more. */
 static const KeyRow *row_at(const KeyReading *r, size_t i) {
-        return i < r->n_rows ? &r->rows[i] : &r->more_rows[i - r->n_rows];
+        for (const KeyTable *t = r->tables; t < r->tables + KEY_TABLES_MAX; t++) {
+                if (i < t->n_rows)
+                        return &t->rows[i];
+                i -= t->n_rows;
+        }
+        return NULL;
 }
 
 /* Finds the rows of the section, so that its keys are looked for among them only. False when there are none. */
 static bool enter_section(KeyReading *r, const char *section) {
-        size_t first = 0, n = 0;
-
-        while (first < count_rows(r) && !streq(row_at(r, first)->section, section))
-                first++;
-        while (first + n < count_rows(r) && streq(row_at(r, first + n)->section, section))
-                n++;
-        r->section_rows = n > 0 ? row_at(r, first) : NULL;
-        r->n_section_rows = n;
-        return n > 0;
+        r->n_section_rows = 0;
+        for (const KeyTable *t = r->tables; t < r->tables + KEY_TABLES_MAX && r->n_section_rows == 0; t++)
+                for (size_t i = 0; i < t->n_rows; i++)
+                        if (streq(t->rows[i].section, section) && r->n_section_rows++ == 0) {
+                                r->section_table = t;
+                                r->section_rows = &t->rows[i];
+                        }
+        return r->n_section_rows > 0;
 }
 
 static bool is_named(const KeyReading *r, const KeyRow *row) {
@@ -91,9 +90,11 @@ static void list_sections(const KeyReading *r, char *buf, size_t size) {
         size_t used = 0;
 
         buf[0] = '\0';
-        for (size_t i = 0; i < count_rows(r) && used < size; i++) {
+        for (size_t i = 0; used < size; i++) {
                 const KeyRow *row = row_at(r, i);
 
+                if (!row)
+                        return;
                 if (i == 0 || !streq(row->section, row_at(r, i - 1)->section))
                         used += (size_t)snprintf(buf + used, size - used, "%s[%s%s]", i > 0 ? ", " : "", row->section,
                                                  is_named(r, row) ? " NAME" : "");
@@ -102,15 +103,16 @@ static void list_sections(const KeyReading *r, char *buf, size_t size) {
 
 static int problem_section(KeyReading *r, unsigned line, const char *section) {
         const char *best = NULL;
+        const KeyRow *row;
         unsigned nearest = typing_errors(section) + 1;
         char known[256];
 
-        for (size_t i = 0; i < count_rows(r); i++) {
-                unsigned distance = edit_distance(section, row_at(r, i)->section, nearest);
+        for (size_t i = 0; (row = row_at(r, i)); i++) {
+                unsigned distance = edit_distance(section, row->section, nearest);
 
                 if (distance < nearest) {
                         nearest = distance;
-                        best = row_at(r, i)->section;
+                        best = row->section;
                 }
         }
         if (best)
@@ -137,8 +139,8 @@ static int begin_named_section(KeyReading *r, unsigned line, const char *name) {
                                       r->named_section, r->named_section);
         else
                 e = r->begin_named(r, line, name);
-        assert(e <= 0 || r->named_object);
         (void)enter_section(r, r->named_section);
+        assert(e <= 0 || r->section_table->object);
         r->skip_section = e <= 0;
         return e < 0 ? e : 0;
 }
@@ -158,11 +160,10 @@ static int on_section(void *userdata, unsigned line, const char *section) {
 
 /* The row of the nearest key, in this section or (elsewhere) in the others; NULL when none is near. */
 static const KeyRow *find_similar(const KeyReading *r, const char *section, const char *key, bool elsewhere) {
-        const KeyRow *best = NULL;
+        const KeyRow *best = NULL, *row;
         unsigned nearest = typing_errors(key) + 1;
 
-        for (size_t i = 0; i < count_rows(r); i++) {
-                const KeyRow *row = row_at(r, i);
+        for (size_t i = 0; (row = row_at(r, i)); i++) {
                 unsigned distance;
 
                 if (streq(row->section, section) == elsewhere)
@@ -178,10 +179,12 @@ static const KeyRow *find_similar(const KeyReading *r, const char *section, cons
 
 /* The first row of this key, whatever its section. */
 static const KeyRow *find_key(const KeyReading *r, const char *key) {
-        for (size_t i = 0; i < count_rows(r); i++)
-                if (streq(row_at(r, i)->key, key))
-                        return row_at(r, i);
-        return NULL;
+        const KeyRow *row;
+
+        for (size_t i = 0; (row = row_at(r, i)); i++)
+                if (streq(row->key, key))
+                        break;
+        return row;
 }
 
 static int problem_key(KeyReading *r, unsigned line, const char *section, const char *key) {
@@ -215,8 +218,8 @@ static int problem_key(KeyReading *r, unsigned line, const char *section, const 
 static int parse_line(KeyReading *r, KeyLine *k) {
         _cleanup_free_ char *expanded = NULL, *message = NULL;
         FileProblems unheard = {};
-        bool validated = !r->instance_unknown || !specifier_is_used(k->value, 'i'), named = is_named(r, k->row);
-        void *field = (char *)(named ? r->named_object : r->object) + k->row->offset;
+        bool validated = !r->instance_unknown || !specifier_is_used(k->value, 'i');
+        void *field = (char *)r->section_table->object + k->row->offset;
         int e;
 
         if (r->specifiers && (!k->row->raw || !validated)) {
@@ -233,10 +236,13 @@ static int parse_line(KeyReading *r, KeyLine *k) {
         }
         if (!validated)
                 k->problems = &unheard;
-        assert(k->row->size == 0 || (named ? r->named_defaults : r->defaults));
+        assert(k->row->size == 0 || r->section_table->defaults);
+        e = r->note ? r->note(k) : 0;
+        if (e < 0)
+                return e;
         if (*k->value != '\0' || k->row->size == 0)
                 return k->row->parse(k, field);
-        memcpy(field, (const char *)(named ? r->named_defaults : r->defaults) + k->row->offset, k->row->size);
+        memcpy(field, (const char *)r->section_table->defaults + k->row->offset, k->row->size);
         return 0;
 }
 
@@ -295,7 +301,7 @@ int key_parse_text(const KeyLine *k, void *field) {
         return 0;
 }
 
-int key_parse_bool(const KeyLine *k, void *field) {
+int key_bool_from_string(const char *s) {
         static const struct {
                 const char *word;
                 bool value;
@@ -306,11 +312,18 @@ int key_parse_bool(const KeyLine *k, void *field) {
         };
 
         for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                if (strcasecmp(k->value, words[i].word) == 0) {
-                        *(bool *)field = words[i].value;
-                        return 0;
-                }
-        return key_problem_value(k, "is neither yes nor no. Write yes or no.");
+                if (strcasecmp(s, words[i].word) == 0)
+                        return words[i].value;
+        return -EINVAL;
+}
+
+int key_parse_bool(const KeyLine *k, void *field) {
+        int value = key_bool_from_string(k->value);
+
+        if (value < 0)
+                return key_problem_value(k, "is neither yes nor no. Write yes or no.");
+        *(bool *)field = value;
+        return 0;
 }
 
 static int parse_number(const KeyLine *k, unsigned *ret, const char *otherwise) {
@@ -365,6 +378,16 @@ int key_parse_span(const KeyLine *k, void *field) {
                 return key_problem_value(k, "is shorter than %s. Write a longer time span.",
                                          span_format(text, bounds->min, 1));
         *(usec_t *)field = span;
+        return 0;
+}
+
+int key_parse_span_or_none(const KeyLine *k, void *field) {
+        usec_t span;
+        int r = key_read_span(k, &span);
+
+        if (r <= 0)
+                return r;
+        *(usec_t *)field = span > 0 ? span : USEC_INFINITY;
         return 0;
 }
 

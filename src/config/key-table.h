@@ -37,32 +37,38 @@ struct KeyRow {
         const void *argument; /* what the parser wants to know */
         bool raw;             /* the parser replaces specifiers itself */
         bool has_percentages; /* "10%" needs no second percent sign, see Specifiers */
+        bool repeatable;      /* a further line adds to the earlier ones */
 };
+
+/* Rows of one section or more, those of a section together, and the object that their fields are in. */
+typedef struct KeyTable {
+        const KeyRow *rows;
+        size_t n_rows;
+        void *object;
+        const void *defaults; /* an object in which each plain field has its default */
+} KeyTable;
+
+#define KEY_TABLES_MAX 6
 
 /* Offset and size of a plain field, for a row. */
 #define KEY_VALUE(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
 
 struct KeyReading {
-        const KeyRow *rows; /* those of a section stand together */
-        size_t n_rows;
-        const KeyRow *more_rows; /* of further sections; may be NULL */
-        size_t n_more_rows;
-        void *object;         /* that the fields are in */
-        const void *defaults; /* an object in which each plain field has its default */
-        void *userdata;       /* of the parsers */
+        KeyTable tables[KEY_TABLES_MAX];
+        void *userdata;                /* of the parsers */
+        int (*note)(const KeyLine *k); /* called before a parser, or before a default is restored; may be NULL */
         FileProblems *problems;
         const Specifiers *specifiers; /* NULL: a percent sign is nothing special */
         bool instance_unknown;        /* a template is checked: a value with %i is not validated */
         uint64_t digest;              /* of all sections, keys and values so far */
         /* A section that is written with a name behind it, as in "[Pool disk]": its rows say "Pool". What begins one
-         * sets named_object, which the fields of those rows are in. It returns 1, or 0 when it wrote a problem down
-         * and the section is to be passed over, or a negative errno. NULL: there is none. */
+         * sets the object of their table. It returns 1, or 0 when it wrote a problem down and the section is to be
+         * passed over, or a negative errno. NULL: there is none. */
         const char *named_section;
         int (*begin_named)(KeyReading *r, unsigned line, const char *name);
-        void *named_object;
-        const void *named_defaults;
         /* private: the section that is being read */
         bool skip_section;
+        const KeyTable *section_table;
         const KeyRow *section_rows;
         size_t n_section_rows;
 };
@@ -79,7 +85,8 @@ int key_problem_value(const KeyLine *k, const char *format, ...) _printf_(2, 3);
 /* --- parsers that every table can use --- */
 
 int key_parse_text(const KeyLine *k, void *field); /* char *, at most KEY_TEXT_MAX bytes; empty: NULL */
-int key_parse_bool(const KeyLine *k, void *field); /* bool: yes, no, true, false, on, off, 1, 0, y, n, t, f */
+int key_parse_bool(const KeyLine *k, void *field); /* bool, by the next one */
+int key_bool_from_string(const char *s) _pure_;    /* yes, no, true, false, on, off, 1, 0, y, n, t, f: 1, 0; -EINVAL */
 
 typedef struct KeyRange {
         unsigned min, max;
@@ -92,8 +99,9 @@ typedef struct KeySpan {
         usec_t min;
         bool endless; /* "infinity" is allowed */
 } KeySpan;
-int key_parse_span(const KeyLine *k, void *field); /* usec_t as the KeySpan that is the argument allows */
-int key_read_span(const KeyLine *k, usec_t *ret);  /* returns 1, or 0 when the problem was written down */
+int key_parse_span(const KeyLine *k, void *field);         /* usec_t as the KeySpan that is the argument allows */
+int key_parse_span_or_none(const KeyLine *k, void *field); /* usec_t; 0 is none: USEC_INFINITY */
+int key_read_span(const KeyLine *k, usec_t *ret);          /* returns 1, or 0 when the problem was written down */
 
 int key_read_mode(const KeyLine *k, mode_t *ret); /* an access mode, in octal digits; returns the same */
 

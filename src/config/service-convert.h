@@ -19,14 +19,18 @@ int service_number(UnitProperty *p, uint64_t number);
 int service_string(UnitProperty *p, const char *text);
 int service_begin_list(UnitProperty *p);
 
-/* Adds a string to the array that the property is. 1 or -ENOMEM. */
-int service_add_element(UnitProperty *p, const char *text);
+/* Adds an element to the array that the property is, with these members: "s", a string, or numbers (uint64_t), which
+ * all other letters stand for. 1 or -ENOMEM. */
+int service_add_element(UnitProperty *p, const char *members, ...);
 
 /* Calls visit for each word of a value, in a copy that it may change. It returns what a converter does; anything but 1
  * ends the walk and is returned. */
 typedef int (*ServiceVisit)(const KeyLine *k, const ServiceSetting *s, char *word, UnitProperty *p);
 int service_each_word(const KeyLine *k, const ServiceSetting *s, const char *value, ServiceVisit visit,
                       UnitProperty *p);
+
+/* Makes the property an array, of which visit adds elements. */
+int service_list(const KeyLine *k, const ServiceSetting *s, ServiceVisit visit, UnitProperty *p);
 
 /* Makes a path tidy in place: "/a//b/" becomes "/a/b". Returns 1, or 0 after a problem: it is not absolute, or has "."
  * or ".." in it. */

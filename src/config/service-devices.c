@@ -44,11 +44,7 @@ int service_device_allow(const KeyLine *k, _unused_ const ServiceSetting *s, Uni
                                                     "block-NAME.");
                 r = service_check_path(k, device);
         }
-        if (r > 0)
-                r = service_begin_list(p);
-        if (r > 0)
-                r = service_add_element(p, device);
-        return r <= 0 ? r : service_string(p, access);
+        return r <= 0 ? r : service_add_element(p, "ss", device, access);
 }
 
 static bool parse_bandwidth(const char *s, uint64_t *ret) {
@@ -87,11 +83,7 @@ int service_device_value(const KeyLine *k, const ServiceSetting *s, UnitProperty
                 return key_problem_value(k, "is not a setting for a device. Write a path, followed by %s.",
                                          io_values[kind].advice);
         r = service_check_path(k, path);
-        if (r > 0)
-                r = service_begin_list(p);
-        if (r > 0)
-                r = service_add_element(p, path);
-        return r <= 0 ? r : service_number(p, value);
+        return r <= 0 ? r : service_add_element(p, "st", path, (uint64_t)value);
 }
 
 /* --- addresses --- */
@@ -156,9 +148,7 @@ static int visit_address(const KeyLine *k, _unused_ const ServiceSetting *s, cha
 }
 
 int service_addresses(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
-        int r = service_begin_list(p);
-
-        return r < 0 ? r : service_each_word(k, s, k->value, visit_address, p);
+        return service_list(k, s, visit_address, p);
 }
 
 /* --- ports --- */
@@ -204,21 +194,13 @@ int service_socket_bind(const KeyLine *k, _unused_ const ServiceSetting *s, Unit
         static const int family_values[] = { AF_INET, AF_INET6 }, protocol_values[] = { IPPROTO_TCP, IPPROTO_UDP };
         Ports ports = { .family = AF_UNSPEC };
         const char *rest = k->value;
-        int r;
 
         take_choice(&rest, families, family_values, &ports.family);
         take_choice(&rest, protocols, protocol_values, &ports.protocol);
         if (!parse_ports(rest, &ports))
                 return key_problem_value(
                         k, "is not a rule for sockets. Write for example tcp:80, ipv6:udp:5000-5010 or any.");
-        r = service_number(p, 1);
-        if (r > 0)
-                r = service_number(p, (uint64_t)ports.family);
-        if (r > 0)
-                r = service_number(p, (uint64_t)ports.protocol);
-        if (r > 0)
-                r = service_number(p, ports.n);
-        return r <= 0 ? r : service_number(p, ports.first);
+        return service_add_element(p, "iiqq", (uint64_t)ports.family, (uint64_t)ports.protocol, ports.n, ports.first);
 }
 
 /* --- programs of the kernel --- */
@@ -236,11 +218,7 @@ int service_bpf_program(const KeyLine *k, _unused_ const ServiceSetting *s, Unit
                 return key_problem_value(k, "is not a program. Write TYPE:PATH, for example egress:/sys/fs/bpf/x.");
         *colon++ = '\0';
         r = service_check_path(k, colon);
-        if (r > 0)
-                r = service_begin_list(p);
-        if (r > 0)
-                r = service_add_element(p, copy);
-        return r <= 0 ? r : service_string(p, colon);
+        return r <= 0 ? r : service_add_element(p, "ss", copy, colon);
 }
 
 int service_one_path(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProperty *p) {
@@ -250,7 +228,5 @@ int service_one_path(const KeyLine *k, _unused_ const ServiceSetting *s, UnitPro
         if (!path)
                 return -ENOMEM;
         r = service_check_path(k, path);
-        if (r > 0)
-                r = service_begin_list(p);
-        return r <= 0 ? r : service_add_element(p, path);
+        return r <= 0 ? r : service_add_element(p, "s", path);
 }

@@ -3,8 +3,6 @@
 /* Lists of words, and lines that are one element of a list. The service manager passes some bad words over with a line
  * in the journal; here each is a problem, because a filter without the word that was mistyped is another filter. */
 
-#include <stdio.h>
-
 #include "config/exec-line.h"
 #include "config/names.h"
 #include "config/service-convert.h"
@@ -170,13 +168,11 @@ static int visit_word(const KeyLine *k, const ServiceSetting *s, char *word, Uni
         const ServiceWordRule *rule = s->argument;
         int r = rule->check(k, word);
 
-        return r <= 0 ? r : service_add_element(p, word);
+        return r <= 0 ? r : service_add_element(p, "s", word);
 }
 
 int service_words(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
-        int r = service_begin_list(p);
-
-        return r < 0 ? r : service_each_word(k, s, k->value, visit_word, p);
+        return service_list(k, s, visit_word, p);
 }
 
 static int visit_search_path(const KeyLine *k, _unused_ const ServiceSetting *s, char *word, UnitProperty *p) {
@@ -186,7 +182,7 @@ static int visit_search_path(const KeyLine *k, _unused_ const ServiceSetting *s,
                 int r = service_check_path(k, path);
 
                 if (r > 0)
-                        r = service_add_element(p, path);
+                        r = service_add_element(p, "s", path);
                 if (r <= 0)
                         return r;
         }
@@ -194,9 +190,7 @@ static int visit_search_path(const KeyLine *k, _unused_ const ServiceSetting *s,
 }
 
 int service_search_path(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
-        int r = service_begin_list(p);
-
-        return r < 0 ? r : service_each_word(k, s, k->value, visit_search_path, p);
+        return service_list(k, s, visit_search_path, p);
 }
 
 /* An element of a list in a struct: its length stands behind the first member. */
@@ -255,11 +249,7 @@ int service_environment_file(const KeyLine *k, _unused_ const ServiceSetting *s,
         if (!path)
                 return -ENOMEM;
         r = service_check_path(k, path);
-        if (r > 0)
-                r = service_begin_list(p);
-        if (r > 0)
-                r = service_add_element(p, path);
-        return r <= 0 ? r : service_number(p, optional);
+        return r <= 0 ? r : service_add_element(p, "st", path, (uint64_t)optional);
 }
 
 static bool credential_is_valid(const char *s) {
@@ -301,9 +291,7 @@ int service_load_credential(const KeyLine *k, _unused_ const ServiceSetting *s, 
                         return r;
         }
         r = service_begin_list(p);
-        if (r > 0)
-                r = service_add_element(p, copy);
-        return r <= 0 ? r : service_string(p, source);
+        return r <= 0 ? r : service_add_element(p, "ss", copy, source);
 }
 
 /* The value of a letter of base64; -1 for another one. */
@@ -367,7 +355,7 @@ int service_set_credential(const KeyLine *k, const ServiceSetting *s, UnitProper
                 return key_problem(k, "The credential is larger than %d bytes. Use LoadCredential=.", CREDENTIAL_SIZE);
         r = service_begin_list(p);
         if (r > 0)
-                r = service_add_element(p, copy);
+                r = service_add_element(p, "s", copy);
         if (r > 0)
                 r = unit_property_add_text(p, value, n);
         return r < 0 ? r : 1;
@@ -383,13 +371,11 @@ static int visit_log_field(const KeyLine *k, _unused_ const ServiceSetting *s, c
                                             "capital letters, digits and \"_\".");
         if (startswith(word, "VAKT_"))
                 return service_problem_word(k, word, "is set by vaktd. Choose another name.");
-        return service_add_element(p, word);
+        return service_add_element(p, "s", word);
 }
 
 int service_log_fields(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
-        int r = service_begin_list(p);
-
-        return r < 0 ? r : service_each_word(k, s, k->value, visit_log_field, p);
+        return service_list(k, s, visit_log_field, p);
 }
 
 /* --- commands --- */
@@ -406,7 +392,7 @@ static int add_command(const CommandDef *c, UnitProperty *p) {
         size_t n_options = 0;
         int r;
 
-        r = service_add_element(p, c->path);
+        r = service_add_element(p, "s", c->path);
         if (r > 0)
                 r = service_number(p, strv_length(c->argv));
         for (char *const *word = c->argv; r > 0 && *word; word++)

@@ -2,11 +2,10 @@
 
 /* What a run sees of the file system: mounts, images, directories of its own. */
 
-#include <stdio.h>
 #include <sys/mount.h>
 
 #include "config/service-convert.h"
-#include "util/strv.h"
+#include "util/string-table.h"
 
 #define PARTS_MAX 16 /* colons in one word, and one */
 
@@ -41,19 +40,14 @@ static int visit_bind(const KeyLine *k, _unused_ const ServiceSetting *s, char *
         r = service_check_path(k, source);
         if (r > 0 && n > 1)
                 r = service_check_path(k, parts[1]);
-        if (r > 0)
-                r = service_add_element(p, source);
-        if (r > 0)
-                r = service_string(p, n > 1 ? parts[1] : source);
-        if (r > 0)
-                r = service_number(p, source != word);
-        return r <= 0 ? r : service_number(p, streq(options, "norbind") ? 0 : MS_REC);
+        if (r <= 0)
+                return r;
+        return service_add_element(p, "ssbt", source, n > 1 ? parts[1] : source, (uint64_t)(source != word),
+                                   (uint64_t)(streq(options, "norbind") ? 0 : MS_REC));
 }
 
 int service_bind(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
-        int r = service_begin_list(p);
-
-        return r < 0 ? r : service_each_word(k, s, k->value, visit_bind, p);
+        return service_list(k, s, visit_bind, p);
 }
 
 /* (ss): PATH[:OPTIONS] */
@@ -64,15 +58,11 @@ static int visit_tmpfs(const KeyLine *k, _unused_ const ServiceSetting *s, char 
         if (colon)
                 *colon++ = '\0';
         r = service_check_path(k, word);
-        if (r > 0)
-                r = service_add_element(p, word);
-        return r <= 0 ? r : service_string(p, colon ?: "");
+        return r <= 0 ? r : service_add_element(p, "ss", word, colon ?: "");
 }
 
 int service_tmpfs(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
-        int r = service_begin_list(p);
-
-        return r < 0 ? r : service_each_word(k, s, k->value, visit_tmpfs, p);
+        return service_list(k, s, visit_tmpfs, p);
 }
 
 /* --- directories of the run's own --- */
@@ -84,19 +74,13 @@ static int visit_directory(const KeyLine *k, const ServiceSetting *s, char *word
 
         if (!colon) {
                 r = service_directory_names.check(k, word);
-                return r <= 0 ? r : service_add_element(&p[0], word);
+                return r <= 0 ? r : service_add_element(&p[0], "s", word);
         }
         *colon++ = '\0';
         r = service_directory_names.check(k, word);
         if (r > 0)
                 r = service_directory_names.check(k, colon);
-        if (r > 0 && p[1].n_values == 0)
-                r = service_begin_list(&p[1]);
-        if (r > 0)
-                r = service_add_element(&p[1], word);
-        if (r > 0)
-                r = service_string(&p[1], colon);
-        return r <= 0 ? r : service_number(&p[1], 0);
+        return r <= 0 ? r : service_add_element(&p[1], "sst", word, colon, UINT64_C(0));
 }
 
 int service_directories(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
@@ -117,10 +101,7 @@ static bool is_partition(const char *s) {
                 "root", "usr", "home", "srv", "esp", "xbootldr", "tmp", "var", "swap", "root-verity", "usr-verity",
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (streq(names[i], s))
-                        return true;
-        return false;
+        return string_table_find(names, ELEMENTSOF(names), s) >= 0;
 }
 
 static int problem_partition(const KeyLine *k, const char *word) {
@@ -133,18 +114,14 @@ static int problem_partition(const KeyLine *k, const char *word) {
 static int visit_image_options(const KeyLine *k, _unused_ const ServiceSetting *s, char *word, UnitProperty *p) {
         char *parts[PARTS_MAX];
         size_t n = split_colons(word, parts);
-        int r;
 
         if (n > 2 || (n == 2 && !is_partition(parts[0])))
                 return problem_partition(k, parts[0]);
-        r = service_add_element(p, n == 2 ? parts[0] : "root");
-        return r <= 0 ? r : service_string(p, parts[n - 1]);
+        return service_add_element(p, "ss", n == 2 ? parts[0] : "root", parts[n - 1]);
 }
 
 int service_image_options(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
-        int r = service_begin_list(p);
-
-        return r < 0 ? r : service_each_word(k, s, k->value, visit_image_options, p);
+        return service_list(k, s, visit_image_options, p);
 }
 
 /* a(ss) at the end of an image: PARTITION:OPTIONS:…, or the options of its only file system. */
@@ -182,18 +159,12 @@ static int visit_mount_image(const KeyLine *k, _unused_ const ServiceSetting *s,
         if (r > 0)
                 r = service_check_path(k, parts[1]);
         if (r > 0)
-                r = service_add_element(p, source);
-        if (r > 0)
-                r = service_string(p, parts[1]);
-        if (r > 0)
-                r = service_number(p, source != word);
+                r = service_add_element(p, "ssb", source, parts[1], (uint64_t)(source != word));
         return r <= 0 ? r : add_mount_options(k, parts + 2, n - 2, p);
 }
 
 int service_mount_images(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
-        int r = service_begin_list(p);
-
-        return r < 0 ? r : service_each_word(k, s, k->value, visit_mount_image, p);
+        return service_list(k, s, visit_mount_image, p);
 }
 
 /* (sba(ss)): IMAGE[:OPTIONS] */
@@ -204,14 +175,10 @@ static int visit_extension_image(const KeyLine *k, _unused_ const ServiceSetting
 
         r = service_check_path(k, source);
         if (r > 0)
-                r = service_add_element(p, source);
-        if (r > 0)
-                r = service_number(p, source != word);
+                r = service_add_element(p, "sb", source, (uint64_t)(source != word));
         return r <= 0 ? r : add_mount_options(k, parts + 1, n - 1, p);
 }
 
 int service_extension_images(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
-        int r = service_begin_list(p);
-
-        return r < 0 ? r : service_each_word(k, s, k->value, visit_extension_image, p);
+        return service_list(k, s, visit_extension_image, p);
 }

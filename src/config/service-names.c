@@ -10,7 +10,6 @@
  * it looks like one that is. */
 
 #include <dlfcn.h>
-#include <stdio.h>
 
 #include "config/key-table.h"
 #include "config/service-convert.h"

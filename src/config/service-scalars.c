@@ -3,7 +3,6 @@
 /* Settings with one value. What is refused here is what the service manager would refuse when the run starts, and what
  * would come to something else than it says. */
 
-#include <stdio.h>
 #include <sys/resource.h>
 
 #include "config/names.h"
@@ -24,39 +23,20 @@
 
 /* --- words --- */
 
-static bool is_true(const char *s) {
-        static const char *const words[] = { "1", "yes", "y", "true", "t", "on" };
-
-        for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                if (strcasecmp(s, words[i]) == 0)
-                        return true;
-        return false;
-}
-
-static bool is_false(const char *s) {
-        static const char *const words[] = { "0", "no", "n", "false", "f", "off" };
-
-        for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                if (strcasecmp(s, words[i]) == 0)
-                        return true;
-        return false;
-}
-
 int service_bool(const KeyLine *k, _unused_ const ServiceSetting *s, UnitProperty *p) {
-        bool yes = is_true(k->value);
+        int value = key_bool_from_string(k->value);
 
-        if (!yes && !is_false(k->value))
+        if (value < 0)
                 return key_problem_value(k, "is neither yes nor no. Write yes or no.");
-        return service_number(p, yes);
+        return service_number(p, (uint64_t)value);
 }
 
 /* Where a word may be "yes" or "no", each way to say that is one. */
 static const ServiceWord *find_word(const ServiceWord *words, const char *s) {
-        const ServiceWord *w;
+        int value = key_bool_from_string(s);
 
-        for (w = words; w->word; w++)
-                if (streq(w->word, s) || (streq(w->word, "yes") && is_true(s)) ||
-                    (streq(w->word, "no") && is_false(s)))
+        for (const ServiceWord *w = words; w->word; w++)
+                if (streq(w->word, s) || (value >= 0 && streq(w->word, value > 0 ? "yes" : "no")))
                         return w;
         return NULL;
 }

@@ -21,9 +21,19 @@ static const ServiceWord namespaces[] = {
 
 /* What the line says, on top of the property of an earlier one; without one it replaces, and starts for "~" with
  * everything. */
-static int put_mask(const KeyLine *k, bool take_away, uint64_t mask, uint64_t all, UnitProperty *p) {
+static int put_mask(const KeyLine *k, const ServiceSetting *s, ServiceVisit visit, uint64_t all, UnitProperty *p) {
         const UnitProperty *earlier = service_earlier(k);
+        bool take_away = k->value[0] == '~';
+        uint64_t mask;
+        int r;
 
+        r = service_number(p, 0);
+        if (r > 0)
+                r = service_each_word(k, s, k->value + take_away, visit, p);
+        if (r <= 0)
+                return r;
+        mask = p->values[0].number;
+        unit_property_done(p);
         if (mask == 0 || !earlier)
                 return service_number(p, take_away ? all & ~mask : mask);
         return service_number(p, take_away ? earlier->values[0].number & ~mask : earlier->values[0].number | mask);
@@ -43,18 +53,7 @@ static int visit_capability(const KeyLine *k, _unused_ const ServiceSetting *s, 
 
 /* An empty line means none at all, and "~" all. */
 int service_capabilities(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
-        bool take_away = k->value[0] == '~';
-        uint64_t mask;
-        int r;
-
-        r = service_number(p, 0);
-        if (r > 0)
-                r = service_each_word(k, s, k->value + take_away, visit_capability, p);
-        if (r <= 0)
-                return r;
-        mask = p->values[0].number;
-        unit_property_done(p);
-        return put_mask(k, take_away, mask, ~UINT64_C(0), p);
+        return put_mask(k, s, visit_capability, ~UINT64_C(0), p);
 }
 
 /* --- namespaces --- */
@@ -77,35 +76,28 @@ static int visit_namespace(const KeyLine *k, _unused_ const ServiceSetting *s, c
 int service_namespaces(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
         static const ServiceWord words[] = { { "yes", 0 }, { "no", (int64_t)NAMESPACES_ALL }, {} };
         const ServiceSetting plain = { .argument = words };
-        bool take_away = k->value[0] == '~';
         FileProblems unheard = {};
         KeyLine quiet = *k;
-        uint64_t mask;
         int r;
 
         quiet.problems = &unheard;
         r = service_enum(&quiet, &plain, p);
-        if (r != 0)
-                return r;
-        r = service_number(p, 0);
-        if (r > 0)
-                r = service_each_word(k, s, k->value + take_away, visit_namespace, p);
-        if (r <= 0)
-                return r;
-        mask = p->values[0].number;
-        unit_property_done(p);
-        return put_mask(k, take_away, mask, NAMESPACES_ALL, p);
+        return r != 0 ? r : put_mask(k, s, visit_namespace, NAMESPACES_ALL, p);
 }
 
 /* --- other bits --- */
 
-static int visit_bit(const KeyLine *k, const ServiceSetting *s, char *word, UnitProperty *p) {
-        for (const ServiceWord *w = s->argument; w->word; w++)
+static bool add_bits(const ServiceWord *words, const char *word, UnitProperty *p) {
+        for (const ServiceWord *w = words; w->word; w++)
                 if (streq(w->word, word)) {
                         p->values[0].number |= (uint64_t)w->value;
-                        return 1;
+                        return true;
                 }
-        return service_problem_word(k, word, "is unknown.");
+        return false;
+}
+
+static int visit_bit(const KeyLine *k, const ServiceSetting *s, char *word, UnitProperty *p) {
+        return add_bits(s->argument, word, p) ? 1 : service_problem_word(k, word, "is unknown.");
 }
 
 int service_bits(const KeyLine *k, const ServiceSetting *s, UnitProperty *p) {
@@ -133,11 +125,8 @@ static const ServiceWord coredump_words[] = {
 static int visit_coredump(const KeyLine *k, _unused_ const ServiceSetting *s, char *word, UnitProperty *p) {
         char *end;
 
-        for (const ServiceWord *w = coredump_words; w->word; w++)
-                if (streq(w->word, word)) {
-                        p->values[0].number |= (uint64_t)w->value;
-                        return 1;
-                }
+        if (add_bits(coredump_words, word, p))
+                return 1;
         errno = 0;
         p->values[0].number |= strtoull(word, &end, 16);
         if (errno != 0 || *end != '\0' || word[strspn(word, "0123456789abcdefABCDEFx")] != '\0')

@@ -9,11 +9,9 @@
 
 #include "config/service-convert.h"
 
-#include <assert.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "util/array.h"
 #include "util/path-value.h"
@@ -60,11 +58,14 @@ int service_begin_list(UnitProperty *p) {
         return service_number(p, 0);
 }
 
-int service_add_element(UnitProperty *p, const char *text) {
-        int r;
+int service_add_element(UnitProperty *p, const char *members, ...) {
+        int r = p->n_values == 0 ? service_begin_list(p) : 1;
+        va_list ap;
 
-        assert(p->n_values > 0); /* service_begin_list() */
-        r = service_string(p, text);
+        va_start(ap, members);
+        for (const char *m = members; r > 0 && *m != '\0'; m++)
+                r = *m == 's' ? service_string(p, va_arg(ap, const char *)) : service_number(p, va_arg(ap, uint64_t));
+        va_end(ap);
         if (r > 0)
                 p->values[0].number++;
         return r;
@@ -101,6 +102,12 @@ int service_each_word(const KeyLine *k, const ServiceSetting *s, const char *val
                 r = visit(k, s, word, p);
         } while (r > 0);
         return r;
+}
+
+int service_list(const KeyLine *k, const ServiceSetting *s, ServiceVisit visit, UnitProperty *p) {
+        int r = service_begin_list(p);
+
+        return r < 0 ? r : service_each_word(k, s, k->value, visit, p);
 }
 
 int service_check_path(const KeyLine *k, char *path) {

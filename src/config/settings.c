@@ -7,7 +7,6 @@
 #include "config/settings.h"
 
 #include <limits.h>
-#include <stdio.h>
 
 #include "config/key-table.h"
 #include "config/source.h"
@@ -17,6 +16,7 @@
 #include "util/string-table.h"
 
 #define POOL_SECTION "Pool"
+#define POOL_TABLE   1
 
 static const char *const executor_choice_table[] = {
         [EXECUTOR_AUTO] = "auto",
@@ -80,7 +80,7 @@ static int insert_pool(Settings *s, size_t at, const char *name) {
 
 /* A pool that stands twice, in a drop-in perhaps, is one: what is said last counts, as everywhere. */
 static int begin_pool(KeyReading *r, unsigned line, const char *name) {
-        Settings *s = r->object;
+        Settings *s = r->userdata;
         size_t at = find_pool(s, name);
         int e = 0;
 
@@ -96,22 +96,11 @@ static int begin_pool(KeyReading *r, unsigned line, const char *name) {
                                                  SETTINGS_POOLS_MAX);
                 e = insert_pool(s, at, name);
         }
-        r->named_object = e >= 0 ? &s->pools[at] : NULL;
+        r->tables[POOL_TABLE].object = e >= 0 ? &s->pools[at] : NULL;
         return e < 0 ? e : 1;
 }
 
 /* --- keys --- */
-
-/* 0 turns it off, as everywhere. */
-static int parse_default_timeout(const KeyLine *k, void *field) {
-        usec_t span;
-        int r = key_read_span(k, &span);
-
-        if (r <= 0)
-                return r;
-        *(usec_t *)field = span > 0 ? span : USEC_INFINITY;
-        return 0;
-}
 
 static int parse_log_level(const KeyLine *k, void *field) {
         int level = log_level_from_string(k->value);
@@ -137,12 +126,15 @@ static const KeyWords executor_words = { executor_choice_from_string, "auto, uni
 
 static const KeyRow settings_rows[] = {
         { "Manager", "MaxRunning", key_parse_unsigned, VALUE(max_running), &running_range },
-        { "Manager", "DefaultTimeoutSec", parse_default_timeout, VALUE(default_timeout) },
+        { "Manager", "DefaultTimeoutSec", key_parse_span_or_none, VALUE(default_timeout) },
         { "Manager", "Executor", key_parse_word, VALUE(executor), &executor_words },
         { "Manager", "ResumeRampSec", key_parse_span, VALUE(resume_ramp), &ramp_span },
         { "Manager", "LogLevel", parse_log_level, VALUE(log_level) },
         { "Manager", "HistoryKeep", key_parse_count, VALUE(history_keep), &history_range },
         { "Manager", "HistoryKeepSec", key_parse_span, VALUE(history_keep_usec), &history_span },
+};
+
+static const KeyRow pool_rows[] = {
         { POOL_SECTION, "Slots", key_parse_unsigned, POOL(slots), &slots_range },
         { POOL_SECTION, "MaxWaitSec", key_parse_span, POOL(max_wait), &wait_span },
 };
@@ -150,14 +142,14 @@ static const KeyRow settings_rows[] = {
 static int read_text(Settings *s, const JobText *text, Diagnostics *d, unsigned *problems) {
         FileProblems file_problems = { .list = d, .file = text->path };
         KeyReading reading = {
-                .rows = settings_rows,
-                .n_rows = ELEMENTSOF(settings_rows),
-                .object = s,
-                .defaults = &settings_defaults,
+                .tables = {
+                        { settings_rows, ELEMENTSOF(settings_rows), s, &settings_defaults },
+                        [POOL_TABLE] = { pool_rows, ELEMENTSOF(pool_rows), NULL, &pool_defaults },
+                },
+                .userdata = s,
                 .problems = &file_problems,
                 .named_section = POOL_SECTION,
                 .begin_named = begin_pool,
-                .named_defaults = &pool_defaults,
         };
         int r = key_table_read(&reading, text->bytes, text->n);
 

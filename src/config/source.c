@@ -10,8 +10,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/sysmacros.h>
+
+#include "util/file.h"
 
 #define DROPIN_SUFFIX ".conf"
 
@@ -195,24 +196,6 @@ static int open_trusted(const Directory *directory, const char *name, uid_t owne
         return r < 0 ? r : TAKE_FD(fd);
 }
 
-/* Reads up to size bytes; how many there were, or a negative errno. */
-static ssize_t read_up_to(int fd, char *buf, size_t size) {
-        size_t used = 0;
-
-        while (used < size) {
-                ssize_t n = read(fd, buf + used, size - used);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break;
-                used += (size_t)n;
-        }
-        return (ssize_t)used;
-}
-
 int source_read(const Directory *directory, const char *name, uid_t owner, JobText *ret, FileStamp *ret_stamp,
                 char **reterr) {
         _cleanup_(job_text_done) JobText text = {};
@@ -228,7 +211,7 @@ int source_read(const Directory *directory, const char *name, uid_t owner, JobTe
         text.bytes = malloc((size_t)before.st_size + 1);
         if (!text.path || !text.bytes)
                 return -ENOMEM;
-        n = read_up_to(fd, text.bytes, (size_t)before.st_size + 1);
+        n = fd_read_up_to(fd, text.bytes, (size_t)before.st_size + 1);
         if (n < 0)
                 return complain(reterr, "Cannot read the file: %s.", strerror((int)-n));
         if (fstat(fd, &after) < 0)

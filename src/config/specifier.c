@@ -5,10 +5,8 @@
 
 #include "config/specifier.h"
 
-#include <assert.h>
-
-#include "util/complain.h"
 #include "util/ascii.h"
+#include "util/complain.h"
 #include "util/utf8.h"
 
 #define PERCENTAGE_ENDS " \t\n\r)" /* and the end */

@@ -50,6 +50,8 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
 
 void deadline_set(Manager *m, Deadline *d, usec_t at_boottime) {
         assert(d->due || at_boottime == USEC_INFINITY);
+        if (at_boottime == USEC_INFINITY && d->position == HEAP_NONE)
+                return; /* there is nothing to take back */
         if (heap_set(&m->deadlines->heap, at_boottime, at_boottime, d, &d->position) < 0)
                 log_error("Not enough memory to wait for a deadline; restart vaktd when there is more, so that what "
                           "waits for it continues.");

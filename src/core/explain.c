@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "core/manager-body.h"
-#include "core/pools.h"
 #include "core/queues.h"
 #include "time/span.h"
 #include "time/timestamp.h"
@@ -31,6 +30,7 @@ typedef struct Telling {
         Manager *m;
         const Job *job;
         usec_t now; /* realtime */
+        const Zone *zone;
         ExplainVisit visit;
         void *userdata;
 } Telling;
@@ -38,7 +38,7 @@ typedef struct Telling {
 #define tell(t, ...) explain_tell((t)->visit, (t)->userdata, __VA_ARGS__)
 
 static const char *when(const Telling *t, usec_t at, char buf[static TIMESTAMP_TEXT_MAX]) {
-        return timestamp_format(buf, at, zone_cache_local(t->m->zones), TIMESTAMP_PRETTY);
+        return timestamp_format(buf, at, t->zone, TIMESTAMP_PRETTY);
 }
 
 static int tell_file(const Telling *t) {
@@ -55,6 +55,7 @@ static int tell_gates(const Telling *t) {
         char why[GATE_WHY_MAX];
         int r = 0;
 
+        in.zone = t->zone;
         in.has_file = t->job->def && t->job->def->n_triggers == 0;
         for (GateRow row = 0; row < (t->job->def ? _GATE_MAX : GATE_RATE) && r >= 0; row++) {
                 GateAnswer a = gates_ask_row(row, &in, t->now);
@@ -72,6 +73,7 @@ static int tell_delayed(const Telling *t, const LiveRun *run) {
         GateAnswer a = gates_ask(&in, t->now);
         char why[GATE_WHY_MAX];
 
+        in.zone = t->zone;
         if (a.verdict == GATE_WAIT && a.until == USEC_INFINITY)
                 return tell(t, "retry", "Run %" PRIu64 ", try %u, %s", run->record.id, run->record.attempt,
                             gates_why(why, &in, &a));
@@ -87,6 +89,7 @@ static int tell_queued(const Telling *t, const LiveRun *run) {
         GateAnswer a = gates_ask(&in, t->now);
         char why[GATE_WHY_MAX];
 
+        in.zone = t->zone;
         return tell(t, "queue", "Run %" PRIu64 " %s", run->record.id,
                     a.verdict == GATE_ADMIT ? "is about to start." : gates_why(why, &in, &a));
 }
@@ -199,7 +202,14 @@ static int tell_state(const Telling *t) {
 }
 
 int manager_explain(Manager *m, const Job *job, ExplainVisit visit, void *userdata) {
-        Telling t = { .m = m, .job = job, .now = turn_now(m->event).realtime, .visit = visit, .userdata = userdata };
+        Telling t = {
+                .m = m,
+                .job = job,
+                .now = turn_now(m->event).realtime,
+                .zone = zone_cache_local(m->zones),
+                .visit = visit,
+                .userdata = userdata,
+        };
         int (*const parts[])(const Telling *) = {
                 tell_state, tell_file, tell_triggers, tell_gates, tell_runs, tell_alarms, tell_last_refusal,
         };

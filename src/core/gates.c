@@ -240,8 +240,12 @@ GateAnswer gates_ask(const GateInput *in, usec_t now) {
         GateAnswer answer = ADMIT;
 
         for (GateRow row = 0; row < _GATE_MAX; row++) {
-                GateAnswer a = gates_ask_row(row, in, now);
+                GateAnswer a;
 
+                if (!(gates[row].asked_by & 1U << in->asker))
+                        continue;
+                a = gates[row].ask(in, now);
+                a.row = row;
                 if (a.verdict == GATE_REFUSE)
                         return answer.verdict == GATE_WAIT ? answer : a;
                 if (a.verdict == GATE_WAIT && (answer.verdict == GATE_ADMIT || a.until > answer.until))

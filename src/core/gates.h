@@ -52,7 +52,7 @@ typedef struct GateInput {
         unsigned max_running, n_running; /* of all jobs; 0 = no limit */
         bool is_starting, is_stopping;   /* the daemon */
         bool is_held;                    /* the machine goes down */
-        const Zone *zone;                /* in which gates_why() tells a time */
+        const Zone *zone;                /* in which gates_why() tells a time; for GATE_REQUEST it tells none */
 } GateInput;
 
 typedef struct GateAnswer {

@@ -27,15 +27,10 @@ LiveRun *live_find(const LiveRuns *live, uint64_t id) {
         return NULL;
 }
 
-static int reserve(LiveRuns *live) {
-        return live->by_id.n_nodes < LIVE_RUNS_MAX ? hash_table_reserve(&live->by_id) : -ENOBUFS;
-}
-
 /* What an earlier daemon left may come after a first request. */
 void live_add(LiveRuns *live, LiveRun *run) {
         LiveRun *before = TAILQ_LAST(&live->all, LiveRunList), *of_job = TAILQ_LAST(&run->job->runs, LiveRunList);
 
-        assert(!live_find(live, run->record.id));
         hash_table_put(&live->by_id, &run->by_id, (uint32_t)run->record.id, hash_of_node, NULL);
         while (before && before->record.id > run->record.id)
                 before = TAILQ_PREV(before, LiveRunList, all);
@@ -52,7 +47,6 @@ void live_add(LiveRuns *live, LiveRun *run) {
 }
 
 void live_remove(LiveRuns *live, LiveRun *run) {
-        assert(live_find(live, run->record.id) == run);
         hash_table_take(&live->by_id, &run->by_id, (uint32_t)run->record.id);
         hash_table_shrink(&live->by_id);
         TAILQ_REMOVE(&live->all, run, all);
@@ -89,7 +83,7 @@ int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request)
         RunRecord record = RUN_RECORD_INIT;
         int r;
 
-        r = reserve(&m->live);
+        r = m->live.by_id.n_nodes < LIVE_RUNS_MAX ? hash_table_reserve(&m->live.by_id) : -ENOBUFS;
         if (r < 0)
                 return r;
         run = malloc(sizeof(*run));

@@ -32,6 +32,7 @@ typedef struct TakeOver {
         Deadline deadline;              /* until then forgotten runs are waited for */
         bool was_surveyed;              /* all of them are found */
         bool has_left_runs;             /* in the ledger, that could not be taken over yet */
+        bool is_under_way;              /* of some jobs it is not known yet what goes on */
         struct LoadedPayload *payloads; /* what runs were given, while those in the ledger are taken over */
         size_t n_payloads;
 } TakeOver;

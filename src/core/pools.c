@@ -13,42 +13,16 @@
 #include "util/array.h"
 #include "util/log.h"
 
-/* --- what the gates are to know --- */
-
-GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const JobDef *def) {
-        return (GateInput){
-                .asker = asker,
-                .job = job,
-                .def = def,
-                .all_paused = m->paused,
-                .max_running = m->settings.max_running,
-                .n_running = m->n_running,
-                .is_starting = !m->is_started || (asker == GATE_FILES && !m->is_surveyed),
-                .is_stopping = m->stopping,
-                .is_held = m->is_held,
-                .zone = zone_cache_local(m->zones),
-        };
-}
-
-GateInput run_gate_input(const LiveRun *run, GateAsker asker) {
-        GateInput in = gate_input(run->manager, asker, run->job, run->def);
-
-        in.cause = run->record.cause;
-        if (run->pool) {
-                in.pool = run->pool->name;
-                in.pool_slots = run->pool->slots;
-                in.pool_running = run->pool->n_running;
-        }
-        return in;
-}
-
 bool pool_admits(const LiveRun *run) {
-        GateInput in = run_gate_input(run, GATE_READY);
+        const GateInput in = {
+                .asker = GATE_READY,
+                .pool = run->pool->name,
+                .pool_slots = run->pool->slots,
+                .pool_running = run->pool->n_running,
+        };
 
-        return gates_ask_row(GATE_POOL, &in, turn_now(run->manager->event).realtime).verdict == GATE_ADMIT;
+        return gates_ask_row(GATE_POOL, &in, /* now= */ 0).verdict == GATE_ADMIT;
 }
-
-/* --- the pools --- */
 
 static Pool *pool_free(Pool *p) {
         if (!p)

@@ -29,9 +29,6 @@ int pools_init(Manager *m);
 void pools_done(Manager *m);
 /* Puts the pools of the settings into force; who calls it pumps the queues. */
 int pools_configure(Manager *m);
-/* What the gates are to know of a run of the job with this definition; of a run that is there. */
-GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const JobDef *def);
-GateInput run_gate_input(const LiveRun *run, GateAsker asker);
 /* There is a slot in its pool for the run. */
 bool pool_admits(const LiveRun *run);
 /* Gives the run the pool of its definition, instead of the one that it has. How long it has waited for a slot counts

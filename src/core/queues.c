@@ -22,6 +22,32 @@
 
 /* --- the gates --- */
 
+GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const JobDef *def) {
+        return (GateInput){
+                .asker = asker,
+                .job = job,
+                .def = def,
+                .all_paused = m->paused,
+                .max_running = m->settings.max_running,
+                .n_running = m->n_running,
+                .is_starting = !m->is_started || (asker == GATE_FILES && !m->is_surveyed),
+                .is_stopping = m->stopping,
+                .is_held = m->is_held,
+        };
+}
+
+GateInput run_gate_input(const LiveRun *run, GateAsker asker) {
+        GateInput in = gate_input(run->manager, asker, run->job, run->def);
+
+        in.cause = run->record.cause;
+        if (run->pool) {
+                in.pool = run->pool->name;
+                in.pool_slots = run->pool->slots;
+                in.pool_running = run->pool->n_running;
+        }
+        return in;
+}
+
 /* All gates that it has to pass there. */
 static bool admits(const LiveRun *run, GateAsker asker) {
         GateInput in = run_gate_input(run, asker);
@@ -94,6 +120,8 @@ void queues_wait_for_slot(Manager *m, LiveRun *run) {
 void queues_pump_job(Manager *m, Job *job) {
         LiveRun *run;
 
+        if (m->take_over.is_under_way)
+                return;
         while (!m->stopping && (run = TAILQ_FIRST(&job->queue)) && admits(run, GATE_QUEUED)) {
                 run_set_stage(run, RUN_STAGE_READY);
                 queues_wait_for_slot(m, run);
@@ -109,7 +137,7 @@ LiveRun *queues_next(const Manager *m) {
 }
 
 void queues_pump(Manager *m) {
-        if (m->start_source && queues_next(m))
+        if (m->start_source && pools_first(m))
                 (void)sd_event_source_set_enabled(m->start_source, SD_EVENT_ONESHOT);
 }
 

@@ -3,8 +3,12 @@
 
 /* Where runs wait. */
 
+#include "core/gates.h"
 #include "core/manager.h"
 
+/* What the gates are to know of a run of the job with this definition; of a run that is there. Not GateInput.zone. */
+GateInput gate_input(const Manager *m, GateAsker asker, const Job *job, const JobDef *def);
+GateInput run_gate_input(const LiveRun *run, GateAsker asker);
 /* Into the queue of its job; from there it goes on when that is pumped. */
 void queues_add(Manager *m, LiveRun *run);
 /* The job has another definition: what waits waits by that, for its places and in its pool. */
@@ -19,6 +23,6 @@ void queues_resume(Manager *m, const Job *job);
 void queues_wait_for_slot(Manager *m, LiveRun *run);
 /* The next run that may be started; NULL when there is none. */
 LiveRun *queues_next(const Manager *m);
-/* Something may have become free: for runs of this job; for any. */
+/* Something may have become free, for runs of this job or for any: what waits is looked at soon. */
 void queues_pump_job(Manager *m, Job *job);
 void queues_pump(Manager *m);

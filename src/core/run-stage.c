@@ -11,11 +11,13 @@
 #include "core/pools.h"
 #include "util/log.h"
 
-static const struct {
+typedef struct Stage {
         const char *name;
         RunState state; /* of the record; _RUN_STATE_MAX: as it is */
         bool waits, has_place, goes_on;
-} stages[_RUN_STAGE_MAX] = {
+} Stage;
+
+static const Stage stages[_RUN_STAGE_MAX] = {
         [RUN_STAGE_NONE] = { .name = "none", .state = _RUN_STATE_MAX },
         [RUN_STAGE_DELAYED] = { .name = "delayed", .state = RUN_WAITING, .waits = true },
         [RUN_STAGE_QUEUED] = { .name = "queued", .state = RUN_QUEUED, .waits = true },
@@ -82,76 +84,69 @@ bool run_goes_on(const LiveRun *run) {
         return stages[run->stage].goes_on;
 }
 
-static void count(const LiveRun *run, unsigned by) {
-        bool waits = stages[run->stage].waits, goes_on = stages[run->stage].goes_on;
-        bool has_place = stages[run->stage].has_place;
-        Manager *m = run->manager;
-        Job *job = run->job;
-
-        m->n_queued += by * waits;
-        job->n_queued += by * waits;
-        job->n_delayed += by * (run->stage == RUN_STAGE_DELAYED);
-        /* By QueueMax=. What is made up for comes all at once: CatchUpMax= bounds it. */
-        job->n_bounded +=
-                by * ((has_place || run->stage == RUN_STAGE_QUEUED) && run->record.cause != RUN_CAUSE_CATCH_UP);
-        job->n_slots += by * has_place;
-        m->n_running += by * goes_on;
-        job->n_running += by * goes_on;
-        /* None goes below zero. */
-        assert(job->n_running <= m->n_running && job->n_queued <= m->n_queued && job->n_delayed <= job->n_queued);
-        assert(job->n_bounded <= job->n_running + job->n_queued && job->n_slots >= job->n_running);
-        if (run->pool)
-                run->pool->n_running += by * goes_on;
-}
-
 void run_set_sought(LiveRun *run, bool sought) {
         assert(!sought || run_goes_on(run));
         run->job->n_sought += (unsigned)sought - run->is_sought;
         run->is_sought = sought;
 }
 
-static LiveRunList *waiting_list(const LiveRun *run) {
-        return run->stage == RUN_STAGE_DELAYED  ? &run->job->delayed
-               : run->stage == RUN_STAGE_QUEUED ? &run->job->queue
-                                                : NULL;
-}
+/* What a run that goes from the one stage to the other adds to each number; -1 is what it takes away. */
+static void count(LiveRun *run, const Stage *from, const Stage *to) {
+        unsigned waits = to->waits - from->waits, goes_on = to->goes_on - from->goes_on;
+        unsigned delayed = (to == &stages[RUN_STAGE_DELAYED]) - (from == &stages[RUN_STAGE_DELAYED]);
+        Manager *m = run->manager;
+        Job *job = run->job;
 
-static void leave_stage(LiveRun *run, bool will_go_on) {
-        LiveRunList *list = waiting_list(run);
-
-        if (list)
-                TAILQ_REMOVE(list, run, waiting);
-        if (run->stage == RUN_STAGE_READY)
-                (void)heap_set(&run->pool->waiting, USEC_INFINITY, 0, run, &run->position);
-        if (!run_goes_on(run) || !will_go_on) {
-                deadline_set(run->manager, &run->deadline, USEC_INFINITY);
-                run_set_sought(run, false);
-        }
-        count(run, -1U);
+        m->n_queued += waits;
+        job->n_queued += waits;
+        job->n_delayed += delayed;
+        /* By QueueMax=. What is made up for comes all at once: CatchUpMax= bounds it. */
+        if (run->record.cause != RUN_CAUSE_CATCH_UP)
+                job->n_bounded += waits - delayed + goes_on;
+        job->n_slots += to->has_place - from->has_place;
+        m->n_running += goes_on;
+        job->n_running += goes_on;
+        if (run->pool)
+                run->pool->n_running += goes_on;
+        /* None goes below zero. */
+        assert(job->n_running <= m->n_running && job->n_queued <= m->n_queued && job->n_delayed <= job->n_queued);
+        assert(job->n_bounded <= job->n_running + job->n_queued && job->n_slots >= job->n_running);
+        assert(!run->pool || run->pool->n_running <= m->n_running);
 }
 
 void run_set_stage(LiveRun *run, RunStage stage) {
         LogContext c = { .job = run->record.job, .run = run->record.id };
+        const Stage *from = &stages[run->stage], *to = &stages[stage];
         RunStage before = run->stage;
-        LiveRunList *list;
+        Job *job = run->job;
 
         assert(transitions[before][stage]);
-        leave_stage(run, stages[stage].goes_on);
+        if (before == RUN_STAGE_DELAYED)
+                TAILQ_REMOVE(&job->delayed, run, waiting);
+        else if (before == RUN_STAGE_QUEUED)
+                TAILQ_REMOVE(&job->queue, run, waiting);
+        else if (before == RUN_STAGE_READY)
+                (void)heap_set(&run->pool->waiting, USEC_INFINITY, 0, run, &run->position);
+        if (!from->goes_on || !to->goes_on) {
+                deadline_set(run->manager, &run->deadline, USEC_INFINITY);
+                run_set_sought(run, false);
+        }
+        count(run, from, to);
         run->stage = stage;
-        if (stages[stage].state != _RUN_STATE_MAX)
-                run->record.state = stages[stage].state;
-        count(run, 1);
+        if (to->state != _RUN_STATE_MAX)
+                run->record.state = to->state;
         if (before == RUN_STAGE_READY)
-                run->job->n_runs += stage == RUN_STAGE_STARTING;
+                job->n_runs += stage == RUN_STAGE_STARTING;
         else if (stage == RUN_STAGE_READY && before != RUN_STAGE_QUEUED)
-                run->job->n_runs -= run->rank > 0; /* what an earlier daemon began was not counted */
-        list = waiting_list(run);
-        if (list && before == RUN_STAGE_READY) /* it was the first already */
-                TAILQ_INSERT_HEAD(list, run, waiting);
-        else if (list)
-                TAILQ_INSERT_TAIL(list, run, waiting);
-        if (run->pool)
+                job->n_runs -= run->rank > 0; /* what an earlier daemon began was not counted */
+        if (stage == RUN_STAGE_DELAYED)
+                TAILQ_INSERT_TAIL(&job->delayed, run, waiting);
+        else if (stage == RUN_STAGE_QUEUED && before == RUN_STAGE_READY) /* it was the first already */
+                TAILQ_INSERT_HEAD(&job->queue, run, waiting);
+        else if (stage == RUN_STAGE_QUEUED)
+                TAILQ_INSERT_TAIL(&job->queue, run, waiting);
+        if (run->pool && (before == RUN_STAGE_READY || from->goes_on != to->goes_on))
                 pool_changed(run->manager, run->pool);
-        log_message(LOG_DEBUG, &c, "Run %" PRIu64 " is now %s (%s).", run->record.id, stages[stage].name,
+        log_message(LOG_DEBUG, &c, "Run %" PRIu64 " is now %s (%s).", run->record.id, to->name,
                     transitions[before][stage]);
 }

@@ -75,6 +75,7 @@ static void on_run_started(void *cookie, const ExecIdentity *identity) {
         Manager *m = run->manager;
         RunRecord *r = &run->record;
         LogContext c = { .message_id = MESSAGE_RUN_STARTED, .job = r->job, .run = r->id };
+        bool is_first = run->stage == RUN_STAGE_STARTING; /* not a further command of it, and it is not adopted */
 
         run_set_sought(run, false);
         r->pid = identity->pid;
@@ -83,13 +84,13 @@ static void on_run_started(void *cookie, const ExecIdentity *identity) {
         /* Without it a later daemon finds the run by its number. */
         if (identity->unit && !streq_ptr(r->unit, identity->unit))
                 owned_run_set_text(&r->unit, strdup(identity->unit));
+        if (is_first)
+                run_set_stage(run, RUN_STAGE_RUNNING);
         (void)ledger_update(m->ledger, r);
-        if (run->stage != RUN_STAGE_STARTING) { /* a further command of the run, or one that was adopted */
+        if (!is_first) {
                 NOTIFY_OBSERVERS(m, run_changed, r);
                 return;
         }
-        run_set_stage(run, RUN_STAGE_RUNNING);
-        (void)ledger_update(m->ledger, r);
         log_message(LOG_INFO, &c, "Run %" PRIu64 " started (%s).", r->id, run_cause_to_string(r->cause));
         NOTIFY_OBSERVERS(m, run_started, r);
         NOTIFY_OBSERVERS(m, job_changed, run->job);
@@ -215,7 +216,8 @@ static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata
                 (void)ledger_commit(m->ledger);
         for (size_t i = 0; i < n; i++)
                 run_start(m, batch[i]);
-        queues_pump(m);
+        if (n == STARTS_PER_TURN)
+                queues_pump(m); /* else nothing can be started before something changes */
         return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "core/outbox.h"
 #include "core/triggers.h"
 #include "core/pools.h"
+#include "core/queues.h"
 #include "core/reload.h"
 #include "core/requests.h"
 #include "core/runs.h"
@@ -159,13 +160,19 @@ static int on_unfinished(const RunRecord *r, bool this_boot, void *userdata) {
         return 0;
 }
 
+/* No run gets a place before all are known that have one: a retry is older by its number than what was started while
+ * it waited. */
 int take_over_runs(Manager *m) {
         int r;
 
         m->take_over.has_left_runs = false;
+        m->take_over.is_under_way = true;
         payloads_load(m);
         r = ledger_unfinished(m->ledger, on_unfinished, m);
         payloads_forget_loaded(m);
+        m->take_over.is_under_way = false;
+        for (size_t i = 0; i < job_table_size(m->jobs); i++)
+                queues_pump_job(m, job_table_at(m->jobs, i));
         runs_empty_outbox(m); /* lost runs are not reported before all are known */
         return r;
 }

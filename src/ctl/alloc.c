@@ -3,7 +3,6 @@
 /* See alloc.h for the reason why a failure ends the program here. */
 
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "ctl/alloc.h"
 #include "ctl/exit-code.h"

@@ -5,8 +5,6 @@
  * functions report that and exit, so that their callers do not have to handle it. For vaktctl only; the daemon never
  * does this. */
 
-#include <stddef.h>
-
 #include "util/macro.h"
 
 __attribute__((__noreturn__)) void alloc_failed(void);

@@ -4,8 +4,6 @@
  * expression on the wall clock says which times are meant, and the expression in its zone says what happened to
  * them. */
 
-#include <stdio.h>
-
 #include "ctl/alloc.h"
 #include "ctl/clock-change.h"
 #include "time/civil.h"

@@ -2,8 +2,6 @@
 
 /* What all verbs share. All output passes text_escape(): messages of the daemon quote job files. */
 
-#include <assert.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>

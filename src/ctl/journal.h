@@ -4,7 +4,6 @@
 /* What runs left in the journal: lines of their output, and the messages of vaktd and the service manager about
  * them. */
 
-#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 #include "util/clock.h"

@@ -3,9 +3,6 @@
 /* The output of --json. json-c escapes what JSON requires, which leaves DEL and the C1 control characters: those are
  * escaped here, so that the output is safe on a terminal. They can only occur in strings. */
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "ctl/alloc.h"
 #include "ctl/exit-code.h"
 #include "ctl/json.h"

@@ -4,8 +4,6 @@
 /* A program that shows standard output page by page, chosen like that of systemd's tools (systemctl(1),
  * "ENVIRONMENT"). */
 
-#include <stdbool.h>
-
 #include "util/macro.h"
 
 typedef struct Pager Pager;

@@ -2,9 +2,6 @@
 
 /* Times in readable form: the longer ago, the coarser, so that two or three units are enough. */
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "ctl/relative-time.h"
 #include "util/macro.h"
 

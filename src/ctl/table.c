@@ -4,8 +4,6 @@
  * shrink first do so, down to COLUMN_MIN, then the others in their turn, always the widest one first. What does not
  * fit after that is left to the terminal to wrap, because hiding it would not help. */
 
-#include <assert.h>
-
 #include "ctl/alloc.h"
 #include "ctl/table.h"
 

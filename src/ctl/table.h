@@ -3,8 +3,6 @@
 
 /* A table like those of systemctl: columns as wide as their widest cell, one blank between, no lines. */
 
-#include <stdio.h>
-
 #include "ctl/text.h"
 
 typedef struct Table Table;

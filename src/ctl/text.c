@@ -5,10 +5,8 @@
  * decoded without mbrtowc(3), which does not support UTF-8 in the C locale of cron jobs and containers. Grapheme
  * clusters are not supported; a family emoji counts as its members. */
 
-#include <assert.h>
 #include <langinfo.h>
 #include <locale.h>
-#include <stdint.h>
 #include <wchar.h>
 
 #include "ctl/alloc.h"

@@ -4,8 +4,6 @@
 /* Text for a terminal: made harmless, measured in columns, truncated to columns. All of it is UTF-8, regardless of the
  * locale: that is the encoding of job files and D-Bus. */
 
-#include <stddef.h>
-
 #include "util/macro.h"
 
 typedef enum TextFlags {

@@ -6,7 +6,6 @@
 
 #include <getopt.h>
 #include <limits.h>
-#include <stdio.h>
 
 #include "config.h"
 #include "ctl/alloc.h"

@@ -4,8 +4,6 @@
  * uses. The output is that of systemd-analyze calendar, with a line about each change of the clock that affects what
  * is shown. */
 
-#include <stdio.h>
-
 #include "ctl/alloc.h"
 #include "ctl/clock-change.h"
 #include "ctl/ctl.h"

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* vaktctl cat: the file of a job and its drop-ins, each under its path. The daemon names the file; the drop-ins are
- * found here by the rules of vaktd.job(5): over all directories, by file name, where a file (or mask) in an earlier
- * directory hides one with the same name in a later directory. A file outside the default directories has only
- * drop-ins next to it. */
+ * found here by the code that the daemon uses. A file outside the default directories has only drop-ins next to it. */
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "client/job-view.h"
+#include "config/source.h"
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
 #include "ctl/json.h"
+#include "util/file.h"
 #include "util/places.h"
 #include "util/strv.h"
 
@@ -24,7 +22,7 @@ static int read_whole(const char *path, char **ret, size_t *ret_n) {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         _cleanup_free_ char *buf = NULL;
         struct stat st;
-        size_t n = 0;
+        ssize_t n;
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
@@ -33,18 +31,12 @@ static int read_whole(const char *path, char **ret, size_t *ret_n) {
         if (st.st_size > CAT_SIZE_MAX)
                 return -EFBIG;
         buf = alloc_array(NULL, (size_t)st.st_size + 1, 1);
-        while (n < (size_t)st.st_size) {
-                ssize_t k = read(fd, buf + n, (size_t)st.st_size - n);
-
-                if (k < 0)
-                        return -errno;
-                if (k == 0)
-                        break;
-                n += (size_t)k;
-        }
+        n = fd_read_up_to(fd, buf, (size_t)st.st_size);
+        if (n < 0)
+                return (int)n;
         buf[n] = '\0';
         *ret = TAKE_PTR(buf);
-        *ret_n = n;
+        *ret_n = (size_t)n;
         return 0;
 }
 
@@ -87,97 +79,74 @@ static int cat_file(Ctl *c, const char *path, json_object *array) {
         return CTL_DONE;
 }
 
-static const char *file_name(const char *path) {
-        const char *slash = strrchr(path, '/');
-
-        return slash ? slash + 1 : path;
-}
-
-static int compare_names(const void *a, const void *b) {
-        return strcmp(file_name(*(char *const *)a), file_name(*(char *const *)b));
-}
-
-static bool is_known(char *const *paths, const char *name) {
-        STRV_FOREACH(p, paths) {
-                if (streq(file_name(*p), name))
-                        return true;
-        }
-        return false;
-}
-
-/* Adds the drop-ins of one directory, which need not exist. */
-static void collect(char ***paths, const char *directory) {
-        DIR *dir = opendir(directory);
-        struct dirent *e;
-
-        while (dir && (e = readdir(dir))) {
-                size_t n = strlen(e->d_name);
-
-                if (e->d_name[0] == '.' || n < 6 || !streq(e->d_name + n - 5, ".conf") || is_known(*paths, e->d_name))
-                        continue;
-                if (strv_consume(paths, alloc_format("%s/%s", directory, e->d_name)) < 0)
-                        alloc_failed();
-        }
-        if (dir)
-                (void)closedir(dir);
-}
-
 /* The directories that may contain drop-ins for a file: all the default ones if the file is in one of them. */
 static char **drop_in_directories(bool user, const char *fragment) {
         _cleanup_(strv_freep) char **dirs = NULL;
-        _cleanup_free_ char *own = alloc_format("%.*s", (int)(file_name(fragment) - fragment), fragment);
-        char **ret = NULL;
-        size_t n = strlen(own);
+        const char *slash = strrchr(fragment, '/');
+        size_t n = slash > fragment ? (size_t)(slash - fragment) : 1;
+        char **own = NULL;
 
-        if (places_job_dirs(user, &dirs) == -ENOMEM)
+        if (places_job_dirs(user, &dirs) == -ENOMEM || strv_extendf(&own, "%.*s", (int)n, fragment) < 0)
                 alloc_failed();
-        if (n > 1)
-                own[n - 1] = '\0';
-        STRV_FOREACH(d, dirs) {
-                if (streq(*d, own))
+        STRV_FOREACH(d, dirs)
+                if (streq(*d, *own)) {
+                        strv_free(own);
                         return TAKE_PTR(dirs);
-        }
-        if (strv_consume(&ret, TAKE_PTR(own)) < 0)
+                }
+        return own;
+}
+
+/* Prints the drop-ins in the directories NAME.job.d, in the order in which they are applied. */
+static int cat_drop_ins(Ctl *c, const Directory *directories, unsigned n, const char *name, json_object *array) {
+        _cleanup_free_ char *directory = alloc_format("%s.job.d", name);
+        _cleanup_free_ unsigned *which = alloc_array(NULL, n, sizeof(unsigned));
+        _cleanup_(diagnostics_done) Diagnostics unused = { 0 };
+        _cleanup_(sources_done) Sources found = { 0 };
+        int ret = CTL_DONE;
+
+        for (unsigned i = 0; i < n; i++)
+                which[i] = i;
+        if (sources_add_dropins(&found, directories, which, n, directory, getuid(), &unused) < 0)
                 alloc_failed();
+        for (size_t i = 0; i < found.n_items; i++) {
+                _cleanup_free_ char *path =
+                        directory_join(&directories[found.items[i].directory], found.items[i].name);
+                int r;
+
+                if (!path)
+                        alloc_failed();
+                if (!c->json)
+                        putchar('\n');
+                r = cat_file(c, path, array);
+                ret = ret ?: r;
+        }
         return ret;
 }
 
-static bool is_mask(const char *path) {
-        struct stat st;
-
-        return stat(path, &st) >= 0 && (S_ISCHR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_size == 0));
-}
-
-/* Appends the drop-ins in the directories NAME.job.d, in the order in which they are applied. */
-static void add_drop_ins(char ***paths, char *const *directories, const char *name) {
-        _cleanup_(strv_freep) char **found = NULL;
-
-        STRV_FOREACH(directory, directories) {
-                _cleanup_free_ char *d = alloc_format("%s/%s.job.d", *directory, name);
-
-                collect(&found, d);
-        }
-        if (found)
-                qsort(found, strv_length(found), sizeof(char *), compare_names);
-        STRV_FOREACH(p, found) {
-                if (!is_mask(*p) && strv_extend(paths, *p) < 0)
-                        alloc_failed();
-        }
-}
-
-/* The drop-ins of a job, those of the template before those of the instance; the caller frees it. */
-static char **drop_ins(bool user, const char *job, const char *fragment) {
-        _cleanup_(strv_freep) char **directories = drop_in_directories(user, fragment);
+/* The drop-ins of a job, those of the template before those of the instance. */
+static int cat_all_drop_ins(Ctl *c, const char *job, const char *fragment, json_object *array) {
+        _cleanup_(strv_freep) char **paths = drop_in_directories(c->user, fragment);
+        Directory *directories = alloc_array(NULL, strv_length(paths), sizeof(Directory));
         const char *at = strchr(job, '@');
-        char **paths = NULL;
+        unsigned n = 0;
+        int q, r = 0;
 
+        STRV_FOREACH(p, paths) {
+                int fd = open(*p, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+                if (fd >= 0)
+                        directories[n++] = (Directory){ .path = alloc_string(*p), .fd = fd };
+        }
         if (at) {
                 _cleanup_free_ char *template = alloc_format("%.*s", (int)(at + 1 - job), job);
 
-                add_drop_ins(&paths, directories, template);
+                r = cat_drop_ins(c, directories, n, template, array);
         }
-        add_drop_ins(&paths, directories, job);
-        return paths;
+        q = cat_drop_ins(c, directories, n, job, array);
+        while (n > 0)
+                directory_done(&directories[--n]);
+        free(directories);
+        return r ?: q;
 }
 
 /* The file that a job was read from; that of a job that was never valid is in its problem, "file:line: message". */
@@ -191,9 +160,8 @@ static char *job_file(const JobView *v) {
 
 static int cat_job(Ctl *c, const char *job, json_object *array) {
         _cleanup_(job_view_done) JobView v = { 0 };
-        _cleanup_(strv_freep) char **paths = NULL;
         _cleanup_free_ char *file = NULL;
-        int r;
+        int q, r;
 
         r = job_view_get(c->connection, job, &c->error, &v);
         if (r < 0)
@@ -204,16 +172,8 @@ static int cat_job(Ctl *c, const char *job, json_object *array) {
                 return CTL_FAILED;
         }
         r = cat_file(c, file, array);
-        paths = drop_ins(c->user, v.name, file);
-        STRV_FOREACH(p, paths) {
-                int q;
-
-                if (!c->json)
-                        putchar('\n');
-                q = cat_file(c, *p, array);
-                r = r ?: q;
-        }
-        return r;
+        q = cat_all_drop_ins(c, v.name, file, array);
+        return r ?: q;
 }
 
 int verb_cat(Ctl *c, char **args) {

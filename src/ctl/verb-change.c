@@ -5,7 +5,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/pidfd.h>
 
 #include "client/daemon-view.h"
@@ -327,7 +326,7 @@ static int start_watching_daemon(const Ctl *c) {
 }
 
 int verb_reload(Ctl *c, char **args) {
-        _cleanup_(diagnostic_views_done) DiagnosticViews d = { 0 };
+        _cleanup_(rows_done) Rows d = { 0 };
         int r;
 
         r = start_watching_daemon(c);
@@ -337,9 +336,9 @@ int verb_reload(Ctl *c, char **args) {
         if (r < 0)
                 return ctl_failed(c, r, "vaktctl status");
         if (c->json)
-                json_print(diagnostic_views_json(&d));
+                json_print(diagnostics_json(d.diagnostics));
         for (size_t i = 0; !c->json && i < d.n_items; i++)
-                diagnostic_print(stderr, &d.items[i]);
+                diagnostic_print(stderr, &d.diagnostics[i]);
         if (d.n_items > 0) {
                 if (!c->json)
                         ctl_complain("Reloaded with %zu problem%s: fix the files and reload again; previous versions "

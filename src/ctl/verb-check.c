@@ -58,20 +58,20 @@ static int check_file(const char *path, Diagnostics *d) {
         return r == -ENOMEM ? r : 0;
 }
 
-static void report(const Ctl *c, const Diagnostics *d, json_object *array) {
-        for (size_t i = 0; i < d->n_items; i++) {
-                DiagnosticView v = { d->items[i].file, d->items[i].line, d->items[i].message };
+static void report(const Ctl *c, const Diagnostics *d) {
+        _cleanup_free_ DiagnosticView *rows = alloc_array(NULL, d->n_items + 1, sizeof(DiagnosticView));
 
-                if (c->json)
-                        json_append(array, diagnostic_json(&v));
-                else
-                        diagnostic_print(stdout, &v);
-        }
+        for (size_t i = 0; i < d->n_items; i++)
+                rows[i] = (DiagnosticView){ d->items[i].file, d->items[i].line, d->items[i].message };
+        rows[d->n_items] = (DiagnosticView){ 0 };
+        if (c->json)
+                json_print(diagnostics_json(rows));
+        for (size_t i = 0; !c->json && i < d->n_items; i++)
+                diagnostic_print(stdout, &rows[i]);
 }
 
 int verb_check(Ctl *c, char **args) {
         _cleanup_(diagnostics_done) Diagnostics d = { 0 };
-        _cleanup_(json_putp) json_object *array = json_new_array();
         size_t n = strv_length(args);
         int r = 0;
 
@@ -88,9 +88,7 @@ int verb_check(Ctl *c, char **args) {
                         ctl_complain("Cannot check the files: %s.", strerror(-r));
                 return CTL_FAILED;
         }
-        report(c, &d, array);
-        if (c->json)
-                json_print(json_object_get(array));
+        report(c, &d);
         if (d.n_items > 0)
                 return CTL_FAILED;
         ctl_say(c, stdout, args[0] ? "%zu file%s checked, no problems." : "%zu job%s checked, no problems.", n,

@@ -6,44 +6,23 @@
 #include "client/daemon-view.h"
 #include "client/job-view.h"
 #include "ctl/alloc.h"
-#include "ctl/json.h"
 #include "ctl/relative-time.h"
+#include "ctl/view-json.h"
 #include "ctl/view-text.h"
 
-static const JobRow *job_rows_find(const JobRows *rows, const char *name) {
+static const JobRow *job_rows_find(const Rows *rows, const char *name) {
         for (size_t i = 0; i < rows->n_items; i++)
-                if (streq(rows->items[i].name, name))
-                        return &rows->items[i];
+                if (streq(rows->jobs[i].name, name))
+                        return &rows->jobs[i];
         return NULL;
 }
 
-static size_t job_rows_count(const JobRows *rows, const char *state) {
+static size_t job_rows_count(const Rows *rows, const char *state) {
         size_t n = 0;
 
         for (size_t i = 0; i < rows->n_items; i++)
-                n += streq(rows->items[i].state, state);
+                n += streq(rows->jobs[i].state, state);
         return n;
-}
-
-static int print_json(const JobRows *rows) {
-        json_object *array = json_new_array();
-
-        for (size_t i = 0; i < rows->n_items; i++) {
-                const JobRow *row = &rows->items[i];
-                json_object *o = json_new_object();
-
-                json_add_string(o, "job", row->name);
-                json_add_string(o, "description", row->description);
-                json_add_string(o, "state", row->state);
-                json_add_string(o, "last_result", row->last_result);
-                json_add_time(o, "next_usec", row->next);
-                json_add_time(o, "last_start_usec", row->last_start);
-                json_add_time(o, "last_end_usec", row->last_end);
-                json_add_number(o, "runs", row->runs);
-                json_add_string(o, "object", row->object);
-                json_append(array, o);
-        }
-        return json_print(array);
 }
 
 /* "success, 3min ago" */
@@ -70,7 +49,7 @@ static void add_row(Table *t, const JobRow *row, usec_t now) {
                      });
 }
 
-static void print_table(Ctl *c, const JobRows *rows) {
+static void print_table(Ctl *c, const Rows *rows) {
         static const TableColumn columns[] = {
                 { .title = "JOB", .shrink = SHRINK_LATE },
                 { .title = "STATE" },
@@ -83,7 +62,7 @@ static void print_table(Ctl *c, const JobRows *rows) {
         usec_t now = now_realtime();
 
         for (size_t i = 0; i < rows->n_items; i++)
-                add_row(t, &rows->items[i], now);
+                add_row(t, &rows->jobs[i], now);
         if (rows->n_items > 0)
                 table_print(t, stdout, &c->style);
         if (!c->no_legend)
@@ -129,18 +108,18 @@ static int print_in_force(Ctl *c, const JobRow *row) {
 }
 
 /* The problems of files; after the last one of a job, which version is in use. */
-static int print_problems(Ctl *c, const JobRows *rows, const DiagnosticViews *d) {
+static int print_problems(Ctl *c, const Rows *rows, const Rows *d) {
         int r;
 
         if (d->n_items > 0)
                 putchar('\n');
         for (size_t i = 0; i < d->n_items; i++) {
-                _cleanup_free_ char *job = diagnostic_job(d->items[i].file), *next = NULL;
+                _cleanup_free_ char *job = diagnostic_job(d->diagnostics[i].file), *next = NULL;
                 const JobRow *row = job ? job_rows_find(rows, job) : NULL;
 
-                diagnostic_print(stdout, &d->items[i]);
+                diagnostic_print(stdout, &d->diagnostics[i]);
                 if (i + 1 < d->n_items)
-                        next = diagnostic_job(d->items[i + 1].file);
+                        next = diagnostic_job(d->diagnostics[i + 1].file);
                 if (!row || streq_ptr(job, next))
                         continue;
                 r = print_in_force(c, row);
@@ -166,15 +145,17 @@ static int print_paused(Ctl *c) {
 }
 
 int verb_list(Ctl *c, char **args) {
-        _cleanup_(job_rows_done) JobRows rows = { 0 };
-        _cleanup_(diagnostic_views_done) DiagnosticViews diagnostics = { 0 };
+        static const char *const members[] = { "job",           "description", "state",
+                                               "last_result",   "next_usec",   "last_start_usec",
+                                               "last_end_usec", "runs",        "object" };
+        _cleanup_(rows_done) Rows rows = { 0 }, diagnostics = { 0 };
         int r;
 
         r = job_rows_get(c->connection, &c->error, &rows);
         if (r < 0)
                 return ctl_failed(c, r, NULL);
         if (c->json)
-                return print_json(&rows);
+                return json_print(rows_json(rows.jobs, "a(sssstttto)", members));
         ctl_open_pager(c);
         r = c->no_legend ? 0 : print_paused(c);
         if (r != 0)

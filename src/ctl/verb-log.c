@@ -4,9 +4,6 @@
  * which unit it ran; the entries are read here, with the rights of the caller, because a user who may ask vaktd about
  * a job may not be allowed to read its output. */
 
-#include <stdio.h>
-#include <time.h>
-
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
 #include "ctl/journal-tail.h"

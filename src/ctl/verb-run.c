@@ -7,8 +7,6 @@
  * there: what it writes before this program looks is not lost, and a restart of vaktd is not noticed. The journal has
  * one stream for both standard output and standard error, so all of it goes to standard output. */
 
-#include <stdio.h>
-
 #include "ctl/alloc.h"
 #include "ctl/file-name.h"
 #include "ctl/journal-tail.h"

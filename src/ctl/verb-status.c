@@ -1,70 +1,91 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* vaktctl status: the daemon, jobs, or runs (status-run.c), each as a block like that of systemctl. */
+/* vaktctl status: the daemon, jobs, or runs, each as a block like that of systemctl. */
 
 #include "client/daemon-view.h"
 #include "client/job-view.h"
 #include "client/run-view.h"
 #include "ctl/alloc.h"
 #include "ctl/relative-time.h"
-#include "ctl/status.h"
+#include "util/size.h"
 #include "ctl/view-json.h"
 #include "ctl/view-text.h"
 
 #define STATUS_RUNS    10 /* runs shown below a job */
 #define STATUS_ELAPSES 5
+#define LABEL_WIDTH    12
+
+/* "     Label: text" */
+_printf_(4, 5) static void print_line(const Ctl *c, const char *label, Color color, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        if (vasprintf(&text, format, ap) < 0)
+                alloc_failed();
+        va_end(ap);
+        ctl_print_line(c, LABEL_WIDTH, label, color, text);
+}
+
+/* The first line of a block: a coloured dot, the name, and a description. */
+static void print_head(const Ctl *c, Color color, const char *name, const char *description) {
+        ctl_print_colored(c, color, c->dot);
+        putchar(' ');
+        ctl_print_colored(c, COLOR_NONE, name);
+        if (!isempty(description)) {
+                fputs(" - ", stdout);
+                ctl_print_colored(c, COLOR_NONE, description);
+        }
+        putchar('\n');
+}
 
 static void print_strings(const Ctl *c, const char *label, char *const *strings) {
         for (; strings && *strings; strings++, label = "")
-                status_print_line(c, label, COLOR_NONE, "%s", *strings);
+                print_line(c, label, COLOR_NONE, "%s", *strings);
 }
 
-static int daemon_json(const DaemonView *v, const PoolViews *pools, const DiagnosticViews *d) {
-        json_object *o = json_new_object();
+/* --- the daemon --- */
 
-        json_add_string(o, "version", v->version);
-        json_add_time(o, "started_usec", v->started);
-        json_add_number(o, "jobs", v->jobs);
-        json_add_number(o, "running", v->running);
-        json_add_number(o, "queued", v->queued);
-        json_add_bool(o, "paused", v->paused);
-        json_add_string(o, "executor", v->executor);
-        json_add(o, "pools", pool_views_json(pools));
-        json_add(o, "diagnostics", diagnostic_views_json(d));
+static int daemon_json(const DaemonView *v, const Rows *pools, const Rows *diagnostics) {
+        static const char *const members[] = { "pool", "slots", "running", "waiting" };
+        json_object *o = view_json(daemon_properties, n_daemon_properties, v);
+
+        json_add(o, "pools", rows_json(pools->pools, "a(suuu)", members));
+        json_add(o, "diagnostics", diagnostics_json(diagnostics->diagnostics));
         return json_print(o);
 }
 
-static void print_daemon(const Ctl *c, const DaemonView *v, const PoolViews *pools, const DiagnosticViews *d) {
+static void print_daemon(const Ctl *c, const DaemonView *v, const Rows *pools, const Rows *d) {
         char when[LOCAL_TIME_TEXT_MAX], age[RELATIVE_TIME_MAX];
 
-        status_print_head(c, d->n_items > 0 ? COLOR_RED : COLOR_GREEN, "vaktd", "runs jobs when they are due");
-        status_print_line(c, "Version", COLOR_NONE, "%s", v->version);
-        status_print_line(c, "Since", COLOR_NONE, "%s; %s", local_time_format(when, v->started),
-                          relative_time_format(age, v->started, now_realtime()));
+        print_head(c, d->n_items > 0 ? COLOR_RED : COLOR_GREEN, "vaktd", "runs jobs when they are due");
+        print_line(c, "Version", COLOR_NONE, "%s", v->version);
+        print_line(c, "Since", COLOR_NONE, "%s; %s", local_time_format(when, v->started),
+                   relative_time_format(age, v->started, now_realtime()));
         if (v->paused)
-                status_print_line(c, "Paused", COLOR_YELLOW, "all jobs, until 'vaktctl resume --all'");
+                print_line(c, "Paused", COLOR_YELLOW, "all jobs, until 'vaktctl resume --all'");
         if (!isempty(v->executor))
-                status_print_line(c, "Runs are", COLOR_NONE, "%s",
-                                  streq(v->executor, "unit") ? "units of the service manager" : "children of vaktd");
-        status_print_line(c, "Jobs", COLOR_NONE, "%u", v->jobs);
-        status_print_line(c, "Running", v->running > 0 ? COLOR_GREEN : COLOR_NONE, "%u", v->running);
-        status_print_line(c, "Queued", COLOR_NONE, "%u", v->queued);
+                print_line(c, "Runs are", COLOR_NONE, "%s",
+                           streq(v->executor, "unit") ? "units of the service manager" : "children of vaktd");
+        print_line(c, "Jobs", COLOR_NONE, "%u", v->jobs);
+        print_line(c, "Running", v->running > 0 ? COLOR_GREEN : COLOR_NONE, "%u", v->running);
+        print_line(c, "Queued", COLOR_NONE, "%u", v->queued);
         for (size_t i = 0; i < pools->n_items; i++) {
-                _cleanup_free_ char *text = pool_view_text(&pools->items[i]);
+                _cleanup_free_ char *text = pool_view_text(&pools->pools[i]);
 
-                status_print_line(c, i == 0 ? "Pools" : "", COLOR_NONE, "%s: %s", pools->items[i].name, text);
+                print_line(c, i == 0 ? "Pools" : "", COLOR_NONE, "%s: %s", pools->pools[i].name, text);
         }
-        status_print_line(c, "Problems", d->n_items > 0 ? COLOR_RED : COLOR_NONE, "%zu", d->n_items);
+        print_line(c, "Problems", d->n_items > 0 ? COLOR_RED : COLOR_NONE, "%zu", d->n_items);
         for (size_t i = 0; i < d->n_items; i++) {
                 if (i == 0)
                         putchar('\n');
-                diagnostic_print(stdout, &d->items[i]);
+                diagnostic_print(stdout, &d->diagnostics[i]);
         }
 }
 
 static int status_daemon(Ctl *c) {
-        _cleanup_(diagnostic_views_done) DiagnosticViews d = { 0 };
-        _cleanup_(pool_views_done) PoolViews pools = { 0 };
+        _cleanup_(rows_done) Rows d = { 0 };
+        _cleanup_(rows_done) Rows pools = { 0 };
         _cleanup_(daemon_view_done) DaemonView v = { 0 };
         int r;
 
@@ -82,16 +103,18 @@ static int status_daemon(Ctl *c) {
         return CTL_DONE;
 }
 
+/* --- a job --- */
+
 static void print_state(const Ctl *c, const JobView *v) {
         const char *also = !v->enabled && !streq(v->state, "disabled") ? " (disabled)"
                            : v->paused && !streq(v->state, "paused")   ? " (paused)"
                                                                        : "";
 
         if (v->running > 1 || v->queued > 0)
-                status_print_line(c, "State", job_state_color(v->state), "%s%s, %u running, %u queued", v->state, also,
-                                  v->running, v->queued);
+                print_line(c, "State", job_state_color(v->state), "%s%s, %u running, %u queued", v->state, also,
+                           v->running, v->queued);
         else
-                status_print_line(c, "State", job_state_color(v->state), "%s%s", v->state, also);
+                print_line(c, "State", job_state_color(v->state), "%s%s", v->state, also);
 }
 
 static void print_last(const Ctl *c, const JobView *v) {
@@ -99,23 +122,23 @@ static void print_last(const Ctl *c, const JobView *v) {
         usec_t at = v->last_end ?: v->last_start, now = now_realtime();
 
         if (isempty(v->last_result))
-                status_print_line(c, "Last", COLOR_NONE, "-");
+                print_line(c, "Last", COLOR_NONE, "-");
         else
-                status_print_line(c, "Last", job_result_color(v->last_result), "%s, %s (%s)", v->last_result,
-                                  relative_time_format(age, at, now), local_time_format(when, at));
+                print_line(c, "Last", job_result_color(v->last_result), "%s, %s (%s)", v->last_result,
+                           relative_time_format(age, at, now), local_time_format(when, at));
 }
 
 static void print_alarms(const Ctl *c, const JobView *v) {
         char age[RELATIVE_TIME_MAX];
 
         for (const PropertyAlarm *a = v->alarms; a && a->key; a++)
-                status_print_line(c, a == v->alarms ? "Alarm" : "", COLOR_RED, "%s (%s)", a->message,
-                                  relative_time_format(age, a->raised, now_realtime()));
+                print_line(c, a == v->alarms ? "Alarm" : "", COLOR_RED, "%s (%s)", a->message,
+                           relative_time_format(age, a->raised, now_realtime()));
 }
 
 /* A pool that no file describes exists only while a run uses it. */
 static int print_pool(Ctl *c, const char *name) {
-        _cleanup_(pool_views_done) PoolViews pools = { 0 };
+        _cleanup_(rows_done) Rows pools = { 0 };
         _cleanup_free_ char *text = NULL;
         int r;
 
@@ -123,21 +146,21 @@ static int print_pool(Ctl *c, const char *name) {
         if (r < 0)
                 return ctl_failed(c, r, NULL);
         for (size_t i = 0; i < pools.n_items && !text; i++)
-                if (streq(pools.items[i].name, name))
-                        text = pool_view_text(&pools.items[i]);
-        status_print_line(c, "Pool", COLOR_NONE, "%s: %s", name, text ?: "not in use");
+                if (streq(pools.pools[i].name, name))
+                        text = pool_view_text(&pools.pools[i]);
+        print_line(c, "Pool", COLOR_NONE, "%s: %s", name, text ?: "not in use");
         return 0;
 }
 
 /* Settings that differ from the defaults. */
 static int print_policy(Ctl *c, const JobView *v) {
         if (v->retry == UINT32_MAX)
-                status_print_line(c, "Retry", COLOR_NONE, "until it succeeds");
+                print_line(c, "Retry", COLOR_NONE, "until it succeeds");
         else if (v->retry > 0)
-                status_print_line(c, "Retry", COLOR_NONE, "up to %" PRIu32 " time%s after a failure", v->retry,
-                                  PLURAL(v->retry));
+                print_line(c, "Retry", COLOR_NONE, "up to %" PRIu32 " time%s after a failure", v->retry,
+                           PLURAL(v->retry));
         if (v->priority != 0)
-                status_print_line(c, "Priority", COLOR_NONE, "%" PRIi32, v->priority);
+                print_line(c, "Priority", COLOR_NONE, "%" PRIi32, v->priority);
         return isempty(v->pool) ? 0 : print_pool(c, v->pool);
 }
 
@@ -146,14 +169,14 @@ static void print_held_back(const Ctl *c, const JobView *v) {
         char left[RELATIVE_TIME_MAX], when[LOCAL_TIME_TEXT_MAX];
 
         if (v->paused && v->pause_until == USEC_INFINITY)
-                status_print_line(c, "Paused", COLOR_YELLOW, "until 'vaktctl resume %s'", v->name);
+                print_line(c, "Paused", COLOR_YELLOW, "until 'vaktctl resume %s'", v->name);
         else if (v->paused && v->pause_until > 0)
-                status_print_line(c, "Paused", COLOR_YELLOW, "until %s (%s)", local_time_format(when, v->pause_until),
-                                  relative_time_format(left, v->pause_until, now_realtime()));
+                print_line(c, "Paused", COLOR_YELLOW, "until %s (%s)", local_time_format(when, v->pause_until),
+                           relative_time_format(left, v->pause_until, now_realtime()));
         if (v->skip == 1)
-                status_print_line(c, "Skips", COLOR_YELLOW, "the next occurrence");
+                print_line(c, "Skips", COLOR_YELLOW, "the next occurrence");
         else if (v->skip > 1)
-                status_print_line(c, "Skips", COLOR_YELLOW, "the next %" PRIu32 " occurrences", v->skip);
+                print_line(c, "Skips", COLOR_YELLOW, "the next %" PRIu32 " occurrences", v->skip);
 }
 
 /* The next elapse and, if there are more, those after it; with what happens to those that do not run. */
@@ -163,7 +186,7 @@ static void print_next(const Ctl *c, const JobView *v, const usec_t *elapses, si
         uint32_t skip = v->skip;
 
         if (v->next == 0 || v->next == USEC_INFINITY) {
-                status_print_line(c, "Next", COLOR_NONE, "-");
+                print_line(c, "Next", COLOR_NONE, "-");
                 return;
         }
         if (n < 2) {
@@ -179,9 +202,8 @@ static void print_next(const Ctl *c, const JobView *v, const usec_t *elapses, si
                         fate = ", skipped";
                         skip--;
                 }
-                status_print_line(c, i == 0 ? "Next" : "", COLOR_NONE, "%s (%s)%s",
-                                  relative_time_format(left, elapses[i], now), local_time_format(when, elapses[i]),
-                                  fate);
+                print_line(c, i == 0 ? "Next" : "", COLOR_NONE, "%s (%s)%s",
+                           relative_time_format(left, elapses[i], now), local_time_format(when, elapses[i]), fate);
         }
 }
 
@@ -203,7 +225,7 @@ static void print_trouble(const Ctl *c, const JobView *v) {
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
                 for (const PropertyNumber *p = v->watch_counters; p && p->name; p++)
                         if (p->value > 0 && streq(p->name, table[i].name)) {
-                                status_print_line(c, label, COLOR_YELLOW, "%s: %" PRIu64, table[i].words, p->value);
+                                print_line(c, label, COLOR_YELLOW, "%s: %" PRIu64, table[i].words, p->value);
                                 label = "";
                         }
 }
@@ -212,8 +234,8 @@ static void print_watches(const Ctl *c, const JobView *v) {
         for (const PropertyWatch *w = v->watches; w && w->key; w++) {
                 bool told = !isempty(w->message) && !streq(w->state, "active");
 
-                status_print_line(c, w == v->watches ? "Watches" : "", watch_color(w->state), "%s=%s (%s)%s%s", w->key,
-                                  w->path, w->state, told ? ": " : "", told ? w->message : "");
+                print_line(c, w == v->watches ? "Watches" : "", watch_color(w->state), "%s=%s (%s)%s%s", w->key,
+                           w->path, w->state, told ? ": " : "", told ? w->message : "");
         }
         print_trouble(c, v);
 }
@@ -231,7 +253,7 @@ static void print_triggers(const Ctl *c, const JobView *v) {
 
         for (const PropertyPair *p = v->triggers; p && p->key; p++)
                 if (!is_watched(v, p)) {
-                        status_print_line(c, label, COLOR_NONE, "%s=%s", p->key, p->value);
+                        print_line(c, label, COLOR_NONE, "%s=%s", p->key, p->value);
                         label = "";
                 }
 }
@@ -240,16 +262,16 @@ static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_e
         Color state = job_state_color(v->state), result = job_result_color(v->last_result);
         int r;
 
-        status_print_head(c, state != COLOR_NONE ? state : result, v->name, v->description);
+        print_head(c, state != COLOR_NONE ? state : result, v->name, v->description);
         print_state(c, v);
         print_alarms(c, v);
         print_held_back(c, v);
         if (!isempty(v->fragment))
-                status_print_line(c, "File", COLOR_NONE, "%s", v->fragment);
+                print_line(c, "File", COLOR_NONE, "%s", v->fragment);
         if (!isempty(v->problem))
-                status_print_line(c, "Problem", COLOR_RED, "%s", v->problem);
+                print_line(c, "Problem", COLOR_RED, "%s", v->problem);
         if (!isempty(v->problem) && !streq(v->state, "invalid"))
-                status_print_line(c, "", COLOR_NONE, "The last valid version of the file is in use.");
+                print_line(c, "", COLOR_NONE, "The last valid version of the file is in use.");
         print_strings(c, "Docs", v->documentation);
         print_strings(c, "Tags", v->tags);
         print_triggers(c, v);
@@ -257,7 +279,7 @@ static int print_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_e
         r = print_policy(c, v);
         print_last(c, v);
         print_next(c, v, elapses, n_elapses);
-        status_print_line(c, "Runs", COLOR_NONE, "%" PRIu64 " since vaktd was started", v->runs);
+        print_line(c, "Runs", COLOR_NONE, "%" PRIu64 " since vaktd was started", v->runs);
         return r;
 }
 
@@ -267,7 +289,8 @@ static int append_run(const RunView *v, void *userdata) {
 }
 
 static int append_job(Ctl *c, const JobView *v, const usec_t *elapses, size_t n_elapses, json_object *array) {
-        json_object *o = job_view_json(v), *next = json_new_array(), *runs = json_new_array();
+        json_object *o = view_json(job_properties, n_job_properties, v), *next = json_new_array(),
+                    *runs = json_new_array();
         int r;
 
         for (size_t i = 0; i < n_elapses; i++)
@@ -302,6 +325,98 @@ static int status_job(Ctl *c, const char *job, json_object *array) {
                 return 0;
         putchar('\n');
         return run_view_print_table(c, &(RunFilter){ .job = v.name }, STATUS_RUNS, &any);
+}
+
+/* --- a run --- */
+
+static void print_time(const Ctl *c, const char *label, usec_t t) {
+        char when[LOCAL_TIME_TEXT_MAX], age[RELATIVE_TIME_MAX];
+
+        if (t > 0 && t != USEC_INFINITY)
+                print_line(c, label, COLOR_NONE, "%s; %s", local_time_format(when, t),
+                           relative_time_format(age, t, now_realtime()));
+}
+
+/* Why it was requested: "retry, attempt 2, of run 6 of job backup". */
+static void print_cause(const Ctl *c, const RunView *v) {
+        _cleanup_free_ char *attempt = NULL, *alarm = NULL, *parent = NULL;
+
+        if (v->attempt > 1)
+                attempt = alloc_format(", attempt %" PRIu32, v->attempt);
+        if (!isempty(v->alarm))
+                alarm = alloc_format(", for the alarm %s", v->alarm);
+        if (v->parent > 0 && !isempty(v->parent_job))
+                parent = alloc_format(", of run %" PRIu64 " of job %s", v->parent, v->parent_job);
+        else if (v->parent > 0)
+                parent = alloc_format(", of run %" PRIu64, v->parent);
+        else if (!isempty(v->parent_job))
+                parent = alloc_format(", of job %s", v->parent_job);
+        print_line(c, "Cause", COLOR_NONE, "%s%s%s%s", v->cause, strempty(attempt), strempty(alarm), strempty(parent));
+}
+
+static void print_times(const Ctl *c, const RunView *v) {
+        char took[SPAN_TEXT_MAX];
+
+        if (v->scheduled != v->requested)
+                print_time(c, "Scheduled", v->scheduled);
+        print_time(c, "Requested", v->requested);
+        print_time(c, "Started", v->started);
+        print_time(c, "Ended", v->ended);
+        if (v->started > 0)
+                print_line(c, v->ended > 0 ? "Took" : "Takes", COLOR_NONE, "%s",
+                           duration_format(took, usec_sub(v->ended ?: now_realtime(), v->started)));
+}
+
+/* Where it runs or ran, and what it used. */
+static void print_resources(const Ctl *c, const RunView *v) {
+        char span[SPAN_TEXT_MAX], size[SIZE_TEXT_MAX];
+
+        if (!isempty(v->unit))
+                print_line(c, "Unit", COLOR_NONE, "%s", v->unit);
+        if (!isempty(v->invocation))
+                print_line(c, "Invocation", COLOR_NONE, "%s", v->invocation);
+        if (v->pid > 0)
+                print_line(c, "Main PID", COLOR_NONE, "%" PRIu32, v->pid);
+        if (v->cpu != USEC_INFINITY)
+                print_line(c, "CPU", COLOR_NONE, "%s", duration_format(span, v->cpu));
+        if (v->memory_peak != UINT64_MAX)
+                print_line(c, "Memory", COLOR_NONE, "%s (peak)", size_format(size, v->memory_peak));
+        if (!isempty(v->host))
+                print_line(c, "Host", COLOR_NONE, "%s", v->host);
+}
+
+static void print_run(const Ctl *c, const RunView *v) {
+        _cleanup_free_ char *name = alloc_format("run %" PRIu64, v->id), *of = alloc_format("of job %s", v->job);
+        char outcome[RUN_OUTCOME_MAX];
+
+        print_head(c, run_view_color(v), name, of);
+        print_line(c, run_view_is_done(v) ? "Result" : "State", run_view_color(v), "%s", run_view_outcome(v, outcome));
+        if (!isempty(v->reason))
+                print_line(c, "Reason", COLOR_NONE, "%s", v->reason);
+        if (!isempty(v->status_text))
+                print_line(c, "Status", COLOR_NONE, "%s", v->status_text);
+        print_cause(c, v);
+        if (!isempty(v->payload))
+                print_line(c, "Files", COLOR_NONE, "%s", v->payload);
+        print_times(c, v);
+        print_resources(c, v);
+}
+
+/* One run as a block, or appended to the array. Returns like ctl_call(). */
+static int status_run(Ctl *c, const char *number, json_object *array) {
+        _cleanup_(run_view_done) RunView v = { 0 };
+        int r;
+
+        r = run_view_get(c->connection, strtoull(number, NULL, 10), &c->error, &v);
+        if (r < 0)
+                return ctl_failed(c, r, NULL);
+        if (c->json) {
+                json_append(array, view_json(run_properties, n_run_properties, &v));
+                return 0;
+        }
+        ctl_open_pager(c);
+        print_run(c, &v);
+        return 0;
 }
 
 int verb_status(Ctl *c, char **args) {

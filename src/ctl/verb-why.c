@@ -8,23 +8,10 @@
 #include "ctl/ctl.h"
 #include "ctl/file-name.h"
 #include "ctl/journal.h"
-#include "ctl/json.h"
+#include "ctl/view-json.h"
 #include "ctl/view-text.h"
 
 #define LOOK_BACK_MAX 100 /* runs that are searched for one that was started */
-
-static int print_json(const PropertyPair *messages) {
-        json_object *array = json_new_array();
-
-        for (const PropertyPair *p = messages; p->key; p++) {
-                json_object *o = json_new_object();
-
-                json_add_string(o, "topic", p->key);
-                json_add_string(o, "message", p->value);
-                json_append(array, o);
-        }
-        return json_print(array);
-}
 
 /* What is missing from the output of the last run that was started. */
 static int look_for_dropped(const RunView *v, void *userdata) {
@@ -40,21 +27,22 @@ static int look_for_dropped(const RunView *v, void *userdata) {
         return 1;
 }
 
-static int add_dropped(Ctl *c, const char *job, JobExplanation *e, char **ret_message) {
+static int add_dropped(Ctl *c, const char *job, Rows *e, char **ret_message) {
         int r;
 
         r = run_view_list(c->connection, &(RunFilter){ .job = job }, LOOK_BACK_MAX, look_for_dropped, ret_message,
                           &c->error);
         if (r < 0 || !*ret_message)
                 return r;
-        e->items = alloc_array(e->items, e->n_items + 2, sizeof(PropertyPair));
-        e->items[e->n_items++] = (PropertyPair){ "output", *ret_message };
-        e->items[e->n_items] = (PropertyPair){ 0 };
+        e->pairs = alloc_array(e->pairs, e->n_items + 2, sizeof(PropertyPair));
+        e->pairs[e->n_items++] = (PropertyPair){ "output", *ret_message };
+        e->pairs[e->n_items] = (PropertyPair){ 0 };
         return 0;
 }
 
 int verb_why(Ctl *c, char **args) {
-        _cleanup_(job_explanation_done) JobExplanation e = { 0 };
+        static const char *const members[] = { "topic", "message" };
+        _cleanup_(rows_done) Rows e = { 0 };
         _cleanup_free_ char *dropped = NULL, *path = NULL;
         size_t width = 0;
         int r;
@@ -74,10 +62,10 @@ int verb_why(Ctl *c, char **args) {
         if (r < 0)
                 return ctl_failed(c, r, NULL);
         if (c->json)
-                return print_json(e.items);
-        for (const PropertyPair *p = e.items; p->key; p++)
+                return json_print(rows_json(e.pairs, "a(ss)", members));
+        for (const PropertyPair *p = e.pairs; p->key; p++)
                 width = MAX(width, strlen(p->key));
-        for (const PropertyPair *p = e.items; p->key; p++) {
+        for (const PropertyPair *p = e.pairs; p->key; p++) {
                 _cleanup_free_ char *label = alloc_format("%s:", p->key);
 
                 printf("%-*s ", (int)width + 1, label);

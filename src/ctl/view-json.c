@@ -4,141 +4,73 @@
 
 #include "ctl/view-json.h"
 
-json_object *diagnostic_json(const DiagnosticView *v) {
+#include "ctl/alloc.h"
+
+/* null: as in PropertyMap. */
+static void add_basic(json_object *o, const char *key, char type, unsigned null, const void *value) {
+        uint64_t n;
+
+        if (type == 's' || type == 'o') {
+                json_add_string(o, key, *(const char *const *)value);
+                return;
+        }
+        if (type == 'b') {
+                json_add_bool(o, key, *(const int *)value);
+                return;
+        }
+        if (type == 'i') {
+                json_add(o, key, json_object_new_int(*(const int32_t *)value));
+                return;
+        }
+        n = type == 'u' ? *(const uint32_t *)value : *(const uint64_t *)value;
+        if ((n == 0 && (null & NULL_IF_ZERO)) ||
+            (n == (type == 'u' ? UINT32_MAX : UINT64_MAX) && (null & NULL_IF_MAX)))
+                json_add(o, key, NULL);
+        else
+                json_add_number(o, key, n);
+}
+
+json_object *rows_json(const void *rows, const char *type, const char *const *members) {
+        _cleanup_free_ char *types = alloc_format("%.*s", (int)strlen(type) - 3, type + 2); /* without "a(" and ")" */
+        json_object *ret = members ? json_new_array() : json_new_object();
+        size_t offsets[ROW_MEMBERS_MAX], size = properties_lay_out(types, offsets);
+
+        for (const char *row = rows; row && *(const char *const *)(const void *)row; row += size) {
+                json_object *o = members ? json_new_object() : ret;
+
+                for (size_t i = members ? 0 : 1; types[i] != '\0'; i++) {
+                        const char *key = members ? members[i] : *(const char *const *)(const void *)row;
+                        const char *end = strrchr(key, '_');
+
+                        add_basic(o, key, types[i], streq_ptr(end, "_usec") ? NULL_IF_EITHER : NEVER_NULL,
+                                  row + offsets[i]);
+                }
+                if (members)
+                        json_append(ret, o);
+        }
+        return ret;
+}
+
+json_object *view_json(const PropertyMap *map, size_t n, const void *view) {
         json_object *o = json_new_object();
 
-        json_add_string(o, "file", v->file);
-        json_add_number(o, "line", v->line);
-        json_add_string(o, "message", v->message);
+        for (const PropertyMap *p = map; p < map + n; p++) {
+                const void *value = (const char *)view + p->offset;
+
+                if (streq(p->type, "as"))
+                        json_add_strings(o, p->json, *(char *const *const *)value);
+                else if (p->type[0] == 'a')
+                        json_add(o, p->json, rows_json(*(const void *const *)value, p->type, p->members));
+                else
+                        add_basic(o, p->json, p->type[0], p->null, value);
+        }
         return o;
 }
 
-json_object *diagnostic_views_json(const DiagnosticViews *d) {
-        json_object *array = json_new_array();
-
-        for (size_t i = 0; i < d->n_items; i++)
-                json_append(array, diagnostic_json(&d->items[i]));
-        return array;
-}
-
-json_object *pool_views_json(const PoolViews *p) {
-        json_object *array = json_new_array();
-
-        for (size_t i = 0; i < p->n_items; i++) {
-                json_object *o = json_new_object();
-
-                json_add_string(o, "pool", p->items[i].name);
-                json_add_number(o, "slots", p->items[i].slots);
-                json_add_number(o, "running", p->items[i].running);
-                json_add_number(o, "waiting", p->items[i].waiting);
-                json_append(array, o);
-        }
-        return array;
-}
-
-static json_object *triggers_json(const JobView *v) {
-        json_object *array = json_new_array();
-
-        for (const PropertyPair *p = v->triggers; p && p->key; p++) {
-                json_object *o = json_new_object();
-
-                json_add_string(o, "key", p->key);
-                json_add_string(o, "value", p->value);
-                json_append(array, o);
-        }
-        return array;
-}
-
-static json_object *alarms_json(const JobView *v) {
-        json_object *array = json_new_array();
-
-        for (const PropertyAlarm *a = v->alarms; a && a->key; a++) {
-                json_object *o = json_new_object();
-
-                json_add_string(o, "key", a->key);
-                json_add_time(o, "raised_usec", a->raised);
-                json_add_string(o, "message", a->message);
-                json_append(array, o);
-        }
-        return array;
-}
-
-static json_object *watches_json(const JobView *v) {
-        json_object *array = json_new_array();
-
-        for (const PropertyWatch *w = v->watches; w && w->key; w++) {
-                json_object *o = json_new_object();
-
-                json_add_string(o, "key", w->key);
-                json_add_string(o, "path", w->path);
-                json_add_string(o, "state", w->state);
-                json_add_string(o, "message", w->message);
-                json_append(array, o);
-        }
-        return array;
-}
-
-static json_object *watch_counters_json(const JobView *v) {
-        json_object *o = json_new_object();
-
-        for (const PropertyNumber *p = v->watch_counters; p && p->name; p++)
-                json_add_number(o, p->name, p->value);
-        return o;
-}
-
-json_object *job_view_json(const JobView *v) {
-        json_object *o = json_new_object();
-
-        json_add_string(o, "job", v->name);
-        json_add_string(o, "description", v->description);
-        json_add_strings(o, "documentation", v->documentation);
-        json_add_strings(o, "tags", v->tags);
-        json_add_string(o, "state", v->state);
-        json_add_bool(o, "enabled", v->enabled);
-        json_add_bool(o, "paused", v->paused);
-        json_add_time(o, "pause_until_usec", v->pause_until);
-        json_add_number(o, "skip", v->skip);
-        json_add_string(o, "file", v->fragment);
-        json_add_string(o, "problem", v->problem);
-        json_add(o, "triggers", triggers_json(v));
-        json_add(o, "watches", watches_json(v));
-        json_add(o, "watch_counters", watch_counters_json(v));
-        json_add(o, "alarms", alarms_json(v));
-        json_add_string(o, "pool", v->pool);
-        json_add(o, "priority", json_object_new_int(v->priority));
-        json_add_known(o, "retry", v->retry == UINT32_MAX ? UINT64_MAX : v->retry);
-        json_add_string(o, "last_result", v->last_result);
-        json_add_time(o, "next_usec", v->next);
-        json_add_time(o, "last_start_usec", v->last_start);
-        json_add_time(o, "last_end_usec", v->last_end);
-        json_add_number(o, "runs", v->runs);
-        json_add_number(o, "running", v->running);
-        json_add_number(o, "queued", v->queued);
-        return o;
+json_object *diagnostics_json(const DiagnosticView *rows) {
+        return rows_json(rows, "a(sus)", (const char *const[]){ "file", "line", "message" });
 }
 
 json_object *run_view_json(const RunView *v) {
-        json_object *o = json_new_object();
-
-        json_add_number(o, "id", v->id);
-        json_add_string(o, "job", v->job);
-        json_add_string(o, "cause", v->cause);
-        json_add_string(o, "state", v->state);
-        json_add_string(o, "result", v->result);
-        json_add(o, "code", json_object_new_int(v->code));
-        json_add_string(o, "reason", v->reason);
-        json_add_number(o, "attempt", v->attempt);
-        json_add_time(o, "scheduled_usec", v->scheduled);
-        json_add_time(o, "requested_usec", v->requested);
-        json_add_time(o, "started_usec", v->started);
-        json_add_time(o, "ended_usec", v->ended);
-        json_add_string(o, "object", v->object);
-        json_add_string(o, "unit", v->unit);
-        json_add_string(o, "invocation", v->invocation);
-        json_add_known(o, "cpu_usec", v->cpu);
-        json_add_known(o, "memory_peak", v->memory_peak);
-        json_add_known(o, "parent", v->parent ?: UINT64_MAX);
-        json_add_string(o, "parent_job", v->parent_job);
-        json_add_string(o, "payload", v->payload);
-        return o;
+        return view_json(run_properties, N_RUN_PROPERTIES_OF_WALK, v);
 }

@@ -1,15 +1,19 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Jobs, runs, pools and diagnostics in the form of --json. The results belong to the caller. */
+/* What client/ has read in the form of --json. The results belong to the caller. */
 
 #include "client/daemon-view.h"
 #include "client/job-view.h"
 #include "client/run-view.h"
 #include "ctl/json.h"
 
-json_object *diagnostic_json(const DiagnosticView *v);
-json_object *diagnostic_views_json(const DiagnosticViews *d);
-json_object *pool_views_json(const PoolViews *p);
-json_object *job_view_json(const JobView *v);
-json_object *run_view_json(const RunView *v);
+/* A view by its table. */
+json_object *view_json(const PropertyMap *map, size_t n, const void *view);
+
+/* Rows of a D-Bus type, as properties_read_rows() gives them. members: the names of their members, of which one that
+ * ends in "_usec" is a time; NULL: each is a name and a value, all of them in one object. */
+json_object *rows_json(const void *rows, const char *type, const char *const *members);
+
+json_object *diagnostics_json(const DiagnosticView *rows);
+json_object *run_view_json(const RunView *v); /* what a walk gives of it */

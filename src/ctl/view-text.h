@@ -4,8 +4,6 @@
 /* Jobs, runs, pools and diagnostics in words: what is printed, and in which colour. The caller frees strings that are
  * returned. */
 
-#include <stdio.h>
-
 #include "client/daemon-view.h"
 #include "ctl/ctl.h"
 

@@ -10,7 +10,6 @@
 
 #include "exec/child-internal.h"
 
-#include <assert.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 

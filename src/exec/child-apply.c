@@ -16,7 +16,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -173,11 +172,9 @@ static int set_umask(Child *c) {
 static int set_variable(Child *c, const char *name, const char *value) {
         _cleanup_free_ char *assignment = NULL;
 
-        if (asprintf(&assignment, "%s=%s", name, value) < 0) {
-                assignment = NULL;
+        if (string_format(&assignment, "%s=%s", name, value) < 0 || environment_put(&c->environment, assignment) < 0)
                 return fail(c, ENOMEM, "Out of memory.");
-        }
-        return environment_put(&c->environment, assignment) < 0 ? fail(c, ENOMEM, "Out of memory.") : 0;
+        return 0;
 }
 
 static int take_user(Child *c, const char *name, const struct passwd *pw) {

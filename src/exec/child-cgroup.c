@@ -11,10 +11,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/magic.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -22,6 +20,7 @@
 
 #include "util/file.h"
 #include "util/log.h"
+#include "util/strv.h"
 
 #define OWN_GROUP     "daemon"
 #define RUN_PREFIX    "run-"
@@ -135,10 +134,8 @@ static int find_delegated(ChildCgroup *c) {
         r = read_group(getpid(), &group);
         if (r < 0)
                 return r;
-        if (asprintf(&c->path, "%s%s", root, group) < 0) {
-                c->path = NULL;
+        if (string_format(&c->path, "%s%s", root, group) < 0)
                 return -ENOMEM;
-        }
         c->below_root = c->path + strlen(root);
         if (is_delegated(c->path))
                 return 0;
@@ -235,10 +232,8 @@ static int leaving_new(ChildCgroup *c, uint64_t run) {
                 return -ENOMEM;
         *l = (Leaving){ .next = c->leaving, .cgroup = c, .run = run };
         c->leaving = l;
-        if (asprintf(&path, "%s/%s", c->path, run_file(name, run, "cgroup.events")) < 0) {
-                path = NULL;
-                r = -ENOMEM;
-        } else
+        r = string_format(&path, "%s/%s", c->path, run_file(name, run, "cgroup.events"));
+        if (r >= 0)
                 r = sd_event_add_inotify(c->event, &l->source, path, IN_MODIFY, on_events_changed, l);
         if (r < 0) {
                 leaving_free(l);

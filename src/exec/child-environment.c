@@ -8,7 +8,6 @@
 
 #include <fcntl.h>
 #include <glob.h>
-#include <stdio.h>
 
 #include "util/file.h"
 #include "util/strv.h"
@@ -81,10 +80,8 @@ int environment_pass(char ***l, char *const *names) {
 
                 if (!value)
                         continue;
-                if (asprintf(&assignment, "%s=%s", *name, value) < 0) {
-                        assignment = NULL;
+                if (string_format(&assignment, "%s=%s", *name, value) < 0)
                         return -ENOMEM;
-                }
                 r = environment_put(l, assignment);
                 if (r < 0 && r != -EINVAL)
                         return r;

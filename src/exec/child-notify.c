@@ -7,7 +7,6 @@
 #include "exec/child-notify.h"
 
 #include <stdalign.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -15,6 +14,7 @@
 #include "util/clock.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/strv.h"
 
 #define MESSAGES_PER_TURN  32
 #define MESSAGES_DRAINED   1024
@@ -156,12 +156,8 @@ static int bind_abstract(ChildNotify *n) {
         if (bind(n->fd, (struct sockaddr *)&address, sizeof(sa_family_t)) < 0 ||
             getsockname(n->fd, (struct sockaddr *)&address, &size) < 0)
                 return -errno;
-        if (asprintf(&n->address, "@%.*s", (int)(size - offsetof(struct sockaddr_un, sun_path) - 1),
-                     address.sun_path + 1) < 0) {
-                n->address = NULL;
-                return -ENOMEM;
-        }
-        return 0;
+        return string_format(&n->address, "@%.*s", (int)(size - offsetof(struct sockaddr_un, sun_path) - 1),
+                             address.sun_path + 1);
 }
 
 static int open_socket(ChildNotify *n, const char *directory) {

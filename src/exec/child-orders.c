@@ -5,8 +5,6 @@
 
 #include "exec/child-orders.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 

@@ -3,7 +3,6 @@
 
 /* What /proc says about a process. A pid and the time its process started are together never used twice. */
 
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "util/macro.h"

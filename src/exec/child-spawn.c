@@ -8,9 +8,7 @@
 
 #include "exec/child-internal.h"
 
-#include <assert.h>
 #include <fcntl.h>
-#include <stdio.h>
 
 #include "exec/child-environment.h"
 #include "exec/child-orders.h"
@@ -131,24 +129,18 @@ static int spawn_with(const ChildExecution *x, int orders_fd, int answer_fd, pid
         return -r;
 }
 
-static int no_helper(ChildExecution *x) {
-        int r = x->executor->helper_fd;
-
-        if (asprintf(&x->failure_reason,
-                     "Cannot execute the program vakt-exec that applies the settings of [Service]: %s. "
-                     "Install vaktd completely.",
-                     strerror(-r)) < 0)
-                x->failure_reason = NULL;
-        return r;
-}
-
 static int spawn_by_helper(ChildExecution *x, pid_t *ret) {
         _cleanup_close_ int orders_fd = -EBADF, answer_fd = -EBADF;
         int fds[2], r;
 
         assert(x->answer_fd < 0); /* what the last command's helper had to say was read */
-        if (x->executor->helper_fd < 0)
-                return no_helper(x);
+        if (x->executor->helper_fd < 0) {
+                (void)string_format(&x->failure_reason,
+                                    "Cannot execute the program vakt-exec that applies the settings of [Service]: %s. "
+                                    "Install vaktd completely.",
+                                    strerror(-x->executor->helper_fd));
+                return x->executor->helper_fd;
+        }
         orders_fd = write_orders(x);
         if (orders_fd < 0)
                 return orders_fd;
@@ -157,8 +149,8 @@ static int spawn_by_helper(ChildExecution *x, pid_t *ret) {
         x->answer_fd = fds[0];
         answer_fd = fds[1];
         r = spawn_with(x, orders_fd, answer_fd, ret);
-        if (r < 0 && asprintf(&x->failure_reason, "Cannot execute the program vakt-exec: %s.", strerror(-r)) < 0)
-                x->failure_reason = NULL;
+        if (r < 0)
+                (void)string_format(&x->failure_reason, "Cannot execute the program vakt-exec: %s.", strerror(-r));
         return r;
 }
 
@@ -185,8 +177,7 @@ static int check_list(ChildExecution *x) {
         if (!x->list || access(x->list, R_OK) >= 0)
                 return 0;
         r = -errno;
-        if (asprintf(&x->failure_reason, "Cannot open its list of paths %s: %s.", x->list, strerror(-r)) < 0)
-                x->failure_reason = NULL;
+        (void)string_format(&x->failure_reason, "Cannot open its list of paths %s: %s.", x->list, strerror(-r));
         return r;
 }
 

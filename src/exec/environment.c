@@ -7,9 +7,6 @@
 #include "exec/environment.h"
 
 #include <pwd.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
 
 #include "util/strv.h"
 
@@ -214,8 +211,11 @@ static const char *braced_value(const char *s, char *const *environment, size_t 
 static char *expand_in_place(const char *word, char *const *environment) {
         _cleanup_free_ char *out = NULL;
         size_t size = 0;
-        FILE *f = open_memstream(&out, &size);
+        FILE *f;
 
+        if (!strchr(word, '$'))
+                return strdup(word);
+        f = open_memstream(&out, &size);
         if (!f)
                 return NULL;
         while (*word) {
@@ -307,10 +307,8 @@ int program_find(char **ret, const char *name, char *const *environment) {
                 size_t n = strcspn(path, ":");
                 _cleanup_free_ char *candidate = NULL;
 
-                if (asprintf(&candidate, "%.*s/%s", (int)n, path, name) < 0) {
-                        candidate = NULL;
+                if (string_format(&candidate, "%.*s/%s", (int)n, path, name) < 0)
                         return -ENOMEM;
-                }
                 if (n > 0 && access(candidate, X_OK) == 0) {
                         *ret = TAKE_PTR(candidate);
                         return 0;

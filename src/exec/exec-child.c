@@ -10,10 +10,8 @@
  * stream of the child's own to the journal could carry neither, and journald does not know the unit of a process that
  * is gone before its line is read. */
 
-#include <assert.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -627,10 +625,8 @@ static int executor_set_attributes(ChildExecutor *e) {
 static void executor_open_helper(ChildExecutor *e) {
         _cleanup_free_ char *path = NULL;
 
-        if (asprintf(&path, "%s/vakt-exec", getenv("VAKTD_PROGRAM_DIR") ?: VAKT_PKGLIBDIR) < 0) {
-                path = NULL;
+        if (string_format(&path, "%s/vakt-exec", getenv("VAKTD_PROGRAM_DIR") ?: VAKT_PKGLIBDIR) < 0)
                 return;
-        }
         e->helper_fd = open(path, O_PATH | O_CLOEXEC);
         if (e->helper_fd < 0)
                 e->helper_fd = -errno;

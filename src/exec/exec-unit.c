@@ -8,8 +8,6 @@
 
 #include "exec/exec-unit.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <systemd/sd-daemon.h>
 
 #include "config.h"
@@ -509,10 +507,8 @@ static const ExecutorOps unit_ops = {
 static int executor_find_wrapper(UnitExecutor *e) {
         _cleanup_free_ char *path = NULL;
 
-        if (asprintf(&path, "%s/vakt-command", getenv("VAKTD_PROGRAM_DIR") ?: VAKT_PKGLIBDIR) < 0) {
-                path = NULL;
+        if (string_format(&path, "%s/vakt-command", getenv("VAKTD_PROGRAM_DIR") ?: VAKT_PKGLIBDIR) < 0)
                 return -ENOMEM;
-        }
         if (access(path, X_OK) >= 0)
                 e->start.wrapper = TAKE_PTR(path);
         else
@@ -572,11 +568,8 @@ bool unit_executor_is_available(bool user_instance) {
 
         if (!user_instance)
                 return sd_booted() > 0;
-        if (isempty(directory) || asprintf(&path, "%s/systemd/private", directory) < 0) {
-                path = NULL;
-                return false;
-        }
-        return access(path, F_OK) == 0;
+        return !isempty(directory) && string_format(&path, "%s/systemd/private", directory) >= 0 &&
+               access(path, F_OK) == 0;
 }
 
 int unit_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *options) {

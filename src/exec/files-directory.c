@@ -15,7 +15,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -25,6 +24,7 @@
 #include "util/array.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/strv.h"
 
 #define NOTE_MAX       (16 << 20) /* bytes that are read of one */
 #define DIRECTORY_MODE 0711       /* a run finds its own file there, but cannot see which others are there */
@@ -45,42 +45,25 @@ FilesDirectory *files_directory_free(FilesDirectory *f) {
         return mfree(f);
 }
 
-/* Without links and dots: the service manager takes no other paths. */
-static int make_path(char **ret, const char *runtime_dir) {
-        _cleanup_free_ char *real = realpath(runtime_dir, NULL);
-
-        if (asprintf(ret, "%s/batches", real ?: runtime_dir) < 0) {
-                *ret = NULL;
-                return -ENOMEM;
-        }
-        return 0;
-}
-
 int files_directory_new(FilesDirectory **ret, const char *runtime_dir, const char *kind) {
+        _cleanup_free_ char *real = NULL;
         _cleanup_(files_directory_freep) FilesDirectory *f = calloc(1, sizeof(FilesDirectory));
-        int r;
 
         if (!f)
                 return -ENOMEM;
         f->kind = kind;
         if (runtime_dir) {
-                r = make_path(&f->path, runtime_dir);
-                if (r < 0)
-                        return r;
+                /* Without links and dots: the service manager takes no other paths. */
+                real = realpath(runtime_dir, NULL);
+                if (string_format(&f->path, "%s/batches", real ?: runtime_dir) < 0)
+                        return -ENOMEM;
         }
         *ret = TAKE_PTR(f);
         return 0;
 }
 
 int files_directory_name(const FilesDirectory *f, uint64_t run, char **ret) {
-        char *name;
-
-        if (!f->path)
-                return -ENOENT;
-        if (asprintf(&name, "%s/%s-%" PRIu64, f->path, f->kind, run) < 0)
-                return -ENOMEM;
-        *ret = name;
-        return 0;
+        return f->path ? string_format(ret, "%s/%s-%" PRIu64, f->path, f->kind, run) : -ENOENT;
 }
 
 /* --- who may read --- */
@@ -113,6 +96,25 @@ static int let_user_read(int fd, const JobDef *def) {
         return acl_give(fd, uid, 04);
 }
 
+/* --- claims --- */
+
+static size_t claim_position(const FilesDirectory *f, uint64_t run) {
+        return BISECT(f->n_claims, i, f->claims[i] < run);
+}
+
+/* The run's file is not to be swept. */
+static void note_claim(FilesDirectory *f, uint64_t run) {
+        uint64_t *claim;
+
+        if (f->swept)
+                return;
+        claim = ARRAY_INSERT(f->claims, f->n_claims, claim_position(f, run));
+        if (claim)
+                *claim = run;
+        else
+                f->swept = true; /* rather leave some files behind than take one away */
+}
+
 /* --- writing --- */
 
 /* Opens the directory, which has to be ours alone: its content is trusted, and the socket's directory
@@ -132,11 +134,11 @@ static int open_directory(const FilesDirectory *f, bool make, char **reterr) {
         if (r < 0)
                 return r;
         if (d.uid != geteuid() || d.is_shared) {
-                if (asprintf(reterr,
-                             "%s must belong to the user that vaktd runs as, and must not be writable by anyone else; "
-                             "remove it",
-                             f->path) < 0)
-                        *reterr = NULL;
+                (void)string_format(
+                        reterr,
+                        "%s must belong to the user that vaktd runs as, and must not be writable by anyone else; "
+                        "remove it",
+                        f->path);
                 return -EPERM;
         }
         fd = openat(d.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -211,7 +213,7 @@ int files_directory_write(FilesDirectory *f, uint64_t run, const JobDef *def, co
         }
         r = write_file(directory, &name, def, paths, size);
         if (r >= 0)
-                (void)files_directory_claim(f, run);
+                note_claim(f, run);
         return r;
 }
 
@@ -259,25 +261,14 @@ int files_directory_read(const FilesDirectory *f, uint64_t run, PathsNote *ret) 
 
 /* --- what was left behind --- */
 
-static size_t claim_position(const FilesDirectory *f, uint64_t run) {
-        return BISECT(f->n_claims, i, f->claims[i] < run);
-}
-
 bool files_directory_claim(FilesDirectory *f, uint64_t run) {
         _cleanup_free_ char *message = NULL;
         _cleanup_close_ int directory = open_directory(f, /* make= */ false, &message);
         FileName name = file_name(f, run);
-        uint64_t *claim;
 
         if (directory < 0 || faccessat(directory, name.text, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return false;
-        if (f->swept)
-                return true;
-        claim = ARRAY_INSERT(f->claims, f->n_claims, claim_position(f, run));
-        if (claim)
-                *claim = run;
-        else
-                f->swept = true; /* rather leave some files behind than take one away */
+        note_claim(f, run);
         return true;
 }
 

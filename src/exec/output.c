@@ -6,7 +6,6 @@
 
 #include "exec/output.h"
 
-#include <assert.h>
 #include <fcntl.h>
 
 #define OUTPUT_FINISH_MAX (1024 * 1024) /* bytes read after the run's end from who goes on writing */

@@ -5,8 +5,6 @@
  * several commands each has the whole time anew. So the same time is counted here once more, from the moment at which
  * the unit was begun, and we come only when the manager should have come before us. */
 
-#include <assert.h>
-
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 

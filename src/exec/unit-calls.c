@@ -4,8 +4,6 @@
  * at once that the manager is never idle and the bus never refuses (dbus-daemon does so at the 129th). Each of them
  * makes one call at a time, so a lost connection leaves each with one thing to be unsure about. */
 
-#include <assert.h>
-
 #include "exec/exec-unit-internal.h"
 
 static const struct {

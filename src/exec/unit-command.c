@@ -4,9 +4,6 @@
 
 #include "exec/unit-command.h"
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "util/strv.h"
 
 bool unit_command_is_garbled(const CommandDef *c) {

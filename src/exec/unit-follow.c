@@ -7,8 +7,6 @@
  * is over then, too, and already when it stands once its start is done if it is no service: a target or a mount does
  * not end by itself. */
 
-#include <assert.h>
-
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 

@@ -6,9 +6,6 @@
 
 #include "exec/unit-message.h"
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "exec/environment.h"
 #include "exec/files-directory.h"
 #include "exec/unit-command.h"
@@ -79,15 +76,6 @@ char *start_order_read_variables(const char *text) {
         return encoded && !unit_command_decode_word(path) ? NULL : TAKE_PTR(path);
 }
 
-/* Where the service manager puts what it hands over as a credential. */
-static int credential_path(char **ret, const char *unit) {
-        if (asprintf(ret, "/run/credentials/%s/%s", unit, LIST_CREDENTIAL) < 0) {
-                *ret = NULL;
-                return -ENOMEM;
-        }
-        return 0;
-}
-
 /* ret_seen: the list as the run sees it; unchanged when it gets it as its standard input alone. */
 static int order_list(StartOrder *o, const ExecutionRequest *request, const char *unit, const char *file,
                       char **ret_seen) {
@@ -96,7 +84,9 @@ static int order_list(StartOrder *o, const ExecutionRequest *request, const char
                 return -ENOMEM;
         if (!paths_reader_is_known(request->def)) {
                 o->list_is_credential = request->paths_size <= START_ORDER_CREDENTIAL_MAX;
-                return o->list_is_credential ? credential_path(ret_seen, unit) : 0;
+                if (!o->list_is_credential)
+                        return 0;
+                return string_format(ret_seen, "/run/credentials/%s/%s", unit, LIST_CREDENTIAL);
         }
         *ret_seen = strdup(file);
         return *ret_seen ? 0 : -ENOMEM;
@@ -321,10 +311,8 @@ static int append_defaults(sd_bus_message *m, const JobDef *def, const StartOrde
         _cleanup_free_ char *description = NULL;
         int r;
 
-        if (isempty(def->description) && asprintf(&description, "vaktd: %s, run %" PRIu64, o->job, o->run) < 0) {
-                description = NULL;
+        if (isempty(def->description) && string_format(&description, "vaktd: %s, run %" PRIu64, o->job, o->run) < 0)
                 return -ENOMEM;
-        }
         r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)", "Description", "s", description ?: def->description, "Slice",
                                   "s", SLICE, "SyslogIdentifier", "s", o->job, "NotifyAccess", "s", "all");
         /* When the machine goes down the run is stopped before we are, so that its end is written down. */

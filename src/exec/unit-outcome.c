@@ -10,10 +10,8 @@
 
 #include "exec/unit-outcome.h"
 
-#include <assert.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <sys/wait.h>
 
 #include "exec/unit-command.h"

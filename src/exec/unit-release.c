@@ -6,8 +6,6 @@
  * same, since a thousand kept units make each daemon-reload slower by half a second. The file that says what paths a
  * run was given stays as long as its unit: until then it is the only record of them. */
 
-#include <assert.h>
-
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 

@@ -8,8 +8,6 @@
  * A comparison speaks of the moment in which the manager made the list. It says nothing about runs that were begun
  * after it had been asked for. */
 
-#include <assert.h>
-
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 

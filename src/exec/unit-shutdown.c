@@ -9,8 +9,6 @@
  * way. So one more comparison is made, and what it finds is worked off (drained). Who does not answer is not waited
  * for: it is the caller who counts the time. */
 
-#include <assert.h>
-
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 #include "util/turn.h"

@@ -4,8 +4,6 @@
  * it is not started again, at its end what was asked before matters no more, and who is done stands in the list of
  * those. */
 
-#include <assert.h>
-
 #include "exec/exec-unit-internal.h"
 #include "util/log.h"
 

@@ -7,7 +7,6 @@
  * and leaves nothing behind: should there be nothing to execute, it says so as the service manager would have, by its
  * exit status. */
 
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>

@@ -9,7 +9,6 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <stdio.h>
 #include <sysexits.h>
 
 #include "exec/child-apply.h"

@@ -7,12 +7,10 @@
 
 #include "fs/beneath.h"
 
-#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 

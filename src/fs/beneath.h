@@ -4,7 +4,6 @@
 /* Opens and examines files in trees that other users write to: no symbolic link is followed, no mount is crossed
  * unless requested, regardless of what is replaced meanwhile. */
 
-#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "util/macro.h"

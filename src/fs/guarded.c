@@ -6,11 +6,9 @@
 
 #include "fs/guarded.h"
 
-#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "fs/acl.h"
@@ -21,6 +19,7 @@
 typedef struct Walk {
         int fd; /* O_PATH; of */
         struct stat st;
+        bool is_trusted, is_shared;
         char *done; /* the path of that directory, as far as it has been walked */
         char *rest; /* still to be walked */
         unsigned n_links;
@@ -60,27 +59,37 @@ static bool is_shared(int fd, const struct stat *st) {
         return (st->st_mode & S_IWGRP) && ((st->st_gid != 0 && st->st_gid != getegid()) || acl_is_there(fd));
 }
 
-static bool link_is_trusted(int dir_fd, const struct stat *dir, const struct stat *link) {
-        return is_trusted(dir) && !is_shared(dir_fd, dir) && is_trusted(link);
-}
-
 bool guarded_may_follow(int dir_fd, int link_fd) {
         struct stat dir, link;
 
-        return fstat(dir_fd, &dir) >= 0 && fstat(link_fd, &link) >= 0 && link_is_trusted(dir_fd, &dir, &link);
+        return fstat(dir_fd, &dir) >= 0 && fstat(link_fd, &link) >= 0 && is_trusted(&dir) &&
+               !is_shared(dir_fd, &dir) && is_trusted(&link);
+}
+
+/* Takes fd and done over. */
+static void walk_to(Walk *w, int fd, const struct stat *st, char *done) {
+        safe_close(w->fd);
+        w->fd = fd;
+        w->st = *st;
+        w->is_trusted = is_trusted(st);
+        w->is_shared = is_shared(fd, st);
+        free(w->done);
+        w->done = done;
 }
 
 static int walk_root(Walk *w) {
-        int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        struct stat st;
+        char *done;
 
-        if (fd < 0)
+        if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
-        safe_close(w->fd);
-        w->fd = fd;
+        done = strdup("");
+        if (!done)
+                return -ENOMEM;
+        walk_to(w, TAKE_FD(fd), &st, done);
         w->is_below_shared = false;
-        free(w->done);
-        w->done = strdup("");
-        return !w->done ? -ENOMEM : fstat(fd, &w->st) < 0 ? -errno : 0;
+        return 0;
 }
 
 /* --- links --- */
@@ -88,7 +97,7 @@ static int walk_root(Walk *w) {
 static int refuse_link(Walk *w, const char *name, const struct stat *link) {
         _cleanup_free_ char *owner = user_name(is_trusted(link) ? w->st.st_uid : link->st_uid);
 
-        if (is_trusted(link) && is_trusted(&w->st))
+        if (is_trusted(link) && w->is_trusted)
                 return refuse(
                         w, -ELOOP,
                         "%s/%s is a symbolic link in a directory that other users can write to, and is not followed: "
@@ -104,7 +113,7 @@ static int walk_link(Walk *w, const char *name, int link_fd, const struct stat *
         char target[PATH_MAX], *rest;
         ssize_t n;
 
-        if (!link_is_trusted(w->fd, &w->st, link))
+        if (!w->is_trusted || w->is_shared || !is_trusted(link))
                 return refuse_link(w, name, link);
         if (++w->n_links > LINKS_MAX)
                 return refuse(w, -ELOOP, "%s has too many symbolic links", w->done);
@@ -121,13 +130,9 @@ static int walk_link(Walk *w, const char *name, int link_fd, const struct stat *
 
 /* --- steps --- */
 
-static int check_step(Walk *w, const char *name, const struct stat *st) {
-        _cleanup_free_ char *above = NULL, *below = NULL;
+static int refuse_step(Walk *w, const char *name, const struct stat *st) {
+        _cleanup_free_ char *above = user_name(w->st.st_uid), *below = user_name(st->st_uid);
 
-        if (is_trusted(&w->st) || st->st_uid == w->st.st_uid)
-                return 0;
-        above = user_name(w->st.st_uid);
-        below = user_name(st->st_uid);
         return refuse(w, -EPERM,
                       "%s/%s belongs to %s, but %s can put another directory in its place: give it to %s, or give %s "
                       "to root",
@@ -136,7 +141,7 @@ static int check_step(Walk *w, const char *name, const struct stat *st) {
 
 /* A directory of ours in which other users may replace entries. */
 static int check_shared(Walk *w) {
-        if (!is_trusted(&w->st) || !is_shared(w->fd, &w->st) || (w->st.st_mode & S_ISVTX))
+        if (!w->is_trusted || !w->is_shared || (w->st.st_mode & S_ISVTX))
                 return 0;
         return refuse(
                 w, -EPERM,
@@ -154,7 +159,7 @@ static int make_step(const Walk *w, const char *name) {
         int r = 0;
 
         assert(w->makes && !strchr(name, '/'));
-        if (!is_trusted(&w->st))
+        if (!w->is_trusted)
                 r = identity_enter(&scope, &owner);
         if (r < 0)
                 return r;
@@ -163,13 +168,14 @@ static int make_step(const Walk *w, const char *name) {
         fd = openat(w->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
-        if (st.st_uid != (is_trusted(&w->st) ? geteuid() : owner.uid))
+        if (st.st_uid != (w->is_trusted ? geteuid() : owner.uid))
                 return 0; /* it was replaced at once; the next step checks the owner */
         return fchmod(fd, w->make_mode) < 0 ? -errno : 0;
 }
 
 static int walk_step(Walk *w, const char *name) {
         _cleanup_close_ int fd = -EBADF;
+        bool was_trusted, was_shared;
         struct stat st;
         char *done;
         int r;
@@ -190,18 +196,15 @@ static int walk_step(Walk *w, const char *name) {
                 return walk_link(w, name, fd, &st);
         if (!S_ISDIR(st.st_mode))
                 return -ENOTDIR;
-        r = check_step(w, name, &st);
-        if (r < 0)
-                return r;
+        if (!w->is_trusted && st.st_uid != w->st.st_uid)
+                return refuse_step(w, name, &st);
         if (asprintf(&done, "%s/%s", w->done, name) < 0)
                 return -ENOMEM;
-        if (is_trusted(&w->st) && !is_trusted(&st))
-                w->is_below_shared = is_shared(w->fd, &w->st);
-        free(w->done);
-        w->done = done;
-        safe_close(w->fd);
-        w->fd = TAKE_FD(fd);
-        w->st = st;
+        was_trusted = w->is_trusted;
+        was_shared = w->is_shared;
+        walk_to(w, TAKE_FD(fd), &st, done);
+        if (was_trusted && !w->is_trusted)
+                w->is_below_shared = was_shared;
         return 0;
 }
 
@@ -246,7 +249,6 @@ static void explain(Walk *w, int error, const char *path, char **reterr) {
 
 int guarded_open(const char *path, GuardedDirectory *ret, char **reterr) {
         _cleanup_(walk_done) Walk w = { .fd = -EBADF };
-        bool shared;
         int r;
 
         r = walk(&w, path);
@@ -256,15 +258,14 @@ int guarded_open(const char *path, GuardedDirectory *ret, char **reterr) {
                 explain(&w, r, path, reterr);
                 return r;
         }
-        shared = is_shared(w.fd, &w.st);
         *ret = (GuardedDirectory){
                 .fd = TAKE_FD(w.fd),
                 .device = w.st.st_dev,
                 .inode = w.st.st_ino,
                 .uid = w.st.st_uid,
                 .gid = w.st.st_gid,
-                .is_trusted = is_trusted(&w.st),
-                .is_shared = shared,
+                .is_trusted = w.is_trusted,
+                .is_shared = w.is_shared,
                 .is_writable_by_all = w.st.st_mode & S_IWOTH,
                 .is_below_shared = w.is_below_shared,
         };

@@ -15,7 +15,6 @@
  * - a directory of root's or ours that others can write needs the sticky bit, or they could replace what is in it. A
  *   user's own directories are that user's business. */
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "util/macro.h"

@@ -5,10 +5,8 @@
 
 #include "fs/identity.h"
 
-#include <assert.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdio.h>
 #include <sys/fsuid.h>
 #include <sys/syscall.h>
 

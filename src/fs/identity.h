@@ -6,7 +6,6 @@
  * (setfsuid(2), which for root also removes the capabilities that override permissions: see capabilities(7)), so that
  * the user cannot send us signals meanwhile, and everything that is not about files continues as ourselves. */
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "util/macro.h"

@@ -6,9 +6,7 @@
 
 #include "fs/mount-table.h"
 
-#include <assert.h>
 #include <fcntl.h>
-#include <stdio.h>
 
 #include "util/array.h"
 

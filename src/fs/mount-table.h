@@ -3,9 +3,6 @@
 
 /* What is mounted where, and what has changed: a mount over a watched directory causes no inotify event. */
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "util/macro.h"
 
 typedef struct MountTable MountTable;

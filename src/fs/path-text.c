@@ -5,8 +5,6 @@
 
 #include "fs/path-text.h"
 
-#include <assert.h>
-
 void path_text_done(PathText *p) {
         free(p->bytes);
         *p = (PathText){};

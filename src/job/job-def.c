@@ -5,8 +5,6 @@
 
 #include "job/job-def.h"
 
-#include <assert.h>
-
 #include "util/ascii.h"
 #include "util/string-table.h"
 #include "util/strv.h"
@@ -154,6 +152,7 @@ static const char *const trigger_type_table[] = {
         [TRIGGER_CALENDAR] = "OnCalendar", [TRIGGER_CRON] = "OnCron",
 };
 DEFINE_TO_STRING(trigger_type, TriggerType)
+DEFINE_FROM_STRING(trigger_type)
 
 static const char *const overlap_table[] = {
         [OVERLAP_QUEUE] = "queue",

@@ -4,9 +4,6 @@
 /* The content of a job file, checked and in memory: created by config/, never changed afterwards, shared by reference
  * between the job table and the runs that were started with it. See vaktd.job(5). */
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "condition/condition.h"
 #include "job/path-def.h"
 #include "job/unit-property.h"
@@ -195,6 +192,7 @@ usec_t retry_def_delay(const RetryDef *r, unsigned n) _pure_;
 
 /* "OnInterval" …, as the keys are written, and "queue" …; NULL / negative if there is none. */
 const char *trigger_type_to_string(TriggerType t) _const_;
+int trigger_type_from_string(const char *s) _pure_;
 const char *overlap_to_string(Overlap o) _const_;
 int overlap_from_string(const char *s) _pure_;
 const char *interval_from_to_string(IntervalFrom f) _const_;

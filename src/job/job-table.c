@@ -5,8 +5,6 @@
 
 #include "job/job-table.h"
 
-#include <assert.h>
-
 #include "util/array.h"
 #include "util/string-table.h"
 

@@ -96,6 +96,7 @@ static const char *const path_kind_table[_PATH_KIND_MAX] = {
         [PATH_SPOOL] = "Spool",
 };
 DEFINE_TO_STRING(path_kind, PathKind)
+DEFINE_FROM_STRING(path_kind)
 
 static const char *const watch_backend_table[_WATCH_BACKEND_MAX] = {
         [WATCH_BACKEND_AUTO] = "auto",

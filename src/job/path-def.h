@@ -4,7 +4,6 @@
 /* The section [Path] of a job: which files and directories are watched, and which changes start a run. See
  * vaktd.job(5). */
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "util/clock.h"
@@ -94,6 +93,7 @@ bool path_def_gives_one(const PathDef *d) _pure_;
 bool path_def_watches_the_same(const PathDef *a, const PathDef *b);
 
 const char *path_kind_to_string(PathKind k) _const_; /* the key: "PathExists" … */
+int path_kind_from_string(const char *s) _pure_;
 int watch_backend_from_string(const char *s) _pure_;
 
 /* "create", "write", …: one bit, or -EINVAL. */

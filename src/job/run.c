@@ -6,13 +6,13 @@
 #include "job/run.h"
 
 #include "util/string-table.h"
-#include "util/text-copy.h"
 
-static const size_t texts[] = {
-        offsetof(RunRecord, job),     offsetof(RunRecord, parent_job),  offsetof(RunRecord, alarm),
-        offsetof(RunRecord, payload), offsetof(RunRecord, unit),        offsetof(RunRecord, host),
-        offsetof(RunRecord, reason),  offsetof(RunRecord, status_text),
-};
+/* The strings of a record. */
+#define TEXTS(r)                                                                                               \
+        {                                                                                                      \
+                &(r)->job, &(r)->parent_job, &(r)->alarm, &(r)->payload, &(r)->unit, &(r)->host, &(r)->reason, \
+                        &(r)->status_text                                                                      \
+        }
 
 void owned_run_set_text(const char **text, char *value) {
         free((char *)*text);
@@ -20,21 +20,24 @@ void owned_run_set_text(const char **text, char *value) {
 }
 
 void owned_run_done(OwnedRun *o) {
-        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
-                owned_run_set_text(text_at(&o->record, texts[i]), NULL);
+        const char **texts[] = TEXTS(&o->record);
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                free((char *)*texts[i]);
+                *texts[i] = NULL;
+        }
 }
 
 int owned_run_assign(OwnedRun *o, const RunRecord *r) {
         OwnedRun copy = { *r };
+        const char **texts[] = TEXTS(&copy.record);
         bool failed = false;
 
-        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
-                const char **text = text_at(&copy.record, texts[i]);
-                bool is_none = !*text;
-
-                *text = is_none ? NULL : strdup(*text);
-                failed = failed || (!is_none && !*text);
-        }
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                if (*texts[i]) {
+                        *texts[i] = strdup(*texts[i]);
+                        failed = failed || !*texts[i];
+                }
         if (!failed) {
                 owned_run_done(o);
                 *o = copy;

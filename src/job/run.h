@@ -3,7 +3,6 @@
 
 /* A run: its record (what the ledger keeps and the bus shows) and the names of its states. */
 
-#include <stdint.h>
 #include <sys/types.h>
 #include <systemd/sd-id128.h>
 

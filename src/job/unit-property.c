@@ -4,8 +4,6 @@
 
 #include "job/unit-property.h"
 
-#include <string.h>
-
 void unit_property_done(UnitProperty *p) {
         for (size_t i = 0; i < p->n_values; i++)
                 free(p->values[i].text);

@@ -6,9 +6,6 @@
  * D-Bus signature in their order, each array preceded by the number of its elements. So (bas) with false and two words
  * is 0, 2, "a", "b". */
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "util/macro.h"
 
 typedef struct UnitValue {

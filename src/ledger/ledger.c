@@ -7,15 +7,13 @@
 
 #include "ledger/ledger.h"
 
-#include <assert.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <sys/file.h>
 
 #include "ledger/ledger-internal.h"
 #include "util/file.h"
 #include "util/log.h"
+#include "util/strv.h"
 #include "util/turn.h"
 
 #define LOCK_FILE       "ledger.lock"
@@ -262,10 +260,9 @@ static int lock_directory(Ledger *l, const char *state_dir, char **reterr_messag
                         return 0;
                 (void)nanosleep(&pause, NULL);
         }
-        if (reterr_message &&
-            asprintf(reterr_message, "Another vaktd uses %s already; two daemons cannot share one ledger.",
-                     state_dir) < 0)
-                *reterr_message = NULL;
+        if (reterr_message)
+                (void)string_format(reterr_message,
+                                    "Another vaktd uses %s already; two daemons cannot share one ledger.", state_dir);
         return -EBUSY;
 }
 
@@ -273,10 +270,8 @@ static int open_directory(Ledger *l, const char *state_dir, char **reterr_messag
         l->state_fd = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (l->state_fd < 0)
                 return -errno;
-        if (asprintf(&l->path, "%s/" LEDGER_FILE, state_dir) < 0) {
-                l->path = NULL;
+        if (string_format(&l->path, "%s/" LEDGER_FILE, state_dir) < 0)
                 return -ENOMEM;
-        }
         return lock_directory(l, state_dir, reterr_message);
 }
 

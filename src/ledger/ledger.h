@@ -12,7 +12,6 @@
  *
  * Times are µs of CLOCK_REALTIME. Strings that are passed in are copied. */
 
-#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 #include "job/run.h"

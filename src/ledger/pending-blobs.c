@@ -10,8 +10,6 @@
 
 #include "ledger/pending-blobs.h"
 
-#include <assert.h>
-
 #include "ledger/ledger.h"
 #include "util/text-copy.h"
 

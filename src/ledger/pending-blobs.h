@@ -3,10 +3,6 @@
 
 /* The large part of Pending: bytes that are kept for jobs, and which of those in the database are void. */
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "ledger/sorted-set.h"
 #include "util/macro.h"
 

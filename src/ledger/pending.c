@@ -6,8 +6,6 @@
 
 #include "ledger/pending.h"
 
-#include <assert.h>
-
 #include "util/text-copy.h"
 
 static int compare_runs(const void *a, const void *b) {

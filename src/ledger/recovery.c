@@ -11,9 +11,6 @@
  * runs are copied as far as they can be read: without these, triggers would elapse again, running units would be
  * forgotten, and the files of runs would be lost. */
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "ledger/ledger-internal.h"
 #include "ledger/move-aside.h"
 #include "util/log-messages.h"

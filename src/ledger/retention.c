@@ -7,8 +7,6 @@
 
 #include "ledger/retention.h"
 
-#include <assert.h>
-
 #include "util/text-copy.h"
 
 #define JOBS_PER_STEP     8

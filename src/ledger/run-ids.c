@@ -8,9 +8,6 @@
 
 #include "ledger/run-ids.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "util/file.h"
 #include "util/macro.h"
 

@@ -13,8 +13,6 @@
 
 #include "ledger/schema.h"
 
-#include <assert.h>
-
 #include "ledger/store-internal.h"
 
 #define APPLICATION_ID 0x76616b74 /* "vakt"; file(1) shows it */

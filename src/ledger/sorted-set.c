@@ -4,8 +4,6 @@
 
 #include "ledger/sorted-set.h"
 
-#include <assert.h>
-
 #include "util/array.h"
 
 size_t sorted_set_position(const SortedSet *s, const void *key) {

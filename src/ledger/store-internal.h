@@ -4,7 +4,6 @@
 /* What the files of the store share: the connection, its prepared statements, SQLite's results as errnos. */
 
 #include <sqlite3.h>
-#include <stdio.h>
 
 #include "ledger/store.h"
 
@@ -79,8 +78,9 @@ static inline void bind_text(sqlite3_stmt *s, int i, const char *text) {
         (void)sqlite3_bind_text(s, i, text, -1, SQLITE_STATIC);
 }
 
-/* The same for texts of users and programs: NULL is NULL, and a text that is too long is truncated. */
-void bind_long_text(sqlite3_stmt *s, int i, const char *text);
+/* How much is kept of a text of users and programs: at most LEDGER_TEXT_MAX bytes, without an incomplete UTF-8
+ * character at the end. If the text is not UTF-8, all of these bytes. */
+int text_length(const char *text);
 
 /* For "job >= ?1 AND job <= ?2"; NULL: all jobs. */
 void bind_jobs(sqlite3_stmt *s, const char *job);

@@ -4,8 +4,6 @@
  * whole records are generated from it, so that a new member of RunRecord is one line here (and, if the column is new,
  * one migration in schema.c). */
 
-#include <assert.h>
-#include <stdio.h>
 #include <stdio_ext.h>
 
 #include "job/job-def.h"
@@ -153,14 +151,11 @@ static void bind_id128(sqlite3_stmt *s, int i, sd_id128_t id) {
                 (void)sqlite3_bind_text(s, i, sd_id128_to_string(id, text), -1, SQLITE_TRANSIENT);
 }
 
-/* NULL is NULL. SQLite returns the bytes of a text unchanged, valid or not. */
-static void bind_bytes(sqlite3_stmt *s, int i, const char *bytes) {
-        if (bytes)
-                (void)sqlite3_bind_text(s, i, bytes, (int)strnlen(bytes, LEDGER_PAYLOAD_MAX), SQLITE_STATIC);
-}
-
+/* What is not bound is NULL. SQLite returns the bytes of a text unchanged, valid or not. */
 static void bind_column(sqlite3_stmt *s, int i, const Column *c, const RunRecord *r) {
         const void *p = (const char *)r + c->offset;
+        const char *text = NULL;
+        int n = -1;
 
         switch (c->type) {
         case COLUMN_U64:
@@ -177,24 +172,27 @@ static void bind_column(sqlite3_stmt *s, int i, const Column *c, const RunRecord
                         (void)sqlite3_bind_int64(s, i, (sqlite3_int64) * (const uint64_t *)p);
                 return;
         case COLUMN_TEXT:
-                bind_long_text(s, i, *(char *const *)p);
-                return;
+                text = *(const char *const *)p;
+                n = text ? text_length(text) : 0;
+                break;
         case COLUMN_BYTES:
-                bind_bytes(s, i, *(char *const *)p);
-                return;
+                text = *(const char *const *)p;
+                n = text ? (int)strnlen(text, LEDGER_PAYLOAD_MAX) : 0;
+                break;
         case COLUMN_ID128:
                 bind_id128(s, i, *(const sd_id128_t *)p);
                 return;
         case COLUMN_CAUSE:
-                bind_text(s, i, run_cause_to_string(*(const RunCause *)p));
-                return;
+                text = run_cause_to_string(*(const RunCause *)p);
+                break;
         case COLUMN_STATE:
-                bind_text(s, i, run_state_to_string(*(const RunState *)p));
-                return;
+                text = run_state_to_string(*(const RunState *)p);
+                break;
         case COLUMN_RESULT:
-                bind_text(s, i, run_result_to_string(*(const RunResult *)p));
-                return;
+                text = run_result_to_string(*(const RunResult *)p);
+                break;
         }
+        (void)sqlite3_bind_text(s, i, text, n, SQLITE_STATIC);
 }
 
 static int state_from_string(const char *s) {

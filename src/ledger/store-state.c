@@ -126,7 +126,7 @@ int store_set_alarm(Store *s, const LedgerAlarm *alarm) {
         (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)alarm->since);
         (void)sqlite3_bind_int64(statement, 4, (sqlite3_int64)alarm->raised);
         (void)sqlite3_bind_int64(statement, 5, (sqlite3_int64)alarm->run);
-        bind_long_text(statement, 6, alarm->text);
+        (void)sqlite3_bind_text(statement, 6, alarm->text, text_length(strempty(alarm->text)), SQLITE_STATIC);
         return store_step_done(s, statement);
 }
 

@@ -8,9 +8,7 @@
  * because all clients ask over D-Bus. store_checkpoint() moves log pages to the database when the daemon is idle, and
  * not in the commit that must finish before a run starts. */
 
-#include <assert.h>
 #include <fcntl.h>
-#include <stdio.h>
 
 #include "ledger/schema.h"
 #include "ledger/store-internal.h"
@@ -149,9 +147,7 @@ int store_step_done(Store *s, sqlite3_stmt *statement) {
 
 /* --- values --- */
 
-/* At most LEDGER_TEXT_MAX bytes, without an incomplete UTF-8 character at the end. If the text is not UTF-8, all of
- * these bytes. */
-static int text_length(const char *text) {
+int text_length(const char *text) {
         size_t n = strnlen(text, LEDGER_TEXT_MAX + 1);
 
         if (n <= LEDGER_TEXT_MAX)
@@ -160,11 +156,6 @@ static int text_length(const char *text) {
                 if ((text[n] & 0xc0) != 0x80)
                         return (int)n;
         return LEDGER_TEXT_MAX;
-}
-
-void bind_long_text(sqlite3_stmt *s, int i, const char *text) {
-        if (text)
-                (void)sqlite3_bind_text(s, i, text, text_length(text), SQLITE_STATIC);
 }
 
 /* From this job to this job; NULL: from the first one to the last, because in SQLite's order a blob comes after every

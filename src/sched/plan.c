@@ -6,8 +6,6 @@
 
 #include "sched/plan.h"
 
-#include <assert.h>
-
 #include "time/civil.h"
 
 #define EXCEPT_STEPS_MAX 4000         /* days that Except= may leave out in a row before the result is never */

@@ -9,9 +9,6 @@
 
 #include "sched/schedule.h"
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "sched/plan.h"
 #include "util/heap.h"
 
@@ -491,11 +488,12 @@ static void restart_intervals(Schedule *s, Job *job, Instant now) {
         }
 }
 
-void schedule_job_started(Schedule *s, Job *job, Instant now) {
+bool schedule_job_started(Schedule *s, Job *job, Instant now) {
         if (!job->timers || waits_for_end(job->timers))
-                return;
+                return false;
         restart_intervals(s, job, now);
         plan_job(s, job, now);
+        return true;
 }
 
 /* An occurrence that became due while the run kept it waiting is due now, not missed. */
@@ -509,14 +507,15 @@ static void make_overdue_intervals_due(JobTimers *timers, Instant now) {
         }
 }
 
-void schedule_job_ended(Schedule *s, Job *job, bool success, Instant now) {
+bool schedule_job_ended(Schedule *s, Job *job, bool success, Instant now) {
         if (!job->timers || !waits_for_end(job->timers))
-                return;
+                return false;
         if (success || job->timers->def->timer.interval_from == INTERVAL_FROM_END)
                 restart_intervals(s, job, now);
         else
                 make_overdue_intervals_due(job->timers, now);
         plan_job(s, job, now);
+        return true;
 }
 
 static bool occurs_at(const Schedule *s, const JobTimers *timers, const TriggerClock *c, usec_t scheduled,

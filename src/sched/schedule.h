@@ -84,9 +84,10 @@ void schedule_remove_job(Schedule *s, Job *job);
 /* A pause of the job has ended: what it missed meanwhile was missed. */
 void schedule_resume_job(Schedule *s, Job *job, Instant now);
 
-/* A run was started that no trigger of the job requested; a run has ended. For IntervalFrom=. */
-void schedule_job_started(Schedule *s, Job *job, Instant now);
-void schedule_job_ended(Schedule *s, Job *job, bool success, Instant now);
+/* A run was started that no trigger of the job requested; a run has ended. For IntervalFrom=. True: that has changed
+ * when something elapses. */
+bool schedule_job_started(Schedule *s, Job *job, Instant now);
+bool schedule_job_ended(Schedule *s, Job *job, bool success, Instant now);
 
 /* True for the key of the stamp of a trigger that the job has, and that can elapse. */
 bool schedule_has_stamp(const JobDef *def, const char *key);

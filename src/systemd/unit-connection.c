@@ -12,11 +12,9 @@
 
 #include "systemd/unit-connection.h"
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "systemd/unit-name.h"
 #include "util/log.h"
+#include "util/strv.h"
 #include "util/turn.h"
 
 #define RETRY_MIN    (50 * USEC_PER_MSEC)
@@ -263,10 +261,8 @@ static int connection_start_private(UnitConnection *c) {
         /* Such a character would have to be escaped in an address; no real directory has one. */
         if (isempty(directory) || strpbrk(directory, ",;=%"))
                 return -ENOENT;
-        if (asprintf(&address, "unix:path=%s/systemd/private", directory) < 0) {
-                address = NULL;
+        if (string_format(&address, "unix:path=%s/systemd/private", directory) < 0)
                 return -ENOMEM;
-        }
         return connection_start(c, address, /* is_bus= */ false);
 }
 

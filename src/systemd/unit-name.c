@@ -6,9 +6,8 @@
 
 #include "systemd/unit-name.h"
 
-#include <stdio.h>
-
 #include "util/ascii.h"
+#include "util/strv.h"
 
 #define PREFIX      "vakt-"
 #define SUFFIX      ".service"
@@ -22,7 +21,7 @@ static int hex_byte(const char *s) {
 }
 
 int unit_name_of_run(char **ret, const char *job, uint64_t run) {
-        char escaped[JOB_NAME_MAX * 4 + 1], *out = escaped, *unit;
+        char escaped[JOB_NAME_MAX * 4 + 1], *out = escaped;
 
         for (; *job && out + 4 < escaped + sizeof(escaped); job++)
                 if (is_alphanumeric(*job) || strchr("_.-", *job))
@@ -30,10 +29,7 @@ int unit_name_of_run(char **ret, const char *job, uint64_t run) {
                 else
                         out += snprintf(out, 5, "\\x%02x", (unsigned char)*job);
         *out = '\0';
-        if (asprintf(&unit, PREFIX "%s-%" PRIu64 SUFFIX, escaped, run) < 0)
-                return -ENOMEM;
-        *ret = unit;
-        return 0;
+        return string_format(ret, PREFIX "%s-%" PRIu64 SUFFIX, escaped, run);
 }
 
 /* A number in its printed form: no sign, no leading zero. */

@@ -5,9 +5,7 @@
  * the 28th at most (three less for every further item of the list). The parser fills one list a field, brings the
  * lists into their normal form, checks them, and compiles them into the masks that the search works on. */
 
-#include <assert.h>
 #include <limits.h>
-#include <stdio.h>
 #include <strings.h>
 
 #include "time/calendar-internal.h"

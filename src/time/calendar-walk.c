@@ -8,8 +8,6 @@
  * before the start in the end is left by an hour, as 252.38 and later do it for zones whose winter is their daylight
  * saving (Europe/Dublin). */
 
-#include <assert.h>
-
 #include "time/calendar-internal.h"
 #include "time/libc-mktime.h"
 

@@ -5,9 +5,6 @@
  * seconds are searched in them, and so are all fields near a change of the clock, where systemd's own steps have to be
  * followed (calendar-walk.c). Far from any change, that is nearly always, both ways give the same and the masks do. */
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "time/calendar-internal.h"
 
 #define MARGIN_DAYS          4

@@ -5,8 +5,6 @@
  * systemd-analyze calendar of systemd 252. An expression is bound to its zone when it is parsed: the one that it names
  * at its end, or the one that the caller gives for the others. */
 
-#include <stddef.h>
-
 #include "time/local-set.h"
 #include "time/time-error.h"
 #include "time/zone.h"

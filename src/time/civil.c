@@ -6,8 +6,6 @@
 
 #include "time/civil.h"
 
-#include <assert.h>
-
 #define YEARS_PER_ERA 400
 #define DAYS_PER_ERA  INT64_C(146097)
 #define EPOCH_SHIFT   INT64_C(719468) /* days from 0000-03-01 to 1970-01-01 */

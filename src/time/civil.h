@@ -4,8 +4,6 @@
 /* The Gregorian calendar as plain arithmetic: dates and times of day without any zone. Seconds are counted from
  * 1970-01-01 00:00:00 of the same (unnamed) clock; leap seconds do not exist, as in POSIX. */
 
-#include <stdint.h>
-
 #include "util/macro.h"
 
 #define SECONDS_PER_DAY   INT64_C(86400)

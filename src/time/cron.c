@@ -4,8 +4,6 @@
  * days of a month are worked out from all of them at once; the search is that of local-set.c. What the language leaves
  * open is settled in cron.h. */
 
-#include <assert.h>
-#include <stdio.h>
 #include <strings.h>
 
 #include "util/ascii.h"

@@ -11,8 +11,6 @@
 
 #include "time/local-set.h"
 
-#include <assert.h>
-
 /* The first set bit from a place on, or -1. */
 static int next_bit(uint64_t mask, int from) {
         assert(from >= 0);

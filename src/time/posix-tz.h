@@ -4,9 +4,6 @@
 /* The TZ rule of POSIX ("CET-1CEST,M3.5.0,M10.5.0/3") with the extensions of RFC 8536: quoted names, and times of day
  * from -167 to 167 hours. */
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "util/macro.h"
 
 #define POSIX_TZ_NAME_MAX 15

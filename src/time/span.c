@@ -5,9 +5,6 @@
  * microsecond. What systemd-analyze accepts by accident (a plus sign, "12.34 .56") is accepted here too, since a
  * setting that works in a timer unit should work in a job file. */
 
-#include <assert.h>
-#include <stdio.h>
-
 #include "time/span.h"
 #include "util/macro.h"
 

@@ -5,7 +5,6 @@
  * strptime's habits: blanks in front of a number are skipped, a blank in the form stands for any number of them, a
  * number ends where one more digit would make it too large. No locale, and now is a parameter. */
 
-#include <stdio.h>
 #include <strings.h>
 
 #include "time/civil.h"

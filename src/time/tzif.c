@@ -6,8 +6,6 @@
  * universal time. Leap seconds are refused: an instant of such a zone ("right/...") is not what CLOCK_REALTIME counts.
  */
 
-#include <assert.h>
-
 #include "time/civil.h"
 #include "time/posix-tz.h"
 #include "time/tzif.h"

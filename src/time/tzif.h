@@ -4,9 +4,6 @@
 /* The reader of TZif files (RFC 8536, versions 1 to 4) and of the POSIX TZ rule in their footer. Bytes in, one table
  * out: the footer's rule is written out year by year, so that no other code needs to know about it. */
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "util/macro.h"
 
 #define TZIF_YEAR_MIN 1969 /* changes before are left out, */

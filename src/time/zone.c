@@ -4,8 +4,6 @@
  * there is no rule to evaluate and no state to keep: the same question always gets the same answer, in some ten
  * nanoseconds. */
 
-#include <assert.h>
-
 #include "time/zone-internal.h"
 #include "util/array.h"
 

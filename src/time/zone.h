@@ -7,9 +7,6 @@
  * libc's idea of the local zone play no part. Rules are known to the end of 2200, afterwards the last offset stays;
  * before 1969 the first that is known stays. */
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "util/macro.h"
 
 #define ZONE_NAME_MAX 255          /* bytes of a zone's name */

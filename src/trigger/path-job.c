@@ -13,10 +13,6 @@
 
 /* --- a job --- */
 
-JobPaths *job_paths(const PathTrigger *t, const Job *job) {
-        return trigger_get(&t->base, job);
-}
-
 PathWatch *paths_find_spool(const JobPaths *p, const char *directory) {
         for (size_t i = 0; p && i < p->n_watches; i++)
                 if (p->watches[i].source->kind == PATH_SPOOL && streq(p->watches[i].source->path, directory))

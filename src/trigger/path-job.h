@@ -118,8 +118,7 @@ struct SpoolEnd {
 static inline usec_t paths_now(const JobPaths *p) {
         return turn_now(p->trigger->base.event).boottime;
 }
-JobPaths *job_paths(const PathTrigger *t, const Job *job); /* NULL: it has no path triggers */
-void paths_mark_ready(JobPaths *p);                        /* somebody looks soon at whether a run can be asked for */
+void paths_mark_ready(JobPaths *p); /* somebody looks soon at whether a run can be asked for */
 void paths_mark_dirty(JobPaths *p);
 void paths_hold(JobPaths *p); /* when the batch has become full, or has room again */
 PathWatch *paths_find_spool(const JobPaths *p, const char *directory);

@@ -327,18 +327,8 @@ static void report_limit(JobPaths *p, usec_t now) {
 
 /* --- the turn of a job --- */
 
-static void arm(JobPaths *p, usec_t now) {
-        usec_t due = spools_have_ready(p) ? 0 : batch_next(p->batch, now), allowed = path_runs_allowed(p, now);
-        usec_t at = MAX(due, allowed);
-
-        if (at == 0)
-                paths_mark_ready(p);
-        at = MIN(at, spools_reopen(p, now));
-        deadline_set(p->trigger->base.manager, &p->deadline, at > 0 ? at : USEC_INFINITY);
-}
-
 void path_runs_pump(JobPaths *p) {
-        usec_t now = paths_now(p);
+        usec_t now = paths_now(p), due, allowed = 0, next;
         unsigned n = 0;
         int r = 0;
 
@@ -347,13 +337,18 @@ void path_runs_pump(JobPaths *p) {
         if (replaces(p->job) && batch_next(p->batch, now) == 0 && job_n_active(p->job) > 0)
                 runs_preempt(&p->trigger->base, p->job,
                              "It was replaced by a run for files that changed meanwhile (Overlap=replace).");
-        while (n < RUNS_PER_TURN && path_runs_allowed(p, now) == 0 && (r = take(p, now)) > 0)
+        while ((due = spools_have_ready(p) ? 0 : batch_next(p->batch, now)) == 0 &&
+               (allowed = path_runs_allowed(p, now)) == 0 && n < RUNS_PER_TURN && (r = take(p, now)) > 0)
                 n++;
         if (r < 0)
-                p->not_before = MAX(p->not_before, usec_add(now, AGAIN_USEC));
+                allowed = p->not_before = MAX(p->not_before, usec_add(now, AGAIN_USEC));
         paths_hold(p);
         report_limit(p, now);
-        arm(p, now);
+        next = MAX(due, allowed);
+        if (next == 0)
+                paths_mark_ready(p);
+        next = MIN(next, spools_reopen(p, now));
+        deadline_set(p->trigger->base.manager, &p->deadline, next > 0 ? next : USEC_INFINITY);
         if (n == 0)
                 return;
         /* In the transaction of the runs, so that a crash makes none of these files news again: they wait no longer,
@@ -380,8 +375,7 @@ void path_runs_adopt(JobPaths *p, const LiveRun *run) {
 
 /* What was never begun, was ended so that newer files are dealt with, too, or was cut off with the machine, is not
  * dealt with. */
-static bool is_dealt_with(const PathTrigger *t, const LiveRun *run) {
-        RunResult result = run_record(run)->result;
+static bool is_dealt_with(const PathTrigger *t, const LiveRun *run, RunResult result) {
 
         return !run_returns_payload(run) && result != RUN_RESULT_SKIPPED && result != RUN_RESULT_LOST &&
                !(result == RUN_RESULT_CANCELLED && manager_is_stopping(t->base.manager));
@@ -395,39 +389,37 @@ static void wait_again(const JobPaths *p, const RunPaths *rp) {
                 (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, paths_now(p));
 }
 
-/* The run is forgotten in this turn, and the batch is written some time later: in between they stand by themselves. */
-static void put_waiting(const PathTrigger *t, JobPaths *p, const LiveRun *run) {
-        path_store_put_waiting(t, run);
-        if (p)
-                p->has_waiting = true;
-}
-
-static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run) {
-        RunPaths *rp = run_paths(t, run);
-        bool dealt_with = is_dealt_with(t, run);
+static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run, RunPaths *rp) {
+        const RunRecord *record = run_record(run);
+        bool dealt_with = is_dealt_with(t, run, record->result);
 
         assert(!rp->spool);
         if (p && rp->batch)
                 batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN, paths_now(p));
         else if (p && !dealt_with)
                 wait_again(p, rp);
-        if (!dealt_with)
-                put_waiting(t, p, run);
-        if (p && dealt_with && rp->is_found && run_record(run)->cause != RUN_CAUSE_MANUAL)
-                note_dealt_with(p, rp, run_record(run)->requested);
+        if (!dealt_with) {
+                /* The run is forgotten in this turn, and the batch is written some time later: in between they stand
+                 * by themselves. */
+                path_store_put_waiting(t, run);
+                if (p)
+                        p->has_waiting = true;
+        }
+        if (p && dealt_with && rp->is_found && record->cause != RUN_CAUSE_MANUAL)
+                note_dealt_with(p, rp, record->requested);
         rp->batch = NULL;
 }
 
 bool path_runs_ended(Trigger *base, LiveRun *run) {
         PathTrigger *t = (PathTrigger *)base;
-        JobPaths *p = job_paths(t, run_job(run));
+        JobPaths *p = trigger_get(base, run_job(run));
         RunPaths *rp = run_paths(t, run);
         bool is_kept = false;
 
         if (rp && rp->spool)
                 is_kept = spools_run_ended(t, run);
         else if (rp)
-                end_batch(t, p, run);
+                end_batch(t, p, run, rp);
         if (!p || manager_is_stopping(base->manager))
                 return is_kept;
         if (run_returns_payload(run) && run_record(run)->result == RUN_RESULT_START_FAILED)

@@ -276,7 +276,7 @@ static void end_later(PathTrigger *t, SpoolEnd *end, const char *problem) {
 
 static void settle_end(PathTrigger *t, SpoolEnd *end) {
         const Job *job = job_table_get(manager_jobs(t->base.manager), end->job);
-        PathWatch *pw = job ? paths_find_spool(job_paths(t, job), end->spool) : NULL;
+        PathWatch *pw = job ? paths_find_spool(trigger_get(&t->base, job), end->spool) : NULL;
         usec_t now = turn_now(t->base.event).boottime;
         int r;
 
@@ -360,7 +360,7 @@ static void give_back(const PathTrigger *t, const LiveRun *run) {
 /* Not the same path again: what is left of the last run might still work on it. */
 static void run_again(const PathTrigger *t, LiveRun *run) {
         RunPaths *rp = run_paths(t, run);
-        PathWatch *pw = paths_find_spool(job_paths(t, run_job(run)), rp->spool);
+        PathWatch *pw = paths_find_spool(trigger_get(&t->base, run_job(run)), rp->spool);
         bool stopping = manager_is_stopping(t->base.manager);
 
         if (!pw && !stopping)

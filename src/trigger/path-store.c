@@ -108,7 +108,7 @@ static bool unpack(RunPaths *rp, const char *p, size_t n) {
         memcpy(rp->list, p, n);
         rp->size = n;
         for (size_t i = 0; i < n; i++)
-                rp->n += p[i] == '\0';
+                rp->n += rp->list[i] == '\0';
         return true;
 }
 
@@ -318,9 +318,8 @@ static int load_row(const char *job, const char *key, uint64_t id, const void *b
         Loading *l = userdata;
         int r;
 
-        if (id > UINT32_MAX)
-                return 0;
-        r = watch_load(l->watch, (uint32_t)id, bytes, n);
+        /* Such a large one we give to none. */
+        r = watch_load(l->watch, (uint32_t)MIN(id, (uint64_t)UINT32_MAX), bytes, n);
         if (r == -ENOMEM)
                 return r;
         l->n_bad += r < 0;

@@ -233,14 +233,15 @@ static int tell_all_covers(const Telling *t) {
         return r >= 0 && !covered ? tell(t, "watch", "No line of the [Path] section covers this path.") : r;
 }
 
+/* " (close, attrib)"; of a condition nothing. */
 static void format_events(unsigned events, char *buf, size_t size) {
         size_t used = 0;
 
-        buf[0] = '\0';
         for (unsigned bit = 1; bit < WATCH_ALL && used < size; bit <<= 1)
                 if (events & bit)
-                        used += (size_t)snprintf(buf + used, size - used, "%s%s", used > 0 ? ", " : "",
+                        used += (size_t)snprintf(buf + used, size - used, "%s%s", used > 0 ? ", " : " (",
                                                  watch_event_to_string(bit));
+        (void)snprintf(buf + used, size - used, "%s", used > 0 ? ")" : "");
 }
 
 static bool batch_run_has(const BatchRun *files, const char *path, size_t n) {
@@ -283,7 +284,7 @@ static int tell_waiting(const Telling *t, const BatchView *v, usec_t now) {
         int r;
 
         format_events(v->file.events, events, sizeof(events));
-        r = tell(t, "seen", "Last change noticed %s ago (%s).",
+        r = tell(t, "seen", "Last change noticed %s ago%s.",
                  span_format(ago, usec_sub(now, v->file.last), USEC_PER_MSEC), events);
         if (r < 0)
                 return r;

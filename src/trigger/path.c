@@ -59,23 +59,17 @@ static void report_lost_change(JobPaths *p, const char *path, int error) {
                     path, strerror(-error));
 }
 
-/* The unit that a control group belongs to: what follows the slices. Who manages units of his own has them below one
- * of ours, under whatever name. */
-static bool unit_of_cgroup(const char *cgroup, char ret[static UNIT_NAME_MAX + 1]) {
-        static const char slice[] = ".slice";
+/* The unit that a control group belongs to: what follows the slices, or "". Who manages units of his own has them
+ * below one of ours, under whatever name. (No directory has a name that is too long.) */
+static void unit_of_cgroup(const char *cgroup, char ret[static UNIT_NAME_MAX + 1]) {
+        size_t n;
 
-        for (size_t n; *cgroup != '\0'; cgroup += n) {
+        do {
                 cgroup += *cgroup == '/';
                 n = strcspn(cgroup, "/");
-                if (n > UNIT_NAME_MAX)
-                        return false;
-                if (n > strlen(slice) && memcmp(cgroup + n - strlen(slice), slice, strlen(slice)) == 0)
-                        continue;
-                memcpy(ret, cgroup, n);
-                ret[n] = '\0';
-                return n > 0;
-        }
-        return false;
+                (void)snprintf(ret, UNIT_NAME_MAX + 1, "%.*s", (int)n, cgroup);
+                cgroup += n;
+        } while (streq_ptr(strrchr(ret, '.'), ".slice"));
 }
 
 /* Who wrote it is known with fanotify only, and then the service manager's word is: vakt-JOB-RUN.service. */
@@ -83,8 +77,10 @@ static bool is_own_change(const JobPaths *p, const Change *change) {
         char unit[UNIT_NAME_MAX + 1], job[JOB_NAME_MAX + 1];
         uint64_t id;
 
-        return change->cgroup && unit_of_cgroup(change->cgroup, unit) && unit_name_parse(unit, job, &id) &&
-               streq(job, p->job->name);
+        if (!change->cgroup)
+                return false;
+        unit_of_cgroup(change->cgroup, unit);
+        return unit_name_parse(unit, job, &id) && streq(job, p->job->name);
 }
 
 static int add_change(JobPaths *p, const Change *change, const char *path, size_t n, const char *from) {
@@ -506,18 +502,19 @@ static RunPayload *free_payload(RunPayload *payload) {
 /* Of a run that is over, its item waits to be put away still. One that was never begun says nothing of its item, which
  * is found where it is claimed. */
 static bool restore(Trigger *base, LiveRun *run, const RunRecord *r, RunPayload *payload) {
-        PathTrigger *t = (PathTrigger *)base;
         RunPaths *rp = (RunPaths *)payload;
 
         if (run) {
+                JobPaths *p = trigger_get(base, run_job(run));
+
                 spools_find_item(run, rp);
-                if (job_paths(t, run_job(run)))
-                        path_runs_adopt(job_paths(t, run_job(run)), run);
+                if (p)
+                        path_runs_adopt(p, run);
                 return true;
         }
         if (!rp->spool || !r || r->result == RUN_RESULT_SKIPPED)
                 return false;
-        spools_add_end(t, r, NULL, rp);
+        spools_add_end((PathTrigger *)base, r, NULL, rp);
         return true;
 }
 

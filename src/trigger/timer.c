@@ -389,32 +389,28 @@ static bool is_of_timer(const RunRecord *r) {
 static void timers_run_started(Trigger *base, LiveRun *run) {
         Timers *t = (Timers *)base;
 
-        if (!run_job(run)->timers || is_of_timer(run_record(run)))
-                return;
-        schedule_job_started(t->schedule, run_job(run), turn_now(base->event));
-        timers_arm(t);
+        if (!is_of_timer(run_record(run)) && schedule_job_started(t->schedule, run_job(run), turn_now(base->event)))
+                timers_arm(t);
 }
 
 /* One that was never started counts as well: an interval that counts from the end stood still while it waited. */
 static bool timers_run_ended(Trigger *base, LiveRun *run) {
         Timers *t = (Timers *)base;
 
-        if (!run_job(run)->timers)
-                return false;
-        schedule_job_ended(t->schedule, run_job(run), run_record(run)->result == RUN_RESULT_SUCCESS,
-                           turn_now(base->event));
-        timers_arm(t);
+        if (schedule_job_ended(t->schedule, run_job(run), run_record(run)->result == RUN_RESULT_SUCCESS,
+                               turn_now(base->event)))
+                timers_arm(t);
         return false;
 }
 
-/* A retry has the time of the first try, and no other: that one was asked for by then. */
+/* A retry has the time of the first try, and no other: that one was asked for by then. Nothing is due sooner
+ * for it. */
 static void timers_run_found(Trigger *base, Job *job, RunRecord *record) {
         Timers *t = (Timers *)base;
 
         if (!is_of_timer(record) && record->cause != RUN_CAUSE_RETRY)
                 return;
         record->trigger = schedule_note_occurred(t->schedule, job, record->scheduled, turn_now(base->event));
-        timers_arm(t);
 }
 
 /* --- for people --- */

@@ -4,8 +4,6 @@
 
 #include "util/array.h"
 
-#include <assert.h>
-
 void *array_gap(void *array, size_t n, size_t at, size_t size) {
         char **a = array, *place;
 

@@ -5,8 +5,6 @@
  * not below its count, so the room needs no field of its own: every array begins as NULL with a count of 0, grows only
  * through these macros, and may lose elements in any way. An array and its count are passed as lvalues. */
 
-#include <stddef.h>
-
 #include "util/macro.h"
 
 /* Makes room for one more of n elements of a size; NULL without memory, in which case nothing changes. */

@@ -8,9 +8,6 @@
 #include "util/boot-id.h"
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "util/file.h"
 

@@ -4,7 +4,6 @@
 /* Which boot of the machine, or of the container, this is. */
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <systemd/sd-id128.h>
 
 #include "util/clock.h"

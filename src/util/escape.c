@@ -4,8 +4,6 @@
 
 #include "util/escape.h"
 
-#include <assert.h>
-
 int utf8_decode(const char *s, size_t n, uint32_t *ret) {
         static const struct {
                 unsigned char mask, lead;
@@ -46,14 +44,20 @@ char *escape_text(const char *s, size_t n, bool keep_lines) {
         static const char hex[] = "0123456789ABCDEF";
         char *ret, *t;
 
-        t = ret = calloc(n + 1, 4);
+        t = ret = reallocarray(NULL, n + 1, 4);
         if (!ret)
                 return NULL;
         for (size_t i = 0; i < n;) {
                 uint32_t c = 0;
-                int len = utf8_decode(s + i, n - i, &c);
-                bool keep = (c == '\n' || c == '\t') && keep_lines;
+                bool keep;
+                int len;
 
+                if (s[i] >= ' ' && s[i] <= '~') { /* as nearly all text is */
+                        *t++ = s[i++];
+                        continue;
+                }
+                len = utf8_decode(s + i, n - i, &c);
+                keep = (c == '\n' || c == '\t') && keep_lines;
                 if (len > 0 && (keep || !is_dangerous(c))) {
                         t = mempcpy(t, s + i, (size_t)len);
                         i += (size_t)len;

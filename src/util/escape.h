@@ -3,9 +3,6 @@
 
 /* Text from other programs, made harmless for a terminal. */
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "util/macro.h"
 
 /* Decodes one character of at most n bytes (RFC 3629: no overlong forms, no surrogates). Returns its length in bytes,

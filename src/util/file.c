@@ -4,19 +4,14 @@
 
 #include "util/file.h"
 
-#include <assert.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size) {
-        _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+ssize_t fd_read_up_to(int fd, char *buf, size_t size) {
         size_t used = 0;
 
-        if (fd < 0)
-                return -errno;
-        for (;;) {
+        while (used < size) {
                 ssize_t n = read(fd, buf + used, size - used);
 
                 if (n < 0 && errno == EINTR)
@@ -26,14 +21,22 @@ ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size) {
                 if (n == 0)
                         break;
                 used += (size_t)n;
-                if (used == size)
-                        return -EFBIG;
         }
-        assert(used < size);
-        if (used > 0 && buf[used - 1] == '\n')
-                used--;
-        buf[used] = '\0';
         return (ssize_t)used;
+}
+
+ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size) {
+        _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        ssize_t n = fd < 0 ? -errno : fd_read_up_to(fd, buf, size);
+
+        if (n < 0)
+                return n;
+        if ((size_t)n == size)
+                return -EFBIG;
+        if (n > 0 && buf[n - 1] == '\n')
+                n--;
+        buf[n] = '\0';
+        return n;
 }
 
 int fd_write_all(int fd, const char *p, size_t n) {

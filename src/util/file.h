@@ -9,6 +9,9 @@
 
 #include "util/macro.h"
 
+/* Reads up to size bytes, fewer only at the end. Returns how many, or a negative errno. */
+ssize_t fd_read_up_to(int fd, char *buf, size_t size);
+
 /* Reads a file that fits, without a trailing newline, NUL-terminated. Returns its length, -EFBIG if it is larger, or
  * another negative errno. */
 ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size);

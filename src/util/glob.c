@@ -7,7 +7,6 @@
 
 #include "util/glob.h"
 
-#include <assert.h>
 #include <ctype.h>
 
 #define GLOB_WORDS ((GLOB_MAX + 1 + 63) / 64)

@@ -7,8 +7,6 @@
  * dot is a byte like any other. Matching takes at most (bytes of the path) × (bytes of the pattern) steps, for any
  * pattern. */
 
-#include <stdbool.h>
-
 #include "util/macro.h"
 
 #define GLOB_MAX 1023 /* bytes of a pattern */

@@ -6,11 +6,6 @@
 
 #include "util/hash-table.h"
 
-#include <assert.h>
-#include <errno.h>
-#include <stdbool.h>
-#include <stdlib.h>
-
 #include "util/steps.h"
 
 #define SLOTS_MIN   4U

@@ -8,9 +8,6 @@
  * Nodes are part of the entries, which belong to the caller. He hashes, compares, and says how to hash an entry
  * anew when its chain is split. Names that others choose are to be hashed with a secret seed. */
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "util/macro.h"
 
 typedef struct HashNode HashNode;

@@ -18,21 +18,19 @@ typedef struct SipState {
         uint64_t v0, v1, v2, v3;
 } SipState;
 
-static inline uint64_t rotate(uint64_t x, unsigned bits) {
-        return (x << bits) | (x >> (64 - bits));
-}
+#define ROTATE(x, bits) ((x) << (bits) | (x) >> (64 - (bits)))
 
 static inline void sip_round(SipState *s) {
         s->v0 += s->v1;
-        s->v1 = rotate(s->v1, 13) ^ s->v0;
-        s->v0 = rotate(s->v0, 32);
+        s->v1 = ROTATE(s->v1, 13) ^ s->v0;
+        s->v0 = ROTATE(s->v0, 32);
         s->v2 += s->v3;
-        s->v3 = rotate(s->v3, 16) ^ s->v2;
+        s->v3 = ROTATE(s->v3, 16) ^ s->v2;
         s->v0 += s->v3;
-        s->v3 = rotate(s->v3, 21) ^ s->v0;
+        s->v3 = ROTATE(s->v3, 21) ^ s->v0;
         s->v2 += s->v1;
-        s->v1 = rotate(s->v1, 17) ^ s->v2;
-        s->v2 = rotate(s->v2, 32);
+        s->v1 = ROTATE(s->v1, 17) ^ s->v2;
+        s->v2 = ROTATE(s->v2, 32);
 }
 
 static inline void sip_word(SipState *s, uint64_t word) {

@@ -5,8 +5,6 @@
 
 #include "util/heap.h"
 
-#include <assert.h>
-
 #include "util/steps.h"
 
 void heap_done(Heap *h) {

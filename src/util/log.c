@@ -7,7 +7,6 @@
 #include "util/log.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <systemd/sd-journal.h>

@@ -5,8 +5,6 @@
  * readable line per message on standard error. The levels are those of syslog. A problem is logged once, by the layer
  * that knows the job. */
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <syslog.h>
 
 #include "util/macro.h"

@@ -1,12 +1,14 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Attributes and one-line helpers that every file uses. No knowledge of jobs. */
+/* Attributes, one-line helpers and headers of the C library that nearly every file uses. No knowledge of jobs. */
 
+#include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

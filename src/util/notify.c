@@ -6,9 +6,7 @@
 
 #include "util/notify.h"
 
-#include <assert.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
@@ -128,8 +126,7 @@ void notifier_send_status(Notifier *n, const char *status) {
         if (!n)
                 return;
         free(n->status);
-        if (asprintf(&n->status, "STATUS=%s", status) < 0)
-                n->status = NULL;
+        (void)string_format(&n->status, "STATUS=%s", status);
         flush(n);
 }
 

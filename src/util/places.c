@@ -6,12 +6,6 @@
 
 #include "util/places.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "config.h"
 #include "util/strv.h"
 
@@ -27,23 +21,16 @@ static const Root runtime_root = { "/run", "XDG_RUNTIME_DIR", NULL };
 /* The path of a name below a root. */
 static int place(const Root *root, bool user, const char *name, char **ret) {
         const char *value = getenv(root->variable), *home = getenv("HOME");
-        char *path;
-        int n;
 
         if (!user)
-                n = asprintf(&path, "%s/%s", root->system, name);
-        else if (value && value[0] == '/')
-                n = asprintf(&path, "%s/%s", value, name);
-        else if (!root->in_home)
-                n = asprintf(&path, "/run/user/%u/%s", (unsigned)getuid(), name);
-        else if (home && home[0] == '/')
-                n = asprintf(&path, "%s/%s/%s", home, root->in_home, name);
-        else
-                return -ENXIO;
-        if (n < 0)
-                return -ENOMEM;
-        *ret = path;
-        return 0;
+                return string_format(ret, "%s/%s", root->system, name);
+        if (value && value[0] == '/')
+                return string_format(ret, "%s/%s", value, name);
+        if (!root->in_home)
+                return string_format(ret, "/run/user/%u/%s", (unsigned)getuid(), name);
+        if (home && home[0] == '/')
+                return string_format(ret, "%s/%s/%s", home, root->in_home, name);
+        return -ENXIO;
 }
 
 static int add_place(char ***dirs, const Root *root, bool user) {

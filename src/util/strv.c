@@ -6,7 +6,23 @@
 #include "util/strv.h"
 
 #include <stdarg.h>
-#include <stdio.h>
+
+static int format_new(char **ret, const char *format, va_list ap) {
+        if (vasprintf(ret, format, ap) >= 0)
+                return 0;
+        *ret = NULL;
+        return -ENOMEM;
+}
+
+int string_format(char **ret, const char *format, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = format_new(ret, format, ap);
+        va_end(ap);
+        return r;
+}
 
 char **strv_free(char **l) {
         for (char **s = l; s && *s; s++)
@@ -56,14 +72,13 @@ int strv_extend(char ***l, const char *value) {
 }
 
 int strv_extendf(char ***l, const char *format, ...) {
-        char *value = NULL;
+        char *value;
         va_list ap;
-        int r;
 
         va_start(ap, format);
-        r = vasprintf(&value, format, ap);
+        (void)format_new(&value, format, ap);
         va_end(ap);
-        return r < 0 ? -ENOMEM : strv_consume(l, value);
+        return strv_consume(l, value);
 }
 
 char **strv_copy(char *const *l) {

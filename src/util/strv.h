@@ -1,11 +1,12 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* NULL-terminated arrays of owned strings; NULL is an empty one. */
-
-#include <stdbool.h>
+/* Strings that are made, and NULL-terminated arrays of owned strings, of which NULL is an empty one. */
 
 #include "util/macro.h"
+
+/* Like asprintf(3), but without memory *ret is NULL. 0 or -ENOMEM. */
+int string_format(char **ret, const char *format, ...) _printf_(2, 3);
 
 char **strv_free(char **l);
 DEFINE_CLEANUP(char *, strv_free)

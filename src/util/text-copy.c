@@ -20,7 +20,7 @@ void *copy_with_texts(const void *view, size_t size, const size_t *offsets, size
                 return NULL;
         end = mempcpy(copy, view, size);
         for (size_t i = 0; i < n; i++) {
-                const char **text = text_at(copy, offsets[i]);
+                const char **text = (const char **)(void *)(copy + offsets[i]);
 
                 if (*text)
                         *text = memcpy(end, *text, strlen(*text) + 1);

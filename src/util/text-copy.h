@@ -5,11 +5,6 @@
 
 #include <stddef.h>
 
-/* The member at offset of object. */
-static inline const char **text_at(void *object, size_t offset) {
-        return (const char **)(void *)((char *)object + offset);
-}
-
 /* The struct of size bytes at view, and behind it in the same piece of memory the strings that its n members at these
  * offsets point to (NULL stays NULL). For free(); NULL if there is not enough memory. */
 void *copy_with_texts(const void *view, size_t size, const size_t *offsets, size_t n);

@@ -3,8 +3,6 @@
 
 /* What is read from files and shown on the bus has to be UTF-8: the bus refuses anything else. */
 
-#include <stdbool.h>
-
 #include "util/macro.h"
 
 /* The bytes (1 to 4) of the character that s begins with, at most n; 0 when they are no valid UTF-8 (RFC 3629), a

@@ -6,8 +6,6 @@
 
 #include "util/words.h"
 
-#include <assert.h>
-
 #include "util/complain.h"
 #include "util/utf8.h"
 

@@ -14,7 +14,6 @@
 
 #include "watch/batch.h"
 
-#include <assert.h>
 #include <sys/queue.h>
 
 #include "util/hash-table.h"

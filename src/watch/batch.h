@@ -10,8 +10,6 @@
  * Changes during a run wait for a later one; a file is never in two batches at once. Past the trigger limit, runs are
  * delayed but none is dropped. Nothing is forgotten until batch_done(). */
 
-#include <stdbool.h>
-
 #include "job/path-def.h"
 #include "util/clock.h"
 #include "util/macro.h"

@@ -10,9 +10,7 @@
 
 #include "watch/event-queue.h"
 
-#include <assert.h>
 #include <limits.h>
-#include <stdio.h>
 
 #include "util/hash-table.h"
 #include "util/hash.h"

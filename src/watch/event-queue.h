@@ -9,7 +9,6 @@
  * One watch of the kernel serves all that are interested in the same inode. What is heard of directories by other ways
  * than inotify (fan-queue.h) goes into the same set, under ids that are no watches of inotify. */
 
-#include <stdbool.h>
 #include <sys/inotify.h>
 #include <sys/queue.h>
 #include <sys/types.h>

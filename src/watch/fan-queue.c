@@ -15,9 +15,7 @@
 
 #include "watch/fan-queue.h"
 
-#include <assert.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/fanotify.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>

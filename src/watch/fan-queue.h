@@ -8,7 +8,6 @@
  *
  * It needs CAP_SYS_ADMIN in the first user namespace, Linux 5.9, and a file system that gives file handles. */
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "util/clock.h"

@@ -6,7 +6,6 @@
 
 #include "watch/model.h"
 
-#include <assert.h>
 #include <limits.h>
 
 #include "util/array.h"

@@ -8,7 +8,6 @@
  * An entry takes 38 bytes and its name, a directory 224 bytes and a table of its entries. Sizes and times are kept as
  * hashes: it is only ever asked whether they are the same. */
 
-#include <stdbool.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
 

@@ -6,7 +6,6 @@
 
 #include "watch/path-chain.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>

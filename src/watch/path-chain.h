@@ -5,8 +5,6 @@
  * every directory that looking it up passes through is watched for the one name that matters in it. What another mount
  * covers is noticed by the mount table only, see mount-table.h. */
 
-#include <stdbool.h>
-
 #include "watch/event-queue.h"
 #include "fs/path-text.h"
 

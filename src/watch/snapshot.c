@@ -9,7 +9,6 @@
  *
  * Rows come back in any order, so directories wait in a list until all are there. */
 
-#include <assert.h>
 #include <endian.h>
 
 #include "util/array.h"

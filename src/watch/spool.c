@@ -9,12 +9,10 @@
 
 #include "watch/spool.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 #include "fs/acl.h"
@@ -22,6 +20,7 @@
 #include "fs/guarded.h"
 #include "fs/identity.h"
 #include "util/array.h"
+#include "util/strv.h"
 #include "watch/watcher.h"
 
 #define ID_DIGITS     16
@@ -422,10 +421,9 @@ int spool_claim(Spool *s, const char *name, usec_t now_realtime, SpoolItem *ret)
 char *spool_item_path(const Spool *s, const SpoolItem *i) {
         char directory[DIRECTORY_MAX], *path;
 
-        return asprintf(&path, "%s/%s/%s/%s", s->path, s->claims, directory_name(directory, i->id, i->attempt),
-                        i->name) < 0
-                       ? NULL
-                       : path;
+        (void)string_format(&path, "%s/%s/%s/%s", s->path, s->claims, directory_name(directory, i->id, i->attempt),
+                            i->name);
+        return path;
 }
 
 /* The last component of the first n bytes, and what is before it: n is then the length of that. */
@@ -783,8 +781,7 @@ static int spool_new(Spool **ret, const SpoolConfig *config) {
         s->path = strdup(config->path);
         s->done = config->done ? strdup(config->done) : NULL;
         s->failed = config->failed ? strdup(config->failed) : NULL;
-        if (asprintf(&s->claims, WATCH_PRIVATE_PREFIX "%s", config->job) < 0)
-                s->claims = NULL;
+        (void)string_format(&s->claims, WATCH_PRIVATE_PREFIX "%s", config->job);
         if (!s->path || !s->claims || !s->done != !config->done || !s->failed != !config->failed)
                 return -ENOMEM;
         *ret = TAKE_PTR(s);

@@ -27,8 +27,6 @@
  *
  * No function blocks longer than a few system calls take. */
 
-#include <stdbool.h>
-
 #include <sys/types.h>
 
 #include "util/clock.h"

@@ -13,10 +13,8 @@
  * A directory that is made while its parent is heard of need not be read: all that happens in it is heard of from its
  * first moment, and with it who did it. */
 
-#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 
 #include "watch/watcher-internal.h"
 

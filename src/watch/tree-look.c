@@ -14,7 +14,6 @@
  * Moves are recognised by the inode: what has left is kept for a short time, with all that is below it and its
  * watches, and put in again where it turns up. */
 
-#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/sysmacros.h>

@@ -8,7 +8,6 @@
  * Directories wait in one queue, last in first out, so that the queue stays about as long as the tree is deep and wide
  * and a directory is read while its parent is still in the caches. */
 
-#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>

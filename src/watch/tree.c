@@ -9,10 +9,8 @@
 
 #include "watch/tree.h"
 
-#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <sys/statfs.h>
 
 #include "util/steps.h"

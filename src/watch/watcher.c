@@ -8,8 +8,6 @@
 
 #include "watch/watcher.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 
 #include "util/log.h"

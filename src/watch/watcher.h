@@ -15,7 +15,6 @@
  * vaktd.job(5)). What comes and goes between two looks may be missed. Writes through mmap(2) and
  * those of other hosts give no events; only polling sees them. */
 
-#include <stdbool.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 

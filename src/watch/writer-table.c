@@ -6,9 +6,7 @@
 
 #include "watch/writer-table.h"
 
-#include <assert.h>
 #include <fcntl.h>
-#include <stdio.h>
 
 #include "util/hash.h"
 

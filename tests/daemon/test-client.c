@@ -62,9 +62,9 @@ static void run_to_end(Connection *c, const char *job, RunView *ret) {
 static void test_jobs(void **state) {
         Harness *h = *state;
         _cleanup_(connection_freep) Connection *c = connection_to(h);
-        _cleanup_(job_rows_done) JobRows rows = { 0 };
+        _cleanup_(rows_done) Rows rows = { 0 };
         _cleanup_(job_view_done) JobView v = { 0 }, by_object = { 0 };
-        _cleanup_(job_explanation_done) JobExplanation why = { 0 };
+        _cleanup_(rows_done) Rows why = { 0 };
         _cleanup_free_ usec_t *elapses = NULL;
         sd_bus_error e = SD_BUS_ERROR_NULL;
         size_t n;
@@ -76,21 +76,21 @@ static void test_jobs(void **state) {
         harness_start(h);
         assert_int_equal(job_rows_get(c, &e, &rows), 0);
         assert_int_equal(rows.n_items, 2);
-        assert_string_equal(rows.items[0].name, "by-hand");
-        assert_string_equal(rows.items[1].name, "often");
-        assert_string_equal(rows.items[1].description, "A job");
-        assert_string_equal(rows.items[1].last_result, "");
-        assert_true(rows.items[1].next > 0 && rows.items[1].runs == 0);
+        assert_string_equal(rows.jobs[0].name, "by-hand");
+        assert_string_equal(rows.jobs[1].name, "often");
+        assert_string_equal(rows.jobs[1].description, "A job");
+        assert_string_equal(rows.jobs[1].last_result, "");
+        assert_true(rows.jobs[1].next > 0 && rows.jobs[1].runs == 0);
 
         assert_int_equal(job_view_get(c, "often", &e, &v), 0);
-        assert_int_equal(job_view_get_object(c, rows.items[1].object, &e, &by_object), 0);
+        assert_int_equal(job_view_get_object(c, rows.jobs[1].object, &e, &by_object), 0);
         assert_string_equal(by_object.name, "often");
         assert_string_equal(v.description, "A job");
         assert_int_equal(strv_length(v.tags), 2);
         assert_string_equal(v.triggers[0].key, "OnCalendar");
         assert_null(v.triggers[1].key);
         assert_string_equal(v.pool, "p");
-        assert_true(v.priority == -3 && v.retry == 2 && v.enabled && !v.paused && v.next == rows.items[1].next);
+        assert_true(v.priority == -3 && v.retry == 2 && v.enabled && !v.paused && v.next == rows.jobs[1].next);
 
         assert_int_equal(job_view_next_elapses(c, &v, 3, &e, &elapses, &n), 0);
         assert_int_equal(n, 3);
@@ -98,14 +98,14 @@ static void test_jobs(void **state) {
 
         assert_int_equal(job_explanation_get(c, "often", NULL, &e, &why), 0);
         assert_true(why.n_items > 0);
-        assert_string_equal(why.items[0].key, "state");
-        assert_null(why.items[why.n_items].key);
+        assert_string_equal(why.pairs[0].key, "state");
+        assert_null(why.pairs[why.n_items].key);
 }
 
 static void test_files_of_a_job(void **state) {
         Harness *h = *state;
         _cleanup_(connection_freep) Connection *c = connection_to(h);
-        _cleanup_(job_explanation_done) JobExplanation why = { 0 };
+        _cleanup_(rows_done) Rows why = { 0 };
         _cleanup_(job_plan_done) JobPlan p = { 0 }, limited = { 0 };
         static const char *const names[] = { "tree/b", "tree/a", "tree/a-", "tree/a\xff" };
         sd_bus_error e = SD_BUS_ERROR_NULL;
@@ -138,15 +138,15 @@ static void test_files_of_a_job(void **state) {
 
         assert_int_equal(job_explanation_get(c, "tree", path, &e, &why), 0);
         assert_true(why.n_items > 0);
-        assert_string_equal(why.items[0].key, "watch");
+        assert_string_equal(why.pairs[0].key, "watch");
 }
 
 static void test_daemon(void **state) {
         Harness *h = *state;
         _cleanup_(connection_freep) Connection *c = connection_to(h);
-        _cleanup_(diagnostic_views_done) DiagnosticViews d = { 0 }, reloaded = { 0 };
+        _cleanup_(rows_done) Rows d = { 0 }, reloaded = { 0 };
         _cleanup_(daemon_view_done) DaemonView v = { 0 };
-        _cleanup_(pool_views_done) PoolViews pools = { 0 };
+        _cleanup_(rows_done) Rows pools = { 0 };
         sd_bus_error e = SD_BUS_ERROR_NULL;
 
         harness_write(h, "vaktd.conf", "[Pool disk]\nSlots=3\n");
@@ -160,16 +160,16 @@ static void test_daemon(void **state) {
         assert_string_equal(v.executor, "child");
         assert_int_equal(pool_views_get(c, &e, &pools), 0);
         assert_int_equal(pools.n_items, 1);
-        assert_string_equal(pools.items[0].name, "disk");
-        assert_true(pools.items[0].slots == 3 && pools.items[0].running == 0 && pools.items[0].waiting == 0);
+        assert_string_equal(pools.pools[0].name, "disk");
+        assert_true(pools.pools[0].slots == 3 && pools.pools[0].running == 0 && pools.pools[0].waiting == 0);
         assert_int_equal(diagnostic_views_get(c, /* reload= */ false, &e, &d), 0);
         assert_int_equal(d.n_items, 0);
         harness_add_job(h, "job-0", "[Run]\nExce=/bin/true\n");
         assert_int_equal(diagnostic_views_get(c, /* reload= */ true, &e, &reloaded), 0);
         assert_true(reloaded.n_items > 0);
-        assert_non_null(strstr(reloaded.items[0].file, "/jobs.d/job-0.job"));
-        assert_int_equal(reloaded.items[0].line, 2);
-        assert_non_null(strstr(reloaded.items[0].message, "Exce"));
+        assert_non_null(strstr(reloaded.diagnostics[0].file, "/jobs.d/job-0.job"));
+        assert_int_equal(reloaded.diagnostics[0].line, 2);
+        assert_non_null(strstr(reloaded.diagnostics[0].message, "Exce"));
 }
 
 /* --- runs --- */
@@ -234,7 +234,7 @@ static void test_failures(void **state) {
         sd_bus_error e = SD_BUS_ERROR_NULL;
         JobView v = { .name = "untouched" };
         JobPlan p = { .total = 3 };
-        JobExplanation why = { 0 };
+        Rows why = { 0 };
         char *object = NULL;
         RunView run;
         uint64_t id;
@@ -270,7 +270,7 @@ static void test_failures(void **state) {
 static void test_not_permitted(void **state) {
         Harness *h = *state;
         _cleanup_(connection_freep) Connection *c = connection_to(h);
-        _cleanup_(job_rows_done) JobRows rows = { 0 };
+        _cleanup_(rows_done) Rows rows = { 0 };
         sd_bus_error e = SD_BUS_ERROR_NULL;
 
         if (geteuid() != 0)
@@ -430,7 +430,7 @@ static void test_waiting(void **state) {
 /* --- no memory --- */
 
 static int get_jobs(Connection *c, sd_bus_error *reterr) {
-        _cleanup_(job_rows_done) JobRows rows = { 0 };
+        _cleanup_(rows_done) Rows rows = { 0 };
 
         return job_rows_get(c, reterr, &rows);
 }
@@ -446,7 +446,7 @@ static int get_job(Connection *c, sd_bus_error *reterr) {
 }
 
 static int get_explanation(Connection *c, sd_bus_error *reterr) {
-        _cleanup_(job_explanation_done) JobExplanation why = { 0 };
+        _cleanup_(rows_done) Rows why = { 0 };
 
         return job_explanation_get(c, "job", NULL, reterr, &why);
 }
@@ -458,8 +458,8 @@ static int get_plan(Connection *c, sd_bus_error *reterr) {
 }
 
 static int get_daemon(Connection *c, sd_bus_error *reterr) {
-        _cleanup_(diagnostic_views_done) DiagnosticViews d = { 0 };
-        _cleanup_(pool_views_done) PoolViews pools = { 0 };
+        _cleanup_(rows_done) Rows d = { 0 };
+        _cleanup_(rows_done) Rows pools = { 0 };
         int r;
 
         r = pool_views_get(c, reterr, &pools);

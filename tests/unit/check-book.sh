@@ -120,8 +120,8 @@ defaults_of_source() { # FILE VARIABLE
 }
 
 # "KEY MEMBER" of the rows of the table of keys in FILE that have a default.
-keys_of_source() { # FILE
-        sed -n 's/^ *{ "[A-Za-z]*", "\([A-Za-z]*\)", .*VALUE(\([a-z_.]*\)).*/\1 \2/p' "$1"
+keys_of_source() { # FILE...
+        sed -n 's/^ *{ "[A-Za-z]*", "\([A-Za-z]*\)", .*VALUE(\([a-z_.]*\)).*/\1 \2/p' "$@"
 }
 
 # "KEY VALUE" for each "The default is VALUE" behind a single key.
@@ -131,11 +131,12 @@ defaults_of_manual() { # PAGE
                                  sub(/[.,;]$/, "", value); if (key != "") print key, value; key = "" }' "$1"
 }
 
-wrong_defaults() { # PAGE FILE-OF-KEYS VARIABLE ITS-FILE AT-LEAST
-        local key value member found n=0
+wrong_defaults() { # PAGE FILES-OF-KEYS VARIABLE ITS-FILE AT-LEAST
+        local key value member found n=0 files
+        read -ra files <<<"$2"
         declare -A is member_of
         while read -r member value; do is[$member]=$value; done < <(defaults_of_source "$4" "$3")
-        while read -r key member; do member_of[$key]=$member; done < <(keys_of_source "$2")
+        while read -r key member; do member_of[$key]=$member; done < <(keys_of_source "${files[@]}")
         while read -r key value; do
                 member=${member_of[$key]:-}
                 [ -n "$member" ] || continue
@@ -186,7 +187,8 @@ result "event sources of the page exist" < <(wrong_in_page Ql)
 result "ids of messages are those of the page" < <(wrong_ids)
 result "the results of vaktctl(1) are those of job/run.h" < <(wrong_results)
 result "defaults in vaktd.job(5) are those of the source" < <(
-        wrong_defaults src/man/vaktd.job.5 src/config/job-file.c job_def_defaults src/job/job-def.c 15)
+        wrong_defaults src/man/vaktd.job.5 "src/config/job-file.c src/config/job-timer.c" \
+                job_def_defaults src/job/job-def.c 15)
 result "defaults in vaktd.conf(5) are those of the source" < <(
         wrong_defaults src/man/vaktd.conf.5 src/config/settings.c settings_defaults src/config/settings.c 3)
 result "what src/README.md names exists" < <(wrong_in_readme)

@@ -189,6 +189,7 @@ static void test_cancel(void **state) {
         waiting = request(f, "held")->id;
         WAIT_FOR(f, f->n_started == 1);
         assert_int_equal(manager_cancel(f->m, waiting), 0);
+        assert_int_equal(f->n_finished, 1); /* before it returns */
         assert_int_equal(manager_get_run(f->m, waiting)->result, RUN_RESULT_CANCELLED);
         assert_int_equal(manager_cancel(f->m, waiting), -EALREADY);
         assert_int_equal(manager_cancel(f->m, running), 0);

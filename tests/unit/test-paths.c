@@ -9,6 +9,12 @@
 #include <sys/stat.h>
 
 #include "core-fixture.h"
+#include "config/job-file.h"
+#include "fs/identity.h"
+#include "trigger/path-user.h"
+#include "watch/batch.h"
+#include "watch/spool.h"
+#include "watch/watcher.h"
 
 /* A run writes what it was given, one path and a newline each, to DIRECTORY/seen, which is nobody's watch. */
 #define WRITE_ONE  "[Run]\nShell=printf '%%%%s\\n' \"$VAKT_PATH\" >>%s/seen\n"
@@ -144,9 +150,37 @@ static int count_limit(const char *topic, const char *message, void *userdata) {
         return 0;
 }
 
+static int find_topic(const char *topic, const char *message, void *userdata) {
+        const char **wanted = userdata;
+
+        if (streq(topic, wanted[0]))
+                wanted[1] = "";
+        return 0;
+}
+
+static bool explains(Fixture *f, const char *file, const char *topic) {
+        const char *wanted[2] = { topic, NULL };
+
+        assert_int_equal(
+                manager_explain_path(f->m, job(f, "all"), in(f, file), strlen(in(f, file)), find_topic, wanted), 0);
+        return wanted[1];
+}
+
 static void turn(Fixture *f, unsigned n) {
         for (unsigned i = 0; i < n; i++)
                 assert_true(sd_event_run(f->event, USEC_PER_MSEC) >= 0);
+}
+
+static void on_stopped(void *userdata) {
+        ((Fixture *)userdata)->stopped = true;
+}
+
+static bool becomes_quiet(const Fixture *f) {
+        unsigned n = 0;
+
+        while (n < 100 && sd_event_run(f->event, 0) > 0)
+                n++;
+        return n < 100;
 }
 
 /* --- what a run gets --- */
@@ -394,10 +428,6 @@ static void test_a_retry_with_files_by_hand_is_not_dropped(void **state) {
         assert_int_equal(manager_n_queued(f->m), 1);
 }
 
-static void on_stopped(void *userdata) {
-        ((Fixture *)userdata)->stopped = true;
-}
-
 /* Nothing would find again what it is to do. */
 static void test_a_run_by_hand_without_files_is_made_again_after_a_stop(void **state) {
         Fixture *f = *state;
@@ -429,13 +459,14 @@ static bool is_refused_as_own(Fixture *f, const char *name) {
         return found;
 }
 
-/* The daemon's own files are no items. */
+/* The daemon's own files are no items; it looks at the directory again later, not all the time. */
 static void test_own_directories_are_no_spools(void **state) {
         Fixture *f = *state;
 
         write_path_job(f, "own", "[Path]\nSpool=%s\n[Run]\nExec=/bin/true\n", f->directory);
         start(f);
         WAIT_FOR(f, is_refused_as_own(f, "own"));
+        assert_true(becomes_quiet(f));
         assert_int_equal(f->n_started, 0);
         assert_int_equal(access(in(f, "ledger.db"), F_OK), 0);
 }
@@ -477,6 +508,166 @@ static void test_a_retry_with_files_outlives_a_success(void **state) {
         WAIT_FOR(f, count_result(f, "each", RUN_RESULT_SUCCESS) == 1);
         assert_int_equal(job(f, "each")->n_delayed, 1);
         assert_int_equal(f->n_refused, 0);
+}
+
+/* --- who changed it --- */
+
+typedef struct Watched {
+        Watch *watch;
+        const WatchOps *ops;
+        void *userdata;
+} Watched;
+
+int __real_watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps *ops, void *userdata);
+int __wrap_watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps *ops, void *userdata);
+
+static Watched watched;
+
+int __wrap_watch_new(Watch **ret, Watcher *watcher, const WatchDef *def, const WatchOps *ops, void *userdata) {
+        int r = __real_watch_new(ret, watcher, def, ops, userdata);
+
+        if (r >= 0)
+                watched = (Watched){ .watch = *ret, .ops = ops, .userdata = userdata };
+        return r;
+}
+
+/* As the kernel reports it where there is fanotify. */
+static void report_change(const char *path, const char *from, const char *cgroup) {
+        const Change c = {
+                .path = path, .length = strlen(path), .from = from, .events = WATCH_CLOSE, .cgroup = cgroup
+        };
+
+        watched.ops->changed(watched.userdata, watched.watch, &c);
+}
+
+static void test_changes_of_the_own_run_do_not_count(void **state) {
+        static const struct {
+                int line;
+                const char *cgroup;
+                bool is_own;
+        } table[] = {
+                { __LINE__, "/system.slice/vakt-all-1.service", true },
+                { __LINE__, "/vakt.slice/vakt-a.slice/vakt-all-18446744073709551615.service", true },
+                { __LINE__, "/system.slice/vakt-all-1.service/init.scope", true },
+                { __LINE__, "/system.slice/vakt-all-1.service/x.slice/vakt-other-1.service", true },
+                { __LINE__, "/vakt-all-1.service", true },
+                { __LINE__, "/system.slice/vakt-other-1.service", false },
+                { __LINE__, "/system.slice/vakt-other-1.service/vakt-all-1.service", false },
+                { __LINE__, "/system.slice/vakt-other-1.service/x.slice/vakt-all-1.service", false },
+                { __LINE__, "/system.slice/ssh.service", false },
+                { __LINE__, "/system.slice", false },
+                { __LINE__, "/", false },
+                { __LINE__, NULL, false },
+        };
+        Fixture *f = *state;
+        char name[32];
+        unsigned n = 0;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\nSettleSec=1h\n" WRITE_LIST, in(f, "w"),
+                       f->directory, f->directory);
+        start_watching(f, "all", 1);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                (void)snprintf(name, sizeof(name), "of-line-%d", table[i].line);
+                report_change(name, NULL, table[i].cgroup);
+                n += !table[i].is_own;
+                if (counter(f, "all", "waiting") != n)
+                        fail_msg("line %d: %s", table[i].line, name);
+        }
+}
+
+/* A file that waits does so on, under the name that the run gave it. */
+static void test_what_the_own_run_moves_waits_on(void **state) {
+        static const char own[] = "/system.slice/vakt-all-1.service";
+        const Change gone = { .path = "old", .length = 3, .cgroup = own }, removed = { .path = "new", .length = 3 };
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\nSettleSec=1h\n" WRITE_LIST, in(f, "w"),
+                       f->directory, f->directory);
+        start_watching(f, "all", 1);
+        report_change("old", NULL, NULL);
+        watched.ops->gone(watched.userdata, watched.watch, &gone);
+        assert_int_equal(counter(f, "all", "waiting"), 1);
+        report_change("new", "old", own);
+        assert_int_equal(counter(f, "all", "waiting"), 1);
+        assert_true(explains(f, "w/new", "settle"));
+        watched.ops->gone(watched.userdata, watched.watch, &removed);
+        assert_int_equal(counter(f, "all", "waiting"), 0);
+}
+
+bool __real_batch_is_full(const Batch *b, bool until_now);
+bool __wrap_batch_is_full(const Batch *b, bool until_now);
+
+static bool batches_are_full;
+
+bool __wrap_batch_is_full(const Batch *b, bool until_now) {
+        return batches_are_full || __real_batch_is_full(b, until_now);
+}
+
+static int find_full(const char *key, const char *path, const char *state, const char *message, void *userdata) {
+        *(bool *)userdata |= strstr(message, "no more are listed") != NULL;
+        return 0;
+}
+
+static bool is_held(Fixture *f, const char *name) {
+        bool found = false;
+
+        assert_int_equal(manager_list_triggers(f->m, job(f, name), find_full, &found), 0);
+        return found;
+}
+
+/* What changes meanwhile is found when there is room again. */
+static void test_no_more_files_wait_than_may(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\nSettleSec=1h\n" WRITE_LIST, in(f, "w"),
+                       f->directory, f->directory);
+        start_watching(f, "all", 1);
+        report_change("a", NULL, NULL);
+        assert_false(is_held(f, "all"));
+        batches_are_full = true;
+        report_change("b", NULL, NULL);
+        WAIT_FOR(f, is_held(f, "all"));
+        touch(f, "w/c");
+        assert_true(becomes_quiet(f));
+        assert_int_equal(counter(f, "all", "waiting"), 2);
+        batches_are_full = false;
+        report_change("d", NULL, NULL);
+        WAIT_FOR(f, counter(f, "all", "waiting") == 4);
+        assert_false(is_held(f, "all"));
+}
+
+int __real_batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now);
+int __wrap_batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now);
+
+static bool batches_have_no_memory;
+
+int __wrap_batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now) {
+        return batches_have_no_memory ? -ENOMEM : __real_batch_add(b, path, n, from, events, now);
+}
+
+/* What cannot be kept in mind is not written down as known, so that the next start finds it. */
+static void test_a_change_without_memory_is_found_by_the_next_start(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST, in(f, "w"), f->directory,
+                       f->directory);
+        start_watching(f, "all", 1);
+        batches_have_no_memory = true;
+        touch(f, "w/a");
+        WAIT_FOR(f, counter(f, "all", "reported") > 0);
+        batches_have_no_memory = false;
+        touch(f, "w/b");
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_false(has_seen(f, "w/a"));
+        manager_stop(f->m, on_stopped, f); /* which writes all that is known */
+        WAIT_FOR(f, f->stopped);
+        stop(f);
+        start_watching(f, "all", 1);
+        WAIT_FOR(f, has_seen(f, "w/a"));
 }
 
 /* --- conditions --- */
@@ -586,6 +777,36 @@ static void test_files_that_wait_are_read_late(void **state) {
         WAIT_FOR(f, has_seen(f, "w/a") && has_seen(f, "w/b"));
 }
 
+/* Nor is what a watch knows mixed with what it knew when that could not be read. */
+static void test_a_snapshot_that_is_not_read_is_replaced(void **state) {
+        Fixture *f = *state;
+        void *lock;
+
+        make_directory(f, "w");
+        make_directory(f, "w/sub");
+        touch(f, "w/sub/old");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nRecursive=yes\nEvents=close delete\n" WRITE_LIST, in(f, "w"),
+                       f->directory, f->directory);
+        write_job(f, "other", "[Run]\nExec=/bin/true\n");
+        start_watching(f, "all", 1);
+        assert_int_equal(manager_pause(f->m, "other"), 0);
+        stop(f);
+        assert_int_equal(unlink(in(f, "w/sub/old")), 0);
+        assert_int_equal(rmdir(in(f, "w/sub")), 0);
+        lock = lock_ledger(f);
+        start_watching(f, "all", 1);
+        unlock_ledger(lock);
+        (void)finish(f, "other"); /* it is written then */
+        WAIT_FOR(f, job_state(job(f, "other")) == JOB_PAUSED);
+        touch(f, "w/new");
+        WAIT_FOR(f, has_seen(f, "w/new"));
+        WAIT_FOR(f, is_idle(f));
+        stop(f);
+        start_watching(f, "all", 1);
+        assert_true(becomes_quiet(f));
+        assert_int_equal(f->n_started + counter(f, "all", "waiting"), 0);
+}
+
 /* As logs are rotated: both names count, and swapped ones, whether that was heard of or found. */
 static void test_a_name_that_is_taken_again_counts(void **state) {
         Fixture *f = *state;
@@ -683,6 +904,26 @@ static void test_items_are_tried_again_and_given_up(void **state) {
         WAIT_FOR(f, exists(f, "done/good"));
         assert_int_equal(count_result(f, "spool", RUN_RESULT_EXIT), 3);
         assert_int_equal(count_result(f, "spool", RUN_RESULT_SUCCESS), 2);
+}
+
+/* Something of the failed try may still work on the file: the next one has it by another path. */
+static void test_another_try_of_an_item_has_another_path(void **state) {
+        Fixture *f = *state;
+        char run[600];
+        const char *second;
+
+        make_directory(f, "spool");
+        (void)snprintf(run, sizeof(run),
+                       "Shell=echo $VAKT_PATH >>%s/seen; test -f $VAKT_PATH && exit 1\nRetry=1\nRetryDelaySec=1ms",
+                       f->directory);
+        write_spool_job(f, "", run);
+        start_watching(f, "spool", 1);
+        touch(f, "spool/item");
+        WAIT_FOR(f, count_result(f, "spool", RUN_RESULT_EXIT) == 2);
+        assert_int_equal(lines(f), 2);
+        second = strchr(text, '\n') + 1;
+        assert_non_null(strstr(text, ".1/item\n"));
+        assert_non_null(strstr(second, ".2/item\n"));
 }
 
 /* It is not deleted for that. */
@@ -918,6 +1159,29 @@ static void test_a_crash_loses_no_file_that_waits_again(void **state) {
         assert_int_equal(counter(f, "all", "waiting"), 0);
 }
 
+/* The files of each such run are a row of their own. */
+static void test_a_crash_loses_no_files_of_several_runs(void **state) {
+        Fixture *f = *state;
+
+        write_pool(f, "MaxWaitSec=200ms");
+        make_directory(f, "w");
+        write_path_job(f, "each",
+                       "[Path]\nPathChanged=%s\nEvents=close\nBatch=each\n" WRITE_ONE
+                       "Pool=p\nOverlap=parallel\nMaxParallel=4\n",
+                       in(f, "w"), f->directory);
+        start_watching(f, "each", 1);
+        (void)request(f, "holder");
+        WAIT_FOR(f, f->n_started == 1);
+        touch(f, "w/a");
+        touch(f, "w/b");
+        WAIT_FOR(f, counter(f, "each", "running") == 2);
+        assert_int_equal(manager_pause(f->m, "each"), 0);
+        WAIT_FOR(f, f->n_refused == 2);
+        crash(f);
+        start_watching(f, "each", 1);
+        assert_int_equal(counter(f, "each", "waiting"), 2);
+}
+
 /* Whichever of them came first. */
 static void test_runs_of_two_jobs_keep_their_files(void **state) {
         Fixture *f = *state;
@@ -986,8 +1250,8 @@ static void test_an_item_with_the_last_number_of_tries(void **state) {
         WAIT_FOR(f, is_idle(f));
 }
 
-static void hold_an_item(Fixture *f, const char *run) {
-        write_pool(f, "");
+static void hold_an_item(Fixture *f, const char *pool, const char *run) {
+        write_pool(f, pool);
         make_directory(f, "spool");
         write_spool_job(f, "", run);
         start_watching(f, "spool", 1);
@@ -1002,7 +1266,7 @@ static void test_an_item_whose_run_is_cancelled(void **state) {
         Fixture *f = *state;
         RunRecord waiting;
 
-        hold_an_item(f, "Shell=true\nPool=p");
+        hold_an_item(f, "", "Shell=true\nPool=p");
         waiting = newest(f, "spool");
         assert_int_equal(manager_cancel(f->m, waiting.id), 0);
         WAIT_FOR(f, counter(f, "spool", "failed-items") == 1);
@@ -1015,7 +1279,7 @@ static void test_an_item_outlives_a_disabled_job(void **state) {
         char keys[128];
 
         (void)snprintf(keys, sizeof(keys), run, "yes");
-        hold_an_item(f, keys);
+        hold_an_item(f, "", keys);
         stop(f);
         (void)snprintf(keys, sizeof(keys), run, "no");
         write_spool_job(f, "", keys);
@@ -1034,7 +1298,7 @@ static void test_an_item_outlives_a_bad_file(void **state) {
         static const char run[] = "Shell=test -f \"$VAKT_PATH\"\nPool=p";
         Fixture *f = *state;
 
-        hold_an_item(f, run);
+        hold_an_item(f, "", run);
         stop(f);
         write_spool_job(f, "Nonsense=1", run);
         start(f);
@@ -1067,7 +1331,7 @@ static int rename_first(const Fixture *f, const char *suffix) {
 static void test_an_item_is_found_where_it_is(void **state) {
         Fixture *f = *state;
 
-        hold_an_item(f, "Shell=test -f \"$VAKT_PATH\"\nPool=p");
+        hold_an_item(f, "", "Shell=test -f \"$VAKT_PATH\"\nPool=p");
         stop(f);
         assert_int_equal(rename_first(f, ".2"), 0);
         start_watching(f, "spool", 1);
@@ -1083,7 +1347,7 @@ static void test_an_item_is_found_without_a_spool(void **state) {
         Fixture *f = *state;
         char text_of_job[128];
 
-        hold_an_item(f, run);
+        hold_an_item(f, "", run);
         stop(f);
         assert_int_equal(rename_first(f, ".2"), 0);
         (void)snprintf(text_of_job, sizeof(text_of_job), "[Run]\n%s", run);
@@ -1122,6 +1386,16 @@ static void test_the_interval_refuses_no_file(void **state) {
         assert_int_equal(f->n_refused, 0);
 }
 
+static int note_trigger(const char *key, const char *path, const char *state, const char *message, void *userdata) {
+        (void)snprintf(userdata, 512, "%s: %s", state, message);
+        return 0;
+}
+
+static bool told_problem(Fixture *f, char said[static 512]) {
+        assert_int_equal(manager_list_triggers(f->m, job(f, "spool"), note_trigger, said), 0);
+        return strstr(said, "cannot be claimed");
+}
+
 /* What is wrong with a spool is mended without a word to the daemon. */
 static void test_a_spool_is_tried_again(void **state) {
         Fixture *f = *state;
@@ -1137,6 +1411,24 @@ static void test_a_spool_is_tried_again(void **state) {
         make_directory(f, "done");
         WAIT_FOR(f, exists(f, "done/item"));
         assert_int_equal(n_active(f, "spool"), 1);
+}
+
+/* The same of a single item. */
+static void test_an_item_that_could_not_be_claimed(void **state) {
+        Fixture *f = *state;
+        char said[512] = "";
+
+        make_directory(f, "spool");
+        write_spool_job(f, "", "Shell=true");
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, n_active(f, "spool") == 1);
+        assert_int_equal(rmdir(in(f, "spool/.vakt-spool")), 0);
+        touch(f, "spool/.vakt-spool");
+        touch(f, "spool/item");
+        WAIT_FOR(f, told_problem(f, said));
+        assert_int_equal(unlink(in(f, "spool/.vakt-spool")), 0);
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_false(told_problem(f, said));
 }
 
 /* Who mends it and says so by a reload does not have to wait; what is well is left as it is. */
@@ -1206,11 +1498,6 @@ static void test_a_job_that_was_disabled_begins_anew(void **state) {
         assert_false(has_seen(f, "w/a"));
 }
 
-static int note_trigger(const char *key, const char *path, const char *state, const char *message, void *userdata) {
-        (void)snprintf(userdata, 512, "%s: %s", state, message);
-        return 0;
-}
-
 /* It is waited for, and that is no problem of the spool. */
 static void test_a_spool_that_is_not_there_yet(void **state) {
         Fixture *f = *state;
@@ -1262,7 +1549,89 @@ static void test_an_item_without_a_run_goes_back(void **state) {
         assert_true(exists(f, "spool/b"));
 }
 
-/* Nobody reloads, and nothing else ends. */
+static void forget_spool(Fixture *f, const char *settings) {
+        char job[128];
+
+        (void)snprintf(job, sizeof(job), "[Run]\n%s\n", settings);
+        write_job(f, "spool", job);
+        assert_int_equal(manager_reload(f->m), 0);
+}
+
+/* Nor does one go back whose job uses no spool any more: not by a run that was never begun, */
+static void test_an_item_goes_back_from_a_job_without_a_spool(void **state) {
+        Fixture *f = *state;
+
+        hold_an_item(f, "MaxWaitSec=200ms", "Shell=true\nPool=p");
+        forget_spool(f, "Shell=true\nPool=p");
+        WAIT_FOR(f, f->n_refused == 1);
+        assert_true(exists(f, "spool/item"));
+}
+
+/* but by one that a stop has ended: the next daemon runs it. */
+static void test_an_item_stays_over_a_stop_without_a_spool(void **state) {
+        Fixture *f = *state;
+        char run[128];
+
+        make_directory(f, "spool");
+        (void)snprintf(run, sizeof(run), "Shell=read line <%s && test -f \"$VAKT_PATH\"", f->gate);
+        write_spool_job(f, "", run);
+        start_watching(f, "spool", 1);
+        touch(f, "spool/item");
+        WAIT_FOR(f, f->n_started == 1);
+        forget_spool(f, run);
+        manager_stop(f->m, on_stopped, f);
+        WAIT_FOR(f, f->stopped);
+        assert_false(exists(f, "spool/item"));
+}
+
+/* It is run again from where it is claimed. */
+static void test_an_item_whose_run_waited_too_long(void **state) {
+        Fixture *f = *state;
+
+        hold_an_item(f, "MaxWaitSec=200ms", "Shell=test -f \"$VAKT_PATH\"\nPool=p");
+        assert_int_equal(manager_pause(f->m, "spool"), 0);
+        WAIT_FOR(f, f->n_refused == 1);
+        assert_false(exists(f, "spool/item"));
+        let_go(f, 1);
+        assert_int_equal(manager_resume(f->m, "spool"), 0);
+        WAIT_FOR(f, count_result(f, "spool", RUN_RESULT_SUCCESS) == 1);
+        assert_int_equal(count_result(f, "spool", RUN_RESULT_EXIT), 0);
+}
+
+int __real_spool_done(Spool *s, const SpoolItem *item);
+int __wrap_spool_done(Spool *s, const SpoolItem *item);
+
+static unsigned n_done;
+
+int __wrap_spool_done(Spool *s, const SpoolItem *item) {
+        n_done++;
+        return __real_spool_done(s, item);
+}
+
+/* By hand, and refused: it lies where it was. */
+static void test_an_item_by_hand_that_is_refused(void **state) {
+        Fixture *f = *state;
+        char run[600];
+
+        make_directory(f, "spool");
+        (void)snprintf(run, sizeof(run), "Shell=read line <%s\nOverlap=skip", f->gate);
+        write_spool_job(f, "SettleSec=1h", run);
+        touch(f, "spool/a");
+        touch(f, "spool/b");
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, counter(f, "spool", "waiting") == 2);
+        request_file(f, "spool", in(f, "spool/a"));
+        WAIT_FOR(f, f->n_started == 1);
+        assert_false(exists(f, "spool/a"));
+        request_file(f, "spool", in(f, "spool/b"));
+        assert_int_equal(count_result(f, "spool", RUN_RESULT_SKIPPED), 1);
+        assert_true(exists(f, "spool/b"));
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_finished == 1 && is_idle(f));
+        assert_true(exists(f, "spool/b"));
+}
+
+/* Nobody reloads, and nothing else ends; what is written meanwhile does not hurry it. */
 static void test_an_item_is_put_away_when_it_can_be(void **state) {
         Fixture *f = *state;
         char keys[600], run[600];
@@ -1271,40 +1640,82 @@ static void test_an_item_is_put_away_when_it_can_be(void **state) {
         make_directory(f, "done");
         (void)snprintf(keys, sizeof(keys), "SpoolDone=%s/done", f->directory);
         (void)snprintf(run, sizeof(run), "Shell=read line <%s", f->gate);
+        write_job(f, "other", "[Run]\nExec=/bin/true\n");
         write_spool_job(f, keys, run);
         start_watching(f, "spool", 1);
         touch(f, "spool/item");
         WAIT_FOR(f, f->n_started == 1);
         assert_int_equal(rmdir(in(f, "done")), 0);
         let_go(f, 1);
-        WAIT_FOR(f, f->n_finished == 1);
-        turn(f, 20);
+        n_done = 0;
+        WAIT_FOR(f, n_done > 0);
+        for (unsigned i = 0; i < 5; i++)
+                (void)finish(f, "other");
+        assert_int_equal(n_done, 1);
         make_directory(f, "done");
         WAIT_FOR(f, exists(f, "done/item"));
+        (void)finish(f, "other");
+        assert_int_equal(n_done, 2);
 }
 
 /* --- people --- */
+
+WatchCounters __real_watch_counters(const Watch *w);
+WatchCounters __wrap_watch_counters(const Watch *w);
+
+static bool counters_are_made_up;
+
+WatchCounters __wrap_watch_counters(const Watch *w) {
+        return counters_are_made_up ? (WatchCounters){ .events = 1,
+                                                       .merged = 2,
+                                                       .overflows = 3,
+                                                       .rescans = 4,
+                                                       .synthetic = 5,
+                                                       .duplicates = 6,
+                                                       .reported = 7,
+                                                       .watches = 8,
+                                                       .marks = 9,
+                                                       .others = 10,
+                                                       .waiting = 11,
+                                                       .directories = 12,
+                                                       .files = 13,
+                                                       .polled_directories = 14,
+                                                       .model_bytes = 15 }
+                                    : __real_watch_counters(w);
+}
+
+/* Of all lines, but of the queue that they share. */
+static void test_people_are_told_numbers(void **state) {
+        static const struct {
+                const char *name;
+                unsigned value;
+        } table[] = {
+                { "events", 1 },       { "merged", 2 },
+                { "overflows", 3 },    { "rescans", 8 },
+                { "synthetic", 10 },   { "duplicates", 12 },
+                { "reported", 14 },    { "watches", 8 },
+                { "marks", 9 },        { "others", 10 },
+                { "looking", 22 },     { "directories", 24 },
+                { "files", 26 },       { "polled-directories", 28 },
+                { "model-bytes", 30 },
+        };
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nPathModified=%s\n" WRITE_LIST, in(f, "w"), in(f, "w"),
+                       f->directory, f->directory);
+        start_watching(f, "all", 2);
+        counters_are_made_up = true;
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                if (counter(f, "all", table[i].name) != table[i].value)
+                        fail_msg("%s: %u", table[i].name, counter(f, "all", table[i].name));
+        counters_are_made_up = false;
+}
 
 static int count_plan(const char *path, size_t n, void *userdata) {
         assert_int_equal(strlen(path), n);
         ++*(unsigned *)userdata;
         return 0;
-}
-
-static int find_topic(const char *topic, const char *message, void *userdata) {
-        const char **wanted = userdata;
-
-        if (streq(topic, wanted[0]))
-                wanted[1] = "";
-        return 0;
-}
-
-static bool explains(Fixture *f, const char *file, const char *topic) {
-        const char *wanted[2] = { topic, NULL };
-
-        assert_int_equal(
-                manager_explain_path(f->m, job(f, "all"), in(f, file), strlen(in(f, file)), find_topic, wanted), 0);
-        return wanted[1];
 }
 
 static void test_people_are_told_about_files(void **state) {
@@ -1398,6 +1809,17 @@ static void test_people_are_told_where_a_file_is(void **state) {
         assert_told(f, "all", "w/a", "which is running (a retry).");
 }
 
+static void test_people_are_told_of_a_condition(void **state) {
+        Fixture *f = *state;
+
+        write_path_job(f, "all", "[Path]\nPathExists=%s\n[Run]\nExec=/bin/true\n", in(f, "flag"));
+        start_watching(f, "all", 1);
+        assert_int_equal(manager_pause(f->m, "all"), 0);
+        touch(f, "flag");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 1);
+        assert_told(f, "all", "flag", " ago.It waits until the job is resumed.");
+}
+
 static void test_people_are_told_where_an_item_is(void **state) {
         Fixture *f = *state;
 
@@ -1444,6 +1866,62 @@ static void test_strange_items(void **state) {
         assert_null(strstr(said, "not a regular file"));
 }
 
+static JobDef *build(const char *settings) {
+        JobFileContext c = { .host = "host" };
+        char bytes[256];
+        JobText t = { .path = (char *)"/j/job.job", .bytes = bytes };
+        Diagnostics d = {};
+        JobDef *def = NULL;
+
+        t.n = (size_t)snprintf(bytes, sizeof(bytes), "[Run]\n%s\n", settings);
+        if (job_file_build("job", &c, &t, 1, &d, &def) < 0)
+                fail_msg("%s: %s", settings, d.items[0].message);
+        diagnostics_done(&d);
+        return def;
+}
+
+/* Whom the runs of a job are, as far as that is known before they start. */
+static void test_users_of_runs(void **state) {
+        static const struct {
+                int line;
+                const char *settings;
+                uid_t spool, watch;
+        } table[] = {
+                { __LINE__, "Exec=true", 0, 0 },
+                { __LINE__, "Exec=true\n[Service]\nDynamicUser=no", 0, 0 },
+                { __LINE__, "Exec=true\n[Service]\nUser=root", 0, 0 },
+                { __LINE__, "Exec=true\n[Service]\nUser=0", 0, 0 },
+                { __LINE__, "Exec=true\n[Service]\nDynamicUser=yes", UID_UNKNOWN, UID_NOBODY },
+                { __LINE__, "Unit=a.service", UID_UNKNOWN, 0 },
+                { __LINE__, "Exec=true\n[Service]\nUser=nobody", UID_NOBODY, UID_NOBODY },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon", 1, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nGroup=daemon", 1, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nGroup=root", UID_UNKNOWN, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nSupplementaryGroups=daemon", 1, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nSupplementaryGroups=daemon root", UID_UNKNOWN, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nAmbientCapabilities=CAP_FOWNER", UID_UNKNOWN, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nAmbientCapabilities=", 1, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=daemon\nNice=5", 1, 1 },
+                { __LINE__, "Exec=true\n[Service]\nUser=nobody-of-that-name", UID_UNKNOWN, UID_NOBODY },
+        };
+        static const PathSource source = { .kind = PATH_CHANGED }, spool = { .kind = PATH_SPOOL };
+
+        if (geteuid() != 0)
+                skip();
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_(identity_done) Identity identity = {};
+                JobDef *def = build(table[i].settings);
+                int r = path_user_identity(def, &source, &identity);
+
+                if (path_user_spool_uid(def) != table[i].spool || r != (table[i].watch > 0) ||
+                    identity.uid != table[i].watch)
+                        fail_msg("line %d: %u, %d, %u", table[i].line, path_user_spool_uid(def), r, identity.uid);
+                assert_int_equal(path_user_identity(def, &spool, &identity), 0);
+                assert_true(path_user_is_same(def, def));
+                job_def_unref(def);
+        }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void) {
@@ -1464,15 +1942,21 @@ int main(void) {
                 TEST(test_own_directories_are_no_spools),
                 TEST(test_a_job_that_chases_its_tail_is_slowed),
                 TEST(test_a_retry_with_files_outlives_a_success),
+                TEST(test_changes_of_the_own_run_do_not_count),
+                TEST(test_what_the_own_run_moves_waits_on),
+                TEST(test_no_more_files_wait_than_may),
+                TEST(test_a_change_without_memory_is_found_by_the_next_start),
                 TEST(test_a_condition_is_looked_at_again_after_its_run),
                 TEST(test_what_exists_at_start_counts),
                 TEST(test_a_start_finds_what_changed_meanwhile),
                 TEST(test_files_that_wait_are_kept),
                 TEST(test_files_that_wait_are_read_late),
+                TEST(test_a_snapshot_that_is_not_read_is_replaced),
                 TEST(test_a_name_that_is_taken_again_counts),
                 TEST(test_a_file_that_is_gone_waits_no_longer),
                 TEST(test_items_are_acknowledged),
                 TEST(test_items_are_tried_again_and_given_up),
+                TEST(test_another_try_of_an_item_has_another_path),
                 TEST(test_an_item_that_is_skipped_is_given_up),
                 TEST(test_an_item_that_gets_no_run_is_the_next_again),
                 TEST(test_an_item_whose_writer_is_not_heard_of),
@@ -1481,6 +1965,7 @@ int main(void) {
                 TEST(test_a_reload_keeps_what_it_does_not_concern),
                 TEST(test_a_crash_makes_no_file_news_again),
                 TEST(test_a_crash_loses_no_file_that_waits_again),
+                TEST(test_a_crash_loses_no_files_of_several_runs),
                 TEST(test_runs_of_two_jobs_keep_their_files),
                 TEST(test_items_without_a_run_are_not_forgotten),
                 TEST(test_an_item_with_the_last_number_of_tries),
@@ -1492,17 +1977,25 @@ int main(void) {
                 TEST(test_a_condition_outlives_a_skip),
                 TEST(test_the_interval_refuses_no_file),
                 TEST(test_a_spool_is_tried_again),
+                TEST(test_an_item_that_could_not_be_claimed),
                 TEST(test_a_reload_looks_at_a_spool_again),
                 TEST(test_a_line_that_is_gone_is_forgotten),
                 TEST(test_a_job_that_was_disabled_begins_anew),
                 TEST(test_a_spool_that_is_not_there_yet),
                 TEST(test_an_item_outlives_its_job),
                 TEST(test_an_item_without_a_run_goes_back),
+                TEST(test_an_item_goes_back_from_a_job_without_a_spool),
+                TEST(test_an_item_stays_over_a_stop_without_a_spool),
+                TEST(test_an_item_whose_run_waited_too_long),
+                TEST(test_an_item_by_hand_that_is_refused),
                 TEST(test_an_item_is_put_away_when_it_can_be),
                 TEST(test_people_are_told_about_files),
+                TEST(test_people_are_told_numbers),
                 TEST(test_people_are_told_where_a_file_is),
+                TEST(test_people_are_told_of_a_condition),
                 TEST(test_people_are_told_where_an_item_is),
                 TEST(test_strange_items),
+                TEST(test_users_of_runs),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,12 +134,15 @@ static void check_unstarted(Fixture *f, uint64_t id) {
         assert_int_equal(r->result, RUN_RESULT_NONE);
         assert_int_equal(r->started, 0);
         assert_null(r->unit);
+        assert_true(sd_id128_is_null(r->invocation));
 }
 
 /* --- the machine goes down --- */
 
 /* The run before it was stopped by the shutdown, which is why it is its turn. */
 static void test_accepted_run_waits_for_the_next_boot(void **state) {
+        static const ExecIdentity identity = { .invocation = SD_ID128_MAKE(01, 02, 03, 04, 05, 06, 07, 08, 09, 0a, 0b,
+                                                                           0c, 0d, 0e, 0f, 10) };
         Fixture *f = *state;
         uint64_t first, second;
 
@@ -151,6 +154,8 @@ static void test_accepted_run_waits_for_the_next_boot(void **state) {
         say_ended(0, RUN_RESULT_LOST);
         WAIT_FOR(f, stand_in.n_starts == 2);
         assert_int_equal(manager_n_running(f->m), 1);
+        runs_callbacks()->started(stand_in.runs[1]->cookie, &identity);
+        assert_false(sd_id128_is_null(manager_get_run(f->m, second)->invocation));
         say_held(true);
         say_put_back(1);
         settle_down(f);
@@ -343,6 +348,33 @@ static void test_nobody_is_refused_for_what_is_lost(void **state) {
         assert_non_null(strstr(r->reason, "went down"));
 }
 
+static uint64_t leave_run(Fixture *f, RunRecord r) {
+        r.job = "job";
+        r.attempt = MAX(r.attempt, 1U);
+        r.requested = r.scheduled = 1;
+        assert_int_equal(ledger_add(f->m->ledger, &r), 0);
+        assert_int_equal(ledger_update(f->m->ledger, &r), 0);
+        return r.id;
+}
+
+/* A retry has an older number than the run that was started while it waited. */
+static void test_no_run_is_started_beside_one_that_goes_on(void **state) {
+        Fixture *f = *state;
+        uint64_t failed, retry;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\nRetry=1\n");
+        start_with_stand_in(f);
+        failed = leave_run(f, (RunRecord){ .state = RUN_DONE, .result = RUN_RESULT_EXIT, .started = 2, .ended = 3 });
+        retry = leave_run(f, (RunRecord){ .cause = RUN_CAUSE_RETRY, .parent = failed, .attempt = 2 });
+        (void)leave_run(f, (RunRecord){ .state = RUN_RUNNING, .started = 4, .unit = "stand-in.service" });
+        assert_int_equal(take_over_runs(f->m), 0);
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 1);
+        say_ended(0, RUN_RESULT_SUCCESS);
+        WAIT_FOR(f, stand_in.n_starts == 2);
+        assert_int_equal(stand_in.runs[1]->id, retry);
+}
+
 /* --- what a daemon with a full disk left --- */
 
 static void say_forgotten(uint64_t id, const char *job, RunCause cause, usec_t scheduled, uint64_t parent) {
@@ -364,7 +396,7 @@ static void say_forgotten(uint64_t id, const char *job, RunCause cause, usec_t s
 /* Its units say what they were for: no occurrence comes again, and nothing that followed from one is asked for twice.
  */
 static void test_forgotten_runs(void **state) {
-        usec_t hour = now_realtime() / USEC_PER_HOUR * USEC_PER_HOUR;
+        usec_t begin = now_realtime(), hour = begin / USEC_PER_HOUR * USEC_PER_HOUR;
         Fixture *f = *state;
         RunRecord after;
         Ledger *l;
@@ -399,6 +431,8 @@ static void test_forgotten_runs(void **state) {
         assert_int_equal(count_cause(f, "tick", RUN_CAUSE_MANUAL), 0);
         assert_int_equal(count_result(f, "tick", RUN_RESULT_MISSED), 0);
         assert_int_equal(manager_get_run(f->m, 5001)->trigger, 0);
+        assert_true(manager_get_run(f->m, 5001)->requested >= begin); /* it is not known when that was */
+        assert_true(manager_get_run(f->m, 5001)->requested <= now_realtime());
         assert_true(manager_get_run(f->m, 5001)->scheduled == hour - USEC_PER_HOUR);
         /* Without its files a run is not made again: they are found by themselves. */
         say_forgotten(6001, "after", RUN_CAUSE_PATH, hour, 0);
@@ -572,6 +606,68 @@ static void test_forgotten_files(void **state) {
         }
 }
 
+/* Several of them may have been given the same file. */
+static void test_forgotten_runs_of_one_file(void **state) {
+        char text[256];
+        Fixture *f = *state;
+
+        (void)snprintf(
+                text, sizeof(text),
+                "[Path]\nPathChanged=%s/in\nEvents=close\n[Run]\nExec=/bin/true\nOverlap=parallel\nMaxParallel=9\n",
+                f->directory);
+        write_job(f, "files", text);
+        make_in(f, "in");
+        start_with_stand_in(f);
+        take_over_start(f->m);
+        WAIT_FOR(f, watch_state(watched(f, "files")->watches[0].watch) == WATCH_ACTIVE);
+        make_in(f, "in/a");
+        WAIT_FOR(f, batch_n_waiting(watched(f, "files")->batch) == 1);
+        (void)snprintf(text, sizeof(text), "%s/in/a", f->directory);
+        for (unsigned i = 0; i < 5; i++) /* the last one was given it as it is now */
+                say_forgotten_path(5000 + i, "files", changed_in(f, "in/a") - (4 - i) * USEC_PER_SEC, 0, text,
+                                   strlen(text) + 1, /* one= */ false);
+        take_over_surveyed(f->m);
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 5);
+        for (unsigned i = 0; i < 5; i++)
+                say_ended(i, RUN_RESULT_SUCCESS);
+        WAIT_FOR(f, batch_n_waiting(watched(f, "files")->batch) == 0);
+        settle_down(f);
+        assert_int_equal(stand_in.n_starts, 5);
+}
+
+/* A run that goes on is reported before the ledger can be read, which says what it was given. */
+static void test_files_of_a_run_that_is_read_late(void **state) {
+        Fixture *f = *state;
+        char text[256];
+        uint64_t id;
+        void *lock;
+
+        (void)snprintf(text, sizeof(text), "[Path]\nPathChanged=%s/in\nEvents=close\n[Run]\nExec=/bin/true\n",
+                       f->directory);
+        write_job(f, "files", text);
+        write_job(f, "other", "[Run]\nExec=/bin/true\n");
+        make_in(f, "in");
+        start_with_stand_in(f);
+        WAIT_FOR(f, watch_state(watched(f, "files")->watches[0].watch) == WATCH_ACTIVE);
+        make_in(f, "in/a");
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        id = stand_in.runs[0]->id;
+        (void)request(f, "other");
+        WAIT_FOR(f, stand_in.n_starts == 2);
+        stop(f);
+        lock = lock_ledger(f);
+        start_with_stand_in(f);
+        say_forgotten_path(id, "files", 1, 0, NULL, 0, /* one= */ false);
+        take_over_surveyed(f->m);
+        assert_int_equal(stand_in.n_starts, 1);
+        assert_int_equal(batch_n_running(watched(f, "files")->batch), 0);
+        unlock_ledger(lock);
+        (void)request(f, "other");           /* it is written then */
+        WAIT_FOR(f, stand_in.n_starts >= 3); /* this one, and that of the earlier daemon */
+        assert_int_equal(batch_n_running(watched(f, "files")->batch), 1);
+}
+
 /* Nothing elapses before these are known, or have been waited for long enough. */
 static void test_timers_wait_for_what_is_found(void **state) {
         Fixture *f = *state;
@@ -673,10 +769,13 @@ int main(void) {
                 TEST(test_status_text),
                 TEST(test_explained),
                 TEST(test_nobody_is_refused_for_what_is_lost),
+                TEST(test_no_run_is_started_beside_one_that_goes_on),
                 TEST(test_forgotten_runs),
                 TEST(test_a_forgotten_run_is_slow),
                 TEST(test_forgotten_items),
                 TEST(test_forgotten_files),
+                TEST(test_forgotten_runs_of_one_file),
+                TEST(test_files_of_a_run_that_is_read_late),
                 TEST(test_timers_wait_for_what_is_found),
                 TEST(test_stop_waits_for_what_is_on_its_way),
                 TEST(test_stop_does_not_wait_for_ever),
