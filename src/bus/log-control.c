@@ -22,7 +22,7 @@ static const char *const log_target_names[] = {
 
 static int get_text(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *e) {
-        const char *text = streq(property, "LogLevel")    ? log_level_to_string(log_max_level())
+        const char *text = streq(property, "LogLevel")    ? log_level_to_string(log_max_level)
                            : streq(property, "LogTarget") ? log_target_names[log_target()]
                                                           : program_invocation_short_name;
 

@@ -81,9 +81,9 @@ static size_t set_size(const char *job, const char *key) {
         return sizeof(BlobSet) + strlen(job) + strlen(strempty(key)) + 2;
 }
 
-static BlobSet *insert_set(PendingBlobs *p, const char *job, const char *key) {
+/* whole_job: the set of all keys of the job, or NULL: what is forgotten of it is forgotten of this one. */
+static BlobSet *insert_set(PendingBlobs *p, const char *job, const char *key, const BlobSet *whole_job) {
         static const size_t texts[] = { offsetof(BlobSet, job), offsetof(BlobSet, key) };
-        const BlobSet *whole_job = find_set(p, job, NULL);
         const BlobSet empty = {
                 .job = job,
                 .key = key,
@@ -162,7 +162,7 @@ int pending_blobs_put(PendingBlobs *p, const char *job, const char *key, uint64_
         if (is_bounded && !(bytes ? has_room(p, sizeof(*row) + n + (s ? 0 : set_size(job, key)), row_size(known))
                                   : known || p->n_void < LEDGER_STAMPS_MAX))
                 return -ENOBUFS;
-        s = s ?: insert_set(p, job, key);
+        s = s ?: insert_set(p, job, key, covering);
         if (!s)
                 return -ENOMEM;
         row = new_row(id, bytes, n);
@@ -192,7 +192,7 @@ int pending_blobs_forget(PendingBlobs *p, const char *job, const char *key, bool
 
         if (!s && is_bounded && p->n_void >= LEDGER_STAMPS_MAX)
                 return -ENOBUFS;
-        s = s ?: insert_set(p, job, key);
+        s = s ?: insert_set(p, job, key, find_set(p, job, NULL));
         if (!s)
                 return -ENOMEM;
         forget_rows(p, s);

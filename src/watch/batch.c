@@ -356,7 +356,7 @@ static void run_fill(Batch *b, BatchRun *r, size_t max) {
                 f->run = r;
                 r->files[r->n_files++] = f;
         }
-        steps_add(r->n_files);
+        steps_taken += r->n_files;
         b->n_running += r->n_files;
         b->n_runs++;
         TAILQ_INSERT_TAIL(&b->runs, r, runs);
@@ -501,7 +501,7 @@ static void run_remove(Batch *b, BatchRun *r) {
         TAILQ_REMOVE(&b->runs, r, runs);
         b->n_runs--;
         b->n_running -= r->n_files;
-        steps_add(r->n_files);
+        steps_taken += r->n_files;
         free(r->files);
         free(r);
 }

@@ -217,7 +217,7 @@ static bool pending_free_dropped(EventQueue *q, unsigned max) {
         if (!p)
                 return false;
         for (unsigned n = 0; n < max && (p = TAILQ_FIRST(&q->dropped)); n++) {
-                steps_add(1);
+                steps_taken++;
                 TAILQ_REMOVE(&q->dropped, p, order);
                 free(p);
         }
@@ -294,7 +294,7 @@ static void queue_overflowed(EventQueue *q) {
 void event_queue_put(EventQueue *q, const Heard *h) {
         Pending *p = q->set.n_nodes < EVENT_QUEUE_MAX ? pending_get(q, h) : NULL;
 
-        steps_add(1);
+        steps_taken++;
         if (!p) {
                 pending_clear(q);
                 queue_overflowed(q);

@@ -295,7 +295,7 @@ bool tree_bury(Tree *t, Directory *top, Directory **at, const Departed *d) {
                 drop_report(t, f, NULL, f != top || d->synthetic);
         tree_unsubscribe(t, f);
         tree_dequeue(t, f);
-        steps_add(1);
+        steps_taken++;
         if (f == top)
                 return true;
         *at = f->parent;

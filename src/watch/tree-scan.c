@@ -323,7 +323,7 @@ static bool scan_verify_some(Tree *t) {
                                 unseen[n++] = e;
                 if (n < ELEMENTSOF(unseen)) /* else there may be more */
                         f->cursor++;
-                steps_add(1);
+                steps_taken++;
         }
         for (size_t i = 0; i < n; i++)
                 scan_verify(t, f, unseen[i]);
@@ -406,6 +406,6 @@ bool tree_work_poll(Tree *t) {
                 TAILQ_INSERT_TAIL(&t->polled, f, polled);
                 tree_queue(t, f, 0);
         }
-        steps_add(POLL_STEP);
+        steps_taken += POLL_STEP;
         return true;
 }

@@ -177,10 +177,10 @@ static bool watcher_work_some(Watcher *w, uint64_t steps_until) {
         bool worked = false;
 
         for (unsigned i = 0; i < EVENTS_STEP && steps_taken < steps_until && event_queue_work(w->queue); i++) {
-                steps_add(1);
+                steps_taken++;
                 worked = true;
         }
-        steps_add(1);
+        steps_taken++;
         worked = watcher_work_watch(w) || worked;
         return watcher_work_retired(w) || worked;
 }
