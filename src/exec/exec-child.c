@@ -386,16 +386,6 @@ static int execution_apply_environment(ChildExecution *x, const ChildSettings *s
         return environment_keep_ours(&x->environment, ours);
 }
 
-static int execution_make_environment(ChildExecution *x, const ExecutionRequest *request) {
-        const ChildExecutor *e = x->executor;
-        int r;
-
-        r = environment_for_run(&x->environment, e->environment, request, x->list);
-        if (r >= 0 && e->notify)
-                r = strv_extendf(&x->environment, "NOTIFY_SOCKET=%s", child_notify_address(e->notify));
-        return r;
-}
-
 /* The list of paths that it is given. */
 static int execution_make_list(ChildExecution *x, const ExecutionRequest *request) {
         FilesDirectory *f = x->executor->lists;
@@ -435,7 +425,9 @@ static int execution_prepare(ChildExecution *x, const ExecutionRequest *request)
         child_executor_open_notify(x->executor);
         r = execution_make_list(x, request);
         if (r >= 0)
-                r = execution_make_environment(x, request);
+                r = environment_for_run(&x->environment, x->executor->environment, request, x->list);
+        if (r >= 0 && x->executor->notify)
+                r = strv_extendf(&x->environment, "NOTIFY_SOCKET=%s", child_notify_address(x->executor->notify));
         if (r < 0)
                 return r;
         execution_make_group(x);
