@@ -108,15 +108,6 @@ static bool condition_holds(Condition *c) {
         return c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY || condition_look_into(c, fd) > 0;
 }
 
-static void condition_plan(Condition *c) {
-        if (!condition_is_blind(c)) {
-                (void)sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-                return;
-        }
-        (void)sd_event_source_set_time_relative(c->timer, c->watch->def.poll_min);
-        (void)sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
-}
-
 /* Who makes a look dear can make events, too. */
 static bool condition_has_to_wait(const Condition *c, usec_t now) {
         if (now >= c->not_before)
@@ -137,7 +128,8 @@ bool condition_work(Condition *c) {
         c->held = condition_holds(c);
         took = usec_sub(now_clock(CLOCK_MONOTONIC), now);
         c->not_before = took < DEAR_USEC ? 0 : usec_add(now, took * LOOK_SHARE);
-        condition_plan(c);
+        (void)sd_event_source_set_time_relative(c->timer, c->watch->def.poll_min);
+        (void)sd_event_source_set_enabled(c->timer, condition_is_blind(c) ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
         watch_set_state(c->watch, condition_is_refused(c) || condition_is_cut(c)               ? WATCH_DEGRADED
                                   : c->held || c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY ? WATCH_ACTIVE
                                                                                                : WATCH_WAITING);

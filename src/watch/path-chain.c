@@ -45,16 +45,15 @@ struct PathChain {
         dev_t device;
 };
 
-static void link_free(Link *l) {
-        LIST_REMOVE(l, links);
-        event_queue_unsubscribe(l->chain->queue, &l->subscriber);
-        glob_free(l->glob);
-        free(l);
-}
-
 static void links_free(struct LinkList *list) {
-        while (!LIST_EMPTY(list))
-                link_free(LIST_FIRST(list));
+        Link *l;
+
+        while ((l = LIST_FIRST(list))) {
+                LIST_REMOVE(l, links);
+                event_queue_unsubscribe(l->chain->queue, &l->subscriber);
+                glob_free(l->glob);
+                free(l);
+        }
 }
 
 static void on_link_event(Subscriber *s, const Notice *n) {
@@ -107,10 +106,6 @@ typedef struct Position {
 static void position_done(Position *p) {
         p->fd = safe_close(p->fd);
         p->text = mfree(p->text);
-}
-
-static bool position_is_end(const Position *p) {
-        return p->rest[strspn(p->rest, "/")] == '\0';
 }
 
 static int chain_walk(PathChain *c, Position *p, int *ret_fd);
@@ -190,7 +185,7 @@ static int chain_enter(PathChain *c, Position *p, const char *name) {
                 chain_note_device(c, fd, st.st_dev);
         if (S_ISLNK(st.st_mode))
                 return chain_follow(c, p, fd);
-        if (!S_ISDIR(st.st_mode) && !position_is_end(p))
+        if (!S_ISDIR(st.st_mode) && p->rest[strspn(p->rest, "/")] != '\0')
                 return -ENOTDIR;
         safe_close(p->fd);
         p->fd = TAKE_FD(fd);

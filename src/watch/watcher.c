@@ -342,20 +342,16 @@ bool watcher_shares_device(const Watcher *w, const Watch *watch, dev_t device) {
         return false;
 }
 
-static void watcher_rescan_device(Watcher *w, dev_t device) {
-        Watch *watch;
-
-        TAILQ_FOREACH(watch, &w->watches, watches)
-                if (watch->tree && watch->tree->fan && (watch->tree->root.device == device || watch->def.cross_mounts))
-                        tree_rescan(watch->tree);
-}
-
 /* A file system that was unmounted has lost its mark. If it is back already, nothing was heard of it since. */
 static void watcher_find_lost_marks(Watcher *w) {
+        Watch *watch;
         dev_t device;
 
         while (w->fan && fan_queue_take_lost(w->fan, &device))
-                watcher_rescan_device(w, device);
+                TAILQ_FOREACH(watch, &w->watches, watches)
+                        if (watch->tree && watch->tree->fan &&
+                            (watch->tree->root.device == device || watch->def.cross_mounts))
+                                tree_rescan(watch->tree);
 }
 
 /* --- mounts --- */
