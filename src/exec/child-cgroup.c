@@ -9,7 +9,6 @@
 
 #include "exec/child-cgroup.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
@@ -148,18 +147,12 @@ static int find_delegated(ChildCgroup *c) {
 
 /* A group that has a process in it refuses. */
 static void remove_empty_groups(const ChildCgroup *c) {
-        int fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 3);
-        DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+        _cleanup_(closedirp) DIR *directory = fd_list(c->fd);
         struct dirent *entry;
 
-        if (!directory) {
-                safe_close(fd);
-                return;
-        }
-        while ((entry = readdir(directory)))
+        while (directory && (entry = readdir(directory)))
                 if (startswith(entry->d_name, RUN_PREFIX))
                         (void)unlinkat(c->fd, entry->d_name, AT_REMOVEDIR);
-        (void)closedir(directory);
 }
 
 int child_cgroup_new(ChildCgroup **ret, sd_event *event) {

@@ -5,9 +5,9 @@
 
 #include "ledger/move-aside.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 
+#include "util/file.h"
 #include "util/macro.h"
 
 #define NAMES_MAX 64 /* files looked at when old ones are counted */
@@ -61,20 +61,14 @@ static int compare_names(const void *a, const void *b) {
 }
 
 static void remove_oldest(int dir_fd, const char *file) {
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+        _cleanup_(closedirp) DIR *dir = fd_list(dir_fd);
         const struct dirent *entry;
         char *names[NAMES_MAX];
         size_t n = 0;
 
-        if (!dir) {
-                (void)safe_close(fd);
-                return;
-        }
-        while (n < NAMES_MAX && (entry = readdir(dir)))
+        while (dir && n < NAMES_MAX && (entry = readdir(dir)))
                 if (is_moved_aside(entry->d_name, file) && (names[n] = strdup(entry->d_name)))
                         n++;
-        (void)closedir(dir);
         qsort(names, n, sizeof(names[0]), compare_names);
         for (size_t i = 0; i < n; i++) {
                 if (i + MOVED_ASIDE_MAX < n)

@@ -5,11 +5,11 @@
 
 #include "watch/condition.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "fs/beneath.h"
+#include "util/file.h"
 #include "util/turn.h"
 #include "watch/watcher-internal.h"
 
@@ -57,22 +57,15 @@ static bool is_hidden_or_backup(const char *name) {
 
 /* 1, 0, negative errno; -E2BIG: none among as many as are looked at. */
 static int has_entries(int path_fd) {
-        int fd = openat(path_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        _cleanup_(closedirp) DIR *dir = fd_list(path_fd);
         const struct dirent *d;
         unsigned n = 0;
-        DIR *dir;
+        int r = 0;
 
-        if (fd < 0)
+        if (!dir)
                 return -errno;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                safe_close(fd);
-                return r;
-        }
         while (r == 0 && (d = readdir(dir)))
                 r = n++ < NAMES_MAX ? !is_hidden_or_backup(d->d_name) : -E2BIG;
-        (void)closedir(dir);
         return r;
 }
 

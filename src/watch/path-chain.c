@@ -6,13 +6,13 @@
 
 #include "watch/path-chain.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 
 #include "fs/beneath.h"
 #include "fs/guarded.h"
+#include "util/file.h"
 #include "util/glob.h"
 
 #define SYMLINKS_MAX     40      /* as the kernel has it */
@@ -219,24 +219,17 @@ static int chain_try(PathChain *c, const Position *p, const Glob *glob, bool dot
 }
 
 static int chain_enter_pattern(PathChain *c, const Position *p, const Glob *glob, bool dot, int *ret_fd) {
-        int fd = openat(p->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = -ENOENT;
+        _cleanup_(closedirp) DIR *dir = fd_list(p->fd);
         const struct dirent *d;
-        DIR *dir;
+        int r = -ENOENT;
 
-        if (fd < 0)
+        if (!dir)
                 return -errno;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                safe_close(fd);
-                return r;
-        }
         while (r == -ENOENT && (d = readdir(dir))) {
                 r = chain_pay(c, NAME_COST);
                 if (r >= 0)
                         r = chain_try(c, p, glob, dot, d->d_name, ret_fd);
         }
-        (void)closedir(dir);
         return r;
 }
 

@@ -407,9 +407,7 @@ static int watcher_add_sources(Watcher *w) {
                 return r;
         (void)sd_event_source_set_description(w->queue_source, "watch-events");
         r = sd_event_source_set_priority(w->queue_source, DRAIN_PRIORITY);
-        if (r < 0)
-                return r;
-        return event_add_turn(w->event, &w->work_source, "watch-work", on_work, w);
+        return r < 0 ? r : event_add_turn(w->event, &w->work_source, "watch-work", on_work, w);
 }
 
 int watcher_new(Watcher **ret, sd_event *event) {
