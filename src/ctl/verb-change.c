@@ -83,13 +83,9 @@ static int resume_job(Ctl *c, const char *job, json_object *array, void *userdat
 
 /* The end of a pause, which must be in the future. Returns an exit status. */
 static int parse_until(const char *text, usec_t *ret) {
-        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         usec_t now = now_realtime(), until;
-        int r;
+        int r = local_zone_parse_time(NULL, "--until", text, now, &until);
 
-        r = local_zone_open(NULL, &zones);
-        if (r == CTL_DONE)
-                r = local_zone_parse_time(zones, "--until", text, now, &until);
         if (r != CTL_DONE)
                 return r;
         if (until <= now) {

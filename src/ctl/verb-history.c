@@ -88,17 +88,13 @@ static void filter_done(RunFilter *f) {
 }
 
 static int read_times(const Ctl *c, RunFilter *f) {
-        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         usec_t now = now_realtime();
-        int r;
+        int r = CTL_DONE;
 
-        if (!c->since && !c->until)
-                return CTL_DONE;
-        r = local_zone_open(NULL, &zones);
-        if (r == CTL_DONE && c->since)
-                r = local_zone_parse_time(zones, "--since", c->since, now, &f->since);
+        if (c->since)
+                r = local_zone_parse_time(NULL, "--since", c->since, now, &f->since);
         if (r == CTL_DONE && c->until)
-                r = local_zone_parse_time(zones, "--until", c->until, now, &f->until);
+                r = local_zone_parse_time(NULL, "--until", c->until, now, &f->until);
         if (r != CTL_DONE)
                 return r;
         if (c->until && f->until < f->since) {
