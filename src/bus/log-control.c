@@ -137,7 +137,5 @@ int log_control_add(Connection *c) {
         int r;
 
         r = sd_bus_add_object_vtable(c->bus, NULL, LOG_CONTROL_PATH, LOG_CONTROL_INTERFACE, log_control_vtable, c);
-        if (r < 0)
-                return r;
-        return sd_bus_add_filter(c->bus, NULL, on_message, c);
+        return r < 0 ? r : sd_bus_add_filter(c->bus, NULL, on_message, c);
 }

@@ -10,9 +10,7 @@
 #include <limits.h>
 
 #include "config/exec-line.h"
-#include "config/job-path.h"
-#include "config/job-run.h"
-#include "config/job-timer.h"
+#include "config/job-sections.h"
 #include "config/service.h"
 #include "config/utf8.h"
 #include "util/strv.h"

@@ -194,15 +194,6 @@ static void pending_untie(Pending *p) {
         p->from = p->to = NULL;
 }
 
-static void pending_unlink(EventQueue *q, Pending *p) {
-        hash_table_take(&q->set, &p->node, (uint32_t)p->hash);
-        hash_table_shrink(&q->set);
-        TAILQ_REMOVE(&q->pending, p, order);
-        pending_untie(p);
-        if (q->last_from == p)
-                q->last_from = NULL;
-}
-
 /* All at once; they are freed bit by bit. */
 static void pending_clear(EventQueue *q) {
         TAILQ_CONCAT(&q->dropped, &q->pending, order);
@@ -423,7 +414,12 @@ bool event_queue_work(EventQueue *q) {
         assert(TAILQ_EMPTY(&q->pending) == (q->set.n_nodes == 0)); /* the same in its order */
         if (!p)
                 return dropped;
-        pending_unlink(q, p);
+        hash_table_take(&q->set, &p->node, (uint32_t)p->hash);
+        hash_table_shrink(&q->set);
+        TAILQ_REMOVE(&q->pending, p, order);
+        pending_untie(p);
+        if (q->last_from == p)
+                q->last_from = NULL;
         if (p->mask & IN_IGNORED)
                 hand_out_end(q, p);
         else
