@@ -501,41 +501,19 @@ static int daemon_run(Daemon *d) {
 
 /* --- check --- */
 
-static void print_diagnostics(const Diagnostics *d) {
-        for (size_t i = 0; i < d->n_items; i++)
-                fprintf(stderr, "%s:%u: %s\n", d->items[i].file, d->items[i].line, d->items[i].message);
-}
-
 static int daemon_check(const Daemon *d) {
-        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
-        _cleanup_(job_loader_freep) JobLoader *loader = NULL;
-        Diagnostics problems = {};
-        Settings settings;
-        size_t n_jobs = 0, n_problems;
-        int r;
+        _cleanup_(diagnostics_done) Diagnostics problems = {};
+        int n_jobs = job_files_check(d->job_dirs, d->config_path, getuid(), &problems);
 
-        settings_init(&settings);
-        (void)settings_load(&settings, d->config_path, getuid(), &problems);
-        r = zone_cache_new(NULL, &zones);
-        if (r >= 0)
-                r = job_loader_new(&loader, d->job_dirs, getuid(), zones,
-                                   settings.executor == EXECUTOR_CHILD ? LOADER_FOR_CHILDREN : LOADER_FOR_ANY);
-        if (r >= 0)
-                r = job_loader_load(loader, now_realtime());
-        if (r >= 0) {
-                (void)job_loader_jobs(loader, &n_jobs);
-                r = diagnostics_merge(&problems, job_loader_diagnostics(loader));
-        }
-        settings_done(&settings);
-        print_diagnostics(&problems);
-        n_problems = problems.n_items;
-        diagnostics_done(&problems);
-        if (r < 0) {
-                fprintf(stderr, "vaktd: cannot read the job files: %s.\n", strerror(-r));
+        for (size_t i = 0; i < problems.n_items; i++)
+                fprintf(stderr, "%s:%u: %s\n", problems.items[i].file, problems.items[i].line,
+                        problems.items[i].message);
+        if (n_jobs < 0) {
+                fprintf(stderr, "vaktd: cannot read the job files: %s.\n", strerror(-n_jobs));
                 return EX_OSERR;
         }
-        printf("%zu job%s, %zu problem%s.\n", n_jobs, PLURAL(n_jobs), n_problems, PLURAL(n_problems));
-        return n_problems > 0 ? EX_CONFIG : EX_OK;
+        printf("%d job%s, %zu problem%s.\n", n_jobs, PLURAL(n_jobs), problems.n_items, PLURAL(problems.n_items));
+        return problems.n_items > 0 ? EX_CONFIG : EX_OK;
 }
 
 int main(int argc, char *argv[]) {

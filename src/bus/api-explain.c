@@ -123,9 +123,8 @@ static int explain_path_authorized(Connection *c, sd_bus_message *m, sd_bus_erro
         int r;
 
         r = read_watching_job(c, m, &s.job, e);
-        if (r < 0)
-                return r;
-        r = read_path(m, &bytes, &s.n, e);
+        if (r >= 0)
+                r = read_path(m, &bytes, &s.n, e);
         if (r < 0)
                 return r;
         path = strndup(bytes, s.n);
@@ -141,9 +140,8 @@ int method_explain_path(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         int r;
 
         r = api_read_job_name(m, &job, e);
-        if (r < 0)
-                return r;
-        r = read_path(m, &path, &n, e);
+        if (r >= 0)
+                r = read_path(m, &path, &n, e);
         if (r < 0)
                 return r;
         r = sd_bus_message_rewind(m, /* complete= */ true);
@@ -181,20 +179,17 @@ static int plan_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         int r;
 
         r = read_watching_job(c, m, &job, e);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read_basic(m, 'u', &limit);
-        if (r < 0)
-                return r;
-        r = api_new_large_reply(c, m, &reply, e);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(m, 'u', &limit);
+        if (r >= 0)
+                r = api_new_large_reply(c, m, &reply, e);
         if (r < 0)
                 return r;
         plan.reply = reply;
         plan.left = limit ?: PLAN_DEFAULT;
         r = sd_bus_message_open_container(reply, 'a', "ay");
-        if (r < 0)
-                return r;
-        r = manager_plan(c->api->manager, job, append_file, &plan, &most);
+        if (r >= 0)
+                r = manager_plan(c->api->manager, job, append_file, &plan, &most);
         if (r < 0)
                 return r;
         if (r > 0)

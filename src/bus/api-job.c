@@ -182,12 +182,10 @@ static int append_alarm(const LedgerAlarm *alarm, void *userdata) {
         int r;
 
         r = sd_bus_message_open_container(m, 'r', "sts");
-        if (r < 0)
-                return r;
-        r = text_append(m, alarm->key, TEXT_MAX);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_basic(m, 't', &alarm->raised);
+        if (r >= 0)
+                r = text_append(m, alarm->key, TEXT_MAX);
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 't', &alarm->raised);
         if (r < 0)
                 return r;
         r = text_append(m, alarm->text, TEXT_MAX);

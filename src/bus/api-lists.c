@@ -124,19 +124,16 @@ int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         int r;
 
         r = read_job_filter(m, &job, e);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read(m, "tu", &before, &limit);
-        if (r < 0)
-                return r;
-        r = api_new_large_reply(c, m, &reply, e);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "tu", &before, &limit);
+        if (r >= 0)
+                r = api_new_large_reply(c, m, &reply, e);
         if (r < 0)
                 return r;
         list.reply = reply;
         r = sd_bus_message_open_container(reply, 'a', LIST_RUNS_ROW);
-        if (r < 0)
-                return r;
-        r = manager_list_runs(c->api->manager, job, before, page_size(limit), append_run, &list);
+        if (r >= 0)
+                r = manager_list_runs(c->api->manager, job, before, page_size(limit), append_run, &list);
         if (r < 0)
                 return r;
         /* The runs of a job whose file is gone can still be queried. */
@@ -273,9 +270,8 @@ int method_query_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         int r;
 
         r = options_read(m, &run_filter_table, &filter, e);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read(m, "tu", &filter.before, &limit);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "tu", &filter.before, &limit);
         if (r < 0)
                 return r;
         filter.limit = page_size(limit);
@@ -284,12 +280,10 @@ int method_query_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
                 return r;
         list = (RunList){ .reply = reply, .names_files = connection_is_trusted(c) };
         r = sd_bus_message_open_container(reply, 'a', QUERY_RUNS_ROW);
-        if (r < 0)
-                return r;
-        r = manager_query_runs(c->api->manager, &filter, append_queried_run, &list, &next);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = manager_query_runs(c->api->manager, &filter, append_queried_run, &list, &next);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
         if (r < 0)
                 return r;
         if (list.n == filter.limit) /* the ledger says 0 then */

@@ -162,12 +162,9 @@ static int method_next_elapses(sd_bus_message *m, void *userdata, sd_bus_error *
                 return r;
         found = manager_next_elapses(c->api->manager, job, elapses, MIN(n, NEXT_ELAPSES_MAX));
         r = sd_bus_message_new_method_return(m, &reply);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_array(reply, 't', elapses, found * sizeof(*elapses));
-        if (r < 0)
-                return r;
-        return sd_bus_message_send(reply);
+        if (r >= 0)
+                r = sd_bus_message_append_array(reply, 't', elapses, found * sizeof(*elapses));
+        return r < 0 ? r : sd_bus_message_send(reply);
 }
 
 /* --- Run --- */
@@ -228,9 +225,7 @@ static int read_run(sd_bus_message *m, const char **ret_job, RunOptions *ret_opt
         int r;
 
         r = api_read_job_name(m, ret_job, e);
-        if (r < 0)
-                return r;
-        return options_read(m, &run_options, ret_options, e);
+        return r < 0 ? r : options_read(m, &run_options, ret_options, e);
 }
 
 static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
@@ -270,12 +265,9 @@ static int method_run(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         int r;
 
         r = read_run(m, &job, &o, e);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_rewind(m, /* complete= */ true);
-        if (r < 0)
-                return r;
-        return authorize(userdata, m, ACTION_RUN, run_authorized, e);
+        if (r >= 0)
+                r = sd_bus_message_rewind(m, /* complete= */ true);
+        return r < 0 ? r : authorize(userdata, m, ACTION_RUN, run_authorized, e);
 }
 
 /* --- the other changes --- */
@@ -335,9 +327,8 @@ static int pause_until_authorized(Connection *c, sd_bus_message *m, sd_bus_error
         int r;
 
         r = api_read_job_name(m, &job, e);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read_basic(m, 't', &until);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(m, 't', &until);
         if (r < 0)
                 return r;
         r = manager_pause_until(c->api->manager, job, until);
@@ -356,9 +347,8 @@ static int skip_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         int r;
 
         r = api_read_job_name(m, &job, e);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_read_basic(m, 'u', &count);
+        if (r >= 0)
+                r = sd_bus_message_read_basic(m, 'u', &count);
         if (r < 0)
                 return r;
         r = manager_skip(c->api->manager, job, count);
@@ -376,12 +366,9 @@ int api_authorize_job(Connection *c, sd_bus_message *m, const char *action, Auth
         int r;
 
         r = api_read_job_name(m, &job, e);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_rewind(m, /* complete= */ true);
-        if (r < 0)
-                return r;
-        return authorize(c, m, action, next, e);
+        if (r >= 0)
+                r = sd_bus_message_rewind(m, /* complete= */ true);
+        return r < 0 ? r : authorize(c, m, action, next, e);
 }
 
 static int method_change(sd_bus_message *m, void *userdata, sd_bus_error *e) {

@@ -117,22 +117,18 @@ static int bus_client_set_up(BusClient *d) {
         int r;
 
         r = sd_bus_set_exit_on_disconnect(c->bus, false);
-        if (r < 0)
-                return r;
-        r = authorizer_new(&c->authorizer);
-        if (r < 0)
-                return r;
-        r = connection_add_api(c);
-        if (r < 0)
-                return r;
-        r = sd_bus_match_signal_async(c->bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
-                                      "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, NULL, d);
-        if (r < 0)
-                return r;
-        r = sd_bus_attach_event(c->bus, c->api->event, SD_EVENT_PRIORITY_NORMAL);
-        if (r < 0)
-                return r;
-        r = sd_bus_set_close_on_exit(c->bus, false);
+        if (r >= 0)
+                r = authorizer_new(&c->authorizer);
+        if (r >= 0)
+                r = connection_add_api(c);
+        if (r >= 0)
+                r = sd_bus_match_signal_async(c->bus, NULL, "org.freedesktop.DBus.Local",
+                                              "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
+                                              "Disconnected", on_disconnected, NULL, d);
+        if (r >= 0)
+                r = sd_bus_attach_event(c->bus, c->api->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_set_close_on_exit(c->bus, false);
         if (r < 0)
                 return r;
         return sd_bus_request_name_async(c->bus, NULL, BUS_NAME, /* flags= */ 0, on_name, d);

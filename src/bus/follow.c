@@ -69,12 +69,10 @@ static int follower_send(Follower *fo, uint32_t stream, const void *line, size_t
         int r;
 
         r = sd_bus_message_new_signal(c->bus, &m, MANAGER_PATH, "org.vaktd1.Manager", "RunOutput");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append(m, "tu", fo->run, stream);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_append_array(m, 'y', line, n);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "tu", fo->run, stream);
+        if (r >= 0)
+                r = sd_bus_message_append_array(m, 'y', line, n);
         if (r < 0)
                 return r;
         if (fo->destination) {
@@ -300,9 +298,8 @@ int followers_new(Followers **ret, sd_event *event) {
         if (!f)
                 return -ENOMEM;
         r = sd_event_add_post(event, &f->post, on_post, f);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_enabled(f->post, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(f->post, SD_EVENT_OFF);
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(f->post, "bus-followers");

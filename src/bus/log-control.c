@@ -22,7 +22,7 @@ static const char *const log_target_names[] = {
 
 static int get_text(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
                     void *userdata, sd_bus_error *e) {
-        const char *text = streq(property, "LogLevel")    ? log_level_to_string(log_max_level())
+        const char *text = streq(property, "LogLevel")    ? log_level_to_string(log_max_level)
                            : streq(property, "LogTarget") ? log_target_names[log_target()]
                                                           : program_invocation_short_name;
 
@@ -137,7 +137,5 @@ int log_control_add(Connection *c) {
         int r;
 
         r = sd_bus_add_object_vtable(c->bus, NULL, LOG_CONTROL_PATH, LOG_CONTROL_INTERFACE, log_control_vtable, c);
-        if (r < 0)
-                return r;
-        return sd_bus_add_filter(c->bus, NULL, on_message, c);
+        return r < 0 ? r : sd_bus_add_filter(c->bus, NULL, on_message, c);
 }

@@ -31,9 +31,8 @@ static int driver_reply(sd_bus_message *m, const char *types, ...) {
         int r;
 
         r = sd_bus_message_new_method_return(m, &reply);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_set_sender(reply, DRIVER_NAME);
+        if (r >= 0)
+                r = sd_bus_message_set_sender(reply, DRIVER_NAME);
         if (r < 0)
                 return r;
         if (types) {
@@ -73,9 +72,7 @@ static int method_name_has_owner(sd_bus_message *m, void *userdata, sd_bus_error
         int r;
 
         r = sd_bus_message_read_basic(m, 's', &name);
-        if (r < 0)
-                return r;
-        return driver_reply(m, "b", (int)!!name_owner(userdata, name));
+        return r < 0 ? r : driver_reply(m, "b", (int)!!name_owner(userdata, name));
 }
 
 static int no_such_name(sd_bus_error *e) {
@@ -94,9 +91,12 @@ static int method_get_name_owner(sd_bus_message *m, void *userdata, sd_bus_error
         return owner ? driver_reply(m, "s", owner) : no_such_name(e);
 }
 
-static int method_get_connection_unix_user(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+/* GetConnectionUnixUser and GetConnectionUnixProcessID. */
+static int method_get_credential(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        bool of_user = streq(sd_bus_message_get_member(m), "GetConnectionUnixUser");
         const Peer *p = userdata;
         const char *name, *owner;
+        struct ucred ucred = { .uid = geteuid(), .pid = getpid() };
         int r;
 
         r = sd_bus_message_read_basic(m, 's', &name);
@@ -105,21 +105,9 @@ static int method_get_connection_unix_user(sd_bus_message *m, void *userdata, sd
         owner = name_owner(p, name);
         if (!owner)
                 return no_such_name(e);
-        return driver_reply(m, "u", streq(owner, peer_name(p)) ? peer_ucred(p)->uid : geteuid());
-}
-
-static int method_get_connection_unix_process_id(sd_bus_message *m, void *userdata, sd_bus_error *e) {
-        const Peer *p = userdata;
-        const char *name, *owner;
-        int r;
-
-        r = sd_bus_message_read_basic(m, 's', &name);
-        if (r < 0)
-                return r;
-        owner = name_owner(p, name);
-        if (!owner)
-                return no_such_name(e);
-        return driver_reply(m, "u", (uint32_t)(streq(owner, peer_name(p)) ? peer_ucred(p)->pid : getpid()));
+        if (streq(owner, peer_name(p)))
+                ucred = *peer_ucred(p);
+        return driver_reply(m, "u", of_user ? ucred.uid : (uint32_t)ucred.pid);
 }
 
 static int method_start_service_by_name(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -154,9 +142,7 @@ static int method_add_match(sd_bus_message *m, void *userdata, sd_bus_error *e) 
                 return sd_bus_error_set(
                         e, SD_BUS_ERROR_LIMITS_EXCEEDED,
                         "The rule is too long, or there are too many; remove rules that are not needed.");
-        if (r < 0)
-                return r;
-        return driver_reply(m, NULL);
+        return r < 0 ? r : driver_reply(m, NULL);
 }
 
 static int method_remove_match(sd_bus_message *m, void *userdata, sd_bus_error *e) {
@@ -182,9 +168,8 @@ static const sd_bus_vtable driver_vtable[] = {
         SD_BUS_METHOD("ListActivatableNames", NULL, "as", method_list_activatable_names, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("NameHasOwner", "s", "b", method_name_has_owner, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("GetNameOwner", "s", "s", method_get_name_owner, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("GetConnectionUnixUser", "s", "u", method_get_connection_unix_user, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("GetConnectionUnixProcessID", "s", "u", method_get_connection_unix_process_id,
-                      SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("GetConnectionUnixUser", "s", "u", method_get_credential, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("GetConnectionUnixProcessID", "s", "u", method_get_credential, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("StartServiceByName", "su", "u", method_start_service_by_name, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("RequestName", "su", "u", method_refuse_name, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ReleaseName", "s", "u", method_refuse_name, SD_BUS_VTABLE_UNPRIVILEGED),

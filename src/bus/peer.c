@@ -295,9 +295,7 @@ static int peer_read(Peer *p) {
         else
                 (void)sd_event_now(p->connection.api->event, CLOCK_MONOTONIC, &p->last_active);
         r = gate_commit(p->gate, k > 0 ? (size_t)k : 0);
-        if (r < 0)
-                return r;
-        return peer_advance(p);
+        return r < 0 ? r : peer_advance(p);
 }
 
 static int on_readable(sd_event_source *s, int fd, uint32_t events, void *userdata) {
@@ -403,15 +401,11 @@ static int peer_open_bus(Peer *p, sd_id128_t server_id) {
         (void)TAKE_FD(output);
         p->connection.bus = TAKE_PTR(bus);
         r = sd_bus_set_server(p->connection.bus, true, server_id);
-        if (r < 0)
-                return r;
-        r = sd_bus_set_anonymous(p->connection.bus, true);
-        if (r < 0)
-                return r;
-        r = sd_bus_negotiate_fds(p->connection.bus, false);
-        if (r < 0)
-                return r;
-        return sd_bus_set_sender(p->connection.bus, ":1.0");
+        if (r >= 0)
+                r = sd_bus_set_anonymous(p->connection.bus, true);
+        if (r >= 0)
+                r = sd_bus_negotiate_fds(p->connection.bus, false);
+        return r < 0 ? r : sd_bus_set_sender(p->connection.bus, ":1.0");
 }
 
 static int peer_start_bus(Peer *p) {
@@ -429,18 +423,13 @@ static int peer_start_bus(Peer *p) {
         }
         r = sd_bus_match_signal(c->bus, NULL, "org.freedesktop.DBus.Local", "/org/freedesktop/DBus/Local",
                                 "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, p);
-        if (r < 0)
-                return r;
-        r = connection_add_api(c);
-        if (r < 0)
-                return r;
-        r = peer_driver_add(p);
-        if (r < 0)
-                return r;
-        r = sd_bus_attach_event(c->bus, c->api->event, SD_EVENT_PRIORITY_NORMAL);
-        if (r < 0)
-                return r;
-        return sd_bus_set_close_on_exit(c->bus, false);
+        if (r >= 0)
+                r = connection_add_api(c);
+        if (r >= 0)
+                r = peer_driver_add(p);
+        if (r >= 0)
+                r = sd_bus_attach_event(c->bus, c->api->event, SD_EVENT_PRIORITY_NORMAL);
+        return r < 0 ? r : sd_bus_set_close_on_exit(c->bus, false);
 }
 
 static int peer_add_sources(Peer *p) {
@@ -456,10 +445,9 @@ static int peer_add_sources(Peer *p) {
                 return r;
         (void)sd_event_source_set_description(p->feed_io, "peer-feed");
         r = sd_event_source_set_enabled(p->feed_io, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-        r = sd_event_add_time_relative(event, &p->timer, CLOCK_MONOTONIC, PEER_PARTIAL_TIMEOUT, USEC_PER_SEC, on_timer,
-                                       p);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &p->timer, CLOCK_MONOTONIC, PEER_PARTIAL_TIMEOUT, USEC_PER_SEC,
+                                               on_timer, p);
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(p->timer, "peer-deadline");

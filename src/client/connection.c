@@ -184,19 +184,16 @@ static int open_socket(const char *path, sd_bus **ret) {
         if (!address)
                 return -ENOMEM;
         r = sd_bus_new(&bus);
-        if (r < 0)
-                return r;
-        r = sd_bus_set_address(bus, address);
-        if (r < 0)
-                return r;
-        r = sd_bus_set_bus_client(bus, true);
+        if (r >= 0)
+                r = sd_bus_set_address(bus, address);
+        if (r >= 0)
+                r = sd_bus_set_bus_client(bus, true);
         if (r < 0)
                 return r;
         (void)sd_bus_set_description(bus, "vaktd-control");
         r = sd_bus_start(bus);
-        if (r < 0)
-                return r;
-        r = wait_until_ready(bus, SOCKET_TIMEOUT);
+        if (r >= 0)
+                r = wait_until_ready(bus, SOCKET_TIMEOUT);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(bus);
@@ -289,12 +286,10 @@ static int call_once(Connection *c, const MethodCall *call, sd_bus_error *reterr
                                            call->interface ?: VAKTD_MANAGER, call->member);
         if (r >= 0)
                 r = sd_bus_message_set_auto_start(m, call->changes);
-        if (r < 0)
-                return r;
-        r = types ? sd_bus_message_appendv(m, types, ap) : call->append ? call->append(m, call->userdata) : 0;
-        if (r < 0)
-                return r;
-        r = sd_bus_call(c->bus, m, call->timeout ?: CALL_TIMEOUT, reterr, &reply);
+        if (r >= 0)
+                r = types ? sd_bus_message_appendv(m, types, ap) : call->append ? call->append(m, call->userdata) : 0;
+        if (r >= 0)
+                r = sd_bus_call(c->bus, m, call->timeout ?: CALL_TIMEOUT, reterr, &reply);
         if (r < 0)
                 return r;
         remember_daemon(c, reply);

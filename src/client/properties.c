@@ -109,9 +109,8 @@ int properties_read(sd_bus_message *m, const PropertyMap *map, size_t n, void *r
                 return r;
         while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
                 r = read_entry(m, map, n, ret);
-                if (r < 0)
-                        return r;
-                r = sd_bus_message_exit_container(m);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
                 if (r < 0)
                         return r;
         }

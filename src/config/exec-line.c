@@ -129,15 +129,12 @@ static int take_command(const char **p, char *word, const Specifiers *specifiers
         if (take_token(p, ";"))
                 return complain(reterr, "A command is missing before \";\". Write it, or remove the semicolon.");
         r = word_next(p, word, reterr);
-        if (r < 0)
-                return r;
-        r = take_prefixes(&word, c, &own_argv0, reterr);
-        if (r < 0)
-                return r;
-        r = add_word(c, &n, word, specifiers, reterr);
-        if (r < 0)
-                return r;
-        r = check_program(c->argv[0], reterr);
+        if (r >= 0)
+                r = take_prefixes(&word, c, &own_argv0, reterr);
+        if (r >= 0)
+                r = add_word(c, &n, word, specifiers, reterr);
+        if (r >= 0)
+                r = check_program(c->argv[0], reterr);
         if (r < 0)
                 return r;
         if (own_argv0) {

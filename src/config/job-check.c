@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One job looked at as a load would, but by itself: its directory is not listed, so that checking each of 10,000 files
- * lists none 10,000 times, and who may write to the directory is no matter, since a draft lies where its author works.
+/* All jobs, or one of them looked at as a load would, but by itself: its directory is not listed, so that checking
+ * each of 10,000 files lists none 10,000 times, and who may write to the directory is no matter, since a draft lies
+ * where its author works.
  */
 
-#include "config/host-name.h"
 #include "config/job-entry.h"
 #include "config/job-loader.h"
+#include "config/specifier.h"
+#include "config/settings.h"
 #include "util/clock.h"
 
 /* The candidates of a job of which only the name is known: what is not there is passed over later. */
@@ -72,4 +74,28 @@ int job_file_check(const char *path, uid_t owner, Diagnostics *d) {
         f.name = name;
         f.n_candidates = job_scan_find(&scan, name, (size_t)n, &f.candidates);
         return check(&context, &scan, &f, path, d);
+}
+
+int job_files_check(char *const *dirs, const char *settings_path, uid_t owner, Diagnostics *d) {
+        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
+        _cleanup_(job_loader_freep) JobLoader *loader = NULL;
+        _cleanup_(settings_done) Settings settings;
+        size_t n;
+        int r;
+
+        settings_init(&settings);
+        r = settings_load(&settings, settings_path, owner, d);
+        if (r == -ENOMEM)
+                return r;
+        r = zone_cache_new(NULL, &zones);
+        if (r >= 0)
+                r = job_loader_new(&loader, dirs, owner, zones,
+                                   settings.executor == EXECUTOR_CHILD ? LOADER_FOR_CHILDREN : LOADER_FOR_ANY);
+        if (r >= 0)
+                r = job_loader_load(loader, now_realtime());
+        if (r < 0)
+                return r;
+        (void)job_loader_jobs(loader, &n);
+        r = diagnostics_merge(d, job_loader_diagnostics(loader));
+        return r < 0 ? r : (int)n;
 }

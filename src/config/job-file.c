@@ -10,10 +10,7 @@
 #include <limits.h>
 
 #include "config/exec-line.h"
-#include "config/job-monitor.h"
-#include "config/job-path.h"
-#include "config/job-run.h"
-#include "config/job-timer.h"
+#include "config/job-sections.h"
 #include "config/service.h"
 #include "util/strv.h"
 #include "util/utf8.h"

@@ -6,11 +6,11 @@
  * force and swapped in at the end, so that running out of memory changes nothing. */
 
 #include "config/job-loader.h"
+#include "config/specifier.h"
 
 #include <fcntl.h>
 #include <limits.h>
 
-#include "config/host-name.h"
 #include "config/job-cycles.h"
 #include "config/job-entry.h"
 #include "util/array.h"

@@ -49,6 +49,10 @@ int job_loader_instantiate(JobLoader *l, const char *name, JobDef **ret, Diagnos
  * problems. */
 int job_file_check(const char *path, uid_t owner, Diagnostics *d);
 
+/* Checks the settings and all files of the directories, as a daemon with that owner would read them. What is wrong is
+ * appended to d. Returns the number of jobs, or a negative errno when nothing could be done. */
+int job_files_check(char *const *dirs, const char *settings_path, uid_t owner, Diagnostics *d);
+
 /* --- what tests set and see --- */
 
 /* job_loader_load() as if it were then (ns of CLOCK_REALTIME), with at most so many entries of directories taken. */

@@ -3,9 +3,8 @@
 /* Conditions of a job. What is wrong with one is told with the column in the file, which is not that in the expression
  * when specifiers come before it. */
 
-#include "config/job-monitor.h"
+#include "config/job-sections.h"
 
-#include "config/job-run.h"
 #include "util/utf8.h"
 
 #define EVERY_MIN USEC_PER_SEC

@@ -5,7 +5,7 @@
  * keys, validated when the last line is known. Whether a path is there, and what it is, is no matter of the job file:
  * it may come tomorrow. */
 
-#include "config/job-path.h"
+#include "config/job-sections.h"
 
 #include <limits.h>
 

@@ -3,7 +3,7 @@
 /* A job that is requested need not be there: it may come tomorrow, and a run that asks for one that is not there says
  * so. That jobs request each other in a cycle is found when all are known (job-cycles.c). */
 
-#include "config/job-run.h"
+#include "config/job-sections.h"
 
 #include "config/names.h"
 #include "config/settings.h"

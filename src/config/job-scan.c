@@ -5,10 +5,10 @@
 
 #include "config/job-scan.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 
 #include "util/array.h"
+#include "util/file.h"
 
 int job_scan_add(JobScan *s, const char *name, size_t n, unsigned directory, CandidateKind kind) {
         Candidate *c = ARRAY_NEXT(s->items, s->n_items);
@@ -83,18 +83,14 @@ static int take_name(JobScan *s, const Directory *directory, unsigned index, con
 }
 
 int job_scan_directory(JobScan *s, const Directory *directory, unsigned index, size_t max, Diagnostics *problems) {
-        DIR *dir;
-        int fd, r = 0;
+        _cleanup_(closedirp) DIR *dir = NULL;
+        int r = 0;
 
         if (s->full)
                 return 0;
-        fd = openat(directory->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        dir = fd >= 0 ? fdopendir(fd) : NULL;
-        if (!dir) {
-                r = -errno;
-                (void)safe_close(fd);
-                return r;
-        }
+        dir = fd_list(directory->fd);
+        if (!dir)
+                return -errno;
         while (r >= 0) {
                 struct dirent *e;
 
@@ -114,7 +110,6 @@ int job_scan_directory(JobScan *s, const Directory *directory, unsigned index, s
                         break;
                 }
         }
-        (void)closedir(dir);
         return r;
 }
 

@@ -3,7 +3,7 @@
 /* TimeZone= holds for the whole job, wherever it stands, in a drop-in perhaps. So calendar and cron expressions and
  * Anchor= are only put aside with their lines while the texts are read, and parsed when all is known. */
 
-#include "config/job-timer.h"
+#include "config/job-sections.h"
 
 #include "time/timestamp.h"
 #include "util/array.h"

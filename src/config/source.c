@@ -16,11 +16,6 @@
 
 #define DROPIN_SUFFIX ".conf"
 
-static void close_dirp(DIR **d) {
-        if (*d)
-                (void)closedir(*d);
-}
-
 static int64_t nsec(const struct timespec *ts) {
         return (int64_t)ts->tv_sec * 1000000000 + ts->tv_nsec;
 }
@@ -140,9 +135,7 @@ int directory_open(int at_fd, const char *name, uid_t owner, char **reterr) {
         if (fd < 0 || fstat(fd, &st) < 0)
                 return complain(reterr, "Cannot open the directory: %s.", strerror(errno));
         r = check_trust(&st, "directory", owner, reterr);
-        if (r < 0)
-                return r;
-        return TAKE_FD(fd);
+        return r < 0 ? r : TAKE_FD(fd);
 }
 
 static bool is_mask(const struct stat *st) {
@@ -235,7 +228,7 @@ static bool is_dropin(const char *name) {
 /* Adds all that is called *.conf in the directory NAME of directories[index]. */
 static int list_dropins(Sources *s, const Directory *directories, unsigned index, const char *name, uid_t owner,
                         char **reterr) {
-        _cleanup_(close_dirp) DIR *dir = NULL;
+        _cleanup_(closedirp) DIR *dir = NULL;
         int fd, r = 0;
 
         fd = directory_open(directories[index].fd, name, owner, reterr);

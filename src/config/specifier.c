@@ -5,6 +5,8 @@
 
 #include "config/specifier.h"
 
+#include <sys/utsname.h>
+
 #include "util/ascii.h"
 #include "util/complain.h"
 #include "util/utf8.h"
@@ -114,4 +116,19 @@ bool specifier_is_used(const char *s, char c) {
                         return false;
         }
         return false;
+}
+
+/* sethostname() takes any bytes, and %h may end up in a Shell= line: what root may set freely does not get there. */
+void host_name_get(char host[HOST_SIZE]) {
+        static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
+
+        struct utsname u;
+        size_t n = 0;
+
+        if (uname(&u) >= 0)
+                n = strlen(u.nodename);
+        if (n == 0 || n >= HOST_SIZE || u.nodename[strspn(u.nodename, allowed)] != '\0')
+                memcpy(host, "localhost", sizeof("localhost"));
+        else
+                memcpy(host, u.nodename, n + 1);
 }

@@ -3,6 +3,8 @@
 
 /* %-specifiers in the values of a job file: %i instance, %j job name, %h host name, %% a percent sign. */
 
+#include <limits.h>
+
 #include "util/macro.h"
 
 #define SPECIFIER_RESULT_MAX ((size_t)64 * 1024) /* bytes in a value after the replacement */
@@ -23,3 +25,8 @@ size_t specifier_origin(const char *s, const Specifiers *specifiers, size_t offs
 
 /* True when s holds %c. */
 bool specifier_is_used(const char *s, char c) _pure_;
+
+#define HOST_SIZE (HOST_NAME_MAX + 1)
+
+/* The host's name as %h shows it: the name that is set, or "localhost" when it is none that a sane host has. */
+void host_name_get(char host[HOST_SIZE]);

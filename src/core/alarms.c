@@ -81,6 +81,7 @@ static void raise_alarm(Manager *m, Job *job, const char *key, usec_t since, uin
         };
         LogContext c = { .job = job->name, .run = run, .message_id = MESSAGE_ALARM_RAISED };
 
+        assert(!a || flag_of(a, key));
         if (!a || *flag_of(a, key))
                 return;
         *flag_of(a, key) = true;
@@ -127,6 +128,7 @@ static void on_expect(Manager *m, Deadline *d) {
         const JobDef *def = a->job->def;
         char span[SPAN_TEXT_MAX], message[MESSAGE_MAX];
 
+        assert(a->since > 0);
         if (!expects(a->job))
                 return;
         /* The clock may have been set since. */
@@ -180,6 +182,7 @@ void alarms_set_job(Manager *m, Job *job) {
 }
 
 void alarms_resume(Manager *m, Job *job) {
+        assert(!job->paused);
         if (job->alarms && job->alarms->since > 0 && job->def && job->def->expect != USEC_INFINITY)
                 expect_since(m, job->alarms, SINCE_STAMP, turn_now(m->event).realtime);
         alarms_set_job(m, job);

@@ -81,7 +81,7 @@ static bool executor_drain(Executor *e) {
 }
 
 void drain_begin(Manager *m, void (*done)(void *userdata), void *userdata) {
-        assert(m->stopping);
+        assert(m->stopping && m->drain->n_executors == 0);
         m->live.emptied_source = m->drain->emptied_source;
         m->drain->done = done;
         m->drain->userdata = userdata;

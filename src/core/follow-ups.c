@@ -61,6 +61,7 @@ static int request_retry(Manager *m, LiveRun *failed) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
         int r;
 
+        assert(failed->stage == RUN_STAGE_DONE && !failed->was_retried);
         failed->was_retried = has_followed(m, failed->record.job, &request);
         if (failed->was_retried)
                 return 0;
@@ -84,6 +85,7 @@ static void drop_retries(Manager *m, const LiveRun *by) {
 
         for (LiveRun *run = TAILQ_FIRST(&by->job->delayed); run; run = next) {
                 next = TAILQ_NEXT(run, waiting);
+                assert(run->stage == RUN_STAGE_DELAYED && run->record.cause == RUN_CAUSE_RETRY);
                 if (run_has_work(run) || run->record.payload)
                         continue; /* has work of its own to do */
                 run_set_reason(run, "Run %" PRIu64 " of the job has succeeded meanwhile.", by->record.id);

@@ -92,6 +92,7 @@ static GateAnswer ask_skip(const GateInput *in, usec_t now) {
 }
 
 static char *why_skip(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a) {
+        assert(in->job->skip > 0);
         if (in->asker == GATE_REQUEST)
                 return say(buf, "It was skipped on request (vaktctl skip).");
         return say(buf, "The next %u occurrence%s of its triggers will be skipped.", in->job->skip,
@@ -171,6 +172,7 @@ static char *why_overlap(char buf[static GATE_WHY_MAX], const GateInput *in, con
                            overlap_to_string(in->def->overlap));
         if (in->def->overlap == OVERLAP_SKIP)
                 return say(buf, "%sAnother run of the job is still active (Overlap=skip).", forecast);
+        assert(in->job->n_bounded >= places(in->def));
         n_waiting = in->job->n_bounded - places(in->def);
         return say(buf, "%s%u run%s of the job %s waiting already (QueueMax=%u).", forecast, n_waiting,
                    PLURAL(n_waiting), n_waiting == 1 ? "is" : "are", in->def->queue_max);
@@ -232,6 +234,7 @@ static const struct {
 GateAnswer gates_ask_row(GateRow row, const GateInput *in, usec_t now) {
         GateAnswer a = gates[row].asked_by & 1U << in->asker ? gates[row].ask(in, now) : ADMIT;
 
+        assert(a.verdict == GATE_ADMIT || a.until > 0);
         a.row = row;
         return a;
 }

@@ -80,6 +80,8 @@ const char *run_transition_to_string(RunStage from, RunStage to) _const_;
 LiveRun *live_find(const LiveRuns *live, uint64_t id) _pure_;
 void live_add(LiveRuns *live, LiveRun *run);
 void live_remove(LiveRuns *live, LiveRun *run);
+/* What was asked for, now; its strings are borrowed. */
+RunRecord record_of_request(const Manager *m, const char *job, const RunRequest *request);
 /* There is room for it in the set. -ENOMEM; -ENOBUFS: LIVE_RUNS_MAX. */
 int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request);
 LiveRun *live_run_free(LiveRun *run); /* must wait for nothing and not go on; leaves its pool */

@@ -31,6 +31,7 @@ LiveRun *live_find(const LiveRuns *live, uint64_t id) {
 void live_add(LiveRuns *live, LiveRun *run) {
         LiveRun *before = TAILQ_LAST(&live->all, LiveRunList), *of_job = TAILQ_LAST(&run->job->runs, LiveRunList);
 
+        assert(run->stage == RUN_STAGE_NONE);
         hash_table_put(&live->by_id, &run->by_id, (uint32_t)run->record.id, hash_of_node, NULL);
         while (before && before->record.id > run->record.id)
                 before = TAILQ_PREV(before, LiveRunList, all);
@@ -78,9 +79,26 @@ void run_leave(LiveRun *run) {
         live_run_free(run);
 }
 
+RunRecord record_of_request(const Manager *m, const char *job, const RunRequest *request) {
+        RunRecord record = RUN_RECORD_INIT;
+
+        record.job = job;
+        record.cause = request->cause;
+        record.state = request->cause == RUN_CAUSE_RETRY ? RUN_WAITING : RUN_QUEUED;
+        record.trigger = request->trigger;
+        record.parent = request->parent;
+        record.parent_job = request->parent_job;
+        record.alarm = request->alarm;
+        record.payload = request->payload;
+        record.requested = turn_now(m->event).realtime;
+        record.scheduled = request->scheduled > 0 ? request->scheduled : record.requested;
+        record.host = m->host;
+        return record;
+}
+
 int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request) {
         _cleanup_(live_run_freep) LiveRun *run = NULL;
-        RunRecord record = RUN_RECORD_INIT;
+        RunRecord record = record_of_request(m, job->name, request);
         int r;
 
         r = m->live.by_id.n_nodes < LIVE_RUNS_MAX ? hash_table_reserve(&m->live.by_id) : -ENOBUFS;
@@ -96,17 +114,6 @@ int live_run_new(LiveRun **ret, Manager *m, Job *job, const RunRequest *request)
                 .job = job,
                 .follow = request->follow,
         };
-        record.job = job->name;
-        record.cause = request->cause;
-        record.state = request->cause == RUN_CAUSE_RETRY ? RUN_WAITING : RUN_QUEUED;
-        record.trigger = request->trigger;
-        record.parent = request->parent;
-        record.parent_job = request->parent_job;
-        record.alarm = request->alarm;
-        record.payload = request->payload;
-        record.requested = turn_now(m->event).realtime;
-        record.scheduled = request->scheduled > 0 ? request->scheduled : record.requested;
-        record.host = m->host;
         r = owned_run_assign(&run->owned, &record);
         if (r < 0)
                 return r;

@@ -105,6 +105,7 @@ void runs_empty_outbox(Manager *m) {
         LiveRun *run;
 
         while ((run = TAILQ_FIRST(&m->outbox->runs))) {
+                assert(run->stage == RUN_STAGE_DONE);
                 TAILQ_REMOVE(&m->outbox->runs, run, waiting);
                 m->listeners->run_ended(m, run);
         }

@@ -87,6 +87,7 @@ LiveRun *pools_first(const Manager *m) {
         const HeapEntry *first = heap_first(&m->pools->candidates);
         const Pool *p = first ? first->owner : NULL;
 
+        assert(!p || (p->n_running < p->slots && p->waiting.n_entries > 0));
         return p ? heap_first(&p->waiting)->owner : NULL;
 }
 
@@ -157,6 +158,7 @@ size_t manager_n_pools(const Manager *m) {
 PoolState manager_get_pool(const Manager *m, size_t i) {
         const Pool *p = m->pools->named[i];
 
+        assert(i < m->pools->n_named);
         return (PoolState){
                 .name = p->name,
                 .slots = p->slots,

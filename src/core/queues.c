@@ -200,20 +200,14 @@ usec_t retry_not_before(const LiveRun *run) {
         return MIN(deadline_of_realtime(m, usec_add(run->record.requested, delay)), usec_add(now, delay));
 }
 
-/* Only what was started: the rest might fail in the same turn, for ever. */
-static bool is_due_at_once(const LiveRun *run, usec_t not_before) {
-        const Manager *m = run->manager;
-        const RunRecord *failed = ledger_get(m->ledger, run->record.parent);
-
-        return not_before <= turn_now(m->event).boottime && failed && failed->started > 0 && admits(run, GATE_RETRY);
-}
-
-/* A retry without a delay does not go through the timer, which is allowed to be late: what is newer would overtake. */
+/* A retry without a delay does not go through the timer, which is allowed to be late: what is newer would overtake.
+ * But only what was started: the rest might fail in the same turn, for ever. */
 void queues_add_retry(Manager *m, LiveRun *run) {
         usec_t not_before = retry_not_before(run);
+        const RunRecord *failed = ledger_get(m->ledger, run->record.parent);
 
         assert(run->record.cause == RUN_CAUSE_RETRY);
-        if (is_due_at_once(run, not_before)) {
+        if (not_before <= turn_now(m->event).boottime && failed && failed->started > 0 && admits(run, GATE_RETRY)) {
                 queues_add(m, run);
                 return;
         }
@@ -226,6 +220,8 @@ void queues_resume(Manager *m, const Job *job) {
         LiveRun *run;
 
         assert(!job->paused);
-        TAILQ_FOREACH(run, &job->delayed, waiting)
+        TAILQ_FOREACH(run, &job->delayed, waiting) {
+                assert(run->stage == RUN_STAGE_DELAYED && run->deadline.due == on_time_has_come);
                 deadline_set(m, &run->deadline, retry_not_before(run));
+        }
 }

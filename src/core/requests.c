@@ -84,7 +84,7 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **p
         GateInput in;
         int r;
 
-        assert(job->def);
+        assert(job->def && (!payload || *payload));
         r = live_run_new(&run, m, job, request);
         if (r < 0)
                 return r;
@@ -120,10 +120,9 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **p
 /* --- what is recorded only --- */
 
 void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResult result, const char *format, ...) {
-        usec_t now = turn_now(m->event).realtime;
+        RunRecord record = record_of_request(m, job, request);
         LogContext c = { .job = job };
         char reason[LEDGER_TEXT_MAX];
-        RunRecord record = RUN_RECORD_INIT;
         va_list ap;
         int r;
 
@@ -131,16 +130,7 @@ void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResu
         va_start(ap, format);
         (void)vsnprintf(reason, sizeof(reason), format, ap);
         va_end(ap);
-        record.job = job;
         record.state = RUN_DONE;
-        record.cause = request->cause;
-        record.trigger = request->trigger;
-        record.parent = request->parent;
-        record.parent_job = request->parent_job;
-        record.alarm = request->alarm;
-        record.requested = now;
-        record.scheduled = request->scheduled > 0 ? request->scheduled : now;
-        record.host = m->host;
         record.reason = reason;
         mark_refused(&record, result);
         r = ledger_add(m->ledger, &record);

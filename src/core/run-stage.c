@@ -120,7 +120,7 @@ void run_set_stage(LiveRun *run, RunStage stage) {
         RunStage before = run->stage;
         Job *job = run->job;
 
-        assert(transitions[before][stage]);
+        assert(transitions[before][stage] && (run->pool || !to->has_place));
         if (before == RUN_STAGE_DELAYED)
                 TAILQ_REMOVE(&job->delayed, run, waiting);
         else if (before == RUN_STAGE_QUEUED)

@@ -229,6 +229,7 @@ static void on_run_put_back(void *cookie) {
         RunRecord *r = &run->record;
         Job *job = run->job;
 
+        assert(run_goes_on(run));
         if (run->stage == RUN_STAGE_STOPPING) {
                 runs_drop(m, run, RUN_RESULT_CANCELLED);
                 return;

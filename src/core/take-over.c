@@ -240,6 +240,7 @@ static int compare_ids(const void *a, const void *b) {
 }
 
 static void survey_done(Manager *m) {
+        assert(m->is_started);
         m->is_surveyed = true;
         deadline_set(m, &m->take_over.deadline, USEC_INFINITY);
         TELL_TRIGGERS(m, hold, /* hold= */ m->stopping);

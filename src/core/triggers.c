@@ -35,6 +35,7 @@ static int add_trigger(Manager *m, const TriggerOps *ops) {
 int triggers_init(Manager *m) {
         int r = 0;
 
+        assert(m->ledger && m->zones && m->n_triggers == 0); /* each kind keeps them */
         for (const TriggerOps *const *ops = m->options.triggers; r >= 0 && ops && *ops; ops++)
                 r = add_trigger(m, *ops);
         return r;
@@ -70,6 +71,7 @@ int triggers_request(Manager *m, Job *job, const RunRequest *request, uint64_t *
 void triggers_run_ended(Manager *m, LiveRun *run) {
         bool is_kept = false;
 
+        assert(run->stage == RUN_STAGE_DONE);
         FOREACH_TRIGGER(m, t, run_ended)
         is_kept = t->ops->run_ended(t, run) || is_kept;
         if (run->payload && !is_kept)
@@ -81,7 +83,7 @@ void triggers_run_retried(Manager *m, LiveRun *failed, LiveRun *next) {
 
         if (!p)
                 return;
-        assert(!next->payload);
+        assert(!next->payload && next->record.parent == failed->record.id);
         if (p->ops->run_retried)
                 p->ops->run_retried(trigger_of(m, p->ops), failed, p);
         next->payload = p;

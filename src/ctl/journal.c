@@ -478,10 +478,6 @@ static int explain_no_file(char **reterr_message) {
         return -ENOENT;
 }
 
-static bool has_files(sd_journal *j) {
-        return sd_journal_has_runtime_files(j) > 0 || sd_journal_has_persistent_files(j) > 0;
-}
-
 /* "vakt-backup-7.service" of run 7 -> "vakt-backup-" */
 static char *unit_prefix(const char *unit) {
         const char *suffix = strrchr(unit, '.'), *p = suffix;
@@ -502,7 +498,8 @@ int journal_open(const JournalScope *scope, Journal **ret, char **reterr_message
                 alloc_failed();
         j->scope = *j->texts;
         r = sd_journal_open_namespace(&j->journal, NULL, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_ALL_NAMESPACES);
-        if (r >= 0 && !has_files(j->journal))
+        if (r >= 0 && sd_journal_has_runtime_files(j->journal) <= 0 &&
+            sd_journal_has_persistent_files(j->journal) <= 0)
                 return explain_no_file(reterr_message);
         if (r >= 0)
                 r = sd_journal_set_data_threshold(j->journal, 0);

@@ -43,8 +43,13 @@ int local_zone_open(const char *name, ZoneCache **ret) {
 }
 
 int local_zone_parse_time(ZoneCache *cache, const char *option, const char *text, usec_t now_realtime, usec_t *ret) {
-        int r = timestamp_parse(text, cache, zone_cache_local(cache), now_realtime, ret);
+        _cleanup_(zone_cache_freep) ZoneCache *own = NULL;
+        int r = cache ? CTL_DONE : local_zone_open(NULL, &own);
 
+        if (r != CTL_DONE)
+                return r;
+        cache = cache ?: own;
+        r = timestamp_parse(text, cache, zone_cache_local(cache), now_realtime, ret);
         if (r == -ENOMEM)
                 alloc_failed();
         if (r < 0) {

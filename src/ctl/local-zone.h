@@ -10,5 +10,6 @@
  * CTL_DONE, or an exit status after the failure was reported. */
 int local_zone_open(const char *name, ZoneCache **ret);
 
-/* Reads a point in time (systemd.time(7)); option is the one that it belongs to, for the message. Returns as above. */
+/* Reads a point in time (systemd.time(7)); option is the one that it belongs to, for the message. cache: NULL: one of
+ * the local zone of the caller. Returns as above. */
 int local_zone_parse_time(ZoneCache *cache, const char *option, const char *text, usec_t now_realtime, usec_t *ret);

@@ -83,13 +83,9 @@ static int resume_job(Ctl *c, const char *job, json_object *array, void *userdat
 
 /* The end of a pause, which must be in the future. Returns an exit status. */
 static int parse_until(const char *text, usec_t *ret) {
-        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         usec_t now = now_realtime(), until;
-        int r;
+        int r = local_zone_parse_time(NULL, "--until", text, now, &until);
 
-        r = local_zone_open(NULL, &zones);
-        if (r == CTL_DONE)
-                r = local_zone_parse_time(zones, "--until", text, now, &until);
         if (r != CTL_DONE)
                 return r;
         if (until <= now) {
@@ -103,15 +99,6 @@ static int parse_until(const char *text, usec_t *ret) {
         return CTL_DONE;
 }
 
-static int print_all_json(bool paused) {
-        json_object *array = json_new_array(), *o = json_new_object();
-
-        json_add_bool(o, "all", true);
-        json_add_bool(o, "paused", paused);
-        json_append(array, o);
-        return json_print(array);
-}
-
 static int pause_or_resume_all(Ctl *c, bool pause) {
         const MethodCall change = { .member = pause ? "PauseAll" : "ResumeAll", .changes = true };
         int r;
@@ -119,8 +106,14 @@ static int pause_or_resume_all(Ctl *c, bool pause) {
         r = ctl_call(c, &change, "vaktctl status", NULL);
         if (r != 0)
                 return r;
-        if (c->json)
-                return print_all_json(pause);
+        if (c->json) {
+                json_object *array = json_new_array(), *o = json_new_object();
+
+                json_add_bool(o, "all", true);
+                json_add_bool(o, "paused", pause);
+                json_append(array, o);
+                return json_print(array);
+        }
         ctl_say(c, stdout, "%s",
                 pause ? DAEMON_PAUSED : "All jobs are resumed; jobs that were paused by name stay paused.");
         return CTL_DONE;

@@ -14,33 +14,12 @@
 static int check_all(bool user, Diagnostics *d) {
         _cleanup_(strv_freep) char **dirs = NULL;
         _cleanup_free_ char *settings_path = NULL;
-        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
-        _cleanup_(job_loader_freep) JobLoader *loader = NULL;
-        uid_t owner = user ? getuid() : 0;
-        _cleanup_(settings_done) Settings settings;
-        size_t n;
         int r;
 
-        settings_init(&settings);
         r = places_job_dirs(user, &dirs);
         if (r >= 0)
                 r = places_settings(user, &settings_path);
-        if (r < 0)
-                return r;
-        r = settings_load(&settings, settings_path, owner, d);
-        if (r == -ENOMEM)
-                return r;
-        r = zone_cache_new(NULL, &zones);
-        if (r >= 0)
-                r = job_loader_new(&loader, dirs, owner, zones, LOADER_FOR_ANY);
-        if (r < 0)
-                return r;
-        r = job_loader_load(loader, now_realtime());
-        if (r < 0)
-                return r;
-        (void)job_loader_jobs(loader, &n);
-        r = diagnostics_merge(d, job_loader_diagnostics(loader));
-        return r < 0 ? r : (int)n;
+        return r < 0 ? r : job_files_check(dirs, settings_path, user ? getuid() : 0, d);
 }
 
 /* One file: settings if it has that name, otherwise a job. A file that is not in place yet may belong to the

@@ -60,21 +60,17 @@ static int complain_of_word(const Words *w, const char *given) {
         return CTL_USAGE;
 }
 
-static void add_failures(char ***words) {
-        for (int i = 0; i < _RUN_RESULT_MAX; i++)
-                if (run_result_is_failure((RunResult)i))
-                        add(words, run_result_to_string((RunResult)i));
-}
-
 /* Splits "exit,timeout" and appends the words. Returns an exit status. */
 static int read_words(const Words *w, const char *text, char ***ret) {
         for (const char *p = text;; p++) {
                 size_t n = strcspn(p, ",");
                 _cleanup_free_ char *word = alloc_format("%.*s", (int)n, p);
 
-                if (w->failed && streq(word, "failed"))
-                        add_failures(ret);
-                else if (w->find(word) < 0)
+                if (w->failed && streq(word, "failed")) {
+                        for (int i = 0; i < _RUN_RESULT_MAX; i++)
+                                if (run_result_is_failure((RunResult)i))
+                                        add(ret, run_result_to_string((RunResult)i));
+                } else if (w->find(word) < 0)
                         return complain_of_word(w, word);
                 else
                         add(ret, word);
@@ -92,17 +88,13 @@ static void filter_done(RunFilter *f) {
 }
 
 static int read_times(const Ctl *c, RunFilter *f) {
-        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         usec_t now = now_realtime();
-        int r;
+        int r = CTL_DONE;
 
-        if (!c->since && !c->until)
-                return CTL_DONE;
-        r = local_zone_open(NULL, &zones);
-        if (r == CTL_DONE && c->since)
-                r = local_zone_parse_time(zones, "--since", c->since, now, &f->since);
+        if (c->since)
+                r = local_zone_parse_time(NULL, "--since", c->since, now, &f->since);
         if (r == CTL_DONE && c->until)
-                r = local_zone_parse_time(zones, "--until", c->until, now, &f->until);
+                r = local_zone_parse_time(NULL, "--until", c->until, now, &f->until);
         if (r != CTL_DONE)
                 return r;
         if (c->until && f->until < f->since) {

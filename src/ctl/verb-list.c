@@ -17,14 +17,6 @@ static const JobRow *job_rows_find(const Rows *rows, const char *name) {
         return NULL;
 }
 
-static size_t job_rows_count(const Rows *rows, const char *state) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < rows->n_items; i++)
-                n += streq(rows->jobs[i].state, state);
-        return n;
-}
-
 /* "success, 3min ago" */
 static char *last_text(const JobRow *row, usec_t now) {
         char age[RELATIVE_TIME_MAX];
@@ -60,14 +52,17 @@ static void print_table(Ctl *c, const Rows *rows) {
         };
         _cleanup_(table_freep) Table *t = table_new(columns, ELEMENTSOF(columns));
         usec_t now = now_realtime();
+        size_t n_running = 0;
 
-        for (size_t i = 0; i < rows->n_items; i++)
+        for (size_t i = 0; i < rows->n_items; i++) {
                 add_row(t, &rows->jobs[i], now);
+                n_running += streq(rows->jobs[i].state, "running");
+        }
         if (rows->n_items > 0)
                 table_print(t, stdout, &c->style);
         if (!c->no_legend)
                 printf("%s%zu job%s listed, %zu running.\n", rows->n_items > 0 ? "\n" : "", rows->n_items,
-                       rows->n_items == 1 ? "" : "s", job_rows_count(rows, "running"));
+                       rows->n_items == 1 ? "" : "s", n_running);
 }
 
 /* The job that ".../NAME.job" or ".../NAME.job.d/SOME.conf" belongs to; NULL: not a file of a job. The caller frees

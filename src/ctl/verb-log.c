@@ -342,24 +342,14 @@ static int follow_job(Log *l) {
         return r < 0 ? CTL_FAILED : CTL_DONE;
 }
 
-static int read_since(Log *l) {
-        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
-        int r;
-
-        if (!l->ctl->since)
-                return CTL_DONE;
-        r = local_zone_open(NULL, &zones);
-        return r != CTL_DONE ? r : local_zone_parse_time(zones, "--since", l->ctl->since, now_realtime(), &l->since);
-}
-
 int verb_log(Ctl *c, char **args) {
         _cleanup_(log_done) Log l = { .ctl = c, .all = c->all_runs };
         bool one = ctl_is_run_number(args[0]) && !c->all_runs;
         int r;
 
         r = read_output(&l);
-        if (r == CTL_DONE)
-                r = read_since(&l);
+        if (r == CTL_DONE && c->since)
+                r = local_zone_parse_time(NULL, "--since", c->since, now_realtime(), &l.since);
         if (r == CTL_DONE)
                 r = find_run(&l, args[0]);
         l.job = isempty(l.run.job) ? args[0] : l.run.job;

@@ -24,23 +24,14 @@ static int print_json(const JobPlan *p) {
         return json_print(array);
 }
 
-static void print_escaped(const PlannedFile *f) {
-        _cleanup_free_ char *escaped = text_escape_n(f->path, f->n, 0);
-
-        puts(escaped);
-}
-
-static void print_as_it_is(const PlannedFile *f, char end) {
-        fwrite(f->path, 1, f->n, stdout);
-        putchar(end);
-}
-
 static void print_files(const Ctl *c, const JobPlan *p) {
-        for (size_t i = 0; i < p->n_files; i++)
-                if (c->terminal && !c->null)
-                        print_escaped(&p->files[i]);
-                else
-                        print_as_it_is(&p->files[i], c->null ? '\0' : '\n');
+        for (const PlannedFile *f = p->files; f < p->files + p->n_files; f++) {
+                bool escape = c->terminal && !c->null;
+                _cleanup_free_ char *escaped = escape ? text_escape_n(f->path, f->n, 0) : NULL;
+
+                fwrite(escaped ?: f->path, 1, escaped ? strlen(escaped) : f->n, stdout);
+                putchar(c->null ? '\0' : '\n');
+        }
 }
 
 /* "10000 of 24000 files are listed; …" or "12 files match." The caller frees it. */

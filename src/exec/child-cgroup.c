@@ -9,7 +9,6 @@
 
 #include "exec/child-cgroup.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
@@ -146,26 +145,14 @@ static int find_delegated(ChildCgroup *c) {
         return is_delegated(c->path) ? 0 : -ENOENT;
 }
 
-static int enter_own_group(const ChildCgroup *c) {
-        if (mkdirat(c->fd, OWN_GROUP, 0755) < 0 && errno != EEXIST)
-                return -errno;
-        return write_file(c->fd, OWN_GROUP "/cgroup.procs", "0");
-}
-
 /* A group that has a process in it refuses. */
 static void remove_empty_groups(const ChildCgroup *c) {
-        int fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 3);
-        DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+        _cleanup_(closedirp) DIR *directory = fd_list(c->fd);
         struct dirent *entry;
 
-        if (!directory) {
-                safe_close(fd);
-                return;
-        }
-        while ((entry = readdir(directory)))
+        while (directory && (entry = readdir(directory)))
                 if (startswith(entry->d_name, RUN_PREFIX))
                         (void)unlinkat(c->fd, entry->d_name, AT_REMOVEDIR);
-        (void)closedir(directory);
 }
 
 int child_cgroup_new(ChildCgroup **ret, sd_event *event) {
@@ -182,7 +169,9 @@ int child_cgroup_new(ChildCgroup **ret, sd_event *event) {
         c->fd = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (c->fd < 0)
                 return -errno;
-        r = enter_own_group(c);
+        if (mkdirat(c->fd, OWN_GROUP, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        r = write_file(c->fd, OWN_GROUP "/cgroup.procs", "0");
         if (r < 0)
                 return r;
         r = write_file(c->fd, "cgroup.subtree_control", "+memory");

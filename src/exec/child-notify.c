@@ -181,9 +181,8 @@ int child_notify_new(ChildNotify **ret, sd_event *event, const char *directory, 
                 return -ENOMEM;
         *n = (ChildNotify){ .fd = -EBADF, .status = status, .userdata = userdata };
         r = open_socket(n, directory);
-        if (r < 0)
-                return r;
-        r = sd_event_add_io(event, &n->source, n->fd, EPOLLIN, on_message, n);
+        if (r >= 0)
+                r = sd_event_add_io(event, &n->source, n->fd, EPOLLIN, on_message, n);
         if (r < 0)
                 return r;
         (void)sd_event_source_set_description(n->source, "run-notify");

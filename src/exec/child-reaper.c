@@ -47,7 +47,5 @@ int child_executor_add_reaper(ChildExecutor *e) {
         if (!is_reaper())
                 return 0;
         r = sd_event_add_signal(e->event, &e->reaper_source, SIGCHLD, on_child_signal, e);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_description(e->reaper_source, "reaper");
+        return r < 0 ? r : sd_event_source_set_description(e->reaper_source, "reaper");
 }

@@ -147,6 +147,16 @@ void child_execution_kill_rest(const ChildExecution *x) {
                 send_signal(-x->pid, x->kill.send_sigkill ? SIGKILL : x->kill.signal);
 }
 
+static int arm_timer(ChildExecution *x, sd_event_source **source, usec_t from_now, sd_event_time_handler_t handler,
+                     const char *description) {
+        int r = sd_event_add_time_relative(x->executor->event, source, CLOCK_MONOTONIC, from_now,
+                                           CHILD_TIMER_ACCURACY_USEC, handler, x);
+
+        if (r >= 0)
+                (void)sd_event_source_set_description(*source, description);
+        return r;
+}
+
 static int on_kill_time(sd_event_source *s, uint64_t usec, void *userdata) {
         kill_run(userdata);
         return 0;
@@ -155,19 +165,14 @@ static int on_kill_time(sd_event_source *s, uint64_t usec, void *userdata) {
 void child_execution_terminate(ChildExecution *x) {
         void (*send)(const ChildExecution *, int) =
                 x->kill.mode == CHILD_KILL_CONTROL_GROUP ? signal_all : signal_main;
-        int r;
 
         assert(!x->kill_source); /* it is told once */
         send(x, x->kill.signal);
         send(x, SIGCONT);
         if (!x->kill.send_sigkill || x->kill.timeout == USEC_INFINITY)
                 return;
-        r = sd_event_add_time_relative(x->executor->event, &x->kill_source, CLOCK_MONOTONIC, x->kill.timeout,
-                                       CHILD_TIMER_ACCURACY_USEC, on_kill_time, x);
-        if (r < 0)
+        if (arm_timer(x, &x->kill_source, x->kill.timeout, on_kill_time, "run-kill") < 0)
                 kill_run(x);
-        else
-                (void)sd_event_source_set_description(x->kill_source, "run-kill");
 }
 
 /* Nothing of it is still to come, and what its last command did is about to be reported. */
@@ -198,17 +203,8 @@ static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
 }
 
 int child_execution_arm_timeout(ChildExecution *x, usec_t timeout) {
-        int r;
-
         assert(!x->timeout_source);
-        if (timeout == USEC_INFINITY)
-                return 0;
-        r = sd_event_add_time_relative(x->executor->event, &x->timeout_source, CLOCK_MONOTONIC, timeout,
-                                       CHILD_TIMER_ACCURACY_USEC, on_timeout, x);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(x->timeout_source, "run-timeout");
-        return 0;
+        return timeout == USEC_INFINITY ? 0 : arm_timer(x, &x->timeout_source, timeout, on_timeout, "run-timeout");
 }
 
 /* --- one command --- */
@@ -386,16 +382,6 @@ static int execution_apply_environment(ChildExecution *x, const ChildSettings *s
         return environment_keep_ours(&x->environment, ours);
 }
 
-static int execution_make_environment(ChildExecution *x, const ExecutionRequest *request) {
-        const ChildExecutor *e = x->executor;
-        int r;
-
-        r = environment_for_run(&x->environment, e->environment, request, x->list);
-        if (r >= 0 && e->notify)
-                r = strv_extendf(&x->environment, "NOTIFY_SOCKET=%s", child_notify_address(e->notify));
-        return r;
-}
-
 /* The list of paths that it is given. */
 static int execution_make_list(ChildExecution *x, const ExecutionRequest *request) {
         FilesDirectory *f = x->executor->lists;
@@ -435,7 +421,9 @@ static int execution_prepare(ChildExecution *x, const ExecutionRequest *request)
         child_executor_open_notify(x->executor);
         r = execution_make_list(x, request);
         if (r >= 0)
-                r = execution_make_environment(x, request);
+                r = environment_for_run(&x->environment, x->executor->environment, request, x->list);
+        if (r >= 0 && x->executor->notify)
+                r = strv_extendf(&x->environment, "NOTIFY_SOCKET=%s", child_notify_address(x->executor->notify));
         if (r < 0)
                 return r;
         execution_make_group(x);

@@ -161,15 +161,6 @@ static int check_room(int fd, size_t size) {
         return size > (uint64_t)st.f_bavail * st.f_frsize / 2 ? -ENOSPC : 0;
 }
 
-static int fill(int fd, const JobDef *def, const char *paths, size_t size) {
-        int r;
-
-        r = check_room(fd, size);
-        if (r >= 0)
-                r = fd_write_all(fd, paths, size);
-        return r < 0 || !def ? r : let_user_read(fd, def);
-}
-
 /* The name of a run's file in the directory. */
 typedef struct FileName {
         char text[64];
@@ -192,7 +183,11 @@ static int write_file(int directory, const FileName *name, const JobDef *def, co
         fd = openat(directory, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
         if (fd < 0)
                 return -errno;
-        r = fill(fd, def, paths, size);
+        r = check_room(fd, size);
+        if (r >= 0)
+                r = fd_write_all(fd, paths, size);
+        if (r >= 0 && def)
+                r = let_user_read(fd, def);
         if (r >= 0 && renameat(directory, temporary, directory, name->text) < 0)
                 r = -errno;
         if (r < 0)

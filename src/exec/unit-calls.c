@@ -93,9 +93,8 @@ static int caller_send(Caller *c) {
         assert(!c->slot && c->executor->n_calls < UNIT_CALLS_MAX);
         c->wanted &= ~(1U << c->call);
         r = kinds[c->call].build(c, &m);
-        if (r < 0)
-                return r;
-        r = unit_connection_call(c->executor->connection, &c->slot, m, on_answer, c);
+        if (r >= 0)
+                r = unit_connection_call(c->executor->connection, &c->slot, m, on_answer, c);
         if (r < 0)
                 return r;
         TAILQ_REMOVE(&c->executor->queues[c->call], c, queue);

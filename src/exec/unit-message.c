@@ -246,6 +246,23 @@ static int append_one(sd_bus_message *m, Cursor *c) {
         }
 }
 
+/* Opens a property with its name, up to the value in the variant. */
+static int open_property(sd_bus_message *m, const char *name, const char *type) {
+        int r;
+
+        r = sd_bus_message_open_container(m, 'r', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(m, 's', name);
+        return r < 0 ? r : sd_bus_message_open_container(m, 'v', type);
+}
+
+/* Closes n containers, unless there was an error before. */
+static int close_containers(sd_bus_message *m, int r, size_t n) {
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
 int unit_message_append_property(sd_bus_message *m, const UnitProperty *p) {
         Cursor c = { .type = p->signature, .values = p->values, .n_values = p->n_values };
         size_t n = type_length(p->signature);
@@ -253,18 +270,12 @@ int unit_message_append_property(sd_bus_message *m, const UnitProperty *p) {
 
         if (n == 0 || p->signature[n] != '\0')
                 return -EINVAL;
-        r = sd_bus_message_open_container(m, 'r', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append_basic(m, 's', p->name);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', p->signature);
+        r = open_property(m, p->name, p->signature);
         if (r >= 0)
                 r = append_one(m, &c);
         if (r >= 0 && c.n_values > 0)
                 r = -EINVAL;
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        return r < 0 ? r : sd_bus_message_close_container(m);
+        return close_containers(m, r, 2);
 }
 
 /* --- what comes before the settings --- */
@@ -283,16 +294,10 @@ bool unit_is_oneshot(const JobDef *def) {
 static int append_environment(sd_bus_message *m, char **environment) {
         int r;
 
-        r = sd_bus_message_open_container(m, 'r', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append_basic(m, 's', "Environment");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "as");
+        r = open_property(m, "Environment", "as");
         if (r >= 0)
                 r = sd_bus_message_append_strv(m, environment);
-        for (size_t i = 0; r >= 0 && i < 2; i++)
-                r = sd_bus_message_close_container(m);
-        return r;
+        return close_containers(m, r, 2);
 }
 
 /* One of the two in the settings of the job goes with what the journal has for the other one. */
@@ -392,12 +397,8 @@ static int append_commands(sd_bus_message *m, const JobDef *def, const char *wra
         const char *type = with_flags ? COMMAND_TYPE_FLAGS : COMMAND_TYPE;
         int r;
 
-        r = sd_bus_message_open_container(m, 'r', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append_basic(m, 's', with_flags ? "ExecStartEx" : "ExecStart");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v',
-                                                  with_flags ? "a(" COMMAND_TYPE_FLAGS ")" : "a(" COMMAND_TYPE ")");
+        r = open_property(m, with_flags ? "ExecStartEx" : "ExecStart",
+                          with_flags ? "a(" COMMAND_TYPE_FLAGS ")" : "a(" COMMAND_TYPE ")");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a',
                                                   with_flags ? "(" COMMAND_TYPE_FLAGS ")" : "(" COMMAND_TYPE ")");
@@ -405,9 +406,7 @@ static int append_commands(sd_bus_message *m, const JobDef *def, const char *wra
                 r = append_command(m, &def->commands[i], type, wrapper, decode_path, in_session);
         if (r >= 0 && unit_has_sentinel(def, wrapper))
                 r = append_command(m, &sentinel, type, wrapper, /* decode_path= */ false, /* in_session= */ false);
-        for (size_t i = 0; r >= 0 && i < 3; i++)
-                r = sd_bus_message_close_container(m);
-        return r;
+        return close_containers(m, r, 3);
 }
 
 static int append_success_signals(sd_bus_message *m, const SuccessDef *s) {
@@ -429,20 +428,14 @@ static int append_success(sd_bus_message *m, const SuccessDef *s) {
         for (int i = 1; i < 256; i++)
                 if (success_def_has_status(s, i))
                         statuses[n++] = i;
-        r = sd_bus_message_open_container(m, 'r', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append_basic(m, 's', "SuccessExitStatus");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "(aiai)");
+        r = open_property(m, "SuccessExitStatus", "(aiai)");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'r', "aiai");
         if (r >= 0)
                 r = sd_bus_message_append_array(m, 'i', statuses, n * sizeof(int32_t));
         if (r >= 0)
                 r = append_success_signals(m, s);
-        for (size_t i = 0; r >= 0 && i < 3; i++)
-                r = sd_bus_message_close_container(m);
-        return r;
+        return close_containers(m, r, 3);
 }
 
 /* With Type=exec a program that cannot be executed fails the start. With Type=oneshot it is the start that lasts as
@@ -465,18 +458,12 @@ static int append_log_fields(sd_bus_message *m, const StartOrder *o) {
 
         (void)snprintf(fields[0], sizeof(fields[0]), "VAKT_JOB=%s", o->job);
         (void)snprintf(fields[1], sizeof(fields[1]), "VAKT_RUN=%" PRIu64, o->run);
-        r = sd_bus_message_open_container(m, 'r', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append_basic(m, 's', "LogExtraFields");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "aay");
+        r = open_property(m, "LogExtraFields", "aay");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "ay");
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fields); i++)
                 r = sd_bus_message_append_array(m, 'y', fields[i], strlen(fields[i]));
-        for (size_t i = 0; r >= 0 && i < 3; i++)
-                r = sd_bus_message_close_container(m);
-        return r;
+        return close_containers(m, r, 3);
 }
 
 /* The files are opened by the service manager, the list anew for each command. */

@@ -26,10 +26,6 @@ typedef struct ListedUnit {
         uint32_t job;
 } ListedUnit;
 
-static bool is_as_known(const UnitFacts *f, const ListedUnit *u) {
-        return f->active == u->active && unit_facts_has_exited(f) == u->exited && f->job == u->job;
-}
-
 static void execution_listed(UnitExecution *x, const ListedUnit *u) {
         assert(x->sent <= x->caller.executor->comparison); /* the list that is read is the last that was asked for */
         x->seen = x->caller.executor->comparison;
@@ -38,7 +34,7 @@ static void execution_listed(UnitExecution *x, const ListedUnit *u) {
                 execution_want(x, CALL_LOOK);
         } else if (!execution_has_unit(x))
                 return;
-        if (!is_as_known(&x->facts, u))
+        if (x->facts.active != u->active || unit_facts_has_exited(&x->facts) != u->exited || x->facts.job != u->job)
                 execution_want(x, CALL_LOOK);
         execution_next(x);
 }
@@ -70,15 +66,6 @@ static void stranger_listed(UnitExecutor *e, const ListedUnit *u) {
         case EXEC_FOUND_FOREIGN:
                 break;
         }
-}
-
-static void unit_listed(UnitExecutor *e, const ListedUnit *u) {
-        UnitNode *n = unit_table_find(&e->executions, u->name);
-
-        if (!n)
-                stranger_listed(e, u);
-        for (; n; n = unit_table_find_next(n))
-                execution_listed(execution_of(caller_of(n)), u);
 }
 
 void execution_absent(UnitExecution *x) {
@@ -131,8 +118,14 @@ static int executor_read_list(UnitExecutor *e, sd_bus_message *m) {
                 r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
         if (r < 0)
                 return r;
-        while ((r = read_listed(m, &u)) > 0)
-                unit_listed(e, &u);
+        while ((r = read_listed(m, &u)) > 0) {
+                UnitNode *n = unit_table_find(&e->executions, u.name);
+
+                if (!n)
+                        stranger_listed(e, &u);
+                for (; n; n = unit_table_find_next(n))
+                        execution_listed(execution_of(caller_of(n)), &u);
+        }
         return r;
 }
 
@@ -162,16 +155,6 @@ static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
-static int executor_ask_for_list(UnitExecutor *e) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r;
-
-        r = unit_connection_new_call(e->connection, &m, MANAGER_OBJECT, MANAGER_INTERFACE, "ListUnitsByPatterns");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "asas", 0, 1, UNIT_PATTERN);
-        return r < 0 ? r : unit_connection_call(e->connection, &e->list_slot, m, on_list, e);
-}
-
 /* Units that were there before us are in no such list. */
 static void executor_look_at_existing(UnitExecutor *e) {
         UNIT_TABLE_FOREACH(node, &e->executions) {
@@ -186,6 +169,7 @@ static void executor_look_at_existing(UnitExecutor *e) {
 }
 
 void executor_compare(UnitExecutor *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
         if (!e->is_open)
@@ -194,7 +178,11 @@ void executor_compare(UnitExecutor *e) {
         if (e->list_slot)
                 return;
         e->comparison++;
-        r = executor_ask_for_list(e);
+        r = unit_connection_new_call(e->connection, &m, MANAGER_OBJECT, MANAGER_INTERFACE, "ListUnitsByPatterns");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "asas", 0, 1, UNIT_PATTERN);
+        if (r >= 0)
+                r = unit_connection_call(e->connection, &e->list_slot, m, on_list, e);
         if (r < 0)
                 unit_connection_break(e->connection, r);
         else

@@ -60,6 +60,7 @@ static const char *const run_state_table[] = {
         [RUN_RUNNING] = "running", [RUN_STOPPING] = "stopping", [RUN_DONE] = "done",
 };
 DEFINE_TO_STRING(run_state, RunState)
+DEFINE_FROM_STRING(run_state)
 
 static const char *const run_result_table[] = {
         [RUN_RESULT_NONE] = "",

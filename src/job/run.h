@@ -108,6 +108,7 @@ static inline bool run_result_is_failure(RunResult r) {
 /* The words of vaktctl(1): "timer", "catch-up", "queued", "start-failed", … */
 const char *run_cause_to_string(RunCause c) _const_;
 const char *run_state_to_string(RunState s) _const_;
+int run_state_from_string(const char *s) _pure_;
 const char *run_result_to_string(RunResult r) _const_;
 int run_cause_from_string(const char *s) _pure_;
 int run_result_from_string(const char *s) _pure_;

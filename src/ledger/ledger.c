@@ -100,11 +100,6 @@ static int write_alarms(Ledger *l) {
         return r;
 }
 
-static int write_blob(Ledger *l, const BlobSet *s, const PendingBlob *b) {
-        return b->forget ? store_forget_blob(l->store, s->job, s->key, b->id)
-                         : store_put_blob(l->store, s->job, s->key, b->id, b->bytes, b->n);
-}
-
 static int write_blobs(Ledger *l) {
         const SortedSet *sets = &l->pending.blobs.sets;
         int r = 0;
@@ -114,8 +109,12 @@ static int write_blobs(Ledger *l) {
 
                 if (s->forget)
                         r = store_forget_blobs(l->store, s->job, s->key);
-                for (size_t k = 0; r >= 0 && k < s->rows.n; k++)
-                        r = write_blob(l, s, s->rows.items[k]);
+                for (size_t k = 0; r >= 0 && k < s->rows.n; k++) {
+                        const PendingBlob *b = s->rows.items[k];
+
+                        r = b->forget ? store_forget_blob(l->store, s->job, s->key, b->id)
+                                      : store_put_blob(l->store, s->job, s->key, b->id, b->bytes, b->n);
+                }
         }
         return r;
 }
@@ -266,15 +265,6 @@ static int lock_directory(Ledger *l, const char *state_dir, char **reterr_messag
         return -EBUSY;
 }
 
-static int open_directory(Ledger *l, const char *state_dir, char **reterr_message) {
-        l->state_fd = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (l->state_fd < 0)
-                return -errno;
-        if (string_format(&l->path, "%s/" LEDGER_FILE, state_dir) < 0)
-                return -ENOMEM;
-        return lock_directory(l, state_dir, reterr_message);
-}
-
 int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **reterr_message) {
         _cleanup_(ledger_closep) Ledger *l = calloc(1, sizeof(*l));
         int r;
@@ -287,7 +277,12 @@ int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **ret
         l->scan_max = LEDGER_SCAN_MAX;
         pending_init(&l->pending);
         retention_init(&l->retention);
-        r = open_directory(l, state_dir, reterr_message);
+        l->state_fd = open(state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (l->state_fd < 0)
+                return -errno;
+        if (string_format(&l->path, "%s/" LEDGER_FILE, state_dir) < 0)
+                return -ENOMEM;
+        r = lock_directory(l, state_dir, reterr_message);
         if (r >= 0)
                 r = add_sources(l);
         if (r < 0)

@@ -5,18 +5,14 @@
 
 #include "ledger/move-aside.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 
+#include "util/file.h"
 #include "util/macro.h"
 
 #define NAMES_MAX 64 /* files looked at when old ones are counted */
 
 static const char *const suffixes[] = { "-wal", "-shm", "-journal", "" };
-
-static bool exists(int dir_fd, const char *name) {
-        return faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
-}
 
 /* A name that sorts by time and is free. */
 static int choose_name(int dir_fd, const char *file, usec_t now_realtime, char ret[static NAME_MAX + 1]) {
@@ -29,7 +25,7 @@ static int choose_name(int dir_fd, const char *file, usec_t now_realtime, char r
                         return -EINVAL;
                 if (snprintf(ret, NAME_MAX + 1, "%s.corrupt-%s", file, stamp) > NAME_MAX)
                         return -ENAMETOOLONG;
-                if (!exists(dir_fd, ret))
+                if (faccessat(dir_fd, ret, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                         return 0;
         }
         return -EEXIST;
@@ -64,28 +60,15 @@ static int compare_names(const void *a, const void *b) {
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static size_t read_names(DIR *dir, const char *file, char *names[static NAMES_MAX]) {
+static void remove_oldest(int dir_fd, const char *file) {
+        _cleanup_(closedirp) DIR *dir = fd_list(dir_fd);
         const struct dirent *entry;
+        char *names[NAMES_MAX];
         size_t n = 0;
 
-        while (n < NAMES_MAX && (entry = readdir(dir)))
+        while (dir && n < NAMES_MAX && (entry = readdir(dir)))
                 if (is_moved_aside(entry->d_name, file) && (names[n] = strdup(entry->d_name)))
                         n++;
-        return n;
-}
-
-static void remove_oldest(int dir_fd, const char *file) {
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-        char *names[NAMES_MAX];
-        size_t n;
-
-        if (!dir) {
-                (void)safe_close(fd);
-                return;
-        }
-        n = read_names(dir, file, names);
-        (void)closedir(dir);
         qsort(names, n, sizeof(names[0]), compare_names);
         for (size_t i = 0; i < n; i++) {
                 if (i + MOVED_ASIDE_MAX < n)

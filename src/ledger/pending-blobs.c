@@ -81,9 +81,9 @@ static size_t set_size(const char *job, const char *key) {
         return sizeof(BlobSet) + strlen(job) + strlen(strempty(key)) + 2;
 }
 
-static BlobSet *insert_set(PendingBlobs *p, const char *job, const char *key) {
+/* whole_job: the set of all keys of the job, or NULL: what is forgotten of it is forgotten of this one. */
+static BlobSet *insert_set(PendingBlobs *p, const char *job, const char *key, const BlobSet *whole_job) {
         static const size_t texts[] = { offsetof(BlobSet, job), offsetof(BlobSet, key) };
-        const BlobSet *whole_job = find_set(p, job, NULL);
         const BlobSet empty = {
                 .job = job,
                 .key = key,
@@ -112,10 +112,6 @@ bool pending_blobs_is_full(const PendingBlobs *p) {
 }
 
 /* --- writing --- */
-
-static bool has_room(const PendingBlobs *p, size_t n_more, size_t n_less) {
-        return p->n_bytes - n_less + n_more <= LEDGER_BLOBS_BYTES;
-}
 
 /* Replaces the known row, if there is one. */
 static int put_row(PendingBlobs *p, BlobSet *s, size_t i, const PendingBlob *known, PendingBlob *row) {
@@ -152,6 +148,7 @@ int pending_blobs_put(PendingBlobs *p, const char *job, const char *key, uint64_
         const PendingBlob *known = s && i < s->rows.n ? s->rows.items[i] : NULL;
         const BlobSet *covering = s ?: find_set(p, job, NULL);
         PendingBlob *row;
+        size_t n_bytes;
         int r;
 
         known = known && known->id == id ? known : NULL;
@@ -159,10 +156,10 @@ int pending_blobs_put(PendingBlobs *p, const char *job, const char *key, uint64_
                 drop_row(p, s, i, known);
                 return 0;
         }
-        if (is_bounded && !(bytes ? has_room(p, sizeof(*row) + n + (s ? 0 : set_size(job, key)), row_size(known))
-                                  : known || p->n_void < LEDGER_STAMPS_MAX))
+        n_bytes = p->n_bytes - row_size(known) + sizeof(*row) + n + (s ? 0 : set_size(job, key));
+        if (is_bounded && (bytes ? n_bytes > LEDGER_BLOBS_BYTES : !known && p->n_void >= LEDGER_STAMPS_MAX))
                 return -ENOBUFS;
-        s = s ?: insert_set(p, job, key);
+        s = s ?: insert_set(p, job, key, covering);
         if (!s)
                 return -ENOMEM;
         row = new_row(id, bytes, n);
@@ -192,7 +189,7 @@ int pending_blobs_forget(PendingBlobs *p, const char *job, const char *key, bool
 
         if (!s && is_bounded && p->n_void >= LEDGER_STAMPS_MAX)
                 return -ENOBUFS;
-        s = s ?: insert_set(p, job, key);
+        s = s ?: insert_set(p, job, key, find_set(p, job, NULL));
         if (!s)
                 return -ENOMEM;
         forget_rows(p, s);

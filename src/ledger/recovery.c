@@ -221,13 +221,9 @@ static int mend(Ledger *l) {
 
 /* --- continuing in memory --- */
 
-static int on_retry(sd_event_source *s, void *userdata) {
+static int on_retry_time(sd_event_source *s, uint64_t usec, void *userdata) {
         (void)ledger_retry(userdata);
         return 0;
-}
-
-static int on_retry_time(sd_event_source *s, uint64_t usec, void *userdata) {
-        return on_retry(s, userdata);
 }
 
 static void arm_retry(Ledger *l) {

@@ -195,13 +195,6 @@ static void bind_column(sqlite3_stmt *s, int i, const Column *c, const RunRecord
         (void)sqlite3_bind_text(s, i, text, n, SQLITE_STATIC);
 }
 
-static int state_from_string(const char *s) {
-        for (int i = 0; s && i < _RUN_STATE_MAX; i++)
-                if (streq(s, run_state_to_string((RunState)i)))
-                        return i;
-        return -EINVAL;
-}
-
 static uint64_t column_known(sqlite3_stmt *s, int i) {
         return sqlite3_column_type(s, i) == SQLITE_NULL ? UINT64_MAX : (uint64_t)sqlite3_column_int64(s, i);
 }
@@ -244,7 +237,7 @@ static int load_column(sqlite3_stmt *s, int i, const Column *c, RunRecord *r) {
                 *(RunCause *)p = (RunCause)MAX(value, 0);
                 break;
         case COLUMN_STATE:
-                value = state_from_string(column_text(s, i));
+                value = run_state_from_string(column_text(s, i));
                 *(RunState *)p = (RunState)MAX(value, 0);
                 break;
         case COLUMN_RESULT:

@@ -57,7 +57,7 @@ static int next_anchored_pass(const TimerDef *timer, DstOverlap pass, usec_t spa
         int64_t seconds = (int64_t)(after / USEC_PER_SEC);
         ZonePeriod p;
 
-        if (span == 0 || span >= INT64_MAX / 2 || after >= INT64_MAX / 2)
+        if (span >= INT64_MAX / 2 || after >= INT64_MAX / 2)
                 return -ENOENT;
         /* Near a change of the rules the clock may show less than before, or later: begin where none can be missed. */
         zone_at(timer->zone, seconds, &p);

@@ -321,9 +321,8 @@ static int parse_date(struct parser *parser) {
                 return 0;
         }
         r = parse_date_separator(parser);
-        if (r < 0)
-                return r;
-        r = parse_list(parser, false, month);
+        if (r >= 0)
+                r = parse_list(parser, false, month);
         if (r < 0)
                 return r;
         if (*parser->p == '\0' || *parser->p == ' ') {
@@ -335,9 +334,8 @@ static int parse_date(struct parser *parser) {
         if (parser->from_end)
                 return refuse(parser, parser->p, -EINVAL, "~ is only possible before the day");
         r = parse_date_separator(parser);
-        if (r < 0)
-                return r;
-        r = parse_list(parser, false, day);
+        if (r >= 0)
+                r = parse_list(parser, false, day);
         if (r < 0)
                 return r;
         if (*parser->p != '\0' && *parser->p != ' ')
@@ -401,9 +399,7 @@ static int parse_body(struct parser *parser) {
                 return *parser->p == '\0' ? 0 : refuse(parser, parser->p, -EINVAL, "nothing can follow the seconds");
         }
         r = parse_date(parser);
-        if (r < 0)
-                return r;
-        return parse_time(parser);
+        return r < 0 ? r : parse_time(parser);
 }
 
 static int32_t full_year(int32_t year) {

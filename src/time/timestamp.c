@@ -299,9 +299,7 @@ int timestamp_parse(const char *text, ZoneCache *cache, const Zone *local, usec_
         zone_at(wall.zone, (int64_t)(now / USEC_PER_SEC), &here);
         civil_from_seconds((int64_t)(now / USEC_PER_SEC) + here.offset, &wall.c);
         r = parse_wall(body, &wall);
-        if (r < 0)
-                return r;
-        return wall_to_instant(&wall, ret);
+        return r < 0 ? r : wall_to_instant(&wall, ret);
 }
 
 char *timestamp_format(char buf[static TIMESTAMP_TEXT_MAX], usec_t t, const Zone *zone, TimestampStyle style) {

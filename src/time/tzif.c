@@ -260,9 +260,8 @@ int tzif_parse(const void *data, size_t size, struct tzif **ret) {
                 return r;
         if (version >= '2') {
                 r = read_block(&p, end, 8, &version, &block);
-                if (r < 0)
-                        return r;
-                r = read_footer(p, end, &has_rule, &rule);
+                if (r >= 0)
+                        r = read_footer(p, end, &has_rule, &rule);
                 if (r < 0)
                         return r;
         }

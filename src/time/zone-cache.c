@@ -131,9 +131,8 @@ static int zone_load(Zone *zone) {
                 return -EBADMSG;
         zone->id = file_id_of(&st); /* what cannot be read is not read again until it changes */
         r = read_bounded(fd, &data, &size);
-        if (r < 0)
-                return r;
-        r = tzif_parse(data, size, &file);
+        if (r >= 0)
+                r = tzif_parse(data, size, &file);
         if (r < 0)
                 return r;
         free(zone->file);

@@ -28,10 +28,10 @@ void paths_mark_ready(JobPaths *p) {
         (void)sd_event_source_set_enabled(p->trigger->ready_source, SD_EVENT_ONESHOT);
 }
 
-void paths_mark_dirty(JobPaths *p) {
+void paths_mark_dirty(JobPaths *p, usec_t now) {
         if (!p->is_dirty)
                 deadline_set(p->trigger->base.manager, &p->saving,
-                             MAX(usec_add(paths_now(p), SAVE_DELAY_USEC), p->save_not_before));
+                             MAX(usec_add(now, SAVE_DELAY_USEC), p->save_not_before));
         p->is_dirty = true;
 }
 
@@ -101,6 +101,17 @@ RunPaths *run_paths_free(RunPaths *rp) {
         free(rp->list);
         free(rp->spool);
         return mfree(rp);
+}
+
+int run_paths_set_list(RunPaths *rp, const void *list, size_t size) {
+        rp->list = malloc(MAX(size, (size_t)1));
+        if (!rp->list)
+                return -ENOMEM;
+        memcpy(rp->list, list, size);
+        rp->size = size;
+        for (size_t i = 0; i < size; i++)
+                rp->n += rp->list[i] == '\0';
+        return 0;
 }
 
 /* For people: bytes as they are, and no more than the ledger keeps of a text. Of an item where it came from: where it

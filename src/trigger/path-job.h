@@ -95,6 +95,8 @@ typedef struct RunPaths {
 
 RunPaths *run_paths_new(const Trigger *t); /* NULL without memory */
 RunPaths *run_paths_free(RunPaths *rp);
+/* A copy of these, each with a NUL behind it. -ENOMEM. */
+int run_paths_set_list(RunPaths *rp, const void *list, size_t size);
 /* For people; NULL without memory. */
 char *run_paths_text(const RunPaths *rp);
 DEFINE_CLEANUP(RunPaths, run_paths_free)
@@ -119,7 +121,7 @@ static inline usec_t paths_now(const JobPaths *p) {
         return turn_now(p->trigger->base.event).boottime;
 }
 void paths_mark_ready(JobPaths *p); /* somebody looks soon at whether a run can be asked for */
-void paths_mark_dirty(JobPaths *p);
+void paths_mark_dirty(JobPaths *p, usec_t now);
 void paths_hold(JobPaths *p); /* when the batch has become full, or has room again */
 PathWatch *paths_find_spool(const JobPaths *p, const char *directory);
 

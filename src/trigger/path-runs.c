@@ -24,16 +24,9 @@
 #define AGAIN_USEC    USEC_PER_SEC       /* after a request that could not be taken */
 #define SHORT_USEC    (5 * USEC_PER_SEC) /* after a run that the machine was short of something for */
 
-/* --- when --- */
-
-static bool replaces(const Job *job) {
-        return job->def->overlap == OVERLAP_REPLACE && !job->def->path_trigger->each;
-}
-
-static usec_t path_runs_allowed(const JobPaths *p, usec_t now) {
-        usec_t at = MAX(p->not_before, runs_allowed(p->trigger->base.manager, p->job, RUN_CAUSE_PATH));
-
-        return at > now ? at : 0;
+/* It has no other lines then. */
+static bool is_spool(const JobDef *def) {
+        return def->path_trigger->sources[0].kind == PATH_SPOOL;
 }
 
 /* --- a run --- */
@@ -79,6 +72,7 @@ static void note_dealt_with(JobPaths *p, const RunPaths *rp, usec_t given) {
         DealtWith *more = reallocarray(p->dealt_with, p->n_dealt_with + rp->n, sizeof(DealtWith));
         const char *path = rp->list;
 
+        assert(rp->is_found);
         if (!more)
                 return;
         p->dealt_with = more;
@@ -142,6 +136,7 @@ static int paths_of_batch(RunPaths **ret, JobPaths *p, BatchRun *files, bool one
         _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new(&p->trigger->base);
         char *end;
 
+        assert(n > 0);
         if (!rp)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++)
@@ -186,52 +181,36 @@ static int run_batch(JobPaths *p, BatchRun *files) {
         return r < 0 ? r : 1;
 }
 
-/* Somebody may have asked to skip it: it is not deleted for that. */
-static int run_item(JobPaths *p, RunPaths *item) {
-        _cleanup_(run_paths_freep) RunPaths *rp = item;
-        int r = request_run(p, &rp);
-
-        if (r == 0)
-                spools_give_up(p, rp);
-        else if (r < 0)
-                spools_take_again(p, rp);
-        return r < 0 ? r : 1;
-}
-
 /* 1: something was taken, and perhaps more can be; 0: there is nothing to take. */
 static int take(JobPaths *p, usec_t now) {
-        RunPaths *item = NULL;
+        _cleanup_(run_paths_freep) RunPaths *item = NULL;
         BatchRun *files;
         int r;
 
-        r = spools_take_ready(p, &item);
-        if (r == 0) {
+        if (!is_spool(p->job->def)) {
                 r = batch_take(p->batch, now, &files);
-                if (r <= 0)
-                        return r;
-                if (p->job->def->path_trigger->sources[0].kind != PATH_SPOOL)
-                        return run_batch(p, files);
-                r = spools_take(p, files, &item);
-                if (r == 0)
-                        return 1;
+                return r <= 0 ? r : run_batch(p, files);
         }
-        return r < 0 ? r : run_item(p, item);
+        r = spools_take(p, now, &item);
+        if (r <= 0 || !item)
+                return r;
+        assert(item->spool && item->n == 1);
+        r = request_run(p, &item);
+        if (r == 0) /* somebody has asked to skip it: it is not deleted for that */
+                spools_give_up(p, item);
+        else if (r < 0)
+                spools_take_again(p, item);
+        return r < 0 ? r : 1;
 }
 
 /* --- by hand --- */
 
-static int list_new(RunPaths **ret, const JobPaths *p, const char *files, size_t size, size_t n) {
+static int list_new(RunPaths **ret, const JobPaths *p, const char *files, size_t size) {
         _cleanup_(run_paths_freep) RunPaths *rp = run_paths_new(&p->trigger->base);
 
-        if (!rp)
+        if (!rp || run_paths_set_list(rp, files, size) < 0)
                 return -ENOMEM;
-        rp->list = malloc(MAX(size, (size_t)1));
-        if (!rp->list)
-                return -ENOMEM;
-        memcpy(rp->list, files, size);
-        rp->size = size;
-        rp->n = n;
-        rp->base.is_empty = n == 0;
+        rp->base.is_empty = size == 0;
         *ret = TAKE_PTR(rp);
         return 0;
 }
@@ -263,7 +242,7 @@ static int list_watched(const JobPaths *p, RunPaths **ret) {
         r = path_view_plan(&p->trigger->base, p->job, add_file, &l, &most);
         if (fclose(l.stream) != 0 && r >= 0)
                 r = -ENOMEM;
-        return r < 0 ? r : list_new(ret, p, bytes, size, l.n);
+        return r < 0 ? r : list_new(ret, p, bytes, size);
 }
 
 /* Never an empty $VAKT_PATH, which a command line would take for something else. */
@@ -272,13 +251,13 @@ static int paths_by_hand(JobPaths *p, const RunRequest *request, RunPaths **ret)
         int r;
 
         if (!path_def_gives_one(job->def->path_trigger))
-                return request->n_files > 0 ? list_new(ret, p, request->files, request->files_size, request->n_files)
+                return request->n_files > 0 ? list_new(ret, p, request->files, request->files_size)
                                             : list_watched(p, ret);
         if (request->n_files != 1)
                 return request->n_files == 0 ? -EDESTADDRREQ : -E2BIG;
-        if (job->def->path_trigger->sources[0].kind == PATH_SPOOL)
+        if (is_spool(job->def))
                 return spools_take_file(p, request->files, ret);
-        r = list_new(ret, p, request->files, request->files_size, 1);
+        r = list_new(ret, p, request->files, request->files_size);
         if (r >= 0)
                 (*ret)->one = true;
         return r;
@@ -328,32 +307,37 @@ static void report_limit(JobPaths *p, usec_t now) {
 /* --- the turn of a job --- */
 
 void path_runs_pump(JobPaths *p) {
+        Manager *m = p->trigger->base.manager;
         usec_t now = paths_now(p), due, allowed = 0, next;
+        const JobDef *def = p->job->def;
         unsigned n = 0;
         int r = 0;
 
-        if (!job_may_run(p->job) || !p->job->def->path_trigger)
+        if (!job_may_run(p->job) || !def->path_trigger)
                 return;
-        if (replaces(p->job) && batch_next(p->batch, now) == 0 && job_n_active(p->job) > 0)
+        if (def->overlap == OVERLAP_REPLACE && !def->path_trigger->each && batch_next(p->batch, now) == 0 &&
+            job_n_active(p->job) > 0)
                 runs_preempt(&p->trigger->base, p->job,
                              "It was replaced by a run for files that changed meanwhile (Overlap=replace).");
-        while ((due = spools_have_ready(p) ? 0 : batch_next(p->batch, now)) == 0 &&
-               (allowed = path_runs_allowed(p, now)) == 0 && n < RUNS_PER_TURN && (r = take(p, now)) > 0)
+        while ((due = is_spool(def) && spools_have_ready(p) ? 0 : batch_next(p->batch, now)) == 0 &&
+               (allowed = MAX(p->not_before, runs_allowed(m, p->job, RUN_CAUSE_PATH))) <= now && n < RUNS_PER_TURN &&
+               (r = take(p, now)) > 0)
                 n++;
         if (r < 0)
                 allowed = p->not_before = MAX(p->not_before, usec_add(now, AGAIN_USEC));
         paths_hold(p);
         report_limit(p, now);
-        next = MAX(due, allowed);
+        next = MAX(due, allowed > now ? allowed : 0);
         if (next == 0)
                 paths_mark_ready(p);
-        next = MIN(next, spools_reopen(p, now));
-        deadline_set(p->trigger->base.manager, &p->deadline, next > 0 ? next : USEC_INFINITY);
+        if (is_spool(def))
+                next = MIN(next, spools_reopen(p, now));
+        deadline_set(m, &p->deadline, next > 0 ? next : USEC_INFINITY);
         if (n == 0)
                 return;
         /* In the transaction of the runs, so that a crash makes none of these files news again: they wait no longer,
          * even where nothing else has changed. */
-        paths_mark_dirty(p);
+        paths_mark_dirty(p, now);
         if (p->save_not_before <= now)
                 path_store_save(p, /* all= */ false);
 }
@@ -375,29 +359,19 @@ void path_runs_adopt(JobPaths *p, const LiveRun *run) {
 
 /* What was never begun, was ended so that newer files are dealt with, too, or was cut off with the machine, is not
  * dealt with. */
-static bool is_dealt_with(const PathTrigger *t, const LiveRun *run, RunResult result) {
-
-        return !run_returns_payload(run) && result != RUN_RESULT_SKIPPED && result != RUN_RESULT_LOST &&
-               !(result == RUN_RESULT_CANCELLED && manager_is_stopping(t->base.manager));
-}
-
-/* Files of a run that was not in the batch. */
-static void wait_again(const JobPaths *p, const RunPaths *rp) {
-        const char *end = rp->list + rp->size;
-
-        for (const char *path = rp->list; path < end; path += strlen(path) + 1)
-                (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, paths_now(p));
-}
-
 static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run, RunPaths *rp) {
         const RunRecord *record = run_record(run);
-        bool dealt_with = is_dealt_with(t, run, record->result);
+        RunResult result = record->result;
+        bool dealt_with = !run_returns_payload(run) && result != RUN_RESULT_SKIPPED && result != RUN_RESULT_LOST &&
+                          !(result == RUN_RESULT_CANCELLED && manager_is_stopping(t->base.manager));
+        const char *end = rp->list + rp->size;
 
         assert(!rp->spool);
         if (p && rp->batch)
                 batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN, paths_now(p));
-        else if (p && !dealt_with)
-                wait_again(p, rp);
+        else if (p && !dealt_with) /* they were not in the batch */
+                for (const char *path = rp->list; path < end; path += strlen(path) + 1)
+                        (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, paths_now(p));
         if (!dealt_with) {
                 /* The run is forgotten in this turn, and the batch is written some time later: in between they stand
                  * by themselves. */
@@ -425,7 +399,7 @@ bool path_runs_ended(Trigger *base, LiveRun *run) {
         if (run_returns_payload(run) && run_record(run)->result == RUN_RESULT_START_FAILED)
                 p->not_before = usec_add(paths_now(p), SHORT_USEC);
         recheck_conditions(p);
-        paths_mark_dirty(p);
+        paths_mark_dirty(p, paths_now(p));
         paths_mark_ready(p);
         return is_kept;
 }

@@ -77,23 +77,6 @@ bool spools_have_ready(const JobPaths *p) {
         return false;
 }
 
-/* Without memory it stays claimed, and is found at the next start. */
-int spools_take_ready(JobPaths *p, RunPaths **ret) {
-        for (size_t i = 0; i < p->n_watches; i++) {
-                PathWatch *pw = &p->watches[i];
-                SpoolItem item;
-
-                if (!pw->spool || pw->n_ready == 0)
-                        continue;
-                item = pw->ready[0];
-                ARRAY_REMOVE(pw->ready, pw->n_ready, 0);
-                *ret = paths_of_item(pw, &item);
-                spool_item_done(&item);
-                return *ret ? 1 : -ENOMEM;
-        }
-        return 0;
-}
-
 /* --- what comes to rest --- */
 
 static PathWatch *spool_of(const JobPaths *p, const char *path, const char **ret_name) {
@@ -104,22 +87,17 @@ static PathWatch *spool_of(const JobPaths *p, const char *path, const char **ret
         return directory ? paths_find_spool(p, directory) : NULL;
 }
 
-/* Who can write to a spool can make problems come and go as fast as he likes. */
-static bool may_report(PathWatch *pw) {
+/* What is wrong with the spool, or with an item, when that is news. But who can write to a spool can make problems
+ * come and go as fast as he likes. */
+static void set_problem(PathWatch *pw, int error, const char *what, const char *problem) {
+        LogContext c = { .job = pw->paths->job->name, .error = -error };
         usec_t now = paths_now(pw->paths);
 
         if (now >= usec_add(pw->reports_since, USEC_PER_MINUTE)) {
                 pw->reports_since = now;
                 pw->n_reports = 0;
         }
-        return pw->n_reports++ < REPORTS_MAX;
-}
-
-/* What is wrong with the spool, or with an item, when that is news. */
-static void set_problem(PathWatch *pw, int error, const char *what, const char *problem) {
-        LogContext c = { .job = pw->paths->job->name, .error = -error };
-
-        if (!streq_ptr(pw->spool_problem, problem) && may_report(pw))
+        if (!streq_ptr(pw->spool_problem, problem) && pw->n_reports++ < REPORTS_MAX)
                 log_message(LOG_ERR, &c, "Cannot %s: %s. It is left unchanged and tried again.", what, problem);
         free(pw->spool_problem);
         pw->spool_problem = strdup(problem);
@@ -194,34 +172,44 @@ int spools_take_file(JobPaths *p, const char *path, RunPaths **ret) {
 void spools_put_back(JobPaths *p, RunPaths *rp) {
         PathWatch *pw = paths_find_spool(p, rp->spool);
 
+        assert(rp->spool);
         if (pw && pw->spool && spool_release(pw->spool, &rp->item) < 0)
                 (void)ready_push(pw, &rp->item, /* first= */ false);
 }
 
-int spools_take(JobPaths *p, BatchRun *files, RunPaths **ret) {
-        usec_t now = paths_now(p);
-        SpoolItem item = {};
+/* Without memory it stays claimed, and is found at the next start. */
+int spools_take(JobPaths *p, usec_t now, RunPaths **ret) {
         PathWatch *pw = NULL;
+        SpoolItem item = {};
+        BatchRun *files;
         int r;
 
-        r = claim(p, batch_run_file(files, 0).path, &pw, &item);
-        if (r < 0)
-                batch_postpone(p->batch, files, usec_add(now, CLAIM_AGAIN_USEC), now);
-        else
-                batch_done(p->batch, files, BATCH_FORGET, now);
-        /* The others do not wait for what one file is to blame for: its writer may be closing it, say. */
-        if (r <= 0)
-                return r == -EBUSY ? 0 : r;
+        for (size_t i = 0; i < p->n_watches && !pw; i++)
+                if (p->watches[i].spool && p->watches[i].n_ready > 0)
+                        pw = &p->watches[i];
+        if (pw) {
+                item = pw->ready[0];
+                ARRAY_REMOVE(pw->ready, pw->n_ready, 0);
+        } else {
+                r = batch_take(p->batch, now, &files);
+                if (r <= 0)
+                        return r;
+                r = claim(p, batch_run_file(files, 0).path, &pw, &item);
+                if (r < 0)
+                        batch_postpone(p->batch, files, usec_add(now, CLAIM_AGAIN_USEC), now);
+                else
+                        batch_done(p->batch, files, BATCH_FORGET, now);
+                /* The others do not wait for what one file is to blame for: its writer may be closing it, say. */
+                if (r <= 0)
+                        return r == 0 || r == -EBUSY ? 1 : r;
+        }
+        assert(pw->spool);
         *ret = paths_of_item(pw, &item);
         spool_item_done(&item);
         return *ret ? 1 : -ENOMEM;
 }
 
 /* --- the end of a run --- */
-
-static int end_item(PathWatch *pw, const SpoolEnd *end) {
-        return end->success ? spool_done(pw->spool, &end->item) : give_up(pw, &end->item);
-}
 
 /* The spool is no longer used: its job is gone, disabled, or has another one. */
 static int open_left(Spool **ret, const char *path, const char *job, const JobDef *def) {
@@ -241,6 +229,7 @@ static int end_last_item(const SpoolEnd *end) {
         _cleanup_(spool_freep) Spool *s = NULL;
         int r;
 
+        assert(end->def);
         r = open_left(&s, end->spool, end->job, end->def);
         if (r < 0)
                 return r;
@@ -254,11 +243,6 @@ void spools_free_end(PathTrigger *t, SpoolEnd *end) {
         free(end->job);
         free(end->spool);
         free(end);
-}
-
-static void forget_end(PathTrigger *t, SpoolEnd *end) {
-        payload_forget(t->base.manager, end->job, end->run);
-        spools_free_end(t, end);
 }
 
 /* Some time later, the others first: what is wrong may be wrong with this one only. */
@@ -282,10 +266,11 @@ static void settle_end(PathTrigger *t, SpoolEnd *end) {
 
         if (pw ? !pw->spool || now < pw->settle_not_before : !end->def || !t->is_started)
                 return; /* until the spool is there */
-        r = pw ? end_item(pw, end) : end_last_item(end);
-        if (r == 0 || (r > 0 && pw))
-                forget_end(t, end);
-        else if (!pw) /* the directory may be another one now: until there is such a job again */
+        r = !pw ? end_last_item(end) : end->success ? spool_done(pw->spool, &end->item) : give_up(pw, &end->item);
+        if (r == 0 || (r > 0 && pw)) {
+                payload_forget(t->base.manager, end->job, end->run);
+                spools_free_end(t, end);
+        } else if (!pw) /* the directory may be another one now: until there is such a job again */
                 end->def = job_def_unref(end->def);
         else {
                 pw->settle_not_before = usec_add(now, SETTLE_AGAIN_USEC);

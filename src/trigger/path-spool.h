@@ -14,11 +14,9 @@ void spools_release(PathWatch *pw);
 /* An earlier daemon may have died between the preparation of another try and its note of that. */
 void spools_find_item(const LiveRun *run, RunPaths *rp);
 bool spools_have_ready(const JobPaths *p) _pure_;
-/* What a run of an item gets that is claimed already: 1; 0: there is none; -ENOMEM. */
-int spools_take_ready(JobPaths *p, RunPaths **ret);
-/* The same of one that came to rest, which is claimed. 0: there is nothing to run; negative errno: nothing can be
- * claimed for now. */
-int spools_take(JobPaths *p, BatchRun *files, RunPaths **ret);
+/* What a run of the next item gets, which is claimed: 1; *ret is as it was when that one is nothing to run, but others
+ * may be. 0: there is none; negative errno: nothing can be claimed for now. */
+int spools_take(JobPaths *p, usec_t now, RunPaths **ret);
 /* There is no run of what was taken: it is the next one again, or somebody asked to skip it. */
 void spools_take_again(JobPaths *p, RunPaths *rp);
 void spools_give_up(JobPaths *p, RunPaths *rp);

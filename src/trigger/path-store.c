@@ -50,19 +50,6 @@ static bool blob_append(Blob *b, const void *bytes, size_t n) {
         return true;
 }
 
-static bool pack(Blob *b, const RunPaths *rp) {
-        char kind = rp->spool ? KIND_ITEM : rp->one ? KIND_ONE : KIND_LIST;
-
-        if (!blob_append(b, &kind, 1))
-                return false;
-        if (!rp->spool)
-                return blob_append(b, rp->list, rp->size);
-        return blob_append(b, &rp->item.id, sizeof(rp->item.id)) &&
-               blob_append(b, &rp->item.attempt, sizeof(rp->item.attempt)) &&
-               blob_append(b, rp->spool, strlen(rp->spool) + 1) &&
-               blob_append(b, rp->item.name, strlen(rp->item.name) + 1) && blob_append(b, rp->list, rp->size);
-}
-
 /* A string that ends within the bytes. */
 static char *unpack_text(const char **p, size_t *n) {
         size_t length = strnlen(*p, *n);
@@ -102,20 +89,21 @@ static bool unpack(RunPaths *rp, const char *p, size_t n) {
         if (n == 0 || p[n - 1] != '\0')
                 return false;
         rp->one = kind != KIND_LIST;
-        rp->list = malloc(n);
-        if (!rp->list)
-                return false;
-        memcpy(rp->list, p, n);
-        rp->size = n;
-        for (size_t i = 0; i < n; i++)
-                rp->n += rp->list[i] == '\0';
-        return true;
+        return run_paths_set_list(rp, p, n) >= 0;
 }
 
 int path_store_pack(const RunPayload *payload, char **ret, size_t *ret_n) {
+        const RunPaths *rp = (const RunPaths *)payload;
+        char kind = rp->spool ? KIND_ITEM : rp->one ? KIND_ONE : KIND_LIST;
         Blob b = {};
+        bool fits = blob_append(&b, &kind, 1);
 
-        if (!pack(&b, (const RunPaths *)payload)) {
+        if (rp->spool)
+                fits = fits && blob_append(&b, &rp->item.id, sizeof(rp->item.id)) &&
+                       blob_append(&b, &rp->item.attempt, sizeof(rp->item.attempt)) &&
+                       blob_append(&b, rp->spool, strlen(rp->spool) + 1) &&
+                       blob_append(&b, rp->item.name, strlen(rp->item.name) + 1);
+        if (!fits || !blob_append(&b, rp->list, rp->size)) {
                 free(b.bytes);
                 return -ENOMEM;
         }
@@ -138,14 +126,9 @@ int path_store_unpack(Trigger *base, const void *bytes, size_t n, RunPayload **r
 RunPayload *path_store_recognize(Trigger *base, const ExecutionRequest *request, OwnedRun *run) {
         _cleanup_(run_paths_freep) RunPaths *rp = request->paths_size > 0 ? run_paths_new(base) : NULL;
 
-        if (!rp)
+        if (!rp || run_paths_set_list(rp, request->paths, request->paths_size) < 0)
                 return NULL;
-        rp->list = malloc(request->paths_size);
-        if (!rp->list)
-                return NULL;
-        memcpy(rp->list, request->paths, request->paths_size);
-        rp->size = request->paths_size;
-        for (const char *path = rp->list; path < rp->list + rp->size; path += strlen(path) + 1, rp->n++)
+        for (const char *path = rp->list; path < rp->list + rp->size; path += strlen(path) + 1)
                 if (path[0] != '/')
                         return NULL; /* the run's user may have written it */
         rp->one = request->one_path;

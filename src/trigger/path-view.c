@@ -5,6 +5,7 @@
 
 #include "trigger/path-view.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,16 +24,11 @@ static bool is_well(const PathWatch *pw) {
         return pw->watch && pw->spool_error >= 0 && watch_state(pw->watch) == WATCH_ACTIVE;
 }
 
-static bool ends_a_message(const char *s) {
-        size_t n = strlen(s);
-
-        return n > 0 && s[n - 1] == '.';
-}
-
 /* What is wrong with the line, or how it is watched. The caller frees it. */
 static char *message_of(const PathWatch *pw) {
         _cleanup_free_ char *words = NULL;
         char *text = NULL;
+        size_t n;
 
         if (!pw->watch) {
                 if (asprintf(&text, "It is not watched: %s. Fix this and reload vaktd.", strerror(-pw->error)) < 0)
@@ -48,7 +44,8 @@ static char *message_of(const PathWatch *pw) {
         if (watch_explain(pw->watch, &words) < 0)
                 return NULL;
         words[0] = (char)toupper((unsigned char)words[0]);
-        return asprintf(&text, "%s%s", words, words[0] != '\0' && !ends_a_message(words) ? "." : "") < 0 ? NULL : text;
+        n = strlen(words);
+        return asprintf(&text, "%s%s", words, n > 0 && words[n - 1] != '.' ? "." : "") < 0 ? NULL : text;
 }
 
 int path_view_list(Trigger *base, const Job *job, TriggerVisit visit, void *userdata) {
@@ -223,16 +220,6 @@ static const PathWatch *find_spool_that_leaves(const Telling *t) {
         return NULL;
 }
 
-static int tell_all_covers(const Telling *t) {
-        const JobPaths *p = t->paths;
-        bool covered = false;
-        int r = 0;
-
-        for (size_t i = 0; i < p->n_watches && r >= 0; i++)
-                r = tell_cover(t, &p->watches[i], &covered);
-        return r >= 0 && !covered ? tell(t, "watch", "No line of the [Path] section covers this path.") : r;
-}
-
 /* " (close, attrib)"; of a condition nothing. */
 static void format_events(unsigned events, char *buf, size_t size) {
         size_t used = 0;
@@ -307,6 +294,7 @@ static int tell_place(const Telling *t) {
         BatchView v = {};
         bool known = batch_find(t->paths->batch, t->path, t->n, now, &v);
 
+        assert(t->path);
         if (run)
                 return tell_run(t, run_record(run), known && v.state == BATCH_FILE_RUNNING_AGAIN);
         if (known)
@@ -315,16 +303,6 @@ static int tell_place(const Telling *t) {
 }
 
 /* --- the job --- */
-
-/* Only what is not as it should be: there may be a thousand. */
-static int tell_watch(const Telling *t, const PathWatch *pw) {
-        _cleanup_free_ char *message = is_well(pw) ? NULL : message_of(pw);
-
-        if (is_well(pw))
-                return 0;
-        return tell(t, "watch", "%s=%s is %s. %s", path_kind_to_string(pw->source->kind), pw->source->path,
-                    state_of(pw), strempty(message));
-}
 
 static int tell_batch(const Telling *t) {
         const Batch *b = t->paths->batch;
@@ -357,19 +335,30 @@ static int tell_job(const Telling *t) {
 
         if (t->job->def->n_triggers == 0)
                 r = tell(t, "path", "It runs when files change, or on request.");
-        for (size_t i = 0; t->paths && i < t->paths->n_watches && r >= 0; i++)
-                r = tell_watch(t, &t->paths->watches[i]);
+        for (size_t i = 0; t->paths && i < t->paths->n_watches && r >= 0; i++) {
+                const PathWatch *pw = &t->paths->watches[i];
+                _cleanup_free_ char *message = is_well(pw) ? NULL : message_of(pw);
+
+                if (!is_well(pw)) /* there may be a thousand that are */
+                        r = tell(t, "watch", "%s=%s is %s. %s", path_kind_to_string(pw->source->kind),
+                                 pw->source->path, state_of(pw), strempty(message));
+        }
         return r < 0 || !t->paths ? r : tell_batch(t);
 }
 
 static int tell_file(const Telling *t) {
         const PathWatch *leaves = find_spool_that_leaves(t);
-        int r;
+        const JobPaths *p = t->paths;
+        bool covered = false;
+        int r = 0;
 
         if (leaves)
                 return tell(t, "filter", "It is not a regular file, so Spool=%s leaves it alone.",
                             leaves->source->path);
-        r = tell_all_covers(t);
+        for (size_t i = 0; i < p->n_watches && r >= 0; i++)
+                r = tell_cover(t, &p->watches[i], &covered);
+        if (r >= 0 && !covered)
+                r = tell(t, "watch", "No line of the [Path] section covers this path.");
         return r < 0 ? r : tell_place(t);
 }
 

@@ -83,17 +83,10 @@ static bool is_own_change(const JobPaths *p, const Change *change) {
         return unit_name_parse(unit, job, &id) && streq(job, p->job->name);
 }
 
-static int add_change(JobPaths *p, const Change *change, const char *path, size_t n, const char *from) {
-        usec_t now = paths_now(p);
-
-        if (is_own_change(p, change))
-                return batch_add_own(p->batch, path, n, from, now);
-        return batch_add(p->batch, path, n, from, change->events, now);
-}
-
 static void on_changed(void *userdata, Watch *w, const Change *change) {
         PathWatch *pw = userdata;
         JobPaths *p = pw->paths;
+        usec_t now = paths_now(p);
         _cleanup_free_ char *path = NULL, *from = NULL;
         size_t n, n_from;
         int r = -ENOMEM;
@@ -102,11 +95,12 @@ static void on_changed(void *userdata, Watch *w, const Change *change) {
         if (change->from)
                 from = path_absolute(pw->source, change->from, strlen(change->from), &n_from);
         if (path && (from || !change->from))
-                r = add_change(p, change, path, n, from);
+                r = is_own_change(p, change) ? batch_add_own(p->batch, path, n, from, now)
+                                             : batch_add(p->batch, path, n, from, change->events, now);
         if (r < 0)
                 report_lost_change(p, change->path, r);
         paths_hold(p);
-        paths_mark_dirty(p);
+        paths_mark_dirty(p, now);
         paths_mark_ready(p);
 }
 
@@ -121,30 +115,27 @@ static void on_gone(void *userdata, Watch *w, const Change *change) {
                 return;
         path = path_absolute(pw->source, change->path, change->length, &n);
         if (path && batch_remove(p->batch, path, n))
-                paths_mark_dirty(p);
+                paths_mark_dirty(p, paths_now(p));
 }
 
-/* The first look is over. From now on people rely on being told what changes, so there must be something to compare
- * with whenever we die. (With fanotify the state comes before the look does: then it is written a little later.) */
-static void save_base_line(PathWatch *pw, WatchState state) {
-        if (pw->has_started || state == WATCH_STARTING)
-                return;
-        pw->has_started = true;
-        path_store_save(pw->paths, /* all= */ false);
-}
-
-/* A spool can be worked on while it is there. */
+/* A spool can be worked on while it is there. When the first look is over, people rely on being told what changes, so
+ * there must be something to compare with whenever we die. (With fanotify the state comes before the look does: then
+ * it is written a little later.) */
 static void on_state_changed(void *userdata, Watch *w) {
         PathWatch *pw = userdata;
         WatchState state = watch_state(w);
+        usec_t now = paths_now(pw->paths);
 
         if (pw->source->kind == PATH_SPOOL && (state == WATCH_ACTIVE || state == WATCH_DEGRADED))
                 spools_open(pw);
         else if (pw->source->kind == PATH_SPOOL && state == WATCH_WAITING)
                 spools_close(pw);
-        paths_mark_dirty(pw->paths);
-        save_base_line(pw, state);
-        paths_mark_dirty(pw->paths);
+        paths_mark_dirty(pw->paths, now);
+        if (!pw->has_started && state != WATCH_STARTING) {
+                pw->has_started = true;
+                path_store_save(pw->paths, /* all= */ false);
+        }
+        paths_mark_dirty(pw->paths, now);
         paths_mark_ready(pw->paths);
         manager_job_changed(pw->paths->trigger->base.manager, pw->paths->job);
 }
@@ -219,15 +210,11 @@ static int open_watch(PathWatch *pw) {
         PathTrigger *t = pw->paths->trigger;
         const PathDef *d = pw->paths->def->path_trigger;
         WatchDef def = watch_def(d, pw->source);
-        int r = 0;
+        int r;
 
         r = path_user_identity(pw->paths->def, pw->source, &pw->identity);
-        if (r < 0)
-                return r;
         def.identity = r > 0 ? &pw->identity : NULL;
-        r = 0;
-
-        if (!t->watcher)
+        if (r >= 0 && !t->watcher)
                 r = watcher_new(&t->watcher, t->base.event);
         if (r >= 0)
                 r = set_key(pw, &def);
@@ -247,6 +234,7 @@ static void add_watches(JobPaths *p) {
         const PathDef *d = p->def->path_trigger;
         LogContext c = { .job = p->job->name };
 
+        assert(!p->watches && p->n_watches == 0);
         p->watches = calloc(d->n_sources, sizeof(PathWatch));
         for (size_t i = 0; p->watches && i < d->n_sources; i++) {
                 PathWatch *pw = &p->watches[p->n_watches++];
@@ -341,7 +329,7 @@ static void start_job(PathTrigger *t, Job *job) {
         for (LiveRun *run = runs_next(job, NULL); run; run = runs_next(job, run))
                 path_runs_adopt(p, run);
         add_watches(p);
-        paths_mark_dirty(p);
+        paths_mark_dirty(p, paths_now(p));
         paths_mark_ready(p);
 }
 
@@ -368,7 +356,7 @@ static void watch_anew(JobPaths *p) {
                 if (!has_key(p, *key))
                         (void)ledger_forget(p->trigger->base.ledger, p->job->name, *key);
         }
-        paths_mark_dirty(p);
+        paths_mark_dirty(p, paths_now(p));
 }
 
 static bool has_failed_watch(const JobPaths *p) {

@@ -39,6 +39,15 @@ ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size) {
         return n;
 }
 
+DIR *fd_list(int dir_fd) {
+        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!dir)
+                (void)safe_close(fd);
+        return dir;
+}
+
 int fd_write_all(int fd, const char *p, size_t n) {
         while (n > 0) {
                 ssize_t k = write(fd, p, n);

@@ -3,6 +3,7 @@
 
 /* Small whole files, relative to a directory's fd. */
 
+#include <dirent.h>
 #include <limits.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -18,6 +19,14 @@ ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size);
 
 /* Replaces a file: either the new or the old content is there as a whole, even after a power failure. Mode 0600. */
 int file_write_atomically(int dir_fd, const char *name, const void *data, size_t n);
+
+/* The entries of an open directory, from the first one. NULL, with errno. */
+DIR *fd_list(int dir_fd);
+
+static inline void closedirp(DIR **dir) {
+        if (*dir)
+                (void)closedir(*dir);
+}
 
 /* Writes all n bytes, in as many calls of write(2) as needed. 0 or negative errno. */
 int fd_write_all(int fd, const char *p, size_t n);

@@ -59,7 +59,7 @@ static void split(HashTable *t, HashFunc rehash, const void *userdata) {
         while (*from) {
                 HashNode *node = *from;
 
-                steps_add(1);
+                steps_taken++;
                 if (hash_table_slot(t, rehash(node, userdata)) != i) {
                         from = &node->next;
                         continue;

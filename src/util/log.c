@@ -20,7 +20,7 @@
 #define LOG_MESSAGE_MAX 2048 /* bytes of one message of ours; a longer one is cut */
 
 static LogTarget target = LOG_TARGET_STDERR;
-static int max_level = LOG_INFO;
+int log_max_level = LOG_INFO;
 static char unit_field[320]; /* NAME=unit, or empty; a unit's name has at most 255 bytes */
 
 static bool stderr_is_journal(void) {
@@ -65,11 +65,7 @@ LogTarget log_target(void) {
 }
 
 void log_set_max_level(int level) {
-        max_level = level;
-}
-
-int log_max_level(void) {
-        return max_level;
+        log_max_level = level;
 }
 
 static const char *const level_table[] = {
@@ -192,7 +188,7 @@ void log_full(int level, const LogContext *context, const char *format, ...) {
         va_list ap;
         size_t n;
 
-        if (level > max_level || target == LOG_TARGET_NULL)
+        if (level > log_max_level || target == LOG_TARGET_NULL)
                 return;
         prefix = begin_message(text, context);
         errno = saved_errno; /* for %m */

@@ -31,7 +31,7 @@ typedef struct LogContext {
 void log_open(LogTarget target);
 LogTarget log_target(void); /* what AUTO came to */
 void log_set_max_level(int level);
-int log_max_level(void);
+extern int log_max_level; /* read only */
 
 /* "debug" … "emerg", or "0" … "7"; -EINVAL. */
 int log_level_from_string(const char *s);
@@ -39,7 +39,7 @@ const char *log_level_to_string(int level);
 
 void log_full(int level, const LogContext *context, const char *format, ...) _printf_(3, 4);
 
-#define log_is_enabled(level) ((level) <= log_max_level())
+#define log_is_enabled(level) ((level) <= log_max_level)
 #define log_message(level, context, ...)                       \
         do {                                                   \
                 if (log_is_enabled(level))                     \

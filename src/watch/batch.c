@@ -217,21 +217,17 @@ static void batch_add_from(Batch *b, const char *from, File *f) {
         file_forget(b, old);
 }
 
-static void file_change_in_run(File *f, unsigned events, usec_t now) {
-        assert(f->run && f->position == HEAP_NONE);
-        if (f->again_events == 0)
-                f->again_first = now;
-        f->again_last = now;
-        f->again_events |= events | 1U << 31; /* also when it is about nothing in particular */
-}
-
 int batch_add(Batch *b, const char *path, size_t n, const char *from, unsigned events, usec_t now) {
         uint64_t hash = hash_bytes(b->seed, path, n);
         File *f = table_find(b, hash, path, n);
         bool is_new = !f;
 
         if (f && f->run) {
-                file_change_in_run(f, events, now);
+                assert(f->position == HEAP_NONE);
+                if (f->again_events == 0)
+                        f->again_first = now;
+                f->again_last = now;
+                f->again_events |= events | 1U << 31; /* also when it is about nothing in particular */
                 return 0;
         }
         if (!f) {
@@ -356,7 +352,7 @@ static void run_fill(Batch *b, BatchRun *r, size_t max) {
                 f->run = r;
                 r->files[r->n_files++] = f;
         }
-        steps_add(r->n_files);
+        steps_taken += r->n_files;
         b->n_running += r->n_files;
         b->n_runs++;
         TAILQ_INSERT_TAIL(&b->runs, r, runs);
@@ -383,20 +379,6 @@ int batch_take(Batch *b, usec_t now, BatchRun **ret) {
         run_fill(b, r, max);
         *ret = r;
         return 1;
-}
-
-static bool is_list(const char *list, size_t n) {
-        if (n == 0 || list[n - 1] != '\0' || list[0] == '\0')
-                return false;
-        return !memmem(list, n, "\0", 2);
-}
-
-static size_t count_paths(const char *list, size_t n) {
-        size_t count = 0;
-
-        for (size_t i = 0; i < n; i++)
-                count += list[i] == '\0';
-        return count;
 }
 
 static bool is_in_a_run(const Batch *b, const char *path) {
@@ -431,12 +413,13 @@ static int run_adopt_file(Batch *b, BatchRun *r, const char *path, usec_t now) {
 
 int batch_adopt(Batch *b, const char *list, size_t n, usec_t now, BatchRun **ret) {
         const char *end = list + n;
+        size_t n_paths = 0;
         BatchRun *r;
         int e = 0;
 
-        if (!is_list(list, n))
+        if (n == 0 || list[n - 1] != '\0' || list[0] == '\0' || memmem(list, n, "\0", 2))
                 return -EINVAL;
-        for (const char *path = list; path < end; path += strlen(path) + 1)
+        for (const char *path = list; path < end; path += strlen(path) + 1, n_paths++)
                 if (is_in_a_run(b, path))
                         return -EBUSY;
         r = calloc(1, sizeof(*r));
@@ -444,7 +427,7 @@ int batch_adopt(Batch *b, const char *list, size_t n, usec_t now, BatchRun **ret
                 return -ENOMEM;
         TAILQ_INSERT_TAIL(&b->runs, r, runs);
         b->n_runs++;
-        r->files = reallocarray(NULL, count_paths(list, n), sizeof(File *));
+        r->files = reallocarray(NULL, n_paths, sizeof(File *));
         for (const char *path = list; r->files && e >= 0 && path < end; path += strlen(path) + 1)
                 e = run_adopt_file(b, r, path, now);
         b->n_running += r->n_files;
@@ -501,7 +484,7 @@ static void run_remove(Batch *b, BatchRun *r) {
         TAILQ_REMOVE(&b->runs, r, runs);
         b->n_runs--;
         b->n_running -= r->n_files;
-        steps_add(r->n_files);
+        steps_taken += r->n_files;
         free(r->files);
         free(r);
 }

@@ -194,15 +194,6 @@ static void pending_untie(Pending *p) {
         p->from = p->to = NULL;
 }
 
-static void pending_unlink(EventQueue *q, Pending *p) {
-        hash_table_take(&q->set, &p->node, (uint32_t)p->hash);
-        hash_table_shrink(&q->set);
-        TAILQ_REMOVE(&q->pending, p, order);
-        pending_untie(p);
-        if (q->last_from == p)
-                q->last_from = NULL;
-}
-
 /* All at once; they are freed bit by bit. */
 static void pending_clear(EventQueue *q) {
         TAILQ_CONCAT(&q->dropped, &q->pending, order);
@@ -217,7 +208,7 @@ static bool pending_free_dropped(EventQueue *q, unsigned max) {
         if (!p)
                 return false;
         for (unsigned n = 0; n < max && (p = TAILQ_FIRST(&q->dropped)); n++) {
-                steps_add(1);
+                steps_taken++;
                 TAILQ_REMOVE(&q->dropped, p, order);
                 free(p);
         }
@@ -294,7 +285,7 @@ static void queue_overflowed(EventQueue *q) {
 void event_queue_put(EventQueue *q, const Heard *h) {
         Pending *p = q->set.n_nodes < EVENT_QUEUE_MAX ? pending_get(q, h) : NULL;
 
-        steps_add(1);
+        steps_taken++;
         if (!p) {
                 pending_clear(q);
                 queue_overflowed(q);
@@ -423,7 +414,12 @@ bool event_queue_work(EventQueue *q) {
         assert(TAILQ_EMPTY(&q->pending) == (q->set.n_nodes == 0)); /* the same in its order */
         if (!p)
                 return dropped;
-        pending_unlink(q, p);
+        hash_table_take(&q->set, &p->node, (uint32_t)p->hash);
+        hash_table_shrink(&q->set);
+        TAILQ_REMOVE(&q->pending, p, order);
+        pending_untie(p);
+        if (q->last_from == p)
+                q->last_from = NULL;
         if (p->mask & IN_IGNORED)
                 hand_out_end(q, p);
         else

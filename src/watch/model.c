@@ -258,7 +258,7 @@ Entry *directory_pop(Directory *f, unsigned *steps) {
                 e = entry_in_slot(f, f->cursor);
 
                 --*steps;
-                steps_add(1);
+                steps_taken++;
                 if (!e) {
                         f->cursor++;
                         continue;
@@ -432,7 +432,7 @@ static int directory_make_path(const Directory *f, bool reported, PathText *ret)
                 top = top->parent;
                 assert(top); /* what has left has a path of its own */
         }
-        steps_add(depth + n / 256);
+        steps_taken += depth + n / 256;
         n_before = before ? before->length : 0;
         r = path_text_resize(ret, n_before + (n_before > 0 && n > 0) + n);
         if (r < 0)

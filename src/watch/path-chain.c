@@ -6,13 +6,13 @@
 
 #include "watch/path-chain.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 
 #include "fs/beneath.h"
 #include "fs/guarded.h"
+#include "util/file.h"
 #include "util/glob.h"
 
 #define SYMLINKS_MAX     40      /* as the kernel has it */
@@ -45,16 +45,15 @@ struct PathChain {
         dev_t device;
 };
 
-static void link_free(Link *l) {
-        LIST_REMOVE(l, links);
-        event_queue_unsubscribe(l->chain->queue, &l->subscriber);
-        glob_free(l->glob);
-        free(l);
-}
-
 static void links_free(struct LinkList *list) {
-        while (!LIST_EMPTY(list))
-                link_free(LIST_FIRST(list));
+        Link *l;
+
+        while ((l = LIST_FIRST(list))) {
+                LIST_REMOVE(l, links);
+                event_queue_unsubscribe(l->chain->queue, &l->subscriber);
+                glob_free(l->glob);
+                free(l);
+        }
 }
 
 static void on_link_event(Subscriber *s, const Notice *n) {
@@ -107,10 +106,6 @@ typedef struct Position {
 static void position_done(Position *p) {
         p->fd = safe_close(p->fd);
         p->text = mfree(p->text);
-}
-
-static bool position_is_end(const Position *p) {
-        return p->rest[strspn(p->rest, "/")] == '\0';
 }
 
 static int chain_walk(PathChain *c, Position *p, int *ret_fd);
@@ -190,7 +185,7 @@ static int chain_enter(PathChain *c, Position *p, const char *name) {
                 chain_note_device(c, fd, st.st_dev);
         if (S_ISLNK(st.st_mode))
                 return chain_follow(c, p, fd);
-        if (!S_ISDIR(st.st_mode) && !position_is_end(p))
+        if (!S_ISDIR(st.st_mode) && p->rest[strspn(p->rest, "/")] != '\0')
                 return -ENOTDIR;
         safe_close(p->fd);
         p->fd = TAKE_FD(fd);
@@ -224,24 +219,17 @@ static int chain_try(PathChain *c, const Position *p, const Glob *glob, bool dot
 }
 
 static int chain_enter_pattern(PathChain *c, const Position *p, const Glob *glob, bool dot, int *ret_fd) {
-        int fd = openat(p->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = -ENOENT;
+        _cleanup_(closedirp) DIR *dir = fd_list(p->fd);
         const struct dirent *d;
-        DIR *dir;
+        int r = -ENOENT;
 
-        if (fd < 0)
+        if (!dir)
                 return -errno;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                safe_close(fd);
-                return r;
-        }
         while (r == -ENOENT && (d = readdir(dir))) {
                 r = chain_pay(c, NAME_COST);
                 if (r >= 0)
                         r = chain_try(c, p, glob, dot, d->d_name, ret_fd);
         }
-        (void)closedir(dir);
         return r;
 }
 

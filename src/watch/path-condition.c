@@ -5,11 +5,11 @@
 
 #include "watch/path-condition.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "fs/beneath.h"
+#include "util/file.h"
 #include "util/turn.h"
 #include "watch/watcher-internal.h"
 
@@ -57,22 +57,15 @@ static bool is_hidden_or_backup(const char *name) {
 
 /* 1, 0, negative errno; -E2BIG: none among as many as are looked at. */
 static int has_entries(int path_fd) {
-        int fd = openat(path_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        _cleanup_(closedirp) DIR *dir = fd_list(path_fd);
         const struct dirent *d;
         unsigned n = 0;
-        DIR *dir;
+        int r = 0;
 
-        if (fd < 0)
+        if (!dir)
                 return -errno;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                safe_close(fd);
-                return r;
-        }
         while (r == 0 && (d = readdir(dir)))
                 r = n++ < NAMES_MAX ? !is_hidden_or_backup(d->d_name) : -E2BIG;
-        (void)closedir(dir);
         return r;
 }
 
@@ -108,15 +101,6 @@ static bool path_condition_holds(PathCondition *c) {
         return c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY || path_condition_look_into(c, fd) > 0;
 }
 
-static void path_condition_plan(PathCondition *c) {
-        if (!path_condition_is_blind(c)) {
-                (void)sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-                return;
-        }
-        (void)sd_event_source_set_time_relative(c->timer, c->watch->def.poll_min);
-        (void)sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
-}
-
 /* Who makes a look dear can make events, too. */
 static bool path_condition_has_to_wait(const PathCondition *c, usec_t now) {
         if (now >= c->not_before)
@@ -137,7 +121,8 @@ bool path_condition_work(PathCondition *c) {
         c->held = path_condition_holds(c);
         took = usec_sub(now_clock(CLOCK_MONOTONIC), now);
         c->not_before = took < DEAR_USEC ? 0 : usec_add(now, took * LOOK_SHARE);
-        path_condition_plan(c);
+        (void)sd_event_source_set_time_relative(c->timer, c->watch->def.poll_min);
+        (void)sd_event_source_set_enabled(c->timer, path_condition_is_blind(c) ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
         watch_set_state(c->watch, path_condition_is_refused(c) || path_condition_is_cut(c)     ? WATCH_DEGRADED
                                   : c->held || c->watch->def.kind != WATCH_DIRECTORY_NOT_EMPTY ? WATCH_ACTIVE
                                                                                                : WATCH_WAITING);

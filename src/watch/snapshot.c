@@ -239,14 +239,6 @@ static int load_file(Reader *r, Directory *f) {
         return q;
 }
 
-static int load_files(Reader *r, Directory *f) {
-        int q = 0;
-
-        while (q >= 0 && r->left > 0)
-                q = load_file(r, f);
-        return q;
-}
-
 static void load_root(Reader *r, Tree *t) {
         t->root.file_system = reader_u64(r);
         t->root.device = reader_u64(r);
@@ -333,7 +325,9 @@ int tree_load(Tree *t, uint32_t id, const void *bytes, size_t n) {
         f->inode = inode;
         f->device = device;
         f->flags |= DIRECTORY_LOADED;
-        return load_files(&reader, f);
+        while (r >= 0 && reader.left > 0)
+                r = load_file(&reader, f);
+        return r;
 }
 
 /* --- putting together --- */
@@ -359,12 +353,6 @@ static bool makes_ring(const Directory *f, const Directory *parent) {
         return directory_is_below(parent, f);
 }
 
-static void loader_free_orphan(Entry *e) {
-        while (!LIST_EMPTY(&e->directory->directories))
-                directory_free_leaf(directory_deepest(e->directory));
-        (void)entry_free(e);
-}
-
 static void loader_link(Tree *t) {
         Loader *l = t->loader;
 
@@ -380,9 +368,14 @@ static void loader_link(Tree *t) {
         for (size_t i = 0; i < l->n_directories; i++)
                 if (l->directories[i].entry->directory->parent)
                         l->directories[i].entry = NULL;
-        for (size_t i = 0; i < l->n_directories; i++)
-                if (l->directories[i].entry)
-                        loader_free_orphan(l->directories[i].entry);
+        for (size_t i = 0; i < l->n_directories; i++) {
+                Entry *e = l->directories[i].entry;
+
+                while (e && !LIST_EMPTY(&e->directory->directories))
+                        directory_free_leaf(directory_deepest(e->directory));
+                if (e)
+                        (void)entry_free(e);
+        }
 }
 
 /* What was loaded is what is saved; a directory that came through whole needs no new row. */

@@ -9,7 +9,6 @@
 
 #include "watch/spool.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -20,6 +19,7 @@
 #include "fs/guarded.h"
 #include "fs/identity.h"
 #include "util/array.h"
+#include "util/file.h"
 #include "util/strv.h"
 #include "watch/watcher.h"
 
@@ -252,22 +252,15 @@ static int rename_into(int from_fd, const char *from, int to_fd, const char *to)
 
 /* Calls visit with each name of a directory. */
 static int each_name(int dir_fd, int (*visit)(void *userdata, int dir_fd, const char *name), void *userdata) {
-        int fd = open_directory(dir_fd, ".", 0), r = 0;
+        _cleanup_(closedirp) DIR *dir = fd_list(dir_fd);
         const struct dirent *d;
-        DIR *dir;
+        int r = 0;
 
-        if (fd < 0)
-                return fd;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                safe_close(fd);
-                return r;
-        }
+        if (!dir)
+                return -errno;
         while (r == 0 && (d = readdir(dir)))
                 if (!streq(d->d_name, ".") && !streq(d->d_name, ".."))
-                        r = visit(userdata, fd, d->d_name);
-        (void)closedir(dir);
+                        r = visit(userdata, dirfd(dir), d->d_name);
         return r;
 }
 
@@ -605,9 +598,8 @@ int spool_release(Spool *s, const SpoolItem *i) {
         int r;
 
         r = step_begin(s, &step);
-        if (r < 0)
-                return r;
-        r = item_fd = open_item(i, &step, directory);
+        if (r >= 0)
+                r = item_fd = open_item(i, &step, directory);
         if (r < 0)
                 return r;
         r = move_as(s, &step, &step.at, item_fd, /* out_of_item= */ true, i->name, i->name);

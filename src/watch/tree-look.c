@@ -202,16 +202,13 @@ static void tree_report_gone(Tree *t, const char *path, size_t n, bool synthetic
                 tree_report(t, path, n, NULL, WATCH_DELETE, synthetic, is_directory);
 }
 
-static bool is_moving(const Entry *e) {
-        return (e->flags & ENTRY_DIRECTORY) && e->directory->moved_from;
-}
-
 void tree_lose(Tree *t, Directory *f, Entry *e, uint32_t mask) {
         _cleanup_(departed_freep) Departed *d = NULL;
 
         /* Without memory it stays in the model, and the next reading of the directory finds it gone again. */
-        if (is_moving(e) ? directory_reported_path_of(e->directory, "", 0, &t->from) < 0
-                         : directory_reported_path_of(f, e->name, e->length, &t->from) < 0)
+        if ((e->flags & ENTRY_DIRECTORY) && e->directory->moved_from
+                    ? directory_reported_path_of(e->directory, "", 0, &t->from) < 0
+                    : directory_reported_path_of(f, e->name, e->length, &t->from) < 0)
                 return;
         if (!(e->flags & ENTRY_DIRECTORY) && !(mask & IN_MOVED_FROM)) {
                 bool told = was_told(t, e);
@@ -295,17 +292,12 @@ bool tree_bury(Tree *t, Directory *top, Directory **at, const Departed *d) {
                 drop_report(t, f, NULL, f != top || d->synthetic);
         tree_unsubscribe(t, f);
         tree_dequeue(t, f);
-        steps_add(1);
+        steps_taken++;
         if (f == top)
                 return true;
         *at = f->parent;
         directory_free_leaf(f);
         return false;
-}
-
-static void drop_directory(Tree *t, Departed *d) {
-        if (tree_bury(t, d->entry->directory, &d->at, d))
-                drop_finish(t, d);
 }
 
 /* A model that nothing is left to be reported of. */
@@ -328,13 +320,10 @@ bool tree_work_drop(Tree *t) {
         if (!d)
                 return tree_work_dead(t);
         t->writer = d->writer;
-        if (d->entry->flags & ENTRY_DIRECTORY)
-                drop_directory(t, d);
-        else {
-                if (t->watch && was_told(t, d->entry))
-                        tree_report_gone(t, d->path, d->length, d->synthetic, /* is_directory= */ false);
+        if (!(d->entry->flags & ENTRY_DIRECTORY) && t->watch && was_told(t, d->entry))
+                tree_report_gone(t, d->path, d->length, d->synthetic, /* is_directory= */ false);
+        if (!(d->entry->flags & ENTRY_DIRECTORY) || tree_bury(t, d->entry->directory, &d->at, d))
                 drop_finish(t, d);
-        }
         t->writer = (Writer){};
         return true;
 }

@@ -241,12 +241,6 @@ static void scan_entry(Tree *t, const char *name, uint64_t inode, unsigned char 
         s->path.bytes[before] = '\0';
 }
 
-static void scan_dirent(Tree *t, const struct dirent64 *d) {
-        if (streq(d->d_name, ".") || streq(d->d_name, "..") || name_is_private(d->d_name))
-                return;
-        scan_entry(t, d->d_name, d->d_ino, d->d_type);
-}
-
 /* 1: more may come; 0: read to the end; negative errno. The path is made anew in each step: the directory may have
  * moved meanwhile. */
 static int scan_some(Tree *t) {
@@ -270,7 +264,8 @@ static int scan_some(Tree *t) {
                 }
                 d = (const void *)(s->buffer + s->at);
                 s->at += d->d_reclen;
-                scan_dirent(t, d);
+                if (!streq(d->d_name, ".") && !streq(d->d_name, "..") && !name_is_private(d->d_name))
+                        scan_entry(t, d->d_name, d->d_ino, d->d_type);
                 if (!s->directory)
                         return 1; /* lost while it was read */
         }
@@ -278,10 +273,6 @@ static int scan_some(Tree *t) {
 }
 
 /* --- ending --- */
-
-static bool is_unseen(const Directory *f, const Entry *e) {
-        return !!(e->flags & ENTRY_SEEN) != !!(f->flags & DIRECTORY_GENERATION);
-}
 
 /* The reading did not come by, perhaps because it was renamed just then. */
 static void scan_verify(Tree *t, Directory *f, Entry *e) {
@@ -319,11 +310,11 @@ static bool scan_verify_some(Tree *t) {
         assert(f->flags & DIRECTORY_BUSY); /* it keeps its slots */
         for (unsigned slots = 0; f->cursor < f->entries.n_slots && n < GONE_STEP && slots < SLOTS_STEP; slots++) {
                 for (Entry *e = entry_in_slot(f, f->cursor); e && n < ELEMENTSOF(unseen); e = entry_next(e))
-                        if (is_unseen(f, e))
+                        if (!!(e->flags & ENTRY_SEEN) != !!(f->flags & DIRECTORY_GENERATION))
                                 unseen[n++] = e;
                 if (n < ELEMENTSOF(unseen)) /* else there may be more */
                         f->cursor++;
-                steps_add(1);
+                steps_taken++;
         }
         for (size_t i = 0; i < n; i++)
                 scan_verify(t, f, unseen[i]);
@@ -406,6 +397,6 @@ bool tree_work_poll(Tree *t) {
                 TAILQ_INSERT_TAIL(&t->polled, f, polled);
                 tree_queue(t, f, 0);
         }
-        steps_add(POLL_STEP);
+        steps_taken += POLL_STEP;
         return true;
 }

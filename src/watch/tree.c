@@ -191,7 +191,7 @@ static bool tree_work_rest(Tree *t) {
                 tree_unsubscribe(t, t->resting);
                 t->resting = directory_walk(model_root(t->parked), t->resting);
         }
-        steps_add(REST_STEP);
+        steps_taken += REST_STEP;
         return true;
 }
 

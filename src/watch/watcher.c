@@ -177,10 +177,10 @@ static bool watcher_work_some(Watcher *w, uint64_t steps_until) {
         bool worked = false;
 
         for (unsigned i = 0; i < EVENTS_STEP && steps_taken < steps_until && event_queue_work(w->queue); i++) {
-                steps_add(1);
+                steps_taken++;
                 worked = true;
         }
-        steps_add(1);
+        steps_taken++;
         worked = watcher_work_watch(w) || worked;
         return watcher_work_retired(w) || worked;
 }
@@ -342,20 +342,16 @@ bool watcher_shares_device(const Watcher *w, const Watch *watch, dev_t device) {
         return false;
 }
 
-static void watcher_rescan_device(Watcher *w, dev_t device) {
-        Watch *watch;
-
-        TAILQ_FOREACH(watch, &w->watches, watches)
-                if (watch->tree && watch->tree->fan && (watch->tree->root.device == device || watch->def.cross_mounts))
-                        tree_rescan(watch->tree);
-}
-
 /* A file system that was unmounted has lost its mark. If it is back already, nothing was heard of it since. */
 static void watcher_find_lost_marks(Watcher *w) {
+        Watch *watch;
         dev_t device;
 
         while (w->fan && fan_queue_take_lost(w->fan, &device))
-                watcher_rescan_device(w, device);
+                TAILQ_FOREACH(watch, &w->watches, watches)
+                        if (watch->tree && watch->tree->fan &&
+                            (watch->tree->root.device == device || watch->def.cross_mounts))
+                                tree_rescan(watch->tree);
 }
 
 /* --- mounts --- */
@@ -411,9 +407,7 @@ static int watcher_add_sources(Watcher *w) {
                 return r;
         (void)sd_event_source_set_description(w->queue_source, "watch-events");
         r = sd_event_source_set_priority(w->queue_source, DRAIN_PRIORITY);
-        if (r < 0)
-                return r;
-        return event_add_turn(w->event, &w->work_source, "watch-work", on_work, w);
+        return r < 0 ? r : event_add_turn(w->event, &w->work_source, "watch-work", on_work, w);
 }
 
 int watcher_new(Watcher **ret, sd_event *event) {

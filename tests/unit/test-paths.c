@@ -1649,13 +1649,14 @@ static void test_an_item_is_put_away_when_it_can_be(void **state) {
         let_go(f, 1);
         n_done = 0;
         WAIT_FOR(f, n_done > 0);
-        for (unsigned i = 0; i < 5; i++)
+        for (unsigned i = 0; i < 20; i++)
                 (void)finish(f, "other");
-        assert_int_equal(n_done, 1);
+        assert_true(n_done < 10); /* it would be 21, and is one every five seconds */
         make_directory(f, "done");
         WAIT_FOR(f, exists(f, "done/item"));
+        n_done = 0;
         (void)finish(f, "other");
-        assert_int_equal(n_done, 2);
+        assert_int_equal(n_done, 0);
 }
 
 /* --- people --- */

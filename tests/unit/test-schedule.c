@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "failing-memory.h"
 #include "sched/plan.h"
 #include "sched/schedule.h"
 
@@ -742,6 +743,44 @@ static void test_preview(void **state) {
                 assert_true(list[i] == JANUARY_2026 + (i + 1) * 600 * USEC_PER_SEC);
 }
 
+/* Longer than anything that a sum of two still fits into. */
+static void test_spans_without_end(void **state) {
+        JobDef *anchored = new_def(TRIGGER_INTERVAL, "600", NULL), *plain = new_def(TRIGGER_INTERVAL, "600", NULL);
+        usec_t next;
+
+        anchored->timer.anchor = JANUARY_2026;
+        assert_int_equal(plan_next(&anchored->timer, anchored->triggers, JANUARY_2026, &next), 0);
+        assert_int_equal(plan_next(&anchored->timer, anchored->triggers, INT64_MAX / 2, &next), -ENOENT);
+        anchored->triggers->span = INT64_MAX / 2;
+        assert_int_equal(plan_next(&anchored->timer, anchored->triggers, JANUARY_2026, &next), -ENOENT);
+        anchored->triggers->span = USEC_INFINITY;
+        assert_int_equal(plan_next(&anchored->timer, anchored->triggers, JANUARY_2026, &next), -ENOENT);
+        job_def_unref(anchored);
+        plain->triggers->span = INT64_MAX / 2;
+        (void)add_job(plain);
+        start_daemon();
+        assert_true(w.jobs[0]->next == USEC_INFINITY);
+}
+
+/* Nothing is shown, and what is due stays so. */
+static void test_without_memory(void **state) {
+        Account *a = one_calendar("hourly", CATCH_UP_NONE);
+        usec_t list[4];
+
+        start_daemon();
+        for (long i = 0; i < 2; i++) {
+                countdown = i;
+                assert_int_equal(schedule_preview(w.schedule, w.jobs[0], w.now, list, 4), 0);
+        }
+        assert_int_equal(schedule_preview(w.schedule, w.jobs[0], w.now, list, 4), 4);
+        pass(USEC_PER_HOUR + USEC_PER_SEC);
+        countdown = 0;
+        assert_int_equal(schedule_elapse(w.schedule, w.now, 1), 1);
+        assert_int_equal(a->n_due, 0);
+        assert_int_equal(schedule_elapse(w.schedule, w.now, 1), 1);
+        assert_int_equal(a->n_due, 1);
+}
+
 /* --- a year --- */
 
 static const char *const zones[] = { NULL,           "Europe/Oslo",      "America/New_York", "Australia/Lord_Howe",
@@ -901,6 +940,8 @@ int main(void) {
                 TEST(test_many_behind_a_delay),
                 TEST(test_look_back),
                 TEST(test_preview),
+                TEST(test_spans_without_end),
+                TEST(test_without_memory),
                 TEST(test_quiet_year),
                 TEST(test_wild_year),
         };

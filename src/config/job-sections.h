@@ -1,0 +1,57 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The sections of a job file but [Service]: their keys, and the end of each. Problems go to their lines; the functions
+ * return 0 or -ENOMEM. */
+
+#include "config/job-builder.h"
+
+/* --- job-run.c --- */
+
+/* Parsers (KeyParse) for the table of keys. The field is the one of the definition, where the row has one. */
+int run_parse_chain(const KeyLine *k, void *field);
+int run_parse_unit(const KeyLine *k, void *field);
+int run_parse_pool(const KeyLine *k, void *field);
+int run_parse_priority(const KeyLine *k, void *field);
+int run_parse_factor(const KeyLine *k, void *field);
+int run_parse_success(const KeyLine *k, void *field);
+
+/* Hands the requests of OnSuccess= and so on to the context, if it wants them. 0 or -ENOMEM. */
+int run_finish_chains(Builder *b);
+
+/* --- job-timer.c --- */
+
+/* The rows of [Timer]. */
+extern const KeyRow timer_rows[];
+extern const size_t n_timer_rows;
+
+/* Parses what waited for the zone, and validates the section as a whole. Problems go to their lines. 0 or -ENOMEM. */
+int timer_finish(Builder *b);
+
+void timer_lines_done(TimerLines *lines);
+
+/* --- job-path.c --- */
+
+/* The rows of [Path], whose fields are in a PathDef. */
+extern const KeyRow path_rows[];
+extern const size_t n_path_rows;
+
+/* Validates the section as a whole and completes it. Problems go to their lines. 0 or -ENOMEM. */
+int path_finish(Builder *b);
+
+void path_lines_done(PathLines *lines);
+
+/* --- job-monitor.c --- */
+
+/* The rows of [Monitor], whose fields are in a JobDef. */
+extern const KeyRow monitor_rows[];
+extern const size_t n_monitor_rows;
+
+/* Parses one line of a condition (KeyParse); the field is a Condition *, which each line narrows. */
+int wait_parse_condition(const KeyLine *k, void *field);
+
+/* Where something of [Monitor] was set; NULL: nothing was. */
+const Place *monitor_place(const Builder *b) _pure_;
+
+/* Validates what only the whole section can tell, and completes it. 0 or -ENOMEM. */
+int monitor_finish(Builder *b);
