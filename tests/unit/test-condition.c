@@ -97,6 +97,7 @@ static const struct {
         { __LINE__, "unit *.service is failed", NULL },
         { __LINE__, "unit [ab]* is activating", NULL },
         { __LINE__, "unit getty@* is inactive", NULL },
+        { __LINE__, "unit *@.service is active", NULL },
         { __LINE__, "unit dev-a\\\\x2db.device is active", "unit \"dev-a\\\\x2db.device\" is active" },
         { __LINE__, "not online", NULL },
         { __LINE__, "not not online", "online" },
@@ -187,6 +188,7 @@ static const struct {
         { __LINE__, "listening tcp 0", 15, "is not a port" },
         { __LINE__, "listening tcp http", 15, "is not a port" },
         { __LINE__, "listening tcp ::1:80", 15, "is not a port" },
+        { __LINE__, "listening tcp [::12:80", 15, "is not a port" },
         { __LINE__, "listening tcp []:80", 15, "is not a port" },
         { __LINE__, "listening tcp :80", 15, "is not a port" },
         { __LINE__, "listening unix @", 16, "not an absolute path" },
@@ -280,6 +282,13 @@ static void test_bounds(void **state) {
                         expect(&t,
                                over && i != 2 ? "There are more than 32 parentheses and \"not\" in each other" : NULL);
                 }
+        for (size_t i = 0; i < 2; i++) { /* beside each other, they are no depth */
+                Text t = {};
+
+                add_times(&t, i == 0 ? "not online and " : "(online) and ", CONDITION_DEPTH_MAX + 1);
+                add(&t, "online");
+                expect(&t, NULL);
+        }
         for (size_t over = 0; over <= 1; over++) {
                 Text tests = {}, text = {}, longer = {};
 
@@ -328,8 +337,16 @@ static void test_and_not(void **state) {
                 assert_int_equal(condition_not(TAKE_PTR(deep), &deep), 0);
         }
         assert_int_equal(condition_and(TAKE_PTR(deep), parse("load1 < 8"), &deep), 0);
+        free(TAKE_PTR(text));
+        assert_int_equal(condition_format(deep, &text), 0);
         assert_int_equal(condition_not(TAKE_PTR(deep), &deep), -E2BIG);
         assert_null(deep);
+
+        /* "or" has to be in parentheses then */
+        free(TAKE_PTR(copied));
+        assert_true(asprintf(&copied, "%s or online", text) > 0);
+        assert_int_equal(condition_and(parse(copied), parse("online"), &deep), -E2BIG);
+        assert_int_equal(condition_and(parse("online"), parse(copied), &deep), -E2BIG);
 }
 
 /* --- three values --- */
