@@ -65,6 +65,7 @@ int verb_why(Ctl *c, char **args);
 int verb_plan(Ctl *c, char **args);
 int verb_skip(Ctl *c, char **args);
 int verb_calendar(Ctl *c, char **args);
+int verb_import_monit(Ctl *c, char **args);
 
 /* Looks at the terminal and the environment (COLUMNS, NO_COLOR, SYSTEMD_COLORS). */
 void ctl_init_output(Ctl *c);

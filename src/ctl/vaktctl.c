@@ -82,8 +82,8 @@ static const Option options[] = {
         { 0, "all", .flag = offsetof(Ctl, all), .verbs = "pause, resume", .help = "All jobs together" },
         { 0, "all-runs", .flag = offsetof(Ctl, all_runs), .verbs = "log",
           .help = "Show the entries of all runs instead of the last one" },
-        { 'o', "output", "FORMAT", .text = offsetof(Ctl, output), .verbs = "log",
-          .help = "Format of entries: short (default), short-iso or cat" },
+        { 'o', "output", "FORMAT", .text = offsetof(Ctl, output), .verbs = "log, import-monit",
+          .help = "Format of entries: short (default), short-iso or cat; directory to write to" },
         { 0, "limit", "N", .parse = parse_limit, .verbs = "plan", .help = "List at most N files (10000)" },
         { '0', "null", .flag = offsetof(Ctl, null), .verbs = "plan",
           .help = "End each name with a NUL byte, and do not escape names" },
@@ -123,6 +123,7 @@ static const Verb verbs[] = {
         { "check", "[FILE...]", 0, UINT_MAX, verb_check, "Check some or all files, without a daemon" },
         { "calendar", "EXPR...|-", 1, UINT_MAX, verb_calendar,
           "Show when calendar expressions elapse, without a daemon" },
+        { "import-monit", "FILE...", 1, UINT_MAX, verb_import_monit, "Make job files of the checks of monit" },
         { "help", "", 0, 0, NULL, "Show this help" },
 };
 
