@@ -57,6 +57,8 @@ int verb_pause(Ctl *c, char **args);
 int verb_resume(Ctl *c, char **args);
 int verb_reload(Ctl *c, char **args);
 int verb_check(Ctl *c, char **args);
+int verb_conditions(Ctl *c, char **args);
+int verb_import_monit(Ctl *c, char **args);
 int verb_history(Ctl *c, char **args);
 int verb_log(Ctl *c, char **args);
 int verb_reset_failed(Ctl *c, char **args);
@@ -65,7 +67,6 @@ int verb_why(Ctl *c, char **args);
 int verb_plan(Ctl *c, char **args);
 int verb_skip(Ctl *c, char **args);
 int verb_calendar(Ctl *c, char **args);
-int verb_import_monit(Ctl *c, char **args);
 
 /* Looks at the terminal and the environment (COLUMNS, NO_COLOR, SYSTEMD_COLORS). */
 void ctl_init_output(Ctl *c);
