@@ -63,7 +63,8 @@ typedef struct KindRow {
         int (*take)(Scanner *s, Question *q); /* its arguments; NULL: it has none */
         const char *form;                     /* of its arguments: %s is the subject, %a the aspect */
         const char *example;
-        const char *help; /* what it measures, or asks; without a full stop */
+        const char *help;  /* what it measures, or asks; without a full stop */
+        int64_t limit_max; /* of limits; 0: any */
 } KindRow;
 
 const KindRow *kind_row(ConditionKind k) _const_;

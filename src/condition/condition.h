@@ -17,6 +17,10 @@
 #define CONDITION_TESTS_MAX 64   /* tests in one condition */
 #define CONDITION_DEPTH_MAX 32   /* parentheses and "not" in each other */
 
+/* What is counted no further: a value above is one more, and a limit above is refused. */
+#define CONDITION_ENTRIES_MAX 1000000
+#define CONDITION_LINES_MAX   100000 /* of the journal */
+
 typedef enum ConditionKind {
         CONDITION_AC_POWER,
         CONDITION_CERT_DAYS,

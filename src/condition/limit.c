@@ -128,6 +128,9 @@ int limit_take(Scanner *s, ConditionTest *t) {
                 t->is_share = true;
         }
         r = parse(amount, &t->limit);
+        if (r == 0 && row->limit_max > 0 && t->limit > row->limit_max)
+                return scanner_complain(s, at, "\"%s\" does not count further than %" PRIi64 ". Write a lower limit.",
+                                        row->name, row->limit_max);
         if (r == 0)
                 return 0;
         return scanner_complain(s, at, "\"%.*s\" is %s %s%s. Write, for example, \"%s\".",

@@ -97,6 +97,7 @@ static const struct {
         { __LINE__, "unit *.service is failed", NULL },
         { __LINE__, "unit [ab]* is activating", NULL },
         { __LINE__, "unit getty@* is inactive", NULL },
+        { __LINE__, "unit *@.service is active", NULL },
         { __LINE__, "unit dev-a\\\\x2db.device is active", "unit \"dev-a\\\\x2db.device\" is active" },
         { __LINE__, "not online", NULL },
         { __LINE__, "not not online", "online" },
@@ -158,6 +159,9 @@ static const struct {
         { __LINE__, "file-age /a > 2 fortnights", 15, "is not a time span" },
         { __LINE__, "file-age /a > infinity", 15, "too large for a time span" },
         { __LINE__, "entries /a > 1.5", 14, "\"1.5\" is not a whole number" },
+        { __LINE__, "entries /a > 1000000", 14, NULL },
+        { __LINE__, "entries /a > 1000001", 14, "\"entries\" does not count further than 1000000. Write a lower" },
+        { __LINE__, "journal-matches A=b 1h < 100001", 26, "does not count further than 100000" },
         { __LINE__, "entries /a > -1", 14, "not a whole number" },
         { __LINE__, "entries /a > 9223372036854775808", 14, "too large for a whole number" },
         { __LINE__, "load1 > 1.2345", 9, "a number with at most three decimals" },
@@ -187,6 +191,7 @@ static const struct {
         { __LINE__, "listening tcp 0", 15, "is not a port" },
         { __LINE__, "listening tcp http", 15, "is not a port" },
         { __LINE__, "listening tcp ::1:80", 15, "is not a port" },
+        { __LINE__, "listening tcp [::12:80", 15, "is not a port" },
         { __LINE__, "listening tcp []:80", 15, "is not a port" },
         { __LINE__, "listening tcp :80", 15, "is not a port" },
         { __LINE__, "listening unix @", 16, "not an absolute path" },
@@ -280,6 +285,13 @@ static void test_bounds(void **state) {
                         expect(&t,
                                over && i != 2 ? "There are more than 32 parentheses and \"not\" in each other" : NULL);
                 }
+        for (size_t i = 0; i < 2; i++) { /* beside each other, they are no depth */
+                Text t = {};
+
+                add_times(&t, i == 0 ? "not online and " : "(online) and ", CONDITION_DEPTH_MAX + 1);
+                add(&t, "online");
+                expect(&t, NULL);
+        }
         for (size_t over = 0; over <= 1; over++) {
                 Text tests = {}, text = {}, longer = {};
 
@@ -328,8 +340,16 @@ static void test_and_not(void **state) {
                 assert_int_equal(condition_not(TAKE_PTR(deep), &deep), 0);
         }
         assert_int_equal(condition_and(TAKE_PTR(deep), parse("load1 < 8"), &deep), 0);
+        free(TAKE_PTR(text));
+        assert_int_equal(condition_format(deep, &text), 0);
         assert_int_equal(condition_not(TAKE_PTR(deep), &deep), -E2BIG);
         assert_null(deep);
+
+        /* "or" has to be in parentheses then */
+        free(TAKE_PTR(copied));
+        assert_true(asprintf(&copied, "%s or online", text) > 0);
+        assert_int_equal(condition_and(parse(copied), parse("online"), &deep), -E2BIG);
+        assert_int_equal(condition_and(parse("online"), parse(copied), &deep), -E2BIG);
 }
 
 /* --- three values --- */
@@ -391,7 +411,7 @@ static const struct {
         { __LINE__, "cert-days /a < 0", -1, 0, TRUTH_TRUE },
         { __LINE__, "pressure cpu some > 20%", 2001, 0, TRUTH_TRUE },
         { __LINE__, "load1 >= 1.5", 1499, 0, TRUTH_FALSE },
-        { __LINE__, "entries / > 9223372036854775806", WHOLE, 0, TRUTH_TRUE },
+        { __LINE__, "failed-units > 9223372036854775806", WHOLE, 0, TRUTH_TRUE },
 };
 
 static void test_comparisons(void **state) {
@@ -473,16 +493,16 @@ static unsigned below(unsigned n) {
 
 static const struct {
         const char *question;
-        enum { NO_LIMIT, COUNT, SHARE, SIZE, SPAN, DECIMAL } limit;
+        enum { NO_LIMIT, COUNT, FEW, SHARE, SIZE, SPAN, DECIMAL } limit;
 } random_tests[] = {
         { "online", NO_LIMIT },
         { "unit  [a-c]*.socket is\tfailed", NO_LIMIT },
         { "exec '/a b \"c\\\\\\\\\"'", NO_LIMIT },
         { "listening tcp [fe80::0:1]:0443", NO_LIMIT },
         { "job and is running", NO_LIMIT },
-        { "entries /", COUNT },
+        { "failed-units", COUNT },
         { "process \"a (b)\" count", COUNT },
-        { "journal-matches A=\"'b c'\" 1h  5 min", COUNT },
+        { "journal-matches A=\"'b c'\" 1h  5 min", FEW },
         { "disk-free '/a\"b'", SHARE },
         { "disk-free /a/", SIZE },
         { "pressure io some", SHARE },
@@ -499,6 +519,8 @@ static void add_limit(Text *t, int type) {
         add(t, "%*s%s%*s", strchr("<>", *operator) ? (int)below(2) : 1, "", operator,(int) below(2), "");
         if (type == COUNT)
                 add(t, "%" PRIu64, n << below(33));
+        else if (type == FEW)
+                add(t, "%u", below(CONDITION_LINES_MAX));
         else if (type == SHARE)
                 add(t, "%u.%02u%%", below(100), below(100));
         else if (type == SIZE)

@@ -119,6 +119,10 @@ static void test_dropin(void **state) {
         d = build_good("[Monitor]\nWhen=online\nEverySec=1h\n", "[Monitor]\nEverySec=infinity\n");
         assert_true(d->monitor.every == 0);
         job_def_unref(d);
+
+        d = build_good("[Monitor]\nWhen=online\nEverySec=1h\n", "[Monitor]\nEverySec=0\n");
+        assert_true(d->monitor.every == 0);
+        job_def_unref(d);
 }
 
 #define FOUR_TESTS  "load1 < 1 and load1 < 1 and load1 < 1 and load1 < 1"

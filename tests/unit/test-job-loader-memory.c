@@ -77,6 +77,13 @@ static void put_files(const char *version) {
         put(directory_b, "path.job",
             "[Path]\nPathChanged=/a\nPathExistsGlob=/a/*b\nPathChanged=\nPathModified=//c/\nInclude=a*\nExclude=/b/\n"
             "Events=move close\nSettleSec=1\n[Run]\nExec=/bin/a\n");
+        put(directory_b, "monitor.job",
+            "[Monitor]\nWhen=disk-free /a < 10% and (unit b is failed or not job c is running)\nWhen=listening tcp "
+            "1:2\n"
+            "When=\nWhen=online\nWhen=journal-matches 'A=b C=d' 5min > 1 or listening tcp [::1]:22\nOnClear=c1 c2\n"
+            "[Run]\nExec=/bin/a\nWaitFor=exec \"/bin/a 'b\\x20c'\"\nWaitFor=load1 < 2 or pressure io some > 1%\n");
+        put(directory_b, "wait.job",
+            "[Monitor]\nWhen=online\n[Run]\nExec=/bin/a\nWaitFor=load1 < 2 or not mounted /a\n");
         put(directory_b, "spool.job", "[Path]\nSpool=/a\nSpoolDone=/b\nSpoolFailed=c\nInclude=x\\ \n[Run]\nExec=a\n");
         put(directory_b, "nozone.job", "[Timer]\nTimeZone=x/y\n[Run]\nExec=/bin/a\n");
         put(directory_b, "no name.job", "");
@@ -114,7 +121,7 @@ static void load_without_memory(JobLoader *l, unsigned expected_queue) {
                         assert_int_equal(n_before, n_after);
                         assert_ptr_equal(before, after);
                 } else {
-                        assert_int_equal(n_after, 10);
+                        assert_int_equal(n_after, 12);
                         assert_int_equal(after->queue_max, expected_queue);
                 }
         } while (r < 0);
