@@ -121,7 +121,8 @@ int mount_table_update(MountTable *t, void (*changed)(void *userdata, const char
                                               : mount_compare(&t->list.mounts[i], &l.mounts[k]);
 
                 if (c != 0) {
-                        changed(userdata, c < 0 ? t->list.mounts[i].path : l.mounts[k].path);
+                        if (changed)
+                                changed(userdata, c < 0 ? t->list.mounts[i].path : l.mounts[k].path);
                         n++;
                 }
                 i += c <= 0;
@@ -131,6 +132,12 @@ int mount_table_update(MountTable *t, void (*changed)(void *userdata, const char
         mount_list_done(&t->list);
         t->list = l;
         return n;
+}
+
+bool mount_table_has(const MountTable *t, const char *path) {
+        size_t i = BISECT(t->list.n_mounts, k, strcmp(t->list.mounts[k].path, path) < 0);
+
+        return i < t->list.n_mounts && streq(t->list.mounts[i].path, path);
 }
 
 int mount_table_fd(const MountTable *t) {

@@ -12,9 +12,13 @@ int mount_table_new(MountTable **ret);
 MountTable *mount_table_free(MountTable *t);
 DEFINE_CLEANUP(MountTable, mount_table_free)
 
+/* Is something mounted there, as of the last reading? The path has no symbolic links. */
+bool mount_table_has(const MountTable *t, const char *path);
+
 /* Ready with EPOLLPRI when something has changed. */
 int mount_table_fd(const MountTable *t) _pure_;
 
 /* Reads the table again and reports each path on which a mount appeared or disappeared. Returns their number, or a
- * negative errno: then nothing was reported, and the next call compares with the same table as this one. */
+ * negative errno: then nothing was reported, and the next call compares with the same table as this one. changed may
+ * be NULL. */
 int mount_table_update(MountTable *t, void (*changed)(void *userdata, const char *path), void *userdata);

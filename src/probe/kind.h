@@ -39,6 +39,7 @@ typedef struct ProbeKind {
 } ProbeKind;
 
 typedef enum ProbeShared {
+        PROBE_SHARED_MOUNTS,
         PROBE_SHARED_OUTSIDE,
         PROBE_SHARED_PROCESSES,
         PROBE_SHARED_UNITS,

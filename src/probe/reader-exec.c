@@ -14,22 +14,24 @@
 #include <sys/wait.h>
 
 #include "probe/reader.h"
+#include "util/words.h"
 
 #define WORDS_MAX       64
 #define SHELL_NO_ACCESS 126
 #define SHELL_NOT_FOUND 127
 
-static bool split(char *text, char *words[static WORDS_MAX + 1]) {
+/* Into words, one behind the other in text, which is as long as what they are made of. */
+static bool split(const char *subject, char *text, char *words[static WORDS_MAX + 1]) {
+        _cleanup_free_ char *problem = NULL; /* the parser of conditions has said so already */
         size_t n = 0;
-        char *rest;
+        int r;
 
-        for (char *word = strtok_r(text, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
-                if (n == WORDS_MAX)
-                        return false;
-                words[n++] = word;
+        while ((r = word_next(&subject, text, &problem)) > 0 && n < WORDS_MAX) {
+                words[n++] = text;
+                text += strlen(text) + 1;
         }
         words[n] = NULL;
-        return n > 0;
+        return r == 0 && n > 0;
 }
 
 static int add_streams(posix_spawn_file_actions_t *actions) {
@@ -129,9 +131,8 @@ void read_exec(const OutsideQuestion *q, OutsideAnswer *a) {
         bool is_over;
         pid_t pid;
 
-        memcpy(text, q->subject, sizeof(text));
-        if (!split(text, words)) {
-                answer_unknown(a, "A program with at most %d arguments is required.", WORDS_MAX - 1);
+        if (!split(q->subject, text, words)) {
+                answer_unknown(a, "This is not a program with at most %d arguments.", WORDS_MAX - 1);
                 return;
         }
         (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);

@@ -6,13 +6,18 @@
 #include <systemd/sd-journal.h>
 
 #include "probe/reader.h"
+#include "util/words.h"
 
-static int add_matches(sd_journal *j, char *text) {
-        char *rest;
-        int r = 0;
+static int add_matches(sd_journal *j, const char *text) {
+        _cleanup_free_ char *problem = NULL; /* the parser of conditions has said so already */
+        char word[CONDITION_TEXT_MAX];
+        int r;
 
-        for (char *word = strtok_r(text, " \t", &rest); word && r >= 0; word = strtok_r(NULL, " \t", &rest))
+        while ((r = word_next(&text, word, &problem)) > 0) {
                 r = streq(word, "+") ? sd_journal_add_disjunction(j) : sd_journal_add_match(j, word, 0);
+                if (r < 0)
+                        break;
+        }
         return r;
 }
 
@@ -26,7 +31,6 @@ static int64_t count_lines(sd_journal *j, usec_t since) {
 }
 
 void read_journal_matches(const OutsideQuestion *q, OutsideAnswer *a) {
-        char text[CONDITION_TEXT_MAX];
         sd_journal *j;
         int64_t n;
         int r;
@@ -36,8 +40,7 @@ void read_journal_matches(const OutsideQuestion *q, OutsideAnswer *a) {
                 answer_unknown(a, "Cannot open the journal: %s.", strerror(-r));
                 return;
         }
-        memcpy(text, q->subject, sizeof(text));
-        r = add_matches(j, text);
+        r = add_matches(j, q->subject);
         n = r < 0 ? r : count_lines(j, usec_sub(q->now_realtime, q->span));
         sd_journal_close(j);
         if (r == -EINVAL)

@@ -7,8 +7,6 @@
 
 #include <assert.h>
 
-#define GRAIN (TREND_WINDOW_USEC / TREND_SAMPLES_MAX)
-
 static void forget_first(Trend *t, size_t n) {
         memmove(t->samples, t->samples + n, (t->n_samples - n) * sizeof(TrendSample));
         t->n_samples -= n;
@@ -21,7 +19,7 @@ void trend_add(Trend *t, usec_t now_boottime, int64_t value) {
                 n_old++;
         forget_first(t, n_old);
         /* The last one stays when it is far enough from the one before it. */
-        if (t->n_samples >= 2 && t->samples[t->n_samples - 1].at - t->samples[t->n_samples - 2].at < GRAIN)
+        if (t->n_samples >= 2 && t->samples[t->n_samples - 1].at - t->samples[t->n_samples - 2].at < TREND_GRAIN_USEC)
                 t->n_samples--;
         if (t->n_samples == TREND_SAMPLES_MAX)
                 forget_first(t, 1);

@@ -5,14 +5,16 @@
  * reaches 0. This is what Prometheus' predict_linear() computes, which the alerts of node_exporter for disks that fill
  * up are made of. Pure. */
 
+#include "condition/condition.h"
 #include "util/clock.h"
 #include "util/macro.h"
 
 #define TREND_WINDOW_USEC USEC_PER_HOUR
 #define TREND_SAMPLES_MAX 120 /* that are kept: two a minute */
 #define TREND_SAMPLES_MIN 5   /* that a line is drawn through, which must be from as long a time as */
+#define TREND_GRAIN_USEC  (TREND_WINDOW_USEC / TREND_SAMPLES_MAX)
 #define TREND_AGE_MIN     (2 * USEC_PER_MINUTE)
-#define TREND_NEVER       INT64_MAX
+#define TREND_NEVER       CONDITION_NEVER
 
 typedef struct TrendSample {
         usec_t at; /* µs of CLOCK_BOOTTIME */

@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "fake-clock.h"
+#include "probe/kind.h"
 #include "probe/outside-protocol.h"
 #include "probe/outside.h"
 #include "util/log.h"
@@ -371,9 +372,10 @@ static void test_programs(void **state) {
 
         says(CONDITION_EXEC, "true", 1);
         says(CONDITION_EXEC, "/bin/false", 0);
-        says(CONDITION_EXEC, "test  a = a", 1);
+        says(CONDITION_EXEC, "test  'a b' = \"a b\"", 1);
         says_unknown(CONDITION_EXEC, "/no/such/program", "Cannot execute /no/such/program: No such file");
-        says_unknown(CONDITION_EXEC, "  ", "is required");
+        says_unknown(CONDITION_EXEC, "  ", "is not a program");
+        says_unknown(CONDITION_EXEC, "true \\", "is not a program");
         run("printf '#!/bin/sh\\nexit 127' >%s; printf '#!/bin/sh\\nkill -9 $$' >%s; chmod 755 %s %s", at("lost"),
             at("dead"), at("lost"), at("dead"));
         says_unknown(CONDITION_EXEC, at("lost"), "could not execute");
@@ -873,6 +875,96 @@ static void test_questions_that_are_none(void **state) {
         }
 }
 
+/* --- as probes --- */
+
+typedef struct User {
+        ProbeUse use;
+        ConditionTest test;
+        Probes *probes;
+        unsigned n_changes;
+} User;
+
+static void on_changed(ProbeUse *use) {
+        ((User *)use)->n_changes++;
+}
+
+static void user_open(User *u, ConditionKind kind, const char *subject, ConditionOperator op, int64_t limit) {
+        const ProbesOptions options = { .program_dir = program_dir };
+
+        *u = (User){ .test = { .question = { .kind = kind, .subject = (char *)subject }, .op = op, .limit = limit },
+                     .use = { .sample_max = PROBE_SAMPLE_DEFAULT_USEC, .changed = on_changed } };
+        u->use.test = &u->test;
+        assert_int_equal(probes_new(&u->probes, event, &options), 0);
+        assert_int_equal(probe_use(u->probes, &u->use), 0);
+}
+
+static void user_close(User *u) {
+        probe_unuse(&u->use);
+        probes_free(u->probes);
+}
+
+static void test_mounted(void **state) {
+        usec_t interval;
+        User u;
+
+        if (!has_mounts)
+                skip();
+        assert_int_equal(mkdir(at("m m"), 0755), 0);
+        user_open(&u, CONDITION_MOUNTED, at("m m"), CONDITION_IS, 0);
+        UNTIL(u.n_changes == 1);
+        assert_true(probe_reading(&u.use)->is_known);
+        assert_int_equal(probe_reading(&u.use)->value, 0);
+        assert_string_equal(probe_source(&u.use, &interval), "event");
+        for (unsigned i = 0; i < 3; i++) {
+                assert_int_equal(mount("tmpfs", at("m m"), "tmpfs", 0, "size=1m"), 0);
+                UNTIL(probe_reading(&u.use)->value == 1);
+                assert_int_equal(umount(at("m m")), 0);
+                UNTIL(probe_reading(&u.use)->value == 0);
+        }
+        assert_int_equal(fake_clock_next(), USEC_INFINITY);
+        user_close(&u);
+}
+
+static void test_disk_that_fills_up(void **state) {
+        User u;
+
+        if (!has_mounts)
+                skip();
+        mount_tmpfs("disk", "size=100m");
+        user_open(&u, CONDITION_DISK_FULL_IN, at("disk"), CONDITION_LESS, (int64_t)USEC_PER_HOUR);
+        UNTIL(u.n_changes == 1);
+        assert_false(probe_reading(&u.use)->is_known);
+        /* A MiB in half a minute: 30 are gone, and 70 last for 35 minutes. */
+        for (unsigned i = 1; i <= 30; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "disk/%u", i);
+                fill(name, 1048576);
+                fake_clock_advance(30 * USEC_PER_SEC);
+                UNTIL(u.use.probe->looked_boottime == fake_clock.boottime && !u.use.probe->is_asked);
+        }
+        assert_true(probe_reading(&u.use)->is_known);
+        assert_in_range(probe_reading(&u.use)->value, 34 * USEC_PER_MINUTE, 36 * USEC_PER_MINUTE);
+        user_close(&u);
+        assert_int_equal(umount(at("disk")), 0);
+}
+
+/* Nobody asks any more, in the middle of it. */
+static void test_probe_that_ends(void **state) {
+        User u;
+
+        for (unsigned turns = 0; turns < 8; turns++) {
+                user_open(&u, CONDITION_FILE_EXISTS, "/", CONDITION_IS, 0);
+                for (unsigned i = 0; i < turns; i++)
+                        (void)fake_clock_run(event);
+                user_close(&u);
+        }
+        user_open(&u, CONDITION_FILE_EXISTS, "/", CONDITION_IS, 0);
+        UNTIL(u.n_changes == 1 && probe_reading(&u.use)->is_known);
+        assert_int_equal(probe_reading(&u.use)->value, 1);
+        user_close(&u);
+}
+
 static bool may_mount(void) {
         return geteuid() == 0 && unshare(CLONE_NEWNS) >= 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) >= 0;
 }
@@ -901,6 +993,9 @@ int main(int argc, char *argv[]) {
                 TEST(test_answers_that_are_none),
                 TEST(test_silent_program),
                 TEST(test_questions_that_are_none),
+                TEST(test_mounted),
+                TEST(test_disk_that_fills_up),
+                TEST(test_probe_that_ends),
 #undef TEST
         };
 
