@@ -7,10 +7,13 @@
 #include "probe/figures.h"
 
 static const ProbeKind *const kinds[_CONDITION_KIND_MAX] = {
-        [CONDITION_LOAD1] = &figure_kind,
-        [CONDITION_LOAD5] = &figure_kind,
-        [CONDITION_LOAD15] = &figure_kind,
-        [CONDITION_MEMORY_AVAILABLE] = &figure_kind,
+        [CONDITION_FD_FREE] = &fd_free_kind,
+        [CONDITION_LOAD1] = &load1_kind,
+        [CONDITION_LOAD5] = &load5_kind,
+        [CONDITION_LOAD15] = &load15_kind,
+        [CONDITION_MEMORY_AVAILABLE] = &memory_available_kind,
+        [CONDITION_PIDS_FREE] = &pids_free_kind,
+        [CONDITION_SWAP_FREE] = &swap_free_kind,
 };
 
 const ProbeKind *probe_kind_get(ConditionKind kind) {
