@@ -5,6 +5,7 @@
 #include "probe/kinds.h"
 
 #include "probe/figures.h"
+#include "probe/temperature.h"
 
 static const ProbeKind *const kinds[_CONDITION_KIND_MAX] = {
         [CONDITION_FD_FREE] = &fd_free_kind,
@@ -14,6 +15,7 @@ static const ProbeKind *const kinds[_CONDITION_KIND_MAX] = {
         [CONDITION_MEMORY_AVAILABLE] = &memory_available_kind,
         [CONDITION_PIDS_FREE] = &pids_free_kind,
         [CONDITION_SWAP_FREE] = &swap_free_kind,
+        [CONDITION_TEMPERATURE] = &temperature_kind,
 };
 
 const ProbeKind *probe_kind_get(ConditionKind kind) {
