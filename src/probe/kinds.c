@@ -5,6 +5,7 @@
 #include "probe/kinds.h"
 
 #include "probe/figures.h"
+#include "probe/pressure.h"
 #include "probe/temperature.h"
 
 static const ProbeKind *const kinds[_CONDITION_KIND_MAX] = {
@@ -14,6 +15,7 @@ static const ProbeKind *const kinds[_CONDITION_KIND_MAX] = {
         [CONDITION_LOAD15] = &load15_kind,
         [CONDITION_MEMORY_AVAILABLE] = &memory_available_kind,
         [CONDITION_PIDS_FREE] = &pids_free_kind,
+        [CONDITION_PRESSURE] = &pressure_kind,
         [CONDITION_SWAP_FREE] = &swap_free_kind,
         [CONDITION_TEMPERATURE] = &temperature_kind,
 };
