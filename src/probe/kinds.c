@@ -5,15 +5,18 @@
 #include "probe/kinds.h"
 
 #include "probe/figures.h"
+#include "probe/network.h"
 #include "probe/pressure.h"
 #include "probe/temperature.h"
 
 static const ProbeKind *const kinds[_CONDITION_KIND_MAX] = {
         [CONDITION_FD_FREE] = &fd_free_kind,
+        [CONDITION_LISTENING] = &listening_kind,
         [CONDITION_LOAD1] = &load1_kind,
         [CONDITION_LOAD5] = &load5_kind,
         [CONDITION_LOAD15] = &load15_kind,
         [CONDITION_MEMORY_AVAILABLE] = &memory_available_kind,
+        [CONDITION_ONLINE] = &online_kind,
         [CONDITION_PIDS_FREE] = &pids_free_kind,
         [CONDITION_PRESSURE] = &pressure_kind,
         [CONDITION_SWAP_FREE] = &swap_free_kind,
