@@ -4,12 +4,16 @@
 
 #include "probe/kinds.h"
 
+#include "probe/clock-sync.h"
 #include "probe/figures.h"
 #include "probe/network.h"
+#include "probe/power.h"
 #include "probe/pressure.h"
 #include "probe/temperature.h"
 
 static const ProbeKind *const kinds[_CONDITION_KIND_MAX] = {
+        [CONDITION_AC_POWER] = &ac_power_kind,
+        [CONDITION_CLOCK_SYNCHRONIZED] = &clock_synchronized_kind,
         [CONDITION_FD_FREE] = &fd_free_kind,
         [CONDITION_LISTENING] = &listening_kind,
         [CONDITION_LOAD1] = &load1_kind,
