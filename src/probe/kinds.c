@@ -9,6 +9,7 @@
 #include "probe/network.h"
 #include "probe/power.h"
 #include "probe/pressure.h"
+#include "probe/processes.h"
 #include "probe/temperature.h"
 
 static const ProbeKind *const kinds[_CONDITION_KIND_MAX] = {
@@ -23,6 +24,7 @@ static const ProbeKind *const kinds[_CONDITION_KIND_MAX] = {
         [CONDITION_ONLINE] = &online_kind,
         [CONDITION_PIDS_FREE] = &pids_free_kind,
         [CONDITION_PRESSURE] = &pressure_kind,
+        [CONDITION_PROCESS] = &process_kind,
         [CONDITION_SWAP_FREE] = &swap_free_kind,
         [CONDITION_TEMPERATURE] = &temperature_kind,
 };
