@@ -11,10 +11,12 @@
 #include "probe/pressure.h"
 #include "probe/processes.h"
 #include "probe/temperature.h"
+#include "probe/units.h"
 
 static const ProbeKind *const kinds[_CONDITION_KIND_MAX] = {
         [CONDITION_AC_POWER] = &ac_power_kind,
         [CONDITION_CLOCK_SYNCHRONIZED] = &clock_synchronized_kind,
+        [CONDITION_FAILED_UNITS] = &failed_units_kind,
         [CONDITION_FD_FREE] = &fd_free_kind,
         [CONDITION_LISTENING] = &listening_kind,
         [CONDITION_LOAD1] = &load1_kind,
@@ -27,6 +29,7 @@ static const ProbeKind *const kinds[_CONDITION_KIND_MAX] = {
         [CONDITION_PROCESS] = &process_kind,
         [CONDITION_SWAP_FREE] = &swap_free_kind,
         [CONDITION_TEMPERATURE] = &temperature_kind,
+        [CONDITION_UNIT] = &unit_kind,
 };
 
 const ProbeKind *probe_kind_get(ConditionKind kind) {
