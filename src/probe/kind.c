@@ -169,7 +169,7 @@ static void probes_arm(Probes *probes) {
                 r = sd_event_source_set_time_accuracy(probes->timer, MAX(slack, (usec_t)1));
         if (r >= 0)
                 r = sd_event_source_set_enabled(probes->timer, SD_EVENT_ONESHOT);
-        if (r < 0)
+        if (r < 0 && r != -ESTALE) /* the loop has ended */
                 log_error_errno(r, "Cannot arm the timer of the conditions: %m");
 }
 
