@@ -85,9 +85,10 @@ exposure() {
 }
 
 # The right to act as others counts for more there than the rights to write everywhere, which it replaced.
+# The sight of the network, which conditions need, counts for 0.6, though no packet can be sent.
 test_systemd_analyze_rates_it_safe() {
         systemctl start vaktd
-        [ "$(exposure vaktd.service)" -le 20 ]
+        [ "$(exposure vaktd.service)" -le 28 ]
 }
 
 # As vaktd(8) has it, for where no job needs more.
@@ -104,7 +105,7 @@ END
         job tick <<<$'[Timer]\nOnInterval=1s\n[Run]\nExec=/bin/true'
         systemctl start vaktd
         within 30 has_runs tick 2
-        [ "$(exposure vaktd.service)" -le 13 ]
+        [ "$(exposure vaktd.service)" -le 21 ]
 }
 
 run_tests
