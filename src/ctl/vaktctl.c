@@ -125,7 +125,7 @@ static const Verb verbs[] = {
         { "check", "[FILE...]", 0, UINT_MAX, verb_check, "Check some or all files, without a daemon" },
         { "calendar", "EXPR...|-", 1, UINT_MAX, verb_calendar,
           "Show when calendar expressions elapse, without a daemon" },
-        { "test", "[CONDITION]", 0, UINT_MAX, verb_test, "Show whether a condition is true, and why" },
+        { "test", "CONDITION", 1, UINT_MAX, verb_test, "Show whether a condition is true, and why" },
         { "help", "", 0, 0, NULL, "Show this help" },
 };
 

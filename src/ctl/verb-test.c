@@ -357,34 +357,6 @@ static int tests_begin(Tests *t) {
         return r;
 }
 
-/* What there is to test. */
-static int list_kinds(Ctl *c) {
-        static const TableColumn columns[] = {
-                { .title = "TEST" },
-                { .title = "MEANING", .shrink = SHRINK_FIRST },
-                { .title = "EXAMPLE", .shrink = SHRINK_LATE },
-        };
-        _cleanup_(table_freep) Table *table = table_new(columns, ELEMENTSOF(columns));
-        json_object *array = json_new_array();
-
-        for (ConditionKind kind = 0; kind < _CONDITION_KIND_MAX; kind++) {
-                const char *name = condition_kind_to_string(kind), *help = condition_kind_help(kind);
-                const char *example = condition_kind_example(kind);
-                json_object *o = json_new_object();
-
-                table_add(table, (TableCell[]){ { .text = name }, { .text = help }, { .text = example } });
-                json_add_string(o, "test", name);
-                json_add_string(o, "meaning", help);
-                json_add_string(o, "example", example);
-                json_append(array, o);
-        }
-        if (c->json)
-                return json_print(array);
-        json_object_put(array);
-        table_print(table, stdout, &c->style);
-        return CTL_DONE;
-}
-
 static int exit_code(Truth t) {
         return t == TRUTH_TRUE ? CTL_DONE : t == TRUTH_FALSE ? CTL_FAILED : CTL_UNKNOWN;
 }
@@ -393,8 +365,6 @@ int verb_test(Ctl *c, char **args) {
         _cleanup_(tests_done) Tests t = { .ctl = c, .truth = TRUTH_UNKNOWN };
         int r;
 
-        if (!args[0])
-                return list_kinds(c);
         r = tests_parse(&t, args);
         if (r != CTL_DONE)
                 return r;

@@ -50,7 +50,7 @@ for usage in "no-such-verb" "list hello" "run" "plan a b" "--no-such-option" "-x
         "history --result=exit,,signal" "history --cause=nobody" "history --since=nonsense" \
         "history --since=today --until=yesterday" "status --result=exit" \
         "calendar" "-n 100001 calendar daily" "--from=nonsense calendar daily" "--timezone=No/Where calendar daily" \
-        "test load1" "test load1 > much" "test load1 > 1 and" "list --watch" \
+        "test" "test load1" "test load1 > much" "test load1 > 1 and" "list --watch" \
         "list --cron" "list --pid=1" "reload --pid=x" "reload --pid=0"; do
         # shellcheck disable=SC2086 # words
         ctl $usage
@@ -93,11 +93,6 @@ ctl --json test 'job hello is running or listening unix /no/where'
 ends 7 "test of a job without a daemon"
 json "test in JSON" "(j['result'], [(t['test'], t['result'], t['source']) for t in j['tests']]) == \
         ('unknown', [('job hello is running', 'unknown', 'daemon'), ('listening unix /no/where', 'false', 'sample')])"
-ctl test
-ends 0 "test without a condition"
-out "it lists what there is" '^pressure +[A-Za-z].* pressure '
-ctl --json test
-json "in JSON, too" "len(j) > 20 and all(t['test'] and t['meaning'] and t['test'] in t['example'] for t in j)"
 ctl test 'load1 > 1 or load2 > 1'
 ends 2 "test of an invalid condition"
 err "the column of the problem" '\(column 14\)'

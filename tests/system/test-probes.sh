@@ -178,10 +178,10 @@ signal.pause()' &
 
 # The processors may be busy before, but then they stay so.
 test_there_is_pressure() {
-        local pids=() i
+        local pids=() _
         fails grep -q . /proc/pressure/cpu && return
         watch 'pressure cpu some > 3%'
-        for i in 1 2 3 4; do
+        for _ in 1 2 3 4; do
                 nice sh -c 'while :; do :; done' &
                 pids+=($!)
         done
