@@ -396,6 +396,12 @@ out "status shows the end" '^ +Paused: until Tue 2199-01-01 00:00:00 UTC \(in 17
 out "and what becomes of elapses till then" '^ +Next: in .* UTC\), refused while it is paused$'
 ctl --json status hello
 json "status shows it in JSON" "j[0]['paused'] and j[0]['pause_until_usec'] == 7226582400000000"
+ctl test job fail is failed and not job hello is failed and not job hello is running and not job hello is overdue
+ends 0 "test of jobs, which the daemon answers,"
+out "it says so" '^job fail is failed +yes +- +daemon +true$'
+ctl test job nobody is failed
+ends 7 "test of a job that is not there"
+out "the reason is that of the daemon" "unknown: There is no job 'nobody'"
 ctl why hello
 ends 0 "why"
 out "why tells of a pause" '^paused: +It is paused until '
