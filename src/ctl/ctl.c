@@ -9,7 +9,9 @@
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
 
-#define WIDTH_DEFAULT 80
+#define WIDTH_DEFAULT  80
+#define EXCERPT_BEFORE 60 /* bytes of an invalid expression that are shown before the error, */
+#define EXCERPT_AFTER  20 /* and behind it */
 
 static size_t terminal_width(void) {
         const char *columns = getenv("COLUMNS");
@@ -91,6 +93,22 @@ void ctl_print_line(const Ctl *c, int width, const char *label, Color color, con
         printf("%*s%s ", width, label, isempty(label) ? " " : ":");
         ctl_print_colored(c, color, text);
         putchar('\n');
+}
+
+void ctl_print_caret(const char *text, size_t column) {
+        size_t length = strlen(text), at = MIN(column > 0 ? column - 1 : 0, length);
+        size_t begin = at > EXCERPT_BEFORE ? at - EXCERPT_BEFORE : 0, end = MIN(length, at + EXCERPT_AFTER);
+        _cleanup_free_ char *before = NULL, *after = NULL;
+        const char *cut_before, *cut_after;
+
+        while (at > begin && ((unsigned char)text[at] & 0xc0) == 0x80)
+                at--; /* not within a character */
+        before = text_escape_n(text + begin, at - begin, 0);
+        after = text_escape_n(text + at, end - at, 0);
+        cut_before = begin > 0 ? "..." : "";
+        cut_after = end < length ? "..." : "";
+        fprintf(stderr, "    %s%s%s%s\n    %*s^\n", cut_before, before, after, cut_after,
+                (int)(strlen(cut_before) + text_width(before)), "");
 }
 
 static ExitCode exit_code_from_error(int error) {

@@ -21,6 +21,7 @@ typedef struct Ctl {
         bool version;
         bool wait;
         bool follow;
+        bool watch;
         bool cron;
         bool all;             /* jobs */
         bool all_runs;        /* of the job */
@@ -67,6 +68,7 @@ int verb_why(Ctl *c, char **args);
 int verb_plan(Ctl *c, char **args);
 int verb_skip(Ctl *c, char **args);
 int verb_calendar(Ctl *c, char **args);
+int verb_test(Ctl *c, char **args);
 
 /* Looks at the terminal and the environment (COLUMNS, NO_COLOR, SYSTEMD_COLORS). */
 void ctl_init_output(Ctl *c);
@@ -85,6 +87,9 @@ void ctl_print_line(const Ctl *c, int width, const char *label, Color color, con
 
 /* Text in a colour, if colours are enabled; the text is escaped. */
 void ctl_print_colored(const Ctl *c, Color color, const char *text);
+
+/* An invalid expression on standard error, and below it a mark at the error; of a long one only the text around it. */
+void ctl_print_caret(const char *text, size_t column);
 
 /* Calls a method without a result. Returns 0, or an exit status after the failure was reported. look_at: for a call
  * that changes something, the command that shows whether it was done. */

@@ -11,4 +11,5 @@ typedef enum ExitCode {
         CTL_NO_SUCH_JOB = 4,
         CTL_NOT_PERMITTED = 5,
         CTL_NO_DAEMON = 6,
+        CTL_UNKNOWN = 7, /* the condition that was tested; 0 and CTL_FAILED: it is true, false */
 } ExitCode;

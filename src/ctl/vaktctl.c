@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The control program: a table of options, a table of verbs, and the help that is generated from both. It gets all
- * information about jobs from the daemon over D-Bus; only check, which reads files, and calendar do not need a
- * daemon. */
+ * information about jobs from the daemon over D-Bus; only check, which reads files, calendar, and test, which asks
+ * the machine, do not need a daemon. */
 
 #include <getopt.h>
 #include <limits.h>
@@ -69,6 +69,7 @@ static const Option options[] = {
         { 'q', "quiet", .flag = offsetof(Ctl, quiet), .help = "Do not print what was done" },
         { 0, "wait", .flag = offsetof(Ctl, wait), .verbs = "run", .help = "Wait until the run has ended" },
         { 'f', "follow", .flag = offsetof(Ctl, follow), .verbs = "run, log", .help = "Show output as it arrives" },
+        { 0, "watch", .flag = offsetof(Ctl, watch), .verbs = "test", .help = "Go on, and show each change" },
         { 'n', "lines", "N", .parse = parse_lines, .verbs = "history, log, calendar",
           .help = "Last N runs (25), last N entries (all), next N elapses (1)" },
         { 0, "since", "TIME", .text = offsetof(Ctl, since), .verbs = "history, log",
@@ -125,6 +126,7 @@ static const Verb verbs[] = {
         { "check", "[FILE...]", 0, UINT_MAX, verb_check, "Check some or all files, without a daemon" },
         { "calendar", "EXPR...|-", 1, UINT_MAX, verb_calendar,
           "Show when calendar expressions elapse, without a daemon" },
+        { "test", "CONDITION", 1, UINT_MAX, verb_test, "Show whether a condition is true, and why" },
         { "help", "", 0, 0, NULL, "Show this help" },
 };
 
@@ -143,7 +145,8 @@ static int print_help(void) {
                 printf("  %-24s %s%s%s\n", left, strempty(o->verbs), o->verbs ? ": " : "", o->help);
         }
         puts("\nExit status: 0 success, 1 failure, 2 invalid command line, 3 the run did not succeed,\n"
-             "4 no such job or run, 5 permission denied, 6 no daemon. See vaktctl(1).");
+             "4 no such job or run, 5 permission denied, 6 no daemon; of test: 0 true, 1 false,\n"
+             "7 unknown. See vaktctl(1).");
         return CTL_DONE;
 }
 

@@ -16,8 +16,6 @@
 #define ELAPSES_MAX    100000
 #define EXPRESSION_MAX 100000 /* bytes of a line that are read; the parsers accept less */
 #define LABEL_WIDTH    15
-#define EXCERPT_BEFORE 60 /* bytes of an invalid expression that are shown before the error, */
-#define EXCERPT_AFTER  20 /* and behind it */
 
 /* State for all expressions. */
 typedef struct Preview {
@@ -113,30 +111,13 @@ static void print_good_json(const Preview *p, const char *text, const Expression
         json_print_line(o);
 }
 
-/* The invalid expression and below it a mark at the error; of a long one only the text around it. */
-static void print_caret(const char *text, size_t column) {
-        size_t length = strlen(text), at = MIN(column > 0 ? column - 1 : 0, length);
-        size_t begin = at > EXCERPT_BEFORE ? at - EXCERPT_BEFORE : 0, end = MIN(length, at + EXCERPT_AFTER);
-        _cleanup_free_ char *before = NULL, *after = NULL;
-        const char *cut_before, *cut_after;
-
-        while (at > begin && ((unsigned char)text[at] & 0xc0) == 0x80)
-                at--; /* not within a character */
-        before = text_escape_n(text + begin, at - begin, 0);
-        after = text_escape_n(text + at, end - at, 0);
-        cut_before = begin > 0 ? "..." : "";
-        cut_after = end < length ? "..." : "";
-        fprintf(stderr, "    %s%s%s%s\n    %*s^\n", cut_before, before, after, cut_after,
-                (int)(strlen(cut_before) + text_width(before)), "");
-}
-
 static void complain_bad(const Preview *p, const char *text, const TimeError *problem) {
         bool cron = p->ctl->cron && expression_looks_like_cron(text);
 
         ctl_complain("Invalid %s expression: %s (column %zu).%s", cron ? "cron" : "calendar", problem->message,
                      problem->column,
                      !cron && expression_looks_like_cron(text) ? " Use --cron to accept cron expressions." : "");
-        print_caret(text, problem->column);
+        ctl_print_caret(text, problem->column);
 }
 
 static void print_bad_json(const char *text, const TimeError *problem) {

@@ -50,21 +50,31 @@ static const char *parse_milli(const char *s, int64_t *ret) {
         return s;
 }
 
-static int look_at_load(Probe *p, Reading *ret) {
+/* The load of the last minute, five minutes and fifteen minutes begin the line. */
+static int look_at_load(Probe *p, Reading *ret, unsigned skip) {
         char buf[FILE_SIZE];
         const char *s = buf;
         int64_t load = 0;
 
         if (read_file(p, "proc/loadavg", buf, sizeof(buf), ret) < 0)
                 return PROBE_ANSWERED;
-        for (unsigned i = 0; s && i <= (unsigned)(p->question.kind == CONDITION_LOAD1   ? 0
-                                                  : p->question.kind == CONDITION_LOAD5 ? 1
-                                                                                        : 2);
-             i++) {
+        for (unsigned i = 0; s && i <= skip; i++) {
                 s = parse_milli(s, &load);
                 s = s && *s == ' ' ? s + 1 : NULL;
         }
         return s ? probe_known(ret, load) : unexpected(p, ret, "proc/loadavg");
+}
+
+static int look_at_load1(Probe *p, Reading *ret) {
+        return look_at_load(p, ret, 0);
+}
+
+static int look_at_load5(Probe *p, Reading *ret) {
+        return look_at_load(p, ret, 1);
+}
+
+static int look_at_load15(Probe *p, Reading *ret) {
+        return look_at_load(p, ret, 2);
 }
 
 /* --- memory --- */
@@ -95,15 +105,67 @@ static int look_at_memory(Probe *p, Reading *ret) {
                                            : unexpected(p, ret, "proc/meminfo");
 }
 
-/* --- all of them --- */
+static int look_at_swap(Probe *p, Reading *ret) {
+        char buf[FILE_SIZE];
+        int64_t unused, total;
 
-static int look(Probe *p, Reading *ret) {
-        switch ((unsigned)p->question.kind) {
-        case CONDITION_MEMORY_AVAILABLE:
-                return look_at_memory(p, ret);
-        default:
-                return look_at_load(p, ret);
-        }
+        if (read_file(p, "proc/meminfo", buf, sizeof(buf), ret) < 0)
+                return PROBE_ANSWERED;
+        unused = meminfo_get(buf, "SwapFree");
+        total = meminfo_get(buf, "SwapTotal");
+        if (unused < 0 || total < 0)
+                return unexpected(p, ret, "proc/meminfo");
+        return total > 0 ? probe_known_share(ret, unused, total)
+                         : probe_unknown(p, ret, "The machine has no swap space.");
 }
 
-const ProbeKind figure_kind = { .look = look };
+/* --- things of which there is a limited number --- */
+
+static int look_at_fds(Probe *p, Reading *ret) {
+        int64_t allocated, unused, max;
+        char buf[FILE_SIZE];
+
+        if (read_file(p, "proc/sys/fs/file-nr", buf, sizeof(buf), ret) < 0)
+                return PROBE_ANSWERED;
+        if (sscanf(buf, "%" SCNd64 " %" SCNd64 " %" SCNd64, &allocated, &unused, &max) != 3 || allocated < 0 ||
+            max <= 0)
+                return unexpected(p, ret, "proc/sys/fs/file-nr");
+        return probe_known_share(ret, MAX(max - allocated, (int64_t)0), max);
+}
+
+static int read_number(Probe *p, const char *path, int64_t *ret_value, Reading *ret) {
+        char buf[FILE_SIZE];
+
+        if (read_file(p, path, buf, sizeof(buf), ret) < 0)
+                return -EIO;
+        if (sscanf(buf, "%" SCNd64, ret_value) == 1 && *ret_value > 0)
+                return 0;
+        (void)unexpected(p, ret, path);
+        return -EBADMSG;
+}
+
+/* A thread takes an id, and there is one limit on ids and one on threads. How many there are is in the fourth field
+ * of loadavg, "running/all", so that nobody has to be counted. */
+static int look_at_pids(Probe *p, Reading *ret) {
+        int64_t ids, threads, used, max;
+        char buf[FILE_SIZE];
+
+        if (read_number(p, "proc/sys/kernel/pid_max", &ids, ret) < 0 ||
+            read_number(p, "proc/sys/kernel/threads-max", &threads, ret) < 0 ||
+            read_file(p, "proc/loadavg", buf, sizeof(buf), ret) < 0)
+                return PROBE_ANSWERED;
+        if (sscanf(buf, "%*s %*s %*s %*d/%" SCNd64, &used) != 1 || used < 0)
+                return unexpected(p, ret, "proc/loadavg");
+        max = MIN(ids, threads);
+        return probe_known_share(ret, MAX(max - used, (int64_t)0), max);
+}
+
+/* --- all of them --- */
+
+const ProbeKind load1_kind = { .look = look_at_load1 };
+const ProbeKind load5_kind = { .look = look_at_load5 };
+const ProbeKind load15_kind = { .look = look_at_load15 };
+const ProbeKind memory_available_kind = { .look = look_at_memory };
+const ProbeKind swap_free_kind = { .look = look_at_swap };
+const ProbeKind fd_free_kind = { .look = look_at_fds };
+const ProbeKind pids_free_kind = { .look = look_at_pids };

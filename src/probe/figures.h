@@ -5,4 +5,5 @@
 
 #include "probe/kind.h"
 
-extern const ProbeKind figure_kind;
+extern const ProbeKind load1_kind, load5_kind, load15_kind, memory_available_kind, swap_free_kind, fd_free_kind,
+        pids_free_kind;

@@ -2,10 +2,11 @@
 
 /* When probes are looked at, and how those who ask are told.
  *
- * One heap of windows under one timer source holds the next looks of all probes. A window is the last tenth of the
- * interval, so that looks that are due at about the same time share a wake-up. The interval of a sampled probe is the
- * headroom to the nearest limit divided by the worst rate of late; and at most twice the one before, so that a value
- * of which little is known is not left alone for long.
+ * One heap of windows under one timer source holds the next looks of all probes. A window is the last fifth of the
+ * interval, and the loop wakes up in its second half: looks that are due at about the same time then share a wake-up,
+ * and from then on all of them. The interval of a sampled probe is the headroom to the nearest limit divided by the
+ * worst rate of late; and at most twice the one before, so that a value of which little is known is not left alone for
+ * long.
  *
  * Uses are told one by one from a queue, so that a turn has a bound, and so that what they call has no effect on a
  * list that is being walked through. */
@@ -22,6 +23,7 @@
 #define LOOKS_MAX    16                     /* a turn */
 #define NEWS_MAX     256                    /* a turn */
 #define RATE_LIFE    (10 * USEC_PER_MINUTE) /* a rate of long ago counts half after this time */
+#define WINDOW_SHARE 5                      /* of an interval are the window */
 #define MOMENT_TURNS 2
 #define SHARE_ONE    10000.0
 
@@ -131,7 +133,7 @@ static void probes_release_held(Probes *probes) {
 
         for (p = TAILQ_FIRST(&probes->held); p; p = next) {
                 next = TAILQ_NEXT(p, all_held);
-                if (p->n_untold == 0 && p->turns_shown++ >= MOMENT_TURNS)
+                if (p->n_untold == 0 && p->turns_shown++ > MOMENT_TURNS)
                         probe_release_held(p);
         }
 }
@@ -154,18 +156,20 @@ int probe_on_deliver(sd_event_source *s, int fd, uint32_t revents, void *userdat
 
 static void probes_arm(Probes *probes) {
         const HeapEntry *first = heap_first(&probes->looks);
+        usec_t slack;
         int r;
 
         if (!first) {
                 (void)sd_event_source_set_enabled(probes->timer, SD_EVENT_OFF);
                 return;
         }
-        r = sd_event_source_set_time(probes->timer, first->at);
+        slack = (first->latest - first->at) / 2;
+        r = sd_event_source_set_time(probes->timer, first->latest - slack);
         if (r >= 0)
-                r = sd_event_source_set_time_accuracy(probes->timer, MAX(first->latest - first->at, (usec_t)1));
+                r = sd_event_source_set_time_accuracy(probes->timer, MAX(slack, (usec_t)1));
         if (r >= 0)
                 r = sd_event_source_set_enabled(probes->timer, SD_EVENT_ONESHOT);
-        if (r < 0)
+        if (r < 0 && r != -ESTALE) /* the loop has ended */
                 log_error_errno(r, "Cannot arm the timer of the conditions: %m");
 }
 
@@ -188,7 +192,7 @@ void probe_look_after(Probe *p, usec_t delay) {
         usec_t now = turn_now(p->probes->event).boottime;
 
         if (!p->is_asked)
-                probe_look_between(p, usec_add(now, delay == USEC_INFINITY ? delay : delay - delay / 10),
+                probe_look_between(p, usec_add(now, delay == USEC_INFINITY ? delay : delay - delay / WINDOW_SHARE),
                                    usec_add(now, delay));
 }
 
@@ -273,8 +277,11 @@ static void probe_answer(Probe *p, const Reading *r) {
                 reading_copy(&p->held, &dated);
         else
                 probe_show(p, &dated);
-        if (p->is_event)
+        if (p->is_event) {
+                p->has_sample = false;
+                p->interval = 0;
                 return;
+        }
         probe_learn_rate(p, &dated, now.boottime);
         probe_plan(p);
 }
@@ -317,6 +324,8 @@ static void probe_do_look(Probe *p, usec_t now) {
         case PROBE_AGAIN:
                 probe_look_between(p, now, now);
                 break;
+        case PROBE_SILENT:
+                break;
         default:
                 probe_answer(p, &r);
         }
@@ -346,7 +355,7 @@ static void probe_replan(Probe *p) {
         if (p->is_event || p->is_asked || at >= p->next_boottime)
                 return;
         p->interval = interval;
-        probe_look_between(p, at - interval / 10, at);
+        probe_look_between(p, at - interval / WINDOW_SHARE, at);
 }
 
 void probe_use_join(ProbeUse *use, Probe *p) {

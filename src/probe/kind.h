@@ -12,9 +12,10 @@
  *
  * look() answers at once, or returns PROBE_LATER and calls probe_report() when it has the answer (no other look takes
  * place meanwhile; what takes too long is for the kind to end, as unknown), or returns PROBE_AGAIN to be called again
- * in the next turn, because it has done as much as a turn may. It never blocks and never fails: what cannot be told is
- * an answer, too, with a reason (probe_unknown()). There is no start(): the first look() makes what it needs, keeps it
- * in state, and stop() frees that. */
+ * in the next turn, because it has done as much as a turn may, or as an event-driven one PROBE_SILENT: there is
+ * nothing to say now. It never blocks and never fails: what cannot be told is an answer, too, with a reason
+ * (probe_unknown()). There is no start(): the first look() makes what it needs, keeps it in state, and stop() frees
+ * that. */
 
 #include <sys/queue.h>
 
@@ -25,6 +26,7 @@ enum {
         PROBE_ANSWERED,
         PROBE_LATER,
         PROBE_AGAIN,
+        PROBE_SILENT,
 };
 
 typedef struct ProbeKind {
@@ -105,7 +107,7 @@ void probe_report_moment(Probe *p, const Reading *r);
 
 /* Looks at it in the next turn, or if it is being looked at, after that. */
 void probe_look(Probe *p);
-/* Looks at it after so many µs, or up to a tenth of that earlier, unless it is looked at before. USEC_INFINITY: not at
+/* Looks at it after so many µs, or up to a fifth of that earlier, unless it is looked at before. USEC_INFINITY: not at
  * all. */
 void probe_look_after(Probe *p, usec_t delay);
 

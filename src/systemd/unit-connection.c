@@ -62,10 +62,13 @@ void unit_connection_break(UnitConnection *c, int error) {
 
 static void tell_properties_changed(UnitConnection *c, sd_bus_message *m) {
         char unit[UNIT_NAME_MAX + 1];
-        const char *interface;
+        const char *interface, *path = strempty(sd_bus_message_get_path(m));
 
-        if (!unit_name_from_path(strempty(sd_bus_message_get_path(m)), unit) ||
-            sd_bus_message_read_basic(m, 's', &interface) <= 0)
+        if (sd_bus_message_read_basic(m, 's', &interface) <= 0)
+                return;
+        if (streq(path, MANAGER_OBJECT) && streq(interface, MANAGER_INTERFACE) && c->handler->manager_changed)
+                c->handler->manager_changed(c->userdata, m);
+        if (!unit_name_from_path(path, unit))
                 return;
         c->handler->properties_changed(c->userdata, unit, streq(interface, "org.freedesktop.systemd1.Unit"), m);
 }
@@ -85,6 +88,13 @@ static void tell_unit_removed(UnitConnection *c, sd_bus_message *m) {
                 c->handler->unit_removed(c->userdata, unit);
 }
 
+static void tell_unit_new(UnitConnection *c, sd_bus_message *m) {
+        const char *unit;
+
+        if (c->handler->unit_new && sd_bus_message_read(m, "so", &unit, NULL) > 0)
+                c->handler->unit_new(c->userdata, unit);
+}
+
 static void tell_reloading(UnitConnection *c, sd_bus_message *m) {
         int begins;
 
@@ -98,6 +108,7 @@ static const struct {
 } signals[] = {
         { PROPERTIES, "PropertiesChanged", tell_properties_changed },
         { MANAGER_INTERFACE, "JobRemoved", tell_job_removed },
+        { MANAGER_INTERFACE, "UnitNew", tell_unit_new },
         { MANAGER_INTERFACE, "UnitRemoved", tell_unit_removed },
         { MANAGER_INTERFACE, "Reloading", tell_reloading },
 };
@@ -304,7 +315,7 @@ static void connection_retry_later(UnitConnection *c) {
 }
 
 static void connection_failed(UnitConnection *c, int error) {
-        if (c->retry < RETRY_SAY || c->complained)
+        if (c->retry < RETRY_SAY || c->complained || c->options.is_quiet)
                 log_debug_errno(error, "No connection to the service manager, trying again: %m");
         else {
                 c->complained = true;

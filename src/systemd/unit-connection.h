@@ -23,6 +23,9 @@ typedef struct UnitConnectionHandler {
         void (*properties_changed)(void *userdata, const char *unit, bool is_last, sd_bus_message *m);
         void (*job_removed)(void *userdata, const char *unit, uint32_t job, const char *result);
         void (*unit_removed)(void *userdata, const char *unit);
+        void (*unit_new)(void *userdata, const char *unit); /* it was loaded; may be NULL */
+        /* m is at the changed properties of the manager itself, a{sv}. May be NULL. */
+        void (*manager_changed)(void *userdata, sd_bus_message *m);
         void (*reloading)(void *userdata, bool begins);
 } UnitConnectionHandler;
 
@@ -30,6 +33,7 @@ typedef struct UnitConnectionOptions {
         bool user_instance;
         const char *address; /* of a manager (or with is_bus of a bus) other than the default, for tests; or NULL */
         bool is_bus;
+        bool is_quiet; /* its owner says what follows from a manager that cannot be reached */
 } UnitConnectionOptions;
 
 /* Closed at first. */

@@ -50,6 +50,7 @@ for usage in "no-such-verb" "list hello" "run" "plan a b" "--no-such-option" "-x
         "history --result=exit,,signal" "history --cause=nobody" "history --since=nonsense" \
         "history --since=today --until=yesterday" "status --result=exit" \
         "calendar" "-n 100001 calendar daily" "--from=nonsense calendar daily" "--timezone=No/Where calendar daily" \
+        "test" "test load1" "test load1 > much" "test load1 > 1 and" "list --watch" \
         "list --cron" "list --pid=1" "reload --pid=x" "reload --pid=0"; do
         # shellcheck disable=SC2086 # words
         ctl $usage
@@ -76,6 +77,56 @@ XDG_CONFIG_HOME=$scratch/config ctl --user check
 ends 1 "check of all files"
 out "check reads job directories" "^$scratch/config/vaktd/jobs.d/bad.job:3: "
 out "check reads the settings" "^$scratch/config/vaktd/vaktd.conf:2: "
+
+# --- test, without a daemon ---
+
+ctl test 'memory-available >= 0% and not listening unix /no/where'
+ends 0 "test of a true condition"
+out "a row for each test" '^memory-available +[0-9.]+% .* +>= 0% +every 1s +true$'
+out "and one without a limit" '^listening unix /no/where +no +- +every 1s +false$'
+out "the truth of all" '^The condition is true\.$'
+ctl test memory-available '<' 0%
+ends 1 "test of a false condition, in words"
+out "that is false" '^The condition is false\.$'
+ctl test 'temperature no-such-zone > 1'
+ends 7 "test of what is unknown"
+out "with the reason" 'unknown: The machine has no thermal zone and no sensor called no-such-zone\.$'
+ctl test 'temperature no-such-zone > 1 or memory-available >= 0%'
+ends 0 "unknown or true"
+ctl --json test 'job hello is running or listening unix /no/where'
+ends 7 "test of a job without a daemon"
+json "test in JSON" "(j['result'], [(t['test'], t['result'], t['source']) for t in j['tests']]) == \
+        ('unknown', [('job hello is running', 'unknown', 'daemon'), ('listening unix /no/where', 'false', 'sample')])"
+ctl test 'load1 > 1 or load2 > 1'
+ends 2 "test of an invalid condition"
+err "the column of the problem" '\(column 14\)'
+exec 7< <(exec "$VAKTCTL_BIN" test --watch "listening unix $scratch/later" 2>&1)
+watcher=$!
+watched() { # TEXT: reads lines until one contains it
+        while read -rt 60 line <&7; do
+                [[ $line != *"$1"* ]] || return 0
+        done
+        return 1
+}
+watched "The condition is false."
+ok $? "test --watch prints the state"
+python3 -c 'import signal, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+signal.pause()' "$scratch/later" &
+listener=$!
+watched "listening unix $scratch/later: yes, true"
+ok $? "and each change"
+watched "The condition is now true."
+ok $? "and of the condition"
+kill $listener
+watched "The condition is now false."
+ok $? "and back"
+kill -INT $watcher
+! watched "nothing"
+ok $? "and ends when it is interrupted"
+exec 7<&-
 
 # --- calendar, without a daemon ---
 
@@ -349,6 +400,12 @@ out "status shows the end" '^ +Paused: until Tue 2199-01-01 00:00:00 UTC \(in 17
 out "and what becomes of elapses till then" '^ +Next: in .* UTC\), refused while it is paused$'
 ctl --json status hello
 json "status shows it in JSON" "j[0]['paused'] and j[0]['pause_until_usec'] == 7226582400000000"
+ctl test job fail is failed and not job hello is failed and not job hello is running and not job hello is overdue
+ends 0 "test of jobs, which the daemon answers,"
+out "it says so" '^job fail is failed +yes +- +daemon +true$'
+ctl test job nobody is failed
+ends 7 "test of a job that is not there"
+out "the reason is that of the daemon" "unknown: There is no job 'nobody'"
 ctl why hello
 ends 0 "why"
 out "why tells of a pause" '^paused: +It is paused until '

@@ -40,7 +40,7 @@ test_the_daemon_is_shut_in() {
         rm /srv/vakt-x
         fails nsenter -t "$pid" -m head -c 0 /dev/kmsg
         nsenter -t "$pid" -m touch /var/lib/vaktd/x
-        same "lo:" "$(awk 'NR > 2 { print $1 }' "/proc/$pid/net/dev")"
+        same "AF_NETLINK AF_UNIX" "$(property RestrictAddressFamilies | xargs -n 1 | sort | xargs)"
 }
 
 has_run_after_touch() { # FILE JOB: the first look at a directory takes what is there for known
@@ -85,9 +85,10 @@ exposure() {
 }
 
 # The right to act as others counts for more there than the rights to write everywhere, which it replaced.
+# The sight of the network, which conditions need, counts for 0.6, though no packet can be sent.
 test_systemd_analyze_rates_it_safe() {
         systemctl start vaktd
-        [ "$(exposure vaktd.service)" -le 20 ]
+        [ "$(exposure vaktd.service)" -le 28 ]
 }
 
 # As vaktd(8) has it, for where no job needs more.
@@ -104,7 +105,7 @@ END
         job tick <<<$'[Timer]\nOnInterval=1s\n[Run]\nExec=/bin/true'
         systemctl start vaktd
         within 30 has_runs tick 2
-        [ "$(exposure vaktd.service)" -le 13 ]
+        [ "$(exposure vaktd.service)" -le 21 ]
 }
 
 run_tests

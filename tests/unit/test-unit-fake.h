@@ -5,6 +5,7 @@
  * connection. It lives in the test's own event loop, behind a socket, as the private one of the real manager or, with
  * is_bus, as a bus with the manager on it. */
 
+#include <fnmatch.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -64,6 +65,7 @@ typedef struct Fake {
         const char *error; /* of a refusal */
         bool mute;         /* no signals */
         const char *system_state;
+        uint32_t n_failed; /* units */
         sd_bus_message *held[HELD_MAX];
         unsigned n_held;
         unsigned n_connections, n_starts, n_stops, n_kills, n_resets, n_lists, n_looks, n_asked;
@@ -207,6 +209,23 @@ static inline void fake_reloading(bool begins) {
         sd_bus_message *m = fake_signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "Reloading");
 
         assert_true(sd_bus_message_append(m, "b", begins) >= 0);
+        fake_send(m);
+}
+
+static inline void fake_unit_signal(const char *member, const char *unit) {
+        sd_bus_message *m = fake_signal("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", member);
+
+        assert_true(sd_bus_message_append(m, "so", unit, "/x") >= 0);
+        fake_send(m);
+}
+
+static inline void fake_tell_failed(uint32_t n) {
+        sd_bus_message *m =
+                fake_signal("/org/freedesktop/systemd1", "org.freedesktop.DBus.Properties", "PropertiesChanged");
+
+        fake.n_failed = n;
+        assert_true(sd_bus_message_append(m, "sa{sv}as", "org.freedesktop.systemd1.Manager", 1, "NFailedUnits", "u", n,
+                                          0) >= 0);
         fake_send(m);
 }
 
@@ -355,6 +374,44 @@ static inline int fake_on_reset(sd_bus_message *m) {
         return sd_bus_reply_method_return(m, NULL);
 }
 
+static inline void append_row(sd_bus_message *m, const char *name, const FakeUnit *u) {
+        assert_true(sd_bus_message_append(m, "(ssssssouso)", name, "", u->blank ? "not-found" : "loaded", u->active,
+                                          u->sub, "", "/x", u->job, "", "/") >= 0);
+}
+
+static inline void fake_list_patterns(sd_bus_message *m, sd_bus_message *reply) {
+        char **states = NULL, **patterns = NULL;
+
+        assert_true(sd_bus_message_read_strv(m, &states) >= 0);
+        assert_true(sd_bus_message_read_strv(m, &patterns) >= 0);
+        for (size_t i = 0; i < UNITS_MAX; i++) {
+                const FakeUnit *u = &fake.units[i];
+                bool has_state = !states || !states[0];
+
+                STRV_FOREACH(state, states)
+                        has_state = has_state || streq(*state, strempty(u->active));
+                if (u->name[0] && has_state && fnmatch(patterns[0], u->name, FNM_NOESCAPE) == 0)
+                        append_row(reply, u->name, u);
+        }
+        strv_free(states);
+        strv_free(patterns);
+}
+
+/* An alias is listed as what it stands for. */
+static inline void fake_list_names(sd_bus_message *m, sd_bus_message *reply) {
+        const FakeUnit nothing = { .active = "inactive", .sub = "dead", .blank = true };
+        char **names = NULL;
+
+        assert_true(sd_bus_message_read_strv(m, &names) >= 0);
+        STRV_FOREACH(name, names) {
+                const FakeUnit *u = fake_find(streq(*name, "alias.service") ? "real.service" : *name);
+
+                if (!strchr(*name, '/')) /* the real one leaves out what cannot be a name */
+                        append_row(reply, u ? u->name : *name, u ?: &nothing);
+        }
+        strv_free(names);
+}
+
 static inline int fake_on_list(sd_bus_message *m) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
 
@@ -363,13 +420,10 @@ static inline int fake_on_list(sd_bus_message *m) {
                 return 1;
         assert_int_equal(sd_bus_message_new_method_return(m, &reply), 0);
         assert_int_equal(sd_bus_message_open_container(reply, 'a', "(ssssssouso)"), 0);
-        for (size_t i = 0; i < UNITS_MAX; i++) {
-                const FakeUnit *u = &fake.units[i];
-
-                if (startswith(u->name, "vakt-"))
-                        assert_true(sd_bus_message_append(reply, "(ssssssouso)", u->name, "", "loaded", u->active,
-                                                          u->sub, "", "/x", u->job, "", "/") >= 0);
-        }
+        if (sd_bus_message_is_method_call(m, NULL, "ListUnitsByNames") > 0)
+                fake_list_names(m, reply);
+        else
+                fake_list_patterns(m, reply);
         assert_int_equal(sd_bus_message_close_container(reply), 0);
         return sd_bus_send(fake.peer, reply, NULL);
 }
@@ -405,6 +459,8 @@ static inline int fake_on_get(sd_bus_message *m) {
                 return sd_bus_reply_method_return(m, "v", "as", 3, "VAKT_CAUSE=timer",
                                                   "VAKT_SCHEDULED=2023-11-14T22:13:20.000005Z", "VAKT_PARENT_RUN=3");
         }
+        if (streq(property, "NFailedUnits"))
+                return sd_bus_reply_method_return(m, "v", "u", fake.n_failed);
         if (streq(property, "SystemState"))
                 return sd_bus_reply_method_return(m, "v", "s", fake.system_state ?: "running");
         return fake_error(m, SD_BUS_ERROR_UNKNOWN_PROPERTY);
@@ -433,6 +489,7 @@ static inline int fake_on_call(sd_bus_message *m, void *userdata, sd_bus_error *
                 { "KillUnit", fake_on_kill },
                 { "ResetFailedUnit", fake_on_reset },
                 { "ListUnitsByPatterns", fake_on_list },
+                { "ListUnitsByNames", fake_on_list },
                 { "GetAll", fake_on_get_all },
                 { "Get", fake_on_get },
                 { "Hello", fake_on_hello },
