@@ -54,7 +54,7 @@ typedef struct ManagerObserver {
         void (*run_started)(void *userdata, const RunRecord *r);
         void (*run_finished)(void *userdata, const RunRecord *r); /* state is done: result is set */
         void (*run_output)(void *userdata, const RunRecord *r, const char *line, size_t n, bool is_stderr);
-        /* key: "slow", "expect"; run: that it is about, or 0; message: what is wrong */
+        /* key: "slow", "expect", "unknown"; run: that it is about, or 0; message: what is wrong */
         void (*alarm_raised)(void *userdata, const Job *j, const LedgerAlarm *alarm);
         void (*alarm_cleared)(void *userdata, const Job *j, const char *key);
         void (*reloaded)(void *userdata, const Diagnostics *d);

@@ -39,6 +39,7 @@ typedef struct Job {
         unsigned skip;           /* occurrences that are still to be skipped */
         bool gone;
         bool came_back;     /* its file did not exist while the previous daemon ran */
+        bool is_overdue;    /* of core/: the alarm of ExpectSec= is raised */
         bool on_demand;     /* an instance that was requested by name; has no file of its own */
         unsigned n_running; /* starting, running, stopping */
         unsigned n_queued;  /* waiting, queued */

@@ -61,7 +61,7 @@ typedef struct RunRecord {
         uint64_t
                 parent; /* run that requested it, or 0: for a chain the one that ended, for a retry the previous try */
         const char *parent_job; /* its job; for an alarm, the job that it is about; or NULL */
-        const char *alarm;      /* "slow", "expect" if an alarm requested it, or NULL */
+        const char *alarm;      /* "slow", "expect", "unknown" if an alarm requested it, or NULL */
         const char
                 *payload; /* what a path trigger passed to it, for users: a path, and how many more; bytes; or NULL */
         usec_t scheduled;
