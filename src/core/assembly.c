@@ -262,8 +262,10 @@ Manager *manager_free(Manager *m) {
         drain_done(m);
         m->ledger = ledger_close(m->ledger); /* asks for the retention of jobs one last time */
         triggers_done(m);
-        for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++)
+        for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++) {
                 alarms_remove_job(m, job_table_at(m->jobs, i));
+                queues_settle(job_table_at(m->jobs, i));
+        }
         conditions_done(m);
         job_table_free(m->jobs);
         pools_done(m);

@@ -230,6 +230,10 @@ const Reading *condition_watch_readings(ConditionWatch *w) {
         return w->readings;
 }
 
+const Reading *job_wait_readings(const Job *job, const JobDef *def) {
+        return job->wait && job->wait->def == def ? condition_watch_readings(&job->wait->watch) : NULL;
+}
+
 /* --- for people --- */
 
 /* It does not matter whether the test is to be true or not, which a "not" before it decides. */

@@ -10,3 +10,14 @@ int conditions_init(Manager *m);
 void conditions_done(Manager *m);
 /* A run of the job begins, which is told to nobody else yet. */
 void conditions_job_changed(Manager *m, const Job *job);
+
+/* What runs of a job wait for: made when the first of them waits, and shared by all. */
+struct JobWait {
+        ConditionWatch watch;
+        Job *job;
+        JobDef *def;  /* that the condition is of */
+        usec_t since; /* realtime; that somebody looks */
+};
+
+/* What is known of what runs of the job with this definition wait for; NULL: nothing yet. */
+const Reading *job_wait_readings(const Job *job, const JobDef *def);

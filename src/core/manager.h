@@ -33,7 +33,7 @@ typedef struct ManagerOptions {
 /* What a client may ask of a run. */
 typedef struct RunRequest {
         RunCause cause;
-        uint32_t trigger;               /* RUN_TRIGGER_NONE */
+        uint32_t trigger;               /* RUN_TRIGGER_NONE, RUN_TRIGGER_NOW */
         usec_t scheduled;               /* realtime µs, 0 = now */
         bool follow;                    /* output lines go to run_output() of the observers as well */
         uint64_t parent;                /* run that asks, or 0 */
