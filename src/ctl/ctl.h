@@ -21,6 +21,7 @@ typedef struct Ctl {
         bool version;
         bool wait;
         bool follow;
+        bool now;
         bool cron;
         bool all;             /* jobs */
         bool all_runs;        /* of the job */
