@@ -243,14 +243,21 @@ const char *condition_tell(char buf[static CONDITION_TELL_MAX], const Condition 
                 [CONDITION_GREATER] = ">",    [CONDITION_GREATER_EQUAL] = ">=", [CONDITION_EQUAL] = "=",
                 [CONDITION_NOT_EQUAL] = "!=",
         };
-        size_t i = condition_decisive_test(c, readings);
-        const ConditionTest *test = condition_test(c, i);
         char value[CONDITION_VALUE_MAX], limit[CONDITION_VALUE_MAX];
         _cleanup_free_ char *question = NULL;
-        Truth truth = condition_test_truth(test, &readings[i]);
-        const char *reason = strempty(readings[i].reason);
-        size_t n = strlen(reason);
+        const ConditionTest *test;
+        const char *reason;
+        Truth truth;
+        size_t i, n;
 
+        (void)snprintf(buf, CONDITION_TELL_MAX, "nothing is known of it");
+        if (!readings)
+                return buf;
+        i = condition_decisive_test(c, readings);
+        test = condition_test(c, i);
+        truth = condition_test_truth(test, &readings[i]);
+        reason = strempty(readings[i].reason);
+        n = strlen(reason);
         (void)question_format(&test->question, &question);
         if (truth == TRUTH_UNKNOWN)
                 (void)snprintf(buf, CONDITION_TELL_MAX, "%s is unknown: %.*s", strempty(question),

@@ -190,8 +190,6 @@ static GateAnswer ask_condition(const GateInput *in, usec_t now) {
 static char *why_condition(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a) {
         char text[CONDITION_TELL_MAX];
 
-        if (!in->readings)
-                return say(buf, "waits until it is known whether its condition is true (WaitFor=).");
         return say(buf, "waits until its condition is true: %s (WaitFor=).",
                    condition_tell(text, in->def->wait_for, in->readings));
 }

@@ -224,12 +224,11 @@ static void on_waited_for_machine(Manager *m, Deadline *d) {
 }
 
 static void give_up_waiting(Manager *m, LiveRun *run, const GateInput *in) {
-        char text[CONDITION_TELL_MAX] = "it is not known whether its condition is true", span[SPAN_TEXT_MAX];
+        char text[CONDITION_TELL_MAX], span[SPAN_TEXT_MAX];
 
-        if (in->readings)
-                (void)condition_tell(text, run->def->wait_for, in->readings);
         run_set_reason(run, "It waited longer than %s (WaitMaxSec=): %s (WaitFor=).",
-                       span_format(span, run->def->wait_max, USEC_PER_MSEC), text);
+                       span_format(span, run->def->wait_max, USEC_PER_MSEC),
+                       condition_tell(text, run->def->wait_for, in->readings));
         run->is_given_up = run->record.attempt > 1;
         runs_drop(m, run, RUN_RESULT_SKIPPED);
 }

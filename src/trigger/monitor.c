@@ -28,10 +28,11 @@
 #include "util/turn.h"
 
 #define AGAIN_USEC USEC_PER_SEC /* after a request that could not be made */
-#define BEFORE_BOOT_USEC                                                                              \
-        (200 * USEC_PER_YEAR) /* the clock of the states counts from so long before the boot, so that \
-                                 what was before that has a time, too */
-#define PAYLOAD_KIND 'M'      /* of what the ledger has of a run */
+#define BEFORE_BOOT_USEC                                                                                        \
+        (200 * USEC_PER_YEAR)           /* the clock of the states counts from so long before the boot, so that \
+                                           what was before that has a time, too */
+#define LATE_USEC    (5 * USEC_PER_SEC) /* what falls due later than this after its time: the machine slept */
+#define PAYLOAD_KIND 'M'                /* of what the ledger has of a run */
 
 typedef struct Monitors {
         Trigger base;
@@ -48,6 +49,7 @@ typedef struct MonitorWatch {
 
 struct JobMonitor {
         Deadline deadline;
+        usec_t due; /* the time of that */
         Monitors *trigger;
         Job *job;
         JobDef *def;      /* that the conditions are of: an older one perhaps, with the same conditions */
@@ -322,6 +324,11 @@ static void log_phase(const JobMonitor *jm, MonitorPhase before) {
                             condition_tell(text, condition, condition_watch_readings(w)));
 }
 
+static void wait_until(JobMonitor *jm, usec_t at) {
+        jm->due = at;
+        deadline_set(jm->trigger->base.manager, &jm->deadline, usec_sub(at, BEFORE_BOOT_USEC));
+}
+
 /* In one transaction: the state, and what it leads to. */
 static void look(JobMonitor *jm) {
         const MonitorDef *d = &jm->job->def->monitor;
@@ -352,13 +359,20 @@ static void look(JobMonitor *jm) {
         if (actions & MONITOR_REPORT_KNOWN)
                 job_set_unknown(m, jm->job, 0, NULL);
         save(jm);
-        deadline_set(m, &jm->deadline, usec_sub(next, BEFORE_BOOT_USEC));
+        wait_until(jm, next);
         if (jm->state.phase != before.phase || (jm->state.unknown_since > 0) != (before.unknown_since > 0))
                 manager_job_changed(m, jm->job);
 }
 
+/* When the machine wakes up, what was true before may not be true any more: readings come first. */
 static void on_due(Manager *m, Deadline *d) {
-        look((JobMonitor *)d);
+        JobMonitor *jm = (JobMonitor *)d;
+        usec_t now = clock_now(jm);
+
+        if (usec_sub(now, jm->due) > LATE_USEC)
+                wait_until(jm, now + LATE_USEC);
+        else
+                look(jm);
 }
 
 static void on_changed(ConditionWatch *w) {

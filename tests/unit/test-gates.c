@@ -193,7 +193,7 @@ static const Case cases[] = {
                    "waits until its condition is true: load1 is unknown: It cannot be read (WaitFor=)."),
              WAITS_FOR),
         CASE(QUEUED, TIMER, F(), F(), F(),
-             WAITS(CONDITION, FOR_OTHERS, "waits until it is known whether its condition is true (WaitFor=)."),
+             WAITS(CONDITION, FOR_OTHERS, "waits until its condition is true: nothing is known of it (WaitFor=)."),
              WAITS_FOR),
         CASE(QUEUED, MANUAL, F(.readings = busy, .is_now = true), F(), F(), ADMITS, WAITS_FOR),
         CASE(QUEUED, TIMER, F(.readings = busy), F(.n_running = 1, .n_queued = 1, .n_slots = 1), F(),

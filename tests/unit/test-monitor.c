@@ -190,6 +190,24 @@ static void test_clock_is_set(void **state) {
         assert_int_equal(count_runs("j"), 1);
 }
 
+/* The machine sleeps, and what held before is over when it wakes up; that is known a moment later. */
+static void test_sleep(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        advance(MINUTES);
+        fake_clock_suspend(HOURS);
+        settle();
+        set("load1", 1000);
+        advance(HOURS);
+        assert_int_equal(count_runs("j"), 0);
+        set("load1", 9000);
+        advance(MINUTES);
+        fake_clock_suspend(HOURS);
+        advance(10 * USEC_PER_SEC); /* and goes on */
+        assert_int_equal(count_runs("j"), 1);
+}
+
 /* --- reloads --- */
 
 static void test_reload(void **state) {
@@ -496,6 +514,7 @@ int main(void) {
                 TEST(test_pending_that_is_over),
                 TEST(test_restart_without_a_reading),
                 TEST(test_clock_is_set),
+                TEST(test_sleep),
                 TEST(test_reload),
                 TEST(test_disabled_and_gone),
                 TEST(test_pause),
