@@ -237,6 +237,7 @@ static void show_state(Manager *m, LiveRun *run, RunState state) {
         if (run->record.state == state)
                 return;
         run->record.state = state;
+        (void)ledger_update(m->ledger, &run->record);
         NOTIFY_OBSERVERS(m, run_changed, &run->record);
 }
 
