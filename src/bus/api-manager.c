@@ -21,7 +21,7 @@
 #define NEXT_ELAPSES_MAX     1000
 
 typedef struct RunOptions {
-        int follow; /* a D-Bus boolean */
+        int follow, now; /* D-Bus booleans */
         char *files;
         size_t files_size, n_files;
 } RunOptions;
@@ -212,13 +212,21 @@ static int read_follow(sd_bus_message *m, void *ret, sd_bus_error *e) {
         return sd_bus_message_read_basic(m, 'b', &o->follow);
 }
 
+static int read_now(sd_bus_message *m, void *ret, sd_bus_error *e) {
+        RunOptions *o = ret;
+
+        return sd_bus_message_read_basic(m, 'b', &o->now);
+}
+
 static const OptionTable run_options = {
         .kind = "Option",
         .method = "Run",
-        .list = "the options are 'follow', a boolean, and 'files', an array of absolute paths, each an array of bytes "
-                "without NUL",
-        .options = (const Option[]){ { "follow", "b", read_follow }, { "files", "aay", read_files } },
-        .n = 2,
+        .list = "the options are 'follow' and 'now', both booleans, and 'files', an array of absolute paths, each an "
+                "array of bytes without NUL",
+        .options = (const Option[]){ { "follow", "b", read_follow },
+                                     { "now", "b", read_now },
+                                     { "files", "aay", read_files } },
+        .n = 3,
 };
 
 static int read_run(sd_bus_message *m, const char **ret_job, RunOptions *ret_options, sd_bus_error *e) {
@@ -243,7 +251,7 @@ static int run_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
                                         "Too many clients follow runs already; run the job without 'follow'.");
         r = manager_request(c->api->manager, job,
                             &(RunRequest){ .cause = RUN_CAUSE_MANUAL,
-                                           .trigger = RUN_TRIGGER_NONE,
+                                           .trigger = o.now ? RUN_TRIGGER_NOW : RUN_TRIGGER_NONE,
                                            .follow = o.follow,
                                            .files = o.files,
                                            .files_size = o.files_size,

@@ -16,7 +16,7 @@ typedef struct JobView {
         char **documentation, **tags;
         PropertyPair *triggers; /* ended by an empty one */
         PropertyAlarm *alarms;  /* ended by an empty one */
-        PropertyWatch *watches; /* the same, or NULL: it watches no files */
+        PropertyWatch *watches; /* the same, or NULL: it has neither files to watch nor a monitor */
         PropertyNumber *watch_counters;
         const char *pool; /* or "" */
         int32_t priority;

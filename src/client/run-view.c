@@ -196,7 +196,7 @@ bool run_view_is_success(const RunView *v) {
 typedef struct Request {
         const char *job;
         char *const *files;
-        bool follow;
+        bool follow, now;
 } Request;
 
 static int append_request(sd_bus_message *m, const void *userdata) {
@@ -208,6 +208,8 @@ static int append_request(sd_bus_message *m, const void *userdata) {
                 r = sd_bus_message_open_container(m, 'a', "{sv}");
         if (r >= 0 && q->follow)
                 r = sd_bus_message_append(m, "{sv}", "follow", "b", true);
+        if (r >= 0 && q->now)
+                r = sd_bus_message_append(m, "{sv}", "now", "b", true);
         if (r < 0 || !q->files || !*q->files)
                 return r < 0 ? r : sd_bus_message_close_container(m);
         r = sd_bus_message_open_container(m, 'e', "sv");
@@ -224,13 +226,13 @@ static int append_request(sd_bus_message *m, const void *userdata) {
         return r;
 }
 
-int run_view_request(Connection *c, const char *job, char *const *files, bool follow, sd_bus_error *reterr,
+int run_view_request(Connection *c, const char *job, char *const *files, bool follow, bool now, sd_bus_error *reterr,
                      uint64_t *ret_id, char **ret_object) {
         const MethodCall run = {
                 .member = "Run",
                 .changes = true,
                 .append = append_request,
-                .userdata = &(Request){ .job = job, .files = files, .follow = follow },
+                .userdata = &(Request){ .job = job, .files = files, .follow = follow, .now = now },
         };
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *object;

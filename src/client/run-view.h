@@ -55,6 +55,7 @@ bool run_view_is_done(const RunView *v) _pure_;
 bool run_view_is_success(const RunView *v) _pure_;
 
 /* Requests a run of a job. files: absolute paths, NULL-terminated, for a job that takes files; or NULL. follow: the
- * output of a run that is a child of vaktd arrives as RunOutput signals. The caller frees the object path. */
-int run_view_request(Connection *c, const char *job, char *const *files, bool follow, sd_bus_error *reterr,
+ * output of a run that is a child of vaktd arrives as RunOutput signals. now: it does not wait for WaitFor=. The
+ * caller frees the object path. */
+int run_view_request(Connection *c, const char *job, char *const *files, bool follow, bool now, sd_bus_error *reterr,
                      uint64_t *ret_id, char **ret_object);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Alarms about a job: a run takes longer than SlowSec=, no run succeeded for ExpectSec=. Each is raised once, kept in
- * the ledger, and not again until a run of the job has succeeded; so a job that fails every minute does not page
- * anybody every minute, not even over restarts.
+/* Alarms about a job: a run takes longer than SlowSec=, no run succeeded for ExpectSec=, it is not known whether the
+ * job's monitor should be raised. Each is raised once, kept in the ledger, and not again until a run of the job has
+ * succeeded (the last one: until that is known); so a job that fails every minute does not page anybody every minute,
+ * not even over restarts.
  *
  * The last success is remembered beside the history, which may be pruned; a job that never succeeded is given its time
  * from when it was seen first. A pause says that somebody knows, and so does who asks to forget that the job failed:
@@ -20,8 +21,9 @@
 #include "util/log-messages.h"
 #include "util/log.h"
 
-#define KEY_SLOW   "slow"
-#define KEY_EXPECT "expect"
+#define KEY_SLOW    "slow"
+#define KEY_EXPECT  "expect"
+#define KEY_UNKNOWN "unknown"
 /* Among the stamps of the triggers, whose keys hold a "=". */
 #define SUCCESS_STAMP "success"
 #define SINCE_STAMP   "expected" /* since then a success is, if that was later */
@@ -31,12 +33,15 @@
 struct JobAlarms {
         Deadline deadline; /* of ExpectSec= */
         Job *job;
-        usec_t since;      /* realtime: ExpectSec= counts from here; 0 = not looked up yet */
-        bool slow, expect; /* raised */
+        usec_t since;       /* realtime: ExpectSec= counts from here; 0 = not looked up yet */
+        bool slow, unknown; /* raised; that of ExpectSec= is Job.is_overdue */
 };
 
 static bool *flag_of(JobAlarms *a, const char *key) {
-        return streq(key, KEY_SLOW) ? &a->slow : streq(key, KEY_EXPECT) ? &a->expect : NULL;
+        return streq(key, KEY_SLOW)      ? &a->slow
+               : streq(key, KEY_EXPECT)  ? &a->job->is_overdue
+               : streq(key, KEY_UNKNOWN) ? &a->unknown
+                                         : NULL;
 }
 
 static int load_alarm(const LedgerAlarm *alarm, void *userdata) {
@@ -117,7 +122,7 @@ static bool expects(const Job *job) {
 }
 
 static void arm_expect(Manager *m, JobAlarms *a) {
-        bool wanted = expects(a->job) && !a->expect && a->since > 0;
+        bool wanted = expects(a->job) && !a->job->is_overdue && a->since > 0;
 
         deadline_set(m, &a->deadline,
                      wanted ? deadline_of_realtime(m, usec_add(a->since, a->job->def->expect)) : USEC_INFINITY);
@@ -227,6 +232,15 @@ void alarms_run_ended(Manager *m, const LiveRun *run) {
         arm_expect(m, job->alarms);
 }
 
+/* --- monitors --- */
+
+void job_set_unknown(Manager *m, Job *job, usec_t since, const char *message) {
+        if (message)
+                raise_alarm(m, job, KEY_UNKNOWN, since, 0, message);
+        else if (job_get_alarms(m, job))
+                clear_alarm(m, job, KEY_UNKNOWN);
+}
+
 /* --- from the ledger --- */
 
 /* Those of a job that watches for nothing any more are to be cleared by its next success, too. */
@@ -294,7 +308,7 @@ int manager_reset_failed(Manager *m, const char *name) {
         if (!job)
                 return -ENOENT;
         if (!run_result_is_failure(job->last_result) && job->n_delayed == 0 &&
-            !(job->alarms && (job->alarms->slow || job->alarms->expect)))
+            !(job->alarms && (job->alarms->slow || job->is_overdue)))
                 return 0;
         remember_reset(m, job);
         alarms_clear(m, job);

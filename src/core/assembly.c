@@ -11,6 +11,7 @@
 
 #include "core/absences.h"
 #include "core/alarms.h"
+#include "core/conditions.h"
 #include "core/deadlines.h"
 #include "core/drain.h"
 #include "core/follow-ups.h"
@@ -191,6 +192,8 @@ static int open_parts(Manager *m) {
         if (r >= 0)
                 r = deadlines_init(m);
         if (r >= 0)
+                r = conditions_init(m);
+        if (r >= 0)
                 r = pools_init(m);
         if (r >= 0)
                 r = pauses_init(m);
@@ -259,8 +262,11 @@ Manager *manager_free(Manager *m) {
         drain_done(m);
         m->ledger = ledger_close(m->ledger); /* asks for the retention of jobs one last time */
         triggers_done(m);
-        for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++)
+        for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++) {
                 alarms_remove_job(m, job_table_at(m->jobs, i));
+                queues_settle(job_table_at(m->jobs, i));
+        }
+        conditions_done(m);
         job_table_free(m->jobs);
         pools_done(m);
         take_over_done(m);

@@ -190,3 +190,9 @@ void follow_up_alarm(Manager *m, const Job *job, const LedgerAlarm *alarm) {
         if (job->def)
                 request_all(m, job->def->on_alarm, "OnAlarm", &request);
 }
+
+void runs_request_others(Manager *m, const Job *job, char *const *others, const char *key) {
+        RunRequest request = { .cause = RUN_CAUSE_CHAIN, .trigger = RUN_TRIGGER_NONE, .parent_job = job->name };
+
+        request_all(m, others, key, &request);
+}

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/trigger.h"
 #include "time/span.h"
 
 #define AGAIN_USEC USEC_PER_SEC /* where it is unknown when something will change */
@@ -178,6 +179,23 @@ static char *why_overlap(char buf[static GATE_WHY_MAX], const GateInput *in, con
                    PLURAL(n_waiting), n_waiting == 1 ? "is" : "are", in->def->queue_max);
 }
 
+/* --- the machine --- */
+
+/* Asked of what waits in the queue of its job: there it holds no slot, and nobody's place. Whoever learns more about
+ * the condition pumps that queue. */
+static GateAnswer ask_condition(const GateInput *in, usec_t now) {
+        const Condition *c = in->is_now ? NULL : in->def->wait_for;
+
+        return !c || (in->readings && condition_truth(c, in->readings) == TRUTH_TRUE) ? ADMIT : WAIT_FOR_OTHERS;
+}
+
+static char *why_condition(char buf[static GATE_WHY_MAX], const GateInput *in, const GateAnswer *a) {
+        char text[CONDITION_TELL_MAX];
+
+        return say(buf, "waits until its condition is true: %s (WaitFor=).",
+                   condition_tell(text, in->def->wait_for, in->readings));
+}
+
 /* --- what all jobs share --- */
 
 /* What has a run waits for the next boot; what has none yet is left to it. */
@@ -226,6 +244,7 @@ static const struct {
         [GATE_SKIP] = { "skip", BY_TRIGGER, ask_skip, why_skip },
         [GATE_RATE] = { "rate", BY_TRIGGER | BY(RETRY) | BY(FILES), ask_rate, why_rate },
         [GATE_OVERLAP] = { "overlap", BY_TRIGGER | BY(FILES) | BY(QUEUED), ask_overlap, why_overlap },
+        [GATE_CONDITION] = { "condition", BY(QUEUED), ask_condition, why_condition },
         [GATE_SHUTDOWN] = { "shutdown", BY(FILES) | BY(READY), ask_shutdown, why_shutdown },
         [GATE_POOL] = { "pool", BY(READY), ask_pool, why_pool },
         [GATE_MAX_RUNNING] = { "max-running", BY(READY), ask_max_running, why_max_running },

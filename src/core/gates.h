@@ -18,6 +18,7 @@ typedef enum GateRow {
         GATE_SKIP,
         GATE_RATE,
         GATE_OVERLAP,
+        GATE_CONDITION,
         GATE_SHUTDOWN, /* before what is shared: a machine that goes down is the better reason */
         GATE_POOL,
         GATE_MAX_RUNNING,
@@ -44,8 +45,10 @@ typedef struct GateInput {
         GateAsker asker;
         RunCause cause;
         bool has_file; /* the run is given files */
+        bool is_now;   /* the run does not wait for WaitFor= */
         const Job *job;
-        const JobDef *def; /* of the run: an older one of the job perhaps */
+        const JobDef *def;       /* of the run: an older one of the job perhaps */
+        const Reading *readings; /* of the tests of def->wait_for; NULL: nothing is known yet */
         bool all_paused;
         const char *pool;
         unsigned pool_slots, pool_running;

@@ -9,8 +9,9 @@
 #include "core/trigger.h"
 #include "util/turn.h"
 
-#define OBSERVERS_MAX 4
+#define OBSERVERS_MAX 5 /* one of them is conditions.c */
 
+typedef struct Conditions Conditions;
 typedef struct Deadlines Deadlines;
 typedef struct Drain Drain;
 typedef struct Outbox Outbox;
@@ -73,6 +74,7 @@ struct Manager {
         sd_event_source *acknowledge_source; /* a deferred source that tells the executor what is in the ledger */
         Deadline acknowledge_again;
 
+        Conditions *conditions;
         Trigger *triggers[TRIGGER_KINDS_MAX]; /* kinds of them */
         size_t n_triggers;
         Deadlines *deadlines;

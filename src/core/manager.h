@@ -33,7 +33,7 @@ typedef struct ManagerOptions {
 /* What a client may ask of a run. */
 typedef struct RunRequest {
         RunCause cause;
-        uint32_t trigger;               /* RUN_TRIGGER_NONE */
+        uint32_t trigger;               /* RUN_TRIGGER_NONE, RUN_TRIGGER_NOW */
         usec_t scheduled;               /* realtime µs, 0 = now */
         bool follow;                    /* output lines go to run_output() of the observers as well */
         uint64_t parent;                /* run that asks, or 0 */
@@ -54,7 +54,7 @@ typedef struct ManagerObserver {
         void (*run_started)(void *userdata, const RunRecord *r);
         void (*run_finished)(void *userdata, const RunRecord *r); /* state is done: result is set */
         void (*run_output)(void *userdata, const RunRecord *r, const char *line, size_t n, bool is_stderr);
-        /* key: "slow", "expect"; run: that it is about, or 0; message: what is wrong */
+        /* key: "slow", "expect", "unknown"; run: that it is about, or 0; message: what is wrong */
         void (*alarm_raised)(void *userdata, const Job *j, const LedgerAlarm *alarm);
         void (*alarm_cleared)(void *userdata, const Job *j, const char *key);
         void (*reloaded)(void *userdata, const Diagnostics *d);

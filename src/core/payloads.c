@@ -41,7 +41,7 @@ void payload_put(Manager *m, const RunRecord *r, const RunPayload *p) {
         if (e >= 0)
                 e = ledger_put(m->ledger, r->job, KEY_RUN, r->id, bytes, n);
         if (e < 0)
-                log_message(LOG_WARNING, &c, "Cannot save for the next start which files the run is for: %s.",
+                log_message(LOG_WARNING, &c, "Cannot save for the next start what the run was given: %s.",
                             strerror(-e));
 }
 
@@ -50,7 +50,8 @@ void payload_forget(Manager *m, const char *job, uint64_t run) {
         int r = ledger_put(m->ledger, job, KEY_RUN, run, NULL, 0);
 
         if (r < 0)
-                log_message(LOG_WARNING, &c, "Cannot delete the saved list of files of the run: %s.", strerror(-r));
+                log_message(LOG_WARNING, &c, "Cannot delete what was saved of what the run was given: %s.",
+                            strerror(-r));
 }
 
 /* --- runs of an earlier daemon --- */
@@ -75,7 +76,7 @@ static int on_loaded(const char *job, const char *key, uint64_t id, const void *
 
         r = unpack(m, bytes, n, &loaded.payload);
         if (r == 0)
-                log_message(LOG_WARNING, &c, "The list of files of run %" PRIu64 " in the ledger is damaged.", id);
+                log_message(LOG_WARNING, &c, "What the ledger has of what run %" PRIu64 " was given is damaged.", id);
         if (r <= 0)
                 return r;
         loaded.job = strdup(job);
@@ -102,7 +103,7 @@ void payloads_load(Manager *m) {
         assert(m->take_over.n_payloads == 0);
         r = ledger_list_blobs(m->ledger, NULL, KEY_RUN, on_loaded, m);
         if (r < 0)
-                log_warning_errno(r, "Cannot read from the ledger which files runs were given: %m");
+                log_warning_errno(r, "Cannot read from the ledger what runs were given: %m");
         if (m->take_over.n_payloads > 0)
                 qsort(m->take_over.payloads, m->take_over.n_payloads, sizeof(*m->take_over.payloads), loaded_compare);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Where runs wait, in this order: for their time (a retry), for the other runs of their job (Overlap=), for a slot of
- * their pool (Pool=), for one of the daemon's (MaxRunning=).
+/* Where runs wait, in this order: for their time (a retry), for the other runs of their job (Overlap=), for the
+ * machine (WaitFor=), for a slot of their pool (Pool=), for one of the daemon's (MaxRunning=).
+ *
+ * What waits for the machine does so at the head of its job's queue, where it holds nothing that others could use. If
+ * its condition ceases to be true before the run has begun, it goes back there.
  *
  * Within a job it is first come, first served. Among those that wait for a slot it is so too, but each step of
  * Priority= counts as one minute that the run has waited already. A run with a high priority goes first, and one with
@@ -10,15 +13,18 @@
 
 #include <assert.h>
 
+#include "core/conditions.h"
 #include "core/deadlines.h"
 #include "core/manager-body.h"
 #include "core/outbox.h"
 #include "core/pools.h"
 #include "core/queues.h"
+#include "probe/probe.h"
 #include "time/span.h"
 #include "util/log.h"
 
 #define PRIORITY_STEP_USEC USEC_PER_MINUTE
+#define FIRST_READING_USEC (10 * USEC_PER_SEC) /* until what a run waits for is known, as a rule */
 
 /* --- the gates --- */
 
@@ -40,6 +46,9 @@ GateInput run_gate_input(const LiveRun *run, GateAsker asker) {
         GateInput in = gate_input(run->manager, asker, run->job, run->def);
 
         in.cause = run->record.cause;
+        in.is_now = run->record.trigger == RUN_TRIGGER_NOW;
+        if (asker == GATE_QUEUED)
+                in.readings = job_wait_readings(run->job, run->def);
         if (run->pool) {
                 in.pool = run->pool->name;
                 in.pool_slots = run->pool->slots;
@@ -115,6 +124,160 @@ void queues_wait_for_slot(Manager *m, LiveRun *run) {
         pool_changed(m, run->pool);
 }
 
+/* --- waiting for the machine --- */
+
+static bool waits_for_machine(const LiveRun *run) {
+        return run->def->wait_for && run->record.trigger != RUN_TRIGGER_NOW;
+}
+
+static void wait_free(Job *job) {
+        JobWait *wait = TAKE_PTR(job->wait);
+
+        if (!wait)
+                return;
+        condition_watch_stop(&wait->watch);
+        job_def_unref(wait->def);
+        free(wait);
+}
+
+void queues_settle(Job *job) {
+        if (job->n_queued == job->n_delayed)
+                wait_free(job);
+}
+
+/* What does not wait for the machine goes before what does: behind it, it would. */
+static void let_pass(Job *job) {
+        LiveRun *run, *next, *last = NULL;
+
+        for (run = TAILQ_FIRST(&job->queue); run; run = next) {
+                next = TAILQ_NEXT(run, waiting);
+                if (run->record.trigger != RUN_TRIGGER_NOW)
+                        continue;
+                TAILQ_REMOVE(&job->queue, run, waiting);
+                if (last)
+                        TAILQ_INSERT_AFTER(&job->queue, last, run, waiting);
+                else
+                        TAILQ_INSERT_HEAD(&job->queue, run, waiting);
+                last = run;
+        }
+}
+
+/* What has become true may have ceased to be so for what has a place and has not begun. Backwards, so that the order
+ * stays. */
+static void on_condition(ConditionWatch *w) {
+        Job *job = ((JobWait *)w)->job;
+        Manager *m = w->manager;
+        LiveRun *run;
+
+        if (w->truth != TRUTH_TRUE && job->n_slots > job->n_running) {
+                TAILQ_FOREACH_REVERSE(run, &job->runs, LiveRunList, of_job)
+                        if (run->stage == RUN_STAGE_READY && waits_for_machine(run))
+                                run_set_stage(run, RUN_STAGE_QUEUED);
+                let_pass(job);
+        }
+        queues_pump_job(m, job);
+        NOTIFY_OBSERVERS(m, job_changed, job);
+}
+
+/* That of a former definition is let go only after the new one has asked what both ask. Without memory it is unknown
+ * whether the condition is true, until this is called again. */
+static void wait_begin(Manager *m, const LiveRun *run) {
+        LogContext c = { .job = run->job->name, .run = run->record.id };
+        Job *job = run->job;
+        JobWait *wait;
+        int r;
+
+        if (job->wait && job->wait->def == run->def && job->wait->watch.manager)
+                return;
+        wait = calloc(1, sizeof(*wait));
+        if (!wait)
+                return;
+        *wait = (JobWait){
+                .watch.changed = on_condition,
+                .job = job,
+                .def = job_def_ref(run->def),
+                .since = turn_now(m->event).realtime,
+        };
+        r = condition_watch_start(&wait->watch, m, run->def->wait_for, PROBE_SAMPLE_DEFAULT_USEC);
+        if (r < 0)
+                log_message(LOG_WARNING, &c, "Cannot look whether the condition is true that it waits for: %s.",
+                            strerror(-r));
+        wait_free(job);
+        job->wait = wait;
+}
+
+/* Counted from when it could have begun, but for others; so a restart needs nothing else. What has just begun to look
+ * is given the time for a first reading. */
+static usec_t waits_until(const LiveRun *run) {
+        const RunRecord *r = &run->record;
+        const JobWait *wait = run->job->wait;
+        usec_t max = run->def->wait_max, first_reading = MIN(max, FIRST_READING_USEC), until = r->requested;
+
+        if (r->cause == RUN_CAUSE_RETRY)
+                until = usec_add(until, retry_def_delay(&run->def->retry, r->attempt - 1));
+        until = usec_add(until, max);
+        return wait ? MAX(until, usec_add(wait->since, first_reading)) : until;
+}
+
+static void on_waited_for_machine(Manager *m, Deadline *d) {
+        queues_pump_job(m, ((LiveRun *)d)->job);
+}
+
+static void give_up_waiting(Manager *m, LiveRun *run, const GateInput *in) {
+        char text[CONDITION_TELL_MAX], span[SPAN_TEXT_MAX];
+
+        run_set_reason(run, "It waited longer than %s (WaitMaxSec=): %s (WaitFor=).",
+                       span_format(span, run->def->wait_max, USEC_PER_MSEC),
+                       condition_tell(text, run->def->wait_for, in->readings));
+        run->is_given_up = run->record.attempt > 1;
+        runs_drop(m, run, RUN_RESULT_SKIPPED);
+}
+
+static void show_state(Manager *m, LiveRun *run, RunState state) {
+        if (run->record.state == state)
+                return;
+        run->record.state = state;
+        (void)ledger_update(m->ledger, &run->record);
+        NOTIFY_OBSERVERS(m, run_changed, &run->record);
+}
+
+static void wait_for_machine(Manager *m, LiveRun *run) {
+        usec_t until = waits_until(run);
+
+        show_state(m, run, RUN_WAITING);
+        run->deadline.due = on_waited_for_machine;
+        deadline_set(m, &run->deadline, deadline_of_realtime(m, until));
+}
+
+/* The first in the queue of its job; true: it has left that. */
+static bool pump_first(Manager *m, LiveRun *run) {
+        usec_t now = turn_now(m->event).realtime;
+        GateInput in;
+        GateAnswer a;
+
+        if (waits_for_machine(run))
+                wait_begin(m, run);
+        in = run_gate_input(run, GATE_QUEUED);
+        a = gates_ask(&in, now);
+        if (a.verdict == GATE_ADMIT) {
+                run_set_stage(run, RUN_STAGE_READY);
+                queues_wait_for_slot(m, run);
+                return true;
+        }
+        if (a.row != GATE_CONDITION) {
+                show_state(m, run, RUN_QUEUED);
+                return false;
+        }
+        if (waits_until(run) <= now) {
+                give_up_waiting(m, run, &in);
+                return true;
+        }
+        wait_for_machine(m, run);
+        return false;
+}
+
+/* --- going on --- */
+
 /* What waits when the daemon ends stays where it is. A run that found no memory gives its place back, which may let
  * the next one go; so look again each time. */
 void queues_pump_job(Manager *m, Job *job) {
@@ -122,10 +285,10 @@ void queues_pump_job(Manager *m, Job *job) {
 
         if (m->take_over.is_under_way)
                 return;
-        while (!m->stopping && (run = TAILQ_FIRST(&job->queue)) && admits(run, GATE_QUEUED)) {
-                run_set_stage(run, RUN_STAGE_READY);
-                queues_wait_for_slot(m, run);
-        }
+        while (!m->stopping && (run = TAILQ_FIRST(&job->queue)))
+                if (!pump_first(m, run))
+                        break;
+        queues_settle(job);
         queues_pump(m);
 }
 
@@ -146,6 +309,8 @@ void queues_pump(Manager *m) {
 void queues_add(Manager *m, LiveRun *run) {
         set_rank(m, run);
         run_set_stage(run, RUN_STAGE_QUEUED);
+        if (run->def->wait_for && run->record.trigger == RUN_TRIGGER_NOW)
+                let_pass(run->job);
 }
 
 /* What has a place gives it back first: there may be fewer of them now. Backwards, so that the order stays. How long
@@ -161,6 +326,7 @@ void queues_redefine(Manager *m, Job *job) {
                 run_use_current_definition(run);
                 (void)pools_admit(m, run); /* or it waits for the pool that it has */
         }
+        let_pass(job);
         queues_pump_job(m, job);
 }
 

@@ -26,3 +26,5 @@ LiveRun *queues_next(const Manager *m);
 /* Something may have become free, for runs of this job or for any: what waits is looked at soon. */
 void queues_pump_job(Manager *m, Job *job);
 void queues_pump(Manager *m);
+/* Nothing looks any more whether a condition is true for which no run of the job waits. */
+void queues_settle(Job *job);

@@ -89,7 +89,7 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **p
         if (r < 0)
                 return r;
         in = run_gate_input(run, GATE_REQUEST);
-        in.has_file = payload != NULL;
+        in.has_file = payload && !(*payload)->is_empty;
         a = gates_ask(&in, run->record.requested);
         admitted = a.verdict != GATE_REFUSE; /* what makes it wait does so once it is accepted */
         if (admitted)

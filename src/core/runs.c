@@ -11,6 +11,7 @@
 #include <inttypes.h>
 
 #include "core/alarms.h"
+#include "core/conditions.h"
 #include "core/follow-ups.h"
 #include "core/manager-body.h"
 #include "core/outbox.h"
@@ -172,6 +173,8 @@ static void run_begin(Manager *m, LiveRun *run) {
         assert(!run->execution && run->record.started == 0);
         run_use_current_definition(run);
         run_set_stage(run, RUN_STAGE_STARTING);
+        queues_settle(job);
+        conditions_job_changed(m, job);
         run->waits_since = 0;
         run->record.started = turn_now(m->event).realtime;
         run->previous_start = job->last_start;

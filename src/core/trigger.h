@@ -10,6 +10,9 @@
  * run is accepted, goes on to the next try, is there again after a restart, and is forgotten in the transaction in
  * which the run ends, unless the kind has something left to do for it. */
 
+#include <sys/queue.h>
+
+#include "condition/condition.h"
 #include "core/manager.h"
 #include "exec/executor.h"
 #include "util/heap.h"
@@ -110,6 +113,8 @@ int runs_request(Manager *m, Job *job, const RunRequest *request, RunPayload **p
 /* Writes down that a run of what has this name was asked for, and why there is none. */
 void runs_refuse(Manager *m, const char *job, const RunRequest *request, RunResult result, const char *format, ...)
         _printf_(5, 6);
+/* Asks for runs of other jobs, which a key of this one names, and writes down why there is none. */
+void runs_request_others(Manager *m, const Job *job, char *const *others, const char *key);
 /* One occurrence of a trigger was skipped. */
 void runs_use_up_skip(Manager *m, Job *job);
 /* From when on the gates let a run with a payload of this cause pass, boottime; 0: now; USEC_INFINITY: when another
@@ -118,6 +123,10 @@ usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause);
 /* Ends what the job does for a payload of this kind, for the sake of newer ones: run_returns_payload() is true of it
  * then. What waits for a slot keeps it, and what a person asked for goes on. */
 void runs_preempt(const Trigger *t, const Job *job, const char *reason);
+
+/* It has been unknown since then (realtime) what the job waits for, and message says why: an alarm, raised once. NULL:
+ * it is known. */
+void job_set_unknown(Manager *m, Job *job, usec_t since, const char *message);
 
 bool manager_is_stopping(const Manager *m) _pure_;
 /* What an earlier daemon left is known: from the ledger, and from the executor. */
@@ -149,3 +158,32 @@ struct Deadline {
 
 /* Sets, moves or (USEC_INFINITY) takes back. */
 void deadline_set(Manager *m, Deadline *d, usec_t at_boottime);
+
+/* A condition in use (core/conditions.c), part of what it is for. */
+typedef struct ConditionWatch ConditionWatch;
+typedef struct ConditionUse ConditionUse;
+struct ConditionWatch {
+        /* truth is another one. From the loop, after the truth of all conditions was found; never from within a
+         * function below; may call condition_watch_stop() for any of them. */
+        void (*changed)(ConditionWatch *w);
+        Truth truth;
+
+        /* The rest is for conditions.c. */
+        Manager *manager;           /* NULL: not in use */
+        const Condition *condition; /* borrowed until condition_watch_stop() */
+        ConditionUse *uses;         /* of its tests */
+        Reading *readings;          /* the same */
+        bool is_stale, has_news;    /* readings have changed; changed() is to be called */
+        TAILQ_ENTRY(ConditionWatch) stale, news;
+};
+
+/* Asks for what the condition is about, again after at most sample_max where nobody tells. It is unknown at first.
+ * -ENOMEM, and errors of probes_new(). */
+int condition_watch_start(ConditionWatch *w, Manager *m, const Condition *condition, usec_t sample_max);
+void condition_watch_stop(ConditionWatch *w); /* may not be in use */
+/* As they are in this turn, for which nothing is asked. NULL: not in use. */
+const Reading *condition_watch_readings(ConditionWatch *w);
+/* "load1 is 3.2 and not < 2", "ac-power: no", "load1 is unknown: REASON" about the test that decides, without a full
+ * stop; of NULL, that nothing is known. Fills buf, returns it. */
+#define CONDITION_TELL_MAX 512
+const char *condition_tell(char buf[static CONDITION_TELL_MAX], const Condition *c, const Reading *readings);

@@ -22,6 +22,7 @@ typedef struct Ctl {
         bool wait;
         bool follow;
         bool watch;
+        bool now;
         bool cron;
         bool all;             /* jobs */
         bool all_runs;        /* of the job */

@@ -68,6 +68,7 @@ static const Option options[] = {
         { 0, "no-color", .flag = offsetof(Ctl, no_color), .help = "Print no colours" },
         { 'q', "quiet", .flag = offsetof(Ctl, quiet), .help = "Do not print what was done" },
         { 0, "wait", .flag = offsetof(Ctl, wait), .verbs = "run", .help = "Wait until the run has ended" },
+        { 0, "now", .flag = offsetof(Ctl, now), .verbs = "run", .help = "Do not wait for WaitFor= of the job" },
         { 'f', "follow", .flag = offsetof(Ctl, follow), .verbs = "run, log", .help = "Show output as it arrives" },
         { 0, "watch", .flag = offsetof(Ctl, watch), .verbs = "test", .help = "Go on, and show each change" },
         { 'n', "lines", "N", .parse = parse_lines, .verbs = "history, log, calendar",

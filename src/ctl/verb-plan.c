@@ -56,7 +56,7 @@ static int explain_watches(Ctl *c, const char *job) {
         if (r < 0)
                 return ctl_failed(c, r, NULL);
         for (const PropertyWatch *w = v.watches; w && w->key; w++)
-                if (!streq(w->state, "active"))
+                if (!streq(w->state, "active") && !streq(w->key, "Monitor"))
                         ctl_say(c, stdout, "%s=%s is %s%s%s", w->key, w->path, w->state,
                                 isempty(w->message) ? "." : ": ", w->message);
         return 0;

@@ -33,7 +33,7 @@ static int request(Ctl *c, char **args, uint64_t *ret_id, char **ret_object) {
                 if (strv_consume(&files, path) < 0)
                         alloc_failed();
         }
-        r = run_view_request(c->connection, args[0], files, c->follow, &c->error, ret_id, ret_object);
+        r = run_view_request(c->connection, args[0], files, c->follow, c->now, &c->error, ret_id, ret_object);
         return r < 0 ? ctl_failed(c, r, look_at) : 0;
 }
 

@@ -208,7 +208,8 @@ static void print_next(const Ctl *c, const JobView *v, const usec_t *elapses, si
 }
 
 static Color watch_color(const char *state) {
-        return streq(state, "degraded") ? COLOR_YELLOW : COLOR_NONE;
+        return streq(state, "degraded") || streq(state, "raised") || streq(state, "unknown") ? COLOR_YELLOW
+                                                                                             : COLOR_NONE;
 }
 
 /* The counters that are not zero because something went wrong. The queue is shared by all jobs. */

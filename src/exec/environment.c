@@ -98,8 +98,7 @@ int environment_base(char ***ret, bool user_instance) {
         return 0;
 }
 
-/* RFC 3339 in UTC; the fraction only when there is one. */
-static int add_time(char ***l, const char *name, usec_t realtime) {
+int environment_add_time(char ***l, const char *name, usec_t realtime) {
         time_t seconds = (time_t)(realtime / USEC_PER_SEC);
         unsigned fraction = (unsigned)(realtime % USEC_PER_SEC);
         char text[sizeof("-9223372036854775808-01-01T00:00:00")], digits[8] = "";
@@ -123,6 +122,14 @@ static int add_path(char ***l, const ExecutionRequest *request) {
         return strv_extendf(l, "VAKT_PATH=%.*s", (int)strnlen(request->paths, request->paths_size), request->paths);
 }
 
+static int add_variables(char ***l, char *const *variables) {
+        int r = 0;
+
+        STRV_FOREACH(s, variables)
+        r = r < 0 ? r : strv_extend(l, *s);
+        return r;
+}
+
 int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *request, const char *list) {
         _cleanup_(strv_freep) char **l = NULL;
         const RunRecord *run = request->run;
@@ -141,7 +148,7 @@ int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *
         if (r >= 0)
                 r = strv_extendf(&l, "VAKT_ATTEMPT=%u", run->attempt);
         if (r >= 0)
-                r = add_time(&l, "VAKT_SCHEDULED", run->scheduled);
+                r = environment_add_time(&l, "VAKT_SCHEDULED", run->scheduled);
         if (r >= 0 && run->parent > 0)
                 r = strv_extendf(&l, "VAKT_PARENT_RUN=%" PRIu64, run->parent);
         if (r >= 0)
@@ -154,6 +161,8 @@ int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *
                 r = add_optional(&l, "VAKT_PATHS", list);
         if (r >= 0)
                 r = add_path(&l, request);
+        if (r >= 0)
+                r = add_variables(&l, request->variables);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(l);

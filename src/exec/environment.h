@@ -21,6 +21,9 @@ int environment_add_user(char ***l, uid_t uid);
 /* A shell that does not permit logins is not a SHELL. */
 bool shell_is_usable(const char *shell) _pure_;
 
+/* "NAME=2026-01-01T12:00:00.500000Z" (RFC 3339), the fraction only when there is one. -ENOMEM. */
+int environment_add_time(char ***l, const char *name, usec_t realtime);
+
 /* base, which may be NULL, with the VAKT_ variables of a run. list: the file with its list of paths, or NULL.
  * -ENOMEM. */
 int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *request, const char *list);

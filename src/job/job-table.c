@@ -35,6 +35,7 @@ Job *job_free(Job *j) {
                 return NULL;
         assert(!j->timers);
         assert(!j->alarms);
+        assert(!j->wait);
         assert(TAILQ_EMPTY(&j->runs) && TAILQ_EMPTY(&j->queue) && TAILQ_EMPTY(&j->delayed));
         job_def_unref(j->def);
         free(j->problem);

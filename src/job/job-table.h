@@ -24,6 +24,7 @@ typedef struct JobTimers JobTimers; /* of sched/ */
 typedef struct LiveRun LiveRun;     /* of core/ */
 typedef TAILQ_HEAD(LiveRunList, LiveRun) LiveRunList;
 typedef struct JobAlarms JobAlarms; /* of core/ */
+typedef struct JobWait JobWait;     /* of core/ */
 
 #define TRIGGER_KINDS_MAX 8 /* kinds of triggers */
 
@@ -39,6 +40,7 @@ typedef struct Job {
         unsigned skip;           /* occurrences that are still to be skipped */
         bool gone;
         bool came_back;     /* its file did not exist while the previous daemon ran */
+        bool is_overdue;    /* of core/: the alarm of ExpectSec= is raised */
         bool on_demand;     /* an instance that was requested by name; has no file of its own */
         unsigned n_running; /* starting, running, stopping */
         unsigned n_queued;  /* waiting, queued */
@@ -52,6 +54,7 @@ typedef struct Job {
         LiveRunList queue;                 /* of core/: runs that wait for the job's other runs */
         LiveRunList delayed;               /* of core/: runs whose time has not come yet: retries */
         JobAlarms *alarms;                 /* of core/: what is watched for alarms, or NULL */
+        JobWait *wait;                     /* of core/: what its runs wait for (WaitFor=), or NULL: no run waits */
         void *triggers[TRIGGER_KINDS_MAX]; /* what each kind of trigger keeps for the job, see core/trigger.h */
         unsigned n_bounded;                /* of core/: runs in the queue or with a place that QueueMax= counts */
         unsigned n_delayed;                /* of core/: runs among the delayed; in n_queued, too */

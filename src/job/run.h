@@ -46,6 +46,7 @@ typedef enum RunResult {
 } RunResult;
 
 #define RUN_TRIGGER_NONE UINT32_MAX
+#define RUN_TRIGGER_NOW  (UINT32_MAX - 1) /* a person, who does not want it to wait for WaitFor= */
 
 /* What is remembered about a run. Times are µs of CLOCK_REALTIME, 0 = not yet. The strings are borrowed: literals,
  * parts of a message or of a row, or those of an OwnedRun. */
@@ -57,11 +58,11 @@ typedef struct RunRecord {
         RunResult result;
         int code;         /* exit status (exit), signal number (signal, timeout, oom), errno (start-failed), else 0 */
         unsigned attempt; /* from 1 */
-        uint32_t trigger; /* index in the definition, or RUN_TRIGGER_NONE */
+        uint32_t trigger; /* index in the definition, RUN_TRIGGER_NONE or RUN_TRIGGER_NOW */
         uint64_t
                 parent; /* run that requested it, or 0: for a chain the one that ended, for a retry the previous try */
         const char *parent_job; /* its job; for an alarm, the job that it is about; or NULL */
-        const char *alarm;      /* "slow", "expect" if an alarm requested it, or NULL */
+        const char *alarm;      /* "slow", "expect", "unknown" if an alarm requested it, or NULL */
         const char
                 *payload; /* what a path trigger passed to it, for users: a path, and how many more; bytes; or NULL */
         usec_t scheduled;

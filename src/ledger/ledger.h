@@ -132,7 +132,7 @@ int ledger_get_job_state(Ledger *l, const char *job, LedgerJobState *ret);
 
 typedef struct LedgerAlarm {
         const char *job;
-        const char *key;  /* "slow", "expect", or the condition of a monitor */
+        const char *key;  /* "slow", "expect", "unknown" */
         usec_t since;     /* since when the condition holds; 0 = it does not: the alarm is deleted */
         usec_t raised;    /* when the alarm was raised; 0 = not yet */
         uint64_t run;     /* that it is about, or 0 */

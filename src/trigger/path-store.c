@@ -73,9 +73,10 @@ static bool unpack_number(const char **p, size_t *n, void *ret, size_t size) {
 }
 
 static bool unpack(RunPaths *rp, const char *p, size_t n) {
+        static const char kinds[] = { KIND_LIST, KIND_ONE, KIND_ITEM };
         char kind = 0;
 
-        if (!unpack_number(&p, &n, &kind, 1))
+        if (!unpack_number(&p, &n, &kind, 1) || !memchr(kinds, kind, sizeof(kinds)))
                 return false;
         if (kind == KIND_ITEM) {
                 if (!unpack_number(&p, &n, &rp->item.id, sizeof(rp->item.id)) ||

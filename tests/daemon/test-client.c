@@ -51,7 +51,7 @@ static void run_to_end(Connection *c, const char *job, RunView *ret) {
         uint64_t id;
 
         assert_int_equal(run_waiter_new(c, &(RunWaiterOptions){ 0 }, &w), 0);
-        assert_int_equal(run_view_request(c, job, NULL, /* follow= */ false, &e, &id, &object), 0);
+        assert_int_equal(run_view_request(c, job, NULL, /* follow= */ false, /* now= */ false, &e, &id, &object), 0);
         assert_int_equal(run_waiter_wait(w, id, object, &e, ret), 0);
         assert_int_equal(ret->id, id);
         assert_true(run_view_is_done(ret));
@@ -253,10 +253,10 @@ static void test_failures(void **state) {
         assert_failed(job_plan_get(c, "good", 1, &e, &p), EIO, &e, "org.vaktd1.Error.NoPaths", "watches no files");
         assert_int_equal(p.total, 3);
         assert_failed(job_explanation_get(c, "none", NULL, &e, &why), ENOENT, &e, NULL, "no job 'none'");
-        assert_failed(run_view_request(c, "off", NULL, /* follow= */ false, &e, &id, &object), EIO, &e,
-                      "org.vaktd1.Error.JobDisabled", "is disabled");
-        assert_failed(run_view_request(c, "good", files, /* follow= */ false, &e, &id, &object), EINVAL, &e,
-                      "org.vaktd1.Error.BadOption", "takes no files");
+        assert_failed(run_view_request(c, "off", NULL, /* follow= */ false, /* now= */ false, &e, &id, &object), EIO,
+                      &e, "org.vaktd1.Error.JobDisabled", "is disabled");
+        assert_failed(run_view_request(c, "good", files, /* follow= */ false, /* now= */ false, &e, &id, &object),
+                      EINVAL, &e, "org.vaktd1.Error.BadOption", "takes no files");
         assert_null(object);
         assert_failed(connection_call(c, &(MethodCall){ .member = "Nonsense" }, &e, NULL, NULL), EOPNOTSUPP, &e,
                       SD_BUS_ERROR_UNKNOWN_METHOD, "does not support Nonsense, because it is older than test-client");
@@ -362,7 +362,8 @@ static int wait_for(Connection *c, Waiting *w, const char *job, sd_bus_error *re
         int r;
 
         assert_int_equal(run_waiter_new(c, &options, &w->waiter), 0);
-        assert_int_equal(run_view_request(c, job, NULL, /* follow= */ true, reterr, &id, &object), 0);
+        assert_int_equal(run_view_request(c, job, NULL, /* follow= */ true, /* now= */ false, reterr, &id, &object),
+                         0);
         r = run_waiter_wait(w->waiter, id, object, reterr, ret);
         w->waiter = run_waiter_free(w->waiter);
         return r;
@@ -476,7 +477,7 @@ static int request_run(Connection *c, sd_bus_error *reterr) {
         _cleanup_free_ char *object = NULL;
         uint64_t id;
 
-        return run_view_request(c, "job", NULL, /* follow= */ false, reterr, &id, &object);
+        return run_view_request(c, "job", NULL, /* follow= */ false, /* now= */ false, reterr, &id, &object);
 }
 
 static int get_nothing(Connection *c, sd_bus_error *reterr) {

@@ -25,6 +25,8 @@ readonly SEAMS="
         ledger_upkeep                   the clock
         properties_read                 an answer that no bus has sent
         properties_read_rows            the same
+        monitor_phase_to_string         the table of transitions, printed
+        monitor_transition_to_string    the same
         run_stage_to_string             the table of transitions, printed
         run_transition_to_string        the same
         unit_executor_new_at            the service manager

@@ -209,6 +209,19 @@ static void test_paths(void **state) {
         assert_null(get(none, "VAKT_PATH"));
 }
 
+/* What else a trigger gave it. */
+static void test_variables(void **state) {
+        char *variables[] = { (char *)"VAKT_VALUE=9.3% (1.2G)", (char *)"VAKT_LIMIT=", NULL };
+        RunRecord run = { .id = 1, .job = "disk", .cause = RUN_CAUSE_MONITOR, .attempt = 1 };
+        ExecutionRequest request = { .run = &run, .variables = variables };
+        _cleanup_(strv_freep) char **l = NULL;
+
+        assert_int_equal(environment_for_run(&l, NULL, &request, NULL), 0);
+        assert_string_equal(get(l, "VAKT_VALUE"), "9.3% (1.2G)");
+        assert_string_equal(get(l, "VAKT_LIMIT"), "");
+        assert_string_equal(get(l, "VAKT_CAUSE"), "monitor");
+}
+
 static void test_base_environment(void **state) {
         _cleanup_(strv_freep) char **system = NULL, **user = NULL;
 
@@ -233,7 +246,7 @@ int main(void) {
                 cmocka_unit_test(test_run_environment), cmocka_unit_test(test_parent),
                 cmocka_unit_test(test_read_again),      cmocka_unit_test(test_read_nonsense),
                 cmocka_unit_test(test_read_paths),      cmocka_unit_test(test_base_environment),
-                cmocka_unit_test(test_paths),
+                cmocka_unit_test(test_paths),           cmocka_unit_test(test_variables),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

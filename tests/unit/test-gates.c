@@ -26,7 +26,8 @@ typedef struct Case {
         GateVerdict verdict;
         GateRow row;
         usec_t until;
-        const char *why; /* the whole message */
+        const char *why;      /* the whole message */
+        const char *wait_for; /* of the definition */
 } Case;
 
 /* A line: who asks for what reason, fields of the input, of the job, of its definition, what comes of it. */
@@ -40,6 +41,13 @@ typedef struct Case {
 #define REFUSES(r, text)   .verdict = GATE_REFUSE, .row = GATE_##r, .why = (text)
 #define WAITS(r, at, text) .verdict = GATE_WAIT, .row = GATE_##r, .until = (at), .why = (text)
 #define FOR_OTHERS         USEC_INFINITY
+
+/* Of "load1 < 2 and ac-power". */
+static const Reading calm[] = { { .is_known = true, .value = 1000 }, { .is_known = true, .value = 1 } };
+static const Reading busy[] = { { .is_known = true, .value = 3200 }, { .is_known = true, .value = 1 } };
+static const Reading by_battery[] = { { .is_known = true, .value = 1000 }, { .is_known = true } };
+static const Reading no_load[] = { { .reason = "It cannot be read." }, { .is_known = true, .value = 1 } };
+#define WAITS_FOR .wait_for = "load1 < 2 and ac-power"
 
 static PathSource spool = { .kind = PATH_SPOOL }, directory = { .kind = PATH_CHANGED };
 static PathDef of_spool = { .sources = &spool, .n_sources = 1 };
@@ -173,6 +181,27 @@ static const Case cases[] = {
         CASE(QUEUED, TIMER, F(), F(.n_queued = 3), F(.overlap = OVERLAP_SKIP), ADMITS),
         CASE(QUEUED, TIMER, F(.all_paused = true), F(.skip = 3, .last_start = NOW), F(.min_interval = HOUR), ADMITS),
 
+        /* WaitFor=: what is accepted waits for the machine, before it has a place, and unknown is not true. */
+        CASE(QUEUED, TIMER, F(.readings = calm), F(), F(), ADMITS, WAITS_FOR),
+        CASE(QUEUED, RETRY, F(.readings = busy), F(), F(),
+             WAITS(CONDITION, FOR_OTHERS, "waits until its condition is true: load1 is 3.2 and not < 2 (WaitFor=)."),
+             WAITS_FOR),
+        CASE(QUEUED, MANUAL, F(.readings = by_battery), F(), F(),
+             WAITS(CONDITION, FOR_OTHERS, "waits until its condition is true: ac-power: no (WaitFor=)."), WAITS_FOR),
+        CASE(QUEUED, TIMER, F(.readings = no_load), F(), F(),
+             WAITS(CONDITION, FOR_OTHERS,
+                   "waits until its condition is true: load1 is unknown: It cannot be read (WaitFor=)."),
+             WAITS_FOR),
+        CASE(QUEUED, TIMER, F(), F(), F(),
+             WAITS(CONDITION, FOR_OTHERS, "waits until its condition is true: nothing is known of it (WaitFor=)."),
+             WAITS_FOR),
+        CASE(QUEUED, MANUAL, F(.readings = busy, .is_now = true), F(), F(), ADMITS, WAITS_FOR),
+        CASE(QUEUED, TIMER, F(.readings = busy), F(.n_running = 1, .n_queued = 1, .n_slots = 1), F(),
+             WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=queue)."), WAITS_FOR),
+        CASE(REQUEST, TIMER, F(.readings = busy), F(), F(), ADMITS, WAITS_FOR),
+        CASE(READY, TIMER, F(.readings = busy), F(), F(), ADMITS, WAITS_FOR),
+        CASE(FILES, PATH, F(.readings = busy), F(), F(), ADMITS, WAITS_FOR),
+
         /* What all share: of those that hold a run up, the first is told. */
         CASE(READY, TIMER, F(), F(.n_queued = 1), F(), ADMITS),
         CASE(READY, TIMER, F(.is_held = true, .pool_running = 1), F(), F(),
@@ -204,8 +233,12 @@ static void test_each_gate(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 Case c = cases[i];
                 char why[GATE_WHY_MAX];
+                _cleanup_(condition_freep) Condition *wait_for = NULL;
                 GateAnswer a;
 
+                if (c.wait_for)
+                        assert_int_equal(condition_parse(c.wait_for, &wait_for, NULL), 0);
+                c.def.wait_for = wait_for;
                 c.in.job = &c.job;
                 c.in.def = c.job.def = &c.def;
                 c.in.pool_slots = MAX(c.in.pool_slots, 1U);

@@ -1,0 +1,23 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Conditions in use; core/trigger.h has the functions for one. */
+
+#include "core/trigger.h"
+
+int conditions_init(Manager *m);
+/* None is in use any more. */
+void conditions_done(Manager *m);
+/* A run of the job begins, which is told to nobody else yet. */
+void conditions_job_changed(Manager *m, const Job *job);
+
+/* What runs of a job wait for: made when the first of them waits, and shared by all. */
+struct JobWait {
+        ConditionWatch watch;
+        Job *job;
+        JobDef *def;  /* that the condition is of */
+        usec_t since; /* realtime; that somebody looks */
+};
+
+/* What is known of what runs of the job with this definition wait for; NULL: nothing yet. */
+const Reading *job_wait_readings(const Job *job, const JobDef *def);

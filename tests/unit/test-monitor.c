@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Monitors of real jobs on a clock of their own, with probes that say what the test wants: what is asked for, what a
+ * run is told, and what a restart, a reload and a pause at any moment change about that: nothing. */
+
+#include "condition-fixture.h"
+
+#include "core/manager-body.h"
+#include "trigger/monitor-state.h"
+
+/* --- set, held, cleared --- */
+
+static void disk_free(int64_t percent) {
+        fake_probe_set("disk-free /var", percent * 10000, 1000000);
+        settle();
+}
+
+static void test_set_held_cleared(void **state) {
+        write_job("disk", "[Monitor]\nWhen=disk-free /var < 10%\nForSec=1min\nClear=disk-free /var > 15%\n"
+                          "OnClear=fine\n[Run]\nShell=clean\n");
+        write_job("fine", "[Run]\nShell=tell\n");
+        start();
+        assert_string_equal(monitor_state("disk"), "unknown");
+        disk_free(30);
+        assert_string_equal(monitor_state("disk"), "ok");
+        disk_free(9);
+        assert_string_equal(monitor_state("disk"), "pending");
+        advance(MINUTES - 1);
+        assert_int_equal(count_runs("disk"), 0);
+        advance(10 * USEC_PER_MSEC);
+        assert_string_equal(monitor_state("disk"), "raised");
+        assert_int_equal(count_cause("disk", RUN_CAUSE_MONITOR), 1);
+        assert_string_equal(variable("VAKT_CAUSE"), "monitor");
+        assert_string_equal(variable("VAKT_SUBJECT"), "/var");
+        assert_string_equal(variable("VAKT_LIMIT"), "10%");
+        assert_non_null(strstr(variable("VAKT_VALUE"), "9%"));
+        assert_string_equal(variable("VAKT_CONDITION"), "disk-free /var < 10%");
+        assert_string_equal(variable("VAKT_SINCE"), "2030-01-01T00:00:00Z");
+        assert_string_equal(variable("VAKT_COUNT"), "1");
+
+        advance(HOURS);
+        disk_free(12); /* between the marks */
+        assert_string_equal(monitor_state("disk"), "clearing");
+        disk_free(8);
+        advance(HOURS);
+        assert_int_equal(count_runs("disk"), 1);
+        assert_int_equal(count_runs("fine"), 0);
+        disk_free(16);
+        assert_string_equal(monitor_state("disk"), "ok");
+        assert_int_equal(count_cause("fine", RUN_CAUSE_CHAIN), 1);
+        assert_string_equal(newest("fine").parent_job, "disk");
+        advance(HOURS);
+        assert_int_equal(count_runs("disk") + count_runs("fine"), 2);
+}
+
+/* An hour, a change each ten seconds: once with two marks, and never where it does not hold long enough. */
+static void test_dancing(void **state) {
+        write_job("marks", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 4\n[Run]\nShell=x\n");
+        write_job("held", "[Monitor]\nWhen=load1 > 8\nForSec=1min\n[Run]\nShell=x\n");
+        write_job("each", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\nOverlap=parallel\nMaxParallel=1000\n");
+        start();
+        for (unsigned i = 0; i < 360; i++) {
+                set("load1", i % 2 ? 7900 : 8100);
+                advance(10 * USEC_PER_SEC);
+        }
+        assert_int_equal(count_runs("marks"), 1);
+        assert_int_equal(count_runs("held"), 0);
+        assert_int_equal(count_runs("each"), 180);
+        assert_string_equal(monitor_state("marks"), "clearing");
+        set("load1", 3000);
+        assert_string_equal(monitor_state("marks"), "ok");
+}
+
+/* How often it became true meanwhile is told to the next run. */
+static void test_count(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 4\nEverySec=1h\n[Run]\nShell=x\n");
+        start();
+        for (unsigned i = 0; i < 20; i++) {
+                set("load1", 9000);
+                set("load1", 5000);
+        }
+        restart();
+        advance(HOURS + USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 2);
+        assert_string_equal(variable("VAKT_COUNT"), "20");
+}
+
+static void test_again(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nEverySec=1h\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        advance(5 * HOURS + USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 6);
+        assert_string_equal(variable("VAKT_SINCE"), "2030-01-01T00:00:00Z");
+        advance(HOURS / 2);
+        restart();
+        advance(HOURS / 2 - 2 * USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 6);
+        advance(2 * USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 7);
+        set("load1", 1000);
+        advance(5 * HOURS);
+        assert_int_equal(count_runs("j"), 7);
+}
+
+/* --- restarts --- */
+
+/* Nothing twice, nothing lost, whatever it is at and whatever holds afterwards. */
+static void test_restart_at_each_state(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 4\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("c", "[Run]\nShell=x\n");
+        start();
+        set("load1", 1000);
+        restart();
+        assert_string_equal(monitor_state("j"), "ok");
+
+        set("load1", 9000);
+        advance(5 * MINUTES);
+        restart(); /* what was held until now counts */
+        assert_string_equal(monitor_state("j"), "pending");
+        advance(5 * MINUTES - USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 0);
+        advance(USEC_PER_SEC + 10 * USEC_PER_MSEC);
+        assert_int_equal(count_runs("j"), 1);
+
+        restart();
+        assert_string_equal(monitor_state("j"), "raised");
+        set("load1", 5000);
+        restart();
+        assert_string_equal(monitor_state("j"), "clearing");
+        advance(HOURS);
+        assert_int_equal(count_runs("j") + count_runs("c"), 1);
+
+        stop();
+        fake_probe_set("load1", 1000, 0); /* while nobody looked */
+        start();
+        assert_int_equal(count_runs("c"), 1);
+        restart();
+        advance(HOURS);
+        assert_int_equal(count_runs("j") + count_runs("c"), 2);
+}
+
+/* What held before and does not hold any more starts anew. */
+static void test_pending_that_is_over(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        advance(9 * MINUTES);
+        stop();
+        fake_probe_set("load1", 1000, 0);
+        start();
+        set("load1", 9000);
+        advance(9 * MINUTES);
+        assert_int_equal(count_runs("j"), 0);
+        /* The daemon was down when the time was over. */
+        stop();
+        fake_clock_advance(HOURS);
+        start();
+        assert_int_equal(count_runs("j"), 1);
+        assert_string_equal(monitor_state("j"), "raised");
+}
+
+/* Until the first reading it is as it was. */
+static void test_restart_without_a_reading(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("c", "[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        stop();
+        fake_probe_forget();
+        start();
+        advance(30 * USEC_PER_SEC);
+        assert_string_equal(monitor_state("j"), "raised");
+        assert_int_equal(count_runs("j"), 1);
+        assert_int_equal(count_runs("c"), 0);
+        set("load1", 9000);
+        assert_int_equal(count_runs("j") + count_runs("c"), 1);
+}
+
+/* A clock that is set is no reason, neither forward nor back. */
+static void test_clock_is_set(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        fake_clock_step((int64_t)(24 * HOURS));
+        advance(5 * MINUTES);
+        assert_int_equal(count_runs("j"), 0);
+        fake_clock_step(-(int64_t)(48 * HOURS));
+        advance(5 * MINUTES + USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 1);
+}
+
+/* The machine sleeps, and what held before is over when it wakes up; that is known a moment later. */
+static void test_sleep(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        advance(MINUTES);
+        fake_clock_suspend(HOURS);
+        settle();
+        set("load1", 1000);
+        advance(HOURS);
+        assert_int_equal(count_runs("j"), 0);
+        set("load1", 9000);
+        advance(MINUTES);
+        fake_clock_suspend(HOURS);
+        advance(10 * USEC_PER_SEC); /* and goes on */
+        assert_int_equal(count_runs("j"), 1);
+}
+
+/* --- reloads --- */
+
+static void test_reload(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        advance(5 * MINUTES);
+        reload();
+        write_job("j", "[Job]\nDescription=another\n[Monitor]\nWhen=load1 > 8\nForSec=8min\n[Run]\nShell=y\n");
+        reload();
+        assert_string_equal(monitor_state("j"), "pending");
+        advance(3 * MINUTES + USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 1);
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 2\n[Run]\nShell=x\n");
+        reload();
+        reload();
+        assert_string_equal(monitor_state("j"), "raised");
+        assert_int_equal(count_runs("j"), 1);
+        set("load1", 3000);
+        assert_string_equal(monitor_state("j"), "clearing");
+
+        /* Another condition is another monitor. */
+        write_job("j", "[Monitor]\nWhen=load1 > 2\nForSec=1min\n[Run]\nShell=x\n");
+        reload();
+        assert_string_equal(monitor_state("j"), "pending");
+        advance(MINUTES + USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 2);
+        stop();
+        write_job("j", "[Monitor]\nWhen=load1 > 1\nForSec=1min\n[Run]\nShell=x\n");
+        start();
+        assert_string_equal(monitor_state("j"), "pending");
+        advance(MINUTES + USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 3);
+}
+
+static void test_disabled_and_gone(void **state) {
+        static const char text[] = "[Monitor]\nWhen=load1 > 8\nOnClear=c\n[Run]\nShell=x\n";
+
+        write_job("j", text);
+        write_job("c", "[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        advance(2 * MINUTES);
+        assert_int_equal(count_runs("j"), 1);
+        remove_job("j");
+        reload();
+        assert_int_equal(fake_probe_n(), 0);
+        write_job("j", text); /* as a package does that is upgraded */
+        reload();
+        assert_string_equal(monitor_state("j"), "raised");
+        assert_int_equal(count_runs("j"), 1);
+
+        write_job("j", "[Job]\nEnabled=no\n[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\n");
+        reload();
+        assert_int_equal(fake_probe_n(), 0);
+        write_job("j", text);
+        reload();
+        assert_int_equal(count_runs("j"), 2);
+        advance(2 * MINUTES);
+
+        stop();
+        write_job("j", "[Run]\nShell=x\n");
+        start();
+        write_job("j", text);
+        reload();
+        assert_int_equal(count_runs("j"), 3);
+        assert_int_equal(count_runs("c"), 0);
+}
+
+/* --- people --- */
+
+static void test_pause(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("c", "[Run]\nShell=x\n");
+        start();
+        set("load1", 1000);
+        assert_int_equal(manager_pause(f.m, "j"), 0);
+        set("load1", 9000);
+        advance(HOURS);
+        assert_string_equal(monitor_state("j"), "raised");
+        assert_non_null(strstr(why("j"), "No run has been requested for that yet, because the job is paused."));
+        assert_int_equal(count_runs("j"), 0);
+        restart();
+        assert_int_equal(manager_resume(f.m, "j"), 0);
+        settle();
+        assert_int_equal(count_runs("j"), 1);
+        assert_string_equal(variable("VAKT_SINCE"), "2030-01-01T00:00:00Z");
+
+        /* What it clears is told of after the pause, and what both begins and ends in one is not. */
+        assert_int_equal(manager_pause_all(f.m), 0);
+        set("load1", 1000);
+        restart();
+        assert_int_equal(count_runs("c"), 0);
+        assert_int_equal(manager_resume_all(f.m), 0);
+        settle();
+        assert_int_equal(count_runs("c"), 1);
+        assert_int_equal(manager_pause(f.m, "j"), 0);
+        set("load1", 9000);
+        set("load1", 1000);
+        assert_int_equal(manager_resume(f.m, "j"), 0);
+        advance(HOURS);
+        assert_int_equal(count_runs("j") + count_runs("c"), 2);
+}
+
+static void test_skip(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\n");
+        start();
+        set("load1", 1000);
+        assert_int_equal(manager_skip(f.m, "j", 1), 0);
+        set("load1", 9000);
+        advance(HOURS);
+        assert_int_equal(count_result("j", RUN_RESULT_SKIPPED), 1);
+        assert_int_equal(count_runs("j"), 1);
+        assert_int_equal(job("j")->skip, 0);
+        set("load1", 1000);
+        set("load1", 9000);
+        assert_int_equal(count_runs("j"), 2);
+}
+
+/* By hand it runs as any job, and is told nothing. */
+static void test_by_hand(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        advance(HOURS);
+        (void)request("j", RUN_TRIGGER_NONE);
+        assert_int_equal(f.n_begun, 2);
+        assert_string_equal(variable("VAKT_CAUSE"), "manual");
+        assert_string_equal(variable("VAKT_VALUE"), "");
+}
+
+/* --- unknown --- */
+
+static void test_unknown(void **state) {
+        write_job("j", "[Job]\nOnAlarm=a\n[Monitor]\nWhen=load1 > 8\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("a", "[Run]\nShell=x\n");
+        write_job("c", "[Run]\nShell=x\n");
+        start();
+        set("load1", 1000);
+        set_unknown("load1", "It cannot be read.");
+        assert_string_equal(monitor_state("j"), "unknown");
+        assert_string_equal(monitor_message("j"), "load1 is unknown: It cannot be read");
+        advance(10 * MINUTES - USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 0);
+        advance(2 * USEC_PER_SEC);
+        assert_int_equal(f.n_raised, 1);
+        assert_int_equal(count_runs("a"), 1);
+        assert_string_equal(newest("a").alarm, "unknown");
+        assert_non_null(strstr(why("j"), "load1 is unknown: It cannot be read"));
+        restart();
+        advance(HOURS);
+        reload();
+        assert_int_equal(f.n_raised, 1);
+        /* A success says nothing about that. */
+        (void)request("j", RUN_TRIGGER_NONE);
+        advance(2 * MINUTES);
+        assert_int_equal(f.n_cleared, 0);
+        restart();
+        set("load1", 1000);
+        assert_int_equal(f.n_cleared, 1);
+        set_unknown("load1", "It cannot be read.");
+        advance(HOURS);
+        assert_int_equal(f.n_raised, 2);
+        assert_int_equal(count_runs("j"), 1);
+        assert_int_equal(count_runs("c"), 0);
+
+        /* It is another question. */
+        write_job("j", "[Monitor]\nWhen=load5 > 8\n[Run]\nShell=x\n");
+        reload();
+        assert_int_equal(f.n_cleared, 2);
+        advance(MONITOR_UNKNOWN_MIN_USEC + USEC_PER_SEC); /* there is no ForSec= */
+        assert_int_equal(f.n_raised, 3);
+}
+
+/* --- what a run is told --- */
+
+static void test_retry_and_restart(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\nRetry=2\nRetryDelaySec=10min\n");
+        start();
+        f.runs_fail = true;
+        set("load1", 9500);
+        advance(2 * MINUTES);
+        set("load1", 9100);
+        restart();
+        advance(15 * MINUTES);
+        assert_int_equal(f.n_begun, 2);
+        assert_int_equal(count_cause("j", RUN_CAUSE_RETRY), 2);
+        assert_string_equal(variable("VAKT_CAUSE"), "retry");
+        assert_string_equal(variable("VAKT_VALUE"), "9.5");
+        assert_string_equal(variable("VAKT_LIMIT"), "8");
+        f.runs_fail = false;
+        advance(HOURS);
+        assert_int_equal(f.n_begun, 3);
+        assert_string_equal(variable("VAKT_VALUE"), "9.5");
+        assert_int_equal(count_runs("j"), 3);
+}
+
+/* One that waits for a slot while the daemon ends, too. */
+static void test_payload_of_what_waits(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\nPool=p\n");
+        write_job("other", "[Run]\nShell=x\nPool=p\n");
+        start();
+        (void)request("other", RUN_TRIGGER_NONE);
+        set("load1", 9500);
+        restart();
+        set("load1", 1000);
+        assert_int_equal(f.n_begun, 1);
+        advance(2 * MINUTES);
+        assert_int_equal(f.n_begun, 2);
+        assert_string_equal(variable("VAKT_VALUE"), "9.5");
+}
+
+/* --- questions about jobs --- */
+
+static void test_jobs(void **state) {
+        write_job("failed", "[Monitor]\nWhen=job other is failed\n[Run]\nShell=x\n");
+        write_job("running", "[Monitor]\nWhen=job other is running\n[Run]\nShell=x\n");
+        write_job("overdue", "[Monitor]\nWhen=job other is overdue\n[Run]\nShell=x\n");
+        write_job("other", "[Job]\nExpectSec=1h\n[Run]\nShell=x\n");
+        start();
+        assert_string_equal(monitor_state("failed"), "ok");
+        f.runs_fail = true;
+        (void)request("other", RUN_TRIGGER_NONE);
+        assert_string_equal(monitor_state("running"), "raised");
+        assert_string_equal(monitor_state("failed"), "ok");
+        f.runs_fail = false;
+        advance(2 * MINUTES);
+        assert_string_equal(monitor_state("running"), "ok");
+        assert_string_equal(monitor_state("failed"), "raised");
+        assert_int_equal(count_runs("failed"), 1);
+        assert_string_equal(monitor_state("overdue"), "ok");
+        advance(HOURS);
+        assert_string_equal(monitor_state("overdue"), "raised");
+        restart();
+        assert_string_equal(monitor_state("overdue"), "raised");
+        (void)request("other", RUN_TRIGGER_NONE);
+        advance(2 * MINUTES);
+        assert_string_equal(monitor_state("failed"), "ok");
+        assert_string_equal(monitor_state("overdue"), "ok");
+        assert_int_equal(count_runs("failed") + count_runs("overdue"), 2);
+        remove_job("other");
+        reload();
+        assert_string_equal(monitor_state("failed"), "unknown");
+        assert_string_equal(monitor_message("failed"),
+                            "job other is failed is unknown: There is no job with this name");
+        write_job("other", "[Run]\nShell=x\n");
+        reload();
+        assert_string_equal(monitor_state("failed"), "ok");
+}
+
+/* --- many --- */
+
+static unsigned n_requests;
+
+static int count_all(const RunRecord *r, void *userdata) {
+        n_requests++;
+        return 0;
+}
+
+static void test_many(void **state) {
+        static const char *const questions[] = { "load1", "load5", "load15" };
+        char name[32], text[256];
+
+        for (unsigned i = 0; i < 300; i++) {
+                (void)snprintf(name, sizeof(name), "m%u", i);
+                (void)snprintf(text, sizeof(text), "[Monitor]\nWhen=%s > 8 and load1 > 7\n[Run]\nShell=x\n",
+                               questions[i % 3]);
+                write_job(name, text);
+        }
+        start();
+        assert_int_equal(fake_probe_n(), 3);
+        for (unsigned i = 0; i < 3; i++)
+                fake_probe_set(questions[i], 9000, 0);
+        settle();
+        assert_int_equal(manager_list_runs(f.m, NULL, 0, 5000, count_all, NULL), 0);
+        assert_int_equal(n_requests, 300);
+}
+
+/* Two readings that change in one turn are seen together. */
+static void test_no_state_in_between(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8 and load5 < 8\n[Run]\nShell=x\n");
+        start();
+        fake_probe_set("load1", 1000, 0);
+        fake_probe_set("load5", 1000, 0);
+        settle();
+        fake_probe_set("load1", 9000, 0);
+        fake_probe_set("load5", 9000, 0);
+        settle();
+        fake_probe_set("load5", 9500, 0);
+        fake_probe_set("load1", 1000, 0);
+        settle();
+        assert_int_equal(count_runs("j"), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, condition_setup, condition_teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_set_held_cleared),
+                TEST(test_dancing),
+                TEST(test_count),
+                TEST(test_again),
+                TEST(test_restart_at_each_state),
+                TEST(test_pending_that_is_over),
+                TEST(test_restart_without_a_reading),
+                TEST(test_clock_is_set),
+                TEST(test_sleep),
+                TEST(test_reload),
+                TEST(test_disabled_and_gone),
+                TEST(test_pause),
+                TEST(test_skip),
+                TEST(test_by_hand),
+                TEST(test_unknown),
+                TEST(test_retry_and_restart),
+                TEST(test_payload_of_what_waits),
+                TEST(test_jobs),
+                TEST(test_many),
+                TEST(test_no_state_in_between),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* WaitFor= of real jobs on a clock of their own, with probes that say what the test wants: what waits, where, and what
+ * it holds up; and that restarts, reloads and edits change nothing about how long. */
+
+#include "condition-fixture.h"
+
+#include "core/manager-body.h"
+
+#define WAITS "[Run]\nShell=x\nWaitFor=load1 < 2\n"
+
+static void test_waits_until_true(void **state) {
+        uint64_t id;
+
+        write_job("j", WAITS);
+        start();
+        set("load1", 3200);
+        assert_int_equal(fake_probe_n(), 0); /* nobody waits */
+        id = request("j", RUN_TRIGGER_NONE);
+        assert_int_equal(run(id).state, RUN_WAITING);
+        assert_int_equal(fake_probe_n(), 1);
+        assert_non_null(strstr(why("j"), "waits until its condition is true: load1 is 3.2 and not < 2 (WaitFor=)."));
+        advance(100 * HOURS);
+        assert_int_equal(f.n_begun, 0);
+        set("load1", 1900);
+        assert_int_equal(f.n_begun, 1);
+        assert_int_equal(fake_probe_n(), 0);
+        advance(2 * MINUTES);
+        assert_int_equal(run(id).result, RUN_RESULT_SUCCESS);
+
+        /* Where it is true already, it takes a reading. */
+        id = request("j", RUN_TRIGGER_NONE);
+        assert_int_equal(run(id).state, RUN_RUNNING);
+}
+
+/* What waits for the machine holds no slot, and is not in the way of what waits for one. */
+static void test_holds_no_slot(void **state) {
+        write_job("a", WAITS "Pool=p\nPriority=10\n");
+        write_job("b", "[Run]\nShell=x\nPool=p\n");
+        write_config("[Manager]\nMaxRunning=1\n");
+        start();
+        set("load1", 3000);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("b", RUN_TRIGGER_NONE);
+        assert_int_equal(f.n_begun, 1);
+        assert_string_equal(variable("VAKT_JOB"), "b");
+        set("load1", 1000);
+        assert_int_equal(run(newest("a").id).state, RUN_QUEUED); /* for the slot, from now on */
+        advance(2 * MINUTES);
+        assert_string_equal(variable("VAKT_JOB"), "a");
+}
+
+/* It was true, but is not any more when there is a slot. */
+static void test_ceases_to_be_true(void **state) {
+        uint64_t id;
+
+        write_job("a", WAITS "Pool=p\n");
+        write_job("b", "[Run]\nShell=x\nPool=p\n");
+        start();
+        set("load1", 1000);
+        (void)request("b", RUN_TRIGGER_NONE);
+        id = request("a", RUN_TRIGGER_NONE);
+        assert_int_equal(run(id).state, RUN_QUEUED);
+        set("load1", 5000);
+        assert_int_equal(run(id).state, RUN_WAITING);
+        advance(2 * MINUTES);
+        assert_int_equal(f.n_begun, 1);
+        set("load1", 1000);
+        assert_int_equal(f.n_begun, 2);
+        /* What has begun goes on. */
+        set("load1", 5000);
+        advance(2 * MINUTES);
+        assert_int_equal(run(id).result, RUN_RESULT_SUCCESS);
+}
+
+static void test_gives_up(void **state) {
+        uint64_t first, second;
+
+        write_job("j", WAITS "WaitMaxSec=6h\nQueueMax=5\n");
+        start();
+        set("load1", 3200);
+        first = request("j", RUN_TRIGGER_NONE);
+        advance(HOURS);
+        second = request("j", RUN_TRIGGER_NONE);
+        advance(5 * HOURS - USEC_PER_SEC);
+        assert_int_equal(run(first).state, RUN_WAITING);
+        advance(2 * USEC_PER_SEC);
+        assert_int_equal(run(first).result, RUN_RESULT_SKIPPED);
+        assert_string_equal(run(first).reason,
+                            "It waited longer than 6h (WaitMaxSec=): load1 is 3.2 and not < 2 (WaitFor=).");
+        assert_int_equal(run(second).state, RUN_WAITING);
+        advance(HOURS);
+        assert_int_equal(run(second).result, RUN_RESULT_SKIPPED);
+        assert_int_equal(fake_probe_n(), 0);
+        assert_int_equal(f.n_begun, 0);
+        assert_non_null(strstr(why("j"), "load1 is 3.2 and not < 2"));
+}
+
+static void test_unknown_waits(void **state) {
+        uint64_t id;
+
+        write_job("j", WAITS "WaitMaxSec=1h\n");
+        start();
+        id = request("j", RUN_TRIGGER_NONE);
+        assert_int_equal(run(id).state, RUN_WAITING);
+        assert_non_null(strstr(why("j"), "load1 is unknown: It was not asked yet (WaitFor=)."));
+        set_unknown("load1", "It cannot be read.");
+        advance(HOURS / 2);
+        assert_non_null(strstr(why("j"), "load1 is unknown: It cannot be read (WaitFor=)."));
+        advance(HOURS);
+        assert_int_equal(run(id).result, RUN_RESULT_SKIPPED);
+        assert_non_null(strstr(run(id).reason, "load1 is unknown: It cannot be read (WaitFor=)."));
+}
+
+/* It counts from the request, whatever happens to the daemon. */
+static void test_restarts(void **state) {
+        uint64_t id;
+
+        write_job("j", WAITS "WaitMaxSec=6h\n");
+        start();
+        set("load1", 3200);
+        id = request("j", RUN_TRIGGER_NONE);
+        advance(3 * HOURS);
+        restart();
+        assert_int_equal(run(id).state, RUN_WAITING);
+        reload();
+        write_job("j", "[Job]\nDescription=another\n" WAITS "WaitMaxSec=6h\n");
+        reload();
+        assert_int_equal(run(id).state, RUN_WAITING);
+        assert_int_equal(fake_probe_n(), 1);
+        assert_int_equal(fake_probe_n_uses("load1"), 1);
+        advance(3 * HOURS - USEC_PER_SEC);
+        assert_int_equal(run(id).state, RUN_WAITING);
+        advance(2 * USEC_PER_SEC);
+        assert_int_equal(run(id).result, RUN_RESULT_SKIPPED);
+        assert_int_equal(f.n_begun, 0);
+
+        id = request("j", RUN_TRIGGER_NONE);
+        advance(HOURS);
+        stop();
+        fake_probe_set("load1", 1000, 0);
+        start();
+        assert_int_equal(f.n_begun, 1);
+        restart();
+        advance(2 * MINUTES);
+        assert_int_equal(run(id).result, RUN_RESULT_SUCCESS);
+        assert_int_equal(count_runs("j"), 2);
+}
+
+/* The time was over while nobody looked: what is true by then was waited for, what is not was not. */
+static void test_over_while_down(void **state) {
+        uint64_t id;
+
+        write_job("j", WAITS "WaitMaxSec=6h\n");
+        start();
+        set("load1", 3200);
+        id = request("j", RUN_TRIGGER_NONE);
+        stop();
+        fake_clock_advance(10 * HOURS);
+        start();
+        advance(MINUTES);
+        assert_int_equal(run(id).result, RUN_RESULT_SKIPPED);
+        assert_non_null(strstr(run(id).reason, "load1 is 3.2 and not < 2"));
+
+        id = request("j", RUN_TRIGGER_NONE);
+        stop();
+        fake_clock_advance(10 * HOURS);
+        fake_probe_set("load1", 1000, 0);
+        start();
+        advance(MINUTES + USEC_PER_SEC);
+        assert_int_equal(run(id).result, RUN_RESULT_SUCCESS);
+}
+
+static void test_edited(void **state) {
+        uint64_t id;
+
+        write_job("j", WAITS);
+        start();
+        set("load1", 3200);
+        set("load5", 9000);
+        id = request("j", RUN_TRIGGER_NONE);
+        write_job("j", "[Run]\nShell=x\nWaitFor=load5 < 2\n");
+        reload();
+        assert_int_equal(fake_probe_n_uses("load1"), 0);
+        assert_int_equal(fake_probe_n_uses("load5"), 1);
+        set("load1", 1000);
+        assert_int_equal(run(id).state, RUN_WAITING);
+        /* One that it does not have to wait any more for lets it go. */
+        write_job("j", "[Run]\nShell=x\n");
+        reload();
+        assert_int_equal(run(id).state, RUN_RUNNING);
+        assert_int_equal(fake_probe_n(), 0);
+}
+
+static void test_now(void **state) {
+        uint64_t waiting, now;
+
+        write_job("j", WAITS "QueueMax=5\n");
+        start();
+        set("load1", 3200);
+        waiting = request("j", RUN_TRIGGER_NONE);
+        now = request("j", RUN_TRIGGER_NOW);
+        assert_int_equal(run(now).state, RUN_RUNNING);
+        assert_int_equal(run(waiting).state, RUN_QUEUED); /* for that one */
+        /* In the order in which they came; over a restart. */
+        (void)request("j", RUN_TRIGGER_NOW);
+        (void)request("j", RUN_TRIGGER_NOW);
+        restart();
+        advance(MINUTES + USEC_PER_SEC);
+        assert_int_equal(f.n_begun, 2);
+        assert_int_equal(run(now + 1).state, RUN_RUNNING);
+        advance(5 * MINUTES);
+        assert_int_equal(f.n_begun, 3);
+        assert_int_equal(run(waiting).state, RUN_WAITING);
+        set("load1", 1000);
+        assert_int_equal(run(waiting).state, RUN_RUNNING);
+}
+
+/* One that is given back does not hold up one that need not wait. */
+static void test_now_behind_a_place(void **state) {
+        uint64_t id, now;
+
+        write_job("j", WAITS "Pool=p\nQueueMax=5\n");
+        write_job("b", "[Run]\nShell=x\nPool=p\n");
+        start();
+        set("load1", 1000);
+        (void)request("b", RUN_TRIGGER_NONE);
+        id = request("j", RUN_TRIGGER_NONE);
+        now = request("j", RUN_TRIGGER_NOW);
+        set("load1", 5000);
+        advance(MINUTES + USEC_PER_SEC);
+        assert_int_equal(run(now).state, RUN_RUNNING);
+        assert_int_equal(run(id).state, RUN_QUEUED); /* for that */
+        advance(2 * MINUTES);
+        assert_int_equal(run(id).state, RUN_WAITING);
+}
+
+static void test_retries_wait(void **state) {
+        write_job("j", WAITS "Retry=1\nRetryDelaySec=50min\nWaitMaxSec=20min\n");
+        start();
+        set("load1", 1000);
+        f.runs_fail = true;
+        (void)request("j", RUN_TRIGGER_NONE);
+        set("load1", 5000);
+        advance(HOURS);
+        assert_int_equal(newest("j").cause, RUN_CAUSE_RETRY);
+        assert_int_equal(newest("j").state, RUN_WAITING);
+        assert_int_equal(f.n_begun, 1);
+        restart();
+        f.runs_fail = false;
+        advance(10 * MINUTES);
+        set("load1", 1000); /* within 20 minutes of when it was due */
+        advance(2 * MINUTES);
+        assert_int_equal(newest("j").result, RUN_RESULT_SUCCESS);
+}
+
+/* Whoever waits to hear of a failure hears of it when its last try is given up. */
+static void test_retry_is_given_up(void **state) {
+        write_job("j", "[Job]\nOnFailure=c\n" WAITS "Retry=1\nRetryDelaySec=1min\nWaitMaxSec=1h\n");
+        write_job("c", "[Run]\nShell=x\n");
+        start();
+        set("load1", 1000);
+        f.runs_fail = true;
+        (void)request("j", RUN_TRIGGER_NONE);
+        set("load1", 5000);
+        advance(3 * HOURS);
+        assert_int_equal(newest("j").result, RUN_RESULT_SKIPPED);
+        assert_int_equal(count_runs("c"), 1);
+        assert_int_equal(f.n_begun, 2);
+}
+
+static void test_cancel_and_gone(void **state) {
+        uint64_t id;
+
+        write_job("j", WAITS);
+        start();
+        set("load1", 5000);
+        id = request("j", RUN_TRIGGER_NONE);
+        assert_int_equal(manager_cancel(f.m, id), 0);
+        settle();
+        assert_int_equal(run(id).result, RUN_RESULT_CANCELLED);
+        assert_int_equal(fake_probe_n(), 0);
+        id = request("j", RUN_TRIGGER_NONE);
+        remove_job("j");
+        reload();
+        assert_int_equal(run(id).state, RUN_WAITING); /* it was accepted */
+        set("load1", 1000);
+        advance(2 * MINUTES);
+        assert_int_equal(run(id).result, RUN_RESULT_SUCCESS);
+        assert_null(job("j"));
+}
+
+static void test_parallel(void **state) {
+        write_job("j", WAITS "Overlap=parallel\nMaxParallel=3\nQueueMax=10\n");
+        start();
+        set("load1", 5000);
+        for (unsigned i = 0; i < 5; i++)
+                (void)request("j", RUN_TRIGGER_NONE);
+        assert_int_equal(fake_probe_n_uses("load1"), 1);
+        set("load1", 1000);
+        assert_int_equal(f.n_begun, 3);
+        set("load1", 5000);
+        advance(2 * MINUTES);
+        assert_int_equal(f.n_begun, 3);
+        set("load1", 1000);
+        assert_int_equal(f.n_begun, 5);
+}
+
+/* A monitor's run waits as any other, and says what was measured when it was raised. */
+static void test_of_a_monitor(void **state) {
+        write_job("j", "[Monitor]\nWhen=load5 > 8\n" WAITS);
+        start();
+        set("load1", 5000);
+        set("load5", 9000);
+        assert_int_equal(newest("j").state, RUN_WAITING);
+        restart();
+        set("load5", 1000);
+        set("load1", 1000);
+        assert_int_equal(f.n_begun, 1);
+        assert_string_equal(variable("VAKT_VALUE"), "9");
+}
+
+/* Another job that runs, say. */
+static void test_for_a_job(void **state) {
+        uint64_t id;
+
+        write_job("j", "[Run]\nShell=x\nWaitFor=not job other is running\n");
+        write_job("other", "[Run]\nShell=x\n");
+        start();
+        (void)request("other", RUN_TRIGGER_NONE);
+        id = request("j", RUN_TRIGGER_NONE);
+        assert_int_equal(run(id).state, RUN_WAITING);
+        assert_non_null(strstr(why("j"), "job other is running: yes"));
+        advance(MINUTES + USEC_PER_SEC);
+        assert_int_equal(run(id).state, RUN_RUNNING);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, condition_setup, condition_teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_waits_until_true),
+                TEST(test_holds_no_slot),
+                TEST(test_ceases_to_be_true),
+                TEST(test_gives_up),
+                TEST(test_unknown_waits),
+                TEST(test_restarts),
+                TEST(test_over_while_down),
+                TEST(test_edited),
+                TEST(test_now),
+                TEST(test_retries_wait),
+                TEST(test_now_behind_a_place),
+                TEST(test_retry_is_given_up),
+                TEST(test_cancel_and_gone),
+                TEST(test_parallel),
+                TEST(test_of_a_monitor),
+                TEST(test_for_a_job),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
