@@ -192,7 +192,8 @@ static void bind_column(sqlite3_stmt *s, int i, const Column *c, const RunRecord
                 text = run_result_to_string(*(const RunResult *)p);
                 break;
         }
-        (void)sqlite3_bind_text(s, i, text, n, SQLITE_STATIC);
+        if (text)
+                (void)sqlite3_bind_text(s, i, text, n, SQLITE_STATIC);
 }
 
 static uint64_t column_known(sqlite3_stmt *s, int i) {
