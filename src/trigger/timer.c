@@ -327,6 +327,7 @@ static int timers_start(Trigger *base) {
         JobTable *jobs = manager_jobs(base->manager);
         int r = 0;
 
+        assert(!t->runs); /* it is not known yet what goes on */
         (void)ledger_list_stamps(base->ledger, NULL, forget_old_stamp, t);
         schedule_set_ramp(t->schedule, base->settings->resume_ramp);
         schedule_start(t->schedule, now);
