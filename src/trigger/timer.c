@@ -389,10 +389,9 @@ static bool is_of_timer(const RunRecord *r) {
 
 static void timers_run_started(Trigger *base, LiveRun *run) {
         Timers *t = (Timers *)base;
-        Job *job = run_job(run);
 
-        if (job->timers && !is_of_timer(run_record(run)) &&
-            schedule_job_started(t->schedule, job, turn_now(base->event)))
+        if (!is_of_timer(run_record(run)) && run_job(run)->timers &&
+            schedule_job_started(t->schedule, run_job(run), turn_now(base->event)))
                 timers_arm(t);
 }
 
