@@ -239,14 +239,6 @@ static int load_file(Reader *r, Directory *f) {
         return q;
 }
 
-static void load_root(Reader *r, Tree *t) {
-        t->root.file_system = reader_u64(r);
-        t->root.device = reader_u64(r);
-        t->root.inode = reader_u64(r);
-        t->root.is_file = reader_byte(r);
-        t->has_root = t->root.inode != 0;
-}
-
 static int loader_add(Tree *t, uint32_t id, uint32_t parent, Entry *e) {
         Loader *l = t->loader ?: (t->loader = calloc(1, sizeof(Loader)));
 
@@ -315,7 +307,11 @@ int tree_load(Tree *t, uint32_t id, const void *bytes, size_t n) {
                 return -EBADMSG;
         if (kind == ROW_ROOT) {
                 f = model_root(t->model);
-                load_root(&reader, t);
+                t->root.file_system = reader_u64(&reader);
+                t->root.device = reader_u64(&reader);
+                t->root.inode = reader_u64(&reader);
+                t->root.is_file = reader_byte(&reader);
+                t->has_root = t->root.inode != 0;
                 (void)reader_byte(&reader); /* it has no name */
                 directory_set_id(f, id);
         } else
