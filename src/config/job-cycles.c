@@ -159,13 +159,6 @@ static void walk_from(Graph *g, unsigned start) {
         }
 }
 
-static void find_components(Graph *g) {
-        for (unsigned v = 0; v < g->n; v++)
-                if (g->index[v] == NOBODY)
-                        walk_from(g, v);
-        assert(g->n_path == 0 && g->n_calls == 0);
-}
-
 /* An edge of v that stays in its component; NULL: it is in no cycle. */
 static const Edge *edge_inside(const Graph *g, unsigned v) {
         for (unsigned i = g->first[v]; i < g->first[v + 1]; i++)
@@ -254,10 +247,6 @@ static int reject(Graph *g, unsigned v, const Entry *old) {
 
 /* --- the whole --- */
 
-static bool is_in_cycle(const Graph *g, unsigned v) {
-        return g->size[g->component[v]] > 1 || edge_inside(g, v);
-}
-
 /* One round. Returns how many files were refused. */
 static int look(Entry *const *entries, size_t n, unsigned long *steps,
                 const Entry *(*old)(const void *userdata, const char *name), const void *userdata) {
@@ -270,9 +259,12 @@ static int look(Entry *const *entries, size_t n, unsigned long *steps,
         r = graph_new(&g, n_chains);
         if (r < 0)
                 return r;
-        find_components(&g);
+        for (unsigned v = 0; v < g.n; v++)
+                if (g.index[v] == NOBODY)
+                        walk_from(&g, v);
+        assert(g.n_path == 0 && g.n_calls == 0);
         for (unsigned v = 0; v < g.n; v++) {
-                if (!entries[v]->changed || !is_in_cycle(&g, v))
+                if (!entries[v]->changed || (g.size[g.component[v]] < 2 && !edge_inside(&g, v)))
                         continue;
                 r = reject(&g, v, old(userdata, entries[v]->name));
                 if (r < 0)

@@ -127,19 +127,10 @@ static Entry *find_old(Load *load, const char *name) {
         return NULL;
 }
 
-static int append_entry(Load *load, Entry *e) {
-        Entry **place = ARRAY_NEXT(load->entries, load->n_entries);
-
-        if (!place)
-                return -ENOMEM;
-        *place = e;
-        load->n_entries++;
-        return 0;
-}
-
 static int load_finding(Load *load, Finding *f, Entry *old) {
         const Candidate *carried = must_carry(f, old);
         _cleanup_(job_entry_freep) Entry *fresh = NULL;
+        Entry **place;
         int r;
 
         assert(!carried || (old && load->refusals[carried->directory]));
@@ -153,10 +144,13 @@ static int load_finding(Load *load, Finding *f, Entry *old) {
                 if (!old || !streq(load->host, load->loader->host) || !entry_is_current(old, f))
                         r = entry_read(&fresh, &load->context, f, old);
         }
-        if (r >= 0)
-                r = append_entry(load, fresh ?: old);
         if (r < 0)
                 return r;
+        place = ARRAY_NEXT(load->entries, load->n_entries);
+        if (!place)
+                return -ENOMEM;
+        *place = fresh ?: old;
+        load->n_entries++;
         if (!TAKE_PTR(fresh))
                 old->kept = true;
         return 0;
@@ -184,14 +178,6 @@ static int load_names(Load *load) {
 }
 
 /* --- the load as a whole --- */
-
-static int load_begin(Load *load) {
-        load->refusals = calloc(load->loader->n_directories + 1, sizeof(char *));
-        if (!load->refusals)
-                return -ENOMEM;
-        host_name_get(load->host);
-        return 0;
-}
 
 /* Frees what the load did not hand over. */
 static void load_done(Load *load) {
@@ -304,9 +290,11 @@ int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
         size_t n_jobs;
         int r;
 
-        r = load_begin(&load);
-        if (r >= 0)
-                r = scan_directories(&load);
+        load.refusals = calloc(l->n_directories + 1, sizeof(char *));
+        if (!load.refusals)
+                return -ENOMEM;
+        host_name_get(load.host);
+        r = scan_directories(&load);
         if (r >= 0)
                 r = load_names(&load);
         if (r >= 0)

@@ -123,10 +123,6 @@ static bool enter_section(KeyReading *r, const char *section) {
         return r->n_section_rows > 0;
 }
 
-static bool is_named(const KeyReading *r, const KeyRow *row) {
-        return r->named_section && streq(row->section, r->named_section);
-}
-
 /* Writes "[Job], [Timer], [Run]". The rows of a section stand together. */
 static void list_sections(const KeyReading *r, char *buf, size_t size) {
         size_t used = 0;
@@ -139,7 +135,7 @@ static void list_sections(const KeyReading *r, char *buf, size_t size) {
                         return;
                 if (i == 0 || !streq(row->section, row_at(r, i - 1)->section))
                         used += (size_t)snprintf(buf + used, size - used, "%s[%s%s]", i > 0 ? ", " : "", row->section,
-                                                 is_named(r, row) ? " NAME" : "");
+                                                 streq_ptr(row->section, r->named_section) ? " NAME" : "");
         }
 }
 
@@ -219,16 +215,6 @@ static const KeyRow *find_similar(const KeyReading *r, const char *section, cons
         return best;
 }
 
-/* The first row of this key, whatever its section. */
-static const KeyRow *find_key(const KeyReading *r, const char *key) {
-        const KeyRow *row;
-
-        for (size_t i = 0; (row = row_at(r, i)); i++)
-                if (streq(row->key, key))
-                        break;
-        return row;
-}
-
 static int problem_key(KeyReading *r, unsigned line, const char *section, const char *key) {
         char where[READER_SECTION_MAX + 32];
         const KeyRow *near;
@@ -239,7 +225,8 @@ static int problem_key(KeyReading *r, unsigned line, const char *section, const 
                 (void)snprintf(where, sizeof(where), "before the first section");
         else
                 (void)snprintf(where, sizeof(where), "in section [%s]", section);
-        near = find_key(r, key);
+        for (size_t i = 0; (near = row_at(r, i)) && !streq(near->key, key);)
+                i++;
         if (near)
                 return file_problems_add(r->problems, line, "%s= is %s, but belongs in section [%s].", key, where,
                                          near->section);
