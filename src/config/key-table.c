@@ -435,3 +435,15 @@ int key_parse_word(const KeyLine *k, void *field) {
         *(int *)field = value;
         return 0;
 }
+
+int key_each_word(const KeyLine *k, int (*visit)(const KeyLine *k, const char *word, void *field), void *field) {
+        _cleanup_free_ char *copy = strdup(k->value);
+        char *state = NULL;
+        int r = 0;
+
+        if (!copy)
+                return -ENOMEM;
+        for (char *word = strtok_r(copy, BLANKS, &state); r == 0 && word; word = strtok_r(NULL, BLANKS, &state))
+                r = visit(k, word, field);
+        return r;
+}
