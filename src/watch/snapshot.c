@@ -76,15 +76,6 @@ static void row_put_identity(Row *r, const Entry *e) {
         row_put_u64(r, (uint64_t)e->birth << 32 | e->rights);
 }
 
-static void row_put_file(Row *r, const Entry *e) {
-        row_put_byte(r, e->flags & KEPT_FLAGS);
-        row_put_u64(r, e->inode);
-        row_put_identity(r, e);
-        row_put_u64(r, e->content);
-        row_put_u64(r, e->status);
-        row_put_name(r, e);
-}
-
 static void row_write(Row *r, const Tree *t, const Directory *f) {
         bool is_root = f == model_root(f->model);
 
@@ -100,8 +91,14 @@ static void row_write(Row *r, const Tree *t, const Directory *f) {
                 row_put_identity(r, f->entry);
         row_put_name(r, f->entry);
         DIRECTORY_FOREACH(e, f)
-                if (!(e->flags & ENTRY_DIRECTORY))
-                        row_put_file(r, e);
+                if (!(e->flags & ENTRY_DIRECTORY)) {
+                        row_put_byte(r, e->flags & KEPT_FLAGS);
+                        row_put_u64(r, e->inode);
+                        row_put_identity(r, e);
+                        row_put_u64(r, e->content);
+                        row_put_u64(r, e->status);
+                        row_put_name(r, e);
+                }
         row_put_u64(r, hash_bytes(DIGEST_KEY, r->bytes, r->n));
 }
 

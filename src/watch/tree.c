@@ -462,14 +462,6 @@ bool tree_work(Tree *t) {
         return tree_work_rest(t) || tree_work_poll(t) || tree_work_drop(t) || tree_work_scan(t);
 }
 
-/* There is room again for what was left out. */
-static void tree_regain(Tree *t) {
-        if (!t->too_many || model_size(t->model) >= t->watch->def.model_max / 4 * 3)
-                return;
-        t->too_many = false;
-        tree_rescan(t);
-}
-
 /* No file of the tree stays open, so that it can be unmounted. */
 void tree_rest(Tree *t) {
         assert(t->fan_error <= 0);
@@ -481,7 +473,10 @@ void tree_rest(Tree *t) {
                 else if (t->stage == TREE_DOUBTFUL)
                         tree_set_stage(t, TREE_BASE_LINE);
                 tree_plan_poll(t);
-                tree_regain(t);
+                if (t->too_many && model_size(t->model) < t->watch->def.model_max / 4 * 3) {
+                        t->too_many = false; /* there is room again for what was left out */
+                        tree_rescan(t);
+                }
         }
         tree_arm_timer(t);
         watch_set_state(t->watch, tree_state(t));
