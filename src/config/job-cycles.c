@@ -69,14 +69,6 @@ static unsigned resolve(const Graph *g, const Chain *c) {
         return v != NOBODY && g->entries[v]->masked ? NOBODY : v;
 }
 
-static size_t count_chains(Entry *const *entries, size_t n) {
-        size_t sum = 0;
-
-        for (size_t i = 0; i < n; i++)
-                sum += entries[i]->chains.n_items;
-        return sum;
-}
-
 static int graph_new(Graph *g, size_t n_chains) {
         unsigned **const arrays[] = { &g->component, &g->size,  &g->index,  &g->low,  &g->next,
                                       &g->path,      &g->calls, &g->parent, &g->queue };
@@ -251,9 +243,11 @@ static int reject(Graph *g, unsigned v, const Entry *old) {
 static int look(Entry *const *entries, size_t n, unsigned long *steps,
                 const Entry *(*old)(const void *userdata, const char *name), const void *userdata) {
         _cleanup_(graph_done) Graph g = { .entries = entries, .n = (unsigned)n, .steps = *steps };
-        size_t n_chains = count_chains(entries, n);
+        size_t n_chains = 0;
         int rejected = 0, r;
 
+        for (size_t i = 0; i < n; i++)
+                n_chains += entries[i]->chains.n_items;
         if (n_chains == 0)
                 return 0;
         r = graph_new(&g, n_chains);

@@ -90,17 +90,6 @@ static int scan_directory(Load *load, unsigned directory) {
         return r == -EINVAL ? refuse_directory(load, directory, message) : r;
 }
 
-static int scan_directories(Load *load) {
-        for (unsigned i = 0; i < load->loader->n_directories; i++) {
-                int r = scan_directory(load, i);
-
-                if (r < 0)
-                        return r;
-        }
-        job_scan_sort(&load->scan);
-        return 0;
-}
-
 /* The directory for whose sake the old entry has to stay; NULL: for none. A file in an earlier directory counts in any
  * case, unless drop-ins are out of reach. */
 static const Candidate *must_carry(const Finding *f, const Entry *old) {
@@ -288,13 +277,15 @@ int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
         };
         LoadedJob *jobs = NULL;
         size_t n_jobs;
-        int r;
+        int r = 0;
 
         load.refusals = calloc(l->n_directories + 1, sizeof(char *));
         if (!load.refusals)
                 return -ENOMEM;
         host_name_get(load.host);
-        r = scan_directories(&load);
+        for (unsigned i = 0; r >= 0 && i < l->n_directories; i++)
+                r = scan_directory(&load, i);
+        job_scan_sort(&load.scan);
         if (r >= 0)
                 r = load_names(&load);
         if (r >= 0)

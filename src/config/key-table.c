@@ -169,26 +169,20 @@ static const char *named_section(const KeyReading *r, const char *section) {
         return name && (*name == '\0' || *name == ' ') ? name + strspn(name, " ") : NULL;
 }
 
-static int begin_named_section(KeyReading *r, unsigned line, const char *name) {
-        int e;
-
-        if (*name == '\0')
-                e = file_problems_add(r->problems, line, "Section [%s] has no name. Write [%s NAME].",
-                                      r->named_section, r->named_section);
-        else
-                e = r->begin_named(r, line, name);
-        (void)enter_section(r, r->named_section);
-        assert(e <= 0 || r->section_table->object);
-        r->skip_section = e <= 0;
-        return e < 0 ? e : 0;
-}
-
 static int on_section(void *userdata, unsigned line, const char *section) {
         KeyReading *r = userdata;
         const char *name = named_section(r, section);
+        int e;
 
-        if (name)
-                return begin_named_section(r, line, name);
+        if (name) {
+                e = *name != '\0' ? r->begin_named(r, line, name)
+                                  : file_problems_add(r->problems, line, "Section [%s] has no name. Write [%s NAME].",
+                                                      r->named_section, r->named_section);
+                (void)enter_section(r, r->named_section);
+                assert(e <= 0 || r->section_table->object);
+                r->skip_section = e <= 0;
+                return MIN(e, 0);
+        }
         r->skip_section = is_private(section);
         if (r->skip_section || enter_section(r, section))
                 return 0;

@@ -128,15 +128,6 @@ static int write_meta(Ledger *l) {
         return store_set_meta(l->store, STORE_META_NEXT_RUN, text);
 }
 
-static void note_ended_runs(Ledger *l) {
-        for (size_t i = 0; i < l->pending.runs.n; i++) {
-                const RunRecord *r = &((const PendingRun *)l->pending.runs.items[i])->run.record;
-
-                if (r->state == RUN_DONE)
-                        retention_note(&l->retention, r->job);
-        }
-}
-
 int ledger_flush(Ledger *l) {
         static const Writer writers[] = {
                 write_runs, write_stamps, write_states, write_alarms, write_blobs, write_meta
@@ -156,7 +147,12 @@ int ledger_flush(Ledger *l) {
                 store_rollback(l->store);
                 return r;
         }
-        note_ended_runs(l);
+        for (size_t i = 0; i < l->pending.runs.n; i++) {
+                const RunRecord *ended = &((const PendingRun *)l->pending.runs.items[i])->run.record;
+
+                if (ended->state == RUN_DONE)
+                        retention_note(&l->retention, ended->job);
+        }
         l->meta_changed = false;
         pending_clear(&l->pending);
         ledger_arm_upkeep(l);
@@ -183,33 +179,21 @@ static int on_commit(sd_event_source *s, void *userdata) {
 
 /* --- upkeep --- */
 
-/* Neither matters for now: the next commit reports a full disk. */
-static void upkeep_failed(Ledger *l, int error) {
-        if (error == -EBADMSG)
-                ledger_error(l, error);
-        else
-                log_debug_errno(error, "Cannot clean up the ledger, ignoring: %m");
-}
-
-static int move_log(Ledger *l) {
-        int r;
-
-        r = store_checkpoint(l->store);
-        l->checkpoint_pages = (r < 0 ? store_n_wal_pages(l->store) : 0) + CHECKPOINT_PAGES;
-        return r < 0 ? r : 1;
-}
-
 bool ledger_upkeep(Ledger *l, usec_t now_realtime, usec_t now_boottime) {
         int r;
 
         if (l->error < 0)
                 return false;
-        if (store_n_wal_pages(l->store) >= l->checkpoint_pages)
-                r = move_log(l);
-        else
+        if (store_n_wal_pages(l->store) >= l->checkpoint_pages) {
+                r = store_checkpoint(l->store);
+                l->checkpoint_pages = (r < 0 ? store_n_wal_pages(l->store) : 0) + CHECKPOINT_PAGES;
+                r = r < 0 ? r : 1;
+        } else
                 r = retention_step(&l->retention, l->store, now_realtime, now_boottime);
-        if (r < 0)
-                upkeep_failed(l, r);
+        if (r == -EBADMSG)
+                ledger_error(l, r);
+        else if (r < 0) /* does not matter for now: the next commit reports a full disk */
+                log_debug_errno(r, "Cannot clean up the ledger, ignoring: %m");
         return r > 0;
 }
 
