@@ -189,10 +189,8 @@ static void unit_stop(Execution *base, RunResult result) {
 }
 
 int execution_build_stop(Caller *c, sd_bus_message **ret) {
-        int r;
-
-        r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE, "StopUnit");
-        return r < 0 ? r : sd_bus_message_append(*ret, "ss", c->node.name, "replace");
+        return unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE, "StopUnit",
+                                        "ss", c->node.name, "replace");
 }
 
 void execution_stop_answered(Caller *c, sd_bus_message *m) {
@@ -220,7 +218,7 @@ int execution_build_start(Caller *c, sd_bus_message **ret) {
         x->sent = c->executor->comparison;
         x->tries++;
         r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE,
-                                     x->existing ? "StartUnit" : "StartTransientUnit");
+                                     x->existing ? "StartUnit" : "StartTransientUnit", NULL);
         if (r < 0)
                 return r;
         if (!x->existing)

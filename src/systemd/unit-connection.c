@@ -123,16 +123,21 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 /* --- calls --- */
 
 int unit_connection_new_call(UnitConnection *c, sd_bus_message **ret, const char *object, const char *interface,
-                             const char *member) {
+                             const char *member, const char *types, ...) {
+        va_list ap;
         int r;
 
         if (!c->bus)
                 return -ENOTCONN;
         r = sd_bus_message_new_method_call(c->bus, ret, MANAGER_NAME, object, interface, member);
-        if (r < 0)
-                return r;
         /* There is nothing to activate: a manager that is not on the bus is about to return. */
-        return sd_bus_message_set_auto_start(*ret, false);
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(*ret, false);
+        va_start(ap, types);
+        if (r >= 0 && types)
+                r = sd_bus_message_appendv(*ret, types, ap);
+        va_end(ap);
+        return r;
 }
 
 int unit_connection_call(UnitConnection *c, sd_bus_slot **ret, sd_bus_message *m, sd_bus_message_handler_t handler,
