@@ -9,7 +9,6 @@
 
 #include <limits.h>
 
-#include "config/path-value.h"
 #include "config/utf8.h"
 #include "util/array.h"
 #include "util/strv.h"
@@ -64,7 +63,7 @@ static int read_path(const KeyLine *k, bool is_pattern, char **ret) {
 
         if (!path)
                 return -ENOMEM;
-        problem = path_value_tidy(path);
+        problem = key_tidy_path(path);
         r = problem ? key_problem_value(k, "%s", problem) : validate_names(k, path, is_pattern);
         if (r >= 0)
                 *ret = TAKE_PTR(path);
