@@ -83,13 +83,10 @@ static void walk_pending_stamps(StampWalk *w, const char *job) {
 int ledger_list_stamps(Ledger *l, const char *job,
                        int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata) {
         StampWalk w = { .pending = &l->pending, .visit = visit, .userdata = userdata };
-        int r = 0;
 
         walk_pending_stamps(&w, job);
         if (w.result == 0 && l->store)
-                r = store_list_stamps(l->store, job, on_stored_stamp, &w);
-        if (r < 0)
-                (void)read_result(l, r);
+                (void)read_result(l, store_list_stamps(l->store, job, on_stored_stamp, &w));
         return w.result;
 }
 
@@ -171,13 +168,10 @@ static void walk_pending_alarms(AlarmWalk *w, const char *job) {
 int ledger_list_alarms(Ledger *l, const char *job, int (*visit)(const LedgerAlarm *alarm, void *userdata),
                        void *userdata) {
         AlarmWalk w = { .pending = &l->pending, .visit = visit, .userdata = userdata };
-        int r = 0;
 
         walk_pending_alarms(&w, job);
         if (w.result == 0 && l->store)
-                r = store_list_alarms(l->store, job, on_stored_alarm, &w);
-        if (r < 0)
-                (void)read_result(l, r);
+                (void)read_result(l, store_list_alarms(l->store, job, on_stored_alarm, &w));
         return w.result;
 }
 
