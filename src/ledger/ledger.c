@@ -33,7 +33,7 @@
 /* The changes of one callback belong together (the end of a run and the one that follows it), so nothing is written
  * before it returns, regardless of the amount. After a callback with very many changes, they are written before other
  * sources of its turn. */
-void ledger_arm_commit(Ledger *l) {
+static void arm_commit(Ledger *l) {
         bool is_much = pending_is_full(&l->pending);
 
         if (!l->commit_source || l->error < 0)
@@ -41,6 +41,12 @@ void ledger_arm_commit(Ledger *l) {
         (void)sd_event_source_set_priority(l->commit_source,
                                            is_much ? SD_EVENT_PRIORITY_IMPORTANT : SD_EVENT_PRIORITY_NORMAL);
         (void)sd_event_source_set_enabled(l->commit_source, SD_EVENT_ONESHOT);
+}
+
+int ledger_change_result(Ledger *l, int r) {
+        if (r >= 0)
+                arm_commit(l);
+        return r;
 }
 
 /* When the daemon is idle; or like any other source, if a busy loop lets too much accumulate. */
@@ -278,7 +284,7 @@ int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **ret
         if (r < 0)
                 ledger_error(l, r);
         l->was_unreadable = !l->store;
-        ledger_arm_commit(l);
+        arm_commit(l);
         *ret = TAKE_PTR(l);
         return 0;
 }
@@ -337,7 +343,7 @@ int ledger_add(Ledger *l, RunRecord *record) {
         if (r < 0)
                 return r;
         l->ids.next++;
-        ledger_arm_commit(l);
+        arm_commit(l);
         return 0;
 }
 
@@ -349,7 +355,7 @@ int ledger_update(Ledger *l, const RunRecord *record) {
         if (r < 0)
                 return r;
         run_ids_at_least(&l->ids, record->id + 1); /* it may come from elsewhere */
-        ledger_arm_commit(l);
+        arm_commit(l);
         return 0;
 }
 

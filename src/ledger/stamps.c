@@ -18,23 +18,14 @@ static int read_result(Ledger *l, int r) {
 
 /* --- stamps --- */
 
-static int put_stamp(Ledger *l, const char *job, const char *key, usec_t usec, bool forget) {
-        int r;
-
-        r = pending_put_stamp(&l->pending, job, key, usec, forget);
-        if (r >= 0)
-                ledger_arm_commit(l);
-        return r;
-}
-
 int ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec) {
         if (!ledger_name_is_short(job) || !ledger_name_is_short(key))
                 return -ENAMETOOLONG;
-        return put_stamp(l, job, key, usec, /* forget= */ false);
+        return ledger_change_result(l, pending_put_stamp(&l->pending, job, key, usec, /* forget= */ false));
 }
 
 int ledger_forget_stamp(Ledger *l, const char *job, const char *key) {
-        return put_stamp(l, job, key, 0, /* forget= */ true);
+        return ledger_change_result(l, pending_put_stamp(&l->pending, job, key, 0, /* forget= */ true));
 }
 
 int ledger_get_stamp(Ledger *l, const char *job, const char *key, usec_t *ret) {
@@ -93,14 +84,9 @@ int ledger_list_stamps(Ledger *l, const char *job,
 /* --- job states --- */
 
 int ledger_set_job_state(Ledger *l, const char *job, const LedgerJobState *state) {
-        int r;
-
         if (!ledger_name_is_short(job))
                 return -ENAMETOOLONG;
-        r = pending_put_state(&l->pending, job, state);
-        if (r >= 0)
-                ledger_arm_commit(l);
-        return r;
+        return ledger_change_result(l, pending_put_state(&l->pending, job, state));
 }
 
 int ledger_get_job_state(Ledger *l, const char *job, LedgerJobState *ret) {
@@ -121,14 +107,9 @@ int ledger_get_job_state(Ledger *l, const char *job, LedgerJobState *ret) {
 /* --- alarms --- */
 
 int ledger_set_alarm(Ledger *l, const LedgerAlarm *alarm) {
-        int r;
-
         if (!ledger_name_is_short(alarm->job) || !ledger_name_is_short(alarm->key))
                 return -ENAMETOOLONG;
-        r = pending_put_alarm(&l->pending, alarm);
-        if (r >= 0)
-                ledger_arm_commit(l);
-        return r;
+        return ledger_change_result(l, pending_put_alarm(&l->pending, alarm));
 }
 
 typedef struct AlarmWalk {
