@@ -109,6 +109,13 @@ typedef struct KeyWords {
 } KeyWords;
 int key_parse_word(const KeyLine *k, void *field); /* int or enum by the KeyWords that is the argument */
 
+/* Calls visit for each word of the value, until it returns something else than 0. Returns that; or -ENOMEM. */
+int key_each_word(const KeyLine *k, int (*visit)(const KeyLine *k, const char *word, void *field), void *field);
+
+/* Takes doubled slashes and one at the end out of an absolute path, in place. Returns NULL, or what is wrong with it
+ * as the rest of a message, "is not an absolute path. …"; then it is left as it is. */
+const char *key_tidy_path(char *path);
+
 /* Edits (insert, delete, replace, swap neighbours; letter case does not count) that lead from a to b; limit + 1 when
  * more than limit are needed. */
 unsigned edit_distance(const char *a, const char *b, unsigned limit);

@@ -13,7 +13,6 @@
 #include <sched.h>
 #include <stdarg.h>
 
-#include "config/path-value.h"
 #include "config/utf8.h"
 #include "config/words.h"
 #include "util/array.h"
@@ -111,7 +110,7 @@ int service_list(const KeyLine *k, const ServiceSetting *s, ServiceVisit visit, 
 }
 
 int service_check_path(const KeyLine *k, char *path) {
-        const char *problem = path_value_tidy(path);
+        const char *problem = key_tidy_path(path);
 
         return problem ? service_problem_word(k, path, "%s", problem) : 1;
 }

@@ -116,13 +116,6 @@ static int add_optional(char ***l, const char *name, const char *value) {
         return value ? strv_extendf(l, "%s=%s", name, value) : 0;
 }
 
-/* Whatever bytes it is made of; the precision is for who forgot the NUL. */
-static int add_path(char ***l, const ExecutionRequest *request) {
-        if (!request->paths || !request->one_path)
-                return 0;
-        return strv_extendf(l, "VAKT_PATH=%.*s", (int)strnlen(request->paths, request->paths_size), request->paths);
-}
-
 int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *request, const char *list) {
         _cleanup_(strv_freep) char **l = NULL;
         const RunRecord *run = request->run;
@@ -152,8 +145,10 @@ int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *
                 r = add_optional(&l, "VAKT_ALARM", run->alarm);
         if (r >= 0)
                 r = add_optional(&l, "VAKT_PATHS", list);
-        if (r >= 0)
-                r = add_path(&l, request);
+        if (r >= 0 && request->paths && request->one_path)
+                /* Whatever bytes it is made of; the precision is for who forgot the NUL. */
+                r = strv_extendf(&l, "VAKT_PATH=%.*s", (int)strnlen(request->paths, request->paths_size),
+                                 request->paths);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(l);
