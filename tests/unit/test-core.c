@@ -217,6 +217,26 @@ static void test_pause(void **state) {
         assert_int_equal(manager_pause(f->m, "none"), -ENOENT);
 }
 
+int __real_sd_event_source_set_time_accuracy(sd_event_source *s, uint64_t usec);
+int __wrap_sd_event_source_set_time_accuracy(sd_event_source *s, uint64_t usec);
+
+static usec_t longest_accuracy;
+
+int __wrap_sd_event_source_set_time_accuracy(sd_event_source *s, uint64_t usec) {
+        longest_accuracy = MAX(longest_accuracy, usec);
+        return __real_sd_event_source_set_time_accuracy(s, usec);
+}
+
+/* The loop may wake up for others as well within it. */
+static void test_accuracy(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "daily", "[Timer]\nOnCalendar=2199-01-01\nAccuracySec=42min\n[Run]\nExec=/bin/true\n");
+        longest_accuracy = 0;
+        start(f);
+        assert_true(longest_accuracy == 42 * USEC_PER_MINUTE);
+}
+
 static void test_triggers(void **state) {
         Fixture *f = *state;
 
@@ -669,6 +689,7 @@ int main(void) {
                 TEST(test_max_running),
                 TEST(test_cancel),
                 TEST(test_pause),
+                TEST(test_accuracy),
                 TEST(test_triggers),
                 TEST(test_interval_counts_from_any_run),
                 TEST(test_reload),
