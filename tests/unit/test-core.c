@@ -667,6 +667,7 @@ static void test_explain(void **state) {
         assert_non_null(strstr(text, "timer: It has no trigger"));
         assert_non_null(strstr(text, "last: Run 3 of "));
         assert_non_null(strstr(text, "run: Run 1 is running since "));
+        assert_null(strstr(text, "more runs wait"));
         text[0] = '\0';
         assert_int_equal(manager_pause(f->m, "daily"), 0);
         assert_int_equal(manager_explain(f->m, job(f, "daily"), collect, text), 0);
@@ -674,6 +675,20 @@ static void test_explain(void **state) {
         assert_non_null(strstr(text, "timer: Its next timer elapses at "));
         let_go(f, 2);
         WAIT_FOR(f, f->n_finished == 2);
+}
+
+static void test_explain_a_long_queue(void **state) {
+        Fixture *f = *state;
+        char text[8192] = "";
+
+        write_held_job(f, "held", "QueueMax=30");
+        start(f);
+        for (unsigned i = 0; i < 25; i++)
+                (void)request(f, "held");
+        assert_int_equal(manager_explain(f->m, job(f, "held"), collect, text), 0);
+        assert_non_null(strstr(text, "queue: 5 more runs wait, too."));
+        assert_non_null(strstr(text, "Run 20 "));
+        assert_null(strstr(text, "Run 21 "));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -707,6 +722,7 @@ int main(void) {
                 TEST(test_catch_up),
                 TEST(test_pause_and_skip_are_kept),
                 TEST(test_explain),
+                TEST(test_explain_a_long_queue),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
