@@ -94,12 +94,6 @@ static int read_watching_job(const Connection *c, sd_bus_message *m, const Job *
         return 0;
 }
 
-static int bad_path(sd_bus_error *e) {
-        return sd_bus_error_setf(e, ERROR_BAD_OPTION,
-                                 "A file must be an absolute path of at most %zu bytes without NUL.",
-                                 EXPLAIN_PATH_MAX);
-}
-
 /* The bytes belong to the message and are not NUL-terminated. */
 static int read_path(sd_bus_message *m, const char **ret, size_t *ret_n, sd_bus_error *e) {
         const void *bytes;
@@ -110,7 +104,9 @@ static int read_path(sd_bus_message *m, const char **ret, size_t *ret_n, sd_bus_
         if (r < 0)
                 return r;
         if (n == 0 || n > EXPLAIN_PATH_MAX || *(const char *)bytes != '/' || memchr(bytes, '\0', n))
-                return bad_path(e);
+                return sd_bus_error_setf(e, ERROR_BAD_OPTION,
+                                         "A file must be an absolute path of at most %zu bytes without NUL.",
+                                         EXPLAIN_PATH_MAX);
         *ret = bytes;
         *ret_n = n;
         return 0;

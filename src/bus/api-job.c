@@ -8,6 +8,7 @@
 #include "bus/connection.h"
 #include "bus/object-path.h"
 #include "bus/text.h"
+#include "util/strv.h"
 
 static int find_job(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret_found,
                     sd_bus_error *e) {
@@ -71,15 +72,6 @@ static int get_enabled(sd_bus *bus, const char *path, const char *interface, con
         return sd_bus_message_append(reply, "b", (int)(!j->def || j->def->enabled));
 }
 
-static int append_texts(sd_bus_message *reply, char *const *texts) {
-        int r;
-
-        r = sd_bus_message_open_container(reply, 'a', "s");
-        for (; r >= 0 && texts && *texts; texts++)
-                r = text_append(reply, *texts, TEXT_MAX);
-        return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
 /* --- what the definition says --- */
 
 /* A property that a member of the definition is shown as. */
@@ -130,7 +122,13 @@ static int get_def_texts(sd_bus *bus, const char *path, const char *interface, c
         const DefMember *member;
         char *const *const *texts = def_member(userdata, property, &member);
 
-        return append_texts(reply, texts ? *texts : NULL);
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "s");
+        STRV_FOREACH(text, texts ? *texts : NULL)
+                if (r >= 0)
+                        r = text_append(reply, *text, TEXT_MAX);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
 static int get_def_unsigned(sd_bus *bus, const char *path, const char *interface, const char *property,

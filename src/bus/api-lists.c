@@ -17,10 +17,6 @@
 
 /* --- jobs --- */
 
-static const char *job_description(const Job *j) {
-        return j->def ? j->def->description : NULL;
-}
-
 /* Value by value: a fifth faster than sd_bus_message_append(), and there may be tens of thousands of rows. */
 static int append_job_row(sd_bus_message *m, const char *const texts[4], const uint64_t numbers[4], const char *path) {
         int r;
@@ -38,7 +34,7 @@ static int append_job_row(sd_bus_message *m, const char *const texts[4], const u
 /* Appends the row of one job and adds its size, rounded up, to *size. */
 static int append_job(sd_bus_message *m, const Job *j, size_t *size) {
         _cleanup_free_ char *copy = NULL;
-        const char *description = text_fit(job_description(j), TEXT_IN_LIST_MAX, &copy);
+        const char *description = text_fit(j->def ? j->def->description : NULL, TEXT_IN_LIST_MAX, &copy);
         const char *const texts[] = { j->name, description, job_state_to_string(job_state(j)),
                                       run_result_to_string(j->last_result) };
         const uint64_t numbers[] = { j->next, j->last_start, j->last_end, j->n_runs };
@@ -144,24 +140,11 @@ int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 
 /* --- QueryRuns --- */
 
-static int append_run_row(sd_bus_message *m, const RunRecord *r, const char *reason, const char *payload) {
-        char path[OBJECT_PATH_MAX], invocation[SD_ID128_STRING_MAX] = "";
-
-        if (!sd_id128_is_null(r->invocation))
-                (void)sd_id128_to_string(r->invocation, invocation);
-        return MIN(sd_bus_message_append(m, QUERY_RUNS_ROW, r->id, r->job, run_cause_to_string(r->cause),
-                                         run_state_to_string(r->state), run_result_to_string(r->result), reason,
-                                         r->scheduled, r->requested, r->started, r->ended, r->code, r->attempt,
-                                         run_object_path(path, r->id), strempty(r->unit), invocation, r->cpu,
-                                         r->memory_peak, r->parent, strempty(r->parent_job), payload),
-                   0);
-}
-
 static int append_queried_run(const RunRecord *r, void *userdata) {
         RunList *list = userdata;
         _cleanup_free_ char *reason_copy = NULL, *payload_copy = NULL;
         const char *reason = text_fit(r->reason, TEXT_IN_LIST_MAX, &reason_copy);
-        char count[TEXT_COUNT_MAX];
+        char count[TEXT_COUNT_MAX], path[OBJECT_PATH_MAX], invocation[SD_ID128_STRING_MAX] = "";
         const char *payload = list->names_files ? text_fit(r->payload, TEXT_IN_LIST_MAX, &payload_copy)
                                                 : text_count_of_payload(r->payload, count);
 
@@ -169,7 +152,14 @@ static int append_queried_run(const RunRecord *r, void *userdata) {
                 return -ENOMEM;
         list->n++;
         list->last = r->id;
-        return append_run_row(list->reply, r, reason, payload);
+        if (!sd_id128_is_null(r->invocation))
+                (void)sd_id128_to_string(r->invocation, invocation);
+        return MIN(sd_bus_message_append(list->reply, QUERY_RUNS_ROW, r->id, r->job, run_cause_to_string(r->cause),
+                                         run_state_to_string(r->state), run_result_to_string(r->result), reason,
+                                         r->scheduled, r->requested, r->started, r->ended, r->code, r->attempt,
+                                         run_object_path(path, r->id), strempty(r->unit), invocation, r->cpu,
+                                         r->memory_peak, r->parent, strempty(r->parent_job), payload),
+                   0);
 }
 
 static const char *result_word(int i) {

@@ -79,12 +79,6 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *e) {
         return 0;
 }
 
-static int name_error(const sd_bus_error *e) {
-        if (sd_bus_error_has_name(e, SD_BUS_ERROR_ACCESS_DENIED))
-                return -EACCES;
-        return -sd_bus_error_get_errno(e);
-}
-
 /* The reply to RequestName: 1 the name is ours, 3 another client's, 4 it was ours already. */
 static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         const sd_bus_error *e = sd_bus_message_get_error(m);
@@ -94,7 +88,9 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
 
         if (d->state != BUS_CLIENT_OPENING)
                 return 0;
-        r = e ? name_error(e) : sd_bus_message_read(m, "u", &answer);
+        r = !e                                                     ? sd_bus_message_read(m, "u", &answer)
+            : sd_bus_error_has_name(e, SD_BUS_ERROR_ACCESS_DENIED) ? -EACCES
+                                                                   : -sd_bus_error_get_errno(e);
         if (r >= 0 && answer != 1 && answer != 4)
                 r = -EEXIST;
         if (r < 0) {
@@ -281,16 +277,6 @@ void bus_client_drain(BusClient *d, void (*done)(void *userdata), void *userdata
 
 /* --- life --- */
 
-static int bus_client_add_sources(BusClient *d) {
-        sd_event *event = d->connection.api->event;
-        int r;
-
-        r = event_add_deferred(event, &d->broken, "bus-broken", on_broken, d);
-        if (r >= 0)
-                r = event_add_timer(event, &d->reopen, "bus-reopen", CLOCK_MONOTONIC, USEC_PER_MSEC, on_reopen, d);
-        return r < 0 ? r : event_add_timer(event, &d->drain, "bus-drain", CLOCK_MONOTONIC, USEC_PER_MSEC, on_drain, d);
-}
-
 int bus_client_new(BusClient **ret, const ApiContext *api, BusChoice choice, void (*ready)(void *userdata, int error),
                    void *userdata) {
         _cleanup_(bus_client_freep) BusClient *d = NULL;
@@ -307,7 +293,12 @@ int bus_client_new(BusClient **ret, const ApiContext *api, BusChoice choice, voi
         d->retry = RETRY_MIN;
         d->ready = ready;
         d->userdata = userdata;
-        r = bus_client_add_sources(d);
+        r = event_add_deferred(api->event, &d->broken, "bus-broken", on_broken, d);
+        if (r >= 0)
+                r = event_add_timer(api->event, &d->reopen, "bus-reopen", CLOCK_MONOTONIC, USEC_PER_MSEC, on_reopen,
+                                    d);
+        if (r >= 0)
+                r = event_add_timer(api->event, &d->drain, "bus-drain", CLOCK_MONOTONIC, USEC_PER_MSEC, on_drain, d);
         if (r < 0)
                 return r;
         r = bus_client_open(d);

@@ -121,20 +121,6 @@ static int bus_prepare(Bus *b) {
         return r < 0 || b->options.choice != BUS_NONE ? r : sd_event_source_set_enabled(b->ready, SD_EVENT_ONESHOT);
 }
 
-static int bus_open(Bus *b, int inherited) {
-        _cleanup_close_ int fd = inherited;
-        int r;
-
-        if (b->options.choice != BUS_NONE) {
-                r = bus_client_new(&b->bus, &b->api, b->options.choice, on_bus_ready, b);
-                if (r < 0)
-                        return log_error_errno(r, "Cannot connect to the bus: %m");
-        }
-        if (fd < 0 && !b->options.socket_path)
-                return 0;
-        return listener_new(&b->socket, &b->api, TAKE_FD(fd), b->options.socket_path);
-}
-
 static int bus_make(Bus **ret, sd_event *event, Manager *m, const BusOptions *options, int inherited) {
         _cleanup_close_ int listen_fd = inherited;
         _cleanup_(bus_freep) Bus *b = NULL;
@@ -155,9 +141,16 @@ static int bus_make(Bus **ret, sd_event *event, Manager *m, const BusOptions *op
         r = bus_prepare(b);
         if (r < 0)
                 return log_error_errno(r, "Cannot open the control interface: %m");
-        r = bus_open(b, TAKE_FD(listen_fd));
-        if (r < 0)
-                return r;
+        if (options->choice != BUS_NONE) {
+                r = bus_client_new(&b->bus, &b->api, options->choice, on_bus_ready, b);
+                if (r < 0)
+                        return log_error_errno(r, "Cannot connect to the bus: %m");
+        }
+        if (listen_fd >= 0 || options->socket_path) {
+                r = listener_new(&b->socket, &b->api, TAKE_FD(listen_fd), options->socket_path);
+                if (r < 0)
+                        return r;
+        }
         r = announcer_start(b->announcer);
         if (r < 0)
                 return log_error_errno(r, "Cannot observe the jobs: %m");

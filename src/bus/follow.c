@@ -88,16 +88,6 @@ static int follower_send(Follower *fo, uint32_t stream, const void *line, size_t
         return 0;
 }
 
-static int follower_send_lost(Follower *fo) {
-        char text[128];
-        int n;
-
-        n = snprintf(text, sizeof(text), "[vaktd dropped %" PRIu64 " lines that were not read fast enough]",
-                     fo->n_lost);
-        fo->n_lost = 0;
-        return follower_send(fo, STREAM_ERROR, text, (size_t)n);
-}
-
 /* The oldest line, which stays valid until the next one is kept. */
 static const uint8_t *follower_take(Follower *fo, BacklogLine *ret) {
         const uint8_t *text = fo->backlog + fo->begin + sizeof(*ret);
@@ -115,13 +105,19 @@ static int follower_flush(Follower *fo, uint64_t unsent_max) {
         while (fo->begin < fo->end || fo->n_lost > 0) {
                 const uint8_t *text;
                 BacklogLine line;
+                char lost[128];
                 int r;
 
                 if (connection_n_unsent(fo->connection) > unsent_max)
                         return 0;
-                if (fo->n_lost > 0)
-                        r = follower_send_lost(fo);
-                else {
+                if (fo->n_lost > 0) {
+                        int n = snprintf(lost, sizeof(lost),
+                                         "[vaktd dropped %" PRIu64 " lines that were not read fast enough]",
+                                         fo->n_lost);
+
+                        fo->n_lost = 0;
+                        r = follower_send(fo, STREAM_ERROR, lost, (size_t)n);
+                } else {
                         text = follower_take(fo, &line);
                         r = follower_send(fo, line.stream, text, line.size);
                 }

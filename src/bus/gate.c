@@ -106,19 +106,15 @@ static int gate_peek_header(const Gate *g, Header *ret) {
         return r < 0 ? r : 1;
 }
 
-static void gate_compact(Gate *g) {
-        if (g->begin == 0)
-                return;
-        memmove(g->buffer, g->buffer + g->begin, gate_fill(g));
-        g->end -= g->begin;
-        g->begin = 0;
-}
-
 static int gate_reserve(Gate *g, size_t free_bytes) {
         size_t size = MAX(g->allocated, (size_t)GATE_CHUNK);
         uint8_t *p;
 
-        gate_compact(g);
+        if (g->begin > 0) {
+                memmove(g->buffer, g->buffer + g->begin, gate_fill(g));
+                g->end -= g->begin;
+                g->begin = 0;
+        }
         while (size - g->end < free_bytes)
                 size *= 2;
         if (size == g->allocated)

@@ -104,10 +104,6 @@ static size_t listener_count_siblings(const Listener *d, const Peer *p, bool (*t
         return n;
 }
 
-static bool peer_leaves_unread(const Peer *p) {
-        return peer_is_busy(p) && peer_n_unsent(p) > 0;
-}
-
 /* One message of a user is processed at a time, however many connections that user has, so that the calls of other
  * users wait for one message of each user. Turns go round; but when there are few places for unread replies, a user
  * that has one continues, because it may read one connection to its end before the next. */
@@ -126,7 +122,7 @@ static uint64_t listener_may_serve(void *userdata, const Peer *p) {
                 if (peer_is_at_work(q))
                         return 0;
                 is_next = is_next && !(peer_waits(q) && peer_turn(q) < peer_turn(p));
-                n_unread += peer_leaves_unread(q);
+                n_unread += peer_is_busy(q) && peer_n_unsent(q) > 0;
         }
         if (n_unread >= LISTENER_UNREAD_PER_UID_MAX || (!is_next && n_unread < LISTENER_UNREAD_PER_UID_MAX - 1))
                 return 0;

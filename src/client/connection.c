@@ -263,11 +263,6 @@ static int connection_open(Connection *c, bool may_start) {
         return r < 0 ? r : 0;
 }
 
-static void remember_daemon(Connection *c, sd_bus_message *reply) {
-        c->answered = true;
-        (void)snprintf(c->daemon_name, sizeof(c->daemon_name), "%s", strempty(sd_bus_message_get_sender(reply)));
-}
-
 bool connection_is_bus(const Connection *c) {
         return c->bus && !c->on_socket;
 }
@@ -292,7 +287,8 @@ static int call_once(Connection *c, const MethodCall *call, sd_bus_error *reterr
                 r = sd_bus_call(c->bus, m, call->timeout ?: CALL_TIMEOUT, reterr, &reply);
         if (r < 0)
                 return r;
-        remember_daemon(c, reply);
+        c->answered = true;
+        (void)snprintf(c->daemon_name, sizeof(c->daemon_name), "%s", strempty(sd_bus_message_get_sender(reply)));
         if (ret)
                 *ret = TAKE_PTR(reply);
         return 0;

@@ -12,13 +12,6 @@ void rows_done(Rows *rows) {
         rows->message = sd_bus_message_unref(rows->message);
 }
 
-static const PropertyMap *find(const PropertyMap *map, size_t n, const char *name) {
-        for (size_t i = 0; i < n; i++)
-                if (streq(map[i].name, name))
-                        return &map[i];
-        return NULL;
-}
-
 static size_t round_up(size_t n, size_t to) {
         return (n + to - 1) / to * to;
 }
@@ -80,7 +73,7 @@ int properties_read_rows(sd_bus_message *m, const char *type, void *ret, size_t 
 }
 
 static int read_entry(sd_bus_message *m, const PropertyMap *map, size_t n, void *ret) {
-        const PropertyMap *p;
+        const PropertyMap *p = map;
         const char *name;
         void *to;
         int r;
@@ -88,8 +81,9 @@ static int read_entry(sd_bus_message *m, const PropertyMap *map, size_t n, void 
         r = sd_bus_message_read_basic(m, 's', &name);
         if (r < 0)
                 return r;
-        p = find(map, n, name);
-        if (!p)
+        while (p < map + n && !streq(p->name, name))
+                p++;
+        if (p == map + n)
                 return sd_bus_message_skip(m, "v");
         r = sd_bus_message_enter_container(m, 'v', p->type);
         if (r < 0)

@@ -20,6 +20,7 @@ int builder_note(const KeyLine *k) {
         Builder *b = builder_of(k);
         Place *p = b->places, *end = b->places + b->n_places;
 
+        assert(k->row && k->reading->problems); /* which the place keeps */
         while (p < end && p->row != k->row)
                 p++;
         if (p == end) {

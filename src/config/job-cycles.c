@@ -69,14 +69,6 @@ static unsigned resolve(const Graph *g, const Chain *c) {
         return v != NOBODY && g->entries[v]->masked ? NOBODY : v;
 }
 
-static size_t count_chains(Entry *const *entries, size_t n) {
-        size_t sum = 0;
-
-        for (size_t i = 0; i < n; i++)
-                sum += entries[i]->chains.n_items;
-        return sum;
-}
-
 static int graph_new(Graph *g, size_t n_chains) {
         unsigned **const arrays[] = { &g->component, &g->size,  &g->index,  &g->low,  &g->next,
                                       &g->path,      &g->calls, &g->parent, &g->queue };
@@ -157,13 +149,6 @@ static void walk_from(Graph *g, unsigned start) {
                 else if (g->component[to] == NOBODY)
                         g->low[v] = MIN(g->low[v], g->index[to]);
         }
-}
-
-static void find_components(Graph *g) {
-        for (unsigned v = 0; v < g->n; v++)
-                if (g->index[v] == NOBODY)
-                        walk_from(g, v);
-        assert(g->n_path == 0 && g->n_calls == 0);
 }
 
 /* An edge of v that stays in its component; NULL: it is in no cycle. */
@@ -254,25 +239,26 @@ static int reject(Graph *g, unsigned v, const Entry *old) {
 
 /* --- the whole --- */
 
-static bool is_in_cycle(const Graph *g, unsigned v) {
-        return g->size[g->component[v]] > 1 || edge_inside(g, v);
-}
-
 /* One round. Returns how many files were refused. */
 static int look(Entry *const *entries, size_t n, unsigned long *steps,
                 const Entry *(*old)(const void *userdata, const char *name), const void *userdata) {
         _cleanup_(graph_done) Graph g = { .entries = entries, .n = (unsigned)n, .steps = *steps };
-        size_t n_chains = count_chains(entries, n);
+        size_t n_chains = 0;
         int rejected = 0, r;
 
+        for (size_t i = 0; i < n; i++)
+                n_chains += entries[i]->chains.n_items;
         if (n_chains == 0)
                 return 0;
         r = graph_new(&g, n_chains);
         if (r < 0)
                 return r;
-        find_components(&g);
+        for (unsigned v = 0; v < g.n; v++)
+                if (g.index[v] == NOBODY)
+                        walk_from(&g, v);
+        assert(g.n_path == 0 && g.n_calls == 0);
         for (unsigned v = 0; v < g.n; v++) {
-                if (!entries[v]->changed || !is_in_cycle(&g, v))
+                if (!entries[v]->changed || (g.size[g.component[v]] < 2 && !edge_inside(&g, v)))
                         continue;
                 r = reject(&g, v, old(userdata, entries[v]->name));
                 if (r < 0)

@@ -190,19 +190,6 @@ static int read_text(Builder *b, const JobText *text, const Specifiers *specifie
         return r;
 }
 
-static int read_texts(Builder *b, const JobText *texts, const Specifiers *specifiers, bool instance_unknown,
-                      Diagnostics *d) {
-        for (size_t i = 0; i < b->n_problems; i++)
-                b->problems[i] = (FileProblems){ .list = d, .file = texts[i].path };
-        for (size_t i = 0; i < b->n_problems; i++) {
-                int r = read_text(b, &texts[i], specifiers, instance_unknown, &b->problems[i]);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 static int put_shell_command(Builder *b) {
         _cleanup_(command_def_done) CommandDef c = { .path = strdup(SHELL), .flags = COMMAND_NO_EXPAND };
 
@@ -284,7 +271,10 @@ static int build(const char *name, JobFileContext *context, const Specifiers *sp
         if (!b.def->fragment || !b.problems)
                 return -ENOMEM;
         b.def->digest = hash_string(hash_string(HASH_START, name), texts[0].path);
-        r = read_texts(&b, texts, specifiers, instance_unknown, d);
+        for (size_t i = 0; i < n_texts; i++)
+                b.problems[i] = (FileProblems){ .list = d, .file = texts[i].path };
+        for (size_t i = 0; r >= 0 && i < n_texts; i++)
+                r = read_text(&b, &texts[i], specifiers, instance_unknown, &b.problems[i]);
         if (r >= 0)
                 r = finish(&b);
         if (r < 0)

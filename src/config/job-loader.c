@@ -91,17 +91,6 @@ static int scan_directory(Load *load, unsigned directory) {
         return r == -EINVAL ? refuse_directory(load, directory, message) : r;
 }
 
-static int scan_directories(Load *load) {
-        for (unsigned i = 0; i < load->loader->n_directories; i++) {
-                int r = scan_directory(load, i);
-
-                if (r < 0)
-                        return r;
-        }
-        job_scan_sort(&load->scan);
-        return 0;
-}
-
 /* The directory for whose sake the old entry has to stay; NULL: for none. A file in an earlier directory counts in any
  * case, unless drop-ins are out of reach. */
 static const Candidate *must_carry(const Finding *f, const Entry *old) {
@@ -128,19 +117,10 @@ static Entry *find_old(Load *load, const char *name) {
         return NULL;
 }
 
-static int append_entry(Load *load, Entry *e) {
-        Entry **place = ARRAY_NEXT(load->entries, load->n_entries);
-
-        if (!place)
-                return -ENOMEM;
-        *place = e;
-        load->n_entries++;
-        return 0;
-}
-
 static int load_finding(Load *load, Finding *f, Entry *old) {
         const Candidate *carried = must_carry(f, old);
         _cleanup_(job_entry_freep) Entry *fresh = NULL;
+        Entry **place;
         int r;
 
         assert(!carried || (old && load->refusals[carried->directory]));
@@ -154,10 +134,13 @@ static int load_finding(Load *load, Finding *f, Entry *old) {
                 if (!old || !streq(load->host, load->loader->host) || !entry_is_current(old, f))
                         r = entry_read(&fresh, &load->context, f, old);
         }
-        if (r >= 0)
-                r = append_entry(load, fresh ?: old);
         if (r < 0)
                 return r;
+        place = ARRAY_NEXT(load->entries, load->n_entries);
+        if (!place)
+                return -ENOMEM;
+        *place = fresh ?: old;
+        load->n_entries++;
         if (!TAKE_PTR(fresh))
                 old->kept = true;
         return 0;
@@ -185,14 +168,6 @@ static int load_names(Load *load) {
 }
 
 /* --- the load as a whole --- */
-
-static int load_begin(Load *load) {
-        load->refusals = calloc(load->loader->n_directories + 1, sizeof(char *));
-        if (!load->refusals)
-                return -ENOMEM;
-        host_name_get(load->host);
-        return 0;
-}
 
 /* Frees what the load did not hand over. */
 static void load_done(Load *load) {
@@ -303,11 +278,15 @@ int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
         };
         LoadedJob *jobs = NULL;
         size_t n_jobs;
-        int r;
+        int r = 0;
 
-        r = load_begin(&load);
-        if (r >= 0)
-                r = scan_directories(&load);
+        load.refusals = calloc(l->n_directories + 1, sizeof(char *));
+        if (!load.refusals)
+                return -ENOMEM;
+        host_name_get(load.host);
+        for (unsigned i = 0; r >= 0 && i < l->n_directories; i++)
+                r = scan_directory(&load, i);
+        job_scan_sort(&load.scan);
         if (r >= 0)
                 r = load_names(&load);
         if (r >= 0)

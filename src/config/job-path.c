@@ -176,7 +176,7 @@ static int parse_pattern(const KeyLine *k, void *field) {
         return r > 0 ? strv_extend(list, k->value) : r;
 }
 
-static int add_event(const KeyLine *k, const char *word, unsigned *events) {
+static int add_event(const KeyLine *k, const char *word, void *field) {
         int event = watch_event_from_string(word);
 
         if (event < 0)
@@ -185,23 +185,14 @@ static int add_event(const KeyLine *k, const char *word, unsigned *events) {
                         "%s=: \"%.*s\" is not an event. Write create, write, close, move, delete or attrib, "
                         "separated by blanks.",
                         k->row->key, (int)utf8_cut(word, SHOWN_MAX), word);
-        *events |= (unsigned)event;
+        *(unsigned *)field |= (unsigned)event;
         return 0;
 }
 
 static int parse_events(const KeyLine *k, void *field) {
-        _cleanup_free_ char *copy = strdup(k->value);
-        unsigned *events = field;
-        char *state = NULL;
-        int r = 0;
-
-        if (!copy)
-                return -ENOMEM;
-        if (*copy == '\0')
-                *events = 0;
-        for (char *word = strtok_r(copy, BLANKS, &state); r >= 0 && word; word = strtok_r(NULL, BLANKS, &state))
-                r = add_event(k, word, events);
-        return r;
+        if (*k->value == '\0')
+                *(unsigned *)field = 0;
+        return key_each_word(k, add_event, field);
 }
 
 static int parse_batch(const KeyLine *k, void *field) {

@@ -50,13 +50,16 @@ static int check_target(const KeyLine *k, const char *word, char *const *list) {
         return 1;
 }
 
-/* The word is taken over, also on failure. */
-static int append_target(const KeyLine *k, char *word, char ***list) {
+static int add_target(const KeyLine *k, const char *word, void *field) {
         Builder *b = builder_of(k);
+        char ***list = field;
         ChainLine *chains;
         int r;
 
-        r = strv_consume(list, word);
+        r = check_target(k, word, *list);
+        if (r <= 0)
+                return r;
+        r = strv_extend(list, word);
         if (r < 0)
                 return r;
         chains = reallocarray(b->chains, b->n_chains + 1, sizeof(ChainLine));
@@ -64,29 +67,14 @@ static int append_target(const KeyLine *k, char *word, char ***list) {
                 return -ENOMEM;
         b->chains = chains;
         place_set(&chains[b->n_chains].place, k);
-        chains[b->n_chains++].target = word;
+        chains[b->n_chains++].target = (*list)[strv_length(*list) - 1];
         return 0;
 }
 
 int run_parse_chain(const KeyLine *k, void *field) {
-        const char *p = k->value;
-        char ***list = field;
-        size_t n;
-        int r = 0;
-
-        if (*p == '\0')
-                clear_chain(builder_of(k), k->row, list);
-        for (p += strspn(p, BLANKS); r >= 0 && (n = strcspn(p, BLANKS)) > 0; p += strspn(p, BLANKS)) {
-                _cleanup_free_ char *word = strndup(p, n);
-
-                if (!word)
-                        return -ENOMEM;
-                r = check_target(k, word, *list);
-                if (r > 0)
-                        r = append_target(k, TAKE_PTR(word), list);
-                p += n;
-        }
-        return r;
+        if (*k->value == '\0')
+                clear_chain(builder_of(k), k->row, field);
+        return key_each_word(k, add_target, field);
 }
 
 int run_finish_chains(Builder *b) {
@@ -188,7 +176,8 @@ int run_parse_factor(const KeyLine *k, void *field) {
 }
 
 /* A number is a status, as in systemd.service(5). */
-static int add_success(const KeyLine *k, const char *word, SuccessDef *success) {
+static int add_success(const KeyLine *k, const char *word, void *field) {
+        SuccessDef *success = field;
         int status = exit_status_from_name(word), signal = status < 0 ? signal_from_name(word) : -EINVAL;
 
         if (status >= 0)
@@ -205,16 +194,7 @@ static int add_success(const KeyLine *k, const char *word, SuccessDef *success) 
 }
 
 int run_parse_success(const KeyLine *k, void *field) {
-        _cleanup_free_ char *copy = strdup(k->value);
-        SuccessDef *success = field;
-        char *state = NULL;
-        int r = 0;
-
-        if (!copy)
-                return -ENOMEM;
-        if (*copy == '\0')
-                *success = (SuccessDef){};
-        for (char *word = strtok_r(copy, BLANKS, &state); r >= 0 && word; word = strtok_r(NULL, BLANKS, &state))
-                r = add_success(k, word, success);
-        return r;
+        if (*k->value == '\0')
+                *(SuccessDef *)field = (SuccessDef){};
+        return key_each_word(k, add_success, field);
 }

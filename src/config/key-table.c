@@ -81,10 +81,6 @@ static bool enter_section(KeyReading *r, const char *section) {
         return r->n_section_rows > 0;
 }
 
-static bool is_named(const KeyReading *r, const KeyRow *row) {
-        return r->named_section && streq(row->section, r->named_section);
-}
-
 /* Writes "[Job], [Timer], [Run]". The rows of a section stand together. */
 static void list_sections(const KeyReading *r, char *buf, size_t size) {
         size_t used = 0;
@@ -97,7 +93,7 @@ static void list_sections(const KeyReading *r, char *buf, size_t size) {
                         return;
                 if (i == 0 || !streq(row->section, row_at(r, i - 1)->section))
                         used += (size_t)snprintf(buf + used, size - used, "%s[%s%s]", i > 0 ? ", " : "", row->section,
-                                                 is_named(r, row) ? " NAME" : "");
+                                                 streq_ptr(row->section, r->named_section) ? " NAME" : "");
         }
 }
 
@@ -131,26 +127,20 @@ static const char *named_section(const KeyReading *r, const char *section) {
         return name && (*name == '\0' || *name == ' ') ? name + strspn(name, " ") : NULL;
 }
 
-static int begin_named_section(KeyReading *r, unsigned line, const char *name) {
-        int e;
-
-        if (*name == '\0')
-                e = file_problems_add(r->problems, line, "Section [%s] has no name. Write [%s NAME].",
-                                      r->named_section, r->named_section);
-        else
-                e = r->begin_named(r, line, name);
-        (void)enter_section(r, r->named_section);
-        assert(e <= 0 || r->section_table->object);
-        r->skip_section = e <= 0;
-        return e < 0 ? e : 0;
-}
-
 static int on_section(void *userdata, unsigned line, const char *section) {
         KeyReading *r = userdata;
         const char *name = named_section(r, section);
+        int e;
 
-        if (name)
-                return begin_named_section(r, line, name);
+        if (name) {
+                e = *name != '\0' ? r->begin_named(r, line, name)
+                                  : file_problems_add(r->problems, line, "Section [%s] has no name. Write [%s NAME].",
+                                                      r->named_section, r->named_section);
+                (void)enter_section(r, r->named_section);
+                assert(e <= 0 || r->section_table->object);
+                r->skip_section = e <= 0;
+                return MIN(e, 0);
+        }
         r->skip_section = is_private(section);
         if (r->skip_section || enter_section(r, section))
                 return 0;
@@ -177,16 +167,6 @@ static const KeyRow *find_similar(const KeyReading *r, const char *section, cons
         return best;
 }
 
-/* The first row of this key, whatever its section. */
-static const KeyRow *find_key(const KeyReading *r, const char *key) {
-        const KeyRow *row;
-
-        for (size_t i = 0; (row = row_at(r, i)); i++)
-                if (streq(row->key, key))
-                        break;
-        return row;
-}
-
 static int problem_key(KeyReading *r, unsigned line, const char *section, const char *key) {
         char where[READER_SECTION_MAX + 32];
         const KeyRow *near;
@@ -197,7 +177,8 @@ static int problem_key(KeyReading *r, unsigned line, const char *section, const 
                 (void)snprintf(where, sizeof(where), "before the first section");
         else
                 (void)snprintf(where, sizeof(where), "in section [%s]", section);
-        near = find_key(r, key);
+        for (size_t i = 0; (near = row_at(r, i)) && !streq(near->key, key);)
+                i++;
         if (near)
                 return file_problems_add(r->problems, line, "%s= is %s, but belongs in section [%s].", key, where,
                                          near->section);
@@ -409,4 +390,16 @@ int key_parse_word(const KeyLine *k, void *field) {
                 return key_problem_value(k, "is unknown. Write %s.", words->choices);
         *(int *)field = value;
         return 0;
+}
+
+int key_each_word(const KeyLine *k, int (*visit)(const KeyLine *k, const char *word, void *field), void *field) {
+        _cleanup_free_ char *copy = strdup(k->value);
+        char *state = NULL;
+        int r = 0;
+
+        if (!copy)
+                return -ENOMEM;
+        for (char *word = strtok_r(copy, BLANKS, &state); r == 0 && word; word = strtok_r(NULL, BLANKS, &state))
+                r = visit(k, word, field);
+        return r;
 }

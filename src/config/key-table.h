@@ -111,6 +111,9 @@ typedef struct KeyWords {
 } KeyWords;
 int key_parse_word(const KeyLine *k, void *field); /* int or enum by the KeyWords that is the argument */
 
+/* Calls visit for each word of the value, until it returns something else than 0. Returns that; or -ENOMEM. */
+int key_each_word(const KeyLine *k, int (*visit)(const KeyLine *k, const char *word, void *field), void *field);
+
 /* FNV-1a, 64 bits, goes on from hash; with the NUL at the end of s. */
 #define HASH_START 0xcbf29ce484222325ULL
 uint64_t hash_string(uint64_t hash, const char *s) _pure_;

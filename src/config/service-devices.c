@@ -115,26 +115,20 @@ static const struct {
         { "multicast", "224.0.0.0", 4, "ff00::", 8 },
 };
 
-static int add_network(UnitProperty *p, size_t i) {
-        struct in6_addr v6;
-        struct in_addr v4;
-        int r;
-
-        (void)inet_pton(AF_INET, networks[i].v4, &v4);
-        (void)inet_pton(AF_INET6, networks[i].v6, &v6);
-        r = add_address(p, AF_INET, &v4, networks[i].v4_prefix);
-        return r < 0 ? r : add_address(p, AF_INET6, &v6, networks[i].v6_prefix);
-}
-
 static int visit_address(const KeyLine *k, _unused_ const ServiceSetting *s, char *word, UnitProperty *p) {
         char *slash = strchr(word, '/');
         struct in6_addr address;
+        struct in_addr v4;
         uint64_t prefix;
-        int family;
+        int family, r;
 
         for (size_t i = 0; i < ELEMENTSOF(networks); i++)
-                if (streq(word, networks[i].word))
-                        return add_network(p, i);
+                if (streq(word, networks[i].word)) {
+                        (void)inet_pton(AF_INET, networks[i].v4, &v4);
+                        (void)inet_pton(AF_INET6, networks[i].v6, &address);
+                        r = add_address(p, AF_INET, &v4, networks[i].v4_prefix);
+                        return r < 0 ? r : add_address(p, AF_INET6, &address, networks[i].v6_prefix);
+                }
         if (slash)
                 *slash = '\0';
         family = strchr(word, ':') ? AF_INET6 : AF_INET;

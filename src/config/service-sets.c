@@ -147,11 +147,6 @@ typedef struct CpuSet {
         size_t n; /* bytes in use */
 } CpuSet;
 
-static void cpu_set_add(CpuSet *set, uint64_t cpu) {
-        set->bytes[cpu / 8] = (char)(set->bytes[cpu / 8] | 1 << cpu % 8);
-        set->n = MAX(set->n, (size_t)(cpu / 8 + 1));
-}
-
 /* "3" or "0-3". */
 static bool cpu_set_add_range(CpuSet *set, char *text) {
         char *dash = strchr(text, '-');
@@ -164,7 +159,8 @@ static bool cpu_set_add_range(CpuSet *set, char *text) {
         if (first > last || last >= CPUS_MAX)
                 return false;
         for (uint64_t cpu = first; cpu <= last; cpu++)
-                cpu_set_add(set, cpu);
+                set->bytes[cpu / 8] = (char)(set->bytes[cpu / 8] | 1 << cpu % 8);
+        set->n = MAX(set->n, (size_t)(last / 8 + 1));
         return true;
 }
 

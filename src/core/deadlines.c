@@ -42,6 +42,7 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
                 Deadline *d = first->owner;
 
                 (void)heap_set(&m->deadlines->heap, USEC_INFINITY, USEC_INFINITY, d, &d->position);
+                assert(d->position == HEAP_NONE); /* who is called may set it again */
                 d->due(m, d);
         }
         arm(m);

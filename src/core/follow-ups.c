@@ -187,6 +187,7 @@ void follow_up_alarm(Manager *m, const Job *job, const LedgerAlarm *alarm) {
                 .alarm = alarm->key,
         };
 
+        assert(alarm->key);
         if (job->def)
                 request_all(m, job->def->on_alarm, "OnAlarm", &request);
 }

@@ -109,6 +109,7 @@ void runs_empty_outbox(Manager *m) {
                 TAILQ_REMOVE(&m->outbox->runs, run, waiting);
                 m->listeners->run_ended(m, run);
         }
+        (void)sd_event_source_set_enabled(m->outbox->source, SD_EVENT_OFF);
 }
 
 bool outbox_is_empty(const Manager *m) {

@@ -88,7 +88,7 @@ LiveRun *pools_first(const Manager *m) {
         const Pool *p = first ? first->owner : NULL;
 
         assert(!p || (p->n_running < p->slots && p->waiting.n_entries > 0));
-        return p ? heap_first(&p->waiting)->owner : NULL;
+        return p ? p->waiting.entries->owner : NULL;
 }
 
 static void drop_if_unused(Manager *m, Pool *p) {

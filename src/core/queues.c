@@ -296,6 +296,7 @@ void queues_pump_job(Manager *m, Job *job) {
 LiveRun *queues_next(const Manager *m) {
         LiveRun *run = pools_first(m);
 
+        assert(!run || run->stage == RUN_STAGE_READY);
         return run && admits(run, GATE_READY) ? run : NULL;
 }
 

@@ -38,14 +38,13 @@ void reload_load_last(Manager *m, Job *job) {
         owned_run_done(&last);
 }
 
-static int format_problem(char **ret, const Diagnostic *d) {
-        int r = d->line > 0 ? asprintf(ret, "%s:%u: %s", d->file, d->line, d->message)
-                            : asprintf(ret, "%s: %s", d->file, d->message);
+/* NULL without memory. */
+static char *format_problem(const Diagnostic *d) {
+        char *text;
+        int r = d->line > 0 ? asprintf(&text, "%s:%u: %s", d->file, d->line, d->message)
+                            : asprintf(&text, "%s: %s", d->file, d->message);
 
-        if (r >= 0)
-                return 0;
-        *ret = NULL;
-        return -ENOMEM;
+        return r < 0 ? NULL : text;
 }
 
 /* Gives the job what was loaded for it; true when anything about it changed. */
@@ -54,9 +53,9 @@ static int job_update(Manager *m, Job *job, JobDef *def, const Diagnostic *probl
         bool changed = job->gone || job->def != def;
         int r;
 
-        r = problem ? format_problem(&text, problem) : 0;
-        if (r < 0)
-                return r;
+        text = problem ? format_problem(problem) : NULL;
+        if (problem && !text)
+                return -ENOMEM;
         job->problem_is_private = problem && problem->is_private;
         if (!streq_ptr(job->problem, text)) {
                 free(job->problem);
@@ -163,9 +162,8 @@ void reload_log_problems(const Diagnostics *diagnostics) {
         for (size_t i = 0; i < diagnostics->n_items; i++) {
                 const Diagnostic *d = &diagnostics->items[i];
                 LogContext c = { .message_id = MESSAGE_CONFIG_PROBLEM, .file = d->file, .line = d->line };
-                _cleanup_free_ char *text = NULL;
+                _cleanup_free_ char *text = format_problem(d);
 
-                (void)format_problem(&text, d);
                 log_message(LOG_ERR, &c, "%s", text ?: d->message);
         }
 }

@@ -93,21 +93,15 @@ static void print_good(Preview *p, const char *text, const Expression *e) {
         print_elapses(p, e);
 }
 
-static json_object *elapses_json(const Preview *p, const Expression *e) {
-        json_object *array = json_new_array();
+static void print_good_json(const Preview *p, const char *text, const Expression *e) {
+        json_object *o = json_new_object(), *elapses = json_new_array();
         usec_t t = p->from;
 
         for (unsigned i = 0; i < p->n && expression_next(e, t, &t) >= 0; i++)
-                json_append_number(array, t);
-        return array;
-}
-
-static void print_good_json(const Preview *p, const char *text, const Expression *e) {
-        json_object *o = json_new_object();
-
+                json_append_number(elapses, t);
         json_add_string(o, "expression", text);
         json_add_string(o, "normalized", e->normalized);
-        json_add(o, "elapses_usec", elapses_json(p, e));
+        json_add(o, "elapses_usec", elapses);
         json_print_line(o);
 }
 

@@ -189,17 +189,6 @@ static void go_on(ChildExecution *x) {
         }
 }
 
-static void resolve(ChildExecution *x) {
-        if (!x->pidfd_source && x->found_pid > 0)
-                (void)follow(x, x->found_pid, x->found_start);
-        if (x->pidfd_source) {
-                go_on(x);
-                return;
-        }
-        child_execution_kill_rest(x);
-        report_gone(x, x->recorded_pid > 0 || x->found_pid > 0 ? reason_ran : reason_never_seen);
-}
-
 static int on_adopt(sd_event_source *s, void *userdata) {
         ChildExecutor *e = userdata;
         ChildExecution *x;
@@ -208,8 +197,16 @@ static int on_adopt(sd_event_source *s, void *userdata) {
         while ((x = pop(&e->adopted)))
                 push(&e->resolving, x);
         look_for_all(e);
-        while ((x = pop(&e->resolving)))
-                resolve(x); /* may free any of them */
+        while ((x = pop(&e->resolving))) { /* what is called may free any of them */
+                if (!x->pidfd_source && x->found_pid > 0)
+                        (void)follow(x, x->found_pid, x->found_start);
+                if (x->pidfd_source) {
+                        go_on(x);
+                        continue;
+                }
+                child_execution_kill_rest(x);
+                report_gone(x, x->recorded_pid > 0 || x->found_pid > 0 ? reason_ran : reason_never_seen);
+        }
         return 0;
 }
 

@@ -291,17 +291,6 @@ static void say_ignored(const char *path, const char *assignment) {
         (void)fprintf(stderr, "Ignoring invalid environment assignment '%s': %s\n", assignment, path);
 }
 
-static int read_environment_files(Child *c) {
-        STRV_FOREACH(path, c->settings->environment_files) {
-                int r = environment_read_file(&c->environment, *path, say_ignored);
-
-                if (r < 0)
-                        return fail(c, r, "Cannot read the file %s of EnvironmentFile=: %s.", *path + (**path == '-'),
-                                    strerror(-r));
-        }
-        return 0;
-}
-
 static int make_environment(Child *c) {
         const ChildSettings *s = c->settings;
         int r;
@@ -310,9 +299,12 @@ static int make_environment(Child *c) {
         if (!c->environment || environment_put_all(&c->environment, c->orders->passed) < 0 ||
             environment_put_all(&c->environment, s->environment) < 0)
                 return fail(c, ENOMEM, "Out of memory.");
-        r = read_environment_files(c);
-        if (r < 0)
-                return r;
+        STRV_FOREACH(path, s->environment_files) {
+                r = environment_read_file(&c->environment, *path, say_ignored);
+                if (r < 0)
+                        return fail(c, r, "Cannot read the file %s of EnvironmentFile=: %s.", *path + (**path == '-'),
+                                    strerror(-r));
+        }
         environment_unset(c->environment, s->unset_environment);
         return environment_keep_ours(&c->environment, environ) < 0 ? fail(c, ENOMEM, "Out of memory.") : 0;
 }

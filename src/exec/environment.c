@@ -115,18 +115,11 @@ static int add_optional(char ***l, const char *name, const char *value) {
         return value ? strv_extendf(l, "%s=%s", name, value) : 0;
 }
 
-/* Whatever bytes it is made of; the precision is for who forgot the NUL. */
-static int add_path(char ***l, const ExecutionRequest *request) {
-        if (!request->paths || !request->one_path)
-                return 0;
-        return strv_extendf(l, "VAKT_PATH=%.*s", (int)strnlen(request->paths, request->paths_size), request->paths);
-}
-
 static int add_variables(char ***l, char *const *variables) {
         int r = 0;
 
         STRV_FOREACH(s, variables)
-        r = r < 0 ? r : strv_extend(l, *s);
+                r = r < 0 ? r : strv_extend(l, *s);
         return r;
 }
 
@@ -159,8 +152,10 @@ int environment_for_run(char ***ret, char *const *base, const ExecutionRequest *
                 r = add_optional(&l, "VAKT_ALARM", run->alarm);
         if (r >= 0)
                 r = add_optional(&l, "VAKT_PATHS", list);
-        if (r >= 0)
-                r = add_path(&l, request);
+        if (r >= 0 && request->paths && request->one_path)
+                /* Whatever bytes it is made of; the precision is for who forgot the NUL. */
+                r = strv_extendf(&l, "VAKT_PATH=%.*s", (int)strnlen(request->paths, request->paths_size),
+                                 request->paths);
         if (r >= 0)
                 r = add_variables(&l, request->variables);
         if (r < 0)

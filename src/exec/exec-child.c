@@ -622,14 +622,6 @@ static void executor_open_helper(ChildExecutor *e) {
                 (void)snprintf(e->helper_path, sizeof(e->helper_path), "/proc/self/fd/%d", e->helper_fd);
 }
 
-static int executor_set_directories(ChildExecutor *e, const ExecutorOptions *options) {
-        const char *home = options->user_instance ? strv_env_get(e->environment, "HOME", strlen("HOME")) : NULL;
-
-        e->directory = strdup(home ?: "/");
-        e->runtime_dir = options->runtime_dir ? strdup(options->runtime_dir) : NULL;
-        return !e->directory || (options->runtime_dir && !e->runtime_dir) ? -ENOMEM : 0;
-}
-
 /* All runs of an earlier daemon are adopted before the loop comes to this. */
 static int on_sweep(sd_event_source *s, void *userdata) {
         ChildExecutor *e = userdata;
@@ -663,6 +655,7 @@ static const ExecutorOps child_ops = {
 
 int child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *options) {
         _cleanup_(child_freep) ChildExecutor *e = NULL;
+        const char *home = NULL;
         int r;
 
         e = malloc(sizeof(*e));
@@ -678,10 +671,15 @@ int child_executor_new(Executor **ret, sd_event *event, const ExecutorOptions *o
         if (e->null_fd < 0)
                 return -errno;
         r = environment_base(&e->environment, options->user_instance);
-        if (r >= 0)
-                r = executor_set_directories(e, options);
-        if (r >= 0)
-                r = executor_open_lists(e, options);
+        if (r < 0)
+                return r;
+        if (options->user_instance)
+                home = strv_env_get(e->environment, "HOME", strlen("HOME"));
+        e->directory = strdup(home ?: "/");
+        e->runtime_dir = options->runtime_dir ? strdup(options->runtime_dir) : NULL;
+        if (!e->directory || (options->runtime_dir && !e->runtime_dir))
+                return -ENOMEM;
+        r = executor_open_lists(e, options);
         if (r >= 0)
                 r = executor_set_attributes(e);
         if (r >= 0)

@@ -184,6 +184,8 @@ void execution_kill_answered(Caller *c, sd_bus_message *m);
 
 /* unit-follow.c */
 int execution_build_look(Caller *c, sd_bus_message **ret);
+/* Asks for a property of the unit, or (NULL) for all of an interface. */
+int caller_build_get(Caller *c, sd_bus_message **ret, const char *interface, const char *property);
 void execution_look_answered(Caller *c, sd_bus_message *m);
 int execution_build_question(Caller *c, sd_bus_message **ret);
 void execution_question_answered(Caller *c, sd_bus_message *m);

@@ -189,10 +189,8 @@ static void unit_stop(Execution *base, RunResult result) {
 }
 
 int execution_build_stop(Caller *c, sd_bus_message **ret) {
-        int r;
-
-        r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE, "StopUnit");
-        return r < 0 ? r : sd_bus_message_append(*ret, "ss", c->node.name, "replace");
+        return unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE, "StopUnit",
+                                        "ss", c->node.name, "replace");
 }
 
 void execution_stop_answered(Caller *c, sd_bus_message *m) {
@@ -220,24 +218,13 @@ int execution_build_start(Caller *c, sd_bus_message **ret) {
         x->sent = c->executor->comparison;
         x->tries++;
         r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE,
-                                     x->existing ? "StartUnit" : "StartTransientUnit");
+                                     x->existing ? "StartUnit" : "StartTransientUnit", NULL);
         if (r < 0)
                 return r;
         if (!x->existing)
                 return unit_message_append_start(*ret, c->node.name, x->def, x->order, &c->executor->start);
         x->since = now_realtime();
         return sd_bus_message_append(*ret, "ss", c->node.name, "replace");
-}
-
-static void execution_started(UnitExecution *x, sd_bus_message *m) {
-        const char *job = NULL, *id;
-
-        assert(x->state == EXECUTION_SENT);
-        (void)sd_bus_message_read(m, "o", &job);
-        id = job ? strrchr(job, '/') : NULL;
-        x->start_job = id ? (uint32_t)strtoul(id + 1, NULL, 10) : 0;
-        execution_set_state(x, x->existing ? EXECUTION_STARTING : EXECUTION_FOLLOWED);
-        execution_next(x);
 }
 
 static const char *hint_to_refusal(const sd_bus_error *error) {
@@ -292,10 +279,16 @@ static void execution_start_unsure(UnitExecution *x, const sd_bus_error *error) 
 void execution_start_answered(Caller *c, sd_bus_message *m) {
         const sd_bus_error *error = sd_bus_message_get_error(m);
         UnitExecution *x = execution_of(c);
+        const char *job = NULL, *id;
 
-        if (!error)
-                execution_started(x, m);
-        else if (!x->existing && sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitExists")) {
+        if (!error) {
+                assert(x->state == EXECUTION_SENT);
+                (void)sd_bus_message_read(m, "o", &job);
+                id = job ? strrchr(job, '/') : NULL;
+                x->start_job = id ? (uint32_t)strtoul(id + 1, NULL, 10) : 0;
+                execution_set_state(x, x->existing ? EXECUTION_STARTING : EXECUTION_FOLLOWED);
+                execution_next(x);
+        } else if (!x->existing && sd_bus_error_has_name(error, "org.freedesktop.systemd1.UnitExists")) {
                 /* A name is never used twice: it was us. */
                 execution_set_state(x, EXECUTION_FOLLOWED);
                 execution_want(x, CALL_LOOK);

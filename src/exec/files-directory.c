@@ -88,14 +88,6 @@ bool paths_reader_is_known(const JobDef *def) {
         return reader_of(def, &uid) >= 0;
 }
 
-static int let_user_read(int fd, const JobDef *def) {
-        uid_t uid;
-
-        if (reader_of(def, &uid) <= 0 || fchown(fd, uid, (gid_t)-1) == 0)
-                return 0;
-        return acl_give(fd, uid, 04);
-}
-
 /* --- claims --- */
 
 static size_t claim_position(const FilesDirectory *f, uint64_t run) {
@@ -176,6 +168,7 @@ static FileName file_name(const FilesDirectory *f, uint64_t run) {
 static int write_file(int directory, const FileName *name, const JobDef *def, const char *paths, size_t size) {
         _cleanup_close_ int fd = -EBADF;
         char temporary[sizeof(name->text) + 1];
+        uid_t uid;
         int r;
 
         (void)snprintf(temporary, sizeof(temporary), ".%s", name->text);
@@ -186,8 +179,8 @@ static int write_file(int directory, const FileName *name, const JobDef *def, co
         r = check_room(fd, size);
         if (r >= 0)
                 r = fd_write_all(fd, paths, size);
-        if (r >= 0 && def)
-                r = let_user_read(fd, def);
+        if (r >= 0 && def && reader_of(def, &uid) > 0 && fchown(fd, uid, (gid_t)-1) < 0)
+                r = acl_give(fd, uid, 04);
         if (r >= 0 && renameat(directory, temporary, directory, name->text) < 0)
                 r = -errno;
         if (r < 0)

@@ -84,10 +84,8 @@ void execution_keep_bounds(UnitExecution *x) {
 }
 
 int execution_build_kill(Caller *c, sd_bus_message **ret) {
-        int r;
-
-        r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE, "KillUnit");
-        return r < 0 ? r : sd_bus_message_append(*ret, "ssi", c->node.name, "all", SIGKILL);
+        return unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE, "KillUnit",
+                                        "ssi", c->node.name, "all", SIGKILL);
 }
 
 void execution_kill_answered(Caller *c, sd_bus_message *m) {

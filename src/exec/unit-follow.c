@@ -200,14 +200,18 @@ const UnitConnectionHandler unit_connection_handler = {
 /* --- looking --- */
 
 int execution_build_look(Caller *c, sd_bus_message **ret) {
+        return caller_build_get(c, ret, "", NULL); /* of all its interfaces */
+}
+
+int caller_build_get(Caller *c, sd_bus_message **ret, const char *interface, const char *property) {
         _cleanup_free_ char *object = NULL;
         int r;
 
         r = sd_bus_path_encode(MANAGER_OBJECT "/unit", c->node.name, &object);
-        if (r >= 0)
-                r = unit_connection_new_call(c->executor->connection, ret, object, "org.freedesktop.DBus.Properties",
-                                             "GetAll");
-        return r < 0 ? r : sd_bus_message_append(*ret, "s", ""); /* of all its interfaces */
+        if (r < 0)
+                return r;
+        return unit_connection_new_call(c->executor->connection, ret, object, "org.freedesktop.DBus.Properties",
+                                        property ? "Get" : "GetAll", property ? "ss" : "s", interface, property);
 }
 
 static void execution_take_facts(UnitExecution *x, UnitFacts *fresh) {
@@ -357,16 +361,12 @@ void execution_end_with_verdict(UnitExecution *x, ExecutionState state) {
 
 int execution_build_question(Caller *c, sd_bus_message **ret) {
         size_t i = first_question(execution_of(c));
-        const char *interface = questions[i].interface;
-        _cleanup_free_ char *object = NULL;
-        int r = 0;
 
-        if (interface)
-                r = sd_bus_path_encode(MANAGER_OBJECT "/unit", c->node.name, &object);
-        if (r >= 0)
-                r = unit_connection_new_call(c->executor->connection, ret, object ?: MANAGER_OBJECT,
-                                             "org.freedesktop.DBus.Properties", "Get");
-        return r < 0 ? r : sd_bus_message_append(*ret, "ss", interface ?: MANAGER_INTERFACE, questions[i].property);
+        if (questions[i].interface)
+                return caller_build_get(c, ret, questions[i].interface, questions[i].property);
+        return unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT,
+                                        "org.freedesktop.DBus.Properties", "Get", "ss", MANAGER_INTERFACE,
+                                        questions[i].property);
 }
 
 /* The process of the last one of some commands, 0 = it has not run. */

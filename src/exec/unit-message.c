@@ -409,32 +409,25 @@ static int append_commands(sd_bus_message *m, const JobDef *def, const char *wra
         return close_containers(m, r, 3);
 }
 
-static int append_success_signals(sd_bus_message *m, const SuccessDef *s) {
-        int32_t signals[64];
-        size_t n = 0;
-
-        for (int i = 1; i < 64; i++)
-                if (success_def_has_signal(s, i))
-                        signals[n++] = i;
-        return sd_bus_message_append_array(m, 'i', signals, n * sizeof(int32_t));
-}
-
 /* Told only to Type=oneshot: of several commands, a status that is a success lets the next one begin. */
 static int append_success(sd_bus_message *m, const SuccessDef *s) {
-        int32_t statuses[256];
-        size_t n = 0;
+        int32_t statuses[256], signals[64];
+        size_t n = 0, n_signals = 0;
         int r;
 
         for (int i = 1; i < 256; i++)
                 if (success_def_has_status(s, i))
                         statuses[n++] = i;
+        for (int i = 1; i < 64; i++)
+                if (success_def_has_signal(s, i))
+                        signals[n_signals++] = i;
         r = open_property(m, "SuccessExitStatus", "(aiai)");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'r', "aiai");
         if (r >= 0)
                 r = sd_bus_message_append_array(m, 'i', statuses, n * sizeof(int32_t));
         if (r >= 0)
-                r = append_success_signals(m, s);
+                r = sd_bus_message_append_array(m, 'i', signals, n_signals * sizeof(int32_t));
         return close_containers(m, r, 3);
 }
 

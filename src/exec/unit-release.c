@@ -31,14 +31,11 @@ static Release *release_free(Release *r) {
 
 int release_build(Caller *c, sd_bus_message **ret) {
         bool is_failed = release_of(c)->is_failed;
-        int r;
 
         assert(release_of(c)->is_acknowledged); /* first the ledger */
-        r = unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE,
-                                     is_failed ? "ResetFailedUnit" : "StopUnit");
-        if (r >= 0)
-                r = sd_bus_message_append_basic(*ret, 's', c->node.name);
-        return r < 0 || is_failed ? r : sd_bus_message_append_basic(*ret, 's', "replace");
+        return unit_connection_new_call(c->executor->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE,
+                                        is_failed ? "ResetFailedUnit" : "StopUnit", is_failed ? "s" : "ss",
+                                        c->node.name, "replace");
 }
 
 void release_answered(Caller *c, sd_bus_message *m) {

@@ -178,9 +178,8 @@ void executor_compare(UnitExecutor *e) {
         if (e->list_slot)
                 return;
         e->comparison++;
-        r = unit_connection_new_call(e->connection, &m, MANAGER_OBJECT, MANAGER_INTERFACE, "ListUnitsByPatterns");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "asas", 0, 1, UNIT_PATTERN);
+        r = unit_connection_new_call(e->connection, &m, MANAGER_OBJECT, MANAGER_INTERFACE, "ListUnitsByPatterns",
+                                     "asas", 0, 1, UNIT_PATTERN);
         if (r >= 0)
                 r = unit_connection_call(e->connection, &e->list_slot, m, on_list, e);
         if (r < 0)

@@ -66,9 +66,8 @@ void executor_ask_whether_held(UnitExecutor *e) {
 
         if (!e->is_held || !e->is_open || e->state_slot)
                 return;
-        r = unit_connection_new_call(e->connection, &m, MANAGER_OBJECT, "org.freedesktop.DBus.Properties", "Get");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "ss", MANAGER_INTERFACE, "SystemState");
+        r = unit_connection_new_call(e->connection, &m, MANAGER_OBJECT, "org.freedesktop.DBus.Properties", "Get", "ss",
+                                     MANAGER_INTERFACE, "SystemState");
         if (r >= 0)
                 r = unit_connection_call(e->connection, &e->state_slot, m, on_state, e);
         if (r < 0)

@@ -26,14 +26,7 @@ static void stranger_free(Stranger *s) {
 }
 
 int stranger_build(Caller *c, sd_bus_message **ret) {
-        _cleanup_free_ char *object = NULL;
-        int r;
-
-        r = sd_bus_path_encode(MANAGER_OBJECT "/unit", c->node.name, &object);
-        if (r >= 0)
-                r = unit_connection_new_call(c->executor->connection, ret, object, "org.freedesktop.DBus.Properties",
-                                             "Get");
-        return r < 0 ? r : sd_bus_message_append(*ret, "ss", "org.freedesktop.systemd1.Service", "Environment");
+        return caller_build_get(c, ret, "org.freedesktop.systemd1.Service", "Environment");
 }
 
 /* What it was given, to be freed by the caller; nothing where that cannot be known. The first line of what we wrote

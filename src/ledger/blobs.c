@@ -7,27 +7,18 @@
 #include "ledger/ledger-internal.h"
 
 int ledger_put(Ledger *l, const char *job, const char *key, uint64_t id, const void *bytes, size_t n) {
-        int r;
-
         if (!ledger_name_is_short(job) || !ledger_name_is_short(key))
                 return -ENAMETOOLONG;
         if (bytes && n > LEDGER_BLOB_MAX)
                 return -E2BIG;
-        r = pending_blobs_put(&l->pending.blobs, job, key, id, bytes, bytes ? n : 0, l->pending.is_bounded);
-        if (r >= 0)
-                ledger_arm_commit(l);
-        return r;
+        return ledger_change_result(
+                l, pending_blobs_put(&l->pending.blobs, job, key, id, bytes, bytes ? n : 0, l->pending.is_bounded));
 }
 
 int ledger_forget(Ledger *l, const char *job, const char *key) {
-        int r;
-
         if (!ledger_name_is_short(job) || !ledger_name_is_short(strempty(key)))
                 return -ENAMETOOLONG;
-        r = pending_blobs_forget(&l->pending.blobs, job, key, l->pending.is_bounded);
-        if (r >= 0)
-                ledger_arm_commit(l);
-        return r;
+        return ledger_change_result(l, pending_blobs_forget(&l->pending.blobs, job, key, l->pending.is_bounded));
 }
 
 typedef struct BlobWalk {

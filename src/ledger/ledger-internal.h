@@ -51,8 +51,10 @@ static inline bool ledger_name_is_short(const char *s) {
 /* --- ledger.c --- */
 /* Writes everything that is pending in one transaction, and keeps it if that fails. */
 int ledger_flush(Ledger *l);
-/* Arm the sources that end the transaction of this turn, and that prune later. */
-void ledger_arm_commit(Ledger *l);
+/* Takes what the change of something pending returned, and returns it. Unless it failed, arms the source that ends the
+ * transaction of this turn. */
+int ledger_change_result(Ledger *l, int r);
+/* Arms the source that prunes later. */
 void ledger_arm_upkeep(Ledger *l);
 /* One step of pruning or checkpointing. True if there is more to do. */
 bool ledger_upkeep(Ledger *l, usec_t now_realtime, usec_t now_boottime);

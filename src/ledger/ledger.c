@@ -33,7 +33,7 @@
 /* The changes of one callback belong together (the end of a run and the one that follows it), so nothing is written
  * before it returns, regardless of the amount. After a callback with very many changes, they are written before other
  * sources of its turn. */
-void ledger_arm_commit(Ledger *l) {
+static void arm_commit(Ledger *l) {
         bool is_much = pending_is_full(&l->pending);
 
         if (!l->commit_source || l->error < 0)
@@ -41,6 +41,12 @@ void ledger_arm_commit(Ledger *l) {
         (void)sd_event_source_set_priority(l->commit_source,
                                            is_much ? SD_EVENT_PRIORITY_IMPORTANT : SD_EVENT_PRIORITY_NORMAL);
         (void)sd_event_source_set_enabled(l->commit_source, SD_EVENT_ONESHOT);
+}
+
+int ledger_change_result(Ledger *l, int r) {
+        if (r >= 0)
+                arm_commit(l);
+        return r;
 }
 
 /* When the daemon is idle; or like any other source, if a busy loop lets too much accumulate. */
@@ -128,15 +134,6 @@ static int write_meta(Ledger *l) {
         return store_set_meta(l->store, STORE_META_NEXT_RUN, text);
 }
 
-static void note_ended_runs(Ledger *l) {
-        for (size_t i = 0; i < l->pending.runs.n; i++) {
-                const RunRecord *r = &((const PendingRun *)l->pending.runs.items[i])->run.record;
-
-                if (r->state == RUN_DONE)
-                        retention_note(&l->retention, r->job);
-        }
-}
-
 int ledger_flush(Ledger *l) {
         static const Writer writers[] = {
                 write_runs, write_stamps, write_states, write_alarms, write_blobs, write_meta
@@ -156,7 +153,12 @@ int ledger_flush(Ledger *l) {
                 store_rollback(l->store);
                 return r;
         }
-        note_ended_runs(l);
+        for (size_t i = 0; i < l->pending.runs.n; i++) {
+                const RunRecord *ended = &((const PendingRun *)l->pending.runs.items[i])->run.record;
+
+                if (ended->state == RUN_DONE)
+                        retention_note(&l->retention, ended->job);
+        }
         l->meta_changed = false;
         pending_clear(&l->pending);
         ledger_arm_upkeep(l);
@@ -183,33 +185,21 @@ static int on_commit(sd_event_source *s, void *userdata) {
 
 /* --- upkeep --- */
 
-/* Neither matters for now: the next commit reports a full disk. */
-static void upkeep_failed(Ledger *l, int error) {
-        if (error == -EBADMSG)
-                ledger_error(l, error);
-        else
-                log_debug_errno(error, "Cannot clean up the ledger, ignoring: %m");
-}
-
-static int move_log(Ledger *l) {
-        int r;
-
-        r = store_checkpoint(l->store);
-        l->checkpoint_pages = (r < 0 ? store_n_wal_pages(l->store) : 0) + CHECKPOINT_PAGES;
-        return r < 0 ? r : 1;
-}
-
 bool ledger_upkeep(Ledger *l, usec_t now_realtime, usec_t now_boottime) {
         int r;
 
         if (l->error < 0)
                 return false;
-        if (store_n_wal_pages(l->store) >= l->checkpoint_pages)
-                r = move_log(l);
-        else
+        if (store_n_wal_pages(l->store) >= l->checkpoint_pages) {
+                r = store_checkpoint(l->store);
+                l->checkpoint_pages = (r < 0 ? store_n_wal_pages(l->store) : 0) + CHECKPOINT_PAGES;
+                r = r < 0 ? r : 1;
+        } else
                 r = retention_step(&l->retention, l->store, now_realtime, now_boottime);
-        if (r < 0)
-                upkeep_failed(l, r);
+        if (r == -EBADMSG)
+                ledger_error(l, r);
+        else if (r < 0) /* does not matter for now: the next commit reports a full disk */
+                log_debug_errno(r, "Cannot clean up the ledger, ignoring: %m");
         return r > 0;
 }
 
@@ -294,7 +284,7 @@ int ledger_open(Ledger **ret, sd_event *event, const char *state_dir, char **ret
         if (r < 0)
                 ledger_error(l, r);
         l->was_unreadable = !l->store;
-        ledger_arm_commit(l);
+        arm_commit(l);
         *ret = TAKE_PTR(l);
         return 0;
 }
@@ -353,7 +343,7 @@ int ledger_add(Ledger *l, RunRecord *record) {
         if (r < 0)
                 return r;
         l->ids.next++;
-        ledger_arm_commit(l);
+        arm_commit(l);
         return 0;
 }
 
@@ -365,7 +355,7 @@ int ledger_update(Ledger *l, const RunRecord *record) {
         if (r < 0)
                 return r;
         run_ids_at_least(&l->ids, record->id + 1); /* it may come from elsewhere */
-        ledger_arm_commit(l);
+        arm_commit(l);
         return 0;
 }
 

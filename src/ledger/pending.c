@@ -102,12 +102,12 @@ static void drop_a_run(Pending *p) {
 }
 
 static int insert_run(Pending *p, const RunRecord *record, bool is_new) {
-        PendingRun *run = calloc(1, sizeof(*run));
+        PendingRun *run = malloc(sizeof(*run));
         int r;
 
         if (!run)
                 return -ENOMEM;
-        run->is_stored = !is_new;
+        *run = (PendingRun){ .is_stored = !is_new };
         r = owned_run_assign(&run->run, record);
         if (r >= 0)
                 r = sorted_set_insert(&p->runs, run);

@@ -18,23 +18,14 @@ static int read_result(Ledger *l, int r) {
 
 /* --- stamps --- */
 
-static int put_stamp(Ledger *l, const char *job, const char *key, usec_t usec, bool forget) {
-        int r;
-
-        r = pending_put_stamp(&l->pending, job, key, usec, forget);
-        if (r >= 0)
-                ledger_arm_commit(l);
-        return r;
-}
-
 int ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec) {
         if (!ledger_name_is_short(job) || !ledger_name_is_short(key))
                 return -ENAMETOOLONG;
-        return put_stamp(l, job, key, usec, /* forget= */ false);
+        return ledger_change_result(l, pending_put_stamp(&l->pending, job, key, usec, /* forget= */ false));
 }
 
 int ledger_forget_stamp(Ledger *l, const char *job, const char *key) {
-        return put_stamp(l, job, key, 0, /* forget= */ true);
+        return ledger_change_result(l, pending_put_stamp(&l->pending, job, key, 0, /* forget= */ true));
 }
 
 int ledger_get_stamp(Ledger *l, const char *job, const char *key, usec_t *ret) {
@@ -83,27 +74,19 @@ static void walk_pending_stamps(StampWalk *w, const char *job) {
 int ledger_list_stamps(Ledger *l, const char *job,
                        int (*visit)(const char *job, const char *key, usec_t usec, void *userdata), void *userdata) {
         StampWalk w = { .pending = &l->pending, .visit = visit, .userdata = userdata };
-        int r = 0;
 
         walk_pending_stamps(&w, job);
         if (w.result == 0 && l->store)
-                r = store_list_stamps(l->store, job, on_stored_stamp, &w);
-        if (r < 0)
-                (void)read_result(l, r);
+                (void)read_result(l, store_list_stamps(l->store, job, on_stored_stamp, &w));
         return w.result;
 }
 
 /* --- job states --- */
 
 int ledger_set_job_state(Ledger *l, const char *job, const LedgerJobState *state) {
-        int r;
-
         if (!ledger_name_is_short(job))
                 return -ENAMETOOLONG;
-        r = pending_put_state(&l->pending, job, state);
-        if (r >= 0)
-                ledger_arm_commit(l);
-        return r;
+        return ledger_change_result(l, pending_put_state(&l->pending, job, state));
 }
 
 int ledger_get_job_state(Ledger *l, const char *job, LedgerJobState *ret) {
@@ -124,14 +107,9 @@ int ledger_get_job_state(Ledger *l, const char *job, LedgerJobState *ret) {
 /* --- alarms --- */
 
 int ledger_set_alarm(Ledger *l, const LedgerAlarm *alarm) {
-        int r;
-
         if (!ledger_name_is_short(alarm->job) || !ledger_name_is_short(alarm->key))
                 return -ENAMETOOLONG;
-        r = pending_put_alarm(&l->pending, alarm);
-        if (r >= 0)
-                ledger_arm_commit(l);
-        return r;
+        return ledger_change_result(l, pending_put_alarm(&l->pending, alarm));
 }
 
 typedef struct AlarmWalk {
@@ -171,13 +149,10 @@ static void walk_pending_alarms(AlarmWalk *w, const char *job) {
 int ledger_list_alarms(Ledger *l, const char *job, int (*visit)(const LedgerAlarm *alarm, void *userdata),
                        void *userdata) {
         AlarmWalk w = { .pending = &l->pending, .visit = visit, .userdata = userdata };
-        int r = 0;
 
         walk_pending_alarms(&w, job);
         if (w.result == 0 && l->store)
-                r = store_list_alarms(l->store, job, on_stored_alarm, &w);
-        if (r < 0)
-                (void)read_result(l, r);
+                (void)read_result(l, store_list_alarms(l->store, job, on_stored_alarm, &w));
         return w.result;
 }
 

@@ -25,13 +25,7 @@ int store_forget_blob(Store *s, const char *job, const char *key, uint64_t id) {
 }
 
 int store_forget_blobs(Store *s, const char *job, const char *key) {
-        _cleanup_reset_ sqlite3_stmt *statement =
-                s->statements[key ? STATEMENT_FORGET_BLOBS_OF_KEY : STATEMENT_FORGET_BLOBS];
-
-        bind_text(statement, 1, job);
-        if (key)
-                bind_text(statement, 2, key);
-        return store_step_done(s, statement);
+        return store_change(s, key ? STATEMENT_FORGET_BLOBS_OF_KEY : STATEMENT_FORGET_BLOBS, job, key);
 }
 
 static int walk(Store *s, sqlite3_stmt *statement, StoreBlobFunc visit, void *userdata) {

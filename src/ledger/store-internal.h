@@ -94,5 +94,11 @@ int store_step_row(Store *s, sqlite3_stmt *statement);
 /* No row is expected. */
 int store_step_done(Store *s, sqlite3_stmt *statement);
 
+/* Runs a statement of one or two texts that returns no row. */
+int store_change(Store *s, Statement i, const char *text, const char *other);
+
+/* The text that a statement of one text returns, for free(): -ENOENT without a row, or when it is NULL. */
+int store_get_text(Store *s, Statement i, const char *text, char **ret);
+
 /* The SQL of the statements of store-runs.c that is made from its table of columns, for free(). */
 char *run_statement_sql(Statement i);

@@ -192,7 +192,8 @@ static void bind_column(sqlite3_stmt *s, int i, const Column *c, const RunRecord
                 text = run_result_to_string(*(const RunResult *)p);
                 break;
         }
-        (void)sqlite3_bind_text(s, i, text, n, SQLITE_STATIC);
+        if (text)
+                (void)sqlite3_bind_text(s, i, text, n, SQLITE_STATIC);
 }
 
 static uint64_t column_known(sqlite3_stmt *s, int i) {
@@ -545,13 +546,5 @@ int store_prune_job(Store *s, const char *job, unsigned keep, usec_t before, uns
 }
 
 int store_next_job(Store *s, const char *after, char **ret) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_NEXT_JOB];
-        int r;
-
-        bind_text(statement, 1, after);
-        r = store_step_row(s, statement);
-        if (r < 0)
-                return r;
-        *ret = strdup(strempty(column_text(statement, 0)));
-        return *ret ? 0 : -ENOMEM;
+        return store_get_text(s, STATEMENT_NEXT_JOB, after, ret);
 }

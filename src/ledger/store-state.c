@@ -16,11 +16,7 @@ int store_set_stamp(Store *s, const char *job, const char *key, usec_t usec) {
 }
 
 int store_forget_stamp(Store *s, const char *job, const char *key) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_FORGET_STAMP];
-
-        bind_text(statement, 1, job);
-        bind_text(statement, 2, key);
-        return store_step_done(s, statement);
+        return store_change(s, STATEMENT_FORGET_STAMP, job, key);
 }
 
 int store_get_stamp(Store *s, const char *job, const char *key, usec_t *ret) {
@@ -52,18 +48,11 @@ int store_list_stamps(Store *s, const char *job,
 
 /* --- job states --- */
 
-static int forget_job_state(Store *s, const char *job) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_FORGET_STATE];
-
-        bind_text(statement, 1, job);
-        return store_step_done(s, statement);
-}
-
 int store_set_job_state(Store *s, const char *job, const LedgerJobState *state) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_SET_STATE];
 
         if (!state->paused && state->pause_until == 0 && state->skip == 0)
-                return forget_job_state(s, job);
+                return store_change(s, STATEMENT_FORGET_STATE, job, NULL);
         bind_text(statement, 1, job);
         (void)sqlite3_bind_int(statement, 2, state->paused);
         (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)state->pause_until);
@@ -108,19 +97,11 @@ int store_list_job_states(Store *s, int (*visit)(const char *job, const LedgerJo
 
 /* --- alarms --- */
 
-static int forget_alarm(Store *s, const LedgerAlarm *alarm) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_FORGET_ALARM];
-
-        bind_text(statement, 1, alarm->job);
-        bind_text(statement, 2, alarm->key);
-        return store_step_done(s, statement);
-}
-
 int store_set_alarm(Store *s, const LedgerAlarm *alarm) {
         _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_SET_ALARM];
 
         if (alarm->since == 0)
-                return forget_alarm(s, alarm);
+                return store_change(s, STATEMENT_FORGET_ALARM, alarm->job, alarm->key);
         bind_text(statement, 1, alarm->job);
         bind_text(statement, 2, alarm->key);
         (void)sqlite3_bind_int64(statement, 3, (sqlite3_int64)alarm->since);
@@ -156,39 +137,15 @@ int store_list_alarms(Store *s, const char *job, int (*visit)(const LedgerAlarm 
 /* --- all of them --- */
 
 int store_next_kept_job(Store *s, const char *after, char **ret) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_NEXT_KEPT_JOB];
-        const char *job;
-        int r;
-
-        bind_text(statement, 1, after);
-        r = store_step_row(s, statement);
-        if (r < 0)
-                return r;
-        job = column_text(statement, 0);
-        if (!job)
-                return -ENOENT;
-        *ret = strdup(job);
-        return *ret ? 0 : -ENOMEM;
+        return store_get_text(s, STATEMENT_NEXT_KEPT_JOB, after, ret);
 }
 
 /* --- meta --- */
 
 int store_set_meta(Store *s, const char *key, const char *value) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_SET_META];
-
-        bind_text(statement, 1, key);
-        bind_text(statement, 2, value);
-        return store_step_done(s, statement);
+        return store_change(s, STATEMENT_SET_META, key, value);
 }
 
 int store_get_meta(Store *s, const char *key, char **ret) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_GET_META];
-        int r;
-
-        bind_text(statement, 1, key);
-        r = store_step_row(s, statement);
-        if (r < 0)
-                return r;
-        *ret = strdup(strempty(column_text(statement, 0)));
-        return *ret ? 0 : -ENOMEM;
+        return store_get_text(s, STATEMENT_GET_META, key, ret);
 }

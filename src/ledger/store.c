@@ -145,6 +145,31 @@ int store_step_done(Store *s, sqlite3_stmt *statement) {
         return store_error(s, sqlite3_step(statement));
 }
 
+int store_change(Store *s, Statement i, const char *text, const char *other) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[i];
+
+        bind_text(statement, 1, text);
+        if (other)
+                bind_text(statement, 2, other);
+        return store_step_done(s, statement);
+}
+
+int store_get_text(Store *s, Statement i, const char *text, char **ret) {
+        _cleanup_reset_ sqlite3_stmt *statement = s->statements[i];
+        const char *found;
+        int r;
+
+        bind_text(statement, 1, text);
+        r = store_step_row(s, statement);
+        if (r < 0)
+                return r;
+        found = column_text(statement, 0);
+        if (!found)
+                return -ENOENT;
+        *ret = strdup(found);
+        return *ret ? 0 : -ENOMEM;
+}
+
 /* --- values --- */
 
 int text_length(const char *text) {

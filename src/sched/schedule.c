@@ -133,10 +133,6 @@ static void set_stamp(const Schedule *s, const JobTimers *timers, TriggerClock *
 
 /* --- planning --- */
 
-static int64_t signed_difference(usec_t a, usec_t b) {
-        return (int64_t)(a - b);
-}
-
 /* The moment on CLOCK_BOOTTIME at which CLOCK_REALTIME will show a time, by their current difference. */
 static usec_t to_boottime(usec_t realtime, Instant now) {
         return realtime <= now.realtime ? now.boottime : usec_add(now.boottime, realtime - now.realtime);
@@ -235,16 +231,13 @@ static usec_t time_of_moment(const Schedule *s, const TriggerDef *t) {
         return usec_add(t->type == TRIGGER_STARTUP ? s->startup : s->boot_began, t->span);
 }
 
-static void plan_moment(Schedule *s, JobTimers *timers, TriggerClock *c, const TriggerDef *t) {
-        put(s, timers, c, SCHEDULE_BOOTTIME, c->done ? USEC_INFINITY : time_of_moment(s, t), accuracy_of(timers, t));
-}
-
 static void plan_trigger(Schedule *s, JobTimers *timers, TriggerClock *c, Instant now) {
         const TriggerDef *t = trigger_of(timers, c);
 
         c->catching_up = false;
         if (is_moment(t))
-                plan_moment(s, timers, c, t);
+                put(s, timers, c, SCHEDULE_BOOTTIME, c->done ? USEC_INFINITY : time_of_moment(s, t),
+                    accuracy_of(timers, t));
         else if (plan_is_wall(&timers->def->timer, t))
                 plan_wall(s, timers, c, t, now);
         else
@@ -354,7 +347,7 @@ static void init_clock(const Schedule *s, JobTimers *timers, TriggerClock *c, In
                 c->stamp = stamp;
                 c->missed_until = now.realtime;
         }
-        c->base = (int64_t)now.boottime - MAX(signed_difference(now.realtime, c->stamp), INT64_C(0));
+        c->base = (int64_t)now.boottime - MAX((int64_t)(now.realtime - c->stamp), INT64_C(0));
         if (goes_on)
                 change_interval(s, timers, c, now);
 }
@@ -407,10 +400,6 @@ void schedule_remove_job(Schedule *s, Job *job) {
         job->next = USEC_INFINITY;
 }
 
-static bool job_is_triggered(const Job *job) {
-        return job->def && job->def->enabled && !job->gone && job->def->n_triggers > 0;
-}
-
 /* With CatchUp= a pause is a time that is caught up with; without, each occurrence is refused when it becomes due. */
 static bool job_is_held(const Job *job) {
         return job->paused && job->def->timer.catch_up != CATCH_UP_NONE;
@@ -431,7 +420,7 @@ int schedule_set_job(Schedule *s, Job *job, Instant now) {
         JobTimers *timers;
         int r;
 
-        if (!job_is_triggered(job)) {
+        if (!job->def || !job->def->enabled || job->gone || job->def->n_triggers == 0) {
                 schedule_remove_job(s, job);
                 return 0;
         }
@@ -533,18 +522,6 @@ static bool occurs_at(const Schedule *s, const JobTimers *timers, const TriggerC
         return MAX(at, scheduled) - MIN(at, scheduled) < USEC_PER_SEC;
 }
 
-static void note_occurred(const Schedule *s, JobTimers *timers, TriggerClock *c, usec_t scheduled, Instant now) {
-        const TriggerDef *t = trigger_of(timers, c);
-
-        if (is_moment(t)) {
-                c->done = true;
-                set_stamp(s, timers, c, s->boot);
-        } else if (scheduled > c->stamp && scheduled <= now.realtime) {
-                c->base = (int64_t)now.boottime - (int64_t)(now.realtime - scheduled);
-                set_stamp(s, timers, c, scheduled);
-        }
-}
-
 /* If several triggers may have it, those on the wall clock and of the boot say so for sure. */
 uint32_t schedule_note_occurred(Schedule *s, Job *job, usec_t scheduled, Instant now) {
         JobTimers *timers = job->timers;
@@ -555,12 +532,18 @@ uint32_t schedule_note_occurred(Schedule *s, Job *job, usec_t scheduled, Instant
         for (unsigned pass = 0; pass < 2 && found == RUN_TRIGGER_NONE; pass++)
                 for (uint32_t i = 0; i < timers->n_clocks; i++) {
                         TriggerClock *c = &timers->clocks[i];
-                        bool is_interval = !is_moment(trigger_of(timers, c)) &&
-                                           !plan_is_wall(&timers->def->timer, trigger_of(timers, c));
+                        bool moment = is_moment(trigger_of(timers, c));
+                        bool is_interval = !moment && !plan_is_wall(&timers->def->timer, trigger_of(timers, c));
 
                         if (is_interval != (pass > 0) || !occurs_at(s, timers, c, scheduled, now))
                                 continue;
-                        note_occurred(s, timers, c, scheduled, now);
+                        if (moment) {
+                                c->done = true;
+                                set_stamp(s, timers, c, s->boot);
+                        } else if (scheduled > c->stamp && scheduled <= now.realtime) {
+                                c->base = (int64_t)now.boottime - (int64_t)(now.realtime - scheduled);
+                                set_stamp(s, timers, c, scheduled);
+                        }
                         found = i;
                 }
         plan_job(s, job, now);

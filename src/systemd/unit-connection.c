@@ -134,16 +134,21 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 /* --- calls --- */
 
 int unit_connection_new_call(UnitConnection *c, sd_bus_message **ret, const char *object, const char *interface,
-                             const char *member) {
+                             const char *member, const char *types, ...) {
+        va_list ap;
         int r;
 
         if (!c->bus)
                 return -ENOTCONN;
         r = sd_bus_message_new_method_call(c->bus, ret, MANAGER_NAME, object, interface, member);
-        if (r < 0)
-                return r;
         /* There is nothing to activate: a manager that is not on the bus is about to return. */
-        return sd_bus_message_set_auto_start(*ret, false);
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(*ret, false);
+        va_start(ap, types);
+        if (r >= 0 && types)
+                r = sd_bus_message_appendv(*ret, types, ap);
+        va_end(ap);
+        return r;
 }
 
 int unit_connection_call(UnitConnection *c, sd_bus_slot **ret, sd_bus_message *m, sd_bus_message_handler_t handler,
@@ -277,11 +282,6 @@ static int connection_start_private(UnitConnection *c) {
         return connection_start(c, address, /* is_bus= */ false);
 }
 
-static int connection_start_bus(UnitConnection *c) {
-        return (c->options.user_instance ? sd_bus_open_user_with_description
-                                         : sd_bus_open_system_with_description)(&c->bus, "service-manager");
-}
-
 static int connection_connect(UnitConnection *c) {
         int r;
 
@@ -299,7 +299,8 @@ static int connection_connect(UnitConnection *c) {
                 return r;
         connection_drop(c);
         c->on_bus = true;
-        return connection_start_bus(c);
+        return (c->options.user_instance ? sd_bus_open_user_with_description
+                                         : sd_bus_open_system_with_description)(&c->bus, "service-manager");
 }
 
 static void connection_retry_later(UnitConnection *c) {
@@ -370,15 +371,6 @@ void unit_connection_close(UnitConnection *c) {
         connection_drop(c);
 }
 
-static int connection_add_sources(UnitConnection *c) {
-        int r;
-
-        r = event_add_deferred(c->event, &c->broken, "service-manager-broken", on_broken, c);
-        return r < 0 ? r
-                     : event_add_timer(c->event, &c->reopen, "service-manager-reopen", CLOCK_MONOTONIC, USEC_PER_MSEC,
-                                       on_reopen, c);
-}
-
 int unit_connection_new(UnitConnection **ret, sd_event *event, const UnitConnectionOptions *options,
                         const UnitConnectionHandler *handler, void *userdata) {
         _cleanup_(unit_connection_freep) UnitConnection *c = NULL;
@@ -401,7 +393,10 @@ int unit_connection_new(UnitConnection **ret, sd_event *event, const UnitConnect
                 if (!c->address)
                         return -ENOMEM;
         }
-        r = connection_add_sources(c);
+        r = event_add_deferred(event, &c->broken, "service-manager-broken", on_broken, c);
+        if (r >= 0)
+                r = event_add_timer(event, &c->reopen, "service-manager-reopen", CLOCK_MONOTONIC, USEC_PER_MSEC,
+                                    on_reopen, c);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);

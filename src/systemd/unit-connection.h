@@ -52,8 +52,9 @@ void unit_connection_break(UnitConnection *c, int error);
 /* It worked: the next delay is short again. */
 void unit_connection_proved(UnitConnection *c);
 
-/* Calls methods of the service manager. Negative errno: the connection does not work. */
+/* Calls methods of the service manager. types: of the arguments, as in sd_bus_message_append(3), or NULL. Negative
+ * errno: the connection does not work. */
 int unit_connection_new_call(UnitConnection *c, sd_bus_message **ret, const char *object, const char *interface,
-                             const char *member);
+                             const char *member, const char *types, ...);
 int unit_connection_call(UnitConnection *c, sd_bus_slot **ret, sd_bus_message *m, sd_bus_message_handler_t handler,
                          void *userdata);

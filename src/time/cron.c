@@ -272,11 +272,6 @@ static const char *nth_field(const char *p, size_t n) {
         return p;
 }
 
-/* The weekday of the first day of a month, Sunday = 0. */
-static int first_weekday(int year, int month) {
-        return (civil_weekday(civil_days(year, month, 1)) + 1) % 7;
-}
-
 /* The Monday-to-Friday nearest to a day, within its month. */
 static int nearest_workday(int day, int length, int first) {
         int weekday = (first + day - 1) % 7;
@@ -319,7 +314,8 @@ static uint32_t days_by_weekday(const Cron *c, int length, int first) {
 
 static uint32_t month_days(const LocalSet *set, int year, int month) {
         const Cron *c = (const Cron *)set;
-        int length = civil_month_length(year, month), first = first_weekday(year, month);
+        int length = civil_month_length(year, month);
+        int first = (civil_weekday(civil_days(year, month, 1)) + 1) % 7; /* Sunday = 0 */
         uint32_t all = (uint32_t)((UINT64_C(2) << length) - 2);
         uint32_t by_date = days_by_date(c, length, first), by_weekday = days_by_weekday(c, length, first);
 

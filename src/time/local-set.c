@@ -44,13 +44,6 @@ static void cursor_load(struct cursor *c, const LocalTime *t) {
         c->usec = civil.second * (int32_t)USEC_PER_SEC + t->usec;
 }
 
-static void cursor_store(const struct cursor *c, LocalTime *t) {
-        assert(c->usec >= 0 && c->usec < USEC_OF_MINUTE);
-        t->seconds = civil_days(c->year, c->month, c->day) * SECONDS_PER_DAY + c->hour * 3600 + c->minute * 60 +
-                     c->usec / (int32_t)USEC_PER_SEC;
-        t->usec = c->usec % (int32_t)USEC_PER_SEC;
-}
-
 /* Moves the time of day on to the next one of the set. False when the day has none left. */
 static bool next_in_day(const LocalSet *set, struct cursor *c) {
         for (;; c->usec = 0) {
@@ -129,17 +122,17 @@ bool local_set_next(const LocalSet *set, LocalTime *t, bool *ret_odd) {
                 cursor_start_day(&c, c.day + 1); /* a day 32 is no bit of any mask */
         if (ret_odd)
                 *ret_odd = (c.carries & set->odd_carries) != 0;
-        if (found)
-                cursor_store(&c, t);
-        return found;
+        if (!found)
+                return false;
+        assert(c.usec >= 0 && c.usec < USEC_OF_MINUTE);
+        t->seconds = civil_days(c.year, c.month, c.day) * SECONDS_PER_DAY + c.hour * 3600 + c.minute * 60 +
+                     c.usec / (int32_t)USEC_PER_SEC;
+        t->usec = c.usec % (int32_t)USEC_PER_SEC;
+        return true;
 }
 
 static usec_t instant_usec(int64_t seconds, int32_t usec) {
         return (usec_t)seconds * USEC_PER_SEC + (usec_t)usec;
-}
-
-static DstGap gap_rule(const DstPolicy *policy, int32_t length) {
-        return policy->gap_max > 0 && length >= policy->gap_max ? DST_GAP_SKIP : policy->gap;
 }
 
 static DstOverlap overlap_rule(const DstPolicy *policy, int32_t length) {
@@ -226,7 +219,7 @@ int local_set_next_instant(const LocalSet *set, const Zone *zone, const DstPolic
                                 *ret = instant_usec(local.second, t.usec);
                         return 0;
                 case ZONE_LOCAL_GAP:
-                        if (gap_rule(policy, local.length) == DST_GAP_AFTER) {
+                        if (policy->gap == DST_GAP_AFTER && (policy->gap_max <= 0 || local.length < policy->gap_max)) {
                                 *ret = instant_usec(local.transition, 0);
                                 return 0;
                         }

@@ -4,6 +4,7 @@
 
 #include "trigger/path-job.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "util/log.h"
@@ -21,6 +22,7 @@ PathWatch *paths_find_spool(const JobPaths *p, const char *directory) {
 }
 
 void paths_mark_ready(JobPaths *p) {
+        assert(p->trigger->ready_source);
         if (p->is_ready)
                 return;
         p->is_ready = true;

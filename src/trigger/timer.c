@@ -327,6 +327,7 @@ static int timers_start(Trigger *base) {
         JobTable *jobs = manager_jobs(base->manager);
         int r = 0;
 
+        assert(!t->runs); /* it is not known yet what goes on */
         (void)ledger_list_stamps(base->ledger, NULL, forget_old_stamp, t);
         schedule_set_ramp(t->schedule, base->settings->resume_ramp);
         schedule_start(t->schedule, now);
@@ -389,16 +390,18 @@ static bool is_of_timer(const RunRecord *r) {
 static void timers_run_started(Trigger *base, LiveRun *run) {
         Timers *t = (Timers *)base;
 
-        if (!is_of_timer(run_record(run)) && schedule_job_started(t->schedule, run_job(run), turn_now(base->event)))
+        if (!is_of_timer(run_record(run)) && run_job(run)->timers &&
+            schedule_job_started(t->schedule, run_job(run), turn_now(base->event)))
                 timers_arm(t);
 }
 
 /* One that was never started counts as well: an interval that counts from the end stood still while it waited. */
 static bool timers_run_ended(Trigger *base, LiveRun *run) {
         Timers *t = (Timers *)base;
+        Job *job = run_job(run);
 
-        if (schedule_job_ended(t->schedule, run_job(run), run_record(run)->result == RUN_RESULT_SUCCESS,
-                               turn_now(base->event)))
+        if (job->timers &&
+            schedule_job_ended(t->schedule, job, run_record(run)->result == RUN_RESULT_SUCCESS, turn_now(base->event)))
                 timers_arm(t);
         return false;
 }

@@ -43,11 +43,6 @@ static bool byte_set_has(const ByteSet *s, unsigned char byte) {
         return s->words[byte / 64] & (UINT64_C(1) << (byte % 64));
 }
 
-static void byte_set_invert(ByteSet *s) {
-        for (size_t i = 0; i < ELEMENTSOF(s->words); i++)
-                s->words[i] = ~s->words[i];
-}
-
 /* --- reading a pattern --- */
 
 static const struct {
@@ -114,8 +109,8 @@ static size_t parse_set(ByteSet *s, const char *p) {
         }
         if (!p[i])
                 return 0;
-        if (invert)
-                byte_set_invert(s);
+        for (size_t k = 0; invert && k < ELEMENTSOF(s->words); k++)
+                s->words[k] = ~s->words[k];
         s->words['/' / 64] &= ~(UINT64_C(1) << ('/' % 64));
         return i + 1;
 }

@@ -305,14 +305,6 @@ static void limit_count(Batch *b, usec_t now, usec_t due) {
         b->not_before = MAX(b->not_before, b->slowness > 0 ? usec_add(now, limit_delay(b)) : 0);
 }
 
-/* What was taken last led to no run. It was allowed then, so nothing else was in its way. */
-static void limit_uncount(Batch *b) {
-        if (!has_limit(b))
-                return;
-        b->n_taken--;
-        b->not_before = 0;
-}
-
 bool batch_is_limited(const Batch *b, usec_t now, usec_t *ret_until, usec_t *ret_delay) {
         if (limit_next(b) <= now || batch_due(b) > now)
                 return false;
@@ -507,7 +499,10 @@ void batch_postpone(Batch *b, BatchRun *r, usec_t until, usec_t now) {
                 file_wait(b, f, NULL);
                 file_settle(b, f, now);
         }
-        limit_uncount(b);
+        if (has_limit(b)) { /* it was allowed then, so nothing else was in its way */
+                b->n_taken--;
+                b->not_before = 0;
+        }
         run_remove(b, r);
 }
 
@@ -573,20 +568,9 @@ size_t batch_n_running(const Batch *b) {
 
 /* --- life --- */
 
-/* By other rules, or in other structures. */
-static void batch_settle_anew(Batch *b) {
-        File *f;
-
-        b->first = USEC_INFINITY;
-        b->last = 0;
-        TAILQ_FOREACH(f, &b->waiting, order) {
-                file_leave_heap(b, f);
-                file_settle(b, f, /* now= */ 0);
-        }
-}
-
 int batch_set_config(Batch *b, const BatchConfig *config) {
         usec_t *taken = NULL;
+        File *f;
 
         if (config->limit_burst > PATH_LIMIT_BURST_MAX)
                 return -EINVAL;
@@ -604,7 +588,13 @@ int batch_set_config(Batch *b, const BatchConfig *config) {
         b->config = *config;
         if (config->settle_max == 0)
                 b->config.settle_max = USEC_INFINITY;
-        batch_settle_anew(b);
+        /* By other rules, or in other structures. */
+        b->first = USEC_INFINITY;
+        b->last = 0;
+        TAILQ_FOREACH(f, &b->waiting, order) {
+                file_leave_heap(b, f);
+                file_settle(b, f, /* now= */ 0);
+        }
         return 0;
 }
 

@@ -128,12 +128,6 @@ static int marks_compare(const FanQueue *f, bool *listed) {
         return 0;
 }
 
-static void mark_check(FanQueue *f, FanMark *m) {
-        _cleanup_free_ bool *listed = calloc(f->n_marks, sizeof(bool));
-
-        m->listed = listed && marks_compare(f, listed) >= 0 && listed[m - f->marks];
-}
-
 bool fan_queue_take_lost(FanQueue *f, dev_t *ret_device) {
         _cleanup_free_ bool *listed = calloc(f->n_marks + 1, sizeof(bool));
 
@@ -207,8 +201,11 @@ int fan_queue_mark(FanQueue *f, int fd, uint32_t mask) {
                 return -ENOMEM;
         memcpy(&m->file_system, &s.f_fsid, sizeof(m->file_system));
         m->mask |= mask & MORE_EVENTS;
-        if (is_new)
-                mark_check(f, m);
+        if (is_new) {
+                _cleanup_free_ bool *listed = calloc(f->n_marks, sizeof(bool));
+
+                m->listed = listed && marks_compare(f, listed) >= 0 && listed[m - f->marks];
+        }
         return 0;
 }
 

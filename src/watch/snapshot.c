@@ -76,15 +76,6 @@ static void row_put_identity(Row *r, const Entry *e) {
         row_put_u64(r, (uint64_t)e->birth << 32 | e->rights);
 }
 
-static void row_put_file(Row *r, const Entry *e) {
-        row_put_byte(r, e->flags & KEPT_FLAGS);
-        row_put_u64(r, e->inode);
-        row_put_identity(r, e);
-        row_put_u64(r, e->content);
-        row_put_u64(r, e->status);
-        row_put_name(r, e);
-}
-
 static void row_write(Row *r, const Tree *t, const Directory *f) {
         bool is_root = f == model_root(f->model);
 
@@ -100,8 +91,14 @@ static void row_write(Row *r, const Tree *t, const Directory *f) {
                 row_put_identity(r, f->entry);
         row_put_name(r, f->entry);
         DIRECTORY_FOREACH(e, f)
-                if (!(e->flags & ENTRY_DIRECTORY))
-                        row_put_file(r, e);
+                if (!(e->flags & ENTRY_DIRECTORY)) {
+                        row_put_byte(r, e->flags & KEPT_FLAGS);
+                        row_put_u64(r, e->inode);
+                        row_put_identity(r, e);
+                        row_put_u64(r, e->content);
+                        row_put_u64(r, e->status);
+                        row_put_name(r, e);
+                }
         row_put_u64(r, hash_bytes(DIGEST_KEY, r->bytes, r->n));
 }
 
@@ -239,14 +236,6 @@ static int load_file(Reader *r, Directory *f) {
         return q;
 }
 
-static void load_root(Reader *r, Tree *t) {
-        t->root.file_system = reader_u64(r);
-        t->root.device = reader_u64(r);
-        t->root.inode = reader_u64(r);
-        t->root.is_file = reader_byte(r);
-        t->has_root = t->root.inode != 0;
-}
-
 static int loader_add(Tree *t, uint32_t id, uint32_t parent, Entry *e) {
         Loader *l = t->loader ?: (t->loader = calloc(1, sizeof(Loader)));
 
@@ -315,7 +304,11 @@ int tree_load(Tree *t, uint32_t id, const void *bytes, size_t n) {
                 return -EBADMSG;
         if (kind == ROW_ROOT) {
                 f = model_root(t->model);
-                load_root(&reader, t);
+                t->root.file_system = reader_u64(&reader);
+                t->root.device = reader_u64(&reader);
+                t->root.inode = reader_u64(&reader);
+                t->root.is_file = reader_byte(&reader);
+                t->has_root = t->root.inode != 0;
                 (void)reader_byte(&reader); /* it has no name */
                 directory_set_id(f, id);
         } else

@@ -756,13 +756,6 @@ static int spool_prepare(Spool *s) {
         return r < 0 ? r : check_target(s, &step, target_failed(s));
 }
 
-/* Learns the highest id, too, and how many have failed. */
-static int spool_look(Spool *s) {
-        _cleanup_(list_done) List l = {};
-
-        return list_claims(s, &l);
-}
-
 static int spool_new(Spool **ret, const SpoolConfig *config) {
         _cleanup_(spool_freep) Spool *s = calloc(1, sizeof(*s));
 
@@ -782,13 +775,14 @@ static int spool_new(Spool **ret, const SpoolConfig *config) {
 
 int spool_open(Spool **ret, const SpoolConfig *config, char **reterr) {
         _cleanup_(spool_freep) Spool *s = NULL;
+        _cleanup_(list_done) List unused = {};
         int r;
 
         r = spool_new(&s, config);
         if (r >= 0)
                 r = spool_prepare(s);
         if (r >= 0)
-                r = spool_look(s);
+                r = list_claims(s, &unused); /* learns the highest id, too, and how many have failed */
         if (r < 0) {
                 if (reterr)
                         *reterr = s && s->problem ? TAKE_PTR(s->problem) : strdup(strerror(-r));

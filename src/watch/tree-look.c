@@ -162,15 +162,6 @@ void tree_expire_departed(Tree *t, usec_t now_monotonic) {
                 tree_give_up(t, d);
 }
 
-static void tree_depart(Tree *t, Departed *d) {
-        if (t->n_departed >= DEPARTED_MAX)
-                tree_give_up(t, TAILQ_FIRST(&t->departed));
-        d->deadline = usec_add(t->now_monotonic, WATCH_MOVE_WINDOW);
-        TAILQ_INSERT_TAIL(&t->departed, d, order);
-        t->n_departed++;
-        tree_arm_timer(t);
-}
-
 /* Who wants to know of a new file when it is complete, and does not ask for each write, is told once, then. */
 static bool holds_back(const Tree *t) {
         return (t->watch->def.events & (WATCH_COMPLETE | WATCH_WRITE)) == WATCH_COMPLETE;
@@ -228,9 +219,14 @@ void tree_lose(Tree *t, Directory *f, Entry *e, uint32_t mask) {
         if ((e->flags & ENTRY_DIRECTORY) && directory_set_moved_from(e->directory, d->path, d->length) < 0)
                 return;
         d->entry = directory_take(f, e);
-        if (mask & IN_MOVED_FROM)
-                tree_depart(t, d);
-        else
+        if (mask & IN_MOVED_FROM) {
+                if (t->n_departed >= DEPARTED_MAX)
+                        tree_give_up(t, TAILQ_FIRST(&t->departed));
+                d->deadline = usec_add(t->now_monotonic, WATCH_MOVE_WINDOW);
+                TAILQ_INSERT_TAIL(&t->departed, d, order);
+                t->n_departed++;
+                tree_arm_timer(t);
+        } else
                 TAILQ_INSERT_TAIL(&t->drops, d, order);
         TAKE_PTR(d);
 }

@@ -121,14 +121,6 @@ static void on_file_event(Subscriber *s, const Notice *n) {
                 tree_look_at_file(t, n->mask);
 }
 
-static void tree_lose_file(Tree *t) {
-        Directory *root = model_root(t->model);
-        Entry *e = directory_find(root, FILE_NAME, strlen(FILE_NAME));
-
-        if (e)
-                tree_lose(t, root, e, /* mask= */ 0);
-}
-
 /* Subscribing comes first, so that nothing is missed in between. A watch of the kernel ends with its inode, whose
  * number the next file has more often than not. */
 static void tree_adopt_file(Tree *t, int fd) {
@@ -267,9 +259,12 @@ static void tree_missing(Tree *t, dev_t device) {
                 tree_park(t);
                 return;
         }
-        if (t->root.is_file)
-                tree_lose_file(t);
-        else {
+        if (t->root.is_file) {
+                Entry *e = directory_find(model_root(t->model), FILE_NAME, strlen(FILE_NAME));
+
+                if (e)
+                        tree_lose(t, model_root(t->model), e, /* mask= */ 0);
+        } else {
                 tree_report(t, "", 0, NULL, WATCH_DELETE, /* synthetic= */ true, /* is_directory= */ true);
                 tree_lose_all(t);
         }
@@ -462,14 +457,6 @@ bool tree_work(Tree *t) {
         return tree_work_rest(t) || tree_work_poll(t) || tree_work_drop(t) || tree_work_scan(t);
 }
 
-/* There is room again for what was left out. */
-static void tree_regain(Tree *t) {
-        if (!t->too_many || model_size(t->model) >= t->watch->def.model_max / 4 * 3)
-                return;
-        t->too_many = false;
-        tree_rescan(t);
-}
-
 /* No file of the tree stays open, so that it can be unmounted. */
 void tree_rest(Tree *t) {
         assert(t->fan_error <= 0);
@@ -481,7 +468,10 @@ void tree_rest(Tree *t) {
                 else if (t->stage == TREE_DOUBTFUL)
                         tree_set_stage(t, TREE_BASE_LINE);
                 tree_plan_poll(t);
-                tree_regain(t);
+                if (t->too_many && model_size(t->model) < t->watch->def.model_max / 4 * 3) {
+                        t->too_many = false; /* there is room again for what was left out */
+                        tree_rescan(t);
+                }
         }
         tree_arm_timer(t);
         watch_set_state(t->watch, tree_state(t));

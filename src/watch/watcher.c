@@ -459,17 +459,6 @@ sd_event *watcher_event(Watcher *w) {
         return w->event;
 }
 
-static void counters_add(WatchCounters *sum, const WatchCounters *c) {
-        sum->rescans += c->rescans;
-        sum->synthetic += c->synthetic;
-        sum->duplicates += c->duplicates;
-        sum->reported += c->reported;
-        sum->directories += c->directories;
-        sum->files += c->files;
-        sum->polled_directories += c->polled_directories;
-        sum->model_bytes += c->model_bytes;
-}
-
 static WatchCounters tree_counters(const Tree *t) {
         WatchCounters c = t->counters;
 
@@ -494,16 +483,10 @@ static void counters_add_queues(WatchCounters *c, const Watcher *w) {
 }
 
 WatchCounters watcher_counters(const Watcher *w) {
-        WatchCounters sum = {}, one;
-        const Watch *watch;
+        WatchCounters c = {};
 
-        counters_add_queues(&sum, w);
-        TAILQ_FOREACH(watch, &w->watches, watches)
-                if (watch->tree) {
-                        one = tree_counters(watch->tree);
-                        counters_add(&sum, &one);
-                }
-        return sum;
+        counters_add_queues(&c, w);
+        return c;
 }
 
 /* --- a watch --- */

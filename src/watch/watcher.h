@@ -124,6 +124,7 @@ typedef struct WatchCounters {
         size_t model_bytes;
 } WatchCounters;
 
+/* Without what is counted for a watch. */
 WatchCounters watcher_counters(const Watcher *w);
 
 /* Nothing is left to look at of what was read from the kernel. (What it has not handed out yet, what is polled later,

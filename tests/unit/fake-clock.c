@@ -12,8 +12,6 @@
 
 #include "util/macro.h"
 
-#define SET_FDS_MAX 4
-
 typedef struct Timer {
         TAILQ_ENTRY(Timer) timers;
         sd_event_source *source;
@@ -26,8 +24,7 @@ typedef struct Timer {
 
 FakeClock fake_clock;
 static TAILQ_HEAD(, Timer) all_timers = TAILQ_HEAD_INITIALIZER(all_timers);
-static int set_fds[SET_FDS_MAX]; /* of who wants to know that the clock was set; closed ones stay until reused */
-static unsigned n_set_fds;
+static int set_fd = -EBADF; /* of who wants to know that the clock was set; one daemon lives at a time */
 
 /* What the linker puts in place of the real ones. */
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
@@ -150,22 +147,22 @@ int __wrap_sd_event_source_set_enabled(sd_event_source *s, int enabled) {
 
 /* Read as a timerfd whose clock was set: there is something to read. */
 int __wrap_timerfd_create(int clock, int flags) {
-        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-        set_fds[n_set_fds++ % SET_FDS_MAX] = fd;
-        return fd;
+        set_fd = -EBADF;
+        return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
 int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old) {
+        set_fd = flags & TFD_TIMER_CANCEL_ON_SET ? fd : -EBADF;
         return 0;
 }
 
-/* The newest one is that of the daemon that lives. */
+/* Once: then it has to be armed anew. */
 static void tell_set(void) {
         const uint64_t one = 1;
 
-        if (n_set_fds > 0)
-                (void)!write(set_fds[(n_set_fds - 1) % SET_FDS_MAX], &one, sizeof(one));
+        if (set_fd >= 0)
+                (void)!write(set_fd, &one, sizeof(one));
+        set_fd = -EBADF;
 }
 
 void fake_clock_advance(usec_t by) {

@@ -217,6 +217,26 @@ static void test_pause(void **state) {
         assert_int_equal(manager_pause(f->m, "none"), -ENOENT);
 }
 
+int __real_sd_event_source_set_time_accuracy(sd_event_source *s, uint64_t usec);
+int __wrap_sd_event_source_set_time_accuracy(sd_event_source *s, uint64_t usec);
+
+static usec_t longest_accuracy;
+
+int __wrap_sd_event_source_set_time_accuracy(sd_event_source *s, uint64_t usec) {
+        longest_accuracy = MAX(longest_accuracy, usec);
+        return __real_sd_event_source_set_time_accuracy(s, usec);
+}
+
+/* The loop may wake up for others as well within it. */
+static void test_accuracy(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "daily", "[Timer]\nOnCalendar=2199-01-01\nAccuracySec=42min\n[Run]\nExec=/bin/true\n");
+        longest_accuracy = 0;
+        start(f);
+        assert_true(longest_accuracy == 42 * USEC_PER_MINUTE);
+}
+
 static void test_triggers(void **state) {
         Fixture *f = *state;
 
@@ -647,6 +667,7 @@ static void test_explain(void **state) {
         assert_non_null(strstr(text, "timer: It has no trigger"));
         assert_non_null(strstr(text, "last: Run 3 of "));
         assert_non_null(strstr(text, "run: Run 1 is running since "));
+        assert_null(strstr(text, "more runs wait"));
         text[0] = '\0';
         assert_int_equal(manager_pause(f->m, "daily"), 0);
         assert_int_equal(manager_explain(f->m, job(f, "daily"), collect, text), 0);
@@ -654,6 +675,20 @@ static void test_explain(void **state) {
         assert_non_null(strstr(text, "timer: Its next timer elapses at "));
         let_go(f, 2);
         WAIT_FOR(f, f->n_finished == 2);
+}
+
+static void test_explain_a_long_queue(void **state) {
+        Fixture *f = *state;
+        char text[8192] = "";
+
+        write_held_job(f, "held", "QueueMax=30");
+        start(f);
+        for (unsigned i = 0; i < 25; i++)
+                (void)request(f, "held");
+        assert_int_equal(manager_explain(f->m, job(f, "held"), collect, text), 0);
+        assert_non_null(strstr(text, "queue: 5 more runs wait, too."));
+        assert_non_null(strstr(text, "Run 20 "));
+        assert_null(strstr(text, "Run 21 "));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -669,6 +704,7 @@ int main(void) {
                 TEST(test_max_running),
                 TEST(test_cancel),
                 TEST(test_pause),
+                TEST(test_accuracy),
                 TEST(test_triggers),
                 TEST(test_interval_counts_from_any_run),
                 TEST(test_reload),
@@ -686,6 +722,7 @@ int main(void) {
                 TEST(test_catch_up),
                 TEST(test_pause_and_skip_are_kept),
                 TEST(test_explain),
+                TEST(test_explain_a_long_queue),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

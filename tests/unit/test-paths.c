@@ -1391,6 +1391,13 @@ static int note_trigger(const char *key, const char *path, const char *state, co
         return 0;
 }
 
+/* The last message about a watch. */
+static int note_topic(const char *topic, const char *message, void *userdata) {
+        if (streq(topic, "watch"))
+                (void)snprintf(userdata, 512, "%s", message);
+        return 0;
+}
+
 static bool told_problem(Fixture *f, char said[static 512]) {
         assert_int_equal(manager_list_triggers(f->m, job(f, "spool"), note_trigger, said), 0);
         return strstr(said, "cannot be claimed");
@@ -1426,6 +1433,9 @@ static void test_an_item_that_could_not_be_claimed(void **state) {
         touch(f, "spool/.vakt-spool");
         touch(f, "spool/item");
         WAIT_FOR(f, told_problem(f, said));
+        said[0] = '\0';
+        assert_int_equal(manager_explain(f->m, job(f, "spool"), note_topic, said), 0);
+        assert_non_null(strstr(said, "cannot be claimed"));
         assert_int_equal(unlink(in(f, "spool/.vakt-spool")), 0);
         WAIT_FOR(f, f->n_finished == 1);
         assert_false(told_problem(f, said));
@@ -1777,6 +1787,7 @@ static void test_people_are_told_where_a_file_is(void **state) {
         make_directory(f, "w/sub");
         write_path_job(f, "all", settings, in(f, "w"), "1h", "all", f->gate);
         write_path_job(f, "each", settings, in(f, "w"), "1h", "each", f->gate);
+        write_job(f, "plain", "[Run]\nExec=/bin/true\n");
         start_watching(f, "all", 1);
         WAIT_FOR(f, n_watching(f, "each") == 1);
         touch(f, "w/a");
@@ -1789,6 +1800,8 @@ static void test_people_are_told_where_a_file_is(void **state) {
         assert_told(f, "all", NULL, "It runs when files change");
         assert_told(f, "all", "w/sub/a", "does not include subdirectories; use Recursive=yes");
         assert_told(f, "all", "w/b", "No change of it is waiting");
+        assert_null(strstr(told(f, "all", "w/b"), "watches no files"));
+        assert_told(f, "plain", "w/b", "The job watches no files");
         remove_job(f, "each");
         write_path_job(f, "all", settings, in(f, "w"), "0", "all", f->gate);
         assert_int_equal(manager_pause(f->m, "all"), 0);
@@ -1923,7 +1936,14 @@ static void test_users_of_runs(void **state) {
         }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+/* A test that fails leaves nothing broken for the next one. */
+static int teardown(void **state) {
+        batches_are_full = batches_have_no_memory = counters_are_made_up = false;
+        n_adds_that_fail = 0;
+        return fixture_teardown(state);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {

@@ -668,6 +668,32 @@ static void test_files_of_a_run_that_is_read_late(void **state) {
         assert_int_equal(batch_n_running(watched(f, "files")->batch), 1);
 }
 
+/* What is put back then has the rank that it would have had, not the first one of all. */
+static void test_a_run_of_an_earlier_daemon_is_put_back(void **state) {
+        Fixture *f = *state;
+        uint64_t high;
+        void *lock;
+
+        write_file(f->directory, "vaktd.conf", "[Pool disk]\nSlots=1\n");
+        write_job(f, "low", "[Run]\nExec=/bin/true\nPool=disk\nPriority=-5\n");
+        write_job(f, "high", "[Run]\nExec=/bin/true\nPool=disk\nPriority=5\n");
+        start_with_stand_in(f);
+        (void)request(f, "low");
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        stop(f);
+        lock = lock_ledger(f);
+        start_with_stand_in(f);
+        unlock_ledger(lock);
+        high = request(f, "high")->id; /* it is written, and what was is read, then */
+        WAIT_FOR(f, stand_in.n_starts == 2);
+        say_held(true);
+        say_put_back(0);
+        say_put_back(1);
+        say_held(false);
+        WAIT_FOR(f, stand_in.n_starts == 3);
+        assert_int_equal(stand_in.runs[2]->id, high);
+}
+
 /* Nothing elapses before these are known, or have been waited for long enough. */
 static void test_timers_wait_for_what_is_found(void **state) {
         Fixture *f = *state;
@@ -776,6 +802,7 @@ int main(void) {
                 TEST(test_forgotten_files),
                 TEST(test_forgotten_runs_of_one_file),
                 TEST(test_files_of_a_run_that_is_read_late),
+                TEST(test_a_run_of_an_earlier_daemon_is_put_back),
                 TEST(test_timers_wait_for_what_is_found),
                 TEST(test_stop_waits_for_what_is_on_its_way),
                 TEST(test_stop_does_not_wait_for_ever),
