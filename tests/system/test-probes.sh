@@ -205,7 +205,9 @@ test_the_sandbox_hides_nothing() {
                 'pids-free >= 0' 'ac-power or not ac-power' 'online or not online' \
                 'process systemd count > 0' 'failed-units >= 0' \
                 'unit vakt-sandbox is active or not unit vakt-sandbox is active' \
-                'listening tcp 1 or not listening tcp 1' 'listening unix /run/systemd/private'; do
+                'listening tcp 1 or not listening tcp 1' 'listening unix /run/systemd/private' \
+                'disk-free / >= 0%' 'inode-free / >= 0%' 'mounted /proc' 'file-exists /etc/passwd' \
+                'entries /etc > 1' 'file-size /etc/passwd > 1' 'file-age /etc/passwd >= 0' 'exec /bin/true'; do
                 in_the_sandbox "$condition"
                 same 0 "$(systemctl show --value -p ExecMainStatus vakt-sandbox)"
         done
