@@ -200,13 +200,11 @@ static int append_states(sd_bus_message *m, const UnitWatch *w) {
 static int new_question(Units *u, const UnitWatch *w, sd_bus_message **ret) {
         int r;
 
-        if (w->is_all) {
-                r = unit_connection_new_call(u->connection, ret, MANAGER_OBJECT, "org.freedesktop.DBus.Properties",
-                                             "Get");
-                return r < 0 ? r : sd_bus_message_append(*ret, "ss", MANAGER_INTERFACE, "NFailedUnits");
-        }
+        if (w->is_all)
+                return unit_connection_new_call(u->connection, ret, MANAGER_OBJECT, "org.freedesktop.DBus.Properties",
+                                                "Get", "ss", MANAGER_INTERFACE, "NFailedUnits");
         r = unit_connection_new_call(u->connection, ret, MANAGER_OBJECT, MANAGER_INTERFACE,
-                                     w->is_glob ? "ListUnitsByPatterns" : "ListUnitsByNames");
+                                     w->is_glob ? "ListUnitsByPatterns" : "ListUnitsByNames", NULL);
         if (r >= 0 && w->is_glob)
                 r = append_states(*ret, w);
         return r < 0 ? r : sd_bus_message_append(*ret, "as", 1, w->name);

@@ -24,6 +24,7 @@ readonly SEAMS="
         job_loader_n_instances          that instances are forgotten
         ledger_upkeep                   the clock
         probes_list                     that equal questions have one probe
+        outside_count                   how many processes there are, and how many hang
         properties_read                 an answer that no bus has sent
         properties_read_rows            the same
         monitor_phase_to_string         the table of transitions, printed
