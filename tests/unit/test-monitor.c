@@ -420,6 +420,22 @@ static void test_payload_of_what_waits(void **state) {
         assert_string_equal(variable("VAKT_VALUE"), "9.5");
 }
 
+/* What was measured is no file, and nothing that another run would have to deal with. */
+static void test_payload_is_no_work(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\nRetry=1\nRetryDelaySec=30min\n");
+        write_job("each", "[Path]\nPathChanged=/nowhere\nBatch=each\n[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\n");
+        start();
+        f.runs_fail = true;
+        set("load1", 9500);
+        assert_int_equal(count_result("each", RUN_RESULT_SKIPPED), 1);
+        advance(2 * MINUTES);
+        f.runs_fail = false;
+        assert_int_equal(newest("j").cause, RUN_CAUSE_RETRY);
+        (void)request("j", RUN_TRIGGER_NONE);
+        advance(2 * MINUTES);
+        assert_int_equal(count_result("j", RUN_RESULT_SKIPPED), 1); /* the retry: it has succeeded meanwhile */
+}
+
 /* --- questions about jobs --- */
 
 static void test_jobs(void **state) {
@@ -523,6 +539,7 @@ int main(void) {
                 TEST(test_unknown),
                 TEST(test_retry_and_restart),
                 TEST(test_payload_of_what_waits),
+                TEST(test_payload_is_no_work),
                 TEST(test_jobs),
                 TEST(test_many),
                 TEST(test_no_state_in_between),
