@@ -1041,6 +1041,10 @@ static void do_something(void) {
                 return; /* who dies now forgets, and that is not looked at here */
         if (one_in(4))
                 fake_world_hold(false);
+        if (one_in(4)) {
+                set_load();
+                return; /* what else was done would meet the load as it was, or as it is */
+        }
         if (n < 300)
                 ask(name);
         else if (n < 500)
@@ -1085,8 +1089,6 @@ static void do_something(void) {
                 bury(false);
         else
                 check_turn();
-        if (one_in(3)) /* what was done meets the load as it was */
-                set_load();
 }
 
 /* --- the end --- */
