@@ -3,7 +3,8 @@
 
 /* The states of a monitor: what follows from what is true now, and from what was before. Pure.
  *
- * Times are µs of a clock that nobody sets; the caller decides from where it counts, but never at 0, which means "not".
+ * Times are µs of a clock that nobody sets; the caller decides from where it counts, but never at 0, which means
+ * "not".
  */
 
 #include "condition/condition.h"
@@ -33,8 +34,8 @@ typedef struct MonitorState {
         MonitorPhase phase;
         usec_t holds_since; /* When= is true, since; not in MONITOR_OK */
         usec_t raised_since;
-        usec_t asked; /* for a run, the last time. 0 in MONITOR_RAISED: one is still to be asked for; not 0 in MONITOR_OK:
-                         OnClear= is still to be */
+        usec_t asked; /* for a run, the last time. 0 in MONITOR_RAISED: one is still to be asked for; not 0 in
+                         MONITOR_OK: OnClear= is still to be */
         usec_t unknown_since;
         uint64_t count;           /* in MONITOR_RAISED: how often When= has become true */
         bool was_false;           /* in MONITOR_RAISED: it is, or was before it became unknown */

@@ -60,8 +60,8 @@ static const char *step(MonitorPhase from, Truth when, Truth clear, usec_t held,
         s.raised_since = s.asked = from == MONITOR_RAISED ? BEGIN : 0;
         s.count = from == MONITOR_RAISED;
         actions = monitor_step(&s, &in, &next);
-        (void)snprintf(buf, size, "%s%s%s", monitor_phase_to_string(s.phase),
-                       actions & MONITOR_ASK ? ", ask" : "", actions & MONITOR_ASK_CLEAR ? ", ask clear" : "");
+        (void)snprintf(buf, size, "%s%s%s", monitor_phase_to_string(s.phase), actions & MONITOR_ASK ? ", ask" : "",
+                       actions & MONITOR_ASK_CLEAR ? ", ask clear" : "");
         return buf;
 }
 
@@ -75,8 +75,8 @@ static void test_steps(void **state) {
                                 (void)step(from, when, clear, FOR, after, sizeof(after));
                                 /* What is unknown clears nothing. */
                                 if (clear == TRUTH_FALSE)
-                                        assert_string_equal(
-                                                step(from, when, TRUTH_UNKNOWN, FOR, other, sizeof(other)), after);
+                                        assert_string_equal(step(from, when, TRUTH_UNKNOWN, FOR, other, sizeof(other)),
+                                                            after);
                                 /* What is not raised does not ask. */
                                 else if (from != MONITOR_RAISED) {
                                         assert_string_equal(step(from, when, TRUTH_FALSE, FOR, other, sizeof(other)),
@@ -344,12 +344,18 @@ static void test_words(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_transitions),        cmocka_unit_test(test_steps),
-                cmocka_unit_test(test_holds_long_enough),  cmocka_unit_test(test_at_once),
-                cmocka_unit_test(test_again_and_again),    cmocka_unit_test(test_dancing),
-                cmocka_unit_test(test_unknown_between),    cmocka_unit_test(test_unknown_is_reported),
-                cmocka_unit_test(test_raised_in_a_pause),  cmocka_unit_test(test_gone_in_a_pause),
-                cmocka_unit_test(test_cleared_in_a_pause), cmocka_unit_test(test_unknown_in_a_pause),
+                cmocka_unit_test(test_transitions),
+                cmocka_unit_test(test_steps),
+                cmocka_unit_test(test_holds_long_enough),
+                cmocka_unit_test(test_at_once),
+                cmocka_unit_test(test_again_and_again),
+                cmocka_unit_test(test_dancing),
+                cmocka_unit_test(test_unknown_between),
+                cmocka_unit_test(test_unknown_is_reported),
+                cmocka_unit_test(test_raised_in_a_pause),
+                cmocka_unit_test(test_gone_in_a_pause),
+                cmocka_unit_test(test_cleared_in_a_pause),
+                cmocka_unit_test(test_unknown_in_a_pause),
                 cmocka_unit_test(test_words),
         };
 
