@@ -555,6 +555,8 @@ static void test_changes_of_the_own_run_do_not_count(void **state) {
                 { __LINE__, "/system.slice/vakt-other-1.service/vakt-all-1.service", false },
                 { __LINE__, "/system.slice/vakt-other-1.service/x.slice/vakt-all-1.service", false },
                 { __LINE__, "/system.slice/ssh.service", false },
+                { __LINE__, "/vakt-a-name-of-sixty-four-characters-which-is-as-long-as-one-may-ever-1.service",
+                  false },
                 { __LINE__, "/system.slice", false },
                 { __LINE__, "/", false },
                 { __LINE__, NULL, false },
