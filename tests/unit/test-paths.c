@@ -555,6 +555,8 @@ static void test_changes_of_the_own_run_do_not_count(void **state) {
                 { __LINE__, "/system.slice/vakt-other-1.service/vakt-all-1.service", false },
                 { __LINE__, "/system.slice/vakt-other-1.service/x.slice/vakt-all-1.service", false },
                 { __LINE__, "/system.slice/ssh.service", false },
+                { __LINE__, "/vakt-a-name-of-sixty-four-characters-which-is-as-long-as-one-may-ever-1.service",
+                  false },
                 { __LINE__, "/system.slice", false },
                 { __LINE__, "/", false },
                 { __LINE__, NULL, false },
@@ -867,11 +869,47 @@ static void write_spool_job(const Fixture *f, const char *path, const char *run)
         write_job(f, "spool", job);
 }
 
+int __real_spool_done(Spool *s, const SpoolItem *item);
+int __wrap_spool_done(Spool *s, const SpoolItem *item);
+
+static unsigned n_done;
+
+int __wrap_spool_done(Spool *s, const SpoolItem *item) {
+        n_done++;
+        return __real_spool_done(s, item);
+}
+
+/* By hand, and refused: it lies where it was. */
+static void test_an_item_by_hand_that_is_refused(void **state) {
+        Fixture *f = *state;
+        char run[600];
+
+        make_directory(f, "spool");
+        (void)snprintf(run, sizeof(run), "Shell=read line <%s\nOverlap=skip", f->gate);
+        write_spool_job(f, "SettleSec=1h", run);
+        touch(f, "spool/a");
+        touch(f, "spool/b");
+        start_watching(f, "spool", 1);
+        WAIT_FOR(f, counter(f, "spool", "waiting") == 2);
+        request_file(f, "spool", in(f, "spool/a"));
+        WAIT_FOR(f, f->n_started == 1);
+        assert_false(exists(f, "spool/a"));
+        request_file(f, "spool", in(f, "spool/b"));
+        assert_int_equal(count_result(f, "spool", RUN_RESULT_SKIPPED), 1);
+        assert_true(exists(f, "spool/b"));
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_finished == 1 && is_idle(f));
+        assert_true(exists(f, "spool/b"));
+}
+
+/* Each of them once. */
 static void test_items_are_acknowledged(void **state) {
         Fixture *f = *state;
 
+        n_done = 0;
         make_directory(f, "spool");
         touch(f, "spool/before");
+        write_job(f, "other", "[Run]\nExec=/bin/true\n");
         write_spool_job(
                 f, "",
                 "Shell=basename \"$VAKT_PATH\" >>$OUT; test -f \"$VAKT_PATH\"\n[Service]\nEnvironment=OUT=/dev/null");
@@ -882,6 +920,9 @@ static void test_items_are_acknowledged(void **state) {
         WAIT_FOR(f, !exists(f, "spool/after"));
         assert_false(exists(f, "spool/before"));
         assert_int_equal(count_result(f, "spool", RUN_RESULT_SUCCESS), 2);
+        WAIT_FOR(f, n_done == 2);
+        (void)finish(f, "other"); /* it is written, which is when they would be put away again */
+        assert_int_equal(n_done, 2);
 }
 
 static void test_items_are_tried_again_and_given_up(void **state) {
@@ -1608,39 +1649,6 @@ static void test_an_item_whose_run_waited_too_long(void **state) {
         assert_int_equal(count_result(f, "spool", RUN_RESULT_EXIT), 0);
 }
 
-int __real_spool_done(Spool *s, const SpoolItem *item);
-int __wrap_spool_done(Spool *s, const SpoolItem *item);
-
-static unsigned n_done;
-
-int __wrap_spool_done(Spool *s, const SpoolItem *item) {
-        n_done++;
-        return __real_spool_done(s, item);
-}
-
-/* By hand, and refused: it lies where it was. */
-static void test_an_item_by_hand_that_is_refused(void **state) {
-        Fixture *f = *state;
-        char run[600];
-
-        make_directory(f, "spool");
-        (void)snprintf(run, sizeof(run), "Shell=read line <%s\nOverlap=skip", f->gate);
-        write_spool_job(f, "SettleSec=1h", run);
-        touch(f, "spool/a");
-        touch(f, "spool/b");
-        start_watching(f, "spool", 1);
-        WAIT_FOR(f, counter(f, "spool", "waiting") == 2);
-        request_file(f, "spool", in(f, "spool/a"));
-        WAIT_FOR(f, f->n_started == 1);
-        assert_false(exists(f, "spool/a"));
-        request_file(f, "spool", in(f, "spool/b"));
-        assert_int_equal(count_result(f, "spool", RUN_RESULT_SKIPPED), 1);
-        assert_true(exists(f, "spool/b"));
-        let_go(f, 1);
-        WAIT_FOR(f, f->n_finished == 1 && is_idle(f));
-        assert_true(exists(f, "spool/b"));
-}
-
 /* Nobody reloads, and nothing else ends; what is written meanwhile does not hurry it. */
 static void test_an_item_is_put_away_when_it_can_be(void **state) {
         Fixture *f = *state;
@@ -1664,9 +1672,6 @@ static void test_an_item_is_put_away_when_it_can_be(void **state) {
         assert_true(n_done < 10); /* it would be 21, and is one every five seconds */
         make_directory(f, "done");
         WAIT_FOR(f, exists(f, "done/item"));
-        n_done = 0;
-        (void)finish(f, "other");
-        assert_int_equal(n_done, 0);
 }
 
 /* --- people --- */

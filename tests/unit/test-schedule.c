@@ -498,7 +498,6 @@ static void test_interval_from_end(void **state) {
         assert_int_equal(a->n_missed + a->n_catch_up, 0);
 }
 
-/* Every second Monday, from a date. */
 /* After a run that failed it is counted from when that one came due, not from when AccuracySec= let it start. */
 static void test_interval_from_success(void **state) {
         JobDef *def = new_def(TRIGGER_INTERVAL, "3600", NULL);
@@ -520,6 +519,29 @@ static void test_interval_from_success(void **state) {
         }
 }
 
+/* What became due while such a run went on is due when that ends: nobody was late. */
+static void test_interval_that_was_kept_waiting(void **state) {
+        JobDef *def = new_def(TRIGGER_INTERVAL, "3600", NULL);
+        Account *a;
+        Job *job;
+
+        def->timer.interval_from = INTERVAL_FROM_SUCCESS;
+        job = add_job(def);
+        a = &w.accounts[0];
+        start_daemon();
+        job->n_running = 1;
+        pass(4 * USEC_PER_HOUR);
+        (void)schedule_elapse(w.schedule, w.now, 64);
+        assert_int_equal(a->n_due + a->n_missed, 0);
+        job->n_running = 0;
+        schedule_job_ended(w.schedule, job, /* success= */ false, w.now);
+        (void)schedule_elapse(w.schedule, w.now, 64);
+        assert_int_equal(a->n_missed, 0);
+        assert_int_equal(a->n_due, 1);
+        assert_true(a->last == w.now.realtime);
+}
+
+/* Every second Monday, from a date. */
 static void test_anchor(void **state) {
         unsigned seed = 1;
         JobDef *def = new_def(TRIGGER_INTERVAL, "1209600", "Europe/Oslo");
@@ -930,6 +952,7 @@ int main(void) {
                 TEST(test_interval_over_restart),
                 TEST(test_interval_from_end),
                 TEST(test_interval_from_success),
+                TEST(test_interval_that_was_kept_waiting),
                 TEST(test_anchor),
                 TEST(test_clock_set_back),
                 TEST(test_pause),
