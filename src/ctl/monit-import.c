@@ -40,6 +40,7 @@ typedef struct Rule {
         unsigned line, cycles;
         Action action, otherwise;
         char *condition; /* NULL: a change */
+        bool is_exec;    /* the condition executes a program */
         bool is_done;    /* it is in a job */
 } Rule;
 
@@ -204,6 +205,7 @@ static unsigned strip_cycles(MonitImport *m, const MonitWord *words, size_t *n) 
 static void add_rule(Reader *r, Check *c, const Rule *rule, MonitTest *test) {
         c->rules = alloc_array(c->rules, c->n_rules + 1, sizeof(*c->rules));
         c->rules[c->n_rules] = *rule;
+        c->rules[c->n_rules].is_exec = test->is_exec;
         c->rules[c->n_rules++].condition = TAKE_PTR(test->condition);
         if (test->loss)
                 add_note(r->import, rule->line, "%s", test->loss);
@@ -408,6 +410,7 @@ static char *add_clear_job(Reader *r, const Check *c, const Rule *rule) {
 /* [Monitor] with all tests that belong to the same job as the first one. */
 static void put_monitor(FILE *f, Reader *r, const Check *c, Rule *first) {
         _cleanup_free_ char *conditions = alloc_string(""), *clear = NULL;
+        bool is_exec = false;
 
         for (Rule *rule = first; rule < c->rules + c->n_rules; rule++) {
                 char *longer;
@@ -415,11 +418,16 @@ static void put_monitor(FILE *f, Reader *r, const Check *c, Rule *first) {
                 if (rule->is_done || !is_same_job(rule, first))
                         continue;
                 rule->is_done = true;
+                is_exec |= rule->is_exec;
                 longer = alloc_format("%s%s%s", conditions, *conditions ? " or " : "", rule->condition);
                 free(conditions);
                 conditions = longer;
         }
         fputs("\n[Monitor]\n", f);
+        if (is_exec) /* that of monit runs as root */
+                fputs("# exec runs as the user nobody without network; the program and what it reads must be "
+                      "accessible to it.\n",
+                      f);
         put_value(f, "When", conditions, true);
         if (first->cycles > 1)
                 put_cycles(f, "ForSec", r->import, first->cycles);
@@ -565,7 +573,7 @@ static bool take_subject(Reader *r, Check *c) {
                 return false;
         c->subject = (MonitSubject){ .kind = kinds[i].kind, .target = "" };
         c->kind = kinds[i].name;
-        c->name = take_text(r);
+        c->name = c->subject.name = take_text(r);
         if (c->subject.kind == MONIT_SYSTEM) {
                 c->name = kinds[i].name; /* "$HOST", mostly */
                 return true;

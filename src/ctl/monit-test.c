@@ -292,23 +292,43 @@ static char *quote_argument(const char *s) {
         return alloc_string(asked + strlen("file-exists "));
 }
 
-static char *ask_process(const MonitSubject *s) {
-        _cleanup_free_ char *target = quote_argument(s->target), *command = NULL;
+/* Whether the PID file is called as the check is, so that both say the name of the program. */
+static bool has_name(const MonitSubject *s) {
+        const char *slash = strrchr(s->target, '/'), *file = slash ? slash + 1 : s->target;
+        size_t n = strlen(strempty(s->name));
 
-        command = alloc_format(s->is_pattern ? PGREP " --full -- %s" : PGREP " --pidfile %s", target);
-        return question(CONDITION_EXEC, command, NULL);
+        return n > 0 && strncmp(file, s->name, n) == 0 && streq(file + n, ".pid");
+}
+
+/* A PID file is not read: the program of an exec condition, executed as nobody, may be unable to, and would say that
+ * there is no process. */
+static void test_process(MonitTest *t, const MonitSubject *s, bool negated) {
+        _cleanup_free_ char *asked = NULL, *pattern = NULL, *command = NULL;
+
+        if (s->is_pattern) {
+                pattern = quote_argument(s->target);
+                command = alloc_format(PGREP " --full -- %s", pattern);
+                asked = question(CONDITION_EXEC, command, NULL);
+                t->condition = alloc_format("%s%s", negated ? "not " : "", asked);
+        } else if (has_name(s)) {
+                asked = question(CONDITION_PROCESS, s->name, NULL);
+                t->condition = alloc_format("%s %s 1", asked, negated ? "<" : ">=");
+                t->loss = "PID files are not read. The process is found by its name, that of the file: compare it to "
+                          "the output of ps -C NAME.";
+        } else
+                refuse(t, "PID files are not read. Write unit NAME is failed for a service, or process NAME count < 1 "
+                          "with the name of the program.");
 }
 
 static char *ask_existence(const MonitSubject *s) {
         switch (s->kind) {
-        case MONIT_PROCESS:
-                return ask_process(s);
         case MONIT_FILESYSTEM:
                 return startswith(s->target, "/dev/") ? NULL : question(CONDITION_MOUNTED, s->target, NULL);
         case MONIT_FILE:
         case MONIT_FIFO:
         case MONIT_DIRECTORY:
                 return question(CONDITION_FILE_EXISTS, s->target, NULL);
+        case MONIT_PROCESS:
         case MONIT_HOST:
         case MONIT_SYSTEM:
         case MONIT_PROGRAM:
@@ -325,6 +345,10 @@ static bool test_existence(MonitTest *t, Words *w, const MonitSubject *s) {
 
         if (!take(w, "exist exists"))
                 return false;
+        if (s->kind == MONIT_PROCESS) {
+                test_process(t, s, negated);
+                return true;
+        }
         asked = ask_existence(s);
         if (asked)
                 t->condition = alloc_format("%s%s", negated ? "not " : "", asked);
@@ -385,6 +409,7 @@ void monit_test_translate(MonitTest *ret, const MonitSubject *subject, const Mon
                 ret->condition = mfree(ret->condition);
         } else if (c) {
                 free(ret->condition);
+                ret->is_exec = condition_test(c, 0)->question.kind == CONDITION_EXEC;
                 if (condition_format(c, &ret->condition) < 0)
                         alloc_failed();
         }

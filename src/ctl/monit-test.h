@@ -21,6 +21,7 @@ typedef enum MonitKind {
 /* What a check is about. */
 typedef struct MonitSubject {
         MonitKind kind;
+        const char *name;   /* of the check; a process needs it */
         const char *target; /* path, file with the PID, regular expression, address or interface; "" for the machine */
         bool is_pattern;    /* a process is found by a regular expression */
 } MonitSubject;
@@ -28,6 +29,7 @@ typedef struct MonitSubject {
 /* A test that was translated, or not. */
 typedef struct MonitTest {
         char *condition;  /* for When=; or NULL */
+        bool is_exec;     /* the condition executes a program */
         bool is_change;   /* a change of the target, for PathModified= */
         char *reason;     /* why it is neither, a sentence for people; or NULL */
         const char *loss; /* what gets lost in the translation, the same; or NULL */

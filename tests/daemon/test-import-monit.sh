@@ -29,6 +29,10 @@ check process nginx with pidfile /run/nginx.pid every 2 cycles
   if failed port 80 protocol http then restart
   if 3 restarts within 5 cycles then unmonitor
   depends on other, data
+check process db with pidfile /run/db/postmaster.pid
+  start program = "/usr/bin/systemctl start postgresql"
+check process mail matching "^/usr/sbin/exim4 -bd"
+  if not exist then alert
 check file conf path /etc/nginx.conf
   if changed checksum then exec "/bin/reload"
   if size > 1 MB then start
@@ -101,10 +105,17 @@ Exec=:/usr/bin/systemctl start nginx"
 is_job nginx-2 '[Job]
 Description=Check of process nginx
 [Monitor]
-When=not exec "/usr/bin/pgrep --pidfile /run/nginx.pid"
+When=process nginx count < 1
 SampleSec=2min
 [Run]
 Exec=:/usr/bin/systemctl start nginx'
+# shellcheck disable=SC2016 # as above
+is_job mail "[Job]
+Description=Check of process mail
+[Monitor]
+When=not exec \"/usr/bin/pgrep --full -- \\\"^/usr/sbin/exim4 -bd\\\"\"
+[Run]
+$mail"
 is_job conf "[Job]
 Description=Check of file conf
 [Path]
@@ -118,18 +129,23 @@ When=not exec "/usr/local/bin/check-raid --quiet"
 [Run]
 Exec=:check raid'
 
+remark='^# exec runs as the user nobody without network; the program and what it reads must be accessible to it'
+[ "$(grep -A 1 "$remark" "$scratch/out" | grep -cF 'When=not exec')" = 2 ] && [ "$(grep -c "$remark" "$scratch/out")" = 2 ]
+ok $? "each exec has a remark in its job file"
 sed -E "s|^$scratch/monitrc:([0-9]+): .*|\1|" "$scratch/err" | grep -E '^[0-9]+$' | xargs >"$scratch/lines"
-[ "$(cat "$scratch/lines")" = "4 5 14 20 21 22 25 28 29 30" ]
+[ "$(cat "$scratch/lines")" = "4 5 14 17 20 21 22 23 23 29 32 33 34" ]
 ok $? "each remark has its line: $(cat "$scratch/lines")"
 err "an address is no shell command" ':4: "\$\(reboot\)" is not a mail address'
 err "what is lost is said" ':20: It is tested that something listens, but not what it replies'
-err "a check without a program" ':25: The check has no program for this action'
-err "a host" ':29: No connections are made to other machines'
-err "a summary" '^9 jobs made, 10 remarks\.$'
+err "a name that may be wrong" ':17: PID files are not read\. The process is found by its name'
+err "a process without a name" ':23: PID files are not read\. Write unit NAME is failed for a service, or process NAME'
+err "a check without a program" ':29: The check has no program for this action'
+err "a host" ':33: No connections are made to other machines'
+err "a summary" '^10 jobs made, 13 remarks\.$'
 
 mkdir "$scratch/made"
 ctl --quiet import-monit "$scratch/monitrc" --output "$scratch/made"
-[ ! -s "$scratch/out" ] && [ "$(find "$scratch/made" -name '*.job' | wc -l)" = 9 ]
+[ ! -s "$scratch/out" ] && [ "$(find "$scratch/made" -name '*.job' | wc -l)" = 10 ]
 ok $? "files are written"
 ctl check "$scratch"/made/*.job
 ends 0 "check of the files"

@@ -9,14 +9,21 @@
 
 #include "ctl/monit-test.h"
 
-static const MonitSubject machine = { MONIT_SYSTEM, "", false }, disk = { MONIT_FILESYSTEM, "/srv/a b", false };
-static const MonitSubject device = { MONIT_FILESYSTEM, "/dev/sda1", false }, file = { MONIT_FILE, "/f", false };
-static const MonitSubject directory = { MONIT_DIRECTORY, "/d", false },
-                          pidfile = { MONIT_PROCESS, "/run/x.pid", false };
-static const MonitSubject pattern = { MONIT_PROCESS, "a b|c", true },
-                          program = { MONIT_PROGRAM, "/bin/x -y 'a b'", false };
-static const MonitSubject near = { MONIT_HOST, "127.0.0.1", false }, far = { MONIT_HOST, "example.org", false };
-static const MonitSubject wrong = { MONIT_FILE, "f", false }, network = { MONIT_NETWORK, "eth0", false };
+static const MonitSubject machine = { .kind = MONIT_SYSTEM, .target = "" },
+                          disk = { .kind = MONIT_FILESYSTEM, .target = "/srv/a b" },
+                          device = { .kind = MONIT_FILESYSTEM, .target = "/dev/sda1" },
+                          file = { .kind = MONIT_FILE, .target = "/f" }, wrong = { .kind = MONIT_FILE, .target = "f" },
+                          directory = { .kind = MONIT_DIRECTORY, .target = "/d" },
+                          pidfile = { .kind = MONIT_PROCESS, .name = "x", .target = "/run/x.pid" },
+                          other_pidfile = { .kind = MONIT_PROCESS, .name = "web", .target = "/run/x.pid" },
+                          short_pidfile = { .kind = MONIT_PROCESS, .name = "x", .target = "x.pid" },
+                          odd_pidfile = { .kind = MONIT_PROCESS, .name = "x", .target = "/run/x/pid" },
+                          long_pidfile = { .kind = MONIT_PROCESS, .name = "xy", .target = "/run/x.pid" },
+                          pattern = { .kind = MONIT_PROCESS, .name = "x", .target = "a b|c", .is_pattern = true },
+                          program = { .kind = MONIT_PROGRAM, .target = "/bin/x -y 'a b'" },
+                          near = { .kind = MONIT_HOST, .target = "127.0.0.1" },
+                          far = { .kind = MONIT_HOST, .target = "example.org" },
+                          network = { .kind = MONIT_NETWORK, .target = "eth0" };
 
 static const struct {
         int line;
@@ -63,7 +70,13 @@ static const struct {
         { __LINE__, &file, "not exist", "not file-exists /f", NULL },
         { __LINE__, &directory, "exists", "file-exists /d", NULL },
         { __LINE__, &wrong, "not exist", NULL, "\"not file-exists f\" is not a valid condition: column 17: " },
-        { __LINE__, &pidfile, "does not exist", "not exec \"/usr/bin/pgrep --pidfile /run/x.pid\"", NULL },
+        { __LINE__, &pidfile, "does not exist", "process x count < 1", NULL },
+        { __LINE__, &pidfile, "exists", "process x count >= 1", NULL },
+        { __LINE__, &short_pidfile, "does not exist", "process x count < 1", NULL },
+        { __LINE__, &other_pidfile, "does not exist", NULL, "unit NAME is failed" },
+        { __LINE__, &other_pidfile, "exists", NULL, "process NAME count < 1" },
+        { __LINE__, &odd_pidfile, "does not exist", NULL, "unit NAME is failed" },
+        { __LINE__, &long_pidfile, "does not exist", NULL, "unit NAME is failed" },
         { __LINE__, &pattern, "does not exist", "not exec \"/usr/bin/pgrep --full -- \\\"a b|c\\\"\"", NULL },
         { __LINE__, &pidfile, "failed port 80", "not listening tcp 80", NULL },
         { __LINE__, &pidfile, "failed host 127.0.0.1 port 53 type udp", "not listening udp 53", NULL },
@@ -104,6 +117,37 @@ static void test_rows(void **state) {
         }
 }
 
+/* What is said beside a condition: a name may be wrong, and a program runs as somebody else. */
+static void test_what_is_lost(void **state) {
+        static const struct {
+                int line;
+                const MonitSubject *subject;
+                const char *text, *loss;
+                bool is_exec;
+        } expected[] = {
+                { __LINE__, &pidfile, "does not exist", "by its name", false },
+                { __LINE__, &pidfile, "failed port 80 protocol http", "not what it replies", false },
+                { __LINE__, &pidfile, "failed port 80", NULL, false },
+                { __LINE__, &other_pidfile, "does not exist", NULL, false },
+                { __LINE__, &pattern, "does not exist", NULL, true },
+                { __LINE__, &program, "status != 0", NULL, true },
+                { __LINE__, &program, "status = 2", NULL, false },
+                { __LINE__, &file, "does not exist", NULL, false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(expected); i++) {
+                _cleanup_(monit_words_done) MonitWords words = {};
+                MonitTest t;
+
+                monit_words_read(&words, expected[i].text, strlen(expected[i].text));
+                monit_test_translate(&t, expected[i].subject, words.items, words.n);
+                if (t.is_exec != expected[i].is_exec || !t.loss != !expected[i].loss ||
+                    (t.loss && !strstr(t.loss, expected[i].loss)))
+                        fail_msg("row of line %d: %s, %d", expected[i].line, t.loss, t.is_exec);
+                monit_test_done(&t);
+        }
+}
+
 static void test_words(void **state) {
         static const char text[] = "check a#b\n x>=1(\"a b\\\"\nc\" 'd');{\"e";
         static const struct {
@@ -130,7 +174,8 @@ static void test_words(void **state) {
 }
 
 int main(void) {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows), cmocka_unit_test(test_words) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows), cmocka_unit_test(test_what_is_lost),
+                                            cmocka_unit_test(test_words) };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
