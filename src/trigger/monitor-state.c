@@ -5,7 +5,8 @@
  * reload and a probe that fails for a while are one and the same thing, and cost a monitor nothing of ForSec=.
  *
  * There are two marks, and between them nothing happens: While When= is true nobody looks at Clear=, so that a pair of
- * conditions that are both true raises once, and does not raise and clear in turn.
+ * conditions that are both true raises once, and does not raise and clear in turn. While it is unknown neither: a part
+ * of it that has no reading yet may be the one that raised it.
  *
  * What a monitor asks for (a run, OnClear=) is part of its state until it may be asked for: it survives a pause, and a
  * raise that ends within a pause leads to nothing. */
@@ -49,7 +50,7 @@ static MonitorPhase next_phase(const MonitorState *s, const MonitorInput *in) {
                         return MONITOR_OK;
                 return in->now >= usec_add(s->holds_since, in->for_usec) ? MONITOR_RAISED : MONITOR_PENDING;
         case MONITOR_RAISED:
-                return in->when != TRUTH_TRUE && in->clear == TRUTH_TRUE ? MONITOR_OK : MONITOR_RAISED;
+                return in->when == TRUTH_FALSE && in->clear == TRUTH_TRUE ? MONITOR_OK : MONITOR_RAISED;
         case _MONITOR_PHASE_MAX:
                 break;
         }

@@ -17,7 +17,7 @@
 typedef enum MonitorPhase {
         MONITOR_OK,
         MONITOR_PENDING, /* When= is true, but not for ForSec= yet */
-        MONITOR_RAISED,  /* until Clear= is true */
+        MONITOR_RAISED,  /* until Clear= is true, and When= false */
         _MONITOR_PHASE_MAX,
 } MonitorPhase;
 

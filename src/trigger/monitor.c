@@ -101,7 +101,7 @@ static const struct {
 };
 
 static usec_t *time_at(MonitorState *s, size_t i) {
-        return (usec_t *)((char *)s + times[i].offset);
+        return (usec_t *)(void *)((char *)s + times[i].offset);
 }
 
 /* FNV-1a; positive, as all stamps are. */

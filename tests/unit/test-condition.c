@@ -524,7 +524,7 @@ static void add_limit(Text *t, int type) {
         else if (type == SHARE)
                 add(t, "%u.%02u%%", below(100), below(100));
         else if (type == SIZE)
-                add(t, "%" PRIu64 "%.1s%*s%u", n >> 20, "MGTP" + below(4), (int)below(2), "", below(1024));
+                add(t, "%" PRIu64 "%.1s%*s%u", n >> 20, &"MGTP"[below(4)], (int)below(2), "", below(1024));
         else if (type == SPAN)
                 add(t, "%" PRIu64 "h %u%*smin%*s%uus", n, below(100), (int)below(2), "", (int)below(2), "",
                     below(1000));

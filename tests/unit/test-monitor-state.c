@@ -47,7 +47,7 @@ static const char steps[] = "ok, when false: ok / ok\n"
                             "raised, when true: raised / raised\n"
                             "raised, when true, clear: raised / raised\n"
                             "raised, when unknown: raised / raised\n"
-                            "raised, when unknown, clear: ok, ask clear / ok, ask clear\n";
+                            "raised, when unknown, clear: raised / raised\n";
 
 static const char *step(MonitorPhase from, Truth when, Truth clear, usec_t held, char *buf, size_t size) {
         MonitorState s = { .phase = from };

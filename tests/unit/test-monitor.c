@@ -177,6 +177,28 @@ static void test_restart_without_a_reading(void **state) {
         assert_int_equal(count_runs("j") + count_runs("c"), 1);
 }
 
+/* One of several readings takes its time after each start: what is cleared by another one alone would be raised again
+ * once it is there. */
+static void test_restart_with_half_a_reading(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8 or load15 > 8\nClear=load1 < 4\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("c", "[Run]\nShell=x\n");
+        start();
+        set("load1", 1000);
+        set("load15", 9000);
+        assert_int_equal(count_runs("j"), 1);
+        stop();
+        fake_probe_forget();
+        start();
+        set("load1", 1000);
+        assert_string_equal(monitor_state("j"), "raised");
+        set("load15", 9000);
+        assert_int_equal(count_runs("j"), 1);
+        assert_int_equal(count_runs("c"), 0);
+        set("load15", 1000);
+        assert_string_equal(monitor_state("j"), "ok");
+        assert_int_equal(count_runs("c"), 1);
+}
+
 /* A clock that is set is no reason, neither forward nor back. */
 static void test_clock_is_set(void **state) {
         write_job("j", "[Monitor]\nWhen=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
@@ -529,6 +551,7 @@ int main(void) {
                 TEST(test_restart_at_each_state),
                 TEST(test_pending_that_is_over),
                 TEST(test_restart_without_a_reading),
+                TEST(test_restart_with_half_a_reading),
                 TEST(test_clock_is_set),
                 TEST(test_sleep),
                 TEST(test_reload),
