@@ -33,7 +33,7 @@ int netlink_open_list(int protocol, struct nlmsghdr *m) {
 }
 
 static int read_messages(const struct nlmsghdr *m, size_t n, NetlinkVisit visit, void *userdata) {
-        for (; NLMSG_OK(m, n); m = NLMSG_NEXT(m, n)) {
+        for (; NLMSG_OK(m, n); m = netlink_next(m, &n)) {
                 int r;
 
                 if (m->nlmsg_type == NLMSG_DONE)

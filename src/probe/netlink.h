@@ -3,7 +3,7 @@
 
 /* Netlink, as far as probes need it: to listen to the kernel, and to read one of its lists in pieces (netlink(7)). */
 
-#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 
 #include "util/macro.h"
 
@@ -23,3 +23,25 @@ int netlink_open_list(int protocol, struct nlmsghdr *m);
  * Returns that number plus NETLINK_DONE, or one of the above, or negative errno (-ENOBUFS: messages were lost). */
 typedef int (*NetlinkVisit)(const struct nlmsghdr *m, void *userdata);
 int netlink_read(int fd, NetlinkVisit visit, void *userdata);
+
+/* NLMSG_NEXT() and RTA_NEXT() without their casts from char *, of which a compiler cannot tell that they are aligned:
+ * the kernel aligns all of it to four bytes. *n is what is left, as in those; it is 0 after the last one. */
+static inline const void *netlink_skip(const void *p, size_t length, size_t *n) {
+        length = MIN((size_t)NLMSG_ALIGN(length), *n);
+        *n -= length;
+        return (const char *)p + length;
+}
+
+static inline const struct nlmsghdr *netlink_next(const struct nlmsghdr *m, size_t *n) {
+        return netlink_skip(m, m->nlmsg_len, n);
+}
+
+static inline const struct rtattr *netlink_next_attribute(const struct rtattr *a, size_t *n) {
+        return netlink_skip(a, a->rta_len, n);
+}
+
+/* The attributes of a message, behind a body of this size, for which the message is long enough. */
+static inline const struct rtattr *netlink_attributes(const struct nlmsghdr *m, size_t body_size, size_t *ret_n) {
+        *ret_n = m->nlmsg_len - NLMSG_LENGTH(0);
+        return netlink_skip(NLMSG_DATA(m), body_size, ret_n);
+}

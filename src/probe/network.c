@@ -10,7 +10,6 @@
 
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>
-#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <netinet/in.h>
@@ -47,25 +46,23 @@ static bool is_default_route(const struct nlmsghdr *m) {
 /* One of the next hops works. Each has flags of its own. */
 static bool hops_work(const struct rtattr *a) {
         const struct rtnexthop *hop = RTA_DATA(a);
-        int n = (int)RTA_PAYLOAD(a);
+        size_t n = RTA_PAYLOAD(a);
 
-        for (; n >= (int)sizeof(*hop) && RTNH_OK(hop, n); hop = RTNH_NEXT(hop)) {
+        for (; n >= sizeof(*hop) && RTNH_OK(hop, (int)n); hop = netlink_skip(hop, hop->rtnh_len, &n))
                 if (!(hop->rtnh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)))
                         return true;
-                n -= RTNH_ALIGN(hop->rtnh_len);
-        }
         return false;
 }
 
 static bool route_works(const struct nlmsghdr *m) {
         const struct rtmsg *route = NLMSG_DATA(m);
-        const struct rtattr *a = RTM_RTA(route);
-        size_t n = RTM_PAYLOAD(m);
+        const struct rtattr *a;
         bool has_link = false;
+        size_t n;
 
         if (!is_default_route(m) || route->rtm_type != RTN_UNICAST)
                 return false;
-        for (; RTA_OK(a, n); a = RTA_NEXT(a, n)) {
+        for (a = netlink_attributes(m, sizeof(*route), &n); RTA_OK(a, n); a = netlink_next_attribute(a, &n)) {
                 if (a->rta_type == RTA_MULTIPATH)
                         return hops_work(a);
                 has_link = has_link || a->rta_type == RTA_OIF || a->rta_type == RTA_NH_ID;
@@ -285,11 +282,12 @@ static int open_unix_list(unsigned protocol) {
 }
 
 /* A socket of IPv6 that waits at any address, and not for IPv6 alone. */
-static bool takes_ipv4(const struct nlmsghdr *m, const struct inet_diag_msg *body) {
-        const struct rtattr *a = (const struct rtattr *)(const void *)(body + 1);
-        size_t n = m->nlmsg_len - NLMSG_LENGTH(sizeof(*body));
+static bool takes_ipv4(const struct nlmsghdr *m) {
+        const struct rtattr *a;
+        size_t n;
 
-        for (; RTA_OK(a, n); a = RTA_NEXT(a, n))
+        for (a = netlink_attributes(m, sizeof(struct inet_diag_msg), &n); RTA_OK(a, n);
+             a = netlink_next_attribute(a, &n))
                 if (a->rta_type == INET_DIAG_SKV6ONLY && RTA_PAYLOAD(a) >= 1)
                         return *(const uint8_t *)RTA_DATA(a) == 0;
         return true;
@@ -310,7 +308,7 @@ static int visit_inet(const struct nlmsghdr *m, void *userdata) {
                 return 1;
         if (memcmp(body->id.idiag_src, &any, n) != 0)
                 return 0;
-        return body->idiag_family == l->family || (l->family == AF_INET && takes_ipv4(m, body));
+        return body->idiag_family == l->family || (l->family == AF_INET && takes_ipv4(m));
 }
 
 /* The name of an abstract socket begins with a NUL, which people write as "@". */
@@ -330,9 +328,7 @@ static int visit_unix(const struct nlmsghdr *m, void *userdata) {
 
         if (m->nlmsg_type != SOCK_DIAG_BY_FAMILY || m->nlmsg_len < NLMSG_LENGTH(sizeof(*body)))
                 return 0;
-        a = (const struct rtattr *)(const void *)((const char *)body + NLMSG_ALIGN(sizeof(*body)));
-        n = m->nlmsg_len - NLMSG_LENGTH(sizeof(*body));
-        for (; RTA_OK(a, n); a = RTA_NEXT(a, n))
+        for (a = netlink_attributes(m, sizeof(*body), &n); RTA_OK(a, n); a = netlink_next_attribute(a, &n))
                 if (a->rta_type == UNIX_DIAG_NAME)
                         return name_is(RTA_DATA(a), RTA_PAYLOAD(a), l->name);
         return 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* One walk through /proc answers all probes of the kind, and takes many turns if there are many processes: anybody can
- * start some. As for pgrep -x, the name is the one that the kernel knows (comm), of which it keeps 15 bytes only; if
- * the name that is asked for is longer, the program that is named on the command line has to agree. A process that has
- * ended and was not waited for does not count.
+ * start some. As for pgrep -x, the name is the one that the kernel knows (comm), of which it keeps 15 bytes only; of a
+ * longer name that is asked for, these count. The command line would have all of it, but it is in the memory of the
+ * process: reading it waits for one that hangs in a page fault on a file server. A process that has ended and was not
+ * waited for does not count.
  *
  * Where /proc hides the processes of others (hidepid=), there is no telling how many there are: PID 1 shows. */
 
@@ -54,31 +55,8 @@ static bool is_alive(const Processes *ps, const char *pid) {
         return end && end[1] == ' ' && end[2] != 'Z' && end[2] != 'X';
 }
 
-/* The command line may be longer than the buffer: its beginning is enough. */
-static bool program_is(const Processes *ps, const char *pid, const char *name) {
-        char path[NAME_MAX + 1], buf[LINE_SIZE];
-        _cleanup_close_ int fd = -EBADF;
-        const char *slash;
-        ssize_t n;
-
-        (void)snprintf(path, sizeof(path), "%.32s/cmdline", pid);
-        fd = openat(dirfd(ps->walk), path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                return false;
-        n = read(fd, buf, sizeof(buf) - 1);
-        if (n < 0)
-                return false;
-        buf[n] = '\0';
-        slash = strrchr(buf, '/');
-        return streq(slash ? slash + 1 : buf, name);
-}
-
 static bool process_is(const Processes *ps, const char *pid, const char *comm, const char *name) {
-        size_t n = strlen(name);
-
-        if (strncmp(comm, name, COMM_MAX) != 0)
-                return false;
-        return (n <= COMM_MAX || program_is(ps, pid, name)) && is_alive(ps, pid);
+        return strncmp(comm, name, COMM_MAX) == 0 && is_alive(ps, pid);
 }
 
 static void count_process(Processes *ps, const char *pid) {

@@ -651,7 +651,7 @@ static void test_laws(void **state) {
         unsigned long start = seed ? strtoul(seed, NULL, 10) : (unsigned long)now_realtime() % 1000000;
         size_t n = count ? strtoul(count, NULL, 10) : 100000;
 
-        print_message("CONDITION_LAW_SEED=%lu\n", start);
+        print_message("# CONDITION_LAW_SEED=%lu\n", start);
         srandom((unsigned)start);
         for (size_t i = 0; i < n; i++) {
                 Growth g = {};
