@@ -101,11 +101,14 @@ ProtectSystem=strict
 ProtectHome=read-only
 PrivateDevices=yes
 SystemCallFilter=~@privileged
+SystemCallFilter=capset adjtimex clock_adjtime
 END
         job tick <<<$'[Timer]\nOnInterval=1s\n[Run]\nExec=/bin/true'
+        job disk <<<$'[Monitor]\nWhen=disk-free / > 1\n[Run]\nExec=/bin/true'
         systemctl start vaktd
         within 30 has_runs tick 2
-        [ "$(exposure vaktd.service)" -le 21 ]
+        within 30 has_runs disk 1
+        [ "$(exposure vaktd.service)" -le 22 ]
 }
 
 run_tests
