@@ -123,7 +123,7 @@ static const Verb verbs[] = {
         { "cat", "JOB...", 1, UINT_MAX, verb_cat, "Print the files of jobs" },
         { "reload", "", 0, 0, verb_reload, "Read all files again" },
         { "conditions", "", 0, 0, verb_conditions, "List the conditions that job files may have" },
-        { "import-monit", "FILE...", 1, UINT_MAX, verb_import_monit, "Make job files of the checks of monit" },
+        { "import-monit", "FILE...", 1, UINT_MAX, verb_import_monit, "Print job files for the checks of monit" },
         { "check", "[FILE...]", 0, UINT_MAX, verb_check, "Check some or all files, without a daemon" },
         { "calendar", "EXPR...|-", 1, UINT_MAX, verb_calendar,
           "Show when calendar expressions elapse, without a daemon" },

@@ -54,6 +54,7 @@ struct Probe {
         Question question;
         void *state;   /* of the kind; NULL at first */
         bool is_event; /* for the kind to set */
+        usec_t pace;   /* the same: with is_event, it is sampled nevertheless, and always after this time; or 0 */
 
         /* The rest is for kind.c and probe.c. */
         Reading reading; /* its reason is our own copy */

@@ -179,8 +179,8 @@ const Reading *probe_reading(const ProbeUse *use) {
 const char *probe_source(const ProbeUse *use, usec_t *ret_interval) {
         const Probe *p = use->probe;
 
-        *ret_interval = p->is_event ? 0 : p->interval;
-        return p->is_event ? "event" : "sample";
+        *ret_interval = p->is_event ? p->pace : p->interval;
+        return p->is_event && p->pace == 0 ? "event" : "sample";
 }
 
 int probes_list(const Probes *probes, ProbeVisit visit, void *userdata) {

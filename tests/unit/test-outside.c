@@ -932,6 +932,7 @@ static void test_mounted(void **state) {
 }
 
 static void test_disk_that_fills_up(void **state) {
+        usec_t interval;
         User u;
 
         if (!has_mounts)
@@ -949,6 +950,8 @@ static void test_disk_that_fills_up(void **state) {
                 fake_clock_advance(30 * USEC_PER_SEC);
                 UNTIL(u.use.probe->looked_boottime == fake_clock.boottime && !u.use.probe->is_asked);
         }
+        assert_string_equal(probe_source(&u.use, &interval), "sample");
+        assert_int_equal(interval, 30 * USEC_PER_SEC);
         assert_true(probe_reading(&u.use)->is_known);
         assert_in_range(probe_reading(&u.use)->value, 34 * USEC_PER_MINUTE, 36 * USEC_PER_MINUTE);
         user_close(&u);
