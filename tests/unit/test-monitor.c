@@ -6,6 +6,7 @@
 #include "condition-fixture.h"
 
 #include "core/manager-body.h"
+#include "ledger/ledger-internal.h"
 #include "trigger/monitor-state.h"
 
 /* --- set, held, cleared --- */
@@ -197,6 +198,20 @@ static void test_restart_with_half_a_reading(void **state) {
         set("load15", 1000);
         assert_string_equal(monitor_state("j"), "ok");
         assert_int_equal(count_runs("c"), 1);
+}
+
+/* A damaged one is replaced, without the stamps that lie in the future. */
+static void test_ledger_is_replaced(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        advance(HOURS);
+        ledger_error(f.m->ledger, -EBADMSG); /* the second time it is believed */
+        ledger_error(f.m->ledger, -EBADMSG);
+        assert_int_equal(f.m->ledger->n_replaced, 1);
+        restart();
+        assert_string_equal(monitor_state("j"), "raised");
+        assert_int_equal(count_cause("j", RUN_CAUSE_MONITOR), 0); /* what was over is not saved */
 }
 
 /* A clock that is set is no reason, neither forward nor back. */
@@ -552,6 +567,7 @@ int main(void) {
                 TEST(test_pending_that_is_over),
                 TEST(test_restart_without_a_reading),
                 TEST(test_restart_with_half_a_reading),
+                TEST(test_ledger_is_replaced),
                 TEST(test_clock_is_set),
                 TEST(test_sleep),
                 TEST(test_reload),
