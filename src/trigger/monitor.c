@@ -148,9 +148,12 @@ static bool is_fresh(const MonitorState *s) {
         return s->phase == MONITOR_OK && s->asked == 0 && s->unknown_since == 0;
 }
 
+/* Not before what the ledger has is known: it would be lost. */
 static void save(JobMonitor *jm) {
         MonitorState now = kept(&jm->state);
 
+        if (jm->is_unread)
+                return;
         for (size_t i = 0; i < ELEMENTSOF(times); i++)
                 if (*time_at(&now, i) != *time_at(&jm->saved, i))
                         set_stamp(jm, times[i].key, to_realtime(jm, *time_at(&now, i)));
@@ -185,22 +188,37 @@ static int read_state(const JobMonitor *jm, MonitorState *ret, uint64_t *ret_has
         return r;
 }
 
+/* Of what the ledger has, and what was seen while it could not be read: what is raised, and what was asked for, is not
+ * raised anew. */
+static MonitorState merge(const MonitorState *found, const MonitorState *seen) {
+        bool is_ok = found->phase == MONITOR_OK && found->asked == 0;
+        bool is_raised_since = found->phase != MONITOR_RAISED && seen->asked > 0;
+        const MonitorState *unknown = found->is_unknown_reported ? found : seen;
+        MonitorState s = is_ok || is_raised_since ? *seen : *found;
+
+        s.asked = MAX(found->asked, seen->asked);
+        s.unknown_since = unknown->unknown_since;
+        s.is_unknown_reported = unknown->is_unknown_reported;
+        return s;
+}
+
 static void load(JobMonitor *jm) {
         LogContext c = { .job = jm->job->name };
-        MonitorState s = {};
+        MonitorState seen = jm->state, found = {};
         uint64_t hash;
         int r;
 
-        r = read_state(jm, &s, &hash);
+        r = read_state(jm, &found, &hash);
         if (r < 0 && !jm->is_unread)
                 log_message(LOG_WARNING, &c, "Cannot read the state of its monitor from the ledger: %s.",
                             strerror(-r));
         jm->is_unread = r < 0;
-        if (r < 0 || !is_fresh(&jm->state))
+        if (r < 0)
                 return;
-        jm->state = jm->saved = s;
+        jm->state = jm->saved = found;
         if (hash != hash_of(jm->when_text))
                 start_anew(jm);
+        jm->state = merge(&jm->state, &seen);
 }
 
 /* --- what a run is given --- */
@@ -334,7 +352,6 @@ static void wait_until(JobMonitor *jm, usec_t at) {
 static void look(JobMonitor *jm) {
         const MonitorDef *d = &jm->job->def->monitor;
         Manager *m = jm->trigger->base.manager;
-        MonitorState before = jm->state;
         MonitorInput in = {
                 .when = jm->when->base.truth,
                 .clear = jm->clear->base.truth,
@@ -343,9 +360,13 @@ static void look(JobMonitor *jm) {
                 .every = d->every,
                 .may_act = !jm->job->paused && !jm->trigger->is_held,
         };
+        MonitorState before;
         unsigned actions;
         usec_t next;
 
+        if (jm->is_unread)
+                load(jm);
+        before = jm->state;
         actions = monitor_step(&jm->state, &in, &next);
         if (jm->state.phase != before.phase)
                 log_phase(jm, before.phase);
@@ -574,11 +595,8 @@ static int monitors_start(Trigger *t) {
 
 static void monitors_hold(Trigger *t, bool hold) {
         ((Monitors *)t)->is_held = hold;
-        FOREACH_MONITOR(t, jm) {
-                if (!hold && jm->is_unread)
-                        load(jm);
-                look(jm);
-        }
+        FOREACH_MONITOR(t, jm)
+        look(jm);
 }
 
 static void monitors_reload(Trigger *t) {
