@@ -123,7 +123,7 @@ static int get_stamp(const JobMonitor *jm, const char *key, usec_t *ret) {
         return r == -ENOENT ? 0 : r;
 }
 
-static void set_stamp(const JobMonitor *jm, const char *key, usec_t value) {
+static int set_stamp(const JobMonitor *jm, const char *key, usec_t value) {
         Ledger *ledger = jm->trigger->base.ledger;
         LogContext c = { .job = jm->job->name };
         int r;
@@ -133,6 +133,7 @@ static void set_stamp(const JobMonitor *jm, const char *key, usec_t value) {
         if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot save the state of its monitor for the next start: %s, ignoring.",
                             strerror(-r));
+        return r;
 }
 
 /* Short times in which it is unknown are not kept: nothing follows from them. */
@@ -148,19 +149,24 @@ static bool is_fresh(const MonitorState *s) {
         return s->phase == MONITOR_OK && s->asked == 0 && s->unknown_since == 0;
 }
 
-/* Not before what the ledger has is known: it would be lost. */
+/* Not before what the ledger has is known: it would be lost. What could not be saved is saved when it is looked at
+ * again, and nothing without the condition that it is of. */
 static void save(JobMonitor *jm) {
         MonitorState now = kept(&jm->state);
 
         if (jm->is_unread)
                 return;
-        for (size_t i = 0; i < ELEMENTSOF(times); i++)
-                if (*time_at(&now, i) != *time_at(&jm->saved, i))
-                        set_stamp(jm, times[i].key, to_realtime(jm, *time_at(&now, i)));
-        if (now.count != jm->saved.count)
-                set_stamp(jm, STAMP_COUNT, now.count);
-        if (is_fresh(&now) != is_fresh(&jm->saved))
-                set_stamp(jm, STAMP_WHEN, is_fresh(&now) ? 0 : hash_of(jm->when_text));
+        if (is_fresh(&now) != is_fresh(&jm->saved) &&
+            set_stamp(jm, STAMP_WHEN, is_fresh(&now) ? 0 : hash_of(jm->when_text)) < 0)
+                return;
+        if (now.count != jm->saved.count && set_stamp(jm, STAMP_COUNT, now.count) < 0)
+                now.count = jm->saved.count;
+        for (size_t i = 0; i < ELEMENTSOF(times); i++) {
+                usec_t *at = time_at(&now, i), saved = *time_at(&jm->saved, i);
+
+                if (*at != saved && set_stamp(jm, times[i].key, to_realtime(jm, *at)) < 0)
+                        *at = saved;
+        }
         jm->saved = now;
 }
 

@@ -302,6 +302,40 @@ static void test_ledger_is_unreadable_for_another(void **state) {
         assert_int_equal(count_runs("c"), 1);
 }
 
+static bool has_no_room;
+
+int __real_ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec);
+int __wrap_ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec);
+int __wrap_ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec) {
+        return has_no_room ? -ENOBUFS : __real_ledger_set_stamp(l, job, key, usec);
+}
+
+/* What could not be saved is saved with the next change. */
+static void test_ledger_has_no_room(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 4\nForSec=5min\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        has_no_room = true;
+        advance(HOURS);
+        has_no_room = false;
+        set("load1", 5000);
+        restart();
+        assert_string_equal(monitor_state("j"), "clearing");
+        set("load1", 9000);
+        advance(HOURS);
+        assert_int_equal(count_runs("j"), 1);
+        set("load1", 1000);
+
+        has_no_room = true;
+        set("load1", 9000);
+        advance(HOURS);
+        assert_int_equal(count_runs("j"), 2);
+        has_no_room = false;
+        set("load1", 5000);
+        restart();
+        assert_string_equal(monitor_state("j"), "clearing");
+}
+
 /* A clock that is set is no reason, neither forward nor back. */
 static void test_clock_is_set(void **state) {
         write_job("j", "[Monitor]\nWhen=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
@@ -658,6 +692,7 @@ int main(void) {
                 TEST(test_ledger_is_replaced),
                 TEST(test_ledger_is_unreadable),
                 TEST(test_ledger_is_unreadable_for_another),
+                TEST(test_ledger_has_no_room),
                 TEST(test_clock_is_set),
                 TEST(test_sleep),
                 TEST(test_reload),
