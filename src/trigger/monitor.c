@@ -58,6 +58,7 @@ struct JobMonitor {
         MonitorWatch *when, *clear;
         MonitorState state, saved; /* as it is; as the ledger has it */
         bool is_unread;            /* the ledger could not be read yet */
+        const char *shown;         /* the word for its state that was announced last */
 };
 
 /* What a run was given. */
@@ -354,6 +355,14 @@ static void wait_until(JobMonitor *jm, usec_t at) {
         deadline_set(jm->trigger->base.manager, &jm->deadline, usec_sub(at, BEFORE_BOOT_USEC));
 }
 
+static void announce(JobMonitor *jm, bool is_other) {
+        const char *shown = monitor_state_to_string(&jm->state, jm->when->base.truth);
+
+        if (is_other || !jm->shown || !streq(shown, jm->shown))
+                manager_job_changed(jm->trigger->base.manager, jm->job);
+        jm->shown = shown;
+}
+
 /* In one transaction: the state, and what it leads to. */
 static void look(JobMonitor *jm) {
         const MonitorDef *d = &jm->job->def->monitor;
@@ -388,8 +397,7 @@ static void look(JobMonitor *jm) {
                 job_set_unknown(m, jm->job, 0, NULL);
         save(jm);
         wait_until(jm, next);
-        if (jm->state.phase != before.phase || (jm->state.unknown_since > 0) != (before.unknown_since > 0))
-                manager_job_changed(m, jm->job);
+        announce(jm, (jm->state.unknown_since > 0) != (before.unknown_since > 0));
 }
 
 /* When the machine wakes up, what was true before may not be true any more: readings come first. */

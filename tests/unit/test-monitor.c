@@ -541,6 +541,37 @@ static void test_unknown(void **state) {
         assert_int_equal(f.n_raised, 3);
 }
 
+/* --- who watches --- */
+
+static bool is_announced(int64_t load) {
+        unsigned before = f.n_changed;
+
+        set("load1", load);
+        assert_in_range(f.n_changed - before, 0, 1);
+        return f.n_changed > before;
+}
+
+/* Each change of what is shown, and nothing else. */
+static void test_is_announced(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 4\nForSec=5min\n[Run]\nShell=x\n");
+        start();
+        assert_true(is_announced(1000));
+        assert_false(is_announced(2000));
+        assert_true(is_announced(9000));
+        assert_false(is_announced(9500));
+        advance(HOURS);
+        assert_string_equal(monitor_state("j"), "raised");
+        assert_false(is_announced(9000));
+        assert_true(is_announced(7000));
+        assert_string_equal(monitor_state("j"), "clearing");
+        assert_false(is_announced(6000));
+        assert_true(is_announced(9000));
+        assert_string_equal(monitor_state("j"), "raised");
+        assert_true(is_announced(5000));
+        assert_true(is_announced(1000));
+        assert_string_equal(monitor_state("j"), "ok");
+}
+
 /* --- what a run is told --- */
 
 static void test_retry_and_restart(void **state) {
@@ -701,6 +732,7 @@ int main(void) {
                 TEST(test_skip),
                 TEST(test_by_hand),
                 TEST(test_unknown),
+                TEST(test_is_announced),
                 TEST(test_retry_and_restart),
                 TEST(test_payload_of_what_waits),
                 TEST(test_payload_is_no_work),
