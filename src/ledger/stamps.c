@@ -37,7 +37,9 @@ int ledger_get_stamp(Ledger *l, const char *job, const char *key, usec_t *ret) {
                 *ret = m->usec;
                 return 0;
         }
-        return l->store ? read_result(l, store_get_stamp(l->store, job, key, ret)) : -ENOENT;
+        if (!l->store)
+                return l->error < 0 ? l->error : -ENOENT;
+        return read_result(l, store_get_stamp(l->store, job, key, ret));
 }
 
 typedef struct StampWalk {

@@ -58,6 +58,7 @@ struct JobMonitor {
         MonitorWatch *when, *clear;
         MonitorState state, saved; /* as it is; as the ledger has it */
         bool is_unread;            /* the ledger could not be read yet */
+        const char *shown;         /* the word for its state that was announced last */
 };
 
 /* What a run was given. */
@@ -104,13 +105,14 @@ static usec_t *time_at(MonitorState *s, size_t i) {
         return (usec_t *)(void *)((char *)s + times[i].offset);
 }
 
-/* FNV-1a; positive, as all stamps are. */
+/* FNV-1a, in 48 bits: not 0, and as a time long ago. A damaged ledger is replaced without the stamps that lie in the
+ * future. */
 static uint64_t hash_of(const char *text) {
         uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
         for (; *text; text++)
                 hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-        return (hash >> 1) | 1;
+        return (hash >> 16) | 1;
 }
 
 /* 0 when there is none. */
@@ -122,7 +124,7 @@ static int get_stamp(const JobMonitor *jm, const char *key, usec_t *ret) {
         return r == -ENOENT ? 0 : r;
 }
 
-static void set_stamp(const JobMonitor *jm, const char *key, usec_t value) {
+static int set_stamp(const JobMonitor *jm, const char *key, usec_t value) {
         Ledger *ledger = jm->trigger->base.ledger;
         LogContext c = { .job = jm->job->name };
         int r;
@@ -132,6 +134,7 @@ static void set_stamp(const JobMonitor *jm, const char *key, usec_t value) {
         if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot save the state of its monitor for the next start: %s, ignoring.",
                             strerror(-r));
+        return r;
 }
 
 /* Short times in which it is unknown are not kept: nothing follows from them. */
@@ -147,16 +150,24 @@ static bool is_fresh(const MonitorState *s) {
         return s->phase == MONITOR_OK && s->asked == 0 && s->unknown_since == 0;
 }
 
+/* Not before what the ledger has is known: it would be lost. What could not be saved is saved when it is looked at
+ * again, and nothing without the condition that it is of. */
 static void save(JobMonitor *jm) {
         MonitorState now = kept(&jm->state);
 
-        for (size_t i = 0; i < ELEMENTSOF(times); i++)
-                if (*time_at(&now, i) != *time_at(&jm->saved, i))
-                        set_stamp(jm, times[i].key, to_realtime(jm, *time_at(&now, i)));
-        if (now.count != jm->saved.count)
-                set_stamp(jm, STAMP_COUNT, now.count);
-        if (is_fresh(&now) != is_fresh(&jm->saved))
-                set_stamp(jm, STAMP_WHEN, is_fresh(&now) ? 0 : hash_of(jm->when_text));
+        if (jm->is_unread)
+                return;
+        if (is_fresh(&now) != is_fresh(&jm->saved) &&
+            set_stamp(jm, STAMP_WHEN, is_fresh(&now) ? 0 : hash_of(jm->when_text)) < 0)
+                return;
+        if (now.count != jm->saved.count && set_stamp(jm, STAMP_COUNT, now.count) < 0)
+                now.count = jm->saved.count;
+        for (size_t i = 0; i < ELEMENTSOF(times); i++) {
+                usec_t *at = time_at(&now, i), saved = *time_at(&jm->saved, i);
+
+                if (*at != saved && set_stamp(jm, times[i].key, to_realtime(jm, *at)) < 0)
+                        *at = saved;
+        }
         jm->saved = now;
 }
 
@@ -184,22 +195,37 @@ static int read_state(const JobMonitor *jm, MonitorState *ret, uint64_t *ret_has
         return r;
 }
 
+/* Of what the ledger has, and what was seen while it could not be read: what is raised, and what was asked for, is not
+ * raised anew. */
+static MonitorState merge(const MonitorState *found, const MonitorState *seen) {
+        bool is_ok = found->phase == MONITOR_OK && found->asked == 0;
+        bool is_raised_since = found->phase != MONITOR_RAISED && seen->asked > 0;
+        const MonitorState *unknown = found->is_unknown_reported ? found : seen;
+        MonitorState s = is_ok || is_raised_since ? *seen : *found;
+
+        s.asked = MAX(found->asked, seen->asked);
+        s.unknown_since = unknown->unknown_since;
+        s.is_unknown_reported = unknown->is_unknown_reported;
+        return s;
+}
+
 static void load(JobMonitor *jm) {
         LogContext c = { .job = jm->job->name };
-        MonitorState s = {};
+        MonitorState seen = jm->state, found = {};
         uint64_t hash;
         int r;
 
-        r = read_state(jm, &s, &hash);
+        r = read_state(jm, &found, &hash);
         if (r < 0 && !jm->is_unread)
                 log_message(LOG_WARNING, &c, "Cannot read the state of its monitor from the ledger: %s.",
                             strerror(-r));
         jm->is_unread = r < 0;
-        if (r < 0 || !is_fresh(&jm->state))
+        if (r < 0)
                 return;
-        jm->state = jm->saved = s;
+        jm->state = jm->saved = found;
         if (hash != hash_of(jm->when_text))
                 start_anew(jm);
+        jm->state = merge(&jm->state, &seen);
 }
 
 /* --- what a run is given --- */
@@ -329,11 +355,18 @@ static void wait_until(JobMonitor *jm, usec_t at) {
         deadline_set(jm->trigger->base.manager, &jm->deadline, usec_sub(at, BEFORE_BOOT_USEC));
 }
 
+static void announce(JobMonitor *jm, bool is_other) {
+        const char *shown = monitor_state_to_string(&jm->state, jm->when->base.truth);
+
+        if (is_other || !jm->shown || !streq(shown, jm->shown))
+                manager_job_changed(jm->trigger->base.manager, jm->job);
+        jm->shown = shown;
+}
+
 /* In one transaction: the state, and what it leads to. */
 static void look(JobMonitor *jm) {
         const MonitorDef *d = &jm->job->def->monitor;
         Manager *m = jm->trigger->base.manager;
-        MonitorState before = jm->state;
         MonitorInput in = {
                 .when = jm->when->base.truth,
                 .clear = jm->clear->base.truth,
@@ -342,9 +375,13 @@ static void look(JobMonitor *jm) {
                 .every = d->every,
                 .may_act = !jm->job->paused && !jm->trigger->is_held,
         };
+        MonitorState before;
         unsigned actions;
         usec_t next;
 
+        if (jm->is_unread)
+                load(jm);
+        before = jm->state;
         actions = monitor_step(&jm->state, &in, &next);
         if (jm->state.phase != before.phase)
                 log_phase(jm, before.phase);
@@ -360,8 +397,7 @@ static void look(JobMonitor *jm) {
                 job_set_unknown(m, jm->job, 0, NULL);
         save(jm);
         wait_until(jm, next);
-        if (jm->state.phase != before.phase || (jm->state.unknown_since > 0) != (before.unknown_since > 0))
-                manager_job_changed(m, jm->job);
+        announce(jm, (jm->state.unknown_since > 0) != (before.unknown_since > 0));
 }
 
 /* When the machine wakes up, what was true before may not be true any more: readings come first. */
@@ -573,11 +609,8 @@ static int monitors_start(Trigger *t) {
 
 static void monitors_hold(Trigger *t, bool hold) {
         ((Monitors *)t)->is_held = hold;
-        FOREACH_MONITOR(t, jm) {
-                if (!hold && jm->is_unread)
-                        load(jm);
-                look(jm);
-        }
+        FOREACH_MONITOR(t, jm)
+        look(jm);
 }
 
 static void monitors_reload(Trigger *t) {

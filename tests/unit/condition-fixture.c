@@ -50,6 +50,10 @@ static void on_alarm_cleared(void *userdata, const Job *j, const char *key) {
         f.n_cleared++;
 }
 
+static void on_job_changed(void *userdata, const Job *j) {
+        f.n_changed++;
+}
+
 static void write_file(const char *path, const char *text) {
         FILE *file = fopen(path, "we");
 
@@ -89,7 +93,11 @@ void start(void) {
                 .runtime_dir = f.directory,
                 .triggers = trigger_kinds,
         };
-        ManagerObserver observer = { .alarm_raised = on_alarm_raised, .alarm_cleared = on_alarm_cleared };
+        ManagerObserver observer = {
+                .job_changed = on_job_changed,
+                .alarm_raised = on_alarm_raised,
+                .alarm_cleared = on_alarm_cleared,
+        };
 
         assert_int_equal(sd_event_new(&f.event), 0);
         assert_int_equal(manager_new(&f.m, f.event, &o), 0);

@@ -27,6 +27,7 @@ extern struct ConditionFixture {
         char **environment; /* of the run that was begun last */
         unsigned n_begun;
         unsigned n_raised, n_cleared; /* alarms */
+        unsigned n_changed;           /* of any job, that was announced */
 } f;
 
 int condition_setup(void **state);

@@ -48,6 +48,21 @@ static Ledger *open_without_database(void) {
         return open_ledger(NULL);
 }
 
+/* What cannot be read is not missing. */
+static void test_stamps_without_database(void **state) {
+        _cleanup_(ledger_closep) Ledger *l = open_without_database();
+        usec_t usec;
+
+        assert_int_equal(ledger_get_stamp(l, "a", "k", &usec), -EISDIR);
+        assert_int_equal(ledger_set_stamp(l, "a", "k", 77), 0);
+        assert_int_equal(ledger_get_stamp(l, "a", "k", &usec), 0);
+        assert_int_equal(ledger_forget_stamp(l, "a", "k"), 0);
+        assert_int_equal(ledger_get_stamp(l, "a", "k", &usec), -ENOENT);
+        assert_int_equal(rmdir(in_directory(LEDGER_FILE)), 0);
+        assert_int_equal(ledger_commit(l), 0);
+        assert_int_equal(ledger_get_stamp(l, "a", "other", &usec), -ENOENT);
+}
+
 static void test_bounded(void **state) {
         _cleanup_(ledger_closep) Ledger *l = open_without_database();
         uint64_t first, last = 0;
@@ -882,6 +897,7 @@ static void test_read_only(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                ledger_test(test_stamps_without_database),
                 ledger_test(test_bounded),
                 ledger_test(test_ends_of_stored_runs_are_kept),
                 ledger_test(test_stamps_are_bounded),

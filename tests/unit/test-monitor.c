@@ -5,7 +5,10 @@
 
 #include "condition-fixture.h"
 
+#include <sys/stat.h>
+
 #include "core/manager-body.h"
+#include "ledger/ledger-internal.h"
 #include "trigger/monitor-state.h"
 
 /* --- set, held, cleared --- */
@@ -197,6 +200,140 @@ static void test_restart_with_half_a_reading(void **state) {
         set("load15", 1000);
         assert_string_equal(monitor_state("j"), "ok");
         assert_int_equal(count_runs("c"), 1);
+}
+
+/* A damaged one is replaced, without the stamps that lie in the future. */
+static void test_ledger_is_replaced(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        advance(HOURS);
+        ledger_error(f.m->ledger, -EBADMSG); /* the second time it is believed */
+        ledger_error(f.m->ledger, -EBADMSG);
+        assert_int_equal(f.m->ledger->n_replaced, 1);
+        restart();
+        assert_string_equal(monitor_state("j"), "raised");
+        assert_int_equal(count_cause("j", RUN_CAUSE_MONITOR), 0); /* what was over is not saved */
+}
+
+/* A directory stands in the place of the database while the daemon starts. */
+static void start_without_ledger(void) {
+        char path[128], aside[128];
+
+        (void)snprintf(path, sizeof(path), "%s/" LEDGER_FILE, f.directory);
+        (void)snprintf(aside, sizeof(aside), "%s/aside", f.directory);
+        assert_int_equal(rename(path, aside), 0);
+        assert_int_equal(mkdir(path, 0700), 0);
+        start();
+        assert_int_equal(rmdir(path), 0);
+        assert_int_equal(rename(aside, path), 0);
+}
+
+static void read_ledger(void) {
+        assert_int_equal(ledger_retry(f.m->ledger), 0);
+        settle();
+}
+
+/* What stands in it counts once it can be read. */
+static void test_ledger_is_unreadable(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("c", "[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        advance(5 * MINUTES);
+        for (unsigned i = 0; i < 2; i++) {
+                stop();
+                if (i == 0)
+                        fake_probe_forget(); /* else it is seen before the ledger can be read */
+                start_without_ledger();
+                advance(USEC_PER_SEC);
+                read_ledger();
+                set("load1", 9000);
+                assert_string_equal(monitor_state("j"), "pending");
+        }
+        advance(7 * MINUTES);
+        assert_int_equal(count_runs("j"), 1);
+        for (unsigned i = 0; i < 2; i++) {
+                stop();
+                if (i == 0)
+                        fake_probe_forget();
+                start_without_ledger();
+                advance(USEC_PER_SEC);
+                read_ledger();
+                set("load1", 9000);
+                advance(20 * MINUTES);
+                assert_string_equal(monitor_state("j"), "raised");
+                assert_int_equal(count_runs("j"), 1);
+        }
+        restart();
+        assert_string_equal(monitor_state("j"), "raised");
+        stop();
+        fake_probe_set("load1", 1000, 0);
+        start_without_ledger();
+        assert_int_equal(count_runs("c"), 0);
+        read_ledger();
+        assert_string_equal(monitor_state("j"), "ok");
+        assert_int_equal(count_runs("c"), 1);
+}
+
+/* It is of another condition, or of none: what was seen since counts. */
+static void test_ledger_is_unreadable_for_another(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("c", "[Run]\nShell=x\n");
+        write_job("k", "[Monitor]\nWhen=load1 > 7\nForSec=10min\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        set("load1", 1000);
+        set("load1", 9000);
+        advance(5 * MINUTES);
+        assert_int_equal(count_runs("j"), 2);
+        stop();
+        write_job("j", "[Monitor]\nWhen=load1 > 6\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
+        start_without_ledger();
+        advance(9 * MINUTES);
+        read_ledger();
+        assert_int_equal(count_runs("k"), 1);
+        assert_string_equal(monitor_state("j"), "pending");
+        advance(MINUTES + USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 3);
+        restart();
+        assert_string_equal(monitor_state("j"), "raised");
+        assert_int_equal(count_runs("j"), 3);
+        assert_int_equal(count_runs("c"), 1);
+}
+
+static bool has_no_room;
+
+int __real_ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec);
+int __wrap_ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec);
+int __wrap_ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec) {
+        return has_no_room ? -ENOBUFS : __real_ledger_set_stamp(l, job, key, usec);
+}
+
+/* What could not be saved is saved with the next change. */
+static void test_ledger_has_no_room(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 4\nForSec=5min\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        has_no_room = true;
+        advance(HOURS);
+        has_no_room = false;
+        set("load1", 5000);
+        restart();
+        assert_string_equal(monitor_state("j"), "clearing");
+        set("load1", 9000);
+        advance(HOURS);
+        assert_int_equal(count_runs("j"), 1);
+        set("load1", 1000);
+
+        has_no_room = true;
+        set("load1", 9000);
+        advance(HOURS);
+        assert_int_equal(count_runs("j"), 2);
+        has_no_room = false;
+        set("load1", 5000);
+        restart();
+        assert_string_equal(monitor_state("j"), "clearing");
 }
 
 /* A clock that is set is no reason, neither forward nor back. */
@@ -404,6 +541,37 @@ static void test_unknown(void **state) {
         assert_int_equal(f.n_raised, 3);
 }
 
+/* --- who watches --- */
+
+static bool is_announced(int64_t load) {
+        unsigned before = f.n_changed;
+
+        set("load1", load);
+        assert_in_range(f.n_changed - before, 0, 1);
+        return f.n_changed > before;
+}
+
+/* Each change of what is shown, and nothing else. */
+static void test_is_announced(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 4\nForSec=5min\n[Run]\nShell=x\n");
+        start();
+        assert_true(is_announced(1000));
+        assert_false(is_announced(2000));
+        assert_true(is_announced(9000));
+        assert_false(is_announced(9500));
+        advance(HOURS);
+        assert_string_equal(monitor_state("j"), "raised");
+        assert_false(is_announced(9000));
+        assert_true(is_announced(7000));
+        assert_string_equal(monitor_state("j"), "clearing");
+        assert_false(is_announced(6000));
+        assert_true(is_announced(9000));
+        assert_string_equal(monitor_state("j"), "raised");
+        assert_true(is_announced(5000));
+        assert_true(is_announced(1000));
+        assert_string_equal(monitor_state("j"), "ok");
+}
+
 /* --- what a run is told --- */
 
 static void test_retry_and_restart(void **state) {
@@ -552,6 +720,10 @@ int main(void) {
                 TEST(test_pending_that_is_over),
                 TEST(test_restart_without_a_reading),
                 TEST(test_restart_with_half_a_reading),
+                TEST(test_ledger_is_replaced),
+                TEST(test_ledger_is_unreadable),
+                TEST(test_ledger_is_unreadable_for_another),
+                TEST(test_ledger_has_no_room),
                 TEST(test_clock_is_set),
                 TEST(test_sleep),
                 TEST(test_reload),
@@ -560,6 +732,7 @@ int main(void) {
                 TEST(test_skip),
                 TEST(test_by_hand),
                 TEST(test_unknown),
+                TEST(test_is_announced),
                 TEST(test_retry_and_restart),
                 TEST(test_payload_of_what_waits),
                 TEST(test_payload_is_no_work),
