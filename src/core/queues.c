@@ -173,9 +173,12 @@ static void on_condition(ConditionWatch *w) {
         if (w->truth != TRUTH_UNKNOWN)
                 wait->reading_until = 0;
         if (w->truth != TRUTH_TRUE && job->n_slots > job->n_running) {
-                TAILQ_FOREACH_REVERSE(run, &job->runs, LiveRunList, of_job)
-                        if (run->stage == RUN_STAGE_READY && waits_for_machine(run))
-                                run_set_stage(run, RUN_STAGE_QUEUED);
+                TAILQ_FOREACH_REVERSE(run, &job->runs, LiveRunList, of_job) {
+                        if (run->stage != RUN_STAGE_READY || !waits_for_machine(run))
+                                continue;
+                        run_set_stage(run, RUN_STAGE_QUEUED);
+                        run->waits_since = 0;
+                }
                 let_pass(job);
         }
         queues_pump_job(m, job);
@@ -248,6 +251,7 @@ static void wait_for_machine(Manager *m, LiveRun *run) {
         usec_t until = waits_until(run);
 
         show_state(m, run, RUN_WAITING);
+        run->waits_since = 0; /* it waits for no slot meanwhile, which MaxWaitSec= speaks of */
         run->deadline.due = on_waited_for_machine;
         deadline_set(m, &run->deadline, deadline_of_realtime(m, until));
 }

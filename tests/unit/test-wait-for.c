@@ -120,6 +120,42 @@ static void test_waits_not_at_all(void **state) {
         assert_int_equal(f.n_begun, 1);
 }
 
+/* MaxWaitSec= of the pool does not count what it waits for the machine, before or in between. */
+static void test_pool_counts_for_itself(void **state) {
+        uint64_t id;
+
+        write_job("a", WAITS "Pool=p\n");
+        write_job("b", "[Run]\nShell=x\nPool=p\n");
+        write_config("[Pool p]\nSlots=1\nMaxWaitSec=10min\n");
+        start();
+        set("load1", 1000);
+        (void)request("b", RUN_TRIGGER_NONE);
+        id = request("a", RUN_TRIGGER_NONE); /* waits for a slot first */
+        set("load1", 5000);
+        advance(HOURS);
+        (void)request("b", RUN_TRIGGER_NONE);
+        set("load1", 1000);
+        assert_int_equal(run(id).state, RUN_QUEUED);
+        advance(2 * MINUTES);
+        assert_int_equal(run(id).result, RUN_RESULT_SUCCESS);
+
+        /* Also where it is edited to wait for the machine only then. */
+        write_job("c", "[Run]\nShell=x\nPool=p\n");
+        reload();
+        (void)request("b", RUN_TRIGGER_NONE);
+        id = request("c", RUN_TRIGGER_NONE);
+        set("load1", 5000);
+        write_job("c", WAITS "Pool=p\n");
+        reload();
+        assert_int_equal(run(id).state, RUN_WAITING);
+        advance(HOURS);
+        (void)request("b", RUN_TRIGGER_NONE);
+        set("load1", 1000);
+        assert_int_equal(run(id).state, RUN_QUEUED);
+        advance(2 * MINUTES);
+        assert_int_equal(run(id).result, RUN_RESULT_SUCCESS);
+}
+
 static void test_unknown_waits(void **state) {
         uint64_t id;
 
@@ -368,6 +404,7 @@ int main(void) {
                 TEST(test_ceases_to_be_true),
                 TEST(test_gives_up),
                 TEST(test_waits_not_at_all),
+                TEST(test_pool_counts_for_itself),
                 TEST(test_unknown_waits),
                 TEST(test_restarts),
                 TEST(test_over_while_down),
