@@ -15,8 +15,8 @@ void conditions_job_changed(Manager *m, const Job *job);
 struct JobWait {
         ConditionWatch watch;
         Job *job;
-        JobDef *def;  /* that the condition is of */
-        usec_t since; /* realtime; that somebody looks */
+        JobDef *def;          /* that the condition is of */
+        usec_t reading_until; /* realtime; how long a first reading is waited for; 0: it was known once */
 };
 
 /* What is known of what runs of the job with this definition wait for; NULL: nothing yet. */

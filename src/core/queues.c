@@ -165,14 +165,20 @@ static void let_pass(Job *job) {
 /* What has become true may have ceased to be so for what has a place and has not begun. Backwards, so that the order
  * stays. */
 static void on_condition(ConditionWatch *w) {
-        Job *job = ((JobWait *)w)->job;
+        JobWait *wait = (JobWait *)w;
+        Job *job = wait->job;
         Manager *m = w->manager;
         LiveRun *run;
 
+        if (w->truth != TRUTH_UNKNOWN)
+                wait->reading_until = 0;
         if (w->truth != TRUTH_TRUE && job->n_slots > job->n_running) {
-                TAILQ_FOREACH_REVERSE(run, &job->runs, LiveRunList, of_job)
-                        if (run->stage == RUN_STAGE_READY && waits_for_machine(run))
-                                run_set_stage(run, RUN_STAGE_QUEUED);
+                TAILQ_FOREACH_REVERSE(run, &job->runs, LiveRunList, of_job) {
+                        if (run->stage != RUN_STAGE_READY || !waits_for_machine(run))
+                                continue;
+                        run_set_stage(run, RUN_STAGE_QUEUED);
+                        run->waits_since = 0;
+                }
                 let_pass(job);
         }
         queues_pump_job(m, job);
@@ -196,7 +202,7 @@ static void wait_begin(Manager *m, const LiveRun *run) {
                 .watch.changed = on_condition,
                 .job = job,
                 .def = job_def_ref(run->def),
-                .since = turn_now(m->event).realtime,
+                .reading_until = usec_add(turn_now(m->event).realtime, FIRST_READING_USEC),
         };
         r = condition_watch_start(&wait->watch, m, run->def->wait_for, PROBE_SAMPLE_DEFAULT_USEC);
         if (r < 0)
@@ -207,16 +213,16 @@ static void wait_begin(Manager *m, const LiveRun *run) {
 }
 
 /* Counted from when it could have begun, but for others; so a restart needs nothing else. What has just begun to look
- * is given the time for a first reading. */
+ * is given the time for a first reading, however short a run waits. */
 static usec_t waits_until(const LiveRun *run) {
         const RunRecord *r = &run->record;
         const JobWait *wait = run->job->wait;
-        usec_t max = run->def->wait_max, first_reading = MIN(max, FIRST_READING_USEC), until = r->requested;
+        usec_t until = r->requested;
 
         if (r->cause == RUN_CAUSE_RETRY)
                 until = usec_add(until, retry_def_delay(&run->def->retry, r->attempt - 1));
-        until = usec_add(until, max);
-        return wait ? MAX(until, usec_add(wait->since, first_reading)) : until;
+        until = usec_add(until, run->def->wait_max);
+        return wait ? MAX(until, wait->reading_until) : until;
 }
 
 static void on_waited_for_machine(Manager *m, Deadline *d) {
@@ -245,6 +251,7 @@ static void wait_for_machine(Manager *m, LiveRun *run) {
         usec_t until = waits_until(run);
 
         show_state(m, run, RUN_WAITING);
+        run->waits_since = 0; /* it waits for no slot meanwhile, which MaxWaitSec= speaks of */
         run->deadline.due = on_waited_for_machine;
         deadline_set(m, &run->deadline, deadline_of_realtime(m, until));
 }

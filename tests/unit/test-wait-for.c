@@ -96,6 +96,66 @@ static void test_gives_up(void **state) {
         assert_non_null(strstr(why("j"), "load1 is 3.2 and not < 2"));
 }
 
+/* With no time to wait, there is still time for a first reading, which comes from the loop. */
+static void test_waits_not_at_all(void **state) {
+        uint64_t id;
+
+        write_job("j", WAITS "WaitMaxSec=0\n");
+        start();
+        set("load1", 1000);
+        id = request("j", RUN_TRIGGER_NONE);
+        assert_int_equal(run(id).state, RUN_RUNNING);
+        advance(2 * MINUTES);
+        set("load1", 3200);
+        id = request("j", RUN_TRIGGER_NONE);
+        assert_int_equal(run(id).result, RUN_RESULT_SKIPPED);
+        assert_non_null(strstr(run(id).reason, "load1 is 3.2 and not < 2 (WaitFor=)."));
+        set_unknown("load1", "It cannot be read.");
+        id = request("j", RUN_TRIGGER_NONE);
+        advance(9 * USEC_PER_SEC);
+        assert_int_equal(run(id).state, RUN_WAITING);
+        advance(2 * USEC_PER_SEC);
+        assert_int_equal(run(id).result, RUN_RESULT_SKIPPED);
+        assert_non_null(strstr(run(id).reason, "It cannot be read"));
+        assert_int_equal(f.n_begun, 1);
+}
+
+/* MaxWaitSec= of the pool does not count what it waits for the machine, before or in between. */
+static void test_pool_counts_for_itself(void **state) {
+        uint64_t id;
+
+        write_job("a", WAITS "Pool=p\n");
+        write_job("b", "[Run]\nShell=x\nPool=p\n");
+        write_config("[Pool p]\nSlots=1\nMaxWaitSec=10min\n");
+        start();
+        set("load1", 1000);
+        (void)request("b", RUN_TRIGGER_NONE);
+        id = request("a", RUN_TRIGGER_NONE); /* waits for a slot first */
+        set("load1", 5000);
+        advance(HOURS);
+        (void)request("b", RUN_TRIGGER_NONE);
+        set("load1", 1000);
+        assert_int_equal(run(id).state, RUN_QUEUED);
+        advance(2 * MINUTES);
+        assert_int_equal(run(id).result, RUN_RESULT_SUCCESS);
+
+        /* Also where it is edited to wait for the machine only then. */
+        write_job("c", "[Run]\nShell=x\nPool=p\n");
+        reload();
+        (void)request("b", RUN_TRIGGER_NONE);
+        id = request("c", RUN_TRIGGER_NONE);
+        set("load1", 5000);
+        write_job("c", WAITS "Pool=p\n");
+        reload();
+        assert_int_equal(run(id).state, RUN_WAITING);
+        advance(HOURS);
+        (void)request("b", RUN_TRIGGER_NONE);
+        set("load1", 1000);
+        assert_int_equal(run(id).state, RUN_QUEUED);
+        advance(2 * MINUTES);
+        assert_int_equal(run(id).result, RUN_RESULT_SUCCESS);
+}
+
 static void test_unknown_waits(void **state) {
         uint64_t id;
 
@@ -343,6 +403,8 @@ int main(void) {
                 TEST(test_holds_no_slot),
                 TEST(test_ceases_to_be_true),
                 TEST(test_gives_up),
+                TEST(test_waits_not_at_all),
+                TEST(test_pool_counts_for_itself),
                 TEST(test_unknown_waits),
                 TEST(test_restarts),
                 TEST(test_over_while_down),
