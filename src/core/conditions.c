@@ -120,23 +120,25 @@ static void remove_of_job(Conditions *c, const ConditionUse *use) {
                 ARRAY_REMOVE(c->of_jobs, c->n_of_jobs, i);
 }
 
-void conditions_job_changed(Manager *m, const Job *job) {
+bool conditions_job_changed(Manager *m, const Job *job) {
         const Conditions *c = m->conditions;
+        size_t first = position_of(c, job->name), i = first;
 
-        for (size_t i = position_of(c, job->name); i < c->n_of_jobs && streq(job_of(c->of_jobs[i]), job->name); i++)
+        for (; i < c->n_of_jobs && streq(job_of(c->of_jobs[i]), job->name); i++)
                 set_stale(c->of_jobs[i]->watch);
+        return i > first;
 }
 
 static void on_job(void *userdata, const Job *job) {
-        conditions_job_changed(userdata, job);
+        (void)conditions_job_changed(userdata, job);
 }
 
 static void on_alarm_raised(void *userdata, const Job *job, const LedgerAlarm *alarm) {
-        conditions_job_changed(userdata, job);
+        (void)conditions_job_changed(userdata, job);
 }
 
 static void on_alarm_cleared(void *userdata, const Job *job, const char *key) {
-        conditions_job_changed(userdata, job);
+        (void)conditions_job_changed(userdata, job);
 }
 
 static Reading read_job(const Manager *m, const Question *q) {

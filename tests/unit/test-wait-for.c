@@ -395,6 +395,24 @@ static void test_for_a_job(void **state) {
         assert_int_equal(run(id).state, RUN_RUNNING);
 }
 
+/* Those that could begin in one turn, but for each other. */
+static void test_for_each_other(void **state) {
+        write_job("a", "[Run]\nShell=x\nWaitFor=load1 < 2\nWaitFor=not job b is running\n");
+        write_job("b", "[Run]\nShell=x\nWaitFor=load1 < 2\nWaitFor=not job a is running\n");
+        write_job("c", WAITS);
+        start();
+        set("load1", 5000);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("c", RUN_TRIGGER_NONE);
+        set("load1", 1000);
+        assert_int_equal(newest("a").state, RUN_RUNNING);
+        assert_int_equal(newest("b").state, RUN_WAITING);
+        assert_int_equal(newest("c").state, RUN_RUNNING);
+        advance(MINUTES + USEC_PER_SEC);
+        assert_int_equal(newest("b").state, RUN_RUNNING);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, condition_setup, condition_teardown)
 
 int main(void) {
@@ -417,6 +435,7 @@ int main(void) {
                 TEST(test_parallel),
                 TEST(test_of_a_monitor),
                 TEST(test_for_a_job),
+                TEST(test_for_each_other),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
