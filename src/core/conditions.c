@@ -129,6 +129,13 @@ bool conditions_job_changed(Manager *m, const Job *job) {
         return i > first;
 }
 
+void conditions_jobs_loaded(Manager *m) {
+        const Conditions *c = m->conditions;
+
+        for (size_t i = 0; i < c->n_of_jobs; i++)
+                set_stale(c->of_jobs[i]->watch);
+}
+
 static void on_job(void *userdata, const Job *job) {
         (void)conditions_job_changed(userdata, job);
 }
@@ -141,18 +148,23 @@ static void on_alarm_cleared(void *userdata, const Job *job, const char *key) {
         (void)conditions_job_changed(userdata, job);
 }
 
+/* While the ledger cannot be read, what this daemon has seen itself is known. */
 static Reading read_job(const Manager *m, const Question *q) {
         const Job *job = job_table_get(m->jobs, q->subject);
         Reading r = { .at = turn_now(m->event).realtime };
+        bool is_failed = streq(q->aspect, "failed");
 
         if (!job || job->gone) {
                 r.reason = "There is no job with this name.";
                 return r;
         }
-        r.is_known = true;
-        r.value = streq(q->aspect, "failed")    ? run_result_is_failure(job->last_result)
+        r.value = is_failed                     ? run_result_is_failure(job->last_result)
                   : streq(q->aspect, "running") ? job->n_running > 0
                                                 : job->is_overdue;
+        r.is_known = !(m->is_unread || m->is_unread_of_jobs) || r.value > 0 ||
+                     (is_failed && job->last_result != RUN_RESULT_NONE);
+        if (!r.is_known)
+                r.reason = "The ledger could not be read yet.";
         return r;
 }
 

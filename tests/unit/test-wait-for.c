@@ -5,6 +5,8 @@
 
 #include "condition-fixture.h"
 
+#include <sys/stat.h>
+
 #include "core/manager-body.h"
 
 #define WAITS "[Run]\nShell=x\nWaitFor=load1 < 2\n"
@@ -413,6 +415,53 @@ static void test_for_each_other(void **state) {
         assert_int_equal(newest("b").state, RUN_RUNNING);
 }
 
+/* What an earlier daemon knows of a job is unknown while the ledger cannot be read. */
+static void test_ledger_is_unread(void **state) {
+        char ledger[128], aside[128];
+        uint64_t id;
+
+        (void)snprintf(ledger, sizeof(ledger), "%s/" LEDGER_FILE, f.directory);
+        (void)snprintf(aside, sizeof(aside), "%s/aside", f.directory);
+        write_job("j", "[Run]\nShell=x\nWaitFor=not job other is failed\n");
+        write_job("k", "[Run]\nShell=x\nWaitFor=not job third is failed\n");
+        write_job("l", "[Run]\nShell=x\nWaitFor=not job third is running\n");
+        write_job("other", "[Run]\nShell=x\n");
+        write_job("third", "[Run]\nShell=x\n");
+        write_job("m", "[Run]\nShell=x\nWaitFor=not job fourth is failed\n");
+        write_job("fourth", "[Run]\nShell=x\n");
+        start();
+        f.runs_fail = true;
+        (void)request("other", RUN_TRIGGER_NONE);
+        advance(2 * MINUTES);
+        f.runs_fail = false;
+        stop();
+        assert_int_equal(rename(ledger, aside), 0);
+        assert_int_equal(mkdir(ledger, 0700), 0);
+        start();
+        id = request("j", RUN_TRIGGER_NONE);
+        assert_int_equal(run(id).state, RUN_WAITING);
+        assert_non_null(
+                strstr(why("j"), "job other is failed is unknown: The ledger could not be read yet (WaitFor=)."));
+        (void)request("l", RUN_TRIGGER_NONE);
+        assert_int_equal(newest("l").state, RUN_WAITING);
+        (void)request("m", RUN_TRIGGER_NONE);
+        assert_int_equal(newest("m").state, RUN_WAITING);
+        /* What this daemon has seen itself is known. */
+        (void)request("third", RUN_TRIGGER_NONE);
+        assert_non_null(strstr(why("l"), "job third is running: yes"));
+        advance(2 * MINUTES);
+        (void)request("k", RUN_TRIGGER_NONE);
+        assert_int_equal(newest("k").state, RUN_RUNNING);
+
+        assert_int_equal(rmdir(ledger), 0);
+        assert_int_equal(rename(aside, ledger), 0);
+        advance(HOURS);
+        assert_int_equal(newest("l").result, RUN_RESULT_SUCCESS);
+        assert_int_equal(run(id).state, RUN_WAITING);
+        assert_non_null(strstr(why("j"), "job other is failed: yes"));
+        assert_int_equal(newest("m").result, RUN_RESULT_SUCCESS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, condition_setup, condition_teardown)
 
 int main(void) {
@@ -436,6 +485,7 @@ int main(void) {
                 TEST(test_of_a_monitor),
                 TEST(test_for_a_job),
                 TEST(test_for_each_other),
+                TEST(test_ledger_is_unread),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
