@@ -390,6 +390,17 @@ void queues_add_retry(Manager *m, LiveRun *run) {
         deadline_set(m, &run->deadline, not_before);
 }
 
+/* Where nothing waits for the machine, what is in the queue is about to start. */
+LiveRun *queues_next_retry(const Job *job, const LiveRun *after) {
+        LiveRun *run = after ? TAILQ_NEXT(after, waiting) : TAILQ_FIRST(&job->delayed);
+
+        if (!run && (!after || after->stage == RUN_STAGE_DELAYED) && job->wait)
+                run = TAILQ_FIRST(&job->queue);
+        while (run && run->record.cause != RUN_CAUSE_RETRY)
+                run = TAILQ_NEXT(run, waiting);
+        return run;
+}
+
 void queues_resume(Manager *m, const Job *job) {
         LiveRun *run;
 

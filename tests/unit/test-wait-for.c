@@ -331,6 +331,44 @@ static void test_retry_is_given_up(void **state) {
         assert_int_equal(f.n_begun, 2);
 }
 
+/* A retry that waits for the machine is not needed any more where one by hand succeeds, or the failure is reset. */
+static void test_retry_is_not_needed(void **state) {
+        uint64_t retry, now;
+
+        write_job("j", WAITS "Retry=1\nRetryDelaySec=1min\nQueueMax=5\n");
+        start();
+        set("load1", 1000);
+        f.runs_fail = true;
+        (void)request("j", RUN_TRIGGER_NONE);
+        set("load1", 5000);
+        advance(HOURS);
+        retry = newest("j").id;
+        assert_int_equal(run(retry).state, RUN_WAITING);
+        (void)request("j", RUN_TRIGGER_NONE); /* waits behind it, and is no retry */
+        f.runs_fail = false;
+        now = request("j", RUN_TRIGGER_NOW);
+        advance(2 * MINUTES);
+        assert_int_equal(run(now).result, RUN_RESULT_SUCCESS);
+        assert_int_equal(run(retry).result, RUN_RESULT_SKIPPED);
+        assert_non_null(strstr(run(retry).reason, "has succeeded meanwhile"));
+        assert_int_equal(run(retry + 1).state, RUN_WAITING);
+        set("load1", 1000);
+        advance(2 * MINUTES);
+        assert_int_equal(run(retry + 1).result, RUN_RESULT_SUCCESS);
+
+        f.runs_fail = true;
+        (void)request("j", RUN_TRIGGER_NONE);
+        set("load1", 5000);
+        advance(HOURS);
+        retry = newest("j").id;
+        assert_int_equal(run(retry).state, RUN_WAITING);
+        job("j")->last_result = RUN_RESULT_NONE; /* it is the retry alone that is reset */
+        assert_int_equal(manager_reset_failed(f.m, "j"), 0);
+        settle();
+        assert_int_equal(run(retry).result, RUN_RESULT_CANCELLED);
+        assert_int_equal(fake_probe_n(), 0);
+}
+
 static void test_cancel_and_gone(void **state) {
         uint64_t id;
 
@@ -480,6 +518,7 @@ int main(void) {
                 TEST(test_retries_wait),
                 TEST(test_now_behind_a_place),
                 TEST(test_retry_is_given_up),
+                TEST(test_retry_is_not_needed),
                 TEST(test_cancel_and_gone),
                 TEST(test_parallel),
                 TEST(test_of_a_monitor),
