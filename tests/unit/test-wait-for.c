@@ -233,6 +233,44 @@ static void test_over_while_down(void **state) {
         assert_int_equal(run(id).result, RUN_RESULT_SUCCESS);
 }
 
+/* The time was over while the machine slept: what is known is from before that, and there is time for a reading. */
+static void test_over_while_asleep(void **state) {
+        uint64_t id;
+
+        write_job("j", WAITS "WaitMaxSec=6h\n");
+        start();
+        set("load1", 3200);
+        id = request("j", RUN_TRIGGER_NONE);
+        fake_clock_advance(10 * HOURS);
+        settle();
+        assert_int_equal(run(id).state, RUN_WAITING);
+        advance(5 * USEC_PER_SEC);
+        set("load1", 1000);
+        assert_int_equal(run(id).state, RUN_RUNNING);
+        advance(2 * MINUTES);
+
+        /* Somebody else looks first, and there is no other reading. */
+        set("load1", 3200);
+        id = request("j", RUN_TRIGGER_NONE);
+        fake_clock_advance(10 * HOURS);
+        reload();
+        assert_int_equal(run(id).state, RUN_WAITING);
+        advance(11 * USEC_PER_SEC);
+        assert_int_equal(run(id).result, RUN_RESULT_SKIPPED);
+
+        /* One that comes to wait for the machine only when its time is over has no more of it. */
+        set("load1", 1000);
+        (void)request("j", RUN_TRIGGER_NONE);
+        write_job("j", WAITS "WaitMaxSec=10s\n");
+        reload();
+        id = request("j", RUN_TRIGGER_NONE);
+        set("load1", 3200);
+        advance(MINUTES);
+        settle();
+        assert_int_equal(run(id).result, RUN_RESULT_SKIPPED);
+        assert_int_equal(f.n_begun, 2);
+}
+
 static void test_edited(void **state) {
         uint64_t id;
 
@@ -513,6 +551,7 @@ int main(void) {
                 TEST(test_unknown_waits),
                 TEST(test_restarts),
                 TEST(test_over_while_down),
+                TEST(test_over_while_asleep),
                 TEST(test_edited),
                 TEST(test_now),
                 TEST(test_retries_wait),
