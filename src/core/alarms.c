@@ -17,6 +17,7 @@
 #include "core/deadlines.h"
 #include "core/manager-body.h"
 #include "core/outbox.h"
+#include "core/queues.h"
 #include "time/span.h"
 #include "util/log-messages.h"
 #include "util/log.h"
@@ -307,7 +308,7 @@ int manager_reset_failed(Manager *m, const char *name) {
 
         if (!job)
                 return -ENOENT;
-        if (!run_result_is_failure(job->last_result) && job->n_delayed == 0 &&
+        if (!run_result_is_failure(job->last_result) && !queues_next_retry(job, NULL) &&
             !(job->alarms && (job->alarms->slow || job->is_overdue)))
                 return 0;
         remember_reset(m, job);
@@ -316,7 +317,7 @@ int manager_reset_failed(Manager *m, const char *name) {
                 expect_since(m, job->alarms, SINCE_STAMP, turn_now(m->event).realtime);
                 arm_expect(m, job->alarms);
         }
-        while ((run = TAILQ_FIRST(&job->delayed))) {
+        while ((run = queues_next_retry(job, NULL))) {
                 run_set_reason(run, "The failure of the job was reset on request (vaktctl reset-failed).");
                 runs_drop(m, run, RUN_RESULT_CANCELLED);
         }

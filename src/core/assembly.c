@@ -155,8 +155,10 @@ static void load_what_was(Manager *m) {
         for (size_t i = 0; i < job_table_size(m->jobs); i++)
                 reload_load_last(m, job_table_at(m->jobs, i));
         alarms_load(m);
+        m->is_unread_of_jobs = ledger_is_unread(m->ledger);
         r = take_over_runs(m);
         m->is_unread = r < 0;
+        conditions_jobs_loaded(m);
         if (r < 0)
                 log_warning_errno(r,
                                   "Cannot read from the ledger what an earlier daemon left: %m; trying again when it "

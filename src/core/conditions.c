@@ -120,37 +120,51 @@ static void remove_of_job(Conditions *c, const ConditionUse *use) {
                 ARRAY_REMOVE(c->of_jobs, c->n_of_jobs, i);
 }
 
-void conditions_job_changed(Manager *m, const Job *job) {
+bool conditions_job_changed(Manager *m, const Job *job) {
+        const Conditions *c = m->conditions;
+        size_t first = position_of(c, job->name), i = first;
+
+        for (; i < c->n_of_jobs && streq(job_of(c->of_jobs[i]), job->name); i++)
+                set_stale(c->of_jobs[i]->watch);
+        return i > first;
+}
+
+void conditions_jobs_loaded(Manager *m) {
         const Conditions *c = m->conditions;
 
-        for (size_t i = position_of(c, job->name); i < c->n_of_jobs && streq(job_of(c->of_jobs[i]), job->name); i++)
+        for (size_t i = 0; i < c->n_of_jobs; i++)
                 set_stale(c->of_jobs[i]->watch);
 }
 
 static void on_job(void *userdata, const Job *job) {
-        conditions_job_changed(userdata, job);
+        (void)conditions_job_changed(userdata, job);
 }
 
 static void on_alarm_raised(void *userdata, const Job *job, const LedgerAlarm *alarm) {
-        conditions_job_changed(userdata, job);
+        (void)conditions_job_changed(userdata, job);
 }
 
 static void on_alarm_cleared(void *userdata, const Job *job, const char *key) {
-        conditions_job_changed(userdata, job);
+        (void)conditions_job_changed(userdata, job);
 }
 
+/* While the ledger cannot be read, what this daemon has seen itself is known. */
 static Reading read_job(const Manager *m, const Question *q) {
         const Job *job = job_table_get(m->jobs, q->subject);
         Reading r = { .at = turn_now(m->event).realtime };
+        bool is_failed = streq(q->aspect, "failed");
 
         if (!job || job->gone) {
                 r.reason = "There is no job with this name.";
                 return r;
         }
-        r.is_known = true;
-        r.value = streq(q->aspect, "failed")    ? run_result_is_failure(job->last_result)
+        r.value = is_failed                     ? run_result_is_failure(job->last_result)
                   : streq(q->aspect, "running") ? job->n_running > 0
                                                 : job->is_overdue;
+        r.is_known = !(m->is_unread || m->is_unread_of_jobs) || r.value > 0 ||
+                     (is_failed && job->last_result != RUN_RESULT_NONE);
+        if (!r.is_known)
+                r.reason = "The ledger could not be read yet.";
         return r;
 }
 

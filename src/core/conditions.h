@@ -8,8 +8,11 @@
 int conditions_init(Manager *m);
 /* None is in use any more. */
 void conditions_done(Manager *m);
-/* A run of the job begins, which is told to nobody else yet. */
-void conditions_job_changed(Manager *m, const Job *job);
+/* A run of the job begins, which is told to nobody else yet; true: there are conditions that ask about the job. What
+ * has become of them is known in the next turn, and before anything is started then. */
+bool conditions_job_changed(Manager *m, const Job *job);
+/* What the ledger has of all jobs was read, or could not be. */
+void conditions_jobs_loaded(Manager *m);
 
 /* What runs of a job wait for: made when the first of them waits, and shared by all. */
 struct JobWait {

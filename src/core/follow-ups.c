@@ -14,6 +14,7 @@
 #include "core/manager-body.h"
 #include "core/outbox.h"
 #include "core/pools.h"
+#include "core/queues.h"
 #include "core/reload.h"
 #include "core/requests.h"
 #include "core/triggers.h"
@@ -83,9 +84,8 @@ static int request_retry(Manager *m, LiveRun *failed) {
 static void drop_retries(Manager *m, const LiveRun *by) {
         LiveRun *next;
 
-        for (LiveRun *run = TAILQ_FIRST(&by->job->delayed); run; run = next) {
-                next = TAILQ_NEXT(run, waiting);
-                assert(run->stage == RUN_STAGE_DELAYED && run->record.cause == RUN_CAUSE_RETRY);
+        for (LiveRun *run = queues_next_retry(by->job, NULL); run; run = next) {
+                next = queues_next_retry(by->job, run);
                 if (run_has_work(run) || run->record.payload)
                         continue; /* has work of its own to do */
                 run_set_reason(run, "Run %" PRIu64 " of the job has succeeded meanwhile.", by->record.id);

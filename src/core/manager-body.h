@@ -82,10 +82,11 @@ struct Manager {
         TakeOver take_over;
         FoundRuns found;
 
-        bool is_started;  /* manager_start() was called: runs may be */
-        bool is_unread;   /* the ledger could not be read yet: unfinished runs are not known */
-        bool is_surveyed; /* forgotten runs are taken over, or were waited for long enough */
-        bool is_held;     /* the machine goes down: nothing is started */
+        bool is_started;        /* manager_start() was called: runs may be */
+        bool is_unread;         /* the ledger could not be read yet: unfinished runs are not known */
+        bool is_unread_of_jobs; /* nor could it be opened: what jobs did last is not known */
+        bool is_surveyed;       /* forgotten runs are taken over, or were waited for long enough */
+        bool is_held;           /* the machine goes down: nothing is started */
         bool stopping;
         Drain *drain;
 

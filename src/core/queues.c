@@ -25,6 +25,7 @@
 
 #define PRIORITY_STEP_USEC USEC_PER_MINUTE
 #define FIRST_READING_USEC (10 * USEC_PER_SEC) /* until what a run waits for is known, as a rule */
+#define LATE_USEC          (5 * USEC_PER_SEC)  /* a wait that ends later than this after its time: the machine slept */
 
 /* --- the gates --- */
 
@@ -256,6 +257,14 @@ static void wait_for_machine(Manager *m, LiveRun *run) {
         deadline_set(m, &run->deadline, deadline_of_realtime(m, until));
 }
 
+/* It waited for the machine until long ago, and nobody looked in between: all that is known is from before that. */
+static void look_again_after_sleep(const LiveRun *run, usec_t now) {
+        JobWait *wait = run->job->wait;
+
+        if (wait && run->record.state == RUN_WAITING && usec_sub(now, waits_until(run)) > LATE_USEC)
+                wait->reading_until = usec_add(now, FIRST_READING_USEC);
+}
+
 /* The first in the queue of its job; true: it has left that. */
 static bool pump_first(Manager *m, LiveRun *run) {
         usec_t now = turn_now(m->event).realtime;
@@ -275,6 +284,7 @@ static bool pump_first(Manager *m, LiveRun *run) {
                 show_state(m, run, RUN_QUEUED);
                 return false;
         }
+        look_again_after_sleep(run, now);
         if (waits_until(run) <= now) {
                 give_up_waiting(m, run, &in);
                 return true;
@@ -388,6 +398,17 @@ void queues_add_retry(Manager *m, LiveRun *run) {
         run_set_stage(run, RUN_STAGE_DELAYED);
         run->deadline.due = on_time_has_come;
         deadline_set(m, &run->deadline, not_before);
+}
+
+/* Where nothing waits for the machine, what is in the queue is about to start. */
+LiveRun *queues_next_retry(const Job *job, const LiveRun *after) {
+        LiveRun *run = after ? TAILQ_NEXT(after, waiting) : TAILQ_FIRST(&job->delayed);
+
+        if (!run && (!after || after->stage == RUN_STAGE_DELAYED) && job->wait)
+                run = TAILQ_FIRST(&job->queue);
+        while (run && run->record.cause != RUN_CAUSE_RETRY)
+                run = TAILQ_NEXT(run, waiting);
+        return run;
 }
 
 void queues_resume(Manager *m, const Job *job) {

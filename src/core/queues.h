@@ -17,6 +17,9 @@ void queues_redefine(Manager *m, Job *job);
 usec_t retry_not_before(const LiveRun *run);
 /* The same, once that has come and the job is not paused: at once, when that is so already. */
 void queues_add_retry(Manager *m, LiveRun *run);
+/* A retry of the job whose time has not come, or that waits for the machine; after that one, NULL: the first. To be
+ * asked for before that one is dropped. */
+LiveRun *queues_next_retry(const Job *job, const LiveRun *after) _pure_;
 /* The job is not paused any more: what came due meanwhile is due now. */
 void queues_resume(Manager *m, const Job *job);
 /* The run is ready: it waits for a slot of its pool, where it stood, should it have done so before. */

@@ -166,15 +166,16 @@ static void name_unit(const Manager *m, LiveRun *run) {
         owned_run_set_text(&run->record.unit, unit);
 }
 
-/* Writes down that the run is started, before it is. */
-static void run_begin(Manager *m, LiveRun *run) {
+/* Writes down that the run is started, before it is. True: what waits for a place may have to wait for that now. */
+static bool run_begin(Manager *m, LiveRun *run) {
         Job *job = run->job;
+        bool is_asked_about;
 
         assert(!run->execution && run->record.started == 0);
         run_use_current_definition(run);
         run_set_stage(run, RUN_STAGE_STARTING);
         queues_settle(job);
-        conditions_job_changed(m, job);
+        is_asked_about = conditions_job_changed(m, job);
         run->waits_since = 0;
         run->record.started = turn_now(m->event).realtime;
         run->previous_start = job->last_start;
@@ -183,6 +184,7 @@ static void run_begin(Manager *m, LiveRun *run) {
         TELL_TRIGGERS(m, run_started, run);
         alarms_run_started(m, run);
         (void)ledger_update(m->ledger, &run->record);
+        return is_asked_about;
 }
 
 /* What it was given is not given up because the machine is short of something for now. */
@@ -205,21 +207,23 @@ static void run_start(Manager *m, LiveRun *run) {
 }
 
 /* A process is never older than its record: should we die in between, the next daemon looks for it. Nobody may end
- * what is begun and not started yet, so nothing waits in the outbox when that is written. */
+ * what is begun and not started yet, so nothing waits in the outbox when that is written. After one that conditions
+ * ask about, these are found first, so that no two begin that are to wait for each other. */
 static int on_start(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Manager *m = userdata;
         LiveRun *batch[STARTS_PER_TURN];
+        bool is_asked_about = false;
         size_t n = 0;
 
         runs_empty_outbox(m);
-        while (n < STARTS_PER_TURN && (batch[n] = queues_next(m)))
-                run_begin(m, batch[n++]);
+        while (n < STARTS_PER_TURN && !is_asked_about && (batch[n] = queues_next(m)))
+                is_asked_about = run_begin(m, batch[n++]);
         assert(outbox_is_empty(m));
         if (n > 0)
                 (void)ledger_commit(m->ledger);
         for (size_t i = 0; i < n; i++)
                 run_start(m, batch[i]);
-        if (n == STARTS_PER_TURN)
+        if (n == STARTS_PER_TURN || is_asked_about)
                 queues_pump(m); /* else nothing can be started before something changes */
         return 0;
 }

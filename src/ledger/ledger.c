@@ -323,6 +323,10 @@ void ledger_on_readable(Ledger *l, void (*func)(void *userdata), void *userdata)
         l->readable_userdata = userdata;
 }
 
+bool ledger_is_unread(const Ledger *l) {
+        return l->was_unreadable;
+}
+
 void ledger_set_retention(Ledger *l, unsigned keep, usec_t keep_usec, LedgerRetentionFunc of_job, void *userdata) {
         retention_set(&l->retention, keep, keep_usec, of_job, userdata);
         ledger_arm_upkeep(l);

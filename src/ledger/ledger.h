@@ -55,6 +55,8 @@ LedgerState ledger_state(Ledger *l, const char **ret_message);
 
 /* Called once, from the function that writes, when a database that ledger_open() could not read can be read again. */
 void ledger_on_readable(Ledger *l, void (*func)(void *userdata), void *userdata);
+/* It could not be read when it was opened, and was not since then. */
+bool ledger_is_unread(const Ledger *l) _pure_;
 
 /* --- runs --- */
 

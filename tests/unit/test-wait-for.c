@@ -5,6 +5,8 @@
 
 #include "condition-fixture.h"
 
+#include <sys/stat.h>
+
 #include "core/manager-body.h"
 
 #define WAITS "[Run]\nShell=x\nWaitFor=load1 < 2\n"
@@ -231,6 +233,44 @@ static void test_over_while_down(void **state) {
         assert_int_equal(run(id).result, RUN_RESULT_SUCCESS);
 }
 
+/* The time was over while the machine slept: what is known is from before that, and there is time for a reading. */
+static void test_over_while_asleep(void **state) {
+        uint64_t id;
+
+        write_job("j", WAITS "WaitMaxSec=6h\n");
+        start();
+        set("load1", 3200);
+        id = request("j", RUN_TRIGGER_NONE);
+        fake_clock_advance(10 * HOURS);
+        settle();
+        assert_int_equal(run(id).state, RUN_WAITING);
+        advance(5 * USEC_PER_SEC);
+        set("load1", 1000);
+        assert_int_equal(run(id).state, RUN_RUNNING);
+        advance(2 * MINUTES);
+
+        /* Somebody else looks first, and there is no other reading. */
+        set("load1", 3200);
+        id = request("j", RUN_TRIGGER_NONE);
+        fake_clock_advance(10 * HOURS);
+        reload();
+        assert_int_equal(run(id).state, RUN_WAITING);
+        advance(11 * USEC_PER_SEC);
+        assert_int_equal(run(id).result, RUN_RESULT_SKIPPED);
+
+        /* One that comes to wait for the machine only when its time is over has no more of it. */
+        set("load1", 1000);
+        (void)request("j", RUN_TRIGGER_NONE);
+        write_job("j", WAITS "WaitMaxSec=10s\n");
+        reload();
+        id = request("j", RUN_TRIGGER_NONE);
+        set("load1", 3200);
+        advance(MINUTES);
+        settle();
+        assert_int_equal(run(id).result, RUN_RESULT_SKIPPED);
+        assert_int_equal(f.n_begun, 2);
+}
+
 static void test_edited(void **state) {
         uint64_t id;
 
@@ -329,6 +369,44 @@ static void test_retry_is_given_up(void **state) {
         assert_int_equal(f.n_begun, 2);
 }
 
+/* A retry that waits for the machine is not needed any more where one by hand succeeds, or the failure is reset. */
+static void test_retry_is_not_needed(void **state) {
+        uint64_t retry, now;
+
+        write_job("j", WAITS "Retry=1\nRetryDelaySec=1min\nQueueMax=5\n");
+        start();
+        set("load1", 1000);
+        f.runs_fail = true;
+        (void)request("j", RUN_TRIGGER_NONE);
+        set("load1", 5000);
+        advance(HOURS);
+        retry = newest("j").id;
+        assert_int_equal(run(retry).state, RUN_WAITING);
+        (void)request("j", RUN_TRIGGER_NONE); /* waits behind it, and is no retry */
+        f.runs_fail = false;
+        now = request("j", RUN_TRIGGER_NOW);
+        advance(2 * MINUTES);
+        assert_int_equal(run(now).result, RUN_RESULT_SUCCESS);
+        assert_int_equal(run(retry).result, RUN_RESULT_SKIPPED);
+        assert_non_null(strstr(run(retry).reason, "has succeeded meanwhile"));
+        assert_int_equal(run(retry + 1).state, RUN_WAITING);
+        set("load1", 1000);
+        advance(2 * MINUTES);
+        assert_int_equal(run(retry + 1).result, RUN_RESULT_SUCCESS);
+
+        f.runs_fail = true;
+        (void)request("j", RUN_TRIGGER_NONE);
+        set("load1", 5000);
+        advance(HOURS);
+        retry = newest("j").id;
+        assert_int_equal(run(retry).state, RUN_WAITING);
+        job("j")->last_result = RUN_RESULT_NONE; /* it is the retry alone that is reset */
+        assert_int_equal(manager_reset_failed(f.m, "j"), 0);
+        settle();
+        assert_int_equal(run(retry).result, RUN_RESULT_CANCELLED);
+        assert_int_equal(fake_probe_n(), 0);
+}
+
 static void test_cancel_and_gone(void **state) {
         uint64_t id;
 
@@ -395,6 +473,71 @@ static void test_for_a_job(void **state) {
         assert_int_equal(run(id).state, RUN_RUNNING);
 }
 
+/* Those that could begin in one turn, but for each other. */
+static void test_for_each_other(void **state) {
+        write_job("a", "[Run]\nShell=x\nWaitFor=load1 < 2\nWaitFor=not job b is running\n");
+        write_job("b", "[Run]\nShell=x\nWaitFor=load1 < 2\nWaitFor=not job a is running\n");
+        write_job("c", WAITS);
+        start();
+        set("load1", 5000);
+        (void)request("a", RUN_TRIGGER_NONE);
+        (void)request("b", RUN_TRIGGER_NONE);
+        (void)request("c", RUN_TRIGGER_NONE);
+        set("load1", 1000);
+        assert_int_equal(newest("a").state, RUN_RUNNING);
+        assert_int_equal(newest("b").state, RUN_WAITING);
+        assert_int_equal(newest("c").state, RUN_RUNNING);
+        advance(MINUTES + USEC_PER_SEC);
+        assert_int_equal(newest("b").state, RUN_RUNNING);
+}
+
+/* What an earlier daemon knows of a job is unknown while the ledger cannot be read. */
+static void test_ledger_is_unread(void **state) {
+        char ledger[128], aside[128];
+        uint64_t id;
+
+        (void)snprintf(ledger, sizeof(ledger), "%s/" LEDGER_FILE, f.directory);
+        (void)snprintf(aside, sizeof(aside), "%s/aside", f.directory);
+        write_job("j", "[Run]\nShell=x\nWaitFor=not job other is failed\n");
+        write_job("k", "[Run]\nShell=x\nWaitFor=not job third is failed\n");
+        write_job("l", "[Run]\nShell=x\nWaitFor=not job third is running\n");
+        write_job("other", "[Run]\nShell=x\n");
+        write_job("third", "[Run]\nShell=x\n");
+        write_job("m", "[Run]\nShell=x\nWaitFor=not job fourth is failed\n");
+        write_job("fourth", "[Run]\nShell=x\n");
+        start();
+        f.runs_fail = true;
+        (void)request("other", RUN_TRIGGER_NONE);
+        advance(2 * MINUTES);
+        f.runs_fail = false;
+        stop();
+        assert_int_equal(rename(ledger, aside), 0);
+        assert_int_equal(mkdir(ledger, 0700), 0);
+        start();
+        id = request("j", RUN_TRIGGER_NONE);
+        assert_int_equal(run(id).state, RUN_WAITING);
+        assert_non_null(
+                strstr(why("j"), "job other is failed is unknown: The ledger could not be read yet (WaitFor=)."));
+        (void)request("l", RUN_TRIGGER_NONE);
+        assert_int_equal(newest("l").state, RUN_WAITING);
+        (void)request("m", RUN_TRIGGER_NONE);
+        assert_int_equal(newest("m").state, RUN_WAITING);
+        /* What this daemon has seen itself is known. */
+        (void)request("third", RUN_TRIGGER_NONE);
+        assert_non_null(strstr(why("l"), "job third is running: yes"));
+        advance(2 * MINUTES);
+        (void)request("k", RUN_TRIGGER_NONE);
+        assert_int_equal(newest("k").state, RUN_RUNNING);
+
+        assert_int_equal(rmdir(ledger), 0);
+        assert_int_equal(rename(aside, ledger), 0);
+        advance(HOURS);
+        assert_int_equal(newest("l").result, RUN_RESULT_SUCCESS);
+        assert_int_equal(run(id).state, RUN_WAITING);
+        assert_non_null(strstr(why("j"), "job other is failed: yes"));
+        assert_int_equal(newest("m").result, RUN_RESULT_SUCCESS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, condition_setup, condition_teardown)
 
 int main(void) {
@@ -408,15 +551,19 @@ int main(void) {
                 TEST(test_unknown_waits),
                 TEST(test_restarts),
                 TEST(test_over_while_down),
+                TEST(test_over_while_asleep),
                 TEST(test_edited),
                 TEST(test_now),
                 TEST(test_retries_wait),
                 TEST(test_now_behind_a_place),
                 TEST(test_retry_is_given_up),
+                TEST(test_retry_is_not_needed),
                 TEST(test_cancel_and_gone),
                 TEST(test_parallel),
                 TEST(test_of_a_monitor),
                 TEST(test_for_a_job),
+                TEST(test_for_each_other),
+                TEST(test_ledger_is_unread),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
