@@ -171,7 +171,7 @@ test_lines_that_were_dropped_are_missed() {
         local id
         job limited <<'END'
 [Run]
-Shell=seq 1000; sleep 2.1; echo end
+Shell=seq 1000; sleep 2.02; echo end
 [Service]
 LogRateLimitIntervalSec=2s
 LogRateLimitBurst=10
