@@ -82,4 +82,10 @@ ctl list --now
 ends 2 "an option of another verb"
 stop_daemon TERM
 
+units=${0%/*}/../../units
+ctl check "$units"/examples/*.job
+ends 0 "the example jobs are good"
+diff <(cd "$units" && printf '%s\n' examples/*.job | sort) \
+        <(grep -o 'examples/[^/]*\.job' "$units/meson.build" | sort) >"$scratch/err"
+ok $? "the example jobs are installed"
 echo "1..$number"
