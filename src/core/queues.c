@@ -25,7 +25,8 @@
 
 #define PRIORITY_STEP_USEC USEC_PER_MINUTE
 #define FIRST_READING_USEC (10 * USEC_PER_SEC) /* until what a run waits for is known, as a rule */
-#define LATE_USEC          (5 * USEC_PER_SEC)  /* a wait that ends later than this after its time: the machine slept */
+#define LOOK_AGAIN_USEC    USEC_PER_SEC
+#define LATE_USEC          (5 * USEC_PER_SEC) /* a wait that ends later than this after its time: the machine slept */
 
 /* --- the gates --- */
 
@@ -186,28 +187,43 @@ static void on_condition(ConditionWatch *w) {
         NOTIFY_OBSERVERS(m, job_changed, job);
 }
 
+static bool is_watched(const LiveRun *run) {
+        const JobWait *wait = run->job->wait;
+
+        return wait && wait->def == run->def && wait->watch.manager;
+}
+
+static JobWait *wait_new(const LiveRun *run, usec_t now) {
+        JobWait *wait = calloc(1, sizeof(*wait));
+
+        if (!wait)
+                return NULL;
+        *wait = (JobWait){
+                .watch.changed = on_condition,
+                .job = run->job,
+                .def = job_def_ref(run->def),
+                .reading_until = usec_add(now, FIRST_READING_USEC),
+        };
+        return wait;
+}
+
 /* That of a former definition is let go only after the new one has asked what both ask. Without memory it is unknown
  * whether the condition is true, until this is called again. */
 static void wait_begin(Manager *m, const LiveRun *run) {
         LogContext c = { .job = run->job->name, .run = run->record.id };
         Job *job = run->job;
-        JobWait *wait;
+        bool is_new = !job->wait || job->wait->def != run->def;
+        JobWait *wait = is_new ? wait_new(run, turn_now(m->event).realtime) : job->wait;
         int r;
 
-        if (job->wait && job->wait->def == run->def && job->wait->watch.manager)
+        if (!wait || wait->watch.manager)
                 return;
-        wait = calloc(1, sizeof(*wait));
-        if (!wait)
-                return;
-        *wait = (JobWait){
-                .watch.changed = on_condition,
-                .job = job,
-                .def = job_def_ref(run->def),
-                .reading_until = usec_add(turn_now(m->event).realtime, FIRST_READING_USEC),
-        };
         r = condition_watch_start(&wait->watch, m, run->def->wait_for, PROBE_SAMPLE_DEFAULT_USEC);
+        if (!is_new)
+                return;
         if (r < 0)
-                log_message(LOG_WARNING, &c, "Cannot look whether the condition is true that it waits for: %s.",
+                log_message(LOG_WARNING, &c,
+                            "Cannot look whether the condition is true that it waits for: %s; trying again.",
                             strerror(-r));
         wait_free(job);
         job->wait = wait;
@@ -248,13 +264,16 @@ static void show_state(Manager *m, LiveRun *run, RunState state) {
         NOTIFY_OBSERVERS(m, run_changed, &run->record);
 }
 
+/* Who cannot look tries again, or nobody would. */
 static void wait_for_machine(Manager *m, LiveRun *run) {
-        usec_t until = waits_until(run);
+        usec_t at = deadline_of_realtime(m, waits_until(run));
 
         show_state(m, run, RUN_WAITING);
         run->waits_since = 0; /* it waits for no slot meanwhile, which MaxWaitSec= speaks of */
         run->deadline.due = on_waited_for_machine;
-        deadline_set(m, &run->deadline, deadline_of_realtime(m, until));
+        if (!is_watched(run))
+                at = MIN(at, usec_add(turn_now(m->event).boottime, LOOK_AGAIN_USEC));
+        deadline_set(m, &run->deadline, at);
 }
 
 /* It waited for the machine until long ago, and nobody looked in between: all that is known is from before that. */

@@ -38,6 +38,7 @@ struct Probes {
 
 static Answer answers[ANSWERS_MAX];
 static unsigned n_answers;
+static bool is_refused;
 static TAILQ_HEAD(, Probes) all = TAILQ_HEAD_INITIALIZER(all);
 
 static Answer *answer_of(const char *question) {
@@ -70,7 +71,12 @@ void fake_probe_set_unknown(const char *question, const char *reason) {
         set(question, &(Reading){}, reason);
 }
 
+void fake_probe_refuse(bool refuse) {
+        is_refused = refuse;
+}
+
 void fake_probe_forget(void) {
+        is_refused = false;
         n_answers = 0;
 }
 
@@ -143,6 +149,8 @@ int probe_use(Probes *p, ProbeUse *use) {
 
         assert_null(use->probe);
         assert_int_not_equal(use->test->question.kind, CONDITION_JOB);
+        if (is_refused)
+                return -ENOMEM;
         assert_int_equal(question_format(&use->test->question, &question), 0);
         TAILQ_FOREACH(probe, &p->probes, probes)
                 if (streq(probe->question, question))

@@ -10,7 +10,9 @@
  * or 0. */
 void fake_probe_set(const char *question, int64_t value, int64_t whole);
 void fake_probe_set_unknown(const char *question, const char *reason);
-/* Nothing is known of any question. */
+/* Whether there is no memory for another use of a probe from now on. */
+void fake_probe_refuse(bool refuse);
+/* Nothing is known of any question, and none is refused. */
 void fake_probe_forget(void);
 
 /* Who asks that. */

@@ -98,6 +98,30 @@ static void test_gives_up(void **state) {
         assert_non_null(strstr(why("j"), "load1 is 3.2 and not < 2"));
 }
 
+/* Without memory for a probe it is tried again, until the time for a first reading is over. */
+static void test_cannot_look(void **state) {
+        uint64_t id;
+
+        write_job("j", WAITS);
+        write_job("k", WAITS "WaitMaxSec=0\n");
+        start();
+        fake_probe_refuse(true);
+        set("load1", 1000);
+        id = request("j", RUN_TRIGGER_NONE);
+        advance(10 * MINUTES);
+        assert_int_equal(run(id).state, RUN_WAITING);
+        assert_non_null(strstr(why("j"), "nothing is known of it (WaitFor=)."));
+        fake_probe_refuse(false);
+        advance(2 * USEC_PER_SEC);
+        assert_int_equal(run(id).state, RUN_RUNNING);
+        fake_probe_refuse(true);
+        id = request("k", RUN_TRIGGER_NONE);
+        advance(9 * USEC_PER_SEC);
+        assert_int_equal(run(id).state, RUN_WAITING);
+        advance(2 * USEC_PER_SEC);
+        assert_int_equal(run(id).result, RUN_RESULT_SKIPPED);
+}
+
 /* With no time to wait, there is still time for a first reading, which comes from the loop. */
 static void test_waits_not_at_all(void **state) {
         uint64_t id;
@@ -547,6 +571,7 @@ int main(void) {
                 TEST(test_ceases_to_be_true),
                 TEST(test_gives_up),
                 TEST(test_waits_not_at_all),
+                TEST(test_cannot_look),
                 TEST(test_pool_counts_for_itself),
                 TEST(test_unknown_waits),
                 TEST(test_restarts),
