@@ -139,10 +139,12 @@ static unsigned places(const JobDef *def) {
 
 /* Most runs that a power cut has ended are known to be lost some milliseconds after the start. Until then they keep
  * others waiting, but no run is refused for their sake. And what is made up for comes all at once: CatchUpMax= bounds
- * it, not QueueMax=. */
+ * it, not QueueMax=. What does not wait for the machine passes by runs that do, where there is a place for it. */
 static bool is_refused_by_overlap(const GateInput *in) {
         const Job *job = in->job;
 
+        if (in->is_now && in->def->wait_for && job->n_slots < places(in->def))
+                return false;
         switch (in->def->overlap) {
         case OVERLAP_SKIP:
                 return job_n_active(job) > job->n_sought;

@@ -199,6 +199,16 @@ static const Case cases[] = {
         CASE(QUEUED, TIMER, F(.readings = busy), F(.n_running = 1, .n_queued = 1, .n_slots = 1), F(),
              WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=queue)."), WAITS_FOR),
         CASE(REQUEST, TIMER, F(.readings = busy), F(), F(), ADMITS, WAITS_FOR),
+        /* One that does not wait for the machine passes by those that do, where there is a place for it. */
+        CASE(REQUEST, MANUAL, F(.is_now = true), F(.n_queued = 1, .n_bounded = 1), F(.overlap = OVERLAP_SKIP),
+             WAITS(OVERLAP, FOR_OTHERS, "waits until another run of the job has ended (Overlap=skip)."), WAITS_FOR),
+        CASE(REQUEST, MANUAL, F(.is_now = true), F(.n_queued = 1, .n_bounded = 1, .n_slots = 1),
+             F(.overlap = OVERLAP_SKIP), REFUSES(OVERLAP, "Another run of the job is still active (Overlap=skip)."),
+             WAITS_FOR),
+        CASE(REQUEST, MANUAL, F(), F(.n_queued = 1, .n_bounded = 1), F(.overlap = OVERLAP_SKIP),
+             REFUSES(OVERLAP, "Another run of the job is still active (Overlap=skip)."), WAITS_FOR),
+        CASE(REQUEST, MANUAL, F(.is_now = true), F(.n_queued = 1, .n_bounded = 1), F(.overlap = OVERLAP_SKIP),
+             REFUSES(OVERLAP, "Another run of the job is still active (Overlap=skip).")),
         CASE(READY, TIMER, F(.readings = busy), F(), F(), ADMITS, WAITS_FOR),
         CASE(FILES, PATH, F(.readings = busy), F(), F(), ADMITS, WAITS_FOR),
 

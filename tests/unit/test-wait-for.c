@@ -340,6 +340,29 @@ static void test_now(void **state) {
         assert_int_equal(run(waiting).state, RUN_RUNNING);
 }
 
+/* Where runs that wait leave a place, it is not refused for their sake. */
+static void test_now_passes_by(void **state) {
+        uint64_t waiting, now;
+
+        write_job("s", WAITS "Overlap=skip\n");
+        write_job("q", WAITS "QueueMax=1\n");
+        start();
+        set("load1", 5000);
+        waiting = request("s", RUN_TRIGGER_NONE);
+        now = request("s", RUN_TRIGGER_NOW);
+        assert_int_equal(run(now).state, RUN_RUNNING);
+        assert_int_equal(run(request("s", RUN_TRIGGER_NOW)).result, RUN_RESULT_SKIPPED);
+        assert_int_equal(run(request("s", RUN_TRIGGER_NONE)).result, RUN_RESULT_SKIPPED);
+        (void)request("q", RUN_TRIGGER_NONE);
+        (void)request("q", RUN_TRIGGER_NONE);
+        assert_int_equal(run(request("q", RUN_TRIGGER_NONE)).result, RUN_RESULT_SKIPPED);
+        assert_int_equal(run(request("q", RUN_TRIGGER_NOW)).state, RUN_RUNNING);
+        assert_int_equal(run(request("q", RUN_TRIGGER_NOW)).result, RUN_RESULT_SKIPPED);
+        advance(2 * MINUTES);
+        assert_int_equal(run(now).result, RUN_RESULT_SUCCESS);
+        assert_int_equal(run(waiting).state, RUN_WAITING);
+}
+
 /* One that is given back does not hold up one that need not wait. */
 static void test_now_behind_a_place(void **state) {
         uint64_t id, now;
@@ -579,6 +602,7 @@ int main(void) {
                 TEST(test_over_while_asleep),
                 TEST(test_edited),
                 TEST(test_now),
+                TEST(test_now_passes_by),
                 TEST(test_retries_wait),
                 TEST(test_now_behind_a_place),
                 TEST(test_retry_is_given_up),
