@@ -18,12 +18,12 @@ void place_set(Place *p, const KeyLine *k) {
 
 int builder_note(const KeyLine *k) {
         Builder *b = builder_of(k);
-        Place *p = b->places, *end = b->places + b->n_places;
+        Place *p = NULL;
 
         assert(k->row && k->reading->problems); /* which the place keeps */
-        while (p < end && p->row != k->row)
-                p++;
-        if (p == end) {
+        for (size_t i = 0; i < b->n_places && !p; i++)
+                p = b->places[i].row == k->row ? &b->places[i] : NULL;
+        if (!p) {
                 p = ARRAY_NEXT(b->places, b->n_places);
                 if (!p)
                         return -ENOMEM;

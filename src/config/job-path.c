@@ -448,9 +448,12 @@ static int finish_without_source(Builder *b) {
         const Place *first = NULL;
         KeyLine k;
 
-        for (const Place *p = b->places; p < b->places + b->n_places; p++)
+        for (size_t i = 0; i < b->n_places; i++) {
+                const Place *p = &b->places[i];
+
                 if (p->order > 0 && streq(p->row->section, "Path") && (!first || p->order < first->order))
                         first = p;
+        }
         b->def->path_trigger = path_def_free(b->def->path_trigger);
         if (!first || builder_n_problems(b) > 0)
                 return 0;
