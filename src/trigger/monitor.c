@@ -32,6 +32,7 @@
         (200 * USEC_PER_YEAR)           /* the clock of the states counts from so long before the boot, so that \
                                            what was before that has a time, too */
 #define LATE_USEC    (5 * USEC_PER_SEC) /* what falls due later than this after its time: the machine slept */
+#define UNREAD_USEC  USEC_PER_MINUTE    /* a ledger that cannot be read is waited for */
 #define PAYLOAD_KIND 'M'                /* of what the ledger has of a run */
 
 typedef struct Monitors {
@@ -58,6 +59,7 @@ struct JobMonitor {
         MonitorWatch *when, *clear;
         MonitorState state, saved; /* as it is; as the ledger has it */
         bool is_unread;            /* the ledger could not be read yet */
+        usec_t acts_at;            /* not before that while it is so: it may tell what was asked for already */
         const char *shown;         /* the word for its state that was announced last */
 };
 
@@ -216,9 +218,11 @@ static void load(JobMonitor *jm) {
         int r;
 
         r = read_state(jm, &found, &hash);
-        if (r < 0 && !jm->is_unread)
+        if (r < 0 && !jm->is_unread) {
                 log_message(LOG_WARNING, &c, "Cannot read the state of its monitor from the ledger: %s.",
                             strerror(-r));
+                jm->acts_at = usec_add(clock_now(jm), UNREAD_USEC);
+        }
         jm->is_unread = r < 0;
         if (r < 0)
                 return;
@@ -355,6 +359,10 @@ static void wait_until(JobMonitor *jm, usec_t at) {
         deadline_set(jm->trigger->base.manager, &jm->deadline, usec_sub(at, BEFORE_BOOT_USEC));
 }
 
+static bool waits_for_ledger(const JobMonitor *jm) {
+        return jm->is_unread && clock_now(jm) < jm->acts_at;
+}
+
 static void announce(JobMonitor *jm, bool is_other) {
         const char *shown = monitor_state_to_string(&jm->state, jm->when->base.truth);
 
@@ -373,7 +381,6 @@ static void look(JobMonitor *jm) {
                 .now = clock_now(jm),
                 .for_usec = d->for_usec,
                 .every = d->every,
-                .may_act = !jm->job->paused && !jm->trigger->is_held,
         };
         MonitorState before;
         unsigned actions;
@@ -381,6 +388,7 @@ static void look(JobMonitor *jm) {
 
         if (jm->is_unread)
                 load(jm);
+        in.may_act = !jm->job->paused && !jm->trigger->is_held && !waits_for_ledger(jm);
         before = jm->state;
         actions = monitor_step(&jm->state, &in, &next);
         if (jm->state.phase != before.phase)
@@ -396,7 +404,7 @@ static void look(JobMonitor *jm) {
         if (actions & MONITOR_REPORT_KNOWN)
                 job_set_unknown(m, jm->job, 0, NULL);
         save(jm);
-        wait_until(jm, next);
+        wait_until(jm, waits_for_ledger(jm) ? MIN(next, jm->acts_at) : next);
         announce(jm, (jm->state.unknown_since > 0) != (before.unknown_since > 0));
 }
 
@@ -681,7 +689,9 @@ static int explain(Trigger *t, const Job *job, const char *file, size_t n, Expla
                                  span_format(span, job->def->monitor.for_usec, USEC_PER_MSEC));
         if (r >= 0 && jm->state.phase == MONITOR_RAISED && jm->state.asked == 0)
                 r = explain_tell(visit, userdata, "monitor", "No run has been requested for that yet%s.",
-                                 job->paused ? ", because the job is paused" : "");
+                                 job->paused     ? ", because the job is paused"
+                                 : jm->is_unread ? ", because the ledger cannot be read"
+                                                 : "");
         return r < 0 ? r : 1;
 }
 

@@ -216,17 +216,25 @@ static void test_ledger_is_replaced(void **state) {
         assert_int_equal(count_cause("j", RUN_CAUSE_MONITOR), 0); /* what was over is not saved */
 }
 
-/* A directory stands in the place of the database while the daemon starts. */
-static void start_without_ledger(void) {
+/* A directory stands in the place of the database. */
+static void take_ledger_away(bool away) {
         char path[128], aside[128];
 
         (void)snprintf(path, sizeof(path), "%s/" LEDGER_FILE, f.directory);
         (void)snprintf(aside, sizeof(aside), "%s/aside", f.directory);
-        assert_int_equal(rename(path, aside), 0);
-        assert_int_equal(mkdir(path, 0700), 0);
+        if (away) {
+                assert_int_equal(rename(path, aside), 0);
+                assert_int_equal(mkdir(path, 0700), 0);
+        } else {
+                assert_int_equal(rmdir(path), 0);
+                assert_int_equal(rename(aside, path), 0);
+        }
+}
+
+static void start_without_ledger(void) {
+        take_ledger_away(true);
         start();
-        assert_int_equal(rmdir(path), 0);
-        assert_int_equal(rename(aside, path), 0);
+        take_ledger_away(false);
 }
 
 static void read_ledger(void) {
@@ -300,6 +308,38 @@ static void test_ledger_is_unreadable_for_another(void **state) {
         assert_string_equal(monitor_state("j"), "raised");
         assert_int_equal(count_runs("j"), 3);
         assert_int_equal(count_runs("c"), 1);
+}
+
+/* It is waited for, but not for ever. */
+static void test_ledger_is_waited_for(void **state) {
+        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        advance(HOURS);
+        stop();
+        take_ledger_away(true);
+        start();
+        advance(MINUTES - USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 0); /* those before cannot be read */
+        assert_non_null(
+                strstr(why("j"), "No run has been requested for that yet, because the ledger cannot be read."));
+        take_ledger_away(false);
+        read_ledger();
+        advance(HOURS);
+        assert_int_equal(count_runs("j"), 1);
+
+        stop();
+        take_ledger_away(true);
+        start();
+        advance(MINUTES + USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 1);
+        take_ledger_away(false);
+        read_ledger();
+        advance(HOURS);
+        assert_int_equal(count_runs("j"), 2);
+        restart();
+        assert_string_equal(monitor_state("j"), "raised");
+        assert_int_equal(count_runs("j"), 2);
 }
 
 static bool has_no_room;
@@ -723,6 +763,7 @@ int main(void) {
                 TEST(test_ledger_is_replaced),
                 TEST(test_ledger_is_unreadable),
                 TEST(test_ledger_is_unreadable_for_another),
+                TEST(test_ledger_is_waited_for),
                 TEST(test_ledger_has_no_room),
                 TEST(test_clock_is_set),
                 TEST(test_sleep),
