@@ -86,7 +86,8 @@ struct ExecutionRequest {
                                     * with a NUL behind it; or NULL */
         size_t paths_size;         /* bytes, with the NULs */
         bool one_path; /* it is one path: $VAKT_PATH; else a list: standard input and the file $VAKT_PATHS */
-        char *const *variables; /* "VAKT_NAME=value", what else a trigger gave it, read during the call only; or NULL */
+        char *const
+                *variables; /* "VAKT_NAME=value", what else a trigger gave it, read during the call only; or NULL */
 };
 
 typedef struct ExecutorOps {

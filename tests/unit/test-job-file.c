@@ -215,7 +215,8 @@ static const struct {
         { __LINE__, RUN "Overlap=Skip\n", NULL, "/j/a.job:3: Overlap=Skip is unknown" },
         { __LINE__, "[Timer]\nOnStartupSec=infinity\n" RUN, NULL, "/j/a.job:2: OnStartupSec=infinity never elapses" },
         { __LINE__, "[Mail]\nTo=x\n" RUN, NULL,
-          "/j/a.job:1: Unknown section [Mail]. Valid sections are: [Job], [Timer], [Path], [Monitor], [Run], [Service]." },
+          "/j/a.job:1: Unknown section [Mail]. Valid sections are: [Job], [Timer], [Path], [Monitor], [Run], "
+          "[Service]." },
         { __LINE__, RUN "User=root\n", NULL,
           "/j/a.job:3: User= is in section [Run], but belongs in section [Service]." },
         { __LINE__, "[job]\n" RUN, NULL, "/j/a.job:1: Unknown section [job]. Did you mean [Job]?" },
