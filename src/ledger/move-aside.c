@@ -69,7 +69,8 @@ static void remove_oldest(int dir_fd, const char *file) {
         while (dir && n < NAMES_MAX && (entry = readdir(dir)))
                 if (is_moved_aside(entry->d_name, file) && (names[n] = strdup(entry->d_name)))
                         n++;
-        qsort(names, n, sizeof(names[0]), compare_names);
+        if (n > 0)
+                qsort(names, n, sizeof(names[0]), compare_names);
         for (size_t i = 0; i < n; i++) {
                 if (i + MOVED_ASIDE_MAX < n)
                         remove_with_suffixes(dir_fd, names[i]);
