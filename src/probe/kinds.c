@@ -12,7 +12,6 @@
 #include "probe/power.h"
 #include "probe/pressure.h"
 #include "probe/processes.h"
-#include "probe/temperature.h"
 #include "probe/units.h"
 
 static const ProbeKind *const kinds[_CONDITION_KIND_MAX] = {
@@ -41,7 +40,7 @@ static const ProbeKind *const kinds[_CONDITION_KIND_MAX] = {
         [CONDITION_PRESSURE] = &pressure_kind,
         [CONDITION_PROCESS] = &process_kind,
         [CONDITION_SWAP_FREE] = &swap_free_kind,
-        [CONDITION_TEMPERATURE] = &temperature_kind,
+        [CONDITION_TEMPERATURE] = &outside_kind,
         [CONDITION_UNIT] = &unit_kind,
 };
 

@@ -25,6 +25,7 @@ void read_file_exists(const OutsideQuestion *q, OutsideAnswer *a);
 void read_entries(const OutsideQuestion *q, OutsideAnswer *a);
 void read_cert_days(const OutsideQuestion *q, OutsideAnswer *a);
 void read_journal_matches(const OutsideQuestion *q, OutsideAnswer *a);
+void read_temperature(const OutsideQuestion *q, OutsideAnswer *a);
 
 /* Executes the words of the subject with no streams, and ends what it leaves behind. It does not
  * return when nobody waits for the answer any more. */

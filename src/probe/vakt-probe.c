@@ -30,6 +30,7 @@ static const Reader readers[_CONDITION_KIND_MAX] = {
         [CONDITION_FILE_SIZE] = read_file_size,
         [CONDITION_INODE_FREE] = read_inode_free,
         [CONDITION_JOURNAL_MATCHES] = read_journal_matches,
+        [CONDITION_TEMPERATURE] = read_temperature,
 };
 
 /* --- privileges --- */

@@ -323,6 +323,45 @@ static void test_entries(void **state) {
         says_unknown(CONDITION_ENTRIES, at("none"), "does not exist");
 }
 
+/* --- temperatures --- */
+
+static void put(const char *path, const char *text) {
+        run("mkdir -p $(dirname %s) && echo '%s' >%s", path, text, path);
+}
+
+static void test_temperature(void **state) {
+        if (!has_mounts)
+                skip();
+        assert_int_equal(mount("tmpfs", "/sys/class", "tmpfs", 0, "size=1m"), 0);
+        says_unknown(CONDITION_TEMPERATURE, "0", "The machine has no thermal zone and no sensor called 0.");
+        put("/sys/class/thermal/thermal_zone0/type", "acpitz");
+        put("/sys/class/thermal/thermal_zone0/temp", "27800");
+        put("/sys/class/thermal/thermal_zone1/type", "x86_pkg_temp");
+        put("/sys/class/thermal/thermal_zone1/temp", "61000");
+        put("/sys/class/thermal/thermal_zone2/type", "x86_pkg_temp");
+        put("/sys/class/thermal/thermal_zone2/temp", "-5000");
+        put("/sys/class/thermal/thermal_zone3/type", "sleeps");
+        put("/sys/class/thermal/thermal_zone3/temp/below", "1");
+        put("/sys/class/thermal/cooling_device0/type", "Processor");
+        put("/sys/class/hwmon/hwmon3/temp2_label", "Tctl");
+        put("/sys/class/hwmon/hwmon3/temp2_input", "55125");
+        put("/sys/class/hwmon/hwmon4/temp1_label", "Tdie");
+        put("/sys/class/hwmon/hwmon4/temp2_label", "Odd");
+        put("/sys/class/hwmon/hwmon4/temp2_input", "cold");
+        says(CONDITION_TEMPERATURE, "0", 27800);
+        says(CONDITION_TEMPERATURE, "thermal_zone2", -5000);
+        says(CONDITION_TEMPERATURE, "acpitz", 27800);
+        says(CONDITION_TEMPERATURE, "x86_pkg_temp", 61000); /* the hotter one */
+        says(CONDITION_TEMPERATURE, "Tctl", 55125);
+        says_unknown(CONDITION_TEMPERATURE, "Tdie",
+                     "The temperature of Tdie cannot be read: No such file or directory.");
+        says_unknown(CONDITION_TEMPERATURE, "sleeps", "The temperature of sleeps cannot be read: Is a directory.");
+        says_unknown(CONDITION_TEMPERATURE, "Odd", "The temperature of Odd cannot be read: Bad message.");
+        says_unknown(CONDITION_TEMPERATURE, "Processor",
+                     "The machine has no thermal zone and no sensor called Processor.");
+        assert_int_equal(umount("/sys/class"), 0);
+}
+
 /* --- certificates --- */
 
 static void make_cert(const char *name, int days) {
@@ -987,6 +1026,7 @@ int main(int argc, char *argv[]) {
                 TEST(test_no_device_is_opened),
                 TEST(test_links),
                 TEST(test_entries),
+                TEST(test_temperature),
                 TEST(test_certificates),
                 TEST(test_no_certificates),
                 TEST(test_programs),

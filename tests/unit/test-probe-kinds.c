@@ -171,33 +171,6 @@ static void test_figures_really(void **state) {
         }
 }
 
-static void test_temperature(void **state) {
-        check_unknown(CONDITION_TEMPERATURE, "0", NULL, "The machine has no thermal zone and no sensor called 0.");
-        put_file("sys/class/thermal/thermal_zone0/type", "acpitz\n");
-        put_file("sys/class/thermal/thermal_zone0/temp", "27800\n");
-        put_file("sys/class/thermal/thermal_zone1/type", "x86_pkg_temp\n");
-        put_file("sys/class/thermal/thermal_zone1/temp", "61000\n");
-        put_file("sys/class/thermal/thermal_zone2/type", "x86_pkg_temp\n");
-        put_file("sys/class/thermal/thermal_zone2/temp", "-5000\n");
-        put_file("sys/class/thermal/cooling_device0/type", "Processor\n");
-        put_file("sys/class/hwmon/hwmon3/temp2_label", "Tctl\n");
-        put_file("sys/class/hwmon/hwmon3/temp2_input", "55125\n");
-        put_file("sys/class/hwmon/hwmon4/temp1_label", "Tdie\n");
-        check_known(CONDITION_TEMPERATURE, "0", NULL, 27800, 0);
-        check_known(CONDITION_TEMPERATURE, "thermal_zone2", NULL, -5000, 0);
-        check_known(CONDITION_TEMPERATURE, "acpitz", NULL, 27800, 0);
-        check_known(CONDITION_TEMPERATURE, "x86_pkg_temp", NULL, 61000, 0); /* the hotter one */
-        check_known(CONDITION_TEMPERATURE, "Tctl", NULL, 55125, 0);
-        check_unknown(CONDITION_TEMPERATURE, "Tdie", NULL,
-                      "The temperature of Tdie cannot be read: No such file or directory.");
-        check_unknown(CONDITION_TEMPERATURE, "Processor", NULL,
-                      "The machine has no thermal zone and no sensor called Processor.");
-        broken_file = "temp";
-        broken_error = ENODATA; /* the sensor sleeps */
-        check_unknown(CONDITION_TEMPERATURE, "acpitz", NULL,
-                      "The temperature of acpitz cannot be read: No data available.");
-}
-
 /* --- pressure --- */
 
 #define PRESSURE     "some avg10=12.34 avg60=1.00 avg300=0.10 total=5\nfull avg10=0.05 avg60=0.00 avg300=0.00 total=1\n"
@@ -527,7 +500,6 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_figures, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_figures_really, set_up_real, tear_down_real),
-                cmocka_unit_test_setup_teardown(test_temperature, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_pressure, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_pressure_really, set_up_real, tear_down_real),
                 cmocka_unit_test_setup_teardown(test_power, set_up, tear_down),

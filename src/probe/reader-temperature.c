@@ -2,9 +2,8 @@
 
 /* Where several sensors have the name, the hottest counts: a machine with two processors has two zones of the same
  * type. Sensors come and go with their drivers, and have other numbers after the next boot, so they are looked for
- * each time; a machine has a dozen. */
-
-#include "probe/temperature.h"
+ * each time; a machine has a dozen. Reading one has its driver ask the device, which may take long: a disk that is
+ * busy, a controller on a slow bus. */
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,12 +11,13 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "probe/reader.h"
 #include "util/ascii.h"
 #include "util/file.h"
 
-#define ZONES       "sys/class/thermal"
-#define SENSORS     "sys/class/hwmon"
-#define ENTRIES_MAX 1024 /* in a directory */
+#define ZONES       "/sys/class/thermal"
+#define SENSORS     "/sys/class/hwmon"
+#define SENSORS_MAX 1024 /* in a directory */
 #define LABEL_MAX   128
 
 typedef struct Search {
@@ -62,7 +62,7 @@ static void for_each_entry(int dir_fd, const char *path, void (*f)(Search *s, in
                 safe_close(fd);
                 return;
         }
-        while ((entry = readdir(d)) && n++ < ENTRIES_MAX)
+        while ((entry = readdir(d)) && n++ < SENSORS_MAX)
                 if (entry->d_name[0] != '.')
                         f(s, dirfd(d), entry->d_name);
         (void)closedir(d);
@@ -95,17 +95,16 @@ static void search_sensor(Search *s, int dir_fd, const char *name) {
         for_each_entry(dir_fd, name, search_label, s);
 }
 
-static int look(Probe *p, Reading *ret) {
-        Search s = { .wanted = strempty(p->question.subject) };
+void read_temperature(const OutsideQuestion *q, OutsideAnswer *a) {
+        Search s = { .wanted = q->subject };
 
-        for_each_entry(p->probes->root_fd, ZONES, search_zone, &s);
+        for_each_entry(AT_FDCWD, ZONES, search_zone, &s);
         if (!s.is_found)
-                for_each_entry(p->probes->root_fd, SENSORS, search_sensor, &s);
+                for_each_entry(AT_FDCWD, SENSORS, search_sensor, &s);
         if (s.is_found)
-                return probe_known(ret, s.hottest);
-        if (s.is_named)
-                return probe_unknown_errno(p, ret, s.error, "The temperature of %s cannot be read: %m.", s.wanted);
-        return probe_unknown(p, ret, "The machine has no thermal zone and no sensor called %s.", s.wanted);
+                answer_known(a, s.hottest, 0);
+        else if (s.is_named)
+                answer_unknown(a, "The temperature of %s cannot be read: %s.", s.wanted, strerror(-s.error));
+        else
+                answer_unknown(a, "The machine has no thermal zone and no sensor called %s.", s.wanted);
 }
-
-const ProbeKind temperature_kind = { .look = look };
