@@ -108,7 +108,16 @@ static Reading unknown_silent(const Inquiry *i) {
                        inquiry_name(i), span);
 }
 
+static Reading unknown_refused(const Inquiry *i) {
+        return unknown(i->outside, "%s is not asked: %u other questions hang.", inquiry_name(i), i->outside->n_stuck);
+}
+
 /* --- processes --- */
+
+/* Nobody is left to ask, and nobody knows for how long. */
+static bool outside_is_stuck(const Outside *o) {
+        return o->n_stuck >= OUTSIDE_BUSY_MAX + OUTSIDE_STUCK_MAX;
+}
 
 static void outside_arm(Outside *o) {
         usec_t next = USEC_INFINITY;
@@ -158,6 +167,7 @@ static void worker_give_up(Worker *w) {
         w->since = now_monotonic(o);
         worker_end(w);
         outside_arm(o);
+        (void)sd_event_source_set_enabled(o->turn, SD_EVENT_ON);
 }
 
 /* The end of a question, whatever it is: nobody touches the inquiry after that. */
@@ -458,13 +468,22 @@ static int inquiry_start(Inquiry *i) {
         return 0;
 }
 
+static void inquiry_refuse(Inquiry *i) {
+        Reading r = unknown_refused(i);
+
+        inquiry_leave_queue(i);
+        inquiry_finish(i, &r);
+}
+
 static int on_turn(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Outside *o = userdata;
         Inquiry *i = TAILQ_FIRST(&o->queue);
 
         if (o->n_silent < OUTSIDE_SILENT_MAX && !TAILQ_EMPTY(&o->silent_queue))
                 i = TAILQ_FIRST(&o->silent_queue);
-        if (!i || inquiry_start(i) == -EBUSY)
+        if (i && outside_is_stuck(o))
+                inquiry_refuse(i);
+        else if (!i || inquiry_start(i) == -EBUSY)
                 (void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
         return 0;
 }
@@ -496,8 +515,8 @@ int inquiry_ask(Inquiry *i, Reading *ret) {
                 *ret = unknown_silent(i);
                 return INQUIRY_REFUSED;
         }
-        if (!i->has_answered && o->n_stuck >= OUTSIDE_STUCK_MAX) {
-                *ret = unknown(o, "%s is not asked: %u other questions hang.", inquiry_name(i), o->n_stuck);
+        if (outside_is_stuck(o) || (!i->has_answered && o->n_stuck >= OUTSIDE_STUCK_MAX)) {
+                *ret = unknown_refused(i);
                 return INQUIRY_REFUSED;
         }
         i->queue = i->n_silent > 0 ? &o->silent_queue : &o->queue;

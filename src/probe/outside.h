@@ -1,14 +1,14 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Questions that may never be answered: about files, which may be on a server that is gone, of sensors and of programs.
- * They are asked by processes of their own (vakt-probe), which are started when there is something to ask and ended
- * when there was nothing for a while. A process asks one question at a time. When it does not answer in time, it is
- * killed and the question is unknown; it is asked again after a delay that grows.
+/* Questions that may never be answered: about files, which may be on a server that is gone, sensors and programs. They
+ * are asked by processes of their own (vakt-probe), which are started when there is something to ask and ended when
+ * there was nothing for a while. A process asks one question at a time. When it does not answer in time, it is killed
+ * and the question is unknown; it is asked again after a delay that grows.
  *
  * A process that hangs in the kernel cannot be killed. It is left alone, and its question is not asked again while it
  * is there. Questions that were not answered last time are asked by two processes at a time at most, so that the
- * others get their turn. */
+ * others get their turn. When as many processes hang as there may be, all that is asked is unknown. */
 
 #include <systemd/sd-event.h>
 

@@ -617,6 +617,54 @@ static void test_stuck(void **state) {
         asker_close(&good);
 }
 
+/* There is no process left: what waits for one becomes unknown, and what had an answer, too. */
+static void test_all_are_stuck(void **state) {
+        enum { ALL = OUTSIDE_BUSY_MAX + OUTSIDE_STUCK_MAX, N = ALL + 3 };
+        Asker askers[N], good;
+        Reading r;
+        Hang h;
+
+        if (!has_mounts)
+                skip();
+        hang_open(&h, "mnt");
+        make_file("f", 3);
+        asker_open(&good, CONDITION_FILE_SIZE, strdup(at("f")), NULL);
+        assert_true(ask(&good)->is_known);
+        for (unsigned i = 0; i < N; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "mnt/%u", i);
+                asker_open(&askers[i], CONDITION_FILE_EXISTS, strdup(at(name)), NULL);
+                assert_int_equal(inquiry_ask(askers[i].inquiry, &r), INQUIRY_ASKED);
+        }
+        for (unsigned i = 0; i < ALL; i += OUTSIDE_BUSY_MAX) {
+                turns_without_waiting();
+                for (unsigned k = 0; k < OUTSIDE_BUSY_MAX; k++)
+                        hang_read(&h, FUSE_GETATTR);
+                fake_clock_advance(OUTSIDE_LIMIT_USEC);
+                for (unsigned k = i; k < i + OUTSIDE_BUSY_MAX; k++)
+                        UNTIL(askers[k].n_answers == 1);
+        }
+        for (unsigned i = ALL; i < N; i++) {
+                UNTIL(askers[i].n_answers == 1);
+                assert_false(askers[i].reading.is_known);
+                assert_non_null(strstr(askers[i].reason, " is not asked: 16 other questions hang."));
+        }
+        assert_int_equal(inquiry_ask(good.inquiry, &r), INQUIRY_REFUSED);
+        assert_non_null(strstr(r.reason, "/f is not asked: 16 other questions hang."));
+        turns_without_waiting();
+        hang_close(&h, "mnt");
+        UNTIL(count_stuck() == 0);
+        assert_true(ask(&good)->is_known);
+        assert_true(ask(&askers[N - 1])->is_known);
+        for (unsigned i = 0; i < N; i++) {
+                asker_close(&askers[i]);
+                free(askers[i].question.subject);
+        }
+        asker_close(&good);
+        free(good.question.subject);
+}
+
 /* What was not answered last time has two processes; the others do not wait for it. */
 static void test_silent_ones_wait_for_each_other(void **state) {
         enum { N = 6 };
@@ -1034,6 +1082,7 @@ int main(int argc, char *argv[]) {
                 TEST(test_journal),
                 TEST(test_silence),
                 TEST(test_stuck),
+                TEST(test_all_are_stuck),
                 TEST(test_silent_ones_wait_for_each_other),
                 TEST(test_processes_come_and_go),
                 TEST(test_no_program),
