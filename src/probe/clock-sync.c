@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The kernel knows, but does not tell. While the clock is not synchronized, it is asked again and again; and at once
- * when systemd-timesyncd touches the file by which it says that it has set the clock, if it runs.
+/* The kernel knows, but does not tell, so it is asked again and again; and at once when systemd-timesyncd touches the
+ * file by which it says that it has set the clock, if it runs.
  *
- * The kernel stops to call the clock synchronized when its greatest possible error, which grows by 500 millionths of
- * the time until somebody corrects it, has reached 16 seconds. So the end is no earlier than that, and is looked for
- * then: some hours later. */
+ * When nobody corrects the clock any more, the kernel calls it synchronized for some hours still. But who sets it, or
+ * a service that loses its servers, can end that at any moment. */
 
 #include "probe/clock-sync.h"
 
@@ -15,12 +14,9 @@
 
 #include "util/turn.h"
 
-#define DIRECTORY  "run/systemd/timesync"
-#define NAME       "synchronized"
-#define EVENTS     (IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_CLOSE_WRITE | IN_DELETE | IN_ONLYDIR)
-#define ERROR_MAX  (16 * USEC_PER_SEC)
-#define ERROR_RATE 2000 /* µs that pass while the error grows by one: 500 millionths */
-#define END_MIN    PROBE_SAMPLE_DEFAULT_USEC
+#define DIRECTORY "run/systemd/timesync"
+#define NAME      "synchronized"
+#define EVENTS    (IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_CLOSE_WRITE | IN_DELETE | IN_ONLYDIR)
 
 static int on_file(sd_event_source *s, const struct inotify_event *event, void *userdata) {
         Probe *p = userdata;
@@ -59,7 +55,7 @@ static int look(Probe *p, Reading *ret) {
         if (state == TIME_ERROR || t.status & STA_UNSYNC)
                 return probe_known(ret, false);
         p->is_event = true;
-        probe_look_after(p, END_MIN + usec_sub(ERROR_MAX, t.maxerror > 0 ? (usec_t)t.maxerror : 0) * ERROR_RATE);
+        probe_look_after(p, probe_sample_max(p));
         return probe_known(ret, true);
 }
 
@@ -68,4 +64,4 @@ static void stop(Probe *p) {
         p->state = NULL;
 }
 
-const ProbeKind clock_synchronized_kind = { .look = look, .stop = stop };
+const ProbeKind clock_synchronized_kind = { .look = look, .stop = stop, .uses_changed = probe_look };
