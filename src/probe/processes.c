@@ -34,6 +34,7 @@ typedef struct Processes {
         Probes *probes;
         TAILQ_HEAD(, Counter) counters;
         DIR *walk; /* NULL: there is none now */
+        int error; /* of it, so far */
         sd_event_source *turn;
 } Processes;
 
@@ -44,18 +45,25 @@ static int read_of(const Processes *ps, const char *pid, const char *name, char 
         return (int)file_read(dirfd(ps->walk), path, buf, size);
 }
 
+/* A process may end meanwhile. All else that is not readable may be one that counts. */
+static bool is_readable(Processes *ps, int r) {
+        if (r < 0 && r != -ENOENT && r != -ESRCH)
+                ps->error = r;
+        return r >= 0;
+}
+
 /* The letter after the name, which is in parentheses and may contain some. */
-static bool is_alive(const Processes *ps, const char *pid) {
+static bool is_alive(Processes *ps, const char *pid) {
         char buf[LINE_SIZE];
         const char *end;
 
-        if (read_of(ps, pid, "stat", buf, sizeof(buf)) < 0)
+        if (!is_readable(ps, read_of(ps, pid, "stat", buf, sizeof(buf))))
                 return false;
         end = strrchr(buf, ')');
         return end && end[1] == ' ' && end[2] != 'Z' && end[2] != 'X';
 }
 
-static bool process_is(const Processes *ps, const char *pid, const char *comm, const char *name) {
+static bool process_is(Processes *ps, const char *pid, const char *comm, const char *name) {
         return strncmp(comm, name, COMM_MAX) == 0 && is_alive(ps, pid);
 }
 
@@ -63,7 +71,7 @@ static void count_process(Processes *ps, const char *pid) {
         char comm[LINE_SIZE];
         Counter *c;
 
-        if (read_of(ps, pid, "comm", comm, sizeof(comm)) < 0)
+        if (!is_readable(ps, read_of(ps, pid, "comm", comm, sizeof(comm))))
                 return;
         TAILQ_FOREACH(c, &ps->counters, counters)
                 if (c->counts && process_is(ps, pid, comm, strempty(c->probe->question.subject)))
@@ -79,6 +87,7 @@ static int begin_walk(Processes *ps) {
                 c->n = 0;
                 c->is_asked = false;
         }
+        ps->error = 0;
         if (fd < 0)
                 return -errno;
         ps->walk = fdopendir(fd);
@@ -119,7 +128,10 @@ static void end_walk(Processes *ps) {
 
         (void)closedir(TAKE_PTR(ps->walk));
         (void)sd_event_source_set_enabled(ps->turn, SD_EVENT_OFF);
-        report_all(ps, sees_all ? NULL : "The processes of other users are hidden from vaktd.");
+        if (!sees_all)
+                report_all(ps, "The processes of other users are hidden from vaktd.");
+        else
+                report_all(ps, ps->error < 0 ? "The name of a process cannot be read." : NULL);
         if (somebody_asks(ps) && begin_walk(ps) < 0) /* he came while the walk was under way */
                 report_all(ps, "The processes cannot be counted.");
 }
@@ -128,9 +140,12 @@ static int on_turn(sd_event_source *s, int fd, uint32_t revents, void *userdata)
         Processes *ps = userdata;
 
         for (unsigned i = 0; i < PROCESSES_MAX; i++) {
-                const struct dirent *entry = readdir(ps->walk);
+                const struct dirent *entry;
 
+                errno = 0;
+                entry = readdir(ps->walk);
                 if (!entry) {
+                        (void)is_readable(ps, -errno);
                         end_walk(ps);
                         return 0;
                 }

@@ -328,6 +328,11 @@ static void test_processes(void **state) {
                 put_process(pid, "many", 'S');
         }
         check_known(CONDITION_PROCESS, "many", NULL, 150, 0);
+        put_file("proc/28/comm/below", ""); /* it is there, and cannot be read */
+        check_unknown(CONDITION_PROCESS, "nginx", NULL, "The name of a process cannot be read.");
+        remove_file("proc/28/comm/below");
+        remove_file("proc/28/comm");
+        check_known(CONDITION_PROCESS, "nginx", NULL, 2, 0);
         remove_file("proc/1/comm");
         check_unknown(CONDITION_PROCESS, "nginx", NULL, "The processes of other users are hidden from vaktd.");
 }
