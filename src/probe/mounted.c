@@ -14,6 +14,7 @@
 
 typedef struct Mounts {
         MountTable *table;
+        int error; /* of the last reading: then the table is an old one */
         sd_event_source *source;
         Probe **probes;
         size_t n_probes;
@@ -26,15 +27,23 @@ static void mounts_free(Mounts *m) {
         free(m);
 }
 
+static int mounts_read(Mounts *m) {
+        int r = mount_table_update(m->table, NULL, NULL);
+
+        m->error = MIN(r, 0);
+        return r;
+}
+
 static int on_mounts(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Mounts *m = userdata;
 
-        if (mount_table_update(m->table, NULL, NULL) != 0) /* also when it fails: each says so */
+        if (mounts_read(m) != 0) /* also when it fails: each says so */
                 for (size_t i = 0; i < m->n_probes; i++)
                         probe_look(m->probes[i]);
         return 0;
 }
 
+/* Being added to the loop takes note of a change since the file was opened, and does not tell: so it is read then. */
 static int mounts_new(Mounts **ret, sd_event *event) {
         Mounts *m = calloc(1, sizeof(*m));
         int r;
@@ -51,6 +60,7 @@ static int mounts_new(Mounts **ret, sd_event *event) {
                 return r;
         }
         (void)sd_event_source_set_description(m->source, "mounted");
+        (void)mounts_read(m);
         *ret = m;
         return 0;
 }
@@ -78,10 +88,17 @@ static int join(Probe *p) {
 
 static int mounted_look(Probe *p, Reading *ret) {
         int r = p->state ? 0 : join(p);
+        Mounts *m = p->state;
 
-        if (r < 0)
+        if (r >= 0 && m->error < 0) {
+                (void)mounts_read(m);
+                r = m->error;
+        }
+        if (r < 0) {
+                probe_look_after(p, PROBE_SAMPLE_DEFAULT_USEC);
                 return probe_unknown_errno(p, ret, r, "Cannot read what is mounted: %m.");
-        return probe_known(ret, mount_table_has(((Mounts *)p->state)->table, p->question.subject));
+        }
+        return probe_known(ret, mount_table_has(m->table, p->question.subject));
 }
 
 static void mounted_stop(Probe *p) {

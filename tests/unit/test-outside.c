@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -997,6 +998,7 @@ static void user_close(User *u) {
 }
 
 static void test_mounted(void **state) {
+        struct rlimit limit, none;
         usec_t interval;
         User u;
 
@@ -1015,6 +1017,18 @@ static void test_mounted(void **state) {
                 UNTIL(probe_reading(&u.use)->value == 0);
         }
         assert_int_equal(fake_clock_next(), USEC_INFINITY);
+        /* The table cannot be read: what it said before does not count any more. */
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        none = (struct rlimit){ .rlim_max = limit.rlim_max };
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        assert_int_equal(mount("tmpfs", at("m m"), "tmpfs", 0, "size=1m"), 0);
+        UNTIL(!probe_reading(&u.use)->is_known);
+        assert_string_equal(probe_reading(&u.use)->reason, "Cannot read what is mounted: Too many open files.");
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        fake_clock_advance(PROBE_SAMPLE_DEFAULT_USEC);
+        UNTIL(probe_reading(&u.use)->is_known);
+        assert_int_equal(probe_reading(&u.use)->value, 1);
+        assert_int_equal(umount(at("m m")), 0);
         user_close(&u);
 }
 
