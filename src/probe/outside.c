@@ -347,6 +347,7 @@ static int worker_spawn(Worker *w) {
                 return 0;
         r = -errno;
         (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0); /* nobody else will */
         return r;
 }
 
