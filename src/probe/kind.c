@@ -310,7 +310,8 @@ void probe_report_moment(Probe *p, const Reading *r) {
 
 /* --- looking --- */
 
-static void probe_do_look(Probe *p, usec_t now) {
+/* Returns whether it goes on in the next turn. */
+static bool probe_do_look(Probe *p, usec_t now) {
         Reading r = {};
 
         p->probes->n_looks++;
@@ -323,12 +324,13 @@ static void probe_do_look(Probe *p, usec_t now) {
                 break;
         case PROBE_AGAIN:
                 probe_look_between(p, now, now);
-                break;
+                return true;
         case PROBE_SILENT:
                 break;
         default:
                 probe_answer(p, &r);
         }
+        return false;
 }
 
 int probe_on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -340,7 +342,8 @@ int probe_on_timer(sd_event_source *s, uint64_t usec, void *userdata) {
                 Probe *p = first->owner;
 
                 (void)heap_set(&probes->looks, USEC_INFINITY, USEC_INFINITY, p, &p->position);
-                probe_do_look(p, now);
+                if (probe_do_look(p, now))
+                        break;
         }
         probes_arm(probes);
         return 0;
