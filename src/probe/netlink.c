@@ -37,7 +37,7 @@ static int read_messages(const struct nlmsghdr *m, size_t n, NetlinkVisit visit,
                 int r;
 
                 if (m->nlmsg_type == NLMSG_DONE)
-                        return NETLINK_DONE;
+                        return m->nlmsg_flags & NLM_F_DUMP_INTR ? -EINTR : NETLINK_DONE;
                 if (m->nlmsg_type == NLMSG_ERROR) {
                         const struct nlmsgerr *e = NLMSG_DATA(m);
 

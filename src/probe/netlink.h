@@ -20,7 +20,8 @@ int netlink_open(int protocol, uint32_t groups);
 int netlink_open_list(int protocol, struct nlmsghdr *m);
 
 /* Reads some messages of the kernel and calls visit for each; it may return a positive number to be given no more.
- * Returns that number plus NETLINK_DONE, or one of the above, or negative errno (-ENOBUFS: messages were lost). */
+ * Returns that number plus NETLINK_DONE, or one of the above, or negative errno (-ENOBUFS: messages were lost;
+ * -EINTR: the list has changed while it was written, which NLM_F_DUMP_INTR of a message says, too). */
 typedef int (*NetlinkVisit)(const struct nlmsghdr *m, void *userdata);
 int netlink_read(int fd, NetlinkVisit visit, void *userdata);
 

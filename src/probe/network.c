@@ -20,14 +20,16 @@
 #include "util/ascii.h"
 #include "util/turn.h"
 
-#define PAUSE USEC_PER_SEC /* between two lists of routes */
+#define PAUSE      USEC_PER_SEC /* between two lists of routes */
+#define DOUBTS_MAX 4            /* lists of routes at once, after which a "no" is believed */
 
 /* --- online --- */
 
 typedef struct Online {
         sd_event_source *changes; /* owns its socket; NULL: nobody tells, so that it is sampled */
         int list_fd;              /* open while the list is being read */
-        bool has_changed;         /* since the list was asked for */
+        bool has_changed;         /* since the list was asked for, or while it was written */
+        unsigned n_doubts;        /* lists in a row without a route, of which that holds */
         usec_t listed_boottime;
 } Online;
 
@@ -71,6 +73,9 @@ static bool route_works(const struct nlmsghdr *m) {
 }
 
 static int visit_route(const struct nlmsghdr *m, void *userdata) {
+        Online *online = userdata;
+
+        online->has_changed = online->has_changed || m->nlmsg_flags & NLM_F_DUMP_INTR;
         return route_works(m);
 }
 
@@ -159,11 +164,18 @@ static int look_at_routes(Probe *p, Reading *ret) {
         if (r >= 0 && online->list_fd < 0)
                 r = online_open_list(p, online);
         if (r >= 0)
-                r = netlink_read(online->list_fd, visit_route, NULL);
+                r = netlink_read(online->list_fd, visit_route, online);
         if (r == NETLINK_MORE)
                 return PROBE_AGAIN;
         if (online)
                 online->list_fd = safe_close(online->list_fd);
+        if (r == NETLINK_EMPTY)
+                r = -ENODATA; /* it does not end */
+        /* A route that was replaced meanwhile may stand in neither place. */
+        if ((r == -EINTR || (r == NETLINK_DONE && online->has_changed)) && ++online->n_doubts < DOUBTS_MAX)
+                return PROBE_AGAIN;
+        if (online)
+                online->n_doubts = 0;
         if (r < 0) {
                 if (p->is_event)
                         probe_look_after(p, PROBE_SAMPLE_DEFAULT_USEC);
@@ -328,6 +340,8 @@ static int visit_unix(const struct nlmsghdr *m, void *userdata) {
 
         if (m->nlmsg_type != SOCK_DIAG_BY_FAMILY || m->nlmsg_len < NLMSG_LENGTH(sizeof(*body)))
                 return 0;
+        if (body->udiag_type != SOCK_DGRAM && body->udiag_state != TCP_LISTEN)
+                return 0; /* it has a name only */
         for (a = netlink_attributes(m, sizeof(*body), &n); RTA_OK(a, n); a = netlink_next_attribute(a, &n))
                 if (a->rta_type == UNIX_DIAG_NAME)
                         return name_is(RTA_DATA(a), RTA_PAYLOAD(a), l->name);
@@ -383,7 +397,9 @@ static int look_at_sockets(Probe *p, Reading *ret) {
                 return PROBE_AGAIN;
         if (r == -ENOENT && l->stage > 0) /* a kernel without IPv6 */
                 r = NETLINK_DONE;
-        if ((r == NETLINK_DONE || r == NETLINK_EMPTY) && listening_advance(l, protocol))
+        if (r == NETLINK_EMPTY)
+                r = -ENODATA; /* it does not end */
+        if (r == NETLINK_DONE && listening_advance(l, protocol))
                 return PROBE_AGAIN;
         if (l) {
                 l->list_fd = safe_close(l->list_fd);

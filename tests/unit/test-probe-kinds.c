@@ -467,6 +467,13 @@ static void test_listening_unix(void **state) {
         (void)close(stream);
         (void)close(datagram);
         check_known(CONDITION_LISTENING, named.sun_path, "unix", 0, 0); /* the file is still there */
+        (void)unlink(named.sun_path);
+        stream = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(stream, (struct sockaddr *)&named, sizeof(named)), 0);
+        check_known(CONDITION_LISTENING, named.sun_path, "unix", 0, 0); /* it has the name, and does not listen */
+        assert_int_equal(listen(stream, 1), 0);
+        check_known(CONDITION_LISTENING, named.sun_path, "unix", 1, 0);
+        (void)close(stream);
 }
 
 /* --- online --- */
