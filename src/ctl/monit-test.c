@@ -14,6 +14,9 @@
 #define NOISE        "is as are on only with and has using use the to than was but of at in usage used does do"
 #define PGREP        "/usr/bin/pgrep"
 #define PERCENT_FULL (100 * PERCENT_ONE)
+#define NETWORK_HINT                                                                                                  \
+        "exec has no network. Write a job with [Timer] that runs a program such as curl, and OnFailure= or job NAME " \
+        "is failed."
 
 /* The words of a test that mean something. */
 typedef struct Words {
@@ -268,21 +271,20 @@ static void test_socket(MonitTest *t, Words *w, const MonitSubject *s) {
         bool is_udp = find(w, "udp"), is_unix = find(w, "unixsocket unix");
 
         if (!is_unix && !find(w, "port")) {
-                refuse(t, "A host is not pinged. Write exec with a program that does.");
+                refuse(t, "A host is not pinged. " NETWORK_HINT);
                 return;
         }
         port = take_any(w);
         if (!host)
                 host = s->kind == MONIT_HOST ? s->target : "localhost";
         if (!is_unix && !is_local(host)) {
-                refuse(t, "No connections are made to other machines. Write exec with a program that does, such as "
-                          "curl.");
+                refuse(t, "No connections are made to other machines. " NETWORK_HINT);
                 return;
         }
         asked = question(CONDITION_LISTENING, strempty(port), is_unix ? "unix" : is_udp ? "udp" : "tcp");
         t->condition = alloc_format("not %s", asked);
         if (find(w, "protocol proto send expect request"))
-                t->loss = "It is tested that something listens, but not what it replies. exec can do that.";
+                t->loss = "It is tested that something listens, but not what it replies. " NETWORK_HINT;
 }
 
 /* A word in a command line. */

@@ -87,8 +87,8 @@ static const struct {
         { __LINE__, &pidfile, "3 restarts within 5", NULL, "MinIntervalSec=" },
         { __LINE__, &pidfile, "changed pid", NULL, "There is no condition" },
         { __LINE__, &near, "failed port 22 protocol ssh", "not listening tcp 22", NULL },
-        { __LINE__, &far, "failed port 22", NULL, "other machines" },
-        { __LINE__, &far, "failed ping", NULL, "not pinged" },
+        { __LINE__, &far, "failed port 22", NULL, "exec has no network" },
+        { __LINE__, &far, "failed ping", NULL, "job NAME is failed" },
         { __LINE__, &program, "status != 0", "not exec \"/bin/x -y 'a b'\"", NULL },
         { __LINE__, &program, "status > 0", "not exec \"/bin/x -y 'a b'\"", NULL },
         { __LINE__, &program, "status == 0", "exec \"/bin/x -y 'a b'\"", NULL },
@@ -126,7 +126,8 @@ static void test_what_is_lost(void **state) {
                 bool is_exec;
         } expected[] = {
                 { __LINE__, &pidfile, "does not exist", "by its name", false },
-                { __LINE__, &pidfile, "failed port 80 protocol http", "not what it replies", false },
+                { __LINE__, &pidfile, "failed port 80 protocol http", "not what it replies. exec has no network",
+                  false },
                 { __LINE__, &pidfile, "failed port 80", NULL, false },
                 { __LINE__, &other_pidfile, "does not exist", NULL, false },
                 { __LINE__, &pattern, "does not exist", NULL, true },
