@@ -88,6 +88,7 @@ out "the truth of all" '^The condition is true\.$'
 ctl test memory-available '<' 0%
 ends 1 "test of a false condition, in words"
 out "that is false" '^The condition is false\.$'
+export VAKTD_PROGRAM_DIR=${VAKTD_BIN%/*}/exec # where vakt-probe is
 ctl test 'temperature no-such-zone > 1'
 ends 7 "test of what is unknown"
 out "with the reason" 'unknown: The machine has no thermal zone and no sensor called no-such-zone\.$'
