@@ -25,7 +25,8 @@ static int print_json(const JobPlan *p) {
 }
 
 static void print_files(const Ctl *c, const JobPlan *p) {
-        for (const PlannedFile *f = p->files; f < p->files + p->n_files; f++) {
+        for (size_t i = 0; i < p->n_files; i++) {
+                const PlannedFile *f = &p->files[i];
                 bool escape = c->terminal && !c->null;
                 _cleanup_free_ char *escaped = escape ? text_escape_n(f->path, f->n, 0) : NULL;
 
