@@ -22,6 +22,7 @@
 #include "exec/child-process.h"
 #include "exec/environment.h"
 #include "util/log.h"
+#include "util/spawn-signals.h"
 #include "util/strv.h"
 
 /* --- main processes, by pid --- */
@@ -590,24 +591,13 @@ static void child_freep(ChildExecutor **e) {
 static void child_acknowledge(Executor *base) {
 }
 
-/* A run begins with every signal at its default and none blocked, whatever the daemon does with its own. */
 static int executor_set_attributes(ChildExecutor *e) {
-        sigset_t all, none;
-        int r;
+        int r = posix_spawnattr_init(&e->attributes);
 
-        (void)sigfillset(&all);
-        (void)sigemptyset(&none);
-        r = posix_spawnattr_init(&e->attributes);
         if (r != 0)
                 return -r;
         e->has_attributes = true;
-        r = posix_spawnattr_setflags(&e->attributes,
-                                     POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        if (r == 0)
-                r = posix_spawnattr_setsigmask(&e->attributes, &none);
-        if (r == 0)
-                r = posix_spawnattr_setsigdefault(&e->attributes, &all);
-        return -r;
+        return -spawn_set_signals(&e->attributes);
 }
 
 static void executor_open_helper(ChildExecutor *e) {

@@ -24,6 +24,7 @@
 #include "time/span.h"
 #include "util/escape.h"
 #include "util/nofile.h"
+#include "util/spawn-signals.h"
 #include "util/strv.h"
 #include "util/turn.h"
 
@@ -278,20 +279,6 @@ static int on_end(sd_event_source *s, int fd, uint32_t revents, void *userdata) 
 
 /* --- starting them --- */
 
-static int set_signals(posix_spawnattr_t *attributes) {
-        sigset_t all, none;
-        int r;
-
-        (void)sigfillset(&all);
-        (void)sigemptyset(&none);
-        r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        if (r == 0)
-                r = posix_spawnattr_setsigmask(attributes, &none);
-        if (r == 0)
-                r = posix_spawnattr_setsigdefault(attributes, &all);
-        return r;
-}
-
 static int set_files(posix_spawn_file_actions_t *actions, int fd) {
         int r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDWR | O_NOCTTY, 0);
 
@@ -317,7 +304,7 @@ static int spawn(const Outside *o, bool as_nobody, int fd, pid_t *ret) {
         if (r == 0) {
                 r = set_files(&actions, fd);
                 if (r == 0)
-                        r = set_signals(&attributes);
+                        r = spawn_set_signals(&attributes);
                 nofile_limit_restore();
                 if (r == 0)
                         r = posix_spawn(ret, o->program, &actions, &attributes, argv, o->environment);

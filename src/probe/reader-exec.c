@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "probe/reader.h"
+#include "util/spawn-signals.h"
 #include "util/words.h"
 
 #define WORDS_MAX       64
@@ -44,20 +45,6 @@ static int add_streams(posix_spawn_file_actions_t *actions) {
         return r;
 }
 
-static int set_signals(posix_spawnattr_t *attributes) {
-        sigset_t all, none;
-        int r;
-
-        (void)sigfillset(&all);
-        (void)sigemptyset(&none);
-        r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        if (r == 0)
-                r = posix_spawnattr_setsigmask(attributes, &none);
-        if (r == 0)
-                r = posix_spawnattr_setsigdefault(attributes, &all);
-        return r;
-}
-
 static int spawn(char *const *words, pid_t *ret) {
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
@@ -70,7 +57,7 @@ static int spawn(char *const *words, pid_t *ret) {
         if (r == 0) {
                 r = add_streams(&actions);
                 if (r == 0)
-                        r = set_signals(&attributes);
+                        r = spawn_set_signals(&attributes);
                 if (r == 0)
                         r = posix_spawnp(ret, words[0], &actions, &attributes, words, environ);
                 posix_spawnattr_destroy(&attributes);

@@ -7,4 +7,4 @@
 
 #include <stdint.h>
 
-extern uint64_t steps_taken; /* since the start; whoever does such work adds to it */
+extern uint64_t steps_taken; /* since the start; each function that does such work adds to it */

@@ -437,6 +437,16 @@ static void test_programs(void **state) {
         assert_int_not_equal(system("pgrep -f '[s]leep 54321' >/dev/null"), 0);
 }
 
+/* What the daemon does with its signals is not for programs; here, SIGUSR1. */
+static void test_program_has_its_signals(void **state) {
+        void (*before)(int) = signal(SIGUSR1, SIG_IGN);
+
+        run("printf '#!/bin/sh\\n! grep -qE \"^SigIgn:.*[2367abef]..$\" /proc/self/status' >%s; chmod 755 %s",
+            at("signals"), at("signals"));
+        says(CONDITION_EXEC, at("signals"), 1);
+        (void)signal(SIGUSR1, before);
+}
+
 /* The program and all that it started are ended, and the next one finds its place. */
 static void test_program_that_does_not_end(void **state) {
         Asker a;
@@ -1097,6 +1107,7 @@ int main(int argc, char *argv[]) {
                 TEST(test_certificates),
                 TEST(test_no_certificates),
                 TEST(test_programs),
+                TEST(test_program_has_its_signals),
                 TEST(test_program_that_does_not_end),
                 TEST(test_journal),
                 TEST(test_silence),
