@@ -183,7 +183,7 @@ static char *why_overlap(char buf[static GATE_WHY_MAX], const GateInput *in, con
 
 /* --- the machine --- */
 
-/* Asked of what waits in the queue of its job: there it holds no slot, and nobody's place. Whoever learns more about
+/* Asked of what waits in the queue of its job: there it holds no slot, and nobody's place. Who learns more about
  * the condition pumps that queue. */
 static GateAnswer ask_condition(const GateInput *in, usec_t now) {
         const Condition *c = in->is_now ? NULL : in->def->wait_for;

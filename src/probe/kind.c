@@ -127,7 +127,7 @@ static void probe_release_held(Probe *p) {
         reading_done(&r);
 }
 
-/* Whoever hears of a reading may look at it in the next turn only. */
+/* Those who hear of a reading may look at it in the next turn only. */
 static void probes_release_held(Probes *probes) {
         Probe *p, *next;
 
