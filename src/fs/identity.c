@@ -180,9 +180,9 @@ static int find_groups(Identity *i, const char *user) {
 int identity_of_user(const char *name, Identity *ret) {
         uid_t uid = UID_UNKNOWN;
         bool is_number = identity_parse_id(name, &uid);
-        const struct passwd *pw;
+        const struct passwd *pw = NULL;
         Identity i = {};
-        FILE *f;
+        FILE *f = NULL;
         int r;
 
         r = find_passwd(is_number ? NULL : name, uid, &f, &pw);
@@ -229,9 +229,9 @@ bool identity_has_group(const Identity *i, const char *name) {
 }
 
 char *user_name(uid_t uid) {
-        const struct passwd *pw;
+        const struct passwd *pw = NULL;
         char *text;
-        FILE *f;
+        FILE *f = NULL;
 
         if (find_passwd(NULL, uid, &f, &pw) < 0)
                 return asprintf(&text, "uid %u", (unsigned)uid) < 0 ? NULL : text;
