@@ -15,8 +15,8 @@ cd "$(dirname "$0")/../../src"
 # daemon (client) and vaktctl (ctl) stand beside the house, and may use what is pure.
 declare -A layer=(
         [util]=0 [fs]=1 [time]=1 [condition]=2 [job]=3 [systemd]=4
-        [config]=5 [sched]=5 [watch]=5 [probe]=5 [exec]=5 [ledger]=5 [upkeep]=5
-        [core]=6 [bus]=7 [trigger]=7 [vaktd]=8
+        [config]=5 [sched]=5 [watch]=5 [probe]=5 [exec]=5 [ledger]=5
+        [core]=6 [upkeep]=6 [bus]=7 [trigger]=7 [vaktd]=8
 )
 client_may="util"
 ctl_may="util time condition job config probe client"
