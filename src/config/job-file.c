@@ -251,8 +251,6 @@ static int validate_commands(Builder *b) {
                 return 0;
         if (first == ELEMENTSOF(ways))
                 return problem_nothing_to_run(b);
-        if (b->def->rotate || b->def->clean)
-                return upkeep_put_command(b);
         return b->shell ? put_shell_command(b) : 0;
 }
 
@@ -270,6 +268,8 @@ static int finish(Builder *b) {
                 r = validate_commands(b);
         if (r >= 0)
                 r = service_finish(b);
+        if (r >= 0 && builder_n_problems(b) == 0)
+                r = upkeep_put_command(b);
         if (r >= 0 && builder_n_problems(b) == 0)
                 r = run_finish_chains(b);
         for (size_t i = 0; r >= 0 && i < b->n_problems; i++)

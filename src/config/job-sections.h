@@ -71,5 +71,5 @@ extern const size_t n_rotate_rows, n_clean_rows;
 /* Validates the sections as a whole; one that is not there is dropped from the definition. 0 or -ENOMEM. */
 int upkeep_finish(Builder *b);
 
-/* Makes the command of a job that has one of the sections. 0 or -ENOMEM. */
+/* Makes the command of a job that has one of the sections, once the rest of the job is known. 0 or -ENOMEM. */
 int upkeep_put_command(Builder *b);

@@ -16,6 +16,7 @@
 #include "config/names.h"
 #include "config/source.h"
 #include "config/upkeep.h"
+#include "util/array.h"
 #include "util/ascii.h"
 #include "util/size.h"
 #include "util/strv.h"
@@ -26,6 +27,8 @@
 #define LEVEL_MAX   19 /* of zstd, as long as it takes no more memory than usual */
 #define GZIP_MAX    9
 #define SHOWN_MAX   64
+
+#define STATE_DIRECTORIES "/var/lib/" /* of the services of the system */
 
 /* --- parsers --- */
 
@@ -500,12 +503,78 @@ int upkeep_finish(Builder *b) {
         return r;
 }
 
-int upkeep_put_command(Builder *b) {
-        const char *program = b->def->rotate ? "vakt-rotate" : "vakt-clean";
-        CommandDef *c = calloc(1, sizeof(*c));
+/* --- the command --- */
+
+static bool has_user(const JobDef *d) {
+        const UnitValue *user = job_def_setting(d, "User"), *dynamic = job_def_setting(d, "DynamicUser");
+
+        return (user && !streq(user->text, "root") && !streq(user->text, "0")) || (dynamic && dynamic->number > 0);
+}
+
+/* The service manager makes the directory for the user of the run, whatever else of the file system is read-only. */
+static int put_state_property(Builder *b, const char *directory) {
+        JobDef *d = b->def;
+        const Place *first = builder_section_place(b, "Rotate");
+        UnitProperty p[] = {
+                { .name = "StateDirectory", .signature = "as" },
+                { .name = "StateDirectoryMode", .signature = "u" },
+        };
         int r;
 
+        r = unit_property_add_number(&p[0], 1);
+        if (r >= 0)
+                r = unit_property_add_text(&p[0], directory, SIZE_MAX);
+        if (r >= 0)
+                r = unit_property_add_number(&p[1], 0700);
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(p); i++) {
+                UnitProperty *property = ARRAY_NEXT(d->properties, d->n_properties);
+
+                if (!property) {
+                        r = -ENOMEM;
+                        break;
+                }
+                p[i].path = d->fragment;
+                p[i].line = first->line;
+                *property = TAKE_GENERIC(p[i], (UnitProperty){});
+                d->n_properties++;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(p); i++)
+                unit_property_done(&p[i]);
+        return r;
+}
+
+/* Where the program keeps what it knows of each log: below the state of the instance, which is nobody's but ours, or
+ * for a job with User= in a directory of its own. A child of ours with User= cannot be given one: then it has that of
+ * its user. */
+static int put_state_directory(Builder *b, char ***argv) {
+        const char *state = b->context->state_dir, *name = b->def->name, *below;
+        bool units = b->context->target == LOADER_FOR_UNITS;
+        _cleanup_free_ char *directory = NULL;
+        int r;
+
+        if (!state || !b->def->rotate || (has_user(b->def) && !units))
+                return 0;
+        if (has_user(b->def))
+                r = string_format(&directory, STATE_DIRECTORIES "vaktd-rotate/%s", name);
+        else
+                r = string_format(&directory, "%s/rotate", state);
+        if (r < 0)
+                return r;
+        below = startswith(directory, STATE_DIRECTORIES);
+        if (units && below)
+                r = put_state_property(b, below);
+        return r < 0 ? r : strv_extendf(argv, "--state-directory=%s", directory);
+}
+
+int upkeep_put_command(Builder *b) {
+        const char *program = b->def->rotate ? "vakt-rotate" : "vakt-clean";
+        CommandDef *c;
+        int r;
+
+        if (!b->def->rotate && !b->def->clean)
+                return 0;
         assert(b->def->n_commands == 0);
+        c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
         free(b->def->commands);
@@ -517,7 +586,9 @@ int upkeep_put_command(Builder *b) {
                 r = strv_extend(&c->argv, c->path);
         if (r >= 0)
                 r = strv_extendf(&c->argv, "--job=%s", b->def->name);
-        for (char **line = b->upkeep; r >= 0 && *line; line++)
+        if (r >= 0)
+                r = put_state_directory(b, &c->argv);
+        for (char **line = b->upkeep; r >= 0 && line && *line; line++)
                 r = strv_extend(&c->argv, *line);
         return r;
 }

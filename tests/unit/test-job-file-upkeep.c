@@ -40,6 +40,50 @@ static JobDef *build_good(const char *name, const char *file, const char *dropin
         return def;
 }
 
+/* Where the program keeps its state, and what the service manager is told of that. */
+static const struct {
+        int line;
+        LoaderTarget target;
+        const char *state_dir, *service;
+        const char *argument; /* NULL: none */
+        const char *property; /* NULL: none */
+} state_rows[] = {
+        { __LINE__, LOADER_FOR_UNITS, "/var/lib/vaktd", "", "/var/lib/vaktd/rotate", "vaktd/rotate" },
+        { __LINE__, LOADER_FOR_UNITS, "/srv/state", "User=root\n", "/srv/state/rotate", NULL },
+        { __LINE__, LOADER_FOR_UNITS, "/var/lib/vaktd", "User=app\n", "/var/lib/vaktd-rotate/a", "vaktd-rotate/a" },
+        { __LINE__, LOADER_FOR_UNITS, "/s", "DynamicUser=yes\n", "/var/lib/vaktd-rotate/a", "vaktd-rotate/a" },
+        { __LINE__, LOADER_FOR_USER_UNITS, "/home/u/.local/state/vaktd", "", "/home/u/.local/state/vaktd/rotate",
+          NULL },
+        { __LINE__, LOADER_FOR_CHILDREN, "/var/lib/vaktd", "", "/var/lib/vaktd/rotate", NULL },
+        { __LINE__, LOADER_FOR_CHILDREN, "/var/lib/vaktd", "User=app\n", NULL, NULL },
+        { __LINE__, LOADER_FOR_ANY, NULL, "", NULL, NULL },
+};
+
+static void test_state_directory(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(state_rows); i++) {
+                JobFileContext c = { .host = "host",
+                                     .target = state_rows[i].target,
+                                     .state_dir = state_rows[i].state_dir };
+                JobText text = { .path = (char *)A };
+                const char *argument;
+                const UnitValue *list;
+                Diagnostics d = {};
+                JobDef *def = NULL;
+
+                assert_true(asprintf(&text.bytes, "[Rotate]\nPath=/l\n[Service]\n%s", state_rows[i].service) > 0);
+                text.n = strlen(text.bytes);
+                assert_int_equal(job_file_build("a", &c, &text, 1, &d, &def), 0);
+                argument = startswith(def->commands[0].argv[2], "--state-directory=");
+                list = job_def_setting(def, "StateDirectory");
+                if (!streq_ptr(argument, state_rows[i].argument) ||
+                    !streq_ptr(list ? list[1].text : NULL, state_rows[i].property))
+                        fail_msg("row of line %d: %s", state_rows[i].line, def->commands[0].argv[2]);
+                assert_true(!list || job_def_setting(def, "StateDirectoryMode")->number == 0700);
+                free(text.bytes);
+                job_def_unref(def);
+        }
+}
+
 static void test_rotate_defaults(void **state) {
         JobDef *d = build_good("a", "[Rotate]\nPath=/l//*.log\n", NULL);
         const RotateDef *r = d->rotate;
@@ -375,6 +419,7 @@ static void test_bad_arguments(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_state_directory),
                 cmocka_unit_test(test_rotate_defaults),
                 cmocka_unit_test(test_rotate_every_key),
                 cmocka_unit_test(test_rotate_clear),
