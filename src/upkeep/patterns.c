@@ -12,8 +12,7 @@
 
 typedef struct Component {
         char *name;
-        Glob *glob;  /* NULL: it is the name */
-        bool is_any; /* "**": any number of directories */
+        Glob *glob; /* NULL: it is the name */
 } Component;
 
 struct Pattern {
@@ -25,18 +24,17 @@ struct Pattern {
 typedef struct Walker {
         const Pattern *pattern;
         const PatternVisitor *visitor;
-        unsigned depth;
         unsigned long n_entries;
 } Walker;
 
 /* --- places --- */
 
-Place *place_ref(Place *p) {
+Workplace *workplace_ref(Workplace *p) {
         p->n_refs++;
         return p;
 }
 
-Place *place_unref(Place *p) {
+Workplace *workplace_unref(Workplace *p) {
         if (!p || --p->n_refs > 0)
                 return NULL;
         guarded_close(&p->directory);
@@ -46,8 +44,8 @@ Place *place_unref(Place *p) {
 }
 
 /* Takes over the directory and the path, also on failure. */
-static int place_new(Place **ret, GuardedDirectory *directory, char *path) {
-        _cleanup_(place_unrefp) Place *p = calloc(1, sizeof(*p));
+static int workplace_new(Workplace **ret, GuardedDirectory *directory, char *path) {
+        _cleanup_(workplace_unrefp) Workplace *p = calloc(1, sizeof(*p));
         char number[sizeof("4294967295")];
         int r;
 
@@ -56,7 +54,7 @@ static int place_new(Place **ret, GuardedDirectory *directory, char *path) {
                 free(path);
                 return -ENOMEM;
         }
-        *p = (Place){
+        *p = (Workplace){
                 .n_refs = 1,
                 .directory = *directory,
                 .path = path,
@@ -73,7 +71,7 @@ static int place_new(Place **ret, GuardedDirectory *directory, char *path) {
         return 0;
 }
 
-int place_open(Place **ret, const char *path, char **reterr) {
+int workplace_open(Workplace **ret, const char *path, char **reterr) {
         GuardedDirectory directory;
         char *copy;
         int r = guarded_open(path, &directory, reterr);
@@ -85,10 +83,10 @@ int place_open(Place **ret, const char *path, char **reterr) {
                 guarded_close(&directory);
                 return -ENOMEM;
         }
-        return place_new(ret, &directory, copy);
+        return workplace_new(ret, &directory, copy);
 }
 
-int place_open_entry(Place **ret, const Place *parent, const char *name, char **reterr) {
+int workplace_open_entry(Workplace **ret, const Workplace *parent, const char *name, char **reterr) {
         _cleanup_(identity_restore) IdentityScope scope = {};
         _cleanup_free_ char *path = NULL;
         GuardedDirectory directory;
@@ -96,31 +94,26 @@ int place_open_entry(Place **ret, const Place *parent, const char *name, char **
 
         r = string_format(&path, "%s/%s", parent->path, name);
         if (r >= 0)
-                r = place_enter(parent, &scope);
+                r = workplace_enter(parent, &scope);
         if (r >= 0)
                 r = guarded_open_entry(&parent->directory, parent->path, name, &directory, reterr);
         identity_restore(&scope);
-        return r < 0 ? r : place_new(ret, &directory, TAKE_PTR(path));
+        return r < 0 ? r : workplace_new(ret, &directory, TAKE_PTR(path));
 }
 
-int place_enter(const Place *p, IdentityScope *scope) {
+int workplace_enter(const Workplace *p, IdentityScope *scope) {
         return p->acts_as_owner ? identity_enter(scope, &p->owner) : 0;
 }
 
 /* --- patterns --- */
 
 static int add_component(Pattern *p, const char *name, size_t n) {
-        Component *c = &p->components[p->n_components];
-        bool is_any = n == 2 && memcmp(name, "**", 2) == 0;
+        Component *c = &p->components[p->n_components++];
 
-        if (is_any && p->n_components > 0 && c[-1].is_any)
-                return 0; /* twice says no more than once */
         c->name = strndup(name, n);
         if (!c->name)
                 return -ENOMEM;
-        c->is_any = is_any;
-        p->n_components++;
-        return !is_any && glob_is_pattern(c->name) ? glob_new(&c->glob, c->name) : 0;
+        return glob_is_pattern(c->name) ? glob_new(&c->glob, c->name) : 0;
 }
 
 static bool has_dots(const char *text) {
@@ -147,7 +140,7 @@ static const char *base_end(const char *text) {
 int pattern_new(Pattern **ret, const char *text) {
         _cleanup_(pattern_freep) Pattern *p = NULL;
         const char *end;
-        size_t n_most = 2;
+        size_t n = 0;
         int r = 0;
 
         if (text[0] != '/' || text[strlen(text) - 1] == '/' || has_dots(text))
@@ -157,17 +150,17 @@ int pattern_new(Pattern **ret, const char *text) {
                 return -ENOMEM;
         end = base_end(text);
         for (const char *s = end; *s; s++)
-                n_most += *s == '/';
+                n += *s == '/';
+        if (n > PATTERN_DEPTH_MAX)
+                return -E2BIG;
         p->base = end == text ? strdup("/") : strndup(text, (size_t)(end - text));
-        p->components = calloc(n_most, sizeof(Component));
+        p->components = calloc(n, sizeof(Component));
         if (!p->base || !p->components)
                 return -ENOMEM;
         for (const char *s = end; r >= 0 && *s; s += strcspn(s, "/")) {
                 s += strspn(s, "/");
                 r = add_component(p, s, strcspn(s, "/"));
         }
-        if (r >= 0 && p->components[p->n_components - 1].is_any)
-                r = add_component(p, "*", 1);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(p);
@@ -202,16 +195,16 @@ const char *pattern_literal(const Pattern *p) {
 
 /* --- the walk --- */
 
-static int walk(Walker *w, Place *place, size_t at);
+static int walk(Walker *w, Workplace *place, size_t at);
 
-static void refuse(const Walker *w, const Place *parent, const char *name, int error, const char *reason) {
+static void refuse(const Walker *w, const Workplace *parent, const char *name, int error, const char *reason) {
         _cleanup_free_ char *path = NULL;
 
         if (string_format(&path, "%s/%s", parent->path, name) >= 0)
                 w->visitor->refused(w->visitor->userdata, path, error, reason ?: strerror(-error));
 }
 
-static bool is_excluded(const Walker *w, const Place *parent, const char *name) {
+static bool is_excluded(const Walker *w, const Workplace *parent, const char *name) {
         _cleanup_free_ char *path = NULL;
 
         return w->visitor->filter && string_format(&path, "%s/%s", parent->path, name) >= 0 &&
@@ -220,32 +213,26 @@ static bool is_excluded(const Walker *w, const Place *parent, const char *name) 
 
 /* What is no directory, or none any more, is nothing to speak of; and a wildcard does not mean the links it matches.
  */
-static int walk_entry(Walker *w, Place *parent, const Component *c, const char *name, size_t next) {
-        bool is_expected = !c->glob && !c->is_any, is_too_deep = w->depth >= PATTERN_DEPTH_MAX;
-        _cleanup_(place_unrefp) Place *place = NULL;
+static int walk_entry(Walker *w, Workplace *parent, const Component *c, const char *name, size_t next) {
+        _cleanup_(workplace_unrefp) Workplace *place = NULL;
         _cleanup_free_ char *reason = NULL;
         int r;
 
         if (is_excluded(w, parent, name))
                 return 0;
-        r = is_too_deep ? -ELOOP : place_open_entry(&place, parent, name, &reason);
+        r = workplace_open_entry(&place, parent, name, &reason);
+        if (r >= 0)
+                return walk(w, place, next);
         if (r == -ENOMEM)
                 return r;
-        if (is_too_deep)
-                refuse(w, parent, name, r, "It is too deep below the first wildcard, and is not entered");
-        else if (r < 0 && r != -ENOENT && r != -ENOTDIR && (r != -ELOOP || is_expected))
+        if (r != -ENOENT && r != -ENOTDIR && (r != -ELOOP || !c->glob))
                 refuse(w, parent, name, r, reason);
-        if (r < 0)
-                return 0;
-        w->depth++;
-        r = walk(w, place, next);
-        w->depth--;
-        return r;
+        return 0;
 }
 
-DIR *place_list(const Place *p) {
+DIR *workplace_list(const Workplace *p) {
         _cleanup_(identity_restore) IdentityScope scope = {};
-        int r = place_enter(p, &scope);
+        int r = workplace_enter(p, &scope);
 
         if (r < 0) {
                 errno = -r;
@@ -254,9 +241,9 @@ DIR *place_list(const Place *p) {
         return fd_list(p->directory.fd);
 }
 
-/* Into each directory that the component matches, or into every one of "**". */
-static int walk_entries(Walker *w, Place *place, const Component *c, size_t next) {
-        _cleanup_(closedirp) DIR *dir = place_list(place);
+/* Into each directory that the component matches. */
+static int walk_entries(Walker *w, Workplace *place, const Component *c, size_t next) {
+        _cleanup_(closedirp) DIR *dir = workplace_list(place);
         const struct dirent *e;
         int r = 0;
 
@@ -269,33 +256,28 @@ static int walk_entries(Walker *w, Place *place, const Component *c, size_t next
                         continue;
                 if (++w->n_entries > PATTERN_ENTRIES_MAX)
                         return -E2BIG;
-                if ((e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) && (c->is_any || component_matches(c, e->d_name)))
+                if ((e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) && component_matches(c, e->d_name))
                         r = walk_entry(w, place, c, e->d_name, next);
         }
         return r;
 }
 
 /* at: the component that names of this directory are to match. */
-static int walk(Walker *w, Place *place, size_t at) {
+static int walk(Walker *w, Workplace *place, size_t at) {
         const Component *c = &w->pattern->components[at];
-        int r;
 
         if (at + 1 == w->pattern->n_components)
                 return w->visitor->visit(w->visitor->userdata, place, w->pattern);
-        if (c->is_any) {
-                r = walk(w, place, at + 1);
-                return r < 0 ? r : walk_entries(w, place, c, at);
-        }
         return c->glob ? walk_entries(w, place, c, at + 1) : walk_entry(w, place, c, c->name, at + 1);
 }
 
 int pattern_walk(const Pattern *p, const PatternVisitor *v) {
         Walker w = { .pattern = p, .visitor = v };
-        _cleanup_(place_unrefp) Place *place = NULL;
+        _cleanup_(workplace_unrefp) Workplace *place = NULL;
         _cleanup_free_ char *reason = NULL;
         int r;
 
-        r = place_open(&place, p->base, &reason);
+        r = workplace_open(&place, p->base, &reason);
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {

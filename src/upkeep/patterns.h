@@ -10,39 +10,39 @@
 #include "fs/identity.h"
 #include "util/path-filter.h"
 
-#define PATTERN_DEPTH_MAX   64      /* directories below the first wildcard */
+#define PATTERN_DEPTH_MAX   64      /* components from the first wildcard on */
 #define PATTERN_ENTRIES_MAX 4000000 /* names that the walk of a pattern looks at */
 
 /* A directory with what the last name of a pattern may match. */
-typedef struct Place {
+typedef struct Workplace {
         unsigned n_refs;
         GuardedDirectory directory; /* open, with O_PATH */
         char *path;                 /* without a slash at its end: that of the root directory is "" */
         bool acts_as_owner;         /* another user's; with */
         Identity owner;             /* whose group is that of the directory */
-} Place;
+} Workplace;
 
-Place *place_ref(Place *p);
-Place *place_unref(Place *p);
-DEFINE_CLEANUP(Place, place_unref)
+Workplace *workplace_ref(Workplace *p);
+Workplace *workplace_unref(Workplace *p);
+DEFINE_CLEANUP(Workplace, workplace_unref)
 
 /* Opens a directory that a setting names. Errors and reterr as of guarded_open(). */
-int place_open(Place **ret, const char *path, char **reterr);
+int workplace_open(Workplace **ret, const char *path, char **reterr);
 
 /* Opens a directory in another one: no link is followed, no mount crossed. As guarded_open_entry(). */
-int place_open_entry(Place **ret, const Place *parent, const char *name, char **reterr);
+int workplace_open_entry(Workplace **ret, const Workplace *parent, const char *name, char **reterr);
 
 /* From now on, files are accessed as the place demands: as ourselves where only root or we can change anything, and in
  * directories of another user as that user. -EPERM: we may not become somebody else. Directories that we share with
  * others are entered as ourselves: it is for the caller to see whose each file is. */
-int place_enter(const Place *p, IdentityScope *scope);
+int workplace_enter(const Workplace *p, IdentityScope *scope);
 
 /* Its entries, listed with those rights. NULL, with errno. */
-DIR *place_list(const Place *p);
+DIR *workplace_list(const Workplace *p);
 
 typedef struct Pattern Pattern;
 
-/* An absolute path with globs as in util/glob.h. Whatever a component without wildcards says is taken literally.
+/* An absolute path whose components are globs as in util/glob.h, each by itself ("**" is no more than "*").
  * -EINVAL: it is none, or names no file; -E2BIG, -ENOMEM. */
 int pattern_new(Pattern **ret, const char *text);
 Pattern *pattern_free(Pattern *p);
@@ -55,7 +55,7 @@ const char *pattern_literal(const Pattern *p) _pure_;
 typedef struct PatternVisitor {
         /* A place, perhaps more than once; it is closed afterwards unless it is referenced. A negative errno ends the
          * walk. */
-        int (*visit)(void *userdata, Place *place, const Pattern *p);
+        int (*visit)(void *userdata, Workplace *place, const Pattern *p);
         /* A directory that is not entered: error is negative, -ENOENT if a pattern without wildcards is not there. */
         void (*refused)(void *userdata, const char *path, int error, const char *reason);
         void *userdata;
