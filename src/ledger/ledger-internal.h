@@ -43,11 +43,6 @@ struct Ledger {
         char message[LEDGER_MESSAGE_MAX];
 };
 
-/* SQLite would refuse a value that is too long in the middle of a transaction, and everything else with it. */
-static inline bool ledger_name_is_short(const char *s) {
-        return strnlen(s, LEDGER_KEY_MAX + 1) <= LEDGER_KEY_MAX;
-}
-
 /* --- ledger.c --- */
 /* Writes everything that is pending in one transaction, and keeps it if that fails. */
 int ledger_flush(Ledger *l);

@@ -34,12 +34,10 @@
  * before it returns, regardless of the amount. After a callback with very many changes, they are written before other
  * sources of its turn. */
 static void arm_commit(Ledger *l) {
-        bool is_much = pending_is_full(&l->pending);
-
         if (!l->commit_source || l->error < 0)
                 return;
-        (void)sd_event_source_set_priority(l->commit_source,
-                                           is_much ? SD_EVENT_PRIORITY_IMPORTANT : SD_EVENT_PRIORITY_NORMAL);
+        (void)sd_event_source_set_priority(l->commit_source, l->pending.is_full ? SD_EVENT_PRIORITY_IMPORTANT
+                                                                                : SD_EVENT_PRIORITY_NORMAL);
         (void)sd_event_source_set_enabled(l->commit_source, SD_EVENT_ONESHOT);
 }
 
@@ -107,7 +105,7 @@ static int write_alarms(Ledger *l) {
 }
 
 static int write_blobs(Ledger *l) {
-        const SortedSet *sets = &l->pending.blobs.sets;
+        const SortedSet *sets = &l->pending.blobs;
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < sets->n; i++) {
