@@ -65,12 +65,7 @@ int sqlite_to_errno(sqlite3 *db, int code);
 int sqlite_exec(sqlite3 *db, const char *sql);
 
 /* Resets a statement at the end of its scope, so that no lock and no borrowed string is left. */
-static inline void statement_resetp(sqlite3_stmt **s) {
-        if (!*s) /* of a damaged database */
-                return;
-        (void)sqlite3_reset(*s);
-        (void)sqlite3_clear_bindings(*s);
-}
+void statement_resetp(sqlite3_stmt **s);
 #define _cleanup_reset_ _cleanup_(statement_resetp)
 
 /* A string that outlives the statement's next reset. */
@@ -91,7 +86,7 @@ static inline const char *column_text(sqlite3_stmt *s, int i) {
 
 /* One row, or none: 0, -ENOENT, or another error. */
 int store_step_row(Store *s, sqlite3_stmt *statement);
-/* No row is expected. */
+/* No row is expected; resets the statement. */
 int store_step_done(Store *s, sqlite3_stmt *statement);
 
 /* Runs a statement of one or two texts that returns no row. */

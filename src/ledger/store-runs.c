@@ -272,7 +272,7 @@ static sqlite3_int64 bound_id(uint64_t id) {
 /* --- one run --- */
 
 int store_put_run(Store *s, const RunRecord *record, bool this_boot) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_PUT_RUN];
+        sqlite3_stmt *statement = s->statements[STATEMENT_PUT_RUN];
 
         for (size_t i = 0; i < ELEMENTSOF(columns); i++)
                 bind_column(statement, (int)i + 1, &columns[i], record);
@@ -518,7 +518,7 @@ static int delete_runs(Store *s, const sqlite3_int64 *ids, unsigned n) {
         int r = 0;
 
         for (unsigned i = 0; r >= 0 && i < n; i++) {
-                _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_DELETE_RUN];
+                sqlite3_stmt *statement = s->statements[STATEMENT_DELETE_RUN];
 
                 (void)sqlite3_bind_int64(statement, 1, ids[i]);
                 r = store_step_done(s, statement);

@@ -133,6 +133,13 @@ int sqlite_exec(sqlite3 *db, const char *sql) {
         return sqlite_to_errno(db, code);
 }
 
+void statement_resetp(sqlite3_stmt **s) {
+        if (!*s) /* of a damaged database */
+                return;
+        (void)sqlite3_reset(*s);
+        (void)sqlite3_clear_bindings(*s);
+}
+
 int store_step_row(Store *s, sqlite3_stmt *statement) {
         int code = sqlite3_step(statement);
 
@@ -142,11 +149,14 @@ int store_step_row(Store *s, sqlite3_stmt *statement) {
 }
 
 int store_step_done(Store *s, sqlite3_stmt *statement) {
-        return store_error(s, sqlite3_step(statement));
+        int r = store_error(s, sqlite3_step(statement));
+
+        statement_resetp(&statement);
+        return r;
 }
 
 int store_change(Store *s, Statement i, const char *text, const char *other) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[i];
+        sqlite3_stmt *statement = s->statements[i];
 
         bind_text(statement, 1, text);
         if (other)
@@ -195,23 +205,17 @@ void bind_jobs(sqlite3_stmt *s, const char *job) {
 
 /* --- transactions --- */
 
-static int store_run_statement(Store *s, Statement i) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[i];
-
-        return store_step_done(s, statement);
-}
-
 int store_begin(Store *s) {
-        return store_run_statement(s, STATEMENT_BEGIN);
+        return store_step_done(s, s->statements[STATEMENT_BEGIN]);
 }
 
 int store_commit(Store *s) {
-        return store_run_statement(s, STATEMENT_COMMIT);
+        return store_step_done(s, s->statements[STATEMENT_COMMIT]);
 }
 
 void store_rollback(Store *s) {
         if (!sqlite3_get_autocommit(s->db))
-                (void)store_run_statement(s, STATEMENT_ROLLBACK);
+                (void)store_step_done(s, s->statements[STATEMENT_ROLLBACK]);
 }
 
 static int on_wal(void *userdata, sqlite3 *db, const char *name, int n_pages) {
