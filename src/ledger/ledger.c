@@ -20,11 +20,10 @@
 #define LOCK_TRIES      50 /* half a second, at start only */
 #define LOCK_PAUSE_NSEC (10 * 1000 * 1000)
 
-/* Pages of the write-ahead log, of 4 KiB: how many are moved to the database when the daemon is idle; how many even
- * when it is busy; and, if that fails, the limit above which nothing more is written. */
+/* Pages of the write-ahead log, of 4 KiB: how many are moved to the database when the daemon is idle, and how many
+ * more even when it is busy. */
 #define CHECKPOINT_PAGES      1000
 #define CHECKPOINT_LATE_PAGES 500
-#define WAL_PAGES_MAX         32768
 
 #define RETENTION_LATE_JOBS 32 /* with enough old runs to be pruned */
 
@@ -136,13 +135,10 @@ int ledger_flush(Ledger *l) {
         static const Writer writers[] = {
                 write_runs, write_stamps, write_states, write_alarms, write_blobs, write_meta
         };
-        int r = 0;
+        int r;
 
         assert(l->store);
-        if (store_n_wal_pages(l->store) >= WAL_PAGES_MAX)
-                r = store_checkpoint(l->store);
-        if (r >= 0)
-                r = store_begin(l->store);
+        r = store_begin(l->store);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(writers); i++)
                 r = writers[i](l);
         if (r >= 0)

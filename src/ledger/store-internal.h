@@ -73,10 +73,6 @@ static inline void bind_text(sqlite3_stmt *s, int i, const char *text) {
         (void)sqlite3_bind_text(s, i, text, -1, SQLITE_STATIC);
 }
 
-/* How much is kept of a text of users and programs: at most LEDGER_TEXT_MAX bytes, without an incomplete UTF-8
- * character at the end. If the text is not UTF-8, all of these bytes. */
-int text_length(const char *text);
-
 /* For "job >= ?1 AND job <= ?2"; NULL: all jobs. */
 void bind_jobs(sqlite3_stmt *s, const char *job);
 
@@ -95,5 +91,9 @@ int store_change(Store *s, Statement i, const char *text, const char *other);
 /* The text that a statement of one text returns, for free(): -ENOENT without a row, or when it is NULL. */
 int store_get_text(Store *s, Statement i, const char *text, char **ret);
 
-/* The SQL of the statements of store-runs.c that is made from its table of columns, for free(). */
+/* --- store-runs.c --- */
+/* The SQL of the statements there that is made from its table of columns, for free(). */
 char *run_statement_sql(Statement i);
+/* How much is kept of a text of users and programs: at most LEDGER_TEXT_MAX bytes, without an incomplete UTF-8
+ * character at the end. If the text is not UTF-8, all of these bytes. */
+int text_length(const char *text);

@@ -9,6 +9,8 @@
 #include "job/job-def.h"
 #include "ledger/store-internal.h"
 
+#define UTF8_BYTES_MAX 4 /* of one character */
+
 typedef enum ColumnType {
         COLUMN_U64,
         COLUMN_U32,
@@ -149,6 +151,17 @@ static void bind_id128(sqlite3_stmt *s, int i, sd_id128_t id) {
 
         if (!sd_id128_is_null(id))
                 (void)sqlite3_bind_text(s, i, sd_id128_to_string(id, text), -1, SQLITE_TRANSIENT);
+}
+
+int text_length(const char *text) {
+        size_t n = strnlen(text, LEDGER_TEXT_MAX + 1);
+
+        if (n <= LEDGER_TEXT_MAX)
+                return (int)n;
+        for (n = LEDGER_TEXT_MAX; n > LEDGER_TEXT_MAX - UTF8_BYTES_MAX; n--)
+                if ((text[n] & 0xc0) != 0x80)
+                        return (int)n;
+        return LEDGER_TEXT_MAX;
 }
 
 /* What is not bound is NULL. SQLite returns the bytes of a text unchanged, valid or not. */

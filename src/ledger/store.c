@@ -16,9 +16,9 @@
 
 #define CACHE_KIB        "2000"    /* how much the memory of the daemon grows by this, at most */
 #define PAGES_MAX        "1048576" /* of 4 KiB: 4 GiB, above which the disk counts as full */
-#define CHECK_ALL_PAGES  8192      /* above 32 MiB the blobs and the runs are not read through at start */
-#define CHECK_PERIOD_OPS 1000      /* SQLite instructions between two checks of the clock */
-#define UTF8_BYTES_MAX   4         /* of one character */
+#define WAL_PAGES_MAX    32768 /* of 4 KiB: with a longer write-ahead log that cannot be moved nothing is written */
+#define CHECK_ALL_PAGES  8192  /* above 32 MiB the blobs and the runs are not read through at start */
+#define CHECK_PERIOD_OPS 1000  /* SQLite instructions between two checks of the clock */
 #define ROW_BYTES_MAX    ((int)LEDGER_BLOB_MAX + (1 << 20))
 
 static const char *const statement_sql[_STATEMENT_MAX] = {
@@ -182,17 +182,6 @@ int store_get_text(Store *s, Statement i, const char *text, char **ret) {
 
 /* --- values --- */
 
-int text_length(const char *text) {
-        size_t n = strnlen(text, LEDGER_TEXT_MAX + 1);
-
-        if (n <= LEDGER_TEXT_MAX)
-                return (int)n;
-        for (n = LEDGER_TEXT_MAX; n > LEDGER_TEXT_MAX - UTF8_BYTES_MAX; n--)
-                if ((text[n] & 0xc0) != 0x80)
-                        return (int)n;
-        return LEDGER_TEXT_MAX;
-}
-
 /* From this job to this job; NULL: from the first one to the last, because in SQLite's order a blob comes after every
  * text. */
 void bind_jobs(sqlite3_stmt *s, const char *job) {
@@ -206,7 +195,9 @@ void bind_jobs(sqlite3_stmt *s, const char *job) {
 /* --- transactions --- */
 
 int store_begin(Store *s) {
-        return store_step_done(s, s->statements[STATEMENT_BEGIN]);
+        int r = s->n_wal_pages >= WAL_PAGES_MAX ? store_checkpoint(s) : 0;
+
+        return r < 0 ? r : store_step_done(s, s->statements[STATEMENT_BEGIN]);
 }
 
 int store_commit(Store *s) {
