@@ -337,24 +337,17 @@ int ledger_add(Ledger *l, RunRecord *record) {
                 reserve_ids(l);
         assert(l->ids.next > 0);
         record->id = l->ids.next;
-        r = pending_put_run(&l->pending, record, /* is_new= */ true);
-        if (r < 0)
-                return r;
-        l->ids.next++;
-        arm_commit(l);
-        return 0;
+        r = ledger_change_result(l, pending_put_run(&l->pending, record, /* is_new= */ true));
+        if (r >= 0)
+                l->ids.next++;
+        return r;
 }
 
 int ledger_update(Ledger *l, const RunRecord *record) {
-        int r;
-
         assert(record->job && record->state < _RUN_STATE_MAX && record->result < _RUN_RESULT_MAX);
-        r = pending_put_run(&l->pending, record, /* is_new= */ false);
-        if (r < 0)
-                return r;
-        run_ids_at_least(&l->ids, record->id + 1); /* it may come from elsewhere */
-        arm_commit(l);
-        return 0;
+        if (record->id >= l->ids.next) /* it comes from elsewhere */
+                run_ids_at_least(&l->ids, record->id + 1);
+        return ledger_change_result(l, pending_put_run(&l->pending, record, /* is_new= */ false));
 }
 
 /* --- runs: reading --- */
