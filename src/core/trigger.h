@@ -119,7 +119,7 @@ void runs_request_others(Manager *m, const Job *job, char *const *others, const 
 void runs_use_up_skip(Manager *m, Job *job);
 /* From when on the gates let a run with a payload of this cause pass, boottime; 0: now; USEC_INFINITY: when another
  * one is over, or somebody says so. */
-usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause);
+usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause, Instant now);
 /* Ends what the job does for a payload of this kind, for the sake of newer ones: run_returns_payload() is true of it
  * then. What waits for a slot keeps it, and what a person asked for goes on. */
 void runs_preempt(const Trigger *t, const Job *job, const char *reason);
