@@ -402,6 +402,8 @@ bool path_runs_ended(Trigger *base, LiveRun *run) {
                 p->not_before = usec_add(now, SHORT_USEC);
         recheck_conditions(p);
         paths_mark_dirty(p, now);
-        paths_mark_ready(p);
+        /* Else there is nothing to ask for, and nothing was held back. */
+        if (batch_n_waiting(p->batch) > 0 || p->is_held || p->was_limited || is_spool(p->def))
+                paths_mark_ready(p);
         return is_kept;
 }
