@@ -4,6 +4,7 @@
 /* The body of the ledger, shared by ledger.c (runs, transactions), stamps.c and blobs.c (its other functions) and
  * recovery.c (failures of the database). Tests that need to speed it up include it, too. */
 
+#include "ledger/ledger.h"
 #include "ledger/pending.h"
 #include "ledger/retention.h"
 #include "ledger/run-ids.h"

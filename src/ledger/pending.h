@@ -4,7 +4,7 @@
 /* Changes that are not in the database yet: for the rest of the turn, or for as long as the database cannot be
  * written. They are newer than the database. */
 
-#include "ledger/ledger.h"
+#include "ledger/records.h"
 
 /* A set of owned pointers in order, in one array: found by bisection, walked by index. */
 typedef struct SortedSet {

@@ -4,6 +4,7 @@
  * on its way to the pages. */
 
 #include "ledger/store-internal.h"
+#include "ledger/store.h"
 
 int store_put_blob(Store *s, const char *job, const char *key, uint64_t id, const void *bytes, size_t n) {
         sqlite3_stmt *statement = s->statements[STATEMENT_PUT_BLOB];

@@ -5,7 +5,9 @@
 
 #include <sqlite3.h>
 
-#include "ledger/store.h"
+#include "ledger/records.h"
+
+typedef struct Store Store;
 
 typedef enum Statement {
         STATEMENT_BEGIN,

@@ -8,6 +8,7 @@
 
 #include "job/job-def.h"
 #include "ledger/store-internal.h"
+#include "ledger/store.h"
 
 #define UTF8_BYTES_MAX 4 /* of one character */
 

@@ -3,6 +3,7 @@
 /* The small tables: stamps of triggers, states of jobs, alarms, and metadata of the ledger. */
 
 #include "ledger/store-internal.h"
+#include "ledger/store.h"
 
 /* --- stamps --- */
 

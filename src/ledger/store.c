@@ -12,6 +12,7 @@
 
 #include "ledger/schema.h"
 #include "ledger/store-internal.h"
+#include "ledger/store.h"
 #include "util/log.h"
 
 #define CACHE_KIB        "2000"    /* how much the memory of the daemon grows by this, at most */

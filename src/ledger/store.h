@@ -8,7 +8,7 @@
  * follows an error within a transaction. */
 
 #include "util/boot-id.h"
-#include "ledger/ledger.h"
+#include "ledger/records.h"
 
 typedef struct Store Store;
 
