@@ -68,6 +68,27 @@ static void test_pool_without_a_name_in_the_settings(void **state) {
         assert_int_equal(manager_n_pools(f->m), 0);
 }
 
+/* A pool that the settings no longer describe is gone at once, or when nobody is in it any more. */
+static void test_pools_leave_with_the_settings(void **state) {
+        Fixture *f = *state;
+
+        write_file(f->directory, "vaktd.conf", "[Pool a]\n[Pool disk]\nSlots=2\n[Pool z]\n");
+        write_held_job(f, "job", "Pool=disk");
+        start(f);
+        (void)request(f, "job");
+        WAIT_FOR(f, f->n_started == 1);
+        assert_int_equal(manager_n_pools(f->m), 3);
+
+        write_file(f->directory, "vaktd.conf", "");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(manager_n_pools(f->m), 1);
+        assert_string_equal(manager_get_pool(f->m, 0).name, "disk");
+        assert_int_equal(manager_get_pool(f->m, 0).slots, 1);
+        let_go(f, 1);
+        WAIT_FOR(f, manager_n_running(f->m) == 0);
+        assert_int_equal(manager_n_pools(f->m), 0);
+}
+
 /* What waits when a file is edited waits by what it says then: how many may go on at once, and in which pool. */
 static void test_an_edit_counts_for_what_waits(void **state) {
         Fixture *f = *state;
@@ -1168,6 +1189,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_pool_is_shared),
                 TEST(test_pool_without_a_name_in_the_settings),
+                TEST(test_pools_leave_with_the_settings),
                 TEST(test_an_edit_counts_for_what_waits),
                 TEST(test_priority),
                 TEST(test_rank_is_of_the_request),
