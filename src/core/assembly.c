@@ -336,7 +336,6 @@ int manager_reload(Manager *m) {
         absences_look(m);
         if (m->take_over.has_left_runs)
                 (void)take_over_runs(m);
-        queues_pump(m);
         n_jobs = job_table_size(m->jobs);
         n_problems = m->diagnostics.n_items;
         if (n_problems == 0)
