@@ -634,6 +634,7 @@ static void test_forgotten_runs_of_one_file(void **state) {
         WAIT_FOR(f, batch_n_waiting(watched(f, "files")->batch) == 0);
         settle_down(f);
         assert_int_equal(stand_in.n_starts, 5);
+        assert_int_equal(batch_n_running(watched(f, "files")->batch), 0);
 }
 
 /* A run that goes on is reported before the ledger can be read, which says what it was given. */
