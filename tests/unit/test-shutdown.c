@@ -446,6 +446,27 @@ static void test_forgotten_runs(void **state) {
         assert_int_equal(take_over_found(f->m, "tick", 5004), EXEC_FOUND_FOREIGN); /* goes on */
 }
 
+/* Their job has no file any more: it is there as long as they are. */
+static void test_forgotten_runs_of_a_job_that_is_gone(void **state) {
+        usec_t now = now_realtime();
+        Fixture *f = *state;
+
+        start_with_stand_in(f);
+        say_forgotten(5000, "nobody", RUN_CAUSE_MANUAL, now, 0);
+        say_forgotten(5001, "nobody", RUN_CAUSE_MANUAL, now, 0);
+        take_over_surveyed(f->m);
+        assert_int_equal(stand_in.n_starts, 2);
+        assert_int_equal(job_state(job(f, "nobody")), JOB_GONE);
+        say_ended(0, RUN_RESULT_SUCCESS);
+        settle_down(f);
+        assert_int_equal(job(f, "nobody")->n_running, 1);
+        say_ended(1, RUN_RESULT_EXIT);
+        settle_down(f);
+        assert_null(job(f, "nobody"));
+        assert_int_equal(manager_get_run(f->m, 5000)->result, RUN_RESULT_SUCCESS);
+        assert_int_equal(manager_get_run(f->m, 5001)->result, RUN_RESULT_EXIT);
+}
+
 /* Its time is counted from when it was found, as that of any run. */
 static void test_a_forgotten_run_is_slow(void **state) {
         Fixture *f = *state;
@@ -798,6 +819,7 @@ int main(void) {
                 TEST(test_nobody_is_refused_for_what_is_lost),
                 TEST(test_no_run_is_started_beside_one_that_goes_on),
                 TEST(test_forgotten_runs),
+                TEST(test_forgotten_runs_of_a_job_that_is_gone),
                 TEST(test_a_forgotten_run_is_slow),
                 TEST(test_forgotten_items),
                 TEST(test_forgotten_files),
