@@ -1802,6 +1802,22 @@ static const char *told(Fixture *f, const char *name, const char *file) {
                         fail_msg("%s is not said, but: %s", words, told(f, name, file)); \
         } while (false)
 
+static void test_people_are_told_what_files_wait_for(void **state) {
+        static const char settings[] = "[Path]\nPathChanged=%s\nSettleSec=%s\n[Run]\nExec=/bin/true\n";
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "late", settings, in(f, "w"), "1h");
+        write_path_job(f, "paused", settings, in(f, "w"), "0");
+        start_watching(f, "late", 1);
+        WAIT_FOR(f, n_watching(f, "paused") == 1);
+        assert_int_equal(manager_pause(f->m, "paused"), 0);
+        touch(f, "w/a");
+        WAIT_FOR(f, counter(f, "late", "waiting") == 1 && counter(f, "paused", "waiting") == 1);
+        assert_told(f, "late", NULL, "1 file waits; no watched file may change for another ");
+        assert_told(f, "paused", NULL, "1 file waits for the job's next run.");
+}
+
 /* On its way to a run, in it, and after that. */
 static void test_people_are_told_where_a_file_is(void **state) {
         static const char settings[] =
@@ -2038,6 +2054,7 @@ int main(void) {
                 TEST(test_an_item_by_hand_that_is_refused),
                 TEST(test_an_item_is_put_away_when_it_can_be),
                 TEST(test_people_are_told_about_files),
+                TEST(test_people_are_told_what_files_wait_for),
                 TEST(test_people_are_told_numbers),
                 TEST(test_people_are_told_where_a_file_is),
                 TEST(test_people_are_told_of_a_condition),
