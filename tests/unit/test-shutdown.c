@@ -258,6 +258,26 @@ static void test_over_before_it_was_cancelled(void **state) {
         assert_null(manager_get_run(f->m, id)->reason);
 }
 
+static void test_what_is_said_of_an_end(void **state) {
+        ExecOutcome o = { .result = RUN_RESULT_EXIT, .code = 3, .cpu = 7 * USEC_PER_SEC, .memory_peak = 4096 };
+        Fixture *f = *state;
+        const RunRecord *r;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        r = request(f, "job");
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        o.started = r->started - USEC_PER_SEC;
+        o.ended = r->started + USEC_PER_HOUR;
+        runs_callbacks()->ended(stand_in.runs[0]->cookie, &o);
+        r = manager_get_run(f->m, r->id);
+        assert_int_equal(r->result, RUN_RESULT_EXIT);
+        assert_int_equal(r->code, 3);
+        assert_int_equal(r->pid, 0);
+        assert_true(r->started == o.started && r->ended == o.ended);
+        assert_true(r->cpu == o.cpu && r->memory_peak == o.memory_peak);
+}
+
 /* It went where nobody could see, and it had been told to; another failure is its own. */
 static void test_lost_after_it_was_cancelled(void **state) {
         static const struct {
@@ -813,6 +833,7 @@ int main(void) {
                 TEST(test_retry_keeps_its_attempt),
                 TEST(test_cancelled_meanwhile),
                 TEST(test_over_before_it_was_cancelled),
+                TEST(test_what_is_said_of_an_end),
                 TEST(test_lost_after_it_was_cancelled),
                 TEST(test_status_text),
                 TEST(test_explained),
