@@ -10,6 +10,7 @@
 #include "core-fixture.h"
 #include "core/manager-body.h"
 #include "core/outbox.h"
+#include "core/pools.h"
 #include "time/span.h"
 
 /* --- pools --- */
@@ -87,6 +88,31 @@ static void test_pools_leave_with_the_settings(void **state) {
         let_go(f, 1);
         WAIT_FOR(f, manager_n_running(f->m) == 0);
         assert_int_equal(manager_n_pools(f->m), 0);
+}
+
+static const Heap *full; /* there is no memory for more in it */
+
+int __real_heap_set(Heap *h, usec_t at, usec_t latest, void *owner, uint32_t *position);
+int __wrap_heap_set(Heap *h, usec_t at, usec_t latest, void *owner, uint32_t *position);
+
+int __wrap_heap_set(Heap *h, usec_t at, usec_t latest, void *owner, uint32_t *position) {
+        return h == full && at != USEC_INFINITY ? -ENOMEM : __real_heap_set(h, at, latest, owner, position);
+}
+
+/* It gives back the place that it has in its job. */
+static void test_no_memory_to_wait_for_a_slot(void **state) {
+        Fixture *f = *state;
+        uint64_t id;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\nOverlap=skip\n");
+        start(f);
+        full = &f->m->pools->unlimited->waiting;
+        id = request(f, "job")->id;
+        full = NULL;
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_int_equal(manager_get_run(f->m, id)->result, RUN_RESULT_START_FAILED);
+        assert_int_equal(manager_get_run(f->m, id)->started, 0);
+        assert_int_equal(finish(f, "job")->result, RUN_RESULT_SUCCESS);
 }
 
 /* What waits when a file is edited waits by what it says then: how many may go on at once, and in which pool. */
@@ -1190,6 +1216,7 @@ int main(void) {
                 TEST(test_pool_is_shared),
                 TEST(test_pool_without_a_name_in_the_settings),
                 TEST(test_pools_leave_with_the_settings),
+                TEST(test_no_memory_to_wait_for_a_slot),
                 TEST(test_an_edit_counts_for_what_waits),
                 TEST(test_priority),
                 TEST(test_rank_is_of_the_request),
