@@ -9,6 +9,7 @@
 
 #include "core/deadlines.h"
 #include "core/drain.h"
+#include "core/deadlines.h"
 #include "core/manager-body.h"
 #include "core/runs.h"
 #include "core/take-over.h"
@@ -276,6 +277,28 @@ static void test_what_is_said_of_an_end(void **state) {
         assert_int_equal(r->pid, 0);
         assert_true(r->started == o.started && r->ended == o.ended);
         assert_true(r->cpu == o.cpu && r->memory_peak == o.memory_peak);
+}
+
+/* Until then the service manager has to remember it; whether it is written is looked at again. */
+static void test_an_end_is_acknowledged_when_it_is_written(void **state) {
+        Fixture *f = *state;
+        void *lock;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start(f);
+        stop(f);
+        lock = lock_ledger(f);
+        start_with_stand_in(f);
+        (void)request(f, "job");
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        say_ended(0, RUN_RESULT_SUCCESS);
+        settle_down(f);
+        assert_int_equal(stand_in.n_settled, 0);
+        unlock_ledger(lock);
+        assert_true(f->m->acknowledge_again.position != HEAP_NONE);
+        deadline_set(f->m, &f->m->acknowledge_again, 1);
+        WAIT_FOR(f, stand_in.n_settled == 1);
+        assert_true(f->m->acknowledge_again.position == HEAP_NONE);
 }
 
 /* It went where nobody could see, and it had been told to; another failure is its own. */
@@ -834,6 +857,7 @@ int main(void) {
                 TEST(test_cancelled_meanwhile),
                 TEST(test_over_before_it_was_cancelled),
                 TEST(test_what_is_said_of_an_end),
+                TEST(test_an_end_is_acknowledged_when_it_is_written),
                 TEST(test_lost_after_it_was_cancelled),
                 TEST(test_status_text),
                 TEST(test_explained),
