@@ -144,6 +144,8 @@ static void test_many(void **state) {
         /* And false, all at once. */
         memset(values, 0, sizeof(values));
         advance(SAMPLE_USEC);
+        assert_each_is("clearing", N_QUESTIONS);
+        advance(MINUTES);
         assert_each_is("ok", N_QUESTIONS);
         assert_int_equal(n_begun(0, N_JOBS), N_JOBS);
         stop();

@@ -161,8 +161,12 @@ static void test_failed_for_a_moment(void **state) {
         assert_false(next(&t, 1));
         assert_false(next(&glob, 1));
         for (unsigned i = 1; i <= 5; i++) {
+                (void)sd_id128_randomize(&u->invocation);
                 u->result = "exit-code";
                 fake_become(u, "activating", "auto-restart", 0);
+                settle();
+                fake_tell(u); /* and of the same failure once more */
+                settle();
                 u->result = "success";
                 fake_become(u, "active", "running", 0);
                 WAIT_FOR(t.n_told == 1 + 2 * i && glob.n_told == 1 + 2 * i);
@@ -177,6 +181,7 @@ static void test_failed_for_a_moment(void **state) {
         assert_int_equal(t.n_told, 11);
         assert_int_equal(glob.n_told, 11);
         /* It fails, and is started again at once by somebody else. */
+        (void)sd_id128_randomize(&u->invocation);
         fake_end(u, CLD_EXITED, 1, "exit-code");
         fake_become(u, "active", "running", 0);
         WAIT_FOR(t.n_told == 13);
