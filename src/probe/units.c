@@ -62,19 +62,22 @@ static bool state_is(const Probe *p, UnitActive active) {
         return active != UNIT_UNKNOWN && unit_active_from_string(aspect) == active;
 }
 
-static void report_truth(Probe *p, bool value) {
-        Reading r;
+/* unit: the one that it is true of. */
+static Reading reading_of(const UnitWatch *w, bool value, const char *unit) {
+        return (Reading){ .is_known = true, .value = value, .subject = value && w->is_glob ? unit : NULL };
+}
 
-        (void)probe_known(&r, value);
-        probe_report(p, &r);
+static void report_truth(UnitWatch *w, bool value, const char *unit) {
+        Reading r = reading_of(w, value, unit);
+
+        probe_report(w->probe, &r);
 }
 
 /* Even if the next signal comes in the same moment, it is told that a unit has failed. */
-static void report_moment(Probe *p) {
-        Reading r;
+static void report_moment(UnitWatch *w, const char *unit) {
+        Reading r = reading_of(w, true, unit);
 
-        (void)probe_known(&r, true);
-        probe_report_moment(p, &r);
+        probe_report_moment(w->probe, &r);
 }
 
 static bool watches_failures(const UnitWatch *w) {
@@ -133,7 +136,7 @@ static void answer_unit(UnitWatch *w, bool is_loaded, UnitActive active) {
 
 static int read_units(UnitWatch *w, sd_bus_message *m) {
         UnitActive active;
-        const char *id;
+        const char *id = NULL;
         bool is_loaded;
         int r;
 
@@ -144,7 +147,7 @@ static int read_units(UnitWatch *w, sd_bus_message *m) {
         if (r < 0)
                 return r;
         if (w->is_glob) {
-                report_truth(w->probe, r > 0);
+                report_truth(w, r > 0, id);
                 return 0;
         }
         if (r == 0) {
@@ -253,16 +256,16 @@ static bool is_new_failure(Units *u, const UnitFacts *f) {
         return true;
 }
 
-static void watch_told(Units *u, UnitWatch *w, const UnitFacts *f, bool has_failed) {
+static void watch_told(Units *u, UnitWatch *w, const char *unit, const UnitFacts *f, bool has_failed) {
         bool is_true = state_is(w->probe, f->active);
 
         w->is_missing = false;
         if (watches_failures(w) && has_failed)
-                report_moment(w->probe);
+                report_moment(w, unit);
         if (w->is_glob && !is_true)
                 ask(u, w); /* another one may be in the state */
         else
-                report_truth(w->probe, is_true);
+                report_truth(w, is_true, unit);
 }
 
 /* The change of a unit in two signals, of which only the first one tells the result, and the second one the state. */
@@ -286,7 +289,7 @@ static void on_properties_changed(void *userdata, const char *unit, bool is_last
         for (w = TAILQ_FIRST(&u->watches); w; w = next) {
                 next = TAILQ_NEXT(w, watches);
                 if (watch_is_about(w, unit))
-                        watch_told(u, w, &u->half, has_failed);
+                        watch_told(u, w, unit, &u->half, has_failed);
         }
         u->half_unit[0] = '\0';
 }
@@ -301,7 +304,7 @@ static void on_unit_removed(void *userdata, const char *unit) {
                         if (w->is_glob)
                                 ask(u, w);
                         else if (!w->is_missing)
-                                report_truth(w->probe, state_is(w->probe, UNIT_INACTIVE));
+                                report_truth(w, state_is(w->probe, UNIT_INACTIVE), unit);
                 }
 }
 

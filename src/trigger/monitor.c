@@ -266,7 +266,8 @@ static int payload_fill(MonitorPayload *p, const JobMonitor *jm) {
                 r = strv_extendf(&p->variables, "VAKT_LIMIT=%s",
                                  test->op == CONDITION_IS ? "" : limit_format(limit, test));
         if (r >= 0)
-                r = strv_extendf(&p->variables, "VAKT_SUBJECT=%s", strempty(test->question.subject));
+                r = strv_extendf(&p->variables, "VAKT_SUBJECT=%s",
+                                 strempty(readings[i].subject ?: test->question.subject));
         if (r >= 0)
                 r = strv_extendf(&p->variables, "VAKT_COUNT=%" PRIu64, jm->state.count);
         if (r >= 0)

@@ -59,6 +59,16 @@ static void test_set_held_cleared(void **state) {
         assert_int_equal(count_runs("disk") + count_runs("fine"), 2);
 }
 
+/* Of a pattern, a run is told which one it was. */
+static void test_pattern(void **state) {
+        write_job("j", MONITOR "When=unit *.service is failed\n[Run]\nShell=x\n");
+        start();
+        fake_probe_set_of("unit *.service is failed", "one.service");
+        settle();
+        assert_string_equal(variable("VAKT_SUBJECT"), "one.service");
+        assert_non_null(strstr(monitor_message("j"), "unit *.service is failed: yes (one.service); raised since"));
+}
+
 /* An hour, a change each ten seconds: once with two marks, and never where it does not hold long enough. */
 static void test_dancing(void **state) {
         write_job("marks", MONITOR "When=load1 > 8\nClear=load1 < 4\n[Run]\nShell=x\n");
@@ -794,9 +804,10 @@ static void test_no_state_in_between(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_set_held_cleared),
+                TEST(test_pattern),
                 TEST(test_dancing),
                 TEST(test_count),
-                cmocka_unit_test_setup_teardown(test_comes_back, condition_setup, condition_teardown),
+                TEST(test_comes_back),
                 TEST(test_again),
                 TEST(test_restart_at_each_state),
                 TEST(test_pending_that_is_over),
