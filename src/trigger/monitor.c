@@ -378,6 +378,7 @@ static bool waits_for_ledger(const JobMonitor *jm) {
 static void announce(JobMonitor *jm, bool is_other) {
         const char *shown = monitor_state_to_string(&jm->state, jm->when->base.truth);
 
+        jm->job->is_raised = jm->state.phase == MONITOR_RAISED;
         if (is_other || !jm->shown || !streq(shown, jm->shown))
                 manager_job_changed(jm->trigger->base.manager, jm->job);
         jm->shown = shown;
@@ -504,6 +505,7 @@ static JobMonitor *monitor_free(JobMonitor *jm) {
                 return NULL;
         deadline_set(jm->trigger->base.manager, &jm->deadline, USEC_INFINITY);
         trigger_set(&jm->trigger->base, jm->job, NULL);
+        jm->job->is_raised = false;
         watch_free(jm->when);
         watch_free(jm->clear);
         job_def_unref(jm->def);

@@ -35,6 +35,7 @@ static void test_set_held_cleared(void **state) {
         assert_int_equal(count_runs("disk"), 0);
         advance(10 * USEC_PER_MSEC);
         assert_string_equal(monitor_state("disk"), "raised");
+        assert_int_equal(job_state(job("disk")), JOB_RUNNING);
         assert_int_equal(count_cause("disk", RUN_CAUSE_MONITOR), 1);
         assert_string_equal(variable("VAKT_CAUSE"), "monitor");
         assert_string_equal(variable("VAKT_SUBJECT"), "/var");
@@ -47,12 +48,16 @@ static void test_set_held_cleared(void **state) {
         advance(HOURS);
         disk_free(12); /* between the marks */
         assert_string_equal(monitor_state("disk"), "clearing");
+        assert_string_equal(job_state_to_string(job_state(job("disk"))), "raised"); /* as "vaktctl list" shows it */
+        restart();
+        assert_int_equal(job_state(job("disk")), JOB_RAISED);
         disk_free(8);
         advance(HOURS);
         assert_int_equal(count_runs("disk"), 1);
         assert_int_equal(count_runs("fine"), 0);
         disk_free(16);
         assert_string_equal(monitor_state("disk"), "ok");
+        assert_int_equal(job_state(job("disk")), JOB_WAITING);
         assert_int_equal(count_cause("fine", RUN_CAUSE_CHAIN), 1);
         assert_string_equal(newest("fine").parent_job, "disk");
         advance(HOURS);
