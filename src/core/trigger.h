@@ -183,7 +183,7 @@ int condition_watch_start(ConditionWatch *w, Manager *m, const Condition *condit
 void condition_watch_stop(ConditionWatch *w); /* may not be in use */
 /* As they are in this turn, for which nothing is asked. NULL: not in use. */
 const Reading *condition_watch_readings(ConditionWatch *w);
-/* "load1 is 3.2 and not < 2", "ac-power: no", "load1 is unknown: REASON" about the test that decides, without a full
- * stop; of NULL, that nothing is known. Fills buf, returns it. */
+/* "load1 is 3.2 and not < 2", "ac-power: no", "unit *.service is failed: yes (a.service)", "load1 is unknown: REASON"
+ * about the test that decides, without a full stop; of NULL, that nothing is known. Fills buf, returns it. */
 #define CONDITION_TELL_MAX 512
 const char *condition_tell(char buf[static CONDITION_TELL_MAX], const Condition *c, const Reading *readings);
