@@ -42,7 +42,6 @@
 #define AGAIN_MAX_USEC   USEC_PER_HOUR
 #define NOTICES_PER_TURN 256
 #define DRAIN_MAX        ((size_t)64 * 1024)
-#define LOGS_TOLD_MAX    20
 
 typedef struct JobLogs JobLogs;
 typedef struct Line Line;
@@ -640,6 +639,8 @@ static void rotations_done(Trigger *base) {
 
 /* --- for people --- */
 
+/* What everybody may hear names no files but those that the job file does. */
+
 #define TEXT_MAX 1024
 
 static const Log *failed_log(const Line *line) {
@@ -666,61 +667,62 @@ static size_t count_unheard(const Line *line) {
         return n;
 }
 
-/* "3.1M of 10M" */
+/* "3.1M of 10M (MaxSize=)" */
 static const char *tell_size(char buf[static TEXT_MAX], const Log *log) {
         char size[SIZE_TEXT_MAX], max[SIZE_TEXT_MAX];
 
-        (void)snprintf(buf, TEXT_MAX, "%s of %s", size_format(size, log->size),
+        (void)snprintf(buf, TEXT_MAX, "%s of %s (MaxSize=)", size_format(size, log->size),
                        size_format(max, log->line->logs->def->rotate->max_size));
         return buf;
+}
+
+static void tell_failed(char buf[static TEXT_MAX], const Log *log) {
+        usec_t wait = usec_sub(log->not_before, boottime_now(log->line->logs));
+        char size[TEXT_MAX], span[SPAN_TEXT_MAX];
+
+        (void)snprintf(
+                buf, TEXT_MAX,
+                "%s has %s and was not rotated by the last run for it. Look at the output of that run; the next "
+                "one is requested in %s.",
+                streq(log->path, log->line->pattern) ? log->path : "A log", tell_size(size, log),
+                span_format(span, wait, USEC_PER_SEC));
 }
 
 /* How a line is watched: the word for it, and the message. */
 static const char *tell_line(char buf[static TEXT_MAX], const Line *line) {
         const Log *failed = failed_log(line), *largest = largest_log(line);
+        size_t n_unheard = count_unheard(line);
         char size[TEXT_MAX];
-        size_t n;
 
         buf[0] = '\0';
         if (!line->has_started)
                 return "starting";
-        if (failed) {
-                (void)snprintf(buf, TEXT_MAX,
-                               "%s has %s and was not rotated by the last run for it. Look at that run; it is tried "
-                               "again later.",
-                               failed->path, tell_size(size, failed));
-                return "degraded";
-        }
-        if (line->error < 0 && line->error != -E2BIG) {
-                (void)snprintf(buf, TEXT_MAX, "Its logs cannot be looked for: %s. It is tried again each minute.",
-                               strerror(-line->error));
-                return "degraded";
-        }
-        if (line->n_left_out > 0 || line->error == -E2BIG) {
+        if (failed)
+                tell_failed(buf, failed);
+        else if (line->n_left_out > 0 || line->error == -E2BIG)
                 (void)snprintf(buf, TEXT_MAX,
                                "There are more logs than are watched for a job (%u): the others are rotated when the "
                                "job runs. Distribute them over several jobs, or add section [Timer].",
                                LOGS_MAX);
-                return "degraded";
-        }
-        n = count_unheard(line);
-        if (n > 0) {
+        else if (line->error < 0)
+                (void)snprintf(buf, TEXT_MAX, "Its logs cannot be looked for: %s. It is tried again each minute.",
+                               strerror(-line->error));
+        else if (n_unheard > 0)
                 (void)snprintf(buf, TEXT_MAX,
-                               "The sizes of %zu logs are sampled at least every 10s, because writes cannot be heard "
-                               "of: they are on a network, or fs.inotify.max_user_watches is too low.",
-                               n);
-                return "degraded";
-        }
-        if (path_chain_is_blind(line->chain)) {
+                               "The sizes of %zu logs are sampled every 10s, because writes cannot be heard of: they "
+                               "are on a network, or fs.inotify.max_user_watches is too low.",
+                               n_unheard);
+        else if (path_chain_is_blind(line->chain))
                 (void)snprintf(buf, TEXT_MAX,
                                "Not all directories can be watched: new logs are looked for each minute.");
-                return "degraded";
-        }
-        if (!largest)
+        else if (!largest)
                 return "waiting";
-        (void)snprintf(buf, TEXT_MAX, "%zu log%s; the largest is %s with %s.", line->n_items, PLURAL(line->n_items),
-                       largest->path, tell_size(size, largest));
-        return "active";
+        else {
+                (void)snprintf(buf, TEXT_MAX, "%zu log%s; the largest has %s.", line->n_items, PLURAL(line->n_items),
+                               tell_size(size, largest));
+                return "active";
+        }
+        return "degraded";
 }
 
 static int list(Trigger *t, const Job *job, TriggerVisit visit, void *userdata) {
@@ -736,44 +738,35 @@ static int list(Trigger *t, const Job *job, TriggerVisit visit, void *userdata) 
         return r;
 }
 
-static int explain_log(const Log *log, ExplainVisit visit, void *userdata) {
-        char size[TEXT_MAX], span[SPAN_TEXT_MAX];
-        usec_t now = boottime_now(log->line->logs);
-        int r;
+static int explain_log(const JobLogs *l, const char *file, size_t n, ExplainVisit visit, void *userdata) {
+        char text[TEXT_MAX];
 
-        if (log->size == UINT64_MAX)
-                return 0;
-        r = explain_tell(visit, userdata, "rotate", "%s has %s (MaxSize=).", log->path, tell_size(size, log));
-        if (r >= 0 && log->n_failed > 0)
-                r = explain_tell(visit, userdata, "rotate",
-                                 "It was not rotated by the last run for it; the next one is requested in %s.",
-                                 span_format(span, usec_sub(log->not_before, now), USEC_PER_SEC));
-        return r;
+        FOREACH_LOG(l, log) {
+                if (strlen(log->path) != n || memcmp(log->path, file, n) != 0 || log->size == UINT64_MAX)
+                        continue;
+                if (log->n_failed > 0)
+                        tell_failed(text, log);
+                return log->n_failed > 0 ? visit("rotate", text, userdata)
+                                         : explain_tell(visit, userdata, "rotate", "It has %s.", tell_size(text, log));
+        }
+        return visit("rotate", "It is not a log of this job that is watched for MaxSize=.", userdata);
 }
 
 static int explain(Trigger *t, const Job *job, const char *file, size_t n, ExplainVisit visit, void *userdata) {
         const JobLogs *l = trigger_get(t, job);
-        size_t n_told = 0, n_all = 0;
+        char message[TEXT_MAX];
         int r = 0;
 
         if (!job->def || !job->def->rotate || job->def->rotate->max_size == SIZE_ENDLESS || (file && !l))
                 return 0;
-        if (!l)
-                return 1;
-        FOREACH_LOG(l, log) {
-                if (file && !(strlen(log->path) == n && memcmp(log->path, file, n) == 0))
-                        continue;
-                if (r >= 0 && n_all++ < LOGS_TOLD_MAX) {
-                        r = explain_log(log, visit, userdata);
-                        n_told++;
-                }
+        if (file)
+                r = explain_log(l, file, n, visit, userdata);
+        for (size_t i = 0; l && !file && i < l->n_lines && r >= 0; i++) {
+                const char *state = tell_line(message, &l->lines[i]);
+
+                r = explain_tell(visit, userdata, "rotate", "Path=%s is %s%s%s", l->lines[i].pattern, state,
+                                 isempty(message) ? "." : ": ", message);
         }
-        if (r >= 0 && n_all > n_told)
-                r = explain_tell(visit, userdata, "rotate", "%zu more logs are watched.", n_all - n_told);
-        if (r >= 0 && n_all == 0)
-                r = explain_tell(visit, userdata, "rotate",
-                                 file ? "It is not a log of this job that is watched for MaxSize=."
-                                      : "No log is there that Path= matches.");
         return r < 0 ? r : 1;
 }
 
