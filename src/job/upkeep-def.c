@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "util/ascii.h"
 #include "util/size.h"
 #include "util/string-table.h"
 #include "util/strv.h"
@@ -48,6 +49,66 @@ void clean_def_done(CleanDef *d) {
         strv_free(d->paths);
         strv_free(d->exclude);
         *d = clean_def_defaults;
+}
+
+int rotate_def_new(RotateDef **ret) {
+        RotateDef *d = malloc(sizeof(*d));
+
+        if (!d)
+                return -ENOMEM;
+        *d = rotate_def_defaults;
+        *ret = d;
+        return 0;
+}
+
+int clean_def_new(CleanDef **ret) {
+        CleanDef *d = malloc(sizeof(*d));
+
+        if (!d)
+                return -ENOMEM;
+        *d = clean_def_defaults;
+        *ret = d;
+        return 0;
+}
+
+RotateDef *rotate_def_free(RotateDef *d) {
+        if (d)
+                rotate_def_done(d);
+        return mfree(d);
+}
+
+CleanDef *clean_def_free(CleanDef *d) {
+        if (d)
+                clean_def_done(d);
+        return mfree(d);
+}
+
+/* A number behind a word, which *p is moved past. */
+static bool take_number(const char **p, const char *word, uint64_t *ret) {
+        const char *digits = startswith(*p, word);
+        char *end;
+
+        if (!digits || !is_digit(*digits))
+                return false;
+        errno = 0;
+        *ret = strtoull(digits, &end, 10);
+        *p = end;
+        return errno == 0;
+}
+
+bool upkeep_summary_parse(const char *status, uint64_t *ret_files, uint64_t *ret_freed, const char **ret_text) {
+        const char *p = status;
+        uint64_t files, freed;
+
+        if (!take_number(&p, "files=", &files) || !take_number(&p, " freed=", &freed))
+                return false;
+        p = startswith(p, ": ");
+        if (!p)
+                return false;
+        *ret_files = files;
+        *ret_freed = freed;
+        *ret_text = p;
+        return true;
 }
 
 static const char *const rotate_mode_table[] = {
