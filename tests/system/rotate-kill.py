@@ -154,6 +154,9 @@ class World:
         left = [n for d in (self.dir, self.old) for n in os.listdir(d) if ".vakt-" in n]
         if left:
             yield f"left: {left}"
+        if not os.path.exists(self.log):
+            yield "the log has no file"
+            return
         found, wanted = self.content(), self.writer.expected()
         if found != wanted:
             at = next((i for i, (a, b) in enumerate(zip(found, wanted)) if a != b), min(len(found), len(wanted)))
