@@ -30,6 +30,9 @@ typedef struct Acting {
         gid_t gid;
 } Acting;
 
+/* geteuid(2), asked once: it does not change when we act as somebody else. */
+uid_t own_uid(void);
+
 /* The directory at the end of a guarded path. */
 Acting acting_in_guarded(const GuardedDirectory *d);
 

@@ -207,7 +207,7 @@ static int open_below(Clean *c, uint32_t directory, const Place *root, Place *re
         if (fstat(fd, &st) < 0)
                 r = -errno;
         else if (st.st_dev != d->device || st.st_ino != d->inode || st.st_uid != d->acting.uid ||
-                 (d->acting.kind == ACTING_SELF && geteuid() == 0 && guarded_is_shared(fd, &st)))
+                 (d->acting.kind == ACTING_SELF && own_uid() == 0 && guarded_is_shared(fd, &st)))
                 r = -ESTALE;
         else
                 r = place_lock(fd);

@@ -115,7 +115,7 @@ int entry_remove(Clean *c, const Place *p, const char *name, const struct statx 
         }
         r = actor_become(&c->actor, &p->acting, s->stx_uid);
         if (r < 0) {
-                if (geteuid() == 0)
+                if (own_uid() == 0)
                         clean_report_file(c, CLEAN_REFUSED, s, when, "belongs to a user that we may not act as");
                 else
                         clean_report_file(c, CLEAN_KEPT, s, when, "belongs to another user");

@@ -94,7 +94,7 @@ static OwnerUse *owner_use(Clean *c, uid_t uid) {
 
 /* A user other than us must not keep us so busy that the files of others stay. */
 static bool has_used_all(const OwnerUse *use) {
-        return use && use->uid != geteuid() &&
+        return use && use->uid != own_uid() &&
                (use->n_entries > clean_limits.owner_entries || use->time > clean_limits.owner_time);
 }
 
@@ -273,7 +273,7 @@ static int open_same(Clean *c, const Place *above, const char *name, const struc
                 fd = openat(above->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0) {
                 r = errno == ELOOP || errno == ENOTDIR ? -ESTALE : -errno;
-                if (r == -EACCES && geteuid() != 0 && s->stx_uid != geteuid())
+                if (r == -EACCES && own_uid() != 0 && s->stx_uid != own_uid())
                         keep(c, true, "belongs to another user");
                 else if (r != -ENOENT)
                         clean_report(c, r == -ESTALE || r == -EMFILE ? CLEAN_REFUSED : CLEAN_FAILED, true,

@@ -57,20 +57,23 @@ static void put_age(usec_t age) {
 
         while (i + 1 < ELEMENTSOF(units) && age < units[i].unit)
                 i++;
-        printf("%" PRIu64 "%s old", age / units[i].unit, units[i].name);
+        printf(" (%" PRIu64 "%s old, ", age / units[i].unit, units[i].name);
 }
 
-static void print_text(const Printer *p, const CleanEvent *e, const char *path) {
+static void print_text(const Printer *p, const CleanEvent *e, const char *path, size_t n) {
         char size[SIZE_TEXT_MAX];
 
-        printf("%s %s%s: %s", (p->options->plan ? plan_words : done_words)[e->act], path, e->is_directory ? "/" : "",
-               e->reason);
+        (void)fputs_unlocked((p->options->plan ? plan_words : done_words)[e->act], stdout);
+        (void)putchar_unlocked(' ');
+        (void)fwrite_unlocked(path, 1, n, stdout);
+        (void)fputs_unlocked(e->is_directory ? "/: " : ": ", stdout);
+        (void)fputs_unlocked(e->reason, stdout);
         if (e->age != USEC_INFINITY) {
-                (void)fputs(" (", stdout);
                 put_age(e->age);
-                printf(", %s)", size_format(size, e->bytes));
+                (void)fputs_unlocked(size_format(size, e->bytes), stdout);
+                (void)putchar_unlocked(')');
         }
-        (void)putchar('\n');
+        (void)putchar_unlocked('\n');
 }
 
 /* Text that escape_text() has made, in which only two characters are left to be quoted. */
@@ -95,16 +98,27 @@ static void print_json(const Printer *p, const CleanEvent *e, const char *path) 
         (void)putchar('}');
 }
 
+/* Most are, and there may be many. */
+static bool is_plain(const char *path, size_t n) {
+        bool plain = true;
+
+        for (size_t i = 0; i < n; i++)
+                plain &= path[i] >= ' ' && path[i] <= '~';
+        return plain;
+}
+
 static void on_event(void *userdata, const CleanEvent *e) {
+        bool plain = is_plain(e->path, e->n);
+        _cleanup_free_ char *escaped = plain ? NULL : escape_text(e->path, e->n, /* keep_lines= */ false);
+        const char *path = plain ? e->path : escaped;
         Printer *p = userdata;
-        _cleanup_free_ char *path = escape_text(e->path, e->n, /* keep_lines= */ false);
 
         if (!path)
                 p->failed = true;
         else if (p->options->json)
                 print_json(p, e, path);
         else
-                print_text(p, e, path);
+                print_text(p, e, path, plain ? e->n : strlen(path));
         p->n_events++;
 }
 
