@@ -128,7 +128,10 @@ int entry_remove(Clean *c, const Place *p, const char *name, const struct statx 
         if (!c->is_plan && unlinkat(p->fd, name, 0) < 0) {
                 if (errno == ENOENT)
                         return 1;
-                clean_report_file(c, CLEAN_FAILED, s, when, strerror(errno));
+                if (errno == EISDIR)
+                        clean_report_file(c, CLEAN_KEPT, s, when, "has changed meanwhile");
+                else
+                        clean_report_file(c, CLEAN_FAILED, s, when, strerror(errno));
                 return 0;
         }
         r = count_removed(c, s, fd);

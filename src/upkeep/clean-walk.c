@@ -190,9 +190,9 @@ static int take_entries(Walk *w, Level *l, OwnerUse *use) {
         for (;;) {
                 ssize_t n = syscall(SYS_getdents64, l->place.fd, w->buffer, READ_SIZE);
 
-                if (n < 0)
+                if (n < 0 && errno != ENOENT) /* it was removed meanwhile */
                         return -errno;
-                if (n == 0)
+                if (n <= 0)
                         return 0;
                 for (ssize_t at = 0; at < n;) {
                         const struct dirent64 *entry = (const struct dirent64 *)(w->buffer + at);

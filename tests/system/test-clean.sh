@@ -119,34 +119,41 @@ f a/keep" "$(listing $TREE)"
 }
 
 outside_is_whole() { # WHAT IT WAS
-        diff "$1" <(listing $TREE-outside)
+        diff "$1" <(listing $TREE/outside)
 }
 
 # As root against ordinary users who swap what it looks at for links that lead out. Each rule works in its own way.
 test_swaps() {
         local rules=("MaxAge=10d" "MaxCount=0" "MaxAge=10d EmptyDirectories=yes" "MaxCount=2 EmptyDirectories=yes")
-        local attackers=() pid runs=0 removed=0 n
+        # Every other run with a pause before each call that has a name, in which there is time for an exchange.
+        local slow=(strace -qq -o /dev/null -e trace=openat,openat2,unlinkat,statx
+                -e inject=openat,openat2,unlinkat,statx:delay_enter=200)
+        local attackers=() runs=0 removed=0 replaced=0 n
         fresh_tree
+        mount -t tmpfs -o mode=0755 clean $TREE # on one file system, or that alone would keep them apart
         mkdir -m 1777 $TREE/shared
-        install -d -o 54321 -g 54321 $TREE/user $TREE-outside $TREE-outside/sub
-        chown root:root $TREE-outside{,/sub}
+        install -d -o 54321 -g 54321 $TREE/user $TREE/outside $TREE/outside/sub
+        chown root:root $TREE/outside{,/sub}
         for n in 0 1 2 3; do
-                old_file $TREE-outside/file$n
-                old_file $TREE-outside/sub/file$n
+                old_file $TREE/outside/file$n
+                old_file $TREE/outside/sub/file$n
         done
-        listing $TREE-outside >/tmp/outside
-        "$tools/swap-clean.py" 54321 $TREE/user $TREE-outside "$ATTACK_SECONDS" >/tmp/swaps-1 &
+        listing $TREE/outside >/tmp/outside
+        "$tools/swap-clean.py" 54321 $TREE/user $TREE/outside "$ATTACK_SECONDS" >/tmp/swaps-1 &
         attackers+=($!)
-        "$tools/swap-clean.py" 54321 $TREE/shared $TREE-outside "$ATTACK_SECONDS" >/tmp/swaps-2 &
+        "$tools/swap-clean.py" 54321 $TREE/shared $TREE/outside "$ATTACK_SECONDS" >/tmp/swaps-2 &
         attackers+=($!)
-        "$tools/swap-clean.py" 54322 $TREE/shared $TREE-outside "$ATTACK_SECONDS" >/tmp/swaps-3 &
+        "$tools/swap-clean.py" 54322 $TREE/shared $TREE/outside "$ATTACK_SECONDS" >/tmp/swaps-3 &
         attackers+=($!)
         { set +x; } 2>/dev/null
         while kill -0 "${attackers[0]}" 2>/dev/null; do
                 # shellcheck disable=SC2086
-                "$CLEAN" Path=$TREE/shared Path=$TREE/user AgeBy=modify ${rules[runs % 4]} >/tmp/done || [ $? = 1 ]
+                "${slow[@]:0:runs % 2 * 8}" "$CLEAN" Path=$TREE/shared Path=$TREE/user AgeBy=modify \
+                        ${rules[runs / 2 % 4]} >/tmp/done || [ $? = 1 ]
                 n=$(grep -c ^removed /tmp/done || true)
                 removed=$((removed + n))
+                n=$(grep -c 'was replaced meanwhile' /tmp/done || true)
+                replaced=$((replaced + n))
                 runs=$((runs + 1))
         done
         set -x
@@ -154,8 +161,9 @@ test_swaps() {
         [ "$(cat /tmp/swaps-1)" -gt 100 ]
         [ "$runs" -gt 4 ]
         [ "$removed" -gt 10 ]
+        [ "$replaced" -gt 0 ]
         outside_is_whole /tmp/outside
-        rm -rf $TREE-outside
+        umount $TREE
 }
 
 test_a_directory_that_grows() {
