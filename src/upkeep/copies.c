@@ -54,6 +54,10 @@ static size_t date_width(const char *format) {
         return n;
 }
 
+bool copy_date_fits(const RotateDef *def) {
+        return date_width(date_format(def)) < COPY_DATE_MAX;
+}
+
 /* Is the text, which is as long as the format asks for, such a date? */
 static bool is_date(const char *format, const char *text) {
         for (const char *f = format; *f; f++) {
@@ -108,7 +112,7 @@ static bool take_date(const RotateDef *def, const char *name, size_t *n, CopyNam
         const char *format = date_format(def);
         size_t width = date_width(format);
 
-        if (*n <= width || width > NAME_MAX || !is_date(format, name + *n - width))
+        if (*n <= width || !is_date(format, name + *n - width))
                 return false;
         *n -= width;
         memcpy(c->date, name + *n, width);

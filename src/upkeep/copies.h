@@ -8,7 +8,7 @@
 
 #include "job/upkeep-def.h"
 
-#define COPY_DATE_MAX (NAME_MAX + 1) /* a longer one fits no name */
+#define COPY_DATE_MAX 64 /* bytes with NUL; "-%Y-%m-%d_%H:%M:%S" comes to 21 */
 
 /* What a name says beside that of the log. Of Suffix=number, 1 is the newest; of Suffix=date, a second copy with the
  * same date is number 1, app.log-20261130.1, and the newer one. */
@@ -17,6 +17,9 @@ typedef struct CopyName {
         uint64_t number;
         const char *compressed; /* ".gz", or "" */
 } CopyName;
+
+/* False: DateFormat= comes to more than COPY_DATE_MAX; then nothing below may be called. */
+bool copy_date_fits(const RotateDef *def) _pure_;
 
 /* Is it the name of a copy? Of which log goes to log. */
 bool copy_name_parse(const RotateDef *def, const char *name, char log[static NAME_MAX + 1], CopyName *ret);

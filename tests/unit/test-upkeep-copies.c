@@ -15,6 +15,7 @@ static const RotateDef date = { .suffix = ROTATE_SUFFIX_DATE };
 static const RotateDef date_extended = { .suffix = ROTATE_SUFFIX_DATE, .extension = (char *)".log" };
 static const RotateDef hourly = { .suffix = ROTATE_SUFFIX_DATE, .date_format = (char *)".%Y-%m-%d_%H" };
 static const RotateDef seconds = { .suffix = ROTATE_SUFFIX_DATE, .date_format = (char *)"-%s" };
+static const RotateDef wide = { .suffix = ROTATE_SUFFIX_DATE, .date_format = (char *)"%s%s%s%s%s%s%s" };
 
 static const struct {
         unsigned line;
@@ -103,6 +104,8 @@ static void test_limits(void **state) {
         assert_int_equal(copy_name_format(&number, log, &c, name), 0);
         assert_int_equal(strlen(name), NAME_MAX);
         assert_true(copy_name_parse(&number, name, log, &c));
+        assert_true(copy_date_fits(&number) && copy_date_fits(&hourly));
+        assert_false(copy_date_fits(&wide));
 }
 
 static void test_date(void **state) {
