@@ -5,6 +5,7 @@
 #include "config/job-builder.h"
 
 #include "util/array.h"
+#include "util/strv.h"
 
 void place_set(Place *p, const KeyLine *k) {
         *p = (Place){
@@ -16,11 +17,25 @@ void place_set(Place *p, const KeyLine *k) {
         };
 }
 
+/* Those beyond the limit are only counted, for upkeep_finish(). */
+static int keep_upkeep_line(Builder *b, const KeyLine *k) {
+        b->upkeep_bytes += strlen(k->row->key) + strlen(k->value) + 2;
+        if (b->upkeep_bytes > UPKEEP_ARGUMENTS_MAX)
+                return 0;
+        return strv_extendf(&b->upkeep, "%s=%s", k->row->key, k->value);
+}
+
 int builder_note(const KeyLine *k) {
         Builder *b = builder_of(k);
         Place *p = NULL;
 
         assert(k->row && k->reading->problems); /* which the place keeps */
+        if (streq(k->row->section, "Rotate") || streq(k->row->section, "Clean")) {
+                int r = keep_upkeep_line(b, k);
+
+                if (r < 0)
+                        return r;
+        }
         for (size_t i = 0; i < b->n_places && !p; i++)
                 p = b->places[i].row == k->row ? &b->places[i] : NULL;
         if (!p) {
@@ -37,13 +52,25 @@ int builder_note(const KeyLine *k) {
         return 0;
 }
 
-const Place *builder_place(const Builder *b, const char *key) {
+const Place *builder_place(const Builder *b, const char *section, const char *key) {
         static const Place none = {};
 
         for (size_t i = 0; i < b->n_places; i++)
-                if (streq(b->places[i].row->key, key))
+                if (streq(b->places[i].row->key, key) && streq(b->places[i].row->section, section))
                         return &b->places[i];
         return &none;
+}
+
+const Place *builder_section_place(const Builder *b, const char *section) {
+        const Place *first = NULL;
+
+        for (size_t i = 0; i < b->n_places; i++) {
+                const Place *p = &b->places[i];
+
+                if (p->order > 0 && streq(p->row->section, section) && (!first || p->order < first->order))
+                        first = p;
+        }
+        return first;
 }
 
 KeyLine place_line(const Place *p, const char *value) {

@@ -49,6 +49,8 @@ typedef struct ChainLine {
         const char *target; /* in the definition's list */
 } ChainLine;
 
+#define UPKEEP_ARGUMENTS_MAX ((size_t)96 * 1024) /* bytes of them, well below what execve(2) takes */
+
 typedef struct Builder {
         JobDef *def;
         JobFileContext *context;
@@ -61,6 +63,8 @@ typedef struct Builder {
         TimerLines timer;
         PathLines path;
         ServiceLines service;
+        char **upkeep; /* the lines of [Rotate] and [Clean]: arguments of its program */
+        size_t upkeep_bytes;
         ChainLine *chains;
         size_t n_chains;
 } Builder;
@@ -75,8 +79,12 @@ void place_set(Place *p, const KeyLine *k);
 /* Does so for its key (see KeyReading.note). 0 or -ENOMEM. */
 int builder_note(const KeyLine *k);
 
-/* Where a key was set: the first line of a repeatable one, else the last. Its order is 0 when it was not. */
-const Place *builder_place(const Builder *b, const char *key) _pure_;
+/* Where a key of a section was set: the first line of a repeatable one, else the last. Its order is 0 when it was not.
+ */
+const Place *builder_place(const Builder *b, const char *section, const char *key) _pure_;
+
+/* Where the first line of a section stands that sets something; NULL: none does. */
+const Place *builder_section_place(const Builder *b, const char *section) _pure_;
 
 /* The line that stood there, for a problem that is found late. */
 KeyLine place_line(const Place *p, const char *value);

@@ -90,7 +90,8 @@ int job_files_check(char *const *dirs, const char *settings_path, uid_t owner, D
         r = zone_cache_new(NULL, &zones);
         if (r >= 0)
                 r = job_loader_new(&loader, dirs, owner, zones,
-                                   settings.executor == EXECUTOR_CHILD ? LOADER_FOR_CHILDREN : LOADER_FOR_ANY);
+                                   settings.executor == EXECUTOR_CHILD ? LOADER_FOR_CHILDREN : LOADER_FOR_ANY,
+                                   /* state_dir= */ NULL);
         if (r >= 0)
                 r = job_loader_load(loader, now_realtime());
         if (r < 0)

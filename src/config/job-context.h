@@ -36,6 +36,7 @@ typedef struct JobFileContext {
         ZoneCache *zones;      /* that the definition's zones are borrowed from; NULL: only UTC is known */
         LoaderTarget target;   /* what the runs will be made of */
         usec_t now;            /* realtime; tells which abbreviations the zones use */
+        const char *state_dir; /* of the instance; NULL: not known (vaktctl check) */
         Chains *chains;        /* result, where it is not NULL: what a good file requests */
         bool zones_at_problem; /* result: what is wrong may be right when the system gets other zones */
 } JobFileContext;

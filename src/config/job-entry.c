@@ -254,6 +254,7 @@ static int read_and_build(Entry *e, EntryContext *context, const char *file) {
                 .host = context->host,
                 .zones = context->zones,
                 .target = context->target,
+                .state_dir = context->state_dir,
                 .now = (usec_t)context->now / NSEC_PER_USEC,
                 .chains = &e->chains,
         };

@@ -32,7 +32,8 @@ typedef struct EntryContext {
         const char *host; /* %h */
         ZoneCache *zones; /* may be NULL */
         LoaderTarget target;
-        size_t n_read; /* files that were opened; counted up */
+        const char *state_dir; /* as JobFileContext */
+        size_t n_read;         /* files that were opened; counted up */
 } EntryContext;
 
 /* What is found out about a name before anything is read. */

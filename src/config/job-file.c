@@ -27,6 +27,7 @@ static void builder_done(Builder *b) {
         timer_lines_done(&b->timer);
         path_lines_done(&b->path);
         service_lines_done(&b->service);
+        strv_free(b->upkeep);
         free(b->chains);
         free(b->places);
         free(b->problems);
@@ -176,6 +177,8 @@ static int read_text(Builder *b, const JobText *text, const Specifiers *specifie
                         { monitor_rows, n_monitor_rows, b->def, &job_def_defaults },
                         { run_rows, ELEMENTSOF(run_rows), b->def, &job_def_defaults },
                         { service_rows, n_service_rows, b->def, NULL },
+                        { rotate_rows, n_rotate_rows, b->def->rotate, &rotate_def_defaults },
+                        { clean_rows, n_clean_rows, b->def->clean, &clean_def_defaults },
                 },
                 .userdata = b,
                 .note = builder_note,
@@ -211,35 +214,52 @@ static int problem_nothing_to_run(const Builder *b) {
                              : b->def->path_trigger ? b->path.sources
                                                     : monitor_place(b);
 
-        return file_problems_add(first ? first->problems : &b->problems[0], first ? first->line : 0,
-                                 "The job has nothing to run. Write Exec=, Shell= or Unit= in section [Run].");
+        return file_problems_add(
+                first ? first->problems : &b->problems[0], first ? first->line : 0,
+                "The job has nothing to run. Write Exec=, Shell= or Unit= in section [Run], or a section "
+                "[Rotate] or [Clean].");
 }
 
 /* Validates what only the whole can tell. Follow-up problems are not worth a line: who mistyped Exec= knows that
  * nothing is left to run. */
 static int validate_commands(Builder *b) {
-        const Place *places[] = { builder_place(b, "Exec"), builder_place(b, "Shell"), builder_place(b, "Unit") };
-        const Place *first = NULL, *later = places[0];
+        const struct {
+                const char *name;
+                const Place *place;
+        } ways[] = {
+                { "Exec=", builder_place(b, "Run", "Exec") },     { "Shell=", builder_place(b, "Run", "Shell") },
+                { "Unit=", builder_place(b, "Run", "Unit") },     { "[Rotate]", builder_section_place(b, "Rotate") },
+                { "[Clean]", builder_section_place(b, "Clean") },
+        };
+        size_t first = ELEMENTSOF(ways), later = first;
 
-        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
-                if (places[i]->order > later->order)
-                        later = places[i];
-                if (places[i]->order > 0 && (!first || places[i]->order < first->order))
-                        first = places[i];
+        for (size_t i = 0; i < ELEMENTSOF(ways); i++) {
+                unsigned order = ways[i].place ? ways[i].place->order : 0;
+
+                if (order == 0)
+                        continue;
+                if (later == ELEMENTSOF(ways) || order > ways[later].place->order)
+                        later = i;
+                if (first == ELEMENTSOF(ways) || order < ways[first].place->order)
+                        first = i;
         }
-        if (first && first != later)
-                return file_problems_add(later->problems, later->line,
-                                         "The job has both %s= and %s=. Remove one of them.", first->row->key,
-                                         later->row->key);
-        if (later->order == 0 && builder_n_problems(b) == 0)
+        if (first != later)
+                return file_problems_add(ways[later].place->problems, ways[later].place->line,
+                                         "The job has both %s and %s. Remove one of them.", ways[first].name,
+                                         ways[later].name);
+        if (builder_n_problems(b) > 0)
+                return 0;
+        if (first == ELEMENTSOF(ways))
                 return problem_nothing_to_run(b);
-        return builder_n_problems(b) == 0 && b->shell ? put_shell_command(b) : 0;
+        return b->shell ? put_shell_command(b) : 0;
 }
 
 static int finish(Builder *b) {
         int r;
 
         r = timer_finish(b);
+        if (r >= 0)
+                r = upkeep_finish(b);
         if (r >= 0)
                 r = path_finish(b);
         if (r >= 0)
@@ -248,6 +268,8 @@ static int finish(Builder *b) {
                 r = validate_commands(b);
         if (r >= 0)
                 r = service_finish(b);
+        if (r >= 0 && builder_n_problems(b) == 0)
+                r = upkeep_put_command(b);
         if (r >= 0 && builder_n_problems(b) == 0)
                 r = run_finish_chains(b);
         for (size_t i = 0; r >= 0 && i < b->n_problems; i++)
@@ -264,6 +286,10 @@ static int build(const char *name, JobFileContext *context, const Specifiers *sp
         r = job_def_new(&b.def, name);
         if (r >= 0)
                 r = path_def_new(&b.def->path_trigger);
+        if (r >= 0)
+                r = rotate_def_new(&b.def->rotate);
+        if (r >= 0)
+                r = clean_def_new(&b.def->clean);
         if (r < 0)
                 return r;
         b.def->fragment = strdup(texts[0].path);

@@ -23,6 +23,7 @@ struct JobLoader {
         uid_t owner;
         ZoneCache *zones;
         LoaderTarget target;
+        const char *state_dir;
         int64_t loaded_at;    /* ns of CLOCK_REALTIME */
         char host[HOST_SIZE]; /* %h in what was read */
         Entry **entries;      /* by name */
@@ -273,7 +274,8 @@ int job_loader_load_at(JobLoader *l, int64_t now_realtime, size_t entries_max) {
                              .now = now_realtime,
                              .host = load.host,
                              .zones = l->zones,
-                             .target = l->target },
+                             .target = l->target,
+                             .state_dir = l->state_dir },
                 .entries_max = entries_max,
         };
         LoadedJob *jobs = NULL;
@@ -307,7 +309,8 @@ int job_loader_load(JobLoader *l, usec_t now_realtime) {
 
 /* --- the loader --- */
 
-int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *zones, LoaderTarget target) {
+int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *zones, LoaderTarget target,
+                   const char *state_dir) {
         _cleanup_(job_loader_freep) JobLoader *l = calloc(1, sizeof(*l));
         size_t n = strv_length(dirs);
 
@@ -316,6 +319,7 @@ int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *z
         l->owner = owner;
         l->zones = zones;
         l->target = target;
+        l->state_dir = state_dir;
         l->directories = calloc(n + 1, sizeof(Directory));
         if (!l->directories)
                 return -ENOMEM;
@@ -390,6 +394,7 @@ static int build_instance(JobLoader *l, const char *name, const Entry *template,
                 .host = l->host,
                 .zones = l->zones,
                 .target = l->target,
+                .state_dir = l->state_dir,
                 .now = (usec_t)l->loaded_at / NSEC_PER_USEC,
         };
         size_t n = 0;

@@ -21,8 +21,10 @@ typedef struct LoadedJob {
 
 /* dirs: NULL-terminated, first one wins. owner: files must belong to root or to this user and not be writable by
  * anyone else. zones: that the definitions borrow theirs from, so it has to outlive them all; NULL: only UTC is known.
- * A file that names a zone which is not there is read again by each load, in case it has come. */
-int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *zones, LoaderTarget target);
+ * A file that names a zone which is not there is read again by each load, in case it has come. state_dir: of the
+ * instance, as long as the loader is there; NULL: not known. */
+int job_loader_new(JobLoader **ret, char *const *dirs, uid_t owner, ZoneCache *zones, LoaderTarget target,
+                   const char *state_dir);
 JobLoader *job_loader_free(JobLoader *l);
 DEFINE_CLEANUP(JobLoader, job_loader_free)
 

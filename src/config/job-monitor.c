@@ -90,7 +90,7 @@ const size_t n_monitor_rows = ELEMENTSOF(monitor_rows);
 
 const Place *monitor_place(const Builder *b) {
         for (size_t i = 0; i < n_monitor_rows; i++) {
-                const Place *place = builder_place(b, monitor_rows[i].key);
+                const Place *place = builder_place(b, "Monitor", monitor_rows[i].key);
 
                 if (place->order > 0)
                         return place;
@@ -106,7 +106,7 @@ int monitor_finish(Builder *b) {
 
         if (!place || builder_n_problems(b) > 0)
                 return 0;
-        if (!builder_place(b, "When")->row)
+        if (!builder_place(b, "Monitor", "When")->row)
                 return file_problems_add(place->problems, place->line,
                                          "Section [Monitor] has no condition. Write When=, for example When=%s.",
                                          condition_kind_example(CONDITION_DISK_FREE));

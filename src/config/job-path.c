@@ -56,8 +56,7 @@ static int validate_names(const KeyLine *k, const char *path, bool is_pattern) {
         return 1;
 }
 
-/* Takes the value as a path, made tidy. Returns 1, or 0 after a problem, with the path as it is written. */
-static int read_path(const KeyLine *k, bool is_pattern, char **ret) {
+int path_read(const KeyLine *k, bool is_pattern, char **ret) {
         _cleanup_free_ char *path = strdup(k->value);
         const char *problem;
         int r;
@@ -118,7 +117,7 @@ static int parse_source(const KeyLine *k, _unused_ void *field) {
                         "The job watches more than %d paths. Remove some, or watch a directory that they are "
                         "in.",
                         PATH_SOURCES_MAX);
-        r = read_path(k, kind == PATH_EXISTS_GLOB, &path);
+        r = path_read(k, kind == PATH_EXISTS_GLOB, &path);
         if (r >= 0)
                 r = append_source(k, (PathKind)kind, path);
         if (r >= 0)
@@ -161,7 +160,7 @@ static int validate_pattern(const KeyLine *k) {
         return 1;
 }
 
-static int parse_pattern(const KeyLine *k, void *field) {
+int path_parse_pattern(const KeyLine *k, void *field) {
         char ***list = field;
         int r;
 
@@ -210,7 +209,7 @@ static int parse_directory(const KeyLine *k, void *field) {
         int r = 0;
 
         if (*k->value != '\0')
-                r = read_path(k, /* is_pattern= */ false, &path);
+                r = path_read(k, /* is_pattern= */ false, &path);
         if (r < 0)
                 return r;
         free(*directory);
@@ -259,8 +258,8 @@ const KeyRow path_rows[] = {
         { "Path", "PathModified", parse_source },
         { "Path", "DirectoryNotEmpty", parse_source },
         { "Path", "Spool", parse_source },
-        { "Path", "Include", parse_pattern, FIELD(include), .repeatable = true },
-        { "Path", "Exclude", parse_pattern, FIELD(exclude), .repeatable = true },
+        { "Path", "Include", path_parse_pattern, FIELD(include), .repeatable = true },
+        { "Path", "Exclude", path_parse_pattern, FIELD(exclude), .repeatable = true },
         { "Path", "Events", parse_events, FIELD(events), .repeatable = true },
         { "Path", "Recursive", key_parse_bool, VALUE(recursive) },
         { "Path", "CrossMounts", key_parse_bool, VALUE(cross_mounts) },
@@ -322,7 +321,7 @@ static int validate_belongings(const Builder *b) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(belongings); i++) {
-                const Place *place = builder_place(b, belongings[i].key);
+                const Place *place = builder_place(b, "Path", belongings[i].key);
                 KeyLine k = place_line(place, NULL);
 
                 if (place->order == 0 || is_off(b->def->path_trigger, belongings[i].key) ||
@@ -358,7 +357,7 @@ static int validate_duplicates(const Builder *b) {
 }
 
 static int validate_settle(const Builder *b) {
-        const Place *settle = builder_place(b, "SettleSec"), *max = builder_place(b, "SettleMaxSec");
+        const Place *settle = builder_place(b, "Path", "SettleSec"), *max = builder_place(b, "Path", "SettleMaxSec");
         KeyLine k = later_line(settle, max);
 
         if (!settle->validated || !max->validated || b->def->path_trigger->settle_max >= b->def->path_trigger->settle)
@@ -376,7 +375,7 @@ static bool is_in(const char *path, const char *directory) {
 /* A file that is done with must not come back as a new one. */
 static int validate_spool_directory(const Builder *b, const char *key, const char *directory) {
         const PathDef *d = b->def->path_trigger;
-        const Place *place = builder_place(b, key);
+        const Place *place = builder_place(b, "Path", key);
 
         for (size_t i = 0; directory && place->validated && i < d->n_sources; i++)
                 if (d->sources[i].kind == PATH_SPOOL && b->path.sources[i].validated &&
@@ -393,7 +392,8 @@ static int validate_spool_directory(const Builder *b, const char *key, const cha
 
 /* A unit is started as it is: it cannot be told which item it is for, and that would be deleted all the same. */
 static int validate_spool(const Builder *b, const Place *spool) {
-        const Place *batch = builder_place(b, "Batch"), *unit = builder_place(b, "Unit");
+        const Place *batch = builder_place(b, "Path", "Batch"), *unit = builder_place(b, "Run", "Unit");
+        const Place *upkeep = builder_section_place(b, b->def->rotate ? "Rotate" : "Clean");
         const PathDef *d = b->def->path_trigger;
         KeyLine k;
         int r = 0;
@@ -408,6 +408,13 @@ static int validate_spool(const Builder *b, const Place *spool) {
                 r = key_problem(&k,
                                 "The job has both Spool= and Unit=, but a unit cannot be told which file it is for. "
                                 "Write Exec= or Shell=.");
+        }
+        if (r >= 0 && upkeep) {
+                k = later_line(upkeep, spool);
+                r = key_problem(&k,
+                                "The job has both Spool= and [%s], which does not use what is in the spool. Write "
+                                "Exec= or Shell=.",
+                                upkeep->row->section);
         }
         if (r >= 0)
                 r = validate_spool_directory(b, "SpoolDone", d->spool_done);
@@ -445,15 +452,9 @@ static int complete(PathDef *d) {
 
 /* A section of which nothing is left is none. One that has settings only was meant to watch something. */
 static int finish_without_source(Builder *b) {
-        const Place *first = NULL;
+        const Place *first = builder_section_place(b, "Path");
         KeyLine k;
 
-        for (size_t i = 0; i < b->n_places; i++) {
-                const Place *p = &b->places[i];
-
-                if (p->order > 0 && streq(p->row->section, "Path") && (!first || p->order < first->order))
-                        first = p;
-        }
         b->def->path_trigger = path_def_free(b->def->path_trigger);
         if (!first || builder_n_problems(b) > 0)
                 return 0;

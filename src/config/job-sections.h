@@ -41,6 +41,12 @@ int path_finish(Builder *b);
 
 void path_lines_done(PathLines *lines);
 
+/* Takes the value as an absolute path, or a pattern of one, made tidy. Returns 1, or 0 after a problem, with the path
+ * as it is written. */
+int path_read(const KeyLine *k, bool is_pattern, char **ret);
+
+int path_parse_pattern(const KeyLine *k, void *field); /* KeyParse: a pattern of Exclude=, into a char ** */
+
 /* --- job-monitor.c --- */
 
 /* The rows of [Monitor], whose fields are in a JobDef. */
@@ -55,3 +61,15 @@ const Place *monitor_place(const Builder *b) _pure_;
 
 /* Validates what only the whole section can tell, and completes it. 0 or -ENOMEM. */
 int monitor_finish(Builder *b);
+
+/* --- job-upkeep.c --- */
+
+/* The rows of [Rotate] and [Clean], whose fields are in a RotateDef and a CleanDef. */
+extern const KeyRow rotate_rows[], clean_rows[];
+extern const size_t n_rotate_rows, n_clean_rows;
+
+/* Validates the sections as a whole; one that is not there is dropped from the definition. 0 or -ENOMEM. */
+int upkeep_finish(Builder *b);
+
+/* Makes the command of a job that has one of the sections, once the rest of the job is known. 0 or -ENOMEM. */
+int upkeep_put_command(Builder *b);

@@ -202,7 +202,7 @@ static int problem_zone(const Builder *b, const char *name, int error) {
                 { -EOPNOTSUPP, "is a time zone with leap seconds. Write the name without \"right/\"." },
                 { -ENOBUFS, "is one time zone too many: all jobs together may use at most 1024." },
         };
-        KeyLine k = place_line(builder_place(b, "TimeZone"), name);
+        KeyLine k = place_line(builder_place(b, "Timer", "TimeZone"), name);
 
         b->context->zones_at_problem = true;
         for (size_t i = 0; i < ELEMENTSOF(problems); i++)
@@ -213,7 +213,7 @@ static int problem_zone(const Builder *b, const char *name, int error) {
 
 /* Sets the zone that the job's times are meant in. Returns 1, or 0 when it is not known. */
 static int finish_zone(Builder *b) {
-        const Place *place = builder_place(b, "TimeZone");
+        const Place *place = builder_place(b, "Timer", "TimeZone");
         TimerDef *timer = &b->def->timer;
         int r;
 
@@ -297,7 +297,7 @@ static int finish_except(Builder *b) {
 
 /* A date says the same on every day; "now", "12:00" and "tomorrow" would move at each reload. */
 static int finish_anchor(Builder *b) {
-        const Place *place = builder_place(b, "Anchor");
+        const Place *place = builder_place(b, "Timer", "Anchor");
         const JobFileContext *c = b->context;
         const Zone *zone = b->def->timer.zone;
         KeyLine k = place_line(place, b->timer.anchor);
@@ -332,7 +332,7 @@ static bool has_interval(const JobDef *d) {
 }
 
 static int check_interval(const Builder *b) {
-        const Place *anchor = builder_place(b, "Anchor"), *from = builder_place(b, "IntervalFrom");
+        const Place *anchor = builder_place(b, "Timer", "Anchor"), *from = builder_place(b, "Timer", "IntervalFrom");
         const Place *later = anchor->order > from->order ? anchor : from;
         KeyLine k = place_line(later, NULL);
 
@@ -352,7 +352,7 @@ static int check_interval(const Builder *b) {
 int timer_finish(Builder *b) {
         int r;
 
-        if (b->timer.persistent && builder_place(b, "CatchUp")->order == 0)
+        if (b->timer.persistent && builder_place(b, "Timer", "CatchUp")->order == 0)
                 b->def->timer.catch_up = CATCH_UP_ONCE;
         r = finish_zone(b);
         if (r > 0) {

@@ -48,7 +48,7 @@ typedef struct KeyTable {
         const void *defaults; /* an object in which each plain field has its default */
 } KeyTable;
 
-#define KEY_TABLES_MAX 6
+#define KEY_TABLES_MAX 8
 
 /* Offset and size of a plain field, for a row. */
 #define KEY_VALUE(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)

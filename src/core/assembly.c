@@ -190,7 +190,7 @@ static int open_parts(Manager *m) {
         target = !m->executor->ops->outlives_daemon ? LOADER_FOR_CHILDREN
                  : m->options.user_instance         ? LOADER_FOR_USER_UNITS
                                                     : LOADER_FOR_UNITS;
-        r = job_loader_new(&m->loader, m->options.job_dirs, m->options.owner, m->zones, target);
+        r = job_loader_new(&m->loader, m->options.job_dirs, m->options.owner, m->zones, target, m->options.state_dir);
         if (r >= 0)
                 r = deadlines_init(m);
         if (r >= 0)

@@ -73,6 +73,8 @@ JobDef *job_def_unref(JobDef *d) {
         free(d->timer.except);
         free(d->timer.time_zone);
         path_def_free(d->path_trigger);
+        rotate_def_free(d->rotate);
+        clean_def_free(d->clean);
         condition_free(d->monitor.when);
         condition_free(d->monitor.clear);
         strv_free(d->monitor.on_clear);

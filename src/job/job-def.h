@@ -7,6 +7,7 @@
 #include "condition/condition.h"
 #include "job/path-def.h"
 #include "job/unit-property.h"
+#include "job/upkeep-def.h"
 #include "time/calendar.h"
 #include "time/cron.h"
 #include "util/clock.h"
@@ -133,6 +134,9 @@ typedef struct JobDef {
 
         PathDef *path_trigger; /* [Path], or NULL */
         MonitorDef monitor;
+
+        RotateDef *rotate; /* [Rotate], or NULL; its program is then the one command */
+        CleanDef *clean;   /* [Clean], or NULL; the same */
 
         char **on_success,
                 **on_failure; /* jobs to request when a run has ended in this way; NULL-terminated or NULL */

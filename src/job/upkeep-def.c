@@ -50,6 +50,38 @@ void clean_def_done(CleanDef *d) {
         *d = clean_def_defaults;
 }
 
+int rotate_def_new(RotateDef **ret) {
+        RotateDef *d = malloc(sizeof(*d));
+
+        if (!d)
+                return -ENOMEM;
+        *d = rotate_def_defaults;
+        *ret = d;
+        return 0;
+}
+
+int clean_def_new(CleanDef **ret) {
+        CleanDef *d = malloc(sizeof(*d));
+
+        if (!d)
+                return -ENOMEM;
+        *d = clean_def_defaults;
+        *ret = d;
+        return 0;
+}
+
+RotateDef *rotate_def_free(RotateDef *d) {
+        if (d)
+                rotate_def_done(d);
+        return mfree(d);
+}
+
+CleanDef *clean_def_free(CleanDef *d) {
+        if (d)
+                clean_def_done(d);
+        return mfree(d);
+}
+
 static const char *const rotate_mode_table[] = {
         [ROTATE_RENAME] = "rename",
         [ROTATE_COPYTRUNCATE] = "copytruncate",

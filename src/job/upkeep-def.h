@@ -9,9 +9,12 @@
 #include "util/clock.h"
 #include "util/macro.h"
 
-#define UPKEEP_PATHS_MAX  1024 /* Path= lines of one section */
-#define ROTATE_KEEP_MAX   1000000
-#define ROTATE_LEVEL_AUTO 0 /* CompressLevel=: as the format sees fit */
+#define UPKEEP_PATHS_MAX   1024 /* Path= lines of one section, and Exclude= lines */
+#define ROTATE_KEEP_MAX    1000000U
+#define ROTATE_DELAY_MAX   1000U
+#define ROTATE_THREADS_MAX 256U
+#define ROTATE_NAME_MAX    64 /* bytes of DateFormat= and of Extension= */
+#define ROTATE_LEVEL_AUTO  0  /* CompressLevel=: as the format sees fit */
 
 typedef enum RotateMode {
         ROTATE_RENAME,       /* the log gets another name, and a new one takes its place */
@@ -101,6 +104,12 @@ extern const CleanDef clean_def_defaults;
 
 void rotate_def_done(RotateDef *d); /* frees its members, not itself */
 void clean_def_done(CleanDef *d);
+
+/* With the defaults. -ENOMEM. */
+int rotate_def_new(RotateDef **ret);
+int clean_def_new(CleanDef **ret);
+RotateDef *rotate_def_free(RotateDef *d);
+CleanDef *clean_def_free(CleanDef *d);
 
 /* "rename" … as the keys are written; NULL / negative if there is none. */
 const char *rotate_mode_to_string(RotateMode m) _const_;

@@ -34,7 +34,7 @@ static int setup(void **state) {
 
         strcpy(root + strlen(root) - 6, "XXXXXX");
         assert_non_null(mkdtemp(root));
-        return job_loader_new(&loader, dirs, getuid(), NULL, LOADER_FOR_ANY);
+        return job_loader_new(&loader, dirs, getuid(), NULL, LOADER_FOR_ANY, NULL);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {

@@ -216,7 +216,7 @@ static const struct {
         { __LINE__, "[Timer]\nOnStartupSec=infinity\n" RUN, NULL, "/j/a.job:2: OnStartupSec=infinity never elapses" },
         { __LINE__, "[Mail]\nTo=x\n" RUN, NULL,
           "/j/a.job:1: Unknown section [Mail]. Valid sections are: [Job], [Timer], [Path], [Monitor], [Run], "
-          "[Service]." },
+          "[Service], [Rotate], [Clean]." },
         { __LINE__, RUN "User=root\n", NULL,
           "/j/a.job:3: User= is in section [Run], but belongs in section [Service]." },
         { __LINE__, "[job]\n" RUN, NULL, "/j/a.job:1: Unknown section [job]. Did you mean [Job]?" },

@@ -137,7 +137,7 @@ static void test_load(void **state) {
         put_files("1");
         do {
                 countdown = n++;
-                r = job_loader_new(&l, dirs, getuid(), zones, LOADER_FOR_ANY);
+                r = job_loader_new(&l, dirs, getuid(), zones, LOADER_FOR_ANY, NULL);
                 countdown = -1;
         } while (r < 0);
         load_without_memory(l, 1);
@@ -162,7 +162,7 @@ static void test_instance(void **state) {
         JobLoader *l = NULL;
 
         put_files("1");
-        assert_int_equal(job_loader_new(&l, dirs, getuid(), zones, LOADER_FOR_ANY), 0);
+        assert_int_equal(job_loader_new(&l, dirs, getuid(), zones, LOADER_FOR_ANY, NULL), 0);
         assert_int_equal(job_loader_load(l, now_realtime()), 0);
         for (unsigned instance = 1; instance < 5; instance++) {
                 char name[] = "t@0";

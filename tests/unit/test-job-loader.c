@@ -88,7 +88,7 @@ static int setup(void **state) {
         s->dirs[1] = scratch_path(s, "b");
         assert_int_equal(mkdir(s->dirs[0], 0755), 0);
         assert_int_equal(mkdir(s->dirs[1], 0755), 0);
-        assert_int_equal(job_loader_new(&s->loader, s->dirs, getuid(), NULL, LOADER_FOR_ANY), 0);
+        assert_int_equal(job_loader_new(&s->loader, s->dirs, getuid(), NULL, LOADER_FOR_ANY, NULL), 0);
         *state = s;
         return 0;
 }
@@ -173,7 +173,7 @@ static void test_missing_directory(void **state) {
         JobLoader *l;
         size_t n;
 
-        assert_int_equal(job_loader_new(&l, dirs, getuid(), NULL, LOADER_FOR_ANY), 0);
+        assert_int_equal(job_loader_new(&l, dirs, getuid(), NULL, LOADER_FOR_ANY, NULL), 0);
         assert_int_equal(job_loader_load(l, now_realtime()), 0);
         (void)job_loader_jobs(l, &n);
         assert_int_equal(n, 0);
@@ -599,7 +599,7 @@ static void test_foreign_owner(void **state) {
 
         /* the user of a user instance is trusted beside root, others are not */
         job_loader_free(s->loader);
-        assert_int_equal(job_loader_new(&s->loader, s->dirs, 12345, NULL, LOADER_FOR_ANY), 0);
+        assert_int_equal(job_loader_new(&s->loader, s->dirs, 12345, NULL, LOADER_FOR_ANY, NULL), 0);
         load(s);
         assert_jobs(s, "x:x");
         assert_int_equal(chown(path, 12346, 0), 0);
@@ -766,7 +766,7 @@ static void test_zones(void **state) {
 
         assert_int_equal(zone_cache_new(s->root, &zones), 0);
         job_loader_free(s->loader);
-        assert_int_equal(job_loader_new(&s->loader, s->dirs, getuid(), zones, LOADER_FOR_ANY), 0);
+        assert_int_equal(job_loader_new(&s->loader, s->dirs, getuid(), zones, LOADER_FOR_ANY, NULL), 0);
         put(s, "a/plain.job", "[Timer]\nOnCalendar=daily\n" RUN("x"));
         put(s, "a/end.job", "[Timer]\nOnCalendar=daily Test/Place\n" RUN("x"));
         put(s, "a/place.job", "[Timer]\nTimeZone=Test/Place\nOnCalendar=daily\n" RUN("x"));
