@@ -16,7 +16,11 @@
 void import_note_list(Import *i, const char *file, unsigned line, const char *format, va_list ap) {
         char *text;
 
-        if (vasprintf(&text, format, ap) < 0)
+        if (i->n_notes > IMPORT_NOTES_MAX)
+                return;
+        if (i->n_notes == IMPORT_NOTES_MAX)
+                text = alloc_string("There are more remarks, which are left out.");
+        else if (vasprintf(&text, format, ap) < 0)
                 alloc_failed();
         i->notes = alloc_array(i->notes, i->n_notes + 1, sizeof(*i->notes));
         i->notes[i->n_notes++] = (ImportNote){ alloc_string(file), line, text };

@@ -8,8 +8,9 @@
 
 #include "util/macro.h"
 
-#define IMPORT_FILE_MAX (1024 * 1024) /* bytes of a file that is read */
-#define IMPORT_JOBS_MAX 1000
+#define IMPORT_FILE_MAX  (1024 * 1024) /* bytes of a file that is read */
+#define IMPORT_JOBS_MAX  1000
+#define IMPORT_NOTES_MAX 10000 /* further ones are left out */
 
 typedef struct ImportJob {
         char *name; /* the file is NAME.job */

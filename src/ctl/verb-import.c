@@ -9,6 +9,7 @@
 
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
+#include "ctl/logrotate-import.h"
 #include "ctl/monit-import.h"
 #include "ctl/text.h"
 #include "ctl/view-text.h"
@@ -74,5 +75,20 @@ int verb_import_monit(Ctl *c, char **args) {
         }
         r = r < 0 ? CTL_FAILED : put_jobs(c, &m.out);
         import_done(&m.out);
+        return r;
+}
+
+int verb_import_logrotate(Ctl *c, char **args) {
+        Logrotate l = { .take = logrotate_import };
+        int r = 0;
+
+        for (char **path = args; *path && r >= 0; path++) {
+                r = logrotate_read(&l, *path);
+                if (r < 0)
+                        ctl_complain("Cannot read %s: %s.", *path, strerror(-r));
+        }
+        put_notes(&l.out, 0);
+        r = r < 0 ? CTL_FAILED : put_jobs(c, &l.out);
+        logrotate_done(&l);
         return r;
 }
