@@ -62,6 +62,7 @@ int verb_check(Ctl *c, char **args);
 int verb_conditions(Ctl *c, char **args);
 int verb_import_logrotate(Ctl *c, char **args);
 int verb_import_monit(Ctl *c, char **args);
+int verb_import_tmpfiles(Ctl *c, char **args);
 int verb_history(Ctl *c, char **args);
 int verb_log(Ctl *c, char **args);
 int verb_reset_failed(Ctl *c, char **args);

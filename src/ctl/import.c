@@ -74,11 +74,11 @@ char *import_name(const Import *i, const char *prefix, const char *base, const c
         for (unsigned number = 1;; number++) {
                 char *text = number == 1 ? alloc_format("%s%s", name, suffix)
                                          : alloc_format("%s-%u%s", name, number, suffix);
-                bool is_used = false;
+                size_t k = i->n_jobs < IMPORT_JOBS_MAX ? 0 : i->n_jobs; /* it is going to be refused */
 
-                for (size_t k = 0; k < i->n_jobs; k++)
-                        is_used |= streq(i->jobs[k].name, text);
-                if (!is_used)
+                while (k < i->n_jobs && !streq(i->jobs[k].name, text))
+                        k++;
+                if (k >= i->n_jobs)
                         return text;
                 free(text);
         }
@@ -91,8 +91,8 @@ void import_put(FILE *f, const char *key, const char *value) {
         fputc('\n', f);
 }
 
-void import_put_notes(FILE *f, const Import *i, size_t first) {
-        for (size_t k = first; k < i->n_notes; k++) {
+void import_put_notes(FILE *f, const Import *i, size_t first, size_t end) {
+        for (size_t k = first; k < end; k++) {
                 fprintf(f, "# %s:%u: ", i->notes[k].file, i->notes[k].line);
                 for (const char *p = i->notes[k].text; *p; p++)
                         fputc(*p == '\n' ? ' ' : *p, f);

@@ -49,8 +49,8 @@ char *import_name(const Import *i, const char *prefix, const char *base, const c
 /* Writes a value, with percent signs doubled as a job file wants them. */
 void import_put(FILE *f, const char *key, const char *value);
 
-/* Writes the notes from first on as comments. */
-void import_put_notes(FILE *f, const Import *i, size_t first);
+/* Writes notes as comments. */
+void import_put_notes(FILE *f, const Import *i, size_t first, size_t end);
 
 /* Takes over name and text. What vaktd would refuse becomes a note of this line, and false is returned. */
 bool import_add_job(Import *i, const char *file, unsigned line, char *name, char *text);

@@ -339,7 +339,7 @@ static void put_job(FILE *f, const Converter *c, size_t first_note, const char *
         fprintf(f, "# From %s, line %u.\n", c->b->file, c->b->line);
         fputs("# Take the logs out of there: what logrotate rotates, too, is refused, unless TakeOver=yes is set.\n",
               f);
-        import_put_notes(f, c->out, first_note);
+        import_put_notes(f, c->out, first_note, c->out->n_notes);
         fputs("\n[Job]\n", f);
         import_put(f, "Description", name);
         fprintf(f, "\n[Timer]\nOnCalendar=%s\nCatchUp=once\n\n[Rotate]\n", c->timer);

@@ -12,6 +12,7 @@
 #include "ctl/logrotate-import.h"
 #include "ctl/monit-import.h"
 #include "ctl/text.h"
+#include "ctl/tmpfiles-import.h"
 #include "ctl/view-text.h"
 #include "util/file.h"
 
@@ -90,5 +91,23 @@ int verb_import_logrotate(Ctl *c, char **args) {
         put_notes(&l.out, 0);
         r = r < 0 ? CTL_FAILED : put_jobs(c, &l.out);
         logrotate_done(&l);
+        return r;
+}
+
+int verb_import_tmpfiles(Ctl *c, char **args) {
+        Tmpfiles t = { 0 };
+        const char *path = NULL;
+        int r = tmpfiles_read(&t, args, &path);
+
+        if (r < 0)
+                ctl_complain("Cannot read %s: %s.", path, strerror(-r));
+        else
+                tmpfiles_import(&t);
+        put_notes(&t.out, 0);
+        r = r < 0 ? CTL_FAILED : put_jobs(c, &t.out);
+        if (t.n_others > 0)
+                ctl_say(c, stderr, "%u line%s without an age remain%s the business of systemd-tmpfiles(8).",
+                        t.n_others, PLURAL(t.n_others), t.n_others == 1 ? "s" : "");
+        tmpfiles_done(&t);
         return r;
 }

@@ -227,6 +227,7 @@ refuses '5: postrotate has no endscript' "$good/l/a { daily\npostrotate\nx\n"
 refuses '1: postrotate stands outside' "postrotate\nx\nendscript\ndaily\n"
 refuses '2: A } is missing' "/l/a {\n/l/b {\n}\n$good"
 refuses '4: A \{ is missing' "$good/l/a\n/l/b\n"
+# shellcheck disable=SC2088 # logrotate expands it
 refuses '1: ~/x: This is no absolute path' "~/x {\ndaily\n}\n$good"
 refuses '2: A line begins with' "/l/a {\n42\n}\n$good"
 refuses '1: A line begins with' "}\n"
