@@ -158,7 +158,8 @@ static int append_queried_run(const RunRecord *r, void *userdata) {
                                          run_state_to_string(r->state), run_result_to_string(r->result), reason,
                                          r->scheduled, r->requested, r->started, r->ended, r->code, r->attempt,
                                          run_object_path(path, r->id), strempty(r->unit), invocation, r->cpu,
-                                         r->memory_peak, r->parent, strempty(r->parent_job), payload),
+                                         r->memory_peak, r->parent, strempty(r->parent_job), payload, r->files,
+                                         r->bytes_freed),
                    0);
 }
 

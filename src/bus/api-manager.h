@@ -11,7 +11,7 @@
 
 /* A run in a list. */
 #define LIST_RUNS_ROW  "(tsssssttttiuo)"
-#define QUERY_RUNS_ROW "(tsssssttttiuosstttss)"
+#define QUERY_RUNS_ROW "(tsssssttttiuosstttsstt)"
 
 /* Reads the name of a job; an impossible name is refused here, before anything is done with it. */
 int api_read_job_name(sd_bus_message *m, const char **ret, sd_bus_error *e);

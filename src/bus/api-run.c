@@ -140,6 +140,8 @@ static const sd_bus_vtable run_vtable[] = {
         SD_BUS_PROPERTY("InvocationId", "s", get_invocation, 0, CHANGES),
         SD_BUS_PROPERTY("CPUUsage", "t", NULL, offsetof(RunRecord, cpu), CHANGES),
         SD_BUS_PROPERTY("MemoryPeak", "t", NULL, offsetof(RunRecord, memory_peak), CHANGES),
+        SD_BUS_PROPERTY("Files", "t", NULL, offsetof(RunRecord, files), CHANGES),
+        SD_BUS_PROPERTY("BytesFreed", "t", NULL, offsetof(RunRecord, bytes_freed), CHANGES),
         SD_BUS_PROPERTY("StatusText", "s", text_get, offsetof(RunRecord, status_text), CHANGES),
 
         SD_BUS_VTABLE_END,

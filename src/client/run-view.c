@@ -5,20 +5,20 @@
 #include "client/run-view.h"
 
 #define PAGE 500 /* runs queried at once */
-#define ROW  "(tsssssttttiuosstttss)"
+#define ROW  "(tsssssttttiuosstttsstt)"
 
-#define EMPTY_VIEW                                                                                             \
-        {                                                                                                      \
-                .job = "", .cause = "", .state = "", .result = "", .reason = "", .object = "", .unit = "",     \
-                .invocation = "", .parent_job = "", .payload = "", .alarm = "", .host = "", .status_text = "", \
-                .cpu = USEC_INFINITY, .memory_peak = UINT64_MAX,                                               \
+#define EMPTY_VIEW                                                                                               \
+        {                                                                                                        \
+                .job = "", .cause = "", .state = "", .result = "", .reason = "", .object = "", .unit = "",       \
+                .invocation = "", .parent_job = "", .payload = "", .alarm = "", .host = "", .status_text = "",   \
+                .cpu = USEC_INFINITY, .memory_peak = UINT64_MAX, .files = UINT64_MAX, .bytes_freed = UINT64_MAX, \
         }
 
 static int read_run(sd_bus_message *m, RunView *v) {
         return sd_bus_message_read(m, ROW, &v->id, &v->job, &v->cause, &v->state, &v->result, &v->reason,
                                    &v->scheduled, &v->requested, &v->started, &v->ended, &v->code, &v->attempt,
                                    &v->object, &v->unit, &v->invocation, &v->cpu, &v->memory_peak, &v->parent,
-                                   &v->parent_job, &v->payload);
+                                   &v->parent_job, &v->payload, &v->files, &v->bytes_freed);
 }
 
 /* One question to QueryRuns. */
@@ -132,6 +132,8 @@ const PropertyMap run_properties[] = {
         { "Parent", "t", offsetof(RunView, parent), "parent", NULL_IF_ZERO },
         { "ParentJob", "s", offsetof(RunView, parent_job), "parent_job" },
         { "Payload", "s", offsetof(RunView, payload), "payload" },
+        { "Files", "t", offsetof(RunView, files), "files", NULL_IF_MAX },
+        { "BytesFreed", "t", offsetof(RunView, bytes_freed), "bytes_freed", NULL_IF_MAX },
         { "Alarm", "s", offsetof(RunView, alarm), "alarm" },
         { "Host", "s", offsetof(RunView, host), "host" },
         { "StatusText", "s", offsetof(RunView, status_text), "status_text" },

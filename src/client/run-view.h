@@ -19,13 +19,14 @@ typedef struct RunView {
         const char *payload;                    /* of a path trigger: a path, and how many more; or "" */
         usec_t cpu;                             /* µs, USEC_INFINITY = not known */
         uint64_t memory_peak;                   /* bytes, UINT64_MAX = not known */
+        uint64_t files, bytes_freed;            /* of [Rotate] and [Clean], UINT64_MAX = not known */
         uint64_t parent;                        /* 0 = none */
         const char *alarm, *host, *status_text; /* of an object; empty in a walk */
         uint32_t pid;
 } RunView;
 
 /* First those that a walk gives as well. */
-#define N_RUN_PROPERTIES_OF_WALK 20
+#define N_RUN_PROPERTIES_OF_WALK 22
 extern const PropertyMap run_properties[];
 extern const size_t n_run_properties;
 

@@ -107,8 +107,11 @@ static void on_run_output(void *cookie, const char *line, size_t n, bool is_stde
 /* Written at the end of the run only: it may come often, and the next one is as good. */
 static void on_run_status(void *cookie, const char *text) {
         LiveRun *run = cookie;
-        char *copy = strdup(text);
+        char *copy;
 
+        if (run->def && (run->def->rotate || run->def->clean))
+                (void)upkeep_summary_parse(text, &run->record.files, &run->record.bytes_freed, &text);
+        copy = strdup(text);
         if (!copy)
                 return;
         owned_run_set_text(&run->record.status_text, copy);

@@ -370,8 +370,11 @@ static void print_times(const Ctl *c, const RunView *v) {
 
 /* Where it runs or ran, and what it used. */
 static void print_resources(const Ctl *c, const RunView *v) {
+        _cleanup_free_ char *work = run_view_work(v);
         char span[SPAN_TEXT_MAX], size[SIZE_TEXT_MAX];
 
+        if (work)
+                print_line(c, "Changed", COLOR_NONE, "%s", work);
         if (!isempty(v->unit))
                 print_line(c, "Unit", COLOR_NONE, "%s", v->unit);
         if (!isempty(v->invocation))

@@ -108,17 +108,28 @@ char *run_view_message(const RunView *v) {
                             v->reason, n > 0 && v->reason[n - 1] == '.' ? "" : ".");
 }
 
+char *run_view_work(const RunView *v) {
+        char size[SIZE_TEXT_MAX];
+
+        if (v->files == UINT64_MAX)
+                return NULL;
+        return alloc_format("%" PRIu64 " file%s and freed %s", v->files, v->files == 1 ? "" : "s",
+                            size_format(size, v->bytes_freed));
+}
+
 char *run_view_usage(const RunView *v) {
-        _cleanup_free_ char *cpu = NULL, *memory = NULL;
+        _cleanup_free_ char *cpu = NULL, *memory = NULL, *work = NULL;
         char span[SPAN_TEXT_MAX], size[SIZE_TEXT_MAX];
 
         if (v->cpu != USEC_INFINITY)
                 cpu = alloc_format("%s of CPU", duration_format(span, v->cpu));
         if (v->memory_peak != UINT64_MAX)
                 memory = alloc_format("at most %s of memory", size_format(size, v->memory_peak));
+        work = run_view_work(v);
         if (!cpu && !memory)
-                return NULL;
-        return alloc_format("It used %s%s%s.", strempty(cpu), cpu && memory ? " and " : "", strempty(memory));
+                return work ? alloc_format("It changed %s.", work) : NULL;
+        return alloc_format("It used %s%s%s%s%s.", strempty(cpu), cpu && memory ? " and " : "", strempty(memory),
+                            work ? "; it changed " : "", strempty(work));
 }
 
 char *run_view_dropped_message(uint64_t run, uint64_t n) {

@@ -28,7 +28,10 @@ Color run_view_color(const RunView *v) _pure_;
 /* "Run 7 of job backup failed with exit code 3 after 1.2s." */
 char *run_view_message(const RunView *v);
 
-/* "It used 12ms of CPU and at most 3.1M of memory."; NULL if neither is known. */
+/* "3 files and freed 1.2G", what a run of [Rotate] or [Clean] changed; NULL for others. */
+char *run_view_work(const RunView *v);
+
+/* "It used 12ms of CPU and at most 3.1M of memory; it changed …."; NULL if nothing of that is known. */
 char *run_view_usage(const RunView *v);
 
 /* A message about lines that the journal has dropped. */

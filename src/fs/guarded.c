@@ -24,7 +24,8 @@ typedef struct Walk {
         char *rest; /* still to be walked */
         unsigned n_links;
         bool is_below_shared;
-        bool makes; /* what is missing, with */
+        bool follows_nothing; /* no link, and no mount */
+        bool makes;           /* what is missing, with */
         mode_t make_mode;
         char *error; /* for people */
 } Walk;
@@ -173,6 +174,14 @@ static int make_step(const Walk *w, const char *name) {
         return fchmod(fd, w->make_mode) < 0 ? -errno : 0;
 }
 
+/* Old kernels (before 5.8) do not know. */
+static bool is_mount(int fd) {
+        struct statx s;
+
+        return statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, 0, &s) >= 0 &&
+               (s.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
 static int walk_step(Walk *w, const char *name) {
         _cleanup_close_ int fd = -EBADF;
         bool was_trusted, was_shared;
@@ -193,9 +202,12 @@ static int walk_step(Walk *w, const char *name) {
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
         if (S_ISLNK(st.st_mode))
-                return walk_link(w, name, fd, &st);
+                return w->follows_nothing ? refuse(w, -ELOOP, "%s/%s is a symbolic link", w->done, name)
+                                          : walk_link(w, name, fd, &st);
         if (!S_ISDIR(st.st_mode))
                 return -ENOTDIR;
+        if (w->follows_nothing && is_mount(fd))
+                return refuse(w, -EXDEV, "%s/%s is where something else is mounted", w->done, name);
         if (!w->is_trusted && st.st_uid != w->st.st_uid)
                 return refuse_step(w, name, &st);
         if (asprintf(&done, "%s/%s", w->done, name) < 0)
@@ -247,29 +259,61 @@ static void explain(Walk *w, int error, const char *path, char **reterr) {
         *reterr = TAKE_PTR(w->error);
 }
 
-int guarded_open(const char *path, GuardedDirectory *ret, char **reterr) {
-        _cleanup_(walk_done) Walk w = { .fd = -EBADF };
-        int r;
-
-        r = walk(&w, path);
+/* r: what the walk came to. */
+static int hand_over(Walk *w, int r, const char *path, GuardedDirectory *ret, char **reterr) {
         if (r >= 0)
-                r = check_shared(&w);
+                r = check_shared(w);
         if (r < 0) {
-                explain(&w, r, path, reterr);
+                explain(w, r, path, reterr);
                 return r;
         }
         *ret = (GuardedDirectory){
-                .fd = TAKE_FD(w.fd),
-                .device = w.st.st_dev,
-                .inode = w.st.st_ino,
-                .uid = w.st.st_uid,
-                .gid = w.st.st_gid,
-                .is_trusted = w.is_trusted,
-                .is_shared = w.is_shared,
-                .is_writable_by_all = w.st.st_mode & S_IWOTH,
-                .is_below_shared = w.is_below_shared,
+                .fd = TAKE_FD(w->fd),
+                .device = w->st.st_dev,
+                .inode = w->st.st_ino,
+                .uid = w->st.st_uid,
+                .gid = w->st.st_gid,
+                .is_trusted = w->is_trusted,
+                .is_shared = w->is_shared,
+                .is_writable_by_all = w->st.st_mode & S_IWOTH,
+                .is_below_shared = w->is_below_shared,
         };
         return 0;
+}
+
+int guarded_open(const char *path, GuardedDirectory *ret, char **reterr) {
+        _cleanup_(walk_done) Walk w = { .fd = -EBADF };
+        int r = walk(&w, path);
+
+        return hand_over(&w, r, path, ret, reterr);
+}
+
+static int walk_entry(Walk *w, const GuardedDirectory *parent, const char *path, const char *name) {
+        w->fd = fcntl(parent->fd, F_DUPFD_CLOEXEC, 3);
+        if (w->fd < 0 || fstat(w->fd, &w->st) < 0)
+                return -errno;
+        w->done = strdup(path);
+        if (!w->done)
+                return -ENOMEM;
+        w->is_trusted = parent->is_trusted;
+        w->is_shared = parent->is_shared;
+        w->is_below_shared = parent->is_below_shared;
+        return walk_step(w, name);
+}
+
+int guarded_open_entry(const GuardedDirectory *parent, const char *path, const char *name, GuardedDirectory *ret,
+                       char **reterr) {
+        _cleanup_(walk_done) Walk w = { .fd = -EBADF, .follows_nothing = true };
+        _cleanup_free_ char *whole = NULL;
+        int r;
+
+        assert(!strchr(name, '/') && !streq(name, "."));
+        if (asprintf(&whole, "%s/%s", path, name) < 0) {
+                whole = NULL;
+                return -ENOMEM;
+        }
+        r = walk_entry(&w, parent, path, name);
+        return hand_over(&w, r, whole, ret, reterr);
 }
 
 int guarded_make(const char *path, mode_t mode, char **reterr) {

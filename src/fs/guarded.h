@@ -43,6 +43,11 @@ void guarded_close(GuardedDirectory *d);
  * the final dot, with the place, the reason and what to do; the caller frees it; NULL without memory. */
 int guarded_open(const char *path, GuardedDirectory *ret, char **reterr);
 
+/* Opens an entry of an open directory, whose path is for messages, by the same rules; but no link is followed, and no
+ * mount is crossed. -ELOOP: a link; -EXDEV: another mount begins there; and the errors above. */
+int guarded_open_entry(const GuardedDirectory *parent, const char *path, const char *name, GuardedDirectory *ret,
+                       char **reterr);
+
 /* Creates what is missing of the path, each directory with the rights of the owner of its parent, and with mode,
  * regardless of the umask. An existing directory is fine, and so is anything else that is not a directory: opening it
  * will fail. Errors as above, and those of mkdirat(2). */

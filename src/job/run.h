@@ -75,14 +75,19 @@ typedef struct RunRecord {
         sd_id128_t invocation;   /* of that unit, or null */
         usec_t cpu;              /* µs of CPU, USEC_INFINITY = not known */
         uint64_t memory_peak;    /* bytes, UINT64_MAX = not known */
+        uint64_t files;          /* of [Rotate] and [Clean]: files that it changed, UINT64_MAX = not known */
+        uint64_t bytes_freed;    /* the same */
         const char *host;        /* name of the machine */
         const char *reason;      /* a message that says why it was refused or failed, or NULL */
         const char *status_text; /* what the run last reported about itself, or NULL */
 } RunRecord;
 
 /* A record with nothing known. */
-#define RUN_RECORD_INIT \
-        { .attempt = 1, .trigger = RUN_TRIGGER_NONE, .cpu = USEC_INFINITY, .memory_peak = UINT64_MAX }
+#define RUN_RECORD_INIT                                                                                     \
+        {                                                                                                   \
+                .attempt = 1, .trigger = RUN_TRIGGER_NONE, .cpu = USEC_INFINITY, .memory_peak = UINT64_MAX, \
+                .files = UINT64_MAX, .bytes_freed = UINT64_MAX                                              \
+        }
 
 /* A record that owns its strings. Zeroed it is empty; owned_run_assign() fills it in. After that, its strings are
  * changed by owned_run_set_text() only, its other members directly. */

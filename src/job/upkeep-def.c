@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "util/ascii.h"
 #include "util/size.h"
 #include "util/string-table.h"
 #include "util/strv.h"
@@ -81,6 +82,34 @@ CleanDef *clean_def_free(CleanDef *d) {
         if (d)
                 clean_def_done(d);
         return mfree(d);
+}
+
+/* A number behind a word, which *p is moved past. */
+static bool take_number(const char **p, const char *word, uint64_t *ret) {
+        const char *digits = startswith(*p, word);
+        char *end;
+
+        if (!digits || !is_digit(*digits))
+                return false;
+        errno = 0;
+        *ret = strtoull(digits, &end, 10);
+        *p = end;
+        return errno == 0;
+}
+
+bool upkeep_summary_parse(const char *status, uint64_t *ret_files, uint64_t *ret_freed, const char **ret_text) {
+        const char *p = status;
+        uint64_t files, freed;
+
+        if (!take_number(&p, "files=", &files) || !take_number(&p, " freed=", &freed))
+                return false;
+        p = startswith(p, ": ");
+        if (!p)
+                return false;
+        *ret_files = files;
+        *ret_freed = freed;
+        *ret_text = p;
+        return true;
 }
 
 static const char *const rotate_mode_table[] = {

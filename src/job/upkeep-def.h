@@ -114,6 +114,10 @@ int clean_def_new(CleanDef **ret);
 RotateDef *rotate_def_free(RotateDef *d);
 CleanDef *clean_def_free(CleanDef *d);
 
+/* What vakt-rotate and vakt-clean report about their work by STATUS= of sd_notify(3): "files=N freed=BYTES: TEXT".
+ * True: it is that; *ret_text is the rest, for people, in status. */
+bool upkeep_summary_parse(const char *status, uint64_t *ret_files, uint64_t *ret_freed, const char **ret_text);
+
 /* "rename" … as the keys are written; NULL / negative if there is none. */
 const char *rotate_mode_to_string(RotateMode m) _const_;
 int rotate_mode_from_string(const char *s) _pure_;

@@ -94,8 +94,12 @@ static const char schema_4[] = "CREATE TABLE blobs ("
 /* The field's word for what is kept of a trigger. */
 static const char schema_5[] = "ALTER TABLE marks RENAME TO stamps;";
 
+/* What runs of [Rotate] and [Clean] did. */
+static const char schema_6[] = "ALTER TABLE runs ADD COLUMN files INTEGER;"
+                               "ALTER TABLE runs ADD COLUMN bytes_freed INTEGER;";
+
 /* Entry i upgrades from version i to version i + 1. Released entries never change; new ones are appended. */
-static const char *const migrations[] = { schema_1, schema_2, schema_3, schema_4, schema_5 };
+static const char *const migrations[] = { schema_1, schema_2, schema_3, schema_4, schema_5, schema_6 };
 _Static_assert(ELEMENTSOF(migrations) == SCHEMA_VERSION, "one step for each version");
 
 static int read_number(sqlite3 *db, const char *sql, int *ret) {

@@ -53,6 +53,8 @@ static const Column columns[] = {
         { "invocation", COLUMN_ID128, offsetof(RunRecord, invocation), true },
         { "cpu_usec", COLUMN_KNOWN, offsetof(RunRecord, cpu), true },
         { "memory_peak", COLUMN_KNOWN, offsetof(RunRecord, memory_peak), true },
+        { "files", COLUMN_KNOWN, offsetof(RunRecord, files), true },
+        { "bytes_freed", COLUMN_KNOWN, offsetof(RunRecord, bytes_freed), true },
         { "host", COLUMN_TEXT, offsetof(RunRecord, host), true },
         { "reason", COLUMN_TEXT, offsetof(RunRecord, reason), true },
         { "status", COLUMN_TEXT, offsetof(RunRecord, status_text), true },

@@ -403,8 +403,8 @@ static void check_payload(sd_bus *bus, uint64_t id, const char *expected) {
         assert_true(sd_bus_get_property_string(bus, NULL, run, "org.vaktd1.Run", "Payload", NULL, &payload) >= 0);
         assert_string_equal(payload, expected);
         reply = harness_call(bus, "QueryRuns", "a{sv}tu", 0, id + 1, 1);
-        assert_true(sd_bus_message_enter_container(reply, 'a', "(tsssssttttiuosstttss)") > 0);
-        assert_true(sd_bus_message_read(reply, "(tsssssttttiuosstttss)", NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(tsssssttttiuosstttsstt)") > 0);
+        assert_true(sd_bus_message_read(reply, "(tsssssttttiuosstttsstt)", NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                                         NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                                         &column) > 0);
         assert_string_equal(column, expected);

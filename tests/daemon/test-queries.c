@@ -11,10 +11,10 @@
 
 #include "harness.h"
 
-#define RUN_ROW "(tsssssttttiuosstttss)"
+#define RUN_ROW "(tsssssttttiuosstttsstt)"
 
 typedef struct Row {
-        uint64_t id, scheduled, requested, started, ended, cpu, memory_peak, parent;
+        uint64_t id, scheduled, requested, started, ended, cpu, memory_peak, parent, files, bytes_freed;
         const char *job, *cause, *state, *result, *reason, *object, *unit, *invocation, *parent_job, *payload;
         int32_t code;
         uint32_t attempt;
@@ -62,7 +62,8 @@ static bool next_row(sd_bus_message *m, Row *ret) {
         int r = sd_bus_message_read(m, RUN_ROW, &ret->id, &ret->job, &ret->cause, &ret->state, &ret->result,
                                     &ret->reason, &ret->scheduled, &ret->requested, &ret->started, &ret->ended,
                                     &ret->code, &ret->attempt, &ret->object, &ret->unit, &ret->invocation, &ret->cpu,
-                                    &ret->memory_peak, &ret->parent, &ret->parent_job, &ret->payload);
+                                    &ret->memory_peak, &ret->parent, &ret->parent_job, &ret->payload, &ret->files,
+                                    &ret->bytes_freed);
 
         assert_true(r >= 0);
         return r > 0;

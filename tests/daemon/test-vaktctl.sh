@@ -339,7 +339,7 @@ out "history tells the exit code" '^ *[0-9]+ +manual +exit 7 +20[0-9-]+ [0-9:]+ 
 ctl --json -n 2 history
 json_lines "history -n in JSON" "len(j) == 2 and j[0]['id'] > j[1]['id']"
 ctl --json history fail -n 1
-json_lines "all columns" "list(j[0]) == ['id', 'job', 'cause', 'state', 'result', 'code', 'reason', 'attempt', 'scheduled_usec', 'requested_usec', 'started_usec', 'ended_usec', 'object', 'unit', 'invocation', 'cpu_usec', 'memory_peak', 'parent', 'parent_job', 'payload']"
+json_lines "all columns" "list(j[0]) == ['id', 'job', 'cause', 'state', 'result', 'code', 'reason', 'attempt', 'scheduled_usec', 'requested_usec', 'started_usec', 'ended_usec', 'object', 'unit', 'invocation', 'cpu_usec', 'memory_peak', 'parent', 'parent_job', 'payload', 'files', 'bytes_freed']"
 ctl --json history --result=failed -n 1000
 json_lines "history of failures" "{r['result'] for r in j} == {'exit', 'signal', 'timeout'}"
 ctl --json history --result=exit,signal

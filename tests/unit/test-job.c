@@ -274,13 +274,41 @@ static void test_copy_with_texts(void **state) {
         free(copy);
 }
 
+static void test_upkeep_summary(void **state) {
+        static const char *const bad[] = {
+                "",
+                "files=1",
+                "files=1 freed=2",
+                "files=1 freed=2:",
+                "files= freed=2: x",
+                "files=1 freed=: x",
+                "files=-1 freed=2: x",
+                "files=1 freed=+2: x",
+                " files=1 freed=2: x",
+                "files=1  freed=2: x",
+                "files=18446744073709551616 freed=2: x",
+                "Rotated files=1 freed=2: x",
+                "files=0x1 freed=2: x",
+        };
+        uint64_t files = 7, freed = 7;
+        const char *text = "none";
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_false(upkeep_summary_parse(bad[i], &files, &freed, &text));
+        assert_true(files == 7 && freed == 7);
+        assert_string_equal(text, "none");
+        assert_true(upkeep_summary_parse("files=0 freed=18446744073709551614: a: b\n", &files, &freed, &text));
+        assert_true(files == 0 && freed == UINT64_MAX - 1);
+        assert_string_equal(text, "a: b\n");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_names),           cmocka_unit_test(test_table),
                 cmocka_unit_test(test_states),          cmocka_unit_test(test_words),
                 cmocka_unit_test(test_path_words),      cmocka_unit_test(test_path_same),
                 cmocka_unit_test(test_path_limit),      cmocka_unit_test(test_owned_run),
-                cmocka_unit_test(test_copy_with_texts),
+                cmocka_unit_test(test_copy_with_texts), cmocka_unit_test(test_upkeep_summary),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

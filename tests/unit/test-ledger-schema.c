@@ -66,6 +66,8 @@ static RunRecord run_of_version_1(unsigned i) {
                 .pid = i == 2000 ? 77 : 0,
                 .cpu = USEC_INFINITY,
                 .memory_peak = UINT64_MAX,
+                .files = UINT64_MAX,
+                .bytes_freed = UINT64_MAX,
                 .reason = (i % 7 == 0 ? "It ended with 3." : NULL),
                 .status_text = (i % 5 == 0 ? "100%" : NULL),
         };
@@ -151,6 +153,8 @@ static void make_version(int version) {
                 run_sql(version_3_from_2);
         if (version >= 4)
                 run_sql(version_4_from_3);
+        if (version >= 5)
+                run_sql(version_5_from_4);
 }
 
 static int check_blob(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
@@ -178,6 +182,8 @@ static void check_new_in_old(int version) {
         r.pid_start = 5;
         r.unit = "vakt-b@1-2000.service";
         r.cpu = 0;
+        r.files = 0;
+        r.bytes_freed = 5;
         r.payload = "/in/\xff and 2 more";
         assert_int_equal(ledger_update(l, &r), 0);
         set_alarm(l, "a", "slow", 1);

@@ -42,6 +42,8 @@ _unused_ static const char version_4_from_3[] =
         " PRIMARY KEY (job, key, id)) STRICT;"
         "PRAGMA user_version = 4";
 
+_unused_ static const char version_5_from_4[] = "ALTER TABLE marks RENAME TO stamps; PRAGMA user_version = 5";
+
 static inline void run_sql(const char *sql) {
         sqlite3 *db = NULL;
 

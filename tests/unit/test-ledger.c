@@ -127,6 +127,8 @@ static void test_every_field(void **state) {
                 .invocation = SD_ID128_MAKE(ff, 00, 10, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 01),
                 .cpu = USEC_INFINITY - 1,
                 .memory_peak = 0,
+                .files = UINT64_MAX - 1,
+                .bytes_freed = 0,
                 .host = "",
                 .reason = "'); DROP TABLE runs; -- \xc3\xa9\n",
                 .status_text = "",
@@ -171,6 +173,8 @@ static void test_every_change(void **state) {
                 .invocation = SD_ID128_MAKE(01, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00, 00),
                 .cpu = 9,
                 .memory_peak = 10,
+                .files = 11,
+                .bytes_freed = 12,
                 .host = "h",
                 .status_text = "10%",
         };

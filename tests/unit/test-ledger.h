@@ -102,6 +102,7 @@ static inline void check_record(const RunRecord *found, const RunRecord *expecte
         assert_true(found->started == expected->started && found->ended == expected->ended);
         assert_true(found->pid == expected->pid && found->pid_start == expected->pid_start);
         assert_true(found->cpu == expected->cpu && found->memory_peak == expected->memory_peak);
+        assert_true(found->files == expected->files && found->bytes_freed == expected->bytes_freed);
 }
 
 static inline int count_alarm(const LedgerAlarm *alarm, void *userdata) {

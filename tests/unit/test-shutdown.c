@@ -303,6 +303,34 @@ static void test_status_text(void **state) {
         assert_string_equal(manager_get_run(f->m, id)->status_text, "done");
 }
 
+/* What vakt-rotate and vakt-clean say of their work is taken for numbers; other programs may say what they like. */
+static void test_status_of_upkeep(void **state) {
+        static const char said[] = "files=3 freed=4096: Rotated 3 logs.";
+        Fixture *f = *state;
+        const RunRecord *r;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        write_job(f, "rotate", "[Rotate]\nPath=/nowhere/*.log\n");
+        start_with_stand_in(f);
+        (void)request(f, "job");
+        (void)request(f, "rotate");
+        WAIT_FOR(f, stand_in.n_starts == 2);
+        for (unsigned i = 0; i < 2; i++) {
+                const LiveRun *run = stand_in.runs[i]->cookie;
+                bool is_upkeep = streq(run_record(run)->job, "rotate");
+
+                r = run_record(run);
+                runs_callbacks()->status(stand_in.runs[i]->cookie, said);
+                assert_true(r->files == (is_upkeep ? 3 : UINT64_MAX));
+                assert_true(r->bytes_freed == (is_upkeep ? 4096 : UINT64_MAX));
+                assert_string_equal(r->status_text, is_upkeep ? "Rotated 3 logs." : said);
+                runs_callbacks()->status(stand_in.runs[i]->cookie, "half");
+                assert_string_equal(r->status_text, "half");
+        }
+        say_ended(0, RUN_RESULT_SUCCESS);
+        say_ended(1, RUN_RESULT_SUCCESS);
+}
+
 static int count_held(const char *topic, const char *message, void *userdata) {
         *(unsigned *)userdata += strstr(message, "shutting down") != NULL;
         return 0;
@@ -793,6 +821,7 @@ int main(void) {
                 TEST(test_over_before_it_was_cancelled),
                 TEST(test_lost_after_it_was_cancelled),
                 TEST(test_status_text),
+                TEST(test_status_of_upkeep),
                 TEST(test_explained),
                 TEST(test_nobody_is_refused_for_what_is_lost),
                 TEST(test_no_run_is_started_beside_one_that_goes_on),

@@ -1,0 +1,20 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Compresses and compares whole files by descriptor, from where they are positioned to their ends. */
+
+#include "job/upkeep-def.h"
+
+typedef struct Compressor Compressor;
+
+/* For files of one format, with level and threads as in RotateDef. */
+int compressor_new(Compressor **ret, RotateCompress format, unsigned level, unsigned threads);
+Compressor *compressor_free(Compressor *c);
+DEFINE_CLEANUP(Compressor, compressor_free)
+
+/* Returns how many bytes it has read, or a negative errno of read(2) and write(2); -ENOMEM, -EIO. */
+int64_t compressor_run(Compressor *c, int from, int to);
+
+/* Does a file, named with this suffix, hold exactly what another one holds? False as well if it is damaged, or not to
+ * be read. */
+bool compressed_file_equals(int compressed, const char *suffix, int plain);

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A directory is listed once, however many patterns lead to it. A name in it is that of a log if a pattern matches it,
+ * and it is neither one of our own files nor a copy of such a log: so a pattern like "*" does not rotate what it has
+ * made. A log whose file is gone is found by its copies. */
+
+#include "upkeep/logs.h"
+
+#include <fcntl.h>
+
+#include "util/array.h"
+#include "util/file.h"
+#include "util/strv.h"
+
+#define ENTRIES_MAX 4000000 /* of a directory */
+
+static const char *const leftover_suffixes[] = {
+        [LEFTOVER_NEW] = ".vakt-new", [LEFTOVER_TELL] = ".vakt-tell", [LEFTOVER_COPY] = ".vakt-copy",
+        [LEFTOVER_CUT] = ".vakt-cut", [LEFTOVER_ZIP] = ".vakt-zip",
+};
+
+int leftover_name(const char *name, Leftover which, char ret[static NAME_MAX + 1]) {
+        int n = snprintf(ret, NAME_MAX + 1, ".%s%s", name, leftover_suffixes[which]);
+
+        return n > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+/* The reverse. */
+static bool leftover_parse(const char *file, char name[static NAME_MAX + 1], Leftover *ret) {
+        size_t n = strlen(file);
+
+        for (unsigned i = 0; file[0] == '.' && i < _LEFTOVER_MAX; i++) {
+                size_t k = strlen(leftover_suffixes[i]);
+
+                if (n <= k + 1 || n > NAME_MAX || !streq(file + n - k, leftover_suffixes[i]))
+                        continue;
+                memcpy(name, file + 1, n - k - 1);
+                name[n - k - 1] = '\0';
+                *ret = i;
+                return true;
+        }
+        return false;
+}
+
+/* --- logs and copies --- */
+
+static void log_done(Log *l) {
+        free(l->name);
+        free(l->taken_by);
+        free(l->reason);
+        strv_free(l->zips);
+        while (l->n_copies > 0)
+                log_remove_copy(l, l->n_copies - 1);
+        free(l->copies);
+}
+
+int log_add_copy(Log *l, const char *name, const CopyName *parts, const struct stat *st) {
+        size_t i = BISECT(l->n_copies, k, copy_name_compare(&l->copies[k].parts, parts) < 0);
+        char *copy = strdup(name);
+        Copy *c = copy ? ARRAY_INSERT(l->copies, l->n_copies, i) : NULL;
+
+        if (!c) {
+                free(copy);
+                return -ENOMEM;
+        }
+        *c = (Copy){ .name = copy, .parts = *parts, .st = *st };
+        return 0;
+}
+
+void log_remove_copy(Log *l, size_t i) {
+        free(l->copies[i].name);
+        ARRAY_REMOVE(l->copies, l->n_copies, i);
+}
+
+static Log *find_log(Logs *l, Folder *f, const char *name) {
+        size_t i = BISECT(f->n_logs, k, strcmp(f->logs[k].name, name) < 0);
+        char *copy;
+        Log *log;
+
+        if (i < f->n_logs && streq(f->logs[i].name, name))
+                return &f->logs[i];
+        copy = strdup(name);
+        log = copy ? ARRAY_INSERT(f->logs, f->n_logs, i) : NULL;
+        if (!log) {
+                free(copy);
+                return NULL;
+        }
+        *log = (Log){ .folder = f, .name = copy };
+        for (size_t k = 0; k < f->n_patterns; k++)
+                log->is_expected = log->is_expected || streq_ptr(pattern_literal(f->patterns[k]), name);
+        l->n_logs++;
+        return log;
+}
+
+static bool is_log(const Logs *l, const Folder *f, const char *name) {
+        _cleanup_free_ char *path = NULL;
+        char other[NAME_MAX + 1];
+        bool matches = false;
+        Leftover leftover;
+        CopyName copy;
+
+        for (size_t i = 0; !matches && i < f->n_patterns; i++)
+                matches = pattern_matches(f->patterns[i], name);
+        if (!matches || leftover_parse(name, other, &leftover) ||
+            (copy_name_parse(l->def, name, other, &copy) && is_log(l, f, other)))
+                return false;
+        return string_format(&path, "%s/%s", f->place->path, name) >= 0 &&
+               path_filter_matches(l->exclude, path + 1, strlen(path + 1), /* is_directory= */ false);
+}
+
+/* --- one directory --- */
+
+static void folder_clear(Logs *l, Folder *f) {
+        for (size_t i = 0; i < f->n_logs; i++) {
+                l->n_copies -= f->logs[i].n_copies;
+                log_done(&f->logs[i]);
+        }
+        l->n_logs -= f->n_logs;
+        f->logs = mfree(f->logs);
+        f->n_logs = 0;
+}
+
+int log_look(Log *l) {
+        int dir = l->folder->place->directory.fd;
+        struct statx s;
+
+        l->exists = statx(dir, l->name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BTIME, &s) >= 0 &&
+                    fstatat(dir, l->name, &l->st, AT_SYMLINK_NOFOLLOW) >= 0;
+        if (!l->exists)
+                return errno == ENOENT ? 0 : -errno;
+        l->is_mount = s.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+        l->born = s.stx_mask & STATX_BTIME
+                          ? (usec_t)s.stx_btime.tv_sec * USEC_PER_SEC + s.stx_btime.tv_nsec / NSEC_PER_USEC
+                          : 0;
+        return 0;
+}
+
+/* A directory is never meant. */
+static int add_log(Logs *l, Folder *f, const char *name) {
+        struct stat st;
+        Log *log;
+
+        if (fstatat(f->place->directory.fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
+                return 0;
+        log = find_log(l, f, name);
+        return log ? log_look(log) : -ENOMEM;
+}
+
+static int add_leftover(Logs *l, Folder *f, const char *file, const char *name, Leftover which) {
+        char of[NAME_MAX + 1];
+        CopyName copy;
+        Log *log;
+
+        if (which == LEFTOVER_ZIP) {
+                if (!copy_name_parse(l->def, name, of, &copy))
+                        return 0;
+                name = of;
+        }
+        if (!is_log(l, f, name))
+                return 0;
+        log = find_log(l, f, name);
+        if (!log)
+                return -ENOMEM;
+        log->leftover |= 1U << which;
+        return which == LEFTOVER_ZIP ? strv_extend(&log->zips, file) : 0;
+}
+
+static int add_copy(Logs *l, Folder *f, const char *file) {
+        char name[NAME_MAX + 1];
+        struct stat st;
+        CopyName copy;
+        Log *log;
+
+        if (!copy_name_parse(l->def, file, name, &copy) || !is_log(l, f, name))
+                return 0;
+        if (fstatat(f->old->directory.fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
+                return 0;
+        log = find_log(l, f, name);
+        l->n_copies++;
+        return log ? log_add_copy(log, file, &copy, &st) : -ENOMEM;
+}
+
+static int add_entry(Logs *l, Folder *f, const char *file, bool is_old) {
+        char name[NAME_MAX + 1];
+        Leftover which;
+        int r;
+
+        if (l->n_logs > LOGS_MAX || l->n_copies > COPIES_MAX)
+                return -E2BIG;
+        if (leftover_parse(file, name, &which)) {
+                bool with_copies = which != LEFTOVER_NEW && which != LEFTOVER_TELL;
+
+                return with_copies == is_old || f->old == f->place ? add_leftover(l, f, file, name, which) : 0;
+        }
+        if (is_old) {
+                r = add_copy(l, f, file);
+                if (r < 0 || f->old != f->place)
+                        return r;
+        }
+        return is_log(l, f, file) ? add_log(l, f, file) : 0;
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* In the order of names, so that most are added at the end. */
+static int scan_place(Logs *l, Folder *f, Workplace *place, bool is_old) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+        _cleanup_(closedirp) DIR *dir = workplace_list(place);
+        const struct dirent *e;
+        char **names = NULL;
+        size_t n = 0;
+        int r = dir ? workplace_enter(place, &scope) : -errno;
+
+        while (r >= 0 && (e = readdir(dir))) {
+                char **name = n < ENTRIES_MAX ? ARRAY_NEXT(names, n) : NULL;
+
+                if (name)
+                        *name = strdup(e->d_name);
+                if (!name || !*name)
+                        r = n < ENTRIES_MAX ? -ENOMEM : -E2BIG;
+                else
+                        n++;
+        }
+        if (n > 0)
+                qsort(names, n, sizeof(char *), compare_names);
+        for (size_t i = 0; i < n; i++) {
+                if (r >= 0)
+                        r = add_entry(l, f, names[i], is_old);
+                free(names[i]);
+        }
+        free(names);
+        return r;
+}
+
+static int folder_scan(Logs *l, Folder *f) {
+        int r;
+
+        folder_clear(l, f);
+        r = scan_place(l, f, f->old, /* is_old= */ true);
+        if (r >= 0 && f->old != f->place)
+                r = scan_place(l, f, f->place, /* is_old= */ false);
+        if (r == -ENOMEM || r == -E2BIG || r >= 0)
+                return r;
+        l->refused(l->userdata, f->place->path, r, strerror(-r));
+        return 0;
+}
+
+/* --- finding directories --- */
+
+/* Whoever can write to OldDir= decides what becomes of the copies: it has to be as safe as the directory of the log.
+ */
+static int open_old(const RotateDef *def, const Workplace *place, Workplace **ret, char **reterr) {
+        _cleanup_(workplace_unrefp) Workplace *old = NULL;
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (def->old_dir[0] == '/')
+                r = workplace_open(&old, def->old_dir, reterr);
+        else if (!strchr(def->old_dir, '/') && !streq(def->old_dir, ".."))
+                r = workplace_open_entry(&old, place, def->old_dir, reterr);
+        else {
+                r = string_format(&path, "%s/%s", place->path, def->old_dir);
+                if (r >= 0)
+                        r = workplace_open(&old, path, reterr);
+        }
+        if (r < 0)
+                return r;
+        if (old->directory.device != place->directory.device)
+                r = string_format(reterr, "OldDir=%s is on another file system", def->old_dir);
+        else if (old->acts_as_owner != place->acts_as_owner ||
+                 (place->acts_as_owner && old->directory.uid != place->directory.uid))
+                r = string_format(reterr, "OldDir=%s belongs to somebody else than the directory of the log",
+                                  def->old_dir);
+        else
+                *ret = TAKE_PTR(old);
+        return old && r >= 0 ? -EPERM : r;
+}
+
+static int folder_init(const Logs *l, Folder *f, Workplace *place) {
+        int r = 0;
+
+        *f = (Folder){ .place = workplace_ref(place), .old = workplace_ref(place), .lock_fd = -EBADF };
+        if (l->def->old_dir) {
+                Workplace *old = NULL;
+
+                r = open_old(l->def, place, &old, &f->problem);
+                if (r >= 0) {
+                        workplace_unref(f->old);
+                        f->old = old;
+                } else if (!f->problem && r != -ENOMEM)
+                        f->problem = strdup(strerror(-r));
+        }
+        return r == -ENOMEM || (r < 0 && !f->problem) ? -ENOMEM : 0;
+}
+
+static int folder_compare(const Folder *f, const GuardedDirectory *d) {
+        if (f->place->directory.device != d->device)
+                return f->place->directory.device < d->device ? -1 : 1;
+        return f->place->directory.inode == d->inode ? 0 : f->place->directory.inode < d->inode ? -1 : 1;
+}
+
+static int on_place(void *userdata, Workplace *place, const Pattern *p) {
+        Logs *l = userdata;
+        size_t i = BISECT(l->n_folders, k, folder_compare(&l->folders[k], &place->directory) < 0);
+        const Pattern **slot;
+        Folder *f;
+        int r;
+
+        if (i == l->n_folders || folder_compare(&l->folders[i], &place->directory) != 0) {
+                Folder new;
+
+                r = folder_init(l, &new, place);
+                if (r < 0)
+                        return r;
+                f = ARRAY_INSERT(l->folders, l->n_folders, i);
+                if (!f)
+                        return -ENOMEM;
+                *f = new;
+        }
+        f = &l->folders[i];
+        slot = ARRAY_NEXT(f->patterns, f->n_patterns);
+        if (!slot)
+                return -ENOMEM;
+        *slot = p;
+        f->n_patterns++;
+        return 0;
+}
+
+static void on_refused(void *userdata, const char *path, int error, const char *reason) {
+        Logs *l = userdata;
+
+        l->refused(l->userdata, path, error, reason);
+}
+
+int logs_find(Logs *l) {
+        PatternVisitor visitor = { .visit = on_place, .refused = on_refused, .userdata = l };
+        int r = path_filter_new(&l->exclude, NULL, l->def->exclude, NULL);
+
+        visitor.filter = l->exclude;
+        STRV_FOREACH(path, l->def->paths) {
+                Pattern **p = r < 0 ? NULL : ARRAY_NEXT(l->patterns, l->n_patterns);
+
+                if (!p)
+                        return r < 0 ? r : -ENOMEM;
+                r = pattern_new(p, *path);
+                if (r < 0)
+                        return r;
+                l->n_patterns++;
+                r = pattern_walk(*p, &visitor);
+        }
+        for (size_t i = 0; r >= 0 && i < l->n_folders; i++)
+                r = folder_scan(l, &l->folders[i]);
+        return r;
+}
+
+void logs_done(Logs *l) {
+        for (size_t i = 0; i < l->n_folders; i++) {
+                Folder *f = &l->folders[i];
+
+                folder_clear(l, f);
+                safe_close(f->lock_fd);
+                workplace_unref(f->place);
+                workplace_unref(f->old);
+                free(f->patterns);
+                free(f->problem);
+        }
+        free(l->folders);
+        for (size_t i = 0; i < l->n_patterns; i++)
+                pattern_free(l->patterns[i]);
+        free(l->patterns);
+        path_filter_free(l->exclude);
+}

@@ -1,0 +1,89 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The logs that a job is about, with their old copies and with what an interrupted rotation has left: all that a
+ * directory tells. */
+
+#include <sys/stat.h>
+
+#include "upkeep/copies.h"
+#include "upkeep/patterns.h"
+
+#define LOGS_MAX   200000  /* of a job */
+#define COPIES_MAX 2000000 /* of a job */
+
+/* Our own files: ".NAME" and one of these behind it, NAME being that of the log, for ZIP that of the copy. What each
+ * one means is explained in transaction.h. */
+typedef enum Leftover {
+        LEFTOVER_NEW,
+        LEFTOVER_TELL,
+        LEFTOVER_COPY,
+        LEFTOVER_CUT,
+        LEFTOVER_ZIP,
+        _LEFTOVER_MAX,
+} Leftover;
+
+typedef struct Copy {
+        char *name;
+        CopyName parts;
+        struct stat st;
+} Copy;
+
+typedef struct Folder Folder;
+
+typedef struct Log {
+        Folder *folder;
+        char *name;
+        bool exists; /* else there are only copies or leftovers of it, and st is not set */
+        struct stat st;
+        usec_t born;       /* µs of CLOCK_REALTIME; 0 = the file system does not tell */
+        bool is_mount;     /* another file is mounted over it */
+        bool is_expected;  /* a pattern without wildcards names it */
+        unsigned leftover; /* 1 << Leftover */
+        char **zips;       /* names of LEFTOVER_ZIP */
+        Copy *copies;      /* the newest first */
+        size_t n_copies;
+        /* What the run makes of it: */
+        char *taken_by; /* the file of logrotate that names it, or NULL */
+        bool is_due, is_refused, is_rotated, is_finished;
+        char *reason;   /* why it is due */
+        bool must_tell; /* its writer has still to be told that it was rotated */
+        usec_t rotated; /* when, by its record; 0 = never */
+} Log;
+
+struct Folder {
+        Workplace *place, *old; /* of the logs; of their copies: the same, or OldDir= */
+        char *problem;          /* nothing can be done here, and why */
+        int lock_fd;            /* while a run works here */
+        bool is_changed;
+        const Pattern **patterns;
+        size_t n_patterns;
+        Log *logs; /* by name */
+        size_t n_logs;
+};
+
+typedef struct Logs {
+        const RotateDef *def;
+        Pattern **patterns;
+        size_t n_patterns;
+        PathFilter *exclude;
+        Folder *folders; /* by device and inode */
+        size_t n_folders, n_logs, n_copies;
+        void (*refused)(void *userdata, const char *path, int error, const char *reason);
+        void *userdata;
+} Logs;
+
+/* Finds them all; refused is told of directories that are not entered. def stays the caller's. -EINVAL: a pattern;
+ * -E2BIG: LOGS_MAX, COPIES_MAX; -ENOMEM. */
+int logs_find(Logs *l);
+void logs_done(Logs *l);
+
+/* Looks again at the file, which was replaced. 0 or a negative errno; it is fine if there is none. */
+int log_look(Log *l);
+
+/* -ENAMETOOLONG. */
+int leftover_name(const char *name, Leftover which, char ret[static NAME_MAX + 1]);
+
+/* The newest first; a copy belongs to the list after success. */
+int log_add_copy(Log *l, const char *name, const CopyName *parts, const struct stat *st);
+void log_remove_copy(Log *l, size_t i);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Written in place and not synced: 10,000 logs would wait for the disk 10,000 times, for a record that nothing needs
+ * to recover. The name is a hash of the path, which may be longer than a name; the path inside tells whose it is. */
+
+#include "upkeep/record.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include "util/escape.h"
+#include "util/file.h"
+#include "util/hash.h"
+#include "util/strv.h"
+
+#define RECORD_SEED 0x76616b74 /* never changes: it names files */
+#define RECORD_MAX  16384      /* bytes */
+#define LOOK_USEC   (20 * USEC_PER_MSEC)
+
+static void record_name(const char *path, char name[static 32]) {
+        (void)snprintf(name, 32, "log-%016" PRIx64, hash_bytes(RECORD_SEED, path, strlen(path)));
+}
+
+usec_t record_read(int state_fd, const char *path) {
+        _cleanup_free_ char *escaped = escape_text(path, strlen(path), /* keep_lines= */ false);
+        char name[32], text[RECORD_MAX], *at, *end;
+        unsigned long long rotated;
+
+        record_name(path, name);
+        if (state_fd < 0 || !escaped || file_read(state_fd, name, text, sizeof(text)) < 0)
+                return 0;
+        if (!startswith(text, "path=") || !(at = strchr(text, '\n')))
+                return 0;
+        *at++ = '\0';
+        if (!streq(text + strlen("path="), escaped) || !startswith(at, "rotated="))
+                return 0;
+        errno = 0;
+        rotated = strtoull(at + strlen("rotated="), &end, 10);
+        return errno == 0 && *end == '\n' ? rotated : 0;
+}
+
+int record_write(int state_fd, const char *path, usec_t rotated, const char *result) {
+        _cleanup_free_ char *escaped = escape_text(path, strlen(path), /* keep_lines= */ false), *text = NULL;
+        _cleanup_free_ char *told = escape_text(result, strlen(result), /* keep_lines= */ false);
+        _cleanup_close_ int fd = -EBADF;
+        char name[32];
+        size_t n;
+
+        if (state_fd < 0)
+                return 0;
+        if (!escaped || !told ||
+            string_format(&text, "path=%s\nrotated=%" PRI_USEC "\nresult=%s\n", escaped, rotated, told) < 0)
+                return -ENOMEM;
+        n = strlen(text);
+        record_name(path, name);
+        fd = openat(state_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0 || pwrite(fd, text, n, 0) != (ssize_t)n || ftruncate(fd, (off_t)n) < 0)
+                return errno > 0 ? -errno : -EIO;
+        return 0;
+}
+
+int lock_wait_for(int fd, usec_t *lock_wait) {
+        while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+                if (errno != EWOULDBLOCK)
+                        return -errno;
+                if (*lock_wait < LOOK_USEC)
+                        return -EWOULDBLOCK;
+                *lock_wait -= LOOK_USEC;
+                (void)usleep(LOOK_USEC);
+        }
+        return 0;
+}
+
+int record_lock(int state_fd, dev_t device, ino_t inode, usec_t *lock_wait) {
+        _cleanup_close_ int fd = -EBADF;
+        char name[64];
+        int r;
+
+        (void)snprintf(name, sizeof(name), "lock-%" PRIx64 "-%" PRIx64, (uint64_t)device, (uint64_t)inode);
+        fd = openat(state_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        r = lock_wait_for(fd, lock_wait);
+        return r < 0 ? r : TAKE_FD(fd);
+}

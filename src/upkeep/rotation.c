@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The order of a run. All logs are judged, then rotated one by one; the writers are told once, after all of them, as a
+ * unit reopens all its logs at once; then the copies are compressed and removed, of all logs, also of those that were
+ * not rotated or are not there any more. What happens to one log does not hold up the others. Each step on files is
+ * done with the rights for their folder; scripts and the service manager are always called as ourselves. */
+
+#include "upkeep/rotation.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+
+#include "upkeep/plan.h"
+#include "upkeep/record.h"
+#include "upkeep/shrink.h"
+#include "upkeep/transaction.h"
+#include "util/size.h"
+#include "util/string-table.h"
+#include "util/strv.h"
+
+#define LOCK_WAIT_LOGS (5 * USEC_PER_SEC)  /* µs in all, for logs that are locked for a moment */
+#define LOCK_WAIT_RUNS (60 * USEC_PER_SEC) /* for other runs in the same directories */
+
+typedef struct Run {
+        const RotateDef *def;
+        const RotationHost *host;
+        usec_t realtime;
+        bool is_plan;
+        Logs logs;
+        Shrinker *shrinker;
+        usec_t log_wait, run_wait;
+        RotationResult result;
+} Run;
+
+static const char *const rotation_deed_table[] = {
+        [DEED_ROTATE] = "rotate", [DEED_FINISH] = "finish", [DEED_COMPRESS] = "compress",
+        [DEED_REMOVE] = "remove", [DEED_TELL] = "tell",     [DEED_STAY] = "stay",
+        [DEED_SKIP] = "skip",     [DEED_REFUSE] = "refuse", [DEED_FAIL] = "fail",
+};
+DEFINE_TO_STRING(rotation_deed, RotationDeed)
+
+const char *rotation_deed_done(RotationDeed d) {
+        static const char *const done[] = {
+                [DEED_ROTATE] = "rotated", [DEED_FINISH] = "finished", [DEED_COMPRESS] = "compressed",
+                [DEED_REMOVE] = "removed", [DEED_TELL] = "told",       [DEED_STAY] = "left",
+                [DEED_SKIP] = "left",      [DEED_REFUSE] = "refused",  [DEED_FAIL] = "failed",
+        };
+
+        return done[d];
+}
+
+/* --- reports --- */
+
+static void report(Run *run, RotationDeed deed, const char *path, const char *reason) {
+        run->result.n_failed += deed == DEED_FAIL || deed == DEED_REFUSE;
+        run->result.n_rotated += deed == DEED_ROTATE;
+        run->result.n_finished += deed == DEED_FINISH;
+        run->result.n_compressed += deed == DEED_COMPRESS;
+        run->result.n_removed += deed == DEED_REMOVE;
+        run->host->report(run->host->userdata, deed, path, reason);
+}
+
+/* name: of a file in a place. */
+static void report_file(Run *run, RotationDeed deed, const Workplace *place, const char *name, const char *reason) {
+        _cleanup_free_ char *path = NULL;
+
+        report(run, deed, string_format(&path, "%s/%s", place->path, name) < 0 ? name : path, reason);
+}
+
+static void report_log(Run *run, RotationDeed deed, const Log *l, const char *reason) {
+        report_file(run, deed, l->folder->place, l->name, reason);
+}
+
+/* --- what is remembered --- */
+
+static char *path_of(const Log *l) {
+        char *path;
+
+        return string_format(&path, "%s/%s", l->folder->place->path, l->name) < 0 ? NULL : path;
+}
+
+static void remember(Run *run, Log *l, RotationDeed deed, const char *reason) {
+        _cleanup_free_ char *path = path_of(l), *result = NULL;
+
+        if (l->is_rotated)
+                l->rotated = run->realtime;
+        if (path && string_format(&result, "%s: %s", rotation_deed_done(deed), strempty(reason)) >= 0)
+                (void)record_write(run->host->state_fd, path, l->rotated, result);
+}
+
+static void fail(Run *run, Log *l, const char *reason) {
+        l->is_due = false;
+        report_log(run, DEED_FAIL, l, reason);
+        remember(run, l, DEED_FAIL, reason);
+}
+
+/* --- judging --- */
+
+static int recover(Run *run, Log *l) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+        _cleanup_free_ char *reason = NULL;
+        int r;
+
+        r = workplace_enter(l->folder->place, &scope);
+        if (r >= 0)
+                r = log_recover(run->def, l, run->realtime, &reason);
+        identity_restore(&scope);
+        if (r < 0) {
+                l->is_refused = true;
+                fail(run, l, reason ?: strerror(-r));
+        } else if (r > 0) {
+                report_log(run, DEED_FINISH, l, "what an interrupted run had left is in order");
+                l->is_rotated = l->is_finished; /* the time of its rotation */
+                remember(run, l, DEED_FINISH, NULL);
+                l->is_rotated = false;
+        }
+        return r == -ENOMEM ? r : r > 0;
+}
+
+static int judge(Run *run, Log *l) {
+        _cleanup_free_ char *path = path_of(l), *reason = NULL;
+        const char *taken_by;
+        int verdict, r;
+
+        if (!path)
+                return -ENOMEM;
+        taken_by = run->def->take_over ? NULL : run->host->taken_by(run->host->userdata, path);
+        l->taken_by = taken_by ? strdup(taken_by) : NULL;
+        l->rotated = record_read(run->host->state_fd, path);
+        verdict = log_judge(run->def, l, run->realtime, &reason);
+        if (verdict != VERDICT_REFUSE && verdict >= 0 && !run->is_plan) {
+                r = recover(run, l);
+                if (r < 0 || l->is_refused)
+                        return MIN(r, 0);
+                if (r > 0) {
+                        free(reason);
+                        reason = NULL;
+                        verdict = log_judge(run->def, l, run->realtime, &reason);
+                }
+        } else if (l->leftover && verdict != VERDICT_REFUSE)
+                report(run, DEED_FINISH, path, "an interrupted run has left something");
+        if (verdict < 0)
+                return verdict;
+        l->is_due = verdict == VERDICT_ROTATE;
+        l->is_refused = verdict == VERDICT_REFUSE;
+        if (verdict == VERDICT_REFUSE) {
+                report(run, DEED_REFUSE, path, reason);
+                remember(run, l, DEED_REFUSE, reason);
+        } else if (verdict == VERDICT_ROTATE && run->is_plan)
+                report(run, DEED_ROTATE, path, reason);
+        else if (verdict != VERDICT_ROTATE)
+                report(run, verdict == VERDICT_SKIP ? DEED_SKIP : DEED_STAY, path, reason);
+        if (verdict == VERDICT_ROTATE)
+                l->reason = TAKE_PTR(reason);
+        return 0;
+}
+
+/* A folder without a lock is one in which nothing is done. */
+static int judge_folder(Run *run, Folder *f) {
+        int r = 0;
+
+        if (!run->is_plan && run->host->state_fd >= 0 && !f->problem) {
+                f->lock_fd = record_lock(run->host->state_fd, f->place->directory.device, f->place->directory.inode,
+                                         &run->run_wait);
+                if (f->lock_fd < 0)
+                        r = string_format(&f->problem,
+                                          f->lock_fd == -EWOULDBLOCK ? "Another run works in this directory"
+                                                                     : "The directory could not be locked: %s",
+                                          strerror(-f->lock_fd));
+        }
+        for (size_t i = 0; r >= 0 && i < f->n_logs; i++)
+                r = judge(run, &f->logs[i]);
+        return r;
+}
+
+/* --- scripts --- */
+
+/* The script for all logs with a mark, or for one of them. */
+static int run_script(Run *run, const char *script, char *const *logs, char **reterr) {
+        return script && logs ? run->host->run_script(run->host->userdata, script, logs, reterr) : 0;
+}
+
+static int each_log(Run *run, int (*visit)(Run *run, Log *l)) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < run->logs.n_folders; i++)
+                for (size_t k = 0; r >= 0 && k < run->logs.folders[i].n_logs; k++)
+                        r = visit(run, &run->logs.folders[i].logs[k]);
+        return r;
+}
+
+static int script_of_log(Run *run, Log *l, const char *script, char **reterr) {
+        _cleanup_free_ char *path = path_of(l);
+        char *const logs[] = { path, NULL };
+
+        return path ? run_script(run, script, logs, reterr) : -ENOMEM;
+}
+
+/* Before anything is changed: logs whose script fails stay as they are. */
+static int prepare(Run *run) {
+        _cleanup_(strv_freep) char **due = NULL;
+        _cleanup_free_ char *reason = NULL;
+        int r = 0;
+
+        if (!run->def->pre_rotate || run->def->script_each)
+                return 0;
+        for (size_t i = 0; i < run->logs.n_folders; i++)
+                for (size_t k = 0; k < run->logs.folders[i].n_logs; k++) {
+                        Log *l = &run->logs.folders[i].logs[k];
+
+                        if (l->is_due && strv_consume(&due, path_of(l)) < 0)
+                                return -ENOMEM;
+                }
+        r = run_script(run, run->def->pre_rotate, due, &reason);
+        for (size_t i = 0; r < 0 && i < run->logs.n_folders; i++)
+                for (size_t k = 0; k < run->logs.folders[i].n_logs; k++)
+                        if (run->logs.folders[i].logs[k].is_due)
+                                fail(run, &run->logs.folders[i].logs[k], reason ?: strerror(-r));
+        return r == -ENOMEM ? r : 0;
+}
+
+/* --- rotating --- */
+
+static int rotate_files(Run *run, Log *l, char **reterr) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        r = workplace_enter(l->folder->place, &scope);
+        if (r < 0)
+                return r;
+        fd = log_open(run->def, l, &run->log_wait);
+        if (fd == -EWOULDBLOCK)
+                *reterr = strdup("A process has locked it (flock(2)); the next run tries again");
+        else if (fd == -ESTALE)
+                *reterr = strdup("It was replaced meanwhile; the next run tries again");
+        return fd < 0 ? fd : log_rotate(run->def, l, fd, run->realtime, reterr);
+}
+
+static int rotate(Run *run, Log *l) {
+        _cleanup_free_ char *reason = NULL;
+        off_t size = l->st.st_size;
+        int r = 0;
+
+        if (!l->is_due)
+                return 0;
+        if (run->def->script_each)
+                r = script_of_log(run, l, run->def->pre_rotate, &reason);
+        if (r >= 0)
+                r = rotate_files(run, l, &reason);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                fail(run, l, reason ?: strerror(-r));
+                return 0;
+        }
+        l->st.st_size = size;
+        l->folder->is_changed = true;
+        report_log(run, DEED_ROTATE, l, l->reason);
+        remember(run, l, DEED_ROTATE, l->reason);
+        return 0;
+}
+
+/* So that what has happened so far stays so, even after a power failure. */
+static void sync_folders(Run *run) {
+        for (size_t i = 0; i < run->logs.n_folders; i++) {
+                Folder *f = &run->logs.folders[i];
+                _cleanup_close_ int fd = -EBADF, old = -EBADF;
+
+                if (!f->is_changed)
+                        continue;
+                fd = openat(f->place->directory.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                old = f->old == f->place ? -EBADF
+                                         : openat(f->old->directory.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (old >= 0)
+                        (void)fsync(old);
+                if (fd >= 0)
+                        (void)fsync(fd);
+        }
+}
+
+/* --- telling the writers --- */
+
+static void forget_note(Run *run, Log *l) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+        int r = workplace_enter(l->folder->place, &scope);
+
+        if (r >= 0)
+                r = log_told(l);
+        identity_restore(&scope);
+        if (r < 0)
+                fail(run, l, "The note that its writer has to be told could not be removed");
+}
+
+/* Whom it did not reach stays noted: the next run tells again. */
+static int tell(Run *run) {
+        _cleanup_(strv_freep) char **logs = NULL;
+        _cleanup_free_ char *reason = NULL;
+        bool has_unit = run->def->reload_unit || run->def->signal > 0;
+        int r = 0;
+
+        for (size_t i = 0; i < run->logs.n_folders; i++)
+                for (size_t k = 0; k < run->logs.folders[i].n_logs; k++) {
+                        Log *l = &run->logs.folders[i].logs[k];
+
+                        if (l->must_tell && strv_consume(&logs, path_of(l)) < 0)
+                                return -ENOMEM;
+                }
+        if (!logs)
+                return 0;
+        if (has_unit)
+                r = run->host->tell_writer(run->host->userdata, run->def, &reason);
+        if (r >= 0 && !run->def->script_each)
+                r = run_script(run, run->def->post_rotate, logs, &reason);
+        if (r < 0) {
+                report(run, DEED_FAIL, has_unit ? run->def->reload_unit ?: run->def->signal_unit : "PostRotate=",
+                       reason ?: strerror(-r));
+                return r == -ENOMEM ? r : 0;
+        }
+        for (size_t i = 0; i < run->logs.n_folders; i++)
+                for (size_t k = 0; k < run->logs.folders[i].n_logs; k++) {
+                        Log *l = &run->logs.folders[i].logs[k];
+                        _cleanup_free_ char *why = NULL;
+
+                        if (!l->must_tell)
+                                continue;
+                        r = run->def->script_each ? script_of_log(run, l, run->def->post_rotate, &why) : 0;
+                        if (r < 0)
+                                fail(run, l, why ?: strerror(-r));
+                        else
+                                forget_note(run, l);
+                }
+        return 0;
+}
+
+/* --- copies --- */
+
+static void on_shrunk(void *userdata, Log *l, size_t copy, off_t freed, int error, const char *reason) {
+        Run *run = userdata;
+
+        run->result.bytes_freed += freed;
+        report_file(run,
+                    error < 0 ? DEED_FAIL
+                    : reason  ? DEED_STAY
+                              : DEED_COMPRESS,
+                    l->folder->old, l->copies[copy].name, reason);
+}
+
+static void compress_copies(Run *run, Folder *f) {
+        for (size_t i = 0; i < f->n_logs; i++) {
+                Log *l = &f->logs[i];
+
+                for (size_t k = 0; !l->is_refused && k < l->n_copies; k++) {
+                        if (!copy_wants_compression(run->def, l, k, run->is_plan && l->is_due))
+                                continue;
+                        if (run->is_plan)
+                                report_file(run, DEED_COMPRESS, f->old, l->copies[k].name, NULL);
+                        else
+                                shrinker_add(run->shrinker, l, k);
+                }
+        }
+        if (run->shrinker)
+                shrinker_finish(run->shrinker);
+}
+
+static int remove_surplus(Run *run, Folder *f, Log *l) {
+        for (;;) {
+                _cleanup_free_ char *reason = NULL;
+                const Copy *c;
+                int r = copies_have_surplus(run->def, l, run->is_plan && l->is_due, run->realtime, &reason);
+
+                if (r <= 0)
+                        return r;
+                c = &l->copies[l->n_copies - 1];
+                if (!run->is_plan && unlinkat(f->old->directory.fd, c->name, 0) < 0 && errno != ENOENT) {
+                        report_file(run, DEED_FAIL, f->old, c->name, strerror(errno));
+                        return 0;
+                }
+                run->result.bytes_freed += c->st.st_blocks * 512;
+                report_file(run, DEED_REMOVE, f->old, c->name, reason);
+                log_remove_copy(l, l->n_copies - 1);
+        }
+}
+
+static int tidy_folder(Run *run, Folder *f) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+        int r = run->is_plan ? 0 : workplace_enter(f->old, &scope);
+
+        if (r < 0)
+                return 0; /* every log of it has failed already */
+        if (run->def->compress != ROTATE_COMPRESS_NONE)
+                compress_copies(run, f);
+        for (size_t i = 0; r >= 0 && i < f->n_logs; i++)
+                if (!f->logs[i].is_refused)
+                        r = remove_surplus(run, f, &f->logs[i]);
+        return r;
+}
+
+/* --- the run --- */
+
+static void on_refused(void *userdata, const char *path, int error, const char *reason) {
+        report(userdata, error == -ENOENT ? DEED_STAY : DEED_REFUSE, path, reason);
+}
+
+static int run_all(Run *run) {
+        const ShrinkHandler handler = { on_shrunk, run };
+        int r;
+
+        if (run->def->suffix == ROTATE_SUFFIX_DATE && !copy_date_fits(run->def))
+                return -EINVAL;
+        r = run->def->compress == ROTATE_COMPRESS_NONE || run->is_plan
+                    ? 0
+                    : shrinker_new(&run->shrinker, run->def, &handler);
+        if (r >= 0)
+                r = logs_find(&run->logs);
+        for (size_t i = 0; r >= 0 && i < run->logs.n_folders; i++)
+                r = judge_folder(run, &run->logs.folders[i]);
+        if (r >= 0 && !run->is_plan)
+                r = prepare(run);
+        if (r >= 0 && !run->is_plan)
+                r = each_log(run, rotate);
+        if (!run->is_plan)
+                sync_folders(run);
+        if (r >= 0 && !run->is_plan)
+                r = tell(run);
+        for (size_t i = 0; r >= 0 && i < run->logs.n_folders; i++)
+                r = tidy_folder(run, &run->logs.folders[i]);
+        return r;
+}
+
+int rotation_run(const RotateDef *def, const RotationHost *host, usec_t realtime, bool plan, RotationResult *ret) {
+        Run run = {
+                .def = def,
+                .host = host,
+                .realtime = realtime,
+                .is_plan = plan,
+                .log_wait = LOCK_WAIT_LOGS,
+                .run_wait = LOCK_WAIT_RUNS,
+                .logs = { .def = def, .refused = on_refused },
+        };
+        int r;
+
+        run.logs.userdata = &run;
+        r = run_all(&run);
+        shrinker_free(run.shrinker);
+        logs_done(&run.logs);
+        *ret = run.result;
+        return r;
+}
