@@ -102,6 +102,9 @@ int ctl_call(Ctl *c, const MethodCall *call, const char *look_at, const char *ty
  * NULL. */
 int ctl_failed(Ctl *c, int error, const char *look_at);
 
+/* The directories that job files and drop-ins are read from, for a job with this file. The caller frees them. */
+char **ctl_job_directories(bool user, const char *fragment);
+
 /* Whether an argument is the number of a run and not the name of a job. */
 bool ctl_is_run_number(const char *argument) _pure_;
 

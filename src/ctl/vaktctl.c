@@ -120,7 +120,7 @@ static const Verb verbs[] = {
         { "log", "JOB|RUN", 1, 1, verb_log, "Show the journal entries of a run" },
         { "skip", "JOB [COUNT]", 1, 2, verb_skip, "Skip the next occurrences of a job's triggers" },
         { "why", "JOB [FILE]", 1, 2, verb_why, "Explain what a job, or one of its files, waits for" },
-        { "plan", "JOB", 1, 1, verb_plan, "List the files that the [Path] section of a job matches" },
+        { "plan", "JOB", 1, 1, verb_plan, "Tell what a job would do about which files: [Path], [Rotate], [Clean]" },
         { "cat", "JOB...", 1, UINT_MAX, verb_cat, "Print the files of jobs" },
         { "reload", "", 0, 0, verb_reload, "Read all files again" },
         { "conditions", "", 0, 0, verb_conditions, "List the conditions that job files may have" },
