@@ -93,22 +93,6 @@ static int parse_size(const KeyLine *k, void *field) {
         return 0;
 }
 
-/* The zone is the local one, wherever it is read. */
-static int parse_calendar(const KeyLine *k, void *field) {
-        _cleanup_(calendar_freep) Calendar *calendar = NULL;
-        TimeError problem = {};
-        int r = 0;
-
-        if (*k->value != '\0')
-                r = calendar_parse(k->value, /* cache= */ NULL, /* zone= */ NULL, /* now= */ 0, &calendar, &problem);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0)
-                return key_problem_value(k, "is not a valid calendar expression: column %zu: %s.", problem.column,
-                                         problem.message);
-        return key_parse_text(k, field);
-}
-
 /* Of files. */
 static int parse_number(const KeyLine *k, void *field) {
         uint64_t n = UINT64_MAX;
@@ -366,7 +350,6 @@ const KeyRow rotate_rows[] = {
         { "Rotate", "MaxSize", parse_size, VALUE(max_size), &one_byte },
         { "Rotate", "MinSize", parse_size, VALUE(min_size) },
         { "Rotate", "MaxAge", key_parse_span, VALUE(max_age), &age_span },
-        { "Rotate", "DueOnCalendar", parse_calendar, FIELD(due_calendar) },
         { "Rotate", "Keep", key_parse_count, VALUE(keep), &keep_range },
         { "Rotate", "KeepSec", key_parse_span, VALUE(keep_usec), &age_span },
         { "Rotate", "KeepSize", parse_size, VALUE(keep_size) },

@@ -33,7 +33,6 @@ const CleanDef clean_def_defaults = {
 void rotate_def_done(RotateDef *d) {
         strv_free(d->paths);
         strv_free(d->exclude);
-        free(d->due_calendar);
         free(d->date_format);
         free(d->extension);
         free(d->create_user);

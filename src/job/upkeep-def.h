@@ -35,16 +35,14 @@ typedef enum RotateSuffix {
         _ROTATE_SUFFIX_MAX,
 } RotateSuffix;
 
-/* [Rotate]. A log is rotated when it is due: when it is as big as MaxSize=, its last rotation is as long ago as
- * MaxAge= or DueOnCalendar= has elapsed since, and at each run if none of these is set; unless it is smaller than
- * MinSize=, or empty with SkipEmpty=. */
+/* [Rotate]. A log is rotated when it is due: when it is as big as MaxSize= or its last rotation is as long ago as
+ * MaxAge=, and at each run if neither is set; unless it is smaller than MinSize=, or empty with SkipEmpty=. */
 typedef struct RotateDef {
         char **paths;       /* Path=: absolute, globs; NULL-terminated. NULL: the job has no [Rotate] */
         char **exclude;     /* Exclude=: globs as in [Path]; or NULL */
         uint64_t max_size;  /* bytes; SIZE_ENDLESS = none */
         uint64_t min_size;  /* bytes */
         usec_t max_age;     /* µs; USEC_INFINITY = none */
-        char *due_calendar; /* DueOnCalendar=, for calendar_parse(), valid; or NULL */
         unsigned keep;      /* copies; UINT_MAX = all */
         usec_t keep_usec;   /* µs; older copies are removed; USEC_INFINITY = of any age */
         uint64_t keep_size; /* bytes of all copies of a log; SIZE_ENDLESS = any */

@@ -103,8 +103,7 @@ static void test_rotate_defaults(void **state) {
 }
 
 #define ROTATE_ALL                                                                                                  \
-        "Path=/l/*.log\nPath=/m\nExclude=debug*\nMaxSize=10M\nMinSize=1K\nMaxAge=1d\nDueOnCalendar=Sun "            \
-        "03:00\nKeep=3\nKeepSec=2w\n"                                                                               \
+        "Path=/l/*.log\nPath=/m\nExclude=debug*\nMaxSize=10M\nMinSize=1K\nMaxAge=1d\nKeep=3\nKeepSec=2w\n"          \
         "KeepSize=1G\nCompress=zstd\nCompressDelay=2\nCompressLevel=19\nCompressThreads=4\nMode=rename\n"           \
         "Suffix=date\nDateFormat=-%Y%m%d-%H\nExtension=.log\nSkipEmpty=yes\nCreate=0640 app adm\nOldDir=old/x\n"    \
         "ReloadUnit=app.service\nSignal=USR1 b@1.service\nPreRotate=a \"$1\" %%\nPostRotate=b %j\nScriptPer=file\n" \
@@ -117,7 +116,6 @@ static void check_rotate_all(const RotateDef *r, const char *post) {
         assert_true(r->keep == 3 && r->keep_usec == 14 * 24 * USEC_PER_HOUR && r->keep_size == 1U << 30);
         assert_true(r->compress == ROTATE_COMPRESS_ZSTD && r->compress_delay == 2 && r->compress_level == 19);
         assert_true(r->compress_threads == 4 && r->mode == ROTATE_RENAME && r->suffix == ROTATE_SUFFIX_DATE);
-        assert_string_equal(r->due_calendar, "Sun 03:00");
         assert_string_equal(r->date_format, "-%Y%m%d-%H");
         assert_string_equal(r->extension, ".log");
         assert_true(r->skip_empty && r->create && r->create_mode == 0640 && r->script_each && r->take_over);
@@ -155,12 +153,12 @@ static void test_rotate_every_key(void **state) {
 
 /* An empty value clears or restores the default, of each key for itself. */
 static void test_rotate_clear(void **state) {
-        JobDef *d = build_good(
-                "a", "[Rotate]\n" ROTATE_ALL,
-                "[Rotate]\nPath=\nPath=/n\nExclude=\nMaxSize=\nMinSize=\nMaxAge=\nDueOnCalendar=\nKeep=\nKeepSec=\n"
-                "KeepSize=\nCompress=\nCompressDelay=\nCompressLevel=\nCompressThreads=\nMode=\nSuffix=\n"
-                "DateFormat=\nExtension=\nSkipEmpty=\nCreate=\nOldDir=\nReloadUnit=\nSignal=\n"
-                "PreRotate=\nPostRotate=\nScriptPer=\nTakeOver=\n");
+        JobDef *d =
+                build_good("a", "[Rotate]\n" ROTATE_ALL,
+                           "[Rotate]\nPath=\nPath=/n\nExclude=\nMaxSize=\nMinSize=\nMaxAge=\nKeep=\nKeepSec=\n"
+                           "KeepSize=\nCompress=\nCompressDelay=\nCompressLevel=\nCompressThreads=\nMode=\nSuffix=\n"
+                           "DateFormat=\nExtension=\nSkipEmpty=\nCreate=\nOldDir=\nReloadUnit=\nSignal=\n"
+                           "PreRotate=\nPostRotate=\nScriptPer=\nTakeOver=\n");
         RotateDef r = *d->rotate;
 
         assert_string_equal(r.paths[0], "/n");
@@ -254,8 +252,6 @@ static const struct {
         { __LINE__, "[Rotate]\nPath=/l\nMinSize=99999999E\n", NULL, A, 3, "is too large" },
         { __LINE__, "[Rotate]\nPath=/l\nMaxAge=0\n", NULL, A, 3, "is shorter than 1s" },
         { __LINE__, "[Rotate]\nPath=/l\nMaxAge=daily\n", NULL, A, 3, "is not a time span" },
-        { __LINE__, "[Rotate]\nPath=/l\nDueOnCalendar=1d\n", NULL, A, 3,
-          "is not a valid calendar expression: column" },
         { __LINE__, "[Rotate]\nPath=/l\nKeep=-1\n", NULL, A, 3, "Keep=-1 is not a whole number" },
         { __LINE__, "[Rotate]\nPath=/l\nKeep=1000001\n", NULL, A, 3, "from 0 to 1000000, or infinity" },
         { __LINE__, "[Rotate]\nPath=/l\nCompress=xz\n", NULL, A, 3, "is unknown. Write none, gzip or zstd" },
