@@ -16,9 +16,9 @@
 typedef struct Converter {
         Import *out;
         const LogrotateBlock *b;
-        FILE *f;                /* section [Rotate] */
-        char *calendar, *timer; /* when a log is due, and when the job looks; the same, or a shorter interval */
-        bool is_refused;        /* a job would do something else */
+        FILE *f;         /* section [Rotate] */
+        char *timer;     /* when the job runs */
+        bool is_refused; /* a job would do something else */
 } Converter;
 
 static const LogrotateSetting *get(const Converter *c, LogrotateSlot slot) {
@@ -87,10 +87,10 @@ static void note_rest(Converter *c) {
 /* --- when --- */
 
 static const struct {
-        const char *word, *calendar;
+        const char *word, *calendar, *span;
 } intervals[] = {
-        { "hourly", "hourly" },   { "daily", "daily" },   { "weekly", "weekly" },
-        { "monthly", "monthly" }, { "yearly", "yearly" },
+        { "hourly", "hourly", "1h" },    { "daily", "daily", "1d" },     { "weekly", NULL, "7d" },
+        { "monthly", "monthly", "30d" }, { "yearly", "yearly", "365d" },
 };
 
 static const char *const weekdays[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
@@ -110,51 +110,52 @@ static char *calendar_of_minutes(Converter *c, const LogrotateSetting *s) {
         return n / 60 > 1 && n < 24 * 60UL ? alloc_format("0/%lu:00", n / 60) : alloc_string("hourly");
 }
 
-static char *calendar_of(Converter *c, const LogrotateSetting *when) {
-        if (streq(when->word, "minutes"))
-                return calendar_of_minutes(c, when);
-        if (streq(when->word, "weekly") && *when->value != '7')
-                return alloc_string(weekdays[*when->value ? *when->value - '0' : 0]);
+/* The timer alone says when. Only if a log may be rotated earlier, or later, its last rotation counts, too, and the
+ * job looks each day. */
+static void put_interval(Converter *c, const LogrotateSetting *when, bool has_sizes) {
+        const char *calendar = NULL, *span = NULL;
+
         for (size_t i = 0; i < ELEMENTSOF(intervals); i++)
-                if (streq(when->word, intervals[i].word))
-                        return alloc_string(intervals[i].calendar);
-        return alloc_string("daily"); /* as logrotate itself is started */
+                if (streq(when->word, intervals[i].word)) {
+                        calendar = intervals[i].calendar;
+                        span = intervals[i].span;
+                }
+        if (streq(when->word, "minutes")) {
+                c->timer = calendar_of_minutes(c, when);
+                if (has_sizes)
+                        fprintf(c->f, "MaxAge=%smin\n", when->value);
+                return;
+        }
+        if (streq(when->word, "weekly") && *when->value == '7')
+                has_sizes = true;
+        else if (streq(when->word, "weekly"))
+                calendar = weekdays[*when->value ? *when->value - '0' : 0];
+        c->timer = alloc_string(has_sizes && !streq(when->word, "hourly") ? "daily" : calendar);
+        if (has_sizes)
+                fprintf(c->f, "MaxAge=%s\n", span);
 }
 
-static void put_size(Converter *c, const char *key, const LogrotateSetting *s) {
-        if (s)
-                fprintf(c->f, "%s=%s\n", key, s->value);
-}
-
-/* The timer alone says when, unless a log may be rotated earlier, or later. */
 static void put_when(Converter *c) {
         const LogrotateSetting *when = get(c, LOGROTATE_WHEN), *min = get(c, LOGROTATE_MIN_SIZE),
                                *max = get(c, LOGROTATE_MAX_SIZE);
-        bool is_size = !when || streq(when->word, "size");
-        bool is_span = when && streq(when->word, "weekly") && *when->value == '7';
 
-        c->calendar = when ? calendar_of(c, when) : alloc_string("daily");
-        c->timer = alloc_string(is_span || (min && (streq(c->calendar, "monthly") || streq(c->calendar, "yearly") ||
-                                                    streq(when->word, "weekly")))
-                                        ? "daily"
-                                        : c->calendar);
         if (!when)
                 import_note(c->out, c->b->file, c->b->line,
                             "No interval is set, so a log is rotated when it has " SIZE_DEFAULT
                             "%s. Import logrotate.conf, if that includes this file.",
                             get(c, LOGROTATE_ROTATE) ? "" : ", and no copy is kept");
-        if (is_size) {
+        if (!when || streq(when->word, "size")) {
+                c->timer = alloc_string("daily"); /* as logrotate itself is started */
                 fprintf(c->f, "MaxSize=%s\n", when ? when->value : SIZE_DEFAULT);
                 if (max)
                         note(c, max, "There is a size already. Write the smaller one as MaxSize=.");
                 return;
         }
-        put_size(c, "MinSize", min);
-        put_size(c, "MaxSize", max);
-        if (is_span)
-                fputs("MaxAge=6d 12h\n", c->f); /* the seventh run, also if the first was some seconds late */
-        else if (min || max)
-                fprintf(c->f, "DueOnCalendar=%s\n", c->calendar);
+        if (min)
+                fprintf(c->f, "MinSize=%s\n", min->value);
+        if (max)
+                fprintf(c->f, "MaxSize=%s\n", max->value);
+        put_interval(c, when, min || max);
 }
 
 /* --- copies --- */
@@ -388,6 +389,5 @@ void logrotate_import(Import *i, const LogrotateBlock *b) {
                 free(text);
         } else
                 (void)import_add_job(i, b->file, b->line, name, text);
-        free(c.calendar);
         free(c.timer);
 }
