@@ -50,11 +50,11 @@ static void log_done(Log *l) {
         free(l->reason);
         strv_free(l->zips);
         while (l->n_copies > 0)
-                log_remove_copy(l, l->n_copies - 1);
+                logfile_remove_copy(l, l->n_copies - 1);
         free(l->copies);
 }
 
-int log_add_copy(Log *l, const char *name, const CopyName *parts, const struct stat *st) {
+int logfile_add_copy(Log *l, const char *name, const CopyName *parts, const struct stat *st) {
         size_t i = BISECT(l->n_copies, k, copy_name_compare(&l->copies[k].parts, parts) < 0);
         char *copy = strdup(name);
         Copy *c = copy ? ARRAY_INSERT(l->copies, l->n_copies, i) : NULL;
@@ -67,7 +67,7 @@ int log_add_copy(Log *l, const char *name, const CopyName *parts, const struct s
         return 0;
 }
 
-void log_remove_copy(Log *l, size_t i) {
+void logfile_remove_copy(Log *l, size_t i) {
         free(l->copies[i].name);
         ARRAY_REMOVE(l->copies, l->n_copies, i);
 }
@@ -120,7 +120,7 @@ static void folder_clear(Logs *l, Folder *f) {
         f->n_logs = 0;
 }
 
-int log_look(Log *l) {
+int logfile_look(Log *l) {
         int dir = l->folder->place->directory.fd;
         struct statx s;
 
@@ -143,7 +143,7 @@ static int add_log(Logs *l, Folder *f, const char *name) {
         if (fstatat(f->place->directory.fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
                 return 0;
         log = find_log(l, f, name);
-        return log ? log_look(log) : -ENOMEM;
+        return log ? logfile_look(log) : -ENOMEM;
 }
 
 static int add_leftover(Logs *l, Folder *f, const char *file, const char *name, Leftover which) {
@@ -177,7 +177,7 @@ static int add_copy(Logs *l, Folder *f, const char *file) {
                 return 0;
         log = find_log(l, f, name);
         l->n_copies++;
-        return log ? log_add_copy(log, file, &copy, &st) : -ENOMEM;
+        return log ? logfile_add_copy(log, file, &copy, &st) : -ENOMEM;
 }
 
 static int add_entry(Logs *l, Folder *f, const char *file, bool is_old) {

@@ -79,11 +79,11 @@ int logs_find(Logs *l);
 void logs_done(Logs *l);
 
 /* Looks again at the file, which was replaced. 0 or a negative errno; it is fine if there is none. */
-int log_look(Log *l);
+int logfile_look(Log *l);
 
 /* -ENAMETOOLONG. */
 int leftover_name(const char *name, Leftover which, char ret[static NAME_MAX + 1]);
 
 /* The newest first; a copy belongs to the list after success. */
-int log_add_copy(Log *l, const char *name, const CopyName *parts, const struct stat *st);
-void log_remove_copy(Log *l, size_t i);
+int logfile_add_copy(Log *l, const char *name, const CopyName *parts, const struct stat *st);
+void logfile_remove_copy(Log *l, size_t i);

@@ -57,7 +57,7 @@ static bool has_foreign_file(const Log *l) {
         return false;
 }
 
-/* The rotation that has given it a second name can be finished, see log_recover(). */
+/* The rotation that has given it a second name can be finished, see logfile_recover(). */
 static bool is_half_rotated(const Log *l) {
         for (size_t i = 0; i < l->n_copies; i++)
                 if (l->copies[i].st.st_ino == l->st.st_ino && l->copies[i].st.st_dev == l->st.st_dev)
@@ -130,7 +130,7 @@ static int judge_age(const RotateDef *def, const Log *l, usec_t realtime, char *
                       : say(ret, VERDICT_STAY, "its last rotation was %s ago, less than MaxAge=%s", shown, max);
 }
 
-int log_judge(const RotateDef *def, const Log *l, usec_t realtime, char **ret_reason) {
+int logfile_judge(const RotateDef *def, const Log *l, usec_t realtime, char **ret_reason) {
         uint64_t size = (uint64_t)l->st.st_size;
         char shown[SIZE_TEXT_MAX], mark[SIZE_TEXT_MAX];
         int r = refuse(def, l, realtime, ret_reason);

@@ -14,7 +14,7 @@ typedef enum Verdict {
 
 /* Judges a log. Nothing is read but what the Log tells, so a run judges as the plan before it. The reason is for
  * people; the caller frees it. -ENOMEM. */
-int log_judge(const RotateDef *def, const Log *l, usec_t realtime, char **ret_reason);
+int logfile_judge(const RotateDef *def, const Log *l, usec_t realtime, char **ret_reason);
 
 /* Has the oldest copy to go? 1, and why; 0; -ENOMEM. rotates: one more is about to be made. */
 int copies_have_surplus(const RotateDef *def, const Log *l, bool rotates, usec_t realtime, char **ret_reason);

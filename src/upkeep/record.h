@@ -3,7 +3,7 @@
 
 /* What is remembered of a log from one run to the next, in a small file of its own (0600, in the state directory):
  * when it was rotated last, and what the last run that did anything made of it. A missing or bad record is as good as
- * none: see log_judge(). */
+ * none: see logfile_judge(). */
 
 #include <sys/types.h>
 

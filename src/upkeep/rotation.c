@@ -103,7 +103,7 @@ static int recover(Run *run, Log *l) {
 
         r = workplace_enter(l->folder->place, &scope);
         if (r >= 0)
-                r = log_recover(run->def, l, run->realtime, &reason);
+                r = logfile_recover(run->def, l, run->realtime, &reason);
         identity_restore(&scope);
         if (r < 0) {
                 l->is_refused = true;
@@ -127,7 +127,7 @@ static int judge(Run *run, Log *l) {
         taken_by = run->def->take_over ? NULL : run->host->taken_by(run->host->userdata, path);
         l->taken_by = taken_by ? strdup(taken_by) : NULL;
         l->rotated = record_read(run->host->state_fd, path);
-        verdict = log_judge(run->def, l, run->realtime, &reason);
+        verdict = logfile_judge(run->def, l, run->realtime, &reason);
         if (verdict != VERDICT_REFUSE && verdict >= 0 && !run->is_plan) {
                 r = recover(run, l);
                 if (r < 0 || l->is_refused)
@@ -135,7 +135,7 @@ static int judge(Run *run, Log *l) {
                 if (r > 0) {
                         free(reason);
                         reason = NULL;
-                        verdict = log_judge(run->def, l, run->realtime, &reason);
+                        verdict = logfile_judge(run->def, l, run->realtime, &reason);
                 }
         } else if (l->leftover && verdict != VERDICT_REFUSE)
                 report(run, DEED_FINISH, path, "an interrupted run has left something");
@@ -229,12 +229,12 @@ static int rotate_files(Run *run, Log *l, char **reterr) {
         r = workplace_enter(l->folder->place, &scope);
         if (r < 0)
                 return r;
-        fd = log_open(run->def, l, &run->log_wait);
+        fd = logfile_open(run->def, l, &run->log_wait);
         if (fd == -EWOULDBLOCK)
                 *reterr = strdup("A process has locked it (flock(2)); the next run tries again");
         else if (fd == -ESTALE)
                 *reterr = strdup("It was replaced meanwhile; the next run tries again");
-        return fd < 0 ? fd : log_rotate(run->def, l, fd, run->realtime, reterr);
+        return fd < 0 ? fd : logfile_rotate(run->def, l, fd, run->realtime, reterr);
 }
 
 static int rotate(Run *run, Log *l) {
@@ -286,7 +286,7 @@ static void forget_note(Run *run, Log *l) {
         int r = workplace_enter(l->folder->place, &scope);
 
         if (r >= 0)
-                r = log_told(l);
+                r = logfile_told(l);
         identity_restore(&scope);
         if (r < 0)
                 fail(run, l, "The note that its writer has to be told could not be removed");
@@ -378,7 +378,7 @@ static int remove_surplus(Run *run, Folder *f, Log *l) {
                 }
                 run->result.bytes_freed += c->st.st_blocks * 512;
                 report_file(run, DEED_REMOVE, f->old, c->name, reason);
-                log_remove_copy(l, l->n_copies - 1);
+                logfile_remove_copy(l, l->n_copies - 1);
         }
 }
 

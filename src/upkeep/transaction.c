@@ -48,7 +48,7 @@ static int old_of(const Log *l) {
 /* The directory of a leftover, and its name. */
 static int leftover_at(const Log *l, Leftover which, char name[static NAME_MAX + 1]) {
         assert(which != LEFTOVER_ZIP);
-        (void)leftover_name(l->name, which, name); /* the length was checked by log_judge() */
+        (void)leftover_name(l->name, which, name); /* the length was checked by logfile_judge() */
         return which == LEFTOVER_NEW || which == LEFTOVER_TELL ? dir_of(l) : old_of(l);
 }
 
@@ -173,7 +173,7 @@ static int remove_leftover(const Log *l, Leftover which) {
         return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int log_told(Log *l) {
+int logfile_told(Log *l) {
         l->must_tell = false;
         l->leftover &= ~(1U << LEFTOVER_TELL);
         return remove_leftover(l, LEFTOVER_TELL);
@@ -244,7 +244,7 @@ static int add_newest(Log *l, const char *name, const CopyName *parts) {
 
         if (fstatat(old_of(l), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return -errno;
-        return log_add_copy(l, name, parts, &st);
+        return logfile_add_copy(l, name, parts, &st);
 }
 
 /* Gives a file of ours its name as the newest copy. */
@@ -271,7 +271,7 @@ static int lock(int fd, usec_t *lock_wait) {
         return r == -EBADF || r == -EOPNOTSUPP || r == -ENOLCK ? 0 : r;
 }
 
-int log_open(const RotateDef *def, const Log *l, usec_t *lock_wait) {
+int logfile_open(const RotateDef *def, const Log *l, usec_t *lock_wait) {
         int access = def->mode == ROTATE_COPYTRUNCATE ? O_RDWR : O_RDONLY, r;
         _cleanup_close_ int fd = openat(dir_of(l), l->name, access | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         struct stat st;
@@ -462,7 +462,7 @@ static void take_back(Log *l) {
                 (void)remove_leftover(l, LEFTOVER_TELL);
 }
 
-int log_rotate(const RotateDef *def, Log *l, int fd, usec_t realtime, char **reterr) {
+int logfile_rotate(const RotateDef *def, Log *l, int fd, usec_t realtime, char **reterr) {
         int r = has_to_tell(def) ? create_note(l, reterr) : 0;
 
         if (r >= 0)
@@ -502,8 +502,8 @@ static int unlink_linked(Log *l, size_t i) {
                 return 0;
         if (unlinkat(old_of(l), l->copies[i].name, 0) < 0)
                 return -errno;
-        log_remove_copy(l, i);
-        return log_look(l);
+        logfile_remove_copy(l, i);
+        return logfile_look(l);
 }
 
 static int recover_new(const RotateDef *def, Log *l, usec_t realtime, char **reterr) {
@@ -528,7 +528,7 @@ static int recover_new(const RotateDef *def, Log *l, usec_t realtime, char **ret
                 r = unlinkat(dir, name, 0) < 0 ? -errno : 0;
                 l->is_finished = false;
         }
-        return r < 0 ? r : log_look(l);
+        return r < 0 ? r : logfile_look(l);
 }
 
 static bool begins_with(int fd, int with) {
@@ -580,11 +580,11 @@ static int recover_twins(Log *l, size_t i) {
                 return 0; /* each may be all there is of something */
         if (unlinkat(old_of(l), l->copies[plain].name, 0) < 0)
                 return -errno;
-        log_remove_copy(l, plain);
+        logfile_remove_copy(l, plain);
         return 1;
 }
 
-int log_recover(const RotateDef *def, Log *l, usec_t realtime, char **reterr) {
+int logfile_recover(const RotateDef *def, Log *l, usec_t realtime, char **reterr) {
         bool is_clean = !(l->leftover & ~(1U << LEFTOVER_TELL)) && find_linked(l) == l->n_copies;
         int r = 0, twins = 0;
 

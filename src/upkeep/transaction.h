@@ -7,7 +7,7 @@
  *  1. Each directory is opened once, from the one above it; all names are used relative to it (patterns.h, guarded.h).
  *  2. In a directory of another user, everything is done with the rights of that user and no others
  * (workplace_enter()).
- *  3. Only regular files with one name, opened without following links and without waiting (log_open()).
+ *  3. Only regular files with one name, opened without following links and without waiting (logfile_open()).
  *  4. Names are bytes. They go to other programs as arguments only, never into a text that is interpreted (writer.h).
  *  5. What somebody can make many of has a maximum: entries, depth, logs, copies, time to wait.
  *  6. Mounts below a wildcard are not crossed, and a log over which another file is mounted is refused.
@@ -47,19 +47,19 @@
 /* Finishes or takes back what an interrupted run has left of this log. The Log is then as
  * it is on disk, and judged again. 1: there was something; 0; a negative errno with a reason. With the rights for the
  * folder, as the functions below. */
-int log_recover(const RotateDef *def, Log *l, usec_t realtime, char **reterr);
+int logfile_recover(const RotateDef *def, Log *l, usec_t realtime, char **reterr);
 
 /* Opens the log and locks it, if it is still the file that was judged. lock_wait: µs that may be waited for the lock,
  * which become less. A descriptor; -EWOULDBLOCK: it is locked; -ESTALE: it is another file by now; errno of openat(2).
  */
-int log_open(const RotateDef *def, const Log *l, usec_t *lock_wait);
+int logfile_open(const RotateDef *def, const Log *l, usec_t *lock_wait);
 
 /* Rotates the log at fd. Afterwards its copies in memory are those on disk. Returns 0 or a negative errno, with what
  * could not be done in reterr; in both cases the log is there. */
-int log_rotate(const RotateDef *def, Log *l, int fd, usec_t realtime, char **reterr);
+int logfile_rotate(const RotateDef *def, Log *l, int fd, usec_t realtime, char **reterr);
 
 /* Removes the note that the writer has still to be told. */
-int log_told(Log *l);
+int logfile_told(Log *l);
 
 /* Renames a file, and never over another one (-EEXIST); a file system that cannot promise that is asked first. */
 int rename_new(int from_fd, const char *from, int to_fd, const char *to);
