@@ -296,6 +296,7 @@ static void test_age(void **state) {
         t.def.max_age = USEC_PER_DAY;
         t.def.create = false; /* or the birth of the log would tell as well */
         put("a", "1");
+        now += USEC_PER_MINUTE; /* later than its birth */
         run();
         assert_true(said("stay /a"));
         now += 3 * USEC_PER_DAY;
