@@ -262,6 +262,7 @@ def main():
     base = tempfile.mkdtemp(prefix="vakt-rotate-kill-", dir="/var/tmp")
     os.chmod(base, 0o755)
     test = Test(base, args)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with what is to be removed
     try:
         for scenario in scenarios(args.full):
             if args.only in scenario.name and ("zstd" not in scenario.name or shutil.which("zstd")):
