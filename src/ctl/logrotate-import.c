@@ -76,7 +76,7 @@ static void note_rest(Converter *c) {
                 note(c, s, "%s", without_key[i].text);
                 c->is_refused |= without_key[i].is_refused;
         }
-        if (su && strncmp(su->value, "root", 4) == 0)
+        if (su && strcspn(su->value, " \t") == 4 && strncmp(su->value, "root", 4) == 0)
                 note(c, su,
                      "A directory that others than root and its owner may write to is refused. Take the right "
                      "from them, or write User= with the owner of the logs in section [Service].");
