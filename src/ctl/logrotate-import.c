@@ -336,6 +336,20 @@ static void put_scripts(Converter *c) {
 
 /* --- the job --- */
 
+/* A wildcard of logrotate does not match a dot at the beginning of a name. */
+static bool matches_hidden(const LogrotateBlock *b) {
+        bool has_wildcard = false;
+
+        STRV_FOREACH(path, b->paths) {
+                const char *name = strrchr(*path, '/') + 1;
+
+                if (strstr(*path, "/."))
+                        return false; /* what is hidden is meant */
+                has_wildcard |= *name && strchr("*?[", *name);
+        }
+        return has_wildcard;
+}
+
 static void put_job(FILE *f, const Converter *c, size_t first_note, const char *name, const char *section) {
         fprintf(f, "# From %s, line %u.\n", c->b->file, c->b->line);
         fputs("# Take the logs out of there: what logrotate rotates, too, is refused, unless TakeOver=yes is set.\n",
@@ -346,6 +360,8 @@ static void put_job(FILE *f, const Converter *c, size_t first_note, const char *
         fprintf(f, "\n[Timer]\nOnCalendar=%s\nCatchUp=once\n\n[Rotate]\n", c->timer);
         STRV_FOREACH(path, c->b->paths)
                 import_put(f, "Path", *path);
+        if (matches_hidden(c->b))
+                fputs("Exclude=.*\n", f);
         fputs(section, f);
 }
 

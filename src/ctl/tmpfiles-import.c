@@ -255,33 +255,41 @@ static bool put_age_by(Tmpfiles *t, const TmpfilesLine *l, FILE *f, const char *
         fputc('\n', f);
         if (has_files && has_directories && directories_differ)
                 import_note(&t->out, l->file, l->line,
-                            "Directories are as old as the files in them were, so the capital "
-                            "letters of %s have no effect.",
-                            l->age);
+                            "Directories are as old as the files in them were, so the capital letters of %.*s have no "
+                            "effect.",
+                            (int)n, letters);
         return has_files;
 }
 
 /* Writes what a job says beside its paths. False, with a note, if it cannot be said. */
 static bool put_section(Tmpfiles *t, const TmpfilesLine *l, FILE *f, const char *age) {
         _cleanup_(strv_freep) char **excluded = NULL;
-        const char *colon = strchr(age, ':'), *letters = age + (*age == '~' ? 1 : 0);
+        const char *letters = age + (*age == '~' ? 1 : 0), *colon = strchr(age, ':');
+        const char *span = colon ? colon + 1 : letters;
         size_t n = colon ? (size_t)(colon - letters) : 0;
-        usec_t span;
+        usec_t usec;
 
-        age = colon ? colon + 1 : letters;
-        if (span_parse(age, &span) < 0 || strspn(letters, "abcmABCM") < n || !put_age_by(t, l, f, letters, n)) {
-                import_note(&t->out, l->file, l->line, "%s is no age of files.", l->age);
+        if (span_parse(span, &usec) < 0 || strspn(letters, "abcmABCM") < n || !put_age_by(t, l, f, letters, n)) {
+                import_note(&t->out, l->file, l->line, "%s is no age of files.", age);
                 return false;
         }
-        fprintf(f, "MaxAge=%s\nEmptyDirectories=yes\n", age);
+        fprintf(f, "MaxAge=%s\nEmptyDirectories=yes\n", span);
         for (TmpfilesLine *k = t->lines; k < t->lines + t->n_lines; k++) {
                 const char *rest = below(l->path, k->path);
                 bool is_known = false;
 
+                if (!rest)
+                        continue;
+                k->is_used = true;
+                if (*age == '~') {
+                        import_note(&t->out, l->file, l->line,
+                                    "%s cannot be spared with the age %s. Write a job for the other directories.",
+                                    k->path, age);
+                        return false;
+                }
                 STRV_FOREACH(e, excluded)
-                        is_known |= rest && streq(*e, rest);
-                k->is_used |= rest != NULL;
-                if (!rest || is_known)
+                        is_known |= streq(*e, rest);
+                if (is_known)
                         continue;
                 if (strv_extend(&excluded, rest) < 0)
                         alloc_failed();

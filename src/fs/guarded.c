@@ -54,7 +54,7 @@ static bool is_trusted(const struct stat *st) {
 
 /* A group of root or our own has no members that could harm us. But with an access control list, the group bits are
  * the mask of what it grants to other users. */
-static bool is_shared(int fd, const struct stat *st) {
+bool guarded_is_shared(int fd, const struct stat *st) {
         if (st->st_mode & S_IWOTH)
                 return true;
         return (st->st_mode & S_IWGRP) && ((st->st_gid != 0 && st->st_gid != getegid()) || acl_is_there(fd));
@@ -64,7 +64,7 @@ bool guarded_may_follow(int dir_fd, int link_fd) {
         struct stat dir, link;
 
         return fstat(dir_fd, &dir) >= 0 && fstat(link_fd, &link) >= 0 && is_trusted(&dir) &&
-               !is_shared(dir_fd, &dir) && is_trusted(&link);
+               !guarded_is_shared(dir_fd, &dir) && is_trusted(&link);
 }
 
 /* Takes fd and done over. */
@@ -73,7 +73,7 @@ static void walk_to(Walk *w, int fd, const struct stat *st, char *done) {
         w->fd = fd;
         w->st = *st;
         w->is_trusted = is_trusted(st);
-        w->is_shared = is_shared(fd, st);
+        w->is_shared = guarded_is_shared(fd, st);
         free(w->done);
         w->done = done;
 }

@@ -15,7 +15,7 @@
  * - a directory of root's or ours that others can write needs the sticky bit, or they could replace what is in it. A
  *   user's own directories are that user's business. */
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include "util/macro.h"
 
@@ -52,6 +52,9 @@ int guarded_open_entry(const GuardedDirectory *parent, const char *path, const c
  * regardless of the umask. An existing directory is fine, and so is anything else that is not a directory: opening it
  * will fail. Errors as above, and those of mkdirat(2). */
 int guarded_make(const char *path, mode_t mode, char **reterr);
+
+/* Can other users than its owner write to this directory, by its mode, its group or an access control list? */
+bool guarded_is_shared(int fd, const struct stat *st);
 
 /* Does the directory of a link allow the link to be followed? For callers that walk a path themselves; both by fd. */
 bool guarded_may_follow(int dir_fd, int link_fd);

@@ -505,9 +505,11 @@ static int open_queue(Rotations *t) {
         if (r < 0 || t->queue_source)
                 return r;
         r = sd_event_add_io(t->base.event, &t->queue_source, event_queue_fd(t->queue), EPOLLIN, on_events, t);
-        if (r >= 0)
-                (void)sd_event_source_set_description(t->queue_source, "rotate-events");
-        return r;
+        if (r < 0)
+                return r;
+        (void)sd_event_source_set_priority(t->queue_source, SD_EVENT_PRIORITY_NORMAL - 20);
+        (void)sd_event_source_set_description(t->queue_source, "rotate-events");
+        return 0;
 }
 
 /* --- a job --- */

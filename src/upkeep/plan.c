@@ -15,7 +15,9 @@
 #define TOLERANCE_PART 12
 #define TOLERANCE_MAX  (6 * USEC_PER_HOUR)
 
-usec_t rotate_tolerance(usec_t max_age) {
+/* How long before MaxAge= a log is due, so that a job which runs once a day rotates each day, though it starts some
+ * minutes earlier than on the day before, or an hour. */
+static usec_t tolerance(usec_t max_age) {
         return MIN(max_age / TOLERANCE_PART, TOLERANCE_MAX);
 }
 
@@ -119,7 +121,7 @@ static usec_t last_rotation(const RotateDef *def, const Log *l, usec_t realtime)
 
 static int judge_age(const RotateDef *def, const Log *l, usec_t realtime, char **ret) {
         usec_t last = last_rotation(def, l, realtime), age = realtime - last;
-        bool is_due = usec_add(age, rotate_tolerance(def->max_age)) >= def->max_age;
+        bool is_due = usec_add(age, tolerance(def->max_age)) >= def->max_age;
         char shown[SPAN_TEXT_MAX], max[SPAN_TEXT_MAX];
 
         (void)span_format(max, def->max_age, USEC_PER_SEC);

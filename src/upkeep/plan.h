@@ -21,7 +21,3 @@ int copies_have_surplus(const RotateDef *def, const Log *l, bool rotates, usec_t
 
 /* Is the copy at an index to be compressed? */
 bool copy_wants_compression(const RotateDef *def, const Log *l, size_t i, bool rotates);
-
-/* How long before MaxAge= a log is due, so that a job which runs once a day rotates each day, though it starts some
- * minutes earlier than on the day before. */
-usec_t rotate_tolerance(usec_t max_age) _const_;

@@ -448,13 +448,11 @@ static int rotate_by_copy(const RotateDef *def, Log *l, int fd, usec_t realtime,
         return copy < 0 ? copy : cut_into(def, l, fd, copy, &st, realtime, reterr);
 }
 
-/* The log was not touched, unless the new one has its place already: then the next run goes on from there. */
+/* If the log is still what it was, nothing has happened; else the next run goes on from there. */
 static void take_back(Log *l) {
-        char name[NAME_MAX + 1];
         struct stat st;
 
-        if (fstatat(leftover_at(l, LEFTOVER_NEW, name), name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
-            st.st_ino == l->st.st_ino)
+        if (fstatat(dir_of(l), l->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_ino != l->st.st_ino)
                 return;
         (void)remove_leftover(l, LEFTOVER_NEW);
         (void)remove_leftover(l, LEFTOVER_COPY);
@@ -602,6 +600,7 @@ int logfile_recover(const RotateDef *def, Log *l, usec_t realtime, char **reterr
                 r = recover_twins(l, i);
                 twins += r > 0;
         }
+        l->must_tell = l->must_tell || (l->is_finished && has_to_tell(def));
         if (r < 0 && !*reterr)
                 return fail(reterr, r, "What an interrupted rotation has left could not be put in order");
         return r < 0 ? r : !is_clean || twins > 0;

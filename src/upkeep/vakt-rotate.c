@@ -71,22 +71,34 @@ static void on_report(void *userdata, RotationDeed deed, const char *path, const
         p->n_lines++;
 }
 
-static void put_part(FILE *f, bool *is_first, const char *verb, unsigned n, const char *what) {
-        if (n == 0)
-                return;
-        fprintf(f, "%s%s %u %s%s", *is_first ? "" : ", ", verb, n, what, PLURAL(n));
-        *is_first = false;
-}
-
 /* "Rotated 3 logs, compressed 1 file, removed 2 files, 1.2G freed; 1 refused or failed." */
 static void put_summary(FILE *f, const Options *o, const RotationResult *t) {
+        const struct {
+                unsigned n;
+                const char *done, *plan, *what;
+        } parts[] = {
+                { t->n_rotated, "rotated", "rotate", "log" },
+                { t->n_finished, "finished", "finish", "interrupted rotation" },
+                { t->n_compressed, "compressed", "compress", "file" },
+                { t->n_removed, "removed", "remove", "file" },
+        };
         char size[SIZE_TEXT_MAX];
         bool is_first = true;
 
-        put_part(f, &is_first, o->plan ? "Would rotate" : "Rotated", t->n_rotated, "log");
-        put_part(f, &is_first, is_first ? "Finished" : "finished", t->n_finished, "interrupted rotation");
-        put_part(f, &is_first, is_first ? "Compressed" : "compressed", t->n_compressed, "file");
-        put_part(f, &is_first, is_first ? "Removed" : "removed", t->n_removed, "file");
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+                const char *verb = o->plan ? parts[i].plan : parts[i].done;
+
+                if (parts[i].n == 0)
+                        continue;
+                if (is_first && o->plan)
+                        fprintf(f, "Would %s", verb);
+                else if (is_first)
+                        fprintf(f, "%c%s", verb[0] - 'a' + 'A', verb + 1);
+                else
+                        fprintf(f, ", %s", verb);
+                fprintf(f, " %u %s%s", parts[i].n, parts[i].what, PLURAL(parts[i].n));
+                is_first = false;
+        }
         if (is_first)
                 (void)fputs("Nothing was due", f);
         if (t->bytes_freed > 0 && !o->plan)

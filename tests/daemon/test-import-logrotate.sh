@@ -200,6 +200,13 @@ is_job main "OnCalendar=monthly^Path=/l/main.log^Keep=5^Create=no"
 [ "$(grep -c '^# rotate-.*\.job$' "$scratch/out")" = 5 ]
 ok $? "no other jobs"
 err "the name of a log with a brace ends there, as for logrotate" "main\.conf:15: rotate -1 \}: This is not a valid number"
+printf '/l/a /l/*.log {\ndaily\nrotate 1\n}\n/l/*a /l/.x/[ab] {\ndaily\nrotate 1\n}\n/l/a* {\nrotate 1\ndaily\n}\n' >"$conf"
+cp "$scratch/err" "$scratch/err-main"
+ctl import-logrotate "$conf"
+is_job l "OnCalendar=daily^Path=/l/a^Path=/l/*.log^Exclude=.*^Keep=1^Create=no"
+is_job l-2 "OnCalendar=daily^Path=/l/*a^Path=/l/.x/[ab]^Keep=1^Create=no"
+is_job l-3 "OnCalendar=daily^Path=/l/a*^Keep=1^Create=no"
+mv "$scratch/err-main" "$scratch/err"
 err "a file with a mistake sets nothing for the others" "/d/c:4: A line begins with a directive"
 
 sed -i 's/{ rotate -1 }/{\nrotate -1\n}/; s/^rotate 9/rotate 08/' "$scratch/main.conf"

@@ -50,6 +50,11 @@ becomes "d /t/a - - - m:1d" "[Clean]|Path=/t/a|AgeBy=modify|MaxAge=1d"
 becomes "d /t/a - - - bmaBMA:1d" "[Clean]|Path=/t/a|AgeBy=access birth modify|MaxAge=1d"
 becomes "d /t/a - - - ~am:1d" "[Clean]|Path=/t/a/*/*|AgeBy=access modify|MaxAge=1d" "1: ~am:1d: What is directly"
 becomes "d /t/a - - - aM:1d" "[Clean]|Path=/t/a|AgeBy=access|MaxAge=1d" "1: Directories are as old as the files"
+printf 'd /t/a - - - aM:1d\nX /t/a/b\n' >"$conf"
+ctl import-tmpfiles "$conf"
+err "the age of a line of type X" 't\.conf:2: Directories are as old as .* letters of aM have'
+[ "$(grep -cxE 'AgeBy=access|MaxAge=1d' "$scratch/out")" = 4 ]
+ok $? "is that of the directory above"
 for age in soon M:1d ma: x:1d : '~' -5 '!1d'; do
         becomes "d /t/a - - - $age" "" "1: $age is no age of files."
 done
@@ -67,6 +72,7 @@ becomes $'d /t/a - - - 1d\nd /t/a/b - - - 2d\nX /t/a/b/c\nX! /t/a/d' \
         "[Clean]|Path=/t/a|MaxAge=1d|Exclude=/b|Exclude=/b/c|Exclude=/d|[Clean]|Path=/t/a/b|MaxAge=2d|Exclude=/c|[Clean]|Path=/t/a/b/c|MaxAge=2d"
 becomes $'e /t/*/z - - - 1d\nx /t/y/z/k\nx /t/*/z/l*\nx /t/y/y/k' \
         "[Clean]|Path=/t/*/z|MaxAge=1d|Exclude=/k|Exclude=/l*" "4: /t/y/y/k is in no directory"
+becomes $'d /t/a - - - ~1d\nx /t/a/b' "" "1: /t/a/b cannot be spared with the age ~1d."
 becomes $'d /t/y/z - - - 1d\nx /t/*/z/k' "[Clean]|Path=/t/y/z|MaxAge=1d|Exclude=/k"
 becomes $'d /t/a - - - 1d\nd /t/a - - - 2d' "[Clean]|Path=/t/a|MaxAge=1d" "2: /t/a is already in $conf:1. Only that counts."
 becomes "d /var/log - - - 1d" "" "1: This is no valid job: "

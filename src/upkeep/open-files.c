@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* All of /proc is read once, instead of asking for each file: for 200,000 files, that is the only way. What is opened
+ * later is not known; a lock (flock(2)) protects also then. */
+
+#include "upkeep/open-files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "util/array.h"
+#include "util/file.h"
+#include "util/strv.h"
+
+typedef struct OpenFile {
+        dev_t device;
+        ino_t inode;
+} OpenFile;
+
+struct OpenFiles {
+        OpenFile *files; /* sorted in the end */
+        size_t n_files;
+};
+
+OpenFiles *open_files_free(OpenFiles *f) {
+        if (!f)
+                return NULL;
+        free(f->files);
+        return mfree(f);
+}
+
+static int compare_files(const void *a, const void *b) {
+        const OpenFile *x = a, *y = b;
+
+        if (x->inode != y->inode)
+                return x->inode < y->inode ? -1 : 1;
+        return x->device < y->device ? -1 : x->device > y->device;
+}
+
+static int add_file(OpenFiles *f, dev_t device, ino_t inode) {
+        OpenFile *file;
+
+        if (f->n_files >= OPEN_FILES_MAX)
+                return -E2BIG;
+        file = ARRAY_NEXT(f->files, f->n_files);
+        if (!file)
+                return -ENOMEM;
+        *file = (OpenFile){ .device = device, .inode = inode };
+        f->n_files++;
+        return 0;
+}
+
+/* What a link of /proc leads to; one that leads nowhere any more is no error. */
+static int add_link(OpenFiles *f, int dir_fd, const char *name) {
+        struct statx s;
+
+        if (statx(dir_fd, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO, &s) < 0)
+                return 0;
+        return add_file(f, makedev(s.stx_dev_major, s.stx_dev_minor), s.stx_ino);
+}
+
+static int add_descriptors(OpenFiles *f, int process_fd) {
+        _cleanup_close_ int fd = openat(process_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_(closedirp) DIR *dir = NULL;
+        const struct dirent *entry;
+        int r = 0;
+
+        if (fd < 0)
+                return -errno;
+        dir = fd_list(fd);
+        if (!dir)
+                return -errno;
+        while (r >= 0 && (entry = readdir(dir)))
+                if (entry->d_name[0] != '.')
+                        r = add_link(f, fd, entry->d_name);
+        return r;
+}
+
+/* "START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH". On btrfs and overlayfs that is another device than the one of
+ * stat(2), which the link in map_files has, if we may follow it. */
+static int add_mapped(OpenFiles *f, int process_fd) {
+        _cleanup_close_ int links = openat(process_fd, "map_files", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int fd = openat(process_fd, "maps", O_RDONLY | O_CLOEXEC), r = 0;
+        _cleanup_free_ char *line = NULL;
+        unsigned long last = 0;
+        size_t size = 0;
+        FILE *maps;
+
+        maps = fd < 0 ? NULL : fdopen(fd, "re");
+        if (!maps) {
+                r = -errno;
+                safe_close(fd);
+                return r;
+        }
+        while (r >= 0 && getline(&line, &size, maps) > 0) {
+                unsigned major, minor;
+                unsigned long inode;
+                char range[64];
+
+                if (sscanf(line, "%63s %*s %*s %x:%x %lu", range, &major, &minor, &inode) != 4 || inode == 0 ||
+                    inode == last)
+                        continue;
+                last = inode;
+                r = add_file(f, makedev(major, minor), inode);
+                if (r >= 0 && links >= 0)
+                        r = add_link(f, links, range);
+        }
+        (void)fclose(maps);
+        return r;
+}
+
+/* 0; 1: we may not look at it. A process that has ended is no error. */
+static int add_process(OpenFiles *f, int proc_fd, const char *pid) {
+        _cleanup_close_ int fd = openat(proc_fd, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r = fd < 0 ? -errno : add_descriptors(f, fd);
+
+        if (r >= 0)
+                r = add_mapped(f, fd);
+        if (r >= 0)
+                r = add_link(f, fd, "cwd");
+        if (r >= 0)
+                r = add_link(f, fd, "root");
+        if (r == -ENOMEM || r == -E2BIG)
+                return r;
+        return r == -EACCES || r == -EPERM;
+}
+
+int open_files_read(OpenFiles **ret, uint64_t *ret_unseen) {
+        _cleanup_(open_files_freep) OpenFiles *f = calloc(1, sizeof(*f));
+        _cleanup_close_ int fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_(closedirp) DIR *dir = fd < 0 ? NULL : fd_list(fd);
+        const struct dirent *entry;
+        uint64_t n_unseen = 0;
+        int r = 0;
+
+        if (!f)
+                return -ENOMEM;
+        if (!dir)
+                return -errno;
+        while (r >= 0 && (entry = readdir(dir)))
+                if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && atoi(entry->d_name) != getpid()) {
+                        r = add_process(f, fd, entry->d_name);
+                        n_unseen += r > 0;
+                }
+        if (r < 0)
+                return r;
+        if (f->n_files > 0)
+                qsort(f->files, f->n_files, sizeof(OpenFile), compare_files);
+        *ret = TAKE_PTR(f);
+        *ret_unseen = n_unseen;
+        return 0;
+}
+
+bool open_files_have(const OpenFiles *f, dev_t device, ino_t inode) {
+        const OpenFile wanted = { .device = device, .inode = inode };
+        size_t at = BISECT(f->n_files, i, compare_files(&f->files[i], &wanted) < 0);
+
+        return at < f->n_files && compare_files(&f->files[at], &wanted) == 0;
+}
+
+/* --- sockets --- */
+
+struct LiveSockets {
+        char **names; /* sorted */
+        size_t n_names;
+};
+
+LiveSockets *live_sockets_free(LiveSockets *s) {
+        if (!s)
+                return NULL;
+        for (size_t i = 0; i < s->n_names; i++)
+                free(s->names[i]);
+        free(s->names);
+        return mfree(s);
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* "ADDRESS: REFERENCES PROTOCOL FLAGS TYPE STATE INODE PATH"; where the path is absent, or begins with @, the socket
+ * is in no file system. A path with a newline goes on in the next line, which does not begin like that. */
+static const char *socket_path(const char *line) {
+        int at = 0;
+
+        if (sscanf(line, "%*x: %*x %*x %*x %*x %*x %*u%n", &at) < 0 || at == 0)
+                return line;
+        return line + at + (line[at] == ' ');
+}
+
+static int add_socket(LiveSockets *s, const char *path, bool goes_on) {
+        const char *slash = strrchr(path, '/');
+        char **name;
+        int r;
+
+        if (goes_on && !slash && s->n_names > 0) {
+                char *longer; /* what was taken for the name is its first line */
+
+                r = string_format(&longer, "%s\n%s", s->names[s->n_names - 1], path);
+                if (r < 0)
+                        return r;
+                free(s->names[s->n_names - 1]);
+                s->names[s->n_names - 1] = longer;
+                return 0;
+        }
+        name = ARRAY_NEXT(s->names, s->n_names);
+        if (!name)
+                return -ENOMEM;
+        *name = strdup(slash ? slash + 1 : path);
+        if (!*name)
+                return -ENOMEM;
+        s->n_names++;
+        return 0;
+}
+
+int live_sockets_read(LiveSockets **ret) {
+        _cleanup_(live_sockets_freep) LiveSockets *s = calloc(1, sizeof(*s));
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        int r = 0;
+        FILE *f;
+
+        if (!s)
+                return -ENOMEM;
+        f = fopen("/proc/net/unix", "re");
+        if (!f)
+                return -errno;
+        while (r >= 0 && getline(&text, &size, f) > 0) {
+                const char *path = socket_path(text);
+
+                text[strcspn(text, "\n")] = '\0';
+                if (*path && *path != '@')
+                        r = add_socket(s, path, /* goes_on= */ path == text);
+        }
+        (void)fclose(f);
+        if (r < 0)
+                return r;
+        if (s->n_names > 0)
+                qsort(s->names, s->n_names, sizeof(char *), compare_names);
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+bool live_sockets_have(const LiveSockets *s, const char *name) {
+        size_t at = BISECT(s->n_names, i, strcmp(s->names[i], name) < 0);
+
+        return at < s->n_names && streq(s->names[at], name);
+}

@@ -1,0 +1,278 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Kills vakt-rotate as it enters its first, second, third … system call, or lets that call fail, up to the last one.
+
+  rotate-kill.py [--program PATH] [--stride N] [--full] [--only TEXT] [kill|fail]…
+
+A program that appends numbered lines has the log open all the time, and reopens it when PostRotate= says so. After the
+run that was hit, the log must be there; it goes on writing; and after the next run, which is not hit, no byte is
+missing or there twice, from the oldest copy to the log, in the order of their names, and nothing else is left."""
+
+import argparse
+import gzip
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+ALICE = 54321
+ERRORS = ["EIO", "ENOSPC", "EROFS"]
+FAILING = ["openat", "write", "pwrite64", "linkat", "renameat", "renameat2", "unlinkat", "fchown", "fchmod", "fsync",
+           "fdatasync", "ftruncate", "fallocate", "utimensat", "syncfs"]
+
+
+class Scenario:
+    """What is rotated how, and by whom: the user of the run and the owner of the directory."""
+
+    def __init__(self, name, lines, user=0, owner=0, inject=(), may_miss=False):
+        self.name, self.lines, self.user, self.owner = name, lines, user, owner
+        self.inject = inject  # what fails always, to reach other branches
+        self.may_miss = may_miss  # there is a moment without a log
+
+
+def scenarios(full):
+    made = []
+    kinds = {"root": (0, 0), "root-in-alice": (0, ALICE), "alice": (ALICE, ALICE)}
+    rename, cut = ["Mode=rename"], ["Mode=copytruncate"]
+    forms = [("rename", rename), ("rename-gzip", [*rename, "Compress=gzip"]),
+             ("rename-zstd-delay", [*rename, "Compress=zstd", "CompressDelay=1"]),
+             ("rename-date-zstd", [*rename, "Suffix=date", "Compress=zstd"]),
+             ("rename-olddir-gzip", [*rename, "OldDir=old", "Compress=gzip", "Extension=.log"]),
+             ("copy", cut), ("copy-gzip", [*cut, "Compress=gzip"]), ("copy-date-zstd",
+                                                                     [*cut, "Suffix=date", "Compress=zstd"])]
+    for who, (user, owner) in kinds.items():
+        for name, lines in forms:
+            if full or who == "root" or name in ("rename-gzip", "copy"):
+                made.append(Scenario(f"{name}-{who}", lines, user, owner))
+    made.append(Scenario("without-links", [*rename, "Compress=gzip"], inject=["linkat:error=EPERM"]))
+    made.append(Scenario("without-links-dates", [*rename, "Suffix=date"], inject=["linkat:error=EPERM"]))
+    made.append(Scenario("without-exchange", rename, inject=["linkat:error=EPERM", "renameat2:error=EINVAL"],
+                         may_miss=True))
+    made.append(Scenario("without-collapse", cut, inject=["fallocate:error=EOPNOTSUPP"]))
+    return made
+
+
+class Writer:
+    """Appends numbered lines to the log, and reopens it on SIGUSR1, which it acknowledges."""
+
+    def __init__(self, path, ack, owner):
+        self.path, self.ack, self.owner, self.n, self.fd = path, ack, owner, 0, -1
+        self.reopen()
+
+    def reopen(self):
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        os.fchown(self.fd, self.owner, self.owner)
+
+    def write(self, lines):
+        text = "".join(f"line {self.n + i:07}\n" for i in range(lines))
+        self.n += lines
+        os.write(self.fd, text.encode())
+
+    def on_signal(self, *_):
+        self.reopen()
+        with open(self.ack, "w") as f:
+            f.write("\n")
+
+    def expected(self):
+        return "".join(f"line {i:07}\n" for i in range(self.n)).encode()
+
+
+class World:
+    """One directory with one log, some copies of it, and its writer."""
+
+    def __init__(self, base, scenario, program):
+        self.s, self.program = scenario, program
+        self.top = tempfile.mkdtemp(prefix="kill-", dir=base)
+        os.chmod(self.top, 0o755)
+        self.dir, self.state = f"{self.top}/log", f"{self.top}/state"
+        self.old = f"{self.dir}/old" if any(x.startswith("OldDir=") for x in scenario.lines) else self.dir
+        for path, owner in [(self.dir, scenario.owner), (self.old, scenario.owner), (self.state, scenario.user)]:
+            os.makedirs(path, exist_ok=True)
+            os.chown(path, owner, owner)
+        os.mkfifo(f"{self.top}/ack")
+        os.chmod(f"{self.top}/ack", 0o666)
+        self.log = f"{self.dir}/app.log"
+        self.writer = Writer(self.log, f"{self.top}/ack", scenario.owner)
+        signal.signal(signal.SIGUSR1, self.writer.on_signal)
+        # Two rotations that nothing disturbs, one of them small.
+        for lines in (3, 900):
+            self.writer.write(lines)
+            if self.run().returncode != 0:
+                raise RuntimeError("a run that is not disturbed fails")
+        self.writer.write(1000)
+
+    def command(self):
+        drop = ["setpriv", f"--reuid={self.s.user}", f"--regid={self.s.user}", "--clear-groups"] if self.s.user else []
+        pid, ack = os.getpid(), f"{self.top}/ack"
+        # As a user it cannot send us the signal: it says so in a file, which we would have to watch. So its log is not
+        # reopened by it, but by the next look.
+        tell = f"kill -USR1 {pid} && read x <{ack}" if not self.s.user else f": >{self.state}/told"
+        return drop, [self.program, f"--state-directory={self.state}", f"Path={self.dir}/*.log", "Keep=infinity",
+                      f"PostRotate={tell}", *self.s.lines]
+
+    def run(self, *tracing):
+        drop, command = self.command()
+        always = [x for i in self.s.inject for x in ("-e", f"inject={i}")]
+        strace = ["strace", "-qq", *always, *tracing] if tracing or always else []
+        if strace and not tracing:
+            strace += ["-o", "/dev/null"]
+        p = subprocess.run([*drop, *strace, *command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                           timeout=120)
+        if os.path.exists(f"{self.state}/told"):
+            os.unlink(f"{self.state}/told")
+            self.writer.reopen()
+        return p
+
+    def copies(self):
+        """The oldest first."""
+        def age(name):
+            date = re.search(r"-(\d{8})(?:\.(\d+))?", name)
+            if date:
+                return (int(date[1]), int(date[2] or 0))
+            return (-int(re.search(r"\.(\d+)", name)[1]), 0)
+        names = [n for n in os.listdir(self.old) if n != "app.log" and not n.startswith(".") and n != "old"]
+        return sorted(names, key=age)
+
+    def content(self):
+        whole = b""
+        for name in [*(f"{self.old}/{n}" for n in self.copies()), self.log]:
+            with open(name, "rb") as f:
+                data = f.read()
+            if name.endswith(".gz"):
+                data = gzip.decompress(data)
+            elif name.endswith(".zst"):
+                data = subprocess.run(["zstd", "-dcq"], input=data, capture_output=True, check=True).stdout
+            whole += data
+        return whole
+
+    def problems(self):
+        left = [n for d in (self.dir, self.old) for n in os.listdir(d) if ".vakt-" in n]
+        if left:
+            yield f"left: {left}"
+        if not os.path.exists(self.log):
+            yield "the log has no file"
+            return
+        found, wanted = self.content(), self.writer.expected()
+        if found != wanted:
+            at = next((i for i, (a, b) in enumerate(zip(found, wanted)) if a != b), min(len(found), len(wanted)))
+            yield f"{len(found)} bytes instead of {len(wanted)}, the first difference at {at}"
+        if self.s.owner != os.stat(self.log).st_uid:
+            yield "the log has another owner"
+
+    def done(self):
+        os.close(self.writer.fd)
+        shutil.rmtree(self.top)
+
+
+def after_hit(w):
+    """What has to be true after the run that was hit, and after the next one."""
+    if not w.s.may_miss and not os.path.exists(w.log):
+        yield "the log has no file"
+    w.writer.write(7)
+    p = w.run()
+    if p.returncode != 0:
+        yield f"the next run ends with {p.returncode}: {p.stdout}{p.stderr}"
+    w.writer.write(7)
+    yield from w.problems()
+    # And once more, now that everything is told.
+    p = w.run()
+    yield from w.problems()
+
+
+class Test:
+    def __init__(self, base, args):
+        self.base, self.args, self.n_problems = base, args, 0
+
+    def try_point(self, scenario, what, *tracing):
+        """Returns the finished process of the run that was to be hit."""
+        w = World(self.base, scenario, self.args.program)
+        try:
+            p = w.run("-o", "/dev/null", *tracing)
+            found = list(after_hit(w))
+            listing = sorted(os.listdir(w.dir))
+        finally:
+            w.done()
+        for f in found:
+            self.n_problems += 1
+            print(f"problem: {scenario.name}: {what}: {f}\n  {listing}\n  {p.stdout}", flush=True)
+        return p
+
+    def calls(self, scenario):
+        """The names of the system calls of a run, and which is the first one that is about our files."""
+        w = World(self.base, scenario, self.args.program)
+        try:
+            trace = f"{w.top}/trace"
+            open(trace, "w").close()
+            os.chmod(trace, 0o666)
+            w.run("-o", trace)
+            with open(trace) as f:
+                lines = [m[1] for m in (re.match(r"(\w+)\(", line) for line in f) if m]
+            with open(trace) as f:
+                text = [line for line in f if re.match(r"\w+\(", line)]
+            first = next(i for i, line in enumerate(text) if i > 0 and w.state in line)
+        finally:
+            w.done()
+        return lines, first
+
+    def kill(self, scenario):
+        lines, first = self.calls(scenario)
+        always = {i.split(":")[0] for i in scenario.inject}
+        hit = 0
+        for i in range(first, len(lines), self.args.stride):
+            call, n = lines[i], lines[:i + 1].count(lines[i])
+            if call not in always:
+                p = self.try_point(scenario, f"killed at {call} {n}, call {i}", "-e",
+                                   f"inject={call}:signal=KILL:when={n}")
+                hit += p.returncode != 0
+        print(f"# figure: {scenario.name}: killed at {hit} of {len(lines) - first} calls", flush=True)
+
+    def fail(self, scenario):
+        lines, first = self.calls(scenario)
+        tried = 0
+        always = {i.split(":")[0] for i in scenario.inject}
+        for call in FAILING:
+            before, n_all = lines[:first].count(call), lines.count(call)
+            # A call more than there were: what is tried after a failure fails as well.
+            for n in range(before + 1, n_all + 1):
+                for error in ERRORS if not self.args.stride > 1 else [ERRORS[n % len(ERRORS)]]:
+                    if call in always:
+                        continue
+                    for when in (f"{n}", f"{n}+"):
+                        p = self.try_point(scenario, f"{call} {when} fails with {error}", "-e",
+                                           f"inject={call}:error={error}:when={when}")
+                        tried += 1
+                        if p.returncode not in (0, 1, 71):  # 71: it cannot print
+                            self.n_problems += 1
+                            print(f"problem: {scenario.name}: {call} {when} {error}: ends with {p.returncode}")
+        print(f"# figure: {scenario.name}: {tried} failing calls", flush=True)
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--program", default="/usr/lib/vaktd/vakt-rotate")
+    p.add_argument("--stride", type=int, default=1)
+    p.add_argument("--full", action="store_true")
+    p.add_argument("--only", default="")
+    p.add_argument("what", nargs="*", default=["kill", "fail"])
+    args = p.parse_args()
+    # Not in /tmp, below which everything belongs to whoever made it.
+    base = tempfile.mkdtemp(prefix="vakt-rotate-kill-", dir="/var/tmp")
+    os.chmod(base, 0o755)
+    test = Test(base, args)
+    try:
+        for scenario in scenarios(args.full):
+            if args.only in scenario.name and ("zstd" not in scenario.name or shutil.which("zstd")):
+                for what in args.what:
+                    getattr(test, what)(scenario)
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+    return bool(test.n_problems)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
