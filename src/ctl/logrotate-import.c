@@ -174,10 +174,12 @@ static void put_compress_option(Converter *c, const LogrotateSetting *s, bool is
                               : strncmp(option, "--threads=", 10) == 0 ? option + 10
                                                                        : NULL;
 
+        long level = *option == '-' && is_digit(option[1]) ? strtol(option + 1, NULL, 10) : 0;
+
         if (is_zstd && threads)
                 import_put(c->f, "CompressThreads", threads);
-        else if (*option == '-' && is_digit(option[1]))
-                fprintf(c->f, "CompressLevel=%ld\n", -strtol(option, NULL, 10));
+        else if (level > 0 && level <= (is_zstd ? 19 : 9))
+                fprintf(c->f, "CompressLevel=%ld\n", level);
         else
                 note(c, s, "There is no key for %s.", option);
 }

@@ -66,6 +66,7 @@ becomes $'compress\ncompresscmd /usr/bin/zstd\nuncompresscmd /usr/bin/unzstd\nco
         "OnCalendar=daily^Compress=zstd^CompressLevel=3^CompressThreads=2"
 becomes $'compress\ncompresscmd zstd\ncompressoptions --threads=4 --long' "OnCalendar=daily^Compress=zstd^CompressThreads=4" \
         "compressoptions --threads=4 --long: There is no key for --long."
+becomes $'compress\ncompressoptions -19' "OnCalendar=daily^Compress=gzip" "compressoptions -19: There is no key for -19."
 becomes $'compress\ncompresscmd /usr/bin/xz\ncompressext .xz\ncompressoptions -9e' "OnCalendar=daily^Compress=zstd" \
         "compresscmd /usr/bin/xz: Copies are compressed by gzip or zstd only"
 becomes $'compress\ncompresscmd bzip2' "OnCalendar=daily^Compress=zstd" "compresscmd bzip2: Copies are compressed by"
