@@ -711,9 +711,9 @@ static const char *tell_line(char buf[static TEXT_MAX], const Line *line) {
                                strerror(-line->error));
         else if (n_unheard > 0)
                 (void)snprintf(buf, TEXT_MAX,
-                               "The sizes of %zu logs are sampled every 10s, because writes cannot be heard of: they "
-                               "are on a network, or fs.inotify.max_user_watches is too low.",
-                               n_unheard);
+                               "The sizes of %zu log%s are sampled at least every 10s, because writes cannot be heard "
+                               "of: a network file system, or fs.inotify.max_user_watches is too low.",
+                               n_unheard, PLURAL(n_unheard));
         else if (path_chain_is_blind(line->chain))
                 (void)snprintf(buf, TEXT_MAX,
                                "Not all directories can be watched: new logs are looked for each minute.");

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "util/strv.h"
+#include "watch/event-queue.h"
 
 #define MSEC USEC_PER_MSEC
 
@@ -195,6 +196,65 @@ static void test_lateness(void **state) {
         assert_int_equal(count_runs("a"), 0);
         append("x.log", 1000);
         advance(15 * MSEC);
+        assert_int_equal(count_runs("a"), 1);
+}
+
+/* --- what is not heard --- */
+
+static bool is_deaf;
+
+int __real_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask);
+int __wrap_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask);
+
+int __wrap_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask) {
+        return is_deaf && (mask & IN_MODIFY) ? -ENOSPC : __real_event_queue_subscribe(q, s, fd, mask);
+}
+
+/* The limit of watches is reached. */
+static void test_sampling(void **state) {
+        uint64_t before;
+
+        append("x.log", 1);
+        write_rotate_job("a", "MaxSize=10000\n");
+        is_deaf = true;
+        start();
+        assert_string_equal(state_of("a"), "degraded");
+        assert_non_null(strstr(line.message, "The sizes of 1 log are sampled at least every 10s"));
+        before = counter("looks");
+        advance(HOURS);
+        assert_in_range(counter("looks") - before, 355, 365);
+        append("x.log", 9999);
+        advance(11 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 1);
+        is_deaf = false;
+        rotate("x.log");
+        advance(2 * MINUTES);
+        assert_string_equal(state_of("a"), "active");
+}
+
+/* More events than the kernel keeps for us: that the log has grown is not among them. */
+static void test_overflow(void **state) {
+        FILE *limit = fopen("/proc/sys/fs/inotify/max_queued_events", "re");
+        unsigned n = 0;
+        int fd;
+
+        assert_non_null(limit);
+        assert_int_equal(fscanf(limit, "%u", &n), 1);
+        (void)fclose(limit);
+        append("x.log", 1);
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        for (unsigned i = 0; i < n; i += 2) { /* one that appears, one that goes */
+                fd = open(in("junk"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+                assert_true(fd >= 0);
+                (void)close(fd);
+                assert_int_equal(unlink(in("junk")), 0);
+        }
+        fd = open(in("x.log"), O_WRONLY | O_CLOEXEC);
+        assert_int_equal(ftruncate(fd, 10000), 0);
+        (void)close(fd);
+        settle();
+        advance(20 * MSEC);
         assert_int_equal(count_runs("a"), 1);
 }
 
@@ -423,11 +483,23 @@ static void test_timer(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_mark),       TEST(test_several),     TEST(test_without_mark),
-                TEST(test_looks),      TEST(test_lateness),    TEST(test_names),
-                TEST(test_own_copies), TEST(test_directories), TEST(test_replaced_directory),
-                TEST(test_many),       TEST(test_failures),    TEST(test_copytruncate),
-                TEST(test_pause),      TEST(test_restart),     TEST(test_reload),
+                TEST(test_mark),
+                TEST(test_several),
+                TEST(test_without_mark),
+                TEST(test_looks),
+                TEST(test_lateness),
+                TEST(test_names),
+                TEST(test_sampling),
+                TEST(test_overflow),
+                TEST(test_own_copies),
+                TEST(test_directories),
+                TEST(test_replaced_directory),
+                TEST(test_many),
+                TEST(test_failures),
+                TEST(test_copytruncate),
+                TEST(test_pause),
+                TEST(test_restart),
+                TEST(test_reload),
                 TEST(test_timer),
         };
 
