@@ -31,6 +31,7 @@
 
 #define LOGS_MAX         2048U                /* that are watched for one job */
 #define LOOK_MIN_USEC    (15 * USEC_PER_MSEC) /* pause before a log is looked at again; deadlines are 10 ms late */
+#define LOOK_SOON_USEC   (2 * USEC_PER_MSEC)  /* the shortest one, when it is about to reach its mark */
 #define LOOK_MAX_USEC    USEC_PER_SEC
 #define RATE_MAX         (UINT64_C(256) << 20) /* bytes a second that a writer is believed to be able to write */
 #define SAMPLE_MIN_USEC  USEC_PER_SEC          /* the same where nothing tells of writes */
@@ -149,13 +150,20 @@ static Log *log_free(Log *log) {
         return mfree(log);
 }
 
-static usec_t pause_of(const Log *log, uint64_t max) {
-        usec_t shortest = log->unheard != 0 ? SAMPLE_MIN_USEC : LOOK_MIN_USEC;
-        usec_t longest = log->unheard != 0 ? SAMPLE_MAX_USEC : LOOK_MAX_USEC;
-        double rate = log->unheard != 0 ? 2 * log->rate : MAX(log->rate, (double)RATE_MAX);
-        double pause = rate > 0 ? (double)(max - log->size) / rate * (double)USEC_PER_SEC : (double)longest;
+static usec_t between(double usec, usec_t shortest, usec_t longest) {
+        return usec < (double)shortest ? shortest : usec > (double)longest ? longest : (usec_t)usec;
+}
 
-        return pause >= (double)longest ? longest : MAX((usec_t)pause, shortest);
+/* Near the mark it is so long as the log will probably take to get there. */
+static usec_t pause_of(const Log *log, uint64_t max) {
+        double left = (double)(max - log->size) * (double)USEC_PER_SEC;
+        double expected = log->rate > 0 ? left / log->rate : (double)USEC_INFINITY;
+
+        if (log->unheard != 0)
+                return between(expected / 2, SAMPLE_MIN_USEC, SAMPLE_MAX_USEC);
+        if (expected < (double)(2 * LOOK_MIN_USEC))
+                return between(expected, LOOK_SOON_USEC, 2 * LOOK_MIN_USEC);
+        return between(MIN(left / (double)RATE_MAX, expected), LOOK_MIN_USEC, LOOK_MAX_USEC);
 }
 
 /* Another file has the name, or there is none: what was known of the log is over. */
