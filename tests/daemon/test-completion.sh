@@ -38,7 +38,7 @@ export VAKTD_SOCKET=$socket
 completes "no daemon, no jobs" "" run h
 start_daemon
 completes "verbs" "cancel cat calendar" ca
-completes "one verb" "import-monit" im
+completes "one verb" "conditions" con
 completes "an option" "--follow --from=" --f
 completes "an option with a value" "--output=" log --outp
 completes "jobs" "hello hourly" run h
