@@ -446,6 +446,36 @@ static void test_restart(void **state) {
         assert_int_equal(count_runs("a"), 2);
 }
 
+static void on_stopped(void *userdata) {
+}
+
+/* Who is about to end leaves it to the next. */
+static void test_stop(void **state) {
+        append("x.log", 1);
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        manager_stop(f.m, on_stopped, NULL);
+        settle();
+        append("x.log", 10000);
+        assert_int_equal(count_runs("a"), 0);
+        restart();
+        assert_int_equal(count_runs("a"), 1);
+}
+
+/* A run that was given up before it could start is no reason for the next one at once. */
+static void test_never_started(void **state) {
+        append("x.log", 10000);
+        write_rotate_job("a", "MaxSize=10000\n[Run]\nWaitFor=load1 < 1\nWaitMaxSec=1min\n");
+        start();
+        set_unknown("load1", "there is none");
+        assert_int_equal(count_runs("a"), 1);
+        advance(MINUTES + USEC_PER_SEC);
+        assert_int_equal(count_result("a", RUN_RESULT_SKIPPED), 1);
+        assert_int_equal(count_runs("a"), 1);
+        advance(10 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 2);
+}
+
 static void test_reload(void **state) {
         append("x.log", 10000);
         write_rotate_job("a", "MaxSize=1M\n");
@@ -501,6 +531,8 @@ int main(void) {
                 TEST(test_restart),
                 TEST(test_reload),
                 TEST(test_timer),
+                TEST(test_stop),
+                TEST(test_never_started),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
