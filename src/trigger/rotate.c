@@ -20,6 +20,7 @@
 
 #include "core/trigger.h"
 #include "fs/beneath.h"
+#include "fs/guarded.h"
 #include "time/span.h"
 #include "upkeep/copies.h"
 #include "util/array.h"
@@ -58,6 +59,7 @@ typedef struct Log {
         usec_t looked_at, not_before;
         double rate;       /* bytes a second */
         int unheard;       /* why nothing tells of writes, or 0 */
+        bool is_refused;   /* somebody else could have put another file there */
         bool is_full;      /* it has reached MaxSize= */
         bool was_tried;    /* and a run has begun since */
         unsigned n_failed; /* runs that did not help */
@@ -178,7 +180,7 @@ static void log_begin(Log *log, int fd, const struct stat *st) {
         log->rate = 0;
         log->not_before = 0;
         log->n_failed = 0;
-        log->is_full = log->was_tried = false;
+        log->is_full = log->was_tried = log->is_refused = false;
         log->unheard = st && file_system_traits(fd, &traits) >= 0 && traits.is_remote ? -EREMOTE : 0;
 }
 
@@ -203,16 +205,36 @@ static bool log_listen(Log *log, int fd) {
         return r >= 0 && fstat(fd, &st) >= 0 && (uint64_t)st.st_size == log->size;
 }
 
+/* By the rules for directories that others can change: they must not have us tell the size of what is not theirs.
+ * (Nothing is kept open: that would keep a file system from being unmounted.) */
+static int open_log(const Log *log) {
+        _cleanup_(guarded_close) GuardedDirectory directory = { .fd = -EBADF };
+        const char *name = strrchr(log->path, '/') + 1;
+        _cleanup_free_ char *path = strndup(log->path, MAX((size_t)(name - log->path), (size_t)2) - 1);
+        int r, fd;
+
+        if (!path)
+                return -ENOMEM;
+        if (geteuid() == 0) {
+                r = guarded_open(path, &directory, NULL);
+                if (r < 0)
+                        return r;
+        }
+        fd = openat(directory.fd, geteuid() == 0 ? name : log->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
 static void log_look(Log *log) {
         JobLogs *l = log->line->logs;
         uint64_t max = l->def->rotate->max_size, before;
-        _cleanup_close_ int fd = open(log->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int fd = open_log(log);
         usec_t now = boottime_now(l);
         struct stat st;
 
         l->n_looks++;
         if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
                 log_begin(log, -EBADF, NULL); /* its directory tells when there is one again */
+                log->is_refused = fd == -EPERM || fd == -ELOOP;
                 return;
         }
         if (st.st_dev != log->device || st.st_ino != log->inode)
@@ -677,6 +699,14 @@ static size_t count_unheard(const Line *line) {
         return n;
 }
 
+static size_t count_refused(const Line *line) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < line->n_items; i++)
+                n += line->items[i]->is_refused;
+        return n;
+}
+
 /* "3.1M of 10M (MaxSize=)" */
 static const char *tell_size(char buf[static TEXT_MAX], const Log *log) {
         char size[SIZE_TEXT_MAX], max[SIZE_TEXT_MAX];
@@ -701,7 +731,7 @@ static void tell_failed(char buf[static TEXT_MAX], const Log *log) {
 /* How a line is watched: the word for it, and the message. */
 static const char *tell_line(char buf[static TEXT_MAX], const Line *line) {
         const Log *failed = failed_log(line), *largest = largest_log(line);
-        size_t n_unheard = count_unheard(line);
+        size_t n_unheard = count_unheard(line), n_refused = count_refused(line);
         char size[TEXT_MAX];
 
         buf[0] = '\0';
@@ -717,6 +747,11 @@ static const char *tell_line(char buf[static TEXT_MAX], const Line *line) {
         else if (line->error < 0)
                 (void)snprintf(buf, TEXT_MAX, "Its logs cannot be looked for: %s. It is tried again each minute.",
                                strerror(-line->error));
+        else if (n_refused > 0)
+                (void)snprintf(buf, TEXT_MAX,
+                               "%zu log%s not watched: other users could replace a directory on the way. See 'vaktctl "
+                               "plan' for which.",
+                               n_refused, n_refused == 1 ? " is" : "s are");
         else if (n_unheard > 0)
                 (void)snprintf(buf, TEXT_MAX,
                                "The sizes of %zu log%s are sampled at least every 10s, because writes cannot be heard "

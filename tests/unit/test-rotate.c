@@ -345,6 +345,35 @@ static void test_replaced_directory(void **state) {
         assert_int_equal(count_runs("a"), 1);
 }
 
+/* In the moment before it is found out that a directory was replaced, nothing is learnt of what a link leads to. */
+static void test_hostile_directory(void **state) {
+        _cleanup_free_ char *text = NULL;
+
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(mkdir(in("secret"), 0700), 0);
+        assert_int_equal(mkdir(in("user"), 0755), 0);
+        assert_int_equal(mkdir(in("user/d"), 0755), 0);
+        append("secret/x.log", 20000);
+        append("user/d/x.log", 1);
+        assert_int_equal(chown(in("user"), 65534, 65534), 0);
+        assert_int_equal(chown(in("user/d"), 65534, 65534), 0);
+        assert_int_equal(string_format(&text, "[Rotate]\nPath=%s\nMaxSize=10000\n", in("user/d/*.log")), 0);
+        write_job("a", text);
+        start();
+        advance(15 * MSEC);
+        append("user/d/x.log", 6000); /* it will be full in 10 ms, and names are looked at in 15 */
+        append("user/d/y.log", 1);
+        move("user/d", "user/e");
+        assert_int_equal(symlink(in("secret"), in("user/d")), 0);
+        assert_int_equal(lchown(in("user/d"), 65534, 65534), 0);
+        settle();
+        for (unsigned i = 0; i < 20; i++)
+                advance(MSEC);
+        assert_int_equal(count_runs("a"), 0);
+        assert_string_equal(state_of("a"), "waiting");
+}
+
 static void test_many(void **state) {
         for (unsigned i = 0; i < 2049; i++) {
                 char name[32];
@@ -524,6 +553,7 @@ int main(void) {
                 TEST(test_own_copies),
                 TEST(test_directories),
                 TEST(test_replaced_directory),
+                TEST(test_hostile_directory),
                 TEST(test_many),
                 TEST(test_failures),
                 TEST(test_copytruncate),
