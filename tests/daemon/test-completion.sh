@@ -40,6 +40,7 @@ start_daemon
 completes "verbs" "cancel cat calendar" ca
 completes "one verb" "import-monit" import-m
 completes "verbs that import" "import-logrotate import-monit import-tmpfiles" im
+completes "one verb" "conditions" con
 completes "an option" "--follow --from=" --f
 completes "an option with a value" "--output=" log --outp
 completes "jobs" "hello hourly" run h
