@@ -274,7 +274,7 @@ static void test_excluded(void **state) {
 
         NEEDS_ROOT();
         excluded[0] = (char *)"keep*";
-        excluded[1] = (char *)"b/*.txt";
+        excluded[1] = (char *)"tmp/*/a/b/*.txt"; /* of the absolute path */
         excluded[2] = NULL;
         def.exclude = excluded;
         make("a", 0, 0755);
@@ -291,6 +291,12 @@ static void test_excluded(void **state) {
         stays("a/b/1.txt");
         stays("a/keep");
         stays("a/keep-this/f");
+        def = older_than("*/*", DAY);
+        def.exclude = excluded;
+        clean_up(&def);
+        stays("a/keep");
+        stays("a/keep-this/f");
+        def = older_than("a", DAY);
         def.recursive = false;
         make_file("a/g", 2 * DAY);
         make_file("a/b/g", 2 * DAY);
