@@ -190,7 +190,7 @@ static int take_entries(Walk *w, Level *l, OwnerUse *use) {
                 if (n <= 0)
                         return 0;
                 for (ssize_t at = 0; at < n;) {
-                        const struct dirent64 *entry = (const struct dirent64 *)(w->buffer + at);
+                        const struct dirent64 *entry = (const void *)(w->buffer + at);
                         int r;
 
                         at += entry->d_reclen;

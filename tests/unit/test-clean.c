@@ -116,6 +116,11 @@ static int compare(const void *a, const void *b) {
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void sort(char **l) {
+        if (l)
+                qsort(l, strv_length(l), sizeof(char *), compare);
+}
+
 /* Plans, and does; both have to be the same. */
 static void clean_up(const CleanDef *def) {
         CleanTotals planned;
@@ -127,8 +132,8 @@ static void clean_up(const CleanDef *def) {
         planned = totals;
         forget();
         clean_once(def, /* plan= */ false);
-        qsort(plan, strv_length(plan), sizeof(char *), compare);
-        qsort(told.removed, strv_length(told.removed), sizeof(char *), compare);
+        sort(plan);
+        sort(told.removed);
         STRV_FOREACH(s, told.removed)
                 if (!plan || !plan[s - told.removed] || !streq(plan[s - told.removed], *s))
                         fail_msg("%s was not planned", *s);
