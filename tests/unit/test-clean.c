@@ -182,7 +182,7 @@ static int set_up(void **state) {
         if (!mkdtemp(top))
                 return -1;
         is_mounted = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
-                     mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                     mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
                      mount("tmpfs", top, "tmpfs", MS_NOSUID, "size=4M,nr_inodes=8k,mode=0755") == 0;
         return 0;
 }
@@ -447,7 +447,7 @@ static void test_protected(void **state) {
         make_file("b/f", 0);
         make("a/bind", 0, 0755);
         set_age("b/f", 2 * DAY);
-        assert_int_equal(mount(at("b"), at("a/bind"), NULL, MS_BIND, NULL), 0);
+        assert_int_equal(mount(at("b"), at("a/bind"), "none", MS_BIND, NULL), 0);
         clean_up(&def);
         stays("a/sticky");
         stays("a/m/f");
