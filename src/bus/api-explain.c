@@ -79,15 +79,17 @@ int method_explain(sd_bus_message *m, void *userdata, sd_bus_error *e) {
 
 /* --- files --- */
 
-/* Reads the name of a job that watches files. */
-static int read_watching_job(const Connection *c, sd_bus_message *m, const Job **ret, sd_bus_error *e) {
+/* Reads the name of a job that watches files, or has_marks: logs. */
+static int read_watching_job(const Connection *c, sd_bus_message *m, bool has_marks, const Job **ret,
+                             sd_bus_error *e) {
         const Job *job;
         int r;
 
         r = api_read_job(c, m, &job, e);
         if (r < 0)
                 return r;
-        r = !job->def ? -ENOEXEC : !job->def->path_trigger ? -ENODATA : !job->def->enabled ? -EBADF : 0;
+        has_marks = has_marks && job->def && job->def->rotate;
+        r = !job->def ? -ENOEXEC : !job->def->path_trigger && !has_marks ? -ENODATA : !job->def->enabled ? -EBADF : 0;
         if (r < 0)
                 return api_job_error(c, r, job->name, e);
         *ret = job;
@@ -118,7 +120,7 @@ static int explain_path_authorized(Connection *c, sd_bus_message *m, sd_bus_erro
         Subject s = {};
         int r;
 
-        r = read_watching_job(c, m, &s.job, e);
+        r = read_watching_job(c, m, /* has_marks= */ true, &s.job, e);
         if (r >= 0)
                 r = read_path(m, &bytes, &s.n, e);
         if (r < 0)
@@ -174,7 +176,7 @@ static int plan_authorized(Connection *c, sd_bus_message *m, sd_bus_error *e) {
         uint64_t most;
         int r;
 
-        r = read_watching_job(c, m, &job, e);
+        r = read_watching_job(c, m, /* has_marks= */ false, &job, e);
         if (r >= 0)
                 r = sd_bus_message_read_basic(m, 'u', &limit);
         if (r >= 0)

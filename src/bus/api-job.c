@@ -258,6 +258,13 @@ static int get_watch_counters(sd_bus *bus, const char *path, const char *interfa
 
 #define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 
+static int get_upkeep(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *e) {
+        const JobDef *d = ((const Job *)userdata)->def;
+
+        return sd_bus_message_append(reply, "s", d && d->rotate ? "rotate" : d && d->clean ? "clean" : "");
+}
+
 static const sd_bus_vtable job_vtable[] = {
         SD_BUS_VTABLE_START(0),
 
@@ -287,6 +294,7 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("OnFailure", "as", get_def_texts, 0, CHANGES),
         SD_BUS_PROPERTY("OnAlarm", "as", get_def_texts, 0, CHANGES),
         SD_BUS_PROPERTY("Unit", "s", get_def_text, 0, CHANGES),
+        SD_BUS_PROPERTY("Upkeep", "s", get_upkeep, 0, CHANGES),
         /* Queried from the ledger: not with every change of the job. */
         SD_BUS_PROPERTY("Alarms", "a(sts)", get_alarms, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Watches", "a(ssss)", get_watches, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),

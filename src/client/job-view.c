@@ -40,6 +40,7 @@ const PropertyMap job_properties[] = {
         { "WatchCounters", "a{st}", offsetof(JobView, watch_counters), "watch_counters" },
         { "Alarms", "a(sts)", offsetof(JobView, alarms), "alarms",
           .members = (const char *const[]){ "key", "raised_usec", "message" } },
+        { "Upkeep", "s", offsetof(JobView, upkeep), "upkeep" },
         { "Pool", "s", offsetof(JobView, pool), "pool" },
         { "Priority", "i", offsetof(JobView, priority), "priority" },
         { "Retry", "u", offsetof(JobView, retry), "retry", NULL_IF_MAX },

@@ -18,7 +18,8 @@ typedef struct JobView {
         PropertyAlarm *alarms;  /* ended by an empty one */
         PropertyWatch *watches; /* the same, or NULL: it has neither files to watch nor a monitor */
         PropertyNumber *watch_counters;
-        const char *pool; /* or "" */
+        const char *pool;   /* or "" */
+        const char *upkeep; /* "rotate", "clean", or "" */
         int32_t priority;
         uint32_t retry; /* UINT32_MAX: for ever */
         usec_t last_start, last_end, next;

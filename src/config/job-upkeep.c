@@ -305,13 +305,16 @@ static int parse_signal(const KeyLine *k, void *field) {
         return signal > 0 && !d->signal_unit ? -ENOMEM : 0;
 }
 
+/* Each line of the key is one of the script. */
 static int parse_script(const KeyLine *k, void *field) {
-        char **script = field, *copy = *k->value != '\0' ? strdup(k->value) : NULL;
+        _cleanup_free_ char *longer = NULL;
+        char **script = field;
 
-        if (*k->value != '\0' && !copy)
+        if (*k->value != '\0' &&
+            string_format(&longer, "%s%s%s", strempty(*script), *script ? "\n" : "", k->value) < 0)
                 return -ENOMEM;
         free(*script);
-        *script = copy;
+        *script = TAKE_PTR(longer);
         return 0;
 }
 
@@ -363,8 +366,8 @@ const KeyRow rotate_rows[] = {
         { "Rotate", "OldDir", parse_old_dir, FIELD(old_dir) },
         { "Rotate", "ReloadUnit", parse_reload_unit, FIELD(reload_unit) },
         { "Rotate", "Signal", parse_signal, 0, 0 },
-        { "Rotate", "PreRotate", parse_script, FIELD(pre_rotate) },
-        { "Rotate", "PostRotate", parse_script, FIELD(post_rotate) },
+        { "Rotate", "PreRotate", parse_script, FIELD(pre_rotate), .repeatable = true },
+        { "Rotate", "PostRotate", parse_script, FIELD(post_rotate), .repeatable = true },
         { "Rotate", "ScriptPer", parse_script_per, VALUE(script_each), &script_per_words },
         { "Rotate", "TakeOver", key_parse_bool, VALUE(take_over) },
 };

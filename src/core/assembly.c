@@ -120,12 +120,11 @@ static int open_ledger(Manager *m) {
         int r;
 
         r = ledger_open(&m->ledger, m->event, m->options.state_dir, &message);
-        if (r < 0 && message)
-                log_message(LOG_ERR, (&(LogContext){ .error = -r }), "%s", message);
-        else if (r < 0)
-                log_error_errno(r, "Cannot open the ledger in %s: %m", m->options.state_dir);
-        if (r < 0)
+        if (r < 0) {
+                log_message(LOG_ERR, (&(LogContext){ .error = -r }), "Cannot open the ledger in %s: %s",
+                            m->options.state_dir, message ?: strerror(-r));
                 return r;
+        }
         ledger_on_readable(m->ledger, on_ledger_readable, m);
         pauses_load_all(m);
         return 0;
@@ -336,7 +335,6 @@ int manager_reload(Manager *m) {
         absences_look(m);
         if (m->take_over.has_left_runs)
                 (void)take_over_runs(m);
-        queues_pump(m);
         n_jobs = job_table_size(m->jobs);
         n_problems = m->diagnostics.n_items;
         if (n_problems == 0)

@@ -208,7 +208,6 @@ int reload_get_job(Manager *m, const char *name, Job **ret) {
                 if (r < 0)
                         return r;
                 job->on_demand = true;
-                job->generation = m->generation;
                 pauses_start(m);
                 NOTIFY_OBSERVERS(m, summary_changed);
         }

@@ -116,14 +116,14 @@ static int take_over_started(Manager *m, const RunRecord *r, RunPayload **payloa
 
 /* --- runs that waited --- */
 
-static void drop_waiting(Manager *m, const RunRecord *r) {
+static int drop_waiting(Manager *m, const RunRecord *r) {
         RunRecord dropped = *r;
 
         dropped.state = RUN_DONE;
         dropped.result = RUN_RESULT_SKIPPED;
         dropped.ended = turn_now(m->event).realtime;
         dropped.reason = "Its job is gone or disabled; it was never started.";
-        (void)ledger_update(m->ledger, &dropped);
+        return ledger_update(m->ledger, &dropped);
 }
 
 static int take_over_waiting(Manager *m, const RunRecord *r) {
@@ -132,10 +132,8 @@ static int take_over_waiting(Manager *m, const RunRecord *r) {
         int e;
 
         e = reload_get_job(m, r->job, &job);
-        if (e == -ENOENT || (e >= 0 && !job->def->enabled)) {
-                drop_waiting(m, r);
-                return 0;
-        }
+        if (e == -ENOENT || (e >= 0 && !job->def->enabled))
+                return drop_waiting(m, r);
         if (e >= 0)
                 e = run_of_record(&run, m, job, r);
         if (e < 0) { /* a bad file, no memory: it stays where it is, until the next reload */

@@ -60,7 +60,9 @@ int verb_resume(Ctl *c, char **args);
 int verb_reload(Ctl *c, char **args);
 int verb_check(Ctl *c, char **args);
 int verb_conditions(Ctl *c, char **args);
+int verb_import_logrotate(Ctl *c, char **args);
 int verb_import_monit(Ctl *c, char **args);
+int verb_import_tmpfiles(Ctl *c, char **args);
 int verb_history(Ctl *c, char **args);
 int verb_log(Ctl *c, char **args);
 int verb_reset_failed(Ctl *c, char **args);
@@ -99,6 +101,9 @@ int ctl_call(Ctl *c, const MethodCall *call, const char *look_at, const char *ty
 /* Reports the failure of a function of client/ with c->error, and returns the exit status. look_at: as above, or
  * NULL. */
 int ctl_failed(Ctl *c, int error, const char *look_at);
+
+/* The directories that job files and drop-ins are read from, for a job with this file. The caller frees them. */
+char **ctl_job_directories(bool user, const char *fragment);
 
 /* Whether an argument is the number of a run and not the name of a job. */
 bool ctl_is_run_number(const char *argument) _pure_;

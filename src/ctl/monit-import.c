@@ -2,15 +2,13 @@
 
 /* A check has tests, and each test its actions and a number of cycles. A job has one list of commands and one
  * ForSec=, so a check becomes one job for all tests with the same action and delay, and further ones ("NAME-2") for
- * the others. Cycles become time. Each job is checked as vaktd checks it: nothing is handed out that it would refuse.
- */
+ * the others. Cycles become time. */
 
 #include "ctl/monit-import.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "config/job-file.h"
 #include "ctl/alloc.h"
 #include "ctl/monit-test.h"
 #include "ctl/monit-words.h"
@@ -70,16 +68,12 @@ static void check_done(Check *c) {
         strv_free(c->addresses);
 }
 
-static void _printf_(3, 4) add_note(MonitImport *m, unsigned line, const char *format, ...) {
-        char *text = NULL;
+static void _printf_(3, 4) add_note(Reader *r, unsigned line, const char *format, ...) {
         va_list ap;
 
         va_start(ap, format);
-        if (vasprintf(&text, format, ap) < 0)
-                alloc_failed();
+        import_note_list(&r->import->out, r->file, line, format, ap);
         va_end(ap);
-        m->notes = alloc_array(m->notes, m->n_notes + 1, sizeof(*m->notes));
-        m->notes[m->n_notes++] = (MonitNote){ line, text };
 }
 
 static void add_string(char ***list, const char *s) {
@@ -95,11 +89,11 @@ static bool is_plain(const char *s) {
 }
 
 /* It becomes part of a shell command. */
-static void add_address(MonitImport *m, char ***list, const MonitWord *w) {
+static void add_address(Reader *r, char ***list, const MonitWord *w) {
         if (is_plain(w->text) && strchr(w->text, '@'))
                 add_string(list, w->text);
         else
-                add_note(m, w->line, "\"%s\" is not a mail address. Who gets a mail is written in Shell=.", w->text);
+                add_note(r, w->line, "\"%s\" is not a mail address. Who gets a mail is written in Shell=.", w->text);
 }
 
 /* --- words --- */
@@ -183,7 +177,7 @@ static bool take_action(Reader *r, Action *ret) {
 }
 
 /* Takes "for 5 cycles" and "3 times within 5 cycles" off the end of a test. */
-static unsigned strip_cycles(MonitImport *m, const MonitWord *words, size_t *n) {
+static unsigned strip_cycles(Reader *r, const MonitWord *words, size_t *n) {
         unsigned cycles;
 
         if (*n < 2 || !monit_word_is(&words[*n - 1], "cycle cycles"))
@@ -192,7 +186,7 @@ static unsigned strip_cycles(MonitImport *m, const MonitWord *words, size_t *n) 
         *n -= 2;
         if (*n >= 3 && monit_word_is(&words[*n - 1], "within") && monit_word_is(&words[*n - 2], "times time")) {
                 cycles = read_cycles(&words[*n - 3]);
-                add_note(m, words[*n].line,
+                add_note(r, words[*n].line,
                          "A condition has to hold without a break, so \"%s times within %s cycles\" became %u cycles.",
                          words[*n - 3].text, words[*n].text, MAX(cycles, 1U));
                 *n -= 3;
@@ -208,7 +202,7 @@ static void add_rule(Reader *r, Check *c, const Rule *rule, MonitTest *test) {
         c->rules[c->n_rules].is_exec = test->is_exec;
         c->rules[c->n_rules++].condition = TAKE_PTR(test->condition);
         if (test->loss)
-                add_note(r->import, rule->line, "%s", test->loss);
+                add_note(r, rule->line, "%s", test->loss);
 }
 
 /* "else if succeeded for 2 cycles then", or "else". */
@@ -219,7 +213,7 @@ static void take_otherwise(Reader *r, Rule *rule) {
                 while (peek(r) && !take(r, "then") && !begins_statement(r))
                         r->next++;
         if (!take_action(r, &rule->otherwise))
-                add_note(r->import, rule->line, "What is to be done at the end is not understood.");
+                add_note(r, rule->line, "What is to be done at the end is not understood.");
 }
 
 static void take_if(Reader *r, Check *c) {
@@ -233,19 +227,19 @@ static void take_if(Reader *r, Check *c) {
                 r->next++;
         }
         (void)take(r, "then");
-        rule.cycles = strip_cycles(r->import, words, &n);
+        rule.cycles = strip_cycles(r, words, &n);
         monit_test_translate(&test, &c->subject, words, n);
         for (size_t i = 0; i < n; i++)
                 c->has_existence |= monit_word_is(&words[i], "exist exists");
         if (!take_action(r, &rule.action)) {
-                add_note(r->import, rule.line,
+                add_note(r, rule.line,
                          "There is no such action. A monitor runs its job once until it is cleared; vaktctl pause "
                          "stops it.");
                 skip_statement(r);
         } else {
                 take_otherwise(r, &rule);
                 if (test.reason)
-                        add_note(r->import, rule.line, "%s", test.reason);
+                        add_note(r, rule.line, "%s", test.reason);
                 else
                         add_rule(r, c, &rule, &test);
         }
@@ -254,12 +248,12 @@ static void take_if(Reader *r, Check *c) {
 
 /* --- job files --- */
 
-/* Writes a value. A percent sign is doubled, but for that of a percentage in a condition. */
-static void put_value(FILE *f, const char *key, const char *value, bool is_condition) {
-        fprintf(f, "%s=", key);
+/* The percent sign of a percentage in a condition stays alone. */
+static void put_condition(FILE *f, const char *value) {
+        fputs("When=", f);
         for (const char *p = value; *p; p++) {
                 fputc(*p, f);
-                if (*p == '%' && !(is_condition && p > value && is_digit(p[-1]) && strchr(" \t)", p[1])))
+                if (*p == '%' && !(p > value && is_digit(p[-1]) && strchr(" \t)", p[1])))
                         fputc('%', f);
         }
         fputc('\n', f);
@@ -270,7 +264,7 @@ static void put_command(FILE *f, const char *prefix, const char *command) {
         _cleanup_free_ char *value = command ? alloc_format("%s%s", prefix, command) : NULL;
 
         if (value)
-                put_value(f, "Exec", value, false);
+                import_put(f, "Exec", value);
 }
 
 static void put_alert(FILE *f, const Check *c, const char *text) {
@@ -308,9 +302,9 @@ static bool put_action(FILE *f, const Check *c, const Action *a, const char *ale
                 if (a->user || a->group)
                         fputs("\n[Service]\n", f);
                 if (a->user)
-                        put_value(f, "User", a->user, false);
+                        import_put(f, "User", a->user);
                 if (a->group)
-                        put_value(f, "Group", a->group, false);
+                        import_put(f, "Group", a->group);
                 return true;
         case ACTION_NONE:
                 break;
@@ -318,56 +312,14 @@ static bool put_action(FILE *f, const Check *c, const Action *a, const char *ale
         return false;
 }
 
-/* The name of a check is free; that of a job is not. */
-static char *name_job(const MonitImport *m, const char *name, const char *suffix) {
-        char base[JOB_NAME_MAX + 1] = "";
-        size_t n = 0;
-
-        for (const char *p = name; *p && n < JOB_NAME_MAX - 12; p++)
-                if (is_alphanumeric(*p) || (n > 0 && strchr("_.-", *p)))
-                        base[n++] = *p;
-                else if (n > 0 && base[n - 1] != '-')
-                        base[n++] = '-';
-        for (unsigned i = 1;; i++) {
-                char *text = i == 1 ? alloc_format("%s%s", n > 0 ? base : "monit", suffix)
-                                    : alloc_format("%s-%u%s", n > 0 ? base : "monit", i, suffix);
-                bool is_used = false;
-
-                for (size_t k = 0; k < m->n_jobs; k++)
-                        is_used |= streq(m->jobs[k].name, text);
-                if (!is_used)
-                        return text;
-                free(text);
-        }
-}
-
-/* Takes over both strings. What vaktd would refuse becomes a note. */
-static void add_job(Reader *r, unsigned line, char *name, char *text) {
-        _cleanup_(diagnostics_done) Diagnostics d = { 0 };
-        _cleanup_(job_def_unrefp) JobDef *def = NULL;
-        JobFileContext context = { .host = "localhost" };
-        JobText file = { .path = name, .bytes = text, .n = strlen(text) };
-
-        if (job_file_build(name, &context, &file, 1, &d, &def) == -ENOMEM)
-                alloc_failed();
-        if (def) {
-                r->import->jobs = alloc_array(r->import->jobs, r->import->n_jobs + 1, sizeof(MonitJob));
-                r->import->jobs[r->import->n_jobs++] = (MonitJob){ name, text };
-                return;
-        }
-        add_note(r->import, line, "This is no valid job: %s", d.n_items > 0 ? d.items[0].message : "");
-        free(name);
-        free(text);
-}
-
 /* "Description=process nginx" and the tags. */
 static void put_job_section(FILE *f, const Reader *r, const Check *c, unsigned line) {
         _cleanup_free_ char *description = alloc_format("Check of %s %s", c->kind, c->name);
 
         fprintf(f, "# From %s, line %u.\n\n[Job]\n", r->file, line);
-        put_value(f, "Description", description, false);
+        import_put(f, "Description", description);
         STRV_FOREACH(g, c->groups)
-                put_value(f, "Tags", *g, false);
+                import_put(f, "Tags", *g);
 }
 
 static void put_cycles(FILE *f, const char *key, const MonitImport *m, unsigned cycles) {
@@ -389,10 +341,10 @@ static bool is_same_job(const Rule *a, const Rule *b) {
 /* The job for what is to be done when it is over. Its name is the caller's. */
 static char *add_clear_job(Reader *r, const Check *c, const Rule *rule) {
         _cleanup_free_ char *text = NULL;
-        char *name = name_job(r->import, c->name, "-clear");
-        size_t n_jobs = r->import->n_jobs, size;
-        FILE *f = open_memstream(&text, &size);
+        char *name = import_name(&r->import->out, "", c->name, "-clear");
         bool good;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
 
         if (!f)
                 alloc_failed();
@@ -400,9 +352,7 @@ static char *add_clear_job(Reader *r, const Check *c, const Rule *rule) {
         good = put_action(f, c, &rule->otherwise, "It is over.");
         if (fclose(f) != 0)
                 alloc_failed();
-        if (good)
-                add_job(r, rule->line, alloc_string(name), TAKE_PTR(text));
-        if (r->import->n_jobs > n_jobs)
+        if (good && import_add_job(&r->import->out, r->file, rule->line, alloc_string(name), TAKE_PTR(text)))
                 return name;
         return mfree(name);
 }
@@ -428,7 +378,7 @@ static void put_monitor(FILE *f, Reader *r, const Check *c, Rule *first) {
                 fputs("# exec runs as the user nobody without network; the program and what it reads must be "
                       "accessible to it.\n",
                       f);
-        put_value(f, "When", conditions, true);
+        put_condition(f, conditions);
         if (first->cycles > 1)
                 put_cycles(f, "ForSec", r->import, first->cycles);
         if (first->action.repeat > 0)
@@ -438,7 +388,7 @@ static void put_monitor(FILE *f, Reader *r, const Check *c, Rule *first) {
         if (first->otherwise.type != ACTION_NONE)
                 clear = add_clear_job(r, c, first);
         if (clear)
-                put_value(f, "OnClear", clear, false);
+                import_put(f, "OnClear", clear);
 }
 
 static void add_rule_job(Reader *r, const Check *c, Rule *rule) {
@@ -454,16 +404,17 @@ static void add_rule_job(Reader *r, const Check *c, Rule *rule) {
                 put_monitor(f, r, c, rule);
         else {
                 fputs("\n[Path]\n", f);
-                put_value(f, "PathModified", c->subject.target, false);
+                import_put(f, "PathModified", c->subject.target);
         }
         good = put_action(f, c, &rule->action,
                           rule->condition ? "$VAKT_CONDITION: $VAKT_VALUE" : "The file has changed.");
         if (fclose(f) != 0)
                 alloc_failed();
         if (good)
-                add_job(r, rule->line, name_job(r->import, c->name, ""), TAKE_PTR(text));
+                (void)import_add_job(&r->import->out, r->file, rule->line,
+                                     import_name(&r->import->out, "", c->name, ""), TAKE_PTR(text));
         else
-                add_note(r->import, rule->line, "The check has no program for this action.");
+                add_note(r, rule->line, "The check has no program for this action.");
 }
 
 /* A process that does not run is restarted by monit, whether the file says so or not. */
@@ -478,7 +429,7 @@ static void add_default_rule(Reader *r, Check *c) {
         if (test.condition)
                 add_rule(r, c, &rule, &test);
         else
-                add_note(r->import, c->line, "%s", strempty(test.reason));
+                add_note(r, c->line, "%s", strempty(test.reason));
         monit_test_done(&test);
 }
 
@@ -490,7 +441,7 @@ static void take_program(Reader *r, const char **ret) {
         (void)take(r, "=");
         *ret = take_text(r);
         if (peek(r) && monit_word_is(peek(r), "as"))
-                add_note(r->import, peek(r)->line, "The program runs as root. Write User= in section [Service].");
+                add_note(r, peek(r)->line, "The program runs as root. Write User= in section [Service].");
         skip_statement(r);
 }
 
@@ -504,15 +455,14 @@ static void take_every(Reader *r, Check *c) {
 
         c->every = w && !w->is_quoted ? read_cycles(w) : 0;
         if (c->every == 0 && w)
-                add_note(r->import, w->line,
-                         "A monitor does not depend on the time of day. Use vaktctl pause --until.");
+                add_note(r, w->line, "A monitor does not depend on the time of day. Use vaktctl pause --until.");
         skip_statement(r);
 }
 
 static void take_mode(Reader *r) {
         if (peek(r) && !monit_word_is(peek(r), "active"))
-                add_note(r->import, peek(r)->line,
-                         "Mode \"%s\" does not exist. Write Enabled=no, or use vaktctl pause.", peek(r)->text);
+                add_note(r, peek(r)->line, "Mode \"%s\" does not exist. Write Enabled=no, or use vaktctl pause.",
+                         peek(r)->text);
         skip_statement(r);
 }
 
@@ -539,10 +489,10 @@ static bool take_statement(Reader *r, Check *c) {
                 take_mode(r);
         else if (monit_word_is(w, "alert")) {
                 if (peek(r))
-                        add_address(r->import, &c->addresses, peek(r));
+                        add_address(r, &c->addresses, peek(r));
                 skip_statement(r);
         } else if (!monit_word_is(w, "noalert onreboot")) {
-                add_note(r->import, w->line, "\"%s\" is not translated.%s", w->text,
+                add_note(r, w->line, "\"%s\" is not translated.%s", w->text,
                          monit_word_is(w, "depends depend")
                                  ? " Write WaitFor= with a condition, or let the units depend on each other."
                                  : "");
@@ -592,7 +542,7 @@ static void take_check(Reader *r) {
         _cleanup_(check_done) Check c = { .line = r->words[r->next - 1].line, .every = 1 };
 
         if (!take_subject(r, &c)) {
-                add_note(r->import, c.line, "This kind of check is not known.");
+                add_note(r, c.line, "This kind of check is not known.");
                 skip_statement(r);
                 return;
         }
@@ -605,7 +555,7 @@ static void take_check(Reader *r) {
                 if (!c.rules[i].is_done)
                         add_rule_job(r, &c, &c.rules[i]);
         if (c.n_rules == 0)
-                add_note(r->import, c.line, "Nothing of the check of %s was translated.", c.name);
+                add_note(r, c.line, "Nothing of the check of %s was translated.", c.name);
 }
 
 /* --- what holds for all checks --- */
@@ -619,10 +569,10 @@ static void take_set(Reader *r) {
         if (monit_word_is(w, "daemon") && peek(r))
                 r->import->cycle_sec = read_cycles(&r->words[r->next++]);
         else if (monit_word_is(w, "alert") && peek(r))
-                add_address(r->import, &r->addresses, &r->words[r->next++]);
+                add_address(r, &r->addresses, &r->words[r->next++]);
         else if (!monit_word_is(w, "log logfile idfile pidfile statefile eventqueue limits ssl terminal init onreboot "
                                    "daemon"))
-                add_note(r->import, w->line, "\"set %s\" has no equivalent.", w->text);
+                add_note(r, w->line, "\"set %s\" has no equivalent.", w->text);
         /* What begins a statement of a check is a word like any other here: "set mail-format { … if … }". */
         for (unsigned depth = 0; peek(r) && (depth > 0 || !monit_word_is(peek(r), "check set include")); r->next++)
                 depth = monit_word_is(peek(r), "{")                ? depth + 1
@@ -630,17 +580,10 @@ static void take_set(Reader *r) {
                                                                    : depth;
 }
 
-/* By line, then by text. */
-static int compare_notes(const void *a, const void *b) {
-        const MonitNote *x = a, *y = b;
-
-        return x->line != y->line ? (x->line > y->line) - (x->line < y->line) : strcmp(x->text, y->text);
-}
-
 void monit_import(MonitImport *m, const char *file, const char *text, size_t n) {
         _cleanup_(monit_words_done) MonitWords words = { 0 };
         Reader r = { .import = m, .file = file };
-        size_t n_notes = m->n_notes;
+        size_t n_notes = m->out.n_notes;
 
         monit_words_read(&words, text, n);
         r.words = words.items;
@@ -653,26 +596,13 @@ void monit_import(MonitImport *m, const char *file, const char *text, size_t n) 
                 else if (take(&r, "set"))
                         take_set(&r);
                 else if (take(&r, "include")) {
-                        add_note(m, line, "Included files are arguments of their own: %s", strempty(take_text(&r)));
+                        add_note(&r, line, "Included files are arguments of their own: %s", strempty(take_text(&r)));
                         skip_statement(&r);
                 } else {
-                        add_note(m, line, "\"%s\" is not expected here.", take_text(&r));
+                        add_note(&r, line, "\"%s\" is not expected here.", take_text(&r));
                         skip_statement(&r);
                 }
         }
-        if (m->n_notes > n_notes)
-                qsort(m->notes + n_notes, m->n_notes - n_notes, sizeof(*m->notes), compare_notes);
+        import_sort_notes(&m->out, n_notes);
         strv_free(r.addresses);
-}
-
-void monit_import_done(MonitImport *m) {
-        for (size_t i = 0; i < m->n_jobs; i++) {
-                free(m->jobs[i].name);
-                free(m->jobs[i].text);
-        }
-        for (size_t i = 0; i < m->n_notes; i++)
-                free(m->notes[i].text);
-        free(m->jobs);
-        free(m->notes);
-        *m = (MonitImport){ 0 };
 }

@@ -79,8 +79,8 @@ static int cat_file(Ctl *c, const char *path, json_object *array) {
         return CTL_DONE;
 }
 
-/* The directories that may contain drop-ins for a file: all the default ones if the file is in one of them. */
-static char **drop_in_directories(bool user, const char *fragment) {
+/* All the default ones if the file is in one of them. */
+char **ctl_job_directories(bool user, const char *fragment) {
         _cleanup_(strv_freep) char **dirs = NULL;
         const char *slash = strrchr(fragment, '/');
         size_t n = slash > fragment ? (size_t)(slash - fragment) : 1;
@@ -125,7 +125,7 @@ static int cat_drop_ins(Ctl *c, const Directory *directories, unsigned n, const 
 
 /* The drop-ins of a job, those of the template before those of the instance. */
 static int cat_all_drop_ins(Ctl *c, const char *job, const char *fragment, json_object *array) {
-        _cleanup_(strv_freep) char **paths = drop_in_directories(c->user, fragment);
+        _cleanup_(strv_freep) char **paths = ctl_job_directories(c->user, fragment);
         Directory *directories = alloc_array(NULL, strv_length(paths), sizeof(Directory));
         const char *at = strchr(job, '@');
         unsigned n = 0;

@@ -63,7 +63,8 @@ typedef struct RotateDef {
         char *reload_unit; /* ReloadUnit=, or NULL */
         int signal;        /* Signal=SIGUSR1 UNIT, to its main process; 0 = none */
         char *signal_unit;
-        char *pre_rotate, *post_rotate; /* PreRotate=, PostRotate=: lines for /bin/sh, whose arguments are the logs */
+        char *pre_rotate, *post_rotate; /* PreRotate=, PostRotate=: scripts for /bin/sh, whose arguments are the logs;
+                                           each line of the key is a line of its script */
         bool script_each;               /* ScriptPer=file: they run for each log, and not once for all of the run */
         bool take_over;                 /* TakeOver=yes: also a log that a configuration file of logrotate names */
 } RotateDef;

@@ -201,7 +201,7 @@ void plan_last(const TimerDef *timer, const TriggerDef *t, usec_t from, usec_t t
                         break;
                 else {
                         few = window;
-                        window = usec_add(window, few > 0 ? MIN(few * (WINDOW_GROWTH - 1), USEC_PER_YEAR * 400) : 1);
+                        window = few * WINDOW_GROWTH;
                 }
         }
         if (n > max && max > 0)

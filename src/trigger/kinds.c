@@ -4,6 +4,7 @@
 
 #include "trigger/kinds.h"
 
-extern const TriggerOps timer_trigger_ops, path_trigger_ops, monitor_trigger_ops;
+extern const TriggerOps timer_trigger_ops, path_trigger_ops, monitor_trigger_ops, rotate_trigger_ops;
 
-const TriggerOps *const trigger_kinds[] = { &timer_trigger_ops, &path_trigger_ops, &monitor_trigger_ops, NULL };
+const TriggerOps *const trigger_kinds[] = { &timer_trigger_ops, &path_trigger_ops, &monitor_trigger_ops,
+                                            &rotate_trigger_ops, NULL };

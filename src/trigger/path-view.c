@@ -321,7 +321,7 @@ static int tell_batch(const Telling *t) {
                             "next one starts in %s. Perhaps the job changes what it watches.",
                             n_waiting, n_waiting == 1 ? " waits" : "s wait",
                             span_format(wait, usec_sub(until, now), USEC_PER_MSEC));
-        if (next > now && next < USEC_INFINITY)
+        if (next > 0 && next < USEC_INFINITY)
                 return tell(t, "files", "%zu file%s; %s for another %s (SettleSec=).", n_waiting,
                             n_waiting == 1 ? " waits" : "s wait",
                             t->job->def->path_trigger->each ? "the first one must not change"

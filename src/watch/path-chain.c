@@ -39,6 +39,8 @@ struct PathChain {
         bool glob, follow_all, blind, refused, cut;
         void (*changed)(void *userdata);
         void *userdata;
+        int (*visit)(void *userdata, int fd, const char *path); /* NULL: the first that is there is wanted */
+        void *visit_data;
         struct LinkList links;
         unsigned n_links, n_symlinks, left; /* left: of the cost */
         PathText found;
@@ -271,6 +273,10 @@ static int chain_walk(PathChain *c, Position *p, int *ret_fd) {
 
         while (r == 0) {
                 p->rest += strspn(p->rest, "/");
+                if (*p->rest == '\0' && c->visit) {
+                        r = c->visit(c->visit_data, p->fd, path_text_string(&c->found));
+                        return r < 0 ? r : -ENOENT; /* on to the next */
+                }
                 if (*p->rest == '\0') {
                         *ret_fd = TAKE_FD(p->fd);
                         return 0;
@@ -314,6 +320,17 @@ int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret
         }
         *ret_fd = fd;
         return 0;
+}
+
+int path_chain_visit(PathChain *c, int (*visit)(void *userdata, int fd, const char *path), void *userdata) {
+        int r, fd = -EBADF;
+
+        c->visit = visit;
+        c->visit_data = userdata;
+        r = path_chain_resolve(c, &fd, NULL, NULL);
+        c->visit = NULL;
+        assert(r < 0); /* there is never a first */
+        return r == -ENOENT || r == -ENOTDIR || r == -EACCES || r == -ELOOP ? 0 : r;
 }
 
 bool path_chain_is_blind(const PathChain *c) {

@@ -28,6 +28,10 @@ DEFINE_CLEANUP(PathChain, path_chain_free)
  * the last directory that was there. */
 int path_chain_resolve(PathChain *c, int *ret_fd, PathText *ret_path, dev_t *ret_device);
 
+/* The same for all that a pattern matches, or the one path: fd stays the chain's. What cannot be looked into is left
+ * out. A negative errno of visit() ends it and is returned; so is -E2BIG, which path_chain_is_cut() tells as well. */
+int path_chain_visit(PathChain *c, int (*visit)(void *userdata, int fd, const char *path), void *userdata);
+
 /* True when not every directory on the way could be watched: ask again from time to time. */
 bool path_chain_is_blind(const PathChain *c) _pure_;
 

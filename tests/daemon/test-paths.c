@@ -393,7 +393,7 @@ static void test_payload(void **state) {
         assert_string_equal(none, "");
 }
 
-/* The payload of a run as a property and as the last column of QueryRuns, which must be the same. */
+/* The payload of a run as a property and as a column of QueryRuns, which must be the same. */
 static void check_payload(sd_bus *bus, uint64_t id, const char *expected) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_free_ char *run = NULL, *payload = NULL;
@@ -406,7 +406,7 @@ static void check_payload(sd_bus *bus, uint64_t id, const char *expected) {
         assert_true(sd_bus_message_enter_container(reply, 'a', "(tsssssttttiuosstttsstt)") > 0);
         assert_true(sd_bus_message_read(reply, "(tsssssttttiuosstttsstt)", NULL, NULL, NULL, NULL, NULL, NULL, NULL,
                                         NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                                        &column) > 0);
+                                        &column, NULL, NULL) > 0);
         assert_string_equal(column, expected);
 }
 

@@ -16,7 +16,7 @@ page=src/man/vaktd.architecture.7
 readme=src/README.md
 
 all=$(mktemp)
-trap 'rm -f "$all"' EXIT
+trap 'rm -f "$all" "$all.part"' EXIT
 find src -name '*.[ch]' -exec cat {} + >"$all"
 
 is_function() { # NAME [FILE]
@@ -189,6 +189,9 @@ result "the results of vaktctl(1) are those of job/run.h" < <(wrong_results)
 result "defaults in vaktd.job(5) are those of the source" < <(
         wrong_defaults src/man/vaktd.job.5 "src/config/job-file.c src/config/job-timer.c" \
                 job_def_defaults src/job/job-def.c 15)
+result "defaults of [Rotate] and [Clean] are those of the source" < <(
+        sed -n '/^\.Sh \[ROTATE\]/,/^\.Sh \[SERVICE\]/p' src/man/vaktd.job.5 >"$all.part"
+        wrong_defaults "$all.part" src/config/job-upkeep.c '\(rotate\|clean\)_def_defaults' src/job/upkeep-def.c 10)
 result "defaults in vaktd.conf(5) are those of the source" < <(
         wrong_defaults src/man/vaktd.conf.5 src/config/settings.c settings_defaults src/config/settings.c 3)
 result "what src/README.md names exists" < <(wrong_in_readme)

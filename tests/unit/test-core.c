@@ -387,6 +387,27 @@ static void test_gone_while_running(void **state) {
         assert_int_equal(f->n_removed, 1);
 }
 
+/* It comes back meanwhile: nothing of that job has ended. */
+static void test_back_while_running(void **state) {
+        Fixture *f = *state;
+
+        write_held_job(f, "held", "");
+        start(f);
+        (void)request(f, "held");
+        WAIT_FOR(f, f->n_started == 1);
+        remove_job(f, "held");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(job_state(job(f, "held")), JOB_GONE);
+        write_held_job(f, "held", "");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(job_state(job(f, "held")), JOB_RUNNING);
+        (void)request(f, "held");
+        let_go(f, 2);
+        WAIT_FOR(f, f->n_finished == 2);
+        assert_int_equal(f->n_removed, 0);
+        assert_non_null(job(f, "held"));
+}
+
 static void test_instances(void **state) {
         Fixture *f = *state;
         const RunRecord *r;
@@ -712,6 +733,7 @@ int main(void) {
                 TEST(test_status),
                 TEST(test_bad_settings),
                 TEST(test_gone_while_running),
+                TEST(test_back_while_running),
                 TEST(test_instances),
                 TEST(test_history),
                 TEST(test_many_live_runs),

@@ -130,13 +130,13 @@ static void check_rotate_all(const RotateDef *r, const char *post) {
 
 /* The command of the job is the program with the lines of the section, which the program reads as the job file was. */
 static void test_rotate_every_key(void **state) {
-        JobDef *d = build_good("a", "[Rotate]\n" ROTATE_ALL, "[Rotate]\nKeep=\nKeep=3\n");
+        JobDef *d = build_good("a", "[Rotate]\n" ROTATE_ALL, "[Rotate]\nKeep=\nKeep=3\nPreRotate=then b\n");
         char *const *argv = d->commands[0].argv;
         Diagnostics problems = {};
         RotateDef again;
 
         check_rotate_all(d->rotate, "b a");
-        assert_string_equal(d->rotate->pre_rotate, "a \"$1\" %");
+        assert_string_equal(d->rotate->pre_rotate, "a \"$1\" %\nthen b");
         assert_int_equal(d->n_commands, 1);
         assert_true(d->commands[0].flags == COMMAND_NO_EXPAND && d->commands[0].path[0] == '/');
         assert_string_equal(strrchr(d->commands[0].path, '/'), "/vakt-rotate");
@@ -146,7 +146,7 @@ static void test_rotate_every_key(void **state) {
         assert_int_equal(upkeep_parse_rotate(argv + 2, strv_length(argv) - 2, &again, &problems), 0);
         assert_int_equal(problems.n_items, 0);
         check_rotate_all(&again, "b a");
-        assert_string_equal(again.pre_rotate, "a \"$1\" %");
+        assert_string_equal(again.pre_rotate, "a \"$1\" %\nthen b");
         rotate_def_done(&again);
         job_def_unref(d);
 }

@@ -748,6 +748,27 @@ static void test_files_that_wait_are_kept(void **state) {
         assert_true(has_seen(f, "w/a"));
 }
 
+static void test_files_of_a_run_that_the_stop_ends_are_found_again(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all",
+                       "[Path]\nPathChanged=%s\nEvents=close\n[Run]\nShell=tr '\\0' '\\n' >>%s/seen; read line <%s\n",
+                       in(f, "w"), f->directory, f->gate);
+        start_watching(f, "all", 1);
+        touch(f, "w/a");
+        WAIT_FOR(f, lines(f) == 1);
+        manager_stop(f->m, on_stopped, f);
+        WAIT_FOR(f, f->stopped);
+        stop(f);
+        start_watching(f, "all", 1);
+        WAIT_FOR(f, lines(f) == 2);
+        let_go(f, 1);
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_int_equal(count_result(f, "all", RUN_RESULT_CANCELLED), 1);
+        assert_int_equal(count_result(f, "all", RUN_RESULT_SUCCESS), 1);
+}
+
 /* What cannot be read yet is not taken for nothing, and not written over. */
 static void test_files_that_wait_are_read_late(void **state) {
         static const char settings[] = "[Path]\nPathChanged=%s\nRecursive=%s\nEvents=close\nSettleSec=%s\n" WRITE_LIST;
@@ -1781,6 +1802,22 @@ static const char *told(Fixture *f, const char *name, const char *file) {
                         fail_msg("%s is not said, but: %s", words, told(f, name, file)); \
         } while (false)
 
+static void test_people_are_told_what_files_wait_for(void **state) {
+        static const char settings[] = "[Path]\nPathChanged=%s\nSettleSec=%s\n[Run]\nExec=/bin/true\n";
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "late", settings, in(f, "w"), "1h");
+        write_path_job(f, "paused", settings, in(f, "w"), "0");
+        start_watching(f, "late", 1);
+        WAIT_FOR(f, n_watching(f, "paused") == 1);
+        assert_int_equal(manager_pause(f->m, "paused"), 0);
+        touch(f, "w/a");
+        WAIT_FOR(f, counter(f, "late", "waiting") == 1 && counter(f, "paused", "waiting") == 1);
+        assert_told(f, "late", NULL, "1 file waits; no watched file may change for another ");
+        assert_told(f, "paused", NULL, "1 file waits for the job's next run.");
+}
+
 /* On its way to a run, in it, and after that. */
 static void test_people_are_told_where_a_file_is(void **state) {
         static const char settings[] =
@@ -1976,6 +2013,7 @@ int main(void) {
                 TEST(test_what_exists_at_start_counts),
                 TEST(test_a_start_finds_what_changed_meanwhile),
                 TEST(test_files_that_wait_are_kept),
+                TEST(test_files_of_a_run_that_the_stop_ends_are_found_again),
                 TEST(test_files_that_wait_are_read_late),
                 TEST(test_a_snapshot_that_is_not_read_is_replaced),
                 TEST(test_a_name_that_is_taken_again_counts),
@@ -2016,6 +2054,7 @@ int main(void) {
                 TEST(test_an_item_by_hand_that_is_refused),
                 TEST(test_an_item_is_put_away_when_it_can_be),
                 TEST(test_people_are_told_about_files),
+                TEST(test_people_are_told_what_files_wait_for),
                 TEST(test_people_are_told_numbers),
                 TEST(test_people_are_told_where_a_file_is),
                 TEST(test_people_are_told_of_a_condition),

@@ -10,6 +10,7 @@
 #include "core-fixture.h"
 #include "core/manager-body.h"
 #include "core/outbox.h"
+#include "core/pools.h"
 #include "time/span.h"
 
 /* --- pools --- */
@@ -66,6 +67,52 @@ static void test_pool_without_a_name_in_the_settings(void **state) {
         let_go(f, 1);
         WAIT_FOR(f, manager_n_running(f->m) == 0);
         assert_int_equal(manager_n_pools(f->m), 0);
+}
+
+/* A pool that the settings no longer describe is gone at once, or when nobody is in it any more. */
+static void test_pools_leave_with_the_settings(void **state) {
+        Fixture *f = *state;
+
+        write_file(f->directory, "vaktd.conf", "[Pool a]\n[Pool disk]\nSlots=2\n[Pool z]\n");
+        write_held_job(f, "job", "Pool=disk");
+        start(f);
+        (void)request(f, "job");
+        WAIT_FOR(f, f->n_started == 1);
+        assert_int_equal(manager_n_pools(f->m), 3);
+
+        write_file(f->directory, "vaktd.conf", "");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(manager_n_pools(f->m), 1);
+        assert_string_equal(manager_get_pool(f->m, 0).name, "disk");
+        assert_int_equal(manager_get_pool(f->m, 0).slots, 1);
+        let_go(f, 1);
+        WAIT_FOR(f, manager_n_running(f->m) == 0);
+        assert_int_equal(manager_n_pools(f->m), 0);
+}
+
+static const Heap *full; /* there is no memory for more in it */
+
+int __real_heap_set(Heap *h, usec_t at, usec_t latest, void *owner, uint32_t *position);
+int __wrap_heap_set(Heap *h, usec_t at, usec_t latest, void *owner, uint32_t *position);
+
+int __wrap_heap_set(Heap *h, usec_t at, usec_t latest, void *owner, uint32_t *position) {
+        return h == full && at != USEC_INFINITY ? -ENOMEM : __real_heap_set(h, at, latest, owner, position);
+}
+
+/* It gives back the place that it has in its job. */
+static void test_no_memory_to_wait_for_a_slot(void **state) {
+        Fixture *f = *state;
+        uint64_t id;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\nOverlap=skip\n");
+        start(f);
+        full = &f->m->pools->unlimited->waiting;
+        id = request(f, "job")->id;
+        full = NULL;
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_int_equal(manager_get_run(f->m, id)->result, RUN_RESULT_START_FAILED);
+        assert_int_equal(manager_get_run(f->m, id)->started, 0);
+        assert_int_equal(finish(f, "job")->result, RUN_RESULT_SUCCESS);
 }
 
 /* What waits when a file is edited waits by what it says then: how many may go on at once, and in which pool. */
@@ -1168,6 +1215,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_pool_is_shared),
                 TEST(test_pool_without_a_name_in_the_settings),
+                TEST(test_pools_leave_with_the_settings),
+                TEST(test_no_memory_to_wait_for_a_slot),
                 TEST(test_an_edit_counts_for_what_waits),
                 TEST(test_priority),
                 TEST(test_rank_is_of_the_request),

@@ -559,6 +559,26 @@ static void test_anchor(void **state) {
         assert_true(next == def->timer.anchor + 9 * 14 * USEC_PER_DAY - USEC_PER_HOUR);
 }
 
+/* In the night in which 02:00 to 03:00 is shown twice, begin in the first of these hours: what the clock shows is
+ * later than what it will show at the next occurrence. */
+static void test_anchor_in_the_hour_that_comes_twice(void **state) {
+        static const usec_t first = UINT64_C(1792886400) * USEC_PER_SEC; /* 2026-10-25 00:00 UTC, 02:00 in Oslo */
+        JobDef *def = new_def(TRIGGER_INTERVAL, "900", "Europe/Oslo");
+        usec_t next;
+
+        def->timer.anchor = JANUARY_2026;
+        def->timer.dst.overlap = DST_OVERLAP_SECOND;
+        assert_int_equal(plan_next(&def->timer, def->triggers, first + 50 * USEC_PER_MINUTE, &next), 0);
+        assert_true(next == first + 60 * USEC_PER_MINUTE);
+        def->timer.dst.overlap = DST_OVERLAP_FIRST;
+        assert_int_equal(plan_next(&def->timer, def->triggers, first + 65 * USEC_PER_MINUTE, &next), 0);
+        assert_true(next == first + 120 * USEC_PER_MINUTE);
+        def->timer.dst.overlap = DST_OVERLAP_BOTH;
+        assert_int_equal(plan_next(&def->timer, def->triggers, first + 50 * USEC_PER_MINUTE, &next), 0);
+        assert_true(next == first + 60 * USEC_PER_MINUTE);
+        job_def_unref(def);
+}
+
 static void test_clock_set_back(void **state) {
         unsigned seed = 1;
         Account *a = one_calendar("hourly", CATCH_UP_ALL);
@@ -954,6 +974,7 @@ int main(void) {
                 TEST(test_interval_from_success),
                 TEST(test_interval_that_was_kept_waiting),
                 TEST(test_anchor),
+                TEST(test_anchor_in_the_hour_that_comes_twice),
                 TEST(test_clock_set_back),
                 TEST(test_pause),
                 TEST(test_moments),

@@ -9,6 +9,7 @@
 
 #include "core/deadlines.h"
 #include "core/drain.h"
+#include "core/deadlines.h"
 #include "core/manager-body.h"
 #include "core/runs.h"
 #include "core/take-over.h"
@@ -258,6 +259,48 @@ static void test_over_before_it_was_cancelled(void **state) {
         assert_null(manager_get_run(f->m, id)->reason);
 }
 
+static void test_what_is_said_of_an_end(void **state) {
+        ExecOutcome o = { .result = RUN_RESULT_EXIT, .code = 3, .cpu = 7 * USEC_PER_SEC, .memory_peak = 4096 };
+        Fixture *f = *state;
+        const RunRecord *r;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start_with_stand_in(f);
+        r = request(f, "job");
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        o.started = r->started - USEC_PER_SEC;
+        o.ended = r->started + USEC_PER_HOUR;
+        runs_callbacks()->ended(stand_in.runs[0]->cookie, &o);
+        r = manager_get_run(f->m, r->id);
+        assert_int_equal(r->result, RUN_RESULT_EXIT);
+        assert_int_equal(r->code, 3);
+        assert_int_equal(r->pid, 0);
+        assert_true(r->started == o.started && r->ended == o.ended);
+        assert_true(r->cpu == o.cpu && r->memory_peak == o.memory_peak);
+}
+
+/* Until then the service manager has to remember it; whether it is written is looked at again. */
+static void test_an_end_is_acknowledged_when_it_is_written(void **state) {
+        Fixture *f = *state;
+        void *lock;
+
+        write_job(f, "job", "[Run]\nExec=/bin/true\n");
+        start(f);
+        stop(f);
+        lock = lock_ledger(f);
+        start_with_stand_in(f);
+        (void)request(f, "job");
+        WAIT_FOR(f, stand_in.n_starts == 1);
+        say_ended(0, RUN_RESULT_SUCCESS);
+        settle_down(f);
+        assert_int_equal(stand_in.n_settled, 0);
+        unlock_ledger(lock);
+        assert_true(f->m->acknowledge_again.position != HEAP_NONE);
+        deadline_set(f->m, &f->m->acknowledge_again, 1);
+        WAIT_FOR(f, stand_in.n_settled == 1);
+        assert_true(f->m->acknowledge_again.position == HEAP_NONE);
+}
+
 /* It went where nobody could see, and it had been told to; another failure is its own. */
 static void test_lost_after_it_was_cancelled(void **state) {
         static const struct {
@@ -474,6 +517,27 @@ static void test_forgotten_runs(void **state) {
         assert_int_equal(take_over_found(f->m, "tick", 5004), EXEC_FOUND_FOREIGN); /* goes on */
 }
 
+/* Their job has no file any more: it is there as long as they are. */
+static void test_forgotten_runs_of_a_job_that_is_gone(void **state) {
+        usec_t now = now_realtime();
+        Fixture *f = *state;
+
+        start_with_stand_in(f);
+        say_forgotten(5000, "nobody", RUN_CAUSE_MANUAL, now, 0);
+        say_forgotten(5001, "nobody", RUN_CAUSE_MANUAL, now, 0);
+        take_over_surveyed(f->m);
+        assert_int_equal(stand_in.n_starts, 2);
+        assert_int_equal(job_state(job(f, "nobody")), JOB_GONE);
+        say_ended(0, RUN_RESULT_SUCCESS);
+        settle_down(f);
+        assert_int_equal(job(f, "nobody")->n_running, 1);
+        say_ended(1, RUN_RESULT_EXIT);
+        settle_down(f);
+        assert_null(job(f, "nobody"));
+        assert_int_equal(manager_get_run(f->m, 5000)->result, RUN_RESULT_SUCCESS);
+        assert_int_equal(manager_get_run(f->m, 5001)->result, RUN_RESULT_EXIT);
+}
+
 /* Its time is counted from when it was found, as that of any run. */
 static void test_a_forgotten_run_is_slow(void **state) {
         Fixture *f = *state;
@@ -662,6 +726,7 @@ static void test_forgotten_runs_of_one_file(void **state) {
         WAIT_FOR(f, batch_n_waiting(watched(f, "files")->batch) == 0);
         settle_down(f);
         assert_int_equal(stand_in.n_starts, 5);
+        assert_int_equal(batch_n_running(watched(f, "files")->batch), 0);
 }
 
 /* A run that goes on is reported before the ledger can be read, which says what it was given. */
@@ -819,6 +884,8 @@ int main(void) {
                 TEST(test_retry_keeps_its_attempt),
                 TEST(test_cancelled_meanwhile),
                 TEST(test_over_before_it_was_cancelled),
+                TEST(test_what_is_said_of_an_end),
+                TEST(test_an_end_is_acknowledged_when_it_is_written),
                 TEST(test_lost_after_it_was_cancelled),
                 TEST(test_status_text),
                 TEST(test_status_of_upkeep),
@@ -826,6 +893,7 @@ int main(void) {
                 TEST(test_nobody_is_refused_for_what_is_lost),
                 TEST(test_no_run_is_started_beside_one_that_goes_on),
                 TEST(test_forgotten_runs),
+                TEST(test_forgotten_runs_of_a_job_that_is_gone),
                 TEST(test_a_forgotten_run_is_slow),
                 TEST(test_forgotten_items),
                 TEST(test_forgotten_files),

@@ -122,6 +122,10 @@ static int bell_list(Trigger *t, const Job *job, TriggerVisit visit, void *userd
         return visit("Bell", job->name, "silent", "", userdata);
 }
 
+static int bell_count(Trigger *t, const Job *job, CounterVisit visit, void *userdata) {
+        return visit("started", ((Bell *)t)->n_started, userdata);
+}
+
 static int bell_explain(Trigger *t, const Job *job, const char *file, size_t n, ExplainVisit visit, void *userdata) {
         int r = file ? 0 : visit("bell", "It waits for the bell.", userdata);
 
@@ -143,6 +147,7 @@ static const TriggerOps bell_ops = {
         .free_payload = bell_free_payload,
         .restore = bell_restore,
         .list = bell_list,
+        .count = bell_count,
         .explain = bell_explain,
 };
 
@@ -324,6 +329,23 @@ static int find_listed(const char *key, const char *value, const char *state, co
         return 0;
 }
 
+static int find_counter(const char *name, uint64_t value, void *userdata) {
+        *(unsigned *)userdata += streq(name, "started") && value == 1;
+        return 0;
+}
+
+static int refuse_listed(const char *key, const char *value, const char *state, const char *message, void *userdata) {
+        return -ENOMEM;
+}
+
+static int refuse_counter(const char *name, uint64_t value, void *userdata) {
+        return -ENOMEM;
+}
+
+static int refuse_topic(const char *topic, const char *message, void *userdata) {
+        return -ENOMEM;
+}
+
 static void test_people_are_told(void **state) {
         Fixture *f = *state;
         unsigned n = 0;
@@ -332,7 +354,12 @@ static void test_people_are_told(void **state) {
         start_with_bell(f);
         assert_int_equal(manager_explain(f->m, job(f, "bell"), find_bell, &n), 0);
         assert_int_equal(manager_list_triggers(f->m, job(f, "bell"), find_listed, &n), 0);
-        assert_int_equal(n, 2);
+        assert_int_equal(manager_list_watch_counters(f->m, job(f, "bell"), find_counter, &n), 0);
+        assert_int_equal(n, 3);
+        assert_int_equal(manager_list_triggers(f->m, job(f, "bell"), refuse_listed, NULL), -ENOMEM);
+        assert_int_equal(manager_list_watch_counters(f->m, job(f, "bell"), refuse_counter, NULL), -ENOMEM);
+        assert_int_equal(manager_explain(f->m, job(f, "bell"), refuse_topic, NULL), -ENOMEM);
+        assert_int_equal(manager_explain_path(f->m, job(f, "bell"), "/file", 5, refuse_topic, NULL), -ENOMEM);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Each job is checked as vaktd checks it: nothing is handed out that it would refuse. */
+
+#include "ctl/import.h"
+
+#include <fcntl.h>
+
+#include "config/job-file.h"
+#include "ctl/alloc.h"
+#include "util/ascii.h"
+#include "util/file.h"
+
+#define NUMBER_ROOM 12 /* bytes of a name for "-2" or a suffix */
+
+void import_note_list(Import *i, const char *file, unsigned line, const char *format, va_list ap) {
+        char *text;
+
+        if (i->n_notes > IMPORT_NOTES_MAX)
+                return;
+        if (i->n_notes == IMPORT_NOTES_MAX)
+                text = alloc_string("There are more remarks, which are left out.");
+        else if (vasprintf(&text, format, ap) < 0)
+                alloc_failed();
+        i->notes = alloc_array(i->notes, i->n_notes + 1, sizeof(*i->notes));
+        i->notes[i->n_notes++] = (ImportNote){ alloc_string(file), line, text };
+}
+
+void import_note(Import *i, const char *file, unsigned line, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        import_note_list(i, file, line, format, ap);
+        va_end(ap);
+}
+
+int import_read(const char *path, char **ret, size_t *ret_n) {
+        _cleanup_free_ char *text = alloc_array(NULL, IMPORT_FILE_MAX + 1, 1);
+        ssize_t n = file_read(AT_FDCWD, path, text, IMPORT_FILE_MAX + 1);
+
+        if (n < 0)
+                return (int)n;
+        for (ssize_t k = 0; k < n; k++)
+                if (text[k] == '\0')
+                        text[k] = ' ';
+        *ret = TAKE_PTR(text);
+        *ret_n = (size_t)n;
+        return 0;
+}
+
+static int compare_notes(const void *a, const void *b) {
+        const ImportNote *x = a, *y = b;
+
+        return x->line != y->line ? (x->line > y->line) - (x->line < y->line) : strcmp(x->text, y->text);
+}
+
+void import_sort_notes(Import *i, size_t first) {
+        if (i->n_notes > first)
+                qsort(i->notes + first, i->n_notes - first, sizeof(*i->notes), compare_notes);
+}
+
+char *import_name(const Import *i, const char *prefix, const char *base, const char *suffix) {
+        char name[JOB_NAME_MAX + 1] = "";
+        size_t n = strlen(prefix), n_prefix = n;
+
+        memcpy(name, prefix, n);
+        for (const char *p = base; *p && n < JOB_NAME_MAX - NUMBER_ROOM; p++)
+                if (is_alphanumeric(*p) || (n > 0 && strchr("_.-", *p)))
+                        name[n++] = *p;
+                else if (n > 0 && name[n - 1] != '-')
+                        name[n++] = '-';
+        if (n == n_prefix)
+                memcpy(name + n, "import", sizeof("import"));
+        for (unsigned number = 1;; number++) {
+                char *text = number == 1 ? alloc_format("%s%s", name, suffix)
+                                         : alloc_format("%s-%u%s", name, number, suffix);
+                size_t k = i->n_jobs < IMPORT_JOBS_MAX ? 0 : i->n_jobs; /* it is going to be refused */
+
+                while (k < i->n_jobs && !streq(i->jobs[k].name, text))
+                        k++;
+                if (k >= i->n_jobs)
+                        return text;
+                free(text);
+        }
+}
+
+void import_put(FILE *f, const char *key, const char *value) {
+        fprintf(f, "%s=", key);
+        for (const char *p = value; *p; p++)
+                fputs(*p == '%' ? "%%" : (char[]){ *p, '\0' }, f);
+        fputc('\n', f);
+}
+
+void import_put_notes(FILE *f, const Import *i, size_t first, size_t end) {
+        for (size_t k = first; k < end; k++) {
+                fprintf(f, "# %s:%u: ", i->notes[k].file, i->notes[k].line);
+                for (const char *p = i->notes[k].text; *p; p++)
+                        fputc(*p == '\n' ? ' ' : *p, f);
+                fputc('\n', f);
+        }
+}
+
+bool import_add_job(Import *i, const char *file, unsigned line, char *name, char *text) {
+        _cleanup_(diagnostics_done) Diagnostics d = { 0 };
+        _cleanup_(job_def_unrefp) JobDef *def = NULL;
+        JobFileContext context = { .host = "localhost" };
+        JobText job = { .path = name, .bytes = text, .n = strlen(text) };
+
+        if (i->n_jobs >= IMPORT_JOBS_MAX)
+                import_note(i, file, line, "There are more than %d jobs. Import fewer files at a time.",
+                            IMPORT_JOBS_MAX);
+        else if (job_file_build(name, &context, &job, 1, &d, &def) == -ENOMEM)
+                alloc_failed();
+        else if (!def)
+                import_note(i, file, line, "This is no valid job: %s", d.n_items > 0 ? d.items[0].message : "");
+        if (!def) {
+                free(name);
+                free(text);
+                return false;
+        }
+        i->jobs = alloc_array(i->jobs, i->n_jobs + 1, sizeof(*i->jobs));
+        i->jobs[i->n_jobs++] = (ImportJob){ name, text };
+        return true;
+}
+
+void import_done(Import *i) {
+        for (size_t k = 0; k < i->n_jobs; k++) {
+                free(i->jobs[k].name);
+                free(i->jobs[k].text);
+        }
+        for (size_t k = 0; k < i->n_notes; k++) {
+                free(i->notes[k].file);
+                free(i->notes[k].text);
+        }
+        free(i->jobs);
+        free(i->notes);
+        *i = (Import){ 0 };
+}

@@ -1,0 +1,58 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Job files that are made of the configuration of another program, and what cannot be said in them. */
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "util/macro.h"
+
+#define IMPORT_FILE_MAX  (1024 * 1024) /* bytes of a file that is read */
+#define IMPORT_JOBS_MAX  1000
+#define IMPORT_NOTES_MAX 10000 /* further ones are left out */
+
+typedef struct ImportJob {
+        char *name; /* the file is NAME.job */
+        char *text;
+} ImportJob;
+
+/* What could not be translated, or not quite. */
+typedef struct ImportNote {
+        char *file;
+        unsigned line; /* 0: the file as a whole */
+        char *text;
+} ImportNote;
+
+typedef struct Import {
+        ImportJob *jobs;
+        size_t n_jobs;
+        ImportNote *notes;
+        size_t n_notes;
+} Import;
+
+/* Without memory, all of these end the program. */
+
+/* Reads a file; NUL bytes become blanks. 0, or a negative errno; the caller frees *ret. */
+int import_read(const char *path, char **ret, size_t *ret_n);
+
+void import_note(Import *i, const char *file, unsigned line, const char *format, ...) _printf_(4, 5);
+void import_note_list(Import *i, const char *file, unsigned line, const char *format, va_list ap);
+
+/* By line, then by text: those from first on, which are of one file. */
+void import_sort_notes(Import *i, size_t first);
+
+/* A name for a job that none of the others has: prefix, what can be in a name of base, a number if need be, suffix.
+ * The caller frees it. */
+char *import_name(const Import *i, const char *prefix, const char *base, const char *suffix);
+
+/* Writes a value, with percent signs doubled as a job file wants them. */
+void import_put(FILE *f, const char *key, const char *value);
+
+/* Writes notes as comments. */
+void import_put_notes(FILE *f, const Import *i, size_t first, size_t end);
+
+/* Takes over name and text. What vaktd would refuse becomes a note of this line, and false is returned. */
+bool import_add_job(Import *i, const char *file, unsigned line, char *name, char *text);
+
+void import_done(Import *i);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* vaktctl import-…: prints job files that do what the configuration of another program says, or writes them to a
+ * directory. What could not be translated goes to standard error, each with its line, so that the job files can be
+ * piped. */
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "ctl/alloc.h"
+#include "ctl/ctl.h"
+#include "ctl/logrotate-import.h"
+#include "ctl/monit-import.h"
+#include "ctl/text.h"
+#include "ctl/tmpfiles-import.h"
+#include "ctl/view-text.h"
+#include "util/file.h"
+
+/* An existing file is never overwritten: it may be a job that was written by hand. */
+static int write_job(const char *directory, const ImportJob *job) {
+        _cleanup_free_ char *path = alloc_format("%s/%s.job", directory, job->name);
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        int r = fd < 0 ? -errno : fd_write_all(fd, job->text, strlen(job->text));
+
+        if (r >= 0)
+                return CTL_DONE;
+        ctl_complain("Cannot write %s: %s.", path, strerror(-r));
+        return CTL_FAILED;
+}
+
+static int put_job(const Ctl *c, const ImportJob *job) {
+        _cleanup_free_ char *text = NULL;
+
+        if (c->output)
+                return write_job(c->output, job);
+        text = c->terminal ? text_escape_n(job->text, strlen(job->text), TEXT_KEEP_LINES) : alloc_string(job->text);
+        printf("# %s.job\n%s\n", job->name, text);
+        return CTL_DONE;
+}
+
+static void put_notes(const Import *i, size_t first) {
+        for (size_t k = first; k < i->n_notes; k++) {
+                DiagnosticView v = { i->notes[k].file, i->notes[k].line, i->notes[k].text };
+
+                diagnostic_print(stderr, &v);
+        }
+}
+
+/* Jobs and summary; the notes are printed. */
+static int put_jobs(const Ctl *c, const Import *i) {
+        int r = CTL_DONE;
+
+        for (size_t k = 0; k < i->n_jobs && r == CTL_DONE; k++)
+                r = put_job(c, &i->jobs[k]);
+        if (r != CTL_DONE)
+                return r;
+        ctl_say(c, stderr, "%zu job%s made, %zu remark%s.", i->n_jobs, PLURAL(i->n_jobs), i->n_notes,
+                PLURAL(i->n_notes));
+        return i->n_notes > 0 ? CTL_FAILED : CTL_DONE;
+}
+
+int verb_import_monit(Ctl *c, char **args) {
+        MonitImport m = { 0 };
+        int r = 0;
+
+        for (char **path = args; *path && r >= 0; path++) {
+                _cleanup_free_ char *text = NULL;
+                size_t n, n_notes = m.out.n_notes;
+
+                r = import_read(*path, &text, &n);
+                if (r >= 0)
+                        monit_import(&m, *path, text, n);
+                put_notes(&m.out, n_notes);
+                if (r < 0)
+                        ctl_complain("Cannot read %s: %s.", *path, strerror(-r));
+        }
+        r = r < 0 ? CTL_FAILED : put_jobs(c, &m.out);
+        import_done(&m.out);
+        return r;
+}
+
+int verb_import_logrotate(Ctl *c, char **args) {
+        Logrotate l = { .take = logrotate_import };
+        int r = 0;
+
+        for (char **path = args; *path && r >= 0; path++) {
+                r = logrotate_read(&l, *path);
+                if (r < 0)
+                        ctl_complain("Cannot read %s: %s.", *path, strerror(-r));
+        }
+        put_notes(&l.out, 0);
+        r = r < 0 ? CTL_FAILED : put_jobs(c, &l.out);
+        logrotate_done(&l);
+        return r;
+}
+
+int verb_import_tmpfiles(Ctl *c, char **args) {
+        Tmpfiles t = { 0 };
+        const char *path = NULL;
+        int r = tmpfiles_read(&t, args, &path);
+
+        if (r < 0)
+                ctl_complain("Cannot read %s: %s.", path, strerror(-r));
+        else
+                tmpfiles_import(&t);
+        put_notes(&t.out, 0);
+        r = r < 0 ? CTL_FAILED : put_jobs(c, &t.out);
+        if (t.n_others > 0)
+                ctl_say(c, stderr, "%u line%s without an age remain%s the business of systemd-tmpfiles(8).",
+                        t.n_others, PLURAL(t.n_others), t.n_others == 1 ? "s" : "");
+        tmpfiles_done(&t);
+        return r;
+}

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* MaxSize= of [Rotate], on a clock that the test turns: when a run is asked for, how often a log is looked at, what
+ * becomes of logs that come, go, are renamed or do not get smaller. The test itself is the program that rotates. */
+
+#include "condition-fixture.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "util/strv.h"
+
+#define MSEC USEC_PER_MSEC
+
+/* --- logs --- */
+
+static const char *in(const char *name) {
+        static char path[4][256];
+        static unsigned i;
+
+        i = (i + 1) % 4;
+        (void)snprintf(path[i], sizeof(path[i]), "%s/logs/%s", f.directory, name);
+        return path[i];
+}
+
+/* So many more bytes. */
+static void append(const char *name, size_t n) {
+        static const char line[1024] = "";
+        int fd = open(in(name), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+
+        assert_true(fd >= 0);
+        for (size_t k; n > 0; n -= k) {
+                k = MIN(n, sizeof(line));
+                assert_int_equal(write(fd, line, k), (ssize_t)k);
+        }
+        assert_int_equal(close(fd), 0);
+        settle();
+}
+
+static void move(const char *from, const char *to) {
+        assert_int_equal(rename(in(from), in(to)), 0);
+        settle();
+}
+
+/* As vakt-rotate does: there is always a log. */
+static void rotate(const char *name) {
+        char copy[64], next[64];
+
+        (void)snprintf(copy, sizeof(copy), "%s.1", name);
+        (void)snprintf(next, sizeof(next), ".%s.vakt-new", name);
+        append(next, 0);
+        (void)unlink(in(copy));
+        assert_int_equal(link(in(name), in(copy)), 0);
+        move(next, name);
+}
+
+static void write_rotate_job(const char *name, const char *settings) {
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(string_format(&text, "[Rotate]\nPath=%s\n%s", in("*.log"), settings), 0);
+        write_job(name, text);
+}
+
+static int setup(void **state) {
+        assert_int_equal(condition_setup(state), 0);
+        assert_int_equal(mkdir(in(""), 0755), 0);
+        return 0;
+}
+
+/* --- what is shown --- */
+
+static struct { char value[256], state[32], message[1024]; } line;
+
+static int show(const char *key, const char *value, const char *state, const char *message, void *userdata) {
+        assert_string_equal(key, "Path");
+        (void)snprintf(line.value, sizeof(line.value), "%s", value);
+        (void)snprintf(line.state, sizeof(line.state), "%s", state);
+        (void)snprintf(line.message, sizeof(line.message), "%s", message);
+        return 0;
+}
+
+static const char *state_of(const char *name) {
+        line.state[0] = '\0';
+        assert_int_equal(manager_list_triggers(f.m, job(name), show, NULL), 0);
+        return line.state;
+}
+
+static uint64_t counted;
+
+static int take_counter(const char *name, uint64_t value, void *userdata) {
+        if (streq(name, userdata))
+                counted = value;
+        return 0;
+}
+
+static uint64_t counter(const char *name) {
+        counted = UINT64_MAX;
+        assert_int_equal(manager_list_watch_counters(f.m, job("a"), take_counter, (void *)name), 0);
+        return counted;
+}
+
+/* --- the mark --- */
+
+static void test_mark(void **state) {
+        append("x.log", 5000);
+        append("y.log", 9999);
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        assert_string_equal(state_of("a"), "active");
+        assert_string_equal(line.value, in("*.log"));
+        assert_non_null(strstr(line.message, "2 logs; the largest has 9.7K of 9.7K (MaxSize=)."));
+        append("x.log", 4999);
+        advance(MINUTES);
+        assert_int_equal(count_runs("a"), 0);
+        append("x.log", 1);
+        assert_int_equal(count_cause("a", RUN_CAUSE_PATH), 1);
+        assert_string_equal(newest("a").payload, in("x.log"));
+        assert_string_equal(variable("VAKT_CAUSE"), "path");
+        advance(MSEC);
+        rotate("x.log");
+        advance(2 * MINUTES);
+        assert_int_equal(count_runs("a"), 1);
+
+        /* And so on, with the new one. */
+        append("x.log", 10000);
+        assert_int_equal(count_runs("a"), 2);
+        append("y.log", 10000); /* waits for that run, which may see to it */
+        assert_int_equal(count_runs("a"), 2);
+        rotate("x.log");
+        advance(2 * MINUTES);
+        assert_int_equal(count_runs("a"), 3);
+        assert_string_equal(newest("a").payload, in("y.log"));
+        rotate("y.log");
+        advance(2 * MINUTES);
+        assert_int_equal(count_runs("a"), 3);
+        assert_string_equal(state_of("a"), "active");
+}
+
+/* Several at once are one run, which says so. */
+static void test_several(void **state) {
+        append("x.log", 10000);
+        append("y.log", 10000);
+        append("z.log", 10000);
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        assert_int_equal(count_runs("a"), 1);
+        assert_non_null(strstr(newest("a").payload, "x.log and 2 more"));
+}
+
+/* Without MaxSize= nothing is watched. */
+static void test_without_mark(void **state) {
+        append("x.log", 10000);
+        write_rotate_job("a", "MaxAge=1d\n");
+        start();
+        assert_string_equal(state_of("a"), "");
+        assert_int_equal(counter("logs"), UINT64_MAX);
+        append("x.log", 10000);
+        assert_int_equal(count_runs("a"), 0);
+}
+
+/* --- how often it is looked at --- */
+
+static void test_looks(void **state) {
+        uint64_t before;
+
+        append("x.log", 0);
+        append("y.log", 0);
+        write_rotate_job("a", "MaxSize=1M\n");
+        start();
+        before = counter("looks");
+        advance(24 * HOURS);
+        assert_int_equal(counter("looks"), before); /* quiet ones cost nothing */
+
+        /* A thousand writes in a second. */
+        for (unsigned i = 0; i < 1000; i++) {
+                append("x.log", 100);
+                advance(MSEC);
+        }
+        assert_in_range(counter("looks") - before, 40, 70);
+        before = counter("looks");
+        advance(24 * HOURS);
+        assert_in_range(counter("looks") - before, 1, 3); /* until it was seen to be quiet */
+        assert_int_equal(count_runs("a"), 0);
+}
+
+/* It is seen within the shortest pause, whatever it has been doing. */
+static void test_lateness(void **state) {
+        append("x.log", 0);
+        write_rotate_job("a", "MaxSize=100000\n");
+        start();
+        for (unsigned i = 0; i < 99; i++) {
+                append("x.log", 1000);
+                advance(MSEC);
+        }
+        assert_int_equal(count_runs("a"), 0);
+        append("x.log", 1000);
+        advance(15 * MSEC);
+        assert_int_equal(count_runs("a"), 1);
+}
+
+/* --- logs come and go --- */
+
+static void test_names(void **state) {
+        append("x.log", 1);
+        append("big.txt", 20000);
+        append("x.log.1", 20000); /* a copy, whatever matches it */
+        assert_int_equal(mkdir(in("dir.log"), 0755), 0);
+        assert_int_equal(symlink(in("big.txt"), in("link.txt")), 0);
+        write_rotate_job("a", "MaxSize=10000\nPath=/nowhere/*/x.log\nExclude=debug*\n");
+        start();
+        assert_int_equal(counter("logs"), 1);
+        append("debug.log", 20000);
+        append("new.log", 20000);
+        assert_int_equal(count_runs("a"), 0); /* names are looked at again after a pause */
+        advance(20 * MSEC);
+        assert_int_equal(count_runs("a"), 1);
+        assert_int_equal(counter("logs"), 2);
+        assert_int_equal(unlink(in("new.log")), 0);
+        advance(2 * MINUTES);
+        assert_int_equal(counter("logs"), 1);
+        assert_int_equal(count_runs("a"), 1);
+
+        /* Renamed by somebody else, with a new one in its place. */
+        move("x.log", "x.old");
+        append("x.log", 9999);
+        advance(20 * MSEC);
+        append("x.old", 20000);
+        advance(MINUTES);
+        assert_int_equal(count_runs("a"), 1);
+        append("x.log", 1);
+        assert_int_equal(count_runs("a"), 2);
+}
+
+static void test_own_copies(void **state) {
+        _cleanup_free_ char *text = NULL;
+
+        append("x", 1);
+        append("x.1", 20000);
+        append("x.12.gz", 20000);
+        assert_int_equal(string_format(&text, "[Rotate]\nPath=%s\nMaxSize=10000\n", in("*")), 0);
+        write_job("a", text);
+        start();
+        assert_int_equal(counter("logs"), 1);
+        assert_int_equal(count_runs("a"), 0);
+}
+
+/* A directory that is not there yet, one with a pattern, and one that is replaced. */
+static void test_directories(void **state) {
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(string_format(&text, "[Rotate]\nPath=%s\nMaxSize=10000\n", in("*/sub/x.log")), 0);
+        write_job("a", text);
+        start();
+        assert_string_equal(state_of("a"), "waiting");
+        assert_int_equal(mkdir(in("one"), 0755), 0);
+        settle();
+        advance(MINUTES);
+        assert_int_equal(mkdir(in("one/sub"), 0755), 0);
+        settle();
+        advance(MINUTES);
+        append("one/sub/x.log", 20000);
+        advance(20 * MSEC);
+        assert_int_equal(count_runs("a"), 1);
+}
+
+static void test_replaced_directory(void **state) {
+        _cleanup_free_ char *text = NULL;
+
+        assert_int_equal(mkdir(in("d"), 0755), 0);
+        append("d/x.log", 1);
+        assert_int_equal(string_format(&text, "[Rotate]\nPath=%s\nMaxSize=10000\n", in("d/x.log")), 0);
+        write_job("a", text);
+        start();
+        assert_string_equal(state_of("a"), "active");
+        move("d", "e");
+        advance(MINUTES);
+        assert_string_equal(state_of("a"), "waiting");
+        append("e/x.log", 20000);
+        assert_int_equal(mkdir(in("d"), 0755), 0);
+        settle();
+        advance(MINUTES);
+        assert_int_equal(count_runs("a"), 0);
+        append("d/x.log", 20000);
+        advance(20 * MSEC);
+        assert_int_equal(count_runs("a"), 1);
+}
+
+static void test_many(void **state) {
+        for (unsigned i = 0; i < 2049; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), "%05u.log", i);
+                (void)close(open(in(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+        }
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        assert_int_equal(counter("logs"), 2048);
+        assert_string_equal(state_of("a"), "degraded");
+        assert_non_null(strstr(line.message, "There are more logs than are watched for a job (2048)"));
+        assert_non_null(strstr(why("a"), "is degraded: There are more logs than are watched"));
+}
+
+/* --- what does not help --- */
+
+/* A rotation that fails is tried again later, and later. */
+static void test_failures(void **state) {
+        append("x.log", 20000);
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        assert_int_equal(count_runs("a"), 1);
+        advance(MINUTES + MSEC);
+        assert_int_equal(count_runs("a"), 1);
+        assert_string_equal(state_of("a"), "degraded");
+        assert_non_null(strstr(line.message, "A log has 19.5K of 9.7K (MaxSize=) and was not rotated by the"));
+        assert_non_null(strstr(why("a"), "the next one is requested in 9s"));
+        append("x.log", 1);
+        advance(11 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 2);
+        advance(24 * HOURS);
+        assert_in_range(count_runs("a"), 20, 40); /* and in the end once an hour */
+        append("y.log", 20000);                   /* another one does not wait for that */
+        advance(20 * MSEC);
+        assert_in_range(count_runs("a"), 21, 41);
+        assert_non_null(strstr(newest("a").payload, "y.log"));
+        rotate("y.log");
+        rotate("x.log");
+        advance(2 * MINUTES);
+        assert_string_equal(state_of("a"), "active");
+}
+
+/* Emptied and full again at the end of its run: that has helped. */
+static void test_copytruncate(void **state) {
+        append("x.log", 20000);
+        write_rotate_job("a", "MaxSize=10000\nMode=copytruncate\n");
+        start();
+        assert_int_equal(count_runs("a"), 1);
+        advance(MSEC);
+        assert_int_equal(truncate(in("x.log"), 0), 0);
+        append("x.log", 15000);
+        advance(MINUTES);
+        assert_int_equal(count_runs("a"), 2);
+        advance(MSEC);
+        assert_int_equal(truncate(in("x.log"), 0), 0);
+        advance(2 * MINUTES);
+        assert_int_equal(count_runs("a"), 2);
+        append("x.log", 10000);
+        advance(20 * MSEC);
+        assert_int_equal(count_runs("a"), 3);
+}
+
+/* --- the daemon --- */
+
+static void test_pause(void **state) {
+        append("x.log", 1);
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        assert_int_equal(manager_pause(f.m, "a"), 0);
+        append("x.log", 10000);
+        advance(HOURS);
+        assert_int_equal(count_runs("a"), 0);
+        assert_int_equal(manager_resume(f.m, "a"), 0);
+        settle();
+        assert_int_equal(count_runs("a"), 1);
+}
+
+/* While no daemon runs, a log grows; one that dies while its run goes on leaves that to the next. */
+static void test_restart(void **state) {
+        append("x.log", 1);
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        stop();
+        {
+                int fd = open(in("x.log"), O_WRONLY | O_CLOEXEC);
+
+                assert_int_equal(ftruncate(fd, 10000), 0);
+                (void)close(fd);
+        }
+        start();
+        assert_int_equal(count_runs("a"), 1);
+        restart();
+        assert_int_equal(count_runs("a"), 1);
+        rotate("x.log");
+        advance(2 * MINUTES);
+        assert_int_equal(count_runs("a"), 1);
+        append("x.log", 10000);
+        assert_int_equal(count_runs("a"), 2);
+}
+
+static void test_reload(void **state) {
+        append("x.log", 10000);
+        write_rotate_job("a", "MaxSize=1M\n");
+        start();
+        reload();
+        assert_int_equal(count_runs("a"), 0);
+        write_rotate_job("a", "MaxSize=10000\n");
+        reload();
+        assert_int_equal(count_runs("a"), 1);
+        rotate("x.log");
+        remove_job("a");
+        reload();
+        advance(2 * MINUTES);
+        append("x.log", 20000);
+        write_rotate_job("a", "MaxSize=10000\nTakeOver=yes\n[Job]\nEnabled=no\n");
+        reload();
+        assert_int_equal(count_runs("a"), 1);
+        assert_string_equal(state_of("a"), "");
+}
+
+/* With a timer in the same job, each has its own runs. */
+static void test_timer(void **state) {
+        append("x.log", 1);
+        write_rotate_job("a", "MaxSize=10000\n[Timer]\nOnInterval=1h\n");
+        start();
+        append("x.log", 10000);
+        assert_int_equal(count_cause("a", RUN_CAUSE_PATH), 1);
+        rotate("x.log");
+        advance(3 * HOURS + MINUTES);
+        assert_int_equal(count_cause("a", RUN_CAUSE_PATH), 1);
+        assert_in_range(count_cause("a", RUN_CAUSE_TIMER), 3, 4);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, condition_teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_mark),       TEST(test_several),     TEST(test_without_mark),
+                TEST(test_looks),      TEST(test_lateness),    TEST(test_names),
+                TEST(test_own_copies), TEST(test_directories), TEST(test_replaced_directory),
+                TEST(test_many),       TEST(test_failures),    TEST(test_copytruncate),
+                TEST(test_pause),      TEST(test_restart),     TEST(test_reload),
+                TEST(test_timer),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
