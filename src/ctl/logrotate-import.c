@@ -76,7 +76,7 @@ static void note_rest(Converter *c) {
                 note(c, s, "%s", without_key[i].text);
                 c->is_refused |= without_key[i].is_refused;
         }
-        if (su && strncmp(su->value, "root", 4) == 0)
+        if (su && strcspn(su->value, " \t") == 4 && strncmp(su->value, "root", 4) == 0)
                 note(c, su,
                      "A directory that others than root and its owner may write to is refused. Take the right "
                      "from them, or write User= with the owner of the logs in section [Service].");
@@ -174,10 +174,12 @@ static void put_compress_option(Converter *c, const LogrotateSetting *s, bool is
                               : strncmp(option, "--threads=", 10) == 0 ? option + 10
                                                                        : NULL;
 
+        long level = *option == '-' && is_digit(option[1]) ? strtol(option + 1, NULL, 10) : 0;
+
         if (is_zstd && threads)
                 import_put(c->f, "CompressThreads", threads);
-        else if (*option == '-' && is_digit(option[1]))
-                fprintf(c->f, "CompressLevel=%ld\n", -strtol(option, NULL, 10));
+        else if (level > 0 && level <= (is_zstd ? 19 : 9))
+                fprintf(c->f, "CompressLevel=%ld\n", level);
         else
                 note(c, s, "There is no key for %s.", option);
 }
@@ -336,6 +338,20 @@ static void put_scripts(Converter *c) {
 
 /* --- the job --- */
 
+/* A wildcard of logrotate does not match a dot at the beginning of a name. */
+static bool matches_hidden(const LogrotateBlock *b) {
+        bool has_wildcard = false;
+
+        STRV_FOREACH(path, b->paths) {
+                const char *name = strrchr(*path, '/') + 1;
+
+                if (strstr(*path, "/."))
+                        return false; /* what is hidden is meant */
+                has_wildcard |= *name && strchr("*?[", *name);
+        }
+        return has_wildcard;
+}
+
 static void put_job(FILE *f, const Converter *c, size_t first_note, const char *name, const char *section) {
         fprintf(f, "# From %s, line %u.\n", c->b->file, c->b->line);
         fputs("# Take the logs out of there: what logrotate rotates, too, is refused, unless TakeOver=yes is set.\n",
@@ -346,6 +362,8 @@ static void put_job(FILE *f, const Converter *c, size_t first_note, const char *
         fprintf(f, "\n[Timer]\nOnCalendar=%s\nCatchUp=once\n\n[Rotate]\n", c->timer);
         STRV_FOREACH(path, c->b->paths)
                 import_put(f, "Path", *path);
+        if (matches_hidden(c->b))
+                fputs("Exclude=.*\n", f);
         fputs(section, f);
 }
 

@@ -221,15 +221,19 @@ static const char *below(const char *rule, const char *item) {
                        : NULL;
 }
 
-/* The line whose age holds for a line of type X: that of the nearest directory above. */
+/* What of an age holds for a line of type X below: that of the nearest directory above, without "~" and letters. */
 static const char *age_above(const Tmpfiles *t, const TmpfilesLine *l) {
         const TmpfilesLine *nearest = NULL;
+        const char *colon;
 
         for (const TmpfilesLine *k = t->lines; k < t->lines + t->n_lines; k++)
                 if (k->age && strchr(CLEAN_TYPES, k->type) && !k->at_boot && below(k->path, l->path) &&
                     (!nearest || strlen(k->path) > strlen(nearest->path)))
                         nearest = k;
-        return nearest ? nearest->age : NULL;
+        if (!nearest)
+                return NULL;
+        colon = strchr(nearest->age, ':');
+        return colon ? colon + 1 : nearest->age + (*nearest->age == '~' ? 1 : 0);
 }
 
 static const struct {
@@ -237,51 +241,61 @@ static const struct {
         const char *word;
 } age_by_words[] = { { 'a', "access" }, { 'b', "birth" }, { 'c', "change" }, { 'm', "modify" } };
 
-/* "amAM:" in front of an age; a capital letter is for directories. */
+/* "amBCM:" in front of an age; the capital letters are of directories, which vakt-clean takes for as old as these say.
+ */
 static bool put_age_by(Tmpfiles *t, const TmpfilesLine *l, FILE *f, const char *letters, size_t n) {
-        bool directories_differ = false, has_files = false, has_directories = false;
+        bool has_capitals = false, differs = false, has_files = false;
 
         fputs("AgeBy=", f);
         for (size_t i = 0; i < ELEMENTSOF(age_by_words); i++) {
-                bool of_files = n == 0 || memchr(letters, age_by_words[i].letter, n);
-                bool of_directories = n > 0 && memchr(letters, age_by_words[i].letter - 'a' + 'A', n);
+                char capital = (char)(age_by_words[i].letter - 'a' + 'A');
+                bool is_capital = memchr(letters, capital, n);
 
-                if (of_files)
-                        fprintf(f, "%s%s", has_files ? " " : "", age_by_words[i].word);
-                has_files |= of_files;
-                has_directories |= of_directories;
-                directories_differ |= n > 0 && of_files != of_directories;
+                has_capitals |= is_capital;
+                differs |= is_capital != (strchr("BCM", capital) != NULL);
+                if (n > 0 && !memchr(letters, age_by_words[i].letter, n))
+                        continue;
+                fprintf(f, "%s%s", has_files ? " " : "", age_by_words[i].word);
+                has_files = true;
         }
         fputc('\n', f);
-        if (has_files && has_directories && directories_differ)
+        if (has_files && has_capitals && differs)
                 import_note(&t->out, l->file, l->line,
-                            "Directories are as old as the files in them were, so the capital "
-                            "letters of %s have no effect.",
-                            l->age);
+                            "An empty directory is as old as its birth, change and modification say, whatever the "
+                            "capital letters of %.*s.",
+                            (int)n, letters);
         return has_files;
 }
 
 /* Writes what a job says beside its paths. False, with a note, if it cannot be said. */
 static bool put_section(Tmpfiles *t, const TmpfilesLine *l, FILE *f, const char *age) {
         _cleanup_(strv_freep) char **excluded = NULL;
-        const char *colon = strchr(age, ':'), *letters = age + (*age == '~' ? 1 : 0);
+        const char *letters = age + (*age == '~' ? 1 : 0), *colon = strchr(age, ':');
+        const char *span = colon ? colon + 1 : letters;
         size_t n = colon ? (size_t)(colon - letters) : 0;
-        usec_t span;
+        usec_t usec;
 
-        age = colon ? colon + 1 : letters;
-        if (span_parse(age, &span) < 0 || strspn(letters, "abcmABCM") < n || !put_age_by(t, l, f, letters, n)) {
-                import_note(&t->out, l->file, l->line, "%s is no age of files.", l->age);
+        if (span_parse(span, &usec) < 0 || strspn(letters, "abcmABCM") < n || !put_age_by(t, l, f, letters, n)) {
+                import_note(&t->out, l->file, l->line, "%s is no age of files.", age);
                 return false;
         }
-        fprintf(f, "MaxAge=%s\nEmptyDirectories=yes\n", age);
+        fprintf(f, "MaxAge=%s\nEmptyDirectories=yes\n", span);
         for (TmpfilesLine *k = t->lines; k < t->lines + t->n_lines; k++) {
                 const char *rest = below(l->path, k->path);
                 bool is_known = false;
 
+                if (!rest)
+                        continue;
+                k->is_used = true;
+                if (*age == '~') {
+                        import_note(&t->out, l->file, l->line,
+                                    "%s cannot be spared with the age %s. Write a job for the other directories.",
+                                    k->path, age);
+                        return false;
+                }
                 STRV_FOREACH(e, excluded)
-                        is_known |= rest && streq(*e, rest);
-                k->is_used |= rest != NULL;
-                if (!rest || is_known)
+                        is_known |= streq(*e, rest);
+                if (is_known)
                         continue;
                 if (strv_extend(&excluded, rest) < 0)
                         alloc_failed();

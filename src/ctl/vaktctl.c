@@ -141,7 +141,7 @@ static int print_help(void) {
              "Show and control the jobs of vaktd.\n\n"
              "Verbs:");
         for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++)
-                printf("  %-12s %-13s %s\n", v->name, v->arguments, v->help);
+                printf("  %-16s %-13s %s\n", v->name, v->arguments, v->help);
         puts("\nOptions:");
         for (const Option *o = options; o < options + ELEMENTSOF(options); o++) {
                 _cleanup_free_ char *left =

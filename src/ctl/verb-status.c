@@ -233,7 +233,7 @@ static void print_trouble(const Ctl *c, const JobView *v) {
 
 static void print_watches(const Ctl *c, const JobView *v) {
         for (const PropertyWatch *w = v->watches; w && w->key; w++) {
-                bool told = !isempty(w->message) && !streq(w->state, "active");
+                bool told = !isempty(w->message);
 
                 print_line(c, w == v->watches ? "Watches" : "", watch_color(w->state), "%s=%s (%s)%s%s", w->key,
                            w->path, w->state, told ? ": " : "", told ? w->message : "");

@@ -115,7 +115,6 @@ static const char *const rotate_mode_table[] = {
         [ROTATE_RENAME] = "rename",
         [ROTATE_COPYTRUNCATE] = "copytruncate",
 };
-DEFINE_TO_STRING(rotate_mode, RotateMode)
 DEFINE_FROM_STRING(rotate_mode)
 
 static const char *const rotate_compress_table[] = {
@@ -123,12 +122,10 @@ static const char *const rotate_compress_table[] = {
         [ROTATE_COMPRESS_GZIP] = "gzip",
         [ROTATE_COMPRESS_ZSTD] = "zstd",
 };
-DEFINE_TO_STRING(rotate_compress, RotateCompress)
 DEFINE_FROM_STRING(rotate_compress)
 
 static const char *const rotate_suffix_table[] = {
         [ROTATE_SUFFIX_NUMBER] = "number",
         [ROTATE_SUFFIX_DATE] = "date",
 };
-DEFINE_TO_STRING(rotate_suffix, RotateSuffix)
 DEFINE_FROM_STRING(rotate_suffix)

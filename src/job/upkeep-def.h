@@ -116,10 +116,7 @@ CleanDef *clean_def_free(CleanDef *d);
  * True: it is that; *ret_text is the rest, for people, in status. */
 bool upkeep_summary_parse(const char *status, uint64_t *ret_files, uint64_t *ret_freed, const char **ret_text);
 
-/* "rename" … as the keys are written; NULL / negative if there is none. */
-const char *rotate_mode_to_string(RotateMode m) _const_;
+/* "rename" … as the keys are written; negative if there is none. */
 int rotate_mode_from_string(const char *s) _pure_;
-const char *rotate_compress_to_string(RotateCompress c) _const_;
 int rotate_compress_from_string(const char *s) _pure_;
-const char *rotate_suffix_to_string(RotateSuffix s) _const_;
 int rotate_suffix_from_string(const char *s) _pure_;

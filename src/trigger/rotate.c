@@ -20,6 +20,7 @@
 
 #include "core/trigger.h"
 #include "fs/beneath.h"
+#include "fs/guarded.h"
 #include "time/span.h"
 #include "upkeep/copies.h"
 #include "util/array.h"
@@ -31,6 +32,7 @@
 
 #define LOGS_MAX         2048U                /* that are watched for one job */
 #define LOOK_MIN_USEC    (15 * USEC_PER_MSEC) /* pause before a log is looked at again; deadlines are 10 ms late */
+#define LOOK_SOON_USEC   (2 * USEC_PER_MSEC)  /* the shortest one, when it is about to reach its mark */
 #define LOOK_MAX_USEC    USEC_PER_SEC
 #define RATE_MAX         (UINT64_C(256) << 20) /* bytes a second that a writer is believed to be able to write */
 #define SAMPLE_MIN_USEC  USEC_PER_SEC          /* the same where nothing tells of writes */
@@ -57,6 +59,7 @@ typedef struct Log {
         usec_t looked_at, not_before;
         double rate;       /* bytes a second */
         int unheard;       /* why nothing tells of writes, or 0 */
+        bool is_refused;   /* somebody else could have put another file there */
         bool is_full;      /* it has reached MaxSize= */
         bool was_tried;    /* and a run has begun since */
         unsigned n_failed; /* runs that did not help */
@@ -149,13 +152,20 @@ static Log *log_free(Log *log) {
         return mfree(log);
 }
 
-static usec_t pause_of(const Log *log, uint64_t max) {
-        usec_t shortest = log->unheard != 0 ? SAMPLE_MIN_USEC : LOOK_MIN_USEC;
-        usec_t longest = log->unheard != 0 ? SAMPLE_MAX_USEC : LOOK_MAX_USEC;
-        double rate = log->unheard != 0 ? 2 * log->rate : MAX(log->rate, (double)RATE_MAX);
-        double pause = rate > 0 ? (double)(max - log->size) / rate * (double)USEC_PER_SEC : (double)longest;
+static usec_t between(double usec, usec_t shortest, usec_t longest) {
+        return usec < (double)shortest ? shortest : usec > (double)longest ? longest : (usec_t)usec;
+}
 
-        return pause >= (double)longest ? longest : MAX((usec_t)pause, shortest);
+/* Near the mark it is so long as the log will probably take to get there. */
+static usec_t pause_of(const Log *log, uint64_t max) {
+        double left = (double)(max - log->size) * (double)USEC_PER_SEC;
+        double expected = log->rate > 0 ? left / log->rate : (double)USEC_INFINITY;
+
+        if (log->unheard != 0)
+                return between(expected / 2, SAMPLE_MIN_USEC, SAMPLE_MAX_USEC);
+        if (expected < (double)(2 * LOOK_MIN_USEC))
+                return between(expected, LOOK_SOON_USEC, 2 * LOOK_MIN_USEC);
+        return between(MIN(left / (double)RATE_MAX, expected), LOOK_MIN_USEC, LOOK_MAX_USEC);
 }
 
 /* Another file has the name, or there is none: what was known of the log is over. */
@@ -170,7 +180,7 @@ static void log_begin(Log *log, int fd, const struct stat *st) {
         log->rate = 0;
         log->not_before = 0;
         log->n_failed = 0;
-        log->is_full = log->was_tried = false;
+        log->is_full = log->was_tried = log->is_refused = false;
         log->unheard = st && file_system_traits(fd, &traits) >= 0 && traits.is_remote ? -EREMOTE : 0;
 }
 
@@ -195,16 +205,36 @@ static bool log_listen(Log *log, int fd) {
         return r >= 0 && fstat(fd, &st) >= 0 && (uint64_t)st.st_size == log->size;
 }
 
+/* By the rules for directories that others can change: they must not have us tell the size of what is not theirs.
+ * (Nothing is kept open: that would keep a file system from being unmounted.) */
+static int open_log(const Log *log) {
+        _cleanup_(guarded_close) GuardedDirectory directory = { .fd = -EBADF };
+        const char *name = strrchr(log->path, '/') + 1;
+        _cleanup_free_ char *path = strndup(log->path, MAX((size_t)(name - log->path), (size_t)2) - 1);
+        int r, fd;
+
+        if (!path)
+                return -ENOMEM;
+        if (geteuid() == 0) {
+                r = guarded_open(path, &directory, NULL);
+                if (r < 0)
+                        return r;
+        }
+        fd = openat(directory.fd, geteuid() == 0 ? name : log->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
 static void log_look(Log *log) {
         JobLogs *l = log->line->logs;
         uint64_t max = l->def->rotate->max_size, before;
-        _cleanup_close_ int fd = open(log->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int fd = open_log(log);
         usec_t now = boottime_now(l);
         struct stat st;
 
         l->n_looks++;
         if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
                 log_begin(log, -EBADF, NULL); /* its directory tells when there is one again */
+                log->is_refused = fd == -EPERM || fd == -ELOOP;
                 return;
         }
         if (st.st_dev != log->device || st.st_ino != log->inode)
@@ -669,6 +699,14 @@ static size_t count_unheard(const Line *line) {
         return n;
 }
 
+static size_t count_refused(const Line *line) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < line->n_items; i++)
+                n += line->items[i]->is_refused;
+        return n;
+}
+
 /* "3.1M of 10M (MaxSize=)" */
 static const char *tell_size(char buf[static TEXT_MAX], const Log *log) {
         char size[SIZE_TEXT_MAX], max[SIZE_TEXT_MAX];
@@ -693,7 +731,7 @@ static void tell_failed(char buf[static TEXT_MAX], const Log *log) {
 /* How a line is watched: the word for it, and the message. */
 static const char *tell_line(char buf[static TEXT_MAX], const Line *line) {
         const Log *failed = failed_log(line), *largest = largest_log(line);
-        size_t n_unheard = count_unheard(line);
+        size_t n_unheard = count_unheard(line), n_refused = count_refused(line);
         char size[TEXT_MAX];
 
         buf[0] = '\0';
@@ -709,11 +747,16 @@ static const char *tell_line(char buf[static TEXT_MAX], const Line *line) {
         else if (line->error < 0)
                 (void)snprintf(buf, TEXT_MAX, "Its logs cannot be looked for: %s. It is tried again each minute.",
                                strerror(-line->error));
+        else if (n_refused > 0)
+                (void)snprintf(buf, TEXT_MAX,
+                               "%zu log%s not watched: other users could replace a directory on the way. See 'vaktctl "
+                               "plan' for which.",
+                               n_refused, n_refused == 1 ? " is" : "s are");
         else if (n_unheard > 0)
                 (void)snprintf(buf, TEXT_MAX,
-                               "The sizes of %zu logs are sampled every 10s, because writes cannot be heard of: they "
-                               "are on a network, or fs.inotify.max_user_watches is too low.",
-                               n_unheard);
+                               "The sizes of %zu log%s are sampled at least every 10s, because writes cannot be heard "
+                               "of: a network file system, or fs.inotify.max_user_watches is too low.",
+                               n_unheard, PLURAL(n_unheard));
         else if (path_chain_is_blind(line->chain))
                 (void)snprintf(buf, TEXT_MAX,
                                "Not all directories can be watched: new logs are looked for each minute.");

@@ -148,6 +148,7 @@ static int add_log(Logs *l, Folder *f, const char *name) {
 
 static int add_leftover(Logs *l, Folder *f, const char *file, const char *name, Leftover which) {
         char of[NAME_MAX + 1];
+        struct stat st;
         CopyName copy;
         Log *log;
 
@@ -162,6 +163,10 @@ static int add_leftover(Logs *l, Folder *f, const char *file, const char *name, 
         if (!log)
                 return -ENOMEM;
         log->leftover |= 1U << which;
+        if (fstatat((which == LEFTOVER_NEW || which == LEFTOVER_TELL ? f->place : f->old)->directory.fd, file, &st,
+                    AT_SYMLINK_NOFOLLOW) < 0 ||
+            st.st_uid != f->place->directory.uid)
+                log->has_foreign_leftover = true;
         return which == LEFTOVER_ZIP ? strv_extend(&log->zips, file) : 0;
 }
 
@@ -234,7 +239,7 @@ static int scan_place(Logs *l, Folder *f, Workplace *place, bool is_old) {
         return r;
 }
 
-static int folder_scan(Logs *l, Folder *f) {
+int folder_scan(Logs *l, Folder *f) {
         int r;
 
         folder_clear(l, f);
@@ -350,8 +355,6 @@ int logs_find(Logs *l) {
                 l->n_patterns++;
                 r = pattern_walk(*p, &visitor);
         }
-        for (size_t i = 0; r >= 0 && i < l->n_folders; i++)
-                r = folder_scan(l, &l->folders[i]);
         return r;
 }
 

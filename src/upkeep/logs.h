@@ -36,12 +36,13 @@ typedef struct Log {
         char *name;
         bool exists; /* else there are only copies or leftovers of it, and st is not set */
         struct stat st;
-        usec_t born;       /* µs of CLOCK_REALTIME; 0 = the file system does not tell */
-        bool is_mount;     /* another file is mounted over it */
-        bool is_expected;  /* a pattern without wildcards names it */
-        unsigned leftover; /* 1 << Leftover */
-        char **zips;       /* names of LEFTOVER_ZIP */
-        Copy *copies;      /* the newest first */
+        usec_t born;               /* µs of CLOCK_REALTIME; 0 = the file system does not tell */
+        bool is_mount;             /* another file is mounted over it */
+        bool is_expected;          /* a pattern without wildcards names it */
+        unsigned leftover;         /* 1 << Leftover */
+        bool has_foreign_leftover; /* of another user than the directory */
+        char **zips;               /* names of LEFTOVER_ZIP */
+        Copy *copies;              /* the newest first */
         size_t n_copies;
         /* What the run makes of it: */
         char *taken_by; /* the file of logrotate that names it, or NULL */
@@ -73,9 +74,12 @@ typedef struct Logs {
         void *userdata;
 } Logs;
 
-/* Finds them all; refused is told of directories that are not entered. def stays the caller's. -EINVAL: a pattern;
- * -E2BIG: LOGS_MAX, COPIES_MAX; -ENOMEM. */
+/* Finds all folders; refused is told of directories that are not entered. def stays the caller's. -EINVAL: a pattern;
+ * -E2BIG, -ENOMEM. */
 int logs_find(Logs *l);
+
+/* Finds the logs in a folder: once, when nobody else changes them any more. -E2BIG: LOGS_MAX, COPIES_MAX; -ENOMEM. */
+int folder_scan(Logs *l, Folder *f);
 void logs_done(Logs *l);
 
 /* Looks again at the file, which was replaced. 0 or a negative errno; it is fine if there is none. */

@@ -51,7 +51,7 @@ static bool is_ours(const Log *l, const struct stat *st) {
 static bool has_foreign_file(const Log *l) {
         if (!l->folder->place->directory.is_trusted || !l->folder->place->directory.is_shared)
                 return false;
-        if (l->exists && !is_ours(l, &l->st))
+        if (l->has_foreign_leftover || (l->exists && !is_ours(l, &l->st)))
                 return true;
         for (size_t i = 0; i < l->n_copies; i++)
                 if (!is_ours(l, &l->copies[i].st))

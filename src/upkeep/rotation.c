@@ -109,6 +109,7 @@ static int recover(Run *run, Log *l) {
                 l->is_refused = true;
                 fail(run, l, reason ?: strerror(-r));
         } else if (r > 0) {
+                l->folder->is_changed = true;
                 report_log(run, DEED_FINISH, l, "what an interrupted run had left is in order");
                 l->is_rotated = l->is_finished; /* the time of its rotation */
                 remember(run, l, DEED_FINISH, NULL);
@@ -168,6 +169,8 @@ static int judge_folder(Run *run, Folder *f) {
                                                                      : "The directory could not be locked: %s",
                                           strerror(-f->lock_fd));
         }
+        if (r >= 0)
+                r = folder_scan(&run->logs, f);
         for (size_t i = 0; r >= 0 && i < f->n_logs; i++)
                 r = judge(run, &f->logs[i]);
         return r;

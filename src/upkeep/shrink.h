@@ -6,7 +6,7 @@
 #include "upkeep/compress.h"
 #include "upkeep/logs.h"
 
-#define SHRINK_FILES_MAX 64                 /* at a time */
+#define SHRINK_FILES_MAX 512                /* at a time */
 #define SHRINK_BYTES_MAX ((off_t)256 << 20) /* read, at a time: as long, both are there */
 
 typedef struct Shrinker Shrinker;

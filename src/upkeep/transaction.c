@@ -530,9 +530,8 @@ static int recover_new(const RotateDef *def, Log *l, usec_t realtime, char **ret
 }
 
 static bool begins_with(int fd, int with) {
-        _cleanup_free_ char *a = malloc(2 * COPY_CHUNK);
-        char *b = a + COPY_CHUNK;
-        ssize_t n = a ? (ssize_t)COPY_CHUNK : -1;
+        _cleanup_free_ char *a = malloc(COPY_CHUNK), *b = malloc(COPY_CHUNK);
+        ssize_t n = a && b ? (ssize_t)COPY_CHUNK : -1;
 
         while (n == (ssize_t)COPY_CHUNK) {
                 n = fd_read_up_to(with, a, COPY_CHUNK);

@@ -37,9 +37,10 @@ static void end(Talk *t, int error, const char *unit, const char *reason) {
 
 static void next_call(Talk *t);
 
-/* What the errors say about a unit that is not running. */
-static bool is_not_running(const sd_bus_error *e) {
-        return sd_bus_error_has_name(e, "org.freedesktop.systemd1.NoSuchProcess") ||
+/* What the errors say about a unit that is not running. One that was never started is not loaded. */
+static bool is_not_running(const Talk *t, const sd_bus_error *e) {
+        return (!t->is_reload && sd_bus_error_has_name(e, "org.freedesktop.systemd1.NoSuchUnit")) ||
+               sd_bus_error_has_name(e, "org.freedesktop.systemd1.NoSuchProcess") ||
                sd_bus_error_has_name(e, "org.freedesktop.systemd1.UnitInactive");
 }
 
@@ -52,7 +53,7 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         if (sd_bus_message_is_method_error(m, NULL)) {
                 const sd_bus_error *e = sd_bus_message_get_error(m);
 
-                if (is_not_running(e))
+                if (is_not_running(t, e))
                         next_call(t);
                 else
                         end(t, -EREMOTEIO, unit, strempty(e->message));

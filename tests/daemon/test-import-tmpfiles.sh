@@ -47,9 +47,10 @@ becomes "e /t/%b - - - 1d" "" "1: A specifier of the path is not known here."
 becomes "d /t/a - - - 1d12h" "[Clean]|Path=/t/a|MaxAge=1d12h"
 becomes "d /t/a - - - ~1d" "[Clean]|Path=/t/a/*/*|MaxAge=1d" "1: ~1d: What is directly in the directory stays"
 becomes "d /t/a - - - m:1d" "[Clean]|Path=/t/a|AgeBy=modify|MaxAge=1d"
-becomes "d /t/a - - - bmaBMA:1d" "[Clean]|Path=/t/a|AgeBy=access birth modify|MaxAge=1d"
+becomes "d /t/a - - - bmaBCM:1d" "[Clean]|Path=/t/a|AgeBy=access birth modify|MaxAge=1d"
 becomes "d /t/a - - - ~am:1d" "[Clean]|Path=/t/a/*/*|AgeBy=access modify|MaxAge=1d" "1: ~am:1d: What is directly"
-becomes "d /t/a - - - aM:1d" "[Clean]|Path=/t/a|AgeBy=access|MaxAge=1d" "1: Directories are as old as the files"
+becomes "d /t/a - - - aM:1d" "[Clean]|Path=/t/a|AgeBy=access|MaxAge=1d" "1: An empty directory is as old as"
+becomes $'d /t/a - - - m:1d\nX /t/a/b' "[Clean]|Path=/t/a|AgeBy=modify|MaxAge=1d|Exclude=/b|[Clean]|Path=/t/a/b|MaxAge=1d"
 for age in soon M:1d ma: x:1d : '~' -5 '!1d'; do
         becomes "d /t/a - - - $age" "" "1: $age is no age of files."
 done
@@ -67,6 +68,7 @@ becomes $'d /t/a - - - 1d\nd /t/a/b - - - 2d\nX /t/a/b/c\nX! /t/a/d' \
         "[Clean]|Path=/t/a|MaxAge=1d|Exclude=/b|Exclude=/b/c|Exclude=/d|[Clean]|Path=/t/a/b|MaxAge=2d|Exclude=/c|[Clean]|Path=/t/a/b/c|MaxAge=2d"
 becomes $'e /t/*/z - - - 1d\nx /t/y/z/k\nx /t/*/z/l*\nx /t/y/y/k' \
         "[Clean]|Path=/t/*/z|MaxAge=1d|Exclude=/k|Exclude=/l*" "4: /t/y/y/k is in no directory"
+becomes $'d /t/a - - - ~1d\nx /t/a/b' "" "1: /t/a/b cannot be spared with the age ~1d."
 becomes $'d /t/y/z - - - 1d\nx /t/*/z/k' "[Clean]|Path=/t/y/z|MaxAge=1d|Exclude=/k"
 becomes $'d /t/a - - - 1d\nd /t/a - - - 2d' "[Clean]|Path=/t/a|MaxAge=1d" "2: /t/a is already in $conf:1. Only that counts."
 becomes "d /var/log - - - 1d" "" "1: This is no valid job: "

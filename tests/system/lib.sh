@@ -174,7 +174,7 @@ restart_bus() {
 reset() {
         systemctl stop vaktd.socket vaktd.service 2>/dev/null
         systemctl stop 'vakt-*.service' 2>/dev/null
-        rm -rf /etc/vaktd /run/vaktd /var/lib/vaktd /run/systemd/system/vaktd.service{,.d}
+        rm -rf /etc/vaktd /run/vaktd /var/lib/vaktd /var/lib/vaktd-rotate /run/systemd/system/vaktd.service{,.d}
         systemctl daemon-reload
         systemctl reset-failed
         mkdir -p $JOBS

@@ -150,6 +150,20 @@ test_units_that_do_not_run() {
         rm /run/systemd/system/rotate-idle.service
 }
 
+# Two at once do not disturb each other.
+test_two_runs() {
+        local i a
+        fresh
+        for ((i = 0; i < 20; i++)); do
+                seq $((i * 100 + 100)) $((i * 100 + 199)) >>$DIR/log
+                rotate "Path=$DIR/log" Keep=infinity SkipEmpty=yes Compress=gzip &
+                a=$!
+                rotate "Path=$DIR/*" Keep=infinity SkipEmpty=yes Compress=gzip
+                wait $a
+        done
+        (cd $DIR && for ((i = 20; i > 0; i--)); do zcat log.$i.gz; done) | cmp - <(seq 100 2099)
+}
+
 # --- owners ---
 
 # The user swaps directories for links, and the log for a link and back, while root rotates. Nothing elsewhere changes.

@@ -269,7 +269,7 @@ static const struct {
         { __LINE__, "[Rotate]\nPath=/l\nSignal=USER1 a.service\n", NULL, A, 3, "is not a signal and a unit" },
         { __LINE__, "[Rotate]\nPath=/l\nScriptPer=log\n", NULL, A, 3, "Write run or file" },
         { __LINE__, "[Rotate]\nPath=/l\nMaxsize=1\n", NULL, A, 3, "Did you mean MaxSize=?" },
-        { __LINE__, "[Rotat]\nPath=/l\n", NULL, A, 1, "Did you mean [Rotate]?" },
+        { __LINE__, "[Rotates]\nPath=/l\n", NULL, A, 1, "Did you mean [Rotate]?" },
 
         /* dates */
         { __LINE__, "[Rotate]\nPath=/l\nSuffix=date\nDateFormat=%d%m%Y\n", NULL, A, 4, "would not sort by time" },

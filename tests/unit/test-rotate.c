@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "util/strv.h"
+#include "watch/event-queue.h"
 
 #define MSEC USEC_PER_MSEC
 
@@ -183,7 +184,7 @@ static void test_looks(void **state) {
         assert_int_equal(count_runs("a"), 0);
 }
 
-/* It is seen within the shortest pause, whatever it has been doing. */
+/* A log that is written all the time is looked at when it gets there. */
 static void test_lateness(void **state) {
         append("x.log", 0);
         write_rotate_job("a", "MaxSize=100000\n");
@@ -194,7 +195,66 @@ static void test_lateness(void **state) {
         }
         assert_int_equal(count_runs("a"), 0);
         append("x.log", 1000);
-        advance(15 * MSEC);
+        advance(2 * MSEC); /* it has been written so evenly that this was to be expected */
+        assert_int_equal(count_runs("a"), 1);
+}
+
+/* --- what is not heard --- */
+
+static bool is_deaf;
+
+int __real_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask);
+int __wrap_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask);
+
+int __wrap_event_queue_subscribe(EventQueue *q, Subscriber *s, int fd, uint32_t mask) {
+        return is_deaf && (mask & IN_MODIFY) ? -ENOSPC : __real_event_queue_subscribe(q, s, fd, mask);
+}
+
+/* The limit of watches is reached. */
+static void test_sampling(void **state) {
+        uint64_t before;
+
+        append("x.log", 1);
+        write_rotate_job("a", "MaxSize=10000\n");
+        is_deaf = true;
+        start();
+        assert_string_equal(state_of("a"), "degraded");
+        assert_non_null(strstr(line.message, "The sizes of 1 log are sampled at least every 10s"));
+        before = counter("looks");
+        advance(HOURS);
+        assert_in_range(counter("looks") - before, 355, 365);
+        append("x.log", 9999);
+        advance(11 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 1);
+        is_deaf = false;
+        rotate("x.log");
+        advance(2 * MINUTES);
+        assert_string_equal(state_of("a"), "active");
+}
+
+/* More events than the kernel keeps for us: that the log has grown is not among them. */
+static void test_overflow(void **state) {
+        FILE *limit = fopen("/proc/sys/fs/inotify/max_queued_events", "re");
+        unsigned n = 0;
+        int fd;
+
+        assert_non_null(limit);
+        assert_int_equal(fscanf(limit, "%u", &n), 1);
+        (void)fclose(limit);
+        append("x.log", 1);
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        for (unsigned i = 0; i < n; i += 2) { /* one that appears, one that goes */
+                fd = open(in("junk"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+                assert_true(fd >= 0);
+                (void)close(fd);
+                assert_int_equal(unlink(in("junk")), 0);
+        }
+        fd = open(in("x.log"), O_WRONLY | O_CLOEXEC);
+        assert_int_equal(ftruncate(fd, 10000), 0);
+        (void)close(fd);
+        settle();
+        advance(20 * MSEC);
         assert_int_equal(count_runs("a"), 1);
 }
 
@@ -283,6 +343,35 @@ static void test_replaced_directory(void **state) {
         append("d/x.log", 20000);
         advance(20 * MSEC);
         assert_int_equal(count_runs("a"), 1);
+}
+
+/* In the moment before it is found out that a directory was replaced, nothing is learnt of what a link leads to. */
+static void test_hostile_directory(void **state) {
+        _cleanup_free_ char *text = NULL;
+
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(mkdir(in("secret"), 0700), 0);
+        assert_int_equal(mkdir(in("user"), 0755), 0);
+        assert_int_equal(mkdir(in("user/d"), 0755), 0);
+        append("secret/x.log", 20000);
+        append("user/d/x.log", 1);
+        assert_int_equal(chown(in("user"), 65534, 65534), 0);
+        assert_int_equal(chown(in("user/d"), 65534, 65534), 0);
+        assert_int_equal(string_format(&text, "[Rotate]\nPath=%s\nMaxSize=10000\n", in("user/d/*.log")), 0);
+        write_job("a", text);
+        start();
+        advance(15 * MSEC);
+        append("user/d/x.log", 6000); /* it will be full in 10 ms, and names are looked at in 15 */
+        append("user/d/y.log", 1);
+        move("user/d", "user/e");
+        assert_int_equal(symlink(in("secret"), in("user/d")), 0);
+        assert_int_equal(lchown(in("user/d"), 65534, 65534), 0);
+        settle();
+        for (unsigned i = 0; i < 20; i++)
+                advance(MSEC);
+        assert_int_equal(count_runs("a"), 0);
+        assert_string_equal(state_of("a"), "waiting");
 }
 
 static void test_many(void **state) {
@@ -386,6 +475,36 @@ static void test_restart(void **state) {
         assert_int_equal(count_runs("a"), 2);
 }
 
+static void on_stopped(void *userdata) {
+}
+
+/* Who is about to end leaves it to the next. */
+static void test_stop(void **state) {
+        append("x.log", 1);
+        write_rotate_job("a", "MaxSize=10000\n");
+        start();
+        manager_stop(f.m, on_stopped, NULL);
+        settle();
+        append("x.log", 10000);
+        assert_int_equal(count_runs("a"), 0);
+        restart();
+        assert_int_equal(count_runs("a"), 1);
+}
+
+/* A run that was given up before it could start is no reason for the next one at once. */
+static void test_never_started(void **state) {
+        append("x.log", 10000);
+        write_rotate_job("a", "MaxSize=10000\n[Run]\nWaitFor=load1 < 1\nWaitMaxSec=1min\n");
+        start();
+        set_unknown("load1", "there is none");
+        assert_int_equal(count_runs("a"), 1);
+        advance(MINUTES + USEC_PER_SEC);
+        assert_int_equal(count_result("a", RUN_RESULT_SKIPPED), 1);
+        assert_int_equal(count_runs("a"), 1);
+        advance(10 * USEC_PER_SEC);
+        assert_int_equal(count_runs("a"), 2);
+}
+
 static void test_reload(void **state) {
         append("x.log", 10000);
         write_rotate_job("a", "MaxSize=1M\n");
@@ -423,12 +542,27 @@ static void test_timer(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_mark),       TEST(test_several),     TEST(test_without_mark),
-                TEST(test_looks),      TEST(test_lateness),    TEST(test_names),
-                TEST(test_own_copies), TEST(test_directories), TEST(test_replaced_directory),
-                TEST(test_many),       TEST(test_failures),    TEST(test_copytruncate),
-                TEST(test_pause),      TEST(test_restart),     TEST(test_reload),
+                TEST(test_mark),
+                TEST(test_several),
+                TEST(test_without_mark),
+                TEST(test_looks),
+                TEST(test_lateness),
+                TEST(test_names),
+                TEST(test_sampling),
+                TEST(test_overflow),
+                TEST(test_own_copies),
+                TEST(test_directories),
+                TEST(test_replaced_directory),
+                TEST(test_hostile_directory),
+                TEST(test_many),
+                TEST(test_failures),
+                TEST(test_copytruncate),
+                TEST(test_pause),
+                TEST(test_restart),
+                TEST(test_reload),
                 TEST(test_timer),
+                TEST(test_stop),
+                TEST(test_never_started),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

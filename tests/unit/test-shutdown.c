@@ -263,15 +263,17 @@ static void test_what_is_said_of_an_end(void **state) {
         ExecOutcome o = { .result = RUN_RESULT_EXIT, .code = 3, .cpu = 7 * USEC_PER_SEC, .memory_peak = 4096 };
         Fixture *f = *state;
         const RunRecord *r;
+        uint64_t id;
 
         write_job(f, "job", "[Run]\nExec=/bin/true\n");
         start_with_stand_in(f);
-        r = request(f, "job");
+        id = request(f, "job")->id;
         WAIT_FOR(f, stand_in.n_starts == 1);
+        r = manager_get_run(f->m, id);
         o.started = r->started - USEC_PER_SEC;
         o.ended = r->started + USEC_PER_HOUR;
         runs_callbacks()->ended(stand_in.runs[0]->cookie, &o);
-        r = manager_get_run(f->m, r->id);
+        r = manager_get_run(f->m, id);
         assert_int_equal(r->result, RUN_RESULT_EXIT);
         assert_int_equal(r->code, 3);
         assert_int_equal(r->pid, 0);
