@@ -94,6 +94,8 @@ static void forget(void) {
         told.others = strv_free(told.others);
 }
 
+static void (*on_first)(void); /* called when the first entry has been removed */
+
 static void on_event(void *userdata, const CleanEvent *e) {
         static const char *const words[] = { "", "kept ", "refused ", "failed " };
         size_t skip = strlen(top) + 1;
@@ -101,6 +103,8 @@ static void on_event(void *userdata, const CleanEvent *e) {
         assert_true(e->n == strlen(e->path));
         (void)strv_extendf(e->act == CLEAN_REMOVED ? &told.removed : &told.others, "%s%s: %s", words[e->act],
                            e->n > skip ? e->path + skip : e->path, e->reason);
+        if (on_first && e->act == CLEAN_REMOVED)
+                TAKE_PTR(on_first)();
 }
 
 static void clean_once(const CleanDef *def, bool plan) {
@@ -177,7 +181,7 @@ static CleanDef older_than(const char *name, usec_t age) {
 }
 
 static int set_up(void **state) {
-        now = now_realtime();
+        now = now_realtime() / USEC_PER_SEC * USEC_PER_SEC;
         (void)snprintf(top, sizeof(top), "/tmp/test-clean-XXXXXX");
         if (!mkdtemp(top))
                 return -1;
@@ -685,6 +689,43 @@ static void test_forgotten(void **state) {
         gone("a/089");
 }
 
+static int locked = -EBADF;
+
+static void change_meanwhile(void) {
+        set_age("a/touched", 0);
+        locked = open(at("a/locked"), O_RDONLY | O_CLOEXEC);
+        assert_int_equal(flock(locked, LOCK_SH), 0);
+        assert_int_equal(rename(at("a/swapped"), at("a/away")), 0);
+        assert_int_equal(symlink("away", at("a/swapped")), 0);
+}
+
+/* Between the look at all files and the removal of one. */
+static void test_changes_meanwhile(void **state) {
+        CleanDef def = def_of("a");
+
+        NEEDS_ROOT();
+        make("a", 0, 0755);
+        make("a/locked", 0, 0755);
+        make("a/swapped", 0, 0755);
+        make_file("a/first", 9 * DAY);
+        make_file("a/touched", 8 * DAY);
+        make_file("a/locked/f", 8 * DAY);
+        make_file("a/swapped/f", 8 * DAY);
+        make_file("a/last", 7 * DAY);
+        def.max_count = 0;
+        forget();
+        on_first = change_meanwhile;
+        clean_once(&def, /* plan= */ false);
+        safe_close(locked);
+        gone("a/first");
+        gone("a/last");
+        says("kept a/touched: has changed meanwhile");
+        says("kept a/locked/f: is in a directory that is locked (flock(2))");
+        says("refused a/swapped/f: is in a directory that was replaced meanwhile");
+        stays("a/away/f");
+        assert_int_equal(totals.n_files, 2);
+}
+
 /* --- owners --- */
 
 static void test_owners(void **state) {
@@ -845,6 +886,7 @@ int main(void) {
                 CASE(test_until_free),
                 CASE(test_until_inodes_free),
                 CASE(test_forgotten),
+                CASE(test_changes_meanwhile),
                 CASE(test_owners),
                 CASE(test_sticky_directory),
                 CASE(test_limits),
