@@ -678,6 +678,7 @@ static void test_explain(void **state) {
 
         write_held_job(f, "held", "");
         write_job(f, "daily", "[Timer]\nOnCalendar=daily\n[Run]\nExec=/bin/true\n");
+        write_job(f, "once", "[Timer]\nOnCalendar=2099-06-15 12:00:00\n[Run]\nExec=/bin/true\n");
         start(f);
         (void)request(f, "held");
         (void)request(f, "held");
@@ -694,6 +695,9 @@ static void test_explain(void **state) {
         assert_int_equal(manager_explain(f->m, job(f, "daily"), collect, text), 0);
         assert_non_null(strstr(text, "paused: It is paused; use 'vaktctl resume daily' to resume it."));
         assert_non_null(strstr(text, "timer: Its next timer elapses at "));
+        text[0] = '\0';
+        assert_int_equal(manager_explain(f->m, job(f, "once"), collect, text), 0);
+        assert_non_null(strstr(text, "timer: Its next timer elapses at Mon 2099-06-15 12:00:00 "));
         let_go(f, 2);
         WAIT_FOR(f, f->n_finished == 2);
 }
