@@ -1834,7 +1834,7 @@ static void test_people_are_told_where_a_file_is(void **state) {
         WAIT_FOR(f, n_watching(f, "each") == 1);
         touch(f, "w/a");
         WAIT_FOR(f, counter(f, "all", "waiting") == 1 && counter(f, "each", "waiting") == 1);
-        assert_told(f, "all", "w/a", " covers it and is active.");
+        assert_told(f, "all", "w/a", " covers it and is active.Last change noticed ");
         assert_told(f, "all", "w/a", " ago (close).No watched file may change for another ");
         assert_told(f, "each", "w/a", " ago (close).It must not change for another ");
         assert_told(f, "all", NULL, "1 file waits; no watched file may change for another ");
