@@ -297,8 +297,10 @@ static void test_ledger_is_unreadable_for_another(void **state) {
         assert_int_equal(count_runs("j"), 2);
         stop();
         write_job("j", "[Monitor]\nWhen=load1 > 6\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
-        start_without_ledger();
+        take_ledger_away(true);
+        start();
         advance(9 * MINUTES);
+        take_ledger_away(false);
         read_ledger();
         assert_int_equal(count_runs("k"), 1);
         assert_string_equal(monitor_state("j"), "pending");
