@@ -672,6 +672,21 @@ static int collect(const char *topic, const char *message, void *userdata) {
         return 0;
 }
 
+/* The daemon that starts knows nothing of the instance: it is heard of with the first request. */
+static void test_pause_of_an_instance_ends(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "i@", "[Run]\nExec=/bin/true\n");
+        start(f);
+        (void)finish(f, "i@a");
+        assert_int_equal(manager_pause_until(f->m, "i@a", now_realtime() + 200 * USEC_PER_MSEC), 0);
+        stop(f);
+        start(f);
+        assert_null(job(f, "i@a"));
+        (void)finish(f, "i@a");
+        WAIT_FOR(f, !job(f, "i@a")->paused);
+}
+
 static void test_explain(void **state) {
         Fixture *f = *state;
         char text[4096] = "";
@@ -747,6 +762,7 @@ int main(void) {
                 TEST(test_lost),
                 TEST(test_catch_up),
                 TEST(test_pause_and_skip_are_kept),
+                TEST(test_pause_of_an_instance_ends),
                 TEST(test_explain),
                 TEST(test_explain_a_long_queue),
         };
