@@ -693,6 +693,7 @@ static void test_explain(void **state) {
 
         write_held_job(f, "held", "");
         write_job(f, "daily", "[Timer]\nOnCalendar=daily\n[Run]\nExec=/bin/true\n");
+        write_job(f, "off", "[Job]\nEnabled=no\n[Timer]\nOnCalendar=daily\n[Run]\nExec=/bin/true\n");
         write_job(f, "once", "[Timer]\nOnCalendar=2099-06-15 12:00:00\n[Run]\nExec=/bin/true\n");
         start(f);
         (void)request(f, "held");
@@ -713,6 +714,9 @@ static void test_explain(void **state) {
         text[0] = '\0';
         assert_int_equal(manager_explain(f->m, job(f, "once"), collect, text), 0);
         assert_non_null(strstr(text, "timer: Its next timer elapses at Mon 2099-06-15 12:00:00 "));
+        text[0] = '\0';
+        assert_int_equal(manager_explain(f->m, job(f, "off"), collect, text), 0);
+        assert_null(strstr(text, "timer: "));
         let_go(f, 2);
         WAIT_FOR(f, f->n_finished == 2);
 }
