@@ -313,7 +313,9 @@ static void test_reload_with_a_bad_file(void **state) {
         start(f);
         write_job(f, "a", "[Run]\nExec=/bin/true\nNonsense=1\n");
         write_job(f, "c", "[Nonsense]\n");
+        f->n_job_changed = 0;
         assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(f->n_job_changed, 1); /* what is wrong with "a" */
 
         assert_int_equal(manager_diagnostics(f->m)->n_items, 2);
         assert_non_null(strstr(job(f, "a")->problem, "a.job:3: "));
