@@ -215,7 +215,7 @@ static int on_later(sd_event_source *s, uint64_t usec, void *userdata) {
 static bool announcer_push(Announcer *a, const Signal *s) {
         int r;
 
-        if (!a->audience.is_there(a->audience.userdata))
+        if (*a->api->n_listening == 0)
                 return false;
         r = signal_queue_push(a->queue, s);
         if (r < 0) {

@@ -7,8 +7,6 @@
 
 /* Who can be told. */
 typedef struct Audience {
-        /* True if any client may be listening. */
-        bool (*is_there)(void *userdata);
         /* Calls visit() for every connection that may be listening. */
         void (*each)(void *userdata, void (*visit)(Connection *c, void *arg), void *arg);
         /* After a batch of signals: drop clients that are too far behind. */

@@ -54,17 +54,22 @@ static const struct {
         [BUS_USER] = { "user bus", sd_bus_open_user_with_description },
 };
 
+static void bus_client_set_state(BusClient *d, BusClientState state) {
+        *d->connection.api->n_listening += (unsigned)(state == BUS_CLIENT_OPEN) - (d->state == BUS_CLIENT_OPEN);
+        d->state = state;
+}
+
 /* Stops using the connection; it is closed from the loop, because this may be called from one of its callbacks. */
 static void bus_client_break(BusClient *d, int error) {
         if (d->state == BUS_CLIENT_BROKEN || d->state == BUS_CLIENT_CLOSED)
                 return;
-        d->state = BUS_CLIENT_BROKEN;
+        bus_client_set_state(d, BUS_CLIENT_BROKEN);
         d->error = error;
         (void)sd_event_source_set_enabled(d->broken, SD_EVENT_ONESHOT);
 }
 
 static void bus_client_close(BusClient *d) {
-        d->state = BUS_CLIENT_CLOSED;
+        bus_client_set_state(d, BUS_CLIENT_CLOSED);
         if (!d->connection.bus)
                 return;
         followers_drop(d->connection.api->followers, &d->connection);
@@ -97,7 +102,7 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
                 bus_client_break(d, r);
                 return 0;
         }
-        d->state = BUS_CLIENT_OPEN;
+        bus_client_set_state(d, BUS_CLIENT_OPEN);
         d->retry = RETRY_MIN;
         if (d->was_open) {
                 log_info("The %s is back; vaktd is %s on it again.", buses[d->choice].name, BUS_NAME);
@@ -138,7 +143,7 @@ static int bus_client_open(BusClient *d) {
         r = buses[d->choice].open(&d->connection.bus, "vaktd");
         if (r < 0)
                 return r;
-        d->state = BUS_CLIENT_OPENING;
+        bus_client_set_state(d, BUS_CLIENT_OPENING);
         r = bus_client_set_up(d);
         if (r < 0)
                 bus_client_close(d);

@@ -21,6 +21,7 @@ struct Bus {
         Listener *socket; /* NULL: there is none */
         BusClient *bus;   /* NULL: there is none */
         Followers *followers;
+        unsigned n_listening;
         Announcer *announcer;
         sd_event_source *ready; /* deferred: if there is no bus to wait for */
 
@@ -31,12 +32,6 @@ struct Bus {
 };
 
 /* --- who can hear --- */
-
-static bool bus_has_audience(void *userdata) {
-        const Bus *b = userdata;
-
-        return (b->bus && bus_client_connection(b->bus)) || (b->socket && listener_has_audience(b->socket));
-}
 
 static void bus_each(void *userdata, void (*visit)(Connection *c, void *arg), void *arg) {
         const Bus *b = userdata;
@@ -105,7 +100,7 @@ void bus_drain(Bus *b, void (*done)(void *userdata), void *userdata) {
 /* --- life --- */
 
 static int bus_prepare(Bus *b) {
-        const Audience audience = { bus_has_audience, bus_each, bus_shed, b };
+        const Audience audience = { bus_each, bus_shed, b };
         int r;
 
         r = followers_new(&b->followers, b->api.event);
@@ -134,6 +129,7 @@ static int bus_make(Bus **ret, sd_event *event, Manager *m, const BusOptions *op
                 .manager = m,
                 .event = event,
                 .owner = options->owner,
+                .n_listening = &b->n_listening,
                 .user_bus = options->choice == BUS_USER,
                 .reload = options->reload,
                 .userdata = options->userdata,

@@ -18,6 +18,7 @@ typedef struct ApiContext {
         uid_t owner;   /* who may change things in addition to root */
         bool user_bus; /* the bus is the user's own */
         Followers *followers;
+        unsigned *n_listening; /* connections that may be listening to signals; they count themselves */
         int (*reload)(void *userdata);
         void *userdata;
 } ApiContext;

@@ -36,7 +36,6 @@ struct Listener {
         sd_event_source *listen, *resume, *post, *reap, *drain;
         Peer *peers[LISTENER_PEERS_MAX];
         size_t n_peers;
-        size_t n_subscribed;
 
         usec_t log_since;
         unsigned log_n, log_n_hidden;
@@ -84,9 +83,9 @@ static void listener_peer_busy(void *userdata, Peer *p) {
 static void listener_peer_dropped(void *userdata, Peer *p, const char *why) {
         Listener *d = userdata;
 
-        assert(!peer_is_subscribed(p) || d->n_subscribed > 0);
+        assert(!peer_is_subscribed(p) || *d->api->n_listening > 0);
         if (peer_is_subscribed(p))
-                d->n_subscribed--;
+                --*d->api->n_listening;
         if (why)
                 listener_log_refusal(d, peer_ucred(p), "Dropped", why);
         (void)sd_event_source_set_enabled(d->reap, SD_EVENT_ONESHOT);
@@ -132,23 +131,19 @@ static uint64_t listener_may_serve(void *userdata, const Peer *p) {
 static int listener_subscribe(void *userdata, const Peer *p, bool on) {
         Listener *d = userdata;
 
-        assert(on || d->n_subscribed > 0);
+        assert(on || *d->api->n_listening > 0);
         if (!on)
-                d->n_subscribed--;
+                --*d->api->n_listening;
         else {
                 if (!peer_is_privileged(p) &&
                     listener_count_siblings(d, p, peer_is_subscribed) >= LISTENER_SUBSCRIBED_PER_UID_MAX)
                         return -ENOBUFS;
-                d->n_subscribed++;
+                ++*d->api->n_listening;
         }
         return 0;
 }
 
 /* --- signals --- */
-
-bool listener_has_audience(const Listener *d) {
-        return d->n_subscribed > 0;
-}
 
 void listener_each(Listener *d, void (*visit)(Connection *c, void *arg), void *arg) {
         for (size_t i = 0; i < d->n_peers; i++)

@@ -25,8 +25,7 @@ int listener_new(Listener **ret, const ApiContext *api, int fd, const char *path
 Listener *listener_free(Listener *d);
 DEFINE_CLEANUP(Listener, listener_free)
 
-/* True if any peer listens to signals; and a visit of each of those. */
-bool listener_has_audience(const Listener *d) _pure_;
+/* Visits each peer that listens to signals. */
 void listener_each(Listener *d, void (*visit)(Connection *c, void *arg), void *arg);
 
 /* Drops the peers with the most unread signals, if there are too many. */

@@ -92,10 +92,11 @@ typedef struct ConditionTest {
 /* What is known of a question. */
 typedef struct Reading {
         bool is_known;
-        int64_t value;      /* in the unit of the kind */
-        int64_t whole;      /* what value is a share of: bytes of the file system …; 0 when it is of nothing */
-        usec_t at;          /* µs of CLOCK_REALTIME; when it was so */
-        const char *reason; /* why it is unknown: one sentence, borrowed; NULL when it is known */
+        int64_t value;       /* in the unit of the kind */
+        int64_t whole;       /* what value is a share of: bytes of the file system …; 0 when it is of nothing */
+        usec_t at;           /* µs of CLOCK_REALTIME; when it was so */
+        const char *reason;  /* why it is unknown: one sentence, borrowed; NULL when it is known */
+        const char *subject; /* what of a pattern's it is true of, borrowed; NULL: what the question says */
 } Reading;
 
 #define CONDITION_NEVER INT64_MAX /* of CONDITION_USEC: it does not come to that */

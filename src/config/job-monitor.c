@@ -73,7 +73,7 @@ static int parse_every(const KeyLine *k, void *field) {
         return 0;
 }
 
-static const KeySpan for_span = { 0, .endless = false }, sample_span = { USEC_PER_SEC, .endless = false };
+static const KeySpan hold_span = { 0, .endless = false }, sample_span = { USEC_PER_SEC, .endless = false };
 
 #define FIELD(name) offsetof(JobDef, monitor.name), 0
 #define VALUE(name) KEY_VALUE(JobDef, monitor.name)
@@ -81,7 +81,8 @@ static const KeySpan for_span = { 0, .endless = false }, sample_span = { USEC_PE
 const KeyRow monitor_rows[] = {
         { "Monitor", "When", wait_parse_condition, FIELD(when), .has_percentages = true, .repeatable = true },
         { "Monitor", "Clear", wait_parse_condition, FIELD(clear), .has_percentages = true, .repeatable = true },
-        { "Monitor", "ForSec", key_parse_span, VALUE(for_usec), &for_span },
+        { "Monitor", "ForSec", key_parse_span, VALUE(for_usec), &hold_span },
+        { "Monitor", "ClearForSec", key_parse_span, VALUE(clear_for), &hold_span },
         { "Monitor", "EverySec", parse_every, VALUE(every) },
         { "Monitor", "SampleSec", key_parse_span, VALUE(sample_max), &sample_span },
         { "Monitor", "OnClear", run_parse_chain, FIELD(on_clear) },

@@ -277,8 +277,9 @@ const char *condition_tell(char buf[static CONDITION_TELL_MAX], const Condition 
                 (void)snprintf(buf, CONDITION_TELL_MAX, "%s is unknown: %.*s", strempty(question),
                                (int)(n > 0 && reason[n - 1] == '.' ? n - 1 : n), reason);
         else if (test->op == CONDITION_IS)
-                (void)snprintf(buf, CONDITION_TELL_MAX, "%s: %s", strempty(question),
-                               reading_format(value, &test->question, &readings[i]));
+                (void)snprintf(buf, CONDITION_TELL_MAX, "%s: %s%s%s%s", strempty(question),
+                               reading_format(value, &test->question, &readings[i]), readings[i].subject ? " (" : "",
+                               strempty(readings[i].subject), readings[i].subject ? ")" : "");
         else
                 (void)snprintf(buf, CONDITION_TELL_MAX, "%s is %s and %s%s %s", strempty(question),
                                reading_format(value, &test->question, &readings[i]), truth == TRUTH_TRUE ? "" : "not ",

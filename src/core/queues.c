@@ -66,9 +66,8 @@ static bool admits(const LiveRun *run, GateAsker asker) {
         return gates_ask(&in, turn_now(run->manager->event).realtime).verdict == GATE_ADMIT;
 }
 
-usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause) {
+usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause, Instant now) {
         GateInput in = gate_input(m, GATE_FILES, job, job->def);
-        Instant now = turn_now(m->event);
         GateAnswer a;
 
         in.cause = cause;

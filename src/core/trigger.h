@@ -119,7 +119,7 @@ void runs_request_others(Manager *m, const Job *job, char *const *others, const 
 void runs_use_up_skip(Manager *m, Job *job);
 /* From when on the gates let a run with a payload of this cause pass, boottime; 0: now; USEC_INFINITY: when another
  * one is over, or somebody says so. */
-usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause);
+usec_t runs_allowed(const Manager *m, const Job *job, RunCause cause, Instant now);
 /* Ends what the job does for a payload of this kind, for the sake of newer ones: run_returns_payload() is true of it
  * then. What waits for a slot keeps it, and what a person asked for goes on. */
 void runs_preempt(const Trigger *t, const Job *job, const char *reason);
@@ -183,7 +183,7 @@ int condition_watch_start(ConditionWatch *w, Manager *m, const Condition *condit
 void condition_watch_stop(ConditionWatch *w); /* may not be in use */
 /* As they are in this turn, for which nothing is asked. NULL: not in use. */
 const Reading *condition_watch_readings(ConditionWatch *w);
-/* "load1 is 3.2 and not < 2", "ac-power: no", "load1 is unknown: REASON" about the test that decides, without a full
- * stop; of NULL, that nothing is known. Fills buf, returns it. */
+/* "load1 is 3.2 and not < 2", "ac-power: no", "unit *.service is failed: yes (a.service)", "load1 is unknown: REASON"
+ * about the test that decides, without a full stop; of NULL, that nothing is known. Fills buf, returns it. */
 #define CONDITION_TELL_MAX 512
 const char *condition_tell(char buf[static CONDITION_TELL_MAX], const Condition *c, const Reading *readings);

@@ -219,6 +219,7 @@ static void row_answer(TestRow *row, const Reading *r) {
         free(row->reason);
         row->reason = row->reading.reason ? alloc_string(row->reading.reason) : NULL;
         row->reading.reason = row->reason;
+        row->reading.subject = NULL; /* borrowed */
         if (!row->is_answered) {
                 row->is_answered = true;
                 t->n_unanswered--;

@@ -28,8 +28,8 @@ Color job_state_color(const char *state) {
                 const char *state;
                 Color color;
         } table[] = {
-                { "running", COLOR_GREEN }, { "invalid", COLOR_RED }, { "paused", COLOR_YELLOW },
-                { "disabled", COLOR_GREY }, { "gone", COLOR_GREY },
+                { "running", COLOR_GREEN }, { "invalid", COLOR_RED },   { "paused", COLOR_YELLOW },
+                { "raised", COLOR_YELLOW }, { "disabled", COLOR_GREY }, { "gone", COLOR_GREY },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)

@@ -368,18 +368,21 @@ static int execution_open_output(ChildExecution *x) {
 }
 
 /* What the helper would do of it, where nothing else calls for the helper. */
-static int execution_apply_environment(ChildExecution *x, const ChildSettings *settings) {
+static int execution_apply_environment(ChildExecution *x) {
+        _cleanup_(child_settings_done) ChildSettings settings = {};
         _cleanup_(strv_freep) char **ours = strv_copy(x->environment);
         int r;
 
         if (!ours)
                 return -ENOMEM;
-        r = environment_pass(&x->environment, settings->pass_environment);
+        r = child_settings_read(&settings, x->def->properties, x->def->n_properties);
         if (r >= 0)
-                r = environment_put_all(&x->environment, settings->environment);
+                r = environment_pass(&x->environment, settings.pass_environment);
+        if (r >= 0)
+                r = environment_put_all(&x->environment, settings.environment);
         if (r < 0)
                 return r;
-        environment_unset(x->environment, settings->unset_environment);
+        environment_unset(x->environment, settings.unset_environment);
         return environment_keep_ours(&x->environment, ours);
 }
 
@@ -413,12 +416,8 @@ static void execution_make_group(ChildExecution *x) {
 }
 
 static int execution_prepare(ChildExecution *x, const ExecutionRequest *request) {
-        _cleanup_(child_settings_done) ChildSettings settings = {};
         int r;
 
-        r = child_settings_read(&settings, x->def->properties, x->def->n_properties);
-        if (r < 0)
-                return r;
         child_executor_open_notify(x->executor);
         r = execution_make_list(x, request);
         if (r >= 0)
@@ -429,7 +428,7 @@ static int execution_prepare(ChildExecution *x, const ExecutionRequest *request)
                 return r;
         execution_make_group(x);
         if (!x->with_helper && x->def->n_properties > 0)
-                r = execution_apply_environment(x, &settings);
+                r = execution_apply_environment(x);
         if (r >= 0)
                 r = execution_open_output(x);
         return r < 0 ? r : child_execution_arm_timeout(x, request->timeout);

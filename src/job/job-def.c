@@ -23,7 +23,7 @@ const JobDef job_def_defaults = {
                 .catch_up_max = 100,
                 .catch_up_within = USEC_INFINITY,
         },
-        .monitor = { .sample_max = 30 * USEC_PER_SEC },
+        .monitor = { .clear_for = USEC_PER_MINUTE, .sample_max = 30 * USEC_PER_SEC },
         .wait_max = USEC_INFINITY,
 };
 

@@ -78,6 +78,7 @@ typedef struct MonitorDef {
         Condition *when;   /* NULL: the job has no monitor, and the rest means nothing */
         Condition *clear;  /* what ends it; never NULL when there is a monitor */
         usec_t for_usec;   /* µs that it must hold without a break; 0 = at once */
+        usec_t clear_for;  /* µs that it must be over without a break before it is cleared; 0 = at once */
         usec_t every;      /* µs between two requests while it is raised; 0 = only one */
         usec_t sample_max; /* µs; what nobody tells of is asked at least so often */
         char **on_clear;   /* jobs to request when it is over; NULL-terminated or NULL */

@@ -52,12 +52,12 @@ JobState job_state(const Job *j) {
                 return JOB_INVALID;
         if (!j->def->enabled)
                 return JOB_DISABLED;
-        return j->paused ? JOB_PAUSED : JOB_WAITING;
+        return j->paused ? JOB_PAUSED : j->is_raised ? JOB_RAISED : JOB_WAITING;
 }
 
 static const char *const job_state_table[] = {
-        [JOB_WAITING] = "waiting",   [JOB_QUEUED] = "queued",   [JOB_RUNNING] = "running", [JOB_PAUSED] = "paused",
-        [JOB_DISABLED] = "disabled", [JOB_INVALID] = "invalid", [JOB_GONE] = "gone",
+        [JOB_WAITING] = "waiting", [JOB_RAISED] = "raised",     [JOB_QUEUED] = "queued",   [JOB_RUNNING] = "running",
+        [JOB_PAUSED] = "paused",   [JOB_DISABLED] = "disabled", [JOB_INVALID] = "invalid", [JOB_GONE] = "gone",
 };
 DEFINE_TO_STRING(job_state, JobState)
 

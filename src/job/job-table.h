@@ -11,6 +11,7 @@
 
 typedef enum JobState {
         JOB_WAITING, /* no run is active; a trigger or a user may request one */
+        JOB_RAISED,  /* the same, and its monitor is raised */
         JOB_QUEUED,  /* a run waits */
         JOB_RUNNING,
         JOB_PAUSED,   /* triggers are refused, users are not */
@@ -41,6 +42,7 @@ typedef struct Job {
         bool gone;
         bool came_back;     /* its file did not exist while the previous daemon ran */
         bool is_overdue;    /* of core/: the alarm of ExpectSec= is raised */
+        bool is_raised;     /* of trigger/: its monitor is */
         bool on_demand;     /* an instance that was requested by name; has no file of its own */
         unsigned n_running; /* starting, running, stopping */
         unsigned n_queued;  /* waiting, queued */

@@ -7,22 +7,17 @@
 #include "ledger/ledger-internal.h"
 
 int ledger_put(Ledger *l, const char *job, const char *key, uint64_t id, const void *bytes, size_t n) {
-        if (!ledger_name_is_short(job) || !ledger_name_is_short(key))
-                return -ENAMETOOLONG;
         if (bytes && n > LEDGER_BLOB_MAX)
                 return -E2BIG;
-        return ledger_change_result(
-                l, pending_blobs_put(&l->pending.blobs, job, key, id, bytes, bytes ? n : 0, l->pending.is_bounded));
+        return ledger_change_result(l, pending_put_blob(&l->pending, job, key, id, bytes, bytes ? n : 0));
 }
 
 int ledger_forget(Ledger *l, const char *job, const char *key) {
-        if (!ledger_name_is_short(job) || !ledger_name_is_short(strempty(key)))
-                return -ENAMETOOLONG;
-        return ledger_change_result(l, pending_blobs_forget(&l->pending.blobs, job, key, l->pending.is_bounded));
+        return ledger_change_result(l, pending_forget_blobs(&l->pending, job, key));
 }
 
 typedef struct BlobWalk {
-        const PendingBlobs *pending;
+        const Pending *pending;
         BlobCursor cursor;
         int result; /* of the last visit */
         StoreBlobFunc visit;
@@ -51,8 +46,7 @@ static bool comes_before(const BlobCursor *c, const StoredBlob *stored) {
 static void walk_pending(BlobWalk *w, const StoredBlob *stored) {
         PendingBlob *b;
 
-        while (w->result == 0 && (b = pending_blobs_next(w->pending, &w->cursor)) &&
-               comes_before(&w->cursor, stored)) {
+        while (w->result == 0 && (b = pending_next_blob(w->pending, &w->cursor)) && comes_before(&w->cursor, stored)) {
                 const BlobSet *set = w->cursor.set;
 
                 w->cursor.passed = true;
@@ -66,16 +60,16 @@ static int on_stored_blob(const char *job, const char *key, uint64_t id, const v
         const StoredBlob stored = { job, key, id };
         BlobWalk *w = userdata;
 
-        if (!job || !key || pending_blobs_has(w->pending, job, key, id))
+        if (!job || !key || pending_has_blob(w->pending, job, key, id))
                 return 0;
         walk_pending(w, &stored);
         if (w->result != 0)
                 return 1;
-        if (pending_blobs_has(w->pending, job, key, id)) /* by now */
+        if (pending_has_blob(w->pending, job, key, id)) /* by now */
                 return 0;
         w->result = w->visit(job, key, id, bytes, n, w->userdata);
-        if (pending_blobs_has(w->pending, job, key, id)) /* the visit has replaced it */
-                pending_blobs_pass(w->pending, &w->cursor, job, key, id);
+        if (pending_has_blob(w->pending, job, key, id)) /* the visit has replaced it */
+                pending_pass_blob(w->pending, &w->cursor, job, key, id);
         return w->result != 0;
 }
 
@@ -84,7 +78,7 @@ int ledger_list_blobs(Ledger *l, const char *job, const char *key,
                                    void *userdata),
                       void *userdata) {
         BlobWalk w = {
-                .pending = &l->pending.blobs,
+                .pending = &l->pending,
                 .cursor = { .job = job, .key = key },
                 .visit = visit,
                 .userdata = userdata,

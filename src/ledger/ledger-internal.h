@@ -4,6 +4,7 @@
 /* The body of the ledger, shared by ledger.c (runs, transactions), stamps.c and blobs.c (its other functions) and
  * recovery.c (failures of the database). Tests that need to speed it up include it, too. */
 
+#include "ledger/ledger.h"
 #include "ledger/pending.h"
 #include "ledger/retention.h"
 #include "ledger/run-ids.h"
@@ -42,11 +43,6 @@ struct Ledger {
         usec_t suspected_monotonic;    /* when damage was met last */
         char message[LEDGER_MESSAGE_MAX];
 };
-
-/* SQLite would refuse a value that is too long in the middle of a transaction, and everything else with it. */
-static inline bool ledger_name_is_short(const char *s) {
-        return strnlen(s, LEDGER_KEY_MAX + 1) <= LEDGER_KEY_MAX;
-}
 
 /* --- ledger.c --- */
 /* Writes everything that is pending in one transaction, and keeps it if that fails. */

@@ -20,11 +20,10 @@
 #define LOCK_TRIES      50 /* half a second, at start only */
 #define LOCK_PAUSE_NSEC (10 * 1000 * 1000)
 
-/* Pages of the write-ahead log, of 4 KiB: how many are moved to the database when the daemon is idle; how many even
- * when it is busy; and, if that fails, the limit above which nothing more is written. */
+/* Pages of the write-ahead log, of 4 KiB: how many are moved to the database when the daemon is idle, and how many
+ * more even when it is busy. */
 #define CHECKPOINT_PAGES      1000
 #define CHECKPOINT_LATE_PAGES 500
-#define WAL_PAGES_MAX         32768
 
 #define RETENTION_LATE_JOBS 32 /* with enough old runs to be pruned */
 
@@ -34,12 +33,10 @@
  * before it returns, regardless of the amount. After a callback with very many changes, they are written before other
  * sources of its turn. */
 static void arm_commit(Ledger *l) {
-        bool is_much = pending_is_full(&l->pending);
-
         if (!l->commit_source || l->error < 0)
                 return;
-        (void)sd_event_source_set_priority(l->commit_source,
-                                           is_much ? SD_EVENT_PRIORITY_IMPORTANT : SD_EVENT_PRIORITY_NORMAL);
+        (void)sd_event_source_set_priority(l->commit_source, l->pending.is_full ? SD_EVENT_PRIORITY_IMPORTANT
+                                                                                : SD_EVENT_PRIORITY_NORMAL);
         (void)sd_event_source_set_enabled(l->commit_source, SD_EVENT_ONESHOT);
 }
 
@@ -107,7 +104,7 @@ static int write_alarms(Ledger *l) {
 }
 
 static int write_blobs(Ledger *l) {
-        const SortedSet *sets = &l->pending.blobs.sets;
+        const SortedSet *sets = &l->pending.blobs;
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < sets->n; i++) {
@@ -138,13 +135,10 @@ int ledger_flush(Ledger *l) {
         static const Writer writers[] = {
                 write_runs, write_stamps, write_states, write_alarms, write_blobs, write_meta
         };
-        int r = 0;
+        int r;
 
         assert(l->store);
-        if (store_n_wal_pages(l->store) >= WAL_PAGES_MAX)
-                r = store_checkpoint(l->store);
-        if (r >= 0)
-                r = store_begin(l->store);
+        r = store_begin(l->store);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(writers); i++)
                 r = writers[i](l);
         if (r >= 0)
@@ -343,24 +337,17 @@ int ledger_add(Ledger *l, RunRecord *record) {
                 reserve_ids(l);
         assert(l->ids.next > 0);
         record->id = l->ids.next;
-        r = pending_put_run(&l->pending, record, /* is_new= */ true);
-        if (r < 0)
-                return r;
-        l->ids.next++;
-        arm_commit(l);
-        return 0;
+        r = ledger_change_result(l, pending_put_run(&l->pending, record, /* is_new= */ true));
+        if (r >= 0)
+                l->ids.next++;
+        return r;
 }
 
 int ledger_update(Ledger *l, const RunRecord *record) {
-        int r;
-
         assert(record->job && record->state < _RUN_STATE_MAX && record->result < _RUN_RESULT_MAX);
-        r = pending_put_run(&l->pending, record, /* is_new= */ false);
-        if (r < 0)
-                return r;
-        run_ids_at_least(&l->ids, record->id + 1); /* it may come from elsewhere */
-        arm_commit(l);
-        return 0;
+        if (record->id >= l->ids.next) /* it comes from elsewhere */
+                run_ids_at_least(&l->ids, record->id + 1);
+        return ledger_change_result(l, pending_put_run(&l->pending, record, /* is_new= */ false));
 }
 
 /* --- runs: reading --- */

@@ -14,16 +14,10 @@
 
 #include <systemd/sd-event.h>
 
-#include "job/run.h"
+#include "ledger/records.h"
 
-#define LEDGER_FILE        "ledger.db"
-#define LEDGER_RUNS_MAX    10000  /* runs kept while the database cannot be written; finished ones are dropped first */
-#define LEDGER_STAMPS_MAX  100000 /* stamps, job states and alarms kept in this way, each */
-#define LEDGER_KEY_MAX     4096   /* bytes in the key of a stamp or an alarm */
-#define LEDGER_TEXT_MAX    4096   /* bytes kept of a reason or status text; the rest is cut off */
-#define LEDGER_PAYLOAD_MAX 8192   /* the same of a payload */
-#define LEDGER_SCAN_MAX    5000   /* rows that one ledger_query() passes over */
-#define LEDGER_CLOCK_SKEW  1000   /* runs that may be in the wrong order of time after a clock was set */
+#define LEDGER_FILE     "ledger.db"
+#define LEDGER_SCAN_MAX 5000 /* rows that one ledger_query() passes over */
 
 typedef struct Ledger Ledger;
 
@@ -71,17 +65,6 @@ int ledger_update(Ledger *l, const RunRecord *record);
 /* Belongs to the ledger, valid until the next ledger_get(); NULL if not remembered. */
 const RunRecord *ledger_get(Ledger *l, uint64_t id);
 
-/* What to show; all zero except limit means everything. */
-typedef struct LedgerFilter {
-        const char *job;  /* NULL = all */
-        uint32_t results; /* bits 1 << RunResult, 0 = all */
-        uint32_t causes;  /* bits 1 << RunCause, 0 = all */
-        usec_t since;     /* requested at or after; 0 = from the first */
-        usec_t until;     /* requested at or before; 0 = to the last */
-        uint64_t before;  /* ids below this one, 0 = all */
-        unsigned limit;   /* at most so many */
-} LedgerFilter;
-
 /* Visits runs, highest id first. A visit that returns nonzero ends the walk; its value is returned. At most
  * LEDGER_SCAN_MAX rows are examined, to bound the time: ret_next (may be NULL) is then the value of "before" to
  * continue with, and 0 when the limit or the end was reached. A record is valid during its visit, which may write to
@@ -117,12 +100,6 @@ int ledger_list_stamps(Ledger *l, const char *job,
 
 /* --- what people said about a job --- */
 
-typedef struct LedgerJobState {
-        bool paused;
-        usec_t pause_until; /* 0 = none, USEC_INFINITY = for good */
-        unsigned skip;      /* occurrences still to be skipped */
-} LedgerJobState;
-
 /* In the transaction of this turn. A state of zeros is deleted. The name "" is available for what concerns all jobs.
  * -ENOMEM, -ENAMETOOLONG, -ENOBUFS. */
 int ledger_set_job_state(Ledger *l, const char *job, const LedgerJobState *state);
@@ -131,15 +108,6 @@ int ledger_set_job_state(Ledger *l, const char *job, const LedgerJobState *state
 int ledger_get_job_state(Ledger *l, const char *job, LedgerJobState *ret);
 
 /* --- alarms, and conditions that hold --- */
-
-typedef struct LedgerAlarm {
-        const char *job;
-        const char *key;  /* "slow", "expect", "unknown" */
-        usec_t since;     /* since when the condition holds; 0 = it does not: the alarm is deleted */
-        usec_t raised;    /* when the alarm was raised; 0 = not yet */
-        uint64_t run;     /* that it is about, or 0 */
-        const char *text; /* a message, or NULL */
-} LedgerAlarm;
 
 /* In the transaction of this turn; replaces an alarm with the same job and key. text is truncated like a reason.
  * -ENOMEM, -ENAMETOOLONG, -ENOBUFS. */
@@ -151,9 +119,6 @@ int ledger_list_alarms(Ledger *l, const char *job, int (*visit)(const LedgerAlar
                        void *userdata);
 
 /* --- bytes that are kept for a job: what a run was given, what a watch has seen --- */
-
-#define LEDGER_BLOB_MAX    (256U << 20) /* bytes in one */
-#define LEDGER_BLOBS_BYTES (64U << 20)  /* of all together, kept in memory while the database cannot be written */
 
 /* In the transaction of this turn; replaces the bytes with the same job, key and id. bytes NULL: they are deleted.
  * -ENOMEM, -ENAMETOOLONG, -E2BIG. While the database cannot be written -ENOBUFS: above LEDGER_BLOBS_BYTES nothing more
@@ -186,13 +151,6 @@ int ledger_forget_job(Ledger *l, const char *job);
 int ledger_next_kept_job(Ledger *l, const char *after, char **ret);
 
 /* --- retention --- */
-
-#define LEDGER_KEEP_DEFAULT      1000U
-#define LEDGER_KEEP_USEC_DEFAULT (90 * USEC_PER_DAY)
-#define LEDGER_KEEP_ALL          UINT32_MAX
-
-/* Changes *keep and *keep_usec for a job with its own values. */
-typedef void (*LedgerRetentionFunc)(const char *job, unsigned *keep, usec_t *keep_usec, void *userdata);
 
 /* How much history is kept: the newest keep finished runs of a job (LEDGER_KEEP_ALL = no limit), and none that ended
  * more than keep_usec ago (USEC_INFINITY = no limit). of_job may be NULL; it is called from the loop. Pruning takes

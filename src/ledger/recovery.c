@@ -143,19 +143,18 @@ static int rescue_alarm(const LedgerAlarm *alarm, void *userdata) {
         return 0;
 }
 
-/* As much as may be kept: most of it is written again if it is missing. */
 static int rescue_blob(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
         Rescue *rescue = userdata;
-        PendingBlobs *blobs = &rescue->pending->blobs;
 
-        if (job && key && !pending_blobs_has(blobs, job, key, id))
-                (void)pending_blobs_put(blobs, job, key, id, bytes, n, /* is_bounded= */ true);
+        if (job && key && !pending_has_blob(rescue->pending, job, key, id))
+                (void)pending_put_blob(rescue->pending, job, key, id, bytes, n);
         return 0;
 }
 
 /* As far as each goes. */
 static void rescue_what_can_be_read(Ledger *l, usec_t now) {
         Rescue rescue = { .pending = &l->pending, .now = now };
+        bool was_bounded = l->pending.is_bounded;
 
         if (!l->store)
                 return;
@@ -165,8 +164,10 @@ static void rescue_what_can_be_read(Ledger *l, usec_t now) {
         (void)store_list_stamps(l->store, NULL, rescue_stamp, &rescue);
         (void)store_list_job_states(l->store, rescue_state, &rescue);
         (void)store_list_alarms(l->store, NULL, rescue_alarm, &rescue);
+        l->pending.is_bounded = true; /* most blobs are written again if they are missing */
         if (store_list_blobs(l->store, NULL, NULL, rescue_blob, &rescue) < 0)
                 (void)store_list_blobs_backwards(l->store, rescue_blob, &rescue);
+        l->pending.is_bounded = was_bounded;
 }
 
 static void say_replaced(const Ledger *l, const char *name) {
@@ -178,7 +179,7 @@ static void say_replaced(const Ledger *l, const char *name) {
                 "%zu unfinished runs, %zu stamps of triggers, %zu states of jobs, %zu alarms and %zu KiB of data of "
                 "jobs were saved.",
                 l->path, name, l->pending.runs.n, l->pending.stamps.n, l->pending.states.n, l->pending.alarms.n,
-                l->pending.blobs.n_bytes >> 10);
+                l->pending.blob_bytes >> 10);
 }
 
 /* 0: there is a new database with everything that was saved. */

@@ -7,7 +7,7 @@
 
 #include "ledger/retention.h"
 
-#include "util/text-copy.h"
+#include "util/array.h"
 
 #define JOBS_PER_STEP     8
 #define ROWS_PER_STEP     128
@@ -15,15 +15,11 @@
 #define SWEEP_INTERVAL    USEC_PER_HOUR
 #define SLACK_DENOMINATOR 16 /* part of keep by which it may be exceeded for a while */
 
-typedef struct NotedJob {
-        const char *name;
+struct NotedJob {
+        char *name;
         unsigned n_ended;
         bool is_due;
-} NotedJob;
-
-static int compare_jobs(const void *a, const void *b) {
-        return strcmp(((const NotedJob *)a)->name, ((const NotedJob *)b)->name);
-}
+};
 
 static void begin_sweep(Retention *r) {
         r->swept = mfree(r->swept);
@@ -31,15 +27,13 @@ static void begin_sweep(Retention *r) {
 }
 
 void retention_init(Retention *r) {
-        *r = (Retention){
-                .keep = LEDGER_KEEP_DEFAULT,
-                .keep_usec = LEDGER_KEEP_USEC_DEFAULT,
-                .jobs = { .compare = compare_jobs, .free_item = free },
-        };
+        *r = (Retention){ .keep = LEDGER_KEEP_DEFAULT, .keep_usec = LEDGER_KEEP_USEC_DEFAULT };
 }
 
 void retention_done(Retention *r) {
-        sorted_set_clear(&r->jobs);
+        for (size_t i = 0; i < r->n_jobs; i++)
+                free(r->jobs[i].name);
+        r->jobs = mfree(r->jobs);
         r->swept = mfree(r->swept);
 }
 
@@ -59,16 +53,17 @@ static void limits_of_job(const Retention *r, const char *job, unsigned *ret_kee
 }
 
 static NotedJob *note_job(Retention *r, const char *name) {
-        static const size_t texts[] = { offsetof(NotedJob, name) };
-        const NotedJob noted = { .name = name };
-        NotedJob *j = sorted_set_get(&r->jobs, &noted);
+        size_t i = BISECT(r->n_jobs, k, strcmp(r->jobs[k].name, name) < 0);
+        _cleanup_free_ char *copy = NULL;
+        NotedJob *j;
 
-        if (j || r->jobs.n >= JOBS_NOTED_MAX)
-                return j;
-        j = COPY_WITH_TEXTS(&noted, texts);
-        if (!j || sorted_set_insert(&r->jobs, j) >= 0)
-                return j;
-        return mfree(j);
+        if (i < r->n_jobs && streq(r->jobs[i].name, name))
+                return &r->jobs[i];
+        copy = r->n_jobs < JOBS_NOTED_MAX ? strdup(name) : NULL;
+        j = copy ? ARRAY_INSERT(r->jobs, r->n_jobs, i) : NULL;
+        if (j)
+                *j = (NotedJob){ .name = TAKE_PTR(copy) };
+        return j;
 }
 
 void retention_note(Retention *r, const char *job) {
@@ -100,12 +95,13 @@ static int prune_due_job(Retention *r, Store *s, unsigned max, usec_t now_realti
         size_t i = 0;
         int n;
 
-        assert(r->n_due > 0 && r->n_due <= r->jobs.n);
-        while (!((const NotedJob *)r->jobs.items[i])->is_due)
+        assert(r->n_due > 0 && r->n_due <= r->n_jobs);
+        while (!r->jobs[i].is_due)
                 i++;
-        n = prune_job(r, s, ((const NotedJob *)r->jobs.items[i])->name, max, now_realtime);
+        n = prune_job(r, s, r->jobs[i].name, max, now_realtime);
         if (n >= 0 && n < (int)max) {
-                sorted_set_remove_at(&r->jobs, i);
+                free(r->jobs[i].name);
+                ARRAY_REMOVE(r->jobs, r->n_jobs, i);
                 r->n_due--;
         }
         return n;

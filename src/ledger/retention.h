@@ -3,8 +3,9 @@
 
 /* Finds history that is too old, and deletes it in small steps. */
 
-#include "ledger/sorted-set.h"
 #include "ledger/store.h"
+
+typedef struct NotedJob NotedJob;
 
 typedef struct Retention {
         unsigned keep;
@@ -12,8 +13,9 @@ typedef struct Retention {
         LedgerRetentionFunc of_job;
         void *userdata;
 
-        SortedSet jobs; /* with runs that ended since they were last looked at */
-        size_t n_due;   /* of them, those worth a look */
+        NotedJob *jobs; /* with runs that ended since they were last looked at, by name */
+        size_t n_jobs;
+        size_t n_due; /* of them, those worth a look */
 
         bool sweeping; /* through all jobs */
         char *swept;   /* the last job that was looked at */

@@ -19,8 +19,6 @@ static int read_result(Ledger *l, int r) {
 /* --- stamps --- */
 
 int ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t usec) {
-        if (!ledger_name_is_short(job) || !ledger_name_is_short(key))
-                return -ENAMETOOLONG;
         return ledger_change_result(l, pending_put_stamp(&l->pending, job, key, usec, /* forget= */ false));
 }
 
@@ -59,18 +57,11 @@ static int on_stored_stamp(const char *job, const char *key, usec_t usec, void *
 }
 
 static void walk_pending_stamps(StampWalk *w, const char *job) {
-        const SortedSet *stamps = &w->pending->stamps;
-        size_t i = sorted_set_position(stamps, &(PendingStamp){ .job = strempty(job), .key = "" });
+        const PendingStamp *m = NULL;
 
-        while (w->result == 0 && i < stamps->n) {
-                const PendingStamp *m = stamps->items[i];
-
-                if (job && !streq(job, m->job))
-                        return;
+        while (w->result == 0 && (m = pending_next_stamp(w->pending, job, m)))
                 if (!m->forget)
                         w->result = w->visit(m->job, m->key, m->usec, w->userdata);
-                i = sorted_set_position(stamps, m) + 1;
-        }
 }
 
 int ledger_list_stamps(Ledger *l, const char *job,
@@ -86,8 +77,6 @@ int ledger_list_stamps(Ledger *l, const char *job,
 /* --- job states --- */
 
 int ledger_set_job_state(Ledger *l, const char *job, const LedgerJobState *state) {
-        if (!ledger_name_is_short(job))
-                return -ENAMETOOLONG;
         return ledger_change_result(l, pending_put_state(&l->pending, job, state));
 }
 
@@ -109,8 +98,6 @@ int ledger_get_job_state(Ledger *l, const char *job, LedgerJobState *ret) {
 /* --- alarms --- */
 
 int ledger_set_alarm(Ledger *l, const LedgerAlarm *alarm) {
-        if (!ledger_name_is_short(alarm->job) || !ledger_name_is_short(alarm->key))
-                return -ENAMETOOLONG;
         return ledger_change_result(l, pending_put_alarm(&l->pending, alarm));
 }
 
@@ -130,21 +117,18 @@ static int on_stored_alarm(const LedgerAlarm *alarm, void *userdata) {
         return w->result != 0;
 }
 
+/* Visits copies: if the visit replaces an alarm, the pending one is freed. */
 static void walk_pending_alarms(AlarmWalk *w, const char *job) {
-        const SortedSet *alarms = &w->pending->alarms;
-        size_t i = sorted_set_position(alarms, &(LedgerAlarm){ .job = strempty(job), .key = "" });
+        _cleanup_free_ LedgerAlarm *a = NULL;
+        const LedgerAlarm *next;
 
-        while (w->result == 0 && i < alarms->n) {
-                /* A copy: if the visit replaces this alarm, the pending one is freed. */
-                _cleanup_free_ LedgerAlarm *a = pending_alarm_copy(alarms->items[i]);
-
+        while (w->result == 0 && (next = pending_next_alarm(w->pending, job, a))) {
+                free(a);
+                a = pending_alarm_copy(next);
                 if (!a)
                         w->result = -ENOMEM;
-                if (!a || (job && !streq(job, a->job)))
-                        return;
-                if (a->since > 0)
+                else if (a->since > 0)
                         w->result = w->visit(a, w->userdata);
-                i = sorted_set_position(alarms, a) + 1;
         }
 }
 

@@ -4,9 +4,10 @@
  * on its way to the pages. */
 
 #include "ledger/store-internal.h"
+#include "ledger/store.h"
 
 int store_put_blob(Store *s, const char *job, const char *key, uint64_t id, const void *bytes, size_t n) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_PUT_BLOB];
+        sqlite3_stmt *statement = s->statements[STATEMENT_PUT_BLOB];
 
         bind_text(statement, 1, job);
         bind_text(statement, 2, key);
@@ -16,7 +17,7 @@ int store_put_blob(Store *s, const char *job, const char *key, uint64_t id, cons
 }
 
 int store_forget_blob(Store *s, const char *job, const char *key, uint64_t id) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_FORGET_BLOB];
+        sqlite3_stmt *statement = s->statements[STATEMENT_FORGET_BLOB];
 
         bind_text(statement, 1, job);
         bind_text(statement, 2, key);

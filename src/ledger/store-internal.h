@@ -5,7 +5,9 @@
 
 #include <sqlite3.h>
 
-#include "ledger/store.h"
+#include "ledger/records.h"
+
+typedef struct Store Store;
 
 typedef enum Statement {
         STATEMENT_BEGIN,
@@ -65,22 +67,13 @@ int sqlite_to_errno(sqlite3 *db, int code);
 int sqlite_exec(sqlite3 *db, const char *sql);
 
 /* Resets a statement at the end of its scope, so that no lock and no borrowed string is left. */
-static inline void statement_resetp(sqlite3_stmt **s) {
-        if (!*s) /* of a damaged database */
-                return;
-        (void)sqlite3_reset(*s);
-        (void)sqlite3_clear_bindings(*s);
-}
+void statement_resetp(sqlite3_stmt **s);
 #define _cleanup_reset_ _cleanup_(statement_resetp)
 
 /* A string that outlives the statement's next reset. */
 static inline void bind_text(sqlite3_stmt *s, int i, const char *text) {
         (void)sqlite3_bind_text(s, i, text, -1, SQLITE_STATIC);
 }
-
-/* How much is kept of a text of users and programs: at most LEDGER_TEXT_MAX bytes, without an incomplete UTF-8
- * character at the end. If the text is not UTF-8, all of these bytes. */
-int text_length(const char *text);
 
 /* For "job >= ?1 AND job <= ?2"; NULL: all jobs. */
 void bind_jobs(sqlite3_stmt *s, const char *job);
@@ -91,7 +84,7 @@ static inline const char *column_text(sqlite3_stmt *s, int i) {
 
 /* One row, or none: 0, -ENOENT, or another error. */
 int store_step_row(Store *s, sqlite3_stmt *statement);
-/* No row is expected. */
+/* No row is expected; resets the statement. */
 int store_step_done(Store *s, sqlite3_stmt *statement);
 
 /* Runs a statement of one or two texts that returns no row. */
@@ -100,5 +93,9 @@ int store_change(Store *s, Statement i, const char *text, const char *other);
 /* The text that a statement of one text returns, for free(): -ENOENT without a row, or when it is NULL. */
 int store_get_text(Store *s, Statement i, const char *text, char **ret);
 
-/* The SQL of the statements of store-runs.c that is made from its table of columns, for free(). */
+/* --- store-runs.c --- */
+/* The SQL of the statements there that is made from its table of columns, for free(). */
 char *run_statement_sql(Statement i);
+/* How much is kept of a text of users and programs: at most LEDGER_TEXT_MAX bytes, without an incomplete UTF-8
+ * character at the end. If the text is not UTF-8, all of these bytes. */
+int text_length(const char *text);

@@ -8,6 +8,9 @@
 
 #include "job/job-def.h"
 #include "ledger/store-internal.h"
+#include "ledger/store.h"
+
+#define UTF8_BYTES_MAX 4 /* of one character */
 
 typedef enum ColumnType {
         COLUMN_U64,
@@ -151,6 +154,17 @@ static void bind_id128(sqlite3_stmt *s, int i, sd_id128_t id) {
                 (void)sqlite3_bind_text(s, i, sd_id128_to_string(id, text), -1, SQLITE_TRANSIENT);
 }
 
+int text_length(const char *text) {
+        size_t n = strnlen(text, LEDGER_TEXT_MAX + 1);
+
+        if (n <= LEDGER_TEXT_MAX)
+                return (int)n;
+        for (n = LEDGER_TEXT_MAX; n > LEDGER_TEXT_MAX - UTF8_BYTES_MAX; n--)
+                if ((text[n] & 0xc0) != 0x80)
+                        return (int)n;
+        return LEDGER_TEXT_MAX;
+}
+
 /* What is not bound is NULL. SQLite returns the bytes of a text unchanged, valid or not. */
 static void bind_column(sqlite3_stmt *s, int i, const Column *c, const RunRecord *r) {
         const void *p = (const char *)r + c->offset;
@@ -272,7 +286,7 @@ static sqlite3_int64 bound_id(uint64_t id) {
 /* --- one run --- */
 
 int store_put_run(Store *s, const RunRecord *record, bool this_boot) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_PUT_RUN];
+        sqlite3_stmt *statement = s->statements[STATEMENT_PUT_RUN];
 
         for (size_t i = 0; i < ELEMENTSOF(columns); i++)
                 bind_column(statement, (int)i + 1, &columns[i], record);
@@ -518,7 +532,7 @@ static int delete_runs(Store *s, const sqlite3_int64 *ids, unsigned n) {
         int r = 0;
 
         for (unsigned i = 0; r >= 0 && i < n; i++) {
-                _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_DELETE_RUN];
+                sqlite3_stmt *statement = s->statements[STATEMENT_DELETE_RUN];
 
                 (void)sqlite3_bind_int64(statement, 1, ids[i]);
                 r = store_step_done(s, statement);

@@ -3,11 +3,12 @@
 /* The small tables: stamps of triggers, states of jobs, alarms, and metadata of the ledger. */
 
 #include "ledger/store-internal.h"
+#include "ledger/store.h"
 
 /* --- stamps --- */
 
 int store_set_stamp(Store *s, const char *job, const char *key, usec_t usec) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_SET_STAMP];
+        sqlite3_stmt *statement = s->statements[STATEMENT_SET_STAMP];
 
         bind_text(statement, 1, job);
         bind_text(statement, 2, key);
@@ -49,7 +50,7 @@ int store_list_stamps(Store *s, const char *job,
 /* --- job states --- */
 
 int store_set_job_state(Store *s, const char *job, const LedgerJobState *state) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_SET_STATE];
+        sqlite3_stmt *statement = s->statements[STATEMENT_SET_STATE];
 
         if (!state->paused && state->pause_until == 0 && state->skip == 0)
                 return store_change(s, STATEMENT_FORGET_STATE, job, NULL);
@@ -98,7 +99,7 @@ int store_list_job_states(Store *s, int (*visit)(const char *job, const LedgerJo
 /* --- alarms --- */
 
 int store_set_alarm(Store *s, const LedgerAlarm *alarm) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[STATEMENT_SET_ALARM];
+        sqlite3_stmt *statement = s->statements[STATEMENT_SET_ALARM];
 
         if (alarm->since == 0)
                 return store_change(s, STATEMENT_FORGET_ALARM, alarm->job, alarm->key);

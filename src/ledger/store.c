@@ -12,13 +12,14 @@
 
 #include "ledger/schema.h"
 #include "ledger/store-internal.h"
+#include "ledger/store.h"
 #include "util/log.h"
 
 #define CACHE_KIB        "2000"    /* how much the memory of the daemon grows by this, at most */
 #define PAGES_MAX        "1048576" /* of 4 KiB: 4 GiB, above which the disk counts as full */
-#define CHECK_ALL_PAGES  8192      /* above 32 MiB the blobs and the runs are not read through at start */
-#define CHECK_PERIOD_OPS 1000      /* SQLite instructions between two checks of the clock */
-#define UTF8_BYTES_MAX   4         /* of one character */
+#define WAL_PAGES_MAX    32768 /* of 4 KiB: with a longer write-ahead log that cannot be moved nothing is written */
+#define CHECK_ALL_PAGES  8192  /* above 32 MiB the blobs and the runs are not read through at start */
+#define CHECK_PERIOD_OPS 1000  /* SQLite instructions between two checks of the clock */
 #define ROW_BYTES_MAX    ((int)LEDGER_BLOB_MAX + (1 << 20))
 
 static const char *const statement_sql[_STATEMENT_MAX] = {
@@ -133,6 +134,13 @@ int sqlite_exec(sqlite3 *db, const char *sql) {
         return sqlite_to_errno(db, code);
 }
 
+void statement_resetp(sqlite3_stmt **s) {
+        if (!*s) /* of a damaged database */
+                return;
+        (void)sqlite3_reset(*s);
+        (void)sqlite3_clear_bindings(*s);
+}
+
 int store_step_row(Store *s, sqlite3_stmt *statement) {
         int code = sqlite3_step(statement);
 
@@ -142,11 +150,14 @@ int store_step_row(Store *s, sqlite3_stmt *statement) {
 }
 
 int store_step_done(Store *s, sqlite3_stmt *statement) {
-        return store_error(s, sqlite3_step(statement));
+        int r = store_error(s, sqlite3_step(statement));
+
+        statement_resetp(&statement);
+        return r;
 }
 
 int store_change(Store *s, Statement i, const char *text, const char *other) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[i];
+        sqlite3_stmt *statement = s->statements[i];
 
         bind_text(statement, 1, text);
         if (other)
@@ -172,17 +183,6 @@ int store_get_text(Store *s, Statement i, const char *text, char **ret) {
 
 /* --- values --- */
 
-int text_length(const char *text) {
-        size_t n = strnlen(text, LEDGER_TEXT_MAX + 1);
-
-        if (n <= LEDGER_TEXT_MAX)
-                return (int)n;
-        for (n = LEDGER_TEXT_MAX; n > LEDGER_TEXT_MAX - UTF8_BYTES_MAX; n--)
-                if ((text[n] & 0xc0) != 0x80)
-                        return (int)n;
-        return LEDGER_TEXT_MAX;
-}
-
 /* From this job to this job; NULL: from the first one to the last, because in SQLite's order a blob comes after every
  * text. */
 void bind_jobs(sqlite3_stmt *s, const char *job) {
@@ -195,23 +195,19 @@ void bind_jobs(sqlite3_stmt *s, const char *job) {
 
 /* --- transactions --- */
 
-static int store_run_statement(Store *s, Statement i) {
-        _cleanup_reset_ sqlite3_stmt *statement = s->statements[i];
-
-        return store_step_done(s, statement);
-}
-
 int store_begin(Store *s) {
-        return store_run_statement(s, STATEMENT_BEGIN);
+        int r = s->n_wal_pages >= WAL_PAGES_MAX ? store_checkpoint(s) : 0;
+
+        return r < 0 ? r : store_step_done(s, s->statements[STATEMENT_BEGIN]);
 }
 
 int store_commit(Store *s) {
-        return store_run_statement(s, STATEMENT_COMMIT);
+        return store_step_done(s, s->statements[STATEMENT_COMMIT]);
 }
 
 void store_rollback(Store *s) {
         if (!sqlite3_get_autocommit(s->db))
-                (void)store_run_statement(s, STATEMENT_ROLLBACK);
+                (void)store_step_done(s, s->statements[STATEMENT_ROLLBACK]);
 }
 
 static int on_wal(void *userdata, sqlite3 *db, const char *name, int n_pages) {

@@ -8,7 +8,7 @@
  * follows an error within a transaction. */
 
 #include "util/boot-id.h"
-#include "ledger/ledger.h"
+#include "ledger/records.h"
 
 typedef struct Store Store;
 
@@ -23,7 +23,7 @@ int store_check(Store *s, usec_t limit);
 /* is_damaged: leave the files unchanged, for inspection. */
 Store *store_close(Store *s, bool is_damaged);
 
-int store_begin(Store *s);
+int store_begin(Store *s); /* first makes room in the write-ahead log, if it has become too long */
 int store_commit(Store *s);
 void store_rollback(Store *s);
 

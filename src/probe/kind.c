@@ -70,6 +70,7 @@ static bool reading_is_same(const Reading *a, const Reading *b) {
 static void reading_done(Reading *r) {
         if (r->reason != no_memory)
                 free((char *)r->reason);
+        free((char *)r->subject);
         *r = (Reading){};
 }
 
@@ -77,6 +78,7 @@ static void reading_copy(Reading *ret, const Reading *r) {
         Reading copy = *r;
 
         copy.reason = copy.is_known ? NULL : strdup(strempty(r->reason)) ?: no_memory;
+        copy.subject = r->subject ? strdup(r->subject) : NULL; /* without memory for it, it is only less precise */
         reading_done(ret);
         *ret = copy;
 }
@@ -109,11 +111,13 @@ static void probe_show(Probe *p, const Reading *r) {
         ProbeUse *use;
         bool is_same = reading_is_same(&p->reading, r);
 
-        if (is_same) { /* there is no need to copy its reason */
+        if (is_same && streq_ptr(p->reading.subject, r->subject)) { /* there is no need to copy its texts */
                 p->reading.at = r->at;
                 return;
         }
         reading_copy(&p->reading, r);
+        if (is_same)
+                return;
         TAILQ_FOREACH(use, &p->uses, uses)
                 use_add_news(use);
 }

@@ -57,7 +57,7 @@ struct Probe {
         usec_t pace;   /* the same: with is_event, it is sampled nevertheless, and always after this time; or 0 */
 
         /* The rest is for kind.c and probe.c. */
-        Reading reading; /* its reason is our own copy */
+        Reading reading; /* its texts are our own copies */
         Reading held;    /* what is to follow a reading that lasted for a moment only */
         bool is_held, is_asked, looks_again, has_looked, has_sample;
         unsigned turns_shown, n_uses, n_untold; /* uses that have not been told of the reading */
@@ -99,7 +99,7 @@ int probe_unknown_errno(Probe *p, Reading *ret, int error, const char *format, .
 int probe_known(Reading *ret, int64_t value);
 int probe_known_share(Reading *ret, int64_t value, int64_t whole);
 
-/* The answer to a look() that returned PROBE_LATER, or a change. r and its reason are copied; r->at is set if it is 0.
+/* The answer to a look() that returned PROBE_LATER, or a change. r and its texts are copied; r->at is set if it is 0.
  * Who asks is told of it later, from the loop. */
 void probe_report(Probe *p, const Reading *r);
 /* It was so for a moment, and is no more. Who asks is told of it as of a reading of its own, at least two turns before

@@ -62,6 +62,7 @@ struct Inquiry {
 
 struct Outside {
         sd_event *event;
+        char *path;     /* of the program */
         int program_fd; /* O_PATH: one version as long as we live; or a negative errno */
         char program[sizeof("/proc/self/fd/") + 11];
         char **environment;
@@ -450,7 +451,7 @@ static int inquiry_start(Inquiry *i) {
                         worker_give_up(w);
         }
         if (r < 0) {
-                reading = unknown(o, "Cannot execute vakt-probe: %s.", strerror(-r));
+                reading = unknown(o, "Cannot execute %s: %s.", o->path, strerror(-r));
                 inquiry_finish(i, &reading);
         }
         return 0;
@@ -560,11 +561,11 @@ static int set_environment(Outside *o) {
 }
 
 static int open_program(Outside *o, const char *program_dir) {
-        _cleanup_free_ char *path = NULL;
-
-        if (asprintf(&path, "%s/vakt-probe", program_dir) < 0)
+        if (asprintf(&o->path, "%s/vakt-probe", program_dir) < 0) {
+                o->path = NULL;
                 return -ENOMEM;
-        o->program_fd = open(path, O_PATH | O_CLOEXEC);
+        }
+        o->program_fd = open(o->path, O_PATH | O_CLOEXEC);
         if (o->program_fd < 0)
                 o->program_fd = -errno;
         (void)snprintf(o->program, sizeof(o->program), "/proc/self/fd/%d", o->program_fd);
@@ -615,6 +616,7 @@ Outside *outside_free(Outside *o) {
         sd_event_source_disable_unref(o->timer);
         sd_event_unref(o->event);
         safe_close(o->program_fd);
+        free(o->path);
         strv_free(o->environment);
         free(o->reason);
         return mfree(o);

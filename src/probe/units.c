@@ -22,7 +22,8 @@
 #include "systemd/unit-facts.h"
 #include "systemd/unit-name.h"
 
-#define GRACE (5 * USEC_PER_SEC) /* without a manager that replies */
+#define GRACE    (5 * USEC_PER_SEC) /* without a manager that replies */
+#define TOLD_MAX 16                 /* failures in a row of which more signals may come */
 
 static const char no_manager[] = "The service manager does not answer.";
 
@@ -45,6 +46,8 @@ typedef struct Units {
         sd_bus_slot *call;
         char half_unit[UNIT_NAME_MAX + 1]; /* of the first half of a change */
         UnitFacts half;
+        sd_id128_t told[TOLD_MAX]; /* invocations that have failed */
+        unsigned next_told;
 } Units;
 
 static void ask_next(Units *u);
@@ -59,19 +62,22 @@ static bool state_is(const Probe *p, UnitActive active) {
         return active != UNIT_UNKNOWN && unit_active_from_string(aspect) == active;
 }
 
-static void report_truth(Probe *p, bool value) {
-        Reading r;
+/* unit: the one that it is true of. */
+static Reading reading_of(const UnitWatch *w, bool value, const char *unit) {
+        return (Reading){ .is_known = true, .value = value, .subject = value && w->is_glob ? unit : NULL };
+}
 
-        (void)probe_known(&r, value);
-        probe_report(p, &r);
+static void report_truth(UnitWatch *w, bool value, const char *unit) {
+        Reading r = reading_of(w, value, unit);
+
+        probe_report(w->probe, &r);
 }
 
 /* Even if the next signal comes in the same moment, it is told that a unit has failed. */
-static void report_moment(Probe *p) {
-        Reading r;
+static void report_moment(UnitWatch *w, const char *unit) {
+        Reading r = reading_of(w, true, unit);
 
-        (void)probe_known(&r, true);
-        probe_report_moment(p, &r);
+        probe_report_moment(w->probe, &r);
 }
 
 static bool watches_failures(const UnitWatch *w) {
@@ -130,7 +136,7 @@ static void answer_unit(UnitWatch *w, bool is_loaded, UnitActive active) {
 
 static int read_units(UnitWatch *w, sd_bus_message *m) {
         UnitActive active;
-        const char *id;
+        const char *id = NULL;
         bool is_loaded;
         int r;
 
@@ -141,7 +147,7 @@ static int read_units(UnitWatch *w, sd_bus_message *m) {
         if (r < 0)
                 return r;
         if (w->is_glob) {
-                report_truth(w->probe, r > 0);
+                report_truth(w, r > 0, id);
                 return 0;
         }
         if (r == 0) {
@@ -239,23 +245,34 @@ static bool has_failed_for_a_moment(const UnitFacts *f) {
         return is_restarted && f->result[0] != '\0' && !streq(f->result, "success");
 }
 
-static void watch_told(Units *u, UnitWatch *w, const UnitFacts *f) {
+/* The manager sends several signals of one failure while it waits to restart the unit: the first one is told. */
+static bool is_new_failure(Units *u, const UnitFacts *f) {
+        if (f->active != UNIT_FAILED && !has_failed_for_a_moment(f))
+                return false;
+        for (size_t i = 0; i < TOLD_MAX; i++)
+                if (!sd_id128_is_null(f->invocation) && sd_id128_equal(u->told[i], f->invocation))
+                        return false;
+        u->told[u->next_told++ % TOLD_MAX] = f->invocation;
+        return true;
+}
+
+static void watch_told(Units *u, UnitWatch *w, const char *unit, const UnitFacts *f, bool has_failed) {
         bool is_true = state_is(w->probe, f->active);
 
         w->is_missing = false;
-        if (watches_failures(w) && (is_true || has_failed_for_a_moment(f)))
-                report_moment(w->probe);
+        if (watches_failures(w) && has_failed)
+                report_moment(w, unit);
         if (w->is_glob && !is_true)
                 ask(u, w); /* another one may be in the state */
         else
-                report_truth(w->probe, is_true);
+                report_truth(w, is_true, unit);
 }
 
 /* The change of a unit in two signals, of which only the first one tells the result, and the second one the state. */
 static void on_properties_changed(void *userdata, const char *unit, bool is_last, sd_bus_message *m) {
         Units *u = userdata;
         UnitWatch *w, *next;
-        bool is_wanted = false;
+        bool is_wanted = false, has_failed;
 
         TAILQ_FOREACH(w, &u->watches, watches)
                 is_wanted = is_wanted || watch_is_about(w, unit);
@@ -268,10 +285,11 @@ static void on_properties_changed(void *userdata, const char *unit, bool is_last
         }
         if (unit_facts_read(&u->half, m) < 0 || !is_last)
                 return;
+        has_failed = is_new_failure(u, &u->half);
         for (w = TAILQ_FIRST(&u->watches); w; w = next) {
                 next = TAILQ_NEXT(w, watches);
                 if (watch_is_about(w, unit))
-                        watch_told(u, w, &u->half);
+                        watch_told(u, w, unit, &u->half, has_failed);
         }
         u->half_unit[0] = '\0';
 }
@@ -286,7 +304,7 @@ static void on_unit_removed(void *userdata, const char *unit) {
                         if (w->is_glob)
                                 ask(u, w);
                         else if (!w->is_missing)
-                                report_truth(w->probe, state_is(w->probe, UNIT_INACTIVE));
+                                report_truth(w, state_is(w->probe, UNIT_INACTIVE), unit);
                 }
 }
 

@@ -4,6 +4,9 @@
  * was true before it became unknown and is true after it is taken to have been true all the time. So a restart, a
  * reload and a probe that fails for a while are one and the same thing, and cost a monitor nothing of ForSec=.
  *
+ * What is over is raised still until it has been over for ClearForSec=. So what comes back sooner, such as a service
+ * that fails and is restarted again and again, is counted and leads to nothing more: it is the same alarm.
+ *
  * There are two marks, and between them nothing happens: While When= is true nobody looks at Clear=, so that a pair of
  * conditions that are both true raises once, and does not raise and clear in turn. While it is unknown neither: a part
  * of it that has no reading yet may be the one that raised it.
@@ -40,6 +43,20 @@ const char *monitor_state_to_string(const MonitorState *s, Truth when) {
         return when == TRUTH_UNKNOWN ? "unknown" : monitor_phase_to_string(s->phase);
 }
 
+static bool is_over(const MonitorInput *in) {
+        return in->when == TRUTH_FALSE && in->clear == TRUTH_TRUE;
+}
+
+/* What was over before it became unknown and is over after it has been over all the time. */
+static void follow(MonitorState *s, const MonitorInput *in) {
+        if (in->when == TRUTH_TRUE && s->phase == MONITOR_OK)
+                s->holds_since = in->now;
+        if (in->when == TRUTH_TRUE || (in->when == TRUTH_FALSE && in->clear == TRUTH_FALSE))
+                s->over_since = 0;
+        else if (is_over(in) && s->phase == MONITOR_RAISED && s->over_since == 0)
+                s->over_since = in->now;
+}
+
 static MonitorPhase next_phase(const MonitorState *s, const MonitorInput *in) {
         switch (s->phase) {
         case MONITOR_OK:
@@ -50,7 +67,7 @@ static MonitorPhase next_phase(const MonitorState *s, const MonitorInput *in) {
                         return MONITOR_OK;
                 return in->now >= usec_add(s->holds_since, in->for_usec) ? MONITOR_RAISED : MONITOR_PENDING;
         case MONITOR_RAISED:
-                return in->when == TRUTH_FALSE && in->clear == TRUTH_TRUE ? MONITOR_OK : MONITOR_RAISED;
+                return is_over(in) && in->now >= usec_add(s->over_since, in->clear_for) ? MONITOR_OK : MONITOR_RAISED;
         case _MONITOR_PHASE_MAX:
                 break;
         }
@@ -62,7 +79,7 @@ static void change_phase(MonitorState *s, MonitorPhase phase, usec_t now) {
                 return;
         assert(transitions[s->phase][phase]);
         s->phase = phase;
-        s->raised_since = 0;
+        s->raised_since = s->over_since = 0;
         s->count = 0;
         s->was_false = false;
         if (phase == MONITOR_OK)
@@ -87,7 +104,7 @@ static usec_t ask_at(const MonitorState *s, const MonitorInput *in) {
                 return USEC_INFINITY;
         if (s->asked == 0)
                 return 0;
-        return in->every > 0 ? usec_add(s->asked, in->every) : USEC_INFINITY;
+        return in->every > 0 && s->over_since == 0 ? usec_add(s->asked, in->every) : USEC_INFINITY;
 }
 
 static usec_t report_at(const MonitorState *s, const MonitorInput *in) {
@@ -130,13 +147,14 @@ unsigned monitor_step(MonitorState *s, const MonitorInput *in, usec_t *ret_next)
         unsigned actions;
 
         assert(in->now > 0);
-        if (in->when == TRUTH_TRUE && s->phase == MONITOR_OK)
-                s->holds_since = in->now;
+        follow(s, in);
         count(s, in->when);
         change_phase(s, next_phase(s, in), in->now);
         actions = ask(s, in) | report(s, in);
         *ret_next = MIN(ask_at(s, in), report_at(s, in));
         if (s->phase == MONITOR_PENDING && in->when == TRUTH_TRUE)
                 *ret_next = MIN(*ret_next, usec_add(s->holds_since, in->for_usec));
+        if (s->phase == MONITOR_RAISED && is_over(in))
+                *ret_next = MIN(*ret_next, usec_add(s->over_since, in->clear_for));
         return actions;
 }

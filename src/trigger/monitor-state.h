@@ -17,7 +17,7 @@
 typedef enum MonitorPhase {
         MONITOR_OK,
         MONITOR_PENDING, /* When= is true, but not for ForSec= yet */
-        MONITOR_RAISED,  /* until Clear= is true, and When= false */
+        MONITOR_RAISED,  /* until Clear= has been true, and When= false, for ClearForSec= */
         _MONITOR_PHASE_MAX,
 } MonitorPhase;
 
@@ -34,8 +34,9 @@ typedef struct MonitorState {
         MonitorPhase phase;
         usec_t holds_since; /* When= is true, since; not in MONITOR_OK */
         usec_t raised_since;
-        usec_t asked; /* for a run, the last time. 0 in MONITOR_RAISED: one is still to be asked for; not 0 in
-                         MONITOR_OK: OnClear= is still to be */
+        usec_t asked;      /* for a run, the last time. 0 in MONITOR_RAISED: one is still to be asked for; not 0 in
+                              MONITOR_OK: OnClear= is still to be */
+        usec_t over_since; /* in MONITOR_RAISED: When= is false and Clear= true, since; or 0 */
         usec_t unknown_since;
         uint64_t count;           /* in MONITOR_RAISED: how often When= has become true */
         bool was_false;           /* in MONITOR_RAISED: it is, or was before it became unknown */
@@ -46,9 +47,10 @@ typedef struct MonitorInput {
         Truth when;
         Truth clear; /* Clear=; without that, not When= */
         usec_t now;
-        usec_t for_usec; /* ForSec= */
-        usec_t every;    /* EverySec=; 0: not again */
-        bool may_act;    /* the job is not paused, and the daemon neither begins nor ends */
+        usec_t for_usec;  /* ForSec= */
+        usec_t clear_for; /* ClearForSec= */
+        usec_t every;     /* EverySec=; 0: not again */
+        bool may_act;     /* the job is not paused, and the daemon neither begins nor ends */
 } MonitorInput;
 
 /* Takes the state on to what it is now. Returns what is to be done; *ret_next: when to call again, should nothing

@@ -9,6 +9,7 @@
  *     "monitor-when"      not a time: a hash of When=, of which all this is; of another one it counts for nothing
  *     "monitor-holds"     since when that is true: pending or raised
  *     "monitor-raised"    since when it is raised
+ *     "monitor-over"      since when that is over, but not for ClearForSec= yet
  *     "monitor-asked"     when a run was asked for last; of one that is not raised: OnClear= is still to be asked for
  *     "monitor-count"     not a time: how often it became true while it was raised
  *     "monitor-unknown"   since when it has been unknown, once there is an alarm about that
@@ -99,6 +100,7 @@ static const struct {
 } times[] = {
         { "monitor-holds", offsetof(MonitorState, holds_since) },
         { "monitor-raised", offsetof(MonitorState, raised_since) },
+        { "monitor-over", offsetof(MonitorState, over_since) },
         { "monitor-asked", offsetof(MonitorState, asked) },
         { "monitor-unknown", offsetof(MonitorState, unknown_since) },
 };
@@ -193,6 +195,7 @@ static int read_state(const JobMonitor *jm, MonitorState *ret, uint64_t *ret_has
                         *time_at(ret, i) = from_realtime(jm, *time_at(ret, i));
         }
         ret->is_unknown_reported = ret->unknown_since > 0;
+        ret->was_false = ret->over_since > 0;
         ret->phase = ret->raised_since > 0 ? MONITOR_RAISED : ret->holds_since > 0 ? MONITOR_PENDING : MONITOR_OK;
         return r;
 }
@@ -263,7 +266,8 @@ static int payload_fill(MonitorPayload *p, const JobMonitor *jm) {
                 r = strv_extendf(&p->variables, "VAKT_LIMIT=%s",
                                  test->op == CONDITION_IS ? "" : limit_format(limit, test));
         if (r >= 0)
-                r = strv_extendf(&p->variables, "VAKT_SUBJECT=%s", strempty(test->question.subject));
+                r = strv_extendf(&p->variables, "VAKT_SUBJECT=%s",
+                                 strempty(readings[i].subject ?: test->question.subject));
         if (r >= 0)
                 r = strv_extendf(&p->variables, "VAKT_COUNT=%" PRIu64, jm->state.count);
         if (r >= 0)
@@ -342,16 +346,24 @@ static void report_unknown(const JobMonitor *jm) {
         job_set_unknown(jm->trigger->base.manager, jm->job, to_realtime(jm, jm->state.unknown_since), message);
 }
 
-static void log_phase(const JobMonitor *jm, MonitorPhase before) {
+/* How often it has become true, when that is more than once. */
+#define TIMES_TEXT_MAX 48
+static const char *tell_times(char buf[static TIMES_TEXT_MAX], uint64_t count) {
+        (void)snprintf(buf, TIMES_TEXT_MAX, count > 1 ? ", true %" PRIu64 " times" : "", count);
+        return buf;
+}
+
+static void log_phase(const JobMonitor *jm, const MonitorState *before) {
         const Condition *condition = jm->state.phase == MONITOR_OK ? jm->def->monitor.clear : jm->def->monitor.when;
         ConditionWatch *w = jm->state.phase == MONITOR_OK ? &jm->clear->base : &jm->when->base;
         LogContext c = { .job = jm->job->name };
-        char text[CONDITION_TELL_MAX];
+        char text[CONDITION_TELL_MAX], often[TIMES_TEXT_MAX];
 
-        if (before == MONITOR_RAISED || jm->state.phase == MONITOR_RAISED)
-                log_message(LOG_NOTICE, &c, "Its monitor is %s: %s.",
+        if (before->phase == MONITOR_RAISED || jm->state.phase == MONITOR_RAISED)
+                log_message(LOG_NOTICE, &c, "Its monitor is %s: %s%s.",
                             jm->state.phase == MONITOR_RAISED ? "raised" : "cleared",
-                            condition_tell(text, condition, condition_watch_readings(w)));
+                            condition_tell(text, condition, condition_watch_readings(w)),
+                            tell_times(often, before->count));
 }
 
 static void wait_until(JobMonitor *jm, usec_t at) {
@@ -366,6 +378,7 @@ static bool waits_for_ledger(const JobMonitor *jm) {
 static void announce(JobMonitor *jm, bool is_other) {
         const char *shown = monitor_state_to_string(&jm->state, jm->when->base.truth);
 
+        jm->job->is_raised = jm->state.phase == MONITOR_RAISED;
         if (is_other || !jm->shown || !streq(shown, jm->shown))
                 manager_job_changed(jm->trigger->base.manager, jm->job);
         jm->shown = shown;
@@ -380,6 +393,7 @@ static void look(JobMonitor *jm) {
                 .clear = jm->clear->base.truth,
                 .now = clock_now(jm),
                 .for_usec = d->for_usec,
+                .clear_for = d->clear_for,
                 .every = d->every,
         };
         MonitorState before;
@@ -392,7 +406,7 @@ static void look(JobMonitor *jm) {
         before = jm->state;
         actions = monitor_step(&jm->state, &in, &next);
         if (jm->state.phase != before.phase)
-                log_phase(jm, before.phase);
+                log_phase(jm, &before);
         if (actions & MONITOR_ASK && ask(jm) < 0) {
                 jm->state.asked = jm->state.raised_since > before.raised_since ? 0 : before.asked;
                 next = in.now + AGAIN_USEC;
@@ -491,6 +505,7 @@ static JobMonitor *monitor_free(JobMonitor *jm) {
                 return NULL;
         deadline_set(jm->trigger->base.manager, &jm->deadline, USEC_INFINITY);
         trigger_set(&jm->trigger->base, jm->job, NULL);
+        jm->job->is_raised = false;
         watch_free(jm->when);
         watch_free(jm->clear);
         job_def_unref(jm->def);
@@ -634,13 +649,27 @@ static void monitors_done(Trigger *t) {
 
 /* --- for people --- */
 
-#define TEXT_MAX 1024
+#define TEXT_MAX          1024
+#define CLEARING_TEXT_MAX (SPAN_TEXT_MAX + 64)
 
-/* "disk-free /var is 9.3% (1.2G) and < 10%, since Sun 2026-11-29 22:00:00 UTC" */
+/* What a monitor that is raised waits for, when its condition is false. */
+static const char *tell_clearing(char buf[static CLEARING_TEXT_MAX], const JobMonitor *jm) {
+        char span[SPAN_TEXT_MAX];
+
+        buf[0] = '\0';
+        if (jm->state.phase != MONITOR_RAISED || jm->when->base.truth != TRUTH_FALSE)
+                return buf;
+        if (jm->state.over_since == 0)
+                return ", until Clear= is true";
+        (void)snprintf(buf, CLEARING_TEXT_MAX, ", until it has been over for %s (ClearForSec=)",
+                       span_format(span, jm->job->def->monitor.clear_for, USEC_PER_MSEC));
+        return buf;
+}
+
+/* "disk-free /var is 9.3% (1.2G) and < 10%; raised since Sun 2026-11-29 22:00:00 UTC, true 3 times" */
 static const char *tell_state(char buf[static TEXT_MAX], const JobMonitor *jm) {
-        bool is_clearing = jm->state.phase == MONITOR_RAISED && jm->when->base.truth == TRUTH_FALSE;
         const Reading *readings = condition_watch_readings(&jm->when->base);
-        char text[CONDITION_TELL_MAX], at[TIMESTAMP_TEXT_MAX];
+        char text[CONDITION_TELL_MAX], at[TIMESTAMP_TEXT_MAX], often[TIMES_TEXT_MAX], clearing[CLEARING_TEXT_MAX];
         usec_t since = jm->state.phase == MONITOR_RAISED ? jm->state.raised_since : jm->state.holds_since;
 
         if (jm->when->error < 0)
@@ -650,11 +679,11 @@ static const char *tell_state(char buf[static TEXT_MAX], const JobMonitor *jm) {
         if (since == 0)
                 (void)snprintf(buf, TEXT_MAX, "%s", text);
         else
-                (void)snprintf(buf, TEXT_MAX, "%s; %s since %s%s", text,
+                (void)snprintf(buf, TEXT_MAX, "%s; %s since %s%s%s", text,
                                jm->state.phase == MONITOR_RAISED ? "raised" : "true",
                                timestamp_format(at, to_realtime(jm, since), zone_cache_local(jm->trigger->base.zones),
                                                 TIMESTAMP_PRETTY),
-                               is_clearing ? ", until Clear= is true" : "");
+                               tell_times(often, jm->state.count), tell_clearing(clearing, jm));
         return buf;
 }
 

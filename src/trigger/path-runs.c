@@ -33,7 +33,7 @@ static bool is_spool(const JobDef *def) {
 
 /* 1: a run was accepted, which has the paths now; 0: it was refused, on somebody's wish; negative errno: it cannot be
  * for now. */
-static int request_run(JobPaths *p, RunPaths **paths) {
+static int request_run(JobPaths *p, RunPaths **paths, usec_t now) {
         Manager *m = p->trigger->base.manager;
         RunPayload *payload = &(*paths)->base;
         _cleanup_free_ char *text = run_paths_text(*paths);
@@ -52,7 +52,7 @@ static int request_run(JobPaths *p, RunPaths **paths) {
                 runs_use_up_skip(m, p->job);
                 return 0;
         }
-        p->not_before = usec_add(paths_now(p), AGAIN_USEC);
+        p->not_before = usec_add(now, AGAIN_USEC);
         log_message(LOG_ERR, &c, "Files changed, but no run could be requested (%s); trying again.",
                     r < 0 ? strerror(-r) : "it was refused");
         return r < 0 ? r : -EAGAIN;
@@ -167,15 +167,15 @@ static void recheck_conditions(const JobPaths *p) {
                         watch_recheck(p->watches[i].watch);
 }
 
-static int run_batch(JobPaths *p, BatchRun *files) {
+static int run_batch(JobPaths *p, BatchRun *files, usec_t now) {
         _cleanup_(run_paths_freep) RunPaths *rp = NULL;
         int r;
 
         r = paths_of_batch(&rp, p, files, path_def_gives_one(p->job->def->path_trigger));
         if (r >= 0 && rp->n > 0)
-                r = request_run(p, &rp);
+                r = request_run(p, &rp, now);
         if (r <= 0)
-                batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, paths_now(p));
+                batch_done(p->batch, files, r == 0 ? BATCH_FORGET : BATCH_AGAIN, now);
         if (r == 0)
                 recheck_conditions(p); /* one that holds on has nothing to report by itself */
         return r < 0 ? r : 1;
@@ -189,13 +189,13 @@ static int take(JobPaths *p, usec_t now) {
 
         if (!is_spool(p->job->def)) {
                 r = batch_take(p->batch, now, &files);
-                return r <= 0 ? r : run_batch(p, files);
+                return r <= 0 ? r : run_batch(p, files, now);
         }
         r = spools_take(p, now, &item);
         if (r <= 0 || !item)
                 return r;
         assert(item->spool && item->n == 1);
-        r = request_run(p, &item);
+        r = request_run(p, &item, now);
         if (r == 0) /* somebody has asked to skip it: it is not deleted for that */
                 spools_give_up(p, item);
         else if (r < 0)
@@ -308,7 +308,8 @@ static void report_limit(JobPaths *p, usec_t now) {
 
 void path_runs_pump(JobPaths *p) {
         Manager *m = p->trigger->base.manager;
-        usec_t now = paths_now(p), due, allowed = 0, next;
+        Instant clocks = turn_now(p->trigger->base.event);
+        usec_t now = clocks.boottime, due, allowed = 0, next;
         const JobDef *def = p->job->def;
         unsigned n = 0;
         int r = 0;
@@ -320,8 +321,8 @@ void path_runs_pump(JobPaths *p) {
                 runs_preempt(&p->trigger->base, p->job,
                              "It was replaced by a run for files that changed meanwhile (Overlap=replace).");
         while ((due = is_spool(def) && spools_have_ready(p) ? 0 : batch_next(p->batch, now)) == 0 &&
-               (allowed = MAX(p->not_before, runs_allowed(m, p->job, RUN_CAUSE_PATH))) <= now && n < RUNS_PER_TURN &&
-               (r = take(p, now)) > 0)
+               (allowed = MAX(p->not_before, runs_allowed(m, p->job, RUN_CAUSE_PATH, clocks))) <= now &&
+               n < RUNS_PER_TURN && (r = take(p, now)) > 0)
                 n++;
         if (r < 0)
                 allowed = p->not_before = MAX(p->not_before, usec_add(now, AGAIN_USEC));
@@ -359,7 +360,7 @@ void path_runs_adopt(JobPaths *p, const LiveRun *run) {
 
 /* What was never begun, was ended so that newer files are dealt with, too, or was cut off with the machine, is not
  * dealt with. */
-static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run, RunPaths *rp) {
+static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run, RunPaths *rp, usec_t now) {
         const RunRecord *record = run_record(run);
         RunResult result = record->result;
         bool dealt_with = !run_returns_payload(run) && result != RUN_RESULT_SKIPPED && result != RUN_RESULT_LOST &&
@@ -368,10 +369,10 @@ static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run, RunPaths 
 
         assert(!rp->spool);
         if (p && rp->batch)
-                batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN, paths_now(p));
+                batch_done(p->batch, rp->batch, dealt_with ? BATCH_FORGET : BATCH_AGAIN, now);
         else if (p && !dealt_with) /* they were not in the batch */
                 for (const char *path = rp->list; path < end; path += strlen(path) + 1)
-                        (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, paths_now(p));
+                        (void)batch_add(p->batch, path, strlen(path), NULL, WATCH_CLOSE, now);
         if (!dealt_with) {
                 /* The run is forgotten in this turn, and the batch is written some time later: in between they stand
                  * by themselves. */
@@ -387,19 +388,22 @@ static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run, RunPaths 
 bool path_runs_ended(Trigger *base, LiveRun *run) {
         PathTrigger *t = (PathTrigger *)base;
         JobPaths *p = trigger_get(base, run_job(run));
+        usec_t now = turn_now(base->event).boottime;
         RunPaths *rp = run_paths(t, run);
         bool is_kept = false;
 
         if (rp && rp->spool)
                 is_kept = spools_run_ended(t, run);
         else if (rp)
-                end_batch(t, p, run, rp);
+                end_batch(t, p, run, rp, now);
         if (!p || manager_is_stopping(base->manager))
                 return is_kept;
         if (run_returns_payload(run) && run_record(run)->result == RUN_RESULT_START_FAILED)
-                p->not_before = usec_add(paths_now(p), SHORT_USEC);
+                p->not_before = usec_add(now, SHORT_USEC);
         recheck_conditions(p);
-        paths_mark_dirty(p, paths_now(p));
-        paths_mark_ready(p);
+        paths_mark_dirty(p, now);
+        /* Else there is nothing to ask for, and nothing was held back. */
+        if (batch_n_waiting(p->batch) > 0 || p->is_held || p->was_limited || is_spool(p->def))
+                paths_mark_ready(p);
         return is_kept;
 }

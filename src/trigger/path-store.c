@@ -156,11 +156,11 @@ static int pack_waiting(const BatchView *v, void *userdata) {
         return packing->failed;
 }
 
-static int save_waiting(JobPaths *p) {
+static int save_waiting(JobPaths *p, usec_t now) {
         Packing packing = {};
         int r;
 
-        r = batch_visit(p->batch, paths_now(p), pack_waiting, &packing);
+        r = batch_visit(p->batch, now, pack_waiting, &packing);
         if (r == 0 && packing.blob.n > LEDGER_BLOB_MAX)
                 r = -E2BIG;
         if (r == 0 && p->has_waiting)
@@ -210,7 +210,7 @@ void path_store_load_waiting(JobPaths *p) {
         r = ledger_list_blobs(p->trigger->base.ledger, p->job->name, KEY_WAITING, on_waiting, p);
         p->is_unread = r < 0;
         if (r >= 0 && p->has_waiting)
-                r = save_waiting(p);
+                r = save_waiting(p, paths_now(p));
         if (r < 0)
                 log_message(LOG_WARNING, &c, "Cannot read from the ledger which files wait for a run: %s.",
                             strerror(-r));
@@ -260,14 +260,14 @@ static bool can_save(const JobPaths *p, bool all) {
 
 /* First the files that wait: without them, what the watches know would make them old news. So would it those that
  * could not be kept in mind, and a later start has to find them. */
-static int save(JobPaths *p, bool all) {
+static int save(JobPaths *p, bool all, usec_t now) {
         int r;
 
         if (p->is_unread) {
                 path_store_load_waiting(p);
                 paths_mark_ready(p);
         }
-        r = p->is_unread ? -EAGAIN : save_waiting(p);
+        r = p->is_unread ? -EAGAIN : save_waiting(p, now);
         if (r < 0 || p->has_lost)
                 return r;
         return save_watches(p, all ? 0 : ROWS_PER_TURN);
@@ -282,7 +282,7 @@ void path_store_save(JobPaths *p, bool all) {
                 return;
         p->is_dirty = false;
         if (can_save(p, all))
-                r = save(p, all);
+                r = save(p, all, now);
         took = turn_spent(event) - began;
         p->save_not_before = r < 0 ? now + BROKEN_SAVE_USEC : took <= CHEAP_SAVE_USEC ? now : now + SAVE_SHARE * took;
         deadline_set(p->trigger->base.manager, &p->saving, USEC_INFINITY);

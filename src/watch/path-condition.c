@@ -80,7 +80,7 @@ static int path_condition_look_into(PathCondition *c, int fd) {
         int r;
 
         c->directory.notify = on_directory_event;
-        if (event_queue_subscribe(watcher_queue(c->watch->watcher), &c->directory, fd,
+        if (event_queue_subscribe(c->watch->watcher->queue, &c->directory, fd,
                                   IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR) < 0)
                 c->blind = true;
         (void)file_system_traits(fd, &traits);
@@ -176,10 +176,10 @@ int path_condition_new(PathCondition **ret, Watch *watch) {
         c->watch = watch;
         c->look_due = true;
         subscriber_init(&c->directory);
-        r = path_chain_new(&c->chain, watcher_queue(watch->watcher), watch->def.path,
+        r = path_chain_new(&c->chain, watch->watcher->queue, watch->def.path,
                            watch->def.kind == WATCH_PATH_EXISTS_GLOB, watch_follows_all(watch), on_chain_changed, c);
         if (r >= 0)
-                r = event_add_timer(watcher_event(watch->watcher), &c->timer, "watch-condition", CLOCK_MONOTONIC,
+                r = event_add_timer(watch->watcher->event, &c->timer, "watch-condition", CLOCK_MONOTONIC,
                                     USEC_PER_MSEC, on_condition_timer, c);
         if (r < 0) {
                 (void)path_condition_free(c);
@@ -192,7 +192,7 @@ int path_condition_new(PathCondition **ret, Watch *watch) {
 PathCondition *path_condition_free(PathCondition *c) {
         if (!c)
                 return NULL;
-        event_queue_unsubscribe(watcher_queue(c->watch->watcher), &c->directory);
+        event_queue_unsubscribe(c->watch->watcher->queue, &c->directory);
         (void)sd_event_source_disable_unref(c->timer);
         (void)path_chain_free(c->chain);
         path_text_done(&c->found);

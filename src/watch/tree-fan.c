@@ -36,7 +36,7 @@ static int tree_start_fan(Tree *t, int fd) {
                 return r;
         }
         fan_queue_ask_again(t->fan);
-        t->base_time = usec_sub(t->now_realtime, BASE_LINE_MARGIN);
+        t->base_time = usec_sub(t->watch->watcher->now_realtime, BASE_LINE_MARGIN);
         return 0;
 }
 

@@ -222,7 +222,7 @@ void tree_lose(Tree *t, Directory *f, Entry *e, uint32_t mask) {
         if (mask & IN_MOVED_FROM) {
                 if (t->n_departed >= DEPARTED_MAX)
                         tree_give_up(t, TAILQ_FIRST(&t->departed));
-                d->deadline = usec_add(t->now_monotonic, WATCH_MOVE_WINDOW);
+                d->deadline = usec_add(t->watch->watcher->now_monotonic, WATCH_MOVE_WINDOW);
                 TAILQ_INSERT_TAIL(&t->departed, d, order);
                 t->n_departed++;
                 tree_arm_timer(t);

@@ -69,7 +69,7 @@ void tree_set_directory_flag(Tree *t, Directory *f, uint32_t flag, bool on) {
         if (count)
                 *count += on ? 1 : (size_t)-1;
         if (on && flag != DIRECTORY_COVERED && t->poll_at == USEC_INFINITY)
-                t->poll_at = usec_add(t->now_monotonic, t->poll_interval);
+                t->poll_at = usec_add(t->watch->watcher->now_monotonic, t->poll_interval);
 }
 
 /* --- beginning --- */

@@ -368,12 +368,13 @@ void tree_mount_changed(Tree *t, const char *path) {
 
 static int on_tree_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Tree *t = userdata;
+        usec_t now = now_clock(CLOCK_MONOTONIC);
 
-        t->now_monotonic = now_clock(CLOCK_MONOTONIC);
-        tree_expire_departed(t, t->now_monotonic);
-        if (t->poll_at <= t->now_monotonic) {
+        t->watch->watcher->now_monotonic = now;
+        tree_expire_departed(t, now);
+        if (t->poll_at <= now) {
                 t->poll_at = USEC_INFINITY;
-                t->poll_began = t->now_monotonic;
+                t->poll_began = now;
                 t->resolve_due = true;
                 tree_poll(t);
         }
@@ -397,19 +398,20 @@ void tree_arm_timer(Tree *t) {
 /* The longer it takes the rarer it is done. */
 static void tree_plan_poll(Tree *t) {
         const WatchDef *def = &t->watch->def;
-        usec_t took = t->poll_began > 0 ? usec_sub(t->now_monotonic, t->poll_began) : 0;
+        usec_t now = t->watch->watcher->now_monotonic;
+        usec_t took = t->poll_began > 0 ? usec_sub(now, t->poll_began) : 0;
 
         if (t->poll_at != USEC_INFINITY)
                 return;
         if (t->fan_error < 0) {
-                t->poll_at = usec_add(t->now_monotonic, def->poll_max);
+                t->poll_at = usec_add(now, def->poll_max);
                 return;
         }
         if (t->n_polled == 0 && t->n_unreadable == 0 && t->n_look_once == 0 && !path_chain_is_blind(t->chain))
                 return;
         t->poll_interval = MAX(def->poll_min, took * POLL_SHARE);
         t->poll_interval = MIN(t->poll_interval, def->poll_max);
-        t->poll_at = usec_add(t->now_monotonic, t->poll_interval);
+        t->poll_at = usec_add(now, t->poll_interval);
 }
 
 /* --- work --- */
@@ -438,11 +440,6 @@ static WatchState tree_state(const Tree *t) {
             t->hold != TREE_FREE)
                 return WATCH_DEGRADED;
         return WATCH_ACTIVE;
-}
-
-void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic) {
-        t->now_realtime = now_realtime;
-        t->now_monotonic = now_monotonic;
 }
 
 bool tree_work(Tree *t) {

@@ -140,7 +140,6 @@ struct Tree {
 
         int root_fd, open_fd; /* open during one turn */
         const Directory *open_directory;
-        usec_t now_realtime, now_monotonic; /* of this turn */
 
         usec_t poll_at, poll_began, poll_interval; /* CLOCK_MONOTONIC; USEC_INFINITY = not */
         sd_event_source *timer;
@@ -173,9 +172,8 @@ void tree_retire(Tree *t);
 bool tree_work_retired(Tree *t);
 Tree *tree_free(Tree *t); /* at once, whatever is left */
 
-/* One bounded piece of work; false when there is nothing to do. Between tree_begin() and tree_rest(). */
+/* One bounded piece of work; false when there is nothing to do. Before tree_rest(). */
 bool tree_work(Tree *t);
-void tree_begin(Tree *t, usec_t now_realtime, usec_t now_monotonic);
 void tree_rest(Tree *t);
 
 /* Does what is found go unreported, as what was there before? */

@@ -1,14 +1,30 @@
 #pragma once
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a Watch is made of; of this directory of src/ only. */
+/* What a Watcher and its Watches are made of; of this directory of src/ only. */
 
 #include "fs/identity.h"
+#include "fs/mount-table.h"
 #include "watch/path-condition.h"
 #include "watch/event-queue.h"
 #include "watch/fan-queue.h"
 #include "watch/tree.h"
 #include "watch/watcher.h"
+
+TAILQ_HEAD(WatchList, Watch);
+
+struct Watcher {
+        sd_event *event;
+        EventQueue *queue;
+        FanQueue *fan; /* while there are trees that need it */
+        unsigned n_fan_users;
+        MountTable *mounts;
+        sd_event_source *queue_source, *fan_source, *work_source, *mounts_source;
+        struct WatchList watches, work;
+        TAILQ_HEAD(, Tree) retired;
+        bool overflowed, fan_overflowed;
+        usec_t now_realtime, now_monotonic; /* of this turn of the loop */
+};
 
 struct Watch {
         Watcher *watcher;
@@ -27,9 +43,6 @@ static inline bool watch_is_condition(const Watch *w) {
         return w->def.kind == WATCH_PATH_EXISTS || w->def.kind == WATCH_PATH_EXISTS_GLOB ||
                w->def.kind == WATCH_DIRECTORY_NOT_EMPTY;
 }
-
-EventQueue *watcher_queue(Watcher *w) _pure_;
-sd_event *watcher_event(Watcher *w) _pure_;
 
 /* The queue of fanotify, made for the first who takes it and there until the last has dropped it. Negative errno of
  * fan_queue_new(). */

@@ -14,7 +14,6 @@
 #include "util/steps.h"
 #include "util/string-table.h"
 #include "util/turn.h"
-#include "fs/mount-table.h"
 #include "watch/watcher-internal.h"
 
 #define WORK_SLICE  (4 * USEC_PER_MSEC)
@@ -29,21 +28,6 @@
         "there are so many names to search for %s that each scan gives up before the end: move files " \
         "away, or use a narrower pattern"
 #define DRAIN_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 20)
-
-TAILQ_HEAD(WatchList, Watch);
-
-struct Watcher {
-        sd_event *event;
-        EventQueue *queue;
-        FanQueue *fan; /* while there are trees that need it */
-        unsigned n_fan_users;
-        MountTable *mounts;
-        sd_event_source *queue_source, *fan_source, *work_source, *mounts_source;
-        struct WatchList watches, work;
-        TAILQ_HEAD(, Tree) retired;
-        bool overflowed, fan_overflowed;
-        usec_t now_realtime, now_monotonic; /* of this turn */
-};
 
 static const char *const kind_table[_WATCH_KIND_MAX] = {
         [WATCH_PATH_EXISTS] = "PathExists",
@@ -103,8 +87,6 @@ void watch_wake(Watch *w) {
         if (!w->queued) {
                 w->queued = true;
                 TAILQ_INSERT_TAIL(&watcher->work, w, work);
-                if (w->tree)
-                        tree_begin(w->tree, watcher->now_realtime, watcher->now_monotonic);
         }
         (void)sd_event_source_set_enabled(watcher->work_source, SD_EVENT_ON);
 }
@@ -122,13 +104,8 @@ static void watch_unqueue(Watch *w) {
 }
 
 static void watcher_read_clocks(Watcher *w) {
-        Watch *watch;
-
         w->now_realtime = now_realtime();
         w->now_monotonic = now_clock(CLOCK_MONOTONIC);
-        TAILQ_FOREACH(watch, &w->work, work)
-                if (watch->tree)
-                        tree_begin(watch->tree, w->now_realtime, w->now_monotonic);
 }
 
 /* What fanotify has lost concerns only those who use it. */
@@ -449,14 +426,6 @@ Watcher *watcher_free(Watcher *w) {
         (void)event_queue_free(w->queue);
         (void)sd_event_unref(w->event);
         return mfree(w);
-}
-
-EventQueue *watcher_queue(Watcher *w) {
-        return w->queue;
-}
-
-sd_event *watcher_event(Watcher *w) {
-        return w->event;
 }
 
 static WatchCounters tree_counters(const Tree *t) {

@@ -46,6 +46,7 @@ disk_jobs() { # [LINE]
 When=disk-free $DISK < 20%
 Clear=disk-free $DISK > 50%
 SampleSec=1s
+ClearForSec=0
 OnClear=fine
 ${1-}
 [Run]
@@ -138,6 +139,7 @@ test_a_unit_fails() {
         job unit <<'END'
 [Monitor]
 When=unit doomed-*.service is failed
+ClearForSec=1s
 OnClear=fine
 [Run]
 Shell=echo "$VAKT_SUBJECT" >>/run/ran-unit
@@ -148,7 +150,7 @@ END
         within 20 is_in_state unit ok
         systemd-run --unit=doomed-1 false
         within 20 has_run unit 1
-        same 'doomed-*.service' "$(cat /run/ran-unit)"
+        same doomed-1.service "$(cat /run/ran-unit)"
         systemctl restart vaktd
         within 20 is_in_state unit raised
         systemctl reset-failed doomed-1
@@ -162,6 +164,31 @@ END
         within 20 eval '[ "$(ran unit)" -ge 2 ]'
         within 20 is_in_state unit ok
         systemctl stop doomed-2
+}
+
+# One alarm, which counts, and is over once; the run sees what failed first.
+test_a_unit_fails_twenty_times() {
+        job unit <<'END'
+[Monitor]
+When=unit doomed-*.service is failed
+ClearForSec=5s
+OnClear=fine
+[Run]
+Shell=echo "$VAKT_COUNT" >>/run/ran-unit
+END
+        rm -f /run/ran-* /run/failures
+        disk_jobs
+        systemctl start vaktd
+        within 20 is_in_state unit ok
+        systemd-run --unit=doomed-3 -p Restart=on-failure -p RestartSec=100ms -p StartLimitIntervalSec=0 \
+                sh -c 'echo x >>/run/failures; [ "$(wc -l </run/failures)" -gt 20 ] && exec sleep infinity; exit 1'
+        within 30 eval '[ "$(wc -l </run/failures)" = 21 ]'
+        vaktctl status unit | shows -E 'raised since .*, true ([2-9]|1[0-9]|20) times'
+        within 30 is_in_state unit ok
+        journal -u vaktd | shows -E 'Its monitor is cleared: .*, true ([2-9]|1[0-9]|20) times'
+        within 20 has_run fine 1
+        same 1 "$(cat /run/ran-unit)"
+        systemctl stop doomed-3
 }
 
 test_a_run_waits() {

@@ -16,7 +16,7 @@
 /* What the machine would answer. */
 typedef struct Answer {
         char question[128];
-        char reason[64];
+        char reason[64], subject[64];
         Reading reading;
 } Answer;
 
@@ -58,13 +58,19 @@ static void set(const char *question, const Reading *reading, const char *reason
         }
         (void)snprintf(a->question, sizeof(a->question), "%s", question);
         (void)snprintf(a->reason, sizeof(a->reason), "%s", reason);
+        (void)snprintf(a->subject, sizeof(a->subject), "%s", strempty(reading->subject));
         a->reading = *reading;
+        a->reading.subject = reading->subject ? a->subject : NULL;
         TAILQ_FOREACH(p, &all, all)
                 assert_true(sd_event_source_set_enabled(p->source, SD_EVENT_ONESHOT) >= 0);
 }
 
 void fake_probe_set(const char *question, int64_t value, int64_t whole) {
         set(question, &(Reading){ .is_known = true, .value = value, .whole = whole }, "");
+}
+
+void fake_probe_set_of(const char *question, const char *subject) {
+        set(question, &(Reading){ .is_known = true, .value = true, .subject = subject }, "");
 }
 
 void fake_probe_set_unknown(const char *question, const char *reason) {

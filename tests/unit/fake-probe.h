@@ -9,6 +9,8 @@
 /* What is known of a question from now on; question as question_format() writes it. whole: what value is a share of,
  * or 0. */
 void fake_probe_set(const char *question, int64_t value, int64_t whole);
+/* The same of a pattern: subject is what it is true of. */
+void fake_probe_set_of(const char *question, const char *subject);
 void fake_probe_set_unknown(const char *question, const char *reason);
 /* Whether there is no memory for another use of a probe from now on. */
 void fake_probe_refuse(bool refuse);

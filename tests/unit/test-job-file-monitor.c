@@ -63,6 +63,7 @@ static void test_defaults(void **state) {
         assert_condition(d->monitor.when, "online or ac-power");
         assert_condition(d->monitor.clear, "not (online or ac-power)");
         assert_true(d->monitor.for_usec == 0);
+        assert_true(d->monitor.clear_for == USEC_PER_MINUTE);
         assert_true(d->monitor.every == 0);
         assert_true(d->monitor.sample_max == 30 * USEC_PER_SEC);
         assert_null(d->monitor.on_clear);
@@ -76,6 +77,7 @@ static void test_every_key(void **state) {
                                "ForSec=1min\n"
                                "Clear=disk-free /%i > 15%\n"
                                "Clear=online\n"
+                               "ClearForSec=5min\n"
                                "EverySec=1h\n"
                                "SampleSec=5s\n"
                                "OnClear=fine other@%i\n"
@@ -88,6 +90,7 @@ static void test_every_key(void **state) {
         assert_condition(d->monitor.when, "disk-free /srv < 10% and (load1 < 8 or disk-free /srv < 5%)");
         assert_condition(d->monitor.clear, "disk-free /srv > 15% and online");
         assert_true(d->monitor.for_usec == USEC_PER_MINUTE);
+        assert_true(d->monitor.clear_for == 5 * USEC_PER_MINUTE);
         assert_true(d->monitor.every == USEC_PER_HOUR);
         assert_true(d->monitor.sample_max == 5 * USEC_PER_SEC);
         assert_int_equal(strv_length(d->monitor.on_clear), 2);
@@ -98,14 +101,16 @@ static void test_every_key(void **state) {
 }
 
 static void test_dropin(void **state) {
-        JobDef *d = build_good("[Monitor]\nWhen=online\nForSec=1min\nEverySec=1h\nClear=ac-power\nOnClear=x\n"
-                               "SampleSec=1s\n[Run]\nWaitFor=online\nWaitMaxSec=1s\n",
-                               "[Monitor]\nWhen=\nWhen=load1 > 8\nForSec=\nEverySec=\nClear=\nOnClear=\n"
-                               "SampleSec=\n[Run]\nWaitFor=\nWaitMaxSec=\n");
+        JobDef *d = build_good(
+                "[Monitor]\nWhen=online\nForSec=1min\nEverySec=1h\nClearForSec=0\nClear=ac-power\nOnClear=x\n"
+                "SampleSec=1s\n[Run]\nWaitFor=online\nWaitMaxSec=1s\n",
+                "[Monitor]\nWhen=\nWhen=load1 > 8\nForSec=\nEverySec=\nClearForSec=\nClear=\nOnClear=\n"
+                "SampleSec=\n[Run]\nWaitFor=\nWaitMaxSec=\n");
 
         assert_condition(d->monitor.when, "load1 > 8");
         assert_condition(d->monitor.clear, "not load1 > 8");
         assert_true(d->monitor.for_usec == 0 && d->monitor.every == 0);
+        assert_true(d->monitor.clear_for == USEC_PER_MINUTE);
         assert_true(d->monitor.sample_max == 30 * USEC_PER_SEC);
         assert_null(d->monitor.on_clear);
         assert_null(d->wait_for);
@@ -163,6 +168,8 @@ static const struct {
         { __LINE__, "[Monitor]\nWhen=online\nSampleSec=infinity\n", NULL,
           "/j/a.job:5: SampleSec=infinity is not finite" },
         { __LINE__, "[Monitor]\nWhen=online\nForSec=infinity\n", NULL, "/j/a.job:5: ForSec=infinity is not finite" },
+        { __LINE__, "[Monitor]\nWhen=online\nClearForSec=infinity\n", NULL,
+          "/j/a.job:5: ClearForSec=infinity is not finite" },
         { __LINE__, "[Monitor]\nWhen=online\nOnClear=disk@srv\n", NULL,
           "/j/a.job:5: OnClear=: The job requests itself." },
         { __LINE__, "[Run]\nWaitMaxSec=long\n", NULL, "/j/a.job:4: WaitMaxSec=long is not a time span." },

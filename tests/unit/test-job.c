@@ -90,6 +90,8 @@ static void test_states(void **state) {
         assert_string_equal(job_state_to_string(job_state(j)), "invalid");
         assert_int_equal(job_def_new(&j->def, "a"), 0);
         assert_string_equal(job_state_to_string(job_state(j)), "waiting");
+        j->is_raised = true;
+        assert_string_equal(job_state_to_string(job_state(j)), "raised");
         j->paused = true;
         assert_string_equal(job_state_to_string(job_state(j)), "paused");
         j->n_queued = 1;

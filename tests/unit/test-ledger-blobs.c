@@ -101,7 +101,7 @@ static void test_forget(void **state) {
                 reopen(&l);
                 CHECK_LISTED(l, NULL, NULL, "a/j/2=new b/k/1=stored ");
         }
-        assert_int_equal(l->pending.blobs.n_bytes + l->pending.blobs.n_void, 0);
+        assert_int_equal(l->pending.blob_bytes + l->pending.n_void, 0);
 }
 
 /* What has no text in it, and names that are no UTF-8. */
@@ -169,7 +169,7 @@ static void test_large(void **state) {
         }
         /* More than may be held without the database is no matter with it. */
         put_pattern(l, 1, large);
-        assert_true(pending_is_full(&l->pending));
+        assert_true(l->pending.is_full);
         reopen(&l);
         assert_true(is_ok(l));
         assert_int_equal(ledger_list_blobs(l, "a", "big", check_pattern, &large), 0);
@@ -362,10 +362,10 @@ static void test_names_are_bounded(void **state) {
         assert_int_equal(r, -ENOBUFS);
         assert_true(n < LEDGER_BLOBS_BYTES / LEDGER_KEY_MAX);
         assert_int_equal(ledger_forget(l, "a", "k"), 0);
-        assert_int_equal(l->pending.blobs.n_void, 1);
+        assert_int_equal(l->pending.n_void, 1);
         assert_int_equal(ledger_forget(l, "b", NULL), 0);
         assert_int_equal(ledger_commit(l), 0);
-        assert_int_equal(l->pending.blobs.n_bytes + l->pending.blobs.n_void, 0);
+        assert_int_equal(l->pending.blob_bytes + l->pending.n_void, 0);
 }
 
 /* A database that another program has locked: what is held is listed, that there may be more is told, and what is

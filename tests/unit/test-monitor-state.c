@@ -35,58 +35,61 @@ static void test_transitions(void **state) {
                                   "raised -> ok: clear\n");
 }
 
-/* What becomes of each phase: with When= and Clear= as they are, before ForSec= is over and after. */
+/* What becomes of each phase: with When= and Clear= as they are, before ForSec= and ClearForSec= are over and after. A
+ * raised one was over until now. */
 static const char steps[] = "ok, when false: ok / ok\n"
                             "ok, when true: pending / pending\n"
                             "ok, when unknown: ok / ok\n"
                             "pending, when false: ok / ok\n"
                             "pending, when true: pending / raised, ask\n"
                             "pending, when unknown: pending / pending\n"
-                            "raised, when false: raised / raised\n"
-                            "raised, when false, clear: ok, ask clear / ok, ask clear\n"
-                            "raised, when true: raised / raised\n"
-                            "raised, when true, clear: raised / raised\n"
-                            "raised, when unknown: raised / raised\n"
-                            "raised, when unknown, clear: raised / raised\n";
+                            "raised, when false, clear false: raised / raised\n"
+                            "raised, when false, clear true: raised, over / ok, ask clear\n"
+                            "raised, when false, clear unknown: raised, over / raised, over\n"
+                            "raised, when true, clear false: raised / raised\n"
+                            "raised, when true, clear true: raised / raised\n"
+                            "raised, when true, clear unknown: raised / raised\n"
+                            "raised, when unknown, clear false: raised, over / raised, over\n"
+                            "raised, when unknown, clear true: raised, over / raised, over\n"
+                            "raised, when unknown, clear unknown: raised, over / raised, over\n";
 
 static const char *step(MonitorPhase from, Truth when, Truth clear, usec_t held, char *buf, size_t size) {
         MonitorState s = { .phase = from };
-        MonitorInput in = { .when = when, .clear = clear, .for_usec = FOR, .may_act = true };
+        MonitorInput in = { .when = when, .clear = clear, .for_usec = FOR, .clear_for = FOR, .may_act = true };
         unsigned actions;
         usec_t next;
 
         in.now = BEGIN + held;
         s.holds_since = from == MONITOR_OK ? 0 : BEGIN;
-        s.raised_since = s.asked = from == MONITOR_RAISED ? BEGIN : 0;
+        s.raised_since = s.over_since = s.asked = from == MONITOR_RAISED ? BEGIN : 0;
         s.count = from == MONITOR_RAISED;
         actions = monitor_step(&s, &in, &next);
-        (void)snprintf(buf, size, "%s%s%s", monitor_phase_to_string(s.phase), actions & MONITOR_ASK ? ", ask" : "",
-                       actions & MONITOR_ASK_CLEAR ? ", ask clear" : "");
+        (void)snprintf(buf, size, "%s%s%s%s", monitor_phase_to_string(s.phase), s.over_since > 0 ? ", over" : "",
+                       actions & MONITOR_ASK ? ", ask" : "", actions & MONITOR_ASK_CLEAR ? ", ask clear" : "");
         return buf;
 }
 
+static void add_step(char *text, size_t size, MonitorPhase from, Truth when, Truth clear) {
+        bool is_raised = from == MONITOR_RAISED;
+        char before[64], after[64], other[64];
+
+        (void)step(from, when, clear, FOR - 1, before, sizeof(before));
+        (void)step(from, when, clear, FOR, after, sizeof(after));
+        if (!is_raised && clear != TRUTH_FALSE) /* which does not ask for it */
+                assert_string_equal(step(from, when, TRUTH_FALSE, FOR, other, sizeof(other)), after);
+        else
+                (void)snprintf(text + strlen(text), size - strlen(text), "%s, when %s%s%s: %s / %s\n",
+                               monitor_phase_to_string(from), truths[when], is_raised ? ", clear " : "",
+                               is_raised ? truths[clear] : "", before, after);
+}
+
 static void test_steps(void **state) {
-        char text[sizeof(steps) + 1024] = "", before[64], after[64], other[64];
+        char text[sizeof(steps) + 1024] = "";
 
         for (MonitorPhase from = 0; from < _MONITOR_PHASE_MAX; from++)
                 for (Truth when = TRUTH_FALSE; when <= TRUTH_UNKNOWN; when++)
-                        for (Truth clear = TRUTH_FALSE; clear <= TRUTH_TRUE; clear++) {
-                                (void)step(from, when, clear, FOR - 1, before, sizeof(before));
-                                (void)step(from, when, clear, FOR, after, sizeof(after));
-                                /* What is unknown clears nothing. */
-                                if (clear == TRUTH_FALSE)
-                                        assert_string_equal(step(from, when, TRUTH_UNKNOWN, FOR, other, sizeof(other)),
-                                                            after);
-                                /* What is not raised does not ask. */
-                                else if (from != MONITOR_RAISED) {
-                                        assert_string_equal(step(from, when, TRUTH_FALSE, FOR, other, sizeof(other)),
-                                                            after);
-                                        continue;
-                                }
-                                (void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
-                                               "%s, when %s%s: %s / %s\n", monitor_phase_to_string(from), truths[when],
-                                               clear == TRUTH_TRUE ? ", clear" : "", before, after);
-                        }
+                        for (Truth clear = TRUTH_FALSE; clear <= TRUTH_UNKNOWN; clear++)
+                                add_step(text, sizeof(text), from, when, clear);
         assert_string_equal(text, steps);
 }
 
@@ -217,6 +220,77 @@ static void test_dancing(void **state) {
         assert_int_equal(w.s.count, 0);
 }
 
+/* Twenty times in a minute, and then once more within ClearForSec=: it is the same alarm, and over once. */
+static void test_comes_back(void **state) {
+        World w = world(0, 0);
+
+        w.in.clear_for = MINUTES;
+        for (unsigned i = 0; i < 20; i++) {
+                set(&w, TRUTH_TRUE);
+                assert_int_equal(w.n_asked, 1); /* at once */
+                set(&w, TRUTH_FALSE);
+                assert_true(w.next == w.in.now + MINUTES);
+                wait_until(&w, w.in.now + 3 * USEC_PER_SEC);
+        }
+        assert_int_equal(w.s.count, 20);
+        wait_until(&w, w.in.now + 50 * USEC_PER_SEC);
+        set(&w, TRUTH_TRUE);
+        wait_until(&w, w.in.now + USEC_PER_HOUR);
+        assert_true(w.next == USEC_INFINITY);
+        set(&w, TRUTH_FALSE);
+        wait_until(&w, w.in.now + MINUTES - 1);
+        assert_int_equal(w.n_cleared, 0);
+        assert_int_equal(w.s.count, 21);
+        wait_until(&w, w.in.now + 1);
+        assert_int_equal(w.n_cleared, 1);
+        assert_int_equal(w.s.phase, MONITOR_OK);
+        set(&w, TRUTH_TRUE);
+        assert_int_equal(w.n_asked, 2);
+        assert_int_equal(w.s.count, 1);
+}
+
+/* Between the marks it is not over; what is unknown in between takes nothing from the time. */
+static void test_over_long_enough(void **state) {
+        World w = world(0, 0);
+
+        w.in.clear_for = FOR;
+        set(&w, TRUTH_TRUE);
+        set(&w, TRUTH_FALSE);
+        wait_until(&w, BEGIN + FOR / 2);
+        w.in.clear = TRUTH_FALSE;
+        look(&w);
+        assert_true(w.next == USEC_INFINITY);
+        set(&w, TRUTH_FALSE); /* counts from here again */
+        wait_until(&w, BEGIN + FOR);
+        set(&w, TRUTH_UNKNOWN);
+        wait_until(&w, BEGIN + 2 * FOR);
+        assert_int_equal(w.n_cleared, 0);
+        set(&w, TRUTH_FALSE);
+        assert_int_equal(w.n_cleared, 1);
+        assert_int_equal(w.n_asked, 1);
+}
+
+/* Nothing is asked for every EverySec= that is over; but for what happened within a moment of a pause, once. */
+static void test_over_and_asked(void **state) {
+        World w = world(0, USEC_PER_HOUR);
+
+        w.in.clear_for = 3 * USEC_PER_HOUR;
+        w.in.may_act = false;
+        set(&w, TRUTH_TRUE);
+        set(&w, TRUTH_FALSE);
+        w.in.may_act = true;
+        look(&w);
+        assert_int_equal(w.n_asked, 1);
+        wait_until(&w, BEGIN + 2 * USEC_PER_HOUR);
+        assert_int_equal(w.n_asked, 1);
+        set(&w, TRUTH_TRUE);
+        assert_int_equal(w.n_asked, 2);
+        set(&w, TRUTH_FALSE);
+        wait_until(&w, BEGIN + USEC_PER_DAY);
+        assert_int_equal(w.n_asked, 2);
+        assert_int_equal(w.n_cleared, 1);
+}
+
 /* What held before and holds afterwards has held. */
 static void test_unknown_between(void **state) {
         World w = world(FOR, 0);
@@ -344,19 +418,14 @@ static void test_words(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_transitions),
-                cmocka_unit_test(test_steps),
-                cmocka_unit_test(test_holds_long_enough),
-                cmocka_unit_test(test_at_once),
-                cmocka_unit_test(test_again_and_again),
-                cmocka_unit_test(test_dancing),
-                cmocka_unit_test(test_unknown_between),
-                cmocka_unit_test(test_unknown_is_reported),
-                cmocka_unit_test(test_raised_in_a_pause),
-                cmocka_unit_test(test_gone_in_a_pause),
-                cmocka_unit_test(test_cleared_in_a_pause),
-                cmocka_unit_test(test_unknown_in_a_pause),
-                cmocka_unit_test(test_words),
+                cmocka_unit_test(test_transitions),         cmocka_unit_test(test_steps),
+                cmocka_unit_test(test_holds_long_enough),   cmocka_unit_test(test_at_once),
+                cmocka_unit_test(test_again_and_again),     cmocka_unit_test(test_dancing),
+                cmocka_unit_test(test_comes_back),          cmocka_unit_test(test_over_long_enough),
+                cmocka_unit_test(test_over_and_asked),      cmocka_unit_test(test_unknown_between),
+                cmocka_unit_test(test_unknown_is_reported), cmocka_unit_test(test_raised_in_a_pause),
+                cmocka_unit_test(test_gone_in_a_pause),     cmocka_unit_test(test_cleared_in_a_pause),
+                cmocka_unit_test(test_unknown_in_a_pause),  cmocka_unit_test(test_words),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,9 @@
 #include "ledger/ledger-internal.h"
 #include "trigger/monitor-state.h"
 
+/* What is over is cleared at once. */
+#define MONITOR "[Monitor]\nClearForSec=0\n"
+
 /* --- set, held, cleared --- */
 
 static void disk_free(int64_t percent) {
@@ -19,8 +22,8 @@ static void disk_free(int64_t percent) {
 }
 
 static void test_set_held_cleared(void **state) {
-        write_job("disk", "[Monitor]\nWhen=disk-free /var < 10%\nForSec=1min\nClear=disk-free /var > 15%\n"
-                          "OnClear=fine\n[Run]\nShell=clean\n");
+        write_job("disk", MONITOR "When=disk-free /var < 10%\nForSec=1min\nClear=disk-free /var > 15%\n"
+                                  "OnClear=fine\n[Run]\nShell=clean\n");
         write_job("fine", "[Run]\nShell=tell\n");
         start();
         assert_string_equal(monitor_state("disk"), "unknown");
@@ -32,6 +35,7 @@ static void test_set_held_cleared(void **state) {
         assert_int_equal(count_runs("disk"), 0);
         advance(10 * USEC_PER_MSEC);
         assert_string_equal(monitor_state("disk"), "raised");
+        assert_int_equal(job_state(job("disk")), JOB_RUNNING);
         assert_int_equal(count_cause("disk", RUN_CAUSE_MONITOR), 1);
         assert_string_equal(variable("VAKT_CAUSE"), "monitor");
         assert_string_equal(variable("VAKT_SUBJECT"), "/var");
@@ -44,23 +48,37 @@ static void test_set_held_cleared(void **state) {
         advance(HOURS);
         disk_free(12); /* between the marks */
         assert_string_equal(monitor_state("disk"), "clearing");
+        assert_string_equal(job_state_to_string(job_state(job("disk"))), "raised"); /* as "vaktctl list" shows it */
+        restart();
+        assert_int_equal(job_state(job("disk")), JOB_RAISED);
         disk_free(8);
         advance(HOURS);
         assert_int_equal(count_runs("disk"), 1);
         assert_int_equal(count_runs("fine"), 0);
         disk_free(16);
         assert_string_equal(monitor_state("disk"), "ok");
+        assert_int_equal(job_state(job("disk")), JOB_WAITING);
         assert_int_equal(count_cause("fine", RUN_CAUSE_CHAIN), 1);
         assert_string_equal(newest("fine").parent_job, "disk");
         advance(HOURS);
         assert_int_equal(count_runs("disk") + count_runs("fine"), 2);
 }
 
+/* Of a pattern, a run is told which one it was. */
+static void test_pattern(void **state) {
+        write_job("j", MONITOR "When=unit *.service is failed\n[Run]\nShell=x\n");
+        start();
+        fake_probe_set_of("unit *.service is failed", "one.service");
+        settle();
+        assert_string_equal(variable("VAKT_SUBJECT"), "one.service");
+        assert_non_null(strstr(monitor_message("j"), "unit *.service is failed: yes (one.service); raised since"));
+}
+
 /* An hour, a change each ten seconds: once with two marks, and never where it does not hold long enough. */
 static void test_dancing(void **state) {
-        write_job("marks", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 4\n[Run]\nShell=x\n");
-        write_job("held", "[Monitor]\nWhen=load1 > 8\nForSec=1min\n[Run]\nShell=x\n");
-        write_job("each", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\nOverlap=parallel\nMaxParallel=1000\n");
+        write_job("marks", MONITOR "When=load1 > 8\nClear=load1 < 4\n[Run]\nShell=x\n");
+        write_job("held", MONITOR "When=load1 > 8\nForSec=1min\n[Run]\nShell=x\n");
+        write_job("each", MONITOR "When=load1 > 8\n[Run]\nShell=x\nOverlap=parallel\nMaxParallel=1000\n");
         start();
         for (unsigned i = 0; i < 360; i++) {
                 set("load1", i % 2 ? 7900 : 8100);
@@ -76,7 +94,7 @@ static void test_dancing(void **state) {
 
 /* How often it became true meanwhile is told to the next run. */
 static void test_count(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 4\nEverySec=1h\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nClear=load1 < 4\nEverySec=1h\n[Run]\nShell=x\n");
         start();
         for (unsigned i = 0; i < 20; i++) {
                 set("load1", 9000);
@@ -88,8 +106,46 @@ static void test_count(void **state) {
         assert_string_equal(variable("VAKT_COUNT"), "20");
 }
 
+/* Without any other key, a service that fails twenty times in a minute is one alarm, that is over once, and what comes
+ * back within a minute belongs to it; also over restarts, which neither begin that minute anew nor end it. */
+static void test_comes_back(void **state) {
+        static const char flaps[] = "unit flaps.service is failed";
+
+        write_job("j", "[Monitor]\nWhen=unit flaps.service is failed\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("c", "[Run]\nShell=x\n");
+        start();
+        for (unsigned i = 0; i < 20; i++) {
+                set(flaps, 1);
+                assert_int_equal(count_runs("j"), 1); /* at once */
+                set(flaps, 0);
+                advance(3 * USEC_PER_SEC);
+        }
+        assert_non_null(
+                strstr(monitor_message("j"), ", true 20 times, until it has been over for 1min (ClearForSec=)"));
+        restart();
+        advance(50 * USEC_PER_SEC);
+        assert_string_equal(monitor_state("j"), "clearing");
+        set(flaps, 1);
+        advance(HOURS);
+        assert_non_null(strstr(monitor_message("j"), ", true 21 times"));
+        set(flaps, 0);
+        restart();
+        advance(30 * USEC_PER_SEC);
+        restart();
+        advance(29 * USEC_PER_SEC);
+        assert_int_equal(count_runs("j") + count_runs("c"), 1);
+        advance(2 * USEC_PER_SEC);
+        assert_string_equal(monitor_state("j"), "ok");
+        assert_int_equal(count_runs("c"), 1);
+        advance(HOURS);
+        set(flaps, 1);
+        assert_int_equal(count_runs("j"), 2);
+        assert_string_equal(variable("VAKT_COUNT"), "1");
+        assert_int_equal(count_runs("c"), 1);
+}
+
 static void test_again(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nEverySec=1h\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nEverySec=1h\n[Run]\nShell=x\n");
         start();
         set("load1", 9000);
         advance(5 * HOURS + USEC_PER_SEC);
@@ -110,7 +166,7 @@ static void test_again(void **state) {
 
 /* Nothing twice, nothing lost, whatever it is at and whatever holds afterwards. */
 static void test_restart_at_each_state(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 4\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nClear=load1 < 4\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
         write_job("c", "[Run]\nShell=x\n");
         start();
         set("load1", 1000);
@@ -145,7 +201,7 @@ static void test_restart_at_each_state(void **state) {
 
 /* What held before and does not hold any more starts anew. */
 static void test_pending_that_is_over(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
         start();
         set("load1", 9000);
         advance(9 * MINUTES);
@@ -165,7 +221,7 @@ static void test_pending_that_is_over(void **state) {
 
 /* Until the first reading it is as it was. */
 static void test_restart_without_a_reading(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nOnClear=c\n[Run]\nShell=x\n");
         write_job("c", "[Run]\nShell=x\n");
         start();
         set("load1", 9000);
@@ -183,7 +239,7 @@ static void test_restart_without_a_reading(void **state) {
 /* One of several readings takes its time after each start: what is cleared by another one alone would be raised again
  * once it is there. */
 static void test_restart_with_half_a_reading(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8 or load15 > 8\nClear=load1 < 4\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8 or load15 > 8\nClear=load1 < 4\nOnClear=c\n[Run]\nShell=x\n");
         write_job("c", "[Run]\nShell=x\n");
         start();
         set("load1", 1000);
@@ -204,7 +260,7 @@ static void test_restart_with_half_a_reading(void **state) {
 
 /* A damaged one is replaced, without the stamps that lie in the future. */
 static void test_ledger_is_replaced(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\n[Run]\nShell=x\n");
         start();
         set("load1", 9000);
         advance(HOURS);
@@ -244,7 +300,7 @@ static void read_ledger(void) {
 
 /* What stands in it counts once it can be read. */
 static void test_ledger_is_unreadable(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
         write_job("c", "[Run]\nShell=x\n");
         start();
         set("load1", 9000);
@@ -286,9 +342,9 @@ static void test_ledger_is_unreadable(void **state) {
 
 /* It is of another condition, or of none: what was seen since counts. */
 static void test_ledger_is_unreadable_for_another(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nOnClear=c\n[Run]\nShell=x\n");
         write_job("c", "[Run]\nShell=x\n");
-        write_job("k", "[Monitor]\nWhen=load1 > 7\nForSec=10min\n[Run]\nShell=x\n");
+        write_job("k", MONITOR "When=load1 > 7\nForSec=10min\n[Run]\nShell=x\n");
         start();
         set("load1", 9000);
         set("load1", 1000);
@@ -296,7 +352,7 @@ static void test_ledger_is_unreadable_for_another(void **state) {
         advance(5 * MINUTES);
         assert_int_equal(count_runs("j"), 2);
         stop();
-        write_job("j", "[Monitor]\nWhen=load1 > 6\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 6\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
         take_ledger_away(true);
         start();
         advance(9 * MINUTES);
@@ -314,7 +370,7 @@ static void test_ledger_is_unreadable_for_another(void **state) {
 
 /* It is waited for, but not for ever. */
 static void test_ledger_is_waited_for(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\n[Run]\nShell=x\n");
         start();
         set("load1", 9000);
         advance(HOURS);
@@ -354,7 +410,7 @@ int __wrap_ledger_set_stamp(Ledger *l, const char *job, const char *key, usec_t 
 
 /* What could not be saved is saved with the next change. */
 static void test_ledger_has_no_room(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 4\nForSec=5min\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nClear=load1 < 4\nForSec=5min\n[Run]\nShell=x\n");
         start();
         set("load1", 9000);
         has_no_room = true;
@@ -379,7 +435,7 @@ static void test_ledger_has_no_room(void **state) {
 }
 
 static void test_ledger_has_no_room_for_the_count(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 4\nEverySec=1h\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nClear=load1 < 4\nEverySec=1h\n[Run]\nShell=x\n");
         start();
         set("load1", 9000);
         set("load1", 5000);
@@ -395,7 +451,7 @@ static void test_ledger_has_no_room_for_the_count(void **state) {
 
 /* A clock that is set is no reason, neither forward nor back. */
 static void test_clock_is_set(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
         start();
         set("load1", 9000);
         fake_clock_step((int64_t)(24 * HOURS));
@@ -408,7 +464,7 @@ static void test_clock_is_set(void **state) {
 
 /* The machine sleeps, and what held before is over when it wakes up; that is known a moment later. */
 static void test_sleep(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
         start();
         set("load1", 9000);
         advance(MINUTES);
@@ -427,17 +483,17 @@ static void test_sleep(void **state) {
 /* --- reloads --- */
 
 static void test_reload(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nForSec=10min\n[Run]\nShell=x\n");
         start();
         set("load1", 9000);
         advance(5 * MINUTES);
         reload();
-        write_job("j", "[Job]\nDescription=another\n[Monitor]\nWhen=load1 > 8\nForSec=8min\n[Run]\nShell=y\n");
+        write_job("j", "[Job]\nDescription=another\n" MONITOR "When=load1 > 8\nForSec=8min\n[Run]\nShell=y\n");
         reload();
         assert_string_equal(monitor_state("j"), "pending");
         advance(3 * MINUTES + USEC_PER_SEC);
         assert_int_equal(count_runs("j"), 1);
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 2\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nClear=load1 < 2\n[Run]\nShell=x\n");
         reload();
         reload();
         assert_string_equal(monitor_state("j"), "raised");
@@ -446,13 +502,13 @@ static void test_reload(void **state) {
         assert_string_equal(monitor_state("j"), "clearing");
 
         /* Another condition is another monitor. */
-        write_job("j", "[Monitor]\nWhen=load1 > 2\nForSec=1min\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 2\nForSec=1min\n[Run]\nShell=x\n");
         reload();
         assert_string_equal(monitor_state("j"), "pending");
         advance(MINUTES + USEC_PER_SEC);
         assert_int_equal(count_runs("j"), 2);
         stop();
-        write_job("j", "[Monitor]\nWhen=load1 > 1\nForSec=1min\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 1\nForSec=1min\n[Run]\nShell=x\n");
         start();
         assert_string_equal(monitor_state("j"), "pending");
         advance(MINUTES + USEC_PER_SEC);
@@ -460,7 +516,7 @@ static void test_reload(void **state) {
 }
 
 static void test_disabled_and_gone(void **state) {
-        static const char text[] = "[Monitor]\nWhen=load1 > 8\nOnClear=c\n[Run]\nShell=x\n";
+        static const char text[] = MONITOR "When=load1 > 8\nOnClear=c\n[Run]\nShell=x\n";
 
         write_job("j", text);
         write_job("c", "[Run]\nShell=x\n");
@@ -476,7 +532,7 @@ static void test_disabled_and_gone(void **state) {
         assert_string_equal(monitor_state("j"), "raised");
         assert_int_equal(count_runs("j"), 1);
 
-        write_job("j", "[Job]\nEnabled=no\n[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\n");
+        write_job("j", "[Job]\nEnabled=no\n" MONITOR "When=load1 > 8\n[Run]\nShell=x\n");
         reload();
         assert_int_equal(fake_probe_n(), 0);
         write_job("j", text);
@@ -496,7 +552,7 @@ static void test_disabled_and_gone(void **state) {
 /* --- people --- */
 
 static void test_pause(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nOnClear=c\n[Run]\nShell=x\n");
         write_job("c", "[Run]\nShell=x\n");
         start();
         set("load1", 1000);
@@ -529,7 +585,7 @@ static void test_pause(void **state) {
 }
 
 static void test_skip(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\n[Run]\nShell=x\n");
         start();
         set("load1", 1000);
         assert_int_equal(manager_skip(f.m, "j", 1), 0);
@@ -545,7 +601,7 @@ static void test_skip(void **state) {
 
 /* By hand it runs as any job, and is told nothing. */
 static void test_by_hand(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\n[Run]\nShell=x\n");
         start();
         set("load1", 9000);
         advance(HOURS);
@@ -558,7 +614,7 @@ static void test_by_hand(void **state) {
 /* --- unknown --- */
 
 static void test_unknown(void **state) {
-        write_job("j", "[Job]\nOnAlarm=a\n[Monitor]\nWhen=load1 > 8\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
+        write_job("j", "[Job]\nOnAlarm=a\n" MONITOR "When=load1 > 8\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
         write_job("a", "[Run]\nShell=x\n");
         write_job("c", "[Run]\nShell=x\n");
         start();
@@ -591,7 +647,7 @@ static void test_unknown(void **state) {
         assert_int_equal(count_runs("c"), 0);
 
         /* It is another question. */
-        write_job("j", "[Monitor]\nWhen=load5 > 8\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load5 > 8\n[Run]\nShell=x\n");
         reload();
         assert_int_equal(f.n_cleared, 2);
         advance(MONITOR_UNKNOWN_MIN_USEC + USEC_PER_SEC); /* there is no ForSec= */
@@ -610,7 +666,7 @@ static bool is_announced(int64_t load) {
 
 /* Each change of what is shown, and nothing else. */
 static void test_is_announced(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\nClear=load1 < 4\nForSec=5min\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\nClear=load1 < 4\nForSec=5min\n[Run]\nShell=x\n");
         start();
         assert_true(is_announced(1000));
         assert_false(is_announced(2000));
@@ -632,7 +688,7 @@ static void test_is_announced(void **state) {
 /* --- what a run is told --- */
 
 static void test_retry_and_restart(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\nRetry=2\nRetryDelaySec=10min\n");
+        write_job("j", MONITOR "When=load1 > 8\n[Run]\nShell=x\nRetry=2\nRetryDelaySec=10min\n");
         start();
         f.runs_fail = true;
         set("load1", 9500);
@@ -654,7 +710,7 @@ static void test_retry_and_restart(void **state) {
 
 /* One that waits for a slot while the daemon ends, too. */
 static void test_payload_of_what_waits(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\nPool=p\n");
+        write_job("j", MONITOR "When=load1 > 8\n[Run]\nShell=x\nPool=p\n");
         write_job("other", "[Run]\nShell=x\nPool=p\n");
         start();
         (void)request("other", RUN_TRIGGER_NONE);
@@ -669,8 +725,8 @@ static void test_payload_of_what_waits(void **state) {
 
 /* What was measured is no file, and nothing that another run would have to deal with. */
 static void test_payload_is_no_work(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\nRetry=1\nRetryDelaySec=30min\n");
-        write_job("each", "[Path]\nPathChanged=/nowhere\nBatch=each\n[Monitor]\nWhen=load1 > 8\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8\n[Run]\nShell=x\nRetry=1\nRetryDelaySec=30min\n");
+        write_job("each", "[Path]\nPathChanged=/nowhere\nBatch=each\n" MONITOR "When=load1 > 8\n[Run]\nShell=x\n");
         start();
         f.runs_fail = true;
         set("load1", 9500);
@@ -686,9 +742,9 @@ static void test_payload_is_no_work(void **state) {
 /* --- questions about jobs --- */
 
 static void test_jobs(void **state) {
-        write_job("failed", "[Monitor]\nWhen=job other is failed\n[Run]\nShell=x\n");
-        write_job("running", "[Monitor]\nWhen=job other is running\n[Run]\nShell=x\n");
-        write_job("overdue", "[Monitor]\nWhen=job other is overdue\n[Run]\nShell=x\n");
+        write_job("failed", MONITOR "When=job other is failed\n[Run]\nShell=x\n");
+        write_job("running", MONITOR "When=job other is running\n[Run]\nShell=x\n");
+        write_job("overdue", MONITOR "When=job other is overdue\n[Run]\nShell=x\n");
         write_job("other", "[Job]\nExpectSec=1h\n[Run]\nShell=x\n");
         start();
         assert_string_equal(monitor_state("failed"), "ok");
@@ -736,7 +792,7 @@ static void test_many(void **state) {
 
         for (unsigned i = 0; i < 300; i++) {
                 (void)snprintf(name, sizeof(name), "m%u", i);
-                (void)snprintf(text, sizeof(text), "[Monitor]\nWhen=%s > 8 and load1 > 7\n[Run]\nShell=x\n",
+                (void)snprintf(text, sizeof(text), MONITOR "When=%s > 8 and load1 > 7\n[Run]\nShell=x\n",
                                questions[i % 3]);
                 write_job(name, text);
         }
@@ -751,7 +807,7 @@ static void test_many(void **state) {
 
 /* Two readings that change in one turn are seen together. */
 static void test_no_state_in_between(void **state) {
-        write_job("j", "[Monitor]\nWhen=load1 > 8 and load5 < 8\n[Run]\nShell=x\n");
+        write_job("j", MONITOR "When=load1 > 8 and load5 < 8\n[Run]\nShell=x\n");
         start();
         fake_probe_set("load1", 1000, 0);
         fake_probe_set("load5", 1000, 0);
@@ -770,8 +826,10 @@ static void test_no_state_in_between(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_set_held_cleared),
+                TEST(test_pattern),
                 TEST(test_dancing),
                 TEST(test_count),
+                TEST(test_comes_back),
                 TEST(test_again),
                 TEST(test_restart_at_each_state),
                 TEST(test_pending_that_is_over),

@@ -129,6 +129,43 @@ static void test_changes(void **state) {
         probe_unuse(&glob.use);
 }
 
+static void assert_subject(const TestUse *t, const char *subject) {
+        assert_true(streq_ptr(test_reading(t)->subject, subject));
+}
+
+/* The one that a pattern is true of: the newest, or of those that there were. */
+static void test_subject(void **state) {
+        FakeUnit *one = fake_add("one.service", "failed", "failed"),
+                 *two = fake_add("two.service", "active", "running");
+        TestUse glob = unit_is("*.service", "failed"), t = unit_is("one.service", "failed");
+
+        test_begin(&glob);
+        test_begin(&t);
+        assert_true(next(&glob, 1));
+        assert_subject(&glob, "one.service");
+        assert_true(next(&t, 1));
+        assert_subject(&t, NULL);
+        fake_end(two, CLD_EXITED, 1, "exit-code");
+        settle();
+        assert_int_equal(glob.n_told, 1); /* it is as true as it was */
+        assert_subject(&glob, "two.service");
+        fake_become(two, "inactive", "dead", 0);
+        settle();
+        assert_subject(&glob, "one.service");
+        fake_become(one, "inactive", "dead", 0);
+        assert_false(next(&glob, 2));
+        assert_subject(&glob, NULL);
+        (void)sd_id128_randomize(&two->invocation);
+        two->result = "exit-code";
+        fake_become(two, "activating", "auto-restart", 0); /* for a moment */
+        WAIT_FOR(glob.n_told == 3);
+        assert_subject(&glob, "two.service");
+        WAIT_FOR(glob.n_told == 4);
+        assert_subject(&glob, NULL);
+        probe_unuse(&glob.use);
+        probe_unuse(&t.use);
+}
+
 static void test_alias(void **state) {
         FakeUnit *u = fake_add("real.service", "active", "running");
         TestUse t = unit_is("alias.service", "active");
@@ -161,8 +198,12 @@ static void test_failed_for_a_moment(void **state) {
         assert_false(next(&t, 1));
         assert_false(next(&glob, 1));
         for (unsigned i = 1; i <= 5; i++) {
+                (void)sd_id128_randomize(&u->invocation);
                 u->result = "exit-code";
                 fake_become(u, "activating", "auto-restart", 0);
+                settle();
+                fake_tell(u); /* and of the same failure once more */
+                settle();
                 u->result = "success";
                 fake_become(u, "active", "running", 0);
                 WAIT_FOR(t.n_told == 1 + 2 * i && glob.n_told == 1 + 2 * i);
@@ -177,6 +218,7 @@ static void test_failed_for_a_moment(void **state) {
         assert_int_equal(t.n_told, 11);
         assert_int_equal(glob.n_told, 11);
         /* It fails, and is started again at once by somebody else. */
+        (void)sd_id128_randomize(&u->invocation);
         fake_end(u, CLD_EXITED, 1, "exit-code");
         fake_become(u, "active", "running", 0);
         WAIT_FOR(t.n_told == 13);
@@ -268,6 +310,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_states, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_no_such_unit, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_changes, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_subject, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_alias, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_glob_of_new, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_failed_for_a_moment, set_up, tear_down),

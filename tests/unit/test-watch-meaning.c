@@ -216,8 +216,8 @@ static const Meaning meanings[] = {
 static void drop_events(const Watch *watch) {
         char buffer[64 * 1024];
 
-        (void)fcntl(event_queue_fd(watcher_queue(w.watcher)), F_SETFL, O_NONBLOCK);
-        while (read(event_queue_fd(watcher_queue(w.watcher)), buffer, sizeof(buffer)) > 0)
+        (void)fcntl(event_queue_fd(w.watcher->queue), F_SETFL, O_NONBLOCK);
+        while (read(event_queue_fd(w.watcher->queue), buffer, sizeof(buffer)) > 0)
                 ;
         if (watch->tree->fan) {
                 int fd = fan_queue_fd(watch->tree->fan);
