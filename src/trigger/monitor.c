@@ -497,7 +497,7 @@ static int watch(JobMonitor *jm) {
         jm->clear_text = TAKE_PTR(clear_text);
         job_def_unref(jm->def);
         jm->def = job_def_ref(jm->job->def);
-        return 1;
+        return 0;
 }
 
 static JobMonitor *monitor_free(JobMonitor *jm) {
