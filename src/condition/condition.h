@@ -138,6 +138,8 @@ Truth condition_test_truth(const ConditionTest *t, const Reading *r);
 /* The test that people are to be told about: of a true (false, unknown) condition the first one that makes it so. */
 size_t condition_decisive_test(const Condition *c, const Reading *readings);
 
+/* What a test asks, without its limit. The errors of condition_parse(). */
+int question_parse(const char *text, Question *ret, ConditionError *reterr);
 /* "disk-free /var", as it is written in a condition. The caller frees it. */
 int question_format(const Question *q, char **ret);
 int question_copy(Question *ret, const Question *q);
