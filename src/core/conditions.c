@@ -269,11 +269,34 @@ int manager_list_values(const Manager *m, ValuesVisit visit, void *userdata) {
         return values_list(m->values, visit, userdata);
 }
 
-int manager_query_values(Manager *m, const char *question, usec_t since, usec_t until, usec_t *grain,
-                         BucketVisit visit, void *userdata) {
-        Instant now = turn_now(m->event);
+/* As it is written when nothing can be left out or added. */
+static int normalize(const char *probe, char **ret, ConditionUnit *ret_unit, ConditionError *reterr) {
+        Question q;
+        int r = question_parse(probe, &q, reterr);
 
-        return values_query(m->values, question, since, until, grain, &now, visit, userdata);
+        if (r < 0)
+                return r;
+        *ret_unit = condition_kind_unit(q.kind);
+        r = question_format(&q, ret);
+        question_done(&q);
+        return r;
+}
+
+int manager_get_values_unit(const Manager *m, const char *probe, ConditionUnit *ret, ConditionError *reterr) {
+        _cleanup_free_ char *question = NULL;
+        int r = normalize(probe, &question, ret, reterr);
+
+        return r < 0 ? r : values_has(m->values, question) ? 0 : -ENOENT;
+}
+
+int manager_query_values(Manager *m, const char *probe, usec_t since, usec_t until, usec_t *grain, BucketVisit visit,
+                         void *userdata) {
+        _cleanup_free_ char *question = NULL;
+        Instant now = turn_now(m->event);
+        ConditionUnit unit;
+        int r = normalize(probe, &question, &unit, NULL);
+
+        return r < 0 ? r : values_query(m->values, question, since, until, grain, &now, visit, userdata);
 }
 
 /* --- for people --- */

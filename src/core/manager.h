@@ -142,10 +142,12 @@ int manager_query_runs(Manager *m, const LedgerFilter *filter, int (*visit)(cons
 int manager_list_alarms(Manager *m, const char *job, int (*visit)(const LedgerAlarm *alarm, void *userdata),
                         void *userdata);
 
-/* The values that conditions of jobs have asked for, and their history: as values_list() and values_query(). */
+/* The values that conditions of jobs have asked for, and their history: as values_list() and values_query(). A probe
+ * is written as in a condition; -EINVAL: it is not (reterr), -ENOENT: there is no such value. */
 int manager_list_values(const Manager *m, ValuesVisit visit, void *userdata);
-int manager_query_values(Manager *m, const char *question, usec_t since, usec_t until, usec_t *grain,
-                         BucketVisit visit, void *userdata);
+int manager_get_values_unit(const Manager *m, const char *probe, ConditionUnit *ret, ConditionError *reterr);
+int manager_query_values(Manager *m, const char *probe, usec_t since, usec_t until, usec_t *grain, BucketVisit visit,
+                         void *userdata);
 
 /* What a pool is doing. Pools that jobs name or vaktd.conf describes, in order of names. */
 typedef struct PoolState {

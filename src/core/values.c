@@ -717,8 +717,8 @@ int values_list(const Values *v, ValuesVisit visit, void *userdata) {
         return r;
 }
 
-ConditionUnit values_unit(const Values *v, const char *question) {
-        return condition_kind_unit(find(v, question)->kind);
+bool values_has(const Values *v, const char *question) {
+        return find(v, question);
 }
 
 /* All buckets of a question. */
@@ -845,7 +845,7 @@ static int visit_buckets(const Bucket *buckets, size_t n, usec_t start, usec_t s
 
 static usec_t round_grain(const Values *v, usec_t since, usec_t grain) {
         bool is_fine = since / USEC_PER_HOUR + HOURS_RING >= v->minute / MINUTES_PER_HOUR;
-        usec_t unit = (grain == 0 ? is_fine : grain < USEC_PER_HOUR) ? USEC_PER_MINUTE : USEC_PER_HOUR;
+        usec_t unit = is_fine && grain < USEC_PER_HOUR ? USEC_PER_MINUTE : USEC_PER_HOUR;
 
         grain = MAX(grain, unit);
         grain = MIN(grain, USEC_PER_YEAR);
