@@ -150,6 +150,8 @@ int question_compare(const Question *a, const Question *b) _pure_;
  */
 #define CONDITION_VALUE_MAX 64
 const char *reading_format(char buf[static CONDITION_VALUE_MAX], const Question *q, const Reading *r);
+/* A mean of values, of truths the share of those that are true: "1.5", "3.4%". */
+const char *mean_format(char buf[static CONDITION_VALUE_MAX], ConditionKind k, double mean);
 const char *limit_format(char buf[static CONDITION_VALUE_MAX], const ConditionTest *t);
 
 const char *condition_kind_to_string(ConditionKind k) _const_;
