@@ -884,12 +884,3 @@ int values_query(Values *v, const char *question, usec_t since, usec_t until, us
         return visit_buckets(q->hours, q->n_hours, q->first_hour * USEC_PER_HOUR, USEC_PER_HOUR, *grain, since, until,
                              visit, userdata);
 }
-
-size_t values_size(const Values *v) {
-        size_t size = sizeof(*v);
-
-        for (size_t i = 0; i < v->n; i++)
-                size += sizeof(Value) + strlen(v->all[i]->text) + 1 + v->all[i]->hour.n + v->all[i]->day.n +
-                        2 * sizeof(Value *);
-        return size;
-}

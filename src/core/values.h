@@ -41,6 +41,3 @@ typedef int (*BucketVisit)(usec_t start, const Bucket *b, void *userdata);
 int values_query(Values *v, const char *question, usec_t since, usec_t until, usec_t *grain, const Instant *now,
                  BucketVisit visit, void *userdata);
 bool values_has(const Values *v, const char *question);
-
-/* For tests: bytes in memory. */
-size_t values_size(const Values *v);
