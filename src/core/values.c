@@ -72,6 +72,7 @@ struct Values {
         size_t n;
         Value **touched; /* whose states changed in this minute */
         size_t n_touched;
+        const Value *answered; /* is about to have another state */
 };
 
 typedef struct CatalogHeader {
@@ -362,7 +363,7 @@ static void skip(Values *v, usec_t from, usec_t to, const char *reason, bool goe
         for (size_t i = 0; goes_on && i < v->n; i++) {
                 Value *value = v->all[i];
 
-                if (value->is_suspended)
+                if (value->is_suspended && value != v->answered)
                         set_state(v, value, &(SeriesState){ true, value->series.state.value, NULL });
         }
 }
@@ -494,7 +495,9 @@ void values_note(Values *v, Value **value, const Question *q, const Reading *r, 
 
         if (!v->ledger || (!r && !*value))
                 return;
+        v->answered = *value;
         advance(v, now);
+        v->answered = NULL;
         *value = *value ?: get(v, q);
         if (!*value)
                 return;
@@ -542,6 +545,26 @@ void values_close(Values *v, const Instant *now) {
         v->ledger = NULL;
 }
 
+/* It has hours of today that are over, and no others. */
+static void check_today(Value *value, uint64_t hour) {
+        if (value->day.period != hour / HOURS_PER_DAY ||
+            (value->day.is_begun && value->day.index >= hour % HOURS_PER_DAY))
+                series_row_reset(&value->day, hour / HOURS_PER_DAY);
+}
+
+/* When it is late, and answers were kept meanwhile, only the hours of this day are of use. */
+static void load_today(Values *v, Value *value, const CatalogHeader *header, const char *reason, const void *bytes,
+                       size_t n) {
+        if (!v->has_time) {
+                v->now = MAX(v->now, header->hour * USEC_PER_HOUR);
+                set_before(value, &(SeriesState){ header->is_known, header->value, isempty(reason) ? NULL : reason });
+        } else if (value->day.is_begun)
+                return;
+        (void)series_row_load(&value->day, bytes, n, USEC_PER_HOUR, value->series.scale);
+        if (v->has_time)
+                check_today(value, v->minute / MINUTES_PER_HOUR);
+}
+
 /* What a later vaktd wrote, or what is damaged, is left alone until its id is given to another question. */
 static int load_catalog(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
         const char *reason = (const char *)bytes + sizeof(CatalogHeader), *text;
@@ -571,12 +594,7 @@ static int load_catalog(const char *job, const char *key, uint64_t id, const voi
         value->id = id;
         value->used = MAX(value->used, header.used);
         value->is_stored = true;
-        if (v->has_time)
-                return 0;
-        v->now = MAX(v->now, header.hour * USEC_PER_HOUR);
-        set_before(value, &(SeriesState){ header.is_known, header.value, isempty(reason) ? NULL : reason });
-        (void)series_row_load(&value->day, text + header.text_size, n - sizeof(header) - n_texts, USEC_PER_HOUR,
-                              value->series.scale);
+        load_today(v, value, &header, reason, text + header.text_size, n - sizeof(header) - n_texts);
         return 0;
 }
 
@@ -663,8 +681,7 @@ static void reset_rows(Values *v) {
         v->minute = v->now / USEC_PER_MINUTE;
         for (size_t i = 0; i < v->n; i++) {
                 series_row_reset(&v->all[i]->hour, hour);
-                if (v->all[i]->day.period != hour / HOURS_PER_DAY)
-                        series_row_reset(&v->all[i]->day, hour / HOURS_PER_DAY);
+                check_today(v->all[i], hour);
         }
 }
 

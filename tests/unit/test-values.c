@@ -3,7 +3,10 @@
 /* The history of values. Its arithmetic is checked against a model that does not share any: an array with one value
  * for each second of 40 days, from which every bucket is counted anew. */
 
-#include "test-ledger.h"
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "test-ledger-version-1.h"
 
 #include "core/values.h"
 
@@ -270,9 +273,470 @@ static void test_law(void **state) {
         assert_true(n_checked > 10000);
 }
 
+/* --- one question, by hand --- */
+
+typedef struct One {
+        Ledger *ledger;
+        Values *values;
+        Value *value;
+        Instant now;
+} One;
+
+static void open_one(One *o) {
+        if (!o->ledger)
+                o->ledger = open_ledger(NULL);
+        assert_int_equal(values_new(&o->values, o->ledger), 0);
+        assert_int_equal(values_load(o->values), 0);
+        o->value = NULL;
+        if (o->now.realtime == 0)
+                o->now = (Instant){ BEGIN * USEC_PER_SEC, USEC_PER_DAY, USEC_PER_DAY };
+}
+
+/* As if it was killed: what is in memory is lost. */
+static void kill_one(One *o) {
+        assert_int_equal(ledger_commit(o->ledger), 0);
+        o->values = values_free(o->values);
+        o->ledger = ledger_close(o->ledger);
+        open_one(o);
+}
+
+static void close_one(One *o) {
+        values_close(o->values, &o->now);
+        o->values = values_free(o->values);
+        o->ledger = ledger_close(o->ledger);
+}
+
+static void pass_one(One *o, usec_t span) {
+        o->now.realtime += span;
+        o->now.boottime += span;
+        o->now.monotonic += span;
+}
+
+static void note_of(One *o, Value **value, const char *question, const Reading *r) {
+        Question q;
+
+        assert_int_equal(question_parse(question, &q, NULL), 0);
+        values_note(o->values, value, &q, r, &o->now);
+        question_done(&q);
+}
+
+static void note_one(One *o, int64_t n) {
+        note_of(o, &o->value, "load1", &(Reading){ .is_known = true, .value = n });
+}
+
+/* Notes it every minute, for so long. */
+static void live_one(One *o, usec_t span, int64_t n) {
+        for (usec_t t = 0; t < span; t += USEC_PER_MINUTE) {
+                note_one(o, n);
+                pass_one(o, USEC_PER_MINUTE);
+        }
+}
+
+typedef struct Sum {
+        usec_t grain, known, last;
+        unsigned n;
+        int64_t min, max;
+        char reason[SERIES_REASON_MAX];
+} Sum;
+
+static int sum_bucket(usec_t start, const Bucket *b, void *userdata) {
+        Sum *sum = userdata;
+
+        assert_true(sum->n == 0 || start == sum->last + sum->grain);
+        sum->last = start;
+        sum->n++;
+        if (b->end.reason)
+                (void)snprintf(sum->reason, sizeof(sum->reason), "%s", b->end.reason);
+        if (b->known == 0)
+                return 0;
+        assert_true(b->min <= b->max && bucket_mean(b) >= b->min && bucket_mean(b) <= b->max);
+        sum->min = sum->known > 0 ? MIN(sum->min, b->min) : b->min;
+        sum->max = sum->known > 0 ? MAX(sum->max, b->max) : b->max;
+        sum->known += b->known;
+        return 0;
+}
+
+static Sum sum_of(One *o, usec_t since, usec_t grain) {
+        Sum sum = { .grain = grain };
+
+        assert_int_equal(values_query(o->values, "load1", since, USEC_INFINITY, &sum.grain, &o->now, sum_bucket, &sum),
+                         0);
+        return sum;
+}
+
+static bool is_about(usec_t found, usec_t expected) {
+        return found + USEC_PER_SEC >= expected && found <= expected + USEC_PER_SEC;
+}
+
+/* --- clocks --- */
+
+/* A step back by less than a minute: the clock stands still until it is there again. */
+static void test_small_step_back(void **state) {
+        One o = {};
+        Sum sum;
+
+        open_one(&o);
+        live_one(&o, USEC_PER_HOUR, 1);
+        o.now.realtime -= 20 * USEC_PER_SEC;
+        live_one(&o, USEC_PER_HOUR, 2);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, 0);
+        assert_int_equal(sum.grain, USEC_PER_MINUTE);
+        assert_true(is_about(sum.known, 2 * USEC_PER_HOUR - 20 * USEC_PER_SEC));
+        close_one(&o);
+}
+
+/* What is kept of the time that comes again is dropped, and nothing of it ever shows. */
+static void test_step_back(void **state) {
+        static const usec_t steps[] = { 10 * USEC_PER_MINUTE, 70 * USEC_PER_MINUTE, 20 * USEC_PER_HOUR,
+                                        3 * USEC_PER_DAY, 400 * USEC_PER_DAY };
+
+        for (size_t i = 0; i < ELEMENTSOF(steps); i++)
+                for (int is_killed = 0; is_killed < 2; is_killed++) {
+                        One o = {};
+                        usec_t begin;
+                        Sum sum;
+
+                        open_one(&o);
+                        for (unsigned hour = 0; hour < 100; hour++)
+                                live_one(&o, USEC_PER_HOUR, hour % 2 ? 1 : 3);
+                        pass_one(&o, 100 * USEC_PER_SEC);
+                        note_one(&o, 5);
+                        o.now.realtime -= steps[i];
+                        begin = o.now.realtime;
+                        note_one(&o, 5);
+                        pass_one(&o, 2 * USEC_PER_MINUTE);
+                        note_one(&o, 5);
+                        if (is_killed)
+                                kill_one(&o);
+                        note_one(&o, 5);
+                        for (unsigned day = 0; day < 35; day++) {
+                                usec_t minute = USEC_PER_MINUTE, hour = USEC_PER_HOUR;
+
+                                sum = sum_of(&o, begin + minute, minute);
+                                assert_true(sum.known == 0 ? day == 0 : sum.min == 5 && sum.max == 5);
+                                sum = sum_of(&o, begin + hour, hour);
+                                assert_true(sum.known == 0 ? day == 0 : sum.min == 5 && sum.max == 5);
+                                pass_one(&o, USEC_PER_DAY);
+                                note_one(&o, 5);
+                        }
+                        close_one(&o);
+                        assert_int_equal(remove_directory(state), 0);
+                        assert_int_equal(make_directory(state), 0);
+                }
+}
+
+static void test_suspended(void **state) {
+        One o = {};
+        Sum sum;
+
+        open_one(&o);
+        live_one(&o, USEC_PER_HOUR, 1);
+        o.now.realtime += 5 * USEC_PER_HOUR;
+        o.now.boottime += 5 * USEC_PER_HOUR;
+        pass_one(&o, USEC_PER_SEC);
+        live_one(&o, USEC_PER_HOUR, 1);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, 0);
+        assert_true(is_about(sum.known, 2 * USEC_PER_HOUR));
+        assert_string_equal(sum.reason, "The machine was suspended.");
+        close_one(&o);
+}
+
+static void test_step_forward(void **state) {
+        One o = {};
+        Sum sum;
+
+        open_one(&o);
+        live_one(&o, USEC_PER_HOUR, 1);
+        o.now.realtime += 5 * USEC_PER_HOUR;
+        live_one(&o, USEC_PER_HOUR, 1);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, 0);
+        assert_true(is_about(sum.known, 2 * USEC_PER_HOUR));
+        assert_string_equal(sum.reason, "The clock of the machine was set.");
+        close_one(&o);
+}
+
+/* A machine without a clock begins in 1970, and so does the first hour of all. */
+static void test_first_day_of_all(void **state) {
+        One o = { .now = { USEC_PER_SEC, USEC_PER_SEC, USEC_PER_SEC } };
+        Sum sum;
+
+        open_one(&o);
+        live_one(&o, 3 * USEC_PER_HOUR, 1);
+        sum = sum_of(&o, 0, 0);
+        assert_true(is_about(sum.known, 3 * USEC_PER_HOUR));
+        o.now.realtime = BEGIN * USEC_PER_SEC;
+        live_one(&o, USEC_PER_HOUR, 2);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, 0);
+        assert_true(is_about(sum.known, USEC_PER_HOUR) && sum.min == 2);
+        close_one(&o);
+}
+
+/* --- what it costs --- */
+
+typedef struct Rows {
+        unsigned n_log, n_rows, n_catalog;
+        size_t n_bytes;
+} Rows;
+
+static int count_kept(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        Rows *rows = userdata;
+
+        if (streq(key, "values/log"))
+                rows->n_log++;
+        else if (streq(key, "values"))
+                rows->n_catalog++;
+        else
+                rows->n_rows++;
+        assert_true(streq(key, "values/log") || n <= SERIES_ROW_MAX + 4096);
+        rows->n_bytes += n;
+        return 0;
+}
+
+static Rows rows_of(const One *o) {
+        Rows rows = {};
+
+        assert_int_equal(ledger_commit(o->ledger), 0);
+        assert_int_equal(ledger_list_blobs(o->ledger, "", NULL, count_kept, &rows), 0);
+        return rows;
+}
+
+/* A value that is told of once and does not change is written once, and then once a day when others are. */
+static void test_silence(void **state) {
+        One o = {};
+        Rows rows;
+        Sum sum;
+
+        open_one(&o);
+        note_one(&o, 7);
+        pass_one(&o, 20 * USEC_PER_DAY);
+        assert_int_equal(rows_of(&o).n_bytes, 0);
+        sum = sum_of(&o, 0, USEC_PER_HOUR);
+        assert_true(is_about(sum.known, 20 * USEC_PER_DAY));
+        assert_true(sum.min == 7 && sum.max == 7);
+        rows = rows_of(&o);
+        assert_true(rows.n_log == 1 && rows.n_catalog == 1 && rows.n_rows == 21 && rows.n_bytes < 600);
+        sum = sum_of(&o, o.now.realtime - USEC_PER_DAY, USEC_PER_MINUTE);
+        assert_true(is_about(sum.known, USEC_PER_DAY + o.now.realtime % USEC_PER_HOUR));
+        close_one(&o);
+}
+
+/* One that is asked for and does not change is nearly as cheap; however often it changes, it is written once a minute
+ * and kept in 54 rows. */
+static void test_bounds(void **state) {
+        One o = {};
+        Rows rows;
+
+        open_one(&o);
+        live_one(&o, USEC_PER_HOUR - USEC_PER_MINUTE, 7);
+        assert_int_equal(rows_of(&o).n_log, 58);
+        live_one(&o, USEC_PER_HOUR, 7);
+        rows = rows_of(&o);
+        assert_true(rows.n_log < 62 && rows.n_rows == 1 && rows.n_bytes < 2000);
+        for (unsigned i = 0; i < 40 * 24 * 60; i++)
+                for (unsigned k = 0; k < 4; k++) {
+                        char reason[300];
+                        Reading r = { .is_known = draw(2) == 0, .value = (int64_t)(draw(UINT32_MAX) << 31) };
+
+                        memset(reason, 'a' + (int)draw(26), sizeof(reason) - 1);
+                        reason[sizeof(reason) - 1] = '\0';
+                        r.reason = r.is_known ? NULL : reason;
+                        note_of(&o, &o.value, "load1", &r);
+                        pass_one(&o, 15 * USEC_PER_SEC);
+                }
+        rows = rows_of(&o);
+        assert_true(rows.n_log <= 61 && rows.n_rows == 54 && rows.n_catalog == 1);
+        assert_true(rows.n_bytes < 54 * SERIES_ROW_MAX + 61 * 512);
+        close_one(&o);
+}
+
+static int count_value(const char *question, ConditionKind kind, const Reading *last, bool is_used, void *userdata) {
+        ++*(unsigned *)userdata;
+        return 0;
+}
+
+/* There is no history of one too many, and nothing else is wrong with it. */
+static void test_too_many(void **state) {
+        static Value *values[VALUES_MAX + 1];
+        const Reading r = { .is_known = true, .value = 1 };
+        unsigned n = 0;
+        One o = {};
+
+        memset(values, 0, sizeof(values));
+        open_one(&o);
+        for (unsigned round = 0; round < 3; round++) {
+                for (unsigned i = 0; i <= VALUES_MAX; i++) {
+                        char question[64];
+
+                        (void)snprintf(question, sizeof(question), "process p%u count", i);
+                        note_of(&o, &values[i], question, &r);
+                }
+                pass_one(&o, USEC_PER_HOUR);
+        }
+        assert_true(values[VALUES_MAX - 1] && !values[VALUES_MAX]);
+        assert_int_equal(values_list(o.values, count_value, &n), 0);
+        assert_int_equal(n, VALUES_MAX);
+        close_one(&o);
+}
+
+/* What no job asks any more goes after 30 days, with its rows; not before, and not what is asked. */
+static void test_dropped(void **state) {
+        Value *other = NULL;
+        One o = {};
+
+        open_one(&o);
+        note_one(&o, 1);
+        pass_one(&o, USEC_PER_HOUR);
+        note_one(&o, 2);
+        note_of(&o, &o.value, "load1", NULL);
+        for (unsigned day = 0; day < 29; day++) {
+                note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = (int64_t)day });
+                pass_one(&o, USEC_PER_DAY);
+        }
+        assert_true(values_has(o.values, "load1"));
+        assert_string_equal(sum_of(&o, 0, USEC_PER_HOUR).reason, "No job asks for it.");
+        kill_one(&o);
+        other = NULL;
+        for (unsigned day = 0; day < 2; day++) {
+                pass_one(&o, USEC_PER_DAY);
+                note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = (int64_t)day });
+        }
+        assert_false(values_has(o.values, "load1"));
+        assert_true(values_has(o.values, "load5"));
+        assert_int_equal(rows_of(&o).n_catalog, 1);
+        kill_one(&o);
+        assert_false(values_has(o.values, "load1"));
+        close_one(&o);
+}
+
+/* --- the ledger --- */
+
+/* A ledger of the first version has no history; then it has. */
+static void test_version_1(void **state) {
+        One o = {};
+
+        run_sql(version_1);
+        open_one(&o);
+        live_one(&o, 2 * USEC_PER_HOUR, 1);
+        kill_one(&o);
+        assert_true(is_about(sum_of(&o, 0, USEC_PER_HOUR).known, 2 * USEC_PER_HOUR - USEC_PER_MINUTE));
+        close_one(&o);
+}
+
+static void set_file_limit(rlim_t limit) {
+        struct rlimit l;
+
+        (void)signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
+        l.rlim_cur = MIN(limit, l.rlim_max);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+/* While it cannot be written, the history takes none of its memory; hours come through, as they are of a day, and
+ * minutes have the values of their hours. */
+static void test_not_writable(void **state) {
+        size_t n_held = 0;
+        One o = {};
+        Sum sum;
+
+        log_open(LOG_TARGET_NULL);
+        open_one(&o);
+        live_one(&o, USEC_PER_HOUR, 1);
+        assert_int_equal(ledger_commit(o.ledger), 0);
+        set_file_limit(0);
+        add(o.ledger, "a");
+        assert_true(ledger_commit(o.ledger) < 0);
+        live_one(&o, 5 * USEC_PER_HOUR + USEC_PER_MINUTE, 2);
+        live_one(&o, 2 * USEC_PER_HOUR, 3);
+        assert_int_equal(ledger_list_blobs(o.ledger, "", "values/1", count_kept, &(Rows){}), 0);
+        assert_int_equal(n_held, 0);
+        set_file_limit(RLIM_INFINITY);
+        assert_int_equal(ledger_commit(o.ledger), 0);
+        live_one(&o, USEC_PER_HOUR, 4);
+        kill_one(&o);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, USEC_PER_HOUR);
+        assert_true(sum.known > 8 * USEC_PER_HOUR && sum.min == 1 && sum.max == 4);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, USEC_PER_MINUTE);
+        assert_true(sum.known > 8 * USEC_PER_HOUR && sum.min == 1 && sum.max == 4);
+        close_one(&o);
+}
+
+/* A ledger that cannot be read at first: what is learned meanwhile is kept with what there was. */
+static void test_loaded_late(void **state) {
+        One o = {};
+        Sum sum;
+
+        open_one(&o);
+        live_one(&o, 3 * USEC_PER_HOUR, 1);
+        close_one(&o);
+        o.ledger = open_ledger(NULL);
+        assert_int_equal(values_new(&o.values, o.ledger), 0);
+        o.value = NULL;
+        live_one(&o, USEC_PER_HOUR, 2);
+        assert_int_equal(values_load(o.values), 0);
+        live_one(&o, USEC_PER_HOUR, 3);
+        kill_one(&o);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, USEC_PER_MINUTE);
+        assert_true(sum.min == 1 && sum.max == 3 && sum.known > 3 * USEC_PER_HOUR);
+        close_one(&o);
+}
+
+typedef struct Damage {
+        Ledger *ledger;
+        unsigned n;
+} Damage;
+
+static int damage_row(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        Damage *d = userdata;
+        uint8_t copy[SERIES_ROW_MAX + 4096];
+
+        assert_true(n > 0 && n <= sizeof(copy));
+        memcpy(copy, bytes, n);
+        for (uint64_t k = 0, n_changes = draw(3); k < n_changes; k++)
+                copy[draw(n)] = (uint8_t)draw(256);
+        if (draw(8) == 0)
+                n = draw(n) + 1;
+        assert_int_equal(ledger_put(d->ledger, job, key, id, copy, n), 0);
+        d->n++;
+        return 0;
+}
+
+/* Whatever is in the rows: no more than them is lost, and what is said is in order. */
+static void test_damaged(void **state) {
+        random_state = 42;
+        for (unsigned i = 0; i < 60; i++) {
+                Damage d = {};
+                One o = {};
+
+                open_one(&o);
+                for (unsigned hour = 0; hour < 30; hour++) {
+                        live_one(&o, draw(10) * USEC_PER_MINUTE, (int64_t)draw(1000));
+                        note_of(&o, &o.value, "load1", &(Reading){ .reason = "It is gone." });
+                        pass_one(&o, draw(120) * USEC_PER_MINUTE);
+                }
+                close_one(&o);
+                d.ledger = o.ledger = open_ledger(NULL);
+                assert_int_equal(ledger_list_blobs(o.ledger, "", NULL, damage_row, &d), 0);
+                assert_true(d.n > 5);
+                pass_one(&o, draw(100) * USEC_PER_MINUTE);
+                open_one(&o);
+                note_one(&o, 1);
+                (void)sum_of(&o, 0, USEC_PER_MINUTE);
+                (void)sum_of(&o, 0, USEC_PER_HOUR);
+                live_one(&o, USEC_PER_DAY, 2);
+                assert_true(sum_of(&o, o.now.realtime - USEC_PER_HOUR, USEC_PER_MINUTE).known > USEC_PER_HOUR / 2);
+                close_one(&o);
+                assert_int_equal(remove_directory(state), 0);
+                assert_int_equal(make_directory(state), 0);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                ledger_test(test_law),
+                ledger_test(test_law),         ledger_test(test_small_step_back), ledger_test(test_step_back),
+                ledger_test(test_suspended),   ledger_test(test_step_forward),    ledger_test(test_first_day_of_all),
+                ledger_test(test_silence),     ledger_test(test_bounds),          ledger_test(test_too_many),
+                ledger_test(test_dropped),     ledger_test(test_version_1),       ledger_test(test_not_writable),
+                ledger_test(test_loaded_late), ledger_test(test_damaged),
         };
 
         log_open(LOG_TARGET_STDERR);
