@@ -9,7 +9,7 @@
 #define VALUES_MINUTES_KEPT (24 * 60)
 #define VALUES_HOURS_KEPT   (30 * 24)
 #define VALUES_KEPT_USEC    (30 * USEC_PER_DAY) /* of a question that no job asks any more */
-#define VALUES_MAX          4096                /* questions; there is no history of more */
+#define VALUES_MAX          2048                /* questions; there is no history of more */
 
 typedef struct Values Values;
 typedef struct Value Value;
