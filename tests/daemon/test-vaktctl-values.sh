@@ -95,9 +95,9 @@ fi
 ctl values load1
 ends 4 "a probe that no job has"
 err "is named" '^No job has asked for "load1" in the last 30 days; use .vaktctl values. to see all values\.$'
-ctl values proces nginx count
+ctl values load2
 ends 2 "a wrong word"
-err "is corrected" 'Did you mean "process"\?$'
+err "is corrected" 'Did you mean "load[0-9]+"\?$'
 ctl values 'load1 > 8'
 ends 2 "a limit"
 err "is refused" '^Invalid probe \(column 7\): This is not a part of the question\. Write only what stands before'
