@@ -368,20 +368,18 @@ static void skip(Values *v, usec_t from, usec_t to, const char *reason, bool goe
         }
 }
 
-/* Deletes rows of the periods from first until before end, which are at most as many as there are in the ring. */
-static void delete_rows(const Values *v, const Value *value, uint64_t base, uint64_t n_ring, uint64_t first,
-                        uint64_t end) {
+/* Those of days need not be deleted: there is one for each day that passes. */
+static void delete_hours(const Values *v, const Value *value, uint64_t first, uint64_t end) {
         char key[KEY_MAX];
 
-        for (uint64_t i = MAX(first, usec_sub(end, n_ring)); i < end; i++)
-                put(v, key_of(key, value), base + i % n_ring, NULL, 0);
+        for (uint64_t i = MAX(first, usec_sub(end, HOURS_RING)); i < end; i++)
+                put(v, key_of(key, value), i % HOURS_RING, NULL, 0);
 }
 
 static void turn_back_value(Values *v, Value *value, uint64_t former_hour) {
         uint64_t hour = v->minute / MINUTES_PER_HOUR, day = hour / HOURS_PER_DAY;
 
-        delete_rows(v, value, 0, HOURS_RING, hour, former_hour);
-        delete_rows(v, value, HOURS_RING, DAYS_RING, day, former_hour / HOURS_PER_DAY);
+        delete_hours(v, value, hour, former_hour);
         if (hour == former_hour)
                 (void)series_row_cut(&value->hour, (unsigned)(v->minute % MINUTES_PER_HOUR), USEC_PER_MINUTE,
                                      value->series.scale);
