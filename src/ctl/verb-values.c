@@ -292,7 +292,7 @@ static int print_one(Ctl *c, const ValueView *v, const Span *span) {
                 _cleanup_free_ char *last = last_text(v), *line = NULL, *drawn = draw_bars(c, &bars, columns);
 
                 line = alloc_format("%s: %s%s%s%s", v->probe, last, v->at > 0 ? ", " : "",
-                                    v->at > 0 ? relative_time_format(when, v->at, span->now) : "",
+                                    v->at > 0 ? relative_time_format(when, v->at, MAX(span->now, v->at)) : "",
                                     v->is_used ? "" : "; no job asks for it now");
                 ctl_print_colored(c, COLOR_NONE, line);
                 printf("\n%s\n\n", drawn);
