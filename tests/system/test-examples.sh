@@ -42,6 +42,8 @@ is_in_state() { # JOB STATE
 }
 
 begin() {
+        # What an earlier test has left that failed.
+        systemctl stop listener.service 2>/dev/null || true
         rm -rf $SEEN
         mkdir -m 777 $SEEN
         vaktctl check
@@ -280,7 +282,7 @@ test_unit_failed_webhook() {
 #!/usr/bin/python3
 # What curl does with these options.
 import sys, urllib.parse, urllib.request
-form = [w.split("=", 1) for w in sys.argv[1:-1] if w.startswith(("host=", "unit="))] + [("journal", sys.stdin.read())]
+form = [tuple(w.split("=", 1)) for w in sys.argv[1:-1] if w.startswith(("host=", "unit="))] + [("journal", sys.stdin.read())]
 urllib.request.urlopen(sys.argv[-1], urllib.parse.urlencode(form).encode())
 END
         example unit-failed-webhook 's,https://hooks.example.org,http://127.0.0.1:8099,'
