@@ -349,7 +349,9 @@ static void report_unknown(const JobMonitor *jm) {
 /* How often it has become true, when that is more than once. */
 #define TIMES_TEXT_MAX 48
 static const char *tell_times(char buf[static TIMES_TEXT_MAX], uint64_t count) {
-        (void)snprintf(buf, TIMES_TEXT_MAX, count > 1 ? ", true %" PRIu64 " times" : "", count);
+        buf[0] = '\0';
+        if (count > 1)
+                (void)snprintf(buf, TIMES_TEXT_MAX, ", true %" PRIu64 " times", count);
         return buf;
 }
 
