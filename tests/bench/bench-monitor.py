@@ -5,7 +5,8 @@
   idle      50 checks of which none is true, by vaktd as it comes and by monit with its cycle of 30 seconds: CPU seconds an
             hour and wake-ups a minute. The CPU time is that of the control groups, with all children; it hardly depends on
             what else the machine does
-  events    the same with 50 checks that vaktd is told of and monit asks for: 40 units, by systemctl, and 10 mounts
+  events    the same with 50 checks that vaktd is told of and monit asks for: 40 units, by systemctl, and 10 mounts; systemctl
+            makes the service manager send signals that wake vaktd up, which sleeps otherwise: see cost
   reaction  a unit that fails, a file system that is filled at once and one that is filled in a minute: until the command
             that is run for it begins
   cost      1,000 monitors on 1,000 units: bytes of memory (PSS) for each beside the same jobs without a monitor, and
