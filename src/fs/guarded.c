@@ -276,6 +276,7 @@ static int hand_over(Walk *w, int r, const char *path, GuardedDirectory *ret, ch
                 .is_trusted = w->is_trusted,
                 .is_shared = w->is_shared,
                 .is_writable_by_all = w->st.st_mode & S_IWOTH,
+                .is_sticky = w->st.st_mode & S_ISVTX,
                 .is_below_shared = w->is_below_shared,
         };
         return 0;

@@ -33,6 +33,7 @@ typedef struct GuardedDirectory {
         bool is_trusted; /* it belongs to root or us; otherwise to the user that everything below belongs to */
         bool is_shared;  /* other users than its owner can write to it */
         bool is_writable_by_all;
+        bool is_sticky;       /* only its owner and that of an entry can remove or replace the entry */
         bool is_below_shared; /* another user's, who may have created it where everybody may */
 } GuardedDirectory;
 

@@ -47,11 +47,17 @@ static bool is_ours(const Log *l, const struct stat *st) {
         return st->st_uid == l->folder->place->directory.uid;
 }
 
-/* In a directory that others can write to, a name says nothing about who made the file. */
+/* There others can create files beside those of the owner, but not replace these. (Where they can do that, too, which
+ * only a user's own directory may allow, they need no trick.) */
+static bool takes_files_of_others(const Workplace *place) {
+        return place->directory.is_shared && place->directory.is_sticky;
+}
+
+/* In such a directory, a name says nothing about who made the file. */
 static bool has_foreign_file(const Log *l) {
-        if (!l->folder->place->directory.is_trusted || !l->folder->place->directory.is_shared)
+        if (!takes_files_of_others(l->folder->place) && !takes_files_of_others(l->folder->old))
                 return false;
-        if (l->has_foreign_leftover || (l->exists && !is_ours(l, &l->st)))
+        if (l->has_foreign_leftover || (l->exists && takes_files_of_others(l->folder->place) && !is_ours(l, &l->st)))
                 return true;
         for (size_t i = 0; i < l->n_copies; i++)
                 if (!is_ours(l, &l->copies[i].st))
