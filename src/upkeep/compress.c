@@ -5,6 +5,7 @@
 
 #include "upkeep/compress.h"
 
+#include <sys/stat.h>
 #include <zlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -117,6 +118,10 @@ static int compressor_reset(Compressor *c, size_t n_first) {
         return 0;
 }
 
+off_t holes_of(const struct stat *st) {
+        return MAX(st->st_size - st->st_blocks * 512, (off_t)0);
+}
+
 int64_t compressor_run(Compressor *c, int from, int to) {
         off_t at = lseek(from, 0, SEEK_CUR), end = lseek(from, 0, SEEK_END);
         int64_t n_read = 0;
@@ -137,7 +142,7 @@ int64_t compressor_run(Compressor *c, int from, int to) {
                                                       : zstd_chunk(c, (size_t)n, (size_t)n < CHUNK, to);
                 if (r < 0)
                         return r;
-        } while ((size_t)n == CHUNK);
+        } while ((size_t)n == CHUNK && n_read <= end - at); /* not after a writer who is faster */
         return n_read;
 }
 
@@ -145,11 +150,14 @@ int64_t compressor_run(Compressor *c, int from, int to) {
 
 typedef struct Comparison {
         int compressed, plain;
+        off_t left; /* of the plain one, which may grow meanwhile */
         char in[CHUNK], out[CHUNK], expected[CHUNK];
 } Comparison;
 
 static bool expects(Comparison *c, size_t n) {
-        return fd_read_up_to(c->plain, c->expected, n) == (ssize_t)n && memcmp(c->out, c->expected, n) == 0;
+        c->left -= (off_t)n;
+        return c->left >= 0 && fd_read_up_to(c->plain, c->expected, n) == (ssize_t)n &&
+               memcmp(c->out, c->expected, n) == 0;
 }
 
 static bool is_at_end(int fd) {
@@ -204,10 +212,12 @@ static bool zstd_equals(Comparison *c) {
 
 bool compressed_file_equals(int compressed, const char *suffix, int plain) {
         _cleanup_free_ Comparison *c = calloc(1, sizeof(*c));
+        struct stat st;
         bool equals;
 
-        if (!c)
+        if (!c || fstat(plain, &st) < 0 || holes_of(&st) > COMPARE_HOLES_MAX)
                 return false;
+        c->left = st.st_size;
         c->compressed = compressed;
         c->plain = plain;
         equals = streq(suffix, ".gz") ? gzip_equals(c) : streq(suffix, ".zst") && zstd_equals(c);

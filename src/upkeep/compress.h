@@ -3,7 +3,16 @@
 
 /* Compresses and compares whole files by descriptor, from where they are positioned to their ends. */
 
+#include <sys/stat.h>
+
 #include "job/upkeep-def.h"
+
+/* To read a hole takes as long as to read data, but it costs nobody any room: so there is an end to it. */
+#define COMPRESS_HOLES_MAX ((off_t)16 << 30) /* bytes in a run */
+#define COMPARE_HOLES_MAX  ((off_t)1 << 20)  /* bytes in a file */
+
+/* How many bytes of a file are holes. */
+off_t holes_of(const struct stat *st) _pure_;
 
 typedef struct Compressor Compressor;
 
@@ -16,5 +25,5 @@ DEFINE_CLEANUP(Compressor, compressor_free)
 int64_t compressor_run(Compressor *c, int from, int to);
 
 /* Does a file, named with this suffix, hold exactly what another one holds? False as well if it is damaged, or not to
- * be read. */
+ * be read, or has more holes than COMPARE_HOLES_MAX. */
 bool compressed_file_equals(int compressed, const char *suffix, int plain);

@@ -29,6 +29,7 @@ struct Shrinker {
         Zip zips[SHRINK_FILES_MAX];
         size_t n_zips;
         off_t n_bytes;
+        off_t n_holes; /* bytes that were read in this run */
 };
 
 int shrinker_new(Shrinker **ret, const RotateDef *def, const ShrinkHandler *handler) {
@@ -90,6 +91,9 @@ static int make_zip(Shrinker *s, Zip *z) {
                 return -errno;
         if (!S_ISREG(z->plain.st_mode) || z->plain.st_nlink != 1)
                 return -EMLINK;
+        if (holes_of(&z->plain) > COMPRESS_HOLES_MAX - s->n_holes)
+                return -EFBIG;
+        s->n_holes += holes_of(&z->plain);
         parts.compressed = compress_suffix(s->def->compress);
         r = copy_name_format(s->def, z->log->name, &parts, z->name);
         if (r >= 0)
@@ -121,6 +125,10 @@ void shrinker_add(Shrinker *s, Log *l, size_t copy) {
                 return;
         }
         r = make_zip(s, z);
+        if (r == -EFBIG && z->fd < 0) {
+                drop(s, z, 0, "it has too large holes to be compressed");
+                return;
+        }
         if (r < 0) {
                 drop(s, z, r == -EBUSY ? 0 : r,
                      r == -EBUSY ? "it was written to meanwhile; a later run compresses it" : "It was not compressed");

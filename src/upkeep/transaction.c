@@ -155,11 +155,14 @@ static int create_like(const Log *l, int fd, const struct stat *st, Leftover whi
         return TAKE_FD(new);
 }
 
+/* One that is there is not opened: it may be a FIFO, or a file with a lease, and would be waited for. */
 static int create_note(const Log *l, char **reterr) {
         char name[NAME_MAX + 1];
         int dir = leftover_at(l, LEFTOVER_TELL, name);
-        int fd = openat(dir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
+        if (fd < 0 && errno == EEXIST)
+                return 0;
         if (fd < 0)
                 return fail(reterr, -errno, "The note that the writer has to be told could not be created");
         (void)close(fd);
@@ -529,11 +532,23 @@ static int recover_new(const RotateDef *def, Log *l, usec_t realtime, char **ret
         return r < 0 ? r : logfile_look(l);
 }
 
+/* A hole in both has no end in sight and nothing to compare. */
+static bool skip_hole(int fd, int with) {
+        off_t at = lseek(with, 0, SEEK_CUR), data = lseek(with, at, SEEK_DATA), other = lseek(fd, at, SEEK_DATA);
+        off_t size = lseek(with, 0, SEEK_END), other_size = lseek(fd, 0, SEEK_END);
+
+        data = data < 0 ? size : data;
+        other = other < 0 ? other_size : other;
+        data = MIN(data, other);
+        at = MAX(at, data);
+        return lseek(with, at, SEEK_SET) >= 0 && lseek(fd, at, SEEK_SET) >= 0;
+}
+
 static bool begins_with(int fd, int with) {
         _cleanup_free_ char *a = malloc(COPY_CHUNK), *b = malloc(COPY_CHUNK);
         ssize_t n = a && b ? (ssize_t)COPY_CHUNK : -1;
 
-        while (n == (ssize_t)COPY_CHUNK) {
+        while (n == (ssize_t)COPY_CHUNK && skip_hole(fd, with)) {
                 n = fd_read_up_to(with, a, COPY_CHUNK);
                 if (n > 0 && (fd_read_up_to(fd, b, (size_t)n) != n || memcmp(a, b, (size_t)n) != 0))
                         return false;
