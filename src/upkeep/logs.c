@@ -12,7 +12,9 @@
 #include "util/file.h"
 #include "util/strv.h"
 
-#define ENTRIES_MAX 4000000 /* of a directory */
+/* Of a directory. */
+#define ENTRIES_MAX         4000000
+#define ENTRIES_OF_USER_MAX 1000000
 
 static const char *const leftover_suffixes[] = {
         [LEFTOVER_NEW] = ".vakt-new", [LEFTOVER_TELL] = ".vakt-tell", [LEFTOVER_COPY] = ".vakt-copy",
@@ -72,7 +74,7 @@ void logfile_remove_copy(Log *l, size_t i) {
         ARRAY_REMOVE(l->copies, l->n_copies, i);
 }
 
-static Log *find_log(Logs *l, Folder *f, const char *name) {
+static Log *find_log(Folder *f, const char *name) {
         size_t i = BISECT(f->n_logs, k, strcmp(f->logs[k].name, name) < 0);
         char *copy;
         Log *log;
@@ -88,7 +90,7 @@ static Log *find_log(Logs *l, Folder *f, const char *name) {
         *log = (Log){ .folder = f, .name = copy };
         for (size_t k = 0; k < f->n_patterns; k++)
                 log->is_expected = log->is_expected || streq_ptr(pattern_literal(f->patterns[k]), name);
-        l->n_logs++;
+        f->owner->n_logs++;
         return log;
 }
 
@@ -110,12 +112,12 @@ static bool is_log(const Logs *l, const Folder *f, const char *name) {
 
 /* --- one directory --- */
 
-static void folder_clear(Logs *l, Folder *f) {
+static void folder_clear(Folder *f) {
         for (size_t i = 0; i < f->n_logs; i++) {
-                l->n_copies -= f->logs[i].n_copies;
+                f->owner->n_copies -= f->logs[i].n_copies;
                 log_done(&f->logs[i]);
         }
-        l->n_logs -= f->n_logs;
+        f->owner->n_logs -= f->n_logs;
         f->logs = mfree(f->logs);
         f->n_logs = 0;
 }
@@ -142,7 +144,7 @@ static int add_log(Logs *l, Folder *f, const char *name) {
 
         if (fstatat(f->place->directory.fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
                 return 0;
-        log = find_log(l, f, name);
+        log = find_log(f, name);
         return log ? logfile_look(log) : -ENOMEM;
 }
 
@@ -159,7 +161,7 @@ static int add_leftover(Logs *l, Folder *f, const char *file, const char *name, 
         }
         if (!is_log(l, f, name))
                 return 0;
-        log = find_log(l, f, name);
+        log = find_log(f, name);
         if (!log)
                 return -ENOMEM;
         log->leftover |= 1U << which;
@@ -175,14 +177,25 @@ static int add_copy(Logs *l, Folder *f, const char *file) {
         struct stat st;
         CopyName copy;
         Log *log;
+        int r;
 
         if (!copy_name_parse(l->def, file, name, &copy) || !is_log(l, f, name))
                 return 0;
         if (fstatat(f->old->directory.fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
                 return 0;
-        log = find_log(l, f, name);
-        l->n_copies++;
-        return log ? logfile_add_copy(log, file, &copy, &st) : -ENOMEM;
+        log = find_log(f, name);
+        if (!log)
+                return -ENOMEM;
+        r = logfile_add_copy(log, file, &copy, &st);
+        f->owner->n_copies += r >= 0;
+        return r;
+}
+
+static bool has_too_many(const Folder *f) {
+        bool is_other = f->place->acts_as_owner;
+
+        return f->owner->n_logs > (is_other ? LOGS_OF_USER_MAX : LOGS_MAX) ||
+               f->owner->n_copies > (is_other ? COPIES_OF_USER_MAX : COPIES_MAX);
 }
 
 static int add_entry(Logs *l, Folder *f, const char *file, bool is_old) {
@@ -190,7 +203,7 @@ static int add_entry(Logs *l, Folder *f, const char *file, bool is_old) {
         Leftover which;
         int r;
 
-        if (l->n_logs > LOGS_MAX || l->n_copies > COPIES_MAX)
+        if (has_too_many(f))
                 return -E2BIG;
         if (leftover_parse(file, name, &which)) {
                 bool with_copies = which != LEFTOVER_NEW && which != LEFTOVER_TELL;
@@ -213,18 +226,18 @@ static int compare_names(const void *a, const void *b) {
 static int scan_place(Logs *l, Folder *f, Workplace *place, bool is_old) {
         _cleanup_(identity_restore) IdentityScope scope = {};
         _cleanup_(closedirp) DIR *dir = workplace_list(place);
+        size_t n = 0, max = place->acts_as_owner ? ENTRIES_OF_USER_MAX : ENTRIES_MAX;
         const struct dirent *e;
         char **names = NULL;
-        size_t n = 0;
         int r = dir ? workplace_enter(place, &scope) : -errno;
 
         while (r >= 0 && (e = readdir(dir))) {
-                char **name = n < ENTRIES_MAX ? ARRAY_NEXT(names, n) : NULL;
+                char **name = n < max ? ARRAY_NEXT(names, n) : NULL;
 
                 if (name)
                         *name = strdup(e->d_name);
                 if (!name || !*name)
-                        r = n < ENTRIES_MAX ? -ENOMEM : -E2BIG;
+                        r = n < max ? -ENOMEM : -E2BIG;
                 else
                         n++;
         }
@@ -242,13 +255,18 @@ static int scan_place(Logs *l, Folder *f, Workplace *place, bool is_old) {
 int folder_scan(Logs *l, Folder *f) {
         int r;
 
-        folder_clear(l, f);
+        folder_clear(f);
         r = scan_place(l, f, f->old, /* is_old= */ true);
         if (r >= 0 && f->old != f->place)
                 r = scan_place(l, f, f->place, /* is_old= */ false);
-        if (r == -ENOMEM || r == -E2BIG || r >= 0)
+        if (r == -ENOMEM || r >= 0)
                 return r;
-        l->refused(l->userdata, f->place->path, r, strerror(-r));
+        if (r == -E2BIG)
+                folder_clear(f);
+        l->refused(l->userdata, f->place->path, r,
+                   r == -E2BIG
+                           ? "It has more logs, copies or other entries than one user's directories may have in a run"
+                           : strerror(-r));
         return 0;
 }
 
@@ -283,10 +301,26 @@ static int open_old(const RotateDef *def, const Workplace *place, Workplace **re
         return old && r >= 0 ? -EPERM : r;
 }
 
-static int folder_init(const Logs *l, Folder *f, Workplace *place) {
+static LogsOwner *owner_of(Logs *l, const Workplace *place) {
+        uid_t uid = place->acts_as_owner ? place->directory.uid : 0;
+        LogsOwner *o = l->owners;
+
+        while (o && o->uid != uid)
+                o = o->next;
+        if (!o && (o = calloc(1, sizeof(*o)))) {
+                *o = (LogsOwner){ .uid = uid, .next = l->owners };
+                l->owners = o;
+        }
+        return o;
+}
+
+static int folder_init(Logs *l, Folder *f, Workplace *place) {
+        LogsOwner *owner = owner_of(l, place);
         int r = 0;
 
-        *f = (Folder){ .place = workplace_ref(place), .old = workplace_ref(place), .lock_fd = -EBADF };
+        if (!owner)
+                return -ENOMEM;
+        *f = (Folder){ .owner = owner, .place = workplace_ref(place), .old = workplace_ref(place), .lock_fd = -EBADF };
         if (l->def->old_dir) {
                 Workplace *old = NULL;
 
@@ -362,7 +396,7 @@ void logs_done(Logs *l) {
         for (size_t i = 0; i < l->n_folders; i++) {
                 Folder *f = &l->folders[i];
 
-                folder_clear(l, f);
+                folder_clear(f);
                 safe_close(f->lock_fd);
                 workplace_unref(f->place);
                 workplace_unref(f->old);
@@ -370,6 +404,10 @@ void logs_done(Logs *l) {
                 free(f->problem);
         }
         free(l->folders);
+        for (LogsOwner *o = l->owners, *next; o; o = next) {
+                next = o->next;
+                free(o);
+        }
         for (size_t i = 0; i < l->n_patterns; i++)
                 pattern_free(l->patterns[i]);
         free(l->patterns);

@@ -9,8 +9,11 @@
 #include "upkeep/copies.h"
 #include "upkeep/patterns.h"
 
-#define LOGS_MAX   200000  /* of a job */
-#define COPIES_MAX 2000000 /* of a job */
+/* Of a job, in directories of root's or ours; and in all directories of another user. */
+#define LOGS_MAX           200000
+#define COPIES_MAX         2000000
+#define LOGS_OF_USER_MAX   20000
+#define COPIES_OF_USER_MAX 50000
 
 /* Our own files: ".NAME" and one of these behind it, NAME being that of the log, for ZIP that of the copy. What each
  * one means is explained in transaction.h. */
@@ -30,6 +33,13 @@ typedef struct Copy {
 } Copy;
 
 typedef struct Folder Folder;
+
+/* Whoever fills his directories harms himself only: what is in them is counted for each user. */
+typedef struct LogsOwner {
+        uid_t uid; /* for root and us: 0 */
+        size_t n_logs, n_copies;
+        struct LogsOwner *next;
+} LogsOwner;
 
 typedef struct Log {
         Folder *folder;
@@ -54,8 +64,9 @@ typedef struct Log {
 
 struct Folder {
         Workplace *place, *old; /* of the logs; of their copies: the same, or OldDir= */
-        char *problem;          /* nothing can be done here, and why */
-        int lock_fd;            /* while a run works here */
+        LogsOwner *owner;
+        char *problem; /* nothing can be done here, and why */
+        int lock_fd;   /* while a run works here */
         bool is_changed;
         const Pattern **patterns;
         size_t n_patterns;
@@ -69,7 +80,8 @@ typedef struct Logs {
         size_t n_patterns;
         PathFilter *exclude;
         Folder *folders; /* by device and inode */
-        size_t n_folders, n_logs, n_copies;
+        size_t n_folders;
+        LogsOwner *owners;
         void (*refused)(void *userdata, const char *path, int error, const char *reason);
         void *userdata;
 } Logs;
@@ -78,7 +90,8 @@ typedef struct Logs {
  * -E2BIG, -ENOMEM. */
 int logs_find(Logs *l);
 
-/* Finds the logs in a folder: once, when nobody else changes them any more. -E2BIG: LOGS_MAX, COPIES_MAX; -ENOMEM. */
+/* Finds the logs in a folder: once, when nobody else changes them any more. In a folder that has too many, none
+ * is found, which refused is told. -ENOMEM. */
 int folder_scan(Logs *l, Folder *f);
 void logs_done(Logs *l);
 

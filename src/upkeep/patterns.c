@@ -25,6 +25,7 @@ typedef struct Walker {
         const Pattern *pattern;
         const PatternVisitor *visitor;
         unsigned long n_entries;
+        unsigned long n_user_entries, n_user_directories; /* below one directory of another user */
 } Walker;
 
 /* --- places --- */
@@ -221,6 +222,8 @@ static int walk_entry(Walker *w, Workplace *parent, const Component *c, const ch
         if (is_excluded(w, parent, name))
                 return 0;
         r = workplace_open_entry(&place, parent, name, &reason);
+        if (r >= 0 && place->acts_as_owner && !parent->acts_as_owner)
+                w->n_user_entries = w->n_user_directories = 0;
         if (r >= 0)
                 return walk(w, place, next);
         if (r == -ENOMEM)
@@ -241,6 +244,14 @@ DIR *workplace_list(const Workplace *p) {
         return fd_list(p->directory.fd);
 }
 
+/* Who fills his directory must not keep us from those of others. */
+static bool has_seen_enough(Walker *w, const Workplace *place) {
+        if (!place->acts_as_owner)
+                return ++w->n_entries > PATTERN_ENTRIES_MAX;
+        return ++w->n_user_entries > PATTERN_ENTRIES_OF_USER_MAX ||
+               w->n_user_directories >= PATTERN_DIRECTORIES_OF_USER_MAX;
+}
+
 /* Into each directory that the component matches. */
 static int walk_entries(Walker *w, Workplace *place, const Component *c, size_t next) {
         _cleanup_(closedirp) DIR *dir = workplace_list(place);
@@ -254,10 +265,15 @@ static int walk_entries(Walker *w, Workplace *place, const Component *c, size_t 
         while (r >= 0 && (e = readdir(dir))) {
                 if (streq(e->d_name, ".") || streq(e->d_name, ".."))
                         continue;
-                if (++w->n_entries > PATTERN_ENTRIES_MAX)
-                        return -E2BIG;
-                if ((e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) && component_matches(c, e->d_name))
-                        r = walk_entry(w, place, c, e->d_name, next);
+                if (has_seen_enough(w, place)) {
+                        w->visitor->refused(w->visitor->userdata, place->path, -E2BIG,
+                                            "It has too many entries: the rest is left");
+                        return 0;
+                }
+                if ((e->d_type != DT_DIR && e->d_type != DT_UNKNOWN) || !component_matches(c, e->d_name))
+                        continue;
+                w->n_user_directories++;
+                r = walk_entry(w, place, c, e->d_name, next);
         }
         return r;
 }

@@ -12,6 +12,11 @@
 
 #define PATTERN_DEPTH_MAX   64      /* components from the first wildcard on */
 #define PATTERN_ENTRIES_MAX 4000000 /* names that the walk of a pattern looks at */
+/* The same in a directory of another user and all below it, and directories that it enters there; each is a
+ * descriptor.
+ */
+#define PATTERN_ENTRIES_OF_USER_MAX     1000000
+#define PATTERN_DIRECTORIES_OF_USER_MAX 10000
 
 /* A directory with what the last name of a pattern may match. */
 typedef struct Workplace {
@@ -62,6 +67,6 @@ typedef struct PatternVisitor {
         const PathFilter *filter; /* what is not entered, on absolute paths without their first slash; or NULL */
 } PatternVisitor;
 
-/* Walks to all places of the pattern. Links below its first wildcard are not followed, and mounts not entered. Returns
- * 0, -ENOMEM, -E2BIG (PATTERN_ENTRIES_MAX), or what visit() returned. */
+/* Walks to all places of the pattern. Links below its first wildcard are not followed, and mounts not entered; what is
+ * above a maximum is left, which refused is told (-E2BIG). Returns 0, -ENOMEM, or what visit() returned. */
 int pattern_walk(const Pattern *p, const PatternVisitor *v);

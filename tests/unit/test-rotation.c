@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 #include <cmocka.h>
 
+#include "upkeep/logs.h"
 #include "upkeep/rotation.h"
 #include "util/file.h"
 #include "util/size.h"
@@ -712,17 +713,155 @@ static void test_swapped(void **state) {
         assert_string_equal(get("secret/passwd"), "1");
 }
 
+/* What a user puts in the way of a run must not hold up the logs of others. */
+static void test_note_in_the_way(void **state) {
+        if (geteuid() != 0)
+                skip();
+        t.def.post_rotate = strdup("after");
+        path("*/log");
+        make("alice", ALICE, 0755);
+        make("bob", BOB, 0755);
+        put("alice/log", "1");
+        put("bob/log", "1");
+        assert_int_equal(chown(at("alice/log"), ALICE, ALICE), 0);
+        assert_int_equal(chown(at("bob/log"), BOB, BOB), 0);
+        assert_int_equal(mkfifo(at("alice/.log.vakt-tell"), 0666), 0);
+        assert_int_equal(chown(at("alice/.log.vakt-tell"), ALICE, ALICE), 0);
+        (void)alarm(60); /* a run that waits for a reader is ended */
+        run();
+        (void)alarm(0);
+        assert_string_equal(get("bob/log.1"), "1");
+        assert_string_equal(get("alice/log.1"), "1");
+        assert_false(has("alice/.log.vakt-tell"));
+}
+
+static void put_holes(const char *name, const char *begin, off_t size, uid_t uid) {
+        put(name, begin);
+        assert_int_equal(truncate(at(name), size), 0);
+        assert_int_equal(chown(at(name), uid, uid), 0);
+}
+
+/* To read a hole takes as long as to read data, but costs nobody any room. */
+static void test_endless_holes(void **state) {
+        const off_t huge = (off_t)15 << 40;
+
+        if (geteuid() != 0)
+                skip();
+        path("*/log");
+        make("alice", ALICE, 0755);
+        make("bob", BOB, 0755);
+        put_holes("alice/log", "1", huge, ALICE);
+        put_holes("alice/.log.vakt-cut", "1", huge, ALICE);
+        put_holes("alice/log.1", "1", huge, ALICE);
+        put_holes("alice/log.1.gz", "1", huge, ALICE);
+        put("bob/log", "1");
+        assert_int_equal(chown(at("bob/log"), BOB, BOB), 0);
+        t.def.compress = ROTATE_COMPRESS_GZIP;
+        (void)alarm(60); /* a run that reads it all is ended */
+        run();
+        assert_string_equal(get("bob/log"), "");
+        assert_true(has("bob/log.1.gz"));
+        assert_true(said("left /alice/log.1") || said("stay /alice/log.1"));
+        (void)alarm(0);
+        assert_false(has("alice/.log.vakt-cut"));
+}
+
+/* Where others can create copies, they decide which ones are too many. */
+static void test_foreign_copies(void **state) {
+        if (geteuid() != 0)
+                skip();
+        path("log");
+        t.def.suffix = ROTATE_SUFFIX_DATE;
+        t.def.keep = 2;
+        t.def.old_dir = strdup("old");
+        make("old", 0, 01777);
+        put("log", "1");
+        put("old/log-20200101", "of root");
+        put("old/log-20991231", "of alice");
+        put("old/log-20991231.1", "of alice");
+        assert_int_equal(chown(at("old/log-20991231"), ALICE, ALICE), 0);
+        assert_int_equal(chown(at("old/log-20991231.1"), ALICE, ALICE), 0);
+        run();
+        assert_true(said("refuse /log: The log or a copy belongs to another user"));
+        assert_true(has("old/log-20200101"));
+        assert_string_equal(get("log"), "1");
+}
+
+/* The same in the sticky directory of an ordinary user. */
+static void test_foreign_copies_of_user(void **state) {
+        if (geteuid() != 0)
+                skip();
+        path("alice/log");
+        t.def.suffix = ROTATE_SUFFIX_DATE;
+        t.def.keep = 1;
+        make("alice", ALICE, 01777);
+        put("alice/log", "1");
+        put("alice/log-20200101", "of alice");
+        put("alice/log-20991231", "of bob");
+        assert_int_equal(chown(at("alice/log"), ALICE, ALICE), 0);
+        assert_int_equal(chown(at("alice/log-20200101"), ALICE, ALICE), 0);
+        assert_int_equal(chown(at("alice/log-20991231"), BOB, BOB), 0);
+        run();
+        assert_true(said("refuse /alice/log: The log or a copy belongs to another user"));
+        assert_true(has("alice/log-20200101"));
+}
+
+/* Who fills his directory harms himself only. */
+static void test_too_many_logs(void **state) {
+        char name[64];
+
+        if (geteuid() != 0)
+                skip();
+        path("*/*.log");
+        make("alice", ALICE, 0755);
+        make("bob", BOB, 0755);
+        for (unsigned i = 0; i < LOGS_OF_USER_MAX + 2; i++) {
+                (void)snprintf(name, sizeof(name), "alice/%u.log", i);
+                assert_int_equal(mknod(at(name), S_IFREG | 0644, 0), 0);
+        }
+        put("bob/a.log", "1");
+        assert_int_equal(chown(at("bob/a.log"), BOB, BOB), 0);
+        run();
+        assert_string_equal(get("bob/a.log.1"), "1");
+        assert_int_equal(t.result.n_rotated, 1);
+        assert_true(said("refuse /alice: It has more logs, copies or other entries"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_numbers),     TEST(test_gap),     TEST(test_dates),        TEST(test_own_output),
-                TEST(test_old_dir),     TEST(test_sizes),   TEST(test_age),          TEST(test_age_without_records),
-                TEST(test_old_records), TEST(test_keep),    TEST(test_create),       TEST(test_attributes),
-                TEST(test_compression), TEST(test_writer),  TEST(test_copytruncate), TEST(test_holes),
-                TEST(test_telling),     TEST(test_scripts), TEST(test_refusals),     TEST(test_lock),
-                TEST(test_exclude),     TEST(test_names),   TEST(test_plan),         TEST(test_owners),
+                TEST(test_numbers),
+                TEST(test_gap),
+                TEST(test_dates),
+                TEST(test_own_output),
+                TEST(test_old_dir),
+                TEST(test_sizes),
+                TEST(test_age),
+                TEST(test_age_without_records),
+                TEST(test_old_records),
+                TEST(test_keep),
+                TEST(test_create),
+                TEST(test_attributes),
+                TEST(test_compression),
+                TEST(test_writer),
+                TEST(test_copytruncate),
+                TEST(test_holes),
+                TEST(test_telling),
+                TEST(test_scripts),
+                TEST(test_refusals),
+                TEST(test_lock),
+                TEST(test_exclude),
+                TEST(test_names),
+                TEST(test_plan),
+                TEST(test_owners),
                 TEST(test_swapped),
+                TEST(test_note_in_the_way),
+
+                TEST(test_foreign_copies),
+                TEST(test_foreign_copies_of_user),
+                TEST(test_too_many_logs),
+                TEST(test_endless_holes),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

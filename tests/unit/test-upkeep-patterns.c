@@ -157,6 +157,25 @@ static void test_refusals(void **state) {
         assert_true(has(f.refused, "does not exist"));
 }
 
+/* Who fills his directory harms himself only. */
+static void test_too_many(void **state) {
+        _cleanup_(found_done) Found f = {};
+        char name[64];
+
+        make("many", 0, 0755);
+        make("many/alice", ALICE, 0755);
+        make("many/bob", BOB, 0755);
+        make("many/bob/a", BOB, 0755);
+        for (unsigned i = 0; i < PATTERN_DIRECTORIES_OF_USER_MAX + 2; i++) {
+                (void)snprintf(name, sizeof(name), "many/alice/%u", i);
+                make(name, ALICE, 0755);
+        }
+        find(&f, "many/*/*/x", NULL);
+        assert_true(has(f.places, "/many/bob/a"));
+        assert_true(has(f.refused, "/many/alice"));
+        assert_int_equal(strv_length(f.places), PATTERN_DIRECTORIES_OF_USER_MAX + 1);
+}
+
 /* In namespaces of a child, so that nothing stays mounted. */
 static void test_mounts(void **state) {
         int status;
@@ -206,10 +225,8 @@ static void test_texts(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_texts),
-                cmocka_unit_test(test_walk),
-                cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_mounts),
+                cmocka_unit_test(test_texts),  cmocka_unit_test(test_walk),     cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_mounts), cmocka_unit_test(test_too_many),
         };
 
         if (geteuid() != 0) {
