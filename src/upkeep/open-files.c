@@ -13,6 +13,8 @@
 #include "util/file.h"
 #include "util/strv.h"
 
+size_t open_files_max = (size_t)1 << 22;
+
 typedef struct OpenFile {
         dev_t device;
         ino_t inode;
@@ -38,11 +40,26 @@ static int compare_files(const void *a, const void *b) {
         return x->device < y->device ? -1 : x->device > y->device;
 }
 
+static void sort_files(OpenFiles *f) {
+        size_t n = 0;
+
+        if (f->n_files > 0)
+                qsort(f->files, f->n_files, sizeof(OpenFile), compare_files);
+        for (size_t i = 0; i < f->n_files; i++)
+                if (n == 0 || compare_files(&f->files[n - 1], &f->files[i]) != 0)
+                        f->files[n++] = f->files[i];
+        f->n_files = n;
+}
+
+/* Anybody can have the same file open millions of times, which must not keep us from cleaning. */
 static int add_file(OpenFiles *f, dev_t device, ino_t inode) {
         OpenFile *file;
 
-        if (f->n_files >= OPEN_FILES_MAX)
-                return -E2BIG;
+        if (f->n_files >= open_files_max) {
+                sort_files(f);
+                if (f->n_files > open_files_max / 4 * 3) /* or there would be no end to sorting */
+                        return -E2BIG;
+        }
         file = ARRAY_NEXT(f->files, f->n_files);
         if (!file)
                 return -ENOMEM;
@@ -145,8 +162,7 @@ int open_files_read(OpenFiles **ret, uint64_t *ret_unseen) {
                 }
         if (r < 0)
                 return r;
-        if (f->n_files > 0)
-                qsort(f->files, f->n_files, sizeof(OpenFile), compare_files);
+        sort_files(f);
         *ret = TAKE_PTR(f);
         *ret_unseen = n_unseen;
         return 0;

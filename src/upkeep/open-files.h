@@ -8,11 +8,11 @@
 
 #include "util/macro.h"
 
-#define OPEN_FILES_MAX (UINT32_C(1) << 22)
+extern size_t open_files_max; /* of which at most three fourths are different ones; a variable for tests only */
 
 typedef struct OpenFiles OpenFiles;
 
-/* Looks at all processes. ret_unseen: how many may not be looked at. -E2BIG: more than OPEN_FILES_MAX; -ENOMEM; errno
+/* Looks at all processes. ret_unseen: how many may not be looked at. -E2BIG: more than open_files_max; -ENOMEM; errno
  * of opening /proc. */
 int open_files_read(OpenFiles **ret, uint64_t *ret_unseen);
 OpenFiles *open_files_free(OpenFiles *f);

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "upkeep/clean.h"
+#include "upkeep/open-files.h"
 #include "util/size.h"
 #include "util/strv.h"
 
@@ -472,6 +473,50 @@ static void test_protected(void **state) {
         assert_int_equal(umount(at("a/bind")), 0);
 }
 
+/* Anybody can have one file open as often as he likes. */
+static void test_open_often(void **state) {
+        const size_t normal = open_files_max;
+        CleanDef def = older_than("a", DAY);
+        int ready[2], until[2];
+        struct rlimit limit;
+        char byte = 0;
+
+        NEEDS_ROOT();
+        def.keep_open = true;
+        make("a", 0, 0755);
+        make_file("a/closed", 2 * DAY);
+        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(until, O_CLOEXEC), 0);
+        for (unsigned i = 0; i < 3; i++) {
+                pid_t pid = fork();
+
+                assert_true(pid >= 0);
+                if (pid > 0)
+                        continue;
+                (void)close(until[1]);
+                (void)getrlimit(RLIMIT_NOFILE, &limit);
+                limit.rlim_cur = limit.rlim_max;
+                (void)setrlimit(RLIMIT_NOFILE, &limit);
+                for (unsigned n = 0; n < 18000 && dup(STDIN_FILENO) >= 0; n++)
+                        ;
+                if (write(ready[1], &byte, 1) == 1)
+                        (void)!read(until[0], &byte, 1); /* its end */
+                _exit(0);
+        }
+        for (unsigned i = 0; i < 3; i++)
+                assert_int_equal(read(ready[0], &byte, 1), 1);
+        open_files_max = 40000;
+        clean_up(&def);
+        open_files_max = normal;
+        gone("a/closed");
+        for (unsigned i = 0; i < 2; i++) {
+                (void)close(until[i]);
+                (void)close(ready[i]);
+        }
+        while (wait(NULL) > 0)
+                ;
+}
+
 static void test_keep_open(void **state) {
         CleanDef def = older_than("a", DAY);
         int to_child[2], held;
@@ -880,6 +925,7 @@ int main(void) {
                 CASE(test_special_files),
                 CASE(test_protected),
                 CASE(test_keep_open),
+                CASE(test_open_often),
                 CASE(test_count_and_size),
                 CASE(test_rules_by_path),
                 CASE(test_hard_links),
