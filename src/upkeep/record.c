@@ -43,7 +43,7 @@ usec_t record_read(int state_fd, const char *path) {
         return errno == 0 && *end == '\n' ? rotated : 0;
 }
 
-int record_write(int state_fd, const char *path, usec_t rotated, const char *result) {
+int record_write(int state_fd, const char *path, usec_t rotated, const char *result, bool may_be_new) {
         _cleanup_free_ char *escaped = escape_text(path, strlen(path), /* keep_lines= */ false), *text = NULL;
         _cleanup_free_ char *told = escape_text(result, strlen(result), /* keep_lines= */ false);
         _cleanup_close_ int fd = -EBADF;
@@ -57,10 +57,21 @@ int record_write(int state_fd, const char *path, usec_t rotated, const char *res
                 return -ENOMEM;
         n = strlen(text);
         record_name(path, name);
-        fd = openat(state_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        fd = openat(state_fd, name, O_WRONLY | (may_be_new ? O_CREAT : 0) | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0 && errno == ENOENT && !may_be_new)
+                return 0;
         if (fd < 0 || pwrite(fd, text, n, 0) != (ssize_t)n || ftruncate(fd, (off_t)n) < 0)
                 return errno > 0 ? -errno : -EIO;
         return 0;
+}
+
+bool records_have_room(int state_fd) {
+        _cleanup_(closedirp) DIR *dir = fd_list(state_fd);
+        size_t n = 0;
+
+        while (dir && n < RECORDS_OF_USERS_MAX && readdir(dir))
+                n++;
+        return n < RECORDS_OF_USERS_MAX;
 }
 
 /* Logs with a date in their names come and go, and would leave a record each. */

@@ -14,7 +14,12 @@
 usec_t record_read(int state_fd, const char *path);
 
 /* rotated: the new time, or what was read. result: a word and a reason. 0 or negative errno. */
-int record_write(int state_fd, const char *path, usec_t rotated, const char *result);
+int record_write(int state_fd, const char *path, usec_t rotated, const char *result, bool may_be_new);
+
+/* For logs in directories of other users, who could have us fill our own file system: no new record if there are so
+ * many. It is not needed. */
+#define RECORDS_OF_USERS_MAX 50000
+bool records_have_room(int state_fd);
 
 /* Once a day, removes those that were not written to for 400 days. */
 void records_prune(int state_fd, usec_t realtime);

@@ -26,6 +26,7 @@ typedef struct Run {
         const RotationHost *host;
         usec_t realtime;
         bool is_plan;
+        bool has_room; /* for records of what is in directories of other users */
         Logs logs;
         Shrinker *shrinker;
         usec_t log_wait, run_wait;
@@ -85,7 +86,8 @@ static void remember(Run *run, Log *l, RotationDeed deed, const char *reason) {
         if (l->is_rotated)
                 l->rotated = run->realtime;
         if (path && string_format(&result, "%s: %s", rotation_deed_done(deed), strempty(reason)) >= 0)
-                (void)record_write(run->host->state_fd, path, l->rotated, result);
+                (void)record_write(run->host->state_fd, path, l->rotated, result,
+                                   run->has_room || !l->folder->place->acts_as_owner);
 }
 
 static void fail(Run *run, Log *l, const char *reason) {
@@ -437,6 +439,7 @@ int rotation_run(const RotateDef *def, const RotationHost *host, usec_t realtime
                 .host = host,
                 .realtime = realtime,
                 .is_plan = plan,
+                .has_room = !plan && host->state_fd >= 0 && records_have_room(host->state_fd),
                 .log_wait = LOCK_WAIT_LOGS,
                 .run_wait = LOCK_WAIT_RUNS,
                 .logs = { .def = def, .refused = on_refused },

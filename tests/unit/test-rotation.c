@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "upkeep/logs.h"
+#include "upkeep/record.h"
 #include "upkeep/rotation.h"
 #include "util/file.h"
 #include "util/size.h"
@@ -827,6 +828,30 @@ static void test_too_many_logs(void **state) {
         assert_true(said("refuse /alice: It has more logs, copies or other entries"));
 }
 
+/* Nor do they fill our file system with what we remember of their logs. */
+static void test_too_many_records(void **state) {
+        char name[64];
+
+        if (geteuid() != 0)
+                skip();
+        path("*/log");
+        make("alice", ALICE, 0755);
+        make("root", 0, 0755);
+        make("state", 0, 0700);
+        put("alice/log", "1");
+        put("root/log", "1");
+        assert_int_equal(chown(at("alice/log"), ALICE, ALICE), 0);
+        for (unsigned i = 0; i < RECORDS_OF_USERS_MAX; i++) {
+                (void)snprintf(name, sizeof(name), "state/log-%u", i);
+                assert_int_equal(mknod(at(name), S_IFREG | 0600, 0), 0);
+        }
+        t.state_fd = open(at("state"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+        run();
+        assert_int_equal(t.result.n_rotated, 2);
+        /* That of root's log, a lock for each of the three directories, and "pruned". */
+        assert_int_equal(count("state"), RECORDS_OF_USERS_MAX + 5);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
@@ -861,6 +886,7 @@ int main(void) {
                 TEST(test_foreign_copies),
                 TEST(test_foreign_copies_of_user),
                 TEST(test_too_many_logs),
+                TEST(test_too_many_records),
                 TEST(test_endless_holes),
         };
 
