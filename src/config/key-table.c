@@ -98,11 +98,15 @@ static void list_sections(const KeyReading *r, char *buf, size_t size) {
 }
 
 static int problem_section(KeyReading *r, unsigned line, const char *section) {
-        const char *best = NULL;
+        const char *best = NULL, *advice;
         const KeyRow *row;
         unsigned nearest = typing_errors(section) + 1;
         char known[256];
 
+        (void)snprintf(known, sizeof(known), "[%s]", section);
+        advice = r->replacement ? r->replacement(NULL, known) : NULL;
+        if (advice)
+                return file_problems_add(r->problems, line, "%s %s", known, advice);
         for (size_t i = 0; (row = row_at(r, i)); i++) {
                 unsigned distance = edit_distance(section, row->section, nearest);
 
@@ -169,6 +173,7 @@ static const KeyRow *find_similar(const KeyReading *r, const char *section, cons
 
 static int problem_key(KeyReading *r, unsigned line, const char *section, const char *key) {
         char where[READER_SECTION_MAX + 32];
+        const char *advice;
         const KeyRow *near;
 
         if (r->problems->n >= DIAGNOSTICS_PER_FILE_MAX)
@@ -179,6 +184,9 @@ static int problem_key(KeyReading *r, unsigned line, const char *section, const 
                 (void)snprintf(where, sizeof(where), "in section [%s]", section);
         for (size_t i = 0; (near = row_at(r, i)) && !streq(near->key, key);)
                 i++;
+        advice = r->replacement ? r->replacement(near, key) : NULL;
+        if (advice)
+                return file_problems_add(r->problems, line, "%s= %s", key, advice);
         if (near)
                 return file_problems_add(r->problems, line, "%s= is %s, but belongs in section [%s].", key, where,
                                          near->section);

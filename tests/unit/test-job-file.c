@@ -271,6 +271,21 @@ static const struct {
         { __LINE__, "[Run]\nHistoryKeep=all\n", "2: HistoryKeep=all is not a whole number. Write a number from 1 to" },
         { __LINE__, "[Run]\nHistoryKeepSec=0\n", "2: HistoryKeepSec=0 is shorter than 1s." },
         { __LINE__, "[Run]\nRunner=warm\n", "2: Unknown key Runner= in section [Run]." },
+        /* what is at home in unit files and crontabs */
+        { __LINE__, "[Unit]\nAfter=x\n", "1: [Unit] is for unit files. Write its Description= and" },
+        { __LINE__, "[Install]\nWantedBy=x\n", "1: [Install] is for unit files. Remove it: a job in a directory" },
+        { __LINE__, "[Run]\nExecStart=x\n", "2: ExecStart= is set by vaktd. Write Exec= or Shell= in section [Run]." },
+        { __LINE__, "[Service]\nExecStart=x\n", "2: ExecStart= is set by vaktd. Write Exec= or Shell= in section" },
+        { __LINE__, "[Run]\nType=oneshot\n", "2: Type= is set by vaktd: a run ends when its commands have ended." },
+        { __LINE__, "[Job]\nRestart=always\n",
+          "2: Restart= is set by vaktd, which starts another run instead. Write" },
+        { __LINE__, "[Job]\nTimeoutSec=1\n", "2: TimeoutSec= is in section [Job], but belongs in section [Run]." },
+        { __LINE__, "[Service]\nWantedBy=x\n", "2: WantedBy= is for unit files. Remove it" },
+        { __LINE__, "[Job]\nConditionPathExists=/x\n", "2: ConditionPathExists= is for unit files. Write WaitFor=" },
+        { __LINE__, "[Timer]\nOnUnitActiveSec=5m\n",
+          "2: OnUnitActiveSec= is for units of systemd. Write OnInterval= in" },
+        { __LINE__, "CRON_TZ=UTC\n", "1: CRON_TZ= is for crontabs. Write TimeZone= in section [Timer]." },
+        { __LINE__, "[Run]\nCommand=x\n", "2: Command= is not a key. Write Exec= or Shell= in section [Run]." },
 };
 
 static void test_values(void **state) {
