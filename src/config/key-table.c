@@ -28,12 +28,12 @@ static bool is_private(const char *name) {
         return startswith(name, "X-") != NULL;
 }
 
-static int key_problem_v(const KeyLine *k, const char *prefix, const char *format, va_list ap) {
+static int key_problem_v(const KeyLine *k, const char *prefix, const char *hint, const char *format, va_list ap) {
         char text[512];
 
         (void)vsnprintf(text, sizeof(text), format, ap);
         text[utf8_cut(text, sizeof(text) - 4)] = '\0';
-        return file_problems_add(k->problems, k->line, "%s%s", prefix, text);
+        return file_problems_add(k->problems, k->line, "%s%s%s", prefix, text, hint);
 }
 
 int key_problem(const KeyLine *k, const char *format, ...) {
@@ -41,9 +41,20 @@ int key_problem(const KeyLine *k, const char *format, ...) {
         int r;
 
         va_start(ap, format);
-        r = key_problem_v(k, "", format, ap);
+        r = key_problem_v(k, "", "", format, ap);
         va_end(ap);
         return r;
+}
+
+/* What shells and other files allow around a value. */
+static const char *value_hint(const char *value) {
+        size_t n = strlen(value);
+
+        if (n >= 2 && strchr("\"'", value[0]) && value[n - 1] == value[0])
+                return " Remove the quotes.";
+        if (strstr(value, " #") || strstr(value, "\t#"))
+                return " A comment must be on a line of its own.";
+        return "";
 }
 
 int key_problem_value(const KeyLine *k, const char *format, ...) {
@@ -54,7 +65,7 @@ int key_problem_value(const KeyLine *k, const char *format, ...) {
 
         (void)snprintf(prefix, sizeof(prefix), "%s=%.*s%s ", k->row->key, (int)n, k->value, k->value[n] ? "…" : "");
         va_start(ap, format);
-        r = key_problem_v(k, prefix, format, ap);
+        r = key_problem_v(k, prefix, value_hint(k->value), format, ap);
         va_end(ap);
         return r;
 }
