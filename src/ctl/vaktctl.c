@@ -87,6 +87,7 @@ static const Option options[] = {
         { 'o', "output", "FORMAT", .text = offsetof(Ctl, output),
           .verbs = "log, import-logrotate, import-monit, import-tmpfiles",
           .help = "Format of entries: short (default), short-iso or cat; directory to write to" },
+        { 0, "strict", .flag = offsetof(Ctl, strict), .verbs = "check", .help = "Fail if there are warnings" },
         { 0, "limit", "N", .parse = parse_limit, .verbs = "plan", .help = "List at most N files (10000)" },
         { '0', "null", .flag = offsetof(Ctl, null), .verbs = "plan",
           .help = "End each name with a NUL byte, and do not escape names" },
