@@ -119,7 +119,7 @@ static int problem_section(KeyReading *r, unsigned line, const char *section) {
         if (advice)
                 return file_problems_add(r->problems, line, "%s %s", known, advice);
         for (size_t i = 0; (row = row_at(r, i)); i++) {
-                unsigned distance = edit_distance(section, row->section, nearest);
+                unsigned distance = name_distance(section, row->section);
 
                 if (distance < nearest) {
                         nearest = distance;
@@ -173,7 +173,7 @@ static const KeyRow *find_similar(const KeyReading *r, const char *section, cons
 
                 if (streq(row->section, section) == elsewhere)
                         continue;
-                distance = edit_distance(key, row->key, nearest);
+                distance = name_distance(key, row->key);
                 if (distance < nearest) {
                         nearest = distance;
                         best = row;

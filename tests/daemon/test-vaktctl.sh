@@ -56,6 +56,20 @@ for usage in "no-such-verb" "list hello" "run" "plan a b" "--no-such-option" "-x
         ctl $usage
         ends 2 "'$usage'"
 done
+while read -r given meant; do
+        ctl "$given"
+        ends 2 "'$given'"
+        err "'$given' is told '$meant'" "Did you mean '$meant'\?"
+done <<'END'
+start run
+statsu status
+reset reset-failed
+daemon-reload reload
+--folow --follow
+--pager --no-pager
+END
+ctl frobnicate
+err "a verb that is near none" "^Unknown verb 'frobnicate'; see 'vaktctl --help'\."
 ctl check "$jobs/hello.job" "$jobs/fail.job"
 ends 0 "check of good files"
 out "check says how many" '^2 files checked, no problems\.'
