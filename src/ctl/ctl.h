@@ -34,6 +34,7 @@ typedef struct Ctl {
         const char *results;  /* or NULL: words separated by commas */
         const char *causes;   /* or NULL: the same */
         const char *output;   /* or NULL: the format of journal entries */
+        bool strict;          /* warnings are failures */
         bool null;            /* file names end in a NUL */
         unsigned limit;       /* files to list; 0: not given */
         unsigned daemon_pid;  /* the process with which we exit; 0: not given */
