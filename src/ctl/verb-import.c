@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "ctl/alloc.h"
+#include "ctl/crontab-import.h"
 #include "ctl/ctl.h"
 #include "ctl/logrotate-import.h"
 #include "ctl/monit-import.h"
@@ -57,6 +58,52 @@ static int put_jobs(const Ctl *c, const Import *i) {
         ctl_say(c, stderr, "%zu job%s made, %zu remark%s.", i->n_jobs, PLURAL(i->n_jobs), i->n_notes,
                 PLURAL(i->n_notes));
         return i->n_notes > 0 ? CTL_FAILED : CTL_DONE;
+}
+
+/* The crontab of a user is where crontab(1) of Debian, or that of cronie, keeps it. */
+static int read_crontab_of(Crontab *t, const char *user) {
+        _cleanup_free_ char *path = alloc_format("/var/spool/cron/crontabs/%s", user),
+                            *other = alloc_format("/var/spool/cron/%s", user);
+        int r = strchr(user, '/') ? -EINVAL : crontab_read(t, path);
+
+        if (r == -ENOENT)
+                r = crontab_read(t, other);
+        if (r < 0)
+                ctl_complain("Cannot read the crontab of %s: %s.", user, strerror(-r));
+        return r;
+}
+
+static int read_crontabs(Crontab *t, char *const *paths, bool is_optional) {
+        int r = 0;
+
+        for (; *paths && r >= 0; paths++) {
+                r = crontab_read(t, *paths);
+                if (r == -ENOENT && is_optional)
+                        r = 0;
+                if (r < 0)
+                        ctl_complain("Cannot read %s: %s.", *paths, strerror(-r));
+        }
+        return r;
+}
+
+int verb_import_crontab(Ctl *c, char **args) {
+        static const char *const usual[] = { "/etc/crontab", "/etc/cron.d", "/etc/anacrontab", NULL };
+        Crontab t = { .owner = c->owner, .is_user_instance = c->user };
+        int r;
+
+        if (c->system ? *args || c->owner : !*args && !c->owner) {
+                ctl_complain("Name files, or write either -u NAME or --system.");
+                return CTL_USAGE;
+        }
+        r = c->system ? read_crontabs(&t, (char *const *)usual, /* is_optional= */ true)
+            : *args   ? read_crontabs(&t, args, /* is_optional= */ false)
+                      : read_crontab_of(&t, c->owner);
+        put_notes(&t.out, 0);
+        r = r < 0 ? CTL_FAILED : put_jobs(c, &t.out);
+        if (t.out.n_jobs > 0 && r != CTL_USAGE)
+                ctl_say(c, stderr, "Cron runs these as well until their lines are removed there.");
+        crontab_done(&t);
+        return r;
 }
 
 int verb_import_monit(Ctl *c, char **args) {
