@@ -13,9 +13,11 @@
 #include "ctl/logrotate-import.h"
 #include "ctl/monit-import.h"
 #include "ctl/text.h"
+#include "ctl/timer-import.h"
 #include "ctl/tmpfiles-import.h"
 #include "ctl/view-text.h"
 #include "util/file.h"
+#include "util/strv.h"
 
 /* An existing file is never overwritten: it may be a job that was written by hand. */
 static int write_job(const char *directory, const ImportJob *job) {
@@ -138,6 +140,34 @@ int verb_import_logrotate(Ctl *c, char **args) {
         put_notes(&l.out, 0);
         r = r < 0 ? CTL_FAILED : put_jobs(c, &l.out);
         logrotate_done(&l);
+        return r;
+}
+
+int verb_import_timer(Ctl *c, char **args) {
+        _cleanup_(strv_freep) char **all = c->all ? timer_import_list(c->user) : NULL;
+        Import i = { 0 };
+        int r = 0;
+
+        if (c->all ? *args != NULL : !*args) {
+                ctl_complain("Name timers, or write --all.");
+                return CTL_USAGE;
+        }
+        for (char **name = c->all ? all : args; name && *name && r >= 0; name++) {
+                r = timer_import(&i, *name, c->user);
+                if (r == -EINVAL && c->all) {
+                        import_note(&i, *name, 0, "An instance of a template cannot be imported.");
+                        r = 0;
+                }
+                if (r == -EINVAL)
+                        ctl_complain("%s is no timer that can be imported. Write a name such as fstrim.timer.", *name);
+                else if (r < 0)
+                        ctl_complain("Cannot read %s: %s.", *name, strerror(-r));
+        }
+        put_notes(&i, 0);
+        r = r < 0 ? CTL_FAILED : put_jobs(c, &i);
+        if (i.n_jobs > 0)
+                ctl_say(c, stderr, "The timers start their units as well until they are disabled.");
+        import_done(&i);
         return r;
 }
 
