@@ -397,7 +397,7 @@ static void add_job(Table *t, Entry *e) {
         Crontab *c = t->import;
         const char *shell = t->kind != TABLE_ANACRON ? get_variable(t, "SHELL") : NULL;
         const char *slash = strrchr(t->file, '/');
-        _cleanup_free_ char *base = e->id ? alloc_string(e->id) : name_command(e->command), *prefix = NULL;
+        _cleanup_free_ char *base = e->id ? alloc_string(e->id) : name_command(e->command), *whole = NULL;
         char *text = NULL;
         size_t n;
         FILE *f;
@@ -426,13 +426,12 @@ static void add_job(Table *t, Entry *e) {
         fputs("Overlap=parallel\n", f);
         put_service(f, t, e);
         close_text(f);
-        prefix = t->kind == TABLE_USER ? alloc_format("cron-%s-", e->user)
-                                       : alloc_string(t->kind == TABLE_ANACRON ? "anacron-" : "cron-");
         slash = slash ? slash + 1 : t->file;
-        if (t->kind == TABLE_SYSTEM && !streq(slash, "crontab"))
-                (void)import_add_job(&c->out, t->file, e->line, import_name(&c->out, prefix, slash, ""), text);
-        else
-                (void)import_add_job(&c->out, t->file, e->line, import_name(&c->out, prefix, base, ""), text);
+        whole = t->kind == TABLE_USER                                 ? alloc_format("%s-%s", e->user, base)
+                : t->kind == TABLE_SYSTEM && !streq(slash, "crontab") ? alloc_string(slash)
+                                                                      : TAKE_PTR(base);
+        (void)import_add_job(&c->out, t->file, e->line,
+                             import_name(&c->out, t->kind == TABLE_ANACRON ? "anacron-" : "cron-", whole, ""), text);
 }
 
 /* --- entries --- */
@@ -710,6 +709,8 @@ int crontab_read(Crontab *c, const char *path) {
         _cleanup_free_ char *user = alloc_string(owner);
         struct stat st;
 
+        if (strchr(path, '\n')) /* it would end a comment */
+                return -EINVAL;
         if (stat(path, &st) < 0)
                 return -errno;
         if (S_ISDIR(st.st_mode)) {

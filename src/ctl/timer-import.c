@@ -204,7 +204,7 @@ char **timer_import_list(bool user) {
 
 /* --- the job --- */
 
-static void add_job(TimerUnit *t, const char *path, char *name, size_t first_note) {
+static void add_job(TimerUnit *t, const char *path, const char *stem, size_t first_note) {
         char *text = NULL;
         size_t n;
         FILE *f = open_memstream(&text, &n);
@@ -214,7 +214,7 @@ static void add_job(TimerUnit *t, const char *path, char *name, size_t first_not
         fprintf(f, "# From %s.\n", path);
         import_put_notes(f, t->out, first_note, t->out->n_notes);
         fprintf(f, "# To have only one of the two start the unit: systemctl disable --now %s" SUFFIX "\n\n[Job]\n",
-                name);
+                stem);
         if (t->description)
                 fprintf(f, "Description=%s\n", t->description);
         if (t->documentation)
@@ -229,11 +229,11 @@ static void add_job(TimerUnit *t, const char *path, char *name, size_t first_not
         if (t->unit)
                 fprintf(f, "\n[Run]\nUnit=%s\n", t->unit);
         else
-                fprintf(f, "\n[Run]\nUnit=%s.service\n", name);
+                fprintf(f, "\n[Run]\nUnit=%s.service\n", stem);
         fputs("Overlap=skip\n", f);
         if (fclose(f) != 0)
                 alloc_failed();
-        (void)import_add_job(t->out, path, 0, name, text);
+        (void)import_add_job(t->out, path, 0, import_name(t->out, "", stem, ""), text);
 }
 
 int timer_import(Import *i, const char *name, bool user) {
@@ -266,7 +266,7 @@ int timer_import(Import *i, const char *name, bool user) {
                             "A job counts all intervals from the same: those of OnUnitActiveSec= also are "
                             "counted from the end of the last run.");
         if (r >= 0)
-                add_job(&t, files[0], import_name(i, "", stem, ""), first_note);
+                add_job(&t, files[0], stem, first_note);
         free(t.description);
         free(t.documentation);
         free(t.unit);

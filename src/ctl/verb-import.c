@@ -155,7 +155,8 @@ int verb_import_timer(Ctl *c, char **args) {
         for (char **name = c->all ? all : args; name && *name && r >= 0; name++) {
                 r = timer_import(&i, *name, c->user);
                 if (r == -EINVAL && c->all) {
-                        import_note(&i, *name, 0, "An instance of a template cannot be imported.");
+                        import_note(&i, *name, 0,
+                                    "An instance of a template, or an escaped name, cannot be imported.");
                         r = 0;
                 }
                 if (r == -EINVAL)

@@ -246,6 +246,12 @@ ends 0 "a file of somebody"
 out "the user of the option" '^User=games$'
 ctl import-crontab "$scratch/other/mine"
 out "without it, the calling user" "^User=$(id -un)\$"
+ctl import-crontab -u "$(printf '%0500d' 1)" "$scratch/other/mine"
+ends 0 "a user with a long name"
+out "which a job's name cuts" '^# cron-0{40,60}\.job$'
+printf 'MAILTO=""\n0 0 * * * true\n' >"$scratch/crontabs/"$'a\nb'
+ctl import-crontab "$scratch/crontabs/"$'a\nb'
+ends 1 "a file whose name would end a comment"
 ctl import-crontab -u no/body
 ends 1 "no user"
 ctl import-crontab --system

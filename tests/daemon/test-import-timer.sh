@@ -106,9 +106,13 @@ ctl import-timer --all --output="$scratch/written"
 ends 1 "all that are enabled, and an instance"
 [ "$(find "$scratch/written" -printf '%P\n' | sort | xargs)" = "a.job x.job" ]
 ok $? "are written"
-err "of an instance" 'i@1\.timer: An instance of a template cannot be imported\.$'
+err "of an instance" 'i@1\.timer: An instance of a template, or an escaped name, cannot be imported\.$'
 ctl check "$scratch"/written/*.job
 ends 0 "check of the files that were written"
+printf '[Timer]\nOnCalendar=weekly\n' >"$scratch/lib/a:b.timer"
+ctl import-timer a:b a:b
+[ "$(grep -E '^(# a|Unit)' "$scratch/out" | xargs)" = "# a-b.job Unit=a:b.service # a-b-2.job Unit=a:b.service" ]
+ok $? "the unit does not depend on the name of the job"
 ln -s /dev/null "$scratch/etc/masked.timer"
 ctl import-timer masked
 err "a masked timer" 'The timer is masked'
