@@ -502,6 +502,11 @@ static const sd_bus_vtable manager_vtable[] = {
                                 method_list_alarms, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListPools", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(suuu)", pools), method_list_pools,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListValues", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssbxxtsb)", values), method_list_values,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("QueryValues", SD_BUS_ARGS("s", probe, "t", since, "t", until, "t", grain),
+                                SD_BUS_RESULT("a(ttxdxs)", buckets, "t", grain, "s", unit), method_query_values,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
 
         SD_BUS_SIGNAL_WITH_ARGS("JobNew", SD_BUS_ARGS("s", job, "o", object), 0),
         SD_BUS_SIGNAL_WITH_ARGS("JobRemoved", SD_BUS_ARGS("s", job, "o", object), 0),

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What the files of org.vaktd1.Manager share: api-manager.c has the interface, api-lists.c the methods that return
- * lists, api-explain.c those that explain. */
+ * lists, api-values.c those about values of conditions, api-explain.c those that explain. */
 
 #include "bus/authorize.h"
 #include "bus/connection.h"
@@ -39,3 +39,5 @@ int method_list_runs(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_query_runs(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_list_alarms(sd_bus_message *m, void *userdata, sd_bus_error *e);
 int method_list_pools(sd_bus_message *m, void *userdata, sd_bus_error *e);
+int method_list_values(sd_bus_message *m, void *userdata, sd_bus_error *e);
+int method_query_values(sd_bus_message *m, void *userdata, sd_bus_error *e);

@@ -9,6 +9,7 @@
 
 #define ERROR_NO_SUCH_JOB   "org.vaktd1.Error.NoSuchJob"
 #define ERROR_NO_SUCH_RUN   "org.vaktd1.Error.NoSuchRun"
+#define ERROR_NO_SUCH_PROBE "org.vaktd1.Error.NoSuchProbe"
 #define ERROR_INVALID_JOB   "org.vaktd1.Error.InvalidJob"
 #define ERROR_JOB_DISABLED  "org.vaktd1.Error.JobDisabled"
 #define ERROR_ALREADY_DONE  "org.vaktd1.Error.AlreadyDone"

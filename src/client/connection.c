@@ -64,6 +64,7 @@ typedef struct ErrorMeaning {
 static const ErrorMeaning meanings[] = {
         { VAKTD_NAME ".Error.NoSuchJob", 0, ERROR_FINAL, ENOENT },
         { VAKTD_NAME ".Error.NoSuchRun", 0, ERROR_FINAL, ENOENT },
+        { VAKTD_NAME ".Error.NoSuchProbe", 0, ERROR_FINAL, ENOENT },
         { VAKTD_NAME ".Error.BadOption", 0, ERROR_FINAL, EINVAL },
         { VAKTD_NAME ".Error.AccessDenied", 0, ERROR_FINAL, EACCES },
         { VAKTD_NAME ".Error.ShuttingDown", 0, ERROR_ENDING, ESHUTDOWN },

@@ -20,10 +20,14 @@ size_t properties_lay_out(const char *members, size_t ret_offsets[static ROW_MEM
         size_t offset = 0, most = 1, n = 0;
 
         for (const char *t = members; *t; t++) {
-                size_t size = *t == 't' ? sizeof(uint64_t) : *t == 'u' ? sizeof(uint32_t) : sizeof(char *);
-                size_t align = *t == 't' ? _Alignof(uint64_t) : *t == 'u' ? _Alignof(uint32_t) : _Alignof(char *);
+                size_t size = strchr("txd", *t)  ? sizeof(uint64_t)
+                              : strchr("ub", *t) ? sizeof(uint32_t)
+                                                 : sizeof(char *);
+                size_t align = strchr("txd", *t)  ? _Alignof(uint64_t)
+                               : strchr("ub", *t) ? _Alignof(uint32_t)
+                                                  : _Alignof(char *);
 
-                assert(n < ROW_MEMBERS_MAX && strchr("sotu", *t));
+                assert(n < ROW_MEMBERS_MAX && strchr("sotuxdb", *t));
                 offset = round_up(offset, align);
                 ret_offsets[n++] = offset;
                 offset += size;

@@ -70,6 +70,7 @@ typedef struct Rows {
                 PoolView *pools;
                 DiagnosticView *diagnostics;
                 PropertyPair *pairs;
+                struct ValueView *values;
         };
         size_t n_items;
 } Rows;
@@ -81,9 +82,9 @@ void rows_done(Rows *rows);
 int properties_read(sd_bus_message *m, const PropertyMap *map, size_t n, void *ret);
 
 /* Reads a list of structs or of dictionary entries, such as a(sts). ret: a pointer to a pointer to a C struct that has
- * just the members of the D-Bus type, of the types above, in its order; only s, o, t and u may be among them. The
- * caller frees the array, which an empty struct ends; its strings are the message's. ret_n may be NULL. -ENXIO: the
- * message has another type; -ENOMEM. */
+ * just the members of the D-Bus type, of the types above, in its order; only s, o, t, x, d, u and b may be among them.
+ * The caller frees the array, which an empty struct ends; its strings are the message's. ret_n may be NULL. -ENXIO:
+ * the message has another type; -ENOMEM. */
 int properties_read_rows(sd_bus_message *m, const char *type, void *ret, size_t *ret_n);
 
 /* Offsets of the members of such a struct, by the D-Bus types between the brackets. Returns the size of the struct. */

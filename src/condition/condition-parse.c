@@ -84,7 +84,7 @@ static int complain_kind(Scanner *s, const char *at, size_t n) {
                                 condition_kind_example(CONDITION_DISK_FREE));
 }
 
-static int take_kind(Scanner *s, ConditionTest *t) {
+static int take_kind(Scanner *s, Question *q) {
         const char *at = s->at;
         size_t n = strcspn(at, WORD_BLANKS "()<>=!\"'\\");
         int kind = kind_from_name(at, n);
@@ -92,8 +92,14 @@ static int take_kind(Scanner *s, ConditionTest *t) {
         if (kind < 0)
                 return complain_kind(s, at, n);
         s->at += n;
-        t->question.kind = (ConditionKind)kind;
+        q->kind = (ConditionKind)kind;
         return 0;
+}
+
+static int take_question(Scanner *s, Question *q) {
+        int r = take_kind(s, q);
+
+        return r < 0 || !kind_row(q->kind)->take ? r : kind_row(q->kind)->take(s, q);
 }
 
 /* Returns 1, or 0 when none is next. */
@@ -154,9 +160,7 @@ static int parser_take_test(Parser *p) {
                 return -ENOMEM;
         c->n_tests++;
         *t = (ConditionTest){ .column = (size_t)(p->scanner.at - p->scanner.text) + 1 };
-        r = take_kind(&p->scanner, t);
-        if (r >= 0 && kind_row(t->question.kind)->take)
-                r = kind_row(t->question.kind)->take(&p->scanner, &t->question);
+        r = take_question(&p->scanner, &t->question);
         if (r >= 0)
                 r = take_limit(&p->scanner, t);
         return r < 0 ? r : condition_add_step(c, STEP_TEST);
@@ -252,6 +256,31 @@ static int parser_run(Parser *p) {
         if (p->n_pending > 0)
                 return scanner_complain(&p->scanner, p->pending[p->n_pending - 1].at,
                                         "This parenthesis is not closed. Write \")\" behind what it contains.");
+        return 0;
+}
+
+int question_parse(const char *text, Question *ret, ConditionError *reterr) {
+        ConditionError unheard;
+        Scanner s = { text, text, reterr ?: &unheard };
+        Question q = {};
+        int r;
+
+        if (strlen(text) > CONDITION_TEXT_MAX)
+                return scanner_complain(&s, text + CONDITION_TEXT_MAX, "This is longer than %d bytes. Shorten it.",
+                                        CONDITION_TEXT_MAX);
+        scanner_skip_blanks(&s);
+        r = take_question(&s, &q);
+        if (r >= 0)
+                scanner_skip_blanks(&s);
+        if (r >= 0 && *s.at != '\0')
+                r = scanner_complain(&s, s.at,
+                                     "This is not a part of the question. Write only what stands before the "
+                                     "limit, such as \"disk-free /var\".");
+        if (r < 0) {
+                question_done(&q);
+                return r;
+        }
+        *ret = q;
         return 0;
 }
 

@@ -138,6 +138,8 @@ Truth condition_test_truth(const ConditionTest *t, const Reading *r);
 /* The test that people are to be told about: of a true (false, unknown) condition the first one that makes it so. */
 size_t condition_decisive_test(const Condition *c, const Reading *readings);
 
+/* What a test asks, without its limit. The errors of condition_parse(). */
+int question_parse(const char *text, Question *ret, ConditionError *reterr);
 /* "disk-free /var", as it is written in a condition. The caller frees it. */
 int question_format(const Question *q, char **ret);
 int question_copy(Question *ret, const Question *q);
@@ -148,6 +150,8 @@ int question_compare(const Question *a, const Question *b) _pure_;
  */
 #define CONDITION_VALUE_MAX 64
 const char *reading_format(char buf[static CONDITION_VALUE_MAX], const Question *q, const Reading *r);
+/* A mean of values, of truths the share of those that are true: "1.5", "3.4%". */
+const char *mean_format(char buf[static CONDITION_VALUE_MAX], ConditionKind k, double mean);
 const char *limit_format(char buf[static CONDITION_VALUE_MAX], const ConditionTest *t);
 
 const char *condition_kind_to_string(ConditionKind k) _const_;

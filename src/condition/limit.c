@@ -268,6 +268,20 @@ static void format_value(char buf[static CONDITION_VALUE_MAX], ConditionUnit uni
         }
 }
 
+const char *mean_format(char buf[static CONDITION_VALUE_MAX], ConditionKind k, double mean) {
+        ConditionUnit unit = kind_row(k)->unit;
+
+        if (!(mean < (double)CONDITION_NEVER && mean > -(double)CONDITION_NEVER))
+                format_value(buf, unit, CONDITION_NEVER);
+        else if (unit == CONDITION_TRUTH) /* in tenths of a percent */
+                format_decimal(buf, (int64_t)(mean * 1000), 10, "%");
+        else if (unit == CONDITION_COUNT || unit == CONDITION_DAYS)
+                format_decimal(buf, (int64_t)(mean * 100), 100, "");
+        else
+                format_value(buf, unit, (int64_t)mean);
+        return buf;
+}
+
 const char *reading_format(char buf[static CONDITION_VALUE_MAX], const Question *q, const Reading *r) {
         char value[CONDITION_VALUE_MAX], share[CONDITION_VALUE_MAX];
 

@@ -191,7 +191,6 @@ void alarms_resume(Manager *m, Job *job) {
         assert(!job->paused);
         if (job->alarms && job->alarms->since > 0 && job->def && job->def->expect != USEC_INFINITY)
                 expect_since(m, job->alarms, SINCE_STAMP, turn_now(m->event).realtime);
-        alarms_set_job(m, job);
 }
 
 void alarms_remove_job(Manager *m, Job *job) {

@@ -126,6 +126,9 @@ static int open_ledger(Manager *m) {
                 return r;
         }
         ledger_on_readable(m->ledger, on_ledger_readable, m);
+        r = values_new(&m->values, m->ledger);
+        if (r < 0)
+                return r;
         pauses_load_all(m);
         return 0;
 }
@@ -158,6 +161,7 @@ static void load_what_was(Manager *m) {
         r = take_over_runs(m);
         m->is_unread = r < 0;
         conditions_jobs_loaded(m);
+        (void)values_load(m->values);
         if (r < 0)
                 log_warning_errno(r,
                                   "Cannot read from the ledger what an earlier daemon left: %m; trying again when it "
@@ -261,6 +265,7 @@ Manager *manager_free(Manager *m) {
         runs_free_all(m);
         outbox_done(m);
         drain_done(m);
+        conditions_close_values(m);
         m->ledger = ledger_close(m->ledger); /* asks for the retention of jobs one last time */
         triggers_done(m);
         for (size_t i = 0; m->jobs && i < job_table_size(m->jobs); i++) {
@@ -268,6 +273,7 @@ Manager *manager_free(Manager *m) {
                 queues_settle(job_table_at(m->jobs, i));
         }
         conditions_done(m);
+        values_free(m->values);
         job_table_free(m->jobs);
         pools_done(m);
         take_over_done(m);

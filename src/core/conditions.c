@@ -174,10 +174,19 @@ static void on_reading(ProbeUse *probe) {
         set_stale(((ConditionUse *)probe)->watch);
 }
 
+static void on_answer(void *userdata, const Question *q, const Reading *r, void **observed) {
+        const Manager *m = userdata;
+        Instant now = turn_now(m->event);
+
+        values_note(m->values, (Value **)observed, q, r, &now);
+}
+
 static int get_probes(Manager *m) {
         ProbesOptions options = {
                 .program_dir = getenv("VAKTD_PROGRAM_DIR") ?: VAKT_PKGLIBDIR,
                 .user_instance = m->options.user_instance,
+                .answered = on_answer,
+                .userdata = m,
         };
 
         return m->conditions->probes ? 0 : probes_new(&m->conditions->probes, m->event, &options);
@@ -246,6 +255,48 @@ const Reading *condition_watch_readings(ConditionWatch *w) {
 
 const Reading *job_wait_readings(const Job *job, const JobDef *def) {
         return job->wait && job->wait->def == def ? condition_watch_readings(&job->wait->watch) : NULL;
+}
+
+/* --- their history --- */
+
+void conditions_close_values(Manager *m) {
+        Instant now = turn_now(m->event);
+
+        values_close(m->values, &now);
+}
+
+int manager_list_values(const Manager *m, ValuesVisit visit, void *userdata) {
+        return values_list(m->values, visit, userdata);
+}
+
+/* As it is written when nothing can be left out or added. */
+static int normalize(const char *probe, char **ret, ConditionUnit *ret_unit, ConditionError *reterr) {
+        Question q;
+        int r = question_parse(probe, &q, reterr);
+
+        if (r < 0)
+                return r;
+        *ret_unit = condition_kind_unit(q.kind);
+        r = question_format(&q, ret);
+        question_done(&q);
+        return r;
+}
+
+int manager_get_values_unit(const Manager *m, const char *probe, ConditionUnit *ret, ConditionError *reterr) {
+        _cleanup_free_ char *question = NULL;
+        int r = normalize(probe, &question, ret, reterr);
+
+        return r < 0 ? r : values_has(m->values, question) ? 0 : -ENOENT;
+}
+
+int manager_query_values(Manager *m, const char *probe, usec_t since, usec_t until, usec_t *grain, BucketVisit visit,
+                         void *userdata) {
+        _cleanup_free_ char *question = NULL;
+        Instant now = turn_now(m->event);
+        ConditionUnit unit;
+        int r = normalize(probe, &question, &unit, NULL);
+
+        return r < 0 ? r : values_query(m->values, question, since, until, grain, &now, visit, userdata);
 }
 
 /* --- for people --- */

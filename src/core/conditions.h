@@ -8,6 +8,8 @@
 int conditions_init(Manager *m);
 /* None is in use any more. */
 void conditions_done(Manager *m);
+/* The ledger is closed next: what is in memory of the history of values is written. */
+void conditions_close_values(Manager *m);
 /* A run of the job begins, which is told to nobody else yet; true: there are conditions that ask about the job. What
  * has become of them is known in the next turn, and before anything is started then. */
 bool conditions_job_changed(Manager *m, const Job *job);

@@ -75,6 +75,7 @@ struct Manager {
         Deadline acknowledge_again;
 
         Conditions *conditions;
+        Values *values;
         Trigger *triggers[TRIGGER_KINDS_MAX]; /* kinds of them */
         size_t n_triggers;
         Deadlines *deadlines;

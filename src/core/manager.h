@@ -10,6 +10,7 @@
 #include "config/settings.h"
 #include "job/job-table.h"
 #include "job/run.h"
+#include "core/values.h"
 #include "ledger/ledger.h"
 
 typedef struct Manager Manager;
@@ -140,6 +141,13 @@ int manager_query_runs(Manager *m, const LedgerFilter *filter, int (*visit)(cons
 /* As ledger_list_alarms(): those that were raised and not cleared. */
 int manager_list_alarms(Manager *m, const char *job, int (*visit)(const LedgerAlarm *alarm, void *userdata),
                         void *userdata);
+
+/* The values that conditions of jobs have asked for, and their history: as values_list() and values_query(). A probe
+ * is written as in a condition; -EINVAL: it is not (reterr), -ENOENT: there is no such value. */
+int manager_list_values(const Manager *m, ValuesVisit visit, void *userdata);
+int manager_get_values_unit(const Manager *m, const char *probe, ConditionUnit *ret, ConditionError *reterr);
+int manager_query_values(Manager *m, const char *probe, usec_t since, usec_t until, usec_t *grain, BucketVisit visit,
+                         void *userdata);
 
 /* What a pool is doing. Pools that jobs name or vaktd.conf describes, in order of names. */
 typedef struct PoolState {

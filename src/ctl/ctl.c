@@ -45,6 +45,7 @@ void ctl_init_output(Ctl *c) {
         };
         c->terminal = is_terminal;
         c->dot = utf8 ? "●" : "*";
+        c->shows_bars = utf8 && !streq_ptr(getenv("TERM"), "dumb");
 }
 
 void ctl_open_pager(Ctl *c) {
@@ -93,6 +94,18 @@ void ctl_print_line(const Ctl *c, int width, const char *label, Color color, con
         printf("%*s%s ", width, label, isempty(label) ? " " : ":");
         ctl_print_colored(c, color, text);
         putchar('\n');
+}
+
+char *ctl_join(char **args) {
+        char *text = alloc_string(*args);
+
+        for (args++; *args; args++) {
+                char *longer = alloc_format("%s %s", text, *args);
+
+                free(text);
+                text = longer;
+        }
+        return text;
 }
 
 void ctl_print_caret(const char *text, size_t column) {

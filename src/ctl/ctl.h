@@ -45,6 +45,7 @@ typedef struct Ctl {
         TableStyle style;
         bool terminal;   /* it goes to a terminal, perhaps through a pager: escape everything */
         const char *dot; /* in front of a name */
+        bool shows_bars; /* block elements of Unicode */
         Pager *pager;    /* or NULL */
 
         Connection *connection;
@@ -76,6 +77,7 @@ int verb_plan(Ctl *c, char **args);
 int verb_skip(Ctl *c, char **args);
 int verb_calendar(Ctl *c, char **args);
 int verb_test(Ctl *c, char **args);
+int verb_values(Ctl *c, char **args);
 
 /* Looks at the terminal and the environment (COLUMNS, NO_COLOR, SYSTEMD_COLORS). */
 void ctl_init_output(Ctl *c);
@@ -94,6 +96,9 @@ void ctl_print_line(const Ctl *c, int width, const char *label, Color color, con
 
 /* Text in a colour, if colours are enabled; the text is escaped. */
 void ctl_print_colored(const Ctl *c, Color color, const char *text);
+
+/* The words of a command line as one text, for free(). */
+char *ctl_join(char **args);
 
 /* An invalid expression on standard error, and below it a mark at the error; of a long one only the text around it. */
 void ctl_print_caret(const char *text, size_t column);

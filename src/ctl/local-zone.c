@@ -60,3 +60,18 @@ int local_zone_parse_time(ZoneCache *cache, const char *option, const char *text
         }
         return CTL_DONE;
 }
+
+int local_zone_parse_range(const char *since, const char *until, usec_t now_realtime, usec_t *since_usec,
+                           usec_t *until_usec) {
+        int r = CTL_DONE;
+
+        if (since)
+                r = local_zone_parse_time(NULL, "--since", since, now_realtime, since_usec);
+        if (r == CTL_DONE && until)
+                r = local_zone_parse_time(NULL, "--until", until, now_realtime, until_usec);
+        if (r == CTL_DONE && until && *until_usec < *since_usec) {
+                ctl_complain("--until=%s is earlier than --since=%s.", until, since);
+                return CTL_USAGE;
+        }
+        return r;
+}

@@ -73,10 +73,10 @@ static const Option options[] = {
         { 0, "watch", .flag = offsetof(Ctl, watch), .verbs = "test", .help = "Go on, and show each change" },
         { 'n', "lines", "N", .parse = parse_lines, .verbs = "history, log, calendar",
           .help = "Last N runs (25), last N entries (all), next N elapses (1)" },
-        { 0, "since", "TIME", .text = offsetof(Ctl, since), .verbs = "history, log",
-          .help = "Show runs requested, or entries written, since TIME" },
-        { 0, "until", "TIME", .text = offsetof(Ctl, until), .verbs = "pause, history",
-          .help = "End the pause at TIME, or show runs requested until TIME" },
+        { 0, "since", "TIME", .text = offsetof(Ctl, since), .verbs = "history, log, values",
+          .help = "Show runs requested, entries written, or values, since TIME" },
+        { 0, "until", "TIME", .text = offsetof(Ctl, until), .verbs = "pause, history, values",
+          .help = "End the pause at TIME, or show runs requested, or values, until TIME" },
         { 0, "result", "RESULT,...", .text = offsetof(Ctl, results), .verbs = "history",
           .help = "Show runs with these results; 'failed' stands for all failures" },
         { 0, "cause", "CAUSE,...", .text = offsetof(Ctl, causes), .verbs = "history",
@@ -142,6 +142,8 @@ static const Verb verbs[] = {
         { "calendar", "EXPR...|-", 1, UINT_MAX, verb_calendar,
           "Show when calendar expressions elapse, without a daemon" },
         { "test", "CONDITION", 1, UINT_MAX, verb_test, "Show whether a condition is true, and why" },
+        { "values", "[PROBE]", 0, UINT_MAX, verb_values,
+          "Show the values that conditions ask for, and their history" },
         { "help", "", 0, 0, NULL, "Show this help" },
 };
 

@@ -87,25 +87,8 @@ static void filter_done(RunFilter *f) {
         f->causes = strv_free(f->causes);
 }
 
-static int read_times(const Ctl *c, RunFilter *f) {
-        usec_t now = now_realtime();
-        int r = CTL_DONE;
-
-        if (c->since)
-                r = local_zone_parse_time(NULL, "--since", c->since, now, &f->since);
-        if (r == CTL_DONE && c->until)
-                r = local_zone_parse_time(NULL, "--until", c->until, now, &f->until);
-        if (r != CTL_DONE)
-                return r;
-        if (c->until && f->until < f->since) {
-                ctl_complain("--until=%s is earlier than --since=%s.", c->until, c->since);
-                return CTL_USAGE;
-        }
-        return CTL_DONE;
-}
-
 static int read_filter(const Ctl *c, RunFilter *f) {
-        int r = read_times(c, f);
+        int r = local_zone_parse_range(c->since, c->until, now_realtime(), &f->since, &f->until);
 
         if (r == CTL_DONE && c->results)
                 r = read_words(&result_words, c->results, &f->results);

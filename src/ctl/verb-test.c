@@ -293,21 +293,8 @@ static void tests_done(Tests *t) {
         condition_free(t->condition);
 }
 
-/* The words of the command line are one text. */
-static char *join(char **args) {
-        char *text = alloc_string(*args);
-
-        for (args++; *args; args++) {
-                char *longer = alloc_format("%s %s", text, *args);
-
-                free(text);
-                text = longer;
-        }
-        return text;
-}
-
 static int tests_parse(Tests *t, char **args) {
-        _cleanup_free_ char *text = join(args);
+        _cleanup_free_ char *text = ctl_join(args);
         ConditionError problem;
         int r;
 

@@ -106,6 +106,7 @@ typedef struct Rescue {
         Pending *pending;
         usec_t now;
         uint64_t last;
+        bool is_history; /* blobs of no job, and no others */
 } Rescue;
 
 static int rescue_run(const RunRecord *r, bool this_boot, void *userdata) {
@@ -146,9 +147,14 @@ static int rescue_alarm(const LedgerAlarm *alarm, void *userdata) {
 static int rescue_blob(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
         Rescue *rescue = userdata;
 
-        if (job && key && !pending_has_blob(rescue->pending, job, key, id))
+        if (job && key && isempty(job) == rescue->is_history && !pending_has_blob(rescue->pending, job, key, id))
                 (void)pending_put_blob(rescue->pending, job, key, id, bytes, n);
         return 0;
+}
+
+static void rescue_blobs(Ledger *l, Rescue *rescue) {
+        if (store_list_blobs(l->store, NULL, NULL, rescue_blob, rescue) < 0)
+                (void)store_list_blobs_backwards(l->store, rescue_blob, rescue);
 }
 
 /* As far as each goes. */
@@ -165,8 +171,9 @@ static void rescue_what_can_be_read(Ledger *l, usec_t now) {
         (void)store_list_job_states(l->store, rescue_state, &rescue);
         (void)store_list_alarms(l->store, NULL, rescue_alarm, &rescue);
         l->pending.is_bounded = true; /* most blobs are written again if they are missing */
-        if (store_list_blobs(l->store, NULL, NULL, rescue_blob, &rescue) < 0)
-                (void)store_list_blobs_backwards(l->store, rescue_blob, &rescue);
+        rescue_blobs(l, &rescue);
+        rescue.is_history = true; /* it has the room that is left */
+        rescue_blobs(l, &rescue);
         l->pending.is_bounded = was_bounded;
 }
 

@@ -107,10 +107,16 @@ static void use_forget_news(ProbeUse *use) {
         TAILQ_REMOVE(&p->probes->news, use, news);
 }
 
+static void probe_tell_observer(Probe *p, const Reading *r) {
+        if (p->probes->answered)
+                p->probes->answered(p->probes->userdata, &p->question, r, &p->observed);
+}
+
 static void probe_show(Probe *p, const Reading *r) {
         ProbeUse *use;
         bool is_same = reading_is_same(&p->reading, r);
 
+        probe_tell_observer(p, r);
         if (is_same && streq_ptr(p->reading.subject, r->subject)) { /* there is no need to copy its texts */
                 p->reading.at = r->at;
                 return;
@@ -393,6 +399,7 @@ void probe_use_leave(ProbeUse *use) {
 
 void probe_done(Probe *p) {
         assert(p->n_uses == 0);
+        probe_tell_observer(p, NULL);
         if (p->kind->stop)
                 p->kind->stop(p);
         (void)heap_set(&p->probes->looks, USEC_INFINITY, USEC_INFINITY, p, &p->position);

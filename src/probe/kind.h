@@ -63,6 +63,7 @@ struct Probe {
         unsigned turns_shown, n_uses, n_untold; /* uses that have not been told of the reading */
         TAILQ_HEAD(ProbeUses, ProbeUse) uses;
         TAILQ_ENTRY(Probe) all_held;
+        void *observed;       /* of Probes.answered */
         uint32_t position;    /* in Probes.looks */
         usec_t next_boottime; /* when it is looked at next, or USEC_INFINITY */
         usec_t looked_boottime, sampled_boottime, interval;
@@ -79,6 +80,8 @@ struct Probes {
 
         /* The rest is for kind.c and probe.c. */
         char *texts[2]; /* program_dir, manager_address */
+        void (*answered)(void *userdata, const Question *q, const Reading *r, void **observed);
+        void *userdata;
         char reason[256];
         Probe **probes; /* sorted by question */
         size_t n_probes;

@@ -32,6 +32,8 @@ static int probes_copy_options(Probes *p, const ProbesOptions *options) {
         p->program_dir = p->texts[0];
         p->manager_address = p->texts[1];
         p->user_instance = options->user_instance;
+        p->answered = options->answered;
+        p->userdata = options->userdata;
         p->root_fd = open(options->root ?: "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         return p->root_fd < 0 ? -errno : 0;
 }

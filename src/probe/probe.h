@@ -39,6 +39,10 @@ typedef struct ProbesOptions {
         bool user_instance;
         const char *manager_address; /* of a service manager other than the default, for tests; or NULL */
         const char *root;            /* the directory of proc/, sys/ and run/, for tests; or NULL */
+        /* Told of each answer, also of one like the one before; r NULL: nobody asks any more. Or NULL. *observed
+         * belongs to the question, and is NULL at first. */
+        void (*answered)(void *userdata, const Question *q, const Reading *r, void **observed);
+        void *userdata;
 } ProbesOptions;
 
 int probes_new(Probes **ret, sd_event *event, const ProbesOptions *options);

@@ -215,7 +215,7 @@ static bool job_is_busy(const Job *job) {
 
 static void plan_interval(Schedule *s, JobTimers *timers, TriggerClock *c, const TriggerDef *t, Instant now) {
         int64_t next = c->base + (int64_t)t->span;
-        usec_t delay = plan_delay(&timers->def->timer, t, timers->job->name, s->seed, usec_add(c->stamp, t->span));
+        usec_t delay = plan_delay(&timers->def->timer, t, timers->job->name, s->seed, c->stamp);
 
         if (t->span >= INT64_MAX / 2 || (waits_for_end(timers) && job_is_busy(timers->job)))
                 put(s, timers, c, SCHEDULE_BOOTTIME, USEC_INFINITY, 0);

@@ -349,7 +349,9 @@ static void report_unknown(const JobMonitor *jm) {
 /* How often it has become true, when that is more than once. */
 #define TIMES_TEXT_MAX 48
 static const char *tell_times(char buf[static TIMES_TEXT_MAX], uint64_t count) {
-        (void)snprintf(buf, TIMES_TEXT_MAX, count > 1 ? ", true %" PRIu64 " times" : "", count);
+        buf[0] = '\0';
+        if (count > 1)
+                (void)snprintf(buf, TIMES_TEXT_MAX, ", true %" PRIu64 " times", count);
         return buf;
 }
 
@@ -497,7 +499,7 @@ static int watch(JobMonitor *jm) {
         jm->clear_text = TAKE_PTR(clear_text);
         job_def_unref(jm->def);
         jm->def = job_def_ref(jm->job->def);
-        return 1;
+        return 0;
 }
 
 static JobMonitor *monitor_free(JobMonitor *jm) {

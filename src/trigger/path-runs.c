@@ -377,8 +377,10 @@ static void end_batch(const PathTrigger *t, JobPaths *p, LiveRun *run, RunPaths 
                 /* The run is forgotten in this turn, and the batch is written some time later: in between they stand
                  * by themselves. */
                 path_store_put_waiting(t, run);
-                if (p)
+                if (p) {
                         p->has_waiting = true;
+                        paths_mark_dirty(p, now);
+                }
         }
         if (p && dealt_with && rp->is_found && record->cause != RUN_CAUSE_MANUAL)
                 note_dealt_with(p, rp, record->requested);
@@ -401,9 +403,7 @@ bool path_runs_ended(Trigger *base, LiveRun *run) {
         if (run_returns_payload(run) && run_record(run)->result == RUN_RESULT_START_FAILED)
                 p->not_before = usec_add(now, SHORT_USEC);
         recheck_conditions(p);
-        paths_mark_dirty(p, now);
-        /* Else there is nothing to ask for, and nothing was held back. */
-        if (batch_n_waiting(p->batch) > 0 || p->is_held || p->was_limited || is_spool(p->def))
+        if (batch_n_waiting(p->batch) > 0 || p->is_held || is_spool(p->def)) /* else there is nothing to ask for */
                 paths_mark_ready(p);
         return is_kept;
 }

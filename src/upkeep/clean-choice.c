@@ -167,8 +167,11 @@ static int directory_path(Clean *c, uint32_t directory, bool absolute, PathText 
         uint32_t chain[CLEAN_DEPTH_MAX + 1];
         size_t n = 0;
 
-        for (uint32_t d = directory; d != NOTHING; d = c->directories[d].parent)
-                chain[n++] = d;
+        do {
+                assert(n < ELEMENTSOF(chain) && directory < c->n_directories);
+                chain[n++] = directory;
+                directory = c->directories[directory].parent;
+        } while (directory != NOTHING);
         path_text_clear(ret);
         for (size_t i = n - !absolute; i > 0; i--) {
                 const char *name = c->directory_names.bytes + c->directories[chain[i - 1]].name;

@@ -128,6 +128,9 @@ void place_close(Place *p);
 /* A lock that nobody else has; 0, or -EAGAIN. File systems without locks have none. */
 int place_lock(int fd);
 
+/* c->path, by Exclude=. */
+bool is_excluded(const Clean *c, bool is_directory) _pure_;
+
 /* Everything about the path of c->path. reason as in CleanEvent. */
 void clean_report(Clean *c, CleanAct act, bool is_directory, const char *reason);
 void clean_report_file(Clean *c, CleanAct act, const struct statx *s, usec_t when, const char *reason);

@@ -170,14 +170,9 @@ static int take_entry(Walk *w, const Level *l, const struct dirent64 *entry) {
         path_cut(&c->path, l->path_length);
         if (path_text_append(&c->path, name, n) < 0)
                 return -ENOMEM;
-        if (c->filter) {
-                size_t begin = w->levels[0].path_length + 1;
-
-                if (!path_filter_matches(c->filter, c->path.bytes + begin, c->path.length - begin,
-                                         entry->d_type == DT_DIR)) {
-                        keep(c, entry->d_type == DT_DIR, "is excluded");
-                        return 0;
-                }
+        if (is_excluded(c, entry->d_type == DT_DIR)) {
+                keep(c, entry->d_type == DT_DIR, "is excluded");
+                return 0;
         }
         if (entry->d_type != DT_DIR)
                 r = take_file(w, l, name);
@@ -195,7 +190,7 @@ static int take_entries(Walk *w, Level *l, OwnerUse *use) {
                 if (n <= 0)
                         return 0;
                 for (ssize_t at = 0; at < n;) {
-                        const struct dirent64 *entry = (const struct dirent64 *)(w->buffer + at);
+                        const struct dirent64 *entry = (const void *)(w->buffer + at);
                         int r;
 
                         at += entry->d_reclen;

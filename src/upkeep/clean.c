@@ -89,6 +89,10 @@ void clean_report_file(Clean *c, CleanAct act, const struct statx *s, usec_t whe
         report(c, act, S_ISDIR(s->stx_mode), s->stx_blocks * 512, usec_sub(c->now, when), reason);
 }
 
+bool is_excluded(const Clean *c, bool is_directory) {
+        return c->filter && !path_filter_matches(c->filter, c->path.bytes + 1, c->path.length - 1, is_directory);
+}
+
 /* --- paths of a rule --- */
 
 static int add_directory(Clean *c, const char *path) {
@@ -130,14 +134,8 @@ static int open_parent(Clean *c, const char *path, size_t n) {
 }
 
 static int add_file(Clean *c, const char *name, const struct statx *s) {
-        usec_t when = entry_time(c, s);
         int r;
 
-        if (c->filter && path_filter_matches(c->filter, name, strlen(name), false) == false) {
-                if (c->is_plan)
-                        clean_report_file(c, CLEAN_KEPT, s, when, "is excluded");
-                return 0;
-        }
         if (!c->remembers || !(S_ISREG(s->stx_mode) || S_ISLNK(s->stx_mode)))
                 return entry_decide(c, &c->parent, name, s);
         if (c->parent_index == NOTHING) {
@@ -164,6 +162,11 @@ static int add_match(Clean *c, const char *path, bool is_literal) {
         if (statx(c->parent.fd, slash + 1, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, ENTRY_MASK, &s) < 0) {
                 if (errno != ENOENT)
                         clean_report(c, CLEAN_FAILED, false, strerror(errno));
+                return 0;
+        }
+        if (is_excluded(c, S_ISDIR(s.stx_mode))) {
+                if (c->is_plan)
+                        clean_report(c, CLEAN_KEPT, S_ISDIR(s.stx_mode), "is excluded");
                 return 0;
         }
         if (!is_literal && (s.stx_attributes & STATX_ATTR_MOUNT_ROOT)) {
@@ -214,7 +217,12 @@ static void on_refused(void *userdata, const char *path, int error, const char *
 }
 
 static int look(Clean *c) {
-        const PatternVisitor visitor = { .visit = on_place, .refused = on_refused, .userdata = c };
+        const PatternVisitor visitor = {
+                .visit = on_place,
+                .refused = on_refused,
+                .userdata = c,
+                .filter = c->filter,
+        };
         int r = 0;
 
         for (c->rule = 0; r >= 0 && c->def->paths && c->def->paths[c->rule]; c->rule++) {

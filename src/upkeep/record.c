@@ -7,15 +7,19 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "util/escape.h"
 #include "util/file.h"
 #include "util/hash.h"
 #include "util/strv.h"
 
-#define RECORD_SEED 0x76616b74 /* never changes: it names files */
-#define RECORD_MAX  16384      /* bytes */
-#define LOOK_USEC   (20 * USEC_PER_MSEC)
+#define RECORD_SEED    0x76616b74 /* never changes: it names files */
+#define RECORD_MAX     16384      /* bytes */
+#define PRUNED         "pruned"   /* whose time is that of the last time */
+#define PRUNE_INTERVAL ((time_t)(USEC_PER_DAY / USEC_PER_SEC))
+#define RECORD_AGE_MAX ((time_t)(400 * USEC_PER_DAY / USEC_PER_SEC))
+#define LOOK_USEC      (20 * USEC_PER_MSEC)
 
 static void record_name(const char *path, char name[static 32]) {
         (void)snprintf(name, 32, "log-%016" PRIx64, hash_bytes(RECORD_SEED, path, strlen(path)));
@@ -59,6 +63,32 @@ int record_write(int state_fd, const char *path, usec_t rotated, const char *res
         return 0;
 }
 
+/* Logs with a date in their names come and go, and would leave a record each. */
+static void prune(int state_fd, time_t now) {
+        _cleanup_(closedirp) DIR *dir = fd_list(state_fd);
+        const struct dirent *e;
+        struct stat st;
+
+        while (dir && (e = readdir(dir)))
+                if ((startswith(e->d_name, "log-") || startswith(e->d_name, "lock-")) &&
+                    fstatat(state_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                    st.st_mtim.tv_sec < now - RECORD_AGE_MAX)
+                        (void)unlinkat(state_fd, e->d_name, 0);
+}
+
+void records_prune(int state_fd, usec_t realtime) {
+        time_t now = (time_t)(realtime / USEC_PER_SEC);
+        _cleanup_close_ int fd = -EBADF;
+        struct stat st;
+
+        if (state_fd < 0 ||
+            (fstatat(state_fd, PRUNED, &st, AT_SYMLINK_NOFOLLOW) >= 0 && st.st_mtim.tv_sec > now - PRUNE_INTERVAL))
+                return;
+        fd = openat(state_fd, PRUNED, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd >= 0 && futimens(fd, NULL) >= 0)
+                prune(state_fd, now);
+}
+
 int lock_wait_for(int fd, usec_t *lock_wait) {
         while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
                 if (errno != EWOULDBLOCK)
@@ -81,5 +111,6 @@ int record_lock(int state_fd, dev_t device, ino_t inode, usec_t *lock_wait) {
         if (fd < 0)
                 return -errno;
         r = lock_wait_for(fd, lock_wait);
+        (void)futimens(fd, NULL); /* it is in use: see prune() */
         return r < 0 ? r : TAKE_FD(fd);
 }

@@ -16,6 +16,9 @@ usec_t record_read(int state_fd, const char *path);
 /* rotated: the new time, or what was read. result: a word and a reason. 0 or negative errno. */
 int record_write(int state_fd, const char *path, usec_t rotated, const char *result);
 
+/* Once a day, removes those that were not written to for 400 days. */
+void records_prune(int state_fd, usec_t realtime);
+
 /* Locks a file with flock(2). lock_wait: µs that may be waited for it, which become less. -EWOULDBLOCK, or another
  * errno of flock(2). */
 int lock_wait_for(int fd, usec_t *lock_wait);

@@ -443,6 +443,8 @@ int rotation_run(const RotateDef *def, const RotationHost *host, usec_t realtime
         };
         int r;
 
+        if (!plan)
+                records_prune(host->state_fd, realtime);
         run.logs.userdata = &run;
         r = run_all(&run);
         shrinker_free(run.shrinker);

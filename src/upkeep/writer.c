@@ -9,6 +9,7 @@
 #include <spawn.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
+#include <systemd/sd-login.h>
 
 #include "systemd/unit-connection.h"
 #include "util/strv.h"
@@ -142,8 +143,12 @@ static int talk(Talk *t) {
                 .job_removed = on_job_removed,
                 .unit_removed = on_unit_removed,
         };
-        const UnitConnectionOptions options = { .user_instance = geteuid() != 0, .is_quiet = true };
+        UnitConnectionOptions options = { .is_quiet = true };
+        _cleanup_free_ char *unit = NULL;
         int r;
+
+        /* A job of the system may have User=, and still means a unit of the system. */
+        options.user_instance = sd_pid_get_user_unit(0, &unit) >= 0;
 
         r = sd_event_new(&t->event);
         if (r >= 0)

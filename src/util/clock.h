@@ -12,10 +12,11 @@
 
 typedef uint64_t usec_t; /* microseconds */
 
-/* Both clocks, read at once. µs. */
+/* The clocks, read at once. µs. */
 typedef struct Instant {
         usec_t realtime;
         usec_t boottime;
+        usec_t monotonic; /* as boottime, but it stands still while the machine is suspended */
 } Instant;
 
 #define USEC_INFINITY   UINT64_MAX

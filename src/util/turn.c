@@ -12,6 +12,7 @@ Instant turn_now(sd_event *event) {
 
         (void)sd_event_now(event, CLOCK_REALTIME, &now.realtime);
         (void)sd_event_now(event, CLOCK_BOOTTIME, &now.boottime);
+        (void)sd_event_now(event, CLOCK_MONOTONIC, &now.monotonic);
         return now;
 }
 

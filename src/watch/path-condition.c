@@ -9,9 +9,11 @@
 #include <sys/stat.h>
 
 #include "fs/beneath.h"
+#include "fs/path-text.h"
 #include "util/file.h"
 #include "util/turn.h"
-#include "watch/watcher-internal.h"
+#include "watch/path-chain.h"
+#include "watch/watch-internal.h"
 
 #define NAMES_MAX 262144U /* looked at in a directory for one answer */
 

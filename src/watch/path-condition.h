@@ -3,7 +3,7 @@
 
 /* PathExists=, PathExistsGlob= and DirectoryNotEmpty=: something that holds or not. Of this directory of src/ only. */
 
-#include "watch/watcher.h"
+#include "watch/watch.h"
 
 typedef struct PathCondition PathCondition;
 

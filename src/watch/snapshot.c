@@ -13,7 +13,8 @@
 
 #include "util/array.h"
 #include "util/hash.h"
-#include "watch/watcher-internal.h"
+#include "watch/tree.h"
+#include "watch/watch-internal.h"
 
 #define ROW_VERSION   2
 #define ROW_DIRECTORY 0

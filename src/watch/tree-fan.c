@@ -16,7 +16,8 @@
 #include <fcntl.h>
 #include <limits.h>
 
-#include "watch/watcher-internal.h"
+#include "watch/tree.h"
+#include "watch/watch-internal.h"
 
 #define BASE_LINE_MARGIN (20 * USEC_PER_MSEC) /* two ticks of the clock that file systems take their times from */
 
@@ -75,12 +76,21 @@ void tree_outgrow(Tree *t) {
                 tree_change_over(t);
 }
 
-void tree_release_fan(Tree *t) {
-        dev_t device = t->root.device;
+/* Has another tree a part on this device, as far as is known? */
+static bool is_shared(const Tree *t, dev_t device) {
+        const Watch *other;
 
+        TAILQ_FOREACH(other, &t->watch->watcher->watches, watches)
+                if (other != t->watch && other->tree && other->tree->fan &&
+                    (other->tree->root.device == device || other->def.cross_mounts))
+                        return true;
+        return false;
+}
+
+void tree_release_fan(Tree *t) {
         if (!t->fan)
                 return;
-        if (!watcher_shares_device(t->watch->watcher, t->watch, device) && tree_open_root(t) >= 0)
+        if (!is_shared(t, t->root.device) && tree_open_root(t) >= 0)
                 fan_queue_unmark(t->fan, t->root_fd);
         t->fan = NULL;
         watcher_drop_fan(t->watch->watcher);
@@ -117,6 +127,15 @@ int tree_subscribe(Tree *t, Directory *f, int fd) {
                 return r;
         }
         return event_queue_subscribe(t->queue, &f->subscriber, fd, tree_mask(t));
+}
+
+void tree_unsubscribe(Tree *t, Directory *f) {
+        event_queue_unsubscribe(t->queue, &f->subscriber);
+        tree_forget_open(t, f);
+        tree_set_directory_flag(t, f, DIRECTORY_POLLED, false);
+        tree_set_directory_flag(t, f, DIRECTORY_UNREADABLE, false);
+        tree_set_directory_flag(t, f, DIRECTORY_LOOK_ONCE, false);
+        tree_set_directory_flag(t, f, DIRECTORY_REMOTE, false);
 }
 
 /* Of directories in a directory that is watched alone, only what happens to themselves is wanted; for inotify that is

@@ -20,7 +20,8 @@
 
 #include "util/hash.h"
 #include "util/steps.h"
-#include "watch/watcher-internal.h"
+#include "watch/tree.h"
+#include "watch/watch-internal.h"
 
 #define DROP_STEP     256U /* files given up in one step */
 #define DRAIN_MAX     (2 * 1024 * 1024)

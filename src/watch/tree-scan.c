@@ -13,7 +13,8 @@
 #include <limits.h>
 
 #include "util/steps.h"
-#include "watch/watcher-internal.h"
+#include "watch/tree.h"
+#include "watch/watch-internal.h"
 
 #define SCAN_STEP     256U
 #define SCAN_BUFFER   (32 * 1024)

@@ -2,18 +2,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* One watched directory (with what is below it) or file: PathChanged=, PathModified= and trees. Of this directory of
- * src/ only. Four files share it: tree.c is about the root, tree-scan.c reads directories, tree-look.c looks at single
- * names and reports, tree-fan.c is about fanotify. */
+ * src/ only. The files that share it: tree-root.c is about the root, tree-scan.c reads directories, tree-look.c looks
+ * at single names and reports, tree-fan.c is about fanotify, snapshot.c keeps it, and tree.c is what they need. */
 
 #include <limits.h>
 #include <sys/queue.h>
 #include <sys/types.h>
+#include <systemd/sd-event.h>
 
 #include "fs/beneath.h"
 #include "watch/fan-queue.h"
 #include "watch/model.h"
 #include "watch/path-chain.h"
-#include "watch/watcher.h"
+#include "watch/watch.h"
 
 typedef struct Tree Tree;
 typedef struct Loader Loader;
@@ -165,6 +166,14 @@ typedef struct Observation {
 
 /* --- tree.c --- */
 
+int tree_open_root(Tree *t); /* until tree_close() */
+void tree_close(Tree *t);    /* what is open for this turn */
+void tree_resolve_later(Tree *t);
+void tree_arm_timer(Tree *t);
+void tree_set_stage(Tree *t, TreeStage stage);
+
+/* --- tree-root.c --- */
+
 int tree_new(Tree **ret, Watch *watch, EventQueue *queue, sd_event *event);
 /* Its watch is freed: nothing is reported any more. What it has is freed bit by bit, by tree_work_retired(), which
  * gives false when only tree_free() is left. */
@@ -180,15 +189,10 @@ void tree_rest(Tree *t);
 static inline bool tree_is_silent(const Tree *t) {
         return t->stage <= TREE_DOUBTFUL;
 }
-void tree_set_stage(Tree *t, TreeStage stage);
 
-void tree_resolve_later(Tree *t);
 void tree_hold(Tree *t, bool on);
 void tree_rescan(Tree *t);                          /* all of it, as after an overflow */
 void tree_mount_changed(Tree *t, const char *path); /* a mount came or went there */
-int tree_open_root(Tree *t);
-void tree_arm_timer(Tree *t);
-void tree_unsubscribe(Tree *t, Directory *f);
 
 /* --- tree-scan.c --- */
 
@@ -207,6 +211,7 @@ uint32_t tree_mask(const Tree *t) _pure_;
 /* Asks the kernel for the events of a directory that is open, by whatever is used for this tree. As
  * event_queue_subscribe(). */
 int tree_subscribe(Tree *t, Directory *f, int fd);
+void tree_unsubscribe(Tree *t, Directory *f);
 
 /* The same for a directory that was just seen, if that is worth while before it is read. True when it is new and
  * everything that happens in it will be heard of, so that it need not be read. */

@@ -14,12 +14,13 @@
 #include "util/steps.h"
 #include "util/string-table.h"
 #include "util/turn.h"
-#include "watch/watcher-internal.h"
+#include "watch/path-condition.h"
+#include "watch/tree.h"
+#include "watch/watch-internal.h"
 
 #define WORK_SLICE  (4 * USEC_PER_MSEC)
-#define WORK_STEPS  20000U            /* in one turn, whatever the clock says */
-#define EVENTS_STEP 64U               /* names looked at between two looks at the clock */
-#define DRAIN_MAX   (2 * 1024 * 1024) /* bytes: more than the kernel's queue holds */
+#define WORK_STEPS  20000U /* in one turn, whatever the clock says */
+#define EVENTS_STEP 64U    /* names looked at between two looks at the clock */
 #define REFUSED_TEXT                                                                                            \
         "%s contains a symbolic link that other users can change, which is not followed: use the path that it " \
         "leads "                                                                                                \
@@ -27,7 +28,6 @@
 #define CUT_TEXT                                                                                       \
         "there are so many names to search for %s that each scan gives up before the end: move files " \
         "away, or use a narrower pattern"
-#define DRAIN_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 20)
 
 static const char *const kind_table[_WATCH_KIND_MAX] = {
         [WATCH_PATH_EXISTS] = "PathExists",
@@ -47,49 +47,7 @@ const char *watch_state_to_string(WatchState s) {
         return (size_t)s < ELEMENTSOF(state_table) ? state_table[s] : NULL;
 }
 
-/* --- as who --- */
-
-/* It was tried when the watch was made; what could be done then can be done until we end. */
-static void enter(IdentityScope *scope, const Identity *identity) {
-        if (identity_enter(scope, identity) < 0)
-                abort();
-}
-
-void watch_enter(const Watch *w, IdentityScope *scope) {
-        enter(scope, w->def.identity);
-}
-
-void watch_report(Watch *w, const Change *c) {
-        _cleanup_(identity_restore) IdentityScope scope = {};
-
-        enter(&scope, NULL);
-        w->ops->changed(w->userdata, w, c);
-}
-
-void watch_report_gone(Watch *w, const Change *c) {
-        _cleanup_(identity_restore) IdentityScope scope = {};
-
-        enter(&scope, NULL);
-        w->ops->gone(w->userdata, w, c);
-}
-
-static int watch_try_identity(const WatchDef *def) {
-        _cleanup_(identity_restore) IdentityScope scope = {};
-
-        return identity_enter(&scope, def->identity);
-}
-
 /* --- turns --- */
-
-void watch_wake(Watch *w) {
-        Watcher *watcher = w->watcher;
-
-        if (!w->queued) {
-                w->queued = true;
-                TAILQ_INSERT_TAIL(&watcher->work, w, work);
-        }
-        (void)sd_event_source_set_enabled(watcher->work_source, SD_EVENT_ON);
-}
 
 static void watch_rest(Watch *w) {
         if (w->tree)
@@ -162,13 +120,6 @@ static bool watcher_work_some(Watcher *w, uint64_t steps_until) {
         return watcher_work_retired(w) || worked;
 }
 
-/* Reading comes before all else, so where somebody writes all the time there would be nothing else: after it, the
- * others have a turn each, then the work, and only then it is time to read again. */
-static void watcher_let_others_in(Watcher *w, sd_event_source *reading) {
-        (void)sd_event_source_set_enabled(reading, SD_EVENT_OFF);
-        (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
-}
-
 static int on_work(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Watcher *w = userdata;
         uint64_t steps_until = steps_taken + WORK_STEPS;
@@ -193,16 +144,6 @@ static int on_work(sd_event_source *s, int fd, uint32_t revents, void *userdata)
         return 0;
 }
 
-static int on_queue(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Watcher *w = userdata;
-        int r = event_queue_drain(w->queue, DRAIN_MAX);
-
-        if (r < 0)
-                log_error_errno(r, "Cannot read inotify events, ignoring: %m");
-        watcher_let_others_in(w, s);
-        return 0;
-}
-
 static void on_overflow(void *userdata) {
         Watcher *w = userdata;
 
@@ -219,41 +160,6 @@ bool watcher_is_idle(const Watcher *w) {
 
 /* --- fanotify --- */
 
-static int watcher_drain_fan(Watcher *w, usec_t now_monotonic) {
-        int r = fan_queue_drain(w->fan, DRAIN_MAX, now_monotonic);
-
-        if (r < 0)
-                log_error_errno(r, "Cannot read fanotify events, ignoring: %m");
-        return r;
-}
-
-static int on_fan(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Watcher *w = userdata;
-
-        (void)watcher_drain_fan(w, now_clock(CLOCK_MONOTONIC));
-        watcher_let_others_in(w, s);
-        return 0;
-}
-
-bool watcher_hear(Watcher *w) {
-        _cleanup_(identity_restore) IdentityScope scope = {};
-
-        enter(&scope, NULL); /* who did it may be hidden from who the watch sees things for */
-        if (w->fan)
-                (void)watcher_drain_fan(w, w->now_monotonic);
-        return event_queue_counters(w->queue).waiting > 0;
-}
-
-static void on_fan_overflow(void *userdata) {
-        Watcher *w = userdata;
-
-        if (!w->fan_overflowed)
-                log_notice("Files changed faster than events could be read; scanning the trees that are watched "
-                           "with fanotify.");
-        w->fan_overflowed = true;
-        (void)sd_event_source_set_enabled(w->work_source, SD_EVENT_ON);
-}
-
 static void on_unknown(void *userdata, int64_t id, const void *handle) {
         Watcher *w = userdata;
         Watch *watch;
@@ -269,54 +175,6 @@ static void on_unknown(void *userdata, int64_t id, const void *handle) {
                 }
         if (!event_queue_has_id(w->queue, id))
                 fan_queue_ignore(w->fan, id);
-}
-
-static int watcher_start_fan(Watcher *w) {
-        int r;
-
-        r = fan_queue_new(&w->fan, w->queue, on_fan_overflow, w);
-        if (r >= 0)
-                r = sd_event_add_io(w->event, &w->fan_source, fan_queue_fd(w->fan), EPOLLIN, on_fan, w);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(w->fan_source, "watch-fanotify");
-        return sd_event_source_set_priority(w->fan_source, DRAIN_PRIORITY);
-}
-
-static void watcher_stop_fan(Watcher *w) {
-        assert(w->n_fan_users == 0);
-        w->fan_source = sd_event_source_disable_unref(w->fan_source);
-        w->fan = fan_queue_free(w->fan);
-        w->fan_overflowed = false;
-}
-
-int watcher_take_fan(Watcher *w, FanQueue **ret) {
-        int r = w->fan ? 0 : watcher_start_fan(w);
-
-        if (r < 0) {
-                watcher_stop_fan(w);
-                return r;
-        }
-        assert(w->fan && w->fan_source);
-        w->n_fan_users++;
-        *ret = w->fan;
-        return 0;
-}
-
-void watcher_drop_fan(Watcher *w) {
-        assert(w->n_fan_users > 0);
-        if (--w->n_fan_users == 0)
-                watcher_stop_fan(w);
-}
-
-bool watcher_shares_device(const Watcher *w, const Watch *watch, dev_t device) {
-        const Watch *other;
-
-        TAILQ_FOREACH(other, &w->watches, watches)
-                if (other != watch && other->tree && other->tree->fan &&
-                    (other->tree->root.device == device || other->def.cross_mounts))
-                        return true;
-        return false;
 }
 
 /* A file system that was unmounted has lost its mark. If it is back already, nothing was heard of it since. */
@@ -376,17 +234,6 @@ static int watcher_watch_mounts(Watcher *w) {
 
 /* --- the watcher --- */
 
-static int watcher_add_sources(Watcher *w) {
-        int r;
-
-        r = sd_event_add_io(w->event, &w->queue_source, event_queue_fd(w->queue), EPOLLIN, on_queue, w);
-        if (r < 0)
-                return r;
-        (void)sd_event_source_set_description(w->queue_source, "watch-events");
-        r = sd_event_source_set_priority(w->queue_source, DRAIN_PRIORITY);
-        return r < 0 ? r : event_add_turn(w->event, &w->work_source, "watch-work", on_work, w);
-}
-
 int watcher_new(Watcher **ret, sd_event *event) {
         static const EventQueueOps ops = { .overflowed = on_overflow, .unknown = on_unknown };
         _cleanup_(watcher_freep) Watcher *w = NULL;
@@ -401,7 +248,9 @@ int watcher_new(Watcher **ret, sd_event *event) {
         w->event = sd_event_ref(event);
         r = event_queue_new(&w->queue, &ops, w);
         if (r >= 0)
-                r = watcher_add_sources(w);
+                r = watcher_start_queue(w);
+        if (r >= 0)
+                r = event_add_turn(event, &w->work_source, "watch-work", on_work, w);
         if (r < 0)
                 return r;
         r = watcher_watch_mounts(w);
@@ -459,6 +308,12 @@ WatchCounters watcher_counters(const Watcher *w) {
 }
 
 /* --- a watch --- */
+
+static int watch_try_identity(const WatchDef *def) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+
+        return identity_enter(&scope, def->identity);
+}
 
 static int watch_set_def(Watch *w, const WatchDef *def) {
         w->def = *def;
@@ -523,18 +378,6 @@ Watch *watch_free(Watch *w) {
 
 WatchState watch_state(const Watch *w) {
         return w->state;
-}
-
-void watch_set_state(Watch *w, WatchState state) {
-        if (w->state == state)
-                return;
-        w->state = state;
-        if (w->ops->state_changed) {
-                _cleanup_(identity_restore) IdentityScope scope = {};
-
-                enter(&scope, NULL);
-                w->ops->state_changed(w->userdata, w);
-        }
 }
 
 /* Why directories are read again from time to time, and what to do about it. */

@@ -52,6 +52,14 @@ completes "users" "root" import-crontab -u roo
 completes "conditions" "disk-free disk-full-in" test disk
 completes "words between conditions" "and" test an
 completes "no arguments" "" conditions ""
+job values <<<$'[Monitor]\nWhen=mounted /vakt-no-such or process vakt-no-such count > 1\n[Run]\nExec=/bin/true'
+ctl reload
+for ((SECONDS = 0; SECONDS < 60;)); do
+        ctl --json values
+        [ "$(grep -o '"used":true' "$scratch/out" | wc -l)" != 2 ] || break
+done
+completes "probes" "mounted" values mou
+completes "and what they are about" "/vakt-no-such" values mounted /
 
 ctl conditions
 ends 0 "the list of conditions"

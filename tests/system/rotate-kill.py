@@ -233,22 +233,20 @@ class Test:
 
     def fail(self, scenario):
         lines, first = self.calls(scenario)
-        tried = 0
         always = {i.split(":")[0] for i in scenario.inject}
-        for call in FAILING:
-            before, n_all = lines[:first].count(call), lines.count(call)
-            # A call more than there were: what is tried after a failure fails as well.
-            for n in range(before + 1, n_all + 1):
-                for error in ERRORS if not self.args.stride > 1 else [ERRORS[n % len(ERRORS)]]:
-                    if call in always:
-                        continue
-                    for when in (f"{n}", f"{n}+"):
-                        p = self.try_point(scenario, f"{call} {when} fails with {error}", "-e",
-                                           f"inject={call}:error={error}:when={when}")
-                        tried += 1
-                        if p.returncode not in (0, 1, 71):  # 71: it cannot print
-                            self.n_problems += 1
-                            print(f"problem: {scenario.name}: {call} {when} {error}: ends with {p.returncode}")
+        points = [(call, n) for call in FAILING if call not in always
+                  for n in range(lines[:first].count(call) + 1, lines.count(call) + 1)]
+        tried = 0
+        for i, (call, n) in list(enumerate(points))[::self.args.stride]:
+            # Once, and from then on: what is tried after a failure fails as well.
+            for when in (f"{n}", f"{n}+"):
+                error = ERRORS[(i + len(when)) % len(ERRORS)]
+                p = self.try_point(scenario, f"{call} {when} fails with {error}", "-e",
+                                   f"inject={call}:error={error}:when={when}")
+                tried += 1
+                if p.returncode not in (0, 1, 71):  # 71: it cannot print
+                    self.n_problems += 1
+                    print(f"problem: {scenario.name}: {call} {when} {error}: ends with {p.returncode}")
         print(f"# figure: {scenario.name}: {tried} failing calls", flush=True)
 
 
@@ -264,6 +262,7 @@ def main():
     base = tempfile.mkdtemp(prefix="vakt-rotate-kill-", dir="/var/tmp")
     os.chmod(base, 0o755)
     test = Test(base, args)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with what is to be removed
     try:
         for scenario in scenarios(args.full):
             if args.only in scenario.name and ("zstd" not in scenario.name or shutil.which("zstd")):

@@ -126,8 +126,8 @@ outside_is_whole() { # WHAT IT WAS
 test_swaps() {
         local rules=("MaxAge=10d" "MaxCount=0" "MaxAge=10d EmptyDirectories=yes" "MaxCount=2 EmptyDirectories=yes")
         # Every other run with a pause before each call that has a name, in which there is time for an exchange.
-        local slow=(strace -qq -o /dev/null -e trace=openat,openat2,unlinkat,statx
-                -e inject=openat,openat2,unlinkat,statx:delay_enter=200)
+        local slow=(strace -qq -o /dev/null -e 'trace=openat,openat2,unlinkat,statx'
+                -e 'inject=openat,openat2,unlinkat,statx:delay_enter=200')
         local attackers=() runs=0 removed=0 replaced=0 n
         fresh_tree
         mount -t tmpfs -o mode=0755 clean $TREE # on one file system, or that alone would keep them apart

@@ -167,4 +167,22 @@ watches() { # JOB
         as_user vaktctl --user status "$1" | shows '(active)'
 }
 
+# The ready-made job for the desktop, with something in the place of notify-send.
+test_a_failed_service_is_shown() {
+        setup_user
+        install -m 755 /dev/stdin /usr/local/bin/notify-send <<'END'
+#!/bin/sh
+printf '%s\n' "$@" >>~/shown
+END
+        sed 's/^ForSec=.*/ForSec=0/' "$EXAMPLES/jobs.d/unit-failed-desktop.job" | user_job unit-failed-desktop
+        as_user systemctl --user start vaktd
+        as_user systemd-run --user --quiet --unit=broken sh -c 'echo I am broken; exit 1'
+        within 20 grep 'I am broken' /home/$TESTER/shown
+        shows -x 'broken.service has failed' /home/$TESTER/shown
+        same 1 "$(grep -c 'has failed$' /home/$TESTER/shown)"
+        as_user systemctl --user reset-failed
+        as_user systemctl --user stop vaktd
+        rm /usr/local/bin/notify-send /home/$TESTER/shown
+}
+
 run_tests

@@ -20,7 +20,7 @@ import re
 import subprocess
 import sys
 
-DIRECTORIES = ["config", "core", "ledger", "trigger"]
+DIRECTORIES = ["config", "core", "ledger", "trigger", "watch"]
 MOST = 3
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "src"

@@ -26,7 +26,6 @@ readonly SEAMS="
         probes_list                     that equal questions have one probe
         outside_count                   how many processes there are, and how many hang
         properties_read                 an answer that no bus has sent
-        properties_read_rows            the same
         monitor_phase_to_string         the table of transitions, printed
         monitor_transition_to_string    the same
         run_stage_to_string             the table of transitions, printed

@@ -94,6 +94,8 @@ static void forget(void) {
         told.others = strv_free(told.others);
 }
 
+static void (*on_first)(void); /* called when the first entry has been removed */
+
 static void on_event(void *userdata, const CleanEvent *e) {
         static const char *const words[] = { "", "kept ", "refused ", "failed " };
         size_t skip = strlen(top) + 1;
@@ -101,6 +103,8 @@ static void on_event(void *userdata, const CleanEvent *e) {
         assert_true(e->n == strlen(e->path));
         (void)strv_extendf(e->act == CLEAN_REMOVED ? &told.removed : &told.others, "%s%s: %s", words[e->act],
                            e->n > skip ? e->path + skip : e->path, e->reason);
+        if (on_first && e->act == CLEAN_REMOVED)
+                TAKE_PTR(on_first)();
 }
 
 static void clean_once(const CleanDef *def, bool plan) {
@@ -116,6 +120,11 @@ static int compare(const void *a, const void *b) {
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void sort(char **l) {
+        if (l)
+                qsort(l, strv_length(l), sizeof(char *), compare);
+}
+
 /* Plans, and does; both have to be the same. */
 static void clean_up(const CleanDef *def) {
         CleanTotals planned;
@@ -127,8 +136,8 @@ static void clean_up(const CleanDef *def) {
         planned = totals;
         forget();
         clean_once(def, /* plan= */ false);
-        qsort(plan, strv_length(plan), sizeof(char *), compare);
-        qsort(told.removed, strv_length(told.removed), sizeof(char *), compare);
+        sort(plan);
+        sort(told.removed);
         STRV_FOREACH(s, told.removed)
                 if (!plan || !plan[s - told.removed] || !streq(plan[s - told.removed], *s))
                         fail_msg("%s was not planned", *s);
@@ -172,12 +181,12 @@ static CleanDef older_than(const char *name, usec_t age) {
 }
 
 static int set_up(void **state) {
-        now = now_realtime();
+        now = now_realtime() / USEC_PER_SEC * USEC_PER_SEC;
         (void)snprintf(top, sizeof(top), "/tmp/test-clean-XXXXXX");
         if (!mkdtemp(top))
                 return -1;
         is_mounted = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
-                     mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                     mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
                      mount("tmpfs", top, "tmpfs", MS_NOSUID, "size=4M,nr_inodes=8k,mode=0755") == 0;
         return 0;
 }
@@ -274,7 +283,7 @@ static void test_excluded(void **state) {
 
         NEEDS_ROOT();
         excluded[0] = (char *)"keep*";
-        excluded[1] = (char *)"b/*.txt";
+        excluded[1] = (char *)"tmp/*/a/b/*.txt"; /* of the absolute path */
         excluded[2] = NULL;
         def.exclude = excluded;
         make("a", 0, 0755);
@@ -291,6 +300,12 @@ static void test_excluded(void **state) {
         stays("a/b/1.txt");
         stays("a/keep");
         stays("a/keep-this/f");
+        def = older_than("*/*", DAY);
+        def.exclude = excluded;
+        clean_up(&def);
+        stays("a/keep");
+        stays("a/keep-this/f");
+        def = older_than("a", DAY);
         def.recursive = false;
         make_file("a/g", 2 * DAY);
         make_file("a/b/g", 2 * DAY);
@@ -436,7 +451,7 @@ static void test_protected(void **state) {
         make_file("b/f", 0);
         make("a/bind", 0, 0755);
         set_age("b/f", 2 * DAY);
-        assert_int_equal(mount(at("b"), at("a/bind"), NULL, MS_BIND, NULL), 0);
+        assert_int_equal(mount(at("b"), at("a/bind"), "none", MS_BIND, NULL), 0);
         clean_up(&def);
         stays("a/sticky");
         stays("a/m/f");
@@ -674,6 +689,43 @@ static void test_forgotten(void **state) {
         gone("a/089");
 }
 
+static int locked = -EBADF;
+
+static void change_meanwhile(void) {
+        set_age("a/touched", 0);
+        locked = open(at("a/locked"), O_RDONLY | O_CLOEXEC);
+        assert_int_equal(flock(locked, LOCK_SH), 0);
+        assert_int_equal(rename(at("a/swapped"), at("a/away")), 0);
+        assert_int_equal(symlink("away", at("a/swapped")), 0);
+}
+
+/* Between the look at all files and the removal of one. */
+static void test_changes_meanwhile(void **state) {
+        CleanDef def = def_of("a");
+
+        NEEDS_ROOT();
+        make("a", 0, 0755);
+        make("a/locked", 0, 0755);
+        make("a/swapped", 0, 0755);
+        make_file("a/first", 9 * DAY);
+        make_file("a/touched", 8 * DAY);
+        make_file("a/locked/f", 8 * DAY);
+        make_file("a/swapped/f", 8 * DAY);
+        make_file("a/last", 7 * DAY);
+        def.max_count = 0;
+        forget();
+        on_first = change_meanwhile;
+        clean_once(&def, /* plan= */ false);
+        safe_close(locked);
+        gone("a/first");
+        gone("a/last");
+        says("kept a/touched: has changed meanwhile");
+        says("kept a/locked/f: is in a directory that is locked (flock(2))");
+        says("refused a/swapped/f: is in a directory that was replaced meanwhile");
+        stays("a/away/f");
+        assert_int_equal(totals.n_files, 2);
+}
+
 /* --- owners --- */
 
 static void test_owners(void **state) {
@@ -834,6 +886,7 @@ int main(void) {
                 CASE(test_until_free),
                 CASE(test_until_inodes_free),
                 CASE(test_forgotten),
+                CASE(test_changes_meanwhile),
                 CASE(test_owners),
                 CASE(test_sticky_directory),
                 CASE(test_limits),

@@ -313,7 +313,9 @@ static void test_reload_with_a_bad_file(void **state) {
         start(f);
         write_job(f, "a", "[Run]\nExec=/bin/true\nNonsense=1\n");
         write_job(f, "c", "[Nonsense]\n");
+        f->n_job_changed = 0;
         assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(f->n_job_changed, 1); /* what is wrong with "a" */
 
         assert_int_equal(manager_diagnostics(f->m)->n_items, 2);
         assert_non_null(strstr(job(f, "a")->problem, "a.job:3: "));
@@ -672,12 +674,29 @@ static int collect(const char *topic, const char *message, void *userdata) {
         return 0;
 }
 
+/* The daemon that starts knows nothing of the instance: it is heard of with the first request. */
+static void test_pause_of_an_instance_ends(void **state) {
+        Fixture *f = *state;
+
+        write_job(f, "i@", "[Run]\nExec=/bin/true\n");
+        start(f);
+        (void)finish(f, "i@a");
+        assert_int_equal(manager_pause_until(f->m, "i@a", now_realtime() + 200 * USEC_PER_MSEC), 0);
+        stop(f);
+        start(f);
+        assert_null(job(f, "i@a"));
+        (void)finish(f, "i@a");
+        WAIT_FOR(f, !job(f, "i@a")->paused);
+}
+
 static void test_explain(void **state) {
         Fixture *f = *state;
         char text[4096] = "";
 
         write_held_job(f, "held", "");
         write_job(f, "daily", "[Timer]\nOnCalendar=daily\n[Run]\nExec=/bin/true\n");
+        write_job(f, "off", "[Job]\nEnabled=no\n[Timer]\nOnCalendar=daily\n[Run]\nExec=/bin/true\n");
+        write_job(f, "once", "[Timer]\nOnCalendar=2099-06-15 12:00:00\n[Run]\nExec=/bin/true\n");
         start(f);
         (void)request(f, "held");
         (void)request(f, "held");
@@ -694,6 +713,12 @@ static void test_explain(void **state) {
         assert_int_equal(manager_explain(f->m, job(f, "daily"), collect, text), 0);
         assert_non_null(strstr(text, "paused: It is paused; use 'vaktctl resume daily' to resume it."));
         assert_non_null(strstr(text, "timer: Its next timer elapses at "));
+        text[0] = '\0';
+        assert_int_equal(manager_explain(f->m, job(f, "once"), collect, text), 0);
+        assert_non_null(strstr(text, "timer: Its next timer elapses at Mon 2099-06-15 12:00:00 "));
+        text[0] = '\0';
+        assert_int_equal(manager_explain(f->m, job(f, "off"), collect, text), 0);
+        assert_null(strstr(text, "timer: "));
         let_go(f, 2);
         WAIT_FOR(f, f->n_finished == 2);
 }
@@ -743,6 +768,7 @@ int main(void) {
                 TEST(test_lost),
                 TEST(test_catch_up),
                 TEST(test_pause_and_skip_are_kept),
+                TEST(test_pause_of_an_instance_ends),
                 TEST(test_explain),
                 TEST(test_explain_a_long_queue),
         };

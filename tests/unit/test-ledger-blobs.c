@@ -430,6 +430,11 @@ static int count_blob(const char *job, const char *key, uint64_t id, const void 
         return 0;
 }
 
+static int count_row(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        ++*(size_t *)userdata;
+        return 0;
+}
+
 static void fill(Ledger *l, unsigned n) {
         char bytes[257];
 
@@ -467,6 +472,33 @@ static void test_damaged_page(void **state) {
                 assert_int_equal(count_runs(l, "a"), i + 1);
                 ledger_close(l);
         }
+}
+
+/* What is of no job gives way to what is, even if it is too much. */
+static void test_damaged_history(void **state) {
+        enum { SIZE = 64 << 10 };
+        _cleanup_free_ char *large = calloc(1, SIZE);
+        _cleanup_(ledger_closep) Ledger *l = NULL;
+        size_t n = 0;
+
+        log_open(LOG_TARGET_NULL);
+        assert_non_null(large);
+        l = open_ledger(NULL);
+        for (unsigned i = 0; i < LEDGER_BLOBS_BYTES / SIZE; i++) {
+                assert_int_equal(ledger_put(l, "", "values", i, large, SIZE), 0);
+                if (i % 128 == 0)
+                        assert_int_equal(ledger_commit(l), 0);
+        }
+        fill(l, 3000);
+        l = ledger_close(l);
+        damage_page(query_number("SELECT rootpage FROM sqlite_schema WHERE name = 'alarms'"));
+        l = open_ledger(NULL);
+        assert_int_equal(l->n_replaced, 1);
+        assert_int_equal(ledger_list_blobs(l, "a", "k", count_blob, &n), 0);
+        assert_int_equal(n, 3000);
+        n = 0;
+        assert_int_equal(ledger_list_blobs(l, "", "values", count_row, &n), 0);
+        assert_true(n > 500);
 }
 
 /* It shows while the daemon works: the list says so, and what is pending is not lost. */
@@ -730,6 +762,7 @@ int main(void) {
                 ledger_test(test_names_are_bounded),
                 ledger_test(test_unread),
                 ledger_test(test_damaged_page),
+                ledger_test(test_damaged_history),
                 ledger_test(test_damaged_under_way),
                 ledger_test(test_io_error),
                 ledger_test(test_no_memory),

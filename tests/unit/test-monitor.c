@@ -353,8 +353,10 @@ static void test_ledger_is_unreadable_for_another(void **state) {
         assert_int_equal(count_runs("j"), 2);
         stop();
         write_job("j", MONITOR "When=load1 > 6\nForSec=10min\nOnClear=c\n[Run]\nShell=x\n");
-        start_without_ledger();
+        take_ledger_away(true);
+        start();
         advance(9 * MINUTES);
+        take_ledger_away(false);
         read_ledger();
         assert_int_equal(count_runs("k"), 1);
         assert_string_equal(monitor_state("j"), "pending");
@@ -430,6 +432,21 @@ static void test_ledger_has_no_room(void **state) {
         set("load1", 5000);
         restart();
         assert_string_equal(monitor_state("j"), "clearing");
+}
+
+static void test_ledger_has_no_room_for_the_count(void **state) {
+        write_job("j", MONITOR "When=load1 > 8\nClear=load1 < 4\nEverySec=1h\n[Run]\nShell=x\n");
+        start();
+        set("load1", 9000);
+        set("load1", 5000);
+        has_no_room = true;
+        set("load1", 9000);
+        has_no_room = false;
+        set("load1", 5000);
+        restart();
+        advance(HOURS + USEC_PER_SEC);
+        assert_int_equal(count_runs("j"), 2);
+        assert_string_equal(variable("VAKT_COUNT"), "2");
 }
 
 /* A clock that is set is no reason, neither forward nor back. */
@@ -823,6 +840,7 @@ int main(void) {
                 TEST(test_ledger_is_unreadable_for_another),
                 TEST(test_ledger_is_waited_for),
                 TEST(test_ledger_has_no_room),
+                TEST(test_ledger_has_no_room_for_the_count),
                 TEST(test_clock_is_set),
                 TEST(test_sleep),
                 TEST(test_reload),

@@ -1549,6 +1549,25 @@ static void test_a_line_that_is_gone_is_forgotten(void **state) {
         assert_false(has_seen(f, "v/a"));
 }
 
+/* What is known of the other lines is there at the next start, however soon that is. */
+static void test_a_line_that_stays_is_not_forgotten(void **state) {
+        static const char two[] = "[Path]\nPathChanged=%s\nPathChanged=%s\nEvents=close\n" WRITE_LIST,
+                          one[] = "[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST;
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        make_directory(f, "v");
+        write_path_job(f, "all", two, in(f, "w"), in(f, "v"), f->directory, f->directory);
+        start_watching(f, "all", 2);
+        write_path_job(f, "all", one, in(f, "w"), f->directory, f->directory);
+        assert_int_equal(manager_reload(f->m), 0);
+        stop(f);
+        touch(f, "w/a");
+        start_watching(f, "all", 1);
+        WAIT_FOR(f, f->n_finished == 1);
+        assert_true(has_seen(f, "w/a"));
+}
+
 /* So does a job. */
 static void test_a_job_that_was_disabled_begins_anew(void **state) {
         static const char settings[] = "[Job]\nEnabled=%s\n[Path]\nPathChanged=%s\nEvents=close\n" WRITE_LIST;
@@ -1834,7 +1853,7 @@ static void test_people_are_told_where_a_file_is(void **state) {
         WAIT_FOR(f, n_watching(f, "each") == 1);
         touch(f, "w/a");
         WAIT_FOR(f, counter(f, "all", "waiting") == 1 && counter(f, "each", "waiting") == 1);
-        assert_told(f, "all", "w/a", " covers it and is active.");
+        assert_told(f, "all", "w/a", " covers it and is active.Last change noticed ");
         assert_told(f, "all", "w/a", " ago (close).No watched file may change for another ");
         assert_told(f, "each", "w/a", " ago (close).It must not change for another ");
         assert_told(f, "all", NULL, "1 file waits; no watched file may change for another ");
@@ -2044,6 +2063,7 @@ int main(void) {
                 TEST(test_an_item_that_could_not_be_claimed),
                 TEST(test_a_reload_looks_at_a_spool_again),
                 TEST(test_a_line_that_is_gone_is_forgotten),
+                TEST(test_a_line_that_stays_is_not_forgotten),
                 TEST(test_a_job_that_was_disabled_begins_anew),
                 TEST(test_a_spool_that_is_not_there_yet),
                 TEST(test_an_item_outlives_its_job),

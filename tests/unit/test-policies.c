@@ -754,6 +754,27 @@ static void test_expect_counts_from(void **state) {
         assert_true(since == success);
 }
 
+/* Nothing is expected of a job that is paused; it is from the end of the pause on. */
+static void test_a_success_is_expected_from_the_end_of_a_pause(void **state) {
+        usec_t before, since = 0;
+        Fixture *f = *state;
+
+        write_job(f, "job", "[Job]\nExpectSec=1h\n[Run]\nExec=/bin/true\n");
+        start(f);
+        assert_int_equal(manager_pause(f->m, "job"), 0);
+        write_job(f, "job", "[Job]\nExpectSec=20ms\n[Run]\nExec=/bin/true\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        before = now_realtime();
+        WAIT_FOR(f, now_realtime() > before + 20 * USEC_PER_MSEC);
+        assert_int_equal(f->n_raised, 0);
+        before = now_realtime();
+        assert_true(sd_event_run(f->event, 0) >= 0); /* it has a later time */
+        assert_int_equal(manager_resume(f->m, "job"), 0);
+        WAIT_FOR(f, f->n_raised == 1);
+        assert_int_equal(manager_list_alarms(f->m, "job", note_since, &since), 0);
+        assert_true(since >= before);
+}
+
 /* The file of the job goes and comes back: the alarm that was raised is still its own. */
 static void test_alarm_of_a_job_that_comes_back(void **state) {
         Fixture *f = *state;
@@ -1245,6 +1266,7 @@ int main(void) {
                 TEST(test_slow),
                 TEST(test_expect),
                 TEST(test_expect_counts_from),
+                TEST(test_a_success_is_expected_from_the_end_of_a_pause),
                 TEST(test_alarm_of_a_job_that_comes_back),
                 TEST(test_alarms_of_jobs_without_any),
                 TEST(test_reset_failed),

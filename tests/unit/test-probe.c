@@ -371,6 +371,42 @@ static void test_later(void **state) {
         assert_int_equal(n_stopped, 1);
 }
 
+/* --- who observes all --- */
+
+static unsigned n_answers, n_ends;
+
+static void on_answer(void *userdata, const Question *q, const Reading *r, void **observed) {
+        assert_ptr_equal(userdata, &n_answers);
+        assert_int_equal(q->kind, CONDITION_LOAD1);
+        assert_true(!*observed == (n_answers == 0));
+        *observed = &n_ends; /* and it stays with the question */
+        if (!r) {
+                n_ends++;
+                return;
+        }
+        assert_true(r->is_known && r->value == 100 && r->at == fake_clock.realtime);
+        n_answers++;
+}
+
+/* Is told of each answer, also of those that nobody else hears of; and causes none. */
+static void test_observed(void **state) {
+        TestUse t = load_above(1000), other = load_above(1000);
+
+        test_probes->answered = on_answer;
+        test_probes->userdata = &n_answers;
+        test_begin(&t);
+        pass(USEC_PER_HOUR);
+        assert_int_equal(t.n_told, 1);
+        assert_int_equal(n_answers, test_probes->n_looks);
+        assert_in_range(n_answers, 120, 160);
+        test_begin(&other);
+        settle();
+        probe_unuse(&other.use);
+        assert_int_equal(n_ends, 0);
+        probe_unuse(&t.use);
+        assert_int_equal(n_ends, 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_sharing, set_up, tear_down),
@@ -384,6 +420,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_unuse_when_told, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_moment, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_later, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_observed, set_up, tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -296,6 +296,7 @@ static void test_age(void **state) {
         t.def.max_age = USEC_PER_DAY;
         t.def.create = false; /* or the birth of the log would tell as well */
         put("a", "1");
+        now += USEC_PER_MINUTE; /* later than its birth */
         run();
         assert_true(said("stay /a"));
         now += 3 * USEC_PER_DAY;
@@ -315,6 +316,26 @@ static void test_age(void **state) {
         put("a", "3");
         run();
         assert_int_equal(t.result.n_failed, 0);
+}
+
+static void test_old_records(void **state) {
+        path("a");
+        put("a", "1");
+        assert_int_equal(mkdir(at("state"), 0700), 0);
+        t.state_fd = open(at("state"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+        put("state/log-0", "");
+        put("state/log-1", "");
+        put("state/other", "");
+        set_time("state/log-0", now - 401 * USEC_PER_DAY);
+        set_time("state/other", now - 401 * USEC_PER_DAY);
+        run();
+        assert_true(!has("state/log-0") && has("state/log-1") && has("state/other"));
+        set_time("state/log-1", now - 401 * USEC_PER_DAY);
+        run(); /* not on the same day */
+        assert_true(has("state/log-1"));
+        now += 2 * USEC_PER_DAY;
+        run();
+        assert_false(has("state/log-1"));
 }
 
 /* Without records, what was made by a rotation tells when that was. */
@@ -695,12 +716,13 @@ static void test_swapped(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_numbers), TEST(test_gap),          TEST(test_dates),      TEST(test_own_output),
-                TEST(test_old_dir), TEST(test_sizes),        TEST(test_age),        TEST(test_age_without_records),
-                TEST(test_keep),    TEST(test_create),       TEST(test_attributes), TEST(test_compression),
-                TEST(test_writer),  TEST(test_copytruncate), TEST(test_holes),      TEST(test_telling),
-                TEST(test_scripts), TEST(test_refusals),     TEST(test_lock),       TEST(test_exclude),
-                TEST(test_names),   TEST(test_plan),         TEST(test_owners),     TEST(test_swapped),
+                TEST(test_numbers),     TEST(test_gap),     TEST(test_dates),        TEST(test_own_output),
+                TEST(test_old_dir),     TEST(test_sizes),   TEST(test_age),          TEST(test_age_without_records),
+                TEST(test_old_records), TEST(test_keep),    TEST(test_create),       TEST(test_attributes),
+                TEST(test_compression), TEST(test_writer),  TEST(test_copytruncate), TEST(test_holes),
+                TEST(test_telling),     TEST(test_scripts), TEST(test_refusals),     TEST(test_lock),
+                TEST(test_exclude),     TEST(test_names),   TEST(test_plan),         TEST(test_owners),
+                TEST(test_swapped),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

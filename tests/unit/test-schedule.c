@@ -606,6 +606,26 @@ static void test_clock_set_back(void **state) {
         assert_int_equal(a->n_due, 2);
 }
 
+/* What was ahead of the clock counts until the clock comes to it, and not for what has occurred since then. */
+static void test_clock_that_catches_up(void **state) {
+        unsigned seed = 1;
+        Account *a = one_calendar("hourly", CATCH_UP_ALL);
+
+        start_daemon();
+        live_until(JANUARY_2026 + 31 * USEC_PER_HOUR + USEC_PER_MINUTE, &seed);
+        w.now.realtime -= 30 * USEC_PER_HOUR;
+        schedule_replan_job(w.schedule, w.jobs[0], w.now);
+        a->last = 0;
+        a->n_due = 0;
+        live_until(JANUARY_2026 + 35 * USEC_PER_HOUR + USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 34);
+        w.now.realtime += USEC_PER_SEC;
+        schedule_replan_job(w.schedule, w.jobs[0], w.now);
+        live_until(JANUARY_2026 + 36 * USEC_PER_HOUR + USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 35);
+        assert_int_equal(a->n_catch_up + a->n_missed, 0);
+}
+
 static void test_pause(void **state) {
         unsigned seed = 1;
         Account *once = one_calendar("hourly", CATCH_UP_ONCE), *none = one_calendar("hourly", CATCH_UP_NONE);
@@ -976,6 +996,7 @@ int main(void) {
                 TEST(test_anchor),
                 TEST(test_anchor_in_the_hour_that_comes_twice),
                 TEST(test_clock_set_back),
+                TEST(test_clock_that_catches_up),
                 TEST(test_pause),
                 TEST(test_moments),
                 TEST(test_except),

@@ -134,6 +134,7 @@ static void check_unstarted(Fixture *f, uint64_t id) {
         assert_int_equal(r->state, RUN_QUEUED);
         assert_int_equal(r->result, RUN_RESULT_NONE);
         assert_int_equal(r->started, 0);
+        assert_true(r->pid == 0 && r->pid_start == 0);
         assert_null(r->unit);
         assert_true(sd_id128_is_null(r->invocation));
 }
@@ -142,7 +143,9 @@ static void check_unstarted(Fixture *f, uint64_t id) {
 
 /* The run before it was stopped by the shutdown, which is why it is its turn. */
 static void test_accepted_run_waits_for_the_next_boot(void **state) {
-        static const ExecIdentity identity = { .invocation = SD_ID128_MAKE(01, 02, 03, 04, 05, 06, 07, 08, 09, 0a, 0b,
+        static const ExecIdentity identity = { .pid = INT32_MAX, /* nobody */
+                                               .pid_start = 1,
+                                               .invocation = SD_ID128_MAKE(01, 02, 03, 04, 05, 06, 07, 08, 09, 0a, 0b,
                                                                            0c, 0d, 0e, 0f, 10) };
         Fixture *f = *state;
         uint64_t first, second;
@@ -157,6 +160,7 @@ static void test_accepted_run_waits_for_the_next_boot(void **state) {
         assert_int_equal(manager_n_running(f->m), 1);
         runs_callbacks()->started(stand_in.runs[1]->cookie, &identity);
         assert_false(sd_id128_is_null(manager_get_run(f->m, second)->invocation));
+        assert_int_equal(manager_get_run(f->m, second)->pid, identity.pid);
         say_held(true);
         say_put_back(1);
         settle_down(f);

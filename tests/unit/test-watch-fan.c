@@ -9,7 +9,8 @@
 #include <sys/statfs.h>
 #include <linux/loop.h>
 
-#include "watch/watcher-internal.h" /* first: test-watch.h has a name that it uses */
+#include "watch/tree.h" /* first: test-watch.h has a name that it uses */
+#include "watch/watch-internal.h"
 
 #include "test-watch.h"
 #include "watch/fan-queue.h"

@@ -7,7 +7,8 @@
 #include <linux/capability.h>
 #include <utime.h>
 
-#include "watch/watcher-internal.h" /* first: test-watch.h has a name that it uses */
+#include "watch/tree.h" /* first: test-watch.h has a name that it uses */
+#include "watch/watch-internal.h"
 
 #include "test-watch.h"
 

@@ -3,13 +3,16 @@
 
 /* What a Watcher and its Watches are made of; of this directory of src/ only. */
 
+#include <systemd/sd-event.h>
+
 #include "fs/identity.h"
 #include "fs/mount-table.h"
-#include "watch/path-condition.h"
 #include "watch/event-queue.h"
 #include "watch/fan-queue.h"
-#include "watch/tree.h"
-#include "watch/watcher.h"
+#include "watch/watch.h"
+
+typedef struct PathCondition PathCondition;
+typedef struct Tree Tree;
 
 TAILQ_HEAD(WatchList, Watch);
 
@@ -44,6 +47,9 @@ static inline bool watch_is_condition(const Watch *w) {
                w->def.kind == WATCH_DIRECTORY_NOT_EMPTY;
 }
 
+/* Reads what inotify tells, from now on. */
+int watcher_start_queue(Watcher *w);
+
 /* The queue of fanotify, made for the first who takes it and there until the last has dropped it. Negative errno of
  * fan_queue_new(). */
 int watcher_take_fan(Watcher *w, FanQueue **ret);
@@ -51,9 +57,6 @@ void watcher_drop_fan(Watcher *w);
 
 /* Reads what has been heard up to now; true when there is something to look at then. */
 bool watcher_hear(Watcher *w);
-
-/* Has another tree than that of watch a part on this device, as far as is known? */
-bool watcher_shares_device(const Watcher *w, const Watch *watch, dev_t device);
 
 /* There is something to do for it. */
 void watch_wake(Watch *w);

@@ -1,0 +1,772 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The history of values. Its arithmetic is checked against a model that does not share any: an array with one value
+ * for each second of 40 days, from which every bucket is counted anew. */
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "test-ledger-version-1.h"
+
+#include "core/values.h"
+
+#define BEGIN   (1774137600ULL) /* 2026-03-22 00:00 UTC: a week later clocks change in Europe */
+#define DAYS    40
+#define SECONDS (DAYS * 86400)
+#define NOTHING INT64_MIN /* nothing was asked yet */
+#define UNKNOWN (INT64_MIN + 1)
+#define SEEDS   4
+
+static const ConditionUnit units[] = { CONDITION_MILLI, CONDITION_BYTES, CONDITION_COUNT, CONDITION_TRUTH,
+                                       CONDITION_USEC };
+
+static uint64_t random_state, n_checked;
+
+static uint64_t draw(uint64_t n) {
+        random_state = random_state * 6364136223846793005U + 1442695040888963407U;
+        return (random_state >> 33) % n;
+}
+
+/* --- the world --- */
+
+static const char *const questions[] = { "load1", "disk-free /var", "process nginx count", "online",
+                                         "disk-full-in /var" };
+
+typedef struct World {
+        Ledger *ledger;
+        Values *values;
+        Instant now;
+        uint64_t second; /* since BEGIN */
+        Value *slots[ELEMENTSOF(questions)];
+        int64_t *model[ELEMENTSOF(questions)]; /* for each second */
+        int64_t current[ELEMENTSOF(questions)];
+        uint64_t first[ELEMENTSOF(questions)]; /* when it was asked first */
+        uint64_t alive, minute;                /* what a kill leaves */
+} World;
+
+static void set_second(World *w, uint64_t second) {
+        w->second = second;
+        w->now.realtime = (BEGIN + second) * USEC_PER_SEC;
+}
+
+static void open_values(World *w) {
+        assert_int_equal(values_new(&w->values, w->ledger), 0);
+        assert_int_equal(values_load(w->values), 0);
+        memset(w->slots, 0, sizeof(w->slots));
+}
+
+static void open_world(World *w) {
+        *w = (World){ .ledger = open_ledger(NULL), .now = { .boottime = USEC_PER_DAY, .monotonic = USEC_PER_DAY } };
+        set_second(w, 0);
+        for (size_t i = 0; i < ELEMENTSOF(questions); i++) {
+                w->model[i] = malloc(SECONDS * sizeof(int64_t));
+                assert_non_null(w->model[i]);
+                w->current[i] = NOTHING;
+        }
+        open_values(w);
+}
+
+static void close_world(World *w) {
+        for (size_t i = 0; i < ELEMENTSOF(questions); i++) {
+                Question q;
+
+                assert_int_equal(question_parse(questions[i], &q, NULL), 0);
+                values_note(w->values, &w->slots[i], &q, NULL, &w->now);
+                question_done(&q);
+                free(w->model[i]);
+        }
+        values_close(w->values, &w->now);
+        values_free(w->values);
+        ledger_close(w->ledger);
+}
+
+static void fill(World *w, uint64_t from, uint64_t to, bool known) {
+        for (size_t i = 0; i < ELEMENTSOF(questions); i++)
+                for (uint64_t s = from; s < to; s++)
+                        w->model[i][s] = known || w->current[i] == NOTHING ? w->current[i] : UNKNOWN;
+}
+
+/* The machine is awake for so long. */
+static void pass(World *w, uint64_t seconds) {
+        fill(w, w->second, w->second + seconds, true);
+        set_second(w, w->second + seconds);
+        w->now.boottime += seconds * USEC_PER_SEC;
+        w->now.monotonic += seconds * USEC_PER_SEC;
+}
+
+/* Time goes on, on some clocks. */
+static void jump(World *w, uint64_t seconds, bool boottime) {
+        fill(w, w->second, w->second + seconds, false);
+        set_second(w, w->second + seconds);
+        w->now.boottime += boottime ? seconds * USEC_PER_SEC : 0;
+}
+
+static void note(World *w, size_t i, int64_t value) {
+        Reading r = { .is_known = value != UNKNOWN, .value = value, .whole = 0, .reason = "It does not answer." };
+        uint64_t minute = w->second / 60;
+        Question q;
+
+        r.reason = r.is_known ? NULL : r.reason;
+        assert_int_equal(question_parse(questions[i], &q, NULL), 0);
+        values_note(w->values, &w->slots[i], &q, &r, &w->now);
+        question_done(&q);
+        if (w->current[i] == NOTHING)
+                w->first[i] = w->second;
+        w->current[i] = value;
+        if (minute / 60 > w->minute / 60)
+                w->alive = w->second;
+        else if (minute > w->minute)
+                w->alive = (w->minute + 1) * 60;
+        w->minute = minute;
+}
+
+static int64_t draw_value(size_t i) {
+        if (draw(10) == 0)
+                return UNKNOWN;
+        switch (i) {
+        case 0:
+                return (int64_t)draw(20000);
+        case 1:
+                return (int64_t)draw(1000) << 30;
+        case 2:
+                return (int64_t)draw(5);
+        case 3:
+                return (int64_t)draw(2);
+        default:
+                return draw(8) == 0 ? CONDITION_NEVER : (int64_t)(draw(1000) * USEC_PER_MINUTE);
+        }
+}
+
+static void restart(World *w, bool is_killed) {
+        if (!is_killed)
+                values_close(w->values, &w->now);
+        values_free(w->values);
+        if (draw(2) == 0) {
+                ledger_close(w->ledger);
+                w->ledger = open_ledger(NULL);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(questions); i++)
+                if (is_killed && w->first[i] >= w->alive)
+                        w->current[i] = NOTHING; /* it was in no minute that was written */
+                else if (w->current[i] != NOTHING)
+                        w->current[i] = UNKNOWN;
+        if (is_killed)
+                fill(w, w->alive, w->second, false);
+        open_values(w);
+}
+
+/* --- the law --- */
+
+typedef struct Walk {
+        const World *world;
+        size_t question;
+        usec_t grain;
+        int64_t scale;
+        unsigned n;
+        usec_t last;
+} Walk;
+
+static int check_bucket(usec_t start, const Bucket *b, void *userdata) {
+        Walk *walk = userdata;
+        uint64_t first = start / USEC_PER_SEC - BEGIN, n = walk->grain / USEC_PER_SEC, known = 0;
+        int64_t min = INT64_MAX, max = INT64_MIN, scale = walk->scale;
+        bool never = false, has_unknown = false;
+        int64_t found;
+        double sum = 0, mean, slack;
+
+        assert_true(walk->n == 0 || start == walk->last + walk->grain);
+        walk->last = start;
+        walk->n++;
+        if (start < BEGIN * USEC_PER_SEC) {
+                assert_int_equal(b->known, 0);
+                return 0;
+        }
+        for (uint64_t s = first; s < MIN(first + n, walk->world->second); s++) {
+                int64_t value = walk->world->model[walk->question][s];
+
+                has_unknown |= value == UNKNOWN;
+                if (value == NOTHING || value == UNKNOWN)
+                        continue;
+                known++;
+                min = MIN(min, value);
+                max = MAX(max, value);
+                never |= value == CONDITION_NEVER;
+                sum += (double)value * (double)scale;
+        }
+        if (first <= walk->world->second && walk->world->second < first + n) /* a value may begin at this moment */
+                return 0;
+        assert_true(b->known / USEC_PER_SEC + 1 >= known && b->known <= known * USEC_PER_SEC + USEC_PER_MSEC);
+        if (known == 0) {
+                assert_int_equal(b->known, 0);
+                assert_true(!has_unknown || b->end.reason);
+                return 0;
+        }
+        n_checked++;
+        found = bucket_mean(b);
+        assert_int_equal(b->min, min);
+        assert_int_equal(b->max, max);
+        if (never)
+                assert_int_equal(found, CONDITION_NEVER);
+        else {
+                assert_true(found >= b->min * scale && found <= b->max * scale);
+                mean = sum / (double)known;
+                /* Time that is known is kept in milliseconds, and each change takes a microsecond. */
+                slack = 4 + (double)(max - min) * (double)scale / 500;
+                assert_true((double)found - mean < slack && mean - (double)found < slack);
+        }
+        return 0;
+}
+
+static void check_law(World *w) {
+        for (size_t i = 0; i < ELEMENTSOF(questions); i++)
+                for (int is_hours = 0; is_hours < 2; is_hours++) {
+                        Walk walk = { .world = w, .question = i };
+                        usec_t since = w->now.realtime - (is_hours ? 30 : 1) * USEC_PER_DAY;
+
+                        if (w->current[i] == NOTHING)
+                                continue;
+                        walk.grain = is_hours ? USEC_PER_HOUR : USEC_PER_MINUTE;
+                        walk.scale = series_scale(units[i]);
+                        assert_int_equal(values_query(w->values, questions[i], since, USEC_INFINITY, &walk.grain,
+                                                      &w->now, check_bucket, &walk),
+                                         0);
+                        assert_true(walk.n >= (is_hours ? 720 : 1440));
+                }
+}
+
+static void step(World *w) {
+        static const unsigned spans[] = { 2, 20, 100, 1000, 20000 };
+        uint64_t what = draw(1000);
+        size_t i = draw(ELEMENTSOF(questions));
+
+        pass(w, 1 + draw(spans[draw(ELEMENTSOF(spans))]));
+        if (what < 10) {
+                restart(w, /* is_killed= */ what < 5);
+                jump(w, 2 + draw(draw(2) ? 100 : 50000), draw(2));
+                for (i = 0; i < ELEMENTSOF(questions); i++)
+                        if (w->current[i] != NOTHING)
+                                note(w, i, draw_value(i));
+        } else if (what < 20) {
+                jump(w, 30 + draw(draw(2) ? 100 : 50000), /* boottime= */ draw(2)); /* suspended, or set */
+                note(w, i, w->current[i] == NOTHING ? 1 : w->current[i]);
+        } else
+                note(w, i, draw(3) == 0 && w->current[i] != NOTHING ? w->current[i] : draw_value(i));
+}
+
+static void test_law(void **state) {
+        n_checked = 0;
+        for (uint64_t seed = 0; seed < SEEDS; seed++) {
+                World w;
+
+                random_state = seed;
+                open_world(&w);
+                for (unsigned n = 0; w.second < SECONDS - 4 * 86400; n++) {
+                        step(&w);
+                        if (n % 512 == 511)
+                                check_law(&w);
+                }
+                check_law(&w);
+                close_world(&w);
+                assert_int_equal(remove_directory(state), 0);
+                assert_int_equal(make_directory(state), 0);
+        }
+        assert_true(n_checked > 10000);
+}
+
+/* --- one question, by hand --- */
+
+typedef struct One {
+        Ledger *ledger;
+        Values *values;
+        Value *value;
+        Instant now;
+} One;
+
+static void open_one(One *o) {
+        if (!o->ledger)
+                o->ledger = open_ledger(NULL);
+        assert_int_equal(values_new(&o->values, o->ledger), 0);
+        assert_int_equal(values_load(o->values), 0);
+        o->value = NULL;
+        if (o->now.realtime == 0)
+                o->now = (Instant){ BEGIN * USEC_PER_SEC, USEC_PER_DAY, USEC_PER_DAY };
+}
+
+/* As if it was killed: what is in memory is lost. */
+static void kill_one(One *o) {
+        assert_int_equal(ledger_commit(o->ledger), 0);
+        o->values = values_free(o->values);
+        o->ledger = ledger_close(o->ledger);
+        open_one(o);
+}
+
+static void close_one(One *o) {
+        values_close(o->values, &o->now);
+        o->values = values_free(o->values);
+        o->ledger = ledger_close(o->ledger);
+}
+
+static void pass_one(One *o, usec_t span) {
+        o->now.realtime += span;
+        o->now.boottime += span;
+        o->now.monotonic += span;
+}
+
+static void note_of(One *o, Value **value, const char *question, const Reading *r) {
+        Question q;
+
+        assert_int_equal(question_parse(question, &q, NULL), 0);
+        values_note(o->values, value, &q, r, &o->now);
+        question_done(&q);
+}
+
+static void note_one(One *o, int64_t n) {
+        note_of(o, &o->value, "load1", &(Reading){ .is_known = true, .value = n });
+}
+
+/* Notes it every minute, for so long. */
+static void live_one(One *o, usec_t span, int64_t n) {
+        for (usec_t t = 0; t < span; t += USEC_PER_MINUTE) {
+                note_one(o, n);
+                pass_one(o, USEC_PER_MINUTE);
+        }
+}
+
+typedef struct Sum {
+        usec_t grain, known, last;
+        unsigned n;
+        int64_t min, max;
+        char reason[SERIES_REASON_MAX];
+} Sum;
+
+static int sum_bucket(usec_t start, const Bucket *b, void *userdata) {
+        Sum *sum = userdata;
+
+        assert_true(sum->n == 0 || start == sum->last + sum->grain);
+        sum->last = start;
+        sum->n++;
+        if (b->end.reason)
+                (void)snprintf(sum->reason, sizeof(sum->reason), "%s", b->end.reason);
+        if (b->known == 0)
+                return 0;
+        assert_true(b->min <= b->max && bucket_mean(b) >= b->min && bucket_mean(b) <= b->max);
+        sum->min = sum->known > 0 ? MIN(sum->min, b->min) : b->min;
+        sum->max = sum->known > 0 ? MAX(sum->max, b->max) : b->max;
+        sum->known += b->known;
+        return 0;
+}
+
+static Sum sum_of(One *o, usec_t since, usec_t grain) {
+        Sum sum = { .grain = grain };
+
+        assert_int_equal(values_query(o->values, "load1", since, USEC_INFINITY, &sum.grain, &o->now, sum_bucket, &sum),
+                         0);
+        return sum;
+}
+
+static bool is_about(usec_t found, usec_t expected) {
+        return found + USEC_PER_SEC >= expected && found <= expected + USEC_PER_SEC;
+}
+
+/* --- clocks --- */
+
+/* A step back by less than a minute: the clock stands still until it is there again. */
+static void test_small_step_back(void **state) {
+        One o = {};
+        Sum sum;
+
+        open_one(&o);
+        live_one(&o, USEC_PER_HOUR, 1);
+        o.now.realtime -= 20 * USEC_PER_SEC;
+        live_one(&o, USEC_PER_HOUR, 2);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, 0);
+        assert_int_equal(sum.grain, USEC_PER_MINUTE);
+        assert_true(is_about(sum.known, 2 * USEC_PER_HOUR - 20 * USEC_PER_SEC));
+        close_one(&o);
+}
+
+/* What is kept of the time that comes again is dropped, and nothing of it ever shows. */
+static void test_step_back(void **state) {
+        static const usec_t steps[] = { 10 * USEC_PER_MINUTE, 70 * USEC_PER_MINUTE, 20 * USEC_PER_HOUR,
+                                        3 * USEC_PER_DAY, 400 * USEC_PER_DAY };
+
+        for (size_t i = 0; i < ELEMENTSOF(steps); i++)
+                for (int is_killed = 0; is_killed < 2; is_killed++) {
+                        One o = {};
+                        usec_t begin;
+                        Sum sum;
+
+                        open_one(&o);
+                        for (unsigned hour = 0; hour < 100; hour++)
+                                live_one(&o, USEC_PER_HOUR, hour % 2 ? 1 : 3);
+                        pass_one(&o, 100 * USEC_PER_SEC);
+                        note_one(&o, 5);
+                        o.now.realtime -= steps[i];
+                        begin = o.now.realtime;
+                        note_one(&o, 5);
+                        pass_one(&o, 2 * USEC_PER_MINUTE);
+                        note_one(&o, 5);
+                        if (is_killed)
+                                kill_one(&o);
+                        note_one(&o, 5);
+                        for (unsigned day = 0; day < 35; day++) {
+                                usec_t minute = USEC_PER_MINUTE, hour = USEC_PER_HOUR;
+
+                                sum = sum_of(&o, begin + minute, minute);
+                                assert_true(sum.known == 0 ? day == 0 : sum.min == 5 && sum.max == 5);
+                                sum = sum_of(&o, begin + hour, hour);
+                                assert_true(sum.known == 0 ? day == 0 : sum.min == 5 && sum.max == 5);
+                                pass_one(&o, USEC_PER_DAY);
+                                note_one(&o, 5);
+                        }
+                        close_one(&o);
+                        assert_int_equal(remove_directory(state), 0);
+                        assert_int_equal(make_directory(state), 0);
+                }
+}
+
+static void test_suspended(void **state) {
+        One o = {};
+        Sum sum;
+
+        open_one(&o);
+        live_one(&o, USEC_PER_HOUR, 1);
+        o.now.realtime += 5 * USEC_PER_HOUR;
+        o.now.boottime += 5 * USEC_PER_HOUR;
+        pass_one(&o, USEC_PER_SEC);
+        live_one(&o, USEC_PER_HOUR, 1);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, 0);
+        assert_true(is_about(sum.known, 2 * USEC_PER_HOUR));
+        assert_string_equal(sum.reason, "The machine was suspended.");
+        close_one(&o);
+}
+
+/* A clock that is brought to its time slowly was not set. */
+static void test_slew(void **state) {
+        One o = {};
+        Sum sum;
+
+        open_one(&o);
+        for (unsigned i = 0; i < 5; i++) {
+                note_one(&o, 1);
+                pass_one(&o, 3 * USEC_PER_HOUR);
+                o.now.realtime += 3 * USEC_PER_HOUR / 2000;
+        }
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, 0);
+        assert_true(is_about(sum.known, o.now.realtime - BEGIN * USEC_PER_SEC));
+        assert_string_equal(sum.reason, "");
+        close_one(&o);
+}
+
+static void test_step_forward(void **state) {
+        One o = {};
+        Sum sum;
+
+        open_one(&o);
+        live_one(&o, USEC_PER_HOUR, 1);
+        o.now.realtime += 5 * USEC_PER_HOUR;
+        live_one(&o, USEC_PER_HOUR, 1);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, 0);
+        assert_true(is_about(sum.known, 2 * USEC_PER_HOUR));
+        assert_string_equal(sum.reason, "The clock of the machine was set.");
+        close_one(&o);
+}
+
+/* A machine without a clock begins in 1970, and so does the first hour of all. */
+static void test_first_day_of_all(void **state) {
+        One o = { .now = { USEC_PER_SEC, USEC_PER_SEC, USEC_PER_SEC } };
+        Sum sum;
+
+        open_one(&o);
+        live_one(&o, 3 * USEC_PER_HOUR, 1);
+        sum = sum_of(&o, 0, 0);
+        assert_true(is_about(sum.known, 3 * USEC_PER_HOUR));
+        o.now.realtime = BEGIN * USEC_PER_SEC;
+        live_one(&o, USEC_PER_HOUR, 2);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, 0);
+        assert_true(is_about(sum.known, USEC_PER_HOUR) && sum.min == 2);
+        close_one(&o);
+}
+
+/* --- what it costs --- */
+
+typedef struct Rows {
+        unsigned n_log, n_rows, n_catalog;
+        size_t n_bytes;
+} Rows;
+
+static int count_kept(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        Rows *rows = userdata;
+
+        if (streq(key, "values/log"))
+                rows->n_log++;
+        else if (streq(key, "values"))
+                rows->n_catalog++;
+        else
+                rows->n_rows++;
+        assert_true(streq(key, "values/log") || n <= SERIES_ROW_MAX + 4096);
+        rows->n_bytes += n;
+        return 0;
+}
+
+static Rows rows_of(const One *o) {
+        Rows rows = {};
+
+        assert_int_equal(ledger_commit(o->ledger), 0);
+        assert_int_equal(ledger_list_blobs(o->ledger, "", NULL, count_kept, &rows), 0);
+        return rows;
+}
+
+/* A value that is told of once and does not change is written once, and then once a day when others are. */
+static void test_silence(void **state) {
+        One o = {};
+        Rows rows;
+        Sum sum;
+
+        open_one(&o);
+        note_one(&o, 7);
+        pass_one(&o, 20 * USEC_PER_DAY);
+        assert_int_equal(rows_of(&o).n_bytes, 0);
+        sum = sum_of(&o, 0, USEC_PER_HOUR);
+        assert_true(is_about(sum.known, 20 * USEC_PER_DAY));
+        assert_true(sum.min == 7 && sum.max == 7);
+        rows = rows_of(&o);
+        assert_true(rows.n_log == 1 && rows.n_catalog == 1 && rows.n_rows == 21 && rows.n_bytes < 600);
+        sum = sum_of(&o, o.now.realtime - USEC_PER_DAY, USEC_PER_MINUTE);
+        assert_true(is_about(sum.known, USEC_PER_DAY + o.now.realtime % USEC_PER_HOUR));
+        close_one(&o);
+}
+
+/* One that is asked for and does not change is nearly as cheap; however often it changes, it is written once a minute
+ * and kept in 54 rows. */
+static void test_bounds(void **state) {
+        One o = {};
+        Rows rows;
+
+        open_one(&o);
+        live_one(&o, USEC_PER_HOUR - USEC_PER_MINUTE, 7);
+        assert_int_equal(rows_of(&o).n_log, 58);
+        live_one(&o, USEC_PER_HOUR, 7);
+        rows = rows_of(&o);
+        assert_true(rows.n_log < 62 && rows.n_rows == 1 && rows.n_bytes < 2000);
+        for (unsigned i = 0; i < 40 * 24 * 60; i++)
+                for (unsigned k = 0; k < 4; k++) {
+                        char reason[300];
+                        Reading r = { .is_known = draw(2) == 0, .value = (int64_t)(draw(UINT32_MAX) << 31) };
+
+                        memset(reason, 'a' + (int)draw(26), sizeof(reason) - 1);
+                        reason[sizeof(reason) - 1] = '\0';
+                        r.reason = r.is_known ? NULL : reason;
+                        note_of(&o, &o.value, "load1", &r);
+                        pass_one(&o, 15 * USEC_PER_SEC);
+                }
+        rows = rows_of(&o);
+        assert_true(rows.n_log <= 61 && rows.n_rows == 54 && rows.n_catalog == 1);
+        assert_true(rows.n_bytes < 54 * SERIES_ROW_MAX + 61 * 512);
+        close_one(&o);
+}
+
+static int count_value(const char *question, ConditionKind kind, const Reading *last, bool is_used, void *userdata) {
+        ++*(unsigned *)userdata;
+        return 0;
+}
+
+/* There is no history of one too many, and nothing else is wrong with it. */
+static void test_too_many(void **state) {
+        static Value *values[VALUES_MAX + 1];
+        const Reading r = { .is_known = true, .value = 1 };
+        unsigned n = 0;
+        One o = {};
+
+        memset(values, 0, sizeof(values));
+        open_one(&o);
+        for (unsigned round = 0; round < 3; round++) {
+                for (unsigned i = 0; i <= VALUES_MAX; i++) {
+                        char question[64];
+
+                        (void)snprintf(question, sizeof(question), "process p%u count", i);
+                        note_of(&o, &values[i], question, &r);
+                }
+                pass_one(&o, USEC_PER_HOUR);
+        }
+        assert_true(values[VALUES_MAX - 1] && !values[VALUES_MAX]);
+        assert_int_equal(values_list(o.values, count_value, &n), 0);
+        assert_int_equal(n, VALUES_MAX);
+        close_one(&o);
+}
+
+/* What no job asks any more goes after 30 days, with its rows; not before, and not what is asked. */
+static void test_dropped(void **state) {
+        Value *other = NULL;
+        One o = {};
+
+        open_one(&o);
+        note_one(&o, 1);
+        pass_one(&o, USEC_PER_HOUR);
+        note_one(&o, 2);
+        note_of(&o, &o.value, "load1", NULL);
+        for (unsigned day = 0; day < 29; day++) {
+                note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = (int64_t)day });
+                pass_one(&o, USEC_PER_DAY);
+        }
+        assert_true(values_has(o.values, "load1"));
+        assert_string_equal(sum_of(&o, 0, USEC_PER_HOUR).reason, "No job asks for it.");
+        kill_one(&o);
+        other = NULL;
+        for (unsigned day = 0; day < 2; day++) {
+                pass_one(&o, USEC_PER_DAY);
+                note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = (int64_t)day });
+        }
+        assert_false(values_has(o.values, "load1"));
+        assert_true(values_has(o.values, "load5"));
+        assert_int_equal(rows_of(&o).n_catalog, 1);
+        kill_one(&o);
+        assert_false(values_has(o.values, "load1"));
+        close_one(&o);
+}
+
+/* --- the ledger --- */
+
+/* A ledger of the first version has no history; then it has. */
+static void test_version_1(void **state) {
+        One o = {};
+
+        run_sql(version_1);
+        open_one(&o);
+        live_one(&o, 2 * USEC_PER_HOUR, 1);
+        kill_one(&o);
+        assert_true(is_about(sum_of(&o, 0, USEC_PER_HOUR).known, 2 * USEC_PER_HOUR - USEC_PER_MINUTE));
+        close_one(&o);
+}
+
+static void set_file_limit(rlim_t limit) {
+        struct rlimit l;
+
+        (void)signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
+        l.rlim_cur = MIN(limit, l.rlim_max);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+/* While it cannot be written, the history takes none of its memory; hours come through, as they are of a day, and
+ * minutes have the values of their hours. */
+static void test_not_writable(void **state) {
+        Rows before = {}, after = {};
+        One o = {};
+        Sum sum;
+
+        log_open(LOG_TARGET_NULL);
+        open_one(&o);
+        live_one(&o, USEC_PER_HOUR, 1);
+        assert_int_equal(ledger_commit(o.ledger), 0);
+        set_file_limit(0);
+        add(o.ledger, "a");
+        assert_true(ledger_commit(o.ledger) < 0);
+        assert_int_equal(ledger_list_blobs(o.ledger, "", NULL, count_kept, &before), 0);
+        live_one(&o, 5 * USEC_PER_HOUR + USEC_PER_MINUTE, 2);
+        live_one(&o, 2 * USEC_PER_HOUR, 3);
+        assert_int_equal(ledger_list_blobs(o.ledger, "", NULL, count_kept, &after), 0);
+        assert_memory_equal(&before, &after, sizeof(before));
+        set_file_limit(RLIM_INFINITY);
+        assert_int_equal(ledger_commit(o.ledger), 0);
+        live_one(&o, USEC_PER_HOUR, 4);
+        kill_one(&o);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, USEC_PER_HOUR);
+        assert_true(sum.known > 8 * USEC_PER_HOUR && sum.min == 1 && sum.max == 4);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, USEC_PER_MINUTE);
+        assert_true(sum.known > 8 * USEC_PER_HOUR && sum.min == 1 && sum.max == 4);
+        close_one(&o);
+}
+
+/* A ledger that cannot be read at first: what is learned meanwhile is kept with what there was. */
+static void test_loaded_late(void **state) {
+        One o = {};
+        Sum sum;
+
+        open_one(&o);
+        live_one(&o, 3 * USEC_PER_HOUR, 1);
+        close_one(&o);
+        o.ledger = open_ledger(NULL);
+        assert_int_equal(values_new(&o.values, o.ledger), 0);
+        o.value = NULL;
+        live_one(&o, USEC_PER_HOUR, 2);
+        assert_int_equal(values_load(o.values), 0);
+        live_one(&o, USEC_PER_HOUR, 3);
+        kill_one(&o);
+        sum = sum_of(&o, BEGIN * USEC_PER_SEC, USEC_PER_MINUTE);
+        assert_true(sum.min == 1 && sum.max == 3 && sum.known > 3 * USEC_PER_HOUR);
+        close_one(&o);
+}
+
+typedef struct Damage {
+        Ledger *ledger;
+        unsigned n;
+} Damage;
+
+static int damage_row(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        Damage *d = userdata;
+        uint8_t copy[SERIES_ROW_MAX + 4096];
+
+        assert_true(n > 0 && n <= sizeof(copy));
+        memcpy(copy, bytes, n);
+        for (uint64_t k = 0, n_changes = draw(3); k < n_changes; k++)
+                copy[draw(n)] = (uint8_t)draw(256);
+        if (draw(8) == 0)
+                n = draw(n) + 1;
+        assert_int_equal(ledger_put(d->ledger, job, key, id, copy, n), 0);
+        d->n++;
+        return 0;
+}
+
+/* Whatever is in the rows: no more than them is lost, and what is said is in order. */
+static void test_damaged(void **state) {
+        random_state = 42;
+        for (unsigned i = 0; i < 60; i++) {
+                Damage d = {};
+                One o = {};
+
+                open_one(&o);
+                for (unsigned hour = 0; hour < 30; hour++) {
+                        live_one(&o, draw(10) * USEC_PER_MINUTE, (int64_t)draw(1000));
+                        note_of(&o, &o.value, "load1", &(Reading){ .reason = "It is gone." });
+                        pass_one(&o, draw(120) * USEC_PER_MINUTE);
+                }
+                close_one(&o);
+                d.ledger = o.ledger = open_ledger(NULL);
+                assert_int_equal(ledger_list_blobs(o.ledger, "", NULL, damage_row, &d), 0);
+                assert_true(d.n > 5);
+                pass_one(&o, draw(100) * USEC_PER_MINUTE);
+                open_one(&o);
+                note_one(&o, 1);
+                (void)sum_of(&o, 0, USEC_PER_MINUTE);
+                (void)sum_of(&o, 0, USEC_PER_HOUR);
+                live_one(&o, USEC_PER_DAY, 2);
+                assert_true(sum_of(&o, o.now.realtime - USEC_PER_HOUR, USEC_PER_MINUTE).known > USEC_PER_HOUR / 2);
+                close_one(&o);
+                assert_int_equal(remove_directory(state), 0);
+                assert_int_equal(make_directory(state), 0);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                ledger_test(test_law),
+                ledger_test(test_small_step_back),
+                ledger_test(test_step_back),
+                ledger_test(test_suspended),
+                ledger_test(test_slew),
+                ledger_test(test_step_forward),
+                ledger_test(test_first_day_of_all),
+                ledger_test(test_silence),
+                ledger_test(test_bounds),
+                ledger_test(test_too_many),
+                ledger_test(test_dropped),
+                ledger_test(test_version_1),
+                ledger_test(test_not_writable),
+                ledger_test(test_loaded_late),
+                ledger_test(test_damaged),
+        };
+
+        log_open(LOG_TARGET_STDERR);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
