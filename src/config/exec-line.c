@@ -152,6 +152,87 @@ static int take_command(const char **p, char *word, const Specifiers *specifiers
         return 0;
 }
 
+/* --- what only a shell would understand --- */
+
+/* The length of a word as it is written, with quotes and escapes. *ret_substitutes: it has $(…) or `…` outside of
+ * quotes. */
+static size_t written_length(const char *s, bool *ret_substitutes) {
+        char quote = '\0';
+        size_t i = 0;
+
+        *ret_substitutes = false;
+        for (; s[i] != '\0' && (quote || !strchr(WORD_BLANKS, s[i])); i++)
+                if ((s[i] == '\\' && s[i + 1] != '\0') || (s[i] == '$' && s[i + 1] == '$'))
+                        i++;
+                else if (quote ? s[i] == quote : s[i] == '"' || s[i] == '\'')
+                        quote = quote ? '\0' : s[i];
+                else if (!quote && (s[i] == '`' || (s[i] == '$' && s[i + 1] == '(')))
+                        *ret_substitutes = true;
+        return i;
+}
+
+/* "&&", "|", ">file", "2>&1", "&>>file". */
+static bool is_operator(const char *s, size_t n) {
+        static const char *const operators[] = { "&&", "||", "|", "&", ";;" };
+        size_t digits = strspn(s, "0123456789&");
+
+        for (size_t i = 0; i < ELEMENTSOF(operators); i++)
+                if (n == strlen(operators[i]) && strncmp(s, operators[i], n) == 0)
+                        return true;
+        return digits < n && strchr("<>", s[digits]);
+}
+
+/* "FOO=bar" where the program should be. */
+static bool is_assignment(const char *s, size_t n) {
+        size_t name = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+
+        return name > 0 && name < n && s[name] == '=';
+}
+
+/* Words that no program is called, or none that would have an effect. */
+static bool is_builtin(const char *s, size_t n) {
+        static const char *const words[] = {
+                "cd",    "source", "export", "set", "unset", "exec",  "eval", "ulimit",
+                "umask", "trap",   "if",     "for", "while", "until", "case", "alias",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (n == strlen(words[i]) && strncmp(s, words[i], n) == 0)
+                        return true;
+        return false;
+}
+
+/* Taken as arguments, such words would go to the program, which often ignores them and succeeds. */
+static int check_no_shell(const char *value, char **reterr) {
+        bool is_program = true, substitutes;
+        size_t n;
+
+        for (const char *p = value; *(p += strspn(p, WORD_BLANKS)) != '\0'; p += n) {
+                int shown;
+
+                n = written_length(p, &substitutes);
+                shown = (int)utf8_cut(p, MIN(n, (size_t)64));
+                if (is_program && is_assignment(p, n))
+                        return complain(
+                                reterr,
+                                "No shell is used, so \"%.*s\" would be the program. Write it in Environment= in "
+                                "section [Service], or Shell= instead of Exec=.",
+                                shown, p);
+                if (is_program && is_builtin(p, n))
+                        return complain(reterr,
+                                        "No shell is used, but \"%.*s\" is a command of one. Write Shell= instead of "
+                                        "Exec=, or WorkingDirectory= and the like in section [Service].",
+                                        shown, p);
+                if (substitutes || is_operator(p, n))
+                        return complain(reterr,
+                                        "No shell is used, so \"%.*s\" would be an argument. Write Shell= instead of "
+                                        "Exec=, or quote it if that is intended.",
+                                        shown, p);
+                is_program = n == 1 && *p == ';';
+        }
+        return 0;
+}
+
 void command_def_done(CommandDef *c) {
         free(c->path);
         strv_free(c->argv);
@@ -166,6 +247,9 @@ int exec_line_parse(const char *value, const Specifiers *specifiers, CommandDef 
 
         if (!word)
                 return -ENOMEM;
+        r = check_no_shell(value, reterr);
+        if (r < 0)
+                return r;
         do {
                 _cleanup_(command_def_done) CommandDef c = {};
                 CommandDef *place;

@@ -5,11 +5,13 @@
  * where its author works.
  */
 
+#include "config/job-advice.h"
 #include "config/job-entry.h"
 #include "config/job-loader.h"
 #include "config/specifier.h"
 #include "config/settings.h"
 #include "util/clock.h"
+#include "util/strv.h"
 
 /* The candidates of a job of which only the name is known: what is not there is passed over later. */
 static int guess_candidates(JobScan *scan, const char *name) {
@@ -26,7 +28,18 @@ static int guess_candidates(JobScan *scan, const char *name) {
         return r;
 }
 
-static int check(EntryContext *context, const JobScan *scan, Finding *f, const char *path, Diagnostics *d) {
+/* A draft may request a job next to it. */
+static int advise(const Entry *e, const char *directory, char *const *dirs, Diagnostics *warnings) {
+        _cleanup_(strv_freep) char **all = NULL;
+        int r = strv_extend(&all, *directory != '\0' ? directory : ".");
+
+        for (; r >= 0 && dirs && *dirs; dirs++)
+                r = strv_extend(&all, *dirs);
+        return r < 0 ? r : job_advise(e->def, all, now_realtime(), warnings);
+}
+
+static int check(EntryContext *context, const JobScan *scan, Finding *f, const char *path, char *const *dirs,
+                 Diagnostics *d, Diagnostics *warnings) {
         _cleanup_(job_entry_freep) Entry *e = NULL;
         int r;
 
@@ -36,10 +49,12 @@ static int check(EntryContext *context, const JobScan *scan, Finding *f, const c
         if (r == 0)
                 return diagnostics_add(d, path, 0, "The file does not exist.");
         r = entry_read(&e, context, f, /* old= */ NULL);
+        if (r >= 0 && warnings && e->def)
+                r = advise(e, context->directories->path, dirs, warnings);
         return r < 0 ? r : diagnostics_merge(d, &e->problems);
 }
 
-int job_file_check(const char *path, uid_t owner, Diagnostics *d) {
+int job_file_check(const char *path, uid_t owner, char *const *dirs, Diagnostics *d, Diagnostics *warnings) {
         _cleanup_(directory_done) Directory directory = DIRECTORY_NONE;
         _cleanup_(job_scan_done) JobScan scan = {};
         _cleanup_(finding_done) Finding f = {};
@@ -73,10 +88,25 @@ int job_file_check(const char *path, uid_t owner, Diagnostics *d) {
                 return r;
         f.name = name;
         f.n_candidates = job_scan_find(&scan, name, (size_t)n, &f.candidates);
-        return check(&context, &scan, &f, path, d);
+        return check(&context, &scan, &f, path, dirs, d, warnings);
 }
 
-int job_files_check(char *const *dirs, const char *settings_path, uid_t owner, Diagnostics *d) {
+static int advise_all(JobLoader *loader, char *const *dirs, Diagnostics *warnings) {
+        const LoadedJob *jobs;
+        usec_t now = now_realtime();
+        size_t n;
+        int r = 0;
+
+        jobs = job_loader_jobs(loader, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                if (jobs[i].def)
+                        r = job_advise(jobs[i].def, dirs, now, warnings);
+        for (char *const *dir = dirs; r >= 0 && *dir; dir++)
+                r = job_advise_directory(*dir, dirs, warnings);
+        return r;
+}
+
+int job_files_check(char *const *dirs, const char *settings_path, uid_t owner, Diagnostics *d, Diagnostics *warnings) {
         _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
         _cleanup_(job_loader_freep) JobLoader *loader = NULL;
         _cleanup_(settings_done) Settings settings;
@@ -98,5 +128,7 @@ int job_files_check(char *const *dirs, const char *settings_path, uid_t owner, D
                 return r;
         (void)job_loader_jobs(loader, &n);
         r = diagnostics_merge(d, job_loader_diagnostics(loader));
+        if (r >= 0 && warnings)
+                r = advise_all(loader, dirs, warnings);
         return r < 0 ? r : (int)n;
 }

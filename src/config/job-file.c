@@ -11,6 +11,7 @@
 
 #include "config/exec-line.h"
 #include "config/job-sections.h"
+#include "config/replacements.h"
 #include "config/service.h"
 #include "util/strv.h"
 #include "util/utf8.h"
@@ -185,6 +186,7 @@ static int read_text(Builder *b, const JobText *text, const Specifiers *specifie
                 .problems = problems,
                 .specifiers = specifiers,
                 .instance_unknown = instance_unknown,
+                .replacement = replacement_find,
                 .digest = b->def->digest,
         };
         int r = key_table_read(&reading, text->bytes, text->n);

@@ -5,6 +5,7 @@
 
 #include "config/job-sections.h"
 
+#include "config/reader.h"
 #include "time/timestamp.h"
 #include "util/array.h"
 #include "util/string-table.h"
@@ -232,9 +233,41 @@ static int finish_zone(Builder *b) {
 
 /* --- the end: times of the wall clock --- */
 
-static int problem_expression(const Place *p, const char *value, const char *kind, const TimeError *problem) {
+/* A value of OnCron= or OnCalendar= that is good for another key. Returns 1 when that was written down, else 0. */
+static int problem_other_key(const Builder *b, const Place *p, const char *value) {
+        const JobFileContext *c = b->context;
+        _cleanup_(calendar_freep) Calendar *calendar = NULL;
+        _cleanup_(cron_freep) Cron *cron = NULL;
+        const char *span = startswith(value, "@every ");
+        size_t n = reader_crontab_schedule(value);
+        bool is_cron = streq(p->row->key, "OnCron");
         KeyLine k = place_line(p, value);
+        TimeError unused = {};
+        int r;
 
+        if (span)
+                r = key_problem_value(&k, "is an interval. Write OnInterval=%s.", span);
+        else if (n > 0 && strstr(value + n, " /"))
+                r = key_problem_value(&k,
+                                      "contains a command. Write OnCron=%.*s, and the command in Shell= in section "
+                                      "[Run].",
+                                      (int)n, value);
+        else if (!is_cron && cron_parse(value, b->def->timer.zone, &cron, &unused) >= 0)
+                r = key_problem_value(&k, "is a cron expression. Write OnCron=%s.", value);
+        else if (is_cron && calendar_parse(value, c->zones, b->def->timer.zone, c->now, &calendar, &unused) >= 0)
+                r = key_problem_value(&k, "is a calendar expression. Write OnCalendar=%s.", value);
+        else
+                return 0;
+        return r < 0 ? r : 1;
+}
+
+static int problem_expression(const Builder *b, const Place *p, const char *value, const char *kind,
+                              const TimeError *problem) {
+        KeyLine k = place_line(p, value);
+        int r = streq(p->row->key, "Except") ? 0 : problem_other_key(b, p, value);
+
+        if (r != 0)
+                return MIN(r, 0);
         return key_problem_value(&k, "is not a valid %s expression: column %zu: %s.", kind, problem->column,
                                  problem->message);
 }
@@ -250,7 +283,7 @@ static int finish_calendar(const Builder *b, const Place *p, const char *value, 
         if (r >= 0 || r == -ENOMEM)
                 return r;
         b->context->zones_at_problem = true; /* one can stand at the end of the expression */
-        return problem_expression(p, value, "calendar", &problem);
+        return problem_expression(b, p, value, "calendar", &problem);
 }
 
 static int finish_cron(const Builder *b, const Place *p, const char *value, Cron **ret) {
@@ -260,7 +293,7 @@ static int finish_cron(const Builder *b, const Place *p, const char *value, Cron
         if (!p->validated)
                 return 0;
         r = cron_parse(value, b->def->timer.zone, ret, &problem);
-        return r < 0 && r != -ENOMEM ? problem_expression(p, value, "cron", &problem) : r;
+        return r < 0 && r != -ENOMEM ? problem_expression(b, p, value, "cron", &problem) : r;
 }
 
 static int finish_triggers(Builder *b) {

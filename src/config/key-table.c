@@ -28,12 +28,12 @@ static bool is_private(const char *name) {
         return startswith(name, "X-") != NULL;
 }
 
-static int key_problem_v(const KeyLine *k, const char *prefix, const char *format, va_list ap) {
+static int key_problem_v(const KeyLine *k, const char *prefix, const char *hint, const char *format, va_list ap) {
         char text[512];
 
         (void)vsnprintf(text, sizeof(text), format, ap);
         text[utf8_cut(text, sizeof(text) - 4)] = '\0';
-        return file_problems_add(k->problems, k->line, "%s%s", prefix, text);
+        return file_problems_add(k->problems, k->line, "%s%s%s", prefix, text, hint);
 }
 
 int key_problem(const KeyLine *k, const char *format, ...) {
@@ -41,9 +41,20 @@ int key_problem(const KeyLine *k, const char *format, ...) {
         int r;
 
         va_start(ap, format);
-        r = key_problem_v(k, "", format, ap);
+        r = key_problem_v(k, "", "", format, ap);
         va_end(ap);
         return r;
+}
+
+/* What shells and other files allow around a value. */
+static const char *value_hint(const char *value) {
+        size_t n = strlen(value);
+
+        if (n >= 2 && strchr("\"'", value[0]) && value[n - 1] == value[0])
+                return " Remove the quotes.";
+        if (strstr(value, " #") || strstr(value, "\t#"))
+                return " A comment must be on a line of its own.";
+        return "";
 }
 
 int key_problem_value(const KeyLine *k, const char *format, ...) {
@@ -54,7 +65,7 @@ int key_problem_value(const KeyLine *k, const char *format, ...) {
 
         (void)snprintf(prefix, sizeof(prefix), "%s=%.*s%s ", k->row->key, (int)n, k->value, k->value[n] ? "…" : "");
         va_start(ap, format);
-        r = key_problem_v(k, prefix, format, ap);
+        r = key_problem_v(k, prefix, value_hint(k->value), format, ap);
         va_end(ap);
         return r;
 }
@@ -98,13 +109,17 @@ static void list_sections(const KeyReading *r, char *buf, size_t size) {
 }
 
 static int problem_section(KeyReading *r, unsigned line, const char *section) {
-        const char *best = NULL;
+        const char *best = NULL, *advice;
         const KeyRow *row;
         unsigned nearest = typing_errors(section) + 1;
         char known[256];
 
+        (void)snprintf(known, sizeof(known), "[%s]", section);
+        advice = r->replacement ? r->replacement(NULL, known) : NULL;
+        if (advice)
+                return file_problems_add(r->problems, line, "%s %s", known, advice);
         for (size_t i = 0; (row = row_at(r, i)); i++) {
-                unsigned distance = edit_distance(section, row->section, nearest);
+                unsigned distance = name_distance(section, row->section);
 
                 if (distance < nearest) {
                         nearest = distance;
@@ -158,7 +173,7 @@ static const KeyRow *find_similar(const KeyReading *r, const char *section, cons
 
                 if (streq(row->section, section) == elsewhere)
                         continue;
-                distance = edit_distance(key, row->key, nearest);
+                distance = name_distance(key, row->key);
                 if (distance < nearest) {
                         nearest = distance;
                         best = row;
@@ -169,6 +184,7 @@ static const KeyRow *find_similar(const KeyReading *r, const char *section, cons
 
 static int problem_key(KeyReading *r, unsigned line, const char *section, const char *key) {
         char where[READER_SECTION_MAX + 32];
+        const char *advice;
         const KeyRow *near;
 
         if (r->problems->n >= DIAGNOSTICS_PER_FILE_MAX)
@@ -179,6 +195,9 @@ static int problem_key(KeyReading *r, unsigned line, const char *section, const 
                 (void)snprintf(where, sizeof(where), "in section [%s]", section);
         for (size_t i = 0; (near = row_at(r, i)) && !streq(near->key, key);)
                 i++;
+        advice = r->replacement ? r->replacement(near, key) : NULL;
+        if (advice)
+                return file_problems_add(r->problems, line, "%s= %s", key, advice);
         if (near)
                 return file_problems_add(r->problems, line, "%s= is %s, but belongs in section [%s].", key, where,
                                          near->section);

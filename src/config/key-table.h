@@ -66,6 +66,9 @@ struct KeyReading {
          * passed over, or a negative errno. NULL: there is none. */
         const char *named_section;
         int (*begin_named)(KeyReading *r, unsigned line, const char *name);
+        /* What to write instead of "KEY" or "[SECTION]", which other programs have, or NULL; row: of that name in
+         * another section. It goes on after the name. NULL: not asked. */
+        const char *(*replacement)(const KeyRow *row, const char *name);
         /* private: the section that is being read */
         bool skip_section;
         const KeyTable *section_table;

@@ -22,6 +22,8 @@
 
 #define INIH_SECTION_MAX 48 /* characters of the name of a section that go to inih */
 
+#define SHOWN_MAX 64 /* bytes of a line that a problem repeats */
+
 #define LETTERS_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 #define KEY_CHARS      LETTERS_DIGITS "_-"
 #define SECTION_CHARS  LETTERS_DIGITS "_-.@ "
@@ -210,6 +212,33 @@ static int feed_section(Reader *rd, char *str, size_t size) {
         return r < 0 || (size_t)r >= size ? -ENOBUFS : 1;
 }
 
+size_t reader_crontab_schedule(const char *line) {
+        static const char numbers[] = "0123456789*/,-~?", names[] = "#" LETTERS_DIGITS "*/,-~?";
+        const char *p = line;
+        size_t n = strcspn(p, BLANKS);
+
+        if (*p == '@')
+                return p[n] != '\0' ? n : 0;
+        for (unsigned field = 0; field < 5; field++) {
+                n = strspn(p, field < 3 ? numbers : names);
+                if (n == 0 || p[n] == '\0' || !strchr(BLANKS, p[n]))
+                        return 0;
+                n += (size_t)(p - line);
+                p = line + n + strspn(line + n, BLANKS);
+        }
+        return n;
+}
+
+static int problem_crontab_line(Reader *rd, const char *line, size_t n_schedule) {
+        const char *command = line + n_schedule + strspn(line + n_schedule, BLANKS);
+        size_t n = utf8_cut(command, SHOWN_MAX);
+
+        return file_problems_add(rd->problems, rd->first_line,
+                                 "This is a line of a crontab. Write OnCron=%.*s in section [Timer], and Shell=%.*s%s "
+                                 "in section [Run].",
+                                 (int)n_schedule, line, (int)n, command, command[n] ? "…" : "");
+}
+
 /* Splits the logical line into rd->key and rd->rest. Returns 1, or 0 when it is none or does not count. */
 static int split_assignment(Reader *rd) {
         char *key = rd->logical.data, *equal = strchr(key, '=');
@@ -217,6 +246,9 @@ static int split_assignment(Reader *rd) {
 
         if (rd->skip_section)
                 return 0;
+        n = reader_crontab_schedule(key);
+        if (n > 0)
+                return problem_crontab_line(rd, key, n);
         if (!equal)
                 return file_problems_add(
                         rd->problems, rd->first_line,

@@ -24,3 +24,7 @@ typedef struct ReaderSink {
 /* Reads n bytes of text. What is no configuration file's line is a problem; the others are delivered all the same.
  * Returns 0, also with problems; -ENOMEM, or what the sink returned. */
 int reader_parse(const char *text, size_t n, const ReaderSink *sink, FileProblems *problems);
+
+/* The length of the schedule at the beginning of a line of a crontab ("0 5 * * *" or "@daily"), behind which there is
+ * more; 0 when it is no such line. */
+size_t reader_crontab_schedule(const char *line) _pure_;

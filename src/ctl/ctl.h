@@ -33,7 +33,10 @@ typedef struct Ctl {
         const char *until;    /* or NULL */
         const char *results;  /* or NULL: words separated by commas */
         const char *causes;   /* or NULL: the same */
+        const char *owner;    /* or NULL: the calling user */
+        bool system;          /* its crontabs */
         const char *output;   /* or NULL: the format of journal entries */
+        bool strict;          /* warnings are failures */
         bool null;            /* file names end in a NUL */
         unsigned limit;       /* files to list; 0: not given */
         unsigned daemon_pid;  /* the process with which we exit; 0: not given */
@@ -61,8 +64,10 @@ int verb_resume(Ctl *c, char **args);
 int verb_reload(Ctl *c, char **args);
 int verb_check(Ctl *c, char **args);
 int verb_conditions(Ctl *c, char **args);
+int verb_import_crontab(Ctl *c, char **args);
 int verb_import_logrotate(Ctl *c, char **args);
 int verb_import_monit(Ctl *c, char **args);
+int verb_import_timer(Ctl *c, char **args);
 int verb_import_tmpfiles(Ctl *c, char **args);
 int verb_history(Ctl *c, char **args);
 int verb_log(Ctl *c, char **args);

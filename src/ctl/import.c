@@ -102,10 +102,14 @@ void import_put_notes(FILE *f, const Import *i, size_t first, size_t end) {
 
 bool import_add_job(Import *i, const char *file, unsigned line, char *name, char *text) {
         _cleanup_(diagnostics_done) Diagnostics d = { 0 };
-        _cleanup_(job_def_unrefp) JobDef *def = NULL;
+        _cleanup_(zone_cache_freep) ZoneCache *zones = NULL;
+        _cleanup_(job_def_unrefp) JobDef *def = NULL; /* which borrows its zone */
         JobFileContext context = { .host = "localhost" };
         JobText job = { .path = name, .bytes = text, .n = strlen(text) };
 
+        if (zone_cache_new(NULL, &zones) < 0)
+                alloc_failed();
+        context.zones = zones;
         if (i->n_jobs >= IMPORT_JOBS_MAX)
                 import_note(i, file, line, "There are more than %d jobs. Import fewer files at a time.",
                             IMPORT_JOBS_MAX);

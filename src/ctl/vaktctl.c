@@ -10,6 +10,7 @@
 #include "config.h"
 #include "ctl/alloc.h"
 #include "ctl/ctl.h"
+#include "util/edit-distance.h"
 
 typedef struct Option {
         char short_name; /* 0: none */
@@ -81,12 +82,18 @@ static const Option options[] = {
           .help = "Show runs with these results; 'failed' stands for all failures" },
         { 0, "cause", "CAUSE,...", .text = offsetof(Ctl, causes), .verbs = "history",
           .help = "Show runs with these causes" },
-        { 0, "all", .flag = offsetof(Ctl, all), .verbs = "pause, resume", .help = "All jobs together" },
+        { 0, "all", .flag = offsetof(Ctl, all), .verbs = "pause, resume, import-timer",
+          .help = "All jobs together, or all timers that are enabled" },
         { 0, "all-runs", .flag = offsetof(Ctl, all_runs), .verbs = "log",
           .help = "Show the entries of all runs instead of the last one" },
         { 'o', "output", "FORMAT", .text = offsetof(Ctl, output),
-          .verbs = "log, import-logrotate, import-monit, import-tmpfiles",
+          .verbs = "log, import-crontab, import-logrotate, import-monit, import-timer, import-tmpfiles",
           .help = "Format of entries: short (default), short-iso or cat; directory to write to" },
+        { 0, "strict", .flag = offsetof(Ctl, strict), .verbs = "check", .help = "Fail if there are warnings" },
+        { 'u', "owner", "NAME", .text = offsetof(Ctl, owner), .verbs = "import-crontab",
+          .help = "The user whose crontab it is" },
+        { 0, "system", .flag = offsetof(Ctl, system), .verbs = "import-crontab",
+          .help = "Import the crontabs of the system" },
         { 0, "limit", "N", .parse = parse_limit, .verbs = "plan", .help = "List at most N files (10000)" },
         { '0', "null", .flag = offsetof(Ctl, null), .verbs = "plan",
           .help = "End each name with a NUL byte, and do not escape names" },
@@ -124,9 +131,13 @@ static const Verb verbs[] = {
         { "cat", "JOB...", 1, UINT_MAX, verb_cat, "Print the files of jobs" },
         { "reload", "", 0, 0, verb_reload, "Read all files again" },
         { "conditions", "", 0, 0, verb_conditions, "List the conditions that job files may have" },
+        { "import-crontab", "FILE...|-u NAME|--system", 0, UINT_MAX, verb_import_crontab,
+          "Print job files for the entries of crontabs" },
         { "import-logrotate", "FILE...", 1, UINT_MAX, verb_import_logrotate,
           "Print job files for the blocks of logrotate" },
         { "import-monit", "FILE...", 1, UINT_MAX, verb_import_monit, "Print job files for the checks of monit" },
+        { "import-timer", "UNIT...|--all", 0, UINT_MAX, verb_import_timer,
+          "Print job files for timers of the service manager" },
         { "import-tmpfiles", "[FILE...]", 0, UINT_MAX, verb_import_tmpfiles,
           "Print job files for the ages of tmpfiles.d" },
         { "check", "[FILE...]", 0, UINT_MAX, verb_check, "Check some or all files, without a daemon" },
@@ -186,10 +197,33 @@ static int option_index(int answer) {
         return -1;
 }
 
+/* The option that is probably meant with --given; NULL: none is near. */
+static const char *nearest_option(const char *given) {
+        _cleanup_free_ char *name =
+                startswith(given, "--") ? alloc_format("%.*s", (int)strcspn(given + 2, "="), given + 2) : NULL;
+        unsigned nearest = name ? typing_errors(name) + 1 : 0;
+        const char *best = NULL;
+
+        for (size_t i = 0; name && i < ELEMENTSOF(options); i++) {
+                unsigned distance = name_distance(name, options[i].long_name);
+
+                if (distance < nearest) {
+                        nearest = distance;
+                        best = options[i].long_name;
+                }
+        }
+        return best;
+}
+
 static int complain_of_option(int answer, char *argv[]) {
         char letter[] = { '-', (char)optopt, '\0' };
         const char *given = optopt > 0 && optopt < OPTION_FIRST ? letter : argv[optind - 1];
+        const char *nearest = answer == ':' ? NULL : nearest_option(given);
 
+        if (nearest) {
+                ctl_complain("Option '%s' is unknown or used incorrectly. Did you mean '--%s'?", given, nearest);
+                return CTL_USAGE;
+        }
         ctl_complain(answer == ':' ? "Option '%s' requires an argument; see 'vaktctl --help'."
                                    : "Option '%s' is unknown or used incorrectly; see 'vaktctl --help'.",
                      given);
@@ -264,8 +298,35 @@ static int check_usage(const Verb *v, char **args, const bool *given) {
         return CTL_USAGE;
 }
 
+/* The verb that is probably meant, which may be known from another program; NULL: none is near. */
+static const char *nearest_verb(const char *given) {
+        static const struct {
+                const char *given, *verb;
+        } synonyms[] = {
+                { "daemon-reload", "reload" }, { "disable", "pause" }, { "enable", "resume" }, { "info", "status" },
+                { "journal", "log" },          { "kill", "cancel" },   { "ls", "list" },       { "next", "list" },
+                { "show", "status" },          { "start", "run" },     { "stop", "cancel" },   { "trigger", "run" },
+                { "validate", "check" },       { "verify", "check" },
+        };
+        unsigned nearest = typing_errors(given) + 1;
+        const char *best = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(synonyms); i++)
+                if (streq(synonyms[i].given, given))
+                        return synonyms[i].verb;
+        for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++) {
+                unsigned distance = name_distance(given, v->name);
+
+                if (distance < nearest) {
+                        nearest = distance;
+                        best = v->name;
+                }
+        }
+        return best;
+}
+
 static int run_verb(Ctl *c, char **args, const bool *given) {
-        const char *name = args[0] ?: "list";
+        const char *name = args[0] ?: "list", *nearest;
 
         args += args[0] ? 1 : 0;
         for (const Verb *v = verbs; v < verbs + ELEMENTSOF(verbs); v++)
@@ -276,7 +337,11 @@ static int run_verb(Ctl *c, char **args, const bool *given) {
                                 return r;
                         return v->function ? v->function(c, args) : print_help();
                 }
-        ctl_complain("Unknown verb '%s'; see 'vaktctl --help'.", name);
+        nearest = nearest_verb(name);
+        if (nearest)
+                ctl_complain("Unknown verb '%s'. Did you mean '%s'?", name, nearest);
+        else
+                ctl_complain("Unknown verb '%s'; see 'vaktctl --help'.", name);
         return CTL_USAGE;
 }
 

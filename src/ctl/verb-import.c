@@ -8,13 +8,16 @@
 #include <sys/stat.h>
 
 #include "ctl/alloc.h"
+#include "ctl/crontab-import.h"
 #include "ctl/ctl.h"
 #include "ctl/logrotate-import.h"
 #include "ctl/monit-import.h"
 #include "ctl/text.h"
+#include "ctl/timer-import.h"
 #include "ctl/tmpfiles-import.h"
 #include "ctl/view-text.h"
 #include "util/file.h"
+#include "util/strv.h"
 
 /* An existing file is never overwritten: it may be a job that was written by hand. */
 static int write_job(const char *directory, const ImportJob *job) {
@@ -59,6 +62,52 @@ static int put_jobs(const Ctl *c, const Import *i) {
         return i->n_notes > 0 ? CTL_FAILED : CTL_DONE;
 }
 
+/* The crontab of a user is where crontab(1) of Debian, or that of cronie, keeps it. */
+static int read_crontab_of(Crontab *t, const char *user) {
+        _cleanup_free_ char *path = alloc_format("/var/spool/cron/crontabs/%s", user),
+                            *other = alloc_format("/var/spool/cron/%s", user);
+        int r = strchr(user, '/') ? -EINVAL : crontab_read(t, path);
+
+        if (r == -ENOENT)
+                r = crontab_read(t, other);
+        if (r < 0)
+                ctl_complain("Cannot read the crontab of %s: %s.", user, strerror(-r));
+        return r;
+}
+
+static int read_crontabs(Crontab *t, char *const *paths, bool is_optional) {
+        int r = 0;
+
+        for (; *paths && r >= 0; paths++) {
+                r = crontab_read(t, *paths);
+                if (r == -ENOENT && is_optional)
+                        r = 0;
+                if (r < 0)
+                        ctl_complain("Cannot read %s: %s.", *paths, strerror(-r));
+        }
+        return r;
+}
+
+int verb_import_crontab(Ctl *c, char **args) {
+        static const char *const usual[] = { "/etc/crontab", "/etc/cron.d", "/etc/anacrontab", NULL };
+        Crontab t = { .owner = c->owner, .is_user_instance = c->user };
+        int r;
+
+        if (c->system ? *args || c->owner : !*args && !c->owner) {
+                ctl_complain("Name files, or write either -u NAME or --system.");
+                return CTL_USAGE;
+        }
+        r = c->system ? read_crontabs(&t, (char *const *)usual, /* is_optional= */ true)
+            : *args   ? read_crontabs(&t, args, /* is_optional= */ false)
+                      : read_crontab_of(&t, c->owner);
+        put_notes(&t.out, 0);
+        r = r < 0 ? CTL_FAILED : put_jobs(c, &t.out);
+        if (t.out.n_jobs > 0 && r != CTL_USAGE)
+                ctl_say(c, stderr, "Cron runs these as well until their lines are removed there.");
+        crontab_done(&t);
+        return r;
+}
+
 int verb_import_monit(Ctl *c, char **args) {
         MonitImport m = { 0 };
         int r = 0;
@@ -91,6 +140,35 @@ int verb_import_logrotate(Ctl *c, char **args) {
         put_notes(&l.out, 0);
         r = r < 0 ? CTL_FAILED : put_jobs(c, &l.out);
         logrotate_done(&l);
+        return r;
+}
+
+int verb_import_timer(Ctl *c, char **args) {
+        _cleanup_(strv_freep) char **all = c->all ? timer_import_list(c->user) : NULL;
+        Import i = { 0 };
+        int r = 0;
+
+        if (c->all ? *args != NULL : !*args) {
+                ctl_complain("Name timers, or write --all.");
+                return CTL_USAGE;
+        }
+        for (char **name = c->all ? all : args; name && *name && r >= 0; name++) {
+                r = timer_import(&i, *name, c->user);
+                if (r == -EINVAL && c->all) {
+                        import_note(&i, *name, 0,
+                                    "An instance of a template, or an escaped name, cannot be imported.");
+                        r = 0;
+                }
+                if (r == -EINVAL)
+                        ctl_complain("%s is no timer that can be imported. Write a name such as fstrim.timer.", *name);
+                else if (r < 0)
+                        ctl_complain("Cannot read %s: %s.", *name, strerror(-r));
+        }
+        put_notes(&i, 0);
+        r = r < 0 ? CTL_FAILED : put_jobs(c, &i);
+        if (i.n_jobs > 0)
+                ctl_say(c, stderr, "The timers start their units as well until they are disabled.");
+        import_done(&i);
         return r;
 }
 

@@ -98,12 +98,12 @@ static void count(MonitorState *s, Truth when) {
         s->was_false = when == TRUTH_FALSE;
 }
 
-/* 0 when that is to be now; USEC_INFINITY when never. */
+/* USEC_INFINITY when never. */
 static usec_t ask_at(const MonitorState *s, const MonitorInput *in) {
         if (!in->may_act || s->phase != MONITOR_RAISED || in->when == TRUTH_UNKNOWN)
                 return USEC_INFINITY;
         if (s->asked == 0)
-                return 0;
+                return in->now;
         return in->every > 0 && s->over_since == 0 ? usec_add(s->asked, in->every) : USEC_INFINITY;
 }
 

@@ -2,6 +2,8 @@
 
 #include "util/edit-distance.h"
 
+#define PART_MIN 4 /* letters: shorter parts are in too many names */
+
 static char lower(char c) {
         return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
@@ -43,4 +45,13 @@ unsigned typing_errors(const char *name) {
         size_t n = strlen(name);
 
         return n < 6 ? 1 : n < 9 ? 2 : 3;
+}
+
+unsigned name_distance(const char *written, const char *name) {
+        unsigned errors = typing_errors(written), distance = edit_distance(written, name, errors);
+        bool longer = strlen(written) > strlen(name);
+
+        if (distance <= errors || strlen(longer ? name : written) < PART_MIN)
+                return distance;
+        return strcasestr(longer ? written : name, longer ? name : written) ? errors : distance;
 }

@@ -13,3 +13,7 @@ unsigned edit_distance(const char *a, const char *b, unsigned limit);
 
 /* How far apart two names may be to be taken for one. */
 unsigned typing_errors(const char *name) _pure_;
+
+/* The same with a guess for a name of which only a part was written, or more than the name, such as "Persist" or
+ * "reset": as far as typing errors may go. More than that when the names have nothing in common. */
+unsigned name_distance(const char *written, const char *name);

@@ -39,7 +39,7 @@ completes "no daemon, no jobs" "" run h
 start_daemon
 completes "verbs" "cancel cat calendar" ca
 completes "one verb" "import-monit" import-m
-completes "verbs that import" "import-logrotate import-monit import-tmpfiles" im
+completes "verbs that import" "import-crontab import-logrotate import-monit import-timer import-tmpfiles" im
 completes "one verb" "conditions" con
 completes "an option" "--follow --from=" --f
 completes "an option with a value" "--output=" log --outp
@@ -48,6 +48,7 @@ completes "jobs behind an option" "hello" run --wait he
 completes "jobs of another socket" "" --socket = "$scratch/nothing" run h
 completes "files" "$scratch/monitrc" import-monit "$scratch/mo"
 completes "files of another import" "$scratch/monitrc" import-tmpfiles "$scratch/mo"
+completes "users" "root" import-crontab -u roo
 completes "conditions" "disk-free disk-full-in" test disk
 completes "words between conditions" "and" test an
 completes "no arguments" "" conditions ""

@@ -56,6 +56,20 @@ for usage in "no-such-verb" "list hello" "run" "plan a b" "--no-such-option" "-x
         ctl $usage
         ends 2 "'$usage'"
 done
+while read -r given meant; do
+        ctl "$given"
+        ends 2 "'$given'"
+        err "'$given' is told '$meant'" "Did you mean '$meant'\?"
+done <<'END'
+start run
+statsu status
+reset reset-failed
+daemon-reload reload
+--folow --follow
+--pager --no-pager
+END
+ctl frobnicate
+err "a verb that is near none" "^Unknown verb 'frobnicate'; see 'vaktctl --help'\."
 ctl check "$jobs/hello.job" "$jobs/fail.job"
 ends 0 "check of good files"
 out "check says how many" '^2 files checked, no problems\.'
@@ -77,6 +91,64 @@ XDG_CONFIG_HOME=$scratch/config ctl --user check
 ends 1 "check of all files"
 out "check reads job directories" "^$scratch/config/vaktd/jobs.d/bad.job:3: "
 out "check reads the settings" "^$scratch/config/vaktd/vaktd.conf:2: "
+
+
+# --- check: warnings ---
+
+draft() { # TEXT: checks a job file
+        printf '%b' "$1" >"$scratch/draft.job"
+        chmod 644 "$scratch/draft.job"
+        ctl check "$scratch/draft.job"
+}
+warns() { # NAME TEXT REGEX
+        draft "$2"
+        ends 0 "check warns: $1"
+        out "the warning: $1" "^$scratch/draft\.job:? ?[0-9]*:? ?Warning: $3"
+}
+warns "no such program" '[Run]\nExec=/no/such x\n' 'Exec=/no/such: There is no such program\.'
+warns "not in PATH" '[Run]\nExec=no-such x\n' 'Exec=no-such: There is no such program in PATH\.'
+warns "not executable" '[Run]\nExec=/etc/passwd\n' 'Exec=/etc/passwd: The file is not executable\.'
+warns "a directory" '[Run]\nExec=/usr\n' 'Exec=/usr: The file is not executable\.'
+warns "unknown user" '[Run]\nExec=/bin/true\n[Service]\nUser=no-such-user\n' 'User=no-such-user does not exist\.'
+warns "unknown group" '[Run]\nExec=/bin/true\n[Service]\nGroup=no-such-group\n' 'Group=no-such-group does not'
+warns "no environment file" '[Run]\nExec=/bin/true\n[Service]\nEnvironmentFile=-/no/a\nEnvironmentFile=/no/b\n' \
+        'EnvironmentFile=/no/b does not exist'
+warns "no unit" '[Run]\nUnit=no-such.service\n' 'Unit=no-such\.service: There is no file of such a unit\.'
+warns "never elapses" '[Timer]\nOnCalendar=2001-01-01\n[Run]\nExec=/bin/true\n' \
+        'OnCalendar=2001-01-01 never elapses again\.'
+warns "never elapses, cron" '[Timer]\nOnCron=0 0 30 2 *\n[Run]\nExec=/bin/true\n' 'OnCron=0 0 30 2 \* never'
+warns "unknown job" '[Job]\nOnFailure=no-such\n[Run]\nExec=/bin/true\n' 'OnFailure=no-such: There is no such job\.'
+warns "a suffix" '[Job]\nOnFailure=x.job\n[Run]\nExec=/bin/true\n' 'OnFailure=x\.job: .* Write the name without \.job\.'
+warns "no effect" '[Run]\nExec=/bin/true\nOverlap=skip\nQueueMax=3\n' 'QueueMax= has no effect without Overlap=queue\.'
+ctl --strict check "$scratch/draft.job"
+ends 1 "--strict"
+ctl --strict list
+ends 2 "--strict of another verb"
+draft '[Job]\nOnFailure=draft-b t@x\n[Timer]\nOnCron=@reboot\n[Run]\nExec=true\n[Service]\nUser=0\nEnvironmentFile=/no/*\n'
+out "jobs next to the draft are looked for" 'OnFailure=draft-b: '
+printf '[Run]\nExec=/bin/true\n' | tee "$scratch/draft-b.job" >"$scratch/t@.job"
+ctl --strict check "$scratch/draft.job"
+ends 0 "nothing to warn about"
+pushd "$scratch" >/dev/null || exit
+ctl --strict check draft.job
+ends 0 "nor from the directory of the draft"
+popd >/dev/null || exit
+draft '[Run]\nExec=/no/such\nFoo=1\n'
+ends 1 "a problem is a problem"
+rm "$scratch"/draft*.job "$scratch/t@.job"
+mkdir -p "$scratch/passed/vaktd/jobs.d/"{sub,gone.job.d,there.job.d,t@x.job.d}
+(
+        cd "$scratch/passed/vaktd/jobs.d" || exit
+        touch backup.jobs README .hidden old.job~
+        printf '[Run]\nExec=/bin/true\n' | tee there.job >t@.job
+        chmod -R go-w .
+)
+XDG_CONFIG_HOME=$scratch/passed ctl --user check
+ends 0 "check of a directory with what is passed over"
+out "a file" "/jobs\.d/backup\.jobs: Warning: The file is not read"
+out "a directory" "/jobs\.d/sub: Warning: The directory is not read"
+out "drop-ins" "/jobs\.d/gone\.job\.d: Warning: The drop-ins are not read"
+out "and nothing else" 'no problems, 3 warnings\.$'
 
 # --- test, without a daemon ---
 

@@ -115,6 +115,7 @@ static struct {
         bool is_behind;          /* the ledger is, as the disk was full */
         unsigned boot;
         unsigned episode; /* of a high load: all monitors clear before the next one */
+        bool is_load_low; /* it begins, and what is raised is of the one before */
         int64_t skew;
 
         uint64_t n_requests, n_turns, n_checked, n_deaths, n_ends, n_reboots, n_reloads, n_steps, n_sleeps;
@@ -204,11 +205,13 @@ static void entry_set_state(Entry *e, EntryState state) {
         e->state = (uint8_t)state;
 }
 
-/* A monitor asks once in an episode, and for each edition of its file, unless it is to ask again and again. */
+/* A monitor asks once in an episode, and for each edition of its file, unless it is to ask again and again. What could
+ * not be asked for at once, in a pause or while the daemon was down, is asked for within ClearForSec= of its end. */
 static void set_reason_of_monitor(Entry *e, const RunRecord *r) {
         const Job *job = job_table_get(manager_jobs(s.m), r->job);
+        unsigned episode = s.episode - s.is_load_low;
 
-        e->scheduled = job && job->def && job->def->monitor.every == 0 ? s.episode : UINT32_MAX + r->id;
+        e->scheduled = job && job->def && job->def->monitor.every == 0 ? episode : UINT32_MAX + r->id;
 }
 
 static Entry *entry_add(const RunRecord *r) {
@@ -590,7 +593,8 @@ static void set_load(void) {
                 return;
         }
         trace("the load is %" PRIi64, load);
-        s.episode += load < 4000;
+        s.is_load_low = load < 4000;
+        s.episode += s.is_load_low;
         fake_probe_set("load1", load, 0);
 }
 

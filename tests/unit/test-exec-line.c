@@ -68,6 +68,27 @@ static const struct {
         { __LINE__, "/bin/a ; ; /bin/b", "missing before \";\"", true },
         { __LINE__, "/bin/a b\\;", "\\; is not a valid escape", true },
 
+        /* what only a shell would understand */
+        { __LINE__, "/bin/a && /bin/b", "No shell is used, so \"&&\" would be an argument. Write Shell=", true },
+        { __LINE__, "/bin/a ; /bin/b || true", "so \"||\" would be an argument", true },
+        { __LINE__, "/bin/a | /bin/b", "so \"|\" would be an argument", true },
+        { __LINE__, "/bin/a &", "so \"&\" would be an argument", true },
+        { __LINE__, "/bin/a >/tmp/x", "so \">/tmp/x\" would be an argument", true },
+        { __LINE__, "/bin/a < /tmp/x", "so \"<\" would be an argument", true },
+        { __LINE__, "/bin/a x 2>&1", "so \"2>&1\" would be an argument", true },
+        { __LINE__, "/bin/a &>>/tmp/x", "so \"&>>/tmp/x\" would be an argument", true },
+        { __LINE__, "/bin/a x$(date)", "so \"x$(date)\" would be an argument", true },
+        { __LINE__, "/bin/a `date`", "so \"`date`\" would be an argument", true },
+        { __LINE__, "cd /tmp", "\"cd\" is a command of one. Write Shell=", true },
+        { __LINE__, "/bin/a ; umask 077", "\"umask\" is a command of one", true },
+        { __LINE__, "FOO=bar prog", "so \"FOO=bar\" would be the program. Write it in Environment=", true },
+        { __LINE__, "/bin/a '&&' \">\" '`x`' \"$(x)\" $$(x", "/bin/a[/bin/a][&&][>][`x`][$(x)][$$(x]" },
+        { __LINE__, "/bin/a \\x3e \\x26\\x26 \"a b\"> '>'x", "/bin/a[/bin/a][>][&&][a b>][>x]" },
+        { __LINE__, "/bin/sh -c \"a | b && c > d\"", "/bin/sh[/bin/sh][-c][a | b && c > d]" },
+        { __LINE__, "/bin/a A=b cd -> a>b a&b 2 >5x", "so \">5x\" would be an argument", true },
+        { __LINE__, "/bin/a A=b cd -> a>b a&b 2 =", "/bin/a[/bin/a][A=b][cd][->][a>b][a&b][2][=]" },
+        { __LINE__, "/opt/a=b/cd x", "/opt/a=b/cd[/opt/a=b/cd][x]" },
+
         /* prefixes */
         { __LINE__, "-/bin/false", "-/bin/false[/bin/false]" },
         { __LINE__, ":/bin/echo $A", ":/bin/echo[/bin/echo][$A]" },

@@ -266,6 +266,10 @@ static void test_each_gate(void **state) {
 
 /* Each row of the table has a case that it shuts. */
 static void test_all_rows_are_tested(void **state) {
+        JobDef def = { .enabled = true };
+        Job j = { .name = (char *)"j", .def = &def };
+        const GateInput in = { .job = &j, .def = &def, .pool_slots = 1 };
+
         for (GateRow row = 0; row < _GATE_MAX; row++) {
                 unsigned n = 0;
 
@@ -273,6 +277,7 @@ static void test_all_rows_are_tested(void **state) {
                         n += cases[i].verdict != GATE_ADMIT && cases[i].row == row;
                 assert_true(n > 0);
                 assert_non_null(gate_row_to_string(row));
+                assert_int_equal(gates_ask_row(row, &in, NOW).row, row);
         }
 }
 

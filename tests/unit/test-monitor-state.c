@@ -244,8 +244,11 @@ static void test_comes_back(void **state) {
         wait_until(&w, w.in.now + 1);
         assert_int_equal(w.n_cleared, 1);
         assert_int_equal(w.s.phase, MONITOR_OK);
+        assert_true(w.s.holds_since == 0);
         set(&w, TRUTH_TRUE);
         assert_int_equal(w.n_asked, 2);
+        assert_int_equal(w.s.count, 1);
+        look(&w);
         assert_int_equal(w.s.count, 1);
 }
 

@@ -1815,6 +1815,12 @@ static const char *told(Fixture *f, const char *name, const char *file) {
         return said;
 }
 
+static int note_line(const char *key, const char *path, const char *state, const char *message, void *userdata) {
+        (void)snprintf(userdata, 600, "%s=%s (%s, %s)", key, strrchr(path, '/')[1] == 'w' ? "W" : path, state,
+                       message);
+        return 0;
+}
+
 #define assert_told(f, name, file, words)                                                \
         do {                                                                             \
                 if (!strstr(told(f, name, file), words))                                 \
@@ -1835,6 +1841,51 @@ static void test_people_are_told_what_files_wait_for(void **state) {
         WAIT_FOR(f, counter(f, "late", "waiting") == 1 && counter(f, "paused", "waiting") == 1);
         assert_told(f, "late", NULL, "1 file waits; no watched file may change for another ");
         assert_told(f, "paused", NULL, "1 file waits for the job's next run.");
+}
+
+/* As their file says, although nothing is watched. */
+static void test_people_are_told_what_a_disabled_job_watches(void **state) {
+        Fixture *f = *state;
+        char said[600] = "";
+
+        make_directory(f, "w");
+        write_path_job(f, "all", "[Job]\nEnabled=no\n[Path]\nPathChanged=%s\n[Run]\nExec=/bin/true\n", in(f, "w"));
+        start(f);
+        assert_int_equal(manager_list_triggers(f->m, job(f, "all"), note_line, said), 0);
+        assert_string_equal(said, "PathChanged=W (, )");
+        assert_int_equal(counter(f, "all", "waiting"), 0);
+        assert_int_equal(manager_list_watch_counters(f->m, job(f, "all"), find_number, &(Number){ .name = "" }), 0);
+}
+
+static void test_people_are_told_what_is_left_out(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        make_directory(f, "w/tmp");
+        write_path_job(f, "all", "[Path]\nPathChanged=%s\nRecursive=yes\nExclude=tmp/\n[Run]\nExec=/bin/true\n",
+                       in(f, "w"));
+        start_watching(f, "all", 1);
+        assert_told(f, "all", "w/tmp/a", "It is in a directory that Exclude= excludes from PathChanged=");
+        assert_null(strstr(told(f, "all", "w/a"), "excludes"));
+        assert_null(strstr(told(f, "all", "w"), "excludes"));
+}
+
+static void test_people_are_told_of_the_limit(void **state) {
+        Fixture *f = *state;
+
+        make_directory(f, "w");
+        write_path_job(f, "all",
+                       "[Path]\nPathChanged=%s\nEvents=close\nTriggerLimitIntervalSec=1h\nTriggerLimitBurst=1\n"
+                       "[Run]\nExec=/bin/true\n",
+                       in(f, "w"));
+        start_watching(f, "all", 1);
+        touch(f, "w/a");
+        WAIT_FOR(f, f->n_finished == 1);
+        touch(f, "w/a");
+        WAIT_FOR(f, counter(f, "all", "waiting") == 1);
+        assert_told(f, "all", "w/a",
+                    "Runs were requested faster than TriggerLimitBurst= allows; the next one starts in ");
+        assert_told(f, "all", NULL, "1 file waits for a run, but runs were requested faster than TriggerLimitBurst=");
 }
 
 /* On its way to a run, in it, and after that. */
@@ -2076,6 +2127,9 @@ int main(void) {
                 TEST(test_people_are_told_about_files),
                 TEST(test_people_are_told_what_files_wait_for),
                 TEST(test_people_are_told_numbers),
+                TEST(test_people_are_told_what_a_disabled_job_watches),
+                TEST(test_people_are_told_what_is_left_out),
+                TEST(test_people_are_told_of_the_limit),
                 TEST(test_people_are_told_where_a_file_is),
                 TEST(test_people_are_told_of_a_condition),
                 TEST(test_people_are_told_where_an_item_is),

@@ -346,6 +346,35 @@ static void test_retry(void **state) {
         assert_int_equal(last.parent, last.id - 1);
 }
 
+static int collect(const char *topic, const char *message, void *userdata) {
+        char *text = userdata;
+
+        (void)snprintf(text + strlen(text), 4096 - strlen(text), "%s: %s\n", topic, message);
+        return 0;
+}
+
+static void test_retry_is_explained(void **state) {
+        Fixture *f = *state;
+        char text[4096] = "";
+
+        write_job(f, "bad", "[Run]\nShell=exit 7\nRetry=1\nRetryDelaySec=1h\n");
+        start(f);
+        (void)finish(f, "bad");
+        assert_int_equal(manager_explain(f->m, job(f, "bad"), collect, text), 0);
+        assert_non_null(strstr(text, "retry: Run 2, try 2, is due at "));
+        assert_non_null(strstr(text, " (RetryDelaySec=), after run 1.\n"));
+        assert_null(strstr(text, "more runs"));
+        text[0] = '\0';
+        assert_int_equal(manager_pause(f->m, "bad"), 0);
+        assert_int_equal(manager_explain(f->m, job(f, "bad"), collect, text), 0);
+        assert_non_null(strstr(text, "retry: Run 2, try 2, waits until the job is resumed.\n"));
+        text[0] = '\0';
+        remove_job(f, "bad");
+        assert_int_equal(manager_reload(f->m), 0);
+        assert_int_equal(manager_explain(f->m, job(f, "bad"), collect, text), 0);
+        assert_non_null(strstr(text, "state: Its file is gone; accepted runs are still executed.\n"));
+}
+
 static void test_retry_until_it_works(void **state) {
         Fixture *f = *state;
         char text[512];
@@ -597,6 +626,62 @@ static void test_chain_to_nowhere(void **state) {
         assert_int_equal(r.result, RUN_RESULT_SKIPPED);
 }
 
+/* The files, which were changed meanwhile, are no cycle, and the runs would be one. */
+static void test_chain_of_runs_in_a_cycle(void **state) {
+        Fixture *f = *state;
+        RunRecord r;
+
+        write_job(f, "a", "[Job]\nOnSuccess=b\n[Run]\nExec=/bin/true\n");
+        write_held_job(f, "b", "");
+        start(f);
+        (void)request(f, "b");
+        (void)finish(f, "a");
+        WAIT_FOR(f, job(f, "b")->n_queued == 1);
+        write_job(f, "a", "[Run]\nExec=/bin/true\n");
+        write_held_job(f, "b", "[Job]\nOnSuccess=a");
+        assert_int_equal(manager_reload(f->m), 0);
+        let_go(f, 2);
+        WAIT_FOR(f, f->n_refused == 1);
+        r = newest(f, "a");
+        assert_int_equal(r.result, RUN_RESULT_SKIPPED);
+        assert_non_null(strstr(r.reason, "in a cycle"));
+        assert_string_equal(r.parent_job, "b");
+        assert_int_equal(f->n_started, 3);
+}
+
+/* One that is no cycle ends all the same, after the 64th that follows from the first. */
+static void test_chain_is_too_long(void **state) {
+        Fixture *f = *state;
+        char name[16], text[96];
+
+        for (unsigned i = 0; i <= 65; i++) {
+                (void)snprintf(name, sizeof(name), "job%u", i);
+                (void)snprintf(text, sizeof(text), "[Job]\nOnSuccess=job%u\n[Run]\nExec=/bin/true\n", i + 1);
+                write_job(f, name, text);
+        }
+        start(f);
+        (void)request(f, "job0");
+        WAIT_FOR(f, f->n_refused == 1);
+        assert_int_equal(f->n_started, 65);
+        assert_int_equal(newest(f, "job65").result, RUN_RESULT_SKIPPED);
+}
+
+static void test_chain_to_a_bad_instance(void **state) {
+        Fixture *f = *state;
+        const RunRecord *none;
+        RunRecord r;
+
+        write_job(f, "bad@", "[Run]\nExec=/bin/true\nRetry=soon\n");
+        write_job(f, "good", "[Job]\nOnSuccess=bad@x\n[Run]\nExec=/bin/true\n");
+        start(f);
+        assert_int_equal(manager_request(f->m, "bad@x", &(RunRequest){ .trigger = RUN_TRIGGER_NONE }, &none),
+                         -ENOEXEC);
+        (void)finish(f, "good");
+        r = newest(f, "bad@x");
+        assert_int_equal(r.result, RUN_RESULT_START_FAILED);
+        assert_non_null(strstr(r.reason, "OnSuccess= of job good"));
+}
+
 /* Nothing can be opened any more: a cannot be started, and asks for b, whose other run is about to be started. */
 static void test_chain_to_a_run_of_the_same_turn(void **state) {
         Fixture *f = *state;
@@ -787,6 +872,27 @@ static void test_alarm_of_a_job_that_comes_back(void **state) {
         write_job(f, "job", "[Job]\nExpectSec=1h\n[Run]\nExec=/bin/true\n");
         assert_int_equal(manager_reload(f->m), 0);
         (void)finish(f, "job");
+        assert_int_equal(n_alarms(f, NULL), 0);
+}
+
+/* It has two of them, and both are still its own when the file is there again. */
+static void test_alarms_of_a_job_that_comes_back(void **state) {
+        Fixture *f = *state;
+
+        write_held_job(f, "job", "[Job]\nExpectSec=10ms\nSlowSec=10ms");
+        start(f);
+        (void)request(f, "job");
+        WAIT_FOR(f, f->n_raised == 2);
+        let_go(f, 1);
+        stop(f);
+        remove_job(f, "job");
+        start(f);
+        WAIT_FOR(f, manager_n_running(f->m) + manager_n_queued(f->m) == 0);
+        assert_int_equal(n_alarms(f, NULL), 2);
+        write_job(f, "job", "[Job]\nExpectSec=1h\nSlowSec=1h\n[Run]\nExec=/bin/true\n");
+        assert_int_equal(manager_reload(f->m), 0);
+        (void)finish(f, "job");
+        assert_int_equal(f->n_cleared, 2);
         assert_int_equal(n_alarms(f, NULL), 0);
 }
 
@@ -1248,6 +1354,7 @@ int main(void) {
                 TEST(test_max_wait_in_one_turn),
                 TEST(test_max_wait_of_a_retry),
                 TEST(test_retry),
+                TEST(test_retry_is_explained),
                 TEST(test_retry_until_it_works),
                 TEST(test_retry_without_a_delay),
                 TEST(test_retry_is_kept_over_a_restart),
@@ -1260,6 +1367,9 @@ int main(void) {
                 TEST(test_stop_with_something_to_follow),
                 TEST(test_chains),
                 TEST(test_chain_to_nowhere),
+                TEST(test_chain_of_runs_in_a_cycle),
+                TEST(test_chain_is_too_long),
+                TEST(test_chain_to_a_bad_instance),
                 TEST(test_chain_to_a_run_of_the_same_turn),
                 TEST(test_min_interval),
                 TEST(test_success_exit_status),
@@ -1268,6 +1378,7 @@ int main(void) {
                 TEST(test_expect_counts_from),
                 TEST(test_a_success_is_expected_from_the_end_of_a_pause),
                 TEST(test_alarm_of_a_job_that_comes_back),
+                TEST(test_alarms_of_a_job_that_comes_back),
                 TEST(test_alarms_of_jobs_without_any),
                 TEST(test_reset_failed),
                 TEST(test_reset_failed_is_kept),

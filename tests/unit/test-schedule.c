@@ -408,6 +408,10 @@ static void test_found_moment(void **state) {
         assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[0], JANUARY_2026 + 200 * USEC_PER_SEC, w.now), 0);
         live_until(w.now.realtime + USEC_PER_MINUTE, &seed);
         assert_int_equal(a->n_due, 0);
+        /* After this start it was not. */
+        (void)add_job(new_def(TRIGGER_STARTUP, "60", NULL));
+        assert_int_equal(schedule_set_job(w.schedule, w.jobs[1], w.now), 0);
+        assert_int_equal(schedule_note_occurred(w.schedule, w.jobs[1], w.now.realtime, w.now), RUN_TRIGGER_NONE);
 }
 
 /* An edit fires nothing and does not move the clock of what stayed as it was. */
@@ -579,6 +583,64 @@ static void test_anchor_in_the_hour_that_comes_twice(void **state) {
         job_def_unref(def);
 }
 
+/* The same by looking at every occurrence around that instant, whatever the clock shows. */
+static usec_t next_anchored_by_hand(const TimerDef *timer, int64_t span, usec_t after) {
+        DstOverlap overlap = timer->dst.overlap;
+        usec_t best = USEC_INFINITY;
+        ZonePeriod p, at_anchor;
+        int64_t anchor, local;
+
+        zone_at(timer->zone, (int64_t)(timer->anchor / USEC_PER_SEC), &at_anchor);
+        zone_at(timer->zone, (int64_t)(after / USEC_PER_SEC), &p);
+        anchor = (int64_t)(timer->anchor / USEC_PER_SEC) + at_anchor.offset;
+        local = (int64_t)(after / USEC_PER_SEC) + p.offset;
+        for (int64_t k = MAX((local - anchor - 7200) / span - 1, INT64_C(0));; k++) {
+                usec_t first, second;
+                ZoneLocal z;
+
+                zone_resolve(timer->zone, anchor + k * span, &z);
+                first = (usec_t)(z.kind == ZONE_LOCAL_GAP ? z.transition : z.first) * USEC_PER_SEC;
+                second = (usec_t)(z.kind == ZONE_LOCAL_GAP ? z.transition : z.second) * USEC_PER_SEC;
+                if (z.kind == ZONE_LOCAL_GAP && timer->dst.gap == DST_GAP_SKIP)
+                        continue;
+                if (first > after && overlap != DST_OVERLAP_SECOND)
+                        best = MIN(best, first);
+                if (second > after && overlap >= DST_OVERLAP_SECOND)
+                        best = MIN(best, second);
+                if (first > usec_add(after, 3 * USEC_PER_HOUR))
+                        return best;
+        }
+}
+
+static void test_anchor_around_changes_of_the_clock(void **state) {
+        static const int64_t spans[] = { 900, 2400, 3600, 5400, 7 * 3600, 86400, 3 * 86400 };
+        static const usec_t around[] = {
+                UINT64_C(1774746000) * USEC_PER_SEC, /* 2026-03-29 01:00 UTC: 02:00 in Oslo is 03:00 */
+                UINT64_C(1792890000) * USEC_PER_SEC, /* 2026-10-25 01:00 UTC: 03:00 is 02:00 */
+                UINT64_C(1781000000) * USEC_PER_SEC,
+        };
+        JobDef *def = new_def(TRIGGER_INTERVAL, "900", "Europe/Oslo");
+
+        def->timer.anchor = JANUARY_2026 + 30 * USEC_PER_MINUTE;
+        for (size_t i = 0; i < ELEMENTSOF(spans) * ELEMENTSOF(around); i++)
+                for (DstOverlap overlap = DST_OVERLAP_FIRST; overlap <= DST_OVERLAP_BOTH; overlap++)
+                        for (DstGap gap = DST_GAP_SKIP; gap < _DST_GAP_MAX; gap++) {
+                                int64_t span = spans[i % ELEMENTSOF(spans)];
+                                usec_t middle = around[i / ELEMENTSOF(spans)], next;
+
+                                def->triggers->span = (usec_t)span * USEC_PER_SEC;
+                                def->timer.dst = (DstPolicy){ .gap = gap, .overlap = overlap };
+                                for (usec_t at = middle - 27 * USEC_PER_HOUR; at < middle + 27 * USEC_PER_HOUR;
+                                     at += 10 * USEC_PER_MINUTE) {
+                                        assert_int_equal(plan_next(&def->timer, def->triggers, at, &next), 0);
+                                        if (next != next_anchored_by_hand(&def->timer, span, at))
+                                                fail_msg("every %" PRIi64 " s after %" PRIu64 ": %" PRIu64, span,
+                                                         at / USEC_PER_SEC, next / USEC_PER_SEC);
+                                }
+                        }
+        job_def_unref(def);
+}
+
 static void test_clock_set_back(void **state) {
         unsigned seed = 1;
         Account *a = one_calendar("hourly", CATCH_UP_ALL);
@@ -624,6 +686,56 @@ static void test_clock_that_catches_up(void **state) {
         live_until(JANUARY_2026 + 36 * USEC_PER_HOUR + USEC_PER_MINUTE, &seed);
         assert_int_equal(a->n_due, 35);
         assert_int_equal(a->n_catch_up + a->n_missed, 0);
+}
+
+/* It is put right at once, and all that lay between is known already. */
+static void test_clock_that_is_put_right(void **state) {
+        unsigned seed = 1;
+        Account *a = one_calendar("hourly", CATCH_UP_ALL);
+
+        start_daemon();
+        live_until(JANUARY_2026 + 31 * USEC_PER_HOUR + USEC_PER_MINUTE, &seed);
+        w.now.realtime -= 30 * USEC_PER_HOUR;
+        schedule_replan_job(w.schedule, w.jobs[0], w.now);
+        w.now.realtime += 30 * USEC_PER_HOUR;
+        schedule_replan_job(w.schedule, w.jobs[0], w.now);
+        a->n_due = 0;
+        live_until(JANUARY_2026 + 32 * USEC_PER_HOUR + USEC_PER_MINUTE, &seed);
+        assert_int_equal(a->n_due, 1);
+        assert_int_equal(a->n_catch_up + a->n_missed, 0);
+}
+
+/* What falls into one window of AccuracySec= is one occurrence, the last; what comes after the window is another. */
+static void test_occurrences_of_one_window(void **state) {
+        Account *a = one_calendar("*:*:0/10", CATCH_UP_NONE);
+
+        w.jobs[0]->def->timer.accuracy = 30 * USEC_PER_SEC;
+        start_daemon();
+        pass(40 * USEC_PER_SEC);
+        assert_int_equal(schedule_elapse(w.schedule, w.now, 64), 1);
+        assert_int_equal(a->n_due, 1);
+        assert_int_equal(a->n_missed, 0);
+        assert_true(a->last == JANUARY_2026 + 40 * USEC_PER_SEC);
+        pass(50 * USEC_PER_SEC);
+        assert_int_equal(schedule_elapse(w.schedule, w.now, 64), 1);
+        assert_int_equal(a->n_due, 2);
+        assert_int_equal(a->n_missed, 4);
+        assert_true(a->last == JANUARY_2026 + 90 * USEC_PER_SEC);
+}
+
+/* It was the only one, and is caught up with all the same. */
+static void test_the_last_one_is_late(void **state) {
+        unsigned seed = 1;
+        Account *a = one_calendar("2026-01-01 12:00", CATCH_UP_ALL);
+
+        start_daemon();
+        stop_daemon();
+        pass(USEC_PER_DAY);
+        start_daemon();
+        live_until(w.now.realtime + USEC_PER_HOUR, &seed);
+        assert_int_equal(a->n_catch_up, 1);
+        assert_int_equal(a->n_due + a->n_missed, 0);
+        assert_true(w.jobs[0]->next == USEC_INFINITY);
 }
 
 static void test_pause(void **state) {
@@ -720,6 +832,22 @@ static void test_except(void **state) {
         assert_int_equal(w.accounts[0].n_due, 10);
 }
 
+/* However many there are in a day that is left out, the next one is found, at the first instant after that. */
+static void test_except_of_many(void **state) {
+        static const usec_t saturday = JANUARY_2026 + 2 * USEC_PER_DAY;
+        JobDef *def = new_def(TRIGGER_CALENDAR, "*:*:*", NULL);
+        usec_t next;
+
+        def->timer.except = calloc(1, sizeof(Calendar *));
+        def->timer.n_except = 1;
+        assert_int_equal(calendar_parse("Sat,Sun", NULL, NULL, JANUARY_2026, &def->timer.except[0], NULL), 0);
+        assert_int_equal(plan_next(&def->timer, def->triggers, saturday - 2 * USEC_PER_SEC, &next), 0);
+        assert_true(next == saturday - USEC_PER_SEC);
+        assert_int_equal(plan_next(&def->timer, def->triggers, next, &next), 0);
+        assert_true(next == saturday + 2 * USEC_PER_DAY);
+        job_def_unref(def);
+}
+
 static void test_random_delay(void **state) {
         JobDef *def = new_def(TRIGGER_CALENDAR, "daily", NULL);
         usec_t a, b, least = USEC_INFINITY, most = 0;
@@ -803,6 +931,14 @@ static void test_preview(void **state) {
         assert_int_equal(schedule_preview(w.schedule, w.jobs[1], w.now, list, 4), 4);
         for (size_t i = 0; i < 4; i++)
                 assert_true(list[i] == JANUARY_2026 + (i + 1) * 600 * USEC_PER_SEC);
+        /* A moment comes once. */
+        (void)add_job(new_def(TRIGGER_STARTUP, "10", NULL));
+        assert_int_equal(schedule_set_job(w.schedule, w.jobs[2], w.now), 0);
+        assert_int_equal(schedule_preview(w.schedule, w.jobs[2], w.now, list, 4), 1);
+        assert_true(list[0] == JANUARY_2026 + 10 * USEC_PER_SEC);
+        pass(11 * USEC_PER_SEC);
+        (void)schedule_elapse(w.schedule, w.now, 64);
+        assert_int_equal(schedule_preview(w.schedule, w.jobs[2], w.now, list, 4), 0);
 }
 
 /* Longer than anything that a sum of two still fits into. */
@@ -995,15 +1131,20 @@ int main(void) {
                 TEST(test_interval_that_was_kept_waiting),
                 TEST(test_anchor),
                 TEST(test_anchor_in_the_hour_that_comes_twice),
+                TEST(test_anchor_around_changes_of_the_clock),
                 TEST(test_clock_set_back),
                 TEST(test_clock_that_catches_up),
+                TEST(test_clock_that_is_put_right),
                 TEST(test_pause),
+                TEST(test_occurrences_of_one_window),
                 TEST(test_moments),
                 TEST(test_except),
+                TEST(test_except_of_many),
                 TEST(test_random_delay),
                 TEST(test_random_delay_of_an_interval),
                 TEST(test_many_behind_a_delay),
                 TEST(test_look_back),
+                TEST(test_the_last_one_is_late),
                 TEST(test_preview),
                 TEST(test_spans_without_end),
                 TEST(test_without_memory),

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What is said here may be right tomorrow, or for the user who runs the job: so it is a warning of vaktctl check, and
+ * the daemon neither asks nor refuses. What cannot be seen (no permission, another root directory) is not said. This
+ * asks the name service and may block. */
+
+#include "config/job-advice.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+
+#include "config/job-entry.h"
+#include "config/job-scan.h"
+#include "util/file.h"
+#include "util/strv.h"
+
+/* Whether DIRECTORY/NAMEsuffix exists, or can exist as far as can be seen, in one of the directories. */
+static bool is_in(const char *const *dirs, const char *name, int n, const char *suffix) {
+        struct stat st;
+
+        for (; *dirs; dirs++) {
+                _cleanup_free_ char *path = NULL;
+
+                if (string_format(&path, "%s/%.*s%s", *dirs, n, name, suffix) < 0 || stat(path, &st) >= 0 ||
+                    (errno != ENOENT && errno != ENOTDIR))
+                        return true;
+        }
+        return false;
+}
+
+static bool job_exists(char *const *dirs, const char *name, size_t n) {
+        size_t n_template = job_name_template_length(name);
+        const char *const *d = (const char *const *)dirs;
+
+        return is_in(d, name, (int)n, JOB_SUFFIX) ||
+               (n_template > 0 && n_template < n && is_in(d, name, (int)n_template, JOB_SUFFIX));
+}
+
+/* --- what the job names --- */
+
+static int advise_program(const JobDef *d, const char *program, Diagnostics *warnings) {
+        static const char *const path[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", NULL };
+        struct stat st;
+
+        if (*program != '/') {
+                if (job_def_setting(d, "ExecSearchPath") || job_def_setting(d, "Environment") ||
+                    is_in(path, program, (int)strlen(program), ""))
+                        return 0;
+                return diagnostics_add(warnings, d->fragment, 0,
+                                       "Exec=%s: There is no such program in PATH. Write its absolute path.", program);
+        }
+        if (stat(program, &st) < 0)
+                return errno != ENOENT && errno != ENOTDIR
+                               ? 0
+                               : diagnostics_add(warnings, d->fragment, 0, "Exec=%s: There is no such program.",
+                                                 program);
+        if (S_ISREG(st.st_mode) && (st.st_mode & 0111) != 0)
+                return 0;
+        return diagnostics_add(warnings, d->fragment, 0, "Exec=%s: The file is not executable.", program);
+}
+
+static int advise_programs(const JobDef *d, Diagnostics *warnings) {
+        int r = 0;
+
+        if (d->rotate || d->clean || job_def_setting(d, "RootDirectory") || job_def_setting(d, "RootImage"))
+                return 0;
+        for (size_t i = 0; r >= 0 && i < d->n_commands; i++)
+                r = advise_program(d, d->commands[i].path, warnings);
+        return r;
+}
+
+static bool user_exists(const char *name) {
+        errno = 0;
+        return getpwnam(name) || (errno != 0 && errno != ENOENT);
+}
+
+static bool group_exists(const char *name) {
+        errno = 0;
+        return getgrnam(name) || (errno != 0 && errno != ENOENT);
+}
+
+static int advise_settings(const JobDef *d, Diagnostics *warnings) {
+        static const struct {
+                const char *name;
+                bool (*exists)(const char *name);
+        } accounts[] = { { "User", user_exists }, { "Group", group_exists } };
+        const UnitValue *dynamic = job_def_setting(d, "DynamicUser");
+        struct stat st;
+        int r = 0;
+
+        for (const UnitProperty *p = d->properties; r >= 0 && p < d->properties + d->n_properties; p++) {
+                for (size_t i = 0; r >= 0 && i < ELEMENTSOF(accounts); i++)
+                        if (streq(p->name, accounts[i].name) && !(dynamic && dynamic->number) && p->n_values > 0 &&
+                            strspn(p->values[0].text, "0123456789") != strlen(p->values[0].text) &&
+                            !accounts[i].exists(p->values[0].text))
+                                r = diagnostics_add(warnings, p->path, p->line, "%s=%s does not exist.", p->name,
+                                                    p->values[0].text);
+                if (!streq(p->name, "EnvironmentFiles"))
+                        continue;
+                for (size_t i = 1; r >= 0 && i + 1 < p->n_values; i += 2) /* path, is optional */
+                        if (p->values[i + 1].number == 0 && !strpbrk(p->values[i].text, "*?[") &&
+                            stat(p->values[i].text, &st) < 0 && errno == ENOENT)
+                                r = diagnostics_add(warnings, p->path, p->line,
+                                                    "EnvironmentFile=%s does not exist, so no run can start. Write "
+                                                    "EnvironmentFile=-%s if it is optional.",
+                                                    p->values[i].text, p->values[i].text);
+        }
+        return r;
+}
+
+static int advise_unit(const JobDef *d, Diagnostics *warnings) {
+        static const char *const dirs[] = {
+                "/etc/systemd/system",           "/run/systemd/system",
+                "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+                "/lib/systemd/system",           "/run/systemd/generator",
+                "/run/systemd/generator.early",  "/run/systemd/transient",
+                "/run/systemd/generator.late",   "/etc/systemd/user",
+                "/usr/lib/systemd/user",         NULL,
+        };
+        const char *suffix = d->unit ? strrchr(d->unit, '.') : NULL, *at = suffix ? strchr(d->unit, '@') : NULL;
+
+        /* Others, such as mounts and slices, need no file. */
+        if (!suffix || !(streq(suffix, ".service") || streq(suffix, ".timer") || streq(suffix, ".target")) ||
+            is_in(dirs, d->unit, (int)strlen(d->unit), "") ||
+            (at && is_in(dirs, d->unit, (int)(at + 1 - d->unit), suffix)))
+                return 0;
+        return diagnostics_add(warnings, d->fragment, 0, "Unit=%s: There is no file of such a unit.", d->unit);
+}
+
+static int advise_chains(const JobDef *d, char *const *dirs, Diagnostics *warnings) {
+        const struct {
+                const char *key;
+                char **jobs;
+        } chains[] = {
+                { "OnSuccess", d->on_success },
+                { "OnFailure", d->on_failure },
+                { "OnAlarm", d->on_alarm },
+                { "OnClear", d->monitor.on_clear },
+        };
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(chains); i++)
+                for (char **job = chains[i].jobs; r >= 0 && job && *job; job++) {
+                        size_t n = strlen(*job), n_suffix = strlen(JOB_SUFFIX);
+
+                        if (job_exists(dirs, *job, n))
+                                continue;
+                        if (n > n_suffix && streq(*job + n - n_suffix, JOB_SUFFIX))
+                                r = diagnostics_add(warnings, d->fragment, 0,
+                                                    "%s=%s: There is no such job. Write the name without %s.",
+                                                    chains[i].key, *job, JOB_SUFFIX);
+                        else
+                                r = diagnostics_add(warnings, d->fragment, 0, "%s=%s: There is no such job.",
+                                                    chains[i].key, *job);
+                }
+        return r;
+}
+
+/* --- what has no effect --- */
+
+static bool queues(const JobDef *d) {
+        return d->overlap == OVERLAP_QUEUE;
+}
+
+static bool is_parallel(const JobDef *d) {
+        return d->overlap == OVERLAP_PARALLEL;
+}
+
+static bool retries(const JobDef *d) {
+        return d->retry.max > 0;
+}
+
+static bool waits(const JobDef *d) {
+        return d->wait_for;
+}
+
+static bool catches_up(const JobDef *d) {
+        return d->timer.catch_up != CATCH_UP_NONE;
+}
+
+static bool catches_up_with_all(const JobDef *d) {
+        return d->timer.catch_up == CATCH_UP_ALL;
+}
+
+static bool is_delayed(const JobDef *d) {
+        return d->timer.random_delay > 0;
+}
+
+static bool has_timer(const JobDef *d) {
+        return d->n_triggers > 0;
+}
+
+#define ROW(key, field, has_effect, needs) \
+        { key, offsetof(JobDef, field), sizeof(((JobDef *)NULL)->field), has_effect, needs }
+
+static int advise_effect(const JobDef *d, Diagnostics *warnings) {
+        static const struct {
+                const char *key;
+                size_t offset, size;
+                bool (*has_effect)(const JobDef *d);
+                const char *needs;
+        } rows[] = {
+                ROW("QueueMax", queue_max, queues, "Overlap=queue"),
+                ROW("MaxParallel", max_parallel, is_parallel, "Overlap=parallel"),
+                ROW("RetryDelaySec", retry.delay, retries, "Retry="),
+                ROW("RetryFactor", retry.factor, retries, "Retry="),
+                ROW("RetryMaxDelaySec", retry.max_delay, retries, "Retry="),
+                ROW("WaitMaxSec", wait_max, waits, "WaitFor="),
+                ROW("CatchUp", timer.catch_up, has_timer, "a trigger of section [Timer]"),
+                ROW("CatchUpMax", timer.catch_up_max, catches_up_with_all, "CatchUp=all"),
+                ROW("CatchUpWithinSec", timer.catch_up_within, catches_up, "CatchUp="),
+                ROW("RandomizedDelaySec", timer.random_delay, has_timer, "a trigger of section [Timer]"),
+                ROW("FixedRandomDelay", timer.fixed_random_delay, is_delayed, "RandomizedDelaySec="),
+                ROW("WakeSystem", timer.wake_system, has_timer, "a trigger of section [Timer]"),
+        };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(rows); i++)
+                if (!rows[i].has_effect(d) && memcmp((const char *)d + rows[i].offset,
+                                                     (const char *)&job_def_defaults + rows[i].offset, rows[i].size))
+                        r = diagnostics_add(warnings, d->fragment, 0, "%s= has no effect without %s.", rows[i].key,
+                                            rows[i].needs);
+        return r;
+}
+
+static int advise_times(const JobDef *d, usec_t now, Diagnostics *warnings) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < d->n_triggers; i++) {
+                const TriggerDef *t = &d->triggers[i];
+                usec_t unused;
+
+                if (t->calendar)
+                        r = calendar_next(t->calendar, &d->timer.dst, now, &unused);
+                else if (t->cron && !cron_is_reboot(t->cron))
+                        r = cron_next(t->cron, &d->timer.dst, now, &unused);
+                if (r == -ENOENT)
+                        r = diagnostics_add(warnings, d->fragment, 0, "%s=%s never elapses again.",
+                                            trigger_type_to_string(t->type), t->expression);
+        }
+        return r;
+}
+
+int job_advise(const JobDef *d, char *const *dirs, usec_t now, Diagnostics *warnings) {
+        int r = advise_programs(d, warnings);
+
+        if (r >= 0)
+                r = advise_unit(d, warnings);
+        if (r >= 0)
+                r = advise_settings(d, warnings);
+        if (r >= 0)
+                r = advise_chains(d, dirs, warnings);
+        if (r >= 0)
+                r = advise_times(d, now, warnings);
+        return r < 0 ? r : advise_effect(d, warnings);
+}
+
+/* --- directories --- */
+
+static bool ends_in(const char *name, const char *suffix) {
+        size_t n = strlen(name), n_suffix = strlen(suffix);
+
+        return n >= n_suffix && streq(name + n - n_suffix, suffix);
+}
+
+static int advise_entry(const char *path, const char *name, char *const *dirs, Diagnostics *warnings) {
+        _cleanup_free_ char *full = NULL;
+        const char *message;
+        struct stat st;
+
+        if (*name == '.' || ends_in(name, JOB_SUFFIX) || ends_in(name, "~") || startswith(name, "README"))
+                return 0;
+        if (string_format(&full, "%s/%s", path, name) < 0)
+                return -ENOMEM;
+        if (ends_in(name, JOB_DROPINS_SUFFIX)) {
+                if (job_exists(dirs, name, strlen(name) - strlen(JOB_DROPINS_SUFFIX)))
+                        return 0;
+                message = "The drop-ins are not read, because there is no such job.";
+        } else if (stat(full, &st) >= 0 && S_ISDIR(st.st_mode))
+                message = "The directory is not read. Move its job files to the one above.";
+        else
+                message = "The file is not read, because its name does not end in " JOB_SUFFIX ".";
+        return diagnostics_add(warnings, full, 0, "%s", message);
+}
+
+int job_advise_directory(const char *path, char *const *dirs, Diagnostics *warnings) {
+        _cleanup_(closedirp) DIR *dir = opendir(path);
+        struct dirent *e;
+        int r = 0;
+
+        while (r >= 0 && dir && (e = readdir(dir)))
+                r = advise_entry(path, e->d_name, dirs, warnings);
+        return r;
+}

@@ -1,0 +1,15 @@
+#pragma once
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What is valid and will probably not work: a program that does not exist, a date that is over. */
+
+#include "config/diagnostics.h"
+#include "job/job-def.h"
+
+/* Looks at one job. dirs: where the jobs that it requests may be; NULL-terminated. What was found is appended to
+ * warnings. 0 or -ENOMEM. */
+int job_advise(const JobDef *d, char *const *dirs, usec_t now, Diagnostics *warnings);
+
+/* Looks for what a directory of jobs contains that is passed over: files with other names, directories, drop-ins of
+ * jobs that are in none of dirs. 0 or -ENOMEM. */
+int job_advise_directory(const char *path, char *const *dirs, Diagnostics *warnings);
