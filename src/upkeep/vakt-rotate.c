@@ -100,7 +100,10 @@ static void put_summary(FILE *f, const Options *o, const RotationResult *t) {
                 is_first = false;
         }
         if (is_first)
-                (void)fputs("Nothing was due", f);
+                (void)fputs(t->n_failed > 0  ? "Nothing was rotated"
+                            : t->n_logs == 0 ? "There is no log"
+                                             : "Nothing was due",
+                            f);
         if (t->bytes_freed > 0 && !o->plan)
                 fprintf(f, ", %s freed", size_format(size, (uint64_t)t->bytes_freed));
         if (t->n_failed > 0)
