@@ -368,15 +368,13 @@ static void compress_copies(Run *run, Folder *f) {
 }
 
 /* The copy that a run would make, and remove at once; unless it fits when it is compressed, which no plan can tell. */
-static void plan_removal_of_log(Run *run, const Log *l, const char *reason) {
-        CopyName parts = { .number = run->def->suffix == ROTATE_SUFFIX_NUMBER, .compressed = "" };
-        char name[NAME_MAX + 1];
+static void plan_loss(Run *run, const Log *l, const char *reason) {
+        _cleanup_free_ char *text = NULL;
 
         if (run->def->keep > 0 && run->def->compress != ROTATE_COMPRESS_NONE && run->def->compress_delay == 0)
                 return;
-        copy_name_set_date(run->def, run->realtime, &parts);
-        if (copy_name_format(run->def, l->name, &parts, name) >= 0)
-                report_file(run, DEED_REMOVE, l->folder->old, name, reason);
+        (void)string_format(&text, "its new copy, too: %s", reason);
+        report_log(run, DEED_REMOVE, l, text);
 }
 
 static int remove_surplus(Run *run, Folder *f, Log *l) {
@@ -386,7 +384,7 @@ static int remove_surplus(Run *run, Folder *f, Log *l) {
                 int r = copies_have_surplus(run->def, l, run->is_plan && l->is_due, run->realtime, &reason);
 
                 if (r > 0 && l->n_copies == 0)
-                        plan_removal_of_log(run, l, reason);
+                        plan_loss(run, l, reason);
                 if (r <= 0 || l->n_copies == 0)
                         return MIN(r, 0);
                 c = &l->copies[l->n_copies - 1];
