@@ -27,20 +27,25 @@
 #define LEVEL_MAX   19 /* of zstd, as long as it takes no more memory than usual */
 #define GZIP_MAX    9
 #define SHOWN_MAX   64
+#define MARK_MIN    100 /* what is less is meant in percent */
 
 #define STATE_DIRECTORIES "/var/lib/" /* of the services of the system */
 
 /* --- parsers --- */
 
-/* What nobody wants to be cleaned as a whole. */
-static bool is_system_directory(const char *path) {
+/* What nobody wants to be cleaned as a whole; when a directory is what its entries are, neither are all of these. */
+static bool is_system_directory(const char *path, bool is_directory) {
         static const char *const names[] = {
-                "/",     "/bin",  "/boot", "/dev",  "/etc", "/home", "/lib", "/lib32",   "/lib64",
-                "/proc", "/root", "/run",  "/sbin", "/sys", "/usr",  "/var", "/var/lib", "/var/log",
+                "/",        "/bin",      "/boot",      "/dev",       "/etc",  "/home",    "/lib",     "/lib32",
+                "/lib64",   "/proc",     "/root",      "/run",       "/sbin", "/sys",     "/usr",     "/usr/bin",
+                "/usr/lib", "/usr/sbin", "/usr/share", "/usr/local", "/var",  "/var/lib", "/var/log", "/var/spool",
         };
+        size_t n = strlen(path);
 
+        while (is_directory && n > 2 && memcmp(path + n - 2, "/*", 2) == 0)
+                n -= 2;
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (streq(path, names[i]))
+                if (strlen(names[i]) == n && memcmp(path, names[i], n) == 0)
                         return true;
         return glob_is_pattern(path) && !strchr(path + 1, '/');
 }
@@ -73,7 +78,9 @@ static int parse_path(const KeyLine *k, void *field) {
                         return key_problem_value(k, "is given twice. Remove one of the lines.");
         if (r > 0 && has_double_star(path))
                 r = key_problem_value(k, "has \"**\" as a component. Write a line for each depth, with \"*\".");
-        else if (r > 0 && is_system_directory(path))
+        else if (r > 0 && strstr(path, " /"))
+                r = key_problem_value(k, "has a blank before a slash. Write a line of Path= for each path.");
+        else if (r > 0 && is_system_directory(path, streq(k->row->section, "Clean")))
                 r = key_problem_value(k, "is too much of the system. Write a directory further down.");
         return r < 0 ? r : strv_consume(list, TAKE_PTR(path));
 }
@@ -91,6 +98,15 @@ static int parse_size(const KeyLine *k, void *field) {
                 return key_problem_value(k, "is too small. Write 1 or more bytes.");
         *(uint64_t *)field = size;
         return 0;
+}
+
+/* A number alone would be seconds, and means days to who comes from logrotate. */
+static int parse_age(const KeyLine *k, void *field) {
+        size_t n = strspn(k->value, "0123456789");
+
+        if (n > strspn(k->value, "0") && k->value[n] == '\0')
+                return key_problem_value(k, "has no unit. Write, for example, 30d for days, or 30s for seconds.");
+        return key_parse_span(k, field);
 }
 
 /* Of files. */
@@ -115,7 +131,7 @@ static int parse_mark(const KeyLine *k, void *field) {
         else
                 r = size_parse(k->value, 1024, &mark.bytes);
         if (r < 0 || mark.bytes == SIZE_ENDLESS || mark.permyriad >= 100 * PERCENT_ONE ||
-            (mark.bytes == 0 && mark.permyriad == 0))
+            (mark.permyriad == 0 && mark.bytes < MARK_MIN))
                 return key_problem_value(
                         k, "is not what can be free. Write a percentage above 0%% and below 100%%, or %s.",
                         inodes ? "a number of inodes" : "a size such as 5G");
@@ -349,7 +365,7 @@ const KeyRow rotate_rows[] = {
         { "Rotate", "Exclude", path_parse_pattern, FIELD(exclude), .repeatable = true },
         { "Rotate", "MaxSize", parse_size, VALUE(max_size), &one_byte },
         { "Rotate", "MinSize", parse_size, VALUE(min_size) },
-        { "Rotate", "MaxAge", key_parse_span, VALUE(max_age), &age_span },
+        { "Rotate", "MaxAge", parse_age, VALUE(max_age), &age_span },
         { "Rotate", "Keep", key_parse_count, VALUE(keep), &keep_range },
         { "Rotate", "KeepSec", key_parse_span, VALUE(keep_usec), &age_span },
         { "Rotate", "KeepSize", parse_size, VALUE(keep_size) },
@@ -381,7 +397,7 @@ const size_t n_rotate_rows = ELEMENTSOF(rotate_rows);
 const KeyRow clean_rows[] = {
         { "Clean", "Path", parse_path, FIELD(paths), .repeatable = true },
         { "Clean", "Exclude", path_parse_pattern, FIELD(exclude), .repeatable = true },
-        { "Clean", "MaxAge", key_parse_span, VALUE(max_age), &any_span },
+        { "Clean", "MaxAge", parse_age, VALUE(max_age), &any_span },
         { "Clean", "AgeBy", parse_age_by, VALUE(age_by) },
         { "Clean", "MaxSize", parse_size, VALUE(max_size) },
         { "Clean", "MaxCount", parse_number, VALUE(max_count) },

@@ -279,7 +279,8 @@ static bool put_section(Tmpfiles *t, const TmpfilesLine *l, FILE *f, const char 
                 import_note(&t->out, l->file, l->line, "%s is no age of files.", age);
                 return false;
         }
-        fprintf(f, "MaxAge=%s\nEmptyDirectories=yes\n", span);
+        fprintf(f, "MaxAge=%s%s\nEmptyDirectories=yes\n", span,
+                usec > 0 && is_digit(span[strlen(span) - 1]) ? "s" : ""); /* which a job file wants to be said */
         for (TmpfilesLine *k = t->lines; k < t->lines + t->n_lines; k++) {
                 const char *rest = below(l->path, k->path);
                 bool is_known = false;

@@ -760,9 +760,10 @@ static const char *tell_line(char buf[static TEXT_MAX], const Line *line) {
         else if (path_chain_is_blind(line->chain))
                 (void)snprintf(buf, TEXT_MAX,
                                "Not all directories can be watched: new logs are looked for each minute.");
-        else if (!largest)
+        else if (!largest) {
+                (void)snprintf(buf, TEXT_MAX, "there is no log yet.");
                 return "waiting";
-        else {
+        } else {
                 (void)snprintf(buf, TEXT_MAX, "%zu log%s; the largest has %s.", line->n_items, PLURAL(line->n_items),
                                tell_size(size, largest));
                 return "active";

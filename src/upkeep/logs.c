@@ -252,6 +252,32 @@ static int scan_place(Logs *l, Folder *f, Workplace *place, bool is_old) {
         return r;
 }
 
+/* Who names a log, or its directory instead of it, asks why nothing happens. */
+static int report_misnamed(Logs *l, Folder *f) {
+        _cleanup_(identity_restore) IdentityScope scope = {};
+        int r = workplace_enter(f->place, &scope);
+
+        for (char **path = l->def->paths; r >= 0 && *path; path++) {
+                const char *name = strrchr(*path, '/') + 1;
+                size_t n = (size_t)(name - 1 - *path);
+                struct stat st;
+
+                if (glob_is_pattern(*path) || strlen(f->place->path) != n || memcmp(*path, f->place->path, n) != 0)
+                        continue;
+                if (fstatat(f->place->directory.fd, name, &st, AT_SYMLINK_NOFOLLOW) >= 0) {
+                        if (S_ISDIR(st.st_mode))
+                                l->refused(l->userdata, *path, -EISDIR,
+                                           "It is a directory. Write a pattern for the logs in it, such as *.log");
+                } else if (errno == ENOENT) {
+                        size_t i = BISECT(f->n_logs, k, strcmp(f->logs[k].name, name) < 0);
+
+                        if (i == f->n_logs || !streq(f->logs[i].name, name)) /* else it has copies, and is judged */
+                                l->refused(l->userdata, *path, -ENOENT, "it does not exist");
+                }
+        }
+        return r;
+}
+
 int folder_scan(Logs *l, Folder *f) {
         int r;
 
@@ -259,6 +285,8 @@ int folder_scan(Logs *l, Folder *f) {
         r = scan_place(l, f, f->old, /* is_old= */ true);
         if (r >= 0 && f->old != f->place)
                 r = scan_place(l, f, f->place, /* is_old= */ false);
+        if (r >= 0)
+                r = report_misnamed(l, f);
         if (r == -ENOMEM || r >= 0)
                 return r;
         if (r == -E2BIG)

@@ -175,13 +175,14 @@ int copies_have_surplus(const RotateDef *def, const Log *l, bool rotates, usec_t
         char size[SIZE_TEXT_MAX], span[SPAN_TEXT_MAX];
         int r = 0;
 
-        if (l->n_copies == 0)
+        if (n == 0)
                 return 0;
         for (size_t k = 0; k < l->n_copies; k++)
                 bytes += (uint64_t)l->copies[k].st.st_size;
         if (def->keep != UINT_MAX && n > def->keep)
                 r = say(ret_reason, 1, "there are more than Keep=%u", def->keep);
-        else if (usec_sub(realtime, timespec_load(&l->copies[l->n_copies - 1].st.st_mtim)) > def->keep_usec)
+        else if (l->n_copies > 0 &&
+                 usec_sub(realtime, timespec_load(&l->copies[l->n_copies - 1].st.st_mtim)) > def->keep_usec)
                 r = say(ret_reason, 1, "it is older than KeepSec=%s", span_format(span, def->keep_usec, USEC_PER_SEC));
         else if (bytes > def->keep_size)
                 r = say(ret_reason, 1, "all copies have more than KeepSize=%s", size_format(size, def->keep_size));

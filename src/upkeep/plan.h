@@ -16,7 +16,8 @@ typedef enum Verdict {
  * people; the caller frees it. -ENOMEM. */
 int logfile_judge(const RotateDef *def, const Log *l, usec_t realtime, char **ret_reason);
 
-/* Has the oldest copy to go? 1, and why; 0; -ENOMEM. rotates: one more is about to be made. */
+/* Has the oldest copy to go? 1, and why; 0; -ENOMEM. rotates: one more is about to be made; if there is no other, it
+ * is this one that has to go. */
 int copies_have_surplus(const RotateDef *def, const Log *l, bool rotates, usec_t realtime, char **ret_reason);
 
 /* Is the copy at an index to be compressed? */

@@ -301,7 +301,7 @@ static void forget_note(Run *run, Log *l) {
 static int tell(Run *run) {
         _cleanup_(strv_freep) char **logs = NULL;
         _cleanup_free_ char *reason = NULL;
-        bool has_unit = run->def->reload_unit || run->def->signal > 0;
+        const char *whom = run->def->reload_unit ?: run->def->signal_unit;
         int r = 0;
 
         for (size_t i = 0; i < run->logs.n_folders; i++)
@@ -313,13 +313,14 @@ static int tell(Run *run) {
                 }
         if (!logs)
                 return 0;
-        if (has_unit)
+        if (whom)
                 r = run->host->tell_writer(run->host->userdata, run->def, &reason);
-        if (r >= 0 && !run->def->script_each)
+        if (r >= 0 && !run->def->script_each) {
+                whom = "PostRotate=";
                 r = run_script(run, run->def->post_rotate, logs, &reason);
+        }
         if (r < 0) {
-                report(run, DEED_FAIL, has_unit ? run->def->reload_unit ?: run->def->signal_unit : "PostRotate=",
-                       reason ?: strerror(-r));
+                report(run, DEED_FAIL, whom, reason ?: strerror(-r));
                 return r == -ENOMEM ? r : 0;
         }
         for (size_t i = 0; i < run->logs.n_folders; i++)
@@ -368,14 +369,26 @@ static void compress_copies(Run *run, Folder *f) {
                 shrinker_finish(run->shrinker);
 }
 
+/* The copy that a run would make, and remove at once; unless it fits when it is compressed, which no plan can tell. */
+static void plan_loss(Run *run, const Log *l, const char *reason) {
+        _cleanup_free_ char *text = NULL;
+
+        if (run->def->keep > 0 && run->def->compress != ROTATE_COMPRESS_NONE && run->def->compress_delay == 0)
+                return;
+        (void)string_format(&text, "its new copy, too: %s", reason);
+        report_log(run, DEED_REMOVE, l, text);
+}
+
 static int remove_surplus(Run *run, Folder *f, Log *l) {
         for (;;) {
                 _cleanup_free_ char *reason = NULL;
                 const Copy *c;
                 int r = copies_have_surplus(run->def, l, run->is_plan && l->is_due, run->realtime, &reason);
 
-                if (r <= 0)
-                        return r;
+                if (r > 0 && l->n_copies == 0)
+                        plan_loss(run, l, reason);
+                if (r <= 0 || l->n_copies == 0)
+                        return MIN(r, 0);
                 c = &l->copies[l->n_copies - 1];
                 if (!run->is_plan && unlinkat(f->old->directory.fd, c->name, 0) < 0 && errno != ENOENT) {
                         report_file(run, DEED_FAIL, f->old, c->name, strerror(errno));
@@ -451,6 +464,7 @@ int rotation_run(const RotateDef *def, const RotationHost *host, usec_t realtime
         run.logs.userdata = &run;
         r = run_all(&run);
         shrinker_free(run.shrinker);
+        run.result.n_logs = run.logs.n_logs;
         logs_done(&run.logs);
         *ret = run.result;
         return r;

@@ -37,6 +37,7 @@ typedef struct RotationHost {
 typedef struct RotationResult {
         unsigned n_rotated, n_compressed, n_removed, n_finished;
         unsigned n_failed; /* and refused */
+        size_t n_logs;     /* that were found */
         int64_t bytes_freed;
 } RotationResult;
 

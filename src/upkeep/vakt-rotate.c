@@ -100,7 +100,10 @@ static void put_summary(FILE *f, const Options *o, const RotationResult *t) {
                 is_first = false;
         }
         if (is_first)
-                (void)fputs("Nothing was due", f);
+                (void)fputs(t->n_failed > 0  ? "Nothing was rotated"
+                            : t->n_logs == 0 ? "There is no log"
+                                             : "Nothing was due",
+                            f);
         if (t->bytes_freed > 0 && !o->plan)
                 fprintf(f, ", %s freed", size_format(size, (uint64_t)t->bytes_freed));
         if (t->n_failed > 0)
@@ -143,7 +146,7 @@ static const char *on_taken(void *userdata, const char *path) {
         return p->taken ? logrotate_paths_find(p->taken, path) : NULL;
 }
 
-/* -EBADF: there is none to remember anything in. */
+/* -EBADF: there is none to remember anything in. A plan makes none: the job may have another user than who asks. */
 static int open_state(const Options *o) {
         _cleanup_free_ char *own = NULL, *path = NULL;
         int fd;
@@ -151,7 +154,7 @@ static int open_state(const Options *o) {
         if (!o->state_directory &&
             (places_state_dir(geteuid() != 0, &own) < 0 || string_format(&path, "%s/rotate", own) < 0))
                 return -EBADF;
-        if (make_directories(o->state_directory ?: path, 0700) < 0)
+        if (!o->plan && make_directories(o->state_directory ?: path, 0700) < 0)
                 return -EBADF;
         fd = open(o->state_directory ?: path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         return fd < 0 ? -EBADF : fd;
@@ -171,8 +174,9 @@ static int run(const Options *o, const RotateDef *def, RotationResult *ret) {
         };
         int r = 0;
 
-        if (state_fd < 0 && o->state_directory)
-                fprintf(stderr, "vakt-rotate: %s cannot be used, so nothing is remembered: %s\n", o->state_directory,
+        if (state_fd < 0 && o->state_directory && !(o->plan && errno == ENOENT))
+                fprintf(stderr, "vakt-rotate: %s cannot be used, so %s: %s\n", o->state_directory,
+                        o->plan ? "the last rotations are guessed from the files" : "nothing is remembered",
                         strerror(errno));
         if (!def->take_over)
                 r = logrotate_paths_read(&taken, LOGROTATE_CONF);

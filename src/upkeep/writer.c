@@ -23,7 +23,8 @@ typedef struct Talk {
         sd_bus_slot *call;
         const RotateDef *def;
         bool is_reload, is_over;
-        uint32_t job; /* of the reload; 0 until the manager has answered */
+        bool is_search; /* is there a file of the unit that could not be signalled? */
+        uint32_t job;   /* of the reload; 0 until the manager has answered */
         int error;
         char **reterr;
 } Talk;
@@ -37,11 +38,11 @@ static void end(Talk *t, int error, const char *unit, const char *reason) {
 }
 
 static void next_call(Talk *t);
+static void search_unit(Talk *t);
 
-/* What the errors say about a unit that is not running. One that was never started is not loaded. */
-static bool is_not_running(const Talk *t, const sd_bus_error *e) {
-        return (!t->is_reload && sd_bus_error_has_name(e, "org.freedesktop.systemd1.NoSuchUnit")) ||
-               sd_bus_error_has_name(e, "org.freedesktop.systemd1.NoSuchProcess") ||
+/* What the errors say about a unit that is not running. */
+static bool is_not_running(const sd_bus_error *e) {
+        return sd_bus_error_has_name(e, "org.freedesktop.systemd1.NoSuchProcess") ||
                sd_bus_error_has_name(e, "org.freedesktop.systemd1.UnitInactive");
 }
 
@@ -54,10 +55,13 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         if (sd_bus_message_is_method_error(m, NULL)) {
                 const sd_bus_error *e = sd_bus_message_get_error(m);
 
-                if (is_not_running(t, e))
+                if (is_not_running(e))
                         next_call(t);
+                else if (!t->is_reload && !t->is_search &&
+                         sd_bus_error_has_name(e, "org.freedesktop.systemd1.NoSuchUnit"))
+                        search_unit(t); /* it is not loaded: it was never started, or there is none */
                 else
-                        end(t, -EREMOTEIO, unit, strempty(e->message));
+                        end(t, -EREMOTEIO, unit, t->is_search ? "there is no such unit" : strempty(e->message));
                 return 0;
         }
         if (!t->is_reload) {
@@ -96,6 +100,19 @@ static void call(Talk *t, const char *member, const char *unit, bool is_reload) 
                 r = unit_connection_call(t->connection, &t->call, m, on_reply, t);
         if (r < 0)
                 end(t, r, unit, strerror(-r));
+}
+
+static void search_unit(Talk *t) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r;
+
+        t->is_search = true;
+        r = unit_connection_new_call(t->connection, &m, MANAGER_OBJECT, MANAGER_INTERFACE, "GetUnitFileState", "s",
+                                     t->def->signal_unit);
+        if (r >= 0)
+                r = unit_connection_call(t->connection, &t->call, m, on_reply, t);
+        if (r < 0)
+                end(t, r, t->def->signal_unit, strerror(-r));
 }
 
 static void next_call(Talk *t) {

@@ -30,6 +30,7 @@ for type in D e v q Q C d! 'q+' 'd-' 'd='; do
         esac
 done
 becomes $'# d /t - - - 1d\n\n  d /t/a\t- - - 0\r' "[Clean]|Path=/t/a|MaxAge=0"
+becomes "d /t/a - - - 30" "[Clean]|Path=/t/a|MaxAge=30s"
 becomes "d /t/a - - - -" ""
 becomes "d /t/a" ""
 becomes "f /t/a 0644 root root 5d" "" "1: The age of a line of type f has no effect."

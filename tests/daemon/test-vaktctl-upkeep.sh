@@ -21,8 +21,13 @@ Path=$logs/*.log
 [Run]
 Exec=/bin/true
 END
-echo first >"$logs/app.log"
 start_daemon
+"$VAKTD_PROGRAM_DIR/vakt-rotate" --plan --state-directory="$scratch/none" "Path=$logs/*.log" >"$scratch/out" 2>&1
+[ "$(cat "$scratch/out")" = "There is no log." ] && [ ! -e "$scratch/none" ]
+ok $? "a plan makes no directory for what the runs remember"
+ctl status rotate
+out "status tells that there is no log" ' Path=.* \(waiting\): there is no log yet'
+echo first >"$logs/app.log"
 
 # Waits until so many runs of the job are over.
 wait_for_runs() { # NUMBER
@@ -33,6 +38,11 @@ wait_for_runs() { # NUMBER
         bail_out "there are no $1 runs: $(tail -n 5 "$scratch/log")"
 }
 
+for ((SECONDS = 0; SECONDS < 60;)); do
+        ctl status rotate
+        ! grep -q 'there is no log' "$scratch/out" || continue
+        break
+done
 ctl status both
 out "a job with [Rotate] and Exec= is bad" 'both \[Rotate\] and Exec=\. Remove one of them'
 ctl --json status rotate

@@ -145,7 +145,11 @@ test_units_that_do_not_run() {
         echo 1 >$DIR/log
         rotate "Path=$DIR/log" ReloadUnit=rotate-idle.service "Signal=SIGHUP rotate-idle.service"
         fails ls $DIR/.log.vakt-tell
+        rotate "Path=$DIR/log" "Signal=SIGHUP rotate-idle.service"
         fails rotate "Path=$DIR/log" ReloadUnit=rotate-none.service
+        test -e $DIR/.log.vakt-tell
+        rm $DIR/.log.vakt-tell
+        fails rotate "Path=$DIR/log" "Signal=SIGHUP rotate-none.service"
         test -e $DIR/.log.vakt-tell
         rm /run/systemd/system/rotate-idle.service
 }

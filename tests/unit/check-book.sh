@@ -4,8 +4,8 @@
 # Holds what vaktd.architecture(7) and src/README.md name against the source. In the page a function (Fn) with a file
 # (Pa) on its line is defined in that file, one without is defined somewhere; types (Vt), constants (Dv) and event
 # sources (Ql) exist; a constant followed by an id on the next line is that MESSAGE_ID. In the README this holds for
-# what stands between backticks: a path, `name()`, `TypeName`, `CONSTANT`. The results and defaults that vaktctl(1),
-# vaktd.job(5) and vaktd.conf(5) name are those of the source. TAP on standard output.
+# what stands between backticks: a path, `name()`, `TypeName`, `CONSTANT`. The results, keys and defaults that
+# vaktctl(1), vaktd.job(5) and vaktd.conf(5) name are those of the source. TAP on standard output.
 
 set -euo pipefail
 
@@ -147,6 +147,19 @@ wrong_defaults() { # PAGE FILES-OF-KEYS VARIABLE ITS-FILE AT-LEAST
         [ $n -ge "$5" ] || echo "$1 has $n defaults of the table in $2"
 }
 
+# "SECTION KEY" of the sections of a job file that have a table of their own.
+keys_of_manual() {
+        awk '/^\.Sh / { section = $2; gsub(/[][]/, "", section) }
+             /^\.It Va / && section ~ /^(JOB|TIMER|PATH|MONITOR|RUN|ROTATE|CLEAN)$/ {
+                for (i = 3; i < NF; i++) if ($(i + 1) == "Ns") print section, $i }' src/man/vaktd.job.5 | sort
+}
+
+wrong_keys() {
+        diff <(sed -n 's/^ *{ "\([A-Z][a-z]*\)", "\([A-Z][A-Za-z]*\)", .*/\U\1\E \2/p' src/config/job-*.c | sort) \
+                <(keys_of_manual) || true
+        [ "$(keys_of_manual | wc -l)" -ge 100 ] || echo "vaktd.job(5) has too few keys"
+}
+
 # The kinds of conditions, and what each is: "Sampled." or "By event", in the section of the manual.
 kinds_of_manual() {
         awk '/^\.Sh / { on = /CONDITIONS/; if (!on) next }
@@ -186,6 +199,7 @@ result "constants of the page exist" < <(wrong_in_page Dv)
 result "event sources of the page exist" < <(wrong_in_page Ql)
 result "ids of messages are those of the page" < <(wrong_ids)
 result "the results of vaktctl(1) are those of job/run.h" < <(wrong_results)
+result "keys in vaktd.job(5) are those of the source" < <(wrong_keys)
 result "defaults in vaktd.job(5) are those of the source" < <(
         wrong_defaults src/man/vaktd.job.5 "src/config/job-file.c src/config/job-timer.c" \
                 job_def_defaults src/job/job-def.c 15)

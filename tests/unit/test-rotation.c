@@ -539,6 +539,12 @@ static void test_telling(void **state) {
         assert_true(has(".a.vakt-tell") && has(".b.vakt-tell"));
         assert_int_equal(t.result.n_rotated, 2);
         t.tell_result = 0;
+        t.script_result = -EIO;
+        t.def.pre_rotate = mfree(t.def.pre_rotate);
+        run();
+        assert_true(said("fail PostRotate=") && !said("fail app.service"));
+        t.script_result = 0;
+        t.def.pre_rotate = strdup("before");
         t.def.skip_empty = true;
         run();
         assert_int_equal(t.result.n_rotated, 0);
@@ -594,6 +600,22 @@ static void test_refusals(void **state) {
         assert_true(said("rotate /a:"));
 }
 
+/* What a path without a wildcard names is looked for; with one, it may be there or not. */
+static void test_misnamed(void **state) {
+        assert_int_equal(mkdir(at("directory"), 0755), 0);
+        path("directory");
+        path("missing");
+        path("gone");
+        path("*/missing");
+        put("gone.1", "1");
+        run();
+        assert_true(said("refuse /directory: It is a directory. Write a pattern for the logs in it, such as *.log"));
+        assert_true(said("stay /missing: it does not exist") && said("stay /gone: it does not exist"));
+        assert_int_equal(strv_length(t.lines), 3);
+        assert_int_equal(t.result.n_failed, 1);
+        assert_int_equal(t.result.n_logs, 1);
+}
+
 static void test_lock(void **state) {
         _cleanup_close_ int fd = -EBADF;
 
@@ -647,6 +669,30 @@ static void test_plan(void **state) {
         assert_true(said("rotate /a: each run") && said("compress /a.1") && said("remove /a.2.gz: there are more"));
         assert_int_equal(count("."), 3);
         assert_string_equal(get("a"), "1");
+}
+
+/* A log whose only copy would go at once is lost: that is what a plan is read for. */
+static void test_plan_of_loss(void **state) {
+        path("*");
+        put("a", "12345");
+        t.def.keep = 0;
+        run_as(/* plan= */ true);
+        assert_true(said("rotate /a: each run") && said("remove /a: its new copy, too: there are more than Keep=0"));
+        assert_int_equal(t.result.n_removed, 1);
+        t.def.keep = 7;
+        t.def.keep_size = 4;
+        put("a.1", "1");
+        run_as(/* plan= */ true);
+        assert_true(said("remove /a.1: all copies") && said("remove /a: its new copy") && t.result.n_removed == 2);
+        t.def.compress = ROTATE_COMPRESS_GZIP; /* it may fit then */
+        run_as(/* plan= */ true);
+        assert_int_equal(t.result.n_removed, 1);
+        t.def.keep_size = SIZE_ENDLESS;
+        t.def.keep_usec = USEC_PER_SEC;
+        put("b", "1");
+        run_as(/* plan= */ true);
+        assert_int_equal(t.result.n_removed, 0);
+        assert_int_equal(count("."), 3);
 }
 
 /* --- other users --- */
@@ -882,12 +928,13 @@ int main(void) {
                 TEST(test_owners),
                 TEST(test_swapped),
                 TEST(test_note_in_the_way),
-
                 TEST(test_foreign_copies),
                 TEST(test_foreign_copies_of_user),
                 TEST(test_too_many_logs),
                 TEST(test_too_many_records),
                 TEST(test_endless_holes),
+                TEST(test_misnamed),
+                TEST(test_plan_of_loss),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
