@@ -267,6 +267,89 @@ static void test_old_dir(void **state) {
         assert_int_equal(count("."), 2);
 }
 
+/* --- a run that was killed, and another job file at the next one --- */
+
+/* Between link(2) and rename(2). */
+static void half_rotate(const char *copy) {
+        put("a", "1");
+        assert_int_equal(link(at("a"), at(copy)), 0);
+        put(".a.vakt-new", "");
+}
+
+static void test_killed_before_other_suffix(void **state) {
+        path("a");
+        half_rotate("a.1");
+        t.def.suffix = ROTATE_SUFFIX_DATE;
+        run();
+        assert_int_equal(t.result.n_failed, 0);
+        assert_string_equal(get("a.1"), "1");
+        assert_string_equal(get("a"), "");
+        assert_int_equal(count("."), 2);
+}
+
+static void test_killed_before_old_dir(void **state) {
+        path("a");
+        half_rotate("a.1");
+        assert_int_equal(mkdir(at("old"), 0755), 0);
+        t.def.old_dir = strdup("old");
+        run();
+        assert_int_equal(t.result.n_failed, 0);
+        assert_string_equal(get("a.1"), "1");
+        assert_string_equal(get("a"), "");
+        assert_int_equal(count("."), 3);
+}
+
+/* Its second name is not in a directory that we know: then it is no rotation of ours. */
+static void test_half_rotated_elsewhere(void **state) {
+        path("a");
+        assert_int_equal(mkdir(at("elsewhere"), 0755), 0);
+        half_rotate("elsewhere/a.1");
+        run();
+        assert_true(said("refuse /a: It has 2 names"));
+        assert_string_equal(get("a"), "1");
+}
+
+static void test_cut_before_old_dir(void **state) {
+        path("a");
+        t.def.mode = ROTATE_COPYTRUNCATE;
+        t.def.old_dir = strdup("old");
+        t.def.max_size = 1000;
+        assert_int_equal(mkdir(at("old"), 0755), 0);
+        put("a", "2");
+        put(".a.vakt-cut", "1");
+        run();
+        assert_string_equal(get("old/a.1"), "1");
+        assert_string_equal(get("a"), "2");
+        put(".a.vakt-cut", "2"); /* it was not cut yet */
+        put(".a.vakt-copy", "");
+        put("old/.a.vakt-copy", "");
+        run();
+        assert_int_equal(t.result.n_failed, 0);
+        assert_int_equal(count("."), 2);
+        assert_int_equal(count("old"), 1);
+}
+
+static void test_packed_before_another_name(void **state) {
+        path("a.log");
+        t.def.max_size = 1000;
+        t.def.suffix = ROTATE_SUFFIX_DATE;
+        t.def.old_dir = strdup("old");
+        assert_int_equal(mkdir(at("old"), 0755), 0);
+        put("a.log", "1");
+        put(".a.log.1.gz.vakt-zip", "");
+        put("old/.a.log.1.zst.vakt-zip", "");
+        put(".b.log.1.gz.vakt-zip", ""); /* of another job */
+        run();
+        assert_int_equal(t.result.n_failed, 0);
+        assert_int_equal(count("."), 3);
+        assert_int_equal(count("old"), 0);
+        t.def.extension = strdup(".log");
+        put(".a-20261201.log.gz.vakt-zip", "");
+        t.def.suffix = ROTATE_SUFFIX_NUMBER;
+        run();
+        assert_int_equal(count("."), 3);
+}
+
 /* --- when --- */
 
 static void test_sizes(void **state) {
@@ -719,13 +802,36 @@ static void test_swapped(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(test_numbers),     TEST(test_gap),     TEST(test_dates),        TEST(test_own_output),
-                TEST(test_old_dir),     TEST(test_sizes),   TEST(test_age),          TEST(test_age_without_records),
-                TEST(test_old_records), TEST(test_keep),    TEST(test_create),       TEST(test_attributes),
-                TEST(test_compression), TEST(test_writer),  TEST(test_copytruncate), TEST(test_holes),
-                TEST(test_telling),     TEST(test_scripts), TEST(test_refusals),     TEST(test_lock),
-                TEST(test_exclude),     TEST(test_names),   TEST(test_plan),         TEST(test_owners),
+                TEST(test_numbers),
+                TEST(test_gap),
+                TEST(test_dates),
+                TEST(test_own_output),
+                TEST(test_old_dir),
+                TEST(test_sizes),
+                TEST(test_age),
+                TEST(test_age_without_records),
+                TEST(test_old_records),
+                TEST(test_keep),
+                TEST(test_create),
+                TEST(test_attributes),
+                TEST(test_compression),
+                TEST(test_writer),
+                TEST(test_copytruncate),
+                TEST(test_holes),
+                TEST(test_telling),
+                TEST(test_scripts),
+                TEST(test_refusals),
+                TEST(test_lock),
+                TEST(test_exclude),
+                TEST(test_names),
+                TEST(test_plan),
+                TEST(test_owners),
                 TEST(test_swapped),
+                TEST(test_killed_before_other_suffix),
+                TEST(test_killed_before_old_dir),
+                TEST(test_half_rotated_elsewhere),
+                TEST(test_cut_before_old_dir),
+                TEST(test_packed_before_another_name),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
