@@ -422,6 +422,11 @@ static void test_old_records(void **state) {
         now += 2 * USEC_PER_DAY;
         run();
         assert_false(has("state/log-1"));
+        put("state/log-2", "");
+        set_time("state/log-2", now - 401 * USEC_PER_DAY);
+        set_time("state/pruned", now + 1000 * USEC_PER_DAY); /* the clock was wrong then */
+        run();
+        assert_false(has("state/log-2"));
 }
 
 /* Without records, what was made by a rotation tells when that was. */
