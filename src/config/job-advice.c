@@ -89,7 +89,9 @@ static int advise_settings(const JobDef *d, Diagnostics *warnings) {
         struct stat st;
         int r = 0;
 
-        for (const UnitProperty *p = d->properties; r >= 0 && p < d->properties + d->n_properties; p++) {
+        for (size_t k = 0; r >= 0 && k < d->n_properties; k++) {
+                const UnitProperty *p = &d->properties[k];
+
                 for (size_t i = 0; r >= 0 && i < ELEMENTSOF(accounts); i++)
                         if (streq(p->name, accounts[i].name) && !(dynamic && dynamic->number) && p->n_values > 0 &&
                             strspn(p->values[0].text, "0123456789") != strlen(p->values[0].text) &&

@@ -366,13 +366,16 @@ static void begin_block(Reader *r) {
 }
 
 static bool is_known(Logrotate *l, const LogrotateBlock *b, const char *path) {
-        for (const LogrotatePath *known = l->paths; known < l->paths + l->n_paths; known++)
+        for (size_t i = 0; i < l->n_paths; i++) {
+                const LogrotatePath *known = &l->paths[i];
+
                 if (streq(known->path, path)) {
                         if (!b->settings[LOGROTATE_IGNORE_DUPLICATES].word)
                                 import_note(&l->out, b->file, b->line, "%s is already in %s:%u. Only that counts.",
                                             path, known->file, known->line);
                         return true;
                 }
+        }
         l->paths = alloc_array(l->paths, l->n_paths + 1, sizeof(*l->paths));
         l->paths[l->n_paths++] = (LogrotatePath){ path, b->file, b->line };
         return false;

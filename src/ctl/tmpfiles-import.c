@@ -204,6 +204,11 @@ int tmpfiles_read(Tmpfiles *t, char *const *paths, const char **ret_path) {
 
 /* --- jobs --- */
 
+/* NULL, to which nothing is added, when there are none. */
+static TmpfilesLine *lines_end(const Tmpfiles *t) {
+        return t->n_lines > 0 ? t->lines + t->n_lines : t->lines;
+}
+
 /* What of an item's path is below the directories of a rule; NULL: it is none of them. */
 static const char *below(const char *rule, const char *item) {
         _cleanup_free_ char *begin = NULL;
@@ -226,7 +231,7 @@ static const char *age_above(const Tmpfiles *t, const TmpfilesLine *l) {
         const TmpfilesLine *nearest = NULL;
         const char *colon;
 
-        for (const TmpfilesLine *k = t->lines; k < t->lines + t->n_lines; k++)
+        for (const TmpfilesLine *k = t->lines; k < lines_end(t); k++)
                 if (k->age && strchr(CLEAN_TYPES, k->type) && !k->at_boot && below(k->path, l->path) &&
                     (!nearest || strlen(k->path) > strlen(nearest->path)))
                         nearest = k;
@@ -281,7 +286,7 @@ static bool put_section(Tmpfiles *t, const TmpfilesLine *l, FILE *f, const char 
         }
         fprintf(f, "MaxAge=%s%s\nEmptyDirectories=yes\n", span,
                 usec > 0 && is_digit(span[strlen(span) - 1]) ? "s" : ""); /* which a job file wants to be said */
-        for (TmpfilesLine *k = t->lines; k < t->lines + t->n_lines; k++) {
+        for (TmpfilesLine *k = t->lines; k < lines_end(t); k++) {
                 const char *rest = below(l->path, k->path);
                 bool is_known = false;
 
@@ -381,7 +386,7 @@ static void add_job(Tmpfiles *t, TmpfilesLine *first) {
 }
 
 void tmpfiles_import(Tmpfiles *t) {
-        for (TmpfilesLine *l = t->lines; l < t->lines + t->n_lines; l++) {
+        for (TmpfilesLine *l = t->lines; l < lines_end(t); l++) {
                 const char *age = l->type == 'X' && !l->at_boot ? age_above(t, l) : l->age;
 
                 l->first_note = t->out.n_notes;
@@ -394,18 +399,18 @@ void tmpfiles_import(Tmpfiles *t) {
                 l->end_note = t->out.n_notes;
                 t->n_others += !age && !strchr("xX", l->type);
         }
-        for (TmpfilesLine *l = t->lines; l < t->lines + t->n_lines; l++)
+        for (TmpfilesLine *l = t->lines; l < lines_end(t); l++)
                 if (strchr("xX", l->type) && !l->is_used)
                         import_note(&t->out, l->file, l->line,
                                     "%s is in no directory that is cleaned by what was read.", l->path);
-        for (TmpfilesLine *l = t->lines; l < t->lines + t->n_lines; l++)
+        for (TmpfilesLine *l = t->lines; l < lines_end(t); l++)
                 if (l->section)
                         add_job(t, l);
 }
 
 void tmpfiles_done(Tmpfiles *t) {
         import_done(&t->out);
-        for (TmpfilesLine *l = t->lines; l < t->lines + t->n_lines; l++) {
+        for (TmpfilesLine *l = t->lines; l < lines_end(t); l++) {
                 free(l->file);
                 free(l->path);
                 free(l->age);

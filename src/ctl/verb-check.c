@@ -43,8 +43,11 @@ static int check_file(bool user, const char *path, Diagnostics *d, Diagnostics *
 static int add_warnings(Diagnostics *d, const Diagnostics *warnings) {
         int r = 0;
 
-        for (const Diagnostic *w = warnings->items; r >= 0 && w < warnings->items + warnings->n_items; w++)
+        for (size_t i = 0; r >= 0 && i < warnings->n_items; i++) {
+                const Diagnostic *w = &warnings->items[i];
+
                 r = diagnostics_add(d, w->file, w->line, "Warning: %s", w->message);
+        }
         return r;
 }
 

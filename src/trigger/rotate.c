@@ -360,16 +360,24 @@ static int on_match(void *userdata, int fd, const char *path) {
         return 0;
 }
 
+/* Logs have gone, and others of the job, which were too many, can have their places. */
+static void fill_up(JobLogs *l) {
+        for (size_t i = 0; i < l->n_lines; i++)
+                if (l->lines[i].n_left_out > 0)
+                        mark_stale(&l->lines[i]);
+}
+
 static void line_look(Line *line) {
         Rotations *t = line->logs->trigger;
         usec_t spent = turn_spent(t->base.event), now = boottime_now(line->logs);
         bool is_blind;
-        size_t n = 0;
+        size_t n = 0, n_before;
 
         line->n_left_out = 0;
         for (size_t i = 0; i < line->n_items; i++)
                 line->items[i]->is_seen = false;
         line->error = path_chain_visit(line->chain, on_match, line);
+        n_before = line->n_items;
         for (size_t i = 0; i < line->n_items; i++)
                 if (line->items[i]->is_seen)
                         line->items[n++] = line->items[i];
@@ -381,6 +389,8 @@ static void line_look(Line *line) {
         line->not_before = usec_add(now, MAX(LINE_MIN_USEC, LINE_SHARE * spent));
         is_blind = line->error < 0 || path_chain_is_blind(line->chain);
         deadline_set(t->base.manager, &line->deadline, is_blind ? usec_add(now, BLIND_USEC) : USEC_INFINITY);
+        if (n < n_before)
+                fill_up(line->logs);
         if (!line->has_started) {
                 line->has_started = true;
                 manager_job_changed(t->base.manager, line->logs->job);

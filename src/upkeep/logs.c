@@ -148,26 +148,48 @@ static int add_log(Logs *l, Folder *f, const char *name) {
         return log ? logfile_look(log) : -ENOMEM;
 }
 
-static int add_leftover(Logs *l, Folder *f, const char *file, const char *name, Leftover which) {
+static bool is_log_that_exists(const Logs *l, const Folder *f, const char *name) {
+        return is_log(l, f, name) && faccessat(f->place->directory.fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+/* The log that a copy is of. When the job file named copies otherwise, it is the longest one that the name begins
+ * with: good enough for what is only to be removed. */
+static bool log_of_copy(const Logs *l, const Folder *f, const char *copy, char ret[static NAME_MAX + 1]) {
+        const char *extension = strempty(l->def->extension);
+        CopyName parts;
+
+        if (copy_name_parse(l->def, copy, ret, &parts) && is_log(l, f, ret))
+                return true;
+        for (size_t n = strlen(copy); --n > 0;) {
+                memcpy(ret, copy, n);
+                ret[n] = '\0';
+                if (is_log_that_exists(l, f, ret))
+                        return true;
+                if (isempty(extension) || n + strlen(extension) > NAME_MAX)
+                        continue;
+                (void)strcpy(ret + n, extension);
+                if (is_log_that_exists(l, f, ret))
+                        return true;
+        }
+        return false;
+}
+
+static int add_leftover(Logs *l, Folder *f, const char *file, const char *name, Leftover which, const Workplace *in) {
         char of[NAME_MAX + 1];
         struct stat st;
-        CopyName copy;
         Log *log;
 
-        if (which == LEFTOVER_ZIP) {
-                if (!copy_name_parse(l->def, name, of, &copy))
-                        return 0;
+        if (which == LEFTOVER_ZIP && !log_of_copy(l, f, name, of))
+                return 0;
+        if (which == LEFTOVER_ZIP)
                 name = of;
-        }
         if (!is_log(l, f, name))
                 return 0;
         log = find_log(f, name);
         if (!log)
                 return -ENOMEM;
         log->leftover |= 1U << which;
-        if (fstatat((which == LEFTOVER_NEW || which == LEFTOVER_TELL ? f->place : f->old)->directory.fd, file, &st,
-                    AT_SYMLINK_NOFOLLOW) < 0 ||
-            st.st_uid != f->place->directory.uid)
+        if (fstatat(in->directory.fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid != f->place->directory.uid)
                 log->has_foreign_leftover = true;
         return which == LEFTOVER_ZIP ? strv_extend(&log->zips, file) : 0;
 }
@@ -206,9 +228,10 @@ static int add_entry(Logs *l, Folder *f, const char *file, bool is_old) {
         if (has_too_many(f))
                 return -E2BIG;
         if (leftover_parse(file, name, &which)) {
-                bool with_copies = which != LEFTOVER_NEW && which != LEFTOVER_TELL;
-
-                return with_copies == is_old || f->old == f->place ? add_leftover(l, f, file, name, which) : 0;
+                /* What belongs to copies may be beside the log as well, from the time before OldDir=. */
+                if (is_old && f->old != f->place && (which == LEFTOVER_NEW || which == LEFTOVER_TELL))
+                        return 0;
+                return add_leftover(l, f, file, name, which, is_old ? f->old : f->place);
         }
         if (is_old) {
                 r = add_copy(l, f, file);
@@ -278,6 +301,30 @@ static int report_misnamed(Logs *l, Folder *f) {
         return r;
 }
 
+/* The log has another name in the place, whatever that is. */
+static bool has_other_name(const Log *l, Workplace *place) {
+        _cleanup_(closedirp) DIR *dir = workplace_list(place);
+        const struct dirent *e;
+        struct stat st;
+
+        while (dir && (e = readdir(dir)))
+                if (e->d_ino == l->st.st_ino && (place != l->folder->place || !streq(e->d_name, l->name)) &&
+                    fstatat(place->directory.fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                    st.st_ino == l->st.st_ino && st.st_dev == l->st.st_dev)
+                        return true;
+        return false;
+}
+
+static void find_half_rotated(Folder *f) {
+        for (size_t i = 0; i < f->n_logs; i++) {
+                Log *l = &f->logs[i];
+
+                if (l->leftover & 1U << LEFTOVER_NEW && l->exists && l->st.st_nlink == 2)
+                        l->is_half_rotated =
+                                has_other_name(l, f->place) || (f->old != f->place && has_other_name(l, f->old));
+        }
+}
+
 int folder_scan(Logs *l, Folder *f) {
         int r;
 
@@ -287,6 +334,8 @@ int folder_scan(Logs *l, Folder *f) {
                 r = scan_place(l, f, f->place, /* is_old= */ false);
         if (r >= 0)
                 r = report_misnamed(l, f);
+        if (r >= 0)
+                find_half_rotated(f);
         if (r == -ENOMEM || r >= 0)
                 return r;
         if (r == -E2BIG)

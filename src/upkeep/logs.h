@@ -51,8 +51,9 @@ typedef struct Log {
         bool is_expected;          /* a pattern without wildcards names it */
         unsigned leftover;         /* 1 << Leftover */
         bool has_foreign_leftover; /* of another user than the directory */
-        char **zips;               /* names of LEFTOVER_ZIP */
-        Copy *copies;              /* the newest first */
+        bool is_half_rotated; /* by LEFTOVER_NEW, and by its second name, which is in one of the two directories */
+        char **zips;          /* names of LEFTOVER_ZIP */
+        Copy *copies;         /* the newest first */
         size_t n_copies;
         /* What the run makes of it: */
         char *taken_by; /* the file of logrotate that names it, or NULL */

@@ -67,6 +67,8 @@ static bool has_foreign_file(const Log *l) {
 
 /* The rotation that has given it a second name can be finished, see logfile_recover(). */
 static bool is_half_rotated(const Log *l) {
+        if (l->is_half_rotated)
+                return l->st.st_nlink == 2;
         for (size_t i = 0; i < l->n_copies; i++)
                 if (l->copies[i].st.st_ino == l->st.st_ino && l->copies[i].st.st_dev == l->st.st_dev)
                         return l->st.st_nlink == 2;

@@ -92,8 +92,8 @@ void records_prune(int state_fd, usec_t realtime) {
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
 
-        if (state_fd < 0 ||
-            (fstatat(state_fd, PRUNED, &st, AT_SYMLINK_NOFOLLOW) >= 0 && st.st_mtim.tv_sec > now - PRUNE_INTERVAL))
+        if (state_fd < 0 || (fstatat(state_fd, PRUNED, &st, AT_SYMLINK_NOFOLLOW) >= 0 &&
+                             st.st_mtim.tv_sec < now + PRUNE_INTERVAL && st.st_mtim.tv_sec > now - PRUNE_INTERVAL))
                 return;
         fd = openat(state_fd, PRUNED, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd >= 0 && futimens(fd, NULL) >= 0)
@@ -118,7 +118,8 @@ int record_lock(int state_fd, dev_t device, ino_t inode, usec_t *lock_wait) {
         int r;
 
         (void)snprintf(name, sizeof(name), "lock-%" PRIx64 "-%" PRIx64, (uint64_t)device, (uint64_t)inode);
-        fd = openat(state_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        /* For reading, which is enough for a lock, and goes on when the file system has become read-only. */
+        fd = openat(state_fd, name, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return -errno;
         r = lock_wait_for(fd, lock_wait);

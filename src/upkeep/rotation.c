@@ -464,7 +464,8 @@ int rotation_run(const RotateDef *def, const RotationHost *host, usec_t realtime
         run.logs.userdata = &run;
         r = run_all(&run);
         shrinker_free(run.shrinker);
-        run.result.n_logs = run.logs.n_logs;
+        for (size_t i = 0; i < run.logs.n_folders; i++)
+                run.result.n_logs += run.logs.folders[i].n_logs;
         logs_done(&run.logs);
         *ret = run.result;
         return r;

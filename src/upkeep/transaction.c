@@ -519,7 +519,7 @@ static int recover_new(const RotateDef *def, Log *l, usec_t realtime, char **ret
         if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : -errno;
         l->is_finished = true;
-        if (linked < l->n_copies)
+        if (linked < l->n_copies || (l->is_half_rotated && l->exists && l->st.st_nlink == 2))
                 r = renameat(dir, name, dir, l->name) < 0 ? -errno : 0;
         else if (S_ISREG(st.st_mode) && (st.st_size > 0 || file_has_writer(dir, name) == 1))
                 r = name_copy(def, l, dir, name, realtime, reterr);
@@ -557,24 +557,22 @@ static bool begins_with(int fd, int with) {
 }
 
 /* A log that begins with the copy was not cut: nobody has begun it a second time with the very same bytes. */
-static int recover_cut(const RotateDef *def, Log *l, usec_t realtime, char **reterr) {
+static int recover_cut(const RotateDef *def, Log *l, int dir, usec_t realtime, char **reterr) {
         _cleanup_close_ int cut = -EBADF, log = -EBADF;
         char name[NAME_MAX + 1];
-        int old = leftover_at(l, LEFTOVER_CUT, name);
         struct stat st;
 
-        if (!(l->leftover & 1U << LEFTOVER_CUT))
-                return 0;
-        cut = open_regular(old, name, &st);
+        (void)leftover_name(l->name, LEFTOVER_CUT, name);
+        cut = open_regular(dir, name, &st);
         if (cut < 0)
-                return cut;
+                return cut == -ENOENT ? 0 : cut;
         log = open_regular(dir_of(l), l->name, &l->st);
         if (log < 0 && log != -ENOENT)
                 return log;
         if (st.st_size == 0 || (log >= 0 && begins_with(log, cut)))
-                return unlinkat(old, name, 0) < 0 ? -errno : 0;
+                return unlinkat(dir, name, 0) < 0 ? -errno : 0;
         l->is_finished = true;
-        return name_copy(def, l, old, name, realtime, reterr);
+        return name_copy(def, l, dir, name, realtime, reterr);
 }
 
 /* A plain copy and a compressed one of the same number or date. */
@@ -596,20 +594,31 @@ static int recover_twins(Log *l, size_t i) {
         return 1;
 }
 
+/* Copies that were not finished: they are in the directory of copies, or, from the time before OldDir=, beside the
+ * log.
+ */
+static int recover_in(const RotateDef *def, Log *l, int dir, usec_t realtime, char **reterr) {
+        char name[NAME_MAX + 1];
+
+        STRV_FOREACH(zip, l->zips)
+                if (unlinkat(dir, *zip, 0) < 0 && errno != ENOENT)
+                        return -errno;
+        (void)leftover_name(l->name, LEFTOVER_COPY, name);
+        if (l->leftover & 1U << LEFTOVER_COPY && unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+                return -errno;
+        return l->leftover & 1U << LEFTOVER_CUT ? recover_cut(def, l, dir, realtime, reterr) : 0;
+}
+
 int logfile_recover(const RotateDef *def, Log *l, usec_t realtime, char **reterr) {
         bool is_clean = !(l->leftover & ~(1U << LEFTOVER_TELL)) && find_linked(l) == l->n_copies;
-        int r = 0, twins = 0;
+        int r, twins = 0;
 
         l->must_tell = l->leftover & 1U << LEFTOVER_TELL;
-        STRV_FOREACH(zip, l->zips)
-                if (unlinkat(old_of(l), *zip, 0) < 0 && errno != ENOENT)
-                        r = -errno;
-        if (r >= 0 && l->leftover & 1U << LEFTOVER_COPY)
-                r = remove_leftover(l, LEFTOVER_COPY);
+        r = recover_new(def, l, realtime, reterr);
         if (r >= 0)
-                r = recover_new(def, l, realtime, reterr);
-        if (r >= 0)
-                r = recover_cut(def, l, realtime, reterr);
+                r = recover_in(def, l, old_of(l), realtime, reterr);
+        if (r >= 0 && l->folder->old != l->folder->place)
+                r = recover_in(def, l, dir_of(l), realtime, reterr);
         for (size_t i = 0; r >= 0 && i + 1 < l->n_copies; i++) {
                 r = recover_twins(l, i);
                 twins += r > 0;

@@ -40,7 +40,11 @@
  *   rename .LOG.vakt-cut to LOG.1
  *
  * Compression writes to .COPY.vakt-zip, which a later run removes; syncs; renames it to its name; syncs the directory;
- * removes the plain copy. If both are there, and hold the same, the plain one goes. */
+ * removes the plain copy. If both are there, and hold the same, the plain one goes.
+ *
+ * The next run may be that of another job file. So a log with .LOG.vakt-new and a second name in one of the two
+ * directories goes on from there, however Suffix= has the copy named by now; and what belongs to copies is looked for
+ * in both directories, because OldDir= may be new. */
 
 #include "upkeep/logs.h"
 

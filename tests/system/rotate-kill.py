@@ -6,7 +6,8 @@
 
 A program that appends numbered lines has the log open all the time, and reopens it when PostRotate= says so. After the
 run that was hit, the log must be there; it goes on writing; and after the next run, which is not hit, no byte is
-missing or there twice, from the oldest copy to the log, in the order of their names, and nothing else is left."""
+missing or there twice, from the oldest copy to the log, in the order of their names, and nothing else is left. In some
+scenarios the next run has other settings: then copies have names of both kinds, and no byte is missing."""
 
 import argparse
 import gzip
@@ -27,8 +28,9 @@ FAILING = ["openat", "write", "pwrite64", "linkat", "renameat", "renameat2", "un
 class Scenario:
     """What is rotated how, and by whom: the user of the run and the owner of the directory."""
 
-    def __init__(self, name, lines, user=0, owner=0, inject=(), may_miss=False):
+    def __init__(self, name, lines, user=0, owner=0, inject=(), may_miss=False, then=None):
         self.name, self.lines, self.user, self.owner = name, lines, user, owner
+        self.then = then  # the settings of the next run, if it has others
         self.inject = inject  # what fails always, to reach other branches
         self.may_miss = may_miss  # there is a moment without a log
 
@@ -52,6 +54,15 @@ def scenarios(full):
     made.append(Scenario("without-exchange", rename, inject=["linkat:error=EPERM", "renameat2:error=EINVAL"],
                          may_miss=True))
     made.append(Scenario("without-collapse", cut, inject=["fallocate:error=EOPNOTSUPP"]))
+    changes = {"date": ["Suffix=date"], "olddir": ["OldDir=old"], "zstd": ["Compress=zstd"],
+               "plain": ["Compress=none"], "extension": ["Extension=.log"],
+               "all": ["Suffix=date", "OldDir=old", "Compress=zstd", "Extension=.log"]}
+    for name, then in changes.items():
+        if full or name in ("all", "olddir"):
+            for kind, lines in {"rename": rename, "copy": cut}.items():
+                made.append(Scenario(f"{kind}-then-{name}", [*lines, "Compress=gzip"], then=[*lines, *then]))
+    made.append(Scenario("rename-then-copy", [*rename, "Compress=gzip"], then=cut))
+    made.append(Scenario("copy-then-rename", [*cut, "Suffix=date"], then=rename))
     return made
 
 
@@ -90,7 +101,9 @@ class World:
         self.top = tempfile.mkdtemp(prefix="kill-", dir=base)
         os.chmod(self.top, 0o755)
         self.dir, self.state = f"{self.top}/log", f"{self.top}/state"
-        self.old = f"{self.dir}/old" if any(x.startswith("OldDir=") for x in scenario.lines) else self.dir
+        self.lines = scenario.lines
+        old = any(x.startswith("OldDir=") for x in [*scenario.lines, *(scenario.then or [])])
+        self.old = f"{self.dir}/old" if old else self.dir
         for path, owner in [(self.dir, scenario.owner), (self.old, scenario.owner), (self.state, scenario.user)]:
             os.makedirs(path, exist_ok=True)
             os.chown(path, owner, owner)
@@ -113,7 +126,7 @@ class World:
         # reopened by it, but by the next look.
         tell = f"kill -USR1 {pid} && read x <{ack}" if not self.s.user else f": >{self.state}/told"
         return drop, [self.program, f"--state-directory={self.state}", f"Path={self.dir}/*.log", "Keep=infinity",
-                      f"PostRotate={tell}", *self.s.lines]
+                      f"PostRotate={tell}", *self.lines]
 
     def run(self, *tracing):
         drop, command = self.command()
@@ -138,17 +151,31 @@ class World:
         names = [n for n in os.listdir(self.old) if n != "app.log" and not n.startswith(".") and n != "old"]
         return sorted(names, key=age)
 
+    def read(self, name):
+        with open(name, "rb") as f:
+            data = f.read()
+        if name.endswith(".gz"):
+            return gzip.decompress(data)
+        if name.endswith(".zst"):
+            return subprocess.run(["zstd", "-dcq"], input=data, capture_output=True, check=True).stdout
+        return data
+
     def content(self):
-        whole = b""
-        for name in [*(f"{self.old}/{n}" for n in self.copies()), self.log]:
-            with open(name, "rb") as f:
-                data = f.read()
-            if name.endswith(".gz"):
-                data = gzip.decompress(data)
-            elif name.endswith(".zst"):
-                data = subprocess.run(["zstd", "-dcq"], input=data, capture_output=True, check=True).stdout
-            whole += data
-        return whole
+        return b"".join(map(self.read, [*(f"{self.old}/{n}" for n in self.copies()), self.log]))
+
+    def first_missing(self):
+        """Of copies in both directories, whatever their names are: where no copy goes on, or None."""
+        wanted, at, parts = self.writer.expected(), 0, []
+        for path in {f"{d}/{n}" for d in (self.dir, self.old) for n in os.listdir(d)}:
+            data = self.read(path) if os.path.isfile(path) else b""
+            if data not in wanted:
+                return f"{path} has what nobody has written"
+            parts.append((wanted.find(data), len(data)))
+        for begin, n in sorted(parts):
+            if begin > at:
+                break
+            at = max(at, begin + n)
+        return f"what was written at {at} is missing" if at < len(wanted) else None
 
     def problems(self):
         left = [n for d in (self.dir, self.old) for n in os.listdir(d) if ".vakt-" in n]
@@ -156,6 +183,11 @@ class World:
             yield f"left: {left}"
         if not os.path.exists(self.log):
             yield "the log has no file"
+            return
+        if self.s.then:
+            missing = self.first_missing()
+            if missing:
+                yield missing
             return
         found, wanted = self.content(), self.writer.expected()
         if found != wanted:
@@ -174,6 +206,7 @@ def after_hit(w):
     if not w.s.may_miss and not os.path.exists(w.log):
         yield "the log has no file"
     w.writer.write(7)
+    w.lines = w.s.then or w.s.lines
     p = w.run()
     if p.returncode != 0:
         yield f"the next run ends with {p.returncode}: {p.stdout}{p.stderr}"

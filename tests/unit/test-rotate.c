@@ -387,6 +387,13 @@ static void test_many(void **state) {
         assert_string_equal(state_of("a"), "degraded");
         assert_non_null(strstr(line.message, "There are more logs than are watched for a job (2048)"));
         assert_non_null(strstr(why("a"), "is degraded: There are more logs than are watched"));
+
+        /* One goes, and the one that was left out has its place. */
+        assert_int_equal(unlink(in("00000.log")), 0);
+        settle();
+        advance(MINUTES);
+        assert_int_equal(counter("logs"), 2048);
+        assert_string_equal(state_of("a"), "active");
 }
 
 /* --- what does not help --- */

@@ -269,6 +269,89 @@ static void test_old_dir(void **state) {
         assert_int_equal(count("."), 2);
 }
 
+/* --- a run that was killed, and another job file at the next one --- */
+
+/* Between link(2) and rename(2). */
+static void half_rotate(const char *copy) {
+        put("a", "1");
+        assert_int_equal(link(at("a"), at(copy)), 0);
+        put(".a.vakt-new", "");
+}
+
+static void test_killed_before_other_suffix(void **state) {
+        path("a");
+        half_rotate("a.1");
+        t.def.suffix = ROTATE_SUFFIX_DATE;
+        run();
+        assert_int_equal(t.result.n_failed, 0);
+        assert_string_equal(get("a.1"), "1");
+        assert_string_equal(get("a"), "");
+        assert_int_equal(count("."), 2);
+}
+
+static void test_killed_before_old_dir(void **state) {
+        path("a");
+        half_rotate("a.1");
+        assert_int_equal(mkdir(at("old"), 0755), 0);
+        t.def.old_dir = strdup("old");
+        run();
+        assert_int_equal(t.result.n_failed, 0);
+        assert_string_equal(get("a.1"), "1");
+        assert_string_equal(get("a"), "");
+        assert_int_equal(count("."), 3);
+}
+
+/* Its second name is not in a directory that we know: then it is no rotation of ours. */
+static void test_half_rotated_elsewhere(void **state) {
+        path("a");
+        assert_int_equal(mkdir(at("elsewhere"), 0755), 0);
+        half_rotate("elsewhere/a.1");
+        run();
+        assert_true(said("refuse /a: It has 2 names"));
+        assert_string_equal(get("a"), "1");
+}
+
+static void test_cut_before_old_dir(void **state) {
+        path("a");
+        t.def.mode = ROTATE_COPYTRUNCATE;
+        t.def.old_dir = strdup("old");
+        t.def.max_size = 1000;
+        assert_int_equal(mkdir(at("old"), 0755), 0);
+        put("a", "2");
+        put(".a.vakt-cut", "1");
+        run();
+        assert_string_equal(get("old/a.1"), "1");
+        assert_string_equal(get("a"), "2");
+        put(".a.vakt-cut", "2"); /* it was not cut yet */
+        put(".a.vakt-copy", "");
+        put("old/.a.vakt-copy", "");
+        run();
+        assert_int_equal(t.result.n_failed, 0);
+        assert_int_equal(count("."), 2);
+        assert_int_equal(count("old"), 1);
+}
+
+static void test_packed_before_another_name(void **state) {
+        path("a.log");
+        t.def.max_size = 1000;
+        t.def.suffix = ROTATE_SUFFIX_DATE;
+        t.def.old_dir = strdup("old");
+        assert_int_equal(mkdir(at("old"), 0755), 0);
+        put("a.log", "1");
+        put(".a.log.1.gz.vakt-zip", "");
+        put("old/.a.log.1.zst.vakt-zip", "");
+        put(".b.log.1.gz.vakt-zip", ""); /* of another job */
+        run();
+        assert_int_equal(t.result.n_failed, 0);
+        assert_int_equal(count("."), 3);
+        assert_int_equal(count("old"), 0);
+        t.def.extension = strdup(".log");
+        put(".a-20261201.log.gz.vakt-zip", "");
+        t.def.suffix = ROTATE_SUFFIX_NUMBER;
+        run();
+        assert_int_equal(count("."), 3);
+}
+
 /* --- when --- */
 
 static void test_sizes(void **state) {
@@ -292,6 +375,8 @@ static void test_sizes(void **state) {
 }
 
 static void test_age(void **state) {
+        char command[PATH_MAX + 64];
+
         path("a");
         assert_int_equal(mkdir(at("state"), 0700), 0);
         t.state_fd = open(at("state"), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -314,7 +399,8 @@ static void test_age(void **state) {
         run();
         assert_true(said("rotate /a"));
         /* A bad record is none, and hurts no other log. */
-        assert_int_equal(system("for f in /tmp/test-rotation-*/state/log-*; do echo nonsense >$f; done"), 0);
+        (void)snprintf(command, sizeof(command), "for f in %s/log-*; do echo nonsense >$f; done", at("state"));
+        assert_int_equal(system(command), 0);
         put("a", "3");
         run();
         assert_int_equal(t.result.n_failed, 0);
@@ -338,6 +424,11 @@ static void test_old_records(void **state) {
         now += 2 * USEC_PER_DAY;
         run();
         assert_false(has("state/log-1"));
+        put("state/log-2", "");
+        set_time("state/log-2", now - 401 * USEC_PER_DAY);
+        set_time("state/pruned", now + 1000 * USEC_PER_DAY); /* the clock was wrong then */
+        run();
+        assert_false(has("state/log-2"));
 }
 
 /* Without records, what was made by a rotation tells when that was. */
@@ -935,6 +1026,11 @@ int main(void) {
                 TEST(test_endless_holes),
                 TEST(test_misnamed),
                 TEST(test_plan_of_loss),
+                TEST(test_killed_before_other_suffix),
+                TEST(test_killed_before_old_dir),
+                TEST(test_half_rotated_elsewhere),
+                TEST(test_cut_before_old_dir),
+                TEST(test_packed_before_another_name),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
