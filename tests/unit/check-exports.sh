@@ -24,6 +24,7 @@ readonly SEAMS="
         job_loader_n_instances          that instances are forgotten
         ledger_upkeep                   the clock
         probes_list                     that equal questions have one probe
+        open_files_max                  that the files of all processes are too many
         outside_count                   how many processes there are, and how many hang
         properties_read                 an answer that no bus has sent
         monitor_phase_to_string         the table of transitions, printed
