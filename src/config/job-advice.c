@@ -219,8 +219,9 @@ static int advise_effect(const JobDef *d, Diagnostics *warnings) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(rows); i++)
-                if (!rows[i].has_effect(d) && memcmp((const char *)d + rows[i].offset,
-                                                     (const char *)&job_def_defaults + rows[i].offset, rows[i].size))
+                if (!rows[i].has_effect(d) &&
+                    memcmp((const char *)d + rows[i].offset, (const char *)&job_def_defaults + rows[i].offset,
+                           rows[i].size) != 0)
                         r = diagnostics_add(warnings, d->fragment, 0, "%s= has no effect without %s.", rows[i].key,
                                             rows[i].needs);
         return r;
