@@ -79,8 +79,8 @@ static int read_definition(const Ctl *c, const JobView *v, JobDef **ret) {
         if (r >= 0)
                 r = zone_cache_new(NULL, &zones);
         if (r >= 0)
-                r = job_loader_new(&loader, dirs, c->user ? getuid() : 0, zones,
-                                   c->user ? LOADER_FOR_USER_UNITS : LOADER_FOR_UNITS, state_dir);
+                r = job_loader_new(&loader, dirs, getuid(), zones, c->user ? LOADER_FOR_USER_UNITS : LOADER_FOR_UNITS,
+                                   state_dir);
         if (r >= 0)
                 r = job_loader_load(loader, now_realtime());
         if (r >= 0)
