@@ -287,10 +287,9 @@ static bool put_section(Tmpfiles *t, const TmpfilesLine *l, FILE *f, const char 
         fprintf(f, "MaxAge=%s%s\nEmptyDirectories=yes\n", span,
                 usec > 0 && is_digit(span[strlen(span) - 1]) ? "s" : ""); /* which a job file wants to be said */
         for (TmpfilesLine *k = t->lines; k < lines_end(t); k++) {
-                const char *rest = below(l->path, k->path);
                 bool is_known = false;
 
-                if (!rest)
+                if (!below(l->path, k->path))
                         continue;
                 k->is_used = true;
                 if (*age == '~') {
@@ -300,12 +299,12 @@ static bool put_section(Tmpfiles *t, const TmpfilesLine *l, FILE *f, const char 
                         return false;
                 }
                 STRV_FOREACH(e, excluded)
-                        is_known |= streq(*e, rest);
+                        is_known |= streq(*e, k->path);
                 if (is_known)
                         continue;
-                if (strv_extend(&excluded, rest) < 0)
+                if (strv_extend(&excluded, k->path) < 0)
                         alloc_failed();
-                import_put(f, "Exclude", rest);
+                import_put(f, "Exclude", k->path);
         }
         return true;
 }

@@ -51,7 +51,7 @@ becomes "d /t/a - - - m:1d" "[Clean]|Path=/t/a|AgeBy=modify|MaxAge=1d"
 becomes "d /t/a - - - bmaBCM:1d" "[Clean]|Path=/t/a|AgeBy=access birth modify|MaxAge=1d"
 becomes "d /t/a - - - ~am:1d" "[Clean]|Path=/t/a/*/*|AgeBy=access modify|MaxAge=1d" "1: ~am:1d: What is directly"
 becomes "d /t/a - - - aM:1d" "[Clean]|Path=/t/a|AgeBy=access|MaxAge=1d" "1: An empty directory is as old as"
-becomes $'d /t/a - - - m:1d\nX /t/a/b' "[Clean]|Path=/t/a|AgeBy=modify|MaxAge=1d|Exclude=/b|[Clean]|Path=/t/a/b|MaxAge=1d"
+becomes $'d /t/a - - - m:1d\nX /t/a/b' "[Clean]|Path=/t/a|AgeBy=modify|MaxAge=1d|Exclude=/t/a/b|[Clean]|Path=/t/a/b|MaxAge=1d"
 for age in soon M:1d ma: x:1d : '~' -5 '!1d'; do
         becomes "d /t/a - - - $age" "" "1: $age is no age of files."
 done
@@ -61,16 +61,16 @@ done
 becomes $'d /t/a - - - 1d\nd /t/b - - - 1d\nd /t/c - - - 2d\nd /t/d - - - m:1d' \
         "[Clean]|Path=/t/a|Path=/t/b|MaxAge=1d|[Clean]|Path=/t/c|MaxAge=2d|[Clean]|Path=/t/d|AgeBy=modify|MaxAge=1d"
 becomes $'d /t/a - - - 1d\nx /t/a/keep\nx /t/a/b*/%b-*\nL /t/a/l*nk - - - - /x\nr! /t/a/r*\nx /t/ab\nf /t/f' \
-        '[Clean]|Path=/t/a|MaxAge=1d|Exclude=/keep|Exclude=/b*/*-*|Exclude=/l\*nk|Exclude=/r*' \
+        '[Clean]|Path=/t/a|MaxAge=1d|Exclude=/t/a/keep|Exclude=/t/a/b*/*-*|Exclude=/t/a/l\*nk|Exclude=/t/a/r*' \
         "6: /t/ab is in no directory that is cleaned"
 becomes $'d /t/a - - - 1d\nX /t/a/p-*\nx /t/a/p-*/x\nx /t/a/p-*/x' \
-        "[Clean]|Path=/t/a|MaxAge=1d|Exclude=/p-*|Exclude=/p-*/x|[Clean]|Path=/t/a/p-*|MaxAge=1d|Exclude=/x"
+        "[Clean]|Path=/t/a|MaxAge=1d|Exclude=/t/a/p-*|Exclude=/t/a/p-*/x|[Clean]|Path=/t/a/p-*|MaxAge=1d|Exclude=/t/a/p-*/x"
 becomes $'d /t/a - - - 1d\nd /t/a/b - - - 2d\nX /t/a/b/c\nX! /t/a/d' \
-        "[Clean]|Path=/t/a|MaxAge=1d|Exclude=/b|Exclude=/b/c|Exclude=/d|[Clean]|Path=/t/a/b|MaxAge=2d|Exclude=/c|[Clean]|Path=/t/a/b/c|MaxAge=2d"
+        "[Clean]|Path=/t/a|MaxAge=1d|Exclude=/t/a/b|Exclude=/t/a/b/c|Exclude=/t/a/d|[Clean]|Path=/t/a/b|MaxAge=2d|Exclude=/t/a/b/c|[Clean]|Path=/t/a/b/c|MaxAge=2d"
 becomes $'e /t/*/z - - - 1d\nx /t/y/z/k\nx /t/*/z/l*\nx /t/y/y/k' \
-        "[Clean]|Path=/t/*/z|MaxAge=1d|Exclude=/k|Exclude=/l*" "4: /t/y/y/k is in no directory"
+        "[Clean]|Path=/t/*/z|MaxAge=1d|Exclude=/t/y/z/k|Exclude=/t/*/z/l*" "4: /t/y/y/k is in no directory"
 becomes $'d /t/a - - - ~1d\nx /t/a/b' "" "1: /t/a/b cannot be spared with the age ~1d."
-becomes $'d /t/y/z - - - 1d\nx /t/*/z/k' "[Clean]|Path=/t/y/z|MaxAge=1d|Exclude=/k"
+becomes $'d /t/y/z - - - 1d\nx /t/*/z/k' "[Clean]|Path=/t/y/z|MaxAge=1d|Exclude=/t/*/z/k"
 becomes $'d /t/a - - - 1d\nd /t/a - - - 2d' "[Clean]|Path=/t/a|MaxAge=1d" "2: /t/a is already in $conf:1. Only that counts."
 becomes "d /var/log - - - 1d" "" "1: This is no valid job: "
 
@@ -95,7 +95,7 @@ printf 'd /t/lib - - - 3d\nx /t/etc/x\nf /t/f\n' >"$scratch/lib/z.conf"
 echo 'd /t/no - - - 1d' >"$scratch/lib/z.conf.dpkg-old"
 ctl import-tmpfiles "$scratch/etc" "$scratch/run" "$scratch/lib"
 ends 0 "three directories"
-[ "$(grep -E '^(Path|Exclude)|job$' "$scratch/out" | xargs)" = "# clean-a.job Path=/t/run # clean-b.job Path=/t/etc Exclude=/x # clean-z.job Path=/t/lib" ]
+[ "$(grep -E '^(Path|Exclude)|job$' "$scratch/out" | xargs)" = "# clean-a.job Path=/t/run # clean-b.job Path=/t/etc Exclude=/t/etc/x # clean-z.job Path=/t/lib" ]
 ok $? "the first directory counts, in the order of the names: $(grep -E '^(Path|Exclude)|job$' "$scratch/out" | xargs)"
 out "where it comes from" "^# From $scratch/run/a\.conf, line 1\.\$"
 out "when it runs" '^OnInterval=1d$'
