@@ -12,6 +12,7 @@ import() {
         { local -; set +x; } 2>/dev/null
         rm -rf $TOP
         mkdir -m 1777 $TOP
+        mkdir -p "${TABLE%/*}" # where there is no cron
         cat >$TABLE
         vaktctl import-crontab --output="$JOBS" $TABLE || true # the remarks
         rm $TABLE
