@@ -24,6 +24,7 @@
 #include <assert.h>
 
 #include "util/array.h"
+#include "util/bytes.h"
 #include "util/log.h"
 #include "util/utf8.h"
 
@@ -93,31 +94,6 @@ typedef struct LogEntry {
 } LogEntry;
 
 /* --- writing --- */
-
-/* A row that is put together. */
-typedef struct Bytes {
-        uint8_t *bytes;
-        size_t n;
-        bool failed;
-} Bytes;
-
-static void bytes_done(Bytes *b) {
-        free(b->bytes);
-}
-
-static void bytes_add(Bytes *b, const void *bytes, size_t n) {
-        uint8_t *more;
-
-        if (n == 0 || b->failed)
-                return;
-        more = realloc(b->bytes, b->n + n);
-        b->failed = !more;
-        if (!more)
-                return;
-        memcpy(more + b->n, bytes, n);
-        b->bytes = more;
-        b->n += n;
-}
 
 /* While the ledger is in memory only, it keeps what matters more. */
 static bool can_write(const Values *v) {

@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#include "util/bytes.h"
 #include "util/log.h"
 
 #define KEY_WAITING "waiting"
@@ -33,22 +34,6 @@
 #define KIND_LIST 'L'
 #define KIND_ONE  'E'
 #define KIND_ITEM 'S'
-
-typedef struct Blob {
-        char *bytes;
-        size_t n;
-} Blob;
-
-static bool blob_append(Blob *b, const void *bytes, size_t n) {
-        char *bigger = realloc(b->bytes, b->n + n);
-
-        if (!bigger)
-                return false;
-        memcpy(bigger + b->n, bytes, n);
-        b->bytes = bigger;
-        b->n += n;
-        return true;
-}
 
 /* A string that ends within the bytes. */
 static char *unpack_text(const char **p, size_t *n) {
@@ -96,19 +81,19 @@ static bool unpack(RunPaths *rp, const char *p, size_t n) {
 int path_store_pack(const RunPayload *payload, char **ret, size_t *ret_n) {
         const RunPaths *rp = (const RunPaths *)payload;
         char kind = rp->spool ? KIND_ITEM : rp->one ? KIND_ONE : KIND_LIST;
-        Blob b = {};
-        bool fits = blob_append(&b, &kind, 1);
+        _cleanup_(bytes_done) Bytes b = {};
 
-        if (rp->spool)
-                fits = fits && blob_append(&b, &rp->item.id, sizeof(rp->item.id)) &&
-                       blob_append(&b, &rp->item.attempt, sizeof(rp->item.attempt)) &&
-                       blob_append(&b, rp->spool, strlen(rp->spool) + 1) &&
-                       blob_append(&b, rp->item.name, strlen(rp->item.name) + 1);
-        if (!fits || !blob_append(&b, rp->list, rp->size)) {
-                free(b.bytes);
-                return -ENOMEM;
+        bytes_add(&b, &kind, 1);
+        if (rp->spool) {
+                bytes_add(&b, &rp->item.id, sizeof(rp->item.id));
+                bytes_add(&b, &rp->item.attempt, sizeof(rp->item.attempt));
+                bytes_add(&b, rp->spool, strlen(rp->spool) + 1);
+                bytes_add(&b, rp->item.name, strlen(rp->item.name) + 1);
         }
-        *ret = b.bytes;
+        bytes_add(&b, rp->list, rp->size);
+        if (b.failed)
+                return -ENOMEM;
+        *ret = TAKE_PTR(b.bytes);
         *ret_n = b.n;
         return 0;
 }
@@ -142,36 +127,28 @@ RunPayload *path_store_recognize(Trigger *base, const ExecutionRequest *request,
 
 /* --- files that wait --- */
 
-typedef struct Packing {
-        Blob blob;
-        bool failed;
-} Packing;
-
 static int pack_waiting(const BatchView *v, void *userdata) {
-        Packing *packing = userdata;
+        Bytes *waiting = userdata;
 
-        if (v->state == BATCH_FILE_RUNNING)
-                return 0; /* stands with its run */
-        packing->failed = !blob_append(&packing->blob, v->file.path, v->file.length + 1);
-        return packing->failed;
+        if (v->state != BATCH_FILE_RUNNING) /* else it stands with its run */
+                bytes_add(waiting, v->file.path, v->file.length + 1);
+        return waiting->failed ? -ENOMEM : 0;
 }
 
 static int save_waiting(JobPaths *p, usec_t now) {
-        Packing packing = {};
+        _cleanup_(bytes_done) Bytes waiting = {};
         int r;
 
-        r = batch_visit(p->batch, now, pack_waiting, &packing);
-        if (r == 0 && packing.blob.n > LEDGER_BLOB_MAX)
+        r = batch_visit(p->batch, now, pack_waiting, &waiting);
+        if (r == 0 && waiting.n > LEDGER_BLOB_MAX)
                 r = -E2BIG;
         if (r == 0 && p->has_waiting)
                 r = ledger_forget(p->trigger->base.ledger, p->job->name, KEY_WAITING);
-        if (r == 0 && packing.blob.n > 0)
-                r = ledger_put(p->trigger->base.ledger, p->job->name, KEY_WAITING, 0, packing.blob.bytes,
-                               packing.blob.n);
+        if (r == 0 && waiting.n > 0)
+                r = ledger_put(p->trigger->base.ledger, p->job->name, KEY_WAITING, 0, waiting.bytes, waiting.n);
         if (r == 0)
-                p->has_waiting = packing.blob.n > 0;
-        free(packing.blob.bytes);
-        return packing.failed ? -ENOMEM : r;
+                p->has_waiting = waiting.n > 0;
+        return r;
 }
 
 void path_store_put_waiting(const PathTrigger *t, const LiveRun *run) {

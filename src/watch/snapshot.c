@@ -12,6 +12,7 @@
 #include <endian.h>
 
 #include "util/array.h"
+#include "util/bytes.h"
 #include "util/hash.h"
 #include "watch/tree.h"
 #include "watch/watch-internal.h"
@@ -26,45 +27,22 @@
 
 /* --- writing --- */
 
-typedef struct Row {
-        unsigned char *bytes;
-        size_t n, n_allocated;
-        bool failed;
-} Row;
-
-static void row_put(Row *r, const void *bytes, size_t n) {
-        if (r->n + n > r->n_allocated) {
-                size_t bigger = 2 * (r->n + n) + 256;
-                unsigned char *p = r->failed ? NULL : realloc(r->bytes, bigger);
-
-                if (!p) {
-                        r->failed = true;
-                        return;
-                }
-                r->bytes = p;
-                r->n_allocated = bigger;
-        }
-        assert(r->n + n <= r->n_allocated);
-        memcpy(r->bytes + r->n, bytes, n);
-        r->n += n;
+static void row_put_byte(Bytes *r, unsigned char byte) {
+        bytes_add(r, &byte, 1);
 }
 
-static void row_put_byte(Row *r, unsigned char byte) {
-        row_put(r, &byte, 1);
-}
-
-static void row_put_u64(Row *r, uint64_t v) {
+static void row_put_u64(Bytes *r, uint64_t v) {
         v = htole64(v);
-        row_put(r, &v, sizeof(v));
+        bytes_add(r, &v, sizeof(v));
 }
 
-static void row_put_name(Row *r, const Entry *e) {
+static void row_put_name(Bytes *r, const Entry *e) {
         row_put_byte(r, e ? e->length : 0);
         if (e)
-                row_put(r, e->name, e->length);
+                bytes_add(r, e->name, e->length);
 }
 
-static void row_put_root(Row *r, const Tree *t) {
+static void row_put_root(Bytes *r, const Tree *t) {
         const RootIdentity *root = t->durable == t->model ? &t->root : &t->parked_root;
 
         row_put_u64(r, root->file_system);
@@ -73,11 +51,11 @@ static void row_put_root(Row *r, const Tree *t) {
         row_put_byte(r, root->is_file);
 }
 
-static void row_put_identity(Row *r, const Entry *e) {
+static void row_put_identity(Bytes *r, const Entry *e) {
         row_put_u64(r, (uint64_t)e->birth << 32 | e->rights);
 }
 
-static void row_write(Row *r, const Tree *t, const Directory *f) {
+static void row_write(Bytes *r, const Tree *t, const Directory *f) {
         bool is_root = f == model_root(f->model);
 
         r->n = 0;
@@ -124,7 +102,7 @@ int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, con
               void *userdata) {
         Directory *f, *next;
         size_t done, bytes = 0;
-        Row row = {};
+        _cleanup_(bytes_done) Bytes row = {};
         int r = 0;
 
         if (t->stage != TREE_STARTED)
@@ -150,7 +128,6 @@ int tree_save(Tree *t, size_t max, int (*write)(void *userdata, uint32_t id, con
                         break;
                 }
         }
-        free(row.bytes);
         return r < 0 ? r : (int)done;
 }
 
