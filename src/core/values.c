@@ -526,17 +526,19 @@ static void check_today(Value *value, uint64_t hour) {
                 series_row_reset(&value->day, hour / HOURS_PER_DAY);
 }
 
-/* When it is late, and answers were kept meanwhile, only the hours of this day are of use. */
+/* When it is late, and answers were kept meanwhile, only the hours of this day are of use. A row whose hour is not one
+ * of the day whose hours it has does not say what time it was. */
 static void load_today(Values *v, Value *value, const CatalogHeader *header, const char *reason, const void *bytes,
                        size_t n) {
-        if (!v->has_time) {
-                v->now = MAX(v->now, header->hour * USEC_PER_HOUR);
-                set_before(value, &(SeriesState){ header->is_known, header->value, isempty(reason) ? NULL : reason });
-        } else if (value->day.is_begun)
+        if (value->day.is_begun)
                 return;
         (void)series_row_load(&value->day, bytes, n, USEC_PER_HOUR, value->series.scale);
         if (v->has_time)
                 check_today(value, v->minute / MINUTES_PER_HOUR);
+        else if (!value->day.is_begun || value->day.period == header->hour / HOURS_PER_DAY) {
+                v->now = MAX(v->now, header->hour * USEC_PER_HOUR);
+                set_before(value, &(SeriesState){ header->is_known, header->value, isempty(reason) ? NULL : reason });
+        }
 }
 
 /* What a later vaktd wrote, or what is damaged, is left alone until its id is given to another question. */
@@ -553,8 +555,8 @@ static int load_catalog(const char *job, const char *key, uint64_t id, const voi
                 return 0;
         memcpy(&header, bytes, sizeof(header));
         n_texts = (size_t)header.reason_size + header.text_size;
-        if (header.version != VERSION || header.reason_size == 0 || header.text_size == 0 ||
-            n_texts > n - sizeof(header))
+        if (header.version != VERSION || header.hour > usec_add(header.used, VALUES_KEPT_USEC) / USEC_PER_HOUR ||
+            header.reason_size == 0 || header.text_size == 0 || n_texts > n - sizeof(header))
                 return 0;
         text = reason + header.reason_size;
         if (text[-1] != '\0' || text[header.text_size - 1] != '\0' || !utf8_is_valid(reason))

@@ -748,6 +748,67 @@ static void test_damaged(void **state) {
         }
 }
 
+#define HOUR_AT     24 /* where they stand in a row of the catalog */
+#define SIZES_AT    32
+#define HEADER_SIZE 40
+
+typedef struct WrongHour {
+        Ledger *ledger;
+        unsigned line;
+        uint64_t ahead;
+        bool has_day;
+} WrongHour;
+
+static int damage_hour(const char *job, const char *key, uint64_t id, const void *bytes, size_t n, void *userdata) {
+        const WrongHour *wrong = userdata;
+        uint8_t copy[4096];
+        uint32_t sizes[2];
+        uint64_t hour;
+
+        if (id != 1) /* the other one, which is noted first */
+                return 0;
+        assert_true(n > HEADER_SIZE && n <= sizeof(copy));
+        memcpy(copy, bytes, n);
+        memcpy(&hour, copy + HOUR_AT, sizeof(hour));
+        hour += wrong->ahead;
+        memcpy(copy + HOUR_AT, &hour, sizeof(hour));
+        memcpy(sizes, copy + SIZES_AT, sizeof(sizes));
+        n = wrong->has_day ? n : (size_t)HEADER_SIZE + sizes[0] + sizes[1];
+        assert_int_equal(ledger_put(wrong->ledger, job, key, id, copy, n), 0);
+        return 0;
+}
+
+/* A row that claims to be of another time does not cost the others theirs. */
+static void test_damaged_hour(void **state) {
+        WrongHour rows[] = {
+                { .line = __LINE__, .ahead = 24, .has_day = true },
+                { .line = __LINE__, .ahead = 1000, .has_day = true },
+                { .line = __LINE__, .ahead = 1000 },
+                { .line = __LINE__, .ahead = INT64_MAX },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++) {
+                Value *other = NULL;
+                One o = {};
+
+                open_one(&o);
+                for (unsigned hour = 0; hour < 5; hour++) {
+                        note_of(&o, &other, "load5", &(Reading){ .is_known = true, .value = (int64_t)hour });
+                        live_one(&o, USEC_PER_HOUR, (int64_t)hour);
+                }
+                close_one(&o);
+                rows[i].ledger = o.ledger = open_ledger(NULL);
+                assert_int_equal(ledger_list_blobs(o.ledger, "", "values", damage_hour, &rows[i]), 0);
+                open_one(&o);
+                note_one(&o, 1);
+                if (sum_of(&o, BEGIN * USEC_PER_SEC, USEC_PER_HOUR).known <= 4 * USEC_PER_HOUR)
+                        fail_msg("line %u: the hours of the day are gone", rows[i].line);
+                close_one(&o);
+                assert_int_equal(remove_directory(state), 0);
+                assert_int_equal(make_directory(state), 0);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 ledger_test(test_law),
@@ -765,6 +826,7 @@ int main(void) {
                 ledger_test(test_not_writable),
                 ledger_test(test_loaded_late),
                 ledger_test(test_damaged),
+                ledger_test(test_damaged_hour),
         };
 
         log_open(LOG_TARGET_STDERR);
