@@ -391,18 +391,15 @@ void series_hold(Series *s, usec_t now) {
         s->at = now;
 }
 
-static int64_t clamp(int64_t value, int64_t min, int64_t max) {
-        return value < min ? min : value > max ? max : value;
-}
-
 int series_set(Series *s, const SeriesState *state, usec_t now) {
         SeriesState next = { .is_known = state->is_known, .value = s->state.value };
         int r = 0;
 
         series_hold(s, now);
-        if (state->is_known)
-                next.value =
-                        s->scale == 1 ? state->value : clamp(state->value, INT64_MIN / s->scale, INT64_MAX / s->scale);
+        if (state->is_known) {
+                next.value = MAX(state->value, INT64_MIN / s->scale);
+                next.value = MIN(next.value, INT64_MAX / s->scale);
+        }
         if (next.is_known == s->state.is_known && next.value == s->state.value &&
             (next.is_known || streq_ptr(state->reason, s->state.reason)))
                 return 0;
@@ -426,10 +423,6 @@ bool series_minute(const Series *s, Bucket *ret) {
         *ret = s->bucket;
         ret->end = s->state;
         ret->end.reason = s->state.reason ?: s->gap_reason;
-        if (ret->known == 0)
-                return true;
-        /* The value before one that became unknown is the last one. */
-        ret->end.value = clamp(ret->end.value, ret->min, ret->max);
         return true;
 }
 

@@ -488,6 +488,65 @@ static void test_first_day_of_all(void **state) {
         close_one(&o);
 }
 
+/* --- rows --- */
+
+static void assert_loads(const char *bytes, size_t n, int expected) {
+        SeriesRow row = {};
+
+        assert_int_equal(series_row_load(&row, bytes, n, USEC_PER_MINUTE, 1), expected);
+        series_row_done(&row);
+}
+
+/* 64 minutes at most. */
+static void test_row_index(void **state) {
+        static const char last[] = { 1, 1, (char)0xf0, 0x07, 0 }, beyond[] = { 1, 1, (char)0x80, 0x08, 0 };
+
+        assert_loads(last, sizeof(last), 0);
+        assert_loads(beyond, sizeof(beyond), -EBADMSG);
+}
+
+/* Known all the time, and not at its end. */
+static void test_row_unknown_at_its_end(void **state) {
+        Bucket b = bucket_of(&(SeriesState){ .is_known = true, .value = 5 }, USEC_PER_MINUTE, 1), minutes[2];
+        _cleanup_(series_row_done) SeriesRow row = {};
+        SeriesState last = {};
+
+        b.end = (SeriesState){ .value = 5, .reason = "It is gone." };
+        assert_int_equal(series_row_append(&row, 0, &b, USEC_PER_MINUTE, 1), 0);
+        series_row_expand(&row, &last, minutes, ELEMENTSOF(minutes), USEC_PER_MINUTE, 1);
+        assert_true(minutes[0].known == USEC_PER_MINUTE && minutes[1].known == 0);
+        assert_string_equal(minutes[0].end.reason, "It is gone.");
+        assert_string_equal(last.reason, "It is gone.");
+}
+
+/* However long the reasons are, there is room for all minutes. */
+static void test_row_of_reasons(void **state) {
+        Bucket b = bucket_of(&(SeriesState){ .is_known = true }, USEC_PER_MINUTE / 2, 1);
+        _cleanup_(series_row_done) SeriesRow row = {};
+        char reason[SERIES_REASON_MAX * 2] = "";
+
+        memset(reason, 'x', sizeof(reason) - 1);
+        b.end = (SeriesState){ .reason = reason };
+        for (unsigned i = 0; i < SERIES_MINUTES_PER_ROW; i++) {
+                reason[0] = (char)('A' + i % 26);
+                assert_int_equal(series_row_append(&row, i, &b, USEC_PER_MINUTE, 1), 0);
+        }
+}
+
+/* A value counts also when another one follows in the same moment. */
+static void test_moment(void **state) {
+        One o = {};
+
+        open_one(&o);
+        note_one(&o, 5);
+        note_one(&o, 9);
+        note_one(&o, 5);
+        pass_one(&o, USEC_PER_HOUR);
+        note_one(&o, 5);
+        assert_int_equal(sum_of(&o, 0, USEC_PER_HOUR).max, 9);
+        close_one(&o);
+}
+
 /* --- what it costs --- */
 
 typedef struct Rows {
@@ -818,6 +877,10 @@ int main(void) {
                 ledger_test(test_slew),
                 ledger_test(test_step_forward),
                 ledger_test(test_first_day_of_all),
+                cmocka_unit_test(test_row_index),
+                cmocka_unit_test(test_row_unknown_at_its_end),
+                cmocka_unit_test(test_row_of_reasons),
+                ledger_test(test_moment),
                 ledger_test(test_silence),
                 ledger_test(test_bounds),
                 ledger_test(test_too_many),
