@@ -69,7 +69,8 @@ void series_row_done(SeriesRow *row);
 int series_row_append(SeriesRow *row, unsigned index, const Bucket *b, usec_t span, int64_t scale);
 /* Forgets entries from this index on. -ENOMEM: all are. */
 int series_row_cut(SeriesRow *row, unsigned index, usec_t span, int64_t scale);
-/* Whatever the bytes are. Without any, it is empty. -EBADMSG; -ENOMEM. ret is all zero at first, or in use. */
+/* Takes any bytes; without any, the row is empty. -EBADMSG: they say something impossible; -ENOMEM. ret is all zero at
+ * first, or in use. */
 int series_row_load(SeriesRow *ret, const void *bytes, size_t n, usec_t span, int64_t scale);
 
 /* Fills in n buckets, one for each index of the row; state: before the first of them, and in return after the last.

@@ -242,7 +242,7 @@ static void end_hour_of_value(Values *v, Value *value, uint64_t hour) {
         value->is_stored = false;
 }
 
-/* Days in which nobody said anything at all follow at once. */
+/* Days without any answer follow at once. */
 static void end_day_of_value(Values *v, Value *value, uint64_t day, uint64_t next) {
         const Bucket b = bucket_of(&value->before, USEC_PER_HOUR, value->series.scale);
 

@@ -265,7 +265,7 @@ static void print_buckets(const Ctl *c, const char *probe, const ValueHistory *h
         size_t i = 0;
 
         while (i < h->n_buckets && h->buckets[i].known == 0 && isempty(h->buckets[i].reason))
-                i++; /* nobody had asked yet */
+                i++; /* no job had asked yet */
         for (; i < h->n_buckets; i++)
                 add_bucket(t, probe, &h->buckets[i], h->grain, now);
         if (table_size(t) == 0) {

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Each job of units/examples, installed as it is and run by what it is for: what it did is told by what it left. Only what
-# a test cannot wait for or have is another thing: times (by drop-ins), and paths and addresses that are somebody else's.
+# Each job of units/examples, installed as it is and run by what it is for; the test looks at what it left. Drop-ins and sed
+# replace only times that a test cannot wait for, and paths and addresses that it cannot have.
 
 . "$(dirname "$0")/lib.sh"
 
