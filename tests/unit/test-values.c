@@ -533,6 +533,33 @@ static void test_row_of_reasons(void **state) {
         }
 }
 
+/* Means are in fractions, for which there is room. */
+static void test_large_values(void **state) {
+        Series s;
+
+        series_init(&s, CONDITION_COUNT);
+        (void)series_set(&s, &(SeriesState){ .is_known = true, .value = INT64_MAX }, 1);
+        assert_true(s.state.value == INT64_MAX / series_scale(CONDITION_COUNT));
+        (void)series_set(&s, &(SeriesState){ .is_known = true, .value = INT64_MIN }, 2);
+        assert_true(s.state.value == INT64_MIN / series_scale(CONDITION_COUNT));
+        series_done(&s);
+}
+
+/* Why a part of a minute is not known is not said of the next one. */
+static void test_reason_of_the_minute_before(void **state) {
+        One o = {};
+
+        open_one(&o);
+        note_of(&o, &o.value, "load1", &(Reading){ .reason = "It is gone." });
+        pass_one(&o, 10 * USEC_PER_SEC);
+        note_one(&o, 1);
+        assert_string_equal(sum_of(&o, o.now.realtime, USEC_PER_MINUTE).reason, "It is gone.");
+        pass_one(&o, USEC_PER_MINUTE);
+        note_one(&o, 2);
+        assert_string_equal(sum_of(&o, o.now.realtime, USEC_PER_MINUTE).reason, "");
+        close_one(&o);
+}
+
 /* A value counts also when another one follows in the same moment. */
 static void test_moment(void **state) {
         One o = {};
@@ -880,6 +907,8 @@ int main(void) {
                 cmocka_unit_test(test_row_index),
                 cmocka_unit_test(test_row_unknown_at_its_end),
                 cmocka_unit_test(test_row_of_reasons),
+                cmocka_unit_test(test_large_values),
+                ledger_test(test_reason_of_the_minute_before),
                 ledger_test(test_moment),
                 ledger_test(test_silence),
                 ledger_test(test_bounds),
