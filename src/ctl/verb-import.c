@@ -71,7 +71,7 @@ static int read_crontab_of(Crontab *t, const char *user) {
         if (r == -ENOENT)
                 r = crontab_read(t, other);
         if (r < 0)
-                ctl_complain("Cannot read the crontab of %s: %s.", user, strerror(-r));
+                ctl_complain("Cannot read the crontab of %s: %s.", user, import_reason(r));
         return r;
 }
 
@@ -83,7 +83,7 @@ static int read_crontabs(Crontab *t, char *const *paths, bool is_optional) {
                 if (r == -ENOENT && is_optional)
                         r = 0;
                 if (r < 0)
-                        ctl_complain("Cannot read %s: %s.", *paths, strerror(-r));
+                        ctl_complain("Cannot read %s: %s.", *paths, import_reason(r));
         }
         return r;
 }
@@ -114,14 +114,14 @@ int verb_import_monit(Ctl *c, char **args) {
 
         for (char **path = args; *path && r >= 0; path++) {
                 _cleanup_free_ char *text = NULL;
-                size_t n, n_notes = m.out.n_notes;
+                size_t n_notes = m.out.n_notes;
 
-                r = import_read(*path, &text, &n);
+                r = import_read(*path, &text);
                 if (r >= 0)
-                        monit_import(&m, *path, text, n);
+                        monit_import(&m, *path, text, strlen(text));
                 put_notes(&m.out, n_notes);
                 if (r < 0)
-                        ctl_complain("Cannot read %s: %s.", *path, strerror(-r));
+                        ctl_complain("Cannot read %s: %s.", *path, import_reason(r));
         }
         r = r < 0 ? CTL_FAILED : put_jobs(c, &m.out);
         import_done(&m.out);
@@ -135,7 +135,7 @@ int verb_import_logrotate(Ctl *c, char **args) {
         for (char **path = args; *path && r >= 0; path++) {
                 r = logrotate_read(&l, *path);
                 if (r < 0)
-                        ctl_complain("Cannot read %s: %s.", *path, strerror(-r));
+                        ctl_complain("Cannot read %s: %s.", *path, import_reason(r));
         }
         put_notes(&l.out, 0);
         r = r < 0 ? CTL_FAILED : put_jobs(c, &l.out);
@@ -162,7 +162,7 @@ int verb_import_timer(Ctl *c, char **args) {
                 if (r == -EINVAL)
                         ctl_complain("%s is no timer that can be imported. Write a name such as fstrim.timer.", *name);
                 else if (r < 0)
-                        ctl_complain("Cannot read %s: %s.", *name, strerror(-r));
+                        ctl_complain("Cannot read %s: %s.", *name, import_reason(r));
         }
         put_notes(&i, 0);
         r = r < 0 ? CTL_FAILED : put_jobs(c, &i);
@@ -178,7 +178,7 @@ int verb_import_tmpfiles(Ctl *c, char **args) {
         int r = tmpfiles_read(&t, args, &path);
 
         if (r < 0)
-                ctl_complain("Cannot read %s: %s.", path, strerror(-r));
+                ctl_complain("Cannot read %s: %s.", path, import_reason(r));
         else
                 tmpfiles_import(&t);
         put_notes(&t.out, 0);
