@@ -579,8 +579,7 @@ static int read_table(Crontab *c, const char *path, TableKind kind, const char *
         Table t = { .import = c, .file = path, .kind = kind, .owner = owner };
         _cleanup_free_ char *text = NULL;
         unsigned line = 1;
-        size_t n;
-        int r = import_read(path, &text, &n);
+        int r = import_read(path, &text);
 
         if (r < 0)
                 return r;
@@ -693,7 +692,7 @@ static int read_directory(Crontab *c, const char *path) {
                 else
                         r = crontab_read(c, file);
                 if (r < 0)
-                        import_note(&c->out, file, 0, "Cannot be read: %s.", strerror(-r));
+                        import_note(&c->out, file, 0, "Cannot be read: %s.", import_reason(r));
                 r = 0;
                 free(entries[i]);
         }

@@ -5,6 +5,8 @@
 #include "ctl/import.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "config/job-file.h"
 #include "ctl/alloc.h"
@@ -34,18 +36,28 @@ void import_note(Import *i, const char *file, unsigned line, const char *format,
         va_end(ap);
 }
 
-int import_read(const char *path, char **ret, size_t *ret_n) {
-        _cleanup_free_ char *text = alloc_array(NULL, IMPORT_FILE_MAX + 1, 1);
-        ssize_t n = file_read(AT_FDCWD, path, text, IMPORT_FILE_MAX + 1);
+int import_read(const char *path, char **ret) {
+        _cleanup_free_ char *text = NULL;
+        struct stat st;
+        ssize_t n;
 
+        if (stat(path, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) && st.st_rdev != makedev(1, 3)) /* a link to /dev/null masks a file */
+                return S_ISDIR(st.st_mode) ? -EISDIR : -EOPNOTSUPP;
+        text = alloc_array(NULL, IMPORT_FILE_MAX + 1, 1);
+        n = file_read(AT_FDCWD, path, text, IMPORT_FILE_MAX + 1);
         if (n < 0)
                 return (int)n;
         for (ssize_t k = 0; k < n; k++)
                 if (text[k] == '\0')
                         text[k] = ' ';
         *ret = TAKE_PTR(text);
-        *ret_n = (size_t)n;
         return 0;
+}
+
+const char *import_reason(int error) {
+        return error == -EOPNOTSUPP ? "It is not a regular file" : strerror(-error);
 }
 
 static int compare_notes(const void *a, const void *b) {

@@ -33,8 +33,11 @@ typedef struct Import {
 
 /* Without memory, all of these end the program. */
 
-/* Reads a file; NUL bytes become blanks. 0, or a negative errno; the caller frees *ret. */
-int import_read(const char *path, char **ret, size_t *ret_n);
+/* Reads a regular file, or /dev/null; NUL bytes become blanks. 0, or a negative errno; the caller frees *ret. */
+int import_read(const char *path, char **ret);
+
+/* The reason why a file cannot be read, for a message. */
+const char *import_reason(int error);
 
 void import_note(Import *i, const char *file, unsigned line, const char *format, ...) _printf_(4, 5);
 void import_note_list(Import *i, const char *file, unsigned line, const char *format, va_list ap);

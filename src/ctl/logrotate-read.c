@@ -201,7 +201,8 @@ static void take_include(Reader *r, const Directive *d) {
         int e = r->l->depth < DEPTH_MAX ? read_path(r->l, value, r->block, &r->is_bad) : -ELOOP;
 
         if (e < 0)
-                import_note(&r->l->out, r->file, r->line, "%s %s: Cannot be read: %s.", d->word, value, strerror(-e));
+                import_note(&r->l->out, r->file, r->line, "%s %s: Cannot be read: %s.", d->word, value,
+                            import_reason(e));
 }
 
 /* --- directives --- */
@@ -431,16 +432,15 @@ static int read_file(Logrotate *l, const char *path, LogrotateBlock *block, bool
         LogrotateSetting globals[_LOGROTATE_SLOT_MAX];
         _cleanup_free_ char *text = NULL;
         Reader r = { .l = l, .line = 1, .block = block };
-        size_t n;
-        int e = l->n_files++ < FILES_MAX ? import_read(path, &text, &n) : -EMFILE;
+        int e = l->n_files++ < FILES_MAX ? import_read(path, &text) : -EMFILE;
 
         if (e < 0)
                 return e;
         memcpy(globals, l->globals, sizeof(globals));
         r.file = own(l, alloc_string(path));
         r.p = text;
-        r.end = text + n;
-        if (memmem(text, n, "\r\n", 2))
+        r.end = text + strlen(text);
+        if (strstr(text, "\r\n"))
                 import_note(&l->out, path, 0, "Lines end with CR LF. logrotate refuses that, and the CR are ignored.");
         l->depth++;
         read_text(&r, block);
@@ -470,7 +470,7 @@ static int read_path(Logrotate *l, const char *path, LogrotateBlock *block, bool
         if (stat(path, &st) < 0)
                 return -errno;
         if (!S_ISDIR(st.st_mode))
-                return S_ISREG(st.st_mode) ? read_file(l, path, block, ret_bad) : -EINVAL;
+                return read_file(l, path, block, ret_bad);
         n = scandir(path, &names, NULL, compare_names);
         if (n < 0)
                 return -errno;
@@ -480,7 +480,7 @@ static int read_path(Logrotate *l, const char *path, LogrotateBlock *block, bool
                 if (stat(file, &st) >= 0 && S_ISREG(st.st_mode) && !is_taboo(l, names[i]->d_name))
                         e = read_file(l, file, block, ret_bad);
                 if (e < 0)
-                        import_note(&l->out, file, 0, "Cannot be read: %s.", strerror(-e));
+                        import_note(&l->out, file, 0, "Cannot be read: %s.", import_reason(e));
                 free(names[i]);
                 e = 0;
         }

@@ -580,12 +580,16 @@ static void take_set(Reader *r) {
                                                                    : depth;
 }
 
-void monit_import(MonitImport *m, const char *file, const char *text, size_t n) {
+int monit_read(MonitImport *m, const char *path) {
         _cleanup_(monit_words_done) MonitWords words = { 0 };
-        Reader r = { .import = m, .file = file };
+        _cleanup_free_ char *text = NULL;
+        Reader r = { .import = m, .file = path };
         size_t n_notes = m->out.n_notes;
+        int e = import_read(path, &text);
 
-        monit_words_read(&words, text, n);
+        if (e < 0)
+                return e;
+        monit_words_read(&words, text, strlen(text));
         r.words = words.items;
         r.n = words.n;
         while (peek(&r)) {
@@ -605,4 +609,5 @@ void monit_import(MonitImport *m, const char *file, const char *text, size_t n) 
         }
         import_sort_notes(&m->out, n_notes);
         strv_free(r.addresses);
+        return 0;
 }

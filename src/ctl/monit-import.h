@@ -10,5 +10,5 @@ typedef struct MonitImport {
         unsigned cycle_sec; /* of "set daemon", also for further files */
 } MonitImport;
 
-/* Adds the jobs of n bytes of a file. Without memory, the program ends. */
-void monit_import(MonitImport *m, const char *file, const char *text, size_t n);
+/* Adds the jobs of a file. 0, or a negative errno if it cannot be read. Without memory, the program ends. */
+int monit_read(MonitImport *m, const char *path);

@@ -114,13 +114,12 @@ static int read_file(TimerUnit *t, const char *path) {
         _cleanup_(diagnostics_done) Diagnostics d = { 0 };
         _cleanup_free_ char *text = NULL;
         FileProblems problems = { &d, path, 0 };
-        size_t n;
-        int r = import_read(path, &text, &n);
+        int r = import_read(path, &text);
 
         if (r < 0)
                 return r;
         t->file = path;
-        if (reader_parse(text, n, &sink, &problems) < 0)
+        if (reader_parse(text, strlen(text), &sink, &problems) < 0)
                 alloc_failed();
         for (size_t i = 0; i < d.n_items; i++)
                 import_note(t->out, path, d.items[i].line, "%s", d.items[i].message);

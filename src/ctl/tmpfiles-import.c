@@ -119,8 +119,7 @@ static void add_line(Tmpfiles *t, const char *file, unsigned line, const char *t
 static int read_file(Tmpfiles *t, const char *path) {
         _cleanup_free_ char *text = NULL;
         unsigned line = 1;
-        size_t n;
-        int r = import_read(path, &text, &n);
+        int r = import_read(path, &text);
 
         if (r < 0)
                 return r;
@@ -195,7 +194,7 @@ int tmpfiles_read(Tmpfiles *t, char *const *paths, const char **ret_path) {
                 int e = r < 0 ? 0 : read_file(t, files.items[i].path);
 
                 if (e < 0)
-                        import_note(&t->out, files.items[i].path, 0, "Cannot be read: %s.", strerror(-e));
+                        import_note(&t->out, files.items[i].path, 0, "Cannot be read: %s.", import_reason(e));
                 free(files.items[i].path);
         }
         free(files.items);

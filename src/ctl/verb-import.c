@@ -19,47 +19,68 @@
 #include "util/file.h"
 #include "util/strv.h"
 
+/* The directory that files are written to, which is made if its parent is there. A negative errno. */
+static int open_directory(const char *path) {
+        int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd < 0 && errno == ENOENT && mkdir(path, 0755) >= 0)
+                fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
 /* An existing file is never overwritten: it may be a job that was written by hand. */
-static int write_job(const char *directory, const ImportJob *job) {
-        _cleanup_free_ char *path = alloc_format("%s/%s.job", directory, job->name);
-        _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+static int write_job(const Ctl *c, int directory_fd, const ImportJob *job) {
+        _cleanup_free_ char *name = alloc_format("%s.job", job->name);
+        _cleanup_close_ int fd =
+                openat(directory_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         int r = fd < 0 ? -errno : fd_write_all(fd, job->text, strlen(job->text));
 
-        if (r >= 0)
-                return CTL_DONE;
-        ctl_complain("Cannot write %s: %s.", path, strerror(-r));
-        return CTL_FAILED;
+        if (r < 0)
+                ctl_complain("Cannot write %s/%s: %s.", c->output, name, strerror(-r));
+        return r;
 }
 
-static int put_job(const Ctl *c, const ImportJob *job) {
+static int write_jobs(const Ctl *c, const Import *i) {
+        _cleanup_close_ int fd = open_directory(c->output);
+        int r = MIN(fd, 0);
+
+        if (r < 0)
+                ctl_complain("Cannot open or make the directory %s: %s.", c->output, strerror(-r));
+        for (size_t k = 0; k < i->n_jobs && r >= 0; k++)
+                r = write_job(c, fd, &i->jobs[k]);
+        return r;
+}
+
+static void print_job(const Ctl *c, const ImportJob *job) {
         _cleanup_free_ char *text = NULL;
 
-        if (c->output)
-                return write_job(c->output, job);
-        text = c->terminal ? text_escape_n(job->text, strlen(job->text), TEXT_KEEP_LINES) : alloc_string(job->text);
-        printf("# %s.job\n%s\n", job->name, text);
-        return CTL_DONE;
+        if (c->terminal)
+                text = text_escape_n(job->text, strlen(job->text), TEXT_KEEP_LINES);
+        printf("# %s.job\n%s\n", job->name, text ?: job->text);
 }
 
-static void put_notes(const Import *i, size_t first) {
-        for (size_t k = first; k < i->n_notes; k++) {
-                DiagnosticView v = { i->notes[k].file, i->notes[k].line, i->notes[k].text };
-
-                diagnostic_print(stderr, &v);
-        }
+/* Remarks and, unless there was an error, jobs, a summary, and what is to be known about these jobs. Returns an
+ * exit status. */
+static int finish(const Ctl *c, const Import *i, int error, const char *hint) {
+        for (const ImportNote *n = i->notes; n < i->notes + i->n_notes; n++)
+                diagnostic_print(stderr, &(DiagnosticView){ n->file, n->line, n->text });
+        if (error >= 0 && c->output && i->n_jobs > 0)
+                error = write_jobs(c, i);
+        for (size_t k = 0; k < i->n_jobs && error >= 0 && !c->output; k++)
+                print_job(c, &i->jobs[k]);
+        if (error >= 0)
+                ctl_say(c, stderr, "%zu job%s made, %zu remark%s.", i->n_jobs, PLURAL(i->n_jobs), i->n_notes,
+                        PLURAL(i->n_notes));
+        if (error >= 0 && hint && i->n_jobs > 0)
+                ctl_say(c, stderr, "%s", hint);
+        return error >= 0 && i->n_notes == 0 ? CTL_DONE : CTL_FAILED;
 }
 
-/* Jobs and summary; the notes are printed. */
-static int put_jobs(const Ctl *c, const Import *i) {
-        int r = CTL_DONE;
-
-        for (size_t k = 0; k < i->n_jobs && r == CTL_DONE; k++)
-                r = put_job(c, &i->jobs[k]);
-        if (r != CTL_DONE)
-                return r;
-        ctl_say(c, stderr, "%zu job%s made, %zu remark%s.", i->n_jobs, PLURAL(i->n_jobs), i->n_notes,
-                PLURAL(i->n_notes));
-        return i->n_notes > 0 ? CTL_FAILED : CTL_DONE;
+/* Reports an error of a file that is read, and returns it. */
+static int check_read(const char *path, int error) {
+        if (error < 0)
+                ctl_complain("Cannot read %s: %s.", path, import_reason(error));
+        return error;
 }
 
 /* The crontab of a user is where crontab(1) of Debian, or that of cronie, keeps it. */
@@ -71,7 +92,7 @@ static int read_crontab_of(Crontab *t, const char *user) {
         if (r == -ENOENT)
                 r = crontab_read(t, other);
         if (r < 0)
-                ctl_complain("Cannot read the crontab of %s: %s.", user, strerror(-r));
+                ctl_complain("Cannot read the crontab of %s: %s.", user, import_reason(r));
         return r;
 }
 
@@ -80,10 +101,7 @@ static int read_crontabs(Crontab *t, char *const *paths, bool is_optional) {
 
         for (; *paths && r >= 0; paths++) {
                 r = crontab_read(t, *paths);
-                if (r == -ENOENT && is_optional)
-                        r = 0;
-                if (r < 0)
-                        ctl_complain("Cannot read %s: %s.", *paths, strerror(-r));
+                r = r == -ENOENT && is_optional ? 0 : check_read(*paths, r);
         }
         return r;
 }
@@ -100,10 +118,7 @@ int verb_import_crontab(Ctl *c, char **args) {
         r = c->system ? read_crontabs(&t, (char *const *)usual, /* is_optional= */ true)
             : *args   ? read_crontabs(&t, args, /* is_optional= */ false)
                       : read_crontab_of(&t, c->owner);
-        put_notes(&t.out, 0);
-        r = r < 0 ? CTL_FAILED : put_jobs(c, &t.out);
-        if (t.out.n_jobs > 0 && r != CTL_USAGE)
-                ctl_say(c, stderr, "Cron runs these as well until their lines are removed there.");
+        r = finish(c, &t.out, r, "Cron runs these as well until their lines are removed there.");
         crontab_done(&t);
         return r;
 }
@@ -112,18 +127,9 @@ int verb_import_monit(Ctl *c, char **args) {
         MonitImport m = { 0 };
         int r = 0;
 
-        for (char **path = args; *path && r >= 0; path++) {
-                _cleanup_free_ char *text = NULL;
-                size_t n, n_notes = m.out.n_notes;
-
-                r = import_read(*path, &text, &n);
-                if (r >= 0)
-                        monit_import(&m, *path, text, n);
-                put_notes(&m.out, n_notes);
-                if (r < 0)
-                        ctl_complain("Cannot read %s: %s.", *path, strerror(-r));
-        }
-        r = r < 0 ? CTL_FAILED : put_jobs(c, &m.out);
+        for (char **path = args; *path && r >= 0; path++)
+                r = check_read(*path, monit_read(&m, *path));
+        r = finish(c, &m.out, r, NULL);
         import_done(&m.out);
         return r;
 }
@@ -132,13 +138,9 @@ int verb_import_logrotate(Ctl *c, char **args) {
         Logrotate l = { .take = logrotate_import };
         int r = 0;
 
-        for (char **path = args; *path && r >= 0; path++) {
-                r = logrotate_read(&l, *path);
-                if (r < 0)
-                        ctl_complain("Cannot read %s: %s.", *path, strerror(-r));
-        }
-        put_notes(&l.out, 0);
-        r = r < 0 ? CTL_FAILED : put_jobs(c, &l.out);
+        for (char **path = args; *path && r >= 0; path++)
+                r = check_read(*path, logrotate_read(&l, *path));
+        r = finish(c, &l.out, r, NULL);
         logrotate_done(&l);
         return r;
 }
@@ -161,13 +163,10 @@ int verb_import_timer(Ctl *c, char **args) {
                 }
                 if (r == -EINVAL)
                         ctl_complain("%s is no timer that can be imported. Write a name such as fstrim.timer.", *name);
-                else if (r < 0)
-                        ctl_complain("Cannot read %s: %s.", *name, strerror(-r));
+                else
+                        (void)check_read(*name, r);
         }
-        put_notes(&i, 0);
-        r = r < 0 ? CTL_FAILED : put_jobs(c, &i);
-        if (i.n_jobs > 0)
-                ctl_say(c, stderr, "The timers start their units as well until they are disabled.");
+        r = finish(c, &i, r, "The timers start their units as well until they are disabled.");
         import_done(&i);
         return r;
 }
@@ -177,12 +176,9 @@ int verb_import_tmpfiles(Ctl *c, char **args) {
         const char *path = NULL;
         int r = tmpfiles_read(&t, args, &path);
 
-        if (r < 0)
-                ctl_complain("Cannot read %s: %s.", path, strerror(-r));
-        else
+        if (check_read(path, r) >= 0)
                 tmpfiles_import(&t);
-        put_notes(&t.out, 0);
-        r = r < 0 ? CTL_FAILED : put_jobs(c, &t.out);
+        r = finish(c, &t.out, r, NULL);
         if (t.n_others > 0)
                 ctl_say(c, stderr, "%u line%s without an age remain%s the business of systemd-tmpfiles(8).",
                         t.n_others, PLURAL(t.n_others), t.n_others == 1 ? "s" : "");

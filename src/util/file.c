@@ -26,7 +26,7 @@ ssize_t fd_read_up_to(int fd, char *buf, size_t size) {
 }
 
 ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size) {
-        _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         ssize_t n = fd < 0 ? -errno : fd_read_up_to(fd, buf, size);
 
         if (n < 0)

@@ -13,8 +13,8 @@
 /* Reads up to size bytes, fewer only at the end. Returns how many, or a negative errno. */
 ssize_t fd_read_up_to(int fd, char *buf, size_t size);
 
-/* Reads a file that fits, without a trailing newline, NUL-terminated. Returns its length, -EFBIG if it is larger, or
- * another negative errno. */
+/* Reads a file that fits, without a trailing newline, NUL-terminated. Does not wait for the writer of a FIFO. Returns
+ * its length, -EFBIG if it is larger, or another negative errno. */
 ssize_t file_read(int dir_fd, const char *name, char *buf, size_t size);
 
 /* Replaces a file: either the new or the old content is there as a whole, even after a power failure. Mode 0600. */

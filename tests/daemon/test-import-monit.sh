@@ -143,15 +143,20 @@ err "a check without a program" ':29: The check has no program for this action'
 err "a host" ':33: No connections are made to other machines'
 err "a summary" '^10 jobs made, 13 remarks\.$'
 
-mkdir "$scratch/made"
+ctl import-monit "$scratch/monitrc" --output "$scratch/made/below"
+err "a directory without a parent" "^Cannot open or make the directory $scratch/made/below: No such file or directory\\.\$"
 ctl --quiet import-monit "$scratch/monitrc" --output "$scratch/made"
 [ ! -s "$scratch/out" ] && [ "$(find "$scratch/made" -name '*.job' | wc -l)" = 10 ]
-ok $? "files are written"
+ok $? "files are written, to a directory that is made"
 ctl check "$scratch"/made/*.job
 ends 0 "check of the files"
 ctl import-monit "$scratch/monitrc" --output "$scratch/made"
 ends 1 "a file that is there"
 err "no file is overwritten" "^Cannot write $scratch/made/system\.job: File exists\."
+ln -s "$scratch/link" "$scratch/made/other.job"
+printf 'check host other with address localhost\n if failed port 80 then alert\n' >"$scratch/link.monitrc"
+ctl import-monit "$scratch/link.monitrc" --output "$scratch/made"
+err "a link is not followed" "^Cannot write $scratch/made/other\.job: File exists\."
 
 printf 'check system x\n if loadavg (1min) > 4 then alert\n' >"$scratch/good"
 ctl import-monit "$scratch/good"
@@ -163,6 +168,8 @@ ends 0 "an empty file"
 ctl import-monit "$scratch/nothing"
 ends 1 "a file that is not there"
 err "says so" "^Cannot read $scratch/nothing: No such file or directory\.$"
+ctl import-monit "$scratch/started"
+err "a FIFO is not waited for" "^Cannot read $scratch/started: It is not a regular file\.\$"
 head -c 2000000 /dev/zero >"$scratch/large"
 ctl import-monit "$scratch/large"
 ends 1 "a large file"

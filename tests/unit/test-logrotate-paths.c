@@ -55,6 +55,8 @@ static void test_paths(void **state) {
         put("d/app", "/log/h, /log/i {\n}\n/log/j # /log/comment\n{\n}\n/log/*.d {\n}");
         put("d/app.dpkg-old", "/log/taboo {\n}\n");
         put("d/loop", text);
+        (void)snprintf(path, sizeof(path), "%s/d/fifo", top);
+        assert_int_equal(mkfifo(path, 0600), 0); /* it is not waited for */
         (void)snprintf(path, sizeof(path), "%s/conf", top);
         assert_int_equal(logrotate_paths_read(&l, path), 0);
         for (size_t i = 0; i < ELEMENTSOF(named); i++)
