@@ -44,7 +44,7 @@ static const char *kind_of_file(mode_t mode) {
 /* --- what may not be touched --- */
 
 static bool is_ours(const Log *l, const struct stat *st) {
-        return st->st_uid == l->folder->place->directory.uid;
+        return st->st_uid == l->directory->place->directory.uid;
 }
 
 /* There others can create files beside those of the owner, but not replace these. (Where they can do that, too, which
@@ -55,9 +55,10 @@ static bool takes_files_of_others(const Workplace *place) {
 
 /* In such a directory, a name says nothing about who made the file. */
 static bool has_foreign_file(const Log *l) {
-        if (!takes_files_of_others(l->folder->place) && !takes_files_of_others(l->folder->old))
+        if (!takes_files_of_others(l->directory->place) && !takes_files_of_others(l->directory->old))
                 return false;
-        if (l->has_foreign_leftover || (l->exists && takes_files_of_others(l->folder->place) && !is_ours(l, &l->st)))
+        if (l->has_foreign_leftover ||
+            (l->exists && takes_files_of_others(l->directory->place) && !is_ours(l, &l->st)))
                 return true;
         for (size_t i = 0; i < l->n_copies; i++)
                 if (!is_ours(l, &l->copies[i].st))
@@ -85,8 +86,8 @@ static bool has_room_for_names(const RotateDef *def, const Log *l, usec_t realti
 }
 
 static int refuse(const RotateDef *def, const Log *l, usec_t realtime, char **ret) {
-        if (l->folder->problem)
-                return say(ret, VERDICT_REFUSE, "%s", l->folder->problem);
+        if (l->directory->problem)
+                return say(ret, VERDICT_REFUSE, "%s", l->directory->problem);
         if (l->taken_by)
                 return say(ret, VERDICT_REFUSE,
                            "%s rotates it, too. Remove it there, or write TakeOver=yes if logrotate is not used",
