@@ -5,14 +5,12 @@
  * Does what the lines of a section [Rotate] say, once. A line on standard output for each file that is changed, and
  * for what should be but is not; with --plan, for every file. */
 
-#include <fcntl.h>
-
 #include "config/upkeep.h"
+#include "fs/guarded.h"
 #include "upkeep/logrotate-paths.h"
 #include "upkeep/program.h"
 #include "upkeep/rotation.h"
 #include "upkeep/writer.h"
-#include "util/file.h"
 #include "util/nofile.h"
 #include "util/places.h"
 #include "util/size.h"
@@ -110,18 +108,29 @@ static const char *on_taken(void *userdata, const char *path) {
         return r->taken ? logrotate_paths_find(r->taken, path) : NULL;
 }
 
-/* -EBADF: there is none to remember anything in. A plan makes none: the job may have another user than who asks. */
+/* -EBADF: there is none to remember anything in. A plan makes none: the job may have another user than who asks. Who
+ * can write to it could have us write to other files. */
 static int open_state(const Program *p) {
-        _cleanup_free_ char *own = NULL, *path = NULL;
-        int fd;
+        _cleanup_free_ char *own = NULL, *path = NULL, *reason = NULL;
+        GuardedDirectory d = { .fd = -EBADF };
+        int r = 0;
 
-        if (!p->own_value &&
-            (places_state_dir(geteuid() != 0, &own) < 0 || string_format(&path, "%s/rotate", own) < 0))
-                return -EBADF;
-        if (!p->plan && make_directories(p->own_value ?: path, 0700) < 0)
-                return -EBADF;
-        fd = open(p->own_value ?: path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 ? -EBADF : fd;
+        if (!p->own_value) {
+                r = places_state_dir(geteuid() != 0, &own);
+                if (r >= 0)
+                        r = string_format(&path, "%s/rotate", own);
+        }
+        if (r >= 0 && !p->plan)
+                r = guarded_make(p->own_value ?: path, 0700, &reason);
+        if (r >= 0)
+                r = guarded_open(p->own_value ?: path, &d, &reason);
+        if (r >= 0 && d.is_trusted && !d.is_shared)
+                return d.fd;
+        guarded_close(&d);
+        if (p->own_value && !(p->plan && r == -ENOENT))
+                fprintf(stderr, "vakt-rotate: %s, so %s.\n", reason ?: "Other users can write to the state directory",
+                        p->plan ? "the last rotations are guessed from the files" : "nothing is remembered");
+        return -EBADF;
 }
 
 static int run(Rotation *rotation, const RotateDef *def, RotationResult *ret) {
@@ -138,10 +147,6 @@ static int run(Rotation *rotation, const RotateDef *def, RotationResult *ret) {
         };
         int r = 0;
 
-        if (state_fd < 0 && p->own_value && !(p->plan && errno == ENOENT))
-                fprintf(stderr, "vakt-rotate: %s cannot be used, so %s: %s\n", p->own_value,
-                        p->plan ? "the last rotations are guessed from the files" : "nothing is remembered",
-                        strerror(errno));
         if (!def->take_over)
                 r = logrotate_paths_read(&taken, LOGROTATE_CONF);
         if (r < 0)

@@ -87,6 +87,12 @@ ok $? "and changes nothing"
 ctl plan both
 ends 1 "plan of a job that is bad"
 
+mkdir -m 1777 "$scratch/shared"
+"$VAKTD_PROGRAM_DIR/vakt-rotate" --state-directory="$scratch/shared" "Path=$logs/*.log" MaxSize=1M >"$scratch/out" 2>&1
+[ -z "$(ls "$scratch/shared")" ]
+ok $? "a state directory in which others can write is not used"
+out "and that is told" 'Other users can write to the state directory, so nothing is remembered'
+
 # A name that others choose is in the reason, too.
 mkdir -p -m 755 "$scratch/hostile"
 mkdir "$scratch/hostile/"$'a\n\e[2Jb'
