@@ -35,7 +35,7 @@ typedef struct Run {
 
 static const char *const rotation_deed_table[] = {
         [DEED_ROTATE] = "rotate", [DEED_FINISH] = "finish", [DEED_COMPRESS] = "compress",
-        [DEED_REMOVE] = "remove", [DEED_TELL] = "tell",     [DEED_STAY] = "stay",
+        [DEED_REMOVE] = "remove", [DEED_TELL] = "tell",     [DEED_KEEP] = "keep",
         [DEED_SKIP] = "skip",     [DEED_REFUSE] = "refuse", [DEED_FAIL] = "fail",
 };
 DEFINE_TO_STRING(rotation_deed, RotationDeed)
@@ -43,8 +43,8 @@ DEFINE_TO_STRING(rotation_deed, RotationDeed)
 const char *rotation_deed_done(RotationDeed deed) {
         static const char *const done[] = {
                 [DEED_ROTATE] = "rotated", [DEED_FINISH] = "finished", [DEED_COMPRESS] = "compressed",
-                [DEED_REMOVE] = "removed", [DEED_TELL] = "told",       [DEED_STAY] = "left",
-                [DEED_SKIP] = "left",      [DEED_REFUSE] = "refused",  [DEED_FAIL] = "failed",
+                [DEED_REMOVE] = "removed", [DEED_TELL] = "told",       [DEED_KEEP] = "kept",
+                [DEED_SKIP] = "skipped",   [DEED_REFUSE] = "refused",  [DEED_FAIL] = "failed",
         };
 
         return done[deed];
@@ -152,7 +152,7 @@ static int judge(Run *run, Log *l) {
         } else if (verdict == VERDICT_ROTATE && run->is_plan)
                 report(run, DEED_ROTATE, path, reason);
         else if (verdict != VERDICT_ROTATE)
-                report(run, verdict == VERDICT_SKIP ? DEED_SKIP : DEED_STAY, path, reason);
+                report(run, verdict == VERDICT_SKIP ? DEED_SKIP : DEED_KEEP, path, reason);
         if (verdict == VERDICT_ROTATE)
                 l->reason = TAKE_PTR(reason);
         return 0;
@@ -347,7 +347,7 @@ static void on_shrunk(void *userdata, Log *l, size_t copy, off_t freed, int erro
         run->result.bytes_freed += freed;
         report_file(run,
                     error < 0 ? DEED_FAIL
-                    : reason  ? DEED_STAY
+                    : reason  ? DEED_KEEP
                               : DEED_COMPRESS,
                     l->directory->old, l->copies[copy].name, reason);
 }
@@ -417,7 +417,7 @@ static int tidy_directory(Run *run, LogDirectory *d) {
 /* --- the run --- */
 
 static void on_refused(void *userdata, const char *path, int error, const char *reason) {
-        report(userdata, error == -ENOENT ? DEED_STAY : DEED_REFUSE, path, reason);
+        report(userdata, error == -ENOENT ? DEED_SKIP : DEED_REFUSE, path, reason);
 }
 
 static int run_all(Run *run) {

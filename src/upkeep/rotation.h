@@ -11,7 +11,7 @@ typedef enum RotationDeed {
         DEED_COMPRESS,
         DEED_REMOVE,
         DEED_TELL, /* the writer */
-        DEED_STAY, /* nothing is to be done */
+        DEED_KEEP, /* nothing is to be done */
         DEED_SKIP, /* nothing that could be rotated */
         DEED_REFUSE,
         DEED_FAIL,

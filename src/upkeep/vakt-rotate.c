@@ -37,7 +37,7 @@ typedef struct Rotation {
 /* --- what is printed --- */
 
 static bool is_news(RotationDeed deed) {
-        return deed != DEED_STAY && deed != DEED_SKIP;
+        return deed != DEED_KEEP && deed != DEED_SKIP;
 }
 
 static void on_report(void *userdata, RotationDeed deed, const char *path, const char *reason) {

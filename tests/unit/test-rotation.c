@@ -361,17 +361,17 @@ static void test_sizes(void **state) {
         put("small", "123");
         run();
         assert_true(said("rotate /large: it has 5B (MaxSize=4B)"));
-        assert_true(said("stay /small: it has 3B, less than MaxSize=4B"));
+        assert_true(said("keep /small: it has 3B, less than MaxSize=4B"));
         t.def.max_size = SIZE_ENDLESS;
         t.def.min_size = 3;
         put("tiny", "1");
         run();
         assert_true(said("rotate /small: each run rotates it"));
-        assert_true(said("stay /tiny: it has 1B, less than MinSize=3B"));
+        assert_true(said("keep /tiny: it has 1B, less than MinSize=3B"));
         t.def.min_size = 0;
         t.def.skip_empty = true;
         run();
-        assert_true(said("stay /large: it is empty"));
+        assert_true(said("keep /large: it is empty"));
 }
 
 static void test_age(void **state) {
@@ -385,16 +385,16 @@ static void test_age(void **state) {
         put("a", "1");
         now += USEC_PER_MINUTE; /* later than its birth */
         run();
-        assert_true(said("stay /a"));
+        assert_true(said("keep /a"));
         now += 3 * USEC_PER_DAY;
         run();
         assert_true(said("rotate /a: its last rotation was 3d"));
         put("a", "2");
         run();
-        assert_true(said("stay /a: its last rotation was 0 ago, less than MaxAge=1d"));
+        assert_true(said("keep /a: its last rotation was 0 ago, less than MaxAge=1d"));
         now += USEC_PER_DAY - 3 * USEC_PER_HOUR;
         run();
-        assert_true(said("stay /a"));
+        assert_true(said("keep /a"));
         now += USEC_PER_HOUR + USEC_PER_MINUTE; /* the tolerance of a day is two hours */
         run();
         assert_true(said("rotate /a"));
@@ -441,7 +441,7 @@ static void test_age_without_records(void **state) {
         assert_true(said("rotate /a"));
         now -= USEC_PER_DAY - USEC_PER_MINUTE;
         run();
-        assert_true(said("stay /a"));
+        assert_true(said("keep /a"));
 }
 
 /* --- what stays --- */
@@ -555,7 +555,7 @@ static void test_writer(void **state) {
         fd = open(at("a"), O_WRONLY | O_APPEND | O_CLOEXEC);
         run();
         assert_true(has("a.1") && !has("a.1.gz"));
-        assert_true(said("stay /a.1: a process still writes to it"));
+        assert_true(said("keep /a.1: a process still writes to it"));
         assert_int_equal(t.result.n_failed, 0);
         assert_int_equal(fd_write_all(fd, "2\n", 2), 0);
         fd = safe_close(fd);
@@ -701,7 +701,7 @@ static void test_misnamed(void **state) {
         put("gone.1", "1");
         run();
         assert_true(said("refuse /directory: It is a directory. Write a pattern for the logs in it, such as *.log"));
-        assert_true(said("stay /missing: it does not exist") && said("stay /gone: it does not exist"));
+        assert_true(said("skip /missing: it does not exist") && said("keep /gone: it does not exist"));
         assert_int_equal(strv_length(t.lines), 3);
         assert_int_equal(t.result.n_failed, 1);
         assert_int_equal(t.result.n_logs, 1);
@@ -899,7 +899,7 @@ static void test_endless_holes(void **state) {
         run();
         assert_string_equal(get("bob/log"), "");
         assert_true(has("bob/log.1.gz"));
-        assert_true(said("left /alice/log.1") || said("stay /alice/log.1"));
+        assert_true(said("keep /alice/log.1"));
         (void)alarm(0);
         assert_false(has("alice/.log.vakt-cut"));
 }
