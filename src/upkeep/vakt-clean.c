@@ -23,6 +23,7 @@ static const char help[] = "vakt-clean [OPTION…] KEY=VALUE…\n\n"
 static const char *const done_words[_CLEAN_ACT_MAX] = {
         [CLEAN_REMOVED] = "removed",
         [CLEAN_KEPT] = "kept",
+        [CLEAN_SKIPPED] = "skipped",
         [CLEAN_REFUSED] = "refused",
         [CLEAN_FAILED] = "failed",
 };
@@ -30,6 +31,7 @@ static const char *const done_words[_CLEAN_ACT_MAX] = {
 static const char *const plan_words[_CLEAN_ACT_MAX] = {
         [CLEAN_REMOVED] = "remove",
         [CLEAN_KEPT] = "keep",
+        [CLEAN_SKIPPED] = "skip",
         [CLEAN_REFUSED] = "refuse",
         [CLEAN_FAILED] = "fail",
 };

@@ -98,7 +98,7 @@ static void forget(void) {
 static void (*on_first)(void); /* called when the first entry has been removed */
 
 static void on_event(void *userdata, const CleanEvent *e) {
-        static const char *const words[] = { "", "kept ", "refused ", "failed " };
+        static const char *const words[] = { "", "kept ", "skipped ", "refused ", "failed " };
         size_t skip = strlen(top) + 1;
 
         assert_true(e->n == strlen(e->path));
@@ -276,6 +276,13 @@ static void test_patterns(void **state) {
         stays("a/fd"); /* what is in it is cleaned */
         def = older_than("missing", DAY);
         clean_up(&def);
+        says("skipped missing: does not exist");
+        def = older_than("missing/c/*", DAY);
+        clean_up(&def);
+        says("skipped missing/c: does not exist");
+        def = older_than("*/missing", DAY);
+        clean_up(&def);
+        assert_int_equal(strv_length(told.others), 0);
         assert_int_equal(totals.n_refused + totals.n_failed, 0);
 }
 
