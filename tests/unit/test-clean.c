@@ -19,29 +19,18 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
+#include "scratch-tree.h"
 #include "upkeep/clean.h"
 #include "upkeep/open-files.h"
 #include "util/size.h"
 #include "util/strv.h"
 
-enum { ALICE = 54321, BOB = 54322 };
-
 #define DAY USEC_PER_DAY
 
-static char top[64];
 static bool is_mounted;
 static usec_t now;
 
 /* --- trees --- */
-
-static const char *at(const char *name) {
-        static char paths[8][4096];
-        static unsigned n;
-        char *p = paths[n++ % ELEMENTSOF(paths)];
-
-        (void)snprintf(p, sizeof(paths[0]), "%s/%s", top, name);
-        return p;
-}
 
 static void set_age(const char *name, usec_t age) {
         const time_t t = (time_t)((now - age) / USEC_PER_SEC);
@@ -64,12 +53,6 @@ static void make_file_of(const char *name, usec_t age, size_t size, uid_t uid) {
 
 static void make_file(const char *name, usec_t age) {
         make_file_of(name, age, 4096, 0);
-}
-
-static void make(const char *name, uid_t uid, mode_t mode) {
-        assert_int_equal(mkdir(at(name), 0700), 0);
-        assert_int_equal(chown(at(name), uid, uid), 0);
-        assert_int_equal(chmod(at(name), mode), 0);
 }
 
 static bool is_there(const char *name) {
@@ -183,8 +166,7 @@ static CleanDef older_than(const char *name, usec_t age) {
 
 static int set_up(void **state) {
         now = now_realtime() / USEC_PER_SEC * USEC_PER_SEC;
-        (void)snprintf(top, sizeof(top), "/tmp/test-clean-XXXXXX");
-        if (!mkdtemp(top))
+        if (make_top(state) < 0)
                 return -1;
         is_mounted = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
                      mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&

@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 #include <cmocka.h>
 
+#include "scratch-tree.h"
 #include "upkeep/logs.h"
 #include "upkeep/record.h"
 #include "upkeep/rotation.h"
@@ -18,21 +19,9 @@
 #include "util/size.h"
 #include "util/strv.h"
 
-enum { ALICE = 54321, BOB = 54322 };
-
-static char top[64];
 static usec_t now;
 
 /* --- files --- */
-
-static const char *at(const char *name) {
-        static char paths[8][PATH_MAX];
-        static unsigned n;
-        char *p = paths[n++ % ELEMENTSOF(paths)];
-
-        (void)snprintf(p, sizeof(paths[0]), "%s/%s", top, name);
-        return p;
-}
 
 static void put(const char *name, const char *text) {
         _cleanup_close_ int fd = open(at(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
@@ -64,13 +53,6 @@ static void set_time(const char *name, usec_t when) {
         const struct timespec t = { .tv_sec = (time_t)(when / USEC_PER_SEC) }, both[] = { t, t };
 
         assert_int_equal(utimensat(AT_FDCWD, at(name), both, AT_SYMLINK_NOFOLLOW), 0);
-}
-
-static int remove_top(void) {
-        char command[128];
-
-        (void)snprintf(command, sizeof(command), "rm -rf %s", top);
-        return system(command);
 }
 
 /* The number of names in a directory. */
@@ -148,8 +130,7 @@ static void path(const char *pattern) {
 }
 
 static int set_up(void **state) {
-        (void)snprintf(top, sizeof(top), "/tmp/test-rotation-XXXXXX");
-        if (!mkdtemp(top) || chmod(top, 0755) < 0)
+        if (make_top(state) < 0)
                 return -1;
         now = now_realtime();
         memset(&t, 0, sizeof(t));
@@ -163,7 +144,7 @@ static int tear_down(void **state) {
         strv_free(t.lines);
         strv_free(t.calls);
         safe_close(t.state_fd);
-        return remove_top();
+        return remove_top(state);
 }
 
 /* --- names --- */
@@ -787,12 +768,6 @@ static void test_plan_of_loss(void **state) {
 }
 
 /* --- other users --- */
-
-static void make(const char *name, uid_t uid, mode_t mode) {
-        assert_int_equal(mkdir(at(name), 0700), 0);
-        assert_int_equal(chown(at(name), uid, uid), 0);
-        assert_int_equal(chmod(at(name), mode), 0);
-}
 
 static void test_owners(void **state) {
         struct stat st;
