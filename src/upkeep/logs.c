@@ -242,10 +242,6 @@ static int add_entry(Logs *l, LogDirectory *d, const char *file, bool is_old) {
         return is_log(l, d, file) ? add_log(l, d, file) : 0;
 }
 
-static int compare_names(const void *a, const void *b) {
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* In the order of names, so that most are added at the end. */
 static int scan_place(Logs *l, LogDirectory *d, Workplace *place, bool is_old) {
         _cleanup_(identity_restore) IdentityScope scope = {};
@@ -265,8 +261,7 @@ static int scan_place(Logs *l, LogDirectory *d, Workplace *place, bool is_old) {
                 else
                         n++;
         }
-        if (n > 0)
-                qsort(names, n, sizeof(char *), compare_names);
+        strings_sort(names, n);
         for (size_t i = 0; i < n; i++) {
                 if (r >= 0)
                         r = add_entry(l, d, names[i], is_old);

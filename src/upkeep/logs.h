@@ -87,6 +87,12 @@ typedef struct Logs {
         void *userdata;
 } Logs;
 
+/* l: a Log *. */
+#define LOGS_FOREACH(l, all)                                                                                        \
+        for (size_t _i = 0; _i < (all)->n_directories; _i++)                                                        \
+                for (size_t _k = 0; _k < (all)->directories[_i].n_logs && ((l) = &(all)->directories[_i].logs[_k]); \
+                     _k++)
+
 /* Finds all directories; refused is told of directories that are not entered. def stays the caller's. -EINVAL: a
  * pattern; -E2BIG, -ENOMEM. */
 int logs_find(Logs *l);

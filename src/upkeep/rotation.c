@@ -185,15 +185,6 @@ static int run_script(Run *run, const char *script, char *const *logs, char **re
         return script && logs ? run->host->run_script(run->host->userdata, script, logs, reterr) : 0;
 }
 
-static int each_log(Run *run, int (*visit)(Run *run, Log *l)) {
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && i < run->logs.n_directories; i++)
-                for (size_t k = 0; r >= 0 && k < run->logs.directories[i].n_logs; k++)
-                        r = visit(run, &run->logs.directories[i].logs[k]);
-        return r;
-}
-
 static int script_of_log(Run *run, Log *l, const char *script, char **reterr) {
         _cleanup_free_ char *path = path_of(l);
         char *const logs[] = { path, NULL };
@@ -201,26 +192,42 @@ static int script_of_log(Run *run, Log *l, const char *script, char **reterr) {
         return path ? run_script(run, script, logs, reterr) : -ENOMEM;
 }
 
+/* The paths of the logs that are due, or whose writers have still to be told. NULL: there are none. */
+static int list_logs(const Run *run, bool due, char ***ret) {
+        _cleanup_(strv_freep) char **paths = NULL;
+        size_t n = 0;
+        Log *l;
+
+        LOGS_FOREACH(l, &run->logs)
+        n += due ? l->is_due : l->must_tell;
+        if (n == 0)
+                return 0;
+        paths = calloc(n + 1, sizeof(char *));
+        if (!paths)
+                return -ENOMEM;
+        n = 0;
+        LOGS_FOREACH(l, &run->logs)
+        if ((due ? l->is_due : l->must_tell) && !(paths[n++] = path_of(l)))
+                return -ENOMEM;
+        *ret = TAKE_PTR(paths);
+        return 0;
+}
+
 /* Before anything is changed: logs whose script fails stay as they are. */
 static int prepare(Run *run) {
         _cleanup_(strv_freep) char **due = NULL;
         _cleanup_free_ char *reason = NULL;
-        int r = 0;
+        Log *l;
+        int r;
 
         if (!run->def->pre_rotate || run->def->script_each)
                 return 0;
-        for (size_t i = 0; i < run->logs.n_directories; i++)
-                for (size_t k = 0; k < run->logs.directories[i].n_logs; k++) {
-                        Log *l = &run->logs.directories[i].logs[k];
-
-                        if (l->is_due && strv_consume(&due, path_of(l)) < 0)
-                                return -ENOMEM;
-                }
+        if (list_logs(run, /* due= */ true, &due) < 0)
+                return -ENOMEM;
         r = run_script(run, run->def->pre_rotate, due, &reason);
-        for (size_t i = 0; r < 0 && i < run->logs.n_directories; i++)
-                for (size_t k = 0; k < run->logs.directories[i].n_logs; k++)
-                        if (run->logs.directories[i].logs[k].is_due)
-                                fail(run, &run->logs.directories[i].logs[k], reason ?: strerror(-r));
+        LOGS_FOREACH(l, &run->logs)
+        if (r < 0 && l->is_due)
+                fail(run, l, reason ?: strerror(-r));
         return r == -ENOMEM ? r : 0;
 }
 
@@ -302,15 +309,11 @@ static int tell(Run *run) {
         _cleanup_(strv_freep) char **logs = NULL;
         _cleanup_free_ char *reason = NULL;
         const char *whom = run->def->reload_unit ?: run->def->signal_unit;
+        Log *l;
         int r = 0;
 
-        for (size_t i = 0; i < run->logs.n_directories; i++)
-                for (size_t k = 0; k < run->logs.directories[i].n_logs; k++) {
-                        Log *l = &run->logs.directories[i].logs[k];
-
-                        if (l->must_tell && strv_consume(&logs, path_of(l)) < 0)
-                                return -ENOMEM;
-                }
+        if (list_logs(run, /* due= */ false, &logs) < 0)
+                return -ENOMEM;
         if (!logs)
                 return 0;
         if (whom)
@@ -323,19 +326,17 @@ static int tell(Run *run) {
                 report(run, DEED_FAIL, whom, reason ?: strerror(-r));
                 return r == -ENOMEM ? r : 0;
         }
-        for (size_t i = 0; i < run->logs.n_directories; i++)
-                for (size_t k = 0; k < run->logs.directories[i].n_logs; k++) {
-                        Log *l = &run->logs.directories[i].logs[k];
-                        _cleanup_free_ char *why = NULL;
+        LOGS_FOREACH(l, &run->logs) {
+                _cleanup_free_ char *why = NULL;
 
-                        if (!l->must_tell)
-                                continue;
-                        r = run->def->script_each ? script_of_log(run, l, run->def->post_rotate, &why) : 0;
-                        if (r < 0)
-                                fail(run, l, why ?: strerror(-r));
-                        else
-                                forget_note(run, l);
-                }
+                if (!l->must_tell)
+                        continue;
+                r = run->def->script_each ? script_of_log(run, l, run->def->post_rotate, &why) : 0;
+                if (r < 0)
+                        fail(run, l, why ?: strerror(-r));
+                else
+                        forget_note(run, l);
+        }
         return 0;
 }
 
@@ -422,6 +423,7 @@ static void on_refused(void *userdata, const char *path, int error, const char *
 
 static int run_all(Run *run) {
         const ShrinkHandler handler = { on_shrunk, run };
+        Log *l;
         int r;
 
         if (run->def->suffix == ROTATE_SUFFIX_DATE && !copy_date_fits(run->def))
@@ -435,8 +437,9 @@ static int run_all(Run *run) {
                 r = judge_directory(run, &run->logs.directories[i]);
         if (r >= 0 && !run->is_plan)
                 r = prepare(run);
+        LOGS_FOREACH(l, &run->logs)
         if (r >= 0 && !run->is_plan)
-                r = each_log(run, rotate);
+                r = rotate(run, l);
         if (!run->is_plan)
                 sync_directories(run);
         if (r >= 0 && !run->is_plan)

@@ -100,15 +100,6 @@ static void clean_once(const CleanDef *def, bool plan) {
         clean_free(c);
 }
 
-static int compare(const void *a, const void *b) {
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void sort(char **l) {
-        if (l)
-                qsort(l, strv_length(l), sizeof(char *), compare);
-}
-
 /* Plans, and does; both have to be the same. */
 static void clean_up(const CleanDef *def) {
         CleanTotals planned;
@@ -120,8 +111,8 @@ static void clean_up(const CleanDef *def) {
         planned = totals;
         forget();
         clean_once(def, /* plan= */ false);
-        sort(plan);
-        sort(told.removed);
+        strings_sort(plan, strv_length(plan));
+        strings_sort(told.removed, strv_length(told.removed));
         STRV_FOREACH(s, told.removed)
                 if (!plan || !plan[s - told.removed] || !streq(plan[s - told.removed], *s))
                         fail_msg("%s was not planned", *s);
